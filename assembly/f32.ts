@@ -1,0 +1,44 @@
+/**
+ * Typed pointers to f32. They erase to an i32 address: no object, no bounds check, no allocation.
+ * Indices count elements, so `p.lanes(8)` is the vector of elements 8 to 11, aligned or not.
+ */
+@unmanaged
+export class F32 {
+  @operator('[]')
+  get(i: usize): f32 {
+    return load<f32>(changetype<usize>(this) + (i << 2));
+  }
+
+  @operator('[]=')
+  set(i: usize, value: f32): void {
+    store<f32>(changetype<usize>(this) + (i << 2), value);
+  }
+
+  /** Elements i to i + 3. */
+  lanes(i: usize): v128 {
+    return v128.load(changetype<usize>(this) + (i << 2));
+  }
+
+  setLanes(i: usize, value: v128): void {
+    v128.store(changetype<usize>(this) + (i << 2), value);
+  }
+
+  /** Element i in all four lanes. */
+  splat(i: usize): v128 {
+    return v128.load_splat<f32>(changetype<usize>(this) + (i << 2));
+  }
+
+  /** The pointer to element i. */
+  at(i: usize): F32 {
+    return changetype<F32>(changetype<usize>(this) + (i << 2));
+  }
+}
+
+/**
+ * a · b + c in each lane: one rounding (fused) in the relaxed build, two in the strict one.
+ * For the U-Net's arithmetic alone: noise, schedule and pixels must give the same bits in both builds.
+ */
+export function madd(a: v128, b: v128, c: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
+  return f32x4.add(f32x4.mul(a, b), c);
+}

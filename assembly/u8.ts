@@ -1,0 +1,17 @@
+/** Typed pointer to bytes; see F32. */
+@unmanaged
+export class U8 {
+  @operator('[]')
+  get(i: usize): u8 {
+    return load<u8>(changetype<usize>(this) + i);
+  }
+
+  @operator('[]=')
+  set(i: usize, value: u8): void {
+    store<u8>(changetype<usize>(this) + i, value);
+  }
+
+  at(i: usize): U8 {
+    return changetype<U8>(changetype<usize>(this) + i);
+  }
+}

@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs';
+import v8 from 'node:v8';
+
+/** The two builds of the same source: strict SIMD, and relaxed SIMD (fused multiply-add). */
+export type Build = 'strict' | 'relaxed';
+
+/** Kernels by name: pointers are byte addresses; 64-bit integers are bigints. */
+export type Kernels = Record<string, (...args: (number | bigint)[]) => number>;
+
+/** A function that uses one relaxed operation; engines without relaxed SIMD refuse to compile it. */
+const RELAXED_PROBE = new Uint8Array([
+  0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x08, 0x01, 0x60, 0x03, 0x7b, 0x7b, 0x7b,
+  0x01, 0x7b, 0x03, 0x02, 0x01, 0x00, 0x0a, 0x0d, 0x01, 0x0b, 0x00, 0x20, 0x00, 0x20, 0x01, 0x20,
+  0x02, 0xfd, 0x85, 0x02, 0x0b,
+]);
+
+/** The fastest build this machine runs. Node 20 has relaxed SIMD behind a V8 flag, which workers inherit. */
+export function bestBuild(): Build {
+  v8.setFlagsFromString('--experimental-wasm-relaxed-simd');
+  return WebAssembly.validate(RELAXED_PROBE) ? 'relaxed' : 'strict';
+}
+
+const modules = new Map<Build, WebAssembly.Module>();
+
+/** Compiled once a thread. */
+export function compile(build: Build): WebAssembly.Module {
+  let module = modules.get(build);
+  if (!module) {
+    if (build === 'relaxed') bestBuild();
+    const url = new URL(`../../assembly/haze.${build}.wasm`, import.meta.url);
+    module = new WebAssembly.Module(readFileSync(url));
+    modules.set(build, module);
+  }
+  return module;
+}
+
+/** The kernels over a memory, for this thread. */
+export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
+  const abort = () => {
+    throw new Error('the WebAssembly module aborted');
+  };
+  const instance = new WebAssembly.Instance(module, { env: { memory, abort } });
+  return instance.exports as unknown as Kernels;
+}
+
+/** A shared memory of at least `bytes`, fixed in size. @throws RangeError above 4 GiB. */
+export function createMemory(bytes: number): WebAssembly.Memory {
+  const pages = Math.max(1, Math.ceil(bytes / 65536));
+  return new WebAssembly.Memory({ initial: pages, maximum: 65536, shared: true });
+}

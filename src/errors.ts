@@ -1,0 +1,39 @@
+/**
+ * The errors Haze throws on purpose. The command line prints their message alone and exits with their
+ * code; anything else is a bug or the operating system's, and `--verbose` shows its stack.
+ */
+
+/** The user's input is at fault (flags, configuration, files). Nothing was computed or written. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+  readonly exitCode = 2;
+}
+
+/** Something failed while running: a full disk, a lost worker, a loss that is not finite. */
+export class RunError extends Error {
+  override readonly name: string = 'RunError';
+  readonly exitCode: number = 1;
+}
+
+/** A worker or the WebAssembly module failed; the message names worker and kernel, `cause` keeps why. */
+export class EngineError extends RunError {
+  override readonly name = 'EngineError';
+}
+
+/** A check the user asked for did not hold: parity, or `--require`. */
+export class CheckError extends Error {
+  override readonly name = 'CheckError';
+  readonly exitCode = 3;
+}
+
+/** The user interrupted; the state was saved. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+  readonly exitCode = 130;
+}
+
+/** Arrays or images whose sizes do not belong together. Message: `where: what has n, other has m`. */
+export class ShapeError extends Error {
+  override readonly name = 'ShapeError';
+  readonly exitCode = 2;
+}

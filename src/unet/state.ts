@@ -1,0 +1,24 @@
+/**
+ * A state dict as PyTorch writes it: names to tensors, in the reference's layouts (convolutions OIHW,
+ * transposed convolutions IOHW). Both devices import and export this form, and files hold it.
+ */
+export type Tensor = F32Tensor | I64Tensor;
+
+export interface F32Tensor {
+  readonly dtype: 'F32';
+  readonly shape: readonly number[];
+  /** Row-major; its length is the product of `shape` (1 for a scalar, whose shape is []). */
+  readonly data: Float32Array;
+}
+
+export interface I64Tensor {
+  readonly dtype: 'I64';
+  readonly shape: readonly number[];
+  readonly data: BigInt64Array;
+}
+
+/** In the order of PyTorch's `state_dict()`. */
+export type StateDict = ReadonlyMap<string, Tensor>;
+
+/** Product of the dimensions. */
+export const elements = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);

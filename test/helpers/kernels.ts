@@ -1,0 +1,110 @@
+import test, { type ExecutionContext } from 'ava';
+import {
+  type Build,
+  compile,
+  createMemory,
+  instantiate,
+  type Kernels,
+} from '../../src/engine/module.js';
+import { share } from '../../src/engine/program.js';
+
+/** Kernels over a small memory of their own, with a bump allocator: what a kernel test needs. */
+export class Bench {
+  readonly kernels: Kernels;
+  readonly memory: WebAssembly.Memory;
+  private top = 4096;
+
+  constructor(
+    readonly build: Build,
+    readonly shares: number,
+    bytes = 64 << 20,
+  ) {
+    this.memory = createMemory(bytes);
+    this.kernels = instantiate(compile(build), this.memory);
+  }
+
+  /** Reserves bytes; `misalign` shifts the address to show that kernels need no alignment. */
+  alloc(bytes: number, misalign = 0): number {
+    const at = this.top + misalign;
+    this.top = (at + bytes + 255) & ~63;
+    if (this.top > this.memory.buffer.byteLength) throw new Error('Bench: out of memory');
+    return at;
+  }
+
+  /** Copies values into new memory and returns its address. */
+  put(values: Float32Array | Int32Array | Uint32Array | Uint8Array, misalign = 0): number {
+    const at = this.alloc(values.byteLength, misalign);
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    new Uint8Array(this.memory.buffer).set(bytes, at);
+    return at;
+  }
+
+  f32(at: number, length: number): Float32Array {
+    return new Float32Array(this.bytes(at, 4 * length).buffer);
+  }
+
+  u8(at: number, length: number): Uint8Array {
+    return this.bytes(at, length);
+  }
+
+  u32(at: number, length: number): Uint32Array {
+    return new Uint32Array(this.bytes(at, 4 * length).buffer);
+  }
+
+  /** Runs a kernel over [0, items) in `shares` parts, as that many workers would. */
+  run(kernel: string, args: (number | bigint)[], items: number, grain = 1): void {
+    const fn = this.kernels[kernel];
+    if (!fn) throw new Error(`Bench: no kernel ${kernel}`);
+    for (let rank = 0; rank < this.shares; rank++) {
+      const [begin, end] = share(items, grain, rank, this.shares);
+      if (begin < end) fn(...args, begin, end);
+    }
+  }
+
+  private bytes(at: number, length: number): Uint8Array {
+    return new Uint8Array(this.memory.buffer).slice(at, at + length);
+  }
+}
+
+/** Declares one test for each build, whole and in three shares. */
+export function eachBuild(title: string, body: (t: ExecutionContext, bench: Bench) => void): void {
+  for (const build of ['strict', 'relaxed'] as const)
+    for (const shares of [1, 3])
+      test(`${title} (${build}, ${shares} ${shares === 1 ? 'share' : 'shares'})`, (t) => {
+        body(t, new Bench(build, shares));
+      });
+}
+
+/** Asserts |got − expected| ≤ atol + rtol·|expected| for every element; a failure names the worst one. */
+export function close(
+  t: ExecutionContext,
+  got: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  { atol = 0, rtol = 0, what = 'values' } = {},
+): void {
+  t.is(got.length, expected.length, `${what}: length`);
+  let worst = -1;
+  let excess = 0;
+  for (let i = 0; i < expected.length; i++) {
+    const over = Math.abs(got[i]! - expected[i]!) - (atol + rtol * Math.abs(expected[i]!));
+    if (!(over <= excess)) {
+      worst = i;
+      excess = over;
+      if (Number.isNaN(over)) break;
+    }
+  }
+  if (worst >= 0) t.fail(`${what}[${worst}]: expected ${expected[worst]}, got ${got[worst]}`);
+  else t.pass();
+}
+
+/** Repeatable values in [-1, 1), for inputs. */
+export function values(length: number, seed = 1): Float32Array {
+  let state = (seed * 2654435761) >>> 0;
+  return Float32Array.from({ length }, () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    state >>>= 0;
+    return state / 2147483648 - 1;
+  });
+}
