@@ -12,13 +12,13 @@ import { share } from '../../src/engine/program.js';
 export class Bench {
   readonly kernels: Kernels;
   readonly memory: WebAssembly.Memory;
+  readonly build: Build;
+  readonly shares: number;
   private top = 4096;
 
-  constructor(
-    readonly build: Build,
-    readonly shares: number,
-    bytes = 64 << 20,
-  ) {
+  constructor(build: Build, shares: number, bytes = 64 << 20) {
+    this.build = build;
+    this.shares = shares;
     this.memory = createMemory(bytes);
     this.kernels = instantiate(compile(build), this.memory);
   }
