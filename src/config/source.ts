@@ -61,7 +61,8 @@ export function suggestion(got: string, known: readonly string[], prefix = ''): 
   if (known.length === 0) return '';
   const near = closest(got, known);
   const shared = near.startsWith(got) && got.length >= 2;
-  return shared || distance(got, near) <= Math.max(1, Math.floor(near.length / 3))
+  return shared ||
+    distance(got, near) <= (near.length < 4 ? 1 : Math.max(2, Math.floor(near.length / 3)))
     ? ` (did you mean ${prefix}${near}?)`
     : '';
 }

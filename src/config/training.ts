@@ -13,7 +13,11 @@ export const dataFlags: Flags = {
     value: 'squash|crop',
     default: 'squash',
   },
-  flip: { describe: 'Mirror half of the images at random; --no-flip does not', default: 'on' },
+  flip: {
+    describe: 'Mirror half of the images at random; --no-flip does not',
+    default: 'on',
+    negatable: true,
+  },
   'held-out': {
     describe: 'Images kept aside, whose loss is logged every epoch: others, or a share of the data',
     value: 'FOLDER|FRACTION',
