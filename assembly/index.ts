@@ -3,3 +3,8 @@
  * [begin, end) of its range and nothing else, so any split of the range among workers gives the same bits.
  */
 export { barrier } from './barrier';
+export { ddimStep } from './ddim';
+export { gaussian, gaussianImages } from './gaussian';
+export { pSample } from './p-sample';
+export { philox } from './philox';
+export { qSample, qSampleImages } from './q-sample';
