@@ -7,6 +7,9 @@ import type { Command } from './command.js';
 
 const { size } = modelFlags;
 
+/** Parity draws no random numbers. */
+const { seed: _, ...withoutSeed } = computingFlags;
+
 const jsonFlag = { json: { describe: 'Print JSON alone' } };
 
 const MODEL = 'A run, a checkpoint folder or a .safetensors file';
@@ -119,7 +122,7 @@ const parity: Command = {
     describe: 'A .safetensors file of expected values',
     optional: false,
   },
-  groups: { 'Output:': jsonFlag, 'Computing:': computingFlags },
+  groups: { 'Output:': jsonFlag, 'Computing:': withoutSeed },
   examples: [['haze parity test/fixtures/unet_rgb_16.safetensors', '']],
   notes: 'Exits with 3 when a group of values is not within its tolerance.',
   load: () => import('./parity.js'),
