@@ -12,7 +12,7 @@ import {
   timesteps,
 } from './images.js';
 import type { Subject } from './subject.js';
-import { noisingTolerance, TRAJECTORY } from './tolerances.js';
+import { constant, noisingTolerance, TRAJECTORY } from './tolerances.js';
 
 /** x_t from the fixture's x_0, t and noise. */
 export async function compareNoising(fixture: Fixture, subject: Subject): Promise<Group | null> {
@@ -71,6 +71,6 @@ export async function compareTrajectory(fixture: Fixture, subject: Subject): Pro
     await unet.dispose();
   }
   const comparison = new Comparison(name);
-  comparison.add(name, shape, got, expected, TRAJECTORY);
+  comparison.add(name, shape, got, expected, constant(TRAJECTORY));
   return comparison.result();
 }
