@@ -1,4 +1,3 @@
-import { purposes } from '../diffusion/random.js';
 import type { Schedule } from '../diffusion/schedule.js';
 import type { EvaluationBatch, TrainBatch, Trainer } from '../train/trainer.js';
 import { type BatchMemory, batchSection, planBatch, writeBatch, writeSchedule } from './batch-program.js';
@@ -21,11 +20,11 @@ export class WasmTrainer implements Trainer {
     this.unet = unet;
     this.memory = memory;
     this.train = this.engine.load([
-      batchSection(memory, seed, purposes.trainNoise),
+      batchSection(memory, seed, 'step'),
       ...unet.trainSections(),
     ]);
     this.heldOut = this.engine.load([
-      batchSection(memory, seed, purposes.heldOutNoise),
+      batchSection(memory, seed, 'image'),
       ...unet.predictSections(),
     ]);
   }
@@ -46,6 +45,10 @@ export class WasmTrainer implements Trainer {
     return new WasmTrainer(unet, extra, seed);
   }
 
+  get memoryBytes(): number {
+    return this.engine.memory.buffer.byteLength;
+  }
+
   async step(batch: TrainBatch) {
     writeBatch(this.engine, this.memory, batch);
     this.unet.setRates(batch.lr);
@@ -56,7 +59,7 @@ export class WasmTrainer implements Trainer {
   async evaluate(batch: EvaluationBatch) {
     writeBatch(this.engine, this.memory, batch);
     await this.unet.prepare();
-    await this.engine.run(this.heldOut, batch.index, batch.index + 1);
+    await this.engine.run(this.heldOut);
     const { batch: images, size, channels } = this.memory;
     const length = images * size * size * channels;
     return {

@@ -13,9 +13,10 @@ export interface TrainBatch {
   readonly lr: number;
 }
 
-/** Images that are not trained on. Their noise is the stream (heldOutNoise, index). */
+/** Images that are not trained on. The noise of each is the stream (heldOutNoise, its number). */
 export interface EvaluationBatch {
-  readonly index: number;
+  /** Their numbers, `batch` of them. */
+  readonly images: Uint32Array;
   readonly pixels: Uint8Array;
   readonly t: Uint32Array;
 }
@@ -23,6 +24,8 @@ export interface EvaluationBatch {
 /** A U-Net with all that a step does around it: noise, q(x_t|x_0), loss, Adam. */
 export interface Trainer {
   readonly unet: UnetDevice;
+  /** Memory the training takes, in bytes. */
+  readonly memoryBytes: number;
   /** Ho et al. (2020), Algorithm 1, on one batch. Milliseconds by part: data, unet, optimizer. */
   step(batch: TrainBatch): Promise<{ loss: number; ms: Readonly<Record<string, number>> }>;
   /** ε̂ (running statistics) and ε, f32 [batch, size, size, channels]; valid until the next call. */
