@@ -81,6 +81,9 @@ export function choose<T extends string>(where: string, got: string, choices: re
 /** What the user gave, on one line and not endless. */
 export function quote(got: unknown): string {
   const text = typeof got === 'string' ? got : (JSON.stringify(got) ?? String(got));
-  const line = text.replaceAll(/\p{Cc}/gu, '?');
+  const line = printable(text);
   return line.length > 60 ? `${line.slice(0, 57)}…` : line === '' ? 'nothing' : line;
 }
+
+/** Text from a file without control characters, which could drive the terminal. */
+export const printable = (text: string): string => text.replaceAll(/\p{Cc}/gu, '?');
