@@ -1,5 +1,7 @@
 import type { RunConfig } from '../config/config.js';
-import { writeGrid } from '../io/pictures.js';
+import { Arithmetic } from '../engine/arithmetic.js';
+import { grid } from '../io/grid.js';
+import { writePicture } from '../io/pictures.js';
 import { sampleFrom } from '../sample/sample.js';
 import type { StateDict } from '../unet/state.js';
 
@@ -19,5 +21,7 @@ export async function writeSamples(path: string, config: RunConfig, state: State
     frames: null,
     requireCuda: false,
   });
-  await writeGrid(path, images, model);
+  const { size, channels } = model;
+  const data = new Arithmetic().toBytes(images);
+  await writePicture(path, grid({ data, count: COUNT, height: size, width: size, channels }));
 }
