@@ -3,3 +3,12 @@
  * [begin, end) of its range and nothing else, so any split of the range among workers gives the same bits.
  */
 export { barrier } from './barrier';
+export {
+  winogradAccumulate,
+  winogradGradient,
+  winogradInput,
+  winogradMultiply,
+  winogradOutput,
+  winogradWeightGradient,
+  winogradWeights,
+} from './winograd/index';
