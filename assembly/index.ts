@@ -39,3 +39,11 @@ export { pSample } from './p-sample';
 export { philox } from './philox';
 export { qSample, qSampleImages } from './q-sample';
 export { resize, resizeTaps, resizeWeights } from './resize';
+  winogradAccumulate,
+  winogradGradient,
+  winogradInput,
+  winogradMultiply,
+  winogradOutput,
+  winogradWeightGradient,
+  winogradWeights,
+} from './winograd/index';
