@@ -93,7 +93,10 @@ function noiseCall(memory: BatchMemory, each: number, seed: number, source: Nois
   const [low, high] = splitSeed(seed);
   const { noise, images, zero } = memory;
   return source === 'step'
-    ? { kernel: 'gaussian', args: [noise, low, high, PURPOSE.trainNoise, { base: 0, perStep: 1 }, 0] }
+    ? {
+        kernel: 'gaussian',
+        args: [noise, low, high, PURPOSE.trainNoise, { base: 0, perStep: 1 }, 0],
+      }
     : {
         kernel: 'gaussianImages',
         args: [noise, images, zero, each, low, high, PURPOSE.heldOutNoise],
@@ -110,7 +113,7 @@ export function writeSchedule(engine: Engine, memory: BatchMemory, schedule: Sch
 export function writeBatch(
   engine: Engine,
   memory: BatchMemory,
-  batch: { pixels: Uint8Array; t: Uint32Array; flips?: Uint32Array; images?: Uint32Array },
+  batch: { pixels: Uint8Array; t: Int32Array; flips?: Uint32Array; images?: Uint32Array },
 ): void {
   const { buffer } = engine.memory;
   new Uint8Array(buffer, memory.pixels, batch.pixels.length).set(batch.pixels);

@@ -44,10 +44,19 @@ export class WasmSampler implements Sampler {
     const { engine } = unet;
     const steps = options.trajectory.timesteps.length;
     this.init = engine.load([
-      noiseSection(unet.memory, memory, unet.memory.xt, memory.timesteps + 4 * steps, options.seed, PURPOSE.sampleInit),
+      noiseSection(
+        unet.memory,
+        memory,
+        unet.memory.xt,
+        memory.timesteps + 4 * steps,
+        options.seed,
+        PURPOSE.sampleInit,
+      ),
     ]);
     this.trajectory = engine.load(trajectorySections(unet.memory, memory, options));
-    new Uint32Array(engine.memory.buffer, memory.timesteps, steps).set(options.trajectory.timesteps);
+    new Uint32Array(engine.memory.buffer, memory.timesteps, steps).set(
+      options.trajectory.timesteps,
+    );
     const { coefficients } = options.trajectory;
     engine.floats(memory.coefficients, coefficients.length).set(coefficients);
   }

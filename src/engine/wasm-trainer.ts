@@ -1,6 +1,12 @@
 import type { Schedule } from '../diffusion/schedule.js';
 import type { EvaluationBatch, TrainBatch, Trainer } from '../train/trainer.js';
-import { type BatchMemory, batchSection, planBatch, writeBatch, writeSchedule } from './batch-program.js';
+import {
+  type BatchMemory,
+  batchSection,
+  planBatch,
+  writeBatch,
+  writeSchedule,
+} from './batch-program.js';
 import type { Engine, LoadedProgram } from './engine.js';
 import { WasmUnet, type WasmUnetOptions } from './unet/wasm-unet.js';
 
@@ -19,10 +25,7 @@ export class WasmTrainer implements Trainer {
   private constructor(unet: WasmUnet, memory: BatchMemory, seed: number) {
     this.unet = unet;
     this.memory = memory;
-    this.train = this.engine.load([
-      batchSection(memory, seed, 'step'),
-      ...unet.trainSections(),
-    ]);
+    this.train = this.engine.load([batchSection(memory, seed, 'step'), ...unet.trainSections()]);
     this.heldOut = this.engine.load([
       batchSection(memory, seed, 'image'),
       ...unet.predictSections(),
@@ -38,8 +41,9 @@ export class WasmTrainer implements Trainer {
       channels: options.architecture.channels,
       timesteps: schedule.timesteps,
     };
-    const { unet, extra } = WasmUnet.create({ ...rest, timesteps: schedule.timesteps }, (arena, memory) =>
-      planBatch(arena, shape, memory),
+    const { unet, extra } = WasmUnet.create(
+      { ...rest, timesteps: schedule.timesteps },
+      (arena, memory) => planBatch(arena, shape, memory),
     );
     writeSchedule(unet.engine, extra, schedule);
     return new WasmTrainer(unet, extra, seed);

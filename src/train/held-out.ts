@@ -29,7 +29,7 @@ export class HeldOutLoss {
       // The last batch is filled up with its last image, which is then not counted.
       const images = Uint32Array.from({ length: batch }, (_, i) => Math.min(first + i, count - 1));
       await this.dataset.read(images, pixels);
-      const t = images.map((k) => this.t[k]!);
+      const t = Int32Array.from(images, (k) => this.t[k]!);
       const { epsilon, noise } = await trainer.evaluate({ images, pixels, t });
       sum += total(epsilon, noise, Math.min(batch, count - first) * each, this.loss);
     }

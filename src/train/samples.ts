@@ -9,7 +9,11 @@ import type { StateDict } from '../unet/state.js';
 const COUNT = 16;
 
 /** Draws a grid from the weights as they are: the same seed, so that grids of one run show the same noise. */
-export async function writeSamples(path: string, config: RunConfig, state: StateDict): Promise<void> {
+export async function writeSamples(
+  path: string,
+  config: RunConfig,
+  state: StateDict,
+): Promise<void> {
   const { model, diffusion, computing, seed } = config;
   const { images } = await sampleFrom(state, {
     model,

@@ -1,15 +1,16 @@
 import { join } from 'node:path';
 import type { RunConfig } from '../config/config.js';
 import { BatchPlan } from '../data/batches.js';
+import type { TrainingData } from '../data/held-out.js';
 import { CounterRandom } from '../diffusion/random.js';
 import { makeSchedule } from '../diffusion/schedule.js';
 import { Interrupted, RunError } from '../errors.js';
 import { writeCheckpoint } from '../io/checkpoint.js';
 import { MetricsLog } from '../io/metrics.js';
 import { runPaths } from '../io/run.js';
-import { HeldOutLoss } from './held-out.js';
 import { header, PaceReport } from './header.js';
-import { openData, type TrainingData } from './open-data.js';
+import { HeldOutLoss } from './held-out.js';
+import { openData } from './open-data.js';
 import { openTrainer } from './open-trainer.js';
 import type { TrainEvent, TrainOptions, TrainResult } from './options.js';
 import { writeSamples } from './samples.js';
@@ -96,7 +97,12 @@ class Run {
       this.log.close();
     }
     const loss = this.recent.length ? mean(this.recent) : null;
-    return { steps: Math.max(taken, total), loss, heldOutLoss: this.heldOutLoss, checkpoint: this.saved };
+    return {
+      steps: Math.max(taken, total),
+      loss,
+      heldOutLoss: this.heldOutLoss,
+      checkpoint: this.saved,
+    };
   }
 
   /** The loop: the next batch is read while the step computes. */
@@ -108,7 +114,13 @@ class Run {
       const begun = performance.now();
       const { pixels, indices: _, ...batch } = await next!;
       if (step + 1 < total) next = this.read(step + 1);
-      const running = this.trainer.step({ step, pixels, flips: batch.flips, t: batch.t, lr: training.lr });
+      const running = this.trainer.step({
+        step,
+        pixels,
+        flips: batch.flips,
+        t: batch.t,
+        lr: training.lr,
+      });
       const [{ loss, ms }] = await Promise.all([running, next]);
       const done = step + 1;
       if (!Number.isFinite(loss)) throw this.notFinite(done, loss);
@@ -121,10 +133,10 @@ class Run {
   }
 
   private async read(step: number) {
-    const batch = this.plan.at(step);
+    const batch = this.plan.batch(step);
     const { train } = this.data;
     const pixels = new Uint8Array(batch.indices.length * train.size ** 2 * train.channels);
-    train.ahead([1, 2].map((n) => this.plan.at(step + n).indices));
+    train.ahead([1, 2].map((n) => this.plan.indices(step + n)));
     await train.read(batch.indices, pixels);
     return { ...batch, pixels };
   }
@@ -141,7 +153,14 @@ class Run {
     if (this.recent.length > LAST) this.recent.shift();
     const rounded = Object.fromEntries(Object.entries(ms).map(([k, v]) => [k, round(v)]));
     const rate = round(imagesPerSecond);
-    this.log.append({ step, epoch, loss, lr: this.config.training.lr, imagesPerSecond: rate, ms: rounded });
+    this.log.append({
+      step,
+      epoch,
+      loss,
+      lr: this.config.training.lr,
+      imagesPerSecond: rate,
+      ms: rounded,
+    });
     this.onEvent({ kind: 'step', step, totalSteps, epoch: epoch + 1, loss, imagesPerSecond });
   }
 
@@ -154,7 +173,9 @@ class Run {
     if (interrupted || (saveEvery > 0 && step % saveEvery === 0 && step < total))
       await this.save(step, epoch);
     if (interrupted)
-      throw new Interrupted(`interrupted at step ${step}; saved ${this.saved}, go on with --resume`);
+      throw new Interrupted(
+        `interrupted at step ${step}; saved ${this.saved}, go on with --resume`,
+      );
   }
 
   /** A run always ends with a checkpoint, and with the held-out loss of its last weights. */
@@ -188,17 +209,25 @@ class Run {
       optimizer: await unet.exportOptimizer(),
       state: checkpointState(this.config, epoch),
     };
-    this.saved = await writeCheckpoint(this.options.out, step, checkpoint, this.config.training.keep);
+    this.saved = await writeCheckpoint(
+      this.options.out,
+      step,
+      checkpoint,
+      this.config.training.keep,
+    );
     this.onEvent({ kind: 'checkpoint', step, path: this.saved });
   }
 
   private notFinite(step: number, loss: number): RunError {
-    const stays = this.saved ? `the checkpoint ${this.saved} stays` : 'no checkpoint of this call was written';
+    const stays = this.saved
+      ? `the checkpoint ${this.saved} stays`
+      : 'no checkpoint of this call was written';
     return new RunError(`step ${step}: the loss is ${loss}; ${stays}. A lower --lr may help`);
   }
 }
 
-const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+const mean = (values: readonly number[]): number =>
+  values.reduce((a, b) => a + b, 0) / values.length;
 
 /** Three decimals are all a timing means. */
 const round = (value: number): number => Math.round(value * 1000) / 1000;

@@ -9,7 +9,7 @@ export interface TrainBatch {
   /** 1 mirrors the image left to right; one an image. */
   readonly flips: Uint32Array;
   /** Timesteps in [0, T), one an image. */
-  readonly t: Uint32Array;
+  readonly t: Int32Array;
   readonly lr: number;
 }
 
@@ -18,7 +18,7 @@ export interface EvaluationBatch {
   /** Their numbers, `batch` of them. */
   readonly images: Uint32Array;
   readonly pixels: Uint8Array;
-  readonly t: Uint32Array;
+  readonly t: Int32Array;
 }
 
 /** A U-Net with all that a step does around it: noise, q(x_t|x_0), loss, Adam. */
