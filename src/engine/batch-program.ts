@@ -1,7 +1,9 @@
+import { PURPOSE } from '../diffusion/random.js';
 import type { Schedule } from '../diffusion/schedule.js';
 import type { Arena } from './arena.js';
 import type { Engine } from './engine.js';
-import type { Argument, Section } from './program.js';
+import type { Section } from './program.js';
+import { splitSeed } from './seed.js';
 
 /** What the preprocessing of a batch reads and writes; byte addresses. */
 export interface BatchMemory {
@@ -11,6 +13,9 @@ export interface BatchMemory {
   /** u8 [batch, size, size, channels], as decoded. */
   readonly pixels: number;
   readonly flips: number;
+  /** u32 numbers of the images, for their noise; and a 0, the timestep of noise that has none. */
+  readonly images: number;
+  readonly zero: number;
   readonly x0: number;
   readonly sqrtAlphaBar: number;
   readonly sqrtOneMinusAlphaBar: number;
@@ -35,25 +40,24 @@ export function planBatch(
     ...targets,
     pixels: arena.bytes('images', dense),
     flips: arena.bytes('tables', 4 * shape.batch),
+    images: arena.bytes('tables', 4 * shape.batch),
+    zero: arena.bytes('tables', 4),
     x0: arena.floats('images', dense),
     sqrtAlphaBar: arena.floats('tables', shape.timesteps),
     sqrtOneMinusAlphaBar: arena.floats('tables', shape.timesteps),
   };
 }
 
-/** A seed as the two 32-bit words of the generator's key. */
-export const seedWords = (seed: number): [low: number, high: number] => [
-  seed >>> 0,
-  Math.floor(seed / 2 ** 32) >>> 0,
-];
+/** Where ε comes from: one stream a step for training, one an image for images that are kept aside. */
+export type NoiseSource = 'step' | 'image';
 
 /**
- * u8 images → x_0 in [−1, 1], mirrored where asked; ε from the stream (purpose, the step run); x_t = q(x_t|x_0).
+ * u8 images → x_0 in [−1, 1], mirrored where asked; ε of the seed's stream; x_t = q(x_t|x_0).
+ * With `step` the stream's index is the step that is run.
  */
-export function batchSection(memory: BatchMemory, seed: number, purpose: number): Section {
+export function batchSection(memory: BatchMemory, seed: number, source: NoiseSource): Section {
   const { batch, size, channels } = memory;
   const each = size * size * channels;
-  const index: Argument = { base: 0, perStep: 1 };
   return {
     name: 'data',
     phases: [
@@ -63,12 +67,7 @@ export function batchSection(memory: BatchMemory, seed: number, purpose: number)
           args: [memory.x0, memory.pixels, memory.flips, size, size, channels],
           items: batch * size,
         },
-        {
-          kernel: 'gaussian',
-          args: [memory.noise, ...seedWords(seed), purpose, index, 0],
-          items: batch * each,
-          grain: 4,
-        },
+        { ...noiseCall(memory, each, seed, source), items: batch * each, grain: 4 },
       ],
       [
         {
@@ -90,6 +89,20 @@ export function batchSection(memory: BatchMemory, seed: number, purpose: number)
   };
 }
 
+function noiseCall(memory: BatchMemory, each: number, seed: number, source: NoiseSource) {
+  const [low, high] = splitSeed(seed);
+  const { noise, images, zero } = memory;
+  return source === 'step'
+    ? {
+        kernel: 'gaussian',
+        args: [noise, low, high, PURPOSE.trainNoise, { base: 0, perStep: 1 }, 0],
+      }
+    : {
+        kernel: 'gaussianImages',
+        args: [noise, images, zero, each, low, high, PURPOSE.heldOutNoise],
+      };
+}
+
 /** Puts the schedule's tables where the kernels read them. */
 export function writeSchedule(engine: Engine, memory: BatchMemory, schedule: Schedule): void {
   engine.floats(memory.sqrtAlphaBar, schedule.timesteps).set(schedule.sqrtAlphaBar);
@@ -100,7 +113,7 @@ export function writeSchedule(engine: Engine, memory: BatchMemory, schedule: Sch
 export function writeBatch(
   engine: Engine,
   memory: BatchMemory,
-  batch: { pixels: Uint8Array; t: Uint32Array; flips?: Uint32Array },
+  batch: { pixels: Uint8Array; t: Int32Array; flips?: Uint32Array; images?: Uint32Array },
 ): void {
   const { buffer } = engine.memory;
   new Uint8Array(buffer, memory.pixels, batch.pixels.length).set(batch.pixels);
@@ -108,4 +121,5 @@ export function writeBatch(
   const flips = new Uint32Array(buffer, memory.flips, memory.batch);
   if (batch.flips) flips.set(batch.flips);
   else flips.fill(0);
+  if (batch.images) new Uint32Array(buffer, memory.images, memory.batch).set(batch.images);
 }

@@ -1,11 +1,11 @@
-import { purposes } from '../diffusion/random.js';
+import { PURPOSE } from '../diffusion/random.js';
 import type { Trajectory } from '../diffusion/sampler.js';
 import type { Sampler } from '../sample/sampler.js';
 import type { BatchNormMode } from '../unet/device.js';
 import type { Arena } from './arena.js';
-import { seedWords } from './batch-program.js';
 import type { LoadedProgram } from './engine.js';
 import type { Argument, Section } from './program.js';
+import { splitSeed } from './seed.js';
 import { dropPadding, forward } from './unet/forward.js';
 import type { UnetMemory } from './unet/memory.js';
 import { WasmUnet, type WasmUnetOptions } from './unet/wasm-unet.js';
@@ -44,10 +44,19 @@ export class WasmSampler implements Sampler {
     const { engine } = unet;
     const steps = options.trajectory.timesteps.length;
     this.init = engine.load([
-      noiseSection(unet.memory, memory, unet.memory.xt, memory.timesteps + 4 * steps, options.seed, purposes.sampleInit),
+      noiseSection(
+        unet.memory,
+        memory,
+        unet.memory.xt,
+        memory.timesteps + 4 * steps,
+        options.seed,
+        PURPOSE.sampleInit,
+      ),
     ]);
     this.trajectory = engine.load(trajectorySections(unet.memory, memory, options));
-    new Uint32Array(engine.memory.buffer, memory.timesteps, steps).set(options.trajectory.timesteps);
+    new Uint32Array(engine.memory.buffer, memory.timesteps, steps).set(
+      options.trajectory.timesteps,
+    );
     const { coefficients } = options.trajectory;
     engine.floats(memory.coefficients, coefficients.length).set(coefficients);
   }
@@ -106,7 +115,7 @@ function trajectorySections(
   const row: Argument = { base: memory.coefficients, perStep: 4 * trajectory.width };
   const { batch, size, architecture } = unet.shape;
   return [
-    noiseSection(unet, memory, memory.z, t, seed, purposes.sampleNoise),
+    noiseSection(unet, memory, memory.z, t, seed, PURPOSE.sampleNoise),
     {
       name: 'unet',
       phases: [...forward(unet, norm, { at: t, every: false }), dropPadding(unet)],
@@ -136,13 +145,14 @@ function noiseSection(
   purpose: number,
 ): Section {
   const each = shape.size ** 2 * shape.architecture.channels;
+  const [low, high] = splitSeed(seed);
   return {
     name: 'noise',
     phases: [
       [
         {
           kernel: 'gaussianImages',
-          args: [out, memory.images, timestep, each, ...seedWords(seed), purpose],
+          args: [out, memory.images, timestep, each, low, high, purpose],
           items: shape.batch * each,
           grain: 4,
         },

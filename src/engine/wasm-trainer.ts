@@ -1,7 +1,12 @@
-import { purposes } from '../diffusion/random.js';
 import type { Schedule } from '../diffusion/schedule.js';
 import type { EvaluationBatch, TrainBatch, Trainer } from '../train/trainer.js';
-import { type BatchMemory, batchSection, planBatch, writeBatch, writeSchedule } from './batch-program.js';
+import {
+  type BatchMemory,
+  batchSection,
+  planBatch,
+  writeBatch,
+  writeSchedule,
+} from './batch-program.js';
 import type { Engine, LoadedProgram } from './engine.js';
 import { WasmUnet, type WasmUnetOptions } from './unet/wasm-unet.js';
 
@@ -20,12 +25,9 @@ export class WasmTrainer implements Trainer {
   private constructor(unet: WasmUnet, memory: BatchMemory, seed: number) {
     this.unet = unet;
     this.memory = memory;
-    this.train = this.engine.load([
-      batchSection(memory, seed, purposes.trainNoise),
-      ...unet.trainSections(),
-    ]);
+    this.train = this.engine.load([batchSection(memory, seed, 'step'), ...unet.trainSections()]);
     this.heldOut = this.engine.load([
-      batchSection(memory, seed, purposes.heldOutNoise),
+      batchSection(memory, seed, 'image'),
       ...unet.predictSections(),
     ]);
   }
@@ -39,11 +41,16 @@ export class WasmTrainer implements Trainer {
       channels: options.architecture.channels,
       timesteps: schedule.timesteps,
     };
-    const { unet, extra } = WasmUnet.create({ ...rest, timesteps: schedule.timesteps }, (arena, memory) =>
-      planBatch(arena, shape, memory),
+    const { unet, extra } = WasmUnet.create(
+      { ...rest, timesteps: schedule.timesteps },
+      (arena, memory) => planBatch(arena, shape, memory),
     );
     writeSchedule(unet.engine, extra, schedule);
     return new WasmTrainer(unet, extra, seed);
+  }
+
+  get memoryBytes(): number {
+    return this.engine.memory.buffer.byteLength;
   }
 
   async step(batch: TrainBatch) {
@@ -56,7 +63,7 @@ export class WasmTrainer implements Trainer {
   async evaluate(batch: EvaluationBatch) {
     writeBatch(this.engine, this.memory, batch);
     await this.unet.prepare();
-    await this.engine.run(this.heldOut, batch.index, batch.index + 1);
+    await this.engine.run(this.heldOut);
     const { batch: images, size, channels } = this.memory;
     const length = images * size * size * channels;
     return {

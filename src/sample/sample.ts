@@ -1,5 +1,5 @@
-import { makeSchedule } from '../diffusion/schedule.js';
 import { makeTrajectory } from '../diffusion/sampler.js';
+import { makeSchedule } from '../diffusion/schedule.js';
 import { Interrupted } from '../errors.js';
 import { readSafetensors } from '../io/safetensors.js';
 import type { StateDict } from '../unet/state.js';
@@ -26,9 +26,18 @@ export async function sampleFrom(
   const trajectory = makeTrajectory(schedule, options.sampling);
   const steps = trajectory.timesteps.length;
   const batches = Math.ceil(count / LARGEST_BATCH);
-  const sampler = await openSampler(options, trajectory, schedule, Math.ceil(count / batches), state);
+  const sampler = await openSampler(
+    options,
+    trajectory,
+    schedule,
+    Math.ceil(count / batches),
+    state,
+  );
   try {
-    onEvent?.({ kind: 'note', text: `${count} images on ${sampler.description}, ${steps} reverse steps` });
+    onEvent?.({
+      kind: 'note',
+      text: `${count} images on ${sampler.description}, ${steps} reverse steps`,
+    });
     const each = model.size ** 2 * model.channels;
     const images = new Float32Array(count * each);
     const frames = new Frames(options.frames, trajectory.timesteps, schedule.timesteps, each);
@@ -45,7 +54,10 @@ export async function sampleFrom(
         if (signal?.aborted) throw new Interrupted('interrupted; nothing was written');
       }
       const read = sampler.read();
-      images.set(read.subarray(0, Math.min(read.length, images.length - first * each)), first * each);
+      images.set(
+        read.subarray(0, Math.min(read.length, images.length - first * each)),
+        first * each,
+      );
     }
     return { images, frames: frames.list };
   } finally {
@@ -63,7 +75,12 @@ class Frames {
   private readonly images: number;
   private readonly each: number;
 
-  constructor(want: SampleOptions['frames'], visited: Uint32Array, timesteps: number, each: number) {
+  constructor(
+    want: SampleOptions['frames'],
+    visited: Uint32Array,
+    timesteps: number,
+    each: number,
+  ) {
     const steps = visited.length;
     const moments = Math.min(want?.moments ?? 0, steps + 1);
     this.images = want?.images ?? 0;

@@ -9,20 +9,23 @@ export interface TrainBatch {
   /** 1 mirrors the image left to right; one an image. */
   readonly flips: Uint32Array;
   /** Timesteps in [0, T), one an image. */
-  readonly t: Uint32Array;
+  readonly t: Int32Array;
   readonly lr: number;
 }
 
-/** Images that are not trained on. Their noise is the stream (heldOutNoise, index). */
+/** Images that are not trained on. The noise of each is the stream (heldOutNoise, its number). */
 export interface EvaluationBatch {
-  readonly index: number;
+  /** Their numbers, `batch` of them. */
+  readonly images: Uint32Array;
   readonly pixels: Uint8Array;
-  readonly t: Uint32Array;
+  readonly t: Int32Array;
 }
 
 /** A U-Net with all that a step does around it: noise, q(x_t|x_0), loss, Adam. */
 export interface Trainer {
   readonly unet: UnetDevice;
+  /** Memory the training takes, in bytes. */
+  readonly memoryBytes: number;
   /** Ho et al. (2020), Algorithm 1, on one batch. Milliseconds by part: data, unet, optimizer. */
   step(batch: TrainBatch): Promise<{ loss: number; ms: Readonly<Record<string, number>> }>;
   /** ε̂ (running statistics) and ε, f32 [batch, size, size, channels]; valid until the next call. */

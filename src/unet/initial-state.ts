@@ -1,4 +1,4 @@
-import { type CounterRandom, purposes } from '../diffusion/random.js';
+import { type CounterRandom, PURPOSE } from '../diffusion/random.js';
 import { type Architecture, layers, weightShape } from './architecture.js';
 import { elements, type StateDict, type Tensor } from './state.js';
 
@@ -26,8 +26,7 @@ export function initialState(architecture: Architecture, random: CounterRandom):
     }
     const fan = layer.kind === 'convTranspose' ? layer.outputs : layer.inputs;
     const bound = 1 / Math.sqrt(fan * layer.kernel ** 2);
-    const draw = (count: number) =>
-      random.uniform(purposes.initialWeights, index++, count, -bound, bound);
+    const draw = (count: number) => random.uniform(PURPOSE.weights, index++, count, -bound, bound);
     f32(`${layer.name}.weight`, shape, draw(elements(shape)));
     f32(`${layer.name}.bias`, bias, draw(layer.outputs));
   }
