@@ -78,10 +78,15 @@ const sample: Command = {
 const noise: Command = {
   name: 'noise',
   describe: 'Draw the forward process: an image going down in noise',
-  positional: { name: 'image', describe: 'A picture file', optional: false },
+  positional: {
+    name: 'image',
+    describe: 'A picture file, or toy-cars for a drawn one',
+    optional: false,
+  },
   groups: {
     'Picture:': {
       size: { ...size!, describe: 'Side of each square, in pixels' },
+      fit: dataFlags.fit!,
       out: { describe: 'The strip', value: 'FILE.png', default: 'noise.png' },
     },
     'Diffusion:': diffusionFlags,
