@@ -12,7 +12,7 @@ import {
   timesteps,
 } from './images.js';
 import type { Subject } from './subject.js';
-import { constant, noisingTolerance, TRAJECTORY } from './tolerances.js';
+import { constant, NOISING, TRAJECTORY } from './tolerances.js';
 
 /** x_t from the fixture's x_0, t and noise. */
 export async function compareNoising(fixture: Fixture, subject: Subject): Promise<Group | null> {
@@ -20,7 +20,7 @@ export async function compareNoising(fixture: Fixture, subject: Subject): Promis
   const xt = await qSample(fixture, subject, images);
   const expected = fixture.shaped('xt', images.shape).data;
   const comparison = new Comparison('xt');
-  comparison.add('xt', images.shape, xt, expected, noisingTolerance(expected));
+  comparison.add('xt', images.shape, xt, expected, constant(NOISING));
   return comparison.result();
 }
 

@@ -22,8 +22,8 @@ export const constant =
  */
 export const scheduleTolerance = (expected: Values): Tolerance => relative(expected, 2e-6, 2e-6);
 
-/** One product and sum of f32 values. */
-export const noisingTolerance = (expected: Values): Tolerance => relative(expected, 1e-6, 1e-6);
+/** The tables' difference, up to 1e-6 in √(1−ᾱ), times noise of up to 5, and the rounding of one product and sum. */
+export const NOISING = 1e-5;
 
 /** A pass in evaluation: sums of some thousand products of values around 1, layer upon layer. */
 export const EVALUATION = 2e-5;
