@@ -31,6 +31,21 @@ eachBuild('gaussian gives the same bits for any range and alignment', (t, bench)
     }
 });
 
+eachBuild('gaussian gives the same bits over many tiles', (t, bench) => {
+  const whole = bench.alloc(4 * 3000);
+  bench.kernels.gaussian!(whole, ...seed, purpose, index, timestep, 0, 3000);
+  const expected = bench.f32(whole, 3000);
+  for (const [begin, end] of [
+    [0, 3000],
+    [5, 1031],
+    [511, 2049],
+  ] as const) {
+    const out = bench.alloc(4 * 3000);
+    bench.runRange('gaussian', [out, ...seed, purpose, index, timestep], begin, end);
+    t.deepEqual(bench.f32(out, 3000).slice(begin, end), expected.slice(begin, end));
+  }
+});
+
 eachBuild('an image has the noise of its number and timestep in any slot', (t, bench) => {
   for (const elements of [1, 3, 16, 25, 48]) {
     const numbers = [9, 0, 4294967295, 9, 2];
