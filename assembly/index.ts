@@ -2,12 +2,23 @@
  * The ABI: every kernel the workers can call, by name. A kernel writes its outputs for the items
  * [begin, end) of its range and nothing else, so any split of the range among workers gives the same bits.
  */
-export { barrier } from './barrier';
-export { crop } from './crop';
-export { ddimStep } from './ddim';
+export * from './adam';
+export * from './barrier';
+export * from './batch-norm';
+export * from './channels';
+export * from './column-sums';
+export * from './conv';
+export * from './conv-weights';
+export * from './crop';
+export * from './ddim';
 export { gaussian, gaussianImages } from './gaussian';
-export { batchToFloat, toBytes, toFloat } from './normalize';
-export { pSample } from './p-sample';
+export * from './loss';
+export * from './normalize';
+export * from './p-sample';
 export { philox } from './philox';
-export { qSample, qSampleImages } from './q-sample';
-export { resize, resizeTaps, resizeWeights } from './resize';
+export * from './q-sample';
+export * from './relu';
+export * from './resize';
+export * from './time-embedding';
+export * from './transpose-weights';
+export * from './winograd/index';
