@@ -6,8 +6,10 @@ export { barrier } from './barrier';
 export {
   winogradAccumulate,
   winogradGradient,
+  winogradGradientDeep,
   winogradInput,
   winogradMultiply,
+  winogradMultiplyDeep,
   winogradOutput,
   winogradWeightGradient,
   winogradWeights,

@@ -155,7 +155,7 @@ for (const [name, kind, inputs, outputs, size] of LAYERS.filter(([n]) => n.inclu
     const scratch = alloc(Math.max(plan.scratchBytes, gradientPlan.scratchBytes));
     const u = alloc(Math.max(plan.weightBytes, gradientPlan.weightBytes));
     const weights = [plan.weights({ descriptor, worker, w, u })];
-    const forward = plan.forward({ descriptor, scratch, worker, x, u, y });
+    const forward = plan.forward({ descriptor, scratch, worker, x, weights: u, y });
     const gradient = gradientPlan.weightGradient({
       ...{ descriptor: gradientDescriptor, scratch, worker, x, dy, du: u, dw },
     });
