@@ -12,8 +12,8 @@ import { Taps } from './weights';
 /** Input channels of a block. */
 const BLOCK: usize = 64;
 
-/** Output panels that at most share a block's read of V; see `multiplyDeep`. */
-const GROUP: usize = 4;
+/** Output panels that at most share a block's read of V; more gained nothing. See `multiplyDeep`. */
+const GROUP: usize = 2;
 
 /** Floats between a block's points: what they hold, and some, so that they do not meet in the cache. */
 const POINT: usize = BLOCK * 8 + 16;
@@ -22,7 +22,7 @@ const POINT: usize = BLOCK * 8 + 16;
 export const DEEP_SCRATCH: usize = SANDWICH_SCRATCH + GROUP * 36 * POINT;
 
 /**
- * `toWeightTiles` and `multiply` in one. Items: groups of `group` panels (1 to 4; of one phase where the output has
+ * `toWeightTiles` and `multiply` in one. Items: groups of `group` panels (1 or 2; of one phase where the output has
  * phases), which share each read of V: it is the larger part of what is read.
  * m: [phase][point][tiles/4][panels][4][8], v: [phase][point][tiles/4][k/4][4][4], w: [panels][taps][channels][8]
  * @param k input channels: g.channels, or four times as many where phases are stacked
