@@ -14,3 +14,23 @@ export {
   winogradWeightGradient,
   winogradWeights,
 } from './winograd/index';
+export * from './adam';
+export * from './barrier';
+export * from './batch-norm';
+export * from './channels';
+export * from './column-sums';
+export * from './conv';
+export * from './conv-weights';
+export * from './crop';
+export * from './ddim';
+export { gaussian, gaussianImages } from './gaussian';
+export * from './loss';
+export * from './normalize';
+export * from './p-sample';
+export { philox } from './philox';
+export * from './q-sample';
+export * from './relu';
+export * from './resize';
+export * from './time-embedding';
+export * from './transpose-weights';
+export * from './winograd/index';

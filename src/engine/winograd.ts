@@ -1,4 +1,4 @@
-import type { Argument, Call, Phase, Program } from './program.js';
+import type { Argument, Call, Phase } from './program.js';
 
 /**
  * Plans convolutions by Winograd's minimal filtering (assembly/winograd): descriptors, scratch and kernel calls. Pure:
@@ -174,7 +174,7 @@ export interface ForwardPlan extends Plan {
   /** U from the weights W[Cout/8][tap][Cin][8]; needed once for each change of W. Empty for a deep plan. */
   weights(pointers: { descriptor: number; worker: Argument; w: Argument; u: Argument }): Phase;
   /** y = conv(x) + bias. */
-  forward(pointers: ForwardPointers): Program;
+  forward(pointers: ForwardPointers): Phase[];
 }
 
 export interface GradientPointers {
@@ -193,7 +193,7 @@ export interface GradientPointers {
 }
 
 export interface GradientPlan extends Plan {
-  weightGradient(pointers: GradientPointers): Program;
+  weightGradient(pointers: GradientPointers): Phase[];
 }
 
 const divideUp = (a: number, b: number): number => Math.ceil(a / b);
@@ -334,7 +334,7 @@ function interleave(
   input: (chunk: [number, number]) => Call,
   multiply: (count: number) => Call,
   output: (chunk: [number, number]) => Call,
-): Program {
+): Phase[] {
   const program: Phase[] = [];
   list.forEach((chunk, i) => {
     const before = list[i - 1];

@@ -1,4 +1,4 @@
-import { type Argument, type Program, share } from '../../src/engine/program.js';
+import { type Argument, type Phase, share } from '../../src/engine/program.js';
 import type { Bench } from './kernels.js';
 
 /** The value of an argument for a worker. */
@@ -8,7 +8,7 @@ function resolve(argument: Argument, rank: number): number {
 }
 
 /** Walks a program as `bench.shares` workers would, the last worker first: within a phase no order may matter. */
-export function walk(bench: Bench, program: Program): void {
+export function walk(bench: Bench, program: readonly Phase[]): void {
   for (const phase of program)
     for (let rank = bench.shares - 1; rank >= 0; rank--)
       for (const { kernel, args, items, grain } of phase) {
