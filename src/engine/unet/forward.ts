@@ -140,7 +140,7 @@ function stageForward(memory: UnetMemory, stage: StageMemory, mode: NormMode): P
   const { name, input, r1, r2, output } = stage;
   const fixed = mode !== 'train';
   const normalised = (r: View): View =>
-    !fixed && memory.training ? { ...r, at: memory.training.h } : r;
+    !fixed && memory.training ? { ...r, at: memory.training.d1 } : r;
   return [
     ...layerForward(memory, `${name}.conv1`, input, r1, { relu: true, fixed }),
     ...normForward(memory, stage, 0, r1, normalised(r1).at, mode),

@@ -93,8 +93,11 @@ export interface TrainingMemory {
   /** Gradient of the last stage's output, and later of conv0's: the same shape, never at the same time. */
   readonly dLast: View;
   readonly dEmbedding: number;
-  /** A norm's output, computed again in backward; and the gradients on either side of a convolution. */
-  readonly h: number;
+  /**
+   * The gradients on either side of a convolution. Each first holds the norm's output that the convolution read,
+   * computed again: it is last needed by the weight gradient, just before the input's gradient takes its place.
+   * In the forward pass `d1` is where a norm's output goes.
+   */
   readonly d1: number;
   readonly d2: number;
   readonly factors: number;
@@ -164,7 +167,6 @@ export function planMemory(arena: Arena, shape: UnetShape, threads: number): Une
       dOutput: image('gradients of activations', size, 8),
       dLast,
       dEmbedding: arena.floats('gradients of activations', batch * timeChannels),
-      h: d(),
       d1: d(),
       d2: d(),
       factors: arena.floats('scratch', 3 * widest),
