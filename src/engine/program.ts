@@ -1,6 +1,6 @@
 /**
- * A program is what the workers are handed: phases of kernel calls. Every worker walks it, takes its
- * share of each call's items, and meets the others at a barrier after each phase. Calls within a phase
+ * A program is what the workers are handed: sections of phases of kernel calls. Every worker walks it, takes
+ * its share of each call's items, and meets the others at a barrier after each phase. Calls within a phase
  * must not depend on one another.
  */
 
@@ -10,8 +10,8 @@
  */
 export type Argument =
   | number
-  | { base: number; perStep: number }
-  | { base: number; perWorker: number };
+  | { readonly base: number; readonly perStep: number }
+  | { readonly base: number; readonly perWorker: number };
 
 export interface Call {
   /** Name of an export of the module (assembly/index.ts). */
@@ -25,7 +25,14 @@ export interface Call {
 }
 
 export type Phase = readonly Call[];
-export type Program = readonly Phase[];
+
+/** Phases under a name; a run reports the time of each. */
+export interface Section {
+  readonly name: string;
+  readonly phases: readonly Phase[];
+}
+
+export type Program = readonly Section[];
 
 /** [begin, end) of `items` for worker `rank` of `size`; begin is a multiple of `grain`. */
 export function share(

@@ -15,6 +15,7 @@ export class Bench {
   readonly build: Build;
   readonly shares: number;
   private top = 4096;
+  private floor = 4096;
 
   constructor(build: Build, shares: number, bytes = 64 << 20) {
     this.build = build;
@@ -51,13 +52,34 @@ export class Bench {
     return new Uint32Array(this.bytes(at, 4 * length).buffer);
   }
 
+  /** Keeps what is allocated so far through every `reset`. */
+  mark(): void {
+    this.floor = this.top;
+  }
+
+  /** Frees what was allocated since `mark`, for loops over many cases. */
+  reset(): void {
+    this.top = this.floor;
+  }
+
   /** Runs a kernel over [0, items) in `shares` parts, as that many workers would. */
   run(kernel: string, args: (number | bigint)[], items: number, grain = 1): void {
+    this.runRange(kernel, args, 0, items, grain);
+  }
+
+  /** Runs a kernel over [first, last) in `shares` parts. */
+  runRange(
+    kernel: string,
+    args: (number | bigint)[],
+    first: number,
+    last: number,
+    grain = 1,
+  ): void {
     const fn = this.kernels[kernel];
     if (!fn) throw new Error(`Bench: no kernel ${kernel}`);
     for (let rank = 0; rank < this.shares; rank++) {
-      const [begin, end] = share(items, grain, rank, this.shares);
-      if (begin < end) fn(...args, begin, end);
+      const [begin, end] = share(last - first, grain, rank, this.shares);
+      if (begin < end) fn(...args, first + begin, first + end);
     }
   }
 

@@ -1,0 +1,249 @@
+import { F32, madd } from './f32';
+
+/*
+ * Batch normalisation (Ioffe & Szegedy, 2015) over the rows of r: f32 [rows, channels], where rows are all pixels
+ * of the batch. r is what ReLU let through, so the backward pass masks with r > 0 as well. Sums are taken over
+ * fixed blocks of 256 rows, then over the blocks in order: the same bits for any number of workers.
+ */
+const BLOCK: i32 = 256;
+
+/**
+ * Mean and sum of squared deviations of each block: partial f32 [blocks][2][channels]. Items: blocks.
+ * The deviations are taken from the block's own mean, so no digits cancel.
+ */
+export function batchNormMoments(
+  partial: F32,
+  r: F32,
+  rows: i32,
+  channels: i32,
+  begin: i32,
+  end: i32,
+): void {
+  for (let block = begin; block < end; block++) {
+    const first = block * BLOCK;
+    const count = min(BLOCK, rows - first);
+    const inverse = f32x4.splat(1 / <f32>count);
+    const out = partial.at(<usize>(block * 2 * channels));
+    for (let c = 0; c < channels; c += 8) {
+      const column = r.at(<usize>first * channels + c);
+      let sum0 = f32x4.splat(0),
+        sum1 = sum0;
+      for (let i = 0; i < count; i++) {
+        const p = column.at(<usize>i * channels);
+        sum0 = f32x4.add(sum0, p.lanes(0));
+        sum1 = f32x4.add(sum1, p.lanes(4));
+      }
+      const mean0 = f32x4.mul(sum0, inverse),
+        mean1 = f32x4.mul(sum1, inverse);
+      let square0 = f32x4.splat(0),
+        square1 = square0;
+      for (let i = 0; i < count; i++) {
+        const p = column.at(<usize>i * channels);
+        const d0 = f32x4.sub(p.lanes(0), mean0),
+          d1 = f32x4.sub(p.lanes(4), mean1);
+        square0 = madd(d0, d0, square0);
+        square1 = madd(d1, d1, square1);
+      }
+      out.setLanes(c, mean0);
+      out.setLanes(c + 4, mean1);
+      out.setLanes(channels + c, square0);
+      out.setLanes(channels + c + 4, square1);
+    }
+  }
+}
+
+/**
+ * Joins the blocks (Chan et al., 1979) and makes what the normalisation needs.
+ * affine [2][channels]: scale = weight/√(var + eps), shift = bias − mean·scale. saved [2][channels]: mean, 1/√(var + eps).
+ * With momentum > 0 the running statistics move: running += momentum · (batch − running), variance unbiased, as
+ * PyTorch does. Items: channels.
+ */
+export function batchNormFinish(
+  affine: F32,
+  saved: F32,
+  runningMean: F32,
+  runningVar: F32,
+  partial: F32,
+  weight: F32,
+  bias: F32,
+  rows: i32,
+  channels: i32,
+  momentum: f32,
+  eps: f64,
+  begin: i32,
+  end: i32,
+): void {
+  const blocks = (rows + BLOCK - 1) / BLOCK;
+  for (let c = begin; c < end; c++) {
+    let mean: f64 = 0,
+      square: f64 = 0,
+      seen: f64 = 0;
+    for (let block = 0; block < blocks; block++) {
+      const count = <f64>min(BLOCK, rows - block * BLOCK);
+      const at = <usize>(block * 2 * channels + c);
+      const delta = <f64>partial[at] - mean;
+      const total = seen + count;
+      mean += (delta * count) / total;
+      square += <f64>partial[at + channels] + (delta * delta * seen * count) / total;
+      seen = total;
+    }
+    const variance = square / <f64>rows;
+    const inverse = 1 / Math.sqrt(variance + eps);
+    saved[c] = <f32>mean;
+    saved[channels + c] = <f32>inverse;
+    const scale = <f64>weight[c] * inverse;
+    affine[c] = <f32>scale;
+    affine[channels + c] = <f32>(<f64>bias[c] - mean * scale);
+    if (momentum > 0) {
+      const unbiased = square / Math.max(1, <f64>rows - 1);
+      runningMean[c] = <f32>((1 - <f64>momentum) * <f64>runningMean[c] + <f64>momentum * mean);
+      runningVar[c] = <f32>((1 - <f64>momentum) * <f64>runningVar[c] + <f64>momentum * unbiased);
+    }
+  }
+}
+
+/** Evaluation: scale and shift from the running statistics. affine [2][channels]. Items: channels. */
+export function batchNormRunning(
+  affine: F32,
+  mean: F32,
+  variance: F32,
+  weight: F32,
+  bias: F32,
+  channels: i32,
+  eps: f64,
+  begin: i32,
+  end: i32,
+): void {
+  for (let c = begin; c < end; c++) {
+    const scale = <f64>weight[c] / Math.sqrt(<f64>variance[c] + eps);
+    affine[c] = <f32>scale;
+    affine[channels + c] = <f32>(<f64>bias[c] - <f64>mean[c] * scale);
+  }
+}
+
+/**
+ * h = r · scale + shift, plus the image's time embedding if `time` f32 [images, channels] is not null.
+ * pixels: rows an image. h may be r. Items: rows.
+ */
+export function batchNormApply(
+  h: F32,
+  r: F32,
+  affine: F32,
+  time: F32,
+  pixels: i32,
+  channels: i32,
+  begin: i32,
+  end: i32,
+): void {
+  for (let row = begin; row < end; row++) {
+    const at = <usize>row * channels;
+    const image = <usize>(row / pixels) * channels;
+    for (let c = 0; c < channels; c += 4) {
+      let value = madd(r.lanes(at + c), affine.lanes(c), affine.lanes(channels + c));
+      if (changetype<usize>(time)) value = f32x4.add(value, time.lanes(image + c));
+      h.setLanes(at + c, value);
+    }
+  }
+}
+
+/**
+ * The two sums of the backward pass, a block at a time: partial [blocks][2][channels] = Σ dh, Σ dh·x̂ with
+ * x̂ = (r − mean)/σ. Items: blocks.
+ */
+export function batchNormBackwardSums(
+  partial: F32,
+  dh: F32,
+  r: F32,
+  saved: F32,
+  rows: i32,
+  channels: i32,
+  begin: i32,
+  end: i32,
+): void {
+  for (let block = begin; block < end; block++) {
+    const first = block * BLOCK;
+    const count = min(BLOCK, rows - first);
+    const out = partial.at(<usize>(block * 2 * channels));
+    for (let c = 0; c < channels; c += 8) {
+      const at = <usize>first * channels + c;
+      const mean0 = saved.lanes(c),
+        mean1 = saved.lanes(c + 4);
+      let sum0 = f32x4.splat(0),
+        sum1 = sum0,
+        dot0 = sum0,
+        dot1 = sum0;
+      for (let i = 0; i < count; i++) {
+        const p = at + <usize>i * channels;
+        const d0 = dh.lanes(p),
+          d1 = dh.lanes(p + 4);
+        sum0 = f32x4.add(sum0, d0);
+        sum1 = f32x4.add(sum1, d1);
+        dot0 = madd(d0, f32x4.sub(r.lanes(p), mean0), dot0);
+        dot1 = madd(d1, f32x4.sub(r.lanes(p + 4), mean1), dot1);
+      }
+      out.setLanes(c, sum0);
+      out.setLanes(c + 4, sum1);
+      out.setLanes(channels + c, f32x4.mul(dot0, saved.lanes(channels + c)));
+      out.setLanes(channels + c + 4, f32x4.mul(dot1, saved.lanes(channels + c + 4)));
+    }
+  }
+}
+
+/**
+ * dweight = Σ dh·x̂, dbias = Σ dh (added to what is there if `accumulate`: a shared norm is applied twice), and
+ * factors [3][channels] of dr = f0·dh + f1·r + f2, i.e. weight/σ · (dh − Σdh/n − x̂·Σ(dh·x̂)/n). Items: channels.
+ */
+export function batchNormBackwardFinish(
+  factors: F32,
+  dweight: F32,
+  dbias: F32,
+  partial: F32,
+  weight: F32,
+  saved: F32,
+  rows: i32,
+  channels: i32,
+  accumulate: bool,
+  begin: i32,
+  end: i32,
+): void {
+  const blocks = (rows + BLOCK - 1) / BLOCK;
+  for (let c = begin; c < end; c++) {
+    let sum: f64 = 0,
+      dot: f64 = 0;
+    for (let block = 0; block < blocks; block++) {
+      const at = <usize>(block * 2 * channels + c);
+      sum += <f64>partial[at];
+      dot += <f64>partial[at + channels];
+    }
+    dweight[c] = <f32>(accumulate ? <f64>dweight[c] + dot : dot);
+    dbias[c] = <f32>(accumulate ? <f64>dbias[c] + sum : sum);
+    const mean = <f64>saved[c];
+    const inverse = <f64>saved[channels + c];
+    const scale = <f64>weight[c] * inverse;
+    const slope = (-scale * inverse * dot) / <f64>rows;
+    factors[c] = <f32>scale;
+    factors[channels + c] = <f32>slope;
+    factors[2 * channels + c] = <f32>((-scale * sum) / <f64>rows - slope * mean);
+  }
+}
+
+/** Through the norm and the ReLU before it, in place: dh ← r > 0 ? f0·dh + f1·r + f2 : 0. Items: rows. */
+export function batchNormBackwardApply(
+  dh: F32,
+  r: F32,
+  factors: F32,
+  channels: i32,
+  begin: i32,
+  end: i32,
+): void {
+  const zero = f32x4.splat(0);
+  for (let row = begin; row < end; row++) {
+    const at = <usize>row * channels;
+    for (let c = 0; c < channels; c += 4) {
+      const x = r.lanes(at + c);
+      const linear = madd(x, factors.lanes(channels + c), factors.lanes(2 * channels + c));
+      const value = madd(dh.lanes(at + c), factors.lanes(c), linear);
+      dh.setLanes(at + c, v128.and(value, f32x4.gt(x, zero)));
+    }
+  }
+}

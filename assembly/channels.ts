@@ -1,0 +1,43 @@
+import { F32 } from './f32';
+
+/*
+ * Images are dense outside the U-Net (1 or 3 channels) and padded to 8 channels inside it, so that every kernel
+ * works on whole vectors. The padding is zero and stays so.
+ */
+
+/** out f32 [pixels, 8] ← x f32 [pixels, channels], zeros behind. Items: pixels. */
+export function padChannels(out: F32, x: F32, channels: i32, begin: i32, end: i32): void {
+  for (let i = begin; i < end; i++) {
+    const pixel = out.at(<usize>i * 8);
+    pixel.setLanes(0, f32x4.splat(0));
+    pixel.setLanes(4, f32x4.splat(0));
+    for (let c = 0; c < channels; c++) pixel[c] = x[<usize>(i * channels + c)];
+  }
+}
+
+/** out f32 [pixels, channels] ← x f32 [pixels, 8]. Items: pixels. */
+export function dropChannels(out: F32, x: F32, channels: i32, begin: i32, end: i32): void {
+  for (let i = begin; i < end; i++) {
+    for (let c = 0; c < channels; c++) out[<usize>(i * channels + c)] = x[<usize>i * 8 + c];
+  }
+}
+
+/** out [rows, outStride] ← x [rows, inStride], or out += x if `add`, on `channels` of each. Items: rows. */
+export function copyChannels(
+  out: F32,
+  outStride: i32,
+  x: F32,
+  inStride: i32,
+  channels: i32,
+  add: bool,
+  begin: i32,
+  end: i32,
+): void {
+  for (let row = begin; row < end; row++) {
+    const to = out.at(<usize>row * outStride);
+    const from = x.at(<usize>row * inStride);
+    for (let c = 0; c < channels; c += 4) {
+      to.setLanes(c, add ? f32x4.add(to.lanes(c), from.lanes(c)) : from.lanes(c));
+    }
+  }
+}

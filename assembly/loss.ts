@@ -1,0 +1,70 @@
+import { F32 } from './f32';
+import { F64 } from './f64';
+
+const L1: i32 = 0;
+const L2: i32 = 1;
+/** Pixels summed at a time; constant, so that the sum does not depend on the workers. */
+const BLOCK: i32 = 256;
+
+/**
+ * Loss on the noise and its gradient, Ho et al. (2020) eq. 14 with a choice of distance: mean over all elements of
+ * |d|, d² or Huber's (δ = 1: d²/2 within, |d| − 1/2 beyond), d = ε̂ − ε.
+ * gradient: f32 [pixels, 8] (padding zero); epsilon: ε̂ f32 [pixels, 8]; noise: ε f32 [pixels, channels];
+ * partial: f64 [blocks], sums of 256 pixels. kind: 0 L1, 1 L2, 2 Huber. Items: blocks.
+ */
+export function noiseLoss(
+  gradient: F32,
+  partial: F64,
+  epsilon: F32,
+  noise: F32,
+  pixels: i32,
+  channels: i32,
+  kind: i32,
+  begin: i32,
+  end: i32,
+): void {
+  const inverse = <f32>(1 / (<f64>pixels * <f64>channels));
+  for (let block = begin; block < end; block++) {
+    let sum: f64 = 0;
+    for (let i = block * BLOCK, last = min(i + BLOCK, pixels); i < last; i++) {
+      const out = gradient.at(<usize>i * 8);
+      out.setLanes(0, f32x4.splat(0));
+      out.setLanes(4, f32x4.splat(0));
+      for (let c = 0; c < channels; c++) {
+        const d = epsilon[<usize>i * 8 + c] - noise[<usize>(i * channels + c)];
+        sum += <f64>distance(d, kind);
+        out[c] = slope(d, kind) * inverse;
+      }
+    }
+    partial[block] = sum;
+  }
+}
+
+function distance(d: f32, kind: i32): f32 {
+  const a = Mathf.abs(d);
+  if (kind == L1) return a;
+  if (kind == L2) return d * d;
+  return a < 1 ? 0.5 * d * d : a - 0.5;
+}
+
+function slope(d: f32, kind: i32): f32 {
+  if (kind == L2) return 2 * d;
+  if (kind != L1 && Mathf.abs(d) < 1) return d;
+  return d > 0 ? 1 : d < 0 ? -1 : d;
+}
+
+/** out f64 [1] = Σ partial / elements. Items: 1. */
+export function finishLoss(
+  out: F64,
+  partial: F64,
+  blocks: i32,
+  elements: f64,
+  begin: i32,
+  end: i32,
+): void {
+  for (let item = begin; item < end; item++) {
+    let sum: f64 = 0;
+    for (let i = 0; i < blocks; i++) sum += partial[i];
+    out[item] = sum / elements;
+  }
+}

@@ -1,0 +1,61 @@
+import { availableParallelism } from 'node:os';
+import { UsageError } from '../errors.js';
+import type { ComputingConfig } from './config.js';
+import { type Flags, given } from './flag.js';
+import type { Source } from './source.js';
+
+/** Flags of every command that computes. */
+export const computingFlags: Flags = {
+  device: {
+    describe: 'Where the U-Net runs; auto is tensorflow with a usable GPU, else wasm',
+    value: 'wasm|tensorflow|auto',
+    default: 'wasm',
+  },
+  arithmetic: {
+    describe: 'Where noising, reverse steps and pixel conversion run',
+    value: 'wasm|tensorflow',
+    default: 'wasm',
+  },
+  threads: { describe: 'Workers of the wasm engine', value: 'N', default: 'all cores' },
+  strict: { describe: 'Do without relaxed SIMD: the same bits on every machine' },
+  require: { describe: 'Exit with 3 unless a CUDA GPU computes', value: 'cuda' },
+  seed: { describe: 'Key of all random numbers', value: 'N', default: '0' },
+  eager: { describe: 'TensorFlow operation by operation, for debugging' },
+};
+
+export const COMPUTING_DEFAULTS: ComputingConfig = {
+  device: 'wasm',
+  arithmetic: 'wasm',
+  threads: null,
+  strict: false,
+  eager: false,
+};
+
+/** The computing settings that a source gives. @throws UsageError for one that cannot be. */
+export function readComputing(source: Source): Partial<ComputingConfig> {
+  return given<ComputingConfig>({
+    device: source.oneOf('device', ['wasm', 'tensorflow', 'auto']),
+    arithmetic: source.oneOf('arithmetic', ['wasm', 'tensorflow']),
+    threads: source.whole('threads', { min: 1, max: 256 }),
+    strict: source.boolean('strict'),
+    eager: source.boolean('eager'),
+  });
+}
+
+/** The seed: any whole number that a double holds exactly. */
+export const readSeed = (source: Source): number | undefined =>
+  source.whole('seed', { min: 0, max: Number.MAX_SAFE_INTEGER });
+
+export const readRequireCuda = (source: Source): boolean =>
+  source.oneOf('require', ['cuda']) === 'cuda';
+
+/** @throws UsageError for `--eager` where TensorFlow does not compute. */
+export function checkComputing(config: ComputingConfig): ComputingConfig {
+  if (config.eager && config.device === 'wasm')
+    throw new UsageError(`--eager: belongs to --device tensorflow; the device is wasm`);
+  return config;
+}
+
+/** Workers on this machine. */
+export const threadCount = (config: ComputingConfig): number =>
+  config.threads ?? availableParallelism();

@@ -1,0 +1,99 @@
+import type { Architecture } from '../unet/architecture.js';
+import type { BatchNormMode, Loss } from '../unet/device.js';
+
+/*
+ * What a command computes, as plain data: the parsed flags, and the contents of `run/config.json`.
+ * Everything here has been validated (flags.ts, read.ts); what receives it trusts it.
+ */
+
+/** Where and how the numbers are computed. Nothing here changes what a run means, only its bits. */
+export interface ComputingConfig {
+  /** Where the U-Net's forward and backward run; `auto` is tensorflow with a usable GPU, else wasm. */
+  readonly device: 'wasm' | 'tensorflow' | 'auto';
+  /** Where q(x_t|x_0), the reverse step and pixel conversion run. */
+  readonly arithmetic: 'wasm' | 'tensorflow';
+  /** Workers of the wasm engine; null is one for each core of the machine it runs on. */
+  readonly threads: number | null;
+  /** The build without relaxed SIMD, whose bits are the same on every machine. */
+  readonly strict: boolean;
+  /** TensorFlow operation by operation instead of one graph. */
+  readonly eager: boolean;
+}
+
+/** The U-Net and the side of its square images in pixels. */
+export interface ModelConfig extends Architecture {
+  readonly size: number;
+}
+
+/** The forward process and the loss on its noise (Ho et al. 2020, section 4). */
+export interface DiffusionConfig {
+  /** T: t runs over [0, T). */
+  readonly timesteps: number;
+  readonly schedule: 'linear' | 'cosine';
+  /** First and last beta of the linear schedule; the cosine one (Nichol & Dhariwal 2021) does not use them. */
+  readonly betaStart: number;
+  readonly betaEnd: number;
+  readonly loss: Loss;
+}
+
+/** The reverse process. */
+export interface SamplingConfig {
+  readonly sampler: 'ancestral' | 'ddim';
+  /** Reverse steps: T for the ancestral sampler, 1 to T for DDIM. */
+  readonly steps: number;
+  /** DDIM's η: 0 is deterministic, 1 has the ancestral variance (Song et al. 2021, eq. 16). */
+  readonly eta: number;
+  readonly norm: BatchNormMode;
+}
+
+/** Images kept aside: a folder's (or file's) own, or a seeded share of the data. */
+export type HeldOut = { readonly source: string } | { readonly fraction: number };
+
+/** How an image becomes a square: stretched, or its middle cut out after scaling the short side. */
+export type Fit = 'squash' | 'crop';
+
+export interface DataConfig {
+  /** `toy-cars`, or the absolute path of a folder of images, an IDX file or a CIFAR-10 batch. */
+  readonly source: string;
+  readonly fit: Fit;
+  /** Mirror half of the images, chosen anew each epoch. */
+  readonly flip: boolean;
+  readonly heldOut: HeldOut | null;
+}
+
+export interface TrainingConfig {
+  readonly batch: number;
+  readonly lr: number;
+  /** Total length of the run, resumes included: one of the two is null. */
+  readonly epochs: number | null;
+  readonly steps: number | null;
+  /** Steps between checkpoints; 0 writes one at the end alone. */
+  readonly saveEvery: number;
+  /** Steps between sample grids; 0 makes none. */
+  readonly sampleEvery: number;
+  /** Newest checkpoints kept; older ones are removed. */
+  readonly keep: number;
+  /** Absolute path of the weights it started from, or null for PyTorch's initialisation from the seed. */
+  readonly init: string | null;
+}
+
+/** Which device computed, and why that one. */
+export interface DeviceChoice {
+  readonly device: 'wasm' | 'tensorflow';
+  /** UnetDevice.description, e.g. `wasm (relaxed SIMD, 2 threads)`. */
+  readonly description: string;
+  readonly why: string;
+}
+
+/** Everything needed to repeat a run: `run/config.json`. */
+export interface RunConfig {
+  readonly version: 1;
+  readonly seed: number;
+  readonly data: DataConfig;
+  readonly model: ModelConfig;
+  readonly diffusion: DiffusionConfig;
+  readonly training: TrainingConfig;
+  readonly computing: ComputingConfig;
+  /** Filled in by the run when it opens its device. */
+  readonly chosen: DeviceChoice | null;
+}

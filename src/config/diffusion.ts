@@ -1,0 +1,60 @@
+import { UsageError } from '../errors.js';
+import type { DiffusionConfig } from './config.js';
+import { type Flags, given } from './flag.js';
+import type { Source } from './source.js';
+
+/** Flags of the forward process and the loss. */
+export const diffusionFlags: Flags = {
+  timesteps: { describe: 'Steps T of the forward process', value: 'N', default: '300' },
+  schedule: { describe: 'How beta grows', value: 'linear|cosine', default: 'linear' },
+  'beta-start': { describe: 'First beta of the linear schedule', value: 'X', default: '0.0001' },
+  'beta-end': { describe: 'Last beta of the linear schedule', value: 'X', default: '0.02' },
+};
+
+/** The loss is training's alone: the forward process does not know it. */
+export const lossFlag: Flags = {
+  loss: {
+    describe: 'Distance between true and predicted noise',
+    value: 'l1|l2|huber',
+    default: 'l1',
+  },
+};
+
+export const DIFFUSION_DEFAULTS: DiffusionConfig = {
+  timesteps: 300,
+  schedule: 'linear',
+  betaStart: 1e-4,
+  betaEnd: 0.02,
+  loss: 'l1',
+};
+
+/** The diffusion settings that a source gives. @throws UsageError for one that cannot be. */
+export function readDiffusion(source: Source): Partial<DiffusionConfig> {
+  return given<DiffusionConfig>({
+    timesteps: source.whole('timesteps', { min: 1, max: 100_000 }),
+    schedule: source.oneOf('schedule', ['linear', 'cosine']),
+    betaStart: source.real('betaStart', { above: 0, below: 1 }),
+    betaEnd: source.real('betaEnd', { above: 0, below: 1 }),
+    loss: source.oneOf('loss', ['l1', 'l2', 'huber']),
+  });
+}
+
+/** @throws UsageError for betas that fall. */
+export function checkDiffusion(config: DiffusionConfig): DiffusionConfig {
+  if (config.betaEnd < config.betaStart)
+    throw new UsageError(
+      `--beta-end: expected at least --beta-start, which is ${config.betaStart}, got ${config.betaEnd}`,
+    );
+  return config;
+}
+
+/** @throws UsageError for a beta given to the cosine schedule, which has its own. */
+export function checkBetasUsed(config: DiffusionConfig, settings: Partial<DiffusionConfig>): void {
+  if (config.schedule !== 'cosine') return;
+  for (const [flag, value] of [
+    ['--beta-start', settings.betaStart],
+    ['--beta-end', settings.betaEnd],
+  ])
+    if (value !== undefined)
+      throw new UsageError(`${flag}: belongs to --schedule linear; the schedule is cosine`);
+}

@@ -1,0 +1,17 @@
+/** A command-line flag: what help says of it. How its value is read is the business of its group. */
+export interface Flag {
+  readonly describe: string;
+  /** What stands for the value in help, e.g. `N` or `linear|cosine`; a switch has none. */
+  readonly value?: string;
+  /** What holds without the flag, in words. */
+  readonly default?: string;
+}
+
+/** By name, without the dashes. */
+export type Flags = Readonly<Record<string, Flag>>;
+
+/** Drops the fields that are undefined, so that the rest can be laid over defaults. */
+export function given<T extends object>(fields: { [K in keyof T]: T[K] | undefined }): Partial<T> {
+  const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as Partial<T>;
+}

@@ -1,0 +1,92 @@
+import { UsageError } from '../errors.js';
+import { choose, describe, quote, type Range, type Source, suggestion, within } from './source.js';
+
+/** An object of a JSON file, read field by field. A field must be there unless it is `optional`, where null says so. */
+export class JsonObject implements Source {
+  /** The file and the way to this object, for messages. */
+  readonly where: string;
+  private readonly fields: ReadonlyMap<string, unknown>;
+  private readonly optional: readonly string[];
+  private readonly read = new Set<string>();
+
+  /** @throws UsageError unless the value is an object. `where` names the file and the way to it. */
+  constructor(where: string, value: unknown, optional: readonly string[] = []) {
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      throw new UsageError(`${where}: expected an object, got ${quote(value)}`);
+    this.where = where;
+    this.fields = new Map(Object.entries(value));
+    this.optional = optional;
+  }
+
+  /** @throws UsageError naming a field that nothing has read: misspelt, or of another version. */
+  finish(): void {
+    for (const name of this.fields.keys())
+      if (!this.read.has(name))
+        throw new UsageError(
+          `${this.where}.${quote(name)}: unknown field${suggestion(name, [...this.read])}`,
+        );
+  }
+
+  object(name: string, optional: readonly string[] = []): JsonObject {
+    return new JsonObject(`${this.where}.${name}`, this.value(name), optional);
+  }
+
+  /** The object, or null where the field may hold that. */
+  objectOrNull(name: string, optional: readonly string[] = []): JsonObject | null {
+    return this.value(name) === undefined ? null : this.object(name, optional);
+  }
+
+  whole(name: string, range: Range): number | undefined {
+    return this.number(name, 'whole number', range);
+  }
+
+  real(name: string, range: Range): number | undefined {
+    return this.number(name, 'number', range);
+  }
+
+  wholes(name: string, range: Range): number[] | undefined {
+    const value = this.value(name);
+    if (value === undefined) return undefined;
+    const isWhole = (item: unknown): item is number =>
+      typeof item === 'number' && within(item, 'whole number', range);
+    if (Array.isArray(value) && value.every(isWhole)) return value;
+    throw this.unexpected(name, `a list, each ${describe('whole number', range)}`, value);
+  }
+
+  boolean(name: string): boolean | undefined {
+    const value = this.value(name);
+    if (value === undefined || typeof value === 'boolean') return value;
+    throw this.unexpected(name, 'true or false', value);
+  }
+
+  text(name: string): string | undefined {
+    const value = this.value(name);
+    if (value === undefined || (typeof value === 'string' && value !== '')) return value;
+    throw this.unexpected(name, 'text', value);
+  }
+
+  oneOf<T extends string>(name: string, choices: readonly T[]): T | undefined {
+    const text = this.text(name);
+    return text === undefined ? undefined : choose(`${this.where}.${name}`, text, choices);
+  }
+
+  private number(name: string, kind: 'whole number' | 'number', range: Range): number | undefined {
+    const value = this.value(name);
+    if (value === undefined || (typeof value === 'number' && within(value, kind, range)))
+      return value;
+    throw this.unexpected(name, describe(kind, range), value);
+  }
+
+  private value(name: string): unknown {
+    this.read.add(name);
+    const value = this.fields.get(name);
+    if (value !== undefined && value !== null) return value;
+    if (this.optional.includes(name)) return undefined;
+    throw this.unexpected(name, 'a value', value);
+  }
+
+  private unexpected(name: string, expected: string, got: unknown): UsageError {
+    const shown = got === undefined ? 'nothing' : quote(got);
+    return new UsageError(`${this.where}.${name}: expected ${expected}, got ${shown}`);
+  }
+}

@@ -1,0 +1,53 @@
+import { checkArchitecture, checkSize } from '../unet/architecture.js';
+import type { ModelConfig } from './config.js';
+import { type Flags, given } from './flag.js';
+import { PRESET_NAMES, PRESETS, type Preset } from './presets.js';
+import type { Source } from './source.js';
+
+/** Flags that fix the U-Net and its image size. */
+export const modelFlags: Flags = {
+  preset: {
+    describe: 'A whole set-up: size, widths and batch',
+    value: PRESET_NAMES.join('|'),
+    default: 'reference',
+  },
+  size: { describe: 'Side of the square images, in pixels', value: 'N', default: '64' },
+  channels: { describe: 'Grey or RGB', value: '1|3', default: '3' },
+  widths: {
+    describe: 'Channels of each stage; each after the first halves the image',
+    value: 'N,N,…',
+    default: '64,128,256,512,1024',
+  },
+  'time-dim': { describe: 'Length of the time embedding, even', value: 'N', default: '32' },
+  norm: {
+    describe: 'Two BatchNorms a stage, or one applied twice',
+    value: 'separate|shared',
+    default: 'separate',
+  },
+};
+
+/** The model settings that a source gives. @throws UsageError for one that cannot be. */
+export function readModel(source: Source): Partial<ModelConfig> {
+  const channels = source.whole('channels', { min: 1, max: 3 });
+  return given<ModelConfig>({
+    size: source.whole('size', { min: 2, max: 4096 }),
+    widths: source.wholes('widths', { min: 1, max: 16384 }),
+    // checkArchitecture refuses 2.
+    channels: channels as ModelConfig['channels'] | undefined,
+    timeDim: source.whole('timeDim', { min: 4, max: 16384, even: true }),
+    norm: source.oneOf('norm', ['separate', 'shared']),
+  });
+}
+
+/** The preset that a source names, if it names one. */
+export function readPreset(source: Source): Preset | undefined {
+  const name = source.oneOf('preset', PRESET_NAMES);
+  return name && PRESETS[name];
+}
+
+/** @throws UsageError unless the widths, channels, time dimension and size belong together. */
+export function checkModel(model: ModelConfig): ModelConfig {
+  checkArchitecture(model);
+  checkSize(model, model.size);
+  return model;
+}

@@ -1,0 +1,119 @@
+import { readFileSync } from 'node:fs';
+import { UsageError } from '../errors.js';
+import { readComputing, readSeed } from './computing.js';
+import type {
+  ComputingConfig,
+  DataConfig,
+  DeviceChoice,
+  DiffusionConfig,
+  HeldOut,
+  ModelConfig,
+  RunConfig,
+  TrainingConfig,
+} from './config.js';
+import { checkDiffusion, readDiffusion } from './diffusion.js';
+import { JsonObject } from './json.js';
+import { checkModel, readModel } from './model.js';
+import { readData, readTraining } from './training.js';
+
+/** A config is a page; anything much longer is not one. */
+const LONGEST = 1 << 20;
+
+/**
+ * Reads a run's config.json, which may be damaged or hostile.
+ * @throws UsageError naming the file, the field, what was expected and what is there.
+ */
+export function readRunConfig(path: string): RunConfig {
+  return parseRunConfig(path, readText(path));
+}
+
+/** The config in a text; `where` names it in errors. */
+export function parseRunConfig(where: string, text: string): RunConfig {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new UsageError(`${where}: expected JSON, got ${(error as Error).message}`);
+  }
+  const root = new JsonObject(where, value, ['chosen']);
+  root.whole('version', { min: 1, max: 1 });
+  const config: RunConfig = {
+    version: 1,
+    seed: readSeed(root)!,
+    data: data(root.object('data', ['heldOut'])),
+    model: section(root.object('model'), (o) => readModel(o) as ModelConfig),
+    diffusion: section(root.object('diffusion'), (o) => readDiffusion(o) as DiffusionConfig),
+    training: training(root.object('training', ['epochs', 'steps', 'init'])),
+    computing: computing(root.object('computing', ['threads'])),
+    chosen: chosen(root.objectOrNull('chosen')),
+  };
+  root.finish();
+  checkTogether(where, config);
+  return config;
+}
+
+function readText(path: string): string {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    throw new UsageError(`${path}: cannot be read: ${(error as NodeJS.ErrnoException).code}`);
+  }
+  if (bytes.length > LONGEST)
+    throw new UsageError(`${path}: expected at most ${LONGEST} bytes, got ${bytes.length}`);
+  return bytes.toString('utf8');
+}
+
+/** Reads an object with no field left over. */
+function section<T>(object: JsonObject, read: (object: JsonObject) => T): T {
+  const result = read(object);
+  object.finish();
+  return result;
+}
+
+const data = (object: JsonObject): DataConfig =>
+  section(object, (o) => {
+    const held = o.objectOrNull('heldOut', ['source', 'fraction']);
+    const source = o.text('source')!;
+    const rest = readData(o, undefined) as Omit<DataConfig, 'source' | 'heldOut'>;
+    return { source, ...rest, heldOut: held && heldOut(held) };
+  });
+
+const heldOut = (object: JsonObject): HeldOut =>
+  section(object, (o) => {
+    const source = o.text('source');
+    const fraction = o.real('fraction', { above: 0, below: 1 });
+    if (source !== undefined) return { source };
+    if (fraction !== undefined) return { fraction };
+    throw new UsageError(`${o.where}: expected a source or a fraction, got neither`);
+  });
+
+const training = (object: JsonObject): TrainingConfig =>
+  section(object, (o) => {
+    const read = { init: null, ...readTraining(o) };
+    if (read.epochs === undefined)
+      throw new UsageError(`${o.where}: expected epochs or steps, got neither`);
+    return read as TrainingConfig;
+  });
+
+const computing = (object: JsonObject): ComputingConfig =>
+  section(object, (o) => ({ threads: null, ...readComputing(o) }) as ComputingConfig);
+
+const chosen = (object: JsonObject | null): DeviceChoice | null =>
+  object &&
+  section(object, (o) => ({
+    device: o.oneOf('device', ['wasm', 'tensorflow'])!,
+    description: o.text('description')!,
+    why: o.text('why')!,
+  }));
+
+/** What fields must satisfy together; the messages there name flags, so the file is named before them. */
+function checkTogether(where: string, config: RunConfig): void {
+  try {
+    checkModel(config.model);
+    checkDiffusion(config.diffusion);
+  } catch (error) {
+    if (error instanceof UsageError) throw new UsageError(`${where}: ${error.message}`);
+    throw error;
+  }
+}

@@ -1,0 +1,113 @@
+import { isDeepStrictEqual } from 'node:util';
+import { UsageError } from '../errors.js';
+import type { Args } from './args.js';
+import { COMPUTING_DEFAULTS, checkComputing, readComputing, readSeed } from './computing.js';
+import type { RunConfig } from './config.js';
+import { checkBetasUsed, checkDiffusion, DIFFUSION_DEFAULTS, readDiffusion } from './diffusion.js';
+import { checkModel, readModel, readPreset } from './model.js';
+import { PRESETS } from './presets.js';
+import {
+  DATA_DEFAULTS,
+  dataSource,
+  readData,
+  readHeldOut,
+  readTraining,
+  TRAINING_DEFAULTS,
+} from './training.js';
+
+/** A new run: the flags over the preset and the defaults. */
+export function newRunConfig(source: string, args: Args): RunConfig {
+  const { model, batch } = readPreset(args) ?? PRESETS.reference;
+  return withFlags(args, {
+    version: 1,
+    seed: 0,
+    data: { source: dataSource(source), ...DATA_DEFAULTS },
+    model,
+    diffusion: DIFFUSION_DEFAULTS,
+    training: { ...TRAINING_DEFAULTS, batch },
+    computing: COMPUTING_DEFAULTS,
+    chosen: null,
+  });
+}
+
+/**
+ * A run's config with the changes that flags make on a resume.
+ * @param source the data named on the command line, if any was
+ * @throws UsageError naming the flag, the run's value and the one given, for any change that a resume may not make.
+ */
+export function resumedRunConfig(
+  where: string,
+  run: RunConfig,
+  source: string | undefined,
+  args: Args,
+): RunConfig {
+  const preset = readPreset(args);
+  const changed = withFlags(args, {
+    ...run,
+    data: { ...run.data, ...(source !== undefined && { source: dataSource(source) }) },
+    ...(preset && {
+      model: preset.model,
+      training: { ...run.training, batch: preset.batch },
+    }),
+  });
+  for (const [flag, read] of FIXED) {
+    if (isDeepStrictEqual(read(changed), read(run))) continue;
+    throw new UsageError(
+      `${flag}: the run in ${where} has ${show(read(run))}, got ${show(read(changed))}; ` +
+        `a resume may change only ${CHANGEABLE}`,
+    );
+  }
+  return changed;
+}
+
+const CHANGEABLE =
+  '--steps, --epochs, --threads, --device, --strict, --save-every, --sample-every and --keep';
+
+/** What a resume may not change, by flag. Everything else in RunConfig it may. */
+const FIXED: [flag: string, read: (c: RunConfig) => unknown][] = [
+  ['<data>', (c) => c.data.source],
+  ['--size', (c) => c.model.size],
+  ['--channels', (c) => c.model.channels],
+  ['--widths', (c) => c.model.widths],
+  ['--time-dim', (c) => c.model.timeDim],
+  ['--norm', (c) => c.model.norm],
+  ['--timesteps', (c) => c.diffusion.timesteps],
+  ['--schedule', (c) => c.diffusion.schedule],
+  ['--beta-start', (c) => c.diffusion.betaStart],
+  ['--beta-end', (c) => c.diffusion.betaEnd],
+  ['--loss', (c) => c.diffusion.loss],
+  ['--fit', (c) => c.data.fit],
+  ['--flip', (c) => c.data.flip],
+  ['--held-out', (c) => c.data.heldOut],
+  ['--batch', (c) => c.training.batch],
+  ['--lr', (c) => c.training.lr],
+  ['--init', (c) => c.training.init],
+  ['--seed', (c) => c.seed],
+  ['--arithmetic', (c) => c.computing.arithmetic],
+  ['--eager', (c) => c.computing.eager],
+];
+
+/** The flags over a config, checked together. */
+function withFlags(args: Args, base: RunConfig): RunConfig {
+  const diffusion = readDiffusion(args);
+  const config: RunConfig = {
+    ...base,
+    seed: readSeed(args) ?? base.seed,
+    data: { ...base.data, ...readData(args, readHeldOut(args.text('heldOut'))) },
+    model: checkModel({ ...base.model, ...readModel(args) }),
+    diffusion: checkDiffusion({ ...base.diffusion, ...diffusion }),
+    training: { ...base.training, ...readTraining(args) },
+    computing: checkComputing({ ...base.computing, ...readComputing(args) }),
+  };
+  checkBetasUsed(config.diffusion, diffusion);
+  return config;
+}
+
+/** A value as the user would write it. */
+function show(value: unknown): string {
+  if (value === null) return 'none';
+  if (typeof value === 'boolean') return value ? 'on' : 'off';
+  if (Array.isArray(value)) return value.join(',');
+  if (typeof value === 'object') return Object.values(value).join(' ');
+  return String(value);
+}

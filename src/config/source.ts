@@ -1,0 +1,85 @@
+import { closest, distance } from 'fastest-levenshtein';
+import { UsageError } from '../errors.js';
+
+/*
+ * A source of settings: the command line (args.ts) or a config.json (json.ts). Each group of settings is
+ * read by one function from either, so a range is stated once and both are checked alike.
+ */
+
+/** Bounds of a number; both ends belong to it unless `above` or `below` is given. */
+export interface Range {
+  readonly min?: number;
+  readonly max?: number;
+  readonly above?: number;
+  readonly below?: number;
+  readonly even?: boolean;
+}
+
+/** Settings by their names in RunConfig; undefined where one is not given. */
+export interface Source {
+  whole(name: string, range: Range): number | undefined;
+  real(name: string, range: Range): number | undefined;
+  wholes(name: string, range: Range): number[] | undefined;
+  boolean(name: string): boolean | undefined;
+  oneOf<T extends string>(name: string, choices: readonly T[]): T | undefined;
+  text(name: string): string | undefined;
+}
+
+/** `a whole number of 1 or more`, for messages. */
+export function describe(kind: 'whole number' | 'number', range: Range): string {
+  const noun = range.even ? `even ${kind}` : kind;
+  const article = range.even ? 'an' : 'a';
+  const low = range.above !== undefined ? `above ${range.above}` : range.min;
+  const high = range.below !== undefined ? `below ${range.below}` : range.max;
+  if (low === undefined && high === undefined) return `${article} ${noun}`;
+  if (high === undefined)
+    return `${article} ${noun} ${typeof low === 'number' ? `of ${low} or more` : low}`;
+  if (typeof low === 'number' && typeof high === 'number')
+    return `${article} ${noun} from ${low} to ${high}`;
+  const ends = [
+    typeof low === 'number' ? `from ${low}` : low,
+    typeof high === 'number' ? `at most ${high}` : high,
+  ];
+  return `${article} ${noun} ${ends.filter((end) => end !== undefined).join(' and ')}`;
+}
+
+/** True for a finite number within the range, and a whole one where that is asked for. */
+export function within(value: number, kind: 'whole number' | 'number', range: Range): boolean {
+  if (kind === 'whole number' ? !Number.isSafeInteger(value) : !Number.isFinite(value))
+    return false;
+  return (
+    value >= (range.min ?? -Infinity) &&
+    value <= (range.max ?? Infinity) &&
+    value > (range.above ?? -Infinity) &&
+    value < (range.below ?? Infinity) &&
+    (!range.even || value % 2 === 0)
+  );
+}
+
+/** ` (did you mean ddim?)` when a known name is near, else nothing. */
+export function suggestion(got: string, known: readonly string[], prefix = ''): string {
+  if (known.length === 0) return '';
+  const near = closest(got, known);
+  const shared = near.startsWith(got) && got.length >= 2;
+  return shared || distance(got, near) <= Math.max(1, Math.floor(near.length / 3))
+    ? ` (did you mean ${prefix}${near}?)`
+    : '';
+}
+
+/** @throws UsageError `where: expected one of a, b, c, got x (did you mean b?)`. */
+export function choose<T extends string>(where: string, got: string, choices: readonly T[]): T {
+  const found = choices.find((choice) => choice === got);
+  if (found !== undefined) return found;
+  const expected = choices.length === 1 ? choices[0] : `one of ${choices.join(', ')}`;
+  const shown = got === '' ? 'nothing' : quote(got);
+  throw new UsageError(
+    `${where}: expected ${expected}, got ${shown}${suggestion(got.toLowerCase(), choices)}`,
+  );
+}
+
+/** What the user gave, on one line and not endless. */
+export function quote(got: unknown): string {
+  const text = typeof got === 'string' ? got : (JSON.stringify(got) ?? String(got));
+  const line = text.replaceAll(/\p{Cc}/gu, '?');
+  return line.length > 60 ? `${line.slice(0, 57)}…` : line === '' ? 'nothing' : line;
+}

@@ -1,0 +1,107 @@
+import { resolve } from 'node:path';
+import { UsageError } from '../errors.js';
+import type { DataConfig, HeldOut, TrainingConfig } from './config.js';
+import { type Flags, given } from './flag.js';
+import { quote, type Source } from './source.js';
+
+/** The data set that the program draws itself. */
+export const TOY_CARS = 'toy-cars';
+
+export const dataFlags: Flags = {
+  fit: {
+    describe: 'Make images square by stretching or by cutting',
+    value: 'squash|crop',
+    default: 'squash',
+  },
+  flip: { describe: 'Mirror half of the images at random; --no-flip does not', default: 'on' },
+  'held-out': {
+    describe: 'Images kept aside, whose loss is logged every epoch: others, or a share of the data',
+    value: 'FOLDER|FRACTION',
+  },
+  'data-budget': {
+    describe: 'Memory for decoded images in MiB; more are streamed',
+    value: 'N',
+    default: '1024',
+  },
+};
+
+export const trainingFlags: Flags = {
+  batch: { describe: 'Images a step', value: 'N', default: "the preset's" },
+  lr: { describe: "Adam's step size", value: 'X', default: '0.001' },
+  epochs: { describe: 'Length of the run, resumes included', value: 'N', default: '100' },
+  steps: { describe: 'The same in steps', value: 'N' },
+  init: { describe: 'Start from these weights', value: 'FILE.safetensors' },
+  'save-every': {
+    describe: 'Steps between checkpoints; 0: one at the end',
+    value: 'N',
+    default: '500',
+  },
+  'sample-every': { describe: 'Steps between sample grids; 0: none', value: 'N', default: '500' },
+  keep: { describe: 'Newest checkpoints kept', value: 'N', default: '3' },
+};
+
+export const DATA_DEFAULTS: Omit<DataConfig, 'source'> = {
+  fit: 'squash',
+  flip: true,
+  heldOut: null,
+};
+
+export const TRAINING_DEFAULTS: Omit<TrainingConfig, 'batch'> = {
+  lr: 1e-3,
+  epochs: 100,
+  steps: null,
+  saveEvery: 500,
+  sampleEvery: 500,
+  keep: 3,
+  init: null,
+};
+
+/** `toy-cars` itself, or the absolute path. */
+export const dataSource = (source: string): string =>
+  source === TOY_CARS ? source : resolve(source);
+
+/** The data settings that a source gives; `heldOut` reads that one, whose form differs by source. */
+export function readData(source: Source, heldOut: HeldOut | undefined): Partial<DataConfig> {
+  return given<Omit<DataConfig, 'source'>>({
+    fit: source.oneOf('fit', ['squash', 'crop']),
+    flip: source.boolean('flip'),
+    heldOut,
+  });
+}
+
+/** `--held-out`: what looks like a number is a fraction in (0, 1), anything else names images. */
+export function readHeldOut(text: string | undefined): HeldOut | undefined {
+  if (text === undefined) return undefined;
+  const fraction = Number(text);
+  if (Number.isNaN(fraction)) return { source: dataSource(text) };
+  if (fraction > 0 && fraction < 1) return { fraction };
+  throw new UsageError(
+    `--held-out: expected a folder, or a fraction above 0 and below 1, got ${quote(text)}`,
+  );
+}
+
+/** The training settings that a source gives. @throws UsageError for one that cannot be. */
+export function readTraining(source: Source): Partial<TrainingConfig> {
+  const epochs = source.whole('epochs', { min: 1, max: 1e9 });
+  const steps = source.whole('steps', { min: 1, max: 1e9 });
+  if (epochs !== undefined && steps !== undefined)
+    throw new UsageError(
+      '--epochs and --steps: each gives the length of the run; give one of them',
+    );
+  const init = source.text('init');
+  return {
+    ...given<Omit<TrainingConfig, 'epochs' | 'steps'>>({
+      batch: source.whole('batch', { min: 1, max: 65_536 }),
+      lr: source.real('lr', { above: 0, max: 1 }),
+      saveEvery: source.whole('saveEvery', { min: 0, max: 1e9 }),
+      sampleEvery: source.whole('sampleEvery', { min: 0, max: 1e9 }),
+      keep: source.whole('keep', { min: 1, max: 1e6 }),
+      init: init === undefined ? undefined : resolve(init),
+    }),
+    ...((epochs ?? steps) !== undefined && { epochs: epochs ?? null, steps: steps ?? null }),
+  };
+}
+
+/** `--data-budget` in bytes. */
+export const readDataBudget = (source: Source): number =>
+  (source.whole('dataBudget', { min: 0, max: 1_048_576 }) ?? 1024) * 2 ** 20;

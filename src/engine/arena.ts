@@ -1,0 +1,59 @@
+import { UsageError } from '../errors.js';
+import { ARENA } from './control.js';
+
+/** WebAssembly's 32-bit address space. */
+export const MAX_BYTES = 2 ** 32;
+
+/** Cache-line alignment, so that no two tensors share a line between workers. */
+const ALIGN = 64;
+
+/**
+ * Lays out the shared memory before anything runs: names and byte addresses, nothing is ever freed.
+ * Buffers that never live at the same time share addresses by `mark` and `rewind`.
+ */
+export class Arena {
+  private top = ARENA;
+  private peak = ARENA;
+  private readonly sizes = new Map<string, number>();
+
+  /** Address of `floats` f32 values. `group` is what the memory plan shows them under. */
+  floats(group: string, floats: number): number {
+    return this.bytes(group, floats * 4);
+  }
+
+  bytes(group: string, bytes: number): number {
+    const at = this.top;
+    this.top += Math.ceil(bytes / ALIGN) * ALIGN;
+    this.peak = Math.max(this.peak, this.top);
+    this.sizes.set(group, (this.sizes.get(group) ?? 0) + bytes);
+    return at;
+  }
+
+  /** The next free address; `rewind` to it lets later buffers reuse what follows. */
+  mark(): number {
+    return this.top;
+  }
+
+  rewind(mark: number): void {
+    this.top = mark;
+  }
+
+  /** Bytes of the largest layout so far, the control block included. */
+  get size(): number {
+    return this.peak;
+  }
+
+  /** Bytes by group, in the order they were first named. */
+  get groups(): ReadonlyMap<string, number> {
+    return this.sizes;
+  }
+}
+
+/** @throws UsageError with what is needed, what there is, and `hint` (e.g. the largest batch that fits). */
+export function checkFits(bytes: number, available: number, hint: string): void {
+  if (bytes <= available) return;
+  const gib = (b: number) => `${(b / 2 ** 30).toFixed(2)} GiB`;
+  throw new UsageError(
+    `memory: this needs ${gib(bytes)}, available are ${gib(available)}; ${hint}`,
+  );
+}

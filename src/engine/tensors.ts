@@ -1,0 +1,35 @@
+/**
+ * Where a tensor lies: f32 [batch, height, width, channel] with a pixel stride, so that a view can be one half
+ * of a concatenation. Channels are padded to multiples of 8 inside the U-Net; the padding is always zero.
+ */
+export interface View {
+  /** Byte address of the first pixel's first channel. */
+  readonly at: number;
+  readonly height: number;
+  readonly width: number;
+  /** Padded channels. */
+  readonly channels: number;
+  /** Floats from one pixel to the next; `channels` or more. */
+  readonly stride: number;
+}
+
+/** Channels as they are stored: up to the next multiple of 8. */
+export const padded = (channels: number): number => Math.ceil(channels / 8) * 8;
+
+/** Channels [first, first + count) of a view. */
+export const slice = (view: View, first: number, count: number): View => ({
+  ...view,
+  at: view.at + 4 * first,
+  channels: count,
+});
+
+/** A contiguous view. */
+export const contiguous = (at: number, side: number, channels: number): View => ({
+  at,
+  height: side,
+  width: side,
+  channels,
+  stride: channels,
+});
+
+export const pixels = (view: View): number => view.height * view.width;

@@ -1,0 +1,284 @@
+import { RunError, ShapeError } from '../../errors.js';
+import { type Architecture, checkArchitecture, checkSize } from '../../unet/architecture.js';
+import type {
+  BatchNormMode,
+  Loss,
+  OptimizerState,
+  UnetDevice,
+  UnetInput,
+} from '../../unet/device.js';
+import type { StateDict } from '../../unet/state.js';
+import { timeTable } from '../../unet/time-table.js';
+import { Arena, checkFits, MAX_BYTES } from '../arena.js';
+import { Engine, type LoadedProgram, type Times } from '../engine.js';
+import type { Program, Section } from '../program.js';
+import { padded } from '../tensors.js';
+import { adam, backward, noiseLoss, type TrainingPlan, trainingPlan } from './backward.js';
+import { dropPadding, forward, prepareRunning } from './forward.js';
+import { planMemory, type UnetMemory } from './memory.js';
+import { readParameters, readState, writeParameters, writeStatistics } from './parameters.js';
+
+export interface WasmUnetOptions {
+  readonly architecture: Architecture;
+  readonly size: number;
+  readonly batch: number;
+  readonly timesteps: number;
+  readonly loss?: Loss;
+  /** Keeps gradients and Adam's moments; default true. */
+  readonly training?: boolean;
+  readonly threads: number;
+  readonly strict?: boolean;
+}
+
+/** The U-Net on the WebAssembly engine. */
+export class WasmUnet implements UnetDevice {
+  readonly name = 'wasm';
+  readonly batch: number;
+  readonly engine: Engine;
+  readonly memory: UnetMemory;
+  private readonly programs = new Map<string, LoadedProgram>();
+  private readonly loss: Loss;
+  private batches = new Map<string, bigint>();
+  private adamSteps = 0;
+  /** Whether the norms' scale and shift belong to the present weights and running statistics. */
+  private prepared = false;
+
+  private constructor(engine: Engine, memory: UnetMemory, loss: Loss) {
+    this.engine = engine;
+    this.memory = memory;
+    this.batch = memory.shape.batch;
+    this.loss = loss;
+  }
+
+  /**
+   * `extend` adds what a trainer or sampler needs beside the U-Net to the same memory.
+   * @throws UsageError for an impossible architecture or size, or a model that does not fit.
+   */
+  static create<T>(
+    options: WasmUnetOptions,
+    extend: (arena: Arena) => T,
+  ): { unet: WasmUnet; extra: T };
+  static create(options: WasmUnetOptions): { unet: WasmUnet };
+  static create<T>(options: WasmUnetOptions, extend?: (arena: Arena) => T) {
+    const { arena, memory, programs } = planUnet(options);
+    const extra = extend?.(arena);
+    checkFits(arena.size, MAX_BYTES, largestBatchHint(options));
+    const engine = Engine.create({
+      threads: options.threads,
+      strict: options.strict ?? false,
+      bytes: arena.size,
+    });
+    const unet = new WasmUnet(engine, memory, options.loss ?? 'l1');
+    for (const [name, program] of programs) unet.programs.set(name, engine.load(program));
+    for (const { at, words } of memory.placed)
+      new Int32Array(engine.memory.buffer, at, words.length).set(words);
+    const { architecture, timesteps } = options;
+    const table = timeTable(timesteps, architecture.timeDim, padded(architecture.timeDim));
+    engine.floats(memory.table, table.length).set(table);
+    return { unet, extra };
+  }
+
+  get description(): string {
+    return `wasm (${this.engine.description})`;
+  }
+
+  async predict(input: UnetInput, norm: BatchNormMode): Promise<Float32Array> {
+    this.feed(input);
+    if (norm === 'running') await this.prepare();
+    else this.prepared = false;
+    await this.engine.run(this.program(norm));
+    return this.engine.floats(this.memory.epsilon, this.denseLength).slice();
+  }
+
+  async gradients(input: UnetInput, noise: Float32Array) {
+    this.feed(input, noise);
+    await this.run('gradients');
+    const plan = this.plan;
+    return {
+      loss: this.readLoss(),
+      epsilon: this.engine.floats(this.memory.epsilon, this.denseLength).slice(),
+      gradients: readParameters(plan.layout, this.region(plan.regions.training.gradients)),
+    };
+  }
+
+  async trainStep(input: UnetInput, noise: Float32Array, lr: number): Promise<number> {
+    this.feed(input, noise);
+    this.setRates(lr);
+    await this.run('train');
+    return this.finishStep();
+  }
+
+  /** Sections of a whole training step whose x_t, t and ε already stand in memory. */
+  trainSections(): Section[] {
+    return trainSections(this.plan, this.loss);
+  }
+
+  /** Adam's bias-corrected rates for the step that is about to run. */
+  setRates(lr: number): void {
+    const step = this.adamSteps + 1;
+    const rates = this.engine.floats(this.plan.training.rates, 2);
+    rates[0] = lr / (1 - 0.9 ** step);
+    rates[1] = 1 / Math.sqrt(1 - 0.999 ** step);
+  }
+
+  /** Books a step that ran: resolves to its loss. */
+  finishStep(): number {
+    this.adamSteps++;
+    this.countBatches();
+    return this.readLoss();
+  }
+
+  /** Scale and shift of the norms for evaluation; does nothing when they are up to date. */
+  async prepare(): Promise<void> {
+    if (this.prepared) return;
+    await this.engine.run(this.program('prepare'));
+    this.prepared = true;
+  }
+
+  async exportState(): Promise<StateDict> {
+    const { layout, regions } = this.memory;
+    const statistics = this.engine.floats(regions.statistics, layout.statistics);
+    return readState(layout, this.region(regions.weights), statistics, this.batches);
+  }
+
+  async importState(state: StateDict): Promise<void> {
+    const { layout, regions } = this.memory;
+    writeParameters(layout, this.region(regions.weights), state);
+    const statistics = this.engine.floats(regions.statistics, layout.statistics);
+    this.batches = writeStatistics(layout, statistics, state);
+    this.prepared = false;
+  }
+
+  async exportOptimizer(): Promise<OptimizerState> {
+    const { m, v } = this.plan.regions.training;
+    const { layout } = this.memory;
+    return {
+      step: this.adamSteps,
+      m: readParameters(layout, this.region(m)),
+      v: readParameters(layout, this.region(v)),
+    };
+  }
+
+  async importOptimizer(state: OptimizerState): Promise<void> {
+    const { m, v } = this.plan.regions.training;
+    writeParameters(this.memory.layout, this.region(m), state.m);
+    writeParameters(this.memory.layout, this.region(v), state.v);
+    this.adamSteps = state.step;
+  }
+
+  async dispose(): Promise<void> {
+    await this.engine.destroy();
+  }
+
+  private get plan(): TrainingPlan {
+    return trainingPlan(this.memory);
+  }
+
+  private get denseLength(): number {
+    const { batch, size, architecture } = this.memory.shape;
+    return batch * size * size * architecture.channels;
+  }
+
+  private region(at: number): Float32Array {
+    return this.engine.floats(at, this.memory.layout.floats);
+  }
+
+  private program(name: string): LoadedProgram {
+    const program = this.programs.get(name);
+    if (!program) throw new RunError(`this U-Net was planned without ${name}`);
+    return program;
+  }
+
+  private async run(name: string): Promise<Times> {
+    this.prepared = false;
+    const times = await this.engine.run(this.program(name));
+    if (name === 'gradients') this.countBatches();
+    return times;
+  }
+
+  private feed(input: UnetInput, noise?: Float32Array): void {
+    expectLength('x_t', input.xt.length, this.denseLength);
+    expectLength('t', input.t.length, this.batch);
+    this.engine.floats(this.memory.xt, this.denseLength).set(input.xt);
+    new Int32Array(this.engine.memory.buffer, this.memory.t, this.batch).set(input.t);
+    if (!noise) return;
+    expectLength('noise', noise.length, this.denseLength);
+    this.engine.floats(this.memory.noise, this.denseLength).set(noise);
+  }
+
+  private readLoss(): number {
+    return new Float64Array(this.engine.memory.buffer, this.plan.training.loss, 1)[0]!;
+  }
+
+  private countBatches(): void {
+    this.prepared = false;
+    for (const stage of this.memory.stages)
+      for (const name of stage.norms) this.batches.set(name, (this.batches.get(name) ?? 0n) + 1n);
+  }
+}
+
+/** Bytes by what they hold, and in all, for a U-Net of this shape. Plans only; nothing is allocated. */
+export function planBytes(options: WasmUnetOptions): {
+  groups: ReadonlyMap<string, number>;
+  total: number;
+} {
+  const { arena } = planUnet(options);
+  return { groups: arena.groups, total: arena.size };
+}
+
+function planUnet(options: WasmUnetOptions) {
+  checkArchitecture(options.architecture);
+  checkSize(options.architecture, options.size);
+  const arena = new Arena();
+  const training = options.training ?? true;
+  const memory = planMemory(arena, { ...options, training }, options.threads);
+  const t = { at: memory.t, every: true };
+  const programs = new Map<string, Program>([
+    ['prepare', [{ name: 'unet', phases: [prepareRunning(memory)] }]],
+  ]);
+  for (const mode of ['running', 'batch'] as const)
+    programs.set(mode, [
+      { name: 'unet', phases: [...forward(memory, mode, t), dropPadding(memory)] },
+    ]);
+  if (training) {
+    const plan = trainingPlan(memory);
+    const sections = trainSections(plan, options.loss ?? 'l1');
+    programs.set('train', sections);
+    programs.set('gradients', [
+      ...sections.filter((s) => s.name !== 'optimizer'),
+      { name: 'unet', phases: [dropPadding(memory)] },
+    ]);
+  }
+  return { arena, memory, programs };
+}
+
+function trainSections(plan: TrainingPlan, loss: Loss): Section[] {
+  return [
+    {
+      name: 'unet',
+      phases: [
+        ...forward(plan, 'train', { at: plan.t, every: true }),
+        ...noiseLoss(plan, loss),
+        ...backward(plan),
+      ],
+    },
+    { name: 'optimizer', phases: [adam(plan)] },
+  ];
+}
+
+/** For a plan that does not fit: the largest batch that does, by bisection over plans. */
+function largestBatchHint(options: WasmUnetOptions): string {
+  const fits = (batch: number) => planBytes({ ...options, batch }).total <= MAX_BYTES;
+  let low = 0;
+  for (let high = options.batch; low + 1 < high; ) {
+    const middle = (low + high) >> 1;
+    if (fits(middle)) low = middle;
+    else high = middle;
+  }
+  return low > 0 ? `the largest batch that fits is ${low}` : 'not even a batch of 1 fits';
+}
+
+function expectLength(what: string, got: number, expected: number): void {
+  if (got !== expected)
+    throw new ShapeError(`U-Net: ${what} has ${got} elements, expected ${expected}`);
+}

@@ -1,0 +1,84 @@
+import { workerData } from 'node:worker_threads';
+import { ARENA, abort, BARRIER, statusWord } from './control.js';
+import { instantiate, type Kernels } from './module.js';
+import { type Argument, type Call, type Program, share } from './program.js';
+
+/** What every worker of a pool gets when it starts. */
+export interface WorkerData {
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+}
+
+/** One worker's part of one run. */
+export interface Task {
+  readonly rank: number;
+  readonly size: number;
+  readonly programId: number;
+  /** The program as JSON in shared memory: handed over by reference, parsed once a worker. */
+  readonly program: SharedArrayBuffer;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Sleeps at the barrier are cut into slices this long, so that an abort is seen soon. Nanoseconds. */
+const WAIT = 100_000_000n;
+
+const data = workerData as WorkerData;
+const kernels = instantiate(data.module, data.memory);
+const words = new Int32Array(data.memory.buffer, 0, ARENA >> 2);
+const programs = new Map<number, Program>();
+
+/** Walks the program for each step in [from, to). Resolves to milliseconds by section, or null after an abort. */
+export default function walk(task: Task): Record<string, number> | null {
+  const program = load(task);
+  const barrier = kernels.barrier!;
+  const times: Record<string, number> = {};
+  try {
+    for (let step = task.from; step < task.to; step++)
+      for (const [s, section] of program.entries()) {
+        const start = performance.now();
+        for (const [p, phase] of section.phases.entries()) {
+          for (const [c, call] of phase.entries()) run(call, task, step, s, p, c);
+          if (barrier(BARRIER, task.size, WAIT) !== 0) return null;
+        }
+        times[section.name] = (times[section.name] ?? 0) + performance.now() - start;
+      }
+  } catch (error) {
+    abort(data.memory.buffer);
+    throw error;
+  }
+  return times;
+}
+
+function load({ programId, program }: Task): Program {
+  let parsed = programs.get(programId);
+  if (!parsed) {
+    parsed = JSON.parse(new TextDecoder().decode(new Uint8Array(program).slice())) as Program;
+    programs.set(programId, parsed);
+  }
+  return parsed;
+}
+
+function run(call: Call, task: Task, step: number, s: number, p: number, c: number): void {
+  const [begin, end] = share(call.items, call.grain ?? 1, task.rank, task.size);
+  if (begin >= end) return;
+  const at = statusWord(task.rank);
+  words[at] = s;
+  words[at + 1] = p;
+  words[at + 2] = c;
+  const args = call.args.map((a) => resolve(a, step, task.rank));
+  kernel(call.kernel)(...args, begin, end);
+}
+
+function resolve(argument: Argument, step: number, rank: number): number {
+  if (typeof argument === 'number') return argument;
+  return 'perStep' in argument
+    ? argument.base + argument.perStep * step
+    : argument.base + argument.perWorker * rank;
+}
+
+function kernel(name: string): Kernels[string] {
+  const found = kernels[name];
+  if (!found) throw new Error(`no kernel is called ${name}`);
+  return found;
+}

@@ -1,0 +1,109 @@
+/**
+ * Files that are either whole or absent: write under a temporary name in the same folder, sync, rename.
+ * A crash at any byte leaves what was there before; a failure removes the temporary file.
+ */
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { RunError } from '../errors.js';
+
+/**
+ * Writes `path` atomically; `fill` writes the content through an open file.
+ * @throws RunError with the path and the system's reason when it cannot be written; other errors of `fill` pass.
+ */
+export async function writeAtomically(
+  path: string,
+  fill: (file: FileHandle) => Promise<void>,
+): Promise<void> {
+  const temporary = temporaryName(path);
+  try {
+    await writeSynced(temporary, fill);
+    await rename(temporary, path);
+    await syncFolder(dirname(path));
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw asRunError(path, error);
+  }
+}
+
+/** Writes text or bytes to `path` atomically. @throws RunError as `writeAtomically` does. */
+export function writeFileAtomically(path: string, content: string | Uint8Array): Promise<void> {
+  return writeAtomically(path, (file) => file.writeFile(content));
+}
+
+/** Creates `path`, which must not exist, fills it and forces it to disk. Not atomic by itself. */
+export async function writeSynced(
+  path: string,
+  fill: (file: FileHandle) => Promise<void>,
+): Promise<void> {
+  const file = await open(path, 'wx');
+  try {
+    await fill(file);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Forces a folder's entries (names created, renamed, removed) to disk, where the system can. */
+export async function syncFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return; // Windows opens no folders; its renames are journalled.
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/** Writes all the bytes: a single write may stop short, or be longer than one system call takes. */
+export async function writeFully(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length; ) {
+    const length = Math.min(bytes.length - at, LARGEST_CALL);
+    at += (await file.write(bytes, at, length)).bytesWritten;
+  }
+}
+
+/** Bytes read or written in one system call: Linux takes less than 2 GiB, and a call blocks a pool thread. */
+export const LARGEST_CALL = 64 << 20;
+
+/** A system error as a RunError: `cannot write <path>: the disk is full (ENOSPC)`; other errors as they are. */
+export function asRunError(path: string, error: unknown): unknown {
+  const reason = systemReason(error);
+  if (reason === undefined) return error;
+  return new RunError(`cannot write ${path}: ${reason}`, { cause: error });
+}
+
+/** A file system error in words with its code, or undefined if it is no system error. */
+export function systemReason(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error) || !('syscall' in error)) return undefined;
+  const code = String(error.code);
+  return `${REASONS.get(code) ?? error.message} (${code})`;
+}
+
+/** The code of a system error (`ENOENT`), or undefined. */
+export function systemCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
+}
+
+const REASONS: ReadonlyMap<string, string> = new Map([
+  ['EACCES', 'permission denied'],
+  ['EPERM', 'permission denied'],
+  ['EROFS', 'the file system is read-only'],
+  ['ENOSPC', 'the disk is full'],
+  ['EDQUOT', 'the disk quota is used up'],
+  ['EFBIG', 'the file is larger than the system allows'],
+  ['EIO', 'the disk failed'],
+  ['ENOENT', 'no such file or folder'],
+  ['ENOTDIR', 'part of the path is a file, not a folder'],
+  ['EEXIST', 'it exists already'],
+  ['EISDIR', 'it is a folder'],
+  ['ENAMETOOLONG', 'the name is too long'],
+  ['ELOOP', 'its symbolic links lead in a circle'],
+  ['EMFILE', 'too many open files'],
+]);
+
+/** Hidden, and marked as temporary, so that clean-ups can tell what a crash left behind. */
+function temporaryName(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${randomBytes(4).toString('hex')}.tmp`);
+}

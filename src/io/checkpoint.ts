@@ -1,0 +1,168 @@
+/**
+ * A checkpoint is all that training needs to go on: a folder `step-N` with the model, Adam's moments and
+ * the loop's state. It is written under another name, forced to disk and renamed, so a crash at any byte
+ * leaves the last good one; `latest` names the newest.
+ *
+ * Hidden names in the folder are left-overs of a crash: `.step-N.tmp` was being written; `.step-N.old` was
+ * being replaced or removed, and stands in for `step-N` where the crash came between the two renames.
+ */
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { UsageError } from '../errors.js';
+import type { OptimizerState } from '../unet/device.js';
+import type { StateDict } from '../unet/state.js';
+import { asRunError, syncFolder, writeFileAtomically, writeSynced } from './atomic.js';
+import { optimizerTensors, readOptimizer } from './optimizer-file.js';
+import { isFile, isFolder, type Json, readJsonFile, runPaths } from './run.js';
+import { readSafetensors, writeTensors } from './safetensors.js';
+
+/** What a checkpoint holds beside its step. `state` is the training loop's own (epoch, build, …). */
+export interface Checkpoint {
+  readonly model: StateDict;
+  readonly optimizer: OptimizerState;
+  readonly state: Json;
+}
+
+/** The files of the checkpoint folder `dir`. */
+export function checkpointPaths(dir: string) {
+  return {
+    dir,
+    model: join(dir, 'model.safetensors'),
+    optimizer: join(dir, 'optimizer.safetensors'),
+    state: join(dir, 'state.json'),
+  };
+}
+
+/**
+ * Writes checkpoint `step` of a run, makes it the latest, then removes old ones so that `keep` (1 or more)
+ * remain. Resolves to its folder.
+ * @throws RunError with path and reason (disk full, no permission); the checkpoints before it survive.
+ */
+export async function writeCheckpoint(
+  runDir: string,
+  step: number,
+  checkpoint: Checkpoint,
+  keep: number,
+): Promise<string> {
+  const { checkpoints } = runPaths(runDir);
+  const name = `step-${step}`;
+  const final = join(checkpoints, name);
+  const temporary = join(checkpoints, `.${name}.tmp`);
+  try {
+    await mkdir(checkpoints, { recursive: true });
+    await cleanUp(checkpoints);
+    await writeFolder(temporary, step, checkpoint);
+    await replaceFolder(temporary, final);
+    await writeFileAtomically(join(checkpoints, 'latest'), `${name}\n`);
+    await removeOld(checkpoints, step, keep);
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
+    throw asRunError(final, error);
+  }
+  return final;
+}
+
+/**
+ * Reads a checkpoint folder.
+ * @throws UsageError when a file is missing or is not what `writeCheckpoint` writes.
+ */
+export async function readCheckpoint(dir: string): Promise<Checkpoint & { step: number }> {
+  const paths = checkpointPaths(dir);
+  for (const path of [paths.model, paths.optimizer, paths.state])
+    if (!(await isFile(path)))
+      throw new UsageError(`${dir}: expected a checkpoint, got a folder without ${path}`);
+  const { step, ...state } = await readJsonFile(paths.state);
+  if (!isCount(step))
+    throw new UsageError(`${paths.state}: step: expected a whole number, got ${step}`);
+  const { tensors: model } = await readSafetensors(paths.model);
+  return { step, model, optimizer: await readOptimizer(paths.optimizer), state };
+}
+
+/**
+ * The folder of a run's newest checkpoint, or undefined when it has none. `latest` decides; where it is
+ * missing or names nothing, the highest step does.
+ */
+export async function latestCheckpoint(runDir: string): Promise<string | undefined> {
+  const { checkpoints } = runPaths(runDir);
+  const named = await readLatest(checkpoints);
+  for (const name of named ? [named, `.${named}.old`] : [])
+    if (await isFolder(join(checkpoints, name))) return join(checkpoints, name);
+  const [newest] = (await listSteps(checkpoints)).sort((a, b) => b - a);
+  return newest === undefined ? undefined : join(checkpoints, `step-${newest}`);
+}
+
+async function writeFolder(dir: string, step: number, checkpoint: Checkpoint): Promise<void> {
+  const { model, optimizer, state } = checkpoint;
+  const paths = checkpointPaths(dir);
+  const moments = optimizerTensors(optimizer);
+  await mkdir(dir);
+  await writeSynced(paths.model, (file) => writeTensors(file, model, { format: 'pt' }));
+  await writeSynced(paths.optimizer, (file) =>
+    writeTensors(file, moments.tensors, moments.metadata),
+  );
+  await writeSynced(paths.state, (file) =>
+    file.writeFile(`${JSON.stringify({ step, ...state }, null, 2)}\n`),
+  );
+  await syncFolder(dir);
+}
+
+/** Renames a folder; one that has its name already (a resume came by again) is kept until that is done. */
+async function replaceFolder(from: string, to: string): Promise<void> {
+  const old = oldName(to);
+  const exists = await isFolder(to);
+  if (exists) await rename(to, old);
+  try {
+    await rename(from, to);
+  } catch (error) {
+    if (exists) await rename(old, to);
+    throw error;
+  }
+  await syncFolder(join(to, '..'));
+  if (exists) await rm(old, { recursive: true });
+}
+
+/** Removes what a crash left; a checkpoint that it left under its old name gets its own back. */
+async function cleanUp(checkpoints: string): Promise<void> {
+  const latest = await readLatest(checkpoints);
+  for (const name of await readdir(checkpoints)) {
+    if (!/^\..+\.(tmp|old)$/.test(name)) continue;
+    const path = join(checkpoints, name);
+    const replaced =
+      latest && name === `.${latest}.old` && !(await isFolder(join(checkpoints, latest)));
+    if (replaced) await rename(path, join(checkpoints, latest));
+    else await rm(path, { recursive: true });
+  }
+}
+
+/**
+ * Keeps the checkpoint just written and the `keep − 1` nearest before it. Later steps can only be of a
+ * future that was given up (training went on from an older one): they go first.
+ */
+async function removeOld(checkpoints: string, step: number, keep: number): Promise<void> {
+  const others = (await listSteps(checkpoints)).filter((n) => n !== step);
+  others.sort((a, b) => Number(a > step) - Number(b > step) || b - a);
+  for (const n of others.slice(Math.max(0, keep - 1))) {
+    const path = join(checkpoints, `step-${n}`);
+    await rename(path, oldName(path)); // At once, so that a crash leaves no half of a checkpoint.
+    await rm(oldName(path), { recursive: true });
+  }
+}
+
+const oldName = (dir: string): string => dir.replace(/(step-\d+)$/, '.$1.old');
+
+/** The steps of the checkpoints that are there. */
+async function listSteps(checkpoints: string): Promise<number[]> {
+  const names = await readdir(checkpoints).catch(() => []);
+  return names.filter((name) => STEP.test(name)).map((name) => Number(name.slice('step-'.length)));
+}
+
+/** The name in `latest`, or undefined when there is none or it is not a checkpoint's. */
+async function readLatest(checkpoints: string): Promise<string | undefined> {
+  const text = await readFile(join(checkpoints, 'latest'), 'utf8').catch(() => '');
+  return STEP.test(text.trim()) ? text.trim() : undefined;
+}
+
+const STEP = /^step-(0|[1-9]\d{0,14})$/;
+
+const isCount = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && Number(value) >= 0;

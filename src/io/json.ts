@@ -1,0 +1,75 @@
+/**
+ * JSON from files we did not write. `JSON.parse` keeps the last of two equal names in silence and nests as
+ * deep as memory lasts; this reader refuses both.
+ */
+
+/** What a file may hold: nesting and names are checked before a single object is made. */
+export interface JsonLimits {
+  readonly depth: number;
+  /** Names in all objects together. */
+  readonly names: number;
+}
+
+/**
+ * Parses JSON text.
+ * @throws SyntaxError when it is malformed, an object has a name twice, or a limit is passed.
+ */
+export function parseJson(text: string, limits: JsonLimits): unknown {
+  checkNames(text, limits);
+  return JSON.parse(text);
+}
+
+/** True for `{…}`, false for arrays, null and all else. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A value of a file as an error shows it: quoted, short, without control characters. */
+export function show(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length <= 100 ? text : `${text.slice(0, 97)}...`;
+}
+
+/** Walks the text's strings and brackets; that it is JSON otherwise is left to JSON.parse. */
+function checkNames(text: string, limits: JsonLimits): void {
+  const scopes: Set<string>[] = [];
+  let names = 0;
+  for (let i = 0; i < text.length; i++) {
+    const c = text[i];
+    if (c === '{' || c === '[') {
+      if (scopes.push(new Set()) > limits.depth)
+        throw new SyntaxError(`nested deeper than ${limits.depth} levels`);
+    } else if (c === '}' || c === ']') {
+      scopes.pop();
+    } else if (c === '"') {
+      const end = stringEnd(text, i);
+      if (isName(text, end)) {
+        if (++names > limits.names) throw new SyntaxError(`more than ${limits.names} names`);
+        addName(scopes.at(-1), text.slice(i, end));
+      }
+      i = end - 1;
+    }
+  }
+}
+
+function addName(scope: Set<string> | undefined, quoted: string): void {
+  const name: unknown = JSON.parse(quoted); // "a" and "\u0061" are the same name.
+  if (typeof name !== 'string' || !scope) return;
+  if (scope.has(name)) throw new SyntaxError(`the name ${show(name)} appears twice`);
+  scope.add(name);
+}
+
+/** The index after the closing quote of the string that opens at `start`. */
+function stringEnd(text: string, start: number): number {
+  for (let i = start + 1; i < text.length; i++) {
+    if (text[i] === '\\') i++;
+    else if (text[i] === '"') return i + 1;
+  }
+  throw new SyntaxError('a string does not end');
+}
+
+function isName(text: string, from: number): boolean {
+  let i = from;
+  while (i < text.length && ' \t\r\n'.includes(text[i]!)) i++;
+  return text[i] === ':';
+}

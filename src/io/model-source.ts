@@ -1,0 +1,48 @@
+/** What a `<model>` argument may be: a run, one of its checkpoints, or a bare .safetensors. */
+import { stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { UsageError } from '../errors.js';
+import { systemReason } from './atomic.js';
+import { checkpointPaths, latestCheckpoint } from './checkpoint.js';
+import { isFile, runPaths } from './run.js';
+
+/** A model and where its parts are. `weights` is its .safetensors; `config` the config.json that wins over flags. */
+export type ModelSource =
+  | { kind: 'run'; run: string; config: string; checkpoint: string; weights: string }
+  | { kind: 'checkpoint'; checkpoint: string; weights: string; config: string | undefined }
+  | { kind: 'weights'; weights: string };
+
+/**
+ * Finds out what `path` is: for a run its latest checkpoint, for a checkpoint the config of the run around
+ * it. A file is taken as weights; reading it shows whether it is.
+ * @throws UsageError when nothing is there, or a folder without a model.
+ */
+export async function resolveModel(path: string): Promise<ModelSource> {
+  if (!(await isDirectory(path))) return { kind: 'weights', weights: path };
+  const { config } = runPaths(path);
+  if (await isFile(config)) {
+    const checkpoint = await latestCheckpoint(path);
+    if (checkpoint === undefined)
+      throw new UsageError(`${path}: expected a run with a checkpoint, got one that has none yet`);
+    const weights = checkpointPaths(checkpoint).model;
+    return { kind: 'run', run: path, config, checkpoint, weights };
+  }
+  const weights = checkpointPaths(path).model;
+  if (await isFile(weights)) {
+    const outer = join(dirname(dirname(resolve(path))), 'config.json');
+    const found = (await isFile(outer)) ? outer : undefined;
+    return { kind: 'checkpoint', checkpoint: path, weights, config: found };
+  }
+  throw new UsageError(
+    `${path}: expected a run (config.json), a checkpoint (model.safetensors) or a .safetensors file, ` +
+      'got a folder with neither',
+  );
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    throw new UsageError(`${path}: expected a model, got none: ${systemReason(error)}`);
+  }
+}

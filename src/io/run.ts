@@ -1,0 +1,117 @@
+/**
+ * A run is a folder: `config.json` (all that is needed to repeat it), `metrics.jsonl`, `samples/` and
+ * `checkpoints/`. A new run never writes over an old one.
+ */
+import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { UsageError } from '../errors.js';
+import { asRunError, systemCode, systemReason, writeFileAtomically } from './atomic.js';
+import { isObject, parseJson } from './json.js';
+
+/** Where a run keeps its files. */
+export interface RunPaths {
+  readonly dir: string;
+  readonly config: string;
+  readonly metrics: string;
+  readonly samples: string;
+  readonly checkpoints: string;
+}
+
+/** What config.json holds: JSON values by name. What they mean is the business of src/config/. */
+export type Json = Readonly<Record<string, unknown>>;
+
+/** The paths of the run in `dir`, whether it exists or not. */
+export function runPaths(dir: string): RunPaths {
+  return {
+    dir,
+    config: join(dir, 'config.json'),
+    metrics: join(dir, 'metrics.jsonl'),
+    samples: join(dir, 'samples'),
+    checkpoints: join(dir, 'checkpoints'),
+  };
+}
+
+/**
+ * Refuses a folder that a new run cannot have, before anything is computed or written.
+ * @throws UsageError when `dir` holds a run already, or is a file.
+ */
+export async function checkNewRun(dir: string): Promise<void> {
+  const names = await listFolder(dir);
+  const own = ['config.json', 'metrics.jsonl', 'checkpoints', 'samples'].filter((name) =>
+    names.includes(name),
+  );
+  if (own.length === 0) return;
+  throw new UsageError(
+    `--out ${dir}: expected a new folder, got one that holds a run (${own.join(', ')}). ` +
+      'Add --resume to go on with it, or give another --out',
+  );
+}
+
+/**
+ * Starts a run: makes `dir` with its sub-folders and writes config.json.
+ * @throws UsageError as `checkNewRun` does; RunError when it cannot be written.
+ */
+export async function createRun(dir: string, config: Json): Promise<RunPaths> {
+  await checkNewRun(dir);
+  const paths = runPaths(dir);
+  // config.json first: a crash in between leaves a run that can be named, not folders that cannot.
+  await makeFolder(paths.dir);
+  await writeConfig(paths, config);
+  await makeFolder(paths.checkpoints);
+  await makeFolder(paths.samples);
+  return paths;
+}
+
+/**
+ * Opens an existing run and reads its config.json.
+ * @throws UsageError when `dir` holds no run or its config.json is no JSON object.
+ */
+export async function openRun(dir: string): Promise<{ paths: RunPaths; config: Json }> {
+  const paths = runPaths(dir);
+  if (!(await isFile(paths.config)))
+    throw new UsageError(`${dir}: expected a run (a folder with config.json), got none`);
+  return { paths, config: await readJsonFile(paths.config) };
+}
+
+/** Replaces config.json, as a resume does that changes how long to train. @throws RunError */
+export async function writeConfig(paths: RunPaths, config: Json): Promise<void> {
+  await writeFileAtomically(paths.config, `${JSON.stringify(config, null, 2)}\n`);
+}
+
+/** A JSON object from a file that users may have edited. @throws UsageError */
+export async function readJsonFile(path: string): Promise<Json> {
+  try {
+    const value = parseJson(await readFile(path, 'utf8'), { depth: 32, names: 10_000 });
+    if (isObject(value)) return value;
+  } catch (error) {
+    const reason = error instanceof SyntaxError ? error.message : systemReason(error);
+    if (reason === undefined) throw error;
+    throw new UsageError(`${path}: expected a JSON object, got none: ${reason}`, { cause: error });
+  }
+  throw new UsageError(`${path}: expected a JSON object, got another JSON value`);
+}
+
+/** Whether `path` is a file; false when nothing is there. */
+export async function isFile(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isFile() ?? false;
+}
+
+/** Whether `path` is a folder; false when nothing is there. */
+export async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+}
+
+async function makeFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true }).catch((error: unknown) => {
+    throw asRunError(path, error);
+  });
+}
+
+async function listFolder(dir: string): Promise<string[]> {
+  try {
+    return await readdir(dir);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return [];
+    throw new UsageError(`--out ${dir}: expected a folder to write to: ${systemReason(error)}`);
+  }
+}

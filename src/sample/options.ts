@@ -1,0 +1,44 @@
+import type {
+  ComputingConfig,
+  DiffusionConfig,
+  ModelConfig,
+  SamplingConfig,
+} from '../config/config.js';
+
+/** Images to draw from a model's weights. Image k of a seed is the same in any count, batch or thread number. */
+export interface SampleOptions {
+  /** Path of the `model.safetensors`. */
+  readonly weights: string;
+  readonly model: ModelConfig;
+  readonly diffusion: DiffusionConfig;
+  readonly sampling: SamplingConfig;
+  readonly computing: ComputingConfig;
+  readonly seed: number;
+  readonly count: number;
+  /** Moments of the trajectory to keep, evenly spaced from x_T to the result, and of how many images; null keeps none. */
+  readonly frames: { readonly moments: number; readonly images: number } | null;
+  /** Fail with a CheckError unless a CUDA GPU computes. */
+  readonly requireCuda: boolean;
+  /** Aborted when the user interrupts: Interrupted is thrown. */
+  readonly signal?: AbortSignal;
+  readonly onEvent?: (event: SampleEvent) => void;
+}
+
+export type SampleEvent =
+  | { readonly kind: 'note'; readonly text: string }
+  /** Reverse steps done of all (batches × steps). */
+  | { readonly kind: 'progress'; readonly done: number; readonly total: number };
+
+/** A moment of the trajectory: f32 [images, size, size, channels]; the first holds x_T, the last the result. */
+export interface Frame {
+  /** Timestep the images are at, T for x_T and 0 for the result. */
+  readonly t: number;
+  readonly images: Float32Array;
+}
+
+export interface SampleResult {
+  /** f32 [count, size, size, channels], around [-1, 1], not clamped. */
+  readonly images: Float32Array;
+  /** In the order of sampling; empty without `frames`. */
+  readonly frames: readonly Frame[];
+}

@@ -1,0 +1,51 @@
+import type { RunConfig } from '../config/config.js';
+
+/** A training run: what to compute (`config`), and where and how to report it. */
+export interface TrainOptions {
+  /** On a resume: the run's own config with the changes that a resume may make. */
+  readonly config: RunConfig;
+  /** The run folder: config.json, metrics.jsonl, checkpoints/, samples/. */
+  readonly out: string;
+  /** Continue the run in `out`; without it an existing run there is never written over. */
+  readonly resume: boolean;
+  /** Bytes of decoded images kept in memory; a larger data set is streamed ahead of the steps. */
+  readonly dataBudget: number;
+  /** Fail with a CheckError unless a CUDA GPU computes. */
+  readonly requireCuda: boolean;
+  /** Aborted when the user interrupts: the step in progress ends, a checkpoint is written, Interrupted is thrown. */
+  readonly signal?: AbortSignal;
+  readonly onEvent?: (event: TrainEvent) => void;
+}
+
+/** What a run tells while it goes, in order: notes and loading, then steps with the rest between them. */
+export type TrainEvent =
+  /** A line for the user: the header's, a skipped file, a resume on another build. */
+  | { readonly kind: 'note'; readonly text: string }
+  /** Something is at fault but the run goes on. */
+  | { readonly kind: 'warning'; readonly text: string }
+  /** Images decoded so far of all. */
+  | { readonly kind: 'loading'; readonly done: number; readonly total: number }
+  | {
+      readonly kind: 'step';
+      /** Steps taken, from 1. */
+      readonly step: number;
+      readonly totalSteps: number;
+      /** From 1. */
+      readonly epoch: number;
+      readonly loss: number;
+      readonly imagesPerSecond: number;
+    }
+  | { readonly kind: 'heldOut'; readonly step: number; readonly heldOutLoss: number }
+  | { readonly kind: 'checkpoint'; readonly step: number; readonly path: string }
+  | { readonly kind: 'samples'; readonly step: number; readonly path: string };
+
+export interface TrainResult {
+  /** Steps of the whole run, resumes included. */
+  readonly steps: number;
+  /** Mean training loss over the last 40 steps of this call (or all of them, if fewer); null if there was none to take. */
+  readonly loss: number | null;
+  /** Loss on the held-out images after the last epoch, if any were kept aside. */
+  readonly heldOutLoss: number | null;
+  /** The last checkpoint's folder. */
+  readonly checkpoint: string;
+}

@@ -1,0 +1,158 @@
+import test from 'ava';
+import { Bench, close, eachBuild } from '../helpers/kernels.js';
+import { boxMuller, normals, words } from '../helpers/philox.js';
+
+const stream = { seed: [11, 22] as const, purpose: 3, index: 4, timestep: 5 };
+const { seed, purpose, index, timestep } = stream;
+
+/** f32 logarithm, sine and cosine are each good to a unit or two in the last place. */
+const ulps = { atol: 1e-9, rtol: 4e-7 };
+
+eachBuild('gaussian agrees with Box and Muller in double precision', (t, bench) => {
+  const length = 20000;
+  const out = bench.alloc(4 * length);
+  bench.run('gaussian', [out, ...seed, purpose, index, timestep], length);
+  close(t, bench.f32(out, length), normals(stream, length), { ...ulps, what: 'normals' });
+});
+
+eachBuild('gaussian gives the same bits for any range and alignment', (t, bench) => {
+  const whole = bench.alloc(4 * 80);
+  bench.kernels.gaussian!(whole, ...seed, purpose, index, timestep, 0, 80);
+  const expected = bench.f32(whole, 80);
+  bench.mark();
+  for (const begin of [0, 1, 2, 3, 4, 7, 14, 16, 31])
+    for (let length = 0; length <= 40; length++) {
+      const out = bench.put(new Float32Array(80).fill(42), begin % 4);
+      bench.runRange('gaussian', [out, ...seed, purpose, index, timestep], begin, begin + length);
+      const want = new Float32Array(80).fill(42);
+      want.set(expected.subarray(begin, begin + length), begin);
+      t.deepEqual(bench.f32(out, 80), want, `[${begin}, ${begin + length})`);
+      bench.reset();
+    }
+});
+
+eachBuild('an image has the noise of its number and timestep in any slot', (t, bench) => {
+  for (const elements of [1, 3, 16, 25, 48]) {
+    const numbers = [9, 0, 4294967295, 9, 2];
+    const indices = bench.put(Uint32Array.from(numbers));
+    const step = bench.put(Uint32Array.of(17));
+    const items = elements * numbers.length;
+    const out = bench.put(new Float32Array(items), 1);
+    const last = bench.put(new Float32Array(items), 2);
+    bench.run('gaussianImages', [out, indices, step, elements, ...seed, purpose], items);
+    bench.runRange(
+      'gaussianImages',
+      [last, indices, step, elements, ...seed, purpose],
+      items - 2,
+      items,
+    );
+    const expected = numbers.flatMap((number) => {
+      const alone = bench.alloc(4 * elements);
+      bench.run('gaussian', [alone, ...seed, purpose, number, 17], elements);
+      return [...bench.f32(alone, elements)];
+    });
+    t.deepEqual([...bench.f32(out, items)], expected, `${elements} elements an image`);
+    t.deepEqual(
+      [...bench.f32(last, items)],
+      expected.map((v, i) => (i < items - 2 ? 0 : v)),
+    );
+  }
+});
+
+test('both builds draw the same bits', (t) => {
+  const [strict, relaxed] = (['strict', 'relaxed'] as const).map((build) => {
+    const bench = new Bench(build, 1);
+    const out = bench.alloc(4 << 16);
+    bench.run('gaussian', [out, ...seed, purpose, index, timestep], 1 << 16);
+    return bench.u32(out, 1 << 16);
+  });
+  t.deepEqual(strict, relaxed);
+});
+
+test('the extreme words give the extreme normals, all finite', (t) => {
+  for (const radius of [0, 1, 2, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff])
+    for (const angle of [0, 0x3fffffff, 0x40000000, 0x80000000, 0xc0000000, 0xffffffff])
+      for (const x of boxMuller(radius, angle)) t.true(Number.isFinite(x) && Math.abs(x) < 6.67);
+});
+
+/** A million normals; each bound below is four to five standard errors of what it measures. */
+const COUNT = 1 << 20;
+
+function draw(step: number): Float32Array {
+  const bench = new Bench('strict', 1);
+  const out = bench.alloc(4 * COUNT);
+  bench.run('gaussian', [out, 2024, 0, purpose, 0, step], COUNT);
+  return bench.f32(out, COUNT);
+}
+
+test('the normals have the moments of a standard normal', (t) => {
+  const x = draw(0);
+  const moment = (power: number) => x.reduce((sum, v) => sum + v ** power, 0) / COUNT;
+  const error = 5 / Math.sqrt(COUNT);
+  t.true(Math.abs(moment(1)) < error);
+  t.true(Math.abs(moment(2) - 1) < error * Math.sqrt(2));
+  t.true(Math.abs(moment(3)) < error * Math.sqrt(15));
+  t.true(Math.abs(moment(4) - 3) < error * Math.sqrt(96));
+});
+
+test('the normals have the distribution of a standard normal, tails included', (t) => {
+  const x = draw(1).sort();
+  let distance = 0;
+  for (let i = 0; i < COUNT; i++) distance = Math.max(distance, Math.abs(phi(x[i]!) - i / COUNT));
+  t.true(distance < 1.95 / Math.sqrt(COUNT), `Kolmogorov–Smirnov distance ${distance}`);
+  for (const bound of [3, 4]) {
+    const expected = 2 * COUNT * (1 - phi(bound));
+    const beyond = x.filter((v) => Math.abs(v) > bound).length;
+    t.true(Math.abs(beyond - expected) < 5 * Math.sqrt(expected), `${beyond} beyond ${bound}`);
+  }
+});
+
+test('neighbours, timesteps and their squares are uncorrelated', (t) => {
+  const x = draw(2);
+  const other = draw(3);
+  const bound = 5 / Math.sqrt(COUNT);
+  const correlation = (y: Float32Array, lag: number, power: number) => {
+    const mean = power === 1 ? 0 : 1;
+    let sum = 0;
+    for (let i = 0; i + lag < COUNT; i++)
+      sum += (x[i]! ** power - mean) * (y[i + lag]! ** power - mean);
+    return sum / COUNT / (power === 1 ? 1 : 2);
+  };
+  for (const lag of [1, 2, 3, 4, 5, 16, 64]) {
+    t.true(Math.abs(correlation(x, lag, 1)) < bound, `lag ${lag}`);
+    t.true(Math.abs(correlation(x, lag, 2)) < bound, `squares at lag ${lag}`);
+  }
+  t.true(Math.abs(correlation(other, 0, 1)) < bound, 'another timestep');
+});
+
+test('the bits of the words are balanced', (t) => {
+  const ones = new Uint32Array(32);
+  const sample = words({ ...stream, seed: [0, 0] }, 20000);
+  for (const word of sample) for (let bit = 0; bit < 32; bit++) ones[bit]! += (word >>> bit) & 1;
+  for (const count of ones) t.true(Math.abs(count - 10000) < 5 * Math.sqrt(5000), `${count}`);
+});
+
+/** Cumulative normal distribution by its Taylor series about the nearest quarter. */
+function phi(x: number): number {
+  return 0.5 * erfc(-x / Math.SQRT2);
+}
+
+/** Complementary error function by Simpson's rule from a fine table made once. */
+const STEP = 1 / 4096;
+const TABLE = (() => {
+  const density = (z: number) => (2 / Math.sqrt(Math.PI)) * Math.exp(-z * z);
+  const table = new Float64Array(6 * 4096 + 2);
+  for (let i = 0; i + 1 < table.length; i++) {
+    const a = i * STEP;
+    const area = (density(a) + 4 * density(a + STEP / 2) + density(a + STEP)) * (STEP / 6);
+    table[i + 1] = table[i]! + area;
+  }
+  return table;
+})();
+
+function erfc(z: number): number {
+  const at = Math.min(Math.abs(z), 6) / STEP;
+  const i = Math.floor(at);
+  const erf = TABLE[i]! + (at - i) * (TABLE[i + 1]! - TABLE[i]!);
+  return z < 0 ? 1 + erf : 1 - erf;
+}
