@@ -19,12 +19,24 @@ export { copyChannels, dropChannels, padChannels } from './channels';
 export { columnSums, joinColumnSums } from './column-sums';
 export { conv } from './conv';
 export { convWeightGradient } from './conv-weights';
-export { ddimStep } from './ddim';
-export { gaussian, gaussianImages } from './gaussian';
+export { crop, crop } from './crop';
+export { ddimStep, ddimStep } from './ddim';
+export { gaussian, gaussian, gaussianImages, gaussianImages } from './gaussian';
 export { finishLoss, noiseLoss } from './loss';
-export { pSample } from './p-sample';
-export { philox } from './philox';
-export { qSample, qSampleImages } from './q-sample';
+export { batchToFloat, batchToFloat, toBytes, toBytes, toFloat, toFloat } from './normalize';
+export { pSample, pSample } from './p-sample';
+export { philox, philox } from './philox';
+export { qSample, qSample, qSampleImages, qSampleImages } from './q-sample';
 export { reluBackward } from './relu';
+export { resize, resize, resizeTaps, resizeTaps, resizeWeights, resizeWeights } from './resize';
 export { timeEmbedding } from './time-embedding';
 export { transposeWeights } from './transpose-weights';
+
+  winogradAccumulate,
+  winogradGradient,
+  winogradInput,
+  winogradMultiply,
+  winogradOutput,
+  winogradWeightGradient,
+  winogradWeights,
+} from './winograd/index';

@@ -11,6 +11,15 @@ export class U8 {
     store<u8>(changetype<usize>(this) + i, value);
   }
 
+  /** Bytes i to i + 15. */
+  lanes(i: usize): v128 {
+    return v128.load(changetype<usize>(this) + i);
+  }
+
+  setLanes(i: usize, value: v128): void {
+    v128.store(changetype<usize>(this) + i, value);
+  }
+
   at(i: usize): U8 {
     return changetype<U8>(changetype<usize>(this) + i);
   }

@@ -1,1 +1,70 @@
 #!/usr/bin/env node
+/** The command line: finds the command, lets it run, and turns what is thrown into a line and an exit code. */
+import { readFileSync } from 'node:fs';
+import { checkArgv } from './commands/check-argv.js';
+import { COMMANDS } from './commands/list.js';
+import { commandLine } from './commands/usage.js';
+import { Args } from './config/args.js';
+import { quote, suggestion } from './config/source.js';
+import { UsageError } from './errors.js';
+
+const words = process.argv.slice(2);
+const verbose = words.includes('--verbose');
+
+// A reader that has seen enough (`| head`) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? 0 : fail(error));
+});
+process.on('uncaughtException', (error) => process.exit(fail(error)));
+process.on('unhandledRejection', (reason) => process.exit(fail(reason)));
+
+await main().catch((error: unknown) => {
+  process.exitCode = fail(error);
+});
+
+async function main(): Promise<void> {
+  const line = commandLine(COMMANDS, version(), async (command, values) => {
+    const { run } = await command.load();
+    await run(new Args(values));
+  });
+  const [first] = words;
+  if (first === undefined) {
+    line.showHelp('log');
+    throw new UsageError('expected a command, got none');
+  }
+  const command = COMMANDS.find(({ name }) => name === first);
+  const wantsHelp = words.includes('--help');
+  if (command && !wantsHelp) checkArgv(command, words.slice(1));
+  if (!command && !['--help', '--version'].includes(first)) {
+    const names = [...COMMANDS.map(({ name }) => name), '--help', '--version'];
+    throw new UsageError(
+      `${quote(first)}: no such command${suggestion(first, names)}; try haze --help`,
+    );
+  }
+  await line.parseAsync(words);
+}
+
+/** Says on stderr what went wrong and returns the exit code: the error's own, else 1. */
+function fail(error: unknown): number {
+  const known = error instanceof Error && 'exitCode' in error && typeof error.exitCode === 'number';
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`haze: ${known || verbose ? message : firstLine(message)}\n`);
+  if (verbose && error instanceof Error) process.stderr.write(`${stack(error)}\n`);
+  else if (!known) process.stderr.write('haze: --verbose shows where this came from\n');
+  return known ? (error.exitCode as number) : 1;
+}
+
+/** The stack, and those of what caused it. */
+function stack(error: Error): string {
+  const cause = error.cause instanceof Error ? `\ncaused by ${stack(error.cause)}` : '';
+  return `${error.stack ?? error.message}${cause}`;
+}
+
+function firstLine(message: string): string {
+  return message.split('\n', 1)[0] || 'it failed without a reason';
+}
+
+function version(): string {
+  const url = new URL('../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(url, 'utf8')) as { version: string }).version;
+}

@@ -27,7 +27,7 @@ export class Args implements Source {
     return new Args(this.values, names);
   }
 
-  /** `--beta-start`, or `<data>` for a positional. */
+  /** The flag of a setting, for messages: `--beta-start`. */
   where(name: string): string {
     return `--${this.names[name] ?? kebab(name)}`;
   }
@@ -42,10 +42,15 @@ export class Args implements Source {
 
   /** A positional argument. @throws UsageError naming what was expected there. */
   positional(name: string, what: string): string {
-    const value = this.values[name];
-    if (typeof value !== 'string' || value === '')
-      throw new UsageError(`<${name}>: expected ${what}, got nothing`);
+    const value = this.optionalPositional(name);
+    if (value === undefined) throw new UsageError(`<${name}>: expected ${what}, got nothing`);
     return value;
+  }
+
+  /** A positional argument that may be left out. */
+  optionalPositional(name: string): string | undefined {
+    const value = this.values[name];
+    return typeof value === 'string' && value !== '' ? value : undefined;
   }
 
   boolean(name: string): boolean | undefined {

@@ -5,6 +5,8 @@ export interface Flag {
   readonly value?: string;
   /** What holds without the flag, in words. */
   readonly default?: string;
+  /** A switch that is on by default: `--no-name` turns it off. */
+  readonly negatable?: true;
 }
 
 /** By name, without the dashes. */

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { UsageError } from '../errors.js';
+import { readJsonFile } from '../io/run.js';
 import { readComputing, readSeed } from './computing.js';
 import type {
   ComputingConfig,
@@ -16,25 +16,16 @@ import { JsonObject } from './json.js';
 import { checkModel, readModel } from './model.js';
 import { readData, readTraining } from './training.js';
 
-/** A config is a page; anything much longer is not one. */
-const LONGEST = 1 << 20;
-
 /**
  * Reads a run's config.json, which may be damaged or hostile.
  * @throws UsageError naming the file, the field, what was expected and what is there.
  */
-export function readRunConfig(path: string): RunConfig {
-  return parseRunConfig(path, readText(path));
+export async function readRunConfig(path: string): Promise<RunConfig> {
+  return parseRunConfig(path, await readJsonFile(path));
 }
 
-/** The config in a text; `where` names it in errors. */
-export function parseRunConfig(where: string, text: string): RunConfig {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new UsageError(`${where}: expected JSON, got ${(error as Error).message}`);
-  }
+/** The config in a parsed JSON value; `where` names it in errors. */
+export function parseRunConfig(where: string, value: unknown): RunConfig {
   const root = new JsonObject(where, value, ['chosen']);
   root.whole('version', { min: 1, max: 1 });
   const config: RunConfig = {
@@ -50,18 +41,6 @@ export function parseRunConfig(where: string, text: string): RunConfig {
   root.finish();
   checkTogether(where, config);
   return config;
-}
-
-function readText(path: string): string {
-  let bytes: Buffer;
-  try {
-    bytes = readFileSync(path);
-  } catch (error) {
-    throw new UsageError(`${path}: cannot be read: ${(error as NodeJS.ErrnoException).code}`);
-  }
-  if (bytes.length > LONGEST)
-    throw new UsageError(`${path}: expected at most ${LONGEST} bytes, got ${bytes.length}`);
-  return bytes.toString('utf8');
 }
 
 /** Reads an object with no field left over. */

@@ -61,7 +61,8 @@ export function suggestion(got: string, known: readonly string[], prefix = ''): 
   if (known.length === 0) return '';
   const near = closest(got, known);
   const shared = near.startsWith(got) && got.length >= 2;
-  return shared || distance(got, near) <= Math.max(1, Math.floor(near.length / 3))
+  return shared ||
+    distance(got, near) <= (near.length < 4 ? 1 : Math.max(2, Math.floor(near.length / 3)))
     ? ` (did you mean ${prefix}${near}?)`
     : '';
 }
@@ -80,6 +81,9 @@ export function choose<T extends string>(where: string, got: string, choices: re
 /** What the user gave, on one line and not endless. */
 export function quote(got: unknown): string {
   const text = typeof got === 'string' ? got : (JSON.stringify(got) ?? String(got));
-  const line = text.replaceAll(/\p{Cc}/gu, '?');
+  const line = printable(text);
   return line.length > 60 ? `${line.slice(0, 57)}…` : line === '' ? 'nothing' : line;
 }
+
+/** Text from a file without control characters, which could drive the terminal. */
+export const printable = (text: string): string => text.replaceAll(/\p{Cc}/gu, '?');

@@ -13,7 +13,11 @@ export const dataFlags: Flags = {
     value: 'squash|crop',
     default: 'squash',
   },
-  flip: { describe: 'Mirror half of the images at random; --no-flip does not', default: 'on' },
+  flip: {
+    describe: 'Mirror half of the images at random; --no-flip does not',
+    default: 'on',
+    negatable: true,
+  },
   'held-out': {
     describe: 'Images kept aside, whose loss is logged every epoch: others, or a share of the data',
     value: 'FOLDER|FRACTION',
@@ -91,7 +95,7 @@ export function readTraining(source: Source): Partial<TrainingConfig> {
   const init = source.text('init');
   return {
     ...given<Omit<TrainingConfig, 'epochs' | 'steps'>>({
-      batch: source.whole('batch', { min: 1, max: 65_536 }),
+      batch: readBatch(source),
       lr: source.real('lr', { above: 0, max: 1 }),
       saveEvery: source.whole('saveEvery', { min: 0, max: 1e9 }),
       sampleEvery: source.whole('sampleEvery', { min: 0, max: 1e9 }),
@@ -101,6 +105,9 @@ export function readTraining(source: Source): Partial<TrainingConfig> {
     ...((epochs ?? steps) !== undefined && { epochs: epochs ?? null, steps: steps ?? null }),
   };
 }
+
+export const readBatch = (source: Source): number | undefined =>
+  source.whole('batch', { min: 1, max: 65_536 });
 
 /** `--data-budget` in bytes. */
 export const readDataBudget = (source: Source): number =>

@@ -10,6 +10,8 @@ declare namespace WebAssembly {
   class Memory {
     constructor(descriptor: { initial: number; maximum: number; shared: true });
     readonly buffer: SharedArrayBuffer;
+    /** Adds pages of 64 KiB. @throws RangeError past the maximum or the machine's memory. */
+    grow(pages: number): number;
   }
   function validate(bytes: Uint8Array): boolean;
 }

@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { UsageError } from '../errors.js';
 import { systemReason } from './atomic.js';
 import { checkpointPaths, latestCheckpoint } from './checkpoint.js';
+import { isPickle, pickleMessage } from './pickle.js';
 import { isFile, runPaths } from './run.js';
 
 /** A model and where its parts are. `weights` is its .safetensors; `config` the config.json that wins over flags. */
@@ -15,10 +16,13 @@ export type ModelSource =
 /**
  * Finds out what `path` is: for a run its latest checkpoint, for a checkpoint the config of the run around
  * it. A file is taken as weights; reading it shows whether it is.
- * @throws UsageError when nothing is there, or a folder without a model.
+ * @throws UsageError when nothing is there, a folder without a model, or a pickle (with how to convert it).
  */
 export async function resolveModel(path: string): Promise<ModelSource> {
-  if (!(await isDirectory(path))) return { kind: 'weights', weights: path };
+  if (!(await isDirectory(path))) {
+    if (isPickle(path)) throw new UsageError(pickleMessage(path));
+    return { kind: 'weights', weights: path };
+  }
   const { config } = runPaths(path);
   if (await isFile(config)) {
     const checkpoint = await latestCheckpoint(path);

@@ -6,8 +6,8 @@ import { extname } from 'node:path';
 
 const EXTENSIONS = new Set(['.pt', '.pth', '.pkl', '.pickle', '.ckpt', '.zip', '.tar']);
 
-/** Whether a path or a file's first bytes are those of a pickle, or of a zip that holds one. */
-export function isPickle(path: string, start: Uint8Array): boolean {
+/** Whether a path or, where given, a file's first 8 bytes are those of a pickle, or of a zip that holds one. */
+export function isPickle(path: string, start: Uint8Array = new Uint8Array(8)): boolean {
   const zip = start[0] === 0x50 && start[1] === 0x4b && start[2] === 3 && start[3] === 4; // PK\3\4
   // Opcode PROTO, a protocol of 2 to 5, and then not the zeros of a safetensors length.
   const pickle = start[0] === 0x80 && start[1]! >= 2 && start[1]! <= 5 && start[7] !== 0;

@@ -56,12 +56,12 @@ export class WasmUnet implements UnetDevice {
    */
   static create<T>(
     options: WasmUnetOptions,
-    extend: (arena: Arena) => T,
+    extend: (arena: Arena, memory: UnetMemory) => T,
   ): { unet: WasmUnet; extra: T };
   static create(options: WasmUnetOptions): { unet: WasmUnet };
-  static create<T>(options: WasmUnetOptions, extend?: (arena: Arena) => T) {
+  static create<T>(options: WasmUnetOptions, extend?: (arena: Arena, memory: UnetMemory) => T) {
     const { arena, memory, programs } = planUnet(options);
-    const extra = extend?.(arena);
+    const extra = extend?.(arena, memory);
     checkFits(arena.size, MAX_BYTES, largestBatchHint(options));
     const engine = Engine.create({
       threads: options.threads,
@@ -111,6 +111,11 @@ export class WasmUnet implements UnetDevice {
   /** Sections of a whole training step whose x_t, t and ε already stand in memory. */
   trainSections(): Section[] {
     return trainSections(this.plan, this.loss);
+  }
+
+  /** Sections of a pass with running statistics (after `prepare`) whose x_t and t stand in memory. */
+  predictSections(): readonly Section[] {
+    return this.program('running').program;
   }
 
   /** Adam's bias-corrected rates for the step that is about to run. */

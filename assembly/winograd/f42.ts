@@ -1,0 +1,135 @@
+import { F32, madd } from '../f32';
+
+/*
+ * F(4, 2): four outputs of a two-tap correlation with five products, from the points 0, 1, −1, 2, ∞.
+ *
+ *      ⎡2 −1 −2  1 0⎤        ⎡ 1/2   0  ⎤         ⎡1 1  1 1 0⎤
+ *      ⎢0 −2 −1  1 0⎥        ⎢−1/2 −1/2 ⎥    Aᵀ = ⎢0 1 −1 2 0⎥
+ *  Bᵀ= ⎢0  2 −3  1 0⎥    G = ⎢−1/6  1/6 ⎥         ⎢0 1  1 4 0⎥
+ *      ⎢0 −1  0  1 0⎥        ⎢ 1/6  1/3 ⎥         ⎣0 1 −1 8 1⎦
+ *      ⎣0  2 −1 −2 1⎦        ⎣  0    1  ⎦
+ */
+
+/** t = Bᵀ d. */
+@unmanaged
+export class Input42 {
+  get inputs(): usize {
+    return 5;
+  }
+  get outputs(): usize {
+    return 5;
+  }
+
+  @inline
+  apply(t: F32, tStep: usize, d: F32, dStep: usize): void {
+    const d1 = d.lanes(dStep);
+    const d2 = d.lanes(2 * dStep);
+    const d3 = d.lanes(3 * dStep);
+    const two = f32x4.splat(2);
+    const odd = f32x4.sub(d3, d1);
+    const low = f32x4.sub(d1, d2);
+    t.setLanes(0, madd(two, f32x4.sub(d.lanes(0), d2), odd));
+    t.setLanes(tStep, f32x4.sub(f32x4.sub(odd, d1), d2));
+    t.setLanes(2 * tStep, madd(two, low, f32x4.sub(d3, d2)));
+    t.setLanes(3 * tStep, odd);
+    t.setLanes(4 * tStep, madd(f32x4.splat(-2), odd, f32x4.sub(d.lanes(4 * dStep), d2)));
+  }
+}
+
+/** y = Aᵀ m. */
+@unmanaged
+export class Output42 {
+  get inputs(): usize {
+    return 5;
+  }
+  get outputs(): usize {
+    return 4;
+  }
+
+  @inline
+  apply(y: F32, yStep: usize, m: F32, mStep: usize): void {
+    const m1 = m.lanes(mStep);
+    const m2 = m.lanes(2 * mStep);
+    const m3 = m.lanes(3 * mStep);
+    const even = f32x4.add(m1, m2);
+    const odd = f32x4.sub(m1, m2);
+    y.setLanes(0, f32x4.add(f32x4.add(m.lanes(0), even), m3));
+    y.setLanes(yStep, madd(f32x4.splat(2), m3, odd));
+    y.setLanes(2 * yStep, madd(f32x4.splat(4), m3, even));
+    y.setLanes(3 * yStep, madd(f32x4.splat(8), m3, f32x4.add(odd, m.lanes(4 * mStep))));
+  }
+}
+
+/** u = G g. */
+@unmanaged
+export class Weight42 {
+  get inputs(): usize {
+    return 2;
+  }
+  get outputs(): usize {
+    return 5;
+  }
+
+  @inline
+  apply(u: F32, uStep: usize, g: F32, gStep: usize): void {
+    const g0 = g.lanes(0);
+    const g1 = g.lanes(gStep);
+    const sixth = f32x4.splat(1.0 / 6.0);
+    u.setLanes(0, f32x4.mul(f32x4.splat(0.5), g0));
+    u.setLanes(uStep, f32x4.mul(f32x4.splat(-0.5), f32x4.add(g0, g1)));
+    u.setLanes(2 * uStep, f32x4.mul(sixth, f32x4.sub(g1, g0)));
+    u.setLanes(3 * uStep, f32x4.mul(sixth, madd(f32x4.splat(2), g1, g0)));
+    u.setLanes(4 * uStep, g1);
+  }
+}
+
+/** t = A y, the transpose of the output transform. */
+@unmanaged
+export class Gradient42 {
+  get inputs(): usize {
+    return 4;
+  }
+  get outputs(): usize {
+    return 5;
+  }
+
+  @inline
+  apply(t: F32, tStep: usize, y: F32, yStep: usize): void {
+    const y0 = y.lanes(0);
+    const y1 = y.lanes(yStep);
+    const y2 = y.lanes(2 * yStep);
+    const y3 = y.lanes(3 * yStep);
+    const even = f32x4.add(y0, y2);
+    const odd = f32x4.add(y1, y3);
+    const two = madd(f32x4.splat(8), y3, madd(f32x4.splat(4), y2, y0));
+    t.setLanes(0, y0);
+    t.setLanes(tStep, f32x4.add(even, odd));
+    t.setLanes(2 * tStep, f32x4.sub(even, odd));
+    t.setLanes(3 * tStep, madd(f32x4.splat(2), y1, two));
+    t.setLanes(4 * tStep, y3);
+  }
+}
+
+/** g = Gᵀ u, the transpose of the weight transform. */
+@unmanaged
+export class WeightGradient42 {
+  get inputs(): usize {
+    return 5;
+  }
+  get outputs(): usize {
+    return 2;
+  }
+
+  @inline
+  apply(g: F32, gStep: usize, u: F32, uStep: usize): void {
+    const u1 = u.lanes(uStep);
+    const u2 = u.lanes(2 * uStep);
+    const u3 = u.lanes(3 * uStep);
+    const sixth = f32x4.splat(1.0 / 6.0);
+    const half = f32x4.splat(0.5);
+    const first = f32x4.mul(half, f32x4.sub(u.lanes(0), u1));
+    g.setLanes(0, madd(sixth, f32x4.sub(u3, u2), first));
+    const last = f32x4.sub(u.lanes(4 * uStep), f32x4.mul(half, u1));
+    g.setLanes(gStep, madd(sixth, madd(f32x4.splat(2), u3, u2), last));
+  }
+}

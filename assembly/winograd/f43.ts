@@ -1,0 +1,151 @@
+import { F32, madd } from '../f32';
+
+/*
+ * F(4, 3): four outputs of a three-tap correlation with six products, from the Toom–Cook points 0, 1, −1, ½, −2, ∞.
+ * These points keep the entries of all three matrices small: about half the error of the usual 0, ±1, ±2.
+ *
+ *      ⎡1 −3/2 −2   3/2  1  0⎤        ⎡  1      0      0   ⎤         ⎡1 1  1  1   1 0⎤
+ *      ⎢0 −1   1/2  5/2  1  0⎥        ⎢  1/3    1/3    1/3 ⎥    Aᵀ = ⎢0 1 −1 1/2 −2 0⎥
+ *  Bᵀ= ⎢0  1  −5/2  1/2  1  0⎥    G = ⎢ −1/3    1/3   −1/3 ⎥         ⎢0 1  1 1/4  4 0⎥
+ *      ⎢0 −2  −1    2    1  0⎥        ⎢−16/15  −8/15  −4/15⎥         ⎣0 1 −1 1/8 −8 1⎦
+ *      ⎢0 1/2 −1   −1/2  1  0⎥        ⎢  1/15  −2/15   4/15⎥
+ *      ⎣0  1  −3/2 −2   3/2 1⎦        ⎣  0      0      1   ⎦
+ */
+
+/** t = Bᵀ d. */
+@unmanaged
+export class Input43 {
+  get inputs(): usize {
+    return 6;
+  }
+  get outputs(): usize {
+    return 6;
+  }
+
+  @inline
+  apply(t: F32, tStep: usize, d: F32, dStep: usize): void {
+    const d1 = d.lanes(dStep);
+    const d2 = d.lanes(2 * dStep);
+    const d3 = d.lanes(3 * dStep);
+    const odd = f32x4.sub(d3, d1);
+    const even = f32x4.sub(d.lanes(4 * dStep), d2);
+    const k = f32x4.splat(1.5);
+    t.setLanes(0, madd(k, odd, f32x4.add(f32x4.sub(d.lanes(0), d2), even)));
+    t.setLanes(tStep, madd(k, f32x4.add(d3, d2), f32x4.add(even, odd)));
+    t.setLanes(2 * tStep, madd(k, f32x4.sub(d3, d2), f32x4.sub(even, odd)));
+    t.setLanes(3 * tStep, madd(f32x4.splat(2), odd, even));
+    t.setLanes(4 * tStep, madd(f32x4.splat(-0.5), odd, even));
+    t.setLanes(5 * tStep, madd(k, even, f32x4.sub(f32x4.sub(d.lanes(5 * dStep), d3), odd)));
+  }
+}
+
+/** y = Aᵀ m. */
+@unmanaged
+export class Output43 {
+  get inputs(): usize {
+    return 6;
+  }
+  get outputs(): usize {
+    return 4;
+  }
+
+  @inline
+  apply(y: F32, yStep: usize, m: F32, mStep: usize): void {
+    const m1 = m.lanes(mStep);
+    const m2 = m.lanes(2 * mStep);
+    const m3 = m.lanes(3 * mStep);
+    const m4 = m.lanes(4 * mStep);
+    const even = f32x4.add(m1, m2);
+    const odd = f32x4.sub(m1, m2);
+    y.setLanes(0, f32x4.add(f32x4.add(m.lanes(0), even), f32x4.add(m3, m4)));
+    y.setLanes(yStep, madd(f32x4.splat(-2), m4, madd(f32x4.splat(0.5), m3, odd)));
+    y.setLanes(2 * yStep, madd(f32x4.splat(4), m4, madd(f32x4.splat(0.25), m3, even)));
+    const last = f32x4.add(odd, m.lanes(5 * mStep));
+    y.setLanes(3 * yStep, madd(f32x4.splat(-8), m4, madd(f32x4.splat(0.125), m3, last)));
+  }
+}
+
+/** u = G g. */
+@unmanaged
+export class Weight43 {
+  get inputs(): usize {
+    return 3;
+  }
+  get outputs(): usize {
+    return 6;
+  }
+
+  @inline
+  apply(u: F32, uStep: usize, g: F32, gStep: usize): void {
+    const g0 = g.lanes(0);
+    const g1 = g.lanes(gStep);
+    const g2 = g.lanes(2 * gStep);
+    const even = f32x4.add(g0, g2);
+    const third = f32x4.splat(1.0 / 3.0);
+    const half = madd(f32x4.splat(0.25), g2, madd(f32x4.splat(0.5), g1, g0));
+    const minusTwo = madd(f32x4.splat(4), g2, madd(f32x4.splat(-2), g1, g0));
+    u.setLanes(0, g0);
+    u.setLanes(uStep, f32x4.mul(third, f32x4.add(even, g1)));
+    u.setLanes(2 * uStep, f32x4.mul(third, f32x4.sub(g1, even)));
+    u.setLanes(3 * uStep, f32x4.mul(f32x4.splat(-16.0 / 15.0), half));
+    u.setLanes(4 * uStep, f32x4.mul(f32x4.splat(1.0 / 15.0), minusTwo));
+    u.setLanes(5 * uStep, g2);
+  }
+}
+
+/** t = A y, the transpose of the output transform. */
+@unmanaged
+export class Gradient43 {
+  get inputs(): usize {
+    return 4;
+  }
+  get outputs(): usize {
+    return 6;
+  }
+
+  @inline
+  apply(t: F32, tStep: usize, y: F32, yStep: usize): void {
+    const y0 = y.lanes(0);
+    const y1 = y.lanes(yStep);
+    const y2 = y.lanes(2 * yStep);
+    const y3 = y.lanes(3 * yStep);
+    const even = f32x4.add(y0, y2);
+    const odd = f32x4.add(y1, y3);
+    t.setLanes(0, y0);
+    t.setLanes(tStep, f32x4.add(even, odd));
+    t.setLanes(2 * tStep, f32x4.sub(even, odd));
+    const half = madd(f32x4.splat(0.125), y3, madd(f32x4.splat(0.25), y2, y0));
+    t.setLanes(3 * tStep, madd(f32x4.splat(0.5), y1, half));
+    const two = madd(f32x4.splat(-8), y3, madd(f32x4.splat(4), y2, y0));
+    t.setLanes(4 * tStep, madd(f32x4.splat(-2), y1, two));
+    t.setLanes(5 * tStep, y3);
+  }
+}
+
+/** g = Gᵀ u, the transpose of the weight transform. */
+@unmanaged
+export class WeightGradient43 {
+  get inputs(): usize {
+    return 6;
+  }
+  get outputs(): usize {
+    return 3;
+  }
+
+  @inline
+  apply(g: F32, gStep: usize, u: F32, uStep: usize): void {
+    const u1 = u.lanes(uStep);
+    const u2 = u.lanes(2 * uStep);
+    const u3 = u.lanes(3 * uStep);
+    const u4 = u.lanes(4 * uStep);
+    const third = f32x4.splat(1.0 / 3.0);
+    const odd = f32x4.mul(third, f32x4.sub(u1, u2));
+    const even = f32x4.mul(third, f32x4.add(u1, u2));
+    const first = madd(f32x4.splat(-16.0 / 15.0), u3, f32x4.add(u.lanes(0), odd));
+    g.setLanes(0, madd(f32x4.splat(1.0 / 15.0), u4, first));
+    const second = madd(f32x4.splat(-8.0 / 15.0), u3, even);
+    g.setLanes(gStep, madd(f32x4.splat(-2.0 / 15.0), u4, second));
+    const last = f32x4.add(odd, u.lanes(5 * uStep));
+    g.setLanes(2 * gStep, madd(f32x4.splat(4.0 / 15.0), f32x4.sub(u4, u3), last));
+  }
+}

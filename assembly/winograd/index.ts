@@ -1,0 +1,107 @@
+import { F32 } from '../f32';
+import { Gradient22, Input22, Output22, Weight22, WeightGradient22 } from './f22';
+import { Gradient23, Input23, Output23, Weight23, WeightGradient23 } from './f23';
+import { Gradient42, Input42, Output42, Weight42, WeightGradient42 } from './f42';
+import { Gradient43, Input43, Output43, Weight43, WeightGradient43 } from './f43';
+import { fromTiles, toTiles } from './tiles';
+import { Tiling } from './tiling';
+import { fromWeightTiles, Taps, toWeightTiles } from './weights';
+
+/*
+ * Winograd's minimal filtering, Lavin and Gray (2016): Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A for each tile, summed over the
+ * input channels between ⊙ and Aᵀ, so that the sums are one matrix product for each of the n² points. The five
+ * transforms below pick the algorithm by number; the products between them are in multiply.ts.
+ */
+export { accumulate as winogradAccumulate, multiply as winogradMultiply } from './multiply';
+
+/** V = Bᵀ d B; see `toTiles`. */
+export function winogradInput(
+  v: F32,
+  x: F32,
+  g: Tiling,
+  scale: F32,
+  shift: F32,
+  first: i32,
+  count: i32,
+  scratch: F32,
+  begin: usize,
+  end: usize,
+): void {
+  const a = g.algorithm;
+  if (a === 43) toTiles<Input43>(v, x, g, scale, shift, 4, first, count, scratch, begin, end);
+  if (a === 23) toTiles<Input23>(v, x, g, scale, shift, 2, first, count, scratch, begin, end);
+  if (a === 42) toTiles<Input42>(v, x, g, scale, shift, 4, first, count, scratch, begin, end);
+  if (a === 22) toTiles<Input22>(v, x, g, scale, shift, 2, first, count, scratch, begin, end);
+}
+
+/** D = A dy Aᵀ; see `toTiles`. */
+export function winogradGradient(
+  v: F32,
+  x: F32,
+  g: Tiling,
+  scale: F32,
+  shift: F32,
+  first: i32,
+  count: i32,
+  scratch: F32,
+  begin: usize,
+  end: usize,
+): void {
+  const a = g.algorithm;
+  if (a === 43) toTiles<Gradient43>(v, x, g, scale, shift, 4, first, count, scratch, begin, end);
+  if (a === 23) toTiles<Gradient23>(v, x, g, scale, shift, 2, first, count, scratch, begin, end);
+  if (a === 42) toTiles<Gradient42>(v, x, g, scale, shift, 4, first, count, scratch, begin, end);
+  if (a === 22) toTiles<Gradient22>(v, x, g, scale, shift, 2, first, count, scratch, begin, end);
+}
+
+/** Y = Aᵀ M A + bias; see `fromTiles`. */
+export function winogradOutput(
+  y: F32,
+  m: F32,
+  g: Tiling,
+  bias: F32,
+  flags: i32,
+  first: i32,
+  count: i32,
+  scratch: F32,
+  begin: usize,
+  end: usize,
+): void {
+  const a = g.algorithm;
+  if (a === 43) fromTiles<Output43>(y, m, g, bias, flags, first, count, scratch, begin, end);
+  if (a === 23) fromTiles<Output23>(y, m, g, bias, flags, first, count, scratch, begin, end);
+  if (a === 42) fromTiles<Output42>(y, m, g, bias, flags, first, count, scratch, begin, end);
+  if (a === 22) fromTiles<Output22>(y, m, g, bias, flags, first, count, scratch, begin, end);
+}
+
+/** U = G W Gᵀ; see `toWeightTiles`. */
+export function winogradWeights(
+  u: F32,
+  w: F32,
+  g: Taps,
+  scratch: F32,
+  begin: usize,
+  end: usize,
+): void {
+  const a = g.algorithm;
+  if (a === 43) toWeightTiles<Weight43>(u, w, g, scratch, begin, end);
+  if (a === 23) toWeightTiles<Weight23>(u, w, g, scratch, begin, end);
+  if (a === 42) toWeightTiles<Weight42>(u, w, g, scratch, begin, end);
+  if (a === 22) toWeightTiles<Weight22>(u, w, g, scratch, begin, end);
+}
+
+/** dW = Gᵀ dU G; see `fromWeightTiles`. */
+export function winogradWeightGradient(
+  dw: F32,
+  du: F32,
+  g: Taps,
+  scratch: F32,
+  begin: usize,
+  end: usize,
+): void {
+  const a = g.algorithm;
+  if (a === 43) fromWeightTiles<WeightGradient43>(dw, du, g, scratch, begin, end);
+  if (a === 23) fromWeightTiles<WeightGradient23>(dw, du, g, scratch, begin, end);
+  if (a === 42) fromWeightTiles<WeightGradient42>(dw, du, g, scratch, begin, end);
+  if (a === 22) fromWeightTiles<WeightGradient22>(dw, du, g, scratch, begin, end);
+}

@@ -1,0 +1,35 @@
+/**
+ * How a tensor is cut into tiles, and where each tile goes in the transformed ("Winograd") domain.
+ * The host writes it once (src/engine/winograd.ts has the same fields in the same order); kernels read it.
+ *
+ * Tensor: f32[batch, height, width, pixel], of which the first `channels` of a pixel count (a multiple of 8).
+ * Tile (ty, tx) of phase (py, px) holds the pixels y = (ty·side + i)·step + origin + py, and the same in x,
+ * where i counts the tile's rows and `side` is the number of outputs a tile has (m of F(m, r)). Pixels outside
+ * the tensor are zero when read and left alone when written.
+ *
+ * Transformed domain: one plane for each of the n² points; strides in floats. Element (point, phase, t, c) is at
+ *   point·plane + phase·phaseStride + (t >> 2)·block + (t & 3)·tile + (c >> 3)·eight + (c >> 2 & 1)·half + (c & 3)
+ * so that four channels always lie together, and one layout or another suits the product that follows.
+ */
+@unmanaged
+export class Tiling {
+  /** Which F(m, r): 43, 23, 42 or 22. */
+  algorithm: i32;
+  height: i32;
+  width: i32;
+  channels: i32;
+  pixel: i32;
+  /** Tiles of an image, down and across. */
+  down: i32;
+  across: i32;
+  step: i32;
+  origin: i32;
+  /** 1, or 4 where the tensor is taken apart into its even and odd rows and columns. */
+  phases: i32;
+  plane: i32;
+  phaseStride: i32;
+  block: i32;
+  tile: i32;
+  eight: i32;
+  half: i32;
+}

@@ -1,0 +1,102 @@
+import { F32 } from '../f32';
+import { sandwich } from './sandwich';
+
+/**
+ * Where the taps of a convolution's weight W[Cout/8][taps][Cin][8] lie, and where they go in the transformed
+ * domain. The host writes it (src/engine/winograd.ts). Tap (a, b) of phase (py, px) is
+ * `first + py·phaseRow + px·phaseColumn + a·row + b·column`; its transform U of point p is at
+ * `p·plane + phase·phaseStride + panel·panelStride + ci·8`. Strides in floats.
+ */
+@unmanaged
+export class Taps {
+  /** Which F(m, r): 43, 23, 42 or 22. */
+  algorithm: i32;
+  /** Cin; a multiple of 8. */
+  channels: i32;
+  taps: i32;
+  phases: i32;
+  first: i32;
+  phaseRow: i32;
+  phaseColumn: i32;
+  row: i32;
+  column: i32;
+  plane: i32;
+  phaseStride: i32;
+  panelStride: i32;
+}
+
+/** Input channels that one item covers (fewer in the last block). */
+const BLOCK: i32 = 16;
+
+/**
+ * U = G W Gᵀ for each pair of channels, with P = G. Items: panels x blocks of 16 input channels.
+ * @param scratch f32[SANDWICH_SCRATCH], the caller's own
+ */
+export function toWeightTiles<P>(
+  u: F32,
+  w: F32,
+  g: Taps,
+  scratch: F32,
+  begin: usize,
+  end: usize,
+): void {
+  const p = changetype<P>(0);
+  const blocks = (g.channels + BLOCK - 1) / BLOCK;
+  const tap = g.channels * 8;
+  for (let item = <i32>begin; item < <i32>end; item++) {
+    const panel = item / blocks;
+    const ci = (item % blocks) * BLOCK;
+    const floats = <usize>(8 * min(BLOCK, g.channels - ci));
+    for (let phase = 0; phase < g.phases; phase++) {
+      const corner = g.first + (phase >> 1) * g.phaseRow + (phase & 1) * g.phaseColumn;
+      const from = w.at((panel * g.taps + corner) * tap + ci * 8);
+      const to = u.at(phase * g.phaseStride + panel * g.panelStride + ci * 8);
+      for (let c: usize = 0; c < floats; c += 4) {
+        sandwich<P>(
+          to.at(c),
+          p.outputs * <usize>g.plane,
+          g.plane,
+          from.at(c),
+          g.row * tap,
+          g.column * tap,
+          scratch,
+        );
+      }
+    }
+  }
+}
+
+/** dW = Gᵀ dU G for each pair of channels, with P = Gᵀ: the way back of `toWeightTiles`, same items. */
+export function fromWeightTiles<P>(
+  dw: F32,
+  du: F32,
+  g: Taps,
+  scratch: F32,
+  begin: usize,
+  end: usize,
+): void {
+  const p = changetype<P>(0);
+  const blocks = (g.channels + BLOCK - 1) / BLOCK;
+  const tap = g.channels * 8;
+  for (let item = <i32>begin; item < <i32>end; item++) {
+    const panel = item / blocks;
+    const ci = (item % blocks) * BLOCK;
+    const floats = <usize>(8 * min(BLOCK, g.channels - ci));
+    for (let phase = 0; phase < g.phases; phase++) {
+      const corner = g.first + (phase >> 1) * g.phaseRow + (phase & 1) * g.phaseColumn;
+      const to = dw.at((panel * g.taps + corner) * tap + ci * 8);
+      const from = du.at(phase * g.phaseStride + panel * g.panelStride + ci * 8);
+      for (let c: usize = 0; c < floats; c += 4) {
+        sandwich<P>(
+          to.at(c),
+          g.row * tap,
+          g.column * tap,
+          from.at(c),
+          p.inputs * <usize>g.plane,
+          g.plane,
+          scratch,
+        );
+      }
+    }
+  }
+}

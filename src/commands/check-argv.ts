@@ -1,0 +1,49 @@
+import { quote, suggestion } from '../config/source.js';
+import { UsageError } from '../errors.js';
+import { allFlags, type Command } from './command.js';
+
+/**
+ * Looks through a command's words before they are parsed, for what a parser would let pass or blame less clearly.
+ * @throws UsageError for an unknown flag (with a suggestion), a flag given twice, a flag without its value,
+ *   and a word too many.
+ */
+export function checkArgv(command: Command, words: readonly string[]): void {
+  const flags = allFlags(command);
+  const seen = new Set<string>();
+  let positionals = 0;
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i]!;
+    if (!/^-[^0-9.]/.test(word)) {
+      positionals++;
+      if (positionals > (command.positional ? 1 : 0))
+        throw new UsageError(`${command.name}: unexpected word ${quote(word)}`);
+      continue;
+    }
+    const { name, value } = parseFlag(command, word);
+    if (seen.has(name)) throw new UsageError(`--${name}: given twice`);
+    seen.add(name);
+    if (flags[name]!.value === undefined) {
+      if (value !== undefined)
+        throw new UsageError(`--${name}: takes no value, got ${quote(value)}`);
+    } else if (value === undefined) {
+      i++;
+      if (i === words.length || words[i]!.startsWith('--'))
+        throw new UsageError(`--${name}: expected ${flags[name]!.value}, got nothing`);
+    }
+  }
+}
+
+/** `--name=value` or `--no-name`, held against the command's flags. */
+function parseFlag(command: Command, word: string): { name: string; value: string | undefined } {
+  const flags = allFlags(command);
+  const at = word.indexOf('=');
+  const flag = at < 0 ? word : word.slice(0, at);
+  const value = at < 0 ? undefined : word.slice(at + 1);
+  const name = flag.replace(/^--(no-)?/, '');
+  const known = flag.startsWith('--') && Object.hasOwn(flags, name);
+  const negated = flag.startsWith('--no-');
+  if (known && (!negated || flags[name]!.negatable)) return { name, value };
+  const names = Object.keys(flags);
+  const hint = suggestion(flag.replace(/^-+/, ''), names, '--');
+  throw new UsageError(`${quote(flag)}: haze ${command.name} has no such flag${hint}`);
+}

@@ -1,0 +1,30 @@
+import type { Args } from '../config/args.js';
+import type { Flags } from '../config/flag.js';
+
+/** A command as the command line sees it; what it does is loaded only when it is called. */
+export interface Command {
+  readonly name: string;
+  readonly describe: string;
+  readonly positional?: {
+    readonly name: string;
+    readonly describe: string;
+    readonly optional: boolean;
+  };
+  /** Flags by the heading under which help lists them. */
+  readonly groups: Readonly<Record<string, Flags>>;
+  /** Command line and what it does. */
+  readonly examples: readonly (readonly [string, string])[];
+  /** What a reader of its help should know besides. */
+  readonly notes?: string;
+  readonly load: () => Promise<{ run(args: Args): Promise<void> }>;
+}
+
+/** All flags of a command by name. */
+export const allFlags = (command: Command): Flags =>
+  Object.assign({}, ...Object.values(command.groups), COMMON_FLAGS);
+
+/** Flags of every command. */
+export const COMMON_FLAGS: Flags = {
+  verbose: { describe: 'Show the stack of an error' },
+  help: { describe: 'Show this' },
+};

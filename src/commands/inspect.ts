@@ -1,0 +1,173 @@
+/** `haze inspect`: what a model is made of and what it costs, without computing anything. */
+import type { Args } from '../config/args.js';
+import { COMPUTING_DEFAULTS, readComputing, threadCount } from '../config/computing.js';
+import type { ModelConfig, RunConfig } from '../config/config.js';
+import { DIFFUSION_DEFAULTS } from '../config/diffusion.js';
+import { checkModel, readModel, readPreset } from '../config/model.js';
+import { openModel } from '../config/open-model.js';
+import { PRESETS } from '../config/presets.js';
+import { printable } from '../config/source.js';
+import { readBatch } from '../config/training.js';
+import { UsageError } from '../errors.js';
+import { resolveModel } from '../io/model-source.js';
+import { readHeader } from '../io/safetensors.js';
+import type { Header } from '../io/safetensors-header.js';
+import { weightShape } from '../unet/architecture.js';
+import { type LayerCost, layerCosts } from '../unet/cost.js';
+import { elements } from '../unet/state.js';
+import { type MemoryPlan, planModelMemory } from './memory-plan.js';
+import { bytes, grouped, operations, printJson, table } from './text.js';
+
+interface Subject {
+  readonly path: string | null;
+  readonly model: ModelConfig;
+  readonly timesteps: number;
+  readonly batch: number;
+  readonly run: RunConfig | null;
+}
+
+export async function run(args: Args): Promise<void> {
+  const json = args.boolean('json') ?? false;
+  const path = args.optionalPositional('model');
+  const header = path === undefined ? null : await headerOfNoModel(path);
+  if (path !== undefined && header) {
+    for (const flag of ['batch', 'preset', ...Object.keys(readModel(args))])
+      if (args.text(flag) !== undefined)
+        throw new UsageError(`${args.where(flag)}: ${path} holds no model`);
+    if (json) printJson(headerAsJson(path, header));
+    else process.stdout.write(headerAsText(path, header));
+    return;
+  }
+  const subject = path === undefined ? fromFlags(args) : await fromFile(path, args);
+  const costs = layerCosts(subject.model, subject.model.size);
+  const threads = threadCount({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
+  const memory = planModelMemory(subject.model, subject.timesteps, subject.batch, threads);
+  if (json) printJson(asJson(subject, costs, memory));
+  else process.stdout.write(asText(subject, costs, memory));
+}
+
+/** The header of a file that does not claim to be this U-Net: a fixture, an optimizer's state, another network. */
+async function headerOfNoModel(path: string): Promise<Header | null> {
+  const source = await resolveModel(path);
+  if (source.kind !== 'weights') return null;
+  const header = await readHeader(source.weights);
+  return header.tensors.has('conv0.weight') ? null : header;
+}
+
+function fromFlags(args: Args): Subject {
+  const preset = readPreset(args) ?? PRESETS.reference;
+  return {
+    path: null,
+    model: checkModel({ ...preset.model, ...readModel(args) }),
+    timesteps: DIFFUSION_DEFAULTS.timesteps,
+    batch: readBatch(args) ?? preset.batch,
+    run: null,
+  };
+}
+
+async function fromFile(path: string, args: Args): Promise<Subject> {
+  if (args.text('preset') !== undefined)
+    throw new UsageError(`--preset: ${path} is a model already; leave one of the two out`);
+  const { model, diffusion, run } = await openModel(path, args);
+  const batch = readBatch(args) ?? run?.training.batch ?? PRESETS.reference.batch;
+  return { path, model, timesteps: diffusion.timesteps, batch, run };
+}
+
+const sum = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0);
+
+function totals(costs: readonly LayerCost[]) {
+  return {
+    parameters: sum(costs.map((cost) => cost.parameters)),
+    forward: sum(costs.map((cost) => cost.forward)),
+    training: sum(costs.map((cost) => cost.training)),
+  };
+}
+
+function asJson(subject: Subject, costs: readonly LayerCost[], memory: MemoryPlan): unknown {
+  const { parameters, forward, training } = totals(costs);
+  return {
+    path: subject.path,
+    model: subject.model,
+    parameters,
+    flopsPerImage: { forward, training },
+    memory,
+    layers: costs.map(({ layer, ...cost }) => ({
+      name: layer.name,
+      kind: layer.kind,
+      shape: weightShape(layer),
+      inputSide: cost.inputSide,
+      outputSide: cost.outputSide,
+      parameters: cost.parameters,
+      flopsPerImage: { forward: cost.forward, training: cost.training },
+    })),
+    run: subject.run,
+  };
+}
+
+function asText(subject: Subject, costs: readonly LayerCost[], memory: MemoryPlan): string {
+  const { model, run } = subject;
+  const { parameters, forward, training } = totals(costs);
+  const colours = model.channels === 1 ? 'grey' : 'RGB';
+  const size = `${model.size}x${model.size} ${colours}`;
+  const facts = [
+    ['model', subject.path ?? 'of the flags'],
+    ['images', size],
+    ['widths', `${model.widths.join(', ')} · time embedding ${model.timeDim} · norm ${model.norm}`],
+    ['parameters', grouped(parameters)],
+    ['an image', `${operations(forward)} forward, ${operations(training)} training`],
+    ...(run
+      ? [['trained on', `${run.data.source} · seed ${run.seed} · T ${run.diffusion.timesteps}`]]
+      : []),
+  ];
+  return `${table(facts)}\n${layersAsText(costs)}\n${memoryAsText(memory)}`;
+}
+
+function layersAsText(costs: readonly LayerCost[]): string {
+  const rows = costs.map(({ layer, ...cost }) => [
+    layer.name,
+    layer.kind,
+    `[${weightShape(layer).join(', ')}]`,
+    cost.outputSide === 0 ? '' : `${cost.inputSide} → ${cost.outputSide}`,
+    grouped(cost.parameters),
+    cost.forward === 0 ? '' : operations(cost.forward),
+  ]);
+  const head = ['layer', 'kind', 'weight', 'side', 'parameters', 'forward'];
+  return table([head, ...rows], [4, 5]);
+}
+
+function memoryAsText(memory: MemoryPlan): string {
+  const { batch, threads, limit, training, sampling, largestBatch } = memory;
+  const groups = Object.entries(training.groups).map(([name, size]) => [`  ${name}`, bytes(size)]);
+  const fits = training.total <= limit ? 'fits' : 'does not fit';
+  return (
+    `memory of the wasm device, batch ${batch}, ${threads} threads\n` +
+    table(
+      [
+        ...groups,
+        ['  training, in all', bytes(training.total)],
+        ['  sampling', bytes(sampling.total)],
+      ],
+      [1],
+    ) +
+    `Training ${fits} in ${bytes(limit)}; the largest batch that does is ${grouped(largestBatch)}.\n`
+  );
+}
+
+function headerAsJson(path: string, { tensors, metadata }: Header): unknown {
+  return {
+    path,
+    metadata,
+    tensors: [...tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape })),
+  };
+}
+
+function headerAsText(path: string, { tensors, metadata }: Header): string {
+  const values = sum([...tensors.values()].map(({ shape }) => elements(shape)));
+  const rows = [...tensors].map(([name, { dtype, shape }]) => [
+    printable(name),
+    dtype,
+    `[${shape.join(', ')}]`,
+  ]);
+  const facts = Object.entries(metadata).map((fact) => fact.map(printable));
+  return `${path}: ${tensors.size} tensors, ${grouped(values)} values\n${table(facts)}${table(rows)}`;
+}

@@ -1,0 +1,140 @@
+import { computingFlags } from '../config/computing.js';
+import { diffusionFlags, lossFlag } from '../config/diffusion.js';
+import { modelFlags } from '../config/model.js';
+import { samplingFlags } from '../config/sampling.js';
+import { dataFlags, trainingFlags } from '../config/training.js';
+import type { Command } from './command.js';
+
+const { size } = modelFlags;
+
+const jsonFlag = { json: { describe: 'Print JSON alone' } };
+
+const MODEL = 'A run, a checkpoint folder or a .safetensors file';
+
+const train: Command = {
+  name: 'train',
+  describe: 'Train a U-Net on images',
+  positional: {
+    name: 'data',
+    describe: 'A folder of images, an IDX file, a CIFAR-10 batch, or toy-cars, which are drawn',
+    optional: true,
+  },
+  groups: {
+    'Run:': {
+      out: {
+        describe: "The run's folder",
+        value: 'FOLDER',
+        default: 'the next of runs/1, runs/2, …',
+      },
+      resume: { describe: 'Go on with the run in --out; its own settings hold' },
+      ...trainingFlags,
+    },
+    'Data:': dataFlags,
+    'Model:': modelFlags,
+    'Diffusion:': { ...diffusionFlags, ...lossFlag },
+    'Computing:': computingFlags,
+  },
+  examples: [
+    ['haze train toy-cars --preset tiny --steps 300', 'the quickest look'],
+    ['haze train photos/ --preset small --held-out 0.1', 'your images, a tenth kept aside'],
+    ['haze train photos/ --out runs/1 --resume --epochs 200', 'go on for longer'],
+  ],
+  notes: 'Ctrl-C saves a checkpoint and exits with 130.',
+  load: () => import('./train.js'),
+};
+
+const sample: Command = {
+  name: 'sample',
+  describe: 'Draw images from a model',
+  positional: { name: 'model', describe: MODEL, optional: false },
+  groups: {
+    'Pictures:': {
+      count: { describe: 'Images', value: 'N', default: '16' },
+      out: { describe: 'All images in a grid', value: 'FILE.png', default: 'samples.png' },
+      film: {
+        describe: 'From noise to image, a row for each of the first images',
+        value: 'FILE.png',
+      },
+      gif: { describe: 'The grid as it comes out of the noise', value: 'FILE.gif' },
+    },
+    'Sampling:': samplingFlags,
+    'Diffusion, for bare weights:': { size: size!, ...diffusionFlags },
+    'Computing:': computingFlags,
+  },
+  examples: [
+    ['haze sample runs/1 --count 64 --out grid.png', ''],
+    [
+      'haze sample runs/1 --sampler ddim --sample-steps 25 --film strip.png',
+      'fast, as a film strip',
+    ],
+    ['haze sample model.safetensors --size 32 --seed 7', 'weights from elsewhere'],
+  ],
+  load: () => import('./sample.js'),
+};
+
+const noise: Command = {
+  name: 'noise',
+  describe: 'Draw the forward process: an image going down in noise',
+  positional: { name: 'image', describe: 'A picture file', optional: false },
+  groups: {
+    'Picture:': {
+      size: { ...size!, describe: 'Side of each square, in pixels' },
+      out: { describe: 'The strip', value: 'FILE.png', default: 'noise.png' },
+    },
+    'Diffusion:': diffusionFlags,
+    'Computing:': computingFlags,
+  },
+  examples: [['haze noise car.jpg --out strip.png', '']],
+  load: () => import('./noise.js'),
+};
+
+const inspect: Command = {
+  name: 'inspect',
+  describe: 'Show layers, parameters, operations and memory of a model',
+  positional: {
+    name: 'model',
+    describe: `${MODEL}; without it, the model of the flags`,
+    optional: true,
+  },
+  groups: {
+    'Inspection:': {
+      batch: { describe: 'Batch of the memory plan', value: 'N', default: "the run's or preset's" },
+      ...jsonFlag,
+    },
+    'Model:': modelFlags,
+    'Computing:': { threads: computingFlags.threads! },
+  },
+  examples: [
+    ['haze inspect --preset small --batch 64', ''],
+    ['haze inspect runs/1 --json', ''],
+  ],
+  load: () => import('./inspect.js'),
+};
+
+const parity: Command = {
+  name: 'parity',
+  describe: 'Compare every number with values that PyTorch computed',
+  positional: {
+    name: 'fixture',
+    describe: 'A .safetensors file of expected values',
+    optional: false,
+  },
+  groups: { 'Output:': jsonFlag, 'Computing:': computingFlags },
+  examples: [['haze parity test/fixtures/unet_rgb_16.safetensors', '']],
+  notes: 'Exits with 3 when a group of values is not within its tolerance.',
+  load: () => import('./parity.js'),
+};
+
+const doctor: Command = {
+  name: 'doctor',
+  describe: 'Show what this machine offers, and how to mend what is missing',
+  groups: {
+    'Output:': jsonFlag,
+    'Computing:': { require: computingFlags.require! },
+  },
+  examples: [['haze doctor --json', '']],
+  load: () => import('./doctor.js'),
+};
+
+/** In the order of help. */
+export const COMMANDS: readonly Command[] = [train, sample, noise, inspect, parity, doctor];

@@ -1,0 +1,72 @@
+import type { Argv } from 'yargs';
+import yargs from 'yargs';
+import type { Flag } from '../config/flag.js';
+import { COMMON_FLAGS, type Command } from './command.js';
+
+/** What the command line is made of: help, version and one handler a command. */
+export function commandLine(
+  commands: readonly Command[],
+  version: string,
+  handle: (command: Command, values: Readonly<Record<string, unknown>>) => Promise<void>,
+): Argv {
+  const line = yargs()
+    .scriptName('haze')
+    .usage('haze <command>\n\nTrain and sample diffusion models on images.')
+    .locale('en')
+    .parserConfiguration(PARSER)
+    .strict()
+    .exitProcess(false)
+    .fail(false)
+    .version(version)
+    .help()
+    .wrap(Math.min(110, process.stdout.columns ?? 110))
+    .epilogue('haze <command> --help tells more of each.')
+    .example('haze train toy-cars --preset tiny --steps 300', 'train on cars that Haze draws')
+    .example('haze sample runs/1 --out grid.png', 'draw new ones');
+  for (const command of commands)
+    line.command(
+      usage(command),
+      command.describe,
+      (builder) => describeCommand(builder, command),
+      (values) => handle(command, values),
+    );
+  return line;
+}
+
+/** Words are taken as they stand: numbers are read by config/, and a flag has one spelling. */
+const PARSER = {
+  'parse-numbers': false,
+  'parse-positional-numbers': false,
+  'camel-case-expansion': false,
+  'dot-notation': false,
+  'short-option-groups': false,
+};
+
+function usage({ name, positional }: Command): string {
+  if (!positional) return name;
+  return positional.optional ? `${name} [${positional.name}]` : `${name} <${positional.name}>`;
+}
+
+function describeCommand(builder: Argv, command: Command): Argv {
+  const { positional } = command;
+  if (positional)
+    builder.positional(positional.name, { type: 'string', describe: positional.describe });
+  for (const [title, flags] of Object.entries(command.groups)) {
+    for (const [name, flag] of Object.entries(flags)) addFlag(builder, name, flag);
+    builder.group(Object.keys(flags), title);
+  }
+  addFlag(builder, 'verbose', COMMON_FLAGS.verbose!);
+  for (const [words, meaning] of command.examples) builder.example(words, meaning);
+  return builder
+    .usage(`haze ${usage(command)}\n\n${command.describe}.`)
+    .epilogue(command.notes ?? '');
+}
+
+function addFlag(builder: Argv, name: string, flag: Flag): void {
+  const value = flag.value === undefined ? '' : `  <${flag.value}>`;
+  builder.option(name, {
+    describe: `${flag.describe}${value}`,
+    ...(flag.value === undefined ? { type: 'boolean' } : { nargs: 1 }),
+    ...(flag.default !== undefined && { defaultDescription: flag.default }),
+  });
+}

@@ -1,0 +1,76 @@
+import { isDeepStrictEqual } from 'node:util';
+import { UsageError } from '../errors.js';
+import { resolveModel } from '../io/model-source.js';
+import { readHeader } from '../io/safetensors.js';
+import type { Architecture } from '../unet/architecture.js';
+import { architectureFromShapes } from '../unet/from-state.js';
+import { type Args, kebab } from './args.js';
+import type { DiffusionConfig, ModelConfig, RunConfig } from './config.js';
+import { checkBetasUsed, checkDiffusion, DIFFUSION_DEFAULTS, readDiffusion } from './diffusion.js';
+import { checkModel, readModel } from './model.js';
+import { PRESETS } from './presets.js';
+import { readRunConfig } from './read.js';
+
+/** A model found on disk: what it is, and where its weights are. */
+export interface OpenModel {
+  /** Path of the model.safetensors. */
+  readonly weights: string;
+  readonly model: ModelConfig;
+  readonly diffusion: DiffusionConfig;
+  /** The run it belongs to; null for bare weights. */
+  readonly run: RunConfig | null;
+}
+
+/**
+ * Opens a run, a checkpoint folder or bare weights. A run's config wins: a flag that says otherwise is an
+ * error. The architecture of bare weights is read off their shapes, the rest comes from flags or defaults.
+ * @throws UsageError for what is no model, or flags against it.
+ */
+export async function openModel(path: string, args: Args): Promise<OpenModel> {
+  const source = await resolveModel(path);
+  const { weights } = source;
+  const architecture = await readArchitecture(weights);
+  const config = source.kind === 'weights' ? undefined : source.config;
+  const run = config === undefined ? null : await readRunConfig(config);
+  if (run) checkSameArchitecture(weights, architecture, run);
+  const model = readModel(args);
+  const diffusion = readDiffusion(args);
+  if (run) {
+    refuseOthers(path, run.model, model);
+    refuseOthers(path, run.diffusion, diffusion);
+    return { weights, model: run.model, diffusion: run.diffusion, run };
+  }
+  refuseOthers(path, architecture, model);
+  const chosen = checkDiffusion({ ...DIFFUSION_DEFAULTS, ...diffusion });
+  checkBetasUsed(chosen, diffusion);
+  const size = model.size ?? PRESETS.reference.model.size;
+  return { weights, model: checkModel({ ...architecture, size }), diffusion: chosen, run };
+}
+
+/** The architecture of a file of weights. @throws UsageError naming the file and the first tensor at fault. */
+export async function readArchitecture(weights: string): Promise<Architecture> {
+  const { tensors } = await readHeader(weights);
+  try {
+    return architectureFromShapes(new Map([...tensors].map(([name, { shape }]) => [name, shape])));
+  } catch (error) {
+    if (error instanceof UsageError) throw new UsageError(`${weights}: ${error.message}`);
+    throw error;
+  }
+}
+
+function checkSameArchitecture(weights: string, found: Architecture, run: RunConfig): void {
+  for (const key of ['widths', 'channels', 'timeDim', 'norm'] as const)
+    if (!isDeepStrictEqual(found[key], run.model[key]))
+      throw new UsageError(
+        `${weights}: expected ${key} ${run.model[key]}, which config.json states, got ${found[key]}`,
+      );
+}
+
+/** @throws UsageError for a setting that the model has already and that the flags give otherwise. */
+function refuseOthers<T extends object>(path: string, has: T, flags: Partial<T>): void {
+  for (const [name, value] of Object.entries(flags)) {
+    const own = has[name as keyof T];
+    if (own !== undefined && !isDeepStrictEqual(own, value))
+      throw new UsageError(`--${kebab(name)}: ${path} has ${String(own)}, got ${String(value)}`);
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * Which images a training step takes, which of them it mirrors and at which timesteps: a function of the
+ * seed and the step alone, so that a run that resumes sees what it would have seen.
+ */
+import { CounterRandom, PURPOSE } from '../diffusion/random.js';
+import { UsageError } from '../errors.js';
+
+/** One training step's share of the data. */
+export interface Batch {
+  /** Steps count from 0, epochs too. */
+  readonly step: number;
+  readonly epoch: number;
+  /** Images of the data set, one a slot. */
+  readonly indices: Uint32Array;
+  /** 1 where the image in the slot is mirrored left to right, else 0. */
+  readonly flips: Uint32Array;
+  /** Timestep of each slot, uniform in [0, timesteps). */
+  readonly t: Int32Array;
+}
+
+export interface BatchOptions {
+  /** Images in the data set. */
+  readonly count: number;
+  readonly batch: number;
+  readonly seed: number;
+  /** T: timesteps of the diffusion. */
+  readonly timesteps: number;
+  /** Mirror each image with probability one half. */
+  readonly flip: boolean;
+}
+
+/**
+ * The batches of a run. An epoch is a seeded permutation of the images cut into ⌊count/batch⌋ steps; the
+ * images left over wait for the next epoch's permutation.
+ */
+export class BatchPlan {
+  readonly stepsPerEpoch: number;
+  readonly #options: BatchOptions;
+  readonly #random: CounterRandom;
+  /** The last two epochs' orders: a step near an epoch's end looks ahead into the next. */
+  readonly #orders = new Map<number, Uint32Array>();
+
+  /** @throws UsageError when the images do not fill one batch. */
+  constructor(options: BatchOptions) {
+    const { count, batch, seed } = options;
+    if (count < batch)
+      throw new UsageError(
+        `--batch: a batch takes ${batch} images, and the data has ${count}; expected at most ${count}`,
+      );
+    this.stepsPerEpoch = Math.floor(count / batch);
+    this.#options = options;
+    this.#random = new CounterRandom(seed);
+  }
+
+  /** The epoch that step belongs to. */
+  epochOf(step: number): number {
+    return Math.floor(step / this.stepsPerEpoch);
+  }
+
+  /** Whether an epoch ends with this step. */
+  endsEpoch(step: number): boolean {
+    return (step + 1) % this.stepsPerEpoch === 0;
+  }
+
+  /** The images of a step alone: what `Dataset.ahead` wants to know. */
+  indices(step: number): Uint32Array {
+    const { batch } = this.#options;
+    const first = (step % this.stepsPerEpoch) * batch;
+    return this.#order(this.epochOf(step)).slice(first, first + batch);
+  }
+
+  batch(step: number): Batch {
+    const { batch, timesteps, flip } = this.#options;
+    const flips = flip
+      ? this.#random.words(PURPOSE.flip, step, batch).map((word) => word >>> 31)
+      : new Uint32Array(batch);
+    const t = Int32Array.from(this.#random.integers(PURPOSE.timestep, step, batch, timesteps));
+    return { step, epoch: this.epochOf(step), indices: this.indices(step), flips, t };
+  }
+
+  #order(epoch: number): Uint32Array {
+    const known = this.#orders.get(epoch);
+    if (known) return known;
+    for (const old of this.#orders.keys()) if (Math.abs(old - epoch) > 1) this.#orders.delete(old);
+    const order = this.#random.permutation(PURPOSE.shuffle, epoch, this.#options.count);
+    this.#orders.set(epoch, order);
+    return order;
+  }
+}

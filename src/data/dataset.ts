@@ -1,0 +1,98 @@
+/**
+ * A data set opened for training: u8 images of one size, either all decoded in shared memory or, when they
+ * are larger than the budget, decoded when they are asked for. Both give the same bytes.
+ */
+import { constants } from 'node:buffer';
+import { totalmem } from 'node:os';
+import { UsageError } from '../errors.js';
+import { imageBytes, type Target } from './decode.js';
+import { DecodePool } from './decode-pool.js';
+import type { Failure } from './decode-worker.js';
+import { ResidentDataset } from './resident.js';
+import { openSource, type Skipped, type Source } from './source.js';
+import { StreamedDataset } from './streamed.js';
+
+/** Images by index in [0, count); the same index is the same image in every run over the same files. */
+export interface Dataset {
+  /** For headers: the path, or `toy-cars`. */
+  readonly name: string;
+  /** Images that can be read. */
+  readonly count: number;
+  readonly size: number;
+  readonly channels: 1 | 3;
+  /** Files that give no image, and why. */
+  readonly skipped: readonly Skipped[];
+  /** Decoded once in shared memory, or streamed. */
+  readonly resident: boolean;
+  /**
+   * Copies images `indices` as u8 [indices.length, size, size, channels] to the start of `out`.
+   * @throws RunError when a file that could be read before no longer can.
+   */
+  read(indices: ArrayLike<number>, out: Uint8Array): Promise<void>;
+  /** Says which reads come next, nearest first, so that a streamed data set decodes them ahead. */
+  ahead(batches: readonly ArrayLike<number>[]): void;
+  /** Frees memory and workers; safe to call twice. */
+  close(): Promise<void>;
+}
+
+export interface DatasetOptions extends Target {
+  /** Workers that decode. */
+  readonly threads: number;
+  /** Of toy-cars. */
+  readonly seed: number;
+  /** Decoded images that take more than this stay on disk; see `defaultBudget`. */
+  readonly budgetBytes?: number;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** A quarter of the memory that this process may use, and no more than one buffer can hold. */
+export function defaultBudget(): number {
+  const allowed = process.constrainedMemory();
+  const memory = allowed > 0 ? Math.min(allowed, totalmem()) : totalmem();
+  return Math.min(Math.floor(memory / 4), constants.MAX_LENGTH);
+}
+
+/**
+ * Opens `<data>`: a folder of images, an IDX file, CIFAR-10's binary version or `toy-cars`. Every image is
+ * decoded once here, so that what cannot be read is known before the first step, whatever the budget.
+ * @throws UsageError when there is no such data, or not one image in it can be read.
+ */
+export async function openDataset(spec: string, options: DatasetOptions): Promise<Dataset> {
+  const source = await openSource(spec, options.seed);
+  const { size, channels, fit, threads } = options;
+  const bytes = source.count * imageBytes(options);
+  const budget = Math.min(options.budgetBytes ?? defaultBudget(), constants.MAX_LENGTH);
+  const pixels = bytes <= budget ? new SharedArrayBuffer(bytes) : null;
+  const pool = await DecodePool.open({ size, channels, fit }, threads);
+  let streams = false;
+  try {
+    const failures = await pool.decode(
+      source.count,
+      (i) => source.item(i),
+      pixels,
+      (done) => options.onProgress?.(done, source.count),
+    );
+    const about = describe(source, failures, options);
+    if (pixels) return new ResidentDataset(about, pixels, failures);
+    streams = true;
+    return new StreamedDataset(about, source, failures, pool, budget);
+  } finally {
+    if (!streams) await pool.close();
+  }
+}
+
+/** What both kinds of data set say about themselves. */
+export type About = Pick<Dataset, 'name' | 'count' | 'size' | 'channels' | 'skipped'>;
+
+function describe(source: Source, failures: readonly Failure[], { size, channels }: Target): About {
+  const skipped = [
+    ...source.skipped,
+    ...failures.map((f) => ({ path: source.label(f.item), reason: f.reason })),
+  ];
+  const count = source.count - failures.length;
+  if (count > 0) return { name: source.name, count, size, channels, skipped };
+  const first = skipped.at(-failures.length)!;
+  throw new UsageError(
+    `${source.name}: none of its images can be read (${source.count}); ${first.path}: ${first.reason}`,
+  );
+}

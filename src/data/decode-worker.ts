@@ -1,0 +1,51 @@
+/** What a worker of the decoding pool does: a few items at a time, straight into shared memory. */
+import { stat } from 'node:fs/promises';
+import { workerData } from 'node:worker_threads';
+import sharp from 'sharp';
+import { decode, imageBytes, type Target } from './decode.js';
+import type { Item } from './source.js';
+
+export interface DecodeTask {
+  readonly items: readonly Item[];
+  /** Where the images go, one after the other; null when the items are only tried. */
+  readonly out: { readonly buffer: SharedArrayBuffer; readonly offset: number } | null;
+}
+
+/** An item of the task that gave no image, by its position in it. */
+export interface Failure {
+  readonly item: number;
+  readonly reason: string;
+}
+
+// The pool is the parallelism, and no file is decoded twice in a row.
+sharp.concurrency(1);
+sharp.cache(false);
+
+/** Piscina hands over its own workerData wrapped in a list with its environment's. */
+const target = (Array.isArray(workerData) ? workerData[1] : workerData) as Target;
+
+/** Decodes the items; those that fail are reported and leave their place as it was. */
+export default async function decodeTask({ items, out }: DecodeTask): Promise<Failure[]> {
+  const failures: Failure[] = [];
+  const bytes = imageBytes(target);
+  for (const [i, item] of items.entries()) {
+    try {
+      const image = await decode(item, target);
+      if (out) new Uint8Array(out.buffer, out.offset + i * bytes, bytes).set(image);
+    } catch (error) {
+      failures.push({ item: i, reason: await reasonOf(item, error) });
+    }
+  }
+  return failures;
+}
+
+/** One line without the path, which the report names already. */
+async function reasonOf(item: Item, error: unknown): Promise<string> {
+  if (item.kind === 'file') {
+    const entry = await stat(item.path).catch((e: NodeJS.ErrnoException) => e);
+    if (entry instanceof Error) return entry.code ?? entry.message;
+    if (entry.size === 0) return 'the file is empty';
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return message.split('\n')[0]!.trim();
+}

@@ -1,0 +1,146 @@
+/**
+ * IDX, the format of MNIST and its kin: two zero bytes, the type of the elements, the number of dimensions,
+ * each dimension as a big-endian u32, then the elements (http://yann.lecun.com/exdb/mnist/).
+ */
+import { createReadStream } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { createGunzip } from 'node:zlib';
+import { UsageError } from '../errors.js';
+import type { Source } from './source.js';
+
+const TYPES: Record<number, string> = {
+  8: 'u8',
+  9: 'i8',
+  11: 'i16',
+  12: 'i32',
+  13: 'f32',
+  14: 'f64',
+};
+
+/** Magic and the three dimensions of a file of images. */
+const HEADER = 16;
+
+interface Shape {
+  readonly count: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+/**
+ * An IDX file of u8 images [count, height, width]; undefined when the file is of another kind.
+ * @throws UsageError for labels, another type or number of dimensions, and a size that does not match.
+ */
+export async function openIdx(file: string): Promise<Source | undefined> {
+  const start = await head(file);
+  if (start[0] === 0x1f && start[1] === 0x8b) return openZipped(file);
+  const shape = parse(file, start);
+  if (!shape) return undefined;
+  const { size } = await stat(file);
+  checkSize(file, shape, size - HEADER);
+  return source(file, file, shape);
+}
+
+/** Gzip cannot be read from the middle, so the pixels are unpacked into shared memory. */
+async function openZipped(file: string): Promise<Source> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  let shape: Shape | undefined;
+  const zipped = createReadStream(file);
+  const unzipped = zipped.pipe(createGunzip());
+  zipped.on('error', (error) => unzipped.destroy(error));
+  try {
+    for await (const chunk of unzipped as AsyncIterable<Buffer>) {
+      chunks.push(chunk);
+      length += chunk.length;
+      if (!shape && length >= HEADER) shape = parse(file, Buffer.concat(chunks, HEADER));
+      // What is longer than its header says is refused before it fills the memory.
+      if (shape ? length - HEADER > bytes(shape) : length >= HEADER) break;
+    }
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new UsageError(`${file}: the gzip data cannot be unpacked (${why})`);
+  } finally {
+    zipped.destroy();
+  }
+  if (length < HEADER) shape = parse(file, Buffer.concat(chunks));
+  if (!shape) throw new UsageError(`${file}: gzip, but no IDX file inside`);
+  checkSize(file, shape, length - HEADER);
+  const pixels = new SharedArrayBuffer(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    new Uint8Array(pixels, at, chunk.length).set(chunk);
+    at += chunk.length;
+  }
+  return source(file, pixels, shape);
+}
+
+async function head(file: string): Promise<Buffer> {
+  const handle = await open(file).catch((error: NodeJS.ErrnoException) => {
+    throw new UsageError(`${file}: cannot be opened (${error.code ?? error.message})`);
+  });
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEADER), 0, HEADER, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
+  }
+}
+
+function parse(file: string, start: Buffer): Shape | undefined {
+  const type = start[2] ?? 0;
+  const dimensions = start[3] ?? 0;
+  if (start.length < 4 || start.readUInt16BE() !== 0 || !(type in TYPES) || dimensions === 0)
+    return undefined;
+  if (type !== 0x08)
+    throw new UsageError(`${file}: IDX of ${TYPES[type]}; expected images of u8 (type 0x08)`);
+  if (dimensions === 1)
+    throw new UsageError(`${file}: IDX with one dimension, so labels; expected the file of images`);
+  if (dimensions !== 3)
+    throw new UsageError(
+      `${file}: IDX with ${dimensions} dimensions; expected 3 (count, rows, columns)`,
+    );
+  if (start.length < HEADER)
+    throw new UsageError(`${file}: the IDX header ends after ${start.length} of ${HEADER} bytes`);
+  const shape = {
+    count: start.readUInt32BE(4),
+    height: start.readUInt32BE(8),
+    width: start.readUInt32BE(12),
+  };
+  if (bytes(shape) === 0)
+    throw new UsageError(
+      `${file}: IDX of ${shape.count} images of ${shape.height}x${shape.width}; expected at least one of each`,
+    );
+  return shape;
+}
+
+const bytes = (shape: Shape): number => shape.count * shape.height * shape.width;
+
+function checkSize(file: string, shape: Shape, got: number): void {
+  const expected = bytes(shape);
+  if (got === expected) return;
+  throw new UsageError(
+    `${file}: IDX of ${shape.count} images of ${shape.height}x${shape.width}: expected ${expected} bytes ` +
+      `after the header, got ${got < expected ? got : 'more'}`,
+  );
+}
+
+function source(file: string, from: string | SharedArrayBuffer, shape: Shape): Source {
+  const { count, height, width } = shape;
+  return {
+    name: file,
+    count,
+    item: (i) => ({
+      kind: 'record',
+      from,
+      offset: HEADER + i * height * width,
+      width,
+      height,
+      channels: 1,
+      planar: false,
+    }),
+    label: (i) => `${path.basename(file)}, image ${i}`,
+    skipped: [],
+  };
+}

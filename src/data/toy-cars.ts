@@ -1,0 +1,34 @@
+/** The built-in data set: side views of cars that the program draws itself, so that nothing is downloaded. */
+import { CounterRandom, PURPOSE } from '../diffusion/random.js';
+import { drawCar } from './car-drawing.js';
+import type { Source } from './source.js';
+
+/** What a user calls it. */
+export const TOY_CARS = 'toy-cars';
+
+/** Enough that no two look alike; drawing them takes a few seconds at 32 pixels. */
+const COUNT = 2048;
+
+/** The cars of a seed: car i is the same picture in any set, at any size but for its sharpness. */
+export function openToyCars(seed: number): Source {
+  return {
+    name: TOY_CARS,
+    count: COUNT,
+    item: (index) => ({ kind: 'car', seed, index }),
+    label: (index) => `${TOY_CARS}, car ${index}`,
+    skipped: [],
+  };
+}
+
+/** Random numbers that a drawing may use; it takes about half of them. */
+const DRAWS = 32;
+
+let random: { readonly seed: number; readonly stream: CounterRandom } | undefined;
+
+/** Car `index` as an SVG document of `pixels` a side; a function of (seed, index) but for its sharpness. */
+export function carPicture(seed: number, index: number, pixels: number): string {
+  if (random?.seed !== seed) random = { seed, stream: new CounterRandom(seed) };
+  const draws = random.stream.uniform(PURPOSE.toyCars, index, DRAWS, 0, 1);
+  let next = 0;
+  return drawCar(() => draws[next++]!, pixels);
+}

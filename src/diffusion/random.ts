@@ -1,0 +1,124 @@
+import { Arithmetic } from '../engine/arithmetic.js';
+import { splitSeed } from '../engine/seed.js';
+
+/*
+ * Randomness by counters: a value is a function of (seed, purpose, index, timestep, element) and never
+ * of the order of calls, so any batch, worker, shard or resume sees the same numbers.
+ */
+
+/** What a random number is for. The numbers are part of what a seed means: never change or reuse one. */
+export const PURPOSE = {
+  /** Initial weights; index is the tensor's place in the state dict, element its place in the tensor. */
+  weights: 1,
+  /** Order of the training images; index is the epoch. */
+  shuffle: 2,
+  /** Which training images are mirrored; index is the step, element the slot in the batch. */
+  flip: 3,
+  /** t of the training images; index is the step, element the slot in the batch. */
+  timestep: 4,
+  /** ε of a training step; index is the step, element its place in the batch. */
+  trainNoise: 5,
+  /** Which images a held-out fraction keeps aside; index 0. */
+  heldOutSplit: 6,
+  /** t of the held-out images; index 0, element the image. */
+  heldOutTimestep: 7,
+  /** ε of a held-out image; index is the image. */
+  heldOutNoise: 8,
+  /** x_T of a sampled image; index is the image. */
+  sampleInit: 9,
+  /** z of the reverse steps of a sampled image; index is the image, timestep the t of the step. */
+  sampleNoise: 10,
+  /** The drawings of the toy data set; index is the image. */
+  toyCars: 11,
+  /** ε of the forward-process figure; index 0. */
+  forwardFigure: 12,
+  /** Inputs of benchmarks; index is the benchmark's own. */
+  bench: 13,
+} as const;
+
+export type Purpose = (typeof PURPOSE)[keyof typeof PURPOSE];
+
+/** Words drawn at a time, which bounds the memory next to the result. */
+const CHUNK = 1 << 16;
+
+/** The streams of one seed, drawn on this thread. */
+export class CounterRandom {
+  readonly #key;
+  readonly #arithmetic = new Arithmetic();
+
+  /** @param seed 0 to 2⁵³ − 1. @throws UsageError for another. */
+  constructor(seed: number) {
+    this.#key = splitSeed(seed);
+  }
+
+  /** The first `count` words of a stream. */
+  words(purpose: Purpose, index: number, count: number): Uint32Array<ArrayBuffer> {
+    const out = new Uint32Array(count);
+    this.#chunks(purpose, index, count, (words, at) => out.set(words, at));
+    return out;
+  }
+
+  /** Standard normals of the elements [0, count) of a stream. */
+  normals(
+    purpose: Purpose,
+    index: number,
+    timestep: number,
+    count: number,
+  ): Float32Array<ArrayBuffer> {
+    const stream = { key: this.#key, purpose, index, timestep };
+    const out = new Float32Array(count);
+    for (let at = 0; at < count; at += CHUNK)
+      out.set(this.#arithmetic.gaussian(stream, at, Math.min(CHUNK, count - at)), at);
+    return out;
+  }
+
+  /** Uniform in [low, high), from the words' high 24 bits. */
+  uniform(
+    purpose: Purpose,
+    index: number,
+    count: number,
+    low: number,
+    high: number,
+  ): Float32Array<ArrayBuffer> {
+    const out = new Float32Array(count);
+    const scale = (high - low) * 2 ** -24;
+    this.#chunks(purpose, index, count, (words, at) => {
+      for (let i = 0; i < words.length; i++) out[at + i] = low + (words[i]! >>> 8) * scale;
+    });
+    return out;
+  }
+
+  /** Whole numbers in [0, below), below at most 2³²: ⌊word·below/2³²⌋, uniform up to below/2³². */
+  integers(
+    purpose: Purpose,
+    index: number,
+    count: number,
+    below: number,
+  ): Uint32Array<ArrayBuffer> {
+    const words = this.words(purpose, index, count);
+    for (let i = 0; i < count; i++) words[i] = (words[i]! / 2 ** 32) * below;
+    return words;
+  }
+
+  /** The numbers 0 … n−1 in random order (Fisher and Yates). */
+  permutation(purpose: Purpose, index: number, n: number): Uint32Array<ArrayBuffer> {
+    const order = Uint32Array.from({ length: n }, (_, i) => i);
+    const words = this.words(purpose, index, n);
+    for (let i = n - 1; i > 0; i--) {
+      const j = Math.floor((words[i]! / 2 ** 32) * (i + 1));
+      [order[i], order[j]] = [order[j]!, order[i]!];
+    }
+    return order;
+  }
+
+  #chunks(
+    purpose: Purpose,
+    index: number,
+    count: number,
+    take: (words: Uint32Array, at: number) => void,
+  ): void {
+    const stream = { key: this.#key, purpose, index };
+    for (let at = 0; at < count; at += CHUNK)
+      take(this.#arithmetic.words(stream, at, Math.min(CHUNK, count - at)), at);
+  }
+}

@@ -1,0 +1,216 @@
+import { ShapeError } from '../errors.js';
+import { Scratch } from './scratch.js';
+import type { Key } from './seed.js';
+
+/** A stream of random numbers; the fields but the key are u32 words of Philox's counter. */
+export interface Stream {
+  readonly key: Key;
+  readonly purpose: number;
+  /** Training step, epoch or image number, as the purpose says. */
+  readonly index: number;
+  readonly timestep?: number;
+}
+
+/** A batch of images: [batch, height, width, channels], row-major. */
+export interface ImageShape {
+  readonly height: number;
+  readonly width: number;
+  /** 1 to 4. */
+  readonly channels: number;
+}
+
+/**
+ * The arithmetic around the U-Net on typed arrays: one thread, one call at a time, results in new
+ * arrays. For small work, decoding workers and tests; the training and sampling programs call the same
+ * kernels from the pool, and get the same bits.
+ */
+export class Arithmetic {
+  /** None of these kernels has relaxed operations, so the strict build gives the bits of both. */
+  readonly #scratch = new Scratch('strict');
+
+  /** Random words of the elements [begin, begin + count) of a stream. */
+  words(stream: Stream, begin: number, count: number): Uint32Array<ArrayBuffer> {
+    const at = this.#stream('philox', stream, begin, count);
+    return this.#scratch.words(at, count);
+  }
+
+  /** Standard normals of the elements [begin, begin + count) of a stream. */
+  gaussian(stream: Stream, begin: number, count: number): Float32Array<ArrayBuffer> {
+    const at = this.#stream('gaussian', stream, begin, count);
+    return this.#scratch.floats(at, count);
+  }
+
+  /** x_t = a·x_0 + b·ε with a = √ᾱ_t and b = √(1−ᾱ_t). */
+  qSample(x0: Float32Array, eps: Float32Array, a: number, b: number): Float32Array<ArrayBuffer> {
+    same('qSample', { x0, eps });
+    const s = this.#begin();
+    const out = s.put(x0);
+    s.kernels.qSample!(out, out, s.put(eps), a, b, 0, x0.length);
+    return s.floats(out, x0.length);
+  }
+
+  /** qSample of a batch, image n at timestep t[n] of the schedule's tables. */
+  qSampleImages(
+    x0: Float32Array,
+    eps: Float32Array,
+    tables: { readonly sqrtAlphaBar: Float32Array; readonly sqrtOneMinusAlphaBar: Float32Array },
+    t: Uint32Array | Int32Array,
+  ): Float32Array<ArrayBuffer> {
+    same('qSampleImages', { x0, eps });
+    const perImage = x0.length / t.length;
+    if (!Number.isInteger(perImage))
+      throw new ShapeError(`qSampleImages: t has ${t.length} images, x0 ${x0.length} elements`);
+    const s = this.#begin();
+    const out = s.put(x0);
+    const signal = s.put(tables.sqrtAlphaBar);
+    const noise = s.put(tables.sqrtOneMinusAlphaBar);
+    const steps = s.put(Uint32Array.from(t));
+    s.kernels.qSampleImages!(out, out, s.put(eps), signal, noise, steps, perImage, 0, x0.length);
+    return s.floats(out, x0.length);
+  }
+
+  /** A reverse step: the kernel and one row of coefficients of a `Trajectory`. */
+  reverseStep(
+    kernel: 'pSample' | 'ddimStep',
+    x: Float32Array,
+    eps: Float32Array,
+    z: Float32Array,
+    coefficients: Float32Array,
+  ): Float32Array<ArrayBuffer> {
+    same(kernel, { x, eps, z });
+    const s = this.#begin();
+    const out = s.put(x);
+    s.kernels[kernel]!(out, out, s.put(eps), s.put(z), s.put(coefficients), 0, x.length);
+    return s.floats(out, x.length);
+  }
+
+  /** Bytes to [−1, 1]: p/127.5 − 1. */
+  toFloat(pixels: Uint8Array): Float32Array<ArrayBuffer> {
+    const s = this.#begin();
+    const out = s.space(4 * pixels.length);
+    s.kernels.toFloat!(out, s.put(pixels), 0, pixels.length);
+    return s.floats(out, pixels.length);
+  }
+
+  /** [−1, 1] to bytes, clamped and rounded to the nearest; NaN becomes 0. */
+  toBytes(x: Float32Array): Uint8Array<ArrayBuffer> {
+    const s = this.#begin();
+    const out = s.space(x.length);
+    s.kernels.toBytes!(out, s.put(x), 0, x.length);
+    return s.bytes(out, x.length);
+  }
+
+  /** A batch as floats, image n mirrored left to right where flips[n] is 1. */
+  batchToFloat(
+    pixels: Uint8Array,
+    flips: Uint32Array,
+    { height, width, channels }: ImageShape,
+  ): Float32Array<ArrayBuffer> {
+    expectLength('batchToFloat', pixels, flips.length * height * width * channels);
+    const s = this.#begin();
+    const out = s.space(4 * pixels.length);
+    const rows = flips.length * height;
+    const [from, mirror] = [s.put(pixels), s.put(flips)];
+    s.kernels.batchToFloat!(out, from, mirror, height, width, channels, 0, rows);
+    return s.floats(out, pixels.length);
+  }
+
+  /** Antialiased bilinear scaling of u8 [height, width, channels], as PIL's. */
+  resizeImage(
+    pixels: Uint8Array,
+    width: number,
+    height: number,
+    channels: number,
+    outWidth: number,
+    outHeight: number,
+  ): Uint8Array<ArrayBuffer> {
+    expectLength('resizeImage', pixels, height * width * channels);
+    const s = this.#begin();
+    const out = s.space(outHeight * outWidth * channels);
+    const row = s.space(4 * (width * channels + 3));
+    const rows = this.#axis(height, outHeight);
+    const columns = this.#axis(width, outWidth);
+    const from = s.put(pixels);
+    const sizes = [width, outWidth, channels];
+    s.kernels.resize!(out, from, row, ...rows, ...columns, ...sizes, 0, outHeight);
+    return s.bytes(out, outHeight * outWidth * channels);
+  }
+
+  /** The middle outHeight x outWidth pixels; an odd pixel more is left at the right and the bottom. */
+  centreCrop(
+    pixels: Uint8Array,
+    width: number,
+    height: number,
+    channels: number,
+    outWidth: number,
+    outHeight: number,
+  ): Uint8Array<ArrayBuffer> {
+    expectLength('centreCrop', pixels, height * width * channels);
+    if (outWidth > width || outHeight > height)
+      throw new ShapeError(
+        `centreCrop: ${outWidth}x${outHeight} does not fit into ${width}x${height}`,
+      );
+    const s = this.#begin();
+    const out = s.space(outHeight * outWidth * channels);
+    const left = Math.floor((width - outWidth) / 2);
+    const top = Math.floor((height - outHeight) / 2);
+    s.kernels.crop!(out, s.put(pixels), width, left, top, outWidth, channels, 0, outHeight);
+    return s.bytes(out, outHeight * outWidth * channels);
+  }
+
+  /** A square image: stretched (`squash`), or the short side scaled to `size` and the middle kept (`crop`). */
+  fitImage(
+    pixels: Uint8Array,
+    width: number,
+    height: number,
+    channels: number,
+    size: number,
+    fit: 'squash' | 'crop',
+  ): Uint8Array<ArrayBuffer> {
+    if (fit === 'squash' || width === height)
+      return this.resizeImage(pixels, width, height, channels, size, size);
+    const short = Math.min(width, height);
+    const outWidth = Math.floor((size * width) / short);
+    const outHeight = Math.floor((size * height) / short);
+    const scaled = this.resizeImage(pixels, width, height, channels, outWidth, outHeight);
+    return this.centreCrop(scaled, outWidth, outHeight, channels, size, size);
+  }
+
+  #begin(): Scratch {
+    this.#scratch.reset();
+    return this.#scratch;
+  }
+
+  /** Runs a random kernel. Its out pointer is where element 0 would be, which may lie below 0: addresses wrap. */
+  #stream(kernel: 'philox' | 'gaussian', stream: Stream, begin: number, count: number): number {
+    const s = this.#begin();
+    const at = s.space(4 * count);
+    const { key, purpose, index, timestep = 0 } = stream;
+    s.kernels[kernel]!(at - 4 * begin, ...key, purpose, index, timestep, begin, begin + count);
+    return at;
+  }
+
+  /** The tables that scale one axis: [bounds, weights, taps]. */
+  #axis(inSize: number, outSize: number): [number, number, number] {
+    const s = this.#scratch;
+    const taps = s.kernels.resizeTaps!(inSize, outSize);
+    const bounds = s.space(8 * outSize);
+    const weights = s.space(4 * outSize * taps);
+    s.kernels.resizeWeights!(bounds, weights, inSize, outSize, taps, 0, outSize);
+    return [bounds, weights, taps];
+  }
+}
+
+function same(where: string, arrays: Record<string, Float32Array>): void {
+  const [first, ...rest] = Object.entries(arrays);
+  for (const [name, { length }] of rest)
+    if (length !== first![1].length)
+      throw new ShapeError(
+        `${where}: ${name} has ${length} elements, ${first![0]} has ${first![1].length}`,
+      );
+}
+
+function expectLength(where: string, pixels: Uint8Array, length: number): void {
+  if (pixels.length !== length)
+    throw new ShapeError(`${where}: the shape has ${length} bytes, pixels has ${pixels.length}`);
+}

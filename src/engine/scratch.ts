@@ -1,0 +1,55 @@
+import { type Build, compile, createMemory, instantiate, type Kernels } from './module.js';
+
+type Values = Float32Array | Uint32Array | Uint8Array;
+
+/** Below this lies what the module keeps for itself (asconfig.json, memoryBase). */
+const FIRST = 4096;
+const PAGE = 65536;
+
+/**
+ * The kernels over a growing memory of their own, for calls from one thread: copy in, call, copy out.
+ * Each round of calls begins with `reset`, which forgets the addresses before it.
+ */
+export class Scratch {
+  readonly kernels: Kernels;
+  readonly #memory: WebAssembly.Memory;
+  #top = FIRST;
+
+  constructor(build: Build) {
+    this.#memory = createMemory(PAGE);
+    this.kernels = instantiate(compile(build), this.#memory);
+  }
+
+  reset(): void {
+    this.#top = FIRST;
+  }
+
+  /** Address of `bytes` of memory whose content is arbitrary. @throws RangeError past 4 GiB. */
+  space(bytes: number): number {
+    const at = this.#top;
+    this.#top = Math.ceil((at + bytes) / 64) * 64;
+    const missing = this.#top - this.#memory.buffer.byteLength;
+    if (missing > 0) this.#memory.grow(Math.ceil(missing / PAGE));
+    return at;
+  }
+
+  /** Address of a copy of the values. */
+  put(values: Values): number {
+    const at = this.space(values.byteLength);
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    new Uint8Array(this.#memory.buffer).set(bytes, at);
+    return at;
+  }
+
+  floats(at: number, length: number): Float32Array<ArrayBuffer> {
+    return new Float32Array(new Float32Array(this.#memory.buffer, at, length));
+  }
+
+  words(at: number, length: number): Uint32Array<ArrayBuffer> {
+    return new Uint32Array(new Uint32Array(this.#memory.buffer, at, length));
+  }
+
+  bytes(at: number, length: number): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(new Uint8Array(this.#memory.buffer, at, length));
+  }
+}

@@ -1,0 +1,82 @@
+/** Lays images out side by side, enlarged so that a 32-pixel image can be seen. */
+import { ShapeError } from '../errors.js';
+
+/** Images of one size: u8 [count, height, width, channel], row-major, without padding. */
+export interface Images {
+  readonly data: Uint8Array;
+  readonly count: number;
+  readonly height: number;
+  readonly width: number;
+  readonly channels: 1 | 3;
+}
+
+/** One picture: u8 [height, width, channel]. */
+export type Picture = Images & { readonly count: 1 };
+
+export interface Layout {
+  /** Images in a row; a near-square by default. */
+  readonly columns?: number;
+  /** How many pixels a side each pixel becomes (nearest neighbour); by default enough for a side of 96. */
+  readonly scale?: number;
+  /** Pixels between images and around them, white. */
+  readonly gap?: number;
+}
+
+/** All images in rows. @throws ShapeError when the data is not what the sizes say, or there is none. */
+export function grid(images: Images, layout: Layout = {}): Picture {
+  checkImages(images);
+  const { count, height, width, channels } = images;
+  const columns = Math.min(layout.columns ?? Math.ceil(Math.sqrt(count)), count);
+  const gap = layout.gap ?? 2;
+  const scale = layout.scale ?? Math.max(1, Math.floor(96 / Math.max(height, width)));
+  const cell = { height: height * scale + gap, width: width * scale + gap };
+  const picture: Picture = {
+    count: 1,
+    height: gap + Math.ceil(count / columns) * cell.height,
+    width: gap + columns * cell.width,
+    channels,
+    data: new Uint8Array(0),
+  };
+  const data = new Uint8Array(picture.height * picture.width * channels).fill(255);
+  for (let k = 0; k < count; k++) {
+    const top = gap + Math.floor(k / columns) * cell.height;
+    const left = gap + (k % columns) * cell.width;
+    paste(images, k, scale, data, picture.width, top, left);
+  }
+  return { ...picture, data };
+}
+
+/** All images in one row: the frames of a film. @throws ShapeError as `grid` does. */
+export function strip(frames: Images, layout: Omit<Layout, 'columns'> = {}): Picture {
+  return grid(frames, { ...layout, columns: frames.count });
+}
+
+/** Copies image k, each pixel as a square of `scale`, into rows of `rowWidth` pixels. */
+function paste(
+  images: Images,
+  k: number,
+  scale: number,
+  out: Uint8Array,
+  rowWidth: number,
+  top: number,
+  left: number,
+): void {
+  const { height, width, channels, data } = images;
+  for (let y = 0; y < height * scale; y++) {
+    const from = (k * height + Math.floor(y / scale)) * width * channels;
+    const to = ((top + y) * rowWidth + left) * channels;
+    for (let x = 0; x < width * scale; x++) {
+      const pixel = from + Math.floor(x / scale) * channels;
+      for (let c = 0; c < channels; c++) out[to + x * channels + c] = data[pixel + c]!;
+    }
+  }
+}
+
+function checkImages({ data, count, height, width, channels }: Images): void {
+  const expected = count * height * width * channels;
+  if (expected === 0) throw new ShapeError('grid: expected one image or more, got none');
+  if (data.length !== expected)
+    throw new ShapeError(
+      `grid: ${count} images of ${height}x${width}x${channels} have ${expected} bytes, data has ${data.length}`,
+    );
+}

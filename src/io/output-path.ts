@@ -1,0 +1,28 @@
+/** Checks of an output's path that are made before the hours of work whose result goes there. */
+import { dirname, extname } from 'node:path';
+import { UsageError } from '../errors.js';
+import { isFolder } from './run.js';
+
+/**
+ * Checks that a file can be put at `path`; `flag` names where the user gave it, `extensions` (with the dot)
+ * what can be written. An existing file will be replaced.
+ * @throws UsageError when the extension is another, the folder is missing, or `path` is a folder.
+ */
+export async function checkOutputPath(
+  flag: string,
+  path: string,
+  extensions: readonly string[],
+): Promise<void> {
+  if (!extensions.includes(extensionOf(path)))
+    throw new UsageError(`${flag}: expected a name ending in ${or(extensions)}, got ${path}`);
+  if (!(await isFolder(dirname(path))))
+    throw new UsageError(`${flag}: expected a file in an existing folder, got ${path}`);
+  if (await isFolder(path))
+    throw new UsageError(`${flag}: expected the name of a file, got the folder ${path}`);
+}
+
+/** The extension in lower case, with its dot: `.png` of `a/B.PNG`. */
+export const extensionOf = (path: string): string => extname(path).toLowerCase();
+
+const or = (words: readonly string[]): string =>
+  words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;

@@ -1,0 +1,76 @@
+import type { Tolerance, Values } from './compare.js';
+
+/*
+ * How far two right answers in f32 may be apart. Ours and PyTorch's differ in the order of their sums and in
+ * fused multiply-adds, so each tolerance is a multiple of f32's rounding (6e-8) that grows with the length
+ * of the sums behind a value; all are far below 0.05, so that a value off by as much is caught in any group.
+ */
+
+/** Adam's step size in the fixtures, and the ε below its root (PyTorch's default). */
+const LEARNING_RATE = 1e-3;
+const ADAM_EPSILON = 1e-8;
+
+/** The same for every element. */
+export const constant =
+  (tolerance: number): Tolerance =>
+  () =>
+    tolerance;
+
+/** PyTorch makes its tables in f32, where a cumulative product of 300 factors has lost a few last bits. */
+export const scheduleTolerance = (expected: Values): Tolerance => relative(expected, 1e-6, 2e-6);
+
+/** One product and sum of f32 values. */
+export const noisingTolerance = (expected: Values): Tolerance => relative(expected, 1e-6, 1e-6);
+
+/** A pass in evaluation: sums of some thousand products of values around 1, layer upon layer. */
+export const EVALUATION = constant(2e-5);
+
+/** In training, batch statistics divide by the spread of a few values, which magnifies what went before. */
+export const TRAINING = constant(1e-4);
+
+/** A loss is a mean of |ε − ε̂|; five steps of Adam carry the sign of tiny gradients along. */
+export const LOSS = constant(2e-4);
+
+/** Seven steps, each adding a pass's error times at most 0.1. */
+export const TRAJECTORY = constant(5e-5);
+
+/** Batch means and variances, a tenth of which enters the running ones. */
+export const statisticsTolerance = (expected: Values): Tolerance => relative(expected, 2e-6, 1e-5);
+
+/** Counts are exact. */
+export const EXACT = constant(0);
+
+/**
+ * A gradient sums over batch and pixels with signs that cancel: its error goes with the largest gradients of
+ * the tensor, not with its own size.
+ */
+export function gradientTolerance(expected: Values): number {
+  let largest = 0;
+  for (let i = 0; i < expected.length; i++)
+    largest = Math.max(largest, Math.abs(Number(expected[i])));
+  return Math.min(1e-2, 1e-6 + 2e-4 * largest);
+}
+
+/**
+ * Adam's first step moves a parameter by lr·h(g), h(g) = g / (|g| + ε): nearly lr·sign(g). Where the gradient may
+ * be off by τ, the step is off by as much as h changes over [g − τ, g + τ]: almost nothing for most, up
+ * to 2·lr where the sign itself is within the error.
+ */
+export function firstStepTolerance(expected: Values, gradient: Values | undefined): Tolerance {
+  const rounding = relative(expected, 2e-7, 2e-7);
+  if (!gradient) return (i) => rounding(i) + 2 * LEARNING_RATE;
+  const tau = gradientTolerance(gradient);
+  return (i) => {
+    const g = Number(gradient[i]);
+    const spread = Math.max(step(g + tau) - step(g), step(g) - step(g - tau));
+    return rounding(i) + LEARNING_RATE * spread;
+  };
+}
+
+const step = (g: number): number => g / (Math.abs(g) + ADAM_EPSILON);
+
+/** atol + rtol·|expected|, but never more than 0.01. */
+const relative =
+  (expected: Values, atol: number, rtol: number): Tolerance =>
+  (i) =>
+    Math.min(1e-2, atol + rtol * Math.abs(Number(expected[i])));

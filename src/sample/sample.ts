@@ -1,0 +1,109 @@
+import { makeTrajectory } from '../diffusion/sampler.js';
+import { makeSchedule } from '../diffusion/schedule.js';
+import { Interrupted } from '../errors.js';
+import { readSafetensors } from '../io/safetensors.js';
+import type { StateDict } from '../unet/state.js';
+import { openSampler } from './open-sampler.js';
+import type { Frame, SampleOptions, SampleResult } from './options.js';
+import type { Sampler } from './sampler.js';
+
+/** Reverse steps between two looks at the interrupt flag. */
+const STRIDE = 10;
+
+/** Draws images from a file of weights. @throws UsageError for weights that are not this model's; Interrupted. */
+export async function sample(options: SampleOptions): Promise<SampleResult> {
+  const { tensors } = await readSafetensors(options.weights);
+  return sampleFrom(tensors, options);
+}
+
+/** Draws images from weights in memory: Ho et al. (2020), Algorithm 2, or DDIM (Song et al., 2021). */
+export async function sampleFrom(
+  state: StateDict,
+  options: Omit<SampleOptions, 'weights'>,
+): Promise<SampleResult> {
+  const { count, model, signal, onEvent } = options;
+  const schedule = makeSchedule(options.diffusion);
+  const trajectory = makeTrajectory(schedule, options.sampling);
+  const steps = trajectory.timesteps.length;
+  const batches = Math.ceil(count / LARGEST_BATCH);
+  const sampler = await openSampler(
+    options,
+    trajectory,
+    schedule,
+    Math.ceil(count / batches),
+    state,
+  );
+  try {
+    onEvent?.({
+      kind: 'note',
+      text: `${count} images on ${sampler.description}, ${steps} reverse steps`,
+    });
+    const each = model.size ** 2 * model.channels;
+    const images = new Float32Array(count * each);
+    const frames = new Frames(options.frames, trajectory.timesteps, schedule.timesteps, each);
+    for (let first = 0, done = 0; first < count; first += sampler.batch) {
+      await sampler.start(Uint32Array.from({ length: sampler.batch }, (_, i) => first + i));
+      frames.keep(0, first, sampler);
+      for (let step = 0; step < steps; ) {
+        const next = Math.min(steps, step + STRIDE, frames.after(step));
+        await sampler.advance(step, next);
+        done += next - step;
+        step = next;
+        frames.keep(step, first, sampler);
+        onEvent?.({ kind: 'progress', done, total: batches * steps });
+        if (signal?.aborted) throw new Interrupted('interrupted; nothing was written');
+      }
+      const read = sampler.read();
+      images.set(
+        read.subarray(0, Math.min(read.length, images.length - first * each)),
+        first * each,
+      );
+    }
+    return { images, frames: frames.list };
+  } finally {
+    await sampler.dispose();
+  }
+}
+
+/** Images in one batch: more would not be faster on the engine, and memory stays small. */
+const LARGEST_BATCH = 16;
+
+/** The moments of the trajectory that a film keeps, of the first images. */
+class Frames {
+  readonly list: { t: number; images: Float32Array }[] & Frame[];
+  private readonly moments: number[];
+  private readonly images: number;
+  private readonly each: number;
+
+  constructor(
+    want: SampleOptions['frames'],
+    visited: Uint32Array,
+    timesteps: number,
+    each: number,
+  ) {
+    const steps = visited.length;
+    const moments = Math.min(want?.moments ?? 0, steps + 1);
+    this.images = want?.images ?? 0;
+    this.each = each;
+    this.moments = Array.from({ length: moments }, (_, i) =>
+      moments === 1 ? steps : Math.round((i * steps) / (moments - 1)),
+    );
+    this.list = this.moments.map((step) => ({
+      t: step === 0 ? timesteps : step === steps ? 0 : visited[step]!,
+      images: new Float32Array(this.images * each),
+    }));
+  }
+
+  /** The first moment after `step`, or infinity. */
+  after(step: number): number {
+    return this.moments.find((m) => m > step) ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Copies the batch that begins with image `first`, if step is a moment. */
+  keep(step: number, first: number, sampler: Sampler): void {
+    const at = this.moments.indexOf(step);
+    const wanted = Math.min(this.images - first, sampler.batch);
+    if (at < 0 || wanted <= 0) return;
+    this.list[at]!.images.set(sampler.read().subarray(0, wanted * this.each), first * this.each);
+  }
+}

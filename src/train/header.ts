@@ -1,0 +1,45 @@
+import type { RunConfig } from '../config/config.js';
+import { countParameters } from '../unet/architecture.js';
+import type { Trainer } from './trainer.js';
+
+/** Steps after which a run can say how long an epoch takes: the first ones are slower. */
+const WARM_UP = 3;
+const SLOW_EPOCH_MINUTES = 60;
+
+/** What a run says before its first step. */
+export function header(config: RunConfig, trainer: Trainer): string[] {
+  const { model, training } = config;
+  const gib = (trainer.memoryBytes / 2 ** 30).toFixed(2);
+  const parameters = countParameters(model).toLocaleString('en');
+  return [
+    `model   widths ${model.widths.join(',')}, ${model.size}x${model.size}x${model.channels}, ${parameters} parameters`,
+    `device  ${trainer.unet.description} (${config.chosen?.why ?? ''})`,
+    `memory  ${gib} GiB for batches of ${training.batch}`,
+  ];
+}
+
+/** Says once, after a few steps, how long an epoch takes. */
+export class PaceReport {
+  private readonly config: RunConfig;
+  private readonly stepsPerEpoch: number;
+  private readonly total: number;
+
+  constructor(config: RunConfig, stepsPerEpoch: number, total: number) {
+    this.config = config;
+    this.stepsPerEpoch = stepsPerEpoch;
+    this.total = total;
+  }
+
+  /** @param steps steps of this call so far */
+  after(steps: number, imagesPerSecond: number): string | null {
+    if (steps !== WARM_UP || this.total <= WARM_UP) return null;
+    const minutes = (this.stepsPerEpoch * this.config.training.batch) / imagesPerSecond / 60;
+    const text = `pace    an epoch of ${this.stepsPerEpoch} steps takes about ${duration(minutes)}`;
+    return minutes < SLOW_EPOCH_MINUTES ? text : `${text}; --preset tiny or small takes minutes`;
+  }
+}
+
+function duration(minutes: number): string {
+  if (minutes < 2) return `${Math.max(1, Math.round(minutes * 60))} s`;
+  return minutes < 120 ? `${Math.round(minutes)} min` : `${(minutes / 60).toFixed(1)} h`;
+}

@@ -1,0 +1,58 @@
+import type { Dataset } from '../data/dataset.js';
+import { type CounterRandom, PURPOSE } from '../diffusion/random.js';
+import type { Loss } from '../unet/device.js';
+import type { Trainer } from './trainer.js';
+
+/**
+ * The loss on images kept aside, with running statistics: the same images, t and noise every time, so that two
+ * values differ by what was learned alone.
+ */
+export class HeldOutLoss {
+  private readonly dataset: Dataset;
+  private readonly loss: Loss;
+  private readonly t: Uint32Array;
+
+  constructor(dataset: Dataset, loss: Loss, timesteps: number, random: CounterRandom) {
+    this.dataset = dataset;
+    this.loss = loss;
+    this.t = random.integers(PURPOSE.heldOutTimestep, 0, dataset.count, timesteps);
+  }
+
+  /** Mean over all elements of all held-out images. */
+  async measure(trainer: Trainer): Promise<number> {
+    const { count, size, channels } = this.dataset;
+    const { batch } = trainer.unet;
+    const each = size * size * channels;
+    const pixels = new Uint8Array(batch * each);
+    let sum = 0;
+    for (let first = 0; first < count; first += batch) {
+      // The last batch is filled up with its last image, which is then not counted.
+      const images = Uint32Array.from({ length: batch }, (_, i) => Math.min(first + i, count - 1));
+      await this.dataset.read(images, pixels);
+      const t = Int32Array.from(images, (k) => this.t[k]!);
+      const { epsilon, noise } = await trainer.evaluate({ images, pixels, t });
+      sum += total(epsilon, noise, Math.min(batch, count - first) * each, this.loss);
+    }
+    return sum / (count * each);
+  }
+}
+
+/** Sum of the loss over the first `length` elements. */
+function total(epsilon: Float32Array, noise: Float32Array, length: number, loss: Loss): number {
+  let sum = 0;
+  for (let i = 0; i < length; i++) sum += distance(Math.abs(epsilon[i]! - noise[i]!), loss);
+  return sum;
+}
+
+function distance(d: number, loss: Loss): number {
+  switch (loss) {
+    case 'l1':
+      return d;
+    case 'l2':
+      return d * d;
+    case 'huber':
+      return d < 1 ? 0.5 * d * d : d - 0.5;
+    default:
+      return loss satisfies never;
+  }
+}

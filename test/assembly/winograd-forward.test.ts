@@ -1,0 +1,177 @@
+import test from 'ava';
+import type { Build } from '../../src/engine/module.js';
+import {
+  ALGORITHMS,
+  type Convolution,
+  type ConvolutionKind,
+  type Feature,
+  planForward,
+  type WinogradAlgorithm,
+  WORKER_BYTES,
+} from '../../src/engine/winograd.js';
+import { convolve, length, relativeError, weightLength } from '../helpers/convolution.js';
+import { Bench, values } from '../helpers/kernels.js';
+import { walk } from '../helpers/program.js';
+
+/*
+ * Tolerance: the largest error over the root mean square of the output, as measured for 128 to 1024 channels (see
+ * ALGORITHMS); with the few channels here it is smaller, but random draws vary.
+ */
+
+interface Case {
+  kind: ConvolutionKind;
+  batch: number;
+  height: number;
+  width: number;
+  inputs: number;
+  outputs: number;
+  /** Floats beyond the channels of a pixel, in x and y. */
+  gaps?: [number, number];
+  /** Output rows and columns beyond the usual (the data gradient of `down` for an odd size). */
+  extra?: number;
+  bias?: boolean;
+  accumulate?: boolean;
+  relu?: boolean;
+  affine?: boolean;
+}
+
+function convolution(c: Case, algorithm: WinogradAlgorithm): Convolution {
+  const resize = (n: number) =>
+    c.kind === 'conv' ? n : c.kind === 'down' ? Math.floor(n / 2) : 2 * n + (c.extra ?? 0);
+  const input: Feature = {
+    ...{ height: c.height, width: c.width },
+    ...{ channels: c.inputs, pixel: c.inputs + (c.gaps?.[0] ?? 0) },
+  };
+  const output: Feature = {
+    ...{ height: resize(c.height), width: resize(c.width) },
+    ...{ channels: c.outputs, pixel: c.outputs + (c.gaps?.[1] ?? 0) },
+  };
+  return { kind: c.kind, algorithm, batch: c.batch, input, output };
+}
+
+interface Data {
+  x: Float32Array;
+  w: Float32Array;
+  y: Float32Array;
+  bias: Float32Array;
+  scale: Float32Array;
+  shift: Float32Array;
+}
+
+function inputs(c: Convolution): Data {
+  return {
+    x: values(length(c.input, c.batch), 1),
+    w: values(weightLength(c), 2),
+    y: values(length(c.output, c.batch), 3),
+    bias: values(c.output.channels, 4),
+    scale: values(c.input.channels, 5),
+    shift: values(c.batch * c.input.channels, 6),
+  };
+}
+
+/** y after the kernels, walked in so many shares. */
+function run(c: Convolution, o: Case, d: Data, build: Build, shares: number): Float32Array {
+  const bench = new Bench(build, shares);
+  const plan = planForward(c);
+  const worker = { base: bench.alloc(shares * WORKER_BYTES), perWorker: WORKER_BYTES };
+  const descriptor = bench.put(plan.descriptor);
+  const u = bench.alloc(plan.weightBytes);
+  const y = bench.put(d.y);
+  const affine = o.affine ? { scale: bench.put(d.scale), shift: bench.put(d.shift) } : {};
+  walk(bench, [
+    plan.weights({ descriptor, worker, w: bench.put(d.w), u }),
+    ...plan.forward({
+      ...{ descriptor, worker, u, y, scratch: bench.alloc(plan.scratchBytes), x: bench.put(d.x) },
+      ...{ bias: o.bias ? bench.put(d.bias) : 0, ...affine },
+      ...{ accumulate: o.accumulate ?? false, relu: o.relu ?? false },
+    }),
+  ]);
+  return bench.f32(y, d.y.length);
+}
+
+/** The same in f64 by the definition. */
+function expected(c: Convolution, o: Case, d: Data): Float64Array {
+  const sums = new Float64Array(d.y.length);
+  const x = Float64Array.from(d.x);
+  const { channels, pixel, height, width } = c.input;
+  if (o.affine)
+    for (let p = 0; p < c.batch * height * width; p++)
+      for (let ci = 0; ci < channels; ci++) {
+        const image = Math.floor(p / (height * width));
+        x[p * pixel + ci] = x[p * pixel + ci]! * d.scale[ci]! + d.shift[image * channels + ci]!;
+      }
+  convolve(c, x, d.w, sums);
+  return sums.map((sum, i) => {
+    const channel = i % c.output.pixel;
+    if (channel >= c.output.channels) return d.y[i]!;
+    const y = sum + (o.bias ? d.bias[channel]! : 0) + (o.accumulate ? d.y[i]! : 0);
+    return o.relu ? Math.max(y, 0) : y;
+  });
+}
+
+const CASES: Case[] = [
+  { kind: 'conv', batch: 1, height: 4, width: 4, inputs: 8, outputs: 8 },
+  { kind: 'conv', batch: 2, height: 8, width: 8, inputs: 16, outputs: 24, bias: true },
+  { kind: 'conv', batch: 3, height: 5, width: 7, inputs: 40, outputs: 16, relu: true, bias: true },
+  { kind: 'conv', batch: 2, height: 1, width: 9, inputs: 24, outputs: 8, gaps: [16, 8] },
+  { kind: 'conv', batch: 1, height: 13, width: 2, inputs: 8, outputs: 40, accumulate: true },
+  { kind: 'conv', batch: 2, height: 9, width: 6, inputs: 16, outputs: 8, affine: true, bias: true },
+  { kind: 'conv', batch: 1, height: 45, width: 46, inputs: 8, outputs: 8, gaps: [8, 24] },
+  { kind: 'down', batch: 1, height: 8, width: 8, inputs: 8, outputs: 8 },
+  { kind: 'down', batch: 2, height: 10, width: 6, inputs: 16, outputs: 24, bias: true },
+  { kind: 'down', batch: 3, height: 7, width: 5, inputs: 40, outputs: 8, gaps: [8, 16] },
+  { kind: 'down', batch: 1, height: 2, width: 2, inputs: 8, outputs: 40, accumulate: true },
+  {
+    kind: 'down',
+    batch: 2,
+    height: 9,
+    width: 12,
+    inputs: 24,
+    outputs: 8,
+    affine: true,
+    relu: true,
+  },
+  { kind: 'down', batch: 2, height: 66, width: 58, inputs: 8, outputs: 8, bias: true },
+  { kind: 'up', batch: 1, height: 4, width: 4, inputs: 8, outputs: 8 },
+  { kind: 'up', batch: 2, height: 5, width: 3, inputs: 16, outputs: 24, bias: true },
+  { kind: 'up', batch: 3, height: 1, width: 1, inputs: 40, outputs: 8, gaps: [8, 16] },
+  { kind: 'up', batch: 2, height: 6, width: 7, inputs: 24, outputs: 8, affine: true, relu: true },
+  { kind: 'up', batch: 1, height: 3, width: 5, inputs: 8, outputs: 16, accumulate: true, extra: 1 },
+  { kind: 'up', batch: 2, height: 25, width: 23, inputs: 8, outputs: 8, bias: true },
+];
+
+/** The options of a case, for the titles. */
+const describe = ({ batch, height, width, inputs: i, outputs: o, ...more }: Case): string =>
+  `${more.kind} ${batch} x ${height} x ${width}, ${i} to ${o} channels${Object.entries(more)
+    .filter(([key]) => key !== 'kind')
+    .map(([key, value]) => (value === true ? `, ${key}` : `, ${key} ${String(value)}`))
+    .join('')}`;
+
+for (const build of ['strict', 'relaxed'] as const)
+  for (const [name, algorithm] of Object.entries(ALGORITHMS))
+    for (const o of CASES.filter((o) => algorithm.kinds.includes(o.kind)))
+      test(`${name} gives the plain sums: ${describe(o)} (${build})`, (t) => {
+        const c = convolution(o, name as WinogradAlgorithm);
+        const data = inputs(c);
+        const got = run(c, o, data, build, 1);
+        const error = relativeError(got, expected(c, o, data));
+        t.true(error <= algorithm.error, `error ${error}, tolerance ${algorithm.error}`);
+        t.deepEqual(run(c, o, data, build, 3), got, 'three shares give the bits of one');
+      });
+
+for (const build of ['strict', 'relaxed'] as const)
+  for (const [name, { kinds }] of Object.entries(ALGORITHMS))
+    test(`${name} gives an image the same bits in any batch (${build})`, (t) => {
+      for (const kind of kinds) {
+        const o: Case = { kind, batch: 7, height: 11, width: 14, inputs: 8, outputs: 16 };
+        const all = convolution(o, name as WinogradAlgorithm);
+        const data = inputs(all);
+        const together = run(all, o, data, build, 1);
+        const image = length(all.input, 1);
+        const alone = { ...data, x: data.x.slice(3 * image, 4 * image) };
+        const one = { ...all, batch: 1 };
+        const out = length(all.output, 1);
+        alone.y = data.y.slice(0, out);
+        t.deepEqual(run(one, o, alone, build, 1), together.slice(3 * out, 4 * out));
+      }
+    });

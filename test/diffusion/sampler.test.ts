@@ -1,0 +1,97 @@
+import test from 'ava';
+import { makeTrajectory } from '../../src/diffusion/sampler.js';
+import { makeSchedule } from '../../src/diffusion/schedule.js';
+import { UsageError } from '../../src/errors.js';
+import { close } from '../helpers/kernels.js';
+
+const schedule = makeSchedule({
+  schedule: 'linear',
+  timesteps: 300,
+  betaStart: 1e-4,
+  betaEnd: 0.02,
+});
+
+test('the ancestral sampler visits every timestep, last first', (t) => {
+  const { kernel, timesteps, coefficients, width } = makeTrajectory(schedule, {
+    sampler: 'ancestral',
+  });
+  t.is(kernel, 'pSample');
+  t.deepEqual(
+    [...timesteps],
+    Array.from({ length: 300 }, (_, i) => 299 - i),
+  );
+  t.is(coefficients.length, 300 * width);
+  const [recip, scale, sigma] = coefficients.subarray(width * 100, width * 101);
+  close(
+    t,
+    [recip!, scale!, sigma!],
+    [
+      schedule.sqrtRecipAlphas[199]!,
+      schedule.betas[199]! / schedule.sqrtOneMinusAlphaBar[199]!,
+      Math.sqrt(schedule.posteriorVariance[199]!),
+    ],
+    { rtol: 2e-7 },
+  );
+  t.is(coefficients[299 * width + 2], 0, 'no noise at t = 0');
+});
+
+test('ddim visits evenly spaced timesteps from the last one', (t) => {
+  const visited = (steps: number) => [
+    ...makeTrajectory(schedule, { sampler: 'ddim', steps }).timesteps,
+  ];
+  t.deepEqual(visited(1), [299]);
+  t.deepEqual(visited(3), [299, 199, 99]);
+  t.deepEqual(visited(7), [299, 257, 214, 171, 128, 85, 42]);
+  t.deepEqual(
+    visited(300),
+    Array.from({ length: 300 }, (_, i) => 299 - i),
+  );
+  for (let steps = 1; steps <= 300; steps++) t.is(new Set(visited(steps)).size, steps);
+});
+
+test('without eta ddim adds no noise, and its last step gives the predicted image', (t) => {
+  const { coefficients: c, width } = makeTrajectory(schedule, { sampler: 'ddim', steps: 50 });
+  for (let row = 0; row < 50; row++) t.is(c[row * width + 4], 0);
+  t.deepEqual([...c.subarray(49 * width + 2, 50 * width)], [1, 0, 0]);
+});
+
+test("ddim over all timesteps with eta 1 is the ancestral sampler's step", (t) => {
+  const a = makeTrajectory(schedule, { sampler: 'ancestral' }).coefficients;
+  const d = makeTrajectory(schedule, { sampler: 'ddim', eta: 1 }).coefficients;
+  for (let i = 0; i < 300; i++) {
+    const [recip, scale, sigma] = a.subarray(3 * i, 3 * i + 3);
+    const [bar, noise, signal, direction, ddimSigma] = d.subarray(5 * i, 5 * i + 5);
+    const what = `step ${i}`;
+    close(
+      t,
+      [signal! * bar!, direction! - signal! * bar! * noise!, ddimSigma!],
+      [recip!, -recip! * scale!, sigma!],
+      { atol: 3e-7, rtol: 1e-6, what },
+    );
+  }
+});
+
+test('the variance that leaves a ddim step is that of its target timestep', (t) => {
+  const { coefficients: c, timesteps } = makeTrajectory(schedule, {
+    sampler: 'ddim',
+    steps: 20,
+    eta: 0.5,
+  });
+  for (let i = 0; i + 1 < 20; i++) {
+    const [direction, sigma] = c.subarray(5 * i + 3, 5 * i + 5);
+    const variance = 1 - schedule.exact.alphaBar[timesteps[i + 1]!]!;
+    close(t, [direction! ** 2 + sigma! ** 2], [variance], { rtol: 1e-6 });
+  }
+});
+
+test('settings that the sampler does not have are named', (t) => {
+  const wrong = (options: object, message: RegExp) =>
+    t.throws(() => makeTrajectory(schedule, { sampler: 'ddim', ...options }), {
+      instanceOf: UsageError,
+      message,
+    });
+  wrong({ sampler: 'ancestral', steps: 50 }, /all 300 timesteps, got 50; use --sampler ddim/);
+  for (const steps of [0, 301, 1.5]) wrong({ steps }, /--sample-steps: .* from 1 to 300, got/);
+  for (const eta of [-1, 1.5, Number.NaN]) wrong({ eta }, /--eta: .* from 0 to 1, got/);
+  wrong({ sampler: 'euler' }, /expected ancestral or ddim, got euler/);
+});

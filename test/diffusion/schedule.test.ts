@@ -1,0 +1,75 @@
+import test from 'ava';
+import { makeSchedule } from '../../src/diffusion/schedule.js';
+import { UsageError } from '../../src/errors.js';
+import { fixture } from '../helpers/fixture.js';
+import { close } from '../helpers/kernels.js';
+
+const reference = {
+  schedule: 'linear',
+  timesteps: 300,
+  betaStart: 1e-4,
+  betaEnd: 0.02,
+} as const;
+
+test("the linear schedule has PyTorch's tables", (t) => {
+  const ours = makeSchedule(reference);
+  const theirs = fixture('schedule_linear_T300');
+  const pairs = {
+    betas: ours.betas,
+    alphas: ours.alphas,
+    abar: ours.alphaBar,
+    prev: ours.alphaBarPrev,
+    sqrt_recip_alphas: ours.sqrtRecipAlphas,
+    sqrt_abar: ours.sqrtAlphaBar,
+    sqrt_1m_abar: ours.sqrtOneMinusAlphaBar,
+    post_var: ours.posteriorVariance,
+  };
+  t.deepEqual([...theirs.keys()].sort(), Object.keys(pairs).sort());
+  // PyTorch makes its tables in f32: cancellation in 1 − ᾱ leaves 1e-4 relative where a value is tiny.
+  for (const [what, table] of Object.entries(pairs))
+    close(t, table, theirs.get(what)!, { atol: 1e-6, rtol: 1e-4, what });
+});
+
+test('tables begin and end as the formulas say', (t) => {
+  const s = makeSchedule(reference);
+  t.is(s.betas[0], Math.fround(1e-4));
+  t.is(s.betas[299], Math.fround(0.02));
+  t.is(s.alphaBarPrev[0], 1);
+  t.is(s.alphaBarPrev[299], s.alphaBar[298]);
+  t.is(s.posteriorVariance[0], 0);
+  t.true(Math.abs(s.alphaBar[299]! - 0.048) < 1e-3);
+  for (const table of [s.sqrtAlphaBar, s.betas, s.posteriorVariance]) t.is(table.length, 300);
+});
+
+test('tables are rounded once, from double precision', (t) => {
+  const s = makeSchedule(reference);
+  t.deepEqual(s.alphaBar, Float32Array.from(s.exact.alphaBar));
+  t.deepEqual(s.posteriorVariance, Float32Array.from(s.exact.posteriorVariance));
+});
+
+test("the cosine schedule follows Nichol and Dhariwal's curve until betas are clipped", (t) => {
+  const timesteps = 1000;
+  const s = makeSchedule({ ...reference, schedule: 'cosine', timesteps });
+  const f = (n: number) => Math.cos((((n / timesteps + 0.008) / 1.008) * Math.PI) / 2) ** 2;
+  const expected = Float64Array.from({ length: timesteps - 1 }, (_, i) => f(i + 1) / f(0));
+  close(t, s.exact.alphaBar.subarray(0, timesteps - 1), expected, { rtol: 1e-9 });
+  t.is(s.betas[timesteps - 1], Math.fround(0.999));
+  t.true(s.betas.every((beta) => beta > 0 && beta <= Math.fround(0.999)));
+});
+
+test('one timestep is a schedule too', (t) => {
+  t.deepEqual([...makeSchedule({ ...reference, timesteps: 1 }).betas], [Math.fround(1e-4)]);
+  t.is(
+    makeSchedule({ ...reference, schedule: 'cosine', timesteps: 1 }).betas[0],
+    Math.fround(0.999),
+  );
+});
+
+test('settings that cannot be are named', (t) => {
+  const wrong = (change: object, message: RegExp) =>
+    t.throws(() => makeSchedule({ ...reference, ...change }), { instanceOf: UsageError, message });
+  for (const timesteps of [0, -3, 2.5, Number.NaN]) wrong({ timesteps }, /^--timesteps: .* got/);
+  for (const betaStart of [0, 1, -0.1, Number.NaN]) wrong({ betaStart }, /^--beta-start: .* got/);
+  for (const betaEnd of [1, 5e-5, Number.NaN]) wrong({ betaEnd }, /^--beta-end: .* got/);
+  wrong({ schedule: 'sigmoid' }, /^--schedule: expected linear or cosine, got sigmoid/);
+});

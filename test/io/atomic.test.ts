@@ -1,0 +1,69 @@
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test from 'ava';
+import { RunError } from '../../src/errors.js';
+import { systemReason, writeAtomically, writeFileAtomically } from '../../src/io/atomic.js';
+import { temporaryFolder } from '../helpers/folder.js';
+
+test('a file appears whole, over what was there, with nothing beside it', async (t) => {
+  const dir = await temporaryFolder(t);
+  const path = join(dir, 'a');
+  await writeFile(path, 'a longer text from before');
+  await writeFileAtomically(path, 'new');
+  t.is(await readFile(path, 'utf8'), 'new');
+  t.deepEqual(await readdir(dir), ['a']);
+});
+
+test('until the last byte is written, readers see the old file', async (t) => {
+  const path = join(await temporaryFolder(t), 'a');
+  await writeFile(path, 'old');
+  await writeAtomically(path, async (file) => {
+    await file.write('ne');
+    t.is(await readFile(path, 'utf8'), 'old');
+    await file.write('w');
+  });
+  t.is(await readFile(path, 'utf8'), 'new');
+});
+
+test('an error while writing passes, the old file stays, and the temporary one is removed', async (t) => {
+  const dir = await temporaryFolder(t);
+  const path = join(dir, 'a');
+  await writeFile(path, 'old');
+  const write = writeAtomically(path, async (file) => {
+    await file.write('half');
+    throw new RangeError('not a matter of files');
+  });
+  await t.throwsAsync(write, { instanceOf: RangeError });
+  t.is(await readFile(path, 'utf8'), 'old');
+  t.deepEqual(await readdir(dir), ['a']);
+});
+
+test('many writers of one file at once leave the whole of one of them', async (t) => {
+  const dir = await temporaryFolder(t);
+  const path = join(dir, 'a');
+  const texts = Array.from({ length: 20 }, (_, i) => String(i).repeat(10_000));
+  await Promise.all(texts.map((text) => writeFileAtomically(path, text)));
+  t.true(texts.includes(await readFile(path, 'utf8')));
+  t.deepEqual(await readdir(dir), ['a']);
+});
+
+test('a folder in the place of the file is a RunError with the reason, and stays', async (t) => {
+  const dir = await temporaryFolder(t);
+  const path = join(dir, 'a');
+  await mkdir(join(path, 'inside'), { recursive: true });
+  await t.throwsAsync(writeFileAtomically(path, 'new'), {
+    instanceOf: RunError,
+    message: `cannot write ${path}: it is a folder (EISDIR)`,
+  });
+  t.deepEqual(await readdir(dir), ['a']);
+});
+
+test('a system error is told in words with its code; other errors are none', (t) => {
+  const error = (code: string) =>
+    Object.assign(new Error(`${code}: x`), { code, syscall: 'write' });
+  t.is(systemReason(error('ENOSPC')), 'the disk is full (ENOSPC)');
+  t.is(systemReason(error('EACCES')), 'permission denied (EACCES)');
+  t.is(systemReason(error('EWHATEVER')), 'EWHATEVER: x (EWHATEVER)');
+  t.is(systemReason(new TypeError('x')), undefined);
+  t.is(systemReason('x'), undefined);
+});

@@ -1,0 +1,190 @@
+import { spawnSync } from 'node:child_process';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test from 'ava';
+import { RunError, UsageError } from '../../src/errors.js';
+import {
+  checkpointPaths,
+  latestCheckpoint,
+  readCheckpoint,
+  writeCheckpoint,
+} from '../../src/io/checkpoint.js';
+import { writeSafetensors } from '../../src/io/safetensors.js';
+import { sampleCheckpoint } from '../helpers/checkpoints.js';
+import { temporaryFolder } from '../helpers/folder.js';
+import { f32, i64, stateDict } from '../helpers/tensors.js';
+
+const write = (run: string, step: number, keep = 9, value = step) =>
+  writeCheckpoint(run, step, sampleCheckpoint(value), keep);
+
+const list = async (run: string) => (await readdir(join(run, 'checkpoints'))).sort();
+
+test('a checkpoint is read back as it was written: model, optimizer, state and step', async (t) => {
+  const run = await temporaryFolder(t);
+  const dir = await write(run, 20);
+  t.is(dir, join(run, 'checkpoints', 'step-20'));
+  t.deepEqual(await readCheckpoint(dir), { step: 20, ...sampleCheckpoint(20) });
+  t.deepEqual((await readdir(dir)).sort(), [
+    'model.safetensors',
+    'optimizer.safetensors',
+    'state.json',
+  ]);
+  t.is(await readFile(join(run, 'checkpoints', 'latest'), 'utf8'), 'step-20\n');
+});
+
+test('the latest checkpoint is the one written last, and none where none was written', async (t) => {
+  const run = await temporaryFolder(t);
+  t.is(await latestCheckpoint(run), undefined);
+  await write(run, 9);
+  await write(run, 10);
+  t.is(await latestCheckpoint(run), join(run, 'checkpoints', 'step-10'));
+});
+
+test('old checkpoints beyond the number to keep are removed, oldest first', async (t) => {
+  const run = await temporaryFolder(t);
+  for (const step of [8, 9, 10, 11]) await write(run, step, 2);
+  t.deepEqual(await list(run), ['latest', 'step-10', 'step-11']);
+  await write(run, 12, 1);
+  t.deepEqual(await list(run), ['latest', 'step-12']);
+});
+
+test('after going back, checkpoints of the future that was given up are removed first', async (t) => {
+  const run = await temporaryFolder(t);
+  for (const step of [10, 20, 30, 40]) await write(run, step);
+  await write(run, 25, 3);
+  t.deepEqual(await list(run), ['latest', 'step-10', 'step-20', 'step-25']);
+  t.is(await latestCheckpoint(run), join(run, 'checkpoints', 'step-25'));
+});
+
+test('a step that is reached again replaces its checkpoint', async (t) => {
+  const run = await temporaryFolder(t);
+  await write(run, 20, 3, 1);
+  await write(run, 20, 3, 2);
+  t.deepEqual(await readCheckpoint(join(run, 'checkpoints', 'step-20')), {
+    step: 20,
+    ...sampleCheckpoint(2),
+  });
+  t.deepEqual(await list(run), ['latest', 'step-20']);
+});
+
+test('what crashes left behind is removed by the next checkpoint', async (t) => {
+  const run = await temporaryFolder(t);
+  await write(run, 10);
+  const checkpoints = join(run, 'checkpoints');
+  for (const name of ['.step-20.tmp', '.step-5.old']) {
+    await mkdir(join(checkpoints, name));
+    await writeFile(join(checkpoints, name, 'model.safetensors'), 'half of a mod');
+  }
+  await writeFile(join(checkpoints, '.latest.12ab34cd.tmp'), 'step-2');
+  await write(run, 30);
+  t.deepEqual(await list(run), ['latest', 'step-10', 'step-30']);
+});
+
+test('a checkpoint that a crash left under its old name is found, and gets its name back', async (t) => {
+  const run = await temporaryFolder(t);
+  const dir = await write(run, 10);
+  await rename(dir, join(run, 'checkpoints', '.step-10.old'));
+  t.is(await latestCheckpoint(run), join(run, 'checkpoints', '.step-10.old'));
+  await write(run, 20);
+  t.deepEqual(await list(run), ['latest', 'step-10', 'step-20']);
+});
+
+test('where `latest` is missing, empty, or leads elsewhere, the highest step is the latest', async (t) => {
+  const run = await temporaryFolder(t);
+  for (const step of [9, 10]) await write(run, step);
+  const latest = join(run, 'checkpoints', 'latest');
+  for (const text of ['', 'step-99', '../../etc', 'step-9/../../..', '\0']) {
+    await writeFile(latest, text);
+    t.is(await latestCheckpoint(run), join(run, 'checkpoints', 'step-10'), JSON.stringify(text));
+  }
+  await rm(latest);
+  t.is(await latestCheckpoint(run), join(run, 'checkpoints', 'step-10'));
+});
+
+test('a checkpoint without one of its files is refused by its name', async (t) => {
+  const run = await temporaryFolder(t);
+  for (const file of ['model', 'optimizer', 'state'] as const) {
+    const dir = await write(run, 1);
+    const path = checkpointPaths(dir)[file];
+    await rm(path);
+    await t.throwsAsync(readCheckpoint(dir), {
+      instanceOf: UsageError,
+      message: `${dir}: expected a checkpoint, got a folder without ${path}`,
+    });
+  }
+});
+
+test('a state that is no JSON object, or without a step, is refused', async (t) => {
+  const dir = await write(await temporaryFolder(t), 1);
+  for (const text of [
+    '',
+    '{',
+    '[]',
+    '"x"',
+    '{}',
+    '{"step":-1}',
+    '{"step":"1"}',
+    '{"step":1.5}',
+    '{"step":1,"step":2}',
+  ]) {
+    await writeFile(checkpointPaths(dir).state, text);
+    const error = await t.throwsAsync(readCheckpoint(dir), { instanceOf: UsageError }, text);
+    t.true(error?.message.includes('state.json'), error?.message);
+  }
+});
+
+test('an optimizer whose moments are not pairs of F32 in one shape is refused', async (t) => {
+  const dir = await write(await temporaryFolder(t), 1);
+  const path = checkpointPaths(dir).optimizer;
+  const cases: [Parameters<typeof stateDict>[0], Record<string, string>, RegExp][] = [
+    [{ 'm/a': f32([1], 1), 'v/a': f32([1], 1) }, {}, /step: expected a number, got undefined/],
+    [{ 'm/a': f32([1], 1), 'v/a': f32([1], 1) }, { step: '1e3' }, /got "1e3"/],
+    [
+      { 'm/a': f32([1], 1) },
+      { step: '1' },
+      /"a": expected both moments .* got m \[1\], v undefined/,
+    ],
+    [{ 'm/a': f32([1], 1), 'v/a': f32([2], 1, 2) }, { step: '1' }, /got m \[1\], v \[2\]/],
+    [{ a: f32([1], 1) }, { step: '1' }, /tensor "a": expected F32 under a name in m\/ or v\//],
+    [{ 'm/a': i64([1], 1n), 'v/a': i64([1], 1n) }, { step: '1' }, /tensor "m\/a": .* got I64/],
+  ];
+  for (const [tensors, metadata, message] of cases) {
+    await writeSafetensors(path, stateDict(tensors), metadata);
+    await t.throwsAsync(readCheckpoint(dir), { instanceOf: UsageError, message });
+  }
+});
+
+test('a run whose folder cannot be made is a RunError with the path and the reason', async (t) => {
+  const file = join(await temporaryFolder(t), 'file');
+  await writeFile(file, 'x');
+  await t.throwsAsync(write(join(file, 'run'), 1), {
+    instanceOf: RunError,
+    message: /cannot write .*step-1: part of the path is a file, not a folder \(ENOTDIR\)/,
+  });
+});
+
+test('a limit on the size of files ends in a RunError, and the old checkpoint survives', async (t) => {
+  if (process.platform === 'win32') return t.pass();
+  const run = await temporaryFolder(t);
+  await write(run, 1);
+  const module = new URL('../../src/io/checkpoint.js', import.meta.url).href;
+  const child = `
+    const { writeCheckpoint } = await import(${JSON.stringify(module)});
+    const w = { dtype: 'F32', shape: [1 << 20], data: new Float32Array(1 << 20) };
+    const model = new Map([['w', w]]);
+    const optimizer = { step: 2, m: model, v: model };
+    await writeCheckpoint(${JSON.stringify(run)}, 2, { model, optimizer, state: {} }, 1).catch((error) => {
+      console.log(error.name + ': ' + error.message);
+    });`;
+  const script = 'ulimit -f 2048; exec "$0" --input-type=module --eval "$1"';
+  const { stdout } = spawnSync('sh', ['-c', script, process.execPath, child], { encoding: 'utf8' });
+  t.regex(
+    stdout,
+    /^RunError: cannot write .*step-2: the file is larger than the system allows \(EFBIG\)\n$/,
+  );
+  t.deepEqual(await list(run), ['latest', 'step-1']);
+  t.deepEqual(await readCheckpoint((await latestCheckpoint(run))!), {
+    step: 1,
+    ...sampleCheckpoint(1),
+  });
+});

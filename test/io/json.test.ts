@@ -1,0 +1,66 @@
+import test from 'ava';
+import { parseJson, show } from '../../src/io/json.js';
+
+const LIMITS = { depth: 3, names: 4 };
+
+test('sound JSON parses as JSON.parse does', (t) => {
+  for (const text of [
+    '{"a":{"b":[1,2]},"c":"\\"}{[","d":null}',
+    '{"a":"b","b":{"a":1}}',
+    ' [ "a" , "a" ] ',
+    '{"a\\\\":1,"a":2}',
+    '"a"',
+    '5',
+  ])
+    t.deepEqual(parseJson(text, LIMITS), JSON.parse(text), text);
+});
+
+test('an object with a name twice is refused, however the name is written', (t) => {
+  for (const text of [
+    '{"a":1,"a":2}',
+    '{"a":1,"\\u0061" : 2}',
+    '[{"b":{"a":1,"c":{},"a":2}}]'.slice(1, -1),
+    '[{"a":1,"a":2}]',
+    '{"\\"":1,"\\u0022":2}',
+  ])
+    t.throws(
+      () => parseJson(text, LIMITS),
+      { instanceOf: SyntaxError, message: /appears twice/ },
+      text,
+    );
+});
+
+test('the same name in different objects is no repetition', (t) => {
+  t.deepEqual(parseJson('{"a":{"a":1},"b":{"a":1}}', LIMITS), { a: { a: 1 }, b: { a: 1 } });
+});
+
+test('depth and number of names are limited', (t) => {
+  t.deepEqual(parseJson('[[[1]]]', LIMITS), [[[1]]]);
+  t.throws(() => parseJson('[[[[1]]]]', LIMITS), { message: 'nested deeper than 3 levels' });
+  t.throws(() => parseJson('[{"a":1,"b":2},{"a":1,"b":2,"c":3}]', LIMITS), {
+    message: 'more than 4 names',
+  });
+});
+
+test('malformed JSON is a SyntaxError', (t) => {
+  for (const text of [
+    '',
+    '{',
+    '}',
+    '"',
+    '"\\',
+    '{"a":1,}',
+    '{"a" "b"}',
+    '"a":1',
+    '{"a\u0001":1}',
+    ']:"a":',
+  ])
+    t.throws(() => parseJson(text, LIMITS), { instanceOf: SyntaxError }, JSON.stringify(text));
+});
+
+test('values are shown short, quoted and without control characters', (t) => {
+  t.is(show('a\u001b'), '"a\\u001b"');
+  t.is(show(undefined), 'undefined');
+  t.is(show([1, 2]), '[1,2]');
+  t.is(show('x'.repeat(1000)).length, 100);
+});

@@ -1,0 +1,124 @@
+import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test from 'ava';
+import { RunError, UsageError } from '../../src/errors.js';
+import { cutBack, type Metrics, MetricsLog, readMetrics } from '../../src/io/metrics.js';
+import { temporaryFolder } from '../helpers/folder.js';
+
+const step = (n: number): Metrics => ({
+  step: n,
+  epoch: 0,
+  loss: 1 / n,
+  lr: 1e-3,
+  imagesPerSecond: 50,
+  ms: { unet: 12.5 },
+});
+
+const heldOut = (n: number): Metrics => ({ step: n, epoch: 1, heldOutLoss: 0.5 });
+
+async function logged(path: string, lines: readonly Metrics[]): Promise<void> {
+  const log = MetricsLog.open(path);
+  for (const line of lines) log.append(line);
+  log.close();
+}
+
+test('what is appended is read back, line by line, across openings', async (t) => {
+  const path = join(await temporaryFolder(t), 'metrics.jsonl');
+  await logged(path, [step(1), step(2)]);
+  await logged(path, [heldOut(2), step(3)]);
+  t.deepEqual(await readMetrics(path), [step(1), step(2), heldOut(2), step(3)]);
+  t.is((await readFile(path, 'utf8')).split('\n').length, 5);
+});
+
+test('a line can be read as soon as it is appended', async (t) => {
+  const path = join(await temporaryFolder(t), 'metrics.jsonl');
+  const log = MetricsLog.open(path);
+  log.append(step(1));
+  t.deepEqual(await readMetrics(path), [step(1)]);
+  log.flush();
+  log.close();
+  log.close();
+  t.throws(() => log.append(step(2)), { instanceOf: RunError, message: /the log is closed/ });
+});
+
+test('a resume cuts the log back to its checkpoint, held-out lines with it', async (t) => {
+  const path = join(await temporaryFolder(t), 'metrics.jsonl');
+  await logged(path, [step(1), step(2), heldOut(2), step(3), heldOut(3)]);
+  await cutBack(path, 2);
+  t.deepEqual(await readMetrics(path), [step(1), step(2), heldOut(2)]);
+  await cutBack(path, 0);
+  t.is(await readFile(path, 'utf8'), '');
+});
+
+test('cutting back keeps the bytes of the lines that stay', async (t) => {
+  const path = join(await temporaryFolder(t), 'metrics.jsonl');
+  const line = `{"note": "kept", ${JSON.stringify(step(1)).slice(1)}\n`;
+  await writeFile(path, `${line}${JSON.stringify(step(2))}\n`);
+  await cutBack(path, 1);
+  t.is(await readFile(path, 'utf8'), line);
+});
+
+test('a last line that a crash tore is left out, and cut off', async (t) => {
+  const path = join(await temporaryFolder(t), 'metrics.jsonl');
+  const whole = JSON.stringify(step(2));
+  for (const torn of [whole.slice(0, 1), whole.slice(0, -1), '\0\0\0', '2']) {
+    await writeFile(path, '');
+    await logged(path, [step(1)]);
+    await appendFile(path, torn);
+    t.deepEqual(await readMetrics(path), [step(1)], torn);
+    await cutBack(path, 5);
+    await logged(path, [step(2)]);
+    t.deepEqual(await readMetrics(path), [step(1), step(2)], torn);
+  }
+});
+
+test('a last line that lacks nothing but its end counts', async (t) => {
+  const path = join(await temporaryFolder(t), 'metrics.jsonl');
+  await writeFile(path, `${JSON.stringify(step(1))}\n${JSON.stringify(step(2))}`);
+  await cutBack(path, 9);
+  await logged(path, [step(3)]);
+  t.deepEqual(await readMetrics(path), [step(1), step(2), step(3)]);
+});
+
+test('a line in the middle that is no metrics is refused by its number', async (t) => {
+  const path = join(await temporaryFolder(t), 'metrics.jsonl');
+  for (const line of [
+    '',
+    '{',
+    'null',
+    '[1]',
+    '{"step":1}',
+    '{"step":"1","epoch":0,"heldOutLoss":1}',
+  ]) {
+    await writeFile(path, `${JSON.stringify(step(1))}\n${line}\n${JSON.stringify(step(3))}\n`);
+    for (const read of [readMetrics(path), cutBack(path, 1)]) {
+      const error = await t.throwsAsync(read, { instanceOf: UsageError }, line);
+      t.true(error?.message.startsWith(`${path}:2: expected a step's metrics`), error?.message);
+    }
+  }
+});
+
+test('a loss that was not a number reads as NaN', async (t) => {
+  const path = join(await temporaryFolder(t), 'metrics.jsonl');
+  await logged(path, [{ ...step(1), loss: Number.NaN } as Metrics]);
+  const [read] = await readMetrics(path);
+  t.true(read !== undefined && 'loss' in read && Number.isNaN(read.loss));
+});
+
+test('a run without a log has no metrics, and nothing to cut', async (t) => {
+  const path = join(await temporaryFolder(t), 'metrics.jsonl');
+  t.deepEqual(await readMetrics(path), []);
+  await cutBack(path, 3);
+  t.deepEqual(await readMetrics(path), []);
+});
+
+test('a log that cannot be opened or read says why', async (t) => {
+  const dir = await temporaryFolder(t);
+  const path = join(dir, 'none', 'metrics.jsonl');
+  t.throws(() => MetricsLog.open(path), {
+    instanceOf: RunError,
+    message: `cannot write ${path}: no such file or folder (ENOENT)`,
+  });
+  await mkdir(path, { recursive: true });
+  await t.throwsAsync(readMetrics(path), { instanceOf: UsageError, message: /it is a folder/ });
+});

@@ -1,0 +1,55 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test from 'ava';
+import { UsageError } from '../../src/errors.js';
+import { writeCheckpoint } from '../../src/io/checkpoint.js';
+import { resolveModel } from '../../src/io/model-source.js';
+import { createRun } from '../../src/io/run.js';
+import { sampleCheckpoint } from '../helpers/checkpoints.js';
+import { temporaryFolder } from '../helpers/folder.js';
+
+test('a run stands for its latest checkpoint and its config', async (t) => {
+  const run = await temporaryFolder(t);
+  const { config } = await createRun(run, {});
+  await writeCheckpoint(run, 1, sampleCheckpoint(1), 2);
+  const checkpoint = await writeCheckpoint(run, 2, sampleCheckpoint(2), 2);
+  const weights = join(checkpoint, 'model.safetensors');
+  t.deepEqual(await resolveModel(run), { kind: 'run', run, config, checkpoint, weights });
+});
+
+test('a checkpoint comes with the config of the run around it, if there is one', async (t) => {
+  const run = await temporaryFolder(t);
+  const { config } = await createRun(run, {});
+  const inRun = await writeCheckpoint(run, 1, sampleCheckpoint(1), 2);
+  const alone = await writeCheckpoint(join(run, 'copy'), 1, sampleCheckpoint(1), 2);
+  const expected = (checkpoint: string, of: string | undefined) => ({
+    kind: 'checkpoint' as const,
+    checkpoint,
+    weights: join(checkpoint, 'model.safetensors'),
+    config: of,
+  });
+  t.deepEqual(await resolveModel(inRun), expected(inRun, config));
+  t.deepEqual(await resolveModel(alone), expected(alone, undefined));
+});
+
+test('a file is taken for weights', async (t) => {
+  const weights = join(await temporaryFolder(t), 'w.safetensors');
+  await writeFile(weights, '');
+  t.deepEqual(await resolveModel(weights), { kind: 'weights', weights });
+});
+
+test('nothing, a folder without a model, a run without a checkpoint and a pickle are refused', async (t) => {
+  const dir = await temporaryFolder(t);
+  const run = join(dir, 'run');
+  await createRun(run, {});
+  await mkdir(join(dir, 'empty'));
+  await writeFile(join(dir, 'model.pt'), '');
+  const cases: [string, RegExp][] = [
+    ['none', /expected a model, got none: no such file or folder \(ENOENT\)/],
+    ['empty', /expected a run .* got a folder with neither/],
+    ['run', /got one that has none yet/],
+    ['model.pt', /python -c/],
+  ];
+  for (const [name, message] of cases)
+    await t.throwsAsync(resolveModel(join(dir, name)), { instanceOf: UsageError, message }, name);
+});
