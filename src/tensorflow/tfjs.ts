@@ -72,6 +72,8 @@ export interface Tf {
   cast(a: TfTensor, dtype: string): TfTensor;
   clipByValue(a: TfTensor, low: number, high: number): TfTensor;
   round(a: TfTensor): TfTensor;
+  reverse(a: TfTensor, axis: number): TfTensor;
+  where(condition: TfTensor, a: TfTensor, b: TfTensor): TfTensor;
   registerBackend(name: string, factory: () => unknown, priority: number): boolean;
   setBackend(name: string): Promise<boolean>;
   ready(): Promise<void>;
