@@ -51,6 +51,26 @@ export function strip(frames: Images, layout: Omit<Layout, 'columns'> = {}): Pic
   return grid(frames, { ...layout, columns: frames.count });
 }
 
+/**
+ * A row for each image, a column for each frame: several images on their way from noise, say.
+ * @throws ShapeError when the frames hold different numbers or sizes of images, or there are none.
+ */
+export function film(frames: readonly Images[], layout: Omit<Layout, 'columns'> = {}): Picture {
+  const first = frames[0];
+  if (!first) throw new ShapeError('film: expected one frame or more, got none');
+  const size = first.height * first.width * first.channels;
+  const data = new Uint8Array(first.count * frames.length * size);
+  for (const [column, frame] of frames.entries()) {
+    if (shape(frame) !== shape(first))
+      throw new ShapeError(`film: frame ${column} is ${shape(frame)}, the first ${shape(first)}`);
+    checkImages(frame);
+    for (let k = 0; k < frame.count; k++)
+      data.set(frame.data.subarray(k * size, (k + 1) * size), (k * frames.length + column) * size);
+  }
+  const count = first.count * frames.length;
+  return grid({ ...first, data, count }, { ...layout, columns: frames.length });
+}
+
 /** Copies image k, each pixel as a square of `scale`, into rows of `rowWidth` pixels. */
 function paste(
   images: Images,
@@ -80,3 +100,6 @@ function checkImages({ data, count, height, width, channels }: Images): void {
       `grid: ${count} images of ${height}x${width}x${channels} have ${expected} bytes, data has ${data.length}`,
     );
 }
+
+const shape = ({ count, height, width, channels }: Images): string =>
+  `${count}x${height}x${width}x${channels}`;

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { ShapeError } from '../../src/errors.js';
-import { grid, type Images, strip } from '../../src/io/grid.js';
+import { film, grid, type Images, strip } from '../../src/io/grid.js';
 
 /** `count` images of 1x2 pixels: image k holds 10k and 10k + 1. */
 const pairs = (count: number): Images => ({
@@ -76,4 +76,20 @@ test('data of another size, and no images, are refused', (t) => {
     message: 'grid: 3 images of 1x2x1 have 6 bytes, data has 4',
   });
   t.throws(() => grid(pairs(0)), { instanceOf: ShapeError });
+});
+
+test('a film has a row for each image and a column for each frame', (t) => {
+  const later = { ...pairs(2), data: pairs(2).data.map((v) => v + 100) };
+  t.deepEqual(rows(film([pairs(2), later, later], { gap: 0, scale: 1 })), [
+    [0, 1, 100, 101, 100, 101],
+    [10, 11, 110, 111, 110, 111],
+  ]);
+});
+
+test('a film of frames that differ, or of none, is refused', (t) => {
+  t.throws(() => film([]), { instanceOf: ShapeError });
+  t.throws(() => film([pairs(2), pairs(3)]), {
+    instanceOf: ShapeError,
+    message: 'film: frame 1 is 3x1x2x1, the first 2x1x2x1',
+  });
 });
