@@ -101,10 +101,14 @@ async function setUp(job: Job): Promise<SetupResult> {
 
 const BUILDING = '.building-';
 
-function checkPlatform(): void {
-  if (process.platform === 'linux' && process.arch === 'x64') return;
+/** @throws UsageError where there are no libraries to set up. */
+export function checkPlatform(
+  platform: string = process.platform,
+  arch: string = process.arch,
+): void {
+  if (platform === 'linux' && arch === 'x64') return;
   throw new UsageError(
-    `setup tensorflow: the libraries are for Linux on x64; this is ${process.platform} on ${process.arch}. ` +
+    `setup tensorflow: the libraries are for Linux on x64; this is ${platform} on ${arch}. ` +
       'Use --device wasm, which runs wherever Node does',
   );
 }
