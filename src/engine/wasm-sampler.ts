@@ -4,7 +4,7 @@ import type { Sampler } from '../sample/sampler.js';
 import type { BatchNormMode } from '../unet/device.js';
 import type { Arena } from './arena.js';
 import type { LoadedProgram } from './engine.js';
-import type { Argument, Section } from './program.js';
+import type { Argument, Program, Section } from './program.js';
 import { splitSeed } from './seed.js';
 import { dropPadding, forward } from './unet/forward.js';
 import type { UnetMemory } from './unet/memory.js';
@@ -36,7 +36,12 @@ export class WasmSampler implements Sampler {
   private readonly init: LoadedProgram;
   private readonly trajectory: LoadedProgram;
 
-  private constructor(unet: WasmUnet, memory: SamplerMemory, options: WasmSamplerOptions) {
+  private constructor(
+    unet: WasmUnet,
+    memory: SamplerMemory,
+    sections: Program,
+    options: WasmSamplerOptions,
+  ) {
     this.unet = unet;
     this.batch = unet.batch;
     this.memory = memory;
@@ -53,7 +58,7 @@ export class WasmSampler implements Sampler {
         PURPOSE.sampleInit,
       ),
     ]);
-    this.trajectory = engine.load(trajectorySections(unet.memory, memory, options));
+    this.trajectory = engine.load(sections);
     new Uint32Array(engine.memory.buffer, memory.timesteps, steps).set(
       options.trajectory.timesteps,
     );
@@ -63,10 +68,11 @@ export class WasmSampler implements Sampler {
 
   /** @throws UsageError when it does not fit memory. */
   static create(options: WasmSamplerOptions): WasmSampler {
-    const { unet, extra } = WasmUnet.create({ ...options, training: false }, (arena) =>
-      planSampler(arena, options),
-    );
-    return new WasmSampler(unet, extra, options);
+    const { unet, extra } = WasmUnet.create({ ...options, training: false }, (arena, unet) => {
+      const memory = planSampler(arena, options);
+      return { memory, sections: trajectorySections(unet, memory, options) };
+    });
+    return new WasmSampler(unet, extra.memory, extra.sections, options);
   }
 
   get description(): string {
@@ -110,7 +116,7 @@ function trajectorySections(
   unet: UnetMemory,
   memory: SamplerMemory,
   { trajectory, norm, seed }: WasmSamplerOptions,
-): Section[] {
+): Program {
   const t: Argument = { base: memory.timesteps, perStep: 4 };
   const row: Argument = { base: memory.coefficients, perStep: 4 * trajectory.width };
   const { batch, size, architecture } = unet.shape;

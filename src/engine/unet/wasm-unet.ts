@@ -37,21 +37,20 @@ export class WasmUnet implements UnetDevice {
   readonly engine: Engine;
   readonly memory: UnetMemory;
   private readonly programs = new Map<string, LoadedProgram>();
-  private readonly loss: Loss;
   private batches = new Map<string, bigint>();
   private adamSteps = 0;
   /** Whether the norms' scale and shift belong to the present weights and running statistics. */
   private prepared = false;
 
-  private constructor(engine: Engine, memory: UnetMemory, loss: Loss) {
+  private constructor(engine: Engine, memory: UnetMemory) {
     this.engine = engine;
     this.memory = memory;
     this.batch = memory.shape.batch;
-    this.loss = loss;
   }
 
   /**
-   * `extend` adds what a trainer or sampler needs beside the U-Net to the same memory.
+   * `extend` adds what a trainer or sampler needs beside the U-Net to the same memory; all programs over the U-Net
+   * must be planned by then.
    * @throws UsageError for an impossible architecture or size, or a model that does not fit.
    */
   static create<T>(
@@ -68,7 +67,7 @@ export class WasmUnet implements UnetDevice {
       strict: options.strict ?? false,
       bytes: arena.size,
     });
-    const unet = new WasmUnet(engine, memory, options.loss ?? 'l1');
+    const unet = new WasmUnet(engine, memory);
     for (const [name, program] of programs) unet.programs.set(name, engine.load(program));
     for (const { at, words } of memory.placed)
       new Int32Array(engine.memory.buffer, at, words.length).set(words);
@@ -109,12 +108,12 @@ export class WasmUnet implements UnetDevice {
   }
 
   /** Sections of a whole training step whose x_t, t and ε already stand in memory. */
-  trainSections(): Section[] {
-    return trainSections(this.plan, this.loss);
+  trainSections(): Program {
+    return this.program('train').program;
   }
 
   /** Sections of a pass with running statistics (after `prepare`) whose x_t and t stand in memory. */
-  predictSections(): readonly Section[] {
+  predictSections(): Program {
     return this.program('running').program;
   }
 
