@@ -18,7 +18,7 @@ export interface TensorflowReport {
   readonly version: string | undefined;
   /** CUDA devices in libtensorflow's order. */
   readonly devices: readonly CudaDevice[];
-  /** The device that computes: the last CUDA device (the binding takes that one), else the CPU; undefined where nothing loads. */
+  /** What computes: the first CUDA device (`CUDA_VISIBLE_DEVICES` chooses), else the CPU; undefined where nothing loads. */
   readonly used: CudaDevice | 'cpu' | undefined;
   /** Version of the NVIDIA driver, if there is one. */
   readonly driver: string | undefined;
@@ -43,7 +43,7 @@ export function report(
   env: NodeJS.ProcessEnv,
 ): TensorflowReport {
   const devices = seen?.ok ? seen.devices : [];
-  const gpu = seen?.ok && seen.gpu ? devices.at(-1) : undefined;
+  const gpu = seen?.ok && seen.gpu ? devices[0] : undefined;
   const cpu = seen?.ok ? 'cpu' : undefined;
   return {
     origin: install?.origin,

@@ -23,8 +23,6 @@ export type Probe =
       /** Operations run on a CUDA device. */
       readonly gpu: boolean;
       readonly devices: readonly CudaDevice[];
-      /** Shared libraries that libtensorflow looked for and did not find. */
-      readonly missing: readonly string[];
       /** Why there is no GPU, in libtensorflow's words; undefined where it said nothing. */
       readonly complaint: string | undefined;
     }
@@ -47,29 +45,24 @@ export async function probe(
   return { ok: true, ...seen, ...readLog(done.stderr) };
 }
 
-/** What libtensorflow's log says of GPUs. */
-export function readLog(
-  log: string,
-): Pick<Extract<Probe, { ok: true }>, 'devices' | 'missing' | 'complaint'> {
+/** What libtensorflow's log says of GPUs: the devices it made, or why it made none. */
+export function readLog(log: string): Pick<Extract<Probe, { ok: true }>, 'devices' | 'complaint'> {
   const created =
     /Created device \S*GPU:(\d+) with (\d+) MB memory:.*?name: ([^,]+),.*?compute capability: ([\d.]+)/g;
-  const devices = [...log.matchAll(created)].map(([, index, memory, name, capability]) => ({
-    index: Number(index),
-    name: name!.trim(),
-    memoryMB: Number(memory),
-    computeCapability: capability!,
-  }));
-  const missing = [...log.matchAll(/Could not load dynamic library '([^']+)'/g)].map((m) => m[1]!);
+  const devices = new Map<number, CudaDevice>();
+  for (const [, index, memory, name, computeCapability] of log.matchAll(created))
+    devices.set(Number(index), {
+      index: Number(index),
+      name: name!.trim(),
+      memoryMB: Number(memory),
+      computeCapability: computeCapability!,
+    });
   const complaint = log
     .split('\n')
     .find((line) => /cuInit|Could not find cuda drivers|Cannot dlopen some GPU/.test(line))
     ?.replace(/^.*?\] /, '')
     .trim();
-  return {
-    devices: [...new Map(devices.map((device) => [device.index, device])).values()],
-    missing: [...new Set(missing)],
-    complaint,
-  };
+  return { devices: [...devices.values()], complaint };
 }
 
 function failure(done: Finished): string {

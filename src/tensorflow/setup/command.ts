@@ -32,10 +32,11 @@ export function command(
 }
 
 /** The line of a program's output that says best why it failed: its last error, else its last line. */
-export function reason({ stdout, stderr }: Finished): string {
+export function reason({ stdout, stderr }: Pick<Finished, 'stdout' | 'stderr'>): string {
   const lines = `${stdout}\n${stderr}`
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '');
-  return lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1) ?? 'it printed nothing';
+  const line = lines.findLast((text) => /error/i.test(text)) ?? lines.at(-1);
+  return line?.replace(/^(\[cause\]: )?((Uncaught )?\w*error: )+/i, '') ?? 'it printed nothing';
 }

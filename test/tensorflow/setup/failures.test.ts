@@ -60,7 +60,7 @@ test('offline it gives the reason and what to check', async (t) => {
   const message = 'ERROR: No matching distribution found for tensorflow-cpu==2.21.0';
   const programs = { python3: pipSays(message), 'g++': compiler };
   const machine = await fakeMachine(await temporaryFolder(t), programs);
-  await fails(t, machine, /No matching distribution/, /network/, /PIP_INDEX_URL/);
+  await fails(t, machine, /\(No matching distribution/, /network/, /PIP_INDEX_URL/);
 });
 
 test('a disk that fills up during the download is named', async (t) => {
