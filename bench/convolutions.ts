@@ -1,5 +1,5 @@
 import { compile, createMemory, instantiate, type Kernels } from '../src/engine/module.js';
-import type { Program } from '../src/engine/program.js';
+import type { Phase } from '../src/engine/program.js';
 import {
   ALGORITHMS,
   type Convolution,
@@ -81,7 +81,7 @@ function putDescriptor(data: Int32Array): number {
   return at;
 }
 
-function run(program: Program): void {
+function run(program: readonly Phase[]): void {
   for (const phase of program)
     for (const { kernel, args, items } of phase) kernels[kernel]!(...(args as number[]), 0, items);
 }
@@ -90,7 +90,7 @@ function run(program: Program): void {
  * Milliseconds of processor time: the least of a few runs, after one to warm up. Not those of the clock, since one thread
  * on a machine that others use waits for its turn.
  */
-function time(program: Program): number {
+function time(program: readonly Phase[]): number {
   run(program);
   const times: number[] = [];
   const enough = performance.now() + 300;

@@ -1,5 +1,31 @@
+/** `haze doctor`: what is here, and what to do about what is not. */
 import type { Args } from '../config/args.js';
-import { newRunConfig } from '../config/run-config.js';
+import { COMPUTING_DEFAULTS, readRequireCuda } from '../config/computing.js';
+import { chooseDevice } from '../device/choose.js';
+import { examine, type Finding } from './findings.js';
+import { printJson } from './text.js';
+
 export async function run(args: Args): Promise<void> {
-  console.log(JSON.stringify(newRunConfig('x', args)));
+  const findings = await examine();
+  if (args.boolean('json')) printJson(asJson(findings));
+  else process.stdout.write(asText(findings));
+  chooseDevice(COMPUTING_DEFAULTS, readRequireCuda(args));
+}
+
+function asJson(findings: readonly Finding[]): unknown {
+  return {
+    ok: findings.every(({ state }) => state !== 'missing'),
+    findings,
+  };
+}
+
+const MARKS = { good: '✓', optional: '-', missing: '✗' };
+
+function asText(findings: readonly Finding[]): string {
+  const width = Math.max(...findings.map(({ what }) => what.length));
+  const lines = findings.flatMap(({ what, state, found, mend }) => [
+    `${MARKS[state]} ${what.padEnd(width)}  ${found}`,
+    ...(mend === null ? [] : [`  ${' '.repeat(width)}  → ${mend}`]),
+  ]);
+  return `${lines.join('\n')}\n`;
 }

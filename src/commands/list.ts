@@ -7,6 +7,9 @@ import type { Command } from './command.js';
 
 const { size } = modelFlags;
 
+/** Parity draws no random numbers. */
+const { seed: _, ...withoutSeed } = computingFlags;
+
 const jsonFlag = { json: { describe: 'Print JSON alone' } };
 
 const MODEL = 'A run, a checkpoint folder or a .safetensors file';
@@ -75,10 +78,15 @@ const sample: Command = {
 const noise: Command = {
   name: 'noise',
   describe: 'Draw the forward process: an image going down in noise',
-  positional: { name: 'image', describe: 'A picture file', optional: false },
+  positional: {
+    name: 'image',
+    describe: 'A picture file, or toy-cars for a drawn one',
+    optional: false,
+  },
   groups: {
     'Picture:': {
       size: { ...size!, describe: 'Side of each square, in pixels' },
+      fit: dataFlags.fit!,
       out: { describe: 'The strip', value: 'FILE.png', default: 'noise.png' },
     },
     'Diffusion:': diffusionFlags,
@@ -119,7 +127,7 @@ const parity: Command = {
     describe: 'A .safetensors file of expected values',
     optional: false,
   },
-  groups: { 'Output:': jsonFlag, 'Computing:': computingFlags },
+  groups: { 'Output:': jsonFlag, 'Computing:': withoutSeed },
   examples: [['haze parity test/fixtures/unet_rgb_16.safetensors', '']],
   notes: 'Exits with 3 when a group of values is not within its tolerance.',
   load: () => import('./parity.js'),

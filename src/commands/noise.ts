@@ -1,5 +1,101 @@
+/** `haze noise`: q(x_t|x_0) of one image at evenly spaced t, as the reference's first figure. */
 import type { Args } from '../config/args.js';
-import { newRunConfig } from '../config/run-config.js';
+import {
+  COMPUTING_DEFAULTS,
+  checkComputing,
+  readComputing,
+  readRequireCuda,
+  readSeed,
+} from '../config/computing.js';
+import type { DiffusionConfig } from '../config/config.js';
+import {
+  checkBetasUsed,
+  checkDiffusion,
+  DIFFUSION_DEFAULTS,
+  readDiffusion,
+} from '../config/diffusion.js';
+import { readModel } from '../config/model.js';
+import { PRESETS } from '../config/presets.js';
+import { readFit } from '../config/training.js';
+import { decode } from '../data/decode.js';
+import { type Item, openSource } from '../data/source.js';
+import { TOY_CARS } from '../data/toy-cars.js';
+import { chooseDevice } from '../device/choose.js';
+import { CounterRandom, PURPOSE } from '../diffusion/random.js';
+import { makeSchedule } from '../diffusion/schedule.js';
+import { Arithmetic } from '../engine/arithmetic.js';
+import { UsageError } from '../errors.js';
+import { strip } from '../io/grid.js';
+import { checkOutputPath } from '../io/output-path.js';
+import { PICTURE_EXTENSIONS, writePicture } from '../io/pictures.js';
+
+/** Squares of the strip: t = 0 and the last t among them. */
+const MOMENTS = 10;
+
 export async function run(args: Args): Promise<void> {
-  console.log(JSON.stringify(newRunConfig('x', args)));
+  const spec = args.positional('image', 'a picture file or toy-cars');
+  const out = args.text('out') ?? 'noise.png';
+  await checkOutputPath('--out', out, PICTURE_EXTENSIONS);
+  const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
+  chooseDevice(computing, readRequireCuda(args));
+  const diffusion = readForwardProcess(args);
+  const size = readModel(args).size ?? PRESETS.reference.model.size;
+  const seed = readSeed(args) ?? 0;
+  const pixels = await readImage(spec, seed, { size, channels: 3, fit: readFit(args) ?? 'squash' });
+  const ts = moments(diffusion.timesteps);
+  const data = noised(pixels, ts, diffusion, seed);
+  await writePicture(
+    out,
+    strip({ data, count: ts.length, height: size, width: size, channels: 3 }),
+  );
+  process.stdout.write(`${out}: t = ${ts.join(', ')}\n`);
+}
+
+function readForwardProcess(args: Args): DiffusionConfig {
+  const given = readDiffusion(args);
+  const diffusion = checkDiffusion({ ...DIFFUSION_DEFAULTS, ...given });
+  checkBetasUsed(diffusion, given);
+  return diffusion;
+}
+
+/** The image's pixels, or those of the first car that the seed draws. @throws UsageError when it is no picture. */
+async function readImage(
+  spec: string,
+  seed: number,
+  target: Parameters<typeof decode>[1],
+): Promise<Uint8Array> {
+  const item: Item =
+    spec === TOY_CARS ? (await openSource(spec, seed)).item(0) : { kind: 'file', path: spec };
+  try {
+    return await decode(item, target);
+  } catch (error) {
+    throw new UsageError(`${spec}: expected a picture, got none: ${(error as Error).message}`);
+  }
+}
+
+/** Timesteps from 0 to T−1, evenly spaced. */
+function moments(timesteps: number): number[] {
+  const count = Math.min(MOMENTS, timesteps);
+  if (count === 1) return [0];
+  return Array.from({ length: count }, (_, i) => Math.round((i * (timesteps - 1)) / (count - 1)));
+}
+
+/** x_t at each t as bytes, with the same ε throughout, so that the squares show one path into noise. */
+function noised(
+  pixels: Uint8Array,
+  ts: readonly number[],
+  diffusion: DiffusionConfig,
+  seed: number,
+): Uint8Array {
+  const arithmetic = new Arithmetic();
+  const schedule = makeSchedule(diffusion);
+  const x0 = arithmetic.toFloat(pixels);
+  const noise = new CounterRandom(seed).normals(PURPOSE.forwardFigure, 0, 0, x0.length);
+  const out = new Uint8Array(ts.length * pixels.length);
+  for (const [i, t] of ts.entries()) {
+    const signal = schedule.sqrtAlphaBar[t]!;
+    const xt = arithmetic.qSample(x0, noise, signal, schedule.sqrtOneMinusAlphaBar[t]!);
+    out.set(arithmetic.toBytes(xt), i * pixels.length);
+  }
+  return out;
 }

@@ -1,5 +1,49 @@
+/** `haze parity`: how far our numbers are from PyTorch's, and whether that is far enough away to be wrong. */
 import type { Args } from '../config/args.js';
-import { newRunConfig } from '../config/run-config.js';
+import {
+  COMPUTING_DEFAULTS,
+  checkComputing,
+  readComputing,
+  readRequireCuda,
+} from '../config/computing.js';
+import { printable } from '../config/source.js';
+import { chooseDevice } from '../device/choose.js';
+import { CheckError } from '../errors.js';
+import type { Group } from '../parity/compare.js';
+import { compareFixture } from '../parity/compare-fixture.js';
+import { Fixture } from '../parity/fixture.js';
+import { wasmSubject } from '../parity/wasm-subject.js';
+import { printJson, table } from './text.js';
+
 export async function run(args: Args): Promise<void> {
-  console.log(JSON.stringify(newRunConfig('x', args)));
+  const path = args.positional('fixture', 'a .safetensors file of expected values');
+  const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
+  chooseDevice(computing, readRequireCuda(args));
+  const groups = await compareFixture(await Fixture.read(path), wasmSubject(computing));
+  const failed = groups.filter((group) => !group.holds);
+  if (args.boolean('json')) printJson({ fixture: path, holds: failed.length === 0, groups });
+  else process.stdout.write(asText(groups));
+  if (failed.length > 0)
+    throw new CheckError(
+      `${path}: ${failed.length} of ${groups.length} groups are not within their tolerance\n` +
+        failed.map(describe).join('\n'),
+    );
+}
+
+function asText(groups: readonly Group[]): string {
+  const rows = groups.map(({ name, values, largestError, worst, holds }) => [
+    name,
+    String(values),
+    largestError.toExponential(1),
+    `${worst.error.toExponential(1)} of ${worst.tolerance.toExponential(1)}`,
+    holds ? 'holds' : 'DOES NOT HOLD',
+  ]);
+  const head = ['group', 'values', 'largest error', 'nearest to its tolerance', ''];
+  return table([head, ...rows], [1, 2]);
+}
+
+function describe({ worst }: Group): string {
+  const { tensor, index, expected, got, tolerance } = worst;
+  const place = index.length > 0 ? `${printable(tensor)}[${index.join(', ')}]` : printable(tensor);
+  return `${place}: expected ${expected}, got ${got}, tolerance ${tolerance.toExponential(1)}`;
 }

@@ -1,5 +1,144 @@
+/** `haze sample`: images from a model, as a grid, a film strip and an animation. */
 import type { Args } from '../config/args.js';
-import { newRunConfig } from '../config/run-config.js';
-export async function run(args: Args): Promise<void> {
-  console.log(JSON.stringify(newRunConfig('x', args)));
+import {
+  COMPUTING_DEFAULTS,
+  checkComputing,
+  readComputing,
+  readRequireCuda,
+  readSeed,
+} from '../config/computing.js';
+import type { ModelConfig } from '../config/config.js';
+import { openModel } from '../config/open-model.js';
+import { readSampling, SAMPLING_NAMES } from '../config/sampling.js';
+import { Arithmetic } from '../engine/arithmetic.js';
+import { film, grid, type Images } from '../io/grid.js';
+import { checkOutputPath } from '../io/output-path.js';
+import {
+  ANIMATION_EXTENSIONS,
+  PICTURE_EXTENSIONS,
+  writeAnimation,
+  writePicture,
+} from '../io/pictures.js';
+import type { SampleOptions, SampleResult } from '../sample/options.js';
+import { sample } from '../sample/sample.js';
+import { interruptible } from './interrupt.js';
+import { openProgress } from './progress.js';
+
+/** Images that a film strip shows, a row each, and its columns. */
+const FILM_ROWS = 4;
+const FILM_MOMENTS = 10;
+/** Images that an animation shows, and its frames. */
+const GIF_IMAGES = 64;
+const GIF_MOMENTS = 60;
+
+interface Outputs {
+  readonly out: string | undefined;
+  readonly film: string | undefined;
+  readonly gif: string | undefined;
 }
+
+export async function run(args: Args): Promise<void> {
+  const path = args.positional('model', 'a run, a checkpoint folder or a .safetensors file');
+  const outputs = await readOutputs(args);
+  const options = await readOptions(path, args, outputs);
+  const progress = openProgress('reverse step');
+  try {
+    const result = await interruptible('stopping', (signal) =>
+      sample({
+        ...options,
+        signal,
+        onEvent: (event) => {
+          if (event.kind === 'note') progress.line(event.text);
+          else progress.update(event.done, event.total, '');
+        },
+      }),
+    );
+    progress.stop();
+    await write(result, options, outputs);
+  } finally {
+    progress.stop();
+  }
+}
+
+/** Where pictures go; the grid has a name of its own unless only others were asked for. */
+async function readOutputs(args: Args): Promise<Outputs> {
+  const [out, film, gif] = [args.text('out'), args.text('film'), args.text('gif')];
+  const grid = out ?? (film === undefined && gif === undefined ? 'samples.png' : undefined);
+  if (grid !== undefined) await checkOutputPath('--out', grid, PICTURE_EXTENSIONS);
+  if (film !== undefined) await checkOutputPath('--film', film, PICTURE_EXTENSIONS);
+  if (gif !== undefined) await checkOutputPath('--gif', gif, ANIMATION_EXTENSIONS);
+  return { out: grid, film, gif };
+}
+
+async function readOptions(path: string, args: Args, outputs: Outputs): Promise<SampleOptions> {
+  const count = args.whole('count', { min: 1, max: 65_536 }) ?? 16;
+  const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
+  const { weights, model, diffusion } = await openModel(path, args);
+  return {
+    weights,
+    model,
+    diffusion,
+    sampling: readSampling(args.renamed(SAMPLING_NAMES), diffusion.timesteps),
+    computing,
+    seed: readSeed(args) ?? 0,
+    count,
+    frames: frames(count, outputs),
+    requireCuda: readRequireCuda(args),
+  };
+}
+
+function frames(count: number, { film, gif }: Outputs): SampleOptions['frames'] {
+  if (gif !== undefined) return { moments: GIF_MOMENTS, images: Math.min(count, GIF_IMAGES) };
+  if (film !== undefined) return { moments: FILM_MOMENTS, images: Math.min(count, FILM_ROWS) };
+  return null;
+}
+
+async function write(
+  { images, frames }: SampleResult,
+  { model, count }: SampleOptions,
+  outputs: Outputs,
+): Promise<void> {
+  const moments = frames.map((frame) => pictures(frame.images, model));
+  if (outputs.out !== undefined) {
+    await writePicture(outputs.out, grid(pictures(images, model)));
+    say(outputs.out, `${count} images`);
+  }
+  if (outputs.film !== undefined) {
+    const columns = evenly(moments, FILM_MOMENTS).map((moment) => first(moment, FILM_ROWS));
+    await writePicture(outputs.film, film(columns));
+    say(outputs.film, 'from noise to image');
+  }
+  if (outputs.gif !== undefined) {
+    await writeAnimation(
+      outputs.gif,
+      moments.map((moment) => grid(moment)),
+    );
+    say(outputs.gif, 'coming out of the noise');
+  }
+}
+
+/** f32 images in [-1, 1] as bytes. */
+function pictures(data: Float32Array, { size, channels }: ModelConfig): Images {
+  const count = data.length / (size * size * channels);
+  return { data: new Arithmetic().toBytes(data), count, height: size, width: size, channels };
+}
+
+/** The first images of several. */
+function first(images: Images, count: number): Images {
+  const kept = Math.min(count, images.count);
+  const each = images.data.length / images.count;
+  return { ...images, count: kept, data: images.data.subarray(0, kept * each) };
+}
+
+/** `count` of a list, evenly spaced, first and last among them. */
+function evenly<T>(list: readonly T[], count: number): T[] {
+  if (list.length <= count) return [...list];
+  return Array.from(
+    { length: count },
+    (_, i) => list[Math.round((i * (list.length - 1)) / (count - 1))]!,
+  );
+}
+
+const say = (path: string, what: string): void => {
+  process.stdout.write(`${path}: ${what}\n`);
+};

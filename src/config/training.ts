@@ -1,11 +1,9 @@
 import { resolve } from 'node:path';
+import { TOY_CARS } from '../data/toy-cars.js';
 import { UsageError } from '../errors.js';
-import type { DataConfig, HeldOut, TrainingConfig } from './config.js';
+import type { DataConfig, Fit, HeldOut, TrainingConfig } from './config.js';
 import { type Flags, given } from './flag.js';
 import { quote, type Source } from './source.js';
-
-/** The data set that the program draws itself. */
-export const TOY_CARS = 'toy-cars';
 
 export const dataFlags: Flags = {
   fit: {
@@ -67,7 +65,7 @@ export const dataSource = (source: string): string =>
 /** The data settings that a source gives; `heldOut` reads that one, whose form differs by source. */
 export function readData(source: Source, heldOut: HeldOut | undefined): Partial<DataConfig> {
   return given<Omit<DataConfig, 'source'>>({
-    fit: source.oneOf('fit', ['squash', 'crop']),
+    fit: readFit(source),
     flip: source.boolean('flip'),
     heldOut,
   });
@@ -105,6 +103,8 @@ export function readTraining(source: Source): Partial<TrainingConfig> {
     ...((epochs ?? steps) !== undefined && { epochs: epochs ?? null, steps: steps ?? null }),
   };
 }
+
+export const readFit = (source: Source): Fit | undefined => source.oneOf('fit', ['squash', 'crop']);
 
 export const readBatch = (source: Source): number | undefined =>
   source.whole('batch', { min: 1, max: 65_536 });

@@ -1,5 +1,5 @@
 /** What a worker of the decoding pool does: a few items at a time, straight into shared memory. */
-import { stat } from 'node:fs/promises';
+import { statSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
 import sharp from 'sharp';
 import { decode, imageBytes, type Target } from './decode.js';
@@ -33,19 +33,17 @@ export default async function decodeTask({ items, out }: DecodeTask): Promise<Fa
       const image = await decode(item, target);
       if (out) new Uint8Array(out.buffer, out.offset + i * bytes, bytes).set(image);
     } catch (error) {
-      failures.push({ item: i, reason: await reasonOf(item, error) });
+      failures.push({ item: i, reason: reasonOf(item, error) });
     }
   }
   return failures;
 }
 
 /** One line without the path, which the report names already. */
-async function reasonOf(item: Item, error: unknown): Promise<string> {
-  if (item.kind === 'file') {
-    const entry = await stat(item.path).catch((e: NodeJS.ErrnoException) => e);
-    if (entry instanceof Error) return entry.code ?? entry.message;
-    if (entry.size === 0) return 'the file is empty';
-  }
-  const message = error instanceof Error ? error.message : String(error);
+function reasonOf(item: Item, error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code !== undefined) return code;
+  if (item.kind === 'file' && statSync(item.path, { throwIfNoEntry: false })?.size === 0)
+    return 'the file is empty';
   return message.split('\n')[0]!.trim();
 }

@@ -2,10 +2,11 @@
  * From an item to the u8 pixels of the training image: decoding by sharp (or a plain read for files of raw
  * pixels), then our own antialiased scaling, the same for every source.
  */
-import { open } from 'node:fs/promises';
+import { closeSync, openSync, readSync } from 'node:fs';
 import sharp from 'sharp';
 import { Arithmetic } from '../engine/arithmetic.js';
 import { CAR_UNITS } from './car-drawing.js';
+import { jpegSize } from './jpeg-size.js';
 import type { Item } from './source.js';
 import { carPicture } from './toy-cars.js';
 
@@ -63,7 +64,7 @@ const SHARP = { failOn: 'error', autoOrient: true } as const;
  * look as they do in a browser. Of an animation this is the first frame.
  */
 async function loadFile(path: string, size: number): Promise<Picture> {
-  const { data, info } = await sharp(await shrunk(path, size), SHARP)
+  const { data, info } = await sharp(await input(path, size), SHARP)
     .flatten({ background: '#ffffff' })
     .toColourspace('srgb')
     .raw()
@@ -71,40 +72,51 @@ async function loadFile(path: string, size: number): Promise<Picture> {
   return { pixels: data, width: info.width, height: info.height, channels: 3 };
 }
 
+/** Bytes looked at to find a JPEG's size; smaller files are read whole. */
+const HEAD = 1 << 16;
+
 /**
+ * What sharp is given to read: the bytes of a small file, the path of a larger one, and for a JPEG of at
+ * least four times the target the path with a wish to shrink it while it loads.
+ *
  * A JPEG can be decoded at a half, a quarter or an eighth of its size by leaving out frequencies, in about
  * half the time. We ask for it where that leaves at least twice the target, so that our own scaling still
- * has the last word. sharp gives no option for it, and its `resize` would add a resampling of its own;
- * libvips takes loader options in brackets after a file name.
+ * has the last word. sharp has no option for it, and its `resize` would add a resampling of its own; but
+ * libvips takes a loader's options in brackets after the file name.
  */
-async function shrunk(path: string, size: number): Promise<string> {
-  const { format, width, height } = await sharp(path, SHARP).metadata();
-  if (format !== 'jpeg') return path;
-  const side = Math.min(width, height);
+async function input(path: string, size: number): Promise<string | Buffer> {
+  const head = readAt(path, 0, HEAD);
+  const side = await jpegSide(path, head);
   const factor = [8, 4, 2].find((f) => Math.floor(side / f) >= 2 * size);
-  return factor ? `${path}[shrink=${factor}]` : path;
+  if (factor) return `${path}[shrink=${factor}]`;
+  return head.length < HEAD ? head : path;
+}
+
+/** The short side of a JPEG, 0 for other files. */
+async function jpegSide(path: string, head: Buffer): Promise<number> {
+  if (head[0] !== 0xff || head[1] !== 0xd8) return 0;
+  const { width, height } = jpegSize(head) ?? (await sharp(path).metadata());
+  return Math.min(width, height);
+}
+
+/** Up to `length` bytes, read at once: a worker has nothing better to do, and the asynchronous way costs more. */
+function readAt(path: string, offset: number, length: number): Buffer {
+  const file = openSync(path, 'r');
+  try {
+    const bytes = Buffer.allocUnsafe(length);
+    return bytes.subarray(0, readSync(file, bytes, 0, length, offset));
+  } finally {
+    closeSync(file);
+  }
 }
 
 async function loadRecord(item: Item & { kind: 'record' }): Promise<Picture> {
   const { from, offset, width, height, channels } = item;
   const length = width * height * channels;
   const bytes =
-    typeof from === 'string'
-      ? await readAt(from, offset, length)
-      : new Uint8Array(from, offset, length);
+    typeof from === 'string' ? readAt(from, offset, length) : new Uint8Array(from, offset, length);
+  if (bytes.length < length) throw new Error('the file has become shorter');
   return { pixels: item.planar ? interleave(bytes) : bytes, width, height, channels };
-}
-
-async function readAt(path: string, offset: number, length: number): Promise<Uint8Array> {
-  const file = await open(path);
-  try {
-    const bytes = new Uint8Array(length);
-    const { bytesRead } = await file.read(bytes, 0, length, offset);
-    if (bytesRead < length) throw new Error('the file has become shorter');
-    return bytes;
-  } finally {
-    await file.close();
-  }
 }
 
 /** Three planes to RGB pixels. */

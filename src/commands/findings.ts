@@ -1,0 +1,157 @@
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { arch, availableParallelism, cpus, freemem, homedir, platform, totalmem } from 'node:os';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { MAX_BYTES } from '../engine/arena.js';
+import { bestBuild, compile, createMemory } from '../engine/module.js';
+import { bytes } from './text.js';
+
+/** One thing the doctor looked at. */
+export interface Finding {
+  readonly what: string;
+  /** `optional`: not there, and not needed either; `missing`: something will not work. */
+  readonly state: 'good' | 'optional' | 'missing';
+  readonly found: string;
+  /** What the user can do about it; null where nothing needs doing. */
+  readonly mend: string | null;
+}
+
+/** Looks at everything, in the order of the report. */
+export async function examine(): Promise<Finding[]> {
+  return [
+    node(),
+    machine(),
+    memory(),
+    kernels(),
+    sharedMemory(),
+    await pictures(),
+    tensorflow(),
+    await cache(),
+  ];
+}
+
+const good = (what: string, found: string): Finding => ({ what, state: 'good', found, mend: null });
+
+function node(): Finding {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const found = `${process.version} (${platform()} ${arch()})`;
+  if (major > 20 || (major === 20 && minor >= 19)) return good('Node', found);
+  return {
+    what: 'Node',
+    state: 'missing',
+    found,
+    mend: 'install Node 20.19 or newer: https://nodejs.org',
+  };
+}
+
+function machine(): Finding {
+  const count = availableParallelism();
+  const model = cpus()[0]?.model.trim() || 'unknown processor';
+  return good('Processor', `${model}, ${count} ${count === 1 ? 'core' : 'cores'} to use`);
+}
+
+/** What this process may use: a container's limit counts where there is one. */
+function memory(): Finding {
+  const limit = process.constrainedMemory?.() ?? 0;
+  const total = limit > 0 && limit < totalmem() ? limit : totalmem();
+  const found = `${bytes(total)}, ${bytes(Math.min(freemem(), total))} free; the wasm device takes ${bytes(MAX_BYTES)} at most`;
+  if (total >= MAX_BYTES) return good('Memory', found);
+  const mend = 'models that fit are smaller: haze inspect --preset small shows what one needs';
+  return { what: 'Memory', state: 'optional', found, mend };
+}
+
+/** Whether the kernels compile, and which build runs. */
+function kernels(): Finding {
+  const what = 'Kernels';
+  const build = bestBuild();
+  try {
+    compile('strict');
+    compile(build);
+  } catch (error) {
+    const found = `the WebAssembly modules do not load: ${(error as Error).message}`;
+    return { what, state: 'missing', found, mend: 'npm ci && npm run build' };
+  }
+  if (build === 'relaxed')
+    return good(what, 'SIMD, and relaxed SIMD (fused multiply-add): the relaxed build runs');
+  const mend = 'nothing is wrong; a newer Node is faster where it has relaxed SIMD';
+  return {
+    what,
+    state: 'optional',
+    found: 'SIMD without relaxed SIMD: the strict build runs',
+    mend,
+  };
+}
+
+/** Whether threads get a shared memory of the largest size; its pages are only reserved. */
+function sharedMemory(): Finding {
+  const what = 'Shared memory';
+  try {
+    createMemory(MAX_BYTES);
+    return good(what, `${bytes(MAX_BYTES)} granted to the engine's threads`);
+  } catch {
+    const found = `${bytes(MAX_BYTES)} refused by the system`;
+    return {
+      what,
+      state: 'optional',
+      found,
+      mend: 'raise the limit on address space: ulimit -v unlimited',
+    };
+  }
+}
+
+async function pictures(): Promise<Finding> {
+  const what = 'Pictures';
+  try {
+    const { default: sharp } = await import('sharp');
+    const readable = Object.values(sharp.format).filter(({ input }) => input.file || input.buffer);
+    const formats = readable.map(({ id }) => id).sort();
+    const { sharp: version, vips } = sharp.versions;
+    return good(what, `sharp ${version} (libvips ${vips}) reads ${formats.join(', ')}`);
+  } catch (error) {
+    const [reason] = (error as Error).message.split('\n');
+    return {
+      what,
+      state: 'missing',
+      found: `sharp does not load: ${reason}`,
+      mend: 'npm ci --include=optional',
+    };
+  }
+}
+
+function tensorflow(): Finding {
+  const found = 'not set up; --device wasm computes without it';
+  return { what: 'TensorFlow', state: 'optional', found, mend: null };
+}
+
+/** The user's cache, for what is set up once: `HAZE_CACHE`, else the XDG folder. */
+function cacheFolder(): string {
+  const { HAZE_CACHE, XDG_CACHE_HOME } = process.env;
+  if (HAZE_CACHE) return resolve(HAZE_CACHE);
+  const base =
+    XDG_CACHE_HOME && isAbsolute(XDG_CACHE_HOME) ? XDG_CACHE_HOME : join(homedir(), '.cache');
+  return join(base, 'haze');
+}
+
+async function cache(): Promise<Finding> {
+  const what = 'Cache';
+  const folder = cacheFolder();
+  const place = await nearest(folder);
+  const made = place === folder ? '' : ' (made when first needed)';
+  try {
+    await access(place, constants.W_OK);
+    return good(what, `${folder}${made}`);
+  } catch {
+    const mend = `chmod u+w '${place}', or set HAZE_CACHE to a folder you may write`;
+    return { what, state: 'optional', found: `${folder} cannot be written`, mend };
+  }
+}
+
+/** The folder itself or the nearest one above it that exists. */
+async function nearest(folder: string): Promise<string> {
+  try {
+    await access(folder);
+    return folder;
+  } catch {
+    return folder === dirname(folder) ? folder : nearest(dirname(folder));
+  }
+}

@@ -1,0 +1,29 @@
+import { UsageError } from '../errors.js';
+import type { Group } from './compare.js';
+import { compareNoising, compareTrajectory } from './diffusion.js';
+import type { Fixture } from './fixture.js';
+import { comparePasses } from './passes.js';
+import { compareSchedule } from './schedule.js';
+import type { Subject } from './subject.js';
+
+/**
+ * Compares every group of values that a fixture has.
+ * @throws UsageError for a fixture without any, or whose tensors do not belong together.
+ */
+export async function compareFixture(fixture: Fixture, subject: Subject): Promise<Group[]> {
+  const groups: (Group | null)[] = [...compareSchedule(fixture)];
+  if (fixture.has('xt') && fixture.has('x0')) groups.push(await compareNoising(fixture, subject));
+  if (hasPasses(fixture)) groups.push(...(await comparePasses(fixture, subject)));
+  if (fixture.has('sample/trajectory')) groups.push(await compareTrajectory(fixture, subject));
+  const found = groups.filter((group) => group !== null);
+  if (found.length === 0)
+    throw new UsageError(
+      `${fixture.path}: expected a group of values to compare (schedule tables, xt, eps_eval, eps_train, ` +
+        'grad/*, state1/*, losses, sample/trajectory), got none',
+    );
+  return found;
+}
+
+const hasPasses = (fixture: Fixture): boolean =>
+  ['eps_eval', 'eps_train', 'losses'].some((name) => fixture.has(name)) ||
+  ['grad', 'state1'].some((prefix) => fixture.below(prefix).size > 0);

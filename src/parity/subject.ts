@@ -1,0 +1,24 @@
+import type { Architecture } from '../unet/architecture.js';
+import type { UnetDevice } from '../unet/device.js';
+
+/** What is compared: a U-Net of some shape, and the arithmetic around it. Images are [batch, height, width, channel]. */
+export interface Subject {
+  unet(shape: UnetShape): Promise<UnetDevice>;
+  /** q(x_t|x_0) with a timestep an image. */
+  qSample(x0: Float32Array, t: Int32Array, noise: Float32Array): Promise<Float32Array>;
+  /** The ancestral step from x_t by ε̂ and the noise z, all images at t. */
+  pSample(
+    x: Float32Array,
+    epsilon: Float32Array,
+    t: number,
+    z: Float32Array,
+  ): Promise<Float32Array>;
+}
+
+export interface UnetShape {
+  readonly architecture: Architecture;
+  readonly size: number;
+  readonly batch: number;
+  readonly timesteps: number;
+  readonly training: boolean;
+}
