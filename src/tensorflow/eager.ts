@@ -7,6 +7,7 @@ import {
   FLOAT,
   type Machine,
   type Ops,
+  planned,
   type Routine,
   shape as shapeAttribute,
   string,
@@ -18,17 +19,17 @@ let machines = 0;
 export class EagerMachine<Name extends string> implements Machine<Name> {
   readonly #tensorflow: Tensorflow;
   readonly #ops: EagerOps;
-  readonly #routines: Readonly<Record<Name, Routine>>;
+  readonly #routines: ReadonlyMap<Name, Routine>;
 
-  constructor(tensorflow: Tensorflow, routines: Readonly<Record<Name, Routine>>) {
+  constructor(tensorflow: Tensorflow, routines: Readonly<Partial<Record<Name, Routine>>>) {
     this.#tensorflow = tensorflow;
-    this.#routines = routines;
+    this.#routines = new Map(Object.entries(routines) as [Name, Routine][]);
     this.#ops = new EagerOps(tensorflow);
   }
 
   run(routine: Name, inputs: readonly Float32Array[]): Float32Array[] {
     const { tf } = this.#tensorflow;
-    const { inputs: specs, body } = this.#routines[routine];
+    const { inputs: specs, body } = planned(this.#routines.get(routine), routine);
     return tf.tidy(() => {
       const tensors = specs.map(({ shape }, i) => tf.tensor(inputs[i]!, shape, 'float32'));
       return body(this.#ops, tensors).map((output) => output.dataSync() as Float32Array);

@@ -6,6 +6,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { RunError } from '../errors.js';
 import { type Constant, type Node, savedModel, TAG } from './graph-def.js';
 import type { Tensorflow } from './load.js';
 import {
@@ -14,6 +15,7 @@ import {
   INT32,
   type Machine,
   type Ops,
+  planned,
   type Routine,
   shape as shapeAttribute,
   string,
@@ -27,13 +29,13 @@ interface Ends {
 
 export class GraphMachine<Name extends string> implements Machine<Name> {
   readonly #tensorflow: Tensorflow;
-  readonly #ends = new Map<string, Ends>();
+  readonly #ends = new Map<Name, Ends>();
   #session: number | undefined;
 
-  constructor(tensorflow: Tensorflow, routines: Readonly<Record<Name, Routine>>) {
+  constructor(tensorflow: Tensorflow, routines: Readonly<Partial<Record<Name, Routine>>>) {
     this.#tensorflow = tensorflow;
     const recorder = new Recorder();
-    for (const [name, routine] of Object.entries<Routine>(routines))
+    for (const [name, routine] of Object.entries(routines) as [Name, Routine][])
       this.#ends.set(name, record(recorder, name, routine));
     const model = savedModel(recorder.nodes, tensorflow.install.packageFolder);
     this.#session = loadModel(tensorflow, model);
@@ -41,8 +43,8 @@ export class GraphMachine<Name extends string> implements Machine<Name> {
 
   run(routine: Name, inputs: readonly Float32Array[]): Float32Array[] {
     const { tf, backend } = this.#tensorflow;
-    const { inputs: specs, outputs } = this.#ends.get(routine)!;
-    if (this.#session === undefined) throw new Error('this U-Net was disposed');
+    const { inputs: specs, outputs } = planned(this.#ends.get(routine), routine);
+    if (this.#session === undefined) throw new RunError('this U-Net was disposed');
     const session = this.#session;
     return tf.tidy(() => {
       const fed = specs.map(({ shape }, i) => tf.tensor(inputs[i]!, shape, 'float32'));

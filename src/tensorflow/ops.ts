@@ -2,6 +2,7 @@
  * Raw TensorFlow operations, behind one interface with two sides: run at once (`eager.ts`), or recorded
  * into a graph (`graph.ts`). The U-Net is written once, over this.
  */
+import { RunError } from '../errors.js';
 
 /** An attribute of an operation, with the kind that its definition asks for. */
 export type Attribute =
@@ -53,6 +54,12 @@ export interface Machine<Name extends string> {
   run(routine: Name, inputs: readonly Float32Array[]): Float32Array[];
   /** Frees variables and graph; safe to call twice. */
   dispose(): void;
+}
+
+/** A routine that a machine was given. @throws RunError for one that it was not. */
+export function planned<T>(routine: T | undefined, name: string): T {
+  if (routine === undefined) throw new RunError(`this U-Net was planned without ${name}`);
+  return routine;
 }
 
 /** An operation with one output. */

@@ -26,18 +26,22 @@ export type RoutineName =
 /** Weight of the batch in a running statistic: PyTorch's `momentum`. */
 const MOMENTUM = 0.1;
 
-/** Every routine of a U-Net; `→` says what each gives. */
-export function unetRoutines(shape: UnetShape, loss: Loss): Record<RoutineName, Routine> {
+/** What a U-Net can be asked to do; `→` says what each gives. Without `training`, that costs no memory. */
+export function unetRoutines(
+  shape: UnetShape,
+  loss: Loss,
+  training: boolean,
+): Partial<Record<RoutineName, Routine>> {
   const { architecture, size, batch } = shape;
   const variables = unetVariables(architecture);
   const { parameters, statistics, optimizer } = variables;
+  const state = [...parameters, ...statistics];
   const image = [batch, size, size, architecture.channels];
   const input = [
     { name: 'xt', shape: image },
     { name: 'embedding', shape: [batch, architecture.timeDim] },
   ];
-  const trainingInput = [...input, { name: 'noise', shape: image }];
-  return {
+  const prediction: Partial<Record<RoutineName, Routine>> = {
     // → ε̂
     'predict-running': {
       inputs: input,
@@ -48,6 +52,15 @@ export function unetRoutines(shape: UnetShape, loss: Loss): Record<RoutineName, 
       inputs: input,
       body: (ops, inputs) => [predict(new Store(ops, variables), shape, 'batch', inputs)],
     },
+    reset: resetting(variables, training ? [...state, ...optimizer, RATE] : state),
+    'import-state': importing(variables, state),
+    'export-state': exporting(variables, state),
+  };
+  if (!training) return prediction;
+
+  const trainingInput = [...input, { name: 'noise', shape: image }];
+  return {
+    ...prediction,
     // → loss, ε̂, then the gradient of each parameter
     gradients: {
       inputs: trainingInput,
@@ -69,9 +82,6 @@ export function unetRoutines(shape: UnetShape, loss: Loss): Record<RoutineName, 
       },
     },
     'set-rate': importing(variables, [RATE]),
-    reset: resetting(variables),
-    'import-state': importing(variables, [...parameters, ...statistics]),
-    'export-state': exporting(variables, [...parameters, ...statistics]),
     'import-optimizer': importing(variables, optimizer),
     'export-optimizer': exporting(variables, optimizer),
   };
@@ -89,12 +99,12 @@ const importing = (variables: UnetVariables, list: readonly Variable[]): Routine
   },
 });
 
-/** A routine that sets every variable to zero. → nothing */
-const resetting = (variables: UnetVariables): Routine => ({
+/** A routine that sets variables to zero. → nothing */
+const resetting = (variables: UnetVariables, list: readonly Variable[]): Routine => ({
   inputs: [],
   body: (ops) => {
     const store = new Store(ops, variables);
-    for (const { name, kept } of store.all) {
+    for (const { name, kept } of list) {
       const attributes = { T: FLOAT, index_type: INT32 };
       store.assign(name, one(ops, 'Fill', [vector(ops, ...kept), scalar(ops, 0)], attributes));
     }

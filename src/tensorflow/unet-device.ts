@@ -20,6 +20,8 @@ export interface TensorflowUnetOptions extends LoadOptions {
   /** Timesteps of the schedule: `t` is below it. */
   readonly timesteps: number;
   readonly loss?: Loss;
+  /** Keeps Adam's moments and can take steps; default true. */
+  readonly training?: boolean;
   /** Operation by operation instead of one graph a step. */
   readonly eager?: boolean;
 }
@@ -47,12 +49,12 @@ class TensorflowUnet implements UnetDevice {
   #batches = new Map<string, bigint>();
 
   constructor(tensorflow: Tensorflow, options: TensorflowUnetOptions) {
-    const { architecture, loss = 'l1', eager = false } = options;
+    const { architecture, loss = 'l1', training = true, eager = false } = options;
     this.batch = options.batch;
     this.#shape = options;
     this.#variables = unetVariables(architecture);
     this.#table = timeTable(options.timesteps, architecture.timeDim, architecture.timeDim);
-    const routines = unetRoutines(options, loss);
+    const routines = unetRoutines(options, loss, training);
     this.#machine = eager
       ? new EagerMachine(tensorflow, routines)
       : new GraphMachine(tensorflow, routines);

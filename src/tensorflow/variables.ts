@@ -60,13 +60,12 @@ const variable = (name: string, shape: readonly number[]): Variable => ({
 /** The variables of one machine, by name. */
 export class Store<V> {
   readonly ops: Ops<V>;
-  readonly all: readonly Variable[];
   readonly #shapes: ReadonlyMap<string, readonly number[]>;
 
   constructor(ops: Ops<V>, { parameters, statistics, optimizer }: UnetVariables) {
     this.ops = ops;
-    this.all = [...parameters, ...statistics, ...optimizer, RATE];
-    this.#shapes = new Map(this.all.map(({ name, kept }) => [name, kept]));
+    const all = [...parameters, ...statistics, ...optimizer, RATE];
+    this.#shapes = new Map(all.map(({ name, kept }) => [name, kept]));
   }
 
   /** The resource that an operation updates in place. */
