@@ -25,6 +25,8 @@ export interface Tensorflow {
 export interface LoadOptions {
   /** Allow TF32 (10-bit mantissas) in convolutions and products on Ampere GPUs and later; default true. */
   readonly tf32?: boolean;
+  /** Leave the environment as it is, for comparisons with tfjs as others use it; default false. */
+  readonly asShipped?: boolean;
 }
 
 let loading: Promise<Tensorflow> | undefined;
@@ -56,8 +58,9 @@ export async function loadInstall(
   install: Install,
   options: LoadOptions = {},
 ): Promise<Tensorflow> {
-  for (const [name, value] of Object.entries(libraryEnvironment(options)))
-    process.env[name] ??= value;
+  if (!options.asShipped)
+    for (const [name, value] of Object.entries(libraryEnvironment(options)))
+      process.env[name] ??= value;
   shimNode();
   const require = createRequire(path.join(install.packageFolder, 'package.json'));
   const tf = require('@tensorflow/tfjs') as Tf;
