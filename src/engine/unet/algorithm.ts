@@ -1,7 +1,7 @@
 import { type ConvKind, type Convolution, gridRows } from '../convolution.js';
 import type { View } from '../tensors.js';
 import type * as winograd from '../winograd.js';
-import { planForward, planWeightGradient } from '../winograd.js';
+import { planForward, planWeightGradient, prefersDeep } from '../winograd.js';
 
 /**
  * Which layers go through Winograd's minimal filtering and by which tiles. A function of the layer's shape alone, so
@@ -33,7 +33,7 @@ export function chooseAlgorithm(c: Convolution, fixed: boolean): winograd.Winogr
 /** The plan of a forward convolution (or of a data gradient), or null for matrix multiplication. */
 export function winogradForward(c: Convolution, fixed: boolean): winograd.ForwardPlan | null {
   const described = describe(c, fixed);
-  return described && planForward(described);
+  return described && planForward(described, !fixed && prefersDeep(described));
 }
 
 /** The plan of a weight gradient, or null. */
