@@ -9,7 +9,7 @@ export async function run(args: Args): Promise<void> {
   const findings = await examine();
   if (args.boolean('json')) printJson(asJson(findings));
   else process.stdout.write(asText(findings));
-  chooseDevice(COMPUTING_DEFAULTS, readRequireCuda(args));
+  await chooseDevice(COMPUTING_DEFAULTS, readRequireCuda(args));
 }
 
 function asJson(findings: readonly Finding[]): unknown {

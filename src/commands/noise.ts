@@ -37,7 +37,7 @@ export async function run(args: Args): Promise<void> {
   const out = args.text('out') ?? 'noise.png';
   await checkOutputPath('--out', out, PICTURE_EXTENSIONS);
   const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
-  chooseDevice(computing, readRequireCuda(args));
+  await chooseDevice(computing, readRequireCuda(args));
   const diffusion = readForwardProcess(args);
   const size = readModel(args).size ?? PRESETS.reference.model.size;
   const seed = readSeed(args) ?? 0;

@@ -1,20 +1,22 @@
 import type { ComputingConfig, DeviceChoice } from '../config/config.js';
-import { CheckError, UsageError } from '../errors.js';
 
 /**
- * Which device computes, and why.
- * @throws CheckError when a CUDA GPU is required and none is usable; UsageError for a device that is not set up.
+ * Which device computes, and why. TensorFlow is looked at only where it is asked for: looking takes a second.
+ * @throws CheckError when a CUDA GPU is required and none is usable, saying what is missing.
  */
-export function chooseDevice(
-  { device, arithmetic }: ComputingConfig,
+export async function chooseDevice(
+  { device }: ComputingConfig,
   requireCuda: boolean,
-): Omit<DeviceChoice, 'description'> {
-  if (requireCuda)
-    throw new CheckError('--require cuda: no usable GPU, since TensorFlow is not set up');
-  if (device === 'tensorflow')
-    throw new UsageError('--device: tensorflow is not set up here; wasm and auto are there');
-  if (arithmetic === 'tensorflow')
-    throw new UsageError('--arithmetic: tensorflow is not set up here; wasm is there');
-  if (device === 'auto') return { device: 'wasm', why: 'auto found no usable GPU' };
-  return { device: 'wasm', why: '--device wasm' };
+): Promise<Omit<DeviceChoice, 'description'>> {
+  if (requireCuda) {
+    await (await describer()).requireCuda();
+    if (device === 'wasm') return { device, why: '--device wasm; a CUDA GPU is there but unused' };
+  }
+  if (device !== 'auto') return { device, why: `--device ${device}` };
+  const { used } = await (await describer()).describeTensorflow();
+  if (used === undefined || used === 'cpu')
+    return { device: 'wasm', why: 'auto found no usable GPU' };
+  return { device: 'tensorflow', why: `auto found ${used.name}` };
 }
+
+const describer = () => import('../tensorflow/describe.js');
