@@ -1,4 +1,5 @@
-import { availableParallelism } from 'node:os';
+import { threadCount } from '../config/computing.js';
+import { chooseDevice } from '../device/choose.js';
 import type { Trajectory } from '../diffusion/sampler.js';
 import type { Schedule } from '../diffusion/schedule.js';
 import { WasmSampler } from '../engine/wasm-sampler.js';
@@ -14,13 +15,14 @@ export async function openSampler(
   batch: number,
   state: StateDict,
 ): Promise<Sampler> {
-  const { computing, model, sampling, seed } = options;
+  const { computing, model, sampling, seed, requireCuda } = options;
+  chooseDevice(computing, requireCuda);
   const sampler = WasmSampler.create({
     architecture: model,
     size: model.size,
     batch,
     timesteps: schedule.timesteps,
-    threads: computing.threads ?? availableParallelism(),
+    threads: threadCount(computing),
     strict: computing.strict,
     trajectory,
     norm: sampling.norm,
