@@ -56,7 +56,7 @@ export function transformWeights(
   if (u === undefined) return [];
   const at = memory.layout.layers.get(name)!;
   const kind = convKind(at.layer.kind, at.layer.kernel);
-  const plan = winogradForward({ kind, batch: memory.shape.batch, input, output }, true, true);
+  const plan = winogradForward({ kind, batch: memory.shape.batch, input, output }, true);
   if (!plan) return [];
   const w = memory.regions.weights + 4 * at.weight;
   const { place, winograd } = memory;

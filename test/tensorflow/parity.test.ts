@@ -1,0 +1,16 @@
+import { compareFixture } from '../../src/parity/compare-fixture.js';
+import { Fixture } from '../../src/parity/fixture.js';
+import { tensorflowSubject } from '../../src/tensorflow/parity-subject.js';
+import { tensorflowTest } from '../helpers/tensorflow.js';
+import { UNET_FIXTURES } from '../helpers/unet-fixture.js';
+
+for (const name of UNET_FIXTURES)
+  for (const eager of [false, true])
+    tensorflowTest(`${name} passes parity, ${eager ? 'eager' : 'graph'}`, async (t) => {
+      const url = new URL(`../../../test/fixtures/${name}.safetensors`, import.meta.url);
+      const fixture = await Fixture.read(url.pathname);
+      const groups = await compareFixture(fixture, await tensorflowSubject(eager));
+      t.true(groups.length >= 8, 'every group of the fixture');
+      for (const { name, holds, worst } of groups)
+        t.true(holds, `${name}: ${worst.tensor} is off by ${worst.error} of ${worst.tolerance}`);
+    });
