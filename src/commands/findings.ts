@@ -1,9 +1,11 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
-import { arch, availableParallelism, cpus, freemem, homedir, platform, totalmem } from 'node:os';
-import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { arch, availableParallelism, cpus, freemem, platform, totalmem } from 'node:os';
+import { dirname } from 'node:path';
 import { MAX_BYTES } from '../engine/arena.js';
 import { bestBuild, compile, createMemory } from '../engine/module.js';
+import { cacheFolder } from '../tensorflow/setup/folders.js';
+import { tensorflowFindings } from './tensorflow-findings.js';
 import { bytes } from './text.js';
 
 /** One thing the doctor looked at. */
@@ -25,7 +27,7 @@ export async function examine(): Promise<Finding[]> {
     kernels(),
     sharedMemory(),
     await pictures(),
-    tensorflow(),
+    ...(await tensorflowFindings()),
     await cache(),
   ];
 }
@@ -118,23 +120,9 @@ async function pictures(): Promise<Finding> {
   }
 }
 
-function tensorflow(): Finding {
-  const found = 'not set up; --device wasm computes without it';
-  return { what: 'TensorFlow', state: 'optional', found, mend: null };
-}
-
-/** The user's cache, for what is set up once: `HAZE_CACHE`, else the XDG folder. */
-function cacheFolder(): string {
-  const { HAZE_CACHE, XDG_CACHE_HOME } = process.env;
-  if (HAZE_CACHE) return resolve(HAZE_CACHE);
-  const base =
-    XDG_CACHE_HOME && isAbsolute(XDG_CACHE_HOME) ? XDG_CACHE_HOME : join(homedir(), '.cache');
-  return join(base, 'haze');
-}
-
 async function cache(): Promise<Finding> {
   const what = 'Cache';
-  const folder = cacheFolder();
+  const folder = cacheFolder(process.env);
   const place = await nearest(folder);
   const made = place === folder ? '' : ' (made when first needed)';
   try {

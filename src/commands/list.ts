@@ -144,5 +144,21 @@ const doctor: Command = {
   load: () => import('./doctor.js'),
 };
 
+const setup: Command = {
+  name: 'setup',
+  describe: 'Set up the tensorflow device (Linux on x64)',
+  positional: { name: 'what', describe: 'tensorflow', optional: false },
+  groups: {
+    'Set-up:': { cuda: { describe: "Take the CUDA build and NVIDIA's libraries" } },
+  },
+  examples: [
+    ['haze setup tensorflow', 'for the CPU'],
+    ['haze setup tensorflow --cuda', 'for a GPU'],
+  ],
+  notes:
+    'Needs Python with pip and a C++ compiler. It lives in HAZE_CACHE, else in the XDG cache folder, and every clone shares it.',
+  load: () => import('./setup.js'),
+};
+
 /** In the order of help. */
-export const COMMANDS: readonly Command[] = [train, sample, noise, inspect, parity, doctor];
+export const COMMANDS: readonly Command[] = [train, sample, noise, inspect, parity, doctor, setup];
