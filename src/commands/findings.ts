@@ -4,8 +4,8 @@ import { arch, availableParallelism, cpus, freemem, platform, totalmem } from 'n
 import { dirname } from 'node:path';
 import { MAX_BYTES } from '../engine/arena.js';
 import { bestBuild, compile, createMemory } from '../engine/module.js';
+import { describeTensorflow } from '../tensorflow/describe.js';
 import { cacheFolder } from '../tensorflow/setup/folders.js';
-import { tensorflowFindings } from './tensorflow-findings.js';
 import { bytes } from './text.js';
 
 /** One thing the doctor looked at. */
@@ -27,7 +27,7 @@ export async function examine(): Promise<Finding[]> {
     kernels(),
     sharedMemory(),
     await pictures(),
-    ...(await tensorflowFindings()),
+    ...(await tensorflow()),
     await cache(),
   ];
 }
@@ -120,9 +120,29 @@ async function pictures(): Promise<Finding> {
   }
 }
 
+async function tensorflow(): Promise<Finding[]> {
+  const { origin, version, folder, gaps, used, driver, tf32 } = await describeTensorflow();
+  const what = 'TensorFlow';
+  const [gap] = gaps;
+  if (!origin || !version) {
+    const found = `${gap?.what ?? 'not there'}; --device wasm computes without it`;
+    return [{ what, state: 'optional', found, mend: gap?.mend ?? null }];
+  }
+  const build = { cuda: 'CUDA build', cpu: 'CPU build', official: "the package's own" }[origin];
+  const library = good(what, `libtensorflow ${version} (${build}) in ${folder}`);
+  if (used === undefined || used === 'cpu')
+    return [
+      library,
+      { what: 'CUDA', state: 'optional', found: gap?.what ?? 'not used', mend: gap?.mend ?? null },
+    ];
+  const { name, memoryMB, computeCapability } = used;
+  const device = `${name}, ${bytes(memoryMB * 2 ** 20)}, compute capability ${computeCapability}`;
+  return [library, good('CUDA', `${device}, driver ${driver ?? 'unknown'}, TF32 ${tf32}`)];
+}
+
 async function cache(): Promise<Finding> {
   const what = 'Cache';
-  const folder = cacheFolder(process.env);
+  const folder = cacheFolder();
   const place = await nearest(folder);
   const made = place === folder ? '' : ' (made when first needed)';
   try {

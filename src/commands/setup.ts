@@ -1,34 +1,34 @@
-/** `haze setup tensorflow`: builds the binding against a current libtensorflow, into the user's cache. */
+/** `haze setup tensorflow`: libtensorflow in the user's cache, once for all clones. */
 import type { Args } from '../config/args.js';
-import { choose } from '../config/source.js';
-import type { SetupProgress } from '../tensorflow/setup/index.js';
-import { openProgress, type Progress } from './progress.js';
+import { quote } from '../config/source.js';
+import { UsageError } from '../errors.js';
+import { type SetupProgress, setupTensorflow } from '../tensorflow/setup/index.js';
+import { openProgress } from './progress.js';
+
+const MB = 1e6;
 
 export async function run(args: Args): Promise<void> {
-  choose('<what>', args.positional('what', 'tensorflow'), ['tensorflow']);
+  const what = args.positional('what', 'tensorflow');
+  if (what !== 'tensorflow') throw new UsageError(`setup: expected tensorflow, got ${quote(what)}`);
   const cuda = args.boolean('cuda') ?? false;
-  const { setupTensorflow } = await import('../tensorflow/setup/index.js');
   const progress = openProgress('MB');
+  let step = '';
+  const onProgress = (now: SetupProgress) => {
+    if (now.step !== step) {
+      progress.stop();
+      progress.line(now.step);
+      step = now.step;
+    }
+    if (now.total === undefined) return;
+    progress.update(Math.round((now.done ?? 0) / MB), Math.round(now.total / MB), '');
+  };
   try {
-    const onProgress = (event: SetupProgress) => report(event, progress);
     const { install, version, gpu, already } = await setupTensorflow({ cuda, onProgress });
     progress.stop();
-    const where = gpu ? 'computes on the GPU' : 'computes on the CPU';
-    process.stdout.write(
-      `libtensorflow ${version} ${where}${already ? ' (it was there already)' : ''}\n` +
-        `folder  ${install.folder}\nnext    haze train <data> --device tensorflow\n`,
-    );
+    const state = already ? 'was set up already' : 'is set up';
+    const device = gpu ? 'computes on the GPU' : 'computes on the CPU';
+    process.stdout.write(`libtensorflow ${version} ${state} in ${install.folder}; it ${device}\n`);
   } finally {
     progress.stop();
   }
-}
-
-let last = '';
-
-/** A line for each step, and a bar where bytes are counted. */
-function report({ step, done, total }: SetupProgress, progress: Progress): void {
-  if (step !== last) progress.line(step);
-  last = step;
-  if (done !== undefined && total !== undefined)
-    progress.update(Math.round(done / 1e6), Math.round(total / 1e6), '');
 }
