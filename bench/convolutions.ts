@@ -1,11 +1,13 @@
 import { compile, createMemory, instantiate, type Kernels } from '../src/engine/module.js';
-import type { Program } from '../src/engine/program.js';
+import type { Phase } from '../src/engine/program.js';
 import {
   ALGORITHMS,
   type Convolution,
   type ConvolutionKind,
+  type ForwardPlan,
   planForward,
   planWeightGradient,
+  prefersDeep,
   type WinogradAlgorithm,
   WORKER_BYTES,
 } from '../src/engine/winograd.js';
@@ -81,7 +83,7 @@ function putDescriptor(data: Int32Array): number {
   return at;
 }
 
-function run(program: Program): void {
+function run(program: readonly Phase[]): void {
   for (const phase of program)
     for (const { kernel, args, items } of phase) kernels[kernel]!(...(args as number[]), 0, items);
 }
@@ -90,7 +92,7 @@ function run(program: Program): void {
  * Milliseconds of processor time: the least of a few runs, after one to warm up. Not those of the clock, since one thread
  * on a machine that others use waits for its turn.
  */
-function time(program: Program): number {
+function time(program: readonly Phase[]): number {
   run(program);
   const times: number[] = [];
   const enough = performance.now() + 300;
@@ -122,68 +124,87 @@ function check(got: Float32Array, expected: Float64Array, what: string): void {
 const checkable = (c: Convolution): boolean =>
   c.batch * c.output.height * c.output.width * c.input.channels * c.output.channels <= 2 ** 24;
 
+/** The programs of a layer over tensors of their own, and their results for checking. */
+function programs(c: Convolution, x: Float32Array, w: Float32Array, dy: Float32Array) {
+  const at = {
+    x: put(x),
+    w: put(w),
+    dy: put(dy),
+    y: alloc(dy.byteLength),
+    dw: alloc(w.byteLength),
+  };
+  const worker = alloc(WORKER_BYTES);
+  const [ahead, passing, gradient] = [planForward(c), planForward(c, true), planWeightGradient(c)];
+  const [u, du] = [alloc(ahead.weightBytes), alloc(gradient.weightBytes)];
+  const scratch = alloc(Math.max(...[ahead, passing, gradient].map((p) => p.scratchBytes)));
+  const forward = (plan: ForwardPlan, weights: number): Phase[] =>
+    plan.forward({
+      descriptor: putDescriptor(plan.descriptor),
+      ...{ scratch, worker, x: at.x, weights, y: at.y },
+    });
+  return {
+    weights: [
+      ahead.weights({ descriptor: putDescriptor(ahead.descriptor), worker, w: at.w, u }),
+    ] as Phase[],
+    forward: forward(ahead, u),
+    deep: forward(passing, at.w),
+    gradient: gradient.weightGradient({
+      descriptor: putDescriptor(gradient.descriptor),
+      ...{ scratch, worker, x: at.x, dy: at.dy, du, dw: at.dw },
+    }),
+    y: () => floats.slice(at.y / 4, at.y / 4 + dy.length),
+    dw: () => floats.slice(at.dw / 4, at.dw / 4 + w.length),
+  };
+}
+
 const speed = peak();
+const pad = (n: number, digits: number, width: number): string => n.toFixed(digits).padStart(width);
+
+/** One row of the table. */
+function row(name: string, c: Convolution): string {
+  const x = values(length(c.input, batch), 1);
+  const w = values(weightLength(c), 2);
+  const dy = values(length(c.output, batch), 3);
+  const p = programs(c, x, w, dy);
+  const weights = time(p.weights);
+  const forward = time(p.forward);
+  if (checkable(c)) {
+    const sums = new Float64Array(dy.length);
+    convolve(c, x, w, sums);
+    check(p.y(), sums, `${name} ${c.algorithm} forward`);
+    run(p.gradient);
+    check(p.dw(), weightGradient(c, x, dy), `${name} ${c.algorithm} gradient`);
+  }
+  const deep = prefersDeep(c) ? time(p.deep) : Number.NaN;
+  const gradient = time(p.gradient);
+  const pixels = batch * Math.min(c.input.height, c.output.height) ** 2;
+  const gflop = (2 * pixels * weightLength(c)) / 1e9;
+  const rate = (ms: number) => {
+    const direct = (1000 * gflop) / ms;
+    const share = direct / ALGORITHMS[c.algorithm].saving / speed;
+    return Number.isNaN(ms)
+      ? ' '.repeat(19)
+      : `${pad(ms, 1, 8)}${pad(direct, 0, 6)}${pad(100 * share, 0, 4)}%`;
+  };
+  return (
+    `${name.padEnd(13)}${c.algorithm} ${pad(weights, 1, 8)} ` +
+    `${rate(forward)} ${rate(deep)} ${rate(gradient)}`
+  );
+}
+
 console.log(
-  `${build}, batch ${batch}, Node ${process.version}; micro-kernel ${speed.toFixed(1)} GFLOP/s`,
-);
-console.log(
-  'layer          algorithm     weights   forward  GFLOP/s  peak   gradient  GFLOP/s  peak',
+  `${build}, batch ${batch}, Node ${process.version}; micro-kernel ${speed.toFixed(1)} GFLOP/s\n` +
+    'ms, GFLOP/s of the direct sum, and share of the peak, with weights transformed ahead | in passing\n' +
+    'layer        algorithm weights    forward (ahead)  forward (passing)    weight gradient',
 );
 for (const [name, kind, inputs, outputs, size] of LAYERS.filter(([n]) => n.includes(only))) {
   const outSize = kind === 'conv' ? size : kind === 'down' ? size / 2 : size * 2;
   const base = top;
   for (const algorithm of Object.keys(ALGORITHMS) as WinogradAlgorithm[]) {
     if (!ALGORITHMS[algorithm].kinds.includes(kind)) continue;
+    const input = { height: size, width: size, channels: inputs, pixel: inputs };
+    const output = { height: outSize, width: outSize, channels: outputs, pixel: outputs };
+    console.log(row(name, { kind, algorithm, batch, input, output }));
     top = base;
-    const c: Convolution = {
-      ...{ kind, algorithm, batch },
-      input: { height: size, width: size, channels: inputs, pixel: inputs },
-      output: { height: outSize, width: outSize, channels: outputs, pixel: outputs },
-    };
-    const data = { x: values(length(c.input, batch), 1), w: values(weightLength(c), 2) };
-    const dyData = values(length(c.output, batch), 3);
-    const [x, w, dy] = [put(data.x), put(data.w), put(dyData)];
-    const [y, dw, worker] = [
-      alloc(dyData.byteLength),
-      alloc(data.w.byteLength),
-      alloc(WORKER_BYTES),
-    ];
-    const plan = planForward(c);
-    const gradientPlan = planWeightGradient(c);
-    const descriptor = putDescriptor(plan.descriptor);
-    const gradientDescriptor = putDescriptor(gradientPlan.descriptor);
-    const scratch = alloc(Math.max(plan.scratchBytes, gradientPlan.scratchBytes));
-    const u = alloc(Math.max(plan.weightBytes, gradientPlan.weightBytes));
-    const weights = [plan.weights({ descriptor, worker, w, u })];
-    const forward = plan.forward({ descriptor, scratch, worker, x, u, y });
-    const gradient = gradientPlan.weightGradient({
-      ...{ descriptor: gradientDescriptor, scratch, worker, x, dy, du: u, dw },
-    });
-    const weightsMs = time(weights);
-    run(forward);
-    if (checkable(c)) {
-      const sums = new Float64Array(dyData.length);
-      convolve(c, data.x, data.w, sums);
-      check(floats.slice(y / 4, y / 4 + sums.length), sums, `${name} ${algorithm} forward`);
-      run(gradient);
-      const sum = weightGradient(c, data.x, dyData);
-      check(floats.slice(dw / 4, dw / 4 + sum.length), sum, `${name} ${algorithm} gradient`);
-      run(weights);
-    }
-    const forwardMs = time(forward);
-    const gradientMs = time(gradient);
-    const pixels = batch * (kind === 'up' ? size * size : outSize * outSize);
-    const gflop = (2 * pixels * weightLength(c)) / 1e9;
-    const rate = (ms: number) => {
-      const direct = (1000 * gflop) / ms;
-      const share = direct / ALGORITHMS[algorithm].saving / speed;
-      return `${direct.toFixed(0).padStart(7)}  ${(100 * share).toFixed(0).padStart(4)}%`;
-    };
-    console.log(
-      `${name.padEnd(14)} ${algorithm.padEnd(10)} ${weightsMs.toFixed(2).padStart(10)} ` +
-        `${forwardMs.toFixed(2).padStart(9)}  ${rate(forwardMs)} ` +
-        `${gradientMs.toFixed(2).padStart(10)}  ${rate(gradientMs)}`,
-    );
   }
-  top = base;
 }

@@ -1,4 +1,5 @@
 import { F32 } from '../f32';
+import { gradientDeep, multiplyDeep } from './deep';
 import { Gradient22, Input22, Output22, Weight22, WeightGradient22 } from './f22';
 import { Gradient23, Input23, Output23, Weight23, WeightGradient23 } from './f23';
 import { Gradient42, Input42, Output42, Weight42, WeightGradient42 } from './f42';
@@ -104,4 +105,173 @@ export function winogradWeightGradient(
   if (a === 23) fromWeightTiles<WeightGradient23>(dw, du, g, scratch, begin, end);
   if (a === 42) fromWeightTiles<WeightGradient42>(dw, du, g, scratch, begin, end);
   if (a === 22) fromWeightTiles<WeightGradient22>(dw, du, g, scratch, begin, end);
+}
+
+/** The products of a layer with few tiles, its weights transformed on the way; see `multiplyDeep`. */
+export function winogradMultiplyDeep(
+  m: F32,
+  v: F32,
+  w: F32,
+  g: Taps,
+  k: usize,
+  panels: usize,
+  quads: usize,
+  group: usize,
+  mPlane: usize,
+  vPlane: usize,
+  scratch: F32,
+  begin: usize,
+  end: usize,
+): void {
+  const a = g.algorithm;
+  if (a === 43) {
+    multiplyDeep<Weight43>(
+      m,
+      v,
+      w,
+      g,
+      k,
+      panels,
+      quads,
+      group,
+      mPlane,
+      vPlane,
+      scratch,
+      begin,
+      end,
+    );
+  }
+  if (a === 23) {
+    multiplyDeep<Weight23>(
+      m,
+      v,
+      w,
+      g,
+      k,
+      panels,
+      quads,
+      group,
+      mPlane,
+      vPlane,
+      scratch,
+      begin,
+      end,
+    );
+  }
+  if (a === 42) {
+    multiplyDeep<Weight42>(
+      m,
+      v,
+      w,
+      g,
+      k,
+      panels,
+      quads,
+      group,
+      mPlane,
+      vPlane,
+      scratch,
+      begin,
+      end,
+    );
+  }
+  if (a === 22) {
+    multiplyDeep<Weight22>(
+      m,
+      v,
+      w,
+      g,
+      k,
+      panels,
+      quads,
+      group,
+      mPlane,
+      vPlane,
+      scratch,
+      begin,
+      end,
+    );
+  }
+}
+
+/** The weight gradient of a layer with few tiles; see `gradientDeep`. */
+export function winogradGradientDeep(
+  dw: F32,
+  v: F32,
+  d: F32,
+  g: Taps,
+  rows: usize,
+  panels: usize,
+  tiles: usize,
+  vPlane: usize,
+  dPlane: usize,
+  scratch: F32,
+  begin: usize,
+  end: usize,
+): void {
+  const a = g.algorithm;
+  if (a === 43) {
+    gradientDeep<WeightGradient43>(
+      dw,
+      v,
+      d,
+      g,
+      rows,
+      panels,
+      tiles,
+      vPlane,
+      dPlane,
+      scratch,
+      begin,
+      end,
+    );
+  }
+  if (a === 23) {
+    gradientDeep<WeightGradient23>(
+      dw,
+      v,
+      d,
+      g,
+      rows,
+      panels,
+      tiles,
+      vPlane,
+      dPlane,
+      scratch,
+      begin,
+      end,
+    );
+  }
+  if (a === 42) {
+    gradientDeep<WeightGradient42>(
+      dw,
+      v,
+      d,
+      g,
+      rows,
+      panels,
+      tiles,
+      vPlane,
+      dPlane,
+      scratch,
+      begin,
+      end,
+    );
+  }
+  if (a === 22) {
+    gradientDeep<WeightGradient22>(
+      dw,
+      v,
+      d,
+      g,
+      rows,
+      panels,
+      tiles,
+      vPlane,
+      dPlane,
+      scratch,
+      begin,
+      end,
+    );
+  }
 }

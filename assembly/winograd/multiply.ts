@@ -1,11 +1,12 @@
 import { F32, madd } from '../f32';
 
 /**
- * C = Σ_k A[k/4][4 rows][4 of k] · B[k][8], a 4 x 8 block with all of its sums in registers. k is a multiple of 4.
+ * C (+)= Σ_k A[k/4][4 rows][4 of k] · B[k][8], a 4 x 8 block with all of its sums in registers; adds to C where `more`
+ * is not 0. k is a multiple of 4.
  * One k per loop body: V8 spills the sums where more are unrolled, and the kernel runs a third slower. Addresses, and
  * not typed pointers, because only so do the offsets of the splats become part of the instruction.
  */
-function multiply4x8(c: F32, a: usize, b: usize, k: usize): void {
+export function multiply4x8(c: F32, a: usize, b: usize, k: usize, more: i32): void {
   let c00 = f32x4.splat(0);
   let c01 = f32x4.splat(0);
   let c10 = f32x4.splat(0);
@@ -14,6 +15,16 @@ function multiply4x8(c: F32, a: usize, b: usize, k: usize): void {
   let c21 = f32x4.splat(0);
   let c30 = f32x4.splat(0);
   let c31 = f32x4.splat(0);
+  if (more) {
+    c00 = c.lanes(0);
+    c01 = c.lanes(4);
+    c10 = c.lanes(8);
+    c11 = c.lanes(12);
+    c20 = c.lanes(16);
+    c21 = c.lanes(20);
+    c30 = c.lanes(24);
+    c31 = c.lanes(28);
+  }
   const end = b + 32 * k;
   while (b < end) {
     const four = b + 128;
@@ -75,7 +86,7 @@ export function multiply(
     let a = changetype<usize>(v.at(point * vPlane));
     let c = m.at(point * mPlane + panel * 32);
     for (let quad: usize = 0; quad < quads; quad++) {
-      multiply4x8(c, a, b, k);
+      multiply4x8(c, a, b, k, 0);
       a += 16 * k;
       c = c.at(32 * panels);
     }
@@ -83,7 +94,7 @@ export function multiply(
 }
 
 /** C (+)= Σ_t A[t][4] · B[t][8]; see `multiply4x8`. Adds to C where `more` is not 0. */
-function accumulate4x8(c: F32, a: usize, b: usize, tiles: usize, more: i32): void {
+export function accumulate4x8(c: F32, a: usize, b: usize, tiles: usize, more: i32): void {
   let c00 = f32x4.splat(0);
   let c01 = f32x4.splat(0);
   let c10 = f32x4.splat(0);

@@ -1,5 +1,5 @@
 /** What a worker of the decoding pool does: a few items at a time, straight into shared memory. */
-import { stat } from 'node:fs/promises';
+import { statSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
 import sharp from 'sharp';
 import { decode, imageBytes, type Target } from './decode.js';
@@ -24,28 +24,33 @@ sharp.cache(false);
 /** Piscina hands over its own workerData wrapped in a list with its environment's. */
 const target = (Array.isArray(workerData) ? workerData[1] : workerData) as Target;
 
+/** Items in hand at a time: one is scaled on this thread while libvips decodes the next on another. */
+const LANES = 2;
+
 /** Decodes the items; those that fail are reported and leave their place as it was. */
 export default async function decodeTask({ items, out }: DecodeTask): Promise<Failure[]> {
   const failures: Failure[] = [];
   const bytes = imageBytes(target);
-  for (const [i, item] of items.entries()) {
-    try {
-      const image = await decode(item, target);
-      if (out) new Uint8Array(out.buffer, out.offset + i * bytes, bytes).set(image);
-    } catch (error) {
-      failures.push({ item: i, reason: await reasonOf(item, error) });
+  const todo = items.entries();
+  const lane = async (): Promise<void> => {
+    for (const [i, item] of todo) {
+      try {
+        const image = await decode(item, target);
+        if (out) new Uint8Array(out.buffer, out.offset + i * bytes, bytes).set(image);
+      } catch (error) {
+        failures.push({ item: i, reason: reasonOf(item, error) });
+      }
     }
-  }
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
   return failures;
 }
 
 /** One line without the path, which the report names already. */
-async function reasonOf(item: Item, error: unknown): Promise<string> {
-  if (item.kind === 'file') {
-    const entry = await stat(item.path).catch((e: NodeJS.ErrnoException) => e);
-    if (entry instanceof Error) return entry.code ?? entry.message;
-    if (entry.size === 0) return 'the file is empty';
-  }
-  const message = error instanceof Error ? error.message : String(error);
+function reasonOf(item: Item, error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code !== undefined) return code;
+  if (item.kind === 'file' && statSync(item.path, { throwIfNoEntry: false })?.size === 0)
+    return 'the file is empty';
   return message.split('\n')[0]!.trim();
 }

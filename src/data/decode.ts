@@ -2,10 +2,11 @@
  * From an item to the u8 pixels of the training image: decoding by sharp (or a plain read for files of raw
  * pixels), then our own antialiased scaling, the same for every source.
  */
-import { open } from 'node:fs/promises';
 import sharp from 'sharp';
-import { Arithmetic } from '../engine/arithmetic.js';
+import { Arithmetic, type Box } from '../engine/arithmetic.js';
 import { CAR_UNITS } from './car-drawing.js';
+import { loadImage } from './image-file.js';
+import { readAt } from './read-at.js';
 import type { Item } from './source.js';
 import { carPicture } from './toy-cars.js';
 
@@ -21,27 +22,30 @@ export const imageBytes = ({ size, channels }: Pick<Target, 'size' | 'channels'>
   size * size * channels;
 
 /** A decoded picture before scaling: u8 [height, width, channels]. */
-interface Picture {
+export interface Picture {
   readonly pixels: Uint8Array;
   readonly width: number;
   readonly height: number;
   readonly channels: 1 | 3;
+  /** Where the whole picture lies, if some of it is not in the pixels. */
+  readonly box?: Box;
 }
 
 let arithmetic: Arithmetic | undefined;
 
 /** u8 [size, size, channels]. @throws when the item cannot be read; the message is the reason alone. */
 export async function decode(item: Item, target: Target): Promise<Uint8Array> {
-  const { pixels, width, height, channels } = await load(item, target.size);
+  const { pixels, width, height, channels, box } = await load(item, target.size);
+  const { size, fit } = target;
   arithmetic ??= new Arithmetic();
-  const image = arithmetic.fitImage(pixels, width, height, channels, target.size, target.fit);
+  const image = arithmetic.fitImage(pixels, width, height, channels, size, fit, box);
   return withChannels(image, channels, target.channels);
 }
 
 function load(item: Item, size: number): Promise<Picture> {
   switch (item.kind) {
     case 'file':
-      return loadFile(item.path, size);
+      return loadImage(item.path, size);
     case 'record':
       return loadRecord(item);
     case 'car':
@@ -51,60 +55,13 @@ function load(item: Item, size: number): Promise<Picture> {
   }
 }
 
-/**
- * Truncated and corrupt files are errors, as in PIL; odd metadata is not. EXIF orientation is applied.
- * Pictures of more than 268 million pixels are refused (sharp's default limit): they are bombs or mistakes.
- */
-const SHARP = { failOn: 'error', autoOrient: true } as const;
-
-/**
- * Transparent pixels show white, the page that cut-outs are made for; PIL's `convert('RGB')` would show
- * whatever colour lies hidden under them. Colour profiles are applied, so CMYK and wide-gamut photographs
- * look as they do in a browser. Of an animation this is the first frame.
- */
-async function loadFile(path: string, size: number): Promise<Picture> {
-  const { data, info } = await sharp(await shrunk(path, size), SHARP)
-    .flatten({ background: '#ffffff' })
-    .toColourspace('srgb')
-    .raw()
-    .toBuffer({ resolveWithObject: true });
-  return { pixels: data, width: info.width, height: info.height, channels: 3 };
-}
-
-/**
- * A JPEG can be decoded at a half, a quarter or an eighth of its size by leaving out frequencies, in about
- * half the time. We ask for it where that leaves at least twice the target, so that our own scaling still
- * has the last word. sharp gives no option for it, and its `resize` would add a resampling of its own;
- * libvips takes loader options in brackets after a file name.
- */
-async function shrunk(path: string, size: number): Promise<string> {
-  const { format, width, height } = await sharp(path, SHARP).metadata();
-  if (format !== 'jpeg') return path;
-  const side = Math.min(width, height);
-  const factor = [8, 4, 2].find((f) => Math.floor(side / f) >= 2 * size);
-  return factor ? `${path}[shrink=${factor}]` : path;
-}
-
 async function loadRecord(item: Item & { kind: 'record' }): Promise<Picture> {
   const { from, offset, width, height, channels } = item;
   const length = width * height * channels;
   const bytes =
-    typeof from === 'string'
-      ? await readAt(from, offset, length)
-      : new Uint8Array(from, offset, length);
+    typeof from === 'string' ? readAt(from, offset, length) : new Uint8Array(from, offset, length);
+  if (bytes.length < length) throw new Error('the file has become shorter');
   return { pixels: item.planar ? interleave(bytes) : bytes, width, height, channels };
-}
-
-async function readAt(path: string, offset: number, length: number): Promise<Uint8Array> {
-  const file = await open(path);
-  try {
-    const bytes = new Uint8Array(length);
-    const { bytesRead } = await file.read(bytes, 0, length, offset);
-    if (bytesRead < length) throw new Error('the file has become shorter');
-    return bytes;
-  } finally {
-    await file.close();
-  }
 }
 
 /** Three planes to RGB pixels. */

@@ -52,10 +52,10 @@ export class StreamedDataset implements Dataset {
     out.set(await (coming ?? this.#decode(indices)));
   }
 
-  /** At most four batches, and no more than the budget holds. */
+  /** Decodes one batch at least, and at most four or what the budget holds. */
   ahead(batches: readonly ArrayLike<number>[]): void {
     const batchBytes = (batches[0]?.length ?? 0) * imageBytes(this);
-    const most = Math.min(AHEAD, Math.floor(this.#budget / batchBytes));
+    const most = Math.max(1, Math.min(AHEAD, Math.floor(this.#budget / batchBytes)));
     const coming = new Map<string, Promise<Uint8Array>>();
     for (const batch of batches.slice(0, most)) {
       const key = keyOf(batch);

@@ -33,9 +33,6 @@ const GEOMETRY: Record<ConvKind, readonly [number, number, number, number, numbe
   transposed4: [2, 1, 2, -1, 2],
 };
 
-/** i32 fields of `ConvShape` (assembly/conv-shape.ts). */
-export const SHAPE_WORDS = 20;
-
 /** Floats of scratch a worker needs for `conv` and `convWeightGradient`. */
 export const SCRATCH_FLOATS = 64 * 512 + 64;
 

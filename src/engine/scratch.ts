@@ -2,7 +2,7 @@ import { type Build, compile, createMemory, instantiate, type Kernels } from './
 
 type Values = Float32Array | Uint32Array | Uint8Array;
 
-/** Below this lies what the module keeps for itself (asconfig.json, memoryBase). */
+/** Nothing lies below, so that no array has the address 0. */
 const FIRST = 4096;
 const PAGE = 65536;
 

@@ -25,16 +25,19 @@ interface Traits {
   readonly kinds: readonly ConvolutionKind[];
   /** Products of the direct sum for each of its own. */
   readonly saving: number;
-  /** Largest error over the root mean square of the output, in f32 with 128 to 1024 channels (measured). */
+  /**
+   * Bound on the largest error over the root mean square of the output, of normally distributed x and w with 128 to 2048
+   * channels: measured, and half as much again. A weight gradient over 64 x 64 x 16 pixels keeps to it too.
+   */
   readonly error: number;
 }
 
-/** What there is to choose from. The direct sum in f32 has an error of 0.5e-5 to 1.5e-5. */
+/** What there is to choose from. A direct sum in f32 has an error of 0.5e-5 to 1.5e-5. */
 export const ALGORITHMS: Readonly<Record<WinogradAlgorithm, Traits>> = {
-  'F(4,3)': { id: 43, side: 4, points: 6, kinds: ['conv'], saving: 4, error: 4e-5 },
-  'F(2,3)': { id: 23, side: 2, points: 4, kinds: ['conv'], saving: 2.25, error: 0.7e-5 },
-  'F(4,2)': { id: 42, side: 4, points: 5, kinds: ['down', 'up'], saving: 2.56, error: 4e-5 },
-  'F(2,2)': { id: 22, side: 2, points: 3, kinds: ['down', 'up'], saving: 1.78, error: 0.7e-5 },
+  'F(4,3)': { id: 43, side: 4, points: 6, kinds: ['conv'], saving: 4, error: 5e-5 },
+  'F(2,3)': { id: 23, side: 2, points: 4, kinds: ['conv'], saving: 2.25, error: 1e-5 },
+  'F(4,2)': { id: 42, side: 4, points: 5, kinds: ['down', 'up'], saving: 2.56, error: 8e-5 },
+  'F(2,2)': { id: 22, side: 2, points: 3, kinds: ['down', 'up'], saving: 1.78, error: 2.5e-5 },
 };
 
 /** A tensor f32[batch, height, width, pixel] whose first `channels` (a multiple of 8) of each pixel count. */
@@ -63,8 +66,14 @@ const FORWARD_CHUNK = { conv: 96, down: 96, up: 32 } as const;
 /** The same for weight gradients. It sets the grouping of the sum over tiles, so it never depends on threads. */
 const GRADIENT_CHUNK = 256;
 
-/** Bytes of scratch that each worker needs of its own: TRANSFORM_SCRATCH of assembly/winograd/tiles.ts. */
-export const WORKER_BYTES = 4 * (144 + 36 * 32);
+/** Bytes of scratch that each worker needs of its own: DEEP_SCRATCH of assembly/winograd/deep.ts, the largest. */
+export const WORKER_BYTES = 4 * (144 + 2 * 36 * (64 * 8 + 16));
+
+/** Tiles up to which a layer may be deep: V and M of all of them fit the cache beside a block of weights. Measured. */
+const DEEP_TILES = 64;
+
+/** Channels of the block of weights that the deep kernels make at a time: BLOCK of assembly/winograd/deep.ts. */
+const DEEP_BLOCK = 64;
 
 /** The flags of `winogradOutput`. */
 const ACCUMULATE = 1;
@@ -147,8 +156,8 @@ export interface ForwardPointers {
   /** WORKER_BYTES for each worker. */
   readonly worker: Argument;
   readonly x: Argument;
-  /** The transformed weights, `weightBytes` long. */
-  readonly u: Argument;
+  /** The transformed weights, `weightBytes` long; of a deep plan the weights themselves. */
+  readonly weights: Argument;
   readonly y: Argument;
   /** f32[outputs]; 0 for none. */
   readonly bias?: Argument;
@@ -162,7 +171,7 @@ export interface ForwardPointers {
 }
 
 export interface ForwardPlan extends Plan {
-  /** U from the weights W[Cout/8][tap][Cin][8]; needed once for each change of W. */
+  /** U from the weights W[Cout/8][tap][Cin][8]; needed once for each change of W. Empty for a deep plan. */
   weights(pointers: { descriptor: number; worker: Argument; w: Argument; u: Argument }): Phase;
   /** y = conv(x) + bias. */
   forward(pointers: ForwardPointers): Phase[];
@@ -174,7 +183,7 @@ export interface GradientPointers {
   readonly worker: Argument;
   readonly x: Argument;
   readonly dy: Argument;
-  /** The transformed gradient, `weightBytes` of scratch. */
+  /** The transformed gradient, `weightBytes` of scratch (none for layers with few tiles). */
   readonly du: Argument;
   /** Overwritten with the gradient, in the layout of the weights. */
   readonly dw: Argument;
@@ -189,9 +198,16 @@ export interface GradientPlan extends Plan {
 
 const divideUp = (a: number, b: number): number => Math.ceil(a / b);
 
-/** Tiles of `side` x `side` over a grid of rows x columns, for each image. */
-function grid(side: number, rows: number, columns: number): { down: number; across: number } {
-  return { down: divideUp(rows, side), across: divideUp(columns, side) };
+/** Tiles over the output of a convolution (over its input for `up`): down and across an image, and of the batch. */
+function tileGrid({ kind, algorithm, batch, output }: Convolution): {
+  down: number;
+  across: number;
+  tiles: number;
+} {
+  const size = ALGORITHMS[algorithm].side * (kind === 'up' ? 2 : 1);
+  const down = divideUp(output.height, size);
+  const across = divideUp(output.width, size);
+  return { down, across, tiles: batch * down * across };
 }
 
 /** Items of `winogradInput`, `winogradGradient` and `winogradOutput`. */
@@ -207,26 +223,34 @@ function chunks(tiles: number, size: number): [first: number, count: number][] {
   return list;
 }
 
-/** Plans y = conv(x): the transform of its weights, and input transform | products | output transform by chunks. */
-export function planForward(c: Convolution): ForwardPlan {
+/**
+ * Whether a layer gains by transforming its weights on the way to the products, for each run anew: where they change
+ * with every step, and are many while tiles are few. `deep` plans give the same bits and need no memory for U.
+ */
+export function prefersDeep(c: Convolution): boolean {
+  return tileGrid(c).tiles <= DEEP_TILES && c.input.channels * c.output.channels >= 2 ** 16;
+}
+
+/**
+ * Plans y = conv(x): the transform of its weights, and input transform | products | output transform by chunks.
+ * @param deep transforms the weights in passing instead; for training (see `prefersDeep`)
+ */
+export function planForward(c: Convolution, deep = false): ForwardPlan {
   const algorithm = ALGORITHMS[c.algorithm];
-  const { side, points } = algorithm;
+  const { points } = algorithm;
   const { input, output, kind } = c;
   const inStep = kind === 'down' ? 2 : 1;
   const outStep = kind === 'up' ? 2 : 1;
   const inPhases = kind === 'conv' ? 1 : 4;
   const outPhases = kind === 'up' ? 4 : 1;
-  const { down, across } = grid(
-    side,
-    divideUp(output.height, outStep),
-    divideUp(output.width, outStep),
-  );
-  const tiles = c.batch * down * across;
-  const chunk = Math.min(FORWARD_CHUNK[kind], 4 * divideUp(tiles, 4));
+  const { down, across, tiles } = tileGrid(c);
+  const chunk = Math.min(deep ? DEEP_TILES : FORWARD_CHUNK[kind], 4 * divideUp(tiles, 4));
   const planes = points * points * outPhases;
   /** Channels that the products sum over: all four phases of `down` are stacked. */
   const k = input.channels * inStep * inStep;
   const panels = output.channels / 8;
+  /** Panels that share a read of V in a deep plan; fewer where that would leave few items to share out. */
+  const group = panels % 2 === 0 && outPhases * panels >= 32 ? 2 : 1;
   const vPlane = chunk * k + PLANE_PADDING;
   const mPlane = chunk * output.channels + PLANE_PADDING;
   const uPlane = k * output.channels + PLANE_PADDING;
@@ -251,14 +275,17 @@ export function planForward(c: Convolution): ForwardPlan {
   return {
     descriptor,
     scratchBytes: 4 * planes * (vPlane + mPlane),
-    weightBytes: 4 * planes * uPlane,
-    weights: (at) => [
-      {
-        kernel: 'winogradWeights',
-        args: [at.u, at.w, at.descriptor + 2 * TILING_BYTES, at.worker],
-        items: panels * divideUp(input.channels, 16),
-      },
-    ],
+    weightBytes: deep ? 0 : 4 * planes * uPlane,
+    weights: (at) =>
+      deep
+        ? []
+        : [
+            {
+              kernel: 'winogradWeights',
+              args: [at.u, at.w, at.descriptor + 2 * TILING_BYTES, at.worker],
+              items: panels * divideUp(input.channels, 16),
+            },
+          ],
     forward(at) {
       const v = at.scratch;
       const m = v + 4 * planes * vPlane;
@@ -281,10 +308,19 @@ export function planForward(c: Convolution): ForwardPlan {
       });
       const multiplyCall = (count: number): Call => ({
         kernel: 'winogradMultiply',
-        args: [m, v, at.u, k, panels, divideUp(count, 4), mPlane, vPlane, uPlane],
+        args: [m, v, at.weights, k, panels, divideUp(count, 4), mPlane, vPlane, uPlane],
         items: planes * panels,
       });
-      return interleave(chunks(tiles, chunk), inputCall, multiplyCall, outputCall);
+      const deepCall = (count: number): Call => ({
+        kernel: 'winogradMultiplyDeep',
+        args: [
+          ...[m, v, at.weights, at.descriptor + 2 * TILING_BYTES],
+          ...[k, panels, divideUp(count, 4), group, mPlane, vPlane, at.worker],
+        ],
+        items: (outPhases * panels) / group,
+      });
+      const products = deep ? deepCall : multiplyCall;
+      return interleave(chunks(tiles, chunk), inputCall, products, outputCall);
     },
   };
 }
@@ -311,19 +347,20 @@ function interleave(
 /** Plans dw from x and dy: transforms of both | products summed over the tiles, by chunks; then the way back to taps. */
 export function planWeightGradient(c: Convolution): GradientPlan {
   const algorithm = ALGORITHMS[c.algorithm];
-  const { side, points } = algorithm;
+  const { points } = algorithm;
   const { input, output, kind } = c;
   const swapped = kind === 'up';
   /** The tensor that the taps slide over, and the one that they are multiplied with. */
   const [wide, narrow] = swapped ? [output, input] : [input, output];
   const step = kind === 'conv' ? 1 : 2;
   const phases = step * step;
-  const { down, across } = grid(side, narrow.height, narrow.width);
-  const tiles = c.batch * down * across;
-  const chunk = Math.min(GRADIENT_CHUNK, 4 * divideUp(tiles, 4));
+  const { down, across, tiles } = tileGrid(c);
   const planes = points * points;
   const rows = input.channels * (swapped ? 1 : phases);
   const columns = output.channels * (swapped ? phases : 1);
+  /** Where V and D of all tiles are smaller than dU, each block of dU is made and used up in the cache. */
+  const deep = tiles * (rows + columns) <= rows * columns;
+  const chunk = deep ? tiles : Math.min(GRADIENT_CHUNK, tiles);
   const vPlane = chunk * rows + PLANE_PADDING;
   const dPlane = chunk * columns + PLANE_PADDING;
   const uPlane = rows * columns + PLANE_PADDING;
@@ -348,7 +385,7 @@ export function planWeightGradient(c: Convolution): GradientPlan {
   return {
     descriptor,
     scratchBytes: 4 * planes * (vPlane + dPlane),
-    weightBytes: 4 * planes * uPlane,
+    weightBytes: deep ? 0 : 4 * planes * uPlane,
     weightGradient(at) {
       const v = at.scratch;
       const d = v + 4 * planes * vPlane;
@@ -369,6 +406,19 @@ export function planWeightGradient(c: Convolution): GradientPlan {
             items: transformItems(swapped ? phases : 1, count, output.channels),
           },
         ]);
+        if (deep) {
+          program.push([
+            {
+              kernel: 'winogradGradientDeep',
+              args: [
+                ...[at.dw, v, d, at.descriptor + 2 * TILING_BYTES],
+                ...[rows, columns / 8, tiles, vPlane, dPlane, at.worker],
+              ],
+              items: (rows / input.channels) * divideUp(input.channels, DEEP_BLOCK) * (columns / 8),
+            },
+          ]);
+          return program;
+        }
         program.push([
           {
             kernel: 'winogradAccumulate',

@@ -1,24 +1,12 @@
 import type { Loss } from '../../unet/device.js';
-import {
-  adjoint,
-  type Convolution,
-  convCall,
-  transposeCall,
-  weightGradientCall,
-} from '../convolution.js';
 import type { Call, Phase } from '../program.js';
 import { pixels, slice, type View } from '../tensors.js';
-import { norm, normApply, vector } from './forward.js';
-import { convKind, type StageMemory, type TrainingMemory, type UnetMemory } from './memory.js';
+import { norm, normApply } from './forward.js';
+import { layerBackward, layerGradients, vector } from './layers.js';
+import type { StageMemory, TrainingPlan, UnetMemory } from './memory.js';
 
 const KINDS: Record<Loss, number> = { l1: 0, l2: 1, huber: 2 };
 const BLOCK = 256;
-
-/** A memory plan that has a backward pass. */
-export type TrainingPlan = UnetMemory & {
-  readonly training: TrainingMemory;
-  readonly regions: { readonly training: { gradients: number; m: number; v: number } };
-};
 
 /** @throws Error if the plan was made without training. */
 export function trainingPlan(memory: UnetMemory): TrainingPlan {
@@ -57,7 +45,7 @@ export function noiseLoss(memory: TrainingPlan, loss: Loss): Phase[] {
 /** Every gradient, from `dOutput` back to conv0, after a `train` forward pass. */
 export function backward(memory: TrainingPlan): Phase[] {
   const { training, stages } = memory;
-  const phases: Phase[] = convBackward(
+  const phases: Phase[] = layerBackward(
     memory,
     'output',
     memory.last,
@@ -68,7 +56,7 @@ export function backward(memory: TrainingPlan): Phase[] {
     phases.push(...stageBackward(memory, stage));
     if (s === stages.length / 2) phases.push([bottomBackward(memory, stage.gradient!.input!)]);
   }
-  phases.push(...convBackward(memory, 'conv0', memory.input, training.dLast, null));
+  phases.push(...layerBackward(memory, 'conv0', memory.input, training.dLast, null));
   return [...phases, ...timeBackward(memory)];
 }
 
@@ -83,78 +71,17 @@ function stageBackward(memory: TrainingPlan, stage: StageMemory): Phase[] {
   const { training } = memory;
   const { r1, r2, name } = stage;
   const gradient = stage.gradient!;
-  const h = (r: View): View => ({ ...r, at: training.h });
   const d1: View = { ...r2, at: training.d1 };
   const d2: View = { ...r1, at: training.d2 };
   return [
-    [normApply(memory, stage, 1, r2, training.h)],
-    ...convBackward(memory, `${name}.transform`, h(r2), gradient.output, d1),
-    ...normBackward(memory, stage, 1, d1, r2, [normApply(memory, stage, 0, r1, training.h)]),
-    ...convBackward(memory, `${name}.conv2`, h(r1), d1, d2),
+    [normApply(memory, stage, 1, r2, d1.at)],
+    ...layerBackward(memory, `${name}.transform`, d1, gradient.output, d1),
+    ...normBackward(memory, stage, 1, d1, r2, [normApply(memory, stage, 0, r1, d2.at)]),
+    ...layerBackward(memory, `${name}.conv2`, d2, d1, d2),
     ...timeSums(memory, stage, d2),
     ...normBackward(memory, stage, 0, d2, r1, []),
-    ...convBackward(memory, `${name}.conv1`, stage.input, d2, gradient.input, gradient.accumulate),
+    ...layerBackward(memory, `${name}.conv1`, stage.input, d2, gradient.input, gradient.accumulate),
   ];
-}
-
-/** Weight and bias gradients of a layer, and the gradient of its input unless `dx` is null. */
-function convBackward(
-  memory: TrainingPlan,
-  name: string,
-  x: View,
-  dy: View,
-  dx: View | null,
-  accumulate = false,
-): Phase[] {
-  const plan = planBackward(memory, name, x, dy, dx, accumulate, 0, 0);
-  return [plan.first, plan.second];
-}
-
-/**
- * The calls of a layer's backward pass in two phases. The offsets (floats) into the shared scratch let several
- * layers do this at once.
- */
-function planBackward(
-  memory: TrainingPlan,
-  name: string,
-  x: View,
-  dy: View,
-  dx: View | null,
-  accumulate: boolean,
-  partialAt: number,
-  transposedAt: number,
-): { first: Phase; second: Phase } {
-  const { batch } = memory.shape;
-  const at = memory.layout.layers.get(name)!;
-  const kind = convKind(at.layer.kind, at.layer.kernel);
-  const weights = memory.regions.weights + 4 * at.weight;
-  const gradients = memory.regions.training.gradients;
-  const convolution: Convolution = { kind, batch, input: x, output: dy };
-  const partial = memory.training.columnPartial + 4 * partialAt;
-  const transposed = memory.training.transposed + 4 * transposedAt;
-  const rows = batch * pixels(dy);
-  const sums: Call = {
-    kernel: 'columnSums',
-    args: [partial, dy.at, rows, dy.stride, dy.channels],
-    items: Math.ceil(rows / BLOCK),
-  };
-  const bias: Call = {
-    kernel: 'joinColumnSums',
-    args: [gradients + 4 * at.bias, partial, Math.ceil(rows / BLOCK), dy.channels],
-    items: dy.channels,
-  };
-  const dw = weightGradientCall(
-    convolution,
-    gradients + 4 * at.weight,
-    memory.place,
-    memory.scratch,
-  );
-  if (!dx) return { first: [dw, sums], second: [bias] };
-  const back = adjoint({ ...convolution, input: dx }, accumulate);
-  return {
-    first: [dw, sums, transposeCall(convolution, transposed, weights)],
-    second: [bias, convCall(back, transposed, 0, memory.place, memory.scratch)],
-  };
 }
 
 /** Back through a norm and the ReLU before it: `d` becomes the gradient of the convolution's output. */
@@ -256,7 +183,7 @@ function timeBackward(memory: TrainingPlan): Phase[] {
     const channels = stage.r1.channels;
     const dy = vector(stage.gradient!.time, channels);
     const name = `${stage.name}.time_mlp`;
-    const plan = planBackward(
+    const plan = layerGradients(
       memory,
       name,
       embedding,
@@ -272,9 +199,9 @@ function timeBackward(memory: TrainingPlan): Phase[] {
   });
   return [
     memory.stages.map((s) => mask(s.gradient!.time, s.time, s.r1.channels)),
-    plans.flatMap((p) => p.first),
-    ...plans.map((p) => p.second),
+    plans.flatMap((p) => p.parameters.flat()),
+    ...plans.flatMap((p) => p.input),
     [mask(training.dEmbedding, memory.embedding, width)],
-    ...convBackward(memory, 'time_mlp.1', vector(memory.sinusoid, width), dEmbedding, null),
+    ...layerBackward(memory, 'time_mlp.1', vector(memory.sinusoid, width), dEmbedding, null),
   ];
 }

@@ -1,7 +1,7 @@
-import { convCall } from '../convolution.js';
 import type { Argument, Call, Phase } from '../program.js';
 import { pixels, slice, type View } from '../tensors.js';
-import { convKind, type StageMemory, type UnetMemory } from './memory.js';
+import { layerForward, transformWeights, vector } from './layers.js';
+import type { StageMemory, UnetMemory } from './memory.js';
 
 /**
  * Where BatchNorm's statistics come from: `train` uses the batch's and moves the running ones, `batch` uses the
@@ -34,19 +34,23 @@ export function forward(memory: UnetMemory, mode: NormMode, t: Timesteps): Phase
       items: batch * size * size,
     },
   ];
-  phases.push([layer(memory, 'conv0', input, memory.first)]);
+  const fixed = !memory.training;
+  phases.push(...layerForward(memory, 'conv0', input, memory.first, { fixed }));
   for (const [s, stage] of memory.stages.entries()) {
     if (s === memory.stages.length / 2) phases.push([bottom(memory, stage)]);
     phases.push(...stageForward(memory, stage, mode));
   }
-  phases.push([layer(memory, 'output', memory.last, memory.output)]);
+  phases.push(...layerForward(memory, 'output', memory.last, memory.output, { fixed }));
   return phases;
 }
 
-/** Scale and shift of every norm from the running statistics; before the first `running` pass over new weights. */
-export function prepareRunning(memory: UnetMemory): Phase {
-  return memory.stages.flatMap((stage) =>
-    stage.norms.map((name, k): Call => {
+/**
+ * What evaluation needs once for each change of the weights: every norm's scale and shift from the running
+ * statistics, and the transformed weights where they are kept.
+ */
+export function prepare(memory: UnetMemory): Phase {
+  return memory.stages.flatMap((stage) => [
+    ...stage.norms.map((name, k): Call => {
       const n = norm(memory, name);
       const c = stage.r1.channels;
       return {
@@ -55,7 +59,10 @@ export function prepareRunning(memory: UnetMemory): Phase {
         items: c,
       };
     }),
-  );
+    ...transformWeights(memory, `${stage.name}.conv1`, stage.input, stage.r1),
+    ...transformWeights(memory, `${stage.name}.conv2`, stage.r1, stage.r2),
+    ...transformWeights(memory, `${stage.name}.transform`, stage.r2, stage.output),
+  ]);
 }
 
 /** Dense ε̂ for the world outside: `memory.output` to `memory.epsilon`. */
@@ -64,35 +71,6 @@ export function dropPadding(memory: UnetMemory): Phase {
   const args = [memory.epsilon, memory.output.at, architecture.channels];
   return [{ kernel: 'dropChannels', args, items: batch * size * size }];
 }
-
-/** One convolution or linear layer. */
-export function layer(
-  memory: UnetMemory,
-  name: string,
-  input: View,
-  output: View,
-  relu = false,
-): Call {
-  const at = memory.layout.layers.get(name)!;
-  const { weights } = memory.regions;
-  const kind = convKind(at.layer.kind, at.layer.kernel);
-  return convCall(
-    { kind, batch: memory.shape.batch, input, output, relu },
-    weights + 4 * at.weight,
-    weights + 4 * at.bias,
-    memory.place,
-    memory.scratch,
-  );
-}
-
-/** A matrix [batch, channels] as a view of one pixel an image. */
-export const vector = (at: number, channels: number): View => ({
-  at,
-  height: 1,
-  width: 1,
-  channels,
-  stride: channels,
-});
 
 /** Addresses of a norm's parameters and running statistics. */
 export function norm(memory: UnetMemory, name: string) {
@@ -135,11 +113,15 @@ function embedTime(memory: UnetMemory, t: Timesteps): Phase[] {
         items: batch,
       },
     ],
-    [layer(memory, 'time_mlp.1', sinusoid, embedding, true)],
-    memory.stages.map((s) =>
-      layer(memory, `${s.name}.time_mlp`, embedding, vector(s.time, s.r1.channels), true),
-    ),
+    ...layerForward(memory, 'time_mlp.1', sinusoid, embedding, { relu: true }),
+    memory.stages.flatMap((s) => timeLayer(memory, s, embedding)),
   ];
+}
+
+/** ReLU(Linear(embedding)) of one stage: a single call, so that all stages do it in one phase. */
+function timeLayer(memory: UnetMemory, s: StageMemory, embedding: View): Phase {
+  const out = vector(s.time, s.r1.channels);
+  return layerForward(memory, `${s.name}.time_mlp`, embedding, out, { relu: true }).flat();
 }
 
 /** The first up stage reads the bottom twice: as its input and as its skip. */
@@ -156,15 +138,15 @@ function bottom(memory: UnetMemory, stage: StageMemory): Call {
 /** h = BN(ReLU(conv1(x))) + time; h = BN(ReLU(conv2(h))); out = transform(h). */
 function stageForward(memory: UnetMemory, stage: StageMemory, mode: NormMode): Phase[] {
   const { name, input, r1, r2, output } = stage;
-  const kept = mode === 'train';
+  const fixed = !memory.training;
   const normalised = (r: View): View =>
-    kept && memory.training ? { ...r, at: memory.training.h } : r;
+    mode === 'train' && memory.training ? { ...r, at: memory.training.d1 } : r;
   return [
-    [layer(memory, `${name}.conv1`, input, r1, true)],
+    ...layerForward(memory, `${name}.conv1`, input, r1, { relu: true, fixed }),
     ...normForward(memory, stage, 0, r1, normalised(r1).at, mode),
-    [layer(memory, `${name}.conv2`, normalised(r1), r2, true)],
+    ...layerForward(memory, `${name}.conv2`, normalised(r1), r2, { relu: true, fixed }),
     ...normForward(memory, stage, 1, r2, normalised(r2).at, mode),
-    [layer(memory, `${name}.transform`, normalised(r2), output)],
+    ...layerForward(memory, `${name}.transform`, normalised(r2), output, { fixed }),
   ];
 }
 

@@ -1,7 +1,9 @@
 import { type Architecture, stages } from '../../unet/architecture.js';
 import type { Arena } from '../arena.js';
-import { type ConvKind, SCRATCH_FLOATS, SHAPE_WORDS, TAPS } from '../convolution.js';
+import { adjoint, type ConvKind, type Convolution, SCRATCH_FLOATS, TAPS } from '../convolution.js';
 import { contiguous, padded, pixels, slice, type View } from '../tensors.js';
+import { WORKER_BYTES } from '../winograd.js';
+import { winogradForward, winogradGradient } from './algorithm.js';
 import {
   allocateParameters,
   layoutParameters,
@@ -67,10 +69,20 @@ export interface UnetMemory {
   readonly partial: number;
   readonly scratch: number;
   readonly training?: TrainingMemory;
+  /** Winograd's: planes between the transforms, room of each worker, and transformed weights or their gradient. */
+  readonly winograd: { readonly scratch: number; readonly worker: number; readonly u: number };
+  /** Transformed weights by layer, kept where the weights stay; empty in training. */
+  readonly transformedWeights: ReadonlyMap<string, number>;
   /** Reserves memory for a convolution's geometry; written once the memory exists. */
   readonly place: (words: Int32Array) => number;
   readonly placed: { readonly at: number; readonly words: Int32Array }[];
 }
+
+/** A plan that has a backward pass. */
+export type TrainingPlan = UnetMemory & {
+  readonly training: TrainingMemory;
+  readonly regions: Required<ParameterRegions>;
+};
 
 export interface TrainingMemory {
   readonly loss: number;
@@ -81,8 +93,11 @@ export interface TrainingMemory {
   /** Gradient of the last stage's output, and later of conv0's: the same shape, never at the same time. */
   readonly dLast: View;
   readonly dEmbedding: number;
-  /** A norm's output, computed again in backward; and the gradients on either side of a convolution. */
-  readonly h: number;
+  /**
+   * The gradients on either side of a convolution. Each first holds the norm's output that the convolution read,
+   * computed again: it is last needed by the weight gradient, just before the input's gradient takes its place.
+   * In the forward pass `d1` is where a norm's output goes.
+   */
   readonly d1: number;
   readonly d2: number;
   readonly factors: number;
@@ -97,7 +112,7 @@ export function planMemory(arena: Arena, shape: UnetShape, threads: number): Une
   const regions = allocateParameters(arena, layout, training);
   const placed: UnetMemory['placed'] = [];
   const place = (words: Int32Array) => {
-    const at = arena.bytes('tables', SHAPE_WORDS * 4);
+    const at = arena.bytes('tables', words.byteLength);
     placed.push({ at, words });
     return at;
   };
@@ -133,7 +148,12 @@ export function planMemory(arena: Arena, shape: UnetShape, threads: number): Une
     'scratch',
     Math.max(...list.map((s) => blocks(s) * 2 * s.r1.channels)),
   );
-  const memory = { ...common, stages: list, partial };
+  const memory = {
+    ...common,
+    stages: list,
+    partial,
+    ...planWinograd(arena, { ...common, stages: list }, threads),
+  };
   if (!training || !dLast) return memory;
   const widest = Math.max(timeChannels, ...widths);
   const rows = batch * size * size;
@@ -147,7 +167,6 @@ export function planMemory(arena: Arena, shape: UnetShape, threads: number): Une
       dOutput: image('gradients of activations', size, 8),
       dLast,
       dEmbedding: arena.floats('gradients of activations', batch * timeChannels),
-      h: d(),
       d1: d(),
       d2: d(),
       factors: arena.floats('scratch', 3 * widest),
@@ -155,6 +174,55 @@ export function planMemory(arena: Arena, shape: UnetShape, threads: number): Une
       transposed: arena.floats('scratch', transposedFloats(layout)),
     },
   };
+}
+
+/** Winograd's memory: as much as its neediest convolution takes, in whichever direction. */
+function planWinograd(
+  arena: Arena,
+  memory: Pick<UnetMemory, 'shape' | 'first' | 'input' | 'stages' | 'layout'>,
+  threads: number,
+): Pick<UnetMemory, 'winograd' | 'transformedWeights'> {
+  const { training } = memory.shape;
+  const transformedWeights = new Map<string, number>();
+  let scratch = 0;
+  let u = 0;
+  for (const [name, c] of convolutions(memory)) {
+    const forward = winogradForward(c, !training);
+    const back = training ? [winogradForward(adjoint(c, false), false), winogradGradient(c)] : [];
+    for (const plan of [forward, ...back]) scratch = Math.max(scratch, plan?.scratchBytes ?? 0);
+    for (const plan of training ? [forward, ...back] : []) u = Math.max(u, plan?.weightBytes ?? 0);
+    if (forward && !training)
+      transformedWeights.set(name, arena.bytes('transformed weights', forward.weightBytes));
+  }
+  return {
+    winograd: {
+      scratch: arena.bytes('scratch', scratch),
+      worker: arena.bytes('scratch', threads * WORKER_BYTES),
+      u: arena.bytes('scratch', u),
+    },
+    transformedWeights,
+  };
+}
+
+/** The U-Net's convolutions but the last, which is a product of matrices. */
+function convolutions({
+  shape,
+  stages,
+  input,
+  first,
+}: Pick<UnetMemory, 'shape' | 'first' | 'input' | 'stages'>): [name: string, Convolution][] {
+  const { batch } = shape;
+  return [
+    ['conv0', { kind: 'same3', batch, input, output: first }],
+    ...stages.flatMap((s): [string, Convolution][] => [
+      [`${s.name}.conv1`, { kind: 'same3', batch, input: s.input, output: s.r1 }],
+      [`${s.name}.conv2`, { kind: 'same3', batch, input: s.r1, output: s.r2 }],
+      [
+        `${s.name}.transform`,
+        { kind: s.up ? 'transposed4' : 'strided4', batch, input: s.r2, output: s.output },
+      ],
+    ]),
+  ];
 }
 
 /**

@@ -13,9 +13,9 @@ import { Arena, checkFits, MAX_BYTES } from '../arena.js';
 import { Engine, type LoadedProgram, type Times } from '../engine.js';
 import type { Program, Section } from '../program.js';
 import { padded } from '../tensors.js';
-import { adam, backward, noiseLoss, type TrainingPlan, trainingPlan } from './backward.js';
-import { dropPadding, forward, prepareRunning } from './forward.js';
-import { planMemory, type UnetMemory } from './memory.js';
+import { adam, backward, noiseLoss, trainingPlan } from './backward.js';
+import { dropPadding, forward, prepare } from './forward.js';
+import { planMemory, type TrainingPlan, type UnetMemory } from './memory.js';
 import { readParameters, readState, writeParameters, writeStatistics } from './parameters.js';
 
 export interface WasmUnetOptions {
@@ -238,7 +238,7 @@ function planUnet(options: WasmUnetOptions) {
   const memory = planMemory(arena, { ...options, training }, options.threads);
   const t = { at: memory.t, every: true };
   const programs = new Map<string, Program>([
-    ['prepare', [{ name: 'unet', phases: [prepareRunning(memory)] }]],
+    ['prepare', [{ name: 'unet', phases: [prepare(memory)] }]],
   ]);
   for (const mode of ['running', 'batch'] as const)
     programs.set(mode, [

@@ -1,0 +1,140 @@
+import { F32 } from '../f32';
+import { accumulate4x8, multiply4x8 } from './multiply';
+import { SANDWICH_SCRATCH, sandwich } from './sandwich';
+import { Taps } from './weights';
+
+/*
+ * Layers with many channels and few tiles: their transformed weights would be many times larger than all else together
+ * (36 MB of taps become 151 MB), and moving them would take longer than the products. Here a block of them is made,
+ * used, and forgotten in the cache of one worker. The sums are those of `multiply` and `accumulate`, in their order.
+ */
+
+/** Input channels of a block. */
+const BLOCK: usize = 64;
+
+/** Output panels that at most share a block's read of V; more gained nothing. See `multiplyDeep`. */
+const GROUP: usize = 2;
+
+/** Floats between a block's points: what they hold, and some, so that they do not meet in the cache. */
+const POINT: usize = BLOCK * 8 + 16;
+
+/** Floats of scratch the kernels need: `sandwich`'s, then a block of 36 points for each panel of a group. */
+export const DEEP_SCRATCH: usize = SANDWICH_SCRATCH + GROUP * 36 * POINT;
+
+/**
+ * `toWeightTiles` and `multiply` in one. Items: groups of `group` panels (1 or 2; of one phase where the output has
+ * phases), which share each read of V: it is the larger part of what is read.
+ * m: [phase][point][tiles/4][panels][4][8], v: [phase][point][tiles/4][k/4][4][4], w: [panels][taps][channels][8]
+ * @param k input channels: g.channels, or four times as many where phases are stacked
+ * @param panels panels of w, each with all of its phases; `group` divides it
+ * @param scratch f32[DEEP_SCRATCH], the caller's own
+ */
+export function multiplyDeep<P>(
+  m: F32,
+  v: F32,
+  w: F32,
+  g: Taps,
+  k: usize,
+  panels: usize,
+  quads: usize,
+  group: usize,
+  mPlane: usize,
+  vPlane: usize,
+  scratch: F32,
+  begin: usize,
+  end: usize,
+): void {
+  const p = changetype<P>(0);
+  const points = p.outputs * p.outputs;
+  const channels = <usize>g.channels;
+  const tap = channels * 8;
+  const groups = panels / group;
+  const u = scratch.at(SANDWICH_SCRATCH);
+  for (let item = begin; item < end; item++) {
+    const first = (item % groups) * group;
+    const plane = (item / groups) * points;
+    for (let row: usize = 0; row < k; ) {
+      const phase = item / groups + row / channels;
+      const ci = row % channels;
+      const size = min(BLOCK, channels - ci);
+      const corner = g.first + (<i32>phase >> 1) * g.phaseRow + (<i32>phase & 1) * g.phaseColumn;
+      for (let j: usize = 0; j < group; j++) {
+        const from = w.at(((first + j) * g.taps + corner) * tap + ci * 8);
+        const to = u.at(j * 36 * POINT);
+        for (let c: usize = 0; c < 8 * size; c += 4) {
+          const at = from.at(c);
+          sandwich<P>(to.at(c), p.outputs * POINT, POINT, at, g.row * tap, g.column * tap, scratch);
+        }
+      }
+      for (let point: usize = 0; point < points; point++) {
+        for (let j: usize = 0; j < group; j++) {
+          const b = changetype<usize>(u.at((j * 36 + point) * POINT));
+          let a = changetype<usize>(v.at((plane + point) * vPlane + 4 * row));
+          let c = m.at((plane + point) * mPlane + (first + j) * 32);
+          for (let quad: usize = 0; quad < quads; quad++) {
+            multiply4x8(c, a, b, size, <i32>row);
+            a += 16 * k;
+            c = c.at(32 * panels);
+          }
+        }
+      }
+      row += size;
+    }
+  }
+}
+
+/**
+ * `accumulate` over all tiles, and `fromWeightTiles`, in one. Items: blocks of 64 rows x panels, the panel fastest, so that
+ * a block of V stays in the cache.
+ * dw: [panels of one phase][taps][channels][8], v: [point][rows/4][tiles][4], d: [point][panels][tiles][8]
+ * @param rows g.channels, or four times as many where V has the phases
+ * @param panels those of all phases where D has them
+ * @param tiles both what there is and what there is room for
+ * @param scratch f32[DEEP_SCRATCH], the caller's own
+ */
+export function gradientDeep<P>(
+  dw: F32,
+  v: F32,
+  d: F32,
+  g: Taps,
+  rows: usize,
+  panels: usize,
+  tiles: usize,
+  vPlane: usize,
+  dPlane: usize,
+  scratch: F32,
+  begin: usize,
+  end: usize,
+): void {
+  const p = changetype<P>(0);
+  const points = p.inputs * p.inputs;
+  const channels = <usize>g.channels;
+  const tap = channels * 8;
+  const blocks = (channels + BLOCK - 1) / BLOCK;
+  const phasePanels = (panels * rows) / (channels * g.phases);
+  const u = scratch.at(SANDWICH_SCRATCH);
+  for (let item = begin; item < end; item++) {
+    const panel = item % panels;
+    const block = (item / panels) % blocks;
+    const rowPhase = item / (panels * blocks);
+    const ci = block * BLOCK;
+    const size = min(BLOCK, channels - ci);
+    for (let point: usize = 0; point < points; point++) {
+      const b = changetype<usize>(d.at(point * dPlane + panel * tiles * 8));
+      let a = changetype<usize>(v.at(point * vPlane + (rowPhase * channels + ci) * tiles));
+      let c = u.at(point * POINT);
+      for (let row: usize = 0; row < size; row += 4) {
+        accumulate4x8(c, a, b, tiles, 0);
+        a += 16 * tiles;
+        c = c.at(32);
+      }
+    }
+    const phase = <i32>(rowPhase + panel / phasePanels);
+    const corner = g.first + (phase >> 1) * g.phaseRow + (phase & 1) * g.phaseColumn;
+    const to = dw.at(((panel % phasePanels) * g.taps + corner) * tap + ci * 8);
+    for (let c: usize = 0; c < 8 * size; c += 4) {
+      const at = to.at(c);
+      sandwich<P>(at, g.row * tap, g.column * tap, u.at(c), p.inputs * POINT, POINT, scratch);
+    }
+  }
+}

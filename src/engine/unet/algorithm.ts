@@ -1,0 +1,64 @@
+import { type ConvKind, type Convolution, gridRows } from '../convolution.js';
+import type { View } from '../tensors.js';
+import type * as winograd from '../winograd.js';
+import { planForward, planWeightGradient, prefersDeep } from '../winograd.js';
+
+/**
+ * Which layers go through Winograd's minimal filtering and by which tiles. A function of the layer's shape alone, so
+ * that an image does not depend on its batch, nor any bit on what was measured in this process.
+ */
+
+const KINDS: Record<Exclude<ConvKind, 'same1'>, winograd.ConvolutionKind> = {
+  same3: 'conv',
+  strided4: 'down',
+  transposed4: 'up',
+};
+
+/** With fewer channels the transforms cost more than the products they save. */
+const MIN_CHANNELS = 16;
+
+/**
+ * Large tiles save more products, small ones more of the transforms of the weights and of the pixels beyond the edge.
+ * @param fixed whether the weights stay (evaluation), or change with each step
+ */
+export function chooseAlgorithm(c: Convolution, fixed: boolean): winograd.WinogradAlgorithm | null {
+  if (c.kind === 'same1') return null;
+  if (Math.min(c.input.channels, c.output.channels) < MIN_CHANNELS) return null;
+  const side = Math.sqrt(gridRows({ ...c, batch: 1 }));
+  if (c.kind === 'same3') return side >= 4 ? 'F(4,3)' : 'F(2,3)';
+  return side >= (fixed ? 4 : 8) ? 'F(4,2)' : 'F(2,2)';
+}
+
+/**
+ * The plan of a forward convolution (or of a data gradient), or null for matrix multiplication. Weights that change with
+ * each step may be transformed in passing; the bits are the same either way.
+ */
+export function winogradForward(c: Convolution, fixed: boolean): winograd.ForwardPlan | null {
+  const described = describe(c, fixed);
+  return described && planForward(described, !fixed && prefersDeep(described));
+}
+
+/** The plan of a weight gradient, or null. */
+export function winogradGradient(c: Convolution): winograd.GradientPlan | null {
+  const described = describe(c, false);
+  return described && planWeightGradient(described);
+}
+
+function describe(c: Convolution, fixed: boolean): winograd.Convolution | null {
+  const algorithm = chooseAlgorithm(c, fixed);
+  if (!algorithm || c.kind === 'same1') return null;
+  return {
+    kind: KINDS[c.kind],
+    algorithm,
+    batch: c.batch,
+    input: feature(c.input),
+    output: feature(c.output),
+  };
+}
+
+const feature = ({ height, width, channels, stride }: View): winograd.Feature => ({
+  height,
+  width,
+  channels,
+  pixel: stride,
+});

@@ -1,0 +1,77 @@
+import test from 'ava';
+import { type BatchOptions, BatchPlan } from '../../src/data/batches.js';
+import { UsageError } from '../../src/errors.js';
+
+const OPTIONS: BatchOptions = { count: 103, batch: 10, seed: 7, timesteps: 300, flip: true };
+const steps = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
+
+test('an epoch shows each image once at most, and what is left over changes with the epoch', (t) => {
+  const plan = new BatchPlan(OPTIONS);
+  t.is(plan.stepsPerEpoch, 10);
+  const leftOver = [0, 1, 2, 3].map((epoch) => {
+    const seen = new Set(steps(10 * epoch, 10 * epoch + 10).flatMap((s) => [...plan.indices(s)]));
+    t.is(seen.size, 100);
+    return steps(0, 103).filter((i) => !seen.has(i));
+  });
+  t.true(new Set(leftOver.map(String)).size > 1);
+  t.true(leftOver.flat().every((i) => i >= 0 && i < 103));
+});
+
+test('steps know their epoch and where it ends', (t) => {
+  const plan = new BatchPlan(OPTIONS);
+  t.deepEqual(
+    [0, 9, 10, 25].map((s) => plan.batch(s).epoch),
+    [0, 0, 1, 2],
+  );
+  t.deepEqual(
+    [0, 9, 10, 19].map((s) => plan.endsEpoch(s)),
+    [false, true, false, true],
+  );
+});
+
+test('a step is the same whatever was asked before it, so a resume goes on as it would have', (t) => {
+  const whole = new BatchPlan(OPTIONS);
+  const batches = steps(0, 40).map((s) => whole.batch(s));
+  for (const step of [39, 3, 12, 11, 25, 0])
+    t.deepEqual(new BatchPlan(OPTIONS).batch(step), batches[step]!);
+  for (const step of [39, 3, 12]) t.deepEqual(whole.batch(step), batches[step]!);
+});
+
+test('seeds and steps give other batches', (t) => {
+  const one = new BatchPlan(OPTIONS);
+  const other = new BatchPlan({ ...OPTIONS, seed: 8 });
+  t.notDeepEqual(one.batch(0).indices, other.batch(0).indices);
+  t.notDeepEqual(one.batch(0).t, other.batch(0).t);
+  t.notDeepEqual(one.batch(0).t, one.batch(1).t);
+});
+
+test('half of the images are mirrored, or none', (t) => {
+  const plan = new BatchPlan({ ...OPTIONS, count: 1000, batch: 1000 });
+  const { flips } = plan.batch(3);
+  t.true(flips.every((f) => f === 0 || f === 1));
+  const mirrored = flips.reduce((a, b) => a + b, 0);
+  // Five standard deviations of a fair coin.
+  t.true(Math.abs(mirrored - 500) < 80, `${mirrored} of 1000`);
+  t.notDeepEqual(plan.batch(4).flips, flips);
+  const never = new BatchPlan({ ...OPTIONS, flip: false }).batch(3);
+  t.deepEqual(never.flips, new Uint32Array(10));
+});
+
+test('timesteps cover [0, T) evenly', (t) => {
+  const plan = new BatchPlan({ ...OPTIONS, count: 6000, batch: 6000, timesteps: 6 });
+  const counts = new Uint32Array(6);
+  for (const value of plan.batch(0).t) counts[value]!++;
+  // Five standard deviations of 1000 ± √(6000·1/6·5/6).
+  for (const [value, count] of counts.entries())
+    t.true(Math.abs(count - 1000) < 145, `t = ${value}: ${count} times`);
+  t.is(
+    counts.reduce((a, b) => a + b, 0),
+    6000,
+  );
+});
+
+test('fewer images than a batch is an error that says both numbers', (t) => {
+  const error = t.throws(() => new BatchPlan({ ...OPTIONS, count: 9 }), { instanceOf: UsageError });
+  t.is(error.message, '--batch: a batch takes 10 images, and the data has 9; expected at most 9');
+  t.is(new BatchPlan({ ...OPTIONS, count: 10 }).stepsPerEpoch, 1);
+});

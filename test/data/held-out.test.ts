@@ -1,0 +1,97 @@
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { openTrainingData } from '../../src/data/held-out.js';
+import { UsageError } from '../../src/errors.js';
+import { from, OPTIONS, pixels, temporaryFolder } from '../helpers/data.js';
+
+/** A folder of `count` flat pictures whose greys are 0, 1, 2 … */
+async function greys(t: ExecutionContext, count: number, folder?: string): Promise<string> {
+  const to = folder ?? (await temporaryFolder(t));
+  await mkdir(to, { recursive: true });
+  for (let i = 0; i < count; i++)
+    await from(new Uint8Array(8 * 8).fill(i), 8, 8)
+      .png()
+      .toFile(path.join(to, `${String(i).padStart(3, '0')}.png`));
+  return to;
+}
+
+async function split(
+  t: ExecutionContext,
+  spec: string,
+  heldOut: string | undefined,
+  options: Partial<typeof OPTIONS> = {},
+) {
+  const data = await openTrainingData(spec, heldOut, { ...OPTIONS, channels: 1, ...options });
+  t.teardown(() => data.close());
+  const firsts = async (which: typeof data.train) =>
+    [...(await pixels(which))].filter((_, i) => i % 64 === 0);
+  return {
+    train: await firsts(data.train),
+    heldOut: data.heldOut && (await firsts(data.heldOut)),
+    data,
+  };
+}
+
+test('a fraction keeps images of its own aside, chosen by the seed', async (t) => {
+  const folder = await greys(t, 20);
+  const a = await split(t, folder, '0.2');
+  t.is(a.heldOut?.length, 4);
+  const all = [...a.train, ...a.heldOut!].sort((x, y) => x - y);
+  t.deepEqual(
+    all,
+    Array.from({ length: 20 }, (_, i) => i),
+  );
+  t.deepEqual((await split(t, folder, '0.2')).heldOut, a.heldOut);
+  t.deepEqual((await split(t, folder, '0.2', { budgetBytes: 1 })).heldOut, a.heldOut);
+  t.notDeepEqual((await split(t, folder, '0.2', { seed: 1 })).heldOut, a.heldOut);
+});
+
+test('each side has at least one image', async (t) => {
+  const folder = await greys(t, 3);
+  t.is((await split(t, folder, '0.01')).heldOut?.length, 1);
+  t.is((await split(t, folder, '0.99')).train.length, 1);
+  await t.throwsAsync(openTrainingData(await greys(t, 1), '0.5', OPTIONS), {
+    instanceOf: UsageError,
+    message: /has one image; expected two or more/,
+  });
+});
+
+test('another folder can be held out, or nothing', async (t) => {
+  const folder = await greys(t, 3);
+  const other = await greys(t, 2, path.join(await temporaryFolder(t), '0.5-of-it'));
+  const both = await split(t, folder, other);
+  t.deepEqual(
+    [both.train, both.heldOut],
+    [
+      [0, 1, 2],
+      [0, 1],
+    ],
+  );
+  t.is((await split(t, folder, undefined)).heldOut, undefined);
+});
+
+test('a streamed part decodes ahead', async (t) => {
+  const { data, heldOut } = await split(t, await greys(t, 10), '0.5', { budgetBytes: 300 });
+  data.heldOut!.ahead([[4, 0], [1]]);
+  t.deepEqual(
+    [...(await pixels(data.heldOut!, [4, 0]))].filter((_, i) => i % 64 === 0),
+    [heldOut![4]!, heldOut![0]!],
+  );
+});
+
+for (const value of ['0', '1', '1.5', '-0.1', '10%', '', 'Infinity'])
+  test(`--held-out "${value}" is refused`, async (t) => {
+    await t.throwsAsync(openTrainingData('toy-cars', value, OPTIONS), {
+      instanceOf: UsageError,
+      message: /--held-out: expected a folder or a fraction between 0 and 1, got/,
+    });
+  });
+
+test('a folder to hold out that is missing is refused', async (t) => {
+  const folder = await greys(t, 2);
+  await t.throwsAsync(openTrainingData(folder, path.join(folder, 'none'), OPTIONS), {
+    instanceOf: UsageError,
+    message: /none: no such folder or file/,
+  });
+});
