@@ -5,7 +5,7 @@ import type { Architecture } from '../../src/unet/architecture.js';
 import type { UnetInput } from '../../src/unet/device.js';
 import { architectureFromShapes, stateShapes } from '../../src/unet/from-state.js';
 import { elements, type StateDict, type Tensor } from '../../src/unet/state.js';
-import { values } from './kernels.js';
+import { bits, values } from './kernels.js';
 
 /** A U-Net of two workers that is disposed of when the test ends. */
 export function unetOf(
@@ -44,6 +44,21 @@ export function arbitraryInput(
   const draw = (seed: number) =>
     Float32Array.from(images.flatMap((n) => [...values(each, seed + 2 * n)].map((v) => 1.7 * v)));
   return { xt: draw(11), noise: draw(12), t: Int32Array.from(images, (n) => (n * 37) % 300) };
+}
+
+/** Asserts that two states hold the same tensors bit for bit; a failure names the first that differs. */
+export function sameState(
+  t: ExecutionContext,
+  got: StateDict,
+  expected: StateDict,
+  what = 'state',
+): void {
+  t.deepEqual([...got.keys()].sort(), [...expected.keys()].sort(), what);
+  for (const [name, tensor] of expected) {
+    const other = got.get(name)!;
+    t.deepEqual([other.dtype, other.shape], [tensor.dtype, tensor.shape], `${what}: ${name}`);
+    t.true(bits(other.data).equals(bits(tensor.data)), `${what}: bits of ${name}`);
+  }
 }
 
 /** A file of test/fixtures/make_unet_variants.py, or of the same groups, with images as the devices take them. */
