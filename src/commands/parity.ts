@@ -6,22 +6,21 @@ import {
   readComputing,
   readRequireCuda,
 } from '../config/computing.js';
-import type { ComputingConfig } from '../config/config.js';
 import { printable } from '../config/source.js';
 import { chooseDevice } from '../device/choose.js';
 import { CheckError } from '../errors.js';
 import type { Group } from '../parity/compare.js';
 import { compareFixture } from '../parity/compare-fixture.js';
 import { Fixture } from '../parity/fixture.js';
-import type { Subject } from '../parity/subject.js';
-import { wasmSubject } from '../parity/wasm-subject.js';
+import { openSubject } from '../parity/open-subject.js';
 import { printJson, table } from './text.js';
 
 export async function run(args: Args): Promise<void> {
   const path = args.positional('fixture', 'a .safetensors file of expected values');
   const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
   const { device } = await chooseDevice(computing, readRequireCuda(args));
-  const groups = await compareFixture(await Fixture.read(path), await subject(device, computing));
+  const fixture = await Fixture.read(path);
+  const groups = await compareFixture(fixture, await openSubject(device, computing));
   const failed = groups.filter((group) => !group.holds);
   if (args.boolean('json')) printJson({ fixture: path, holds: failed.length === 0, groups });
   else process.stdout.write(asText(groups));
@@ -30,16 +29,6 @@ export async function run(args: Args): Promise<void> {
       `${path}: ${failed.length} of ${groups.length} groups are not within their tolerance\n` +
         failed.map(describe).join('\n'),
     );
-}
-
-/** The device's own arithmetic is compared with it. */
-async function subject(
-  device: 'wasm' | 'tensorflow',
-  computing: ComputingConfig,
-): Promise<Subject> {
-  if (device === 'wasm') return wasmSubject(computing);
-  const { tensorflowSubject } = await import('../tensorflow/parity-subject.js');
-  return tensorflowSubject(computing.eager);
 }
 
 function asText(groups: readonly Group[]): string {

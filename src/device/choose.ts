@@ -1,22 +1,26 @@
 import type { ComputingConfig, DeviceChoice } from '../config/config.js';
+import { CheckError } from '../errors.js';
 
 /**
- * Which device computes, and why. TensorFlow is looked at only where it is asked for: looking takes a second.
- * @throws CheckError when a CUDA GPU is required and none is usable, saying what is missing.
+ * Which device computes the U-Net, and why. TensorFlow is looked at only where it matters.
+ * @throws CheckError when a CUDA GPU is required and none is usable, or would not compute; UsageError for a device
+ *   that is not set up.
  */
 export async function chooseDevice(
-  { device }: ComputingConfig,
+  { device, arithmetic }: ComputingConfig,
   requireCuda: boolean,
 ): Promise<Omit<DeviceChoice, 'description'>> {
   if (requireCuda) {
-    await (await describer()).requireCuda();
-    if (device === 'wasm') return { device, why: '--device wasm; a CUDA GPU is there but unused' };
+    await (await import('../tensorflow/describe.js')).requireCuda();
+    if (device === 'wasm')
+      throw new CheckError(
+        '--require cuda: --device wasm does not compute on the GPU; tensorflow and auto do',
+      );
   }
+  if (device === 'tensorflow' || arithmetic === 'tensorflow')
+    (await import('../tensorflow/locate.js')).requireInstall();
   if (device !== 'auto') return { device, why: `--device ${device}` };
-  const { used } = await (await describer()).describeTensorflow();
-  if (used === undefined || used === 'cpu')
-    return { device: 'wasm', why: 'auto found no usable GPU' };
-  return { device: 'tensorflow', why: `auto found ${used.name}` };
+  const gpu = await (await import('../tensorflow/describe.js')).usableGpu();
+  if ('name' in gpu) return { device: 'tensorflow', why: `auto found ${gpu.name}` };
+  return { device: 'wasm', why: `auto found no usable GPU: ${gpu.why}` };
 }
-
-const describer = () => import('../tensorflow/describe.js');

@@ -67,6 +67,18 @@ export async function requireCuda(env: NodeJS.ProcessEnv = process.env): Promise
   throw new CheckError(`--require cuda: no usable GPU: ${why}`);
 }
 
+/** The GPU that `auto` takes, or why there is none. A CPU build is not even loaded to find out. */
+export async function usableGpu(
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<CudaDevice | { readonly why: string }> {
+  const install = findInstall(env);
+  if (!install) return { why: 'tensorflow is not set up' };
+  if (install.origin === 'cpu') return { why: "tensorflow's CPU build is set up" };
+  const { used, gaps } = await describeTensorflow(env);
+  if (used !== undefined && used !== 'cpu') return used;
+  return { why: gaps[0]?.what ?? 'libtensorflow found none' };
+}
+
 const SETUP = 'run `haze setup tensorflow`';
 const SETUP_CUDA = 'run `haze setup tensorflow --cuda`';
 

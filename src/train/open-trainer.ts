@@ -1,7 +1,7 @@
 import { threadCount } from '../config/computing.js';
 import type { DeviceChoice, RunConfig } from '../config/config.js';
 import { chooseDevice } from '../device/choose.js';
-import { openUnet } from '../device/unet.js';
+import { openUnet } from '../device/open.js';
 import { CounterRandom } from '../diffusion/random.js';
 import type { Schedule } from '../diffusion/schedule.js';
 import { WasmPreprocessing } from '../engine/wasm-preprocessing.js';
@@ -10,60 +10,66 @@ import { type Preprocessing, SplitTrainer } from './split-trainer.js';
 import type { Trainer } from './trainer.js';
 
 /**
- * A trainer on the device and arithmetic the config chooses. Where both are the engine's, a step is one program.
- * @throws UsageError when the model does not fit, or TensorFlow is not set up; CheckError when a GPU is required and
- * there is none.
+ * A trainer on the device the config chooses.
+ * @throws UsageError when the model does not fit; CheckError when a GPU is required and there is none.
  */
 export async function openTrainer(
   config: RunConfig,
   schedule: Schedule,
   requireCuda: boolean,
 ): Promise<{ trainer: Trainer; chosen: DeviceChoice }> {
-  const choice = await chooseDevice(config.computing, requireCuda);
-  const together = choice.device === 'wasm' && config.computing.arithmetic === 'wasm';
-  const trainer = together
-    ? WasmTrainer.create({ ...shape(config), ...engine(config), schedule, seed: config.seed })
-    : await openSplit(config, schedule, choice.device);
-  return { trainer, chosen: { ...choice, description: trainer.unet.description } };
+  const { device, why } = await chooseDevice(config.computing, requireCuda);
+  const whole = device === 'wasm' && config.computing.arithmetic === 'wasm';
+  const trainer = whole
+    ? WasmTrainer.create(wasmOptions(config, schedule))
+    : await openSplit(device, config, schedule);
+  return { trainer, chosen: { device, description: trainer.unet.description, why } };
 }
 
-const shape = ({ model, training, diffusion }: RunConfig) => ({
-  architecture: model,
-  size: model.size,
-  batch: training.batch,
-  loss: diffusion.loss,
-});
+function wasmOptions(
+  { model, training, computing, diffusion, seed }: RunConfig,
+  schedule: Schedule,
+) {
+  return {
+    architecture: model,
+    size: model.size,
+    batch: training.batch,
+    channels: model.channels,
+    loss: diffusion.loss,
+    threads: threadCount(computing),
+    strict: computing.strict,
+    schedule,
+    seed,
+  };
+}
 
-const engine = ({ computing }: RunConfig) => ({
-  threads: threadCount(computing),
-  strict: computing.strict,
-});
-
+/** U-Net and preprocessing apart: at least one of them is on TensorFlow. */
 async function openSplit(
+  device: DeviceChoice['device'],
   config: RunConfig,
   schedule: Schedule,
-  device: 'wasm' | 'tensorflow',
 ): Promise<Trainer> {
-  const options = { ...shape(config), timesteps: schedule.timesteps, training: true };
-  const { unet, bytes } = await openUnet(device, config.computing, options);
-  try {
-    return new SplitTrainer(unet, await openPreprocessing(config, schedule), bytes);
-  } catch (error) {
-    await unet.dispose();
-    throw error;
-  }
+  const options = wasmOptions(config, schedule);
+  const { timesteps } = schedule;
+  const { unet, memoryBytes } = await openUnet(device, config.computing, {
+    ...options,
+    timesteps,
+    training: true,
+  });
+  const preprocessing =
+    config.computing.arithmetic === 'wasm'
+      ? new WasmPreprocessing(options)
+      : await openTensorflowPreprocessing(config, schedule);
+  return new SplitTrainer(unet, preprocessing, memoryBytes);
 }
 
-async function openPreprocessing(config: RunConfig, schedule: Schedule): Promise<Preprocessing> {
-  const { model, training, computing, seed } = config;
-  const { size, channels } = model;
-  if (computing.arithmetic === 'wasm') {
-    const { batch } = training;
-    return new WasmPreprocessing({ batch, size, channels, schedule, seed, ...engine(config) });
-  }
+async function openTensorflowPreprocessing(
+  { model, seed }: RunConfig,
+  schedule: Schedule,
+): Promise<Preprocessing> {
   const { createTensorflowArithmetic } = await import('../tensorflow/arithmetic.js');
   const { TensorflowPreprocessing } = await import('../tensorflow/preprocessing.js');
-  const image = { height: size, width: size, channels };
+  const shape = { height: model.size, width: model.size, channels: model.channels };
   const arithmetic = await createTensorflowArithmetic();
-  return new TensorflowPreprocessing(arithmetic, schedule, new CounterRandom(seed), image);
+  return new TensorflowPreprocessing(arithmetic, schedule, new CounterRandom(seed), shape);
 }
