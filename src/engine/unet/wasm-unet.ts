@@ -1,32 +1,17 @@
 import { RunError, ShapeError } from '../../errors.js';
-import { type Architecture, checkArchitecture, checkSize } from '../../unet/architecture.js';
-import type {
-  BatchNormMode,
-  Loss,
-  OptimizerState,
-  UnetDevice,
-  UnetInput,
-} from '../../unet/device.js';
+import type { BatchNormMode, OptimizerState, UnetDevice, UnetInput } from '../../unet/device.js';
 import type { StateDict } from '../../unet/state.js';
 import { timeTable } from '../../unet/time-table.js';
-import { Arena, checkFits, MAX_BYTES } from '../arena.js';
+import { type Arena, checkFits, MAX_BYTES } from '../arena.js';
 import { Engine, type LoadedProgram, type Times } from '../engine.js';
-import type { Program, Section } from '../program.js';
+import type { Program } from '../program.js';
 import { padded } from '../tensors.js';
-import { adam, backward, noiseLoss, trainingPlan } from './backward.js';
-import { dropPadding, forward, prepareNorms, prepareWeights } from './forward.js';
-import { planMemory, type TrainingPlan, type UnetMemory } from './memory.js';
+import { trainingPlan } from './backward.js';
+import type { TrainingPlan, UnetMemory } from './memory.js';
 import { readParameters, readState, writeParameters, writeStatistics } from './parameters.js';
+import { largestBatch, planUnet, type UnetPlanOptions } from './plan.js';
 
-export interface WasmUnetOptions {
-  readonly architecture: Architecture;
-  readonly size: number;
-  readonly batch: number;
-  readonly timesteps: number;
-  readonly loss?: Loss;
-  /** Keeps gradients and Adam's moments; default true. */
-  readonly training?: boolean;
-  readonly threads: number;
+export interface WasmUnetOptions extends UnetPlanOptions {
   readonly strict?: boolean;
 }
 
@@ -62,7 +47,10 @@ export class WasmUnet implements UnetDevice {
     const { arena, memory, programs } = planUnet(options);
     const unetBytes = arena.size;
     const extra = extend?.(arena, memory);
-    checkFits(arena.size, MAX_BYTES, () => largestBatchHint(options, arena.size - unetBytes));
+    checkFits(arena.size, MAX_BYTES, () => {
+      const largest = largestBatch(options, (arena.size - unetBytes) / options.batch);
+      return largest ? `the largest batch that fits is ${largest}` : 'not even a batch of 1 fits';
+    });
     const engine = Engine.create({
       threads: options.threads,
       strict: options.strict ?? false,
@@ -227,72 +215,6 @@ export class WasmUnet implements UnetDevice {
     for (const stage of this.memory.stages)
       for (const name of stage.norms) this.batches.set(name, (this.batches.get(name) ?? 0n) + 1n);
   }
-}
-
-/** Bytes by what they hold, and in all, for a U-Net of this shape. Plans only; nothing is allocated. */
-export function planBytes(options: WasmUnetOptions): {
-  groups: ReadonlyMap<string, number>;
-  total: number;
-} {
-  const { arena } = planUnet(options);
-  return { groups: arena.groups, total: arena.size };
-}
-
-function planUnet(options: WasmUnetOptions) {
-  checkArchitecture(options.architecture);
-  checkSize(options.architecture, options.size);
-  const arena = new Arena();
-  const training = options.training ?? true;
-  const memory = planMemory(arena, { ...options, training }, options.threads);
-  const t = { at: memory.t, every: true };
-  const programs = new Map<string, Program>([
-    ['prepareNorms', [{ name: 'unet', phases: [prepareNorms(memory)] }]],
-    ['prepareWeights', [{ name: 'unet', phases: [prepareWeights(memory)] }]],
-  ]);
-  for (const mode of ['running', 'batch'] as const)
-    programs.set(mode, [
-      { name: 'unet', phases: [...forward(memory, mode, t), dropPadding(memory)] },
-    ]);
-  if (training) {
-    const plan = trainingPlan(memory);
-    const sections = trainSections(plan, options.loss ?? 'l1');
-    programs.set('train', sections);
-    programs.set('gradients', [
-      ...sections.filter((s) => s.name !== 'optimizer'),
-      { name: 'unet', phases: [dropPadding(memory)] },
-    ]);
-  }
-  return { arena, memory, programs };
-}
-
-function trainSections(plan: TrainingPlan, loss: Loss): Section[] {
-  return [
-    {
-      name: 'unet',
-      phases: [
-        ...forward(plan, 'train', { at: plan.t, every: true }),
-        ...noiseLoss(plan, loss),
-        ...backward(plan),
-      ],
-    },
-    { name: 'optimizer', phases: [adam(plan)] },
-  ];
-}
-
-/**
- * For a plan that does not fit: the largest batch that does, by bisection over plans.
- * @param beside bytes that others take beside the U-Net, which grow with the batch
- */
-function largestBatchHint(options: WasmUnetOptions, beside: number): string {
-  const fits = (batch: number) =>
-    planBytes({ ...options, batch }).total + beside * (batch / options.batch) <= MAX_BYTES;
-  let low = 0;
-  for (let high = options.batch; low + 1 < high; ) {
-    const middle = (low + high) >> 1;
-    if (fits(middle)) low = middle;
-    else high = middle;
-  }
-  return low > 0 ? `the largest batch that fits is ${low}` : 'not even a batch of 1 fits';
 }
 
 function expectLength(what: string, got: number, expected: number): void {

@@ -1,5 +1,6 @@
 import test from 'ava';
-import { planBytes, WasmUnet } from '../../../src/engine/unet/wasm-unet.js';
+import { planBytes } from '../../../src/engine/unet/plan.js';
+import { WasmUnet } from '../../../src/engine/unet/wasm-unet.js';
 import { EngineError, RunError, ShapeError, UsageError } from '../../../src/errors.js';
 import type { Architecture } from '../../../src/unet/architecture.js';
 import type { Loss } from '../../../src/unet/device.js';
@@ -91,23 +92,23 @@ test('gradients leaves the parameters, and moves the statistics as a training st
 test('A model that does not fit says what it needs, what there is, and the largest batch', (t) => {
   const options = { architecture: REFERENCE, size: 64, timesteps: 300, threads: 2 };
   for (const training of [true, false]) {
-    const error = t.throws(() => WasmUnet.create({ ...options, training, batch: 5000 }), {
+    const error = t.throws(() => WasmUnet.create({ ...options, training, batch: 700 }), {
       instanceOf: UsageError,
     });
     const pattern =
       /^memory: this needs (\d+\.\d\d) GiB, available are 4\.00 GiB; the largest batch that fits is (\d+)$/;
     const [, needed, largest] = pattern.exec(error!.message) ?? [];
     t.truthy(largest, error!.message);
-    t.is((planBytes({ ...options, training, batch: 5000 }).total / 2 ** 30).toFixed(2), needed!);
+    t.is((planBytes({ ...options, training, batch: 700 }).total / 2 ** 30).toFixed(2), needed!);
     const fits = (batch: number) => planBytes({ ...options, training, batch }).total <= 2 ** 32;
     t.true(fits(Number(largest)) && !fits(Number(largest) + 1));
   }
 });
 
 test('What lies beside the U-Net counts towards the largest batch', (t) => {
-  const options = { architecture: REFERENCE, size: 64, timesteps: 300, threads: 2, batch: 5000 };
+  const options = { architecture: REFERENCE, size: 64, timesteps: 300, threads: 2, batch: 700 };
   const message = (bytesAnImage: number) =>
-    t.throws(() => WasmUnet.create(options, (arena) => arena.bytes('x', 5000 * bytesAnImage)))!
+    t.throws(() => WasmUnet.create(options, (arena) => arena.bytes('x', 700 * bytesAnImage)))!
       .message;
   const largest = (text: string) => Number(/fits is (\d+)$/.exec(text)?.[1]);
   t.true(largest(message(2 ** 20)) < largest(message(64)));
