@@ -142,9 +142,9 @@ export function accumulate4x8(c: F32, a: usize, b: usize, tiles: usize, more: i3
 /**
  * dU[point] (+)= V[point]ᵀ · D[point]: sums over the tiles of a chunk, in their order, on top of the chunks before it
  * where `more` is not 0. Items: points x panels of 8 columns, the panel fastest.
- * du: [point][panels][rows][8], v: [point][rows/4][chunk][4], d: [point][panels][chunk][8]
+ * du: [point][panels][rows][8], v: [point][rows/4][room][4], d: [point][panels][room][8]
  * @param rows channels on V's side (those of all phases that are stacked); a multiple of 4
- * @param chunk tiles there is room for, `tiles` of them there
+ * @param room tiles there is room for, `tiles` of them there
  */
 export function accumulate(
   du: F32,
@@ -152,7 +152,7 @@ export function accumulate(
   d: F32,
   rows: usize,
   panels: usize,
-  chunk: usize,
+  room: usize,
   tiles: usize,
   duPlane: usize,
   vPlane: usize,
@@ -164,12 +164,12 @@ export function accumulate(
   for (let item = begin; item < end; item++) {
     const point = item / panels;
     const panel = item % panels;
-    const b = changetype<usize>(d.at(point * dPlane + panel * chunk * 8));
+    const b = changetype<usize>(d.at(point * dPlane + panel * room * 8));
     let a = changetype<usize>(v.at(point * vPlane));
     let c = du.at(point * duPlane + panel * rows * 8);
     for (let row: usize = 0; row < rows; row += 4) {
       accumulate4x8(c, a, b, tiles, more);
-      a += 16 * chunk;
+      a += 16 * room;
       c = c.at(32);
     }
   }

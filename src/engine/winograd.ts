@@ -60,6 +60,9 @@ export interface Convolution {
 /** Floats between planes beyond what they hold: planes a power of two apart would fall on the same cache lines. */
 const PLANE_PADDING = 80;
 
+/** The same between the channels of a weight gradient's planes, in tiles. */
+const TILE_PADDING = 4;
+
 /** Tiles transformed and multiplied at a time: V and M stay in the cache, and U is read once a chunk. Measured. */
 const FORWARD_CHUNK = { conv: 96, down: 96, up: 32 } as const;
 
@@ -361,12 +364,13 @@ export function planWeightGradient(c: Convolution): GradientPlan {
   /** Where V and D of all tiles are smaller than dU, each block of dU is made and used up in the cache. */
   const deep = tiles * (rows + columns) <= rows * columns;
   const chunk = deep ? tiles : Math.min(GRADIENT_CHUNK, tiles);
-  const vPlane = chunk * rows + PLANE_PADDING;
-  const dPlane = chunk * columns + PLANE_PADDING;
+  const room = chunk + TILE_PADDING;
+  const vPlane = room * rows + PLANE_PADDING;
+  const dPlane = room * columns + PLANE_PADDING;
   const uPlane = rows * columns + PLANE_PADDING;
-  const rowLayout = { block: 16, tile: 4, eight: 8 * chunk, half: 4 * chunk };
-  const panelLayout = { block: 32, tile: 8, eight: 8 * chunk, half: 4 };
-  const wideTiling = { tensor: wide, step, origin: -1, phases, phaseStride: chunk * wide.channels };
+  const rowLayout = { block: 16, tile: 4, eight: 8 * room, half: 4 * room };
+  const panelLayout = { block: 32, tile: 8, eight: 8 * room, half: 4 };
+  const wideTiling = { tensor: wide, step, origin: -1, phases, phaseStride: room * wide.channels };
   const narrowTiling = { tensor: narrow, step: 1, origin: 0, phases: 1, phaseStride: 0 };
   const shared = { algorithm, down, across };
   const descriptor = Int32Array.from([
@@ -412,7 +416,7 @@ export function planWeightGradient(c: Convolution): GradientPlan {
               kernel: 'winogradGradientDeep',
               args: [
                 ...[at.dw, v, d, at.descriptor + 2 * TILING_BYTES],
-                ...[rows, columns / 8, tiles, vPlane, dPlane, at.worker],
+                ...[rows, columns / 8, room, tiles, vPlane, dPlane, at.worker],
               ],
               items: (rows / input.channels) * divideUp(input.channels, DEEP_BLOCK) * (columns / 8),
             },
@@ -423,7 +427,7 @@ export function planWeightGradient(c: Convolution): GradientPlan {
           {
             kernel: 'winogradAccumulate',
             args: [
-              ...[at.du, v, d, rows, columns / 8, chunk, count],
+              ...[at.du, v, d, rows, columns / 8, room, count],
               ...[uPlane, vPlane, dPlane, first > 0 ? 1 : 0],
             ],
             items: planes * (columns / 8),
