@@ -8,10 +8,11 @@ import { F32 } from './f32';
 export function adam(p: F32, g: F32, m: F32, v: F32, rates: F32, begin: usize, end: usize): void {
   const rate = rates.splat(0);
   const inverse = rates.splat(1);
+  // Not 1 − β: that would be a difference of f32 values, which for 0.999 is off by 1.3e-5.
   const beta1 = f32x4.splat(0.9),
-    rest1 = f32x4.splat(<f32>(1 - 0.9));
+    rest1 = f32x4.splat(0.1);
   const beta2 = f32x4.splat(0.999),
-    rest2 = f32x4.splat(<f32>(1 - 0.999));
+    rest2 = f32x4.splat(0.001);
   const eps = f32x4.splat(1e-8);
   for (let i = begin * 4; i < end * 4; i += 4) {
     const gradient = g.lanes(i);

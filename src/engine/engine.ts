@@ -36,6 +36,7 @@ export class Engine {
   readonly memory: WebAssembly.Memory;
   private readonly pool: Piscina;
   private programs = 0;
+  /** Why no further run is possible. */
   private broken: EngineError | undefined;
 
   private constructor(threads: number, build: Build, memory: WebAssembly.Memory, pool: Piscina) {
@@ -107,6 +108,7 @@ export class Engine {
 
   /** Ends the workers; safe to call twice. */
   async destroy(): Promise<void> {
+    this.broken ??= new EngineError('the engine was shut down');
     abort(this.memory.buffer);
     await this.pool.destroy();
   }

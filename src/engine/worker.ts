@@ -60,12 +60,12 @@ function load({ programId, program }: Task): Program {
 }
 
 function run(call: Call, task: Task, step: number, s: number, p: number, c: number): void {
-  const [begin, end] = share(call.items, call.grain ?? 1, task.rank, task.size);
-  if (begin >= end) return;
   const at = statusWord(task.rank);
   words[at] = s;
   words[at + 1] = p;
   words[at + 2] = c;
+  const [begin, end] = share(call.items, call.grain ?? 1, task.rank, task.size);
+  if (begin >= end) return;
   const args = call.args.map((a) => resolve(a, step, task.rank));
   kernel(call.kernel)(...args, begin, end);
 }

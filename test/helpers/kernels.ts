@@ -44,6 +44,10 @@ export class Bench {
     return new Float32Array(this.bytes(at, 4 * length).buffer);
   }
 
+  f64(at: number, length: number): Float64Array {
+    return new Float64Array(this.bytes(at, 8 * length).buffer);
+  }
+
   u8(at: number, length: number): Uint8Array {
     return this.bytes(at, length);
   }
@@ -96,6 +100,26 @@ export function eachBuild(title: string, body: (t: ExecutionContext, bench: Benc
         body(t, new Bench(build, shares));
       });
 }
+
+/**
+ * Declares one test for each build that runs `body` whole and in three shares: besides what it asserts, the
+ * arrays it returns must have the same bits for both.
+ */
+export function eachSplit(
+  title: string,
+  body: (t: ExecutionContext, bench: Bench) => (Float32Array | Float64Array)[],
+): void {
+  for (const build of ['strict', 'relaxed'] as const)
+    test(`${title} (${build}, the same bits whole and in 3 shares)`, (t) => {
+      const [whole, shared] = [1, 3].map((shares) => body(t, new Bench(build, shares)));
+      for (const [i, array] of whole!.entries())
+        t.deepEqual(bits(shared![i]!), bits(array), `output ${i} depends on the split`);
+    });
+}
+
+/** The bytes of an array: tells −0 from 0 and one NaN from another. */
+export const bits = (array: ArrayBufferView): Buffer =>
+  Buffer.from(array.buffer, array.byteOffset, array.byteLength);
 
 /** Asserts |got − expected| ≤ atol + rtol·|expected| for every element; a failure names the worst one. */
 export function close(

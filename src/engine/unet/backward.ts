@@ -71,14 +71,13 @@ function stageBackward(memory: TrainingPlan, stage: StageMemory): Phase[] {
   const { training } = memory;
   const { r1, r2, name } = stage;
   const gradient = stage.gradient!;
-  const h = (r: View): View => ({ ...r, at: training.h });
   const d1: View = { ...r2, at: training.d1 };
   const d2: View = { ...r1, at: training.d2 };
   return [
-    [normApply(memory, stage, 1, r2, training.h)],
-    ...layerBackward(memory, `${name}.transform`, h(r2), gradient.output, d1),
-    ...normBackward(memory, stage, 1, d1, r2, [normApply(memory, stage, 0, r1, training.h)]),
-    ...layerBackward(memory, `${name}.conv2`, h(r1), d1, d2),
+    [normApply(memory, stage, 1, r2, d1.at)],
+    ...layerBackward(memory, `${name}.transform`, d1, gradient.output, d1),
+    ...normBackward(memory, stage, 1, d1, r2, [normApply(memory, stage, 0, r1, d2.at)]),
+    ...layerBackward(memory, `${name}.conv2`, d2, d1, d2),
     ...timeSums(memory, stage, d2),
     ...normBackward(memory, stage, 0, d2, r1, []),
     ...layerBackward(memory, `${name}.conv1`, stage.input, d2, gradient.input, gradient.accumulate),

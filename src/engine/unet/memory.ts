@@ -93,8 +93,11 @@ export interface TrainingMemory {
   /** Gradient of the last stage's output, and later of conv0's: the same shape, never at the same time. */
   readonly dLast: View;
   readonly dEmbedding: number;
-  /** A norm's output, computed again in backward; and the gradients on either side of a convolution. */
-  readonly h: number;
+  /**
+   * The gradients on either side of a convolution. Each first holds the norm's output that the convolution read,
+   * computed again: it is last needed by the weight gradient, just before the input's gradient takes its place.
+   * In the forward pass `d1` is where a norm's output goes.
+   */
   readonly d1: number;
   readonly d2: number;
   readonly factors: number;
@@ -164,7 +167,6 @@ export function planMemory(arena: Arena, shape: UnetShape, threads: number): Une
       dOutput: image('gradients of activations', size, 8),
       dLast,
       dEmbedding: arena.floats('gradients of activations', batch * timeChannels),
-      h: d(),
       d1: d(),
       d2: d(),
       factors: arena.floats('scratch', 3 * widest),
@@ -185,18 +187,12 @@ function planWinograd(
   let scratch = 0;
   let u = 0;
   for (const [name, c] of convolutions(memory)) {
-    const fixed = winogradForward(c, true, !training);
-    const others = training
-      ? [
-          winogradForward(c, false, false),
-          winogradForward(adjoint(c, false), false, false),
-          winogradGradient(c),
-        ]
-      : [];
-    for (const plan of [fixed, ...others]) scratch = Math.max(scratch, plan?.scratchBytes ?? 0);
-    for (const plan of training ? [fixed, ...others] : []) u = Math.max(u, plan?.weightBytes ?? 0);
-    if (fixed && !training)
-      transformedWeights.set(name, arena.bytes('transformed weights', fixed.weightBytes));
+    const forward = winogradForward(c, !training);
+    const back = training ? [winogradForward(adjoint(c, false), false), winogradGradient(c)] : [];
+    for (const plan of [forward, ...back]) scratch = Math.max(scratch, plan?.scratchBytes ?? 0);
+    for (const plan of training ? [forward, ...back] : []) u = Math.max(u, plan?.weightBytes ?? 0);
+    if (forward && !training)
+      transformedWeights.set(name, arena.bytes('transformed weights', forward.weightBytes));
   }
   return {
     winograd: {

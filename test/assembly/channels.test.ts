@@ -1,0 +1,36 @@
+import { bits, eachBuild, values } from '../helpers/kernels.js';
+
+eachBuild('padChannels puts zeros behind, and dropChannels takes them away', (t, bench) => {
+  for (const channels of [1, 3])
+    for (const pixels of [1, 2, 13]) {
+      bench.reset();
+      const x = values(pixels * channels, channels);
+      const wide = bench.put(new Float32Array(8 * pixels).fill(42));
+      bench.run('padChannels', [wide, bench.put(x), channels], pixels);
+      const expected = Float32Array.from({ length: 8 * pixels }, (_, i) =>
+        i % 8 < channels ? x[Math.floor(i / 8) * channels + (i % 8)]! : 0,
+      );
+      t.deepEqual(bits(bench.f32(wide, 8 * pixels)), bits(expected));
+      const dense = bench.put(new Float32Array(x.length + 1).fill(42));
+      bench.run('dropChannels', [dense, wide, channels], pixels);
+      t.deepEqual([...bench.f32(dense, x.length + 1)], [...x, 42]);
+    }
+});
+
+eachBuild('copyChannels copies or adds between strides and leaves the rest', (t, bench) => {
+  const [rows, channels, outStride, inStride] = [7, 8, 24, 16];
+  const x = values(rows * inStride, 1);
+  const out = values(rows * outStride, 2);
+  const at = bench.put(out);
+  const args = [at, outStride, bench.put(x), inStride, channels];
+  const source = (i: number) => x[Math.floor(i / outStride) * inStride + (i % outStride)]!;
+  const inside = (i: number) => i % outStride < channels;
+  bench.run('copyChannels', [...args, 0], rows);
+  const copied = out.map((v, i) => (inside(i) ? source(i) : v));
+  t.deepEqual(bench.f32(at, out.length), copied);
+  bench.run('copyChannels', [...args, 1], rows);
+  t.deepEqual(
+    bench.f32(at, out.length),
+    copied.map((v, i) => (inside(i) ? v + source(i) : v)),
+  );
+});
