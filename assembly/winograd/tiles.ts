@@ -112,8 +112,8 @@ export function toTiles<P>(
 }
 
 /** What happens to a convolution's sums on their way out; flags of `fromTiles`. */
-export const ACCUMULATE: i32 = 1;
-export const RELU: i32 = 2;
+const ACCUMULATE: i32 = 1;
+const RELU: i32 = 2;
 
 /**
  * Takes products back to pixels: y = Aᵀ M A + bias, added to what is there with ACCUMULATE, then max(y, 0)
