@@ -104,6 +104,7 @@ test('a missing path is an error that says what is expected or meant', async (t)
   await refused(t, path.join(folder, 'elephants'), /no such folder or file; expected a folder of/);
   await refused(t, path.join(folder, 'phtos'), /did you mean .*photos\?/);
   await refused(t, 'toy-car', /did you mean toy-cars\?/);
+  await refused(t, path.join(folder, 'toycar'), /did you mean toy-cars\?/);
   await refused(t, 'toycars', /did you mean toy-cars\?/);
   await refused(t, 'Toy_Cars', /did you mean toy-cars\?/);
   await flat(1).png().toFile(path.join(folder, 'one.png'));
