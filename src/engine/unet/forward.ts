@@ -48,9 +48,19 @@ export function forward(memory: UnetMemory, mode: NormMode, t: Timesteps): Phase
  * What evaluation needs once for each change of the weights: every norm's scale and shift from the running
  * statistics, and the transformed weights where they are kept.
  */
-export function prepare(memory: UnetMemory): Phase {
-  return memory.stages.flatMap((stage) => [
-    ...stage.norms.map((name, k): Call => {
+export const prepare = (memory: UnetMemory): Phase => [
+  ...prepareNorms(memory),
+  ...memory.stages.flatMap((stage) => [
+    ...transformWeights(memory, `${stage.name}.conv1`, stage.input, stage.r1),
+    ...transformWeights(memory, `${stage.name}.conv2`, stage.r1, stage.r2),
+    ...transformWeights(memory, `${stage.name}.transform`, stage.r2, stage.output),
+  ]),
+];
+
+/** The part of `prepare` that plans over the same weights need besides, each for itself: the norms. */
+export const prepareNorms = (memory: UnetMemory): Phase =>
+  memory.stages.flatMap((stage) =>
+    stage.norms.map((name, k): Call => {
       const n = norm(memory, name);
       const c = stage.r1.channels;
       return {
@@ -59,11 +69,7 @@ export function prepare(memory: UnetMemory): Phase {
         items: c,
       };
     }),
-    ...transformWeights(memory, `${stage.name}.conv1`, stage.input, stage.r1),
-    ...transformWeights(memory, `${stage.name}.conv2`, stage.r1, stage.r2),
-    ...transformWeights(memory, `${stage.name}.transform`, stage.r2, stage.output),
-  ]);
-}
+  );
 
 /** Dense ε̂ for the world outside: `memory.output` to `memory.epsilon`. */
 export function dropPadding(memory: UnetMemory): Phase {
