@@ -137,7 +137,7 @@ function programs(c: Convolution, x: Float32Array, w: Float32Array, dy: Float32A
   const [ahead, passing, gradient] = [planForward(c), planForward(c, true), planWeightGradient(c)];
   const [u, du] = [alloc(ahead.weightBytes), alloc(gradient.weightBytes)];
   const scratch = alloc(Math.max(...[ahead, passing, gradient].map((p) => p.scratchBytes)));
-  const forward = (plan: ForwardPlan, weights: number): Program =>
+  const forward = (plan: ForwardPlan, weights: number): Phase[] =>
     plan.forward({
       descriptor: putDescriptor(plan.descriptor),
       ...{ scratch, worker, x: at.x, weights, y: at.y },
@@ -145,7 +145,7 @@ function programs(c: Convolution, x: Float32Array, w: Float32Array, dy: Float32A
   return {
     weights: [
       ahead.weights({ descriptor: putDescriptor(ahead.descriptor), worker, w: at.w, u }),
-    ] as Program,
+    ] as Phase[],
     forward: forward(ahead, u),
     deep: forward(passing, at.w),
     gradient: gradient.weightGradient({

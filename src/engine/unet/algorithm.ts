@@ -1,7 +1,7 @@
 import { type ConvKind, type Convolution, gridRows } from '../convolution.js';
 import type { View } from '../tensors.js';
 import type * as winograd from '../winograd.js';
-import { planForward, planWeightGradient } from '../winograd.js';
+import { planForward, planWeightGradient, prefersDeep } from '../winograd.js';
 
 /**
  * Which layers go through Winograd's minimal filtering and by which tiles. A function of the layer's shape alone, so
@@ -18,22 +18,28 @@ const KINDS: Record<Exclude<ConvKind, 'same1'>, winograd.ConvolutionKind> = {
 const MIN_CHANNELS = 16;
 
 /**
- * Large tiles save more products, small ones more of the transforms of the weights. Those weigh most at low
- * resolution, unless the weights stay: then they are transformed once.
+ * Large tiles save more products, small ones more of the transforms of the weights and of the pixels beyond the edge.
  * @param fixed whether the weights stay (evaluation), or change with each step
  */
 export function chooseAlgorithm(c: Convolution, fixed: boolean): winograd.WinogradAlgorithm | null {
   if (c.kind === 'same1') return null;
   if (Math.min(c.input.channels, c.output.channels) < MIN_CHANNELS) return null;
   const side = Math.sqrt(gridRows({ ...c, batch: 1 }));
-  if (c.kind === 'same3') return side >= (fixed ? 4 : 8) ? 'F(4,3)' : 'F(2,3)';
-  return side >= (fixed ? 4 : 16) ? 'F(4,2)' : 'F(2,2)';
+  if (c.kind === 'same3') return side >= 4 ? 'F(4,3)' : 'F(2,3)';
+  return side >= (fixed ? 4 : 8) ? 'F(4,2)' : 'F(2,2)';
 }
 
-/** The plan of a forward convolution (or of a data gradient), or null for matrix multiplication. */
-export function winogradForward(c: Convolution, fixed: boolean): winograd.ForwardPlan | null {
+/**
+ * The plan of a forward convolution (or of a data gradient), or null for matrix multiplication.
+ * @param kept whether the transformed weights are there from an earlier run; the bits are the same either way
+ */
+export function winogradForward(
+  c: Convolution,
+  fixed: boolean,
+  kept: boolean,
+): winograd.ForwardPlan | null {
   const described = describe(c, fixed);
-  return described && planForward(described);
+  return described && planForward(described, !kept && prefersDeep(described));
 }
 
 /** The plan of a weight gradient, or null. */

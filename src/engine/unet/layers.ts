@@ -56,7 +56,7 @@ export function transformWeights(
   if (u === undefined) return [];
   const at = memory.layout.layers.get(name)!;
   const kind = convKind(at.layer.kind, at.layer.kernel);
-  const plan = winogradForward({ kind, batch: memory.shape.batch, input, output }, true);
+  const plan = winogradForward({ kind, batch: memory.shape.batch, input, output }, true, true);
   if (!plan) return [];
   const w = memory.regions.weights + 4 * at.weight;
   const { place, winograd } = memory;
@@ -78,15 +78,12 @@ function convolve(
   u?: number,
 ): Phase[] {
   const { place, winograd } = memory;
-  const plan = winogradForward(c, fixed);
+  const plan = winogradForward(c, fixed, u !== undefined);
   if (!plan) return [[convCall(c, w, bias, place, memory.scratch)]];
-  const at = {
-    descriptor: place(plan.descriptor),
-    worker: worker(winograd.worker),
-    u: u ?? winograd.u,
-  };
+  const at = { descriptor: place(plan.descriptor), worker: worker(winograd.worker) };
   const phases = plan.forward({
     ...at,
+    weights: u ?? (plan.weightBytes > 0 ? winograd.u : w),
     scratch: winograd.scratch,
     x: c.input.at,
     y: c.output.at,
@@ -95,7 +92,7 @@ function convolve(
     relu: c.relu ?? false,
   });
   if (u !== undefined) return phases;
-  return together(plan.weights({ ...at, w }), phases);
+  return together(plan.weights({ ...at, w, u: winograd.u }), phases);
 }
 
 /** Weight and bias gradients of a layer, and the gradient of its input unless `dx` is null. */

@@ -199,9 +199,13 @@ function planWinograd(
   let scratch = 0;
   let u = 0;
   for (const [name, c] of convolutions(memory)) {
-    const fixed = winogradForward(c, true);
+    const fixed = winogradForward(c, true, !training);
     const others = training
-      ? [winogradForward(c, false), winogradForward(adjoint(c, false), false), winogradGradient(c)]
+      ? [
+          winogradForward(c, false, false),
+          winogradForward(adjoint(c, false), false, false),
+          winogradGradient(c),
+        ]
       : [];
     for (const plan of [fixed, ...others]) scratch = Math.max(scratch, plan?.scratchBytes ?? 0);
     for (const plan of training ? [fixed, ...others] : []) u = Math.max(u, plan?.weightBytes ?? 0);
