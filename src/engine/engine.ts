@@ -42,6 +42,7 @@ export class Engine {
   readonly build: Build;
   readonly memory: WebAssembly.Memory;
   private readonly pool: Piscina;
+  private readonly deserted = new AbortController();
   private programs = 0;
   /** Why no further run is possible. */
   private broken: EngineError | undefined;
@@ -73,7 +74,9 @@ export class Engine {
       execArgv: [],
     });
     pool.on('error', () => {}); // A lost worker fails its task, which `run` reports.
-    return new Engine(threads, build, memory, pool);
+    const engine = new Engine(threads, build, memory, pool);
+    pool.on('workerDestroy', () => setImmediate(() => engine.noticeDesertion()));
+    return engine;
   }
 
   /** For headers: `relaxed SIMD, 2 threads`. */
@@ -145,7 +148,14 @@ export class Engine {
   }
 
   private async perform(task: Task): Promise<Times | null> {
-    return (await this.pool.run(task)) as Times | null;
+    return (await this.pool.run(task, { signal: this.deserted.signal })) as Times | null;
+  }
+
+  /** A worker that fails while it starts is not replaced: once none is left, tasks would wait for ever. */
+  private noticeDesertion(): void {
+    if (this.pool.threads.length > 0) return;
+    this.broken ??= new EngineError('all workers are lost, and none could be started');
+    this.deserted.abort();
   }
 
   private describe(parts: readonly Part[], line: number, cause: unknown): EngineError {
