@@ -76,9 +76,9 @@ function packInput(
     } else {
       for (; target < stop; target += next) v128.store(target, f32x4.splat(0));
     }
-    if (++gx == shape.gridWidth) {
+    if (++gx === shape.gridWidth) {
       gx = 0;
-      if (++gy == shape.gridHeight) {
+      if (++gy === shape.gridHeight) {
         gy = 0;
         n++;
       }
@@ -108,9 +108,9 @@ function packOutput(
     const source = dy.at(pixel * shape.outStride + <usize>(j * 8));
     packed.setLanes(<usize>(i * 8), source.lanes(0));
     packed.setLanes(<usize>(i * 8 + 4), source.lanes(4));
-    if (++gx == shape.gridWidth) {
+    if (++gx === shape.gridWidth) {
       gx = 0;
-      if (++gy == shape.gridHeight) {
+      if (++gy === shape.gridHeight) {
         gy = 0;
         n++;
       }

@@ -75,8 +75,8 @@ function multiply(
   for (let k = 0; k < depth; k += DEPTH) {
     const length = min(DEPTH, depth - k);
     pack(scratch, x, shape, phase, row, count, k, length);
-    const add = k > 0 || shape.accumulate != 0;
-    const relu = shape.relu != 0 && k + length == depth;
+    const add = k > 0 || shape.accumulate !== 0;
+    const relu = shape.relu !== 0 && k + length === depth;
     for (let j = first; j < last; j++) {
       const b = w.at((<usize>j * phases + phase) * panelSize + <usize>k * 8);
       const start = changetype<usize>(bias) ? bias.at(<usize>j * 8) : bias;
@@ -121,9 +121,9 @@ function outputAddresses(
     const ox = gx * shape.outStep + phaseX;
     const pixel = <usize>((n * shape.outHeight + oy) * shape.outWidth + ox);
     addresses[i] = <u32>changetype<usize>(y.at(pixel * shape.outStride));
-    if (i < count - 1 && ++gx == shape.gridWidth) {
+    if (i < count - 1 && ++gx === shape.gridWidth) {
       gx = 0;
-      if (++gy == shape.gridHeight) {
+      if (++gy === shape.gridHeight) {
         gy = 0;
         n++;
       }
@@ -171,9 +171,9 @@ function pack(
       channel = 0;
       tap++;
     }
-    if (i < count - 1 && ++gx == shape.gridWidth) {
+    if (i < count - 1 && ++gx === shape.gridWidth) {
       gx = 0;
-      if (++gy == shape.gridHeight) {
+      if (++gy === shape.gridHeight) {
         gy = 0;
         n++;
       }

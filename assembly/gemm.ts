@@ -31,7 +31,7 @@ export function tile(
     s21 = c2.lanes(4);
     s30 = c3.lanes(0);
     s31 = c3.lanes(4);
-  } else if (changetype<usize>(bias) != 0) {
+  } else if (changetype<usize>(bias) !== 0) {
     s00 = bias.lanes(0);
     s01 = bias.lanes(4);
     s10 = s00;

@@ -2,20 +2,10 @@
  * The ABI: every kernel the workers can call, by name. A kernel writes its outputs for the items
  * [begin, end) of its range and nothing else, so any split of the range among workers gives the same bits.
  */
-export { barrier } from './barrier';
-export {
-  winogradAccumulate,
-  winogradGradient,
-  winogradGradientDeep,
-  winogradInput,
-  winogradMultiply,
-  winogradMultiplyDeep,
-  winogradOutput,
-  winogradWeightGradient,
-  winogradWeights,
-} from './winograd/index';
+
 export * from './adam';
 export * from './barrier';
+export { barrier } from './barrier';
 export * from './batch-norm';
 export * from './channels';
 export * from './column-sums';
@@ -34,3 +24,14 @@ export * from './resize';
 export * from './time-embedding';
 export * from './transpose-weights';
 export * from './winograd/index';
+export {
+  winogradAccumulate,
+  winogradGradient,
+  winogradGradientDeep,
+  winogradInput,
+  winogradMultiply,
+  winogradMultiplyDeep,
+  winogradOutput,
+  winogradWeightGradient,
+  winogradWeights,
+} from './winograd/index';

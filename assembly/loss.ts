@@ -42,14 +42,14 @@ export function noiseLoss(
 
 function distance(d: f32, kind: i32): f32 {
   const a = Mathf.abs(d);
-  if (kind == L1) return a;
-  if (kind == L2) return d * d;
+  if (kind === L1) return a;
+  if (kind === L2) return d * d;
   return a < 1 ? 0.5 * d * d : a - 0.5;
 }
 
 function slope(d: f32, kind: i32): f32 {
-  if (kind == L2) return 2 * d;
-  if (kind != L1 && Mathf.abs(d) < 1) return d;
+  if (kind === L2) return 2 * d;
+  if (kind !== L1 && Mathf.abs(d) < 1) return d;
   return d > 0 ? 1 : d < 0 ? -1 : d;
 }
 

@@ -4,33 +4,37 @@ import { U32 } from './u32';
 
 /*
  * Antialiased bilinear scaling, as PIL and torchvision (antialias=True) define it: along each axis an
- * output position i looks at c = (i + ½)·s in the input, s = inSize/outSize, and takes the mean of the
- * samples x around it under the triangle max(0, 1 − |x + ½ − c|/r), r = max(s, 1), cut off at the borders.
+ * output position i looks at c = start + (i + ½)·s in the input, s = extent/outSize, and takes the mean of
+ * the samples x around it under the triangle max(0, 1 − |x + ½ − c|/r), r = max(s, 1), cut off at the
+ * borders. [start, start + extent) is the part of the axis that is scaled, PIL's `box`: all of it is
+ * [0, inSize). It may reach beyond the samples by less than r/2, as where a decoder left out the last one.
  * Rows are blended first: a few weights for whole rows of bytes suit the vectors.
  */
 
 /** The most input samples that an output position takes. */
-export function resizeTaps(inSize: usize, outSize: usize): usize {
-  return 2 * <usize>Math.ceil(radius(inSize, outSize)) + 1;
+export function resizeTaps(extent: f64, outSize: usize): usize {
+  return 2 * <usize>Math.ceil(radius(extent, outSize)) + 1;
 }
 
 /**
  * The samples and weights of the output positions of one axis.
- * bounds: u32[outSize][2] = first sample and their number, at most taps = resizeTaps(inSize, outSize);
+ * bounds: u32[outSize][2] = first sample and their number, at most taps = resizeTaps(extent, outSize);
  * weights: f32[outSize][taps], of sum 1. Items are the output positions.
  */
 export function resizeWeights(
   bounds: U32,
   weights: F32,
   inSize: usize,
+  start: f64,
+  extent: f64,
   outSize: usize,
   taps: usize,
   begin: usize,
   end: usize,
 ): void {
-  const r = radius(inSize, outSize);
+  const r = radius(extent, outSize);
   for (let i = begin; i < end; i++) {
-    const centre = ((<f64>i + 0.5) * <f64>inSize) / <f64>outSize;
+    const centre = start + ((<f64>i + 0.5) * extent) / <f64>outSize;
     const first = <usize>Math.max(centre - r + 0.5, 0);
     const count = min(<usize>(centre + r + 0.5), inSize) - first;
     let sum: f64 = 0;
@@ -79,8 +83,8 @@ export function resize(
   }
 }
 
-function radius(inSize: usize, outSize: usize): f64 {
-  return Math.max(<f64>inSize / <f64>outSize, 1);
+function radius(extent: f64, outSize: usize): f64 {
+  return Math.max(extent / <f64>outSize, 1);
 }
 
 function triangle(sample: usize, centre: f64, r: f64): f64 {

@@ -1,9 +1,8 @@
 import { F32 } from './f32';
 
-/** How the taps of a layer map to the taps of its adjoint. */
+/** How the taps of a layer map to the taps of its adjoint; 2 is from a transposed convolution to a strided one. */
 const FLIP: i32 = 0;
 const TO_TRANSPOSED: i32 = 1;
-const TO_STRIDED: i32 = 2;
 
 /**
  * Weights of the adjoint convolution, whose forward pass is this one's data gradient:
@@ -37,8 +36,8 @@ export function transposeWeights(
 
 /** Tap of this layer that stands at `tap` in its adjoint. */
 function sourceTap(tap: i32, taps: i32, mode: i32): i32 {
-  if (mode == FLIP) return taps - 1 - tap;
-  if (mode == TO_TRANSPOSED) {
+  if (mode === FLIP) return taps - 1 - tap;
+  if (mode === TO_TRANSPOSED) {
     const phase = tap >> 2;
     return kernelIndex(phase >> 1, (tap >> 1) & 1) * 4 + kernelIndex(phase & 1, tap & 1);
   }

@@ -1,7 +1,7 @@
 /** `haze doctor`: what is here, and what to do about what is not. */
 import type { Args } from '../config/args.js';
-import { COMPUTING_DEFAULTS, readRequireCuda } from '../config/computing.js';
-import { chooseDevice } from '../device/choose.js';
+import { readRequireCuda } from '../config/computing.js';
+import { requireCuda } from '../tensorflow/describe.js';
 import { examine, type Finding } from './findings.js';
 import { printJson } from './text.js';
 
@@ -9,7 +9,7 @@ export async function run(args: Args): Promise<void> {
   const findings = await examine();
   if (args.boolean('json')) printJson(asJson(findings));
   else process.stdout.write(asText(findings));
-  chooseDevice(COMPUTING_DEFAULTS, readRequireCuda(args));
+  if (readRequireCuda(args)) await requireCuda();
 }
 
 function asJson(findings: readonly Finding[]): unknown {

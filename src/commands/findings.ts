@@ -1,9 +1,11 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
-import { arch, availableParallelism, cpus, freemem, homedir, platform, totalmem } from 'node:os';
-import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { arch, availableParallelism, cpus, freemem, platform, totalmem } from 'node:os';
+import { dirname } from 'node:path';
 import { MAX_BYTES } from '../engine/arena.js';
 import { bestBuild, compile, createMemory } from '../engine/module.js';
+import { describeTensorflow } from '../tensorflow/describe.js';
+import { cacheFolder } from '../tensorflow/setup/folders.js';
 import { bytes } from './text.js';
 
 /** One thing the doctor looked at. */
@@ -25,7 +27,7 @@ export async function examine(): Promise<Finding[]> {
     kernels(),
     sharedMemory(),
     await pictures(),
-    tensorflow(),
+    ...(await tensorflow()),
     await cache(),
   ];
 }
@@ -118,18 +120,24 @@ async function pictures(): Promise<Finding> {
   }
 }
 
-function tensorflow(): Finding {
-  const found = 'not set up; --device wasm computes without it';
-  return { what: 'TensorFlow', state: 'optional', found, mend: null };
-}
-
-/** The user's cache, for what is set up once: `HAZE_CACHE`, else the XDG folder. */
-function cacheFolder(): string {
-  const { HAZE_CACHE, XDG_CACHE_HOME } = process.env;
-  if (HAZE_CACHE) return resolve(HAZE_CACHE);
-  const base =
-    XDG_CACHE_HOME && isAbsolute(XDG_CACHE_HOME) ? XDG_CACHE_HOME : join(homedir(), '.cache');
-  return join(base, 'haze');
+async function tensorflow(): Promise<Finding[]> {
+  const { origin, version, folder, gaps, used, driver, tf32 } = await describeTensorflow();
+  const what = 'TensorFlow';
+  const [gap] = gaps;
+  if (!origin || !version) {
+    const found = `${gap?.what ?? 'not there'}; --device wasm computes without it`;
+    return [{ what, state: 'optional', found, mend: gap?.mend ?? null }];
+  }
+  const build = { cuda: 'CUDA build', cpu: 'CPU build', official: "the package's own" }[origin];
+  const library = good(what, `libtensorflow ${version} (${build}) in ${folder}`);
+  if (used === undefined || used === 'cpu')
+    return [
+      library,
+      { what: 'CUDA', state: 'optional', found: gap?.what ?? 'not used', mend: gap?.mend ?? null },
+    ];
+  const { name, memoryMB, computeCapability } = used;
+  const device = `${name}, ${bytes(memoryMB * 2 ** 20)}, compute capability ${computeCapability}`;
+  return [library, good('CUDA', `${device}, driver ${driver ?? 'unknown'}, TF32 ${tf32}`)];
 }
 
 async function cache(): Promise<Finding> {

@@ -28,9 +28,6 @@ import { openProgress } from './progress.js';
 /** Images are numbered by 32 bits; this is less, so that a bit an image is little memory. */
 const MOST_IMAGES = 100_000_000;
 
-/** Images of a batch. Larger ones are hardly faster on the engine, and take more memory for each worker. */
-const BATCH = 8;
-
 export async function run(args: Args): Promise<void> {
   const path = args.positional('model', 'a run, a checkpoint folder or a .safetensors file');
   const options = await readOptions(path, args);
@@ -59,7 +56,7 @@ async function readOptions(path: string, args: Args): Promise<GenerateOptions> {
   const shard = readShard(args.text('shard'));
   const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
   const workers = readWorkers(args, computing);
-  const batch = args.whole('batch', { min: 1, max: 65_536 }) ?? BATCH;
+  const batch = args.whole('batch', { min: 1, max: 65_536 }) ?? null;
   const { weights, model, diffusion } = await openModel(path, args);
   checkArrayFits(format, count, model);
   return {

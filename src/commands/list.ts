@@ -98,7 +98,11 @@ const generate: Command = {
         value: 'N',
         default: '--threads, or all cores',
       },
-      batch: { describe: 'Images a worker makes at one time, at most', value: 'N', default: '8' },
+      batch: {
+        describe: 'Images a worker makes at one time, at most',
+        value: 'N',
+        default: '8, on tensorflow 64',
+      },
     },
     'Sampling:': {
       ...samplingFlags,
@@ -180,6 +184,21 @@ const parity: Command = {
   load: () => import('./parity.js'),
 };
 
+const setup: Command = {
+  name: 'setup',
+  describe: 'Build the native binding of TensorFlow against a current libtensorflow',
+  positional: { name: 'what', describe: 'tensorflow', optional: false },
+  groups: {
+    'Set-up:': { cuda: { describe: "With CUDA and NVIDIA's libraries (3.3 GB, 5.6 GB on disk)" } },
+  },
+  examples: [
+    ['haze setup tensorflow', 'for the CPU: 274 MB, 0.9 GB on disk'],
+    ['haze setup tensorflow --cuda', 'for an NVIDIA GPU'],
+  ],
+  notes: 'It lives in the cache (HAZE_CACHE, else ~/.cache/haze) and is shared by every clone.',
+  load: () => import('./setup.js'),
+};
+
 const doctor: Command = {
   name: 'doctor',
   describe: 'Show what this machine offers, and how to mend what is missing',
@@ -199,5 +218,6 @@ export const COMMANDS: readonly Command[] = [
   noise,
   inspect,
   parity,
+  setup,
   doctor,
 ];

@@ -21,9 +21,9 @@ import { decode } from '../data/decode.js';
 import { type Item, openSource } from '../data/source.js';
 import { TOY_CARS } from '../data/toy-cars.js';
 import { chooseDevice } from '../device/choose.js';
+import { type AnyArithmetic, openArithmetic } from '../device/open.js';
 import { CounterRandom, PURPOSE } from '../diffusion/random.js';
 import { makeSchedule } from '../diffusion/schedule.js';
-import { Arithmetic } from '../engine/arithmetic.js';
 import { UsageError } from '../errors.js';
 import { strip } from '../io/grid.js';
 import { checkOutputPath } from '../io/output-path.js';
@@ -37,13 +37,13 @@ export async function run(args: Args): Promise<void> {
   const out = args.text('out') ?? 'noise.png';
   await checkOutputPath('--out', out, PICTURE_EXTENSIONS);
   const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
-  chooseDevice(computing, readRequireCuda(args));
+  await chooseDevice(computing, readRequireCuda(args));
   const diffusion = readForwardProcess(args);
   const size = readModel(args).size ?? PRESETS.reference.model.size;
   const seed = readSeed(args) ?? 0;
   const pixels = await readImage(spec, seed, { size, channels: 3, fit: readFit(args) ?? 'squash' });
   const ts = moments(diffusion.timesteps);
-  const data = noised(pixels, ts, diffusion, seed);
+  const data = noised(await openArithmetic(computing), pixels, ts, diffusion, seed);
   await writePicture(
     out,
     strip({ data, count: ts.length, height: size, width: size, channels: 3 }),
@@ -82,12 +82,12 @@ function moments(timesteps: number): number[] {
 
 /** x_t at each t as bytes, with the same ε throughout, so that the squares show one path into noise. */
 function noised(
+  arithmetic: AnyArithmetic,
   pixels: Uint8Array,
   ts: readonly number[],
   diffusion: DiffusionConfig,
   seed: number,
 ): Uint8Array {
-  const arithmetic = new Arithmetic();
   const schedule = makeSchedule(diffusion);
   const x0 = arithmetic.toFloat(pixels);
   const noise = new CounterRandom(seed).normals(PURPOSE.forwardFigure, 0, 0, x0.length);

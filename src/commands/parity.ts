@@ -12,14 +12,15 @@ import { CheckError } from '../errors.js';
 import type { Group } from '../parity/compare.js';
 import { compareFixture } from '../parity/compare-fixture.js';
 import { Fixture } from '../parity/fixture.js';
-import { wasmSubject } from '../parity/wasm-subject.js';
+import { openSubject } from '../parity/open-subject.js';
 import { printJson, table } from './text.js';
 
 export async function run(args: Args): Promise<void> {
   const path = args.positional('fixture', 'a .safetensors file of expected values');
   const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
-  chooseDevice(computing, readRequireCuda(args));
-  const groups = await compareFixture(await Fixture.read(path), wasmSubject(computing));
+  const { device } = await chooseDevice(computing, readRequireCuda(args));
+  const fixture = await Fixture.read(path);
+  const groups = await compareFixture(fixture, await openSubject(device, computing));
   const failed = groups.filter((group) => !group.holds);
   if (args.boolean('json')) printJson({ fixture: path, holds: failed.length === 0, groups });
   else process.stdout.write(asText(groups));

@@ -36,7 +36,10 @@ export interface Dataset {
 }
 
 export interface DatasetOptions extends Target {
-  /** Workers that decode. */
+  /**
+   * Workers that decode. The decoding of files itself happens in libuv's threads, of which Node has four
+   * unless it is started with another UV_THREADPOOL_SIZE.
+   */
   readonly threads: number;
   /** Of toy-cars. */
   readonly seed: number;

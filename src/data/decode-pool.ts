@@ -1,4 +1,5 @@
 /** A Piscina pool that decodes items into shared memory. */
+import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { imageBytes, type Target } from './decode.js';
 import type { DecodeTask, Failure } from './decode-worker.js';
@@ -11,6 +12,9 @@ const CHUNK: Record<Item['kind'], number> = { file: 8, car: 16, record: 256 };
 export class DecodePool {
   readonly #pool: Piscina<DecodeTask, Failure[]>;
   readonly #bytes: number;
+  readonly #ready: Promise<unknown>;
+  readonly #running = new Set<Promise<unknown>>();
+  #closed = false;
 
   private constructor(target: Target, threads: number) {
     this.#bytes = imageBytes(target);
@@ -22,6 +26,7 @@ export class DecodePool {
       // A worker waits for libvips, not only for tasks, so it must not block in an atomic wait.
       atomics: 'disabled',
     });
+    this.#ready = Promise.all(this.#pool.threads.map(started));
   }
 
   static async open(target: Target, threads: number): Promise<DecodePool> {
@@ -51,7 +56,7 @@ export class DecodePool {
         next = Math.min(count, begin + size);
         const items = Array.from({ length: next - begin }, (_, i) => item(begin + i));
         const place = out && { buffer: out, offset: begin * this.#bytes };
-        for (const f of await this.#pool.run({ items, out: place }))
+        for (const f of await this.#run({ items, out: place }))
           failures.push({ ...f, item: begin + f.item });
         done += items.length;
         onProgress?.(done);
@@ -61,7 +66,32 @@ export class DecodePool {
     return failures.sort((a, b) => a.item - b.item);
   }
 
+  /**
+   * Waits for the workers to have started and to finish the tasks they have: Node may abort the whole
+   * process when a worker is ended while it loads its modules.
+   */
   async close(): Promise<void> {
+    this.#closed = true;
+    await this.#ready;
+    await Promise.allSettled(this.#running);
     await this.#pool.destroy();
   }
+
+  async #run(task: DecodeTask): Promise<Failure[]> {
+    if (this.#closed) throw new Error('the data set is closed');
+    const result = this.#pool.run(task);
+    this.#running.add(result);
+    try {
+      return await result;
+    } finally {
+      this.#running.delete(result);
+    }
+  }
 }
+
+/** Piscina's workers send a message once their modules are loaded. */
+const started = (worker: Worker): Promise<unknown> =>
+  new Promise((resolve) => {
+    worker.once('message', resolve);
+    worker.once('exit', resolve);
+  });

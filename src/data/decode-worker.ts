@@ -24,18 +24,25 @@ sharp.cache(false);
 /** Piscina hands over its own workerData wrapped in a list with its environment's. */
 const target = (Array.isArray(workerData) ? workerData[1] : workerData) as Target;
 
+/** Items in hand at a time: one is scaled on this thread while libvips decodes the next on another. */
+const LANES = 2;
+
 /** Decodes the items; those that fail are reported and leave their place as it was. */
 export default async function decodeTask({ items, out }: DecodeTask): Promise<Failure[]> {
   const failures: Failure[] = [];
   const bytes = imageBytes(target);
-  for (const [i, item] of items.entries()) {
-    try {
-      const image = await decode(item, target);
-      if (out) new Uint8Array(out.buffer, out.offset + i * bytes, bytes).set(image);
-    } catch (error) {
-      failures.push({ item: i, reason: reasonOf(item, error) });
+  const todo = items.entries();
+  const lane = async (): Promise<void> => {
+    for (const [i, item] of todo) {
+      try {
+        const image = await decode(item, target);
+        if (out) new Uint8Array(out.buffer, out.offset + i * bytes, bytes).set(image);
+      } catch (error) {
+        failures.push({ item: i, reason: reasonOf(item, error) });
+      }
     }
-  }
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
   return failures;
 }
 

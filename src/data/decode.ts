@@ -2,11 +2,11 @@
  * From an item to the u8 pixels of the training image: decoding by sharp (or a plain read for files of raw
  * pixels), then our own antialiased scaling, the same for every source.
  */
-import { closeSync, openSync, readSync } from 'node:fs';
 import sharp from 'sharp';
-import { Arithmetic } from '../engine/arithmetic.js';
+import { Arithmetic, type Box } from '../engine/arithmetic.js';
 import { CAR_UNITS } from './car-drawing.js';
-import { jpegSize } from './jpeg-size.js';
+import { loadImage } from './image-file.js';
+import { readAt } from './read-at.js';
 import type { Item } from './source.js';
 import { carPicture } from './toy-cars.js';
 
@@ -22,91 +22,36 @@ export const imageBytes = ({ size, channels }: Pick<Target, 'size' | 'channels'>
   size * size * channels;
 
 /** A decoded picture before scaling: u8 [height, width, channels]. */
-interface Picture {
+export interface Picture {
   readonly pixels: Uint8Array;
   readonly width: number;
   readonly height: number;
   readonly channels: 1 | 3;
+  /** Where the whole picture lies, if some of it is not in the pixels. */
+  readonly box?: Box;
 }
 
 let arithmetic: Arithmetic | undefined;
 
 /** u8 [size, size, channels]. @throws when the item cannot be read; the message is the reason alone. */
 export async function decode(item: Item, target: Target): Promise<Uint8Array> {
-  const { pixels, width, height, channels } = await load(item, target.size);
+  const { pixels, width, height, channels, box } = await load(item, target.size);
+  const { size, fit } = target;
   arithmetic ??= new Arithmetic();
-  const image = arithmetic.fitImage(pixels, width, height, channels, target.size, target.fit);
+  const image = arithmetic.fitImage(pixels, width, height, channels, size, fit, box);
   return withChannels(image, channels, target.channels);
 }
 
 function load(item: Item, size: number): Promise<Picture> {
   switch (item.kind) {
     case 'file':
-      return loadFile(item.path, size);
+      return loadImage(item.path, size);
     case 'record':
       return loadRecord(item);
     case 'car':
       return rasterise(item.seed, item.index, size);
     default:
       return item satisfies never;
-  }
-}
-
-/**
- * Truncated and corrupt files are errors, as in PIL; odd metadata is not. EXIF orientation is applied.
- * Pictures of more than 268 million pixels are refused (sharp's default limit): they are bombs or mistakes.
- */
-const SHARP = { failOn: 'error', autoOrient: true } as const;
-
-/**
- * Transparent pixels show white, the page that cut-outs are made for; PIL's `convert('RGB')` would show
- * whatever colour lies hidden under them. Colour profiles are applied, so CMYK and wide-gamut photographs
- * look as they do in a browser. Of an animation this is the first frame.
- */
-async function loadFile(path: string, size: number): Promise<Picture> {
-  const { data, info } = await sharp(await input(path, size), SHARP)
-    .flatten({ background: '#ffffff' })
-    .toColourspace('srgb')
-    .raw()
-    .toBuffer({ resolveWithObject: true });
-  return { pixels: data, width: info.width, height: info.height, channels: 3 };
-}
-
-/** Bytes looked at to find a JPEG's size; smaller files are read whole. */
-const HEAD = 1 << 16;
-
-/**
- * What sharp is given to read: the bytes of a small file, the path of a larger one, and for a JPEG of at
- * least four times the target the path with a wish to shrink it while it loads.
- *
- * A JPEG can be decoded at a half, a quarter or an eighth of its size by leaving out frequencies, in about
- * half the time. We ask for it where that leaves at least twice the target, so that our own scaling still
- * has the last word. sharp has no option for it, and its `resize` would add a resampling of its own; but
- * libvips takes a loader's options in brackets after the file name.
- */
-async function input(path: string, size: number): Promise<string | Buffer> {
-  const head = readAt(path, 0, HEAD);
-  const side = await jpegSide(path, head);
-  const factor = [8, 4, 2].find((f) => Math.floor(side / f) >= 2 * size);
-  if (factor) return `${path}[shrink=${factor}]`;
-  return head.length < HEAD ? head : path;
-}
-
-/** The short side of a JPEG, 0 for other files. */
-async function jpegSide(path: string, head: Buffer): Promise<number> {
-  if (head[0] !== 0xff || head[1] !== 0xd8) return 0;
-  const { width, height } = jpegSize(head) ?? (await sharp(path).metadata());
-  return Math.min(width, height);
-}
-
-/** Up to `length` bytes, read at once: a worker has nothing better to do, and the asynchronous way costs more. */
-function readAt(path: string, offset: number, length: number): Buffer {
-  const file = openSync(path, 'r');
-  try {
-    const bytes = Buffer.allocUnsafe(length);
-    return bytes.subarray(0, readSync(file, bytes, 0, length, offset));
-  } finally {
-    closeSync(file);
   }
 }
 

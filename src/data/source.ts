@@ -77,7 +77,7 @@ async function unreachable(spec: string, error: NodeJS.ErrnoException): Promise<
 async function suggestion(spec: string): Promise<string | undefined> {
   const near = (a: string, b: string) =>
     distance(a.toLowerCase(), b.toLowerCase()) <= Math.max(1, Math.floor(b.length / 3));
-  const bare = spec.replaceAll(/[\s_]+/g, '-');
+  const bare = path.basename(spec).replaceAll(/[\s_]+/g, '-');
   if (near(bare, TOY_CARS) || near(bare.replaceAll('-', ''), 'toycars')) return TOY_CARS;
   const parent = path.dirname(spec);
   const names = (await readdir(parent).catch(() => [])).filter((name) => !name.startsWith('.'));

@@ -1,20 +1,26 @@
 import type { ComputingConfig, DeviceChoice } from '../config/config.js';
-import { CheckError, UsageError } from '../errors.js';
+import { CheckError } from '../errors.js';
 
 /**
- * Which device computes, and why.
- * @throws CheckError when a CUDA GPU is required and none is usable; UsageError for a device that is not set up.
+ * Which device computes the U-Net, and why. TensorFlow is looked at only where it matters.
+ * @throws CheckError when a CUDA GPU is required and none is usable, or would not compute; UsageError for a device
+ *   that is not set up.
  */
-export function chooseDevice(
+export async function chooseDevice(
   { device, arithmetic }: ComputingConfig,
   requireCuda: boolean,
-): Omit<DeviceChoice, 'description'> {
-  if (requireCuda)
-    throw new CheckError('--require cuda: no usable GPU, since TensorFlow is not set up');
-  if (device === 'tensorflow')
-    throw new UsageError('--device: tensorflow is not set up here; wasm and auto are there');
-  if (arithmetic === 'tensorflow')
-    throw new UsageError('--arithmetic: tensorflow is not set up here; wasm is there');
-  if (device === 'auto') return { device: 'wasm', why: 'auto found no usable GPU' };
-  return { device: 'wasm', why: '--device wasm' };
+): Promise<Omit<DeviceChoice, 'description'>> {
+  if (requireCuda) {
+    await (await import('../tensorflow/describe.js')).requireCuda();
+    if (device === 'wasm')
+      throw new CheckError(
+        '--require cuda: --device wasm does not compute on the GPU; tensorflow and auto do',
+      );
+  }
+  if (device === 'tensorflow' || arithmetic === 'tensorflow')
+    (await import('../tensorflow/locate.js')).requireInstall();
+  if (device !== 'auto') return { device, why: `--device ${device}` };
+  const gpu = await (await import('../tensorflow/describe.js')).usableGpu();
+  if ('name' in gpu) return { device: 'tensorflow', why: `auto found ${gpu.name}` };
+  return { device: 'wasm', why: `auto found no usable GPU: ${gpu.why}` };
 }

@@ -19,6 +19,14 @@ export interface ImageShape {
   readonly channels: number;
 }
 
+/** A part of an image, in pixels that need not be whole. */
+export interface Box {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
 /**
  * The arithmetic around the U-Net on typed arrays: one thread, one call at a time, results in new
  * arrays. For small work, decoding workers and tests; the training and sampling programs call the same
@@ -115,7 +123,10 @@ export class Arithmetic {
     return s.floats(out, pixels.length);
   }
 
-  /** Antialiased bilinear scaling of u8 [height, width, channels], as PIL's. */
+  /**
+   * Antialiased bilinear scaling of u8 [height, width, channels], as PIL's.
+   * @param box the part that is scaled; it may reach up to half a pixel of the result beyond the image.
+   */
   resizeImage(
     pixels: Uint8Array,
     width: number,
@@ -123,13 +134,14 @@ export class Arithmetic {
     channels: number,
     outWidth: number,
     outHeight: number,
+    box: Box = { left: 0, top: 0, width, height },
   ): Uint8Array<ArrayBuffer> {
     expectLength('resizeImage', pixels, height * width * channels);
     const s = this.#begin();
     const out = s.space(outHeight * outWidth * channels);
     const row = s.space(4 * (width * channels + 3));
-    const rows = this.#axis(height, outHeight);
-    const columns = this.#axis(width, outWidth);
+    const rows = this.#axis(height, box.top, box.height, outHeight);
+    const columns = this.#axis(width, box.left, box.width, outWidth);
     const from = s.put(pixels);
     const sizes = [width, outWidth, channels];
     s.kernels.resize!(out, from, row, ...rows, ...columns, ...sizes, 0, outHeight);
@@ -166,13 +178,13 @@ export class Arithmetic {
     channels: number,
     size: number,
     fit: 'squash' | 'crop',
+    box: Box = { left: 0, top: 0, width, height },
   ): Uint8Array<ArrayBuffer> {
-    if (fit === 'squash' || width === height)
-      return this.resizeImage(pixels, width, height, channels, size, size);
-    const short = Math.min(width, height);
-    const outWidth = Math.floor((size * width) / short);
-    const outHeight = Math.floor((size * height) / short);
-    const scaled = this.resizeImage(pixels, width, height, channels, outWidth, outHeight);
+    const short = fit === 'crop' ? Math.min(box.width, box.height) : 0;
+    const outWidth = short ? Math.floor((size * box.width) / short) : size;
+    const outHeight = short ? Math.floor((size * box.height) / short) : size;
+    const scaled = this.resizeImage(pixels, width, height, channels, outWidth, outHeight, box);
+    if (outWidth === outHeight) return scaled;
     return this.centreCrop(scaled, outWidth, outHeight, channels, size, size);
   }
 
@@ -191,12 +203,12 @@ export class Arithmetic {
   }
 
   /** The tables that scale one axis: [bounds, weights, taps]. */
-  #axis(inSize: number, outSize: number): [number, number, number] {
+  #axis(inSize: number, start: number, extent: number, outSize: number): [number, number, number] {
     const s = this.#scratch;
-    const taps = s.kernels.resizeTaps!(inSize, outSize);
+    const taps = s.kernels.resizeTaps!(extent, outSize);
     const bounds = s.space(8 * outSize);
     const weights = s.space(4 * outSize * taps);
-    s.kernels.resizeWeights!(bounds, weights, inSize, outSize, taps, 0, outSize);
+    s.kernels.resizeWeights!(bounds, weights, inSize, start, extent, outSize, taps, 0, outSize);
     return [bounds, weights, taps];
   }
 }

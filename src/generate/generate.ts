@@ -1,5 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
+import type { DeviceChoice } from '../config/config.js';
+import { chooseDevice } from '../device/choose.js';
 import { makeTrajectory } from '../diffusion/sampler.js';
 import { makeSchedule } from '../diffusion/schedule.js';
 import { Interrupted, UsageError } from '../errors.js';
@@ -19,6 +21,18 @@ import type { GenerateOptions, GenerateProgress, GenerateResult } from './option
 import { PngStore } from './png-store.js';
 import { type Maker, type Settings, settingsOf } from './settings.js';
 
+/** The options with all choices made. */
+interface Plan extends GenerateOptions {
+  readonly device: DeviceChoice['device'];
+  readonly batch: number;
+}
+
+/**
+ * Images of a batch. On the engine larger ones are hardly faster, and each worker keeps one in memory; TensorFlow
+ * pays for each call.
+ */
+const BATCHES: Readonly<Record<DeviceChoice['device'], number>> = { wasm: 8, tensorflow: 64 };
+
 /** Images that are encoded or written at one time: as many as the threads that do it. */
 const HANDS = 4;
 
@@ -29,26 +43,28 @@ const HANDS = 4;
  *   that are lost again and again; Interrupted
  */
 export async function generate(options: GenerateOptions): Promise<GenerateResult> {
-  const { format } = options;
+  const { format, computing, requireCuda } = options;
+  const { device } = await chooseDevice(computing, requireCuda);
+  const plan: Plan = { ...options, device, batch: options.batch ?? BATCHES[device] };
   const store =
     format === 'png'
       ? new PngStore(options.out, options.model)
       : new ArrayStore(options.out, format, options.model);
   try {
-    const settings = settingsOf(options, await hashFile(options.weights));
-    return await new Generation(options, settings, store).run();
+    const settings = settingsOf(plan, await hashFile(options.weights));
+    return await new Generation(plan, settings, store).run();
   } finally {
     await store.close();
   }
 }
 
 class Generation {
-  private readonly options: GenerateOptions;
+  private readonly options: Plan;
   private readonly settings: Settings;
   private readonly store: PngStore | ArrayStore;
   private readonly range: ImageRange;
 
-  constructor(options: GenerateOptions, settings: Settings, store: PngStore | ArrayStore) {
+  constructor(options: Plan, settings: Settings, store: PngStore | ArrayStore) {
     this.options = options;
     this.settings = settings;
     this.store = store;
@@ -75,7 +91,14 @@ class Generation {
     const trajectory = makeTrajectory(schedule, options.sampling);
     const { tensors } = await readSafetensors(options.weights);
     const share = shareOf(options, range.size - range.count);
-    const generator = await openGenerator(options, trajectory, share, tensors);
+    const generator = await openGenerator(
+      options,
+      options.device,
+      trajectory,
+      schedule,
+      share,
+      tensors,
+    );
     let manifest: Manifest | undefined;
     try {
       const maker = makerOf(options, generator);
@@ -174,8 +197,9 @@ async function isFinished(
 }
 
 /** Batch statistics fix the batch; otherwise all workers get as equal a share as can be. */
-function shareOf({ sampling, batch, workers }: GenerateOptions, missing: number): Share {
-  const size = sampling.norm === 'batch' ? batch : evenBatch(missing, batch, workers);
+function shareOf({ sampling, batch, workers, device }: Plan, missing: number): Share {
+  const lanes = device === 'wasm' ? workers : 1;
+  const size = sampling.norm === 'batch' ? batch : evenBatch(missing, batch, lanes);
   return { batch: size, workers: Math.min(workers, Math.ceil(missing / size)) };
 }
 

@@ -29,8 +29,10 @@ export interface GenerateOptions {
   readonly out: string;
   readonly format: Format;
   readonly workers: number;
-  /** Images that a worker makes at one time: at most so many, or with batch statistics exactly so many. */
-  readonly batch: number;
+  /**
+   * Images made at one time: at most so many, or with batch statistics exactly so many. Null is what suits the device.
+   */
+  readonly batch: number | null;
   readonly shard: Shard;
   /** Replace files that are not what the manifest says. */
   readonly resume: boolean;

@@ -17,7 +17,7 @@ const FLAGS: Readonly<Record<string, string>> = {
 };
 
 /** The settings of a run. `sha256` is of the file of weights. */
-export function settingsOf(options: GenerateOptions, sha256: string): Settings {
+export function settingsOf(options: GenerateOptions & { batch: number }, sha256: string): Settings {
   const { timesteps, schedule, betaStart, betaEnd } = options.diffusion;
   const { sampler, steps, eta, norm } = options.sampling;
   return {

@@ -1,38 +1,60 @@
 import { threadCount } from '../config/computing.js';
 import { chooseDevice } from '../device/choose.js';
+import { openArithmetic, openUnet } from '../device/open.js';
+import { CounterRandom } from '../diffusion/random.js';
 import type { Trajectory } from '../diffusion/sampler.js';
 import type { Schedule } from '../diffusion/schedule.js';
 import { WasmSampler } from '../engine/wasm-sampler.js';
+import type { UnetDevice } from '../unet/device.js';
 import type { StateDict } from '../unet/state.js';
 import type { SampleOptions } from './options.js';
 import type { Sampler } from './sampler.js';
+import { SplitSampler } from './split-sampler.js';
+
+/** What a sampler needs of the options. */
+export type SamplerOptions = Pick<
+  SampleOptions,
+  'computing' | 'model' | 'sampling' | 'seed' | 'requireCuda'
+>;
 
 /** A sampler on the device the options choose, with these weights. @throws UsageError when it does not fit. */
 export async function openSampler(
-  options: Omit<SampleOptions, 'weights'>,
+  options: SamplerOptions,
   trajectory: Trajectory,
   schedule: Schedule,
   batch: number,
   state: StateDict,
 ): Promise<Sampler> {
-  const { computing, model, sampling, seed, requireCuda } = options;
-  chooseDevice(computing, requireCuda);
-  const sampler = WasmSampler.create({
-    architecture: model,
-    size: model.size,
-    batch,
-    timesteps: schedule.timesteps,
-    threads: threadCount(computing),
-    strict: computing.strict,
-    trajectory,
-    norm: sampling.norm,
-    seed,
-  });
+  const { sampler, unet } = await open(options, trajectory, schedule, batch);
   try {
-    await sampler.unet.importState(state);
+    await unet.importState(state);
     return sampler;
   } catch (error) {
     await sampler.dispose();
     throw error;
   }
+}
+
+async function open(
+  options: SamplerOptions,
+  trajectory: Trajectory,
+  schedule: Schedule,
+  batch: number,
+): Promise<{ sampler: Sampler; unet: UnetDevice }> {
+  const { computing, model, sampling, seed, requireCuda } = options;
+  const { device } = await chooseDevice(computing, requireCuda);
+  const { timesteps } = schedule;
+  const shape = { architecture: model, size: model.size, batch, timesteps };
+  const { norm } = sampling;
+  if (device === 'wasm' && computing.arithmetic === 'wasm') {
+    const { strict } = computing;
+    const threads = threadCount(computing);
+    const sampler = WasmSampler.create({ ...shape, threads, strict, trajectory, norm, seed });
+    return { sampler, unet: sampler.unet };
+  }
+  const arithmetic = await openArithmetic(computing);
+  const { unet } = await openUnet(device, computing, { ...shape, training: false });
+  const random = new CounterRandom(seed);
+  const each = model.size ** 2 * model.channels;
+  return { sampler: new SplitSampler({ unet, arithmetic, trajectory, norm, random, each }), unet };
 }

@@ -1,8 +1,12 @@
 import { threadCount } from '../config/computing.js';
 import type { DeviceChoice, RunConfig } from '../config/config.js';
 import { chooseDevice } from '../device/choose.js';
+import { openUnet } from '../device/open.js';
+import { CounterRandom } from '../diffusion/random.js';
 import type { Schedule } from '../diffusion/schedule.js';
+import { WasmPreprocessing } from '../engine/wasm-preprocessing.js';
 import { WasmTrainer } from '../engine/wasm-trainer.js';
+import { type Preprocessing, SplitTrainer } from './split-trainer.js';
 import type { Trainer } from './trainer.js';
 
 /**
@@ -14,17 +18,58 @@ export async function openTrainer(
   schedule: Schedule,
   requireCuda: boolean,
 ): Promise<{ trainer: Trainer; chosen: DeviceChoice }> {
-  const { model, training, computing, diffusion, seed } = config;
-  const { device, why } = chooseDevice(computing, requireCuda);
-  const trainer = WasmTrainer.create({
+  const { device, why } = await chooseDevice(config.computing, requireCuda);
+  const whole = device === 'wasm' && config.computing.arithmetic === 'wasm';
+  const trainer = whole
+    ? WasmTrainer.create(wasmOptions(config, schedule))
+    : await openSplit(device, config, schedule);
+  return { trainer, chosen: { device, description: trainer.unet.description, why } };
+}
+
+function wasmOptions(
+  { model, training, computing, diffusion, seed }: RunConfig,
+  schedule: Schedule,
+) {
+  return {
     architecture: model,
     size: model.size,
     batch: training.batch,
+    channels: model.channels,
     loss: diffusion.loss,
     threads: threadCount(computing),
     strict: computing.strict,
     schedule,
     seed,
+  };
+}
+
+/** U-Net and preprocessing apart: at least one of them is on TensorFlow. */
+async function openSplit(
+  device: DeviceChoice['device'],
+  config: RunConfig,
+  schedule: Schedule,
+): Promise<Trainer> {
+  const options = wasmOptions(config, schedule);
+  const { timesteps } = schedule;
+  const { unet, memoryBytes } = await openUnet(device, config.computing, {
+    ...options,
+    timesteps,
+    training: true,
   });
-  return { trainer, chosen: { device, description: trainer.unet.description, why } };
+  const preprocessing =
+    config.computing.arithmetic === 'wasm'
+      ? new WasmPreprocessing(options)
+      : await openTensorflowPreprocessing(config, schedule);
+  return new SplitTrainer(unet, preprocessing, memoryBytes);
+}
+
+async function openTensorflowPreprocessing(
+  { model, seed }: RunConfig,
+  schedule: Schedule,
+): Promise<Preprocessing> {
+  const { createTensorflowArithmetic } = await import('../tensorflow/arithmetic.js');
+  const { TensorflowPreprocessing } = await import('../tensorflow/preprocessing.js');
+  const shape = { height: model.size, width: model.size, channels: model.channels };
+  const arithmetic = await createTensorflowArithmetic();
+  return new TensorflowPreprocessing(arithmetic, schedule, new CounterRandom(seed), shape);
 }

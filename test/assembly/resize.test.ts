@@ -25,7 +25,7 @@ function resize(bench: Bench, c: Case, pixels: Uint8Array): Uint8Array {
   const axis = (inSize: number, outSize: number) => {
     const taps = bench.kernels.resizeTaps!(inSize, outSize);
     const tables = [bench.alloc(8 * outSize), bench.alloc(4 * outSize * taps)];
-    bench.run('resizeWeights', [...tables, inSize, outSize, taps], outSize);
+    bench.run('resizeWeights', [...tables, inSize, 0, inSize, outSize, taps], outSize);
     return [...tables, taps];
   };
   const length = c.outHeight * c.outWidth * c.channels;

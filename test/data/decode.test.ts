@@ -51,15 +51,21 @@ test('a PNG becomes grey as by Pillow', async (t) => {
   );
 });
 
+/** Mean and largest difference of two images. */
+function difference(a: Uint8Array, b: Uint8Array): { mean: number; most: number } {
+  const all = [...a].map((v, i) => Math.abs(v - b[i]!));
+  return { mean: all.reduce((sum, v) => sum + v, 0) / all.length, most: Math.max(...all) };
+}
+
 test('a JPEG far larger than the target is decoded shrunk, and looks as by Pillow at full size', async (t) => {
+  // 519x391, which no shrinking factor divides.
   const file = await readFile(fixture('resize.jpg'));
   const got = await decoded(t, file, 'a.jpg', { size: 32 });
-  const expected = await raw('resize_jpg_squash_32.png');
-  // Leaving out frequencies is another low-pass filter than Pillow's, most so along hard edges.
-  const differences = got.map((v, i) => Math.abs(v - expected[i]!));
-  const mean = differences.reduce((a, b) => a + b, 0) / got.length;
-  t.true(mean < 1, `mean difference ${mean}`);
-  close(t, got, expected, { atol: 8 });
+  const { mean, most } = difference(got, await raw('resize_jpg_squash_32.png'));
+  // Leaving out frequencies is a slightly sharper low-pass filter than Pillow's, as hard edges show.
+  t.true(mean < 0.6, `mean difference ${mean}`);
+  // The last columns and rows are missing from a shrunk picture; pixels at the border show it.
+  t.true(most <= 16, `largest difference ${most}`);
 });
 
 test('a JPEG less than four times the target is decoded whole, within two of Pillow', async (t) => {
@@ -160,12 +166,13 @@ const ORIENTATIONS: readonly ((s: Sharp) => Sharp)[][] = [
   [(s) => s.rotate(90)],
 ];
 
+// The sizes are not multiples of any shrinking factor, so the shrunk picture lacks a border on some side.
 for (const [size, how] of [
-  [8, 'shrunk while it loads'],
-  [40, 'decoded whole'],
+  [12, 'shrunk while it loads'],
+  [60, 'decoded whole'],
 ] as const)
   test(`the eight EXIF orientations of a JPEG give the same picture, ${how}`, async (t) => {
-    const upright = from(slopes(96, 64), 96, 64);
+    const upright = from(slopes(207, 103), 207, 103);
     const expected = await decoded(t, await upright.clone().png().toBuffer(), 'a.png', { size });
     for (const [i, steps] of ORIENTATIONS.entries()) {
       let stored = await upright.clone().png().toBuffer();
@@ -174,9 +181,9 @@ for (const [size, how] of [
         .withMetadata({ orientation: i + 1 })
         .jpeg({ quality: 100, chromaSubsampling: '4:4:4' })
         .toBuffer();
-      // The codec's loss, and for shrunk files its coarser grid.
+      // The codec's loss, and the border that a shrunk picture lacks.
       const what = `orientation ${i + 1}`;
-      close(t, await decoded(t, file, 'a.jpg', { size }), expected, { atol: 5, what });
+      close(t, await decoded(t, file, 'a.jpg', { size }), expected, { atol: 4, what });
     }
   });
 

@@ -104,14 +104,17 @@ test('a missing path is an error that says what is expected or meant', async (t)
   await refused(t, path.join(folder, 'elephants'), /no such folder or file; expected a folder of/);
   await refused(t, path.join(folder, 'phtos'), /did you mean .*photos\?/);
   await refused(t, 'toy-car', /did you mean toy-cars\?/);
+  await refused(t, path.join(folder, 'toycar'), /did you mean toy-cars\?/);
   await refused(t, 'toycars', /did you mean toy-cars\?/);
   await refused(t, 'Toy_Cars', /did you mean toy-cars\?/);
   await flat(1).png().toFile(path.join(folder, 'one.png'));
   await refused(t, path.join(folder, 'one.png'), /neither an IDX file nor.*expected a folder/);
 });
 
-test('a folder without permission is an error', async (t) => {
-  if (process.getuid?.() === 0) return t.pass('root may read everything');
+/** Root may read everything. */
+const unlessRoot = process.getuid?.() === 0 ? test.skip : test;
+
+unlessRoot('a folder without permission is an error', async (t) => {
   const folder = await temporaryFolder(t);
   await mkdir(path.join(folder, 'closed'), { mode: 0o000 });
   await refused(t, path.join(folder, 'closed'), /cannot be read \(EACCES\)/);

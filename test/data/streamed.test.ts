@@ -70,6 +70,14 @@ test('a file that breaks while the run goes on stops it, by name', async (t) => 
   });
 });
 
+test('a data set closes while batches are being decoded, more than once', async (t) => {
+  const dataset = await opened(t, await folderOf(t, 12), { budgetBytes: 1 });
+  dataset.ahead([[0, 1, 2, 3]]);
+  await dataset.close();
+  await dataset.close();
+  await t.throwsAsync(pixels(dataset, [0]), { message: /closed/ });
+});
+
 test('progress is told while a data set opens', async (t) => {
   const told: [number, number][] = [];
   await opened(t, await folderOf(t, 20), { onProgress: (done, total) => told.push([done, total]) });

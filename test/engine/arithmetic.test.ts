@@ -84,6 +84,26 @@ test('an image is stretched, or its middle kept', (t) => {
   t.is(tall.length, 16);
 });
 
+test('a box says which part is scaled, and may reach beyond the image', (t) => {
+  const ramp = (n: number, first: number) =>
+    Uint8Array.from({ length: n }, (_, i) => first + 2 * i);
+  const whole = arithmetic.resizeImage(ramp(64, 20), 64, 1, 1, 8, 1);
+  const inner = { left: 10, top: 0, width: 32, height: 1 };
+  t.deepEqual(
+    [...arithmetic.resizeImage(ramp(64, 20), 64, 1, 1, 4, 1, inner)].slice(1, 3),
+    // Four samples to each result: the means of 14…21 and 22…29, weighted about 18 and 26, less half a step.
+    [20 + 2 * 21.5, 20 + 2 * 29.5],
+  );
+  // Without its first or last sample the picture keeps its place, but for the border.
+  const first = { left: -1, top: 0, width: 64, height: 1 };
+  const last = { ...first, left: 0 };
+  const without = (pixels: Uint8Array, box: typeof first) => [
+    ...arithmetic.resizeImage(pixels, 63, 1, 1, 8, 1, box),
+  ];
+  t.deepEqual(without(ramp(63, 22), first).slice(1), [...whole].slice(1));
+  t.deepEqual(without(ramp(63, 20), last).slice(0, -1), [...whole].slice(0, -1));
+});
+
 test('centreCrop takes the middle', (t) => {
   const pixels = Uint8Array.from({ length: 5 * 4 }, (_, i) => i);
   t.deepEqual([...arithmetic.centreCrop(pixels, 5, 4, 1, 2, 2)], [6, 7, 11, 12]);

@@ -30,16 +30,12 @@ export function chooseAlgorithm(c: Convolution, fixed: boolean): winograd.Winogr
 }
 
 /**
- * The plan of a forward convolution (or of a data gradient), or null for matrix multiplication.
- * @param kept whether the transformed weights are there from an earlier run; the bits are the same either way
+ * The plan of a forward convolution (or of a data gradient), or null for matrix multiplication. Weights that change with
+ * each step may be transformed in passing; the bits are the same either way.
  */
-export function winogradForward(
-  c: Convolution,
-  fixed: boolean,
-  kept: boolean,
-): winograd.ForwardPlan | null {
+export function winogradForward(c: Convolution, fixed: boolean): winograd.ForwardPlan | null {
   const described = describe(c, fixed);
-  return described && planForward(described, !kept && prefersDeep(described));
+  return described && planForward(described, !fixed && prefersDeep(described));
 }
 
 /** The plan of a weight gradient, or null. */

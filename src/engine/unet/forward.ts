@@ -34,7 +34,7 @@ export function forward(memory: UnetMemory, mode: NormMode, t: Timesteps): Phase
       items: batch * size * size,
     },
   ];
-  const fixed = mode !== 'train';
+  const fixed = !memory.training;
   phases.push(...layerForward(memory, 'conv0', input, memory.first, { fixed }));
   for (const [s, stage] of memory.stages.entries()) {
     if (s === memory.stages.length / 2) phases.push([bottom(memory, stage)]);
@@ -144,9 +144,9 @@ function bottom(memory: UnetMemory, stage: StageMemory): Call {
 /** h = BN(ReLU(conv1(x))) + time; h = BN(ReLU(conv2(h))); out = transform(h). */
 function stageForward(memory: UnetMemory, stage: StageMemory, mode: NormMode): Phase[] {
   const { name, input, r1, r2, output } = stage;
-  const fixed = mode !== 'train';
+  const fixed = !memory.training;
   const normalised = (r: View): View =>
-    !fixed && memory.training ? { ...r, at: memory.training.d1 } : r;
+    mode === 'train' && memory.training ? { ...r, at: memory.training.d1 } : r;
   return [
     ...layerForward(memory, `${name}.conv1`, input, r1, { relu: true, fixed }),
     ...normForward(memory, stage, 0, r1, normalised(r1).at, mode),

@@ -56,7 +56,7 @@ export function transformWeights(
   if (u === undefined) return [];
   const at = memory.layout.layers.get(name)!;
   const kind = convKind(at.layer.kind, at.layer.kernel);
-  const plan = winogradForward({ kind, batch: memory.shape.batch, input, output }, true, true);
+  const plan = winogradForward({ kind, batch: memory.shape.batch, input, output }, true);
   if (!plan) return [];
   const w = memory.regions.weights + 4 * at.weight;
   const { place, winograd } = memory;
@@ -68,7 +68,10 @@ export function transformWeights(
   });
 }
 
-/** The convolution by its algorithm. Weights are transformed on the way, unless `u` holds them already. */
+/**
+ * The convolution by its algorithm. Weights are transformed on the way, unless `u` holds them already or the plan
+ * transforms them piece by piece.
+ */
 function convolve(
   memory: UnetMemory,
   c: Convolution,
@@ -78,21 +81,21 @@ function convolve(
   u?: number,
 ): Phase[] {
   const { place, winograd } = memory;
-  const plan = winogradForward(c, fixed, u !== undefined);
+  const plan = winogradForward(c, fixed);
   if (!plan) return [[convCall(c, w, bias, place, memory.scratch)]];
   const at = { descriptor: place(plan.descriptor), worker: worker(winograd.worker) };
+  const calls = u === undefined ? plan.weights({ ...at, w, u: winograd.u }) : [];
   const phases = plan.forward({
     ...at,
-    weights: u ?? (plan.weightBytes > 0 ? winograd.u : w),
     scratch: winograd.scratch,
     x: c.input.at,
+    weights: u ?? (calls.length > 0 ? winograd.u : w),
     y: c.output.at,
     bias,
     accumulate: c.accumulate ?? false,
     relu: c.relu ?? false,
   });
-  if (u !== undefined) return phases;
-  return together(plan.weights({ ...at, w, u: winograd.u }), phases);
+  return together(calls, phases);
 }
 
 /** Weight and bias gradients of a layer, and the gradient of its input unless `dx` is null. */

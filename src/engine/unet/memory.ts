@@ -199,18 +199,12 @@ function planWinograd(
   let scratch = 0;
   let u = 0;
   for (const [name, c] of convolutions(memory)) {
-    const fixed = winogradForward(c, true, !training);
-    const others = training
-      ? [
-          winogradForward(c, false, false),
-          winogradForward(adjoint(c, false), false, false),
-          winogradGradient(c),
-        ]
-      : [];
-    for (const plan of [fixed, ...others]) scratch = Math.max(scratch, plan?.scratchBytes ?? 0);
-    for (const plan of training ? [fixed, ...others] : []) u = Math.max(u, plan?.weightBytes ?? 0);
-    if (fixed && !training && !shared)
-      own.set(name, arena.bytes('transformed weights', fixed.weightBytes));
+    const forward = winogradForward(c, !training);
+    const back = training ? [winogradForward(adjoint(c, false), false), winogradGradient(c)] : [];
+    for (const plan of [forward, ...back]) scratch = Math.max(scratch, plan?.scratchBytes ?? 0);
+    for (const plan of training ? [forward, ...back] : []) u = Math.max(u, plan?.weightBytes ?? 0);
+    if (forward && !training && !shared)
+      own.set(name, arena.bytes('transformed weights', forward.weightBytes));
   }
   return {
     winograd: {

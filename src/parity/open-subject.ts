@@ -1,22 +1,21 @@
-import { threadCount } from '../config/computing.js';
-import type { ComputingConfig } from '../config/config.js';
+import type { ComputingConfig, DeviceChoice } from '../config/config.js';
 import { DIFFUSION_DEFAULTS } from '../config/diffusion.js';
+import { openArithmetic, openUnet } from '../device/open.js';
 import { makeTrajectory } from '../diffusion/sampler.js';
 import { makeSchedule } from '../diffusion/schedule.js';
-import { Arithmetic } from '../engine/arithmetic.js';
-import { WasmUnet } from '../engine/unet/wasm-unet.js';
 import type { Subject } from './subject.js';
 
-/** The wasm device and arithmetic, as the reference's own schedule has them. */
-export function wasmSubject(computing: ComputingConfig): Subject {
+/** The device and the arithmetic that were chosen, with the reference's own schedule. */
+export async function openSubject(
+  device: DeviceChoice['device'],
+  computing: ComputingConfig,
+): Promise<Subject> {
   const schedule = makeSchedule(DIFFUSION_DEFAULTS);
   const { coefficients, width } = makeTrajectory(schedule, { sampler: 'ancestral' });
-  const arithmetic = new Arithmetic();
+  const arithmetic = await openArithmetic(computing);
   return {
-    unet: async (shape) => {
-      const options = { threads: threadCount(computing), strict: computing.strict };
-      return WasmUnet.create({ ...shape, ...options }).unet;
-    },
+    // TF32 rounds to 10 bits, which no tolerance of parity allows.
+    unet: async (shape) => (await openUnet(device, computing, { ...shape, tf32: false })).unet,
     qSample: async (x0, t, noise) => arithmetic.qSampleImages(x0, noise, schedule, t),
     pSample: async (x, epsilon, t, z) => {
       // The trajectory visits T−1 first.

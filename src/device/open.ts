@@ -1,0 +1,53 @@
+/** Opens what computes, on the device chosen for it. TensorFlow is loaded only where it is asked for. */
+import { threadCount } from '../config/computing.js';
+import type { ComputingConfig, DeviceChoice } from '../config/config.js';
+import { Arithmetic } from '../engine/arithmetic.js';
+import { WasmUnet } from '../engine/unet/wasm-unet.js';
+import type { Architecture } from '../unet/architecture.js';
+import type { Loss, UnetDevice } from '../unet/device.js';
+
+export interface UnetOptions {
+  readonly architecture: Architecture;
+  readonly size: number;
+  readonly batch: number;
+  readonly timesteps: number;
+  readonly loss?: Loss;
+  readonly training: boolean;
+  /** False for comparisons with PyTorch's numbers; see `LoadOptions`. */
+  readonly tf32?: boolean;
+}
+
+/** A U-Net and the memory it takes, in bytes (on TensorFlow an estimate). */
+export interface OpenUnet {
+  readonly unet: UnetDevice;
+  readonly memoryBytes: number;
+}
+
+/** @throws UsageError when it does not fit, or TensorFlow is not set up. */
+export async function openUnet(
+  device: DeviceChoice['device'],
+  computing: ComputingConfig,
+  options: UnetOptions,
+): Promise<OpenUnet> {
+  if (device === 'tensorflow') {
+    const { createTensorflowUnet } = await import('../tensorflow/unet-device.js');
+    const { estimateMemory } = await import('../tensorflow/memory.js');
+    const unet = await createTensorflowUnet({ ...options, eager: computing.eager });
+    return { unet, memoryBytes: estimateMemory(options, options.training) };
+  }
+  const { strict } = computing;
+  const { unet } = WasmUnet.create({ ...options, strict, threads: threadCount(computing) });
+  return { unet, memoryBytes: unet.engine.memory.buffer.byteLength };
+}
+
+/** What both arithmetics can do. */
+export type AnyArithmetic = Pick<
+  Arithmetic,
+  'qSample' | 'qSampleImages' | 'reverseStep' | 'toFloat' | 'toBytes' | 'batchToFloat'
+>;
+
+/** The arithmetic around the U-Net, on typed arrays. @throws UsageError where TensorFlow is not set up. */
+export async function openArithmetic({ arithmetic }: ComputingConfig): Promise<AnyArithmetic> {
+  if (arithmetic === 'wasm') return new Arithmetic();
+  return (await import('../tensorflow/arithmetic.js')).createTensorflowArithmetic();
+}

@@ -1,0 +1,148 @@
+/**
+ * Runs each routine as one graph. All routines are recorded into one graph once, which becomes a session
+ * of its own with the variables in it; a run is then a single call, however many operations it holds. The
+ * binding loads graphs from SavedModel folders only, so the graph passes through a temporary one.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { RunError } from '../errors.js';
+import { type Constant, type Node, savedModel, TAG } from './graph-def.js';
+import type { Tensorflow } from './load.js';
+import {
+  type Attributes,
+  FLOAT,
+  INT32,
+  type Machine,
+  type Ops,
+  planned,
+  type Routine,
+  shape as shapeAttribute,
+  string,
+} from './ops.js';
+
+/** The values to feed and to fetch, as `node:output`. */
+interface Ends {
+  readonly inputs: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  readonly outputs: readonly string[];
+}
+
+export class GraphMachine<Name extends string> implements Machine<Name> {
+  readonly #tensorflow: Tensorflow;
+  readonly #ends = new Map<Name, Ends>();
+  #session: number | undefined;
+
+  constructor(tensorflow: Tensorflow, routines: Readonly<Partial<Record<Name, Routine>>>) {
+    this.#tensorflow = tensorflow;
+    const recorder = new Recorder();
+    for (const [name, routine] of Object.entries(routines) as [Name, Routine][])
+      this.#ends.set(name, record(recorder, name, routine));
+    const model = savedModel(recorder.nodes, tensorflow.install.packageFolder);
+    this.#session = loadModel(tensorflow, model);
+  }
+
+  run(routine: Name, inputs: readonly Float32Array[]): Float32Array[] {
+    const { tf, backend } = this.#tensorflow;
+    const { inputs: specs, outputs } = planned(this.#ends.get(routine), routine);
+    if (this.#session === undefined) throw new RunError('this U-Net was disposed');
+    const session = this.#session;
+    return tf.tidy(() => {
+      const fed = specs.map(({ shape }, i) => tf.tensor(inputs[i]!, shape, 'float32'));
+      const infos = specs.map(({ name }) => ({ name, dtype: 'float32' }));
+      const fetched = backend.runSavedModel(session, fed, infos, outputs);
+      return fetched.map((output) => output.dataSync() as Float32Array);
+    });
+  }
+
+  dispose(): void {
+    if (this.#session !== undefined) this.#tensorflow.backend.deleteSavedModel(this.#session);
+    this.#session = undefined;
+  }
+}
+
+/** Records one routine: placeholders, its operations, and outputs that wait for its assignments. */
+function record(recorder: Recorder, name: string, { inputs, body }: Routine): Ends {
+  recorder.begin(name);
+  const fed = inputs.map((input) => ({
+    name: recorder.placeholder(input.name, input.shape),
+    shape: input.shape,
+  }));
+  const results = body(
+    recorder,
+    fed.map((input) => input.name),
+  );
+  return { inputs: fed, outputs: recorder.finish(results) };
+}
+
+/** Notes operations as graph nodes. A value is the name of a node's output: `train/12-Conv2D:0`. */
+class Recorder implements Ops<string> {
+  readonly nodes: Node[] = [];
+  readonly #variables = new Map<string, string>();
+  #routine = '';
+  /** Nodes of this routine that nobody takes a value from: assignments and updates. */
+  #effects: string[] = [];
+
+  begin(routine: string): void {
+    this.#routine = routine;
+    this.#effects = [];
+  }
+
+  placeholder(name: string, shape: readonly number[]): string {
+    const attributes = { dtype: FLOAT, shape: shapeAttribute(shape) };
+    return this.#add(`${this.#routine}/in/${name}`, 'Placeholder', [], attributes);
+  }
+
+  /** What to fetch: the results, and everything that the routine does on the side with the first of them. */
+  finish(results: readonly string[]): string[] {
+    const after = this.#effects.map((name) => `^${name}`);
+    const values = results.length > 0 ? results : [this.constant(Float32Array.of(0), [])];
+    return values.map((value, i) => {
+      const inputs = i === 0 ? [value, ...after] : [value];
+      return this.#add(`${this.#routine}/out/${i}`, 'Identity', inputs, { T: FLOAT });
+    });
+  }
+
+  op(name: string, inputs: readonly string[], attributes: Attributes, outputs = 1): string[] {
+    const node = `${this.#routine}/${this.nodes.length}-${name}`;
+    this.#add(node, name, inputs, attributes);
+    if (outputs === 0) this.#effects.push(node);
+    return Array.from({ length: outputs }, (_, i) => `${node}:${i}`);
+  }
+
+  constant(values: Float32Array | Int32Array, shape: readonly number[]): string {
+    const attributes = { dtype: values instanceof Int32Array ? INT32 : FLOAT };
+    const name = `${this.#routine}/${this.nodes.length}-Const`;
+    return this.#add(name, 'Const', [], attributes, { values, shape });
+  }
+
+  variable(name: string, shape: readonly number[]): string {
+    let handle = this.#variables.get(name);
+    if (handle === undefined) {
+      const attributes = { dtype: FLOAT, shape: shapeAttribute(shape), shared_name: string(name) };
+      handle = this.#add(`variable/${name}`, 'VarHandleOp', [], attributes);
+      this.#variables.set(name, handle);
+    }
+    return handle;
+  }
+
+  #add(
+    name: string,
+    op: string,
+    inputs: readonly string[],
+    attributes: Attributes,
+    value?: Constant,
+  ): string {
+    this.nodes.push({ name, op, inputs, attributes, ...(value && { value }) });
+    return `${name}:0`;
+  }
+}
+
+function loadModel({ backend }: Tensorflow, model: Uint8Array): number {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'haze-graph-'));
+  try {
+    writeFileSync(path.join(folder, 'saved_model.pb'), model);
+    return backend.binding.loadSavedModel(folder, TAG);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * Loads tfjs with the native binding that set-up built. The package's own entry point insists on a binary
+ * from its own installer, so the parts behind it are put together here.
+ */
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import util from 'node:util';
+import { RunError } from '../errors.js';
+import { type Install, type Origin, requireInstall } from './locate.js';
+import { PACKAGE } from './package.js';
+import type { Binding, Tf, TfBackend } from './tfjs.js';
+
+/** tfjs, ready to compute. */
+export interface Tensorflow {
+  readonly tf: Tf;
+  readonly backend: TfBackend;
+  /** libtensorflow's version, e.g. `2.21.0`. */
+  readonly version: string;
+  readonly origin: Origin;
+  /** True when operations run on a CUDA device. */
+  readonly gpu: boolean;
+  readonly install: Install;
+}
+
+export interface LoadOptions {
+  /** Allow TF32 (10-bit mantissas) in convolutions and products on Ampere GPUs and later; default true. */
+  readonly tf32?: boolean;
+  /** Leave the environment as it is, for comparisons with tfjs as others use it; default false. */
+  readonly asShipped?: boolean;
+}
+
+let loading: Promise<Tensorflow> | undefined;
+
+/**
+ * Loads libtensorflow once a process; later calls give the same. Options count in the first call only.
+ * @throws UsageError when it is not set up; RunError when it does not load.
+ */
+export function loadTensorflow(options: LoadOptions = {}): Promise<Tensorflow> {
+  loading ??= loadInstall(requireInstall(), options);
+  return loading;
+}
+
+/** Environment that libtensorflow reads while it loads; what the user has set stays. */
+export function libraryEnvironment(options: LoadOptions = {}): Record<string, string> {
+  return {
+    // Off by default on many CPUs; it makes the backward convolutions with SAME padding twice as fast.
+    TF_ENABLE_ONEDNN_OPTS: '1',
+    // Errors only: TensorFlow writes to stderr by itself.
+    TF_CPP_MIN_LOG_LEVEL: '2',
+    // Else it takes nearly all memory of every GPU at once.
+    TF_FORCE_GPU_ALLOW_GROWTH: 'true',
+    ...(options.tf32 === false && { NVIDIA_TF32_OVERRIDE: '0' }),
+  };
+}
+
+/** Loads a given install. One process holds one libtensorflow: call this once, or `loadTensorflow`. */
+export async function loadInstall(
+  install: Install,
+  options: LoadOptions = {},
+): Promise<Tensorflow> {
+  if (!options.asShipped)
+    for (const [name, value] of Object.entries(libraryEnvironment(options)))
+      process.env[name] ??= value;
+  shimNode();
+  const require = createRequire(path.join(install.packageFolder, 'package.json'));
+  const tf = require('@tensorflow/tfjs') as Tf;
+  const part = (name: string): unknown => require(path.join(install.packageFolder, 'dist', name));
+  const { NodeJSKernelBackend } = part('nodejs_kernel_backend') as {
+    NodeJSKernelBackend: new (binding: Binding, packageName: string) => TfBackend;
+  };
+  const binding = loadBinding(require, install);
+  tf.registerBackend('tensorflow', () => new NodeJSKernelBackend(binding, PACKAGE), 3);
+  part('register_all_kernels');
+  await tf.setBackend('tensorflow');
+  await tf.ready();
+  const backend = tf.backend();
+  const { origin } = install;
+  const version = binding.TF_Version;
+  return { tf, backend, version, origin, gpu: backend.isUsingGpuDevice, install };
+}
+
+function loadBinding(require: NodeJS.Require, install: Install): Binding {
+  try {
+    return require(install.binding) as Binding;
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
+    throw new RunError(
+      `tensorflow does not load (${why}); run \`haze setup tensorflow${install.origin === 'cuda' ? ' --cuda' : ''}\` again`,
+      { cause },
+    );
+  }
+}
+
+/** The package calls two functions that Node 23 took out of `util`. */
+function shimNode(): void {
+  const old = util as { isNullOrUndefined?: unknown; isArray?: unknown };
+  old.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
+  old.isArray ??= Array.isArray;
+}

@@ -1,0 +1,68 @@
+/** Which native binding to load: one that `haze setup tensorflow` built, else one the package's installer left. */
+import { existsSync, readFileSync } from 'node:fs';
+import { UsageError } from '../errors.js';
+import { findPackage, officialBinding } from './package.js';
+import { bindingFile, cacheFolder, installFolder, manifestFile } from './setup/folders.js';
+import { type Bundle, CPU, CUDA } from './setup/wheels.js';
+
+/** Where libtensorflow comes from: a set-up for CUDA or CPU, or the package's own installer. */
+export type Origin = 'cuda' | 'cpu' | 'official';
+
+/** A binding that can be loaded. */
+export interface Install {
+  readonly origin: Origin;
+  /** The set-up's folder, or the package's. */
+  readonly folder: string;
+  /** The `.node` file. */
+  readonly binding: string;
+  /** The folder of `@tensorflow/tfjs-node-gpu`: the JavaScript around the binding. */
+  readonly packageFolder: string;
+}
+
+/** What `haze setup tensorflow` wrote last: the set-up is whole. */
+export interface Manifest {
+  readonly kind: Bundle['kind'];
+  readonly tensorflow: string;
+  readonly wheels: readonly string[];
+}
+
+/** The set-ups in order of preference: CUDA's runs on the CPU where there is no GPU. */
+export const BUNDLES: readonly Bundle[] = [CUDA, CPU];
+
+/** The best install there is, or undefined. */
+export function findInstall(
+  env: NodeJS.ProcessEnv = process.env,
+  bundles: readonly Bundle[] = BUNDLES,
+): Install | undefined {
+  const cache = cacheFolder(env);
+  const packageFolder = findPackage(cache);
+  if (!packageFolder) return undefined;
+  for (const bundle of bundles) {
+    const folder = installFolder(cache, bundle);
+    const binding = bindingFile(folder);
+    if (readManifest(folder) && existsSync(binding))
+      return { origin: bundle.kind, folder, binding, packageFolder };
+  }
+  const binding = officialBinding(packageFolder);
+  if (!binding) return undefined;
+  return { origin: 'official', folder: packageFolder, binding, packageFolder };
+}
+
+/** @throws UsageError saying how to set it up. */
+export function requireInstall(env: NodeJS.ProcessEnv = process.env): Install {
+  const install = findInstall(env);
+  if (install) return install;
+  throw new UsageError(
+    'tensorflow is not set up on this machine; run `haze setup tensorflow` ' +
+      '(with --cuda for an NVIDIA GPU), or use --device wasm',
+  );
+}
+
+/** The manifest of a set-up, or undefined where there is none or it cannot be read. */
+export function readManifest(folder: string): Manifest | undefined {
+  try {
+    return JSON.parse(readFileSync(manifestFile(folder), 'utf8')) as Manifest;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,42 @@
+/** Runs the programs that a set-up needs (Python, g++, npm, Node) and keeps what they print. */
+import { spawn } from 'node:child_process';
+
+export interface Finished {
+  /** Exit status; -1 when a signal ended it. */
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Resolves when the program has ended, or to undefined when there is no such program. */
+export function command(
+  program: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<Finished | undefined> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+    });
+    child.once('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'ENOENT' || error.code === 'EACCES' ? resolve(undefined) : reject(error),
+    );
+    child.once('close', (status) => resolve({ status: status ?? -1, stdout, stderr }));
+  });
+}
+
+/** The line of a program's output that says best why it failed: its last error, else its last line. */
+export function reason({ stdout, stderr }: Pick<Finished, 'stdout' | 'stderr'>): string {
+  const lines = `${stdout}\n${stderr}`
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+  const line = lines.findLast((text) => /error/i.test(text)) ?? lines.at(-1);
+  return line?.replace(/^(\[cause\]: )?((Uncaught )?\w*error: )+/i, '') ?? 'it printed nothing';
+}

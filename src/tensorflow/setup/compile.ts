@@ -1,0 +1,56 @@
+/**
+ * Compiles the package's own C++ binding against the unpacked libtensorflow: two source files and one
+ * call of the compiler, without node-gyp (which would download Node's headers from another host).
+ */
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { RunError } from '../../errors.js';
+import { command, reason } from './command.js';
+
+const require = createRequire(import.meta.url);
+
+/** Compilers to try, in order; `CXX` goes first when it is set. */
+const COMPILERS = ['g++', 'c++', 'clang++'];
+
+/** The first C++ compiler on the PATH. @throws RunError saying what to install. */
+export async function findCompiler(env: NodeJS.ProcessEnv): Promise<string> {
+  const candidates = env.CXX ? [env.CXX, ...COMPILERS] : COMPILERS;
+  for (const name of candidates) {
+    const version = await command(name, ['--version'], env);
+    if (version?.status === 0) return name;
+  }
+  throw new RunError(
+    'setup tensorflow: no C++ compiler on the PATH; install one ' +
+      '(Debian, Ubuntu: apt install g++; Fedora: dnf install gcc-c++) and run this again',
+  );
+}
+
+/**
+ * Compiles `packageFolder`/binding into `output`, which looks for libtensorflow in its own folder (run
+ * path `$ORIGIN`), so that the folder can be renamed. @throws RunError with the compiler's first error.
+ */
+export async function compileBinding(
+  compiler: string,
+  packageFolder: string,
+  libraries: string,
+  output: string,
+  env: NodeJS.ProcessEnv,
+): Promise<void> {
+  const headers = (require('node-api-headers') as { include_dir: string }).include_dir;
+  const source = (name: string) => path.join(packageFolder, 'binding', name);
+  const done = await command(
+    compiler,
+    [
+      ...['-std=c++17', '-O2', '-fPIC', '-shared', '-DNAPI_VERSION=8'],
+      '-DNODE_GYP_MODULE_NAME=tfjs_binding',
+      ...[`-I${headers}`, `-I${path.join(libraries, 'include')}`],
+      ...[source('tfjs_backend.cc'), source('tfjs_binding.cc'), '-o', output],
+      ...[`-L${libraries}`, '-l:libtensorflow_cc.so.2', '-l:libtensorflow_framework.so.2'],
+      '-Wl,-rpath,$ORIGIN',
+    ],
+    env,
+  );
+  if (done?.status === 0) return;
+  const why = done ? reason(done) : 'it could not be started';
+  throw new RunError(`setup tensorflow: ${compiler} could not compile the binding: ${why}`);
+}

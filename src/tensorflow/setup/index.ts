@@ -1,0 +1,259 @@
+/**
+ * `haze setup tensorflow`: wheels by pip, the files that matter out of them, the binding compiled against
+ * them, an operation run; then the finished folder gets its name in one step. Whatever fails before that
+ * leaves an earlier set-up as it was.
+ */
+import { mkdir, readdir, rename, rm, statfs, symlink, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { RunError, UsageError } from '../../errors.js';
+import { type Install, type Manifest, readManifest } from '../locate.js';
+import { findPackage } from '../package.js';
+import { probe } from '../probe.js';
+import { compileBinding, findCompiler } from './compile.js';
+import { extract } from './extract.js';
+import { fetchPackage } from './fetch-package.js';
+import { bindingFile, cacheFolder, installFolder, manifestFile } from './folders.js';
+import { withLock } from './lock.js';
+import { downloadWheel, findPython, isWheel } from './pip.js';
+import { type Bundle, CPU, CUDA, type Wheel } from './wheels.js';
+
+/** What a set-up is doing, for a bar or lines. */
+export interface SetupProgress {
+  /** e.g. `download tensorflow-cpu 2.21.0 (274 MB)`. */
+  readonly step: string;
+  /** Bytes so far and in all, where the step is counted. */
+  readonly done?: number;
+  readonly total?: number;
+}
+
+export interface SetupOptions {
+  /** Take the CUDA build and NVIDIA's libraries (3.3 GB down, 5.6 GB on disk). */
+  readonly cuda?: boolean;
+  readonly onProgress?: (progress: SetupProgress) => void;
+  readonly env?: NodeJS.ProcessEnv;
+  /** What to set up; by default the pinned wheels. */
+  readonly bundle?: Bundle;
+}
+
+/** A finished set-up. */
+export interface SetupResult {
+  readonly install: Install;
+  /** libtensorflow's version. */
+  readonly version: string;
+  /** Operations run on a CUDA device. */
+  readonly gpu: boolean;
+  /** It was there before and still works; nothing was done. */
+  readonly already: boolean;
+}
+
+/**
+ * Sets up libtensorflow in the user's cache; quick when it is already there.
+ * @throws UsageError on another platform than Linux x64; RunError naming what is missing or went wrong.
+ */
+export async function setupTensorflow(options: SetupOptions = {}): Promise<SetupResult> {
+  const env = options.env ?? process.env;
+  const bundle = options.bundle ?? (options.cuda ? CUDA : CPU);
+  const onProgress = options.onProgress ?? (() => {});
+  checkPlatform();
+  const cache = cacheFolder(env);
+  const root = path.join(cache, 'tensorflow');
+  await mkdir(root, { recursive: true }).catch((cause: Error) => {
+    throw new RunError(`setup tensorflow: cannot write ${root}: ${cause.message}`, { cause });
+  });
+  const wait = () => onProgress({ step: 'wait for another set-up in the same cache' });
+  return withLock(root, wait, () => setUp({ bundle, cache, root, env, onProgress }));
+}
+
+interface Job {
+  readonly bundle: Bundle;
+  readonly cache: string;
+  readonly root: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly onProgress: (progress: SetupProgress) => void;
+}
+
+async function setUp(job: Job): Promise<SetupResult> {
+  const { bundle, cache, root, env, onProgress } = job;
+  const folder = installFolder(cache, bundle);
+  const standing = await verifyStanding(cache, folder, bundle, env);
+  if (standing) return standing;
+  // The cheap checks first: nothing is downloaded for a machine that cannot compile.
+  const compiler = await findCompiler(env);
+  const packageFolder = findPackage(cache) ?? (await fetchNpm(job));
+  const wheels = await fetchWheels(job);
+  await removeLeftovers(root);
+  const building = path.join(root, `${BUILDING}${process.pid}`);
+  try {
+    await unpack(job, wheels, building);
+    onProgress({ step: 'compile the binding' });
+    const libraries = path.join(building, 'tensorflow');
+    await compileBinding(compiler, packageFolder, libraries, bindingFile(building), env);
+    await writeFile(manifestFile(building), manifest(bundle));
+    onProgress({ step: 'verify' });
+    const seen = await verify(installAt(building, bundle, packageFolder), env);
+    await replace(building, folder);
+    await Promise.all(wheels.map((file) => rm(file, { force: true })));
+    return { install: installAt(folder, bundle, packageFolder), ...seen, already: false };
+  } finally {
+    await rm(building, { recursive: true, force: true });
+  }
+}
+
+const BUILDING = '.building-';
+
+/** @throws UsageError where there are no libraries to set up. */
+export function checkPlatform(
+  platform: string = process.platform,
+  arch: string = process.arch,
+): void {
+  if (platform === 'linux' && arch === 'x64') return;
+  throw new UsageError(
+    `setup tensorflow: the libraries are for Linux on x64; this is ${platform} on ${arch}. ` +
+      'Use --device wasm, which runs wherever Node does',
+  );
+}
+
+const installAt = (folder: string, bundle: Bundle, packageFolder: string): Install => ({
+  origin: bundle.kind,
+  folder,
+  binding: bindingFile(folder),
+  packageFolder,
+});
+
+/** The set-up that is there, if it still works. */
+async function verifyStanding(
+  cache: string,
+  folder: string,
+  bundle: Bundle,
+  env: NodeJS.ProcessEnv,
+): Promise<SetupResult | undefined> {
+  const packageFolder = findPackage(cache);
+  if (!packageFolder || !readManifest(folder)) return undefined;
+  const install = installAt(folder, bundle, packageFolder);
+  const seen = await probe(install, env);
+  if (!seen.ok) return undefined;
+  return { install, version: seen.version, gpu: seen.gpu, already: true };
+}
+
+async function verify(
+  install: Install,
+  env: NodeJS.ProcessEnv,
+): Promise<{ version: string; gpu: boolean }> {
+  const seen = await probe(install, env);
+  if (seen.ok) return { version: seen.version, gpu: seen.gpu };
+  throw new RunError(`setup tensorflow: the built library does not work here: ${seen.why}`);
+}
+
+function fetchNpm({ cache, env, onProgress }: Job): Promise<string> {
+  onProgress({ step: 'fetch the npm package' });
+  return fetchPackage(cache, env);
+}
+
+/** All wheels of the bundle on disk, each checked against its hash; a finished one is used again. */
+async function fetchWheels(job: Job): Promise<string[]> {
+  const { bundle, cache, env, onProgress } = job;
+  const folder = path.join(cache, 'wheels');
+  await mkdir(folder, { recursive: true });
+  const wheels = [bundle.tensorflow, ...bundle.nvidia];
+  const missing: Wheel[] = [];
+  for (const wheel of wheels) {
+    if (await isWheel(path.join(folder, wheel.file), wheel)) continue;
+    await rm(path.join(folder, wheel.file), { force: true });
+    missing.push(wheel);
+  }
+  await checkSpace(folder, wheels, missing);
+  const python = missing.length > 0 ? await findPython(env) : '';
+  for (const wheel of missing) {
+    const { project, version, bytes: total } = wheel;
+    const step = `download ${project} ${version} (${megabytes(total)})`;
+    onProgress({ step, done: 0, total });
+    await downloadWheel(python, wheel, folder, env, (done) => onProgress({ step, done, total }));
+  }
+  return wheels.map((wheel) => path.join(folder, wheel.file));
+}
+
+/** pip copies a wheel once before it is done, so the largest missing one counts twice. */
+async function checkSpace(folder: string, wheels: Wheel[], missing: Wheel[]): Promise<void> {
+  const { bavail, bsize } = await statfs(folder);
+  const sum = (sizes: number[]) => sizes.reduce((a, b) => a + b, 0);
+  const largest = Math.max(0, ...missing.map((wheel) => wheel.bytes));
+  const needed =
+    sum(missing.map((w) => w.bytes)) + largest + sum(wheels.map((w) => w.unpacked)) + 20_000_000;
+  if (bavail * bsize >= needed) return;
+  throw new RunError(
+    `setup tensorflow: ${folder} is on a disk with ${megabytes(bavail * bsize)} free, and ` +
+      `${megabytes(needed)} are needed; free some, or point HAZE_CACHE at a larger disk`,
+  );
+}
+
+async function unpack(job: Job, wheels: string[], building: string): Promise<void> {
+  const { bundle, onProgress } = job;
+  const total = [bundle.tensorflow, ...bundle.nvidia].reduce((sum, w) => sum + w.unpacked, 0);
+  let before = 0;
+  for (const file of wheels) {
+    let bytes = 0;
+    await extract(file, isWanted, building, (done) => {
+      bytes = done;
+      onProgress({ step: 'unpack', done: Math.min(before + done, total), total });
+    });
+    before += bytes;
+  }
+  if (bundle.nvidia.length > 0) await linkCusolver(building);
+}
+
+/** Of libtensorflow: both libraries and the C headers; of NVIDIA's wheels: the shared libraries. */
+const isWanted = (name: string): boolean =>
+  WANTED.has(name) || /^nvidia\/[^/]+\/lib\/[^/]+\.so[.\d]*$/.test(name);
+
+const WANTED = new Set([
+  'tensorflow/libtensorflow_cc.so.2',
+  'tensorflow/libtensorflow_framework.so.2',
+  ...[
+    'tensorflow/c/c_api.h',
+    'tensorflow/c/c_api_macros.h',
+    'tensorflow/c/eager/c_api.h',
+    'tensorflow/c/tf_attrtype.h',
+    'tensorflow/c/tf_buffer.h',
+    'tensorflow/c/tf_datatype.h',
+    'tensorflow/c/tf_status.h',
+    'tensorflow/c/tf_tensor.h',
+    'tensorflow/c/tf_tstring.h',
+    'tensorflow/core/platform/ctstring.h',
+    'tensorflow/core/platform/ctstring_internal.h',
+    'tsl/platform/ctstring.h',
+    'tsl/platform/ctstring_internal.h',
+    'xla/tsl/c/tsl_status.h',
+  ].map((header) => `tensorflow/include/${header}`),
+]);
+
+/**
+ * libtensorflow_framework opens cuSOLVER by name, but its run path lists every NVIDIA folder except that
+ * one: a link in a folder it does list closes the gap.
+ */
+async function linkCusolver(building: string): Promise<void> {
+  const listed = path.join(building, 'nvidia', 'cublas', 'lib');
+  await mkdir(listed, { recursive: true });
+  await symlink('../../cusolver/lib/libcusolver.so.11', path.join(listed, 'libcusolver.so.11'));
+}
+
+/** Puts the finished folder in place; one that was there and broken goes away. */
+async function replace(building: string, folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true });
+  await rename(building, folder);
+}
+
+/** What set-ups that were killed left behind. The lock is held, so nobody is working there. */
+async function removeLeftovers(root: string): Promise<void> {
+  const leftovers = (await readdir(root)).filter((name) => name.startsWith(BUILDING));
+  await Promise.all(
+    leftovers.map((name) => rm(path.join(root, name), { recursive: true, force: true })),
+  );
+}
+
+function manifest(bundle: Bundle): string {
+  const wheels = [bundle.tensorflow, ...bundle.nvidia].map((wheel) => wheel.file);
+  const content: Manifest = { kind: bundle.kind, tensorflow: bundle.tensorflow.version, wheels };
+  return `${JSON.stringify(content, null, 2)}\n`;
+}
+
+const megabytes = (bytes: number): string => `${Math.ceil(bytes / 1e6)} MB`;

@@ -1,0 +1,99 @@
+/**
+ * The U-Net's variables: parameters, running statistics, Adam's state. They are kept in TensorFlow's
+ * layouts and handed in and out in PyTorch's.
+ */
+import { type Architecture, layers, weightShape } from '../unet/architecture.js';
+import { assign, FLOAT, INT32, type Ops, one, read, vector } from './ops.js';
+
+/** One variable. */
+export interface Variable {
+  /** state_dict name; Adam's have `adam/…` in front. */
+  readonly name: string;
+  /** PyTorch's shape. */
+  readonly shape: readonly number[];
+  /** Shape kept: convolution weights HWIO; of transposed ones, [kernel, kernel, out, in]. */
+  readonly kept: readonly number[];
+}
+
+/** Variables by what they are, each in state_dict order. */
+export interface UnetVariables {
+  /** Weights and biases. */
+  readonly parameters: readonly Variable[];
+  /** Running means and variances. */
+  readonly statistics: readonly Variable[];
+  /** Adam's step count, then all first moments, then all second moments. */
+  readonly optimizer: readonly Variable[];
+}
+
+/** Adam's learning rate: set before a step where it changed, and no part of any state. */
+export const RATE: Variable = { name: 'adam/rate', shape: [], kept: [] };
+export const STEP: Variable = { name: 'adam/step', shape: [], kept: [] };
+
+export function unetVariables(a: Architecture): UnetVariables {
+  const parameters = layers(a).flatMap((layer) => [
+    variable(`${layer.name}.weight`, weightShape(layer)),
+    variable(`${layer.name}.bias`, [layer.outputs]),
+  ]);
+  const statistics = layers(a)
+    .filter((layer) => layer.kind === 'batchNorm')
+    .flatMap(({ name, outputs }) => [
+      variable(`${name}.running_mean`, [outputs]),
+      variable(`${name}.running_var`, [outputs]),
+    ]);
+  const moments = (which: 'm' | 'v') =>
+    parameters.map((p) => ({ ...p, name: `adam/${which}/${p.name}` }));
+  return { parameters, statistics, optimizer: [STEP, ...moments('m'), ...moments('v')] };
+}
+
+/** OIHW to HWIO, and IOHW to [kernel, kernel, out, in]; and back. */
+const INWARD = [2, 3, 1, 0];
+const OUTWARD = [3, 2, 0, 1];
+
+const isImageKernel = (shape: readonly number[]): boolean => shape.length === 4;
+
+const variable = (name: string, shape: readonly number[]): Variable => ({
+  name,
+  shape,
+  kept: isImageKernel(shape) ? INWARD.map((axis) => shape[axis]!) : shape,
+});
+
+/** The variables of one machine, by name. */
+export class Store<V> {
+  readonly ops: Ops<V>;
+  readonly #shapes: ReadonlyMap<string, readonly number[]>;
+
+  constructor(ops: Ops<V>, { parameters, statistics, optimizer }: UnetVariables) {
+    this.ops = ops;
+    const all = [...parameters, ...statistics, ...optimizer, RATE];
+    this.#shapes = new Map(all.map(({ name, kept }) => [name, kept]));
+  }
+
+  /** The resource that an operation updates in place. */
+  handle(name: string): V {
+    return this.ops.variable(name, this.#shapes.get(name)!);
+  }
+
+  read(name: string): V {
+    return read(this.ops, this.handle(name));
+  }
+
+  assign(name: string, value: V): void {
+    assign(this.ops, this.handle(name), value);
+  }
+
+  /** Takes a value in PyTorch's layout. Always a copy: the value fed may be the caller's own memory. */
+  takeIn({ name, shape }: Variable, value: V): void {
+    const kept = isImageKernel(shape) ? this.#transpose(value, INWARD) : value;
+    this.assign(name, one(this.ops, 'DeepCopy', [kept]));
+  }
+
+  /** A value that is kept like this variable, in PyTorch's layout. */
+  handOut({ shape }: Variable, value: V): V {
+    return isImageKernel(shape) ? this.#transpose(value, OUTWARD) : value;
+  }
+
+  #transpose(value: V, axes: number[]): V {
+    const attributes = { T: FLOAT, Tperm: INT32 };
+    return one(this.ops, 'Transpose', [value, vector(this.ops, ...axes)], attributes);
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * A trainer whose U-Net and preprocessing are apart, on any devices: batches pass between them as arrays.
+ * Where both are on the engine, `WasmTrainer` does the same in one program.
+ */
+import type { UnetDevice } from '../unet/device.js';
+import type { EvaluationBatch, TrainBatch, Trainer } from './trainer.js';
+
+/** A batch as the U-Net takes it: f32 [batch, size, size, channels]. */
+export interface Prepared {
+  readonly xt: Float32Array;
+  readonly noise: Float32Array;
+}
+
+/** Bytes to [−1, 1] (mirrored where asked), the noise of the seed's streams, and q(x_t|x_0). */
+export interface Preprocessing {
+  /** Memory of its own, in bytes. */
+  readonly memoryBytes: number;
+  train(batch: TrainBatch): Promise<Prepared>;
+  evaluate(batch: EvaluationBatch): Promise<Prepared>;
+  dispose(): Promise<void>;
+}
+
+export class SplitTrainer implements Trainer {
+  readonly unet: UnetDevice;
+  readonly memoryBytes: number;
+  readonly #preprocessing: Preprocessing;
+
+  /** @param unetBytes memory of the U-Net, or an estimate of it */
+  constructor(unet: UnetDevice, preprocessing: Preprocessing, unetBytes: number) {
+    this.unet = unet;
+    this.#preprocessing = preprocessing;
+    this.memoryBytes = unetBytes + preprocessing.memoryBytes;
+  }
+
+  async step(batch: TrainBatch) {
+    const begun = performance.now();
+    const { xt, noise } = await this.#preprocessing.train(batch);
+    const prepared = performance.now();
+    const loss = await this.unet.trainStep({ xt, t: batch.t }, noise, batch.lr);
+    return { loss, ms: { data: prepared - begun, unet: performance.now() - prepared } };
+  }
+
+  async evaluate(batch: EvaluationBatch) {
+    const { xt, noise } = await this.#preprocessing.evaluate(batch);
+    const epsilon = await this.unet.predict({ xt, t: batch.t }, 'running');
+    return { epsilon, noise };
+  }
+
+  async dispose(): Promise<void> {
+    await this.#preprocessing.dispose();
+    await this.unet.dispose();
+  }
+}

@@ -1,0 +1,52 @@
+import test from 'ava';
+import { Arena, checkFits } from '../../src/engine/arena.js';
+import { ARENA } from '../../src/engine/control.js';
+import { UsageError } from '../../src/errors.js';
+
+test('Buffers begin behind the control block, on cache lines of their own', (t) => {
+  const arena = new Arena();
+  t.is(arena.size, ARENA);
+  const addresses = [
+    arena.bytes('a', 1),
+    arena.floats('b', 17),
+    arena.bytes('a', 64),
+    arena.bytes('b', 0),
+  ];
+  t.deepEqual(
+    addresses.map((at) => at - ARENA),
+    [0, 64, 192, 256],
+  );
+  t.is(arena.size, ARENA + 256);
+});
+
+test('Groups count the bytes asked for, in the order of their first buffer', (t) => {
+  const arena = new Arena();
+  arena.bytes('weights', 10);
+  arena.floats('images', 3);
+  arena.bytes('weights', 5);
+  t.deepEqual(
+    [...arena.groups],
+    [
+      ['weights', 15],
+      ['images', 12],
+    ],
+  );
+});
+
+test('What is rewound is used again, and the size is that of the largest layout', (t) => {
+  const arena = new Arena();
+  arena.bytes('kept', 64);
+  const mark = arena.mark();
+  const first = arena.bytes('one', 640);
+  arena.rewind(mark);
+  t.is(arena.bytes('two', 64), first);
+  t.is(arena.size, ARENA + 64 + 640);
+});
+
+test('What does not fit says what is needed, what there is, and what to do', (t) => {
+  t.notThrows(() => checkFits(100, 100, ''));
+  t.throws(() => checkFits(6 * 2 ** 30, 4 * 2 ** 30, 'take less'), {
+    instanceOf: UsageError,
+    message: 'memory: this needs 6.00 GiB, available are 4.00 GiB; take less',
+  });
+});

@@ -1,0 +1,86 @@
+import { readFileSync } from 'node:fs';
+import test from 'ava';
+import {
+  type Build,
+  bestBuild,
+  compile,
+  createMemory,
+  instantiate,
+} from '../../src/engine/module.js';
+
+const BUILDS: readonly Build[] = ['strict', 'relaxed'];
+const read = (build: Build) =>
+  readFileSync(new URL(`../../assembly/haze.${build}.wasm`, import.meta.url));
+
+interface Entry {
+  readonly module?: string;
+  readonly name: string;
+  readonly kind: string;
+}
+/** The reflection that Node has and the engine's own declarations leave out. */
+const reflect = WebAssembly.Module as unknown as Record<
+  'imports' | 'exports',
+  (module: WebAssembly.Module) => Entry[]
+>;
+
+/** Ids of the sections of a WebAssembly binary. */
+function sections(wasm: Uint8Array): number[] {
+  const ids = [];
+  for (let at = 8; at < wasm.length; ) {
+    ids.push(wasm[at++]!);
+    let size = 0;
+    let shift = 0;
+    for (let more = true; more; shift += 7) {
+      more = wasm[at]! >= 128;
+      size += (wasm[at++]! & 127) * 2 ** shift;
+    }
+    at += size;
+  }
+  return ids;
+}
+
+for (const build of BUILDS) {
+  test(`The ${build} build has no static data, which many instances would share`, (t) => {
+    const ids = sections(read(build));
+    t.true(ids.includes(10), 'code');
+    t.false(ids.includes(11), 'data');
+    t.false(ids.includes(12), 'data count');
+  });
+
+  test(`The ${build} build imports nothing but memory and abort`, (t) => {
+    for (const { module, name } of reflect.imports(compile(build)))
+      t.true(['env.memory', 'env.abort'].includes(`${module}.${name}`), `${module}.${name}`);
+  });
+
+  test(`Instances of the ${build} build change nothing in memory when they start`, (t) => {
+    const memory = createMemory(65536);
+    const bytes = new Uint8Array(memory.buffer);
+    bytes.fill(0x5a);
+    instantiate(compile(build), memory);
+    instantiate(compile(build), memory);
+    t.true(bytes.every((b) => b === 0x5a));
+  });
+}
+
+test('Both builds have the same kernels', (t) => {
+  const [strict, relaxed] = BUILDS.map((build) =>
+    reflect
+      .exports(compile(build))
+      .map(({ kind, name }) => `${kind} ${name}`)
+      .sort(),
+  );
+  t.true(strict!.includes('function conv') && strict!.includes('function barrier'));
+  t.deepEqual(relaxed, strict);
+});
+
+test('Relaxed SIMD is taken exactly where its build compiles', (t) => {
+  t.is(bestBuild() === 'relaxed', WebAssembly.validate(read('relaxed')));
+  t.true(WebAssembly.validate(read('strict')));
+});
+
+test('A module is compiled once, and memory is whole pages', (t) => {
+  t.is(compile('strict'), compile('strict'));
+  t.is(createMemory(0).buffer.byteLength, 65536);
+  t.is(createMemory(65537).buffer.byteLength, 2 * 65536);
+  t.throws(() => createMemory(2 ** 32 + 1), { instanceOf: RangeError });
+});

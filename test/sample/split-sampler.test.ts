@@ -1,0 +1,72 @@
+import test from 'ava';
+import { CounterRandom } from '../../src/diffusion/random.js';
+import { makeTrajectory, type SamplerOptions } from '../../src/diffusion/sampler.js';
+import { makeSchedule } from '../../src/diffusion/schedule.js';
+import { Arithmetic } from '../../src/engine/arithmetic.js';
+import { WasmUnet } from '../../src/engine/unet/wasm-unet.js';
+import { WasmSampler } from '../../src/engine/wasm-sampler.js';
+import type { Sampler } from '../../src/sample/sampler.js';
+import { type ReverseStep, SplitSampler } from '../../src/sample/split-sampler.js';
+import { createTensorflowArithmetic } from '../../src/tensorflow/arithmetic.js';
+import { createTensorflowUnet } from '../../src/tensorflow/unet-device.js';
+import type { UnetDevice } from '../../src/unet/device.js';
+import { initialState } from '../../src/unet/initial-state.js';
+import { close } from '../helpers/kernels.js';
+import { tensorflowTest } from '../helpers/tensorflow.js';
+
+const SEED = 3;
+const architecture = { widths: [8, 12], channels: 3, timeDim: 8, norm: 'separate' } as const;
+const net = { architecture, size: 8, batch: 2, timesteps: 40, threads: 2, training: false };
+const schedule = makeSchedule({ schedule: 'linear', timesteps: 40, betaStart: 1e-4, betaEnd: 0.1 });
+const weights = initialState(architecture, new CounterRandom(SEED));
+
+/** x_T, the middle of the way, and the images, for image numbers that do not begin at 0. */
+async function draw(sampler: Sampler, steps: number): Promise<Float32Array[]> {
+  await sampler.start(Uint32Array.of(5, 6));
+  const frames = [sampler.read()];
+  await sampler.advance(0, steps / 2);
+  frames.push(sampler.read());
+  await sampler.advance(steps / 2, steps);
+  frames.push(sampler.read());
+  await sampler.dispose();
+  return frames;
+}
+
+async function whole(options: SamplerOptions): Promise<Float32Array[]> {
+  const trajectory = makeTrajectory(schedule, options);
+  const sampler = WasmSampler.create({ ...net, trajectory, norm: 'running', seed: SEED });
+  await sampler.unet.importState(weights);
+  return draw(sampler, trajectory.timesteps.length);
+}
+
+async function split(
+  options: SamplerOptions,
+  unet: UnetDevice,
+  arithmetic: ReverseStep,
+): Promise<Float32Array[]> {
+  await unet.importState(weights);
+  const trajectory = makeTrajectory(schedule, options);
+  const random = new CounterRandom(SEED);
+  const rest = { trajectory, norm: 'running', random, each: 8 * 8 * 3 } as const;
+  return draw(new SplitSampler({ unet, arithmetic, ...rest }), trajectory.timesteps.length);
+}
+
+for (const options of [
+  { sampler: 'ancestral' },
+  { sampler: 'ddim', steps: 10, eta: 0.5 },
+] as const) {
+  const { sampler } = options;
+  test(`${sampler} on the engine, in two parts or in one program: the same bits`, async (t) => {
+    const unet = WasmUnet.create(net).unet;
+    t.deepEqual(await split(options, unet, new Arithmetic()), await whole(options));
+  });
+
+  tensorflowTest(`${sampler} with U-Net and arithmetic on TensorFlow`, async (t) => {
+    const unet = await createTensorflowUnet(net);
+    const got = await split(options, unet, await createTensorflowArithmetic());
+    const expected = await whole(options);
+    t.deepEqual(got[0], expected[0]);
+    // Each step passes on the difference of the one before.
+    for (const [i, frame] of got.entries()) close(t, frame, expected[i]!, { atol: 1e-4 });
+  });
+}

@@ -1,0 +1,152 @@
+import type { ExecutionContext } from 'ava';
+import { CounterRandom, PURPOSE } from '../../src/diffusion/random.js';
+import { WasmUnet } from '../../src/engine/unet/wasm-unet.js';
+import { createTensorflowUnet } from '../../src/tensorflow/unet-device.js';
+import type { Architecture } from '../../src/unet/architecture.js';
+import type { Loss, UnetDevice } from '../../src/unet/device.js';
+import { initialState } from '../../src/unet/initial-state.js';
+import type { F32Tensor, StateDict } from '../../src/unet/state.js';
+import { close } from '../helpers/kernels.js';
+import { tensorflowTest } from '../helpers/tensorflow.js';
+
+interface Case extends Architecture {
+  readonly size: number;
+  readonly batch: number;
+  readonly loss: Loss;
+}
+
+/** Every option at least twice, in different company. */
+const CASES: readonly Case[] = [
+  { widths: [8, 16], channels: 3, timeDim: 32, norm: 'separate', size: 16, batch: 4, loss: 'l1' },
+  { widths: [5, 7, 11], channels: 1, timeDim: 4, norm: 'shared', size: 12, batch: 3, loss: 'l2' },
+  {
+    widths: [3, 9, 6, 4],
+    channels: 3,
+    timeDim: 10,
+    norm: 'shared',
+    size: 8,
+    batch: 5,
+    loss: 'huber',
+  },
+  {
+    widths: [12, 10, 7],
+    channels: 1,
+    timeDim: 6,
+    norm: 'separate',
+    size: 20,
+    batch: 2,
+    loss: 'huber',
+  },
+  {
+    widths: [16, 16, 16],
+    channels: 3,
+    timeDim: 8,
+    norm: 'separate',
+    size: 8,
+    batch: 1,
+    loss: 'l2',
+  },
+];
+
+const random = new CounterRandom(7);
+
+/** A training step's inputs: noise for images is as good as images. */
+function inputs({ size, batch, channels }: Case, step: number) {
+  const count = batch * size * size * channels;
+  const xt = random.normals(PURPOSE.bench, step, 0, count);
+  const noise = random.normals(PURPOSE.bench, step, 1, count);
+  const t = Int32Array.from({ length: batch }, (_, i) => (step * 61 + i * 83) % 300);
+  return { input: { xt, t }, noise };
+}
+
+async function devices(of: Case): Promise<UnetDevice[]> {
+  const options = {
+    architecture: of,
+    size: of.size,
+    batch: of.batch,
+    timesteps: 300,
+    loss: of.loss,
+  };
+  return [
+    WasmUnet.create({ ...options, threads: 2 }).unet,
+    await createTensorflowUnet(options),
+    await createTensorflowUnet({ ...options, eager: true }),
+  ];
+}
+
+const largest = (values: Float32Array) => values.reduce((max, v) => Math.max(max, Math.abs(v)), 0);
+
+/**
+ * f32 sums in different orders differ by a share of a tensor's largest value; or of the terms of the sum where
+ * those cancel, as in the gradients of biases before a norm.
+ */
+function agree(t: ExecutionContext, a: StateDict, b: StateDict, share: number): void {
+  t.deepEqual([...a.keys()], [...b.keys()]);
+  for (const [name, tensor] of a) {
+    const other = b.get(name)!;
+    t.deepEqual(other.shape, tensor.shape, name);
+    if (tensor.dtype === 'I64') t.deepEqual(other.data, tensor.data, name);
+    else {
+      const atol = Math.max(1e-6, share * largest(tensor.data));
+      close(t, (other as F32Tensor).data, tensor.data, { atol, what: name });
+    }
+  }
+}
+
+for (const of of CASES) {
+  const { widths, channels, timeDim, norm, loss, size } = of;
+  const what = `widths ${widths}, ${size}x${size}x${channels}, time ${timeDim}, ${norm} norms, ${loss}`;
+  tensorflowTest(`the devices agree: ${what}`, async (t) => {
+    const all = await devices(of);
+    const [wasm, ...others] = all as [UnetDevice, ...UnetDevice[]];
+    const weights = initialState(of, random);
+    for (const unet of all) await unet.importState(weights);
+    const first = inputs(of, 0);
+    const expected = await wasm.gradients(first.input, first.noise);
+    const moved = await wasm.exportState();
+    const running = await wasm.predict(first.input, 'running');
+    const batch = await wasm.predict(first.input, 'batch');
+    for (const unet of others) {
+      const got = await unet.gradients(first.input, first.noise);
+      close(t, [got.loss], [expected.loss], { rtol: 5e-6, what: 'loss' });
+      close(t, got.epsilon, expected.epsilon, { atol: 2e-5, what: 'ε̂' });
+      agree(t, expected.gradients, got.gradients, 1e-4);
+      agree(t, moved, await unet.exportState(), 1e-5);
+      close(t, await unet.predict(first.input, 'running'), running, { atol: 2e-5 });
+      close(t, await unet.predict(first.input, 'batch'), batch, { atol: 2e-5 });
+    }
+    for (const unet of all) await unet.dispose();
+  });
+}
+
+tensorflowTest('a run moves between devices: weights, statistics and Adam go along', async (t) => {
+  const of = CASES[0]!;
+  const [wasm, graph, eager] = (await devices(of)) as [UnetDevice, UnetDevice, UnetDevice];
+  const weights = initialState(of, random);
+  const step = (unet: UnetDevice, n: number) => {
+    const { input, noise } = inputs(of, n);
+    return unet.trainStep(input, noise, 1e-3);
+  };
+  const move = async (from: UnetDevice, to: UnetDevice) => {
+    await to.importState(await from.exportState());
+    await to.importOptimizer(await from.exportOptimizer());
+  };
+  await wasm.importState(weights);
+  const expected: number[] = [];
+  for (let n = 0; n < 6; n++) expected.push(await step(wasm, n));
+
+  await graph.importState(weights);
+  const got = [await step(graph, 0), await step(graph, 1)];
+  await move(graph, eager);
+  got.push(await step(eager, 2));
+  const fresh = WasmUnet.create({ architecture: of, ...of, timesteps: 300, threads: 1 }).unet;
+  await move(eager, fresh);
+  got.push(await step(fresh, 3));
+  await move(fresh, graph);
+  got.push(await step(graph, 4), await step(graph, 5));
+
+  close(t, got, expected, { rtol: 1e-4, what: 'losses' });
+  t.is((await graph.exportOptimizer()).step, 6);
+  t.is((await graph.exportState()).get('downs.0.bnorm1.num_batches_tracked')!.data[0], 6n);
+  for (const unet of [wasm, graph, eager, fresh]) await unet.dispose();
+});

@@ -1,0 +1,92 @@
+import type { ExecutionContext } from 'ava';
+import { createTensorflowUnet } from '../../src/tensorflow/unet-device.js';
+import type { UnetDevice } from '../../src/unet/device.js';
+import type { StateDict } from '../../src/unet/state.js';
+import { close } from '../helpers/kernels.js';
+import { tensorflowTest } from '../helpers/tensorflow.js';
+import { readUnetFixture, UNET_FIXTURES, type UnetFixture } from '../helpers/unet-fixture.js';
+
+const MODES = [
+  { mode: 'graph', eager: false },
+  { mode: 'eager', eager: true },
+];
+
+/** A device with a fixture's weights. */
+async function device(fixture: UnetFixture, eager: boolean): Promise<UnetDevice> {
+  const unet = await createTensorflowUnet({ ...fixture, timesteps: 300, eager });
+  await unet.importState(fixture.state0);
+  return unet;
+}
+
+/** Two state dicts, tensor by tensor: the same names, shapes and whole numbers; `check` compares f32. */
+function eachTensor(
+  t: ExecutionContext,
+  got: StateDict,
+  expected: StateDict,
+  check: (name: string, got: Float32Array, expected: Float32Array) => void,
+): void {
+  t.deepEqual([...got.keys()].sort(), [...expected.keys()].sort());
+  for (const [name, tensor] of expected) {
+    const actual = got.get(name)!;
+    t.deepEqual(actual.shape, tensor.shape, name);
+    if (tensor.dtype === 'F32') check(name, actual.data as Float32Array, tensor.data);
+    else t.deepEqual(actual.data, tensor.data, name);
+  }
+}
+
+const largest = (values: Float32Array) => values.reduce((max, v) => Math.max(max, Math.abs(v)), 0);
+
+/** f32 sums in another order than PyTorch's are off by a share of each tensor's largest value. */
+function closeGradients(t: ExecutionContext, got: StateDict, expected: StateDict): void {
+  eachTensor(t, got, expected, (what, a, e) => close(t, a, e, { atol: 5e-5 * largest(e), what }));
+}
+
+/**
+ * Adam's first step is lr·g/(|g| + 1e-8). Where g is itself near 1e-8 it is uncertain by all of its size, so
+ * single values may be off by a tenth of lr, but on average they are a thousand times closer.
+ */
+function closeAfterStep(t: ExecutionContext, got: StateDict, expected: StateDict): void {
+  let sum = 0;
+  let count = 0;
+  eachTensor(t, got, expected, (what, a, e) => {
+    close(t, a, e, { atol: 1e-4, rtol: 2e-6, what });
+    count += e.length;
+    for (let i = 0; i < e.length; i++) sum += Math.abs(a[i]! - e[i]!);
+  });
+  t.true(sum / count < 1e-7, `mean distance ${sum / count}`);
+}
+
+for (const name of UNET_FIXTURES)
+  for (const { mode, eager } of MODES) {
+    tensorflowTest(`${name}, ${mode}: predicts what PyTorch does in evaluation`, async (t) => {
+      const fixture = await readUnetFixture(name);
+      const unet = await device(fixture, eager);
+      const epsilon = await unet.predict(fixture.input, 'running');
+      close(t, epsilon, fixture.epsEval, { atol: 1e-6, what: 'eps_eval' });
+      await unet.dispose();
+    });
+
+    tensorflowTest(`${name}, ${mode}: gives PyTorch's loss and gradients`, async (t) => {
+      const fixture = await readUnetFixture(name);
+      const unet = await device(fixture, eager);
+      const batch = await unet.predict(fixture.input, 'batch');
+      close(t, batch, fixture.epsTrain, { atol: 1e-5, what: 'eps_train by predict' });
+      const { loss, epsilon, gradients } = await unet.gradients(fixture.input, fixture.noise);
+      close(t, epsilon, fixture.epsTrain, { atol: 1e-5, what: 'eps_train' });
+      close(t, [loss], fixture.losses.subarray(0, 1), { rtol: 2e-6, what: 'loss' });
+      closeGradients(t, gradients, fixture.gradients);
+      await unet.dispose();
+    });
+
+    tensorflowTest(`${name}, ${mode}: trains as PyTorch does`, async (t) => {
+      const fixture = await readUnetFixture(name);
+      const unet = await device(fixture, eager);
+      const losses: number[] = [];
+      for (let step = 0; step < 5; step++) {
+        losses.push(await unet.trainStep(fixture.input, fixture.noise, 1e-3));
+        if (step === 0) closeAfterStep(t, await unet.exportState(), fixture.state1);
+      }
+      close(t, losses, fixture.losses, { rtol: 2e-6, what: 'losses' });
+      await unet.dispose();
+    });
+  }

@@ -1,0 +1,83 @@
+import test, { type ExecutionContext } from 'ava';
+import { CounterRandom } from '../../src/diffusion/random.js';
+import { makeSchedule } from '../../src/diffusion/schedule.js';
+import { WasmUnet } from '../../src/engine/unet/wasm-unet.js';
+import { WasmPreprocessing } from '../../src/engine/wasm-preprocessing.js';
+import { WasmTrainer } from '../../src/engine/wasm-trainer.js';
+import { createTensorflowArithmetic } from '../../src/tensorflow/arithmetic.js';
+import { TensorflowPreprocessing } from '../../src/tensorflow/preprocessing.js';
+import { createTensorflowUnet } from '../../src/tensorflow/unet-device.js';
+import { type Preprocessing, SplitTrainer } from '../../src/train/split-trainer.js';
+import type { TrainBatch, Trainer } from '../../src/train/trainer.js';
+import type { UnetDevice } from '../../src/unet/device.js';
+import { initialState } from '../../src/unet/initial-state.js';
+import { close } from '../helpers/kernels.js';
+import { tensorflowTest } from '../helpers/tensorflow.js';
+
+const SEED = 11;
+const SHAPE = { batch: 3, size: 8, channels: 3 } as const;
+const architecture = { widths: [8, 12], channels: 3, timeDim: 8, norm: 'separate' } as const;
+const linear = { schedule: 'linear', timesteps: 300, betaStart: 1e-4, betaEnd: 0.02 } as const;
+const schedule = makeSchedule(linear);
+const net = { ...SHAPE, architecture, timesteps: 300, threads: 2 };
+const weights = initialState(architecture, new CounterRandom(SEED));
+
+const pixels = (salt: number) =>
+  Uint8Array.from({ length: 3 * 8 * 8 * 3 }, (_, i) => (i * 37 + salt * 101) % 256);
+
+const batch = (step: number): TrainBatch => ({
+  step,
+  pixels: pixels(step),
+  flips: Uint32Array.of(0, 1, step % 2),
+  t: Int32Array.of(0, 150 + step, 299),
+  lr: 1e-3,
+});
+
+const wasmPreprocessing = () =>
+  new WasmPreprocessing({ ...SHAPE, schedule, seed: SEED, threads: 2 });
+
+async function tensorflowPreprocessing(): Promise<Preprocessing> {
+  const shape = { height: 8, width: 8, channels: 3 };
+  const arithmetic = await createTensorflowArithmetic();
+  return new TensorflowPreprocessing(arithmetic, schedule, new CounterRandom(SEED), shape);
+}
+
+/** Three steps, then images that are kept aside: losses and ε̂. */
+async function run(trainer: Trainer) {
+  await trainer.unet.importState(weights);
+  const losses: number[] = [];
+  for (let step = 0; step < 3; step++) losses.push((await trainer.step(batch(step))).loss);
+  const images = Uint32Array.of(4, 5, 9);
+  const held = { images, pixels: pixels(9), t: Int32Array.of(3, 140, 250) };
+  const { epsilon, noise } = await trainer.evaluate(held);
+  const result = { losses, epsilon: epsilon.slice(), noise: noise.slice() };
+  await trainer.dispose();
+  return result;
+}
+
+const whole = () => run(WasmTrainer.create({ ...net, schedule, seed: SEED }));
+
+test('on the engine, in two parts or in one program: the same bits', async (t) => {
+  const unet = WasmUnet.create(net).unet;
+  t.deepEqual(await run(new SplitTrainer(unet, wasmPreprocessing(), 0)), await whole());
+});
+
+async function agrees(t: ExecutionContext, unet: UnetDevice, preprocessing: Preprocessing) {
+  const expected = await whole();
+  const got = await run(new SplitTrainer(unet, preprocessing, 0));
+  close(t, got.losses, expected.losses, { rtol: 1e-4, what: 'losses' });
+  close(t, got.epsilon, expected.epsilon, { atol: 1e-3, what: 'ε̂' });
+  t.deepEqual(got.noise, expected.noise);
+}
+
+tensorflowTest('the U-Net on TensorFlow, preprocessing on the engine', async (t) => {
+  await agrees(t, await createTensorflowUnet(net), wasmPreprocessing());
+});
+
+tensorflowTest('U-Net and preprocessing on TensorFlow', async (t) => {
+  await agrees(t, await createTensorflowUnet(net), await tensorflowPreprocessing());
+});
+
+tensorflowTest('the U-Net on the engine, preprocessing on TensorFlow', async (t) => {
+  await agrees(t, WasmUnet.create(net).unet, await tensorflowPreprocessing());
+});
