@@ -6,7 +6,7 @@ import type { Architecture } from '../unet/architecture.js';
 import { architectureFromShapes } from '../unet/from-state.js';
 import { type Args, kebab } from './args.js';
 import type { DiffusionConfig, ModelConfig, RunConfig } from './config.js';
-import { checkBetasUsed, checkDiffusion, DIFFUSION_DEFAULTS, readDiffusion } from './diffusion.js';
+import { DIFFUSION_DEFAULTS, readDiffusion, withDiffusion } from './diffusion.js';
 import { checkModel, readModel } from './model.js';
 import { PRESETS } from './presets.js';
 import { readRunConfig } from './read.js';
@@ -41,8 +41,7 @@ export async function openModel(path: string, args: Args): Promise<OpenModel> {
     return { weights, model: run.model, diffusion: run.diffusion, run };
   }
   refuseOthers(path, architecture, model);
-  const chosen = checkDiffusion({ ...DIFFUSION_DEFAULTS, ...diffusion });
-  checkBetasUsed(chosen, diffusion);
+  const chosen = withDiffusion(DIFFUSION_DEFAULTS, diffusion);
   const size = model.size ?? PRESETS.reference.model.size;
   return { weights, model: checkModel({ ...architecture, size }), diffusion: chosen, run };
 }

@@ -3,7 +3,7 @@ import { UsageError } from '../errors.js';
 import type { Args } from './args.js';
 import { COMPUTING_DEFAULTS, checkComputing, readComputing, readSeed } from './computing.js';
 import type { RunConfig } from './config.js';
-import { checkBetasUsed, checkDiffusion, DIFFUSION_DEFAULTS, readDiffusion } from './diffusion.js';
+import { DIFFUSION_DEFAULTS, readDiffusion, withDiffusion } from './diffusion.js';
 import { checkModel, readModel, readPreset } from './model.js';
 import { PRESETS } from './presets.js';
 import {
@@ -52,13 +52,17 @@ export function resumedRunConfig(
   });
   for (const [flag, read] of FIXED) {
     if (isDeepStrictEqual(read(changed), read(run))) continue;
+    const of = preset && args.text(flag.slice(2)) === undefined ? presetOf(args) : '';
     throw new UsageError(
-      `${flag}: the run in ${where} has ${show(read(run))}, got ${show(read(changed))}; ` +
+      `${flag}: the run in ${where} has ${show(read(run))}, got ${show(read(changed))}${of}; ` +
         `a resume may change only ${CHANGEABLE}`,
     );
   }
   return changed;
 }
+
+/** For a value that no flag of its own gave. */
+const presetOf = (args: Args): string => ` (of --preset ${args.text('preset')})`;
 
 const CHANGEABLE =
   '--steps, --epochs, --threads, --device, --strict, --save-every, --sample-every and --keep';
@@ -89,18 +93,15 @@ const FIXED: [flag: string, read: (c: RunConfig) => unknown][] = [
 
 /** The flags over a config, checked together. */
 function withFlags(args: Args, base: RunConfig): RunConfig {
-  const diffusion = readDiffusion(args);
-  const config: RunConfig = {
+  return {
     ...base,
     seed: readSeed(args) ?? base.seed,
     data: { ...base.data, ...readData(args, readHeldOut(args.text('heldOut'))) },
     model: checkModel({ ...base.model, ...readModel(args) }),
-    diffusion: checkDiffusion({ ...base.diffusion, ...diffusion }),
+    diffusion: withDiffusion(base.diffusion, readDiffusion(args)),
     training: { ...base.training, ...readTraining(args) },
     computing: checkComputing({ ...base.computing, ...readComputing(args) }),
   };
-  checkBetasUsed(config.diffusion, diffusion);
-  return config;
 }
 
 /** A value as the user would write it. */
