@@ -16,7 +16,7 @@ import {
   writeTables,
 } from './reverse-program.js';
 import { padded } from './tensors.js';
-import { prepare, prepareNorms } from './unet/forward.js';
+import { prepareNorms, prepareWeights } from './unet/forward.js';
 import { planMemory, type UnetMemory } from './unet/memory.js';
 import { writeParameters, writeStatistics } from './unet/parameters.js';
 
@@ -83,7 +83,7 @@ export class WasmGenerator implements Generator {
    */
   static async create(options: WasmGeneratorOptions, state: StateDict): Promise<WasmGenerator> {
     const { arena, plan } = planGenerator(options);
-    checkFits(arena.size, MAX_BYTES, hint(options));
+    checkFits(arena.size, MAX_BYTES, () => hint(options));
     const { workers: threads, strict } = options;
     const engine = Engine.create({ threads, strict, bytes: arena.size });
     try {
@@ -137,7 +137,10 @@ function planGenerator(options: WasmGeneratorOptions): { arena: Arena; plan: Gen
   for (let i = 0; i < options.workers; i++)
     lanes.push(planLane(arena, options, tables, lanes[0]?.unet));
   const [first, ...others] = lanes.map(({ unet }) => unet);
-  const phase = [...prepare(first!), ...others.flatMap((unet) => prepareNorms(unet))];
+  const phase = [
+    ...prepareWeights(first!),
+    ...[first!, ...others].flatMap((unet) => prepareNorms(unet)),
+  ];
   return { arena, plan: { tables, lanes, prepare: [{ name: 'unet', phases: [phase] }] } };
 }
 

@@ -57,7 +57,7 @@ export class WasmSampler implements Sampler {
   async start(images: Uint32Array): Promise<void> {
     const { engine } = this.unet;
     new Uint32Array(engine.memory.buffer, this.memory.images, this.batch).set(images);
-    if (this.norm === 'running') await this.unet.prepare();
+    await this.unet.prepare(this.norm);
     await engine.run(this.init);
   }
 

@@ -44,22 +44,9 @@ export function forward(memory: UnetMemory, mode: NormMode, t: Timesteps): Phase
   return phases;
 }
 
-/**
- * What evaluation needs once for each change of the weights: every norm's scale and shift from the running
- * statistics, and the transformed weights where they are kept.
- */
-export const prepare = (memory: UnetMemory): Phase => [
-  ...prepareNorms(memory),
-  ...memory.stages.flatMap((stage) => [
-    ...transformWeights(memory, `${stage.name}.conv1`, stage.input, stage.r1),
-    ...transformWeights(memory, `${stage.name}.conv2`, stage.r1, stage.r2),
-    ...transformWeights(memory, `${stage.name}.transform`, stage.r2, stage.output),
-  ]),
-];
-
-/** The part of `prepare` that plans over the same weights need besides, each for itself: the norms. */
-export const prepareNorms = (memory: UnetMemory): Phase =>
-  memory.stages.flatMap((stage) =>
+/** Every norm's scale and shift from the running statistics; once for each change of the weights or statistics. */
+export function prepareNorms(memory: UnetMemory): Phase {
+  return memory.stages.flatMap((stage) =>
     stage.norms.map((name, k): Call => {
       const n = norm(memory, name);
       const c = stage.r1.channels;
@@ -70,6 +57,16 @@ export const prepareNorms = (memory: UnetMemory): Phase =>
       };
     }),
   );
+}
+
+/** The transformed weights where they are kept, which is in plans without training; once for each change of them. */
+export function prepareWeights(memory: UnetMemory): Phase {
+  return memory.stages.flatMap((stage) => [
+    ...transformWeights(memory, `${stage.name}.conv1`, stage.input, stage.r1),
+    ...transformWeights(memory, `${stage.name}.conv2`, stage.r1, stage.r2),
+    ...transformWeights(memory, `${stage.name}.transform`, stage.r2, stage.output),
+  ]);
+}
 
 /** Dense ε̂ for the world outside: `memory.output` to `memory.epsilon`. */
 export function dropPadding(memory: UnetMemory): Phase {
