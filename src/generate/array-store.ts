@@ -1,7 +1,7 @@
-import { type FileHandle, open, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ArrayFormat, arrayStart, writeArray } from '../io/array-file.js';
-import { asRunError, LARGEST_CALL, systemCode, writeFully } from '../io/atomic.js';
+import { asRunError, LARGEST_CALL, remove, systemCode, writeFully } from '../io/atomic.js';
 import { hashFile, sha256 } from '../io/hash.js';
 import { isFile } from '../io/run.js';
 import type { ImageRange } from './image-range.js';
@@ -110,7 +110,7 @@ export class ArrayStore implements Store {
   /** Removes the part, once the finished file stands in a manifest. */
   async removePart(): Promise<void> {
     await this.close();
-    await rm(this.partPath, { force: true });
+    await remove(this.partPath);
   }
 
   private get path(): string {
@@ -156,7 +156,7 @@ export class ArrayStore implements Store {
       if (!name.startsWith(`.${this.name}.`) || !name.endsWith('.tmp')) continue;
       const path = join(this.out, name);
       const info = await stat(path).catch(() => undefined);
-      if (info && Date.now() - info.mtimeMs > ABANDONED) await rm(path, { force: true });
+      if (info && Date.now() - info.mtimeMs > ABANDONED) await remove(path);
     }
   }
 }
