@@ -1,12 +1,18 @@
-import { type FileHandle, open, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ArrayFormat, arrayStart, writeArray } from '../io/array-file.js';
-import { asRunError, LARGEST_CALL, systemCode, writeFully } from '../io/atomic.js';
+import { asRunError, LARGEST_CALL, remove, systemCode, writeFully } from '../io/atomic.js';
 import { hashFile, sha256 } from '../io/hash.js';
 import { isFile } from '../io/run.js';
 import type { ImageRange } from './image-range.js';
 import { listFolder } from './manifest.js';
 import type { Condition, Store } from './store.js';
+
+/** A file in which the images lie one after the other, from a byte on. */
+interface Source {
+  readonly file: FileHandle;
+  readonly start: number;
+}
 
 /** A temporary file that nobody has written to for so long was left by a process that is gone. Milliseconds. */
 const ABANDONED = 600_000;
@@ -25,7 +31,7 @@ export class ArrayStore implements Store {
   private readonly shape: readonly [height: number, width: number, channels: number];
   private readonly each: number;
   private part: FileHandle | undefined;
-  private finished: { readonly file: FileHandle; readonly start: number } | undefined;
+  private source: Promise<Source | undefined> | undefined;
 
   constructor(
     out: string,
@@ -45,7 +51,8 @@ export class ArrayStore implements Store {
 
   /** Reads the image where it lies: in the part, else in the finished file. */
   async check(image: number, hash: string): Promise<Condition> {
-    const source = await this.source();
+    this.source ??= this.openSource();
+    const source = await this.source;
     if (!source) return 'missing';
     const pixels = Buffer.alloc(this.each);
     const at = source.start + image * this.each;
@@ -61,8 +68,9 @@ export class ArrayStore implements Store {
 
   async begin(_: ImageRange): Promise<void> {
     await this.clearAbandoned();
+    await this.closeSource();
     try {
-      this.part ??= (await this.openPart()) ?? (await this.makePart());
+      this.part ??= await this.openPart();
     } catch (error) {
       throw asRunError(this.partPath, error);
     }
@@ -81,10 +89,10 @@ export class ArrayStore implements Store {
   }
 
   async close(): Promise<void> {
-    const files = [this.part, this.finished?.file];
+    const { part } = this;
     this.part = undefined;
-    this.finished = undefined;
-    for (const file of files) await file?.close();
+    await part?.close();
+    await this.closeSource();
   }
 
   /** SHA-256 of the finished file, if one is there. */
@@ -102,7 +110,7 @@ export class ArrayStore implements Store {
   /** Removes the part, once the finished file stands in a manifest. */
   async removePart(): Promise<void> {
     await this.close();
-    await rm(this.partPath, { force: true });
+    await remove(this.partPath);
   }
 
   private get path(): string {
@@ -113,34 +121,34 @@ export class ArrayStore implements Store {
     return join(this.out, PART);
   }
 
-  private async source(): Promise<{ file: FileHandle; start: number } | undefined> {
-    this.part ??= await this.openPart();
-    if (this.part) return { file: this.part, start: 0 };
-    if (!this.finished && (await isFile(this.path))) {
-      const file = await open(this.path, 'r');
-      this.finished = { file, start: await arrayStart(file, this.format) };
-    }
-    return this.finished;
+  private async openSource(): Promise<Source | undefined> {
+    const part = await openIfThere(this.partPath, 'r');
+    if (part) return { file: part, start: 0 };
+    const file = await openIfThere(this.path, 'r');
+    return file && { file, start: await arrayStart(file, this.format) };
   }
 
-  private async openPart(): Promise<FileHandle | undefined> {
+  private async closeSource(): Promise<void> {
+    const source = await this.source;
+    this.source = undefined;
+    await source?.file.close();
+  }
+
+  /**
+   * Opens the part for writing. A new one begins with the images of a finished file, where one stands that is to
+   * hold more or that has been damaged.
+   */
+  private async openPart(): Promise<FileHandle> {
+    const there = await openIfThere(this.partPath, 'r+');
+    if (there) return there;
+    const source = await this.openSource();
     try {
-      return await open(this.partPath, 'r+');
-    } catch (error) {
-      if (systemCode(error) === 'ENOENT') return undefined;
-      throw asRunError(this.partPath, error);
+      const part = await open(this.partPath, 'w+');
+      if (source) await copyRest(source, part);
+      return part;
+    } finally {
+      await source?.file.close();
     }
-  }
-
-  /** Begins with the images of a finished file, where one stands that is to hold more or has been damaged. */
-  private async makePart(): Promise<FileHandle> {
-    const part = await open(this.partPath, 'wx+');
-    const source = await this.source();
-    if (!source) return part;
-    const end = (await source.file.stat()).size;
-    for await (const chunk of read(source.file, { start: source.start, end }))
-      await writeFully(part, chunk);
-    return part;
   }
 
   private async clearAbandoned(): Promise<void> {
@@ -148,19 +156,33 @@ export class ArrayStore implements Store {
       if (!name.startsWith(`.${this.name}.`) || !name.endsWith('.tmp')) continue;
       const path = join(this.out, name);
       const info = await stat(path).catch(() => undefined);
-      if (info && Date.now() - info.mtimeMs > ABANDONED) await rm(path, { force: true });
+      if (info && Date.now() - info.mtimeMs > ABANDONED) await remove(path);
     }
   }
 }
 
 const PART = 'images.part';
 
+async function openIfThere(path: string, flags: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, flags);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw asRunError(path, error);
+  }
+}
+
+async function copyRest({ file, start }: Source, to: FileHandle): Promise<void> {
+  const { size } = await file.stat();
+  for await (const chunk of read(file, { start, end: size })) await writeFully(to, chunk);
+}
+
 /** The bytes [start, end) of a file, piece by piece. The pieces share one buffer. */
 async function* read(
   file: FileHandle,
   { start, end }: { start: number; end: number },
 ): AsyncGenerator<Uint8Array> {
-  const buffer = Buffer.alloc(Math.min(CHUNK, end - start));
+  const buffer = Buffer.alloc(CHUNK);
   for (let at = start; at < end; ) {
     const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, end - at), at);
     if (bytesRead === 0) throw new RangeError('a file ended early');

@@ -127,6 +127,7 @@ class Generation {
     const queue = new BoundedQueue(keep, { room, hands: HANDS });
     const stop = () => void maker.stop();
     signal?.addEventListener('abort', stop);
+    if (signal?.aborted) stop();
     const start = performance.now();
     const kept = range.count;
     try {

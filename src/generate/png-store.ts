@@ -1,6 +1,6 @@
-import { readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { asRunError, systemCode, writeFileAtomically } from '../io/atomic.js';
+import { asRunError, remove, systemCode, writeFileAtomically } from '../io/atomic.js';
 import { sha256 } from '../io/hash.js';
 import { encodePng } from '../io/pictures.js';
 import type { ImageRange } from './image-range.js';
@@ -41,7 +41,7 @@ export class PngStore implements Store {
 
   async begin(range: ImageRange): Promise<void> {
     for (const name of await listFolder(this.out))
-      if (within(range, TEMPORARY, name)) await rm(join(this.out, name), { force: true });
+      if (within(range, TEMPORARY, name)) await remove(join(this.out, name));
   }
 
   async write(image: number, pixels: Uint8Array): Promise<string> {

@@ -79,7 +79,7 @@ async function writeZip(
 
 /** Version 1.0: magic, version, u16 length, a Python literal padded so that the data begins at a multiple of 64. */
 function npyHeader(shape: readonly number[]): Uint8Array {
-  const literal = `{'descr': '|u1', 'fortran_order': False, 'shape': (${shape.join(', ')},), }`;
+  const literal = `{'descr': '|u1', 'fortran_order': False, 'shape': (${shape.join(', ')}), }`;
   const length = Math.ceil((10 + literal.length + 1) / 64) * 64 - 10;
   const header = Buffer.alloc(10 + length, ' ');
   header.write('\x93NUMPY\x01\x00', 0, 'latin1');
