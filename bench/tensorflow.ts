@@ -122,32 +122,41 @@ function start(task: string): Process[] {
   return peers;
 }
 
-/** Milliseconds a step of each peer, in turns. @throws Error when they do not compute the same. */
-async function measure(peers: Process[], work: Work): Promise<Map<string, number[]>> {
-  const times = new Map(peers.map((peer): [string, number[]] => [peer.name, []]));
+/** What each peer took for a step, in turns. @throws Error when they do not compute the same. */
+async function measure(peers: Process[], work: Work): Promise<Map<string, Answer[]>> {
+  const answers = new Map(peers.map((peer): [string, Answer[]] => [peer.name, []]));
   for (let round = 0; round < WARM_UP + rounds; round++) {
     let expected: number | undefined;
     for (const peer of peers) {
-      const { ms, value } = await peer.ask(work);
+      const answer = await peer.ask(work);
+      const { value } = answer;
       expected ??= value;
       if (round === 0 && !(Math.abs(value - expected) < 1e-4 * (1 + Math.abs(expected))))
         throw new Error(`${work}: ${peer.name} computes ${value}, ${peers[0]!.name} ${expected}`);
-      if (round >= WARM_UP) times.get(peer.name)!.push(ms);
+      if (round >= WARM_UP) answers.get(peer.name)!.push(answer);
     }
   }
-  return times;
+  return answers;
 }
 
-function print(work: Work, times: Map<string, number[]>): void {
+function print(work: Work, answers: Map<string, Answer[]>): void {
   let ours: number | undefined;
-  for (const [name, list] of times) {
-    const sorted = list.sort((a, b) => a - b);
-    const at = (q: number) => sorted[Math.round(q * (sorted.length - 1))]! / batch;
-    ours ??= at(0.5);
-    const text = `${at(0.5).toFixed(2)} ms/image (${at(0.25).toFixed(2)} to ${at(0.75).toFixed(2)})`;
-    const ratio = `${(at(0.5) / ours).toFixed(2)} of Haze's time`;
-    console.log(`${work.padEnd(8)} ${name.padEnd(22)} ${text.padEnd(34)} ${ratio}`);
+  for (const [name, list] of answers) {
+    const wall = quantiles(list.map(({ ms }) => ms / batch));
+    const cpu = quantiles(list.map(({ cpu }) => cpu / batch));
+    ours ??= wall.median;
+    const [median, low, high] = [wall.median, wall.low, wall.high].map((ms) => ms.toFixed(2));
+    const text = `${median} ms/image (${low} to ${high}), processor ${cpu.median.toFixed(2)}`;
+    const ratio = `${(wall.median / ours).toFixed(2)} of Haze's time`;
+    console.log(`${work.padEnd(8)} ${name.padEnd(22)} ${text.padEnd(52)} ${ratio}`);
   }
+}
+
+/** Median and quartiles. */
+function quantiles(values: number[]): { median: number; low: number; high: number } {
+  const sorted = values.sort((a, b) => a - b);
+  const at = (q: number) => sorted[Math.round(q * (sorted.length - 1))]!;
+  return { median: at(0.5), low: at(0.25), high: at(0.75) };
 }
 
 async function writeTask(file: string): Promise<string> {

@@ -1,7 +1,8 @@
 // Builds dist/: both WebAssembly builds, then TypeScript. Run as `npm run build`.
 import { spawnSync } from 'node:child_process';
-import { chmodSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 
 const require = createRequire(import.meta.url);
 
@@ -11,6 +12,20 @@ function run(script, ...args) {
   if (status !== 0) process.exit(status ?? 1);
 }
 
+/** Removes what was compiled from a file that is gone: a deleted test would go on running. */
+function removeStale(folder) {
+  const out = join('dist', folder);
+  if (!existsSync(out)) return;
+  for (const entry of readdirSync(out, { withFileTypes: true })) {
+    const source = join(folder, entry.name);
+    if (entry.isDirectory()) removeStale(source);
+    else if (!existsSync(source.replace(/(\.d\.ts|\.js|\.js\.map)$/, '.ts')))
+      rmSync(join('dist', source));
+  }
+  if (readdirSync(out).length === 0) rmSync(out, { recursive: true });
+}
+
+for (const folder of ['src', 'test', 'bench']) removeStale(folder);
 const asc = require.resolve('assemblyscript/bin/asc.js');
 run(asc, '--config', 'asconfig.json', '--target', 'strict');
 run(asc, '--config', 'asconfig.json', '--target', 'relaxed');

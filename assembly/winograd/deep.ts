@@ -48,6 +48,8 @@ export function multiplyDeep<P>(
   const points = p.outputs * p.outputs;
   const channels = <usize>g.channels;
   const tap = channels * 8;
+  const tapRow = <usize>g.row * tap;
+  const tapColumn = <usize>g.column * tap;
   const groups = panels / group;
   const u = scratch.at(SANDWICH_SCRATCH);
   for (let item = begin; item < end; item++) {
@@ -63,7 +65,7 @@ export function multiplyDeep<P>(
         const to = u.at(j * 36 * POINT);
         for (let c: usize = 0; c < 8 * size; c += 4) {
           const at = from.at(c);
-          sandwich<P>(to.at(c), p.outputs * POINT, POINT, at, g.row * tap, g.column * tap, scratch);
+          sandwich<P>(to.at(c), p.outputs * POINT, POINT, at, tapRow, tapColumn, scratch);
         }
       }
       for (let point: usize = 0; point < points; point++) {
@@ -86,10 +88,10 @@ export function multiplyDeep<P>(
 /**
  * `accumulate` over all tiles, and `fromWeightTiles`, in one. Items: blocks of 64 rows x panels, the panel fastest, so that
  * a block of V stays in the cache.
- * dw: [panels of one phase][taps][channels][8], v: [point][rows/4][tiles][4], d: [point][panels][tiles][8]
+ * dw: [panels of one phase][taps][channels][8], v: [point][rows/4][room][4], d: [point][panels][room][8]
  * @param rows g.channels, or four times as many where V has the phases
  * @param panels those of all phases where D has them
- * @param tiles both what there is and what there is room for
+ * @param room tiles there is room for, `tiles` of them there
  * @param scratch f32[DEEP_SCRATCH], the caller's own
  */
 export function gradientDeep<P>(
@@ -99,6 +101,7 @@ export function gradientDeep<P>(
   g: Taps,
   rows: usize,
   panels: usize,
+  room: usize,
   tiles: usize,
   vPlane: usize,
   dPlane: usize,
@@ -110,6 +113,8 @@ export function gradientDeep<P>(
   const points = p.inputs * p.inputs;
   const channels = <usize>g.channels;
   const tap = channels * 8;
+  const tapRow = <usize>g.row * tap;
+  const tapColumn = <usize>g.column * tap;
   const blocks = (channels + BLOCK - 1) / BLOCK;
   const phasePanels = (panels * rows) / (channels * g.phases);
   const u = scratch.at(SANDWICH_SCRATCH);
@@ -120,12 +125,12 @@ export function gradientDeep<P>(
     const ci = block * BLOCK;
     const size = min(BLOCK, channels - ci);
     for (let point: usize = 0; point < points; point++) {
-      const b = changetype<usize>(d.at(point * dPlane + panel * tiles * 8));
-      let a = changetype<usize>(v.at(point * vPlane + (rowPhase * channels + ci) * tiles));
+      const b = changetype<usize>(d.at(point * dPlane + panel * room * 8));
+      let a = changetype<usize>(v.at(point * vPlane + (rowPhase * channels + ci) * room));
       let c = u.at(point * POINT);
       for (let row: usize = 0; row < size; row += 4) {
         accumulate4x8(c, a, b, tiles, 0);
-        a += 16 * tiles;
+        a += 16 * room;
         c = c.at(32);
       }
     }
@@ -134,7 +139,7 @@ export function gradientDeep<P>(
     const to = dw.at(((panel % phasePanels) * g.taps + corner) * tap + ci * 8);
     for (let c: usize = 0; c < 8 * size; c += 4) {
       const at = to.at(c);
-      sandwich<P>(at, g.row * tap, g.column * tap, u.at(c), p.inputs * POINT, POINT, scratch);
+      sandwich<P>(at, tapRow, tapColumn, u.at(c), p.inputs * POINT, POINT, scratch);
     }
   }
 }

@@ -2,7 +2,7 @@ import { F32, madd } from '../f32';
 
 /**
  * C (+)= Σ_k A[k/4][4 rows][4 of k] · B[k][8], a 4 x 8 block with all of its sums in registers; adds to C where `more`
- * is not 0. k is a multiple of 4.
+ * is not 0. k is a multiple of 4, a of 16 bytes.
  * One k per loop body: V8 spills the sums where more are unrolled, and the kernel runs a third slower. Addresses, and
  * not typed pointers, because only so do the offsets of the splats become part of the instruction.
  */
@@ -27,26 +27,23 @@ export function multiply4x8(c: F32, a: usize, b: usize, k: usize, more: i32): vo
   }
   const end = b + 32 * k;
   while (b < end) {
-    const four = b + 128;
-    while (b < four) {
-      const b0 = v128.load(b);
-      const b1 = v128.load(b, 16);
-      const a0 = v128.load_splat<f32>(a);
-      c00 = madd(a0, b0, c00);
-      c01 = madd(a0, b1, c01);
-      const a1 = v128.load_splat<f32>(a, 16);
-      c10 = madd(a1, b0, c10);
-      c11 = madd(a1, b1, c11);
-      const a2 = v128.load_splat<f32>(a, 32);
-      c20 = madd(a2, b0, c20);
-      c21 = madd(a2, b1, c21);
-      const a3 = v128.load_splat<f32>(a, 48);
-      c30 = madd(a3, b0, c30);
-      c31 = madd(a3, b1, c31);
-      a += 4;
-      b += 32;
-    }
-    a += 48;
+    const b0 = v128.load(b);
+    const b1 = v128.load(b, 16);
+    const a0 = v128.load_splat<f32>(a);
+    c00 = madd(a0, b0, c00);
+    c01 = madd(a0, b1, c01);
+    const a1 = v128.load_splat<f32>(a, 16);
+    c10 = madd(a1, b0, c10);
+    c11 = madd(a1, b1, c11);
+    const a2 = v128.load_splat<f32>(a, 32);
+    c20 = madd(a2, b0, c20);
+    c21 = madd(a2, b1, c21);
+    const a3 = v128.load_splat<f32>(a, 48);
+    c30 = madd(a3, b0, c30);
+    c31 = madd(a3, b1, c31);
+    b += 32;
+    a += 4;
+    if ((a & 12) === 0) a += 48;
   }
   c.setLanes(0, c00);
   c.setLanes(4, c01);
@@ -145,9 +142,9 @@ export function accumulate4x8(c: F32, a: usize, b: usize, tiles: usize, more: i3
 /**
  * dU[point] (+)= V[point]ᵀ · D[point]: sums over the tiles of a chunk, in their order, on top of the chunks before it
  * where `more` is not 0. Items: points x panels of 8 columns, the panel fastest.
- * du: [point][panels][rows][8], v: [point][rows/4][chunk][4], d: [point][panels][chunk][8]
+ * du: [point][panels][rows][8], v: [point][rows/4][room][4], d: [point][panels][room][8]
  * @param rows channels on V's side (those of all phases that are stacked); a multiple of 4
- * @param chunk tiles there is room for, `tiles` of them there
+ * @param room tiles there is room for, `tiles` of them there
  */
 export function accumulate(
   du: F32,
@@ -155,7 +152,7 @@ export function accumulate(
   d: F32,
   rows: usize,
   panels: usize,
-  chunk: usize,
+  room: usize,
   tiles: usize,
   duPlane: usize,
   vPlane: usize,
@@ -167,12 +164,12 @@ export function accumulate(
   for (let item = begin; item < end; item++) {
     const point = item / panels;
     const panel = item % panels;
-    const b = changetype<usize>(d.at(point * dPlane + panel * chunk * 8));
+    const b = changetype<usize>(d.at(point * dPlane + panel * room * 8));
     let a = changetype<usize>(v.at(point * vPlane));
     let c = du.at(point * duPlane + panel * rows * 8);
     for (let row: usize = 0; row < rows; row += 4) {
       accumulate4x8(c, a, b, tiles, more);
-      a += 16 * chunk;
+      a += 16 * room;
       c = c.at(32);
     }
   }

@@ -112,8 +112,8 @@ export function toTiles<P>(
 }
 
 /** What happens to a convolution's sums on their way out; flags of `fromTiles`. */
-export const ACCUMULATE: i32 = 1;
-export const RELU: i32 = 2;
+const ACCUMULATE: i32 = 1;
+const RELU: i32 = 2;
 
 /**
  * Takes products back to pixels: y = Aᵀ M A + bias, added to what is there with ACCUMULATE, then max(y, 0)
@@ -137,9 +137,14 @@ export function fromTiles<P>(
 ): void {
   const p = changetype<P>(0);
   const side = <i32>p.outputs;
+  const tileRow = p.outputs * 4;
   const tile = scratch.at(SANDWICH_SCRATCH);
   const blocks = (g.channels + BLOCK - 1) / BLOCK;
   const rowOfPlanes = p.inputs * <usize>g.plane;
+  const yColumn = <usize>(g.step * g.pixel);
+  const yRow = yColumn * <usize>g.width;
+  const accumulate = (flags & ACCUMULATE) !== 0;
+  const floor = f32x4.splat(flags & RELU ? 0 : -Infinity);
   for (let item = <i32>begin; item < <i32>end; item++) {
     const c0 = (item % blocks) * BLOCK;
     const group = (item / blocks) % groups(count);
@@ -163,14 +168,16 @@ export function fromTiles<P>(
           const ones = at.at(rowOfPlanes + g.plane);
           ones.setLanes(0, f32x4.add(ones.lanes(0), bias.lanes(<usize>c0 + c)));
         }
-        sandwich<P>(tile, 4 * p.outputs, 4, at, rowOfPlanes, g.plane, scratch);
+        sandwich<P>(tile, tileRow, 4, at, rowOfPlanes, g.plane, scratch);
         for (let i = 0; i < rows; i++) {
+          let pixel = corner.at(<usize>i * yRow + c);
+          let sums = tile.at(<usize>i * tileRow);
           for (let j = 0; j < columns; j++) {
-            const pixel = corner.at(<usize>((i * g.width + j) * g.step * g.pixel) + c);
-            let sum = tile.lanes((i * side + j) * 4);
-            if (flags & ACCUMULATE) sum = f32x4.add(pixel.lanes(0), sum);
-            if (flags & RELU) sum = f32x4.max(sum, f32x4.splat(0));
-            pixel.setLanes(0, sum);
+            let sum = sums.lanes(0);
+            if (accumulate) sum = f32x4.add(pixel.lanes(0), sum);
+            pixel.setLanes(0, f32x4.pmax(sum, floor));
+            pixel = pixel.at(yColumn);
+            sums = sums.at(4);
           }
         }
       }

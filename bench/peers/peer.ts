@@ -11,6 +11,8 @@ import type { StateDict, Tensor } from '../../src/unet/state.js';
 /** What a peer answers to one command. */
 export interface Answer {
   readonly ms: number;
+  /** Processor time of all threads: it says more than `ms` where the machine is busy with other things. */
+  readonly cpu: number;
   /** Mean of ε̂ for `predict`, the loss for `train`: it shows that peers compute the same. */
   readonly value: number;
 }
@@ -41,9 +43,11 @@ export async function serve(peer: Peer): Promise<void> {
   const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
   say({ ready: true });
   for await (const line of createInterface({ input: process.stdin })) {
-    const begun = performance.now();
+    const [begun, before] = [performance.now(), process.cpuUsage()];
     const value = line === 'train' ? await peer.train() : await peer.predict();
-    say({ ms: performance.now() - begun, value } satisfies Answer);
+    const { user, system } = process.cpuUsage(before);
+    const answer: Answer = { ms: performance.now() - begun, cpu: (user + system) / 1000, value };
+    say(answer);
   }
   process.exit(0);
 }

@@ -1,6 +1,6 @@
 import type { ModelConfig } from '../config/config.js';
 import { MAX_BYTES } from '../engine/arena.js';
-import { planBytes } from '../engine/unet/wasm-unet.js';
+import { largestBatch, planBytes } from '../engine/unet/plan.js';
 
 /** Bytes by what they hold. */
 export interface Plan {
@@ -27,30 +27,17 @@ export function planModelMemory(
   batch: number,
   threads: number,
 ): MemoryPlan {
-  const plan = (size: number, training: boolean): Plan => {
-    const options = { architecture: model, size: model.size, timesteps, threads };
-    const { total, groups } = planBytes({ ...options, batch: size, training });
+  const options = { architecture: model, size: model.size, timesteps, threads };
+  const plan = (training: boolean): Plan => {
+    const { total, groups } = planBytes({ ...options, batch, training });
     return { total, groups: Object.fromEntries(groups) };
   };
   return {
     batch,
     threads,
     limit: MAX_BYTES,
-    training: plan(batch, true),
-    sampling: plan(batch, false),
-    largestBatch: largest((size) => plan(size, true).total <= MAX_BYTES),
+    training: plan(true),
+    sampling: plan(false),
+    largestBatch: largestBatch(options),
   };
-}
-
-/** The largest number that fits, where every smaller one does too. */
-function largest(fits: (n: number) => boolean): number {
-  let low = 0;
-  let high = 1;
-  while (fits(high)) [low, high] = [high, 2 * high];
-  while (low + 1 < high) {
-    const middle = Math.floor((low + high) / 2);
-    if (fits(middle)) low = middle;
-    else high = middle;
-  }
-  return low;
 }

@@ -6,6 +6,9 @@ import { readRunConfig } from '../config/read.js';
 import { newRunConfig, resumedRunConfig } from '../config/run-config.js';
 import { readDataBudget } from '../config/training.js';
 import { UsageError } from '../errors.js';
+import { writeLossCurve } from '../io/loss-curve.js';
+import { readMetrics } from '../io/metrics.js';
+import { runPaths } from '../io/run.js';
 import type { TrainEvent, TrainOptions, TrainResult } from '../train/options.js';
 import { train } from '../train/train.js';
 import { interruptible } from './interrupt.js';
@@ -21,7 +24,8 @@ export async function run(args: Args): Promise<void> {
       train({ ...options, signal, onEvent: (event) => report(event, progress, loading) }),
     );
     progress.stop();
-    process.stdout.write(summary(options.out, result));
+    const curve = await drawLosses(options.out);
+    process.stdout.write(summary(options.out, result, curve));
   } finally {
     loading.stop();
     progress.stop();
@@ -40,7 +44,7 @@ async function readOptions(args: Args): Promise<TrainOptions> {
   }
   if (out === undefined)
     throw new UsageError('--resume: expected --out with the folder of the run');
-  const run = await readRunConfig(join(out, 'config.json'));
+  const run = await readRunConfig(runPaths(out).config);
   const source = args.optionalPositional('data');
   return { config: resumedRunConfig(out, run, source, args), out, ...rest };
 }
@@ -77,10 +81,21 @@ function report(event: TrainEvent, progress: Progress, loading: Progress): void 
   }
 }
 
-function summary(out: string, { steps, loss, heldOutLoss, checkpoint }: TrainResult): string {
+/** Draws the run's losses so far beside them. */
+async function drawLosses(out: string): Promise<string> {
+  const path = join(out, 'loss.png');
+  await writeLossCurve(path, await readMetrics(runPaths(out).metrics));
+  return path;
+}
+
+function summary(
+  out: string,
+  { steps, loss, heldOutLoss, checkpoint }: TrainResult,
+  curve: string,
+): string {
   const lines = [`run         ${out}`, `steps       ${steps}`];
   if (loss !== null) lines.push(`loss        ${loss.toFixed(4)}  (mean of the last steps)`);
   if (heldOutLoss !== null) lines.push(`held out    ${heldOutLoss.toFixed(4)}`);
-  lines.push(`checkpoint  ${checkpoint}`, `next        haze sample ${out}`);
+  lines.push(`losses      ${curve}`, `checkpoint  ${checkpoint}`, `next        haze sample ${out}`);
   return `${lines.join('\n')}\n`;
 }

@@ -50,10 +50,10 @@ export class Arena {
 }
 
 /** @throws UsageError with what is needed, what there is, and `hint` (e.g. the largest batch that fits). */
-export function checkFits(bytes: number, available: number, hint: string): void {
+export function checkFits(bytes: number, available: number, hint: () => string): void {
   if (bytes <= available) return;
   const gib = (b: number) => `${(b / 2 ** 30).toFixed(2)} GiB`;
   throw new UsageError(
-    `memory: this needs ${gib(bytes)}, available are ${gib(available)}; ${hint}`,
+    `memory: this needs ${gib(bytes)}, available are ${gib(available)}; ${hint()}`,
   );
 }

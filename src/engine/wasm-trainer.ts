@@ -62,7 +62,7 @@ export class WasmTrainer implements Trainer {
 
   async evaluate(batch: EvaluationBatch) {
     writeBatch(this.engine, this.memory, batch);
-    await this.unet.prepare();
+    await this.unet.prepare('running');
     await this.engine.run(this.heldOut);
     const { batch: images, size, channels } = this.memory;
     const length = images * size * size * channels;

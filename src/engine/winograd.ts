@@ -60,16 +60,22 @@ export interface Convolution {
 /** Floats between planes beyond what they hold: planes a power of two apart would fall on the same cache lines. */
 const PLANE_PADDING = 80;
 
-/** Tiles transformed and multiplied at a time: V and M stay in the cache, and U is read once a chunk. Measured. */
+/** The same between the channels of a weight gradient's planes, in tiles. */
+const TILE_PADDING = 4;
+
+/**
+ * Tiles transformed and multiplied at a time: few enough that V and M stay in the cache, many enough to pay for reading
+ * U and for meeting at the barriers. Measured: from 48 to 144 (a third for the four phases of `up`) the time is the same.
+ */
 const FORWARD_CHUNK = { conv: 96, down: 96, up: 32 } as const;
 
-/** The same for weight gradients. It sets the grouping of the sum over tiles, so it never depends on threads. */
-const GRADIENT_CHUNK = 256;
+/** The same for weight gradients. Measured: from 96 to 256 the time is the same. */
+const GRADIENT_CHUNK = 128;
 
 /** Bytes of scratch that each worker needs of its own: DEEP_SCRATCH of assembly/winograd/deep.ts, the largest. */
 export const WORKER_BYTES = 4 * (144 + 2 * 36 * (64 * 8 + 16));
 
-/** Tiles up to which a layer may be deep: V and M of all of them fit the cache beside a block of weights. Measured. */
+/** Tiles up to which a layer may be deep: V and M of all of them have to stay in the cache beside a block of weights. */
 const DEEP_TILES = 64;
 
 /** Channels of the block of weights that the deep kernels make at a time: BLOCK of assembly/winograd/deep.ts. */
@@ -144,7 +150,9 @@ const UP_GRADIENT_TAPS = {
 export interface Plan {
   /** To be copied to where the pointer `descriptor` says. */
   readonly descriptor: Int32Array;
-  /** Bytes of scratch that a run needs (shared by the workers; its contents mean nothing between runs). */
+  /**
+   * Bytes of scratch that a run needs, at a multiple of 16; shared by the workers. Its contents mean nothing between runs.
+   */
   readonly scratchBytes: number;
   /** Bytes of the transformed weights U, or of their gradient. */
   readonly weightBytes: number;
@@ -361,12 +369,13 @@ export function planWeightGradient(c: Convolution): GradientPlan {
   /** Where V and D of all tiles are smaller than dU, each block of dU is made and used up in the cache. */
   const deep = tiles * (rows + columns) <= rows * columns;
   const chunk = deep ? tiles : Math.min(GRADIENT_CHUNK, tiles);
-  const vPlane = chunk * rows + PLANE_PADDING;
-  const dPlane = chunk * columns + PLANE_PADDING;
+  const room = chunk + TILE_PADDING;
+  const vPlane = room * rows + PLANE_PADDING;
+  const dPlane = room * columns + PLANE_PADDING;
   const uPlane = rows * columns + PLANE_PADDING;
-  const rowLayout = { block: 16, tile: 4, eight: 8 * chunk, half: 4 * chunk };
-  const panelLayout = { block: 32, tile: 8, eight: 8 * chunk, half: 4 };
-  const wideTiling = { tensor: wide, step, origin: -1, phases, phaseStride: chunk * wide.channels };
+  const rowLayout = { block: 16, tile: 4, eight: 8 * room, half: 4 * room };
+  const panelLayout = { block: 32, tile: 8, eight: 8 * room, half: 4 };
+  const wideTiling = { tensor: wide, step, origin: -1, phases, phaseStride: room * wide.channels };
   const narrowTiling = { tensor: narrow, step: 1, origin: 0, phases: 1, phaseStride: 0 };
   const shared = { algorithm, down, across };
   const descriptor = Int32Array.from([
@@ -412,7 +421,7 @@ export function planWeightGradient(c: Convolution): GradientPlan {
               kernel: 'winogradGradientDeep',
               args: [
                 ...[at.dw, v, d, at.descriptor + 2 * TILING_BYTES],
-                ...[rows, columns / 8, tiles, vPlane, dPlane, at.worker],
+                ...[rows, columns / 8, room, tiles, vPlane, dPlane, at.worker],
               ],
               items: (rows / input.channels) * divideUp(input.channels, DEEP_BLOCK) * (columns / 8),
             },
@@ -423,7 +432,7 @@ export function planWeightGradient(c: Convolution): GradientPlan {
           {
             kernel: 'winogradAccumulate',
             args: [
-              ...[at.du, v, d, rows, columns / 8, chunk, count],
+              ...[at.du, v, d, rows, columns / 8, room, count],
               ...[uPlane, vPlane, dPlane, first > 0 ? 1 : 0],
             ],
             items: planes * (columns / 8),

@@ -10,12 +10,14 @@ export async function openSubject(
   device: DeviceChoice['device'],
   computing: ComputingConfig,
 ): Promise<Subject> {
+  // TF32 rounds to 10 bits, which no tolerance of parity allows.
+  if (device === 'tensorflow' || computing.arithmetic === 'tensorflow')
+    await (await import('../tensorflow/load.js')).loadTensorflow({ tf32: false });
   const schedule = makeSchedule(DIFFUSION_DEFAULTS);
   const { coefficients, width } = makeTrajectory(schedule, { sampler: 'ancestral' });
   const arithmetic = await openArithmetic(computing);
   return {
-    // TF32 rounds to 10 bits, which no tolerance of parity allows.
-    unet: async (shape) => (await openUnet(device, computing, { ...shape, tf32: false })).unet,
+    unet: async (shape) => (await openUnet(device, computing, shape)).unet,
     qSample: async (x0, t, noise) => arithmetic.qSampleImages(x0, noise, schedule, t),
     pSample: async (x, epsilon, t, z) => {
       // The trajectory visits T−1 first.

@@ -83,6 +83,7 @@ function run(
   const u = bench.alloc(plan.weightBytes);
   const y = bench.put(d.y);
   const affine = o.affine ? { scale: bench.put(d.scale), shift: bench.put(d.shift) } : {};
+  const scratch = bench.alloc(plan.scratchBytes);
   walk(bench, [
     plan.weights({ descriptor, worker, w, u }),
     ...plan.forward({
@@ -91,13 +92,20 @@ function run(
         worker,
         weights: deep ? w : u,
         y,
-        scratch: bench.alloc(plan.scratchBytes),
+        scratch,
         x: bench.put(d.x),
       },
       ...{ bias: o.bias ? bench.put(d.bias) : 0, ...affine },
       ...{ accumulate: o.accumulate ?? false, relu: o.relu ?? false },
     }),
   ]);
+  const ends = [
+    worker.base + shares * WORKER_BYTES,
+    scratch + plan.scratchBytes,
+    u + plan.weightBytes,
+  ];
+  for (const end of ends)
+    if (bench.u8(end, 64).some((byte) => byte !== 0)) throw new Error('wrote past its scratch');
   return bench.f32(y, d.y.length);
 }
 

@@ -85,17 +85,25 @@ function run(c: Convolution, o: Case, d: Data, build: Build, shares: number): Fl
   const bench = new Bench(build, shares);
   const plan = planWeightGradient(c);
   const dw = bench.put(values(weightLength(c), 9));
+  const worker = { base: bench.alloc(shares * WORKER_BYTES), perWorker: WORKER_BYTES };
+  const scratch = bench.alloc(plan.scratchBytes);
+  const du = bench.alloc(plan.weightBytes);
   const affine = o.affine ? { scale: bench.put(d.scale), shift: bench.put(d.shift) } : {};
   walk(
     bench,
     plan.weightGradient({
       descriptor: bench.put(plan.descriptor),
-      worker: { base: bench.alloc(shares * WORKER_BYTES), perWorker: WORKER_BYTES },
-      scratch: bench.alloc(plan.scratchBytes),
-      du: bench.alloc(plan.weightBytes),
+      ...{ worker, scratch, du },
       ...{ x: bench.put(d.x), dy: bench.put(d.dy), dw, ...affine },
     }),
   );
+  const ends = [
+    worker.base + shares * WORKER_BYTES,
+    scratch + plan.scratchBytes,
+    du + plan.weightBytes,
+  ];
+  for (const end of ends)
+    if (bench.u8(end, 64).some((byte) => byte !== 0)) throw new Error('wrote past its scratch');
   return bench.f32(dw, weightLength(c));
 }
 

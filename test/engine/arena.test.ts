@@ -44,8 +44,8 @@ test('What is rewound is used again, and the size is that of the largest layout'
 });
 
 test('What does not fit says what is needed, what there is, and what to do', (t) => {
-  t.notThrows(() => checkFits(100, 100, ''));
-  t.throws(() => checkFits(6 * 2 ** 30, 4 * 2 ** 30, 'take less'), {
+  t.notThrows(() => checkFits(100, 100, () => 'unused'));
+  t.throws(() => checkFits(6 * 2 ** 30, 4 * 2 ** 30, () => 'take less'), {
     instanceOf: UsageError,
     message: 'memory: this needs 6.00 GiB, available are 4.00 GiB; take less',
   });

@@ -53,7 +53,7 @@ function eachTap(
           }
 }
 
-/** Adds conv(x, w) to y, in y's own layout; `after` stands for what else the output transform may do. */
+/** Adds conv(x, w) to y, in y's own layout. */
 export function convolve(
   c: Convolution,
   x: ArrayLike<number>,

@@ -18,15 +18,16 @@ const KINDS: Record<Exclude<ConvKind, 'same1'>, winograd.ConvolutionKind> = {
 const MIN_CHANNELS = 16;
 
 /**
- * Large tiles save more products, small ones more of the transforms of the weights and of the pixels beyond the edge.
+ * Large tiles save more products, small ones more of the transformed weights to be read and of the pixels beyond the
+ * edge. Weights that stay are read transformed, which at 4 x 4 pixels is most of the work for one picture.
  * @param fixed whether the weights stay (evaluation), or change with each step
  */
 export function chooseAlgorithm(c: Convolution, fixed: boolean): winograd.WinogradAlgorithm | null {
   if (c.kind === 'same1') return null;
   if (Math.min(c.input.channels, c.output.channels) < MIN_CHANNELS) return null;
   const side = Math.sqrt(gridRows({ ...c, batch: 1 }));
-  if (c.kind === 'same3') return side >= 4 ? 'F(4,3)' : 'F(2,3)';
-  return side >= (fixed ? 4 : 8) ? 'F(4,2)' : 'F(2,2)';
+  if (c.kind === 'same3') return side >= (fixed ? 8 : 4) ? 'F(4,3)' : 'F(2,3)';
+  return side >= 8 ? 'F(4,2)' : 'F(2,2)';
 }
 
 /**

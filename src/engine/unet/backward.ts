@@ -1,3 +1,4 @@
+import { RunError } from '../../errors.js';
 import type { Loss } from '../../unet/device.js';
 import type { Call, Phase } from '../program.js';
 import { pixels, slice, type View } from '../tensors.js';
@@ -8,10 +9,10 @@ import type { StageMemory, TrainingPlan, UnetMemory } from './memory.js';
 const KINDS: Record<Loss, number> = { l1: 0, l2: 1, huber: 2 };
 const BLOCK = 256;
 
-/** @throws Error if the plan was made without training. */
+/** @throws RunError if the plan was made without training. */
 export function trainingPlan(memory: UnetMemory): TrainingPlan {
   if (!memory.training || !memory.regions.training)
-    throw new Error('this U-Net was planned without training');
+    throw new RunError('this U-Net was planned without training');
   return memory as TrainingPlan;
 }
 

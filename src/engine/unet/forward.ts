@@ -44,13 +44,10 @@ export function forward(memory: UnetMemory, mode: NormMode, t: Timesteps): Phase
   return phases;
 }
 
-/**
- * What evaluation needs once for each change of the weights: every norm's scale and shift from the running
- * statistics, and the transformed weights where they are kept.
- */
-export function prepare(memory: UnetMemory): Phase {
-  return memory.stages.flatMap((stage) => [
-    ...stage.norms.map((name, k): Call => {
+/** Every norm's scale and shift from the running statistics; once for each change of the weights or statistics. */
+export function prepareNorms(memory: UnetMemory): Phase {
+  return memory.stages.flatMap((stage) =>
+    stage.norms.map((name, k): Call => {
       const n = norm(memory, name);
       const c = stage.r1.channels;
       return {
@@ -59,6 +56,12 @@ export function prepare(memory: UnetMemory): Phase {
         items: c,
       };
     }),
+  );
+}
+
+/** The transformed weights where they are kept, which is in plans without training; once for each change of them. */
+export function prepareWeights(memory: UnetMemory): Phase {
+  return memory.stages.flatMap((stage) => [
     ...transformWeights(memory, `${stage.name}.conv1`, stage.input, stage.r1),
     ...transformWeights(memory, `${stage.name}.conv2`, stage.r1, stage.r2),
     ...transformWeights(memory, `${stage.name}.transform`, stage.r2, stage.output),

@@ -120,14 +120,17 @@ export function writeParameters(
   region: Float32Array,
   state: StateDict,
 ): void {
-  region.fill(0);
-  for (const at of layout.layers.values()) {
-    const { layer } = at;
-    const weight = take(state, `${layer.name}.weight`, weightShape(layer));
+  const parameters = [...layout.layers.values()].map((at) => ({
+    at,
+    weight: take(state, `${at.layer.name}.weight`, weightShape(at.layer)),
+    bias: take(state, `${at.layer.name}.bias`, [at.layer.outputs]),
+  }));
+  region.fill(0); // Not before all are known to be right.
+  for (const { at, weight, bias } of parameters) {
     eachWeight(at, (from, to) => {
       region[at.weight + to] = weight[from]!;
     });
-    region.set(take(state, `${layer.name}.bias`, [layer.outputs]), at.bias);
+    region.set(bias, at.bias);
   }
 }
 

@@ -1,32 +1,17 @@
 import { RunError, ShapeError } from '../../errors.js';
-import { type Architecture, checkArchitecture, checkSize } from '../../unet/architecture.js';
-import type {
-  BatchNormMode,
-  Loss,
-  OptimizerState,
-  UnetDevice,
-  UnetInput,
-} from '../../unet/device.js';
+import type { BatchNormMode, OptimizerState, UnetDevice, UnetInput } from '../../unet/device.js';
 import type { StateDict } from '../../unet/state.js';
 import { timeTable } from '../../unet/time-table.js';
-import { Arena, checkFits, MAX_BYTES } from '../arena.js';
+import { type Arena, checkFits, MAX_BYTES } from '../arena.js';
 import { Engine, type LoadedProgram, type Times } from '../engine.js';
-import type { Program, Section } from '../program.js';
+import type { Program } from '../program.js';
 import { padded } from '../tensors.js';
-import { adam, backward, noiseLoss, trainingPlan } from './backward.js';
-import { dropPadding, forward, prepare } from './forward.js';
-import { planMemory, type TrainingPlan, type UnetMemory } from './memory.js';
+import { trainingPlan } from './backward.js';
+import type { TrainingPlan, UnetMemory } from './memory.js';
 import { readParameters, readState, writeParameters, writeStatistics } from './parameters.js';
+import { largestBatch, planUnet, type UnetPlanOptions } from './plan.js';
 
-export interface WasmUnetOptions {
-  readonly architecture: Architecture;
-  readonly size: number;
-  readonly batch: number;
-  readonly timesteps: number;
-  readonly loss?: Loss;
-  /** Keeps gradients and Adam's moments; default true. */
-  readonly training?: boolean;
-  readonly threads: number;
+export interface WasmUnetOptions extends UnetPlanOptions {
   readonly strict?: boolean;
 }
 
@@ -39,8 +24,8 @@ export class WasmUnet implements UnetDevice {
   private readonly programs = new Map<string, LoadedProgram>();
   private batches = new Map<string, bigint>();
   private adamSteps = 0;
-  /** Whether the norms' scale and shift belong to the present weights and running statistics. */
-  private prepared = false;
+  /** What of `prepare` belongs to the present weights and running statistics. */
+  private ready = { norms: false, weights: false };
 
   private constructor(engine: Engine, memory: UnetMemory) {
     this.engine = engine;
@@ -60,8 +45,12 @@ export class WasmUnet implements UnetDevice {
   static create(options: WasmUnetOptions): { unet: WasmUnet };
   static create<T>(options: WasmUnetOptions, extend?: (arena: Arena, memory: UnetMemory) => T) {
     const { arena, memory, programs } = planUnet(options);
+    const unetBytes = arena.size;
     const extra = extend?.(arena, memory);
-    checkFits(arena.size, MAX_BYTES, largestBatchHint(options));
+    checkFits(arena.size, MAX_BYTES, () => {
+      const largest = largestBatch(options, (arena.size - unetBytes) / options.batch);
+      return largest ? `the largest batch that fits is ${largest}` : 'not even a batch of 1 fits';
+    });
     const engine = Engine.create({
       threads: options.threads,
       strict: options.strict ?? false,
@@ -83,8 +72,8 @@ export class WasmUnet implements UnetDevice {
 
   async predict(input: UnetInput, norm: BatchNormMode): Promise<Float32Array> {
     this.feed(input);
-    if (norm === 'running') await this.prepare();
-    else this.prepared = false;
+    await this.prepare(norm);
+    if (norm === 'batch') this.ready.norms = false;
     await this.engine.run(this.program(norm));
     return this.engine.floats(this.memory.epsilon, this.denseLength).slice();
   }
@@ -132,11 +121,14 @@ export class WasmUnet implements UnetDevice {
     return this.readLoss();
   }
 
-  /** Scale and shift of the norms for evaluation; does nothing when they are up to date. */
-  async prepare(): Promise<void> {
-    if (this.prepared) return;
-    await this.engine.run(this.program('prepare'));
-    this.prepared = true;
+  /** Transforms the weights and makes the norms' scale and shift for passes in this mode, where they are out of date. */
+  async prepare(norm: BatchNormMode): Promise<void> {
+    if (!this.ready.weights && this.memory.transformedWeights.size > 0)
+      await this.engine.run(this.program('prepareWeights'));
+    this.ready.weights = true;
+    if (norm === 'batch' || this.ready.norms) return;
+    await this.engine.run(this.program('prepareNorms'));
+    this.ready.norms = true;
   }
 
   async exportState(): Promise<StateDict> {
@@ -150,7 +142,7 @@ export class WasmUnet implements UnetDevice {
     writeParameters(layout, this.region(regions.weights), state);
     const statistics = this.engine.floats(regions.statistics, layout.statistics);
     this.batches = writeStatistics(layout, statistics, state);
-    this.prepared = false;
+    this.outdate();
   }
 
   async exportOptimizer(): Promise<OptimizerState> {
@@ -194,7 +186,7 @@ export class WasmUnet implements UnetDevice {
   }
 
   private async run(name: string): Promise<Times> {
-    this.prepared = false;
+    this.outdate();
     const times = await this.engine.run(this.program(name));
     if (name === 'gradients') this.countBatches();
     return times;
@@ -214,72 +206,15 @@ export class WasmUnet implements UnetDevice {
     return new Float64Array(this.engine.memory.buffer, this.plan.training.loss, 1)[0]!;
   }
 
+  private outdate(): void {
+    this.ready = { norms: false, weights: false };
+  }
+
   private countBatches(): void {
-    this.prepared = false;
+    this.outdate();
     for (const stage of this.memory.stages)
       for (const name of stage.norms) this.batches.set(name, (this.batches.get(name) ?? 0n) + 1n);
   }
-}
-
-/** Bytes by what they hold, and in all, for a U-Net of this shape. Plans only; nothing is allocated. */
-export function planBytes(options: WasmUnetOptions): {
-  groups: ReadonlyMap<string, number>;
-  total: number;
-} {
-  const { arena } = planUnet(options);
-  return { groups: arena.groups, total: arena.size };
-}
-
-function planUnet(options: WasmUnetOptions) {
-  checkArchitecture(options.architecture);
-  checkSize(options.architecture, options.size);
-  const arena = new Arena();
-  const training = options.training ?? true;
-  const memory = planMemory(arena, { ...options, training }, options.threads);
-  const t = { at: memory.t, every: true };
-  const programs = new Map<string, Program>([
-    ['prepare', [{ name: 'unet', phases: [prepare(memory)] }]],
-  ]);
-  for (const mode of ['running', 'batch'] as const)
-    programs.set(mode, [
-      { name: 'unet', phases: [...forward(memory, mode, t), dropPadding(memory)] },
-    ]);
-  if (training) {
-    const plan = trainingPlan(memory);
-    const sections = trainSections(plan, options.loss ?? 'l1');
-    programs.set('train', sections);
-    programs.set('gradients', [
-      ...sections.filter((s) => s.name !== 'optimizer'),
-      { name: 'unet', phases: [dropPadding(memory)] },
-    ]);
-  }
-  return { arena, memory, programs };
-}
-
-function trainSections(plan: TrainingPlan, loss: Loss): Section[] {
-  return [
-    {
-      name: 'unet',
-      phases: [
-        ...forward(plan, 'train', { at: plan.t, every: true }),
-        ...noiseLoss(plan, loss),
-        ...backward(plan),
-      ],
-    },
-    { name: 'optimizer', phases: [adam(plan)] },
-  ];
-}
-
-/** For a plan that does not fit: the largest batch that does, by bisection over plans. */
-function largestBatchHint(options: WasmUnetOptions): string {
-  const fits = (batch: number) => planBytes({ ...options, batch }).total <= MAX_BYTES;
-  let low = 0;
-  for (let high = options.batch; low + 1 < high; ) {
-    const middle = (low + high) >> 1;
-    if (fits(middle)) low = middle;
-    else high = middle;
-  }
-  return low > 0 ? `the largest batch that fits is ${low}` : 'not even a batch of 1 fits';
 }
 
 function expectLength(what: string, got: number, expected: number): void {

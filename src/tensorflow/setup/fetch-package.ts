@@ -7,8 +7,9 @@ import { command, reason } from './command.js';
 /** @returns the package's folder. @throws RunError when npm is missing or fails. */
 export async function fetchPackage(cache: string, env: NodeJS.ProcessEnv): Promise<string> {
   const folder = packageCache(cache);
-  const partial = `${folder}.partial-${process.pid}`;
+  const partial = `${folder}.partial`;
   try {
+    await rm(partial, { recursive: true, force: true });
     await mkdir(partial, { recursive: true });
     await writeFile(`${partial}/package.json`, '{"private":true}\n');
     const what = `${PACKAGE}@${PACKAGE_VERSION}`;

@@ -44,7 +44,7 @@ export async function isWheel(file: string, wheel: Wheel): Promise<boolean> {
 
 /**
  * Downloads one wheel into `folder` under its own name, by way of a temporary folder beside it, so that a
- * wheel there is always a whole one. @throws RunError: offline, another hash, no space.
+ * wheel there is always a whole one. One call at a time in a folder. @throws RunError: offline, another hash, no space.
  */
 export async function downloadWheel(
   python: string,
@@ -53,7 +53,7 @@ export async function downloadWheel(
   env: NodeJS.ProcessEnv,
   onBytes: OnBytes,
 ): Promise<void> {
-  const partial = path.join(folder, `.partial-${process.pid}`);
+  const partial = path.join(folder, '.partial');
   await rm(partial, { recursive: true, force: true });
   await mkdir(path.join(partial, 'tmp'), { recursive: true });
   const watch = setInterval(

@@ -1,0 +1,109 @@
+import type { ExecutionContext } from 'ava';
+import { WasmUnet, type WasmUnetOptions } from '../../src/engine/unet/wasm-unet.js';
+import { readSafetensors } from '../../src/io/safetensors.js';
+import type { Architecture } from '../../src/unet/architecture.js';
+import type { UnetInput } from '../../src/unet/device.js';
+import { architectureFromShapes, stateShapes } from '../../src/unet/from-state.js';
+import { elements, type StateDict, type Tensor } from '../../src/unet/state.js';
+import { bits, values } from './kernels.js';
+
+/** A U-Net of two workers that is disposed of when the test ends. */
+export function unetOf(
+  t: ExecutionContext,
+  options: Pick<WasmUnetOptions, 'architecture' | 'size' | 'batch'> & Partial<WasmUnetOptions>,
+): WasmUnet {
+  const { unet } = WasmUnet.create({ timesteps: 300, threads: 2, ...options });
+  t.teardown(() => unet.dispose());
+  return unet;
+}
+
+/** A state with small arbitrary weights, norms near the identity and running statistics of a batch. */
+export function arbitraryState(architecture: Architecture, seed = 1): StateDict {
+  const state = new Map<string, Tensor>();
+  for (const [name, shape] of stateShapes(architecture)) {
+    if (name.endsWith('num_batches_tracked')) {
+      state.set(name, { dtype: 'I64', shape, data: BigInt64Array.of(3n) });
+      continue;
+    }
+    const one = /(bnorm\d?\.weight|running_var)$/.test(name) ? 1 : 0;
+    const scale = 1.7 / Math.sqrt(elements(shape.slice(1)));
+    const small = one || /bnorm/.test(name) ? 0.3 : scale;
+    const data = values(elements(shape), seed + state.size).map((v) => one + small * v);
+    state.set(name, { dtype: 'F32', shape, data });
+  }
+  return state;
+}
+
+/** x_t, t and ε for a batch; an image depends on its number alone. */
+export function arbitraryInput(
+  { channels }: Pick<Architecture, 'channels'>,
+  size: number,
+  images: readonly number[],
+): UnetInput & { noise: Float32Array } {
+  const each = size * size * channels;
+  const draw = (seed: number) =>
+    Float32Array.from(images.flatMap((n) => [...values(each, seed + 2 * n)].map((v) => 1.7 * v)));
+  return { xt: draw(11), noise: draw(12), t: Int32Array.from(images, (n) => (n * 37) % 300) };
+}
+
+/** Asserts that two states hold the same tensors bit for bit; a failure names the first that differs. */
+export function sameState(
+  t: ExecutionContext,
+  got: StateDict,
+  expected: StateDict,
+  what = 'state',
+): void {
+  t.deepEqual([...got.keys()].sort(), [...expected.keys()].sort(), what);
+  for (const [name, tensor] of expected) {
+    const other = got.get(name)!;
+    t.deepEqual([other.dtype, other.shape], [tensor.dtype, tensor.shape], `${what}: ${name}`);
+    t.true(bits(other.data).equals(bits(tensor.data)), `${what}: bits of ${name}`);
+  }
+}
+
+/** A file of test/fixtures/make_unet_variants.py, or of the same groups, with images as the devices take them. */
+export interface UnetFixture extends UnetInput {
+  readonly architecture: Architecture;
+  readonly size: number;
+  readonly batch: number;
+  readonly noise: Float32Array;
+  readonly evaluated: Float32Array;
+  readonly trained: Float32Array;
+  readonly losses: Float32Array;
+  readonly state0: StateDict;
+  readonly gradients: StateDict;
+  readonly state1: StateDict;
+}
+
+export async function readFixture(name: string): Promise<UnetFixture> {
+  const url = new URL(`../../../test/fixtures/${name}.safetensors`, import.meta.url);
+  const { tensors } = await readSafetensors(url.pathname);
+  const group = (prefix: string): StateDict =>
+    new Map(
+      [...tensors]
+        .filter(([key]) => key.startsWith(prefix))
+        .map(([key, tensor]) => [key.slice(prefix.length), tensor]),
+    );
+  const f32 = (key: string) => tensors.get(key)!.data as Float32Array;
+  const image = (key: string) => nhwc(f32(key), tensors.get(key)!.shape);
+  const state0 = group('state0/');
+  const [batch, , size] = tensors.get('xt')!.shape;
+  return {
+    architecture: architectureFromShapes(new Map([...state0].map(([k, v]) => [k, v.shape]))),
+    ...{ batch: batch!, size: size! },
+    ...{ xt: image('xt'), noise: image('noise') },
+    t: Int32Array.from(tensors.get('t')!.data as BigInt64Array, Number),
+    ...{ evaluated: image('eps_eval'), trained: image('eps_train'), losses: f32('losses') },
+    ...{ state0, gradients: group('grad/'), state1: group('state1/') },
+  };
+}
+
+/** [batch, channel, height, width] → [batch, height, width, channel]. */
+function nhwc(data: Float32Array, shape: readonly number[]): Float32Array {
+  const [batch, channels, height, width] = shape as [number, number, number, number];
+  const area = height * width;
+  return Float32Array.from({ length: batch * area * channels }, (_, i) => {
+    const [c, pixel] = [i % channels, Math.floor(i / channels)];
+    return data[(Math.floor(pixel / area) * channels + c) * area + (pixel % area)]!;
+  });
+}

@@ -1,0 +1,87 @@
+// What `npm start` and `npm test` need before they can begin, on a clone where nothing is installed.
+// No dependency may be imported here.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** Runs a program in the repository; ends this one with its code if it fails. */
+export function run(program, args, options = {}) {
+  const { status, signal, error } = spawnSync(program, args, {
+    cwd: root,
+    stdio: 'inherit',
+    ...options,
+  });
+  if (error) fail(`cannot run ${program}: ${error.message}`);
+  if (signal) process.exit(130);
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+/** Ends with a line on stderr. */
+export function fail(message) {
+  console.error(message);
+  process.exit(1);
+}
+
+/** Installs what package-lock.json names, unless node_modules has exactly that. */
+export function install() {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  if (major < 20 || (major === 20 && minor < 19))
+    fail(`Haze needs Node 20.19 or newer; this is ${process.version}`);
+  if (isInstalled()) return;
+  console.log('Installing dependencies …');
+  // Under `npm start` this is the npm that runs us; spawning `npm` itself would need a shell on Windows.
+  const npm = process.env.npm_execpath;
+  const args = ['ci', '--no-audit', '--no-fund'];
+  if (npm) run(process.execPath, [npm, ...args]);
+  else run('npm', args, { shell: process.platform === 'win32' });
+}
+
+/** Whether npm's record of node_modules agrees with the lock; what is optional may be missing. */
+function isInstalled() {
+  const wanted = packages('package-lock.json');
+  const present = packages('node_modules/.package-lock.json');
+  if (!present) return false;
+  return Object.entries(wanted).every(([path, { version, optional, devOptional }]) => {
+    if (path === '') return true;
+    const found = present[path];
+    return found ? found.version === version : Boolean(optional || devOptional);
+  });
+}
+
+function packages(file) {
+  const path = join(root, file);
+  return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')).packages : undefined;
+}
+
+const STAMP = join(root, 'dist', '.built');
+
+/** What the build reads. */
+const SOURCES = ['assembly', 'src', 'test', 'bench', 'tools'];
+const SETTINGS = ['package-lock.json', 'tsconfig.json', 'asconfig.json'];
+
+/** Builds dist/ unless nothing has changed since it was built. */
+export function build({ always = false } = {}) {
+  if (!always && isBuilt()) return;
+  console.log('Building …');
+  rmSync(STAMP, { force: true });
+  run(process.execPath, ['tools/build.js']);
+  writeFileSync(STAMP, '');
+}
+
+function isBuilt() {
+  if (!existsSync(STAMP)) return false;
+  const built = statSync(STAMP).mtimeMs;
+  const inputs = SETTINGS.concat(SOURCES.filter((folder) => existsSync(join(root, folder))));
+  return inputs.every((path) => newest(join(root, path)) <= built);
+}
+
+/** Time of the newest change in a file or folder; a folder's own time tells of deleted entries. */
+function newest(path) {
+  const stats = statSync(path);
+  if (!stats.isDirectory()) return stats.mtimeMs;
+  const inside = readdirSync(path).map((name) => newest(join(path, name)));
+  return Math.max(stats.mtimeMs, ...inside);
+}
