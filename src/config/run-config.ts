@@ -52,7 +52,7 @@ export function resumedRunConfig(
   });
   for (const [flag, read] of FIXED) {
     if (isDeepStrictEqual(read(changed), read(run))) continue;
-    const of = preset && args.text(flag.slice(2)) === undefined ? presetOf(args) : '';
+    const of = preset && settings.text(flag.slice(2)) === undefined ? presetOf(settings) : '';
     throw new UsageError(
       `${flag}: the run in ${where} has ${show(read(run))}, got ${show(read(changed))}${of}; ` +
         `a resume may change only ${CHANGEABLE}`,
@@ -62,7 +62,7 @@ export function resumedRunConfig(
 }
 
 /** For a value that no flag of its own gave. */
-const presetOf = (args: Args): string => ` (of --preset ${args.text('preset')})`;
+const presetOf = (settings: Source): string => ` (of --preset ${settings.text('preset')})`;
 
 const CHANGEABLE =
   '--steps, --epochs, --threads, --device, --strict, --save-every, --sample-every and --keep';

@@ -15,17 +15,19 @@ const load = async (name: string): Promise<StateDict> =>
 
 /** One engine for each shape, opened once for the many comparisons of this file. */
 const opened = new Map<string, UnetDevice>();
-const subject: Promise<Subject> = openSubject('wasm', { ...COMPUTING_DEFAULTS, threads: 1 }).then(
-  (real) => ({
-    ...real,
-    unet: async (shape) => {
-      const key = JSON.stringify(shape);
-      const unet = opened.get(key) ?? (await real.unet(shape));
-      opened.set(key, unet);
-      return Object.assign(Object.create(unet) as UnetDevice, { dispose: async () => {} });
-    },
-  }),
-);
+const subject: Promise<Subject> = openSubject(
+  'wasm',
+  { ...COMPUTING_DEFAULTS, threads: 1 },
+  'l1',
+).then((real) => ({
+  ...real,
+  unet: async (shape) => {
+    const key = JSON.stringify(shape);
+    const unet = opened.get(key) ?? (await real.unet(shape));
+    opened.set(key, unet);
+    return Object.assign(Object.create(unet) as UnetDevice, { dispose: async () => {} });
+  },
+}));
 
 test.after.always(async () => {
   for (const unet of opened.values()) await unet.dispose();
