@@ -41,7 +41,10 @@ async function main(): Promise<void> {
       `${quote(first)}: no such command${suggestion(first, names)}; try haze --help`,
     );
   }
-  await line.parseAsync(words);
+  await line.parseAsync(words).catch((error: Error) => {
+    // What the parser itself refuses is the user's to mend.
+    throw error.name === 'YError' ? new UsageError(error.message) : error;
+  });
 }
 
 /** Says on stderr what went wrong and returns the exit code: the error's own, else 1. */

@@ -66,10 +66,7 @@ const sample: Command = {
   },
   examples: [
     ['haze sample runs/1 --count 64 --out grid.png', ''],
-    [
-      'haze sample runs/1 --sampler ddim --sample-steps 25 --film strip.png',
-      'fast, as a film strip',
-    ],
+    ['haze sample runs/1 --sampler ddim --film strip.png', 'fast, as a film strip'],
     ['haze sample model.safetensors --size 32 --seed 7', 'weights from elsewhere'],
   ],
   load: () => import('./sample.js'),

@@ -160,3 +160,33 @@ test('a preset against the run is refused by what it would change', (t) => {
     /^--size: the run in runs\/1 has 64, got 32 \(of --preset tiny\)/,
   );
 });
+
+const NUMBERS: Readonly<Record<string, readonly string[]>> = {
+  size: ['0', '-16', '12.5', 'abc', '1e999', '30', '5000', 'NaN'],
+  channels: ['0', '2', '4', 'rgb'],
+  widths: ['64', '64,0', '64,-8', '64,x', '64,,128', '8.5,16'],
+  'time-dim': ['0', '3', '2', '31', '-32', 'x'],
+  timesteps: ['0', '-1', '1.5', 'x', '1e9'],
+  'beta-start': ['0', '-0.1', '1', '2', 'x'],
+  'beta-end': ['0', '1', '0.00001', 'x'],
+  batch: ['0', '-1', '1.5', 'x', '1e9'],
+  lr: ['0', '-0.001', 'x', '1e999', '2'],
+  epochs: ['0', '-1', '0.5', 'x'],
+  steps: ['0', '-1', '0.5', 'x', '1e999'],
+  'save-every': ['-1', '0.5', 'x'],
+  'sample-every': ['-1', '0.5', 'x'],
+  keep: ['0', '-1', 'x'],
+  'held-out': ['0', '1', '1.5', '-0.5'],
+  threads: ['0', '-1', '1.5', 'x', '1000'],
+  seed: ['-1', '1.5', 'x', '1e300'],
+};
+
+for (const [flag, values] of Object.entries(NUMBERS))
+  test(`--${flag} is refused as ${values.join(' ')}`, (t) => {
+    for (const value of values)
+      t.regex(
+        message(() => fresh({ [flag]: value })),
+        new RegExp(`^--${flag}: `),
+        value,
+      );
+  });
