@@ -51,7 +51,9 @@ function parseFlag(command: Command, word: string): { name: string; value: strin
   const known = flag.startsWith('--') && Object.hasOwn(flags, name);
   const negated = flag.startsWith('--no-');
   if (known && (!negated || flags[name]!.negatable)) return { name, value };
-  const names = Object.keys(flags);
+  const names = Object.entries(flags).flatMap(([other, { negatable }]) =>
+    negatable ? [other, `no-${other}`] : [other],
+  );
   const hint = suggestion(flag.replace(/^-+/, ''), names, '--');
   throw new UsageError(`${quote(flag)}: haze ${command.name} has no such flag${hint}`);
 }

@@ -47,7 +47,8 @@ test('a value may look like anything but a flag', (t) => {
 
 test('what does not belong is named, with what may have been meant', (t) => {
   t.is(message('--huee', '3'), '--huee: haze paint has no such flag (did you mean --hue?)');
-  t.is(message('--no-dry'), '--no-dry: haze paint has no such flag (did you mean --dry?)');
+  t.is(message('--no-dry'), '--no-dry: haze paint has no such flag');
+  t.is(message('--no-mxi'), '--no-mxi: haze paint has no such flag (did you mean --no-mix?)');
   t.is(message('--transparency'), '--transparency: haze paint has no such flag');
   t.is(message('--__proto__'), '--__proto__: haze paint has no such flag');
   t.is(message('--'), '--: haze paint has no such flag');

@@ -11,7 +11,8 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
+/** The built program. */
+export const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
 
 /** Runs the built program in a folder. */
 export function haze(
