@@ -15,7 +15,7 @@ const at = (name) => join(folder, name);
 const seed = ['--seed', String(number - 1)];
 
 const began = Date.now();
-haze('train', 'toy-cars', '--preset', 'tiny', '--steps', '800', '--out', folder, ...seed);
+haze('train', 'toy-cars', '--preset', 'tiny', '--steps', '1000', '--out', folder, ...seed);
 const minutes = ((Date.now() - began) / 60000).toFixed(1);
 haze(
   'sample',

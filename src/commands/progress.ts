@@ -42,9 +42,11 @@ class Pace {
   }
 }
 
+/** Back to the beginning of the line, and clear it. */
+const CLEAR_LINE = '\r\u001b[2K';
+
 class Bar implements Progress {
   private readonly noun: string;
-  private bars: cliProgress.MultiBar | undefined;
   private bar: cliProgress.SingleBar | undefined;
   private pace = new Pace();
 
@@ -52,31 +54,42 @@ class Bar implements Progress {
     this.noun = noun;
   }
 
-  update(done: number, total: number, text: string, exact = done): void {
-    this.bars ??= new cliProgress.MultiBar({
-      format: `${this.noun} {value}/{total} [{bar}] {text}`,
-      barsize: 24,
-      hideCursor: null,
-      clearOnComplete: false,
-      stream: process.stderr,
-    });
-    this.bar ??= this.bars.create(total, done, { text: '' });
-    const rest = [text, this.pace.left(exact, total)].filter((part) => part !== '');
-    this.bar.setTotal(total);
-    this.bar.update(done, { text: rest.join(' · ') });
+  update(done: number, total: number, text: string): void {
+    const rest = [text, this.pace.left(done, total)].filter((part) => part !== '');
+    const payload = { text: rest.join(' · ') };
+    if (this.bar) this.bar.update(done, payload);
+    else this.bar = start(this.noun, done, total, payload);
   }
 
   line(text: string): void {
-    if (this.bars) this.bars.log(`${text}\n`);
-    else process.stderr.write(`${text}\n`);
+    process.stderr.write(`${this.bar ? CLEAR_LINE : ''}${text}\n`);
+    this.bar?.render();
   }
 
   stop(): void {
-    this.bars?.stop();
-    this.bars = undefined;
+    this.bar?.stop();
     this.bar = undefined;
     this.pace = new Pace();
   }
+}
+
+function start(
+  noun: string,
+  done: number,
+  total: number,
+  payload: { text: string },
+): cliProgress.SingleBar {
+  const bar = new cliProgress.SingleBar({
+    format: `${noun} {value}/{total} [{bar}] {text}`,
+    barsize: 24,
+    // Drawn again after a line has taken its place.
+    forceRedraw: true,
+    // Interrupts are the command's to handle.
+    gracefulExit: false,
+    stream: process.stderr,
+  });
+  bar.start(total, done, payload);
+  return bar;
 }
 
 class Lines implements Progress {
