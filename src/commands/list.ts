@@ -178,7 +178,7 @@ const parity: Command = {
     describe: 'A .safetensors file of expected values',
     optional: false,
   },
-  groups: { 'Output:': jsonFlag, 'Computing:': withoutSeed },
+  groups: { 'Diffusion:': lossFlag, 'Output:': jsonFlag, 'Computing:': withoutSeed },
   examples: [['haze parity test/fixtures/unet_rgb_16.safetensors', '']],
   notes: 'Exits with 3 when a group of values is not within its tolerance.',
   load: () => import('./parity.js'),

@@ -11,7 +11,8 @@ export class Fixture {
   readonly path: string;
   readonly tensors: StateDict;
 
-  private constructor(path: string, tensors: StateDict) {
+  /** `path` names the fixture in errors. */
+  constructor(path: string, tensors: StateDict) {
     this.path = path;
     this.tensors = tensors;
   }

@@ -19,7 +19,7 @@ export async function openData(
     fit: data.fit,
     threads: computing.threads ?? availableParallelism(),
     seed,
-    budgetBytes: dataBudget,
+    ...(dataBudget !== undefined && { budgetBytes: dataBudget }),
     onProgress: (done, total) => onEvent({ kind: 'loading', done, total }),
   });
   describe(opened, onEvent);

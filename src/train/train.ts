@@ -29,7 +29,11 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   const onEvent = options.onEvent ?? (() => {});
   await checkStart(options);
   const schedule = makeSchedule(options.config.diffusion);
-  const { trainer, chosen } = await openTrainer(options.config, schedule, options.requireCuda);
+  const { trainer, chosen } = await openTrainer(
+    options.config,
+    schedule,
+    options.requireCuda ?? false,
+  );
   const config: RunConfig = { ...options.config, chosen };
   let data: TrainingData | undefined;
   try {
