@@ -89,8 +89,7 @@ export function pSample(
   coefficients: Float32Array,
 ): void {
   const [recip = 0, scale = 0, sigma = 0] = coefficients;
-  for (let i = 0; i < out.length; i++)
-    out[i] = recip * (x[i]! - scale * eps[i]!) + sigma * z[i]!;
+  for (let i = 0; i < out.length; i++) out[i] = recip * (x[i]! - scale * eps[i]!) + sigma * z[i]!;
 }
 
 /** x_s = signal·(x_t − noise·ε̂)·recip + direction·ε̂ + σ·z. */

@@ -29,6 +29,7 @@ export class KernelRunner<Name extends string> {
   readonly #engine: Engine;
   readonly #calls: Readonly<Record<Name, KernelCall>>;
   readonly #loaded = new Map<Name, Loaded>();
+  readonly #inputs = new Map<Values, number>();
 
   /** Arrays that several calls name are in memory once; each call has an output of its own. */
   constructor(
@@ -37,7 +38,7 @@ export class KernelRunner<Name extends string> {
   ) {
     this.#calls = calls;
     const arena = new Arena();
-    const inputs = new Map<Values, number>();
+    const inputs = this.#inputs;
     const names = Object.keys(calls) as Name[];
     for (const name of names)
       for (const arg of calls[name].args)
@@ -45,11 +46,7 @@ export class KernelRunner<Name extends string> {
           inputs.set(arg, arena.bytes('inputs', arg.byteLength));
     const outputs = names.map((name) => arena.bytes('outputs', bytes(calls[name].output)));
     this.#engine = Engine.create({ threads, strict, bytes: arena.size });
-    const { buffer } = this.#engine.memory;
-    for (const [values, at] of inputs)
-      new Uint8Array(buffer, at, values.byteLength).set(
-        new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
-      );
+    for (const values of inputs.keys()) this.write(values, values);
     for (const [i, name] of names.entries()) {
       const at = outputs[i]!;
       const { kernel, items, grain = 1 } = calls[name];
@@ -64,6 +61,13 @@ export class KernelRunner<Name extends string> {
 
   get build(): Build {
     return this.#engine.build;
+  }
+
+  /** Puts other contents where `input`, an array of the calls, was copied to. */
+  write(input: Values, contents: Values): void {
+    const { buffer } = this.#engine.memory;
+    const bytes = new Uint8Array(contents.buffer, contents.byteOffset, contents.byteLength);
+    new Uint8Array(buffer, this.#inputs.get(input)!, input.byteLength).set(bytes);
   }
 
   /** Runs the call `times` times in one task of each worker. */
