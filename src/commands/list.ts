@@ -167,6 +167,47 @@ const inspect: Command = {
   load: () => import('./inspect.js'),
 };
 
+const bench: Command = {
+  name: 'bench',
+  describe: 'Measure how fast each path is, and compare',
+  positional: {
+    name: 'what',
+    describe: 'arithmetic, preprocess, unet, sample or all',
+    optional: true,
+  },
+  groups: {
+    'Measuring:': {
+      batch: {
+        describe: 'Images at a time',
+        value: 'N',
+        default: '8; 128 for arithmetic, 64 for preprocess',
+      },
+      rounds: { describe: 'Turns that each path takes; medians count', value: 'N', default: '7' },
+      layers: { describe: "Show where the U-Net's time goes, layer by layer" },
+      peers: { describe: 'Measure PyTorch and others of bench/peers beside' },
+    },
+    'Output:': {
+      ...jsonFlag,
+      plot: { describe: 'Draw bars', value: 'FILE.svg' },
+      markdown: { describe: 'Write the tables', value: 'FILE.md' },
+      compare: { describe: 'Show changes since what --json wrote', value: 'OLD.json' },
+    },
+    'Model:': modelFlags,
+    'Computing:': {
+      ...computingFlags,
+      device: { ...computingFlags.device!, describe: 'Only this device', default: 'both' },
+      arithmetic: { ...computingFlags.arithmetic!, describe: 'Only this one', default: 'both' },
+    },
+  },
+  examples: [
+    ['haze bench unet --preset tiny --batch 32', ''],
+    ['haze bench unet --layers', 'the slowest layers of the reference'],
+    ['haze bench all --peers --plot bench.svg', 'beside whatever of PyTorch and others is there'],
+  ],
+  notes: 'A path that is not set up is named at the end. PYTHON names a Python that has torch.',
+  load: () => import('./bench.js'),
+};
+
 const parity: Command = {
   name: 'parity',
   describe: 'Compare every number with values that PyTorch computed',
@@ -213,6 +254,7 @@ export const COMMANDS: readonly Command[] = [
   sample,
   generate,
   noise,
+  bench,
   inspect,
   parity,
   setup,

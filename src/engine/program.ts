@@ -22,6 +22,8 @@ export interface Call {
   readonly items: number;
   /** Ranges begin at multiples of this (default 1). */
   readonly grain?: number;
+  /** What the call is part of, for tables of times; it changes nothing. */
+  readonly label?: string;
 }
 
 export type Phase = readonly Call[];

@@ -4,6 +4,7 @@ import { UsageError } from '../errors.js';
 import { writeFileAtomically } from './atomic.js';
 import type { Metrics } from './metrics.js';
 import { extensionOf } from './output-path.js';
+import { toSvg } from './svg.js';
 
 /** Extensions that `writeLossCurve` takes, for `checkOutputPath`. */
 export const CURVE_EXTENSIONS = ['.svg', '.png'] as const;
@@ -67,16 +68,6 @@ function movingMean(points: readonly Point[], window: number): Point[] {
 function thin(points: readonly Point[]): readonly Point[] {
   const every = Math.ceil(points.length / 4000);
   return every <= 1 ? points : points.filter((_, i) => i % every === 0);
-}
-
-async function toSvg(spec: Spec): Promise<string> {
-  const vega = await import('vega');
-  const view = new vega.View(vega.parse(spec), { renderer: 'none' });
-  try {
-    return await view.toSVG();
-  } finally {
-    view.finalize();
-  }
 }
 
 async function toPng(svg: string): Promise<Buffer> {

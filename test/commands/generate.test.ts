@@ -112,7 +112,7 @@ test('Ctrl-C exits with 130 and says what is finished, which is kept', async (t)
 
 test('A worker thread that dies in the middle is replaced, and the files are the same', async (t) => {
   const cwd = await folderWithModel(t);
-  const args = (out: string) => command(100, '--count', '24', '--batch', '4', '--out', out);
+  const args = (out: string) => command(300, '--count', '40', '--batch', '20', '--out', out);
   t.is((await haze([...args('whole'), '--workers', '2'], { cwd })).code, 0);
   const preload = join(await temporaryFolder(t), 'kill.cjs');
   await writeFile(preload, KILLER);
@@ -125,7 +125,7 @@ test('A worker thread that dies in the middle is replaced, and the files are the
   t.deepEqual(await hashes(join(cwd, 'out')), await hashes(join(cwd, 'whole')));
 });
 
-/** Ends the first worker thread of a process once the first image is on disk. */
+/** Ends the first worker thread of a process in the middle of its one long batch, which begins after the manifest. */
 const KILLER = `
 const threads = require('node:worker_threads');
 const fs = require('node:fs');
@@ -138,9 +138,9 @@ if (threads.isMainThread) {
     }
   };
   const timer = setInterval(() => {
-    if (!fs.existsSync('out/000000.png') && !fs.existsSync('out/000004.png')) return;
+    if (!fs.existsSync('out/manifest-1-of-1.jsonl')) return;
     clearInterval(timer);
-    first.terminate();
+    setTimeout(() => first.terminate(), 50);
   }, 2);
   timer.unref();
 }

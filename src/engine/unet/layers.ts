@@ -8,12 +8,15 @@ import {
 import type { Call, Phase } from '../program.js';
 import { pixels, type View } from '../tensors.js';
 import { WORKER_BYTES } from '../winograd.js';
-import { winogradForward, winogradGradient } from './algorithm.js';
+import { chooseAlgorithm, winogradForward, winogradGradient } from './algorithm.js';
 import { convKind, type TrainingPlan, type UnetMemory } from './memory.js';
 
 /** A layer's forward and backward passes as phases of kernel calls, whatever algorithm its shape calls for. */
 
 const BLOCK = 256;
+
+/** What a layer's calls compute: its output, or the gradients of its weights or of its input. */
+export type LayerPass = 'forward' | 'weights' | 'input';
 
 /** A matrix [batch, channels] as a view of one pixel an image. */
 export const vector = (at: number, channels: number): View => ({
@@ -42,7 +45,8 @@ export function layerForward(
     relu,
   };
   const u = fixed ? memory.transformedWeights.get(name) : undefined;
-  return convolve(memory, c, weights + 4 * at.weight, weights + 4 * at.bias, fixed, u);
+  const phases = convolve(memory, c, weights + 4 * at.weight, weights + 4 * at.bias, fixed, u);
+  return labelled(phases, name, 'forward', c, fixed);
 }
 
 /** Transforms the weights that stay, once for each change of them; nothing where none are kept. */
@@ -144,10 +148,27 @@ export function layerGradients(
     items: dy.channels,
   };
   const dw = weightGradient(memory, c, gradients + 4 * at.weight);
-  if (!dx) return { parameters: together([sums], dw), input: [[bias]] };
+  const parameters = (calls: Phase) => labelled(together(calls, dw), name, 'weights', c, false);
+  if (!dx) return { parameters: parameters([sums]), input: [[bias]] };
   const transpose = transposeCall(c, transposed, memory.regions.weights + 4 * at.weight);
-  const back = convolve(memory, adjoint({ ...c, input: dx }, accumulate), transposed, 0, false);
-  return { parameters: together([sums, transpose], dw), input: together([bias], back) };
+  const back = adjoint({ ...c, input: dx }, accumulate);
+  const phases = together([bias], convolve(memory, back, transposed, 0, false));
+  return {
+    parameters: parameters([sums, transpose]),
+    input: labelled(phases, name, 'input', back, false),
+  };
+}
+
+/** Phases whose calls say what they are part of: layer, pass, algorithm. */
+function labelled(
+  phases: readonly Phase[],
+  name: string,
+  pass: LayerPass,
+  c: Convolution,
+  fixed: boolean,
+): Phase[] {
+  const label = `${name} ${pass} ${chooseAlgorithm(c, fixed) ?? 'direct'}`;
+  return phases.map((phase) => phase.map((call) => ({ ...call, label })));
 }
 
 function weightGradient(memory: TrainingPlan, c: Convolution, dw: number): Phase[] {

@@ -1,0 +1,28 @@
+/** Where and with what a benchmark ran: numbers mean nothing without it. */
+import { readFileSync } from 'node:fs';
+import os from 'node:os';
+import type { Report } from './result.js';
+
+export function machine(): Report['machine'] {
+  const limit = process.constrainedMemory?.() ?? 0;
+  const total = limit > 0 ? Math.min(limit, os.totalmem()) : os.totalmem();
+  return {
+    processor: os.cpus()[0]?.model.trim() || 'unknown',
+    cores: os.availableParallelism(),
+    memoryBytes: total,
+    system: `${os.platform()} ${os.release()} ${os.arch()}`,
+  };
+}
+
+/** Haze's, Node's and the libraries' that take part. */
+export async function versions(): Promise<Record<string, string>> {
+  const { default: sharp } = await import('sharp');
+  const url = new URL('../../../package.json', import.meta.url);
+  const { version } = JSON.parse(readFileSync(url, 'utf8')) as { version: string };
+  return {
+    haze: version,
+    node: process.versions.node,
+    v8: process.versions.v8,
+    sharp: `${sharp.versions.sharp} (libvips ${sharp.versions.vips})`,
+  };
+}

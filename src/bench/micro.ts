@@ -1,0 +1,28 @@
+/** Benchmark.js as the harness of work that takes less than a few milliseconds. */
+import Benchmark from 'benchmark';
+import { RunError } from '../errors.js';
+import { median } from './statistics.js';
+
+/** Seconds of a turn, after the few cycles in which Benchmark.js finds out how often to run. */
+const TURN = 0.15;
+
+/** Milliseconds of one run: the median over Benchmark.js's samples. @throws RunError when the work fails. */
+export function microTurn(run: () => void | Promise<void>): Promise<number> {
+  return new Promise((resolve, reject) => {
+    new Benchmark({
+      defer: true,
+      async: true,
+      maxTime: TURN,
+      minSamples: 3,
+      fn: (deferred: { resolve(): void }) => {
+        Promise.resolve(run()).then(() => deferred.resolve(), reject);
+      },
+      onError: ({ target }: { target: { error?: Error } }) =>
+        reject(new RunError(`the benchmark failed: ${target.error?.message}`)),
+      onComplete: ({ target }: { target: { stats: { sample: number[] } } }) => {
+        const { sample } = target.stats;
+        if (sample.length > 0) resolve(1000 * median(sample));
+      },
+    }).run();
+  });
+}

@@ -1,0 +1,26 @@
+import type { ComputingConfig, ModelConfig } from '../config/config.js';
+
+/** A model that is measured, and what it is called in the results. */
+export interface NamedModel {
+  readonly name: string;
+  readonly model: ModelConfig;
+}
+
+export interface BenchOptions {
+  /** The model that flags ask for; null measures the default cases. */
+  readonly chosen: NamedModel | null;
+  /** `--batch`; null where each subject takes its own. */
+  readonly batch: number | null;
+  readonly rounds: number;
+  /** Threads, build, eager; `device` and `arithmetic` are in `only`. */
+  readonly computing: ComputingConfig;
+  /** What `--device` and `--arithmetic` restrict the paths to; null measures all. */
+  readonly only: {
+    readonly device: 'wasm' | 'tensorflow' | null;
+    readonly arithmetic: 'wasm' | 'tensorflow' | null;
+  };
+  readonly seed: number;
+  readonly peers: boolean;
+  readonly layers: boolean;
+  readonly onNote: (text: string) => void;
+}

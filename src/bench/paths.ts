@@ -1,0 +1,30 @@
+/** The paths that Haze itself has on this machine. */
+import { threadCount } from '../config/computing.js';
+import { type Build, bestBuild } from '../engine/module.js';
+import { findInstall } from '../tensorflow/locate.js';
+import type { BenchOptions } from './options.js';
+import type { Path } from './result.js';
+
+/** One way to run the wasm engine. */
+export interface Variant {
+  readonly build: Build;
+  readonly threads: number;
+}
+
+/** The engine's variants, the one that users get first: then one thread, then the strict build. */
+export function variants({ computing }: Pick<BenchOptions, 'computing'>): Variant[] {
+  const threads = threadCount(computing);
+  const build = computing.strict ? 'strict' : bestBuild();
+  return [
+    { build, threads },
+    ...(threads > 1 ? [{ build, threads: 1 }] : []),
+    ...(build === 'relaxed' ? [{ build: 'strict' as const, threads }] : []),
+  ];
+}
+
+/** Why TensorFlow's paths are missing, or null where they are not. */
+export const tensorflowMissing = (): string | null =>
+  findInstall() ? null : 'not set up: haze setup tensorflow';
+
+/** Haze's own path. */
+export const ours = (path: Omit<Path, 'by'>): Path => ({ by: 'haze', ...path });

@@ -1,0 +1,127 @@
+/** The peers in bench/peers: how each is started, what it can do, and what it lacks on this machine. */
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { findInstall } from '../tensorflow/locate.js';
+import type { Launch } from './peer-process.js';
+
+/** What a peer is given: a file of inputs (or a folder of pictures), and its share of the machine. */
+export interface Task {
+  readonly file: string;
+  readonly threads: number;
+  /** Side that pictures are scaled to. */
+  readonly size?: number;
+}
+
+/** Who computes what for comparison. */
+export interface Peer {
+  readonly name: string;
+  readonly works: readonly string[];
+  /** The command, or what is missing and how to get it. */
+  launch(task: Task): Promise<Launch | { readonly missing: string }>;
+}
+
+/** The repository, seen from dist/src/bench; an installed package has no bench/. */
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const SCRIPTS = join(ROOT, 'bench', 'peers');
+const COMPILED = join(ROOT, 'dist', 'bench', 'peers');
+
+const NOT_SHIPPED = "peers are in the repository's bench/peers, not in the package";
+const NO_TORCH =
+  'no PyTorch: pip install torch numpy pillow safetensors, and name its Python in PYTHON';
+
+function torch(name: string, script: string, works: readonly string[], ...more: string[]): Peer {
+  return {
+    name,
+    works,
+    async launch({ file, threads, size }) {
+      const path = join(SCRIPTS, script);
+      if (!existsSync(path)) return { missing: NOT_SHIPPED };
+      const program = await python();
+      if (program === null) return { missing: NO_TORCH };
+      const given = size === undefined ? [] : ['--size', String(size)];
+      const args = [path, file, '--threads', String(threads), ...given, ...more];
+      return { program, args, env: { OMP_NUM_THREADS: String(threads) } };
+    },
+  };
+}
+
+function node(
+  name: string,
+  script: string,
+  works: readonly string[],
+  lacks: () => string | null,
+  ...more: string[]
+): Peer {
+  return {
+    name,
+    works,
+    async launch({ file, threads }) {
+      const path = join(COMPILED, script);
+      if (!existsSync(path)) return { missing: NOT_SHIPPED };
+      const missing = lacks();
+      if (missing !== null) return { missing };
+      const env = {
+        TF_NUM_INTRAOP_THREADS: String(threads),
+        PYTHON: (await python()) ?? '',
+      };
+      const args = [path, file, '--threads', String(threads), ...more];
+      return { program: process.execPath, args, env };
+    },
+  };
+}
+
+/** Whether a package of bench/peers/package.json is there. */
+const lacksPackage = (name: string) => (): string | null =>
+  existsSync(join(SCRIPTS, 'node_modules', name))
+    ? null
+    : 'not installed: npm ci --prefix bench/peers';
+
+const lacksTensorflow = (): string | null =>
+  findInstall() ? null : 'not set up: haze setup tensorflow';
+
+const UNET = ['forward', 'train', 'reverse step'];
+const KERNELS = ['gaussian', 'qSample', 'pSample', 'toFloat'];
+
+/** ONNX Runtime needs a file of the model, which PyTorch exports. */
+const onnx = (name: string, kind: 'node' | 'web'): Peer => {
+  const peer = node(name, 'onnxruntime.js', ['forward'], lacksPackage(`onnxruntime-${kind}`), kind);
+  return {
+    ...peer,
+    launch: async (task) => ((await python()) === null ? { missing: NO_TORCH } : peer.launch(task)),
+  };
+};
+
+export const PEERS: readonly Peer[] = [
+  torch('PyTorch', 'torch_unet.py', UNET),
+  torch('PyTorch channels_last', 'torch_unet.py', UNET, '--channels-last'),
+  torch('PyTorch', 'torch_arithmetic.py', KERNELS),
+  torch('PIL and numpy', 'pil_loader.py', ['load']),
+  node('tfjs-node', 'tfjs-node.js', ['forward', 'train'], lacksTensorflow),
+  node('tfjs-node', 'tfjs-arithmetic.js', KERNELS, lacksTensorflow),
+  node(
+    'tfjs WASM backend',
+    'tfjs-wasm.js',
+    ['forward'],
+    lacksPackage('@tensorflow/tfjs-backend-wasm'),
+  ),
+  onnx('onnxruntime-node', 'node'),
+  onnx('onnxruntime-web', 'web'),
+];
+
+let found: Promise<string | null> | undefined;
+
+/** A Python that has torch: $PYTHON, else python3. Null where there is none. */
+export function python(): Promise<string | null> {
+  found ??= (async () => {
+    const program = process.env.PYTHON || 'python3';
+    const run = promisify(execFile);
+    return run(program, ['-c', 'import torch, numpy, PIL, safetensors']).then(
+      () => program,
+      () => null,
+    );
+  })();
+  return found;
+}

@@ -1,0 +1,78 @@
+/**
+ * A peer is a process of its own, with its own libraries and environment, that does as it is told: a line of JSON with
+ * the work goes in, and one with milliseconds and a digest of the result comes back. So peers and Haze can take turns.
+ */
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import { RunError } from '../errors.js';
+
+/** What a peer answers to `{"work": …, "repeat": …}`. */
+export interface Answer {
+  /** Milliseconds of one run: the median of `repeat`. */
+  readonly ms: number;
+  /** See `digest`: it shows that peers compute the same. */
+  readonly digest: readonly number[];
+}
+
+/** A program and its arguments. */
+export interface Launch {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Lines of a peer's complaints that are kept, for the message when it fails. */
+const LAST_LINES = 5;
+
+export class PeerProcess {
+  readonly name: string;
+  /** Its libraries' versions, after `ready`. */
+  version = '';
+  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
+  readonly #lines: AsyncIterator<string>;
+  readonly #complaints: string[] = [];
+
+  constructor(name: string, { program, args, env }: Launch) {
+    this.name = name;
+    this.#child = spawn(program, args, {
+      env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: '2', ...env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    this.#child.on('error', (error) => this.#complaints.push(error.message));
+    this.#child.stdin.on('error', () => undefined); // It has ended, which reading will report.
+    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
+    createInterface({ input: this.#child.stderr }).on('line', (line) => {
+      this.#complaints.push(line);
+      if (this.#complaints.length > LAST_LINES) this.#complaints.shift();
+    });
+  }
+
+  /** Resolves once it has loaded its inputs. @throws RunError with its last words when it ends instead. */
+  async ready(): Promise<void> {
+    const { version } = (await this.#next()) as { version: string };
+    this.version = version;
+  }
+
+  async ask(work: string, repeat: number): Promise<Answer> {
+    this.#child.stdin.write(`${JSON.stringify({ work, repeat })}\n`);
+    return (await this.#next()) as Answer;
+  }
+
+  /** Ends it, and waits until it has. */
+  async end(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const ended = new Promise((resolve) => this.#child.once('close', resolve));
+    this.#child.kill();
+    await ended;
+  }
+
+  async #next(): Promise<unknown> {
+    for (;;) {
+      const { value, done } = await this.#lines.next();
+      if (done) throw new RunError(`${this.name} ended: ${this.#complaints.join(' | ')}`);
+      // Libraries may print lines of their own.
+      if ((value as string).startsWith('{')) return JSON.parse(value as string);
+    }
+  }
+}

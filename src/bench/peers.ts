@@ -1,0 +1,77 @@
+/** Peers as contenders: started for one piece of work, ended after it. */
+import { RunError } from '../errors.js';
+import { PEERS, type Task } from './peer-list.js';
+import { PeerProcess } from './peer-process.js';
+import type { Missing, Path, Work } from './result.js';
+import type { Contender } from './rounds.js';
+
+export interface OpenPeers {
+  readonly contenders: readonly Contender[];
+  readonly missing: readonly Missing[];
+  /** Versions by name. */
+  readonly versions: Readonly<Record<string, string>>;
+  close(): Promise<void>;
+}
+
+export interface PeerOptions {
+  /** Runs in a turn; their median counts. */
+  readonly repeat: number;
+  /** How far the digest may be from Haze's. */
+  readonly tolerance?: number;
+}
+
+/** Milliseconds between turns where peers take part: OpenMP's threads spin before they sleep. */
+export const PAUSE = 100;
+
+/** Starts the peers that can do the work. Those that cannot be started are named with the reason. */
+export async function openPeers(work: Work, task: Task, options: PeerOptions): Promise<OpenPeers> {
+  const open: PeerProcess[] = [];
+  const missing: Missing[] = [];
+  const contenders: Contender[] = [];
+  const versions: Record<string, string> = {};
+  for (const peer of PEERS.filter(({ works }) => works.includes(work.what))) {
+    const launch = await peer.launch(task);
+    if ('missing' in launch) {
+      missing.push({ ...work, by: peer.name, why: launch.missing });
+      continue;
+    }
+    const process = new PeerProcess(peer.name, launch);
+    try {
+      await process.ready();
+    } catch (error) {
+      if (!(error instanceof RunError)) throw error;
+      missing.push({ ...work, by: peer.name, why: error.message });
+      continue;
+    }
+    open.push(process);
+    versions[peer.name] = process.version;
+    contenders.push(contender(process, work.what, task.threads, options));
+  }
+  const close = async () => {
+    await Promise.all(open.map((process) => process.end()));
+  };
+  return { contenders, missing, versions, close };
+}
+
+function contender(
+  process: PeerProcess,
+  what: string,
+  threads: number,
+  { repeat, tolerance }: PeerOptions,
+): Contender {
+  const path: Path = { by: process.name, device: null, arithmetic: null, build: null, threads };
+  return {
+    path,
+    check: async () => (await process.ask(what, 1)).digest,
+    turn: async () => (await process.ask(what, repeat)).ms,
+    ...(tolerance !== undefined && { tolerance }),
+  };
+}
+
+/** No peers: for a run without `--peers`. */
+export const NO_PEERS: OpenPeers = {
+  contenders: [],
+  missing: [],
+  versions: {},
+  close: async () => undefined,
+};

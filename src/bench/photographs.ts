@@ -1,0 +1,35 @@
+/** Pictures that are as much work to decode as photographs: seeded, so that every run decodes the same. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { carPicture } from '../data/toy-cars.js';
+import { CounterRandom, PURPOSE } from '../diffusion/random.js';
+
+/** Side in pixels. */
+export const SIDE = 512;
+
+/** Deviation of the grain in levels: at this quality the files are as large as photographs' are. */
+const GRAIN = 10;
+const QUALITY = 90;
+
+/** Writes `count` JPEG files of a drawn scene under film grain. Resolves to their paths. */
+export async function writePhotographs(
+  folder: string,
+  count: number,
+  seed: number,
+): Promise<string[]> {
+  await mkdir(folder, { recursive: true });
+  const { default: sharp } = await import('sharp');
+  const random = new CounterRandom(seed);
+  const paths = Array.from({ length: count }, (_, i) =>
+    join(folder, `${String(i).padStart(4, '0')}.jpg`),
+  );
+  for (const [i, path] of paths.entries()) {
+    const drawing = sharp(Buffer.from(carPicture(seed, i, SIDE))).resize(SIDE, SIDE);
+    const scene = await drawing.removeAlpha().raw().toBuffer();
+    const grain = random.normals(PURPOSE.bench, 100 + i, 0, scene.length);
+    const pixels = Uint8ClampedArray.from(scene, (level, k) => level + GRAIN * grain[k]!);
+    const raw = { width: SIDE, height: SIDE, channels: 3 } as const;
+    await sharp(pixels, { raw }).jpeg({ quality: QUALITY }).toFile(path);
+  }
+  return paths;
+}

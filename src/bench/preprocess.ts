@@ -1,0 +1,143 @@
+/** A folder of photographs: decode, scale, normalise and mirror, against sharp's own scaling. */
+import { join as joinPath } from 'node:path';
+import { PRESETS } from '../config/presets.js';
+import { DecodePool } from '../data/decode-pool.js';
+import { KernelRunner, OUTPUT } from '../engine/kernel-runner.js';
+import type { BenchOptions } from './options.js';
+import { ours, type Variant, variants } from './paths.js';
+import { NO_PEERS, openPeers, PAUSE } from './peers.js';
+import { SIDE, writePhotographs } from './photographs.js';
+import type { Work } from './result.js';
+import { type Contender, measure } from './rounds.js';
+import { digest } from './statistics.js';
+import type { Findings } from './suite.js';
+import { temporarily } from './task.js';
+
+/** Photographs of the folder. */
+const COUNT = 64;
+
+/** Of the mean and deviation of all pixels: libraries scale and decode a little differently. */
+const TOLERANCE = 0.02;
+
+export async function benchPreprocess(options: BenchOptions): Promise<Findings> {
+  const { size } = (options.chosen ?? PRESETS.reference).model;
+  const batch = options.batch ?? COUNT;
+  const work: Work = { subject: 'preprocess', what: 'load', model: null, batch, size };
+  options.onNote(`drawing ${batch} photographs of ${SIDE}x${SIDE}`);
+  return temporarily(async (folder) => {
+    const photographs = joinPath(folder, 'photographs');
+    const files = await writePhotographs(photographs, batch, options.seed);
+    const list = variants(options).filter(({ build }) => build === variants(options)[0]!.build);
+    const open: Loader[] = [];
+    let peers = NO_PEERS;
+    try {
+      for (const variant of list) open.push(await openLoader(files, size, variant));
+      const contenders: Contender[] = open.map(({ contender }) => contender);
+      contenders.push(await sharpAlone(files, size, list[0]!.threads));
+      const { threads } = list[0]!;
+      if (options.peers)
+        peers = await openPeers(work, { file: photographs, threads, size }, { repeat: 1 });
+      const results = await measure(work, [...contenders, ...peers.contenders], {
+        rounds: options.rounds,
+        tolerance: TOLERANCE,
+        pause: peers.contenders.length > 0 ? PAUSE : 0,
+        onNote: options.onNote,
+      });
+      return { results, missing: peers.missing, versions: peers.versions };
+    } finally {
+      await peers.close();
+      for (const { close } of open) await close();
+    }
+  });
+}
+
+interface Loader {
+  readonly contender: Contender;
+  close(): Promise<void>;
+}
+
+/** What `haze train` does: the decoding pool, then the kernel that normalises and mirrors a batch. */
+async function openLoader(
+  files: readonly string[],
+  size: number,
+  variant: Variant,
+): Promise<Loader> {
+  const { threads, build } = variant;
+  const count = files.length;
+  const bytes = count * size * size * 3;
+  const decoded = new SharedArrayBuffer(bytes);
+  const pixels = new Uint8Array(bytes);
+  const runner = new KernelRunner(
+    {
+      batchToFloat: {
+        kernel: 'batchToFloat',
+        args: [OUTPUT, pixels, odd(count), size, size, 3],
+        items: count * size,
+        output: { type: 'f32', length: bytes },
+      },
+    },
+    { threads, strict: build === 'strict' },
+  );
+  const pool = await DecodePool.open({ size, channels: 3, fit: 'squash' }, threads);
+  const load = async () => {
+    const failures = await pool.decode(count, (i) => ({ kind: 'file', path: files[i]! }), decoded);
+    if (failures[0]) throw new Error(`${files[failures[0].item]}: ${failures[0].reason}`);
+    runner.write(pixels, new Uint8Array(decoded));
+    await runner.run('batchToFloat', 1);
+  };
+  return {
+    contender: {
+      path: ours({ device: null, arithmetic: 'wasm', build, threads }),
+      check: async () => {
+        await load();
+        return digest(runner.output('batchToFloat')).slice(0, 2);
+      },
+      turn: () => timed(load),
+    },
+    close: async () => {
+      await pool.close();
+      await runner.destroy();
+    },
+  };
+}
+
+/** Decoding and scaling by libvips, the bytes left as they come: it neither normalises nor mirrors. */
+async function sharpAlone(
+  files: readonly string[],
+  size: number,
+  threads: number,
+): Promise<Contender> {
+  const { default: sharp } = await import('sharp');
+  const out = new Uint8Array(files.length * size * size * 3);
+  const load = async () => {
+    const before = sharp.concurrency();
+    sharp.concurrency(1); // As many pictures at a time as there are threads, each on one.
+    sharp.cache(false);
+    const todo = files.entries();
+    const lane = async () => {
+      for (const [i, file] of todo) {
+        const picture = sharp(file).resize(size, size, { fit: 'fill', kernel: 'linear' });
+        out.set(await picture.removeAlpha().raw().toBuffer(), i * size * size * 3);
+      }
+    };
+    await Promise.all(Array.from({ length: threads }, lane));
+    sharp.concurrency(before);
+  };
+  return {
+    path: { by: 'sharp resize', device: null, arithmetic: null, build: null, threads },
+    check: async () => {
+      await load();
+      return digest(Float32Array.from(out, (level) => level / 127.5 - 1)).slice(0, 2);
+    },
+    turn: () => timed(load),
+  };
+}
+
+/** Every second picture is mirrored. */
+const odd = (count: number) => Uint32Array.from({ length: count }, (_, i) => i & 1);
+
+async function timed(work: () => Promise<void>): Promise<number> {
+  const begun = performance.now();
+  await work();
+  return performance.now() - begun;
+}

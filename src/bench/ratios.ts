@@ -1,0 +1,61 @@
+/** What the results say of one another: others' times over ours. */
+import { byWork, type Report, type Result, type Work } from './result.js';
+import { quantile } from './statistics.js';
+
+/** A time over Haze's of the same work; above 1, Haze is ahead. */
+export interface Ratio extends Work {
+  /** Whose time is divided by ours; the better of PyTorch's memory formats, or Haze's own on one thread. */
+  readonly over: string;
+  /** Of the medians. */
+  readonly ratio: number;
+  /** The best and the worst of the rounds, each against the same round of ours. */
+  readonly best: number;
+  readonly worst: number;
+}
+
+/** The row that others are held against: Haze's first, which is what users get. */
+export const primary = (rows: readonly Result[]): Result | undefined =>
+  rows.find(({ by }) => by === 'haze');
+
+/** Every peer over Haze, and Haze on one thread over Haze on all. */
+export function ratios({ results }: Pick<Report, 'results'>): Ratio[] {
+  return byWork(results).flatMap((rows) => {
+    const first = primary(rows);
+    if (!first) return [];
+    const others = rows.filter(
+      (row) => row !== first && (row.by !== 'haze' || isOneThread(row, first)),
+    );
+    return bestFormats(others).map((row) => ratio(row, first));
+  });
+}
+
+/** Haze's first row on one thread: the same path but for that. */
+const isOneThread = (row: Result, first: Result): boolean =>
+  row.threads === 1 && row.device === first.device && row.build === first.build;
+
+/** Of the rows of one peer in several memory formats, the fastest: `PyTorch` and `PyTorch channels_last`. */
+function bestFormats(rows: readonly Result[]): Result[] {
+  const best = new Map<string, Result>();
+  for (const row of rows) {
+    const name = row.by.replace(' channels_last', '');
+    const known = best.get(name);
+    if (!known || row.ms < known.ms) best.set(name, row);
+  }
+  return [...best.values()];
+}
+
+function ratio(row: Result, first: Result): Ratio {
+  const { subject, what, model, batch, size } = row;
+  const rounds = row.rounds.map((ms, i) => ms / first.rounds[i]!);
+  return {
+    ...{ subject, what, model, batch, size },
+    over: row.by === 'haze' ? 'one thread' : row.by,
+    ratio: row.ms / first.ms,
+    best: quantile(rounds, 1),
+    worst: quantile(rounds, 0),
+  };
+}
+
+/** How much of a row's time is noise: half the distance of its quartiles over its median. */
+export const noise = ({ ms, spread: [low, high] }: Pick<Result, 'ms' | 'spread'>): number =>
+  (high - low) / 2 / ms;

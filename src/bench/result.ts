@@ -1,0 +1,116 @@
+/** What a benchmark finds, as plain data: the contents of `--json`, and what tables, plots and comparisons are made of. */
+import type { LayerTime } from '../engine/unet/layer-times.js';
+import { median, quartiles } from './statistics.js';
+
+export const SUBJECTS = ['arithmetic', 'preprocess', 'unet', 'sample'] as const;
+
+export type Subject = (typeof SUBJECTS)[number];
+
+/** One piece of work on inputs of one size, which several paths do. */
+export interface Work {
+  readonly subject: Subject;
+  /** `forward`, `train`, `reverse step`, `load`, or a kernel. */
+  readonly what: string;
+  /** Preset, or the widths; null where no model takes part. */
+  readonly model: string | null;
+  readonly batch: number;
+  /** Side of the images in pixels. */
+  readonly size: number;
+}
+
+/** One way to do the work: the parts of a row that say which. */
+export interface Path {
+  /** `haze`, `plain JS`, `sharp`, or the name of a peer. */
+  readonly by: string;
+  readonly device: 'wasm' | 'tensorflow' | null;
+  readonly arithmetic: 'wasm' | 'tensorflow' | null;
+  /** Build of the kernels, where they ran. */
+  readonly build: 'strict' | 'relaxed' | null;
+  /** Threads it was told to use; null where it does not let itself be told. */
+  readonly threads: number | null;
+}
+
+/** A path's times. */
+export interface Result extends Work, Path {
+  /** Milliseconds of the whole work: the median of the rounds, and its quartiles. */
+  readonly ms: number;
+  readonly spread: readonly [low: number, high: number];
+  readonly msPerImage: number;
+  readonly imagesPerSecond: number;
+  /** Milliseconds of each round, in their order. */
+  readonly rounds: readonly number[];
+}
+
+/** A path that could not be measured, and what mends that. */
+export interface Missing extends Work {
+  readonly by: string;
+  readonly why: string;
+}
+
+export interface Report {
+  readonly machine: Readonly<Record<string, string | number>>;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly results: readonly Result[];
+  readonly missing: readonly Missing[];
+  /** With `--layers`. */
+  readonly layers: LayerReport | null;
+}
+
+/** Where the time of a U-Net's passes goes. */
+export interface LayerReport {
+  readonly model: string;
+  readonly batch: number;
+  readonly size: number;
+  readonly threads: number;
+  readonly build: 'strict' | 'relaxed';
+  /** GFLOP/s of the micro-kernel on data in the first cache, on all threads at once. */
+  readonly peak: number;
+  readonly forward: readonly LayerTime[];
+  readonly train: readonly LayerTime[];
+}
+
+/** A row of the results from the milliseconds of each round. */
+export function toResult(work: Work, path: Path, rounds: readonly number[]): Result {
+  const ms = median(rounds);
+  return {
+    ...work,
+    ...path,
+    ms,
+    spread: quartiles(rounds),
+    msPerImage: ms / work.batch,
+    imagesPerSecond: (1000 * work.batch) / ms,
+    rounds,
+  };
+}
+
+/** The work in words: `unet forward, reference, batch 8, 64x64`. */
+export function workName({ subject, what, model, batch, size }: Work): string {
+  const parts = [`${subject} ${what}`, ...(model === null ? [] : [model])];
+  return [...parts, `batch ${batch}`, `${size}x${size}`].join(', ');
+}
+
+/** The path in words: `haze, wasm, relaxed, 2 threads`. */
+export function pathName({ by, device, arithmetic, build, threads }: Path): string {
+  const where = device ?? arithmetic;
+  const both = device !== null && arithmetic !== null && device !== arithmetic;
+  const words = [
+    by,
+    ...(where === null ? [] : [both ? `${device} + ${arithmetic} arithmetic` : where]),
+    ...(build === null ? [] : [build]),
+    ...(threads === null ? [] : [`${threads} thread${threads === 1 ? '' : 's'}`]),
+  ];
+  return words.join(', ');
+}
+
+/** Same work on inputs of the same size. */
+export const sameWork = (a: Work, b: Work): boolean => workName(a) === workName(b);
+
+/** Results by the work that they did, in their order. */
+export function byWork<T extends Work>(rows: readonly T[]): T[][] {
+  const groups = new Map<string, T[]>();
+  for (const row of rows) {
+    const name = workName(row);
+    groups.set(name, [...(groups.get(name) ?? []), row]);
+  }
+  return [...groups.values()];
+}

@@ -1,0 +1,165 @@
+/** The reverse process: a step of the ancestral sampler, for every pairing of device and arithmetic. */
+import { DIFFUSION_DEFAULTS } from '../config/diffusion.js';
+import { PRESETS } from '../config/presets.js';
+import { CounterRandom, PURPOSE } from '../diffusion/random.js';
+import { makeTrajectory, type Trajectory } from '../diffusion/sampler.js';
+import { makeSchedule, type Schedule } from '../diffusion/schedule.js';
+import { openSampler } from '../sample/open-sampler.js';
+import type { Sampler } from '../sample/sampler.js';
+import { unetInputs } from './inputs.js';
+import type { BenchOptions, NamedModel } from './options.js';
+import { ours, variants } from './paths.js';
+import { NO_PEERS, openPeers, PAUSE } from './peers.js';
+import type { Missing, Path, Work } from './result.js';
+import { type Contender, measure } from './rounds.js';
+import { digest } from './statistics.js';
+import { type Findings, wantsTensorflow } from './suite.js';
+import { f32, i64, temporarily, writeTask } from './task.js';
+
+const BATCH = 8;
+
+/** Reverse steps of a turn. */
+const STEPS = 3;
+
+const TOLERANCE = 1e-3;
+
+const DEVICES = ['wasm', 'tensorflow'] as const;
+
+export async function benchSample(options: BenchOptions): Promise<Findings> {
+  const chosen = options.chosen ?? { name: 'reference', model: PRESETS.reference.model };
+  const batch = options.batch ?? BATCH;
+  const what = 'reverse step';
+  const { size } = chosen.model;
+  const work: Work = { subject: 'sample', what, model: chosen.name, batch, size };
+  const schedule = makeSchedule(DIFFUSION_DEFAULTS);
+  const trajectory = makeTrajectory(schedule, { sampler: 'ancestral' });
+  const inputs = unetInputs(chosen.model, batch, schedule.timesteps, options.seed);
+  const missing: Missing[] = [];
+  const open: Sampler[] = [];
+  return temporarily(async (folder) => {
+    let peers = NO_PEERS;
+    try {
+      const contenders: Contender[] = [];
+      for (const path of paths(options, work, missing)) {
+        const sampler = await openPath(path, options, chosen, batch, trajectory, schedule, inputs);
+        open.push(sampler);
+        contenders.push(contender(path, sampler, trajectory.timesteps.length));
+      }
+      if (options.peers) {
+        const file = await writeInputs(folder, chosen, batch, trajectory, inputs, options.seed);
+        const task = { file, threads: variants(options)[0]!.threads };
+        peers = await openPeers(work, task, { repeat: STEPS });
+      }
+      const results = await measure(work, [...contenders, ...peers.contenders], {
+        rounds: options.rounds,
+        tolerance: TOLERANCE,
+        pause: peers.contenders.length > 0 ? PAUSE : 0,
+        onNote: options.onNote,
+      });
+      return { results, missing: [...missing, ...peers.missing], versions: peers.versions };
+    } finally {
+      await peers.close();
+      for (const sampler of open) await sampler.dispose();
+    }
+  });
+}
+
+/** Every pairing; of those on the engine alone, its first variant. */
+function paths(options: BenchOptions, work: Work, missing: Missing[]): Path[] {
+  const [first] = variants(options);
+  const { only } = options;
+  const wanted = DEVICES.flatMap((device) =>
+    DEVICES.map((arithmetic) => ({ device, arithmetic })),
+  ).filter(
+    ({ device, arithmetic }) =>
+      (only.device ?? device) === device && (only.arithmetic ?? arithmetic) === arithmetic,
+  );
+  const isWasm = (p: (typeof wanted)[number]) => p.device === 'wasm' && p.arithmetic === 'wasm';
+  const others = wanted.filter((p) => !isWasm(p));
+  const there = others.length > 0 && wantsTensorflow(null, work, missing) ? others : [];
+  return [...wanted.filter(isWasm), ...there].map(({ device, arithmetic }) =>
+    ours({
+      ...{ device, arithmetic },
+      build: device === 'wasm' ? first!.build : null,
+      threads: device === 'wasm' ? first!.threads : null,
+    }),
+  );
+}
+
+function openPath(
+  { device, arithmetic }: Path,
+  options: BenchOptions,
+  { model }: NamedModel,
+  batch: number,
+  trajectory: Trajectory,
+  schedule: Schedule,
+  { state }: Pick<ReturnType<typeof unetInputs>, 'state'>,
+): Promise<Sampler> {
+  const computing = { ...options.computing, device: device!, arithmetic: arithmetic! };
+  const steps = schedule.timesteps;
+  return openSampler(
+    {
+      ...{ model, computing, seed: options.seed, count: batch, frames: null },
+      ...{ diffusion: DIFFUSION_DEFAULTS, requireCuda: false },
+      sampling: { sampler: 'ancestral', steps, eta: 1, norm: 'running' },
+    },
+    trajectory,
+    schedule,
+    batch,
+    state,
+  );
+}
+
+/** Turns walk along the trajectory, and begin anew where it ends. */
+function contender(path: Path, sampler: Sampler, steps: number): Contender {
+  const images = Uint32Array.from({ length: sampler.batch }, (_, i) => i);
+  let at = 0;
+  return {
+    path,
+    check: async () => {
+      await sampler.start(images);
+      await sampler.advance(0, 1);
+      at = 1;
+      return digest(sampler.read());
+    },
+    turn: async () => {
+      if (at + STEPS > steps) {
+        await sampler.start(images);
+        at = 0;
+      }
+      const begun = performance.now();
+      await sampler.advance(at, at + STEPS);
+      at += STEPS;
+      return (performance.now() - begun) / STEPS;
+    },
+  };
+}
+
+/** For peers, the first step of the same trajectory: x_T, z and the step's coefficients. */
+function writeInputs(
+  folder: string,
+  { model }: NamedModel,
+  batch: number,
+  { timesteps, coefficients, width }: Trajectory,
+  { state }: Pick<ReturnType<typeof unetInputs>, 'state'>,
+  seed: number,
+): Promise<string> {
+  const each = model.size ** 2 * model.channels;
+  const random = new CounterRandom(seed);
+  const first = timesteps[0]!;
+  const draw = (purpose: 9 | 10, t: number) => {
+    const out = new Float32Array(batch * each);
+    for (let k = 0; k < batch; k++) out.set(random.normals(purpose, k, t, each), k * each);
+    return f32([batch, model.size, model.size, model.channels], out);
+  };
+  return writeTask(
+    folder,
+    {
+      xt: draw(PURPOSE.sampleInit, 0),
+      noise: draw(PURPOSE.sampleNoise, first),
+      t: i64(new Int32Array(batch).fill(first)),
+      ancestral: f32([width], coefficients.slice(0, width)),
+    },
+    state,
+  );
+}

@@ -1,0 +1,36 @@
+import type { BenchOptions } from './options.js';
+import { tensorflowMissing } from './paths.js';
+import type { LayerReport, Missing, Result, Work } from './result.js';
+
+/** What a subject adds to the report. */
+export interface Findings {
+  readonly results: readonly Result[];
+  readonly missing: readonly Missing[];
+  readonly versions: Readonly<Record<string, string>>;
+  readonly layers?: LayerReport;
+}
+
+export type Suite = (options: BenchOptions) => Promise<Findings>;
+
+/** The findings of several pieces of work as one. */
+export function join(all: readonly Findings[]): Findings {
+  const layers = all.map((f) => f.layers).find((l) => l !== undefined);
+  return {
+    results: all.flatMap(({ results }) => results),
+    missing: all.flatMap(({ missing }) => missing),
+    versions: Object.assign({}, ...all.map(({ versions }) => versions)),
+    ...(layers && { layers }),
+  };
+}
+
+/** Whether TensorFlow's path of some work is to be measured; where it cannot be, the reason is put into `missing`. */
+export function wantsTensorflow(
+  only: 'wasm' | 'tensorflow' | null,
+  work: Work,
+  missing: Missing[],
+): boolean {
+  if (only === 'wasm') return false;
+  const why = tensorflowMissing();
+  if (why !== null) missing.push({ ...work, by: 'haze, tensorflow', why });
+  return why === null;
+}

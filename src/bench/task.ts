@@ -1,0 +1,40 @@
+/** Inputs that peers read: one .safetensors in a temporary folder, removed after the work. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { writeSafetensors } from '../io/safetensors.js';
+import type { StateDict, Tensor } from '../unet/state.js';
+
+/** A folder for the time that `work` takes. */
+export async function temporarily<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'haze-bench-'));
+  try {
+    return await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Writes tensors, and weights under `state/`. Resolves to the file. */
+export async function writeTask(
+  folder: string,
+  tensors: Readonly<Record<string, Tensor>>,
+  state: StateDict = new Map(),
+): Promise<string> {
+  const file = join(folder, 'task.safetensors');
+  const weights = [...state].map(([name, tensor]): [string, Tensor] => [`state/${name}`, tensor]);
+  await writeSafetensors(file, new Map([...Object.entries(tensors), ...weights]));
+  return file;
+}
+
+export const f32 = (shape: readonly number[], data: Float32Array): Tensor => ({
+  dtype: 'F32',
+  shape,
+  data,
+});
+
+export const i64 = (values: ArrayLike<number>): Tensor => ({
+  dtype: 'I64',
+  shape: [values.length],
+  data: BigInt64Array.from({ length: values.length }, (_, i) => BigInt(values[i]!)),
+});

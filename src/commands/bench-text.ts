@@ -1,0 +1,98 @@
+import type { Change } from '../bench/compare.js';
+import { noise, primary, ratios } from '../bench/ratios.js';
+import {
+  byWork,
+  type LayerReport,
+  pathName,
+  type Report,
+  type Result,
+  workName,
+} from '../bench/result.js';
+import type { LayerTime } from '../engine/unet/layer-times.js';
+import { table } from './text.js';
+
+/** A report for the terminal. */
+export function reportAsText(report: Report): string {
+  const { machine, versions, results, missing, layers } = report;
+  const head = `${machine.processor}, ${machine.cores} cores\n${Object.entries(versions)
+    .map((pair) => pair.join(' '))
+    .join(', ')}\n`;
+  return [
+    head,
+    ...byWork(results).map((rows) => `${workName(rows[0]!)}\n${rowsAsText(rows)}`),
+    ...(layers ? [layersAsText(layers)] : []),
+    ...(results.length > 0 ? [ratiosAsText(report)] : []),
+    ...(missing.length > 0
+      ? [`not measured\n${table(missing.map((m) => [`  ${workName(m)}`, m.by, m.why]))}`]
+      : []),
+  ].join('\n');
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;
+
+function rowsAsText(rows: readonly Result[]): string {
+  const first = primary(rows);
+  const head = ['  path', 'ms', 'ms/image', 'images/s', 'noise', 'over haze'];
+  const lines = rows.map((row) => [
+    `  ${pathName(row)}`,
+    row.ms.toPrecision(4),
+    row.msPerImage.toPrecision(3),
+    row.imagesPerSecond.toPrecision(3),
+    `±${percent(noise(row))}`,
+    first ? (row.ms / first.ms).toFixed(2) : '',
+  ]);
+  return table([head, ...lines], [1, 2, 3, 4, 5]);
+}
+
+function ratiosAsText(report: Report): string {
+  const head = ["  others' time over ours", 'of', 'medians', 'worst round', 'best round'];
+  const lines = ratios(report).map((r) => [
+    `  ${workName(r)}`,
+    r.over,
+    r.ratio.toFixed(2),
+    r.worst.toFixed(2),
+    r.best.toFixed(2),
+  ]);
+  return `ratios\n${table([head, ...lines], [2, 3, 4])}`;
+}
+
+function layersAsText(report: LayerReport): string {
+  const { model, batch, size, threads, build, peak } = report;
+  const head = `layers, ${model}, batch ${batch}, ${size}x${size}, ${build}, ${threads} threads; micro-kernel ${peak.toFixed(1)} GFLOP/s`;
+  return [
+    head,
+    `forward\n${layerTable(report.forward, peak)}`,
+    `train\n${layerTable(report.train, peak)}`,
+  ].join('\n');
+}
+
+function layerTable(layers: readonly LayerTime[], peak: number): string {
+  const total = layers.reduce((sum, { ms }) => sum + ms, 0);
+  const head = ['  layer', 'pass', 'algorithm', 'ms', 'of all', 'GFLOP/s', 'of peak'];
+  const lines = layers.map(({ layer, pass, algorithm, ms, gflops }) => [
+    `  ${layer}`,
+    pass ?? '',
+    algorithm ?? '',
+    ms.toFixed(2),
+    percent(ms / total),
+    gflops === null ? '' : gflops.toFixed(1),
+    gflops === null ? '' : percent(gflops / peak),
+  ]);
+  const sum = ['  in all', '', '', total.toFixed(2), '', '', ''];
+  return table([head, ...lines, sum], [3, 4, 5, 6]);
+}
+
+/** Each row's change beside its noise; what is within the noise is no change. */
+export function changesAsText(changes: readonly Change[], old: string): string {
+  const head = [`against ${old}`, '', 'was ms', 'is ms', 'change', 'noise', ''];
+  const lines = changes.map(({ result, old, change, noise }) => [
+    workName(result),
+    pathName(result),
+    old ? old.ms.toPrecision(4) : '',
+    result.ms.toPrecision(4),
+    old ? `${change < 0 ? '' : '+'}${percent(change)}` : 'new',
+    `±${percent(noise)}`,
+    !old || Math.abs(change) <= noise ? '' : change < 0 ? 'faster' : 'slower',
+  ]);
+  return table([head, ...lines], [2, 3, 4, 5]);
+}

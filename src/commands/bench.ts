@@ -1,0 +1,90 @@
+/** `haze bench`: how fast each path is on this machine, and how fast others are. */
+import { compareReports, readResults } from '../bench/compare.js';
+import { bench } from '../bench/index.js';
+import { toMarkdown } from '../bench/markdown.js';
+import type { BenchOptions, NamedModel } from '../bench/options.js';
+import { PLOT_EXTENSIONS, writePlot } from '../bench/plot.js';
+import { SUBJECTS, type Subject } from '../bench/result.js';
+import type { Args } from '../config/args.js';
+import {
+  COMPUTING_DEFAULTS,
+  checkComputing,
+  readComputing,
+  readRequireCuda,
+  readSeed,
+} from '../config/computing.js';
+import { checkModel, readModel, readPreset } from '../config/model.js';
+import { PRESETS } from '../config/presets.js';
+import { choose } from '../config/source.js';
+import { readBatch } from '../config/training.js';
+import { chooseDevice } from '../device/choose.js';
+import { UsageError } from '../errors.js';
+import { writeFileAtomically } from '../io/atomic.js';
+import { checkOutputPath } from '../io/output-path.js';
+import { changesAsText, reportAsText } from './bench-text.js';
+import { printJson } from './text.js';
+
+const ROUNDS = 7;
+
+export async function run(args: Args): Promise<void> {
+  const subjects = readSubjects(args.optionalPositional('what'));
+  const options = await readOptions(args);
+  if (options.layers && !subjects.includes('unet'))
+    throw new UsageError(`--layers: belongs to unet; the subject is ${subjects.join(', ')}`);
+  const plot = args.text('plot');
+  const markdown = args.text('markdown');
+  const compare = args.text('compare');
+  if (plot !== undefined) await checkOutputPath('--plot', plot, PLOT_EXTENSIONS);
+  if (markdown !== undefined) await checkOutputPath('--markdown', markdown, ['.md']);
+  const old = compare === undefined ? null : await readResults(compare);
+  const report = await bench(subjects, options);
+  const changes = old && compareReports(report, old);
+  if (args.boolean('json')) printJson(changes ? { ...report, changes } : report);
+  else {
+    process.stdout.write(reportAsText(report));
+    if (changes) process.stdout.write(`\n${changesAsText(changes, compare!)}`);
+  }
+  if (plot !== undefined) await writePlot(plot, report.results);
+  if (markdown !== undefined) await writeFileAtomically(markdown, toMarkdown(report));
+}
+
+/** `all`, which is also the default, or one subject. */
+function readSubjects(what: string | undefined): readonly Subject[] {
+  const chosen = choose('[what]', what ?? 'all', [...SUBJECTS, 'all']);
+  return chosen === 'all' ? SUBJECTS : [chosen];
+}
+
+async function readOptions(args: Args): Promise<BenchOptions> {
+  const given = readComputing(args);
+  const computing = checkComputing({
+    ...COMPUTING_DEFAULTS,
+    device: given.eager ? 'tensorflow' : 'wasm',
+    ...given,
+  });
+  const { device } = await chooseDevice(computing, readRequireCuda(args));
+  return {
+    chosen: readChosen(args),
+    batch: readBatch(args) ?? null,
+    rounds: args.whole('rounds', { min: 1, max: 1000 }) ?? ROUNDS,
+    computing,
+    only: {
+      device: given.device === undefined ? null : device,
+      arithmetic: given.arithmetic ?? null,
+    },
+    seed: readSeed(args) ?? 0,
+    peers: args.boolean('peers') ?? false,
+    layers: args.boolean('layers') ?? false,
+    onNote: (text) => process.stderr.write(`${text}\n`),
+  };
+}
+
+/** The model of the flags, by its preset's name or its widths; null without any. */
+function readChosen(args: Args): NamedModel | null {
+  const preset = readPreset(args);
+  const given = readModel(args);
+  if (Object.keys(given).length === 0 && !preset) return null;
+  const model = checkModel({ ...(preset ?? PRESETS.reference).model, ...given });
+  if (Object.keys(given).length === 0) return { name: args.text('preset')!, model };
+  const { widths, channels, timeDim, norm } = model;
+  return { name: `widths ${widths.join(',')} ${channels}ch t${timeDim} ${norm}`, model };
+}

@@ -1,0 +1,93 @@
+/** Single kernels on the pool over arrays of the caller's: for benchmarks, where a program is one call. */
+import { Arena } from './arena.js';
+import { Engine, type LoadedProgram } from './engine.js';
+import type { Build } from './module.js';
+import type { Argument } from './program.js';
+
+type Values = Float32Array | Uint32Array | Uint8Array;
+
+/** Stands for the kernel's output among its arguments. */
+export const OUTPUT = Symbol('output');
+
+/** A call of a kernel: arrays are copied to shared memory once, numbers are passed. */
+export interface KernelCall {
+  readonly kernel: string;
+  /** All arguments but the range. */
+  readonly args: readonly (number | Values | typeof OUTPUT)[];
+  readonly items: number;
+  readonly grain?: number;
+  /** What is written: its type and length. */
+  readonly output: { readonly type: 'f32' | 'u8'; readonly length: number };
+}
+
+interface Loaded {
+  readonly program: LoadedProgram;
+  readonly at: number;
+}
+
+export class KernelRunner<Name extends string> {
+  readonly #engine: Engine;
+  readonly #calls: Readonly<Record<Name, KernelCall>>;
+  readonly #loaded = new Map<Name, Loaded>();
+  readonly #inputs = new Map<Values, number>();
+
+  /** Arrays that several calls name are in memory once; each call has an output of its own. */
+  constructor(
+    calls: Readonly<Record<Name, KernelCall>>,
+    { threads, strict }: { threads: number; strict: boolean },
+  ) {
+    this.#calls = calls;
+    const arena = new Arena();
+    const inputs = this.#inputs;
+    const names = Object.keys(calls) as Name[];
+    for (const name of names)
+      for (const arg of calls[name].args)
+        if (typeof arg === 'object' && !inputs.has(arg))
+          inputs.set(arg, arena.bytes('inputs', arg.byteLength));
+    const outputs = names.map((name) => arena.bytes('outputs', bytes(calls[name].output)));
+    this.#engine = Engine.create({ threads, strict, bytes: arena.size });
+    for (const values of inputs.keys()) this.write(values, values);
+    for (const [i, name] of names.entries()) {
+      const at = outputs[i]!;
+      const { kernel, items, grain = 1 } = calls[name];
+      const args = calls[name].args.map(
+        (arg): Argument =>
+          arg === OUTPUT ? at : typeof arg === 'number' ? arg : inputs.get(arg as Values)!,
+      );
+      const phases = [[{ kernel, args, items, grain }]];
+      this.#loaded.set(name, { program: this.#engine.load([{ name: kernel, phases }]), at });
+    }
+  }
+
+  get build(): Build {
+    return this.#engine.build;
+  }
+
+  /** Puts other contents where `input`, an array of the calls, was copied to. */
+  write(input: Values, contents: Values): void {
+    const { buffer } = this.#engine.memory;
+    const bytes = new Uint8Array(contents.buffer, contents.byteOffset, contents.byteLength);
+    new Uint8Array(buffer, this.#inputs.get(input)!, input.byteLength).set(bytes);
+  }
+
+  /** Runs the call `times` times in one task of each worker. */
+  async run(name: Name, times: number): Promise<void> {
+    await this.#engine.run(this.#loaded.get(name)!.program, 0, times);
+  }
+
+  /** A copy of what the last run wrote. */
+  output(name: Name): Float32Array | Uint8Array {
+    const { type, length } = this.#calls[name].output;
+    const { buffer } = this.#engine.memory;
+    const { at } = this.#loaded.get(name)!;
+    return type === 'f32'
+      ? new Float32Array(buffer, at, length).slice()
+      : new Uint8Array(buffer, at, length).slice();
+  }
+
+  async destroy(): Promise<void> {
+    await this.#engine.destroy();
+  }
+}
+
+const bytes = ({ type, length }: KernelCall['output']) => (type === 'f32' ? 4 * length : length);
