@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
@@ -8,6 +9,7 @@ const root = new URL('../../', import.meta.url);
 
 interface Manifest {
   readonly bin: { readonly haze: string };
+  readonly dependencies: Readonly<Record<string, string>>;
   readonly exports: { readonly '.': { readonly types: string; readonly default: string } };
 }
 
@@ -68,4 +70,15 @@ test("the kernels are packed where the engine looks for them, seen from its comp
     const { pathname } = new URL(relative, 'file:///dist/src/engine/module.js');
     t.true(files.includes(pathname.slice(1)), pathname);
   }
+});
+
+test('every package that the program imports is installed with it', (t) => {
+  const imported = new Set<string>();
+  for (const name of files.filter((file) => /^dist\/src\/.+\.js$/.test(file))) {
+    const text = readFileSync(new URL(name, root), 'utf8');
+    for (const [, specifier] of text.matchAll(/(?:from |import\()'([^'.][^']*)'/g))
+      if (!isBuiltin(specifier!)) imported.add(specifier!);
+  }
+  t.true(imported.has('piscina') && imported.has('sharp'));
+  for (const name of imported) t.true(Object.hasOwn(manifest.dependencies, name), name);
 });
