@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 /** The command line: finds the command, lets it run, and turns what is thrown into a line and an exit code. */
-import { readFileSync } from 'node:fs';
 import { checkArgv } from './commands/check-argv.js';
 import { COMMANDS } from './commands/list.js';
 import { commandLine } from './commands/usage.js';
 import { Args } from './config/args.js';
 import { quote, suggestion } from './config/source.js';
 import { UsageError } from './errors.js';
+import { version } from './version.js';
 
 const words = process.argv.slice(2);
 const verbose = words.includes('--verbose');
@@ -41,7 +41,10 @@ async function main(): Promise<void> {
       `${quote(first)}: no such command${suggestion(first, names)}; try haze --help`,
     );
   }
-  await line.parseAsync(words);
+  await line.parseAsync(words).catch((error: Error) => {
+    // What the parser itself refuses is the user's to mend.
+    throw error.name === 'YError' ? new UsageError(error.message) : error;
+  });
 }
 
 /** Says on stderr what went wrong and returns the exit code: the error's own, else 1. */
@@ -62,9 +65,4 @@ function stack(error: Error): string {
 
 function firstLine(message: string): string {
   return message.split('\n', 1)[0] || 'it failed without a reason';
-}
-
-function version(): string {
-  const url = new URL('../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(url, 'utf8')) as { version: string }).version;
 }

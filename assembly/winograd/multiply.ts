@@ -3,7 +3,7 @@ import { F32, madd } from '../f32';
 /**
  * C (+)= Σ_k A[k/4][4 rows][4 of k] · B[k][8], a 4 x 8 block with all of its sums in registers; adds to C where `more`
  * is not 0. k is a multiple of 4, a of 16 bytes.
- * One k per loop body: V8 spills the sums where more are unrolled, and the kernel runs a third slower. Addresses, and
+ * One k per loop body: unrolled in the source, the kernel runs a third slower under V8. Addresses, and
  * not typed pointers, because only so do the offsets of the splats become part of the instruction.
  */
 export function multiply4x8(c: F32, a: usize, b: usize, k: usize, more: i32): void {

@@ -10,8 +10,8 @@ export const SANDWICH_SCRATCH: usize = 144;
 
 /**
  * Y = P X Pᵀ for four channels at once: the columns of X first, then the rows of what results.
- * x: element (i, j) at i·xRow + j·xColumn; y likewise; all strides in floats. Written out and not looped over, since
- * V8 neither unrolls nor keeps constants in registers across a loop: that would cost a tenth to a half more.
+ * x: element (i, j) at i·xRow + j·xColumn; y likewise; all strides in floats. Written out and not looped over:
+ * measured on Node 20, a loop takes a tenth longer for 6 x 6 points, a quarter to a half for weights.
  */
 export function sandwich<P>(
   y: F32,

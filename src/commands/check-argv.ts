@@ -5,7 +5,7 @@ import { allFlags, type Command } from './command.js';
 /**
  * Looks through a command's words before they are parsed, for what a parser would let pass or blame less clearly.
  * @throws UsageError for an unknown flag (with a suggestion), a flag given twice, a flag without its value,
- *   and a word too many.
+ *   and a word too many or too few.
  */
 export function checkArgv(command: Command, words: readonly string[]): void {
   const flags = allFlags(command);
@@ -31,7 +31,15 @@ export function checkArgv(command: Command, words: readonly string[]): void {
         throw new UsageError(`--${name}: expected ${flags[name]!.value}, got nothing`);
     }
   }
+  const { positional } = command;
+  if (positional && !positional.optional && positionals === 0)
+    throw new UsageError(
+      `<${positional.name}>: expected ${lower(positional.describe)}, got nothing`,
+    );
 }
+
+/** A sentence's beginning within a sentence. */
+const lower = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
 
 /** `--name=value` or `--no-name`, held against the command's flags. */
 function parseFlag(command: Command, word: string): { name: string; value: string | undefined } {
@@ -43,7 +51,9 @@ function parseFlag(command: Command, word: string): { name: string; value: strin
   const known = flag.startsWith('--') && Object.hasOwn(flags, name);
   const negated = flag.startsWith('--no-');
   if (known && (!negated || flags[name]!.negatable)) return { name, value };
-  const names = Object.keys(flags);
+  const names = Object.entries(flags).flatMap(([other, { negatable }]) =>
+    negatable ? [other, `no-${other}`] : [other],
+  );
   const hint = suggestion(flag.replace(/^-+/, ''), names, '--');
   throw new UsageError(`${quote(flag)}: haze ${command.name} has no such flag${hint}`);
 }

@@ -66,13 +66,61 @@ const sample: Command = {
   },
   examples: [
     ['haze sample runs/1 --count 64 --out grid.png', ''],
-    [
-      'haze sample runs/1 --sampler ddim --sample-steps 25 --film strip.png',
-      'fast, as a film strip',
-    ],
+    ['haze sample runs/1 --sampler ddim --film strip.png', 'fast, as a film strip'],
     ['haze sample model.safetensors --size 32 --seed 7', 'weights from elsewhere'],
   ],
   load: () => import('./sample.js'),
+};
+
+const generate: Command = {
+  name: 'generate',
+  describe: 'Make many images as files',
+  positional: { name: 'model', describe: MODEL, optional: false },
+  groups: {
+    'Images:': {
+      count: { describe: 'Images, of all shards together', value: 'N', default: '64' },
+      out: { describe: 'Their folder', value: 'FOLDER', default: 'generated' },
+      format: {
+        describe:
+          'A file an image, or one for all: NumPy arr_0, uint8 [N, height, width, channels]',
+        value: 'png|npz|safetensors',
+        default: 'png',
+      },
+      shard: { describe: 'Make part i of n alone; parts may share the folder', value: 'i/n' },
+      resume: { describe: 'Make images again whose files are not what the manifest says' },
+    },
+    'Pool:': {
+      workers: {
+        describe: 'Each makes batches of its own',
+        value: 'N',
+        default: '--threads, or all cores',
+      },
+      batch: {
+        describe: 'Images a worker makes at one time, at most',
+        value: 'N',
+        default: '8, on tensorflow 64',
+      },
+    },
+    'Sampling:': {
+      ...samplingFlags,
+      bn: {
+        ...samplingFlags.bn!,
+        describe:
+          'BatchNorm by running statistics, or by the batch: then images depend on --batch, and only on that',
+      },
+    },
+    'Diffusion, for bare weights:': { size: size!, ...diffusionFlags },
+    'Computing:': computingFlags,
+  },
+  examples: [
+    ['haze generate runs/1 --count 1000 --out cars', ''],
+    ['haze generate runs/1 --count 50000 --format npz --sampler ddim', 'for an evaluator'],
+    ['haze generate runs/1 --count 50000 --out cars --shard 2/4', 'one of four processes'],
+  ],
+  notes:
+    'Image k of a seed is the same file for any workers, batch or shard. After Ctrl-C (exit 130), a crash or a full ' +
+    'disk the same command goes on; what is finished and matches the manifest is kept.',
+  load: () => import('./generate.js'),
 };
 
 const noise: Command = {
@@ -168,7 +216,7 @@ const parity: Command = {
     describe: 'A .safetensors file of expected values',
     optional: false,
   },
-  groups: { 'Output:': jsonFlag, 'Computing:': withoutSeed },
+  groups: { 'Diffusion:': lossFlag, 'Output:': jsonFlag, 'Computing:': withoutSeed },
   examples: [['haze parity test/fixtures/unet_rgb_16.safetensors', '']],
   notes: 'Exits with 3 when a group of values is not within its tolerance.',
   load: () => import('./parity.js'),
@@ -204,6 +252,7 @@ const doctor: Command = {
 export const COMMANDS: readonly Command[] = [
   train,
   sample,
+  generate,
   noise,
   bench,
   inspect,

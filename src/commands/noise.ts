@@ -8,12 +8,7 @@ import {
   readSeed,
 } from '../config/computing.js';
 import type { DiffusionConfig } from '../config/config.js';
-import {
-  checkBetasUsed,
-  checkDiffusion,
-  DIFFUSION_DEFAULTS,
-  readDiffusion,
-} from '../config/diffusion.js';
+import { DIFFUSION_DEFAULTS, readDiffusion, withDiffusion } from '../config/diffusion.js';
 import { readModel } from '../config/model.js';
 import { PRESETS } from '../config/presets.js';
 import { readFit } from '../config/training.js';
@@ -38,7 +33,7 @@ export async function run(args: Args): Promise<void> {
   await checkOutputPath('--out', out, PICTURE_EXTENSIONS);
   const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
   await chooseDevice(computing, readRequireCuda(args));
-  const diffusion = readForwardProcess(args);
+  const diffusion = withDiffusion(DIFFUSION_DEFAULTS, readDiffusion(args));
   const size = readModel(args).size ?? PRESETS.reference.model.size;
   const seed = readSeed(args) ?? 0;
   const pixels = await readImage(spec, seed, { size, channels: 3, fit: readFit(args) ?? 'squash' });
@@ -49,13 +44,6 @@ export async function run(args: Args): Promise<void> {
     strip({ data, count: ts.length, height: size, width: size, channels: 3 }),
   );
   process.stdout.write(`${out}: t = ${ts.join(', ')}\n`);
-}
-
-function readForwardProcess(args: Args): DiffusionConfig {
-  const given = readDiffusion(args);
-  const diffusion = checkDiffusion({ ...DIFFUSION_DEFAULTS, ...given });
-  checkBetasUsed(diffusion, given);
-  return diffusion;
 }
 
 /** The image's pixels, or those of the first car that the seed draws. @throws UsageError when it is no picture. */

@@ -6,6 +6,7 @@ import {
   readComputing,
   readRequireCuda,
 } from '../config/computing.js';
+import { DIFFUSION_DEFAULTS, readDiffusion } from '../config/diffusion.js';
 import { printable } from '../config/source.js';
 import { chooseDevice } from '../device/choose.js';
 import { CheckError } from '../errors.js';
@@ -18,9 +19,10 @@ import { printJson, table } from './text.js';
 export async function run(args: Args): Promise<void> {
   const path = args.positional('fixture', 'a .safetensors file of expected values');
   const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
+  const loss = readDiffusion(args).loss ?? DIFFUSION_DEFAULTS.loss;
   const { device } = await chooseDevice(computing, readRequireCuda(args));
   const fixture = await Fixture.read(path);
-  const groups = await compareFixture(fixture, await openSubject(device, computing));
+  const groups = await compareFixture(fixture, await openSubject(device, computing, loss));
   const failed = groups.filter((group) => !group.holds);
   if (args.boolean('json')) printJson({ fixture: path, holds: failed.length === 0, groups });
   else process.stdout.write(asText(groups));

@@ -2,8 +2,11 @@ import cliProgress from 'cli-progress';
 
 /** How far a long command is: a bar on a terminal, plain lines now and then elsewhere; always on stderr. */
 export interface Progress {
-  /** `done` of `total`, with what else is worth saying. The time left follows from the pace since the first call. */
-  update(done: number, total: number, text: string): void;
+  /**
+   * `done` of `total`, with what else is worth saying. The time left follows from the pace since the first call;
+   * `exact` also counts what is half done, for a steadier one.
+   */
+  update(done: number, total: number, text: string, exact?: number): void;
   /** A line of its own, above the bar. */
   line(text: string): void;
   /** Ends the bar; a later update begins a new one. */
@@ -49,7 +52,7 @@ class Bar implements Progress {
     this.noun = noun;
   }
 
-  update(done: number, total: number, text: string): void {
+  update(done: number, total: number, text: string, exact = done): void {
     this.bars ??= new cliProgress.MultiBar({
       format: `${this.noun} {value}/{total} [{bar}] {text}`,
       barsize: 24,
@@ -58,7 +61,7 @@ class Bar implements Progress {
       stream: process.stderr,
     });
     this.bar ??= this.bars.create(total, done, { text: '' });
-    const rest = [text, this.pace.left(done, total)].filter((part) => part !== '');
+    const rest = [text, this.pace.left(exact, total)].filter((part) => part !== '');
     this.bar.setTotal(total);
     this.bar.update(done, { text: rest.join(' · ') });
   }
@@ -85,9 +88,9 @@ class Lines implements Progress {
     this.noun = noun;
   }
 
-  update(done: number, total: number, text: string): void {
+  update(done: number, total: number, text: string, exact = done): void {
     const now = performance.now() / 1000;
-    const left = this.pace.left(done, total);
+    const left = this.pace.left(exact, total);
     if (now - this.last < INTERVAL && done < total) return;
     this.last = now;
     const parts = [`${this.noun} ${done}/${total}`, text, done < total ? left : ''];

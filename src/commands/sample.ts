@@ -7,10 +7,8 @@ import {
   readRequireCuda,
   readSeed,
 } from '../config/computing.js';
-import type { ModelConfig } from '../config/config.js';
 import { openModel } from '../config/open-model.js';
 import { readSampling, SAMPLING_NAMES } from '../config/sampling.js';
-import { Arithmetic } from '../engine/arithmetic.js';
 import { film, grid, type Images } from '../io/grid.js';
 import { checkOutputPath } from '../io/output-path.js';
 import {
@@ -19,6 +17,7 @@ import {
   writeAnimation,
   writePicture,
 } from '../io/pictures.js';
+import { toImages } from '../sample/images.js';
 import type { SampleOptions, SampleResult } from '../sample/options.js';
 import { sample } from '../sample/sample.js';
 import { interruptible } from './interrupt.js';
@@ -98,9 +97,9 @@ async function write(
   { model, count }: SampleOptions,
   outputs: Outputs,
 ): Promise<void> {
-  const moments = frames.map((frame) => pictures(frame.images, model));
+  const moments = frames.map((frame) => toImages(frame.images, model));
   if (outputs.out !== undefined) {
-    await writePicture(outputs.out, grid(pictures(images, model)));
+    await writePicture(outputs.out, grid(toImages(images, model)));
     say(outputs.out, `${count} images`);
   }
   if (outputs.film !== undefined) {
@@ -115,12 +114,6 @@ async function write(
     );
     say(outputs.gif, 'coming out of the noise');
   }
-}
-
-/** f32 images in [-1, 1] as bytes. */
-function pictures(data: Float32Array, { size, channels }: ModelConfig): Images {
-  const count = data.length / (size * size * channels);
-  return { data: new Arithmetic().toBytes(data), count, height: size, width: size, channels };
 }
 
 /** The first images of several. */

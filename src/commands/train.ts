@@ -36,7 +36,12 @@ export async function run(args: Args): Promise<void> {
 async function readOptions(args: Args): Promise<TrainOptions> {
   const resume = args.boolean('resume') ?? false;
   const out = args.text('out');
-  const rest = { resume, dataBudget: readDataBudget(args), requireCuda: readRequireCuda(args) };
+  const dataBudget = readDataBudget(args);
+  const rest = {
+    resume,
+    requireCuda: readRequireCuda(args),
+    ...(dataBudget !== undefined && { dataBudget }),
+  };
   if (!resume) {
     const source = args.positional('data', 'a folder of images, a data file or toy-cars');
     const config = newRunConfig(source, args);

@@ -68,7 +68,9 @@ export class Args implements Source {
 
   wholes(name: string, range: Range): number[] | undefined {
     const text = this.text(name);
-    return text?.split(',').map((item) => this.parse(name, item, 'whole number', range, text));
+    return text
+      ?.split(',')
+      .map((item) => this.parse(name, item, 'whole number', range, { list: text }));
   }
 
   oneOf<T extends string>(name: string, choices: readonly T[]): T | undefined {
@@ -78,7 +80,7 @@ export class Args implements Source {
 
   private number(name: string, kind: 'whole number' | 'number', range: Range): number | undefined {
     const text = this.text(name);
-    return text === undefined ? undefined : this.parse(name, text, kind, range, text);
+    return text === undefined ? undefined : this.parse(name, text, kind, range);
   }
 
   private parse(
@@ -86,12 +88,14 @@ export class Args implements Source {
     text: string,
     kind: 'whole number' | 'number',
     range: Range,
-    got: string,
+    { list }: { list?: string } = {},
   ): number {
     const value = NUMBER.test(text) ? Number(text) : Number.NaN;
     if (within(value, kind, range)) return value;
     const expected = describe(kind, range);
-    const list = text === got ? expected : `${expected} between commas`;
-    throw new UsageError(`${this.where(name)}: expected ${list}, got ${quote(got)}`);
+    const each = list === undefined ? '' : ' between commas';
+    throw new UsageError(
+      `${this.where(name)}: expected ${expected}${each}, got ${quote(list ?? text)}`,
+    );
   }
 }

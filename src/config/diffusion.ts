@@ -48,13 +48,20 @@ export function checkDiffusion(config: DiffusionConfig): DiffusionConfig {
   return config;
 }
 
-/** @throws UsageError for a beta given to the cosine schedule, which has its own. */
-export function checkBetasUsed(config: DiffusionConfig, settings: Partial<DiffusionConfig>): void {
-  if (config.schedule !== 'cosine') return;
+/**
+ * A config with the settings that were given in place of its own.
+ * @throws UsageError for betas that fall, and for a beta given to the cosine schedule, which has its own.
+ */
+export function withDiffusion(
+  base: DiffusionConfig,
+  settings: Partial<DiffusionConfig>,
+): DiffusionConfig {
+  const config = { ...base, ...settings };
   for (const [flag, value] of [
     ['--beta-start', settings.betaStart],
     ['--beta-end', settings.betaEnd],
   ])
-    if (value !== undefined)
+    if (config.schedule === 'cosine' && value !== undefined)
       throw new UsageError(`${flag}: belongs to --schedule linear; the schedule is cosine`);
+  return checkDiffusion(config);
 }

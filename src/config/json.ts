@@ -1,16 +1,19 @@
 import { UsageError } from '../errors.js';
 import { choose, describe, quote, type Range, type Source, suggestion, within } from './source.js';
 
-/** An object of a JSON file, read field by field. A field must be there unless it is `optional`, where null says so. */
+/**
+ * An object of a JSON file, or the options that a program gives, read field by field. A field must be there unless
+ * it is `optional`, where null says so.
+ */
 export class JsonObject implements Source {
   /** The file and the way to this object, for messages. */
   readonly where: string;
   private readonly fields: ReadonlyMap<string, unknown>;
-  private readonly optional: readonly string[];
+  private readonly optional: readonly string[] | 'all';
   private readonly read = new Set<string>();
 
   /** @throws UsageError unless the value is an object. `where` names the file and the way to it. */
-  constructor(where: string, value: unknown, optional: readonly string[] = []) {
+  constructor(where: string, value: unknown, optional: readonly string[] | 'all' = []) {
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       throw new UsageError(`${where}: expected an object, got ${quote(value)}`);
     this.where = where;
@@ -81,7 +84,7 @@ export class JsonObject implements Source {
     this.read.add(name);
     const value = this.fields.get(name);
     if (value !== undefined && value !== null) return value;
-    if (this.optional.includes(name)) return undefined;
+    if (this.optional === 'all' || this.optional.includes(name)) return undefined;
     throw this.unexpected(name, 'a value', value);
   }
 

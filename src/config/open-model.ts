@@ -4,12 +4,13 @@ import { resolveModel } from '../io/model-source.js';
 import { readHeader } from '../io/safetensors.js';
 import type { Architecture } from '../unet/architecture.js';
 import { architectureFromShapes } from '../unet/from-state.js';
-import { type Args, kebab } from './args.js';
+import { kebab } from './args.js';
 import type { DiffusionConfig, ModelConfig, RunConfig } from './config.js';
-import { checkBetasUsed, checkDiffusion, DIFFUSION_DEFAULTS, readDiffusion } from './diffusion.js';
+import { DIFFUSION_DEFAULTS, readDiffusion, withDiffusion } from './diffusion.js';
 import { checkModel, readModel } from './model.js';
 import { PRESETS } from './presets.js';
 import { readRunConfig } from './read.js';
+import type { Source } from './source.js';
 
 /** A model found on disk: what it is, and where its weights are. */
 export interface OpenModel {
@@ -22,27 +23,26 @@ export interface OpenModel {
 }
 
 /**
- * Opens a run, a checkpoint folder or bare weights. A run's config wins: a flag that says otherwise is an
- * error. The architecture of bare weights is read off their shapes, the rest comes from flags or defaults.
- * @throws UsageError for what is no model, or flags against it.
+ * Opens a run, a checkpoint folder or bare weights. A run's config wins: a setting that says otherwise is
+ * an error. The architecture of bare weights is read off their shapes, the rest comes from settings or defaults.
+ * @throws UsageError for what is no model, or settings against it.
  */
-export async function openModel(path: string, args: Args): Promise<OpenModel> {
+export async function openModel(path: string, settings: Source): Promise<OpenModel> {
   const source = await resolveModel(path);
   const { weights } = source;
   const architecture = await readArchitecture(weights);
   const config = source.kind === 'weights' ? undefined : source.config;
   const run = config === undefined ? null : await readRunConfig(config);
   if (run) checkSameArchitecture(weights, architecture, run);
-  const model = readModel(args);
-  const diffusion = readDiffusion(args);
+  const model = readModel(settings);
+  const diffusion = readDiffusion(settings);
   if (run) {
     refuseOthers(path, run.model, model);
     refuseOthers(path, run.diffusion, diffusion);
     return { weights, model: run.model, diffusion: run.diffusion, run };
   }
   refuseOthers(path, architecture, model);
-  const chosen = checkDiffusion({ ...DIFFUSION_DEFAULTS, ...diffusion });
-  checkBetasUsed(chosen, diffusion);
+  const chosen = withDiffusion(DIFFUSION_DEFAULTS, diffusion);
   const size = model.size ?? PRESETS.reference.model.size;
   return { weights, model: checkModel({ ...architecture, size }), diffusion: chosen, run };
 }
@@ -66,9 +66,9 @@ function checkSameArchitecture(weights: string, found: Architecture, run: RunCon
       );
 }
 
-/** @throws UsageError for a setting that the model has already and that the flags give otherwise. */
-function refuseOthers<T extends object>(path: string, has: T, flags: Partial<T>): void {
-  for (const [name, value] of Object.entries(flags)) {
+/** @throws UsageError for a setting that the model has already and that is given otherwise. */
+function refuseOthers<T extends object>(path: string, has: T, given: Partial<T>): void {
+  for (const [name, value] of Object.entries(given)) {
     const own = has[name as keyof T];
     if (own !== undefined && !isDeepStrictEqual(own, value))
       throw new UsageError(`--${kebab(name)}: ${path} has ${String(own)}, got ${String(value)}`);

@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import { UsageError } from '../errors.js';
-import type { Args } from './args.js';
 import { COMPUTING_DEFAULTS, checkComputing, readComputing, readSeed } from './computing.js';
 import type { RunConfig } from './config.js';
-import { checkBetasUsed, checkDiffusion, DIFFUSION_DEFAULTS, readDiffusion } from './diffusion.js';
+import { DIFFUSION_DEFAULTS, readDiffusion, withDiffusion } from './diffusion.js';
 import { checkModel, readModel, readPreset } from './model.js';
 import { PRESETS } from './presets.js';
+import type { Source } from './source.js';
 import {
   DATA_DEFAULTS,
   dataSource,
@@ -15,10 +15,10 @@ import {
   TRAINING_DEFAULTS,
 } from './training.js';
 
-/** A new run: the flags over the preset and the defaults. */
-export function newRunConfig(source: string, args: Args): RunConfig {
-  const { model, batch } = readPreset(args) ?? PRESETS.reference;
-  return withFlags(args, {
+/** A new run: the settings over the preset and the defaults. @throws UsageError for one that cannot be. */
+export function newRunConfig(source: string, settings: Source): RunConfig {
+  const { model, batch } = readPreset(settings) ?? PRESETS.reference;
+  return withSettings(settings, {
     version: 1,
     seed: 0,
     data: { source: dataSource(source), ...DATA_DEFAULTS },
@@ -31,18 +31,18 @@ export function newRunConfig(source: string, args: Args): RunConfig {
 }
 
 /**
- * A run's config with the changes that flags make on a resume.
- * @param source the data named on the command line, if any was
+ * A run's config with the changes that settings make on a resume.
+ * @param source the data named again, if it was
  * @throws UsageError naming the flag, the run's value and the one given, for any change that a resume may not make.
  */
 export function resumedRunConfig(
   where: string,
   run: RunConfig,
   source: string | undefined,
-  args: Args,
+  settings: Source,
 ): RunConfig {
-  const preset = readPreset(args);
-  const changed = withFlags(args, {
+  const preset = readPreset(settings);
+  const changed = withSettings(settings, {
     ...run,
     data: { ...run.data, ...(source !== undefined && { source: dataSource(source) }) },
     ...(preset && {
@@ -52,13 +52,17 @@ export function resumedRunConfig(
   });
   for (const [flag, read] of FIXED) {
     if (isDeepStrictEqual(read(changed), read(run))) continue;
+    const of = preset && settings.text(flag.slice(2)) === undefined ? presetOf(settings) : '';
     throw new UsageError(
-      `${flag}: the run in ${where} has ${show(read(run))}, got ${show(read(changed))}; ` +
+      `${flag}: the run in ${where} has ${show(read(run))}, got ${show(read(changed))}${of}; ` +
         `a resume may change only ${CHANGEABLE}`,
     );
   }
   return changed;
 }
+
+/** For a value that no flag of its own gave. */
+const presetOf = (settings: Source): string => ` (of --preset ${settings.text('preset')})`;
 
 const CHANGEABLE =
   '--steps, --epochs, --threads, --device, --strict, --save-every, --sample-every and --keep';
@@ -87,20 +91,17 @@ const FIXED: [flag: string, read: (c: RunConfig) => unknown][] = [
   ['--eager', (c) => c.computing.eager],
 ];
 
-/** The flags over a config, checked together. */
-function withFlags(args: Args, base: RunConfig): RunConfig {
-  const diffusion = readDiffusion(args);
-  const config: RunConfig = {
+/** The settings over a config, checked together. */
+function withSettings(settings: Source, base: RunConfig): RunConfig {
+  return {
     ...base,
-    seed: readSeed(args) ?? base.seed,
-    data: { ...base.data, ...readData(args, readHeldOut(args.text('heldOut'))) },
-    model: checkModel({ ...base.model, ...readModel(args) }),
-    diffusion: checkDiffusion({ ...base.diffusion, ...diffusion }),
-    training: { ...base.training, ...readTraining(args) },
-    computing: checkComputing({ ...base.computing, ...readComputing(args) }),
+    seed: readSeed(settings) ?? base.seed,
+    data: { ...base.data, ...readData(settings, readHeldOut(settings.text('heldOut'))) },
+    model: checkModel({ ...base.model, ...readModel(settings) }),
+    diffusion: withDiffusion(base.diffusion, readDiffusion(settings)),
+    training: { ...base.training, ...readTraining(settings) },
+    computing: checkComputing({ ...base.computing, ...readComputing(settings) }),
   };
-  checkBetasUsed(config.diffusion, diffusion);
-  return config;
 }
 
 /** A value as the user would write it. */

@@ -23,7 +23,7 @@ export const dataFlags: Flags = {
   'data-budget': {
     describe: 'Memory for decoded images in MiB; more are streamed',
     value: 'N',
-    default: '1024',
+    default: 'a quarter of it',
   },
 };
 
@@ -110,5 +110,7 @@ export const readBatch = (source: Source): number | undefined =>
   source.whole('batch', { min: 1, max: 65_536 });
 
 /** `--data-budget` in bytes. */
-export const readDataBudget = (source: Source): number =>
-  (source.whole('dataBudget', { min: 0, max: 1_048_576 }) ?? 1024) * 2 ** 20;
+export function readDataBudget(source: Source): number | undefined {
+  const mebibytes = source.whole('dataBudget', { min: 0, max: 1_048_576 });
+  return mebibytes === undefined ? undefined : mebibytes * 2 ** 20;
+}

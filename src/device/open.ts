@@ -13,8 +13,6 @@ export interface UnetOptions {
   readonly timesteps: number;
   readonly loss?: Loss;
   readonly training: boolean;
-  /** False for comparisons with PyTorch's numbers; see `LoadOptions`. */
-  readonly tf32?: boolean;
 }
 
 /** A U-Net and the memory it takes, in bytes (on TensorFlow an estimate). */

@@ -7,21 +7,24 @@
 export const BARRIER = 4096;
 const GENERATION = BARRIER + 64;
 const ABORT = BARRIER + 192;
-/** One 64-byte line a worker: [section, phase, call], so that workers do not share a line. */
+/** One 64-byte line a worker: [section, phase, call, run, step], so that workers do not share a line. */
 const STATUS = BARRIER + 256;
 export const MAX_WORKERS = 256;
 /** First byte of the arena. */
 export const ARENA = STATUS + MAX_WORKERS * 64;
 
-/** Where a worker is in its program. */
+/** Where a worker is in its task. */
 export interface Position {
+  /** Which of the task's runs, and the step of it. */
+  readonly run: number;
+  readonly step: number;
   readonly section: number;
   readonly phase: number;
   readonly call: number;
 }
 
-/** Word index of a worker's status in an Int32Array over the memory. */
-export const statusWord = (rank: number): number => (STATUS + rank * 64) >> 2;
+/** Word index of a status line in an Int32Array over the memory. */
+export const statusWord = (line: number): number => (STATUS + line * 64) >> 2;
 
 /** Tells all workers to give up, and wakes those that sleep at the barrier. */
 export function abort(buffer: SharedArrayBuffer): void {
@@ -30,9 +33,14 @@ export function abort(buffer: SharedArrayBuffer): void {
   Atomics.notify(words, GENERATION >> 2);
 }
 
-/** The call a worker last began. */
-export function position(buffer: SharedArrayBuffer, rank: number): Position {
+/** The call last begun by the worker that writes this status line. */
+export function position(buffer: SharedArrayBuffer, line: number): Position {
   const words = new Int32Array(buffer, 0, ARENA >> 2);
-  const at = statusWord(rank);
-  return { section: words[at]!, phase: words[at + 1]!, call: words[at + 2]! };
+  const [section, phase, call, run, step] = words.subarray(statusWord(line), statusWord(line) + 5);
+  return { section: section!, phase: phase!, call: call!, run: run!, step: step! };
+}
+
+/** Forgets where the worker of an earlier task was. */
+export function clearPosition(buffer: SharedArrayBuffer, line: number): void {
+  new Int32Array(buffer, 0, ARENA >> 2).fill(0, statusWord(line), statusWord(line) + 5);
 }

@@ -2,10 +2,10 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { EngineError, UsageError } from '../errors.js';
-import { abort, MAX_WORKERS, position } from './control.js';
+import { abort, clearPosition, MAX_WORKERS, type Position, position } from './control.js';
 import { type Build, bestBuild, compile, createMemory } from './module.js';
 import type { Program } from './program.js';
-import type { Task, WorkerData } from './worker.js';
+import type { Run, Task, WorkerData } from './worker.js';
 
 export interface EngineOptions {
   /** Workers; default all cores. */
@@ -23,6 +23,13 @@ export interface LoadedProgram {
   readonly encoded: SharedArrayBuffer;
 }
 
+/** A loaded program, to be run for each step in [from, to). */
+export interface Part {
+  readonly loaded: LoadedProgram;
+  readonly from: number;
+  readonly to: number;
+}
+
 /** Milliseconds by section name, as worker 0 saw them. */
 export type Times = Record<string, number>;
 
@@ -35,6 +42,7 @@ export class Engine {
   readonly build: Build;
   readonly memory: WebAssembly.Memory;
   private readonly pool: Piscina;
+  private readonly deserted = new AbortController();
   private programs = 0;
   /** Why no further run is possible. */
   private broken: EngineError | undefined;
@@ -66,7 +74,9 @@ export class Engine {
       execArgv: [],
     });
     pool.on('error', () => {}); // A lost worker fails its task, which `run` reports.
-    return new Engine(threads, build, memory, pool);
+    const engine = new Engine(threads, build, memory, pool);
+    pool.on('workerDestroy', () => setImmediate(() => engine.noticeDesertion()));
+    return engine;
   }
 
   /** For headers: `relaxed SIMD, 2 threads`. */
@@ -87,12 +97,12 @@ export class Engine {
    */
   async run(loaded: LoadedProgram, from = 0, to = 1): Promise<Times> {
     if (this.broken) throw this.broken;
-    const task = { size: this.threads, programId: loaded.id, program: loaded.encoded, from, to };
+    const parts = [{ loaded, from, to }];
     const tasks = Array.from({ length: this.threads }, async (_, rank): Promise<Times | null> => {
       try {
-        return (await this.pool.run({ ...task, rank } satisfies Task)) as Times | null;
+        return await this.perform({ rank, size: this.threads, line: rank, runs: parts.map(run) });
       } catch (cause) {
-        this.broken ??= this.describe(loaded, rank, cause);
+        this.broken ??= this.describe(parts, rank, cause);
         abort(this.memory.buffer);
         return null;
       }
@@ -100,6 +110,30 @@ export class Engine {
     const [first] = await Promise.all(tasks);
     if (this.broken) throw this.broken;
     return first ?? {};
+  }
+
+  /**
+   * Runs the parts one after the other, whole, on one worker: no barriers, while other workers do as they please.
+   * The caller sees to it that runs under way write to different memory. `line`, below `threads` and of one run
+   * at a time, is the name by which `where` and errors know the run.
+   * @throws EngineError naming kernel and reason; the engine has another worker then, and the run may be repeated.
+   */
+  async runAlone(line: number, parts: readonly Part[]): Promise<Times> {
+    if (this.broken) throw this.broken;
+    clearPosition(this.memory.buffer, line);
+    let times: Times | null;
+    try {
+      times = await this.perform({ rank: 0, size: 1, line, runs: parts.map(run) });
+    } catch (cause) {
+      throw this.broken ?? this.describe(parts, line, cause);
+    }
+    if (times) return times;
+    throw this.broken ?? new EngineError('the run was aborted');
+  }
+
+  /** Where the run of a status line is. */
+  where(line: number): Position {
+    return position(this.memory.buffer, line);
   }
 
   floats(address: number, length: number): Float32Array {
@@ -113,13 +147,32 @@ export class Engine {
     await this.pool.destroy();
   }
 
-  private describe(loaded: LoadedProgram, rank: number, cause: unknown): EngineError {
-    const at = position(this.memory.buffer, rank);
-    const kernel = loaded.program[at.section]?.phases[at.phase]?.[at.call]?.kernel ?? 'no kernel';
+  private async perform(task: Task): Promise<Times | null> {
+    return (await this.pool.run(task, { signal: this.deserted.signal })) as Times | null;
+  }
+
+  /** A worker that fails while it starts is not replaced: once none is left, tasks would wait for ever. */
+  private noticeDesertion(): void {
+    if (this.pool.threads.length > 0) return;
+    this.broken ??= new EngineError('all workers are lost, and none could be started');
+    this.deserted.abort();
+  }
+
+  private describe(parts: readonly Part[], line: number, cause: unknown): EngineError {
+    const at = this.where(line);
+    const program = parts[at.run]?.loaded.program;
+    const kernel = program?.[at.section]?.phases[at.phase]?.[at.call]?.kernel ?? 'no kernel';
     const why = cause instanceof Error ? cause.message : String(cause);
-    return new EngineError(`worker ${rank} stopped while running ${kernel}: ${why}`, { cause });
+    return new EngineError(`worker ${line} stopped while running ${kernel}: ${why}`, { cause });
   }
 }
+
+const run = ({ loaded, from, to }: Part): Run => ({
+  programId: loaded.id,
+  program: loaded.encoded,
+  from,
+  to,
+});
 
 function allocate(bytes: number): WebAssembly.Memory {
   try {

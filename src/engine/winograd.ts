@@ -27,7 +27,7 @@ interface Traits {
   readonly saving: number;
   /**
    * Bound on the largest error over the root mean square of the output, of normally distributed x and w with 128 to 2048
-   * channels: measured, and half as much again. A weight gradient over 64 x 64 x 16 pixels keeps to it too.
+   * channels: measured, and at least half as much again. Weight gradients: up to 3.2e-5 over 64 x 64 x 16 pixels.
    */
   readonly error: number;
 }

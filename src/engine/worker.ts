@@ -9,15 +9,22 @@ export interface WorkerData {
   readonly memory: WebAssembly.Memory;
 }
 
-/** One worker's part of one run. */
-export interface Task {
-  readonly rank: number;
-  readonly size: number;
+/** A program, run for each step in [from, to). */
+export interface Run {
   readonly programId: number;
   /** The program as JSON in shared memory: handed over by reference, parsed once a worker. */
   readonly program: SharedArrayBuffer;
   readonly from: number;
   readonly to: number;
+}
+
+/** One worker's part of one or more runs: share `rank` of `size`. */
+export interface Task {
+  readonly rank: number;
+  readonly size: number;
+  /** The status line in which it says where it is. */
+  readonly line: number;
+  readonly runs: readonly Run[];
 }
 
 /** Sleeps at the barrier are cut into slices this long, so that an abort is seen soon. Nanoseconds. */
@@ -28,29 +35,40 @@ const kernels = instantiate(data.module, data.memory);
 const words = new Int32Array(data.memory.buffer, 0, ARENA >> 2);
 const programs = new Map<number, Program>();
 
-/** Walks the program for each step in [from, to). Resolves to milliseconds by section, or null after an abort. */
+/** Walks the task's programs, one after the other. Resolves to milliseconds by section, or null after an abort. */
 export default function walk(task: Task): Record<string, number> | null {
-  const program = load(task);
-  const barrier = kernels.barrier!;
   const times: Record<string, number> = {};
   try {
-    for (let step = task.from; step < task.to; step++)
-      for (const [s, section] of program.entries()) {
-        const start = performance.now();
-        for (const [p, phase] of section.phases.entries()) {
-          for (const [c, call] of phase.entries()) run(call, task, step, s, p, c);
-          if (barrier(BARRIER, task.size, WAIT) !== 0) return null;
-        }
-        times[section.name] = (times[section.name] ?? 0) + performance.now() - start;
-      }
+    for (const [index, run] of task.runs.entries())
+      if (!walkRun(task, index, run, times)) return null;
   } catch (error) {
-    abort(data.memory.buffer);
+    // Whoever computes alone leaves nobody waiting.
+    if (task.size > 1) abort(data.memory.buffer);
     throw error;
   }
   return times;
 }
 
-function load({ programId, program }: Task): Program {
+function walkRun(task: Task, index: number, run: Run, times: Record<string, number>): boolean {
+  const program = load(run);
+  const barrier = kernels.barrier!;
+  const status = statusWord(task.line);
+  words[status + 3] = index;
+  for (let step = run.from; step < run.to; step++) {
+    words[status + 4] = step;
+    for (const [s, section] of program.entries()) {
+      const start = performance.now();
+      for (const [p, phase] of section.phases.entries()) {
+        for (const [c, call] of phase.entries()) perform(call, task, step, s, p, c);
+        if (barrier(BARRIER, task.size, WAIT) !== 0) return false;
+      }
+      times[section.name] = (times[section.name] ?? 0) + performance.now() - start;
+    }
+  }
+  return true;
+}
+
+function load({ programId, program }: Run): Program {
   let parsed = programs.get(programId);
   if (!parsed) {
     parsed = JSON.parse(new TextDecoder().decode(new Uint8Array(program).slice())) as Program;
@@ -59,8 +77,8 @@ function load({ programId, program }: Task): Program {
   return parsed;
 }
 
-function run(call: Call, task: Task, step: number, s: number, p: number, c: number): void {
-  const at = statusWord(task.rank);
+function perform(call: Call, task: Task, step: number, s: number, p: number, c: number): void {
+  const at = statusWord(task.line);
   words[at] = s;
   words[at + 1] = p;
   words[at + 2] = c;

@@ -31,6 +31,13 @@ export function writeFileAtomically(path: string, content: string | Uint8Array):
   return writeAtomically(path, (file) => file.writeFile(content));
 }
 
+/** Removes a file that may not be there. @throws RunError when it cannot be removed */
+export async function remove(path: string): Promise<void> {
+  await rm(path, { force: true }).catch((error: unknown) => {
+    throw asRunError(path, error);
+  });
+}
+
 /** Creates `path`, which must not exist, fills it and forces it to disk. Not atomic by itself. */
 export async function writeSynced(
   path: string,

@@ -39,6 +39,11 @@ export async function writeAnimation(
   await encode(path, await fromFrames(frames), { delay: delays, loop });
 }
 
+/** A picture as the bytes of a PNG. */
+export async function encodePng(picture: Picture): Promise<Uint8Array> {
+  return (await fromFrames([picture])).png().toBuffer();
+}
+
 async function encode(
   path: string,
   image: Sharp,

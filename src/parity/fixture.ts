@@ -1,6 +1,7 @@
 import { UsageError } from '../errors.js';
 import { readSafetensors } from '../io/safetensors.js';
 import { elements, type F32Tensor, type StateDict, type Tensor } from '../unet/state.js';
+import type { Comparison, Tolerance } from './compare.js';
 
 /*
  * A fixture: inputs and the values that PyTorch computed from them, in one .safetensors file. Images there
@@ -10,7 +11,8 @@ export class Fixture {
   readonly path: string;
   readonly tensors: StateDict;
 
-  private constructor(path: string, tensors: StateDict) {
+  /** `path` names the fixture in errors. */
+  constructor(path: string, tensors: StateDict) {
     this.path = path;
     this.tensors = tensors;
   }
@@ -73,6 +75,24 @@ export class Fixture {
       `${this.path}: ${name}: expected ${expected}, got ${dtype} [${shape.join(', ')}]`,
     );
   }
+}
+
+/** @throws UsageError for an expected tensor that the U-Net does not have, or not in this shape. */
+export function addTensor(
+  comparison: Comparison,
+  fixture: Fixture,
+  name: string,
+  got: Tensor | undefined,
+  expected: Tensor,
+  tolerance: (expected: Tensor) => Tolerance,
+): void {
+  if (!got) throw new UsageError(`${fixture.path}: ${name}: no such tensor in this U-Net`);
+  if (got.shape.join() !== expected.shape.join())
+    throw new UsageError(
+      `${fixture.path}: ${name}: expected the shape [${got.shape.join(', ')}], ` +
+        `got [${expected.shape.join(', ')}]`,
+    );
+  comparison.add(name, expected.shape, got.data, expected.data, tolerance(expected));
 }
 
 /** [batch, channel, …] → [batch, …, channel], where `channels` × `pixels` values make an image. */

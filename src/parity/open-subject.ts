@@ -3,19 +3,23 @@ import { DIFFUSION_DEFAULTS } from '../config/diffusion.js';
 import { openArithmetic, openUnet } from '../device/open.js';
 import { makeTrajectory } from '../diffusion/sampler.js';
 import { makeSchedule } from '../diffusion/schedule.js';
+import type { Loss } from '../unet/device.js';
 import type { Subject } from './subject.js';
 
 /** The device and the arithmetic that were chosen, with the reference's own schedule. */
 export async function openSubject(
   device: DeviceChoice['device'],
   computing: ComputingConfig,
+  loss: Loss,
 ): Promise<Subject> {
+  // TF32 rounds to 10 bits, which no tolerance of parity allows.
+  if (device === 'tensorflow' || computing.arithmetic === 'tensorflow')
+    await (await import('../tensorflow/load.js')).loadTensorflow({ tf32: false });
   const schedule = makeSchedule(DIFFUSION_DEFAULTS);
   const { coefficients, width } = makeTrajectory(schedule, { sampler: 'ancestral' });
   const arithmetic = await openArithmetic(computing);
   return {
-    // TF32 rounds to 10 bits, which no tolerance of parity allows.
-    unet: async (shape) => (await openUnet(device, computing, { ...shape, tf32: false })).unet,
+    unet: async (shape) => (await openUnet(device, computing, { ...shape, loss })).unet,
     qSample: async (x0, t, noise) => arithmetic.qSampleImages(x0, noise, schedule, t),
     pSample: async (x, epsilon, t, z) => {
       // The trajectory visits T−1 first.

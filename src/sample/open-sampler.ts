@@ -11,9 +11,15 @@ import type { SampleOptions } from './options.js';
 import type { Sampler } from './sampler.js';
 import { SplitSampler } from './split-sampler.js';
 
+/** What a sampler needs of the options. */
+export type SamplerOptions = Pick<
+  SampleOptions,
+  'computing' | 'model' | 'sampling' | 'seed' | 'requireCuda'
+>;
+
 /** A sampler on the device the options choose, with these weights. @throws UsageError when it does not fit. */
 export async function openSampler(
-  options: Omit<SampleOptions, 'weights'>,
+  options: SamplerOptions,
   trajectory: Trajectory,
   schedule: Schedule,
   batch: number,
@@ -30,7 +36,7 @@ export async function openSampler(
 }
 
 async function open(
-  options: Omit<SampleOptions, 'weights'>,
+  options: SamplerOptions,
   trajectory: Trajectory,
   schedule: Schedule,
   batch: number,

@@ -7,13 +7,13 @@ import type { StateDict, Tensor } from '../unet/state.js';
 import { timeTable } from '../unet/time-table.js';
 import { EagerMachine } from './eager.js';
 import { GraphMachine } from './graph.js';
-import { type LoadOptions, loadTensorflow, type Tensorflow } from './load.js';
+import { loadTensorflow, type Tensorflow } from './load.js';
 import type { Machine } from './ops.js';
 import { type RoutineName, unetRoutines } from './routines.js';
 import type { UnetShape } from './unet.js';
 import { type UnetVariables, unetVariables, type Variable } from './variables.js';
 
-export interface TensorflowUnetOptions extends LoadOptions {
+export interface TensorflowUnetOptions {
   readonly architecture: Architecture;
   readonly size: number;
   readonly batch: number;
@@ -33,7 +33,7 @@ export interface TensorflowUnetOptions extends LoadOptions {
 export async function createTensorflowUnet(options: TensorflowUnetOptions): Promise<UnetDevice> {
   checkArchitecture(options.architecture);
   checkSize(options.architecture, options.size);
-  return new TensorflowUnet(await loadTensorflow(options), options);
+  return new TensorflowUnet(await loadTensorflow(), options);
 }
 
 class TensorflowUnet implements UnetDevice {
@@ -146,6 +146,8 @@ class TensorflowUnet implements UnetDevice {
     const { timeDim } = architecture;
     const embedding = new Float32Array(batch * timeDim);
     t.forEach((step, i) => {
+      if (!(step >= 0 && (step + 1) * timeDim <= this.#table.length))
+        throw new ShapeError(`U-Net: t[${i}] is ${step}, not a timestep of the schedule`);
       embedding.set(this.#table.subarray(step * timeDim, (step + 1) * timeDim), i * timeDim);
     });
     if (!noise) return [xt, embedding];

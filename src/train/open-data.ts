@@ -1,9 +1,17 @@
-import { availableParallelism } from 'node:os';
+import { threadCount } from '../config/computing.js';
+import type { RunConfig } from '../config/config.js';
 import { openTrainingData, type TrainingData } from '../data/held-out.js';
+import { openSource } from '../data/source.js';
 import type { TrainEvent, TrainOptions } from './options.js';
 
 /** Skipped files that are named one by one; the rest are counted. */
 const NAMED = 10;
+
+/** Lists the images before anything slow begins. @throws UsageError when there is no such data. */
+export async function checkData({ data, seed }: RunConfig): Promise<void> {
+  await openSource(data.source, seed);
+  if (data.heldOut && 'source' in data.heldOut) await openSource(data.heldOut.source, seed);
+}
 
 /** The images of a run and those it keeps aside; tells of progress and of files that were skipped. */
 export async function openData(
@@ -17,9 +25,9 @@ export async function openData(
     size: model.size,
     channels: model.channels,
     fit: data.fit,
-    threads: computing.threads ?? availableParallelism(),
+    threads: threadCount(computing),
     seed,
-    budgetBytes: dataBudget,
+    ...(dataBudget !== undefined && { budgetBytes: dataBudget }),
     onProgress: (done, total) => onEvent({ kind: 'loading', done, total }),
   });
   describe(opened, onEvent);

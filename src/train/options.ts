@@ -6,12 +6,15 @@ export interface TrainOptions {
   readonly config: RunConfig;
   /** The run folder: config.json, metrics.jsonl, checkpoints/, samples/. */
   readonly out: string;
-  /** Continue the run in `out`; without it an existing run there is never written over. */
-  readonly resume: boolean;
-  /** Bytes of decoded images kept in memory; a larger data set is streamed ahead of the steps. */
-  readonly dataBudget: number;
-  /** Fail with a CheckError unless a CUDA GPU computes. */
-  readonly requireCuda: boolean;
+  /** Go on with the run in `out`; without it (the default) an existing run there is never written over. */
+  readonly resume?: boolean;
+  /**
+   * Bytes of decoded images kept in memory; a larger data set is streamed ahead of the steps. By default a quarter of
+   * the machine's memory.
+   */
+  readonly dataBudget?: number;
+  /** Fail with a CheckError unless a CUDA GPU computes; default false. */
+  readonly requireCuda?: boolean;
   /** Aborted when the user interrupts: the step in progress ends, a checkpoint is written, Interrupted is thrown. */
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: TrainEvent) => void;

@@ -1,7 +1,7 @@
 import type { RunConfig } from '../config/config.js';
-import { Arithmetic } from '../engine/arithmetic.js';
 import { grid } from '../io/grid.js';
 import { writePicture } from '../io/pictures.js';
+import { toImages } from '../sample/images.js';
 import { sampleFrom } from '../sample/sample.js';
 import type { StateDict } from '../unet/state.js';
 
@@ -25,7 +25,5 @@ export async function writeSamples(
     frames: null,
     requireCuda: false,
   });
-  const { size, channels } = model;
-  const data = new Arithmetic().toBytes(images);
-  await writePicture(path, grid({ data, count: COUNT, height: size, width: size, channels }));
+  await writePicture(path, grid(toImages(images, model)));
 }

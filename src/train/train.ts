@@ -10,7 +10,7 @@ import { MetricsLog } from '../io/metrics.js';
 import { runPaths } from '../io/run.js';
 import { header, PaceReport } from './header.js';
 import { HeldOutLoss } from './held-out.js';
-import { openData } from './open-data.js';
+import { checkData, openData } from './open-data.js';
 import { openTrainer } from './open-trainer.js';
 import type { TrainEvent, TrainOptions, TrainResult } from './options.js';
 import { writeSamples } from './samples.js';
@@ -28,8 +28,13 @@ const LAST = 40;
 export async function train(options: TrainOptions): Promise<TrainResult> {
   const onEvent = options.onEvent ?? (() => {});
   await checkStart(options);
+  await checkData(options.config);
   const schedule = makeSchedule(options.config.diffusion);
-  const { trainer, chosen } = await openTrainer(options.config, schedule, options.requireCuda);
+  const { trainer, chosen } = await openTrainer(
+    options.config,
+    schedule,
+    options.requireCuda ?? false,
+  );
   const config: RunConfig = { ...options.config, chosen };
   let data: TrainingData | undefined;
   try {

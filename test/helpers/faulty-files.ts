@@ -47,9 +47,9 @@ async function patchWrite(fault: Fault, strikes: () => boolean): Promise<() => v
   await file.close();
   const { write, writeFile } = prototype;
   prototype.write = async function (this: fs.FileHandle, ...args: never[]) {
-    const [bytes, offset, length] = args as unknown as [Uint8Array, number, number];
+    const [bytes, offset, length, position] = args as unknown as [Uint8Array, ...number[]];
     if (!strikes()) return write!.apply(this, args);
-    await write!.apply(this, [bytes, offset, length >> 1] as never[]);
+    await write!.apply(this, [bytes, offset, length! >> 1, position] as never[]);
     throw failure(fault);
   };
   prototype.writeFile = async function (this: fs.FileHandle, ...args: never[]) {

@@ -11,7 +11,10 @@ for (const name of UNET_FIXTURES)
       const url = new URL(`../../../test/fixtures/${name}.safetensors`, import.meta.url);
       const fixture = await Fixture.read(url.pathname);
       const computing = { ...COMPUTING_DEFAULTS, arithmetic: 'tensorflow', eager } as const;
-      const groups = await compareFixture(fixture, await openSubject('tensorflow', computing));
+      const groups = await compareFixture(
+        fixture,
+        await openSubject('tensorflow', computing, 'l1'),
+      );
       t.true(groups.length >= 8, 'every group of the fixture');
       for (const { name, holds, worst } of groups)
         t.true(holds, `${name}: ${worst.tensor} is off by ${worst.error} of ${worst.tolerance}`);

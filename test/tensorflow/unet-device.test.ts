@@ -1,6 +1,7 @@
 import type { ExecutionContext } from 'ava';
+import { RunError, ShapeError, UsageError } from '../../src/errors.js';
 import { createTensorflowUnet } from '../../src/tensorflow/unet-device.js';
-import type { UnetDevice } from '../../src/unet/device.js';
+import type { UnetDevice, UnetInput } from '../../src/unet/device.js';
 import type { StateDict } from '../../src/unet/state.js';
 import { close } from '../helpers/kernels.js';
 import { tensorflowTest } from '../helpers/tensorflow.js';
@@ -55,6 +56,50 @@ function closeAfterStep(t: ExecutionContext, got: StateDict, expected: StateDict
   });
   t.true(sum / count < 1e-7, `mean distance ${sum / count}`);
 }
+
+tensorflowTest('inputs of a wrong length or beyond the schedule are refused by name', async (t) => {
+  const fixture = await readUnetFixture('unet_rgb_16');
+  const unet = await device(fixture, true);
+  const { xt, t: steps } = fixture.input;
+  const refused = async (input: UnetInput, message: RegExp) => {
+    const predicting = () => unet.predict(input, 'running');
+    await t.throwsAsync(predicting, { instanceOf: ShapeError, message });
+  };
+  await refused({ xt: xt.subarray(1), t: steps }, /x_t has 2303 elements, expected 2304/);
+  await refused({ xt, t: steps.subarray(1) }, /t has 2 elements, expected 3/);
+  await refused({ xt, t: Int32Array.of(0, 300, 1) }, /t\[1\] is 300/);
+  await unet.dispose();
+});
+
+tensorflowTest('a U-Net planned without training refuses to train', async (t) => {
+  const fixture = await readUnetFixture('unet_rgb_16');
+  for (const { eager } of MODES) {
+    const options = { ...fixture, timesteps: 300, training: false, eager };
+    const unet = await createTensorflowUnet(options);
+    const training = () => unet.trainStep(fixture.input, fixture.noise, 1e-3);
+    await t.throwsAsync(training, { instanceOf: RunError, message: /planned without/ });
+    await unet.dispose();
+  }
+});
+
+tensorflowTest(
+  'weights that lack a tensor or have another shape are refused by name',
+  async (t) => {
+    const fixture = await readUnetFixture('unet_rgb_16');
+    const unet = await device(fixture, true);
+    const without = new Map(fixture.state0);
+    without.delete('conv0.bias');
+    const importing = (state: StateDict) => () => unet.importState(state);
+    await t.throwsAsync(importing(without), { instanceOf: UsageError, message: /conv0\.bias/ });
+    const other = new Map(fixture.state0);
+    other.set('conv0.bias', { dtype: 'F32', shape: [1], data: new Float32Array(1) });
+    await t.throwsAsync(importing(other), {
+      instanceOf: UsageError,
+      message: /conv0\.bias.*\[1\]/,
+    });
+    await unet.dispose();
+  },
+);
 
 for (const name of UNET_FIXTURES)
   for (const { mode, eager } of MODES) {

@@ -105,11 +105,22 @@ export interface TrainingMemory {
   readonly transposed: number;
 }
 
-/** Lays out a U-Net. Deterministic, allocates nothing but addresses. */
-export function planMemory(arena: Arena, shape: UnetShape, threads: number): UnetMemory {
+/** What several plans of one architecture and size may have in common: all that a pass reads and does not write. */
+export type SharedMemory = Pick<UnetMemory, 'layout' | 'regions' | 'table' | 'transformedWeights'>;
+
+/**
+ * Lays out a U-Net. Deterministic, allocates nothing but addresses.
+ * @param shared of a plan whose weights this one reads, for passes of their own side by side; neither trains
+ */
+export function planMemory(
+  arena: Arena,
+  shape: UnetShape,
+  threads: number,
+  shared?: SharedMemory,
+): UnetMemory {
   const { architecture, batch, size, training } = shape;
-  const layout = layoutParameters(architecture);
-  const regions = allocateParameters(arena, layout, training);
+  const layout = shared?.layout ?? layoutParameters(architecture);
+  const regions = shared?.regions ?? allocateParameters(arena, layout, training);
   const placed: UnetMemory['placed'] = [];
   const place = (words: Int32Array) => {
     const at = arena.bytes('tables', words.byteLength);
@@ -131,7 +142,7 @@ export function planMemory(arena: Arena, shape: UnetShape, threads: number): Une
     epsilon: arena.floats('images', dense),
     noise: training ? arena.floats('images', dense) : 0,
     t: arena.bytes('tables', 4 * batch),
-    table: arena.floats('tables', shape.timesteps * timeChannels),
+    table: shared?.table ?? arena.floats('tables', shape.timesteps * timeChannels),
     input: image('activations', size, 8),
     first: image('activations', size, widths[0]!),
     last: image('activations', size, widths[0]!),
@@ -152,7 +163,7 @@ export function planMemory(arena: Arena, shape: UnetShape, threads: number): Une
     ...common,
     stages: list,
     partial,
-    ...planWinograd(arena, { ...common, stages: list }, threads),
+    ...planWinograd(arena, { ...common, stages: list }, threads, shared?.transformedWeights),
   };
   if (!training || !dLast) return memory;
   const widest = Math.max(timeChannels, ...widths);
@@ -181,9 +192,10 @@ function planWinograd(
   arena: Arena,
   memory: Pick<UnetMemory, 'shape' | 'first' | 'input' | 'stages' | 'layout'>,
   threads: number,
+  shared: UnetMemory['transformedWeights'] | undefined,
 ): Pick<UnetMemory, 'winograd' | 'transformedWeights'> {
   const { training } = memory.shape;
-  const transformedWeights = new Map<string, number>();
+  const own = new Map<string, number>();
   let scratch = 0;
   let u = 0;
   for (const [name, c] of convolutions(memory)) {
@@ -191,8 +203,8 @@ function planWinograd(
     const back = training ? [winogradForward(adjoint(c, false), false), winogradGradient(c)] : [];
     for (const plan of [forward, ...back]) scratch = Math.max(scratch, plan?.scratchBytes ?? 0);
     for (const plan of training ? [forward, ...back] : []) u = Math.max(u, plan?.weightBytes ?? 0);
-    if (forward && !training)
-      transformedWeights.set(name, arena.bytes('transformed weights', forward.weightBytes));
+    if (forward && !training && !shared)
+      own.set(name, arena.bytes('transformed weights', forward.weightBytes));
   }
   return {
     winograd: {
@@ -200,7 +212,7 @@ function planWinograd(
       worker: arena.bytes('scratch', threads * WORKER_BYTES),
       u: arena.bytes('scratch', u),
     },
-    transformedWeights,
+    transformedWeights: shared ?? own,
   };
 }
 

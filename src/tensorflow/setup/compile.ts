@@ -2,10 +2,12 @@
  * Compiles the package's own C++ binding against the unpacked libtensorflow: two source files and one
  * call of the compiler, without node-gyp (which would download Node's headers from another host).
  */
+import { writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { RunError } from '../../errors.js';
 import { command, reason } from './command.js';
+import { MUTE_LIBRARY, MUTE_SOURCE, UNMUTE_SOURCE } from './mute.js';
 
 const require = createRequire(import.meta.url);
 
@@ -25,31 +27,45 @@ export async function findCompiler(env: NodeJS.ProcessEnv): Promise<string> {
   );
 }
 
+/** Everything a compilation needs to know. */
+export interface Compilation {
+  readonly compiler: string;
+  /** The folder of `@tensorflow/tfjs-node-gpu`, which holds the binding's sources. */
+  readonly packageFolder: string;
+  /** The folder with libtensorflow and its headers, which gets the binding too. */
+  readonly libraries: string;
+  /** The `.node` file. */
+  readonly output: string;
+  readonly env: NodeJS.ProcessEnv;
+}
+
 /**
- * Compiles `packageFolder`/binding into `output`, which looks for libtensorflow in its own folder (run
- * path `$ORIGIN`), so that the folder can be renamed. @throws RunError with the compiler's first error.
+ * Compiles the binding, which looks for libtensorflow in its own folder (run path `$ORIGIN`), so that the
+ * folder can be renamed. @throws RunError with the compiler's last error.
  */
-export async function compileBinding(
-  compiler: string,
-  packageFolder: string,
-  libraries: string,
-  output: string,
-  env: NodeJS.ProcessEnv,
-): Promise<void> {
+export async function compileBinding(compilation: Compilation): Promise<void> {
+  const { packageFolder, libraries, output } = compilation;
+  const muteSource = path.join(libraries, 'mute.cc');
+  const unmuteSource = path.join(libraries, 'unmute.cc');
+  await writeFile(muteSource, MUTE_SOURCE);
+  await writeFile(unmuteSource, UNMUTE_SOURCE);
+  await run(compilation, [
+    ...[muteSource, '-o', path.join(libraries, MUTE_LIBRARY)],
+    `-Wl,-soname,${MUTE_LIBRARY}`,
+  ]);
   const headers = (require('node-api-headers') as { include_dir: string }).include_dir;
   const source = (name: string) => path.join(packageFolder, 'binding', name);
-  const done = await command(
-    compiler,
-    [
-      ...['-std=c++17', '-O2', '-fPIC', '-shared', '-DNAPI_VERSION=8'],
-      '-DNODE_GYP_MODULE_NAME=tfjs_binding',
-      ...[`-I${headers}`, `-I${path.join(libraries, 'include')}`],
-      ...[source('tfjs_backend.cc'), source('tfjs_binding.cc'), '-o', output],
-      ...[`-L${libraries}`, '-l:libtensorflow_cc.so.2', '-l:libtensorflow_framework.so.2'],
-      '-Wl,-rpath,$ORIGIN',
-    ],
-    env,
-  );
+  await run(compilation, [
+    ...['-DNAPI_VERSION=8', '-DNODE_GYP_MODULE_NAME=tfjs_binding'],
+    ...[`-I${headers}`, `-I${path.join(libraries, 'include')}`],
+    ...[source('tfjs_backend.cc'), source('tfjs_binding.cc'), unmuteSource, '-o', output],
+    ...[`-L${libraries}`, '-l:libtensorflow_cc.so.2', '-l:libtensorflow_framework.so.2'],
+    ...[`-l:${MUTE_LIBRARY}`, '-Wl,-rpath,$ORIGIN'],
+  ]);
+}
+
+async function run({ compiler, env }: Compilation, args: readonly string[]): Promise<void> {
+  const done = await command(compiler, ['-std=c++17', '-O2', '-fPIC', '-shared', ...args], env);
   if (done?.status === 0) return;
   const why = done ? reason(done) : 'it could not be started';
   throw new RunError(`setup tensorflow: ${compiler} could not compile the binding: ${why}`);

@@ -14,12 +14,15 @@ export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
   return path.join(base, 'haze');
 }
 
+/** Counts changes in what set-up does with the same wheels: another number is another folder. */
+const RECIPE = 1;
+
 /** The folder of a finished set-up. Its name changes with any wheel's hash, so an old one is never taken for a new one. */
 export function installFolder(cache: string, bundle: Bundle): string {
   const hashes = [bundle.tensorflow, ...bundle.nvidia].map((wheel) => wheel.sha256);
   const key =
     hashes.length === 1 ? hashes[0]! : createHash('sha256').update(hashes.join('\n')).digest('hex');
-  const name = `${bundle.kind}-${bundle.tensorflow.version}-${key.slice(0, 16)}`;
+  const name = `${bundle.kind}-${bundle.tensorflow.version}-${key.slice(0, 16)}-${RECIPE}`;
   return path.join(cache, 'tensorflow', name);
 }
 

@@ -87,7 +87,8 @@ async function setUp(job: Job): Promise<SetupResult> {
     await unpack(job, wheels, building);
     onProgress({ step: 'compile the binding' });
     const libraries = path.join(building, 'tensorflow');
-    await compileBinding(compiler, packageFolder, libraries, bindingFile(building), env);
+    const output = bindingFile(building);
+    await compileBinding({ compiler, packageFolder, libraries, output, env });
     await writeFile(manifestFile(building), manifest(bundle));
     onProgress({ step: 'verify' });
     const seen = await verify(installAt(building, bundle, packageFolder), env);

@@ -1,0 +1,192 @@
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type ArrayFormat, arrayStart, writeArray } from '../io/array-file.js';
+import { asRunError, LARGEST_CALL, remove, systemCode, writeFully } from '../io/atomic.js';
+import { hashFile, sha256 } from '../io/hash.js';
+import { isFile } from '../io/run.js';
+import type { ImageRange } from './image-range.js';
+import { listFolder } from './manifest.js';
+import type { Condition, Store } from './store.js';
+
+/** A file in which the images lie one after the other, from a byte on. */
+interface Source {
+  readonly file: FileHandle;
+  readonly start: number;
+}
+
+/** A temporary file that nobody has written to for so long was left by a process that is gone. Milliseconds. */
+const ABANDONED = 600_000;
+
+/** Bytes that are read at a time. */
+const CHUNK = Math.min(1 << 22, LARGEST_CALL);
+
+/**
+ * All images in one file, written at the end. Until then each lies at its place in `images.part`, which all shards
+ * share and whose gaps take no room on disk; a hash in a manifest says that an image is there.
+ */
+export class ArrayStore implements Store {
+  readonly name: string;
+  private readonly out: string;
+  private readonly format: ArrayFormat;
+  private readonly shape: readonly [height: number, width: number, channels: number];
+  private readonly each: number;
+  private part: FileHandle | undefined;
+  private source: Promise<Source | undefined> | undefined;
+
+  constructor(
+    out: string,
+    format: ArrayFormat,
+    { size, channels }: { size: number; channels: number },
+  ) {
+    this.out = out;
+    this.format = format;
+    this.name = `images.${format}`;
+    this.shape = [size, size, channels];
+    this.each = size * size * channels;
+  }
+
+  file(): string {
+    return this.name;
+  }
+
+  /** Reads the image where it lies: in the part, else in the finished file. */
+  async check(image: number, hash: string): Promise<Condition> {
+    this.source ??= this.openSource();
+    const source = await this.source;
+    if (!source) return 'missing';
+    const pixels = Buffer.alloc(this.each);
+    const at = source.start + image * this.each;
+    const { bytesRead } = await source.file.read(pixels, 0, this.each, at);
+    if (bytesRead < this.each) return 'missing';
+    return sha256(pixels) === hash ? 'sound' : 'damaged';
+  }
+
+  async occupied(): Promise<string | undefined> {
+    const names = await listFolder(this.out);
+    return [this.name, PART].find((name) => names.includes(name));
+  }
+
+  async begin(_: ImageRange): Promise<void> {
+    await this.clearAbandoned();
+    await this.closeSource();
+    try {
+      this.part ??= await this.openPart();
+    } catch (error) {
+      throw asRunError(this.partPath, error);
+    }
+  }
+
+  async write(image: number, pixels: Uint8Array): Promise<string> {
+    try {
+      for (let at = 0; at < pixels.length; ) {
+        const rest = pixels.length - at;
+        at += (await this.part!.write(pixels, at, rest, image * this.each + at)).bytesWritten;
+      }
+      return sha256(pixels);
+    } catch (error) {
+      throw asRunError(this.partPath, error);
+    }
+  }
+
+  async close(): Promise<void> {
+    const { part } = this;
+    this.part = undefined;
+    await part?.close();
+    await this.closeSource();
+  }
+
+  /** SHA-256 of the finished file, if one is there. */
+  async finishedHash(): Promise<string | undefined> {
+    return (await isFile(this.path)) ? hashFile(this.path) : undefined;
+  }
+
+  /** Writes images 0 to count − 1, which must all be sound, as the finished file. Resolves to its SHA-256. */
+  async finish(count: number): Promise<string> {
+    await this.part!.sync();
+    const range = { start: 0, end: count * this.each };
+    return writeArray(this.path, this.format, [count, ...this.shape], read(this.part!, range));
+  }
+
+  /** Removes the part, once the finished file stands in a manifest. */
+  async removePart(): Promise<void> {
+    await this.close();
+    await remove(this.partPath);
+  }
+
+  private get path(): string {
+    return join(this.out, this.name);
+  }
+
+  private get partPath(): string {
+    return join(this.out, PART);
+  }
+
+  private async openSource(): Promise<Source | undefined> {
+    const part = await openIfThere(this.partPath, 'r');
+    if (part) return { file: part, start: 0 };
+    const file = await openIfThere(this.path, 'r');
+    return file && { file, start: await arrayStart(file, this.format) };
+  }
+
+  private async closeSource(): Promise<void> {
+    const source = await this.source;
+    this.source = undefined;
+    await source?.file.close();
+  }
+
+  /**
+   * Opens the part for writing. A new one begins with the images of a finished file, where one stands that is to
+   * hold more or that has been damaged.
+   */
+  private async openPart(): Promise<FileHandle> {
+    const there = await openIfThere(this.partPath, 'r+');
+    if (there) return there;
+    const source = await this.openSource();
+    try {
+      const part = await open(this.partPath, 'w+');
+      if (source) await copyRest(source, part);
+      return part;
+    } finally {
+      await source?.file.close();
+    }
+  }
+
+  private async clearAbandoned(): Promise<void> {
+    for (const name of await listFolder(this.out)) {
+      if (!name.startsWith(`.${this.name}.`) || !name.endsWith('.tmp')) continue;
+      const path = join(this.out, name);
+      const info = await stat(path).catch(() => undefined);
+      if (info && Date.now() - info.mtimeMs > ABANDONED) await remove(path);
+    }
+  }
+}
+
+const PART = 'images.part';
+
+async function openIfThere(path: string, flags: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, flags);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw asRunError(path, error);
+  }
+}
+
+async function copyRest({ file, start }: Source, to: FileHandle): Promise<void> {
+  const { size } = await file.stat();
+  for await (const chunk of read(file, { start, end: size })) await writeFully(to, chunk);
+}
+
+/** The bytes [start, end) of a file, piece by piece. The pieces share one buffer. */
+async function* read(
+  file: FileHandle,
+  { start, end }: { start: number; end: number },
+): AsyncGenerator<Uint8Array> {
+  const buffer = Buffer.alloc(CHUNK);
+  for (let at = start; at < end; ) {
+    const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, end - at), at);
+    if (bytesRead === 0) throw new RangeError('a file ended early');
+    yield buffer.subarray(0, bytesRead);
+    at += bytesRead;
+  }
+}

@@ -1,0 +1,246 @@
+import { mkdir } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
+import type { DeviceChoice } from '../config/config.js';
+import { chooseDevice } from '../device/choose.js';
+import { makeTrajectory } from '../diffusion/sampler.js';
+import { makeSchedule } from '../diffusion/schedule.js';
+import { Interrupted, UsageError } from '../errors.js';
+import { asRunError } from '../io/atomic.js';
+import { hashFile } from '../io/hash.js';
+import { readSafetensors } from '../io/safetensors.js';
+import { version } from '../version.js';
+import { ArrayStore } from './array-store.js';
+import { BoundedQueue } from './bounded-queue.js';
+import type { Generator } from './generator.js';
+import { batches, evenBatch, ImageRange, shardRange } from './image-range.js';
+import { markSound, type Overview, refuseStrangers, survey } from './inspect.js';
+import { type Image, ImageMaker, reporting } from './make-images.js';
+import { Manifest, manifestPath } from './manifest.js';
+import { openGenerator, type Share } from './open-generator.js';
+import type { GenerateOptions, GenerateProgress, GenerateResult } from './options.js';
+import { PngStore } from './png-store.js';
+import { type Maker, type Settings, settingsOf } from './settings.js';
+
+/** The options with all choices made. */
+interface Plan extends GenerateOptions {
+  readonly device: DeviceChoice['device'];
+  readonly batch: number;
+}
+
+/**
+ * Images of a batch. On the engine larger ones are hardly faster, and each worker keeps one in memory; TensorFlow
+ * pays for each call.
+ */
+const BATCHES: Readonly<Record<DeviceChoice['device'], number>> = { wasm: 8, tensorflow: 64 };
+
+/** Images that are encoded or written at one time: as many as the threads that do it. */
+const HANDS = 4;
+
+/**
+ * Makes the images of a shard that its folder does not hold yet. Whatever is finished when it ends, in whichever way,
+ * is on disk and in the manifest, and the next run goes on from there.
+ * @throws UsageError for a folder with other images or a model that does not fit; RunError for a full disk or workers
+ *   that are lost again and again; Interrupted
+ */
+export async function generate(options: GenerateOptions): Promise<GenerateResult> {
+  const { format, computing, requireCuda } = options;
+  const { device } = await chooseDevice(computing, requireCuda);
+  const plan: Plan = { ...options, device, batch: options.batch ?? BATCHES[device] };
+  const store =
+    format === 'png'
+      ? new PngStore(options.out, options.model)
+      : new ArrayStore(options.out, format, options.model);
+  try {
+    const settings = settingsOf(plan, await hashFile(options.weights));
+    return await new Generation(plan, settings, store).run();
+  } finally {
+    await store.close();
+  }
+}
+
+class Generation {
+  private readonly options: Plan;
+  private readonly settings: Settings;
+  private readonly store: PngStore | ArrayStore;
+  private readonly range: ImageRange;
+
+  constructor(options: Plan, settings: Settings, store: PngStore | ArrayStore) {
+    this.options = options;
+    this.settings = settings;
+    this.store = store;
+    this.range = shardRange(options.count, options.shard);
+  }
+
+  async run(): Promise<GenerateResult> {
+    const { options, store, range } = this;
+    const overview = await survey(options.out, this.settings);
+    if (store instanceof ArrayStore && (await isFinished(options, store, overview)))
+      return { made: 0, kept: range.size, seconds: 0, awaited: 0 };
+    const damaged = await markSound(overview, store, range);
+    if (!options.resume) await refuseStrangers(options.out, store, range, overview, damaged);
+    const kept = range.count;
+    const seconds = kept === range.size ? 0 : await this.makeMissing(overview);
+    const awaited = store instanceof ArrayStore ? await this.finish(store) : 0;
+    return { made: range.size - kept, kept, seconds, awaited };
+  }
+
+  /** Opens the device and the manifest, and makes what is not marked. Resolves to the seconds it took. */
+  private async makeMissing(overview: Overview): Promise<number> {
+    const { options, range } = this;
+    const schedule = makeSchedule(options.diffusion);
+    const trajectory = makeTrajectory(schedule, options.sampling);
+    const { tensors } = await readSafetensors(options.weights);
+    const share = shareOf(options, range.size - range.count);
+    const generator = await openGenerator(
+      options,
+      options.device,
+      trajectory,
+      schedule,
+      share,
+      tensors,
+    );
+    let manifest: Manifest | undefined;
+    try {
+      const maker = makerOf(options, generator);
+      for (const text of notes(range, generator, maker, overview))
+        options.onEvent?.({ kind: 'note', text });
+      manifest = await this.openManifest(overview, maker);
+      await this.store.begin(range);
+      return await this.produce(generator, manifest);
+    } finally {
+      await generator.dispose();
+      manifest?.close();
+    }
+  }
+
+  /** The lanes make images, a bounded queue takes them from there to the disk. */
+  private async produce(generator: Generator, manifest: Manifest): Promise<number> {
+    const { options, range, store } = this;
+    const { seed, signal, onEvent } = options;
+    const maker = new ImageMaker(generator, (text) => onEvent?.({ kind: 'note', text }));
+    const keep = async ({ index, pixels }: Image) => {
+      const sha256 = await store.write(index, pixels);
+      manifest.append({ index, seed, file: store.file(index), sha256 });
+      range.mark(index);
+    };
+    const room = generator.lanes * generator.batch;
+    const queue = new BoundedQueue(keep, { room, hands: HANDS });
+    const stop = () => void maker.stop();
+    signal?.addEventListener('abort', stop);
+    if (signal?.aborted) stop();
+    const start = performance.now();
+    const kept = range.count;
+    try {
+      await reporting(progressOf(range, maker, kept, start), onEvent, async () => {
+        const work = batches(range, generator.batch, options.sampling.norm);
+        await maker.run(work, (image) => queue.put(image)).finally(() => queue.drain());
+      });
+    } finally {
+      signal?.removeEventListener('abort', stop);
+    }
+    if (range.count < range.size)
+      throw new Interrupted(
+        `interrupted; ${range.count} of ${range.size} images are finished, and the same command makes the rest`,
+      );
+    return (performance.now() - start) / 1000;
+  }
+
+  /** Writes the file of all images, once all shards are done. Resolves to how many images are still missing. */
+  private async finish(store: ArrayStore): Promise<number> {
+    const { options, settings } = this;
+    const overview = await survey(options.out, settings);
+    const all = new ImageRange(0, options.count);
+    await markSound(overview, store, all);
+    if (await isFinished(options, store, await survey(options.out, settings))) return 0;
+    if (all.count < all.size) return all.size - all.count;
+    await store.begin(all);
+    const sha256 = await store.finish(options.count);
+    const manifest = await this.openManifest(overview, overview.makers[0]!);
+    try {
+      manifest.append({ file: store.name, images: options.count, sha256 });
+    } finally {
+      manifest.close();
+    }
+    await store.removePart();
+    return 0;
+  }
+
+  /** The manifest of this shard, headed by who makes what follows. */
+  private async openManifest({ headers }: Overview, maker: Maker): Promise<Manifest> {
+    const { out, shard } = this.options;
+    await mkdir(out, { recursive: true }).catch((error: unknown) => {
+      throw asRunError(out, error);
+    });
+    const path = manifestPath(out, shard);
+    const manifest = await Manifest.open(path);
+    const { settings } = this;
+    if (!isDeepStrictEqual(headers.get(path), maker)) manifest.append({ settings, maker });
+    return manifest;
+  }
+}
+
+/** Whether the file of all images is there, whole. @throws UsageError when there are more images in it */
+async function isFinished(
+  { out, count }: GenerateOptions,
+  store: ArrayStore,
+  { files }: Overview,
+): Promise<boolean> {
+  if (files.length === 0) return false;
+  const hash = await store.finishedHash();
+  const found = files.find(({ sha256 }) => sha256 === hash);
+  if (!found || found.images < count) return false;
+  if (found.images > count)
+    throw new UsageError(
+      `--count: ${store.name} in ${out} holds ${found.images} images, got ${count}; give another --out`,
+    );
+  await store.removePart();
+  return true;
+}
+
+/** Batch statistics fix the batch; otherwise all workers get as equal a share as can be. */
+function shareOf({ sampling, batch, workers, device }: Plan, missing: number): Share {
+  const lanes = device === 'wasm' ? workers : 1;
+  const size = sampling.norm === 'batch' ? batch : evenBatch(missing, batch, lanes);
+  return { batch: size, workers: Math.min(workers, Math.ceil(missing / size)) };
+}
+
+const makerOf = ({ computing }: GenerateOptions, { device, build }: Generator): Maker => ({
+  version: version(),
+  device,
+  arithmetic: computing.arithmetic,
+  build,
+});
+
+/** What the user should know before the wait. */
+function notes(
+  range: ImageRange,
+  { description, batch, steps }: Generator,
+  maker: Maker,
+  { makers }: Overview,
+): string[] {
+  const there = range.count > 0 ? `, ${range.count} are there` : '';
+  const work = `${range.size - range.count} images${there}; ${description}, batches of ${batch}, ${steps} reverse steps`;
+  const other = makers.find((found) => !isDeepStrictEqual(found, maker));
+  if (!other) return [work];
+  const show = ({ version, device, build }: Maker) => `haze ${version}, ${device}, ${build}`;
+  return [
+    work,
+    `images there were made by ${show(other)}, these are by ${show(maker)}: they are not bit-exact together`,
+  ];
+}
+
+function progressOf(
+  range: ImageRange,
+  maker: ImageMaker,
+  kept: number,
+  start: number,
+): () => GenerateProgress {
+  return () => ({
+    kind: 'progress',
+    done: range.count,
+    total: range.size,
+    exact: kept + maker.done,
+    imagesPerSecond: (1000 * maker.done) / (performance.now() - start),
+    lost: maker.lost,
+  });
+}

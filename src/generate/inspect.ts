@@ -1,0 +1,95 @@
+/** What a folder holds already: read from its manifests, and checked against the files. */
+import { isDeepStrictEqual } from 'node:util';
+import { UsageError } from '../errors.js';
+import { BoundedQueue } from './bounded-queue.js';
+import type { ImageRange } from './image-range.js';
+import {
+  type FileLine,
+  type ImageLine,
+  isHeader,
+  isImage,
+  manifests,
+  readManifest,
+} from './manifest.js';
+import { checkSettings, type Maker, type Settings } from './settings.js';
+import type { Store } from './store.js';
+
+/** The header lines and finished files of a folder. */
+export interface Overview {
+  readonly manifests: readonly string[];
+  readonly makers: readonly Maker[];
+  /** The last header of each manifest. */
+  readonly headers: ReadonlyMap<string, Maker>;
+  readonly files: readonly FileLine[];
+}
+
+/** Reads every manifest of the folder. @throws UsageError when images there were made with other settings */
+export async function survey(out: string, settings: Settings): Promise<Overview> {
+  const makers: Maker[] = [];
+  const headers = new Map<string, Maker>();
+  const files: FileLine[] = [];
+  const paths = await manifests(out);
+  for (const path of paths)
+    for await (const line of readManifest(path)) {
+      if (isImage(line)) continue;
+      if (!isHeader(line)) files.push(line);
+      else {
+        checkSettings(out, line.settings, settings);
+        headers.set(path, line.maker);
+        if (!makers.some((maker) => isDeepStrictEqual(maker, line.maker))) makers.push(line.maker);
+      }
+    }
+  return { manifests: paths, makers, headers, files };
+}
+
+/** Files that are looked at at one time. */
+const HANDS = 4;
+
+/**
+ * Marks the images of the range that a manifest lists and that are what it says.
+ * @returns an image that is there and is not what any manifest says, if there is one
+ */
+export async function markSound(
+  { manifests }: Overview,
+  store: Store,
+  range: ImageRange,
+): Promise<number | undefined> {
+  const damaged = new Set<number>();
+  const check = async ({ index, sha256 }: ImageLine) => {
+    const condition = await store.check(index, sha256);
+    if (condition === 'sound') range.mark(index);
+    else if (condition === 'damaged' && damaged.size < LISTED) damaged.add(index);
+  };
+  const queue = new BoundedQueue(check, { room: HANDS, hands: HANDS });
+  for (const path of manifests)
+    for await (const line of readManifest(path))
+      if (isImage(line) && range.includes(line.index) && !range.has(line.index))
+        await queue.put(line);
+  await queue.drain();
+  return [...damaged].find((image) => !range.has(image));
+}
+
+/** Damaged images that are remembered: one is named, but the lines after may still vouch for some. */
+const LISTED = 1000;
+
+/** @throws UsageError for files that would be replaced, unless the user asked for that with `--resume`. */
+export async function refuseStrangers(
+  out: string,
+  store: Store,
+  range: ImageRange,
+  { headers }: Overview,
+  damaged: number | undefined,
+): Promise<void> {
+  if (damaged !== undefined)
+    throw new UsageError(
+      `--out ${out}: image ${damaged} in ${store.file(damaged)} is not what the manifest says; ` +
+        '--resume makes such images again',
+    );
+  if (headers.size > 0) return;
+  const stranger = await store.occupied(range);
+  if (stranger === undefined) return;
+  throw new UsageError(
+    `--out ${out}: expected a new folder or one with a manifest, got one that holds ${stranger}; ` +
+      'give another --out, or --resume to replace it',
+  );
+}

@@ -1,0 +1,172 @@
+/**
+ * The manifest of a process: which images it finished, one JSON object a line, appended as they come. A header with
+ * settings and build stands before the lines that it holds for. What a crash tore or somebody damaged is passed over:
+ * an image that no sound line vouches for is made again.
+ */
+import { closeSync, createReadStream, fsyncSync, openSync, writeSync } from 'node:fs';
+import { open, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { RunError, UsageError } from '../errors.js';
+import { asRunError, systemCode, systemReason } from '../io/atomic.js';
+import { isObject } from '../io/json.js';
+import type { Shard } from './options.js';
+import type { Maker, Settings } from './settings.js';
+
+export interface HeaderLine {
+  readonly settings: Settings;
+  readonly maker: Maker;
+}
+
+/** A finished image. `sha256` is of its file, or of its pixels where one file holds all. */
+export interface ImageLine {
+  readonly index: number;
+  readonly seed: number;
+  readonly file: string;
+  readonly sha256: string;
+}
+
+/** A finished file of all images. */
+export interface FileLine {
+  readonly file: string;
+  readonly images: number;
+  readonly sha256: string;
+}
+
+export type Line = HeaderLine | ImageLine | FileLine;
+
+export const isHeader = (line: Line): line is HeaderLine => 'settings' in line;
+export const isImage = (line: Line): line is ImageLine => 'index' in line;
+
+const NAME = /^manifest-\d+-of-\d+\.jsonl$/;
+
+export const manifestPath = (out: string, { index, of }: Shard): string =>
+  join(out, `manifest-${index}-of-${of}.jsonl`);
+
+/** Paths of all manifests of a folder, which need not exist. @throws UsageError when it is no folder */
+export async function manifests(out: string): Promise<string[]> {
+  return (await listFolder(out)).filter((name) => NAME.test(name)).map((name) => join(out, name));
+}
+
+/** Names in a folder; none when there is no folder. @throws UsageError when it cannot be read */
+export async function listFolder(out: string): Promise<string[]> {
+  try {
+    return (await readdir(out)).sort();
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return [];
+    throw new UsageError(`--out ${out}: expected a folder to write to: ${systemReason(error)}`);
+  }
+}
+
+/** The sound lines of a manifest, from its first header on; a file of any length in little memory. */
+export async function* readManifest(path: string): AsyncGenerator<Line> {
+  const stream = createReadStream(path, 'utf8');
+  let headed = false;
+  try {
+    for await (const text of createInterface({ input: stream, crlfDelay: Infinity })) {
+      const line = parse(text);
+      if (!line) continue;
+      headed ||= isHeader(line);
+      if (headed) yield line;
+    }
+  } catch (error) {
+    const reason = systemReason(error);
+    if (reason === undefined) throw error;
+    throw new UsageError(`${path}: cannot be read: ${reason}`, { cause: error });
+  } finally {
+    stream.destroy();
+  }
+}
+
+/** Appends to the manifest of this process. */
+export class Manifest {
+  readonly path: string;
+  private file: number | undefined;
+
+  private constructor(path: string, file: number) {
+    this.path = path;
+    this.file = file;
+  }
+
+  /** Opens a manifest or begins one; a torn last line is cut off. @throws RunError */
+  static async open(path: string): Promise<Manifest> {
+    try {
+      await cutTornLine(path);
+      return new Manifest(path, openSync(path, 'a'));
+    } catch (error) {
+      throw asRunError(path, error);
+    }
+  }
+
+  /** Adds a line, whole and at once. @throws RunError when it cannot be written */
+  append(line: Line): void {
+    if (this.file === undefined) throw new RunError(`${this.path}: the manifest is closed`);
+    const bytes = Buffer.from(`${JSON.stringify(line)}\n`);
+    try {
+      for (let at = 0; at < bytes.length; ) at += writeSync(this.file, bytes, at);
+    } catch (error) {
+      throw asRunError(this.path, error);
+    }
+  }
+
+  /** Forces it to disk and closes it; safe to call twice. */
+  close(): void {
+    if (this.file === undefined) return;
+    const file = this.file;
+    this.file = undefined;
+    try {
+      fsyncSync(file);
+    } catch (error) {
+      throw asRunError(this.path, error);
+    } finally {
+      closeSync(file);
+    }
+  }
+}
+
+/** Longer than any line that is ever written. */
+const TAIL = 1 << 16;
+
+async function cutTornLine(path: string): Promise<void> {
+  const file = await open(path, 'a+');
+  try {
+    const { size } = await file.stat();
+    const from = Math.max(0, size - TAIL);
+    const tail = Buffer.alloc(size - from);
+    const { bytesRead } = await file.read(tail, 0, tail.length, from);
+    const end = tail.subarray(0, bytesRead).lastIndexOf('\n') + 1;
+    if (from + end < size) await file.truncate(from + end);
+  } finally {
+    await file.close();
+  }
+}
+
+function parse(text: string): Line | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  return isObject(value) && (soundHeader(value) || soundImage(value) || soundFile(value))
+    ? (value as unknown as Line)
+    : undefined;
+}
+
+const soundHeader = ({ settings, maker }: Record<string, unknown>): boolean =>
+  isObject(settings) &&
+  Object.values(settings).every((v) => typeof v === 'string' || typeof v === 'number') &&
+  isObject(maker) &&
+  Object.values(maker).every((v) => typeof v === 'string');
+
+const soundImage = ({ index, seed, file, sha256 }: Record<string, unknown>): boolean =>
+  Number.isSafeInteger(index) &&
+  Number.isSafeInteger(seed) &&
+  typeof file === 'string' &&
+  typeof sha256 === 'string';
+
+const soundFile = ({ index, file, images, sha256 }: Record<string, unknown>): boolean =>
+  index === undefined &&
+  typeof file === 'string' &&
+  Number.isSafeInteger(images) &&
+  typeof sha256 === 'string';

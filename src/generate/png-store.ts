@@ -1,0 +1,70 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { asRunError, remove, systemCode, writeFileAtomically } from '../io/atomic.js';
+import { sha256 } from '../io/hash.js';
+import { encodePng } from '../io/pictures.js';
+import type { ImageRange } from './image-range.js';
+import { listFolder } from './manifest.js';
+import type { Condition, Store } from './store.js';
+
+/** `000042.png`; more digits where they are needed. */
+const NAME = /^(\d{6,})\.png$/;
+const TEMPORARY = /^\.(\d{6,})\.png\.[0-9a-f]+\.tmp$/;
+
+/** A PNG an image. */
+export class PngStore implements Store {
+  private readonly out: string;
+  private readonly size: number;
+  private readonly channels: 1 | 3;
+
+  constructor(out: string, { size, channels }: { size: number; channels: 1 | 3 }) {
+    this.out = out;
+    this.size = size;
+    this.channels = channels;
+  }
+
+  file(image: number): string {
+    return `${String(image).padStart(6, '0')}.png`;
+  }
+
+  async check(image: number, hash: string): Promise<Condition> {
+    try {
+      return sha256(await readFile(this.path(image))) === hash ? 'sound' : 'damaged';
+    } catch (error) {
+      return systemCode(error) === 'ENOENT' ? 'missing' : 'damaged';
+    }
+  }
+
+  async occupied(range: ImageRange): Promise<string | undefined> {
+    return (await listFolder(this.out)).find((name) => within(range, NAME, name));
+  }
+
+  async begin(range: ImageRange): Promise<void> {
+    for (const name of await listFolder(this.out))
+      if (within(range, TEMPORARY, name)) await remove(join(this.out, name));
+  }
+
+  async write(image: number, pixels: Uint8Array): Promise<string> {
+    const { size, channels } = this;
+    const picture = { data: pixels, count: 1, height: size, width: size, channels } as const;
+    const path = this.path(image);
+    try {
+      const bytes = await encodePng(picture);
+      await writeFileAtomically(path, bytes);
+      return sha256(bytes);
+    } catch (error) {
+      throw asRunError(path, error);
+    }
+  }
+
+  async close(): Promise<void> {}
+
+  private path(image: number): string {
+    return join(this.out, this.file(image));
+  }
+}
+
+function within(range: ImageRange, pattern: RegExp, name: string): boolean {
+  const digits = pattern.exec(name)?.[1];
+  return digits !== undefined && range.includes(Number(digits));
+}

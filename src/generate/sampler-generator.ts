@@ -1,0 +1,58 @@
+import type { AnyArithmetic } from '../device/open.js';
+import type { Sampler } from '../sample/sampler.js';
+import type { Generator } from './generator.js';
+
+/** Batches one after the other by a sampler, on whatever devices it has: what is asked of a U-Net that is not shared. */
+export class SamplerGenerator implements Generator {
+  readonly device: Generator['device'];
+  readonly build: string;
+  readonly lanes = 1;
+  readonly batch: number;
+  readonly steps: number;
+  private readonly sampler: Sampler;
+  private readonly arithmetic: Pick<AnyArithmetic, 'toBytes'>;
+  private done = 0;
+  private disposed = false;
+
+  constructor(
+    sampler: Sampler,
+    arithmetic: Pick<AnyArithmetic, 'toBytes'>,
+    about: Pick<Generator, 'device' | 'build' | 'steps'>,
+  ) {
+    this.sampler = sampler;
+    this.arithmetic = arithmetic;
+    this.device = about.device;
+    this.build = about.build;
+    this.steps = about.steps;
+    this.batch = sampler.batch;
+  }
+
+  get description(): string {
+    return this.sampler.description;
+  }
+
+  async make(_: number, images: Uint32Array): Promise<Uint8Array> {
+    this.done = 0;
+    const last = images.length - 1;
+    const slots = Uint32Array.from({ length: this.batch }, (_, i) => images[Math.min(i, last)]!);
+    await this.sampler.start(slots);
+    for (; this.done < this.steps; this.done++) {
+      await this.sampler.advance(this.done, this.done + 1);
+      // TensorFlow computes in this thread: let files be written and signals be seen between steps.
+      await new Promise((resolve) => setImmediate(resolve));
+      if (this.disposed) throw new Error('the generator was disposed of');
+    }
+    const x = this.sampler.read();
+    return this.arithmetic.toBytes(x.subarray(0, (x.length / this.batch) * images.length));
+  }
+
+  stepsDone(): number {
+    return this.done;
+  }
+
+  async dispose(): Promise<void> {
+    if (this.disposed) return;
+    this.disposed = true;
+    await this.sampler.dispose();
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * Haze as a library: train a diffusion model, sample from it, and write what comes out.
+ *
+ * The command line is made of the same parts, so both give the same bits. Everything here throws the errors below
+ * for what it knows about; messages name a setting by its flag.
+ */
+export type {
+  ComputingConfig,
+  DataConfig,
+  DeviceChoice,
+  DiffusionConfig,
+  Fit,
+  HeldOut,
+  ModelConfig,
+  RunConfig,
+  SamplingConfig,
+  TrainingConfig,
+} from './config/config.js';
+export { PRESETS, type Preset, type PresetName } from './config/presets.js';
+export {
+  makeSchedule,
+  type Schedule,
+  type ScheduleOptions,
+  type ScheduleTables,
+} from './diffusion/schedule.js';
+export {
+  CheckError,
+  EngineError,
+  Interrupted,
+  RunError,
+  ShapeError,
+  UsageError,
+} from './errors.js';
+export { film, grid, type Images, type Layout, type Picture, strip } from './io/grid.js';
+export { type Timing, writeAnimation, writePicture } from './io/pictures.js';
+export { readSafetensors, type Safetensors, writeSafetensors } from './io/safetensors.js';
+export {
+  type RunOptions,
+  type RunSettings,
+  resumeConfig,
+  runConfig,
+} from './library/run-config.js';
+export { type SampleSettings, type Samples, sample } from './library/sample.js';
+export { toImages } from './sample/images.js';
+export type { Frame, SampleEvent, SampleResult } from './sample/options.js';
+export type { TrainEvent, TrainOptions, TrainResult } from './train/options.js';
+export { train } from './train/train.js';
+export { type Architecture, countParameters } from './unet/architecture.js';
+export type { BatchNormMode, Loss } from './unet/device.js';
+export type { F32Tensor, I64Tensor, StateDict, Tensor } from './unet/state.js';

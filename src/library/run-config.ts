@@ -1,0 +1,79 @@
+/** A run's configuration from what a program gives: the same settings, defaults and checks as the command line's. */
+import { join } from 'node:path';
+import type {
+  ComputingConfig,
+  DataConfig,
+  DiffusionConfig,
+  ModelConfig,
+  RunConfig,
+  TrainingConfig,
+} from '../config/config.js';
+import { JsonObject } from '../config/json.js';
+import type { PresetName } from '../config/presets.js';
+import { readRunConfig } from '../config/read.js';
+import { newRunConfig, resumedRunConfig } from '../config/run-config.js';
+import { UsageError } from '../errors.js';
+
+/** Settings of a run. Each is the flag of `haze train` with its name; what is left out has the flag's default. */
+export interface RunSettings
+  extends Partial<ModelConfig>,
+    Partial<DiffusionConfig>,
+    Partial<Omit<DataConfig, 'source' | 'heldOut'>>,
+    Partial<TrainingConfig>,
+    Partial<ComputingConfig> {
+  /** Size, widths and batch in one: `reference` (the default), `small` or `tiny`. */
+  readonly preset?: PresetName;
+  /** Key of all random numbers; default 0. */
+  readonly seed?: number;
+  /** Images kept aside: a folder or file of others, or a share of the data between 0 and 1. */
+  readonly heldOut?: string | number;
+}
+
+export interface RunOptions extends RunSettings {
+  /** A folder of images, an IDX file, a CIFAR-10 binary batch, or `toy-cars`, which are drawn. */
+  readonly data: string;
+}
+
+/**
+ * The configuration of a new run, for `train`.
+ * @throws UsageError naming the setting, what was expected and what was given.
+ */
+export function runConfig({ data, ...settings }: RunOptions): RunConfig {
+  checkData('runConfig', data);
+  return read('runConfig', settings, (source) => newRunConfig(data, source));
+}
+
+/**
+ * The configuration of the run in the folder `out` with changes, for `train` with `resume`. Only `steps`, `epochs`,
+ * `threads`, `device`, `strict`, `saveEvery`, `sampleEvery` and `keep` may change.
+ * @throws UsageError for another change, and where there is no run.
+ */
+export async function resumeConfig(
+  out: string,
+  { data, ...settings }: Partial<RunOptions> = {},
+): Promise<RunConfig> {
+  if (data !== undefined) checkData('resumeConfig', data);
+  const run = await readRunConfig(join(out, 'config.json'));
+  return read('resumeConfig', settings, (source) => resumedRunConfig(out, run, data, source));
+}
+
+function checkData(where: string, data: unknown): void {
+  if (typeof data === 'string' && data !== '') return;
+  const got = data === '' ? 'nothing' : typeof data;
+  throw new UsageError(
+    `${where}.data: expected a folder of images, a data file or toy-cars, got ${got}`,
+  );
+}
+
+/** Reads settings as a config.json is read, where every field may be left out and none be misspelt. */
+function read<T>(
+  where: string,
+  { heldOut, ...rest }: RunSettings,
+  make: (source: JsonObject) => T,
+): T {
+  const aside = heldOut === undefined ? {} : { heldOut: String(heldOut) };
+  const source = new JsonObject(where, { ...rest, ...aside }, 'all');
+  const config = make(source);
+  source.finish();
+  return config;
+}

@@ -1,0 +1,27 @@
+import type { Architecture } from '../unet/architecture.js';
+import type { UnetDevice, UnetInput } from '../unet/device.js';
+import { Comparison, type Group } from './compare.js';
+import type { Fixture } from './fixture.js';
+import type { Images } from './images.js';
+import { constant } from './tolerances.js';
+
+/** A U-Net on its device, with the fixture's one batch. */
+export interface Pass {
+  readonly fixture: Fixture;
+  readonly images: Images;
+  readonly net: Architecture;
+  readonly unet: UnetDevice;
+  readonly input: UnetInput;
+}
+
+/** ε̂ [batch, channel, height, width] against the fixture's tensor `name`. */
+export function compareEpsilon(
+  name: string,
+  { fixture, images: { shape } }: Pass,
+  got: Float32Array,
+  tolerance: number,
+): Group | null {
+  const comparison = new Comparison(name);
+  comparison.add(name, shape, got, fixture.shaped(name, shape).data, constant(tolerance));
+  return comparison.result();
+}

@@ -1,0 +1,8 @@
+/** Haze's own version. */
+import { readFileSync } from 'node:fs';
+
+/** As package.json states it. */
+export function version(): string {
+  const url = new URL('../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(url, 'utf8')) as { version: string }).version;
+}

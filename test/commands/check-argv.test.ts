@@ -1,0 +1,60 @@
+import test from 'ava';
+import { checkArgv } from '../../src/commands/check-argv.js';
+import type { Command } from '../../src/commands/command.js';
+import { UsageError } from '../../src/errors.js';
+
+const command: Command = {
+  name: 'paint',
+  describe: 'Paint',
+  positional: { name: 'canvas', describe: 'What on', optional: false },
+  groups: {
+    'Colours:': {
+      hue: { describe: 'Hue', value: 'N' },
+      mix: { describe: 'Mix', negatable: true },
+      dry: { describe: 'Dry' },
+    },
+  },
+  examples: [],
+  load: () => Promise.reject(new Error('not called')),
+};
+
+const message = (...words: string[]): string => {
+  try {
+    checkArgv(command, words);
+    return 'fine';
+  } catch (error) {
+    return error instanceof UsageError ? error.message : `threw ${String(error)}`;
+  }
+};
+
+test('flags and the positional pass in any order and either form', (t) => {
+  for (const words of [
+    'wall',
+    '--hue 3 wall',
+    'wall --hue=3 --dry',
+    '--no-mix wall --verbose',
+    'wall --hue -5',
+    'wall --hue -.5',
+  ])
+    t.is(message(...words.split(' ').filter(Boolean)), 'fine', words);
+});
+
+test('a value may look like anything but a flag', (t) => {
+  t.is(message('--hue', '-1e-3', 'wall'), 'fine');
+  t.is(message('--hue=--dry', 'wall'), 'fine');
+  t.is(message('--hue', '--dry'), '--hue: expected N, got nothing');
+});
+
+test('what does not belong is named, with what may have been meant', (t) => {
+  t.is(message('--huee', '3'), '--huee: haze paint has no such flag (did you mean --hue?)');
+  t.is(message('--no-dry'), '--no-dry: haze paint has no such flag');
+  t.is(message('--no-mxi'), '--no-mxi: haze paint has no such flag (did you mean --no-mix?)');
+  t.is(message('--transparency'), '--transparency: haze paint has no such flag');
+  t.is(message('--__proto__'), '--__proto__: haze paint has no such flag');
+  t.is(message('--'), '--: haze paint has no such flag');
+  t.is(message('--dry'), '<canvas>: expected what on, got nothing');
+  t.is(message('wall', 'door'), 'paint: unexpected word door');
+  t.is(message('--hue=1', '--hue', '2'), '--hue: given twice');
+  t.is(message('--mix', '--no-mix'), '--mix: given twice');
+  t.is(message('--dry=1'), '--dry: takes no value, got 1');
+});

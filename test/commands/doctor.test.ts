@@ -1,0 +1,36 @@
+import { join } from 'node:path';
+import test from 'ava';
+import { haze } from '../helpers/cli.js';
+import { temporaryFolder } from '../helpers/folder.js';
+
+test('doctor finds what the wasm device needs, each with a line', async (t) => {
+  const { code, stdout } = await haze('.', ['doctor']);
+  t.is(code, 0);
+  for (const what of [
+    'Node',
+    'Processor',
+    'Memory',
+    'Kernels',
+    'Shared memory',
+    'Pictures',
+    'TensorFlow',
+    'Cache',
+  ])
+    t.regex(stdout, new RegExp(`^[✓✗-] ${what} `, 'm'));
+});
+
+test('JSON is alone on stdout, and says of each finding whether it is good', async (t) => {
+  const { stdout } = await haze('.', ['doctor', '--json']);
+  const { ok, findings } = JSON.parse(stdout);
+  t.true(ok);
+  for (const { state, found } of findings) {
+    t.true(['good', 'optional', 'missing'].includes(state));
+    t.true(found.length > 0);
+  }
+});
+
+test('the cache is where HAZE_CACHE says', async (t) => {
+  const folder = join(await temporaryFolder(t), 'cache');
+  const { stdout } = await haze('.', ['doctor'], { HAZE_CACHE: folder });
+  t.true(stdout.includes(folder));
+});

@@ -1,0 +1,147 @@
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import test from 'ava';
+import { temporaryFolder } from '../helpers/folder.js';
+import { folderWithModel, hashes } from '../helpers/generate.js';
+import { haze, startHaze } from '../helpers/haze.js';
+
+/** The command over the model of the test's folder; `steps` of DDIM. */
+const command = (steps: number, ...more: string[]) => [
+  ...['generate', 'model.safetensors', '--size', '16', '--sampler', 'ddim'],
+  ...['--sample-steps', String(steps), ...more],
+];
+
+/** Images that have their final name. */
+const finished = async (folder: string): Promise<string[]> =>
+  (await readdir(folder).catch(() => [])).filter((name) => /^\d+\.png$/.test(name));
+
+/** Waits until some images are there, and not all. */
+async function untilSome(folder: string): Promise<void> {
+  while ((await finished(folder)).length < 3) await setTimeout(5);
+}
+
+test('Bad flags exit with 2, say what was expected in a line or two, and leave nothing behind', async (t) => {
+  const cwd = await folderWithModel(t);
+  await writeFile(join(cwd, 'file'), '');
+  await writeFile(join(cwd, 'broken.safetensors'), 'x');
+  await mkdir(join(cwd, 'empty'));
+  const bad: [RegExp, ...string[]][] = [
+    [/--count: expected a whole number/, '--count', '0'],
+    [/--count: expected a whole number/, '--count', '1e12'],
+    [/--batch: expected a whole number/, '--batch', '0'],
+    [/--workers: expected a whole number/, '--workers', 'two'],
+    [/--workers: expected as many as --threads, 2, got 3/, '--workers', '3', '--threads', '2'],
+    ...['0/2', '3/2', '1', '1/0', 'a/b', '-1/2', '1/2/3'].map((shard): [RegExp, ...string[]] => [
+      /--shard: expected i\/n/,
+      `--shard=${shard}`,
+    ]),
+    [/--format: expected one of png, npz, safetensors, got jpg/, '--format', 'jpg'],
+    [/--count: npz holds at most/, '--format', 'npz', '--count', '50000000'],
+    [/--out file: expected a folder/, '--out', 'file'],
+    [/--resum/, '--resum'],
+  ];
+  for (const [message, ...flags] of bad) {
+    const { code, stderr, stdout } = await haze(command(4, ...flags), { cwd });
+    t.is(code, 2, stderr);
+    t.regex(stderr, message);
+    t.true(stderr.trim().split('\n').length <= 2, stderr);
+    t.is(stdout, '');
+  }
+  for (const model of ['none.safetensors', 'broken.safetensors', 'empty']) {
+    const { code, stderr } = await haze(['generate', model], { cwd });
+    t.is(code, 2, stderr);
+  }
+  t.deepEqual((await readdir(cwd)).sort(), [
+    'broken.safetensors',
+    'empty',
+    'file',
+    'model.safetensors',
+  ]);
+});
+
+test('The command says how much it made, and a second time that all is there', async (t) => {
+  const cwd = await folderWithModel(t);
+  const first = await haze(command(4, '--count', '5', '--out', 'a'), { cwd });
+  t.is(first.code, 0, first.stderr);
+  t.regex(first.stdout, /^a: 5 images made in .* s, .* images\/s; 0 kept\n$/);
+  t.regex(first.stderr, /5 images; wasm \((relaxed|strict) SIMD, \d+ workers?\), batches of/);
+  t.regex(first.stderr, /image 5\/5 · .* images\/s/);
+  const again = await haze(command(4, '--count', '5', '--out', 'a'), { cwd });
+  t.is(again.stdout, 'a: 0 images made; 5 kept\n');
+  const other = await haze(command(4, '--count', '5', '--out', 'a', '--seed', '1'), { cwd });
+  t.is(other.code, 2);
+  t.regex(
+    other.stderr,
+    /^haze: --seed: the images in a were made with 0, got 1; give another --out\n$/,
+  );
+});
+
+test('A process that is killed leaves whole files, and the next makes the identical set', async (t) => {
+  const cwd = await folderWithModel(t);
+  const args = (out: string) => command(40, '--count', '60', '--batch', '1', '--out', out);
+  t.is((await haze(args('whole'), { cwd })).code, 0);
+  const expected = await hashes(join(cwd, 'whole'));
+  for (let round = 0; round < 2; round++) {
+    const { process: child, exit } = startHaze(args('killed'), { cwd });
+    const before = (await finished(join(cwd, 'killed'))).length;
+    while ((await finished(join(cwd, 'killed'))).length < before + 3) await setTimeout(5);
+    child.kill('SIGKILL');
+    t.is((await exit).code, null);
+    const found = await hashes(join(cwd, 'killed'));
+    for (const name of await finished(join(cwd, 'killed'))) t.is(found[name], expected[name]);
+  }
+  const last = await haze([...args('killed'), '--resume'], { cwd });
+  t.is(last.code, 0, last.stderr);
+  t.deepEqual(await hashes(join(cwd, 'killed')), expected);
+});
+
+test('Ctrl-C exits with 130 and says what is finished, which is kept', async (t) => {
+  const cwd = await folderWithModel(t);
+  const args = command(40, '--count', '200', '--batch', '1', '--out', 'a');
+  const { process: child, exit } = startHaze(args, { cwd });
+  await untilSome(join(cwd, 'a'));
+  child.kill('SIGINT');
+  const { code, stderr } = await exit;
+  t.is(code, 130, stderr);
+  const kept = Number(/interrupted; (\d+) of 200 images are finished/.exec(stderr)?.[1]);
+  t.is(Object.keys(await hashes(join(cwd, 'a'))).length, kept);
+  const manifest = await readFile(join(cwd, 'a', 'manifest-1-of-1.jsonl'), 'utf8');
+  t.is(manifest.trim().split('\n').length, kept + 1);
+});
+
+test('A worker thread that dies in the middle is replaced, and the files are the same', async (t) => {
+  const cwd = await folderWithModel(t);
+  const args = (out: string) => command(100, '--count', '24', '--batch', '4', '--out', out);
+  t.is((await haze([...args('whole'), '--workers', '2'], { cwd })).code, 0);
+  const preload = join(await temporaryFolder(t), 'kill.cjs');
+  await writeFile(preload, KILLER);
+  const env = { NODE_OPTIONS: `--require ${preload}` };
+  const { exit } = startHaze([...args('out'), '--workers', '2'], { cwd, env });
+  const { code, stderr } = await exit;
+  t.is(code, 0, stderr);
+  t.regex(stderr, /worker \d stopped while running \w+: .*; images \d+ to \d+ are made again/);
+  t.regex(stderr, /1 worker lost/);
+  t.deepEqual(await hashes(join(cwd, 'out')), await hashes(join(cwd, 'whole')));
+});
+
+/** Ends the first worker thread of a process once the first image is on disk. */
+const KILLER = `
+const threads = require('node:worker_threads');
+const fs = require('node:fs');
+if (threads.isMainThread) {
+  let first;
+  threads.Worker = class extends threads.Worker {
+    constructor(...args) {
+      super(...args);
+      first ??= this;
+    }
+  };
+  const timer = setInterval(() => {
+    if (!fs.existsSync('out/000000.png') && !fs.existsSync('out/000004.png')) return;
+    clearInterval(timer);
+    first.terminate();
+  }, 2);
+  timer.unref();
+}
+`;

@@ -1,0 +1,138 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test from 'ava';
+import { planModelMemory } from '../../src/commands/memory-plan.js';
+import { PRESETS } from '../../src/config/presets.js';
+import { writeSafetensors } from '../../src/io/safetensors.js';
+import { stateShapes } from '../../src/unet/from-state.js';
+import { elements, type StateDict } from '../../src/unet/state.js';
+import { fixturePath, haze, refuses } from '../helpers/cli.js';
+import { temporaryFolder } from '../helpers/folder.js';
+
+const inspect = async (...args: string[]) => {
+  const { code, stdout, stderr } = await haze('.', ['inspect', '--json', ...args]);
+  if (code !== 0) throw new Error(stderr);
+  return JSON.parse(stdout);
+};
+
+/** Weights of zeros. */
+const zeros = (a: Parameters<typeof stateShapes>[0]): StateDict =>
+  new Map(
+    [...stateShapes(a)].map(([name, shape]) => [
+      name,
+      shape.length === 0
+        ? { dtype: 'I64', shape, data: new BigInt64Array(1) }
+        : { dtype: 'F32', shape, data: new Float32Array(elements(shape)) },
+    ]),
+  );
+
+test("the reference's model has 62,438,883 parameters, and 62,433,123 with shared norms", async (t) => {
+  const { code, stdout } = await haze('.', ['inspect']);
+  t.is(code, 0);
+  t.regex(stdout, /^parameters +62,438,883$/m);
+  t.regex(stdout, /^downs\.0\.conv1 +conv +\[128, 64, 3, 3\] +64 → 64 +73,856 +604 MFLOP$/m);
+  t.is((await inspect('--norm', 'shared')).parameters, 62_433_123);
+});
+
+test('JSON has layers that add up, operations, and the memory plan of the batch', async (t) => {
+  const { layers, parameters, memory, flopsPerImage } = await inspect(
+    '--preset',
+    'tiny',
+    '--batch',
+    '8',
+    '--threads',
+    '3',
+  );
+  const sum = (list: number[]) => list.reduce((a, b) => a + b, 0);
+  t.is(sum(layers.map((layer: { parameters: number }) => layer.parameters)), parameters);
+  t.true(flopsPerImage.training > 2.5 * flopsPerImage.forward);
+  t.deepEqual([memory.batch, memory.threads], [8, 3]);
+  t.true(sum(Object.values(memory.training.groups)) <= memory.training.total);
+});
+
+test('the memory plan names the largest batch that fits', (t) => {
+  const { model } = PRESETS.reference;
+  const plan = planModelMemory(model, 300, 128, 2);
+  const total = (batch: number) => planModelMemory(model, 300, batch, 2).training.total;
+  t.true(total(plan.largestBatch) <= plan.limit);
+  t.true(total(plan.largestBatch + 1) > plan.limit);
+  t.true(plan.sampling.total < plan.training.total);
+});
+
+test('the architecture of bare weights is read off their shapes', async (t) => {
+  const path = join(await temporaryFolder(t), 'model.safetensors');
+  await writeSafetensors(
+    path,
+    zeros({ widths: [4, 6, 9], channels: 1, timeDim: 8, norm: 'shared' }),
+  );
+  const { model, run } = await inspect(path, '--size', '20');
+  t.deepEqual(model, { widths: [4, 6, 9], channels: 1, timeDim: 8, norm: 'shared', size: 20 });
+  t.is(run, null);
+  await refuses(
+    t,
+    ['inspect', path, '--widths', '4,6'],
+    /--widths: .*model\.safetensors has 4,6,9, got 4,6/,
+  );
+  await refuses(t, ['inspect', path, '--size', '18'], /--size: 3 widths .* multiple of 4; got 18/);
+  await refuses(t, ['inspect', path, '--preset', 'tiny'], /--preset: .* is a model already/);
+});
+
+test('weights with a tensor of another shape are refused by its name', async (t) => {
+  const path = join(await temporaryFolder(t), 'odd.safetensors');
+  const state = new Map(zeros({ widths: [4, 6], channels: 3, timeDim: 8, norm: 'separate' }));
+  state.delete('ups.0.bnorm2.running_var');
+  await writeSafetensors(path, state);
+  await refuses(
+    t,
+    ['inspect', path],
+    /odd\.safetensors: ups\.0\.bnorm2\.running_var: expected a tensor of this name, got none/,
+  );
+});
+
+test('any other safetensors file is listed by its header', async (t) => {
+  const { code, stdout } = await haze('.', [
+    'inspect',
+    fixturePath('schedule_linear_T300.safetensors'),
+  ]);
+  t.is(code, 0);
+  t.regex(stdout, /: 8 tensors, 2,400 values\n(.*\n)*abar +F32 +\[300\]\n/);
+  await refuses(
+    t,
+    ['inspect', fixturePath('unet_rgb_16.safetensors'), '--size', '16'],
+    /--size: .* holds no model/,
+  );
+});
+
+test('names from a file cannot drive the terminal', async (t) => {
+  const path = join(await temporaryFolder(t), 'hostile.safetensors');
+  await writeSafetensors(
+    path,
+    new Map([['\u001b[2Jcleared', { dtype: 'F32', shape: [1], data: new Float32Array(1) }]]),
+  );
+  const { stdout } = await haze('.', ['inspect', path]);
+  t.regex(stdout, /\?\[2Jcleared/);
+});
+
+test('what is no model is refused', async (t) => {
+  const folder = await temporaryFolder(t);
+  const junk = join(folder, 'junk.safetensors');
+  await writeFile(junk, 'neither here nor there');
+  await refuses(t, ['inspect', junk], /junk\.safetensors: expected a safetensors header/);
+  await refuses(
+    t,
+    ['inspect', folder],
+    /expected a run \(config\.json\), a checkpoint .*, got a folder with neither/,
+  );
+  await refuses(
+    t,
+    ['inspect', join(folder, 'none')],
+    /expected a model, got none: no such file or folder/,
+  );
+  const pickle = join(folder, 'weights.pth');
+  await writeFile(pickle, 'PK\u0003\u0004rest');
+  await refuses(
+    t,
+    ['inspect', pickle],
+    /PyTorch pickle.*Convert it once:\n +python -c ".*torch\.load.*" .*weights\.pth .*weights\.safetensors/,
+  );
+});

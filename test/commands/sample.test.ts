@@ -1,0 +1,143 @@
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test from 'ava';
+import sharp from 'sharp';
+import { Args } from '../../src/config/args.js';
+import type { RunConfig } from '../../src/config/config.js';
+import { newRunConfig } from '../../src/config/run-config.js';
+import { CounterRandom } from '../../src/diffusion/random.js';
+import { writeCheckpoint } from '../../src/io/checkpoint.js';
+import { createRun } from '../../src/io/run.js';
+import { writeSafetensors } from '../../src/io/safetensors.js';
+import { initialState } from '../../src/unet/initial-state.js';
+import { haze, refuses } from '../helpers/cli.js';
+import { temporaryFolder } from '../helpers/folder.js';
+
+const config: RunConfig = newRunConfig(
+  'toy-cars',
+  new Args({ size: '8', widths: '4,8', timesteps: '12', batch: '4' }),
+);
+const state = initialState(config.model, new CounterRandom(3));
+
+/** A folder with an untrained run, `run`, and its weights, `bare.safetensors`. */
+async function workplace(t: Parameters<typeof temporaryFolder>[0]): Promise<string> {
+  const folder = await temporaryFolder(t);
+  const run = join(folder, 'run');
+  await createRun(run, { ...config });
+  const optimizer = { step: 0, m: new Map(), v: new Map() };
+  await writeCheckpoint(run, 7, { model: state, optimizer, state: {} }, 1);
+  await writeSafetensors(join(folder, 'bare.safetensors'), state);
+  return folder;
+}
+
+const size = async (path: string) => {
+  const { width, height, pages } = await sharp(path).metadata();
+  return [width, height, pages ?? 1];
+};
+
+test('a run gives a grid, a film and an animation of the sizes asked for', async (t) => {
+  const folder = await workplace(t);
+  const files = ['--out', 'grid.png', '--film', 'film.png', '--gif', 'all.gif'];
+  const { code, stdout, stderr } = await haze(folder, [
+    'sample',
+    'run',
+    '--count',
+    '5',
+    '--threads',
+    '1',
+    ...files,
+  ]);
+  t.is(code, 0, stderr);
+  t.is(
+    stdout,
+    'grid.png: 5 images\nfilm.png: from noise to image\nall.gif: coming out of the noise\n',
+  );
+  const cell = 8 * 12 + 2;
+  t.deepEqual(await size(join(folder, 'grid.png')), [3 * cell + 2, 2 * cell + 2, 1]);
+  t.deepEqual(await size(join(folder, 'film.png')), [10 * cell + 2, 4 * cell + 2, 1]);
+  t.is((await size(join(folder, 'all.gif')))[2], 13);
+});
+
+test('the same seed draws the same pictures from the run, its checkpoint and its bare weights', async (t) => {
+  const folder = await workplace(t);
+  const draw = async (model: string, ...flags: string[]) => {
+    const { code, stderr } = await haze(folder, [
+      'sample',
+      model,
+      '--count',
+      '2',
+      '--seed',
+      '5',
+      '--threads',
+      '2',
+      ...flags,
+    ]);
+    t.is(code, 0, stderr);
+    return readFile(join(folder, 'samples.png'));
+  };
+  const first = await draw('run');
+  t.deepEqual(await draw('run/checkpoints/step-7'), first);
+  t.deepEqual(await draw('bare.safetensors', '--size', '8', '--timesteps', '12'), first);
+  t.notDeepEqual(await draw('run', '--sampler', 'ddim', '--sample-steps', '4'), first);
+});
+
+test("a flag against the run's own settings is refused, one that repeats them is not", async (t) => {
+  const folder = await workplace(t);
+  const run = join(folder, 'run');
+  await refuses(t, ['sample', run, '--size', '16'], /--size: .*run has 8, got 16/);
+  await refuses(t, ['sample', run, '--timesteps', '300'], /--timesteps: .*run has 12, got 300/);
+  await refuses(
+    t,
+    ['sample', run, '--sampler', 'ddim', '--sample-steps', '13'],
+    /--sample-steps: expected a whole number from 1 to 12, got 13/,
+  );
+  t.is((await haze(folder, ['sample', 'run', '--size', '8', '--count', '1'])).code, 0);
+});
+
+test('pictures that cannot be written are refused before anything is drawn', async (t) => {
+  const folder = await workplace(t);
+  const run = join(folder, 'run');
+  await refuses(
+    t,
+    ['sample', run, '--out', 'grid.jpg'],
+    /--out: expected a name ending in \.png, \.webp or \.gif, got grid\.jpg/,
+  );
+  await refuses(
+    t,
+    ['sample', run, '--film', 'none/film.png'],
+    /--film: expected a file in an existing folder/,
+  );
+  await refuses(
+    t,
+    ['sample', run, '--gif', 'film.png'],
+    /--gif: expected a name ending in \.gif or \.webp, got film\.png/,
+  );
+  await refuses(
+    t,
+    ['sample', run, '--count', '0'],
+    /--count: expected a whole number from 1 to 65536, got 0/,
+  );
+  await mkdir(join(folder, 'taken.png'));
+  const { code, stderr } = await haze(folder, ['sample', 'run', '--out', 'taken.png']);
+  t.is(code, 2, stderr);
+  await t.throwsAsync(stat(join(folder, 'samples.png')));
+});
+
+test('what is no model is refused', async (t) => {
+  const folder = await workplace(t);
+  await refuses(
+    t,
+    ['sample'],
+    /<model>: expected a run, a checkpoint folder or a \.safetensors file, got nothing/,
+  );
+  await refuses(t, ['sample', join(folder, 'none')], /expected a model, got none/);
+  await refuses(
+    t,
+    ['sample', join(folder, 'bare.safetensors'), '--size', '9'],
+    /--size: 2 widths .* multiple of 2; got 9/,
+  );
+  const damaged = join(folder, 'run/checkpoints/step-7/model.safetensors');
+  const bytes = await readFile(damaged);
+  await writeFile(damaged, bytes.subarray(0, bytes.length - 1));
+  await refuses(t, ['sample', join(folder, 'run')], /model\.safetensors: /);
+});

@@ -1,0 +1,127 @@
+import test from 'ava';
+import { Args, kebab } from '../../src/config/args.js';
+import { UsageError } from '../../src/errors.js';
+
+const error = (read: () => unknown): string => {
+  try {
+    return `accepted ${JSON.stringify(read())}`;
+  } catch (thrown) {
+    return thrown instanceof UsageError ? thrown.message : `threw ${String(thrown)}`;
+  }
+};
+
+const whole = (text: string, range = {}) => new Args({ n: text }).whole('n', range);
+const real = (text: string, range = {}) => new Args({ n: text }).real('n', range);
+
+test('whole numbers are read in decimal', (t) => {
+  t.is(whole('20'), 20);
+  t.is(whole('1e3'), 1000);
+  t.is(whole('+7'), 7);
+  t.is(whole('0'), 0);
+  t.is(new Args({}).whole('n', {}), undefined);
+});
+
+test('what is not a whole number of the range is refused with what was expected and got', (t) => {
+  for (const text of [
+    'abc',
+    '1.5',
+    '1e999',
+    'NaN',
+    'Infinity',
+    '0x10',
+    '1_000',
+    '١',
+    ' 3',
+    '3 ',
+    '--',
+  ])
+    t.is(
+      error(() => whole(text, { min: 1 })),
+      `--n: expected a whole number of 1 or more, got ${text}`,
+    );
+  t.is(
+    error(() => whole('-3', { min: 0 })),
+    '--n: expected a whole number of 0 or more, got -3',
+  );
+  t.is(
+    error(() => whole('9', { min: 1, max: 8 })),
+    '--n: expected a whole number from 1 to 8, got 9',
+  );
+  t.is(
+    error(() => whole('5', { min: 4, even: true })),
+    '--n: expected an even whole number of 4 or more, got 5',
+  );
+  t.is(
+    error(() => whole('')),
+    '--n: expected a value, got nothing',
+  );
+  t.is(
+    error(() => whole('9007199254740993')),
+    '--n: expected a whole number, got 9007199254740993',
+  );
+});
+
+test('numbers keep to open and closed ends', (t) => {
+  t.is(real('1e-3', { above: 0, max: 1 }), 0.001);
+  t.is(real('.5'), 0.5);
+  t.is(
+    error(() => real('0', { above: 0, max: 1 })),
+    '--n: expected a number above 0 and at most 1, got 0',
+  );
+  t.is(
+    error(() => real('1', { above: 0, below: 1 })),
+    '--n: expected a number above 0 and below 1, got 1',
+  );
+  t.is(
+    error(() => real('1e999', { min: 0 })),
+    '--n: expected a number of 0 or more, got 1e999',
+  );
+});
+
+test('lists are numbers between commas, each held to the range', (t) => {
+  const widths = (text: string) => new Args({ widths: text }).wholes('widths', { min: 1 });
+  t.deepEqual(widths('16,32,64'), [16, 32, 64]);
+  for (const text of ['16,', '16,,32', '16;32', '16,0', '16, 32'])
+    t.is(
+      error(() => widths(text)),
+      `--widths: expected a whole number of 1 or more between commas, got ${text}`,
+    );
+});
+
+test('names are looked up by their flag, in kebab case or as renamed', (t) => {
+  t.is(kebab('sampleEvery'), 'sample-every');
+  const args = new Args({ 'beta-start': '0.1', bn: 'batch' });
+  t.is(args.real('betaStart', {}), 0.1);
+  t.is(args.renamed({ norm: 'bn' }).oneOf('norm', ['running', 'batch']), 'batch');
+  t.is(args.renamed({ norm: 'bn' }).where('norm'), '--bn');
+});
+
+test('an unknown value gets the choices, and a suggestion where one is near', (t) => {
+  const norm = (text: string) =>
+    error(() => new Args({ norm: text }).oneOf('norm', ['separate', 'shared']));
+  t.is(
+    norm('seperate'),
+    '--norm: expected one of separate, shared, got seperate (did you mean separate?)',
+  );
+  t.is(
+    norm('SHARED'),
+    '--norm: expected one of separate, shared, got SHARED (did you mean shared?)',
+  );
+  t.is(norm('layer'), '--norm: expected one of separate, shared, got layer');
+});
+
+test('a message shows what was given on one line, cut to a readable length', (t) => {
+  t.is(
+    error(() => whole(`1\n2\u001b[31m`)),
+    '--n: expected a whole number, got 1?2?[31m',
+  );
+  t.true(error(() => whole('x'.repeat(5000))).length < 120);
+});
+
+test('a positional argument that is missing says what was expected there', (t) => {
+  t.is(new Args({ data: 'photos' }).positional('data', 'images'), 'photos');
+  t.is(
+    error(() => new Args({}).positional('data', 'images')),
+    '<data>: expected images, got nothing',
+  );
+});

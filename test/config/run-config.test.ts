@@ -1,0 +1,192 @@
+import { resolve } from 'node:path';
+import test from 'ava';
+import { Args } from '../../src/config/args.js';
+import type { RunConfig } from '../../src/config/config.js';
+import { newRunConfig, resumedRunConfig } from '../../src/config/run-config.js';
+import { UsageError } from '../../src/errors.js';
+
+const fresh = (flags: Record<string, string | boolean> = {}, source = 'toy-cars'): RunConfig =>
+  newRunConfig(source, new Args(flags));
+
+const resumed = (flags: Record<string, string | boolean>, source?: string, run = fresh()) =>
+  resumedRunConfig('runs/1', run, source, new Args(flags));
+
+const message = (make: () => unknown): string => {
+  try {
+    return `accepted ${JSON.stringify(make())}`;
+  } catch (error) {
+    return error instanceof UsageError ? error.message : `threw ${String(error)}`;
+  }
+};
+
+test("without flags a run is the reference's", (t) => {
+  const run = fresh();
+  t.deepEqual(run.model, {
+    size: 64,
+    widths: [64, 128, 256, 512, 1024],
+    channels: 3,
+    timeDim: 32,
+    norm: 'separate',
+  });
+  t.deepEqual(run.diffusion, {
+    timesteps: 300,
+    schedule: 'linear',
+    betaStart: 1e-4,
+    betaEnd: 0.02,
+    loss: 'l1',
+  });
+  t.deepEqual([run.training.batch, run.training.lr, run.training.epochs], [128, 1e-3, 100]);
+  t.deepEqual([run.data.flip, run.data.fit, run.seed], [true, 'squash', 0]);
+});
+
+test('a preset sets model and batch, and single flags go before it', (t) => {
+  const run = fresh({ preset: 'tiny', batch: '8', channels: '1' });
+  t.deepEqual(run.model.widths, [16, 32, 64, 128]);
+  t.deepEqual([run.model.size, run.model.channels, run.training.batch], [32, 1, 8]);
+});
+
+test('--steps takes the place of the default epochs', (t) => {
+  t.deepEqual(
+    [fresh({ steps: '20' }).training.steps, fresh({ steps: '20' }).training.epochs],
+    [20, null],
+  );
+  t.regex(
+    message(() => fresh({ steps: '20', epochs: '2' })),
+    /--epochs and --steps/,
+  );
+});
+
+test('paths are kept absolute, so that a resume from elsewhere finds them', (t) => {
+  t.is(fresh({}, 'photos').data.source, resolve('photos'));
+  t.deepEqual(fresh({ 'held-out': 'test' }).data.heldOut, { source: resolve('test') });
+  t.is(fresh({ init: 'w.safetensors' }).training.init, resolve('w.safetensors'));
+});
+
+test('--held-out is a fraction when it is a number', (t) => {
+  t.deepEqual(fresh({ 'held-out': '0.25' }).data.heldOut, { fraction: 0.25 });
+  for (const text of ['0', '1', '1.5', '-0.1', 'Infinity'])
+    t.regex(
+      message(() => fresh({ 'held-out': text })),
+      /--held-out: expected a folder, or a fraction above 0 and below 1/,
+    );
+});
+
+test('what does not go together is refused', (t) => {
+  t.regex(
+    message(() => fresh({ schedule: 'cosine', 'beta-start': '0.1' })),
+    /--beta-start: belongs to --schedule linear/,
+  );
+  t.regex(
+    message(() => fresh({ 'beta-start': '0.5', 'beta-end': '0.1' })),
+    /--beta-end: expected at least --beta-start/,
+  );
+  t.regex(
+    message(() => fresh({ eager: true })),
+    /--eager: belongs to --device tensorflow/,
+  );
+  t.regex(
+    message(() => fresh({ size: '40' })),
+    /--size: 5 widths halve the image 4 times/,
+  );
+  t.regex(
+    message(() => fresh({ widths: '64' })),
+    /--widths: expected two or more widths, got 1/,
+  );
+});
+
+test('a resume without flags is the run itself', (t) => {
+  t.deepEqual(resumed({}), fresh());
+  t.deepEqual(resumed({}, 'toy-cars'), fresh());
+});
+
+test('a resume may change what does not change the model', (t) => {
+  const flags = {
+    steps: '30',
+    threads: '1',
+    device: 'auto',
+    strict: true,
+    'save-every': '7',
+    'sample-every': '0',
+    keep: '9',
+  };
+  const { training, computing } = resumed(flags);
+  t.deepEqual(
+    [training.steps, training.epochs, training.saveEvery, training.sampleEvery, training.keep],
+    [30, null, 7, 0, 9],
+  );
+  t.deepEqual([computing.threads, computing.device, computing.strict], [1, 'auto', true]);
+  t.is(resumed({ epochs: '3' }, undefined, fresh({ steps: '5' })).training.steps, null);
+});
+
+test("a resume may repeat the run's own settings", (t) => {
+  t.notThrows(() =>
+    resumed({ lr: '0.001', size: '64', preset: 'reference', flip: true }, 'toy-cars'),
+  );
+});
+
+test("anything else is refused by its flag, with the run's value and the one given", (t) => {
+  const cases: [flags: Record<string, string | boolean>, expected: string][] = [
+    [{ size: '32' }, '--size: the run in runs/1 has 64, got 32'],
+    [{ channels: '1' }, '--channels: the run in runs/1 has 3, got 1'],
+    [{ widths: '8,16' }, '--widths: the run in runs/1 has 64,128,256,512,1024, got 8,16'],
+    [{ 'time-dim': '16' }, '--time-dim: the run in runs/1 has 32, got 16'],
+    [{ norm: 'shared' }, '--norm: the run in runs/1 has separate, got shared'],
+    [{ timesteps: '10' }, '--timesteps: the run in runs/1 has 300, got 10'],
+    [{ schedule: 'cosine' }, '--schedule: the run in runs/1 has linear, got cosine'],
+    [{ 'beta-start': '0.001' }, '--beta-start: the run in runs/1 has 0.0001, got 0.001'],
+    [{ 'beta-end': '0.03' }, '--beta-end: the run in runs/1 has 0.02, got 0.03'],
+    [{ loss: 'l2' }, '--loss: the run in runs/1 has l1, got l2'],
+    [{ fit: 'crop' }, '--fit: the run in runs/1 has squash, got crop'],
+    [{ flip: false }, '--flip: the run in runs/1 has on, got off'],
+    [{ 'held-out': '0.1' }, '--held-out: the run in runs/1 has none, got 0.1'],
+    [{ batch: '8' }, '--batch: the run in runs/1 has 128, got 8'],
+    [{ lr: '0.1' }, '--lr: the run in runs/1 has 0.001, got 0.1'],
+    [{ init: '/w.safetensors' }, '--init: the run in runs/1 has none, got /w.safetensors'],
+    [{ seed: '1' }, '--seed: the run in runs/1 has 0, got 1'],
+    [{ arithmetic: 'tensorflow' }, '--arithmetic: the run in runs/1 has wasm, got tensorflow'],
+  ];
+  for (const [flags, expected] of cases)
+    t.true(message(() => resumed(flags)).startsWith(expected), expected);
+  t.true(
+    message(() => resumed({}, '/photos')).startsWith(
+      '<data>: the run in runs/1 has toy-cars, got /photos',
+    ),
+  );
+});
+
+test('a preset against the run is refused by what it would change', (t) => {
+  t.regex(
+    message(() => resumed({ preset: 'tiny' })),
+    /^--size: the run in runs\/1 has 64, got 32 \(of --preset tiny\)/,
+  );
+});
+
+const NUMBERS: Readonly<Record<string, readonly string[]>> = {
+  size: ['0', '-16', '12.5', 'abc', '1e999', '30', '5000', 'NaN'],
+  channels: ['0', '2', '4', 'rgb'],
+  widths: ['64', '64,0', '64,-8', '64,x', '64,,128', '8.5,16'],
+  'time-dim': ['0', '3', '2', '31', '-32', 'x'],
+  timesteps: ['0', '-1', '1.5', 'x', '1e9'],
+  'beta-start': ['0', '-0.1', '1', '2', 'x'],
+  'beta-end': ['0', '1', '0.00001', 'x'],
+  batch: ['0', '-1', '1.5', 'x', '1e9'],
+  lr: ['0', '-0.001', 'x', '1e999', '2'],
+  epochs: ['0', '-1', '0.5', 'x'],
+  steps: ['0', '-1', '0.5', 'x', '1e999'],
+  'save-every': ['-1', '0.5', 'x'],
+  'sample-every': ['-1', '0.5', 'x'],
+  keep: ['0', '-1', 'x'],
+  'held-out': ['0', '1', '1.5', '-0.5'],
+  threads: ['0', '-1', '1.5', 'x', '1000'],
+  seed: ['-1', '1.5', 'x', '1e300'],
+};
+
+for (const [flag, values] of Object.entries(NUMBERS))
+  test(`--${flag} is refused as ${values.join(' ')}`, (t) => {
+    for (const value of values)
+      t.regex(
+        message(() => fresh({ [flag]: value })),
+        new RegExp(`^--${flag}: `),
+        value,
+      );
+  });

@@ -1,0 +1,72 @@
+import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test from 'ava';
+import { type Line, Manifest, manifests, readManifest } from '../../src/generate/manifest.js';
+import { temporaryFolder } from '../helpers/folder.js';
+
+const header = {
+  settings: { seed: 1, format: 'png' },
+  maker: { version: '1', device: 'wasm', arithmetic: 'wasm', build: 'strict' },
+};
+const image = (index: number) => ({ index, seed: 1, file: `${index}.png`, sha256: 'ab' });
+
+async function lines(path: string): Promise<Line[]> {
+  const read: Line[] = [];
+  for await (const line of readManifest(path)) read.push(line);
+  return read;
+}
+
+test('A manifest is read as it was written, over several openings', async (t) => {
+  const path = join(await temporaryFolder(t), 'manifest-1-of-1.jsonl');
+  const written = [header, image(0), image(1), { file: 'images.npz', images: 2, sha256: 'cd' }];
+  for (const line of written) {
+    const manifest = await Manifest.open(path);
+    manifest.append(line);
+    manifest.close();
+    manifest.close();
+  }
+  t.deepEqual(await lines(path), written);
+});
+
+test('A line that a crash tore at any byte is passed over, and cut off before the next', async (t) => {
+  const path = join(await temporaryFolder(t), 'manifest-1-of-1.jsonl');
+  const whole = `${JSON.stringify(header)}\n${JSON.stringify(image(0))}\n`;
+  const last = JSON.stringify(image(1));
+  for (let length = 0; length < last.length; length += 7) {
+    await writeFile(path, whole + last.slice(0, length));
+    t.deepEqual(await lines(path), [header, image(0)]);
+    const manifest = await Manifest.open(path);
+    manifest.append(image(2));
+    manifest.close();
+    t.is(await readFile(path, 'utf8'), `${whole}${JSON.stringify(image(2))}\n`);
+  }
+});
+
+test('Damaged lines are passed over, and no line counts that no header stands before', async (t) => {
+  const path = join(await temporaryFolder(t), 'manifest-1-of-1.jsonl');
+  const bad = [
+    '{',
+    '[]',
+    'null',
+    '{"index":"0"}',
+    '{"settings":3}',
+    '{"file":"x"}',
+    '\u0000\u00ff',
+  ];
+  const text = [image(0), header, image(1)].map((line) => JSON.stringify(line));
+  await writeFile(path, `${[text[0], ...bad, ...text.slice(1), ...bad].join('\n')}\n`);
+  await appendFile(path, `${JSON.stringify(image(2))}\n`);
+  t.deepEqual(await lines(path), [header, image(1), image(2)]);
+});
+
+test('The manifests of a folder are those of all shards, and none where there is no folder', async (t) => {
+  const folder = await temporaryFolder(t);
+  t.deepEqual(await manifests(join(folder, 'none')), []);
+  const names = ['manifest-1-of-2.jsonl', 'manifest-2-of-2.jsonl'];
+  for (const name of [...names, 'manifest.jsonl', '000000.png'])
+    await writeFile(join(folder, name), '');
+  t.deepEqual(
+    await manifests(folder),
+    names.map((name) => join(folder, name)),
+  );
+});

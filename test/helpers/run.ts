@@ -1,0 +1,58 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { RunConfig } from '../../src/config/config.js';
+import type { TrainOptions } from '../../src/train/options.js';
+
+/** Forty grey 16-pixel squares with a bright bar whose place varies, as an IDX file; returns its path. */
+export function writeBars(folder: string, count = 40, side = 16): string {
+  const header = Buffer.alloc(16);
+  [0x803, count, side, side].forEach((word, i) => {
+    header.writeUInt32BE(word, 4 * i);
+  });
+  const pixels = Buffer.alloc(count * side * side, 40);
+  for (let k = 0; k < count; k++)
+    for (let y = 0; y < side; y++)
+      for (let x = 0; x < 4; x++) pixels[(k * side + y) * side + ((k + x) % side)] = 220;
+  const path = join(folder, 'bars.idx');
+  writeFileSync(path, Buffer.concat([header, pixels]));
+  return path;
+}
+
+/** A run of seconds: widths 8, 16 at 16 pixels, batches of 8, five steps an epoch. */
+export function tinyRun(source: string, change: Partial<RunConfig['training']> = {}): RunConfig {
+  return {
+    version: 1,
+    seed: 3,
+    data: { source, fit: 'squash', flip: true, heldOut: null },
+    model: { size: 16, widths: [8, 16], channels: 1, timeDim: 8, norm: 'separate' },
+    diffusion: { schedule: 'linear', timesteps: 20, betaStart: 1e-4, betaEnd: 0.02, loss: 'l1' },
+    training: {
+      batch: 8,
+      lr: 1e-3,
+      epochs: null,
+      steps: 7,
+      saveEvery: 0,
+      sampleEvery: 0,
+      keep: 3,
+      init: null,
+      ...change,
+    },
+    computing: {
+      device: 'wasm',
+      arithmetic: 'wasm',
+      threads: 2,
+      strict: false,
+      eager: false,
+    },
+    chosen: null,
+  };
+}
+
+/** Options of a new run in `out`. */
+export const newRun = (config: RunConfig, out: string): TrainOptions => ({
+  config,
+  out,
+  resume: false,
+  dataBudget: 2 ** 30,
+  requireCuda: false,
+});

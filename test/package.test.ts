@@ -1,0 +1,71 @@
+import { execFile } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import test from 'ava';
+
+const root = new URL('../../', import.meta.url);
+
+interface Manifest {
+  readonly bin: { readonly haze: string };
+  readonly exports: { readonly '.': { readonly types: string; readonly default: string } };
+}
+
+const manifest = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as Manifest;
+
+/** Paths in the tarball that `npm pack` would make. */
+let files: string[];
+
+test.before(async () => {
+  files = await packed();
+});
+
+async function packed(): Promise<string[]> {
+  const shell = process.platform === 'win32';
+  const options = { cwd: fileURLToPath(root), shell, maxBuffer: 2 ** 26 };
+  const { stdout } = await promisify(execFile)('npm', ['pack', '--dry-run', '--json'], options);
+  const [tarball] = JSON.parse(stdout) as { files: { path: string }[] }[];
+  return tarball!.files.map(({ path }) => path);
+}
+
+test('the package holds the program, its types and kernels and what a reader wants, and nothing else', (t) => {
+  const compiled = (name: string) => /^dist\/src\/.+\.(js|d\.ts)$/.test(name);
+  t.deepEqual(files.filter((name) => !compiled(name)).sort(), [
+    'CHANGELOG.md',
+    'LICENSE',
+    'README.md',
+    'dist/assembly/haze.relaxed.wasm',
+    'dist/assembly/haze.strict.wasm',
+    'package.json',
+  ]);
+});
+
+test('every source file is in the package, compiled and declared', (t) => {
+  const packed = new Set(files);
+  const sources = readdirSync(new URL('src', root), { recursive: true, encoding: 'utf8' })
+    .map((name) => name.replaceAll('\\', '/'))
+    .filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'));
+  t.true(sources.length > 100);
+  for (const name of sources)
+    for (const extension of ['js', 'd.ts'])
+      t.true(packed.has(`dist/src/${name.replace(/ts$/, extension)}`), `${name} as .${extension}`);
+});
+
+test('what package.json points at is in the package, and the command can be started', (t) => {
+  const { types, default: main } = manifest.exports['.'];
+  for (const path of [types, main, manifest.bin.haze]) {
+    t.true(existsSync(new URL(path, root)), path);
+    t.true(files.includes(path.replace(/^\.\//, '')), path);
+  }
+  t.regex(readFileSync(new URL(manifest.bin.haze, root), 'utf8'), /^#!\/usr\/bin\/env node\n/);
+});
+
+test("the kernels are packed where the engine looks for them, seen from its compiled module's place", (t) => {
+  const module = readFileSync(new URL('dist/src/engine/module.js', root), 'utf8');
+  const [, pattern] = /new URL\(`([^`]+)`, import\.meta\.url\)/.exec(module)!;
+  for (const build of ['strict', 'relaxed']) {
+    const relative = pattern!.replace(/\$\{build\}/, build);
+    const { pathname } = new URL(relative, 'file:///dist/src/engine/module.js');
+    t.true(files.includes(pathname.slice(1)), pathname);
+  }
+});

@@ -1,0 +1,51 @@
+import { execFile } from 'node:child_process';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import test from 'ava';
+import sharp from 'sharp';
+import { readMetrics } from '../src/io/metrics.js';
+import { temporaryFolder } from './helpers/folder.js';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+const run = promisify(execFile);
+
+/** As strict as a user's compiler can be, with the declarations of the package itself checked. */
+const COMPILER = {
+  compilerOptions: {
+    module: 'nodenext',
+    target: 'es2022',
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    skipLibCheck: false,
+    types: ['node'],
+    typeRoots: [join(root, 'node_modules', '@types')],
+  },
+  files: ['example.ts'],
+};
+
+/** The TypeScript example that follows `<!-- example -->` in the README. */
+async function example(): Promise<string> {
+  const readme = await readFile(join(root, 'README.md'), 'utf8');
+  const found = /<!-- example[^>]*-->\s*```ts\n([\s\S]*?)```/.exec(readme);
+  return found![1]!;
+}
+
+test("the README's example compiles against the package's types, runs, and leaves what it says", async (t) => {
+  const folder = await temporaryFolder(t);
+  await mkdir(join(folder, 'node_modules'));
+  await symlink(root, join(folder, 'node_modules', 'haze'), 'junction');
+  await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
+  await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(COMPILER));
+  await writeFile(join(folder, 'example.ts'), await example());
+  await run(process.execPath, [tsc], { cwd: folder }).catch(({ stdout }) => t.fail(stdout));
+  const { stdout } = await run(process.execPath, ['example.js'], { cwd: folder });
+  t.regex(stdout, /saved in runs[\\/]first[\\/]checkpoints[\\/]step-20/);
+  const metrics = await readMetrics(join(folder, 'runs', 'first', 'metrics.jsonl'));
+  t.is(metrics.length, 20);
+  const { format, width, height } = await sharp(join(folder, 'cars.png')).metadata();
+  t.deepEqual({ format, width, height }, { format: 'png', width: 296, height: 296 });
+});

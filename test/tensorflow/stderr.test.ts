@@ -1,0 +1,14 @@
+import { fileURLToPath } from 'node:url';
+import { command } from '../../src/tensorflow/setup/command.js';
+import { tensorflowTest } from '../helpers/tensorflow.js';
+
+tensorflowTest('libtensorflow loads without a word, and stderr works afterwards', async (t) => {
+  const load = new URL('../../src/tensorflow/load.js', import.meta.url);
+  const script = `
+    const { loadTensorflow } = await import(${JSON.stringify(fileURLToPath(load))});
+    await loadTensorflow();
+    console.error('after');`;
+  const done = await command(process.execPath, ['--input-type=module', '-e', script]);
+  t.is(done?.status, 0);
+  t.is(done?.stderr, 'after\n');
+});

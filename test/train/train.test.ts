@@ -1,0 +1,234 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import type { RunConfig } from '../../src/config/config.js';
+import { parseRunConfig } from '../../src/config/read.js';
+import { Interrupted, RunError, UsageError } from '../../src/errors.js';
+import { readMetrics } from '../../src/io/metrics.js';
+import { readSafetensors, writeSafetensors } from '../../src/io/safetensors.js';
+import type { TrainEvent, TrainOptions } from '../../src/train/options.js';
+import { train } from '../../src/train/train.js';
+import { temporaryFolder } from '../helpers/folder.js';
+import { newRun, tinyRun, writeBars } from '../helpers/run.js';
+
+/** A folder with data, and the options of a run beside it. */
+async function prepared(
+  t: ExecutionContext,
+  change: Partial<RunConfig['training']> = {},
+): Promise<{ folder: string; options: TrainOptions }> {
+  const folder = await temporaryFolder(t);
+  const config = tinyRun(writeBars(folder), change);
+  return { folder, options: newRun(config, join(folder, 'run')) };
+}
+
+const bytes = (folder: string, step: number) =>
+  ['model', 'optimizer'].map((name) =>
+    readFileSync(join(folder, 'checkpoints', `step-${step}`, `${name}.safetensors`)),
+  );
+
+test('a run leaves its config, a line a step, and a checkpoint at the end', async (t) => {
+  const { options } = await prepared(t);
+  const events: TrainEvent[] = [];
+  const result = await train({ ...options, onEvent: (event) => events.push(event) });
+  t.is(result.steps, 7);
+  t.is(result.checkpoint, join(options.out, 'checkpoints', 'step-7'));
+  const config = parseRunConfig(
+    'config',
+    JSON.parse(readFileSync(join(options.out, 'config.json'), 'utf8')),
+  );
+  t.is(config.chosen?.device, 'wasm');
+  t.deepEqual({ ...config, chosen: null }, options.config);
+  const metrics = await readMetrics(join(options.out, 'metrics.jsonl'));
+  t.deepEqual(
+    metrics.map((m) => m.step),
+    [1, 2, 3, 4, 5, 6, 7],
+  );
+  t.deepEqual(
+    metrics.map((m) => m.epoch),
+    [0, 0, 0, 0, 0, 1, 1],
+  );
+  t.is(events.filter((event) => event.kind === 'step').length, 7);
+  t.is(readFileSync(join(options.out, 'checkpoints', 'latest'), 'utf8'), 'step-7\n');
+});
+
+test('the loss falls', async (t) => {
+  const { options } = await prepared(t, { steps: 80, lr: 3e-3 });
+  await train(options);
+  const losses = (await readMetrics(join(options.out, 'metrics.jsonl'))).map((m) =>
+    'loss' in m ? m.loss : Number.NaN,
+  );
+  const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+  t.true(mean(losses.slice(-10)) < 0.85 * mean(losses.slice(0, 10)));
+});
+
+test('threads do not change a bit of model and optimizer', async (t) => {
+  const { folder, options } = await prepared(t);
+  const runs = [1, 2, 3].map((threads) => ({
+    ...options,
+    out: join(folder, `run-${threads}`),
+    config: { ...options.config, computing: { ...options.config.computing, threads } },
+  }));
+  for (const run of runs) await train(run);
+  const [first, ...others] = runs.map(({ out }) => bytes(out, 7));
+  for (const other of others) t.deepEqual(other, first);
+});
+
+test('a run that was stopped and resumed is the run that was not, bit by bit', async (t) => {
+  const { folder, options } = await prepared(t, { steps: 12 });
+  await train(options);
+  const out = join(folder, 'stopped');
+  const controller = new AbortController();
+  const stopped = train({
+    ...options,
+    out,
+    signal: controller.signal,
+    onEvent: (event) => {
+      if (event.kind === 'step' && event.step === 7) controller.abort();
+    },
+  });
+  await t.throwsAsync(stopped, {
+    instanceOf: Interrupted,
+    message: /interrupted at step 7; saved/,
+  });
+  await train({ ...options, out, resume: true });
+  t.deepEqual(bytes(out, 12), bytes(options.out, 12));
+  const losses = async (run: string) =>
+    (await readMetrics(join(run, 'metrics.jsonl'))).map((m) => ('loss' in m ? m.loss : null));
+  t.deepEqual(await losses(out), await losses(options.out));
+});
+
+test('a resume drops the lines that came after its checkpoint', async (t) => {
+  const { options } = await prepared(t);
+  await train(options);
+  const metrics = join(options.out, 'metrics.jsonl');
+  const more = { step: 8, epoch: 1, loss: 1, lr: 1, imagesPerSecond: 1, ms: {} };
+  writeFileSync(metrics, `${readFileSync(metrics, 'utf8')}${JSON.stringify(more)}\n{"step":9,"epo`);
+  const config = { ...options.config, training: { ...options.config.training, steps: 9 } };
+  await train({ ...options, config, resume: true });
+  const steps = (await readMetrics(metrics)).map((m) => m.step);
+  t.deepEqual(steps, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+});
+
+test('a resume whose steps are all taken does nothing and says so', async (t) => {
+  const { options } = await prepared(t);
+  await train(options);
+  const notes: string[] = [];
+  const onEvent = (event: TrainEvent) => {
+    if (event.kind === 'note') notes.push(event.text);
+  };
+  const before = bytes(options.out, 7);
+  const result = await train({ ...options, resume: true, onEvent });
+  t.is(result.loss, null);
+  t.true(notes.includes('nothing to do: 7 of 7 steps are taken'));
+  t.deepEqual(bytes(options.out, 7), before);
+});
+
+test('a resume on the other build goes on and says that bits may differ', async (t) => {
+  const { options } = await prepared(t);
+  await train(options);
+  const warnings: string[] = [];
+  const { config } = options;
+  await train({
+    ...options,
+    resume: true,
+    config: {
+      ...config,
+      training: { ...config.training, steps: 8 },
+      computing: { ...config.computing, strict: true },
+    },
+    onEvent: (event) => {
+      if (event.kind === 'warning') warnings.push(event.text);
+    },
+  });
+  t.is(warnings.length, 1);
+  t.regex(warnings[0]!, /strict SIMD.*no longer bit-exact/);
+});
+
+test('held-out loss is logged at the end of each epoch and of the run, with the same noise each time', async (t) => {
+  const { options } = await prepared(t, { steps: 9, lr: 1e-30 });
+  const data = { ...options.config.data, heldOut: { fraction: 0.2 } };
+  await train({ ...options, config: { ...options.config, data } });
+  const lines = await readMetrics(join(options.out, 'metrics.jsonl'));
+  const aside = lines.flatMap((m) => ('heldOutLoss' in m ? [m] : []));
+  // 32 images train: four steps an epoch.
+  t.deepEqual(
+    aside.map((m) => m.step),
+    [4, 8, 9],
+  );
+  t.true(aside.every((m) => m.heldOutLoss > 0));
+});
+
+test('checkpoints are kept as many as asked, and sample grids drawn when due', async (t) => {
+  const { options } = await prepared(t, { steps: 6, saveEvery: 2, sampleEvery: 3, keep: 2 });
+  await train(options);
+  const names = readdirSync(join(options.out, 'checkpoints')).sort();
+  t.deepEqual(names, ['latest', 'step-4', 'step-6']);
+  t.deepEqual(readdirSync(join(options.out, 'samples')).sort(), ['step-3.png', 'step-6.png']);
+});
+
+test('--init begins with the weights of a file', async (t) => {
+  const { folder, options } = await prepared(t);
+  const { checkpoint } = await train(options);
+  const init = join(checkpoint, 'model.safetensors');
+  const out = join(folder, 'second');
+  const training = { ...options.config.training, init, steps: 1, lr: 1e-30 };
+  const second = await train({ ...options, out, config: { ...options.config, training } });
+  const [before, after] = await Promise.all(
+    [init, join(second.checkpoint, 'model.safetensors')].map((path) => readSafetensors(path)),
+  );
+  t.deepEqual(after?.tensors.get('conv0.weight'), before?.tensors.get('conv0.weight'));
+});
+
+test('--init with weights of another model is an error that leaves nothing behind', async (t) => {
+  const { folder, options } = await prepared(t);
+  const init = join(folder, 'other.safetensors');
+  const data = new Float32Array(9);
+  await writeSafetensors(init, new Map([['conv0.weight', { dtype: 'F32', shape: [9], data }]]));
+  const training = { ...options.config.training, init };
+  const run = train({ ...options, config: { ...options.config, training } });
+  await t.throwsAsync(run, { instanceOf: UsageError });
+  t.false(existsSync(options.out));
+});
+
+test('a run that exists is not written over', async (t) => {
+  const { options } = await prepared(t);
+  await train(options);
+  const before = bytes(options.out, 7);
+  await t.throwsAsync(train(options), { instanceOf: UsageError, message: /--resume/ });
+  t.deepEqual(bytes(options.out, 7), before);
+});
+
+test('fewer images than a batch is an error with both numbers, and nothing is left', async (t) => {
+  const { options } = await prepared(t, { batch: 64 });
+  await t.throwsAsync(train(options), { instanceOf: UsageError, message: /64.*40/ });
+  t.false(existsSync(options.out));
+});
+
+test('a model that does not fit is an error with what is needed, and nothing is left', async (t) => {
+  const { options } = await prepared(t);
+  const model = { ...options.config.model, widths: [4096, 8192] };
+  const run = train({ ...options, config: { ...options.config, model } });
+  await t.throwsAsync(run, {
+    instanceOf: UsageError,
+    message: /memory: this needs .* GiB, available/,
+  });
+  t.false(existsSync(options.out));
+});
+
+test('a loss that is not finite stops the run with its step; the last checkpoint stays', async (t) => {
+  const { options } = await prepared(t, { saveEvery: 1 });
+  await train({
+    ...options,
+    config: { ...options.config, training: { ...options.config.training, steps: 2 } },
+  });
+  const model = join(options.out, 'checkpoints', 'step-2', 'model.safetensors');
+  const { tensors } = await readSafetensors(model);
+  const broken = tensors.get('conv0.bias')!;
+  (broken.data as Float32Array)[0] = Number.NaN;
+  await writeSafetensors(model, tensors);
+  await t.throwsAsync(train({ ...options, resume: true }), {
+    instanceOf: RunError,
+    message: /^step 3: the loss is NaN/,
+  });
+  t.deepEqual(readdirSync(join(options.out, 'checkpoints')).sort(), ['latest', 'step-1', 'step-2']);
+});

@@ -1,0 +1,62 @@
+// `npm start`, on a fresh clone with nothing installed: trains a small model on toy-cars for about three
+// minutes on two cores and draws pictures from it. Each start makes a run of its own; none is overwritten.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { build, install, root } from './prepare.js';
+
+install();
+build();
+
+const number = nextNumber(join(root, 'runs'));
+const folder = join('runs', String(number));
+const at = (name) => join(folder, name);
+// Another seed for each run: other weights, other cars.
+const seed = ['--seed', String(number - 1)];
+
+const began = Date.now();
+haze('train', 'toy-cars', '--preset', 'tiny', '--steps', '800', '--out', folder, ...seed);
+const minutes = ((Date.now() - began) / 60000).toFixed(1);
+haze(
+  'sample',
+  folder,
+  '--count',
+  '36',
+  '--out',
+  at('samples.png'),
+  '--film',
+  at('film.png'),
+  ...seed,
+);
+haze('noise', 'toy-cars', '--size', '32', '--out', at('noise.png'), ...seed);
+
+console.log(`
+Trained for ${minutes} minutes. Look at:
+  ${at('samples.png')}  new cars, from noise alone
+  ${at('film.png')}     from noise to car
+  ${at('noise.png')}    a car going down in noise: what the model learns to undo
+  ${at('loss.png')}     the loss, step by step
+
+Next, with \`npx haze\`:
+  npx haze train toy-cars --out ${folder} --resume --steps 3000    go on for longer
+  npx haze train path/to/photographs --preset small               your own images
+  npx haze --help`);
+
+/** The first number that no run has reached. */
+function nextNumber(runs) {
+  const names = existsSync(runs) ? readdirSync(runs) : [];
+  const taken = names.filter((name) => /^\d{1,15}$/.test(name)).map(Number);
+  return Math.max(0, ...taken) + 1;
+}
+
+/** Shows and runs a command; ends with its exit code if it fails. Ctrl-C is the command's: it saves its run. */
+function haze(...args) {
+  process.on('SIGINT', () => {});
+  console.log(`\n$ haze ${args.join(' ')}`);
+  const cli = join(root, 'dist', 'src', 'cli.js');
+  const { status } = spawnSync(process.execPath, [cli, ...args], { cwd: root, stdio: 'inherit' });
+  process.removeAllListeners('SIGINT');
+  if (status === 0) return;
+  if (status === 130) console.error(`To go on: npx haze ${args.join(' ')} --resume`);
+  process.exit(status ?? 1);
+}
