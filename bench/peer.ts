@@ -49,7 +49,8 @@ if (!known.includes(what)) {
   process.exit(2);
 }
 await temporarily(async (folder) => {
-  const task = { file: await writeInputs(folder), threads, size: model.size };
+  const file = await writeInputs(folder);
+  const task = { file, threads, ...(work.subject === 'preprocess' && { size: model.size }) };
   const repeat = work.subject === 'arithmetic' ? 9 : 1;
   const peers = await openPeers(work, task, { repeat }, (peer) => peer.name === name);
   try {

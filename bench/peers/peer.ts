@@ -59,10 +59,14 @@ export async function readUnetTask() {
   return { architecture, state, batch, size, xt: f32('xt'), noise: f32('noise'), t };
 }
 
-/** Serves until stdin ends. A result of one number is its own digest. */
-export async function serve(version: string, works: Readonly<Record<string, Work>>): Promise<void> {
+/** Serves until stdin ends. `threads` where they are not what the command line says. A result of one number is its own digest. */
+export async function serve(
+  version: string,
+  works: Readonly<Record<string, Work>>,
+  threads?: number,
+): Promise<void> {
   const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
-  say({ version });
+  say({ version, threads });
   for await (const line of createInterface({ input: process.stdin })) {
     const { work, repeat } = JSON.parse(line) as { work: string; repeat: number };
     const times: number[] = [];

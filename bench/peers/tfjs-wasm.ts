@@ -20,4 +20,5 @@ wasm.setThreadsCount(threads);
 await tf.setBackend('wasm');
 await tf.ready();
 const { forward } = await tfjsUnet(tf);
-await serve(`${wasm.version_wasm}, ${wasm.getThreadsCount()} threads`, { forward });
+// In Node it has one thread, whatever it is told.
+await serve(wasm.version_wasm, { forward }, wasm.getThreadsCount());

@@ -52,7 +52,7 @@ export async function openPeers(
     }
     open.push(process);
     versions[peer.name] = process.version;
-    contenders.push(contender(process, work.what, task.threads, options));
+    contenders.push(contender(process, work.what, process.threads ?? task.threads, options));
   }
   const close = async () => {
     await Promise.all(open.map((process) => process.end()));
