@@ -1,31 +1,52 @@
 /**
- * A peer is a process that holds one U-Net and does as it is told: `predict` or `train` on a line of stdin, and
- * a line of JSON comes back with the milliseconds and the loss or a sum. So that peers can take turns, each
- * with its own libraries and environment.
+ * The side of a peer in Node: it reads its inputs, says that it is ready, then does as lines of stdin say (see
+ * src/bench/peer-process.ts) until they end.
  */
+
+import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
+import type { Answer } from '../../src/bench/peer-process.js';
+import { digest, median } from '../../src/bench/statistics.js';
 import { readSafetensors } from '../../src/io/safetensors.js';
 import { architectureFromShapes } from '../../src/unet/from-state.js';
 import type { StateDict, Tensor } from '../../src/unet/state.js';
 
-/** What a peer answers to one command. */
-export interface Answer {
-  readonly ms: number;
-  /** Processor time of all threads: it says more than `ms` where the machine is busy with other things. */
-  readonly cpu: number;
-  /** Mean of ε̂ for `predict`, the loss for `train`: it shows that peers compute the same. */
-  readonly value: number;
-}
+type Result = ArrayLike<number>;
 
-export interface Peer {
-  predict(): Promise<number>;
-  train(): Promise<number>;
-}
+/**
+ * Does the work once and resolves, with everything computed, to its result: one number, or images NHWC; or to a function
+ * that puts them into that order, for which the clock does not run.
+ */
+export type Work = () => Promise<Result | (() => Result)>;
 
-/** The weights and the batch that all peers compute on; images are f32 [batch, size, size, channels]. */
-export async function readTask(file: string) {
+const { values, positionals } = parseArgs({
+  options: { threads: { type: 'string', default: '1' } },
+  allowPositionals: true,
+});
+
+/** The task's file, and what else the command line says. */
+export const [file = '', ...words] = positionals;
+export const threads = Number(values.threads);
+
+/** Packages of bench/peers/package.json, which the main install does not have. */
+export const requirePeer = createRequire(
+  new URL('../../../bench/peers/package.json', import.meta.url),
+);
+
+/** The tensors of the task. */
+export async function readTask() {
   const { tensors } = await readSafetensors(file);
-  const f32 = (name: string) => tensors.get(name)!.data as Float32Array;
+  return {
+    f32: (name: string) => tensors.get(name)!.data as Float32Array,
+    shape: (name: string) => tensors.get(name)!.shape,
+    tensors,
+  };
+}
+
+/** The weights and the batch that all U-Nets compute on; images are f32 [batch, size, size, channels]. */
+export async function readUnetTask() {
+  const { tensors, f32, shape } = await readTask();
   const prefix = 'state/';
   const state: StateDict = new Map(
     [...tensors]
@@ -33,21 +54,31 @@ export async function readTask(file: string) {
       .map(([name, tensor]): [string, Tensor] => [name.slice(prefix.length), tensor]),
   );
   const architecture = architectureFromShapes(new Map([...state].map(([k, v]) => [k, v.shape])));
-  const [batch, size] = tensors.get('xt')!.shape as [number, number];
+  const [batch = 0, size = 0] = shape('xt');
   const t = Int32Array.from(tensors.get('t')!.data, Number);
   return { architecture, state, batch, size, xt: f32('xt'), noise: f32('noise'), t };
 }
 
-/** Serves until stdin ends. */
-export async function serve(peer: Peer): Promise<void> {
+/** Serves until stdin ends. `threads` where they are not what the command line says. A result of one number is its own digest. */
+export async function serve(
+  version: string,
+  works: Readonly<Record<string, Work>>,
+  threads?: number,
+): Promise<void> {
   const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
-  say({ ready: true });
+  say({ version, threads });
   for await (const line of createInterface({ input: process.stdin })) {
-    const [begun, before] = [performance.now(), process.cpuUsage()];
-    const value = line === 'train' ? await peer.train() : await peer.predict();
-    const { user, system } = process.cpuUsage(before);
-    const answer: Answer = { ms: performance.now() - begun, cpu: (user + system) / 1000, value };
-    say(answer);
+    const { work, repeat } = JSON.parse(line) as { work: string; repeat: number };
+    const times: number[] = [];
+    let last: Awaited<ReturnType<Work>> = [];
+    for (let i = 0; i < repeat; i++) {
+      const begun = performance.now();
+      last = await works[work]!();
+      times.push(performance.now() - begun);
+    }
+    const result = typeof last === 'function' ? last() : last;
+    const summary = result.length === 1 ? Array.from(result) : digest(result);
+    say({ ms: median(times), digest: summary } satisfies Answer);
   }
   process.exit(0);
 }

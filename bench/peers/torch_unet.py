@@ -1,13 +1,10 @@
-"""PyTorch as a peer: python torch_unet.py TASK [--channels-last]. The U-Net of the reference, fused Adam."""
-
-import json
-import sys
-import time
+"""PyTorch's U-Net of the reference, trained by fused Adam: npm run bench:peer -- PyTorch train"""
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from torch import nn
+
+import peer
 
 
 class Stage(nn.Module):
@@ -69,8 +66,8 @@ class Unet(nn.Module):
         return self.output(h)
 
 
-def main():
-    task = load_file(sys.argv[1])
+def load(task):
+    """The network with the task's weights; its architecture is read off their shapes."""
     state = {k[6:]: v for k, v in task.items() if k.startswith("state/")}
     first, channels = state["conv0.weight"].shape[:2]
     widths = [first]
@@ -79,16 +76,25 @@ def main():
     shared = "downs.0.bnorm.weight" in state
     net = Unet(widths, channels, state["time_mlp.1.weight"].shape[0], shared)
     net.load_state_dict(state)
-    layout = torch.channels_last if "--channels-last" in sys.argv else torch.contiguous_format
-    net = net.to(memory_format=layout)
+    return net
+
+
+def main():
+    args, task = peer.start("--channels-last")
+    layout = torch.channels_last if args.channels_last else torch.contiguous_format
+    net = load(task).to(memory_format=layout)
     x, noise = (task[k].permute(0, 3, 1, 2).contiguous(memory_format=layout) for k in ("xt", "noise"))
     t = task["t"].float()
     adam = torch.optim.Adam(net.parameters(), 1e-3, fused=True)
 
-    def predict():
+    def images(y):
+        return y.permute(0, 2, 3, 1)
+
+    @torch.no_grad()
+    def forward():
         net.eval()
-        with torch.no_grad():
-            return net(x, t).mean().item()
+        y = net(x, t)
+        return lambda: images(y)
 
     def train():
         net.train()
@@ -96,14 +102,19 @@ def main():
         loss = F.l1_loss(noise, net(x, t))
         loss.backward()
         adam.step()
-        return loss.item()
+        return lambda: loss.detach()
 
-    print(json.dumps({"ready": True}), flush=True)
-    for line in sys.stdin:
-        begun, before = time.perf_counter(), time.process_time()
-        value = train() if line.strip() == "train" else predict()
-        ms, cpu = time.perf_counter() - begun, time.process_time() - before
-        print(json.dumps({"ms": 1000 * ms, "cpu": 1000 * cpu, "value": value}), flush=True)
+    @torch.no_grad()
+    def step():
+        """A step of the ancestral sampler with fresh noise; what is compared has the noise of the task."""
+        net.eval()
+        recip, scale, sigma = task["ancestral"]
+        mean = recip * (x - scale * net(x, t))
+        _ = mean + sigma * torch.randn_like(mean)
+        return lambda: images(mean + sigma * noise)
+
+    peer.serve({"forward": forward, "train": train, "reverse step": step})
 
 
-main()
+if __name__ == "__main__":
+    main()

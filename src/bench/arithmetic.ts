@@ -43,7 +43,7 @@ const NAMES = [
 
 type Name = (typeof NAMES)[number];
 
-interface Inputs {
+export interface Inputs {
   readonly image: { readonly height: number; readonly width: number; readonly channels: number };
   readonly values: number;
   readonly key: readonly [number, number];
@@ -62,11 +62,11 @@ interface Inputs {
 export async function benchArithmetic(options: BenchOptions): Promise<Findings> {
   const { model } = options.chosen ?? PRESETS.reference;
   const batch = options.batch ?? BATCH;
-  const inputs = makeInputs(model, batch, options.seed);
+  const inputs = kernelInputs(model, batch, options.seed);
   const runners = options.only.arithmetic === 'tensorflow' ? [] : openRunners(inputs, options);
   try {
     return await temporarily(async (folder) => {
-      const file = options.peers ? await writeInputs(folder, inputs) : '';
+      const file = options.peers ? await writeKernelTask(folder, inputs) : '';
       const all: Findings[] = [];
       for (const what of NAMES) {
         const work = { subject: 'arithmetic', what, model: null, batch, size: model.size } as const;
@@ -96,13 +96,9 @@ async function benchKernel(
     contenders.push(throughTensorflow(onTensorflow, await createTensorflowArithmetic(), inputs));
   }
   const threads = variants(options)[0]!.threads;
-  const tolerance = what === 'gaussian' ? ANOTHER_GENERATOR : undefined;
+  const generator = what === 'gaussian' ? { tolerance: ANOTHER_GENERATOR, comparable: 2 } : {};
   const peers = options.peers
-    ? await openPeers(
-        work,
-        { file, threads },
-        { repeat: PEER_REPEAT, ...(tolerance !== undefined && { tolerance }) },
-      )
+    ? await openPeers(work, { file, threads }, { repeat: PEER_REPEAT, ...generator })
     : NO_PEERS;
   try {
     const results = await measure(work, [...contenders, ...peers.contenders], {
@@ -234,7 +230,7 @@ function plainCall(what: Name, i: Inputs): { run: () => void; out: ArrayLike<num
 }
 
 /** Seeded, except that pixels count up, so that peers can make them too: pixel i is i mod 251. */
-function makeInputs(model: ModelConfig, batch: number, seed: number): Inputs {
+export function kernelInputs(model: ModelConfig, batch: number, seed: number): Inputs {
   const { size, channels } = model;
   const values = batch * size * size * channels;
   const random = new CounterRandom(seed);
@@ -260,7 +256,8 @@ function makeInputs(model: ModelConfig, batch: number, seed: number): Inputs {
   };
 }
 
-function writeInputs(folder: string, i: Inputs): Promise<string> {
+/** The inputs of the kernels that peers have too. */
+export function writeKernelTask(folder: string, i: Inputs): Promise<string> {
   const shape = [i.flips.length, i.image.height, i.image.width, i.image.channels];
   return writeTask(folder, {
     x0: f32(shape, i.x0),

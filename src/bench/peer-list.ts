@@ -31,6 +31,8 @@ const COMPILED = join(ROOT, 'dist', 'bench', 'peers');
 const NOT_SHIPPED = "peers are in the repository's bench/peers, not in the package";
 const NO_TORCH =
   'no PyTorch: pip install torch numpy pillow safetensors, and name its Python in PYTHON';
+const NO_ONNX =
+  'no PyTorch that exports: pip install torch numpy pillow safetensors onnx, and name its Python in PYTHON';
 
 function torch(name: string, script: string, works: readonly string[], ...more: string[]): Peer {
   return {
@@ -90,7 +92,8 @@ const onnx = (name: string, kind: 'node' | 'web'): Peer => {
   const peer = node(name, 'onnxruntime.js', ['forward'], lacksPackage(`onnxruntime-${kind}`), kind);
   return {
     ...peer,
-    launch: async (task) => ((await python()) === null ? { missing: NO_TORCH } : peer.launch(task)),
+    launch: async (task) =>
+      (await exporter()) === null ? { missing: NO_ONNX } : peer.launch(task),
   };
 };
 
@@ -111,17 +114,18 @@ export const PEERS: readonly Peer[] = [
   onnx('onnxruntime-web', 'web'),
 ];
 
-let found: Promise<string | null> | undefined;
-
-/** A Python that has torch: $PYTHON, else python3. Null where there is none. */
-export function python(): Promise<string | null> {
-  found ??= (async () => {
+/** A Python that has torch and the modules: $PYTHON, else python3. Null where there is none. */
+const pythonWith = (modules: string) => {
+  let found: Promise<string | null> | undefined;
+  return (): Promise<string | null> => {
     const program = process.env.PYTHON || 'python3';
-    const run = promisify(execFile);
-    return run(program, ['-c', 'import torch, numpy, PIL, safetensors']).then(
+    found ??= promisify(execFile)(program, ['-c', `import ${modules}`]).then(
       () => program,
       () => null,
     );
-  })();
-  return found;
-}
+    return found;
+  };
+};
+
+const python = pythonWith('torch, numpy, PIL, safetensors');
+const exporter = pythonWith('torch, numpy, safetensors, onnx');

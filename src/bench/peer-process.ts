@@ -29,6 +29,8 @@ export class PeerProcess {
   readonly name: string;
   /** Its libraries' versions, after `ready`. */
   version = '';
+  /** Threads it uses, where that is not what it was told. */
+  threads: number | undefined;
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
   readonly #lines: AsyncIterator<string>;
   readonly #complaints: string[] = [];
@@ -50,8 +52,9 @@ export class PeerProcess {
 
   /** Resolves once it has loaded its inputs. @throws RunError with its last words when it ends instead. */
   async ready(): Promise<void> {
-    const { version } = (await this.#next()) as { version: string };
+    const { version, threads } = (await this.#next()) as { version: string; threads?: number };
     this.version = version;
+    this.threads = threads;
   }
 
   async ask(work: string, repeat: number): Promise<Answer> {

@@ -1,6 +1,6 @@
 /** Peers as contenders: started for one piece of work, ended after it. */
 import { RunError } from '../errors.js';
-import { PEERS, type Task } from './peer-list.js';
+import { PEERS, type Peer, type Task } from './peer-list.js';
 import { PeerProcess } from './peer-process.js';
 import type { Missing, Path, Work } from './result.js';
 import type { Contender } from './rounds.js';
@@ -16,20 +16,27 @@ export interface OpenPeers {
 export interface PeerOptions {
   /** Runs in a turn; their median counts. */
   readonly repeat: number;
-  /** How far the digest may be from Haze's. */
+  /** How far the digest may be from Haze's, where it is another than the work's. */
   readonly tolerance?: number;
+  /** How many numbers of the digest can agree; default all. Of another generator's it is mean and deviation. */
+  readonly comparable?: number;
 }
 
 /** Milliseconds between turns where peers take part: OpenMP's threads spin before they sleep. */
 export const PAUSE = 100;
 
 /** Starts the peers that can do the work. Those that cannot be started are named with the reason. */
-export async function openPeers(work: Work, task: Task, options: PeerOptions): Promise<OpenPeers> {
+export async function openPeers(
+  work: Work,
+  task: Task,
+  options: PeerOptions,
+  wanted: (peer: Peer) => boolean = () => true,
+): Promise<OpenPeers> {
   const open: PeerProcess[] = [];
   const missing: Missing[] = [];
   const contenders: Contender[] = [];
   const versions: Record<string, string> = {};
-  for (const peer of PEERS.filter(({ works }) => works.includes(work.what))) {
+  for (const peer of PEERS.filter((p) => p.works.includes(work.what) && wanted(p))) {
     const launch = await peer.launch(task);
     if ('missing' in launch) {
       missing.push({ ...work, by: peer.name, why: launch.missing });
@@ -45,7 +52,7 @@ export async function openPeers(work: Work, task: Task, options: PeerOptions): P
     }
     open.push(process);
     versions[peer.name] = process.version;
-    contenders.push(contender(process, work.what, task.threads, options));
+    contenders.push(contender(process, work.what, process.threads ?? task.threads, options));
   }
   const close = async () => {
     await Promise.all(open.map((process) => process.end()));
@@ -57,12 +64,12 @@ function contender(
   process: PeerProcess,
   what: string,
   threads: number,
-  { repeat, tolerance }: PeerOptions,
+  { repeat, tolerance, comparable }: PeerOptions,
 ): Contender {
   const path: Path = { by: process.name, device: null, arithmetic: null, build: null, threads };
   return {
     path,
-    check: async () => (await process.ask(what, 1)).digest,
+    check: async () => (await process.ask(what, 1)).digest.slice(0, comparable),
     turn: async () => (await process.ask(what, repeat)).ms,
     ...(tolerance !== undefined && { tolerance }),
   };

@@ -1,4 +1,5 @@
 /** The reverse process: a step of the ancestral sampler, for every pairing of device and arithmetic. */
+import type { ModelConfig } from '../config/config.js';
 import { DIFFUSION_DEFAULTS } from '../config/diffusion.js';
 import { PRESETS } from '../config/presets.js';
 import { CounterRandom, PURPOSE } from '../diffusion/random.js';
@@ -46,7 +47,14 @@ export async function benchSample(options: BenchOptions): Promise<Findings> {
         contenders.push(contender(path, sampler, trajectory.timesteps.length));
       }
       if (options.peers) {
-        const file = await writeInputs(folder, chosen, batch, trajectory, inputs, options.seed);
+        const file = await writeStepTask(
+          folder,
+          chosen.model,
+          batch,
+          trajectory,
+          inputs,
+          options.seed,
+        );
         const task = { file, threads: variants(options)[0]!.threads };
         peers = await openPeers(work, task, { repeat: STEPS });
       }
@@ -136,9 +144,9 @@ function contender(path: Path, sampler: Sampler, steps: number): Contender {
 }
 
 /** For peers, the first step of the same trajectory: x_T, z and the step's coefficients. */
-function writeInputs(
+export function writeStepTask(
   folder: string,
-  { model }: NamedModel,
+  model: ModelConfig,
   batch: number,
   { timesteps, coefficients, width }: Trajectory,
   { state }: Pick<ReturnType<typeof unetInputs>, 'state'>,

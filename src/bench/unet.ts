@@ -66,7 +66,7 @@ async function benchCase(one: Case, options: BenchOptions): Promise<Findings> {
   const missing: Missing[] = [];
   const open: UnetDevice[] = [];
   return temporarily(async (folder) => {
-    const file = options.peers ? await writeInputs(folder, model, batch, inputs) : '';
+    const file = options.peers ? await writeUnetTask(folder, model, batch, inputs) : '';
     const task = { file, threads: variants(options)[0]!.threads };
     let peers = NO_PEERS;
     try {
@@ -130,7 +130,8 @@ function contender(path: Path, unet: UnetDevice, what: What, inputs: UnetInputs)
   };
 }
 
-function writeInputs(
+/** The weights and batch, for peers. */
+export function writeUnetTask(
   folder: string,
   model: ModelConfig,
   batch: number,

@@ -1,0 +1,21 @@
+"""Writes the U-Net of a task as ONNX, for onnxruntime: export_onnx.py TASK OUT.onnx"""
+
+import sys
+
+import torch
+from safetensors.torch import load_file
+
+from torch_unet import load
+
+task = load_file(sys.argv[1])
+x = task["xt"].permute(0, 3, 1, 2).contiguous()
+inputs = (x, task["t"].float())
+torch.onnx.export(
+    load(task).eval(),
+    inputs,
+    sys.argv[2],
+    input_names=["x", "t"],
+    output_names=["eps"],
+    opset_version=17,
+    dynamo=False,
+)

@@ -1,0 +1,45 @@
+"""The side of a peer in Python; see peer.ts."""
+
+import argparse
+import json
+import sys
+import time
+
+import torch
+
+
+def start(*switches):
+    """The command line and the task's tensors, with PyTorch told how many threads to use."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("file")
+    parser.add_argument("--threads", type=int, default=1)
+    for switch in switches:
+        parser.add_argument(switch, action="store_true")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    from safetensors.torch import load_file
+
+    return args, load_file(args.file)
+
+
+def digest(values):
+    """Mean, root mean square, and eight values spread over them; one number is its own digest."""
+    flat = values.reshape(-1).double()
+    if len(flat) == 1:
+        return flat.tolist()
+    some = [flat[k * len(flat) // 8].item() for k in range(8)]
+    return [flat.mean().item(), flat.square().mean().sqrt().item(), *some]
+
+
+def serve(works, version=f"{torch.__version__}"):
+    """Does as lines of stdin say. A work returns a function that gives its result, images in NHWC."""
+    print(json.dumps({"version": version}), flush=True)
+    for line in sys.stdin:
+        request = json.loads(line)
+        times = []
+        for _ in range(request["repeat"]):
+            begun = time.perf_counter()
+            result = works[request["work"]]()
+            times.append(1000 * (time.perf_counter() - begun))
+        ms = sorted(times)[len(times) // 2]
+        print(json.dumps({"ms": ms, "digest": digest(result())}), flush=True)
