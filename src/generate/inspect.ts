@@ -47,7 +47,7 @@ const HANDS = 4;
 
 /**
  * Marks the images of the range that a manifest lists and that are what it says.
- * @returns an image that is there and is not what any manifest says, if there is one
+ * @returns the lowest image that is there and is not what any manifest says, if there is one
  */
 export async function markSound(
   { manifests }: Overview,
@@ -66,10 +66,14 @@ export async function markSound(
       if (isImage(line) && range.includes(line.index) && !range.has(line.index))
         await queue.put(line);
   await queue.drain();
-  return [...damaged].find((image) => !range.has(image));
+  const left = [...damaged].filter((image) => !range.has(image));
+  return left.length > 0 ? Math.min(...left) : undefined;
 }
 
-/** Damaged images that are remembered: one is named, but the lines after may still vouch for some. */
+/**
+ * Damaged images that are remembered: one is named, but the lines after may still vouch for some. Files are looked at side
+ * by side, so the first that is found need not be the lowest.
+ */
 const LISTED = 1000;
 
 /** @throws UsageError for files that would be replaced, unless the user asked for that with `--resume`. */
