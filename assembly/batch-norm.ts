@@ -19,35 +19,27 @@ export function batchNormMoments(
   begin: i32,
   end: i32,
 ): void {
+  const zero = f32x4.splat(0);
   for (let block = begin; block < end; block++) {
     const first = block * BLOCK;
     const count = min(BLOCK, rows - first);
     const inverse = f32x4.splat(1 / <f32>count);
-    const out = partial.at(<usize>(block * 2 * channels));
-    for (let c = 0; c < channels; c += 8) {
-      const column = r.at(<usize>first * channels + c);
-      let sum0 = f32x4.splat(0),
-        sum1 = sum0;
-      for (let i = 0; i < count; i++) {
-        const p = column.at(<usize>i * channels);
-        sum0 = f32x4.add(sum0, p.lanes(0));
-        sum1 = f32x4.add(sum1, p.lanes(4));
+    const means = partial.at(<usize>(block * 2 * channels));
+    const squares = means.at(channels);
+    for (let c = 0; c < 2 * channels; c += 4) means.setLanes(c, zero);
+    // Row by row, and the sums in memory: they stay in the cache, and r is read as it lies.
+    for (let row = first; row < first + count; row++) {
+      const x = r.at(<usize>row * channels);
+      for (let c = 0; c < channels; c += 4)
+        means.setLanes(c, f32x4.add(means.lanes(c), x.lanes(c)));
+    }
+    for (let c = 0; c < channels; c += 4) means.setLanes(c, f32x4.mul(means.lanes(c), inverse));
+    for (let row = first; row < first + count; row++) {
+      const x = r.at(<usize>row * channels);
+      for (let c = 0; c < channels; c += 4) {
+        const d = f32x4.sub(x.lanes(c), means.lanes(c));
+        squares.setLanes(c, madd(d, d, squares.lanes(c)));
       }
-      const mean0 = f32x4.mul(sum0, inverse),
-        mean1 = f32x4.mul(sum1, inverse);
-      let square0 = f32x4.splat(0),
-        square1 = square0;
-      for (let i = 0; i < count; i++) {
-        const p = column.at(<usize>i * channels);
-        const d0 = f32x4.sub(p.lanes(0), mean0),
-          d1 = f32x4.sub(p.lanes(4), mean1);
-        square0 = madd(d0, d0, square0);
-        square1 = madd(d1, d1, square1);
-      }
-      out.setLanes(c, mean0);
-      out.setLanes(c + 4, mean1);
-      out.setLanes(channels + c, square0);
-      out.setLanes(channels + c + 4, square1);
     }
   }
 }
@@ -136,34 +128,27 @@ export function batchNormBackwardSums(
   begin: i32,
   end: i32,
 ): void {
+  const zero = f32x4.splat(0);
   const blocks = (pixels + BLOCK - 1) / BLOCK;
   for (let item = begin; item < end; item++) {
     const block = item % blocks;
     const first = (item / blocks) * pixels + block * BLOCK;
     const count = min(BLOCK, pixels - block * BLOCK);
-    const out = partial.at(<usize>(item * 2 * channels));
-    for (let c = 0; c < channels; c += 8) {
-      const at = <usize>first * channels + c;
-      const mean0 = saved.lanes(c),
-        mean1 = saved.lanes(c + 4);
-      let sum0 = f32x4.splat(0),
-        sum1 = sum0,
-        dot0 = sum0,
-        dot1 = sum0;
-      for (let i = 0; i < count; i++) {
-        const p = at + <usize>i * channels;
-        const d0 = dh.lanes(p),
-          d1 = dh.lanes(p + 4);
-        sum0 = f32x4.add(sum0, d0);
-        sum1 = f32x4.add(sum1, d1);
-        dot0 = madd(d0, f32x4.sub(r.lanes(p), mean0), dot0);
-        dot1 = madd(d1, f32x4.sub(r.lanes(p + 4), mean1), dot1);
+    const sums = partial.at(<usize>(item * 2 * channels));
+    const dots = sums.at(channels);
+    for (let c = 0; c < 2 * channels; c += 4) sums.setLanes(c, zero);
+    // Row by row, and the sums in memory: they stay in the cache, and dh and r are read as they lie.
+    for (let row = first; row < first + count; row++) {
+      const at = <usize>row * channels;
+      for (let c = 0; c < channels; c += 4) {
+        const d = dh.lanes(at + c);
+        const x = f32x4.sub(r.lanes(at + c), saved.lanes(c));
+        sums.setLanes(c, f32x4.add(sums.lanes(c), d));
+        dots.setLanes(c, madd(d, x, dots.lanes(c)));
       }
-      out.setLanes(c, sum0);
-      out.setLanes(c + 4, sum1);
-      out.setLanes(channels + c, f32x4.mul(dot0, saved.lanes(channels + c)));
-      out.setLanes(channels + c + 4, f32x4.mul(dot1, saved.lanes(channels + c + 4)));
     }
+    for (let c = 0; c < channels; c += 4)
+      dots.setLanes(c, f32x4.mul(dots.lanes(c), saved.lanes(channels + c)));
   }
 }
 
