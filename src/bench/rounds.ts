@@ -5,7 +5,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { CheckError } from '../errors.js';
 import { type Path, pathName, type Result, toResult, type Work, workName } from './result.js';
-import { difference } from './statistics.js';
+import { difference, median } from './statistics.js';
 
 /** A path that is ready to run. */
 export interface Contender {
@@ -36,14 +36,27 @@ export async function measure(
   onNote(`${workName(work)}: ${contenders.length} ways`);
   await compare(work, contenders, tolerance);
   const times = contenders.map((): number[] => []);
+  const runs: number[] = [];
   for (let round = 0; round <= rounds; round++)
     for (const [i, contender] of contenders.entries()) {
       if (pause > 0) await setTimeout(pause);
-      const ms = await contender.turn();
-      // The first round warms up: caches, compilers, the processor's clock.
-      if (round > 0) times[i]!.push(ms);
+      const ms = await takeTurn(contender, runs[i] ?? 1);
+      // The first round warms up: caches, compilers, the processor's clock. It also tells how long a run is.
+      if (round === 0) runs[i] = Math.min(MOST_RUNS, Math.ceil(TURN / ms));
+      else times[i]!.push(ms);
     }
   return contenders.map(({ path }, i) => toResult(work, path, times[i]!));
+}
+
+/** Milliseconds that a turn lasts at least, within `MOST_RUNS`: short work is measured at work, and not as it wakes up. */
+const TURN = 250;
+const MOST_RUNS = 25;
+
+/** The median of so many runs in a row. */
+async function takeTurn(contender: Contender, runs: number): Promise<number> {
+  const times: number[] = [];
+  for (let i = 0; i < runs; i++) times.push(await contender.turn());
+  return median(times);
 }
 
 async function compare(
