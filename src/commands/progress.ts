@@ -1,4 +1,5 @@
 import cliProgress from 'cli-progress';
+import { printable } from '../config/source.js';
 
 /** How far a long command is: a bar on a terminal, plain lines now and then elsewhere; always on stderr. */
 export interface Progress {
@@ -16,9 +17,12 @@ export interface Progress {
 /** Seconds between plain lines. */
 const INTERVAL = 10;
 
+/** Where progress goes: stderr, which may be a terminal. */
+export type ProgressStream = NodeJS.WritableStream & { readonly isTTY?: boolean };
+
 /** A progress display for `noun` (`step`, `image`). */
-export function openProgress(noun: string): Progress {
-  return process.stderr.isTTY ? new Bar(noun) : new Lines(noun);
+export function openProgress(noun: string, stream: ProgressStream = process.stderr): Progress {
+  return stream.isTTY ? new Bar(noun, stream) : new Lines(noun, stream);
 }
 
 /** `0:07`, `12:30`, `3:05:00`. */
@@ -44,29 +48,35 @@ class Pace {
 
 /** Back to the beginning of the line, and clear it. */
 const CLEAR_LINE = '\r\u001b[2K';
+/** Remembers where the cursor is (DECSC). */
+const SAVE_CURSOR = '\u001b7';
 
 class Bar implements Progress {
   private readonly noun: string;
+  private readonly stream: ProgressStream;
   private bar: cliProgress.SingleBar | undefined;
   private pace = new Pace();
 
-  constructor(noun: string) {
+  constructor(noun: string, stream: ProgressStream) {
     this.noun = noun;
+    this.stream = stream;
   }
 
   update(done: number, total: number, text: string): void {
     const rest = [text, this.pace.left(done, total)].filter((part) => part !== '');
     const payload = { text: rest.join(' · ') };
     if (this.bar) this.bar.update(done, payload);
-    else this.bar = start(this.noun, done, total, payload);
+    else this.bar = start(this.stream, this.noun, done, total, payload);
   }
 
   line(text: string): void {
-    process.stderr.write(`${this.bar ? CLEAR_LINE : ''}${text}\n`);
+    this.stream.write(`${this.bar ? CLEAR_LINE : ''}${printable(text)}\n`);
     this.bar?.render();
   }
 
   stop(): void {
+    // Where the bar ends is where the cursor was saved when it began: lines that were written since would be lost.
+    if (this.bar) this.stream.write(SAVE_CURSOR);
     this.bar?.stop();
     this.bar = undefined;
     this.pace = new Pace();
@@ -74,6 +84,7 @@ class Bar implements Progress {
 }
 
 function start(
+  stream: ProgressStream,
   noun: string,
   done: number,
   total: number,
@@ -86,7 +97,7 @@ function start(
     forceRedraw: true,
     // Interrupts are the command's to handle.
     gracefulExit: false,
-    stream: process.stderr,
+    stream,
   });
   bar.start(total, done, payload);
   return bar;
@@ -94,11 +105,13 @@ function start(
 
 class Lines implements Progress {
   private readonly noun: string;
+  private readonly stream: ProgressStream;
   private last = Number.NEGATIVE_INFINITY;
   private pace = new Pace();
 
-  constructor(noun: string) {
+  constructor(noun: string, stream: ProgressStream) {
     this.noun = noun;
+    this.stream = stream;
   }
 
   update(done: number, total: number, text: string, exact = done): void {
@@ -111,7 +124,7 @@ class Lines implements Progress {
   }
 
   line(text: string): void {
-    process.stderr.write(`${text}\n`);
+    this.stream.write(`${printable(text)}\n`);
   }
 
   stop(): void {
