@@ -69,11 +69,7 @@ test('a flag that is unknown, given twice, without its value or with one too man
     ['train', 'toy-cars', '--saveEvery', '3'],
     /--saveEvery: .* no such flag \(did you mean --save-every\?\)/,
   );
-  await refuses(
-    t,
-    ['train', 'toy-cars', '--no-strict'],
-    /--no-strict: haze train has no such flag/,
-  );
+  await refuses(t, ['train', 'toy-cars', '--no-eager'], /--no-eager: haze train has no such flag/);
   await refuses(t, ['train', 'toy-cars', '-s', '3'], /-s: haze train has no such flag/);
   await refuses(
     t,

@@ -8,6 +8,8 @@ export interface Progress {
    * `exact` also counts what is half done, for a steadier one.
    */
   update(done: number, total: number, text: string, exact?: number): void;
+  /** What goes on between two of them. */
+  aside(text: string): void;
   /** A line of its own, above the bar. */
   line(text: string): void;
   /** Ends the bar; a later update begins a new one. */
@@ -69,6 +71,10 @@ class Bar implements Progress {
     else this.bar = start(this.stream, this.noun, done, total, payload);
   }
 
+  aside(text: string): void {
+    this.bar?.update({ text });
+  }
+
   line(text: string): void {
     this.stream.write(`${this.bar ? CLEAR_LINE : ''}${printable(text)}\n`);
     this.bar?.render();
@@ -121,6 +127,13 @@ class Lines implements Progress {
     this.last = now;
     const parts = [`${this.noun} ${done}/${total}`, text, done < total ? left : ''];
     this.line(parts.filter((part) => part !== '').join(' · '));
+  }
+
+  aside(text: string): void {
+    const now = performance.now() / 1000;
+    if (now - this.last < INTERVAL) return;
+    this.last = now;
+    this.line(text);
   }
 
   line(text: string): void {

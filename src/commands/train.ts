@@ -99,11 +99,9 @@ function report(event: TrainEvent, progress: Progress, loading: Progress): void 
       progress.update(event.step, event.totalSteps, text);
       break;
     }
-    case 'pause': {
-      const { step, totalSteps, what, done, total } = event;
-      progress.update(step, totalSteps, `${what} ${done}/${total}`);
+    case 'pause':
+      progress.aside(`step ${event.step}: ${event.what} ${event.done}/${event.total}`);
       break;
-    }
     case 'heldOut':
       progress.line(`step ${event.step}: held-out loss ${lossText(event.heldOutLoss)}`);
       break;

@@ -47,15 +47,10 @@ export async function readWeights(path: string): Promise<StateDict> {
         `${path}: ${name}: expected ${expected} or what becomes it, got ${dtype}`,
       );
   }
-  checkFinite(path, tensors);
-  return tensors;
-}
-
-/** @throws UsageError for weights of the file `path` that are NaN or infinite */
-export function checkFinite(path: string, weights: StateDict): void {
-  const fault = firstNotFinite(weights);
+  const fault = firstNotFinite(tensors);
   if (fault)
     throw new UsageError(`${path}: ${fault.name}: expected finite numbers, got ${fault.value}`);
+  return tensors;
 }
 
 /** Names the file before what is wrong with its tensors. */

@@ -7,14 +7,14 @@ import type { Trainer } from './trainer.js';
 const WARM_UP = 3;
 const SLOW_EPOCH_MINUTES = 60;
 
-/** What a run says before its first step. */
-export function header(config: RunConfig, trainer: Trainer): string[] {
+/** What a run says before its first step; `between` is what it takes between steps, in bytes. */
+export function header(config: RunConfig, trainer: Trainer, between: number): string[] {
   const { model, training } = config;
   const parameters = grouped(countParameters(model));
   return [
     `model   widths ${model.widths.join(',')}, ${model.size}x${model.size}x${model.channels}, ${parameters} parameters`,
     `device  ${trainer.unet.description} (${config.chosen?.why ?? ''})`,
-    `memory  ${bytes(trainer.memoryBytes)} for batches of ${training.batch}`,
+    `memory  ${bytes(trainer.memoryBytes)} for batches of ${training.batch}; between steps up to ${bytes(between)} more`,
   ];
 }
 

@@ -52,7 +52,6 @@ export type TrainEvent =
   | {
       readonly kind: 'pause';
       readonly step: number;
-      readonly totalSteps: number;
       /** `held-out loss` or `samples`. */
       readonly what: string;
       readonly done: number;

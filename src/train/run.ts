@@ -195,8 +195,8 @@ export class Run {
   private async save(step: number, epoch: number): Promise<void> {
     const { out } = this.options;
     const checkpoint = {
-      model: await this.weights(step),
-      optimizer: await this.trainer.unet.exportOptimizer(),
+      model: () => this.weights(step),
+      optimizer: () => this.trainer.unet.exportOptimizer(),
       state: checkpointState(this.config, epoch, this.data.train.count),
     };
     this.log.flush();
@@ -221,7 +221,7 @@ export class Run {
   }
 
   private pause(step: number, what: string, done: number, total: number): void {
-    this.tell({ kind: 'pause', step, totalSteps: this.total, what, done, total });
+    this.tell({ kind: 'pause', step, what, done, total });
   }
 
   private tell(event: TrainEvent): void {

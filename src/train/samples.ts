@@ -8,7 +8,7 @@ import type { StateDict } from '../unet/state.js';
 import type { Attention } from './options.js';
 
 /** Images in the grid that a run draws while it trains. */
-const COUNT = 16;
+export const COUNT = 16;
 
 /**
  * Draws a grid from the weights as they are: the same seed, so that grids of one run show the same noise. Resolves to

@@ -1,6 +1,6 @@
 import type { RunConfig } from '../config/config.js';
 import { CounterRandom } from '../diffusion/random.js';
-import { checkpointPaths, latestCheckpoint, readCheckpoint } from '../io/checkpoint.js';
+import { checkpointPaths, latestCheckpoint, openCheckpoint } from '../io/checkpoint.js';
 import { cutBack, type Metrics } from '../io/metrics.js';
 import {
   checkNewRun,
@@ -10,7 +10,7 @@ import {
   runPaths,
   writeConfig,
 } from '../io/run.js';
-import { checkArchitectureOf, checkFinite, readWeights } from '../io/weights.js';
+import { checkArchitectureOf, readWeights } from '../io/weights.js';
 import { initialState } from '../unet/initial-state.js';
 import { plural } from '../units.js';
 import type { TrainEvent, TrainOptions } from './options.js';
@@ -86,12 +86,10 @@ async function load(
   images: number,
   onEvent: (event: TrainEvent) => void,
 ): Promise<number> {
-  const weights = checkpointPaths(folder).model;
-  await checkArchitectureOf(weights, config.model, 'this run');
-  const { model, optimizer, state, step } = await readCheckpoint(folder);
-  checkFinite(weights, model);
-  await trainer.unet.importState(model);
-  await trainer.unet.importOptimizer(optimizer);
+  const { step, state, ...parts } = await openCheckpoint(folder);
+  await checkArchitectureOf(checkpointPaths(folder).model, config.model, 'this run');
+  await trainer.unet.importState(await parts.model());
+  await trainer.unet.importOptimizer(await parts.optimizer());
   onEvent({ kind: 'note', text: `resuming at step ${step} from ${folder}` });
   for (const text of changes(state, images, trainer.unet.description))
     onEvent({ kind: 'warning', text });

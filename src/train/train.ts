@@ -5,6 +5,7 @@ import { makeSchedule } from '../diffusion/schedule.js';
 import { Interrupted } from '../errors.js';
 import { lockRun } from '../io/run-lock.js';
 import { header } from './header.js';
+import { bytesBetweenSteps } from './memory.js';
 import { listData, openData } from './open-data.js';
 import { openTrainer } from './open-trainer.js';
 import type { TrainOptions, TrainResult } from './options.js';
@@ -40,7 +41,8 @@ export async function trainLocked(options: TrainOptions): Promise<TrainResult> {
   const config: RunConfig = { ...options.config, chosen };
   let data: TrainingData | undefined;
   try {
-    for (const text of header(config, trainer)) onEvent({ kind: 'note', text });
+    const between = await bytesBetweenSteps(config, chosen.device);
+    for (const text of header(config, trainer, between)) onEvent({ kind: 'note', text });
     data = await openData(listed, options, onEvent);
     const { count } = data.train;
     const plan = new BatchPlan({

@@ -53,6 +53,7 @@ test('no line is lost on a terminal, while a bar is drawn or after it', (t) => {
   progress.line('one');
   progress.update(2, 9, 'loss 0.4');
   progress.line('two');
+  progress.aside('samples 3/300');
   progress.update(9, 9, 'loss 0.3');
   progress.stop();
   terminal.write('after\n');
@@ -77,6 +78,7 @@ test('elsewhere there are plain lines, the first and the last among them', (t) =
   });
   const progress = openProgress('image', stream);
   for (let i = 1; i <= 5; i++) progress.update(i, 5, '');
+  for (let i = 1; i <= 9; i++) progress.aside(`samples ${i}/9`);
   progress.line('a name with \u001b[2J in it');
   progress.stop();
   t.is(text, 'image 1/5\nimage 5/5\na name with ?[2J in it\n');

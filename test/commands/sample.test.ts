@@ -10,6 +10,7 @@ import { writeCheckpoint } from '../../src/io/checkpoint.js';
 import { createRun } from '../../src/io/run.js';
 import { writeSafetensors } from '../../src/io/safetensors.js';
 import { initialState } from '../../src/unet/initial-state.js';
+import { checkpointOf } from '../helpers/checkpoints.js';
 import { haze, refuses } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
 import { startHaze } from '../helpers/haze.js';
@@ -26,7 +27,7 @@ async function workplace(t: Parameters<typeof temporaryFolder>[0]): Promise<stri
   const run = join(folder, 'run');
   await createRun(run, { ...config });
   const optimizer = { step: 0, m: new Map(), v: new Map() };
-  await writeCheckpoint(run, 7, { model: state, optimizer, state: {} }, 1);
+  await writeCheckpoint(run, 7, checkpointOf({ model: state, optimizer, state: {} }), 1);
   await writeSafetensors(join(folder, 'bare.safetensors'), state);
   return folder;
 }

@@ -7,6 +7,7 @@ import { readMetrics } from '../../src/io/metrics.js';
 import { haze, refuses } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
 import { startHaze } from '../helpers/haze.js';
+import { killingFirstWorker } from '../helpers/killer.js';
 
 /** The smallest model there is, trained for a moment. */
 const SMALL = [
@@ -148,36 +149,14 @@ test('a run goes on when nobody reads what it says', async (t) => {
 
 test('a worker that is killed ends the run with 1; its checkpoints stay, and its losses are drawn', async (t) => {
   const folder = await workplace(t);
-  const preload = join(await temporaryFolder(t), 'kill.cjs');
-  await writeFile(preload, KILLER);
-  const { exit } = endless(folder, { NODE_OPTIONS: `--require ${preload}` });
+  const env = await killingFirstWorker(t, 'r/checkpoints/latest', 0);
+  const { exit } = endless(folder, env);
   const { code, stderr } = await exit;
   t.is(code, 1, stderr);
   t.regex(stderr, /^haze: worker 0 stopped while running \w+: worker exited/m);
   t.regex(await readFile(join(folder, 'r/checkpoints/latest'), 'utf8'), /^step-\d+$/m);
   t.is((await sharp(join(folder, 'r/loss.png')).metadata()).format, 'png');
 });
-
-/** Ends the first worker thread, which is one of the engine's, once a checkpoint is there. */
-const KILLER = `
-const threads = require('node:worker_threads');
-const fs = require('node:fs');
-if (threads.isMainThread) {
-  let first;
-  threads.Worker = class extends threads.Worker {
-    constructor(...args) {
-      super(...args);
-      first ??= this;
-    }
-  };
-  const timer = setInterval(() => {
-    if (!fs.existsSync('r/checkpoints/latest')) return;
-    clearInterval(timer);
-    first.terminate();
-  }, 2);
-  timer.unref();
-}
-`;
 
 test('two runs that begin at once without a name get a folder each', async (t) => {
   const folder = await workplace(t);
