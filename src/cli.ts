@@ -4,17 +4,19 @@ import { checkArgv } from './commands/check-argv.js';
 import { COMMANDS } from './commands/list.js';
 import { commandLine } from './commands/usage.js';
 import { Args } from './config/args.js';
-import { quote, suggestion } from './config/source.js';
+import { printableLines, quote, suggestion } from './config/source.js';
 import { UsageError } from './errors.js';
 import { version } from './version.js';
 
 const words = process.argv.slice(2);
 const verbose = words.includes('--verbose');
 
-// A reader that has seen enough (`| head`) is no failure.
+// A reader that has seen enough (`| head`) is no failure: what was asked for is made all the same.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === 'EPIPE' ? 0 : fail(error));
+  if (error.code !== 'EPIPE') process.exit(fail(error));
 });
+// Nobody listens any more: no reason to lose a run that is under way, or the state of one whose terminal was closed.
+process.stderr.on('error', () => {});
 process.on('uncaughtException', (error) => process.exit(fail(error)));
 process.on('unhandledRejection', (reason) => process.exit(fail(reason)));
 
@@ -51,7 +53,9 @@ async function main(): Promise<void> {
 function fail(error: unknown): number {
   const known = error instanceof Error && 'exitCode' in error && typeof error.exitCode === 'number';
   const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`haze: ${known || verbose ? message : firstLine(message)}\n`);
+  process.stderr.write(
+    `haze: ${printableLines(known || verbose ? message : firstLine(message))}\n`,
+  );
   if (verbose && error instanceof Error) process.stderr.write(`${stack(error)}\n`);
   else if (!known) process.stderr.write('haze: --verbose shows where this came from\n');
   return known ? (error.exitCode as number) : 1;

@@ -34,6 +34,16 @@ test('without a command help is shown, and it is an error', async (t) => {
   t.is(stderr, 'haze: expected a command, got none\n');
 });
 
+test('a command lists no flag that it has not', async (t) => {
+  const { stdout } = await haze('.', ['train', '--help']);
+  t.notRegex(stdout, /--version/);
+  t.regex(stdout, /--no-strict/);
+});
+
+test('control characters of a name do not reach the terminal', async (t) => {
+  await refuses(t, ['sample', 'a\u001b[2Jb'], /^haze: a\?\[2Jb: expected a model/);
+});
+
 test('--version prints the version alone', async (t) => {
   const { code, stdout } = await haze('.', ['--version']);
   t.is(code, 0);
@@ -59,11 +69,7 @@ test('a flag that is unknown, given twice, without its value or with one too man
     ['train', 'toy-cars', '--saveEvery', '3'],
     /--saveEvery: .* no such flag \(did you mean --save-every\?\)/,
   );
-  await refuses(
-    t,
-    ['train', 'toy-cars', '--no-strict'],
-    /--no-strict: haze train has no such flag/,
-  );
+  await refuses(t, ['train', 'toy-cars', '--no-eager'], /--no-eager: haze train has no such flag/);
   await refuses(t, ['train', 'toy-cars', '-s', '3'], /-s: haze train has no such flag/);
   await refuses(
     t,

@@ -80,7 +80,11 @@ async function openLoader(
   );
   const pool = await DecodePool.open({ size, channels: 3, fit: 'squash' }, threads);
   const load = async () => {
-    const failures = await pool.decode(count, (i) => ({ kind: 'file', path: files[i]! }), decoded);
+    const failures = await pool.decode({
+      count,
+      item: (i) => ({ kind: 'file', path: files[i]! }),
+      out: decoded,
+    });
     if (failures[0]) throw new Error(`${files[failures[0].item]}: ${failures[0].reason}`);
     runner.write(pixels, new Uint8Array(decoded));
     await runner.run('batchToFloat', 1);

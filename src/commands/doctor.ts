@@ -6,10 +6,11 @@ import { examine, type Finding } from './findings.js';
 import { printJson } from './text.js';
 
 export async function run(args: Args): Promise<void> {
+  const wantsCuda = readRequireCuda(args);
   const findings = await examine();
   if (args.boolean('json')) printJson(asJson(findings));
   else process.stdout.write(asText(findings));
-  if (readRequireCuda(args)) await requireCuda();
+  if (wantsCuda) await requireCuda();
 }
 
 function asJson(findings: readonly Finding[]): unknown {

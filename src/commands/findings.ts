@@ -6,7 +6,7 @@ import { MAX_BYTES } from '../engine/arena.js';
 import { bestBuild, compile, createMemory } from '../engine/module.js';
 import { describeTensorflow } from '../tensorflow/describe.js';
 import { cacheFolder } from '../tensorflow/setup/folders.js';
-import { bytes } from './text.js';
+import { bytes } from '../units.js';
 
 /** One thing the doctor looked at. */
 export interface Finding {

@@ -15,8 +15,9 @@ import type { Header } from '../io/safetensors-header.js';
 import { weightShape } from '../unet/architecture.js';
 import { type LayerCost, layerCosts } from '../unet/cost.js';
 import { elements } from '../unet/state.js';
+import { bytes, grouped, operations } from '../units.js';
 import { type MemoryPlan, planModelMemory } from './memory-plan.js';
-import { bytes, grouped, operations, printJson, table } from './text.js';
+import { printJson, table } from './text.js';
 
 interface Subject {
   readonly path: string | null;

@@ -19,7 +19,7 @@ const train: Command = {
   describe: 'Train a U-Net on images',
   positional: {
     name: 'data',
-    describe: 'A folder of images, an IDX file, a CIFAR-10 batch, or toy-cars, which are drawn',
+    describe: 'A folder of images, an IDX file, a CIFAR binary file, or toy-cars, which are drawn',
     optional: true,
   },
   groups: {
@@ -35,7 +35,14 @@ const train: Command = {
     'Data:': dataFlags,
     'Model:': modelFlags,
     'Diffusion:': { ...diffusionFlags, ...lossFlag },
-    'Computing:': computingFlags,
+    'Computing:': {
+      ...computingFlags,
+      strict: {
+        ...computingFlags.strict!,
+        describe: `${computingFlags.strict!.describe}; --no-strict takes it back on a resume`,
+        negatable: true,
+      },
+    },
   },
   examples: [
     ['haze train toy-cars --preset tiny --steps 300', 'the quickest look'],

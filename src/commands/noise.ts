@@ -13,6 +13,7 @@ import { readModel } from '../config/model.js';
 import { PRESETS } from '../config/presets.js';
 import { readFit } from '../config/training.js';
 import { decode } from '../data/decode.js';
+import { reasonOf } from '../data/reason.js';
 import { type Item, openSource } from '../data/source.js';
 import { TOY_CARS } from '../data/toy-cars.js';
 import { chooseDevice } from '../device/choose.js';
@@ -57,7 +58,7 @@ async function readImage(
   try {
     return await decode(item, target);
   } catch (error) {
-    throw new UsageError(`${spec}: expected a picture, got none: ${(error as Error).message}`);
+    throw new UsageError(`${spec}: expected a picture, got none: ${reasonOf(error)}`);
   }
 }
 

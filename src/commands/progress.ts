@@ -1,4 +1,5 @@
 import cliProgress from 'cli-progress';
+import { printable } from '../config/source.js';
 
 /** How far a long command is: a bar on a terminal, plain lines now and then elsewhere; always on stderr. */
 export interface Progress {
@@ -7,6 +8,8 @@ export interface Progress {
    * `exact` also counts what is half done, for a steadier one.
    */
   update(done: number, total: number, text: string, exact?: number): void;
+  /** What goes on between two of them. */
+  aside(text: string): void;
   /** A line of its own, above the bar. */
   line(text: string): void;
   /** Ends the bar; a later update begins a new one. */
@@ -16,9 +19,12 @@ export interface Progress {
 /** Seconds between plain lines. */
 const INTERVAL = 10;
 
+/** Where progress goes: stderr, which may be a terminal. */
+export type ProgressStream = NodeJS.WritableStream & { readonly isTTY?: boolean };
+
 /** A progress display for `noun` (`step`, `image`). */
-export function openProgress(noun: string): Progress {
-  return process.stderr.isTTY ? new Bar(noun) : new Lines(noun);
+export function openProgress(noun: string, stream: ProgressStream = process.stderr): Progress {
+  return stream.isTTY ? new Bar(noun, stream) : new Lines(noun, stream);
 }
 
 /** `0:07`, `12:30`, `3:05:00`. */
@@ -44,29 +50,39 @@ class Pace {
 
 /** Back to the beginning of the line, and clear it. */
 const CLEAR_LINE = '\r\u001b[2K';
+/** Remembers where the cursor is (DECSC). */
+const SAVE_CURSOR = '\u001b7';
 
 class Bar implements Progress {
   private readonly noun: string;
+  private readonly stream: ProgressStream;
   private bar: cliProgress.SingleBar | undefined;
   private pace = new Pace();
 
-  constructor(noun: string) {
+  constructor(noun: string, stream: ProgressStream) {
     this.noun = noun;
+    this.stream = stream;
   }
 
   update(done: number, total: number, text: string): void {
     const rest = [text, this.pace.left(done, total)].filter((part) => part !== '');
     const payload = { text: rest.join(' · ') };
     if (this.bar) this.bar.update(done, payload);
-    else this.bar = start(this.noun, done, total, payload);
+    else this.bar = start(this.stream, this.noun, done, total, payload);
+  }
+
+  aside(text: string): void {
+    this.bar?.update({ text });
   }
 
   line(text: string): void {
-    process.stderr.write(`${this.bar ? CLEAR_LINE : ''}${text}\n`);
+    this.stream.write(`${this.bar ? CLEAR_LINE : ''}${printable(text)}\n`);
     this.bar?.render();
   }
 
   stop(): void {
+    // Where the bar ends is where the cursor was saved when it began: lines that were written since would be lost.
+    if (this.bar) this.stream.write(SAVE_CURSOR);
     this.bar?.stop();
     this.bar = undefined;
     this.pace = new Pace();
@@ -74,6 +90,7 @@ class Bar implements Progress {
 }
 
 function start(
+  stream: ProgressStream,
   noun: string,
   done: number,
   total: number,
@@ -86,7 +103,7 @@ function start(
     forceRedraw: true,
     // Interrupts are the command's to handle.
     gracefulExit: false,
-    stream: process.stderr,
+    stream,
   });
   bar.start(total, done, payload);
   return bar;
@@ -94,11 +111,13 @@ function start(
 
 class Lines implements Progress {
   private readonly noun: string;
+  private readonly stream: ProgressStream;
   private last = Number.NEGATIVE_INFINITY;
   private pace = new Pace();
 
-  constructor(noun: string) {
+  constructor(noun: string, stream: ProgressStream) {
     this.noun = noun;
+    this.stream = stream;
   }
 
   update(done: number, total: number, text: string, exact = done): void {
@@ -110,8 +129,15 @@ class Lines implements Progress {
     this.line(parts.filter((part) => part !== '').join(' · '));
   }
 
+  aside(text: string): void {
+    const now = performance.now() / 1000;
+    if (now - this.last < INTERVAL) return;
+    this.last = now;
+    this.line(text);
+  }
+
   line(text: string): void {
-    process.stderr.write(`${text}\n`);
+    this.stream.write(`${printable(text)}\n`);
   }
 
   stop(): void {

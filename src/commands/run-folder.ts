@@ -1,11 +1,32 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode } from '../io/atomic.js';
+import type { Lock } from '../io/lock.js';
+import { tryLockRun } from '../io/run-lock.js';
 
-/** The first of runs/1, runs/2, … that no entry's number reaches: for a run whose folder nobody named. */
-export async function nextRunFolder(root = 'runs'): Promise<string> {
+/** A run's folder, and the lock on it. */
+export interface Claim {
+  readonly out: string;
+  readonly lock: Lock;
+}
+
+/**
+ * The first of runs/1, runs/2, … that no entry's number reaches and no process has claimed: for a run whose folder
+ * nobody named.
+ */
+export async function claimRunFolder(root = 'runs'): Promise<Claim> {
+  for (let number = await nextNumber(root); ; number++) {
+    const out = join(root, String(number));
+    const lock = await tryLockRun(out);
+    // Another process may have made it between the look and the lock.
+    if (lock && number >= (await nextNumber(root))) return { out, lock };
+    await lock?.release();
+  }
+}
+
+async function nextNumber(root: string): Promise<number> {
   const numbers = (await names(root)).filter((name) => /^\d{1,15}$/.test(name)).map(Number);
-  return join(root, String(Math.max(0, ...numbers) + 1));
+  return Math.max(0, ...numbers) + 1;
 }
 
 async function names(folder: string): Promise<string[]> {

@@ -20,6 +20,7 @@ import {
 import { toImages } from '../sample/images.js';
 import type { SampleOptions, SampleResult } from '../sample/options.js';
 import { sample } from '../sample/sample.js';
+import { plural } from '../units.js';
 import { interruptible } from './interrupt.js';
 import { openProgress } from './progress.js';
 
@@ -100,7 +101,7 @@ async function write(
   const moments = frames.map((frame) => toImages(frame.images, model));
   if (outputs.out !== undefined) {
     await writePicture(outputs.out, grid(toImages(images, model)));
-    say(outputs.out, `${count} images`);
+    say(outputs.out, plural(count, 'image'));
   }
   if (outputs.film !== undefined) {
     const columns = evenly(moments, FILM_MOMENTS).map((moment) => first(moment, FILM_ROWS));

@@ -1,5 +1,4 @@
 /** `haze train`: flags to a run's configuration, and its events to lines and a bar. */
-import { join } from 'node:path';
 import type { Args } from '../config/args.js';
 import { readRequireCuda } from '../config/computing.js';
 import { readRunConfig } from '../config/read.js';
@@ -9,23 +8,54 @@ import { UsageError } from '../errors.js';
 import { writeLossCurve } from '../io/loss-curve.js';
 import { readMetrics } from '../io/metrics.js';
 import { runPaths } from '../io/run.js';
+import { lockRun } from '../io/run-lock.js';
+import { shellWord } from '../shell-word.js';
 import type { TrainEvent, TrainOptions, TrainResult } from '../train/options.js';
-import { train } from '../train/train.js';
+import { trainLocked } from '../train/train.js';
 import { interruptible } from './interrupt.js';
 import { openProgress, type Progress } from './progress.js';
-import { nextRunFolder } from './run-folder.js';
+import { type Claim, claimRunFolder } from './run-folder.js';
 
 export async function run(args: Args): Promise<void> {
-  const options = await readOptions(args);
+  const { out, lock } = await claim(args);
+  try {
+    await trainInto(out, args);
+  } finally {
+    await lock.release();
+  }
+}
+
+/** The run's folder, which is this process's alone from here on. @throws UsageError when another has it */
+async function claim(args: Args): Promise<Claim> {
+  const out = args.text('out');
+  if (out !== undefined) return { out, lock: await lockRun(out) };
+  if (args.boolean('resume'))
+    throw new UsageError('--resume: expected --out with the folder of the run');
+  return claimRunFolder();
+}
+
+async function trainInto(out: string, args: Args): Promise<void> {
+  const options = await readOptions(out, args);
   const progress = openProgress('step');
   const loading = openProgress('image');
+  let stepped = false;
   try {
-    const result = await interruptible('stopping after this step, and saving', (signal) =>
-      train({ ...options, signal, onEvent: (event) => report(event, progress, loading) }),
+    const result = await interruptible('stopping, and saving; again ends it at once', (signal) =>
+      trainLocked({
+        ...options,
+        signal,
+        onEvent: (event) => {
+          stepped ||= event.kind === 'step';
+          report(event, progress, loading);
+        },
+      }),
     );
     progress.stop();
-    const curve = await drawLosses(options.out);
-    process.stdout.write(summary(options.out, result, curve));
+    process.stdout.write(summary(out, result, await drawLosses(out)));
+  } catch (error) {
+    // Whatever ended the run, its losses show what came before; a second failure would hide the first.
+    if (stepped) await drawLosses(out).catch(() => undefined);
+    throw error;
   } finally {
     loading.stop();
     progress.stop();
@@ -33,25 +63,22 @@ export async function run(args: Args): Promise<void> {
 }
 
 /** @throws UsageError for flags, and for a run to resume that is not there. */
-async function readOptions(args: Args): Promise<TrainOptions> {
+async function readOptions(out: string, args: Args): Promise<TrainOptions> {
   const resume = args.boolean('resume') ?? false;
-  const out = args.text('out');
   const dataBudget = readDataBudget(args);
   const rest = {
+    out,
     resume,
     requireCuda: readRequireCuda(args),
     ...(dataBudget !== undefined && { dataBudget }),
   };
   if (!resume) {
     const source = args.positional('data', 'a folder of images, a data file or toy-cars');
-    const config = newRunConfig(source, args);
-    return { config, out: out ?? (await nextRunFolder()), ...rest };
+    return { config: newRunConfig(source, args), ...rest };
   }
-  if (out === undefined)
-    throw new UsageError('--resume: expected --out with the folder of the run');
   const run = await readRunConfig(runPaths(out).config);
   const source = args.optionalPositional('data');
-  return { config: resumedRunConfig(out, run, source, args), out, ...rest };
+  return { config: resumedRunConfig(out, run, source, args), ...rest };
 }
 
 function report(event: TrainEvent, progress: Progress, loading: Progress): void {
@@ -68,12 +95,15 @@ function report(event: TrainEvent, progress: Progress, loading: Progress): void 
       break;
     case 'step': {
       const rate = `${event.imagesPerSecond.toPrecision(3)} images/s`;
-      const text = `epoch ${event.epoch} · loss ${event.loss.toFixed(4)} · ${rate}`;
+      const text = `epoch ${event.epoch} · loss ${lossText(event.loss)} · ${rate}`;
       progress.update(event.step, event.totalSteps, text);
       break;
     }
+    case 'pause':
+      progress.aside(`step ${event.step}: ${event.what} ${event.done}/${event.total}`);
+      break;
     case 'heldOut':
-      progress.line(`step ${event.step}: held-out loss ${event.heldOutLoss.toFixed(4)}`);
+      progress.line(`step ${event.step}: held-out loss ${lossText(event.heldOutLoss)}`);
       break;
     case 'checkpoint':
       progress.line(`step ${event.step}: saved ${event.path}`);
@@ -86,21 +116,28 @@ function report(event: TrainEvent, progress: Progress, loading: Progress): void 
   }
 }
 
-/** Draws the run's losses so far beside them. */
-async function drawLosses(out: string): Promise<string> {
-  const path = join(out, 'loss.png');
-  await writeLossCurve(path, await readMetrics(runPaths(out).metrics));
-  return path;
+/** Draws the run's losses so far beside them; null where there are too few for a curve. */
+async function drawLosses(out: string): Promise<string | null> {
+  const { metrics, curve } = runPaths(out);
+  const losses = await readMetrics(metrics);
+  if (losses.length < 2) return null;
+  await writeLossCurve(curve, losses);
+  return curve;
 }
 
 function summary(
   out: string,
   { steps, loss, heldOutLoss, checkpoint }: TrainResult,
-  curve: string,
+  curve: string | null,
 ): string {
   const lines = [`run         ${out}`, `steps       ${steps}`];
-  if (loss !== null) lines.push(`loss        ${loss.toFixed(4)}  (mean of the last steps)`);
-  if (heldOutLoss !== null) lines.push(`held out    ${heldOutLoss.toFixed(4)}`);
-  lines.push(`losses      ${curve}`, `checkpoint  ${checkpoint}`, `next        haze sample ${out}`);
+  if (loss !== null) lines.push(`loss        ${lossText(loss)}  (mean of the last steps)`);
+  if (heldOutLoss !== null) lines.push(`held out    ${lossText(heldOutLoss)}`);
+  if (curve !== null) lines.push(`losses      ${curve}`);
+  lines.push(`checkpoint  ${checkpoint}`, `next        haze sample ${shellWord(out)}`);
   return `${lines.join('\n')}\n`;
 }
+
+/** Four decimals; a loss that has run away is not spelt out. */
+const lossText = (loss: number): string =>
+  Math.abs(loss) < 1e4 ? loss.toFixed(4) : loss.toExponential(1);

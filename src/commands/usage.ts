@@ -56,6 +56,7 @@ function describeCommand(builder: Argv, command: Command): Argv {
     builder.group(Object.keys(flags), title);
   }
   addFlag(builder, 'verbose', COMMON_FLAGS.verbose!);
+  builder.version(false); // It is the program's, not a command's.
   for (const [words, meaning] of command.examples) builder.example(words, meaning);
   return builder
     .usage(`haze ${usage(command)}\n\n${command.describe}.`)

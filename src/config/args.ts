@@ -1,8 +1,13 @@
 import { UsageError } from '../errors.js';
-import { choose, describe, quote, type Range, type Source, within } from './source.js';
-
-/** Decimal notation alone: no hex, no `Infinity`, no spaces. */
-const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+import {
+  choose,
+  describe,
+  parseDecimal,
+  quote,
+  type Range,
+  type Source,
+  within,
+} from './source.js';
 
 /** `betaStart` → `beta-start`. */
 export const kebab = (name: string): string =>
@@ -90,7 +95,7 @@ export class Args implements Source {
     range: Range,
     { list }: { list?: string } = {},
   ): number {
-    const value = NUMBER.test(text) ? Number(text) : Number.NaN;
+    const value = parseDecimal(text);
     if (within(value, kind, range)) return value;
     const expected = describe(kind, range);
     const each = list === undefined ? '' : ' between commas';

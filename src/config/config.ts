@@ -53,7 +53,7 @@ export type HeldOut = { readonly source: string } | { readonly fraction: number 
 export type Fit = 'squash' | 'crop';
 
 export interface DataConfig {
-  /** `toy-cars`, or the absolute path of a folder of images, an IDX file or a CIFAR-10 batch. */
+  /** `toy-cars`, or the absolute path of a folder of images, an IDX file or a CIFAR binary file. */
   readonly source: string;
   readonly fit: Fit;
   /** Mirror half of the images, chosen anew each epoch. */

@@ -5,7 +5,7 @@ export interface Flag {
   readonly value?: string;
   /** What holds without the flag, in words. */
   readonly default?: string;
-  /** A switch that is on by default: `--no-name` turns it off. */
+  /** `--no-name` turns the switch off: one that is on by default, or in a run that is resumed. */
   readonly negatable?: true;
 }
 

@@ -1,3 +1,4 @@
+import { UsageError } from '../errors.js';
 import { checkArchitecture, checkSize } from '../unet/architecture.js';
 import type { ModelConfig } from './config.js';
 import { type Flags, given } from './flag.js';
@@ -28,11 +29,11 @@ export const modelFlags: Flags = {
 
 /** The model settings that a source gives. @throws UsageError for one that cannot be. */
 export function readModel(source: Source): Partial<ModelConfig> {
-  const channels = source.whole('channels', { min: 1, max: 3 });
+  const channels = source.whole('channels', {});
   return given<ModelConfig>({
     size: source.whole('size', { min: 2, max: 4096 }),
     widths: source.wholes('widths', { min: 1, max: 16384 }),
-    // checkArchitecture refuses 2.
+    // checkArchitecture refuses all but 1 and 3.
     channels: channels as ModelConfig['channels'] | undefined,
     timeDim: source.whole('timeDim', { min: 4, max: 16384, even: true }),
     norm: source.oneOf('norm', ['separate', 'shared']),
@@ -43,6 +44,15 @@ export function readModel(source: Source): Partial<ModelConfig> {
 export function readPreset(source: Source): Preset | undefined {
   const name = source.oneOf('preset', PRESET_NAMES);
   return name && PRESETS[name];
+}
+
+/** @throws UsageError where BatchNorm would see one value a channel, which has no variance: PyTorch refuses it too */
+export function checkBatch({ size, widths }: ModelConfig, batch: number): void {
+  const smallest = size / 2 ** (widths.length - 1);
+  if (smallest === 1 && batch === 1)
+    throw new UsageError(
+      `--batch: expected 2 or more, since the smallest stage has one pixel and BatchNorm needs two values, got ${batch}`,
+    );
 }
 
 /** @throws UsageError unless the widths, channels, time dimension and size belong together. */

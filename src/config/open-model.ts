@@ -1,9 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { UsageError } from '../errors.js';
 import { resolveModel } from '../io/model-source.js';
-import { readHeader } from '../io/safetensors.js';
-import type { Architecture } from '../unet/architecture.js';
-import { architectureFromShapes } from '../unet/from-state.js';
+import { checkArchitectureOf, readArchitecture } from '../io/weights.js';
 import { kebab } from './args.js';
 import type { DiffusionConfig, ModelConfig, RunConfig } from './config.js';
 import { DIFFUSION_DEFAULTS, readDiffusion, withDiffusion } from './diffusion.js';
@@ -30,40 +28,21 @@ export interface OpenModel {
 export async function openModel(path: string, settings: Source): Promise<OpenModel> {
   const source = await resolveModel(path);
   const { weights } = source;
-  const architecture = await readArchitecture(weights);
   const config = source.kind === 'weights' ? undefined : source.config;
   const run = config === undefined ? null : await readRunConfig(config);
-  if (run) checkSameArchitecture(weights, architecture, run);
   const model = readModel(settings);
   const diffusion = readDiffusion(settings);
   if (run) {
+    await checkArchitectureOf(weights, run.model, 'config.json');
     refuseOthers(path, run.model, model);
     refuseOthers(path, run.diffusion, diffusion);
     return { weights, model: run.model, diffusion: run.diffusion, run };
   }
+  const architecture = await readArchitecture(weights);
   refuseOthers(path, architecture, model);
   const chosen = withDiffusion(DIFFUSION_DEFAULTS, diffusion);
   const size = model.size ?? PRESETS.reference.model.size;
   return { weights, model: checkModel({ ...architecture, size }), diffusion: chosen, run };
-}
-
-/** The architecture of a file of weights. @throws UsageError naming the file and the first tensor at fault. */
-export async function readArchitecture(weights: string): Promise<Architecture> {
-  const { tensors } = await readHeader(weights);
-  try {
-    return architectureFromShapes(new Map([...tensors].map(([name, { shape }]) => [name, shape])));
-  } catch (error) {
-    if (error instanceof UsageError) throw new UsageError(`${weights}: ${error.message}`);
-    throw error;
-  }
-}
-
-function checkSameArchitecture(weights: string, found: Architecture, run: RunConfig): void {
-  for (const key of ['widths', 'channels', 'timeDim', 'norm'] as const)
-    if (!isDeepStrictEqual(found[key], run.model[key]))
-      throw new UsageError(
-        `${weights}: expected ${key} ${run.model[key]}, which config.json states, got ${found[key]}`,
-      );
 }
 
 /** @throws UsageError for a setting that the model has already and that is given otherwise. */

@@ -13,7 +13,7 @@ import type {
 } from './config.js';
 import { checkDiffusion, readDiffusion } from './diffusion.js';
 import { JsonObject } from './json.js';
-import { checkModel, readModel } from './model.js';
+import { checkBatch, checkModel, readModel } from './model.js';
 import { readData, readTraining } from './training.js';
 
 /**
@@ -90,6 +90,7 @@ const chosen = (object: JsonObject | null): DeviceChoice | null =>
 function checkTogether(where: string, config: RunConfig): void {
   try {
     checkModel(config.model);
+    checkBatch(config.model, config.training.batch);
     checkDiffusion(config.diffusion);
   } catch (error) {
     if (error instanceof UsageError) throw new UsageError(`${where}: ${error.message}`);

@@ -3,7 +3,7 @@ import { UsageError } from '../errors.js';
 import { COMPUTING_DEFAULTS, checkComputing, readComputing, readSeed } from './computing.js';
 import type { RunConfig } from './config.js';
 import { DIFFUSION_DEFAULTS, readDiffusion, withDiffusion } from './diffusion.js';
-import { checkModel, readModel, readPreset } from './model.js';
+import { checkBatch, checkModel, readModel, readPreset } from './model.js';
 import { PRESETS } from './presets.js';
 import type { Source } from './source.js';
 import {
@@ -93,13 +93,16 @@ const FIXED: [flag: string, read: (c: RunConfig) => unknown][] = [
 
 /** The settings over a config, checked together. */
 function withSettings(settings: Source, base: RunConfig): RunConfig {
+  const model = checkModel({ ...base.model, ...readModel(settings) });
+  const training = { ...base.training, ...readTraining(settings) };
+  checkBatch(model, training.batch);
   return {
     ...base,
     seed: readSeed(settings) ?? base.seed,
     data: { ...base.data, ...readData(settings, readHeldOut(settings.text('heldOut'))) },
-    model: checkModel({ ...base.model, ...readModel(settings) }),
+    model,
     diffusion: withDiffusion(base.diffusion, readDiffusion(settings)),
-    training: { ...base.training, ...readTraining(settings) },
+    training,
     computing: checkComputing({ ...base.computing, ...readComputing(settings) }),
   };
 }

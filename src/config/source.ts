@@ -25,6 +25,10 @@ export interface Source {
   text(name: string): string | undefined;
 }
 
+/** The number that a text is in decimal notation; NaN for hex, `Infinity`, spaces and all else. */
+export const parseDecimal = (text: string): number =>
+  /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
+
 /** `a whole number of 1 or more`, for messages. */
 export function describe(kind: 'whole number' | 'number', range: Range): string {
   const noun = range.even ? `even ${kind}` : kind;
@@ -78,12 +82,17 @@ export function choose<T extends string>(where: string, got: string, choices: re
   );
 }
 
-/** What the user gave, on one line and not endless. */
+/** What the user gave, on one line and not endless; in quotes where spaces begin or end it. */
 export function quote(got: unknown): string {
   const text = typeof got === 'string' ? got : (JSON.stringify(got) ?? String(got));
+  if (text === '') return 'nothing';
   const line = printable(text);
-  return line.length > 60 ? `${line.slice(0, 57)}…` : line === '' ? 'nothing' : line;
+  if (line.length > 60) return `${line.slice(0, 57)}…`;
+  return line === line.trim() ? line : `'${line}'`;
 }
 
 /** Text from a file without control characters, which could drive the terminal. */
 export const printable = (text: string): string => text.replaceAll(/\p{Cc}/gu, '?');
+
+/** The same of a text of several lines. */
+export const printableLines = (text: string): string => text.split('\n').map(printable).join('\n');

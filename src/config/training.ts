@@ -3,7 +3,7 @@ import { TOY_CARS } from '../data/toy-cars.js';
 import { UsageError } from '../errors.js';
 import type { DataConfig, Fit, HeldOut, TrainingConfig } from './config.js';
 import { type Flags, given } from './flag.js';
-import { quote, type Source } from './source.js';
+import { parseDecimal, quote, type Source } from './source.js';
 
 export const dataFlags: Flags = {
   fit: {
@@ -71,11 +71,14 @@ export function readData(source: Source, heldOut: HeldOut | undefined): Partial<
   });
 }
 
-/** `--held-out`: what looks like a number is a fraction in (0, 1), anything else names images. */
+/**
+ * `--held-out`: what looks like a number is a fraction in (0, 1), anything else names images. A folder of such a name
+ * can be written `./0.1`.
+ */
 export function readHeldOut(text: string | undefined): HeldOut | undefined {
   if (text === undefined) return undefined;
-  const fraction = Number(text);
-  if (Number.isNaN(fraction)) return { source: dataSource(text) };
+  if (Number.isNaN(Number(text.replace(/%$/, '')))) return { source: dataSource(text) };
+  const fraction = parseDecimal(text);
   if (fraction > 0 && fraction < 1) return { fraction };
   throw new UsageError(
     `--held-out: expected a folder, or a fraction above 0 and below 1, got ${quote(text)}`,
@@ -94,7 +97,7 @@ export function readTraining(source: Source): Partial<TrainingConfig> {
   return {
     ...given<Omit<TrainingConfig, 'epochs' | 'steps'>>({
       batch: readBatch(source),
-      lr: source.real('lr', { above: 0, max: 1 }),
+      lr: source.real('lr', { above: 0 }),
       saveEvery: source.whole('saveEvery', { min: 0, max: 1e9 }),
       sampleEvery: source.whole('sampleEvery', { min: 0, max: 1e9 }),
       keep: source.whole('keep', { min: 1, max: 1e6 }),

@@ -1,78 +1,112 @@
 /**
- * CIFAR-10's binary version: records of one label byte and 3072 pixel bytes, the red, green and blue planes
- * of a 32x32 picture in turn (https://www.cs.toronto.edu/~kriz/cifar.html).
+ * The binary versions of CIFAR-10 and CIFAR-100: records of one or two label bytes and 3072 pixel bytes, the red, green
+ * and blue planes of a 32x32 picture in turn (https://www.cs.toronto.edu/~kriz/cifar.html).
  */
-import { open, readdir } from 'node:fs/promises';
+import { type FileHandle, open, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { UsageError } from '../errors.js';
+import { reasonOf } from './reason.js';
 import type { Source } from './source.js';
 
 const SIDE = 32;
-const RECORD = 1 + 3 * SIDE * SIDE;
-const CLASSES = 10;
+const PIXELS = 3 * SIDE * SIDE;
 
-/** CIFAR-100 has two label bytes. */
-const RECORD_100 = RECORD + 1;
+/** Classes that each label byte of a record counts: CIFAR-100's are coarse and fine. */
+interface Kind {
+  readonly name: string;
+  readonly classes: readonly number[];
+}
+
+const KINDS: readonly Kind[] = [
+  { name: 'CIFAR-10', classes: [10] },
+  { name: 'CIFAR-100', classes: [20, 100] },
+];
+
+const recordBytes = ({ classes }: Kind): number => classes.length + PIXELS;
+
+/** A file of records. */
+interface Batch {
+  readonly file: string;
+  readonly kind: Kind;
+  readonly count: number;
+}
 
 /** A folder that holds `data_batch_*.bin`, all of them in order; undefined for another folder. */
 export async function openCifarFolder(folder: string): Promise<Source | undefined> {
   const names = await readdir(folder).catch(() => [] as string[]);
   const batches = names.filter((name) => /^data_batch_\d+\.bin$/.test(name)).sort();
   if (batches.length === 0) return undefined;
-  const files = batches.map((name) => path.join(folder, name));
-  const counts = await Promise.all(files.map((file) => countRecords(file)));
-  return source(folder, files, counts);
+  return source(
+    folder,
+    await Promise.all(batches.map((name) => openBatch(path.join(folder, name)))),
+  );
 }
 
 /**
  * One batch file (`.bin`); undefined for a file of another name.
- * @throws UsageError when the file is not made of CIFAR-10 records.
+ * @throws UsageError when the file is not made of CIFAR records.
  */
 export async function openCifar(file: string): Promise<Source | undefined> {
   if (!/\.bin$/i.test(file)) return undefined;
-  return source(file, [file], [await countRecords(file)]);
+  return source(file, [await openBatch(file)]);
 }
 
-async function countRecords(file: string): Promise<number> {
-  const handle = await open(file).catch((error: NodeJS.ErrnoException) => {
-    throw new UsageError(`${file}: cannot be opened (${error.code ?? error.message})`);
+async function openBatch(file: string): Promise<Batch> {
+  const handle = await open(file).catch((error: unknown) => {
+    throw new UsageError(`${file}: cannot be opened: ${reasonOf(error)}`);
   });
   try {
     const { size } = await handle.stat();
     if (size === 0) throw new UsageError(`${file}: the file is empty`);
-    if (size % RECORD !== 0)
-      throw new UsageError(
-        `${file}: CIFAR-10 records are ${RECORD} bytes each, got ${size} bytes, which is not a multiple` +
-          (size % RECORD_100 === 0 ? ' (CIFAR-100 is not supported)' : ''),
-      );
-    const label = (await handle.read(Buffer.alloc(1), 0, 1, 0)).buffer[0]!;
-    if (label >= CLASSES)
-      throw new UsageError(
-        `${file}: the first record has label ${label}; CIFAR-10 has 0 to ${CLASSES - 1}`,
-      );
-    return size / RECORD;
+    const kinds = KINDS.filter((kind) => size % recordBytes(kind) === 0);
+    if (kinds.length === 0) throw notRecords(file, size);
+    // A size may be a multiple of both records: then the labels tell.
+    for (const kind of kinds)
+      if (await hasLabels(handle, kind, size))
+        return { file, kind, count: size / recordBytes(kind) };
+    throw new UsageError(`${file}: its records have labels that ${kinds[0]!.name} does not know`);
   } finally {
     await handle.close();
   }
 }
 
-function source(name: string, files: readonly string[], counts: readonly number[]): Source {
-  const find = (i: number): { file: string; record: number } => {
+function notRecords(file: string, size: number): UsageError {
+  const each = KINDS.map((kind) => `${kind.name} of ${recordBytes(kind)}`).join(', ');
+  return new UsageError(
+    `${file}: expected records of equal size (${each} bytes), got ${size} bytes, which is a multiple of neither`,
+  );
+}
+
+/** Records whose labels are looked at: enough to tell the kinds apart, and either from other files. */
+const LOOKED_AT = 64;
+
+/** Whether the labels of the first records are such as the kind has. */
+async function hasLabels(handle: FileHandle, kind: Kind, size: number): Promise<boolean> {
+  const each = recordBytes(kind);
+  const labels = Buffer.alloc(kind.classes.length);
+  for (let i = 0; i < Math.min(LOOKED_AT, size / each); i++) {
+    await handle.read(labels, 0, labels.length, i * each);
+    if (kind.classes.some((classes, k) => labels[k]! >= classes)) return false;
+  }
+  return true;
+}
+
+function source(name: string, batches: readonly Batch[]): Source {
+  const find = (i: number): { batch: Batch; record: number } => {
     let record = i;
-    let f = 0;
-    while (record >= counts[f]!) record -= counts[f++]!;
-    return { file: files[f]!, record };
+    let b = 0;
+    while (record >= batches[b]!.count) record -= batches[b++]!.count;
+    return { batch: batches[b]!, record };
   };
   return {
     name,
-    count: counts.reduce((sum, count) => sum + count, 0),
+    count: batches.reduce((sum, { count }) => sum + count, 0),
     item: (i) => {
-      const { file, record } = find(i);
-      const offset = record * RECORD + 1;
+      const { batch, record } = find(i);
       return {
         kind: 'record',
-        from: file,
-        offset,
+        from: batch.file,
+        offset: record * recordBytes(batch.kind) + batch.kind.classes.length,
         width: SIDE,
         height: SIDE,
         channels: 3,
@@ -80,8 +114,8 @@ function source(name: string, files: readonly string[], counts: readonly number[
       };
     },
     label: (i) => {
-      const { file, record } = find(i);
-      return `${path.basename(file)}, image ${record}`;
+      const { batch, record } = find(i);
+      return `${path.basename(batch.file)}, image ${record}`;
     },
     skipped: [],
   };

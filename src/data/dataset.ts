@@ -9,7 +9,7 @@ import { imageBytes, type Target } from './decode.js';
 import { DecodePool } from './decode-pool.js';
 import type { Failure } from './decode-worker.js';
 import { ResidentDataset } from './resident.js';
-import { openSource, type Skipped, type Source } from './source.js';
+import type { Skipped, Source } from './source.js';
 import { StreamedDataset } from './streamed.js';
 
 /** Images by index in [0, count); the same index is the same image in every run over the same files. */
@@ -41,11 +41,11 @@ export interface DatasetOptions extends Target {
    * unless it is started with another UV_THREADPOOL_SIZE.
    */
   readonly threads: number;
-  /** Of toy-cars. */
-  readonly seed: number;
   /** Decoded images that take more than this stay on disk; see `defaultBudget`. */
   readonly budgetBytes?: number;
   readonly onProgress?: (done: number, total: number) => void;
+  /** Ends the decoding when it is aborted. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A quarter of the memory that this process may use, and no more than one buffer can hold. */
@@ -56,25 +56,25 @@ export function defaultBudget(): number {
 }
 
 /**
- * Opens `<data>`: a folder of images, an IDX file, CIFAR-10's binary version or `toy-cars`. Every image is
- * decoded once here, so that what cannot be read is known before the first step, whatever the budget.
- * @throws UsageError when there is no such data, or not one image in it can be read.
+ * Decodes the images of a source. Each is decoded once here, so that what cannot be read is known before the first
+ * step, whatever the budget.
+ * @throws UsageError when not one image in it can be read; what `signal` is aborted with.
  */
-export async function openDataset(spec: string, options: DatasetOptions): Promise<Dataset> {
-  const source = await openSource(spec, options.seed);
-  const { size, channels, fit, threads } = options;
+export async function openDataset(source: Source, options: DatasetOptions): Promise<Dataset> {
+  const { size, channels, fit, threads, signal, onProgress } = options;
   const bytes = source.count * imageBytes(options);
   const budget = Math.min(options.budgetBytes ?? defaultBudget(), constants.MAX_LENGTH);
   const pixels = bytes <= budget ? new SharedArrayBuffer(bytes) : null;
   const pool = await DecodePool.open({ size, channels, fit }, threads);
   let streams = false;
   try {
-    const failures = await pool.decode(
-      source.count,
-      (i) => source.item(i),
-      pixels,
-      (done) => options.onProgress?.(done, source.count),
-    );
+    const failures = await pool.decode({
+      count: source.count,
+      item: (i) => source.item(i),
+      out: pixels,
+      onProgress: (done) => onProgress?.(done, source.count),
+      signal,
+    });
     const about = describe(source, failures, options);
     if (pixels) return new ResidentDataset(about, pixels, failures);
     streams = true;

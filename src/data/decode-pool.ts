@@ -1,12 +1,28 @@
 /** A Piscina pool that decodes items into shared memory. */
 import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
+import { RunError } from '../errors.js';
 import { imageBytes, type Target } from './decode.js';
 import type { DecodeTask, Failure } from './decode-worker.js';
+import { reasonOf } from './reason.js';
 import type { Item } from './source.js';
 
 /** Items a task: enough that its hand-over (a fraction of a millisecond) does not count. */
 const CHUNK: Record<Item['kind'], number> = { file: 8, car: 16, record: 256 };
+
+/** Failures that are tried again, of which ten are shown: each takes a millisecond or so. */
+const TRIED_AGAIN = 1000;
+
+/** Items to decode, one after the other. */
+export interface DecodeJob {
+  readonly count: number;
+  /** Item i in [0, count). */
+  readonly item: (i: number) => Item;
+  /** Where their images go, from its start; null only tries them. */
+  readonly out: SharedArrayBuffer | null;
+  readonly onProgress?: ((done: number) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
 
 /** Workers that decode; the order of their work changes nothing, since each image has its own place. */
 export class DecodePool {
@@ -35,16 +51,12 @@ export class DecodePool {
     return new DecodePool(target, threads);
   }
 
-  /**
-   * Decodes `count` items into `out`, one after the other from its start (null: tries them only).
-   * Resolves to the failures, in order.
-   */
-  async decode(
-    count: number,
-    item: (i: number) => Item,
-    out: SharedArrayBuffer | null,
-    onProgress?: (done: number) => void,
-  ): Promise<Failure[]> {
+  /** Resolves to the items that could not be read, in order. @throws what `signal` is aborted with; RunError */
+  async decode(job: DecodeJob): Promise<Failure[]> {
+    return this.#tryAgain(job, await this.#decodeAll(job));
+  }
+
+  async #decodeAll({ count, item, out, onProgress, signal }: DecodeJob): Promise<Failure[]> {
     const size = count > 0 ? CHUNK[item(0).kind] : 1;
     const failures: Failure[] = [];
     let next = 0;
@@ -52,11 +64,11 @@ export class DecodePool {
     // Each lane keeps one task waiting or running: no worker idles, and no million tasks queue up.
     const lane = async (): Promise<void> => {
       while (next < count) {
+        signal?.throwIfAborted();
         const begin = next;
         next = Math.min(count, begin + size);
         const items = Array.from({ length: next - begin }, (_, i) => item(begin + i));
-        const place = out && { buffer: out, offset: begin * this.#bytes };
-        for (const f of await this.#run({ items, out: place }))
+        for (const f of await this.#run({ items, out: this.#place(out, begin) }))
           failures.push({ ...f, item: begin + f.item });
         done += items.length;
         onProgress?.(done);
@@ -64,6 +76,25 @@ export class DecodePool {
     };
     await Promise.all(Array.from({ length: 2 * this.#pool.maxThreads }, lane));
     return failures.sort((a, b) => a.item - b.item);
+  }
+
+  /** One by one, for reasons that are each item's own. What can be read now, after all, is no failure. */
+  async #tryAgain(
+    { item, out, signal }: DecodeJob,
+    failures: readonly Failure[],
+  ): Promise<Failure[]> {
+    const again: Failure[] = [];
+    for (const { item: i } of failures.slice(0, TRIED_AGAIN)) {
+      signal?.throwIfAborted();
+      const [failure] = await this.#run({ items: [item(i)], out: this.#place(out, i) });
+      if (failure) again.push({ ...failure, item: i });
+    }
+    const rest = failures.slice(TRIED_AGAIN).map((f) => ({ ...f, reason: 'it cannot be read' }));
+    return [...again, ...rest];
+  }
+
+  #place(out: SharedArrayBuffer | null, item: number): DecodeTask['out'] {
+    return out && { buffer: out, offset: item * this.#bytes };
   }
 
   /**
@@ -83,6 +114,10 @@ export class DecodePool {
     this.#running.add(result);
     try {
       return await result;
+    } catch (error) {
+      throw new RunError(`a worker that decodes images was lost: ${reasonOf(error)}`, {
+        cause: error,
+      });
     } finally {
       this.#running.delete(result);
     }

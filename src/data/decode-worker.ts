@@ -1,8 +1,8 @@
 /** What a worker of the decoding pool does: a few items at a time, straight into shared memory. */
-import { statSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
 import sharp from 'sharp';
 import { decode, imageBytes, type Target } from './decode.js';
+import { reasonOf } from './reason.js';
 import type { Item } from './source.js';
 
 export interface DecodeTask {
@@ -14,6 +14,10 @@ export interface DecodeTask {
 /** An item of the task that gave no image, by its position in it. */
 export interface Failure {
   readonly item: number;
+  /**
+   * One line. libvips keeps its messages in one place for the whole process: where others were decoded at the same
+   * time, this may be the reason of one of them.
+   */
   readonly reason: string;
 }
 
@@ -38,19 +42,10 @@ export default async function decodeTask({ items, out }: DecodeTask): Promise<Fa
         const image = await decode(item, target);
         if (out) new Uint8Array(out.buffer, out.offset + i * bytes, bytes).set(image);
       } catch (error) {
-        failures.push({ item: i, reason: reasonOf(item, error) });
+        failures.push({ item: i, reason: reasonOf(error) });
       }
     }
   };
   await Promise.all(Array.from({ length: LANES }, lane));
   return failures;
-}
-
-/** One line without the path, which the report names already. */
-function reasonOf(item: Item, error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code !== undefined) return code;
-  if (item.kind === 'file' && statSync(item.path, { throwIfNoEntry: false })?.size === 0)
-    return 'the file is empty';
-  return message.split('\n')[0]!.trim();
 }

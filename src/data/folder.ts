@@ -1,7 +1,9 @@
 /** A folder of images at any depth. */
+import type { Dirent } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { UsageError } from '../errors.js';
+import { reasonOf } from './reason.js';
 import type { Skipped, Source } from './source.js';
 
 /**
@@ -26,23 +28,23 @@ export async function openFolder(folder: string): Promise<Source> {
     const real = await realpath(here);
     if (seen.has(real)) return;
     seen.add(real);
-    for (const entry of await readdir(here, { withFileTypes: true })) {
+    for (const entry of (await readdir(here, { withFileTypes: true })).sort(byName)) {
       if (entry.name.startsWith('.')) continue;
       const name = path.posix.join(relative, entry.name);
       const kind = entry.isSymbolicLink()
         ? await stat(path.join(folder, name)).catch(() => undefined)
         : entry;
-      if (kind?.isDirectory()) await walk(name).catch((error) => skip(name, error));
+      if (kind?.isDirectory()) await walk(name).catch((error: unknown) => skip(name, error));
       else if (IMAGE.test(name)) files.push(name);
       else others.push(name);
     }
   };
-  const skip = (name: string, error: NodeJS.ErrnoException) => {
-    skipped.push({ path: path.join(folder, name), reason: error.code ?? error.message });
+  const skip = (name: string, error: unknown) => {
+    skipped.push({ path: path.join(folder, name), reason: reasonOf(error) });
   };
 
-  await walk('').catch((error: NodeJS.ErrnoException) => {
-    throw new UsageError(`${folder}: the folder cannot be read (${error.code ?? error.message})`);
+  await walk('').catch((error: unknown) => {
+    throw new UsageError(`${folder}: the folder cannot be read: ${reasonOf(error)}`);
   });
   if (files.length === 0) throw noImages(folder, others, skipped);
   files.sort();
@@ -56,6 +58,12 @@ export async function openFolder(folder: string): Promise<Source> {
   };
 }
 
+/**
+ * The file system's own order differs from machine to machine, and decides by which of its names a folder that is
+ * linked to is entered.
+ */
+const byName = (a: Dirent, b: Dirent): number => (a.name < b.name ? -1 : 1);
+
 function noImages(
   folder: string,
   others: readonly string[],
@@ -64,13 +72,13 @@ function noImages(
   const expected = 'expected .jpg, .png, .webp, .gif, .avif or .tif files at any depth';
   if (skipped.length > 0)
     return new UsageError(
-      `${folder}: no images; ${skipped[0]!.path} cannot be read (${skipped[0]!.reason})`,
+      `${folder}: no images; ${skipped[0]!.path} cannot be read: ${skipped[0]!.reason}`,
     );
   if (others.length === 0) return new UsageError(`${folder}: the folder is empty; ${expected}`);
-  const idx = others.find((name) => /idx3-ubyte(?:\.gz)?$/.test(name));
-  if (idx !== undefined)
+  const packed = others.find((name) => /idx3-ubyte(?:\.gz)?$|(?:^|\/)train\.bin$/.test(name));
+  if (packed !== undefined)
     return new UsageError(
-      `${folder}: no images, but an IDX file; name the file: ${path.join(folder, idx)}`,
+      `${folder}: no images, but a file that may hold many; name it: ${path.join(folder, packed)}`,
     );
   if (others.some((name) => /(?:^|\/)data_batch_\d+$/.test(name)))
     return new UsageError(

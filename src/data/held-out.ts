@@ -3,6 +3,7 @@ import { CounterRandom, PURPOSE } from '../diffusion/random.js';
 import { UsageError } from '../errors.js';
 import { type Dataset, type DatasetOptions, defaultBudget, openDataset } from './dataset.js';
 import { imageBytes } from './decode.js';
+import type { Source } from './source.js';
 
 export interface TrainingData {
   readonly train: Dataset;
@@ -12,38 +13,31 @@ export interface TrainingData {
   close(): Promise<void>;
 }
 
+/** What to keep aside: other images, or a share of the same between 0 and 1, chosen by the seed. */
+export type Aside =
+  | { readonly source: Source }
+  | { readonly fraction: number; readonly seed: number };
+
 /**
- * Opens `<data>` and what `--held-out` keeps aside: other data, or a seeded fraction of the same.
- * @param heldOut anything that `<data>` may be, or a number between 0 and 1.
- * @throws UsageError when either cannot be opened, or the fraction leaves one side empty.
+ * Decodes the images to train on and those kept aside.
+ * @throws UsageError when not one of either can be read, or the share leaves one side empty.
  */
 export async function openTrainingData(
-  spec: string,
-  heldOut: string | undefined,
+  source: Source,
+  aside: Aside | null,
   options: DatasetOptions,
 ): Promise<TrainingData> {
-  const fraction = heldOut === undefined ? undefined : parseFraction(heldOut);
-  const all = await openDataset(spec, options);
+  const all = await openDataset(source, options);
   try {
-    if (heldOut === undefined) return { train: all, heldOut: undefined, close: () => all.close() };
-    if (fraction !== undefined) return split(all, fraction, options.seed);
-    const other = await openDataset(heldOut, withBudgetLeft(options, all));
+    if (aside === null) return { train: all, heldOut: undefined, close: () => all.close() };
+    if ('fraction' in aside) return split(all, aside.fraction, aside.seed);
+    const other = await openDataset(aside.source, withBudgetLeft(options, all));
     const close = async () => void (await Promise.all([all.close(), other.close()]));
     return { train: all, heldOut: other, close };
   } catch (error) {
     await all.close();
     throw error;
   }
-}
-
-/** Anything that reads as a number is a fraction; a folder of such a name can be written ./0.1. */
-function parseFraction(heldOut: string): number | undefined {
-  const value = heldOut.trim() === '' ? 0 : Number(heldOut.replace(/%$/, ''));
-  if (Number.isNaN(value)) return undefined;
-  if (value > 0 && value < 1 && !heldOut.endsWith('%')) return value;
-  throw new UsageError(
-    `--held-out: expected a folder or a fraction between 0 and 1, got ${heldOut}`,
-  );
 }
 
 function split(all: Dataset, fraction: number, seed: number): TrainingData {

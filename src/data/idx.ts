@@ -7,6 +7,7 @@ import { open, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { createGunzip } from 'node:zlib';
 import { UsageError } from '../errors.js';
+import { reasonOf } from './reason.js';
 import type { Source } from './source.js';
 
 const TYPES: Record<number, string> = {
@@ -59,8 +60,7 @@ async function openZipped(file: string): Promise<Source> {
     }
   } catch (error) {
     if (error instanceof UsageError) throw error;
-    const why = error instanceof Error ? error.message : String(error);
-    throw new UsageError(`${file}: the gzip data cannot be unpacked (${why})`);
+    throw new UsageError(`${file}: the gzip data cannot be unpacked (${reasonOf(error)})`);
   } finally {
     zipped.destroy();
   }
@@ -77,8 +77,8 @@ async function openZipped(file: string): Promise<Source> {
 }
 
 async function head(file: string): Promise<Buffer> {
-  const handle = await open(file).catch((error: NodeJS.ErrnoException) => {
-    throw new UsageError(`${file}: cannot be opened (${error.code ?? error.message})`);
+  const handle = await open(file).catch((error: unknown) => {
+    throw new UsageError(`${file}: cannot be opened: ${reasonOf(error)}`);
   });
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEADER), 0, HEADER, 0);

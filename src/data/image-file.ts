@@ -6,6 +6,7 @@
  * has the last word. sharp has no option for it, and its `resize` would add a resampling of its own; but
  * libvips takes a loader's options in brackets after the file name.
  */
+import { statSync } from 'node:fs';
 import sharp from 'sharp';
 import type { Box } from '../engine/arithmetic.js';
 import type { Picture } from './decode.js';
@@ -25,8 +26,13 @@ const HEAD = 1 << 16;
  * RGB, to be scaled to `size`. Transparent pixels show white, the page that cut-outs are made for; PIL's
  * `convert('RGB')` would show whatever colour lies hidden under them. Colour profiles are applied, so CMYK
  * and wide-gamut photographs look as they do in a browser. Of an animation this is the first frame.
+ * @throws when it cannot be read; the message is the reason alone.
  */
 export async function loadImage(path: string, size: number): Promise<Picture> {
+  const entry = statSync(path);
+  // Reading a pipe would wait for its writer, and some devices never end.
+  if (!entry.isFile()) throw new Error('it is a folder, a pipe or a device');
+  if (entry.size === 0) throw new Error('the file is empty');
   const head = readAt(path, 0, HEAD);
   const shrink = isJpeg(head) ? await planShrink(path, head, size) : undefined;
   const whole = head.length < HEAD ? head : path;

@@ -9,6 +9,7 @@ import { UsageError } from '../errors.js';
 import { openCifar, openCifarFolder } from './cifar.js';
 import { openFolder } from './folder.js';
 import { openIdx } from './idx.js';
+import { reasonOf } from './reason.js';
 import { openToyCars, TOY_CARS } from './toy-cars.js';
 
 /** An image that is not decoded yet; plain data, so that it can be handed to a worker. */
@@ -23,7 +24,7 @@ export type Item =
       readonly width: number;
       readonly height: number;
       readonly channels: 1 | 3;
-      /** All red, then all green, then all blue (CIFAR-10), not pixel by pixel. */
+      /** All red, then all green, then all blue (CIFAR), not pixel by pixel. */
       readonly planar: boolean;
     }
   | { readonly kind: 'car'; readonly seed: number; readonly index: number };
@@ -47,7 +48,7 @@ export interface Source {
 }
 
 const EXPECTED =
-  'expected a folder of images, an IDX file (.gz too), a CIFAR-10 binary batch, or toy-cars';
+  'expected a folder of images, an IDX file (.gz too), a CIFAR binary file, or toy-cars';
 
 /**
  * Finds out what `spec` is and lists its images.
@@ -62,12 +63,12 @@ export async function openSource(spec: string, seed: number): Promise<Source> {
   if (!entry.isFile()) throw new UsageError(`${spec}: not a folder or a file; ${EXPECTED}`);
   const source = (await openIdx(spec)) ?? (await openCifar(spec));
   if (source) return source;
-  throw new UsageError(`${spec}: neither an IDX file nor a CIFAR-10 binary batch; ${EXPECTED}`);
+  throw new UsageError(`${spec}: neither an IDX file nor a CIFAR binary file; ${EXPECTED}`);
 }
 
 async function unreachable(spec: string, error: NodeJS.ErrnoException): Promise<UsageError> {
   if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR')
-    return new UsageError(`${spec}: cannot be opened (${error.code ?? error.message})`);
+    return new UsageError(`${spec}: cannot be opened: ${reasonOf(error)}`);
   const meant = await suggestion(spec);
   const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
   return new UsageError(`${spec}: no such folder or file${hint || `; ${EXPECTED}`}`);

@@ -75,11 +75,11 @@ export class StreamedDataset implements Dataset {
   async #decode(indices: ArrayLike<number>): Promise<Uint8Array> {
     const item = (k: number) => this.#items[indices[k]!]!;
     const pixels = new SharedArrayBuffer(indices.length * imageBytes(this));
-    const [failure] = await this.#pool.decode(
-      indices.length,
-      (k) => this.#source.item(item(k)),
-      pixels,
-    );
+    const [failure] = await this.#pool.decode({
+      count: indices.length,
+      item: (k) => this.#source.item(item(k)),
+      out: pixels,
+    });
     if (!failure) return new Uint8Array(pixels);
     const label = this.#source.label(item(failure.item));
     throw new RunError(`${label}: ${failure.reason}; it could be read when the run began`);

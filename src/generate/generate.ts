@@ -7,7 +7,7 @@ import { makeSchedule } from '../diffusion/schedule.js';
 import { Interrupted, UsageError } from '../errors.js';
 import { asRunError } from '../io/atomic.js';
 import { hashFile } from '../io/hash.js';
-import { readSafetensors } from '../io/safetensors.js';
+import { readWeights } from '../io/weights.js';
 import { version } from '../version.js';
 import { ArrayStore } from './array-store.js';
 import { BoundedQueue } from './bounded-queue.js';
@@ -89,7 +89,6 @@ class Generation {
     const { options, range } = this;
     const schedule = makeSchedule(options.diffusion);
     const trajectory = makeTrajectory(schedule, options.sampling);
-    const { tensors } = await readSafetensors(options.weights);
     const share = shareOf(options, range.size - range.count);
     const generator = await openGenerator(
       options,
@@ -97,7 +96,7 @@ class Generation {
       trajectory,
       schedule,
       share,
-      tensors,
+      await readWeights(options.weights),
     );
     let manifest: Manifest | undefined;
     try {

@@ -14,12 +14,16 @@ import type { StateDict } from '../unet/state.js';
 import { asRunError, syncFolder, writeFileAtomically, writeSynced } from './atomic.js';
 import { optimizerTensors, readOptimizer } from './optimizer-file.js';
 import { isFile, isFolder, type Json, readJsonFile, runPaths } from './run.js';
-import { readSafetensors, writeTensors } from './safetensors.js';
+import { writeTensors } from './safetensors.js';
+import { readWeights } from './weights.js';
 
-/** What a checkpoint holds beside its step. `state` is the training loop's own (epoch, build, …). */
+/**
+ * What a checkpoint holds beside its step. `state` is the training loop's own (epoch, build, …). The other two are
+ * called for one after the other, so that no more than one of them is in memory.
+ */
 export interface Checkpoint {
-  readonly model: StateDict;
-  readonly optimizer: OptimizerState;
+  model(): Promise<StateDict>;
+  optimizer(): Promise<OptimizerState>;
   readonly state: Json;
 }
 
@@ -36,7 +40,8 @@ export function checkpointPaths(dir: string) {
 /**
  * Writes checkpoint `step` of a run, makes it the latest, then removes old ones so that `keep` (1 or more)
  * remain. Resolves to its folder.
- * @throws RunError with path and reason (disk full, no permission); the checkpoints before it survive.
+ * @throws RunError with path and reason (disk full, no permission), or what a part throws; the checkpoints before it
+ * survive.
  */
 export async function writeCheckpoint(
   runDir: string,
@@ -63,10 +68,10 @@ export async function writeCheckpoint(
 }
 
 /**
- * Reads a checkpoint folder.
- * @throws UsageError when a file is missing or is not what `writeCheckpoint` writes.
+ * Opens a checkpoint folder, whose parts are read when they are called for.
+ * @throws UsageError when a file is missing or is not what `writeCheckpoint` writes; so do the parts.
  */
-export async function readCheckpoint(dir: string): Promise<Checkpoint & { step: number }> {
+export async function openCheckpoint(dir: string): Promise<Checkpoint & { step: number }> {
   const paths = checkpointPaths(dir);
   for (const path of [paths.model, paths.optimizer, paths.state])
     if (!(await isFile(path)))
@@ -74,8 +79,12 @@ export async function readCheckpoint(dir: string): Promise<Checkpoint & { step: 
   const { step, ...state } = await readJsonFile(paths.state);
   if (!isCount(step))
     throw new UsageError(`${paths.state}: step: expected a whole number, got ${step}`);
-  const { tensors: model } = await readSafetensors(paths.model);
-  return { step, model, optimizer: await readOptimizer(paths.optimizer), state };
+  return {
+    step,
+    state,
+    model: () => readWeights(paths.model),
+    optimizer: () => readOptimizer(paths.optimizer),
+  };
 }
 
 /**
@@ -92,16 +101,17 @@ export async function latestCheckpoint(runDir: string): Promise<string | undefin
 }
 
 async function writeFolder(dir: string, step: number, checkpoint: Checkpoint): Promise<void> {
-  const { model, optimizer, state } = checkpoint;
   const paths = checkpointPaths(dir);
-  const moments = optimizerTensors(optimizer);
   await mkdir(dir);
-  await writeSynced(paths.model, (file) => writeTensors(file, model, { format: 'pt' }));
-  await writeSynced(paths.optimizer, (file) =>
-    writeTensors(file, moments.tensors, moments.metadata),
+  await writeSynced(paths.model, async (file) =>
+    writeTensors(file, await checkpoint.model(), { format: 'pt' }),
   );
+  await writeSynced(paths.optimizer, async (file) => {
+    const { tensors, metadata } = optimizerTensors(await checkpoint.optimizer());
+    await writeTensors(file, tensors, metadata);
+  });
   await writeSynced(paths.state, (file) =>
-    file.writeFile(`${JSON.stringify({ step, ...state }, null, 2)}\n`),
+    file.writeFile(`${JSON.stringify({ step, ...checkpoint.state }, null, 2)}\n`),
   );
   await syncFolder(dir);
 }

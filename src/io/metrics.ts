@@ -85,13 +85,15 @@ export async function readMetrics(path: string): Promise<Metrics[]> {
 }
 
 /**
- * Drops the lines after `step`, as a resume from that step's checkpoint must, and a torn last line.
+ * Drops the lines after `step`, as a resume from that step's checkpoint must, and a torn last line. Resolves to what is
+ * left.
  * @throws UsageError as `readMetrics` does; RunError when the log cannot be written.
  */
-export async function cutBack(path: string, step: number): Promise<void> {
-  if (!(await isFile(path))) return;
+export async function cutBack(path: string, step: number): Promise<Metrics[]> {
+  if (!(await isFile(path))) return [];
   const kept = (await readLines(path)).filter(({ metrics }) => metrics.step <= step);
   await writeFileAtomically(path, kept.map(({ text }) => `${text}\n`).join(''));
+  return kept.map(({ metrics }) => metrics);
 }
 
 async function readLines(path: string): Promise<{ text: string; metrics: Metrics }[]> {

@@ -3,6 +3,7 @@
  * recognises them and says how to convert them.
  */
 import { extname } from 'node:path';
+import { shellWord } from '../shell-word.js';
 
 const EXTENSIONS = new Set(['.pt', '.pth', '.pkl', '.pickle', '.ckpt', '.zip', '.tar']);
 
@@ -16,16 +17,15 @@ export function isPickle(path: string, start: Uint8Array = new Uint8Array(8)): b
 
 /** What to say of such a file: the one line of Python that converts it. */
 export function pickleMessage(path: string): string {
-  const target = `${path.slice(0, path.length - extname(path).length)}.safetensors`;
+  const extension = extname(path);
+  const stem = path.slice(0, path.length - extension.length);
+  // A pickle by a wrong name is not written over.
+  const target = `${stem}${extension === '.safetensors' ? '.converted' : ''}.safetensors`;
   return (
     `${path}: expected a .safetensors file, got a PyTorch pickle, which Haze does not run. Convert it once:\n` +
     `  python -c "import sys, torch, safetensors.torch as s; ` +
     `d = torch.load(sys.argv[1], map_location='cpu', weights_only=True); ` +
     `s.save_file({k: v.clone().contiguous() for k, v in d.items()}, sys.argv[2])" ` +
-    `${quote(path)} ${quote(target)}`
+    `${shellWord(path)} ${shellWord(target)}`
   );
 }
-
-/** A word for a POSIX shell. */
-const quote = (word: string): string =>
-  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;

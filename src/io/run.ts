@@ -2,8 +2,9 @@
  * A run is a folder: `config.json` (all that is needed to repeat it), `metrics.jsonl`, `samples/` and
  * `checkpoints/`. A new run never writes over an old one.
  */
-import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { constants } from 'node:fs';
+import { access, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { UsageError } from '../errors.js';
 import { asRunError, systemCode, systemReason, writeFileAtomically } from './atomic.js';
 import { isObject, parseJson } from './json.js';
@@ -13,6 +14,8 @@ export interface RunPaths {
   readonly dir: string;
   readonly config: string;
   readonly metrics: string;
+  /** The losses as a picture. */
+  readonly curve: string;
   readonly samples: string;
   readonly checkpoints: string;
 }
@@ -26,6 +29,7 @@ export function runPaths(dir: string): RunPaths {
     dir,
     config: join(dir, 'config.json'),
     metrics: join(dir, 'metrics.jsonl'),
+    curve: join(dir, 'loss.png'),
     samples: join(dir, 'samples'),
     checkpoints: join(dir, 'checkpoints'),
   };
@@ -49,17 +53,41 @@ export async function checkNewRun(dir: string): Promise<void> {
 
 /**
  * Starts a run: makes `dir` with its sub-folders and writes config.json.
- * @throws UsageError as `checkNewRun` does; RunError when it cannot be written.
+ * @throws UsageError as `checkNewRun` does; RunError when it cannot be written, and then no new folder is left.
  */
 export async function createRun(dir: string, config: Json): Promise<RunPaths> {
   await checkNewRun(dir);
   const paths = runPaths(dir);
-  // config.json first: a crash in between leaves a run that can be named, not folders that cannot.
-  await makeFolder(paths.dir);
-  await writeConfig(paths, config);
-  await makeFolder(paths.checkpoints);
-  await makeFolder(paths.samples);
+  const made = await makeFolder(paths.dir);
+  try {
+    // config.json first: a crash in between leaves a run that can be named, not folders that cannot.
+    await writeConfig(paths, config);
+    await makeFolder(paths.checkpoints);
+    await makeFolder(paths.samples);
+  } catch (error) {
+    if (made !== undefined) await rm(made, { recursive: true, force: true }).catch(() => undefined);
+    throw error;
+  }
   return paths;
+}
+
+/**
+ * Checks that a run in `dir` could be written, before the hours whose result goes there: its folders, or the nearest
+ * one above that exists.
+ * @throws RunError naming the folder and why not
+ */
+export async function checkWritable(dir: string): Promise<void> {
+  const { checkpoints, samples } = runPaths(dir);
+  for (const path of [await nearestFolder(resolve(dir)), checkpoints, samples])
+    await access(path, constants.W_OK | constants.X_OK).catch((error: unknown) => {
+      if (systemCode(error) !== 'ENOENT') throw asRunError(path, error);
+    });
+}
+
+/** The path itself, or the nearest one above it that exists. */
+async function nearestFolder(path: string): Promise<string> {
+  const found = await stat(path).catch(() => undefined);
+  return found || dirname(path) === path ? path : nearestFolder(dirname(path));
 }
 
 /**
@@ -101,10 +129,13 @@ export async function isFolder(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
 }
 
-async function makeFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true }).catch((error: unknown) => {
+/** Makes a folder and those above it; resolves to the first that had to be made. */
+async function makeFolder(path: string): Promise<string | undefined> {
+  try {
+    return await mkdir(path, { recursive: true });
+  } catch (error) {
     throw asRunError(path, error);
-  });
+  }
 }
 
 async function listFolder(dir: string): Promise<string[]> {

@@ -30,7 +30,7 @@ export interface RunSettings
 }
 
 export interface RunOptions extends RunSettings {
-  /** A folder of images, an IDX file, a CIFAR-10 binary batch, or `toy-cars`, which are drawn. */
+  /** A folder of images, an IDX file, a CIFAR binary file, or `toy-cars`, which are drawn. */
   readonly data: string;
 }
 

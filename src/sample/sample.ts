@@ -1,8 +1,9 @@
 import { makeTrajectory } from '../diffusion/sampler.js';
 import { makeSchedule } from '../diffusion/schedule.js';
 import { Interrupted } from '../errors.js';
-import { readSafetensors } from '../io/safetensors.js';
+import { readWeights } from '../io/weights.js';
 import type { StateDict } from '../unet/state.js';
+import { plural } from '../units.js';
 import { openSampler } from './open-sampler.js';
 import type { Frame, SampleOptions, SampleResult } from './options.js';
 import type { Sampler } from './sampler.js';
@@ -12,8 +13,7 @@ const STRIDE = 10;
 
 /** Draws images from a file of weights. @throws UsageError for weights that are not this model's; Interrupted. */
 export async function sample(options: SampleOptions): Promise<SampleResult> {
-  const { tensors } = await readSafetensors(options.weights);
-  return sampleFrom(tensors, options);
+  return sampleFrom(await readWeights(options.weights), options);
 }
 
 /** Draws images from weights in memory: Ho et al. (2020), Algorithm 2, or DDIM (Song et al., 2021). */
@@ -36,7 +36,7 @@ export async function sampleFrom(
   try {
     onEvent?.({
       kind: 'note',
-      text: `${count} images on ${sampler.description}, ${steps} reverse steps`,
+      text: `${plural(count, 'image')} on ${sampler.description}, ${plural(steps, 'reverse step')}`,
     });
     const each = model.size ** 2 * model.channels;
     const images = new Float32Array(count * each);

@@ -1,20 +1,20 @@
 import type { RunConfig } from '../config/config.js';
 import { countParameters } from '../unet/architecture.js';
+import { bytes, grouped, plural } from '../units.js';
 import type { Trainer } from './trainer.js';
 
 /** Steps after which a run can say how long an epoch takes: the first ones are slower. */
 const WARM_UP = 3;
 const SLOW_EPOCH_MINUTES = 60;
 
-/** What a run says before its first step. */
-export function header(config: RunConfig, trainer: Trainer): string[] {
+/** What a run says before its first step; `between` is what it takes between steps, in bytes. */
+export function header(config: RunConfig, trainer: Trainer, between: number): string[] {
   const { model, training } = config;
-  const gib = (trainer.memoryBytes / 2 ** 30).toFixed(2);
-  const parameters = countParameters(model).toLocaleString('en');
+  const parameters = grouped(countParameters(model));
   return [
     `model   widths ${model.widths.join(',')}, ${model.size}x${model.size}x${model.channels}, ${parameters} parameters`,
     `device  ${trainer.unet.description} (${config.chosen?.why ?? ''})`,
-    `memory  ${gib} GiB for batches of ${training.batch}`,
+    `memory  ${bytes(trainer.memoryBytes)} for batches of ${training.batch}; between steps up to ${bytes(between)} more`,
   ];
 }
 
@@ -34,7 +34,7 @@ export class PaceReport {
   after(steps: number, imagesPerSecond: number): string | null {
     if (steps !== WARM_UP || this.total <= WARM_UP) return null;
     const minutes = (this.stepsPerEpoch * this.config.training.batch) / imagesPerSecond / 60;
-    const text = `pace    an epoch of ${this.stepsPerEpoch} steps takes about ${duration(minutes)}`;
+    const text = `pace    an epoch of ${plural(this.stepsPerEpoch, 'step')} takes about ${duration(minutes)}`;
     return minutes < SLOW_EPOCH_MINUTES ? text : `${text}; --preset tiny or small takes minutes`;
   }
 }

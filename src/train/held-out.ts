@@ -1,6 +1,7 @@
 import type { Dataset } from '../data/dataset.js';
 import { type CounterRandom, PURPOSE } from '../diffusion/random.js';
 import type { Loss } from '../unet/device.js';
+import type { Attention } from './options.js';
 import type { Trainer } from './trainer.js';
 
 /**
@@ -18,20 +19,22 @@ export class HeldOutLoss {
     this.t = random.integers(PURPOSE.heldOutTimestep, 0, dataset.count, timesteps);
   }
 
-  /** Mean over all elements of all held-out images. */
-  async measure(trainer: Trainer): Promise<number> {
+  /** Mean over all elements of all held-out images; null when it is interrupted. */
+  async measure(trainer: Trainer, { signal, onProgress }: Attention = {}): Promise<number | null> {
     const { count, size, channels } = this.dataset;
     const { batch } = trainer.unet;
     const each = size * size * channels;
     const pixels = new Uint8Array(batch * each);
     let sum = 0;
     for (let first = 0; first < count; first += batch) {
+      if (signal?.aborted) return null;
       // The last batch is filled up with its last image, which is then not counted.
       const images = Uint32Array.from({ length: batch }, (_, i) => Math.min(first + i, count - 1));
       await this.dataset.read(images, pixels);
       const t = Int32Array.from(images, (k) => this.t[k]!);
       const { epsilon, noise } = await trainer.evaluate({ images, pixels, t });
       sum += total(epsilon, noise, Math.min(batch, count - first) * each, this.loss);
+      onProgress?.(Math.min(first + batch, count), count);
     }
     return sum / (count * each);
   }

@@ -15,9 +15,18 @@ export interface TrainOptions {
   readonly dataBudget?: number;
   /** Fail with a CheckError unless a CUDA GPU computes; default false. */
   readonly requireCuda?: boolean;
-  /** Aborted when the user interrupts: the step in progress ends, a checkpoint is written, Interrupted is thrown. */
+  /**
+   * Aborted when the user interrupts: the step in progress ends, a checkpoint is written, Interrupted is thrown. Before
+   * the first step nothing is written.
+   */
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: TrainEvent) => void;
+}
+
+/** How long work tells of its progress and is interrupted. */
+export interface Attention {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: (done: number, total: number) => void;
 }
 
 /** What a run tells while it goes, in order: notes and loading, then steps with the rest between them. */
@@ -39,6 +48,15 @@ export type TrainEvent =
       readonly imagesPerSecond: number;
     }
   | { readonly kind: 'heldOut'; readonly step: number; readonly heldOutLoss: number }
+  /** Something between two steps that takes a while: `done` of `total` of it. */
+  | {
+      readonly kind: 'pause';
+      readonly step: number;
+      /** `held-out loss` or `samples`. */
+      readonly what: string;
+      readonly done: number;
+      readonly total: number;
+    }
   | { readonly kind: 'checkpoint'; readonly step: number; readonly path: string }
   | { readonly kind: 'samples'; readonly step: number; readonly path: string };
 

@@ -1,21 +1,27 @@
 import type { RunConfig } from '../config/config.js';
+import { Interrupted } from '../errors.js';
 import { grid } from '../io/grid.js';
 import { writePicture } from '../io/pictures.js';
 import { toImages } from '../sample/images.js';
 import { sampleFrom } from '../sample/sample.js';
 import type { StateDict } from '../unet/state.js';
+import type { Attention } from './options.js';
 
 /** Images in the grid that a run draws while it trains. */
-const COUNT = 16;
+export const COUNT = 16;
 
-/** Draws a grid from the weights as they are: the same seed, so that grids of one run show the same noise. */
+/**
+ * Draws a grid from the weights as they are: the same seed, so that grids of one run show the same noise. Resolves to
+ * false when it is interrupted; then there is no grid.
+ */
 export async function writeSamples(
   path: string,
   config: RunConfig,
   state: StateDict,
-): Promise<void> {
+  { signal, onProgress }: Attention,
+): Promise<boolean> {
   const { model, diffusion, computing, seed } = config;
-  const { images } = await sampleFrom(state, {
+  const options = {
     model,
     diffusion,
     computing,
@@ -24,6 +30,17 @@ export async function writeSamples(
     count: COUNT,
     frames: null,
     requireCuda: false,
-  });
-  await writePicture(path, grid(toImages(images, model)));
+    ...(signal && { signal }),
+    onEvent: (event) => {
+      if (event.kind === 'progress') onProgress?.(event.done, event.total);
+    },
+  } satisfies Parameters<typeof sampleFrom>[1];
+  try {
+    const { images } = await sampleFrom(state, options);
+    await writePicture(path, grid(toImages(images, model)));
+    return true;
+  } catch (error) {
+    if (error instanceof Interrupted) return false;
+    throw error;
+  }
 }

@@ -1,77 +1,120 @@
 import type { RunConfig } from '../config/config.js';
 import { CounterRandom } from '../diffusion/random.js';
-import { latestCheckpoint, readCheckpoint } from '../io/checkpoint.js';
-import { cutBack } from '../io/metrics.js';
-import { checkNewRun, createRun, type Json, runPaths, writeConfig } from '../io/run.js';
-import { readSafetensors } from '../io/safetensors.js';
+import { checkpointPaths, latestCheckpoint, openCheckpoint } from '../io/checkpoint.js';
+import { cutBack, type Metrics } from '../io/metrics.js';
+import {
+  checkNewRun,
+  checkWritable,
+  createRun,
+  type Json,
+  runPaths,
+  writeConfig,
+} from '../io/run.js';
+import { checkArchitectureOf, readWeights } from '../io/weights.js';
 import { initialState } from '../unet/initial-state.js';
+import { plural } from '../units.js';
 import type { TrainEvent, TrainOptions } from './options.js';
 import type { Trainer } from './trainer.js';
 
-/** Before anything slow: a new run must not meet an old one. @throws UsageError */
-export async function checkStart({ out, resume }: TrainOptions): Promise<void> {
-  if (!resume) await checkNewRun(out);
+/** Where a run stands when its loop begins. */
+export interface Start {
+  /** Steps taken already. */
+  readonly taken: number;
+  /** The checkpoint they are in; null where there is none. */
+  readonly checkpoint: string | null;
+  /** What was logged of them. */
+  readonly log: readonly Metrics[];
+}
+
+/**
+ * Before anything slow: a new run must not meet an old one, its weights must be such as it has, and its folder one that
+ * can be written.
+ * @throws UsageError; RunError for a folder that cannot be written
+ */
+export async function checkStart({ out, resume, config }: TrainOptions): Promise<void> {
+  if (!resume) {
+    await checkNewRun(out);
+    const { init } = config.training;
+    if (init !== null) await checkArchitectureOf(init, config.model, 'this run');
+  }
+  await checkWritable(out);
 }
 
 /**
  * Gives the trainer its weights (from a checkpoint, from a file, or fresh) and prepares the run's folder.
- * Resolves to the steps already taken.
+ * @param images how many there are to train on
  * @throws UsageError for weights that are not this model's; then the folder is as it was.
  */
 export async function start(
   options: TrainOptions,
   config: RunConfig,
   trainer: Trainer,
+  images: number,
   onEvent: (event: TrainEvent) => void,
-): Promise<number> {
+): Promise<Start> {
   const { out, resume } = options;
   const json = config as unknown as Json;
   if (!resume) {
     await trainer.unet.importState(await firstWeights(config));
     await createRun(out, json);
-    return 0;
+    return { taken: 0, checkpoint: null, log: [] };
   }
   const paths = runPaths(out);
-  const latest = await latestCheckpoint(out);
-  const taken = latest ? await load(latest, trainer, onEvent) : 0;
-  if (!latest) {
+  const checkpoint = (await latestCheckpoint(out)) ?? null;
+  const taken = checkpoint ? await load(checkpoint, config, trainer, images, onEvent) : 0;
+  if (!checkpoint) {
     onEvent({ kind: 'note', text: `${out} has no checkpoint yet; starting at step 0` });
     await trainer.unet.importState(await firstWeights(config));
   }
-  await cutBack(paths.metrics, taken);
+  const log = await cutBack(paths.metrics, taken);
   await writeConfig(paths, json);
-  return taken;
+  return { taken, checkpoint, log };
 }
 
 /** What a checkpoint's state.json says beside its step. */
-export const checkpointState = (config: RunConfig, epoch: number): Json => ({
+export const checkpointState = (config: RunConfig, epoch: number, images: number): Json => ({
   epoch,
   seed: config.seed,
+  images,
   device: config.chosen?.description ?? null,
 });
 
 async function load(
   folder: string,
+  config: RunConfig,
   trainer: Trainer,
+  images: number,
   onEvent: (event: TrainEvent) => void,
 ): Promise<number> {
-  const { model, optimizer, state, step } = await readCheckpoint(folder);
-  await trainer.unet.importState(model);
-  await trainer.unet.importOptimizer(optimizer);
+  const { step, state, ...parts } = await openCheckpoint(folder);
+  await checkArchitectureOf(checkpointPaths(folder).model, config.model, 'this run');
+  await trainer.unet.importState(await parts.model());
+  await trainer.unet.importOptimizer(await parts.optimizer());
   onEvent({ kind: 'note', text: `resuming at step ${step} from ${folder}` });
-  const before = String(state.device ?? '');
-  if (arithmetic(before) !== arithmetic(trainer.unet.description))
-    onEvent({
-      kind: 'warning',
-      text: `the checkpoint was computed on ${before}, this run goes on with ${trainer.unet.description}: from here it is no longer bit-exact`,
-    });
+  for (const text of changes(state, images, trainer.unet.description))
+    onEvent({ kind: 'warning', text });
   return step;
+}
+
+/** Why a resumed run is not bit by bit the one that was not stopped. */
+function changes(state: Json, images: number, device: string): string[] {
+  const texts: string[] = [];
+  const before = String(state.device ?? '');
+  if (arithmetic(before) !== arithmetic(device))
+    texts.push(
+      `the checkpoint was computed on ${before}, this run goes on with ${device}: from here it is no longer bit-exact`,
+    );
+  if (typeof state.images === 'number' && state.images !== images)
+    texts.push(
+      `the checkpoint was trained on ${plural(state.images, 'image')}, now there are ${images}: from here it takes others`,
+    );
+  return texts;
 }
 
 /** A device's description without its thread count, which does not change the bits. */
 const arithmetic = (description: string): string => description.replace(/, \d+ threads?/, '');
 
 async function firstWeights(config: RunConfig) {
-  if (config.training.init !== null) return (await readSafetensors(config.training.init)).tensors;
+  if (config.training.init !== null) return readWeights(config.training.init);
   return initialState(config.model, new CounterRandom(config.seed));
 }

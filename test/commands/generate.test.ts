@@ -2,9 +2,9 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
-import { temporaryFolder } from '../helpers/folder.js';
 import { folderWithModel, hashes } from '../helpers/generate.js';
 import { haze, startHaze } from '../helpers/haze.js';
+import { killingFirstWorker } from '../helpers/killer.js';
 
 /** The command over the model of the test's folder; `steps` of DDIM. */
 const command = (steps: number, ...more: string[]) => [
@@ -114,9 +114,8 @@ test('A worker thread that dies in the middle is replaced, and the files are the
   const cwd = await folderWithModel(t);
   const args = (out: string) => command(300, '--count', '40', '--batch', '20', '--out', out);
   t.is((await haze([...args('whole'), '--workers', '2'], { cwd })).code, 0);
-  const preload = join(await temporaryFolder(t), 'kill.cjs');
-  await writeFile(preload, KILLER);
-  const env = { NODE_OPTIONS: `--require ${preload}` };
+  // In the middle of its one long batch, which begins after the manifest.
+  const env = await killingFirstWorker(t, 'out/manifest-1-of-1.jsonl', 50);
   const { exit } = startHaze([...args('out'), '--workers', '2'], { cwd, env });
   const { code, stderr } = await exit;
   t.is(code, 0, stderr);
@@ -124,24 +123,3 @@ test('A worker thread that dies in the middle is replaced, and the files are the
   t.regex(stderr, /1 worker lost/);
   t.deepEqual(await hashes(join(cwd, 'out')), await hashes(join(cwd, 'whole')));
 });
-
-/** Ends the first worker thread of a process in the middle of its one long batch, which begins after the manifest. */
-const KILLER = `
-const threads = require('node:worker_threads');
-const fs = require('node:fs');
-if (threads.isMainThread) {
-  let first;
-  threads.Worker = class extends threads.Worker {
-    constructor(...args) {
-      super(...args);
-      first ??= this;
-    }
-  };
-  const timer = setInterval(() => {
-    if (!fs.existsSync('out/manifest-1-of-1.jsonl')) return;
-    clearInterval(timer);
-    setTimeout(() => first.terminate(), 50);
-  }, 2);
-  timer.unref();
-}
-`;

@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import test from 'ava';
 import sharp from 'sharp';
 import { haze, refuses } from '../helpers/cli.js';
@@ -80,4 +82,17 @@ test('a file that is no picture, and a name that is no picture file, are refused
   );
   await refuses(t, ['noise', 'toy-cars', '--size', '0'], /--size: expected a whole number/);
   await refuses(t, ['noise'], /<image>: expected a picture file, or toy-cars .*, got nothing/);
+});
+
+test('what is no picture is refused in words, and a pipe is not waited for', async (t) => {
+  await refuses(t, ['noise', 'none.png'], /none\.png: expected a picture, got none: no such file/);
+  const folder = await temporaryFolder(t);
+  await refuses(t, ['noise', folder], /got none: it is a folder, a pipe or a device$/m);
+  const text = join(folder, 'text.jpg');
+  await writeFile(text, 'no picture');
+  await refuses(t, ['noise', text], /got none: unsupported image format$/m);
+  if (process.platform === 'win32') return;
+  const pipe = join(folder, 'pipe.png');
+  await promisify(execFile)('mkfifo', [pipe]);
+  await refuses(t, ['noise', pipe], /got none: it is a folder, a pipe or a device$/m);
 });

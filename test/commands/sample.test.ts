@@ -1,4 +1,4 @@
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import sharp from 'sharp';
@@ -10,8 +10,10 @@ import { writeCheckpoint } from '../../src/io/checkpoint.js';
 import { createRun } from '../../src/io/run.js';
 import { writeSafetensors } from '../../src/io/safetensors.js';
 import { initialState } from '../../src/unet/initial-state.js';
+import { checkpointOf } from '../helpers/checkpoints.js';
 import { haze, refuses } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
+import { startHaze } from '../helpers/haze.js';
 
 const config: RunConfig = newRunConfig(
   'toy-cars',
@@ -25,7 +27,7 @@ async function workplace(t: Parameters<typeof temporaryFolder>[0]): Promise<stri
   const run = join(folder, 'run');
   await createRun(run, { ...config });
   const optimizer = { step: 0, m: new Map(), v: new Map() };
-  await writeCheckpoint(run, 7, { model: state, optimizer, state: {} }, 1);
+  await writeCheckpoint(run, 7, checkpointOf({ model: state, optimizer, state: {} }), 1);
   await writeSafetensors(join(folder, 'bare.safetensors'), state);
   return folder;
 }
@@ -56,6 +58,39 @@ test('a run gives a grid, a film and an animation of the sizes asked for', async
   t.deepEqual(await size(join(folder, 'grid.png')), [3 * cell + 2, 2 * cell + 2, 1]);
   t.deepEqual(await size(join(folder, 'film.png')), [10 * cell + 2, 4 * cell + 2, 1]);
   t.is((await size(join(folder, 'all.gif')))[2], 13);
+});
+
+test('all pictures are made when nobody reads what it says', async (t) => {
+  const folder = await workplace(t);
+  const files = ['--out', 'grid.png', '--film', 'film.png', '--gif', 'all.gif'];
+  const { process: child, exit } = startHaze(['sample', 'run', '--count', '1', ...files], {
+    cwd: folder,
+  });
+  child.stdout!.destroy();
+  child.stderr!.destroy();
+  t.is((await exit).code, 0);
+  t.deepEqual((await readdir(folder)).sort(), [
+    'all.gif',
+    'bare.safetensors',
+    'film.png',
+    'grid.png',
+    'run',
+  ]);
+});
+
+test('weights that hold a NaN are refused', async (t) => {
+  const folder = await temporaryFolder(t);
+  const data = Float32Array.of(Number.NaN, 0, 0, 0);
+  const path = join(folder, 'broken.safetensors');
+  await writeSafetensors(
+    path,
+    new Map([...state, ['conv0.bias', { dtype: 'F32', shape: [4], data }]]),
+  );
+  await refuses(
+    t,
+    ['sample', path, '--size', '8'],
+    /broken\.safetensors: conv0\.bias: expected finite numbers, got NaN$/m,
+  );
 });
 
 test('the same seed draws the same pictures from the run, its checkpoint and its bare weights', async (t) => {

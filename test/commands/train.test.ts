@@ -1,10 +1,13 @@
-import { spawn } from 'node:child_process';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import sharp from 'sharp';
-import { CLI, haze, refuses } from '../helpers/cli.js';
+import { readMetrics } from '../../src/io/metrics.js';
+import { haze, refuses } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
+import { startHaze } from '../helpers/haze.js';
+import { killingFirstWorker } from '../helpers/killer.js';
 
 /** The smallest model there is, trained for a moment. */
 const SMALL = [
@@ -85,32 +88,97 @@ test('an existing run is never written over, and resumes by its own settings', a
   t.deepEqual(steps, [1, 2, 3, 4, 5, 6, 7]);
 });
 
-test('Ctrl-C saves the run and exits with 130; a resume goes on from there', async (t) => {
+/** A run that would go on for hours, in `folder/r`. */
+function endless(folder: string, env: Readonly<Record<string, string>> = {}) {
+  const args = ['train', 'photos', ...SMALL, '--steps', '1000000', '--out', 'r'];
+  return startHaze([...args, '--save-every', '20'], { cwd: folder, env });
+}
+
+/** Waits until it has taken some steps; the bar's lines are ten seconds apart, so the log tells. */
+async function untilSteps(folder: string, steps: number): Promise<void> {
+  const metrics = join(folder, 'r/metrics.jsonl');
+  while ((await readMetrics(metrics)).length < steps) await setTimeout(5);
+}
+
+test('Ctrl-C saves the run, draws its losses and exits with 130; a resume goes on from there', async (t) => {
   const folder = await workplace(t);
-  const child = spawn(
-    process.execPath,
-    [CLI, 'train', 'photos', ...SMALL, '--steps', '1000000', '--out', 'r'],
-    { cwd: folder },
-  );
-  let stderr = '';
-  let interrupted = false;
-  child.stderr.on('data', (text) => {
-    stderr += String(text);
-    // Once: a second one would end it at once.
-    if (!interrupted && /^step \d+\/1000000/m.test(stderr)) interrupted = child.kill('SIGINT');
-  });
-  const code = await new Promise((resolve) => child.on('close', resolve));
+  const { process: child, exit } = endless(folder);
+  await untilSteps(folder, 3);
+  child.kill('SIGINT');
+  const { code, stderr } = await exit;
   t.is(code, 130, stderr);
+  t.regex(stderr, /^To go on: haze train --out r --resume$/m);
   t.notRegex(stderr, /^\s+at /m);
-  const [line] = (await readFile(join(folder, 'r/metrics.jsonl'), 'utf8'))
-    .trim()
-    .split('\n')
-    .slice(-1);
-  const { step } = JSON.parse(line!);
+  t.is((await sharp(join(folder, 'r/loss.png')).metadata()).format, 'png');
+  const { step } = (await readMetrics(join(folder, 'r/metrics.jsonl'))).at(-1)!;
   t.is((await readFile(join(folder, 'r/checkpoints/latest'), 'utf8')).trim(), `step-${step}`);
   const more = await haze(folder, ['train', '--out', 'r', '--resume', '--steps', String(step + 1)]);
   t.is(more.code, 0, more.stderr);
   t.regex(more.stderr, new RegExp(`resuming at step ${step} `));
+});
+
+test("a second process is refused a run in progress; one that was killed is in nobody's way", async (t) => {
+  const folder = await workplace(t);
+  const { process: child, exit } = endless(folder);
+  await untilSteps(folder, 21);
+  for (const args of [
+    ['--out', 'r', '--resume'],
+    ['photos', ...SMALL, '--out', './r/'],
+  ]) {
+    const second = await haze(folder, ['train', ...args]);
+    t.is(second.code, 2);
+    t.regex(
+      second.stderr,
+      /^haze: --out \S+: expected a run that nobody is training, got one that a process on this machine is at\n$/,
+    );
+  }
+  child.kill('SIGKILL');
+  await exit;
+  const more = await haze(folder, ['train', '--out', 'r', '--resume', '--steps', '1']);
+  t.is(more.code, 0, more.stderr);
+});
+
+test('a run goes on when nobody reads what it says', async (t) => {
+  const folder = await workplace(t);
+  const args = ['train', 'photos', ...SMALL, '--steps', '200', '--save-every', '1', '--out', 'r'];
+  const { process: child, exit } = startHaze(args, { cwd: folder });
+  child.stderr!.once('data', () => child.stderr!.destroy());
+  t.is((await exit).code, 0);
+  t.is(await readFile(join(folder, 'r/checkpoints/latest'), 'utf8'), 'step-200\n');
+});
+
+test('a worker that is killed ends the run with 1; its checkpoints stay, and its losses are drawn', async (t) => {
+  const folder = await workplace(t);
+  const env = await killingFirstWorker(t, 'r/checkpoints/latest', 0);
+  const { exit } = endless(folder, env);
+  const { code, stderr } = await exit;
+  t.is(code, 1, stderr);
+  t.regex(stderr, /^haze: worker 0 stopped while running \w+: worker exited/m);
+  t.regex(await readFile(join(folder, 'r/checkpoints/latest'), 'utf8'), /^step-\d+$/m);
+  t.is((await sharp(join(folder, 'r/loss.png')).metadata()).format, 'png');
+});
+
+test('two runs that begin at once without a name get a folder each', async (t) => {
+  const folder = await workplace(t);
+  const args = ['train', 'photos', ...SMALL, '--steps', '2'];
+  const both = await Promise.all([haze(folder, args), haze(folder, args)]);
+  t.deepEqual(
+    both.map(({ code }) => code),
+    [0, 0],
+  );
+  t.deepEqual((await readdir(join(folder, 'runs'))).sort(), ['1', '2']);
+});
+
+test('a run that diverges stops with its step and exits with 1', async (t) => {
+  const folder = await workplace(t);
+  const args = ['train', 'photos', ...SMALL, '--steps', '9', '--lr', '1e30', '--out', 'r'];
+  const { code, stderr, stdout } = await haze(folder, args);
+  t.is(code, 1);
+  t.regex(
+    stderr,
+    /^haze: step 2: the loss is \S+; no checkpoint was written\. A lower --lr may help$/m,
+  );
+  t.is(stdout, '');
 });
 
 test('data that is not there or not enough is refused, and nothing is left', async (t) => {
@@ -121,7 +189,7 @@ test('data that is not there or not enough is refused, and nothing is left', asy
   await writeFile(join(folder, 'junk', 'picture.png'), 'no picture');
   await refuses(t, train('none'), /none: no such folder or file/);
   await refuses(t, train('empty'), /empty: /);
-  await refuses(t, train('junk/picture.png'), /neither an IDX file nor a CIFAR-10 binary batch/);
+  await refuses(t, train('junk/picture.png'), /neither an IDX file nor a CIFAR binary file/);
   const junk = await haze(folder, [...train('junk'), '--out', 'r']);
   t.is(junk.code, 2);
   t.regex(junk.stderr, /^haze: .*junk: none of its images can be read/m);
@@ -160,6 +228,23 @@ test('a resume needs a run, and a sound one', async (t) => {
     t,
     ['train', '--resume', '--out', join(folder, 'r')],
     /config\.json: expected a JSON object, got none/,
+  );
+});
+
+test('a batch that leaves BatchNorm one value is refused, as by PyTorch', async (t) => {
+  const model = ['--size', '4', '--widths', '4,4,4', '--batch', '1'];
+  await refuses(
+    t,
+    ['train', 'toy-cars', ...model],
+    /^haze: --batch: expected 2 or more, .*, got 1$/m,
+  );
+});
+
+test('--held-out that is missing is refused by its flag', async (t) => {
+  await refuses(
+    t,
+    ['train', 'toy-cars', ...SMALL, '--held-out', 'none'],
+    /^haze: --held-out: .*none: no such folder or file/,
   );
 });
 

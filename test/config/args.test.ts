@@ -22,22 +22,15 @@ test('whole numbers are read in decimal', (t) => {
 });
 
 test('what is not a whole number of the range is refused with what was expected and got', (t) => {
-  for (const text of [
-    'abc',
-    '1.5',
-    '1e999',
-    'NaN',
-    'Infinity',
-    '0x10',
-    '1_000',
-    '١',
-    ' 3',
-    '3 ',
-    '--',
-  ])
+  for (const text of ['abc', '1.5', '1e999', 'NaN', 'Infinity', '0x10', '1_000', '١', '--'])
     t.is(
       error(() => whole(text, { min: 1 })),
       `--n: expected a whole number of 1 or more, got ${text}`,
+    );
+  for (const text of [' 3', '3 '])
+    t.is(
+      error(() => whole(text, { min: 1 })),
+      `--n: expected a whole number of 1 or more, got '${text}'`,
     );
   t.is(
     error(() => whole('-3', { min: 0 })),

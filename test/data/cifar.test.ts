@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'ava';
-import { openDataset } from '../../src/data/dataset.js';
+import { openSource } from '../../src/data/source.js';
 import { UsageError } from '../../src/errors.js';
-import { OPTIONS, opened, pixels, temporaryFolder } from '../helpers/data.js';
+import { openData, opened, pixels, temporaryFolder } from '../helpers/data.js';
 
 /** One record: a label, then planes of `red`, `green` and `blue`. */
 const record = (label: number, red: number, green: number, blue: number): Buffer =>
@@ -36,10 +36,39 @@ test('a folder of batches is one data set, the test batch left out', async (t) =
   );
 });
 
+test('CIFAR-100 has two labels a record', async (t) => {
+  const file = path.join(await temporaryFolder(t), 'train.bin');
+  const coarse = (label: number) => Buffer.from([label]);
+  await writeFile(
+    file,
+    Buffer.concat([coarse(19), record(99, 1, 2, 3), coarse(0), record(50, 40, 50, 60)]),
+  );
+  const all = await pixels(await opened(t, file, { size: 32 }));
+  t.deepEqual([...all.subarray(0, 6)], [1, 2, 3, 1, 2, 3]);
+  t.deepEqual([...all.subarray(-6)], [40, 50, 60, 40, 50, 60]);
+});
+
+test('where the size could be of either, the labels tell', async (t) => {
+  const file = path.join(await temporaryFolder(t), 'train.bin');
+  const ten = Buffer.concat(Array.from({ length: 3074 }, (_, i) => record(i % 10, 70, 80, 90)));
+  await writeFile(file, ten);
+  t.is((await openSource(file, 0)).count, 3074);
+  const hundred = Buffer.concat(
+    Array.from({ length: 3073 }, (_, i) =>
+      Buffer.concat([Buffer.from([i % 20]), record(i % 100, 70, 80, 90)]),
+    ),
+  );
+  await writeFile(file, hundred);
+  t.is((await openSource(file, 0)).count, 3073);
+});
+
 const refusals: [string, Buffer, RegExp][] = [
-  ['a truncated record', record(1, 1, 1, 1).subarray(0, 3000), /3073 bytes each, got 3000/],
-  ['CIFAR-100', Buffer.concat([Buffer.from([1]), record(1, 1, 1, 1)]), /CIFAR-100 is not/],
-  ['a label that cannot be', record(10, 1, 1, 1), /label 10/],
+  [
+    'a truncated record',
+    record(1, 1, 1, 1).subarray(0, 3000),
+    /CIFAR-10 of 3073, CIFAR-100 of 3074 bytes\), got 3000 bytes/,
+  ],
+  ['a label that cannot be', record(10, 1, 1, 1), /labels that CIFAR-10 does not know/],
   ['an empty batch', Buffer.alloc(0), /empty/],
 ];
 
@@ -47,5 +76,5 @@ for (const [what, contents, message] of refusals)
   test(`${what} is refused`, async (t) => {
     const file = path.join(await temporaryFolder(t), 'data_batch_1.bin');
     await writeFile(file, contents);
-    await t.throwsAsync(openDataset(file, OPTIONS), { instanceOf: UsageError, message });
+    await t.throwsAsync(openData(file), { instanceOf: UsageError, message });
   });

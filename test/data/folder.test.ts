@@ -1,16 +1,27 @@
+import { execFile } from 'node:child_process';
 import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 import test from 'ava';
 import { openDataset } from '../../src/data/dataset.js';
+import { openSource } from '../../src/data/source.js';
 import { UsageError } from '../../src/errors.js';
-import { from, OPTIONS, opened, pixels, slopes, temporaryFolder } from '../helpers/data.js';
+import {
+  from,
+  OPTIONS,
+  openData,
+  opened,
+  pixels,
+  slopes,
+  temporaryFolder,
+} from '../helpers/data.js';
 
 /** A flat picture of one grey, so that an image shows where it came from. */
 const flat = (grey: number) => from(new Uint8Array(12 * 10 * 3).fill(grey), 12, 10);
 
 const refused = async (t: Parameters<typeof temporaryFolder>[0], spec: string, message: RegExp) => {
-  const error = await t.throwsAsync(openDataset(spec, OPTIONS), { instanceOf: UsageError });
+  const error = await t.throwsAsync(openData(spec), { instanceOf: UsageError });
   t.regex(error.message, message);
 };
 
@@ -65,11 +76,66 @@ test('unreadable files are named with their reason, and the others keep their or
       ['b-empty.jpg', 'c-text.jpg', 'd-truncated.jpg', 'f-truncated.png', 'g.bmp', 'h.png'],
     );
     t.is(dataset.skipped[0]!.reason, 'the file is empty');
-    t.is(dataset.skipped.at(-1)!.reason, 'ENOENT');
+    t.is(dataset.skipped.at(-1)!.reason, 'no such file or folder (ENOENT)');
     for (const { reason } of dataset.skipped) t.regex(reason, /^[^\n]+$/);
     const firsts = (await pixels(dataset)).filter((_, i) => i % (8 * 8 * 3) === 0);
     t.deepEqual([...firsts], [11, 22, 33]);
   }
+});
+
+// Alone: libvips keeps the messages of the whole process in one place.
+test.serial(
+  'each damaged file is named with its own reason, however many are decoded at a time',
+  async (t) => {
+    const folder = await temporaryFolder(t);
+    const jpeg = await from(slopes(200, 100), 200, 100).jpeg().toBuffer();
+    const png = await from(slopes(60, 60), 60, 60).png().toBuffer();
+    for (let i = 0; i < 40; i++) {
+      await writeFile(path.join(folder, `${i}.jpg`), jpeg.subarray(0, jpeg.length / 2));
+      await writeFile(path.join(folder, `${i}.png`), png.subarray(0, png.length / 2));
+    }
+    await flat(7).png().toFile(path.join(folder, 'whole.png'));
+    const { count, skipped } = await opened(t, folder, { threads: 3 });
+    t.is(count, 1);
+    t.is(skipped.length, 80);
+    for (const { path: name, reason } of skipped)
+      t.regex(reason, name.endsWith('.jpg') ? /premature end of JPEG/ : /^vipspng: /, name);
+  },
+);
+
+test('a pipe with the name of a picture is skipped, not waited for', async (t) => {
+  if (process.platform === 'win32') return t.pass('there are no named pipes among files');
+  const folder = await temporaryFolder(t);
+  await promisify(execFile)('mkfifo', [path.join(folder, 'a.png')]);
+  await symlink('/dev/zero', path.join(folder, 'b.jpg'));
+  await flat(5).png().toFile(path.join(folder, 'c.png'));
+  const { count, skipped } = await opened(t, folder);
+  t.is(count, 1);
+  t.deepEqual(
+    skipped.map(({ reason }) => reason),
+    Array(2).fill('it is a folder, a pipe or a device'),
+  );
+});
+
+test('a folder that is linked to goes by the first of its names, whatever order the disk lists', async (t) => {
+  const folder = await temporaryFolder(t);
+  // Made in falling order: a file system that lists by age would enter `z` first.
+  await mkdir(path.join(folder, 'z'));
+  await flat(5)
+    .png()
+    .toFile(path.join(folder, 'z', 'x.png'));
+  for (const name of ['m', 'c', 'q', 'b', 'a']) await symlink('z', path.join(folder, name));
+  const source = await openSource(folder, 0);
+  t.is(source.count, 1);
+  t.is(source.label(0), path.join(folder, 'a', 'x.png'));
+});
+
+test('decoding ends when it is asked to', async (t) => {
+  const source = await openSource('toy-cars', 0);
+  const controller = new AbortController();
+  const onProgress = () => controller.abort(new Error('enough'));
+  const options = { ...OPTIONS, onProgress, signal: controller.signal };
+  await t.throwsAsync(openDataset(source, options), { message: 'enough' });
 });
 
 test('a picture of more pixels than sharp allows is skipped', async (t) => {
@@ -92,7 +158,10 @@ test('a folder without one readable image is an error that says why', async (t) 
   await writeFile(path.join(folder, 'notes.txt'), 'x');
   await refused(t, folder, /no images; expected .jpg.*found notes.txt/);
   await writeFile(path.join(folder, 'train-images-idx3-ubyte'), 'x');
-  await refused(t, folder, /name the file: .*train-images-idx3-ubyte/);
+  await refused(t, folder, /name it: .*train-images-idx3-ubyte/);
+  const other = await temporaryFolder(t);
+  await writeFile(path.join(other, 'train.bin'), 'x');
+  await refused(t, other, /name it: .*train\.bin/);
   await writeFile(path.join(folder, 'a.png'), 'x');
   await writeFile(path.join(folder, 'b.png'), '');
   await refused(t, folder, /none of its images can be read \(2\); .*a.png: /);
@@ -117,6 +186,6 @@ const unlessRoot = process.getuid?.() === 0 ? test.skip : test;
 unlessRoot('a folder without permission is an error', async (t) => {
   const folder = await temporaryFolder(t);
   await mkdir(path.join(folder, 'closed'), { mode: 0o000 });
-  await refused(t, path.join(folder, 'closed'), /cannot be read \(EACCES\)/);
+  await refused(t, path.join(folder, 'closed'), /cannot be read: permission denied \(EACCES\)/);
   await chmod(path.join(folder, 'closed'), 0o700);
 });

@@ -2,9 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import test from 'ava';
-import { openDataset } from '../../src/data/dataset.js';
 import { UsageError } from '../../src/errors.js';
-import { OPTIONS, opened, pixels, slopes, temporaryFolder } from '../helpers/data.js';
+import { openData, opened, pixels, slopes, temporaryFolder } from '../helpers/data.js';
 
 /** Five pictures of 8x8, which need no scaling at size 8. */
 const COUNT = 5;
@@ -65,7 +64,7 @@ for (const [what, contents, message] of refusals)
     for (const bytes of [contents, gzipSync(contents)]) {
       await writeFile(file, bytes);
       const zipped = bytes !== contents && !message.source.startsWith('neither');
-      const error = await t.throwsAsync(openDataset(file, OPTIONS), { instanceOf: UsageError });
+      const error = await t.throwsAsync(openData(file), { instanceOf: UsageError });
       t.regex(error.message, zipped || bytes === contents ? message : /no IDX file inside/);
       t.notRegex(error.message, /\n/);
     }
@@ -74,7 +73,7 @@ for (const [what, contents, message] of refusals)
 test('gzip data that ends early is refused', async (t) => {
   const file = path.join(await temporaryFolder(t), 'data.gz');
   await writeFile(file, gzipSync(idx([COUNT, 8, 8])).subarray(0, 40));
-  await t.throwsAsync(openDataset(file, OPTIONS), {
+  await t.throwsAsync(openData(file), {
     instanceOf: UsageError,
     message: /gzip data cannot be unpacked/,
   });

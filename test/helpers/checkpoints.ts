@@ -1,18 +1,43 @@
-import type { Checkpoint } from '../../src/io/checkpoint.js';
-import { f32, i64, stateDict } from './tensors.js';
+import { CounterRandom } from '../../src/diffusion/random.js';
+import { type Checkpoint, openCheckpoint } from '../../src/io/checkpoint.js';
+import type { OptimizerState } from '../../src/unet/device.js';
+import { initialState } from '../../src/unet/initial-state.js';
+import type { StateDict } from '../../src/unet/state.js';
+import { f32, stateDict } from './tensors.js';
 
-/** A small checkpoint whose every value tells which one it is. */
-export function sampleCheckpoint(value: number): Checkpoint {
+/** What a checkpoint holds, all at once. */
+export interface Parts {
+  readonly model: StateDict;
+  readonly optimizer: OptimizerState;
+  readonly state: Checkpoint['state'];
+}
+
+/** The parts of a checkpoint of the smallest U-Net, each of which tells which one it is. */
+export function sampleParts(value: number): Parts {
+  const architecture = { widths: [1, 1], channels: 1, timeDim: 4, norm: 'separate' } as const;
+  const model = new Map(initialState(architecture, new CounterRandom(value)));
   return {
-    model: stateDict({
-      'conv0.weight': f32([2, 1, 1, 1], value, -value),
-      'bnorm.num_batches_tracked': i64([], BigInt(value)),
-    }),
+    model: model.set('conv0.bias', f32([1], value)),
     optimizer: {
       step: value,
-      m: stateDict({ 'conv0.weight': f32([2, 1, 1, 1], value + 0.25, 0) }),
-      v: stateDict({ 'conv0.weight': f32([2, 1, 1, 1], value + 0.5, 1) }),
+      m: stateDict({ 'conv0.bias': f32([1], value + 0.25) }),
+      v: stateDict({ 'conv0.bias': f32([1], value + 0.5) }),
     },
     state: { epoch: value, build: 'strict' },
   };
+}
+
+/** Parts as `writeCheckpoint` calls for them. */
+export const checkpointOf = ({ model, optimizer, state }: Parts): Checkpoint => ({
+  model: async () => model,
+  optimizer: async () => optimizer,
+  state,
+});
+
+export const sampleCheckpoint = (value: number): Checkpoint => checkpointOf(sampleParts(value));
+
+/** A checkpoint's folder, read whole. */
+export async function readCheckpoint(dir: string): Promise<Parts & { readonly step: number }> {
+  const { step, state, ...parts } = await openCheckpoint(dir);
+  return { step, state, model: await parts.model(), optimizer: await parts.optimizer() };
 }

@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { ExecutionContext } from 'ava';
 import sharp, { type Sharp } from 'sharp';
 import { type Dataset, type DatasetOptions, openDataset } from '../../src/data/dataset.js';
+import { openSource } from '../../src/data/source.js';
 
 /** A folder that goes when the test ends. */
 export async function temporaryFolder(t: ExecutionContext): Promise<string> {
@@ -33,15 +34,22 @@ export const from = (pixels: Uint8Array | Uint16Array, width: number, height: nu
     raw: { width, height, channels: (pixels.length / (width * height)) as 1 | 2 | 3 | 4 },
   });
 
-export const OPTIONS: DatasetOptions = { size: 8, channels: 3, fit: 'squash', threads: 2, seed: 0 };
+/** What `openData` takes: of a data set, and the seed of toy-cars. */
+export type DataOptions = DatasetOptions & { readonly seed: number };
+
+export const OPTIONS: DataOptions = { size: 8, channels: 3, fit: 'squash', threads: 2, seed: 0 };
+
+/** Lists and decodes what `<data>` names. */
+export const openData = async (spec: string, options: DataOptions = OPTIONS): Promise<Dataset> =>
+  openDataset(await openSource(spec, options.seed), options);
 
 /** Opens a data set with defaults for tests; it closes with the test. */
 export async function opened(
   t: ExecutionContext,
   spec: string,
-  options: Partial<DatasetOptions> = {},
+  options: Partial<DataOptions> = {},
 ): Promise<Dataset> {
-  const dataset = await openDataset(spec, { ...OPTIONS, ...options });
+  const dataset = await openData(spec, { ...OPTIONS, ...options });
   t.teardown(() => dataset.close());
   return dataset;
 }

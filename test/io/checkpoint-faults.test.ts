@@ -2,8 +2,8 @@ import { cp, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { RunError } from '../../src/errors.js';
-import { latestCheckpoint, readCheckpoint, writeCheckpoint } from '../../src/io/checkpoint.js';
-import { sampleCheckpoint } from '../helpers/checkpoints.js';
+import { latestCheckpoint, writeCheckpoint } from '../../src/io/checkpoint.js';
+import { readCheckpoint, sampleCheckpoint, sampleParts } from '../helpers/checkpoints.js';
 import { type Fault, withFault } from '../helpers/faulty-files.js';
 import { temporaryFolder } from '../helpers/folder.js';
 
@@ -39,7 +39,7 @@ async function checkLatest(t: ExecutionContext, run: string): Promise<void> {
   if (latest === undefined) return t.fail('no checkpoint is left');
   const { step, ...read } = await readCheckpoint(latest);
   const isNew = step === 30 || read.state.epoch === 30;
-  t.deepEqual(read, sampleCheckpoint(isNew ? 30 : 20));
+  t.deepEqual(read, sampleParts(isNew ? 30 : 20));
 }
 
 /** The next run goes on as if nothing had been. */

@@ -3,14 +3,9 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import test from 'ava';
 import { RunError, UsageError } from '../../src/errors.js';
-import {
-  checkpointPaths,
-  latestCheckpoint,
-  readCheckpoint,
-  writeCheckpoint,
-} from '../../src/io/checkpoint.js';
+import { checkpointPaths, latestCheckpoint, writeCheckpoint } from '../../src/io/checkpoint.js';
 import { writeSafetensors } from '../../src/io/safetensors.js';
-import { sampleCheckpoint } from '../helpers/checkpoints.js';
+import { readCheckpoint, sampleCheckpoint, sampleParts } from '../helpers/checkpoints.js';
 import { temporaryFolder } from '../helpers/folder.js';
 import { f32, i64, stateDict } from '../helpers/tensors.js';
 
@@ -23,7 +18,7 @@ test('a checkpoint is read back as it was written: model, optimizer, state and s
   const run = await temporaryFolder(t);
   const dir = await write(run, 20);
   t.is(dir, join(run, 'checkpoints', 'step-20'));
-  t.deepEqual(await readCheckpoint(dir), { step: 20, ...sampleCheckpoint(20) });
+  t.deepEqual(await readCheckpoint(dir), { step: 20, ...sampleParts(20) });
   t.deepEqual((await readdir(dir)).sort(), [
     'model.safetensors',
     'optimizer.safetensors',
@@ -62,7 +57,7 @@ test('a step that is reached again replaces its checkpoint', async (t) => {
   await write(run, 20, 3, 2);
   t.deepEqual(await readCheckpoint(join(run, 'checkpoints', 'step-20')), {
     step: 20,
-    ...sampleCheckpoint(2),
+    ...sampleParts(2),
   });
   t.deepEqual(await list(run), ['latest', 'step-20']);
 });
@@ -154,6 +149,29 @@ test('an optimizer whose moments are not pairs of F32 in one shape is refused', 
   }
 });
 
+test('a part that cannot be had leaves the checkpoint before it, and nothing of its own', async (t) => {
+  const run = await temporaryFolder(t);
+  await write(run, 1);
+  const order: string[] = [];
+  const parts = {
+    model: async () => {
+      order.push('model');
+      return sampleParts(2).model;
+    },
+    optimizer: async () => {
+      order.push('optimizer');
+      throw new RunError('it is not finite');
+    },
+    state: {},
+  };
+  await t.throwsAsync(writeCheckpoint(run, 2, parts, 1), {
+    instanceOf: RunError,
+    message: 'it is not finite',
+  });
+  t.deepEqual(order, ['model', 'optimizer']);
+  t.deepEqual(await list(run), ['latest', 'step-1']);
+});
+
 test('a run whose folder cannot be made is a RunError with the path and the reason', async (t) => {
   const file = join(await temporaryFolder(t), 'file');
   await writeFile(file, 'x');
@@ -172,8 +190,12 @@ test('a limit on the size of files ends in a RunError, and the old checkpoint su
     const { writeCheckpoint } = await import(${JSON.stringify(module)});
     const w = { dtype: 'F32', shape: [1 << 20], data: new Float32Array(1 << 20) };
     const model = new Map([['w', w]]);
-    const optimizer = { step: 2, m: model, v: model };
-    await writeCheckpoint(${JSON.stringify(run)}, 2, { model, optimizer, state: {} }, 1).catch((error) => {
+    const parts = {
+      model: async () => model,
+      optimizer: async () => ({ step: 2, m: model, v: model }),
+      state: {},
+    };
+    await writeCheckpoint(${JSON.stringify(run)}, 2, parts, 1).catch((error) => {
       console.log(error.name + ': ' + error.message);
     });`;
   const script = 'ulimit -f 2048; exec "$0" --input-type=module --eval "$1"';
@@ -185,6 +207,6 @@ test('a limit on the size of files ends in a RunError, and the old checkpoint su
   t.deepEqual(await list(run), ['latest', 'step-1']);
   t.deepEqual(await readCheckpoint((await latestCheckpoint(run))!), {
     step: 1,
-    ...sampleCheckpoint(1),
+    ...sampleParts(1),
   });
 });

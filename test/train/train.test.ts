@@ -119,7 +119,7 @@ test('a resume whose steps are all taken does nothing and says so', async (t) =>
   const before = bytes(options.out, 7);
   const result = await train({ ...options, resume: true, onEvent });
   t.is(result.loss, null);
-  t.true(notes.includes('nothing to do: 7 of 7 steps are taken'));
+  t.true(notes.includes('nothing to do: 7 steps are taken'));
   t.deepEqual(bytes(options.out, 7), before);
 });
 
@@ -216,19 +216,186 @@ test('a model that does not fit is an error with what is needed, and nothing is 
 });
 
 test('a loss that is not finite stops the run with its step; the last checkpoint stays', async (t) => {
-  const { options } = await prepared(t, { saveEvery: 1 });
-  await train({
-    ...options,
-    config: { ...options.config, training: { ...options.config.training, steps: 2 } },
+  const { options } = await prepared(t, { steps: 2 });
+  await train(options);
+  const training = { ...options.config.training, steps: 9, lr: 1e30 };
+  const run = train({ ...options, config: { ...options.config, training }, resume: true });
+  await t.throwsAsync(run, {
+    instanceOf: RunError,
+    message: /^step 4: the loss is \S+; the checkpoint .*step-2 stays\. A lower --lr may help$/,
   });
-  const model = join(options.out, 'checkpoints', 'step-2', 'model.safetensors');
+  t.deepEqual(readdirSync(join(options.out, 'checkpoints')).sort(), ['latest', 'step-2']);
+});
+
+test('weights that are not finite are never saved', async (t) => {
+  // Beyond what an f32 holds: the first step's loss is still finite.
+  const { options } = await prepared(t, { saveEvery: 1, lr: 1e300 });
+  await t.throwsAsync(train(options), {
+    instanceOf: RunError,
+    message: /^step 1: \S+ has come to hold (NaN|-?Infinity); no checkpoint was written/,
+  });
+  t.deepEqual(readdirSync(join(options.out, 'checkpoints')), []);
+});
+
+test('a checkpoint that is damaged by a NaN is refused with file and tensor', async (t) => {
+  const { options } = await prepared(t, { steps: 2 });
+  const { checkpoint } = await train(options);
+  const model = join(checkpoint, 'model.safetensors');
   const { tensors } = await readSafetensors(model);
-  const broken = tensors.get('conv0.bias')!;
-  (broken.data as Float32Array)[0] = Number.NaN;
+  (tensors.get('conv0.bias')!.data as Float32Array)[0] = Number.NaN;
   await writeSafetensors(model, tensors);
   await t.throwsAsync(train({ ...options, resume: true }), {
-    instanceOf: RunError,
-    message: /^step 3: the loss is NaN/,
+    instanceOf: UsageError,
+    message: /step-2\/model\.safetensors: conv0\.bias: expected finite numbers, got NaN$/,
   });
-  t.deepEqual(readdirSync(join(options.out, 'checkpoints')).sort(), ['latest', 'step-1', 'step-2']);
+});
+
+/** Options that abort the run when an event comes for which `when` holds, and what was told until then. */
+function aborting(options: TrainOptions, when: (event: TrainEvent) => boolean) {
+  const controller = new AbortController();
+  const events: TrainEvent[] = [];
+  const onEvent = (event: TrainEvent) => {
+    events.push(event);
+    if (when(event)) controller.abort();
+  };
+  return { events, options: { ...options, signal: controller.signal, onEvent } };
+}
+
+const kinds = (events: readonly TrainEvent[]) => [...new Set(events.map(({ kind }) => kind))];
+
+test('an interruption while images are decoded leaves nothing behind', async (t) => {
+  const { options } = await prepared(t);
+  const config = { ...options.config, data: { ...options.config.data, source: 'toy-cars' } };
+  const { options: run, events } = aborting(
+    { ...options, config },
+    (event) => event.kind === 'loading',
+  );
+  await t.throwsAsync(train(run), {
+    instanceOf: Interrupted,
+    message: 'interrupted before the first step; nothing was written',
+  });
+  t.false(events.some((event) => event.kind === 'loading' && event.done === event.total));
+  t.false(existsSync(options.out));
+});
+
+test('an interruption cuts samples short, when their checkpoint is written already', async (t) => {
+  const { options } = await prepared(t, { saveEvery: 3, sampleEvery: 3 });
+  const { options: run, events } = aborting(options, (event) => event.kind === 'pause');
+  await t.throwsAsync(train(run), {
+    instanceOf: Interrupted,
+    message: /^interrupted at step 3; saved .*step-3\nTo go on: haze train --out \S+ --resume$/,
+  });
+  t.deepEqual(kinds(events).slice(-3), ['step', 'checkpoint', 'pause']);
+  t.deepEqual(readdirSync(join(options.out, 'samples')), []);
+  t.is(readFileSync(join(options.out, 'checkpoints', 'latest'), 'utf8'), 'step-3\n');
+});
+
+test('an interruption at the last step is one too, if it cuts something short', async (t) => {
+  const { options } = await prepared(t, { sampleEvery: 7 });
+  const { options: run } = aborting(options, (event) => event.kind === 'pause');
+  await t.throwsAsync(train(run), { instanceOf: Interrupted, message: /^interrupted at step 7/ });
+  t.is(readFileSync(join(options.out, 'checkpoints', 'latest'), 'utf8'), 'step-7\n');
+});
+
+test('a held-out loss that an interruption cut short is made up on the resume', async (t) => {
+  const { options } = await prepared(t, { steps: 8 });
+  const data = { ...options.config.data, heldOut: { fraction: 0.5 } };
+  const config = { ...options.config, data };
+  // Twenty images, so steps 2, 4, 6 and 8 end an epoch; three batches are held out.
+  const isSecond = (event: TrainEvent) =>
+    event.kind === 'pause' && event.step === 4 && event.done < event.total;
+  const { options: run } = aborting({ ...options, config }, isSecond);
+  await t.throwsAsync(train(run), { instanceOf: Interrupted, message: /^interrupted at step 4/ });
+  const metrics = join(options.out, 'metrics.jsonl');
+  const measured = async () =>
+    (await readMetrics(metrics)).flatMap((m) => ('heldOutLoss' in m ? [m] : []));
+  t.deepEqual(
+    (await measured()).map(({ step }) => step),
+    [2],
+  );
+  await train({ ...options, config, resume: true });
+  t.deepEqual(
+    (await measured()).map(({ step }) => step),
+    [2, 4, 6, 8],
+  );
+  const whole = join(options.out, '..', 'whole');
+  await train({ ...options, config, out: whole });
+  const expected = await readMetrics(join(whole, 'metrics.jsonl'));
+  t.deepEqual(
+    await measured(),
+    expected.filter((m) => 'heldOutLoss' in m),
+  );
+});
+
+test('a resume over other images goes on and says that it takes others', async (t) => {
+  const { folder, options } = await prepared(t, { steps: 2 });
+  await train(options);
+  writeBars(folder, 48);
+  const training = { ...options.config.training, steps: 3 };
+  const warnings: string[] = [];
+  await train({
+    ...options,
+    config: { ...options.config, training },
+    resume: true,
+    onEvent: (event) => {
+      if (event.kind === 'warning') warnings.push(event.text);
+    },
+  });
+  t.deepEqual(warnings, [
+    'the checkpoint was trained on 40 images, now there are 48: from here it takes others',
+  ]);
+});
+
+test("weights for --init that are not this model's are refused before an image is decoded", async (t) => {
+  const { folder, options } = await prepared(t);
+  const { checkpoint } = await train(options);
+  const init = join(checkpoint, 'model.safetensors');
+  const config = {
+    ...options.config,
+    model: { ...options.config.model, widths: [8, 24] },
+    training: { ...options.config.training, init },
+  };
+  const events: TrainEvent[] = [];
+  const out = join(folder, 'other');
+  const run = train({ ...options, config, out, onEvent: (event) => events.push(event) });
+  await t.throwsAsync(run, {
+    instanceOf: UsageError,
+    message: /model\.safetensors: expected widths 8,24, as this run has, got 8,16$/,
+  });
+  t.deepEqual(events, []);
+  t.false(existsSync(out));
+});
+
+test("a run that is being trained is no other's to train, new or resumed", async (t) => {
+  const { options } = await prepared(t, { steps: 4 });
+  const others: Promise<unknown>[] = [];
+  const refused = () =>
+    t.throwsAsync(train({ ...options, resume: true }), {
+      instanceOf: UsageError,
+      message: /expected a run that nobody is training/,
+    });
+  await train({
+    ...options,
+    onEvent: (event) => {
+      if (event.kind === 'step' && event.step === 2) others.push(refused());
+    },
+  });
+  t.is(others.length, 1);
+  await Promise.all(others);
+  await t.notThrowsAsync(train({ ...options, resume: true }));
+});
+
+test('a run says what memory it takes in the unit that suits it', async (t) => {
+  const { options } = await prepared(t, { steps: 1 });
+  const notes: string[] = [];
+  await train({
+    ...options,
+    onEvent: (event) => {
+      if (event.kind === 'note') notes.push(event.text);
+    },
+  });
+  t.regex(
+    notes.find((text) => text.startsWith('memory'))!,
+    /^memory {2}\d+\.\d\d [KM]iB for batches/,
+  );
 });

@@ -1,10 +1,6 @@
-/**
- * One set-up at a time. The lock is an abstract Unix socket: the kernel frees it when its holder ends,
- * however it ends, so a lock is never left behind.
- */
-import { createHash } from 'node:crypto';
-import net from 'node:net';
+/** One set-up at a time. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { tryLock } from '../../io/lock.js';
 
 /** Runs `body` while holding the lock named after `folder`; `onWait` is called once if another process has it. */
 export async function withLock<T>(
@@ -12,27 +8,15 @@ export async function withLock<T>(
   onWait: () => void,
   body: () => Promise<T>,
 ): Promise<T> {
-  const name = `\0haze-${createHash('sha256').update(folder).digest('hex').slice(0, 32)}`;
-  let server = await listen(name);
-  if (!server) onWait();
-  while (!server) {
+  let lock = await tryLock(folder);
+  if (!lock) onWait();
+  while (!lock) {
     await sleep(300);
-    server = await listen(name);
+    lock = await tryLock(folder);
   }
   try {
     return await body();
   } finally {
-    server.close();
+    await lock.release();
   }
-}
-
-/** The listening server, or undefined when another process listens there. */
-function listen(name: string): Promise<net.Server | undefined> {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer((socket) => socket.destroy());
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      error.code === 'EADDRINUSE' ? resolve(undefined) : reject(error),
-    );
-    server.listen(name, () => resolve(server));
-  });
 }

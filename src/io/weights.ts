@@ -1,0 +1,64 @@
+/** A model's weights in a file: which U-Net they are of, and whether one can compute with them. */
+import { isDeepStrictEqual } from 'node:util';
+import { UsageError } from '../errors.js';
+import type { Architecture } from '../unet/architecture.js';
+import { architectureFromShapes } from '../unet/from-state.js';
+import { firstNotFinite, type StateDict } from '../unet/state.js';
+import { readHeader, readSafetensors } from './safetensors.js';
+
+/** The architecture of a file of weights. @throws UsageError naming the file and the first tensor at fault. */
+export async function readArchitecture(path: string): Promise<Architecture> {
+  const { tensors } = await readHeader(path);
+  const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
+  return named(path, () => architectureFromShapes(shapes));
+}
+
+/**
+ * Holds a file of weights against the U-Net it is for, by its header alone.
+ * @param whose what says so, for the message: `this run`
+ * @throws UsageError naming what differs
+ */
+export async function checkArchitectureOf(
+  path: string,
+  expected: Architecture,
+  whose: string,
+): Promise<void> {
+  const found = await readArchitecture(path);
+  for (const key of ['widths', 'channels', 'timeDim', 'norm'] as const)
+    if (!isDeepStrictEqual(found[key], expected[key]))
+      throw new UsageError(
+        `${path}: expected ${key} ${expected[key]}, as ${whose} has, got ${found[key]}`,
+      );
+}
+
+/**
+ * The weights of a file.
+ * @throws UsageError for a tensor that is missing, does not belong, is of another type, or holds a value that is not
+ * finite.
+ */
+export async function readWeights(path: string): Promise<StateDict> {
+  const { tensors } = await readSafetensors(path);
+  const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
+  named(path, () => architectureFromShapes(shapes));
+  for (const [name, { dtype }] of tensors) {
+    const expected = name.endsWith('.num_batches_tracked') ? 'I64' : 'F32';
+    if (dtype !== expected)
+      throw new UsageError(
+        `${path}: ${name}: expected ${expected} or what becomes it, got ${dtype}`,
+      );
+  }
+  const fault = firstNotFinite(tensors);
+  if (fault)
+    throw new UsageError(`${path}: ${fault.name}: expected finite numbers, got ${fault.value}`);
+  return tensors;
+}
+
+/** Names the file before what is wrong with its tensors. */
+function named<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof UsageError) throw new UsageError(`${path}: ${error.message}`);
+    throw error;
+  }
+}

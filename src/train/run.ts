@@ -1,0 +1,242 @@
+import { join } from 'node:path';
+import type { RunConfig } from '../config/config.js';
+import type { BatchPlan } from '../data/batches.js';
+import type { TrainingData } from '../data/held-out.js';
+import { CounterRandom } from '../diffusion/random.js';
+import { Interrupted, RunError } from '../errors.js';
+import { writeCheckpoint } from '../io/checkpoint.js';
+import { MetricsLog } from '../io/metrics.js';
+import { runPaths } from '../io/run.js';
+import { shellWord } from '../shell-word.js';
+import { firstNotFinite, type StateDict } from '../unet/state.js';
+import { PaceReport } from './header.js';
+import { HeldOutLoss } from './held-out.js';
+import type { TrainEvent, TrainOptions, TrainResult } from './options.js';
+import { writeSamples } from './samples.js';
+import { checkpointState, type Start } from './start.js';
+import type { Trainer } from './trainer.js';
+
+/** Steps whose mean loss a run reports at its end. */
+const LAST = 40;
+
+/** A training run's loop, and what happens between its steps. */
+export class Run {
+  private readonly options: TrainOptions;
+  private readonly config: RunConfig;
+  private readonly trainer: Trainer;
+  private readonly data: TrainingData;
+  private readonly plan: BatchPlan;
+  private readonly begin: Start;
+  /** Steps of the whole run, those that were taken before it among them. */
+  private readonly total: number;
+  private readonly log: MetricsLog;
+  private readonly heldOut: HeldOutLoss | null;
+  private readonly recent: number[] = [];
+  private heldOutLoss: number | null;
+  /** The newest checkpoint and its step. */
+  private saved: { readonly path: string; readonly step: number } | null;
+  /** Whether an interruption came while something between the steps was made, and cut it short. */
+  private cutShort = false;
+
+  constructor(
+    options: TrainOptions,
+    config: RunConfig,
+    trainer: Trainer,
+    data: TrainingData,
+    plan: BatchPlan,
+    begin: Start,
+  ) {
+    this.options = options;
+    this.config = config;
+    this.trainer = trainer;
+    this.data = data;
+    this.plan = plan;
+    this.begin = begin;
+    const { training, diffusion, seed } = config;
+    const { taken, checkpoint } = begin;
+    this.total = Math.max(taken, training.steps ?? training.epochs! * plan.stepsPerEpoch);
+    this.log = MetricsLog.open(runPaths(options.out).metrics);
+    this.heldOut = data.heldOut
+      ? new HeldOutLoss(data.heldOut, diffusion.loss, diffusion.timesteps, new CounterRandom(seed))
+      : null;
+    this.heldOutLoss = lastHeldOut(begin);
+    this.saved = checkpoint === null ? null : { path: checkpoint, step: taken };
+  }
+
+  async go(): Promise<TrainResult> {
+    const { taken } = this.begin;
+    try {
+      if (taken === this.total)
+        this.tell({ kind: 'note', text: `nothing to do: ${taken} steps are taken` });
+      await this.makeUp();
+      await this.steps();
+      await this.finish();
+    } finally {
+      this.log.close();
+    }
+    const loss = this.recent.length ? mean(this.recent) : null;
+    return { steps: this.total, loss, heldOutLoss: this.heldOutLoss, checkpoint: this.saved!.path };
+  }
+
+  /** The loop: the next batch is read while the step computes. */
+  private async steps(): Promise<void> {
+    const { total } = this;
+    const { taken } = this.begin;
+    const { lr, batch } = this.config.training;
+    const pace = new PaceReport(this.config, this.plan.stepsPerEpoch, total);
+    let next = taken < total ? this.read(taken) : undefined;
+    for (let step = taken; step < total; step++) {
+      const begun = performance.now();
+      const { pixels, flips, t, epoch } = await next!;
+      if (step + 1 < total) next = this.read(step + 1);
+      const running = this.trainer.step({ step, pixels, flips, t, lr });
+      const [{ loss, ms }] = await Promise.all([running, next]);
+      const done = step + 1;
+      if (!Number.isFinite(loss)) throw this.diverged(done, `the loss is ${loss}`);
+      const imagesPerSecond = (1000 * batch) / (performance.now() - begun);
+      this.record(done, epoch, loss, imagesPerSecond, ms);
+      const text = pace.after(done - taken, imagesPerSecond);
+      if (text) this.tell({ kind: 'note', text });
+      await this.between(done, epoch);
+    }
+  }
+
+  private async read(step: number) {
+    const batch = this.plan.batch(step);
+    const { train } = this.data;
+    const pixels = new Uint8Array(batch.indices.length * train.size ** 2 * train.channels);
+    const ahead = [step + 1, step + 2].filter((later) => later < this.total);
+    train.ahead(ahead.map((later) => this.plan.indices(later)));
+    await train.read(batch.indices, pixels);
+    return { ...batch, pixels };
+  }
+
+  private record(
+    step: number,
+    epoch: number,
+    loss: number,
+    imagesPerSecond: number,
+    ms: Readonly<Record<string, number>>,
+  ): void {
+    this.recent.push(loss);
+    if (this.recent.length > LAST) this.recent.shift();
+    const { lr } = this.config.training;
+    const rounded = Object.fromEntries(Object.entries(ms).map(([k, v]) => [k, round(v)]));
+    const rate = round(imagesPerSecond);
+    this.log.append({ step, epoch, loss, lr, imagesPerSecond: rate, ms: rounded });
+    const totalSteps = this.total;
+    this.tell({ kind: 'step', step, totalSteps, epoch: epoch + 1, loss, imagesPerSecond });
+  }
+
+  /**
+   * A checkpoint where one is due, before anything that takes long; the held-out loss at the end of an epoch; samples;
+   * an interruption.
+   */
+  private async between(step: number, epoch: number): Promise<void> {
+    const { saveEvery, sampleEvery } = this.config.training;
+    if (saveEvery > 0 && step % saveEvery === 0 && step < this.total) await this.save(step, epoch);
+    if (this.plan.endsEpoch(step - 1)) await this.measure(step, epoch);
+    if (sampleEvery > 0 && step % sampleEvery === 0) await this.sample(step);
+    if (this.options.signal?.aborted && step < this.total) await this.stop(step, epoch);
+  }
+
+  /** The held-out loss of an epoch that ended just before an interruption. */
+  private async makeUp(): Promise<void> {
+    const { taken } = this.begin;
+    if (taken === 0 || this.heldOutLoss !== null || !this.plan.endsEpoch(taken - 1)) return;
+    const epoch = this.plan.epochOf(taken - 1);
+    await this.measure(taken, epoch);
+    if (this.cutShort) await this.stop(taken, epoch);
+  }
+
+  /** A run always ends with a checkpoint, and with the held-out loss of its last weights. */
+  private async finish(): Promise<void> {
+    const step = this.total;
+    if (step === this.begin.taken) return;
+    const epoch = this.plan.epochOf(step - 1);
+    if (!this.plan.endsEpoch(step - 1)) await this.measure(step, epoch);
+    if (this.cutShort) await this.stop(step, epoch);
+    await this.save(step, epoch);
+  }
+
+  /** Ends an interrupted run. @throws Interrupted once the state is saved */
+  private async stop(step: number, epoch: number): Promise<never> {
+    if (this.saved?.step !== step) await this.save(step, epoch);
+    throw new Interrupted(
+      `interrupted at step ${step}; saved ${this.saved!.path}\n` +
+        `To go on: haze train --out ${shellWord(this.options.out)} --resume`,
+    );
+  }
+
+  private async measure(step: number, epoch: number): Promise<void> {
+    if (!this.heldOut || this.cutShort) return;
+    const heldOutLoss = await this.heldOut.measure(this.trainer, {
+      signal: this.options.signal,
+      onProgress: (done, total) => this.pause(step, 'held-out loss', done, total),
+    });
+    this.cutShort = heldOutLoss === null;
+    if (heldOutLoss === null) return;
+    this.heldOutLoss = heldOutLoss;
+    this.log.append({ step, epoch, heldOutLoss });
+    this.tell({ kind: 'heldOut', step, heldOutLoss });
+  }
+
+  private async sample(step: number): Promise<void> {
+    if (this.cutShort) return;
+    const path = join(runPaths(this.options.out).samples, `step-${step}.png`);
+    const made = await writeSamples(path, this.config, await this.weights(step), {
+      signal: this.options.signal,
+      onProgress: (done, total) => this.pause(step, 'samples', done, total),
+    });
+    this.cutShort = !made;
+    if (made) this.tell({ kind: 'samples', step, path });
+  }
+
+  private async save(step: number, epoch: number): Promise<void> {
+    const { out } = this.options;
+    const checkpoint = {
+      model: () => this.weights(step),
+      optimizer: () => this.trainer.unet.exportOptimizer(),
+      state: checkpointState(this.config, epoch, this.data.train.count),
+    };
+    this.log.flush();
+    const path = await writeCheckpoint(out, step, checkpoint, this.config.training.keep);
+    this.saved = { path, step };
+    this.tell({ kind: 'checkpoint', step, path });
+  }
+
+  /** The weights as they are. @throws RunError when they are not finite: nobody wants these in place of the last good ones */
+  private async weights(step: number): Promise<StateDict> {
+    const state = await this.trainer.unet.exportState();
+    const fault = firstNotFinite(state);
+    if (fault) throw this.diverged(step, `${fault.name} has come to hold ${fault.value}`);
+    return state;
+  }
+
+  private diverged(step: number, what: string): RunError {
+    const stays = this.saved
+      ? `the checkpoint ${this.saved.path} stays`
+      : 'no checkpoint was written';
+    return new RunError(`step ${step}: ${what}; ${stays}. A lower --lr may help`);
+  }
+
+  private pause(step: number, what: string, done: number, total: number): void {
+    this.tell({ kind: 'pause', step, what, done, total });
+  }
+
+  private tell(event: TrainEvent): void {
+    this.options.onEvent?.(event);
+  }
+}
+
+/** The held-out loss that was logged after the last step that was taken. */
+function lastHeldOut({ taken, log }: Start): number | null {
+  const line = log.findLast((metrics) => 'heldOutLoss' in metrics && metrics.step === taken);
+  return line && 'heldOutLoss' in line ? line.heldOutLoss : null;
+}
+
+const mean = (values: readonly number[]): number =>
+  values.reduce((a, b) => a + b, 0) / values.length;
+
+/** Three decimals are all a timing means. */
+const round = (value: number): number => Math.round(value * 1000) / 1000;

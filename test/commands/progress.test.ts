@@ -1,0 +1,85 @@
+import { Writable } from 'node:stream';
+import test from 'ava';
+import { openProgress, type ProgressStream } from '../../src/commands/progress.js';
+
+const ESC = '\u001b';
+/** Sequences that drive a terminal, ends of lines, and text. */
+const PARTS = new RegExp(`${ESC}\\[\\??[\\d;]*[A-Za-z]|${ESC}[78]|\\r|\\n|[^${ESC}\\r\\n]+`, 'g');
+
+/** As much of a terminal as the bar uses: a cursor that is moved, saved and restored over lines of text. */
+class Terminal extends Writable {
+  readonly isTTY = true;
+  readonly columns = 100;
+  readonly lines: string[] = [''];
+  private row = 0;
+  private column = 0;
+  private saved: readonly [number, number] = [0, 0];
+
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    for (const part of String(chunk).match(PARTS) ?? []) this.take(part);
+    done();
+  }
+
+  private take(part: string): void {
+    if (part === '\n') this.newLine();
+    else if (part === '\r' || part === '\u001b[1G') this.column = 0;
+    else if (part === '\u001b7') this.saved = [this.row, this.column];
+    else if (part === '\u001b8') [this.row, this.column] = this.saved;
+    else if (part === '\u001b[2K') this.lines[this.row] = '';
+    else if (part === '\u001b[0K' || part === '\u001b[K')
+      this.lines[this.row] = this.lines[this.row]!.slice(0, this.column);
+    else if (!part.startsWith('\u001b')) this.print(part);
+  }
+
+  private newLine(): void {
+    this.row++;
+    this.column = 0;
+    this.lines[this.row] ??= '';
+  }
+
+  private print(text: string): void {
+    const line = this.lines[this.row]!.padEnd(this.column);
+    this.lines[this.row] =
+      line.slice(0, this.column) + text + line.slice(this.column + text.length);
+    this.column += text.length;
+  }
+}
+
+test('no line is lost on a terminal, while a bar is drawn or after it', (t) => {
+  const terminal = new Terminal();
+  const progress = openProgress('step', terminal as unknown as ProgressStream);
+  progress.line('before');
+  progress.update(1, 9, 'loss 0.5');
+  progress.line('one');
+  progress.update(2, 9, 'loss 0.4');
+  progress.line('two');
+  progress.aside('samples 3/300');
+  progress.update(9, 9, 'loss 0.3');
+  progress.stop();
+  terminal.write('after\n');
+  const lines = terminal.lines.map((line) => line.trimEnd()).filter((line) => line !== '');
+  t.deepEqual(
+    lines.filter((line) => !line.startsWith('step ')),
+    ['before', 'one', 'two', 'after'],
+  );
+  t.is(
+    lines.findIndex((line) => line.startsWith('step 9/9')),
+    3,
+  );
+});
+
+test('elsewhere there are plain lines, the first and the last among them', (t) => {
+  let text = '';
+  const stream = new Writable({
+    write: (chunk, _, done) => {
+      text += String(chunk);
+      done();
+    },
+  });
+  const progress = openProgress('image', stream);
+  for (let i = 1; i <= 5; i++) progress.update(i, 5, '');
+  for (let i = 1; i <= 9; i++) progress.aside(`samples ${i}/9`);
+  progress.line('a name with \u001b[2J in it');
+  progress.stop();
+  t.is(text, 'image 1/5\nimage 5/5\na name with ?[2J in it\n');
+});

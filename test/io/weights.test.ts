@@ -1,0 +1,76 @@
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { CounterRandom } from '../../src/diffusion/random.js';
+import { UsageError } from '../../src/errors.js';
+import { writeSafetensors } from '../../src/io/safetensors.js';
+import { checkArchitectureOf, readArchitecture, readWeights } from '../../src/io/weights.js';
+import type { Architecture } from '../../src/unet/architecture.js';
+import { initialState } from '../../src/unet/initial-state.js';
+import type { Tensor } from '../../src/unet/state.js';
+import { temporaryFolder } from '../helpers/folder.js';
+
+const SMALL: Architecture = { widths: [4, 8], channels: 3, timeDim: 8, norm: 'separate' };
+
+/** A file of a small U-Net's weights, some changed, some (where undefined) left out. */
+async function written(
+  t: ExecutionContext,
+  changes: Record<string, Tensor | undefined> = {},
+): Promise<string> {
+  const state = new Map(initialState(SMALL, new CounterRandom(1)));
+  for (const [name, tensor] of Object.entries(changes))
+    if (tensor) state.set(name, tensor);
+    else state.delete(name);
+  const path = join(await temporaryFolder(t), 'weights.safetensors');
+  await writeSafetensors(path, state);
+  return path;
+}
+
+const bias = (...values: number[]): Tensor => ({
+  dtype: 'F32',
+  shape: [values.length],
+  data: Float32Array.from(values),
+});
+
+test('weights are read whole, and say what they are of', async (t) => {
+  const path = await written(t);
+  t.deepEqual(await readArchitecture(path), SMALL);
+  t.deepEqual((await readWeights(path)).get('conv0.bias')?.shape, [4]);
+  await t.notThrowsAsync(checkArchitectureOf(path, SMALL, 'this run'));
+});
+
+const integers: Tensor = { dtype: 'I64', shape: [4], data: new BigInt64Array(4) };
+
+const faults: [string, Record<string, Tensor | undefined>, RegExp][] = [
+  ['a tensor is missing', { 'output.bias': undefined }, /: output\.bias: expected a tensor/],
+  ['one does not belong', { extra: bias(1) }, /: extra: no such tensor in this U-Net$/],
+  [
+    'one has another shape',
+    { 'conv0.bias': bias(1, 2) },
+    /: conv0\.bias: expected the shape \[4\]/,
+  ],
+  ['one holds integers', { 'conv0.bias': integers }, /: conv0\.bias: expected F32 .*, got I64$/],
+  ['a value is NaN', { 'conv0.bias': bias(1, Number.NaN, 0, 0) }, /: conv0\.bias: .*, got NaN$/],
+  [
+    'a value is infinite',
+    { 'conv0.bias': bias(0, 0, 0, Number.NEGATIVE_INFINITY) },
+    /: conv0\.bias: expected finite numbers, got -Infinity$/,
+  ],
+];
+
+for (const [what, changes, message] of faults)
+  test(`weights are refused by file and tensor where ${what}`, async (t) => {
+    const path = await written(t, changes);
+    const error = await t.throwsAsync(readWeights(path), { instanceOf: UsageError, message });
+    t.true(error.message.startsWith(path));
+  });
+
+test('weights of another U-Net are refused with what differs', async (t) => {
+  const path = await written(t);
+  await t.throwsAsync(checkArchitectureOf(path, { ...SMALL, widths: [4, 8, 16] }, 'this run'), {
+    instanceOf: UsageError,
+    message: /weights\.safetensors: expected widths 4,8,16, as this run has, got 4,8$/,
+  });
+  await t.throwsAsync(checkArchitectureOf(path, { ...SMALL, timeDim: 32 }, 'config.json'), {
+    message: /: expected timeDim 32, as config\.json has, got 8$/,
+  });
+});
