@@ -1,62 +1,50 @@
 /**
- * The U-Net's layers in TensorFlow's fused operations, each with its gradient. Images are f32 NHWC,
- * convolution weights HWIO, linear weights [out, in].
- *
- * Padding is SAME: for 3x3 stride 1, 1x1, and 4x4 stride 2 on even sides it equals PyTorch's (1, 0 and 1),
- * and oneDNN's backward convolutions know only it, not EXPLICIT (twice as slow here).
+ * The U-Net's layers in TensorFlow's fused operations, each with its gradient. Images are f32 NHWC, linear weights
+ * [out, in].
  */
-import {
-  bool,
-  FLOAT,
-  float,
-  INT32,
-  int,
-  ints,
-  type Ops,
-  one,
-  scalar,
-  string,
-  vector,
-} from './ops.js';
+import type { ConvolutionMaps } from './convolution.js';
+import { bool, FLOAT, float, INT32, int, type Ops, one, scalar, string, vector } from './ops.js';
 import type { Tape } from './tape.js';
 
 const NHWC = { T: FLOAT, data_format: string('NHWC') };
 
-const convolution = (stride: number) => ({
-  ...NHWC,
-  strides: ints(1, stride, stride, 1),
-  padding: string('SAME'),
-});
+/** A convolution with its weights. */
+export interface Filter<V> {
+  readonly maps: ConvolutionMaps<V>;
+  /** The weights in the form that `maps` takes. */
+  readonly form: V;
+  /** The parameter that their gradient is for; undefined where none is asked for. */
+  readonly parameter: V | undefined;
+}
 
-const shapeOf = { T: FLOAT, out_type: INT32 };
-
-/** y = x ∗ w + b, w: [kernel, kernel, in, out]. */
-export function conv<V>(tape: Tape<V>, x: V, w: V, b: V, stride: number): V {
+/** y = x ∗ w + b. */
+export function conv<V>(tape: Tape<V>, x: V, { maps, form, parameter }: Filter<V>, b: V): V {
   const { ops } = tape;
-  const attributes = convolution(stride);
-  const y = one(ops, 'BiasAdd', [one(ops, 'Conv2D', [x, w], attributes), b], NHWC);
+  const image = maps.image(x);
+  const y = one(ops, 'BiasAdd', [maps.forward(image, form), b], NHWC);
   return tape.record(y, (dy) => {
     tape.give(b, one(ops, 'BiasAddGrad', [dy], NHWC));
-    const wShape = one(ops, 'Shape', [w], shapeOf);
-    tape.give(w, one(ops, 'Conv2DBackpropFilter', [x, wShape, dy], attributes));
-    if (!tape.watches(x)) return;
-    const xShape = one(ops, 'Shape', [x], shapeOf);
-    tape.give(x, one(ops, 'Conv2DBackpropInput', [xShape, w, dy], attributes));
+    const gradient = maps.gradient(dy);
+    if (parameter !== undefined) tape.give(parameter, maps.weightGradient(image, gradient));
+    if (tape.watches(x)) tape.give(x, maps.imageGradient(gradient, form));
   });
 }
 
-/** y = the transpose of `conv` with stride 2, + b: [batch, 2·side, 2·side, out]; w: [kernel, kernel, out, in]. */
-export function convTranspose<V>(tape: Tape<V>, x: V, w: V, b: V, outputShape: number[]): V {
+/** The transpose of `conv`, + b: x [batch, side, side, in] to [batch, 2·side, 2·side, out]. */
+export function convTranspose<V>(
+  tape: Tape<V>,
+  x: V,
+  { maps, form, parameter }: Filter<V>,
+  b: V,
+): V {
   const { ops } = tape;
-  const attributes = convolution(2);
-  const shape = vector(ops, ...outputShape);
-  const sum = one(ops, 'Conv2DBackpropInput', [shape, w, x], attributes);
-  const y = one(ops, 'BiasAdd', [sum, b], NHWC);
+  const gradient = maps.gradient(x);
+  const y = one(ops, 'BiasAdd', [maps.imageGradient(gradient, form), b], NHWC);
   return tape.record(y, (dy) => {
     tape.give(b, one(ops, 'BiasAddGrad', [dy], NHWC));
-    const wShape = one(ops, 'Shape', [w], shapeOf);
-    tape.give(w, one(ops, 'Conv2DBackpropFilter', [dy, wShape, x], attributes));
-    tape.give(x, one(ops, 'Conv2D', [dy, w], attributes));
+    const image = maps.image(dy);
+    if (parameter !== undefined) tape.give(parameter, maps.weightGradient(image, gradient));
+    tape.give(x, maps.forward(image, form));
   });
 }
 

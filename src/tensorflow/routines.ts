@@ -2,18 +2,28 @@
  * What a U-Net device computes, as routines over shared variables: prediction with either statistics, the
  * gradients, the whole training step, and state in and out.
  */
+import type { Architecture } from '../unet/architecture.js';
 import type { Loss } from '../unet/device.js';
 import { adamStep } from './adam.js';
+import { maps, type Plan, planConvolutions } from './algorithm.js';
 import { type Statistics, towards } from './layers.js';
 import { lossAndGradient } from './loss.js';
 import { FLOAT, INT32, type Ops, one, type Routine, scalar, vector } from './ops.js';
 import { Tape } from './tape.js';
-import { forward, type Norms, type UnetShape } from './unet.js';
-import { RATE, Store, type UnetVariables, unetVariables, type Variable } from './variables.js';
+import { forward, type Norms, type UnetShape, type Weights } from './unet.js';
+import {
+  preparedName,
+  RATE,
+  Store,
+  type UnetVariables,
+  unetVariables,
+  type Variable,
+} from './variables.js';
 
 export type RoutineName =
   | 'predict-running'
   | 'predict-batch'
+  | 'prepare'
   | 'gradients'
   | 'train'
   | 'set-rate'
@@ -26,14 +36,22 @@ export type RoutineName =
 /** Weight of the batch in a running statistic: PyTorch's `momentum`. */
 const MOMENTUM = 0.1;
 
-/** What a U-Net can be asked to do; `→` says what each gives. Without `training`, that costs no memory. */
+export interface RoutineOptions {
+  readonly loss: Loss;
+  /** Without it, training costs no memory. */
+  readonly training: boolean;
+  /** TensorFlow's own convolutions alone, as on a GPU. */
+  readonly direct: boolean;
+}
+
+/** What a U-Net can be asked to do; `→` says what each gives. */
 export function unetRoutines(
   shape: UnetShape,
-  loss: Loss,
-  training: boolean,
+  { loss, training, direct }: RoutineOptions,
 ): Partial<Record<RoutineName, Routine>> {
   const { architecture, size, batch } = shape;
-  const variables = unetVariables(architecture);
+  const prediction = planConvolutions(shape, 'prediction', direct);
+  const variables = unetVariables(architecture, prediction);
   const { parameters, statistics, optimizer } = variables;
   const state = [...parameters, ...statistics];
   const image = [batch, size, size, architecture.channels];
@@ -41,32 +59,41 @@ export function unetRoutines(
     { name: 'xt', shape: image },
     { name: 'embedding', shape: [batch, architecture.timeDim] },
   ];
-  const prediction: Partial<Record<RoutineName, Routine>> = {
+  const predicting: Partial<Record<RoutineName, Routine>> = {
     // → ε̂
     'predict-running': {
       inputs: input,
-      body: (ops, inputs) => [predict(new Store(ops, variables), shape, 'running', inputs)],
+      body: (ops, inputs) => {
+        const store = new Store(ops, variables);
+        return [predict(store, architecture, prediction, 'running', inputs)];
+      },
     },
     // → ε̂
     'predict-batch': {
       inputs: input,
-      body: (ops, inputs) => [predict(new Store(ops, variables), shape, 'batch', inputs)],
+      body: (ops, inputs) => {
+        const store = new Store(ops, variables);
+        return [predict(store, architecture, prediction, 'batch', inputs)];
+      },
     },
+    // Once after the weights have changed, before they predict. → nothing
+    prepare: preparing(variables, prediction),
     reset: resetting(variables, training ? [...state, ...optimizer, RATE] : state),
     'import-state': importing(variables, state),
     'export-state': exporting(variables, state),
   };
-  if (!training) return prediction;
+  if (!training) return predicting;
 
+  const plan = planConvolutions(shape, 'training', direct);
   const trainingInput = [...input, { name: 'noise', shape: image }];
   return {
-    ...prediction,
+    ...predicting,
     // → loss, ε̂, then the gradient of each parameter
     gradients: {
       inputs: trainingInput,
       body: (ops, inputs) => {
         const store = new Store(ops, variables);
-        const pass = trainingPass(store, shape, loss, variables, inputs);
+        const pass = trainingPass(store, shape, plan, loss, variables, inputs);
         const gradients = parameters.map((p) => store.handOut(p, pass.gradient(p.name)));
         return [pass.loss, pass.epsilon, ...gradients];
       },
@@ -76,7 +103,7 @@ export function unetRoutines(
       inputs: trainingInput,
       body: (ops, inputs) => {
         const store = new Store(ops, variables);
-        const pass = trainingPass(store, shape, loss, variables, inputs);
+        const pass = trainingPass(store, shape, plan, loss, variables, inputs);
         adamStep(store, parameters, pass.gradient);
         return [pass.loss];
       },
@@ -121,22 +148,45 @@ const exporting = (variables: UnetVariables, list: readonly Variable[]): Routine
   },
 });
 
+/** A routine that brings weights into the form that prediction takes. */
+const preparing = (variables: UnetVariables, plan: Plan): Routine => ({
+  inputs: [],
+  body: (ops) => {
+    const store = new Store(ops, variables);
+    for (const [layer, algorithm] of plan) {
+      if ('direct' in algorithm) continue;
+      const weight = store.read(`${layer}.weight`);
+      store.assign(preparedName(layer), maps(ops, algorithm).weights(weight));
+    }
+    return [];
+  },
+});
+
 function predict<V>(
   store: Store<V>,
-  shape: UnetShape,
+  architecture: Architecture,
+  plan: Plan,
   mode: 'running' | 'batch',
   [xt, embedding]: readonly V[],
 ): V {
   const norms: Norms<V> =
     mode === 'batch' ? { mode } : { mode, running: (name) => runningStatistics(store, name) };
-  const parameter = (name: string) => store.read(name);
-  return forward(new Tape(store.ops), shape, parameter, norms, xt!, embedding!);
+  const weights: Weights<V> = {
+    parameter: (name) => store.read(name),
+    filter: (layer) => {
+      const algorithm = plan.get(layer)!;
+      const name = 'direct' in algorithm ? `${layer}.weight` : preparedName(layer);
+      return { maps: maps(store.ops, algorithm), form: store.read(name), parameter: undefined };
+    },
+  };
+  return forward(new Tape(store.ops), architecture, weights, norms, xt!, embedding!);
 }
 
 /** Forward in training mode, loss and backward; moves the running statistics. */
 function trainingPass<V>(
   store: Store<V>,
   shape: UnetShape,
+  plan: Plan,
   loss: Loss,
   { parameters }: UnetVariables,
   [xt, embedding, noise]: readonly V[],
@@ -146,6 +196,11 @@ function trainingPass<V>(
   const values = new Map(parameters.map(({ name }) => [name, store.read(name)]));
   for (const value of values.values()) tape.watch(value);
   const parameter = (name: string) => values.get(name)!;
+  const filter = (layer: string) => {
+    const weight = parameter(`${layer}.weight`);
+    const ways = maps(ops, plan.get(layer)!);
+    return { maps: ways, form: ways.weights(weight), parameter: weight };
+  };
 
   const running = new Map<string, Statistics<V>>();
   const seen = (name: string, batch: Statistics<V>) => {
@@ -156,13 +211,15 @@ function trainingPass<V>(
       variance: towards(ops, variance, batch.variance, MOMENTUM),
     });
   };
-  const epsilon = forward(tape, shape, parameter, { mode: 'batch', seen }, xt!, embedding!);
+  const { architecture } = shape;
+  const norms: Norms<V> = { mode: 'batch', seen };
+  const epsilon = forward(tape, architecture, { parameter, filter }, norms, xt!, embedding!);
   for (const [name, { mean, variance }] of running) {
     store.assign(`${name}.running_mean`, mean);
     store.assign(`${name}.running_var`, variance);
   }
 
-  const count = shape.batch * shape.size ** 2 * shape.architecture.channels;
+  const count = shape.batch * shape.size ** 2 * architecture.channels;
   const { value, gradient } = lossAndGradient(ops, loss, epsilon, noise!, count);
   tape.backward(epsilon, gradient);
   return { loss: value, epsilon, gradient: (name) => tape.gradient(parameter(name)) };

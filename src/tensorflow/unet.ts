@@ -7,6 +7,7 @@ import {
   concat,
   conv,
   convTranspose,
+  type Filter,
   linear,
   relu,
   type Statistics,
@@ -25,15 +26,22 @@ export type Norms<V> =
   | { readonly mode: 'running'; readonly running: (name: string) => Statistics<V> }
   | { readonly mode: 'batch'; readonly seen?: (name: string, batch: Statistics<V>) => void };
 
+/** The network's weights, by state_dict names. */
+export interface Weights<V> {
+  /** A bias, or the weight of a linear layer or a norm, e.g. `conv0.bias`. */
+  parameter(name: string): V;
+  /** A convolution, e.g. `conv0`. */
+  filter(layer: string): Filter<V>;
+}
+
 /**
  * ε̂ = f(x_t, t): f32 [batch, size, size, channels].
- * `parameter` gives a weight or bias by its state_dict name;
  * `embedding` holds the sinusoids of each image's timestep: f32 [batch, timeDim].
  */
 export function forward<V>(
   tape: Tape<V>,
-  { architecture, size, batch }: UnetShape,
-  parameter: (name: string) => V,
+  architecture: Architecture,
+  { parameter, filter }: Weights<V>,
   norms: Norms<V>,
   xt: V,
   embedding: V,
@@ -41,13 +49,11 @@ export function forward<V>(
   const weight = (layer: string) => parameter(`${layer}.weight`);
   const bias = (layer: string) => parameter(`${layer}.bias`);
   const dense = (name: string, x: V) => linear(tape, x, weight(name), bias(name));
-  const convolve = (name: string, x: V, stride = 1) =>
-    conv(tape, x, weight(name), bias(name), stride);
+  const convolve = (name: string, x: V) => conv(tape, x, filter(name), bias(name));
   const norm = (name: string, x: V) => normalise(tape, x, name, weight(name), bias(name), norms);
 
   const time = relu(tape, dense('time_mlp.1', embedding));
   let h = convolve('conv0', xt);
-  let side = size;
   const skips: V[] = [];
   for (const stage of stages(architecture)) {
     const { name, outputs } = stage;
@@ -56,13 +62,9 @@ export function forward<V>(
     h = addPerChannel(tape, h, relu(tape, dense(`${name}.time_mlp`, time)), outputs);
     h = norm(stage.norms[1], relu(tape, convolve(`${name}.conv2`, h)));
     const transform = `${name}.transform`;
-    if (stage.up) {
-      side *= 2;
-      const shape = [batch, side, side, outputs];
-      h = convTranspose(tape, h, weight(transform), bias(transform), shape);
-    } else {
-      side /= 2;
-      h = convolve(transform, h, 2);
+    if (stage.up) h = convTranspose(tape, h, filter(transform), bias(transform));
+    else {
+      h = convolve(transform, h);
       skips.push(h);
     }
   }
