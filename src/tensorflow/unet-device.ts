@@ -56,8 +56,8 @@ class TensorflowUnet implements UnetDevice {
     this.#shape = options;
     this.#variables = unetVariables(architecture);
     this.#table = timeTable(options.timesteps, architecture.timeDim, architecture.timeDim);
-    const direct = tensorflow.gpu;
-    const routines = unetRoutines(options, { loss, training, direct });
+
+    const routines = unetRoutines(options, { loss, training, gpu: tensorflow.gpu });
     this.#machine = eager
       ? new EagerMachine(tensorflow, routines)
       : new GraphMachine(tensorflow, routines);

@@ -3,6 +3,7 @@ import { type Architecture, stages } from '../unet/architecture.js';
 import {
   addPerChannel,
   batchNorm,
+  batchNormFused,
   batchNormRunning,
   concat,
   conv,
@@ -21,10 +22,17 @@ export interface UnetShape {
   readonly batch: number;
 }
 
-/** How the norms normalise: by running statistics, or by the batch's own, which `seen` may note. */
+/**
+ * How the norms normalise: by running statistics, or by the batch's own, which `seen` may note; `gpu` leaves those to
+ * the GPU's own library.
+ */
 export type Norms<V> =
   | { readonly mode: 'running'; readonly running: (name: string) => Statistics<V> }
-  | { readonly mode: 'batch'; readonly seen?: (name: string, batch: Statistics<V>) => void };
+  | {
+      readonly mode: 'batch';
+      readonly gpu: boolean;
+      readonly seen?: (name: string, batch: Statistics<V>) => void;
+    };
 
 /** The network's weights, by state_dict names. */
 export interface Weights<V> {
@@ -40,7 +48,7 @@ export interface Weights<V> {
  */
 export function forward<V>(
   tape: Tape<V>,
-  architecture: Architecture,
+  { architecture, size, batch }: UnetShape,
   { parameter, filter }: Weights<V>,
   norms: Norms<V>,
   xt: V,
@@ -50,7 +58,10 @@ export function forward<V>(
   const bias = (layer: string) => parameter(`${layer}.bias`);
   const dense = (name: string, x: V) => linear(tape, x, weight(name), bias(name));
   const convolve = (name: string, x: V) => conv(tape, x, filter(name), bias(name));
-  const norm = (name: string, x: V) => normalise(tape, x, name, weight(name), bias(name), norms);
+  /** Values in a channel. */
+  let count = batch * size ** 2;
+  const norm = (name: string, x: V) =>
+    normalise(tape, x, name, weight(name), bias(name), norms, count);
 
   const time = relu(tape, dense('time_mlp.1', embedding));
   let h = convolve('conv0', xt);
@@ -62,8 +73,11 @@ export function forward<V>(
     h = addPerChannel(tape, h, relu(tape, dense(`${name}.time_mlp`, time)), outputs);
     h = norm(stage.norms[1], relu(tape, convolve(`${name}.conv2`, h)));
     const transform = `${name}.transform`;
-    if (stage.up) h = convTranspose(tape, h, filter(transform), bias(transform));
-    else {
+    if (stage.up) {
+      h = convTranspose(tape, h, filter(transform), bias(transform));
+      count *= 4;
+    } else {
+      count /= 4;
       h = convolve(transform, h);
       skips.push(h);
     }
@@ -71,10 +85,20 @@ export function forward<V>(
   return convolve('output', h);
 }
 
-function normalise<V>(tape: Tape<V>, x: V, name: string, scale: V, offset: V, norms: Norms<V>): V {
+function normalise<V>(
+  tape: Tape<V>,
+  x: V,
+  name: string,
+  scale: V,
+  offset: V,
+  norms: Norms<V>,
+  count: number,
+): V {
   if (norms.mode === 'running')
     return batchNormRunning(tape, x, scale, offset, norms.running(name));
-  const { y, statistics } = batchNorm(tape, x, scale, offset);
+  const { y, statistics } = norms.gpu
+    ? batchNormFused(tape, x, scale, offset)
+    : batchNorm(tape, x, scale, offset, count);
   norms.seen?.(name, statistics);
   return y;
 }
