@@ -1,5 +1,6 @@
 /** The arithmetic around the U-Net in tfjs-node, on tensors that stay where they are: `npm run bench:peer -- tfjs-node qSample`. */
 import type { TfTensor } from '../../src/tensorflow/tfjs.js';
+import { valuesOf } from '../../src/tensorflow/values.js';
 import { loadAsShipped } from './as-shipped.js';
 import { readTask, serve, type Work } from './peer.js';
 import type { FullTf } from './tfjs-unet.js';
@@ -31,7 +32,7 @@ const by = (x: TfTensor, factor: number) => tf.mul(x, tf.scalar(factor));
 const work =
   (compute: () => TfTensor): Work =>
   async () =>
-    tf.tidy(() => compute().dataSync());
+    valuesOf(tf, () => [compute()])[0]!;
 
 await serve(loaded.version, {
   gaussian: work(() => tf.randomNormal(dims)),

@@ -3,6 +3,7 @@
  * `tf.train.adam`. It keeps no running statistics up to date, which is to its advantage. The backend is the caller's.
  */
 import type { Tf, TfTensor } from '../../src/tensorflow/tfjs.js';
+import { valuesOf } from '../../src/tensorflow/values.js';
 import { type Stage, stages } from '../../src/unet/architecture.js';
 import { readUnetTask, type Work } from './peer.js';
 
@@ -105,7 +106,7 @@ export async function tfjsUnet(tf: FullTf): Promise<Record<'forward' | 'train', 
   const optimizer = tf.train.adam(1e-3);
 
   return {
-    forward: async () => tf.tidy(() => unet(x, steps, false).dataSync()),
+    forward: async () => valuesOf(tf, () => [unet(x, steps, false)])[0]!,
     train: async () => {
       const loss = () => tf.mean(tf.abs(tf.sub(target, unet(x, steps, true))));
       const cost = optimizer.minimize(loss, true);

@@ -7,6 +7,7 @@ import type { Arithmetic, ImageShape } from '../engine/arithmetic.js';
 import { ShapeError } from '../errors.js';
 import { loadTensorflow } from './load.js';
 import type { Tf, TfTensor } from './tfjs.js';
+import { valuesOf } from './values.js';
 
 type SecondPath = Pick<
   Arithmetic,
@@ -83,11 +84,9 @@ export class TensorflowArithmetic implements SecondPath {
 
   /** [−1, 1] to bytes, clamped and rounded to the nearest; NaN becomes 0. */
   toBytes(x: Float32Array) {
-    const levels = this.#tf.tidy(() => {
-      const tf = this.#tf;
+    const levels = this.#floats((tf) => {
       const clamped = tf.clipByValue(flat(tf, x), -1, 1);
-      const scaled = tf.mul(tf.add(clamped, tf.scalar(1)), tf.scalar(127.5));
-      return tf.cast(tf.round(scaled), 'int32').dataSync();
+      return tf.round(tf.mul(tf.add(clamped, tf.scalar(1)), tf.scalar(127.5)));
     });
     return new Uint8Array(Uint8ClampedArray.from(levels).buffer);
   }
@@ -109,7 +108,7 @@ export class TensorflowArithmetic implements SecondPath {
 
   #floats(body: (tf: Tf) => TfTensor): Float32Array<ArrayBuffer> {
     const tf = this.#tf;
-    return tf.tidy(() => body(tf).dataSync()) as Float32Array<ArrayBuffer>;
+    return valuesOf(tf, () => [body(tf)])[0]!;
   }
 }
 

@@ -13,6 +13,7 @@ import {
   string,
 } from './ops.js';
 import type { Binding, OpAttribute, TfTensor } from './tfjs.js';
+import { valuesOf } from './values.js';
 
 let machines = 0;
 
@@ -30,9 +31,9 @@ export class EagerMachine<Name extends string> implements Machine<Name> {
   run(routine: Name, inputs: readonly Float32Array[]): Float32Array[] {
     const { tf } = this.#tensorflow;
     const { inputs: specs, body } = planned(this.#routines.get(routine), routine);
-    return tf.tidy(() => {
+    return valuesOf(tf, () => {
       const tensors = specs.map(({ shape }, i) => tf.tensor(inputs[i]!, shape, 'float32'));
-      return body(this.#ops, tensors).map((output) => output.dataSync() as Float32Array);
+      return body(this.#ops, tensors);
     });
   }
 

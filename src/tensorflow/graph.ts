@@ -20,6 +20,7 @@ import {
   shape as shapeAttribute,
   string,
 } from './ops.js';
+import { valuesOf } from './values.js';
 
 /** The values to feed and to fetch, as `node:output`. */
 interface Ends {
@@ -46,11 +47,10 @@ export class GraphMachine<Name extends string> implements Machine<Name> {
     const { inputs: specs, outputs } = planned(this.#ends.get(routine), routine);
     if (this.#session === undefined) throw new RunError('this U-Net was disposed');
     const session = this.#session;
-    return tf.tidy(() => {
+    return valuesOf(tf, () => {
       const fed = specs.map(({ shape }, i) => tf.tensor(inputs[i]!, shape, 'float32'));
       const infos = specs.map(({ name }) => ({ name, dtype: 'float32' }));
-      const fetched = backend.runSavedModel(session, fed, infos, outputs);
-      return fetched.map((output) => output.dataSync() as Float32Array);
+      return backend.runSavedModel(session, fed, infos, outputs);
     });
   }
 

@@ -4,16 +4,15 @@
  */
 import type { Loss } from '../unet/device.js';
 import { adamStep } from './adam.js';
-import { type Statistics, towards } from './layers.js';
-import { lossAndGradient } from './loss.js';
 import { FLOAT, INT32, type Ops, one, type Routine, scalar, vector } from './ops.js';
-import { Tape } from './tape.js';
-import { forward, type Norms, type UnetShape } from './unet.js';
-import { RATE, Store, type UnetVariables, unetVariables, type Variable } from './variables.js';
+import { makeNetwork, type Network, predict, prepare, trainingPass } from './passes.js';
+import type { UnetShape } from './unet.js';
+import { RATE, Store, type Variable } from './variables.js';
 
 export type RoutineName =
   | 'predict-running'
   | 'predict-batch'
+  | 'prepare'
   | 'gradients'
   | 'train'
   | 'set-rate'
@@ -23,72 +22,99 @@ export type RoutineName =
   | 'import-optimizer'
   | 'export-optimizer';
 
-/** Weight of the batch in a running statistic: PyTorch's `momentum`. */
-const MOMENTUM = 0.1;
+type Routines = Partial<Record<RoutineName, Routine>>;
 
-/** What a U-Net can be asked to do; `→` says what each gives. Without `training`, that costs no memory. */
-export function unetRoutines(
-  shape: UnetShape,
-  loss: Loss,
-  training: boolean,
-): Partial<Record<RoutineName, Routine>> {
-  const { architecture, size, batch } = shape;
-  const variables = unetVariables(architecture);
-  const { parameters, statistics, optimizer } = variables;
+export interface RoutineOptions {
+  readonly loss: Loss;
+  /** Without it, training costs no memory. */
+  readonly training: boolean;
+  readonly gpu: boolean;
+}
+
+/** What a U-Net can be asked to do; `→` says what each gives. */
+export function unetRoutines(shape: UnetShape, options: RoutineOptions): Routines {
+  const network = makeNetwork(shape, options.gpu);
+  const { parameters, statistics, optimizer } = network.variables;
   const state = [...parameters, ...statistics];
-  const image = [batch, size, size, architecture.channels];
-  const input = [
-    { name: 'xt', shape: image },
+  const routines: Routines = {
+    ...predictions(network),
+    reset: resetting(network, options.training ? [...state, ...optimizer, RATE] : state),
+    'import-state': importing(network, state),
+    'export-state': exporting(network, state),
+  };
+  if (!options.training) return routines;
+  return {
+    ...routines,
+    ...trainings(network, options.loss),
+    'set-rate': importing(network, [RATE]),
+    'import-optimizer': importing(network, optimizer),
+    'export-optimizer': exporting(network, optimizer),
+  };
+}
+
+/** x_t and the sinusoids. */
+function predictionInputs({ shape: { architecture, size, batch } }: Network) {
+  return [
+    { name: 'xt', shape: [batch, size, size, architecture.channels] },
     { name: 'embedding', shape: [batch, architecture.timeDim] },
   ];
-  const prediction: Partial<Record<RoutineName, Routine>> = {
+}
+
+function predictions(network: Network): Routines {
+  const inputs = predictionInputs(network);
+  const { variables } = network;
+  return {
     // → ε̂
     'predict-running': {
-      inputs: input,
-      body: (ops, inputs) => [predict(new Store(ops, variables), shape, 'running', inputs)],
+      inputs,
+      body: (ops, fed) => [predict(network, new Store(ops, variables), 'running', fed)],
     },
     // → ε̂
     'predict-batch': {
-      inputs: input,
-      body: (ops, inputs) => [predict(new Store(ops, variables), shape, 'batch', inputs)],
+      inputs,
+      body: (ops, fed) => [predict(network, new Store(ops, variables), 'batch', fed)],
     },
-    reset: resetting(variables, training ? [...state, ...optimizer, RATE] : state),
-    'import-state': importing(variables, state),
-    'export-state': exporting(variables, state),
+    // Once after the weights have changed, before they predict. → nothing
+    prepare: {
+      inputs: [],
+      body: (ops) => {
+        prepare(network, new Store(ops, variables));
+        return [];
+      },
+    },
   };
-  if (!training) return prediction;
+}
 
-  const trainingInput = [...input, { name: 'noise', shape: image }];
+function trainings(network: Network, loss: Loss): Routines {
+  const { parameters } = network.variables;
+  const image = predictionInputs(network)[0]!.shape;
+  const inputs = [...predictionInputs(network), { name: 'noise', shape: image }];
   return {
-    ...prediction,
     // → loss, ε̂, then the gradient of each parameter
     gradients: {
-      inputs: trainingInput,
-      body: (ops, inputs) => {
-        const store = new Store(ops, variables);
-        const pass = trainingPass(store, shape, loss, variables, inputs);
+      inputs,
+      body: (ops, fed) => {
+        const store = new Store(ops, network.variables);
+        const pass = trainingPass(network, store, loss, fed);
         const gradients = parameters.map((p) => store.handOut(p, pass.gradient(p.name)));
         return [pass.loss, pass.epsilon, ...gradients];
       },
     },
     // → loss
     train: {
-      inputs: trainingInput,
-      body: (ops, inputs) => {
-        const store = new Store(ops, variables);
-        const pass = trainingPass(store, shape, loss, variables, inputs);
+      inputs,
+      body: (ops, fed) => {
+        const store = new Store(ops, network.variables);
+        const pass = trainingPass(network, store, loss, fed);
         adamStep(store, parameters, pass.gradient);
         return [pass.loss];
       },
     },
-    'set-rate': importing(variables, [RATE]),
-    'import-optimizer': importing(variables, optimizer),
-    'export-optimizer': exporting(variables, optimizer),
   };
 }
 
 /** A routine that assigns what it is given, in PyTorch's layouts. → nothing */
-const importing = (variables: UnetVariables, list: readonly Variable[]): Routine => ({
+const importing = ({ variables }: Network, list: readonly Variable[]): Routine => ({
   inputs: list,
   body: <V>(ops: Ops<V>, inputs: readonly V[]) => {
     const store = new Store(ops, variables);
@@ -100,7 +126,7 @@ const importing = (variables: UnetVariables, list: readonly Variable[]): Routine
 });
 
 /** A routine that sets variables to zero. → nothing */
-const resetting = (variables: UnetVariables, list: readonly Variable[]): Routine => ({
+const resetting = ({ variables }: Network, list: readonly Variable[]): Routine => ({
   inputs: [],
   body: (ops) => {
     const store = new Store(ops, variables);
@@ -113,62 +139,10 @@ const resetting = (variables: UnetVariables, list: readonly Variable[]): Routine
 });
 
 /** A routine that reads variables. → their values in PyTorch's layouts */
-const exporting = (variables: UnetVariables, list: readonly Variable[]): Routine => ({
+const exporting = ({ variables }: Network, list: readonly Variable[]): Routine => ({
   inputs: [],
   body: (ops) => {
     const store = new Store(ops, variables);
     return list.map((variable) => store.handOut(variable, store.read(variable.name)));
   },
-});
-
-function predict<V>(
-  store: Store<V>,
-  shape: UnetShape,
-  mode: 'running' | 'batch',
-  [xt, embedding]: readonly V[],
-): V {
-  const norms: Norms<V> =
-    mode === 'batch' ? { mode } : { mode, running: (name) => runningStatistics(store, name) };
-  const parameter = (name: string) => store.read(name);
-  return forward(new Tape(store.ops), shape, parameter, norms, xt!, embedding!);
-}
-
-/** Forward in training mode, loss and backward; moves the running statistics. */
-function trainingPass<V>(
-  store: Store<V>,
-  shape: UnetShape,
-  loss: Loss,
-  { parameters }: UnetVariables,
-  [xt, embedding, noise]: readonly V[],
-): { loss: V; epsilon: V; gradient: (name: string) => V } {
-  const { ops } = store;
-  const tape = new Tape(ops);
-  const values = new Map(parameters.map(({ name }) => [name, store.read(name)]));
-  for (const value of values.values()) tape.watch(value);
-  const parameter = (name: string) => values.get(name)!;
-
-  const running = new Map<string, Statistics<V>>();
-  const seen = (name: string, batch: Statistics<V>) => {
-    // A shared norm is applied twice; its second move starts where the first ended.
-    const { mean, variance } = running.get(name) ?? runningStatistics(store, name);
-    running.set(name, {
-      mean: towards(ops, mean, batch.mean, MOMENTUM),
-      variance: towards(ops, variance, batch.variance, MOMENTUM),
-    });
-  };
-  const epsilon = forward(tape, shape, parameter, { mode: 'batch', seen }, xt!, embedding!);
-  for (const [name, { mean, variance }] of running) {
-    store.assign(`${name}.running_mean`, mean);
-    store.assign(`${name}.running_var`, variance);
-  }
-
-  const count = shape.batch * shape.size ** 2 * shape.architecture.channels;
-  const { value, gradient } = lossAndGradient(ops, loss, epsilon, noise!, count);
-  tape.backward(epsilon, gradient);
-  return { loss: value, epsilon, gradient: (name) => tape.gradient(parameter(name)) };
-}
-
-const runningStatistics = <V>(store: Store<V>, name: string): Statistics<V> => ({
-  mean: store.read(`${name}.running_mean`),
-  variance: store.read(`${name}.running_var`),
 });

@@ -46,6 +46,8 @@ class TensorflowUnet implements UnetDevice {
   /** Sinusoids of every timestep. */
   readonly #table: Float32Array;
   #rate: number | undefined;
+  /** The weights are in the form that prediction takes. */
+  #prepared = false;
   #batches = new Map<string, bigint>();
 
   constructor(tensorflow: Tensorflow, options: TensorflowUnetOptions) {
@@ -54,7 +56,8 @@ class TensorflowUnet implements UnetDevice {
     this.#shape = options;
     this.#variables = unetVariables(architecture);
     this.#table = timeTable(options.timesteps, architecture.timeDim, architecture.timeDim);
-    const routines = unetRoutines(options, loss, training);
+
+    const routines = unetRoutines(options, { loss, training, gpu: tensorflow.gpu });
     this.#machine = eager
       ? new EagerMachine(tensorflow, routines)
       : new GraphMachine(tensorflow, routines);
@@ -63,7 +66,10 @@ class TensorflowUnet implements UnetDevice {
   }
 
   async predict(input: UnetInput, norm: BatchNormMode): Promise<Float32Array> {
-    const [epsilon] = this.#machine.run(`predict-${norm}`, this.#feed(input));
+    const inputs = this.#feed(input);
+    if (!this.#prepared) this.#machine.run('prepare', []);
+    this.#prepared = true;
+    const [epsilon] = this.#machine.run(`predict-${norm}`, inputs);
     return epsilon!;
   }
 
@@ -84,6 +90,7 @@ class TensorflowUnet implements UnetDevice {
       this.#machine.run('set-rate', [Float32Array.of(lr)]);
       this.#rate = lr;
     }
+    this.#prepared = false;
     const [loss] = this.#machine.run('train', inputs);
     this.#countBatches();
     return loss![0]!;
@@ -102,6 +109,7 @@ class TensorflowUnet implements UnetDevice {
   async importState(state: StateDict): Promise<void> {
     const { parameters, statistics } = this.#variables;
     const list = [...parameters, ...statistics];
+    this.#prepared = false;
     this.#machine.run(
       'import-state',
       list.map((variable) => take(state, variable)),

@@ -3,10 +3,12 @@ import { type Architecture, stages } from '../unet/architecture.js';
 import {
   addPerChannel,
   batchNorm,
+  batchNormFused,
   batchNormRunning,
   concat,
   conv,
   convTranspose,
+  type Filter,
   linear,
   relu,
   type Statistics,
@@ -20,20 +22,34 @@ export interface UnetShape {
   readonly batch: number;
 }
 
-/** How the norms normalise: by running statistics, or by the batch's own, which `seen` may note. */
+/**
+ * How the norms normalise: by running statistics, or by the batch's own, which `seen` may note; `gpu` leaves those to
+ * the GPU's own library.
+ */
 export type Norms<V> =
   | { readonly mode: 'running'; readonly running: (name: string) => Statistics<V> }
-  | { readonly mode: 'batch'; readonly seen?: (name: string, batch: Statistics<V>) => void };
+  | {
+      readonly mode: 'batch';
+      readonly gpu: boolean;
+      readonly seen?: (name: string, batch: Statistics<V>) => void;
+    };
+
+/** The network's weights, by state_dict names. */
+export interface Weights<V> {
+  /** A bias, or the weight of a linear layer or a norm, e.g. `conv0.bias`. */
+  parameter(name: string): V;
+  /** A convolution, e.g. `conv0`. */
+  filter(layer: string): Filter<V>;
+}
 
 /**
  * ε̂ = f(x_t, t): f32 [batch, size, size, channels].
- * `parameter` gives a weight or bias by its state_dict name;
  * `embedding` holds the sinusoids of each image's timestep: f32 [batch, timeDim].
  */
 export function forward<V>(
   tape: Tape<V>,
   { architecture, size, batch }: UnetShape,
-  parameter: (name: string) => V,
+  { parameter, filter }: Weights<V>,
   norms: Norms<V>,
   xt: V,
   embedding: V,
@@ -41,13 +57,14 @@ export function forward<V>(
   const weight = (layer: string) => parameter(`${layer}.weight`);
   const bias = (layer: string) => parameter(`${layer}.bias`);
   const dense = (name: string, x: V) => linear(tape, x, weight(name), bias(name));
-  const convolve = (name: string, x: V, stride = 1) =>
-    conv(tape, x, weight(name), bias(name), stride);
-  const norm = (name: string, x: V) => normalise(tape, x, name, weight(name), bias(name), norms);
+  const convolve = (name: string, x: V) => conv(tape, x, filter(name), bias(name));
+  /** Values in a channel. */
+  let count = batch * size ** 2;
+  const norm = (name: string, x: V) =>
+    normalise(tape, x, name, weight(name), bias(name), norms, count);
 
   const time = relu(tape, dense('time_mlp.1', embedding));
   let h = convolve('conv0', xt);
-  let side = size;
   const skips: V[] = [];
   for (const stage of stages(architecture)) {
     const { name, outputs } = stage;
@@ -57,22 +74,31 @@ export function forward<V>(
     h = norm(stage.norms[1], relu(tape, convolve(`${name}.conv2`, h)));
     const transform = `${name}.transform`;
     if (stage.up) {
-      side *= 2;
-      const shape = [batch, side, side, outputs];
-      h = convTranspose(tape, h, weight(transform), bias(transform), shape);
+      h = convTranspose(tape, h, filter(transform), bias(transform));
+      count *= 4;
     } else {
-      side /= 2;
-      h = convolve(transform, h, 2);
+      count /= 4;
+      h = convolve(transform, h);
       skips.push(h);
     }
   }
   return convolve('output', h);
 }
 
-function normalise<V>(tape: Tape<V>, x: V, name: string, scale: V, offset: V, norms: Norms<V>): V {
+function normalise<V>(
+  tape: Tape<V>,
+  x: V,
+  name: string,
+  scale: V,
+  offset: V,
+  norms: Norms<V>,
+  count: number,
+): V {
   if (norms.mode === 'running')
     return batchNormRunning(tape, x, scale, offset, norms.running(name));
-  const { y, statistics } = batchNorm(tape, x, scale, offset);
+  const { y, statistics } = norms.gpu
+    ? batchNormFused(tape, x, scale, offset)
+    : batchNorm(tape, x, scale, offset, count);
   norms.seen?.(name, statistics);
   return y;
 }

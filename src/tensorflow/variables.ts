@@ -3,6 +3,7 @@
  * layouts and handed in and out in PyTorch's.
  */
 import { type Architecture, layers, weightShape } from '../unet/architecture.js';
+import type { Plan } from './algorithm.js';
 import { assign, FLOAT, INT32, type Ops, one, read, vector } from './ops.js';
 
 /** One variable. */
@@ -23,13 +24,19 @@ export interface UnetVariables {
   readonly statistics: readonly Variable[];
   /** Adam's step count, then all first moments, then all second moments. */
   readonly optimizer: readonly Variable[];
+  /** Weights of convolutions in the form that prediction takes, of those that have one of their own. */
+  readonly prepared: readonly Variable[];
 }
+
+/** The name of a layer's weights in prediction's form. */
+export const preparedName = (layer: string): string => `prepared/${layer}`;
 
 /** Adam's learning rate: set before a step where it changed, and no part of any state. */
 export const RATE: Variable = { name: 'adam/rate', shape: [], kept: [] };
 export const STEP: Variable = { name: 'adam/step', shape: [], kept: [] };
 
-export function unetVariables(a: Architecture): UnetVariables {
+/** `prediction` says which weights have a form of their own. */
+export function unetVariables(a: Architecture, prediction: Plan = new Map()): UnetVariables {
   const parameters = layers(a).flatMap((layer) => [
     variable(`${layer.name}.weight`, weightShape(layer)),
     variable(`${layer.name}.bias`, [layer.outputs]),
@@ -42,7 +49,13 @@ export function unetVariables(a: Architecture): UnetVariables {
     ]);
   const moments = (which: 'm' | 'v') =>
     parameters.map((p) => ({ ...p, name: `adam/${which}/${p.name}` }));
-  return { parameters, statistics, optimizer: [STEP, ...moments('m'), ...moments('v')] };
+  const prepared = [...prediction].flatMap(([layer, algorithm]) => {
+    if ('direct' in algorithm) return [];
+    const { points, pixels, inputs, outputs } = algorithm.lowered;
+    return [variable(preparedName(layer), [points, pixels * inputs, outputs])];
+  });
+  const optimizer = [STEP, ...moments('m'), ...moments('v')];
+  return { parameters, statistics, optimizer, prepared };
 }
 
 /** OIHW to HWIO, and IOHW to [kernel, kernel, out, in]; and back. */
@@ -62,9 +75,9 @@ export class Store<V> {
   readonly ops: Ops<V>;
   readonly #shapes: ReadonlyMap<string, readonly number[]>;
 
-  constructor(ops: Ops<V>, { parameters, statistics, optimizer }: UnetVariables) {
+  constructor(ops: Ops<V>, { parameters, statistics, optimizer, prepared }: UnetVariables) {
     this.ops = ops;
-    const all = [...parameters, ...statistics, ...optimizer, RATE];
+    const all = [...parameters, ...statistics, ...optimizer, ...prepared, RATE];
     this.#shapes = new Map(all.map(({ name, kept }) => [name, kept]));
   }
 

@@ -1,6 +1,7 @@
 import type { ExecutionContext } from 'ava';
 import { CounterRandom, PURPOSE } from '../../src/diffusion/random.js';
 import { WasmUnet } from '../../src/engine/unet/wasm-unet.js';
+import { planConvolutions } from '../../src/tensorflow/algorithm.js';
 import { createTensorflowUnet } from '../../src/tensorflow/unet-device.js';
 import type { Architecture } from '../../src/unet/architecture.js';
 import type { Loss, UnetDevice } from '../../src/unet/device.js';
@@ -9,44 +10,42 @@ import type { F32Tensor, StateDict } from '../../src/unet/state.js';
 import { close } from '../helpers/kernels.js';
 import { tensorflowTest } from '../helpers/tensorflow.js';
 
+const LOSSES: readonly Loss[] = ['l1', 'l2', 'huber'];
+
 interface Case extends Architecture {
   readonly size: number;
   readonly batch: number;
   readonly loss: Loss;
 }
 
-/** Every option at least twice, in different company. */
-const CASES: readonly Case[] = [
-  { widths: [8, 16], channels: 3, timeDim: 32, norm: 'separate', size: 16, batch: 4, loss: 'l1' },
-  { widths: [5, 7, 11], channels: 1, timeDim: 4, norm: 'shared', size: 12, batch: 3, loss: 'l2' },
-  {
-    widths: [3, 9, 6, 4],
-    channels: 3,
-    timeDim: 10,
-    norm: 'shared',
-    size: 8,
-    batch: 5,
-    loss: 'huber',
-  },
-  {
-    widths: [12, 10, 7],
-    channels: 1,
-    timeDim: 6,
-    norm: 'separate',
-    size: 20,
-    batch: 2,
-    loss: 'huber',
-  },
-  {
-    widths: [16, 16, 16],
-    channels: 3,
-    timeDim: 8,
-    norm: 'separate',
-    size: 8,
-    batch: 1,
-    loss: 'l2',
-  },
-];
+/** Networks that all differ: depth, widths that no vector divides, sides, images in a batch. */
+const NETWORKS = [
+  { widths: [8, 16], timeDim: 32, size: 16, batch: 4 },
+  { widths: [5, 7, 11], timeDim: 4, size: 12, batch: 3 },
+  { widths: [3, 9, 6, 4], timeDim: 10, size: 8, batch: 5 },
+  { widths: [16, 16, 16], timeDim: 8, size: 8, batch: 1 },
+] as const;
+
+/** Every choice of the architecture and loss with every other. */
+const CASES: readonly Case[] = LOSSES.flatMap((loss, i) =>
+  ([1, 3] as const).flatMap((channels, j) =>
+    (['separate', 'shared'] as const).map((norm, k) => {
+      const network = NETWORKS[(i + 2 * j + k) % NETWORKS.length]!;
+      return { ...network, channels, norm, loss };
+    }),
+  ),
+);
+
+/** Wide enough for the algorithms that large networks get. */
+const WIDE: Case = {
+  widths: [64, 128],
+  channels: 3,
+  timeDim: 8,
+  norm: 'separate',
+  size: 16,
+  batch: 4,
+  loss: 'l1',
+};
 
 const random = new CounterRandom(7);
 
@@ -93,7 +92,7 @@ function agree(t: ExecutionContext, a: StateDict, b: StateDict, share: number): 
   }
 }
 
-for (const of of CASES) {
+for (const of of [...CASES, WIDE]) {
   const { widths, channels, timeDim, norm, loss, size } = of;
   const what = `widths ${widths}, ${size}x${size}x${channels}, time ${timeDim}, ${norm} norms, ${loss}`;
   tensorflowTest(`the devices agree: ${what}`, async (t) => {
@@ -119,8 +118,37 @@ for (const of of CASES) {
   });
 }
 
+tensorflowTest('the wide case has convolutions as products', (t) => {
+  for (const use of ['prediction', 'training'] as const) {
+    const plan = planConvolutions({ ...WIDE, architecture: WIDE }, use, false);
+    t.true([...plan.values()].some((algorithm) => 'lowered' in algorithm));
+  }
+});
+
+tensorflowTest('prediction follows the weights, however they change', async (t) => {
+  const weights = initialState(WIDE, random);
+  const { input, noise } = inputs(WIDE, 0);
+  for (const unet of (await devices(WIDE)).slice(1)) {
+    const options = { architecture: WIDE, ...WIDE, timesteps: 300, training: false };
+    const fresh = await createTensorflowUnet(options);
+    const same = async (what: string) => {
+      await fresh.importState(await unet.exportState());
+      const expected = await fresh.predict(input, 'running');
+      close(t, await unet.predict(input, 'running'), expected, { atol: 1e-6, what });
+    };
+    await unet.importState(weights);
+    await same('first weights');
+    await unet.trainStep(input, noise, 1e-2);
+    await same('after a step');
+    await unet.importState(weights);
+    await same('first weights again');
+    await unet.dispose();
+    await fresh.dispose();
+  }
+});
+
 tensorflowTest('a run moves between devices: weights, statistics and Adam go along', async (t) => {
-  const of = CASES[0]!;
+  const of: Case = { ...NETWORKS[0], channels: 3, norm: 'separate', loss: 'l1' };
   const [wasm, graph, eager] = (await devices(of)) as [UnetDevice, UnetDevice, UnetDevice];
   const weights = initialState(of, random);
   const step = (unet: UnetDevice, n: number) => {
