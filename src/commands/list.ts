@@ -91,12 +91,12 @@ const generate: Command = {
     },
     'Pool:': {
       workers: {
-        describe: 'Each makes batches of its own',
+        describe: 'Each makes batches of its own; on tensorflow they do the arithmetic beside it',
         value: 'N',
         default: '--threads, or all cores',
       },
       batch: {
-        describe: 'Images a worker makes at one time, at most',
+        describe: 'Images made at one time, at most: by a worker, or by tensorflow',
         value: 'N',
         default: '8, on tensorflow 64',
       },

@@ -18,6 +18,7 @@ import { type Image, ImageMaker, reporting } from './make-images.js';
 import { Manifest, manifestPath } from './manifest.js';
 import { openGenerator, type Share } from './open-generator.js';
 import type { GenerateOptions, GenerateProgress, GenerateResult } from './options.js';
+import { LANES } from './overlapped-generator.js';
 import { PngStore } from './png-store.js';
 import { type Maker, type Settings, settingsOf } from './settings.js';
 
@@ -33,8 +34,11 @@ interface Plan extends GenerateOptions {
  */
 const BATCHES: Readonly<Record<DeviceChoice['device'], number>> = { wasm: 8, tensorflow: 64 };
 
-/** Images that are encoded or written at one time: as many as the threads that do it. */
-const HANDS = 4;
+/**
+ * Images that are encoded or written at one time: more than the four threads that do it, since on TensorFlow the thread
+ * that hands them on is away most of the time (with 16 a run of few steps is some 5 % faster than with 4).
+ */
+const HANDS = 16;
 
 /**
  * Makes the images of a shard that its folder does not hold yet. Whatever is finished when it ends, in whichever way,
@@ -197,11 +201,18 @@ async function isFinished(
   return true;
 }
 
-/** Batch statistics fix the batch; otherwise all workers get as equal a share as can be. */
-function shareOf({ sampling, batch, workers, device }: Plan, missing: number): Share {
-  const lanes = device === 'wasm' ? workers : 1;
+/**
+ * Batch statistics fix the batch; otherwise all lanes get as equal a share as can be. On the engine a lane is a worker,
+ * and more than there are batches stay away.
+ */
+function shareOf({ sampling, batch, workers, device, computing }: Plan, missing: number): Share {
+  const overlapped =
+    computing.arithmetic === 'wasm' ? Math.min(LANES, Math.ceil(missing / batch)) : 1;
+  const lanes = device === 'wasm' ? workers : overlapped;
   const size = sampling.norm === 'batch' ? batch : evenBatch(missing, batch, lanes);
-  return { batch: size, workers: Math.min(workers, Math.ceil(missing / size)) };
+  if (device === 'tensorflow') return { batch: size, lanes, workers };
+  const used = Math.min(workers, Math.ceil(missing / size));
+  return { batch: size, lanes: used, workers: used };
 }
 
 const makerOf = ({ computing }: GenerateOptions, { device, build }: Generator): Maker => ({
