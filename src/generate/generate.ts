@@ -14,6 +14,7 @@ import { BoundedQueue } from './bounded-queue.js';
 import type { Generator } from './generator.js';
 import { batches, evenBatch, ImageRange, shardRange } from './image-range.js';
 import { markSound, type Overview, refuseStrangers, survey } from './inspect.js';
+import { asOnlyMaker, atOneFile } from './locks.js';
 import { type Image, ImageMaker, reporting } from './make-images.js';
 import { Manifest, manifestPath } from './manifest.js';
 import { openGenerator, type Share } from './open-generator.js';
@@ -50,16 +51,17 @@ export async function generate(options: GenerateOptions): Promise<GenerateResult
   const { format, computing, requireCuda } = options;
   const { device } = await chooseDevice(computing, requireCuda);
   const plan: Plan = { ...options, device, batch: options.batch ?? BATCHES[device] };
-  const store =
-    format === 'png'
-      ? new PngStore(options.out, options.model)
-      : new ArrayStore(options.out, format, options.model);
-  try {
-    const settings = settingsOf(plan, await hashFile(options.weights));
-    return await new Generation(plan, settings, store).run();
-  } finally {
-    await store.close();
-  }
+  const { out, model, shard } = options;
+  return asOnlyMaker(out, shard, async () => {
+    const store =
+      format === 'png' ? new PngStore(out, model, shard) : new ArrayStore(out, format, model);
+    try {
+      const settings = settingsOf(plan, await hashFile(options.weights));
+      return await new Generation(plan, settings, store).run();
+    } finally {
+      await store.close();
+    }
+  });
 }
 
 class Generation {
@@ -84,7 +86,8 @@ class Generation {
     if (!options.resume) await refuseStrangers(options.out, store, range, overview, damaged);
     const kept = range.count;
     const seconds = kept === range.size ? 0 : await this.makeMissing(overview);
-    const awaited = store instanceof ArrayStore ? await this.finish(store) : 0;
+    const awaited =
+      store instanceof ArrayStore ? await atOneFile(options.out, () => this.finish(store)) : 0;
     return { made: range.size - kept, kept, seconds, awaited };
   }
 
@@ -149,15 +152,18 @@ class Generation {
     return (performance.now() - start) / 1000;
   }
 
-  /** Writes the file of all images, once all shards are done. Resolves to how many images are still missing. */
+  /**
+   * Writes the file of all images, once all shards are done, as the only process that does. Resolves to how many images
+   * are still missing.
+   */
   private async finish(store: ArrayStore): Promise<number> {
     const { options, settings } = this;
     const overview = await survey(options.out, settings);
+    if (await isFinished(options, store, overview)) return 0;
     const all = new ImageRange(0, options.count);
+    await store.close();
     await markSound(overview, store, all);
-    if (await isFinished(options, store, await survey(options.out, settings))) return 0;
     if (all.count < all.size) return all.size - all.count;
-    await store.begin(all);
     const sha256 = await store.finish(options.count);
     const manifest = await this.openManifest(overview, overview.makers[0]!);
     try {

@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline';
 import { RunError, UsageError } from '../errors.js';
 import { asRunError, systemCode, systemReason } from '../io/atomic.js';
 import { isObject } from '../io/json.js';
-import type { Shard } from './options.js';
+import { type Shard, shardName } from './options.js';
 import type { Maker, Settings } from './settings.js';
 
 export interface HeaderLine {
@@ -40,8 +40,8 @@ export const isImage = (line: Line): line is ImageLine => 'index' in line;
 
 const NAME = /^manifest-\d+-of-\d+\.jsonl$/;
 
-export const manifestPath = (out: string, { index, of }: Shard): string =>
-  join(out, `manifest-${index}-of-${of}.jsonl`);
+export const manifestPath = (out: string, shard: Shard): string =>
+  join(out, `manifest-${shardName(shard)}.jsonl`);
 
 /** Paths of all manifests of a folder, which need not exist. @throws UsageError when it is no folder */
 export async function manifests(out: string): Promise<string[]> {

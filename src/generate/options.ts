@@ -15,6 +15,9 @@ export interface Shard {
   readonly of: number;
 }
 
+/** `2-of-5`: how files and locks name a shard. */
+export const shardName = ({ index, of }: Shard): string => `${index}-of-${of}`;
+
 /** Many images of a model as files, by workers that each make batches of their own. */
 export interface GenerateOptions {
   /** Path of the `model.safetensors`. */
