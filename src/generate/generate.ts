@@ -16,7 +16,7 @@ import { batches, evenBatch, ImageRange, shardRange } from './image-range.js';
 import { markSound, type Overview, refuseStrangers, survey } from './inspect.js';
 import { asOnlyMaker, atOneFile } from './locks.js';
 import { type Image, ImageMaker, reporting } from './make-images.js';
-import { Manifest, manifestPath } from './manifest.js';
+import { headerLine, Manifest, manifestPath } from './manifest.js';
 import { openGenerator, type Share } from './open-generator.js';
 import type { GenerateOptions, GenerateProgress, GenerateResult } from './options.js';
 import { LANES } from './overlapped-generator.js';
@@ -184,7 +184,7 @@ class Generation {
     const path = manifestPath(out, shard);
     const manifest = await Manifest.open(path);
     const { settings } = this;
-    if (!isDeepStrictEqual(headers.get(path), maker)) manifest.append({ settings, maker });
+    if (!isDeepStrictEqual(headers.get(path), maker)) manifest.append(headerLine(settings, maker));
     return manifest;
   }
 }
