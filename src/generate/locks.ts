@@ -2,9 +2,11 @@
  * Who may do what in a folder that several processes share: one process makes a shard, and one at a time touches what
  * all shards have in common.
  */
+
+import type { Shard } from '../config/generation.js';
 import { UsageError } from '../errors.js';
 import { exclusively, withLock } from '../io/lock.js';
-import { type Shard, shardName } from './options.js';
+import { shardName } from './options.js';
 
 /** Makes a shard as the only process on it. @throws UsageError naming the process that is on it already */
 export function asOnlyMaker<T>(out: string, shard: Shard, make: () => Promise<T>): Promise<T> {

@@ -7,11 +7,12 @@ import { closeSync, createReadStream, fsyncSync, openSync, writeSync } from 'nod
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Shard } from '../config/generation.js';
 import { RunError, UsageError } from '../errors.js';
 import { asRunError, systemCode, systemReason } from '../io/atomic.js';
 import { sha256 } from '../io/hash.js';
 import { isObject } from '../io/json.js';
-import { type Shard, shardName } from './options.js';
+import { shardName } from './options.js';
 import type { Maker, Settings } from './settings.js';
 
 export interface HeaderLine {

@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Shard } from '../config/generation.js';
 import { asRunError, systemCode, writeFileAtomically } from '../io/atomic.js';
 import { sha256 } from '../io/hash.js';
 import { encodePng } from '../io/pictures.js';
 import type { ImageRange } from './image-range.js';
 import { listFolder } from './manifest.js';
-import { type Shard, shardName } from './options.js';
+import { shardName } from './options.js';
 import type { Condition, Store } from './store.js';
 import { clearTemporaries } from './temporaries.js';
 
