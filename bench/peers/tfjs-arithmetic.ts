@@ -2,7 +2,7 @@
 import type { TfTensor } from '../../src/tensorflow/tfjs.js';
 import { loadAsShipped } from './as-shipped.js';
 import { readTask, serve, type Work } from './peer.js';
-import type { FullTf } from './tfjs-unet.js';
+import { type FullTf, values } from './tfjs-unet.js';
 
 interface RandomTf extends FullTf {
   randomNormal(shape: number[]): TfTensor;
@@ -12,14 +12,14 @@ const { f32, shape } = await readTask();
 const loaded = await loadAsShipped();
 const tf = loaded.tf as RandomTf;
 const dims = [...shape('x0')];
-const values = f32('x0').length;
+const count = f32('x0').length;
 const [x0, eps, z] = ['x0', 'eps', 'z'].map((name) => tf.tensor(f32(name), dims)) as [
   TfTensor,
   TfTensor,
   TfTensor,
 ];
 const pixels = tf.tensor(
-  Uint8Array.from({ length: values }, (_, i) => i % 251),
+  Uint8Array.from({ length: count }, (_, i) => i % 251),
   dims,
   'int32',
 );
@@ -31,7 +31,7 @@ const by = (x: TfTensor, factor: number) => tf.mul(x, tf.scalar(factor));
 const work =
   (compute: () => TfTensor): Work =>
   async () =>
-    tf.tidy(() => compute().dataSync());
+    values(tf, compute);
 
 await serve(loaded.version, {
   gaussian: work(() => tf.randomNormal(dims)),

@@ -40,6 +40,18 @@ export interface FullTf extends Tf {
   };
 }
 
+/**
+ * The values of a tensor, all others freed. They leave by a variable: `tidy` looks for tensors in what its function
+ * returns, number by number.
+ */
+export function values(tf: Tf, compute: () => TfTensor): ArrayLike<number> {
+  let found: ArrayLike<number> = [];
+  tf.tidy(() => {
+    found = compute().dataSync();
+  });
+  return found;
+}
+
 /** The works of a tfjs that is ready to compute. */
 export async function tfjsUnet(tf: FullTf): Promise<Record<'forward' | 'train', Work>> {
   const { architecture, state, batch, size, xt, noise, t } = await readUnetTask();
@@ -105,7 +117,7 @@ export async function tfjsUnet(tf: FullTf): Promise<Record<'forward' | 'train', 
   const optimizer = tf.train.adam(1e-3);
 
   return {
-    forward: async () => tf.tidy(() => unet(x, steps, false).dataSync()),
+    forward: async () => values(tf, () => unet(x, steps, false)),
     train: async () => {
       const loss = () => tf.mean(tf.abs(tf.sub(target, unet(x, steps, true))));
       const cost = optimizer.minimize(loss, true);

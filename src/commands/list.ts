@@ -172,7 +172,7 @@ const bench: Command = {
   describe: 'Measure how fast each path is, and compare',
   positional: {
     name: 'what',
-    describe: 'arithmetic, preprocess, unet, sample or all',
+    describe: 'arithmetic, preprocess, unet, sample, generate or all',
     optional: true,
   },
   groups: {
@@ -180,7 +180,7 @@ const bench: Command = {
       batch: {
         describe: 'Images at a time',
         value: 'N',
-        default: '8; 128 for arithmetic, 64 for preprocess',
+        default: '8; 128 for arithmetic, 64 for preprocess, several for generate',
       },
       rounds: { describe: 'Turns that each path takes; medians count', value: 'N', default: '7' },
       layers: { describe: "Show where the U-Net's time goes, layer by layer" },
