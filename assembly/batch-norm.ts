@@ -19,35 +19,27 @@ export function batchNormMoments(
   begin: i32,
   end: i32,
 ): void {
+  const zero = f32x4.splat(0);
   for (let block = begin; block < end; block++) {
     const first = block * BLOCK;
     const count = min(BLOCK, rows - first);
     const inverse = f32x4.splat(1 / <f32>count);
-    const out = partial.at(<usize>(block * 2 * channels));
-    for (let c = 0; c < channels; c += 8) {
-      const column = r.at(<usize>first * channels + c);
-      let sum0 = f32x4.splat(0),
-        sum1 = sum0;
-      for (let i = 0; i < count; i++) {
-        const p = column.at(<usize>i * channels);
-        sum0 = f32x4.add(sum0, p.lanes(0));
-        sum1 = f32x4.add(sum1, p.lanes(4));
+    const means = partial.at(<usize>(block * 2 * channels));
+    const squares = means.at(channels);
+    for (let c = 0; c < 2 * channels; c += 4) means.setLanes(c, zero);
+    // Row by row, and the sums in memory: they stay in the cache, and r is read as it lies.
+    for (let row = first; row < first + count; row++) {
+      const x = r.at(<usize>row * channels);
+      for (let c = 0; c < channels; c += 4)
+        means.setLanes(c, f32x4.add(means.lanes(c), x.lanes(c)));
+    }
+    for (let c = 0; c < channels; c += 4) means.setLanes(c, f32x4.mul(means.lanes(c), inverse));
+    for (let row = first; row < first + count; row++) {
+      const x = r.at(<usize>row * channels);
+      for (let c = 0; c < channels; c += 4) {
+        const d = f32x4.sub(x.lanes(c), means.lanes(c));
+        squares.setLanes(c, madd(d, d, squares.lanes(c)));
       }
-      const mean0 = f32x4.mul(sum0, inverse),
-        mean1 = f32x4.mul(sum1, inverse);
-      let square0 = f32x4.splat(0),
-        square1 = square0;
-      for (let i = 0; i < count; i++) {
-        const p = column.at(<usize>i * channels);
-        const d0 = f32x4.sub(p.lanes(0), mean0),
-          d1 = f32x4.sub(p.lanes(4), mean1);
-        square0 = madd(d0, d0, square0);
-        square1 = madd(d1, d1, square1);
-      }
-      out.setLanes(c, mean0);
-      out.setLanes(c + 4, mean1);
-      out.setLanes(channels + c, square0);
-      out.setLanes(channels + c + 4, square1);
     }
   }
 }
@@ -122,76 +114,48 @@ export function batchNormRunning(
 }
 
 /**
- * h = r · scale + shift, plus the image's time embedding if `time` f32 [images, channels] is not null.
- * pixels: rows an image. h may be r. Items: rows.
- */
-export function batchNormApply(
-  h: F32,
-  r: F32,
-  affine: F32,
-  time: F32,
-  pixels: i32,
-  channels: i32,
-  begin: i32,
-  end: i32,
-): void {
-  for (let row = begin; row < end; row++) {
-    const at = <usize>row * channels;
-    const image = <usize>(row / pixels) * channels;
-    for (let c = 0; c < channels; c += 4) {
-      let value = madd(r.lanes(at + c), affine.lanes(c), affine.lanes(channels + c));
-      if (changetype<usize>(time)) value = f32x4.add(value, time.lanes(image + c));
-      h.setLanes(at + c, value);
-    }
-  }
-}
-
-/**
- * The two sums of the backward pass, a block at a time: partial [blocks][2][channels] = Σ dh, Σ dh·x̂ with
- * x̂ = (r − mean)/σ. Items: blocks.
+ * The two sums of the backward pass, for blocks of 256 pixels of each image: partial [images][blocks][2][channels] = Σ dh,
+ * Σ dh·x̂ with x̂ = (r − mean)/σ. Images apart, because the first is also what the time embedding's gradient is made
+ * of. Items: images × blocks.
  */
 export function batchNormBackwardSums(
   partial: F32,
   dh: F32,
   r: F32,
   saved: F32,
-  rows: i32,
+  pixels: i32,
   channels: i32,
   begin: i32,
   end: i32,
 ): void {
-  for (let block = begin; block < end; block++) {
-    const first = block * BLOCK;
-    const count = min(BLOCK, rows - first);
-    const out = partial.at(<usize>(block * 2 * channels));
-    for (let c = 0; c < channels; c += 8) {
-      const at = <usize>first * channels + c;
-      const mean0 = saved.lanes(c),
-        mean1 = saved.lanes(c + 4);
-      let sum0 = f32x4.splat(0),
-        sum1 = sum0,
-        dot0 = sum0,
-        dot1 = sum0;
-      for (let i = 0; i < count; i++) {
-        const p = at + <usize>i * channels;
-        const d0 = dh.lanes(p),
-          d1 = dh.lanes(p + 4);
-        sum0 = f32x4.add(sum0, d0);
-        sum1 = f32x4.add(sum1, d1);
-        dot0 = madd(d0, f32x4.sub(r.lanes(p), mean0), dot0);
-        dot1 = madd(d1, f32x4.sub(r.lanes(p + 4), mean1), dot1);
+  const zero = f32x4.splat(0);
+  const blocks = (pixels + BLOCK - 1) / BLOCK;
+  for (let item = begin; item < end; item++) {
+    const block = item % blocks;
+    const first = (item / blocks) * pixels + block * BLOCK;
+    const count = min(BLOCK, pixels - block * BLOCK);
+    const sums = partial.at(<usize>(item * 2 * channels));
+    const dots = sums.at(channels);
+    for (let c = 0; c < 2 * channels; c += 4) sums.setLanes(c, zero);
+    // Row by row, and the sums in memory: they stay in the cache, and dh and r are read as they lie.
+    for (let row = first; row < first + count; row++) {
+      const at = <usize>row * channels;
+      for (let c = 0; c < channels; c += 4) {
+        const d = dh.lanes(at + c);
+        const x = f32x4.sub(r.lanes(at + c), saved.lanes(c));
+        sums.setLanes(c, f32x4.add(sums.lanes(c), d));
+        dots.setLanes(c, madd(d, x, dots.lanes(c)));
       }
-      out.setLanes(c, sum0);
-      out.setLanes(c + 4, sum1);
-      out.setLanes(channels + c, f32x4.mul(dot0, saved.lanes(channels + c)));
-      out.setLanes(channels + c + 4, f32x4.mul(dot1, saved.lanes(channels + c + 4)));
     }
+    for (let c = 0; c < channels; c += 4)
+      dots.setLanes(c, f32x4.mul(dots.lanes(c), saved.lanes(channels + c)));
   }
 }
 
 /**
  * dweight = Σ dh·x̂, dbias = Σ dh (added to what is there if `accumulate`: a shared norm is applied twice), and
- * factors [3][channels] of dr = f0·dh + f1·r + f2, i.e. weight/σ · (dh − Σdh/n − x̂·Σ(dh·x̂)/n). Items: channels.
+ * factors [3][channels] of dr = f0·dh + f1·r + f2, i.e. weight/σ · (dh − Σdh/n − x̂·Σ(dh·x̂)/n), from the partial sums
+ * of all images. Items: channels.
  */
 export function batchNormBackwardFinish(
   factors: F32,
@@ -201,12 +165,12 @@ export function batchNormBackwardFinish(
   weight: F32,
   saved: F32,
   rows: i32,
+  blocks: i32,
   channels: i32,
   accumulate: bool,
   begin: i32,
   end: i32,
 ): void {
-  const blocks = (rows + BLOCK - 1) / BLOCK;
   for (let c = begin; c < end; c++) {
     let sum: f64 = 0,
       dot: f64 = 0;
@@ -227,23 +191,39 @@ export function batchNormBackwardFinish(
   }
 }
 
-/** Through the norm and the ReLU before it, in place: dh ← r > 0 ? f0·dh + f1·r + f2 : 0. Items: rows. */
+/**
+ * Through the norm and the ReLU before it, in place: dh ← r > 0 ? f0·dh + f1·r + f2 : 0. That is the gradient of a
+ * convolution's output, so its sums are taken in passing, for the bias: columns [images][blocks][channels], by blocks of
+ * 256 pixels. Items: images × blocks.
+ */
 export function batchNormBackwardApply(
   dh: F32,
+  columns: F32,
   r: F32,
   factors: F32,
+  pixels: i32,
   channels: i32,
   begin: i32,
   end: i32,
 ): void {
   const zero = f32x4.splat(0);
-  for (let row = begin; row < end; row++) {
-    const at = <usize>row * channels;
-    for (let c = 0; c < channels; c += 4) {
-      const x = r.lanes(at + c);
-      const linear = madd(x, factors.lanes(channels + c), factors.lanes(2 * channels + c));
-      const value = madd(dh.lanes(at + c), factors.lanes(c), linear);
-      dh.setLanes(at + c, v128.and(value, f32x4.gt(x, zero)));
+  const blocks = (pixels + BLOCK - 1) / BLOCK;
+  for (let item = begin; item < end; item++) {
+    const block = item % blocks;
+    const first = (item / blocks) * pixels + block * BLOCK;
+    const count = min(BLOCK, pixels - block * BLOCK);
+    const sums = columns.at(<usize>(item * channels));
+    for (let c = 0; c < channels; c += 4) sums.setLanes(c, zero);
+    for (let row = first; row < first + count; row++) {
+      const at = <usize>row * channels;
+      for (let c = 0; c < channels; c += 4) {
+        const x = r.lanes(at + c);
+        const linear = madd(x, factors.lanes(channels + c), factors.lanes(2 * channels + c));
+        const value = madd(dh.lanes(at + c), factors.lanes(c), linear);
+        const through = v128.and(value, f32x4.gt(x, zero));
+        dh.setLanes(at + c, through);
+        sums.setLanes(c, f32x4.add(sums.lanes(c), through));
+      }
     }
   }
 }

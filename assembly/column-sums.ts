@@ -38,12 +38,16 @@ export function columnSums(
   }
 }
 
-/** out f32 [images][channels] = Σ over each image's `blocks` partial sums, in f64. Items: images × channels. */
+/**
+ * out f32 [images][channels] = Σ over each image's `blocks` partial sums, in f64: rows of `step` floats, whose first
+ * `channels` count. Items: images × channels.
+ */
 export function joinColumnSums(
   out: F32,
   partial: F32,
   blocks: i32,
   channels: i32,
+  step: i32,
   begin: i32,
   end: i32,
 ): void {
@@ -52,7 +56,7 @@ export function joinColumnSums(
     const c = item % channels;
     let sum: f64 = 0;
     for (let block = 0; block < blocks; block++) {
-      sum += <f64>partial[<usize>((image * blocks + block) * channels + c)];
+      sum += <f64>partial[<usize>((image * blocks + block) * step + c)];
     }
     out[item] = <f32>sum;
   }

@@ -9,11 +9,11 @@ export { barrier } from './barrier';
 export * from './batch-norm';
 export * from './channels';
 export * from './column-sums';
-export * from './conv';
-export * from './conv-weights';
 export * from './crop';
 export * from './ddim';
+export * from './dense';
 export { gaussian, gaussianImages } from './gaussian';
+export * from './image-shift';
 export * from './loss';
 export * from './normalize';
 export * from './p-sample';
@@ -23,6 +23,7 @@ export * from './relu';
 export * from './resize';
 export * from './time-embedding';
 export * from './transpose-weights';
+export * from './winograd/blocks';
 export * from './winograd/index';
 export {
   winogradAccumulate,

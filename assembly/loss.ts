@@ -24,17 +24,22 @@ export function noiseLoss(
   end: i32,
 ): void {
   const inverse = <f32>(1 / (<f64>pixels * <f64>channels));
+  const none = f32x4.splat(0);
   for (let block = begin; block < end; block++) {
     let sum: f64 = 0;
     for (let i = block * BLOCK, last = min(i + BLOCK, pixels); i < last; i++) {
       const out = gradient.at(<usize>i * 8);
-      out.setLanes(0, f32x4.splat(0));
-      out.setLanes(4, f32x4.splat(0));
+      out.setLanes(0, none);
+      out.setLanes(4, none);
+      const estimate = epsilon.at(<usize>i * 8);
+      const truth = noise.at(<usize>(i * channels));
+      let distances: f32 = 0;
       for (let c = 0; c < channels; c++) {
-        const d = epsilon[<usize>i * 8 + c] - noise[<usize>(i * channels + c)];
-        sum += <f64>distance(d, kind);
+        const d = estimate[c] - truth[c];
+        distances += distance(d, kind);
         out[c] = slope(d, kind) * inverse;
       }
+      sum += <f64>distances;
     }
     partial[block] = sum;
   }
@@ -50,7 +55,8 @@ function distance(d: f32, kind: i32): f32 {
 function slope(d: f32, kind: i32): f32 {
   if (kind === L2) return 2 * d;
   if (kind !== L1 && Mathf.abs(d) < 1) return d;
-  return d > 0 ? 1 : d < 0 ? -1 : d;
+  // The sign, without a branch that nobody could predict.
+  return Mathf.abs(d) > 0 ? copysign<f32>(1, d) : d;
 }
 
 /** out f64 [1] = Σ partial / elements. Items: 1. */

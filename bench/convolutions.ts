@@ -1,16 +1,14 @@
 import { compile, createMemory, instantiate, type Kernels } from '../src/engine/module.js';
+import { microKernelPeak } from '../src/engine/peak.js';
 import type { Phase } from '../src/engine/program.js';
 import {
   ALGORITHMS,
   type Convolution,
   type ConvolutionKind,
-  type ForwardPlan,
-  planForward,
-  planWeightGradient,
-  prefersDeep,
   type WinogradAlgorithm,
-  WORKER_BYTES,
-} from '../src/engine/winograd.js';
+} from '../src/engine/winograd/algorithms.js';
+import { planForward, type Way } from '../src/engine/winograd/forward.js';
+import { type GradientWay, planWeightGradient } from '../src/engine/winograd/weight-gradient.js';
 import { convolve, length, weightGradient, weightLength } from '../test/helpers/convolution.js';
 
 /*
@@ -48,6 +46,7 @@ const LAYERS: [
   ['256 up@8', 'up', 256, 256, 8],
   ['128 up@16', 'up', 128, 128, 16],
   ['64 up@32', 'up', 64, 64, 32],
+  ['32-32@32', 'conv', 32, 32, 32],
 ];
 
 /** Repeatable values in [-1, 1). */
@@ -105,15 +104,6 @@ function time(program: readonly Phase[]): number {
   return Math.min(...times);
 }
 
-/** GFLOP/s of the products on data that stays in the first-level cache. */
-function peak(): number {
-  const [k, quads, repeat] = [64, 16, 256];
-  const [m, v, u] = [alloc(4 << 16), alloc(4 << 16), alloc(4 << 16)];
-  const call = { kernel: 'winogradMultiply', args: [m, v, u, k, repeat, quads, 0, 0, 0], items: 1 };
-  const program = Array.from({ length: repeat }, () => [call]);
-  return (2 * k * 4 * quads * 8 * repeat) / 1e6 / time(program);
-}
-
 /** A few elements against the plain sum; the rest has the tests. */
 function check(got: Float32Array, expected: Float64Array, what: string): void {
   const rms = Math.sqrt(expected.reduce((s, v) => s + v * v, 0) / expected.length);
@@ -124,7 +114,7 @@ function check(got: Float32Array, expected: Float64Array, what: string): void {
 const checkable = (c: Convolution): boolean =>
   c.batch * c.output.height * c.output.width * c.input.channels * c.output.channels <= 2 ** 24;
 
-/** The programs of a layer over tensors of their own, and their results for checking. */
+/** The programs of a layer over tensors of their own by every way, and their results for checking. */
 function programs(c: Convolution, x: Float32Array, w: Float32Array, dy: Float32Array) {
   const at = {
     x: put(x),
@@ -133,31 +123,34 @@ function programs(c: Convolution, x: Float32Array, w: Float32Array, dy: Float32A
     y: alloc(dy.byteLength),
     dw: alloc(w.byteLength),
   };
-  const worker = alloc(WORKER_BYTES);
-  const [ahead, passing, gradient] = [planForward(c), planForward(c, true), planWeightGradient(c)];
-  const [u, du] = [alloc(ahead.weightBytes), alloc(gradient.weightBytes)];
-  const scratch = alloc(Math.max(...[ahead, passing, gradient].map((p) => p.scratchBytes)));
-  const forward = (plan: ForwardPlan, weights: number): Phase[] =>
-    plan.forward({
+  const base = top;
+  const forward = (way: Way): Phase[] => {
+    top = base;
+    const plan = planForward(c, way);
+    return plan.forward({
       descriptor: putDescriptor(plan.descriptor),
-      ...{ scratch, worker, x: at.x, weights, y: at.y },
+      scratch: alloc(plan.scratchBytes),
+      worker: alloc(plan.workerBytes),
+      ...{ x: at.x, w: at.w, u: alloc(plan.weightBytes), y: at.y },
     });
-  return {
-    weights: [
-      ahead.weights({ descriptor: putDescriptor(ahead.descriptor), worker, w: at.w, u }),
-    ] as Phase[],
-    forward: forward(ahead, u),
-    deep: forward(passing, at.w),
-    gradient: gradient.weightGradient({
-      descriptor: putDescriptor(gradient.descriptor),
-      ...{ scratch, worker, x: at.x, dy: at.dy, du, dw: at.dw },
-    }),
-    y: () => floats.slice(at.y / 4, at.y / 4 + dy.length),
-    dw: () => floats.slice(at.dw / 4, at.dw / 4 + w.length),
   };
+  const gradient = (way: GradientWay): Phase[] => {
+    top = base;
+    const plan = planWeightGradient(c, way);
+    return plan.weightGradient({
+      descriptor: putDescriptor(plan.descriptor),
+      scratch: alloc(plan.scratchBytes),
+      worker: alloc(plan.workerBytes),
+      ...{ x: at.x, dy: at.dy, du: alloc(plan.weightBytes), dw: at.dw },
+    });
+  };
+  const y = () => floats.slice(at.y / 4, at.y / 4 + dy.length);
+  const dw = () => floats.slice(at.dw / 4, at.dw / 4 + w.length);
+  return { forward, gradient, y, dw };
 }
 
-const speed = peak();
+const WAYS = ['chunks', 'blocks', 'deep'] as const;
+const speed = await microKernelPeak(1, build === 'strict');
 const pad = (n: number, digits: number, width: number): string => n.toFixed(digits).padStart(width);
 
 /** One row of the table. */
@@ -166,36 +159,32 @@ function row(name: string, c: Convolution): string {
   const w = values(weightLength(c), 2);
   const dy = values(length(c.output, batch), 3);
   const p = programs(c, x, w, dy);
-  const weights = time(p.weights);
-  const forward = time(p.forward);
-  if (checkable(c)) {
-    const sums = new Float64Array(dy.length);
-    convolve(c, x, w, sums);
-    check(p.y(), sums, `${name} ${c.algorithm} forward`);
-    run(p.gradient);
-    check(p.dw(), weightGradient(c, x, dy), `${name} ${c.algorithm} gradient`);
-  }
-  const deep = prefersDeep(c) ? time(p.deep) : Number.NaN;
-  const gradient = time(p.gradient);
   const pixels = batch * Math.min(c.input.height, c.output.height) ** 2;
   const gflop = (2 * pixels * weightLength(c)) / 1e9;
   const rate = (ms: number) => {
     const direct = (1000 * gflop) / ms;
     const share = direct / ALGORITHMS[c.algorithm].saving / speed;
-    return Number.isNaN(ms)
-      ? ' '.repeat(19)
-      : `${pad(ms, 1, 8)}${pad(direct, 0, 6)}${pad(100 * share, 0, 4)}%`;
+    return `${pad(ms, 1, 8)}${pad(direct, 0, 5)}${pad(100 * share, 0, 4)}%`;
   };
-  return (
-    `${name.padEnd(13)}${c.algorithm} ${pad(weights, 1, 8)} ` +
-    `${rate(forward)} ${rate(deep)} ${rate(gradient)}`
-  );
+  const sums = checkable(c) ? new Float64Array(dy.length) : null;
+  if (sums) convolve(c, x, w, sums);
+  const gradients = checkable(c) ? weightGradient(c, x, dy) : null;
+  const forward = WAYS.map((way) => {
+    const ms = time(p.forward(way));
+    if (sums) check(p.y(), sums, `${name} ${c.algorithm} ${way}`);
+    return rate(ms);
+  });
+  const gradient = WAYS.map((way) => {
+    const ms = time(p.gradient(way));
+    if (gradients) check(p.dw(), gradients, `${name} ${c.algorithm} gradient by ${way}`);
+    return rate(ms);
+  });
+  return `${name.padEnd(13)}${c.algorithm} ${forward.join('')} |${gradient.join('')}`;
 }
 
 console.log(
   `${build}, batch ${batch}, Node ${process.version}; micro-kernel ${speed.toFixed(1)} GFLOP/s\n` +
-    'ms, GFLOP/s of the direct sum, and share of the peak, with weights transformed ahead | in passing\n' +
-    'layer        algorithm weights    forward (ahead)  forward (passing)    weight gradient',
+    'ms, GFLOP/s of the direct sum, and share of the peak: forward by chunks, blocks, deep | weight gradient likewise',
 );
 for (const [name, kind, inputs, outputs, size] of LAYERS.filter(([n]) => n.includes(only))) {
   const outSize = kind === 'conv' ? size : kind === 'down' ? size / 2 : size * 2;

@@ -1,5 +1,6 @@
 import { F32 } from '../f32';
-import { accumulate4x8, multiply4x8 } from './multiply';
+import { accumulateRows } from './accumulate';
+import { multiplyQuads } from './multiply';
 import { SANDWICH_SCRATCH, sandwich } from './sandwich';
 import { Taps } from './weights';
 
@@ -71,13 +72,9 @@ export function multiplyDeep<P>(
       for (let point: usize = 0; point < points; point++) {
         for (let j: usize = 0; j < group; j++) {
           const b = changetype<usize>(u.at((j * 36 + point) * POINT));
-          let a = changetype<usize>(v.at((plane + point) * vPlane + 4 * row));
-          let c = m.at((plane + point) * mPlane + (first + j) * 32);
-          for (let quad: usize = 0; quad < quads; quad++) {
-            multiply4x8(c, a, b, size, <i32>row);
-            a += 16 * k;
-            c = c.at(32 * panels);
-          }
+          const a = changetype<usize>(v.at((plane + point) * vPlane + 4 * row));
+          const c = m.at((plane + point) * mPlane + (first + j) * 32);
+          multiplyQuads(c, 32 * panels, a, 16 * k + 64, b, size, 48, quads, <i32>row);
         }
       }
       row += size;
@@ -126,13 +123,8 @@ export function gradientDeep<P>(
     const size = min(BLOCK, channels - ci);
     for (let point: usize = 0; point < points; point++) {
       const b = changetype<usize>(d.at(point * dPlane + panel * room * 8));
-      let a = changetype<usize>(v.at(point * vPlane + (rowPhase * channels + ci) * room));
-      let c = u.at(point * POINT);
-      for (let row: usize = 0; row < size; row += 4) {
-        accumulate4x8(c, a, b, tiles, 0);
-        a += 16 * room;
-        c = c.at(32);
-      }
+      const a = changetype<usize>(v.at(point * vPlane + (rowPhase * channels + ci) * room));
+      accumulateRows(u.at(point * POINT), a, 16 * room, b, tiles, size, 0);
     }
     const phase = <i32>(rowPhase + panel / phasePanels);
     const corner = g.first + (phase >> 1) * g.phaseRow + (phase & 1) * g.phaseColumn;

@@ -19,15 +19,14 @@ export class Input22 {
   }
 
   @inline
-  apply(t: F32, tStep: usize, d: F32, dStep: usize): void {
-    const d1 = d.lanes(dStep);
-    t.setLanes(0, f32x4.sub(d1, d.lanes(0)));
+  apply(t: F32, tStep: usize, d0: v128, d1: v128, d2: v128, _d3: v128, _d4: v128, _d5: v128): void {
+    t.setLanes(0, f32x4.sub(d1, d0));
     t.setLanes(tStep, d1);
-    t.setLanes(2 * tStep, f32x4.sub(d.lanes(2 * dStep), d1));
+    t.setLanes(2 * tStep, f32x4.sub(d2, d1));
   }
 }
 
-/** y = Aᵀ m. */
+/** y = Aᵀ m, each put where and how S says (sink.ts). */
 @unmanaged
 export class Output22 {
   get inputs(): usize {
@@ -38,10 +37,20 @@ export class Output22 {
   }
 
   @inline
-  apply(y: F32, yStep: usize, m: F32, mStep: usize): void {
-    const m1 = m.lanes(mStep);
-    y.setLanes(0, f32x4.add(m.lanes(0), m1));
-    y.setLanes(yStep, f32x4.add(m1, m.lanes(2 * mStep)));
+  apply<S>(
+    y: F32,
+    yStep: usize,
+    m0: v128,
+    m1: v128,
+    m2: v128,
+    _m3: v128,
+    _m4: v128,
+    _m5: v128,
+    floor: v128,
+  ): void {
+    const s = changetype<S>(0);
+    s.put(y, 0, f32x4.add(m0, m1), floor);
+    s.put(y, yStep, f32x4.add(m1, m2), floor);
   }
 }
 
@@ -56,9 +65,16 @@ export class Weight22 {
   }
 
   @inline
-  apply(u: F32, uStep: usize, g: F32, gStep: usize): void {
-    const g0 = g.lanes(0);
-    const g1 = g.lanes(gStep);
+  apply(
+    u: F32,
+    uStep: usize,
+    g0: v128,
+    g1: v128,
+    _g2: v128,
+    _g3: v128,
+    _g4: v128,
+    _g5: v128,
+  ): void {
     u.setLanes(0, f32x4.neg(g0));
     u.setLanes(uStep, f32x4.add(g0, g1));
     u.setLanes(2 * uStep, g1);
@@ -76,9 +92,16 @@ export class Gradient22 {
   }
 
   @inline
-  apply(t: F32, tStep: usize, y: F32, yStep: usize): void {
-    const y0 = y.lanes(0);
-    const y1 = y.lanes(yStep);
+  apply(
+    t: F32,
+    tStep: usize,
+    y0: v128,
+    y1: v128,
+    _y2: v128,
+    _y3: v128,
+    _y4: v128,
+    _y5: v128,
+  ): void {
     t.setLanes(0, y0);
     t.setLanes(tStep, f32x4.add(y0, y1));
     t.setLanes(2 * tStep, y1);
@@ -96,9 +119,8 @@ export class WeightGradient22 {
   }
 
   @inline
-  apply(g: F32, gStep: usize, u: F32, uStep: usize): void {
-    const u1 = u.lanes(uStep);
-    g.setLanes(0, f32x4.sub(u1, u.lanes(0)));
-    g.setLanes(gStep, f32x4.add(u1, u.lanes(2 * uStep)));
+  apply(g: F32, gStep: usize, u0: v128, u1: v128, u2: v128, _u3: v128, _u4: v128, _u5: v128): void {
+    g.setLanes(0, f32x4.sub(u1, u0));
+    g.setLanes(gStep, f32x4.add(u1, u2));
   }
 }

@@ -21,17 +21,15 @@ export class Input23 {
   }
 
   @inline
-  apply(t: F32, tStep: usize, d: F32, dStep: usize): void {
-    const d1 = d.lanes(dStep);
-    const d2 = d.lanes(2 * dStep);
-    t.setLanes(0, f32x4.sub(d2, d.lanes(0)));
+  apply(t: F32, tStep: usize, d0: v128, d1: v128, d2: v128, d3: v128, _d4: v128, _d5: v128): void {
+    t.setLanes(0, f32x4.sub(d2, d0));
     t.setLanes(tStep, f32x4.add(d1, d2));
     t.setLanes(2 * tStep, f32x4.sub(d2, d1));
-    t.setLanes(3 * tStep, f32x4.sub(d.lanes(3 * dStep), d1));
+    t.setLanes(3 * tStep, f32x4.sub(d3, d1));
   }
 }
 
-/** y = Aᵀ m. */
+/** y = Aᵀ m, each put where and how S says (sink.ts). */
 @unmanaged
 export class Output23 {
   get inputs(): usize {
@@ -42,11 +40,20 @@ export class Output23 {
   }
 
   @inline
-  apply(y: F32, yStep: usize, m: F32, mStep: usize): void {
-    const m1 = m.lanes(mStep);
-    const m2 = m.lanes(2 * mStep);
-    y.setLanes(0, f32x4.add(f32x4.add(m.lanes(0), m1), m2));
-    y.setLanes(yStep, f32x4.add(f32x4.sub(m1, m2), m.lanes(3 * mStep)));
+  apply<S>(
+    y: F32,
+    yStep: usize,
+    m0: v128,
+    m1: v128,
+    m2: v128,
+    m3: v128,
+    _m4: v128,
+    _m5: v128,
+    floor: v128,
+  ): void {
+    const s = changetype<S>(0);
+    s.put(y, 0, f32x4.add(f32x4.add(m0, m1), m2), floor);
+    s.put(y, yStep, f32x4.add(f32x4.sub(m1, m2), m3), floor);
   }
 }
 
@@ -61,10 +68,7 @@ export class Weight23 {
   }
 
   @inline
-  apply(u: F32, uStep: usize, g: F32, gStep: usize): void {
-    const g0 = g.lanes(0);
-    const g1 = g.lanes(gStep);
-    const g2 = g.lanes(2 * gStep);
+  apply(u: F32, uStep: usize, g0: v128, g1: v128, g2: v128, _g3: v128, _g4: v128, _g5: v128): void {
     const half = f32x4.splat(0.5);
     const even = f32x4.add(g0, g2);
     u.setLanes(0, f32x4.neg(g0));
@@ -85,9 +89,16 @@ export class Gradient23 {
   }
 
   @inline
-  apply(t: F32, tStep: usize, y: F32, yStep: usize): void {
-    const y0 = y.lanes(0);
-    const y1 = y.lanes(yStep);
+  apply(
+    t: F32,
+    tStep: usize,
+    y0: v128,
+    y1: v128,
+    _y2: v128,
+    _y3: v128,
+    _y4: v128,
+    _y5: v128,
+  ): void {
     t.setLanes(0, y0);
     t.setLanes(tStep, f32x4.add(y0, y1));
     t.setLanes(2 * tStep, f32x4.sub(y0, y1));
@@ -106,13 +117,11 @@ export class WeightGradient23 {
   }
 
   @inline
-  apply(g: F32, gStep: usize, u: F32, uStep: usize): void {
-    const u1 = u.lanes(uStep);
-    const u2 = u.lanes(2 * uStep);
+  apply(g: F32, gStep: usize, u0: v128, u1: v128, u2: v128, u3: v128, _u4: v128, _u5: v128): void {
     const half = f32x4.splat(0.5);
     const even = f32x4.mul(half, f32x4.add(u1, u2));
-    g.setLanes(0, f32x4.sub(even, u.lanes(0)));
+    g.setLanes(0, f32x4.sub(even, u0));
     g.setLanes(gStep, f32x4.mul(half, f32x4.sub(u1, u2)));
-    g.setLanes(2 * gStep, f32x4.add(even, u.lanes(3 * uStep)));
+    g.setLanes(2 * gStep, f32x4.add(even, u3));
   }
 }

@@ -21,22 +21,19 @@ export class Input42 {
   }
 
   @inline
-  apply(t: F32, tStep: usize, d: F32, dStep: usize): void {
-    const d1 = d.lanes(dStep);
-    const d2 = d.lanes(2 * dStep);
-    const d3 = d.lanes(3 * dStep);
+  apply(t: F32, tStep: usize, d0: v128, d1: v128, d2: v128, d3: v128, d4: v128, _d5: v128): void {
     const two = f32x4.splat(2);
     const odd = f32x4.sub(d3, d1);
     const low = f32x4.sub(d1, d2);
-    t.setLanes(0, madd(two, f32x4.sub(d.lanes(0), d2), odd));
+    t.setLanes(0, madd(two, f32x4.sub(d0, d2), odd));
     t.setLanes(tStep, f32x4.sub(f32x4.sub(odd, d1), d2));
     t.setLanes(2 * tStep, madd(two, low, f32x4.sub(d3, d2)));
     t.setLanes(3 * tStep, odd);
-    t.setLanes(4 * tStep, madd(f32x4.splat(-2), odd, f32x4.sub(d.lanes(4 * dStep), d2)));
+    t.setLanes(4 * tStep, madd(f32x4.splat(-2), odd, f32x4.sub(d4, d2)));
   }
 }
 
-/** y = Aᵀ m. */
+/** y = Aᵀ m, each put where and how S says (sink.ts). */
 @unmanaged
 export class Output42 {
   get inputs(): usize {
@@ -47,16 +44,24 @@ export class Output42 {
   }
 
   @inline
-  apply(y: F32, yStep: usize, m: F32, mStep: usize): void {
-    const m1 = m.lanes(mStep);
-    const m2 = m.lanes(2 * mStep);
-    const m3 = m.lanes(3 * mStep);
+  apply<S>(
+    y: F32,
+    yStep: usize,
+    m0: v128,
+    m1: v128,
+    m2: v128,
+    m3: v128,
+    m4: v128,
+    _m5: v128,
+    floor: v128,
+  ): void {
+    const s = changetype<S>(0);
     const even = f32x4.add(m1, m2);
     const odd = f32x4.sub(m1, m2);
-    y.setLanes(0, f32x4.add(f32x4.add(m.lanes(0), even), m3));
-    y.setLanes(yStep, madd(f32x4.splat(2), m3, odd));
-    y.setLanes(2 * yStep, madd(f32x4.splat(4), m3, even));
-    y.setLanes(3 * yStep, madd(f32x4.splat(8), m3, f32x4.add(odd, m.lanes(4 * mStep))));
+    s.put(y, 0, f32x4.add(f32x4.add(m0, even), m3), floor);
+    s.put(y, yStep, madd(f32x4.splat(2), m3, odd), floor);
+    s.put(y, 2 * yStep, madd(f32x4.splat(4), m3, even), floor);
+    s.put(y, 3 * yStep, madd(f32x4.splat(8), m3, f32x4.add(odd, m4)), floor);
   }
 }
 
@@ -71,9 +76,16 @@ export class Weight42 {
   }
 
   @inline
-  apply(u: F32, uStep: usize, g: F32, gStep: usize): void {
-    const g0 = g.lanes(0);
-    const g1 = g.lanes(gStep);
+  apply(
+    u: F32,
+    uStep: usize,
+    g0: v128,
+    g1: v128,
+    _g2: v128,
+    _g3: v128,
+    _g4: v128,
+    _g5: v128,
+  ): void {
     const sixth = f32x4.splat(1.0 / 6.0);
     u.setLanes(0, f32x4.mul(f32x4.splat(0.5), g0));
     u.setLanes(uStep, f32x4.mul(f32x4.splat(-0.5), f32x4.add(g0, g1)));
@@ -94,11 +106,7 @@ export class Gradient42 {
   }
 
   @inline
-  apply(t: F32, tStep: usize, y: F32, yStep: usize): void {
-    const y0 = y.lanes(0);
-    const y1 = y.lanes(yStep);
-    const y2 = y.lanes(2 * yStep);
-    const y3 = y.lanes(3 * yStep);
+  apply(t: F32, tStep: usize, y0: v128, y1: v128, y2: v128, y3: v128, _y4: v128, _y5: v128): void {
     const even = f32x4.add(y0, y2);
     const odd = f32x4.add(y1, y3);
     const two = madd(f32x4.splat(8), y3, madd(f32x4.splat(4), y2, y0));
@@ -121,15 +129,12 @@ export class WeightGradient42 {
   }
 
   @inline
-  apply(g: F32, gStep: usize, u: F32, uStep: usize): void {
-    const u1 = u.lanes(uStep);
-    const u2 = u.lanes(2 * uStep);
-    const u3 = u.lanes(3 * uStep);
+  apply(g: F32, gStep: usize, u0: v128, u1: v128, u2: v128, u3: v128, u4: v128, _u5: v128): void {
     const sixth = f32x4.splat(1.0 / 6.0);
     const half = f32x4.splat(0.5);
-    const first = f32x4.mul(half, f32x4.sub(u.lanes(0), u1));
+    const first = f32x4.mul(half, f32x4.sub(u0, u1));
     g.setLanes(0, madd(sixth, f32x4.sub(u3, u2), first));
-    const last = f32x4.sub(u.lanes(4 * uStep), f32x4.mul(half, u1));
+    const last = f32x4.sub(u4, f32x4.mul(half, u1));
     g.setLanes(gStep, madd(sixth, madd(f32x4.splat(2), u3, u2), last));
   }
 }

@@ -23,23 +23,20 @@ export class Input43 {
   }
 
   @inline
-  apply(t: F32, tStep: usize, d: F32, dStep: usize): void {
-    const d1 = d.lanes(dStep);
-    const d2 = d.lanes(2 * dStep);
-    const d3 = d.lanes(3 * dStep);
+  apply(t: F32, tStep: usize, d0: v128, d1: v128, d2: v128, d3: v128, d4: v128, d5: v128): void {
     const odd = f32x4.sub(d3, d1);
-    const even = f32x4.sub(d.lanes(4 * dStep), d2);
+    const even = f32x4.sub(d4, d2);
     const k = f32x4.splat(1.5);
-    t.setLanes(0, madd(k, odd, f32x4.add(f32x4.sub(d.lanes(0), d2), even)));
+    t.setLanes(0, madd(k, odd, f32x4.add(f32x4.sub(d0, d2), even)));
     t.setLanes(tStep, madd(k, f32x4.add(d3, d2), f32x4.add(even, odd)));
     t.setLanes(2 * tStep, madd(k, f32x4.sub(d3, d2), f32x4.sub(even, odd)));
     t.setLanes(3 * tStep, madd(f32x4.splat(2), odd, even));
     t.setLanes(4 * tStep, madd(f32x4.splat(-0.5), odd, even));
-    t.setLanes(5 * tStep, madd(k, even, f32x4.sub(f32x4.sub(d.lanes(5 * dStep), d3), odd)));
+    t.setLanes(5 * tStep, madd(k, even, f32x4.sub(f32x4.sub(d5, d3), odd)));
   }
 }
 
-/** y = Aᵀ m. */
+/** y = Aᵀ m, each put where and how S says (sink.ts). */
 @unmanaged
 export class Output43 {
   get inputs(): usize {
@@ -50,18 +47,25 @@ export class Output43 {
   }
 
   @inline
-  apply(y: F32, yStep: usize, m: F32, mStep: usize): void {
-    const m1 = m.lanes(mStep);
-    const m2 = m.lanes(2 * mStep);
-    const m3 = m.lanes(3 * mStep);
-    const m4 = m.lanes(4 * mStep);
+  apply<S>(
+    y: F32,
+    yStep: usize,
+    m0: v128,
+    m1: v128,
+    m2: v128,
+    m3: v128,
+    m4: v128,
+    m5: v128,
+    floor: v128,
+  ): void {
+    const s = changetype<S>(0);
     const even = f32x4.add(m1, m2);
     const odd = f32x4.sub(m1, m2);
-    y.setLanes(0, f32x4.add(f32x4.add(m.lanes(0), even), f32x4.add(m3, m4)));
-    y.setLanes(yStep, madd(f32x4.splat(-2), m4, madd(f32x4.splat(0.5), m3, odd)));
-    y.setLanes(2 * yStep, madd(f32x4.splat(4), m4, madd(f32x4.splat(0.25), m3, even)));
-    const last = f32x4.add(odd, m.lanes(5 * mStep));
-    y.setLanes(3 * yStep, madd(f32x4.splat(-8), m4, madd(f32x4.splat(0.125), m3, last)));
+    s.put(y, 0, f32x4.add(f32x4.add(m0, even), f32x4.add(m3, m4)), floor);
+    s.put(y, yStep, madd(f32x4.splat(-2), m4, madd(f32x4.splat(0.5), m3, odd)), floor);
+    s.put(y, 2 * yStep, madd(f32x4.splat(4), m4, madd(f32x4.splat(0.25), m3, even)), floor);
+    const last = f32x4.add(odd, m5);
+    s.put(y, 3 * yStep, madd(f32x4.splat(-8), m4, madd(f32x4.splat(0.125), m3, last)), floor);
   }
 }
 
@@ -76,10 +80,7 @@ export class Weight43 {
   }
 
   @inline
-  apply(u: F32, uStep: usize, g: F32, gStep: usize): void {
-    const g0 = g.lanes(0);
-    const g1 = g.lanes(gStep);
-    const g2 = g.lanes(2 * gStep);
+  apply(u: F32, uStep: usize, g0: v128, g1: v128, g2: v128, _g3: v128, _g4: v128, _g5: v128): void {
     const even = f32x4.add(g0, g2);
     const third = f32x4.splat(1.0 / 3.0);
     const half = madd(f32x4.splat(0.25), g2, madd(f32x4.splat(0.5), g1, g0));
@@ -104,11 +105,7 @@ export class Gradient43 {
   }
 
   @inline
-  apply(t: F32, tStep: usize, y: F32, yStep: usize): void {
-    const y0 = y.lanes(0);
-    const y1 = y.lanes(yStep);
-    const y2 = y.lanes(2 * yStep);
-    const y3 = y.lanes(3 * yStep);
+  apply(t: F32, tStep: usize, y0: v128, y1: v128, y2: v128, y3: v128, _y4: v128, _y5: v128): void {
     const even = f32x4.add(y0, y2);
     const odd = f32x4.add(y1, y3);
     t.setLanes(0, y0);
@@ -133,19 +130,15 @@ export class WeightGradient43 {
   }
 
   @inline
-  apply(g: F32, gStep: usize, u: F32, uStep: usize): void {
-    const u1 = u.lanes(uStep);
-    const u2 = u.lanes(2 * uStep);
-    const u3 = u.lanes(3 * uStep);
-    const u4 = u.lanes(4 * uStep);
+  apply(g: F32, gStep: usize, u0: v128, u1: v128, u2: v128, u3: v128, u4: v128, u5: v128): void {
     const third = f32x4.splat(1.0 / 3.0);
     const odd = f32x4.mul(third, f32x4.sub(u1, u2));
     const even = f32x4.mul(third, f32x4.add(u1, u2));
-    const first = madd(f32x4.splat(-16.0 / 15.0), u3, f32x4.add(u.lanes(0), odd));
+    const first = madd(f32x4.splat(-16.0 / 15.0), u3, f32x4.add(u0, odd));
     g.setLanes(0, madd(f32x4.splat(1.0 / 15.0), u4, first));
     const second = madd(f32x4.splat(-8.0 / 15.0), u3, even);
     g.setLanes(gStep, madd(f32x4.splat(-2.0 / 15.0), u4, second));
-    const last = f32x4.add(odd, u.lanes(5 * uStep));
+    const last = f32x4.add(odd, u5);
     g.setLanes(2 * gStep, madd(f32x4.splat(4.0 / 15.0), f32x4.sub(u4, u3), last));
   }
 }

@@ -1,61 +1,73 @@
 import { F32 } from '../f32';
 import { gradientDeep, multiplyDeep } from './deep';
-import { Gradient22, Input22, Output22, Weight22, WeightGradient22 } from './f22';
-import { Gradient23, Input23, Output23, Weight23, WeightGradient23 } from './f23';
-import { Gradient42, Input42, Output42, Weight42, WeightGradient42 } from './f42';
-import { Gradient43, Input43, Output43, Weight43, WeightGradient43 } from './f43';
-import { fromTiles, toTiles } from './tiles';
-import { Tiling } from './tiling';
+import { Weight22, WeightGradient22 } from './f22';
+import { Weight23, WeightGradient23 } from './f23';
+import { Weight42, WeightGradient42 } from './f42';
+import { Weight43, WeightGradient43 } from './f43';
+import { multiply } from './multiply';
+import { Wide } from './spacing';
+import { following, Tiling } from './tiling';
+import { gradientTiles, inputTiles, outputTiles } from './transforms';
 import { fromWeightTiles, Taps, toWeightTiles } from './weights';
 
 /*
  * Winograd's minimal filtering, Lavin and Gray (2016): Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A for each tile, summed over the
- * input channels between ⊙ and Aᵀ, so that the sums are one matrix product for each of the n² points. The five
- * transforms below pick the algorithm by number; the products between them are in multiply.ts.
+ * input channels between ⊙ and Aᵀ, so that the sums are one matrix product for each of the n² points. The
+ * transforms pick the algorithm by number; the products between them are in multiply.ts and accumulate.ts.
  */
-export { accumulate as winogradAccumulate, multiply as winogradMultiply } from './multiply';
+export { accumulate as winogradAccumulate } from './accumulate';
 
-/** V = Bᵀ d B; see `toTiles`. */
+/** `inputTiles` of planes anywhere. */
 export function winogradInput(
   v: F32,
   x: F32,
   g: Tiling,
   scale: F32,
   shift: F32,
+  shiftStep: usize,
   first: i32,
   count: i32,
   scratch: F32,
   begin: usize,
   end: usize,
 ): void {
-  const a = g.algorithm;
-  if (a === 43) toTiles<Input43>(v, x, g, scale, shift, 4, first, count, scratch, begin, end);
-  if (a === 23) toTiles<Input23>(v, x, g, scale, shift, 2, first, count, scratch, begin, end);
-  if (a === 42) toTiles<Input42>(v, x, g, scale, shift, 4, first, count, scratch, begin, end);
-  if (a === 22) toTiles<Input22>(v, x, g, scale, shift, 2, first, count, scratch, begin, end);
+  inputTiles<Wide>(v, x, g, scale, shift, shiftStep, first, count, scratch, begin, end);
 }
 
-/** D = A dy Aᵀ; see `toTiles`. */
+/** `gradientTiles` of planes anywhere. */
 export function winogradGradient(
   v: F32,
   x: F32,
   g: Tiling,
   scale: F32,
   shift: F32,
+  shiftStep: usize,
   first: i32,
   count: i32,
   scratch: F32,
   begin: usize,
   end: usize,
 ): void {
-  const a = g.algorithm;
-  if (a === 43) toTiles<Gradient43>(v, x, g, scale, shift, 4, first, count, scratch, begin, end);
-  if (a === 23) toTiles<Gradient23>(v, x, g, scale, shift, 2, first, count, scratch, begin, end);
-  if (a === 42) toTiles<Gradient42>(v, x, g, scale, shift, 4, first, count, scratch, begin, end);
-  if (a === 22) toTiles<Gradient22>(v, x, g, scale, shift, 2, first, count, scratch, begin, end);
+  gradientTiles<Wide>(v, x, g, scale, shift, shiftStep, first, count, scratch, begin, end);
 }
 
-/** Y = Aᵀ M A + bias; see `fromTiles`. */
+/** M = V · U, point by point; `g` is the tiling of the input, then that of the output. See `multiply`. */
+export function winogradMultiply(
+  m: F32,
+  v: F32,
+  u: F32,
+  g: Tiling,
+  k: usize,
+  panels: usize,
+  quads: usize,
+  uPlane: usize,
+  begin: usize,
+  end: usize,
+): void {
+  multiply(m, v, u, g, following(g), k, panels, quads, uPlane, begin, end);
+}
+
+/** `outputTiles` of planes anywhere. */
 export function winogradOutput(
   y: F32,
   m: F32,
@@ -68,11 +80,7 @@ export function winogradOutput(
   begin: usize,
   end: usize,
 ): void {
-  const a = g.algorithm;
-  if (a === 43) fromTiles<Output43>(y, m, g, bias, flags, first, count, scratch, begin, end);
-  if (a === 23) fromTiles<Output23>(y, m, g, bias, flags, first, count, scratch, begin, end);
-  if (a === 42) fromTiles<Output42>(y, m, g, bias, flags, first, count, scratch, begin, end);
-  if (a === 22) fromTiles<Output22>(y, m, g, bias, flags, first, count, scratch, begin, end);
+  outputTiles<Wide>(y, m, g, bias, flags, first, count, scratch, begin, end);
 }
 
 /** U = G W Gᵀ; see `toWeightTiles`. */
@@ -96,15 +104,17 @@ export function winogradWeightGradient(
   dw: F32,
   du: F32,
   g: Taps,
+  groups: usize,
+  step: usize,
   scratch: F32,
   begin: usize,
   end: usize,
 ): void {
   const a = g.algorithm;
-  if (a === 43) fromWeightTiles<WeightGradient43>(dw, du, g, scratch, begin, end);
-  if (a === 23) fromWeightTiles<WeightGradient23>(dw, du, g, scratch, begin, end);
-  if (a === 42) fromWeightTiles<WeightGradient42>(dw, du, g, scratch, begin, end);
-  if (a === 22) fromWeightTiles<WeightGradient22>(dw, du, g, scratch, begin, end);
+  if (a === 43) fromWeightTiles<WeightGradient43>(dw, du, g, groups, step, scratch, begin, end);
+  if (a === 23) fromWeightTiles<WeightGradient23>(dw, du, g, groups, step, scratch, begin, end);
+  if (a === 42) fromWeightTiles<WeightGradient42>(dw, du, g, groups, step, scratch, begin, end);
+  if (a === 22) fromWeightTiles<WeightGradient22>(dw, du, g, groups, step, scratch, begin, end);
 }
 
 /** The products of a layer with few tiles, its weights transformed on the way; see `multiplyDeep`. */

@@ -1,12 +1,36 @@
 import { F32 } from '../f32';
+import { Direct } from './source';
 
-/**
- * A one-dimensional linear map P, as straight-line code, that the two-dimensional transforms are made of.
- * A class with these three members stands for P where a type parameter `P` is asked for; it has no state.
+/*
+ * A one-dimensional linear map P, as straight-line code, that the two-dimensional transforms are made of. A class with
+ * the members `inputs`, `outputs` and `apply` stands for P where a type parameter `P` is asked for; it has no state.
+ * `apply(t, tStep, d0, …, d5)` stores P d to t, tStep floats apart; what is beyond its inputs is ignored.
  */
 
 /** Floats of scratch that `sandwich` uses at most: 6 x 6 vectors. */
 export const SANDWICH_SCRATCH: usize = 144;
+
+/** Calls of a map. A class for its inlined method alone: as a function it would stay a call, at twice the time. */
+@unmanaged
+export class Line {
+  /** t ← P x, where the elements of x are `step` floats apart and read as L says. */
+  @inline
+  static apply<P, L>(t: F32, tStep: usize, x: F32, step: usize, scale: v128, shift: v128): void {
+    const p = changetype<P>(0);
+    const l = changetype<L>(0);
+    const none = f32x4.splat(0);
+    p.apply(
+      t,
+      tStep,
+      l.read(x, scale, shift),
+      l.read(x.at(step), scale, shift),
+      p.inputs > 2 ? l.read(x.at(2 * step), scale, shift) : none,
+      p.inputs > 3 ? l.read(x.at(3 * step), scale, shift) : none,
+      p.inputs > 4 ? l.read(x.at(4 * step), scale, shift) : none,
+      p.inputs > 5 ? l.read(x.at(5 * step), scale, shift) : none,
+    );
+  }
+}
 
 /**
  * Y = P X Pᵀ for four channels at once: the columns of X first, then the rows of what results.
@@ -22,18 +46,43 @@ export function sandwich<P>(
   xColumn: usize,
   scratch: F32,
 ): void {
+  const none = f32x4.splat(0);
+  columnsOf<P, Direct>(scratch, x, xRow, xColumn, none, none);
+  rowsOf<P>(y, yRow, yColumn, scratch);
+}
+
+/** P X, with each element of X read as L says: scratch [outputs][inputs]. */
+export function columnsOf<P, L>(
+  scratch: F32,
+  x: F32,
+  row: usize,
+  column: usize,
+  scale: v128,
+  shift: v128,
+): void {
   const p = changetype<P>(0);
   const width = p.inputs * 4;
-  p.apply(scratch, width, x, xRow);
-  p.apply(scratch.at(4), width, x.at(xColumn), xRow);
-  if (p.inputs > 2) p.apply(scratch.at(8), width, x.at(2 * xColumn), xRow);
-  if (p.inputs > 3) p.apply(scratch.at(12), width, x.at(3 * xColumn), xRow);
-  if (p.inputs > 4) p.apply(scratch.at(16), width, x.at(4 * xColumn), xRow);
-  if (p.inputs > 5) p.apply(scratch.at(20), width, x.at(5 * xColumn), xRow);
-  p.apply(y, yColumn, scratch, 4);
-  p.apply(y.at(yRow), yColumn, scratch.at(width), 4);
-  if (p.outputs > 2) p.apply(y.at(2 * yRow), yColumn, scratch.at(2 * width), 4);
-  if (p.outputs > 3) p.apply(y.at(3 * yRow), yColumn, scratch.at(3 * width), 4);
-  if (p.outputs > 4) p.apply(y.at(4 * yRow), yColumn, scratch.at(4 * width), 4);
-  if (p.outputs > 5) p.apply(y.at(5 * yRow), yColumn, scratch.at(5 * width), 4);
+  Line.apply<P, L>(scratch, width, x, row, scale, shift);
+  Line.apply<P, L>(scratch.at(4), width, x.at(column), row, scale, shift);
+  if (p.inputs > 2) Line.apply<P, L>(scratch.at(8), width, x.at(2 * column), row, scale, shift);
+  if (p.inputs > 3) Line.apply<P, L>(scratch.at(12), width, x.at(3 * column), row, scale, shift);
+  if (p.inputs > 4) Line.apply<P, L>(scratch.at(16), width, x.at(4 * column), row, scale, shift);
+  if (p.inputs > 5) Line.apply<P, L>(scratch.at(20), width, x.at(5 * column), row, scale, shift);
+}
+
+/** S Pᵀ with S = P X as `columnsOf` leaves it. */
+export function rowsOf<P>(y: F32, row: usize, column: usize, scratch: F32): void {
+  const p = changetype<P>(0);
+  const width = p.inputs * 4;
+  const none = f32x4.splat(0);
+  Line.apply<P, Direct>(y, column, scratch, 4, none, none);
+  Line.apply<P, Direct>(y.at(row), column, scratch.at(width), 4, none, none);
+  if (p.outputs > 2)
+    Line.apply<P, Direct>(y.at(2 * row), column, scratch.at(2 * width), 4, none, none);
+  if (p.outputs > 3)
+    Line.apply<P, Direct>(y.at(3 * row), column, scratch.at(3 * width), 4, none, none);
+  if (p.outputs > 4)
+    Line.apply<P, Direct>(y.at(4 * row), column, scratch.at(4 * width), 4, none, none);
+  if (p.outputs > 5)
+    Line.apply<P, Direct>(y.at(5 * row), column, scratch.at(5 * width), 4, none, none);
 }

@@ -1,3 +1,5 @@
+import { F32 } from '../f32';
+
 /**
  * How a tensor is cut into tiles, and where each tile goes in the transformed ("Winograd") domain.
  * The host writes it once (src/engine/winograd.ts has the same fields in the same order); kernels read it.
@@ -32,4 +34,27 @@ export class Tiling {
   tile: i32;
   eight: i32;
   half: i32;
+
+  /** Where channel c of a tile's block is. */
+  channel(tile: F32, c: usize): F32 {
+    return tile.at((c >> 3) * this.eight + ((c >> 2) & 1) * this.half);
+  }
+
+  /** Blocks of channels, each an item of its own. */
+  channelBlocks(): i32 {
+    return (this.channels + CHANNEL_BLOCK - 1) / CHANNEL_BLOCK;
+  }
+}
+
+/** The tiling that follows another in memory: that of the output, or of a weight gradient's columns. */
+export function following(g: Tiling): Tiling {
+  return changetype<Tiling>(changetype<usize>(g) + offsetof<Tiling>());
+}
+
+/** Channels that one item of a transform covers (fewer in the last block): two cache lines of each pixel. */
+export const CHANNEL_BLOCK: i32 = 32;
+
+/** Items of a transform of `count` tiles: phases x groups of four tiles x blocks of channels, the last fastest. */
+export function tileItems(g: Tiling, count: i32): usize {
+  return <usize>(g.phases * ((count + 3) >> 2) * g.channelBlocks());
 }

@@ -1,5 +1,5 @@
 import { F32 } from '../f32';
-import { sandwich } from './sandwich';
+import { SANDWICH_SCRATCH, sandwich } from './sandwich';
 
 /**
  * Where the taps of a convolution's weight W[Cout/8][taps][Cin][8] lie, and where they go in the transformed
@@ -66,11 +66,17 @@ export function toWeightTiles<P>(
   }
 }
 
-/** dW = Gᵀ dU G for each pair of channels, with P = Gᵀ: the way back of `toWeightTiles`, same items. */
+/**
+ * dW = Gᵀ dU G for each pair of channels, with P = Gᵀ: the way back of `toWeightTiles`, same items.
+ * @param groups how many dU to add up, in their order: each `groupStep` floats after the one before
+ * @param scratch f32[SANDWICH_SCRATCH + 144], the caller's own
+ */
 export function fromWeightTiles<P>(
   dw: F32,
   du: F32,
   g: Taps,
+  groups: usize,
+  groupStep: usize,
   scratch: F32,
   begin: usize,
   end: usize,
@@ -78,6 +84,7 @@ export function fromWeightTiles<P>(
   const p = changetype<P>(0);
   const blocks = (g.channels + BLOCK - 1) / BLOCK;
   const tap = g.channels * 8;
+  const sums = scratch.at(SANDWICH_SCRATCH);
   for (let item = <i32>begin; item < <i32>end; item++) {
     const panel = item / blocks;
     const ci = (item % blocks) * BLOCK;
@@ -87,16 +94,34 @@ export function fromWeightTiles<P>(
       const to = dw.at((panel * g.taps + corner) * tap + ci * 8);
       const from = du.at(phase * g.phaseStride + panel * g.panelStride + ci * 8);
       for (let c: usize = 0; c < floats; c += 4) {
-        sandwich<P>(
-          to.at(c),
-          g.row * tap,
-          g.column * tap,
-          from.at(c),
-          p.inputs * <usize>g.plane,
-          g.plane,
-          scratch,
-        );
+        let points = from.at(c);
+        let step = <usize>g.plane;
+        if (groups > 1) {
+          addGroups(sums, points, p.inputs * p.inputs, step, groups, groupStep);
+          points = sums;
+          step = 4;
+        }
+        sandwich<P>(to.at(c), g.row * tap, g.column * tap, points, p.inputs * step, step, scratch);
       }
     }
+  }
+}
+
+/** sums[point] = Σ over the groups of du[point], `plane` floats a point. */
+function addGroups(
+  sums: F32,
+  du: F32,
+  points: usize,
+  plane: usize,
+  groups: usize,
+  groupStep: usize,
+): void {
+  for (let point: usize = 0; point < points; point++) {
+    const from = du.at(point * plane);
+    let sum = from.lanes(0);
+    for (let group: usize = 1; group < groups; group++) {
+      sum = f32x4.add(sum, from.lanes(group * groupStep));
+    }
+    sums.setLanes(4 * point, sum);
   }
 }

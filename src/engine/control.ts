@@ -10,8 +10,12 @@ const ABORT = BARRIER + 192;
 /** One 64-byte line a worker: [section, phase, call, run, step], so that workers do not share a line. */
 const STATUS = BARRIER + 256;
 export const MAX_WORKERS = 256;
+/** One 64-byte line a worker: how many pieces of its share of each call are taken, in phases of even and odd number. */
+const CLAIMS = STATUS + MAX_WORKERS * 64;
+/** Calls of a phase whose pieces are counted. */
+export const CLAIMED_CALLS = 8;
 /** First byte of the arena. */
-export const ARENA = STATUS + MAX_WORKERS * 64;
+export const ARENA = CLAIMS + MAX_WORKERS * 64;
 
 /** Where a worker is in its task. */
 export interface Position {
@@ -25,6 +29,10 @@ export interface Position {
 
 /** Word index of a status line in an Int32Array over the memory. */
 export const statusWord = (line: number): number => (STATUS + line * 64) >> 2;
+
+/** Word index of the first counter of a worker for the phases of this parity; one counter a call. */
+export const claimWord = (rank: number, parity: number): number =>
+  (CLAIMS + rank * 64 + parity * 4 * CLAIMED_CALLS) >> 2;
 
 /** Tells all workers to give up, and wakes those that sleep at the barrier. */
 export function abort(buffer: SharedArrayBuffer): void {

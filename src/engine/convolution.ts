@@ -2,8 +2,9 @@ import type { Call } from './program.js';
 import type { View } from './tensors.js';
 
 /**
- * Plans convolutions as kernel calls. A data gradient is the adjoint convolution with transposed weights:
- * 3x3 and 1x1 are their own kind's, 4x4 stride 2 and its transpose are each other's.
+ * The layers that multiply: what they read and write, and the kernel calls of those that look at one pixel at a time. A
+ * data gradient is the adjoint layer with transposed weights: 3x3 and 1x1 are their own kind's, 4x4 stride 2 and its
+ * transpose are each other's.
  */
 export type ConvKind = 'same3' | 'same1' | 'strided4' | 'transposed4';
 
@@ -25,20 +26,9 @@ const TRANSPOSE_MODE: Record<ConvKind, number> = {
 /** Weights between one input and one output channel. */
 export const TAPS: Record<ConvKind, number> = { same3: 9, same1: 1, strided4: 16, transposed4: 16 };
 
-/** Taps along one axis of one phase, step of the grid in the input and in the output, offset, phases. */
-const GEOMETRY: Record<ConvKind, readonly [number, number, number, number, number]> = {
-  same3: [3, 1, 1, -1, 1],
-  same1: [1, 1, 1, 0, 1],
-  strided4: [4, 2, 1, -1, 1],
-  transposed4: [2, 1, 2, -1, 2],
-};
-
-/** Floats of scratch a worker needs for `conv` and `convWeightGradient`. */
-export const SCRATCH_FLOATS = 64 * 512 + 64;
-
-const ROWS = 64;
-/** Below this many items a layer is cut along its channels too, so that all workers have something to do. */
-const MIN_ITEMS = 16;
+/** The flags of the kernel `dense`. */
+const ACCUMULATE = 1;
+const RELU = 2;
 
 export interface Convolution {
   readonly kind: ConvKind;
@@ -52,58 +42,39 @@ export interface Convolution {
 /** Puts a shape into shared memory (once, before the first run) and returns its address. */
 export type PlaceShape = (words: Int32Array) => number;
 
-/** Grid positions of one phase over the batch. */
-export function gridRows({ kind, batch, input, output }: Convolution): number {
-  const grid = kind === 'transposed4' ? input : output;
-  return batch * grid.height * grid.width;
-}
+const rowsOf = ({ batch, input }: Convolution): number => batch * input.height * input.width;
 
-/** Multiply-adds of the forward pass. */
-export function multiplyAdds(c: Convolution): number {
-  return gridRows(c) * TAPS[c.kind] * c.input.channels * c.output.channels;
-}
-
-/** y = x ∗ W + bias. bias: address or 0. */
-export function convCall(
-  c: Convolution,
-  weights: number,
-  bias: number,
-  place: PlaceShape,
-  scratch: number,
-): Call {
-  const panels = c.output.channels / 8;
-  const blocks = Math.ceil(gridRows(c) / ROWS) * GEOMETRY[c.kind][4] ** 2;
-  const groups = Math.min(panels, Math.ceil(MIN_ITEMS / blocks));
-  const panelsPerItem = Math.ceil(panels / groups);
-  const shape = place(words(c, panelsPerItem, 0));
+/** y = x · W + bias of a 1x1 convolution or linear layer. bias: address or 0. */
+export function denseCall(c: Convolution, weights: number, bias: number): Call {
+  const { input, output } = c;
+  const rows = rowsOf(c);
+  const panels = output.channels / 8;
+  const flags = (c.accumulate ? ACCUMULATE : 0) | (c.relu ? RELU : 0);
   return {
-    kernel: 'conv',
-    args: [c.output.at, c.input.at, weights, bias, shape, perWorker(scratch)],
-    items: blocks * Math.ceil(panels / panelsPerItem),
+    kernel: 'dense',
+    args: [
+      ...[output.at, output.stride, input.at, input.stride, weights, bias],
+      ...[rows, input.channels, panels, flags],
+    ],
+    items: Math.ceil(rows / 4) * panels,
   };
 }
 
-/** dW of the convolution from its input and the gradient of its output (`c.output` views the gradient). */
-export function weightGradientCall(
-  c: Convolution,
-  dw: number,
-  place: PlaceShape,
-  scratch: number,
-): Call {
-  const taps = TAPS[c.kind];
-  const channelsPerItem = Math.min(
-    64,
-    Math.max(8, 8 * Math.floor((c.input.channels * taps) / MIN_ITEMS / 8)),
-  );
-  const shape = place(words(c, 0, channelsPerItem));
+/** dW of such a layer from its input and the gradient of its output (`c.output` views the gradient). */
+export function denseWeightsCall(c: Convolution, dw: number): Call {
+  const { input, output } = c;
+  const panels = output.channels / 8;
   return {
-    kernel: 'convWeightGradient',
-    args: [dw, c.input.at, c.output.at, shape, perWorker(scratch)],
-    items: taps * Math.ceil(c.input.channels / channelsPerItem),
+    kernel: 'denseWeights',
+    args: [
+      ...[dw, input.at, input.stride, output.at, output.stride],
+      ...[rowsOf(c), input.channels, panels],
+    ],
+    items: (input.channels / 4) * panels,
   };
 }
 
-/** The convolution whose forward pass is this one's data gradient: from dy (`c.output`) to dx (`c.input`). */
+/** The layer whose forward pass is this one's data gradient: from dy (`c.output`) to dx (`c.input`). */
 export const adjoint = (c: Convolution, accumulate: boolean): Convolution => ({
   kind: ADJOINT[c.kind],
   batch: c.batch,
@@ -120,34 +91,4 @@ export function transposeCall(c: Convolution, out: number, weights: number): Cal
     args: [out, weights, taps, c.input.channels, c.output.channels, TRANSPOSE_MODE[c.kind]],
     items: taps * (c.input.channels / 8),
   };
-}
-
-const perWorker = (base: number) => ({ base, perWorker: SCRATCH_FLOATS * 4 });
-
-function words(c: Convolution, panelsPerItem: number, channelsPerItem: number): Int32Array {
-  const [taps, step, outStep, offset, phases] = GEOMETRY[c.kind];
-  const { input, output } = c;
-  const grid = c.kind === 'transposed4' ? input : output;
-  return Int32Array.of(
-    c.batch,
-    input.height,
-    input.width,
-    input.channels,
-    input.stride,
-    grid.height,
-    grid.width,
-    output.height,
-    output.width,
-    output.channels,
-    output.stride,
-    taps,
-    step,
-    outStep,
-    offset,
-    phases,
-    c.accumulate ? 1 : 0,
-    c.relu ? 1 : 0,
-    panelsPerItem,
-    channelsPerItem,
-  );
 }

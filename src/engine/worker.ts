@@ -1,7 +1,8 @@
 import { workerData } from 'node:worker_threads';
+import { Claims } from './claims.js';
 import { ARENA, abort, BARRIER, statusWord } from './control.js';
 import { instantiate, type Kernels } from './module.js';
-import { type Argument, type Call, type Program, share } from './program.js';
+import type { Argument, Call, Program } from './program.js';
 
 /** What every worker of a pool gets when it starts. */
 export interface WorkerData {
@@ -39,8 +40,10 @@ const programs = new Map<number, Program>();
 export default function walk(task: Task): Record<string, number> | null {
   const times: Record<string, number> = {};
   try {
+    const claims = new Claims(words, task.rank, task.size);
+    if (!meet(task)) return null;
     for (const [index, run] of task.runs.entries())
-      if (!walkRun(task, index, run, times)) return null;
+      if (!walkRun(task, claims, index, run, times)) return null;
   } catch (error) {
     // Whoever computes alone leaves nobody waiting.
     if (task.size > 1) abort(data.memory.buffer);
@@ -49,9 +52,14 @@ export default function walk(task: Task): Record<string, number> | null {
   return times;
 }
 
-function walkRun(task: Task, index: number, run: Run, times: Record<string, number>): boolean {
+function walkRun(
+  task: Task,
+  claims: Claims,
+  index: number,
+  run: Run,
+  times: Record<string, number>,
+): boolean {
   const program = load(run);
-  const barrier = kernels.barrier!;
   const status = statusWord(task.line);
   words[status + 3] = index;
   for (let step = run.from; step < run.to; step++) {
@@ -59,14 +67,23 @@ function walkRun(task: Task, index: number, run: Run, times: Record<string, numb
     for (const [s, section] of program.entries()) {
       const start = performance.now();
       for (const [p, phase] of section.phases.entries()) {
-        for (const [c, call] of phase.entries()) perform(call, task, step, s, p, c);
-        if (barrier(BARRIER, task.size, WAIT) !== 0) return false;
+        words[status] = s;
+        words[status + 1] = p;
+        for (const [c, call] of phase.entries()) {
+          words[status + 2] = c;
+          perform(call, task, claims, step, c);
+        }
+        if (!meet(task)) return false;
+        claims.next();
       }
       times[section.name] = (times[section.name] ?? 0) + performance.now() - start;
     }
   }
   return true;
 }
+
+/** Waits for the other workers; false after an abort. */
+const meet = ({ size }: Task): boolean => kernels.barrier!(BARRIER, size, WAIT) === 0;
 
 function load({ programId, program }: Run): Program {
   let parsed = programs.get(programId);
@@ -77,15 +94,12 @@ function load({ programId, program }: Run): Program {
   return parsed;
 }
 
-function perform(call: Call, task: Task, step: number, s: number, p: number, c: number): void {
-  const at = statusWord(task.line);
-  words[at] = s;
-  words[at + 1] = p;
-  words[at + 2] = c;
-  const [begin, end] = share(call.items, call.grain ?? 1, task.rank, task.size);
-  if (begin >= end) return;
-  const args = call.args.map((a) => resolve(a, step, task.rank));
-  kernel(call.kernel)(...args, begin, end);
+function perform(call: Call, { rank }: Task, claims: Claims, step: number, index: number): void {
+  const run = kernel(call.kernel);
+  const args = call.args.map((a) => resolve(a, step, rank));
+  claims.run(call, index, (begin, end) => {
+    run(...args, begin, end);
+  });
 }
 
 function resolve(argument: Argument, step: number, rank: number): number {

@@ -19,6 +19,7 @@ const SIZES: readonly Size[] = [
   { images: 3, pixels: 25, channels: 24 },
   { images: 1, pixels: 256, channels: 8 },
   { images: 5, pixels: 121, channels: 16 },
+  { images: 2, pixels: 300, channels: 24 },
 ];
 
 /** What ReLU would let through, far from zero so that a bad variance would show. */
@@ -34,6 +35,14 @@ function moments(r: Float32Array, channels: number) {
     const variance = column.reduce((sum, v) => sum + (v - mean) ** 2, 0) / rows;
     return { mean, variance, inverse: 1 / Math.sqrt(variance + EPS) };
   });
+}
+
+/** Sums over each `rows` rows, f64. */
+function columnSums(x: Float32Array, rows: number, channels: number): Float64Array {
+  const sums = new Float64Array(x.length / rows);
+  for (const [i, v] of x.entries())
+    sums[Math.floor(i / channels / rows) * channels + (i % channels)]! += v;
+  return sums;
 }
 
 for (const { images, pixels, channels } of SIZES) {
@@ -82,24 +91,19 @@ for (const { images, pixels, channels } of SIZES) {
       const gotVar = bench.f32(runningVar, channels);
       close(t, gotVar, unbiased, { rtol: RTOL, atol: 1e-6, what: 'running variance' });
 
-      const time = values(images * channels, 6);
-      const h = bench.alloc(4 * r.length);
+      const table = bench.f32(affine, 2 * channels);
       const normalised = Float64Array.from(r, (v, i) => {
         const c = i % channels;
         return (v - expected[c]!.mean) * expected[c]!.inverse * weight[c]! + bias[c]!;
       });
       // Scale and shift are rounded to f32, and the values are up to 11: each product is off by 11 · 2⁻²⁴ / σ.
       const atol = Math.max(...inverses) * 11 * 2 ** -22 + 1e-5;
-      bench.run('batchNormApply', [h, at.r, affine, 0, pixels, channels], rows);
-      const plain = bench.f32(h, r.length);
-      close(t, plain, normalised, { atol, what: 'h' });
-      const embedding = bench.put(time);
-      bench.run('batchNormApply', [at.r, at.r, affine, embedding, pixels, channels], rows);
-      const row = (i: number) => Math.floor(i / channels / pixels) * channels + (i % channels);
-      const embedded = bench.f32(at.r, r.length);
-      const withTime = normalised.map((v, i) => v + time[row(i)]!);
-      close(t, embedded, withTime, { atol, what: 'h + time, in place' });
-      return [got, gotMean, gotVar, plain, embedded];
+      const applied = Float64Array.from(r, (v, i) => {
+        const c = i % channels;
+        return v * table[c]! + table[channels + c]!;
+      });
+      close(t, applied, normalised, { atol, what: 'r · scale + shift' });
+      return [got, gotMean, gotVar, table];
     },
   );
 
@@ -111,14 +115,16 @@ for (const { images, pixels, channels } of SIZES) {
       Float32Array.from([...m.map((e) => e.mean), ...m.map((e) => e.inverse)]),
     );
     const at = { r: bench.put(r), dh: bench.put(dh), weight: bench.put(weight) };
-    const partial = bench.alloc(8 * blocks * channels);
+    const items = images * Math.ceil(pixels / 256);
+    const partial = bench.alloc(8 * items * channels);
+    const columns = bench.alloc(4 * items * channels);
     const factors = bench.alloc(12 * channels);
     const [dweight, dbias] = [bench.alloc(4 * channels), bench.alloc(4 * channels)];
-    bench.run('batchNormBackwardSums', [partial, at.dh, at.r, saved, rows, channels], blocks);
+    bench.run('batchNormBackwardSums', [partial, at.dh, at.r, saved, pixels, channels], items);
     const finish = (accumulate: number) =>
       bench.run(
         'batchNormBackwardFinish',
-        [factors, dweight, dbias, partial, at.weight, saved, rows, channels, accumulate],
+        [factors, dweight, dbias, partial, at.weight, saved, rows, items, channels, accumulate],
         channels,
       );
     const sums = m.map(({ mean, inverse }, c) => {
@@ -148,7 +154,15 @@ for (const { images, pixels, channels } of SIZES) {
         { atol: times * atol, what: `dbias${what}` },
       );
     }
-    bench.run('batchNormBackwardApply', [at.dh, at.r, factors, channels], rows);
+    // The first of the two sums is also each image's, for the time embedding.
+    const time = bench.alloc(4 * images * channels);
+    const join = (out: number, from: number, each: number, step: number, count: number) =>
+      bench.run('joinColumnSums', [out, from, each, channels, step], count * channels);
+    join(time, partial, items / images, 2 * channels, images);
+    close(t, bench.f32(time, images * channels), columnSums(dh, pixels, channels), {
+      ...{ atol: 2 ** -24 * 256, rtol: 2 ** -22, what: 'sums of each image' },
+    });
+    bench.run('batchNormBackwardApply', [at.dh, columns, at.r, factors, pixels, channels], items);
     const dr = Float64Array.from(dh, (d, i) => {
       const c = i % channels;
       const { mean, inverse } = m[c]!;
@@ -159,7 +173,13 @@ for (const { images, pixels, channels } of SIZES) {
     const scale = Math.max(...m.map((e) => e.inverse));
     const got = bench.f32(at.dh, dh.length);
     close(t, got, dr, { atol: scale * 2e-6, what: 'dr' });
-    return [bench.f32(dweight, channels), bench.f32(dbias, channels), got];
+    const sum = bench.alloc(4 * channels);
+    join(sum, columns, items, channels, 1);
+    const total = bench.f32(sum, channels);
+    close(t, total, columnSums(got, rows, channels), {
+      ...{ atol: scale * 2 ** -24 * 256, rtol: 2 ** -22, what: 'sums of dr' },
+    });
+    return [bench.f32(dweight, channels), bench.f32(dbias, channels), got, total];
   });
 }
 

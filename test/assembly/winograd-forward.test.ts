@@ -5,10 +5,9 @@ import {
   type Convolution,
   type ConvolutionKind,
   type Feature,
-  planForward,
   type WinogradAlgorithm,
-  WORKER_BYTES,
-} from '../../src/engine/winograd.js';
+} from '../../src/engine/winograd/algorithms.js';
+import { planForward, type Way } from '../../src/engine/winograd/forward.js';
 import { convolve, length, relativeError, weightLength } from '../helpers/convolution.js';
 import { Bench, values } from '../helpers/kernels.js';
 import { walk } from '../helpers/program.js';
@@ -31,7 +30,8 @@ interface Case {
   bias?: boolean;
   accumulate?: boolean;
   relu?: boolean;
-  affine?: boolean;
+  /** Each image's shift, or one that all images share. */
+  affine?: boolean | 'shared';
 }
 
 function convolution(c: Case, algorithm: WinogradAlgorithm): Convolution {
@@ -73,34 +73,27 @@ function run(
   c: Convolution,
   o: Case,
   d: Data,
-  { build, shares, deep = false }: { build: Build; shares: number; deep?: boolean },
+  { build, shares, way = 'chunks' }: { build: Build; shares: number; way?: Way },
 ): Float32Array {
   const bench = new Bench(build, shares);
-  const plan = planForward(c, deep);
-  const worker = { base: bench.alloc(shares * WORKER_BYTES), perWorker: WORKER_BYTES };
+  const plan = planForward(c, way);
+  const worker = { base: bench.alloc(shares * plan.workerBytes), perWorker: plan.workerBytes };
   const descriptor = bench.put(plan.descriptor);
   const w = bench.put(d.w);
   const u = bench.alloc(plan.weightBytes);
   const y = bench.put(d.y);
-  const affine = o.affine ? { scale: bench.put(d.scale), shift: bench.put(d.shift) } : {};
   const scratch = bench.alloc(plan.scratchBytes);
-  walk(bench, [
-    plan.weights({ descriptor, worker, w, u }),
-    ...plan.forward({
-      ...{
-        descriptor,
-        worker,
-        weights: deep ? w : u,
-        y,
-        scratch,
-        x: bench.put(d.x),
-      },
-      ...{ bias: o.bias ? bench.put(d.bias) : 0, ...affine },
+  walk(
+    bench,
+    plan.forward({
+      ...{ descriptor, worker, scratch, w, u, y, x: bench.put(d.x) },
+      ...(o.affine && { affine: affine(bench, c, o, d) }),
+      bias: o.bias ? bench.put(d.bias) : 0,
       ...{ accumulate: o.accumulate ?? false, relu: o.relu ?? false },
     }),
-  ]);
+  );
   const ends = [
-    worker.base + shares * WORKER_BYTES,
+    worker.base + shares * plan.workerBytes,
     scratch + plan.scratchBytes,
     u + plan.weightBytes,
   ];
@@ -108,6 +101,13 @@ function run(
     if (bench.u8(end, 64).some((byte) => byte !== 0)) throw new Error('wrote past its scratch');
   return bench.f32(y, d.y.length);
 }
+
+/** Shifts of each image, or those of the first for all. */
+const affine = (bench: Bench, { input }: Convolution, o: Case, { scale, shift }: Data) => ({
+  scale: bench.put(scale),
+  shift: bench.put(shift),
+  shiftStep: o.affine === 'shared' ? 0 : input.channels,
+});
 
 /** The same in f64 by the definition. */
 function expected(c: Convolution, o: Case, d: Data): Float64Array {
@@ -117,7 +117,7 @@ function expected(c: Convolution, o: Case, d: Data): Float64Array {
   if (o.affine)
     for (let p = 0; p < c.batch * height * width; p++)
       for (let ci = 0; ci < channels; ci++) {
-        const image = Math.floor(p / (height * width));
+        const image = o.affine === 'shared' ? 0 : Math.floor(p / (height * width));
         x[p * pixel + ci] = x[p * pixel + ci]! * d.scale[ci]! + d.shift[image * channels + ci]!;
       }
   convolve(c, x, d.w, sums);
@@ -136,6 +136,7 @@ const CASES: Case[] = [
   { kind: 'conv', batch: 2, height: 1, width: 9, inputs: 24, outputs: 8, gaps: [16, 8] },
   { kind: 'conv', batch: 1, height: 13, width: 2, inputs: 8, outputs: 40, accumulate: true },
   { kind: 'conv', batch: 2, height: 9, width: 6, inputs: 16, outputs: 8, affine: true, bias: true },
+  { kind: 'conv', batch: 3, height: 5, width: 12, inputs: 8, outputs: 8, affine: 'shared' },
   { kind: 'conv', batch: 1, height: 45, width: 46, inputs: 8, outputs: 8, gaps: [8, 24] },
   { kind: 'conv', batch: 2, height: 4, width: 4, inputs: 72, outputs: 256 },
   { kind: 'conv', batch: 1, height: 8, width: 8, inputs: 1024, outputs: 8 },
@@ -176,15 +177,15 @@ const describe = ({ batch, height, width, inputs: i, outputs: o, ...more }: Case
 for (const build of ['strict', 'relaxed'] as const)
   for (const [name, algorithm] of Object.entries(ALGORITHMS))
     for (const o of CASES.filter((o) => algorithm.kinds.includes(o.kind)))
-      test(`${name} gives the plain sums, the same bits in any shares and if deep: ${describe(o)} (${build})`, (t) => {
+      test(`${name} gives the plain sums, the same bits in any shares and on any way: ${describe(o)} (${build})`, (t) => {
         const c = convolution(o, name as WinogradAlgorithm);
         const data = inputs(c);
         const got = run(c, o, data, { build, shares: 1 });
         const error = relativeError(got, expected(c, o, data));
         t.true(error <= algorithm.error, `error ${error}, tolerance ${algorithm.error}`);
-        t.deepEqual(run(c, o, data, { build, shares: 3 }), got, 'three shares');
-        t.deepEqual(run(c, o, data, { build, shares: 1, deep: true }), got, 'deep');
-        t.deepEqual(run(c, o, data, { build, shares: 3, deep: true }), got, 'deep, three shares');
+        for (const way of ['chunks', 'blocks', 'deep'] as const)
+          for (const shares of [1, 3])
+            t.deepEqual(run(c, o, data, { build, shares, way }), got, `${way}, ${shares} shares`);
       });
 
 for (const build of ['strict', 'relaxed'] as const)

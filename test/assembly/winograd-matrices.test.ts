@@ -2,11 +2,11 @@ import test from 'ava';
 import {
   ALGORITHMS,
   type Convolution,
-  planForward,
-  planWeightGradient,
   type WinogradAlgorithm,
-  WORKER_BYTES,
-} from '../../src/engine/winograd.js';
+} from '../../src/engine/winograd/algorithms.js';
+import { planForward } from '../../src/engine/winograd/forward.js';
+import { WORKER_BYTES } from '../../src/engine/winograd/geometry.js';
+import { planWeightGradient } from '../../src/engine/winograd/weight-gradient.js';
 import { Bench } from '../helpers/kernels.js';
 
 /*
@@ -137,8 +137,8 @@ for (const build of ['strict', 'relaxed'] as const)
     const { inputT, weight, outputT } = MATRICES[name];
     const c = convolution(name);
     const { side } = ALGORITHMS[name];
-    const forward = planForward(c);
-    const gradient = planWeightGradient(c);
+    const forward = planForward(c, 'chunks');
+    const gradient = planWeightGradient(c, 'chunks');
 
     test(`${name}: winogradInput is Bᵀ d B (${build})`, (t) => {
       const bench = new Bench(build, 1);
@@ -146,7 +146,7 @@ for (const build of ['strict', 'relaxed'] as const)
       const { height, width } = c.input;
       const x = bench.put(new Float32Array(height * width * 8));
       const v = bench.alloc(forward.scratchBytes);
-      const args = [v, x, bench.put(forward.descriptor), 0, 0, 0, 9, bench.alloc(WORKER_BYTES)];
+      const args = [v, x, bench.put(forward.descriptor), 0, 0, 0, 0, 9, bench.alloc(WORKER_BYTES)];
       const step = c.kind === 'down' ? 2 : 1;
       const plane = forward.descriptor[TILING.plane]!;
       // The middle tile, the fifth, which lies inside the image: its first pixel is at side·step − 1.
@@ -190,7 +190,7 @@ for (const build of ['strict', 'relaxed'] as const)
       const dy = bench.put(new Float32Array(height * width * 8));
       const d = bench.alloc(gradient.scratchBytes);
       const g = bench.put(gradient.descriptor) + 4 * TILING.words;
-      const args = [d, dy, g, 0, 0, 0, 9, bench.alloc(WORKER_BYTES)];
+      const args = [d, dy, g, 0, 0, 0, 0, 9, bench.alloc(WORKER_BYTES)];
       const plane = gradient.descriptor[TILING.words + TILING.plane]!;
       isSandwich(
         t,
@@ -228,7 +228,7 @@ for (const build of ['strict', 'relaxed'] as const)
       isSandwich(
         t,
         transpose(weight),
-        () => bench.run('winogradWeightGradient', [w, u, g, scratch], 1),
+        () => bench.run('winogradWeightGradient', [w, u, g, 1, 0, scratch], 1),
         (i, j, value) => {
           floats[point(i, j)] = value;
         },

@@ -4,10 +4,9 @@ import {
   ALGORITHMS,
   type Convolution,
   type ConvolutionKind,
-  planWeightGradient,
   type WinogradAlgorithm,
-  WORKER_BYTES,
-} from '../../src/engine/winograd.js';
+} from '../../src/engine/winograd/algorithms.js';
+import { type GradientWay, planWeightGradient } from '../../src/engine/winograd/weight-gradient.js';
 import { length, relativeError, weightGradient, weightLength } from '../helpers/convolution.js';
 import { Bench, values } from '../helpers/kernels.js';
 import { walk } from '../helpers/program.js';
@@ -81,24 +80,32 @@ const inputs = (c: Convolution): Data => ({
   shift: values(c.batch * c.input.channels, 6),
 });
 
-function run(c: Convolution, o: Case, d: Data, build: Build, shares: number): Float32Array {
+function run(
+  c: Convolution,
+  o: Case,
+  d: Data,
+  { build, shares, way }: { build: Build; shares: number; way: GradientWay },
+): Float32Array {
   const bench = new Bench(build, shares);
-  const plan = planWeightGradient(c);
+  const plan = planWeightGradient(c, way);
   const dw = bench.put(values(weightLength(c), 9));
-  const worker = { base: bench.alloc(shares * WORKER_BYTES), perWorker: WORKER_BYTES };
+  const worker = { base: bench.alloc(shares * plan.workerBytes), perWorker: plan.workerBytes };
   const scratch = bench.alloc(plan.scratchBytes);
   const du = bench.alloc(plan.weightBytes);
-  const affine = o.affine ? { scale: bench.put(d.scale), shift: bench.put(d.shift) } : {};
+  const affine = {
+    ...{ scale: bench.put(d.scale), shift: bench.put(d.shift) },
+    shiftStep: c.input.channels,
+  };
   walk(
     bench,
     plan.weightGradient({
       descriptor: bench.put(plan.descriptor),
       ...{ worker, scratch, du },
-      ...{ x: bench.put(d.x), dy: bench.put(d.dy), dw, ...affine },
+      ...{ x: bench.put(d.x), dy: bench.put(d.dy), dw, ...(o.affine && { affine }) },
     }),
   );
   const ends = [
-    worker.base + shares * WORKER_BYTES,
+    worker.base + shares * plan.workerBytes,
     scratch + plan.scratchBytes,
     du + plan.weightBytes,
   ];
@@ -126,11 +133,12 @@ const describe = (o: Case): string =>
 for (const build of ['strict', 'relaxed'] as const)
   for (const [name, { kinds }] of Object.entries(ALGORITHMS))
     for (const o of CASES.filter((o) => kinds.includes(o.kind)))
-      test(`${name} gives the plain weight gradient: ${describe(o)} (${build})`, (t) => {
-        const c = convolution(o, name as WinogradAlgorithm);
-        const data = inputs(c);
-        const got = run(c, o, data, build, 1);
-        const error = relativeError(got, expected(c, o, data));
-        t.true(error <= TOLERANCE, `error ${error}, tolerance ${TOLERANCE}`);
-        t.deepEqual(run(c, o, data, build, 3), got, 'three shares give the bits of one');
-      });
+      for (const way of ['chunks', 'blocks', 'deep'] as const)
+        test(`${name} gives the plain weight gradient by ${way}: ${describe(o)} (${build})`, (t) => {
+          const c = convolution(o, name as WinogradAlgorithm);
+          const data = inputs(c);
+          const got = run(c, o, data, { build, shares: 1, way });
+          const error = relativeError(got, expected(c, o, data));
+          t.true(error <= TOLERANCE, `error ${error}, tolerance ${TOLERANCE}`);
+          t.deepEqual(run(c, o, data, { build, shares: 3, way }), got, '3 shares: the bits of one');
+        });

@@ -1,4 +1,8 @@
-import type { Convolution, ConvolutionKind, Feature } from '../../src/engine/winograd.js';
+import type {
+  Convolution,
+  ConvolutionKind,
+  Feature,
+} from '../../src/engine/winograd/algorithms.js';
 
 /**
  * The U-Net's three convolutions as plain sums in f64, straight from PyTorch's definitions, and its weight layout:

@@ -1,7 +1,12 @@
-import { type ConvKind, type Convolution, gridRows } from '../convolution.js';
+import type { ConvKind, Convolution } from '../convolution.js';
 import type { View } from '../tensors.js';
-import type * as winograd from '../winograd.js';
-import { planForward, planWeightGradient, prefersDeep } from '../winograd.js';
+import type * as winograd from '../winograd/algorithms.js';
+import { chooseWay, type ForwardPlan, planForward } from '../winograd/forward.js';
+import {
+  chooseGradientWay,
+  type GradientPlan,
+  planWeightGradient,
+} from '../winograd/weight-gradient.js';
 
 /**
  * Which layers go through Winograd's minimal filtering and by which tiles. A function of the layer's shape alone, so
@@ -14,35 +19,36 @@ const KINDS: Record<Exclude<ConvKind, 'same1'>, winograd.ConvolutionKind> = {
   transposed4: 'up',
 };
 
-/** With fewer channels the transforms cost more than the products they save. */
-const MIN_CHANNELS = 16;
+/** Weights (of a tap) up to which it costs little to transform them. */
+const FEW_WEIGHTS = 2 ** 16;
 
 /**
  * Large tiles save more products, small ones more of the transformed weights to be read and of the pixels beyond the
  * edge. Weights that stay are read transformed, which at 4 x 4 pixels is most of the work for one picture.
  * @param fixed whether the weights stay (evaluation), or change with each step
+ * @returns null for layers without a neighbourhood, which are products of matrices
  */
 export function chooseAlgorithm(c: Convolution, fixed: boolean): winograd.WinogradAlgorithm | null {
   if (c.kind === 'same1') return null;
-  if (Math.min(c.input.channels, c.output.channels) < MIN_CHANNELS) return null;
-  const side = Math.sqrt(gridRows({ ...c, batch: 1 }));
-  if (c.kind === 'same3') return side >= (fixed ? 8 : 4) ? 'F(4,3)' : 'F(2,3)';
-  return side >= 8 ? 'F(4,2)' : 'F(2,2)';
+  const side = Math.min(c.input.height, c.output.height);
+  const few = c.input.channels * c.output.channels <= FEW_WEIGHTS;
+  if (c.kind === 'same3') return side >= (fixed && !few ? 8 : 4) ? 'F(4,3)' : 'F(2,3)';
+  return side >= (few ? 4 : 8) ? 'F(4,2)' : 'F(2,2)';
 }
 
 /**
  * The plan of a forward convolution (or of a data gradient), or null for matrix multiplication. Weights that change with
  * each step may be transformed in passing; the bits are the same either way.
  */
-export function winogradForward(c: Convolution, fixed: boolean): winograd.ForwardPlan | null {
+export function winogradForward(c: Convolution, fixed: boolean): ForwardPlan | null {
   const described = describe(c, fixed);
-  return described && planForward(described, !fixed && prefersDeep(described));
+  return described && planForward(described, chooseWay(described, !fixed));
 }
 
 /** The plan of a weight gradient, or null. */
-export function winogradGradient(c: Convolution): winograd.GradientPlan | null {
+export function winogradGradient(c: Convolution): GradientPlan | null {
   const described = describe(c, false);
-  return described && planWeightGradient(described);
+  return described && planWeightGradient(described, chooseGradientWay(described));
 }
 
 function describe(c: Convolution, fixed: boolean): winograd.Convolution | null {

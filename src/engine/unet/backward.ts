@@ -2,7 +2,7 @@ import { RunError } from '../../errors.js';
 import type { Loss } from '../../unet/device.js';
 import type { Call, Phase } from '../program.js';
 import { pixels, slice, type View } from '../tensors.js';
-import { norm, normApply } from './forward.js';
+import { affine, norm } from './forward.js';
 import { layerBackward, layerGradients, vector } from './layers.js';
 import type { StageMemory, TrainingPlan, UnetMemory } from './memory.js';
 
@@ -71,47 +71,55 @@ export function adam(memory: TrainingPlan): Phase {
 function stageBackward(memory: TrainingPlan, stage: StageMemory): Phase[] {
   const { training } = memory;
   const { r1, r2, name } = stage;
-  const gradient = stage.gradient!;
+  const { input, output, accumulate } = stage.gradient!;
   const d1: View = { ...r2, at: training.d1 };
   const d2: View = { ...r1, at: training.d2 };
+  const summed = imageBlocks(memory, r1);
   return [
-    [normApply(memory, stage, 1, r2, d1.at)],
-    ...layerBackward(memory, `${name}.transform`, d1, gradient.output, d1),
-    ...normBackward(memory, stage, 1, d1, r2, [normApply(memory, stage, 0, r1, d2.at)]),
-    ...layerBackward(memory, `${name}.conv2`, d2, d1, d2),
-    ...timeSums(memory, stage, d2),
-    ...normBackward(memory, stage, 0, d2, r1, []),
-    ...layerBackward(memory, `${name}.conv1`, stage.input, d2, gradient.input, gradient.accumulate),
+    ...layerBackward(memory, `${name}.transform`, r2, output, d1, { affine: affine(stage, 1) }),
+    ...normBackward(memory, stage, 1, d1, r2),
+    ...layerBackward(memory, `${name}.conv2`, r1, d1, d2, { affine: affine(stage, 0), summed }),
+    ...normBackward(memory, stage, 0, d2, r1),
+    ...layerBackward(memory, `${name}.conv1`, stage.input, d2, input, { accumulate, summed }),
   ];
 }
 
-/** Back through a norm and the ReLU before it: `d` becomes the gradient of the convolution's output. */
+/** Blocks of 256 pixels, or less, that an image's pixels are summed by. */
+const blocksOf = (view: View): number => Math.ceil(pixels(view) / BLOCK);
+
+/** Those of all images. */
+const imageBlocks = (memory: TrainingPlan, view: View): number =>
+  memory.shape.batch * blocksOf(view);
+
+/**
+ * Back through a norm and the ReLU before it: `d` becomes the gradient of the convolution's output, whose column sums are
+ * left in `columnPartial`. Behind the first norm the time embedding was added to every pixel, so that its gradient is each
+ * image's sum.
+ */
 function normBackward(
   memory: TrainingPlan,
   stage: StageMemory,
   k: 0 | 1,
   d: View,
   r: View,
-  beside: Phase,
 ): Phase[] {
   const { training, partial } = memory;
+  const { batch } = memory.shape;
   const name = stage.norms[k];
   const at = memory.layout.layers.get(name)!;
   const gradients = memory.regions.training.gradients;
-  const rows = memory.shape.batch * pixels(r);
   const c = r.channels;
   const saved = stage.saved[k];
+  const items = imageBlocks(memory, r);
   // A shared norm is met twice: its second application comes first in backward.
   const again = k === 0 && stage.norms[0] === stage.norms[1];
+  const time: Call = {
+    kernel: 'joinColumnSums',
+    args: [stage.gradient!.time, partial, blocksOf(r), c, 2 * c],
+    items: batch * c,
+  };
   return [
-    [
-      {
-        kernel: 'batchNormBackwardSums',
-        args: [partial, d.at, r.at, saved, rows, c],
-        items: Math.ceil(rows / BLOCK),
-      },
-      ...beside,
-    ],
+    [{ kernel: 'batchNormBackwardSums', args: [partial, d.at, r.at, saved, pixels(r), c], items }],
     [
       {
         kernel: 'batchNormBackwardFinish',
@@ -122,35 +130,20 @@ function normBackward(
           partial,
           norm(memory, name).weight,
           saved,
-          rows,
+          batch * pixels(r),
+          items,
           c,
           again ? 1 : 0,
         ],
         items: c,
       },
-    ],
-    [{ kernel: 'batchNormBackwardApply', args: [d.at, r.at, training.factors, c], items: rows }],
-  ];
-}
-
-/** The embedding is added to every pixel, so its gradient is each image's sum. */
-function timeSums(memory: TrainingPlan, stage: StageMemory, d: View): Phase[] {
-  const { batch } = memory.shape;
-  const blocks = Math.ceil(pixels(d) / BLOCK);
-  const partial = memory.training.columnPartial;
-  return [
-    [
-      {
-        kernel: 'columnSums',
-        args: [partial, d.at, pixels(d), d.stride, d.channels],
-        items: batch * blocks,
-      },
+      ...(k === 0 ? [time] : []),
     ],
     [
       {
-        kernel: 'joinColumnSums',
-        args: [stage.gradient!.time, partial, blocks, d.channels],
-        items: batch * d.channels,
+        kernel: 'batchNormBackwardApply',
+        args: [d.at, training.columnPartial, r.at, training.factors, pixels(r), c],
+        items,
       },
     ],
   ];
@@ -184,16 +177,11 @@ function timeBackward(memory: TrainingPlan): Phase[] {
     const channels = stage.r1.channels;
     const dy = vector(stage.gradient!.time, channels);
     const name = `${stage.name}.time_mlp`;
-    const plan = layerGradients(
-      memory,
-      name,
-      embedding,
-      dy,
-      dEmbedding,
-      s > 0,
+    const plan = layerGradients(memory, name, embedding, dy, dEmbedding, {
+      accumulate: s > 0,
       partialAt,
       transposedAt,
-    );
+    });
     partialAt += Math.ceil(batch / BLOCK) * channels;
     transposedAt += width * channels;
     return plan;

@@ -1,5 +1,6 @@
 import type { Argument, Call, Phase } from '../program.js';
 import { pixels, slice, type View } from '../tensors.js';
+import type { AffinePointers } from '../winograd/forward.js';
 import { layerForward, transformWeights, vector } from './layers.js';
 import type { StageMemory, UnetMemory } from './memory.js';
 
@@ -20,7 +21,7 @@ export interface Timesteps {
 
 /**
  * ε̂ = f(x_t, t), from `memory.xt` to `memory.output` (padded), as phases of kernel calls. Only `train` leaves what
- * the backward pass needs; the other modes normalise in place.
+ * the backward pass needs.
  */
 export function forward(memory: UnetMemory, mode: NormMode, t: Timesteps): Phase[] {
   const { shape, input } = memory;
@@ -61,11 +62,12 @@ export function prepareNorms(memory: UnetMemory): Phase {
 
 /** The transformed weights where they are kept, which is in plans without training; once for each change of them. */
 export function prepareWeights(memory: UnetMemory): Phase {
-  return memory.stages.flatMap((stage) => [
+  const stages = memory.stages.flatMap((stage) => [
     ...transformWeights(memory, `${stage.name}.conv1`, stage.input, stage.r1),
     ...transformWeights(memory, `${stage.name}.conv2`, stage.r1, stage.r2),
     ...transformWeights(memory, `${stage.name}.transform`, stage.r2, stage.output),
   ]);
+  return [...transformWeights(memory, 'conv0', memory.input, memory.first), ...stages];
 }
 
 /** Dense ε̂ for the world outside: `memory.output` to `memory.epsilon`. */
@@ -87,20 +89,13 @@ export function norm(memory: UnetMemory, name: string) {
   };
 }
 
-/** r · scale + shift (+ time) of one application of a norm; `h` may be `r`. */
-export function normApply(
-  memory: UnetMemory,
-  stage: StageMemory,
-  k: 0 | 1,
-  r: View,
-  h: number,
-): Call {
-  const time = k === 0 ? stage.time : 0;
-  return {
-    kernel: 'batchNormApply',
-    args: [h, r.at, stage.affine[k], time, pixels(r), r.channels],
-    items: memory.shape.batch * pixels(r),
-  };
+/** What the convolution behind a norm reads its input through: the norm, and behind the first the time embedding. */
+export function affine(stage: StageMemory, k: 0 | 1): AffinePointers {
+  const { channels } = stage.r1;
+  const scale = stage.affine[k];
+  return k === 0
+    ? { scale, shift: stage.shift, shiftStep: channels }
+    : { scale, shift: scale + 4 * channels, shiftStep: 0 };
 }
 
 function embedTime(memory: UnetMemory, t: Timesteps): Phase[] {
@@ -138,31 +133,43 @@ function bottom(memory: UnetMemory, stage: StageMemory): Call {
   };
 }
 
-/** h = BN(ReLU(conv1(x))) + time; h = BN(ReLU(conv2(h))); out = transform(h). */
+/**
+ * h = BN(ReLU(conv1(x))) + time; h = BN(ReLU(conv2(h))); out = transform(h). What a norm makes of a ReLU's output never
+ * stands in memory: the next convolution computes it as it reads.
+ */
 function stageForward(memory: UnetMemory, stage: StageMemory, mode: NormMode): Phase[] {
   const { name, input, r1, r2, output } = stage;
   const fixed = !memory.training;
-  const normalised = (r: View): View =>
-    mode === 'train' && memory.training ? { ...r, at: memory.training.d1 } : r;
+  const through = (k: 0 | 1) => ({ fixed, affine: affine(stage, k) });
   return [
     ...layerForward(memory, `${name}.conv1`, input, r1, { relu: true, fixed }),
-    ...normForward(memory, stage, 0, r1, normalised(r1).at, mode),
-    ...layerForward(memory, `${name}.conv2`, normalised(r1), r2, { relu: true, fixed }),
-    ...normForward(memory, stage, 1, r2, normalised(r2).at, mode),
-    ...layerForward(memory, `${name}.transform`, normalised(r2), output, { fixed }),
+    ...normForward(memory, stage, 0, r1, mode),
+    [timeShift(memory, stage)],
+    ...layerForward(memory, `${name}.conv2`, r1, r2, { relu: true, ...through(0) }),
+    ...normForward(memory, stage, 1, r2, mode),
+    ...layerForward(memory, `${name}.transform`, r2, output, through(1)),
   ];
 }
 
+/** The first norm's shift and the time embedding, image by image. */
+function timeShift(memory: UnetMemory, stage: StageMemory): Call {
+  const { channels } = stage.r1;
+  return {
+    kernel: 'imageShift',
+    args: [stage.shift, stage.affine[0] + 4 * channels, stage.time, channels],
+    items: memory.shape.batch,
+  };
+}
+
+/** Scale and shift of the batch's own statistics; those of the running ones are prepared. */
 function normForward(
   memory: UnetMemory,
   stage: StageMemory,
   k: 0 | 1,
   r: View,
-  h: number,
   mode: NormMode,
 ): Phase[] {
-  const apply: Phase = [normApply(memory, stage, k, r, h)];
-  if (mode === 'running') return [apply];
+  if (mode === 'running') return [];
   const rows = memory.shape.batch * pixels(r);
   const n = norm(memory, stage.norms[k]);
   const c = r.channels;
@@ -194,6 +201,5 @@ function normForward(
         items: c,
       },
     ],
-    apply,
   ];
 }

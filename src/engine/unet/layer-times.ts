@@ -8,7 +8,7 @@ export interface LayerTime {
   /** state_dict name; for what belongs to no layer, the kernel. */
   readonly layer: string;
   readonly pass: LayerPass | null;
-  /** `F(4,3)` and so on: Winograd's tiles; `direct`: a product of matrices. Null for other kernels. */
+  /** `F(4,3)` and so on: Winograd's tiles; `dense`: a product of matrices. Null for other kernels. */
   readonly algorithm: string | null;
   readonly ms: number;
   /** Of the direct sum, whatever the algorithm; null where nothing is convolved. */

@@ -1,13 +1,13 @@
 import {
   adjoint,
   type Convolution,
-  convCall,
+  denseCall,
+  denseWeightsCall,
   transposeCall,
-  weightGradientCall,
 } from '../convolution.js';
 import type { Call, Phase } from '../program.js';
 import { pixels, type View } from '../tensors.js';
-import { WORKER_BYTES } from '../winograd.js';
+import type { AffinePointers } from '../winograd/forward.js';
 import { chooseAlgorithm, winogradForward, winogradGradient } from './algorithm.js';
 import { convKind, type TrainingPlan, type UnetMemory } from './memory.js';
 
@@ -27,13 +27,21 @@ export const vector = (at: number, channels: number): View => ({
   stride: channels,
 });
 
-/** y = layer(x), with ReLU if asked. `fixed`: evaluation, where the weights stay. */
+interface ForwardOptions {
+  readonly relu?: boolean;
+  /** Evaluation, where the weights stay. */
+  readonly fixed?: boolean;
+  /** What the input goes through on its way in. */
+  readonly affine?: AffinePointers | undefined;
+}
+
+/** y = layer(x). */
 export function layerForward(
   memory: UnetMemory,
   name: string,
   input: View,
   output: View,
-  { relu = false, fixed = false } = {},
+  { relu = false, fixed = false, affine }: ForwardOptions = {},
 ): Phase[] {
   const at = memory.layout.layers.get(name)!;
   const { weights } = memory.regions;
@@ -45,7 +53,8 @@ export function layerForward(
     relu,
   };
   const u = fixed ? memory.transformedWeights.get(name) : undefined;
-  const phases = convolve(memory, c, weights + 4 * at.weight, weights + 4 * at.bias, fixed, u);
+  const bias = weights + 4 * at.bias;
+  const phases = convolve(memory, c, weights + 4 * at.weight, { bias, fixed, affine, u });
   return labelled(phases, name, 'forward', c, fixed);
 }
 
@@ -63,43 +72,53 @@ export function transformWeights(
   const plan = winogradForward({ kind, batch: memory.shape.batch, input, output }, true);
   if (!plan) return [];
   const w = memory.regions.weights + 4 * at.weight;
-  const { place, winograd } = memory;
   return plan.weights({
-    descriptor: place(plan.descriptor),
-    worker: worker(winograd.worker),
+    descriptor: memory.place(plan.descriptor),
+    worker: worker(memory.winograd),
     w,
     u,
   });
 }
 
-/**
- * The convolution by its algorithm. Weights are transformed on the way, unless `u` holds them already or the plan
- * transforms them piece by piece.
- */
-function convolve(
-  memory: UnetMemory,
-  c: Convolution,
-  w: number,
-  bias: number,
-  fixed: boolean,
-  u?: number,
-): Phase[] {
+interface ConvolveOptions {
+  readonly bias: number;
+  readonly fixed: boolean;
+  readonly affine?: AffinePointers | undefined;
+  /** Where the weights stand transformed, if they do. */
+  readonly u?: number | undefined;
+}
+
+/** The convolution by its algorithm. */
+function convolve(memory: UnetMemory, c: Convolution, w: number, o: ConvolveOptions): Phase[] {
   const { place, winograd } = memory;
-  const plan = winogradForward(c, fixed);
-  if (!plan) return [[convCall(c, w, bias, place, memory.scratch)]];
-  const at = { descriptor: place(plan.descriptor), worker: worker(winograd.worker) };
-  const calls = u === undefined ? plan.weights({ ...at, w, u: winograd.u }) : [];
-  const phases = plan.forward({
-    ...at,
+  const plan = winogradForward(c, o.fixed);
+  if (!plan) return [[denseCall(c, w, o.bias)]];
+  return plan.forward({
+    descriptor: place(plan.descriptor),
+    worker: worker(winograd),
     scratch: winograd.scratch,
     x: c.input.at,
-    weights: u ?? (calls.length > 0 ? winograd.u : w),
+    ...(o.affine && { affine: o.affine }),
+    w,
+    u: o.u ?? winograd.u,
+    ready: o.u !== undefined,
     y: c.output.at,
-    bias,
+    bias: o.bias,
     accumulate: c.accumulate ?? false,
     relu: c.relu ?? false,
   });
-  return together(calls, phases);
+}
+
+interface BackwardOptions {
+  /** Adds the input's gradient to what is there. */
+  readonly accumulate?: boolean;
+  /** What the input went through on its way in. */
+  readonly affine?: AffinePointers;
+  /** Blocks of dy's column sums that stand in `columnPartial` already; they are taken here otherwise. */
+  readonly summed?: number | undefined;
+  /** Offsets (floats) into shared scratch, by which several small layers do this side by side. */
+  readonly partialAt?: number;
+  readonly transposedAt?: number;
 }
 
 /** Weight and bias gradients of a layer, and the gradient of its input unless `dx` is null. */
@@ -109,15 +128,15 @@ export function layerBackward(
   x: View,
   dy: View,
   dx: View | null,
-  accumulate = false,
+  options: BackwardOptions = {},
 ): Phase[] {
-  const { parameters, input } = layerGradients(memory, name, x, dy, dx, accumulate);
+  const { parameters, input } = layerGradients(memory, name, x, dy, dx, options);
   return [...parameters, ...input];
 }
 
 /**
  * The backward pass in two parts: the parameters' gradients, then (after a barrier) the input's with the last of the
- * bias. The offsets (floats) into shared scratch let several small layers do this side by side.
+ * bias.
  */
 export function layerGradients(
   memory: TrainingPlan,
@@ -125,9 +144,7 @@ export function layerGradients(
   x: View,
   dy: View,
   dx: View | null,
-  accumulate: boolean,
-  partialAt = 0,
-  transposedAt = 0,
+  { accumulate = false, affine, summed, partialAt = 0, transposedAt = 0 }: BackwardOptions,
 ): { parameters: Phase[]; input: Phase[] } {
   const { batch } = memory.shape;
   const at = memory.layout.layers.get(name)!;
@@ -137,24 +154,28 @@ export function layerGradients(
   const partial = memory.training.columnPartial + 4 * partialAt;
   const transposed = memory.training.transposed + 4 * transposedAt;
   const rows = batch * pixels(dy);
-  const sums: Call = {
-    kernel: 'columnSums',
-    args: [partial, dy.at, rows, dy.stride, dy.channels],
-    items: Math.ceil(rows / BLOCK),
-  };
+  const blocks = summed ?? Math.ceil(rows / BLOCK);
+  const sums: Phase = [
+    {
+      kernel: 'columnSums',
+      args: [partial, dy.at, rows, dy.stride, dy.channels],
+      items: blocks,
+    },
+  ];
   const bias: Call = {
     kernel: 'joinColumnSums',
-    args: [gradients + 4 * at.bias, partial, Math.ceil(rows / BLOCK), dy.channels],
+    args: [gradients + 4 * at.bias, partial, blocks, dy.channels, dy.channels],
     items: dy.channels,
   };
-  const dw = weightGradient(memory, c, gradients + 4 * at.weight);
+  const dw = weightGradient(memory, c, gradients + 4 * at.weight, affine);
   const parameters = (calls: Phase) => labelled(together(calls, dw), name, 'weights', c, false);
-  if (!dx) return { parameters: parameters([sums]), input: [[bias]] };
+  const beside = summed === undefined ? sums : [];
+  if (!dx) return { parameters: parameters(beside), input: [[bias]] };
   const transpose = transposeCall(c, transposed, memory.regions.weights + 4 * at.weight);
   const back = adjoint({ ...c, input: dx }, accumulate);
-  const phases = together([bias], convolve(memory, back, transposed, 0, false));
+  const phases = together([bias], convolve(memory, back, transposed, { bias: 0, fixed: false }));
   return {
-    parameters: parameters([sums, transpose]),
+    parameters: parameters([...beside, transpose]),
     input: labelled(phases, name, 'input', back, false),
   };
 }
@@ -167,19 +188,25 @@ function labelled(
   c: Convolution,
   fixed: boolean,
 ): Phase[] {
-  const label = `${name} ${pass} ${chooseAlgorithm(c, fixed) ?? 'direct'}`;
+  const label = `${name} ${pass} ${chooseAlgorithm(c, fixed) ?? 'dense'}`;
   return phases.map((phase) => phase.map((call) => ({ ...call, label })));
 }
 
-function weightGradient(memory: TrainingPlan, c: Convolution, dw: number): Phase[] {
+function weightGradient(
+  memory: TrainingPlan,
+  c: Convolution,
+  dw: number,
+  affine: AffinePointers | undefined,
+): Phase[] {
   const { place, winograd } = memory;
   const plan = winogradGradient(c);
-  if (!plan) return [[weightGradientCall(c, dw, place, memory.scratch)]];
+  if (!plan) return [[denseWeightsCall(c, dw)]];
   return plan.weightGradient({
     descriptor: place(plan.descriptor),
     scratch: winograd.scratch,
-    worker: worker(winograd.worker),
+    worker: worker(winograd),
     x: c.input.at,
+    ...(affine && { affine }),
     dy: c.output.at,
     du: winograd.u,
     dw,
@@ -192,4 +219,7 @@ const together = (calls: Phase, [first, ...rest]: readonly Phase[]): Phase[] => 
   ...rest,
 ];
 
-const worker = (base: number) => ({ base, perWorker: WORKER_BYTES });
+const worker = ({ worker, workerBytes }: UnetMemory['winograd']) => ({
+  base: worker,
+  perWorker: workerBytes,
+});

@@ -1,8 +1,7 @@
 import { type Architecture, stages } from '../../unet/architecture.js';
 import type { Arena } from '../arena.js';
-import { adjoint, type ConvKind, type Convolution, SCRATCH_FLOATS, TAPS } from '../convolution.js';
+import { adjoint, type ConvKind, type Convolution, TAPS } from '../convolution.js';
 import { contiguous, padded, pixels, slice, type View } from '../tensors.js';
-import { WORKER_BYTES } from '../winograd.js';
 import { winogradForward, winogradGradient } from './algorithm.js';
 import {
   allocateParameters,
@@ -33,7 +32,9 @@ export interface StageMemory {
   readonly output: View;
   /** ReLU(Linear(embedding)), [batch, channels]. */
   readonly time: number;
-  /** Scale and shift, then mean and 1/σ, of each application of a norm; [2][channels] each. */
+  /** Shift of the first norm and `time`, [batch, channels]. */
+  readonly shift: number;
+  /** Scale and shift of each application of a norm, [2][channels]; then mean and 1/σ, likewise. */
   readonly affine: readonly [number, number];
   readonly saved: readonly [number, number];
   readonly gradient?: {
@@ -67,10 +68,14 @@ export interface UnetMemory {
   readonly sinusoid: number;
   readonly embedding: number;
   readonly partial: number;
-  readonly scratch: number;
   readonly training?: TrainingMemory;
   /** Winograd's: planes between the transforms, room of each worker, and transformed weights or their gradient. */
-  readonly winograd: { readonly scratch: number; readonly worker: number; readonly u: number };
+  readonly winograd: {
+    readonly scratch: number;
+    readonly worker: number;
+    readonly workerBytes: number;
+    readonly u: number;
+  };
   /** Transformed weights by layer, kept where the weights stay; empty in training. */
   readonly transformedWeights: ReadonlyMap<string, number>;
   /** Reserves memory for a convolution's geometry; written once the memory exists. */
@@ -93,11 +98,7 @@ export interface TrainingMemory {
   /** Gradient of the last stage's output, and later of conv0's: the same shape, never at the same time. */
   readonly dLast: View;
   readonly dEmbedding: number;
-  /**
-   * The gradients on either side of a convolution. Each first holds the norm's output that the convolution read,
-   * computed again: it is last needed by the weight gradient, just before the input's gradient takes its place.
-   * In the forward pass `d1` is where a norm's output goes.
-   */
+  /** The gradients on either side of a stage's second convolution. */
   readonly d1: number;
   readonly d2: number;
   readonly factors: number;
@@ -149,12 +150,11 @@ export function planMemory(
     output: image('activations', size, 8),
     sinusoid: arena.floats('activations', batch * timeChannels),
     embedding: arena.floats('activations', batch * timeChannels),
-    scratch: arena.floats('scratch', threads * SCRATCH_FLOATS),
   };
   const dLast = training ? image('gradients of activations', size, widths[0]!) : undefined;
   const list = planStages(arena, shape, common.first, common.last, dLast);
   const largest = Math.max(...list.map((s) => batch * pixels(s.input) * s.r1.channels));
-  const blocks = (s: StageMemory) => Math.ceil((batch * pixels(s.input)) / 256);
+  const blocks = (s: StageMemory) => batch * Math.ceil(pixels(s.input) / 256);
   const partial = arena.floats(
     'scratch',
     Math.max(...list.map((s) => blocks(s) * 2 * s.r1.channels)),
@@ -197,19 +197,26 @@ function planWinograd(
   const { training } = memory.shape;
   const own = new Map<string, number>();
   let scratch = 0;
+  let workerBytes = 0;
   let u = 0;
   for (const [name, c] of convolutions(memory)) {
     const forward = winogradForward(c, !training);
     const back = training ? [winogradForward(adjoint(c, false), false), winogradGradient(c)] : [];
-    for (const plan of [forward, ...back]) scratch = Math.max(scratch, plan?.scratchBytes ?? 0);
+    for (const plan of [forward, ...back]) {
+      scratch = Math.max(scratch, plan?.scratchBytes ?? 0);
+      workerBytes = Math.max(workerBytes, plan?.workerBytes ?? 0);
+    }
     for (const plan of training ? [forward, ...back] : []) u = Math.max(u, plan?.weightBytes ?? 0);
     if (forward && !training && !shared)
       own.set(name, arena.bytes('transformed weights', forward.weightBytes));
   }
+  // A cache line between workers.
+  workerBytes = 64 * Math.ceil(workerBytes / 64) + 64;
   return {
     winograd: {
       scratch: arena.bytes('scratch', scratch),
-      worker: arena.bytes('scratch', threads * WORKER_BYTES),
+      worker: arena.bytes('scratch', threads * workerBytes),
+      workerBytes,
       u: arena.bytes('scratch', u),
     },
     transformedWeights: shared ?? own,
@@ -332,6 +339,7 @@ function planStages(
       r2: relu(1),
       output: outputOf(joined, last),
       time: arena.floats('activations', batch * channels),
+      shift: arena.floats('activations', batch * channels),
       affine: pair(),
       saved: pair(),
     };

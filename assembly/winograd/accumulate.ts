@@ -1,0 +1,63 @@
+import { F32 } from '../f32';
+import { accumulate4x8, accumulate6x8, SIX_ROWS } from './micro-kernels';
+
+/**
+ * C (+)= Aᵀ · B over the tiles, for `rows` channels, twelve at a time as two blocks of six.
+ * c: [rows][8]; a: [rows/4][…][4], groups of four rows `aStep` bytes apart; b: [tiles][8]
+ */
+export function accumulateRows(
+  c: F32,
+  a: usize,
+  aStep: usize,
+  b: usize,
+  tiles: usize,
+  rows: usize,
+  more: i32,
+): void {
+  if (SIX_ROWS) {
+    for (; rows >= 12; rows -= 12) {
+      const a1 = a + aStep;
+      accumulate6x8(c, c.at(32), a, a1, b, tiles, more);
+      accumulate6x8(c.at(64), c.at(48), a1 + aStep, a1 + 8, b, tiles, more);
+      c = c.at(96);
+      a += 3 * aStep;
+    }
+  }
+  for (; rows > 0; rows -= 4) {
+    accumulate4x8(c, a, b, tiles, more);
+    c = c.at(32);
+    a += aStep;
+  }
+}
+
+/**
+ * dU[point] (+)= V[point]ᵀ · D[point]: sums over the tiles of a chunk, in their order, on top of the chunks before it
+ * where `more` is not 0. Items: points x panels of 8 columns, the panel fastest.
+ * du: [point][panels][rows][8], v: [point][rows/4][room][4], d: [point][panels][room][8]
+ * @param rows channels on V's side (those of all phases that are stacked); a multiple of 4
+ * @param room tiles there is room for, `tiles` of them there
+ */
+export function accumulate(
+  du: F32,
+  v: F32,
+  d: F32,
+  rows: usize,
+  panels: usize,
+  room: usize,
+  tiles: usize,
+  duPlane: usize,
+  vPlane: usize,
+  dPlane: usize,
+  more: i32,
+  begin: usize,
+  end: usize,
+): void {
+  for (let item = begin; item < end; item++) {
+    const point = item / panels;
+    const panel = item % panels;
+    const b = changetype<usize>(d.at(point * dPlane + panel * room * 8));
+    const a = changetype<usize>(v.at(point * vPlane));
+    const c = du.at(point * duPlane + panel * rows * 8);
+    accumulateRows(c, a, 16 * room, b, tiles, rows, more);
+  }
+}

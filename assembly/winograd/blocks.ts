@@ -1,0 +1,131 @@
+import { F32 } from '../f32';
+import { accumulate } from './accumulate';
+import { FROM_TILES_SCRATCH } from './from-tiles';
+import { multiply } from './multiply';
+import { Near16, Near32, Wide } from './spacing';
+import { following, Tiling, tileItems } from './tiling';
+import { gradientTiles, inputTiles, outputTiles } from './transforms';
+
+/*
+ * Layers with many tiles and few weights: one worker takes a block of tiles all the way, in planes of its own. Nothing
+ * is passed from one core's cache to another's, and nobody waits at a barrier in between.
+ */
+
+/** Floats of the planes' distance from the begin of a worker's scratch: what the transforms need. */
+const TRANSFORM_SCRATCH: usize = FROM_TILES_SCRATCH;
+
+/**
+ * y = conv(x): `winogradInput`, `winogradMultiply` and `winogradOutput` of one block after the other, with their bits.
+ * Items: blocks of `block` tiles, a multiple of 4.
+ * @param u the transformed weights, [point][panels][k][8]
+ * @param g the tiling of the input, then that of the output
+ * @param k input channels, or four times as many where phases are stacked
+ * @param planes points times the output's phases
+ * @param vFloats those of V, behind which M is
+ * @param tiles those of the whole batch
+ * @param scratch f32[TRANSFORM_SCRATCH + V and M], the caller's own
+ */
+export function winogradBlocks(
+  y: F32,
+  x: F32,
+  u: F32,
+  g: Tiling,
+  bias: F32,
+  scale: F32,
+  shift: F32,
+  shiftStep: usize,
+  flags: i32,
+  k: usize,
+  panels: usize,
+  planes: usize,
+  uPlane: usize,
+  vFloats: usize,
+  tiles: i32,
+  block: i32,
+  scratch: F32,
+  begin: usize,
+  end: usize,
+): void {
+  const out = following(g);
+  const v = scratch.at(TRANSFORM_SCRATCH);
+  const m = v.at(vFloats);
+  for (let item = begin; item < end; item++) {
+    const first = <i32>item * block;
+    const count = min(block, tiles - first);
+    const quads = <usize>((count + 3) >> 2);
+    const inputs = tileItems(g, count);
+    inputTiles<Near16>(v, x, g, scale, shift, shiftStep, first, count, scratch, 0, inputs);
+    multiply(m, v, u, g, out, k, panels, quads, uPlane, 0, planes * panels);
+    outputTiles<Near32>(y, m, out, bias, flags, first, count, scratch, 0, tileItems(out, count));
+  }
+}
+
+/**
+ * dU of each group of tiles, by chunks of `room` at most: the transforms of x and dy, and `winogradAccumulate`. The
+ * groups are added up by `winogradWeightGradient`. Items: groups.
+ * du: [group][point][panels][rows][8]
+ * @param g the tiling of x, the rows of dU; then that of dy, its columns
+ * @param swapped 1 where dy is the tensor that the taps slide over
+ * @param group tiles of a group
+ * @param planes points
+ * @param scratch f32[TRANSFORM_SCRATCH + planes · (plane of x + that of dy)], the caller's own
+ */
+export function winogradGradientBlocks(
+  du: F32,
+  x: F32,
+  dy: F32,
+  g: Tiling,
+  scale: F32,
+  shift: F32,
+  shiftStep: usize,
+  swapped: i32,
+  rows: usize,
+  panels: usize,
+  planes: usize,
+  duPlane: usize,
+  tiles: i32,
+  group: i32,
+  chunk: i32,
+  room: usize,
+  scratch: F32,
+  begin: usize,
+  end: usize,
+): void {
+  const none = changetype<F32>(0);
+  const columns = following(g);
+  const v = scratch.at(TRANSFORM_SCRATCH);
+  const d = v.at(planes * <usize>g.plane);
+  for (let item = begin; item < end; item++) {
+    const sums = du.at(item * planes * duPlane);
+    const start = <i32>item * group;
+    const stop = min(start + group, tiles);
+    for (let first = start; first < stop; first += chunk) {
+      const count = min(chunk, stop - first);
+      const xs = tileItems(g, count);
+      const dys = tileItems(columns, count);
+      if (swapped) {
+        gradientTiles<Wide>(v, x, g, scale, shift, shiftStep, first, count, scratch, 0, xs);
+        inputTiles<Wide>(d, dy, columns, none, none, 0, first, count, scratch, 0, dys);
+      } else {
+        inputTiles<Wide>(v, x, g, scale, shift, shiftStep, first, count, scratch, 0, xs);
+        gradientTiles<Wide>(d, dy, columns, none, none, 0, first, count, scratch, 0, dys);
+      }
+      const more = <i32>(first > start);
+      accumulate(
+        sums,
+        v,
+        d,
+        rows,
+        panels,
+        room,
+        count,
+        duPlane,
+        g.plane,
+        columns.plane,
+        more,
+        0,
+        planes * panels,
+      );
+    }
+  }
+}

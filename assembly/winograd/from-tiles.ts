@@ -1,0 +1,145 @@
+import { F32 } from '../f32';
+import { SANDWICH_SCRATCH } from './sandwich';
+import { AddFloor, Floor, Plain } from './sink';
+import { CHANNEL_BLOCK, Tiling } from './tiling';
+
+/** Floats of scratch that `fromTiles` needs: half-transformed tiles, then a tile of 4 x 4 vectors. */
+export const FROM_TILES_SCRATCH: usize = SANDWICH_SCRATCH + 64;
+
+/** What happens to a convolution's sums on their way out; flags of `fromTiles`. */
+const ACCUMULATE: i32 = 1;
+const RELU: i32 = 2;
+
+/**
+ * Takes products back to pixels: y = Aᵀ M A + bias, added to what is there with ACCUMULATE, then max(y, 0)
+ * with RELU. Writes only pixels inside the image. Items: see `tileItems`.
+ * @param y the tensor `g` cuts
+ * @param m the products, laid out as `g` and D say; its own items of it are used up
+ * @param bias f32[channels] or null. It is added to the product of the points (1, 1), whose value goes into every
+ *   output of the tile once.
+ * @param scratch f32[FROM_TILES_SCRATCH], the caller's own
+ */
+export function fromTiles<P, D>(
+  y: F32,
+  m: F32,
+  g: Tiling,
+  bias: F32,
+  flags: i32,
+  first: i32,
+  count: i32,
+  scratch: F32,
+  begin: usize,
+  end: usize,
+): void {
+  const p = changetype<P>(0);
+  const side = <i32>p.outputs;
+  const blocks = g.channelBlocks();
+  const groups = (count + 3) >> 2;
+  const plane = changetype<D>(0).plane(g.plane);
+  const rowOfPlanes = p.inputs * plane;
+  const column = <usize>(g.step * g.pixel);
+  const row = column * <usize>g.width;
+  const accumulate = (flags & ACCUMULATE) !== 0;
+  const floor = f32x4.splat(flags & RELU ? 0 : -Infinity);
+  for (let item = <i32>begin; item < <i32>end; item++) {
+    const c0 = (item % blocks) * CHANNEL_BLOCK;
+    const group = (item / blocks) % groups;
+    const phase = item / (blocks * groups);
+    const channels = <usize>min(CHANNEL_BLOCK, g.channels - c0);
+    const from = m.at(phase * g.phaseStride + group * g.block + (c0 >> 3) * g.eight);
+    for (let t = 4 * group; t < min(4 * group + 4, count); t++) {
+      const tx = (first + t) % g.across;
+      const ty = ((first + t) / g.across) % g.down;
+      const image = (first + t) / (g.across * g.down);
+      const top = ty * side * g.step + g.origin + (phase >> 1);
+      const left = tx * side * g.step + g.origin + (phase & 1);
+      const corner = y.at(((image * g.height + top) * g.width + left) * g.pixel + c0);
+      const rows = min(side, (g.height - top + g.step - 1) / g.step);
+      const columns = min(side, (g.width - left + g.step - 1) / g.step);
+      const products = from.at((t & 3) * g.tile);
+      const whole = rows === side && columns === side;
+      for (let c: usize = 0; c < channels; c += 4) {
+        const at = products.at((c >> 3) * g.eight + ((c >> 2) & 1) * g.half);
+        if (changetype<usize>(bias) !== 0) {
+          const ones = at.at(rowOfPlanes + plane);
+          ones.setLanes(0, f32x4.add(ones.lanes(0), bias.lanes(<usize>c0 + c)));
+        }
+        sumColumns<P>(scratch, at, rowOfPlanes, plane);
+        const to = corner.at(c);
+        if (!whole) {
+          const tile = scratch.at(SANDWICH_SCRATCH);
+          sumRows<P, Plain>(tile, 4 * p.outputs, 4, scratch, floor);
+          copyInside<P>(to, row, column, tile, rows, columns, accumulate, floor);
+        } else if (accumulate) sumRows<P, AddFloor>(to, row, column, scratch, floor);
+        else sumRows<P, Floor>(to, row, column, scratch, floor);
+      }
+    }
+  }
+}
+
+/** As `Line` of sandwich.ts, for maps that put their results as S says. */
+@unmanaged
+class Out {
+  @inline
+  static apply<P, S>(t: F32, tStep: usize, x: F32, step: usize, floor: v128): void {
+    const p = changetype<P>(0);
+    const none = f32x4.splat(0);
+    p.apply<S>(
+      t,
+      tStep,
+      x.lanes(0),
+      x.lanes(step),
+      x.lanes(2 * step),
+      p.inputs > 3 ? x.lanes(3 * step) : none,
+      p.inputs > 4 ? x.lanes(4 * step) : none,
+      p.inputs > 5 ? x.lanes(5 * step) : none,
+      floor,
+    );
+  }
+}
+
+/** Aᵀ M: scratch [outputs][inputs] from the products at (i, j), i·row + j·column floats on. */
+function sumColumns<P>(scratch: F32, m: F32, row: usize, column: usize): void {
+  const p = changetype<P>(0);
+  const width = p.inputs * 4;
+  const floor = f32x4.splat(0);
+  Out.apply<P, Plain>(scratch, width, m, row, floor);
+  Out.apply<P, Plain>(scratch.at(4), width, m.at(column), row, floor);
+  Out.apply<P, Plain>(scratch.at(8), width, m.at(2 * column), row, floor);
+  if (p.inputs > 3) Out.apply<P, Plain>(scratch.at(12), width, m.at(3 * column), row, floor);
+  if (p.inputs > 4) Out.apply<P, Plain>(scratch.at(16), width, m.at(4 * column), row, floor);
+  if (p.inputs > 5) Out.apply<P, Plain>(scratch.at(20), width, m.at(5 * column), row, floor);
+}
+
+/** (Aᵀ M) A, row by row into S: the pixel (i, j) is i·row + j·column floats on. */
+function sumRows<P, S>(y: F32, row: usize, column: usize, scratch: F32, floor: v128): void {
+  const p = changetype<P>(0);
+  const width = p.inputs * 4;
+  Out.apply<P, S>(y, column, scratch, 4, floor);
+  Out.apply<P, S>(y.at(row), column, scratch.at(width), 4, floor);
+  if (p.outputs > 2) Out.apply<P, S>(y.at(2 * row), column, scratch.at(2 * width), 4, floor);
+  if (p.outputs > 3) Out.apply<P, S>(y.at(3 * row), column, scratch.at(3 * width), 4, floor);
+}
+
+/** The part of a tile that lies inside the image, from scratch to its pixels. */
+function copyInside<P>(
+  y: F32,
+  row: usize,
+  column: usize,
+  tile: F32,
+  rows: i32,
+  columns: i32,
+  accumulate: bool,
+  floor: v128,
+): void {
+  const width = changetype<P>(0).outputs * 4;
+  const add = changetype<AddFloor>(0);
+  const set = changetype<Floor>(0);
+  for (let i: usize = 0; i < <usize>rows; i++)
+    for (let j: usize = 0; j < <usize>columns; j++) {
+      const value = tile.lanes(i * width + 4 * j);
+      const pixel = y.at(i * row + j * column);
+      if (accumulate) add.put(pixel, 0, value, floor);
+      else set.put(pixel, 0, value, floor);
+    }
+}

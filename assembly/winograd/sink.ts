@@ -1,0 +1,33 @@
+import { F32 } from '../f32';
+
+/*
+ * Where an output transform puts a vector: a class stands for a way to do it where a type parameter `S` is asked for.
+ * They have no state, and what they do not use of their arguments costs nothing.
+ */
+
+/** y ← value. */
+@unmanaged
+export class Plain {
+  @inline
+  put(y: F32, at: usize, value: v128, _floor: v128): void {
+    y.setLanes(at, value);
+  }
+}
+
+/** y ← max(value, floor): ReLU with a floor of 0, nothing with −∞. NaN stays NaN. */
+@unmanaged
+export class Floor {
+  @inline
+  put(y: F32, at: usize, value: v128, floor: v128): void {
+    y.setLanes(at, f32x4.pmax(value, floor));
+  }
+}
+
+/** y ← max(y + value, floor). */
+@unmanaged
+export class AddFloor {
+  @inline
+  put(y: F32, at: usize, value: v128, floor: v128): void {
+    y.setLanes(at, f32x4.pmax(f32x4.add(y.lanes(at), value), floor));
+  }
+}

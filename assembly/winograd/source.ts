@@ -1,0 +1,35 @@
+import { F32, madd } from '../f32';
+
+/*
+ * How a transform reads a vector: a class stands for a way to do it where a type parameter `L` is asked for. They have no
+ * state, and what they do not use of their arguments costs nothing.
+ */
+
+/** x. */
+@unmanaged
+export class Direct {
+  @inline
+  read(x: F32, _scale: v128, _shift: v128): v128 {
+    return x.lanes(0);
+  }
+
+  @inline
+  factor(_table: F32, _channel: usize): v128 {
+    return f32x4.splat(0);
+  }
+}
+
+/** x · scale + shift: a normalisation that nobody has to write to memory first. */
+@unmanaged
+export class Affine {
+  @inline
+  read(x: F32, scale: v128, shift: v128): v128 {
+    return madd(x.lanes(0), scale, shift);
+  }
+
+  /** The scales or shifts of four channels. */
+  @inline
+  factor(table: F32, channel: usize): v128 {
+    return table.lanes(channel);
+  }
+}

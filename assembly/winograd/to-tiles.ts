@@ -1,0 +1,78 @@
+import { F32 } from '../f32';
+import { EDGE_SCRATCH, edgeColumns, inside } from './edge';
+import { columnsOf, rowsOf } from './sandwich';
+import { CHANNEL_BLOCK, Tiling } from './tiling';
+
+/** Floats of scratch that `toTiles` needs. */
+export const TO_TILES_SCRATCH: usize = EDGE_SCRATCH;
+
+/**
+ * Takes tiles into the transformed domain, P X Pᵀ: with P = Bᵀ the input of a convolution (tiles overlap), with
+ * P = A the gradient of its output. Items: see `tileItems`.
+ * @param v transformed tiles, laid out as `g` and D say; tile `first` of the tensor is its tile 0
+ * @param x the tensor `g` cuts, read as L says
+ * @param scale f32[channels]
+ * @param shift f32[channels] of an image, and `shiftStep` floats on those of the next
+ * @param side rows of a tile that neighbouring tiles do not share: m of F(m, r)
+ * @param scratch f32[TO_TILES_SCRATCH], the caller's own
+ */
+export function toTiles<P, L, D>(
+  v: F32,
+  x: F32,
+  g: Tiling,
+  scale: F32,
+  shift: F32,
+  shiftStep: usize,
+  side: i32,
+  first: i32,
+  count: i32,
+  scratch: F32,
+  begin: usize,
+  end: usize,
+): void {
+  const p = changetype<P>(0);
+  const l = changetype<L>(0);
+  const size = <i32>p.inputs;
+  const all = size << 8;
+  const blocks = g.channelBlocks();
+  const groups = (count + 3) >> 2;
+  const row = <usize>(g.step * g.width * g.pixel);
+  const column = <usize>(g.step * g.pixel);
+  const plane = changetype<D>(0).plane(g.plane);
+  for (let item = <i32>begin; item < <i32>end; item++) {
+    const c0 = (item % blocks) * CHANNEL_BLOCK;
+    const group = (item / blocks) % groups;
+    const phase = item / (blocks * groups);
+    const channels = <usize>min(CHANNEL_BLOCK, g.channels - c0);
+    const to = v.at(phase * g.phaseStride + group * g.block + (c0 >> 3) * g.eight);
+    for (let t = 4 * group; t < min(4 * group + 4, count); t++) {
+      const tx = (first + t) % g.across;
+      const ty = ((first + t) / g.across) % g.down;
+      const image = (first + t) / (g.across * g.down);
+      const top = ty * side * g.step + g.origin + (phase >> 1);
+      const left = tx * side * g.step + g.origin + (phase & 1);
+      const rows = inside(top, g.step, g.height, size);
+      const columns = inside(left, g.step, g.width, size);
+      // The corner may lie outside the image, or before all of it: it is an address, and only what is inside is read.
+      const corner = x.at(((image * g.height + top) * g.width + left) * g.pixel + c0);
+      const tile = to.at((t & 3) * g.tile);
+      const scales = scale.at(c0);
+      const shifts = shift.at(<usize>image * shiftStep + c0);
+      if (rows === all && columns === all) {
+        for (let c: usize = 0; c < channels; c += 4) {
+          const s = l.factor(scales, c);
+          const b = l.factor(shifts, c);
+          columnsOf<P, L>(scratch, corner.at(c), row, column, s, b);
+          rowsOf<P>(g.channel(tile, c), p.outputs * plane, plane, scratch);
+        }
+      } else {
+        for (let c: usize = 0; c < channels; c += 4) {
+          const s = l.factor(scales, c);
+          const b = l.factor(shifts, c);
+          edgeColumns<P, L>(scratch, corner.at(c), row, column, rows, columns, s, b);
+          rowsOf<P>(g.channel(tile, c), p.outputs * plane, plane, scratch);
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,262 @@
+import type { Argument, Call, Phase } from '../program.js';
+import { ALGORITHMS, type Convolution } from './algorithms.js';
+import {
+  chunks,
+  divideUp,
+  PLANE_PADDING,
+  QUAD_PADDING,
+  TAPS,
+  TILING_BYTES,
+  TRANSFORM_BYTES,
+  taps,
+  tileGrid,
+  tiling,
+  transformItems,
+  WORKER_BYTES,
+  within,
+} from './geometry.js';
+
+/**
+ * Plans convolutions by Winograd's minimal filtering (assembly/winograd): descriptors, scratch and kernel calls. Pure:
+ * pointers come in, programs go out. A tile's arithmetic does not depend on its neighbours nor on what it is computed
+ * together with, so that an image's output does not depend on the batch, nor any bit on the way that is taken.
+ */
+
+/**
+ * The ways through a layer. `blocks`: each worker takes blocks of tiles from pixels to pixels; for few weights and
+ * many tiles. `chunks`: all workers transform, multiply and transform back one chunk of tiles after the other, sharing
+ * the points of the weights. `deep`: the same for few tiles and so many weights that they are transformed on the way
+ * to the products, and forgotten.
+ */
+export type Way = 'blocks' | 'chunks' | 'deep';
+
+/** Floats of U up to which every worker reads all of it for each block: what a third-level cache gives out in passing. */
+const BLOCKS_WEIGHTS = 600_000;
+/** Bytes of V and M that a worker may fill: they stay in a second-level cache. Measured: 100 to 600 KB take the same time. */
+const BLOCK_BYTES = 256 * 2 ** 10;
+/** Fewer blocks would leave workers without any. */
+const MIN_BLOCKS = 8;
+
+/** Tiles up to which a layer may be deep: V and M of all of them have to stay in the cache beside a block of weights. */
+const DEEP_TILES = 64;
+/** Weights (of a tap) from which it is worth it. */
+const DEEP_WEIGHTS = 2 ** 16;
+
+/**
+ * Tiles transformed and multiplied at a time by all: few enough that V and M stay in the cache, many enough to pay for
+ * reading U and for meeting at the barriers. Measured: from 48 to 144 (a third for the four phases of `up`) the time is
+ * the same.
+ */
+const CHUNK = { conv: 96, down: 96, up: 36 } as const;
+
+/** The flags of `winogradOutput`. */
+const ACCUMULATE = 1;
+const RELU = 2;
+
+/** Pointers of the affine map that a convolution's input may go through: x · scale[c] + shift[image][c]; padding stays zero. */
+export interface AffinePointers {
+  readonly scale: Argument;
+  readonly shift: Argument;
+  /** Floats from the shifts of an image to those of the next; 0 where all share them. */
+  readonly shiftStep: number;
+}
+
+export const NO_AFFINE: AffinePointers = { scale: 0, shift: 0, shiftStep: 0 };
+
+export interface ForwardPointers {
+  readonly descriptor: number;
+  readonly scratch: number;
+  /** `workerBytes` for each worker. */
+  readonly worker: Argument;
+  readonly x: Argument;
+  readonly affine?: AffinePointers;
+  /** The weights, and `weightBytes` for them transformed, which `ready` says they are. A deep plan needs the first alone. */
+  readonly w: Argument;
+  readonly u: Argument;
+  readonly ready?: boolean;
+  readonly y: Argument;
+  /** f32[outputs]; 0 for none. */
+  readonly bias?: Argument;
+  /** Adds to y instead of overwriting it. */
+  readonly accumulate?: boolean;
+  /** max(y, 0) at the very end. */
+  readonly relu?: boolean;
+}
+
+export interface ForwardPlan {
+  readonly way: Way;
+  /** To be copied to where the pointer `descriptor` says. */
+  readonly descriptor: Int32Array;
+  /** Bytes of scratch that a run needs, at a multiple of 16; shared by the workers. Their contents mean nothing between runs. */
+  readonly scratchBytes: number;
+  /** The same for each worker. */
+  readonly workerBytes: number;
+  /** Bytes of the transformed weights U; 0 for a deep plan. */
+  readonly weightBytes: number;
+  /** U from the weights W[Cout/8][tap][Cin][8]; needed once for each change of W. Empty for a deep plan. */
+  weights(at: Pick<ForwardPointers, 'descriptor' | 'worker' | 'w' | 'u'>): Phase;
+  /** y = conv(x) + bias; transforms the weights first unless they are ready. */
+  forward(at: ForwardPointers): Phase[];
+}
+
+/** The way for weights that stay as they are (`changing` false), or change with every run. */
+export function chooseWay(c: Convolution, changing: boolean): Way {
+  const { points } = ALGORITHMS[c.algorithm];
+  const { tiles } = tileGrid(c);
+  const weights = c.input.channels * c.output.channels;
+  if (changing && tiles <= DEEP_TILES && weights >= DEEP_WEIGHTS) return 'deep';
+  const floats = points ** 2 * weights * TAPS[c.kind].phases;
+  return floats <= BLOCKS_WEIGHTS && tiles >= MIN_BLOCKS * blockTiles(c) ? 'blocks' : 'chunks';
+}
+
+/** Tiles of a block: a multiple of 12, of which the products take two times six at once. */
+function blockTiles({ kind, algorithm, input, output }: Convolution): number {
+  const points = ALGORITHMS[algorithm].points ** 2;
+  const v = input.channels * TAPS[kind].phases;
+  const m = output.channels * (kind === 'up' ? 4 : 1);
+  return within(BLOCK_BYTES, 4 * points * (v + m), { step: 12, least: 12, most: 48 });
+}
+
+/** Tiles that the planes of a way have room for. */
+function roomOf(c: Convolution, way: Way): number {
+  const { tiles } = tileGrid(c);
+  const most = { blocks: blockTiles(c), chunks: CHUNK[c.kind], deep: DEEP_TILES }[way];
+  return Math.min(most, 4 * divideUp(tiles, 4));
+}
+
+/** Plans y = conv(x). */
+export function planForward(c: Convolution, way: Way): ForwardPlan {
+  const algorithm = ALGORITHMS[c.algorithm];
+  const { points } = algorithm;
+  const { input, output, kind } = c;
+  const inStep = kind === 'down' ? 2 : 1;
+  const outStep = kind === 'up' ? 2 : 1;
+  const inPhases = kind === 'conv' ? 1 : 4;
+  const outPhases = kind === 'up' ? 4 : 1;
+  const { down, across, tiles } = tileGrid(c);
+  const room = roomOf(c, way);
+  const planes = points * points * outPhases;
+  /** Channels that the products sum over: all four phases of `down` are stacked. */
+  const k = input.channels * inStep * inStep;
+  const panels = output.channels / 8;
+  /** Panels that share a read of V in a deep plan; fewer where that would leave few items to share out. */
+  const group = panels % 2 === 0 && outPhases * panels >= 32 ? 2 : 1;
+  const near = way === 'blocks';
+  const groups = room / 4;
+  const vQuad = 4 * k * (near ? planes : 1) + QUAD_PADDING;
+  const mQuad = 4 * output.channels * (near ? planes : 1);
+  const vPlane = near ? 16 : groups * vQuad + PLANE_PADDING;
+  const mPlane = near ? 32 : groups * mQuad + PLANE_PADDING;
+  const vHalf = near ? 16 * planes : 16;
+  const mEight = near ? 32 * planes : 32;
+  const vFloats = near ? groups * vQuad : planes * vPlane;
+  const mFloats = near ? groups * mQuad : planes * mPlane;
+  const uPlane = k * output.channels + PLANE_PADDING;
+  const shared = { algorithm, down, across };
+  const descriptor = Int32Array.from([
+    ...tiling({
+      ...{ ...shared, tensor: input, step: inStep, origin: -1, phases: inPhases, plane: vPlane },
+      phaseStride: kind === 'up' ? points * points * vPlane : (input.channels / 4) * vHalf,
+      ...{ block: vQuad, tile: 4, eight: 2 * vHalf, half: vHalf },
+    }),
+    ...tiling({
+      ...{ ...shared, tensor: output, step: outStep, origin: 0, phases: outPhases, plane: mPlane },
+      phaseStride: points * points * mPlane,
+      ...{ block: mQuad, tile: 8, eight: mEight, half: 4 },
+    }),
+    ...taps({
+      ...{ algorithm, channels: input.channels, ...TAPS[kind], plane: uPlane },
+      phaseStride: kind === 'up' ? points * points * uPlane : 8 * input.channels,
+      panelStride: 8 * k,
+    }),
+  ]);
+  const planeBytes = 4 * (vFloats + mFloats);
+  const flags = ({ accumulate, relu }: ForwardPointers) =>
+    (accumulate ? ACCUMULATE : 0) | (relu ? RELU : 0);
+
+  const weights: ForwardPlan['weights'] = ({ descriptor, worker, w, u }) => [
+    {
+      kernel: 'winogradWeights',
+      args: [u, w, descriptor + 2 * TILING_BYTES, worker],
+      items: panels * divideUp(input.channels, 16),
+    },
+  ];
+
+  const blocks = (at: ForwardPointers): Phase[] => {
+    const { scale, shift, shiftStep } = at.affine ?? NO_AFFINE;
+    const call: Call = {
+      kernel: 'winogradBlocks',
+      args: [
+        ...[at.y, at.x, at.u, at.descriptor, at.bias ?? 0, scale, shift, shiftStep, flags(at)],
+        ...[k, panels, planes, uPlane, vFloats, tiles, room, at.worker],
+      ],
+      items: divideUp(tiles, room),
+    };
+    return [...(at.ready ? [] : [weights(at)]), [call]];
+  };
+
+  const byChunks = (at: ForwardPointers): Phase[] => {
+    const v = at.scratch;
+    const m = v + 4 * vFloats;
+    const { scale, shift, shiftStep } = at.affine ?? NO_AFFINE;
+    const inputCall = ([first, count]: [number, number]): Call => ({
+      kernel: 'winogradInput',
+      args: [v, at.x, at.descriptor, scale, shift, shiftStep, first, count, at.worker],
+      items: transformItems(inPhases, count, input.channels),
+    });
+    const outputCall = ([first, count]: [number, number]): Call => ({
+      kernel: 'winogradOutput',
+      args: [
+        ...[at.y, m, at.descriptor + TILING_BYTES, at.bias ?? 0, flags(at)],
+        ...[first, count, at.worker],
+      ],
+      items: transformItems(outPhases, count, output.channels),
+    });
+    const multiplyCall = (count: number): Call => ({
+      kernel: 'winogradMultiply',
+      args: [m, v, at.u, at.descriptor, k, panels, divideUp(count, 4), uPlane],
+      items: planes * panels,
+    });
+    const deepCall = (count: number): Call => ({
+      kernel: 'winogradMultiplyDeep',
+      args: [
+        ...[m, v, at.w, at.descriptor + 2 * TILING_BYTES],
+        ...[k, panels, divideUp(count, 4), group, mPlane, vPlane, at.worker],
+      ],
+      items: (outPhases * panels) / group,
+    });
+    const products = way === 'deep' ? deepCall : multiplyCall;
+    const [first, ...rest] = interleave(chunks(tiles, room), inputCall, products, outputCall);
+    const before = way === 'deep' || at.ready ? [] : weights(at);
+    return [[...before, ...first!], ...rest];
+  };
+
+  return {
+    way,
+    descriptor,
+    scratchBytes: way === 'blocks' ? 0 : planeBytes,
+    workerBytes: way === 'blocks' ? TRANSFORM_BYTES + planeBytes : WORKER_BYTES,
+    weightBytes: way === 'deep' ? 0 : 4 * planes * uPlane,
+    weights: (at) => (way === 'deep' ? [] : weights(at)),
+    forward: way === 'blocks' ? blocks : byChunks,
+  };
+}
+
+/**
+ * Input transform | products | output transform for each chunk, where a chunk's output transform shares its phase with
+ * the next chunk's input transform: they touch M and V alone.
+ */
+function interleave(
+  list: readonly [first: number, count: number][],
+  input: (chunk: [number, number]) => Call,
+  multiply: (count: number) => Call,
+  output: (chunk: [number, number]) => Call,
+): Phase[] {
+  const program: Phase[] = [];
+  list.forEach((chunk, i) => {
+    const before = list[i - 1];
+    program.push(before ? [output(before), input(chunk)] : [input(chunk)], [multiply(chunk[1])]);
+  });
+  program.push([output(list.at(-1)!)]);
+  return program;
+}

@@ -1,0 +1,119 @@
+/** What the plans of convolutions have in common: how tensors are cut into tiles, and where these and the taps lie. */
+import { ALGORITHMS, type Convolution, type Feature, type Traits } from './algorithms.js';
+
+/** Floats between planes beyond what they hold: planes a power of two apart would fall on the same cache lines. */
+export const PLANE_PADDING = 80;
+
+/** The same between groups of four tiles of V (assembly/winograd/multiply.ts has it too); measured, 1 to 7 %. */
+export const QUAD_PADDING = 16;
+
+/** The same between the channels of a weight gradient's planes, in tiles. */
+export const TILE_PADDING = 4;
+
+/** Channels of the block of weights that the deep kernels make at a time: BLOCK of assembly/winograd/deep.ts. */
+export const DEEP_BLOCK = 64;
+
+/** Bytes of scratch that each worker needs of its own: DEEP_SCRATCH of assembly/winograd/deep.ts, the largest. */
+export const WORKER_BYTES = 4 * (144 + 2 * 36 * (DEEP_BLOCK * 8 + 16));
+
+/** Bytes before the planes in a worker's scratch: TRANSFORM_SCRATCH of assembly/winograd/blocks.ts. */
+export const TRANSFORM_BYTES = 4 * (144 + 64);
+
+/** Bytes of a `Tiling`; two of them, and then `Taps`, make a descriptor. */
+export const TILING_BYTES = 4 * 16;
+
+/** Fields of assembly/winograd/tiling.ts, in its order. */
+export function tiling(g: {
+  algorithm: Traits;
+  tensor: Feature;
+  down: number;
+  across: number;
+  step: number;
+  origin: number;
+  phases: number;
+  plane: number;
+  phaseStride: number;
+  block: number;
+  tile: number;
+  eight: number;
+  half: number;
+}): number[] {
+  const { height, width, channels, pixel } = g.tensor;
+  return [
+    ...[g.algorithm.id, height, width, channels, pixel, g.down, g.across, g.step, g.origin],
+    ...[g.phases, g.plane, g.phaseStride, g.block, g.tile, g.eight, g.half],
+  ];
+}
+
+/** Fields of `Taps` in assembly/winograd/weights.ts, in its order. */
+export function taps(g: {
+  algorithm: Traits;
+  channels: number;
+  taps: number;
+  phases: number;
+  first: number;
+  phaseRow: number;
+  phaseColumn: number;
+  row: number;
+  column: number;
+  plane: number;
+  phaseStride: number;
+  panelStride: number;
+}): number[] {
+  return [
+    ...[g.algorithm.id, g.channels, g.taps, g.phases, g.first, g.phaseRow, g.phaseColumn],
+    ...[g.row, g.column, g.plane, g.phaseStride, g.panelStride],
+  ];
+}
+
+/** Where the taps of each phase lie in a weight, for the kernel's forward direction. */
+export const TAPS = {
+  conv: { taps: 9, phases: 1, first: 0, phaseRow: 0, phaseColumn: 0, row: 3, column: 1 },
+  down: { taps: 16, phases: 4, first: 0, phaseRow: 4, phaseColumn: 1, row: 8, column: 2 },
+  up: { taps: 16, phases: 4, first: 0, phaseRow: 8, phaseColumn: 4, row: 2, column: 1 },
+} as const;
+
+/**
+ * The weight gradient of `up` is that of `down` with input and output in each other's place, whose tap (ky, kx) is
+ * at phase (ky & 1, kx & 1), row ky >> 1: counted from the end in the order that `up` stores.
+ */
+export const UP_GRADIENT_TAPS = {
+  ...{ taps: 16, phases: 4, first: 15, phaseRow: -8, phaseColumn: -4, row: -2, column: -1 },
+} as const;
+
+export const divideUp = (a: number, b: number): number => Math.ceil(a / b);
+
+/** The largest multiple of `step` within the bytes, given those of one; at least `least`, at most `most`. */
+export function within(
+  bytes: number,
+  each: number,
+  { step, least, most }: { step: number; least: number; most: number },
+): number {
+  const fitting = step * Math.floor(bytes / each / step);
+  return Math.min(most, Math.max(least, fitting));
+}
+
+/** Tiles over the output of a convolution (over its input for `up`): down and across an image, and of the batch. */
+export function tileGrid({ kind, algorithm, batch, output }: Convolution): {
+  down: number;
+  across: number;
+  tiles: number;
+} {
+  const size = ALGORITHMS[algorithm].side * (kind === 'up' ? 2 : 1);
+  const down = divideUp(output.height, size);
+  const across = divideUp(output.width, size);
+  return { down, across, tiles: batch * down * across };
+}
+
+/** Items of `winogradInput`, `winogradGradient` and `winogradOutput`. */
+export function transformItems(phases: number, tiles: number, channels: number): number {
+  return phases * divideUp(tiles, 4) * divideUp(channels, 32);
+}
+
+/** [first, count] of each chunk. */
+export function chunks(tiles: number, size: number): [first: number, count: number][] {
+  const list: [number, number][] = [];
+  for (let first = 0; first < tiles; first += size)
+    list.push([first, Math.min(size, tiles - first)]);
+  return list;
+}

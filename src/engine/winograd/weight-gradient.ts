@@ -1,0 +1,220 @@
+import type { Argument, Call, Phase } from '../program.js';
+import { ALGORITHMS, type Convolution } from './algorithms.js';
+import { type AffinePointers, NO_AFFINE } from './forward.js';
+import {
+  chunks,
+  DEEP_BLOCK,
+  divideUp,
+  PLANE_PADDING,
+  TAPS,
+  TILE_PADDING,
+  TILING_BYTES,
+  TRANSFORM_BYTES,
+  taps,
+  tileGrid,
+  tiling,
+  transformItems,
+  UP_GRADIENT_TAPS,
+  WORKER_BYTES,
+  within,
+} from './geometry.js';
+
+/**
+ * Plans weight gradients: dU = Σ V ⊙ D over the tiles of the batch, and the way back from points to taps. The order in which
+ * tiles are summed, and their grouping, are functions of the layer's shape and the batch: no bit depends on the workers.
+ */
+
+/**
+ * `blocks`: each worker sums a group of tiles by itself, and the groups are added up at the end; for few weights and
+ * many tiles. `chunks`: all workers transform one chunk after the other and share the points of its products. `deep`:
+ * where V and D of all tiles are smaller than dU, each block of dU is made and used up in the cache.
+ */
+export type GradientWay = 'blocks' | 'chunks' | 'deep';
+
+/** Floats of dU up to which groups may have one each. */
+const BLOCKS_WEIGHTS = 200_000;
+/** Groups of a layer, fewer where each has more to add up in the end; and tiles that a group has at least. */
+const GROUPS = 16;
+const FEW_GROUPS = 8;
+const FEW_GROUPS_WEIGHTS = 40_000;
+const GROUP_TILES = 32;
+/** Bytes of V and D that a worker may fill: they stay in a second-level cache. Measured: 200 to 800 KB take the same time. */
+const BLOCK_BYTES = 384 * 2 ** 10;
+
+/** Tiles transformed at a time by all. Measured: from 96 to 256 the time is the same. */
+const CHUNK = 128;
+
+export interface GradientPointers {
+  readonly descriptor: number;
+  readonly scratch: number;
+  /** `workerBytes` for each worker. */
+  readonly worker: Argument;
+  readonly x: Argument;
+  readonly dy: Argument;
+  /** The transformed gradient, `weightBytes` of scratch. */
+  readonly du: Argument;
+  /** Overwritten with the gradient, in the layout of the weights. */
+  readonly dw: Argument;
+  /** dw is then that of the convolution of x · scale + shift. */
+  readonly affine?: AffinePointers;
+}
+
+export interface GradientPlan {
+  readonly way: GradientWay;
+  /** To be copied to where the pointer `descriptor` says. */
+  readonly descriptor: Int32Array;
+  /** Bytes of scratch that a run needs, at a multiple of 16: shared, of each worker, and for dU. */
+  readonly scratchBytes: number;
+  readonly workerBytes: number;
+  readonly weightBytes: number;
+  weightGradient(at: GradientPointers): Phase[];
+}
+
+/** Channels that a dU has on the side of x and on that of dy. */
+function sides({ input, output, kind }: Convolution): { rows: number; columns: number } {
+  const swapped = kind === 'up';
+  const { phases } = TAPS[kind];
+  return {
+    rows: input.channels * (swapped ? 1 : phases),
+    columns: output.channels * (swapped ? phases : 1),
+  };
+}
+
+const weightFloats = (c: Convolution): number => {
+  const { rows, columns } = sides(c);
+  return ALGORITHMS[c.algorithm].points ** 2 * rows * columns;
+};
+
+const mostGroups = (c: Convolution): number =>
+  weightFloats(c) > FEW_GROUPS_WEIGHTS ? FEW_GROUPS : GROUPS;
+
+export function chooseGradientWay(c: Convolution): GradientWay {
+  const { rows, columns } = sides(c);
+  const { tiles } = tileGrid(c);
+  const few = weightFloats(c) <= BLOCKS_WEIGHTS;
+  if (few && tiles >= mostGroups(c) * GROUP_TILES) return 'blocks';
+  return tiles * (rows + columns) <= rows * columns ? 'deep' : 'chunks';
+}
+
+/** Plans dw from x and dy. */
+export function planWeightGradient(c: Convolution, way: GradientWay): GradientPlan {
+  const algorithm = ALGORITHMS[c.algorithm];
+  const { points } = algorithm;
+  const { input, output, kind } = c;
+  const swapped = kind === 'up';
+  /** The tensor that the taps slide over, and the one that they are multiplied with. */
+  const [wide, narrow] = swapped ? [output, input] : [input, output];
+  const step = kind === 'conv' ? 1 : 2;
+  const phases = step * step;
+  const { down, across, tiles } = tileGrid(c);
+  const planes = points * points;
+  const { rows, columns } = sides(c);
+  const panels = columns / 8;
+  const group = divideUp(tiles, mostGroups(c));
+  const groups = way === 'blocks' ? divideUp(tiles, group) : 1;
+  const fitting = within(BLOCK_BYTES, 4 * planes * (rows + columns), {
+    step: 4,
+    least: 16,
+    most: CHUNK,
+  });
+  const chunk = Math.min({ blocks: fitting, chunks: CHUNK, deep: tiles }[way], tiles);
+  const room = chunk + TILE_PADDING;
+  const vPlane = room * rows + PLANE_PADDING;
+  const dPlane = room * columns + PLANE_PADDING;
+  const uPlane = rows * columns + PLANE_PADDING;
+  const rowLayout = { block: 16, tile: 4, eight: 8 * room, half: 4 * room };
+  const panelLayout = { block: 32, tile: 8, eight: 8 * room, half: 4 };
+  const wideTiling = { tensor: wide, step, origin: -1, phases, phaseStride: room * wide.channels };
+  const narrowTiling = { tensor: narrow, step: 1, origin: 0, phases: 1, phaseStride: 0 };
+  const shared = { algorithm, down, across };
+  const descriptor = Int32Array.from([
+    ...tiling({
+      ...{ ...shared, ...(swapped ? narrowTiling : wideTiling), ...rowLayout, plane: vPlane },
+    }),
+    ...tiling({
+      ...{ ...shared, ...(swapped ? wideTiling : narrowTiling), ...panelLayout, plane: dPlane },
+    }),
+    ...taps({
+      ...{ algorithm, channels: input.channels, ...(swapped ? UP_GRADIENT_TAPS : TAPS[kind]) },
+      ...{ plane: uPlane, panelStride: 8 * rows },
+      phaseStride: swapped ? output.channels * rows : 8 * input.channels,
+    }),
+  ]);
+  const planeBytes = 4 * planes * (vPlane + dPlane);
+  const duFloats = planes * uPlane;
+
+  const toTaps = (at: GradientPointers): Phase => [
+    {
+      kernel: 'winogradWeightGradient',
+      args: [at.dw, at.du, at.descriptor + 2 * TILING_BYTES, groups, duFloats, at.worker],
+      items: (output.channels / 8) * divideUp(input.channels, 16),
+    },
+  ];
+
+  const blocks = (at: GradientPointers): Phase[] => {
+    const { scale, shift, shiftStep } = at.affine ?? NO_AFFINE;
+    const call: Call = {
+      kernel: 'winogradGradientBlocks',
+      args: [
+        ...[at.du, at.x, at.dy, at.descriptor, scale, shift, shiftStep, swapped ? 1 : 0],
+        ...[rows, panels, planes, uPlane, tiles, group, chunk, room, at.worker],
+      ],
+      items: groups,
+    };
+    return [[call], toTaps(at)];
+  };
+
+  const byChunks = (at: GradientPointers): Phase[] => {
+    const v = at.scratch;
+    const d = v + 4 * planes * vPlane;
+    const { scale, shift, shiftStep } = at.affine ?? NO_AFFINE;
+    const transforms = (first: number, count: number): Phase => [
+      {
+        kernel: swapped ? 'winogradGradient' : 'winogradInput',
+        args: [v, at.x, at.descriptor, scale, shift, shiftStep, first, count, at.worker],
+        items: transformItems(swapped ? 1 : phases, count, input.channels),
+      },
+      {
+        kernel: swapped ? 'winogradInput' : 'winogradGradient',
+        args: [d, at.dy, at.descriptor + TILING_BYTES, 0, 0, 0, first, count, at.worker],
+        items: transformItems(swapped ? phases : 1, count, output.channels),
+      },
+    ];
+    if (way === 'deep') return [transforms(0, tiles), deepProducts(at, v, d)];
+    const program = chunks(tiles, chunk).flatMap(([first, count]): Phase[] => [
+      transforms(first, count),
+      [
+        {
+          kernel: 'winogradAccumulate',
+          args: [
+            ...[at.du, v, d, rows, panels, room, count],
+            ...[uPlane, vPlane, dPlane, first > 0 ? 1 : 0],
+          ],
+          items: planes * panels,
+        },
+      ],
+    ]);
+    return [...program, toTaps(at)];
+  };
+
+  const deepProducts = (at: GradientPointers, v: number, d: number): Phase => [
+    {
+      kernel: 'winogradGradientDeep',
+      args: [
+        ...[at.dw, v, d, at.descriptor + 2 * TILING_BYTES],
+        ...[rows, panels, room, tiles, vPlane, dPlane, at.worker],
+      ],
+      items: (rows / input.channels) * divideUp(input.channels, DEEP_BLOCK) * panels,
+    },
+  ];
+
+  return {
+    way,
+    descriptor,
+    scratchBytes: way === 'blocks' ? 0 : planeBytes,
+    workerBytes:
+      way === 'blocks' ? Math.max(WORKER_BYTES, TRANSFORM_BYTES + planeBytes) : WORKER_BYTES,
+    weightBytes: way === 'deep' ? 0 : 4 * duFloats * groups,
+    weightGradient: way === 'blocks' ? blocks : byChunks,
+  };
+}
