@@ -4,11 +4,12 @@
  *     npm run --silent bench:peer -- PyTorch train --preset tiny --batch 32 --rounds 7 --threads 2
  *
  * The peers are PyTorch, "PyTorch channels_last", "PIL and numpy", tfjs-node, "tfjs WASM backend", onnxruntime-node and
- * onnxruntime-web; their works: forward, train, "reverse step", load, gaussian, qSample, pSample, toFloat.
+ * onnxruntime-web; their works: forward, train, "reverse step", ancestral, load, gaussian, qSample, pSample, toFloat.
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { kernelInputs, writeKernelTask } from '../src/bench/arithmetic.js';
+import { extentOf, writeAncestralTask } from '../src/bench/generate.js';
 import { unetInputs } from '../src/bench/inputs.js';
 import { PEERS } from '../src/bench/peer-list.js';
 import { openPeers } from '../src/bench/peers.js';
@@ -19,58 +20,104 @@ import { writeStepTask } from '../src/bench/sample.js';
 import { temporarily } from '../src/bench/task.js';
 import { writeUnetTask } from '../src/bench/unet.js';
 import { Args } from '../src/config/args.js';
+import type { ModelConfig } from '../src/config/config.js';
 import { DIFFUSION_DEFAULTS } from '../src/config/diffusion.js';
 import { PRESET_NAMES, PRESETS } from '../src/config/presets.js';
 import { makeTrajectory } from '../src/diffusion/sampler.js';
 import { makeSchedule } from '../src/diffusion/schedule.js';
+import { RunError, UsageError } from '../src/errors.js';
 
-const { values, positionals } = parseArgs({
-  options: {
-    preset: { type: 'string', default: 'reference' },
-    batch: { type: 'string', default: '8' },
-    rounds: { type: 'string', default: '7' },
-    threads: { type: 'string', default: '2' },
-    seed: { type: 'string', default: '0' },
-  },
-  allowPositionals: true,
-});
-const args = new Args(values);
-const [name = '', what = ''] = positionals;
-const preset = args.oneOf('preset', PRESET_NAMES)!;
-const { model } = PRESETS[preset];
-const whole = (flag: string, min: number) => args.whole(flag, { min })!;
-const [batch, threads, seed] = [whole('batch', 1), whole('threads', 1), whole('seed', 0)];
-
-const work: Work = { subject: subjectOf(what), what, model: preset, batch, size: model.size };
-const known = PEERS.filter((peer) => peer.name === name).flatMap(({ works }) => works);
-if (!known.includes(what)) {
-  const all = PEERS.map((peer) => `${peer.name}: ${peer.works.join(', ')}`);
-  console.error(`expected a peer and its work, got ${name} ${what}; there are\n${all.join('\n')}`);
-  process.exit(2);
+interface Request {
+  readonly name: string;
+  readonly work: Work;
+  readonly model: ModelConfig;
+  readonly threads: number;
+  readonly rounds: number;
+  readonly seed: number;
 }
-await temporarily(async (folder) => {
-  const file = await writeInputs(folder);
-  const task = { file, threads, ...(work.subject === 'preprocess' && { size: model.size }) };
-  const repeat = work.subject === 'arithmetic' ? 9 : 1;
-  const peers = await openPeers(work, task, { repeat }, (peer) => peer.name === name);
-  try {
-    const options = { rounds: whole('rounds', 1), tolerance: 0, pause: 0, onNote: () => undefined };
-    const [result] = await measure(work, peers.contenders, options);
-    const [missing] = peers.missing;
-    console.log(JSON.stringify({ ...(result ?? missing), versions: peers.versions }));
-    process.exitCode = result ? 0 : 1;
-  } finally {
-    await peers.close();
+
+/** @throws UsageError for flags that cannot be, and for a peer or a work that there is not */
+function readRequest(): Request {
+  const { values, positionals } = parse();
+  const args = new Args(values);
+  const [name = '', what = ''] = positionals;
+  const preset = args.oneOf('preset', PRESET_NAMES)!;
+  const { model } = PRESETS[preset];
+  const whole = (flag: string, min: number) => args.whole(flag, { min })!;
+  const [batch, threads] = [whole('batch', 1), whole('threads', 1)];
+  const known = PEERS.filter((peer) => peer.name === name).flatMap(({ works }) => works);
+  if (!known.includes(what)) {
+    const all = PEERS.map((peer) => `${peer.name}: ${peer.works.join(', ')}`);
+    throw new UsageError(
+      `expected a peer and its work, got ${name} ${what}; there are\n${all.join('\n')}`,
+    );
   }
-});
+  const work: Work = {
+    ...{ subject: subjectOf(what), what, model: preset, batch, size: model.size },
+    ...(what === 'reverse step' && { steps: DIFFUSION_DEFAULTS.timesteps }),
+    ...(what === 'ancestral' && worksOf(model, batch, threads)),
+  };
+  return { name, work, model, threads, rounds: whole('rounds', 1), seed: whole('seed', 0) };
+}
+
+function worksOf(
+  model: ModelConfig,
+  batch: number,
+  threads: number,
+): Pick<Work, 'images' | 'steps'> {
+  const { images, steps } = extentOf(model, batch, threads);
+  return { images, steps };
+}
+
+function parse() {
+  try {
+    return parseArgs({
+      options: {
+        preset: { type: 'string', default: 'reference' },
+        batch: { type: 'string', default: '8' },
+        rounds: { type: 'string', default: '7' },
+        threads: { type: 'string', default: '2' },
+        seed: { type: 'string', default: '0' },
+      },
+      allowPositionals: true,
+    });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+/** Resolves to whether the peer could be measured; its row, or why not, is printed. */
+function run(request: Request): Promise<boolean> {
+  const { name, work, model, threads, rounds } = request;
+  return temporarily(async (folder) => {
+    const file = await writeInputs(folder, request);
+    const task = { file, threads, ...(work.subject === 'preprocess' && { size: model.size }) };
+    const repeat = work.subject === 'arithmetic' ? 9 : 1;
+    const options = { repeat, ...(work.subject === 'generate' && { batches: [work.batch] }) };
+    const peers = await openPeers(work, task, options, (peer) => peer.name === name);
+    try {
+      const [result] = await measure(work, peers.contenders, {
+        ...{ rounds, tolerance: 0, pause: 0, onNote: () => undefined },
+      });
+      const [missing] = peers.missing;
+      console.log(JSON.stringify({ ...(result ?? missing), versions: peers.versions }));
+      return result !== undefined;
+    } finally {
+      await peers.close();
+    }
+  });
+}
 
 function subjectOf(what: string): Subject {
   if (what === 'load') return 'preprocess';
   if (what === 'reverse step') return 'sample';
+  if (what === 'ancestral') return 'generate';
   return what === 'forward' || what === 'train' ? 'unet' : 'arithmetic';
 }
 
-async function writeInputs(folder: string): Promise<string> {
+async function writeInputs(folder: string, request: Request): Promise<string> {
+  const { work, model, seed } = request;
+  const { batch } = work;
   const schedule = makeSchedule(DIFFUSION_DEFAULTS);
   const unet = () => unetInputs(model, batch, schedule.timesteps, seed);
   switch (work.subject) {
@@ -79,6 +126,14 @@ async function writeInputs(folder: string): Promise<string> {
     case 'preprocess':
       await writePhotographs(join(folder, 'photographs'), batch, seed);
       return join(folder, 'photographs');
+    case 'generate':
+      return writeAncestralTask(
+        folder,
+        model,
+        extentOf(model, batch, request.threads),
+        seed,
+        unet().state,
+      );
     case 'sample': {
       const trajectory = makeTrajectory(schedule, { sampler: 'ancestral' });
       return writeStepTask(folder, model, batch, trajectory, unet(), seed);
@@ -86,4 +141,12 @@ async function writeInputs(folder: string): Promise<string> {
     default:
       return writeUnetTask(folder, model, batch, unet());
   }
+}
+
+try {
+  process.exitCode = (await run(readRequest())) ? 0 : 1;
+} catch (error) {
+  if (!(error instanceof UsageError || error instanceof RunError)) throw error;
+  console.error(error.message);
+  process.exitCode = error.exitCode;
 }

@@ -16,6 +16,7 @@ export type {
   SamplingConfig,
   TrainingConfig,
 } from './config/config.js';
+export type { Format } from './config/generation.js';
 export { PRESETS, type Preset, type PresetName } from './config/presets.js';
 export {
   makeSchedule,
@@ -31,9 +32,11 @@ export {
   ShapeError,
   UsageError,
 } from './errors.js';
+export type { GenerateEvent, GenerateProgress, GenerateResult } from './generate/options.js';
 export { film, grid, type Images, type Layout, type Picture, strip } from './io/grid.js';
 export { type Timing, writeAnimation, writePicture } from './io/pictures.js';
 export { readSafetensors, type Safetensors, writeSafetensors } from './io/safetensors.js';
+export { type GenerateSettings, generate } from './library/generate.js';
 export {
   type RunOptions,
   type RunSettings,

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -44,6 +44,9 @@ test("the README's example compiles against the package's types, runs, and leave
   await run(process.execPath, [tsc], { cwd: folder }).catch(({ stdout }) => t.fail(stdout));
   const { stdout } = await run(process.execPath, ['example.js'], { cwd: folder });
   t.regex(stdout, /saved in runs[\\/]first[\\/]checkpoints[\\/]step-20/);
+  t.regex(stdout, /^20 files in cars\/$/m);
+  const pictures = (await readdir(join(folder, 'cars'))).filter((name) => name.endsWith('.png'));
+  t.is(pictures.length, 20);
   const metrics = await readMetrics(join(folder, 'runs', 'first', 'metrics.jsonl'));
   t.is(metrics.length, 20);
   const { format, width, height } = await sharp(join(folder, 'cars.png')).metadata();

@@ -37,9 +37,10 @@ def serve(works, version=f"{torch.__version__}"):
     for line in sys.stdin:
         request = json.loads(line)
         times = []
+        batch = [request["batch"]] if "batch" in request else []
         for _ in range(request["repeat"]):
             begun = time.perf_counter()
-            result = works[request["work"]]()
+            result = works[request["work"]](*batch)
             times.append(1000 * (time.perf_counter() - begun))
         ms = sorted(times)[len(times) // 2]
         print(json.dumps({"ms": ms, "digest": digest(result())}), flush=True)

@@ -91,7 +91,9 @@ async function benchKernel(
   const contenders = runners.map((runner) => onEngine(what, runner));
   contenders.push(inJavaScript(what, inputs));
   const onTensorflow = TENSORFLOW[what];
-  if (onTensorflow && wantsTensorflow(options.only.arithmetic, work, missing)) {
+  if (!onTensorflow && options.only.arithmetic !== 'wasm')
+    missing.push({ ...work, by: 'haze, tensorflow', why: "its noise is the engine's" });
+  else if (onTensorflow && wantsTensorflow(options.only.arithmetic, work, missing)) {
     const { createTensorflowArithmetic } = await import('../tensorflow/arithmetic.js');
     contenders.push(throughTensorflow(onTensorflow, await createTensorflowArithmetic(), inputs));
   }

@@ -1,5 +1,6 @@
 /** Runs the suites of the subjects asked for, one after the other, and puts their findings into one report. */
 import { benchArithmetic } from './arithmetic.js';
+import { benchGenerate } from './generate.js';
 import { machine, versions } from './machine.js';
 import type { BenchOptions } from './options.js';
 import { benchPreprocess } from './preprocess.js';
@@ -13,6 +14,7 @@ const SUITES: Readonly<Record<Subject, Suite>> = {
   preprocess: benchPreprocess,
   unet: benchUnet,
   sample: benchSample,
+  generate: benchGenerate,
 };
 
 /** @throws CheckError when two paths do not compute the same. */

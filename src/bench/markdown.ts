@@ -1,4 +1,5 @@
 /** A report as Markdown: the tables of docs/BENCHMARKS.md, from one run. */
+import { significant } from './figures.js';
 import { noise, primary, ratios } from './ratios.js';
 import {
   byWork,
@@ -43,8 +44,8 @@ function resultTable(rows: readonly Result[]): string {
     ['path', 'ms an image', 'images a second', 'noise', "over Haze's"],
     rows.map((row) => [
       pathName(row),
-      row.msPerImage.toPrecision(3),
-      row.imagesPerSecond.toPrecision(3),
+      significant(row.msPerImage),
+      significant(row.imagesPerSecond),
       `±${(100 * noise(row)).toFixed(1)} %`,
       first ? (row.ms / first.ms).toFixed(2) : '',
     ]),

@@ -19,6 +19,8 @@ export interface Task {
 export interface Peer {
   readonly name: string;
   readonly works: readonly string[];
+  /** Works that it could be expected to do, and why it does not. */
+  readonly cannot?: Readonly<Record<string, string>>;
   /** The command, or what is missing and how to get it. */
   launch(task: Task): Promise<Launch | { readonly missing: string }>;
 }
@@ -92,6 +94,7 @@ const onnx = (name: string, kind: 'node' | 'web'): Peer => {
   const peer = node(name, 'onnxruntime.js', ['forward'], lacksPackage(`onnxruntime-${kind}`), kind);
   return {
     ...peer,
+    cannot: { train: 'it computes forward alone' },
     launch: async (task) =>
       (await exporter()) === null ? { missing: NO_ONNX } : peer.launch(task),
   };
@@ -100,16 +103,21 @@ const onnx = (name: string, kind: 'node' | 'web'): Peer => {
 export const PEERS: readonly Peer[] = [
   torch('PyTorch', 'torch_unet.py', UNET),
   torch('PyTorch channels_last', 'torch_unet.py', UNET, '--channels-last'),
+  torch('PyTorch', 'torch_sampling.py', ['ancestral']),
+  torch('PyTorch channels_last', 'torch_sampling.py', ['ancestral'], '--channels-last'),
   torch('PyTorch', 'torch_arithmetic.py', KERNELS),
   torch('PIL and numpy', 'pil_loader.py', ['load']),
   node('tfjs-node', 'tfjs-node.js', ['forward', 'train'], lacksTensorflow),
   node('tfjs-node', 'tfjs-arithmetic.js', KERNELS, lacksTensorflow),
-  node(
-    'tfjs WASM backend',
-    'tfjs-wasm.js',
-    ['forward'],
-    lacksPackage('@tensorflow/tfjs-backend-wasm'),
-  ),
+  {
+    ...node(
+      'tfjs WASM backend',
+      'tfjs-wasm.js',
+      ['forward'],
+      lacksPackage('@tensorflow/tfjs-backend-wasm'),
+    ),
+    cannot: { train: "it has no gradient of a convolution's weights" },
+  },
   onnx('onnxruntime-node', 'node'),
   onnx('onnxruntime-web', 'web'),
 ];

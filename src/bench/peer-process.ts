@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { RunError } from '../errors.js';
 
-/** What a peer answers to `{"work": …, "repeat": …}`. */
+/** What a peer answers to `{"work": …, "repeat": …}`, with a `batch` where that is not the inputs'. */
 export interface Answer {
   /** Milliseconds of one run: the median of `repeat`. */
   readonly ms: number;
@@ -57,8 +57,8 @@ export class PeerProcess {
     this.threads = threads;
   }
 
-  async ask(work: string, repeat: number): Promise<Answer> {
-    this.#child.stdin.write(`${JSON.stringify({ work, repeat })}\n`);
+  async ask(work: string, repeat: number, batch?: number): Promise<Answer> {
+    this.#child.stdin.write(`${JSON.stringify({ work, repeat, batch })}\n`);
     return (await this.#next()) as Answer;
   }
 

@@ -20,6 +20,8 @@ export interface PeerOptions {
   readonly tolerance?: number;
   /** How many numbers of the digest can agree; default all. Of another generator's it is mean and deviation. */
   readonly comparable?: number;
+  /** Batches to try, where they are a peer's own choice. */
+  readonly batches?: readonly number[];
 }
 
 /** Milliseconds between turns where peers take part: OpenMP's threads spin before they sleep. */
@@ -33,7 +35,10 @@ export async function openPeers(
   wanted: (peer: Peer) => boolean = () => true,
 ): Promise<OpenPeers> {
   const open: PeerProcess[] = [];
-  const missing: Missing[] = [];
+  const missing: Missing[] = PEERS.filter(wanted).flatMap(({ name, cannot }) => {
+    const why = cannot?.[work.what];
+    return why === undefined ? [] : [{ ...work, by: name, why }];
+  });
   const contenders: Contender[] = [];
   const versions: Record<string, string> = {};
   for (const peer of PEERS.filter((p) => p.works.includes(work.what) && wanted(p))) {
@@ -52,7 +57,9 @@ export async function openPeers(
     }
     open.push(process);
     versions[peer.name] = process.version;
-    contenders.push(contender(process, work.what, process.threads ?? task.threads, options));
+    const threads = process.threads ?? task.threads;
+    for (const batch of options.batches ?? [undefined])
+      contenders.push(contender(process, work.what, threads, options, batch));
   }
   const close = async () => {
     await Promise.all(open.map((process) => process.end()));
@@ -65,12 +72,16 @@ function contender(
   what: string,
   threads: number,
   { repeat, tolerance, comparable }: PeerOptions,
+  batch: number | undefined,
 ): Contender {
-  const path: Path = { by: process.name, device: null, arithmetic: null, build: null, threads };
+  const path: Path = {
+    ...{ by: process.name, device: null, arithmetic: null, build: null, threads },
+    ...(batch !== undefined && { batch }),
+  };
   return {
     path,
-    check: async () => (await process.ask(what, 1)).digest.slice(0, comparable),
-    turn: async () => (await process.ask(what, repeat)).ms,
+    check: async () => (await process.ask(what, 1, batch)).digest.slice(0, comparable),
+    turn: async () => (await process.ask(what, repeat, batch)).ms,
     ...(tolerance !== undefined && { tolerance }),
   };
 }

@@ -2,6 +2,7 @@
 import type { Mark, Spec } from 'vega';
 import { writeFileAtomically } from '../io/atomic.js';
 import { toSvg } from '../io/svg.js';
+import { significant } from './figures.js';
 import { byWork, pathName, type Result, workName } from './result.js';
 
 export const PLOT_EXTENSIONS = ['.svg'] as const;
@@ -30,7 +31,7 @@ function groupOf(rows: readonly Result[], top: number): Mark {
     path: pathName(row),
     ms: row.msPerImage,
     ours: row.by === 'haze',
-    text: `${row.msPerImage.toPrecision(3)} ms`,
+    text: `${significant(row.msPerImage)} ms`,
   }));
   const height = rows.length * BAR;
   return {

@@ -4,7 +4,7 @@ import { quantile } from './statistics.js';
 
 /** A time over Haze's of the same work; above 1, Haze is ahead. */
 export interface Ratio extends Work {
-  /** Whose time is divided by ours; the better of PyTorch's memory formats, or Haze's own on one thread. */
+  /** Whose time is divided by ours; the best of PyTorch's formats and batches, or Haze's own on one thread or worker. */
   readonly over: string;
   /** Of the medians. */
   readonly ratio: number;
@@ -31,9 +31,12 @@ export function ratios({ results }: Pick<Report, 'results'>): Ratio[] {
 
 /** Haze's first row on one thread: the same path but for that. */
 const isOneThread = (row: Result, first: Result): boolean =>
-  row.threads === 1 && row.device === first.device && row.build === first.build;
+  row.threads === 1 &&
+  row.device === first.device &&
+  row.build === first.build &&
+  row.batch === first.batch;
 
-/** Of the rows of one peer in several memory formats, the fastest: `PyTorch` and `PyTorch channels_last`. */
+/** Of the rows of one peer, in several memory formats (`PyTorch channels_last`) or batches, the fastest. */
 function bestFormats(rows: readonly Result[]): Result[] {
   const best = new Map<string, Result>();
   for (const row of rows) {
@@ -45,11 +48,13 @@ function bestFormats(rows: readonly Result[]): Result[] {
 }
 
 function ratio(row: Result, first: Result): Ratio {
-  const { subject, what, model, batch, size } = row;
+  const { subject, what, model, batch, size, images, steps } = first;
   const rounds = row.rounds.map((ms, i) => ms / first.rounds[i]!);
   return {
     ...{ subject, what, model, batch, size },
-    over: row.by === 'haze' ? 'one thread' : row.by,
+    ...(images !== undefined && { images }),
+    ...(steps !== undefined && { steps }),
+    over: row.by === 'haze' ? (images === undefined ? 'one thread' : 'one worker') : row.by,
     ratio: row.ms / first.ms,
     best: quantile(rounds, 1),
     worst: quantile(rounds, 0),

@@ -2,20 +2,24 @@
 import type { LayerTime } from '../engine/unet/layer-times.js';
 import { median, quartiles } from './statistics.js';
 
-export const SUBJECTS = ['arithmetic', 'preprocess', 'unet', 'sample'] as const;
+export const SUBJECTS = ['arithmetic', 'preprocess', 'unet', 'sample', 'generate'] as const;
 
 export type Subject = (typeof SUBJECTS)[number];
 
 /** One piece of work on inputs of one size, which several paths do. */
 export interface Work {
   readonly subject: Subject;
-  /** `forward`, `train`, `reverse step`, `load`, or a kernel. */
+  /** `forward`, `train`, `reverse step`, `ancestral`, `load`, or a kernel. */
   readonly what: string;
   /** Preset, or the widths; null where no model takes part. */
   readonly model: string | null;
   readonly batch: number;
   /** Side of the images in pixels. */
   readonly size: number;
+  /** Images in all, where they are more than a batch. Then each path has a batch of its own. */
+  readonly images?: number;
+  /** Reverse steps of an image, where images are sampled. */
+  readonly steps?: number;
 }
 
 /** One way to do the work: the parts of a row that say which. */
@@ -28,13 +32,18 @@ export interface Path {
   readonly build: 'strict' | 'relaxed' | null;
   /** Threads it was told to use; null where it does not let itself be told. */
   readonly threads: number | null;
+  /** Images that it takes at one time, where that is not the work's. */
+  readonly batch?: number;
 }
 
 /** A path's times. */
 export interface Result extends Work, Path {
+  readonly batch: number;
   /** Milliseconds of the whole work: the median of the rounds, and its quartiles. */
   readonly ms: number;
   readonly spread: readonly [low: number, high: number];
+  /** Of a reverse step, where the work is one: then an image has `steps` of them. */
+  readonly msPerStep?: number;
   readonly msPerImage: number;
   readonly imagesPerSecond: number;
   /** Milliseconds of each round, in their order. */
@@ -72,32 +81,44 @@ export interface LayerReport {
 /** A row of the results from the milliseconds of each round. */
 export function toResult(work: Work, path: Path, rounds: readonly number[]): Result {
   const ms = median(rounds);
+  const isStep = work.what === 'reverse step';
+  const msPerImage = (ms * (isStep ? (work.steps ?? 1) : 1)) / (work.images ?? work.batch);
   return {
     ...work,
     ...path,
+    batch: path.batch ?? work.batch,
     ms,
     spread: quartiles(rounds),
-    msPerImage: ms / work.batch,
-    imagesPerSecond: (1000 * work.batch) / ms,
+    ...(isStep && { msPerStep: ms }),
+    msPerImage,
+    imagesPerSecond: 1000 / msPerImage,
     rounds,
   };
 }
 
 /** The work in words: `unet forward, reference, batch 8, 64x64`. */
-export function workName({ subject, what, model, batch, size }: Work): string {
-  const parts = [`${subject} ${what}`, ...(model === null ? [] : [model])];
-  return [...parts, `batch ${batch}`, `${size}x${size}`].join(', ');
+export function workName({ subject, what, model, batch, size, images, steps }: Work): string {
+  return [
+    `${subject} ${what}`,
+    ...(model === null ? [] : [model]),
+    images === undefined ? `batch ${batch}` : `${images} images`,
+    `${size}x${size}`,
+    ...(steps === undefined ? [] : [`${steps} steps an image`]),
+  ].join(', ');
 }
 
 /** The path in words: `haze, wasm, relaxed, 2 threads`. */
-export function pathName({ by, device, arithmetic, build, threads }: Path): string {
+export function pathName(path: Path & Pick<Work, 'images'>): string {
+  const { by, device, arithmetic, build, threads, batch, images } = path;
   const where = device ?? arithmetic;
   const both = device !== null && arithmetic !== null && device !== arithmetic;
+  const noun = by === 'haze' && images !== undefined ? 'worker' : 'thread';
   const words = [
     by,
     ...(where === null ? [] : [both ? `${device} + ${arithmetic} arithmetic` : where]),
     ...(build === null ? [] : [build]),
-    ...(threads === null ? [] : [`${threads} thread${threads === 1 ? '' : 's'}`]),
+    ...(threads === null ? [] : [`${threads} ${noun}${threads === 1 ? '' : 's'}`]),
+    ...(images === undefined ? [] : [`batch ${batch}`]),
   ];
   return words.join(', ');
 }

@@ -65,13 +65,14 @@ async function compare(
   tolerance: number,
 ): Promise<void> {
   let expected: readonly number[] | undefined;
+  const name = (path: Path) => pathName({ ...work, ...path });
   for (const { path, check, tolerance: own = tolerance } of contenders) {
     const got = await check();
     expected ??= got;
     const apart = difference(got, expected);
     if (!(apart <= own))
       throw new CheckError(
-        `${workName(work)}: ${pathName(path)} computes something else than ${pathName(contenders[0]!.path)}: ` +
+        `${workName(work)}: ${name(path)} computes something else than ${name(contenders[0]!.path)}: ` +
           `${apart.toPrecision(2)} apart, allowed ${own}`,
       );
   }

@@ -1,4 +1,7 @@
-/** The reverse process: a step of the ancestral sampler, for every pairing of device and arithmetic. */
+/**
+ * The reverse process, for every pairing of device and arithmetic: a step of the ancestral sampler, and the images a
+ * second that follow from it.
+ */
 import type { ModelConfig } from '../config/config.js';
 import { DIFFUSION_DEFAULTS } from '../config/diffusion.js';
 import { PRESETS } from '../config/presets.js';
@@ -31,8 +34,9 @@ export async function benchSample(options: BenchOptions): Promise<Findings> {
   const batch = options.batch ?? BATCH;
   const what = 'reverse step';
   const { size } = chosen.model;
-  const work: Work = { subject: 'sample', what, model: chosen.name, batch, size };
   const schedule = makeSchedule(DIFFUSION_DEFAULTS);
+  const steps = schedule.timesteps;
+  const work: Work = { subject: 'sample', what, model: chosen.name, batch, size, steps };
   const trajectory = makeTrajectory(schedule, { sampler: 'ancestral' });
   const inputs = unetInputs(chosen.model, batch, schedule.timesteps, options.seed);
   const missing: Missing[] = [];

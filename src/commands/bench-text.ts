@@ -1,4 +1,5 @@
 import type { Change } from '../bench/compare.js';
+import { percent, significant } from '../bench/figures.js';
 import { noise, primary, ratios } from '../bench/ratios.js';
 import {
   byWork,
@@ -28,16 +29,15 @@ export function reportAsText(report: Report): string {
   ].join('\n');
 }
 
-const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;
-
 function rowsAsText(rows: readonly Result[]): string {
   const first = primary(rows);
-  const head = ['  path', 'ms', 'ms/image', 'images/s', 'noise', 'over haze'];
+  const ms = rows[0]!.msPerStep === undefined ? 'ms' : 'ms/step';
+  const head = ['  path', ms, 'ms/image', 'images/s', 'noise', 'over haze'];
   const lines = rows.map((row) => [
     `  ${pathName(row)}`,
-    row.ms.toPrecision(4),
-    row.msPerImage.toPrecision(3),
-    row.imagesPerSecond.toPrecision(3),
+    significant(row.ms, 4),
+    significant(row.msPerImage),
+    significant(row.imagesPerSecond),
     `±${percent(noise(row))}`,
     first ? (row.ms / first.ms).toFixed(2) : '',
   ]);
@@ -88,8 +88,8 @@ export function changesAsText(changes: readonly Change[], old: string): string {
   const lines = changes.map(({ result, old, change, noise }) => [
     workName(result),
     pathName(result),
-    old ? old.ms.toPrecision(4) : '',
-    result.ms.toPrecision(4),
+    old ? significant(old.ms, 4) : '',
+    significant(result.ms, 4),
     old ? `${change < 0 ? '' : '+'}${percent(change)}` : 'new',
     `±${percent(noise)}`,
     !old || Math.abs(change) <= noise ? '' : change < 0 ? 'faster' : 'slower',

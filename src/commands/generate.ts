@@ -6,27 +6,14 @@ import {
   readComputing,
   readRequireCuda,
   readSeed,
-  threadCount,
 } from '../config/computing.js';
-import type { ComputingConfig, ModelConfig } from '../config/config.js';
+import { checkFormatHolds, readGeneration } from '../config/generation.js';
 import { openModel } from '../config/open-model.js';
 import { readSampling, SAMPLING_NAMES } from '../config/sampling.js';
-import { quote } from '../config/source.js';
-import { UsageError } from '../errors.js';
 import { generate } from '../generate/generate.js';
-import {
-  FORMATS,
-  type GenerateOptions,
-  type GenerateProgress,
-  type GenerateResult,
-  type Shard,
-} from '../generate/options.js';
-import { LARGEST_ARRAY } from '../io/array-file.js';
+import type { GenerateOptions, GenerateProgress, GenerateResult } from '../generate/options.js';
 import { interruptible } from './interrupt.js';
 import { openProgress } from './progress.js';
-
-/** Images are numbered by 32 bits; this is less, so that a bit an image is little memory. */
-const MOST_IMAGES = 100_000_000;
 
 export async function run(args: Args): Promise<void> {
   const path = args.positional('model', 'a run, a checkpoint folder or a .safetensors file');
@@ -51,14 +38,10 @@ export async function run(args: Args): Promise<void> {
 }
 
 async function readOptions(path: string, args: Args): Promise<GenerateOptions> {
-  const count = args.whole('count', { min: 1, max: MOST_IMAGES }) ?? 64;
-  const format = args.oneOf('format', FORMATS) ?? 'png';
-  const shard = readShard(args.text('shard'));
   const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
-  const workers = readWorkers(args, computing);
-  const batch = args.whole('batch', { min: 1, max: 65_536 }) ?? null;
+  const generation = readGeneration(args, computing);
   const { weights, model, diffusion } = await openModel(path, args);
-  checkArrayFits(format, count, model);
+  checkFormatHolds(generation, model);
   return {
     weights,
     model,
@@ -66,50 +49,10 @@ async function readOptions(path: string, args: Args): Promise<GenerateOptions> {
     sampling: readSampling(args.renamed(SAMPLING_NAMES), diffusion.timesteps),
     computing,
     seed: readSeed(args) ?? 0,
-    count,
+    ...generation,
     out: args.text('out') ?? 'generated',
-    format,
-    workers,
-    batch,
-    shard,
-    resume: args.boolean('resume') ?? false,
     requireCuda: readRequireCuda(args),
   };
-}
-
-/** `2/5`. @throws UsageError */
-function readShard(text: string | undefined): Shard {
-  if (text === undefined) return { index: 1, of: 1 };
-  const match = /^(\d{1,6})\/(\d{1,6})$/.exec(text);
-  const [index, of] = [Number(match?.[1]), Number(match?.[2])];
-  if (index >= 1 && index <= of) return { index, of };
-  throw new UsageError(
-    `--shard: expected i/n with whole numbers and i from 1 to n, got ${quote(text)}`,
-  );
-}
-
-/** Workers of the pool, which other commands call threads. */
-function readWorkers(args: Args, computing: ComputingConfig): number {
-  const workers = args.whole('workers', { min: 1, max: 256 });
-  if (workers === undefined) return threadCount(computing);
-  if (computing.threads !== null && computing.threads !== workers)
-    throw new UsageError(
-      `--workers: expected as many as --threads, ${computing.threads}, got ${workers}`,
-    );
-  return workers;
-}
-
-function checkArrayFits(
-  format: GenerateOptions['format'],
-  count: number,
-  { size, channels }: ModelConfig,
-): void {
-  if (format === 'png') return;
-  const most = Math.floor(LARGEST_ARRAY[format] / (size * size * channels));
-  if (count > most)
-    throw new UsageError(
-      `--count: ${format} holds at most ${most} images of ${size}x${size}, got ${count}; safetensors holds more`,
-    );
 }
 
 function pace({ imagesPerSecond, lost }: GenerateProgress): string {

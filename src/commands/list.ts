@@ -98,12 +98,12 @@ const generate: Command = {
     },
     'Pool:': {
       workers: {
-        describe: 'Each makes batches of its own',
+        describe: 'Each makes batches of its own; on tensorflow they do the arithmetic beside it',
         value: 'N',
         default: '--threads, or all cores',
       },
       batch: {
-        describe: 'Images a worker makes at one time, at most',
+        describe: 'Images made at one time, at most: by a worker, or by tensorflow',
         value: 'N',
         default: '8, on tensorflow 64',
       },
@@ -179,7 +179,7 @@ const bench: Command = {
   describe: 'Measure how fast each path is, and compare',
   positional: {
     name: 'what',
-    describe: 'arithmetic, preprocess, unet, sample or all',
+    describe: 'arithmetic, preprocess, unet, sample, generate or all',
     optional: true,
   },
   groups: {
@@ -187,7 +187,7 @@ const bench: Command = {
       batch: {
         describe: 'Images at a time',
         value: 'N',
-        default: '8; 128 for arithmetic, 64 for preprocess',
+        default: '8; 128 for arithmetic, 64 for preprocess, several for generate',
       },
       rounds: { describe: 'Turns that each path takes; medians count', value: 'N', default: '7' },
       layers: { describe: "Show where the U-Net's time goes, layer by layer" },

@@ -20,7 +20,7 @@ export async function claimRunFolder(root = 'runs'): Promise<Claim> {
     const lock = await tryLockRun(out);
     // Another process may have made it between the look and the lock.
     if (lock && number >= (await nextNumber(root))) return { out, lock };
-    await lock?.release();
+    lock?.release();
   }
 }
 

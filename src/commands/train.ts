@@ -8,30 +8,25 @@ import { UsageError } from '../errors.js';
 import { writeLossCurve } from '../io/loss-curve.js';
 import { readMetrics } from '../io/metrics.js';
 import { runPaths } from '../io/run.js';
-import { lockRun } from '../io/run-lock.js';
+import { asOnlyTrainer } from '../io/run-lock.js';
 import { shellWord } from '../shell-word.js';
 import type { TrainEvent, TrainOptions, TrainResult } from '../train/options.js';
 import { trainLocked } from '../train/train.js';
 import { interruptible } from './interrupt.js';
 import { openProgress, type Progress } from './progress.js';
-import { type Claim, claimRunFolder } from './run-folder.js';
+import { claimRunFolder } from './run-folder.js';
 
 export async function run(args: Args): Promise<void> {
-  const { out, lock } = await claim(args);
-  try {
-    await trainInto(out, args);
-  } finally {
-    await lock.release();
-  }
-}
-
-/** The run's folder, which is this process's alone from here on. @throws UsageError when another has it */
-async function claim(args: Args): Promise<Claim> {
   const out = args.text('out');
-  if (out !== undefined) return { out, lock: await lockRun(out) };
+  if (out !== undefined) return asOnlyTrainer(out, () => trainInto(out, args));
   if (args.boolean('resume'))
     throw new UsageError('--resume: expected --out with the folder of the run');
-  return claimRunFolder();
+  const claim = await claimRunFolder();
+  try {
+    await trainInto(claim.out, args);
+  } finally {
+    claim.lock.release();
+  }
 }
 
 async function trainInto(out: string, args: Args): Promise<void> {

@@ -1,9 +1,9 @@
-import { PURPOSE } from '../diffusion/random.js';
+import { PURPOSE, type Purpose } from '../diffusion/random.js';
 import type { Trajectory } from '../diffusion/sampler.js';
 import type { BatchNormMode } from '../unet/device.js';
 import type { Arena } from './arena.js';
 import type { Engine } from './engine.js';
-import type { Argument, Program, Section } from './program.js';
+import type { Argument, Call, Program, Section } from './program.js';
 import { splitSeed } from './seed.js';
 import { dropPadding, forward } from './unet/forward.js';
 import type { UnetMemory } from './unet/memory.js';
@@ -62,14 +62,23 @@ export function writeTables(
   engine.floats(tables.coefficients, coefficients.length).set(coefficients);
 }
 
+/** What the arithmetic of a reverse step works on: a batch of images, or some of one; byte addresses. */
+export interface ReverseBatch extends ReverseMemory {
+  /** x_t and ε̂, f32 [images, size, size, channels]. */
+  readonly x: number;
+  readonly epsilon: number;
+  /** How many images, and the values in each. */
+  readonly count: number;
+  readonly each: number;
+}
+
 /** x_T ~ N(0, 1), Ho et al. (2020), Algorithm 2, line 1. */
 export function initProgram(
   unet: UnetMemory,
   memory: ReverseMemory,
   { trajectory, seed }: ReverseOptions,
 ): Program {
-  const zero = memory.timesteps + 4 * trajectory.timesteps.length;
-  return [noiseSection(unet, memory, unet.xt, zero, seed, PURPOSE.sampleInit)];
+  return [{ name: 'noise', phases: [[drawStart(batchOf(unet, memory), trajectory, seed)]] }];
 }
 
 /** Ho et al. (2020), Algorithm 2, lines 2 to 4 (or DDIM's step): z, ε̂, x_{t−1}. */
@@ -79,51 +88,56 @@ export function stepProgram(
   { trajectory, norm, seed }: ReverseOptions,
 ): Program {
   const t: Argument = { base: memory.timesteps, perStep: 4 };
-  const row: Argument = { base: memory.coefficients, perStep: 4 * trajectory.width };
-  const { batch, size, architecture } = unet.shape;
+  const batch = batchOf(unet, memory);
+  const noise: Section = { name: 'noise', phases: [[drawNoise(batch, seed)]] };
   return [
-    noiseSection(unet, memory, memory.z, t, seed, PURPOSE.sampleNoise),
+    ...(readsNoise(trajectory) ? [noise] : []),
     {
       name: 'unet',
       phases: [...forward(unet, norm, { at: t, every: false }), dropPadding(unet)],
     },
-    {
-      name: 'step',
-      phases: [
-        [
-          {
-            kernel: trajectory.kernel,
-            args: [unet.xt, unet.xt, unet.epsilon, memory.z, row],
-            items: batch * size * size * architecture.channels,
-            grain: 4,
-          },
-        ],
-      ],
-    },
+    { name: 'step', phases: [[takeStep(batch, trajectory)]] },
   ];
 }
 
-function noiseSection(
-  { shape }: UnetMemory,
-  memory: ReverseMemory,
+/** Whether any step of the trajectory adds noise: the last number of a row is its σ, and where that is 0 no z is read. */
+export const readsNoise = ({ coefficients, width }: Trajectory): boolean =>
+  coefficients.some((value, i) => i % width === width - 1 && value !== 0);
+
+/** x_T, into x. */
+export function drawStart(batch: ReverseBatch, { timesteps }: Trajectory, seed: number): Call {
+  const zero = batch.timesteps + 4 * timesteps.length;
+  return normals(batch, batch.x, zero, seed, PURPOSE.sampleInit);
+}
+
+/** z of the step that the program is at, into z. */
+export function drawNoise(batch: ReverseBatch, seed: number): Call {
+  const t: Argument = { base: batch.timesteps, perStep: 4 };
+  return normals(batch, batch.z, t, seed, PURPOSE.sampleNoise);
+}
+
+/** x_t to x_{t−1} with the coefficients of the step that the program is at, in place. */
+export function takeStep(
+  { x, epsilon, z, coefficients, count, each }: ReverseBatch,
+  { kernel, width }: Trajectory,
+): Call {
+  const row: Argument = { base: coefficients, perStep: 4 * width };
+  return { kernel, args: [x, x, epsilon, z, row], items: count * each, grain: 4 };
+}
+
+function batchOf({ shape, xt, epsilon }: UnetMemory, memory: ReverseMemory): ReverseBatch {
+  const each = shape.size ** 2 * shape.architecture.channels;
+  return { ...memory, x: xt, epsilon, count: shape.batch, each };
+}
+
+function normals(
+  { images, count, each }: ReverseBatch,
   out: number,
   timestep: Argument,
   seed: number,
-  purpose: number,
-): Section {
-  const each = shape.size ** 2 * shape.architecture.channels;
+  purpose: Purpose,
+): Call {
   const [low, high] = splitSeed(seed);
-  return {
-    name: 'noise',
-    phases: [
-      [
-        {
-          kernel: 'gaussianImages',
-          args: [out, memory.images, timestep, each, low, high, purpose],
-          items: shape.batch * each,
-          grain: 4,
-        },
-      ],
-    ],
-  };
+  const args = [out, images, timestep, each, low, high, purpose];
+  return { kernel: 'gaussianImages', args, items: count * each, grain: 4 };
 }

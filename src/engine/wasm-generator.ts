@@ -88,7 +88,8 @@ export class WasmGenerator implements Generator {
     const engine = Engine.create({ threads, strict, bytes: arena.size });
     try {
       writeMemory(engine, plan, options, state);
-      await engine.runAlone(0, [{ loaded: engine.load(plan.prepare), from: 0, to: 1 }]);
+      // By all workers, so that all have started when the first batch is asked for.
+      await engine.run(engine.load(plan.prepare));
       return new WasmGenerator(engine, plan, options);
     } catch (error) {
       await engine.destroy();

@@ -1,21 +1,27 @@
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ArrayFormat, arrayStart, writeArray } from '../io/array-file.js';
-import { asRunError, LARGEST_CALL, remove, systemCode, writeFully } from '../io/atomic.js';
+import {
+  asRunError,
+  LARGEST_CALL,
+  remove,
+  systemCode,
+  writeAtomically,
+  writeFully,
+} from '../io/atomic.js';
 import { hashFile, sha256 } from '../io/hash.js';
 import { isFile } from '../io/run.js';
 import type { ImageRange } from './image-range.js';
+import { atOneFile } from './locks.js';
 import { listFolder } from './manifest.js';
 import type { Condition, Store } from './store.js';
+import { clearTemporaries } from './temporaries.js';
 
 /** A file in which the images lie one after the other, from a byte on. */
 interface Source {
   readonly file: FileHandle;
   readonly start: number;
 }
-
-/** A temporary file that nobody has written to for so long was left by a process that is gone. Milliseconds. */
-const ABANDONED = 600_000;
 
 /** Bytes that are read at a time. */
 const CHUNK = Math.min(1 << 22, LARGEST_CALL);
@@ -67,13 +73,7 @@ export class ArrayStore implements Store {
   }
 
   async begin(_: ImageRange): Promise<void> {
-    await this.clearAbandoned();
-    await this.closeSource();
-    try {
-      this.part ??= await this.openPart();
-    } catch (error) {
-      throw asRunError(this.partPath, error);
-    }
+    await atOneFile(this.out, () => this.openPart());
   }
 
   async write(image: number, pixels: Uint8Array): Promise<string> {
@@ -100,8 +100,12 @@ export class ArrayStore implements Store {
     return (await isFile(this.path)) ? hashFile(this.path) : undefined;
   }
 
-  /** Writes images 0 to count − 1, which must all be sound, as the finished file. Resolves to its SHA-256. */
+  /**
+   * Writes images 0 to count − 1, which must all be sound, as the finished file. The caller is the only process that does
+   * (`atOneFile`). Resolves to the file's SHA-256.
+   */
   async finish(count: number): Promise<string> {
+    await this.openPart();
     await this.part!.sync();
     const range = { start: 0, end: count * this.each };
     return writeArray(this.path, this.format, [count, ...this.shape], read(this.part!, range));
@@ -136,27 +140,26 @@ export class ArrayStore implements Store {
 
   /**
    * Opens the part for writing. A new one begins with the images of a finished file, where one stands that is to
-   * hold more or that has been damaged.
+   * hold more or that has been damaged; it appears with all of them, or not at all.
    */
-  private async openPart(): Promise<FileHandle> {
-    const there = await openIfThere(this.partPath, 'r+');
-    if (there) return there;
+  private async openPart(): Promise<void> {
+    const files = [this.name, PART];
+    const isOurs = (name: string) => files.some((file) => name.startsWith(`.${file}.`));
+    // Shards on other machines may be at it: no lock reaches them.
+    await clearTemporaries(this.out, (name) =>
+      isOurs(name) && name.endsWith('.tmp') ? "another's" : undefined,
+    );
+    await this.closeSource();
+    this.part ??= await openIfThere(this.partPath, 'r+');
+    if (this.part) return;
     const source = await this.openSource();
     try {
-      const part = await open(this.partPath, 'w+');
-      if (source) await copyRest(source, part);
-      return part;
+      await writeAtomically(this.partPath, async (part) => {
+        if (source) await copyRest(source, part);
+      });
+      this.part = await openIfThere(this.partPath, 'r+');
     } finally {
       await source?.file.close();
-    }
-  }
-
-  private async clearAbandoned(): Promise<void> {
-    for (const name of await listFolder(this.out)) {
-      if (!name.startsWith(`.${this.name}.`) || !name.endsWith('.tmp')) continue;
-      const path = join(this.out, name);
-      const info = await stat(path).catch(() => undefined);
-      if (info && Date.now() - info.mtimeMs > ABANDONED) await remove(path);
     }
   }
 }

@@ -7,15 +7,27 @@ import { closeSync, createReadStream, fsyncSync, openSync, writeSync } from 'nod
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Shard } from '../config/generation.js';
 import { RunError, UsageError } from '../errors.js';
 import { asRunError, systemCode, systemReason } from '../io/atomic.js';
+import { sha256 } from '../io/hash.js';
 import { isObject } from '../io/json.js';
-import type { Shard } from './options.js';
+import { shardName } from './options.js';
 import type { Maker, Settings } from './settings.js';
 
 export interface HeaderLine {
   readonly settings: Settings;
   readonly maker: Maker;
+  /**
+   * Of what stands before it. Other lines are held against the files; this tells a header that was damaged from one of
+   * other settings.
+   */
+  readonly check: string;
+}
+
+export function headerLine(settings: Settings, maker: Maker): HeaderLine {
+  const check = sha256(Buffer.from(JSON.stringify({ settings, maker }))).slice(0, 16);
+  return { settings, maker, check };
 }
 
 /** A finished image. `sha256` is of its file, or of its pixels where one file holds all. */
@@ -40,8 +52,8 @@ export const isImage = (line: Line): line is ImageLine => 'index' in line;
 
 const NAME = /^manifest-\d+-of-\d+\.jsonl$/;
 
-export const manifestPath = (out: string, { index, of }: Shard): string =>
-  join(out, `manifest-${index}-of-${of}.jsonl`);
+export const manifestPath = (out: string, shard: Shard): string =>
+  join(out, `manifest-${shardName(shard)}.jsonl`);
 
 /** Paths of all manifests of a folder, which need not exist. @throws UsageError when it is no folder */
 export async function manifests(out: string): Promise<string[]> {
@@ -153,11 +165,12 @@ function parse(text: string): Line | undefined {
     : undefined;
 }
 
-const soundHeader = ({ settings, maker }: Record<string, unknown>): boolean =>
+const soundHeader = ({ settings, maker, check }: Record<string, unknown>): boolean =>
   isObject(settings) &&
   Object.values(settings).every((v) => typeof v === 'string' || typeof v === 'number') &&
   isObject(maker) &&
-  Object.values(maker).every((v) => typeof v === 'string');
+  Object.values(maker).every((v) => typeof v === 'string') &&
+  check === headerLine(settings as Settings, maker as Maker).check;
 
 const soundImage = ({ index, seed, file, sha256 }: Record<string, unknown>): boolean =>
   Number.isSafeInteger(index) &&

@@ -1,17 +1,21 @@
 import type { DeviceChoice } from '../config/config.js';
-import { openArithmetic } from '../device/open.js';
+import { openArithmetic, openUnet } from '../device/open.js';
 import type { Trajectory } from '../diffusion/sampler.js';
 import type { Schedule } from '../diffusion/schedule.js';
+import { ReversePool } from '../engine/reverse-pool.js';
 import { WasmGenerator } from '../engine/wasm-generator.js';
 import { openSampler } from '../sample/open-sampler.js';
 import type { StateDict } from '../unet/state.js';
 import type { Generator } from './generator.js';
 import type { GenerateOptions } from './options.js';
+import { OverlappedGenerator } from './overlapped-generator.js';
 import { SamplerGenerator } from './sampler-generator.js';
 
-/** Workers and batch of a run, after what there is to do. */
+/** How the work of a run is shared out, after how much there is. */
 export interface Share {
   readonly workers: number;
+  /** Batches in work at one time, and the images of each. */
+  readonly lanes: number;
   readonly batch: number;
 }
 
@@ -21,20 +25,32 @@ export async function openGenerator(
   device: DeviceChoice['device'],
   trajectory: Trajectory,
   schedule: Schedule,
-  { workers, batch }: Share,
+  share: Share,
   state: StateDict,
 ): Promise<Generator> {
   const { computing, model, sampling, seed } = options;
-  if (device === 'wasm' && computing.arithmetic === 'wasm') {
-    const { timesteps } = schedule;
-    const shape = { architecture: model, size: model.size, timesteps, batch };
-    const { strict } = computing;
-    const reverse = { trajectory, norm: sampling.norm, seed };
-    return WasmGenerator.create({ ...shape, ...reverse, workers, strict }, state);
+  const { workers, batch } = share;
+  const { timesteps } = schedule;
+  const shape = { architecture: model, size: model.size, timesteps, batch };
+  if (computing.arithmetic === 'tensorflow') {
+    const steps = trajectory.timesteps.length;
+    const arithmetic = await openArithmetic(computing);
+    const pooled = { ...options, computing: { ...computing, threads: workers } };
+    const sampler = await openSampler(pooled, trajectory, schedule, batch, state);
+    return new SamplerGenerator(sampler, arithmetic, { device, build: 'tensorflow', steps });
   }
-  const steps = trajectory.timesteps.length;
-  const arithmetic = await openArithmetic(computing);
-  const pooled = { ...options, computing: { ...computing, threads: workers } };
-  const sampler = await openSampler(pooled, trajectory, schedule, batch, state);
-  return new SamplerGenerator(sampler, arithmetic, { device, build: 'tensorflow', steps });
+  const { strict } = computing;
+  const { norm } = sampling;
+  if (device === 'wasm')
+    return WasmGenerator.create({ ...shape, trajectory, norm, seed, workers, strict }, state);
+  const { unet } = await openUnet(device, computing, { ...shape, training: false });
+  try {
+    await unet.importState(state);
+    const each = model.size ** 2 * model.channels;
+    const pool = ReversePool.create({ ...share, trajectory, seed, each, strict });
+    return new OverlappedGenerator(unet, pool, { lanes: share.lanes, trajectory, norm });
+  } catch (error) {
+    await unet.dispose();
+    throw error;
+  }
 }

@@ -4,19 +4,13 @@ import type {
   ModelConfig,
   SamplingConfig,
 } from '../config/config.js';
+import type { GenerationConfig, Shard } from '../config/generation.js';
 
-/** `png` is a file an image; the others one file for all. */
-export const FORMATS = ['png', 'npz', 'safetensors'] as const;
-export type Format = (typeof FORMATS)[number];
-
-/** Part `index` (from 1) of `of`: a range of the image numbers. */
-export interface Shard {
-  readonly index: number;
-  readonly of: number;
-}
+/** `2-of-5`: how files and locks name a shard. */
+export const shardName = ({ index, of }: Shard): string => `${index}-of-${of}`;
 
 /** Many images of a model as files, by workers that each make batches of their own. */
-export interface GenerateOptions {
+export interface GenerateOptions extends GenerationConfig {
   /** Path of the `model.safetensors`. */
   readonly weights: string;
   readonly model: ModelConfig;
@@ -24,18 +18,6 @@ export interface GenerateOptions {
   readonly sampling: SamplingConfig;
   readonly computing: ComputingConfig;
   readonly seed: number;
-  /** Images of all shards together: the numbers 0 to count − 1. */
-  readonly count: number;
-  readonly out: string;
-  readonly format: Format;
-  readonly workers: number;
-  /**
-   * Images made at one time: at most so many, or with batch statistics exactly so many. Null is what suits the device.
-   */
-  readonly batch: number | null;
-  readonly shard: Shard;
-  /** Replace files that are not what the manifest says. */
-  readonly resume: boolean;
   /** Fail with a CheckError unless a CUDA GPU computes. */
   readonly requireCuda: boolean;
   /** Aborted when the user interrupts: Interrupted is thrown once the finished images are on disk. */

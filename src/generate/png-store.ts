@@ -1,24 +1,30 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { asRunError, remove, systemCode, writeFileAtomically } from '../io/atomic.js';
+import type { Shard } from '../config/generation.js';
+import { asRunError, systemCode, writeFileAtomically } from '../io/atomic.js';
 import { sha256 } from '../io/hash.js';
 import { encodePng } from '../io/pictures.js';
 import type { ImageRange } from './image-range.js';
 import { listFolder } from './manifest.js';
+import { shardName } from './options.js';
 import type { Condition, Store } from './store.js';
+import { clearTemporaries } from './temporaries.js';
 
 /** `000042.png`; more digits where they are needed. */
 const NAME = /^(\d{6,})\.png$/;
-const TEMPORARY = /^\.(\d{6,})\.png\.[0-9a-f]+\.tmp$/;
+/** While it is written the name of its shard is part of it: `.000042.png.2-of-4.1a2b3c4d.tmp`. */
+const TEMPORARY = /^\.(\d{6,})\.png\.(\d+-of-\d+)\.[0-9a-f]+\.tmp$/;
 
 /** A PNG an image. */
 export class PngStore implements Store {
   private readonly out: string;
   private readonly size: number;
   private readonly channels: 1 | 3;
+  private readonly shard: string;
 
-  constructor(out: string, { size, channels }: { size: number; channels: 1 | 3 }) {
+  constructor(out: string, { size, channels }: { size: number; channels: 1 | 3 }, shard: Shard) {
     this.out = out;
+    this.shard = shardName(shard);
     this.size = size;
     this.channels = channels;
   }
@@ -39,9 +45,12 @@ export class PngStore implements Store {
     return (await listFolder(this.out)).find((name) => within(range, NAME, name));
   }
 
+  /** What other shards are writing stays: their ranges overlap ours where images were shared out anew. */
   async begin(range: ImageRange): Promise<void> {
-    for (const name of await listFolder(this.out))
-      if (within(range, TEMPORARY, name)) await remove(join(this.out, name));
+    await clearTemporaries(this.out, (name) => {
+      if (!within(range, TEMPORARY, name)) return undefined;
+      return TEMPORARY.exec(name)![2] === this.shard ? 'ours' : "another's";
+    });
   }
 
   async write(image: number, pixels: Uint8Array): Promise<string> {
@@ -50,7 +59,7 @@ export class PngStore implements Store {
     const path = this.path(image);
     try {
       const bytes = await encodePng(picture);
-      await writeFileAtomically(path, bytes);
+      await writeFileAtomically(path, bytes, this.shard);
       return sha256(bytes);
     } catch (error) {
       throw asRunError(path, error);

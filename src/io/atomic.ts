@@ -8,14 +8,16 @@ import { basename, dirname, join } from 'node:path';
 import { RunError } from '../errors.js';
 
 /**
- * Writes `path` atomically; `fill` writes the content through an open file.
+ * Writes `path` atomically; `fill` writes the content through an open file. `owner`, a word, goes into the temporary
+ * name, for clean-ups that have to tell whose it is.
  * @throws RunError with the path and the system's reason when it cannot be written; other errors of `fill` pass.
  */
 export async function writeAtomically(
   path: string,
   fill: (file: FileHandle) => Promise<void>,
+  owner?: string,
 ): Promise<void> {
-  const temporary = temporaryName(path);
+  const temporary = temporaryName(path, owner);
   try {
     await writeSynced(temporary, fill);
     await rename(temporary, path);
@@ -27,8 +29,12 @@ export async function writeAtomically(
 }
 
 /** Writes text or bytes to `path` atomically. @throws RunError as `writeAtomically` does. */
-export function writeFileAtomically(path: string, content: string | Uint8Array): Promise<void> {
-  return writeAtomically(path, (file) => file.writeFile(content));
+export function writeFileAtomically(
+  path: string,
+  content: string | Uint8Array,
+  owner?: string,
+): Promise<void> {
+  return writeAtomically(path, (file) => file.writeFile(content), owner);
 }
 
 /** Removes a file that may not be there. @throws RunError when it cannot be removed */
@@ -111,6 +117,7 @@ const REASONS: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** Hidden, and marked as temporary, so that clean-ups can tell what a crash left behind. */
-function temporaryName(path: string): string {
-  return join(dirname(path), `.${basename(path)}.${randomBytes(4).toString('hex')}.tmp`);
+function temporaryName(path: string, owner?: string): string {
+  const name = owner === undefined ? basename(path) : `${basename(path)}.${owner}`;
+  return join(dirname(path), `.${name}.${randomBytes(4).toString('hex')}.tmp`);
 }

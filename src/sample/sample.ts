@@ -25,14 +25,9 @@ export async function sampleFrom(
   const schedule = makeSchedule(options.diffusion);
   const trajectory = makeTrajectory(schedule, options.sampling);
   const steps = trajectory.timesteps.length;
-  const batches = Math.ceil(count / LARGEST_BATCH);
-  const sampler = await openSampler(
-    options,
-    trajectory,
-    schedule,
-    Math.ceil(count / batches),
-    state,
-  );
+  const batch = batchFor(count);
+  const batches = Math.ceil(count / batch);
+  const sampler = await openSampler(options, trajectory, schedule, batch, state);
   try {
     onEvent?.({
       kind: 'note',
@@ -67,6 +62,10 @@ export async function sampleFrom(
 
 /** Images in one batch: more would not be faster on the engine, and memory stays small. */
 const LARGEST_BATCH = 16;
+
+/** Images that are made at one time, of so many in all. */
+export const batchFor = (count: number): number =>
+  Math.ceil(count / Math.ceil(count / LARGEST_BATCH));
 
 /** The moments of the trajectory that a film keeps, of the first images. */
 class Frames {

@@ -3,7 +3,7 @@ import { BatchPlan } from '../data/batches.js';
 import type { TrainingData } from '../data/held-out.js';
 import { makeSchedule } from '../diffusion/schedule.js';
 import { Interrupted } from '../errors.js';
-import { lockRun } from '../io/run-lock.js';
+import { asOnlyTrainer } from '../io/run-lock.js';
 import { header } from './header.js';
 import { bytesBetweenSteps } from './memory.js';
 import { listData, openData } from './open-data.js';
@@ -19,12 +19,7 @@ import { checkStart, start } from './start.js';
  * once the state is saved.
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
-  const lock = await lockRun(options.out);
-  try {
-    return await trainLocked(options);
-  } finally {
-    await lock.release();
-  }
+  return asOnlyTrainer(options.out, () => trainLocked(options));
 }
 
 /** The same, where the caller holds the run's lock. */

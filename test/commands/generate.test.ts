@@ -96,6 +96,25 @@ test('A process that is killed leaves whole files, and the next makes the identi
   t.deepEqual(await hashes(join(cwd, 'killed')), expected);
 });
 
+test('Two processes on one folder: the second is refused, and can go on once the first is killed', async (t) => {
+  const cwd = await folderWithModel(t);
+  const args = (out: string) => command(300, '--count', '60', '--batch', '1', '--out', out);
+  t.is((await haze(args('whole'), { cwd })).code, 0);
+  const { process: first, exit } = startHaze(args('shared'), { cwd });
+  await untilSome(join(cwd, 'shared'));
+  const second = await haze(args('shared'), { cwd });
+  t.is(second.code, 2, second.stderr);
+  t.is(
+    second.stderr,
+    `haze: --out shared: process ${first.pid} is making images there; wait for it, or give another --out\n`,
+  );
+  first.kill('SIGKILL');
+  await exit;
+  const last = await haze(args('shared'), { cwd });
+  t.is(last.code, 0, last.stderr);
+  t.deepEqual(await hashes(join(cwd, 'shared')), await hashes(join(cwd, 'whole')));
+});
+
 test('Ctrl-C exits with 130 and says what is finished, which is kept', async (t) => {
   const cwd = await folderWithModel(t);
   const args = command(40, '--count', '200', '--batch', '1', '--out', 'a');

@@ -129,7 +129,7 @@ test("a second process is refused a run in progress; one that was killed is in n
     t.is(second.code, 2);
     t.regex(
       second.stderr,
-      /^haze: --out \S+: expected a run that nobody is training, got one that a process on this machine is at\n$/,
+      /^haze: --out \S+: expected a run that nobody is training, got one that process \d+ is training\n$/,
     );
   }
   child.kill('SIGKILL');

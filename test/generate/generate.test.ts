@@ -5,6 +5,7 @@ import sharp from 'sharp';
 import { Arithmetic } from '../../src/engine/arithmetic.js';
 import { Interrupted, RunError, UsageError } from '../../src/errors.js';
 import { generate } from '../../src/generate/generate.js';
+import { headerLine } from '../../src/generate/manifest.js';
 import type { GenerateOptions } from '../../src/generate/options.js';
 import { sampleFrom } from '../../src/sample/sample.js';
 import { withFault } from '../helpers/faulty-files.js';
@@ -172,8 +173,10 @@ test('Images by another build are kept, and the user is told', async (t) => {
   });
   await generate({ ...options, count: 4 });
   const manifest = join(options.out, 'manifest-1-of-1.jsonl');
-  const text = await readFile(manifest, 'utf8');
-  await writeFile(manifest, text.replace(/"build":"\w+"/, '"build":"other"'));
+  const [header, ...rest] = (await readFile(manifest, 'utf8')).split('\n');
+  const { settings, maker } = JSON.parse(header!);
+  const other = JSON.stringify(headerLine(settings, { ...maker, build: 'other' }));
+  await writeFile(manifest, [other, ...rest].join('\n'));
   t.like(await generate(options), { made: 12, kept: 4 });
   t.true(
     notes.some((note) => /other.* not bit-exact together/.test(note)),

@@ -1,13 +1,17 @@
 import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
-import { type Line, Manifest, manifests, readManifest } from '../../src/generate/manifest.js';
+import {
+  headerLine,
+  type Line,
+  Manifest,
+  manifests,
+  readManifest,
+} from '../../src/generate/manifest.js';
 import { temporaryFolder } from '../helpers/folder.js';
 
-const header = {
-  settings: { seed: 1, format: 'png' },
-  maker: { version: '1', device: 'wasm', arithmetic: 'wasm', build: 'strict' },
-};
+const maker = { version: '1', device: 'wasm', arithmetic: 'wasm', build: 'strict' };
+const header = headerLine({ seed: 1, format: 'png' }, maker);
 const image = (index: number) => ({ index, seed: 1, file: `${index}.png`, sha256: 'ab' });
 
 async function lines(path: string): Promise<Line[]> {
@@ -57,6 +61,18 @@ test('Damaged lines are passed over, and no line counts that no header stands be
   await writeFile(path, `${[text[0], ...bad, ...text.slice(1), ...bad].join('\n')}\n`);
   await appendFile(path, `${JSON.stringify(image(2))}\n`);
   t.deepEqual(await lines(path), [header, image(1), image(2)]);
+});
+
+test('A header is read only as it was written: damage is not taken for other settings', async (t) => {
+  const path = join(await temporaryFolder(t), 'manifest-1-of-1.jsonl');
+  const text = JSON.stringify(header);
+  const after = [header, image(0)].map((line) => JSON.stringify(line)).join('\n');
+  for (let at = 0; at < text.length; at++)
+    for (const byte of ['0', 'x', '"', ' ']) {
+      if (text[at] === byte) continue;
+      await writeFile(path, `${text.slice(0, at)}${byte}${text.slice(at + 1)}\n${after}\n`);
+      t.deepEqual(await lines(path), [header, image(0)], `${byte} at ${at}`);
+    }
 });
 
 test('The manifests of a folder are those of all shards, and none where there is no folder', async (t) => {

@@ -1,46 +1,128 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdir, symlink } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
-import { tryLock } from '../../src/io/lock.js';
+import { exclusively, type LockTarget, tryLock, withLock } from '../../src/io/lock.js';
+import { temporaryFolder } from '../helpers/folder.js';
 
-const LOCK = new URL('../../src/io/lock.js', import.meta.url).href;
+const MODULE = new URL('../../src/io/lock.js', import.meta.url).href;
 
-test('a lock has one holder, and is free after it', async (t) => {
-  const first = await tryLock(`${import.meta.url} one`);
-  t.truthy(first);
-  t.is(await tryLock(`${import.meta.url} one`), undefined);
-  const other = await tryLock(`${import.meta.url} other`);
-  t.truthy(other);
-  await first!.release();
-  await first!.release();
-  const again = await tryLock(`${import.meta.url} one`);
+/** A lock of the test's own. */
+const target = (name: string): LockTarget => ({ path: `/nowhere/${process.pid}`, use: name });
+
+const refuse = (holder: string) => new Error(`${holder} has it`);
+
+/** A process that takes the lock and keeps it; resolves once it has. */
+async function startHolder(lock: LockTarget) {
+  const script = `
+    import { tryLock } from ${JSON.stringify(MODULE)};
+    await tryLock(${JSON.stringify(lock)});
+    console.log('held');
+    setInterval(() => {}, 1000);`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script]);
+  await once(child.stdout, 'data');
+  return child;
+}
+
+test('Work under one lock does not overlap, and waiting is told once', async (t) => {
+  const order: string[] = [];
+  let waits = 0;
+  const work = (name: string) =>
+    withLock(
+      target('overlap'),
+      () => waits++,
+      async () => {
+        order.push(`${name} begins`);
+        await sleep(250);
+        order.push(`${name} ends`);
+      },
+    );
+  await Promise.all([work('a'), work('b')]);
+  t.is(order.length, 4);
+  t.is(order[0]!.slice(0, 1), order[1]!.slice(0, 1));
+  t.is(order[2]!.slice(0, 1), order[3]!.slice(0, 1));
+  t.is(waits, 1);
+});
+
+test('Other folders and other uses of a folder are other locks', async (t) => {
+  const [a, b] = [target('a'), target('b')];
+  const locks = [await tryLock(a), await tryLock(b), await tryLock({ ...a, path: '/elsewhere' })];
+  t.false(locks.includes(undefined));
+  t.is(await tryLock(a), undefined);
+  for (const lock of locks) lock?.release();
+});
+
+test('A folder is one lock by whichever path, also before it exists', async (t) => {
+  const folder = await temporaryFolder(t);
+  const use = 'run';
+  await mkdir(join(folder, 'real'));
+  await symlink(join(folder, 'real'), join(folder, 'link'));
+  const lock = await tryLock({ path: join(folder, 'real', 'new', 'out'), use });
+  for (const path of ['link/new/out', 'link/new/../new/out/'].map((p) => join(folder, p)))
+    for (const spelt of [path, relative('.', path)])
+      t.is(await tryLock({ path: spelt, use }), undefined, spelt);
+  lock!.release();
+  lock!.release();
+  const again = await tryLock({ path: join(folder, 'link', 'new', 'out'), use });
   t.truthy(again);
-  await again!.release();
-  await other!.release();
+  again!.release();
+});
+
+test('The lock is free again after an error', async (t) => {
+  const failing = withLock(
+    target('failing'),
+    () => t.fail('waited'),
+    () => Promise.reject(new Error('no')),
+  );
+  await t.throwsAsync(failing, { message: 'no' });
+  t.is(await exclusively(target('failing'), refuse, async () => 1), 1);
+});
+
+test('Who comes second is refused, and is told which process came first', async (t) => {
+  const lock = target('refuse');
+  const mine = exclusively(lock, refuse, () => sleep(200));
+  await sleep(20);
+  await t.throwsAsync(exclusively(lock, refuse, sleep), {
+    message: `process ${process.pid} has it`,
+  });
+  await mine;
+  const child = await startHolder(lock);
+  await t.throwsAsync(exclusively(lock, refuse, sleep), { message: `process ${child.pid} has it` });
+  child.kill('SIGSTOP');
+  await t.throwsAsync(exclusively(lock, refuse, sleep), { message: 'another process has it' });
+  child.kill('SIGKILL');
+});
+
+test('A holder that is killed holds nothing', async (t) => {
+  const lock = target('killed');
+  const child = await startHolder(lock);
+  t.is(await tryLock(lock), undefined);
+  const waiting = withLock(
+    lock,
+    () => child.kill('SIGKILL'),
+    async () => 'mine',
+  );
+  t.is(await waiting, 'mine');
 });
 
 for (const signal of ['SIGKILL', 'SIGTERM'] as const)
-  test(`a holder that ends by ${signal} holds nothing`, async (t) => {
-    const name = `${import.meta.url} ${signal}`;
-    const script = `
-      import { tryLock } from ${JSON.stringify(LOCK)};
-      console.log((await tryLock(${JSON.stringify(name)})) ? 'held' : 'not held');
-      setInterval(() => {}, 1000);`;
-    const child = spawn(process.execPath, ['--input-type=module', '-e', script]);
-    const [said] = await once(child.stdout, 'data');
-    t.is(String(said), 'held\n');
-    t.is(await tryLock(name), undefined);
+  test(`A holder that ends by ${signal} holds nothing`, async (t) => {
+    const lock = target(signal);
+    const child = await startHolder(lock);
+    t.is(await tryLock(lock), undefined);
     child.kill(signal);
     await once(child, 'close');
-    const lock = await tryLock(name);
-    t.truthy(lock);
-    await lock!.release();
+    const again = await tryLock(lock);
+    t.truthy(again);
+    again!.release();
   });
 
-test('a lock alone does not keep a process going', async (t) => {
+test('A lock alone does not keep a process going', async (t) => {
   const script = `
-    import { tryLock } from ${JSON.stringify(LOCK)};
-    await tryLock(${JSON.stringify(`${import.meta.url} idle`)});`;
+    import { tryLock } from ${JSON.stringify(MODULE)};
+    await tryLock(${JSON.stringify(target('idle'))});`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', script]);
   const [code] = await once(child, 'close');
   t.is(code, 0);

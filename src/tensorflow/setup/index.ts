@@ -6,6 +6,7 @@
 import { mkdir, readdir, rename, rm, statfs, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { RunError, UsageError } from '../../errors.js';
+import { withLock } from '../../io/lock.js';
 import { type Install, type Manifest, readManifest } from '../locate.js';
 import { findPackage } from '../package.js';
 import { probe } from '../probe.js';
@@ -13,7 +14,6 @@ import { compileBinding, findCompiler } from './compile.js';
 import { extract } from './extract.js';
 import { fetchPackage } from './fetch-package.js';
 import { bindingFile, cacheFolder, installFolder, manifestFile } from './folders.js';
-import { withLock } from './lock.js';
 import { downloadWheel, findPython, isWheel } from './pip.js';
 import { type Bundle, CPU, CUDA, type Wheel } from './wheels.js';
 
@@ -61,7 +61,8 @@ export async function setupTensorflow(options: SetupOptions = {}): Promise<Setup
     throw new RunError(`setup tensorflow: cannot write ${root}: ${cause.message}`, { cause });
   });
   const wait = () => onProgress({ step: 'wait for another set-up in the same cache' });
-  return withLock(root, wait, () => setUp({ bundle, cache, root, env, onProgress }));
+  const lock = { path: root, use: 'setup' };
+  return withLock(lock, wait, () => setUp({ bundle, cache, root, env, onProgress }));
 }
 
 interface Job {

@@ -1,0 +1,37 @@
+"""Whole images by PyTorch, the loop of the reference: npm run bench:peer -- PyTorch ancestral --preset tiny"""
+
+import torch
+
+import peer
+from torch_unet import load
+
+
+def main():
+    args, task = peer.start("--channels-last")
+    layout = torch.channels_last if args.channels_last else torch.contiguous_format
+    net = load(task).to(memory_format=layout).eval()
+    start = task["xt"].permute(0, 3, 1, 2).contiguous(memory_format=layout)
+    noise = [z.permute(0, 3, 1, 2).contiguous(memory_format=layout) for z in task["noise"]]
+    times = task["t"].float()
+    rows = task["ancestral"].tolist()
+
+    def sample(first, batch):
+        x = start[first : first + batch]
+        for step, (recip, scale, sigma) in enumerate(rows):
+            x = recip * (x - scale * net(x, times[step].expand(len(x))))
+            if sigma > 0:
+                # Fresh noise is drawn, as the loop has to; what is added is the task's, so that the images can be compared.
+                torch.randn_like(x)
+                x = x + sigma * noise[step][first : first + batch]
+        return ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+
+    @torch.inference_mode()
+    def ancestral(batch):
+        images = torch.cat([sample(first, batch) for first in range(0, len(start), batch)])
+        return lambda: images.permute(0, 2, 3, 1).float() / 127.5 - 1
+
+    peer.serve({"ancestral": ancestral})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,236 @@
+/** Whole images as files: `haze generate` by workers and batch, beside `haze sample` and others' sampling loops. */
+import { rm } from 'node:fs/promises';
+import { join as joinPath } from 'node:path';
+import type { ModelConfig } from '../config/config.js';
+import { DIFFUSION_DEFAULTS } from '../config/diffusion.js';
+import { PRESETS } from '../config/presets.js';
+import { CounterRandom, PURPOSE } from '../diffusion/random.js';
+import { makeTrajectory } from '../diffusion/sampler.js';
+import { makeSchedule } from '../diffusion/schedule.js';
+import { Arithmetic } from '../engine/arithmetic.js';
+import { generate } from '../generate/generate.js';
+import type { GenerateOptions } from '../generate/options.js';
+import { writeSafetensors } from '../io/safetensors.js';
+import { batchFor, sampleFrom } from '../sample/sample.js';
+import { layerCosts } from '../unet/cost.js';
+import { initialState } from '../unet/initial-state.js';
+import type { StateDict } from '../unet/state.js';
+import type { BenchOptions } from './options.js';
+import { ours, variants } from './paths.js';
+import { NO_PEERS, openPeers, PAUSE } from './peers.js';
+import type { Missing, Path, Work } from './result.js';
+import { type Contender, measure } from './rounds.js';
+import { digest } from './statistics.js';
+import { type Findings, wantsTensorflow } from './suite.js';
+import { f32, i64, temporarily, writeTask } from './task.js';
+
+/** Batches of a worker; the first is what users get. */
+const BATCHES = [8, 4, 16];
+
+/** Images at least, so that the last batches of two workers do not weigh much. */
+const IMAGES = 32;
+
+/** Operations of a turn: on two cores one to two seconds. */
+const OPERATIONS = 300e9;
+
+/** Steps of an image: enough that what happens once an image does not weigh more than it does in 300, and few. */
+const STEPS = { least: 2, most: 100 };
+
+/** Batches of peers, besides all images at one time: the best one counts. */
+const PEER_BATCH = 8;
+
+/** Of pixels in [-1, 1]: a value near the middle between two levels may go either way. */
+const TOLERANCE = 0.02;
+
+export async function benchGenerate(options: BenchOptions): Promise<Findings> {
+  const { name, model } = options.chosen ?? { name: 'tiny', model: PRESETS.tiny.model };
+  const [first] = variants(options);
+  const extent = extentOf(model, options.batch, first!.threads);
+  const work: Work = {
+    ...{ subject: 'generate', what: 'ancestral', model: name, size: model.size },
+    batch: extent.batches[0]!,
+    images: extent.images,
+    steps: extent.steps,
+  };
+  const missing: Missing[] = [];
+  return temporarily(async (folder) => {
+    const state = initialState(model, new CounterRandom(options.seed));
+    const weights = joinPath(folder, 'model.safetensors');
+    await writeSafetensors(weights, state);
+    const base = baseOptions(model, weights, options, extent);
+    const contenders = [
+      ...(options.only.device === 'tensorflow' ? [] : onEngine(base, extent, options, folder)),
+      ...(options.only.device === 'tensorflow' ? [] : [samplePath(base, state, options)]),
+      ...(wantsTensorflow(options.only.device, work, missing)
+        ? onTensorflow(base, extent, options, folder)
+        : []),
+    ];
+    let peers = NO_PEERS;
+    try {
+      if (options.peers) {
+        const file = await writeAncestralTask(folder, model, extent, options.seed, state);
+        const batches = [...new Set([Math.min(PEER_BATCH, extent.images), extent.images])];
+        peers = await openPeers(work, { file, threads: first!.threads }, { repeat: 1, batches });
+      }
+      const results = await measure(work, [...contenders, ...peers.contenders], {
+        rounds: options.rounds,
+        tolerance: TOLERANCE,
+        pause: peers.contenders.length > 0 ? PAUSE : 0,
+        onNote: options.onNote,
+      });
+      return { results, missing: [...missing, ...peers.missing], versions: peers.versions };
+    } finally {
+      await peers.close();
+    }
+  });
+}
+
+/** How much is made in a turn. */
+export interface Extent {
+  readonly batches: readonly number[];
+  readonly images: number;
+  readonly steps: number;
+}
+
+/** As many images as give every worker whole batches of each size, and steps for about a second. */
+export function extentOf(model: ModelConfig, batch: number | null, workers: number): Extent {
+  const batches = batch === null ? BATCHES : [batch];
+  const share = workers * Math.max(...batches);
+  const images = share * Math.ceil(IMAGES / share);
+  const forward = layerCosts(model, model.size).reduce((sum, layer) => sum + layer.forward, 0);
+  const steps = Math.round(OPERATIONS / (forward * images));
+  return { batches, images, steps: Math.min(STEPS.most, Math.max(STEPS.least, steps)) };
+}
+
+/** The run that all of Haze's paths vary. */
+function baseOptions(
+  model: ModelConfig,
+  weights: string,
+  { computing, seed }: BenchOptions,
+  { images, steps }: Extent,
+): Omit<GenerateOptions, 'out' | 'workers' | 'batch'> {
+  return {
+    ...{ weights, model, seed, computing, count: images, format: 'png' },
+    diffusion: { ...DIFFUSION_DEFAULTS, timesteps: steps },
+    sampling: { sampler: 'ancestral', steps, eta: 1, norm: 'running' },
+    ...{ shard: { index: 1, of: 1 }, resume: false, requireCuda: false },
+  };
+}
+
+type Base = ReturnType<typeof baseOptions>;
+
+/** All workers and one, with each batch. */
+function onEngine(base: Base, { batches }: Extent, options: BenchOptions, folder: string) {
+  if (options.only.arithmetic === 'tensorflow') return [];
+  const [first] = variants(options);
+  const { build, threads } = first!;
+  const computing = { ...base.computing, device: 'wasm', arithmetic: 'wasm' } as const;
+  return [...new Set([threads, 1])].flatMap((workers) =>
+    batches.map((batch) => {
+      const path = ours({ device: 'wasm', arithmetic: 'wasm', build, threads: workers, batch });
+      return generatePath(path, { ...base, computing, workers, batch }, folder);
+    }),
+  );
+}
+
+/** Two batches, which overlap where the arithmetic is the pool's. */
+function onTensorflow(base: Base, { images }: Extent, options: BenchOptions, folder: string) {
+  const { threads } = variants(options)[0]!;
+  const batch = Math.ceil(images / 2);
+  return (['wasm', 'tensorflow'] as const)
+    .filter((arithmetic) => (options.only.arithmetic ?? arithmetic) === arithmetic)
+    .map((arithmetic) => {
+      const computing = { ...base.computing, device: 'tensorflow', arithmetic } as const;
+      const workers = arithmetic === 'wasm' ? threads : null;
+      const path = ours({ device: 'tensorflow', arithmetic, build: null, threads: workers, batch });
+      return generatePath(path, { ...base, computing, workers: threads, batch }, folder);
+    });
+}
+
+/** `haze generate` into a new folder; its own clock runs from the first batch to the last file. */
+function generatePath(
+  path: Path,
+  options: Omit<GenerateOptions, 'out'>,
+  folder: string,
+): Contender {
+  const out = joinPath(folder, 'images');
+  const make = async <T>(look: () => Promise<T>): Promise<{ seconds: number; seen: T }> => {
+    try {
+      const { seconds } = await generate({ ...options, out });
+      return { seconds, seen: await look() };
+    } finally {
+      await rm(out, { recursive: true, force: true });
+    }
+  };
+  return {
+    path,
+    check: async () => digest((await make(() => readPixels(out, options.count))).seen),
+    turn: async () => 1000 * (await make(async () => undefined)).seconds,
+  };
+}
+
+/** Pixels of all files, in [-1, 1]. */
+async function readPixels(out: string, count: number): Promise<Float32Array> {
+  const { default: sharp } = await import('sharp');
+  const name = (k: number) => joinPath(out, `${String(k).padStart(6, '0')}.png`);
+  const files = Array.from({ length: count }, (_, k) => sharp(name(k)).raw().toBuffer());
+  return new Arithmetic().toFloat(Buffer.concat(await Promise.all(files)));
+}
+
+/** `haze sample` on all threads, from its first step to its last; it writes no file. */
+function samplePath(base: Base, state: StateDict, options: BenchOptions): Contender {
+  const { build, threads } = variants(options)[0]!;
+  const { weights: _, ...rest } = base;
+  const computing = { ...base.computing, device: 'wasm', arithmetic: 'wasm', threads } as const;
+  const sample = async () => {
+    let [begun, ended] = [0, 0];
+    const { images } = await sampleFrom(state, {
+      ...{ ...rest, computing, frames: null },
+      onEvent: ({ kind }) => {
+        if (kind === 'note') begun = performance.now();
+        else ended = performance.now();
+      },
+    });
+    return { images, ms: ended - begun };
+  };
+  const path = { device: 'wasm', arithmetic: 'wasm', build, threads } as const;
+  return {
+    path: { by: 'haze sample', ...path, batch: batchFor(base.count) },
+    check: async () => {
+      const arithmetic = new Arithmetic();
+      return digest(arithmetic.toFloat(arithmetic.toBytes((await sample()).images)));
+    },
+    turn: async () => (await sample()).ms,
+  };
+}
+
+/** For peers: x_T of all images, the steps' timesteps, coefficients and noise. */
+export function writeAncestralTask(
+  folder: string,
+  { size, channels }: ModelConfig,
+  { images, steps }: Extent,
+  seed: number,
+  state: StateDict,
+): Promise<string> {
+  const schedule = makeSchedule({ ...DIFFUSION_DEFAULTS, timesteps: steps });
+  const { timesteps, coefficients, width } = makeTrajectory(schedule, { sampler: 'ancestral' });
+  const random = new CounterRandom(seed);
+  const each = size ** 2 * channels;
+  const shape = [images, size, size, channels];
+  const draw = (purpose: 9 | 10, t: number, out: Float32Array) => {
+    for (let k = 0; k < images; k++) out.set(random.normals(purpose, k, t, each), k * each);
+  };
+  const start = new Float32Array(images * each);
+  draw(PURPOSE.sampleInit, 0, start);
+  const noise = new Float32Array(steps * images * each);
+  timesteps.forEach((t, i) => {
+    draw(PURPOSE.sampleNoise, t, noise.subarray(i * images * each, (i + 1) * images * each));
+  });
+  const tensors = {
+    xt: f32(shape, start),
+    noise: f32([steps, ...shape], noise),
+    t: i64(timesteps),
+    ancestral: f32([steps, width], coefficients),
+  };
+  return writeTask(folder, tensors, state);
+}

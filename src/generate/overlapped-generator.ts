@@ -1,0 +1,96 @@
+import { setImmediate } from 'node:timers/promises';
+import type { Trajectory } from '../diffusion/sampler.js';
+import type { ReversePool } from '../engine/reverse-pool.js';
+import type { BatchNormMode, UnetDevice } from '../unet/device.js';
+import type { Generator } from './generator.js';
+
+export interface OverlapOptions {
+  readonly lanes: number;
+  readonly trajectory: Trajectory;
+  readonly norm: BatchNormMode;
+}
+
+/** Batches in work at one time: while the device has one, the pool has the other. */
+export const LANES = 2;
+
+/**
+ * The U-Net on a device in large batches, the arithmetic on the pool beside it. TensorFlow computes in the thread that
+ * calls it, so a lane's reverse step and noise are made in the pool while that thread is inside the U-Net of the other
+ * lane's batch, and finished files are encoded and written by threads that do not wait for it either.
+ */
+export class OverlappedGenerator implements Generator {
+  readonly device = 'tensorflow';
+  readonly build = 'tensorflow';
+  readonly lanes: number;
+  readonly batch: number;
+  readonly steps: number;
+  private readonly unet: UnetDevice;
+  private readonly pool: ReversePool;
+  private readonly trajectory: Trajectory;
+  private readonly norm: BatchNormMode;
+  private readonly done: number[];
+  /** x_t of the batch that the device is at. */
+  private readonly xt: Float32Array;
+  /** Settles when the device is free. */
+  private turn: Promise<unknown> = Promise.resolve();
+  private disposed = false;
+
+  constructor(unet: UnetDevice, pool: ReversePool, { lanes, trajectory, norm }: OverlapOptions) {
+    this.unet = unet;
+    this.pool = pool;
+    this.trajectory = trajectory;
+    this.norm = norm;
+    this.lanes = lanes;
+    this.batch = unet.batch;
+    this.xt = new Float32Array(pool.values);
+    this.steps = trajectory.timesteps.length;
+    this.done = Array.from({ length: lanes }, () => 0);
+  }
+
+  get description(): string {
+    const { workers } = this.pool;
+    const plural = workers === 1 ? '' : 's';
+    return `${this.unet.description}, arithmetic on ${workers} worker${plural}`;
+  }
+
+  /** Ho et al. (2020), Algorithm 2 (or DDIM). A batch that is not full makes its last image several times over. */
+  async make(lane: number, images: Uint32Array): Promise<Uint8Array> {
+    const pool = this.pool;
+    const last = images.length - 1;
+    const slots = Uint32Array.from({ length: this.batch }, (_, i) => images[Math.min(i, last)]!);
+    this.done[lane] = 0;
+    await pool.start(lane, slots);
+    for (let step = 0; step < this.steps; step++) {
+      await pool.step(lane, step, await this.predict(lane, step));
+      this.done[lane] = step + 1;
+    }
+    return pool.pixels(lane, images.length);
+  }
+
+  stepsDone(lane: number): number {
+    return this.done[lane]!;
+  }
+
+  async dispose(): Promise<void> {
+    if (this.disposed) return;
+    this.disposed = true;
+    await this.turn.catch(() => undefined);
+    await Promise.all([this.pool.destroy(), this.unet.dispose()]);
+  }
+
+  /** ε̂ of the lane's batch, once the device is free: lanes take turns in the order in which they ask. */
+  private predict(lane: number, step: number): Promise<Float32Array> {
+    const turn = this.turn
+      .catch(() => undefined)
+      .then(async () => {
+        // Messages of the pool, files and signals have their time between two passes.
+        await setImmediate();
+        if (this.disposed) throw new Error('the generator was disposed of');
+        const t = new Int32Array(this.batch).fill(this.trajectory.timesteps[step]!);
+        this.pool.read(lane, this.xt);
+        return this.unet.predict({ xt: this.xt, t }, this.norm);
+      });
+    this.turn = turn;
+    return turn;
+  }
+}

@@ -1,0 +1,31 @@
+/** Many images of a model as files, for programs: what `haze generate` does. */
+import { checkFormatHolds, type GenerationConfig, readGeneration } from '../config/generation.js';
+import { UsageError } from '../errors.js';
+import { generate as generateWeights } from '../generate/generate.js';
+import type { GenerateEvent, GenerateResult } from '../generate/options.js';
+import { type DrawSettings, readDraw } from './draw.js';
+
+/** What to make. The settings are the flags of `haze generate`; what is left out has the flag's default. */
+export interface GenerateSettings
+  extends DrawSettings<GenerateEvent>,
+    Partial<Omit<GenerationConfig, 'out' | 'shard'>> {
+  /** The folder of the images. It may hold some of the same settings already. */
+  readonly out: string;
+  /** Makes one part alone: `2/4` is the second of four, which may share the folder. */
+  readonly shard?: `${number}/${number}`;
+}
+
+/**
+ * Makes images of a run, a checkpoint folder or a bare .safetensors as files, and keeps those that are there.
+ * @throws UsageError for what is no model, for settings that cannot be or that the run has otherwise, and for a folder of
+ *   other images; RunError for a full disk; Interrupted once what is finished is on disk.
+ */
+export async function generate(model: string, settings: GenerateSettings): Promise<GenerateResult> {
+  const options = await readDraw('generate', model, settings, (source, computing) => {
+    const out = source.text('out');
+    if (out === undefined) throw new UsageError('generate.out: expected a folder, got nothing');
+    return { out, ...readGeneration(source, computing) };
+  });
+  checkFormatHolds(options, options.model);
+  return generateWeights(options);
+}
