@@ -77,7 +77,11 @@ export class JsonObject implements Source {
     const value = this.value(name);
     if (value === undefined || (typeof value === 'number' && within(value, kind, range)))
       return value;
-    throw this.unexpected(name, describe(kind, range), value);
+    throw this.unexpected(
+      name,
+      describe(kind, range),
+      typeof value === 'string' ? JSON.stringify(value) : value,
+    );
   }
 
   private value(name: string): unknown {

@@ -1,7 +1,7 @@
 /** A Piscina pool that decodes items into shared memory. */
-import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { RunError } from '../errors.js';
+import { allStarted } from '../worker-start.js';
 import { imageBytes, type Target } from './decode.js';
 import type { DecodeTask, Failure } from './decode-worker.js';
 import { reasonOf } from './reason.js';
@@ -42,7 +42,7 @@ export class DecodePool {
       // A worker waits for libvips, not only for tasks, so it must not block in an atomic wait.
       atomics: 'disabled',
     });
-    this.#ready = Promise.all(this.#pool.threads.map(started));
+    this.#ready = allStarted(this.#pool.threads);
   }
 
   static async open(target: Target, threads: number): Promise<DecodePool> {
@@ -97,10 +97,7 @@ export class DecodePool {
     return out && { buffer: out, offset: item * this.#bytes };
   }
 
-  /**
-   * Waits for the workers to have started and to finish the tasks they have: Node may abort the whole
-   * process when a worker is ended while it loads its modules.
-   */
+  /** Waits for the workers to have started and to finish the tasks they have. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#ready;
@@ -123,10 +120,3 @@ export class DecodePool {
     }
   }
 }
-
-/** Piscina's workers send a message once their modules are loaded. */
-const started = (worker: Worker): Promise<unknown> =>
-  new Promise((resolve) => {
-    worker.once('message', resolve);
-    worker.once('exit', resolve);
-  });

@@ -36,7 +36,7 @@ const wrong: [what: string, settings: Record<string, unknown>, message: RegExp][
   ['no data', { data: '' }, /^runConfig\.data: expected a folder of images.*, got nothing$/],
   ['data that is no text', { data: 7 }, /^runConfig\.data: expected a folder .*, got number$/],
   ['a misspelt setting', { step: 5 }, /^runConfig\.step: unknown field \(did you mean steps\?\)$/],
-  ['a number as text', { lr: '0.1' }, /^runConfig\.lr: expected a number above 0 .*, got 0\.1$/],
+  ['a number as text', { lr: '0.1' }, /^runConfig\.lr: expected a number above 0, got "0\.1"$/],
   ['a NaN', { lr: Number.NaN }, /^runConfig\.lr: expected a number/],
   ['an unknown preset', { preset: 'tinny' }, /^runConfig\.preset: .*did you mean tiny\?/],
   ['one width', { widths: [8] }, /--widths: expected two or more widths, got 1/],
