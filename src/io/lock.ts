@@ -25,7 +25,7 @@ export interface Lock {
 const AGAIN = 100;
 
 /** Milliseconds for a holder to say who it is; it may be computing. */
-const PATIENCE = 1000;
+const PATIENCE = 5000;
 
 /**
  * The lock, or undefined while another process, or another call in this one, holds it. Where the system lets nobody

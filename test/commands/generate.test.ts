@@ -2,8 +2,8 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
+import { haze, startHaze } from '../helpers/cli.js';
 import { folderWithModel, hashes } from '../helpers/generate.js';
-import { haze, startHaze } from '../helpers/haze.js';
 import { killingFirstWorker } from '../helpers/killer.js';
 
 /** The command over the model of the test's folder; `steps` of DDIM. */
@@ -42,14 +42,14 @@ test('Bad flags exit with 2, say what was expected in a line or two, and leave n
     [/--resum/, '--resum'],
   ];
   for (const [message, ...flags] of bad) {
-    const { code, stderr, stdout } = await haze(command(4, ...flags), { cwd });
+    const { code, stderr, stdout } = await haze(cwd, command(4, ...flags));
     t.is(code, 2, stderr);
     t.regex(stderr, message);
     t.true(stderr.trim().split('\n').length <= 2, stderr);
     t.is(stdout, '');
   }
   for (const model of ['none.safetensors', 'broken.safetensors', 'empty']) {
-    const { code, stderr } = await haze(['generate', model], { cwd });
+    const { code, stderr } = await haze(cwd, ['generate', model]);
     t.is(code, 2, stderr);
   }
   t.deepEqual((await readdir(cwd)).sort(), [
@@ -62,14 +62,14 @@ test('Bad flags exit with 2, say what was expected in a line or two, and leave n
 
 test('The command says how much it made, and a second time that all is there', async (t) => {
   const cwd = await folderWithModel(t);
-  const first = await haze(command(4, '--count', '5', '--out', 'a'), { cwd });
+  const first = await haze(cwd, command(4, '--count', '5', '--out', 'a'));
   t.is(first.code, 0, first.stderr);
   t.regex(first.stdout, /^a: 5 images made in .* s, .* images\/s; 0 kept\n$/);
   t.regex(first.stderr, /5 images; wasm \((relaxed|strict) SIMD, \d+ workers?\), batches of/);
   t.regex(first.stderr, /image 5\/5 · .* images\/s/);
-  const again = await haze(command(4, '--count', '5', '--out', 'a'), { cwd });
+  const again = await haze(cwd, command(4, '--count', '5', '--out', 'a'));
   t.is(again.stdout, 'a: 0 images made; 5 kept\n');
-  const other = await haze(command(4, '--count', '5', '--out', 'a', '--seed', '1'), { cwd });
+  const other = await haze(cwd, command(4, '--count', '5', '--out', 'a', '--seed', '1'));
   t.is(other.code, 2);
   t.regex(
     other.stderr,
@@ -80,10 +80,10 @@ test('The command says how much it made, and a second time that all is there', a
 test('A process that is killed leaves whole files, and the next makes the identical set', async (t) => {
   const cwd = await folderWithModel(t);
   const args = (out: string) => command(40, '--count', '60', '--batch', '1', '--out', out);
-  t.is((await haze(args('whole'), { cwd })).code, 0);
+  t.is((await haze(cwd, args('whole'))).code, 0);
   const expected = await hashes(join(cwd, 'whole'));
   for (let round = 0; round < 2; round++) {
-    const { process: child, exit } = startHaze(args('killed'), { cwd });
+    const { process: child, exit } = startHaze(t, cwd, args('killed'));
     const before = (await finished(join(cwd, 'killed'))).length;
     while ((await finished(join(cwd, 'killed'))).length < before + 3) await setTimeout(5);
     child.kill('SIGKILL');
@@ -91,7 +91,7 @@ test('A process that is killed leaves whole files, and the next makes the identi
     const found = await hashes(join(cwd, 'killed'));
     for (const name of await finished(join(cwd, 'killed'))) t.is(found[name], expected[name]);
   }
-  const last = await haze([...args('killed'), '--resume'], { cwd });
+  const last = await haze(cwd, [...args('killed'), '--resume']);
   t.is(last.code, 0, last.stderr);
   t.deepEqual(await hashes(join(cwd, 'killed')), expected);
 });
@@ -99,10 +99,10 @@ test('A process that is killed leaves whole files, and the next makes the identi
 test('Two processes on one folder: the second is refused, and can go on once the first is killed', async (t) => {
   const cwd = await folderWithModel(t);
   const args = (out: string) => command(300, '--count', '60', '--batch', '1', '--out', out);
-  t.is((await haze(args('whole'), { cwd })).code, 0);
-  const { process: first, exit } = startHaze(args('shared'), { cwd });
+  t.is((await haze(cwd, args('whole'))).code, 0);
+  const { process: first, exit } = startHaze(t, cwd, args('shared'));
   await untilSome(join(cwd, 'shared'));
-  const second = await haze(args('shared'), { cwd });
+  const second = await haze(cwd, args('shared'));
   t.is(second.code, 2, second.stderr);
   t.is(
     second.stderr,
@@ -110,7 +110,7 @@ test('Two processes on one folder: the second is refused, and can go on once the
   );
   first.kill('SIGKILL');
   await exit;
-  const last = await haze(args('shared'), { cwd });
+  const last = await haze(cwd, args('shared'));
   t.is(last.code, 0, last.stderr);
   t.deepEqual(await hashes(join(cwd, 'shared')), await hashes(join(cwd, 'whole')));
 });
@@ -118,7 +118,7 @@ test('Two processes on one folder: the second is refused, and can go on once the
 test('Ctrl-C exits with 130 and says what is finished, which is kept', async (t) => {
   const cwd = await folderWithModel(t);
   const args = command(40, '--count', '200', '--batch', '1', '--out', 'a');
-  const { process: child, exit } = startHaze(args, { cwd });
+  const { process: child, exit } = startHaze(t, cwd, args);
   await untilSome(join(cwd, 'a'));
   child.kill('SIGINT');
   const { code, stderr } = await exit;
@@ -132,10 +132,10 @@ test('Ctrl-C exits with 130 and says what is finished, which is kept', async (t)
 test('A worker thread that dies in the middle is replaced, and the files are the same', async (t) => {
   const cwd = await folderWithModel(t);
   const args = (out: string) => command(300, '--count', '40', '--batch', '20', '--out', out);
-  t.is((await haze([...args('whole'), '--workers', '2'], { cwd })).code, 0);
+  t.is((await haze(cwd, [...args('whole'), '--workers', '2'])).code, 0);
   // In the middle of its one long batch, which begins after the manifest.
   const env = await killingFirstWorker(t, 'out/manifest-1-of-1.jsonl', 50);
-  const { exit } = startHaze([...args('out'), '--workers', '2'], { cwd, env });
+  const { exit } = startHaze(t, cwd, [...args('out'), '--workers', '2'], env);
   const { code, stderr } = await exit;
   t.is(code, 0, stderr);
   t.regex(stderr, /worker \d stopped while running \w+: .*; images \d+ to \d+ are made again/);

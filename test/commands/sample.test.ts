@@ -11,9 +11,8 @@ import { createRun } from '../../src/io/run.js';
 import { writeSafetensors } from '../../src/io/safetensors.js';
 import { initialState } from '../../src/unet/initial-state.js';
 import { checkpointOf } from '../helpers/checkpoints.js';
-import { haze, refuses } from '../helpers/cli.js';
+import { haze, refuses, startHaze } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
-import { startHaze } from '../helpers/haze.js';
 
 const config: RunConfig = newRunConfig(
   'toy-cars',
@@ -63,9 +62,9 @@ test('a run gives a grid, a film and an animation of the sizes asked for', async
 test('all pictures are made when nobody reads what it says', async (t) => {
   const folder = await workplace(t);
   const files = ['--out', 'grid.png', '--film', 'film.png', '--gif', 'all.gif'];
-  const { process: child, exit } = startHaze(['sample', 'run', '--count', '1', ...files], {
-    cwd: folder,
-  });
+  const { process: child, exit } = startHaze(t, folder, [
+    ...['sample', 'run', '--count', '1', ...files],
+  ]);
   child.stdout!.destroy();
   child.stderr!.destroy();
   t.is((await exit).code, 0);

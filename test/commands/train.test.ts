@@ -4,9 +4,8 @@ import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import sharp from 'sharp';
 import { readMetrics } from '../../src/io/metrics.js';
-import { haze, refuses } from '../helpers/cli.js';
+import { haze, refuses, startHaze } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
-import { startHaze } from '../helpers/haze.js';
 import { killingFirstWorker } from '../helpers/killer.js';
 
 /** The smallest model there is, trained for a moment. */
@@ -89,9 +88,9 @@ test('an existing run is never written over, and resumes by its own settings', a
 });
 
 /** A run that would go on for hours, in `folder/r`. */
-function endless(folder: string, env: Readonly<Record<string, string>> = {}) {
+function endless(t: ExecutionContext, folder: string, env: Readonly<Record<string, string>> = {}) {
   const args = ['train', 'photos', ...SMALL, '--steps', '1000000', '--out', 'r'];
-  return startHaze([...args, '--save-every', '20'], { cwd: folder, env });
+  return startHaze(t, folder, [...args, '--save-every', '20'], env);
 }
 
 /** Waits until it has taken some steps; the bar's lines are ten seconds apart, so the log tells. */
@@ -102,7 +101,7 @@ async function untilSteps(folder: string, steps: number): Promise<void> {
 
 test('Ctrl-C saves the run, draws its losses and exits with 130; a resume goes on from there', async (t) => {
   const folder = await workplace(t);
-  const { process: child, exit } = endless(folder);
+  const { process: child, exit } = endless(t, folder);
   await untilSteps(folder, 3);
   child.kill('SIGINT');
   const { code, stderr } = await exit;
@@ -119,7 +118,7 @@ test('Ctrl-C saves the run, draws its losses and exits with 130; a resume goes o
 
 test("a second process is refused a run in progress; one that was killed is in nobody's way", async (t) => {
   const folder = await workplace(t);
-  const { process: child, exit } = endless(folder);
+  const { process: child, exit } = endless(t, folder);
   await untilSteps(folder, 21);
   for (const args of [
     ['--out', 'r', '--resume'],
@@ -141,7 +140,7 @@ test("a second process is refused a run in progress; one that was killed is in n
 test('a run goes on when nobody reads what it says', async (t) => {
   const folder = await workplace(t);
   const args = ['train', 'photos', ...SMALL, '--steps', '200', '--save-every', '1', '--out', 'r'];
-  const { process: child, exit } = startHaze(args, { cwd: folder });
+  const { process: child, exit } = startHaze(t, folder, args);
   child.stderr!.once('data', () => child.stderr!.destroy());
   t.is((await exit).code, 0);
   t.is(await readFile(join(folder, 'r/checkpoints/latest'), 'utf8'), 'step-200\n');
@@ -150,7 +149,7 @@ test('a run goes on when nobody reads what it says', async (t) => {
 test('a worker that is killed ends the run with 1; its checkpoints stay, and its losses are drawn', async (t) => {
   const folder = await workplace(t);
   const env = await killingFirstWorker(t, 'r/checkpoints/latest', 0);
-  const { exit } = endless(folder, env);
+  const { exit } = endless(t, folder, env);
   const { code, stderr } = await exit;
   t.is(code, 1, stderr);
   t.regex(stderr, /^haze: worker 0 stopped while running \w+: worker exited/m);

@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
@@ -6,6 +6,7 @@ import { temporaryFolder } from './folder.js';
 
 /** What a call of the built program left. */
 export interface Outcome {
+  /** Null when a signal ended it. */
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
@@ -14,18 +15,51 @@ export interface Outcome {
 /** The built program. */
 export const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
 
-/** Runs the built program in a folder. */
-export function haze(
+/** Runs the built program in a folder, to its end. */
+export const haze = (
   cwd: string,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
-): Promise<Outcome> {
-  const options = { cwd, env: { ...process.env, ...env }, maxBuffer: 1 << 26 };
-  return new Promise((resolve) => {
-    const child = execFile(process.execPath, [CLI, ...args], options, (_, stdout, stderr) =>
-      resolve({ code: child.exitCode, stdout, stderr }),
-    );
+): Promise<Outcome> => start(cwd, args, env).exit;
+
+/** A run of the program; `exit` resolves when it is over. */
+interface Running {
+  readonly process: ChildProcess;
+  readonly exit: Promise<Outcome>;
+}
+
+/** Starts the built program in a folder; it does not outlive the test. */
+export function startHaze(
+  t: ExecutionContext,
+  cwd: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Running {
+  const running = start(cwd, args, env);
+  t.teardown(() => running.process.kill('SIGKILL'));
+  return running;
+}
+
+function start(
+  cwd: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Running {
+  const child = spawn(process.execPath, [CLI, ...args], {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
+  const output = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      output[name] += text;
+    });
+  const exit = new Promise<Outcome>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, ...output }));
+  });
+  return { process: child, exit };
 }
 
 /**

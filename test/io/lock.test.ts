@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdir, symlink } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { exclusively, type LockTarget, tryLock, withLock } from '../../src/io/lock.js';
 import { temporaryFolder } from '../helpers/folder.js';
 
@@ -15,13 +15,14 @@ const target = (name: string): LockTarget => ({ path: `/nowhere/${process.pid}`,
 const refuse = (holder: string) => new Error(`${holder} has it`);
 
 /** A process that takes the lock and keeps it; resolves once it has. */
-async function startHolder(lock: LockTarget) {
+async function startHolder(t: ExecutionContext, lock: LockTarget) {
   const script = `
     import { tryLock } from ${JSON.stringify(MODULE)};
     await tryLock(${JSON.stringify(lock)});
     console.log('held');
     setInterval(() => {}, 1000);`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', script]);
+  t.teardown(() => child.kill('SIGKILL'));
   await once(child.stdout, 'data');
   return child;
 }
@@ -88,7 +89,7 @@ test('Who comes second is refused, and is told which process came first', async 
     message: `process ${process.pid} has it`,
   });
   await mine;
-  const child = await startHolder(lock);
+  const child = await startHolder(t, lock);
   await t.throwsAsync(exclusively(lock, refuse, sleep), { message: `process ${child.pid} has it` });
   child.kill('SIGSTOP');
   await t.throwsAsync(exclusively(lock, refuse, sleep), { message: 'another process has it' });
@@ -97,7 +98,7 @@ test('Who comes second is refused, and is told which process came first', async 
 
 test('A holder that is killed holds nothing', async (t) => {
   const lock = target('killed');
-  const child = await startHolder(lock);
+  const child = await startHolder(t, lock);
   t.is(await tryLock(lock), undefined);
   const waiting = withLock(
     lock,
@@ -110,7 +111,7 @@ test('A holder that is killed holds nothing', async (t) => {
 for (const signal of ['SIGKILL', 'SIGTERM'] as const)
   test(`A holder that ends by ${signal} holds nothing`, async (t) => {
     const lock = target(signal);
-    const child = await startHolder(lock);
+    const child = await startHolder(t, lock);
     t.is(await tryLock(lock), undefined);
     child.kill(signal);
     await once(child, 'close');
