@@ -6,7 +6,7 @@ import sharp from 'sharp';
 import { readMetrics } from '../../src/io/metrics.js';
 import { haze, refuses, startHaze } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
-import { killingFirstWorker } from '../helpers/killer.js';
+import { killingWorkers } from '../helpers/killer.js';
 
 /** The smallest model there is, trained for a moment. */
 const SMALL = [
@@ -148,7 +148,7 @@ test('a run goes on when nobody reads what it says', async (t) => {
 
 test('a worker that is killed ends the run with 1; its checkpoints stay, and its losses are drawn', async (t) => {
   const folder = await workplace(t);
-  const env = await killingFirstWorker(t, 'r/checkpoints/latest', 0);
+  const env = await killingWorkers(t, 'r/checkpoints/latest');
   const { exit } = endless(t, folder, env);
   const { code, stderr } = await exit;
   t.is(code, 1, stderr);
