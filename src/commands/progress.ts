@@ -113,6 +113,7 @@ class Lines implements Progress {
   private readonly noun: string;
   private readonly stream: ProgressStream;
   private last = Number.NEGATIVE_INFINITY;
+  private ended = false;
   private pace = new Pace();
 
   constructor(noun: string, stream: ProgressStream) {
@@ -123,7 +124,9 @@ class Lines implements Progress {
   update(done: number, total: number, text: string, exact = done): void {
     const now = performance.now() / 1000;
     const left = this.pace.left(exact, total);
-    if (now - this.last < INTERVAL && done < total) return;
+    const first = done >= total && !this.ended;
+    this.ended = done >= total;
+    if (now - this.last < INTERVAL && !first) return;
     this.last = now;
     const parts = [`${this.noun} ${done}/${total}`, text, done < total ? left : ''];
     this.line(parts.filter((part) => part !== '').join(' · '));
@@ -142,6 +145,7 @@ class Lines implements Progress {
 
   stop(): void {
     this.last = Number.NEGATIVE_INFINITY;
+    this.ended = false;
     this.pace = new Pace();
   }
 }

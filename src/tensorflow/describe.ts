@@ -3,6 +3,7 @@ import { CheckError } from '../errors.js';
 import { missingLibraries, nvidiaDriver, tf32Forbidden } from './cuda.js';
 import { findInstall, type Install, type Origin } from './locate.js';
 import { type CudaDevice, type Probe, probe } from './probe.js';
+import { otherPlatform } from './setup/platform.js';
 
 /** Something missing, and the command or act that mends it. */
 export interface Gap {
@@ -35,12 +36,13 @@ export async function describeTensorflow(
   return report(install, install && (await probe(install, env)), nvidiaDriver(), env);
 }
 
-/** The report on an install and what a probe of it saw. */
+/** The report on an install and what a probe of it saw; `other` is the gap of a platform without set-up. */
 export function report(
   install: Install | undefined,
   seen: Probe | undefined,
   driver: string | undefined,
   env: NodeJS.ProcessEnv,
+  other: Gap | undefined = otherPlatform(),
 ): TensorflowReport {
   const devices = seen?.ok ? seen.devices : [];
   const gpu = seen?.ok && seen.gpu ? devices[0] : undefined;
@@ -54,7 +56,7 @@ export function report(
     driver,
     tf32:
       !gpu || Number(gpu.computeCapability) < 8 ? 'unsupported' : tf32Forbidden(env) ? 'off' : 'on',
-    gaps: gaps(install, seen, driver),
+    gaps: install || !other ? gaps(install, seen, driver) : [other],
   };
 }
 
@@ -72,7 +74,7 @@ export async function usableGpu(
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<CudaDevice | { readonly why: string }> {
   const install = findInstall(env);
-  if (!install) return { why: 'tensorflow is not set up' };
+  if (!install) return { why: otherPlatform()?.what ?? 'tensorflow is not set up' };
   if (install.origin === 'cpu') return { why: "tensorflow's CPU build is set up" };
   const { used, gaps } = await describeTensorflow(env);
   if (used !== undefined && used !== 'cpu') return used;

@@ -91,9 +91,9 @@ function loadBinding(require: NodeJS.Require, install: Install): Binding {
   }
 }
 
-/** The package calls two functions that Node 23 took out of `util`. */
+/** The package calls two functions of `util` that Node 22 warns of, and that Node 23 took out. */
 function shimNode(): void {
   const old = util as { isNullOrUndefined?: unknown; isArray?: unknown };
-  old.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
-  old.isArray ??= Array.isArray;
+  old.isNullOrUndefined = (value: unknown) => value === null || value === undefined;
+  old.isArray = Array.isArray;
 }

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { UsageError } from '../errors.js';
 import { findPackage, officialBinding } from './package.js';
 import { bindingFile, cacheFolder, installFolder, manifestFile } from './setup/folders.js';
+import { checkPlatform, otherPlatform } from './setup/platform.js';
 import { type Bundle, CPU, CUDA } from './setup/wheels.js';
 
 /** Where libtensorflow comes from: a set-up for CUDA or CPU, or the package's own installer. */
@@ -48,10 +49,14 @@ export function findInstall(
   return { origin: 'official', folder: packageFolder, binding, packageFolder };
 }
 
-/** @throws UsageError saying how to set it up. */
-export function requireInstall(env: NodeJS.ProcessEnv = process.env): Install {
+/** @throws UsageError saying how to set it up, or that `other` is a platform where it cannot be. */
+export function requireInstall(
+  env: NodeJS.ProcessEnv = process.env,
+  other = otherPlatform(),
+): Install {
   const install = findInstall(env);
   if (install) return install;
+  checkPlatform('tensorflow: ', other);
   throw new UsageError(
     'tensorflow is not set up on this machine; run `haze setup tensorflow` ' +
       '(with --cuda for an NVIDIA GPU), or use --device wasm',

@@ -83,3 +83,18 @@ test('elsewhere there are plain lines, the first and the last among them', (t) =
   progress.stop();
   t.is(text, 'image 1/5\nimage 5/5\na name with ?[2J in it\n');
 });
+
+test('off a terminal the end is said once, however often it is reported', (t) => {
+  let written = '';
+  const stream = new Writable({
+    write: (chunk: Buffer, _encoding, done) => {
+      written += String(chunk);
+      done();
+    },
+  });
+  const progress = openProgress('MB', stream as unknown as ProgressStream);
+  for (const done of [0, 5, 9, 9, 9]) progress.update(done, 9, '');
+  progress.stop();
+  progress.update(9, 9, '');
+  t.is(written, 'MB 0/9\nMB 9/9\nMB 9/9\n');
+});

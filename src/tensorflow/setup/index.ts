@@ -5,7 +5,8 @@
  */
 import { mkdir, readdir, rename, rm, statfs, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { RunError, UsageError } from '../../errors.js';
+import { RunError } from '../../errors.js';
+import { systemReason } from '../../io/atomic.js';
 import { withLock } from '../../io/lock.js';
 import { type Install, type Manifest, readManifest } from '../locate.js';
 import { findPackage } from '../package.js';
@@ -15,6 +16,7 @@ import { extract } from './extract.js';
 import { fetchPackage } from './fetch-package.js';
 import { bindingFile, cacheFolder, installFolder, manifestFile } from './folders.js';
 import { downloadWheel, findPython, isWheel } from './pip.js';
+import { checkPlatform } from './platform.js';
 import { type Bundle, CPU, CUDA, type Wheel } from './wheels.js';
 
 /** What a set-up is doing, for a bar or lines. */
@@ -54,15 +56,19 @@ export async function setupTensorflow(options: SetupOptions = {}): Promise<Setup
   const env = options.env ?? process.env;
   const bundle = options.bundle ?? (options.cuda ? CUDA : CPU);
   const onProgress = options.onProgress ?? (() => {});
-  checkPlatform();
+  checkPlatform('setup tensorflow: ');
   const cache = cacheFolder(env);
   const root = path.join(cache, 'tensorflow');
-  await mkdir(root, { recursive: true }).catch((cause: Error) => {
-    throw new RunError(`setup tensorflow: cannot write ${root}: ${cause.message}`, { cause });
-  });
+  const cannotWrite = (error: unknown): never => {
+    const why = systemReason(error);
+    if (why === undefined) throw error;
+    throw new RunError(`setup tensorflow: cannot write ${cache}: ${why}`, { cause: error });
+  };
+  await mkdir(root, { recursive: true }).catch(cannotWrite);
   const wait = () => onProgress({ step: 'wait for another set-up in the same cache' });
   const lock = { path: root, use: 'setup' };
-  return withLock(lock, wait, () => setUp({ bundle, cache, root, env, onProgress }));
+  const job = { bundle, cache, root, env, onProgress };
+  return withLock(lock, wait, () => setUp(job).catch(cannotWrite));
 }
 
 interface Job {
@@ -102,18 +108,6 @@ async function setUp(job: Job): Promise<SetupResult> {
 }
 
 const BUILDING = '.building-';
-
-/** @throws UsageError where there are no libraries to set up. */
-export function checkPlatform(
-  platform: string = process.platform,
-  arch: string = process.arch,
-): void {
-  if (platform === 'linux' && arch === 'x64') return;
-  throw new UsageError(
-    `setup tensorflow: the libraries are for Linux on x64; this is ${platform} on ${arch}. ` +
-      'Use --device wasm, which runs wherever Node does',
-  );
-}
 
 const installAt = (folder: string, bundle: Bundle, packageFolder: string): Install => ({
   origin: bundle.kind,

@@ -1,9 +1,10 @@
 import { mkdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { RunError, UsageError } from '../../../src/errors.js';
+import { RunError } from '../../../src/errors.js';
 import { installFolder } from '../../../src/tensorflow/setup/folders.js';
-import { checkPlatform, setupTensorflow } from '../../../src/tensorflow/setup/index.js';
+import { setupTensorflow } from '../../../src/tensorflow/setup/index.js';
+import { withFault } from '../../helpers/faulty-files.js';
 import { temporaryFolder } from '../../helpers/folder.js';
 import { type FakeMachine, fakeMachine, filesBelow, PROGRAMS } from '../../helpers/setup.js';
 
@@ -135,14 +136,20 @@ test('a cache that cannot be written is named', async (t) => {
   await fails(t, machine, /cannot write .*cache/);
 });
 
-test('other platforms are told to use the wasm device', (t) => {
-  t.notThrows(() => checkPlatform('linux', 'x64'));
-  for (const [platform, arch] of [
-    ['darwin', 'arm64'],
-    ['linux', 'arm64'],
-    ['win32', 'x64'],
-  ] as const) {
-    const error = t.throws(() => checkPlatform(platform, arch), { instanceOf: UsageError });
-    t.regex(error.message, new RegExp(`${platform} on ${arch}.*--device wasm`));
+test.serial('a disk that is full at any step is named, and an earlier set-up stays', async (t) => {
+  const folder = await temporaryFolder(t);
+  for (let at = 0, struck = true; struck; at++) {
+    const programs = { python3: python, 'g++': compiler };
+    const machine = await fakeMachine(path.join(folder, String(at)), programs);
+    const earlier = path.join(machine.cache, 'tensorflow', 'cpu-2.20.0-0123456789abcdef');
+    await mkdir(earlier, { recursive: true });
+    await writeFile(path.join(earlier, 'manifest.json'), '{}');
+    const { env, bundle } = machine;
+    const result = await withFault('ENOSPC', at, () => setupTensorflow({ env, bundle }));
+    struck = result.struck;
+    const { message } = result.error as Error;
+    t.true(result.error instanceof RunError, message);
+    t.regex(message, struck ? /cannot write .*cache: the disk is full/ : /does not work here/);
+    t.deepEqual(await filesBelow(earlier), ['manifest.json']);
   }
 });
