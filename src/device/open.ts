@@ -30,8 +30,11 @@ export async function openUnet(
   if (device === 'tensorflow') {
     const { createTensorflowUnet } = await import('../tensorflow/unet-device.js');
     const { estimateMemory } = await import('../tensorflow/memory.js');
+    const { loadTensorflow } = await import('../tensorflow/load.js');
     const unet = await createTensorflowUnet({ ...options, eager: computing.eager });
-    return { unet, memoryBytes: estimateMemory(options, options.training) };
+    const { gpu } = await loadTensorflow();
+    const use = options.training ? 'training' : 'prediction';
+    return { unet, memoryBytes: estimateMemory(options, use, gpu) };
   }
   const { strict } = computing;
   const { unet } = WasmUnet.create({ ...options, strict, threads: threadCount(computing) });

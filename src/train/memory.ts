@@ -20,6 +20,6 @@ export async function bytesBetweenSteps(
   const sampler =
     device === 'wasm'
       ? planBytes({ ...shape, threads: threadCount(computing), training: false }).total
-      : (await import('../tensorflow/memory.js')).estimateMemory(shape, false);
+      : (await import('../tensorflow/memory.js')).estimateUnet(shape, 'prediction');
   return Math.max(checkpoint, weights + sampler);
 }
