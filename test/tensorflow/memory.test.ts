@@ -1,21 +1,26 @@
-import type { ExecutionContext } from 'ava';
+import test, { type ExecutionContext } from 'ava';
+import { planConvolutions } from '../../src/tensorflow/algorithm.js';
 import { loadTensorflow } from '../../src/tensorflow/load.js';
+import type { UnetShape } from '../../src/tensorflow/unet.js';
 import { createTensorflowUnet } from '../../src/tensorflow/unet-device.js';
 import { values } from '../helpers/kernels.js';
 import { tensorflowTest } from '../helpers/tensorflow.js';
 import { readUnetFixture } from '../helpers/unet-fixture.js';
 
-const SMALL = {
-  architecture: { widths: [8, 16, 24], channels: 3, timeDim: 32, norm: 'separate' },
-  size: 16,
+const network = (widths: readonly number[], size: number) => ({
+  architecture: { widths, channels: 3, timeDim: 32, norm: 'separate' } as const,
+  size,
   batch: 4,
   timesteps: 300,
-} as const;
+});
+
+/** TensorFlow's own convolutions, and convolutions as products, of every tile. */
+const NETWORKS = { narrow: network([8, 16, 24], 16), wide: network([128, 128], 8) };
 
 /** Fresh inputs for a step, as training has them. */
-function inputs(step: number) {
-  const length = SMALL.batch * SMALL.size ** 2 * 3;
-  const t = Int32Array.from({ length: SMALL.batch }, (_, i) => (step * 7 + i) % 300);
+function inputs({ batch, size }: { batch: number; size: number }, step: number) {
+  const length = batch * size ** 2 * 3;
+  const t = Int32Array.from({ length: batch }, (_, i) => (step * 7 + i) % 300);
   return { input: { xt: values(length, 2 * step + 1), t }, noise: values(length, 2 * step + 2) };
 }
 
@@ -32,23 +37,37 @@ async function staysLevel(t: ExecutionContext, run: (step: number) => Promise<un
   t.true(grown < 64, `resident memory grew by ${grown.toFixed(1)} MB`);
 }
 
+test('the wide network has convolutions of every tile, the narrow one none', (t) => {
+  const tiles = (of: UnetShape) =>
+    (['training', 'prediction'] as const).flatMap((use) =>
+      [...planConvolutions(of, use, false).values()].flatMap((algorithm) =>
+        'lowered' in algorithm ? [algorithm.lowered.tile] : [],
+      ),
+    );
+  t.deepEqual(tiles(NETWORKS.narrow), []);
+  t.deepEqual([...new Set(tiles(NETWORKS.wide))].sort(), [0, 2, 4]);
+});
+
 for (const eager of [false, true]) {
   const mode = eager ? 'eager' : 'graph';
-  tensorflowTest(`${mode}: 300 training steps keep no tensors and little memory`, async (t) => {
-    const unet = await createTensorflowUnet({ ...SMALL, eager });
-    await staysLevel(t, (step) => {
-      const { input, noise } = inputs(step);
-      return unet.trainStep(input, noise, 1e-3 / (1 + step));
+  for (const [width, shape] of Object.entries(NETWORKS)) {
+    const what = `${width}, ${mode}`;
+    tensorflowTest(`${what}: 300 training steps keep no tensors and little memory`, async (t) => {
+      const unet = await createTensorflowUnet({ ...shape, eager });
+      await staysLevel(t, (step) => {
+        const { input, noise } = inputs(shape, step);
+        return unet.trainStep(input, noise, 1e-3 / (1 + step));
+      });
+      await unet.dispose();
     });
-    await unet.dispose();
-  });
 
-  tensorflowTest(`${mode}: 300 predictions keep no tensors and little memory`, async (t) => {
-    const unet = await createTensorflowUnet({ ...SMALL, eager });
-    const mode = (step: number) => (step % 2 === 0 ? 'running' : 'batch');
-    await staysLevel(t, (step) => unet.predict(inputs(step).input, mode(step)));
-    await unet.dispose();
-  });
+    tensorflowTest(`${what}: 300 predictions keep no tensors and little memory`, async (t) => {
+      const unet = await createTensorflowUnet({ ...shape, eager });
+      const mode = (step: number) => (step % 2 === 0 ? 'running' : 'batch');
+      await staysLevel(t, (step) => unet.predict(inputs(shape, step).input, mode(step)));
+      await unet.dispose();
+    });
+  }
 
   tensorflowTest(`${mode}: a device that is disposed leaves no tensors`, async (t) => {
     const { tf, backend } = await loadTensorflow();
