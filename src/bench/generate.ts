@@ -30,8 +30,8 @@ const BATCHES = [8, 4, 16];
 /** Images at least, so that the last batches of two workers do not weigh much. */
 const IMAGES = 32;
 
-/** Operations of a turn: on two cores one to two seconds. */
-const OPERATIONS = 300e9;
+/** Operations of a turn: on two cores about a second, and a dozen paths take turns. */
+const OPERATIONS = 150e9;
 
 /** Steps of an image: enough that what happens once an image does not weigh more than it does in 300, and few. */
 const STEPS = { least: 2, most: 100 };

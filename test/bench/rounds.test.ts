@@ -1,0 +1,66 @@
+import test from 'ava';
+import { measure } from '../../src/bench/rounds.js';
+import { CheckError } from '../../src/errors.js';
+import { contender, ours, peer, work } from '../helpers/bench.js';
+
+const options = { rounds: 3, tolerance: 1e-3, pause: 0, onNote: () => undefined };
+
+test('Every path is checked before any is timed, then they take turns', async (t) => {
+  const order: string[] = [];
+  const traced = ['haze', 'PyTorch'].map((by) => ({
+    path: peer(by),
+    check: async () => {
+      order.push(`check ${by}`);
+      return [1];
+    },
+    turn: async () => {
+      order.push(by);
+      return 300;
+    },
+  }));
+  await measure(work, traced, options);
+  t.deepEqual(order.slice(0, 2), ['check haze', 'check PyTorch']);
+  // A round to warm up, and three that count.
+  t.deepEqual(order.slice(2), Array.from({ length: 4 }, () => ['haze', 'PyTorch']).flat());
+});
+
+test('A path that computes something else is an error that names both, and nothing is timed', async (t) => {
+  const first = contender(ours, [1, 2]);
+  const other = contender(peer('PyTorch'), [1, 2.1]);
+  const error = await t.throwsAsync(measure(work, [first, other], options), {
+    instanceOf: CheckError,
+  });
+  t.is(
+    error?.message,
+    'unet forward, tiny, batch 4, 32x32: PyTorch, 2 threads computes something else than ' +
+      'haze, wasm, relaxed, 2 threads: 0.033 apart, allowed 0.001',
+  );
+  t.deepEqual([...first.calls, ...other.calls], ['check', 'check']);
+});
+
+test('A result that is no number is as wrong as one that is far off', async (t) => {
+  const paths = [contender(ours, [1]), contender(peer('PyTorch'), [Number.NaN])];
+  await t.throwsAsync(measure(work, paths, options), { instanceOf: CheckError, message: /NaN/ });
+});
+
+test('A path may be allowed more than the others', async (t) => {
+  const another = { ...contender(peer('PyTorch'), [1.04]), tolerance: 0.05 };
+  t.is((await measure(work, [contender(ours, [1]), another], options)).length, 2);
+  const strict = { ...contender(peer('PyTorch'), [1.04]), tolerance: 0.001 };
+  await t.throwsAsync(measure(work, [contender(ours, [1]), strict], options));
+});
+
+test('The first round warms up and does not count', async (t) => {
+  const [result] = await measure(work, [contender(ours, [1], [9000, 300, 400, 320])], options);
+  t.deepEqual(result?.rounds, [300, 400, 320]);
+  t.is(result?.ms, 320);
+  t.is(result?.msPerImage, 80);
+  t.is(result?.imagesPerSecond, 12.5);
+});
+
+test('Short work is done several times in a turn, and the median counts', async (t) => {
+  const short = contender(ours, [1], [100, 90, 80, 10, 70]);
+  const [result] = await measure(work, [short], { ...options, rounds: 1 });
+  t.deepEqual(short.calls, ['check', ...Array.from({ length: 4 }, () => 'turn')]);
+  t.deepEqual(result?.rounds, [80]);
+});
