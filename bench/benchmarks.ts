@@ -18,12 +18,16 @@ import { fill } from './document.js';
 const docs = (name: string) => fileURLToPath(new URL(`../../docs/${name}`, import.meta.url));
 const cli = fileURLToPath(new URL('../src/cli.js', import.meta.url));
 
+/** With fewer the medians move; more take longer than a quarter of an hour on two cores. */
+const ROUNDS = ['--rounds', '5'];
+
 /** Bytes of JSON that a run may print. */
 const MOST = 2 ** 26;
 
 /** What `haze bench` prints. @throws RunError when it fails; it has said why */
 function measure(flags: readonly string[]): string {
-  const args = [cli, 'bench', 'all', '--peers', '--layers', '--json', ...flags];
+  const rounds = flags.some((flag) => flag.startsWith('--rounds')) ? [] : ROUNDS;
+  const args = [cli, 'bench', 'all', '--peers', '--layers', '--json', ...rounds, ...flags];
   const { status, stdout } = spawnSync(process.execPath, args, {
     stdio: ['ignore', 'pipe', 'inherit'],
     encoding: 'utf8',

@@ -25,7 +25,7 @@ import { type Findings, wantsTensorflow } from './suite.js';
 import { f32, i64, temporarily, writeTask } from './task.js';
 
 /** Batches of a worker; the first is what users get. */
-const BATCHES = [8, 4, 16];
+const BATCHES = [16, 8, 4];
 
 /** Images at least, so that the last batches of two workers do not weigh much. */
 const IMAGES = 32;

@@ -40,10 +40,9 @@ export async function measure(
   for (let round = 0; round <= rounds; round++)
     for (const [i, contender] of contenders.entries()) {
       if (pause > 0) await setTimeout(pause);
-      const ms = await takeTurn(contender, runs[i] ?? 1);
       // The first round warms up: caches, compilers, the processor's clock. It also tells how long a run is.
-      if (round === 0) runs[i] = Math.min(MOST_RUNS, Math.ceil(TURN / ms));
-      else times[i]!.push(ms);
+      if (round === 0) runs[i] = await runsOf(contender);
+      else times[i]!.push(await takeTurn(contender, runs[i]!));
     }
   return contenders.map(({ path }, i) => toResult(work, path, times[i]!));
 }
@@ -51,6 +50,13 @@ export async function measure(
 /** Milliseconds that a turn lasts at least, within `MOST_RUNS`: short work is measured at work, and not as it wakes up. */
 const TURN = 250;
 const MOST_RUNS = 25;
+
+/** How many runs make a turn, by what one takes with all that belongs to it: a harness repeats the work by itself. */
+async function runsOf({ turn }: Contender): Promise<number> {
+  const begun = performance.now();
+  await turn();
+  return Math.min(MOST_RUNS, Math.ceil(TURN / (performance.now() - begun)));
+}
 
 /** The median of so many runs in a row. */
 async function takeTurn(contender: Contender, runs: number): Promise<number> {

@@ -57,19 +57,26 @@ test('Peers that break while they start are named as missing, and the others are
   await peers.close();
 });
 
-test.serial('Without a Python every peer that needs one is named with what to install', async (t) => {
-  const before = process.env.PYTHON;
-  process.env.PYTHON = '/none/python';
-  t.teardown(() => {
-    if (before === undefined) delete process.env.PYTHON;
-    else process.env.PYTHON = before;
-  });
-  for (const what of ['forward', 'train', 'reverse step', 'ancestral', 'load', 'qSample']) {
-    const wanted = (name: string) => /PyTorch|PIL|onnxruntime/.test(name);
-    const peers = await openPeers({ ...work, what }, task, { repeat: 1 }, (p) => wanted(p.name));
-    t.deepEqual(peers.contenders, []);
-    t.true(peers.missing.length >= 1, what);
-    for (const { by, why } of peers.missing)
-      t.regex(why, /^(no PyTorch.*: pip install torch|not installed: npm ci|it computes forward alone)/, by);
-  }
-});
+test.serial(
+  'Without a Python every peer that needs one is named with what to install',
+  async (t) => {
+    const before = process.env.PYTHON;
+    process.env.PYTHON = '/none/python';
+    t.teardown(() => {
+      if (before === undefined) delete process.env.PYTHON;
+      else process.env.PYTHON = before;
+    });
+    for (const what of ['forward', 'train', 'reverse step', 'ancestral', 'load', 'qSample']) {
+      const wanted = (name: string) => /PyTorch|PIL|onnxruntime/.test(name);
+      const peers = await openPeers({ ...work, what }, task, { repeat: 1 }, (p) => wanted(p.name));
+      t.deepEqual(peers.contenders, []);
+      t.true(peers.missing.length >= 1, what);
+      for (const { by, why } of peers.missing)
+        t.regex(
+          why,
+          /^(no PyTorch.*: pip install torch|not installed: npm ci|it computes forward alone)/,
+          by,
+        );
+    }
+  },
+);

@@ -3,6 +3,9 @@ import { measure } from '../../src/bench/rounds.js';
 import { CheckError } from '../../src/errors.js';
 import { contender, ours, peer, work } from '../helpers/bench.js';
 
+/** Milliseconds of a run that is long enough to be a turn. */
+const LONG = 260;
+
 const options = { rounds: 3, tolerance: 1e-3, pause: 0, onNote: () => undefined };
 
 test('Every path is checked before any is timed, then they take turns', async (t) => {
@@ -20,8 +23,9 @@ test('Every path is checked before any is timed, then they take turns', async (t
   }));
   await measure(work, traced, options);
   t.deepEqual(order.slice(0, 2), ['check haze', 'check PyTorch']);
-  // A round to warm up, and three that count.
-  t.deepEqual(order.slice(2), Array.from({ length: 4 }, () => ['haze', 'PyTorch']).flat());
+  // A round to warm up, and three that count; each turn may be several runs.
+  const turns = order.slice(2).filter((by, i, all) => by !== all[i - 1]);
+  t.deepEqual(turns, Array.from({ length: 4 }, () => ['haze', 'PyTorch']).flat());
 });
 
 test('A path that computes something else is an error that names both, and nothing is timed', async (t) => {
@@ -51,16 +55,24 @@ test('A path may be allowed more than the others', async (t) => {
 });
 
 test('The first round warms up and does not count', async (t) => {
-  const [result] = await measure(work, [contender(ours, [1], [9000, 300, 400, 320])], options);
+  const long = contender(ours, [1], [9000, 300, 400, 320], LONG);
+  const [result] = await measure(work, [long], options);
+  t.deepEqual(long.calls, ['check', ...Array.from({ length: 4 }, () => 'turn')]);
   t.deepEqual(result?.rounds, [300, 400, 320]);
   t.is(result?.ms, 320);
   t.is(result?.msPerImage, 80);
   t.is(result?.imagesPerSecond, 12.5);
 });
 
-test('Short work is done several times in a turn, and the median counts', async (t) => {
-  const short = contender(ours, [1], [100, 90, 80, 10, 70]);
+test('Work that is over at once is done several times in a turn, and the median counts', async (t) => {
+  const short = contender(ours, [1], [100, 90, 10, 80]);
   const [result] = await measure(work, [short], { ...options, rounds: 1 });
-  t.deepEqual(short.calls, ['check', ...Array.from({ length: 4 }, () => 'turn')]);
+  t.deepEqual(short.calls, ['check', ...Array.from({ length: 26 }, () => 'turn')]);
   t.deepEqual(result?.rounds, [80]);
+});
+
+test('How often work is done goes by what a run takes, not by what it says', async (t) => {
+  const harness = contender(ours, [1], [0.01], LONG);
+  await measure(work, [harness], { ...options, rounds: 1 });
+  t.deepEqual(harness.calls, ['check', 'turn', 'turn']);
 });

@@ -1,4 +1,11 @@
-import { type Path, type Report, type Result, toResult, type Work } from '../../src/bench/result.js';
+import { setTimeout } from 'node:timers/promises';
+import {
+  type Path,
+  type Report,
+  type Result,
+  toResult,
+  type Work,
+} from '../../src/bench/result.js';
 import type { Contender } from '../../src/bench/rounds.js';
 
 export const work: Work = {
@@ -21,11 +28,12 @@ export const peer = (by: string, threads = 2): Path => ({
   ...{ by, device: null, arithmetic: null, build: null, threads },
 });
 
-/** A path that always gives the same digest, and times from a list, the last over and over. */
+/** A path that always gives the same digest; its turns last `lasting` ms and say times from a list, the last over and over. */
 export function contender(
   path: Path,
   digest: readonly number[],
   times: readonly number[] = [300],
+  lasting = 0,
 ): Contender & { readonly calls: string[] } {
   const calls: string[] = [];
   return {
@@ -37,6 +45,7 @@ export function contender(
     },
     turn: async () => {
       calls.push('turn');
+      await setTimeout(lasting);
       const turns = calls.filter((call) => call === 'turn').length;
       return times[Math.min(turns, times.length) - 1]!;
     },
