@@ -38,14 +38,17 @@ export function fill(document: string, report: Report): string {
 }
 
 function sections(report: Report): Readonly<Record<string, string>> {
+  const { results } = report;
+  const kernels = results.filter(({ subject }) => subject === 'arithmetic');
   return {
     machine: factTable(report),
-    ratios: ratioTable(report),
+    ratios: ratioTable({ results: results.filter((row) => !kernels.includes(row)) }),
     unet: tables(report, 'unet'),
     sample: tables(report, 'sample'),
     generate: tables(report, 'generate'),
     preprocess: tables(report, 'preprocess'),
-    arithmetic: pivotTable(report.results.filter(({ subject }) => subject === 'arithmetic')),
+    arithmetic: pivotTable(kernels),
+    'ratios-arithmetic': ratioTable({ results: kernels }),
     'layers-forward': slowest(report, 'forward'),
     'layers-train': slowest(report, 'train'),
     missing: missingList(report.missing),

@@ -1,6 +1,7 @@
 /** A report as Markdown: the tables of docs/BENCHMARKS.md, from one run. */
 import type { LayerTime } from '../engine/unet/layer-times.js';
-import { significant } from './figures.js';
+import { significant } from '../units.js';
+import { peakShare } from './peak-share.js';
 import { noise, primary, ratios } from './ratios.js';
 import {
   byWork,
@@ -117,10 +118,14 @@ export function layerTable(
   const share = (part: number) => `${(100 * part).toFixed(0)} %`;
   return markdownTable(
     ['layer', 'pass', 'algorithm', 'ms', 'of all', 'GFLOP/s', 'of the peak'],
-    layers.map(({ layer, pass, algorithm, ms, gflops }) => [
-      ...[layer, pass ?? '', algorithm ?? '', ms.toFixed(2), share(ms / total)],
-      ...(gflops === null ? ['', ''] : [gflops.toFixed(0), share(gflops / peak)]),
-    ]),
+    layers.map((time) => {
+      const { layer, pass, algorithm, ms, gflops } = time;
+      const ofPeak = peakShare(time, peak);
+      return [
+        ...[layer, pass ?? '', algorithm ?? '', ms.toFixed(2), share(ms / total)],
+        ...[gflops?.toFixed(0) ?? '', ofPeak === null ? '' : share(ofPeak)],
+      ];
+    }),
     3,
   );
 }

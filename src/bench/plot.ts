@@ -2,7 +2,7 @@
 import type { Mark, Spec } from 'vega';
 import { writeFileAtomically } from '../io/atomic.js';
 import { toSvg } from '../io/svg.js';
-import { significant } from './figures.js';
+import { significant } from '../units.js';
 import { byWork, pathName, type Result, workName } from './result.js';
 
 export const PLOT_EXTENSIONS = ['.svg'] as const;

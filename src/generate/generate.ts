@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { DeviceChoice } from '../config/config.js';
 import { chooseDevice } from '../device/choose.js';
@@ -7,7 +6,9 @@ import { makeSchedule } from '../diffusion/schedule.js';
 import { Interrupted, UsageError } from '../errors.js';
 import { asRunError } from '../io/atomic.js';
 import { hashFile } from '../io/hash.js';
+import { makeFolders } from '../io/make-folders.js';
 import { readWeights } from '../io/weights.js';
+import { plural } from '../units.js';
 import { version } from '../version.js';
 import { ArrayStore } from './array-store.js';
 import { BoundedQueue } from './bounded-queue.js';
@@ -180,7 +181,7 @@ class Generation {
   /** The manifest of this shard, headed by who makes what follows. */
   private async openManifest({ headers }: Overview, maker: Maker): Promise<Manifest> {
     const { out, shard } = this.options;
-    await mkdir(out, { recursive: true }).catch((error: unknown) => {
+    await makeFolders(out).catch((error: unknown) => {
       throw asRunError(out, error);
     });
     const path = manifestPath(out, shard);
@@ -239,7 +240,7 @@ function notes(
   { makers }: Overview,
 ): string[] {
   const there = range.count > 0 ? `, ${range.count} are there` : '';
-  const work = `${range.size - range.count} images${there}; ${description}, batches of ${batch}, ${steps} reverse steps`;
+  const work = `${plural(range.size - range.count, 'image')}${there}; ${description}, batches of ${batch}, ${steps} reverse steps`;
   const other = makers.find((found) => !isDeepStrictEqual(found, maker));
   if (!other) return [work];
   const show = ({ version, device, build }: Maker) => `haze ${version}, ${device}, ${build}`;

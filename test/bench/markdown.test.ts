@@ -21,7 +21,7 @@ test('A report becomes sections, with every row and what is missing', (t) => {
     '| haze, wasm, relaxed, 2 threads | 2.50 | 400 | ±7.5 % | 1.00 |',
     '| PyTorch channels_last, 2 threads | 5.00 | 200 | ±7.5 % | 2.00 |',
     '| unet forward, tiny, batch 4, 32x32 | PyTorch channels_last | 2.00 | 2.00 | 2.00 |',
-    '| downs.0.conv1 | forward | F(4,3) | 3.00 | 60 % | 150 | 150 % |',
+    '| downs.0.conv1 | forward | F(4,3) | 3.00 | 60 % | 200 | 50 % |',
     '| relu |  |  | 1.00 | 20 % |  |  |',
     '- unet forward, tiny, batch 4, 32x32: tfjs-node: not set up: haze setup tensorflow',
   ];
