@@ -30,7 +30,7 @@ function groupOf(rows: readonly Result[], top: number): Mark {
   const values = rows.map((row) => ({
     path: pathName(row),
     ms: row.msPerImage,
-    ours: row.by === 'haze',
+    ours: /^haze\b/.test(row.by),
     text: `${significant(row.msPerImage)} ms`,
   }));
   const height = rows.length * BAR;
@@ -56,7 +56,7 @@ function groupOf(rows: readonly Result[], top: number): Mark {
         domain: { data: 'rows', field: 'path' },
       },
     ],
-    axes: [{ orient: 'left', scale: 'y', ticks: false, domain: false, labelLimit: LABELS }],
+    axes: [{ orient: 'left', scale: 'y', ticks: false, domain: false, labelLimit: 0 }],
     marks: [
       {
         type: 'rect',
