@@ -19,12 +19,16 @@ export async function makeFolders(path: string): Promise<string | undefined> {
   return topmost ?? path;
 }
 
+/** What systems say of a folder that is there, or of the root. */
+const IS_THERE: ReadonlySet<string | undefined> = new Set(['EEXIST', 'EISDIR', 'EPERM']);
+
 /** One folder, which another process may be making too: resolves to whether it had to be made, or why it cannot be. */
 async function make(path: string): Promise<{ made: boolean } | { error: unknown }> {
   try {
     await mkdir(path);
     return { made: true };
   } catch (error) {
+    if (!IS_THERE.has(systemCode(error))) return { error };
     const found = await stat(path).catch(() => undefined);
     return found?.isDirectory() ? { made: false } : { error };
   }
