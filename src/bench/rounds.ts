@@ -3,7 +3,7 @@
  * that whatever else the machine does meets all of them alike.
  */
 import { setTimeout } from 'node:timers/promises';
-import { CheckError } from '../errors.js';
+import { CheckError, RunError } from '../errors.js';
 import { type Path, pathName, type Result, toResult, type Work, workName } from './result.js';
 import { difference, median } from './statistics.js';
 
@@ -16,6 +16,8 @@ export interface Contender {
   turn(): Promise<number>;
   /** How far its digest may be from the first path's; default the work's. */
   readonly tolerance?: number;
+  /** Takes the reason when the path fails, and the others go on; without it the measurement fails. */
+  onFailure?(error: RunError): void;
 }
 
 export interface RoundsOptions {
@@ -34,17 +36,34 @@ export async function measure(
   { rounds, tolerance, pause, onNote }: RoundsOptions,
 ): Promise<Result[]> {
   onNote(`${workName(work)}: ${contenders.length} ways`);
-  await compare(work, contenders, tolerance);
-  const times = contenders.map((): number[] => []);
-  const runs: number[] = [];
+  let left = await compare(work, contenders, tolerance);
+  const times = new Map(left.map((contender) => [contender, [] as number[]]));
+  const runs = new Map<Contender, number>();
   for (let round = 0; round <= rounds; round++)
-    for (const [i, contender] of contenders.entries()) {
+    left = await survivors(left, async (contender) => {
       if (pause > 0) await setTimeout(pause);
       // The first round warms up: caches, compilers, the processor's clock. It also tells how long a run is.
-      if (round === 0) runs[i] = await runsOf(contender);
-      else times[i]!.push(await takeTurn(contender, runs[i]!));
+      if (round === 0) runs.set(contender, await runsOf(contender));
+      else times.get(contender)!.push(await takeTurn(contender, runs.get(contender)!));
+    });
+  return left.map((contender) => toResult(work, contender.path, times.get(contender)!));
+}
+
+/** Does something with each in turn. Resolves to those that did not fail. */
+async function survivors(
+  contenders: readonly Contender[],
+  work: (contender: Contender) => Promise<void>,
+): Promise<Contender[]> {
+  const left: Contender[] = [];
+  for (const contender of contenders)
+    try {
+      await work(contender);
+      left.push(contender);
+    } catch (error) {
+      if (!(error instanceof RunError && contender.onFailure)) throw error;
+      contender.onFailure(error);
     }
-  return contenders.map(({ path }, i) => toResult(work, path, times[i]!));
+  return left;
 }
 
 /** Milliseconds that a turn lasts at least, within `MOST_RUNS`: short work is measured at work, and not as it wakes up. */
@@ -65,21 +84,22 @@ async function takeTurn(contender: Contender, runs: number): Promise<number> {
   return median(times);
 }
 
-async function compare(
+/** Resolves to those that did the work. */
+function compare(
   work: Work,
   contenders: readonly Contender[],
   tolerance: number,
-): Promise<void> {
-  let expected: readonly number[] | undefined;
+): Promise<Contender[]> {
+  let first: { readonly path: Path; readonly digest: readonly number[] } | undefined;
   const name = (path: Path) => pathName({ ...work, ...path });
-  for (const { path, check, tolerance: own = tolerance } of contenders) {
-    const got = await check();
-    expected ??= got;
-    const apart = difference(got, expected);
+  return survivors(contenders, async ({ path, check, tolerance: own = tolerance }) => {
+    const digest = await check();
+    first ??= { path, digest };
+    const apart = difference(digest, first.digest);
     if (!(apart <= own))
       throw new CheckError(
-        `${workName(work)}: ${name(path)} computes something else than ${name(contenders[0]!.path)}: ` +
+        `${workName(work)}: ${name(path)} computes something else than ${name(first.path)}: ` +
           `${apart.toPrecision(2)} apart, allowed ${own}`,
       );
-  }
+  });
 }

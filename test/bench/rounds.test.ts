@@ -1,6 +1,6 @@
 import test from 'ava';
 import { measure } from '../../src/bench/rounds.js';
-import { CheckError } from '../../src/errors.js';
+import { CheckError, RunError } from '../../src/errors.js';
 import { contender, ours, peer, work } from '../helpers/bench.js';
 
 /** Milliseconds of a run that is long enough to be a turn. */
@@ -75,4 +75,51 @@ test('How often work is done goes by what a run takes, not by what it says', asy
   const harness = contender(ours, [1], [0.01], LONG);
   await measure(work, [harness], { ...options, rounds: 1 });
   t.deepEqual(harness.calls, ['check', 'turn', 'turn']);
+});
+
+/** Works so many times, then fails. */
+function failing(after: number) {
+  const reasons: string[] = [];
+  const path = peer('PyTorch');
+  let left = after;
+  const work = async () => {
+    if (left-- === 0) throw new RunError('PyTorch ended: out of memory');
+  };
+  return {
+    ...{ path, reasons },
+    check: async () => {
+      await work();
+      return [1];
+    },
+    turn: async () => {
+      await work();
+      return 300;
+    },
+    onFailure: ({ message }: RunError) => {
+      reasons.push(message);
+    },
+  };
+}
+
+for (const [when, after] of [
+  ['in its check', 0],
+  ['in a round', 40],
+] as const)
+  test(`A path that fails ${when} is left out with its reason, and the others are measured`, async (t) => {
+    const broken = failing(after);
+    const last = contender(peer('tfjs'), [1]);
+    const found = await measure(work, [contender(ours, [1]), broken, last], options);
+    t.deepEqual(
+      found.map(({ by, rounds }) => [by, rounds.length]),
+      [
+        ['haze', 3],
+        ['tfjs', 3],
+      ],
+    );
+    t.deepEqual(broken.reasons, ['PyTorch ended: out of memory']);
+  });
+
+test('A failure of our own ends the measurement', async (t) => {
+  const { onFailure: _, ...broken } = failing(0);
+  await t.throwsAsync(measure(work, [broken], options), { instanceOf: RunError });
 });
