@@ -1,8 +1,9 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import type { Report } from '../../src/bench/result.js';
-import { haze, refuses } from '../helpers/cli.js';
+import { haze, refuses, startHaze } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
 
 /** A model that takes milliseconds; one round. */
@@ -110,4 +111,17 @@ test('Peers that are not there are named on the terminal, a line each', async (t
   t.regex(stdout, /^not measured\n/m);
   t.regex(stdout, / PIL and numpy +no PyTorch: pip install torch/);
   t.regex(stdout, / PIL and numpy in workers +no PyTorch: pip install torch/);
+});
+
+test('Ctrl-C exits with 130 and leaves nothing in the folder for temporary files', async (t) => {
+  const TMPDIR = await temporaryFolder(t);
+  const args = ['bench', 'preprocess', '--batch', '4', '--rounds', '1000', '--threads', '1'];
+  const { process: child, exit } = startHaze(t, TMPDIR, args, { TMPDIR });
+  const there = async () => (await readdir(TMPDIR)).some((name) => name.startsWith('haze-bench-'));
+  while (!(await there())) await setTimeout(20);
+  child.kill('SIGINT');
+  const { code, stderr } = await exit;
+  t.is(code, 130, stderr);
+  t.regex(stderr, /^haze: interrupted; nothing is written$/m);
+  t.deepEqual(await readdir(TMPDIR), []);
 });
