@@ -27,13 +27,15 @@ export interface RoundsOptions {
   /** Milliseconds between turns, for threads of another process that spin before they sleep. */
   readonly pause: number;
   readonly onNote: (text: string) => void;
+  /** The clock, in milliseconds. */
+  readonly now?: () => number;
 }
 
 /** The results of all paths. @throws CheckError when one does not compute what the first does. */
 export async function measure(
   work: Work,
   contenders: readonly Contender[],
-  { rounds, tolerance, pause, onNote }: RoundsOptions,
+  { rounds, tolerance, pause, onNote, now = () => performance.now() }: RoundsOptions,
 ): Promise<Result[]> {
   onNote(`${workName(work)}: ${contenders.length} ways`);
   let left = await compare(work, contenders, tolerance);
@@ -43,7 +45,7 @@ export async function measure(
     left = await survivors(left, async (contender) => {
       if (pause > 0) await setTimeout(pause);
       // The first round warms up: caches, compilers, the processor's clock. It also tells how long a run is.
-      if (round === 0) runs.set(contender, await runsOf(contender));
+      if (round === 0) runs.set(contender, await runsOf(contender, now));
       else times.get(contender)!.push(await takeTurn(contender, runs.get(contender)!));
     });
   return left.map((contender) => toResult(work, contender.path, times.get(contender)!));
@@ -71,10 +73,10 @@ const TURN = 250;
 const MOST_RUNS = 25;
 
 /** How many runs make a turn, by what one takes with all that belongs to it: a harness repeats the work by itself. */
-async function runsOf({ turn }: Contender): Promise<number> {
-  const begun = performance.now();
+async function runsOf({ turn }: Contender, now: () => number): Promise<number> {
+  const begun = now();
   await turn();
-  return Math.min(MOST_RUNS, Math.ceil(TURN / (performance.now() - begun)));
+  return Math.min(MOST_RUNS, Math.ceil(TURN / (now() - begun)));
 }
 
 /** The median of so many runs in a row. */

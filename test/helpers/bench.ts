@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises';
 import {
   type Path,
   type Report,
@@ -28,12 +27,21 @@ export const peer = (by: string, threads = 2): Path => ({
   ...{ by, device: null, arithmetic: null, build: null, threads },
 });
 
-/** A path that always gives the same digest; its turns last `lasting` ms and say times from a list, the last over and over. */
+/** A clock that stands still but while a path has its turn. */
+export class Clock {
+  private at = 0;
+  readonly now = (): number => this.at;
+  pass(ms: number): void {
+    this.at += ms;
+  }
+}
+
+/** A path that always gives the same digest; its turns say times from a list, the last over and over, and `pass` time. */
 export function contender(
   path: Path,
   digest: readonly number[],
   times: readonly number[] = [300],
-  lasting = 0,
+  pass: () => void = () => undefined,
 ): Contender & { readonly calls: string[] } {
   const calls: string[] = [];
   return {
@@ -45,7 +53,7 @@ export function contender(
     },
     turn: async () => {
       calls.push('turn');
-      await setTimeout(lasting);
+      pass();
       const turns = calls.filter((call) => call === 'turn').length;
       return times[Math.min(turns, times.length) - 1]!;
     },
