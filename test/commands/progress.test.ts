@@ -1,4 +1,5 @@
 import { Writable } from 'node:stream';
+import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import { openProgress, type ProgressStream } from '../../src/commands/progress.js';
 
@@ -82,4 +83,14 @@ test('elsewhere there are plain lines, the first and the last among them', (t) =
   progress.line('a name with \u001b[2J in it');
   progress.stop();
   t.is(text, 'image 1/5\nimage 5/5\na name with ?[2J in it\n');
+});
+
+test('On a terminal too the time left follows from what is half done', async (t) => {
+  const terminal = new Terminal();
+  const progress = openProgress('image', terminal as unknown as ProgressStream);
+  progress.update(0, 8, '', 0);
+  await setTimeout(20);
+  progress.update(0, 8, '', 2);
+  progress.stop();
+  t.regex(terminal.lines.join('\n'), /image 0\/8 .* \d:\d\d left/);
 });
