@@ -3,8 +3,9 @@
  *
  *     npm run --silent bench:peer -- PyTorch train --preset tiny --batch 32 --rounds 7 --threads 2
  *
- * The peers are PyTorch, "PyTorch channels_last", "PIL and numpy", tfjs-node, "tfjs WASM backend", onnxruntime-node and
- * onnxruntime-web; their works: forward, train, "reverse step", ancestral, load, gaussian, qSample, pSample, toFloat.
+ * The peers are PyTorch, "PyTorch channels_last", "PIL and numpy", "PIL and numpy in workers", tfjs-node, "tfjs WASM
+ * backend", onnxruntime-node and onnxruntime-web; their works: forward, train, "reverse step", ancestral, load, gaussian,
+ * qSample, pSample, toFloat.
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';

@@ -18,3 +18,15 @@ export function operations(n: number): string {
   const power = Math.min(4, Math.max(0, Math.floor(Math.log10(Math.max(1, n)) / 3)));
   return `${(n / 1000 ** power).toPrecision(3)} ${['', 'k', 'M', 'G', 'T'][power]}FLOP`;
 }
+
+/** So many significant digits, and never an exponent: 0.0123, 4.56, 22500. */
+export function significant(value: number, digits = 3): string {
+  return Number(value.toPrecision(digits)).toLocaleString('en', {
+    useGrouping: false,
+    minimumSignificantDigits: digits,
+    maximumSignificantDigits: digits,
+  });
+}
+
+/** `12.3%`. */
+export const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;

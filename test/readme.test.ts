@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import test from 'ava';
 import sharp from 'sharp';
 import { readMetrics } from '../src/io/metrics.js';
+import { haze } from './helpers/cli.js';
 import { temporaryFolder } from './helpers/folder.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -33,6 +34,27 @@ async function example(): Promise<string> {
   const found = /<!-- example[^>]*-->\s*```ts\n([\s\S]*?)```/.exec(readme);
   return found![1]!;
 }
+
+test("the README's tables of memory are what inspect prints", async (t) => {
+  const readme = await readFile(join(root, 'README.md'), 'utf8');
+  const cells = (row: string) => row.split('|').map((cell) => cell.trim());
+  const plan = async (...args: string[]) => {
+    const { stdout } = await haze('.', ['inspect', '--threads', '2', ...args]);
+    const [, training] = /^ +training, in all +(.*)$/m.exec(stdout)!;
+    const [, largest] = /largest batch that does is ([\d,]+)\.$/m.exec(stdout)!;
+    const [, parameters] = /^parameters +([\d,]+)$/m.exec(stdout)!;
+    return { training, largest: `batch ${largest}`, parameters };
+  };
+  for (const preset of ['reference', 'small', 'tiny']) {
+    const row = readme.split('\n').find((line) => line.startsWith(`| \`${preset}\``));
+    const [parameters, training, largest] = cells(row!).slice(5);
+    t.deepEqual({ training, largest, parameters }, await plan('--preset', preset));
+  }
+  const [, batches, , training] =
+    /(\| `npx haze inspect --threads 2 --batch`.*)\n(.*)\n(.*)/.exec(readme) ?? [];
+  for (const [i, batch] of cells(batches!).slice(2, -1).entries())
+    t.is(cells(training!)[i + 2], (await plan('--batch', batch)).training);
+});
 
 test("the README's example compiles against the package's types, runs, and leaves what it says", async (t) => {
   const folder = await temporaryFolder(t);

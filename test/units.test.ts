@@ -1,5 +1,5 @@
 import test from 'ava';
-import { bytes, grouped, operations, plural } from '../src/units.js';
+import { bytes, grouped, operations, percent, plural, significant } from '../src/units.js';
 
 test('numbers are shown in the unit that suits them', (t) => {
   t.is(grouped(62438883), '62,438,883');
@@ -18,4 +18,13 @@ test('nouns agree with their number', (t) => {
     [0, 1, 2048].map((n) => plural(n, 'image')),
     ['0 images', '1 image', '2,048 images'],
   );
+});
+
+test('figures have so many significant digits and never an exponent', (t) => {
+  t.deepEqual(
+    [0.012345, 4.5, 38.812, 1783, 22512].map((n) => significant(n)),
+    ['0.0123', '4.50', '38.8', '1780', '22500'],
+  );
+  t.is(significant(1783.25, 4), '1783');
+  t.is(percent(0.1234), '12.3%');
 });

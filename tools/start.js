@@ -15,7 +15,7 @@ const at = (name) => join(folder, name);
 const seed = ['--seed', String(number - 1)];
 
 const began = Date.now();
-haze('train', 'toy-cars', '--preset', 'tiny', '--steps', '1000', '--out', folder, ...seed);
+haze('train', 'toy-cars', '--preset', 'tiny', '--steps', '2000', '--out', folder, ...seed);
 const minutes = ((Date.now() - began) / 60000).toFixed(1);
 haze(
   'sample',
@@ -38,7 +38,7 @@ Trained for ${minutes} minutes. Look at:
   ${at('loss.png')}     the loss, step by step
 
 Next, with \`npx haze\`:
-  npx haze train toy-cars --out ${folder} --resume --steps 3000    go on for longer
+  npx haze train toy-cars --out ${folder} --resume --steps 5000    go on for longer
   npx haze train path/to/photographs --preset small               your own images
   npx haze --help`);
 

@@ -31,9 +31,12 @@ def digest(values):
     return [flat.mean().item(), flat.square().mean().sqrt().item(), *some]
 
 
-def serve(works, version=f"{torch.__version__}"):
-    """Does as lines of stdin say. A work returns a function that gives its result, images in NHWC."""
-    print(json.dumps({"version": version}), flush=True)
+def serve(works, version=f"{torch.__version__}", threads=None):
+    """
+    Does as lines of stdin say. A work returns a function that gives its result, images in NHWC. `threads` where they are
+    not what the command line says.
+    """
+    print(json.dumps({"version": version, "threads": threads}), flush=True)
     for line in sys.stdin:
         request = json.loads(line)
         times = []

@@ -28,8 +28,11 @@ const TIMES = 8;
 /** Runs of a peer in a turn. */
 const PEER_REPEAT = 9;
 
-/** Another generator's normals have the same mean and deviation, no more: how near, of many values. */
-const ANOTHER_GENERATOR = 0.05;
+/**
+ * Another generator's normals have the same mean and deviation, no more, and the fewer they are the less so: six standard
+ * deviations of the difference of two means.
+ */
+const anotherGenerator = (values: number): number => 6 * Math.sqrt(2 / values);
 
 const NAMES = [
   'gaussian',
@@ -98,7 +101,8 @@ async function benchKernel(
     contenders.push(throughTensorflow(onTensorflow, await createTensorflowArithmetic(), inputs));
   }
   const threads = variants(options)[0]!.threads;
-  const generator = what === 'gaussian' ? { tolerance: ANOTHER_GENERATOR, comparable: 2 } : {};
+  const generator =
+    what === 'gaussian' ? { tolerance: anotherGenerator(inputs.values), comparable: 2 } : {};
   const peers = options.peers
     ? await openPeers(work, { file, threads }, { repeat: PEER_REPEAT, ...generator })
     : NO_PEERS;

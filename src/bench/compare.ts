@@ -33,23 +33,23 @@ const key = (row: Work & Path): string => `${workName(row)}: ${pathName(row)}`;
 
 const LIMITS = { depth: 16, names: 1_000_000 };
 
-/** The rows of a file that `--json` wrote. @throws UsageError saying what is not as it should be. */
-export async function readResults(path: string): Promise<OldResult[]> {
+/** The rows of a file that `--json` wrote, which `flag` names. @throws UsageError saying what is not as it should be. */
+export async function readResults(path: string, flag = '--compare'): Promise<OldResult[]> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new UsageError(`--compare: cannot read ${path} (${error.code ?? error.message})`);
+    throw new UsageError(`${flag}: cannot read ${path} (${error.code ?? error.message})`);
   });
   const expected = 'expected what haze bench --json wrote';
   let value: unknown;
   try {
     value = parseJson(text, LIMITS);
   } catch (error) {
-    throw new UsageError(`--compare: ${path}: ${expected}, got ${(error as Error).message}`);
+    throw new UsageError(`${flag}: ${path}: ${expected}, got ${(error as Error).message}`);
   }
   const rows = isObject(value) ? value.results : undefined;
-  if (!Array.isArray(rows)) throw new UsageError(`--compare: ${path}: ${expected}: no results`);
+  if (!Array.isArray(rows)) throw new UsageError(`${flag}: ${path}: ${expected}: no results`);
   for (const [i, row] of rows.entries())
     if (!isOldResult(row))
-      throw new UsageError(`--compare: ${path}: results[${i}] is not a row; ${expected}`);
+      throw new UsageError(`${flag}: ${path}: results[${i}] is not a row; ${expected}`);
   return rows as OldResult[];
 }
 

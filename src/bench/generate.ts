@@ -25,13 +25,13 @@ import { type Findings, wantsTensorflow } from './suite.js';
 import { f32, i64, temporarily, writeTask } from './task.js';
 
 /** Batches of a worker; the first is what users get. */
-const BATCHES = [8, 4, 16];
+const BATCHES = [16, 8, 4];
 
 /** Images at least, so that the last batches of two workers do not weigh much. */
 const IMAGES = 32;
 
-/** Operations of a turn: on two cores one to two seconds. */
-const OPERATIONS = 300e9;
+/** Operations of a turn: on two cores about a second, and a dozen paths take turns. */
+const OPERATIONS = 150e9;
 
 /** Steps of an image: enough that what happens once an image does not weigh more than it does in 300, and few. */
 const STEPS = { least: 2, most: 100 };

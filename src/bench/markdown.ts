@@ -1,5 +1,7 @@
 /** A report as Markdown: the tables of docs/BENCHMARKS.md, from one run. */
-import { significant } from './figures.js';
+import type { LayerTime } from '../engine/unet/layer-times.js';
+import { significant } from '../units.js';
+import { peakShare } from './peak-share.js';
 import { noise, primary, ratios } from './ratios.js';
 import {
   byWork,
@@ -13,46 +15,83 @@ import {
 
 /** Sections: machine and versions, a table for each piece of work, ratios, layers, what was not measured. */
 export function toMarkdown(report: Report): string {
+  const { layers, results, missing } = report;
   return [
-    section('Machine and versions', facts(report)),
-    ...byWork(report.results).map((rows) => section(workName(rows[0]!), resultTable(rows))),
+    section('Machine and versions', factTable(report)),
+    ...byWork(results).map((rows) => section(workName(rows[0]!), resultTable(rows))),
     section("Others' time over Haze's", ratioTable(report)),
-    ...(report.layers ? [layerSection(report.layers)] : []),
-    section('Not measured', notMeasured(report.missing)),
+    ...(layers
+      ? (['forward', 'train'] as const).map((pass) =>
+          section(`Layers, ${pass}: ${layersName(layers)}`, layerTable(layers, layers[pass])),
+        )
+      : []),
+    section('Not measured', missingList(missing)),
   ].join('\n');
 }
 
 const section = (title: string, body: string): string => `## ${title}\n\n${body}`;
 
-/** Columns but the first are numbers. */
-function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const rule = head.map((_, i) => (i === 0 ? '---' : '---:'));
+/** Columns are numbers but for the first `words`. */
+function markdownTable(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  words = 1,
+): string {
+  const rule = head.map((_, i) => (i < words ? '---' : '---:'));
   return [head, rule, ...rows].map((row) => `| ${row.join(' | ')} |\n`).join('');
 }
 
-function facts({ machine, versions }: Report): string {
-  const rows = [...Object.entries(machine), ...Object.entries(versions)];
+export function factTable({ machine, versions }: Pick<Report, 'machine' | 'versions'>): string {
+  const { memoryBytes, ...others } = machine;
+  const rows = [
+    ...Object.entries(others),
+    ['memory', `${(Number(memoryBytes) / 2 ** 30).toFixed(1)} GiB`],
+    ...Object.entries(versions),
+  ];
   return markdownTable(
     ['', ''],
-    rows.map(([name, value]) => [name, String(value)]),
+    rows.map(([name, value]) => [String(name), String(value)]),
+    2,
   );
 }
 
-function resultTable(rows: readonly Result[]): string {
+/** Rows of one piece of work. */
+export function resultTable(rows: readonly Result[]): string {
   const first = primary(rows);
+  const step = rows[0]?.msPerStep !== undefined;
   return markdownTable(
-    ['path', 'ms an image', 'images a second', 'noise', "over Haze's"],
+    [
+      ...['path', ...(step ? ['ms a step'] : []), 'ms an image', 'images a second'],
+      ...['noise', "time over Haze's"],
+    ],
     rows.map((row) => [
       pathName(row),
+      ...(step ? [significant(row.ms)] : []),
       significant(row.msPerImage),
       significant(row.imagesPerSecond),
-      `±${(100 * noise(row)).toFixed(1)} %`,
+      noiseOf(row),
       first ? (row.ms / first.ms).toFixed(2) : '',
     ]),
   );
 }
 
-function ratioTable(report: Report): string {
+/** Rows of several pieces of work side by side: a column for each, milliseconds of the whole work. */
+export function pivotTable(results: readonly Result[]): string {
+  const works = byWork(results);
+  const paths = [...new Set(results.map(pathName))];
+  const cell = (path: string, rows: readonly Result[]) => {
+    const row = rows.find((one) => pathName(one) === path);
+    return row ? significant(row.ms) : '';
+  };
+  return markdownTable(
+    ['ms', ...works.map((rows) => rows[0]!.what)],
+    paths.map((path) => [path, ...works.map((rows) => cell(path, rows))]),
+  );
+}
+
+const noiseOf = (row: Result): string => `±${(100 * noise(row)).toFixed(1)} %`;
+
+export function ratioTable(report: Pick<Report, 'results'>): string {
   return markdownTable(
     ['work', 'of', 'ratio of medians', 'worst round', 'best round'],
     ratios(report).map((r) => [
@@ -62,27 +101,36 @@ function ratioTable(report: Report): string {
       r.worst.toFixed(2),
       r.best.toFixed(2),
     ]),
+    2,
   );
 }
 
-function layerSection(layers: LayerReport): string {
-  const { model, batch, threads, build, peak } = layers;
-  const title = `Layers: ${model}, batch ${batch}, ${threads} threads, ${build}`;
-  const head = ['layer', 'pass', 'algorithm', 'ms', 'GFLOP/s', 'of the peak'];
-  const tables = (['forward', 'train'] as const).map((pass) => {
-    const rows = layers[pass].map(({ layer, pass, algorithm, ms, gflops }) => [
-      ...[layer, pass ?? '', algorithm ?? '', ms.toFixed(2)],
-      ...(gflops === null
-        ? ['', '']
-        : [gflops.toFixed(0), `${((100 * gflops) / peak).toFixed(0)} %`]),
-    ]);
-    return `### ${pass}\n\n${markdownTable(head, rows)}`;
-  });
-  const note = `The micro-kernel reaches ${peak.toFixed(0)} GFLOP/s. A layer's GFLOP/s are those of the direct sum, so that Winograd's can be above it.\n`;
-  return section(title, `${note}\n${tables.join('\n')}`);
+/** What was measured layer by layer, in words. */
+export const layersName = ({ model, batch, size, threads, build }: LayerReport): string =>
+  `${model}, batch ${batch}, ${size}x${size}, ${threads} threads, ${build}`;
+
+/** Layers, or passes of layers, of a program that takes `total` milliseconds. */
+export function layerTable(
+  { peak }: Pick<LayerReport, 'peak'>,
+  layers: readonly LayerTime[],
+  total = layers.reduce((sum, { ms }) => sum + ms, 0),
+): string {
+  const share = (part: number) => `${(100 * part).toFixed(0)} %`;
+  return markdownTable(
+    ['layer', 'pass', 'algorithm', 'ms', 'of all', 'GFLOP/s', 'of the peak'],
+    layers.map((time) => {
+      const { layer, pass, algorithm, ms, gflops } = time;
+      const ofPeak = peakShare(time, peak);
+      return [
+        ...[layer, pass ?? '', algorithm ?? '', ms.toFixed(2), share(ms / total)],
+        ...[gflops?.toFixed(0) ?? '', ofPeak === null ? '' : share(ofPeak)],
+      ];
+    }),
+    3,
+  );
 }
 
-const notMeasured = (missing: readonly Missing[]): string =>
+export const missingList = (missing: readonly Missing[]): string =>
   missing.length === 0
     ? 'Everything that was asked for was measured.\n'
     : missing.map((m) => `- ${workName(m)}: ${m.by}: ${m.why}\n`).join('');

@@ -107,6 +107,7 @@ export const PEERS: readonly Peer[] = [
   torch('PyTorch channels_last', 'torch_sampling.py', ['ancestral'], '--channels-last'),
   torch('PyTorch', 'torch_arithmetic.py', KERNELS),
   torch('PIL and numpy', 'pil_loader.py', ['load']),
+  torch('PIL and numpy in workers', 'pil_loader.py', ['load'], '--workers'),
   node('tfjs-node', 'tfjs-node.js', ['forward', 'train'], lacksTensorflow),
   node('tfjs-node', 'tfjs-arithmetic.js', KERNELS, lacksTensorflow),
   {

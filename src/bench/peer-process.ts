@@ -22,8 +22,11 @@ export interface Launch {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Lines of a peer's complaints that are kept, for the message when it fails. */
-const LAST_LINES = 5;
+/** Lines of a peer's complaints that are kept: more than a stack has. */
+const LAST_LINES = 50;
+
+/** Milliseconds that a peer has to end by itself: it may be in the middle of its work when another has failed. */
+const PATIENCE = 5000;
 
 export class PeerProcess {
   readonly name: string;
@@ -50,11 +53,14 @@ export class PeerProcess {
     });
   }
 
-  /** Resolves once it has loaded its inputs. @throws RunError with its last words when it ends instead. */
+  /** Resolves once it has loaded its inputs. @throws RunError with the reason when it ends instead. */
   async ready(): Promise<void> {
-    const { version, threads } = (await this.#next()) as { version: string; threads?: number };
+    const { version, threads } = (await this.#next()) as {
+      version: string;
+      threads?: number | null;
+    };
     this.version = version;
-    this.threads = threads;
+    this.threads = threads ?? undefined;
   }
 
   async ask(work: string, repeat: number, batch?: number): Promise<Answer> {
@@ -62,20 +68,28 @@ export class PeerProcess {
     return (await this.#next()) as Answer;
   }
 
-  /** Ends it, and waits until it has. */
+  /** Lets it end, so that it ends what it has started itself, and waits until it has. */
   async end(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const ended = new Promise((resolve) => this.#child.once('close', resolve));
-    this.#child.kill();
+    const ended = new Promise((resolve) => this.#child.once('exit', resolve));
+    this.#child.stdin.end();
+    const late = setTimeout(() => this.#child.kill(), PATIENCE);
     await ended;
+    clearTimeout(late);
   }
 
   async #next(): Promise<unknown> {
     for (;;) {
       const { value, done } = await this.#lines.next();
-      if (done) throw new RunError(`${this.name} ended: ${this.#complaints.join(' | ')}`);
+      if (done) throw new RunError(`${this.name} ended: ${reason(this.#complaints)}`);
       // Libraries may print lines of their own.
       if ((value as string).startsWith('{')) return JSON.parse(value as string);
     }
   }
 }
+
+/** The line that says what went wrong, which Python puts under the stack and Node above it; else the last one. */
+const reason = (lines: readonly string[]): string =>
+  lines.findLast((line) => /^[\w.]*(Error|Exception)\b/.test(line)) ??
+  lines.findLast((line) => line.trim() !== '') ??
+  'it gave no reason';

@@ -27,7 +27,7 @@ export interface PeerOptions {
 /** Milliseconds between turns where peers take part: OpenMP's threads spin before they sleep. */
 export const PAUSE = 100;
 
-/** Starts the peers that can do the work. Those that cannot be started are named with the reason. */
+/** Starts the peers that can do the work. Those that cannot be started, or fail later, are named with the reason. */
 export async function openPeers(
   work: Work,
   task: Task,
@@ -58,8 +58,14 @@ export async function openPeers(
     open.push(process);
     versions[peer.name] = process.version;
     const threads = process.threads ?? task.threads;
-    for (const batch of options.batches ?? [undefined])
-      contenders.push(contender(process, work.what, threads, options, batch));
+    const onFailure = ({ message: why }: RunError) => {
+      // Once, though each of its batches fails.
+      if (!missing.some((m) => m.by === peer.name)) missing.push({ ...work, by: peer.name, why });
+    };
+    for (const batch of options.batches ?? [undefined]) {
+      const one = contender(process, work.what, threads, options, batch);
+      contenders.push({ ...one, onFailure });
+    }
   }
   const close = async () => {
     await Promise.all(open.map((process) => process.end()));

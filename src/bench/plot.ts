@@ -2,7 +2,7 @@
 import type { Mark, Spec } from 'vega';
 import { writeFileAtomically } from '../io/atomic.js';
 import { toSvg } from '../io/svg.js';
-import { significant } from './figures.js';
+import { significant } from '../units.js';
 import { byWork, pathName, type Result, workName } from './result.js';
 
 export const PLOT_EXTENSIONS = ['.svg'] as const;
@@ -30,7 +30,7 @@ function groupOf(rows: readonly Result[], top: number): Mark {
   const values = rows.map((row) => ({
     path: pathName(row),
     ms: row.msPerImage,
-    ours: row.by === 'haze',
+    ours: /^haze\b/.test(row.by),
     text: `${significant(row.msPerImage)} ms`,
   }));
   const height = rows.length * BAR;
@@ -56,7 +56,7 @@ function groupOf(rows: readonly Result[], top: number): Mark {
         domain: { data: 'rows', field: 'path' },
       },
     ],
-    axes: [{ orient: 'left', scale: 'y', ticks: false, domain: false, labelLimit: LABELS }],
+    axes: [{ orient: 'left', scale: 'y', ticks: false, domain: false, labelLimit: 0 }],
     marks: [
       {
         type: 'rect',

@@ -1,16 +1,20 @@
 /** Inputs that peers read: one .safetensors in a temporary folder, removed after the work. */
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeSafetensors } from '../io/safetensors.js';
 import type { StateDict, Tensor } from '../unet/state.js';
 
-/** A folder for the time that `work` takes. */
+/** A folder for the time that `work` takes, or until the process exits in the middle of it. */
 export async function temporarily<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'haze-bench-'));
+  const clear = () => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', clear);
   try {
     return await work(folder);
   } finally {
+    process.off('exit', clear);
     await rm(folder, { recursive: true, force: true });
   }
 }

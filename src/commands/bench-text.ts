@@ -1,5 +1,5 @@
 import type { Change } from '../bench/compare.js';
-import { percent, significant } from '../bench/figures.js';
+import { peakShare } from '../bench/peak-share.js';
 import { noise, primary, ratios } from '../bench/ratios.js';
 import {
   byWork,
@@ -10,6 +10,7 @@ import {
   workName,
 } from '../bench/result.js';
 import type { LayerTime } from '../engine/unet/layer-times.js';
+import { percent, significant } from '../units.js';
 import { table } from './text.js';
 
 /** A report for the terminal. */
@@ -69,15 +70,14 @@ function layersAsText(report: LayerReport): string {
 function layerTable(layers: readonly LayerTime[], peak: number): string {
   const total = layers.reduce((sum, { ms }) => sum + ms, 0);
   const head = ['  layer', 'pass', 'algorithm', 'ms', 'of all', 'GFLOP/s', 'of peak'];
-  const lines = layers.map(({ layer, pass, algorithm, ms, gflops }) => [
-    `  ${layer}`,
-    pass ?? '',
-    algorithm ?? '',
-    ms.toFixed(2),
-    percent(ms / total),
-    gflops === null ? '' : gflops.toFixed(1),
-    gflops === null ? '' : percent(gflops / peak),
-  ]);
+  const lines = layers.map((time) => {
+    const { layer, pass, algorithm, ms, gflops } = time;
+    const ofPeak = peakShare(time, peak);
+    return [
+      ...[`  ${layer}`, pass ?? '', algorithm ?? '', ms.toFixed(2), percent(ms / total)],
+      ...[gflops?.toFixed(1) ?? '', ofPeak === null ? '' : percent(ofPeak)],
+    ];
+  });
   const sum = ['  in all', '', '', total.toFixed(2), '', '', ''];
   return table([head, ...lines, sum], [3, 4, 5, 6]);
 }

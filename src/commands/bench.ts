@@ -37,6 +37,7 @@ export async function run(args: Args): Promise<void> {
   if (plot !== undefined) await checkOutputPath('--plot', plot, PLOT_EXTENSIONS);
   if (markdown !== undefined) await checkOutputPath('--markdown', markdown, ['.md']);
   const old = compare === undefined ? null : await readResults(compare);
+  process.once('SIGINT', interrupted);
   const report = await bench(subjects, options);
   const changes = old && compareReports(report, old);
   if (args.boolean('json')) printJson(changes ? { ...report, changes } : report);
@@ -46,6 +47,12 @@ export async function run(args: Args): Promise<void> {
   }
   if (plot !== undefined) await writePlot(plot, report.results);
   if (markdown !== undefined) await writeFileAtomically(markdown, toMarkdown(report));
+}
+
+/** There is nothing to save; what was written for peers is removed on the way out, and they end with their input. */
+function interrupted(): never {
+  process.stderr.write('haze: interrupted; nothing is written\n');
+  process.exit(130);
 }
 
 /** `all`, which is also the default, or one subject. */

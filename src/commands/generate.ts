@@ -12,6 +12,7 @@ import { openModel } from '../config/open-model.js';
 import { readSampling, SAMPLING_NAMES } from '../config/sampling.js';
 import { generate } from '../generate/generate.js';
 import type { GenerateOptions, GenerateProgress, GenerateResult } from '../generate/options.js';
+import { plural, significant } from '../units.js';
 import { interruptible } from './interrupt.js';
 import { openProgress } from './progress.js';
 
@@ -56,8 +57,8 @@ async function readOptions(path: string, args: Args): Promise<GenerateOptions> {
 }
 
 function pace({ imagesPerSecond, lost }: GenerateProgress): string {
-  const rate = `${imagesPerSecond.toPrecision(3)} images/s`;
-  return lost === 0 ? rate : `${rate} · ${lost} worker${lost === 1 ? '' : 's'} lost`;
+  const rate = `${significant(imagesPerSecond)} images/s`;
+  return lost === 0 ? rate : `${rate} · ${plural(lost, 'worker')} lost`;
 }
 
 function summary(
@@ -66,7 +67,7 @@ function summary(
 ): string {
   const where = shard.of === 1 ? out : `${out} (shard ${shard.index} of ${shard.of})`;
   const pace =
-    made > 0 ? ` in ${seconds.toFixed(1)} s, ${(made / seconds).toPrecision(3)} images/s` : '';
+    made > 0 ? ` in ${seconds.toFixed(1)} s, ${significant(made / seconds)} images/s` : '';
   const line = `${where}: ${made} images made${pace}; ${kept} kept`;
   if (format === 'png') return line;
   if (awaited === 0) return `${line}; all are in images.${format}`;

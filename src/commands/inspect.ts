@@ -140,6 +140,10 @@ function memoryAsText(memory: MemoryPlan): string {
   const { batch, threads, limit, training, sampling, largestBatch } = memory;
   const groups = Object.entries(training.groups).map(([name, size]) => [`  ${name}`, bytes(size)]);
   const fits = training.total <= limit ? 'fits' : 'does not fit';
+  const largest =
+    largestBatch > 0
+      ? `the largest batch that does is ${grouped(largestBatch)}`
+      : 'not even a batch of 1 does';
   return (
     `memory of the wasm device, batch ${batch}, ${threads} threads\n` +
     table(
@@ -150,7 +154,7 @@ function memoryAsText(memory: MemoryPlan): string {
       ],
       [1],
     ) +
-    `Training ${fits} in ${bytes(limit)}; the largest batch that does is ${grouped(largestBatch)}.\n`
+    `Training ${fits} in ${bytes(limit)}; ${largest}.\n`
   );
 }
 

@@ -105,7 +105,7 @@ const generate: Command = {
       batch: {
         describe: 'Images made at one time, at most: by a worker, or by tensorflow',
         value: 'N',
-        default: '8, on tensorflow 64',
+        default: '16, on tensorflow 64; fewer where memory is short',
       },
     },
     'Sampling:': {

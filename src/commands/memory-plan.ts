@@ -1,6 +1,7 @@
 import type { ModelConfig } from '../config/config.js';
 import { MAX_BYTES } from '../engine/arena.js';
-import { largestBatch, planBytes } from '../engine/unet/plan.js';
+import { planBatch } from '../engine/batch-program.js';
+import { type Extension, largestBatch, planBytes } from '../engine/unet/plan.js';
 
 /** Bytes by what they hold. */
 export interface Plan {
@@ -28,16 +29,20 @@ export function planModelMemory(
   threads: number,
 ): MemoryPlan {
   const options = { architecture: model, size: model.size, timesteps, threads };
-  const plan = (training: boolean): Plan => {
-    const { total, groups } = planBytes({ ...options, batch, training });
-    return { total, groups: Object.fromEntries(groups) };
-  };
+  const { size, channels } = model;
+  const extend: Extension = (arena, unet) =>
+    planBatch(arena, { batch: unet.shape.batch, size, channels, timesteps }, unet);
   return {
     batch,
     threads,
     limit: MAX_BYTES,
-    training: plan(true),
-    sampling: plan(false),
-    largestBatch: largestBatch(options),
+    training: asPlan(planBytes({ ...options, batch }, extend)),
+    sampling: asPlan(planBytes({ ...options, batch, training: false })),
+    largestBatch: largestBatch(options, extend),
   };
 }
+
+const asPlan = ({ total, groups }: ReturnType<typeof planBytes>): Plan => ({
+  total,
+  groups: Object.fromEntries(groups),
+});

@@ -64,8 +64,8 @@ class Bar implements Progress {
     this.stream = stream;
   }
 
-  update(done: number, total: number, text: string): void {
-    const rest = [text, this.pace.left(done, total)].filter((part) => part !== '');
+  update(done: number, total: number, text: string, exact = done): void {
+    const rest = [text, this.pace.left(exact, total)].filter((part) => part !== '');
     const payload = { text: rest.join(' · ') };
     if (this.bar) this.bar.update(done, payload);
     else this.bar = start(this.stream, this.noun, done, total, payload);

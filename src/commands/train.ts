@@ -12,6 +12,7 @@ import { asOnlyTrainer } from '../io/run-lock.js';
 import { shellWord } from '../shell-word.js';
 import type { TrainEvent, TrainOptions, TrainResult } from '../train/options.js';
 import { trainLocked } from '../train/train.js';
+import { significant } from '../units.js';
 import { interruptible } from './interrupt.js';
 import { openProgress, type Progress } from './progress.js';
 import { claimRunFolder } from './run-folder.js';
@@ -89,7 +90,7 @@ function report(event: TrainEvent, progress: Progress, loading: Progress): void 
       if (event.done === event.total) loading.stop();
       break;
     case 'step': {
-      const rate = `${event.imagesPerSecond.toPrecision(3)} images/s`;
+      const rate = `${significant(event.imagesPerSecond)} images/s`;
       const text = `epoch ${event.epoch} · loss ${lossText(event.loss)} · ${rate}`;
       progress.update(event.step, event.totalSteps, text);
       break;

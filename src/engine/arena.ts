@@ -52,7 +52,8 @@ export class Arena {
 /** @throws UsageError with what is needed, what there is, and `hint` (e.g. the largest batch that fits). */
 export function checkFits(bytes: number, available: number, hint: () => string): void {
   if (bytes <= available) return;
-  const gib = (b: number) => `${(b / 2 ** 30).toFixed(2)} GiB`;
+  // Rounded up, so that what is needed never reads like what there is.
+  const gib = (b: number) => `${(Math.ceil((b / 2 ** 30) * 100) / 100).toFixed(2)} GiB`;
   throw new UsageError(
     `memory: this needs ${gib(bytes)}, available are ${gib(available)}; ${hint()}`,
   );

@@ -183,15 +183,23 @@ function writeMemory(
   writeStatistics(layout, engine.floats(regions.statistics, layout.statistics), state);
 }
 
-/** For a plan that does not fit: the largest batch that does, by bisection over plans. */
+/** For a plan that does not fit. */
 function hint(options: WasmGeneratorOptions): string {
+  const largest = largestBatch(options);
+  if (largest > 0)
+    return `the largest batch that fits with ${options.workers} workers is ${largest}`;
+  return `not even a batch of 1 fits with ${options.workers} workers`;
+}
+
+/** The largest batch that fits, at most the one asked for, by bisection over plans; 0 where none does. */
+export function largestBatch(options: WasmGeneratorOptions): number {
   const fits = (batch: number) => planGenerator({ ...options, batch }).arena.size <= MAX_BYTES;
+  if (fits(options.batch)) return options.batch;
   let low = 0;
   for (let high = options.batch; low + 1 < high; ) {
     const middle = (low + high) >> 1;
     if (fits(middle)) low = middle;
     else high = middle;
   }
-  if (low > 0) return `the largest batch that fits with ${options.workers} workers is ${low}`;
-  return `not even a batch of 1 fits with ${options.workers} workers`;
+  return low;
 }

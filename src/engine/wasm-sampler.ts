@@ -43,11 +43,12 @@ export class WasmSampler implements Sampler {
 
   /** @throws UsageError when it does not fit memory. */
   static create(options: WasmSamplerOptions): WasmSampler {
-    const { unet, extra } = WasmUnet.create({ ...options, training: false }, (arena, unet) => {
-      const memory = planReverse(arena, unet, planTables(arena, options.trajectory));
-      return { memory, steps: stepProgram(unet, memory, options) };
-    });
-    return new WasmSampler(unet, extra.memory, extra.steps, options);
+    const { unet, extra, program } = WasmUnet.create(
+      { ...options, training: false },
+      (arena, unet) => planReverse(arena, unet, planTables(arena, options.trajectory)),
+      (unet, memory) => stepProgram(unet, memory, options),
+    );
+    return new WasmSampler(unet, extra, program, options);
   }
 
   get description(): string {

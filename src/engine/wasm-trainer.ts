@@ -36,14 +36,13 @@ export class WasmTrainer implements Trainer {
   static create(options: WasmTrainerOptions): WasmTrainer {
     const { schedule, seed, ...rest } = options;
     const shape = {
-      batch: options.batch,
       size: options.size,
       channels: options.architecture.channels,
       timesteps: schedule.timesteps,
     };
     const { unet, extra } = WasmUnet.create(
       { ...rest, timesteps: schedule.timesteps },
-      (arena, memory) => planBatch(arena, shape, memory),
+      (arena, memory) => planBatch(arena, { ...shape, batch: memory.shape.batch }, memory),
     );
     writeSchedule(unet.engine, extra, schedule);
     return new WasmTrainer(unet, extra, seed);

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { DeviceChoice } from '../config/config.js';
 import { chooseDevice } from '../device/choose.js';
@@ -7,7 +6,9 @@ import { makeSchedule } from '../diffusion/schedule.js';
 import { Interrupted, UsageError } from '../errors.js';
 import { asRunError } from '../io/atomic.js';
 import { hashFile } from '../io/hash.js';
+import { makeFolders } from '../io/make-folders.js';
 import { readWeights } from '../io/weights.js';
+import { plural } from '../units.js';
 import { version } from '../version.js';
 import { ArrayStore } from './array-store.js';
 import { BoundedQueue } from './bounded-queue.js';
@@ -27,13 +28,15 @@ import { type Maker, type Settings, settingsOf } from './settings.js';
 interface Plan extends GenerateOptions {
   readonly device: DeviceChoice['device'];
   readonly batch: number;
+  /** Whether the batch may be less where memory asks for it: it was not given, and no image depends on it. */
+  readonly yields: boolean;
 }
 
 /**
- * Images of a batch. On the engine larger ones are hardly faster, and each worker keeps one in memory; TensorFlow
- * pays for each call.
+ * Images of a batch. On the engine 16 are some 7 % faster than 8 for the tiny model, larger ones hardly more, and each
+ * worker keeps one in memory; TensorFlow pays for each call.
  */
-const BATCHES: Readonly<Record<DeviceChoice['device'], number>> = { wasm: 8, tensorflow: 64 };
+const BATCHES: Readonly<Record<DeviceChoice['device'], number>> = { wasm: 16, tensorflow: 64 };
 
 /**
  * Images that are encoded or written at one time: more than the four threads that do it, since on TensorFlow the thread
@@ -50,7 +53,8 @@ const HANDS = 16;
 export async function generate(options: GenerateOptions): Promise<GenerateResult> {
   const { format, computing, requireCuda } = options;
   const { device } = await chooseDevice(computing, requireCuda);
-  const plan: Plan = { ...options, device, batch: options.batch ?? BATCHES[device] };
+  const yields = options.batch === null && options.sampling.norm === 'running';
+  const plan: Plan = { ...options, device, batch: options.batch ?? BATCHES[device], yields };
   const { out, model, shard } = options;
   return asOnlyMaker(out, shard, async () => {
     const store =
@@ -177,7 +181,7 @@ class Generation {
   /** The manifest of this shard, headed by who makes what follows. */
   private async openManifest({ headers }: Overview, maker: Maker): Promise<Manifest> {
     const { out, shard } = this.options;
-    await mkdir(out, { recursive: true }).catch((error: unknown) => {
+    await makeFolders(out).catch((error: unknown) => {
       throw asRunError(out, error);
     });
     const path = manifestPath(out, shard);
@@ -210,14 +214,15 @@ async function isFinished(
  * Batch statistics fix the batch; otherwise all lanes get as equal a share as can be. On the engine a lane is a worker,
  * and more than there are batches stay away.
  */
-function shareOf({ sampling, batch, workers, device, computing }: Plan, missing: number): Share {
+function shareOf(plan: Plan, missing: number): Share {
+  const { sampling, batch, workers, device, computing, yields } = plan;
   const overlapped =
     computing.arithmetic === 'wasm' ? Math.min(LANES, Math.ceil(missing / batch)) : 1;
   const lanes = device === 'wasm' ? workers : overlapped;
   const size = sampling.norm === 'batch' ? batch : evenBatch(missing, batch, lanes);
-  if (device === 'tensorflow') return { batch: size, lanes, workers };
+  if (device === 'tensorflow') return { batch: size, lanes, workers, yields };
   const used = Math.min(workers, Math.ceil(missing / size));
-  return { batch: size, lanes: used, workers: used };
+  return { batch: size, lanes: used, workers: used, yields };
 }
 
 const makerOf = ({ computing }: GenerateOptions, { device, build }: Generator): Maker => ({
@@ -235,7 +240,7 @@ function notes(
   { makers }: Overview,
 ): string[] {
   const there = range.count > 0 ? `, ${range.count} are there` : '';
-  const work = `${range.size - range.count} images${there}; ${description}, batches of ${batch}, ${steps} reverse steps`;
+  const work = `${plural(range.size - range.count, 'image')}${there}; ${description}, batches of ${batch}, ${steps} reverse steps`;
   const other = makers.find((found) => !isDeepStrictEqual(found, maker));
   if (!other) return [work];
   const show = ({ version, device, build }: Maker) => `haze ${version}, ${device}, ${build}`;

@@ -3,7 +3,7 @@ import { openArithmetic, openUnet } from '../device/open.js';
 import type { Trajectory } from '../diffusion/sampler.js';
 import type { Schedule } from '../diffusion/schedule.js';
 import { ReversePool } from '../engine/reverse-pool.js';
-import { WasmGenerator } from '../engine/wasm-generator.js';
+import { largestBatch, WasmGenerator } from '../engine/wasm-generator.js';
 import { openSampler } from '../sample/open-sampler.js';
 import type { StateDict } from '../unet/state.js';
 import type { Generator } from './generator.js';
@@ -17,6 +17,8 @@ export interface Share {
   /** Batches in work at one time, and the images of each. */
   readonly lanes: number;
   readonly batch: number;
+  /** Whether fewer will do where so many do not fit into memory. */
+  readonly yields: boolean;
 }
 
 /** A generator on the device that was chosen, with these weights. @throws UsageError when it does not fit. */
@@ -41,8 +43,11 @@ export async function openGenerator(
   }
   const { strict } = computing;
   const { norm } = sampling;
-  if (device === 'wasm')
-    return WasmGenerator.create({ ...shape, trajectory, norm, seed, workers, strict }, state);
+  if (device === 'wasm') {
+    const generator = { ...shape, trajectory, norm, seed, workers, strict };
+    const most = share.yields ? Math.max(1, largestBatch(generator)) : batch;
+    return WasmGenerator.create({ ...generator, batch: most }, state);
+  }
   const { unet } = await openUnet(device, computing, { ...shape, training: false });
   try {
     await unet.importState(state);

@@ -3,11 +3,12 @@
  * `checkpoints/`. A new run never writes over an old one.
  */
 import { constants } from 'node:fs';
-import { access, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { access, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { UsageError } from '../errors.js';
 import { asRunError, systemCode, systemReason, writeFileAtomically } from './atomic.js';
 import { isObject, parseJson } from './json.js';
+import { makeFolders } from './make-folders.js';
 
 /** Where a run keeps its files. */
 export interface RunPaths {
@@ -132,7 +133,7 @@ export async function isFolder(path: string): Promise<boolean> {
 /** Makes a folder and those above it; resolves to the first that had to be made. */
 async function makeFolder(path: string): Promise<string | undefined> {
   try {
-    return await mkdir(path, { recursive: true });
+    return await makeFolders(path);
   } catch (error) {
     throw asRunError(path, error);
   }

@@ -2,7 +2,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import { planModelMemory } from '../../src/commands/memory-plan.js';
+import { DIFFUSION_DEFAULTS } from '../../src/config/diffusion.js';
 import { PRESETS } from '../../src/config/presets.js';
+import { makeSchedule } from '../../src/diffusion/schedule.js';
+import { WasmTrainer } from '../../src/engine/wasm-trainer.js';
 import { writeSafetensors } from '../../src/io/safetensors.js';
 import { stateShapes } from '../../src/unet/from-state.js';
 import { elements, type StateDict } from '../../src/unet/state.js';
@@ -57,6 +60,26 @@ test('the memory plan names the largest batch that fits', (t) => {
   t.true(total(plan.largestBatch) <= plan.limit);
   t.true(total(plan.largestBatch + 1) > plan.limit);
   t.true(plan.sampling.total < plan.training.total);
+});
+
+test('the plan is what training takes, to the largest batch', async (t) => {
+  const { model } = PRESETS.tiny;
+  const { training, largestBatch } = planModelMemory(model, 300, 5, 2);
+  const loss = 'l1' as const;
+  const schedule = makeSchedule(DIFFUSION_DEFAULTS);
+  const options = { architecture: model, size: model.size, threads: 2, loss, schedule, seed: 0 };
+  const trainer = WasmTrainer.create({ ...options, batch: 5 });
+  t.teardown(() => trainer.dispose());
+  const page = 65_536;
+  t.is(trainer.memoryBytes, Math.ceil(training.total / page) * page);
+  const error = t.throws(() => WasmTrainer.create({ ...options, batch: largestBatch + 1 }));
+  t.regex(error!.message, new RegExp(`the largest batch that fits is ${largestBatch}$`));
+});
+
+test('a plan of a model that is far too large says that no batch fits', async (t) => {
+  const { code, stdout } = await haze('.', ['inspect', '--size', '4096', '--batch', '65536']);
+  t.is(code, 0);
+  t.regex(stdout, /^Training does not fit in 4\.00 GiB; not even a batch of 1 does\.$/m);
 });
 
 test('the architecture of bare weights is read off their shapes', async (t) => {

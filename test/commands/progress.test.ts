@@ -1,4 +1,5 @@
 import { Writable } from 'node:stream';
+import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import { openProgress, type ProgressStream } from '../../src/commands/progress.js';
 
@@ -97,4 +98,14 @@ test('off a terminal the end is said once, however often it is reported', (t) =>
   progress.stop();
   progress.update(9, 9, '');
   t.is(written, 'MB 0/9\nMB 9/9\nMB 9/9\n');
+});
+
+test('On a terminal too the time left follows from what is half done', async (t) => {
+  const terminal = new Terminal();
+  const progress = openProgress('image', terminal as unknown as ProgressStream);
+  progress.update(0, 8, '', 0);
+  await setTimeout(20);
+  progress.update(0, 8, '', 2);
+  progress.stop();
+  t.regex(terminal.lines.join('\n'), /image 0\/8 .* \d:\d\d left/);
 });

@@ -80,7 +80,7 @@ test('a field of another type or out of range is named with what was expected an
   const cases: [path: string, value: unknown, expected: RegExp][] = [
     ['version', 2, /^config\.json\.version: expected a whole number from 1 to 1, got 2$/],
     ['seed', -1, /\.seed: expected a whole number from 0 to .*, got -1$/],
-    ['seed', '0', /\.seed: expected a whole number .*, got 0$/],
+    ['seed', '0', /\.seed: expected a whole number .*, got "0"$/],
     ['model', [], /\.model: expected an object, got \[\]$/],
     ['model.size', 63.5, /\.model\.size: expected a whole number from 2 to 4096, got 63\.5$/],
     ['model.size', 60, /^config\.json: --size: .* must be a multiple of 16; got 60$/],

@@ -19,20 +19,14 @@ export interface UnetPlanOptions {
   readonly threads: number;
 }
 
-export interface UnetPlan {
-  readonly arena: Arena;
-  readonly memory: UnetMemory;
-  readonly programs: ReadonlyMap<string, Program>;
-  /** Bytes that the programs' tables take. */
-  readonly tableBytes: number;
-}
-
-/** @throws UsageError for an impossible architecture or size. */
-export function planUnet(options: UnetPlanOptions): UnetPlan {
-  checkArchitecture(options.architecture);
-  checkSize(options.architecture, options.size);
-  const { arena, memory } = planArena(options);
-  const before = arena.size;
+/**
+ * The programs over a layout that fits, by name. Their length grows with the batch; their tables, a few kilobytes more in
+ * the arena, do not.
+ */
+export function planPrograms(
+  { training = true, loss = 'l1' }: UnetPlanOptions,
+  memory: UnetMemory,
+): ReadonlyMap<string, Program> {
   const t = { at: memory.t, every: true };
   const programs = new Map<string, Program>([
     ['prepareNorms', [{ name: 'unet', phases: [prepareNorms(memory)] }]],
@@ -42,35 +36,45 @@ export function planUnet(options: UnetPlanOptions): UnetPlan {
     programs.set(mode, [
       { name: 'unet', phases: [...forward(memory, mode, t), dropPadding(memory)] },
     ]);
-  if (options.training ?? true) {
-    const sections = trainSections(trainingPlan(memory), options.loss ?? 'l1');
+  if (training) {
+    const sections = trainSections(trainingPlan(memory), loss);
     programs.set('train', sections);
     programs.set('gradients', [
       ...sections.filter((s) => s.name !== 'optimizer'),
       { name: 'unet', phases: [dropPadding(memory)] },
     ]);
   }
-  return { arena, memory, programs, tableBytes: arena.size - before };
+  return programs;
 }
 
-/** Bytes by what they hold, and in all, for a U-Net of this shape. */
-export function planBytes(options: UnetPlanOptions): {
-  groups: ReadonlyMap<string, number>;
-  total: number;
-} {
-  const { arena } = planUnet(options);
+/** Lays out what is to lie beside a U-Net, of whatever batch. */
+export type Extension<T = unknown> = (arena: Arena, memory: UnetMemory) => T;
+
+/** Bytes by what they hold, and in all, for a U-Net of this shape. Of one that does not fit, without its programs' tables. */
+export function planBytes(
+  options: UnetPlanOptions,
+  extend?: Extension,
+): { groups: ReadonlyMap<string, number>; total: number } {
+  const { arena, memory } = planLayout(options);
+  extend?.(arena, memory);
+  if (arena.size <= MAX_BYTES) planPrograms(options, memory);
   return { groups: arena.groups, total: arena.size };
 }
 
 /**
  * The largest batch that fits into memory, 0 if none does. Looks at layouts without programs, whose length grows with the
  * batch and whose tables do not.
- * @param beside bytes for each image that others take beside the U-Net
  */
-export function largestBatch(options: Omit<UnetPlanOptions, 'batch'>, beside = 0): number {
-  const { tableBytes } = planUnet({ ...options, batch: 1 });
-  const fits = (batch: number) =>
-    planArena({ ...options, batch }).arena.size + tableBytes + beside * batch <= MAX_BYTES;
+export function largestBatch(options: Omit<UnetPlanOptions, 'batch'>, extend?: Extension): number {
+  const one = planLayout({ ...options, batch: 1 });
+  const layoutBytes = one.arena.size;
+  planPrograms({ ...options, batch: 1 }, one.memory);
+  const tableBytes = one.arena.size - layoutBytes;
+  const fits = (batch: number) => {
+    const { arena, memory } = planLayout({ ...options, batch });
+    extend?.(arena, memory);
+    return arena.size + tableBytes <= MAX_BYTES;
+  };
   let low = 0;
   let high = 1;
   while (fits(high)) [low, high] = [high, 2 * high];
@@ -82,7 +86,13 @@ export function largestBatch(options: Omit<UnetPlanOptions, 'batch'>, beside = 0
   return low;
 }
 
-function planArena(options: UnetPlanOptions) {
+/**
+ * Lays a U-Net out in an arena of its own.
+ * @throws UsageError for an impossible architecture or size.
+ */
+export function planLayout(options: UnetPlanOptions): { arena: Arena; memory: UnetMemory } {
+  checkArchitecture(options.architecture);
+  checkSize(options.architecture, options.size);
   const arena = new Arena();
   const training = options.training ?? true;
   return { arena, memory: planMemory(arena, { ...options, training }, options.threads) };

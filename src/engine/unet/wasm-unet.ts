@@ -2,14 +2,20 @@ import { RunError, ShapeError } from '../../errors.js';
 import type { BatchNormMode, OptimizerState, UnetDevice, UnetInput } from '../../unet/device.js';
 import type { StateDict } from '../../unet/state.js';
 import { timeTable } from '../../unet/time-table.js';
-import { type Arena, checkFits, MAX_BYTES } from '../arena.js';
+import { checkFits, MAX_BYTES } from '../arena.js';
 import { Engine, type LoadedProgram, type Times } from '../engine.js';
 import type { Program } from '../program.js';
 import { padded } from '../tensors.js';
 import { trainingPlan } from './backward.js';
 import type { TrainingPlan, UnetMemory } from './memory.js';
 import { readParameters, readState, writeParameters, writeStatistics } from './parameters.js';
-import { largestBatch, planUnet, type UnetPlanOptions } from './plan.js';
+import {
+  type Extension,
+  largestBatch,
+  planLayout,
+  planPrograms,
+  type UnetPlanOptions,
+} from './plan.js';
 
 export interface WasmUnetOptions extends UnetPlanOptions {
   readonly strict?: boolean;
@@ -34,36 +40,41 @@ export class WasmUnet implements UnetDevice {
   }
 
   /**
-   * `extend` adds what a trainer or sampler needs beside the U-Net to the same memory; all programs over the U-Net
-   * must be planned by then.
+   * `extend` lays out what a trainer or sampler needs beside the U-Net in the same memory, and `program` plans what is
+   * to run over both: programs last, since those of a model that is far too large would fill the heap.
    * @throws UsageError for an impossible architecture or size, or a model that does not fit.
    */
-  static create<T>(
+  static create<T, P>(
     options: WasmUnetOptions,
-    extend: (arena: Arena, memory: UnetMemory) => T,
-  ): { unet: WasmUnet; extra: T };
+    extend: Extension<T>,
+    program: (memory: UnetMemory, extra: T) => P,
+  ): { unet: WasmUnet; extra: T; program: P };
+  static create<T>(options: WasmUnetOptions, extend: Extension<T>): { unet: WasmUnet; extra: T };
   static create(options: WasmUnetOptions): { unet: WasmUnet };
-  static create<T>(options: WasmUnetOptions, extend?: (arena: Arena, memory: UnetMemory) => T) {
-    const { arena, memory, programs } = planUnet(options);
-    const unetBytes = arena.size;
+  static create<T, P>(
+    options: WasmUnetOptions,
+    extend?: Extension<T>,
+    plan?: (memory: UnetMemory, extra: T) => P,
+  ) {
+    const { arena, memory } = planLayout(options);
     const extra = extend?.(arena, memory);
-    checkFits(arena.size, MAX_BYTES, () => {
-      const largest = largestBatch(options, (arena.size - unetBytes) / options.batch);
-      return largest ? `the largest batch that fits is ${largest}` : 'not even a batch of 1 fits';
-    });
+    checkUnetFits(options, arena.size, extend);
+    const programs = planPrograms(options, memory);
+    const program = plan?.(memory, extra!);
+    checkUnetFits(options, arena.size, extend);
     const engine = Engine.create({
       threads: options.threads,
       strict: options.strict ?? false,
       bytes: arena.size,
     });
     const unet = new WasmUnet(engine, memory);
-    for (const [name, program] of programs) unet.programs.set(name, engine.load(program));
+    for (const [name, sections] of programs) unet.programs.set(name, engine.load(sections));
     for (const { at, words } of memory.placed)
       new Int32Array(engine.memory.buffer, at, words.length).set(words);
     const { architecture, timesteps } = options;
     const table = timeTable(timesteps, architecture.timeDim, padded(architecture.timeDim));
     engine.floats(memory.table, table.length).set(table);
-    return { unet, extra };
+    return { unet, extra, program };
   }
 
   get description(): string {
@@ -220,4 +231,11 @@ export class WasmUnet implements UnetDevice {
 function expectLength(what: string, got: number, expected: number): void {
   if (got !== expected)
     throw new ShapeError(`U-Net: ${what} has ${got} elements, expected ${expected}`);
+}
+
+function checkUnetFits(options: UnetPlanOptions, bytes: number, extend?: Extension): void {
+  checkFits(bytes, MAX_BYTES, () => {
+    const largest = largestBatch(options, extend);
+    return largest ? `the largest batch that fits is ${largest}` : 'not even a batch of 1 fits';
+  });
 }

@@ -36,6 +36,8 @@ const BLOCKS_WEIGHTS = 600_000;
 const BLOCK_BYTES = 256 * 2 ** 10;
 /** Fewer blocks would leave workers without any. */
 const MIN_BLOCKS = 8;
+/** Up to so many blocks one more or less is felt. */
+const FEW_BLOCKS = 24;
 
 /** Tiles up to which a layer may be deep: V and M of all of them have to stay in the cache beside a block of weights. */
 const DEEP_TILES = 64;
@@ -106,15 +108,23 @@ export function chooseWay(c: Convolution, changing: boolean): Way {
   const weights = c.input.channels * c.output.channels;
   if (changing && tiles <= DEEP_TILES && weights >= DEEP_WEIGHTS) return 'deep';
   const floats = points ** 2 * weights * TAPS[c.kind].phases;
-  return floats <= BLOCKS_WEIGHTS && tiles >= MIN_BLOCKS * blockTiles(c) ? 'blocks' : 'chunks';
+  return floats <= BLOCKS_WEIGHTS && tiles > (MIN_BLOCKS - 1) * blockTiles(c) ? 'blocks' : 'chunks';
 }
 
-/** Tiles of a block: a multiple of 12, of which the products take two times six at once. */
-function blockTiles({ kind, algorithm, input, output }: Convolution): number {
+/**
+ * Tiles of a block: a multiple of 12, of which the products take two times six at once; where that makes few blocks, so
+ * many that two, four or eight workers have as many each.
+ */
+function blockTiles(c: Convolution): number {
+  const { kind, algorithm, input, output } = c;
   const points = ALGORITHMS[algorithm].points ** 2;
   const v = input.channels * TAPS[kind].phases;
   const m = output.channels * (kind === 'up' ? 4 : 1);
-  return within(BLOCK_BYTES, 4 * points * (v + m), { step: 12, least: 12, most: 48 });
+  const block = within(BLOCK_BYTES, 4 * points * (v + m), { step: 12, least: 12, most: 48 });
+  const { tiles } = tileGrid(c);
+  const blocks = divideUp(tiles, block);
+  if (blocks < MIN_BLOCKS || blocks > FEW_BLOCKS) return block;
+  return 4 * divideUp(tiles, 4 * MIN_BLOCKS * Math.round(blocks / MIN_BLOCKS));
 }
 
 /** Tiles that the planes of a way have room for. */

@@ -1,0 +1,68 @@
+/**
+ * Writes docs/BENCHMARKS.md's tables and plots from a run, and what was measured into docs/benchmarks.json:
+ *
+ *     npm run benchmarks                                    everything, beside every peer that is there
+ *     npm run benchmarks -- --rounds 3                      with any flag of haze bench
+ *     npm run benchmarks -- --from docs/benchmarks.json     again from what was measured
+ */
+import { spawnSync } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { readResults } from '../src/bench/compare.js';
+import { writePlot } from '../src/bench/plot.js';
+import { type Report, SUBJECTS } from '../src/bench/result.js';
+import { RunError, UsageError } from '../src/errors.js';
+import { writeFileAtomically } from '../src/io/atomic.js';
+import { fill } from './document.js';
+
+const docs = (name: string) => fileURLToPath(new URL(`../../docs/${name}`, import.meta.url));
+const cli = fileURLToPath(new URL('../src/cli.js', import.meta.url));
+
+/** With fewer the medians move; more take longer than a quarter of an hour on two cores. */
+const ROUNDS = ['--rounds', '5'];
+
+/** Bytes of JSON that a run may print. */
+const MOST = 2 ** 26;
+
+/** What `haze bench` prints. @throws RunError when it fails; it has said why */
+function measure(flags: readonly string[]): string {
+  const rounds = flags.some((flag) => flag.startsWith('--rounds')) ? [] : ROUNDS;
+  const args = [cli, 'bench', 'all', '--peers', '--layers', '--json', ...rounds, ...flags];
+  const { status, stdout } = spawnSync(process.execPath, args, {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    encoding: 'utf8',
+    maxBuffer: MOST,
+  });
+  if (status !== 0) throw new RunError('haze bench failed; the document is as it was');
+  return stdout;
+}
+
+async function run([flag, ...rest]: readonly string[]): Promise<void> {
+  const document = docs('BENCHMARKS.md');
+  const from = flag === '--from' ? rest[0] : undefined;
+  if (flag === '--from' && rest.length !== 1)
+    throw new UsageError(`--from: expected one file, got ${rest.length}`);
+  if (from !== undefined) await readResults(from, '--from');
+  const text = await readFile(document, 'utf8');
+  const json =
+    from === undefined
+      ? measure(flag === undefined ? [] : [flag, ...rest])
+      : await readFile(from, 'utf8');
+  const report = JSON.parse(json) as Report;
+  const filled = fill(text, report);
+  await writeFileAtomically(docs('benchmarks.json'), json);
+  for (const subject of SUBJECTS) {
+    const results = report.results.filter((row) => row.subject === subject);
+    await writePlot(docs(`images/bench-${subject}.svg`), results);
+  }
+  await writeFileAtomically(document, filled);
+  console.log(document);
+}
+
+try {
+  await run(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof UsageError || error instanceof RunError)) throw error;
+  console.error(error.message);
+  process.exitCode = error.exitCode;
+}

@@ -1,0 +1,72 @@
+/**
+ * The measured parts of docs/BENCHMARKS.md. They stand between markers, and what is between is replaced:
+ *
+ *     <!-- bench: unet -->
+ *     <!-- end -->
+ */
+import {
+  factTable,
+  layersName,
+  layerTable,
+  missingList,
+  pivotTable,
+  ratioTable,
+  resultTable,
+} from '../src/bench/markdown.js';
+import { byWork, type Report, type Subject, workName } from '../src/bench/result.js';
+import { UsageError } from '../src/errors.js';
+
+const MARKED = /<!-- bench: ([\w-]+) -->\n[\s\S]*?<!-- end -->/g;
+
+/** Layers that are shown, of a forward pass and of a training step: the slowest. All are in the JSON. */
+const SLOWEST = 16;
+
+/** The document with the report's figures in it. @throws UsageError for a marker without an end or a name that there is not */
+export function fill(document: string, report: Report): string {
+  const parts = sections(report);
+  let found = 0;
+  const filled = document.replace(MARKED, (_, name: string) => {
+    found++;
+    const body = parts[name];
+    if (body === undefined)
+      throw new UsageError(`expected one of ${Object.keys(parts).join(', ')}, got bench: ${name}`);
+    return `<!-- bench: ${name} -->\n\n${body}\n<!-- end -->`;
+  });
+  const begun = document.match(/<!-- bench: /g)?.length ?? 0;
+  if (begun !== found) throw new UsageError(`${begun} markers begin and ${found} end`);
+  return filled;
+}
+
+function sections(report: Report): Readonly<Record<string, string>> {
+  const { results } = report;
+  const kernels = results.filter(({ subject }) => subject === 'arithmetic');
+  return {
+    machine: factTable(report),
+    ratios: ratioTable({ results: results.filter((row) => !kernels.includes(row)) }),
+    unet: tables(report, 'unet'),
+    sample: tables(report, 'sample'),
+    generate: tables(report, 'generate'),
+    preprocess: tables(report, 'preprocess'),
+    arithmetic: pivotTable(kernels),
+    'ratios-arithmetic': ratioTable({ results: kernels }),
+    'layers-forward': slowest(report, 'forward'),
+    'layers-train': slowest(report, 'train'),
+    missing: missingList(report.missing),
+  };
+}
+
+const tables = ({ results }: Report, subject: Subject): string =>
+  byWork(results.filter((row) => row.subject === subject))
+    .map((rows) => `**${workName(rows[0]!)}**\n\n${resultTable(rows)}`)
+    .join('\n');
+
+function slowest({ layers }: Report, pass: 'forward' | 'train'): string {
+  if (!layers) return 'Not measured: --layers was not given.\n';
+  const all = layers[pass];
+  const total = all.reduce((sum, { ms }) => sum + ms, 0);
+  const rows = [...all].sort((a, b) => b.ms - a.ms).slice(0, SLOWEST);
+  const title =
+    `**${layersName(layers)}**: the slowest ${rows.length} of ${all.length} rows, which take ${total.toFixed(0)} ms in all; ` +
+    `the micro-kernel reaches ${layers.peak.toFixed(0)} GFLOP/s`;
+  return `${title}\n\n${layerTable(layers, rows, total)}`;
+}

@@ -1,0 +1,41 @@
+import { readFile } from 'node:fs/promises';
+import test from 'ava';
+import { fill } from '../../bench/document.js';
+import type { Report } from '../../src/bench/result.js';
+import { UsageError } from '../../src/errors.js';
+import { report } from '../helpers/bench.js';
+
+const docs = (name: string) => new URL(`../../../docs/${name}`, import.meta.url);
+
+test('Figures go between their markers, and the words around them stay', (t) => {
+  const text = 'Before.\n\n<!-- bench: unet -->\nold\n<!-- end -->\n\nAfter.\n';
+  const filled = fill(text, report);
+  t.true(filled.startsWith('Before.\n\n<!-- bench: unet -->\n\n**unet forward, tiny'), filled);
+  t.true(filled.endsWith('|\n\n<!-- end -->\n\nAfter.\n'), filled);
+  t.false(filled.includes('old'));
+  t.is(fill(filled, report), filled);
+});
+
+test('The slowest layers come first, each with its share of the whole program', (t) => {
+  const filled = fill('<!-- bench: layers-forward -->\n<!-- end -->', report);
+  t.regex(filled, /the slowest 3 of 3 rows, which take 5 ms in all; .* 100 GFLOP\/s/);
+  t.true(filled.indexOf('downs.0.conv1') < filled.indexOf('conv0 '));
+  t.regex(filled, /downs\.0\.conv1 .* 60 %/);
+});
+
+test('A marker that says something else, or has no end, is refused', (t) => {
+  const bad: [string, RegExp][] = [
+    ['<!-- bench: nothing -->\n<!-- end -->', /expected one of machine, .*, got bench: nothing/],
+    ['<!-- bench: unet -->\n', /1 markers begin and 0 end/],
+    ['<!-- bench: unet -->\n<!-- bench: sample -->\n<!-- end -->', /2 markers begin and 1 end/],
+  ];
+  for (const [text, message] of bad)
+    t.throws(() => fill(text, report), { instanceOf: UsageError, message });
+});
+
+test("The document's figures are those of docs/benchmarks.json", async (t) => {
+  const text = await readFile(docs('BENCHMARKS.md'), 'utf8');
+  const measured = JSON.parse(await readFile(docs('benchmarks.json'), 'utf8')) as Report;
+  t.is(fill(text, measured), text);
+  t.true(measured.results.length > 50);
+});

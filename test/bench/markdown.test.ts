@@ -1,0 +1,66 @@
+import test from 'ava';
+import { pivotTable, resultTable, toMarkdown } from '../../src/bench/markdown.js';
+import { toResult } from '../../src/bench/result.js';
+import { ours, report, results, work } from '../helpers/bench.js';
+
+test('A report becomes sections, with every row and what is missing', (t) => {
+  const text = toMarkdown(report);
+  const titles = text.split('\n').filter((line) => line.startsWith('## '));
+  t.deepEqual(titles, [
+    '## Machine and versions',
+    '## unet forward, tiny, batch 4, 32x32',
+    '## arithmetic qSample, batch 4, 32x32',
+    "## Others' time over Haze's",
+    '## Layers, forward: tiny, batch 4, 32x32, 2 threads, relaxed',
+    '## Layers, train: tiny, batch 4, 32x32, 2 threads, relaxed',
+    '## Not measured',
+  ]);
+  const lines = [
+    '| memory | 8.0 GiB |',
+    '| PyTorch | 2.0 |',
+    '| haze, wasm, relaxed, 2 threads | 2.50 | 400 | ±7.5 % | 1.00 |',
+    '| PyTorch channels_last, 2 threads | 5.00 | 200 | ±7.5 % | 2.00 |',
+    '| unet forward, tiny, batch 4, 32x32 | PyTorch channels_last | 2.00 | 2.00 | 2.00 |',
+    '| downs.0.conv1 | forward | F(4,3) | 3.00 | 60 % | 200 | 50 % |',
+    '| relu |  |  | 1.00 | 20 % |  |  |',
+    '- unet forward, tiny, batch 4, 32x32: tfjs-node: not set up: haze setup tensorflow',
+  ];
+  for (const line of lines) t.true(text.includes(`${line}\n`), line);
+});
+
+test('Every table has as many cells in each row as in its head', (t) => {
+  const tables = toMarkdown(report)
+    .split('\n\n')
+    .filter((block) => block.startsWith('|'));
+  t.true(tables.length >= 6);
+  for (const block of tables) {
+    const cells = block
+      .trimEnd()
+      .split('\n')
+      .map((row) => row.split('|').length);
+    t.is(new Set(cells).size, 1, block);
+  }
+});
+
+test('A reverse step has a column of its own', (t) => {
+  const step = { ...work, subject: 'sample', what: 'reverse step', steps: 300 } as const;
+  const table = resultTable([toResult(step, ours, [8, 8, 8])]);
+  t.true(table.startsWith('| path | ms a step | ms an image |'));
+  t.regex(table, /2 threads \| 8\.00 \| 600 \| 1\.67 \|/);
+});
+
+test('Kernels stand side by side, with an empty cell where a path lacks one', (t) => {
+  const arithmetic = results.filter(({ subject }) => subject === 'arithmetic');
+  const other = { ...arithmetic[0]!, what: 'gaussian', ms: 5 };
+  t.deepEqual(pivotTable([...arithmetic, other]).split('\n'), [
+    '| ms | qSample | gaussian |',
+    '| --- | ---: | ---: |',
+    '| haze, wasm, relaxed, 2 threads | 2.00 | 5.00 |',
+    '| plain JS, 1 thread | 8.00 |  |',
+    '',
+  ]);
+});
+
+test('Where nothing is missing, that is said', (t) => {
+  t.regex(toMarkdown({ ...report, missing: [] }), /Everything that was asked for was measured/);
+});

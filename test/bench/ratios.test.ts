@@ -1,0 +1,36 @@
+import test from 'ava';
+import { noise, ratios } from '../../src/bench/ratios.js';
+import { toResult, type Work } from '../../src/bench/result.js';
+import { ours, peer, results, work } from '../helpers/bench.js';
+
+test("Others' times are divided by ours; of a peer's formats the faster counts", (t) => {
+  const [thread, torch, plain, ...none] = ratios({ results });
+  t.like(thread, { over: 'one thread', ratio: 1.8, worst: 1.5, best: 2 });
+  t.like(torch, { over: 'PyTorch channels_last', ratio: 2, worst: 2, best: 2 });
+  t.like(plain, { what: 'qSample', over: 'plain JS', ratio: 4 });
+  t.deepEqual(none, []);
+});
+
+test('Work that Haze has no row of has no ratio', (t) => {
+  t.deepEqual(ratios({ results: [toResult(work, peer('PyTorch'), [1, 1])] }), []);
+});
+
+test('Of whole images, one worker with the same batch is held against all', (t) => {
+  const images: Work = { ...work, subject: 'generate', what: 'ancestral', images: 32, steps: 10 };
+  const row = (threads: number, batch: number, ms: number) =>
+    toResult(images, { ...ours, threads, batch }, [ms]);
+  const found = ratios({ results: [row(2, 8, 10), row(2, 4, 11), row(1, 8, 19), row(1, 4, 18)] });
+  t.deepEqual(
+    found.map(({ over, ratio }) => [over, ratio]),
+    [['one worker', 1.9]],
+  );
+});
+
+test('A reverse step tells what an image of all steps takes', (t) => {
+  const step: Work = { ...work, subject: 'sample', what: 'reverse step', steps: 300 };
+  t.like(toResult(step, ours, [8, 8]), { msPerStep: 8, msPerImage: 600, imagesPerSecond: 1 / 0.6 });
+});
+
+test('Noise is half the distance of the quartiles, as a share of the median', (t) => {
+  t.is(noise({ ms: 10, spread: [9, 11] }), 0.1);
+});

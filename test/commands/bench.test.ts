@@ -1,0 +1,127 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import test from 'ava';
+import type { Report } from '../../src/bench/result.js';
+import { haze, refuses, startHaze } from '../helpers/cli.js';
+import { temporaryFolder } from '../helpers/folder.js';
+
+/** A model that takes milliseconds; one round. */
+const QUICK = ['--widths', '8,16', '--size', '16', '--batch', '2', '--rounds', '1'];
+
+/** Haze's own kernels alone. */
+const WASM = ['--device', 'wasm', '--arithmetic', 'wasm'];
+
+/** No Python, whatever this machine has. */
+const NO_PYTHON = { PYTHON: '/none/python' };
+
+const isNumber = (value: unknown) => typeof value === 'number' && Number.isFinite(value);
+
+test('Bad flags exit with 2, say what was expected, and leave nothing behind', async (t) => {
+  const bad: [RegExp, ...string[]][] = [
+    [/\[what\]: expected one of arithmetic, .* all, got unets/, 'unets'],
+    [/--rounds: expected a whole number/, 'unet', '--rounds', '0'],
+    [/--batch: expected a whole number/, 'unet', '--batch', 'many'],
+    [/--layers: belongs to unet; the subject is sample/, 'sample', '--layers'],
+    [/--plot: expected a name ending in \.svg, got out\.png/, 'unet', '--plot', 'out.png'],
+    [/--plot: expected a file in an existing folder/, 'unet', '--plot', 'none/out.svg'],
+    [/--markdown: expected a name ending in \.md/, 'unet', '--markdown', 'out.txt'],
+    [/--compare: cannot read none\.json \(ENOENT\)/, 'unet', '--compare', 'none.json'],
+    [/--device: expected one of/, 'unet', '--device', 'abacus'],
+    [/--size/, 'unet', '--size', '7'],
+    [/--peer/, 'unet', '--peer'],
+  ];
+  for (const [message, ...flags] of bad) await refuses(t, ['bench', ...flags], message);
+});
+
+test('A file to compare with that is no report is refused before anything is measured', async (t) => {
+  const cwd = await temporaryFolder(t);
+  await writeFile(join(cwd, 'old.json'), '{"results": 3}');
+  const { code, stderr, stdout } = await haze(cwd, ['bench', ...QUICK, '--compare', 'old.json']);
+  t.is(code, 2);
+  t.is(stderr, 'haze: --compare: old.json: expected what haze bench --json wrote: no results\n');
+  t.is(stdout, '');
+});
+
+test('All subjects as JSON have machine, versions and a row for each path', async (t) => {
+  const cwd = await temporaryFolder(t);
+  const args = ['bench', 'all', ...QUICK, ...WASM, '--threads', '2', '--json'];
+  const { code, stdout, stderr } = await haze(cwd, [...args, '--layers', '--peers'], NO_PYTHON);
+  t.is(code, 0, stderr);
+  const { machine, versions, results, missing, layers } = JSON.parse(stdout) as Report;
+  t.true(Number(machine.cores) >= 1);
+  t.is(versions.node, process.versions.node);
+  const subjects = [...new Set(results.map(({ subject }) => subject))];
+  t.deepEqual(subjects, ['arithmetic', 'preprocess', 'unet', 'sample', 'generate']);
+  for (const row of results) {
+    for (const name of ['batch', 'size', 'ms', 'msPerImage', 'imagesPerSecond'] as const)
+      t.true(isNumber(row[name]) && row[name] > 0, `${row.subject} ${row.by}: ${name}`);
+    t.is(row.rounds.length, 1);
+    for (const name of ['device', 'arithmetic', 'build', 'threads'] as const) t.true(name in row);
+  }
+  const unet = results.filter(({ subject }) => subject === 'unet');
+  t.deepEqual([...new Set(unet.map(({ what }) => what))], ['forward', 'train']);
+  const ours = unet.find(({ by, what }) => by === 'haze' && what === 'train')!;
+  t.like(ours, { device: 'wasm', threads: 2, batch: 2, size: 16 });
+  t.true(unet.some(({ by, threads }) => by === 'haze' && threads === 1));
+  t.true(unet.some(({ build }) => build === 'strict'));
+  t.true(results.some(({ by, subject }) => by === 'haze sample' && subject === 'generate'));
+  t.true(results.some(({ by }) => by === 'plain JS'));
+  t.true(results.some(({ by }) => by === 'sharp resize'));
+  for (const what of ['forward', 'train', 'reverse step', 'ancestral', 'load', 'qSample'])
+    t.true(
+      missing.some((m) => m.what === what && /no PyTorch/.test(m.why)),
+      what,
+    );
+  t.true(layers!.forward.some(({ layer }) => layer === 'conv0'));
+  t.true(layers!.train.length > layers!.forward.length);
+});
+
+test('A table on the terminal, bars in an SVG, tables in Markdown, and changes since a report', async (t) => {
+  const cwd = await temporaryFolder(t);
+  const unet = ['bench', 'unet', ...QUICK, ...WASM, '--threads', '1'];
+  const first = await haze(cwd, [...unet, '--json']);
+  t.is(first.code, 0, first.stderr);
+  const old = JSON.parse(first.stdout) as Report;
+  // One that took a thousand times as long, and one that this report has not.
+  const [forward, ...others] = old.results;
+  const ms = forward!.ms * 1000;
+  const slow = { ...forward!, ms, spread: [ms, ms] };
+  const fewer = others.filter(({ what }) => what !== 'train');
+  await writeFile(join(cwd, 'old.json'), JSON.stringify({ ...old, results: [slow, ...fewer] }));
+  const outputs = ['--plot', 'out.svg', '--markdown', 'out.md', '--compare', 'old.json'];
+  const { code, stdout, stderr } = await haze(cwd, [...unet, ...outputs]);
+  t.is(code, 0, stderr);
+  t.regex(stdout, /^unet forward, widths 8,16 .*, batch 2, 16x16$/m);
+  t.regex(stdout, /^ {2}haze, wasm, \w+, 1 thread +[\d.]+ +[\d.]+ +[\d.]+ +±0\.0% +1\.00$/m);
+  t.regex(stdout, /^against old\.json /m);
+  t.regex(stdout, /^unet forward.* -(99|100)\.\d% .* faster$/m);
+  t.regex(stdout, /^unet train.* new .*±/m);
+  t.regex(stderr, /^unet forward, .*: \d ways$/m);
+  t.deepEqual((await readdir(cwd)).sort(), ['old.json', 'out.md', 'out.svg']);
+  t.true((await readFile(join(cwd, 'out.svg'), 'utf8')).startsWith('<svg'));
+  t.regex(await readFile(join(cwd, 'out.md'), 'utf8'), /^## unet train, widths 8,16/m);
+});
+
+test('Peers that are not there are named on the terminal, a line each', async (t) => {
+  const cwd = await temporaryFolder(t);
+  const args = ['bench', 'preprocess', '--batch', '2', '--rounds', '1', '--peers'];
+  const { code, stdout, stderr } = await haze(cwd, [...args, '--threads', '1'], NO_PYTHON);
+  t.is(code, 0, stderr);
+  t.regex(stdout, /^not measured\n/m);
+  t.regex(stdout, / PIL and numpy +no PyTorch: pip install torch/);
+  t.regex(stdout, / PIL and numpy in workers +no PyTorch: pip install torch/);
+});
+
+test('Ctrl-C exits with 130 and leaves nothing in the folder for temporary files', async (t) => {
+  const TMPDIR = await temporaryFolder(t);
+  const args = ['bench', 'preprocess', '--batch', '4', '--rounds', '1000', '--threads', '1'];
+  const { process: child, exit } = startHaze(t, TMPDIR, args, { TMPDIR });
+  const there = async () => (await readdir(TMPDIR)).some((name) => name.startsWith('haze-bench-'));
+  while (!(await there())) await setTimeout(20);
+  child.kill('SIGINT');
+  const { code, stderr } = await exit;
+  t.is(code, 130, stderr);
+  t.regex(stderr, /^haze: interrupted; nothing is written$/m);
+  t.deepEqual(await readdir(TMPDIR), []);
+});
