@@ -69,7 +69,7 @@ async function survivors(
 }
 
 /** Milliseconds that a turn lasts at least, within `MOST_RUNS`: short work is measured at work, and not as it wakes up. */
-const TURN = 250;
+const TURN = 1000;
 const MOST_RUNS = 25;
 
 /** How many runs make a turn, by what one takes with all that belongs to it: a harness repeats the work by itself. */

@@ -11,8 +11,8 @@ const options = {
 };
 
 /** A run that is long enough to be a turn, and one that is not. */
-const long = () => clock.pass(250);
-const short = () => clock.pass(100);
+const long = () => clock.pass(1000);
+const short = () => clock.pass(400);
 
 test.serial('Every path is checked before any is timed, then they take turns', async (t) => {
   const order: string[] = [];
