@@ -34,7 +34,7 @@ export async function checkArchitectureOf(
 /**
  * The weights of a file.
  * @throws UsageError for a tensor that is missing, does not belong, is of another type, or holds a value that is not
- * finite.
+ * finite, or a variance below zero.
  */
 export async function readWeights(path: string): Promise<StateDict> {
   const { tensors } = await readSafetensors(path);
@@ -50,7 +50,19 @@ export async function readWeights(path: string): Promise<StateDict> {
   const fault = firstNotFinite(tensors);
   if (fault)
     throw new UsageError(`${path}: ${fault.name}: expected finite numbers, got ${fault.value}`);
+  checkVariances(tensors, path);
   return tensors;
+}
+
+/** A norm takes the root of its running variance: one below zero would turn every pixel into NaN. */
+function checkVariances(tensors: StateDict, path: string): void {
+  for (const [name, { data }] of tensors) {
+    const negative = name.endsWith('.running_var')
+      ? Array.from(data, Number).find((v) => v < 0)
+      : undefined;
+    if (negative !== undefined)
+      throw new UsageError(`${path}: ${name}: expected variances of 0 or more, got ${negative}`);
+  }
 }
 
 /** Names the file before what is wrong with its tensors. */

@@ -55,6 +55,11 @@ const faults: [string, Record<string, Tensor | undefined>, RegExp][] = [
     { 'conv0.bias': bias(0, 0, 0, Number.NEGATIVE_INFINITY) },
     /: conv0\.bias: expected finite numbers, got -Infinity$/,
   ],
+  [
+    'a variance is negative',
+    { 'downs.0.bnorm2.running_var': bias(1, 0, 1, 1, 1, -0.5, 1, 1) },
+    /: downs\.0\.bnorm2\.running_var: expected variances of 0 or more, got -0\.5$/,
+  ],
 ];
 
 for (const [what, changes, message] of faults)
