@@ -57,6 +57,5 @@ function haze(...args) {
   const { status } = spawnSync(process.execPath, [cli, ...args], { cwd: root, stdio: 'inherit' });
   process.removeAllListeners('SIGINT');
   if (status === 0) return;
-  if (status === 130) console.error(`To go on: npx haze ${args.join(' ')} --resume`);
   process.exit(status ?? 1);
 }
