@@ -1,7 +1,7 @@
 /** A Piscina pool that decodes items into shared memory. */
 import { Piscina } from 'piscina';
 import { RunError } from '../errors.js';
-import { allStarted } from '../worker-start.js';
+import { WorkerStarts } from '../worker-start.js';
 import { imageBytes, type Target } from './decode.js';
 import type { DecodeTask, Failure } from './decode-worker.js';
 import { reasonOf } from './reason.js';
@@ -28,7 +28,7 @@ export interface DecodeJob {
 export class DecodePool {
   readonly #pool: Piscina<DecodeTask, Failure[]>;
   readonly #bytes: number;
-  readonly #ready: Promise<unknown>;
+  readonly #starts: WorkerStarts;
   readonly #running = new Set<Promise<unknown>>();
   #closed = false;
 
@@ -42,7 +42,7 @@ export class DecodePool {
       // A worker waits for libvips, not only for tasks, so it must not block in an atomic wait.
       atomics: 'disabled',
     });
-    this.#ready = allStarted(this.#pool.threads);
+    this.#starts = new WorkerStarts(this.#pool);
   }
 
   static async open(target: Target, threads: number): Promise<DecodePool> {
@@ -100,7 +100,7 @@ export class DecodePool {
   /** Waits for the workers to have started and to finish the tasks they have. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#ready;
+    await this.#starts.settled();
     await Promise.allSettled(this.#running);
     await this.#pool.destroy();
   }

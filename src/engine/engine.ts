@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { EngineError, UsageError } from '../errors.js';
-import { allStarted } from '../worker-start.js';
+import { WorkerStarts } from '../worker-start.js';
 import { abort, clearPosition, MAX_WORKERS, type Position, position } from './control.js';
 import { type Build, bestBuild, compile, createMemory } from './module.js';
 import type { Program } from './program.js';
@@ -43,7 +43,7 @@ export class Engine {
   readonly build: Build;
   readonly memory: WebAssembly.Memory;
   private readonly pool: Piscina;
-  private readonly started: Promise<unknown>;
+  private readonly starts: WorkerStarts;
   private readonly deserted = new AbortController();
   private programs = 0;
   /** Why no further run is possible. */
@@ -54,7 +54,7 @@ export class Engine {
     this.build = build;
     this.memory = memory;
     this.pool = pool;
-    this.started = allStarted(pool.threads);
+    this.starts = new WorkerStarts(pool);
   }
 
   /** @throws UsageError for a bad thread count; EngineError when the memory cannot be had. */
@@ -147,7 +147,7 @@ export class Engine {
   async destroy(): Promise<void> {
     this.broken ??= new EngineError('the engine was shut down');
     abort(this.memory.buffer);
-    await this.started;
+    await this.starts.settled();
     await this.pool.destroy();
   }
 

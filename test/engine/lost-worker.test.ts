@@ -87,3 +87,18 @@ test('An engine that is destroyed in the middle of a run ends it with an error',
   const run = interrupted(engine, [[note], [note]], 1e9, () => engine.destroy());
   await t.throwsAsync(run, { instanceOf: EngineError, message: /shut down/ });
 });
+
+test('An engine that is destroyed waits for the replacement of a lost worker to have started', async (t) => {
+  const engine = engineOf(t, 2);
+  const pool = poolOf(engine);
+  const [lost, other] = pool.threads;
+  const run = interrupted(engine, [[note], [note]], 1e9, () => lost!.terminate());
+  await t.throwsAsync(run, { instanceOf: EngineError });
+  const replacement = pool.threads.find((worker) => worker !== lost && worker !== other);
+  let said = false;
+  replacement!.once('message', () => {
+    said = true;
+  });
+  await engine.destroy();
+  t.true(said);
+});
