@@ -4,6 +4,7 @@ import { FROM_TILES_SCRATCH } from './from-tiles';
 import { multiply } from './multiply';
 import { Near16, Near32, Wide } from './spacing';
 import { following, Tiling, tileItems } from './tiling';
+import { TO_TILES_SCRATCH } from './to-tiles';
 import { gradientTiles, inputTiles, outputTiles } from './transforms';
 
 /*
@@ -12,7 +13,7 @@ import { gradientTiles, inputTiles, outputTiles } from './transforms';
  */
 
 /** Floats of the planes' distance from the begin of a worker's scratch: what the transforms need. */
-const TRANSFORM_SCRATCH: usize = FROM_TILES_SCRATCH;
+const TRANSFORM_SCRATCH: usize = max(FROM_TILES_SCRATCH, TO_TILES_SCRATCH);
 
 /**
  * y = conv(x): `winogradInput`, `winogradMultiply` and `winogradOutput` of one block after the other, with their bits.

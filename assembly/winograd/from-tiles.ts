@@ -64,14 +64,14 @@ export function fromTiles<P, D>(
           const ones = at.at(rowOfPlanes + plane);
           ones.setLanes(0, f32x4.add(ones.lanes(0), bias.lanes(<usize>c0 + c)));
         }
-        sumColumns<P>(scratch, at, rowOfPlanes, plane);
+        Out.columns<P>(scratch, at, rowOfPlanes, plane);
         const to = corner.at(c);
         if (!whole) {
           const tile = scratch.at(SANDWICH_SCRATCH);
-          sumRows<P, Plain>(tile, 4 * p.outputs, 4, scratch, floor);
+          Out.rows<P, Plain>(tile, 4 * p.outputs, 4, scratch, floor);
           copyInside<P>(to, row, column, tile, rows, columns, accumulate, floor);
-        } else if (accumulate) sumRows<P, AddFloor>(to, row, column, scratch, floor);
-        else sumRows<P, Floor>(to, row, column, scratch, floor);
+        } else if (accumulate) Out.rows<P, AddFloor>(to, row, column, scratch, floor);
+        else Out.rows<P, Floor>(to, row, column, scratch, floor);
       }
     }
   }
@@ -96,29 +96,31 @@ class Out {
       floor,
     );
   }
-}
 
-/** Aᵀ M: scratch [outputs][inputs] from the products at (i, j), i·row + j·column floats on. */
-function sumColumns<P>(scratch: F32, m: F32, row: usize, column: usize): void {
-  const p = changetype<P>(0);
-  const width = p.inputs * 4;
-  const floor = f32x4.splat(0);
-  Out.apply<P, Plain>(scratch, width, m, row, floor);
-  Out.apply<P, Plain>(scratch.at(4), width, m.at(column), row, floor);
-  Out.apply<P, Plain>(scratch.at(8), width, m.at(2 * column), row, floor);
-  if (p.inputs > 3) Out.apply<P, Plain>(scratch.at(12), width, m.at(3 * column), row, floor);
-  if (p.inputs > 4) Out.apply<P, Plain>(scratch.at(16), width, m.at(4 * column), row, floor);
-  if (p.inputs > 5) Out.apply<P, Plain>(scratch.at(20), width, m.at(5 * column), row, floor);
-}
+  /** Aᵀ M: scratch [outputs][inputs] from the products at (i, j), i·row + j·column floats on. */
+  @inline
+  static columns<P>(scratch: F32, m: F32, row: usize, column: usize): void {
+    const p = changetype<P>(0);
+    const width = p.inputs * 4;
+    const floor = f32x4.splat(0);
+    Out.apply<P, Plain>(scratch, width, m, row, floor);
+    Out.apply<P, Plain>(scratch.at(4), width, m.at(column), row, floor);
+    Out.apply<P, Plain>(scratch.at(8), width, m.at(2 * column), row, floor);
+    if (p.inputs > 3) Out.apply<P, Plain>(scratch.at(12), width, m.at(3 * column), row, floor);
+    if (p.inputs > 4) Out.apply<P, Plain>(scratch.at(16), width, m.at(4 * column), row, floor);
+    if (p.inputs > 5) Out.apply<P, Plain>(scratch.at(20), width, m.at(5 * column), row, floor);
+  }
 
-/** (Aᵀ M) A, row by row into S: the pixel (i, j) is i·row + j·column floats on. */
-function sumRows<P, S>(y: F32, row: usize, column: usize, scratch: F32, floor: v128): void {
-  const p = changetype<P>(0);
-  const width = p.inputs * 4;
-  Out.apply<P, S>(y, column, scratch, 4, floor);
-  Out.apply<P, S>(y.at(row), column, scratch.at(width), 4, floor);
-  if (p.outputs > 2) Out.apply<P, S>(y.at(2 * row), column, scratch.at(2 * width), 4, floor);
-  if (p.outputs > 3) Out.apply<P, S>(y.at(3 * row), column, scratch.at(3 * width), 4, floor);
+  /** (Aᵀ M) A, row by row into S: the pixel (i, j) is i·row + j·column floats on. */
+  @inline
+  static rows<P, S>(y: F32, row: usize, column: usize, scratch: F32, floor: v128): void {
+    const p = changetype<P>(0);
+    const width = p.inputs * 4;
+    Out.apply<P, S>(y, column, scratch, 4, floor);
+    Out.apply<P, S>(y.at(row), column, scratch.at(width), 4, floor);
+    if (p.outputs > 2) Out.apply<P, S>(y.at(2 * row), column, scratch.at(2 * width), 4, floor);
+    if (p.outputs > 3) Out.apply<P, S>(y.at(3 * row), column, scratch.at(3 * width), 4, floor);
+  }
 }
 
 /** The part of a tile that lies inside the image, from scratch to its pixels. */

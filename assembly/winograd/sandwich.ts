@@ -46,32 +46,25 @@ export function sandwich<P>(
   xColumn: usize,
   scratch: F32,
 ): void {
-  const none = f32x4.splat(0);
-  columnsOf<P, Direct>(scratch, x, xRow, xColumn, none, none);
+  columnsOf<P>(scratch, x, xRow, xColumn);
   rowsOf<P>(y, yRow, yColumn, scratch);
 }
 
-/** P X, with each element of X read as L says: scratch [outputs][inputs]. */
-export function columnsOf<P, L>(
-  scratch: F32,
-  x: F32,
-  row: usize,
-  column: usize,
-  scale: v128,
-  shift: v128,
-): void {
+/** P X: scratch [outputs][inputs]. */
+function columnsOf<P>(scratch: F32, x: F32, row: usize, column: usize): void {
   const p = changetype<P>(0);
   const width = p.inputs * 4;
-  Line.apply<P, L>(scratch, width, x, row, scale, shift);
-  Line.apply<P, L>(scratch.at(4), width, x.at(column), row, scale, shift);
-  if (p.inputs > 2) Line.apply<P, L>(scratch.at(8), width, x.at(2 * column), row, scale, shift);
-  if (p.inputs > 3) Line.apply<P, L>(scratch.at(12), width, x.at(3 * column), row, scale, shift);
-  if (p.inputs > 4) Line.apply<P, L>(scratch.at(16), width, x.at(4 * column), row, scale, shift);
-  if (p.inputs > 5) Line.apply<P, L>(scratch.at(20), width, x.at(5 * column), row, scale, shift);
+  const none = f32x4.splat(0);
+  Line.apply<P, Direct>(scratch, width, x, row, none, none);
+  Line.apply<P, Direct>(scratch.at(4), width, x.at(column), row, none, none);
+  if (p.inputs > 2) Line.apply<P, Direct>(scratch.at(8), width, x.at(2 * column), row, none, none);
+  if (p.inputs > 3) Line.apply<P, Direct>(scratch.at(12), width, x.at(3 * column), row, none, none);
+  if (p.inputs > 4) Line.apply<P, Direct>(scratch.at(16), width, x.at(4 * column), row, none, none);
+  if (p.inputs > 5) Line.apply<P, Direct>(scratch.at(20), width, x.at(5 * column), row, none, none);
 }
 
 /** S Pᵀ with S = P X as `columnsOf` leaves it. */
-export function rowsOf<P>(y: F32, row: usize, column: usize, scratch: F32): void {
+function rowsOf<P>(y: F32, row: usize, column: usize, scratch: F32): void {
   const p = changetype<P>(0);
   const width = p.inputs * 4;
   const none = f32x4.splat(0);

@@ -1,10 +1,9 @@
 import { F32 } from '../f32';
-import { EDGE_SCRATCH, edgeColumns, inside } from './edge';
-import { columnsOf, rowsOf } from './sandwich';
+import { inside, STRIP_SCRATCH, Strip, stripColumns } from './strip';
 import { CHANNEL_BLOCK, Tiling } from './tiling';
 
 /** Floats of scratch that `toTiles` needs. */
-export const TO_TILES_SCRATCH: usize = EDGE_SCRATCH;
+export const TO_TILES_SCRATCH: usize = STRIP_SCRATCH;
 
 /**
  * Takes tiles into the transformed domain, P X Pᵀ: with P = Bᵀ the input of a convolution (tiles overlap), with
@@ -33,7 +32,6 @@ export function toTiles<P, L, D>(
   const p = changetype<P>(0);
   const l = changetype<L>(0);
   const size = <i32>p.inputs;
-  const all = size << 8;
   const blocks = g.channelBlocks();
   const groups = (count + 3) >> 2;
   const row = <usize>(g.step * g.width * g.pixel);
@@ -45,34 +43,37 @@ export function toTiles<P, L, D>(
     const phase = item / (blocks * groups);
     const channels = <usize>min(CHANNEL_BLOCK, g.channels - c0);
     const to = v.at(phase * g.phaseStride + group * g.block + (c0 >> 3) * g.eight);
-    for (let t = 4 * group; t < min(4 * group + 4, count); t++) {
+    const stop = min(4 * group + 4, count);
+    let t = 4 * group;
+    while (t < stop) {
       const tx = (first + t) % g.across;
       const ty = ((first + t) / g.across) % g.down;
       const image = (first + t) / (g.across * g.down);
+      // Tiles side by side in one row of tiles.
+      const run = min(stop - t, g.across - tx);
+      const span = (run - 1) * side + size;
       const top = ty * side * g.step + g.origin + (phase >> 1);
       const left = tx * side * g.step + g.origin + (phase & 1);
       const rows = inside(top, g.step, g.height, size);
-      const columns = inside(left, g.step, g.width, size);
+      const columns = inside(left, g.step, g.width, span);
       // The corner may lie outside the image, or before all of it: it is an address, and only what is inside is read.
       const corner = x.at(((image * g.height + top) * g.width + left) * g.pixel + c0);
       const tile = to.at((t & 3) * g.tile);
       const scales = scale.at(c0);
       const shifts = shift.at(<usize>image * shiftStep + c0);
-      if (rows === all && columns === all) {
-        for (let c: usize = 0; c < channels; c += 4) {
-          const s = l.factor(scales, c);
-          const b = l.factor(shifts, c);
-          columnsOf<P, L>(scratch, corner.at(c), row, column, s, b);
-          rowsOf<P>(g.channel(tile, c), p.outputs * plane, plane, scratch);
-        }
-      } else {
-        for (let c: usize = 0; c < channels; c += 4) {
-          const s = l.factor(scales, c);
-          const b = l.factor(shifts, c);
-          edgeColumns<P, L>(scratch, corner.at(c), row, column, rows, columns, s, b);
-          rowsOf<P>(g.channel(tile, c), p.outputs * plane, plane, scratch);
-        }
+      for (let c: usize = 0; c < channels; c += 4) {
+        const s = l.factor(scales, c);
+        const b = l.factor(shifts, c);
+        stripColumns<P, L>(scratch, corner.at(c), row, column, rows, columns, span, s, b);
+        for (let k = 0; k < run; k++)
+          Strip.rows<P>(
+            g.channel(tile.at(k * g.tile), c),
+            p.outputs * plane,
+            plane,
+            scratch.at(4 * side * k),
+          );
       }
+      t += run;
     }
   }
 }
