@@ -31,8 +31,8 @@ import {
  */
 export type GradientWay = 'blocks' | 'chunks' | 'deep';
 
-/** Floats of dU up to which groups may have one each. */
-const BLOCKS_WEIGHTS = 200_000;
+/** Floats of dU up to which groups may have one each: it stays in a second-level cache beside V and D. */
+const BLOCKS_WEIGHTS = 100_000;
 /** Groups of a layer, fewer where each has more to add up in the end; and tiles that a group has at least. */
 const GROUPS = 16;
 const FEW_GROUPS = 8;
