@@ -41,8 +41,8 @@ const FEW_BLOCKS = 24;
 
 /** Tiles up to which a layer may be deep: V and M of all of them have to stay in the cache beside a block of weights. */
 const DEEP_TILES = 64;
-/** Weights (of a tap) from which it is worth it. */
-const DEEP_WEIGHTS = 2 ** 16;
+/** Floats of U from which it is worth it: written and read back, they would not stay in the cache in between. */
+const DEEP_FLOATS = 1_500_000;
 
 /**
  * Tiles transformed and multiplied at a time by all: few enough that V and M stay in the cache, many enough to pay for
@@ -105,9 +105,8 @@ export interface ForwardPlan {
 export function chooseWay(c: Convolution, changing: boolean): Way {
   const { points } = ALGORITHMS[c.algorithm];
   const { tiles } = tileGrid(c);
-  const weights = c.input.channels * c.output.channels;
-  if (changing && tiles <= DEEP_TILES && weights >= DEEP_WEIGHTS) return 'deep';
-  const floats = points ** 2 * weights * TAPS[c.kind].phases;
+  const floats = points ** 2 * c.input.channels * c.output.channels * TAPS[c.kind].phases;
+  if (changing && tiles <= DEEP_TILES && floats >= DEEP_FLOATS) return 'deep';
   return floats <= BLOCKS_WEIGHTS && tiles > (MIN_BLOCKS - 1) * blockTiles(c) ? 'blocks' : 'chunks';
 }
 
