@@ -2,8 +2,8 @@ import type { LayerTime } from '../engine/unet/layer-times.js';
 import { ALGORITHMS, type WinogradAlgorithm } from '../engine/winograd/algorithms.js';
 
 /**
- * What part of the time the products would need by themselves, at the speed that the micro-kernel reaches at best: the rest is
- * transforms, memory and waiting. Winograd's products are fewer than the direct sum's. Null where nothing is convolved.
+ * What part of the time the products would need by themselves, at the speed of the micro-kernel on data in its cache: the
+ * rest is transforms, memory and waiting. Winograd's products are fewer than the direct sum's. Null where nothing is convolved.
  */
 export function peakShare({ gflops, algorithm }: LayerTime, peak: number): number | null {
   if (gflops === null) return null;
