@@ -1,5 +1,5 @@
 import { F32 } from '../f32';
-import { accumulate4x8, accumulate6x8, SIX_ROWS } from './micro-kernels';
+import { multiply4x8, multiply6x8, SIX_ROWS } from './micro-kernels';
 
 /**
  * C (+)= Aᵀ · B over the tiles, for `rows` channels, twelve at a time as two blocks of six.
@@ -17,14 +17,14 @@ export function accumulateRows(
   if (SIX_ROWS) {
     for (; rows >= 12; rows -= 12) {
       const a1 = a + aStep;
-      accumulate6x8(c, c.at(32), a, a1, b, tiles, more);
-      accumulate6x8(c.at(64), c.at(48), a1 + aStep, a1 + 8, b, tiles, more);
+      multiply6x8<f32>(c, c.at(32), a, a1, b, tiles, 0, more);
+      multiply6x8<f32>(c.at(64), c.at(48), a1 + aStep, a1 + 8, b, tiles, 0, more);
       c = c.at(96);
       a += 3 * aStep;
     }
   }
   for (; rows > 0; rows -= 4) {
-    accumulate4x8(c, a, b, tiles, more);
+    multiply4x8<f32>(c, a, b, tiles, 0, more);
     c = c.at(32);
     a += aStep;
   }

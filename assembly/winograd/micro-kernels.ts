@@ -4,6 +4,9 @@ import { F32, madd } from '../f32';
  * Products of small blocks with all of their sums in registers: what nearly all of the U-Net's time goes to. Each sum is
  * taken in the order of k, whatever the block, so that blocks of four and of six rows give the same bits.
  *
+ * A comes in groups of four rows by four of k, 64 bytes: R is what lies from a row to the next. With `v128` a group holds
+ * four of k of each row (V and its rows of tiles); with `f32` the four rows of each k (V and its rows of channels).
+ *
  * One k per loop body: unrolled in the source, the kernels run a tenth to a third slower under V8. Addresses, and not typed
  * pointers, because only so do the offsets of the splats become part of the instruction. One variable for all splats, so
  * that twelve sums, two vectors of B and it fit the fifteen registers V8 gives out: with the product of a separate
@@ -13,11 +16,14 @@ import { F32, madd } from '../f32';
 /** Whether blocks of six rows pay: a tenth faster than four (measured), where multiply and add are one instruction. */
 export const SIX_ROWS: bool = ASC_FEATURE_RELAXED_SIMD;
 
+/** Bytes of a group of A. */
+const GROUP: usize = 64;
+
 /**
- * C (+)= Σ_k A[k/4][4 rows][4 of k] · B[k][8]; adds to C [4][8] where `more` is not 0. k is a multiple of 4, a of 16 bytes,
- * and a group of A is `jump` + 16 bytes after the one before.
+ * C (+)= A · B[k][8]; adds to C [4][8] where `more` is not 0. Where R is v128, k is a multiple of 4, a of 16 bytes, and a
+ * group of A is `jump` + 16 bytes after the one before; where it is f32, groups follow one another.
  */
-export function multiply4x8(c: F32, a: usize, b: usize, k: usize, jump: usize, more: i32): void {
+export function multiply4x8<R>(c: F32, a: usize, b: usize, k: usize, jump: usize, more: i32): void {
   let c00 = f32x4.splat(0);
   let c01 = f32x4.splat(0);
   let c10 = f32x4.splat(0);
@@ -43,18 +49,18 @@ export function multiply4x8(c: F32, a: usize, b: usize, k: usize, jump: usize, m
     let a0 = v128.load_splat<f32>(a);
     c00 = madd(a0, b0, c00);
     c01 = madd(a0, b1, c01);
-    a0 = v128.load_splat<f32>(a, 16);
+    a0 = v128.load_splat<f32>(a, sizeof<R>());
     c10 = madd(a0, b0, c10);
     c11 = madd(a0, b1, c11);
-    a0 = v128.load_splat<f32>(a, 32);
+    a0 = v128.load_splat<f32>(a, 2 * sizeof<R>());
     c20 = madd(a0, b0, c20);
     c21 = madd(a0, b1, c21);
-    a0 = v128.load_splat<f32>(a, 48);
+    a0 = v128.load_splat<f32>(a, 3 * sizeof<R>());
     c30 = madd(a0, b0, c30);
     c31 = madd(a0, b1, c31);
     b += 32;
-    a += 4;
-    if ((a & 12) === 0) a += jump;
+    a += GROUP / sizeof<R>();
+    if (sizeof<R>() === 16 && (a & 12) === 0) a += jump;
   }
   c.setLanes(0, c00);
   c.setLanes(4, c01);
@@ -67,7 +73,7 @@ export function multiply4x8(c: F32, a: usize, b: usize, k: usize, jump: usize, m
 }
 
 /** The same for four rows from `a` to C, and two more from `q`, laid out alike, to D [2][8]. */
-export function multiply6x8(
+export function multiply6x8<R>(
   c: F32,
   d: F32,
   a: usize,
@@ -110,153 +116,28 @@ export function multiply6x8(
     let a0 = v128.load_splat<f32>(a);
     c00 = madd(a0, b0, c00);
     c01 = madd(a0, b1, c01);
-    a0 = v128.load_splat<f32>(a, 16);
+    a0 = v128.load_splat<f32>(a, sizeof<R>());
     c10 = madd(a0, b0, c10);
     c11 = madd(a0, b1, c11);
-    a0 = v128.load_splat<f32>(a, 32);
+    a0 = v128.load_splat<f32>(a, 2 * sizeof<R>());
     c20 = madd(a0, b0, c20);
     c21 = madd(a0, b1, c21);
-    a0 = v128.load_splat<f32>(a, 48);
+    a0 = v128.load_splat<f32>(a, 3 * sizeof<R>());
     c30 = madd(a0, b0, c30);
     c31 = madd(a0, b1, c31);
     a0 = v128.load_splat<f32>(q);
     c40 = madd(a0, b0, c40);
     c41 = madd(a0, b1, c41);
-    a0 = v128.load_splat<f32>(q, 16);
+    a0 = v128.load_splat<f32>(q, sizeof<R>());
     c50 = madd(a0, b0, c50);
     c51 = madd(a0, b1, c51);
     b += 32;
-    a += 4;
-    q += 4;
-    if ((a & 12) === 0) {
+    a += GROUP / sizeof<R>();
+    q += GROUP / sizeof<R>();
+    if (sizeof<R>() === 16 && (a & 12) === 0) {
       a += jump;
       q += jump;
     }
-  }
-  c.setLanes(0, c00);
-  c.setLanes(4, c01);
-  c.setLanes(8, c10);
-  c.setLanes(12, c11);
-  c.setLanes(16, c20);
-  c.setLanes(20, c21);
-  c.setLanes(24, c30);
-  c.setLanes(28, c31);
-  d.setLanes(0, c40);
-  d.setLanes(4, c41);
-  d.setLanes(8, c50);
-  d.setLanes(12, c51);
-}
-
-/** C (+)= Σ_t A[t][4] · B[t][8]; adds to C [4][8] where `more` is not 0. */
-export function accumulate4x8(c: F32, a: usize, b: usize, tiles: usize, more: i32): void {
-  let c00 = f32x4.splat(0);
-  let c01 = f32x4.splat(0);
-  let c10 = f32x4.splat(0);
-  let c11 = f32x4.splat(0);
-  let c20 = f32x4.splat(0);
-  let c21 = f32x4.splat(0);
-  let c30 = f32x4.splat(0);
-  let c31 = f32x4.splat(0);
-  if (more) {
-    c00 = c.lanes(0);
-    c01 = c.lanes(4);
-    c10 = c.lanes(8);
-    c11 = c.lanes(12);
-    c20 = c.lanes(16);
-    c21 = c.lanes(20);
-    c30 = c.lanes(24);
-    c31 = c.lanes(28);
-  }
-  const end = b + 32 * tiles;
-  while (b < end) {
-    const b0 = v128.load(b);
-    const b1 = v128.load(b, 16);
-    let a0 = v128.load_splat<f32>(a);
-    c00 = madd(a0, b0, c00);
-    c01 = madd(a0, b1, c01);
-    a0 = v128.load_splat<f32>(a, 4);
-    c10 = madd(a0, b0, c10);
-    c11 = madd(a0, b1, c11);
-    a0 = v128.load_splat<f32>(a, 8);
-    c20 = madd(a0, b0, c20);
-    c21 = madd(a0, b1, c21);
-    a0 = v128.load_splat<f32>(a, 12);
-    c30 = madd(a0, b0, c30);
-    c31 = madd(a0, b1, c31);
-    b += 32;
-    a += 16;
-  }
-  c.setLanes(0, c00);
-  c.setLanes(4, c01);
-  c.setLanes(8, c10);
-  c.setLanes(12, c11);
-  c.setLanes(16, c20);
-  c.setLanes(20, c21);
-  c.setLanes(24, c30);
-  c.setLanes(28, c31);
-}
-
-/** The same for four rows from `a` to C, and two more from `q`, laid out alike, to D [2][8]. */
-export function accumulate6x8(
-  c: F32,
-  d: F32,
-  a: usize,
-  q: usize,
-  b: usize,
-  tiles: usize,
-  more: i32,
-): void {
-  let c00 = f32x4.splat(0);
-  let c01 = f32x4.splat(0);
-  let c10 = f32x4.splat(0);
-  let c11 = f32x4.splat(0);
-  let c20 = f32x4.splat(0);
-  let c21 = f32x4.splat(0);
-  let c30 = f32x4.splat(0);
-  let c31 = f32x4.splat(0);
-  let c40 = f32x4.splat(0);
-  let c41 = f32x4.splat(0);
-  let c50 = f32x4.splat(0);
-  let c51 = f32x4.splat(0);
-  if (more) {
-    c00 = c.lanes(0);
-    c01 = c.lanes(4);
-    c10 = c.lanes(8);
-    c11 = c.lanes(12);
-    c20 = c.lanes(16);
-    c21 = c.lanes(20);
-    c30 = c.lanes(24);
-    c31 = c.lanes(28);
-    c40 = d.lanes(0);
-    c41 = d.lanes(4);
-    c50 = d.lanes(8);
-    c51 = d.lanes(12);
-  }
-  const end = b + 32 * tiles;
-  while (b < end) {
-    const b0 = v128.load(b);
-    const b1 = v128.load(b, 16);
-    let a0 = v128.load_splat<f32>(a);
-    c00 = madd(a0, b0, c00);
-    c01 = madd(a0, b1, c01);
-    a0 = v128.load_splat<f32>(a, 4);
-    c10 = madd(a0, b0, c10);
-    c11 = madd(a0, b1, c11);
-    a0 = v128.load_splat<f32>(a, 8);
-    c20 = madd(a0, b0, c20);
-    c21 = madd(a0, b1, c21);
-    a0 = v128.load_splat<f32>(a, 12);
-    c30 = madd(a0, b0, c30);
-    c31 = madd(a0, b1, c31);
-    a0 = v128.load_splat<f32>(q);
-    c40 = madd(a0, b0, c40);
-    c41 = madd(a0, b1, c41);
-    a0 = v128.load_splat<f32>(q, 4);
-    c50 = madd(a0, b0, c50);
-    c51 = madd(a0, b1, c51);
-    b += 32;
-    a += 16;
-    q += 16;
   }
   c.setLanes(0, c00);
   c.setLanes(4, c01);

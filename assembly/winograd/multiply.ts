@@ -21,14 +21,14 @@ export function multiplyQuads(
     for (; quads >= 3; quads -= 3) {
       const c1 = c.at(cStep);
       const a1 = a + aStep;
-      multiply6x8(c, c1, a, a1, b, k, jump, more);
-      multiply6x8(c1.at(cStep), c1.at(16), a1 + aStep, a1 + 32, b, k, jump, more);
+      multiply6x8<v128>(c, c1, a, a1, b, k, jump, more);
+      multiply6x8<v128>(c1.at(cStep), c1.at(16), a1 + aStep, a1 + 32, b, k, jump, more);
       c = c.at(3 * cStep);
       a += 3 * aStep;
     }
   }
   for (; quads > 0; quads--) {
-    multiply4x8(c, a, b, k, jump, more);
+    multiply4x8<v128>(c, a, b, k, jump, more);
     c = c.at(cStep);
     a += aStep;
   }
