@@ -73,6 +73,8 @@ export class Engine {
       minThreads: threads,
       maxThreads: threads,
       concurrentTasksPerWorker: 1,
+      // Idle workers wait in their event loops, where they can be ended at any time, and not in an atomic wait.
+      atomics: 'disabled',
       workerData,
       execArgv: [],
     });
