@@ -125,6 +125,15 @@ test('grey, 16-bit, palette and lossless files of any format give the picture th
   }
 });
 
+test('a JPEG with a gain map, as telephones make them, is read as the JPEG it also is', async (t) => {
+  // Ultra HDR, by libvips: pyvips.Image.uhdrsave of resize.png at twice its brightness. The gain map is a second JPEG.
+  const file = await readFile(fixture('gain_map.jpg'));
+  const second = file.lastIndexOf(Buffer.from([0xff, 0xd8, 0xff]));
+  t.true(second > 0);
+  const got = await decoded(t, file, 'a.jpg', { size: 32 });
+  t.deepEqual(got, await decoded(t, file.subarray(0, second), 'a.jpg', { size: 32 }));
+});
+
 test('a CMYK JPEG gives the colours that its inks mix', async (t) => {
   const muted = from(
     slopes(W, H).map((v) => 90 + v / 4),
