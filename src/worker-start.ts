@@ -3,7 +3,7 @@ import type { Piscina } from 'piscina';
 
 /**
  * The workers of a pool that are still loading their modules, replacements of lost ones among them. Node may abort
- * the whole process, or wait for ever, when a worker is ended while it loads.
+ * the whole process when a worker is ended while it loads.
  */
 export class WorkerStarts {
   readonly #pool: Pick<Piscina, 'threads'>;

@@ -10,7 +10,7 @@ import { Direct } from './source';
 /** Floats of scratch that `sandwich` uses at most: 6 x 6 vectors. */
 export const SANDWICH_SCRATCH: usize = 144;
 
-/** Calls of a map. A class for its inlined method alone: as a function it would stay a call, at twice the time. */
+/** Calls of a map. A class for its inlined methods alone: as a function it would stay a call, at twice the time. */
 @unmanaged
 export class Line {
   /** t ← P x, where the elements of x are `step` floats apart and read as L says. */
@@ -30,6 +30,19 @@ export class Line {
       p.inputs > 5 ? l.read(x.at(5 * step), scale, shift) : none,
     );
   }
+
+  /** S Pᵀ, where the rows of S = P X are `width` floats apart: element (i, j) goes to i·row + j·column. */
+  @inline
+  static rows<P>(y: F32, row: usize, column: usize, s: F32, width: usize): void {
+    const p = changetype<P>(0);
+    const none = f32x4.splat(0);
+    Line.apply<P, Direct>(y, column, s, 4, none, none);
+    Line.apply<P, Direct>(y.at(row), column, s.at(width), 4, none, none);
+    if (p.outputs > 2) Line.apply<P, Direct>(y.at(2 * row), column, s.at(2 * width), 4, none, none);
+    if (p.outputs > 3) Line.apply<P, Direct>(y.at(3 * row), column, s.at(3 * width), 4, none, none);
+    if (p.outputs > 4) Line.apply<P, Direct>(y.at(4 * row), column, s.at(4 * width), 4, none, none);
+    if (p.outputs > 5) Line.apply<P, Direct>(y.at(5 * row), column, s.at(5 * width), 4, none, none);
+  }
 }
 
 /**
@@ -47,7 +60,7 @@ export function sandwich<P>(
   scratch: F32,
 ): void {
   columnsOf<P>(scratch, x, xRow, xColumn);
-  rowsOf<P>(y, yRow, yColumn, scratch);
+  Line.rows<P>(y, yRow, yColumn, scratch, changetype<P>(0).inputs * 4);
 }
 
 /** P X: scratch [outputs][inputs]. */
@@ -61,21 +74,4 @@ function columnsOf<P>(scratch: F32, x: F32, row: usize, column: usize): void {
   if (p.inputs > 3) Line.apply<P, Direct>(scratch.at(12), width, x.at(3 * column), row, none, none);
   if (p.inputs > 4) Line.apply<P, Direct>(scratch.at(16), width, x.at(4 * column), row, none, none);
   if (p.inputs > 5) Line.apply<P, Direct>(scratch.at(20), width, x.at(5 * column), row, none, none);
-}
-
-/** S Pᵀ with S = P X as `columnsOf` leaves it. */
-function rowsOf<P>(y: F32, row: usize, column: usize, scratch: F32): void {
-  const p = changetype<P>(0);
-  const width = p.inputs * 4;
-  const none = f32x4.splat(0);
-  Line.apply<P, Direct>(y, column, scratch, 4, none, none);
-  Line.apply<P, Direct>(y.at(row), column, scratch.at(width), 4, none, none);
-  if (p.outputs > 2)
-    Line.apply<P, Direct>(y.at(2 * row), column, scratch.at(2 * width), 4, none, none);
-  if (p.outputs > 3)
-    Line.apply<P, Direct>(y.at(3 * row), column, scratch.at(3 * width), 4, none, none);
-  if (p.outputs > 4)
-    Line.apply<P, Direct>(y.at(4 * row), column, scratch.at(4 * width), 4, none, none);
-  if (p.outputs > 5)
-    Line.apply<P, Direct>(y.at(5 * row), column, scratch.at(5 * width), 4, none, none);
 }

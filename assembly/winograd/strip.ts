@@ -1,6 +1,5 @@
 import { F32 } from '../f32';
 import { Line } from './sandwich';
-import { Direct } from './source';
 
 /*
  * P X Pᵀ for tiles of an image that are neighbours in a row: their columns, of which two tiles share some, go through P
@@ -8,10 +7,10 @@ import { Direct } from './source';
  */
 
 /** Floats of a row: 18 columns of four tiles that overlap by two, four channels each. */
-const WIDTH: usize = 72;
+export const STRIP_WIDTH: usize = 72;
 
 /** Floats of scratch that a strip needs: six rows, then a vector of zeros. */
-export const STRIP_SCRATCH: usize = 6 * WIDTH + 4;
+export const STRIP_SCRATCH: usize = 6 * STRIP_WIDTH + 4;
 
 /**
  * Which of `size` rows (or columns) from `start` on, `step` (1 or 2) apart, lie in [0, length): the first in the low byte,
@@ -24,7 +23,7 @@ export function inside(start: i32, step: i32, length: i32, size: i32): i32 {
 }
 
 /**
- * P X: strip [outputs][WIDTH].
+ * P X: strip [outputs][STRIP_WIDTH].
  * @param x the first pixel of the strip, which may lie outside the image; only what is inside is read
  * @param row,column floats from a pixel to the next below and to the right
  * @param rows,columns those of the strip that are inside; see `inside`
@@ -50,31 +49,11 @@ export function stripColumns<P, L>(
   const count = to - from;
   if (rows === (<i32>changetype<P>(0).inputs) << 8)
     wholeColumns<P, L>(s, first, row, column, count, scale, shift);
-  else partColumns<P, L>(s, strip.at(6 * WIDTH), first, row, column, rows, count, scale, shift);
+  else
+    partColumns<P, L>(s, strip.at(6 * STRIP_WIDTH), first, row, column, rows, count, scale, shift);
 }
 
-/** The rows. A class for its inlined method, as `Line` is. */
-@unmanaged
-export class Strip {
-  /** (P X) Pᵀ of the tile whose columns begin at `strip`: element (i, j) goes to i·row + j·column. */
-  @inline
-  static rows<P>(y: F32, row: usize, column: usize, strip: F32): void {
-    const p = changetype<P>(0);
-    const none = f32x4.splat(0);
-    Line.apply<P, Direct>(y, column, strip, 4, none, none);
-    Line.apply<P, Direct>(y.at(row), column, strip.at(WIDTH), 4, none, none);
-    if (p.outputs > 2)
-      Line.apply<P, Direct>(y.at(2 * row), column, strip.at(2 * WIDTH), 4, none, none);
-    if (p.outputs > 3)
-      Line.apply<P, Direct>(y.at(3 * row), column, strip.at(3 * WIDTH), 4, none, none);
-    if (p.outputs > 4)
-      Line.apply<P, Direct>(y.at(4 * row), column, strip.at(4 * WIDTH), 4, none, none);
-    if (p.outputs > 5)
-      Line.apply<P, Direct>(y.at(5 * row), column, strip.at(5 * WIDTH), 4, none, none);
-  }
-}
-
-/** Columns of which all rows are inside. By fours in the source: measured, a sixth to a third less time. */
+/** Columns of which all rows are inside. By fours in the source: measured, a twelfth to a third less time. */
 function wholeColumns<P, L>(
   s: F32,
   x: F32,
@@ -85,15 +64,15 @@ function wholeColumns<P, L>(
   shift: v128,
 ): void {
   for (; count >= 4; count -= 4) {
-    Line.apply<P, L>(s, WIDTH, x, row, scale, shift);
-    Line.apply<P, L>(s.at(4), WIDTH, x.at(column), row, scale, shift);
-    Line.apply<P, L>(s.at(8), WIDTH, x.at(2 * column), row, scale, shift);
-    Line.apply<P, L>(s.at(12), WIDTH, x.at(3 * column), row, scale, shift);
+    Line.apply<P, L>(s, STRIP_WIDTH, x, row, scale, shift);
+    Line.apply<P, L>(s.at(4), STRIP_WIDTH, x.at(column), row, scale, shift);
+    Line.apply<P, L>(s.at(8), STRIP_WIDTH, x.at(2 * column), row, scale, shift);
+    Line.apply<P, L>(s.at(12), STRIP_WIDTH, x.at(3 * column), row, scale, shift);
     x = x.at(4 * column);
     s = s.at(16);
   }
   for (; count > 0; count--) {
-    Line.apply<P, L>(s, WIDTH, x, row, scale, shift);
+    Line.apply<P, L>(s, STRIP_WIDTH, x, row, scale, shift);
     x = x.at(column);
     s = s.at(4);
   }
@@ -138,7 +117,7 @@ function partColumns<P, L>(
   for (let j = 0; j < count; j++) {
     p.apply(
       s,
-      WIDTH,
+      STRIP_WIDTH,
       l.read(x0, scale, shift0),
       l.read(x1, scale, shift1),
       p.inputs > 2 ? l.read(x2, scale, shift2) : none,
@@ -161,5 +140,5 @@ function clear<P>(strip: F32, begin: i32, end: i32): void {
   const none = f32x4.splat(0);
   for (let j = begin; j < end; j++)
     for (let i: usize = 0; i < changetype<P>(0).outputs; i++)
-      strip.at(4 * j).setLanes(i * WIDTH, none);
+      strip.at(4 * j).setLanes(i * STRIP_WIDTH, none);
 }

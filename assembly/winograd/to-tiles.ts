@@ -1,5 +1,6 @@
 import { F32 } from '../f32';
-import { inside, STRIP_SCRATCH, Strip, stripColumns } from './strip';
+import { Line } from './sandwich';
+import { inside, STRIP_SCRATCH, STRIP_WIDTH, stripColumns } from './strip';
 import { CHANNEL_BLOCK, Tiling } from './tiling';
 
 /** Floats of scratch that `toTiles` needs. */
@@ -66,11 +67,12 @@ export function toTiles<P, L, D>(
         const b = l.factor(shifts, c);
         stripColumns<P, L>(scratch, corner.at(c), row, column, rows, columns, span, s, b);
         for (let k = 0; k < run; k++)
-          Strip.rows<P>(
+          Line.rows<P>(
             g.channel(tile.at(k * g.tile), c),
             p.outputs * plane,
             plane,
             scratch.at(4 * side * k),
+            STRIP_WIDTH,
           );
       }
       t += run;
