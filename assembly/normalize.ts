@@ -1,4 +1,4 @@
-import { F32 } from './f32';
+import { F32, madd } from './f32';
 import { U8 } from './u8';
 import { U32 } from './u32';
 
@@ -13,7 +13,15 @@ import { U32 } from './u32';
  */
 export function toFloat(out: F32, pixels: U8, begin: usize, end: usize): void {
   let i = begin;
-  for (; i + 16 <= end; i += 16) storeFloats(out.at(i), pixels.lanes(i));
+  if (i + 16 <= end) {
+    const constants = out.at(i);
+    putConstants(constants);
+    const base = constants.splat(0);
+    const part = constants.splat(1);
+    const one = constants.splat(2);
+    const tops = constants.splat(3);
+    for (; i + 16 <= end; i += 16) storeFloats(out.at(i), pixels.lanes(i), base, part, one, tops);
+  }
   for (; i < end; i++) out[i] = <f32>pixels[i] / 127.5 - 1;
 }
 
@@ -61,9 +69,17 @@ function rowToFloatMirrored(out: F32, pixels: U8, width: usize, channels: usize)
   const order = mirrorOrder(channels);
   const whole = (<usize>16 / channels) * channels;
   let i: usize = 0;
-  // Sixteen floats are stored and `whole` of them kept: what is next overwrites the rest.
-  for (; i + 16 <= length; i += whole) {
-    storeFloats(out.at(i), i8x16.swizzle(pixels.lanes(length - i - 16), order));
+  if (length >= 16) {
+    putConstants(out);
+    const base = out.splat(0);
+    const part = out.splat(1);
+    const one = out.splat(2);
+    const tops = out.splat(3);
+    // Sixteen floats are stored and `whole` of them kept: what is next overwrites the rest.
+    for (; i + 16 <= length; i += whole) {
+      const bytes = i8x16.swizzle(pixels.lanes(length - i - 16), order);
+      storeFloats(out.at(i), bytes, base, part, one, tops);
+    }
   }
   for (; i < length; i += channels) {
     for (let c: usize = 0; c < channels; c++) {
@@ -86,19 +102,51 @@ function mirrorOrder(channels: usize): v128 {
   }
 }
 
-/** Sixteen bytes as floats in [−1, 1]. */
-function storeFloats(out: F32, bytes: v128): void {
-  const low = i16x8.extend_low_i8x16_u(bytes);
-  const high = i16x8.extend_high_i8x16_u(bytes);
-  out.setLanes(0, unit(i32x4.extend_low_i16x8_u(low)));
-  out.setLanes(4, unit(i32x4.extend_high_i16x8_u(low)));
-  out.setLanes(8, unit(i32x4.extend_low_i16x8_u(high)));
-  out.setLanes(12, unit(i32x4.extend_high_i16x8_u(high)));
+/**
+ * The constants of `storeFloats`, put where the first results will be and read from there: V8 builds those it knows anew in
+ * each round of a loop, what comes from memory it keeps in registers. Measured on Node 20, a third less time.
+ */
+function putConstants(out: F32): void {
+  out.setLanes(0, f32x4(256, 1.0 / 255, 1, reinterpret<f32>(0x43804380)));
 }
 
-function unit(levels: v128): v128 {
-  const scaled = f32x4.div(f32x4.convert_i32x4_s(levels), f32x4.splat(127.5));
-  return f32x4.sub(scaled, f32x4.splat(1));
+/**
+ * Sixteen bytes as floats in [−1, 1]. A byte p in the middle of the bits of the float 256 makes 256 + p/128, and p/127.5 is
+ * p/128 + (p/128)/255, rounded to the same for each of the 256 levels, fused or not.
+ * @param base,part,one,tops 256, 1/255, 1, and the upper half of 256 twice, in all lanes
+ */
+function storeFloats(out: F32, bytes: v128, base: v128, part: v128, one: v128, tops: v128): void {
+  const none = i32x4.splat(0);
+  const low = i8x16.shuffle(none, bytes, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  const high = i8x16.shuffle(
+    none,
+    bytes,
+    8,
+    24,
+    9,
+    25,
+    10,
+    26,
+    11,
+    27,
+    12,
+    28,
+    13,
+    29,
+    14,
+    30,
+    15,
+    31,
+  );
+  out.setLanes(0, unit(i16x8.shuffle(low, tops, 0, 8, 1, 9, 2, 10, 3, 11), base, part, one));
+  out.setLanes(4, unit(i16x8.shuffle(low, tops, 4, 12, 5, 13, 6, 14, 7, 15), base, part, one));
+  out.setLanes(8, unit(i16x8.shuffle(high, tops, 0, 8, 1, 9, 2, 10, 3, 11), base, part, one));
+  out.setLanes(12, unit(i16x8.shuffle(high, tops, 4, 12, 5, 13, 6, 14, 7, 15), base, part, one));
+}
+
+function unit(x: v128, base: v128, part: v128, one: v128): v128 {
+  const most = f32x4.sub(x, base);
+  return f32x4.sub(madd(most, part, most), one);
 }
 
 /** Four floats as integers 0…255. Adding 2²³ rounds to a whole number and leaves it in the low bits. */
