@@ -2,6 +2,7 @@ import { workerData } from 'node:worker_threads';
 import { Claims } from './claims.js';
 import { ARENA, abort, BARRIER, statusWord } from './control.js';
 import { instantiate, type Kernels } from './module.js';
+import { Patience } from './patience.js';
 import type { Argument, Call, Program } from './program.js';
 
 /** What every worker of a pool gets when it starts. */
@@ -31,10 +32,16 @@ export interface Task {
 /** Sleeps at the barrier are cut into slices this long, so that an abort is seen soon. Nanoseconds. */
 const WAIT = 100_000_000n;
 
+/** What the barrier returns; see assembly/barrier.ts. */
+const ABORTED = 1;
+const SLEPT = 2;
+
 const data = workerData as WorkerData;
 const kernels = instantiate(data.module, data.memory);
 const words = new Int32Array(data.memory.buffer, 0, ARENA >> 2);
 const programs = new Map<number, Program>();
+/** Outlives a task: a step is one. */
+let patience: Patience | undefined;
 
 /** Walks the task's programs, one after the other. Resolves to milliseconds by section, or null after an abort. */
 export default function walk(task: Task): Record<string, number> | null {
@@ -83,7 +90,12 @@ function walkRun(
 }
 
 /** Waits for the other workers; false after an abort. */
-const meet = ({ size }: Task): boolean => kernels.barrier!(BARRIER, size, WAIT) === 0;
+function meet({ size }: Task): boolean {
+  if (patience?.workers !== size) patience = new Patience(size);
+  const said = kernels.barrier!(BARRIER, size, patience.spins, WAIT);
+  patience.learn((said & SLEPT) !== 0);
+  return (said & ABORTED) === 0;
+}
 
 function load({ programId, program }: Run): Program {
   let parsed = programs.get(programId);

@@ -1,0 +1,34 @@
+import test from 'ava';
+import { Patience } from '../../src/engine/patience.js';
+
+const SHORT = new Patience(3, 2).spins;
+
+test('With more workers than cores a worker never spins long', (t) => {
+  const patience = new Patience(3, 2);
+  for (let i = 0; i < 1000; i++) patience.learn(false);
+  t.is(patience.spins, SHORT);
+});
+
+test('With a core for each worker it spins long, until that was in vain', (t) => {
+  const patience = new Patience(2, 2);
+  const long = patience.spins;
+  t.true(long > 100 * SHORT);
+  patience.learn(true);
+  t.is(patience.spins, long / 4);
+});
+
+test('However often it was in vain, it spins for a short time', (t) => {
+  const patience = new Patience(2, 2);
+  for (let i = 0; i < 50; i++) patience.learn(true);
+  t.is(patience.spins, SHORT);
+});
+
+test('Waits that end in time bring its patience back, little by little', (t) => {
+  const patience = new Patience(2, 2);
+  const long = patience.spins;
+  for (let i = 0; i < 50; i++) patience.learn(true);
+  patience.learn(false);
+  t.true(patience.spins > SHORT && patience.spins < long / 100);
+  for (let i = 0; i < 1000; i++) patience.learn(false);
+  t.is(patience.spins, long);
+});
