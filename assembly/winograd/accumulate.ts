@@ -1,5 +1,6 @@
 import { F32 } from '../f32';
 import { multiply4x8, multiply6x8, SIX_ROWS } from './micro-kernels';
+import { Tiling } from './tiling';
 
 /**
  * C (+)= Aᵀ · B over the tiles, for `rows` channels, twelve at a time as two blocks of six.
@@ -33,31 +34,31 @@ export function accumulateRows(
 /**
  * dU[point] (+)= V[point]ᵀ · D[point]: sums over the tiles of a chunk, in their order, on top of the chunks before it
  * where `more` is not 0. Items: points x panels of 8 columns, the panel fastest.
- * du: [point][panels][rows][8], v: [point][rows/4][room][4], d: [point][panels][room][8]
+ * du: [point][panels][rows][8]; v, d: planes as the tilings say, in which the tiles follow one another, four channels
+ * of each together in V and eight in D
  * @param rows channels on V's side (those of all phases that are stacked); a multiple of 4
- * @param room tiles there is room for, `tiles` of them there
  */
 export function accumulate(
   du: F32,
   v: F32,
   d: F32,
+  vTiling: Tiling,
+  dTiling: Tiling,
   rows: usize,
   panels: usize,
-  room: usize,
   tiles: usize,
   duPlane: usize,
-  vPlane: usize,
-  dPlane: usize,
   more: i32,
   begin: usize,
   end: usize,
 ): void {
+  const aStep = (<usize>vTiling.half) << 2;
   for (let item = begin; item < end; item++) {
     const point = item / panels;
     const panel = item % panels;
-    const b = changetype<usize>(d.at(point * dPlane + panel * room * 8));
-    const a = changetype<usize>(v.at(point * vPlane));
+    const b = changetype<usize>(d.at(point * dTiling.plane + panel * dTiling.eight));
+    const a = changetype<usize>(v.at(point * vTiling.plane));
     const c = du.at(point * duPlane + panel * rows * 8);
-    accumulateRows(c, a, 16 * room, b, tiles, rows, more);
+    accumulateRows(c, a, aStep, b, tiles, rows, more);
   }
 }

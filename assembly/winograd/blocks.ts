@@ -13,7 +13,7 @@ import { gradientTiles, inputTiles, outputTiles } from './transforms';
  */
 
 /** Floats of the planes' distance from the begin of a worker's scratch: what the transforms need. */
-const TRANSFORM_SCRATCH: usize = max(FROM_TILES_SCRATCH, TO_TILES_SCRATCH);
+const TRANSFORM_SCRATCH: usize = (max(FROM_TILES_SCRATCH, TO_TILES_SCRATCH) + 15) & ~15;
 
 /**
  * y = conv(x): `winogradInput`, `winogradMultiply` and `winogradOutput` of one block after the other, with their bits.
@@ -62,14 +62,15 @@ export function winogradBlocks(
 }
 
 /**
- * dU of each group of tiles, by chunks of `room` at most: the transforms of x and dy, and `winogradAccumulate`. The
+ * dU of each group of tiles, by chunks: the transforms of x and dy, and `winogradAccumulate`. The
  * groups are added up by `winogradWeightGradient`. Items: groups.
  * du: [group][point][panels][rows][8]
  * @param g the tiling of x, the rows of dU; then that of dy, its columns
  * @param swapped 1 where dy is the tensor that the taps slide over
  * @param group tiles of a group
  * @param planes points
- * @param scratch f32[TRANSFORM_SCRATCH + planes · (plane of x + that of dy)], the caller's own
+ * @param vFloats those of V, behind which D is
+ * @param scratch f32[TRANSFORM_SCRATCH + V and D], the caller's own, a multiple of 64 bytes
  */
 export function winogradGradientBlocks(
   du: F32,
@@ -84,10 +85,10 @@ export function winogradGradientBlocks(
   panels: usize,
   planes: usize,
   duPlane: usize,
+  vFloats: usize,
   tiles: i32,
   group: i32,
   chunk: i32,
-  room: usize,
   scratch: F32,
   begin: usize,
   end: usize,
@@ -95,7 +96,7 @@ export function winogradGradientBlocks(
   const none = changetype<F32>(0);
   const columns = following(g);
   const v = scratch.at(TRANSFORM_SCRATCH);
-  const d = v.at(planes * <usize>g.plane);
+  const d = v.at(vFloats);
   for (let item = begin; item < end; item++) {
     const sums = du.at(item * planes * duPlane);
     const start = <i32>item * group;
@@ -112,21 +113,8 @@ export function winogradGradientBlocks(
         gradientTiles<Wide>(d, dy, columns, none, none, 0, first, count, scratch, 0, dys);
       }
       const more = <i32>(first > start);
-      accumulate(
-        sums,
-        v,
-        d,
-        rows,
-        panels,
-        room,
-        count,
-        duPlane,
-        g.plane,
-        columns.plane,
-        more,
-        0,
-        planes * panels,
-      );
+      const items = planes * panels;
+      accumulate(sums, v, d, g, columns, rows, panels, count, duPlane, more, 0, items);
     }
   }
 }

@@ -1,4 +1,5 @@
 import { F32 } from '../f32';
+import { accumulate } from './accumulate';
 import { gradientDeep, multiplyDeep } from './deep';
 import { Weight22, WeightGradient22 } from './f22';
 import { Weight23, WeightGradient23 } from './f23';
@@ -15,8 +16,6 @@ import { fromWeightTiles, Taps, toWeightTiles } from './weights';
  * input channels between ⊙ and Aᵀ, so that the sums are one matrix product for each of the n² points. The
  * transforms pick the algorithm by number; the products between them are in multiply.ts and accumulate.ts.
  */
-export { accumulate as winogradAccumulate } from './accumulate';
-
 /** `inputTiles` of planes anywhere. */
 export function winogradInput(
   v: F32,
@@ -65,6 +64,23 @@ export function winogradMultiply(
   end: usize,
 ): void {
   multiply(m, v, u, g, following(g), k, panels, quads, uPlane, begin, end);
+}
+
+/** dU (+)= Vᵀ · D, point by point; `g` is the tiling of V, then that of D. See `accumulate`. */
+export function winogradAccumulate(
+  du: F32,
+  v: F32,
+  d: F32,
+  g: Tiling,
+  rows: usize,
+  panels: usize,
+  tiles: usize,
+  duPlane: usize,
+  more: i32,
+  begin: usize,
+  end: usize,
+): void {
+  accumulate(du, v, d, g, following(g), rows, panels, tiles, duPlane, more, begin, end);
 }
 
 /** `outputTiles` of planes anywhere. */

@@ -17,7 +17,7 @@ export const DEEP_BLOCK = 64;
 export const WORKER_BYTES = 4 * (144 + 2 * 36 * (DEEP_BLOCK * 8 + 16));
 
 /** Bytes before the planes in a worker's scratch: TRANSFORM_SCRATCH of assembly/winograd/blocks.ts. */
-export const TRANSFORM_BYTES = 4 * (6 * 72 + 4);
+export const TRANSFORM_BYTES = 4 * 448;
 
 /** Bytes of a `Tiling`; two of them, and then `Taps`, make a descriptor. */
 export const TILING_BYTES = 4 * 16;

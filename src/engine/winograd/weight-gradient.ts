@@ -119,12 +119,21 @@ export function planWeightGradient(c: Convolution, way: GradientWay): GradientPl
   });
   const chunk = Math.min({ blocks: fitting, chunks: CHUNK, deep: tiles }[way], tiles);
   const room = chunk + TILE_PADDING;
-  const vPlane = room * rows + PLANE_PADDING;
-  const dPlane = room * columns + PLANE_PADDING;
+  // A deep plan's planes hold one point of all channels. Otherwise the points of four or eight channels lie together, so
+  // that a transform, which writes all of them at once, touches few pages.
+  const apart = way === 'deep';
+  const vHalf = 4 * room * (apart ? 1 : planes);
+  const dEight = 8 * room * (apart ? 1 : planes);
+  const vPlane = apart ? room * rows + PLANE_PADDING : 4 * room;
+  const dPlane = apart ? room * columns + PLANE_PADDING : 8 * room;
+  const vFloats = apart ? planes * vPlane : (rows / 4) * vHalf;
+  const dFloats = apart ? planes * dPlane : panels * dEight;
   const uPlane = rows * columns + PLANE_PADDING;
-  const rowLayout = { block: 16, tile: 4, eight: 8 * room, half: 4 * room };
-  const panelLayout = { block: 32, tile: 8, eight: 8 * room, half: 4 };
-  const wideTiling = { tensor: wide, step, origin: -1, phases, phaseStride: room * wide.channels };
+  const rowLayout = { block: 16, tile: 4, eight: 2 * vHalf, half: vHalf };
+  const panelLayout = { block: 32, tile: 8, eight: dEight, half: 4 };
+  /** From a phase to the next, whose channels follow. */
+  const phaseStride = (wide.channels / 8) * (swapped ? dEight : 2 * vHalf);
+  const wideTiling = { tensor: wide, step, origin: -1, phases, phaseStride };
   const narrowTiling = { tensor: narrow, step: 1, origin: 0, phases: 1, phaseStride: 0 };
   const shared = { algorithm, down, across };
   const descriptor = Int32Array.from([
@@ -140,7 +149,7 @@ export function planWeightGradient(c: Convolution, way: GradientWay): GradientPl
       phaseStride: swapped ? output.channels * rows : 8 * input.channels,
     }),
   ]);
-  const planeBytes = 4 * planes * (vPlane + dPlane);
+  const planeBytes = 4 * (vFloats + dFloats);
   const duFloats = planes * uPlane;
 
   const toTaps = (at: GradientPointers): Phase => [
@@ -157,7 +166,7 @@ export function planWeightGradient(c: Convolution, way: GradientWay): GradientPl
       kernel: 'winogradGradientBlocks',
       args: [
         ...[at.du, at.x, at.dy, at.descriptor, scale, shift, shiftStep, swapped ? 1 : 0],
-        ...[rows, panels, planes, uPlane, tiles, group, chunk, room, at.worker],
+        ...[rows, panels, planes, uPlane, vFloats, tiles, group, chunk, at.worker],
       ],
       items: groups,
     };
@@ -166,7 +175,7 @@ export function planWeightGradient(c: Convolution, way: GradientWay): GradientPl
 
   const byChunks = (at: GradientPointers): Phase[] => {
     const v = at.scratch;
-    const d = v + 4 * planes * vPlane;
+    const d = v + 4 * vFloats;
     const { scale, shift, shiftStep } = at.affine ?? NO_AFFINE;
     const transforms = (first: number, count: number): Phase => [
       {
@@ -187,8 +196,8 @@ export function planWeightGradient(c: Convolution, way: GradientWay): GradientPl
         {
           kernel: 'winogradAccumulate',
           args: [
-            ...[at.du, v, d, rows, panels, room, count],
-            ...[uPlane, vPlane, dPlane, first > 0 ? 1 : 0],
+            ...[at.du, v, d, at.descriptor, rows, panels, count],
+            ...[uPlane, first > 0 ? 1 : 0],
           ],
           items: planes * panels,
         },
