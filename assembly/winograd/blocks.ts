@@ -1,6 +1,6 @@
 import { F32 } from '../f32';
 import { accumulate } from './accumulate';
-import { FROM_TILES_SCRATCH } from './from-tiles';
+import { ALONE, FROM_TILES_SCRATCH } from './from-tiles';
 import { multiply } from './multiply';
 import { Near16, Near32, Wide } from './spacing';
 import { following, Tiling, tileItems } from './tiling';
@@ -17,11 +17,11 @@ const TRANSFORM_SCRATCH: usize = (max(FROM_TILES_SCRATCH, TO_TILES_SCRATCH) + 15
 
 /**
  * y = conv(x): `winogradInput`, `winogradMultiply` and `winogradOutput` of one block after the other, with their bits.
- * Items: blocks of `block` tiles, a multiple of 4.
+ * Phases of the output follow one another in the same planes. Items: blocks of `block` tiles, a multiple of 4.
  * @param u the transformed weights, [point][panels][k][8]
  * @param g the tiling of the input, then that of the output
  * @param k input channels, or four times as many where phases are stacked
- * @param planes points times the output's phases
+ * @param planes points
  * @param vFloats those of V, behind which M is
  * @param tiles those of the whole batch
  * @param scratch f32[TRANSFORM_SCRATCH + V and M], the caller's own
@@ -48,16 +48,35 @@ export function winogradBlocks(
   end: usize,
 ): void {
   const out = following(g);
+  const phases = <usize>out.phases;
   const v = scratch.at(TRANSFORM_SCRATCH);
   const m = v.at(vFloats);
   for (let item = begin; item < end; item++) {
     const first = <i32>item * block;
     const count = min(block, tiles - first);
     const quads = <usize>((count + 3) >> 2);
-    const inputs = tileItems(g, count);
-    inputTiles<Near16>(v, x, g, scale, shift, shiftStep, first, count, scratch, 0, inputs);
-    multiply(m, v, u, g, out, k, panels, quads, uPlane, 0, planes * panels);
-    outputTiles<Near32>(y, m, out, bias, flags, first, count, scratch, 0, tileItems(out, count));
+    const inputs = tileItems(g, count) / phases;
+    const outputs = tileItems(out, count) / phases;
+    for (let phase: usize = 0; phase < phases; phase++) {
+      const from = phase * inputs;
+      const to = phase * outputs;
+      const w = u.at(phase * planes * uPlane);
+      inputTiles<Near16>(
+        v,
+        x,
+        g,
+        scale,
+        shift,
+        shiftStep,
+        first,
+        count,
+        scratch,
+        from,
+        from + inputs,
+      );
+      multiply(m, v, w, g, out, k, panels, quads, uPlane, 0, planes * panels);
+      outputTiles<Near32>(y, m, out, bias, flags | ALONE, first, count, scratch, to, to + outputs);
+    }
   }
 }
 

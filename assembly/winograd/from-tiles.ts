@@ -1,4 +1,5 @@
 import { F32 } from '../f32';
+import { clearRows, fetchRows } from './fetch';
 import { SANDWICH_SCRATCH } from './sandwich';
 import { AddFloor, Floor, Plain } from './sink';
 import { CHANNEL_BLOCK, Tiling } from './tiling';
@@ -9,6 +10,8 @@ export const FROM_TILES_SCRATCH: usize = SANDWICH_SCRATCH + 64;
 /** What happens to a convolution's sums on their way out; flags of `fromTiles`. */
 const ACCUMULATE: i32 = 1;
 const RELU: i32 = 2;
+/** Nobody else writes pixels of these tiles, and what lies between them will be written too. */
+export const ALONE: i32 = 4;
 
 /**
  * Takes products back to pixels: y = Aᵀ M A + bias, added to what is there with ACCUMULATE, then max(y, 0)
@@ -40,6 +43,7 @@ export function fromTiles<P, D>(
   const column = <usize>(g.step * g.pixel);
   const row = column * <usize>g.width;
   const accumulate = (flags & ACCUMULATE) !== 0;
+  const clear = (flags & ALONE) !== 0 && g.pixel === g.channels && !accumulate;
   const floor = f32x4.splat(flags & RELU ? 0 : -Infinity);
   for (let item = <i32>begin; item < <i32>end; item++) {
     const c0 = (item % blocks) * CHANNEL_BLOCK;
@@ -54,6 +58,12 @@ export function fromTiles<P, D>(
       const top = ty * side * g.step + g.origin + (phase >> 1);
       const left = tx * side * g.step + g.origin + (phase & 1);
       const corner = y.at(((image * g.height + top) * g.width + left) * g.pixel + c0);
+      if (tx === 0 && c0 === 0 && phase === 0) {
+        const topRow = image * g.height + top;
+        if (clear && t + g.across <= count)
+          clearRows(y, g, topRow, min(side * g.step, g.height - top));
+        else fetchRows(y, g, topRow + side * g.step, side, scratch);
+      }
       const rows = min(side, (g.height - top + g.step - 1) / g.step);
       const columns = min(side, (g.width - left + g.step - 1) / g.step);
       const products = from.at((t & 3) * g.tile);

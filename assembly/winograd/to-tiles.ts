@@ -1,4 +1,5 @@
 import { F32 } from '../f32';
+import { fetchRows } from './fetch';
 import { Line } from './sandwich';
 import { inside, STRIP_SCRATCH, STRIP_WIDTH, stripColumns } from './strip';
 import { CHANNEL_BLOCK, Tiling } from './tiling';
@@ -57,6 +58,8 @@ export function toTiles<P, L, D>(
       const left = tx * side * g.step + g.origin + (phase & 1);
       const rows = inside(top, g.step, g.height, size);
       const columns = inside(left, g.step, g.width, span);
+      if (tx === 0 && c0 === 0 && phase === 0)
+        fetchRows(x, g, image * g.height + top + size * g.step, side, scratch);
       // The corner may lie outside the image, or before all of it: it is an address, and only what is inside is read.
       const corner = x.at(((image * g.height + top) * g.width + left) * g.pixel + c0);
       const tile = to.at((t & 3) * g.tile);

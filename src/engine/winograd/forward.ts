@@ -117,8 +117,8 @@ export function chooseWay(c: Convolution, changing: boolean): Way {
 function blockTiles(c: Convolution): number {
   const { kind, algorithm, input, output } = c;
   const points = ALGORITHMS[algorithm].points ** 2;
-  const v = input.channels * TAPS[kind].phases;
-  const m = output.channels * (kind === 'up' ? 4 : 1);
+  const v = input.channels * (kind === 'down' ? 4 : 1);
+  const m = output.channels;
   const block = within(BLOCK_BYTES, 4 * points * (v + m), { step: 12, least: 12, most: 48 });
   const { tiles } = tileGrid(c);
   const blocks = divideUp(tiles, block);
@@ -144,13 +144,14 @@ export function planForward(c: Convolution, way: Way): ForwardPlan {
   const outPhases = kind === 'up' ? 4 : 1;
   const { down, across, tiles } = tileGrid(c);
   const room = roomOf(c, way);
-  const planes = points * points * outPhases;
+  const near = way === 'blocks';
+  /** Planes at a time: in blocks, the phases of the output have the same ones. */
+  const planes = points * points * (near ? 1 : outPhases);
   /** Channels that the products sum over: all four phases of `down` are stacked. */
   const k = input.channels * inStep * inStep;
   const panels = output.channels / 8;
   /** Panels that share a read of V in a deep plan; fewer where that would leave few items to share out. */
   const group = panels % 2 === 0 && outPhases * panels >= 32 ? 2 : 1;
-  const near = way === 'blocks';
   const groups = room / 4;
   const vQuad = 4 * k * (near ? planes : 1) + QUAD_PADDING;
   const mQuad = 4 * output.channels * (near ? planes : 1);
@@ -165,12 +166,13 @@ export function planForward(c: Convolution, way: Way): ForwardPlan {
   const descriptor = Int32Array.from([
     ...tiling({
       ...{ ...shared, tensor: input, step: inStep, origin: -1, phases: inPhases, plane: vPlane },
-      phaseStride: kind === 'up' ? points * points * vPlane : (input.channels / 4) * vHalf,
+      phaseStride:
+        kind === 'up' ? (near ? 0 : points * points * vPlane) : (input.channels / 4) * vHalf,
       ...{ block: vQuad, tile: 4, eight: 2 * vHalf, half: vHalf },
     }),
     ...tiling({
       ...{ ...shared, tensor: output, step: outStep, origin: 0, phases: outPhases, plane: mPlane },
-      phaseStride: points * points * mPlane,
+      phaseStride: near ? 0 : points * points * mPlane,
       ...{ block: mQuad, tile: 8, eight: mEight, half: 4 },
     }),
     ...taps({
@@ -245,7 +247,7 @@ export function planForward(c: Convolution, way: Way): ForwardPlan {
     descriptor,
     scratchBytes: way === 'blocks' ? 0 : planeBytes,
     workerBytes: way === 'blocks' ? TRANSFORM_BYTES + planeBytes : WORKER_BYTES,
-    weightBytes: way === 'deep' ? 0 : 4 * planes * uPlane,
+    weightBytes: way === 'deep' ? 0 : 4 * points * points * outPhases * uPlane,
     weights: (at) => (way === 'deep' ? [] : weights(at)),
     forward: way === 'blocks' ? blocks : byChunks,
   };
