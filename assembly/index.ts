@@ -23,6 +23,7 @@ export * from './relu';
 export * from './resize';
 export * from './time-embedding';
 export * from './transpose-weights';
+export * from './winograd/backward';
 export * from './winograd/blocks';
 export * from './winograd/index';
 export {
@@ -33,6 +34,7 @@ export {
   winogradMultiply,
   winogradMultiplyDeep,
   winogradOutput,
+  winogradTurnedGradient,
   winogradWeightGradient,
   winogradWeights,
 } from './winograd/index';

@@ -1,19 +1,16 @@
 import { F32 } from '../f32';
 import { accumulate } from './accumulate';
-import { ALONE, FROM_TILES_SCRATCH } from './from-tiles';
+import { ALONE } from './from-tiles';
 import { multiply } from './multiply';
+import { TRANSFORM_SCRATCH } from './scratch';
 import { Near16, Near32, Wide } from './spacing';
 import { following, Tiling, tileItems } from './tiling';
-import { TO_TILES_SCRATCH } from './to-tiles';
 import { gradientTiles, inputTiles, outputTiles } from './transforms';
 
 /*
  * Layers with many tiles and few weights: one worker takes a block of tiles all the way, in planes of its own. Nothing
  * is passed from one core's cache to another's, and nobody waits at a barrier in between.
  */
-
-/** Floats of the planes' distance from the begin of a worker's scratch: what the transforms need. */
-const TRANSFORM_SCRATCH: usize = (max(FROM_TILES_SCRATCH, TO_TILES_SCRATCH) + 15) & ~15;
 
 /**
  * y = conv(x): `winogradInput`, `winogradMultiply` and `winogradOutput` of one block after the other, with their bits.

@@ -9,6 +9,7 @@ import { multiply } from './multiply';
 import { Wide } from './spacing';
 import { following, Tiling } from './tiling';
 import { gradientTiles, inputTiles, outputTiles } from './transforms';
+import { fromTurnedTiles } from './turned-weights';
 import { fromWeightTiles, Taps, toWeightTiles } from './weights';
 
 /*
@@ -131,6 +132,22 @@ export function winogradWeightGradient(
   if (a === 23) fromWeightTiles<WeightGradient23>(dw, du, g, groups, step, scratch, begin, end);
   if (a === 42) fromWeightTiles<WeightGradient42>(dw, du, g, groups, step, scratch, begin, end);
   if (a === 22) fromWeightTiles<WeightGradient22>(dw, du, g, groups, step, scratch, begin, end);
+}
+
+/** dW of `winogradBackward`, whose dU is turned; see `fromTurnedTiles`. */
+export function winogradTurnedGradient(
+  dw: F32,
+  du: F32,
+  g: Taps,
+  groups: usize,
+  step: usize,
+  scratch: F32,
+  begin: usize,
+  end: usize,
+): void {
+  const a = g.algorithm;
+  if (a === 43) fromTurnedTiles<WeightGradient43>(dw, du, g, groups, step, scratch, begin, end);
+  if (a === 23) fromTurnedTiles<WeightGradient23>(dw, du, g, groups, step, scratch, begin, end);
 }
 
 /** The products of a layer with few tiles, its weights transformed on the way; see `multiplyDeep`. */

@@ -26,7 +26,7 @@ export class Taps {
 }
 
 /** Input channels that one item covers (fewer in the last block). */
-const BLOCK: i32 = 16;
+export const BLOCK: i32 = 16;
 
 /**
  * U = G W Gᵀ for each pair of channels, with P = G. Items: panels x blocks of 16 input channels.

@@ -1,6 +1,7 @@
 import type { ConvKind, Convolution } from '../convolution.js';
 import type { View } from '../tensors.js';
 import type * as winograd from '../winograd/algorithms.js';
+import { type BackwardPlan, goesTogether, planBackward } from '../winograd/backward.js';
 import { chooseWay, type ForwardPlan, planForward } from '../winograd/forward.js';
 import {
   chooseGradientWay,
@@ -49,6 +50,12 @@ export function winogradForward(c: Convolution, fixed: boolean): ForwardPlan | n
 export function winogradGradient(c: Convolution): GradientPlan | null {
   const described = describe(c, false);
   return described && planWeightGradient(described, chooseGradientWay(described));
+}
+
+/** The plan of both gradients at once, or null where each goes by itself. */
+export function winogradBackward(c: Convolution): BackwardPlan | null {
+  const described = describe(c, false);
+  return described && goesTogether(described) ? planBackward(described) : null;
 }
 
 function describe(c: Convolution, fixed: boolean): winograd.Convolution | null {

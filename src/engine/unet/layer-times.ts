@@ -35,7 +35,7 @@ export async function layerTimes(
   return Object.keys(runs[0]!).map((label) => {
     const ms = middle(runs.map((times) => times[label]!));
     const [layer = label, pass, algorithm] = label.split(' ');
-    const operations = (costs.get(layer) ?? 0) * batch;
+    const operations = (costs.get(layer) ?? 0) * batch * (pass === 'both' ? 2 : 1);
     return {
       layer,
       pass: (pass as LayerPass | undefined) ?? null,

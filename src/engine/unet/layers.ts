@@ -8,15 +8,20 @@ import {
 import type { Call, Phase } from '../program.js';
 import { pixels, type View } from '../tensors.js';
 import type { AffinePointers } from '../winograd/forward.js';
-import { chooseAlgorithm, winogradForward, winogradGradient } from './algorithm.js';
+import {
+  chooseAlgorithm,
+  winogradBackward,
+  winogradForward,
+  winogradGradient,
+} from './algorithm.js';
 import { convKind, type TrainingPlan, type UnetMemory } from './memory.js';
 
 /** A layer's forward and backward passes as phases of kernel calls, whatever algorithm its shape calls for. */
 
 const BLOCK = 256;
 
-/** What a layer's calls compute: its output, or the gradients of its weights or of its input. */
-export type LayerPass = 'forward' | 'weights' | 'input';
+/** What a layer's calls compute: its output, the gradients of its weights or of its input, or both of these. */
+export type LayerPass = 'forward' | 'weights' | 'input' | 'both';
 
 /** A matrix [batch, channels] as a view of one pixel an image. */
 export const vector = (at: number, channels: number): View => ({
@@ -167,15 +172,33 @@ export function layerGradients(
     args: [gradients + 4 * at.bias, partial, blocks, dy.channels, dy.channels],
     items: dy.channels,
   };
-  const dw = weightGradient(memory, c, gradients + 4 * at.weight, affine);
-  const parameters = (calls: Phase) => labelled(together(calls, dw), name, 'weights', c, false);
+  const dw = gradients + 4 * at.weight;
   const beside = summed === undefined ? sums : [];
-  if (!dx) return { parameters: parameters(beside), input: [[bias]] };
+  if (!dx) {
+    const phases = together(beside, weightGradient(memory, c, dw, affine));
+    return { parameters: labelled(phases, name, 'weights', c, false), input: [[bias]] };
+  }
   const transpose = transposeCall(c, transposed, memory.regions.weights + 4 * at.weight);
   const back = adjoint({ ...c, input: dx }, accumulate);
+  const both = winogradBackward(c);
+  if (both) {
+    const { place, winograd } = memory;
+    const [weights, products, toTaps] = both.phases({
+      descriptor: place(both.descriptor),
+      worker: worker(winograd),
+      ...{ x: x.at, dy: dy.at, dx: dx.at, accumulate, ...(affine && { affine }) },
+      ...{ w: transposed, u: winograd.u, dw },
+    });
+    const phases = [[bias, ...weights], products, toTaps];
+    return {
+      parameters: labelled([[...beside, transpose]], name, 'both', c, false),
+      input: labelled(phases, name, 'both', c, false),
+    };
+  }
+  const parameters = together([...beside, transpose], weightGradient(memory, c, dw, affine));
   const phases = together([bias], convolve(memory, back, transposed, { bias: 0, fixed: false }));
   return {
-    parameters: parameters([...beside, transpose]),
+    parameters: labelled(parameters, name, 'weights', c, false),
     input: labelled(phases, name, 'input', back, false),
   };
 }

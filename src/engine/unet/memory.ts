@@ -2,7 +2,7 @@ import { type Architecture, stages } from '../../unet/architecture.js';
 import type { Arena } from '../arena.js';
 import { adjoint, type ConvKind, type Convolution, TAPS } from '../convolution.js';
 import { contiguous, padded, pixels, slice, type View } from '../tensors.js';
-import { winogradForward, winogradGradient } from './algorithm.js';
+import { winogradBackward, winogradForward, winogradGradient } from './algorithm.js';
 import {
   allocateParameters,
   layoutParameters,
@@ -202,11 +202,12 @@ function planWinograd(
   for (const [name, c] of convolutions(memory)) {
     const forward = winogradForward(c, !training);
     const back = training ? [winogradForward(adjoint(c, false), false), winogradGradient(c)] : [];
-    for (const plan of [forward, ...back]) {
-      scratch = Math.max(scratch, plan?.scratchBytes ?? 0);
+    const both = training ? winogradBackward(c) : null;
+    for (const plan of [forward, ...back]) scratch = Math.max(scratch, plan?.scratchBytes ?? 0);
+    for (const plan of [forward, ...back, both])
       workerBytes = Math.max(workerBytes, plan?.workerBytes ?? 0);
-    }
-    for (const plan of training ? [forward, ...back] : []) u = Math.max(u, plan?.weightBytes ?? 0);
+    for (const plan of training ? [forward, ...back, both] : [])
+      u = Math.max(u, plan?.weightBytes ?? 0);
     if (forward && !training && !shared)
       own.set(name, arena.bytes('transformed weights', forward.weightBytes));
   }

@@ -19,8 +19,9 @@ export const WORKER_BYTES = 4 * (144 + 2 * 36 * (DEEP_BLOCK * 8 + 16));
 /** Bytes before the planes in a worker's scratch: TRANSFORM_SCRATCH of assembly/winograd/blocks.ts. */
 export const TRANSFORM_BYTES = 4 * 448;
 
-/** Bytes of a `Tiling`; two of them, and then `Taps`, make a descriptor. */
+/** Bytes of a `Tiling` and of `Taps`; two of the former and one of the latter make a descriptor. */
 export const TILING_BYTES = 4 * 16;
+export const TAPS_BYTES = 4 * 12;
 
 /** Fields of assembly/winograd/tiling.ts, in its order. */
 export function tiling(g: {
@@ -79,6 +80,11 @@ export const TAPS = {
  */
 export const UP_GRADIENT_TAPS = {
   ...{ taps: 16, phases: 4, first: 15, phaseRow: -8, phaseColumn: -4, row: -2, column: -1 },
+} as const;
+
+/** The weight gradient of `conv` with dy and x in each other's place, whose taps are counted from the end. */
+export const TURNED_TAPS = {
+  ...{ taps: 9, phases: 1, first: 8, phaseRow: 0, phaseColumn: 0, row: -3, column: -1 },
 } as const;
 
 export const divideUp = (a: number, b: number): number => Math.ceil(a / b);

@@ -85,7 +85,7 @@ const weightFloats = (c: Convolution): number => {
   return ALGORITHMS[c.algorithm].points ** 2 * rows * columns;
 };
 
-const mostGroups = (c: Convolution): number =>
+export const mostGroups = (c: Convolution): number =>
   weightFloats(c) > FEW_GROUPS_WEIGHTS ? FEW_GROUPS : GROUPS;
 
 export function chooseGradientWay(c: Convolution): GradientWay {

@@ -1,0 +1,160 @@
+import type { Argument, Phase } from '../program.js';
+import { ALGORITHMS, type Convolution } from './algorithms.js';
+import { type AffinePointers, chooseWay, NO_AFFINE } from './forward.js';
+import {
+  divideUp,
+  PLANE_PADDING,
+  TAPS,
+  TAPS_BYTES,
+  TILE_PADDING,
+  TILING_BYTES,
+  TRANSFORM_BYTES,
+  TURNED_TAPS,
+  taps,
+  tileGrid,
+  tiling,
+  WORKER_BYTES,
+  within,
+} from './geometry.js';
+import { chooseGradientWay, mostGroups } from './weight-gradient.js';
+
+/**
+ * Plans both gradients of a 3 x 3 convolution at once (assembly/winograd/backward.ts), for those that would go by blocks in
+ * either: dy is read and transformed once. As in a weight gradient alone, how tiles are grouped and summed is a function of
+ * the layer's shape and the batch.
+ */
+
+/** Bytes of V, M and D that a worker may fill. */
+const BLOCK_BYTES = 448 * 2 ** 10;
+
+const ACCUMULATE = 1;
+
+export interface BackwardPointers {
+  readonly descriptor: number;
+  /** `workerBytes` for each worker. */
+  readonly worker: Argument;
+  readonly x: Argument;
+  /** What x goes through on its way in. */
+  readonly affine?: AffinePointers;
+  readonly dy: Argument;
+  readonly dx: Argument;
+  /** Adds to dx instead of overwriting it. */
+  readonly accumulate?: boolean;
+  /** The weights of the adjoint layer; then `weightBytes` of scratch. */
+  readonly w: Argument;
+  readonly u: number;
+  /** Overwritten with the gradient, in the layout of the weights. */
+  readonly dw: Argument;
+}
+
+export interface BackwardPlan {
+  /** To be copied to where the pointer `descriptor` says. */
+  readonly descriptor: Int32Array;
+  readonly workerBytes: number;
+  /** Bytes of scratch for the transformed weights and their transformed gradient. */
+  readonly weightBytes: number;
+  /** The adjoint's weights transformed; both gradients; dW from the points. */
+  phases(at: BackwardPointers): [weights: Phase, gradients: Phase, toTaps: Phase];
+}
+
+/** The layer whose forward pass is the data gradient of this one. */
+const adjoint = (c: Convolution): Convolution => ({ ...c, input: c.output, output: c.input });
+
+/** Whether a layer has such a plan: 3 x 3, many tiles, few weights. */
+export const goesTogether = (c: Convolution): boolean =>
+  c.kind === 'conv' &&
+  chooseGradientWay(c) === 'blocks' &&
+  chooseWay(adjoint(c), true) === 'blocks';
+
+export function planBackward(c: Convolution): BackwardPlan {
+  const algorithm = ALGORITHMS[c.algorithm];
+  const planes = algorithm.points ** 2;
+  const { input, output } = c;
+  const rows = output.channels;
+  const panels = input.channels / 8;
+  const { down, across, tiles } = tileGrid(c);
+  const group = divideUp(tiles, mostGroups(c));
+  const groups = divideUp(tiles, group);
+  const chunk = chunkTiles(c, group);
+  const room = chunk + TILE_PADDING;
+  const vHalf = 4 * room * planes;
+  const dEight = 8 * room * planes;
+  const mQuad = 4 * input.channels * planes;
+  const vFloats = (rows / 4) * vHalf;
+  const mFloats = divideUp(chunk, 4) * mQuad;
+  const dFloats = panels * dEight;
+  const uPlane = rows * input.channels + PLANE_PADDING;
+  const uFloats = planes * uPlane;
+  const shared = { algorithm, down, across, step: 1, phases: 1, phaseStride: 0 };
+  const descriptor = Int32Array.from([
+    ...tiling({
+      ...{ ...shared, tensor: output, origin: -1, plane: 4 * room },
+      ...{ block: 16, tile: 4, eight: 2 * vHalf, half: vHalf },
+    }),
+    ...tiling({
+      ...{ ...shared, tensor: input, origin: 0, plane: 32 },
+      ...{ block: mQuad, tile: 8, eight: 32 * planes, half: 4 },
+    }),
+    ...tiling({
+      ...{ ...shared, tensor: input, origin: 0, plane: 8 * room },
+      ...{ block: 32, tile: 8, eight: dEight, half: 4 },
+    }),
+    ...taps({
+      ...{ algorithm, channels: rows, ...TAPS.conv, plane: uPlane },
+      ...{ phaseStride: 0, panelStride: 8 * rows },
+    }),
+    ...taps({
+      ...{ algorithm, channels: input.channels, ...TURNED_TAPS, plane: uPlane },
+      ...{ phaseStride: 0, panelStride: 8 * rows },
+    }),
+  ]);
+
+  const phases: BackwardPlan['phases'] = (at) => {
+    const { scale, shift, shiftStep } = at.affine ?? NO_AFFINE;
+    const du = at.u + 4 * uFloats;
+    const narrow = at.descriptor + 2 * TILING_BYTES;
+    const weightTaps = at.descriptor + 3 * TILING_BYTES;
+    const gradientTaps = weightTaps + TAPS_BYTES;
+    return [
+      [
+        {
+          kernel: 'winogradWeights',
+          args: [at.u, at.w, weightTaps, at.worker],
+          items: panels * divideUp(rows, 16),
+        },
+      ],
+      [
+        {
+          kernel: 'winogradBackward',
+          args: [
+            ...[at.dx, du, at.x, at.dy, at.u, at.descriptor, narrow, scale, shift, shiftStep],
+            ...[at.accumulate ? ACCUMULATE : 0, rows, panels, planes, uPlane],
+            ...[vFloats, mFloats, tiles, group, chunk, at.worker],
+          ],
+          items: groups,
+        },
+      ],
+      [
+        {
+          kernel: 'winogradTurnedGradient',
+          args: [at.dw, du, gradientTaps, groups, uFloats, at.worker],
+          items: (rows / 8) * divideUp(input.channels, 16),
+        },
+      ],
+    ];
+  };
+
+  return {
+    descriptor,
+    workerBytes: Math.max(WORKER_BYTES, TRANSFORM_BYTES + 4 * (vFloats + mFloats + dFloats)),
+    weightBytes: 4 * uFloats * (1 + groups),
+    phases,
+  };
+}
+
+/** Tiles that a worker takes at a time: as many as fit, and about as many each time. */
+function chunkTiles({ algorithm, input, output }: Convolution, group: number): number {
+  const bytes = 4 * ALGORITHMS[algorithm].points ** 2 * (2 * input.channels + output.channels);
+  const most = within(BLOCK_BYTES, bytes, { step: 4, least: 12, most: 96 });
+  return 4 * divideUp(group, 4 * divideUp(group, most));
+}
