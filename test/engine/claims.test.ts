@@ -75,7 +75,7 @@ test('A worker that is done takes what another has not come to, and leaves it wh
   t.true(record.times.every((n) => n === 1));
   t.deepEqual(
     [0, 1].map((rank) => record.by.filter((by) => by === rank).length),
-    [10, 70],
+    [5, 75],
   );
 });
 

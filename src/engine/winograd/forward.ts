@@ -34,8 +34,9 @@ export type Way = 'blocks' | 'chunks' | 'deep';
 const BLOCKS_WEIGHTS = 600_000;
 /** Bytes of V and M that a worker may fill: they stay in a second-level cache. Measured: 100 to 600 KB take the same time. */
 const BLOCK_BYTES = 256 * 2 ** 10;
-/** Fewer blocks would leave workers without any. */
+/** Fewer blocks would leave workers without any, and smaller ones would read the weights too often. */
 const MIN_BLOCKS = 8;
+const BLOCK_TILES = 12;
 /** Up to so many blocks one more or less is felt. */
 const FEW_BLOCKS = 24;
 
@@ -107,7 +108,7 @@ export function chooseWay(c: Convolution, changing: boolean): Way {
   const { tiles } = tileGrid(c);
   const floats = points ** 2 * c.input.channels * c.output.channels * TAPS[c.kind].phases;
   if (changing && tiles <= DEEP_TILES && floats >= DEEP_FLOATS) return 'deep';
-  return floats <= BLOCKS_WEIGHTS && tiles > (MIN_BLOCKS - 1) * blockTiles(c) ? 'blocks' : 'chunks';
+  return floats <= BLOCKS_WEIGHTS && tiles >= MIN_BLOCKS * BLOCK_TILES ? 'blocks' : 'chunks';
 }
 
 /**
@@ -119,11 +120,15 @@ function blockTiles(c: Convolution): number {
   const points = ALGORITHMS[algorithm].points ** 2;
   const v = input.channels * (kind === 'down' ? 4 : 1);
   const m = output.channels;
-  const block = within(BLOCK_BYTES, 4 * points * (v + m), { step: 12, least: 12, most: 48 });
+  const block = within(BLOCK_BYTES, 4 * points * (v + m), {
+    step: 12,
+    least: BLOCK_TILES,
+    most: 48,
+  });
   const { tiles } = tileGrid(c);
   const blocks = divideUp(tiles, block);
-  if (blocks < MIN_BLOCKS || blocks > FEW_BLOCKS) return block;
-  return 4 * divideUp(tiles, 4 * MIN_BLOCKS * Math.round(blocks / MIN_BLOCKS));
+  if (blocks > FEW_BLOCKS) return block;
+  return 4 * divideUp(tiles, 4 * MIN_BLOCKS * Math.max(1, Math.round(blocks / MIN_BLOCKS)));
 }
 
 /** Tiles that the planes of a way have room for. */
