@@ -92,3 +92,9 @@ export function transposeCall(c: Convolution, out: number, weights: number): Cal
     items: taps * (c.input.channels / 8),
   };
 }
+
+/** The engine's kind of convolution for a layer. */
+export function convKind(kind: string, kernel: number): ConvKind {
+  if (kind === 'convTranspose') return 'transposed4';
+  return kernel === 3 ? 'same3' : kernel === 4 ? 'strided4' : 'same1';
+}

@@ -4,7 +4,8 @@ import type { Call, Phase } from '../program.js';
 import { pixels, slice, type View } from '../tensors.js';
 import { affine, norm } from './forward.js';
 import { layerBackward, layerGradients, vector } from './layers.js';
-import type { StageMemory, TrainingPlan, UnetMemory } from './memory.js';
+import type { TrainingPlan, UnetMemory } from './memory.js';
+import type { StageMemory } from './stage-memory.js';
 
 const KINDS: Record<Loss, number> = { l1: 0, l2: 1, huber: 2 };
 const BLOCK = 256;

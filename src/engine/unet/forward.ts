@@ -2,7 +2,8 @@ import type { Argument, Call, Phase } from '../program.js';
 import { pixels, slice, type View } from '../tensors.js';
 import type { AffinePointers } from '../winograd/forward.js';
 import { layerForward, transformWeights, vector } from './layers.js';
-import type { StageMemory, UnetMemory } from './memory.js';
+import type { UnetMemory } from './memory.js';
+import type { StageMemory } from './stage-memory.js';
 
 /**
  * Where BatchNorm's statistics come from: `train` uses the batch's and moves the running ones, `batch` uses the

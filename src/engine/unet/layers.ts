@@ -1,6 +1,7 @@
 import {
   adjoint,
   type Convolution,
+  convKind,
   denseCall,
   denseWeightsCall,
   transposeCall,
@@ -14,7 +15,7 @@ import {
   winogradForward,
   winogradGradient,
 } from './algorithm.js';
-import { convKind, type TrainingPlan, type UnetMemory } from './memory.js';
+import type { TrainingPlan, UnetMemory } from './memory.js';
 
 /** A layer's forward and backward passes as phases of kernel calls, whatever algorithm its shape calls for. */
 
