@@ -36,7 +36,8 @@ export class F32 {
 
 /**
  * a · b + c in each lane: one rounding (fused) in the relaxed build, two in the strict one.
- * For the U-Net's arithmetic alone: noise, schedule and pixels must give the same bits in both builds.
+ * For the U-Net's arithmetic alone: noise, schedule and pixels must give the same bits in both builds. `toFloat` may, since it
+ * gives them: its inputs are few enough to try them all.
  */
 export function madd(a: v128, b: v128, c: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);

@@ -3,8 +3,8 @@ import { U8 } from './u8';
 import { U32 } from './u32';
 
 /*
- * Between bytes and the range of the model: 0…255 and [−1, 1]. Plain operations: the same bits in both
- * builds, and toBytes(toFloat(p)) = p.
+ * Between bytes and the range of the model: 0…255 and [−1, 1]. The same bits in both builds, and
+ * toBytes(toFloat(p)) = p.
  */
 
 /**
@@ -112,7 +112,7 @@ function putConstants(out: F32): void {
 
 /**
  * Sixteen bytes as floats in [−1, 1]. A byte p in the middle of the bits of the float 256 makes 256 + p/128, and p/127.5 is
- * p/128 + (p/128)/255, rounded to the same for each of the 256 levels, fused or not.
+ * p/128 + (p/128)/255, rounded to the same for each of the 256 levels, fused or not (the tests try all).
  * @param base,part,one,tops 256, 1/255, 1, and the upper half of 256 twice, in all lanes
  */
 function storeFloats(out: F32, bytes: v128, base: v128, part: v128, one: v128, tops: v128): void {

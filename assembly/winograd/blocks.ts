@@ -86,7 +86,7 @@ export function winogradBlocks(
  * @param group tiles of a group
  * @param planes points
  * @param vFloats those of V, behind which D is
- * @param scratch f32[TRANSFORM_SCRATCH + V and D], the caller's own, a multiple of 64 bytes
+ * @param scratch f32[TRANSFORM_SCRATCH + V and D], the caller's own
  */
 export function winogradGradientBlocks(
   du: F32,

@@ -2,7 +2,7 @@ import { F32 } from '../f32';
 
 /**
  * How a tensor is cut into tiles, and where each tile goes in the transformed ("Winograd") domain.
- * The host writes it once (src/engine/winograd.ts has the same fields in the same order); kernels read it.
+ * The host writes it once (src/engine/winograd/geometry.ts has the same fields in the same order); kernels read it.
  *
  * Tensor: f32[batch, height, width, pixel], of which the first `channels` of a pixel count (a multiple of 8).
  * Tile (ty, tx) of phase (py, px) holds the pixels y = (ty·side + i)·step + origin + py, and the same in x,

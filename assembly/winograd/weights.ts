@@ -3,7 +3,7 @@ import { SANDWICH_SCRATCH, sandwich } from './sandwich';
 
 /**
  * Where the taps of a convolution's weight W[Cout/8][taps][Cin][8] lie, and where they go in the transformed
- * domain. The host writes it (src/engine/winograd.ts). Tap (a, b) of phase (py, px) is
+ * domain. The host writes it (src/engine/winograd/geometry.ts). Tap (a, b) of phase (py, px) is
  * `first + py·phaseRow + px·phaseColumn + a·row + b·column`; its transform U of point p is at
  * `p·plane + phase·phaseStride + panel·panelStride + ci·8`. Strides in floats.
  */

@@ -11,7 +11,7 @@ const STEP = LONG / 256;
  * How long a worker spins at a barrier before it sleeps. A step has hundreds of barriers, and on a virtual machine it can
  * take 100 µs to wake, so that spinning pays. But where other programs, or more workers than cores, want the core, the one
  * waited for may not run before the spinner sleeps: a wait in vain makes the next ones shorter, and they grow again little by
- * little. Measured with another program on one of two cores: no slower than spinning briefly always.
+ * little. Measured with another program on one of two cores: about as fast as spinning briefly always.
  */
 export class Patience {
   readonly workers: number;

@@ -20,6 +20,13 @@ eachBuild('toFloat gives p/127.5 − 1, for any range and alignment', (t, bench)
     }
 });
 
+eachBuild('toFloat rounds each of the 256 levels as the division does', (t, bench) => {
+  const pixels = Uint8Array.from({ length: 256 }, (_, p) => p);
+  const out = bench.put(new Float32Array(256));
+  bench.run('toFloat', [out, bench.put(pixels)], 256, 16);
+  t.deepEqual(bench.f32(out, 256), Float32Array.from(pixels, toUnit));
+});
+
 eachBuild('toBytes rounds to the nearest level, for any range and alignment', (t, bench) => {
   const x = values(64).map((v) => v * 1.2);
   const level = (v: number) => Math.round((Math.min(1, Math.max(-1, v)) + 1) * 127.5);

@@ -180,23 +180,14 @@ export function layerGradients(
     return { parameters: labelled(phases, name, 'weights', c, false), input: [[bias]] };
   }
   const transpose = transposeCall(c, transposed, memory.regions.weights + 4 * at.weight);
-  const back = adjoint({ ...c, input: dx }, accumulate);
-  const both = winogradBackward(c);
+  const before = [...beside, transpose];
+  const both = bothGradients(memory, c, dx, { w: transposed, dw, accumulate, affine });
   if (both) {
-    const { place, winograd } = memory;
-    const [weights, products, toTaps] = both.phases({
-      descriptor: place(both.descriptor),
-      worker: worker(winograd),
-      ...{ x: x.at, dy: dy.at, dx: dx.at, accumulate, ...(affine && { affine }) },
-      ...{ w: transposed, u: winograd.u, dw },
-    });
-    const phases = [[bias, ...weights], products, toTaps];
-    return {
-      parameters: labelled([[...beside, transpose]], name, 'both', c, false),
-      input: labelled(phases, name, 'both', c, false),
-    };
+    const phases = labelled(together([bias], both), name, 'both', c, false);
+    return { parameters: labelled([before], name, 'both', c, false), input: phases };
   }
-  const parameters = together([...beside, transpose], weightGradient(memory, c, dw, affine));
+  const parameters = together(before, weightGradient(memory, c, dw, affine));
+  const back = adjoint({ ...c, input: dx }, accumulate);
   const phases = together([bias], convolve(memory, back, transposed, { bias: 0, fixed: false }));
   return {
     parameters: labelled(parameters, name, 'weights', c, false),
@@ -214,6 +205,32 @@ function labelled(
 ): Phase[] {
   const label = `${name} ${pass} ${chooseAlgorithm(c, fixed) ?? 'dense'}`;
   return phases.map((phase) => phase.map((call) => ({ ...call, label })));
+}
+
+interface BothOptions {
+  /** The transposed weights, and where the gradient of the weights goes. */
+  readonly w: number;
+  readonly dw: number;
+  readonly accumulate: boolean;
+  readonly affine: AffinePointers | undefined;
+}
+
+/** Both gradients of the layers that have them computed at once, else null. */
+function bothGradients(
+  memory: TrainingPlan,
+  c: Convolution,
+  dx: View,
+  { affine, ...options }: BothOptions,
+): Phase[] | null {
+  const { place, winograd } = memory;
+  const plan = winogradBackward(c);
+  if (!plan) return null;
+  return plan.phases({
+    descriptor: place(plan.descriptor),
+    worker: worker(winograd),
+    ...{ x: c.input.at, dy: c.output.at, dx: dx.at, u: winograd.u },
+    ...{ ...options, ...(affine && { affine }) },
+  });
 }
 
 function weightGradient(

@@ -1,6 +1,6 @@
 import type { Argument, Phase } from '../program.js';
 import { ALGORITHMS, type Convolution } from './algorithms.js';
-import { type AffinePointers, chooseWay, NO_AFFINE } from './forward.js';
+import { ACCUMULATE, type AffinePointers, chooseWay, NO_AFFINE } from './forward.js';
 import {
   divideUp,
   PLANE_PADDING,
@@ -27,8 +27,6 @@ import { chooseGradientWay, mostGroups } from './weight-gradient.js';
 /** Bytes of V, M and D that a worker may fill. */
 const BLOCK_BYTES = 448 * 2 ** 10;
 
-const ACCUMULATE = 1;
-
 export interface BackwardPointers {
   readonly descriptor: number;
   /** `workerBytes` for each worker. */
@@ -54,7 +52,7 @@ export interface BackwardPlan {
   /** Bytes of scratch for the transformed weights and their transformed gradient. */
   readonly weightBytes: number;
   /** The adjoint's weights transformed; both gradients; dW from the points. */
-  phases(at: BackwardPointers): [weights: Phase, gradients: Phase, toTaps: Phase];
+  phases(at: BackwardPointers): Phase[];
 }
 
 /** The layer whose forward pass is the data gradient of this one. */

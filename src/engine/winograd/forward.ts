@@ -53,7 +53,7 @@ const DEEP_FLOATS = 1_500_000;
 const CHUNK = { conv: 96, down: 96, up: 36 } as const;
 
 /** The flags of `winogradOutput`. */
-const ACCUMULATE = 1;
+export const ACCUMULATE = 1;
 const RELU = 2;
 
 /** Pointers of the affine map that a convolution's input may go through: x · scale[c] + shift[image][c]; padding stays zero. */

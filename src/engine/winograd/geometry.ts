@@ -16,7 +16,7 @@ export const DEEP_BLOCK = 64;
 /** Bytes of scratch that each worker needs of its own: DEEP_SCRATCH of assembly/winograd/deep.ts, the largest. */
 export const WORKER_BYTES = 4 * (144 + 2 * 36 * (DEEP_BLOCK * 8 + 16));
 
-/** Bytes before the planes in a worker's scratch: TRANSFORM_SCRATCH of assembly/winograd/blocks.ts. */
+/** Bytes before the planes in a worker's scratch: TRANSFORM_SCRATCH of assembly/winograd/scratch.ts. */
 export const TRANSFORM_BYTES = 4 * 448;
 
 /** Bytes of a `Tiling` and of `Taps`; two of the former and one of the latter make a descriptor. */
