@@ -1,7 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
 import type { RunConfig } from '../../src/config/config.js';
 import type { TrainOptions } from '../../src/train/options.js';
+import { temporaryFolder } from './folder.js';
 
 /** Forty grey 16-pixel squares with a bright bar whose place varies, as an IDX file; returns its path. */
 export function writeBars(folder: string, count = 40, side = 16): string {
@@ -56,3 +58,13 @@ export const newRun = (config: RunConfig, out: string): TrainOptions => ({
   dataBudget: 2 ** 30,
   requireCuda: false,
 });
+
+/** A folder with data, and the options of a run beside it. */
+export async function prepared(
+  t: ExecutionContext,
+  change: Partial<RunConfig['training']> = {},
+): Promise<{ folder: string; options: TrainOptions }> {
+  const folder = await temporaryFolder(t);
+  const config = tinyRun(writeBars(folder), change);
+  return { folder, options: newRun(config, join(folder, 'run')) };
+}
