@@ -31,7 +31,7 @@ sharp.block({ operation: ['VipsForeignLoadUhdr', 'VipsForeignLoadVips'] });
 /** Piscina hands over its own workerData wrapped in a list with its environment's. */
 const target = (Array.isArray(workerData) ? workerData[1] : workerData) as Target;
 
-/** Items in hand at a time: one is scaled on this thread while libvips decodes the next on another. */
+/** Items of a task in hand at a time: one is scaled on this thread while libvips decodes the next on another. */
 const LANES = 2;
 
 /** Decodes the items; those that fail are reported and leave their place as it was. */

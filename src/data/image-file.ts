@@ -10,14 +10,14 @@ import { statSync } from 'node:fs';
 import sharp from 'sharp';
 import type { Box } from '../engine/arithmetic.js';
 import type { Picture } from './decode.js';
-import { isJpeg, jpegHeader } from './jpeg-header.js';
+import { isJpeg, type JpegHeader, jpegHeader } from './jpeg-header.js';
 import { readAt } from './read-at.js';
 
 /**
- * Truncated and corrupt files are errors, as in PIL; odd metadata is not. EXIF orientation is applied.
- * Pictures of more than 268 million pixels are refused (sharp's default limit): they are bombs or mistakes.
+ * Truncated and corrupt files are errors, as in PIL; odd metadata is not. Pictures of more than 268 million pixels
+ * are refused (sharp's default limit): they are bombs or mistakes.
  */
-const SHARP = { failOn: 'error', autoOrient: true } as const;
+const SHARP = { failOn: 'error' } as const;
 
 /** Bytes looked at to find a JPEG's size; smaller files are read whole. */
 const HEAD = 1 << 16;
@@ -34,44 +34,61 @@ export async function loadImage(path: string, size: number): Promise<Picture> {
   if (!entry.isFile()) throw new Error('it is a folder, a pipe or a device');
   if (entry.size === 0) throw new Error('the file is empty');
   const head = readAt(path, 0, HEAD);
-  const shrink = isJpeg(head) ? await planShrink(path, head, size) : undefined;
+  const header = jpegHeader(head);
+  const shrink = isJpeg(head) ? await planShrink(path, header, size) : undefined;
   const whole = head.length < HEAD ? head : path;
-  const { data, info } = await sharp(shrink ? `${path}[shrink=${shrink.factor}]` : whole, SHARP)
+  const { data, info } = await sharp(shrink ? `${path}[shrink=${shrink.factor}]` : whole, {
+    ...SHARP,
+    // Even where there is nothing to turn, it costs a copy of the picture.
+    autoOrient: header?.exif !== false,
+  })
     .flatten({ background: '#ffffff' })
     .toColourspace('srgb')
     .raw()
     .toBuffer({ resolveWithObject: true });
   const { width, height } = info;
-  const box = shrink && extent(shrink, width, height);
+  const box = shrink?.stored && extent(shrink.factor, shrink.stored, width, height);
   return { pixels: data, width, height, channels: 3, ...(box && { box }) };
 }
 
 interface Shrink {
   readonly factor: number;
-  /** Of the whole picture as stored, and its EXIF orientation, 1 to 8. */
+  /** Undefined where the factor divides the picture's sides, and so nothing of it is lost. */
+  readonly stored?: Stored;
+}
+
+/** The whole picture as it is stored. */
+interface Stored {
   readonly width: number;
   readonly height: number;
+  /** EXIF's, 1 to 8. */
   readonly orientation: number;
 }
 
-async function planShrink(path: string, head: Buffer, size: number): Promise<Shrink | undefined> {
-  const header = jpegHeader(head);
-  const known = header && !header.exif ? { ...header, orientation: 1 } : undefined;
-  const { width, height, orientation = 1 } = known ?? (await sharp(path).metadata());
+async function planShrink(
+  path: string,
+  header: JpegHeader | undefined,
+  size: number,
+): Promise<Shrink | undefined> {
+  const { width, height } = header ?? (await sharp(path).metadata());
   const side = Math.min(width, height);
   const factor = [8, 4, 2].find((f) => Math.floor(side / f) >= 2 * size);
-  return factor ? { factor, width, height, orientation } : undefined;
+  if (!factor) return undefined;
+  if (width % factor === 0 && height % factor === 0) return { factor };
+  // libvips takes as long to tell as for an eighth of a small photograph.
+  const { orientation = 1 } = header?.exif === false ? {} : await sharp(path).metadata();
+  return { factor, stored: { width, height, orientation } };
 }
 
 /**
  * Where the whole picture lies around the shrunk one, which lacks the stored picture's last columns and
  * rows where the factor does not divide its size; orientation moves them to other sides.
  */
-function extent(shrink: Shrink, width: number, height: number): Box | undefined {
-  const { factor, orientation } = shrink;
+function extent(factor: number, stored: Stored, width: number, height: number): Box | undefined {
+  const { orientation } = stored;
   const turned = orientation >= 5;
-  const fullWidth = (turned ? shrink.height : shrink.width) / factor;
-  const fullHeight = (turned ? shrink.width : shrink.height) / factor;
+  const fullWidth = (turned ? stored.height : stored.width) / factor;
+  const fullHeight = (turned ? stored.width : stored.height) / factor;
   if (Math.floor(fullWidth) !== width || Math.floor(fullHeight) !== height) return undefined;
   return {
     left: [2, 3, 6, 7].includes(orientation) ? width - fullWidth : 0,

@@ -175,13 +175,14 @@ const ORIENTATIONS: readonly ((s: Sharp) => Sharp)[][] = [
   [(s) => s.rotate(90)],
 ];
 
-// The sizes are not multiples of any shrinking factor, so the shrunk picture lacks a border on some side.
-for (const [size, how] of [
-  [12, 'shrunk while it loads'],
-  [60, 'decoded whole'],
+// A picture whose sides are no multiples of the shrinking factor lacks a border on some side once it is shrunk.
+for (const [size, width, height, how] of [
+  [12, 207, 103, 'shrunk while it loads, less a border'],
+  [12, 208, 104, 'shrunk while it loads, all of it'],
+  [60, 207, 103, 'decoded whole'],
 ] as const)
   test(`the eight EXIF orientations of a JPEG give the same picture, ${how}`, async (t) => {
-    const upright = from(slopes(207, 103), 207, 103);
+    const upright = from(slopes(width, height), width, height);
     const expected = await decoded(t, await upright.clone().png().toBuffer(), 'a.png', { size });
     for (const [i, steps] of ORIENTATIONS.entries()) {
       let stored = await upright.clone().png().toBuffer();
