@@ -1,5 +1,5 @@
 /** Pictures that are as much work to decode as photographs: seeded, so that every run decodes the same. */
-import { mkdir } from 'node:fs/promises';
+import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { carPicture } from '../data/toy-cars.js';
 import { CounterRandom, PURPOSE } from '../diffusion/random.js';
@@ -11,6 +11,9 @@ export const SIDE = 512;
 const GRAIN = 10;
 const QUALITY = 90;
 
+/** Pictures that are drawn; more files are copies of them, which are as much work to decode. */
+const DRAWN = 64;
+
 /** Writes `count` JPEG files of a drawn scene under film grain. Resolves to their paths. */
 export async function writePhotographs(
   folder: string,
@@ -18,18 +21,20 @@ export async function writePhotographs(
   seed: number,
 ): Promise<string[]> {
   await mkdir(folder, { recursive: true });
-  const { default: sharp } = await import('sharp');
-  const random = new CounterRandom(seed);
   const paths = Array.from({ length: count }, (_, i) =>
     join(folder, `${String(i).padStart(4, '0')}.jpg`),
   );
-  for (const [i, path] of paths.entries()) {
-    const drawing = sharp(Buffer.from(carPicture(seed, i, SIDE))).resize(SIDE, SIDE);
-    const scene = await drawing.removeAlpha().raw().toBuffer();
-    const grain = random.normals(PURPOSE.bench, 100 + i, 0, scene.length);
-    const pixels = Uint8ClampedArray.from(scene, (level, k) => level + GRAIN * grain[k]!);
-    const raw = { width: SIDE, height: SIDE, channels: 3 } as const;
-    await sharp(pixels, { raw }).jpeg({ quality: QUALITY }).toFile(path);
-  }
+  for (const [i, path] of paths.entries())
+    await (i < DRAWN ? draw(path, seed, i) : copyFile(paths[i % DRAWN]!, path));
   return paths;
+}
+
+async function draw(path: string, seed: number, index: number): Promise<void> {
+  const { default: sharp } = await import('sharp');
+  const drawing = sharp(Buffer.from(carPicture(seed, index, SIDE))).resize(SIDE, SIDE);
+  const scene = await drawing.removeAlpha().raw().toBuffer();
+  const grain = new CounterRandom(seed).normals(PURPOSE.bench, 100 + index, 0, scene.length);
+  const pixels = Uint8ClampedArray.from(scene, (level, k) => level + GRAIN * grain[k]!);
+  const raw = { width: SIDE, height: SIDE, channels: 3 } as const;
+  await sharp(pixels, { raw }).jpeg({ quality: QUALITY }).toFile(path);
 }
