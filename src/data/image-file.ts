@@ -75,7 +75,7 @@ async function planShrink(
   const factor = [8, 4, 2].find((f) => Math.floor(side / f) >= 2 * size);
   if (!factor) return undefined;
   if (width % factor === 0 && height % factor === 0) return { factor };
-  // libvips takes as long to tell as for an eighth of a small photograph.
+  // Asked only where it matters: opening the file takes an eighth of the time that decoding a small photograph does.
   const { orientation = 1 } = header?.exif === false ? {} : await sharp(path).metadata();
   return { factor, stored: { width, height, orientation } };
 }
