@@ -1,4 +1,4 @@
-import type { Architecture } from '../unet/architecture.js';
+import type { UnetShape } from '../engine/unet/shape.js';
 import type { UnetDevice } from '../unet/device.js';
 
 /** What is compared: a U-Net of some shape, and the arithmetic around it. Images are [batch, height, width, channel]. */
@@ -13,12 +13,4 @@ export interface Subject {
     t: number,
     z: Float32Array,
   ): Promise<Float32Array>;
-}
-
-export interface UnetShape {
-  readonly architecture: Architecture;
-  readonly size: number;
-  readonly batch: number;
-  readonly timesteps: number;
-  readonly training: boolean;
 }
