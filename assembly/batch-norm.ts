@@ -261,16 +261,41 @@ export function batchNormBackwardApply(
     const count = min(BLOCK, pixels - block * BLOCK);
     const sums = columns.at(<usize>(item * channels));
     for (let c = 0; c < channels; c += 4) sums.setLanes(c, zero);
-    for (let row = first; row < first + count; row++) {
-      const at = <usize>row * channels;
+    // Four rows at a time: factors and sums are fetched as often as one row would, and the sums are those of row after row.
+    let row = first;
+    const last = first + count;
+    for (; row + 4 <= last; row += 4) {
+      const d = dh.at(<usize>row * channels);
+      const x = r.at(<usize>row * channels);
       for (let c = 0; c < channels; c += 4) {
-        const x = r.lanes(at + c);
-        const linear = madd(x, factors.lanes(channels + c), factors.lanes(2 * channels + c));
-        const value = madd(dh.lanes(at + c), factors.lanes(c), linear);
-        const through = v128.and(value, f32x4.gt(x, zero));
-        dh.setLanes(at + c, through);
-        sums.setLanes(c, f32x4.add(sums.lanes(c), through));
+        const f0 = factors.lanes(c);
+        const f1 = factors.lanes(channels + c);
+        const f2 = factors.lanes(2 * channels + c);
+        let sum = sums.lanes(c);
+        sum = f32x4.add(sum, through(d.at(c), x.at(c), f0, f1, f2));
+        sum = f32x4.add(sum, through(d.at(channels + c), x.at(channels + c), f0, f1, f2));
+        sum = f32x4.add(sum, through(d.at(2 * channels + c), x.at(2 * channels + c), f0, f1, f2));
+        sum = f32x4.add(sum, through(d.at(3 * channels + c), x.at(3 * channels + c), f0, f1, f2));
+        sums.setLanes(c, sum);
+      }
+    }
+    for (; row < last; row++) {
+      const d = dh.at(<usize>row * channels);
+      const x = r.at(<usize>row * channels);
+      for (let c = 0; c < channels; c += 4) {
+        const f0 = factors.lanes(c);
+        const f1 = factors.lanes(channels + c);
+        const f2 = factors.lanes(2 * channels + c);
+        sums.setLanes(c, f32x4.add(sums.lanes(c), through(d.at(c), x.at(c), f0, f1, f2)));
       }
     }
   }
+}
+
+/** d ← r > 0 ? f0·d + f1·r + f2 : 0, of four channels. Returns it. */
+function through(d: F32, r: F32, f0: v128, f1: v128, f2: v128): v128 {
+  const x = r.lanes(0);
+  const value = v128.and(madd(d.lanes(0), f0, madd(x, f1, f2)), f32x4.gt(x, f32x4.splat(0)));
+  d.setLanes(0, value);
+  return value;
 }

@@ -38,12 +38,14 @@ export function fromTiles<P, D>(
   const side = <i32>p.outputs;
   const blocks = g.channelBlocks();
   const groups = (count + 3) >> 2;
-  const plane = changetype<D>(0).plane(g.plane);
+  const plane = changetype<D>(0).plane(<usize>g.plane);
   const rowOfPlanes = p.inputs * plane;
   const column = <usize>(g.step * g.pixel);
   const row = column * <usize>g.width;
   const accumulate = (flags & ACCUMULATE) !== 0;
   const clear = (flags & ALONE) !== 0 && g.pixel === g.channels && !accumulate;
+  const half = <usize>g.half;
+  const eight = <usize>g.eight;
   const floor = f32x4.splat(flags & RELU ? 0 : -Infinity);
   for (let item = <i32>begin; item < <i32>end; item++) {
     const c0 = (item % blocks) * CHANNEL_BLOCK;
@@ -68,8 +70,9 @@ export function fromTiles<P, D>(
       const columns = min(side, (g.width - left + g.step - 1) / g.step);
       const products = from.at((t & 3) * g.tile);
       const whole = rows === side && columns === side;
-      for (let c: usize = 0; c < channels; c += 4) {
-        const at = products.at((c >> 3) * g.eight + ((c >> 2) & 1) * g.half);
+      let c: usize = 0;
+      let at = products;
+      do {
         if (changetype<usize>(bias) !== 0) {
           const ones = at.at(rowOfPlanes + plane);
           ones.setLanes(0, f32x4.add(ones.lanes(0), bias.lanes(<usize>c0 + c)));
@@ -82,7 +85,9 @@ export function fromTiles<P, D>(
           copyInside<P>(to, row, column, tile, rows, columns, accumulate, floor);
         } else if (accumulate) Out.rows<P, AddFloor>(to, row, column, scratch, floor);
         else Out.rows<P, Floor>(to, row, column, scratch, floor);
-      }
+        at = at.at(c & 4 ? eight - half : half);
+        c += 4;
+      } while (c < channels);
     }
   }
 }

@@ -7,7 +7,7 @@
 @unmanaged
 export class Wide {
   @inline
-  plane(stated: i32): usize {
+  plane(stated: usize): usize {
     return stated;
   }
 }
@@ -16,7 +16,7 @@ export class Wide {
 @unmanaged
 export class Near16 {
   @inline
-  plane(_stated: i32): usize {
+  plane(_stated: usize): usize {
     return 16;
   }
 }
@@ -25,7 +25,7 @@ export class Near16 {
 @unmanaged
 export class Near32 {
   @inline
-  plane(_stated: i32): usize {
+  plane(_stated: usize): usize {
     return 32;
   }
 }

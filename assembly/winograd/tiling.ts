@@ -1,5 +1,3 @@
-import { F32 } from '../f32';
-
 /**
  * How a tensor is cut into tiles, and where each tile goes in the transformed ("Winograd") domain.
  * The host writes it once (src/engine/winograd/geometry.ts has the same fields in the same order); kernels read it.
@@ -34,11 +32,6 @@ export class Tiling {
   tile: i32;
   eight: i32;
   half: i32;
-
-  /** Where channel c of a tile's block is. */
-  channel(tile: F32, c: usize): F32 {
-    return tile.at((c >> 3) * this.eight + ((c >> 2) & 1) * this.half);
-  }
 
   /** Blocks of channels, each an item of its own. */
   channelBlocks(): i32 {

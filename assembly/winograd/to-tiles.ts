@@ -1,7 +1,6 @@
 import { F32 } from '../f32';
 import { fetchRows } from './fetch';
-import { Line } from './sandwich';
-import { inside, STRIP_SCRATCH, STRIP_WIDTH, stripColumns } from './strip';
+import { inside, STRIP_SCRATCH, stripColumns, stripRows } from './strip';
 import { CHANNEL_BLOCK, Tiling } from './tiling';
 
 /** Floats of scratch that `toTiles` needs. */
@@ -38,13 +37,16 @@ export function toTiles<P, L, D>(
   const groups = (count + 3) >> 2;
   const row = <usize>(g.step * g.width * g.pixel);
   const column = <usize>(g.step * g.pixel);
-  const plane = changetype<D>(0).plane(g.plane);
+  const plane = <usize>g.plane;
+  const tileStep = <usize>g.tile;
+  const half = <usize>g.half;
+  const eight = <usize>g.eight;
   for (let item = <i32>begin; item < <i32>end; item++) {
     const c0 = (item % blocks) * CHANNEL_BLOCK;
     const group = (item / blocks) % groups;
     const phase = item / (blocks * groups);
     const channels = <usize>min(CHANNEL_BLOCK, g.channels - c0);
-    const to = v.at(phase * g.phaseStride + group * g.block + (c0 >> 3) * g.eight);
+    const block = v.at(phase * g.phaseStride + group * g.block + (c0 >> 3) * g.eight);
     const stop = min(4 * group + 4, count);
     let t = 4 * group;
     while (t < stop) {
@@ -62,22 +64,19 @@ export function toTiles<P, L, D>(
         fetchRows(x, g, image * g.height + top + size * g.step, side, scratch);
       // The corner may lie outside the image, or before all of it: it is an address, and only what is inside is read.
       const corner = x.at(((image * g.height + top) * g.width + left) * g.pixel + c0);
-      const tile = to.at((t & 3) * g.tile);
+      const tile = block.at((t & 3) * g.tile);
       const scales = scale.at(c0);
       const shifts = shift.at(<usize>image * shiftStep + c0);
-      for (let c: usize = 0; c < channels; c += 4) {
+      let c: usize = 0;
+      let to = tile;
+      do {
         const s = l.factor(scales, c);
         const b = l.factor(shifts, c);
         stripColumns<P, L>(scratch, corner.at(c), row, column, rows, columns, span, s, b);
-        for (let k = 0; k < run; k++)
-          Line.rows<P>(
-            g.channel(tile.at(k * g.tile), c),
-            p.outputs * plane,
-            plane,
-            scratch.at(4 * side * k),
-            STRIP_WIDTH,
-          );
-      }
+        stripRows<P, D>(to, tileStep, plane, scratch, 4 * side, run);
+        to = to.at(c & 4 ? eight - half : half);
+        c += 4;
+      } while (c < channels);
       t += run;
     }
   }
