@@ -7,6 +7,9 @@ import { F32, madd } from './f32';
  */
 const BLOCK: i32 = 256;
 
+/** Rows for which `batchNormBackwardApply` fetches factors and sums once. Measured: 16 take two thirds of the time of one. */
+const ROWS: i32 = 16;
+
 /**
  * Mean and sum of squared deviations of each block: partial f32 [blocks][2][channels]. Items: blocks.
  * The deviations are taken from the block's own mean, so no digits cancel.
@@ -261,41 +264,31 @@ export function batchNormBackwardApply(
     const count = min(BLOCK, pixels - block * BLOCK);
     const sums = columns.at(<usize>(item * channels));
     for (let c = 0; c < channels; c += 4) sums.setLanes(c, zero);
-    // Four rows at a time: factors and sums are fetched as often as one row would, and the sums are those of row after row.
-    let row = first;
     const last = first + count;
-    for (; row + 4 <= last; row += 4) {
+    for (let row = first; row < last; row += ROWS) {
       const d = dh.at(<usize>row * channels);
       const x = r.at(<usize>row * channels);
-      for (let c = 0; c < channels; c += 4) {
-        const f0 = factors.lanes(c);
-        const f1 = factors.lanes(channels + c);
-        const f2 = factors.lanes(2 * channels + c);
-        let sum = sums.lanes(c);
-        sum = f32x4.add(sum, through(d.at(c), x.at(c), f0, f1, f2));
-        sum = f32x4.add(sum, through(d.at(channels + c), x.at(channels + c), f0, f1, f2));
-        sum = f32x4.add(sum, through(d.at(2 * channels + c), x.at(2 * channels + c), f0, f1, f2));
-        sum = f32x4.add(sum, through(d.at(3 * channels + c), x.at(3 * channels + c), f0, f1, f2));
-        sums.setLanes(c, sum);
-      }
-    }
-    for (; row < last; row++) {
-      const d = dh.at(<usize>row * channels);
-      const x = r.at(<usize>row * channels);
-      for (let c = 0; c < channels; c += 4) {
-        const f0 = factors.lanes(c);
-        const f1 = factors.lanes(channels + c);
-        const f2 = factors.lanes(2 * channels + c);
-        sums.setLanes(c, f32x4.add(sums.lanes(c), through(d.at(c), x.at(c), f0, f1, f2)));
-      }
+      for (let c = 0; c < channels; c += 4)
+        applyRows(d.at(c), sums.at(c), x.at(c), factors.at(c), min(ROWS, last - row), channels);
     }
   }
 }
 
-/** d ← r > 0 ? f0·d + f1·r + f2 : 0, of four channels. Returns it. */
-function through(d: F32, r: F32, f0: v128, f1: v128, f2: v128): v128 {
-  const x = r.lanes(0);
-  const value = v128.and(madd(d.lanes(0), f0, madd(x, f1, f2)), f32x4.gt(x, f32x4.splat(0)));
-  d.setLanes(0, value);
-  return value;
+/** `batchNormBackwardApply` for four channels of some rows, one at least, `channels` floats apart. */
+function applyRows(d: F32, sums: F32, r: F32, factors: F32, rows: i32, channels: usize): void {
+  const zero = f32x4.splat(0);
+  const f0 = factors.lanes(0);
+  const f1 = factors.lanes(channels);
+  const f2 = factors.lanes(2 * channels);
+  let sum = sums.lanes(0);
+  do {
+    const x = r.lanes(0);
+    const value = madd(d.lanes(0), f0, madd(x, f1, f2));
+    const through = v128.and(value, f32x4.gt(x, zero));
+    d.setLanes(0, through);
+    sum = f32x4.add(sum, through);
+    d = d.at(channels);
+    r = r.at(channels);
+  } while (--rows > 0);
+  sums.setLanes(0, sum);
 }

@@ -2,7 +2,7 @@ import { F32 } from '../f32';
 import { clearRows, fetchRows } from './fetch';
 import { SANDWICH_SCRATCH } from './sandwich';
 import { AddFloor, Floor, Plain } from './sink';
-import { CHANNEL_BLOCK, Tiling } from './tiling';
+import { CHANNEL_BLOCK, Tiling, toNextFour } from './tiling';
 
 /** Floats of scratch that `fromTiles` needs: half-transformed tiles, then a tile of 4 x 4 vectors. */
 export const FROM_TILES_SCRATCH: usize = SANDWICH_SCRATCH + 64;
@@ -68,10 +68,9 @@ export function fromTiles<P, D>(
       }
       const rows = min(side, (g.height - top + g.step - 1) / g.step);
       const columns = min(side, (g.width - left + g.step - 1) / g.step);
-      const products = from.at((t & 3) * g.tile);
       const whole = rows === side && columns === side;
       let c: usize = 0;
-      let at = products;
+      let at = from.at((t & 3) * g.tile);
       do {
         if (changetype<usize>(bias) !== 0) {
           const ones = at.at(rowOfPlanes + plane);
@@ -85,7 +84,7 @@ export function fromTiles<P, D>(
           copyInside<P>(to, row, column, tile, rows, columns, accumulate, floor);
         } else if (accumulate) Out.rows<P, AddFloor>(to, row, column, scratch, floor);
         else Out.rows<P, Floor>(to, row, column, scratch, floor);
-        at = at.at(c & 4 ? eight - half : half);
+        at = at.at(toNextFour(c, half, eight));
         c += 4;
       } while (c < channels);
     }

@@ -39,6 +39,11 @@ export class Tiling {
   }
 }
 
+/** Floats from channels c to c + 3 of a tile to the next four; `half` and `eight` are the tiling's. */
+export function toNextFour(c: usize, half: usize, eight: usize): usize {
+  return c & 4 ? eight - half : half;
+}
+
 /** The tiling that follows another in memory: that of the output, or of a weight gradient's columns. */
 export function following(g: Tiling): Tiling {
   return changetype<Tiling>(changetype<usize>(g) + offsetof<Tiling>());

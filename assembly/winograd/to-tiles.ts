@@ -1,7 +1,7 @@
 import { F32 } from '../f32';
 import { fetchRows } from './fetch';
 import { inside, STRIP_SCRATCH, stripColumns, stripRows } from './strip';
-import { CHANNEL_BLOCK, Tiling } from './tiling';
+import { CHANNEL_BLOCK, Tiling, toNextFour } from './tiling';
 
 /** Floats of scratch that `toTiles` needs. */
 export const TO_TILES_SCRATCH: usize = STRIP_SCRATCH;
@@ -64,17 +64,16 @@ export function toTiles<P, L, D>(
         fetchRows(x, g, image * g.height + top + size * g.step, side, scratch);
       // The corner may lie outside the image, or before all of it: it is an address, and only what is inside is read.
       const corner = x.at(((image * g.height + top) * g.width + left) * g.pixel + c0);
-      const tile = block.at((t & 3) * g.tile);
       const scales = scale.at(c0);
       const shifts = shift.at(<usize>image * shiftStep + c0);
       let c: usize = 0;
-      let to = tile;
+      let to = block.at((t & 3) * g.tile);
       do {
         const s = l.factor(scales, c);
         const b = l.factor(shifts, c);
         stripColumns<P, L>(scratch, corner.at(c), row, column, rows, columns, span, s, b);
         stripRows<P, D>(to, tileStep, plane, scratch, 4 * side, run);
-        to = to.at(c & 4 ? eight - half : half);
+        to = to.at(toNextFour(c, half, eight));
         c += 4;
       } while (c < channels);
       t += run;
