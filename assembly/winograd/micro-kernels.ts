@@ -7,10 +7,15 @@ import { F32, madd } from '../f32';
  * A comes in groups of four rows by four of k, 64 bytes: R is what lies from a row to the next. With `v128` a group holds
  * four of k of each row (V and its rows of tiles); with `f32` the four rows of each k (V and its rows of channels).
  *
- * One k per loop body: unrolled in the source, the kernels run a tenth to a third slower under V8. Addresses, and not typed
- * pointers, because only so do the offsets of the splats become part of the instruction. One variable for all splats, so
- * that twelve sums, two vectors of B and it fit the fifteen registers V8 gives out: with the product of a separate
- * multiplication beside them (the strict build) they do not, and six rows are a third slower than four.
+ * What V8 makes of the loops decides over a third of their speed (read with `node --print-wasm-code`):
+ * - One k per loop body. With more, V8 gathers the loads of all before the first multiply-add, and spills.
+ * - A test before the loop and one at its end: V8 then keeps the addresses of A's rows, which are not part of the instructions of
+ *   splats, in registers. Without the first test the loads are gathered too.
+ * - Pointers one step back, and moved before they are used: so V8 knows, from the subtraction, that their upper halves are
+ *   zero, and needs no second copy of each.
+ * - One variable for all splats, so that twelve sums, two vectors of B and it fit the fifteen registers V8 gives out: with the
+ *   product of a separate multiplication beside them (the strict build) they do not, and six rows are a third slower
+ *   than four.
  */
 
 /** Whether blocks of six rows pay: a tenth faster than four (measured), where multiply and add are one instruction. */
@@ -42,26 +47,30 @@ export function multiply4x8<R>(c: F32, a: usize, b: usize, k: usize, jump: usize
     c30 = c.lanes(24);
     c31 = c.lanes(28);
   }
+  const step = GROUP / sizeof<R>();
+  a -= step + jump;
+  b -= 32;
   const end = b + 32 * k;
-  while (b < end) {
-    const b0 = v128.load(b);
-    const b1 = v128.load(b, 16);
-    let a0 = v128.load_splat<f32>(a);
-    c00 = madd(a0, b0, c00);
-    c01 = madd(a0, b1, c01);
-    a0 = v128.load_splat<f32>(a, sizeof<R>());
-    c10 = madd(a0, b0, c10);
-    c11 = madd(a0, b1, c11);
-    a0 = v128.load_splat<f32>(a, 2 * sizeof<R>());
-    c20 = madd(a0, b0, c20);
-    c21 = madd(a0, b1, c21);
-    a0 = v128.load_splat<f32>(a, 3 * sizeof<R>());
-    c30 = madd(a0, b0, c30);
-    c31 = madd(a0, b1, c31);
-    b += 32;
-    a += GROUP / sizeof<R>();
-    if (sizeof<R>() === 16 && (a & 12) === 0) a += jump;
-  }
+  if (b < end)
+    do {
+      a += step;
+      if (sizeof<R>() === 16 && (a & 12) === 0) a += jump;
+      b += 32;
+      const b0 = v128.load(b);
+      const b1 = v128.load(b, 16);
+      let a0 = v128.load_splat<f32>(a);
+      c00 = madd(a0, b0, c00);
+      c01 = madd(a0, b1, c01);
+      a0 = v128.load_splat<f32>(a, sizeof<R>());
+      c10 = madd(a0, b0, c10);
+      c11 = madd(a0, b1, c11);
+      a0 = v128.load_splat<f32>(a, 2 * sizeof<R>());
+      c20 = madd(a0, b0, c20);
+      c21 = madd(a0, b1, c21);
+      a0 = v128.load_splat<f32>(a, 3 * sizeof<R>());
+      c30 = madd(a0, b0, c30);
+      c31 = madd(a0, b1, c31);
+    } while (b < end);
   c.setLanes(0, c00);
   c.setLanes(4, c01);
   c.setLanes(8, c10);
@@ -109,36 +118,41 @@ export function multiply6x8<R>(
     c50 = d.lanes(8);
     c51 = d.lanes(12);
   }
+  const step = GROUP / sizeof<R>();
+  a -= step + jump;
+  q -= step + jump;
+  b -= 32;
   const end = b + 32 * k;
-  while (b < end) {
-    const b0 = v128.load(b);
-    const b1 = v128.load(b, 16);
-    let a0 = v128.load_splat<f32>(a);
-    c00 = madd(a0, b0, c00);
-    c01 = madd(a0, b1, c01);
-    a0 = v128.load_splat<f32>(a, sizeof<R>());
-    c10 = madd(a0, b0, c10);
-    c11 = madd(a0, b1, c11);
-    a0 = v128.load_splat<f32>(a, 2 * sizeof<R>());
-    c20 = madd(a0, b0, c20);
-    c21 = madd(a0, b1, c21);
-    a0 = v128.load_splat<f32>(a, 3 * sizeof<R>());
-    c30 = madd(a0, b0, c30);
-    c31 = madd(a0, b1, c31);
-    a0 = v128.load_splat<f32>(q);
-    c40 = madd(a0, b0, c40);
-    c41 = madd(a0, b1, c41);
-    a0 = v128.load_splat<f32>(q, sizeof<R>());
-    c50 = madd(a0, b0, c50);
-    c51 = madd(a0, b1, c51);
-    b += 32;
-    a += GROUP / sizeof<R>();
-    q += GROUP / sizeof<R>();
-    if (sizeof<R>() === 16 && (a & 12) === 0) {
-      a += jump;
-      q += jump;
-    }
-  }
+  if (b < end)
+    do {
+      a += step;
+      q += step;
+      if (sizeof<R>() === 16 && (a & 12) === 0) {
+        a += jump;
+        q += jump;
+      }
+      b += 32;
+      const b0 = v128.load(b);
+      const b1 = v128.load(b, 16);
+      let a0 = v128.load_splat<f32>(a);
+      c00 = madd(a0, b0, c00);
+      c01 = madd(a0, b1, c01);
+      a0 = v128.load_splat<f32>(a, sizeof<R>());
+      c10 = madd(a0, b0, c10);
+      c11 = madd(a0, b1, c11);
+      a0 = v128.load_splat<f32>(a, 2 * sizeof<R>());
+      c20 = madd(a0, b0, c20);
+      c21 = madd(a0, b1, c21);
+      a0 = v128.load_splat<f32>(a, 3 * sizeof<R>());
+      c30 = madd(a0, b0, c30);
+      c31 = madd(a0, b1, c31);
+      a0 = v128.load_splat<f32>(q);
+      c40 = madd(a0, b0, c40);
+      c41 = madd(a0, b1, c41);
+      a0 = v128.load_splat<f32>(q, sizeof<R>());
+      c50 = madd(a0, b0, c50);
+      c51 = madd(a0, b1, c51);
+    } while (b < end);
   c.setLanes(0, c00);
   c.setLanes(4, c01);
   c.setLanes(8, c10);
