@@ -38,3 +38,4 @@ export {
   winogradWeightGradient,
   winogradWeights,
 } from './winograd/index';
+export { setWide } from './winograd/wide';

@@ -1,4 +1,10 @@
-import { compile, createMemory, instantiate, type Kernels } from '../src/engine/module.js';
+import {
+  compile,
+  createMemory,
+  hasWideVectors,
+  instantiate,
+  type Kernels,
+} from '../src/engine/module.js';
 import { microKernelPeak } from '../src/engine/peak.js';
 import type { Phase } from '../src/engine/program.js';
 import {
@@ -59,7 +65,7 @@ function values(length: number, seed: number): Float32Array {
 }
 
 const memory = createMemory(2 ** 31);
-const kernels: Kernels = instantiate(compile(build), memory);
+const kernels: Kernels = instantiate(compile(build), memory, hasWideVectors());
 const floats = new Float32Array(memory.buffer);
 let top = 4096;
 

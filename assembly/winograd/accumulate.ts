@@ -1,6 +1,7 @@
 import { F32 } from '../f32';
 import { multiply4x8, multiply6x8, SIX_ROWS } from './micro-kernels';
 import { Tiling } from './tiling';
+import { multiplyWide, wide } from './wide';
 
 /**
  * C (+)= Aᵀ · B over the tiles, for `rows` channels, twelve at a time as two blocks of six.
@@ -15,6 +16,10 @@ export function accumulateRows(
   rows: usize,
   more: i32,
 ): void {
+  if (wide) {
+    multiplyWide<f32>(c, 32, a, aStep, b, tiles, 0, rows >> 2, more);
+    return;
+  }
   if (SIX_ROWS) {
     for (; rows >= 12; rows -= 12) {
       const a1 = a + aStep;

@@ -22,7 +22,7 @@ import { F32, madd } from '../f32';
 export const SIX_ROWS: bool = ASC_FEATURE_RELAXED_SIMD;
 
 /** Bytes of a group of A. */
-const GROUP: usize = 64;
+export const GROUP: usize = 64;
 
 /**
  * C (+)= A · B[k][8]; adds to C [4][8] where `more` is not 0. Where R is v128, k is a multiple of 4, a of 16 bytes, and a

@@ -1,6 +1,7 @@
 import { F32 } from '../f32';
 import { multiply4x8, multiply6x8, SIX_ROWS } from './micro-kernels';
 import { Tiling } from './tiling';
+import { multiplyWide, wide } from './wide';
 
 /**
  * C[quad] (+)= A[quad] · B for groups of four tiles, three groups at a time as two blocks of six rows.
@@ -17,6 +18,10 @@ export function multiplyQuads(
   quads: usize,
   more: i32,
 ): void {
+  if (wide) {
+    multiplyWide<v128>(c, cStep, a, aStep, b, k, jump, quads, more);
+    return;
+  }
   if (SIX_ROWS) {
     for (; quads >= 3; quads -= 3) {
       const c1 = c.at(cStep);

@@ -1,6 +1,7 @@
 /** Where and with what a benchmark ran: numbers mean nothing without it. */
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
+import { hasWideVectors } from '../engine/module.js';
 import type { Report } from './result.js';
 
 export function machine(): Report['machine'] {
@@ -22,7 +23,7 @@ export async function versions(): Promise<Record<string, string>> {
   return {
     haze: version,
     node: process.versions.node,
-    v8: process.versions.v8,
+    v8: process.versions.v8 + (hasWideVectors() ? ', vectors of 256 bits' : ''),
     sharp: `${sharp.versions.sharp} (libvips ${sharp.versions.vips})`,
   };
 }

@@ -3,7 +3,7 @@ import { access } from 'node:fs/promises';
 import { arch, availableParallelism, cpus, freemem, platform, totalmem } from 'node:os';
 import { dirname } from 'node:path';
 import { MAX_BYTES } from '../engine/arena.js';
-import { bestBuild, compile, createMemory } from '../engine/module.js';
+import { bestBuild, compile, createMemory, hasWideVectors } from '../engine/module.js';
 import { describeTensorflow } from '../tensorflow/describe.js';
 import { cacheFolder } from '../tensorflow/setup/folders.js';
 import { bytes } from '../units.js';
@@ -73,8 +73,10 @@ function kernels(): Finding {
     const found = `the WebAssembly modules do not load: ${(error as Error).message}`;
     return { what, state: 'missing', found, mend: 'npm ci && npm run build' };
   }
-  if (build === 'relaxed')
-    return good(what, 'SIMD, and relaxed SIMD (fused multiply-add): the relaxed build runs');
+  if (build === 'relaxed') {
+    const wide = hasWideVectors() ? ', in vectors of 256 bits' : '';
+    return good(what, `SIMD, and relaxed SIMD (fused multiply-add): the relaxed build runs${wide}`);
+  }
   const mend = 'nothing is wrong; a newer Node is faster where it has relaxed SIMD';
   return {
     what,

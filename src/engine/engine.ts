@@ -4,7 +4,7 @@ import { Piscina } from 'piscina';
 import { EngineError, UsageError } from '../errors.js';
 import { WorkerStarts } from '../worker-start.js';
 import { abort, clearPosition, MAX_WORKERS, type Position, position } from './control.js';
-import { type Build, bestBuild, compile, createMemory } from './module.js';
+import { type Build, bestBuild, compile, createMemory, hasWideVectors } from './module.js';
 import type { Program } from './program.js';
 import type { Run, Task, WorkerData } from './worker.js';
 
@@ -67,7 +67,7 @@ export class Engine {
     const build: Build = options.strict ? 'strict' : bestBuild();
     const module = compile(build);
     const memory = allocate(options.bytes);
-    const workerData: WorkerData = { module, memory };
+    const workerData: WorkerData = { module, memory, wide: hasWideVectors() };
     const pool = new Piscina({
       filename: fileURLToPath(new URL('./worker.js', import.meta.url)),
       minThreads: threads,
@@ -86,7 +86,8 @@ export class Engine {
 
   /** For headers: `relaxed SIMD, 2 threads`. */
   get description(): string {
-    return `${this.build} SIMD, ${this.threads} thread${this.threads === 1 ? '' : 's'}`;
+    const vectors = hasWideVectors() ? ' of 256 bits' : '';
+    return `${this.build} SIMD${vectors}, ${this.threads} thread${this.threads === 1 ? '' : 's'}`;
   }
 
   load(program: Program): LoadedProgram {

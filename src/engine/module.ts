@@ -24,6 +24,24 @@ export function bestBuild(): Build {
   return relaxed() ? 'relaxed' : 'strict';
 }
 
+/**
+ * Whether V8 joins pairs of vectors into vectors of 256 bits, for which the kernels have larger blocks. An experiment of V8's
+ * that Haze leaves to the user: `node --experimental-wasm-revectorize`. Earlier versions than 13 (Node 24) do not
+ * join what the blocks hold. To be asked outside of workers, which do not see Node's arguments.
+ */
+export function hasWideVectors({ execArgv, arch, versions }: WideProcess = process): boolean {
+  const flag = '--experimental-wasm-revectorize';
+  const asked = execArgv.some((arg) => arg.replaceAll('_', '-') === flag);
+  return asked && arch === 'x64' && Number.parseInt(versions.v8, 10) >= 13;
+}
+
+/** What of `process` decides. */
+interface WideProcess {
+  readonly execArgv: readonly string[];
+  readonly arch: string;
+  readonly versions: { readonly v8: string };
+}
+
 const modules = new Map<Build, WebAssembly.Module>();
 
 /** Compiled once a thread. */
@@ -38,13 +56,19 @@ export function compile(build: Build): WebAssembly.Module {
   return module;
 }
 
-/** The kernels over a memory, for this thread. */
-export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
+/** The kernels over a memory, for this thread; `wide`: with blocks for vectors of 256 bits, which give the same bits. */
+export function instantiate(
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+  wide = false,
+): Kernels {
   const abort = () => {
     throw new Error('the WebAssembly module aborted');
   };
   const instance = new WebAssembly.Instance(module, { env: { memory, abort } });
-  return instance.exports as unknown as Kernels;
+  const kernels = instance.exports as unknown as Kernels;
+  kernels.setWide!(Number(wide));
+  return kernels;
 }
 
 /** A shared memory of at least `bytes`, fixed in size. @throws RangeError above 4 GiB. */

@@ -9,6 +9,8 @@ import type { Argument, Call, Program } from './program.js';
 export interface WorkerData {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
+  /** Vectors of 256 bits; see `hasWideVectors`. */
+  readonly wide: boolean;
 }
 
 /** A program, run for each step in [from, to). */
@@ -37,7 +39,7 @@ const ABORTED = 1;
 const SLEPT = 2;
 
 const data = workerData as WorkerData;
-const kernels = instantiate(data.module, data.memory);
+const kernels = instantiate(data.module, data.memory, data.wide);
 const words = new Int32Array(data.memory.buffer, 0, ARENA >> 2);
 const programs = new Map<number, Program>();
 /** Outlives a task: a step is one. */

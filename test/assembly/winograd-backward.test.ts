@@ -79,9 +79,9 @@ function run(
   c: Convolution,
   o: Case,
   d: Data,
-  { build, shares }: { build: Build; shares: number },
+  { build, shares, wide }: { build: Build; shares: number; wide?: boolean },
 ): Gradients<Float32Array> {
-  const bench = new Bench(build, shares);
+  const bench = new Bench(build, shares, { wide });
   const plan = planBackward(c);
   const dw = bench.put(values(weightLength(c), 9));
   const dx = bench.put(d.dx);
@@ -139,6 +139,8 @@ for (const build of ['strict', 'relaxed'] as const)
         const weightError = relativeError(got.dw, plain.dw);
         t.true(weightError <= WEIGHTS_TOLERANCE, `dw: error ${weightError}`);
         t.deepEqual(run(c, o, d, { build, shares: 3 }), got, '3 shares: the bits of one');
+        const wide = run(c, o, d, { build, shares: 1, wide: true });
+        t.deepEqual(wide, got, 'blocks for vectors of 256 bits: the same bits');
       });
 
 test('Layers with many tiles and few weights go both ways at once; others do not', (t) => {

@@ -22,7 +22,7 @@ for (const [pixel, what] of [
         const shape = { kind: 'conv', algorithm: 'F(4,3)', batch: 2 } as const;
         const c: Convolution = { ...shape, input: feature, output: feature };
         const plan = planForward(c, way);
-        const bench = new Bench('strict', 1, 16 * PAGE);
+        const bench = new Bench('strict', 1, { bytes: 16 * PAGE });
         const floats = 2 * 12 * 12 * pixel;
         const x = values(floats, 1);
         const w = values(9 * 64, 2);

@@ -73,9 +73,14 @@ function run(
   c: Convolution,
   o: Case,
   d: Data,
-  { build, shares, way = 'chunks' }: { build: Build; shares: number; way?: Way },
+  {
+    build,
+    shares,
+    way = 'chunks',
+    wide,
+  }: { build: Build; shares: number; way?: Way; wide?: boolean },
 ): Float32Array {
-  const bench = new Bench(build, shares);
+  const bench = new Bench(build, shares, { wide });
   const plan = planForward(c, way);
   const worker = { base: bench.alloc(shares * plan.workerBytes), perWorker: plan.workerBytes };
   const descriptor = bench.put(plan.descriptor);
@@ -177,15 +182,18 @@ const describe = ({ batch, height, width, inputs: i, outputs: o, ...more }: Case
 for (const build of ['strict', 'relaxed'] as const)
   for (const [name, algorithm] of Object.entries(ALGORITHMS))
     for (const o of CASES.filter((o) => algorithm.kinds.includes(o.kind)))
-      test(`${name} gives the plain sums, the same bits in any shares and on any way: ${describe(o)} (${build})`, (t) => {
+      test(`${name} gives the plain sums, the same bits in any shares, blocks and ways: ${describe(o)} (${build})`, (t) => {
         const c = convolution(o, name as WinogradAlgorithm);
         const data = inputs(c);
         const got = run(c, o, data, { build, shares: 1 });
         const error = relativeError(got, expected(c, o, data));
         t.true(error <= algorithm.error, `error ${error}, tolerance ${algorithm.error}`);
-        for (const way of ['chunks', 'blocks', 'deep'] as const)
+        for (const way of ['chunks', 'blocks', 'deep'] as const) {
           for (const shares of [1, 3])
             t.deepEqual(run(c, o, data, { build, shares, way }), got, `${way}, ${shares} shares`);
+          const wide = run(c, o, data, { build, shares: 1, way, wide: true });
+          t.deepEqual(wide, got, `${way}, blocks for vectors of 256 bits`);
+        }
       });
 
 for (const build of ['strict', 'relaxed'] as const)

@@ -84,9 +84,9 @@ function run(
   c: Convolution,
   o: Case,
   d: Data,
-  { build, shares, way }: { build: Build; shares: number; way: GradientWay },
+  { build, shares, way, wide }: { build: Build; shares: number; way: GradientWay; wide?: boolean },
 ): Float32Array {
-  const bench = new Bench(build, shares);
+  const bench = new Bench(build, shares, { wide });
   const plan = planWeightGradient(c, way);
   const dw = bench.put(values(weightLength(c), 9));
   const worker = { base: bench.alloc(shares * plan.workerBytes), perWorker: plan.workerBytes };
@@ -141,4 +141,6 @@ for (const build of ['strict', 'relaxed'] as const)
           const error = relativeError(got, expected(c, o, data));
           t.true(error <= TOLERANCE, `error ${error}, tolerance ${TOLERANCE}`);
           t.deepEqual(run(c, o, data, { build, shares: 3, way }), got, '3 shares: the bits of one');
+          const wide = run(c, o, data, { build, shares: 1, way, wide: true });
+          t.deepEqual(wide, got, 'blocks for vectors of 256 bits: the same bits');
         });

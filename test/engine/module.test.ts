@@ -5,6 +5,7 @@ import {
   bestBuild,
   compile,
   createMemory,
+  hasWideVectors,
   instantiate,
 } from '../../src/engine/module.js';
 
@@ -76,6 +77,20 @@ test('Both builds have the same kernels', (t) => {
 test('Relaxed SIMD is taken exactly where its build compiles', (t) => {
   t.is(bestBuild() === 'relaxed', WebAssembly.validate(read('relaxed')));
   t.true(WebAssembly.validate(read('strict')));
+});
+
+test('Vectors are wide where V8 is asked for them and has them: version 13 and later on x64', (t) => {
+  const asked = {
+    execArgv: ['--experimental-wasm-revectorize'],
+    arch: 'x64',
+    versions: { v8: '13.6.233.17-node.28' },
+  };
+  t.true(hasWideVectors(asked));
+  t.true(hasWideVectors({ ...asked, execArgv: ['--experimental_wasm_revectorize'] }));
+  t.false(hasWideVectors({ ...asked, execArgv: ['--no-experimental-wasm-revectorize'] }));
+  t.false(hasWideVectors({ ...asked, execArgv: [] }));
+  t.false(hasWideVectors({ ...asked, arch: 'arm64' }));
+  t.false(hasWideVectors({ ...asked, versions: { v8: '12.4.254.21-node.33' } }));
 });
 
 test('A module is compiled once, and memory is whole pages', (t) => {

@@ -99,7 +99,8 @@ test("While the device holds the calling thread, the pool takes the other batch'
   t.teardown(() => generator.dispose());
   const one = (lane: number) => generator.make(lane, Uint32Array.of(lane));
   for (let round = 0; round < 3; round++) await Promise.all([one(0), one(1)]);
-  t.true(during >= STEPS, `${during} steps of the other lane ended during a pass`);
+  // Not all are seen: fast kernels may end before a pass begins. Where the pool waited for the device, none would be.
+  t.true(during > 0, `${during} steps of the other lane ended during a pass`);
 });
 
 interface PoolInside {

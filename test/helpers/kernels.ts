@@ -17,11 +17,11 @@ export class Bench {
   private top = 4096;
   private floor = 4096;
 
-  constructor(build: Build, shares: number, bytes = 64 << 20) {
+  constructor(build: Build, shares: number, { bytes = 64 << 20, wide = false } = {}) {
     this.build = build;
     this.shares = shares;
     this.memory = createMemory(bytes);
-    this.kernels = instantiate(compile(build), this.memory);
+    this.kernels = instantiate(compile(build), this.memory, wide);
   }
 
   /** Reserves bytes; `misalign` shifts the address to show that kernels need no alignment. */

@@ -1,0 +1,259 @@
+import { F32, madd } from '../f32';
+import { GROUP, multiply4x8 } from './micro-kernels';
+
+/*
+ * Products of blocks for processors with vectors of 256 bits: V8 can join two operations on neighbouring vectors into one
+ * (`node --experimental-wasm-revectorize`, with V8 13 and AVX2). What it joins here, read with `--print-wasm-code`: all of it.
+ * - It begins at neighbouring stores, of which the upper has to come first, and goes back through sums and phis to the loads.
+ * - Two loads are neighbours where they have one address and offsets that are immediate. Written as sums, Binaryen turns an
+ *   addition of 64 into a subtraction of -64, and they are strangers.
+ * - All loads of C stand in one block: what is not wanted of it is masked out, since zeros from another block would not
+ *   match, and by a splat, since a parameter would not match either.
+ * Without that V8 spills half of the sums, so that these blocks are slower than those of six rows.
+ */
+
+/** Whether this instance takes these blocks. */
+export let wide: bool = false;
+
+/** Chooses for this instance; the bits of all products are the same. */
+export function setWide(on: bool): void {
+  wide = on;
+}
+
+/**
+ * C (+)= A · B[k][8] for groups of four rows, three or two at a time: those of C are `cStep` floats apart, those of A `aStep`
+ * bytes. A rest of one group is avoided: it takes nearly as long as two. See `multiply4x8` for the layouts.
+ */
+export function multiplyWide<R>(
+  c: F32,
+  cStep: usize,
+  a: usize,
+  aStep: usize,
+  b: usize,
+  k: usize,
+  jump: usize,
+  groups: usize,
+  more: i32,
+): void {
+  while (groups > 1) {
+    const three = groups !== 2 && groups !== 4;
+    if (three) multiply12x8<R>(changetype<usize>(c), 4 * cStep, a, aStep, b, k, jump, more);
+    else multiply8x8<R>(changetype<usize>(c), 4 * cStep, a, aStep, b, k, jump, more);
+    const done: usize = three ? 3 : 2;
+    c = c.at(done * cStep);
+    a += done * aStep;
+    groups -= done;
+  }
+  if (groups !== 0) multiply4x8<R>(c, a, b, k, jump, more);
+}
+
+/** `multiplyWide` for three groups. */
+function multiply12x8<R>(
+  c: usize,
+  cStep: usize,
+  a: usize,
+  aStep: usize,
+  b: usize,
+  k: usize,
+  jump: usize,
+  more: i32,
+): void {
+  const old = i32x4.splat(-(<i32>(more !== 0)));
+  const d = c + cStep;
+  const e = d + cStep;
+  let c00 = v128.and(v128.load(c), old);
+  let c01 = v128.and(v128.load(c, 16), old);
+  let c10 = v128.and(v128.load(c, 32), old);
+  let c11 = v128.and(v128.load(c, 48), old);
+  let c20 = v128.and(v128.load(c, 64), old);
+  let c21 = v128.and(v128.load(c, 80), old);
+  let c30 = v128.and(v128.load(c, 96), old);
+  let c31 = v128.and(v128.load(c, 112), old);
+  let c40 = v128.and(v128.load(d), old);
+  let c41 = v128.and(v128.load(d, 16), old);
+  let c50 = v128.and(v128.load(d, 32), old);
+  let c51 = v128.and(v128.load(d, 48), old);
+  let c60 = v128.and(v128.load(d, 64), old);
+  let c61 = v128.and(v128.load(d, 80), old);
+  let c70 = v128.and(v128.load(d, 96), old);
+  let c71 = v128.and(v128.load(d, 112), old);
+  let c80 = v128.and(v128.load(e), old);
+  let c81 = v128.and(v128.load(e, 16), old);
+  let c90 = v128.and(v128.load(e, 32), old);
+  let c91 = v128.and(v128.load(e, 48), old);
+  let ca0 = v128.and(v128.load(e, 64), old);
+  let ca1 = v128.and(v128.load(e, 80), old);
+  let cb0 = v128.and(v128.load(e, 96), old);
+  let cb1 = v128.and(v128.load(e, 112), old);
+  const step = GROUP / sizeof<R>();
+  let q = a + aStep;
+  let r = q + aStep;
+  a -= step + jump;
+  q -= step + jump;
+  r -= step + jump;
+  b -= 32;
+  const end = b + 32 * k;
+  if (b < end)
+    do {
+      a += step;
+      q += step;
+      r += step;
+      if (sizeof<R>() === 16 && (a & 12) === 0) {
+        a += jump;
+        q += jump;
+        r += jump;
+      }
+      b += 32;
+      const b0 = v128.load(b);
+      const b1 = v128.load(b, 16);
+      let a0 = v128.load_splat<f32>(a);
+      c00 = madd(a0, b0, c00);
+      c01 = madd(a0, b1, c01);
+      a0 = v128.load_splat<f32>(a, sizeof<R>());
+      c10 = madd(a0, b0, c10);
+      c11 = madd(a0, b1, c11);
+      a0 = v128.load_splat<f32>(a, 2 * sizeof<R>());
+      c20 = madd(a0, b0, c20);
+      c21 = madd(a0, b1, c21);
+      a0 = v128.load_splat<f32>(a, 3 * sizeof<R>());
+      c30 = madd(a0, b0, c30);
+      c31 = madd(a0, b1, c31);
+      a0 = v128.load_splat<f32>(q);
+      c40 = madd(a0, b0, c40);
+      c41 = madd(a0, b1, c41);
+      a0 = v128.load_splat<f32>(q, sizeof<R>());
+      c50 = madd(a0, b0, c50);
+      c51 = madd(a0, b1, c51);
+      a0 = v128.load_splat<f32>(q, 2 * sizeof<R>());
+      c60 = madd(a0, b0, c60);
+      c61 = madd(a0, b1, c61);
+      a0 = v128.load_splat<f32>(q, 3 * sizeof<R>());
+      c70 = madd(a0, b0, c70);
+      c71 = madd(a0, b1, c71);
+      a0 = v128.load_splat<f32>(r);
+      c80 = madd(a0, b0, c80);
+      c81 = madd(a0, b1, c81);
+      a0 = v128.load_splat<f32>(r, sizeof<R>());
+      c90 = madd(a0, b0, c90);
+      c91 = madd(a0, b1, c91);
+      a0 = v128.load_splat<f32>(r, 2 * sizeof<R>());
+      ca0 = madd(a0, b0, ca0);
+      ca1 = madd(a0, b1, ca1);
+      a0 = v128.load_splat<f32>(r, 3 * sizeof<R>());
+      cb0 = madd(a0, b0, cb0);
+      cb1 = madd(a0, b1, cb1);
+    } while (b < end);
+  v128.store(c, c01, 16);
+  v128.store(c, c00);
+  v128.store(c, c11, 48);
+  v128.store(c, c10, 32);
+  v128.store(c, c21, 80);
+  v128.store(c, c20, 64);
+  v128.store(c, c31, 112);
+  v128.store(c, c30, 96);
+  v128.store(d, c41, 16);
+  v128.store(d, c40);
+  v128.store(d, c51, 48);
+  v128.store(d, c50, 32);
+  v128.store(d, c61, 80);
+  v128.store(d, c60, 64);
+  v128.store(d, c71, 112);
+  v128.store(d, c70, 96);
+  v128.store(e, c81, 16);
+  v128.store(e, c80);
+  v128.store(e, c91, 48);
+  v128.store(e, c90, 32);
+  v128.store(e, ca1, 80);
+  v128.store(e, ca0, 64);
+  v128.store(e, cb1, 112);
+  v128.store(e, cb0, 96);
+}
+
+/** `multiplyWide` for two groups. */
+function multiply8x8<R>(
+  c: usize,
+  cStep: usize,
+  a: usize,
+  aStep: usize,
+  b: usize,
+  k: usize,
+  jump: usize,
+  more: i32,
+): void {
+  const old = i32x4.splat(-(<i32>(more !== 0)));
+  const d = c + cStep;
+  let c00 = v128.and(v128.load(c), old);
+  let c01 = v128.and(v128.load(c, 16), old);
+  let c10 = v128.and(v128.load(c, 32), old);
+  let c11 = v128.and(v128.load(c, 48), old);
+  let c20 = v128.and(v128.load(c, 64), old);
+  let c21 = v128.and(v128.load(c, 80), old);
+  let c30 = v128.and(v128.load(c, 96), old);
+  let c31 = v128.and(v128.load(c, 112), old);
+  let c40 = v128.and(v128.load(d), old);
+  let c41 = v128.and(v128.load(d, 16), old);
+  let c50 = v128.and(v128.load(d, 32), old);
+  let c51 = v128.and(v128.load(d, 48), old);
+  let c60 = v128.and(v128.load(d, 64), old);
+  let c61 = v128.and(v128.load(d, 80), old);
+  let c70 = v128.and(v128.load(d, 96), old);
+  let c71 = v128.and(v128.load(d, 112), old);
+  const step = GROUP / sizeof<R>();
+  let q = a + aStep;
+  a -= step + jump;
+  q -= step + jump;
+  b -= 32;
+  const end = b + 32 * k;
+  if (b < end)
+    do {
+      a += step;
+      q += step;
+      if (sizeof<R>() === 16 && (a & 12) === 0) {
+        a += jump;
+        q += jump;
+      }
+      b += 32;
+      const b0 = v128.load(b);
+      const b1 = v128.load(b, 16);
+      let a0 = v128.load_splat<f32>(a);
+      c00 = madd(a0, b0, c00);
+      c01 = madd(a0, b1, c01);
+      a0 = v128.load_splat<f32>(a, sizeof<R>());
+      c10 = madd(a0, b0, c10);
+      c11 = madd(a0, b1, c11);
+      a0 = v128.load_splat<f32>(a, 2 * sizeof<R>());
+      c20 = madd(a0, b0, c20);
+      c21 = madd(a0, b1, c21);
+      a0 = v128.load_splat<f32>(a, 3 * sizeof<R>());
+      c30 = madd(a0, b0, c30);
+      c31 = madd(a0, b1, c31);
+      a0 = v128.load_splat<f32>(q);
+      c40 = madd(a0, b0, c40);
+      c41 = madd(a0, b1, c41);
+      a0 = v128.load_splat<f32>(q, sizeof<R>());
+      c50 = madd(a0, b0, c50);
+      c51 = madd(a0, b1, c51);
+      a0 = v128.load_splat<f32>(q, 2 * sizeof<R>());
+      c60 = madd(a0, b0, c60);
+      c61 = madd(a0, b1, c61);
+      a0 = v128.load_splat<f32>(q, 3 * sizeof<R>());
+      c70 = madd(a0, b0, c70);
+      c71 = madd(a0, b1, c71);
+    } while (b < end);
+  v128.store(c, c01, 16);
+  v128.store(c, c00);
+  v128.store(c, c11, 48);
+  v128.store(c, c10, 32);
+  v128.store(c, c21, 80);
+  v128.store(c, c20, 64);
+  v128.store(c, c31, 112);
+  v128.store(c, c30, 96);
+  v128.store(d, c41, 16);
+  v128.store(d, c40);
+  v128.store(d, c51, 48);
+  v128.store(d, c50, 32);
+  v128.store(d, c61, 80);
+  v128.store(d, c60, 64);
+  v128.store(d, c71, 112);
+  v128.store(d, c70, 96);
+}
