@@ -25,6 +25,7 @@ await main().catch((error: unknown) => {
 });
 
 async function main(): Promise<void> {
+  refuseMissingFolder();
   const line = commandLine(COMMANDS, version(), async (command, values) => {
     const { run } = await command.load();
     await run(new Args(values));
@@ -47,6 +48,15 @@ async function main(): Promise<void> {
     // What the parser itself refuses is the user's to mend.
     throw error.name === 'YError' ? new UsageError(error.message) : error;
   });
+}
+
+/** The parser, workers and every relative path need the current folder. @throws UsageError where it was deleted */
+function refuseMissingFolder(): void {
+  try {
+    process.cwd();
+  } catch {
+    throw new UsageError('the current folder: expected one that exists, got one that was deleted');
+  }
 }
 
 /** Says on stderr what went wrong and returns the exit code: the error's own, else 1. */

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
 import { COMMANDS } from '../src/commands/list.js';
-import { haze, refuses } from './helpers/cli.js';
+import { haze, type Outcome, refuses } from './helpers/cli.js';
 import { temporaryFolder } from './helpers/folder.js';
 
 test('help lists every command and exits with 0', async (t) => {
@@ -178,6 +178,16 @@ test('a reader that has seen enough is no error', async (t) => {
   const code = await new Promise((resolve) => child.on('close', resolve));
   t.is(stderr, '');
   t.is(code, 0);
+});
+
+test('a current folder that was deleted is refused', async (t) => {
+  const folder = await temporaryFolder(t);
+  const cli = fileURLToPath(new URL('../src/cli.js', import.meta.url));
+  const script = 'rmdir "$PWD" && exec "$0" "$1" inspect';
+  const run = promisify(execFile)('sh', ['-c', script, process.execPath, cli], { cwd: folder });
+  const { code, stderr } = (await t.throwsAsync(run)) as unknown as Outcome;
+  t.is(code, 2);
+  t.is(stderr, 'haze: the current folder: expected one that exists, got one that was deleted\n');
 });
 
 test('the program is executable as it is built', async (t) => {
