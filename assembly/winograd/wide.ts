@@ -58,115 +58,7 @@ function multiply12x8<R>(
   jump: usize,
   more: i32,
 ): void {
-  const old = i32x4.splat(-(<i32>(more !== 0)));
-  const d = c + cStep;
-  const e = d + cStep;
-  let c00 = v128.and(v128.load(c), old);
-  let c01 = v128.and(v128.load(c, 16), old);
-  let c10 = v128.and(v128.load(c, 32), old);
-  let c11 = v128.and(v128.load(c, 48), old);
-  let c20 = v128.and(v128.load(c, 64), old);
-  let c21 = v128.and(v128.load(c, 80), old);
-  let c30 = v128.and(v128.load(c, 96), old);
-  let c31 = v128.and(v128.load(c, 112), old);
-  let c40 = v128.and(v128.load(d), old);
-  let c41 = v128.and(v128.load(d, 16), old);
-  let c50 = v128.and(v128.load(d, 32), old);
-  let c51 = v128.and(v128.load(d, 48), old);
-  let c60 = v128.and(v128.load(d, 64), old);
-  let c61 = v128.and(v128.load(d, 80), old);
-  let c70 = v128.and(v128.load(d, 96), old);
-  let c71 = v128.and(v128.load(d, 112), old);
-  let c80 = v128.and(v128.load(e), old);
-  let c81 = v128.and(v128.load(e, 16), old);
-  let c90 = v128.and(v128.load(e, 32), old);
-  let c91 = v128.and(v128.load(e, 48), old);
-  let ca0 = v128.and(v128.load(e, 64), old);
-  let ca1 = v128.and(v128.load(e, 80), old);
-  let cb0 = v128.and(v128.load(e, 96), old);
-  let cb1 = v128.and(v128.load(e, 112), old);
-  const step = GROUP / sizeof<R>();
-  let q = a + aStep;
-  let r = q + aStep;
-  a -= step + jump;
-  q -= step + jump;
-  r -= step + jump;
-  b -= 32;
-  const end = b + 32 * k;
-  if (b < end)
-    do {
-      a += step;
-      q += step;
-      r += step;
-      if (sizeof<R>() === 16 && (a & 12) === 0) {
-        a += jump;
-        q += jump;
-        r += jump;
-      }
-      b += 32;
-      const b0 = v128.load(b);
-      const b1 = v128.load(b, 16);
-      let a0 = v128.load_splat<f32>(a);
-      c00 = madd(a0, b0, c00);
-      c01 = madd(a0, b1, c01);
-      a0 = v128.load_splat<f32>(a, sizeof<R>());
-      c10 = madd(a0, b0, c10);
-      c11 = madd(a0, b1, c11);
-      a0 = v128.load_splat<f32>(a, 2 * sizeof<R>());
-      c20 = madd(a0, b0, c20);
-      c21 = madd(a0, b1, c21);
-      a0 = v128.load_splat<f32>(a, 3 * sizeof<R>());
-      c30 = madd(a0, b0, c30);
-      c31 = madd(a0, b1, c31);
-      a0 = v128.load_splat<f32>(q);
-      c40 = madd(a0, b0, c40);
-      c41 = madd(a0, b1, c41);
-      a0 = v128.load_splat<f32>(q, sizeof<R>());
-      c50 = madd(a0, b0, c50);
-      c51 = madd(a0, b1, c51);
-      a0 = v128.load_splat<f32>(q, 2 * sizeof<R>());
-      c60 = madd(a0, b0, c60);
-      c61 = madd(a0, b1, c61);
-      a0 = v128.load_splat<f32>(q, 3 * sizeof<R>());
-      c70 = madd(a0, b0, c70);
-      c71 = madd(a0, b1, c71);
-      a0 = v128.load_splat<f32>(r);
-      c80 = madd(a0, b0, c80);
-      c81 = madd(a0, b1, c81);
-      a0 = v128.load_splat<f32>(r, sizeof<R>());
-      c90 = madd(a0, b0, c90);
-      c91 = madd(a0, b1, c91);
-      a0 = v128.load_splat<f32>(r, 2 * sizeof<R>());
-      ca0 = madd(a0, b0, ca0);
-      ca1 = madd(a0, b1, ca1);
-      a0 = v128.load_splat<f32>(r, 3 * sizeof<R>());
-      cb0 = madd(a0, b0, cb0);
-      cb1 = madd(a0, b1, cb1);
-    } while (b < end);
-  v128.store(c, c01, 16);
-  v128.store(c, c00);
-  v128.store(c, c11, 48);
-  v128.store(c, c10, 32);
-  v128.store(c, c21, 80);
-  v128.store(c, c20, 64);
-  v128.store(c, c31, 112);
-  v128.store(c, c30, 96);
-  v128.store(d, c41, 16);
-  v128.store(d, c40);
-  v128.store(d, c51, 48);
-  v128.store(d, c50, 32);
-  v128.store(d, c61, 80);
-  v128.store(d, c60, 64);
-  v128.store(d, c71, 112);
-  v128.store(d, c70, 96);
-  v128.store(e, c81, 16);
-  v128.store(e, c80);
-  v128.store(e, c91, 48);
-  v128.store(e, c90, 32);
-  v128.store(e, ca1, 80);
-  v128.store(e, ca0, 64);
-  v128.store(e, cb1, 112);
-  v128.store(e, cb0, 96);
+  Groups.multiply<R>(true, c, cStep, a, aStep, b, k, jump, more);
 }
 
 /** `multiplyWide` for two groups. */
@@ -180,80 +72,136 @@ function multiply8x8<R>(
   jump: usize,
   more: i32,
 ): void {
-  const old = i32x4.splat(-(<i32>(more !== 0)));
-  const d = c + cStep;
-  let c00 = v128.and(v128.load(c), old);
-  let c01 = v128.and(v128.load(c, 16), old);
-  let c10 = v128.and(v128.load(c, 32), old);
-  let c11 = v128.and(v128.load(c, 48), old);
-  let c20 = v128.and(v128.load(c, 64), old);
-  let c21 = v128.and(v128.load(c, 80), old);
-  let c30 = v128.and(v128.load(c, 96), old);
-  let c31 = v128.and(v128.load(c, 112), old);
-  let c40 = v128.and(v128.load(d), old);
-  let c41 = v128.and(v128.load(d, 16), old);
-  let c50 = v128.and(v128.load(d, 32), old);
-  let c51 = v128.and(v128.load(d, 48), old);
-  let c60 = v128.and(v128.load(d, 64), old);
-  let c61 = v128.and(v128.load(d, 80), old);
-  let c70 = v128.and(v128.load(d, 96), old);
-  let c71 = v128.and(v128.load(d, 112), old);
-  const step = GROUP / sizeof<R>();
-  let q = a + aStep;
-  a -= step + jump;
-  q -= step + jump;
-  b -= 32;
-  const end = b + 32 * k;
-  if (b < end)
-    do {
-      a += step;
-      q += step;
-      if (sizeof<R>() === 16 && (a & 12) === 0) {
-        a += jump;
-        q += jump;
-      }
-      b += 32;
-      const b0 = v128.load(b);
-      const b1 = v128.load(b, 16);
-      let a0 = v128.load_splat<f32>(a);
-      c00 = madd(a0, b0, c00);
-      c01 = madd(a0, b1, c01);
-      a0 = v128.load_splat<f32>(a, sizeof<R>());
-      c10 = madd(a0, b0, c10);
-      c11 = madd(a0, b1, c11);
-      a0 = v128.load_splat<f32>(a, 2 * sizeof<R>());
-      c20 = madd(a0, b0, c20);
-      c21 = madd(a0, b1, c21);
-      a0 = v128.load_splat<f32>(a, 3 * sizeof<R>());
-      c30 = madd(a0, b0, c30);
-      c31 = madd(a0, b1, c31);
-      a0 = v128.load_splat<f32>(q);
-      c40 = madd(a0, b0, c40);
-      c41 = madd(a0, b1, c41);
-      a0 = v128.load_splat<f32>(q, sizeof<R>());
-      c50 = madd(a0, b0, c50);
-      c51 = madd(a0, b1, c51);
-      a0 = v128.load_splat<f32>(q, 2 * sizeof<R>());
-      c60 = madd(a0, b0, c60);
-      c61 = madd(a0, b1, c61);
-      a0 = v128.load_splat<f32>(q, 3 * sizeof<R>());
-      c70 = madd(a0, b0, c70);
-      c71 = madd(a0, b1, c71);
-    } while (b < end);
-  v128.store(c, c01, 16);
-  v128.store(c, c00);
-  v128.store(c, c11, 48);
-  v128.store(c, c10, 32);
-  v128.store(c, c21, 80);
-  v128.store(c, c20, 64);
-  v128.store(c, c31, 112);
-  v128.store(c, c30, 96);
-  v128.store(d, c41, 16);
-  v128.store(d, c40);
-  v128.store(d, c51, 48);
-  v128.store(d, c50, 32);
-  v128.store(d, c61, 80);
-  v128.store(d, c60, 64);
-  v128.store(d, c71, 112);
-  v128.store(d, c70, 96);
+  Groups.multiply<R>(false, c, cStep, a, aStep, b, k, jump, more);
+}
+
+/** The block. A class for its inlined method alone, to which `three` is known: where it is false, the third group is left out. */
+@unmanaged
+class Groups {
+  @inline
+  static multiply<R>(
+    three: bool,
+    c: usize,
+    cStep: usize,
+    a: usize,
+    aStep: usize,
+    b: usize,
+    k: usize,
+    jump: usize,
+    more: i32,
+  ): void {
+    const old = i32x4.splat(-(<i32>(more !== 0)));
+    const d = c + cStep;
+    const e = d + cStep;
+    let c00 = v128.and(v128.load(c), old);
+    let c01 = v128.and(v128.load(c, 16), old);
+    let c10 = v128.and(v128.load(c, 32), old);
+    let c11 = v128.and(v128.load(c, 48), old);
+    let c20 = v128.and(v128.load(c, 64), old);
+    let c21 = v128.and(v128.load(c, 80), old);
+    let c30 = v128.and(v128.load(c, 96), old);
+    let c31 = v128.and(v128.load(c, 112), old);
+    let c40 = v128.and(v128.load(d), old);
+    let c41 = v128.and(v128.load(d, 16), old);
+    let c50 = v128.and(v128.load(d, 32), old);
+    let c51 = v128.and(v128.load(d, 48), old);
+    let c60 = v128.and(v128.load(d, 64), old);
+    let c61 = v128.and(v128.load(d, 80), old);
+    let c70 = v128.and(v128.load(d, 96), old);
+    let c71 = v128.and(v128.load(d, 112), old);
+    let c80 = three ? v128.and(v128.load(e), old) : old;
+    let c81 = three ? v128.and(v128.load(e, 16), old) : old;
+    let c90 = three ? v128.and(v128.load(e, 32), old) : old;
+    let c91 = three ? v128.and(v128.load(e, 48), old) : old;
+    let ca0 = three ? v128.and(v128.load(e, 64), old) : old;
+    let ca1 = three ? v128.and(v128.load(e, 80), old) : old;
+    let cb0 = three ? v128.and(v128.load(e, 96), old) : old;
+    let cb1 = three ? v128.and(v128.load(e, 112), old) : old;
+    const step = GROUP / sizeof<R>();
+    let q = a + aStep;
+    let r = q + aStep;
+    a -= step + jump;
+    q -= step + jump;
+    r -= step + jump;
+    b -= 32;
+    const end = b + 32 * k;
+    if (b < end)
+      do {
+        a += step;
+        q += step;
+        r += step;
+        if (sizeof<R>() === 16 && (a & 12) === 0) {
+          a += jump;
+          q += jump;
+          r += jump;
+        }
+        b += 32;
+        const b0 = v128.load(b);
+        const b1 = v128.load(b, 16);
+        let a0 = v128.load_splat<f32>(a);
+        c00 = madd(a0, b0, c00);
+        c01 = madd(a0, b1, c01);
+        a0 = v128.load_splat<f32>(a, sizeof<R>());
+        c10 = madd(a0, b0, c10);
+        c11 = madd(a0, b1, c11);
+        a0 = v128.load_splat<f32>(a, 2 * sizeof<R>());
+        c20 = madd(a0, b0, c20);
+        c21 = madd(a0, b1, c21);
+        a0 = v128.load_splat<f32>(a, 3 * sizeof<R>());
+        c30 = madd(a0, b0, c30);
+        c31 = madd(a0, b1, c31);
+        a0 = v128.load_splat<f32>(q);
+        c40 = madd(a0, b0, c40);
+        c41 = madd(a0, b1, c41);
+        a0 = v128.load_splat<f32>(q, sizeof<R>());
+        c50 = madd(a0, b0, c50);
+        c51 = madd(a0, b1, c51);
+        a0 = v128.load_splat<f32>(q, 2 * sizeof<R>());
+        c60 = madd(a0, b0, c60);
+        c61 = madd(a0, b1, c61);
+        a0 = v128.load_splat<f32>(q, 3 * sizeof<R>());
+        c70 = madd(a0, b0, c70);
+        c71 = madd(a0, b1, c71);
+        if (three) {
+          a0 = v128.load_splat<f32>(r);
+          c80 = madd(a0, b0, c80);
+          c81 = madd(a0, b1, c81);
+          a0 = v128.load_splat<f32>(r, sizeof<R>());
+          c90 = madd(a0, b0, c90);
+          c91 = madd(a0, b1, c91);
+          a0 = v128.load_splat<f32>(r, 2 * sizeof<R>());
+          ca0 = madd(a0, b0, ca0);
+          ca1 = madd(a0, b1, ca1);
+          a0 = v128.load_splat<f32>(r, 3 * sizeof<R>());
+          cb0 = madd(a0, b0, cb0);
+          cb1 = madd(a0, b1, cb1);
+        }
+      } while (b < end);
+    v128.store(c, c01, 16);
+    v128.store(c, c00);
+    v128.store(c, c11, 48);
+    v128.store(c, c10, 32);
+    v128.store(c, c21, 80);
+    v128.store(c, c20, 64);
+    v128.store(c, c31, 112);
+    v128.store(c, c30, 96);
+    v128.store(d, c41, 16);
+    v128.store(d, c40);
+    v128.store(d, c51, 48);
+    v128.store(d, c50, 32);
+    v128.store(d, c61, 80);
+    v128.store(d, c60, 64);
+    v128.store(d, c71, 112);
+    v128.store(d, c70, 96);
+    if (three) {
+      v128.store(e, c81, 16);
+      v128.store(e, c80);
+      v128.store(e, c91, 48);
+      v128.store(e, c90, 32);
+      v128.store(e, ca1, 80);
+      v128.store(e, ca0, 64);
+      v128.store(e, cb1, 112);
+      v128.store(e, cb0, 96);
+    }
+  }
 }
