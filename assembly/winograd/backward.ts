@@ -3,7 +3,6 @@ import { accumulate } from './accumulate';
 import { ALONE } from './from-tiles';
 import { multiply } from './multiply';
 import { TRANSFORM_SCRATCH } from './scratch';
-import { Near32, Wide } from './spacing';
 import { following, Tiling, tileItems } from './tiling';
 import { gradientTiles, inputTiles, outputTiles } from './transforms';
 
@@ -61,12 +60,12 @@ export function winogradBackward(
       const count = min(chunk, stop - first);
       const quads = <usize>((count + 3) >> 2);
       const more = <i32>(first > start);
-      inputTiles<Wide>(v, dy, g, none, none, 0, first, count, scratch, 0, tileItems(g, count));
+      inputTiles(v, dy, g, none, none, 0, first, count, scratch, 0, tileItems(g, count));
       multiply(m, v, u, g, out, rows, panels, quads, uPlane, 0, items);
       const outputs = tileItems(out, count);
-      outputTiles<Near32>(dx, m, out, none, flags | ALONE, first, count, scratch, 0, outputs);
+      outputTiles(dx, m, out, none, flags | ALONE, first, count, scratch, 0, outputs);
       const xs = tileItems(narrow, count);
-      gradientTiles<Wide>(d, x, narrow, scale, shift, shiftStep, first, count, scratch, 0, xs);
+      gradientTiles(d, x, narrow, scale, shift, shiftStep, first, count, scratch, 0, xs);
       accumulate(sums, v, d, g, narrow, rows, panels, count, uPlane, more, 0, items);
     }
   }

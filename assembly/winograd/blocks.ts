@@ -3,7 +3,6 @@ import { accumulate } from './accumulate';
 import { ALONE } from './from-tiles';
 import { multiply } from './multiply';
 import { TRANSFORM_SCRATCH } from './scratch';
-import { Near16, Near32, Wide } from './spacing';
 import { following, Tiling, tileItems } from './tiling';
 import { gradientTiles, inputTiles, outputTiles } from './transforms';
 
@@ -58,21 +57,9 @@ export function winogradBlocks(
       const from = phase * inputs;
       const to = phase * outputs;
       const w = u.at(phase * planes * uPlane);
-      inputTiles<Near16>(
-        v,
-        x,
-        g,
-        scale,
-        shift,
-        shiftStep,
-        first,
-        count,
-        scratch,
-        from,
-        from + inputs,
-      );
+      inputTiles(v, x, g, scale, shift, shiftStep, first, count, scratch, from, from + inputs);
       multiply(m, v, w, g, out, k, panels, quads, uPlane, 0, planes * panels);
-      outputTiles<Near32>(y, m, out, bias, flags | ALONE, first, count, scratch, to, to + outputs);
+      outputTiles(y, m, out, bias, flags | ALONE, first, count, scratch, to, to + outputs);
     }
   }
 }
@@ -122,11 +109,11 @@ export function winogradGradientBlocks(
       const xs = tileItems(g, count);
       const dys = tileItems(columns, count);
       if (swapped) {
-        gradientTiles<Wide>(v, x, g, scale, shift, shiftStep, first, count, scratch, 0, xs);
-        inputTiles<Wide>(d, dy, columns, none, none, 0, first, count, scratch, 0, dys);
+        gradientTiles(v, x, g, scale, shift, shiftStep, first, count, scratch, 0, xs);
+        inputTiles(d, dy, columns, none, none, 0, first, count, scratch, 0, dys);
       } else {
-        inputTiles<Wide>(v, x, g, scale, shift, shiftStep, first, count, scratch, 0, xs);
-        gradientTiles<Wide>(d, dy, columns, none, none, 0, first, count, scratch, 0, dys);
+        inputTiles(v, x, g, scale, shift, shiftStep, first, count, scratch, 0, xs);
+        gradientTiles(d, dy, columns, none, none, 0, first, count, scratch, 0, dys);
       }
       const more = <i32>(first > start);
       const items = planes * panels;

@@ -17,12 +17,12 @@ export const ALONE: i32 = 4;
  * Takes products back to pixels: y = Aᵀ M A + bias, added to what is there with ACCUMULATE, then max(y, 0)
  * with RELU. Writes only pixels inside the image. Items: see `tileItems`.
  * @param y the tensor `g` cuts
- * @param m the products, laid out as `g` and D say; its own items of it are used up
+ * @param m the products, laid out as `g` says; its own items of it are used up
  * @param bias f32[channels] or null. It is added to the product of the points (1, 1), whose value goes into every
  *   output of the tile once.
  * @param scratch f32[FROM_TILES_SCRATCH], the caller's own
  */
-export function fromTiles<P, D>(
+export function fromTiles<P>(
   y: F32,
   m: F32,
   g: Tiling,
@@ -38,7 +38,7 @@ export function fromTiles<P, D>(
   const side = <i32>p.outputs;
   const blocks = g.channelBlocks();
   const groups = (count + 3) >> 2;
-  const plane = changetype<D>(0).plane(<usize>g.plane);
+  const plane = <usize>g.plane;
   const rowOfPlanes = p.inputs * plane;
   const column = <usize>(g.step * g.pixel);
   const row = column * <usize>g.width;

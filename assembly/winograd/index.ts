@@ -6,7 +6,6 @@ import { Weight23, WeightGradient23 } from './f23';
 import { Weight42, WeightGradient42 } from './f42';
 import { Weight43, WeightGradient43 } from './f43';
 import { multiply } from './multiply';
-import { Wide } from './spacing';
 import { following, Tiling } from './tiling';
 import { gradientTiles, inputTiles, outputTiles } from './transforms';
 import { fromTurnedTiles } from './turned-weights';
@@ -31,7 +30,7 @@ export function winogradInput(
   begin: usize,
   end: usize,
 ): void {
-  inputTiles<Wide>(v, x, g, scale, shift, shiftStep, first, count, scratch, begin, end);
+  inputTiles(v, x, g, scale, shift, shiftStep, first, count, scratch, begin, end);
 }
 
 /** `gradientTiles` of planes anywhere. */
@@ -48,7 +47,7 @@ export function winogradGradient(
   begin: usize,
   end: usize,
 ): void {
-  gradientTiles<Wide>(v, x, g, scale, shift, shiftStep, first, count, scratch, begin, end);
+  gradientTiles(v, x, g, scale, shift, shiftStep, first, count, scratch, begin, end);
 }
 
 /** M = V · U, point by point; `g` is the tiling of the input, then that of the output. See `multiply`. */
@@ -97,7 +96,7 @@ export function winogradOutput(
   begin: usize,
   end: usize,
 ): void {
-  outputTiles<Wide>(y, m, g, bias, flags, first, count, scratch, begin, end);
+  outputTiles(y, m, g, bias, flags, first, count, scratch, begin, end);
 }
 
 /** U = G W Gᵀ; see `toWeightTiles`. */

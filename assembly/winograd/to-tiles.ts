@@ -9,14 +9,14 @@ export const TO_TILES_SCRATCH: usize = STRIP_SCRATCH;
 /**
  * Takes tiles into the transformed domain, P X Pᵀ: with P = Bᵀ the input of a convolution (tiles overlap), with
  * P = A the gradient of its output. Items: see `tileItems`.
- * @param v transformed tiles, laid out as `g` and D say; tile `first` of the tensor is its tile 0
+ * @param v transformed tiles, laid out as `g` says; tile `first` of the tensor is its tile 0
  * @param x the tensor `g` cuts, read as L says
  * @param scale f32[channels]
  * @param shift f32[channels] of an image, and `shiftStep` floats on those of the next
  * @param side rows of a tile that neighbouring tiles do not share: m of F(m, r)
  * @param scratch f32[TO_TILES_SCRATCH], the caller's own
  */
-export function toTiles<P, L, D>(
+export function toTiles<P, L>(
   v: F32,
   x: F32,
   g: Tiling,
@@ -72,7 +72,7 @@ export function toTiles<P, L, D>(
         const s = l.factor(scales, c);
         const b = l.factor(shifts, c);
         stripColumns<P, L>(scratch, corner.at(c), row, column, rows, columns, span, s, b);
-        stripRows<P, D>(to, tileStep, plane, scratch, 4 * side, run);
+        stripRows<P>(to, tileStep, plane, scratch, 4 * side, run);
         to = to.at(toNextFour(c, half, eight));
         c += 4;
       } while (c < channels);

@@ -11,7 +11,7 @@ import { toTiles } from './to-tiles';
 /* The transforms of images and products, whose algorithm a tiling names by its number. */
 
 /** V = Bᵀ x B, of x · scale + shift where `scale` is not null; see `toTiles`. */
-export function inputTiles<D>(
+export function inputTiles(
   v: F32,
   x: F32,
   g: Tiling,
@@ -26,17 +26,17 @@ export function inputTiles<D>(
 ): void {
   const a = g.algorithm;
   if (a === 43)
-    tiles<Input43, D>(v, x, g, scale, shift, shiftStep, 4, first, count, scratch, begin, end);
+    tiles<Input43>(v, x, g, scale, shift, shiftStep, 4, first, count, scratch, begin, end);
   if (a === 23)
-    tiles<Input23, D>(v, x, g, scale, shift, shiftStep, 2, first, count, scratch, begin, end);
+    tiles<Input23>(v, x, g, scale, shift, shiftStep, 2, first, count, scratch, begin, end);
   if (a === 42)
-    tiles<Input42, D>(v, x, g, scale, shift, shiftStep, 4, first, count, scratch, begin, end);
+    tiles<Input42>(v, x, g, scale, shift, shiftStep, 4, first, count, scratch, begin, end);
   if (a === 22)
-    tiles<Input22, D>(v, x, g, scale, shift, shiftStep, 2, first, count, scratch, begin, end);
+    tiles<Input22>(v, x, g, scale, shift, shiftStep, 2, first, count, scratch, begin, end);
 }
 
 /** D = A x Aᵀ, likewise. */
-export function gradientTiles<D>(
+export function gradientTiles(
   v: F32,
   x: F32,
   g: Tiling,
@@ -51,16 +51,16 @@ export function gradientTiles<D>(
 ): void {
   const a = g.algorithm;
   if (a === 43)
-    tiles<Gradient43, D>(v, x, g, scale, shift, shiftStep, 4, first, count, scratch, begin, end);
+    tiles<Gradient43>(v, x, g, scale, shift, shiftStep, 4, first, count, scratch, begin, end);
   if (a === 23)
-    tiles<Gradient23, D>(v, x, g, scale, shift, shiftStep, 2, first, count, scratch, begin, end);
+    tiles<Gradient23>(v, x, g, scale, shift, shiftStep, 2, first, count, scratch, begin, end);
   if (a === 42)
-    tiles<Gradient42, D>(v, x, g, scale, shift, shiftStep, 4, first, count, scratch, begin, end);
+    tiles<Gradient42>(v, x, g, scale, shift, shiftStep, 4, first, count, scratch, begin, end);
   if (a === 22)
-    tiles<Gradient22, D>(v, x, g, scale, shift, shiftStep, 2, first, count, scratch, begin, end);
+    tiles<Gradient22>(v, x, g, scale, shift, shiftStep, 2, first, count, scratch, begin, end);
 }
 
-function tiles<P, D>(
+function tiles<P>(
   v: F32,
   x: F32,
   g: Tiling,
@@ -75,26 +75,13 @@ function tiles<P, D>(
   end: usize,
 ): void {
   if (changetype<usize>(scale) === 0)
-    toTiles<P, Direct, D>(v, x, g, scale, shift, 0, side, first, count, scratch, begin, end);
+    toTiles<P, Direct>(v, x, g, scale, shift, 0, side, first, count, scratch, begin, end);
   else
-    toTiles<P, Affine, D>(
-      v,
-      x,
-      g,
-      scale,
-      shift,
-      shiftStep,
-      side,
-      first,
-      count,
-      scratch,
-      begin,
-      end,
-    );
+    toTiles<P, Affine>(v, x, g, scale, shift, shiftStep, side, first, count, scratch, begin, end);
 }
 
 /** Y = Aᵀ M A + bias; see `fromTiles`. */
-export function outputTiles<D>(
+export function outputTiles(
   y: F32,
   m: F32,
   g: Tiling,
@@ -107,8 +94,8 @@ export function outputTiles<D>(
   end: usize,
 ): void {
   const a = g.algorithm;
-  if (a === 43) fromTiles<Output43, D>(y, m, g, bias, flags, first, count, scratch, begin, end);
-  if (a === 23) fromTiles<Output23, D>(y, m, g, bias, flags, first, count, scratch, begin, end);
-  if (a === 42) fromTiles<Output42, D>(y, m, g, bias, flags, first, count, scratch, begin, end);
-  if (a === 22) fromTiles<Output22, D>(y, m, g, bias, flags, first, count, scratch, begin, end);
+  if (a === 43) fromTiles<Output43>(y, m, g, bias, flags, first, count, scratch, begin, end);
+  if (a === 23) fromTiles<Output23>(y, m, g, bias, flags, first, count, scratch, begin, end);
+  if (a === 42) fromTiles<Output42>(y, m, g, bias, flags, first, count, scratch, begin, end);
+  if (a === 22) fromTiles<Output22>(y, m, g, bias, flags, first, count, scratch, begin, end);
 }
