@@ -111,8 +111,9 @@ function changes(state: Json, images: number, device: string): string[] {
   return texts;
 }
 
-/** A device's description without its thread count, which does not change the bits. */
-const arithmetic = (description: string): string => description.replace(/, \d+ threads?/, '');
+/** A device's description without what does not change the bits: its thread count, and how wide its vectors are. */
+const arithmetic = (description: string): string =>
+  description.replace(/( of \d+ bits)?, \d+ threads?/, '');
 
 async function firstWeights(config: RunConfig) {
   if (config.training.init !== null) return readWeights(config.training.init);

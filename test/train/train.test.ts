@@ -132,6 +132,27 @@ test('a resume on the other build goes on and says that bits may differ', async 
   t.regex(warnings[0]!, /strict SIMD.*no longer bit-exact/);
 });
 
+test('a resume with other threads and wider vectors is bit-exact, and nothing is said', async (t) => {
+  const { options } = await prepared(t);
+  await train(options);
+  const file = join(options.out, 'checkpoints', 'step-7', 'state.json');
+  const state = JSON.parse(readFileSync(file, 'utf8')) as { device: string };
+  const device = state.device.replace(/ SIMD.*/, ' SIMD of 256 bits, 5 threads)');
+  t.not(device, state.device);
+  writeFileSync(file, JSON.stringify({ ...state, device }));
+  const warnings: string[] = [];
+  const training = { ...options.config.training, steps: 8 };
+  await train({
+    ...options,
+    resume: true,
+    config: { ...options.config, training },
+    onEvent: (event) => {
+      if (event.kind === 'warning') warnings.push(event.text);
+    },
+  });
+  t.deepEqual(warnings, []);
+});
+
 test('held-out loss is logged at the end of each epoch and of the run, with the same noise each time', async (t) => {
   const { options } = await prepared(t, { steps: 9, lr: 1e-30 });
   const data = { ...options.config.data, heldOut: { fraction: 0.2 } };
