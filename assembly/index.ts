@@ -38,4 +38,5 @@ export {
   winogradWeightGradient,
   winogradWeights,
 } from './winograd/index';
+/** Not a kernel but a choice that an instance keeps. */
 export { setWide } from './winograd/wide';

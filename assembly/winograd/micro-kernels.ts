@@ -29,56 +29,7 @@ export const GROUP: usize = 64;
  * group of A is `jump` + 16 bytes after the one before; where it is f32, groups follow one another.
  */
 export function multiply4x8<R>(c: F32, a: usize, b: usize, k: usize, jump: usize, more: i32): void {
-  let c00 = f32x4.splat(0);
-  let c01 = f32x4.splat(0);
-  let c10 = f32x4.splat(0);
-  let c11 = f32x4.splat(0);
-  let c20 = f32x4.splat(0);
-  let c21 = f32x4.splat(0);
-  let c30 = f32x4.splat(0);
-  let c31 = f32x4.splat(0);
-  if (more) {
-    c00 = c.lanes(0);
-    c01 = c.lanes(4);
-    c10 = c.lanes(8);
-    c11 = c.lanes(12);
-    c20 = c.lanes(16);
-    c21 = c.lanes(20);
-    c30 = c.lanes(24);
-    c31 = c.lanes(28);
-  }
-  const step = GROUP / sizeof<R>();
-  a -= step + jump;
-  b -= 32;
-  const end = b + 32 * k;
-  if (b < end)
-    do {
-      a += step;
-      if (sizeof<R>() === 16 && (a & 12) === 0) a += jump;
-      b += 32;
-      const b0 = v128.load(b);
-      const b1 = v128.load(b, 16);
-      let a0 = v128.load_splat<f32>(a);
-      c00 = madd(a0, b0, c00);
-      c01 = madd(a0, b1, c01);
-      a0 = v128.load_splat<f32>(a, sizeof<R>());
-      c10 = madd(a0, b0, c10);
-      c11 = madd(a0, b1, c11);
-      a0 = v128.load_splat<f32>(a, 2 * sizeof<R>());
-      c20 = madd(a0, b0, c20);
-      c21 = madd(a0, b1, c21);
-      a0 = v128.load_splat<f32>(a, 3 * sizeof<R>());
-      c30 = madd(a0, b0, c30);
-      c31 = madd(a0, b1, c31);
-    } while (b < end);
-  c.setLanes(0, c00);
-  c.setLanes(4, c01);
-  c.setLanes(8, c10);
-  c.setLanes(12, c11);
-  c.setLanes(16, c20);
-  c.setLanes(20, c21);
-  c.setLanes(24, c30);
-  c.setLanes(28, c31);
+  Rows.multiply<R>(false, c, c, a, a, b, k, jump, more);
 }
 
 /** The same for four rows from `a` to C, and two more from `q`, laid out alike, to D [2][8]. */
@@ -92,77 +43,102 @@ export function multiply6x8<R>(
   jump: usize,
   more: i32,
 ): void {
-  let c00 = f32x4.splat(0);
-  let c01 = f32x4.splat(0);
-  let c10 = f32x4.splat(0);
-  let c11 = f32x4.splat(0);
-  let c20 = f32x4.splat(0);
-  let c21 = f32x4.splat(0);
-  let c30 = f32x4.splat(0);
-  let c31 = f32x4.splat(0);
-  let c40 = f32x4.splat(0);
-  let c41 = f32x4.splat(0);
-  let c50 = f32x4.splat(0);
-  let c51 = f32x4.splat(0);
-  if (more) {
-    c00 = c.lanes(0);
-    c01 = c.lanes(4);
-    c10 = c.lanes(8);
-    c11 = c.lanes(12);
-    c20 = c.lanes(16);
-    c21 = c.lanes(20);
-    c30 = c.lanes(24);
-    c31 = c.lanes(28);
-    c40 = d.lanes(0);
-    c41 = d.lanes(4);
-    c50 = d.lanes(8);
-    c51 = d.lanes(12);
-  }
-  const step = GROUP / sizeof<R>();
-  a -= step + jump;
-  q -= step + jump;
-  b -= 32;
-  const end = b + 32 * k;
-  if (b < end)
-    do {
-      a += step;
-      q += step;
-      if (sizeof<R>() === 16 && (a & 12) === 0) {
-        a += jump;
-        q += jump;
+  Rows.multiply<R>(true, c, d, a, q, b, k, jump, more);
+}
+
+/** The block. A class for its inlined method alone, to which `six` is known: where it is false, the last two rows are left out. */
+@unmanaged
+class Rows {
+  @inline
+  static multiply<R>(
+    six: bool,
+    c: F32,
+    d: F32,
+    a: usize,
+    q: usize,
+    b: usize,
+    k: usize,
+    jump: usize,
+    more: i32,
+  ): void {
+    let c00 = f32x4.splat(0);
+    let c01 = f32x4.splat(0);
+    let c10 = f32x4.splat(0);
+    let c11 = f32x4.splat(0);
+    let c20 = f32x4.splat(0);
+    let c21 = f32x4.splat(0);
+    let c30 = f32x4.splat(0);
+    let c31 = f32x4.splat(0);
+    let c40 = f32x4.splat(0);
+    let c41 = f32x4.splat(0);
+    let c50 = f32x4.splat(0);
+    let c51 = f32x4.splat(0);
+    if (more) {
+      c00 = c.lanes(0);
+      c01 = c.lanes(4);
+      c10 = c.lanes(8);
+      c11 = c.lanes(12);
+      c20 = c.lanes(16);
+      c21 = c.lanes(20);
+      c30 = c.lanes(24);
+      c31 = c.lanes(28);
+      if (six) {
+        c40 = d.lanes(0);
+        c41 = d.lanes(4);
+        c50 = d.lanes(8);
+        c51 = d.lanes(12);
       }
-      b += 32;
-      const b0 = v128.load(b);
-      const b1 = v128.load(b, 16);
-      let a0 = v128.load_splat<f32>(a);
-      c00 = madd(a0, b0, c00);
-      c01 = madd(a0, b1, c01);
-      a0 = v128.load_splat<f32>(a, sizeof<R>());
-      c10 = madd(a0, b0, c10);
-      c11 = madd(a0, b1, c11);
-      a0 = v128.load_splat<f32>(a, 2 * sizeof<R>());
-      c20 = madd(a0, b0, c20);
-      c21 = madd(a0, b1, c21);
-      a0 = v128.load_splat<f32>(a, 3 * sizeof<R>());
-      c30 = madd(a0, b0, c30);
-      c31 = madd(a0, b1, c31);
-      a0 = v128.load_splat<f32>(q);
-      c40 = madd(a0, b0, c40);
-      c41 = madd(a0, b1, c41);
-      a0 = v128.load_splat<f32>(q, sizeof<R>());
-      c50 = madd(a0, b0, c50);
-      c51 = madd(a0, b1, c51);
-    } while (b < end);
-  c.setLanes(0, c00);
-  c.setLanes(4, c01);
-  c.setLanes(8, c10);
-  c.setLanes(12, c11);
-  c.setLanes(16, c20);
-  c.setLanes(20, c21);
-  c.setLanes(24, c30);
-  c.setLanes(28, c31);
-  d.setLanes(0, c40);
-  d.setLanes(4, c41);
-  d.setLanes(8, c50);
-  d.setLanes(12, c51);
+    }
+    const step = GROUP / sizeof<R>();
+    a -= step + jump;
+    q -= step + jump;
+    b -= 32;
+    const end = b + 32 * k;
+    if (b < end)
+      do {
+        a += step;
+        q += step;
+        if (sizeof<R>() === 16 && (a & 12) === 0) {
+          a += jump;
+          q += jump;
+        }
+        b += 32;
+        const b0 = v128.load(b);
+        const b1 = v128.load(b, 16);
+        let a0 = v128.load_splat<f32>(a);
+        c00 = madd(a0, b0, c00);
+        c01 = madd(a0, b1, c01);
+        a0 = v128.load_splat<f32>(a, sizeof<R>());
+        c10 = madd(a0, b0, c10);
+        c11 = madd(a0, b1, c11);
+        a0 = v128.load_splat<f32>(a, 2 * sizeof<R>());
+        c20 = madd(a0, b0, c20);
+        c21 = madd(a0, b1, c21);
+        a0 = v128.load_splat<f32>(a, 3 * sizeof<R>());
+        c30 = madd(a0, b0, c30);
+        c31 = madd(a0, b1, c31);
+        if (six) {
+          a0 = v128.load_splat<f32>(q);
+          c40 = madd(a0, b0, c40);
+          c41 = madd(a0, b1, c41);
+          a0 = v128.load_splat<f32>(q, sizeof<R>());
+          c50 = madd(a0, b0, c50);
+          c51 = madd(a0, b1, c51);
+        }
+      } while (b < end);
+    c.setLanes(0, c00);
+    c.setLanes(4, c01);
+    c.setLanes(8, c10);
+    c.setLanes(12, c11);
+    c.setLanes(16, c20);
+    c.setLanes(20, c21);
+    c.setLanes(24, c30);
+    c.setLanes(28, c31);
+    if (six) {
+      d.setLanes(0, c40);
+      d.setLanes(4, c41);
+      d.setLanes(8, c50);
+      d.setLanes(12, c51);
+    }
+  }
 }

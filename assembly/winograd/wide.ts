@@ -22,7 +22,7 @@ export function setWide(on: bool): void {
 
 /**
  * C (+)= A · B[k][8] for groups of four rows, three or two at a time: those of C are `cStep` floats apart, those of A `aStep`
- * bytes. A rest of one group is avoided: it takes nearly as long as two. See `multiply4x8` for the layouts.
+ * bytes. A rest of one group is avoided: its four sums are too few to keep the multipliers busy. See `multiply4x8` for the layouts.
  */
 export function multiplyWide<R>(
   c: F32,
