@@ -18,6 +18,7 @@ export type {
 } from './config/config.js';
 export type { Format } from './config/generation.js';
 export { PRESETS, type Preset, type PresetName } from './config/presets.js';
+export type { BatchNormMode, Loss } from './contracts/device.js';
 export {
   makeSchedule,
   type Schedule,
@@ -44,10 +45,9 @@ export {
   runConfig,
 } from './library/run-config.js';
 export { type SampleSettings, type Samples, sample } from './library/sample.js';
+export type { NetworkConfig } from './network/network.js';
+export type { F32Tensor, I64Tensor, StateDict, Tensor } from './network/state.js';
 export { toImages } from './sample/images.js';
 export type { Frame, SampleEvent, SampleResult } from './sample/options.js';
 export type { TrainEvent, TrainOptions, TrainResult } from './train/options.js';
 export { train } from './train/train.js';
-export { type Architecture, countParameters } from './unet/architecture.js';
-export type { BatchNormMode, Loss } from './unet/device.js';
-export type { F32Tensor, I64Tensor, StateDict, Tensor } from './unet/state.js';

@@ -9,8 +9,8 @@ import { parseArgs } from 'node:util';
 import type { Answer } from '../../src/bench/peer-process.js';
 import { digest, median } from '../../src/bench/statistics.js';
 import { readSafetensors } from '../../src/io/safetensors.js';
-import { architectureFromShapes } from '../../src/unet/from-state.js';
-import type { StateDict, Tensor } from '../../src/unet/state.js';
+import { networkFromShapes } from '../../src/network/recognise.js';
+import type { StateDict, Tensor } from '../../src/network/state.js';
 
 type Result = ArrayLike<number>;
 
@@ -53,7 +53,7 @@ export async function readUnetTask() {
       .filter(([name]) => name.startsWith(prefix))
       .map(([name, tensor]): [string, Tensor] => [name.slice(prefix.length), tensor]),
   );
-  const architecture = architectureFromShapes(new Map([...state].map(([k, v]) => [k, v.shape])));
+  const architecture = networkFromShapes(new Map([...state].map(([k, v]) => [k, v.shape])));
   const [batch = 0, size = 0] = shape('xt');
   const t = Int32Array.from(tensors.get('t')!.data, Number);
   return { architecture, state, batch, size, xt: f32('xt'), noise: f32('noise'), t };

@@ -11,10 +11,11 @@ import { Arithmetic } from '../engine/arithmetic.js';
 import { generate } from '../generate/generate.js';
 import type { GenerateOptions } from '../generate/options.js';
 import { writeSafetensors } from '../io/safetensors.js';
+import { layerCosts } from '../network/cost.js';
+import { initialState } from '../network/initial-state.js';
+import { buildNetwork } from '../network/network.js';
+import type { StateDict } from '../network/state.js';
 import { batchFor, sampleFrom } from '../sample/sample.js';
-import { layerCosts } from '../unet/cost.js';
-import { initialState } from '../unet/initial-state.js';
-import type { StateDict } from '../unet/state.js';
 import type { BenchOptions } from './options.js';
 import { ours, variants } from './paths.js';
 import { NO_PEERS, openPeers, PAUSE } from './peers.js';
@@ -54,7 +55,7 @@ export async function benchGenerate(options: BenchOptions): Promise<Findings> {
   };
   const missing: Missing[] = [];
   return temporarily(async (folder) => {
-    const state = initialState(model, new CounterRandom(options.seed));
+    const state = initialState(buildNetwork(model), new CounterRandom(options.seed));
     const weights = joinPath(folder, 'model.safetensors');
     await writeSafetensors(weights, state);
     const base = baseOptions(model, weights, options, extent);
@@ -97,7 +98,10 @@ export function extentOf(model: ModelConfig, batch: number | null, workers: numb
   const batches = batch === null ? BATCHES : [batch];
   const share = workers * Math.max(...batches);
   const images = share * Math.ceil(IMAGES / share);
-  const forward = layerCosts(model, model.size).reduce((sum, layer) => sum + layer.forward, 0);
+  const forward = layerCosts(buildNetwork(model, model.size)).reduce(
+    (sum, layer) => sum + layer.forward,
+    0,
+  );
   const steps = Math.round(OPERATIONS / (forward * images));
   return { batches, images, steps: Math.min(STEPS.most, Math.max(STEPS.least, steps)) };
 }

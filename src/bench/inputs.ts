@@ -1,10 +1,11 @@
 /** Seeded inputs of a U-Net, the same for every path. */
 import type { ModelConfig } from '../config/config.js';
 import { CounterRandom, PURPOSE } from '../diffusion/random.js';
-import { initialState } from '../unet/initial-state.js';
-import type { StateDict } from '../unet/state.js';
+import { initialState } from '../network/initial-state.js';
+import { buildNetwork } from '../network/network.js';
+import type { StateDict } from '../network/state.js';
 
-export interface UnetInputs {
+export interface NetworkInputs {
   readonly state: StateDict;
   /** f32 [batch, size, size, channels]. */
   readonly xt: Float32Array;
@@ -17,11 +18,11 @@ export function unetInputs(
   batch: number,
   timesteps: number,
   seed: number,
-): UnetInputs {
+): NetworkInputs {
   const random = new CounterRandom(seed);
   const values = batch * model.size ** 2 * model.channels;
   return {
-    state: initialState(model, random),
+    state: initialState(buildNetwork(model), random),
     xt: random.normals(PURPOSE.bench, 3, 0, values),
     noise: random.normals(PURPOSE.bench, 4, 0, values),
     t: Int32Array.from(random.integers(PURPOSE.bench, 5, batch, timesteps)),

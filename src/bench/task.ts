@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeSafetensors } from '../io/safetensors.js';
-import type { StateDict, Tensor } from '../unet/state.js';
+import type { StateDict, Tensor } from '../network/state.js';
 
 /** A folder for the time that `work` takes, or until the process exits in the middle of it. */
 export async function temporarily<T>(work: (folder: string) => Promise<T>): Promise<T> {

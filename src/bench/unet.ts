@@ -2,12 +2,12 @@
 import type { ModelConfig } from '../config/config.js';
 import { DIFFUSION_DEFAULTS } from '../config/diffusion.js';
 import { PRESETS } from '../config/presets.js';
+import type { NetworkDevice } from '../contracts/device.js';
 import { openUnet } from '../device/open.js';
 import { microKernelPeak } from '../engine/peak.js';
 import { layerTimes } from '../engine/unet/layer-times.js';
 import { WasmUnet } from '../engine/unet/wasm-unet.js';
-import type { UnetDevice } from '../unet/device.js';
-import { type UnetInputs, unetInputs } from './inputs.js';
+import { type NetworkInputs, unetInputs } from './inputs.js';
 import type { BenchOptions, NamedModel } from './options.js';
 import { ours, variants } from './paths.js';
 import { NO_PEERS, openPeers, PAUSE } from './peers.js';
@@ -64,7 +64,7 @@ async function benchCase(one: Case, options: BenchOptions): Promise<Findings> {
   const work = { subject: 'unet', what, model: one.name, batch, size: model.size } as const;
   const inputs = unetInputs(model, batch, timesteps, options.seed);
   const missing: Missing[] = [];
-  const open: UnetDevice[] = [];
+  const open: NetworkDevice[] = [];
   return temporarily(async (folder) => {
     const file = options.peers ? await writeUnetTask(folder, model, batch, inputs) : '';
     const task = { file, threads: variants(options)[0]!.threads };
@@ -110,7 +110,7 @@ function paths(options: BenchOptions, work: Work, missing: Missing[]) {
   return [...list, [path, computing] as const];
 }
 
-function contender(path: Path, unet: UnetDevice, what: What, inputs: UnetInputs): Contender {
+function contender(path: Path, unet: NetworkDevice, what: What, inputs: NetworkInputs): Contender {
   const work =
     what === 'forward'
       ? async () => unet.predict(inputs, 'running')
@@ -135,7 +135,7 @@ export function writeUnetTask(
   folder: string,
   model: ModelConfig,
   batch: number,
-  { state, xt, noise, t }: UnetInputs,
+  { state, xt, noise, t }: NetworkInputs,
 ): Promise<string> {
   const shape = [batch, model.size, model.size, model.channels];
   return writeTask(folder, { xt: f32(shape, xt), noise: f32(shape, noise), t: i64(t) }, state);

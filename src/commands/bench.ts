@@ -92,6 +92,7 @@ function readChosen(args: Args): NamedModel | null {
   if (Object.keys(given).length === 0 && !preset) return null;
   const model = checkModel({ ...(preset ?? PRESETS.reference).model, ...given });
   if (Object.keys(given).length === 0) return { name: args.text('preset')!, model };
-  const { widths, channels, timeDim, norm } = model;
-  return { name: `widths ${widths.join(',')} ${channels}ch t${timeDim} ${norm}`, model };
+  const { widths, channels, timeDim } = model;
+  const norm = model.kind === 'simple' ? ` ${model.norm}` : '';
+  return { name: `widths ${widths.join(',')} ${channels}ch t${timeDim}${norm}`, model };
 }

@@ -12,9 +12,10 @@ import { UsageError } from '../errors.js';
 import { resolveModel } from '../io/model-source.js';
 import { readHeader } from '../io/safetensors.js';
 import type { Header } from '../io/safetensors-header.js';
-import { weightShape } from '../unet/architecture.js';
-import { type LayerCost, layerCosts } from '../unet/cost.js';
-import { elements } from '../unet/state.js';
+import { type LayerCost, layerCosts } from '../network/cost.js';
+import { buildNetwork } from '../network/network.js';
+import { weightShape } from '../network/parameters.js';
+import { elements } from '../network/state.js';
 import { bytes, grouped, operations } from '../units.js';
 import { type MemoryPlan, planModelMemory } from './memory-plan.js';
 import { printJson, table } from './text.js';
@@ -40,7 +41,7 @@ export async function run(args: Args): Promise<void> {
     return;
   }
   const subject = path === undefined ? fromFlags(args) : await fromFile(path, args);
-  const costs = layerCosts(subject.model, subject.model.size);
+  const costs = layerCosts(buildNetwork(subject.model, subject.model.size));
   const threads = threadCount({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
   const memory = planModelMemory(subject.model, subject.timesteps, subject.batch, threads);
   if (json) printJson(asJson(subject, costs, memory));
@@ -113,7 +114,10 @@ function asText(subject: Subject, costs: readonly LayerCost[], memory: MemoryPla
   const facts = [
     ['model', subject.path ?? 'of the flags'],
     ['images', size],
-    ['widths', `${model.widths.join(', ')} · time embedding ${model.timeDim} · norm ${model.norm}`],
+    [
+      'widths',
+      `${model.widths.join(', ')} · time embedding ${model.timeDim}${model.kind === 'simple' ? ` · norm ${model.norm}` : ''}`,
+    ],
     ['parameters', grouped(parameters)],
     ['an image', `${operations(forward)} forward, ${operations(training)} training`],
     ...(run

@@ -1,5 +1,5 @@
-import type { Architecture } from '../unet/architecture.js';
-import type { BatchNormMode, Loss } from '../unet/device.js';
+import type { BatchNormMode, Loss } from '../contracts/device.js';
+import type { NetworkConfig } from '../network/network.js';
 
 /*
  * What a command computes, as plain data: the parsed flags, and the contents of `run/config.json`.
@@ -21,9 +21,7 @@ export interface ComputingConfig {
 }
 
 /** The U-Net and the side of its square images in pixels. */
-export interface ModelConfig extends Architecture {
-  readonly size: number;
-}
+export type ModelConfig = NetworkConfig & { readonly size: number };
 
 /** The forward process and the loss on its noise (Ho et al. 2020, section 4). */
 export interface DiffusionConfig {
@@ -80,7 +78,7 @@ export interface TrainingConfig {
 /** Which device computed, and why that one. */
 export interface DeviceChoice {
   readonly device: 'wasm' | 'tensorflow';
-  /** UnetDevice.description, e.g. `wasm (relaxed SIMD, 2 threads)`. */
+  /** NetworkDevice.description, e.g. `wasm (relaxed SIMD, 2 threads)`. */
   readonly description: string;
   readonly why: string;
 }

@@ -1,5 +1,6 @@
 import { UsageError } from '../errors.js';
-import { checkArchitecture, checkSize } from '../unet/architecture.js';
+import { checkNetwork, checkSize } from '../network/network.js';
+import type { SimpleConfig } from '../network/simple.js';
 import type { ModelConfig } from './config.js';
 import { type Flags, given } from './flag.js';
 import { PRESET_NAMES, PRESETS, type Preset } from './presets.js';
@@ -27,14 +28,16 @@ export const modelFlags: Flags = {
   },
 };
 
+type SimpleModel = SimpleConfig & { readonly size: number };
+
 /** The model settings that a source gives. @throws UsageError for one that cannot be. */
-export function readModel(source: Source): Partial<ModelConfig> {
+export function readModel(source: Source): Partial<Omit<SimpleModel, 'kind'>> {
   const channels = source.whole('channels', {});
-  return given<ModelConfig>({
+  return given<Omit<SimpleModel, 'kind'>>({
     size: source.whole('size', { min: 2, max: 4096 }),
     widths: source.wholes('widths', { min: 1, max: 16384 }),
-    // checkArchitecture refuses all but 1 and 3.
-    channels: channels as ModelConfig['channels'] | undefined,
+    // checkNetwork refuses all but 1 and 3.
+    channels: channels as SimpleModel['channels'] | undefined,
     timeDim: source.whole('timeDim', { min: 4, max: 16384, even: true }),
     norm: source.oneOf('norm', ['separate', 'shared']),
   });
@@ -57,7 +60,7 @@ export function checkBatch({ size, widths }: ModelConfig, batch: number): void {
 
 /** @throws UsageError unless the widths, channels, time dimension and size belong together. */
 export function checkModel(model: ModelConfig): ModelConfig {
-  checkArchitecture(model);
+  checkNetwork(model);
   checkSize(model, model.size);
   return model;
 }

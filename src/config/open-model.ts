@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { UsageError } from '../errors.js';
 import { resolveModel } from '../io/model-source.js';
-import { checkArchitectureOf, readArchitecture } from '../io/weights.js';
+import { checkNetworkOf, readNetwork } from '../io/weights.js';
 import { kebab } from './args.js';
 import type { DiffusionConfig, ModelConfig, RunConfig } from './config.js';
 import { DIFFUSION_DEFAULTS, readDiffusion, withDiffusion } from './diffusion.js';
@@ -33,12 +33,12 @@ export async function openModel(path: string, settings: Source): Promise<OpenMod
   const model = readModel(settings);
   const diffusion = readDiffusion(settings);
   if (run) {
-    await checkArchitectureOf(weights, run.model, 'config.json');
+    await checkNetworkOf(weights, run.model, 'config.json');
     refuseOthers(path, run.model, model);
     refuseOthers(path, run.diffusion, diffusion);
     return { weights, model: run.model, diffusion: run.diffusion, run };
   }
-  const architecture = await readArchitecture(weights);
+  const architecture = await readNetwork(weights);
   refuseOthers(path, architecture, model);
   const chosen = withDiffusion(DIFFUSION_DEFAULTS, diffusion);
   const size = model.size ?? PRESETS.reference.model.size;

@@ -1,13 +1,13 @@
-import type { ModelConfig } from './config.js';
+import type { SimpleConfig } from '../network/simple.js';
 
 /** A model and the batch it is trained with. */
 export interface Preset {
-  readonly model: ModelConfig;
+  readonly model: SimpleConfig & { readonly size: number };
   readonly batch: number;
 }
 
 const preset = (size: number, widths: number[], batch: number): Preset => ({
-  model: { size, widths, channels: 3, timeDim: 32, norm: 'separate' },
+  model: { kind: 'simple', size, widths, channels: 3, timeDim: 32, norm: 'separate' },
   batch,
 });
 

@@ -32,7 +32,7 @@ export function parseRunConfig(where: string, value: unknown): RunConfig {
     version: 1,
     seed: readSeed(root)!,
     data: data(root.object('data', ['heldOut'])),
-    model: section(root.object('model'), (o) => readModel(o) as ModelConfig),
+    model: section(root.object('model', ['kind']), model),
     diffusion: section(root.object('diffusion'), (o) => readDiffusion(o) as DiffusionConfig),
     training: training(root.object('training', ['epochs', 'steps', 'init'])),
     computing: computing(root.object('computing', ['threads'])),
@@ -42,6 +42,12 @@ export function parseRunConfig(where: string, value: unknown): RunConfig {
   checkTogether(where, config);
   return config;
 }
+
+/** Before there was a second network none was named. */
+const model = (o: JsonObject): ModelConfig => ({
+  kind: o.oneOf('kind', ['simple']) ?? 'simple',
+  ...(readModel(o) as Omit<ModelConfig & { kind: 'simple' }, 'kind'>),
+});
 
 /** Reads an object with no field left over. */
 function section<T>(object: JsonObject, read: (object: JsonObject) => T): T {

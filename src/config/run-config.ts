@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { UsageError } from '../errors.js';
 import { COMPUTING_DEFAULTS, checkComputing, readComputing, readSeed } from './computing.js';
-import type { RunConfig } from './config.js';
+import type { ModelConfig, RunConfig } from './config.js';
 import { DIFFUSION_DEFAULTS, readDiffusion, withDiffusion } from './diffusion.js';
 import { checkBatch, checkModel, readModel, readPreset } from './model.js';
 import { PRESETS } from './presets.js';
@@ -74,7 +74,7 @@ const FIXED: [flag: string, read: (c: RunConfig) => unknown][] = [
   ['--channels', (c) => c.model.channels],
   ['--widths', (c) => c.model.widths],
   ['--time-dim', (c) => c.model.timeDim],
-  ['--norm', (c) => c.model.norm],
+  ['--norm', (c) => ('norm' in c.model ? c.model.norm : undefined)],
   ['--timesteps', (c) => c.diffusion.timesteps],
   ['--schedule', (c) => c.diffusion.schedule],
   ['--beta-start', (c) => c.diffusion.betaStart],
@@ -93,7 +93,7 @@ const FIXED: [flag: string, read: (c: RunConfig) => unknown][] = [
 
 /** The settings over a config, checked together. */
 function withSettings(settings: Source, base: RunConfig): RunConfig {
-  const model = checkModel({ ...base.model, ...readModel(settings) });
+  const model = checkModel({ ...base.model, ...readModel(settings) } as ModelConfig);
   const training = { ...base.training, ...readTraining(settings) };
   checkBatch(model, training.batch);
   return {

@@ -1,13 +1,13 @@
 /** Opens what computes, on the device chosen for it. TensorFlow is loaded only where it is asked for. */
 import { threadCount } from '../config/computing.js';
 import type { ComputingConfig, DeviceChoice } from '../config/config.js';
+import type { Loss, NetworkDevice } from '../contracts/device.js';
 import { Arithmetic } from '../engine/arithmetic.js';
 import { WasmUnet } from '../engine/unet/wasm-unet.js';
-import type { Architecture } from '../unet/architecture.js';
-import type { Loss, UnetDevice } from '../unet/device.js';
+import type { NetworkConfig } from '../network/network.js';
 
 export interface UnetOptions {
-  readonly architecture: Architecture;
+  readonly architecture: NetworkConfig;
   readonly size: number;
   readonly batch: number;
   readonly timesteps: number;
@@ -17,7 +17,7 @@ export interface UnetOptions {
 
 /** A U-Net and the memory it takes, in bytes (on TensorFlow an estimate). */
 export interface OpenUnet {
-  readonly unet: UnetDevice;
+  readonly unet: NetworkDevice;
   readonly memoryBytes: number;
 }
 

@@ -1,6 +1,6 @@
+import type { BatchNormMode } from '../contracts/device.js';
 import { PURPOSE, type Purpose } from '../diffusion/random.js';
 import type { Trajectory } from '../diffusion/sampler.js';
-import type { BatchNormMode } from '../unet/device.js';
 import type { Arena } from './arena.js';
 import type { Engine } from './engine.js';
 import type { Argument, Call, Program, Section } from './program.js';

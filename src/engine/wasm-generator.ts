@@ -1,7 +1,8 @@
 import type { Generator } from '../generate/generator.js';
-import type { Architecture } from '../unet/architecture.js';
-import type { StateDict } from '../unet/state.js';
+import type { NetworkConfig } from '../network/network.js';
+import type { StateDict } from '../network/state.js';
 import { timeTable } from '../unet/time-table.js';
+
 import { Arena, checkFits, MAX_BYTES } from './arena.js';
 import { Engine, type LoadedProgram, type Part } from './engine.js';
 import type { Program } from './program.js';
@@ -21,7 +22,7 @@ import { planMemory, type UnetMemory } from './unet/memory.js';
 import { writeParameters, writeStatistics } from './unet/parameters.js';
 
 export interface WasmGeneratorOptions extends ReverseOptions {
-  readonly architecture: Architecture;
+  readonly architecture: NetworkConfig;
   readonly size: number;
   readonly timesteps: number;
   /** Images that a worker makes at one time. */

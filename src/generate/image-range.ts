@@ -1,5 +1,5 @@
 import type { Shard } from '../config/generation.js';
-import type { BatchNormMode } from '../unet/device.js';
+import type { BatchNormMode } from '../contracts/device.js';
 
 /** Image numbers [first, end) of one shard, and one bit for each that is done: memory for any count. */
 export class ImageRange {

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
+import type { BatchNormMode, NetworkDevice } from '../contracts/device.js';
 import type { Trajectory } from '../diffusion/sampler.js';
 import type { ReversePool } from '../engine/reverse-pool.js';
-import type { BatchNormMode, UnetDevice } from '../unet/device.js';
 import type { Generator } from './generator.js';
 
 export interface OverlapOptions {
@@ -24,7 +24,7 @@ export class OverlappedGenerator implements Generator {
   readonly lanes: number;
   readonly batch: number;
   readonly steps: number;
-  private readonly unet: UnetDevice;
+  private readonly unet: NetworkDevice;
   private readonly pool: ReversePool;
   private readonly trajectory: Trajectory;
   private readonly norm: BatchNormMode;
@@ -35,7 +35,7 @@ export class OverlappedGenerator implements Generator {
   private turn: Promise<unknown> = Promise.resolve();
   private disposed = false;
 
-  constructor(unet: UnetDevice, pool: ReversePool, { lanes, trajectory, norm }: OverlapOptions) {
+  constructor(unet: NetworkDevice, pool: ReversePool, { lanes, trajectory, norm }: OverlapOptions) {
     this.unet = unet;
     this.pool = pool;
     this.trajectory = trajectory;

@@ -8,9 +8,9 @@
  */
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { OptimizerState } from '../contracts/device.js';
 import { UsageError } from '../errors.js';
-import type { OptimizerState } from '../unet/device.js';
-import type { StateDict } from '../unet/state.js';
+import type { StateDict } from '../network/state.js';
 import { asRunError, syncFolder, writeFileAtomically, writeSynced } from './atomic.js';
 import { optimizerTensors, readOptimizer } from './optimizer-file.js';
 import { isFile, isFolder, type Json, readJsonFile, runPaths } from './run.js';

@@ -2,9 +2,10 @@
  * Adam's state as safetensors: moments `m/<parameter>` and `v/<parameter>` in PyTorch's layouts, and the
  * number of steps taken as metadata.
  */
+
+import type { OptimizerState } from '../contracts/device.js';
 import { UsageError } from '../errors.js';
-import type { OptimizerState } from '../unet/device.js';
-import type { StateDict, Tensor } from '../unet/state.js';
+import type { StateDict, Tensor } from '../network/state.js';
 import { show } from './json.js';
 import { readSafetensors } from './safetensors.js';
 

@@ -4,7 +4,7 @@
  */
 import type { FileHandle } from 'node:fs/promises';
 import { UsageError } from '../errors.js';
-import { elements, type Tensor } from '../unet/state.js';
+import { elements, type Tensor } from '../network/state.js';
 import { LARGEST_CALL } from './atomic.js';
 import { DTYPE_BYTES, type TensorInfo } from './safetensors-header.js';
 

@@ -7,7 +7,7 @@
  */
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { ShapeError, UsageError } from '../errors.js';
-import { elements, type StateDict, type Tensor } from '../unet/state.js';
+import { elements, type StateDict, type Tensor } from '../network/state.js';
 import { systemReason, writeAtomically, writeFully } from './atomic.js';
 import { show } from './json.js';
 import { isPickle, pickleMessage } from './pickle.js';

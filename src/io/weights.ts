@@ -1,16 +1,17 @@
 /** A model's weights in a file: which U-Net they are of, and whether one can compute with them. */
 import { isDeepStrictEqual } from 'node:util';
 import { UsageError } from '../errors.js';
-import type { Architecture } from '../unet/architecture.js';
-import { architectureFromShapes } from '../unet/from-state.js';
-import { firstNotFinite, type StateDict } from '../unet/state.js';
+import type { NetworkConfig } from '../network/network.js';
+import { networkFromShapes } from '../network/recognise.js';
+import { firstNotFinite, type StateDict } from '../network/state.js';
+
 import { readHeader, readSafetensors } from './safetensors.js';
 
 /** The architecture of a file of weights. @throws UsageError naming the file and the first tensor at fault. */
-export async function readArchitecture(path: string): Promise<Architecture> {
+export async function readNetwork(path: string): Promise<NetworkConfig> {
   const { tensors } = await readHeader(path);
   const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
-  return named(path, () => architectureFromShapes(shapes));
+  return named(path, () => networkFromShapes(shapes));
 }
 
 /**
@@ -18,17 +19,17 @@ export async function readArchitecture(path: string): Promise<Architecture> {
  * @param whose what says so, for the message: `this run`
  * @throws UsageError naming what differs
  */
-export async function checkArchitectureOf(
+export async function checkNetworkOf(
   path: string,
-  expected: Architecture,
+  expected: NetworkConfig,
   whose: string,
 ): Promise<void> {
-  const found = await readArchitecture(path);
-  for (const key of ['widths', 'channels', 'timeDim', 'norm'] as const)
-    if (!isDeepStrictEqual(found[key], expected[key]))
-      throw new UsageError(
-        `${path}: expected ${key} ${expected[key]}, as ${whose} has, got ${found[key]}`,
-      );
+  const found = await readNetwork(path);
+  for (const [key, got] of Object.entries(found)) {
+    const wanted = expected[key as keyof NetworkConfig];
+    if (!isDeepStrictEqual(got, wanted))
+      throw new UsageError(`${path}: expected ${key} ${wanted}, as ${whose} has, got ${got}`);
+  }
 }
 
 /**
@@ -39,7 +40,7 @@ export async function checkArchitectureOf(
 export async function readWeights(path: string): Promise<StateDict> {
   const { tensors } = await readSafetensors(path);
   const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
-  named(path, () => architectureFromShapes(shapes));
+  named(path, () => networkFromShapes(shapes));
   for (const [name, { dtype }] of tensors) {
     const expected = name.endsWith('.num_batches_tracked') ? 'I64' : 'F32';
     if (dtype !== expected)

@@ -4,7 +4,6 @@ import type {
   ComputingConfig,
   DataConfig,
   DiffusionConfig,
-  ModelConfig,
   RunConfig,
   TrainingConfig,
 } from '../config/config.js';
@@ -13,10 +12,11 @@ import type { PresetName } from '../config/presets.js';
 import { readRunConfig } from '../config/read.js';
 import { newRunConfig, resumedRunConfig } from '../config/run-config.js';
 import { UsageError } from '../errors.js';
+import type { SimpleConfig } from '../network/simple.js';
 
 /** Settings of a run. Each is the flag of `haze train` with its name; what is left out has the flag's default. */
 export interface RunSettings
-  extends Partial<ModelConfig>,
+  extends Partial<Omit<SimpleConfig, 'kind'> & { size: number }>,
     Partial<DiffusionConfig>,
     Partial<Omit<DataConfig, 'source' | 'heldOut'>>,
     Partial<TrainingConfig>,

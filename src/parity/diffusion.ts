@@ -1,5 +1,5 @@
 import { UsageError } from '../errors.js';
-import { elements } from '../unet/state.js';
+import { elements } from '../network/state.js';
 import { Comparison, type Group } from './compare.js';
 import { type Fixture, toChannelsLast } from './fixture.js';
 import {

@@ -1,6 +1,6 @@
 import { UsageError } from '../errors.js';
 import { readSafetensors } from '../io/safetensors.js';
-import { elements, type F32Tensor, type StateDict, type Tensor } from '../unet/state.js';
+import { elements, type F32Tensor, type StateDict, type Tensor } from '../network/state.js';
 import type { Comparison, Tolerance } from './compare.js';
 
 /*

@@ -1,6 +1,6 @@
+import type { NetworkInput } from '../contracts/device.js';
 import { CounterRandom, PURPOSE } from '../diffusion/random.js';
-import type { UnetInput } from '../unet/device.js';
-import type { StateDict } from '../unet/state.js';
+import type { StateDict } from '../network/state.js';
 import { Comparison, type Group } from './compare.js';
 import { addTensor, type Fixture } from './fixture.js';
 import { channelsFirst, channelsLast } from './images.js';
@@ -15,7 +15,7 @@ import { constant, gradientTolerance, TRAINING } from './tolerances.js';
 
 /** The inputs on which ours takes the reference's sides. */
 export interface Settled {
-  readonly input: UnetInput;
+  readonly input: NetworkInput;
   readonly noise: Float32Array;
 }
 
@@ -70,7 +70,7 @@ function against(fixture: Fixture, gradients: StateDict): Group | null {
 }
 
 /** x_t moved at random by up to `size` of each value, to the other side of a ReLU's kink with luck. */
-function nudge({ xt, t }: UnetInput, size: number, attempt: number): UnetInput {
+function nudge({ xt, t }: NetworkInput, size: number, attempt: number): NetworkInput {
   if (size === 0) return { xt, t };
   const moves = new CounterRandom(0).uniform(PURPOSE.bench, attempt, xt.length, -size, size);
   return { xt: xt.map((value, i) => value * (1 + moves[i]!)), t };

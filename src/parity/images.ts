@@ -1,6 +1,7 @@
 import { UsageError } from '../errors.js';
-import { type Architecture, checkSize } from '../unet/architecture.js';
-import { architectureFromShapes } from '../unet/from-state.js';
+import { checkSize, type NetworkConfig } from '../network/network.js';
+import { networkFromShapes } from '../network/recognise.js';
+
 import { type Fixture, toChannelsFirst, toChannelsLast } from './fixture.js';
 
 /** T of the fixtures. */
@@ -38,11 +39,11 @@ export const channelsFirst = (data: Float32Array, { channels, size }: Images) =>
   toChannelsFirst(data, channels, size * size);
 
 /** The architecture that state0 has, checked against the images. */
-export function architecture(fixture: Fixture, images: Images): Architecture {
+export function architecture(fixture: Fixture, images: Images): NetworkConfig {
   const state = fixture.below('state0');
-  let found: Architecture;
+  let found: NetworkConfig;
   try {
-    found = architectureFromShapes(new Map([...state].map(([name, { shape }]) => [name, shape])));
+    found = networkFromShapes(new Map([...state].map(([name, { shape }]) => [name, shape])));
     checkSize(found, images.size);
   } catch (error) {
     if (error instanceof UsageError)

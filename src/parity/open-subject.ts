@@ -1,9 +1,9 @@
 import type { ComputingConfig, DeviceChoice } from '../config/config.js';
 import { DIFFUSION_DEFAULTS } from '../config/diffusion.js';
+import type { Loss } from '../contracts/device.js';
 import { openArithmetic, openUnet } from '../device/open.js';
 import { makeTrajectory } from '../diffusion/sampler.js';
 import { makeSchedule } from '../diffusion/schedule.js';
-import type { Loss } from '../unet/device.js';
 import type { Subject } from './subject.js';
 
 /** The device and the arithmetic that were chosen, with the reference's own schedule. */

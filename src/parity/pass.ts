@@ -1,5 +1,6 @@
-import type { Architecture } from '../unet/architecture.js';
-import type { UnetDevice, UnetInput } from '../unet/device.js';
+import type { NetworkDevice, NetworkInput } from '../contracts/device.js';
+import type { NetworkConfig } from '../network/network.js';
+
 import { Comparison, type Group } from './compare.js';
 import type { Fixture } from './fixture.js';
 import type { Images } from './images.js';
@@ -9,9 +10,9 @@ import { constant } from './tolerances.js';
 export interface Pass {
   readonly fixture: Fixture;
   readonly images: Images;
-  readonly net: Architecture;
-  readonly unet: UnetDevice;
-  readonly input: UnetInput;
+  readonly net: NetworkConfig;
+  readonly unet: NetworkDevice;
+  readonly input: NetworkInput;
 }
 
 /** ε̂ [batch, channel, height, width] against the fixture's tensor `name`. */

@@ -1,5 +1,7 @@
-import { type Architecture, layers, weightShape } from '../unet/architecture.js';
-import { elements, type StateDict, type Tensor } from '../unet/state.js';
+import { buildNetwork, type NetworkConfig } from '../network/network.js';
+import { parameters } from '../network/parameters.js';
+import { elements, type StateDict, type Tensor } from '../network/state.js';
+
 import { Comparison, type Group, type Tolerance } from './compare.js';
 import { addTensor, type Fixture } from './fixture.js';
 import type { Settled } from './gradients.js';
@@ -51,13 +53,9 @@ function compareState(fixture: Fixture, expected: StateDict, got: StateDict): (G
 }
 
 /** Adam's moments before the first step. */
-function zeros(net: Architecture): StateDict {
-  const entries = layers(net).flatMap((layer): [string, number[]][] => [
-    [`${layer.name}.weight`, weightShape(layer)],
-    [`${layer.name}.bias`, [layer.outputs]],
-  ]);
+function zeros(net: NetworkConfig): StateDict {
   return new Map(
-    entries.map(([name, shape]) => [
+    parameters(buildNetwork(net)).map(({ name, shape }) => [
       name,
       { dtype: 'F32', shape, data: new Float32Array(elements(shape)) },
     ]),

@@ -1,12 +1,12 @@
 import { threadCount } from '../config/computing.js';
+import type { NetworkDevice } from '../contracts/device.js';
 import { chooseDevice } from '../device/choose.js';
 import { openArithmetic, openUnet } from '../device/open.js';
 import { CounterRandom } from '../diffusion/random.js';
 import type { Trajectory } from '../diffusion/sampler.js';
 import type { Schedule } from '../diffusion/schedule.js';
 import { WasmSampler } from '../engine/wasm-sampler.js';
-import type { UnetDevice } from '../unet/device.js';
-import type { StateDict } from '../unet/state.js';
+import type { StateDict } from '../network/state.js';
 import type { SampleOptions } from './options.js';
 import type { Sampler } from './sampler.js';
 import { SplitSampler } from './split-sampler.js';
@@ -40,7 +40,7 @@ async function open(
   trajectory: Trajectory,
   schedule: Schedule,
   batch: number,
-): Promise<{ sampler: Sampler; unet: UnetDevice }> {
+): Promise<{ sampler: Sampler; unet: NetworkDevice }> {
   const { computing, model, sampling, seed, requireCuda } = options;
   const { device } = await chooseDevice(computing, requireCuda);
   const { timesteps } = schedule;

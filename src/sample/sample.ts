@@ -2,7 +2,7 @@ import { makeTrajectory } from '../diffusion/sampler.js';
 import { makeSchedule } from '../diffusion/schedule.js';
 import { Interrupted } from '../errors.js';
 import { readWeights } from '../io/weights.js';
-import type { StateDict } from '../unet/state.js';
+import type { StateDict } from '../network/state.js';
 import { plural } from '../units.js';
 import { openSampler } from './open-sampler.js';
 import type { Frame, SampleOptions, SampleResult } from './options.js';

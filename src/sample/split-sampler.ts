@@ -2,9 +2,10 @@
  * A sampler whose U-Net and arithmetic are apart, on any devices: x_t passes between them as an array.
  * Where both are on the engine, `WasmSampler` does the same in one program.
  */
+
+import type { BatchNormMode, NetworkDevice } from '../contracts/device.js';
 import { type CounterRandom, PURPOSE, type Purpose } from '../diffusion/random.js';
 import type { Trajectory } from '../diffusion/sampler.js';
-import type { BatchNormMode, UnetDevice } from '../unet/device.js';
 import type { Sampler } from './sampler.js';
 
 /** Takes a reverse step with one row of a trajectory's coefficients. */
@@ -19,7 +20,7 @@ export interface ReverseStep {
 }
 
 export interface SplitSamplerOptions {
-  readonly unet: UnetDevice;
+  readonly unet: NetworkDevice;
   readonly arithmetic: ReverseStep;
   readonly trajectory: Trajectory;
   readonly norm: BatchNormMode;

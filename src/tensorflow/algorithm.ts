@@ -2,7 +2,8 @@
  * Which algorithm computes each convolution: TensorFlow's own, or batched matrix products (`lowering.ts`), by an estimate
  * of the time each takes on a CPU. A GPU has its own choice to make, in cuDNN.
  */
-import { layerCosts } from '../unet/cost.js';
+import { layerCosts } from '../network/cost.js';
+import { buildNetwork } from '../network/network.js';
 import { type Convolution, type ConvolutionMaps, directConvolution } from './convolution.js';
 import { loweredConvolution } from './lowered-convolution.js';
 import { type Lowering, lowerConvolution, loweredSize, type Tile } from './lowering.js';
@@ -35,12 +36,15 @@ export const maps = <V>(ops: Ops<V>, algorithm: Algorithm): ConvolutionMaps<V> =
 
 /** The U-Net's convolutions by layer. */
 export function convolutions({ architecture, size, batch }: UnetShape): [string, Convolution][] {
-  return layerCosts(architecture, size).flatMap(({ layer, inputSide, outputSide }) => {
-    const { name, kind, inputs, outputs, kernel, stride } = layer;
-    const rest = { batch, side: Math.max(inputSide, outputSide), kernel, stride };
-    if (kind === 'conv') return [[name, { ...rest, inputs, outputs }]];
-    return kind === 'convTranspose' ? [[name, { ...rest, inputs: outputs, outputs: inputs }]] : [];
-  });
+  return layerCosts(buildNetwork(architecture, size)).flatMap(
+    ({ layer, inputSide, outputSide }) => {
+      if (layer.kind !== 'conv' && layer.kind !== 'convTranspose') return [];
+      const { name, kind, inputs, outputs, kernel, stride } = layer;
+      const rest = { batch, side: Math.max(inputSide, outputSide), kernel, stride };
+      if (kind === 'conv') return [[name, { ...rest, inputs, outputs }]];
+      return [[name, { ...rest, inputs: outputs, outputs: inputs }]];
+    },
+  );
 }
 
 /**

@@ -1,5 +1,5 @@
 /** The losses on the noise, with d = ε̂ − ε over n values, and their gradients by ε̂. */
-import type { Loss } from '../unet/device.js';
+import type { Loss } from '../contracts/device.js';
 import { bool, FLOAT, INT32, type Ops, one, scalar, vector } from './ops.js';
 
 /** The scalar loss, and its gradient in the shape of ε̂. `count` is the number of values in ε̂. */

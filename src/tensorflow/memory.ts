@@ -1,5 +1,7 @@
+import { buildNetwork } from '../network/network.js';
+import { countParameters } from '../network/parameters.js';
 /** What a U-Net takes on TensorFlow, which plans nothing ahead and tells nothing: an estimate. */
-import { countParameters, stages } from '../unet/architecture.js';
+import { stages } from '../unet/architecture.js';
 import { chooseTile, convolutions, type Use } from './algorithm.js';
 import { loweredSize } from './lowering.js';
 import type { UnetShape } from './unet.js';
@@ -17,7 +19,8 @@ export const estimateMemory = (shape: UnetShape, use: Use, direct = false): numb
 /** Bytes of a U-Net where libtensorflow is loaded already. */
 export function estimateUnet(shape: UnetShape, use: Use, direct = false): number {
   // Weights; in training also gradients and two moments.
-  const parameters = countParameters(shape.architecture) * (use === 'training' ? 4 : 1);
+  const parameters =
+    countParameters(buildNetwork(shape.architecture)) * (use === 'training' ? 4 : 1);
   const images = stageValues(shape) * IMAGES[use];
   return 4 * (parameters + images + (direct ? 0 : loweredValues(shape, use)));
 }

@@ -1,5 +1,5 @@
 /** The U-Net's passes over its variables: prediction, and forward, loss and backward in training. */
-import type { Loss } from '../unet/device.js';
+import type { Loss } from '../contracts/device.js';
 import { maps, type Plan, planConvolutions } from './algorithm.js';
 import { type Statistics, towards } from './layers.js';
 import { lossAndGradient } from './loss.js';

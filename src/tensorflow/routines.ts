@@ -2,7 +2,7 @@
  * What a U-Net device computes, as routines over shared variables: prediction with either statistics, the
  * gradients, the whole training step, and state in and out.
  */
-import type { Loss } from '../unet/device.js';
+import type { Loss } from '../contracts/device.js';
 import { adamStep } from './adam.js';
 import { FLOAT, INT32, type Ops, one, type Routine, scalar, vector } from './ops.js';
 import { makeNetwork, type Network, predict, prepare, trainingPass } from './passes.js';

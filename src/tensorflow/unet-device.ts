@@ -1,9 +1,17 @@
+import { buildNetwork, checkNetwork, checkSize } from '../network/network.js';
+import { stateShapes } from '../network/parameters.js';
 /** The U-Net device on TensorFlow: the same interface and state as the wasm device, within tolerances. */
+
+import type {
+  BatchNormMode,
+  Loss,
+  NetworkDevice,
+  NetworkInput,
+  OptimizerState,
+} from '../contracts/device.js';
 import { ShapeError, UsageError } from '../errors.js';
-import { type Architecture, checkArchitecture, checkSize, stages } from '../unet/architecture.js';
-import type { BatchNormMode, Loss, OptimizerState, UnetDevice, UnetInput } from '../unet/device.js';
-import { stateShapes } from '../unet/from-state.js';
-import type { StateDict, Tensor } from '../unet/state.js';
+import type { StateDict, Tensor } from '../network/state.js';
+import { type Architecture, stages } from '../unet/architecture.js';
 import { timeTable } from '../unet/time-table.js';
 import { EagerMachine } from './eager.js';
 import { GraphMachine } from './graph.js';
@@ -30,13 +38,13 @@ export interface TensorflowUnetOptions {
  * Loads libtensorflow and prepares a U-Net, whose weights are zero until `importState`.
  * @throws UsageError for an impossible architecture or size, or where TensorFlow is not set up.
  */
-export async function createTensorflowUnet(options: TensorflowUnetOptions): Promise<UnetDevice> {
-  checkArchitecture(options.architecture);
+export async function createTensorflowUnet(options: TensorflowUnetOptions): Promise<NetworkDevice> {
+  checkNetwork(options.architecture);
   checkSize(options.architecture, options.size);
   return new TensorflowUnet(await loadTensorflow(), options);
 }
 
-class TensorflowUnet implements UnetDevice {
+class TensorflowUnet implements NetworkDevice {
   readonly name = 'tensorflow';
   readonly description: string;
   readonly batch: number;
@@ -65,7 +73,7 @@ class TensorflowUnet implements UnetDevice {
     this.#machine.run('reset', []);
   }
 
-  async predict(input: UnetInput, norm: BatchNormMode): Promise<Float32Array> {
+  async predict(input: NetworkInput, norm: BatchNormMode): Promise<Float32Array> {
     const inputs = this.#feed(input);
     if (!this.#prepared) this.#machine.run('prepare', []);
     this.#prepared = true;
@@ -73,7 +81,7 @@ class TensorflowUnet implements UnetDevice {
     return epsilon!;
   }
 
-  async gradients(input: UnetInput, noise: Float32Array) {
+  async gradients(input: NetworkInput, noise: Float32Array) {
     const outputs = this.#machine.run('gradients', this.#feed(input, noise));
     const [loss, epsilon, ...gradients] = outputs;
     this.#countBatches();
@@ -84,7 +92,7 @@ class TensorflowUnet implements UnetDevice {
     };
   }
 
-  async trainStep(input: UnetInput, noise: Float32Array, lr: number): Promise<number> {
+  async trainStep(input: NetworkInput, noise: Float32Array, lr: number): Promise<number> {
     const inputs = this.#feed(input, noise);
     if (lr !== this.#rate) {
       this.#machine.run('set-rate', [Float32Array.of(lr)]);
@@ -101,7 +109,7 @@ class TensorflowUnet implements UnetDevice {
     const list = [...parameters, ...statistics];
     const values = named(list, this.#machine.run('export-state', []));
     const state = new Map<string, Tensor>();
-    for (const name of stateShapes(this.#shape.architecture).keys())
+    for (const name of stateShapes(buildNetwork(this.#shape.architecture)).keys())
       state.set(name, values.get(name) ?? this.#batchesTracked(name));
     return state;
   }
@@ -146,7 +154,7 @@ class TensorflowUnet implements UnetDevice {
   }
 
   /** The inputs of a routine, checked: x_t, the sinusoids of t, and ε for training. */
-  #feed({ xt, t }: UnetInput, noise?: Float32Array): Float32Array[] {
+  #feed({ xt, t }: NetworkInput, noise?: Float32Array): Float32Array[] {
     const { size, batch, architecture } = this.#shape;
     const values = batch * size * size * architecture.channels;
     expectLength('x_t', xt.length, values);

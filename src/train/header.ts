@@ -1,5 +1,7 @@
 import type { RunConfig } from '../config/config.js';
-import { countParameters } from '../unet/architecture.js';
+import { buildNetwork } from '../network/network.js';
+import { countParameters } from '../network/parameters.js';
+
 import { bytes, grouped, plural } from '../units.js';
 import type { Trainer } from './trainer.js';
 
@@ -10,7 +12,7 @@ const SLOW_EPOCH_MINUTES = 60;
 /** What a run says before its first step; `between` is what it takes between steps, in bytes. */
 export function header(config: RunConfig, trainer: Trainer, between: number): string[] {
   const { model, training } = config;
-  const parameters = grouped(countParameters(model));
+  const parameters = grouped(countParameters(buildNetwork(model)));
   return [
     `model   widths ${model.widths.join(',')}, ${model.size}x${model.size}x${model.channels}, ${parameters} parameters`,
     `device  ${trainer.unet.description} (${config.chosen?.why ?? ''})`,

@@ -1,6 +1,6 @@
+import type { Loss } from '../contracts/device.js';
 import type { Dataset } from '../data/dataset.js';
 import { type CounterRandom, PURPOSE } from '../diffusion/random.js';
-import type { Loss } from '../unet/device.js';
 import type { Attention } from './options.js';
 import type { Trainer } from './trainer.js';
 

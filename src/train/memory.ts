@@ -1,7 +1,9 @@
 import { threadCount } from '../config/computing.js';
 import type { DeviceChoice, RunConfig } from '../config/config.js';
 import { planBytes } from '../engine/unet/plan.js';
-import { countParameters } from '../unet/architecture.js';
+import { buildNetwork } from '../network/network.js';
+import { countParameters } from '../network/parameters.js';
+
 import { COUNT } from './samples.js';
 
 /**
@@ -12,7 +14,7 @@ export async function bytesBetweenSteps(
   { model, diffusion, computing, training }: RunConfig,
   device: DeviceChoice['device'],
 ): Promise<number> {
-  const weights = 4 * countParameters(model);
+  const weights = 4 * countParameters(buildNetwork(model));
   const checkpoint = 2 * weights;
   if (training.sampleEvery === 0) return checkpoint;
   const { timesteps } = diffusion;

@@ -2,9 +2,9 @@ import type { RunConfig } from '../config/config.js';
 import { Interrupted } from '../errors.js';
 import { grid } from '../io/grid.js';
 import { writePicture } from '../io/pictures.js';
+import type { StateDict } from '../network/state.js';
 import { toImages } from '../sample/images.js';
 import { sampleFrom } from '../sample/sample.js';
-import type { StateDict } from '../unet/state.js';
 import type { Attention } from './options.js';
 
 /** Images in the grid that a run draws while it trains. */

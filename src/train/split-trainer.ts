@@ -2,7 +2,7 @@
  * A trainer whose U-Net and preprocessing are apart, on any devices: batches pass between them as arrays.
  * Where both are on the engine, `WasmTrainer` does the same in one program.
  */
-import type { UnetDevice } from '../unet/device.js';
+import type { NetworkDevice } from '../contracts/device.js';
 import type { EvaluationBatch, TrainBatch, Trainer } from './trainer.js';
 
 /** A batch as the U-Net takes it: f32 [batch, size, size, channels]. */
@@ -21,12 +21,12 @@ export interface Preprocessing {
 }
 
 export class SplitTrainer implements Trainer {
-  readonly unet: UnetDevice;
+  readonly unet: NetworkDevice;
   readonly memoryBytes: number;
   readonly #preprocessing: Preprocessing;
 
   /** @param unetBytes memory of the U-Net, or an estimate of it */
-  constructor(unet: UnetDevice, preprocessing: Preprocessing, unetBytes: number) {
+  constructor(unet: NetworkDevice, preprocessing: Preprocessing, unetBytes: number) {
     this.unet = unet;
     this.#preprocessing = preprocessing;
     this.memoryBytes = unetBytes + preprocessing.memoryBytes;

@@ -10,8 +10,9 @@ import {
   runPaths,
   writeConfig,
 } from '../io/run.js';
-import { checkArchitectureOf, readWeights } from '../io/weights.js';
-import { initialState } from '../unet/initial-state.js';
+import { checkNetworkOf, readWeights } from '../io/weights.js';
+import { initialState } from '../network/initial-state.js';
+import { buildNetwork } from '../network/network.js';
 import { plural } from '../units.js';
 import type { TrainEvent, TrainOptions } from './options.js';
 import type { Trainer } from './trainer.js';
@@ -35,7 +36,7 @@ export async function checkStart({ out, resume, config }: TrainOptions): Promise
   if (!resume) {
     await checkNewRun(out);
     const { init } = config.training;
-    if (init !== null) await checkArchitectureOf(init, config.model, 'this run');
+    if (init !== null) await checkNetworkOf(init, config.model, 'this run');
   }
   await checkWritable(out);
 }
@@ -87,7 +88,7 @@ async function load(
   onEvent: (event: TrainEvent) => void,
 ): Promise<number> {
   const { step, state, ...parts } = await openCheckpoint(folder);
-  await checkArchitectureOf(checkpointPaths(folder).model, config.model, 'this run');
+  await checkNetworkOf(checkpointPaths(folder).model, config.model, 'this run');
   await trainer.unet.importState(await parts.model());
   await trainer.unet.importOptimizer(await parts.optimizer());
   onEvent({ kind: 'note', text: `resuming at step ${step} from ${folder}` });
@@ -117,5 +118,5 @@ const arithmetic = (description: string): string =>
 
 async function firstWeights(config: RunConfig) {
   if (config.training.init !== null) return readWeights(config.training.init);
-  return initialState(config.model, new CounterRandom(config.seed));
+  return initialState(buildNetwork(config.model), new CounterRandom(config.seed));
 }

@@ -1,4 +1,4 @@
-import type { UnetDevice } from '../unet/device.js';
+import type { NetworkDevice } from '../contracts/device.js';
 
 /** One batch of a training step. Its noise is the stream (trainNoise, step) of the run's seed. */
 export interface TrainBatch {
@@ -23,7 +23,7 @@ export interface EvaluationBatch {
 
 /** A U-Net with all that a step does around it: noise, q(x_t|x_0), loss, Adam. */
 export interface Trainer {
-  readonly unet: UnetDevice;
+  readonly unet: NetworkDevice;
   /** Memory the training takes, in bytes. */
   readonly memoryBytes: number;
   /** Ho et al. (2020), Algorithm 1, on one batch. Milliseconds by part: data, unet, optimizer. */

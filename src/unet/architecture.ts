@@ -1,15 +1,13 @@
-import { UsageError } from '../errors.js';
+import { RunError } from '../errors.js';
+import type { NetworkConfig } from '../network/network.js';
+import type { SimpleConfig } from '../network/simple.js';
 
-/** What fixes the U-Net's parameters. Image size and batch are chosen per run, not here. */
-export interface Architecture {
-  /** Channels of conv0 and of each stage after it, e.g. 64, 128, 256, 512, 1024; two or more. */
-  readonly widths: readonly number[];
-  /** Image channels: 1 (grey) or 3 (RGB). */
-  readonly channels: 1 | 3;
-  /** Length of the time embedding; even, at least 4. */
-  readonly timeDim: number;
-  /** Two BatchNorms a stage (`bnorm1`, `bnorm2`), or one applied twice (`bnorm`). */
-  readonly norm: 'separate' | 'shared';
+export type Architecture = NetworkConfig;
+
+/** What this hand-written description is of. */
+function simple(a: Architecture): SimpleConfig {
+  if (a.kind !== 'simple') throw new RunError(`no device computes ${a.kind} yet`);
+  return a;
 }
 
 /** Kinds of layer; they fix PyTorch's default initialisation and the layout of the weight. */
@@ -40,32 +38,9 @@ export interface Stage {
   readonly norms: readonly [string, string];
 }
 
-/** @throws UsageError naming the field that cannot be. */
-export function checkArchitecture(a: Architecture): void {
-  if (a.widths.length < 2)
-    throw new UsageError(`--widths: expected two or more widths, got ${a.widths.length}`);
-  for (const w of a.widths)
-    if (!Number.isInteger(w) || w < 1)
-      throw new UsageError(`--widths: expected whole numbers of 1 or more, got ${w}`);
-  if (a.channels !== 1 && a.channels !== 3)
-    throw new UsageError(`--channels: expected 1 or 3, got ${String(a.channels)}`);
-  if (!Number.isInteger(a.timeDim) || a.timeDim < 4 || a.timeDim % 2 !== 0)
-    throw new UsageError(`--time-dim: expected an even number of at least 4, got ${a.timeDim}`);
-}
-
-/** @throws UsageError when the stages do not divide the image side. */
-export function checkSize(a: Architecture, size: number): void {
-  const factor = 2 ** (a.widths.length - 1);
-  if (!Number.isInteger(size) || size < factor || size % factor !== 0) {
-    throw new UsageError(
-      `--size: ${a.widths.length} widths halve the image ${a.widths.length - 1} times, ` +
-        `so the size must be a multiple of ${factor}; got ${size}`,
-    );
-  }
-}
-
 /** The stages in the order they run: down ones, then up ones. */
-export function stages(a: Architecture): Stage[] {
+export function stages(architecture: Architecture): Stage[] {
+  const a = simple(architecture);
   const up = [...a.widths].reverse();
   const stage = (name: string, isUp: boolean, inputs: number, outputs: number): Stage => ({
     name,
@@ -139,14 +114,6 @@ export function weightShape(l: Layer): number[] {
     default:
       return l.kind satisfies never;
   }
-}
-
-/** Trained parameters: weights and biases. 62,438,883 for the reference's widths. */
-export function countParameters(a: Architecture): number {
-  return layers(a).reduce(
-    (sum, l) => sum + weightShape(l).reduce((p, d) => p * d, 1) + l.outputs,
-    0,
-  );
 }
 
 const pairs = (list: readonly number[]): [number, number][] =>

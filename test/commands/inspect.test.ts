@@ -7,8 +7,10 @@ import { PRESETS } from '../../src/config/presets.js';
 import { makeSchedule } from '../../src/diffusion/schedule.js';
 import { WasmTrainer } from '../../src/engine/wasm-trainer.js';
 import { writeSafetensors } from '../../src/io/safetensors.js';
-import { stateShapes } from '../../src/unet/from-state.js';
-import { elements, type StateDict } from '../../src/unet/state.js';
+import { buildNetwork, type NetworkConfig } from '../../src/network/network.js';
+import { stateShapes } from '../../src/network/parameters.js';
+
+import { elements, type StateDict } from '../../src/network/state.js';
 import { fixturePath, haze, refuses } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
 
@@ -19,9 +21,9 @@ const inspect = async (...args: string[]) => {
 };
 
 /** Weights of zeros. */
-const zeros = (a: Parameters<typeof stateShapes>[0]): StateDict =>
+const zeros = (a: NetworkConfig): StateDict =>
   new Map(
-    [...stateShapes(a)].map(([name, shape]) => [
+    [...stateShapes(buildNetwork(a))].map(([name, shape]) => [
       name,
       shape.length === 0
         ? { dtype: 'I64', shape, data: new BigInt64Array(1) }
@@ -86,10 +88,17 @@ test('the architecture of bare weights is read off their shapes', async (t) => {
   const path = join(await temporaryFolder(t), 'model.safetensors');
   await writeSafetensors(
     path,
-    zeros({ widths: [4, 6, 9], channels: 1, timeDim: 8, norm: 'shared' }),
+    zeros({ kind: 'simple', widths: [4, 6, 9], channels: 1, timeDim: 8, norm: 'shared' }),
   );
   const { model, run } = await inspect(path, '--size', '20');
-  t.deepEqual(model, { widths: [4, 6, 9], channels: 1, timeDim: 8, norm: 'shared', size: 20 });
+  t.deepEqual(model, {
+    kind: 'simple',
+    widths: [4, 6, 9],
+    channels: 1,
+    timeDim: 8,
+    norm: 'shared',
+    size: 20,
+  });
   t.is(run, null);
   await refuses(
     t,
@@ -102,7 +111,9 @@ test('the architecture of bare weights is read off their shapes', async (t) => {
 
 test('weights with a tensor of another shape are refused by its name', async (t) => {
   const path = join(await temporaryFolder(t), 'odd.safetensors');
-  const state = new Map(zeros({ widths: [4, 6], channels: 3, timeDim: 8, norm: 'separate' }));
+  const state = new Map(
+    zeros({ kind: 'simple', widths: [4, 6], channels: 3, timeDim: 8, norm: 'separate' }),
+  );
   state.delete('ups.0.bnorm2.running_var');
   await writeSafetensors(path, state);
   await refuses(

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import test from 'ava';
 import { readSafetensors, writeSafetensors } from '../../src/io/safetensors.js';
-import type { Tensor } from '../../src/unet/state.js';
+import type { Tensor } from '../../src/network/state.js';
 import { fixturePath, haze, refuses } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
 

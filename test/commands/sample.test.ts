@@ -9,7 +9,8 @@ import { CounterRandom } from '../../src/diffusion/random.js';
 import { writeCheckpoint } from '../../src/io/checkpoint.js';
 import { createRun } from '../../src/io/run.js';
 import { writeSafetensors } from '../../src/io/safetensors.js';
-import { initialState } from '../../src/unet/initial-state.js';
+import { initialState } from '../../src/network/initial-state.js';
+import { buildNetwork } from '../../src/network/network.js';
 import { checkpointOf } from '../helpers/checkpoints.js';
 import { haze, refuses, startHaze } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
@@ -18,7 +19,7 @@ const config: RunConfig = newRunConfig(
   'toy-cars',
   new Args({ size: '8', widths: '4,8', timesteps: '12', batch: '4' }),
 );
-const state = initialState(config.model, new CounterRandom(3));
+const state = initialState(buildNetwork(config.model), new CounterRandom(3));
 
 /** A folder with an untrained run, `run`, and its weights, `bare.safetensors`. */
 async function workplace(t: Parameters<typeof temporaryFolder>[0]): Promise<string> {

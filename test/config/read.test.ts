@@ -60,6 +60,7 @@ test('any field that is missing is named', (t) => {
   const optional = [
     'chosen',
     'data.heldOut',
+    'model.kind',
     'training.steps',
     'training.init',
     'computing.threads',

@@ -22,6 +22,7 @@ const message = (make: () => unknown): string => {
 test("without flags a run is the reference's", (t) => {
   const run = fresh();
   t.deepEqual(run.model, {
+    kind: 'simple',
     size: 64,
     widths: [64, 128, 256, 512, 1024],
     channels: 3,

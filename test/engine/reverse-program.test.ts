@@ -5,7 +5,13 @@ import type { LoadedProgram } from '../../src/engine/engine.js';
 import { WasmSampler } from '../../src/engine/wasm-sampler.js';
 
 const schedule = makeSchedule({ timesteps: 8, schedule: 'linear', betaStart: 1e-3, betaEnd: 0.2 });
-const architecture = { widths: [8, 12], channels: 3, timeDim: 8, norm: 'separate' } as const;
+const architecture = {
+  kind: 'simple',
+  widths: [8, 12],
+  channels: 3,
+  timeDim: 8,
+  norm: 'separate',
+} as const;
 
 /** The sections of a reverse step that take time. */
 async function sections(options: SamplerOptions): Promise<string[]> {

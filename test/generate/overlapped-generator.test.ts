@@ -1,4 +1,5 @@
 import test, { type ExecutionContext } from 'ava';
+import type { NetworkDevice, NetworkInput } from '../../src/contracts/device.js';
 import { CounterRandom } from '../../src/diffusion/random.js';
 import { makeTrajectory } from '../../src/diffusion/sampler.js';
 import { makeSchedule } from '../../src/diffusion/schedule.js';
@@ -8,7 +9,6 @@ import { batches, ImageRange } from '../../src/generate/image-range.js';
 import { ImageMaker } from '../../src/generate/make-images.js';
 import { OverlappedGenerator } from '../../src/generate/overlapped-generator.js';
 import { SplitSampler } from '../../src/sample/split-sampler.js';
-import type { UnetDevice, UnetInput } from '../../src/unet/device.js';
 
 const [EACH, STEPS, SEED] = [16 * 16 * 3, 6, 2];
 const schedule = makeSchedule({
@@ -20,8 +20,8 @@ const schedule = makeSchedule({
 const trajectory = makeTrajectory(schedule, { sampler: 'ancestral' });
 
 /** A U-Net that looks at each element alone; `onPass` comes before a pass, in the calling thread. */
-function fakeUnet(batch: number, onPass: (input: UnetInput) => void = () => {}): UnetDevice {
-  const unet: Pick<UnetDevice, 'name' | 'description' | 'batch' | 'predict' | 'dispose'> = {
+function fakeUnet(batch: number, onPass: (input: NetworkInput) => void = () => {}): NetworkDevice {
+  const unet: Pick<NetworkDevice, 'name' | 'description' | 'batch' | 'predict' | 'dispose'> = {
     ...{ name: 'tensorflow', description: 'fake', batch },
     predict: async (input) => {
       onPass(input);
@@ -29,10 +29,10 @@ function fakeUnet(batch: number, onPass: (input: UnetInput) => void = () => {}):
     },
     dispose: async () => {},
   };
-  return unet as UnetDevice;
+  return unet as NetworkDevice;
 }
 
-function open(t: ExecutionContext, unet: UnetDevice, lanes: number, workers = 2) {
+function open(t: ExecutionContext, unet: NetworkDevice, lanes: number, workers = 2) {
   const { batch } = unet;
   const shape = { batch, each: EACH, lanes, workers };
   const pool = ReversePool.create({ trajectory, seed: SEED, ...shape, strict: false });

@@ -1,8 +1,9 @@
+import type { OptimizerState } from '../../src/contracts/device.js';
 import { CounterRandom } from '../../src/diffusion/random.js';
 import { type Checkpoint, openCheckpoint } from '../../src/io/checkpoint.js';
-import type { OptimizerState } from '../../src/unet/device.js';
-import { initialState } from '../../src/unet/initial-state.js';
-import type { StateDict } from '../../src/unet/state.js';
+import { initialState } from '../../src/network/initial-state.js';
+import { buildNetwork } from '../../src/network/network.js';
+import type { StateDict } from '../../src/network/state.js';
 import { f32, stateDict } from './tensors.js';
 
 /** What a checkpoint holds, all at once. */
@@ -14,8 +15,14 @@ export interface Parts {
 
 /** The parts of a checkpoint of the smallest U-Net, each of which tells which one it is. */
 export function sampleParts(value: number): Parts {
-  const architecture = { widths: [1, 1], channels: 1, timeDim: 4, norm: 'separate' } as const;
-  const model = new Map(initialState(architecture, new CounterRandom(value)));
+  const architecture = {
+    kind: 'simple',
+    widths: [1, 1],
+    channels: 1,
+    timeDim: 4,
+    norm: 'separate',
+  } as const;
+  const model = new Map(initialState(buildNetwork(architecture), new CounterRandom(value)));
   return {
     model: model.set('conv0.bias', f32([1], value)),
     optimizer: {

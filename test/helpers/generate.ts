@@ -5,11 +5,13 @@ import { CounterRandom } from '../../src/diffusion/random.js';
 import type { GenerateOptions } from '../../src/generate/options.js';
 import { sha256 } from '../../src/io/hash.js';
 import { writeSafetensors } from '../../src/io/safetensors.js';
-import { initialState } from '../../src/unet/initial-state.js';
+import { initialState } from '../../src/network/initial-state.js';
+import { buildNetwork } from '../../src/network/network.js';
 import { temporaryFolder } from './folder.js';
 
 /** A model that makes an image in milliseconds; untrained, since all that matters is that bits are the same. */
 export const model = {
+  kind: 'simple',
   widths: [8, 16, 24],
   channels: 3,
   timeDim: 8,
@@ -17,7 +19,8 @@ export const model = {
   size: 16,
 } as const;
 
-export const weightsOf = (seed: number) => initialState(model, new CounterRandom(seed));
+export const weightsOf = (seed: number) =>
+  initialState(buildNetwork(model), new CounterRandom(seed));
 
 /** A folder of the test's own with weights in it. */
 export async function folderWithModel(t: ExecutionContext): Promise<string> {

@@ -26,7 +26,7 @@ export function tinyRun(source: string, change: Partial<RunConfig['training']> =
     version: 1,
     seed: 3,
     data: { source, fit: 'squash', flip: true, heldOut: null },
-    model: { size: 16, widths: [8, 16], channels: 1, timeDim: 8, norm: 'separate' },
+    model: { size: 16, kind: 'simple', widths: [8, 16], channels: 1, timeDim: 8, norm: 'separate' },
     diffusion: { schedule: 'linear', timesteps: 20, betaStart: 1e-4, betaEnd: 0.02, loss: 'l1' },
     training: {
       batch: 8,

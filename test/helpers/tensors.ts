@@ -1,4 +1,4 @@
-import type { StateDict, Tensor } from '../../src/unet/state.js';
+import type { StateDict, Tensor } from '../../src/network/state.js';
 
 /** An F32 tensor from its values. */
 export const f32 = (shape: readonly number[], ...values: number[]): Tensor => ({

@@ -1,15 +1,15 @@
+import type { NetworkInput } from '../../src/contracts/device.js';
 import { readSafetensors } from '../../src/io/safetensors.js';
-import type { Architecture } from '../../src/unet/architecture.js';
-import type { UnetInput } from '../../src/unet/device.js';
-import { architectureFromShapes } from '../../src/unet/from-state.js';
-import type { F32Tensor, StateDict, Tensor } from '../../src/unet/state.js';
+import type { NetworkConfig } from '../../src/network/network.js';
+import { networkFromShapes } from '../../src/network/recognise.js';
+import type { F32Tensor, StateDict, Tensor } from '../../src/network/state.js';
 
 /** Reference values of one U-Net by PyTorch (bench/peers/make_fixtures.py); images turned to NHWC. */
 export interface UnetFixture {
-  readonly architecture: Architecture;
+  readonly architecture: NetworkConfig;
   readonly size: number;
   readonly batch: number;
-  readonly input: UnetInput;
+  readonly input: NetworkInput;
   readonly noise: Float32Array;
   /** Weights before, and after one Adam step at lr 1e-3. */
   readonly state0: StateDict;
@@ -43,7 +43,7 @@ export async function readUnetFixture(name: string): Promise<UnetFixture> {
   const xt = tensor('xt') as F32Tensor;
   const image = (key: string) => toNhwc(tensor(key) as F32Tensor);
   return {
-    architecture: architectureFromShapes(new Map([...state0].map(([k, v]) => [k, v.shape]))),
+    architecture: networkFromShapes(new Map([...state0].map(([k, v]) => [k, v.shape]))),
     size: xt.shape[3]!,
     batch: xt.shape[0]!,
     input: { xt: toNhwc(xt), t: Int32Array.from(tensor('t').data, Number) },

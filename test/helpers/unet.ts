@@ -1,10 +1,12 @@
 import type { ExecutionContext } from 'ava';
+import type { NetworkInput } from '../../src/contracts/device.js';
 import { WasmUnet, type WasmUnetOptions } from '../../src/engine/unet/wasm-unet.js';
 import { readSafetensors } from '../../src/io/safetensors.js';
-import type { Architecture } from '../../src/unet/architecture.js';
-import type { UnetInput } from '../../src/unet/device.js';
-import { architectureFromShapes, stateShapes } from '../../src/unet/from-state.js';
-import { elements, type StateDict, type Tensor } from '../../src/unet/state.js';
+import { buildNetwork, type NetworkConfig } from '../../src/network/network.js';
+import { stateShapes } from '../../src/network/parameters.js';
+import { networkFromShapes } from '../../src/network/recognise.js';
+import { elements, type StateDict, type Tensor } from '../../src/network/state.js';
+
 import { bits, values } from './kernels.js';
 
 /** A U-Net of two workers that is disposed of when the test ends. */
@@ -18,9 +20,9 @@ export function unetOf(
 }
 
 /** A state with small arbitrary weights, norms near the identity and running statistics of a batch. */
-export function arbitraryState(architecture: Architecture, seed = 1): StateDict {
+export function arbitraryState(architecture: NetworkConfig, seed = 1): StateDict {
   const state = new Map<string, Tensor>();
-  for (const [name, shape] of stateShapes(architecture)) {
+  for (const [name, shape] of stateShapes(buildNetwork(architecture))) {
     if (name.endsWith('num_batches_tracked')) {
       state.set(name, { dtype: 'I64', shape, data: BigInt64Array.of(3n) });
       continue;
@@ -36,10 +38,10 @@ export function arbitraryState(architecture: Architecture, seed = 1): StateDict 
 
 /** x_t, t and ε for a batch; an image depends on its number alone. */
 export function arbitraryInput(
-  { channels }: Pick<Architecture, 'channels'>,
+  { channels }: Pick<NetworkConfig, 'channels'>,
   size: number,
   images: readonly number[],
-): UnetInput & { noise: Float32Array } {
+): NetworkInput & { noise: Float32Array } {
   const each = size * size * channels;
   const draw = (seed: number) =>
     Float32Array.from(images.flatMap((n) => [...values(each, seed + 2 * n)].map((v) => 1.7 * v)));
@@ -62,8 +64,8 @@ export function sameState(
 }
 
 /** A file of test/fixtures/make_unet_variants.py, or of the same groups, with images as the devices take them. */
-export interface UnetFixture extends UnetInput {
-  readonly architecture: Architecture;
+export interface UnetFixture extends NetworkInput {
+  readonly architecture: NetworkConfig;
   readonly size: number;
   readonly batch: number;
   readonly noise: Float32Array;
@@ -89,7 +91,7 @@ export async function readFixture(name: string): Promise<UnetFixture> {
   const state0 = group('state0/');
   const [batch, , size] = tensors.get('xt')!.shape;
   return {
-    architecture: architectureFromShapes(new Map([...state0].map(([k, v]) => [k, v.shape]))),
+    architecture: networkFromShapes(new Map([...state0].map(([k, v]) => [k, v.shape]))),
     ...{ batch: batch!, size: size! },
     ...{ xt: image('xt'), noise: image('noise') },
     t: Int32Array.from(tensors.get('t')!.data as BigInt64Array, Number),

@@ -5,7 +5,7 @@ import { RunError, UsageError } from '../../src/errors.js';
 import { checkNewRun, createRun, openRun, runPaths, writeConfig } from '../../src/io/run.js';
 import { temporaryFolder } from '../helpers/folder.js';
 
-const CONFIG = { seed: 7, widths: [16, 32], data: { path: 'cars', fit: 'squash' } };
+const CONFIG = { seed: 7, kind: 'simple', widths: [16, 32], data: { path: 'cars', fit: 'squash' } };
 
 test('a new run gets its folders and its config, and opens with the same config', async (t) => {
   const dir = join(await temporaryFolder(t), 'runs', 'first');

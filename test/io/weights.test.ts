@@ -3,20 +3,27 @@ import test, { type ExecutionContext } from 'ava';
 import { CounterRandom } from '../../src/diffusion/random.js';
 import { UsageError } from '../../src/errors.js';
 import { writeSafetensors } from '../../src/io/safetensors.js';
-import { checkArchitectureOf, readArchitecture, readWeights } from '../../src/io/weights.js';
-import type { Architecture } from '../../src/unet/architecture.js';
-import { initialState } from '../../src/unet/initial-state.js';
-import type { Tensor } from '../../src/unet/state.js';
+import { checkNetworkOf, readNetwork, readWeights } from '../../src/io/weights.js';
+import { initialState } from '../../src/network/initial-state.js';
+import { buildNetwork, type NetworkConfig } from '../../src/network/network.js';
+import type { Tensor } from '../../src/network/state.js';
+
 import { temporaryFolder } from '../helpers/folder.js';
 
-const SMALL: Architecture = { widths: [4, 8], channels: 3, timeDim: 8, norm: 'separate' };
+const SMALL: NetworkConfig = {
+  kind: 'simple',
+  widths: [4, 8],
+  channels: 3,
+  timeDim: 8,
+  norm: 'separate',
+};
 
 /** A file of a small U-Net's weights, some changed, some (where undefined) left out. */
 async function written(
   t: ExecutionContext,
   changes: Record<string, Tensor | undefined> = {},
 ): Promise<string> {
-  const state = new Map(initialState(SMALL, new CounterRandom(1)));
+  const state = new Map(initialState(buildNetwork(SMALL), new CounterRandom(1)));
   for (const [name, tensor] of Object.entries(changes))
     if (tensor) state.set(name, tensor);
     else state.delete(name);
@@ -33,9 +40,9 @@ const bias = (...values: number[]): Tensor => ({
 
 test('weights are read whole, and say what they are of', async (t) => {
   const path = await written(t);
-  t.deepEqual(await readArchitecture(path), SMALL);
+  t.deepEqual(await readNetwork(path), SMALL);
   t.deepEqual((await readWeights(path)).get('conv0.bias')?.shape, [4]);
-  await t.notThrowsAsync(checkArchitectureOf(path, SMALL, 'this run'));
+  await t.notThrowsAsync(checkNetworkOf(path, SMALL, 'this run'));
 });
 
 const integers: Tensor = { dtype: 'I64', shape: [4], data: new BigInt64Array(4) };
@@ -71,11 +78,14 @@ for (const [what, changes, message] of faults)
 
 test('weights of another U-Net are refused with what differs', async (t) => {
   const path = await written(t);
-  await t.throwsAsync(checkArchitectureOf(path, { ...SMALL, widths: [4, 8, 16] }, 'this run'), {
-    instanceOf: UsageError,
-    message: /weights\.safetensors: expected widths 4,8,16, as this run has, got 4,8$/,
-  });
-  await t.throwsAsync(checkArchitectureOf(path, { ...SMALL, timeDim: 32 }, 'config.json'), {
+  await t.throwsAsync(
+    checkNetworkOf(path, { ...SMALL, kind: 'simple', widths: [4, 8, 16] }, 'this run'),
+    {
+      instanceOf: UsageError,
+      message: /weights\.safetensors: expected widths 4,8,16, as this run has, got 4,8$/,
+    },
+  );
+  await t.throwsAsync(checkNetworkOf(path, { ...SMALL, timeDim: 32 }, 'config.json'), {
     message: /: expected timeDim 32, as config\.json has, got 8$/,
   });
 });

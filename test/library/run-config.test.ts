@@ -17,7 +17,13 @@ test('the data alone makes a run: everything else has the default of its flag', 
 });
 
 test('settings go over the preset', (t) => {
-  const config = runConfig({ data: 'cars', preset: 'tiny', widths: [8, 16], steps: 5, seed: 3 });
+  const config = runConfig({
+    data: 'cars',
+    preset: 'tiny',
+    widths: [8, 16],
+    steps: 5,
+    seed: 3,
+  });
   t.deepEqual(config.model.widths, [8, 16]);
   t.is(config.model.size, 32);
   t.is(config.training.batch, 32);

@@ -10,15 +10,24 @@ import {
   UsageError,
   writeSafetensors,
 } from '../../src/index.js';
-import { initialState } from '../../src/unet/initial-state.js';
+import { initialState } from '../../src/network/initial-state.js';
+import { buildNetwork } from '../../src/network/network.js';
 import { temporaryFolder } from '../helpers/folder.js';
 
-const ARCHITECTURE = { widths: [4, 8], channels: 3, timeDim: 4, norm: 'separate' } as const;
+const ARCHITECTURE = {
+  widths: [4, 8],
+  channels: 3,
+  timeDim: 4,
+  norm: 'separate',
+} as const;
 
 /** Weights as they are before training: enough to sample from. */
 async function weights(folder: string): Promise<string> {
   const path = join(folder, 'model.safetensors');
-  await writeSafetensors(path, initialState(ARCHITECTURE, new CounterRandom(1)));
+  await writeSafetensors(
+    path,
+    initialState(buildNetwork({ kind: 'simple', ...ARCHITECTURE }), new CounterRandom(1)),
+  );
   return path;
 }
 
@@ -26,7 +35,7 @@ test('bare weights give images of the size asked for, and of the same seed the s
   const path = await weights(await temporaryFolder(t));
   const settings = { size: 8, timesteps: 6, count: 3, seed: 5 };
   const { images, frames, model } = await sample(path, { ...settings, threads: 1 });
-  t.deepEqual(model, { ...ARCHITECTURE, size: 8 });
+  t.deepEqual(model, { kind: 'simple', ...ARCHITECTURE, size: 8 });
   t.is(images.length, 3 * 8 * 8 * 3);
   t.deepEqual(frames, []);
   t.deepEqual((await sample(path, { ...settings, threads: 2 })).images, images);

@@ -1,20 +1,20 @@
 import test from 'ava';
 import { COMPUTING_DEFAULTS } from '../../src/config/computing.js';
+import type { NetworkDevice } from '../../src/contracts/device.js';
 import { UsageError } from '../../src/errors.js';
 import { readSafetensors } from '../../src/io/safetensors.js';
+import type { StateDict, Tensor } from '../../src/network/state.js';
 import { compareFixture } from '../../src/parity/compare-fixture.js';
 import { Fixture } from '../../src/parity/fixture.js';
 import { openSubject } from '../../src/parity/open-subject.js';
 import type { Subject } from '../../src/parity/subject.js';
-import type { UnetDevice } from '../../src/unet/device.js';
-import type { StateDict, Tensor } from '../../src/unet/state.js';
 import { fixturePath } from '../helpers/cli.js';
 
 const load = async (name: string): Promise<StateDict> =>
   (await readSafetensors(fixturePath(`${name}.safetensors`))).tensors;
 
 /** One engine for each shape, opened once for the many comparisons of this file. */
-const opened = new Map<string, UnetDevice>();
+const opened = new Map<string, NetworkDevice>();
 const subject: Promise<Subject> = openSubject(
   'wasm',
   { ...COMPUTING_DEFAULTS, threads: 1 },
@@ -25,7 +25,7 @@ const subject: Promise<Subject> = openSubject(
     const key = JSON.stringify(shape);
     const unet = opened.get(key) ?? (await real.unet(shape));
     opened.set(key, unet);
-    return Object.assign(Object.create(unet) as UnetDevice, { dispose: async () => {} });
+    return Object.assign(Object.create(unet) as NetworkDevice, { dispose: async () => {} });
   },
 }));
 

@@ -3,14 +3,15 @@ import test from 'ava';
 import { CounterRandom, PURPOSE } from '../../src/diffusion/random.js';
 import { Interrupted, UsageError } from '../../src/errors.js';
 import { writeSafetensors } from '../../src/io/safetensors.js';
+import { initialState } from '../../src/network/initial-state.js';
+import { buildNetwork } from '../../src/network/network.js';
 import type { SampleOptions } from '../../src/sample/options.js';
 import { sample, sampleFrom } from '../../src/sample/sample.js';
-import { initialState } from '../../src/unet/initial-state.js';
 import { temporaryFolder } from '../helpers/folder.js';
 import { tinyRun } from '../helpers/run.js';
 
 const { model, diffusion, computing } = tinyRun('');
-const state = initialState(model, new CounterRandom(1));
+const state = initialState(buildNetwork(model), new CounterRandom(1));
 const each = model.size ** 2 * model.channels;
 
 const options: Omit<SampleOptions, 'weights'> = {

@@ -1,24 +1,31 @@
 import test from 'ava';
+import type { NetworkDevice } from '../../src/contracts/device.js';
 import { CounterRandom } from '../../src/diffusion/random.js';
 import { makeTrajectory, type SamplerOptions } from '../../src/diffusion/sampler.js';
 import { makeSchedule } from '../../src/diffusion/schedule.js';
 import { Arithmetic } from '../../src/engine/arithmetic.js';
 import { WasmUnet } from '../../src/engine/unet/wasm-unet.js';
 import { WasmSampler } from '../../src/engine/wasm-sampler.js';
+import { initialState } from '../../src/network/initial-state.js';
+import { buildNetwork } from '../../src/network/network.js';
 import type { Sampler } from '../../src/sample/sampler.js';
 import { type ReverseStep, SplitSampler } from '../../src/sample/split-sampler.js';
 import { createTensorflowArithmetic } from '../../src/tensorflow/arithmetic.js';
 import { createTensorflowUnet } from '../../src/tensorflow/unet-device.js';
-import type { UnetDevice } from '../../src/unet/device.js';
-import { initialState } from '../../src/unet/initial-state.js';
 import { close } from '../helpers/kernels.js';
 import { tensorflowTest } from '../helpers/tensorflow.js';
 
 const SEED = 3;
-const architecture = { widths: [8, 12], channels: 3, timeDim: 8, norm: 'separate' } as const;
+const architecture = {
+  kind: 'simple',
+  widths: [8, 12],
+  channels: 3,
+  timeDim: 8,
+  norm: 'separate',
+} as const;
 const net = { architecture, size: 8, batch: 2, timesteps: 40, threads: 2, training: false };
 const schedule = makeSchedule({ schedule: 'linear', timesteps: 40, betaStart: 1e-4, betaEnd: 0.1 });
-const weights = initialState(architecture, new CounterRandom(SEED));
+const weights = initialState(buildNetwork(architecture), new CounterRandom(SEED));
 
 /** x_T, the middle of the way, and the images, for image numbers that do not begin at 0. */
 async function draw(sampler: Sampler, steps: number): Promise<Float32Array[]> {
@@ -41,7 +48,7 @@ async function whole(options: SamplerOptions): Promise<Float32Array[]> {
 
 async function split(
   options: SamplerOptions,
-  unet: UnetDevice,
+  unet: NetworkDevice,
   arithmetic: ReverseStep,
 ): Promise<Float32Array[]> {
   await unet.importState(weights);

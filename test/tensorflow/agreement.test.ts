@@ -1,18 +1,20 @@
 import type { ExecutionContext } from 'ava';
+import type { Loss, NetworkDevice } from '../../src/contracts/device.js';
 import { CounterRandom, PURPOSE } from '../../src/diffusion/random.js';
 import { WasmUnet } from '../../src/engine/unet/wasm-unet.js';
+import { initialState } from '../../src/network/initial-state.js';
+import { buildNetwork } from '../../src/network/network.js';
+import type { SimpleConfig } from '../../src/network/simple.js';
+import type { F32Tensor, StateDict } from '../../src/network/state.js';
 import { planConvolutions } from '../../src/tensorflow/algorithm.js';
 import { createTensorflowUnet } from '../../src/tensorflow/unet-device.js';
-import type { Architecture } from '../../src/unet/architecture.js';
-import type { Loss, UnetDevice } from '../../src/unet/device.js';
-import { initialState } from '../../src/unet/initial-state.js';
-import type { F32Tensor, StateDict } from '../../src/unet/state.js';
+
 import { close } from '../helpers/kernels.js';
 import { tensorflowTest } from '../helpers/tensorflow.js';
 
 const LOSSES: readonly Loss[] = ['l1', 'l2', 'huber'];
 
-interface Case extends Architecture {
+interface Case extends SimpleConfig {
   readonly size: number;
   readonly batch: number;
   readonly loss: Loss;
@@ -20,10 +22,10 @@ interface Case extends Architecture {
 
 /** Networks that all differ: depth, widths that no vector divides, sides, images in a batch. */
 const NETWORKS = [
-  { widths: [8, 16], timeDim: 32, size: 16, batch: 4 },
-  { widths: [5, 7, 11], timeDim: 4, size: 12, batch: 3 },
-  { widths: [3, 9, 6, 4], timeDim: 10, size: 8, batch: 5 },
-  { widths: [16, 16, 16], timeDim: 8, size: 8, batch: 1 },
+  { kind: 'simple', widths: [8, 16], timeDim: 32, size: 16, batch: 4 },
+  { kind: 'simple', widths: [5, 7, 11], timeDim: 4, size: 12, batch: 3 },
+  { kind: 'simple', widths: [3, 9, 6, 4], timeDim: 10, size: 8, batch: 5 },
+  { kind: 'simple', widths: [16, 16, 16], timeDim: 8, size: 8, batch: 1 },
 ] as const;
 
 /** Every choice of the architecture and loss with every other. */
@@ -38,6 +40,7 @@ const CASES: readonly Case[] = LOSSES.flatMap((loss, i) =>
 
 /** Wide enough for the algorithms that large networks get. */
 const WIDE: Case = {
+  kind: 'simple',
   widths: [64, 128],
   channels: 3,
   timeDim: 8,
@@ -58,7 +61,7 @@ function inputs({ size, batch, channels }: Case, step: number) {
   return { input: { xt, t }, noise };
 }
 
-async function devices(of: Case): Promise<UnetDevice[]> {
+async function devices(of: Case): Promise<NetworkDevice[]> {
   const options = {
     architecture: of,
     size: of.size,
@@ -97,8 +100,8 @@ for (const of of [...CASES, WIDE]) {
   const what = `widths ${widths}, ${size}x${size}x${channels}, time ${timeDim}, ${norm} norms, ${loss}`;
   tensorflowTest(`the devices agree: ${what}`, async (t) => {
     const all = await devices(of);
-    const [wasm, ...others] = all as [UnetDevice, ...UnetDevice[]];
-    const weights = initialState(of, random);
+    const [wasm, ...others] = all as [NetworkDevice, ...NetworkDevice[]];
+    const weights = initialState(buildNetwork(of), random);
     for (const unet of all) await unet.importState(weights);
     const first = inputs(of, 0);
     const expected = await wasm.gradients(first.input, first.noise);
@@ -126,7 +129,7 @@ tensorflowTest('the wide case has convolutions as products', (t) => {
 });
 
 tensorflowTest('prediction follows the weights, however they change', async (t) => {
-  const weights = initialState(WIDE, random);
+  const weights = initialState(buildNetwork(WIDE), random);
   const { input, noise } = inputs(WIDE, 0);
   for (const unet of (await devices(WIDE)).slice(1)) {
     const options = { architecture: WIDE, ...WIDE, timesteps: 300, training: false };
@@ -149,13 +152,13 @@ tensorflowTest('prediction follows the weights, however they change', async (t) 
 
 tensorflowTest('a run moves between devices: weights, statistics and Adam go along', async (t) => {
   const of: Case = { ...NETWORKS[0], channels: 3, norm: 'separate', loss: 'l1' };
-  const [wasm, graph, eager] = (await devices(of)) as [UnetDevice, UnetDevice, UnetDevice];
-  const weights = initialState(of, random);
-  const step = (unet: UnetDevice, n: number) => {
+  const [wasm, graph, eager] = (await devices(of)) as [NetworkDevice, NetworkDevice, NetworkDevice];
+  const weights = initialState(buildNetwork(of), random);
+  const step = (unet: NetworkDevice, n: number) => {
     const { input, noise } = inputs(of, n);
     return unet.trainStep(input, noise, 1e-3);
   };
-  const move = async (from: UnetDevice, to: UnetDevice) => {
+  const move = async (from: NetworkDevice, to: NetworkDevice) => {
     await to.importState(await from.exportState());
     await to.importOptimizer(await from.exportOptimizer());
   };

@@ -40,7 +40,11 @@ test('where weights outweigh the image, nothing that enlarges them is chosen', (
 });
 
 test("narrow networks keep to TensorFlow's own convolutions, and so does whoever asks for them", (t) => {
-  const narrow = { architecture: { ...model, widths: [8, 16] }, size: 16, batch: 4 };
+  const narrow = {
+    architecture: { ...model, widths: [8, 16] },
+    size: 16,
+    batch: 4,
+  };
   for (const plan of [
     planConvolutions(narrow, 'training', false),
     planConvolutions(reference, 'training', true),

@@ -8,7 +8,7 @@ import { tensorflowTest } from '../helpers/tensorflow.js';
 import { readUnetFixture } from '../helpers/unet-fixture.js';
 
 const network = (widths: readonly number[], size: number) => ({
-  architecture: { widths, channels: 3, timeDim: 32, norm: 'separate' } as const,
+  architecture: { kind: 'simple', widths, channels: 3, timeDim: 32, norm: 'separate' } as const,
   size,
   batch: 4,
   timesteps: 300,

@@ -1,8 +1,8 @@
 import type { ExecutionContext } from 'ava';
+import type { NetworkDevice, NetworkInput } from '../../src/contracts/device.js';
 import { RunError, ShapeError, UsageError } from '../../src/errors.js';
+import type { StateDict } from '../../src/network/state.js';
 import { createTensorflowUnet } from '../../src/tensorflow/unet-device.js';
-import type { UnetDevice, UnetInput } from '../../src/unet/device.js';
-import type { StateDict } from '../../src/unet/state.js';
 import { close } from '../helpers/kernels.js';
 import { tensorflowTest } from '../helpers/tensorflow.js';
 import { readUnetFixture, UNET_FIXTURES, type UnetFixture } from '../helpers/unet-fixture.js';
@@ -13,7 +13,7 @@ const MODES = [
 ];
 
 /** A device with a fixture's weights. */
-async function device(fixture: UnetFixture, eager: boolean): Promise<UnetDevice> {
+async function device(fixture: UnetFixture, eager: boolean): Promise<NetworkDevice> {
   const unet = await createTensorflowUnet({ ...fixture, timesteps: 300, eager });
   await unet.importState(fixture.state0);
   return unet;
@@ -61,7 +61,7 @@ tensorflowTest('inputs of a wrong length or beyond the schedule are refused by n
   const fixture = await readUnetFixture('unet_rgb_16');
   const unet = await device(fixture, true);
   const { xt, t: steps } = fixture.input;
-  const refused = async (input: UnetInput, message: RegExp) => {
+  const refused = async (input: NetworkInput, message: RegExp) => {
     const predicting = () => unet.predict(input, 'running');
     await t.throwsAsync(predicting, { instanceOf: ShapeError, message });
   };

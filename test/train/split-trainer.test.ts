@@ -1,26 +1,33 @@
 import test, { type ExecutionContext } from 'ava';
+import type { NetworkDevice } from '../../src/contracts/device.js';
 import { CounterRandom } from '../../src/diffusion/random.js';
 import { makeSchedule } from '../../src/diffusion/schedule.js';
 import { WasmUnet } from '../../src/engine/unet/wasm-unet.js';
 import { WasmPreprocessing } from '../../src/engine/wasm-preprocessing.js';
 import { WasmTrainer } from '../../src/engine/wasm-trainer.js';
+import { initialState } from '../../src/network/initial-state.js';
+import { buildNetwork } from '../../src/network/network.js';
 import { createTensorflowArithmetic } from '../../src/tensorflow/arithmetic.js';
 import { TensorflowPreprocessing } from '../../src/tensorflow/preprocessing.js';
 import { createTensorflowUnet } from '../../src/tensorflow/unet-device.js';
 import { type Preprocessing, SplitTrainer } from '../../src/train/split-trainer.js';
 import type { TrainBatch, Trainer } from '../../src/train/trainer.js';
-import type { UnetDevice } from '../../src/unet/device.js';
-import { initialState } from '../../src/unet/initial-state.js';
 import { close } from '../helpers/kernels.js';
 import { tensorflowTest } from '../helpers/tensorflow.js';
 
 const SEED = 11;
 const SHAPE = { batch: 3, size: 8, channels: 3 } as const;
-const architecture = { widths: [8, 12], channels: 3, timeDim: 8, norm: 'separate' } as const;
+const architecture = {
+  kind: 'simple',
+  widths: [8, 12],
+  channels: 3,
+  timeDim: 8,
+  norm: 'separate',
+} as const;
 const linear = { schedule: 'linear', timesteps: 300, betaStart: 1e-4, betaEnd: 0.02 } as const;
 const schedule = makeSchedule(linear);
 const net = { ...SHAPE, architecture, timesteps: 300, threads: 2 };
-const weights = initialState(architecture, new CounterRandom(SEED));
+const weights = initialState(buildNetwork(architecture), new CounterRandom(SEED));
 
 const pixels = (salt: number) =>
   Uint8Array.from({ length: 3 * 8 * 8 * 3 }, (_, i) => (i * 37 + salt * 101) % 256);
@@ -62,7 +69,7 @@ test('on the engine, in two parts or in one program: the same bits', async (t) =
   t.deepEqual(await run(new SplitTrainer(unet, wasmPreprocessing(), 0)), await whole());
 });
 
-async function agrees(t: ExecutionContext, unet: UnetDevice, preprocessing: Preprocessing) {
+async function agrees(t: ExecutionContext, unet: NetworkDevice, preprocessing: Preprocessing) {
   const expected = await whole();
   const got = await run(new SplitTrainer(unet, preprocessing, 0));
   close(t, got.losses, expected.losses, { rtol: 1e-4, what: 'losses' });

@@ -1,5 +1,5 @@
+import type { Loss } from '../../contracts/device.js';
 import { RunError } from '../../errors.js';
-import type { Loss } from '../../unet/device.js';
 import type { Call, Phase } from '../program.js';
 import { pixels, slice, type View } from '../tensors.js';
 import { affine, norm } from './forward.js';

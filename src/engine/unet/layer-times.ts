@@ -1,5 +1,6 @@
 /** Where the time of a U-Net's pass goes: the program that runs, each of its phases timed under its layer's name. */
-import { layerCosts } from '../../unet/cost.js';
+import { layerCosts } from '../../network/cost.js';
+import { buildNetwork } from '../../network/network.js';
 import type { Program, Section } from '../program.js';
 import type { LayerPass } from './layers.js';
 import type { WasmUnet } from './wasm-unet.js';
@@ -31,7 +32,9 @@ export async function layerTimes(
   const runs: Record<string, number>[] = [];
   for (let i = 0; i < rounds; i++) runs.push(await unet.engine.run(loaded));
   const { architecture, size, batch } = unet.memory.shape;
-  const costs = new Map(layerCosts(architecture, size).map((c) => [c.layer.name, c.forward]));
+  const costs = new Map(
+    layerCosts(buildNetwork(architecture, size)).map((c) => [c.layer.name, c.forward]),
+  );
   return Object.keys(runs[0]!).map((label) => {
     const ms = middle(runs.map((times) => times[label]!));
     const [layer = label, pass, algorithm] = label.split(' ');

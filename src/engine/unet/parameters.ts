@@ -1,6 +1,6 @@
 import { UsageError } from '../../errors.js';
+import { elements, type StateDict, type Tensor } from '../../network/state.js';
 import { type Architecture, type Layer, layers, weightShape } from '../../unet/architecture.js';
-import { elements, type StateDict, type Tensor } from '../../unet/state.js';
 import type { Arena } from '../arena.js';
 import { padded } from '../tensors.js';
 

@@ -1,5 +1,6 @@
-import { type Architecture, checkArchitecture, checkSize } from '../../unet/architecture.js';
-import type { Loss } from '../../unet/device.js';
+import type { Loss } from '../../contracts/device.js';
+import { checkNetwork, checkSize } from '../../network/network.js';
+import type { Architecture } from '../../unet/architecture.js';
 import { Arena, MAX_BYTES } from '../arena.js';
 import type { Program, Section } from '../program.js';
 import { adam, backward, noiseLoss, trainingPlan } from './backward.js';
@@ -91,7 +92,7 @@ export function largestBatch(options: Omit<UnetPlanOptions, 'batch'>, extend?: E
  * @throws UsageError for an impossible architecture or size.
  */
 export function planLayout(options: UnetPlanOptions): { arena: Arena; memory: UnetMemory } {
-  checkArchitecture(options.architecture);
+  checkNetwork(options.architecture);
   checkSize(options.architecture, options.size);
   const arena = new Arena();
   const training = options.training ?? true;

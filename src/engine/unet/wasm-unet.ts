@@ -1,6 +1,11 @@
+import type {
+  BatchNormMode,
+  NetworkDevice,
+  NetworkInput,
+  OptimizerState,
+} from '../../contracts/device.js';
 import { RunError, ShapeError } from '../../errors.js';
-import type { BatchNormMode, OptimizerState, UnetDevice, UnetInput } from '../../unet/device.js';
-import type { StateDict } from '../../unet/state.js';
+import type { StateDict } from '../../network/state.js';
 import { timeTable } from '../../unet/time-table.js';
 import { checkFits, MAX_BYTES } from '../arena.js';
 import { Engine, type LoadedProgram, type Times } from '../engine.js';
@@ -22,7 +27,7 @@ export interface WasmUnetOptions extends UnetPlanOptions {
 }
 
 /** The U-Net on the WebAssembly engine. */
-export class WasmUnet implements UnetDevice {
+export class WasmUnet implements NetworkDevice {
   readonly name = 'wasm';
   readonly batch: number;
   readonly engine: Engine;
@@ -81,7 +86,7 @@ export class WasmUnet implements UnetDevice {
     return `wasm (${this.engine.description})`;
   }
 
-  async predict(input: UnetInput, norm: BatchNormMode): Promise<Float32Array> {
+  async predict(input: NetworkInput, norm: BatchNormMode): Promise<Float32Array> {
     this.feed(input);
     await this.prepare(norm);
     if (norm === 'batch') this.ready.norms = false;
@@ -89,7 +94,7 @@ export class WasmUnet implements UnetDevice {
     return this.engine.floats(this.memory.epsilon, this.denseLength).slice();
   }
 
-  async gradients(input: UnetInput, noise: Float32Array) {
+  async gradients(input: NetworkInput, noise: Float32Array) {
     this.feed(input, noise);
     await this.run('gradients');
     const plan = this.plan;
@@ -100,7 +105,7 @@ export class WasmUnet implements UnetDevice {
     };
   }
 
-  async trainStep(input: UnetInput, noise: Float32Array, lr: number): Promise<number> {
+  async trainStep(input: NetworkInput, noise: Float32Array, lr: number): Promise<number> {
     this.feed(input, noise);
     this.setRates(lr);
     await this.run('train');
@@ -203,7 +208,7 @@ export class WasmUnet implements UnetDevice {
     return times;
   }
 
-  private feed(input: UnetInput, noise?: Float32Array): void {
+  private feed(input: NetworkInput, noise?: Float32Array): void {
     expectLength('x_t', input.xt.length, this.denseLength);
     expectLength('t', input.t.length, this.batch);
     this.engine.floats(this.memory.xt, this.denseLength).set(input.xt);

@@ -1,16 +1,17 @@
 import test from 'ava';
 import type { WasmUnet } from '../../../src/engine/unet/wasm-unet.js';
-import type { Architecture } from '../../../src/unet/architecture.js';
+import type { SimpleConfig } from '../../../src/network/simple.js';
+
 import { bits } from '../../helpers/kernels.js';
 import { arbitraryInput, arbitraryState, sameState, unetOf } from '../../helpers/unet.js';
 
 /** Narrow and wide layers, so that every algorithm has its part; odd widths; both norms. */
-const ARCHITECTURES: readonly (Architecture & { size: number })[] = [
-  { widths: [5, 18, 40], channels: 3, timeDim: 6, norm: 'separate', size: 24 },
-  { widths: [16, 32, 72, 24], channels: 1, timeDim: 32, norm: 'shared', size: 32 },
+const ARCHITECTURES: readonly (SimpleConfig & { size: number })[] = [
+  { kind: 'simple', widths: [5, 18, 40], channels: 3, timeDim: 6, norm: 'separate', size: 24 },
+  { kind: 'simple', widths: [16, 32, 72, 24], channels: 1, timeDim: 32, norm: 'shared', size: 32 },
 ];
 
-async function steps(unet: WasmUnet, architecture: Architecture, size: number, numbers: number[]) {
+async function steps(unet: WasmUnet, architecture: SimpleConfig, size: number, numbers: number[]) {
   const losses = [];
   for (const step of numbers) {
     const images = Array.from({ length: unet.batch }, (_, i) => 7 * step + i);

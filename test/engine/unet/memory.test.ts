@@ -6,7 +6,13 @@ import { arbitraryInput, arbitraryState, unetOf } from '../../helpers/unet.js';
 v8.setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
-const architecture = { widths: [8, 16], channels: 1, timeDim: 8, norm: 'separate' } as const;
+const architecture = {
+  kind: 'simple',
+  widths: [8, 16],
+  channels: 1,
+  timeDim: 8,
+  norm: 'separate',
+} as const;
 const options = { architecture, size: 8, batch: 2 };
 
 /** Bytes of this thread's objects that something still refers to, and of arrays outside of the heap. */

@@ -7,14 +7,15 @@ import {
   writeStatistics,
 } from '../../../src/engine/unet/parameters.js';
 import { UsageError } from '../../../src/errors.js';
-import type { Architecture } from '../../../src/unet/architecture.js';
-import type { StateDict } from '../../../src/unet/state.js';
+import type { NetworkConfig } from '../../../src/network/network.js';
+import type { StateDict } from '../../../src/network/state.js';
+
 import { arbitraryState, sameState } from '../../helpers/unet.js';
 
-const ARCHITECTURES: readonly Architecture[] = [
-  { widths: [5, 7, 11], channels: 3, timeDim: 6, norm: 'separate' },
-  { widths: [8, 16], channels: 1, timeDim: 8, norm: 'shared' },
-  { widths: [1, 33, 2, 9], channels: 3, timeDim: 10, norm: 'shared' },
+const ARCHITECTURES: readonly NetworkConfig[] = [
+  { kind: 'simple', widths: [5, 7, 11], channels: 3, timeDim: 6, norm: 'separate' },
+  { kind: 'simple', widths: [8, 16], channels: 1, timeDim: 8, norm: 'shared' },
+  { kind: 'simple', widths: [1, 33, 2, 9], channels: 3, timeDim: 10, norm: 'shared' },
 ];
 
 for (const architecture of ARCHITECTURES) {
@@ -56,7 +57,7 @@ for (const architecture of ARCHITECTURES) {
 }
 
 test('A tensor that is missing or has another shape is the user’s error', (t) => {
-  const [architecture] = ARCHITECTURES as [Architecture];
+  const [architecture] = ARCHITECTURES as [NetworkConfig];
   const layout = layoutParameters(architecture);
   const changed = (name: string, shape?: number[]): StateDict => {
     const state = new Map(arbitraryState(architecture));
@@ -83,7 +84,7 @@ test('A tensor that is missing or has another shape is the user’s error', (t) 
 });
 
 test('A state that is refused leaves the parameters as they were', (t) => {
-  const [architecture] = ARCHITECTURES as [Architecture];
+  const [architecture] = ARCHITECTURES as [NetworkConfig];
   const layout = layoutParameters(architecture);
   const state = arbitraryState(architecture);
   const region = new Float32Array(layout.floats);

@@ -1,14 +1,27 @@
 import test from 'ava';
+import type { Loss } from '../../../src/contracts/device.js';
 import { planBytes } from '../../../src/engine/unet/plan.js';
 import { WasmUnet } from '../../../src/engine/unet/wasm-unet.js';
 import { EngineError, RunError, ShapeError, UsageError } from '../../../src/errors.js';
-import type { Architecture } from '../../../src/unet/architecture.js';
-import type { Loss } from '../../../src/unet/device.js';
+import type { NetworkConfig } from '../../../src/network/network.js';
+
 import { arbitraryInput, arbitraryState, sameState, unetOf } from '../../helpers/unet.js';
 
-const TINY: Architecture = { widths: [5, 9], channels: 3, timeDim: 4, norm: 'separate' };
-const REFERENCE: Architecture = {
-  ...{ widths: [64, 128, 256, 512, 1024], channels: 3, timeDim: 32, norm: 'separate' },
+const TINY: NetworkConfig = {
+  kind: 'simple',
+  widths: [5, 9],
+  channels: 3,
+  timeDim: 4,
+  norm: 'separate',
+};
+const REFERENCE: NetworkConfig = {
+  ...{
+    kind: 'simple',
+    widths: [64, 128, 256, 512, 1024],
+    channels: 3,
+    timeDim: 32,
+    norm: 'separate',
+  },
 };
 
 for (const norm of ['separate', 'shared'] as const)
@@ -42,7 +55,8 @@ for (const norm of ['separate', 'shared'] as const)
     });
 
 test('The padding of odd widths stays zero through training', async (t) => {
-  const architecture: Architecture = {
+  const architecture: NetworkConfig = {
+    kind: 'simple',
     widths: [5, 18, 20],
     channels: 1,
     timeDim: 6,
@@ -135,7 +149,7 @@ test('Impossible architectures and sizes are the user’s error', (t) => {
   const create = (change: object) =>
     WasmUnet.create({ architecture: TINY, size: 8, batch: 1, timesteps: 3, threads: 1, ...change });
   t.throws(() => create({ size: 7 }), { instanceOf: UsageError, message: /^--size: / });
-  t.throws(() => create({ architecture: { ...TINY, widths: [8] } }), {
+  t.throws(() => create({ architecture: { ...TINY, kind: 'simple', widths: [8] } }), {
     instanceOf: UsageError,
     message: /^--widths: /,
   });

@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
+import type { Loss } from '../../../src/contracts/device.js';
 import type { WasmUnet } from '../../../src/engine/unet/wasm-unet.js';
-import type { Loss } from '../../../src/unet/device.js';
-import type { StateDict } from '../../../src/unet/state.js';
+import type { StateDict } from '../../../src/network/state.js';
 import { close, values } from '../../helpers/kernels.js';
 import { readFixture, sameState, type UnetFixture, unetOf } from '../../helpers/unet.js';
 

@@ -1,13 +1,20 @@
 import test from 'ava';
 import { UsageError } from '../../src/errors.js';
-import type { Architecture } from '../../src/unet/architecture.js';
-import { architectureFromShapes, stateShapes } from '../../src/unet/from-state.js';
+import { buildNetwork, type NetworkConfig } from '../../src/network/network.js';
+import { stateShapes } from '../../src/network/parameters.js';
+import { networkFromShapes } from '../../src/network/recognise.js';
 
-const SMALL: Architecture = { widths: [5, 7, 11], channels: 3, timeDim: 32, norm: 'separate' };
+const SMALL: NetworkConfig = {
+  kind: 'simple',
+  widths: [5, 7, 11],
+  channels: 3,
+  timeDim: 32,
+  norm: 'separate',
+};
 
-const message = (shapes: Map<string, number[]>): string => {
+const message = (shapes: Map<string, readonly number[]>): string => {
   try {
-    architectureFromShapes(shapes);
+    networkFromShapes(shapes);
   } catch (error) {
     if (error instanceof UsageError) return error.message;
     throw error;
@@ -15,31 +22,31 @@ const message = (shapes: Map<string, number[]>): string => {
   return 'accepted';
 };
 
-const without = (name: string): Map<string, number[]> => {
-  const shapes = stateShapes(SMALL);
+const without = (name: string): Map<string, readonly number[]> => {
+  const shapes = stateShapes(buildNetwork(SMALL));
   shapes.delete(name);
   return shapes;
 };
 
-const withShape = (name: string, shape: number[]): Map<string, number[]> =>
-  stateShapes(SMALL).set(name, shape);
+const withShape = (name: string, shape: number[]): Map<string, readonly number[]> =>
+  stateShapes(buildNetwork(SMALL)).set(name, shape);
 
 for (const architecture of [
   SMALL,
-  { widths: [4, 8], channels: 1, timeDim: 4, norm: 'shared' },
-  { widths: [64, 128, 256, 512, 1024], channels: 3, timeDim: 32, norm: 'shared' },
-] satisfies Architecture[])
+  { kind: 'simple', widths: [4, 8], channels: 1, timeDim: 4, norm: 'shared' },
+  { kind: 'simple', widths: [64, 128, 256, 512, 1024], channels: 3, timeDim: 32, norm: 'shared' },
+] satisfies NetworkConfig[])
   test(`the architecture ${architecture.widths} (${architecture.norm}) is read off its own shapes`, (t) => {
-    t.deepEqual(architectureFromShapes(stateShapes(architecture)), architecture);
+    t.deepEqual(networkFromShapes(stateShapes(buildNetwork(architecture))), architecture);
   });
 
 test('the order of the tensors does not matter', (t) => {
-  const shapes = new Map([...stateShapes(SMALL)].reverse());
-  t.deepEqual(architectureFromShapes(shapes), SMALL);
+  const shapes = new Map([...stateShapes(buildNetwork(SMALL))].reverse());
+  t.deepEqual(networkFromShapes(shapes), SMALL);
 });
 
 test('a tensor that is missing is named, whichever it is', (t) => {
-  for (const name of stateShapes(SMALL).keys())
+  for (const name of stateShapes(buildNetwork(SMALL)).keys())
     t.regex(message(without(name)), /: expected (a tensor|the shape)|no such tensor/, name);
   t.is(message(without('output.bias')), 'output.bias: expected a tensor of this name, got none');
 });

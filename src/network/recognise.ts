@@ -1,36 +1,23 @@
 import { UsageError } from '../errors.js';
-import { type Architecture, checkArchitecture, layers, weightShape } from './architecture.js';
+import { buildNetwork, type NetworkConfig } from './network.js';
+import { stateShapes } from './parameters.js';
+import type { SimpleConfig } from './simple.js';
 
 /*
- * Weights say what network they belong to: the architecture is read off the shapes of a state dict,
+ * Weights say what network they belong to: the network is read off the shapes of a state dict,
  * and then every tensor is held against it.
  */
 
 /** Shapes by name, as a file's header gives them. */
 export type Shapes = ReadonlyMap<string, readonly number[]>;
 
-/** Every tensor of the state dict, parameters and buffers, in PyTorch's order and layouts. */
-export function stateShapes(a: Architecture): Map<string, number[]> {
-  const shapes = new Map<string, number[]>();
-  for (const layer of layers(a)) {
-    shapes.set(`${layer.name}.weight`, weightShape(layer));
-    shapes.set(`${layer.name}.bias`, [layer.outputs]);
-    if (layer.kind !== 'batchNorm') continue;
-    shapes.set(`${layer.name}.running_mean`, [layer.outputs]);
-    shapes.set(`${layer.name}.running_var`, [layer.outputs]);
-    shapes.set(`${layer.name}.num_batches_tracked`, []);
-  }
-  return shapes;
-}
-
 /**
- * The architecture of a state dict.
+ * The network of a state dict.
  * @throws UsageError naming the first tensor that is missing, has another shape, or does not belong.
  */
-export function architectureFromShapes(shapes: Shapes): Architecture {
-  const architecture = guess(shapes);
-  checkArchitecture(architecture);
-  const expected = stateShapes(architecture);
+export function networkFromShapes(shapes: Shapes): NetworkConfig {
+  const config = guessSimple(shapes);
+  const expected = stateShapes(buildNetwork(config));
   for (const [name, shape] of expected) {
     const got = dimensions(shapes, name, shape.length);
     if (got.some((size, axis) => size !== shape[axis]))
@@ -38,11 +25,11 @@ export function architectureFromShapes(shapes: Shapes): Architecture {
   }
   for (const name of shapes.keys())
     if (!expected.has(name)) throw new UsageError(`${name}: no such tensor in this U-Net`);
-  return architecture;
+  return config;
 }
 
-/** The architecture that conv0, the down stages and the time embedding claim. */
-function guess(shapes: Shapes): Architecture {
+/** The network that conv0, the down stages and the time embedding claim. */
+function guessSimple(shapes: Shapes): SimpleConfig {
   const [first, channels] = dimensions(shapes, 'conv0.weight', 4);
   const widths = [first!];
   for (let i = 0; i === 0 || shapes.has(`downs.${i}.conv1.weight`); i++)
@@ -51,7 +38,7 @@ function guess(shapes: Shapes): Architecture {
   if (channels !== 1 && channels !== 3)
     throw new UsageError(`conv0.weight: expected 1 or 3 image channels, got ${channels}`);
   const norm = shapes.has('downs.0.bnorm.weight') ? 'shared' : 'separate';
-  return { widths, channels, timeDim: timeDim!, norm };
+  return { kind: 'simple', widths, channels, timeDim: timeDim!, norm };
 }
 
 /** The shape of a tensor that must be there and have `rank` dimensions. */

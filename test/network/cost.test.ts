@@ -1,21 +1,22 @@
 import test from 'ava';
 import { PRESETS } from '../../src/config/presets.js';
-import { countParameters } from '../../src/unet/architecture.js';
-import { layerCosts } from '../../src/unet/cost.js';
+import { layerCosts } from '../../src/network/cost.js';
+import { buildNetwork } from '../../src/network/network.js';
+import { countParameters } from '../../src/network/parameters.js';
 
 const { model } = PRESETS.reference;
 const sum = (list: number[]): number => list.reduce((a, b) => a + b, 0);
 
 test('the layers of the reference add up to its parameter counts', (t) => {
   const total = (norm: 'separate' | 'shared') =>
-    sum(layerCosts({ ...model, norm }, 64).map((cost) => cost.parameters));
+    sum(layerCosts(buildNetwork({ ...model, norm }, 64)).map((cost) => cost.parameters));
   t.is(total('separate'), 62_438_883);
   t.is(total('shared'), 62_433_123);
-  t.is(countParameters(model), total('separate'));
+  t.is(countParameters(buildNetwork(model)), total('separate'));
 });
 
 test('operations follow kernel, channels and the side at which the layer works', (t) => {
-  const costs = new Map(layerCosts(model, 64).map((cost) => [cost.layer.name, cost]));
+  const costs = new Map(layerCosts(buildNetwork(model, 64)).map((cost) => [cost.layer.name, cost]));
   const forward = (name: string) => costs.get(name)?.forward;
   t.is(forward('conv0'), 2 * 3 * 64 * 9 * 64 ** 2);
   t.is(forward('downs.1.conv1'), 2 * 128 * 256 * 9 * 32 ** 2);
@@ -27,6 +28,6 @@ test('operations follow kernel, channels and the side at which the layer works',
 });
 
 test('training does every product three times, but for the input gradients that nothing needs', (t) => {
-  for (const { layer, forward, training } of layerCosts(model, 64))
+  for (const { layer, forward, training } of layerCosts(buildNetwork(model, 64)))
     t.is(training, (['conv0', 'time_mlp.1'].includes(layer.name) ? 2 : 3) * forward);
 });

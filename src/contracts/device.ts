@@ -1,0 +1,91 @@
+import type { NetworkConfig } from '../network/network.js';
+import type { StateDict } from '../network/state.js';
+
+/** Loss on the noise: mean |ε−ε̂|, mean (ε−ε̂)², or Huber with δ = 1 (PyTorch's `smooth_l1_loss`). */
+export type Loss = 'l1' | 'l2' | 'huber';
+
+/** BatchNorm in sampling: running statistics, or the batch's own (the reference never calls `eval()`). */
+export type BatchNormMode = 'running' | 'batch';
+
+/** Inputs of one U-Net pass. Images are f32 [batch, height, width, channel] without padding. */
+export interface NetworkInput {
+  readonly xt: Float32Array;
+  /** Timesteps, one an image, counted from 0. */
+  readonly t: Int32Array;
+  /** Labels, one an image, counted from 0: for networks that read them, and no others. */
+  readonly labels?: Int32Array;
+}
+
+/**
+ * Adam (Kingma & Ba, 2015) with decoupled weight decay (Loshchilov & Hutter, 2019, as PyTorch's AdamW):
+ * θ ← θ − η·decay·θ, then θ ← θ − η·m̂/(√v̂ + ε).
+ */
+export interface Optimizer {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  /** 0: plain Adam. */
+  readonly decay: number;
+  /** Largest norm of all gradients together, to which they are scaled before a step; null: as they are. */
+  readonly clip: number | null;
+}
+
+/** PyTorch's defaults of Adam. */
+export const ADAM: Optimizer = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0, clip: null };
+
+/** What a device is opened for. */
+export interface NetworkOptions {
+  readonly architecture: NetworkConfig;
+  /** Side of the square images. */
+  readonly size: number;
+  readonly batch: number;
+  /** Timesteps are below this. */
+  readonly timesteps: number;
+  /** Default `l1`. */
+  readonly loss?: Loss;
+  /** Keeps gradients and the optimizer's moments; default true. */
+  readonly training?: boolean;
+  /** Default `ADAM`. */
+  readonly optimizer?: Optimizer;
+  /** Seed of the dropouts' masks; default 0. A mask is a function of seed, step, dropout and element. */
+  readonly seed?: number;
+}
+
+/** Adam's state: first and second moments by parameter name in PyTorch layouts, and steps taken. */
+export interface OptimizerState {
+  readonly step: number;
+  readonly m: StateDict;
+  readonly v: StateDict;
+}
+
+/**
+ * A network of one image size and batch, on a device. The arithmetic around it (noise, q(x_t|x_0), the reverse step) is
+ * not its business. One call at a time.
+ */
+export interface NetworkDevice {
+  readonly name: 'wasm' | 'tensorflow';
+  /** For headers and config.json, e.g. `wasm (relaxed SIMD, 2 threads)`. */
+  readonly description: string;
+  readonly batch: number;
+
+  /** ε̂ = f(x_t, t), f32 [batch, height, width, channel]. `batch` mode uses batch statistics, without updating any. */
+  predict(input: NetworkInput, norm: BatchNormMode): Promise<Float32Array>;
+
+  /** Forward in training mode and backward: loss, ε̂ and every gradient (by parameter name); running statistics move. */
+  gradients(
+    input: NetworkInput,
+    noise: Float32Array,
+  ): Promise<{ loss: number; epsilon: Float32Array; gradients: StateDict }>;
+
+  /** One whole training step: forward, loss, backward, the optimizer at `lr`. Resolves to the loss. */
+  trainStep(input: NetworkInput, noise: Float32Array, lr: number): Promise<number>;
+
+  /** Parameters and buffers in PyTorch's names, order and layouts. */
+  exportState(): Promise<StateDict>;
+  importState(state: StateDict): Promise<void>;
+  exportOptimizer(): Promise<OptimizerState>;
+  importOptimizer(state: OptimizerState): Promise<void>;
+
+  /** Frees memory and workers; safe to call twice. */
+  dispose(): Promise<void>;
+}

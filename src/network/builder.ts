@@ -1,0 +1,213 @@
+import { ShapeError } from '../errors.js';
+import type {
+  BatchNormLayer,
+  ConvLayer,
+  EmbeddingLayer,
+  Graph,
+  GroupNormLayer,
+  Layer,
+  LinearLayer,
+  Node,
+  NodeOf,
+  NormLayer,
+  Padding,
+  Value,
+} from './graph.js';
+
+/**
+ * Builds a graph: layers are declared in the order of the state dict, then used in execution order, any number of
+ * times. @throws ShapeError where shapes do not fit.
+ */
+export class GraphBuilder {
+  readonly #size: number;
+  readonly #channels: number;
+  readonly #layers: Layer[] = [];
+  readonly #nodes: Node[] = [];
+  #values = 0;
+  #dropouts = 0;
+
+  /** @param channels of the images, which the output has too */
+  constructor(size: number, channels: number) {
+    this.#size = size;
+    this.#channels = channels;
+  }
+
+  /** Declares layers, in state_dict order. */
+  readonly declare = {
+    conv: (
+      name: string,
+      inputs: number,
+      outputs: number,
+      kernel: number,
+      {
+        stride = 1,
+        padding = [kernel >> 1, kernel >> 1],
+      }: { stride?: number; padding?: Padding } = {},
+    ): ConvLayer => this.#declare({ kind: 'conv', name, inputs, outputs, kernel, stride, padding }),
+    convTranspose: (
+      name: string,
+      inputs: number,
+      outputs: number,
+      kernel: number,
+      { stride, padding }: { stride: number; padding: Padding },
+    ): ConvLayer =>
+      this.#declare({ kind: 'convTranspose', name, inputs, outputs, kernel, stride, padding }),
+    linear: (name: string, inputs: number, outputs: number): LinearLayer =>
+      this.#declare({ kind: 'linear', name, inputs, outputs }),
+    embedding: (name: string, classes: number, outputs: number): EmbeddingLayer =>
+      this.#declare({ kind: 'embedding', name, classes, outputs }),
+    batchNorm: (name: string, outputs: number, eps = 1e-5): BatchNormLayer =>
+      this.#declare({ kind: 'batchNorm', name, outputs, eps }),
+    groupNorm: (name: string, outputs: number, groups: number, eps = 1e-5): GroupNormLayer =>
+      this.#declare({ kind: 'groupNorm', name, outputs, groups, eps }),
+  };
+
+  /** x_t. */
+  image(): Value {
+    return this.#add({ op: 'image', out: this.#value(this.#size, this.#channels) });
+  }
+
+  sinusoid(
+    of: 'time' | 'label',
+    channels: number,
+    how: Pick<NodeOf<'sinusoid'>, 'order' | 'shift' | 'divide'>,
+  ): Value {
+    return this.#add({ op: 'sinusoid', of, ...how, out: this.#value(0, channels) });
+  }
+
+  embedding(layer: EmbeddingLayer): Value {
+    return this.#add({ op: 'embedding', layer, out: this.#value(0, layer.outputs) });
+  }
+
+  /** `parts`: how the output is cut where it is to be added to a concatenation. */
+  conv(layer: ConvLayer, x: Value, parts?: readonly number[]): Value {
+    this.#expect(layer.name, x.channels, layer.inputs);
+    const out = this.#value(outputSide(layer, x.side), layer.outputs, parts);
+    return this.#add({ op: 'conv', layer, x, out });
+  }
+
+  linear(layer: LinearLayer, x: Value, parts?: readonly number[]): Value {
+    this.#expect(layer.name, x.channels, layer.inputs);
+    return this.#add({
+      op: 'linear',
+      layer,
+      x,
+      out: this.#value(x.side, layer.outputs, parts),
+    });
+  }
+
+  norm(layer: NormLayer, x: Value): Value {
+    this.#expect(layer.name, x.channels, layer.outputs);
+    return this.#add({ op: 'norm', layer, x, out: this.#like(x) });
+  }
+
+  relu(x: Value): Value {
+    return this.#add({ op: 'activation', kind: 'relu', x, out: this.#like(x) });
+  }
+
+  silu(x: Value): Value {
+    return this.#add({ op: 'activation', kind: 'silu', x, out: this.#like(x) });
+  }
+
+  /** (a + b)/divisor. */
+  add(a: Value, b: Value, divisor = 1): Value {
+    this.#expect('add', b.channels, a.channels);
+    if (b.side !== a.side && b.side !== 0)
+      throw new ShapeError(
+        `add: sides of ${a.side} and ${b.side}, expected equal ones or a vector`,
+      );
+    if (b.side > 0 && b.parts.join() !== a.parts.join())
+      throw new ShapeError(`add: channels are cut into ${a.parts} and ${b.parts}`);
+    return this.#add({ op: 'add', a, b, divisor, out: this.#like(a) });
+  }
+
+  /** x·(1 + scale) + shift. */
+  film(x: Value, by: Value): Value {
+    this.#expect('film', by.channels, 2 * x.channels);
+    return this.#add({ op: 'film', x, by, out: this.#like(x) });
+  }
+
+  /** x·factor + offset. */
+  scale(x: Value, factor: number, offset: number): Value {
+    return this.#add({ op: 'scale', x, factor, offset, out: this.#like(x) });
+  }
+
+  concat(a: Value, b: Value): Value {
+    this.#expect('concat', b.side, a.side);
+    const out = this.#value(a.side, a.channels + b.channels, [...a.parts, ...b.parts]);
+    return this.#add({ op: 'concat', a, b, out });
+  }
+
+  upsample(x: Value): Value {
+    return this.#add({ op: 'upsample', x, out: this.#value(2 * x.side, x.channels, x.parts) });
+  }
+
+  downsample(x: Value): Value {
+    if (x.side % 2 !== 0) throw new ShapeError(`downsample: expected an even side, got ${x.side}`);
+    return this.#add({ op: 'downsample', x, out: this.#value(x.side / 2, x.channels, x.parts) });
+  }
+
+  /** Nothing is added for a rate of 0. */
+  dropout(rate: number, x: Value): Value {
+    if (rate === 0) return x;
+    return this.#add({ op: 'dropout', rate, index: this.#dropouts++, x, out: this.#like(x) });
+  }
+
+  attention(q: Value, k: Value, v: Value, heads: number, headDim: number): Value {
+    for (const x of [q, k, v]) this.#expect('attention', x.channels, heads * headDim);
+    return this.#add({ op: 'attention', q, k, v, heads, headDim, out: this.#like(q) });
+  }
+
+  /** The finished network. */
+  build(output: Value): Graph {
+    this.#expect('output', output.channels, this.#channels);
+    this.#expect('output', output.side, this.#size);
+    const reads = (n: Node) => n.op === 'embedding' || (n.op === 'sinusoid' && n.of === 'label');
+    return {
+      size: this.#size,
+      channels: this.#channels,
+      layers: this.#layers,
+      nodes: this.#nodes,
+      output,
+      labelled: this.#nodes.some(reads),
+    };
+  }
+
+  #declare<L extends Layer>(layer: L): L {
+    if (this.#layers.some(({ name }) => name === layer.name))
+      throw new ShapeError(`${layer.name}: two layers have this name`);
+    this.#layers.push(layer);
+    return layer;
+  }
+
+  #add(node: Node): Value {
+    this.#nodes.push(node);
+    return node.out;
+  }
+
+  #value(side: number, channels: number, parts: readonly number[] = [channels]): Value {
+    this.#expect(
+      'parts',
+      parts.reduce((a, b) => a + b, 0),
+      channels,
+    );
+    return { id: this.#values++, side, channels, parts };
+  }
+
+  #like({ side, channels, parts }: Value): Value {
+    return this.#value(side, channels, parts);
+  }
+
+  #expect(where: string, got: number, expected: number): void {
+    if (got !== expected) throw new ShapeError(`${where}: expected ${expected}, got ${got}`);
+  }
+}
+
+/** Side of a convolution's output. @throws ShapeError where the kernel does not fit. */
+function outputSide({ name, kind, kernel, stride, padding }: ConvLayer, side: number): number {
+  const [before, after] = padding;
+  if (kind === 'convTranspose') return (side - 1) * stride - before - after + kernel;
+  const free = side + before + after - kernel;
+  if (free < 0) throw new ShapeError(`${name}: a kernel of ${kernel} on ${side} pixels`);
+  return Math.floor(free / stride) + 1;
+}

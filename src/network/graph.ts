@@ -1,0 +1,174 @@
+/**
+ * A network as data: layers with parameters, and nodes that say what is computed with them, in execution order. Static
+ * shapes, no device and no Node: parameters, costs, memory plans, gradients and both devices are loops over it.
+ */
+
+/**
+ * What a node computes: images f32 [batch, side, side, channels], or with side 0 vectors [batch, channels].
+ * `parts` are the channels of the tensors that were concatenated into it, one number where none were.
+ */
+export interface Value {
+  readonly id: number;
+  readonly side: number;
+  readonly channels: number;
+  readonly parts: readonly number[];
+}
+
+/** Pixels of padding before and after, in both dimensions. */
+export type Padding = readonly [before: number, after: number];
+
+export interface ConvLayer {
+  readonly kind: 'conv' | 'convTranspose';
+  /** state_dict prefix, e.g. `downs.0.conv1`. */
+  readonly name: string;
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly kernel: number;
+  readonly stride: number;
+  readonly padding: Padding;
+}
+
+/** y = x·Wᵀ + b of a vector, or of each pixel. */
+export interface LinearLayer {
+  readonly kind: 'linear';
+  readonly name: string;
+  readonly inputs: number;
+  readonly outputs: number;
+}
+
+/** A vector for each class. */
+export interface EmbeddingLayer {
+  readonly kind: 'embedding';
+  readonly name: string;
+  readonly classes: number;
+  readonly outputs: number;
+}
+
+/** Batch normalisation (Ioffe & Szegedy, 2015), with running statistics. */
+export interface BatchNormLayer {
+  readonly kind: 'batchNorm';
+  readonly name: string;
+  readonly outputs: number;
+  readonly eps: number;
+}
+
+/** Group normalisation (Wu & He, 2018): each image by itself. */
+export interface GroupNormLayer {
+  readonly kind: 'groupNorm';
+  readonly name: string;
+  readonly outputs: number;
+  readonly groups: number;
+  readonly eps: number;
+}
+
+export type NormLayer = BatchNormLayer | GroupNormLayer;
+export type Layer = ConvLayer | LinearLayer | EmbeddingLayer | NormLayer;
+export type LayerKind = Layer['kind'];
+
+/** One operation: reads values and a layer's parameters, and makes `out`. */
+export type Node =
+  /** x_t. */
+  | { readonly op: 'image'; readonly out: Value }
+  /**
+   * Sinusoids of the timestep or label, a real number p: with ω_i = exp(−i·ln(10000)/(half − shift)), half = channels/2,
+   * sin(p·ω_i) and cos(p·ω_i) in this order (Vaswani et al., 2017, section 3.5). `divide`: whether ln(10000) is divided
+   * before it is multiplied by i or after, which f32 rounds differently.
+   */
+  | {
+      readonly op: 'sinusoid';
+      readonly of: 'time' | 'label';
+      readonly order: 'sin-cos' | 'cos-sin';
+      readonly shift: number;
+      readonly divide: 'before' | 'after';
+      readonly out: Value;
+    }
+  /** The label's row. */
+  | { readonly op: 'embedding'; readonly layer: EmbeddingLayer; readonly out: Value }
+  | { readonly op: 'conv'; readonly layer: ConvLayer; readonly x: Value; readonly out: Value }
+  | { readonly op: 'linear'; readonly layer: LinearLayer; readonly x: Value; readonly out: Value }
+  | { readonly op: 'norm'; readonly layer: NormLayer; readonly x: Value; readonly out: Value }
+  | {
+      readonly op: 'activation';
+      readonly kind: 'relu' | 'silu';
+      readonly x: Value;
+      readonly out: Value;
+    }
+  /** (a + b)/divisor; b may be a vector, which is added to every pixel. */
+  | {
+      readonly op: 'add';
+      readonly a: Value;
+      readonly b: Value;
+      readonly divisor: number;
+      readonly out: Value;
+    }
+  /** x·(1 + scale) + shift, where `by` is the vector [scale | shift]: Dhariwal & Nichol (2021), section 3. */
+  | { readonly op: 'film'; readonly x: Value; readonly by: Value; readonly out: Value }
+  /** x·factor + offset. */
+  | {
+      readonly op: 'scale';
+      readonly x: Value;
+      readonly factor: number;
+      readonly offset: number;
+      readonly out: Value;
+    }
+  | { readonly op: 'concat'; readonly a: Value; readonly b: Value; readonly out: Value }
+  /** Each pixel twice in both directions. */
+  | { readonly op: 'upsample'; readonly x: Value; readonly out: Value }
+  /** Means of 2x2 pixels. */
+  | { readonly op: 'downsample'; readonly x: Value; readonly out: Value }
+  /** In training each value is 0 with probability `rate`, else divided by 1 − rate; `index` numbers the network's dropouts. */
+  | {
+      readonly op: 'dropout';
+      readonly rate: number;
+      readonly index: number;
+      readonly x: Value;
+      readonly out: Value;
+    }
+  /** softmax(q·kᵀ/√headDim)·v over all pixels of an image; head h has the channels [h·headDim, (h + 1)·headDim). */
+  | {
+      readonly op: 'attention';
+      readonly q: Value;
+      readonly k: Value;
+      readonly v: Value;
+      readonly heads: number;
+      readonly headDim: number;
+      readonly out: Value;
+    };
+
+export type Op = Node['op'];
+export type NodeOf<O extends Op> = Extract<Node, { op: O }>;
+
+/** A network for images of one size. */
+export interface Graph {
+  /** Side of the images. */
+  readonly size: number;
+  /** Channels of x_t and of the output. */
+  readonly channels: number;
+  /** In the order of PyTorch's `state_dict()`. */
+  readonly layers: readonly Layer[];
+  /** In execution order. */
+  readonly nodes: readonly Node[];
+  /** ε̂, or what else the network predicts. */
+  readonly output: Value;
+  /** Whether a node reads the label. */
+  readonly labelled: boolean;
+}
+
+/** The values that a node reads. */
+export function inputsOf(node: Node): readonly Value[] {
+  switch (node.op) {
+    case 'image':
+    case 'sinusoid':
+    case 'embedding':
+      return [];
+    case 'add':
+    case 'concat':
+      return [node.a, node.b];
+    case 'film':
+      return [node.x, node.by];
+    case 'attention':
+      return [node.q, node.k, node.v];
+    default:
+      return [node.x];
+  }
+}

@@ -1,0 +1,59 @@
+import { type CounterRandom, PURPOSE } from '../diffusion/random.js';
+import type { Graph, Layer } from './graph.js';
+import { layerParameters } from './parameters.js';
+import { elements, type StateDict, type Tensor } from './state.js';
+
+/**
+ * Fresh weights, distributed as PyTorch's defaults: weight and bias of every convolution and linear layer uniform in
+ * ±1/√fan_in (fan_in = inputs·k², for a transposed convolution outputs·k²), embeddings N(0, 1), norms the identity. A
+ * tensor is a function of the seed and its place among those that are drawn.
+ */
+export function initialState({ layers }: Graph, random: CounterRandom): StateDict {
+  const state = new Map<string, Tensor>();
+  let index = 0;
+  for (const layer of layers)
+    for (const { name, shape } of layerParameters(layer)) {
+      const count = elements(shape);
+      const data = constant(layer, name, count) ?? draw(layer, random, index++, count);
+      state.set(name, { dtype: 'F32', shape, data });
+      if (layer.kind === 'batchNorm' && name.endsWith('.bias')) addBuffers(state, layer);
+    }
+  return state;
+}
+
+/** A norm's scale of 1 and shift of 0. */
+function constant({ kind }: Layer, name: string, count: number): Float32Array | undefined {
+  if (kind !== 'batchNorm' && kind !== 'groupNorm') return undefined;
+  return new Float32Array(count).fill(name.endsWith('.weight') ? 1 : 0);
+}
+
+function draw(layer: Layer, random: CounterRandom, index: number, count: number): Float32Array {
+  if (layer.kind === 'embedding') return random.normals(PURPOSE.weights, index, 0, count);
+  const bound = 1 / Math.sqrt(fanIn(layer));
+  return random.uniform(PURPOSE.weights, index, count, -bound, bound);
+}
+
+function fanIn(layer: Layer): number {
+  switch (layer.kind) {
+    case 'conv':
+      return layer.inputs * layer.kernel ** 2;
+    case 'convTranspose':
+      return layer.outputs * layer.kernel ** 2;
+    case 'linear':
+      return layer.inputs;
+    case 'embedding':
+    case 'batchNorm':
+    case 'groupNorm':
+      return 1;
+    default:
+      return layer satisfies never;
+  }
+}
+
+function addBuffers(state: Map<string, Tensor>, { name, outputs }: Layer): void {
+  const shape = [outputs];
+  const zeros = new Float32Array(outputs);
+  state.set(`${name}.running_mean`, { dtype: 'F32', shape, data: zeros });
+  state.set(`${name}.running_var`, { dtype: 'F32', shape, data: zeros.slice().fill(1) });
+  state.set(`${name}.num_batches_tracked`, { dtype: 'I64', shape: [], data: BigInt64Array.of(0n) });
+}

@@ -1,0 +1,106 @@
+import { UsageError } from '../errors.js';
+import { GraphBuilder } from './builder.js';
+import type { Graph } from './graph.js';
+
+/** The reference's U-Net, of a PyTorch walk-through: what fixes its parameters. */
+export interface SimpleConfig {
+  readonly kind: 'simple';
+  /** Channels of conv0 and of each stage after it, e.g. 64, 128, 256, 512, 1024; two or more. */
+  readonly widths: readonly number[];
+  /** Image channels: 1 (grey) or 3 (RGB). */
+  readonly channels: 1 | 3;
+  /** Length of the time embedding; even, at least 4. */
+  readonly timeDim: number;
+  /** Two BatchNorms a stage (`bnorm1`, `bnorm2`), or one applied twice (`bnorm`). */
+  readonly norm: 'separate' | 'shared';
+}
+
+/** @throws UsageError naming the option that is impossible. */
+export function checkSimple({ widths, timeDim }: SimpleConfig): void {
+  if (widths.length < 2)
+    throw new UsageError(`--widths: expected two or more widths, got ${widths.length}`);
+  if (!Number.isInteger(timeDim) || timeDim < 4 || timeDim % 2 !== 0)
+    throw new UsageError(`--time-dim: expected an even number of at least 4, got ${timeDim}`);
+}
+
+/** One of the U's stages: two convolutions with norms, then a change of resolution. */
+interface Stage {
+  /** state_dict prefix: `downs.0`, `ups.3`. */
+  readonly name: string;
+  readonly up: boolean;
+  readonly inputs: number;
+  readonly outputs: number;
+}
+
+/** The stages in the order they run: down ones, then up ones, whose input is a concatenation. */
+function stages(widths: readonly number[]): Stage[] {
+  const pairs = (list: readonly number[]) => list.slice(1).map((to, i) => [list[i]!, to] as const);
+  return [
+    ...pairs(widths).map(([inputs, outputs], i) => ({
+      ...{ name: `downs.${i}`, up: false, inputs, outputs },
+    })),
+    ...pairs([...widths].reverse()).map(([inputs, outputs], i) => ({
+      ...{ name: `ups.${i}`, up: true, inputs: 2 * inputs, outputs },
+    })),
+  ];
+}
+
+/** The network for images of `size` pixels square. */
+export function buildSimple(
+  { widths, channels, timeDim, norm }: SimpleConfig,
+  size: number,
+): Graph {
+  const g = new GraphBuilder(size, channels);
+  const declared = declare(g, widths, timeDim, channels, norm);
+
+  const sinusoid = g.sinusoid('time', timeDim, { order: 'sin-cos', shift: 1, divide: 'before' });
+  const time = g.relu(g.linear(declared.time, sinusoid));
+  let h = g.conv(declared.first, g.image());
+  const skips: (typeof h)[] = [];
+  for (const s of declared.stages) {
+    if (s.up) h = g.concat(h, skips.pop()!);
+    h = g.norm(s.norm1, g.relu(g.conv(s.conv1, h)));
+    h = g.add(h, g.relu(g.linear(s.time, time)));
+    h = g.norm(s.norm2, g.relu(g.conv(s.conv2, h)));
+    h = g.conv(s.transform, h);
+    if (!s.up) skips.push(h);
+  }
+  return g.build(g.conv(declared.output, h));
+}
+
+/** All layers, in the order in which the reference's `state_dict()` lists them. */
+function declare(
+  { declare }: GraphBuilder,
+  widths: readonly number[],
+  timeDim: number,
+  channels: number,
+  norm: SimpleConfig['norm'],
+) {
+  const first = widths[0]!;
+  const half = { stride: 2, padding: [1, 1] } as const;
+  return {
+    time: declare.linear('time_mlp.1', timeDim, timeDim),
+    first: declare.conv('conv0', channels, first, 3),
+    stages: stages(widths).map(({ name, up, inputs, outputs }) => {
+      const time = declare.linear(`${name}.time_mlp`, timeDim, outputs);
+      const conv1 = declare.conv(`${name}.conv1`, inputs, outputs, 3);
+      const resample = up ? declare.convTranspose : declare.conv;
+      const transform = resample(`${name}.transform`, outputs, outputs, 4, half);
+      const conv2 = declare.conv(`${name}.conv2`, outputs, outputs, 3);
+      const [norm1, norm2] = norms(name, outputs);
+      return { up, time, conv1, transform, conv2, norm1, norm2 };
+    }),
+    output: declare.conv('output', first, channels, 1),
+  };
+
+  function norms(name: string, outputs: number) {
+    if (norm === 'shared') {
+      const one = declare.batchNorm(`${name}.bnorm`, outputs);
+      return [one, one] as const;
+    }
+    return [
+      declare.batchNorm(`${name}.bnorm1`, outputs),
+      declare.batchNorm(`${name}.bnorm2`, outputs),
+    ] as const;
+  }
+}
