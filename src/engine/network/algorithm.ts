@@ -1,0 +1,78 @@
+import type { ConvKind, Convolution } from '../convolution.js';
+import type { View } from '../tensors.js';
+import type * as winograd from '../winograd/algorithms.js';
+import { type BackwardPlan, goesTogether, planBackward } from '../winograd/backward.js';
+import { chooseWay, type ForwardPlan, planForward } from '../winograd/forward.js';
+import {
+  chooseGradientWay,
+  type GradientPlan,
+  planWeightGradient,
+} from '../winograd/weight-gradient.js';
+
+/**
+ * Which layers go through Winograd's minimal filtering and by which tiles. A function of the layer's shape alone, so
+ * that an image does not depend on its batch, nor any bit on what was measured in this process.
+ */
+
+const KINDS: Record<Exclude<ConvKind, 'same1'>, winograd.ConvolutionKind> = {
+  same3: 'conv',
+  strided4: 'down',
+  transposed4: 'up',
+};
+
+/** Weights (of a tap) up to which it costs little to transform them. */
+const FEW_WEIGHTS = 2 ** 16;
+
+/**
+ * Large tiles save more products, small ones more of the transformed weights to be read and of the pixels beyond the
+ * edge. Weights that stay are read transformed, which at 4 x 4 pixels is most of the work for one picture.
+ * @param fixed whether the weights stay (evaluation), or change with each step
+ * @returns null for layers without a neighbourhood, which are products of matrices
+ */
+export function chooseAlgorithm(c: Convolution, fixed: boolean): winograd.WinogradAlgorithm | null {
+  if (c.kind === 'same1') return null;
+  const side = Math.min(c.input.height, c.output.height);
+  const few = c.input.channels * c.output.channels <= FEW_WEIGHTS;
+  if (c.kind === 'same3') return side >= (fixed && !few ? 8 : 4) ? 'F(4,3)' : 'F(2,3)';
+  return side >= (few ? 4 : 8) ? 'F(4,2)' : 'F(2,2)';
+}
+
+/**
+ * The plan of a forward convolution (or of a data gradient), or null for matrix multiplication. Weights that change with
+ * each step may be transformed in passing; the bits are the same either way.
+ */
+export function winogradForward(c: Convolution, fixed: boolean): ForwardPlan | null {
+  const described = describe(c, fixed);
+  return described && planForward(described, chooseWay(described, !fixed));
+}
+
+/** The plan of a weight gradient, or null. */
+export function winogradGradient(c: Convolution): GradientPlan | null {
+  const described = describe(c, false);
+  return described && planWeightGradient(described, chooseGradientWay(described));
+}
+
+/** The plan of both gradients at once, or null where each goes by itself. */
+export function winogradBackward(c: Convolution): BackwardPlan | null {
+  const described = describe(c, false);
+  return described && goesTogether(described) ? planBackward(described) : null;
+}
+
+function describe(c: Convolution, fixed: boolean): winograd.Convolution | null {
+  const algorithm = chooseAlgorithm(c, fixed);
+  if (!algorithm || c.kind === 'same1') return null;
+  return {
+    kind: KINDS[c.kind],
+    algorithm,
+    batch: c.batch,
+    input: feature(c.input),
+    output: feature(c.output),
+  };
+}
+
+const feature = ({ height, width, channels, stride }: View): winograd.Feature => ({
+  height,
+  width,
+  channels,
+  pixel: stride,
+});
