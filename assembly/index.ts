@@ -4,6 +4,7 @@
  */
 
 export * from './adam';
+export * from './adam-w';
 export * from './barrier';
 export { barrier } from './barrier';
 export * from './batch-norm';
@@ -13,6 +14,7 @@ export * from './crop';
 export * from './ddim';
 export * from './dense';
 export { gaussian, gaussianImages } from './gaussian';
+export * from './gradient-norm';
 export {
   groupNormApply,
   groupNormFinish,
