@@ -4,6 +4,7 @@
  */
 
 export * from './adam';
+export * from './adam-w';
 export * from './barrier';
 export { barrier } from './barrier';
 export * from './batch-norm';
@@ -13,6 +14,13 @@ export * from './crop';
 export * from './ddim';
 export * from './dense';
 export { gaussian, gaussianImages } from './gaussian';
+export * from './gradient-norm';
+export {
+  groupNormApply,
+  groupNormFinish,
+  groupNormMoments,
+} from './group-norm';
+export * from './group-norm-backward';
 export * from './image-shift';
 export * from './loss';
 export * from './normalize';
@@ -21,6 +29,7 @@ export { philox } from './philox';
 export * from './q-sample';
 export * from './relu';
 export * from './resize';
+export { silu, siluBackward } from './silu';
 export * from './time-embedding';
 export * from './transpose-weights';
 export * from './winograd/backward';
