@@ -12,6 +12,7 @@ export * from './column-sums';
 export * from './crop';
 export * from './ddim';
 export * from './dense';
+export { exponentials } from './exp';
 export { gaussian, gaussianImages } from './gaussian';
 export * from './image-shift';
 export * from './loss';
