@@ -4,6 +4,8 @@
  */
 
 export * from './adam';
+export { attentionBackward } from './attention/backward';
+export { attention } from './attention/forward';
 export * from './barrier';
 export { barrier } from './barrier';
 export * from './batch-norm';
