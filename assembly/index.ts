@@ -5,6 +5,8 @@
 
 export * from './adam';
 export * from './adam-w';
+export { attentionBackward } from './attention/backward';
+export { attention } from './attention/forward';
 export * from './barrier';
 export { barrier } from './barrier';
 export * from './batch-norm';
@@ -13,6 +15,7 @@ export * from './column-sums';
 export * from './crop';
 export * from './ddim';
 export * from './dense';
+export { exponentials } from './exp';
 export { gaussian, gaussianImages } from './gaussian';
 export * from './gradient-norm';
 export {
