@@ -34,6 +34,8 @@ export const PURPOSE = {
   forwardFigure: 12,
   /** Inputs of benchmarks; index is the benchmark's own. */
   bench: 13,
+  /** Which values a dropout lets through; index is the training step, timestep the dropout's number. */
+  dropout: 14,
 } as const;
 
 export type Purpose = (typeof PURPOSE)[keyof typeof PURPOSE];

@@ -1,8 +1,8 @@
 import { RunError } from '../../errors.js';
 import {
   adjoint,
-  type Convolution,
   type ConvKind,
+  type Convolution,
   denseCall,
   denseWeightsCall,
   TAPS,
@@ -76,11 +76,7 @@ export function convolveForward(walk: Walk, step: ConvolveStep): Phase[] {
     u === undefined ? theWeights(walk, step, derived) : { at: walk.weights(at.weight), phases: [] };
   const bias = walk.weights(at.bias);
   const phases = convolve(walk, c, weights.at, { bias, affine, u });
-  return [
-    ...before,
-    ...weights.phases,
-    ...labelled(walk, phases, name, 'forward', c),
-  ];
+  return [...before, ...weights.phases, ...labelled(walk, phases, name, 'forward', c)];
 }
 
 /** What the output is added to is copied there first, unless it lies there. */
@@ -127,9 +123,7 @@ export function keptWeights(walk: Walk, step: ConvolveStep): [name: string, byte
   if (!plan) return [];
   const { inputs, outputs } = walk.layer(layer.name);
   const own: [string, number][] = [[transformedName(layer.name), plan.weightBytes]];
-  return derived
-    ? [...own, [derivedName(layer.name), 4 * TAPS[kind] * inputs * outputs]]
-    : own;
+  return derived ? [...own, [derivedName(layer.name), 4 * TAPS[kind] * inputs * outputs]] : own;
 }
 
 /** Transforms the weights that stay, once for each change of them; nothing where none are kept. */
@@ -367,5 +361,7 @@ export const copyCall = (walk: Walk, to: View, from: View, add: boolean): Call =
 function checkHalves(name: string, kind: ConvKind, input: View, output: View): void {
   const halves = kind === 'strided4' && input.height !== 2 * output.height;
   if (halves)
-    throw new RunError(`${name}: the wasm device halves images of an even side, got ${input.height}`);
+    throw new RunError(
+      `${name}: the wasm device halves images of an even side, got ${input.height}`,
+    );
 }

@@ -1,13 +1,25 @@
-import { RunError } from '../../errors.js';
 import { PURPOSE } from '../../diffusion/random.js';
-import { type Attention, attentionBackwardItems, attentionBackwardScratch, attentionItems, attentionSaved, attentionScratch } from '../attention.js';
+import { RunError } from '../../errors.js';
+import type { Value } from '../../network/graph.js';
+import {
+  type Attention,
+  attentionBackwardItems,
+  attentionBackwardScratch,
+  attentionItems,
+  attentionSaved,
+  attentionScratch,
+} from '../attention.js';
 import type { Argument, Call, Phase } from '../program.js';
+import { splitSeed } from '../seed.js';
 import { pixels, slice, type View } from '../tensors.js';
 import { convolveBackward, convolveForward, copyCall } from './convolve.js';
-import { splitSeed } from '../seed.js';
-import type { Value } from '../../network/graph.js';
 import { channelsOf } from './memory.js';
-import { batchNormBackward, batchNormForward, groupNormBackward, groupNormForward } from './norms.js';
+import {
+  batchNormBackward,
+  batchNormForward,
+  groupNormBackward,
+  groupNormForward,
+} from './norms.js';
 import type { StepOf, StepOp } from './steps.js';
 import { BLOCK, type Walk } from './walk.js';
 
@@ -51,7 +63,7 @@ export const LOWERINGS: { readonly [O in StepOp]: Lowering<StepOf<O>> } = {
       const dy = walk.gradient(out);
       const dw = walk.gradients(walk.layer(layer.name).weight);
       const { labels } = walk.memory;
-      const args = [dw, dy.at, dy.stride, labels, walk.batch, dy.channels, layer.classes];
+      const args = [dw, dy.at, dy.stride, labels, walk.batch, dy.channels];
       return [[{ kernel: 'embeddingBackward', args, items: layer.classes }]];
     },
   },
@@ -143,7 +155,7 @@ export const LOWERINGS: { readonly [O in StepOp]: Lowering<StepOf<O>> } = {
   upsample: {
     forward: (walk, { x, out }) => {
       const [from, y] = [walk.view(x), walk.view(out)];
-      const args = [y.at, y.stride, from.at, from.stride, from.height, from.width, from.channels];
+      const args = [y.at, y.stride, from.at, from.stride, y.height, y.width, y.channels];
       return [[{ kernel: 'upsampleNearest2', args, items: walk.batch * y.height }]];
     },
     backward: (walk, { x, out }) => {
@@ -151,7 +163,7 @@ export const LOWERINGS: { readonly [O in StepOp]: Lowering<StepOf<O>> } = {
       const add = walk.accumulates(x);
       const dx = walk.gradient(x);
       const args = [
-        ...[dx.at, dx.stride, dy.at, dy.stride, dx.height, dx.width, dx.channels],
+        ...[dx.at, dx.stride, dy.at, dy.stride, dy.height, dy.width, dx.channels],
         add ? 1 : 0,
       ];
       return [[{ kernel: 'sumNearest2', args, items: walk.batch * dx.height }]];
@@ -283,7 +295,7 @@ function scaleBy(
     throw new RunError('an offset would fill the padding of a concatenation');
   const rows = walk.batch * pixels(y);
   const args = [
-    ...[y.at, y.stride, x.at, x.stride, rows, y.channels, value.channels],
+    ...[y.at, y.stride, x.at, x.stride, y.channels, value.channels],
     ...[factor, offset, accumulate ? 1 : 0],
   ];
   return [[{ kernel: 'scaleShiftConstant', args, items: rows }]];
@@ -292,11 +304,9 @@ function scaleBy(
 function dropoutCall(walk: Walk, { rate, index, x }: StepOf<'dropout'>, y: View, from: View): Call {
   const [low, high] = splitSeed(walk.memory.shape.seed);
   const places = walk.kept(realName(x)) ?? 0;
-  const stream = [low, high, PURPOSE.dropout, { base: 0, perStep: 1 }, index];
   const args = [
-    ...[y.at, y.stride, from.at, from.stride, pixels(y), y.channels, places, x.channels],
-    ...stream,
-    rate,
+    ...[y.at, y.stride, from.at, from.stride, places, pixels(y), y.channels, x.channels],
+    ...[rate, low, high, PURPOSE.dropout, { base: 0, perStep: 1 }, index],
   ];
   return { kernel: 'dropout', args, items: walk.batch * Math.ceil(pixels(y) / BLOCK) };
 }

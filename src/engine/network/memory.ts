@@ -45,6 +45,8 @@ export interface NetworkMemory {
   /** Loss (f64) and the optimizer's rates; 0 without training. */
   readonly loss: number;
   readonly rates: number;
+  /** f64 sums of the gradients' squares, by blocks. */
+  readonly normPartial: number;
 }
 
 /** A plan that has a backward pass. */

@@ -1,5 +1,5 @@
-import type { Graph, Value } from '../../network/graph.js';
 import { trainedValues } from '../../network/cost.js';
+import type { Graph, Value } from '../../network/graph.js';
 import { fuse, reads, type Step, type StepOp } from './steps.js';
 
 /**

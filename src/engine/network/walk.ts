@@ -149,7 +149,10 @@ export class Walk {
   /** Each worker's own scratch. */
   worker(bytes: number): Argument {
     this.workerBytes = Math.max(this.workerBytes, bytes);
-    return { base: this.emits ? this.memory.buffers.at('worker') : 0, perWorker: this.memory.workerBytes };
+    return {
+      base: this.emits ? this.memory.buffers.at('worker') : 0,
+      perWorker: this.memory.workerBytes,
+    };
   }
 
   /** Words in memory that never change. */
@@ -185,7 +188,11 @@ export class Walk {
     const view = this.view(norm.x);
     const scale = this.kept(affineOf(norm)) ?? 0;
     const affine = norm.vector
-      ? { scale, shift: this.floats(shiftOf(norm), this.batch * view.channels), shiftStep: view.channels }
+      ? {
+          scale,
+          shift: this.floats(shiftOf(norm), this.batch * view.channels),
+          shiftStep: view.channels,
+        }
       : { scale, shift: scale + 4 * view.channels, shiftStep: 0 };
     return { view, affine };
   }
@@ -210,7 +217,11 @@ export class Walk {
     }
     const shape = this.#shape(value);
     const bytes = 4 * this.batch * pixelsOf(value) * shape.channels;
-    return { at: this.#buffer(group, `${kind} ${value.id}`, bytes), ...shape, stride: shape.channels };
+    return {
+      at: this.#buffer(group, `${kind} ${value.id}`, bytes),
+      ...shape,
+      stride: shape.channels,
+    };
   }
 
   #shape(value: Value): Omit<View, 'at' | 'stride'> {
@@ -239,5 +250,7 @@ export const together = (calls: Phase, [first, ...rest]: readonly Phase[]): Phas
 /** Programs that do not depend on one another, phase by phase. */
 export function sideBySide(programs: readonly (readonly Phase[])[]): Phase[] {
   const longest = Math.max(0, ...programs.map((p) => p.length));
-  return Array.from({ length: longest }, (_, i) => programs.flatMap((p): Call[] => [...(p[i] ?? [])]));
+  return Array.from({ length: longest }, (_, i) =>
+    programs.flatMap((p): Call[] => [...(p[i] ?? [])]),
+  );
 }
