@@ -13,6 +13,7 @@ export * from './column-sums';
 export * from './crop';
 export * from './ddim';
 export * from './dense';
+export * from './derive-weights';
 export { gaussian, gaussianImages } from './gaussian';
 export * from './gradient-norm';
 export {
@@ -31,7 +32,7 @@ export * from './relu';
 export * from './resize';
 export { silu, siluBackward } from './silu';
 export * from './time-embedding';
-export * from './transpose-weights';
+export { transposeWeights } from './transpose-weights';
 export * from './winograd/backward';
 export * from './winograd/blocks';
 export * from './winograd/index';
