@@ -14,6 +14,8 @@ export * from './crop';
 export * from './ddim';
 export * from './dense';
 export * from './derive-weights';
+export * from './dropout';
+export * from './embedding';
 export { gaussian, gaussianImages } from './gaussian';
 export * from './gradient-norm';
 export {
@@ -29,7 +31,9 @@ export * from './p-sample';
 export { philox } from './philox';
 export * from './q-sample';
 export * from './relu';
+export * from './resample';
 export * from './resize';
+export * from './scale-shift';
 export { silu, siluBackward } from './silu';
 export * from './time-embedding';
 export { transposeWeights } from './transpose-weights';
