@@ -10,4 +10,9 @@ export class I32 {
   set(i: usize, value: i32): void {
     store<i32>(changetype<usize>(this) + (i << 2), value);
   }
+
+  /** Elements i to i + 3. */
+  lanes(i: usize): v128 {
+    return v128.load(changetype<usize>(this) + (i << 2));
+  }
 }
