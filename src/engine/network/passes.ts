@@ -4,7 +4,7 @@ import { RunError } from '../../errors.js';
 import type { Call, Phase } from '../program.js';
 import { pixels } from '../tensors.js';
 import { type Beside, convolveBackward, prepareWeights } from './convolve.js';
-import { LOWERINGS } from './lowering.js';
+import { LOWERINGS, sideBackward } from './lowering.js';
 import type { NetworkMemory, TrainingMemory } from './memory.js';
 import { prepareBatchNorm } from './norms.js';
 import type { Step, StepOf } from './steps.js';
@@ -182,6 +182,7 @@ function waveBackward(walk: Walk, wave: readonly Step[]): Phase[] {
     ...(masks.length > 0 ? [masks] : []),
     ...sideBySide(plans.map((p) => p.parameters)),
     ...plans.flatMap((p) => p.input),
+    ...linear.flatMap((step) => sideBackward(walk, step)),
     ...others.flatMap((step) => backwardOf(walk, step)),
   ];
 }

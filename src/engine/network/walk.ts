@@ -78,14 +78,19 @@ export class Walk {
 
   /** Where a value lies. */
   view(value: Value): View {
-    return this.#view('value', ACTIVATIONS, value);
+    const placement = this.memory.placed.get(value.id);
+    if (placement) return slice(this.view(placement.inside), placement.first, channelsOf(value));
+    return this.#tensor(ACTIVATIONS, `value ${value.id}`, value);
   }
 
   /** Where the gradient of a value lies. */
   gradient(value: Value): View {
     const other = this.#aliases.get(value.id);
-    if (!other) return this.#view('gradient', GRADIENTS, value);
-    return { ...this.gradient(other), ...this.#shape(value) };
+    if (other) return this.gradient(other);
+    const placement = this.memory.placed.get(value.id);
+    if (placement)
+      return slice(this.gradient(placement.inside), placement.first, channelsOf(value));
+    return this.#tensor(GRADIENTS, `gradient ${value.id}`, value);
   }
 
   /** Names where a gradient lies: equal for values that share a place. */
@@ -208,25 +213,11 @@ export class Walk {
     always('worker', threads * workerBytes);
   }
 
-  #view(kind: string, group: string, value: Value): View {
-    const { placed } = this.memory;
-    const placement = placed.get(value.id);
-    if (placement) {
-      const whole = this.#view(kind, group, placement.inside);
-      return { ...slice(whole, placement.first, channelsOf(value)) };
-    }
-    const shape = this.#shape(value);
-    const bytes = 4 * this.batch * pixelsOf(value) * shape.channels;
-    return {
-      at: this.#buffer(group, `${kind} ${value.id}`, bytes),
-      ...shape,
-      stride: shape.channels,
-    };
-  }
-
-  #shape(value: Value): Omit<View, 'at' | 'stride'> {
+  #tensor(group: string, name: string, value: Value): View {
     const side = Math.max(1, value.side);
-    return { height: side, width: side, channels: channelsOf(value) };
+    const channels = channelsOf(value);
+    const at = this.#buffer(group, name, 4 * this.batch * pixelsOf(value) * channels);
+    return { at, height: side, width: side, channels, stride: channels };
   }
 
   #buffer(group: string, name: string, bytes: number): number {
