@@ -1,19 +1,11 @@
 /** Opens what computes, on the device chosen for it. TensorFlow is loaded only where it is asked for. */
 import { threadCount } from '../config/computing.js';
 import type { ComputingConfig, DeviceChoice } from '../config/config.js';
-import type { Loss, NetworkDevice } from '../contracts/device.js';
+import type { NetworkDevice, NetworkOptions } from '../contracts/device.js';
 import { Arithmetic } from '../engine/arithmetic.js';
-import { WasmUnet } from '../engine/unet/wasm-unet.js';
-import type { NetworkConfig } from '../network/network.js';
+import { WasmNetwork } from '../engine/network/wasm-network.js';
 
-export interface UnetOptions {
-  readonly architecture: NetworkConfig;
-  readonly size: number;
-  readonly batch: number;
-  readonly timesteps: number;
-  readonly loss?: Loss;
-  readonly training: boolean;
-}
+export type UnetOptions = NetworkOptions;
 
 /** A U-Net and the memory it takes, in bytes (on TensorFlow an estimate). */
 export interface OpenUnet {
@@ -37,7 +29,11 @@ export async function openUnet(
     return { unet, memoryBytes: estimateMemory(options, use, gpu) };
   }
   const { strict } = computing;
-  const { unet } = WasmUnet.create({ ...options, strict, threads: threadCount(computing) });
+  const { network: unet } = WasmNetwork.create({
+    ...options,
+    strict,
+    threads: threadCount(computing),
+  });
   return { unet, memoryBytes: unet.engine.memory.buffer.byteLength };
 }
 

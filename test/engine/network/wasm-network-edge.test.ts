@@ -1,7 +1,7 @@
 import test from 'ava';
 import type { Loss } from '../../../src/contracts/device.js';
-import { planBytes } from '../../../src/engine/unet/plan.js';
-import { WasmUnet } from '../../../src/engine/unet/wasm-unet.js';
+import { planBytes } from '../../../src/engine/network/plan.js';
+import { WasmNetwork } from '../../../src/engine/network/wasm-network.js';
 import { EngineError, RunError, ShapeError, UsageError } from '../../../src/errors.js';
 import type { NetworkConfig } from '../../../src/network/network.js';
 
@@ -106,7 +106,7 @@ test('gradients leaves the parameters, and moves the statistics as a training st
 test('A model that does not fit says what it needs, what there is, and the largest batch', (t) => {
   const options = { architecture: REFERENCE, size: 64, timesteps: 300, threads: 2 };
   for (const training of [true, false]) {
-    const error = t.throws(() => WasmUnet.create({ ...options, training, batch: 700 }), {
+    const error = t.throws(() => WasmNetwork.create({ ...options, training, batch: 700 }), {
       instanceOf: UsageError,
     });
     const pattern =
@@ -124,7 +124,9 @@ test('What lies beside the U-Net counts towards the largest batch', (t) => {
   const options = { architecture: REFERENCE, size: 64, timesteps: 300, threads: 2, batch: 700 };
   const message = (bytesAnImage: number) =>
     t.throws(() =>
-      WasmUnet.create(options, (arena, { shape }) => arena.bytes('x', shape.batch * bytesAnImage)),
+      WasmNetwork.create(options, (arena, { shape }) =>
+        arena.bytes('x', shape.batch * bytesAnImage),
+      ),
     )!.message;
   const largest = (text: string) => Number(/fits is (\d+)$/.exec(text)?.[1]);
   t.true(largest(message(2 ** 20)) < largest(message(64)));
@@ -134,7 +136,7 @@ test('What lies beside the U-Net counts towards the largest batch', (t) => {
 test('A model that is out of all proportion is refused before its programs are planned', (t) => {
   const options = { architecture: REFERENCE, size: 4096, batch: 65_536, timesteps: 3, threads: 2 };
   for (const training of [true, false])
-    t.throws(() => WasmUnet.create({ ...options, training }), {
+    t.throws(() => WasmNetwork.create({ ...options, training }), {
       instanceOf: UsageError,
       message: /^memory: this needs \d+\.\d\d GiB, .*; not even a batch of 1 fits$/,
     });
@@ -147,7 +149,14 @@ test('The reference at 64x64 and a batch of 128 fits for training', (t) => {
 
 test('Impossible architectures and sizes are the user’s error', (t) => {
   const create = (change: object) =>
-    WasmUnet.create({ architecture: TINY, size: 8, batch: 1, timesteps: 3, threads: 1, ...change });
+    WasmNetwork.create({
+      architecture: TINY,
+      size: 8,
+      batch: 1,
+      timesteps: 3,
+      threads: 1,
+      ...change,
+    });
   t.throws(() => create({ size: 7 }), { instanceOf: UsageError, message: /^--size: / });
   t.throws(() => create({ architecture: { ...TINY, kind: 'simple', widths: [8] } }), {
     instanceOf: UsageError,

@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
 import type { Loss } from '../../../src/contracts/device.js';
-import type { WasmUnet } from '../../../src/engine/unet/wasm-unet.js';
+import type { WasmNetwork } from '../../../src/engine/network/wasm-network.js';
 import type { StateDict } from '../../../src/network/state.js';
 import { close, values } from '../../helpers/kernels.js';
 import { readFixture, sameState, type UnetFixture, unetOf } from '../../helpers/unet.js';
@@ -99,7 +99,11 @@ function gradientTolerance(expected: Float32Array): number {
 }
 
 /** Adam's first step is lr · g/(|g| + 1e-8): lr · sign(g) but where the sign is in doubt, which are few. */
-async function checkFirstStep(t: ExecutionContext, f: UnetFixture, unet: WasmUnet): Promise<void> {
+async function checkFirstStep(
+  t: ExecutionContext,
+  f: UnetFixture,
+  unet: WasmNetwork,
+): Promise<void> {
   const state = await unet.exportState();
   for (const [parameter, { data }] of f.gradients) {
     const doubt = gradientTolerance(data as Float32Array);

@@ -1,9 +1,8 @@
 /** Where the time of a U-Net's pass goes: the program that runs, each of its phases timed under its layer's name. */
-import { layerCosts } from '../../network/cost.js';
-import { buildNetwork } from '../../network/network.js';
+import { attentionCosts, layerCosts } from '../../network/cost.js';
 import type { Program, Section } from '../program.js';
-import type { LayerPass } from './layers.js';
-import type { WasmUnet } from './wasm-unet.js';
+import type { LayerPass } from './convolve.js';
+import type { WasmNetwork } from './wasm-network.js';
 
 export interface LayerTime {
   /** state_dict name; for what belongs to no layer, the kernel. */
@@ -21,7 +20,7 @@ export interface LayerTime {
  * U-Net's memory: predict or train before.
  */
 export async function layerTimes(
-  unet: WasmUnet,
+  unet: WasmNetwork,
   kind: 'predict' | 'train',
   rounds: number,
 ): Promise<LayerTime[]> {
@@ -31,10 +30,9 @@ export async function layerTimes(
   await unet.engine.run(loaded);
   const runs: Record<string, number>[] = [];
   for (let i = 0; i < rounds; i++) runs.push(await unet.engine.run(loaded));
-  const { architecture, size, batch } = unet.memory.shape;
-  const costs = new Map(
-    layerCosts(buildNetwork(architecture, size)).map((c) => [c.layer.name, c.forward]),
-  );
+  const { graph, batch } = unet.memory.shape;
+  const costs = new Map<string, number>(layerCosts(graph).map((c) => [c.layer.name, c.forward]));
+  for (const c of attentionCosts(graph)) costs.set(c.name, c.forward);
   return Object.keys(runs[0]!).map((label) => {
     const ms = middle(runs.map((times) => times[label]!));
     const [layer = label, pass, algorithm] = label.split(' ');

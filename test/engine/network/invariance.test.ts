@@ -1,5 +1,5 @@
 import test from 'ava';
-import type { WasmUnet } from '../../../src/engine/unet/wasm-unet.js';
+import type { WasmNetwork } from '../../../src/engine/network/wasm-network.js';
 import type { SimpleConfig } from '../../../src/network/simple.js';
 
 import { bits } from '../../helpers/kernels.js';
@@ -11,7 +11,12 @@ const ARCHITECTURES: readonly (SimpleConfig & { size: number })[] = [
   { kind: 'simple', widths: [16, 32, 72, 24], channels: 1, timeDim: 32, norm: 'shared', size: 32 },
 ];
 
-async function steps(unet: WasmUnet, architecture: SimpleConfig, size: number, numbers: number[]) {
+async function steps(
+  unet: WasmNetwork,
+  architecture: SimpleConfig,
+  size: number,
+  numbers: number[],
+) {
   const losses = [];
   for (const step of numbers) {
     const images = Array.from({ length: unet.batch }, (_, i) => 7 * step + i);

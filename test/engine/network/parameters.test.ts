@@ -5,9 +5,9 @@ import {
   readState,
   writeParameters,
   writeStatistics,
-} from '../../../src/engine/unet/parameters.js';
+} from '../../../src/engine/network/parameters.js';
 import { UsageError } from '../../../src/errors.js';
-import type { NetworkConfig } from '../../../src/network/network.js';
+import { buildNetwork, type NetworkConfig } from '../../../src/network/network.js';
 import type { StateDict } from '../../../src/network/state.js';
 
 import { arbitraryState, sameState } from '../../helpers/unet.js';
@@ -19,7 +19,7 @@ const ARCHITECTURES: readonly NetworkConfig[] = [
 ];
 
 for (const architecture of ARCHITECTURES) {
-  const layout = layoutParameters(architecture);
+  const layout = layoutParameters(buildNetwork(architecture));
   const state = arbitraryState(architecture);
 
   test(`Parameters and statistics of ${architecture.widths} come back as they went in`, (t) => {
@@ -58,7 +58,7 @@ for (const architecture of ARCHITECTURES) {
 
 test('A tensor that is missing or has another shape is the user’s error', (t) => {
   const [architecture] = ARCHITECTURES as [NetworkConfig];
-  const layout = layoutParameters(architecture);
+  const layout = layoutParameters(buildNetwork(architecture));
   const changed = (name: string, shape?: number[]): StateDict => {
     const state = new Map(arbitraryState(architecture));
     const tensor = state.get(name)!;
@@ -85,7 +85,7 @@ test('A tensor that is missing or has another shape is the user’s error', (t) 
 
 test('A state that is refused leaves the parameters as they were', (t) => {
   const [architecture] = ARCHITECTURES as [NetworkConfig];
-  const layout = layoutParameters(architecture);
+  const layout = layoutParameters(buildNetwork(architecture));
   const state = arbitraryState(architecture);
   const region = new Float32Array(layout.floats);
   writeParameters(layout, region, state);
