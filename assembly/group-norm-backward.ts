@@ -52,38 +52,28 @@ export function groupNormBackwardSums(
 
 /** Adds a pixel's dz and dz·(r − mean) to the sums: the sums stay in the cache, and dy and r are read as they lie. */
 function sumSiluRow(sums: F32, d: F32, x: F32, affine: F32, means: F32, channels: usize): void {
-  const shift = affine.at(channels);
-  for (let c: usize = 0; c < channels; c += 8) {
-    const x0 = x.lanes(c);
-    const x1 = x.lanes(c + 4);
-    const z0 = siluSlopeLanes(d.lanes(c), madd(x0, affine.lanes(c), shift.lanes(c)));
-    const z1 = siluSlopeLanes(d.lanes(c + 4), madd(x1, affine.lanes(c + 4), shift.lanes(c + 4)));
-    putSums(
-      sums.at(c),
-      channels,
-      z0,
-      z1,
-      f32x4.sub(x0, means.lanes(c)),
-      f32x4.sub(x1, means.lanes(c + 4)),
-    );
-  }
+  const dots = sums.at(channels);
+  const shifts = affine.at(channels);
+  let c: usize = 0;
+  do {
+    const r = x.lanes(c);
+    const dz = siluSlopeLanes(d.lanes(c), madd(r, affine.lanes(c), shifts.lanes(c)));
+    sums.setLanes(c, f32x4.add(sums.lanes(c), dz));
+    dots.setLanes(c, madd(dz, f32x4.sub(r, means.lanes(c)), dots.lanes(c)));
+    c += 4;
+  } while (c < channels);
 }
 
 /** The same without activation: dz = d. */
 function sumRow(sums: F32, d: F32, x: F32, means: F32, channels: usize): void {
-  for (let c: usize = 0; c < channels; c += 8) {
-    const x0 = f32x4.sub(x.lanes(c), means.lanes(c));
-    const x1 = f32x4.sub(x.lanes(c + 4), means.lanes(c + 4));
-    putSums(sums.at(c), channels, d.lanes(c), d.lanes(c + 4), x0, x1);
-  }
-}
-
-function putSums(sums: F32, channels: usize, z0: v128, z1: v128, x0: v128, x1: v128): void {
   const dots = sums.at(channels);
-  sums.setLanes(4, f32x4.add(sums.lanes(4), z1));
-  sums.setLanes(0, f32x4.add(sums.lanes(0), z0));
-  dots.setLanes(4, madd(z1, x1, dots.lanes(4)));
-  dots.setLanes(0, madd(z0, x0, dots.lanes(0)));
+  let c: usize = 0;
+  do {
+    const dz = d.lanes(c);
+    sums.setLanes(c, f32x4.add(sums.lanes(c), dz));
+    dots.setLanes(c, madd(dz, f32x4.sub(x.lanes(c), means.lanes(c)), dots.lanes(c)));
+    c += 4;
+  } while (c < channels);
 }
 
 /**
@@ -241,7 +231,7 @@ export function groupNormBackwardApply(
   }
 }
 
-/** One pixel, eight channels at a time. */
+/** One pixel. */
 function applyRow(
   dx: F32,
   sums: F32,
@@ -254,29 +244,18 @@ function applyRow(
   accumulate: bool,
 ): void {
   const summed = changetype<usize>(sums) !== 0;
-  const shift = affine.at(channels);
-  const slope = factors.at(channels);
-  const offset = slope.at(channels);
-  for (let c: usize = 0; c < channels; c += 8) {
-    const x0 = x.lanes(c);
-    const x1 = x.lanes(c + 4);
-    let z0 = d.lanes(c);
-    let z1 = d.lanes(c + 4);
-    if (activation) {
-      z0 = siluSlopeLanes(z0, madd(x0, affine.lanes(c), shift.lanes(c)));
-      z1 = siluSlopeLanes(z1, madd(x1, affine.lanes(c + 4), shift.lanes(c + 4)));
-    }
-    z0 = madd(z0, factors.lanes(c), madd(x0, slope.lanes(c), offset.lanes(c)));
-    z1 = madd(z1, factors.lanes(c + 4), madd(x1, slope.lanes(c + 4), offset.lanes(c + 4)));
-    if (summed) {
-      sums.setLanes(c + 4, f32x4.add(sums.lanes(c + 4), z1));
-      sums.setLanes(c, f32x4.add(sums.lanes(c), z0));
-    }
-    if (accumulate) {
-      z0 = f32x4.add(dx.lanes(c), z0);
-      z1 = f32x4.add(dx.lanes(c + 4), z1);
-    }
-    dx.setLanes(c + 4, z1);
-    dx.setLanes(c, z0);
-  }
+  const shifts = affine.at(channels);
+  const slopes = factors.at(channels);
+  const offsets = slopes.at(channels);
+  let c: usize = 0;
+  do {
+    const r = x.lanes(c);
+    let value = d.lanes(c);
+    if (activation) value = siluSlopeLanes(value, madd(r, affine.lanes(c), shifts.lanes(c)));
+    value = madd(value, factors.lanes(c), madd(r, slopes.lanes(c), offsets.lanes(c)));
+    if (summed) sums.setLanes(c, f32x4.add(sums.lanes(c), value));
+    if (accumulate) value = f32x4.add(dx.lanes(c), value);
+    dx.setLanes(c, value);
+    c += 4;
+  } while (c < channels);
 }

@@ -104,13 +104,15 @@ function sumPixels(
   accumulate: bool,
 ): void {
   const scale = f32x4.splat(factor);
-  for (let c: usize = 0; c < channels; c += 4) {
+  let c: usize = 0;
+  do {
     const from = x.at(c);
     const top = f32x4.add(from.lanes(0), from.lanes(right));
     const sum = f32x4.add(f32x4.add(top, from.lanes(below)), from.lanes(below + right));
     const value = f32x4.mul(sum, scale);
     out.setLanes(c, accumulate ? f32x4.add(out.lanes(c), value) : value);
-  }
+    c += 4;
+  } while (c < channels);
 }
 
 /** out (+)= factor · the pixel of x at half its place, or 0 where x ends. */
@@ -143,10 +145,12 @@ function grow(
 
 function putPixel(out: F32, x: F32, channels: usize, factor: f32, accumulate: bool): void {
   const scale = f32x4.splat(factor);
-  for (let c: usize = 0; c < channels; c += 4) {
+  let c: usize = 0;
+  do {
     const value = f32x4.mul(x.lanes(c), scale);
     out.setLanes(c, accumulate ? f32x4.add(out.lanes(c), value) : value);
-  }
+    c += 4;
+  } while (c < channels);
 }
 
 function clearPixel(out: F32, channels: usize): void {

@@ -24,11 +24,13 @@ export function scaleShiftConstant(
   for (let row = begin; row < end; row++) {
     const to = y.at(row * yStride);
     const from = x.at(row * xStride);
-    for (let c = 0; c < channels; c += 4) {
+    let c = 0;
+    do {
       const within = i32x4.lt_s(i32x4.add(i32x4.splat(c), i32x4(0, 1, 2, 3)), last);
       const value = v128.and(f32x4.add(f32x4.mul(from.lanes(c), factor), constant), within);
       to.setLanes(c, accumulate ? f32x4.add(to.lanes(c), value) : value);
-    }
+      c += 4;
+    } while (c < channels);
   }
 }
 
