@@ -14,7 +14,7 @@ export * from './column-sums';
 export * from './crop';
 export * from './ddim';
 export * from './dense';
-export { exponentials } from './exp';
+export { powersOfTwo } from './exp';
 export { gaussian, gaussianImages } from './gaussian';
 export * from './image-shift';
 export * from './loss';

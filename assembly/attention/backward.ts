@@ -1,9 +1,10 @@
 import { F32 } from '../f32';
 import { accumulateRows } from '../winograd/accumulate';
 import { multiplyQuads } from '../winograd/multiply';
+import { bounded, largestChannels } from './bound';
 import { clearPadding, packColumns, packGroups, packPanels, unpackPanels } from './pack';
 import { DEPTH, LOG2_E, QUERIES, up4, up8, weightStep } from './shape';
-import { differentiate } from './softmax';
+import { differentiate, differentiateBounded } from './softmax';
 
 /**
  * Gradients of `attention` in one pass over each head, which overwrite dq, dk and dv. With P = softmax(S), S = scale · q · kᵀ:
@@ -62,6 +63,7 @@ export function attentionBackward(
   const means = factors.at(QUERIES);
   const units = means.at(QUERIES);
   const scales = units.at(QUERIES);
+  const largest = scales.at(QUERIES);
   const none = changetype<F32>(0);
   for (let i: usize = 0; i < QUERIES; i++) {
     units[i] = <f32>(<f64>scale * LOG2_E);
@@ -74,6 +76,7 @@ export function attentionBackward(
     const kHead = k.at(image * kStride + channel);
     const vHead = v.at(image * vStride + channel);
     packGroups(kGroups, kHead, kStride, tokens, width);
+    largestChannels(largest, kGroups, keys / 4, deep);
     packGroups(vGroups, vHead, vStride, tokens, width);
     packPanels(kPanels, 8 * keys, kHead, kStride, none, tokens, width);
     for (let first: usize = 0; first < tokens; first += QUERIES) {
@@ -103,17 +106,12 @@ export function attentionBackward(
         const gB = changetype<usize>(gColumns);
         multiplyQuads(scores, 32, a, 16 * deep, qB, deep, 48, keys / 4, 0);
         multiplyQuads(dots, 32, b, 16 * deep, gB, deep, 48, keys / 4, 0);
-        const at = (j / 4) * step;
-        differentiate(
-          weights.at(at),
-          gradients.at(at),
-          step,
-          scores,
-          dots,
-          maxima.at(j),
-          means.at(j),
-          tokens,
-        );
+        const p = weights.at((j / 4) * step);
+        const ds = gradients.at((j / 4) * step);
+        const mean = means.at(j);
+        if (bounded(qColumns, largest, deep))
+          differentiateBounded(p, ds, step, scores, dots, mean, tokens);
+        else differentiate(p, ds, step, scores, dots, maxima.at(j), mean, tokens);
       }
       const a = changetype<usize>(weights);
       const b = changetype<usize>(gradients);

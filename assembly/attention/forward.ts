@@ -1,9 +1,10 @@
 import { F32 } from '../f32';
 import { accumulateRows } from '../winograd/accumulate';
 import { multiplyQuads } from '../winograd/multiply';
+import { bounded, largestChannels } from './bound';
 import { clearPadding, packColumns, packGroups, packPanels, unpackPanels } from './pack';
 import { DEPTH, LOG2_E, QUERIES, up4, up8, weightStep } from './shape';
-import { exponentiate, greatest } from './softmax';
+import { exponentiate, exponentiateBounded, greatest } from './softmax';
 
 /**
  * Scaled dot-product attention (Vaswani et al., 2017, eq. 1) of each head: out = softmax(scale · q · kᵀ) · v.
@@ -36,15 +37,17 @@ export function attention(
 ): void {
   const keys = up4(tokens);
   const step = weightStep(tokens);
+  const deep = up4(width);
   const groups = scratch;
-  const panels = groups.at(keys * up4(width));
+  const panels = groups.at(keys * deep);
   const columns = panels.at(keys * up8(width));
-  const scores = columns.at(8 * up4(width));
+  const scores = columns.at(8 * deep);
   const weights = scores.at(8 * keys);
   const sums = weights.at((QUERIES / 4) * step);
   const maxima = sums.at(8 * QUERIES);
   const factors = maxima.at(QUERIES);
   const units = factors.at(QUERIES);
+  const largest = units.at(8);
   for (let i: usize = 0; i < 8; i++) units[i] = <f32>(<f64>scale * LOG2_E);
   const blocks = (tokens + QUERIES - 1) / QUERIES;
   let packed: usize = -1;
@@ -57,6 +60,7 @@ export function attention(
     if (which !== packed) {
       packed = which;
       packGroups(groups, k.at(row * kStride + head * width), kStride, tokens, width);
+      largestChannels(largest, groups, keys / 4, deep);
       const from = v.at(row * vStride + head * width);
       packPanels(panels, 8 * keys, from, vStride, changetype<F32>(0), tokens, width);
     }
@@ -65,9 +69,16 @@ export function attention(
       packColumns(columns, from, qStride, units, min(8, rows - j), width);
       const a = changetype<usize>(groups);
       const b = changetype<usize>(columns);
-      multiplyQuads(scores, 32, a, 16 * up4(width), b, up4(width), 48, keys / 4, 0);
-      greatest(maxima.at(j), scores, keys);
-      exponentiate(weights.at((j / 4) * step), step, factors.at(j), scores, maxima.at(j), tokens);
+      multiplyQuads(scores, 32, a, 16 * deep, b, deep, 48, keys / 4, 0);
+      const to = weights.at((j / 4) * step);
+      if (bounded(columns, largest, deep)) {
+        maxima.setLanes(j, f32x4.splat(0));
+        maxima.setLanes(j + 4, f32x4.splat(0));
+        exponentiateBounded(to, step, factors.at(j), scores, tokens);
+      } else {
+        greatest(maxima.at(j), scores, keys);
+        exponentiate(to, step, factors.at(j), scores, maxima.at(j), tokens);
+      }
     }
     for (let j: usize = 0; j < rows; j++) factors[j] = 1 / factors[j];
     const to = out.at((row + first) * outStride + head * width);
