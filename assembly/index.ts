@@ -19,6 +19,7 @@ export { exponentials } from './exp';
 export * from './derive-weights';
 export * from './dropout';
 export * from './embedding';
+export { powersOfTwo } from './exp';
 export { gaussian, gaussianImages } from './gaussian';
 export * from './gradient-norm';
 export {

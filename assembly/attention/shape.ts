@@ -1,5 +1,5 @@
 /*
- * How attention is cut: a block of queries against all keys of a head.
+ * How attention is cut: a block of queries against all keys of a head, whose products are those of `winograd/micro-kernels`.
  */
 
 /** Queries of a block: as many as twelve rows, the unit of the products, go into, and the lanes of two vectors. */
@@ -8,7 +8,8 @@ export const QUERIES: usize = 48;
 /** Keys multiplied at a time: as in `winograd/multiply`. */
 export const DEPTH: usize = 256;
 
-export const LOG2_E: f64 = Math.LOG2E;
+/** Floats before the arrays in a worker's scratch, for what says where they are. */
+export const HEADER: usize = 32;
 
 export function up4(n: usize): usize {
   return (n + 3) & ~3;

@@ -1,4 +1,4 @@
-import { exp2 } from '../exp';
+import { C0, C1, C2, C3, C4, C5, C6, Exp2, LOWEST, ROUND } from '../exp';
 import { F32 } from '../f32';
 
 /*
@@ -42,42 +42,18 @@ export function exponentiate(
   maxima: F32,
   keys: usize,
 ): void {
-  const m0 = maxima.lanes(0);
-  const m1 = maxima.lanes(4);
-  // Keys by their place modulo 2, so that the sums wait less for each other, and round less.
-  let even0 = f32x4.splat(0);
-  let even1 = even0;
-  let odd0 = even0;
-  let odd1 = even0;
-  let key: usize = 0;
-  for (; key + 2 <= keys; key += 2) {
-    const a0 = exp2(f32x4.sub(scores.lanes(0), m0));
-    const a1 = exp2(f32x4.sub(scores.lanes(4), m1));
-    weights.setLanes(0, a0);
-    weights.setLanes(step, a1);
-    even0 = f32x4.add(even0, a0);
-    even1 = f32x4.add(even1, a1);
-    const b0 = exp2(f32x4.sub(scores.lanes(8), m0));
-    const b1 = exp2(f32x4.sub(scores.lanes(12), m1));
-    weights.setLanes(4, b0);
-    weights.setLanes(step + 4, b1);
-    odd0 = f32x4.add(odd0, b0);
-    odd1 = f32x4.add(odd1, b1);
-    scores = scores.at(16);
-    weights = weights.at(8);
-  }
-  if (key < keys) {
-    const a0 = exp2(f32x4.sub(scores.lanes(0), m0));
-    const a1 = exp2(f32x4.sub(scores.lanes(4), m1));
-    weights.setLanes(0, a0);
-    weights.setLanes(step, a1);
-    even0 = f32x4.add(even0, a0);
-    even1 = f32x4.add(even1, a1);
-    weights = weights.at(4);
-  }
-  clearRest(weights, step, keys);
-  sums.setLanes(0, f32x4.add(even0, odd0));
-  sums.setLanes(4, f32x4.add(even1, odd1));
+  Weights.exponentiate(false, weights, step, sums, scores, maxima, keys);
+}
+
+/** The same where all maxima are 0, since `bounded` said that no score needs any. */
+export function exponentiateBounded(
+  weights: F32,
+  step: usize,
+  sums: F32,
+  scores: F32,
+  keys: usize,
+): void {
+  Weights.exponentiate(true, weights, step, sums, scores, scores, keys);
 }
 
 /**
@@ -94,24 +70,122 @@ export function differentiate(
   means: F32,
   keys: usize,
 ): void {
-  const m0 = maxima.lanes(0);
-  const m1 = maxima.lanes(4);
-  const d0 = means.lanes(0);
-  const d1 = means.lanes(4);
-  for (let key: usize = 0; key < keys; key++) {
-    const a0 = exp2(f32x4.sub(scores.lanes(0), m0));
-    const a1 = exp2(f32x4.sub(scores.lanes(4), m1));
-    weights.setLanes(0, a0);
-    weights.setLanes(step, a1);
-    gradients.setLanes(0, f32x4.mul(a0, f32x4.sub(dots.lanes(0), d0)));
-    gradients.setLanes(step, f32x4.mul(a1, f32x4.sub(dots.lanes(4), d1)));
-    scores = scores.at(8);
-    dots = dots.at(8);
-    weights = weights.at(4);
-    gradients = gradients.at(4);
+  Weights.differentiate(false, weights, gradients, step, scores, dots, maxima, means, keys);
+}
+
+/** The same where all maxima are 0. */
+export function differentiateBounded(
+  weights: F32,
+  gradients: F32,
+  step: usize,
+  scores: F32,
+  dots: F32,
+  means: F32,
+  keys: usize,
+): void {
+  Weights.differentiate(true, weights, gradients, step, scores, dots, scores, means, keys);
+}
+
+/** Keys whose weights are summed before their sum is added to the others': a shorter sum rounds less. */
+const BLOCK: usize = 64;
+
+/** A class for its inlined methods alone, to which `within` is known: whether scores are taken as they are. */
+@unmanaged
+class Weights {
+  /** What the power of two is taken of. */
+  @inline
+  static exponent(within: bool, score: v128, maximum: v128, lowest: v128): v128 {
+    return within ? score : f32x4.pmax(f32x4.sub(score, maximum), lowest);
   }
-  clearRest(weights, step, keys);
-  clearRest(gradients, step, keys);
+
+  @inline
+  static exponentiate(
+    within: bool,
+    weights: F32,
+    step: usize,
+    sums: F32,
+    scores: F32,
+    maxima: F32,
+    keys: usize,
+  ): void {
+    const low = LOWEST;
+    const round = ROUND;
+    const c6 = C6;
+    const c5 = C5;
+    const c4 = C4;
+    const c3 = C3;
+    const c2 = C2;
+    const c1 = C1;
+    const c0 = C0;
+    const m0 = within ? low : maxima.lanes(0);
+    const m1 = within ? low : maxima.lanes(4);
+    let total0 = f32x4.splat(0);
+    let total1 = total0;
+    for (let first: usize = 0; first < keys; first += BLOCK) {
+      let sum0 = f32x4.splat(0);
+      let sum1 = sum0;
+      for (let key = min(BLOCK, keys - first); key > 0; key--) {
+        const y0 = Weights.exponent(within, scores.lanes(0), m0, low);
+        const p0 = Exp2.power(y0, round, c6, c5, c4, c3, c2, c1, c0);
+        weights.setLanes(0, p0);
+        sum0 = f32x4.add(sum0, p0);
+        const y1 = Weights.exponent(within, scores.lanes(4), m1, low);
+        const p1 = Exp2.power(y1, round, c6, c5, c4, c3, c2, c1, c0);
+        weights.setLanes(step, p1);
+        sum1 = f32x4.add(sum1, p1);
+        scores = scores.at(8);
+        weights = weights.at(4);
+      }
+      total0 = f32x4.add(total0, sum0);
+      total1 = f32x4.add(total1, sum1);
+    }
+    clearRest(weights, step, keys);
+    sums.setLanes(0, total0);
+    sums.setLanes(4, total1);
+  }
+
+  @inline
+  static differentiate(
+    within: bool,
+    weights: F32,
+    gradients: F32,
+    step: usize,
+    scores: F32,
+    dots: F32,
+    maxima: F32,
+    means: F32,
+    keys: usize,
+  ): void {
+    const low = LOWEST;
+    const round = ROUND;
+    const c6 = C6;
+    const c5 = C5;
+    const c4 = C4;
+    const c3 = C3;
+    const c2 = C2;
+    const c1 = C1;
+    const c0 = C0;
+    const m0 = within ? low : maxima.lanes(0);
+    const m1 = within ? low : maxima.lanes(4);
+    const d0 = means.lanes(0);
+    const d1 = means.lanes(4);
+    for (let key = keys; key > 0; key--) {
+      const y0 = Weights.exponent(within, scores.lanes(0), m0, low);
+      const p0 = Exp2.power(y0, round, c6, c5, c4, c3, c2, c1, c0);
+      weights.setLanes(0, p0);
+      gradients.setLanes(0, f32x4.mul(p0, f32x4.sub(dots.lanes(0), d0)));
+      const y1 = Weights.exponent(within, scores.lanes(4), m1, low);
+      const p1 = Exp2.power(y1, round, c6, c5, c4, c3, c2, c1, c0);
+      weights.setLanes(step, p1);
+      gradients.setLanes(step, f32x4.mul(p1, f32x4.sub(dots.lanes(4), d1)));
+      scores = scores.at(8);
+      dots = dots.at(8);
+      weights = weights.at(4);
+      gradients = gradients.at(4);
+    }
+    clearRest(weights, step, keys);
+    clearRest(gradients, step, keys);
+  }
 }
 
 /** Zeros from key `keys` to the next multiple of four. */

@@ -3,6 +3,9 @@
 /** Queries of an item of `attention`: QUERIES of assembly/attention/shape.ts. */
 const QUERIES = 48;
 
+/** Floats that say where the rest is: HEADER of assembly/attention/shape.ts. */
+const HEADER = 32;
+
 /** The shape of an attention layer: `images` of `tokens` pixels, whose channels are `heads` heads of `width`. */
 export interface Attention {
   readonly images: number;
@@ -25,14 +28,14 @@ export const attentionSaved = ({ images, tokens, heads }: Attention): number =>
 /** Bytes of scratch, from a multiple of 16 on, that each worker needs of its own for `attention`. */
 export function attentionScratch({ tokens, width }: Attention): number {
   const { keys, weights, deep, wide } = rounded(tokens, width);
-  return 4 * (keys * (deep + wide + 8) + 8 * deep + weights + QUERIES * (8 + 3));
+  return 4 * (HEADER + keys * (deep + wide + 8) + 9 * deep + weights + QUERIES * (8 + 2) + 8);
 }
 
 /** The same for `attentionBackward`. */
 export function attentionBackwardScratch({ tokens, width }: Attention): number {
   const { keys, weights, deep, wide } = rounded(tokens, width);
-  const blocks = 2 * QUERIES * wide + 2 * 8 * deep + 2 * weights;
-  return 4 * (keys * (2 * deep + 3 * wide + 16) + blocks + QUERIES * (8 + 5));
+  const blocks = 2 * QUERIES * wide + 17 * deep + 2 * weights;
+  return 4 * (HEADER + keys * (2 * deep + 3 * wide + 16) + blocks + QUERIES * (8 + 4) + 8);
 }
 
 /** Tokens and widths in whole blocks, and floats of a block's weights. */

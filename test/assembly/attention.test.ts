@@ -162,6 +162,21 @@ eachBuild('attention: scores of thousands neither overflow nor vanish', (t, benc
     close(t, got[name], exact[name], { atol: 100 * atol, what: name });
 });
 
+eachBuild('attention: queries that need a maximum and queries that need none agree', (t, bench) => {
+  const s = { images: 1, tokens: 72, heads: 1, width: 8 };
+  const x = inputs(s);
+  // The rows of q grow, so that the largest scores are between 1 and 100.
+  const q = x.q.map((v, i) => v * (1 + Math.floor(i / s.width)));
+  const got = run(t, bench, s, { ...x, q }, 1);
+  const grown = doubles({ ...x, q });
+  const atol = 2 ** -24 * 400;
+  close(t, got.out, attend(s, grown, 1), { atol, what: 'out' });
+  const exact = attendBackward(s, grown, Float64Array.from(x.dout), 1);
+  close(t, got.dv, exact.dv, { atol, what: 'dv' });
+  for (const name of ['dq', 'dk'] as const)
+    close(t, got[name], exact[name], { atol: 72 * atol, what: name });
+});
+
 eachBuild('attention: scores far below zero are as good as others', (t, bench) => {
   const s = { images: 1, tokens: 5, heads: 1, width: 4 };
   const x = { ...inputs(s), q: new Float32Array(20).fill(30), k: new Float32Array(20).fill(-30) };
