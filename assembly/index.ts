@@ -15,7 +15,7 @@ export * from './column-sums';
 export * from './crop';
 export * from './ddim';
 export * from './dense';
-export { exponentials } from './exp';
+export { powersOfTwo } from './exp';
 export * from './derive-weights';
 export * from './dropout';
 export * from './embedding';

@@ -46,6 +46,7 @@ export interface FullTf extends Tf {
 export async function tfjsUnet(tf: FullTf): Promise<Record<'forward' | 'train', Work>> {
   const { architecture, state, batch, size, xt, noise, t } = await readUnetTask();
   if (architecture.kind !== 'simple') throw new Error('tfjs runs the reference U-Net alone');
+  const list = stages(architecture);
   const weights = new Map<string, TfTensor>();
   for (const [name, { dtype, shape, data }] of state) {
     if (dtype !== 'F32') continue;
@@ -94,7 +95,7 @@ export async function tfjsUnet(tf: FullTf): Promise<Record<'forward' | 'train', 
     const time = tf.relu(linear('time_mlp.1', tf.concat([tf.sin(angles), tf.cos(angles)], 1)));
     let h = conv('conv0', x);
     const skips: TfTensor[] = [];
-    for (const stage of stages(architecture)) {
+    for (const stage of list) {
       if (stage.up) h = tf.concat([h, skips.pop()!], 3);
       h = runStage(stage, h, time, training);
       if (!stage.up) skips.push(h);
