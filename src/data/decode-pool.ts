@@ -74,7 +74,6 @@ export class DecodePool {
     job.signal?.addEventListener('abort', stop, { once: true });
     try {
       const { failures, doubts } = await this.#decodeAll(job);
-      job.signal?.throwIfAborted();
       const again = await this.#tryAgain(job, failures);
       return { failures: again.failures, doubts: [...doubts, ...again.doubts].sort(byItem) };
     } finally {
@@ -96,6 +95,8 @@ export class DecodePool {
         next = Math.min(count, begin + size);
         const items = Array.from({ length: next - begin }, (_, i) => item(begin + i));
         const result = await this.#run({ items, out: this.#place(out, begin) });
+        // Of a task that was interrupted, some items are not tried.
+        signal?.throwIfAborted();
         const ofJob = (f: Failure): Failure => ({ ...f, item: begin + f.item });
         failures.push(...result.failures.map(ofJob));
         doubts.push(...result.doubts.map(ofJob));

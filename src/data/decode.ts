@@ -49,11 +49,7 @@ let arithmetic: Arithmetic | undefined;
  * @param memory that those share which decode at the same time
  * @throws when the item cannot be read; the message is the reason alone.
  */
-export async function decode(
-  item: Item,
-  target: Target,
-  memory?: DecodingMemory,
-): Promise<Image> {
+export async function decode(item: Item, target: Target, memory?: DecodingMemory): Promise<Image> {
   const share = new Share(memory);
   try {
     const { pixels, width, height, channels, box, doubt } = await load(item, target.size, share);

@@ -83,7 +83,7 @@ async function openZipped(place: Place): Promise<Source> {
 /** What is packed instead, where that is known. */
 function inside(chunks: readonly Buffer[]): string {
   const kind = fileKind(Buffer.concat(chunks));
-  return kind === undefined ? '' : ` but ${describeKind(kind)}`;
+  return kind === undefined ? '' : `: it is ${describeKind(kind)}`;
 }
 
 async function head({ path, name }: Place): Promise<Buffer> {
@@ -136,11 +136,7 @@ function checkSize(file: string, shape: Shape, got: number): void {
   );
 }
 
-function source(
-  { path, name }: Place,
-  from: RawPath | SharedArrayBuffer,
-  shape: Shape,
-): Source {
+function source({ path, name }: Place, from: RawPath | SharedArrayBuffer, shape: Shape): Source {
   const { count, height, width } = shape;
   return {
     name,

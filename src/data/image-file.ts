@@ -103,7 +103,8 @@ async function decodePicture(
   const { tiff } = header;
   const open = (more: SharpOptions = {}) => sharp(input, { ...optionsFor(header), ...more });
   if (tiff && !isOrdinary(tiff)) return scaledSamples(() => open({ ignoreIcc: true }), tiff);
-  if (tiff && hasOtherSamples(tiff)) return withDoubt(await withoutOtherSamples(open(), tiff), header);
+  if (tiff && hasOtherSamples(tiff))
+    return withDoubt(await withoutOtherSamples(open(), tiff), header);
   const whole = shrink ? sharp(`${name}[shrink=${shrink.factor}]`, optionsFor(header)) : open();
   const { data, info } = await whole
     .flatten({ background: '#ffffff' })

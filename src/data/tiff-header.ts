@@ -72,7 +72,16 @@ function undeclared(photometric: number, samples: number): number[] {
 }
 
 /** Samples of a colour by PhotometricInterpretation. */
-const COLOURS: Readonly<Record<number, number>> = { 0: 1, 1: 1, 2: 3, 3: 1, 4: 1, 5: 4, 6: 3, 8: 3 };
+const COLOURS: Readonly<Record<number, number>> = {
+  0: 1,
+  1: 1,
+  2: 3,
+  3: 1,
+  4: 1,
+  5: 4,
+  6: 3,
+  8: 3,
+};
 
 /** Most values of a tag that are read: enough for the samples of any picture. */
 const MOST_VALUES = 4096;
@@ -83,8 +92,7 @@ function readDirectory(read: ReadBytes): Map<number, number[]> {
   const little = start[0] === 0x49;
   const big = (little ? start.readUInt16LE(2) : start.readUInt16BE(2)) === 43;
   const number = (bytes: Buffer, at: number, size: number): number => {
-    if (size === 8)
-      return Number(little ? bytes.readBigUInt64LE(at) : bytes.readBigUInt64BE(at));
+    if (size === 8) return Number(little ? bytes.readBigUInt64LE(at) : bytes.readBigUInt64BE(at));
     return little ? bytes.readUIntLE(at, size) : bytes.readUIntBE(at, size);
   };
   const word = big ? 8 : 4;

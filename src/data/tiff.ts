@@ -111,10 +111,7 @@ function rawOf({ format, bits }: TiffHeader, space: string): Raw {
  * Samples as they are stored, scaled to 8 bits where it is certain what is white; a colour profile does not apply to them.
  * @param open the picture, opened anew at each call
  */
-export async function scaledSamples(
-  open: () => Sharp,
-  header: TiffHeader,
-): Promise<Decoded> {
+export async function scaledSamples(open: () => Sharp, header: TiffHeader): Promise<Decoded> {
   const { space, channels } = await open().metadata();
   const raw = rawOf(header, space);
   const pipeline = open();

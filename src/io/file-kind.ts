@@ -127,7 +127,10 @@ function ofBrands(brands: string): FileKind {
 
 function textKind(bytes: Buffer): FileKind | undefined {
   if (!isText(bytes)) return undefined;
-  const text = bytes.toString('utf8').replace(/^\ufeff/, '').trimStart();
+  const text = bytes
+    .toString('utf8')
+    .replace(/^\ufeff/, '')
+    .trimStart();
   if (/^version https:\/\/(git-lfs\.github\.com|hawser\.github\.com)\//.test(text)) return 'lfs';
   if (/^(<!--[^]*?-->\s*)*<(!doctype\s+html|html|head|body)\b/i.test(text)) return 'html';
   if (/<([\w-]+:)?svg[\s>/]/.test(text)) return 'svg';

@@ -12,9 +12,7 @@ export type RawPath = string | Uint8Array;
 
 /** What `fs` takes: bytes come out of a worker's message as a plain array. */
 export const fsPath = (path: RawPath): string | Buffer =>
-  typeof path === 'string'
-    ? path
-    : Buffer.from(path.buffer, path.byteOffset, path.byteLength);
+  typeof path === 'string' ? path : Buffer.from(path.buffer, path.byteOffset, path.byteLength);
 
 /** The path of an entry of a folder. */
 export function joinRaw(folder: RawPath, name: Buffer): RawPath {

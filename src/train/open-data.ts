@@ -41,10 +41,7 @@ export interface DataState {
 }
 
 /** @param images how many of the listed ones can be read and are not kept aside */
-export async function dataState(
-  { source, aside }: ListedData,
-  images: number,
-): Promise<DataState> {
+export async function dataState({ source, aside }: ListedData, images: number): Promise<DataState> {
   const other = aside && 'source' in aside ? aside.source : null;
   return {
     images,
@@ -71,7 +68,12 @@ export async function openData(
   });
   describe(opened, onEvent);
   const leftOut = [source, ...(aside && 'source' in aside ? [aside.source] : [])];
-  name('left out', 'file or folder', leftOut.flatMap((listed) => listed.leftOut), onEvent);
+  name(
+    'left out',
+    'file or folder',
+    leftOut.flatMap((listed) => listed.leftOut),
+    onEvent,
+  );
   return opened;
 }
 
@@ -83,8 +85,18 @@ function describe({ train, heldOut }: TrainingData, onEvent: (event: TrainEvent)
   const each = (of: (data: Dataset) => readonly Skipped[]) => [
     ...new Set([...of(train), ...(heldOut ? of(heldOut) : [])]),
   ];
-  name('skipped', 'file', each((data) => data.skipped), onEvent);
-  name('check', 'image', each((data) => data.doubtful), onEvent);
+  name(
+    'skipped',
+    'file',
+    each((data) => data.skipped),
+    onEvent,
+  );
+  name(
+    'check',
+    'image',
+    each((data) => data.doubtful),
+    onEvent,
+  );
 }
 
 /** Warns of files: names the first ones, and counts them. */

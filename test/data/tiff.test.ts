@@ -43,7 +43,8 @@ async function read(t: ExecutionContext, file: Buffer) {
   return { colours: [corner(0), corner(7), corner(56), corner(63)], doubt };
 }
 
-const of = (options: Omit<TiffOptions, 'width' | 'height'>): Buffer => tiff({ ...SIZE, ...options });
+const of = (options: Omit<TiffOptions, 'width' | 'height'>): Buffer =>
+  tiff({ ...SIZE, ...options });
 
 const BAND = 90;
 const bytes = (each: (colour: readonly number[]) => readonly number[]) =>
@@ -68,7 +69,10 @@ test('samples beside the colours that are no transparency are left aside, as by 
   }
   const undeclared = of({ photometric: 1, samples: bytes((c) => [...grey(c), BAND]) });
   t.deepEqual((await read(t, undeclared)).colours, asGrey);
-  const words = Uint16Array.from(samplesOf((c) => [...c, BAND]), (v) => 257 * v);
+  const words = Uint16Array.from(
+    samplesOf((c) => [...c, BAND]),
+    (v) => 257 * v,
+  );
   t.deepEqual((await read(t, of({ photometric: 2, samples: words, extra: [0] }))).colours, asRgb);
 });
 
@@ -100,7 +104,10 @@ test('real transparency shows white, wherever it stands among the samples', asyn
   }
   const samples = bytes((c) => [...grey(c), BAND, OPACITY]);
   const file = of({ photometric: 1, samples, extra: [0, 2] });
-  t.deepEqual((await read(t, file)).colours, asGrey.map((c) => c.map(shown)));
+  t.deepEqual(
+    (await read(t, file)).colours,
+    asGrey.map((c) => c.map(shown)),
+  );
   // Colours that are multiplied by it already; rounded to whole levels there, so that some come out one off.
   const premultiplied = bytes((c) => [...c.map((v) => Math.round((v * OPACITY) / 255)), OPACITY]);
   const associated = await read(t, of({ photometric: 2, samples: premultiplied, extra: [1] }));
@@ -136,12 +143,18 @@ test('32-bit samples that use their range are scaled', async (t) => {
 });
 
 test('12 bits in words of 16 are scaled where the file says so, and doubted where it does not', async (t) => {
-  const samples = Uint16Array.from(samplesOf((c) => c), (v) => Math.round((v * 4095) / 255));
+  const samples = Uint16Array.from(
+    samplesOf((c) => c),
+    (v) => Math.round((v * 4095) / 255),
+  );
   const said = await read(t, of({ photometric: 2, samples, tags: [[281, [4095, 4095, 4095]]] }));
   t.deepEqual(said, { colours: asRgb, doubt: undefined });
   const unsaid = await read(t, of({ photometric: 2, samples }));
   t.regex(unsaid.doubt!, /16-bit samples use a quarter of their range at most.*comes out dark/);
-  const whole = Uint16Array.from(samplesOf((c) => c), (v) => 257 * v);
+  const whole = Uint16Array.from(
+    samplesOf((c) => c),
+    (v) => 257 * v,
+  );
   // What a file says of its largest value does not count where it does not hold.
   const wrong = await read(
     t,
@@ -182,7 +195,11 @@ test('samples of which it is not certain what is white are clipped as by Pillow,
   for (const [name, options, doubt] of cases) {
     const scale = name === 'signed 8-bit' ? 0.5 : 1;
     const { colours, doubt: got } = await read(t, of(options));
-    t.deepEqual(colours, asGrey.map((c) => c.map((v) => v * scale)), name);
+    t.deepEqual(
+      colours,
+      asGrey.map((c) => c.map((v) => v * scale)),
+      name,
+    );
     t.regex(got ?? '', doubt, name);
   }
   const far = await read(
