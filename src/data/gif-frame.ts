@@ -16,8 +16,7 @@ const IMAGE = 0x2c;
 
 /** Undefined where there is none, which is the decoder's to say. */
 export function firstFrame(read: ReadBytes): Frame | undefined {
-  const { [10]: flags = 0 } = read(0, HEADER);
-  let at = HEADER + colourTable(flags);
+  let at = HEADER + colourTable(read(0, HEADER)[10] ?? 0);
   for (;;) {
     const block = read(at, 10);
     if (block[0] === EXTENSION) at = afterSubBlocks(read, at + 2);

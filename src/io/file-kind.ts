@@ -120,7 +120,7 @@ function ofContainer(bytes: Buffer): FileKind | undefined {
 
 /** The first brand is the file's own, the others after a version those that it is compatible with. */
 function ofBrands(brands: string): FileKind {
-  const all = brands.match(/[^]{4}/g) ?? [];
+  const all = brands.match(/[\s\S]{4}/g) ?? [];
   if (all.some((brand) => /^avi[fs]$/.test(brand))) return 'avif';
   return all.some((brand) => /^(he[iv][cmsx]|mif[12]|msf1)$/.test(brand)) ? 'heic' : 'video';
 }
@@ -132,10 +132,22 @@ function textKind(bytes: Buffer): FileKind | undefined {
     .replace(/^\ufeff/, '')
     .trimStart();
   if (/^version https:\/\/(git-lfs\.github\.com|hawser\.github\.com)\//.test(text)) return 'lfs';
-  if (/^(<!--[^]*?-->\s*)*<(!doctype\s+html|html|head|body)\b/i.test(text)) return 'html';
+  if (/^<(!doctype\s+html|html|head|body)\b/i.test(withoutComments(text))) return 'html';
   if (/<([\w-]+:)?svg[\s>/]/.test(text)) return 'svg';
   if (/^[[{]\s*["{[\]}\d-]/.test(text)) return 'json';
   return 'text';
+}
+
+/** A text from its first tag that is no comment. */
+function withoutComments(text: string): string {
+  let at = 0;
+  while (text.startsWith('<!--', at)) {
+    const end = text.indexOf('-->', at + 4);
+    if (end < 0) return '';
+    at = end + 3;
+    while (/\s/.test(text.charAt(at))) at++;
+  }
+  return text.slice(at);
 }
 
 /** Bytes at the end that may be the begin of a character. */
