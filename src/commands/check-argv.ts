@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { quote, suggestion } from '../config/source.js';
 import { UsageError } from '../errors.js';
 import { allFlags, type Command } from './command.js';
@@ -10,13 +11,11 @@ import { allFlags, type Command } from './command.js';
 export function checkArgv(command: Command, words: readonly string[]): void {
   const flags = allFlags(command);
   const seen = new Set<string>();
-  let positionals = 0;
+  const positionals: string[] = [];
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!;
     if (!/^-[^0-9.]/.test(word)) {
-      positionals++;
-      if (positionals > (command.positional ? 1 : 0))
-        throw new UsageError(`${command.name}: unexpected word ${quote(word)}`);
+      positionals.push(word);
       continue;
     }
     const { name, value } = parseFlag(command, word);
@@ -32,10 +31,22 @@ export function checkArgv(command: Command, words: readonly string[]): void {
     }
   }
   const { positional } = command;
-  if (positional && !positional.optional && positionals === 0)
+  if (positionals.length > (positional ? 1 : 0)) throw tooMany(command, positionals);
+  if (positional && !positional.optional && positionals.length === 0)
     throw new UsageError(
       `<${positional.name}>: expected ${lower(positional.describe)}, got nothing`,
     );
+}
+
+/** Words that no flag takes: one that does not belong, or several where one is expected. */
+function tooMany({ name, positional }: Command, words: readonly string[]): UsageError {
+  const extra = words[positional ? 1 : 0]!;
+  const there = words.filter((word) => existsSync(word));
+  if (!positional?.several || there.length < 2)
+    return new UsageError(`${name}: unexpected word ${quote(extra)}`);
+  return new UsageError(
+    `<${positional.name}>: expected one, got ${words.length} names such as ${quote(there[0])}; ${positional.several}`,
+  );
 }
 
 /** A sentence's beginning within a sentence. */

@@ -9,6 +9,8 @@ export interface Command {
     readonly name: string;
     readonly describe: string;
     readonly optional: boolean;
+    /** What to do instead of naming several of them, as a shell does for a wildcard. */
+    readonly several?: string;
   };
   /** Flags by the heading under which help lists them. */
   readonly groups: Readonly<Record<string, Flags>>;

@@ -21,6 +21,7 @@ const train: Command = {
     name: 'data',
     describe: 'A folder of images, an IDX file, a CIFAR binary file, or toy-cars, which are drawn',
     optional: true,
+    several: 'name the folder they lie in, without a wildcard',
   },
   groups: {
     'Run:': {

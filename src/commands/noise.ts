@@ -11,6 +11,7 @@ import type { DiffusionConfig } from '../config/config.js';
 import { DIFFUSION_DEFAULTS, readDiffusion, withDiffusion } from '../config/diffusion.js';
 import { readModel } from '../config/model.js';
 import { PRESETS } from '../config/presets.js';
+import { printable } from '../config/source.js';
 import { readFit } from '../config/training.js';
 import { decode } from '../data/decode.js';
 import { reasonOf } from '../data/reason.js';
@@ -24,6 +25,7 @@ import { UsageError } from '../errors.js';
 import { strip } from '../io/grid.js';
 import { checkOutputPath } from '../io/output-path.js';
 import { PICTURE_EXTENSIONS, writePicture } from '../io/pictures.js';
+import { resolveRaw } from '../io/raw-path.js';
 
 /** Squares of the strip: t = 0 and the last t among them. */
 const MOMENTS = 10;
@@ -54,9 +56,13 @@ async function readImage(
   target: Parameters<typeof decode>[1],
 ): Promise<Uint8Array> {
   const item: Item =
-    spec === TOY_CARS ? (await openSource(spec, seed)).item(0) : { kind: 'file', path: spec };
+    spec === TOY_CARS
+      ? (await openSource(spec, seed)).item(0)
+      : { kind: 'file', path: await resolveRaw(spec) };
   try {
-    return await decode(item, target);
+    const { pixels, doubt } = await decode(item, target);
+    if (doubt !== undefined) process.stderr.write(`warning: ${printable(spec)}: ${doubt}\n`);
+    return pixels;
   } catch (error) {
     throw new UsageError(`${spec}: expected a picture, got none: ${reasonOf(error)}`);
   }

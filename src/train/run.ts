@@ -197,7 +197,7 @@ export class Run {
     const checkpoint = {
       model: () => this.weights(step),
       optimizer: () => this.trainer.unet.exportOptimizer(),
-      state: checkpointState(this.config, epoch, this.data.train.count),
+      state: checkpointState(this.config, epoch, this.begin.data),
     };
     this.log.flush();
     const path = await writeCheckpoint(out, step, checkpoint, this.config.training.keep);

@@ -6,7 +6,7 @@ import { Interrupted } from '../errors.js';
 import { asOnlyTrainer } from '../io/run-lock.js';
 import { header } from './header.js';
 import { bytesBetweenSteps } from './memory.js';
-import { listData, openData } from './open-data.js';
+import { dataState, listData, openData } from './open-data.js';
 import { openTrainer } from './open-trainer.js';
 import type { TrainOptions, TrainResult } from './options.js';
 import { Run } from './run.js';
@@ -48,7 +48,8 @@ export async function trainLocked(options: TrainOptions): Promise<TrainResult> {
       flip: config.data.flip,
     });
     signal?.throwIfAborted();
-    const begin = await start(options, config, trainer, count, onEvent);
+    const state = await dataState(listed, count);
+    const begin = await start(options, config, trainer, state, onEvent);
     return await new Run(options, config, trainer, data, plan, begin).go();
   } catch (error) {
     if (!signal?.aborted || error !== signal.reason) throw error;

@@ -234,6 +234,25 @@ test('a named pipe is refused instead of waited for', async (t) => {
   await t.throwsAsync(readSafetensors(path), { instanceOf: UsageError, message: /a device/ });
 });
 
+test('what is no file of tensors at all is named by what it is', async (t) => {
+  const dir = await temporaryFolder(t);
+  const cases: [string, RegExp][] = [
+    [
+      'version https://git-lfs.github.com/spec/v1\noid sha256:6fd5\nsize 90405214\n',
+      /expected a \.safetensors file, got a Git LFS pointer .*; git lfs pull fetches/,
+    ],
+    ['<!doctype html><title>Sign in</title>', /got an HTML page, .*download the file again/],
+    ['{"error": "not found"}', /got JSON text/],
+    ['Entry not found', /got text/],
+    ['\x89PNG\r\n\x1a\n and so on', /got a PNG picture/],
+  ];
+  for (const [content, message] of cases) {
+    const path = join(dir, 'model.safetensors');
+    await writeFile(path, content, 'latin1');
+    await t.throwsAsync(readHeader(path), { instanceOf: UsageError, message });
+  }
+});
+
 test('a PyTorch pickle gets the line of Python that converts it, by its name or by its bytes', async (t) => {
   const dir = await temporaryFolder(t);
   const zip = Buffer.from('504b0304140000000000000000', 'hex');
