@@ -15,7 +15,6 @@ export * from './column-sums';
 export * from './crop';
 export * from './ddim';
 export * from './dense';
-export { powersOfTwo } from './exp';
 export * from './derive-weights';
 export * from './dropout';
 export * from './embedding';
