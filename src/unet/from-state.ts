@@ -24,7 +24,8 @@ export function stateShapes(a: Architecture): Map<string, number[]> {
 }
 
 /**
- * The architecture of a state dict.
+ * The architecture of a state dict. How many batches a norm has seen may be missing: PyTorch before 0.4.1 did not save it,
+ * and nothing is computed with it.
  * @throws UsageError naming the first tensor that is missing, has another shape, or does not belong.
  */
 export function architectureFromShapes(shapes: Shapes): Architecture {
@@ -32,6 +33,7 @@ export function architectureFromShapes(shapes: Shapes): Architecture {
   checkArchitecture(architecture);
   const expected = stateShapes(architecture);
   for (const [name, shape] of expected) {
+    if (name.endsWith('.num_batches_tracked') && !shapes.has(name)) continue;
     const got = dimensions(shapes, name, shape.length);
     if (got.some((size, axis) => size !== shape[axis]))
       throw new UsageError(`${name}: expected the shape ${show(shape)}, got ${show(got)}`);
