@@ -12,7 +12,8 @@ const { seed: _, ...withoutSeed } = computingFlags;
 
 const jsonFlag = { json: { describe: 'Print JSON alone' } };
 
-const MODEL = 'A run, a checkpoint folder or a .safetensors file';
+const MODEL =
+  'A run, a checkpoint folder or a file of weights (.safetensors, .pt, .pth, .bin); FILE#KEY is the one under KEY in it';
 
 const train: Command = {
   name: 'train',
@@ -75,6 +76,7 @@ const sample: Command = {
     ['haze sample runs/1 --count 64 --out grid.png', ''],
     ['haze sample runs/1 --sampler ddim --film strip.png', 'fast, as a film strip'],
     ['haze sample model.safetensors --size 32 --seed 7', 'weights from elsewhere'],
+    ['haze sample checkpoint.pt#ema --size 32', 'one of the networks in a checkpoint of PyTorch'],
   ],
   load: () => import('./sample.js'),
 };
@@ -220,7 +222,7 @@ const parity: Command = {
   describe: 'Compare every number with values that PyTorch computed',
   positional: {
     name: 'fixture',
-    describe: 'A .safetensors file of expected values',
+    describe: 'A file of expected values (.safetensors, .pt)',
     optional: false,
   },
   groups: { 'Diffusion:': lossFlag, 'Output:': jsonFlag, 'Computing:': withoutSeed },
