@@ -17,7 +17,7 @@ import { interruptible } from './interrupt.js';
 import { openProgress } from './progress.js';
 
 export async function run(args: Args): Promise<void> {
-  const path = args.positional('model', 'a run, a checkpoint folder or a .safetensors file');
+  const path = args.positional('model', 'a run, a checkpoint folder or a file of weights');
   const options = await readOptions(path, args);
   const progress = openProgress('image');
   try {

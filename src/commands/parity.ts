@@ -17,7 +17,7 @@ import { openSubject } from '../parity/open-subject.js';
 import { printJson, table } from './text.js';
 
 export async function run(args: Args): Promise<void> {
-  const path = args.positional('fixture', 'a .safetensors file of expected values');
+  const path = args.positional('fixture', 'a file of expected values');
   const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
   const loss = readDiffusion(args).loss ?? DIFFUSION_DEFAULTS.loss;
   const { device } = await chooseDevice(computing, readRequireCuda(args));

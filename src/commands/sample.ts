@@ -38,7 +38,7 @@ interface Outputs {
 }
 
 export async function run(args: Args): Promise<void> {
-  const path = args.positional('model', 'a run, a checkpoint folder or a .safetensors file');
+  const path = args.positional('model', 'a run, a checkpoint folder or a file of weights');
   const outputs = await readOutputs(args);
   const options = await readOptions(path, args, outputs);
   const progress = openProgress('reverse step');

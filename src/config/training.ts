@@ -32,7 +32,7 @@ export const trainingFlags: Flags = {
   lr: { describe: "Adam's step size", value: 'X', default: '0.001' },
   epochs: { describe: 'Length of the run, resumes included', value: 'N', default: '100' },
   steps: { describe: 'The same in steps', value: 'N' },
-  init: { describe: 'Start from these weights', value: 'FILE.safetensors' },
+  init: { describe: 'Start from these weights (.safetensors, .pt, .pth, .bin)', value: 'FILE' },
   'save-every': {
     describe: 'Steps between checkpoints; 0: one at the end',
     value: 'N',

@@ -162,11 +162,34 @@ test('what is no model is refused', async (t) => {
     ['inspect', join(folder, 'none')],
     /expected a model, got none: no such file or folder/,
   );
-  const pickle = join(folder, 'weights.pth');
-  await writeFile(pickle, 'PK\u0003\u0004rest');
+  const zip = join(folder, 'weights.pth');
+  await writeFile(zip, 'PK\u0003\u0004rest');
   await refuses(
     t,
-    ['inspect', pickle],
-    /PyTorch pickle.*Convert it once:\n +python -c ".*torch\.load.*" .*weights\.pth .*weights\.safetensors/,
+    ['inspect', zip],
+    /weights\.pth: expected a file of torch\.save, got a damaged zip/,
   );
+});
+
+test('a checkpoint of PyTorch is inspected as the model it holds, with a note', async (t) => {
+  const nested = fixturePath('torch/nested.pt');
+  const { model, notes } = await inspect(nested, '--size', '8');
+  t.deepEqual(model.widths, [8, 16]);
+  t.regex(notes.join(), /"model_state_dict\.…", read without that prefix/);
+  const { stdout } = await haze('.', ['inspect', nested, '--size', '8']);
+  t.regex(stdout, /^note +.*nested\.pt: the network's 42 tensors/m);
+});
+
+test('a file of torch.save with another network is listed by its names, dtypes and shapes', async (t) => {
+  const { tensors } = await inspect(fixturePath('torch/tensors.pt'));
+  t.deepEqual(
+    tensors.find((of: { name: string }) => of.name === 'bfloat16'),
+    {
+      name: 'bfloat16',
+      dtype: 'BF16',
+      shape: [5],
+    },
+  );
+  const { stdout } = await haze('.', ['inspect', fixturePath('torch/checkpoint.pt')]);
+  t.regex(stdout, /^state_dict\.module\.1\.running_var +F32 +\[2\]$/m);
 });

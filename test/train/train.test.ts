@@ -197,6 +197,27 @@ test('--init begins with the weights of a file', async (t) => {
   t.deepEqual(after?.tensors.get('conv0.weight'), before?.tensors.get('conv0.weight'));
 });
 
+test('--init takes weights by the names that PyTorch gives them, and says so', async (t) => {
+  const { folder, options } = await prepared(t);
+  const { checkpoint } = await train(options);
+  const { tensors } = await readSafetensors(join(checkpoint, 'model.safetensors'));
+  const named = [...tensors].filter(([name]) => !name.endsWith('.num_batches_tracked'));
+  const init = join(folder, 'module.safetensors');
+  await writeSafetensors(init, new Map(named.map(([name, of]) => [`module.${name}`, of])));
+  const training = { ...options.config.training, init, steps: 1, lr: 1e-30 };
+  const notes: string[] = [];
+  const onEvent = (event: TrainEvent) => void (event.kind === 'note' && notes.push(event.text));
+  const config = { ...options.config, training };
+  const second = await train({ ...options, out: join(folder, 'second'), config, onEvent });
+  const after = await readSafetensors(join(second.checkpoint, 'model.safetensors'));
+  t.deepEqual(after.tensors.get('conv0.weight'), tensors.get('conv0.weight'));
+  t.is(after.tensors.get('downs.0.bnorm1.num_batches_tracked')?.data[0], 1n);
+  t.true(
+    notes.some((text) => text.includes('"module.…", read without that prefix')),
+    notes.join(),
+  );
+});
+
 test('--init with weights of another model is an error that leaves nothing behind', async (t) => {
   const { folder, options } = await prepared(t);
   const init = join(folder, 'other.safetensors');
