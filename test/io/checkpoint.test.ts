@@ -10,7 +10,7 @@ import { temporaryFolder } from '../helpers/folder.js';
 import { f32, i64, stateDict } from '../helpers/tensors.js';
 
 const write = (run: string, step: number, keep = 9, value = step) =>
-  writeCheckpoint(run, step, sampleCheckpoint(value), keep);
+  writeCheckpoint(run, step, sampleCheckpoint(value, step), keep);
 
 const list = async (run: string) => (await readdir(join(run, 'checkpoints'))).sort();
 
@@ -57,7 +57,7 @@ test('a step that is reached again replaces its checkpoint', async (t) => {
   await write(run, 20, 3, 2);
   t.deepEqual(await readCheckpoint(join(run, 'checkpoints', 'step-20')), {
     step: 20,
-    ...sampleParts(2),
+    ...sampleParts(2, 20),
   });
   t.deepEqual(await list(run), ['latest', 'step-20']);
 });

@@ -120,5 +120,5 @@ test('a log that cannot be opened or read says why', async (t) => {
     message: `cannot write ${path}: no such file or folder (ENOENT)`,
   });
   await mkdir(path, { recursive: true });
-  await t.throwsAsync(readMetrics(path), { instanceOf: UsageError, message: /it is a folder/ });
+  await t.throwsAsync(readMetrics(path), { instanceOf: UsageError, message: /got a folder/ });
 });
