@@ -24,6 +24,8 @@ import { UsageError } from '../errors.js';
 import { strip } from '../io/grid.js';
 import { checkOutputPath } from '../io/output-path.js';
 import { PICTURE_EXTENSIONS, writePicture } from '../io/pictures.js';
+import { printable } from '../printable.js';
+import { print } from './text.js';
 
 /** Squares of the strip: t = 0 and the last t among them. */
 const MOMENTS = 10;
@@ -44,7 +46,7 @@ export async function run(args: Args): Promise<void> {
     out,
     strip({ data, count: ts.length, height: size, width: size, channels: 3 }),
   );
-  process.stdout.write(`${out}: t = ${ts.join(', ')}\n`);
+  print(`${printable(out)}: t = ${ts.join(', ')}\n`);
 }
 
 /** The image's pixels, or those of the first car that the seed draws. @throws UsageError when it is no picture. */

@@ -102,7 +102,7 @@ function openLockFile(path: string): number | undefined {
 function isAt(path: string, file: number): boolean {
   const there = lstatSync(path, { throwIfNoEntry: false });
   const own = fstatSync(file);
-  return there !== undefined && there.isFile() && there.ino === own.ino && there.dev === own.dev;
+  return there?.isFile() === true && there.ino === own.ino && there.dev === own.dev;
 }
 
 /** Takes the lock on an open file without waiting. */

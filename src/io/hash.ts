@@ -7,9 +7,19 @@ export const sha256 = (bytes: Uint8Array): string =>
 
 /** Reads a plain file of any length in little memory. @throws as `openPlain` does */
 export async function hashFile(path: string): Promise<string> {
-  const hash = createHash('sha256');
   const file = await openPlain(path);
-  for await (const chunk of file.createReadStream({ highWaterMark: 1 << 20 }))
-    hash.update(chunk as Buffer);
-  return hash.digest('hex');
+  try {
+    const hash = createHash('sha256');
+    const chunk = Buffer.alloc(Math.max(1, Math.min((await file.stat()).size, CHUNK)));
+    for (let got = 1; got > 0; ) {
+      got = (await file.read(chunk, 0, chunk.length, null)).bytesRead;
+      hash.update(chunk.subarray(0, got));
+    }
+    return hash.digest('hex');
+  } finally {
+    await file.close();
+  }
 }
+
+/** Bytes that are read at a time. */
+const CHUNK = 1 << 20;

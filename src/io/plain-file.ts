@@ -54,7 +54,9 @@ export async function readSmallFile(path: string, longest: number): Promise<stri
     for (let got = 1; got > 0 && length < bytes.length; length += got)
       got = (await file.read(bytes, length, bytes.length - length, length)).bytesRead;
     if (length > longest)
-      throw new UsageError(`${path}: expected a file of at most ${longest} bytes, got a longer one`);
+      throw new UsageError(
+        `${path}: expected a file of at most ${longest} bytes, got a longer one`,
+      );
     return bytes.toString('utf8', 0, length);
   } finally {
     await file.close();

@@ -87,7 +87,13 @@ export async function createRun(
  * Removes what killed processes left half-written of a run's own files. The caller holds the run's lock.
  * @throws RunError
  */
-export async function removeLeft({ dir, config, metrics, curve, samples }: RunPaths): Promise<void> {
+export async function removeLeft({
+  dir,
+  config,
+  metrics,
+  curve,
+  samples,
+}: RunPaths): Promise<void> {
   const own = [config, metrics, curve].map((path) => basename(path));
   await removeTemporaries(dir, (base) => own.includes(base));
   await removeTemporaries(samples, (base) => GRID.test(base));

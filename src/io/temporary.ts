@@ -18,16 +18,12 @@ export function temporaryPath(path: string, owner?: string): string {
   return join(dirname(path), `${head(basename(path), owner)}${tail}`);
 }
 
-/** Whether a name is a temporary one of the file `base`. */
-export function isTemporaryOf(base: string, name: string, owner?: string): boolean {
-  const start = head(base, owner);
-  return name.startsWith(start) && TAIL.test(name.slice(start.length));
-}
-
 /** The file that a temporary name says it is of, with the owner behind it; undefined for other names. */
 export function baseOfTemporary(name: string): string | undefined {
   const at = name.length - TAIL_LENGTH;
-  return name.startsWith('.') && at > 1 && TAIL.test(name.slice(at)) ? name.slice(1, at) : undefined;
+  return name.startsWith('.') && at > 1 && TAIL.test(name.slice(at))
+    ? name.slice(1, at)
+    : undefined;
 }
 
 /** What stands before the random part; cut where the whole would be longer than the file's own name, and so too long. */

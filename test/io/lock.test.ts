@@ -85,14 +85,23 @@ test('Who comes second is refused, and is told which process came first', async 
   const lock = target('refuse');
   const mine = exclusively(lock, refuse, () => sleep(200));
   await sleep(20);
-  await t.throwsAsync(exclusively(lock, refuse, () => sleep(0)), {
-    message: `process ${process.pid} has it`,
-  });
+  await t.throwsAsync(
+    exclusively(lock, refuse, () => sleep(0)),
+    {
+      message: `process ${process.pid} has it`,
+    },
+  );
   await mine;
   const child = await startHolder(t, lock);
-  await t.throwsAsync(exclusively(lock, refuse, () => sleep(0)), { message: `process ${child.pid} has it` });
+  await t.throwsAsync(
+    exclusively(lock, refuse, () => sleep(0)),
+    { message: `process ${child.pid} has it` },
+  );
   child.kill('SIGSTOP');
-  await t.throwsAsync(exclusively(lock, refuse, () => sleep(0)), { message: 'another process has it' });
+  await t.throwsAsync(
+    exclusively(lock, refuse, () => sleep(0)),
+    { message: 'another process has it' },
+  );
   child.kill('SIGKILL');
 });
 
