@@ -70,8 +70,8 @@ export async function listFolder(out: string): Promise<string[]> {
   }
 }
 
-/** Longer than any line that is ever written. Bytes. */
-const LONGEST_LINE = 1 << 16;
+/** Longer than any line that is ever written, and than what crashes leave of one. Bytes. */
+const LONGEST_LINE = 1 << 20;
 
 /**
  * The sound lines of a manifest, from its first header on; a file of any length in little memory.

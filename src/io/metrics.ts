@@ -118,8 +118,8 @@ export async function cutBack(path: string, step: number): Promise<Metrics[]> {
 /** Characters that are written at a time. */
 const PIECE = 1 << 18;
 
-/** Longer than any line that is ever written. Bytes. */
-const LONGEST_LINE = 1 << 16;
+/** Longer than any line that is ever written, and than what crashes leave of one. Bytes. */
+const LONGEST_LINE = 1 << 20;
 
 /** The sound lines of a log of any length; none where there is no log. */
 async function* logged(path: string): AsyncGenerator<{ line: string; metrics: Metrics }> {

@@ -48,8 +48,10 @@ function kindOf(stats: Stats): string {
 export async function readSmallFile(path: string, longest: number): Promise<string> {
   const file = await openPlain(path);
   try {
+    // Files of the system itself say that they are empty.
+    const size = (await file.stat()).size || longest;
     // One byte more than allowed shows a file that is longer, or that grows.
-    const bytes = Buffer.alloc(Math.min((await file.stat()).size, longest) + 1);
+    const bytes = Buffer.alloc(Math.min(size, longest) + 1);
     let length = 0;
     for (let got = 1; got > 0 && length < bytes.length; length += got)
       got = (await file.read(bytes, length, bytes.length - length, length)).bytesRead;
@@ -65,8 +67,8 @@ export async function readSmallFile(path: string, longest: number): Promise<stri
 
 /**
  * The lines of a plain file of any length, in little memory.
- * @param longest bytes of a line; of one that is longer the beginning comes
- * @throws as `openPlain` does
+ * @param longest bytes that a line may have
+ * @throws UsageError for a line that is longer, which may have no end; as `openPlain` does
  */
 export async function* readLines(path: string, longest: number): AsyncGenerator<string> {
   const file = await openPlain(path);
@@ -79,8 +81,11 @@ export async function* readLines(path: string, longest: number): AsyncGenerator<
       let at = 0;
       for (let end = at; ; at = end + 1) {
         end = chunk.subarray(0, bytesRead).indexOf(NEWLINE, at);
-        const piece = chunk.subarray(at, end < 0 ? bytesRead : end);
-        rest = Buffer.concat([rest, piece.subarray(0, Math.max(0, longest - rest.length))]);
+        rest = Buffer.concat([rest, chunk.subarray(at, end < 0 ? bytesRead : end)]);
+        if (rest.length > longest)
+          throw new UsageError(
+            `${path}: expected lines of at most ${longest} bytes, got a longer one`,
+          );
         if (end < 0) break;
         yield rest.toString('utf8');
         rest = Buffer.alloc(0);
