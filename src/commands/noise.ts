@@ -11,7 +11,6 @@ import type { DiffusionConfig } from '../config/config.js';
 import { DIFFUSION_DEFAULTS, readDiffusion, withDiffusion } from '../config/diffusion.js';
 import { readModel } from '../config/model.js';
 import { PRESETS } from '../config/presets.js';
-import { printable } from '../config/source.js';
 import { readFit } from '../config/training.js';
 import { decode } from '../data/decode.js';
 import { reasonOf } from '../data/reason.js';
@@ -26,6 +25,8 @@ import { strip } from '../io/grid.js';
 import { checkOutputPath } from '../io/output-path.js';
 import { PICTURE_EXTENSIONS, writePicture } from '../io/pictures.js';
 import { resolveRaw } from '../io/raw-path.js';
+import { printable } from '../printable.js';
+import { print } from './text.js';
 
 /** Squares of the strip: t = 0 and the last t among them. */
 const MOMENTS = 10;
@@ -46,7 +47,7 @@ export async function run(args: Args): Promise<void> {
     out,
     strip({ data, count: ts.length, height: size, width: size, channels: 3 }),
   );
-  process.stdout.write(`${out}: t = ${ts.join(', ')}\n`);
+  print(`${printable(out)}: t = ${ts.join(', ')}\n`);
 }
 
 /** The image's pixels, or those of the first car that the seed draws. @throws UsageError when it is no picture. */

@@ -7,14 +7,14 @@ import {
   readRequireCuda,
 } from '../config/computing.js';
 import { DIFFUSION_DEFAULTS, readDiffusion } from '../config/diffusion.js';
-import { printable } from '../config/source.js';
 import { chooseDevice } from '../device/choose.js';
 import { CheckError } from '../errors.js';
 import type { Group } from '../parity/compare.js';
 import { compareFixture } from '../parity/compare-fixture.js';
 import { Fixture } from '../parity/fixture.js';
 import { openSubject } from '../parity/open-subject.js';
-import { printJson, table } from './text.js';
+import { printable } from '../printable.js';
+import { print, printJson, table } from './text.js';
 
 export async function run(args: Args): Promise<void> {
   const path = args.positional('fixture', 'a file of expected values');
@@ -25,7 +25,7 @@ export async function run(args: Args): Promise<void> {
   const groups = await compareFixture(fixture, await openSubject(device, computing, loss));
   const failed = groups.filter((group) => !group.holds);
   if (args.boolean('json')) printJson({ fixture: path, holds: failed.length === 0, groups });
-  else process.stdout.write(asText(groups));
+  else print(asText(groups));
   if (failed.length > 0)
     throw new CheckError(
       `${path}: ${failed.length} of ${groups.length} groups are not within their tolerance\n` +

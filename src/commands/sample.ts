@@ -17,12 +17,14 @@ import {
   writeAnimation,
   writePicture,
 } from '../io/pictures.js';
+import { printable } from '../printable.js';
 import { toImages } from '../sample/images.js';
 import type { SampleOptions, SampleResult } from '../sample/options.js';
 import { sample } from '../sample/sample.js';
 import { plural } from '../units.js';
 import { interruptible } from './interrupt.js';
 import { openProgress } from './progress.js';
+import { print } from './text.js';
 
 /** Images that a film strip shows, a row each, and its columns. */
 const FILM_ROWS = 4;
@@ -134,5 +136,5 @@ function evenly<T>(list: readonly T[], count: number): T[] {
 }
 
 const say = (path: string, what: string): void => {
-  process.stdout.write(`${path}: ${what}\n`);
+  print(`${printable(path)}: ${what}\n`);
 };

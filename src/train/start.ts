@@ -1,15 +1,22 @@
 import type { RunConfig } from '../config/config.js';
 import { CounterRandom } from '../diffusion/random.js';
-import { checkpointPaths, latestCheckpoint, openCheckpoint } from '../io/checkpoint.js';
+import {
+  checkpointPaths,
+  latestCheckpoint,
+  openCheckpoint,
+  removeLeftCheckpoints,
+} from '../io/checkpoint.js';
 import { cutBack, type Metrics } from '../io/metrics.js';
 import {
   checkNewRun,
   checkWritable,
   createRun,
   type Json,
+  removeLeft,
   runPaths,
   writeConfig,
 } from '../io/run.js';
+import type { Hold } from '../io/run-lock.js';
 import { checkNetworkOf, readWeights } from '../io/weights.js';
 import { initialState } from '../network/initial-state.js';
 import { buildNetwork } from '../network/network.js';
@@ -24,10 +31,12 @@ export interface Start {
   readonly taken: number;
   /** The checkpoint they are in; null where there is none. */
   readonly checkpoint: string | null;
-  /** What was logged of them. */
+  /** What was logged of the last of them. */
   readonly log: readonly Metrics[];
   /** What it trains on. */
   readonly data: DataState;
+  /** Holds the run's lock in its folder. */
+  readonly hold: Hold;
 }
 
 /**
@@ -54,16 +63,24 @@ export async function start(
   config: RunConfig,
   trainer: Trainer,
   data: DataState,
+  hold: Hold,
   onEvent: (event: TrainEvent) => void,
 ): Promise<Start> {
   const { out, resume } = options;
   const json = config as unknown as Json;
+  const telling = async () => {
+    const text = await hold();
+    if (text !== null) onEvent({ kind: 'warning', text });
+  };
   if (!resume) {
     await trainer.unet.importState(await firstWeights(config, onEvent));
-    await createRun(out, json);
-    return { taken: 0, checkpoint: null, log: [], data };
+    await createRun(out, json, telling);
+    return { taken: 0, checkpoint: null, log: [], data, hold };
   }
   const paths = runPaths(out);
+  await telling();
+  await removeLeft(paths);
+  await removeLeftCheckpoints(out);
   const checkpoint = (await latestCheckpoint(out)) ?? null;
   const taken = checkpoint ? await load(checkpoint, config, trainer, data, onEvent) : 0;
   if (!checkpoint) {
@@ -72,7 +89,7 @@ export async function start(
   }
   const log = await cutBack(paths.metrics, taken);
   await writeConfig(paths, json);
-  return { taken, checkpoint, log, data };
+  return { taken, checkpoint, log, data, hold };
 }
 
 /** What a checkpoint's state.json says beside its step. */

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import { planModelMemory } from '../../src/commands/memory-plan.js';
@@ -144,7 +144,32 @@ test('names from a file cannot drive the terminal', async (t) => {
     new Map([['\u001b[2Jcleared', { dtype: 'F32', shape: [1], data: new Float32Array(1) }]]),
   );
   const { stdout } = await haze('.', ['inspect', path]);
-  t.regex(stdout, /\?\[2Jcleared/);
+  t.regex(stdout, /\\x1b\[2Jcleared/);
+});
+
+test('what a run says of itself cannot drive the terminal, nor its name, nor as JSON', async (t) => {
+  const folder = await temporaryFolder(t);
+  const run = 'a\u001b[2Jb\u202e';
+  const trained = await haze(folder, [
+    ...['train', 'toy-cars', '--out', run, '--preset', 'tiny', '--size', '16', '--batch', '8'],
+    ...['--steps', '1', '--sample-every', '0'],
+  ]);
+  t.is(trained.code, 0, trained.stderr);
+  const config = join(folder, run, 'config.json');
+  const parsed = JSON.parse(await readFile(config, 'utf8'));
+  parsed.data.source = 'cars\u001b]0;owned\u0007\nhaze: forged\u009b2J';
+  await writeFile(config, JSON.stringify(parsed));
+  const text = await haze(folder, ['inspect', run]);
+  const json = await haze(folder, ['inspect', run, '--json']);
+  for (const { code, stdout } of [trained, text, json]) {
+    t.is(code, 0);
+    t.notRegex(stdout.replaceAll('\n', ''), /[\p{Cc}\u202e]/u);
+    t.notRegex(stdout, /^haze: forged/m);
+  }
+  t.true(text.stdout.includes('cars\\x1b]0;owned\\x07\\nhaze: forged\\x9b2J'), text.stdout);
+  t.is(JSON.parse(json.stdout).run.data.source, parsed.data.source);
+  t.is(JSON.parse(json.stdout).path, run);
+  t.true(trained.stdout.includes("haze sample $'a\\x1b[2Jb\\u202e'"), trained.stdout);
 });
 
 test('what is no model is refused', async (t) => {
