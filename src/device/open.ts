@@ -1,17 +1,11 @@
 /** Opens what computes, on the device chosen for it. TensorFlow is loaded only where it is asked for. */
 import { threadCount } from '../config/computing.js';
 import type { ComputingConfig, DeviceChoice } from '../config/config.js';
-import type { Loss, NetworkDevice } from '../contracts/device.js';
+import type { NetworkDevice, NetworkOptions } from '../contracts/device.js';
 import { Arithmetic } from '../engine/arithmetic.js';
 import { WasmUnet } from '../engine/unet/wasm-unet.js';
-import type { NetworkConfig } from '../network/network.js';
 
-export interface UnetOptions {
-  readonly architecture: NetworkConfig;
-  readonly size: number;
-  readonly batch: number;
-  readonly timesteps: number;
-  readonly loss?: Loss;
+export interface UnetOptions extends NetworkOptions {
   readonly training: boolean;
 }
 
