@@ -36,6 +36,7 @@ export {
 export type { GenerateEvent, GenerateProgress, GenerateResult } from './generate/options.js';
 export { film, grid, type Images, type Layout, type Picture, strip } from './io/grid.js';
 export { type Timing, writeAnimation, writePicture } from './io/pictures.js';
+export { readTensors } from './io/read-tensors.js';
 export { readSafetensors, type Safetensors, writeSafetensors } from './io/safetensors.js';
 export { type GenerateSettings, generate } from './library/generate.js';
 export {

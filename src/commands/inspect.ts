@@ -10,8 +10,10 @@ import { printable } from '../config/source.js';
 import { readBatch } from '../config/training.js';
 import { UsageError } from '../errors.js';
 import { resolveModel } from '../io/model-source.js';
-import { readHeader } from '../io/safetensors.js';
-import type { Header } from '../io/safetensors-header.js';
+import { findNetwork, weightsPath } from '../io/network.js';
+import { withTensorFile } from '../io/read-tensors.js';
+import type { TensorFile } from '../io/tensor-file.js';
+import { ANCHOR } from '../io/weights.js';
 import { type LayerCost, layerCosts } from '../network/cost.js';
 import { buildNetwork } from '../network/network.js';
 import { weightShape } from '../network/parameters.js';
@@ -26,7 +28,12 @@ interface Subject {
   readonly timesteps: number;
   readonly batch: number;
   readonly run: RunConfig | null;
+  /** Which names of bare weights were taken, where they are not the network's own. */
+  readonly notes: readonly string[];
 }
+
+/** What a file says of its tensors before they are read. */
+type Header = Pick<TensorFile, 'entries' | 'metadata'>;
 
 export async function run(args: Args): Promise<void> {
   const json = args.boolean('json') ?? false;
@@ -52,8 +59,10 @@ export async function run(args: Args): Promise<void> {
 async function headerOfNoModel(path: string): Promise<Header | null> {
   const source = await resolveModel(path);
   if (source.kind !== 'weights') return null;
-  const header = await readHeader(source.weights);
-  return header.tensors.has('conv0.weight') ? null : header;
+  const { file, under } = await weightsPath(source.weights);
+  return withTensorFile(file, async (header) =>
+    findNetwork(file, header.entries.keys(), ANCHOR, under) ? null : header,
+  );
 }
 
 function fromFlags(args: Args): Subject {
@@ -64,15 +73,17 @@ function fromFlags(args: Args): Subject {
     timesteps: DIFFUSION_DEFAULTS.timesteps,
     batch: readBatch(args) ?? preset.batch,
     run: null,
+    notes: [],
   };
 }
 
 async function fromFile(path: string, args: Args): Promise<Subject> {
   if (args.text('preset') !== undefined)
     throw new UsageError(`--preset: ${path} is a model already; leave one of the two out`);
-  const { model, diffusion, run } = await openModel(path, args);
+  const notes: string[] = [];
+  const { model, diffusion, run } = await openModel(path, args, (text) => notes.push(text));
   const batch = readBatch(args) ?? run?.training.batch ?? PRESETS.reference.batch;
-  return { path, model, timesteps: diffusion.timesteps, batch, run };
+  return { path, model, timesteps: diffusion.timesteps, batch, run, notes };
 }
 
 const sum = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0);
@@ -103,11 +114,12 @@ function asJson(subject: Subject, costs: readonly LayerCost[], memory: MemoryPla
       flopsPerImage: { forward: cost.forward, training: cost.training },
     })),
     run: subject.run,
+    notes: subject.notes,
   };
 }
 
 function asText(subject: Subject, costs: readonly LayerCost[], memory: MemoryPlan): string {
-  const { model, run } = subject;
+  const { model, run, notes } = subject;
   const { parameters, forward, training } = totals(costs);
   const colours = model.channels === 1 ? 'grey' : 'RGB';
   const size = `${model.size}x${model.size} ${colours}`;
@@ -123,6 +135,7 @@ function asText(subject: Subject, costs: readonly LayerCost[], memory: MemoryPla
     ...(run
       ? [['trained on', `${run.data.source} · seed ${run.seed} · T ${run.diffusion.timesteps}`]]
       : []),
+    ...notes.map((note) => ['note', note]),
   ];
   return `${table(facts)}\n${layersAsText(costs)}\n${memoryAsText(memory)}`;
 }
@@ -162,21 +175,21 @@ function memoryAsText(memory: MemoryPlan): string {
   );
 }
 
-function headerAsJson(path: string, { tensors, metadata }: Header): unknown {
+function headerAsJson(path: string, { entries, metadata }: Header): unknown {
   return {
     path,
     metadata,
-    tensors: [...tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape })),
+    tensors: [...entries].map(([name, { dtype, shape }]) => ({ name, dtype, shape })),
   };
 }
 
-function headerAsText(path: string, { tensors, metadata }: Header): string {
-  const values = sum([...tensors.values()].map(({ shape }) => elements(shape)));
-  const rows = [...tensors].map(([name, { dtype, shape }]) => [
+function headerAsText(path: string, { entries, metadata }: Header): string {
+  const values = sum([...entries.values()].map(({ shape }) => elements(shape)));
+  const rows = [...entries].map(([name, { dtype, shape }]) => [
     printable(name),
-    dtype,
+    printable(dtype),
     `[${shape.join(', ')}]`,
   ]);
   const facts = Object.entries(metadata).map((fact) => fact.map(printable));
-  return `${path}: ${tensors.size} tensors, ${grouped(values)} values\n${table(facts)}${table(rows)}`;
+  return `${path}: ${entries.size} tensors, ${grouped(values)} values\n${table(facts)}${table(rows)}`;
 }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { UsageError } from '../errors.js';
 import { resolveModel } from '../io/model-source.js';
-import { checkNetworkOf, readNetwork } from '../io/weights.js';
+import { checkNetworkOf, type OnNote, readNetwork } from '../io/weights.js';
 import { kebab } from './args.js';
 import type { DiffusionConfig, ModelConfig, RunConfig } from './config.js';
 import { DIFFUSION_DEFAULTS, readDiffusion, withDiffusion } from './diffusion.js';
@@ -12,7 +12,7 @@ import type { Source } from './source.js';
 
 /** A model found on disk: what it is, and where its weights are. */
 export interface OpenModel {
-  /** Path of the model.safetensors. */
+  /** Path of the file of weights, as readWeights takes it. */
   readonly weights: string;
   readonly model: ModelConfig;
   readonly diffusion: DiffusionConfig;
@@ -23,9 +23,14 @@ export interface OpenModel {
 /**
  * Opens a run, a checkpoint folder or bare weights. A run's config wins: a setting that says otherwise is
  * an error. The architecture of bare weights is read off their shapes, the rest comes from settings or defaults.
+ * @param onNote told which names of bare weights were taken
  * @throws UsageError for what is no model, or settings against it.
  */
-export async function openModel(path: string, settings: Source): Promise<OpenModel> {
+export async function openModel(
+  path: string,
+  settings: Source,
+  onNote?: OnNote,
+): Promise<OpenModel> {
   const source = await resolveModel(path);
   const { weights } = source;
   const config = source.kind === 'weights' ? undefined : source.config;
@@ -38,7 +43,7 @@ export async function openModel(path: string, settings: Source): Promise<OpenMod
     refuseOthers(path, run.diffusion, diffusion);
     return { weights, model: run.model, diffusion: run.diffusion, run };
   }
-  const architecture = await readNetwork(weights);
+  const architecture = await readNetwork(weights, onNote);
   refuseOthers(path, architecture, model);
   const chosen = withDiffusion(DIFFUSION_DEFAULTS, diffusion);
   const size = model.size ?? PRESETS.reference.model.size;

@@ -5,9 +5,8 @@ import { makeTrajectory } from '../diffusion/sampler.js';
 import { makeSchedule } from '../diffusion/schedule.js';
 import { Interrupted, UsageError } from '../errors.js';
 import { asRunError } from '../io/atomic.js';
-import { hashFile } from '../io/hash.js';
 import { makeFolders } from '../io/make-folders.js';
-import { readWeights } from '../io/weights.js';
+import { hashWeights, readWeights } from '../io/weights.js';
 import { plural } from '../units.js';
 import { version } from '../version.js';
 import { ArrayStore } from './array-store.js';
@@ -60,7 +59,7 @@ export async function generate(options: GenerateOptions): Promise<GenerateResult
     const store =
       format === 'png' ? new PngStore(out, model, shard) : new ArrayStore(out, format, model);
     try {
-      const settings = settingsOf(plan, await hashFile(options.weights));
+      const settings = settingsOf(plan, await hashWeights(options.weights));
       return await new Generation(plan, settings, store).run();
     } finally {
       await store.close();
@@ -107,7 +106,7 @@ class Generation {
       trajectory,
       schedule,
       share,
-      await readWeights(options.weights),
+      await readWeights(options.weights, (text) => options.onEvent?.({ kind: 'note', text })),
     );
     let manifest: Manifest | undefined;
     try {

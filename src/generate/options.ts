@@ -11,7 +11,7 @@ export const shardName = ({ index, of }: Shard): string => `${index}-of-${of}`;
 
 /** Many images of a model as files, by workers that each make batches of their own. */
 export interface GenerateOptions extends GenerationConfig {
-  /** Path of the `model.safetensors`. */
+  /** Path of the file of weights, as `readWeights` takes it. */
   readonly weights: string;
   readonly model: ModelConfig;
   readonly diffusion: DiffusionConfig;

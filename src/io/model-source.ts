@@ -1,13 +1,13 @@
-/** What a `<model>` argument may be: a run, one of its checkpoints, or a bare .safetensors. */
+/** What a `<model>` argument may be: a run, one of its checkpoints, or a file of weights. */
 import { stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { UsageError } from '../errors.js';
 import { systemReason } from './atomic.js';
 import { checkpointPaths, latestCheckpoint } from './checkpoint.js';
-import { isPickle, pickleMessage } from './pickle.js';
+import { weightsPath } from './network.js';
 import { isFile, runPaths } from './run.js';
 
-/** A model and where its parts are. `weights` is its .safetensors; `config` the config.json that wins over flags. */
+/** A model and where its parts are. `weights` is its file of weights; `config` the config.json that wins over flags. */
 export type ModelSource =
   | { kind: 'run'; run: string; config: string; checkpoint: string; weights: string }
   | { kind: 'checkpoint'; checkpoint: string; weights: string; config: string | undefined }
@@ -16,13 +16,11 @@ export type ModelSource =
 /**
  * Finds out what `path` is: for a run its latest checkpoint, for a checkpoint the config of the run around
  * it. A file is taken as weights; reading it shows whether it is.
- * @throws UsageError when nothing is there, a folder without a model, or a pickle (with how to convert it).
+ * @throws UsageError when nothing is there, or a folder without a model.
  */
 export async function resolveModel(path: string): Promise<ModelSource> {
-  if (!(await isDirectory(path))) {
-    if (isPickle(path)) throw new UsageError(pickleMessage(path));
-    return { kind: 'weights', weights: path };
-  }
+  const { file } = await weightsPath(path);
+  if (!(await isDirectory(file))) return { kind: 'weights', weights: path };
   const { config } = runPaths(path);
   if (await isFile(config)) {
     const checkpoint = await latestCheckpoint(path);

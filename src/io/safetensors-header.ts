@@ -4,11 +4,8 @@
  * been checked against the others and against the size of the file.
  */
 import { UsageError } from '../errors.js';
+import { DTYPE_BYTES, type Dtype, isDtype } from './dtypes.js';
 import { isObject, parseJson, show } from './json.js';
-
-/** Dtypes that are read, with their bytes; F16, BF16 and F64 become F32, and I32 becomes I64. */
-export const DTYPE_BYTES = { F64: 8, I64: 8, F32: 4, I32: 4, F16: 2, BF16: 2 } as const;
-export type Dtype = keyof typeof DTYPE_BYTES;
 
 /** One tensor as the header describes it; `begin` and `end` count bytes from the start of the data. */
 export interface TensorInfo {
@@ -124,9 +121,6 @@ function checkPlaces(
 export function inFileOrder(tensors: ReadonlyMap<string, TensorInfo>): [string, TensorInfo][] {
   return [...tensors].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
 }
-
-const isDtype = (value: unknown): value is Dtype =>
-  typeof value === 'string' && Object.hasOwn(DTYPE_BYTES, value);
 
 const isCounts = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);

@@ -5,14 +5,17 @@
  * Layout: u64 (little-endian) length of the header, the header in JSON padded with spaces, the data.
  * Format: https://github.com/huggingface/safetensors
  */
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { ShapeError, UsageError } from '../errors.js';
 import { elements, type StateDict, type Tensor } from '../network/state.js';
-import { systemReason, writeAtomically, writeFully } from './atomic.js';
+import { writeAtomically, writeFully } from './atomic.js';
+import { type InputFile, readFully, withInputFile } from './input-file.js';
 import { show } from './json.js';
-import { isPickle, pickleMessage } from './pickle.js';
-import { bytesOf, readFully, readTensor } from './safetensors-data.js';
 import { type Header, inFileOrder, LONGEST_HEADER, parseHeader } from './safetensors-header.js';
+import { bytesOf, readTensor } from './tensor-data.js';
+import type { TensorFile } from './tensor-file.js';
+import { convertLine } from './torch/convert-line.js';
+import { isTorchFile } from './torch/is-torch-file.js';
 
 /** The tensors of a file, in the order of its header, and its `__metadata__`. */
 export interface Safetensors {
@@ -21,7 +24,7 @@ export interface Safetensors {
 }
 
 /**
- * Reads every tensor of a file; F16, BF16 and F64 become F32 (F64 is rounded), I32 becomes I64.
+ * Reads every tensor of a file; floats become F32 (F64 is rounded), all else I64.
  * @throws UsageError naming file, tensor, expected and got, for anything that is not a sound safetensors file.
  */
 export function readSafetensors(path: string): Promise<Safetensors> {
@@ -93,36 +96,39 @@ function encodeHeader(
   return header;
 }
 
+/** An open safetensors file as named tensors. @throws UsageError as `readSafetensors` does */
+export async function openSafetensors(file: InputFile): Promise<TensorFile> {
+  const { header, dataStart } = await loadHeader(file);
+  const read = (name: string): Promise<Tensor> => {
+    const info = header.tensors.get(name)!;
+    const where = `${file.path}: tensor ${show(name)}`;
+    return readTensor(file.handle, info, dataStart + info.begin, where);
+  };
+  return { entries: header.tensors, metadata: header.metadata, read };
+}
+
 /** Opens a file, checks its header, and closes it after `use`. */
 async function withFile<T>(
   path: string,
   use: (file: FileHandle, header: Header, dataStart: number) => Promise<T>,
 ): Promise<T> {
-  let file: FileHandle | undefined;
-  try {
-    // Before it is opened: opening a pipe would wait for its writer.
-    if (!(await stat(path)).isFile())
-      throw new UsageError(`${path}: expected a .safetensors file, got a folder or a device`);
-    file = await open(path, 'r');
-    const { header, dataStart } = await loadHeader(file, path);
-    return await use(file, header, dataStart);
-  } catch (error) {
-    const reason = systemReason(error);
-    if (reason === undefined) throw error;
-    throw new UsageError(`${path}: cannot be read: ${reason}`, { cause: error });
-  } finally {
-    await file?.close();
-  }
+  return withInputFile(path, 'a .safetensors file', async (file) => {
+    const { header, dataStart } = await loadHeader(file);
+    return use(file.handle, header, dataStart);
+  });
 }
 
-async function loadHeader(
-  file: FileHandle,
-  path: string,
-): Promise<{ header: Header; dataStart: number }> {
-  const { size } = await file.stat();
+async function loadHeader({
+  path,
+  handle,
+  size,
+}: InputFile): Promise<{ header: Header; dataStart: number }> {
   const start = Buffer.alloc(8);
-  await file.read(start, 0, 8, 0);
-  if (isPickle(path, start)) throw new UsageError(pickleMessage(path));
+  await handle.read(start, 0, 8, 0);
+  if (isTorchFile(start))
+    throw new UsageError(
+      `${path}: expected a .safetensors file, got one of PyTorch's own format. ${convertLine(path)}`,
+    );
   if (size < 8)
     throw new UsageError(`${path}: expected a safetensors header, got a file of ${size} bytes`);
   const length = start.readBigUInt64LE();
@@ -132,7 +138,7 @@ async function loadHeader(
       `${path}: expected a safetensors header of at most ${longest} bytes, got a length of ${length}`,
     );
   const bytes = Buffer.alloc(Number(length));
-  await readFully(file, bytes, 8, path);
+  await readFully(handle, bytes, 8, path);
   const dataStart = 8 + bytes.length;
   return { header: parseHeader(bytes, size - dataStart, path), dataStart };
 }

@@ -3,15 +3,25 @@ import { isDeepStrictEqual } from 'node:util';
 import { UsageError } from '../errors.js';
 import type { NetworkConfig } from '../network/network.js';
 import { networkFromShapes } from '../network/recognise.js';
-import { firstNotFinite, type StateDict } from '../network/state.js';
+import { firstNotFinite, type StateDict, type Tensor } from '../network/state.js';
+import { hashFile } from './hash.js';
+import { below, findNetwork, weightsPath } from './network.js';
+import { withTensorFile } from './read-tensors.js';
+import type { TensorEntry, TensorFile } from './tensor-file.js';
 
-import { readHeader, readSafetensors } from './safetensors.js';
+/** The tensor that every U-Net has once: where it is, the network is. */
+export const ANCHOR = 'conv0.weight';
 
-/** The architecture of a file of weights. @throws UsageError naming the file and the first tensor at fault. */
-export async function readNetwork(path: string): Promise<NetworkConfig> {
-  const { tensors } = await readHeader(path);
-  const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
-  return named(path, () => networkFromShapes(shapes));
+/** Told which of a file's names were taken, where they are not the network's own. */
+export type OnNote = (text: string) => void;
+
+/**
+ * The network of a file of weights.
+ * @param path as `weightsPath` takes it
+ * @throws UsageError naming the file and the first tensor at fault
+ */
+export function readNetwork(path: string, onNote: OnNote = () => {}): Promise<NetworkConfig> {
+  return withNetwork(path, onNote, async (_, entries) => networkOf(path, entries));
 }
 
 /**
@@ -33,14 +43,18 @@ export async function checkNetworkOf(
 }
 
 /**
- * The weights of a file.
+ * The weights of a file, under the network's own names. What counts batches may be missing, as in files of old.
+ * @param path as `weightsPath` takes it
  * @throws UsageError for a tensor that is missing, does not belong, is of another type, or holds a value that is not
  * finite, or a variance below zero.
  */
-export async function readWeights(path: string): Promise<StateDict> {
-  const { tensors } = await readSafetensors(path);
-  const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
-  named(path, () => networkFromShapes(shapes));
+export async function readWeights(path: string, onNote: OnNote = () => {}): Promise<StateDict> {
+  const tensors = await withNetwork(path, onNote, async (file, entries, prefix) => {
+    networkOf(path, entries);
+    const read = new Map<string, Tensor>();
+    for (const name of entries.keys()) read.set(name, await file.read(prefix + name));
+    return read;
+  });
   for (const [name, { dtype }] of tensors) {
     const expected = name.endsWith('.num_batches_tracked') ? 'I64' : 'F32';
     if (dtype !== expected)
@@ -53,6 +67,33 @@ export async function readWeights(path: string): Promise<StateDict> {
     throw new UsageError(`${path}: ${fault.name}: expected finite numbers, got ${fault.value}`);
   checkVariances(tensors, path);
   return tensors;
+}
+
+/** SHA-256 of a file of weights, and of which network in it where that was chosen. */
+export async function hashWeights(path: string): Promise<string> {
+  const { file, under } = await weightsPath(path);
+  const hash = await hashFile(file);
+  return under === undefined ? hash : `${hash}#${under}`;
+}
+
+/** Opens a file of weights and finds the network in it; where there is none, its names are taken as they stand. */
+async function withNetwork<T>(
+  path: string,
+  onNote: OnNote,
+  use: (file: TensorFile, entries: Map<string, TensorEntry>, prefix: string) => Promise<T>,
+): Promise<T> {
+  const { file, under } = await weightsPath(path);
+  return withTensorFile(file, async (opened) => {
+    const found = findNetwork(file, opened.entries.keys(), ANCHOR, under);
+    const { prefix = '', note = null } = found ?? {};
+    if (note !== null) onNote(note);
+    return use(opened, below(opened.entries, prefix), prefix);
+  });
+}
+
+function networkOf(path: string, entries: ReadonlyMap<string, TensorEntry>): NetworkConfig {
+  const shapes = new Map([...entries].map(([name, { shape }]) => [name, shape]));
+  return named(path, () => networkFromShapes(shapes));
 }
 
 /** A norm takes the root of its running variance: one below zero would turn every pixel into NaN. */

@@ -12,13 +12,15 @@ import type { SimpleConfig } from './simple.js';
 export type Shapes = ReadonlyMap<string, readonly number[]>;
 
 /**
- * The network of a state dict.
+ * The network of a state dict. How many batches a norm has seen may be missing: PyTorch before 0.4.1 did not save it,
+ * and nothing is computed with it.
  * @throws UsageError naming the first tensor that is missing, has another shape, or does not belong.
  */
 export function networkFromShapes(shapes: Shapes): NetworkConfig {
   const config = guessSimple(shapes);
   const expected = stateShapes(buildNetwork(config));
   for (const [name, shape] of expected) {
+    if (name.endsWith('.num_batches_tracked') && !shapes.has(name)) continue;
     const got = dimensions(shapes, name, shape.length);
     if (got.some((size, axis) => size !== shape[axis]))
       throw new UsageError(`${name}: expected the shape ${show(shape)}, got ${show(got)}`);

@@ -1,10 +1,10 @@
 import { UsageError } from '../errors.js';
-import { readSafetensors } from '../io/safetensors.js';
+import { readTensors } from '../io/read-tensors.js';
 import { elements, type F32Tensor, type StateDict, type Tensor } from '../network/state.js';
 import type { Comparison, Tolerance } from './compare.js';
 
 /*
- * A fixture: inputs and the values that PyTorch computed from them, in one .safetensors file. Images there
+ * A fixture: inputs and the values that PyTorch computed from them, in one file (.safetensors, or of torch.save). Images there
  * are [batch, channel, height, width]; ours are [batch, height, width, channel].
  */
 export class Fixture {
@@ -17,9 +17,9 @@ export class Fixture {
     this.tensors = tensors;
   }
 
-  /** @throws UsageError for what is no sound safetensors file. */
+  /** @throws UsageError for what is no sound file of tensors. */
   static async read(path: string): Promise<Fixture> {
-    return new Fixture(path, (await readSafetensors(path)).tensors);
+    return new Fixture(path, (await readTensors(path)).tensors);
   }
 
   has(name: string): boolean {

@@ -7,7 +7,7 @@ import type {
 
 /** Images to draw from a model's weights. Image k of a seed is the same in any count, batch or thread number. */
 export interface SampleOptions {
-  /** Path of the `model.safetensors`. */
+  /** Path of the file of weights, as `readWeights` takes it. */
   readonly weights: string;
   readonly model: ModelConfig;
   readonly diffusion: DiffusionConfig;

@@ -13,7 +13,9 @@ const STRIDE = 10;
 
 /** Draws images from a file of weights. @throws UsageError for weights that are not this model's; Interrupted. */
 export async function sample(options: SampleOptions): Promise<SampleResult> {
-  return sampleFrom(await readWeights(options.weights), options);
+  const { weights, onEvent } = options;
+  const state = await readWeights(weights, (text) => onEvent?.({ kind: 'note', text }));
+  return sampleFrom(state, options);
 }
 
 /** Draws images from weights in memory: Ho et al. (2020), Algorithm 2, or DDIM (Song et al., 2021). */

@@ -56,7 +56,7 @@ export async function start(
   const { out, resume } = options;
   const json = config as unknown as Json;
   if (!resume) {
-    await trainer.unet.importState(await firstWeights(config));
+    await trainer.unet.importState(await firstWeights(config, onEvent));
     await createRun(out, json);
     return { taken: 0, checkpoint: null, log: [] };
   }
@@ -65,7 +65,7 @@ export async function start(
   const taken = checkpoint ? await load(checkpoint, config, trainer, images, onEvent) : 0;
   if (!checkpoint) {
     onEvent({ kind: 'note', text: `${out} has no checkpoint yet; starting at step 0` });
-    await trainer.unet.importState(await firstWeights(config));
+    await trainer.unet.importState(await firstWeights(config, onEvent));
   }
   const log = await cutBack(paths.metrics, taken);
   await writeConfig(paths, json);
@@ -116,7 +116,8 @@ function changes(state: Json, images: number, device: string): string[] {
 const arithmetic = (description: string): string =>
   description.replace(/( of \d+ bits)?, \d+ threads?/, '');
 
-async function firstWeights(config: RunConfig) {
-  if (config.training.init !== null) return readWeights(config.training.init);
+async function firstWeights(config: RunConfig, onEvent: (event: TrainEvent) => void) {
+  const { init } = config.training;
+  if (init !== null) return readWeights(init, (text) => onEvent({ kind: 'note', text }));
   return initialState(buildNetwork(config.model), new CounterRandom(config.seed));
 }

@@ -1,29 +1,37 @@
 /**
- * The data of a safetensors file, read tensor by tensor into arrays of their own: aligned, and never
- * twice in memory. Dtypes that PyTorch users have but Haze does not compute in are converted on the way.
+ * The data of tensors in files, read into arrays of their own: aligned, and never twice in memory. Dtypes
+ * that PyTorch users have but Haze does not compute in are converted on the way.
  */
 import type { FileHandle } from 'node:fs/promises';
-import { UsageError } from '../errors.js';
 import { elements, type Tensor } from '../network/state.js';
-import { LARGEST_CALL } from './atomic.js';
-import { DTYPE_BYTES, type TensorInfo } from './safetensors-header.js';
+import { DTYPE_BYTES, type Dtype } from './dtypes.js';
+import { readFully } from './input-file.js';
 
 /** Bytes of foreign dtypes that are converted at a time; a multiple of every element's size. */
 const PIECE = 1 << 20;
 
+/** A tensor whose elements lie in a file one after the other, row-major. */
+export interface DenseTensor {
+  readonly dtype: Dtype;
+  readonly shape: readonly number[];
+}
+
 /** Reads one tensor; `at` is the byte of the file where its data begins. */
 export async function readTensor(
   file: FileHandle,
-  info: TensorInfo,
+  info: DenseTensor,
   at: number,
   where: string,
 ): Promise<Tensor> {
   const { dtype, shape } = info;
   const length = elements(shape);
-  if (dtype === 'I64' || dtype === 'I32') {
+  if (isInteger(dtype)) {
     const data = new BigInt64Array(length);
     if (dtype === 'I64') await readFully(file, bytesOf(data), at, where);
-    else await convert(file, info, at, where, (v, i, k) => (data[k] = BigInt(v.getInt32(i, true))));
+    else {
+      const decode = INTEGERS[dtype];
+      await convert(file, info, at, where, (v, i, k) => (data[k] = BigInt(decode(v, i))));
+    }
     return { dtype: 'I64', shape, data };
   }
   const data = new Float32Array(length);
@@ -39,37 +47,20 @@ export async function readTensor(
 export const bytesOf = (a: Float32Array | BigInt64Array): Uint8Array =>
   new Uint8Array(a.buffer, a.byteOffset, a.byteLength);
 
-/** Fills `bytes` from byte `at` of the file. @throws UsageError when the file ends before. */
-export async function readFully(
-  file: FileHandle,
-  bytes: Uint8Array,
-  at: number,
-  where: string,
-): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const length = Math.min(bytes.length - done, LARGEST_CALL);
-    const { bytesRead } = await file.read(bytes, done, length, at + done);
-    if (bytesRead === 0)
-      throw new UsageError(
-        `${where}: expected ${at + bytes.length} bytes or more, got ${at + done}: the file is cut off`,
-      );
-    done += bytesRead;
-  }
-}
-
 /** Calls `set(view, byte, element)` for each element, reading a piece at a time. */
 async function convert(
   file: FileHandle,
-  { dtype, begin, end }: TensorInfo,
+  { dtype, shape }: DenseTensor,
   at: number,
   where: string,
   set: (view: DataView, byte: number, element: number) => void,
 ): Promise<void> {
   const size = DTYPE_BYTES[dtype];
-  const piece = new Uint8Array(Math.min(PIECE, end - begin));
+  const length = size * elements(shape);
+  const piece = new Uint8Array(Math.min(PIECE, length));
   const view = new DataView(piece.buffer);
-  for (let done = 0; done < end - begin; done += PIECE) {
-    const bytes = piece.subarray(0, Math.min(PIECE, end - begin - done));
+  for (let done = 0; done < length; done += PIECE) {
+    const bytes = piece.subarray(0, Math.min(PIECE, length - done));
     await readFully(file, bytes, at + done, where);
     for (let i = 0; i < bytes.length; i += size) set(view, i, (done + i) / size);
   }
@@ -80,6 +71,17 @@ const FLOATS = {
   F16: (v: DataView, i: number) => halfToFloat(v.getUint16(i, true)),
   BF16: (v: DataView, i: number) => bfloatToFloat(v.getUint16(i, true)),
 };
+
+const INTEGERS = {
+  I32: (v: DataView, i: number) => v.getInt32(i, true),
+  I16: (v: DataView, i: number) => v.getInt16(i, true),
+  I8: (v: DataView, i: number) => v.getInt8(i),
+  U8: (v: DataView, i: number) => v.getUint8(i),
+  BOOL: (v: DataView, i: number) => v.getUint8(i),
+};
+
+const isInteger = (dtype: Dtype): dtype is 'I64' | keyof typeof INTEGERS =>
+  dtype === 'I64' || Object.hasOwn(INTEGERS, dtype);
 
 /** IEEE 754 binary16: sign, 5 bits of exponent, 10 of fraction; exact in f32. */
 function halfToFloat(bits: number): number {

@@ -1,0 +1,56 @@
+/** Files that are read at places of their own: opened once, looked at first, closed whatever happens. */
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { UsageError } from '../errors.js';
+import { LARGEST_CALL, systemReason } from './atomic.js';
+
+/** An open file and its length in bytes. */
+export interface InputFile {
+  readonly path: string;
+  readonly handle: FileHandle;
+  readonly size: number;
+}
+
+/**
+ * Opens a file for `use` and closes it after.
+ * @param expected what it should be, for the message: `a .safetensors file`
+ * @throws UsageError when it is no file or cannot be read; other errors of `use` pass.
+ */
+export async function withInputFile<T>(
+  path: string,
+  expected: string,
+  use: (file: InputFile) => Promise<T>,
+): Promise<T> {
+  let handle: FileHandle | undefined;
+  try {
+    // Before it is opened: opening a pipe would wait for its writer.
+    if (!(await stat(path)).isFile())
+      throw new UsageError(`${path}: expected ${expected}, got a folder or a device`);
+    handle = await open(path, 'r');
+    const { size } = await handle.stat();
+    return await use({ path, handle, size });
+  } catch (error) {
+    const reason = systemReason(error);
+    if (reason === undefined) throw error;
+    throw new UsageError(`${path}: cannot be read: ${reason}`, { cause: error });
+  } finally {
+    await handle?.close();
+  }
+}
+
+/** Fills `bytes` from byte `at` of the file. @throws UsageError when the file ends before. */
+export async function readFully(
+  file: FileHandle,
+  bytes: Uint8Array,
+  at: number,
+  where: string,
+): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const length = Math.min(bytes.length - done, LARGEST_CALL);
+    const { bytesRead } = await file.read(bytes, done, length, at + done);
+    if (bytesRead === 0)
+      throw new UsageError(
+        `${where}: expected ${at + bytes.length} bytes or more, got ${at + done}: the file is cut off`,
+      );
+    done += bytesRead;
+  }
+}

@@ -1,0 +1,79 @@
+/** Reads a tensor that is a view of a storage: in one piece, or with strides of any kind. */
+import { UsageError } from '../../errors.js';
+import { elements, type Tensor } from '../../network/state.js';
+import { DTYPE_BYTES, isDtype } from '../dtypes.js';
+import type { InputFile } from '../input-file.js';
+import { readTensor } from '../tensor-data.js';
+import type { StoredTensor } from './values.js';
+import type { Place } from './zip.js';
+
+/**
+ * Reads `view` of the storage whose bytes lie at `place`.
+ * @param spend called with the bytes that will be read or made, before they are allocated
+ * @throws UsageError for a dtype that is not read, and for a view that reaches beyond the storage
+ */
+export async function readView(
+  file: InputFile,
+  view: StoredTensor,
+  place: Place,
+  where: string,
+  spend: (bytes: number) => void,
+): Promise<Tensor> {
+  const { dtype, shape, strides, storage } = view;
+  if (!isDtype(dtype))
+    throw new UsageError(
+      `${where}: expected a dtype of ${Object.keys(DTYPE_BYTES).join(', ')}, got ${dtype}`,
+    );
+  const size = DTYPE_BYTES[dtype];
+  const count = elements(shape);
+  const span =
+    count === 0 ? 0 : 1 + shape.reduce((sum, n, axis) => sum + (n - 1) * strides[axis]!, 0);
+  const begin = (storage.begin + view.offset) * size;
+  if (begin + span * size > place.bytes)
+    throw new UsageError(
+      `${where}: expected its data to end within the ${place.bytes} bytes of its storage, got ${begin + span * size}`,
+    );
+  spend(Math.max(span, count) * size);
+  const at = place.at + begin;
+  if (isDense(shape, strides) || count === 0)
+    return readTensor(file.handle, { dtype, shape }, at, where);
+  const spanned = await readTensor(file.handle, { dtype, shape: [span] }, at, where);
+  return gather(spanned, shape, strides);
+}
+
+/** Whether the elements lie one after the other, row-major. Of a dimension of one the stride does not matter. */
+function isDense(shape: readonly number[], strides: readonly number[]): boolean {
+  let expected = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    if (shape[axis] !== 1 && strides[axis] !== expected) return false;
+    expected *= shape[axis]!;
+  }
+  return true;
+}
+
+function gather(spanned: Tensor, shape: readonly number[], strides: readonly number[]): Tensor {
+  const places = offsets(shape, strides);
+  if (spanned.dtype === 'I64')
+    return { dtype: 'I64', shape, data: BigInt64Array.from(places, (i) => spanned.data[i]!) };
+  const { data } = spanned;
+  const out = new Float32Array(elements(shape));
+  let at = 0;
+  for (const place of places) out[at++] = data[place]!;
+  return { dtype: 'F32', shape, data: out };
+}
+
+/** The place of each element of a view, in row-major order. */
+function* offsets(shape: readonly number[], strides: readonly number[]): Generator<number> {
+  const index = new Array<number>(shape.length).fill(0);
+  for (let place = 0; ; ) {
+    yield place;
+    let axis = shape.length - 1;
+    for (; axis >= 0; axis--) {
+      place += strides[axis]!;
+      if (++index[axis]! < shape[axis]!) break;
+      place -= shape[axis]! * strides[axis]!;
+      index[axis] = 0;
+    }
+    if (axis < 0) return;
+  }
+}
