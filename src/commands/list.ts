@@ -1,6 +1,6 @@
 import { computingFlags } from '../config/computing.js';
 import { diffusionFlags, lossFlag } from '../config/diffusion.js';
-import { modelFlags } from '../config/model.js';
+import { modelFlags, modelGroups, unsaidGroups } from '../config/model.js';
 import { samplingFlags } from '../config/sampling.js';
 import { dataFlags, trainingFlags } from '../config/training.js';
 import type { Command } from './command.js';
@@ -12,7 +12,7 @@ const { seed: _, ...withoutSeed } = computingFlags;
 
 const jsonFlag = { json: { describe: 'Print JSON alone' } };
 
-const MODEL = 'A run, a checkpoint folder or a .safetensors file';
+const MODEL = "A run, a checkpoint folder, diffusers' folder or a .safetensors file";
 
 const train: Command = {
   name: 'train',
@@ -33,7 +33,7 @@ const train: Command = {
       ...trainingFlags,
     },
     'Data:': dataFlags,
-    'Model:': modelFlags,
+    ...modelGroups,
     'Diffusion:': { ...diffusionFlags, ...lossFlag },
     'Computing:': {
       ...computingFlags,
@@ -69,6 +69,7 @@ const sample: Command = {
     },
     'Sampling:': samplingFlags,
     'Diffusion, for bare weights:': { size: size!, ...diffusionFlags },
+    ...unsaidGroups,
     'Computing:': computingFlags,
   },
   examples: [
@@ -117,6 +118,7 @@ const generate: Command = {
       },
     },
     'Diffusion, for bare weights:': { size: size!, ...diffusionFlags },
+    ...unsaidGroups,
     'Computing:': computingFlags,
   },
   examples: [
@@ -164,7 +166,7 @@ const inspect: Command = {
       batch: { describe: 'Batch of the memory plan', value: 'N', default: "the run's or preset's" },
       ...jsonFlag,
     },
-    'Model:': modelFlags,
+    ...modelGroups,
     'Computing:': { threads: computingFlags.threads! },
   },
   examples: [
@@ -199,7 +201,7 @@ const bench: Command = {
       markdown: { describe: 'Write the tables', value: 'FILE.md' },
       compare: { describe: 'Show changes since what --json wrote', value: 'OLD.json' },
     },
-    'Model:': modelFlags,
+    ...modelGroups,
     'Computing:': {
       ...computingFlags,
       device: { ...computingFlags.device!, describe: 'Only this device', default: 'both' },

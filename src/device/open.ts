@@ -1,19 +1,12 @@
 /** Opens what computes, on the device chosen for it. TensorFlow is loaded only where it is asked for. */
 import { threadCount } from '../config/computing.js';
 import type { ComputingConfig, DeviceChoice } from '../config/config.js';
-import type { Loss, NetworkDevice } from '../contracts/device.js';
+import type { NetworkDevice, NetworkOptions } from '../contracts/device.js';
 import { Arithmetic } from '../engine/arithmetic.js';
 import { WasmUnet } from '../engine/unet/wasm-unet.js';
-import type { NetworkConfig } from '../network/network.js';
 
-export interface UnetOptions {
-  readonly architecture: NetworkConfig;
-  readonly size: number;
-  readonly batch: number;
-  readonly timesteps: number;
-  readonly loss?: Loss;
-  readonly training: boolean;
-}
+/** What a network is opened for, on whichever device. */
+export type UnetOptions = NetworkOptions & { readonly training: boolean };
 
 /** A U-Net and the memory it takes, in bytes (on TensorFlow an estimate). */
 export interface OpenUnet {

@@ -2,7 +2,7 @@
  * A run is a folder: `config.json` (all that is needed to repeat it), `metrics.jsonl`, `samples/` and
  * `checkpoints/`. A new run never writes over an old one.
  */
-import { constants } from 'node:fs';
+import { constants, readFileSync } from 'node:fs';
 import { access, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { UsageError } from '../errors.js';
@@ -109,8 +109,24 @@ export async function writeConfig(paths: RunPaths, config: Json): Promise<void> 
 
 /** A JSON object from a file that users may have edited. @throws UsageError */
 export async function readJsonFile(path: string): Promise<Json> {
+  return parseJsonFile(path, await readFile(path, 'utf8').catch((error: unknown) => ({ error })));
+}
+
+/** The same at once, for small files that settings name. @throws UsageError */
+export function readJsonFileSync(path: string): Json {
+  let text: string | { error: unknown };
   try {
-    const value = parseJson(await readFile(path, 'utf8'), { depth: 32, names: 10_000 });
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    text = { error };
+  }
+  return parseJsonFile(path, text);
+}
+
+function parseJsonFile(path: string, text: string | { error: unknown }): Json {
+  try {
+    if (typeof text !== 'string') throw text.error;
+    const value = parseJson(text, { depth: 32, names: 10_000 });
     if (isObject(value)) return value;
   } catch (error) {
     const reason = error instanceof SyntaxError ? error.message : systemReason(error);
