@@ -41,7 +41,7 @@ export async function resolveModel(path: string): Promise<ModelSource> {
   }
   throw new UsageError(
     `${path}: expected a run (config.json), a checkpoint (model.safetensors), a pipeline of diffusers ` +
-      '(model_index.json) or a .safetensors file, got a folder with none of them',
+      '(model_index.json) or a .safetensors file, got a folder with neither',
   );
 }
 
