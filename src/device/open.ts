@@ -21,10 +21,10 @@ export async function openUnet(
   options: UnetOptions,
 ): Promise<OpenUnet> {
   if (device === 'tensorflow') {
-    const { createTensorflowUnet } = await import('../tensorflow/unet-device.js');
+    const { createTensorflowNetwork } = await import('../tensorflow/network-device.js');
     const { estimateMemory } = await import('../tensorflow/memory.js');
     const { loadTensorflow } = await import('../tensorflow/load.js');
-    const unet = await createTensorflowUnet({ ...options, eager: computing.eager });
+    const unet = await createTensorflowNetwork({ ...options, eager: computing.eager });
     const { gpu } = await loadTensorflow();
     const use = options.training ? 'training' : 'prediction';
     return { unet, memoryBytes: estimateMemory(options, use, gpu) };

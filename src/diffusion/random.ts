@@ -1,4 +1,4 @@
-import { Arithmetic } from '../engine/arithmetic.js';
+import { Arithmetic, type Stream } from '../engine/arithmetic.js';
 import { splitSeed } from '../engine/seed.js';
 
 /*
@@ -34,6 +34,8 @@ export const PURPOSE = {
   forwardFigure: 12,
   /** Inputs of benchmarks; index is the benchmark's own. */
   bench: 13,
+  /** Dropouts' masks; index is the optimizer's steps so far, timestep the dropout's number in the network. */
+  dropout: 14,
 } as const;
 
 export type Purpose = (typeof PURPOSE)[keyof typeof PURPOSE];
@@ -52,9 +54,9 @@ export class CounterRandom {
   }
 
   /** The first `count` words of a stream. */
-  words(purpose: Purpose, index: number, count: number): Uint32Array<ArrayBuffer> {
+  words(purpose: Purpose, index: number, count: number, timestep = 0): Uint32Array<ArrayBuffer> {
     const out = new Uint32Array(count);
-    this.#chunks(purpose, index, count, (words, at) => out.set(words, at));
+    this.#chunks({ purpose, index, timestep }, count, (words, at) => out.set(words, at));
     return out;
   }
 
@@ -82,7 +84,7 @@ export class CounterRandom {
   ): Float32Array<ArrayBuffer> {
     const out = new Float32Array(count);
     const scale = (high - low) * 2 ** -24;
-    this.#chunks(purpose, index, count, (words, at) => {
+    this.#chunks({ purpose, index }, count, (words, at) => {
       for (let i = 0; i < words.length; i++) out[at + i] = low + (words[i]! >>> 8) * scale;
     });
     return out;
@@ -112,12 +114,11 @@ export class CounterRandom {
   }
 
   #chunks(
-    purpose: Purpose,
-    index: number,
+    of: Omit<Stream, 'key'>,
     count: number,
     take: (words: Uint32Array, at: number) => void,
   ): void {
-    const stream = { key: this.#key, purpose, index };
+    const stream = { key: this.#key, ...of };
     for (let at = 0; at < count; at += CHUNK)
       take(this.#arithmetic.words(stream, at, Math.min(CHUNK, count - at)), at);
   }

@@ -2,13 +2,22 @@
  * Which algorithm computes each convolution: TensorFlow's own, or batched matrix products (`lowering.ts`), by an estimate
  * of the time each takes on a CPU. A GPU has its own choice to make, in cuDNN.
  */
-import { layerCosts } from '../network/cost.js';
-import { buildNetwork } from '../network/network.js';
-import { type Convolution, type ConvolutionMaps, directConvolution } from './convolution.js';
+import type { Graph, NodeOf } from '../network/graph.js';
+import {
+  type Convolution,
+  type ConvolutionMaps,
+  convolutionOf,
+  directConvolution,
+} from './convolution.js';
 import { loweredConvolution } from './lowered-convolution.js';
 import { type Lowering, lowerConvolution, loweredSize, type Tile } from './lowering.js';
 import type { Ops } from './ops.js';
-import type { UnetShape } from './unet.js';
+
+/** A network of one batch: what fixes every shape. */
+export interface NetworkShape {
+  readonly graph: Graph;
+  readonly batch: number;
+}
 
 /** What a convolution is needed for: one pass with weights that stay, or all three maps with weights that change. */
 export type Use = 'prediction' | 'training';
@@ -16,15 +25,17 @@ export type Use = 'prediction' | 'training';
 /** How one convolution is computed. */
 export type Algorithm = { readonly direct: Convolution } | { readonly lowered: Lowering };
 
-/** Algorithms by layer, e.g. `downs.0.conv1`. */
-export type Plan = ReadonlyMap<string, Algorithm>;
+export type ConvNode = NodeOf<'conv'>;
 
-/** Chooses for every convolution of the U-Net; `direct` is TensorFlow's own for all. */
-export function planConvolutions(shape: UnetShape, use: Use, direct: boolean): Plan {
+/** The algorithm of each convolution. */
+export type Plan = ReadonlyMap<ConvNode, Algorithm>;
+
+/** Chooses for every convolution of the network; `direct` is TensorFlow's own for all. */
+export function planConvolutions(shape: NetworkShape, use: Use, direct: boolean): Plan {
   return new Map(
-    convolutions(shape).map(([name, c]): [string, Algorithm] => {
+    convolutions(shape).map(([node, c]): [ConvNode, Algorithm] => {
       const tile = direct ? null : chooseTile(c, use);
-      return [name, tile === null ? { direct: c } : { lowered: lowerConvolution(c, tile) }];
+      return [node, tile === null ? { direct: c } : { lowered: lowerConvolution(c, tile) }];
     }),
   );
 }
@@ -34,18 +45,11 @@ export const maps = <V>(ops: Ops<V>, algorithm: Algorithm): ConvolutionMaps<V> =
     ? directConvolution(ops, algorithm.direct)
     : loweredConvolution(ops, algorithm.lowered);
 
-/** The U-Net's convolutions by layer. */
-export function convolutions({ architecture, size, batch }: UnetShape): [string, Convolution][] {
-  return layerCosts(buildNetwork(architecture, size)).flatMap(
-    ({ layer, inputSide, outputSide }) => {
-      if (layer.kind !== 'conv' && layer.kind !== 'convTranspose') return [];
-      const { name, kind, inputs, outputs, kernel, stride } = layer;
-      const rest = { batch, side: Math.max(inputSide, outputSide), kernel, stride };
-      if (kind === 'conv') return [[name, { ...rest, inputs, outputs }]];
-      return [[name, { ...rest, inputs: outputs, outputs: inputs }]];
-    },
+/** The network's convolutions, in execution order. */
+export const convolutions = ({ graph, batch }: NetworkShape): [ConvNode, Convolution][] =>
+  graph.nodes.flatMap((node): [ConvNode, Convolution][] =>
+    node.op === 'conv' ? [[node, convolutionOf(node, batch)]] : [],
   );
-}
 
 /**
  * Nanoseconds a piece, fitted by least squares to the times of 134 convolutions (the U-Net's of three presets at batches
@@ -72,7 +76,7 @@ const COSTS = {
 
 /** The fastest tile by the estimate, or null for TensorFlow's own convolution. */
 export function chooseTile(c: Convolution, use: Use): Tile | null {
-  if (c.kernel === 1) return null;
+  if (!lowers(c)) return null;
   const side = c.side / c.stride;
   const tiles = ([4, 2, 0] as const).filter((tile) => tile === 0 || side % tile === 0);
   const choices = [
@@ -81,6 +85,11 @@ export function chooseTile(c: Convolution, use: Use): Tile | null {
   ];
   return choices.reduce((best, next) => (next.cost < best.cost ? next : best)).tile;
 }
+
+/** Whether products can compute it: 3x3 with stride 1, or 4x4 with stride 2 on even sides, with padding 1. */
+const lowers = ({ side, kernel, stride, padding }: Convolution): boolean =>
+  ((kernel === 3 && stride === 1) || (kernel === 4 && stride === 2 && side % 2 === 0)) &&
+  padding.every((pixels) => pixels === 1);
 
 /** Values in x and y. */
 const images = (c: Convolution) =>

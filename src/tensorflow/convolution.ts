@@ -1,13 +1,11 @@
 /**
  * A convolution as three bilinear maps: forward, and its adjoints by image and by weights. A transposed convolution is
- * the first adjoint taken for forward, so all of the U-Net's convolutions and their gradients are these three.
+ * the first adjoint taken for forward, so all convolutions of a network and their gradients are these three.
  */
-import { FLOAT, ints, type Ops, one, string, vector } from './ops.js';
+import type { NodeOf, Padding } from '../network/graph.js';
+import { type Attributes, FLOAT, ints, type Ops, one, string, vector } from './ops.js';
 
-/**
- * x [batch, side, side, inputs] to y [batch, side/stride, side/stride, outputs]: 3x3 stride 1 or 4x4 stride 2 on even
- * sides, both with padding 1, or 1x1. Of a transposed convolution, x is the output and y the input.
- */
+/** x [batch, side, side, inputs] to y [batch, …, outputs]. Of a transposed convolution, x is the output and y the input. */
 export interface Convolution {
   readonly batch: number;
   readonly side: number;
@@ -15,6 +13,15 @@ export interface Convolution {
   readonly outputs: number;
   readonly kernel: number;
   readonly stride: number;
+  readonly padding: Padding;
+}
+
+/** The convolution of a node. */
+export function convolutionOf({ layer, x, out }: NodeOf<'conv'>, batch: number): Convolution {
+  const { kind, inputs, outputs, kernel, stride, padding } = layer;
+  const rest = { batch, kernel, stride, padding };
+  if (kind === 'conv') return { ...rest, side: x.side, inputs, outputs };
+  return { ...rest, side: out.side, inputs: outputs, outputs: inputs };
 }
 
 /**
@@ -36,16 +43,13 @@ export interface ConvolutionMaps<V> {
   weightGradient(image: V, gradient: V): V;
 }
 
-/**
- * TensorFlow's own operations. Padding is SAME: for these kernels, strides and sides it equals PyTorch's, and oneDNN's
- * backward convolutions know only it, not EXPLICIT (twice as slow here).
- */
+/** TensorFlow's own operations. */
 export function directConvolution<V>(ops: Ops<V>, c: Convolution): ConvolutionMaps<V> {
   const attributes = {
     T: FLOAT,
     data_format: string('NHWC'),
     strides: ints(1, c.stride, c.stride, 1),
-    padding: string('SAME'),
+    ...padding(c),
   };
   const asItIs = (value: V) => value;
   const x = () => vector(ops, c.batch, c.side, c.side, c.inputs);
@@ -58,4 +62,16 @@ export function directConvolution<V>(ops: Ops<V>, c: Convolution): ConvolutionMa
     imageGradient: (dy, weights) => one(ops, 'Conv2DBackpropInput', [x(), weights, dy], attributes),
     weightGradient: (image, dy) => one(ops, 'Conv2DBackpropFilter', [image, w(), dy], attributes),
   };
+}
+
+/**
+ * SAME where that pads as the convolution does (3x3, and 4x4 with stride 2 on even sides): oneDNN's backward
+ * convolutions know it, but not EXPLICIT (twice as slow here).
+ */
+function padding({ side, kernel, stride, padding: [before, after] }: Convolution): Attributes {
+  const total = Math.max(0, (Math.ceil(side / stride) - 1) * stride + kernel - side);
+  const half = Math.floor(total / 2);
+  if (before === half && after === total - half) return { padding: string('SAME') };
+  const explicit = ints(0, 0, before, after, before, after, 0, 0);
+  return { padding: string('EXPLICIT'), explicit_paddings: explicit };
 }

@@ -58,6 +58,10 @@ class EagerOps implements Ops<TfTensor> {
     return backend.executeMultipleOutputs(name, list, inputs, outputs);
   }
 
+  after(value: TfTensor): TfTensor {
+    return value;
+  }
+
   constant(values: Float32Array | Int32Array, shape: readonly number[]): TfTensor {
     const dtype = values instanceof Int32Array ? 'int32' : 'float32';
     return this.#tensorflow.tf.tensor(values, shape, dtype);

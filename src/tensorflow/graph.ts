@@ -78,13 +78,17 @@ function record(recorder: Recorder, name: string, { inputs, body }: Routine): En
 class Recorder implements Ops<string> {
   readonly nodes: Node[] = [];
   readonly #variables = new Map<string, string>();
+  readonly #handles = new Set<string>();
   #routine = '';
   /** Nodes of this routine that nobody takes a value from: assignments and updates. */
   #effects: string[] = [];
+  /** The node that changed a variable last in this routine, by the variable's handle. */
+  readonly #changed = new Map<string, string>();
 
   begin(routine: string): void {
     this.#routine = routine;
     this.#effects = [];
+    this.#changed.clear();
   }
 
   placeholder(name: string, shape: readonly number[]): string {
@@ -94,7 +98,7 @@ class Recorder implements Ops<string> {
 
   /** What to fetch: the results, and everything that the routine does on the side with the first of them. */
   finish(results: readonly string[]): string[] {
-    const after = this.#effects.map((name) => `^${name}`);
+    const after = this.#effects.map(waitFor);
     const values = results.length > 0 ? results : [this.constant(Float32Array.of(0), [])];
     return values.map((value, i) => {
       const inputs = i === 0 ? [value, ...after] : [value];
@@ -103,16 +107,19 @@ class Recorder implements Ops<string> {
   }
 
   op(name: string, inputs: readonly string[], attributes: Attributes, outputs = 1): string[] {
-    const node = `${this.#routine}/${this.nodes.length}-${name}`;
-    this.#add(node, name, inputs, attributes);
-    if (outputs === 0) this.#effects.push(node);
+    const node = this.#name(name);
+    this.#add(node, name, outputs === 0 ? this.#effect(node, inputs) : inputs, attributes);
     return Array.from({ length: outputs }, (_, i) => `${node}:${i}`);
+  }
+
+  after(value: string, first: readonly string[]): string {
+    const inputs = [value, ...first.map(waitFor)];
+    return this.#add(this.#name('After'), 'Identity', inputs, { T: FLOAT });
   }
 
   constant(values: Float32Array | Int32Array, shape: readonly number[]): string {
     const attributes = { dtype: values instanceof Int32Array ? INT32 : FLOAT };
-    const name = `${this.#routine}/${this.nodes.length}-Const`;
-    return this.#add(name, 'Const', [], attributes, { values, shape });
+    return this.#add(this.#name('Const'), 'Const', [], attributes, { values, shape });
   }
 
   variable(name: string, shape: readonly number[]): string {
@@ -121,8 +128,21 @@ class Recorder implements Ops<string> {
       const attributes = { dtype: FLOAT, shape: shapeAttribute(shape), shared_name: string(name) };
       handle = this.#add(`variable/${name}`, 'VarHandleOp', [], attributes);
       this.#variables.set(name, handle);
+      this.#handles.add(handle);
     }
     return handle;
+  }
+
+  #name(of: string): string {
+    return `${this.#routine}/${this.nodes.length}-${of}`;
+  }
+
+  /** The inputs of a node that changes variables: it waits for those that changed the same ones. */
+  #effect(node: string, inputs: readonly string[]): string[] {
+    const before = inputs.flatMap((input) => this.#changed.get(input) ?? []);
+    for (const input of inputs) if (this.#handles.has(input)) this.#changed.set(input, node);
+    this.#effects.push(node);
+    return [...inputs, ...before.map(waitFor)];
   }
 
   #add(
@@ -136,6 +156,9 @@ class Recorder implements Ops<string> {
     return `${name}:0`;
   }
 }
+
+/** An input that only waits, for the node of a value. */
+const waitFor = (value: string): string => `^${value.replace(/:\d+$/, '')}`;
 
 function loadModel({ backend }: Tensorflow, model: Uint8Array): number {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'haze-graph-'));

@@ -1,8 +1,9 @@
 /** A lowered convolution's three maps as TensorFlow's operations: gathers, constant matrices, batched products. */
+import { gather, permute, product, reshape } from './calls.js';
 import type { ConvolutionMaps } from './convolution.js';
 import { type Matrix, transpose } from './cook-toom.js';
 import type { Lowering } from './lowering.js';
-import { bool, FLOAT, INT32, int, type Ops, one, vector } from './ops.js';
+import { bool, FLOAT, INT32, int, type Ops, one } from './ops.js';
 
 /**
  * The forms: image [points, rows, pixels·inputs], weights [points, pixels·inputs, outputs], gradient
@@ -30,18 +31,6 @@ export function loweredConvolution<V>(ops: Ops<V>, l: Lowering): ConvolutionMaps
     weightGradient: (x, dy) =>
       by(transposed(weights), product(ops, x, dy, 'x'), [kernel, kernel, inputs, outputs]),
   };
-}
-
-const reshape = <V>(ops: Ops<V>, x: V, shape: readonly number[]): V =>
-  one(ops, 'Reshape', [x, vector(ops, ...shape)], { T: FLOAT, Tshape: INT32 });
-
-const permute = <V>(ops: Ops<V>, x: V, axes: readonly number[]): V =>
-  one(ops, 'Transpose', [x, vector(ops, ...axes)], { T: FLOAT, Tperm: INT32 });
-
-/** A batch of products; x or y transposed. */
-function product<V>(ops: Ops<V>, x: V, y: V, adjoint?: 'x' | 'y'): V {
-  const attributes = { T: FLOAT, adj_x: bool(adjoint === 'x'), adj_y: bool(adjoint === 'y') };
-  return one(ops, 'BatchMatMulV2', [x, y], attributes);
 }
 
 /** The matrix times x seen as [columns, …]. */
@@ -81,12 +70,6 @@ function putPatches<V>(ops: Ops<V>, l: Lowering, patches: V): V {
   });
   const sum = one(ops, 'AddN', layers, { T: FLOAT, N: int(layers.length) });
   return reshape(ops, sum, [l.batch, l.side, l.side, l.inputs]);
-}
-
-/** The rows of x [rows, channels] at `places`, in their order. */
-function gather<V>(ops: Ops<V>, x: V, places: V): V {
-  const attributes = { Tparams: FLOAT, Tindices: INT32, Taxis: INT32, batch_dims: int(0) };
-  return one(ops, 'GatherV2', [x, places, ops.constant(Int32Array.of(0), [])], attributes);
 }
 
 /** [batch, height, width, outputs] to [tile, tile, batch, tiles, tiles, outputs]. */

@@ -1,44 +1,116 @@
+/** What a network takes on TensorFlow, which plans nothing ahead and tells nothing: an estimate. */
+import type { NetworkOptions } from '../contracts/device.js';
+import {
+  type Graph,
+  inputsOf,
+  type Node,
+  type NodeOf,
+  type Op,
+  type Value,
+} from '../network/graph.js';
 import { buildNetwork } from '../network/network.js';
 import { countParameters } from '../network/parameters.js';
-/** What a U-Net takes on TensorFlow, which plans nothing ahead and tells nothing: an estimate. */
-import { stages } from '../unet/architecture.js';
-import { chooseTile, convolutions, type Use } from './algorithm.js';
+import { chooseTile, convolutions, type NetworkShape, type Use } from './algorithm.js';
+import { attentionParts } from './attention.js';
 import { loweredSize } from './lowering.js';
-import type { UnetShape } from './unet.js';
 
 /** Bytes of libtensorflow and tfjs with nothing in them. */
 const LIBRARY = 450e6;
 
-/** Images of a stage alive at once: in training all those that backward reads, in evaluation a few. */
-const IMAGES: Readonly<Record<Use, number>> = { training: 8, prediction: 3 };
+/** Values in work at once, in values of the largest image. */
+const WORK: Readonly<Record<Use, number>> = { training: 6, prediction: 2 };
 
-/** Bytes of a process whose one U-Net this is; `direct` where TensorFlow's own convolutions compute all. */
-export const estimateMemory = (shape: UnetShape, use: Use, direct = false): number =>
-  LIBRARY + estimateUnet(shape, use, direct);
+type Options = Pick<NetworkOptions, 'architecture' | 'size' | 'batch'>;
 
-/** Bytes of a U-Net where libtensorflow is loaded already. */
-export function estimateUnet(shape: UnetShape, use: Use, direct = false): number {
+/** Bytes of a process whose one network this is; `direct` where TensorFlow's own convolutions compute all. */
+export const estimateMemory = (options: Options, use: Use, direct = false): number =>
+  LIBRARY + estimateNetwork(options, use, direct);
+
+/** Bytes of a network where libtensorflow is loaded already. */
+export function estimateNetwork(
+  { architecture, size, batch }: Options,
+  use: Use,
+  direct = false,
+): number {
+  const shape = { graph: buildNetwork(architecture, size), batch };
   // Weights; in training also gradients and two moments.
-  const parameters =
-    countParameters(buildNetwork(shape.architecture)) * (use === 'training' ? 4 : 1);
-  const images = stageValues(shape) * IMAGES[use];
-  return 4 * (parameters + images + (direct ? 0 : loweredValues(shape, use)));
+  const parameters = countParameters(shape.graph) * (use === 'training' ? 4 : 1);
+  const images = use === 'training' ? keptValues(shape) : aliveValues(shape);
+  const largest = Math.max(...shape.graph.nodes.map(({ out }) => count(out, batch)));
+  const lowered = direct ? 0 : loweredValues(shape, use);
+  return 4 * (parameters + images + WORK[use] * largest + lowered);
 }
 
-/** Values in one image of every stage, as its convolutions put it out. */
-function stageValues({ architecture, size, batch }: UnetShape): number {
-  const halvings = architecture.widths.length - 1;
-  return stages(architecture).reduce((sum, { up, outputs }, i) => {
-    const side = size / 2 ** (up ? 2 * halvings - i : i);
-    return sum + batch * side ** 2 * outputs;
-  }, 0);
+const count = ({ side, channels }: Value, batch: number): number =>
+  batch * Math.max(1, side) ** 2 * channels;
+
+/** What an operation leaves for backward: values of the network, and numbers beside them. */
+interface Kept {
+  readonly values?: readonly Value[];
+  readonly more?: number;
+}
+
+const KEPT = {
+  image: () => ({}),
+  sinusoid: () => ({}),
+  embedding: () => ({}),
+  conv: ({ x }) => ({ values: [x] }),
+  linear: ({ x }) => ({ values: [x] }),
+  norm: ({ layer, x }, batch) =>
+    layer.kind === 'batchNorm' ? { values: [x] } : { more: count(x, batch) },
+  activation: ({ kind, out }, batch) => ({
+    values: [out],
+    more: kind === 'silu' ? count(out, batch) : 0,
+  }),
+  add: () => ({}),
+  film: ({ x }) => ({ values: [x] }),
+  scale: () => ({}),
+  concat: () => ({}),
+  upsample: () => ({}),
+  downsample: () => ({}),
+  dropout: ({ out }, batch) => ({ more: count(out, batch) }),
+  attention: ({ q, heads, headDim }, batch) => {
+    const pixels = q.side ** 2;
+    const parts = attentionParts({ batch, pixels, heads, headDim });
+    // One part's weights stay; of several, one is in work.
+    return { more: 4 * count(q, batch) + parts[0]! * heads * pixels ** 2 };
+  },
+} satisfies { [O in Op]: (node: NodeOf<O>, batch: number) => Kept };
+
+const kept = <O extends Op>(op: O, node: NodeOf<O>, batch: number): Kept =>
+  (KEPT as { [P in Op]: (node: NodeOf<P>, batch: number) => Kept })[op](node, batch);
+
+/** Numbers that forward leaves for backward. */
+function keptValues({ graph, batch }: NetworkShape): number {
+  const all = graph.nodes.map((node: Node) => kept(node.op, node, batch));
+  const values = new Set(all.flatMap(({ values = [] }) => values));
+  const more = all.reduce((sum, { more = 0 }) => sum + more, 0);
+  return [...values].reduce((sum, value) => sum + count(value, batch), more);
+}
+
+/** Numbers alive at once while a pass runs, each value from its making to its last reading. */
+function aliveValues({ graph, batch }: NetworkShape): number {
+  const last = lastReadings(graph);
+  let alive = 0;
+  let most = 0;
+  for (const [i, node] of graph.nodes.entries()) {
+    alive += count(node.out, batch);
+    most = Math.max(most, alive);
+    for (const value of new Set([...inputsOf(node), node.out]))
+      if ((last.get(value) ?? i) === i) alive -= count(value, batch);
+  }
+  return most;
+}
+
+function lastReadings({ nodes }: Graph): Map<Value, number> {
+  return new Map(nodes.flatMap((node, i) => inputsOf(node).map((value) => [value, i] as const)));
 }
 
 /**
  * Values in the forms that convolutions as products take: their weights stay (in training until backward has read them),
  * of images all that backward reads, or in prediction the largest layer's alone.
  */
-function loweredValues(shape: UnetShape, use: Use): number {
+function loweredValues(shape: NetworkShape, use: Use): number {
   const forms = convolutions(shape).flatMap(([, c]) => {
     const tile = chooseTile(c, use);
     if (tile === null) return [];

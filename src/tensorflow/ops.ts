@@ -1,6 +1,6 @@
 /**
  * Raw TensorFlow operations, behind one interface with two sides: run at once (`eager.ts`), or recorded
- * into a graph (`graph.ts`). The U-Net is written once, over this.
+ * into a graph (`graph.ts`). Networks are interpreted once, over this.
  */
 import { RunError } from '../errors.js';
 
@@ -31,8 +31,14 @@ export const shape = (value: readonly number[]): Attribute => ({ kind: 'shape', 
 
 /** `V` is a value: a tensor that exists (eager), or the name of a graph node's output. */
 export interface Ops<V> {
-  /** One operation of TensorFlow's registry, by name; gives its outputs in order. */
+  /**
+   * One operation of TensorFlow's registry, by name; gives its outputs in order. Those without outputs change variables:
+   * in the order of the calls, for each variable.
+   */
   op(name: string, inputs: readonly V[], attributes: Attributes, outputs?: number): V[];
+
+  /** `value`, computed no earlier than `first`: a graph else runs whatever is ready. */
+  after(value: V, first: readonly V[]): V;
 
   /** f32 or i32 values that never change. */
   constant(values: Float32Array | Int32Array, shape: readonly number[]): V;
@@ -85,4 +91,9 @@ export const read = <V>(ops: Ops<V>, variable: V): V =>
 /** Gives a variable its next value. */
 export function assign<V>(ops: Ops<V>, variable: V, value: V): void {
   ops.op('AssignVariableOp', [variable, value], { dtype: FLOAT }, 0);
+}
+
+/** Takes `value` off a variable. */
+export function assignSub<V>(ops: Ops<V>, variable: V, value: V): void {
+  ops.op('AssignSubVariableOp', [variable, value], { dtype: FLOAT }, 0);
 }

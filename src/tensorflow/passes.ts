@@ -1,28 +1,42 @@
-/** The U-Net's passes over its variables: prediction, and forward, loss and backward in training. */
+/** A network's passes over its variables: prediction, and forward, loss and backward in training. */
 import type { Loss } from '../contracts/device.js';
-import { maps, type Plan, planConvolutions } from './algorithm.js';
-import { type Statistics, towards } from './layers.js';
+import { elements } from '../network/state.js';
+import {
+  type Algorithm,
+  type ConvNode,
+  maps,
+  type NetworkShape,
+  type Plan,
+  planConvolutions,
+} from './algorithm.js';
+import { type Statistics, towards } from './batch-norm.js';
+import { Fed, type Feed, predictionFeeds, trainingFeeds } from './feeds.js';
+import { forward } from './forward.js';
+import type { Filter } from './layers.js';
 import { lossAndGradient } from './loss.js';
+import type { Norms } from './operations.js';
 import { Tape } from './tape.js';
-import { forward, type Norms, type UnetShape, type Weights } from './unet.js';
-import { preparedName, type Store, type UnetVariables, unetVariables } from './variables.js';
+import { type NetworkVariables, networkVariables, preparedName, type Store } from './variables.js';
 
-/** One U-Net on one kind of device. */
-export interface Network {
-  readonly shape: UnetShape;
-  /** Convolutions and norms are left to the GPU's own library. */
+/** One network on one kind of device. */
+export interface Network extends NetworkShape {
+  /** Convolutions and batch norms are left to the GPU's own library. */
   readonly gpu: boolean;
   /** How convolutions are computed in prediction, and in training. */
   readonly prediction: Plan;
   readonly training: Plan;
-  readonly variables: UnetVariables;
+  readonly variables: NetworkVariables;
+  /** What each is fed. */
+  readonly feeds: { readonly prediction: readonly Feed[]; readonly training: readonly Feed[] };
 }
 
-export function makeNetwork(shape: UnetShape, gpu: boolean): Network {
+export function makeNetwork({ graph, batch }: NetworkShape, gpu: boolean): Network {
+  const shape = { graph, batch };
   const prediction = planConvolutions(shape, 'prediction', gpu);
   const training = planConvolutions(shape, 'training', gpu);
-  const variables = unetVariables(shape.architecture, prediction);
-  return { shape, gpu, prediction, training, variables };
+  const variables = networkVariables(graph, prediction);
+  const feeds = { prediction: predictionFeeds(shape), training: trainingFeeds(shape) };
+  return { ...shape, gpu, prediction, training, variables, feeds };
 }
 
 /** Weight of the batch in a running statistic: PyTorch's `momentum`. */
@@ -30,31 +44,39 @@ const MOMENTUM = 0.1;
 
 /** Brings weights into the form that prediction takes. */
 export function prepare<V>({ prediction }: Network, store: Store<V>): void {
-  for (const [layer, algorithm] of prediction) {
+  const done = new Set<string>();
+  for (const [node, algorithm] of prediction) {
     if ('direct' in algorithm) continue;
-    const weight = store.read(`${layer}.weight`);
-    store.assign(preparedName(layer), maps(store.ops, algorithm).weights(weight));
+    const name = preparedName(node, algorithm.lowered);
+    if (done.has(name)) continue;
+    done.add(name);
+    store.assign(name, maps(store.ops, algorithm).weights(store.read(weightName(node))));
   }
 }
 
-/** ε̂ from x_t and the sinusoids, by weights that were prepared. */
+const weightName = ({ layer }: ConvNode): string => `${layer.name}.weight`;
+
+/** The network's output from what is fed, by weights that were prepared. */
 export function predict<V>(
-  { shape, gpu, prediction }: Network,
+  { graph, batch, gpu, prediction, feeds }: Network,
   store: Store<V>,
   mode: 'running' | 'batch',
-  [xt, embedding]: readonly V[],
+  inputs: readonly V[],
 ): V {
   const norms: Norms<V> =
     mode === 'batch' ? { mode, gpu } : { mode, running: (name) => runningStatistics(store, name) };
-  const weights: Weights<V> = {
-    parameter: (name) => store.read(name),
-    filter: (layer) => {
-      const algorithm = prediction.get(layer)!;
-      const name = 'direct' in algorithm ? `${layer}.weight` : preparedName(layer);
-      return { maps: maps(store.ops, algorithm), form: store.read(name), parameter: undefined };
-    },
+  const parameter = (name: string) => store.read(name);
+  const filter = (node: ConvNode): Filter<V> => {
+    const algorithm = prediction.get(node)!;
+    const form = parameter(formName(node, algorithm));
+    return { maps: maps(store.ops, algorithm), form, parameter: undefined };
   };
-  return forward(new Tape(store.ops), shape, weights, norms, xt!, embedding!);
+  const fed = new Fed(feeds.prediction, inputs);
+  return forward(graph, {
+    ...{ tape: new Tape(store.ops), batch, parameter, filter, norms },
+    fed: (node) => fed.of(node)!,
+    mask: () => undefined,
+  });
 }
 
 /** What a pass in training gives. */
@@ -65,34 +87,57 @@ export interface TrainingPass<V> {
   readonly gradient: (name: string) => V;
 }
 
-/** Forward in training mode, loss and backward, from x_t, the sinusoids and ε; moves the running statistics. */
+/** Forward in training mode, loss and backward, from what is fed; moves the running statistics. */
 export function trainingPass<V>(
-  { shape, gpu, training, variables }: Network,
+  network: Network,
   store: Store<V>,
   loss: Loss,
-  [xt, embedding, noise]: readonly V[],
+  inputs: readonly V[],
 ): TrainingPass<V> {
+  const { graph, batch, gpu, variables, feeds } = network;
   const { ops } = store;
   const tape = new Tape(ops);
   const values = new Map(variables.parameters.map(({ name }) => [name, store.read(name)]));
   for (const value of values.values()) tape.watch(value);
   const parameter = (name: string) => values.get(name)!;
-  const filter = (layer: string) => {
-    const weight = parameter(`${layer}.weight`);
-    const ways = maps(ops, training.get(layer)!);
-    return { maps: ways, form: ways.weights(weight), parameter: weight };
-  };
 
+  const fed = new Fed(feeds.training, inputs);
   const { seen, assign } = movingStatistics(store);
-  const norms: Norms<V> = { mode: 'batch', gpu, seen };
-  const epsilon = forward(tape, shape, { parameter, filter }, norms, xt!, embedding!);
+  const epsilon = forward(graph, {
+    ...{ tape, batch, parameter, filter: trainedFilters(network, store, parameter) },
+    norms: { mode: 'batch', gpu, seen },
+    fed: (node) => fed.of(node)!,
+    mask: (node) => fed.of(node),
+  });
   assign();
 
-  const count = shape.batch * shape.size ** 2 * shape.architecture.channels;
-  const { value, gradient } = lossAndGradient(ops, loss, epsilon, noise!, count);
+  const count = elements([batch, graph.size, graph.size, graph.channels]);
+  const { value, gradient } = lossAndGradient(ops, loss, epsilon, fed.noise, count);
   tape.backward(epsilon, gradient);
   return { loss: value, epsilon, gradient: (name) => tape.gradient(parameter(name)) };
 }
+
+/** Convolutions' weights in the forms that training takes; a form that two uses share is made once. */
+function trainedFilters<V>(
+  { training }: Network,
+  { ops }: Store<V>,
+  parameter: (name: string) => V,
+): (node: ConvNode) => Filter<V> {
+  const forms = new Map<string, V>();
+  return (node) => {
+    const algorithm = training.get(node)!;
+    const weight = parameter(weightName(node));
+    const ways = maps(ops, algorithm);
+    const key = formName(node, algorithm);
+    const form = forms.get(key) ?? ways.weights(weight);
+    forms.set(key, form);
+    return { maps: ways, form, parameter: weight };
+  };
+}
+
+/** The name of a convolution's weights as its algorithm takes them. */
+const formName = (node: ConvNode, algorithm: Algorithm): string =>
+  'direct' in algorithm ? weightName(node) : preparedName(node, algorithm.lowered);
 
 /** Running statistics as a pass moves them, and their assignment when it has. */
 function movingStatistics<V>(store: Store<V>) {

@@ -1,12 +1,11 @@
 /**
- * What a U-Net device computes, as routines over shared variables: prediction with either statistics, the
+ * What the device computes, as routines over shared variables: prediction with either statistics, the
  * gradients, the whole training step, and state in and out.
  */
-import type { Loss } from '../contracts/device.js';
+import type { Loss, Optimizer } from '../contracts/device.js';
 import { adamStep } from './adam.js';
 import { FLOAT, INT32, type Ops, one, type Routine, scalar, vector } from './ops.js';
-import { makeNetwork, type Network, predict, prepare, trainingPass } from './passes.js';
-import type { UnetShape } from './unet.js';
+import { type Network, predict, prepare, trainingPass } from './passes.js';
 import { RATE, Store, type Variable } from './variables.js';
 
 export type RoutineName =
@@ -26,14 +25,13 @@ type Routines = Partial<Record<RoutineName, Routine>>;
 
 export interface RoutineOptions {
   readonly loss: Loss;
+  readonly optimizer: Optimizer;
   /** Without it, training costs no memory. */
   readonly training: boolean;
-  readonly gpu: boolean;
 }
 
-/** What a U-Net can be asked to do; `→` says what each gives. */
-export function unetRoutines(shape: UnetShape, options: RoutineOptions): Routines {
-  const network = makeNetwork(shape, options.gpu);
+/** What a network can be asked to do; `→` says what each gives. */
+export function networkRoutines(network: Network, options: RoutineOptions): Routines {
   const { parameters, statistics, optimizer } = network.variables;
   const state = [...parameters, ...statistics];
   const routines: Routines = {
@@ -45,24 +43,16 @@ export function unetRoutines(shape: UnetShape, options: RoutineOptions): Routine
   if (!options.training) return routines;
   return {
     ...routines,
-    ...trainings(network, options.loss),
+    ...trainings(network, options),
     'set-rate': importing(network, [RATE]),
     'import-optimizer': importing(network, optimizer),
     'export-optimizer': exporting(network, optimizer),
   };
 }
 
-/** x_t and the sinusoids. */
-function predictionInputs({ shape: { architecture, size, batch } }: Network) {
-  return [
-    { name: 'xt', shape: [batch, size, size, architecture.channels] },
-    { name: 'embedding', shape: [batch, architecture.timeDim] },
-  ];
-}
-
 function predictions(network: Network): Routines {
-  const inputs = predictionInputs(network);
-  const { variables } = network;
+  const { variables, feeds } = network;
+  const inputs = feeds.prediction;
   return {
     // → ε̂
     'predict-running': {
@@ -85,10 +75,9 @@ function predictions(network: Network): Routines {
   };
 }
 
-function trainings(network: Network, loss: Loss): Routines {
+function trainings(network: Network, { loss, optimizer }: RoutineOptions): Routines {
   const { parameters } = network.variables;
-  const image = predictionInputs(network)[0]!.shape;
-  const inputs = [...predictionInputs(network), { name: 'noise', shape: image }];
+  const inputs = network.feeds.training;
   return {
     // → loss, ε̂, then the gradient of each parameter
     gradients: {
@@ -106,7 +95,7 @@ function trainings(network: Network, loss: Loss): Routines {
       body: (ops, fed) => {
         const store = new Store(ops, network.variables);
         const pass = trainingPass(network, store, loss, fed);
-        adamStep(store, parameters, pass.gradient);
+        adamStep(store, optimizer, parameters, pass.gradient);
         return [pass.loss];
       },
     },

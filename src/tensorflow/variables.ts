@@ -1,10 +1,13 @@
 /**
- * The U-Net's variables: parameters, running statistics, Adam's state. They are kept in TensorFlow's
+ * A network's variables: parameters, running statistics, Adam's state. They are kept in TensorFlow's
  * layouts and handed in and out in PyTorch's.
  */
-import { type Architecture, layers, weightShape } from '../unet/architecture.js';
-import type { Plan } from './algorithm.js';
-import { assign, FLOAT, INT32, type Ops, one, read, vector } from './ops.js';
+import type { Graph } from '../network/graph.js';
+import { parameters as parameterSpecs, stateShapes } from '../network/parameters.js';
+import type { ConvNode, Plan } from './algorithm.js';
+import { permute } from './calls.js';
+import type { Lowering } from './lowering.js';
+import { assign, assignSub, type Ops, one, read } from './ops.js';
 
 /** One variable. */
 export interface Variable {
@@ -17,7 +20,7 @@ export interface Variable {
 }
 
 /** Variables by what they are, each in state_dict order. */
-export interface UnetVariables {
+export interface NetworkVariables {
   /** Weights and biases. */
   readonly parameters: readonly Variable[];
   /** Running means and variances. */
@@ -28,31 +31,27 @@ export interface UnetVariables {
   readonly prepared: readonly Variable[];
 }
 
-/** The name of a layer's weights in prediction's form. */
-export const preparedName = (layer: string): string => `prepared/${layer}`;
+/** The name of a layer's weights in the form that an algorithm takes; a layer may be used on images of several sizes. */
+export const preparedName = ({ layer }: ConvNode, { tile }: Lowering): string =>
+  `prepared/${layer.name}/${tile}`;
 
 /** Adam's learning rate: set before a step where it changed, and no part of any state. */
 export const RATE: Variable = { name: 'adam/rate', shape: [], kept: [] };
 export const STEP: Variable = { name: 'adam/step', shape: [], kept: [] };
 
 /** `prediction` says which weights have a form of their own. */
-export function unetVariables(a: Architecture, prediction: Plan = new Map()): UnetVariables {
-  const parameters = layers(a).flatMap((layer) => [
-    variable(`${layer.name}.weight`, weightShape(layer)),
-    variable(`${layer.name}.bias`, [layer.outputs]),
-  ]);
-  const statistics = layers(a)
-    .filter((layer) => layer.kind === 'batchNorm')
-    .flatMap(({ name, outputs }) => [
-      variable(`${name}.running_mean`, [outputs]),
-      variable(`${name}.running_var`, [outputs]),
-    ]);
+export function networkVariables(graph: Graph, prediction: Plan = new Map()): NetworkVariables {
+  const parameters = parameterSpecs(graph).map(({ name, shape }) => variable(name, shape));
+  const statistics = [...stateShapes(graph)]
+    .filter(([name]) => /\.running_(mean|var)$/.test(name))
+    .map(([name, shape]) => variable(name, shape));
   const moments = (which: 'm' | 'v') =>
     parameters.map((p) => ({ ...p, name: `adam/${which}/${p.name}` }));
-  const prepared = [...prediction].flatMap(([layer, algorithm]) => {
+  const prepared = [...prediction].flatMap(([node, algorithm]) => {
     if ('direct' in algorithm) return [];
     const { points, pixels, inputs, outputs } = algorithm.lowered;
-    return [variable(preparedName(layer), [points, pixels * inputs, outputs])];
+    const shape = [points, pixels * inputs, outputs];
+    return [variable(preparedName(node, algorithm.lowered), shape)];
   });
   const optimizer = [STEP, ...moments('m'), ...moments('v')];
   return { parameters, statistics, optimizer, prepared };
@@ -75,7 +74,7 @@ export class Store<V> {
   readonly ops: Ops<V>;
   readonly #shapes: ReadonlyMap<string, readonly number[]>;
 
-  constructor(ops: Ops<V>, { parameters, statistics, optimizer, prepared }: UnetVariables) {
+  constructor(ops: Ops<V>, { parameters, statistics, optimizer, prepared }: NetworkVariables) {
     this.ops = ops;
     const all = [...parameters, ...statistics, ...optimizer, ...prepared, RATE];
     this.#shapes = new Map(all.map(({ name, kept }) => [name, kept]));
@@ -94,19 +93,18 @@ export class Store<V> {
     assign(this.ops, this.handle(name), value);
   }
 
+  subtract(name: string, value: V): void {
+    assignSub(this.ops, this.handle(name), value);
+  }
+
   /** Takes a value in PyTorch's layout. Always a copy: the value fed may be the caller's own memory. */
   takeIn({ name, shape }: Variable, value: V): void {
-    const kept = isImageKernel(shape) ? this.#transpose(value, INWARD) : value;
+    const kept = isImageKernel(shape) ? permute(this.ops, value, INWARD) : value;
     this.assign(name, one(this.ops, 'DeepCopy', [kept]));
   }
 
   /** A value that is kept like this variable, in PyTorch's layout. */
   handOut({ shape }: Variable, value: V): V {
-    return isImageKernel(shape) ? this.#transpose(value, OUTWARD) : value;
-  }
-
-  #transpose(value: V, axes: number[]): V {
-    const attributes = { T: FLOAT, Tperm: INT32 };
-    return one(this.ops, 'Transpose', [value, vector(this.ops, ...axes)], attributes);
+    return isImageKernel(shape) ? permute(this.ops, value, OUTWARD) : value;
   }
 }

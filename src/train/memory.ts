@@ -22,6 +22,6 @@ export async function bytesBetweenSteps(
   const sampler =
     device === 'wasm'
       ? planBytes({ ...shape, threads: threadCount(computing), training: false }).total
-      : (await import('../tensorflow/memory.js')).estimateUnet(shape, 'prediction');
+      : (await import('../tensorflow/memory.js')).estimateNetwork(shape, 'prediction');
   return Math.max(checkpoint, weights + sampler);
 }

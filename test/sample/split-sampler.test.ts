@@ -11,7 +11,7 @@ import { buildNetwork } from '../../src/network/network.js';
 import type { Sampler } from '../../src/sample/sampler.js';
 import { type ReverseStep, SplitSampler } from '../../src/sample/split-sampler.js';
 import { createTensorflowArithmetic } from '../../src/tensorflow/arithmetic.js';
-import { createTensorflowUnet } from '../../src/tensorflow/unet-device.js';
+import { createTensorflowNetwork } from '../../src/tensorflow/network-device.js';
 import { close } from '../helpers/kernels.js';
 import { tensorflowTest } from '../helpers/tensorflow.js';
 
@@ -70,7 +70,7 @@ for (const options of [
   });
 
   tensorflowTest(`${sampler} with U-Net and arithmetic on TensorFlow`, async (t) => {
-    const unet = await createTensorflowUnet(net);
+    const unet = await createTensorflowNetwork(net);
     const got = await split(options, unet, await createTensorflowArithmetic());
     const expected = await whole(options);
     t.deepEqual(got[0], expected[0]);

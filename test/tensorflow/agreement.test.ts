@@ -7,7 +7,7 @@ import { buildNetwork } from '../../src/network/network.js';
 import type { SimpleConfig } from '../../src/network/simple.js';
 import type { F32Tensor, StateDict } from '../../src/network/state.js';
 import { planConvolutions } from '../../src/tensorflow/algorithm.js';
-import { createTensorflowUnet } from '../../src/tensorflow/unet-device.js';
+import { createTensorflowNetwork } from '../../src/tensorflow/network-device.js';
 
 import { close } from '../helpers/kernels.js';
 import { tensorflowTest } from '../helpers/tensorflow.js';
@@ -71,8 +71,8 @@ async function devices(of: Case): Promise<NetworkDevice[]> {
   };
   return [
     WasmUnet.create({ ...options, threads: 2 }).unet,
-    await createTensorflowUnet(options),
-    await createTensorflowUnet({ ...options, eager: true }),
+    await createTensorflowNetwork(options),
+    await createTensorflowNetwork({ ...options, eager: true }),
   ];
 }
 
@@ -122,8 +122,9 @@ for (const of of [...CASES, WIDE]) {
 }
 
 tensorflowTest('the wide case has convolutions as products', (t) => {
+  const graph = buildNetwork(WIDE, WIDE.size);
   for (const use of ['prediction', 'training'] as const) {
-    const plan = planConvolutions({ ...WIDE, architecture: WIDE }, use, false);
+    const plan = planConvolutions({ graph, batch: WIDE.batch }, use, false);
     t.true([...plan.values()].some((algorithm) => 'lowered' in algorithm));
   }
 });
@@ -133,7 +134,7 @@ tensorflowTest('prediction follows the weights, however they change', async (t) 
   const { input, noise } = inputs(WIDE, 0);
   for (const unet of (await devices(WIDE)).slice(1)) {
     const options = { architecture: WIDE, ...WIDE, timesteps: 300, training: false };
-    const fresh = await createTensorflowUnet(options);
+    const fresh = await createTensorflowNetwork(options);
     const same = async (what: string) => {
       await fresh.importState(await unet.exportState());
       const expected = await fresh.predict(input, 'running');

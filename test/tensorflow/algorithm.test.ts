@@ -1,11 +1,19 @@
 import test from 'ava';
 import { PRESETS } from '../../src/config/presets.js';
-import { chooseTile, convolutions, planConvolutions } from '../../src/tensorflow/algorithm.js';
+import { buildNetwork } from '../../src/network/network.js';
+import {
+  chooseTile,
+  convolutions,
+  type NetworkShape,
+  planConvolutions,
+} from '../../src/tensorflow/algorithm.js';
 
 const { model } = PRESETS.reference;
-const reference = { architecture: model, size: model.size, batch: 8 };
+const reference = { graph: buildNetwork(model, model.size), batch: 8 };
 
-const byName = new Map(convolutions(reference));
+const named = (shape: NetworkShape) =>
+  new Map(convolutions(shape).map(([{ layer }, c]) => [layer.name, c]));
+const byName = named(reference);
 
 test('every convolution of the U-Net has its shape', (t) => {
   t.is(byName.size, 2 + 8 * 3);
@@ -16,6 +24,7 @@ test('every convolution of the U-Net has its shape', (t) => {
     outputs: 64,
     kernel: 3,
     stride: 1,
+    padding: [1, 1],
   });
   t.like(byName.get('downs.3.transform'), { side: 8, inputs: 1024, outputs: 1024, kernel: 4 });
   t.like(byName.get('ups.0.conv1'), { side: 4, inputs: 2048, outputs: 512, kernel: 3 });
@@ -23,8 +32,8 @@ test('every convolution of the U-Net has its shape', (t) => {
 
 test('of a transposed convolution, the larger image is x', (t) => {
   t.like(byName.get('ups.3.transform'), { side: 64, inputs: 64, outputs: 64, stride: 2 });
-  const uneven = { ...reference, architecture: { ...model, widths: [8, 16, 40] } };
-  const shapes = new Map(convolutions(uneven));
+  const graph = buildNetwork({ ...model, widths: [8, 16, 40] }, model.size);
+  const shapes = named({ graph, batch: 8 });
   t.like(shapes.get('ups.0.transform'), { side: 32, inputs: 16, outputs: 16 });
 });
 
@@ -40,14 +49,10 @@ test('where weights outweigh the image, nothing that enlarges them is chosen', (
 });
 
 test("narrow networks keep to TensorFlow's own convolutions, and so does whoever asks for them", (t) => {
-  const narrow = {
-    architecture: { ...model, widths: [8, 16] },
-    size: 16,
-    batch: 4,
-  };
+  const narrow = { graph: buildNetwork({ ...model, widths: [8, 16] }, 16), batch: 4 };
   for (const plan of [
     planConvolutions(narrow, 'training', false),
     planConvolutions(reference, 'training', true),
   ])
-    for (const [name, algorithm] of plan) t.true('direct' in algorithm, name);
+    for (const [{ layer }, algorithm] of plan) t.true('direct' in algorithm, layer.name);
 });

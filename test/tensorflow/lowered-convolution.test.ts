@@ -10,8 +10,8 @@ import { relativeError } from '../helpers/convolution.js';
 import { values } from '../helpers/kernels.js';
 import { tensorflowTest } from '../helpers/tensorflow.js';
 
-const SAME = { kernel: 3, stride: 1 };
-const HALVING = { kernel: 4, stride: 2 };
+const SAME = { kernel: 3, stride: 1, padding: [1, 1] } as const;
+const HALVING = { kernel: 4, stride: 2, padding: [1, 1] } as const;
 
 /**
  * Sides of one tile and of several, and one that no tile divides; as many channels in as out, fewer and more.

@@ -1,8 +1,8 @@
 import test, { type ExecutionContext } from 'ava';
+import { buildNetwork } from '../../src/network/network.js';
 import { planConvolutions } from '../../src/tensorflow/algorithm.js';
 import { loadTensorflow } from '../../src/tensorflow/load.js';
-import type { UnetShape } from '../../src/tensorflow/unet.js';
-import { createTensorflowUnet } from '../../src/tensorflow/unet-device.js';
+import { createTensorflowNetwork } from '../../src/tensorflow/network-device.js';
 import { values } from '../helpers/kernels.js';
 import { tensorflowTest } from '../helpers/tensorflow.js';
 import { readUnetFixture } from '../helpers/unet-fixture.js';
@@ -38,11 +38,15 @@ async function staysLevel(t: ExecutionContext, run: (step: number) => Promise<un
 }
 
 test('the wide network has convolutions of every tile, the narrow one none', (t) => {
-  const tiles = (of: UnetShape) =>
+  const tiles = ({ architecture, size, batch }: (typeof NETWORKS)['wide']) =>
     (['training', 'prediction'] as const).flatMap((use) =>
-      [...planConvolutions(of, use, false).values()].flatMap((algorithm) =>
-        'lowered' in algorithm ? [algorithm.lowered.tile] : [],
-      ),
+      [
+        ...planConvolutions(
+          { graph: buildNetwork(architecture, size), batch },
+          use,
+          false,
+        ).values(),
+      ].flatMap((algorithm) => ('lowered' in algorithm ? [algorithm.lowered.tile] : [])),
     );
   t.deepEqual(tiles(NETWORKS.narrow), []);
   t.deepEqual([...new Set(tiles(NETWORKS.wide))].sort(), [0, 2, 4]);
@@ -53,7 +57,7 @@ for (const eager of [false, true]) {
   for (const [width, shape] of Object.entries(NETWORKS)) {
     const what = `${width}, ${mode}`;
     tensorflowTest(`${what}: 300 training steps keep no tensors and little memory`, async (t) => {
-      const unet = await createTensorflowUnet({ ...shape, eager });
+      const unet = await createTensorflowNetwork({ ...shape, eager });
       await staysLevel(t, (step) => {
         const { input, noise } = inputs(shape, step);
         return unet.trainStep(input, noise, 1e-3 / (1 + step));
@@ -62,7 +66,7 @@ for (const eager of [false, true]) {
     });
 
     tensorflowTest(`${what}: 300 predictions keep no tensors and little memory`, async (t) => {
-      const unet = await createTensorflowUnet({ ...shape, eager });
+      const unet = await createTensorflowNetwork({ ...shape, eager });
       const mode = (step: number) => (step % 2 === 0 ? 'running' : 'batch');
       await staysLevel(t, (step) => unet.predict(inputs(shape, step).input, mode(step)));
       await unet.dispose();
@@ -73,7 +77,7 @@ for (const eager of [false, true]) {
     const { tf, backend } = await loadTensorflow();
     const fixture = await readUnetFixture('unet_rgb_16');
     const before = [tf.memory().numTensors, backend.getNumOfTFTensors()];
-    const unet = await createTensorflowUnet({ ...fixture, timesteps: 300, eager });
+    const unet = await createTensorflowNetwork({ ...fixture, timesteps: 300, eager });
     await unet.importState(fixture.state0);
     await unet.trainStep(fixture.input, fixture.noise, 1e-3);
     await unet.exportState();

@@ -9,7 +9,7 @@ import { initialState } from '../../src/network/initial-state.js';
 import { buildNetwork } from '../../src/network/network.js';
 import { createTensorflowArithmetic } from '../../src/tensorflow/arithmetic.js';
 import { TensorflowPreprocessing } from '../../src/tensorflow/preprocessing.js';
-import { createTensorflowUnet } from '../../src/tensorflow/unet-device.js';
+import { createTensorflowNetwork } from '../../src/tensorflow/network-device.js';
 import { type Preprocessing, SplitTrainer } from '../../src/train/split-trainer.js';
 import type { TrainBatch, Trainer } from '../../src/train/trainer.js';
 import { close } from '../helpers/kernels.js';
@@ -78,11 +78,11 @@ async function agrees(t: ExecutionContext, unet: NetworkDevice, preprocessing: P
 }
 
 tensorflowTest('the U-Net on TensorFlow, preprocessing on the engine', async (t) => {
-  await agrees(t, await createTensorflowUnet(net), wasmPreprocessing());
+  await agrees(t, await createTensorflowNetwork(net), wasmPreprocessing());
 });
 
 tensorflowTest('U-Net and preprocessing on TensorFlow', async (t) => {
-  await agrees(t, await createTensorflowUnet(net), await tensorflowPreprocessing());
+  await agrees(t, await createTensorflowNetwork(net), await tensorflowPreprocessing());
 });
 
 tensorflowTest('the U-Net on the engine, preprocessing on TensorFlow', async (t) => {

@@ -2,7 +2,7 @@ import type { ExecutionContext } from 'ava';
 import type { NetworkDevice, NetworkInput } from '../../src/contracts/device.js';
 import { RunError, ShapeError, UsageError } from '../../src/errors.js';
 import type { StateDict } from '../../src/network/state.js';
-import { createTensorflowUnet } from '../../src/tensorflow/unet-device.js';
+import { createTensorflowNetwork } from '../../src/tensorflow/network-device.js';
 import { close } from '../helpers/kernels.js';
 import { tensorflowTest } from '../helpers/tensorflow.js';
 import { readUnetFixture, UNET_FIXTURES, type UnetFixture } from '../helpers/unet-fixture.js';
@@ -14,7 +14,7 @@ const MODES = [
 
 /** A device with a fixture's weights. */
 async function device(fixture: UnetFixture, eager: boolean): Promise<NetworkDevice> {
-  const unet = await createTensorflowUnet({ ...fixture, timesteps: 300, eager });
+  const unet = await createTensorflowNetwork({ ...fixture, timesteps: 300, eager });
   await unet.importState(fixture.state0);
   return unet;
 }
@@ -75,7 +75,7 @@ tensorflowTest('a U-Net planned without training refuses to train', async (t) =>
   const fixture = await readUnetFixture('unet_rgb_16');
   for (const { eager } of MODES) {
     const options = { ...fixture, timesteps: 300, training: false, eager };
-    const unet = await createTensorflowUnet(options);
+    const unet = await createTensorflowNetwork(options);
     const training = () => unet.trainStep(fixture.input, fixture.noise, 1e-3);
     await t.throwsAsync(training, { instanceOf: RunError, message: /planned without/ });
     await unet.dispose();

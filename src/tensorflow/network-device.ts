@@ -1,71 +1,77 @@
-import { buildNetwork, checkNetwork, checkSize } from '../network/network.js';
-import { stateShapes } from '../network/parameters.js';
-/** The U-Net device on TensorFlow: the same interface and state as the wasm device, within tolerances. */
-
-import type {
-  BatchNormMode,
-  Loss,
-  NetworkDevice,
-  NetworkInput,
-  OptimizerState,
+/** The network device on TensorFlow: the same interface and state as the wasm device, within tolerances. */
+import {
+  ADAM,
+  type BatchNormMode,
+  type NetworkDevice,
+  type NetworkInput,
+  type NetworkOptions,
+  type OptimizerState,
 } from '../contracts/device.js';
-import { ShapeError, UsageError } from '../errors.js';
+import { CounterRandom } from '../diffusion/random.js';
+import { UsageError } from '../errors.js';
+import { checkInput } from '../network/check-input.js';
+import type { Graph } from '../network/graph.js';
+import { buildNetwork } from '../network/network.js';
+import { stateShapes } from '../network/parameters.js';
 import type { StateDict, Tensor } from '../network/state.js';
-import { type Architecture, stages } from '../unet/architecture.js';
-import { timeTable } from '../unet/time-table.js';
 import { EagerMachine } from './eager.js';
+import type { Feed } from './feeds.js';
 import { GraphMachine } from './graph.js';
 import { loadTensorflow, type Tensorflow } from './load.js';
 import type { Machine } from './ops.js';
-import { type RoutineName, unetRoutines } from './routines.js';
-import type { UnetShape } from './unet.js';
-import { type UnetVariables, unetVariables, type Variable } from './variables.js';
+import { makeNetwork, type Network } from './passes.js';
+import { networkRoutines, type RoutineName } from './routines.js';
+import type { Variable } from './variables.js';
 
-export interface TensorflowUnetOptions {
-  readonly architecture: Architecture;
-  readonly size: number;
-  readonly batch: number;
-  /** Timesteps of the schedule: `t` is below it. */
-  readonly timesteps: number;
-  readonly loss?: Loss;
-  /** Keeps Adam's moments and can take steps; default true. */
-  readonly training?: boolean;
+export interface TensorflowOptions extends NetworkOptions {
   /** Operation by operation instead of one graph a step. */
   readonly eager?: boolean;
 }
 
 /**
- * Loads libtensorflow and prepares a U-Net, whose weights are zero until `importState`.
- * @throws UsageError for an impossible architecture or size, or where TensorFlow is not set up.
+ * Loads libtensorflow and prepares a network, whose weights are zero until `importState`.
+ * @throws UsageError for an impossible network or size, or where TensorFlow is not set up.
  */
-export async function createTensorflowUnet(options: TensorflowUnetOptions): Promise<NetworkDevice> {
-  checkNetwork(options.architecture);
-  checkSize(options.architecture, options.size);
-  return new TensorflowUnet(await loadTensorflow(), options);
+export const createTensorflowNetwork = ({
+  architecture,
+  size,
+  ...options
+}: TensorflowOptions): Promise<NetworkDevice> =>
+  createTensorflowGraph(buildNetwork(architecture, size), options);
+
+export type GraphOptions = Omit<TensorflowOptions, 'architecture' | 'size'>;
+
+/** The same for any graph. */
+export async function createTensorflowGraph(
+  graph: Graph,
+  options: GraphOptions,
+): Promise<NetworkDevice> {
+  return new TensorflowNetwork(await loadTensorflow(), graph, options);
 }
 
-class TensorflowUnet implements NetworkDevice {
+class TensorflowNetwork implements NetworkDevice {
   readonly name = 'tensorflow';
   readonly description: string;
   readonly batch: number;
-  readonly #shape: UnetShape;
-  readonly #variables: UnetVariables;
+  readonly #timesteps: number;
+  readonly #network: Network;
   readonly #machine: Machine<RoutineName>;
-  /** Sinusoids of every timestep. */
-  readonly #table: Float32Array;
+  readonly #random: CounterRandom;
   #rate: number | undefined;
+  /** The optimizer's steps so far. */
+  #steps = 0;
   /** The weights are in the form that prediction takes. */
   #prepared = false;
   #batches = new Map<string, bigint>();
 
-  constructor(tensorflow: Tensorflow, options: TensorflowUnetOptions) {
-    const { architecture, loss = 'l1', training = true, eager = false } = options;
-    this.batch = options.batch;
-    this.#shape = options;
-    this.#variables = unetVariables(architecture);
-    this.#table = timeTable(options.timesteps, architecture.timeDim, architecture.timeDim);
+  constructor(tensorflow: Tensorflow, graph: Graph, options: GraphOptions) {
+    const { batch, loss = 'l1', training = true, optimizer = ADAM, eager = false } = options;
+    this.batch = batch;
+    this.#timesteps = options.timesteps;
+    this.#random = new CounterRandom(options.seed ?? 0);
+    this.#network = makeNetwork({ graph, batch }, tensorflow.gpu);
 
-    const routines = unetRoutines(options, { loss, training, gpu: tensorflow.gpu });
+    const routines = networkRoutines(this.#network, { loss, training, optimizer });
     this.#machine = eager
       ? new EagerMachine(tensorflow, routines)
       : new GraphMachine(tensorflow, routines);
@@ -74,7 +80,7 @@ class TensorflowUnet implements NetworkDevice {
   }
 
   async predict(input: NetworkInput, norm: BatchNormMode): Promise<Float32Array> {
-    const inputs = this.#feed(input);
+    const inputs = this.#feed(this.#network.feeds.prediction, input);
     if (!this.#prepared) this.#machine.run('prepare', []);
     this.#prepared = true;
     const [epsilon] = this.#machine.run(`predict-${norm}`, inputs);
@@ -82,40 +88,41 @@ class TensorflowUnet implements NetworkDevice {
   }
 
   async gradients(input: NetworkInput, noise: Float32Array) {
-    const outputs = this.#machine.run('gradients', this.#feed(input, noise));
+    const outputs = this.#machine.run('gradients', this.#trainingFeed(input, noise));
     const [loss, epsilon, ...gradients] = outputs;
     this.#countBatches();
     return {
       loss: loss![0]!,
       epsilon: epsilon!,
-      gradients: named(this.#variables.parameters, gradients),
+      gradients: named(this.#network.variables.parameters, gradients),
     };
   }
 
   async trainStep(input: NetworkInput, noise: Float32Array, lr: number): Promise<number> {
-    const inputs = this.#feed(input, noise);
+    const inputs = this.#trainingFeed(input, noise);
     if (lr !== this.#rate) {
       this.#machine.run('set-rate', [Float32Array.of(lr)]);
       this.#rate = lr;
     }
     this.#prepared = false;
     const [loss] = this.#machine.run('train', inputs);
+    this.#steps++;
     this.#countBatches();
     return loss![0]!;
   }
 
   async exportState(): Promise<StateDict> {
-    const { parameters, statistics } = this.#variables;
+    const { parameters, statistics } = this.#network.variables;
     const list = [...parameters, ...statistics];
     const values = named(list, this.#machine.run('export-state', []));
     const state = new Map<string, Tensor>();
-    for (const name of stateShapes(buildNetwork(this.#shape.architecture)).keys())
+    for (const name of stateShapes(this.#network.graph).keys())
       state.set(name, values.get(name) ?? this.#batchesTracked(name));
     return state;
   }
 
   async importState(state: StateDict): Promise<void> {
-    const { parameters, statistics } = this.#variables;
+    const { parameters, statistics } = this.#network.variables;
     const list = [...parameters, ...statistics];
     this.#prepared = false;
     this.#machine.run(
@@ -132,7 +139,7 @@ class TensorflowUnet implements NetworkDevice {
 
   async exportOptimizer(): Promise<OptimizerState> {
     const [step, ...moments] = this.#machine.run('export-optimizer', []);
-    const { parameters } = this.#variables;
+    const { parameters } = this.#network.variables;
     return {
       step: step![0]!,
       m: named(parameters, moments.slice(0, parameters.length)),
@@ -141,39 +148,36 @@ class TensorflowUnet implements NetworkDevice {
   }
 
   async importOptimizer({ step, m, v }: OptimizerState): Promise<void> {
-    const { parameters } = this.#variables;
+    const { parameters } = this.#network.variables;
     this.#machine.run('import-optimizer', [
       Float32Array.of(step),
       ...parameters.map((variable) => take(m, variable)),
       ...parameters.map((variable) => take(v, variable)),
     ]);
+    this.#steps = step;
   }
 
   async dispose(): Promise<void> {
     this.#machine.dispose();
   }
 
-  /** The inputs of a routine, checked: x_t, the sinusoids of t, and ε for training. */
-  #feed({ xt, t }: NetworkInput, noise?: Float32Array): Float32Array[] {
-    const { size, batch, architecture } = this.#shape;
-    const values = batch * size * size * architecture.channels;
-    expectLength('x_t', xt.length, values);
-    expectLength('t', t.length, batch);
-    const { timeDim } = architecture;
-    const embedding = new Float32Array(batch * timeDim);
-    t.forEach((step, i) => {
-      if (!(step >= 0 && (step + 1) * timeDim <= this.#table.length))
-        throw new ShapeError(`U-Net: t[${i}] is ${step}, not a timestep of the schedule`);
-      embedding.set(this.#table.subarray(step * timeDim, (step + 1) * timeDim), i * timeDim);
-    });
-    if (!noise) return [xt, embedding];
-    expectLength('noise', noise.length, values);
-    return [xt, embedding, noise];
+  #trainingFeed(input: NetworkInput, noise: Float32Array): Float32Array[] {
+    return this.#feed(this.#network.feeds.training, input, noise);
   }
 
-  /** The norm each stage applies, once for each application. */
+  /** The inputs of a routine, checked. */
+  #feed(feeds: readonly Feed[], input: NetworkInput, noise?: Float32Array): Float32Array[] {
+    const { graph, batch } = this.#network;
+    checkInput(graph, { batch, timesteps: this.#timesteps }, input, noise);
+    const fed = { ...input, ...(noise && { noise }), step: this.#steps };
+    return feeds.map(({ values }) => values(fed, this.#random));
+  }
+
+  /** The batch norms, once for each application. */
   #norms(): string[] {
-    return stages(this.#shape.architecture).flatMap((stage) => stage.norms);
+    return this.#network.graph.nodes.flatMap((node) =>
+      node.op === 'norm' && node.layer.kind === 'batchNorm' ? [node.layer.name] : [],
+    );
   }
 
   #countBatches(): void {
@@ -204,9 +208,4 @@ function take(state: StateDict, { name, shape }: Variable): Float32Array {
   if (tensor.shape.join() !== shape.join())
     throw new UsageError(`weights: ${name} expected shape [${shape}], got [${tensor.shape}]`);
   return tensor.data;
-}
-
-function expectLength(what: string, got: number, expected: number): void {
-  if (got !== expected)
-    throw new ShapeError(`U-Net: ${what} has ${got} elements, expected ${expected}`);
 }

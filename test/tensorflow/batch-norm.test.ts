@@ -1,6 +1,6 @@
 import type { ExecutionContext } from 'ava';
+import { batchNorm, batchNormFused } from '../../src/tensorflow/batch-norm.js';
 import { EagerMachine } from '../../src/tensorflow/eager.js';
-import { batchNorm, batchNormFused } from '../../src/tensorflow/layers.js';
 import { loadTensorflow } from '../../src/tensorflow/load.js';
 import type { Routine } from '../../src/tensorflow/ops.js';
 import { Tape } from '../../src/tensorflow/tape.js';
@@ -23,9 +23,10 @@ const norm = (fused: boolean): Routine => ({
   ],
   body: (ops, [x, scale, offset, dy]) => {
     const tape = new Tape(ops);
+    const affine = { scale: scale!, offset: offset!, eps: 1e-5 };
     const { y, statistics } = fused
-      ? batchNormFused(tape, x!, scale!, offset!)
-      : batchNorm(tape, x!, scale!, offset!, COUNT);
+      ? batchNormFused(tape, x!, affine)
+      : batchNorm(tape, x!, affine, COUNT);
     tape.backward(y, dy!);
     const gradients = [x!, scale!, offset!].map((value) => tape.gradient(value));
     return [y, statistics.mean, statistics.variance, ...gradients];

@@ -1,0 +1,56 @@
+import { ShapeError } from '../errors.js';
+import type { Graph } from './graph.js';
+
+/** One batch of a network, as far as its shape is concerned. */
+interface Batch {
+  readonly xt: { readonly length: number };
+  readonly t: Int32Array;
+  readonly labels?: Int32Array | undefined;
+}
+
+/**
+ * Holds the inputs of a pass against the network.
+ * @throws ShapeError naming the input of another length, or the first timestep or label that is out of range.
+ */
+export function checkInput(
+  graph: Graph,
+  { batch, timesteps }: { readonly batch: number; readonly timesteps: number },
+  { xt, t, labels }: Batch,
+  noise?: { readonly length: number },
+): void {
+  const values = batch * graph.size ** 2 * graph.channels;
+  checkLength('x_t', xt, values);
+  checkLength('t', t, batch);
+  const wrong = t.findIndex((step) => !(step >= 0 && step < timesteps));
+  if (wrong >= 0)
+    throw new ShapeError(`U-Net: t[${wrong}] is ${t[wrong]}, not a timestep of the schedule`);
+  checkLabels(graph, batch, labels);
+  if (noise) checkLength('noise', noise, values);
+}
+
+function checkLabels(graph: Graph, batch: number, labels: Int32Array | undefined): void {
+  if (!graph.labelled) {
+    if (labels) throw new ShapeError('U-Net: labels: expected none, as this network reads none');
+    return;
+  }
+  if (!labels) throw new ShapeError('U-Net: labels: expected one an image, got none');
+  checkLength('labels', labels, batch);
+  const limit = labelLimit(graph);
+  const wrong = labels.findIndex((label) => !(label >= 0 && label < limit));
+  if (wrong < 0) return;
+  const expected = limit === Infinity ? 'of 0 or more' : `from 0 to ${limit - 1}`;
+  throw new ShapeError(
+    `U-Net: labels[${wrong}] is ${labels[wrong]}, expected a whole number ${expected}`,
+  );
+}
+
+/** Labels are below this: the fewest classes of an embedding. */
+function labelLimit({ nodes }: Graph): number {
+  const classes = nodes.flatMap((node) => (node.op === 'embedding' ? [node.layer.classes] : []));
+  return Math.min(Infinity, ...classes);
+}
+
+function checkLength(what: string, { length }: { readonly length: number }, expected: number) {
+  if (length !== expected)
+    throw new ShapeError(`U-Net: ${what} has ${length} elements, expected ${expected}`);
+}

@@ -1,0 +1,117 @@
+/** What a pass is fed: x_t, the sinusoids and labels that the network's nodes read, the masks of its dropouts, ε. */
+import type { NetworkInput } from '../contracts/device.js';
+import { type CounterRandom, PURPOSE } from '../diffusion/random.js';
+import { dropoutScale, dropoutThreshold } from '../network/dropout.js';
+import type { NodeOf } from '../network/graph.js';
+import { sinusoids } from '../network/sinusoid.js';
+import { elements } from '../network/state.js';
+import type { NetworkShape } from './algorithm.js';
+
+/** One batch, as a device is given it. */
+export interface Batch extends NetworkInput {
+  readonly noise?: Float32Array;
+  /** The optimizer's steps so far. */
+  readonly step: number;
+}
+
+/** One input of a routine. */
+export interface Feed {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly values: (of: Batch, random: CounterRandom) => Float32Array;
+}
+
+const NOISE = 'noise';
+
+/** The name of what a node reads. */
+export function feedName(node: NodeOf<'image' | 'sinusoid' | 'embedding' | 'dropout'>): string {
+  switch (node.op) {
+    case 'image':
+      return 'xt';
+    case 'embedding':
+      return 'labels';
+    case 'sinusoid':
+      return `sinusoid-${node.out.id}`;
+    case 'dropout':
+      return `dropout-${node.index}`;
+    default:
+      return node satisfies never;
+  }
+}
+
+/** The inputs of prediction. */
+export function predictionFeeds({ graph, batch }: NetworkShape): Feed[] {
+  const feeds = graph.nodes.flatMap((node): Feed[] => {
+    switch (node.op) {
+      case 'image': {
+        const shape = [batch, graph.size, graph.size, graph.channels];
+        return [{ name: feedName(node), shape, values: ({ xt }) => xt }];
+      }
+      case 'sinusoid': {
+        const { channels } = node.out;
+        const values = ({ t, labels }: Batch) =>
+          sinusoids(node.of === 'time' ? t : labels!, node, channels);
+        return [{ name: feedName(node), shape: [batch, channels], values }];
+      }
+      case 'embedding':
+        return [
+          {
+            name: feedName(node),
+            shape: [batch],
+            values: ({ labels }) => Float32Array.from(labels!),
+          },
+        ];
+      default:
+        return [];
+    }
+  });
+  // Several nodes may read the image or the labels.
+  return [...new Map(feeds.map((feed) => [feed.name, feed])).values()];
+}
+
+/** The inputs of training: masks and ε too. */
+export function trainingFeeds(shape: NetworkShape): Feed[] {
+  const { graph, batch } = shape;
+  const masks = graph.nodes.flatMap((node): Feed[] => {
+    if (node.op !== 'dropout') return [];
+    const { side, channels } = node.out;
+    const size = side === 0 ? [batch, channels] : [batch, side, side, channels];
+    const values = ({ step }: Batch, random: CounterRandom) =>
+      mask(random, node, step, elements(size));
+    return [{ name: feedName(node), shape: size, values }];
+  });
+  const image = [batch, graph.size, graph.size, graph.channels];
+  const noise = { name: NOISE, shape: image, values: ({ noise }: Batch) => noise! };
+  return [...predictionFeeds(shape), ...masks, noise];
+}
+
+/** 0 where a value is dropped, else 1/(1 − rate). */
+function mask(
+  random: CounterRandom,
+  { rate, index }: NodeOf<'dropout'>,
+  step: number,
+  count: number,
+): Float32Array {
+  const [threshold, scale] = [dropoutThreshold(rate), dropoutScale(rate)];
+  const words = random.words(PURPOSE.dropout, step, count, index);
+  const out = new Float32Array(count);
+  for (let i = 0; i < count; i++) out[i] = words[i]! < threshold ? 0 : scale;
+  return out;
+}
+
+/** What was fed, by name. */
+export class Fed<V> {
+  readonly #values: ReadonlyMap<string, V>;
+
+  constructor(feeds: readonly Feed[], values: readonly V[]) {
+    this.#values = new Map(feeds.map(({ name }, i) => [name, values[i]!]));
+  }
+
+  of(node: Parameters<typeof feedName>[0]): V | undefined {
+    return this.#values.get(feedName(node));
+  }
+
+  get noise(): V {
+    return this.#values.get(NOISE)!;
+  }
+}

@@ -1,0 +1,68 @@
+/** Group normalisation in TensorFlow's operations, with its gradient. Images are f32 NHWC. */
+import type { Affine } from './batch-norm.js';
+import { add, multiply, reduce, reshape, square, subtract } from './calls.js';
+import { FLOAT, INT32, type Ops, one, scalar, string, vector } from './ops.js';
+import type { Tape } from './tape.js';
+
+export interface Groups {
+  readonly batch: number;
+  readonly channels: number;
+  readonly groups: number;
+  /** Pixels of an image. */
+  readonly pixels: number;
+}
+
+/**
+ * y = scale·(x − mean)·r + offset with r = 1/√(variance + ε), mean and variance of each image and group (biased, as
+ * PyTorch's). What backward reads is x − mean, in place of x.
+ */
+export function groupNorm<V>(tape: Tape<V>, x: V, affine: Affine<V>, of: Groups): V {
+  const { ops } = tape;
+  const { scale, offset, eps } = affine;
+  const by = grouped(ops, of);
+  const mean = by.groupMeans(pixels(ops, 'Mean', x));
+  const centred = subtract(ops, x, by.image(by.spread(mean)));
+  const variance = by.groupMeans(pixels(ops, 'Mean', square(ops, centred)));
+  const root = one(ops, 'Rsqrt', [add(ops, variance, scalar(ops, eps))]);
+  const slope = by.image(multiply(ops, root, by.perGroup(scale)));
+  const y = one(ops, 'BiasAdd', [multiply(ops, centred, slope), offset], {
+    T: FLOAT,
+    data_format: string('NHWC'),
+  });
+  return tape.record(y, (dy) => {
+    const sums = pixels(ops, 'Sum', dy);
+    const products = pixels(ops, 'Sum', multiply(ops, dy, centred));
+    tape.give(offset, reduce(ops, 'Sum', sums, [0]));
+    const normal = multiply(ops, products, by.vector(by.spread(root)));
+    tape.give(scale, reduce(ops, 'Sum', normal, [0]));
+    // dx = slope·dy − r·m₁ − r³·m₂·(x − mean), with the means m₁ of scale·dy and m₂ of scale·dy·(x − mean).
+    const m1 = by.groupMeans(multiply(ops, sums, scale));
+    const m2 = by.groupMeans(multiply(ops, products, scale));
+    const perPixel = scalar(ops, -1 / of.pixels);
+    const shift = multiply(ops, multiply(ops, root, m1), perPixel);
+    const cube = multiply(ops, multiply(ops, root, square(ops, root)), m2);
+    const tilt = by.image(by.spread(multiply(ops, cube, perPixel)));
+    const moved = add(ops, multiply(ops, centred, tilt), by.image(by.spread(shift)));
+    tape.give(x, add(ops, multiply(ops, dy, slope), moved));
+  });
+}
+
+/** Over width, then height: [batch, side, side, channels] to [batch, channels]. */
+const pixels = <V>(ops: Ops<V>, how: 'Sum' | 'Mean', x: V): V => reduce(ops, how, x, [2, 1]);
+
+/** Between values of channels and of groups. */
+function grouped<V>(ops: Ops<V>, { batch, channels, groups }: Groups) {
+  const each = channels / groups;
+  return {
+    /** [batch, channels] to the means of each group: [batch, groups, 1]. */
+    groupMeans: (x: V) => reduce(ops, 'Mean', reshape(ops, x, [batch, groups, each]), [2], true),
+    /** [batch, groups, 1] to [batch, groups, channels/groups]. */
+    spread: (x: V) =>
+      one(ops, 'BroadcastTo', [x, vector(ops, batch, groups, each)], { T: FLOAT, Tidx: INT32 }),
+    /** [channels] to [1, groups, channels/groups]. */
+    perGroup: (x: V) => reshape(ops, x, [1, groups, each]),
+    /** [batch, groups, channels/groups] to [batch, channels], and to what every pixel is given. */
+    vector: (x: V) => reshape(ops, x, [batch, channels]),
+    image: (x: V) => reshape(ops, x, [batch, 1, 1, channels]),
+  };
+}

@@ -1,0 +1,138 @@
+/** Operations without weights in TensorFlow's own, each with its gradient. Images are f32 NHWC, vectors [batch, channels]. */
+import { add, join, multiply, reshape, split, subtract } from './calls.js';
+import { bool, FLOAT, INT32, ints, type Ops, one, scalar, string, vector } from './ops.js';
+import type { Tape } from './tape.js';
+
+export function relu<V>(tape: Tape<V>, x: V): V {
+  const { ops } = tape;
+  const y = one(ops, 'Relu', [x]);
+  return tape.record(y, (dy) => tape.give(x, one(ops, 'ReluGrad', [dy, y])));
+}
+
+/** y = x·σ(x), whose derivative is σ + y·(1 − σ): backward does not read x. */
+export function silu<V>(tape: Tape<V>, x: V): V {
+  const { ops } = tape;
+  const sigmoid = one(ops, 'Sigmoid', [x]);
+  const y = multiply(ops, x, sigmoid);
+  return tape.record(y, (dy) => {
+    const rest = subtract(ops, scalar(ops, 1), sigmoid);
+    const slope = add(ops, sigmoid, multiply(ops, y, rest));
+    tape.give(x, multiply(ops, dy, slope));
+  });
+}
+
+/** x in another shape. */
+export function reshaped<V>(
+  tape: Tape<V>,
+  x: V,
+  to: readonly number[],
+  from: readonly number[],
+): V {
+  const { ops } = tape;
+  return tape.record(reshape(ops, x, to), (dy) => tape.give(x, reshape(ops, dy, from)));
+}
+
+/** (a + b)/divisor, where b has a's shape. */
+export function sum<V>(tape: Tape<V>, a: V, b: V, divisor: number): V {
+  const { ops } = tape;
+  return tape.record(divided(ops, add(ops, a, b), divisor), (dy) => {
+    const each = divided(ops, dy, divisor);
+    tape.give(a, each);
+    tape.give(b, each);
+  });
+}
+
+/** (x + e)/divisor, where the vector e is added to every pixel. */
+export function addPerChannel<V>(tape: Tape<V>, x: V, e: V, channels: number, divisor: number): V {
+  const { ops } = tape;
+  const y = add(ops, x, everyPixel(ops, e, channels));
+  return tape.record(divided(ops, y, divisor), (dy) => {
+    const each = divided(ops, dy, divisor);
+    tape.give(x, each);
+    tape.give(e, overPixels(ops, each));
+  });
+}
+
+const divided = <V>(ops: Ops<V>, x: V, divisor: number): V =>
+  divisor === 1 ? x : one(ops, 'RealDiv', [x, scalar(ops, divisor)]);
+
+/** x·(1 + scale) + shift of every pixel, `by` being [scale | shift]. */
+export function film<V>(tape: Tape<V>, x: V, by: V, channels: number): V {
+  const { ops } = tape;
+  const [scale, shift] = split(ops, by, [channels, channels], 1);
+  const slope = everyPixel(ops, add(ops, scale!, scalar(ops, 1)), channels);
+  const y = add(ops, multiply(ops, x, slope), everyPixel(ops, shift!, channels));
+  return tape.record(y, (dy) => {
+    tape.give(x, multiply(ops, dy, slope));
+    const dScale = overPixels(ops, multiply(ops, dy, x));
+    tape.give(by, join(ops, [dScale, overPixels(ops, dy)], 1));
+  });
+}
+
+/** [batch, channels] as [batch, 1, 1, channels]. */
+const everyPixel = <V>(ops: Ops<V>, e: V, channels: number): V =>
+  reshape(ops, e, [-1, 1, 1, channels]);
+
+/** The adjoint: sums over pixels. */
+const overPixels = <V>(ops: Ops<V>, x: V): V => {
+  const attributes = { T: FLOAT, Tidx: INT32, keep_dims: bool(false) };
+  return one(ops, 'Sum', [x, vector(ops, 1, 2)], attributes);
+};
+
+/** x·factor + offset. */
+export function scaled<V>(tape: Tape<V>, x: V, factor: number, offset: number): V {
+  const { ops } = tape;
+  const y = add(ops, multiply(ops, x, scalar(ops, factor)), scalar(ops, offset));
+  return tape.record(y, (dy) => tape.give(x, multiply(ops, dy, scalar(ops, factor))));
+}
+
+/** x·mask. */
+export function masked<V>(tape: Tape<V>, x: V, mask: V): V {
+  const { ops } = tape;
+  return tape.record(multiply(ops, x, mask), (dy) => tape.give(x, multiply(ops, dy, mask)));
+}
+
+/** Concatenation of channels, which `a` and `b` have so many of. */
+export function concat<V>(
+  tape: Tape<V>,
+  a: V,
+  b: V,
+  channels: readonly [number, number],
+  axis: 1 | 3,
+): V {
+  const { ops } = tape;
+  return tape.record(join(ops, [a, b], axis), (dy) => {
+    const [da, db] = split(ops, dy, channels, axis);
+    tape.give(a, da!);
+    tape.give(b, db!);
+  });
+}
+
+const NEAREST = { T: FLOAT, align_corners: bool(false), half_pixel_centers: bool(false) };
+
+/** Each pixel twice in both directions; `side` is that of x. */
+export function upsample<V>(tape: Tape<V>, x: V, side: number): V {
+  const { ops } = tape;
+  return tape.record(repeat(ops, x, side), (dy) => {
+    const size = vector(ops, side, side);
+    tape.give(x, one(ops, 'ResizeNearestNeighborGrad', [dy, size], NEAREST));
+  });
+}
+
+const repeat = <V>(ops: Ops<V>, x: V, side: number): V =>
+  one(ops, 'ResizeNearestNeighbor', [x, vector(ops, 2 * side, 2 * side)], NEAREST);
+
+/** Means of 2x2 pixels; `side` is that of x. Their gradient is a repetition, which is ten times as fast as AvgPoolGrad. */
+export function downsample<V>(tape: Tape<V>, x: V, side: number): V {
+  const { ops } = tape;
+  const y = one(ops, 'AvgPool', [x], {
+    T: FLOAT,
+    ksize: ints(1, 2, 2, 1),
+    strides: ints(1, 2, 2, 1),
+    padding: string('VALID'),
+    data_format: string('NHWC'),
+  });
+  return tape.record(y, (dy) => {
+    tape.give(x, repeat(ops, multiply(ops, dy, scalar(ops, 0.25)), side / 2));
+  });
+}
