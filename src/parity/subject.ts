@@ -1,9 +1,8 @@
-import type { NetworkDevice } from '../contracts/device.js';
-import type { UnetShape } from '../engine/unet/shape.js';
+import type { NetworkDevice, NetworkOptions } from '../contracts/device.js';
 
 /** What is compared: a U-Net of some shape, and the arithmetic around it. Images are [batch, height, width, channel]. */
 export interface Subject {
-  unet(shape: UnetShape): Promise<NetworkDevice>;
+  unet(options: NetworkOptions): Promise<NetworkDevice>;
   /** q(x_t|x_0) with a timestep an image. */
   qSample(x0: Float32Array, t: Int32Array, noise: Float32Array): Promise<Float32Array>;
   /** The ancestral step from x_t by ε̂ and the noise z, all images at t. */
