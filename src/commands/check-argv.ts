@@ -1,6 +1,6 @@
 import { quote, suggestion } from '../config/source.js';
 import { UsageError } from '../errors.js';
-import { allFlags, type Command } from './command.js';
+import { allFlags, type Command, positionalsOf } from './command.js';
 
 /**
  * Looks through a command's words before they are parsed, for what a parser would let pass or blame less clearly.
@@ -9,13 +9,14 @@ import { allFlags, type Command } from './command.js';
  */
 export function checkArgv(command: Command, words: readonly string[]): void {
   const flags = allFlags(command);
+  const known = positionalsOf(command);
   const seen = new Set<string>();
   let positionals = 0;
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!;
     if (!/^-[^0-9.]/.test(word)) {
       positionals++;
-      if (positionals > (command.positional ? 1 : 0))
+      if (positionals > known.length)
         throw new UsageError(`${command.name}: unexpected word ${quote(word)}`);
       continue;
     }
@@ -31,8 +32,8 @@ export function checkArgv(command: Command, words: readonly string[]): void {
         throw new UsageError(`--${name}: expected ${flags[name]!.value}, got nothing`);
     }
   }
-  const { positional } = command;
-  if (positional && !positional.optional && positionals === 0)
+  const positional = known[positionals];
+  if (positional && !positional.optional)
     throw new UsageError(
       `<${positional.name}>: expected ${lower(positional.describe)}, got nothing`,
     );

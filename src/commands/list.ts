@@ -1,11 +1,15 @@
 import { computingFlags } from '../config/computing.js';
 import { diffusionFlags, lossFlag } from '../config/diffusion.js';
+import type { Flags } from '../config/flag.js';
 import { modelFlags, modelGroups, unsaidGroups } from '../config/model.js';
-import { samplingFlags } from '../config/sampling.js';
+import { clampFlags, samplingFlags } from '../config/sampling.js';
 import { dataFlags, trainingFlags } from '../config/training.js';
 import type { Command } from './command.js';
 
 const { size } = modelFlags;
+
+/** What neither shapes nor a config say of bare weights. */
+const bareFlags: Flags = { size: { ...size!, default: '64' }, ...diffusionFlags };
 
 /** Parity draws no random numbers. */
 const { seed: _, ...withoutSeed } = computingFlags;
@@ -68,7 +72,7 @@ const sample: Command = {
       gif: { describe: 'The grid as it comes out of the noise', value: 'FILE.gif' },
     },
     'Sampling:': samplingFlags,
-    'Diffusion, for bare weights:': { size: size!, ...diffusionFlags },
+    'Diffusion, for bare weights:': bareFlags,
     ...unsaidGroups,
     'Computing:': computingFlags,
   },
@@ -117,7 +121,7 @@ const generate: Command = {
           'BatchNorm by running statistics, or by the batch: then images depend on --batch, and only on that',
       },
     },
-    'Diffusion, for bare weights:': { size: size!, ...diffusionFlags },
+    'Diffusion, for bare weights:': bareFlags,
     ...unsaidGroups,
     'Computing:': computingFlags,
   },
@@ -231,6 +235,25 @@ const parity: Command = {
   load: () => import('./parity.js'),
 };
 
+const exportModel: Command = {
+  name: 'export',
+  describe: 'Write a model in the form of another program',
+  positional: { name: 'format', describe: 'diffusers', optional: false },
+  secondPositional: {
+    name: 'model',
+    describe: 'A run or a checkpoint folder, of --network unet2d',
+    optional: false,
+  },
+  groups: {
+    'Output:': { out: { describe: 'A new folder', value: 'FOLDER' } },
+    'Sampling, for scheduler_config.json:': clampFlags,
+    'Diffusion, for bare weights:': bareFlags,
+    ...unsaidGroups,
+  },
+  examples: [['haze export diffusers runs/1 --out pipeline', 'for DDPMPipeline.from_pretrained']],
+  load: () => import('./export.js'),
+};
+
 const setup: Command = {
   name: 'setup',
   describe: 'Build the native binding of TensorFlow against a current libtensorflow',
@@ -266,6 +289,7 @@ export const COMMANDS: readonly Command[] = [
   bench,
   inspect,
   parity,
+  exportModel,
   setup,
   doctor,
 ];
