@@ -80,10 +80,12 @@ function diffusion(o: JsonObject): DiffusionConfig {
 function sampling(o: JsonObject, sampler: SamplingConfig['sampler']): SamplingDefaults {
   const variance =
     sampler === 'ancestral' && o.oneOf('variance_type', ['fixed_small', 'fixed_large']);
+  const range = o.real('clip_sample_range', { above: 0 }) ?? 1;
+  const clips = o.boolean('clip_sample') ?? true;
   const toOne = sampler === 'ancestral' || (o.boolean('set_alpha_to_one') ?? true);
   return {
     sampler,
-    clamp: (o.boolean('clip_sample') ?? true) && (o.real('clip_sample_range', { above: 0 }) ?? 1),
+    clamp: clips && range,
     variance: VARIANCES[variance || 'fixed_small'],
     spacing: o.oneOf('timestep_spacing', ['leading', 'trailing', 'linspace']) ?? 'leading',
     stepsOffset: o.whole('steps_offset', { min: 0, max: 1000 }) ?? 0,
