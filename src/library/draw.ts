@@ -15,12 +15,14 @@ import type { Hints } from '../network/recognise.js';
 /** Settings of both. Each is the flag with its name; what is left out has the flag's default. */
 export interface DrawSettings<Event>
   extends Partial<Omit<SamplingConfig, 'clamp'>>,
-    Partial<Hints>,
+    Omit<Hints, 'headDim'>,
     Partial<Omit<DiffusionConfig, 'loss'>>,
     Partial<ComputingConfig> {
   /** Clamp the image that each step foresees, to ±`clampRange` (default 1). */
   readonly clamp?: boolean;
   readonly clampRange?: number;
+  /** Channels of an attention head; `all` is one head. */
+  readonly headDim?: number | 'all';
   /** diffusers' config.json of a unet2d, for bare weights, whose shapes do not say everything. */
   readonly networkConfig?: string;
   /** Key of all random numbers; default 0. Image k of a seed is the same whatever is made beside it. */
