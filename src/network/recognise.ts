@@ -140,7 +140,9 @@ function headDim(shapes: Shapes, { headDim, widths }: Unet2dConfig): number | nu
     queries.every(([, [inner, width]]) => Math.floor(width! / dim) * dim === inner);
   if (headDim === null || fits(headDim)) return headDim;
   const largest = Math.max(...widths);
-  return Array.from({ length: largest }, (_, i) => largest - i).find(fits) ?? headDim;
+  // As the default does: the largest below, and then what is above.
+  const tried = Array.from({ length: largest }, (_, i) => (i < headDim ? headDim - i : i + 1));
+  return tried.find(fits) ?? headDim;
 }
 
 /** With scale and shift the middle's attention has a norm only where its groups are given. */
