@@ -4,6 +4,9 @@
  */
 
 export * from './adam';
+export * from './adam-w';
+export { attentionBackward } from './attention/backward';
+export { attention } from './attention/forward';
 export * from './barrier';
 export { barrier } from './barrier';
 export * from './batch-norm';
@@ -13,7 +16,18 @@ export * from './column-sums';
 export * from './crop';
 export * from './ddim';
 export * from './dense';
+export * from './derive-weights';
+export * from './dropout';
+export * from './embedding';
+export { powersOfTwo } from './exp';
 export { gaussian, gaussianImages } from './gaussian';
+export * from './gradient-norm';
+export {
+  groupNormApply,
+  groupNormFinish,
+  groupNormMoments,
+} from './group-norm';
+export * from './group-norm-backward';
 export * from './image-shift';
 export * from './loss';
 export * from './normalize';
@@ -21,9 +35,12 @@ export * from './p-sample';
 export { philox } from './philox';
 export * from './q-sample';
 export * from './relu';
+export * from './resample';
 export * from './resize';
+export * from './scale-shift';
+export { silu, siluBackward } from './silu';
 export * from './time-embedding';
-export * from './transpose-weights';
+export { transposeWeights } from './transpose-weights';
 export * from './winograd/backward';
 export * from './winograd/blocks';
 export * from './winograd/index';

@@ -41,6 +41,11 @@ function sourceTap(tap: i32, taps: i32, mode: i32): i32 {
     const phase = tap >> 2;
     return kernelIndex(phase >> 1, (tap >> 1) & 1) * 4 + kernelIndex(phase & 1, tap & 1);
   }
+  return phaseMajor(tap);
+}
+
+/** Place of the kernel element ky·4 + kx among the taps of a transposed convolution, which are stored by output phase. */
+export function phaseMajor(tap: i32): i32 {
   const ky = tap >> 2;
   const kx = tap & 3;
   return (phaseOf(ky) * 2 + phaseOf(kx)) * 4 + tapOf(ky) * 2 + tapOf(kx);

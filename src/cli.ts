@@ -4,8 +4,9 @@ import { checkArgv } from './commands/check-argv.js';
 import { COMMANDS } from './commands/list.js';
 import { commandLine } from './commands/usage.js';
 import { Args } from './config/args.js';
-import { printableLines, quote, suggestion } from './config/source.js';
+import { quote, suggestion } from './config/source.js';
 import { UsageError } from './errors.js';
+import { printableLines } from './printable.js';
 import { version } from './version.js';
 
 const words = process.argv.slice(2);
@@ -66,7 +67,7 @@ function fail(error: unknown): number {
   process.stderr.write(
     `haze: ${printableLines(known || verbose ? message : firstLine(message))}\n`,
   );
-  if (verbose && error instanceof Error) process.stderr.write(`${stack(error)}\n`);
+  if (verbose && error instanceof Error) process.stderr.write(`${printableLines(stack(error))}\n`);
   else if (!known) process.stderr.write('haze: --verbose shows where this came from\n');
   return known ? (error.exitCode as number) : 1;
 }

@@ -38,6 +38,7 @@ test('the package holds the program, its types and kernels and what a reader wan
     'README.md',
     'dist/assembly/haze.relaxed.wasm',
     'dist/assembly/haze.strict.wasm',
+    'dist/src/tensorflow/setup/npm-lock.json',
     'package.json',
   ]);
 });

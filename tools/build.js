@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { writeNpmLock } from './npm-lock.js';
 
 const require = createRequire(import.meta.url);
 
@@ -30,4 +31,5 @@ const asc = require.resolve('assemblyscript/bin/asc.js');
 run(asc, '--config', 'asconfig.json', '--target', 'strict');
 run(asc, '--config', 'asconfig.json', '--target', 'relaxed');
 run(require.resolve('typescript/bin/tsc'));
+writeNpmLock('dist/src/tensorflow/setup/npm-lock.json');
 chmodSync('dist/src/cli.js', 0o755);

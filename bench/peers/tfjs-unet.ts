@@ -2,9 +2,10 @@
  * The U-Net as one would write it in tfjs from its documentation: `tf.conv2d` and friends, trained by
  * `tf.train.adam`. It keeps no running statistics up to date, which is to its advantage. The backend is the caller's.
  */
+
+import { type Stage, stages } from '../../src/network/simple.js';
 import type { Tf, TfTensor } from '../../src/tensorflow/tfjs.js';
 import { valuesOf } from '../../src/tensorflow/values.js';
-import { type Stage, stages } from '../../src/unet/architecture.js';
 import { readUnetTask, type Work } from './peer.js';
 
 /** What this file uses of tfjs beside what Haze does. */
@@ -44,6 +45,8 @@ export interface FullTf extends Tf {
 /** The works of a tfjs that is ready to compute. */
 export async function tfjsUnet(tf: FullTf): Promise<Record<'forward' | 'train', Work>> {
   const { architecture, state, batch, size, xt, noise, t } = await readUnetTask();
+  if (architecture.kind !== 'simple') throw new Error('tfjs runs the reference U-Net alone');
+  const list = stages(architecture);
   const weights = new Map<string, TfTensor>();
   for (const [name, { dtype, shape, data }] of state) {
     if (dtype !== 'F32') continue;
@@ -92,7 +95,7 @@ export async function tfjsUnet(tf: FullTf): Promise<Record<'forward' | 'train', 
     const time = tf.relu(linear('time_mlp.1', tf.concat([tf.sin(angles), tf.cos(angles)], 1)));
     let h = conv('conv0', x);
     const skips: TfTensor[] = [];
-    for (const stage of stages(architecture)) {
+    for (const stage of list) {
       if (stage.up) h = tf.concat([h, skips.pop()!], 3);
       h = runStage(stage, h, time, training);
       if (!stage.up) skips.push(h);

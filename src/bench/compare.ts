@@ -1,7 +1,7 @@
 /** A report against an older one: what became faster or slower, and whether that is more than noise. */
-import { readFile } from 'node:fs/promises';
 import { UsageError } from '../errors.js';
 import { isObject, parseJson } from '../io/json.js';
+import { readSmallFile } from '../io/plain-file.js';
 import { noise } from './ratios.js';
 import { type Path, pathName, type Report, type Result, type Work, workName } from './result.js';
 
@@ -31,11 +31,15 @@ export function compareReports(report: Report, old: readonly OldResult[]): Chang
 
 const key = (row: Work & Path): string => `${workName(row)}: ${pathName(row)}`;
 
+/** Bytes of the longest report that is read; one of everything has some 100 thousand. */
+const LONGEST = 1 << 26;
+
 const LIMITS = { depth: 16, names: 1_000_000 };
 
 /** The rows of a file that `--json` wrote, which `flag` names. @throws UsageError saying what is not as it should be. */
 export async function readResults(path: string, flag = '--compare'): Promise<OldResult[]> {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+  const text = await readSmallFile(path, LONGEST).catch((error: NodeJS.ErrnoException) => {
+    if (error instanceof UsageError) throw new UsageError(`${flag}: ${error.message}`);
     throw new UsageError(`${flag}: cannot read ${path} (${error.code ?? error.message})`);
   });
   const expected = 'expected what haze bench --json wrote';

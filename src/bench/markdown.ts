@@ -1,5 +1,5 @@
 /** A report as Markdown: the tables of docs/BENCHMARKS.md, from one run. */
-import type { LayerTime } from '../engine/unet/layer-times.js';
+import type { LayerTime } from '../engine/network/layer-times.js';
 import { significant } from '../units.js';
 import { peakShare } from './peak-share.js';
 import { noise, primary, ratios } from './ratios.js';

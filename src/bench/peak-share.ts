@@ -1,4 +1,4 @@
-import type { LayerTime } from '../engine/unet/layer-times.js';
+import type { LayerTime } from '../engine/network/layer-times.js';
 import { ALGORITHMS, type WinogradAlgorithm } from '../engine/winograd/algorithms.js';
 
 /**

@@ -80,7 +80,7 @@ async function openLoader(
   );
   const pool = await DecodePool.open({ size, channels: 3, fit: 'squash' }, threads);
   const load = async () => {
-    const failures = await pool.decode({
+    const { failures } = await pool.decode({
       count,
       item: (i) => ({ kind: 'file', path: files[i]! }),
       out: decoded,

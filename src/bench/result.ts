@@ -1,5 +1,5 @@
 /** What a benchmark finds, as plain data: the contents of `--json`, and what tables, plots and comparisons are made of. */
-import type { LayerTime } from '../engine/unet/layer-times.js';
+import type { LayerTime } from '../engine/network/layer-times.js';
 import { median, quartiles } from './statistics.js';
 
 export const SUBJECTS = ['arithmetic', 'preprocess', 'unet', 'sample', 'generate'] as const;

@@ -4,9 +4,9 @@ import { DIFFUSION_DEFAULTS } from '../config/diffusion.js';
 import { PRESETS } from '../config/presets.js';
 import type { NetworkDevice } from '../contracts/device.js';
 import { openUnet } from '../device/open.js';
+import { layerTimes } from '../engine/network/layer-times.js';
+import { WasmNetwork } from '../engine/network/wasm-network.js';
 import { microKernelPeak } from '../engine/peak.js';
-import { layerTimes } from '../engine/unet/layer-times.js';
-import { WasmUnet } from '../engine/unet/wasm-unet.js';
 import { type NetworkInputs, unetInputs } from './inputs.js';
 import type { BenchOptions, NamedModel } from './options.js';
 import { ours, variants } from './paths.js';
@@ -151,7 +151,7 @@ async function benchLayers(options: BenchOptions): Promise<LayerReport> {
   const inputs = unetInputs(model, batch, timesteps, options.seed);
   const shape = { architecture: model, size: model.size, batch, timesteps, threads, strict };
   const times = async (training: boolean) => {
-    const { unet } = WasmUnet.create({ ...shape, training });
+    const { network: unet } = WasmNetwork.create({ ...shape, training });
     try {
       await unet.importState(inputs.state);
       if (training) await unet.trainStep(inputs, inputs.noise, 1e-3);

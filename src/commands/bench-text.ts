@@ -9,7 +9,7 @@ import {
   type Result,
   workName,
 } from '../bench/result.js';
-import type { LayerTime } from '../engine/unet/layer-times.js';
+import type { LayerTime } from '../engine/network/layer-times.js';
 import { percent, significant } from '../units.js';
 import { table } from './text.js';
 

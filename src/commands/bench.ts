@@ -24,8 +24,9 @@ import { chooseDevice } from '../device/choose.js';
 import { UsageError } from '../errors.js';
 import { writeFileAtomically } from '../io/atomic.js';
 import { checkOutputPath } from '../io/output-path.js';
+import { printableLines } from '../printable.js';
 import { changesAsText, reportAsText } from './bench-text.js';
-import { printJson } from './text.js';
+import { print, printJson } from './text.js';
 
 const ROUNDS = 7;
 
@@ -45,8 +46,8 @@ export async function run(args: Args): Promise<void> {
   const changes = old && compareReports(report, old);
   if (args.boolean('json')) printJson(changes ? { ...report, changes } : report);
   else {
-    process.stdout.write(reportAsText(report));
-    if (changes) process.stdout.write(`\n${changesAsText(changes, compare!)}`);
+    print(reportAsText(report));
+    if (changes) print(`\n${changesAsText(changes, compare!)}`);
   }
   if (plot !== undefined) await writePlot(plot, report.results);
   if (markdown !== undefined) await writeFileAtomically(markdown, toMarkdown(report));
@@ -84,7 +85,7 @@ async function readOptions(args: Args): Promise<BenchOptions> {
     seed: readSeed(args) ?? 0,
     peers: args.boolean('peers') ?? false,
     layers: args.boolean('layers') ?? false,
-    onNote: (text) => process.stderr.write(`${text}\n`),
+    onNote: (text) => process.stderr.write(`${printableLines(text)}\n`),
   };
 }
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { quote, suggestion } from '../config/source.js';
 import { UsageError } from '../errors.js';
 import { allFlags, type Command, positionalsOf } from './command.js';
@@ -11,13 +12,11 @@ export function checkArgv(command: Command, words: readonly string[]): void {
   const flags = allFlags(command);
   const known = positionalsOf(command);
   const seen = new Set<string>();
-  let positionals = 0;
+  const positionals: string[] = [];
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!;
     if (!/^-[^0-9.]/.test(word)) {
-      positionals++;
-      if (positionals > known.length)
-        throw new UsageError(`${command.name}: unexpected word ${quote(word)}`);
+      positionals.push(word);
       continue;
     }
     const { name, value } = parseFlag(command, word);
@@ -32,11 +31,24 @@ export function checkArgv(command: Command, words: readonly string[]): void {
         throw new UsageError(`--${name}: expected ${flags[name]!.value}, got nothing`);
     }
   }
-  const positional = known[positionals];
+  if (positionals.length > known.length) throw tooMany(command, positionals);
+  const positional = known[positionals.length];
   if (positional && !positional.optional)
     throw new UsageError(
       `<${positional.name}>: expected ${lower(positional.describe)}, got nothing`,
     );
+}
+
+/** Words that no flag takes: one that does not belong, or several where one is expected. */
+function tooMany(command: Command, words: readonly string[]): UsageError {
+  const { name, positional } = command;
+  const extra = words[positionalsOf(command).length]!;
+  const there = words.filter((word) => existsSync(word));
+  if (!positional?.several || there.length < 2)
+    return new UsageError(`${name}: unexpected word ${quote(extra)}`);
+  return new UsageError(
+    `<${positional.name}>: expected one, got ${words.length} names such as ${quote(there[0])}; ${positional.several}`,
+  );
 }
 
 /** A sentence's beginning within a sentence. */

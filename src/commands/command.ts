@@ -6,6 +6,8 @@ export interface Positional {
   readonly name: string;
   readonly describe: string;
   readonly optional: boolean;
+  /** What to do instead of naming several of them, as a shell does for a wildcard. */
+  readonly several?: string;
 }
 
 /** A command as the command line sees it; what it does is loaded only when it is called. */

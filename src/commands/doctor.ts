@@ -1,15 +1,16 @@
 /** `haze doctor`: what is here, and what to do about what is not. */
 import type { Args } from '../config/args.js';
 import { readRequireCuda } from '../config/computing.js';
+import { printable } from '../printable.js';
 import { requireCuda } from '../tensorflow/describe.js';
 import { examine, type Finding } from './findings.js';
-import { printJson } from './text.js';
+import { print, printJson } from './text.js';
 
 export async function run(args: Args): Promise<void> {
   const wantsCuda = readRequireCuda(args);
   const findings = await examine();
   if (args.boolean('json')) printJson(asJson(findings));
-  else process.stdout.write(asText(findings));
+  else print(asText(findings));
   if (wantsCuda) await requireCuda();
 }
 
@@ -25,8 +26,8 @@ const MARKS = { good: '✓', optional: '-', missing: '✗' };
 function asText(findings: readonly Finding[]): string {
   const width = Math.max(...findings.map(({ what }) => what.length));
   const lines = findings.flatMap(({ what, state, found, mend }) => [
-    `${MARKS[state]} ${what.padEnd(width)}  ${found}`,
-    ...(mend === null ? [] : [`  ${' '.repeat(width)}  → ${mend}`]),
+    `${MARKS[state]} ${what.padEnd(width)}  ${printable(found)}`,
+    ...(mend === null ? [] : [`  ${' '.repeat(width)}  → ${printable(mend)}`]),
   ]);
   return `${lines.join('\n')}\n`;
 }

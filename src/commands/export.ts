@@ -5,6 +5,7 @@ import { readClamp, readVariance } from '../config/sampling.js';
 import { choose } from '../config/source.js';
 import { UsageError } from '../errors.js';
 import { exportDiffusers } from '../export/diffusers.js';
+import { print } from './text.js';
 
 export async function run(args: Args): Promise<void> {
   choose('<format>', args.positional('format', 'diffusers'), ['diffusers']);
@@ -17,5 +18,5 @@ export async function run(args: Args): Promise<void> {
   const clamp = readClamp(args, sampling.clamp);
   const variance = readVariance(args) ?? sampling.variance ?? 'small';
   await exportDiffusers({ weights, model, diffusion, sampling: { clamp, variance }, out });
-  process.stdout.write(`${out}: DDPMPipeline.from_pretrained reads it\n`);
+  print(`${out}: DDPMPipeline.from_pretrained reads it\n`);
 }

@@ -13,14 +13,16 @@ import { openModel } from '../config/open-model.js';
 import { readSampling, SAMPLING_NAMES } from '../config/sampling.js';
 import { generate } from '../generate/generate.js';
 import type { GenerateOptions, GenerateProgress, GenerateResult } from '../generate/options.js';
+import { printable } from '../printable.js';
 import { plural, significant } from '../units.js';
 import { interruptible } from './interrupt.js';
 import { openProgress } from './progress.js';
+import { print } from './text.js';
 
 export async function run(args: Args): Promise<void> {
   const path = args.positional(
     'model',
-    "a run, a checkpoint folder, diffusers' folder or a .safetensors file",
+    "a run, a checkpoint folder, diffusers' folder or a file of weights",
   );
   const options = await readOptions(path, args);
   const progress = openProgress('image');
@@ -36,7 +38,7 @@ export async function run(args: Args): Promise<void> {
       }),
     );
     progress.stop();
-    process.stdout.write(`${summary(options, result)}\n`);
+    print(`${summary(options, result)}\n`);
   } finally {
     progress.stop();
   }
@@ -70,7 +72,8 @@ function summary(
   { out, format, shard }: GenerateOptions,
   { made, kept, seconds, awaited }: GenerateResult,
 ): string {
-  const where = shard.of === 1 ? out : `${out} (shard ${shard.index} of ${shard.of})`;
+  const folder = printable(out);
+  const where = shard.of === 1 ? folder : `${folder} (shard ${shard.index} of ${shard.of})`;
   const pace =
     made > 0 ? ` in ${seconds.toFixed(1)} s, ${significant(made / seconds)} images/s` : '';
   const line = `${where}: ${made} images made${pace}; ${kept} kept`;

@@ -12,7 +12,6 @@ import {
   readModel,
 } from '../config/model.js';
 import { openModel } from '../config/open-model.js';
-import { printable } from '../config/source.js';
 import { readBatch } from '../config/training.js';
 import { UsageError } from '../errors.js';
 import { resolveModel } from '../io/model-source.js';
@@ -24,9 +23,10 @@ import { type LayerCost, layerCosts } from '../network/cost.js';
 import { buildNetwork } from '../network/network.js';
 import { weightShape } from '../network/parameters.js';
 import { elements } from '../network/state.js';
+import { printable } from '../printable.js';
 import { bytes, grouped, operations } from '../units.js';
 import { type MemoryPlan, planModelMemory } from './memory-plan.js';
-import { printJson, table } from './text.js';
+import { print, printJson, table } from './text.js';
 
 interface Subject {
   readonly path: string | null;
@@ -49,7 +49,7 @@ export async function run(args: Args): Promise<void> {
     for (const flag of ['batch', ...Object.values(modelGroups).flatMap(Object.keys)])
       if (args.has(flag)) throw new UsageError(`${args.where(flag)}: ${path} holds no model`);
     if (json) printJson(headerAsJson(path, header));
-    else process.stdout.write(headerAsText(path, header));
+    else print(headerAsText(path, header));
     return;
   }
   const subject = path === undefined ? fromFlags(args) : await fromFile(path, args);
@@ -57,7 +57,7 @@ export async function run(args: Args): Promise<void> {
   const threads = threadCount({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
   const memory = planModelMemory(subject.model, subject.timesteps, subject.batch, threads);
   if (json) printJson(asJson(subject, costs, memory));
-  else process.stdout.write(asText(subject, costs, memory));
+  else print(asText(subject, costs, memory));
 }
 
 /** The header of a file that does not claim to be this U-Net: a fixture, an optimizer's state, another network. */
@@ -191,10 +191,9 @@ function headerAsJson(path: string, { entries, metadata }: Header): unknown {
 function headerAsText(path: string, { entries, metadata }: Header): string {
   const values = sum([...entries.values()].map(({ shape }) => elements(shape)));
   const rows = [...entries].map(([name, { dtype, shape }]) => [
-    printable(name),
-    printable(dtype),
+    name,
+    dtype,
     `[${shape.join(', ')}]`,
   ]);
-  const facts = Object.entries(metadata).map((fact) => fact.map(printable));
-  return `${path}: ${entries.size} tensors, ${grouped(values)} values\n${table(facts)}${table(rows)}`;
+  return `${printable(path)}: ${entries.size} tensors, ${grouped(values)} values\n${table(Object.entries(metadata))}${table(rows)}`;
 }

@@ -7,8 +7,13 @@ export async function interruptible<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const controller = new AbortController();
+  // The next one is left to the system, which ends the process whatever its threads do: process.exit would wait for
+  // those in native code, of which some may never end.
+  const leave = () => {
+    for (const name of SIGNALS) process.off(name, stop);
+  };
   const stop = () => {
-    if (controller.signal.aborted) process.exit(130);
+    leave();
     process.stderr.write(`\nhaze: ${message}\n`);
     controller.abort();
   };
@@ -16,7 +21,7 @@ export async function interruptible<T>(
   try {
     return await work(controller.signal);
   } finally {
-    for (const name of SIGNALS) process.off(name, stop);
+    leave();
   }
 }
 

@@ -16,7 +16,10 @@ const { seed: _, ...withoutSeed } = computingFlags;
 
 const jsonFlag = { json: { describe: 'Print JSON alone' } };
 
-const MODEL = "A run, a checkpoint folder, diffusers' folder or a .safetensors file";
+const MODEL = "A run, a checkpoint folder, diffusers' folder or a file of weights";
+
+const WEIGHTS_NOTE =
+  'Files of weights are .safetensors and what torch.save writes (.pt, .pth, .bin). Of several networks in one, FILE#KEY is the one under KEY.';
 
 const train: Command = {
   name: 'train',
@@ -25,6 +28,7 @@ const train: Command = {
     name: 'data',
     describe: 'A folder of images, an IDX file, a CIFAR binary file, or toy-cars, which are drawn',
     optional: true,
+    several: 'name the folder they lie in, without a wildcard',
   },
   groups: {
     'Run:': {
@@ -80,7 +84,9 @@ const sample: Command = {
     ['haze sample runs/1 --count 64 --out grid.png', ''],
     ['haze sample runs/1 --sampler ddim --film strip.png', 'fast, as a film strip'],
     ['haze sample model.safetensors --size 32 --seed 7', 'weights from elsewhere'],
+    ['haze sample checkpoint.pt#ema --size 32', 'one of the networks in a checkpoint of PyTorch'],
   ],
+  notes: WEIGHTS_NOTE,
   load: () => import('./sample.js'),
 };
 
@@ -131,6 +137,7 @@ const generate: Command = {
     ['haze generate runs/1 --count 50000 --out cars --shard 2/4', 'one of four processes'],
   ],
   notes:
+    `${WEIGHTS_NOTE}\n` +
     'Image k of a seed is the same file for any workers, batch or shard. After Ctrl-C (exit 130), a crash or a full ' +
     'disk the same command goes on; what is finished and matches the manifest is kept.',
   load: () => import('./generate.js'),
@@ -177,6 +184,7 @@ const inspect: Command = {
     ['haze inspect --preset small --batch 64', ''],
     ['haze inspect runs/1 --json', ''],
   ],
+  notes: WEIGHTS_NOTE,
   load: () => import('./inspect.js'),
 };
 
@@ -226,7 +234,7 @@ const parity: Command = {
   describe: 'Compare every number with values that PyTorch computed',
   positional: {
     name: 'fixture',
-    describe: 'A .safetensors file of expected values',
+    describe: 'A file of expected values',
     optional: false,
   },
   groups: { 'Diffusion:': lossFlag, 'Output:': jsonFlag, 'Computing:': withoutSeed },

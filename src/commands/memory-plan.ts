@@ -1,7 +1,7 @@
 import type { ModelConfig } from '../config/config.js';
 import { MAX_BYTES } from '../engine/arena.js';
 import { planBatch } from '../engine/batch-program.js';
-import { type Extension, largestBatch, planBytes } from '../engine/unet/plan.js';
+import { type Extension, largestBatch, planBytes } from '../engine/network/plan.js';
 
 /** Bytes by what they hold. */
 export interface Plan {

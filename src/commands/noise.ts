@@ -24,6 +24,9 @@ import { UsageError } from '../errors.js';
 import { strip } from '../io/grid.js';
 import { checkOutputPath } from '../io/output-path.js';
 import { PICTURE_EXTENSIONS, writePicture } from '../io/pictures.js';
+import { resolveRaw } from '../io/raw-path.js';
+import { printable } from '../printable.js';
+import { print } from './text.js';
 
 /** Squares of the strip: t = 0 and the last t among them. */
 const MOMENTS = 10;
@@ -44,7 +47,7 @@ export async function run(args: Args): Promise<void> {
     out,
     strip({ data, count: ts.length, height: size, width: size, channels: 3 }),
   );
-  process.stdout.write(`${out}: t = ${ts.join(', ')}\n`);
+  print(`${printable(out)}: t = ${ts.join(', ')}\n`);
 }
 
 /** The image's pixels, or those of the first car that the seed draws. @throws UsageError when it is no picture. */
@@ -54,9 +57,13 @@ async function readImage(
   target: Parameters<typeof decode>[1],
 ): Promise<Uint8Array> {
   const item: Item =
-    spec === TOY_CARS ? (await openSource(spec, seed)).item(0) : { kind: 'file', path: spec };
+    spec === TOY_CARS
+      ? (await openSource(spec, seed)).item(0)
+      : { kind: 'file', path: await resolveRaw(spec) };
   try {
-    return await decode(item, target);
+    const { pixels, doubt } = await decode(item, target);
+    if (doubt !== undefined) process.stderr.write(`warning: ${printable(spec)}: ${doubt}\n`);
+    return pixels;
   } catch (error) {
     throw new UsageError(`${spec}: expected a picture, got none: ${reasonOf(error)}`);
   }

@@ -7,7 +7,6 @@ import {
   readRequireCuda,
 } from '../config/computing.js';
 import { DIFFUSION_DEFAULTS, readDiffusion } from '../config/diffusion.js';
-import { printable } from '../config/source.js';
 import { chooseDevice } from '../device/choose.js';
 import { CheckError, UsageError } from '../errors.js';
 import type { Group } from '../parity/compare.js';
@@ -15,10 +14,11 @@ import { compareFixture } from '../parity/compare-fixture.js';
 import { Fixture } from '../parity/fixture.js';
 import { openSubject } from '../parity/open-subject.js';
 import { isUnet2d } from '../parity/unet2d.js';
-import { printJson, table } from './text.js';
+import { printable } from '../printable.js';
+import { print, printJson, table } from './text.js';
 
 export async function run(args: Args): Promise<void> {
-  const path = args.positional('fixture', 'a .safetensors file of expected values');
+  const path = args.positional('fixture', 'a file of expected values');
   const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
   const { loss } = readDiffusion(args);
   const { device } = await chooseDevice(computing, readRequireCuda(args));
@@ -29,7 +29,7 @@ export async function run(args: Args): Promise<void> {
   const groups = await compareFixture(fixture, subject);
   const failed = groups.filter((group) => !group.holds);
   if (args.boolean('json')) printJson({ fixture: path, holds: failed.length === 0, groups });
-  else process.stdout.write(asText(groups));
+  else print(asText(groups));
   if (failed.length > 0)
     throw new CheckError(
       `${path}: ${failed.length} of ${groups.length} groups are not within their tolerance\n` +

@@ -1,5 +1,5 @@
 import cliProgress from 'cli-progress';
-import { printable } from '../config/source.js';
+import { printable } from '../printable.js';
 
 /** How far a long command is: a bar on a terminal, plain lines now and then elsewhere; always on stderr. */
 export interface Progress {

@@ -1,13 +1,12 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode } from '../io/atomic.js';
-import type { Lock } from '../io/lock.js';
-import { tryLockRun } from '../io/run-lock.js';
+import { type RunLock, tryLockRun } from '../io/run-lock.js';
 
 /** A run's folder, and the lock on it. */
 export interface Claim {
   readonly out: string;
-  readonly lock: Lock;
+  readonly lock: RunLock;
 }
 
 /**

@@ -18,12 +18,14 @@ import {
   writeAnimation,
   writePicture,
 } from '../io/pictures.js';
+import { printable } from '../printable.js';
 import { toImages } from '../sample/images.js';
 import type { SampleOptions, SampleResult } from '../sample/options.js';
 import { sample } from '../sample/sample.js';
 import { plural } from '../units.js';
 import { interruptible } from './interrupt.js';
 import { openProgress } from './progress.js';
+import { print } from './text.js';
 
 /** Images that a film strip shows, a row each, and its columns. */
 const FILM_ROWS = 4;
@@ -41,7 +43,7 @@ interface Outputs {
 export async function run(args: Args): Promise<void> {
   const path = args.positional(
     'model',
-    "a run, a checkpoint folder, diffusers' folder or a .safetensors file",
+    "a run, a checkpoint folder, diffusers' folder or a file of weights",
   );
   const outputs = await readOutputs(args);
   const options = await readOptions(path, args, outputs);
@@ -139,5 +141,5 @@ function evenly<T>(list: readonly T[], count: number): T[] {
 }
 
 const say = (path: string, what: string): void => {
-  process.stdout.write(`${path}: ${what}\n`);
+  print(`${printable(path)}: ${what}\n`);
 };

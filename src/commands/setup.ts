@@ -2,8 +2,10 @@
 import type { Args } from '../config/args.js';
 import { quote } from '../config/source.js';
 import { UsageError } from '../errors.js';
+import { printable } from '../printable.js';
 import { type SetupProgress, setupTensorflow } from '../tensorflow/setup/index.js';
 import { openProgress } from './progress.js';
+import { print } from './text.js';
 
 const MB = 1e6;
 
@@ -27,7 +29,7 @@ export async function run(args: Args): Promise<void> {
     progress.stop();
     const state = already ? 'was set up already' : 'is set up';
     const device = gpu ? 'computes on the GPU' : 'computes on the CPU';
-    process.stdout.write(`libtensorflow ${version} ${state} in ${install.folder}; it ${device}\n`);
+    print(`libtensorflow ${version} ${state} in ${printable(install.folder)}; it ${device}\n`);
   } finally {
     progress.stop();
   }

@@ -1,5 +1,16 @@
-/** Rows as aligned columns; columns whose index is in `right` are aligned to the right. */
-export function table(rows: readonly (readonly string[])[], right: readonly number[] = []): string {
+import { printable, printableJson, printableLines } from '../printable.js';
+
+/** Writes lines to stdout. What comes from files must not bring lines of its own: see `printable`. */
+export const print = (text: string): void => {
+  process.stdout.write(printableLines(text));
+};
+
+/** Rows as aligned columns, each cell printable; columns whose index is in `right` are aligned to the right. */
+export function table(
+  cells: readonly (readonly string[])[],
+  right: readonly number[] = [],
+): string {
+  const rows = cells.map((row) => row.map(printable));
   const columns = Math.max(0, ...rows.map((row) => row.length));
   const widths = Array.from({ length: columns }, (_, i) =>
     Math.max(...rows.map((row) => row[i]?.length ?? 0)),
@@ -11,5 +22,5 @@ export function table(rows: readonly (readonly string[])[], right: readonly numb
 
 /** A JSON value as the whole of stdout. */
 export const printJson = (value: unknown): void => {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+  process.stdout.write(`${printableJson(JSON.stringify(value, null, 2))}\n`);
 };

@@ -8,7 +8,8 @@ import { UsageError } from '../errors.js';
 import { writeLossCurve } from '../io/loss-curve.js';
 import { readMetrics } from '../io/metrics.js';
 import { runPaths } from '../io/run.js';
-import { asOnlyTrainer } from '../io/run-lock.js';
+import { asOnlyTrainer, type Hold } from '../io/run-lock.js';
+import { printable } from '../printable.js';
 import { shellWord } from '../shell-word.js';
 import type { TrainEvent, TrainOptions, TrainResult } from '../train/options.js';
 import { trainLocked } from '../train/train.js';
@@ -16,38 +17,42 @@ import { significant } from '../units.js';
 import { interruptible } from './interrupt.js';
 import { openProgress, type Progress } from './progress.js';
 import { claimRunFolder } from './run-folder.js';
+import { print } from './text.js';
 
 export async function run(args: Args): Promise<void> {
   const out = args.text('out');
-  if (out !== undefined) return asOnlyTrainer(out, () => trainInto(out, args));
+  if (out !== undefined) return asOnlyTrainer(out, (hold) => trainInto(out, args, hold));
   if (args.boolean('resume'))
     throw new UsageError('--resume: expected --out with the folder of the run');
   const claim = await claimRunFolder();
   try {
-    await trainInto(claim.out, args);
+    await trainInto(claim.out, args, claim.lock.hold);
   } finally {
     claim.lock.release();
   }
 }
 
-async function trainInto(out: string, args: Args): Promise<void> {
+async function trainInto(out: string, args: Args, hold: Hold): Promise<void> {
   const options = await readOptions(out, args);
   const progress = openProgress('step');
   const loading = openProgress('image');
   let stepped = false;
   try {
     const result = await interruptible('stopping, and saving; again ends it at once', (signal) =>
-      trainLocked({
-        ...options,
-        signal,
-        onEvent: (event) => {
-          stepped ||= event.kind === 'step';
-          report(event, progress, loading);
+      trainLocked(
+        {
+          ...options,
+          signal,
+          onEvent: (event) => {
+            stepped ||= event.kind === 'step';
+            report(event, progress, loading);
+          },
         },
-      }),
+        hold,
+      ),
     );
     progress.stop();
-    process.stdout.write(summary(out, result, await drawLosses(out)));
+    print(summary(out, result, await drawLosses(out)));
   } catch (error) {
     // Whatever ended the run, its losses show what came before; a second failure would hide the first.
     if (stepped) await drawLosses(out).catch(() => undefined);
@@ -126,11 +131,11 @@ function summary(
   { steps, loss, heldOutLoss, checkpoint }: TrainResult,
   curve: string | null,
 ): string {
-  const lines = [`run         ${out}`, `steps       ${steps}`];
+  const lines = [`run         ${printable(out)}`, `steps       ${steps}`];
   if (loss !== null) lines.push(`loss        ${lossText(loss)}  (mean of the last steps)`);
   if (heldOutLoss !== null) lines.push(`held out    ${lossText(heldOutLoss)}`);
-  if (curve !== null) lines.push(`losses      ${curve}`);
-  lines.push(`checkpoint  ${checkpoint}`, `next        haze sample ${shellWord(out)}`);
+  if (curve !== null) lines.push(`losses      ${printable(curve)}`);
+  lines.push(`checkpoint  ${printable(checkpoint)}`, `next        haze sample ${shellWord(out)}`);
   return `${lines.join('\n')}\n`;
 }
 

@@ -1,5 +1,6 @@
 import { closest, distance } from 'fastest-levenshtein';
 import { UsageError } from '../errors.js';
+import { printable } from '../printable.js';
 
 /*
  * A source of settings: the command line (args.ts) or a config.json (json.ts). Each group of settings is
@@ -107,9 +108,3 @@ export function quote(got: unknown): string {
   if (line.length > 60) return `${line.slice(0, 57)}…`;
   return line === line.trim() ? line : `'${line}'`;
 }
-
-/** Text from a file without control characters, which could drive the terminal. */
-export const printable = (text: string): string => text.replaceAll(/\p{Cc}/gu, '?');
-
-/** The same of a text of several lines. */
-export const printableLines = (text: string): string => text.split('\n').map(printable).join('\n');

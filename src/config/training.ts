@@ -65,7 +65,7 @@ export const trainingFlags: Flags = {
   steps: { describe: 'The same in steps', value: 'N' },
   init: {
     describe:
-      "Start from these weights: a file, a run, or a folder of diffusers', whose network and schedule it takes",
+      "Start from these weights: a file (.safetensors, .pt, .pth, .bin), a run, or diffusers' folder, whose network and schedule it takes",
     value: 'FILE|FOLDER',
   },
   'save-every': {

@@ -5,8 +5,10 @@
 import { type FileHandle, open, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { UsageError } from '../errors.js';
+import { fsPath, joinRaw } from '../io/raw-path.js';
+import { fingerprintOfParts } from './fingerprint.js';
 import { reasonOf } from './reason.js';
-import type { Source } from './source.js';
+import type { Place, Source } from './source.js';
 
 const SIDE = 32;
 const PIXELS = 3 * SIDE * SIDE;
@@ -26,33 +28,39 @@ const recordBytes = ({ classes }: Kind): number => classes.length + PIXELS;
 
 /** A file of records. */
 interface Batch {
-  readonly file: string;
+  readonly file: Place;
   readonly kind: Kind;
   readonly count: number;
 }
 
 /** A folder that holds `data_batch_*.bin`, all of them in order; undefined for another folder. */
-export async function openCifarFolder(folder: string): Promise<Source | undefined> {
-  const names = await readdir(folder).catch(() => [] as string[]);
+export async function openCifarFolder(folder: Place): Promise<Source | undefined> {
+  const names = await readdir(fsPath(folder.path)).catch(() => [] as string[]);
   const batches = names.filter((name) => /^data_batch_\d+\.bin$/.test(name)).sort();
   if (batches.length === 0) return undefined;
   return source(
-    folder,
-    await Promise.all(batches.map((name) => openBatch(path.join(folder, name)))),
+    folder.name,
+    await Promise.all(batches.map((name) => openBatch(within(folder, name)))),
   );
 }
+
+const within = (folder: Place, name: string): Place => ({
+  path: joinRaw(folder.path, Buffer.from(name)),
+  name: path.join(folder.name, name),
+});
 
 /**
  * One batch file (`.bin`); undefined for a file of another name.
  * @throws UsageError when the file is not made of CIFAR records.
  */
-export async function openCifar(file: string): Promise<Source | undefined> {
-  if (!/\.bin$/i.test(file)) return undefined;
-  return source(file, [await openBatch(file)]);
+export async function openCifar(file: Place): Promise<Source | undefined> {
+  if (!/\.bin$/i.test(file.name)) return undefined;
+  return source(file.name, [await openBatch(file)]);
 }
 
-async function openBatch(file: string): Promise<Batch> {
-  const handle = await open(file).catch((error: unknown) => {
+async function openBatch(place: Place): Promise<Batch> {
+  const file = place.name;
+  const handle = await open(fsPath(place.path)).catch((error: unknown) => {
     throw new UsageError(`${file}: cannot be opened: ${reasonOf(error)}`);
   });
   try {
@@ -63,7 +71,7 @@ async function openBatch(file: string): Promise<Batch> {
     // A size may be a multiple of both records: then the labels tell.
     for (const kind of kinds)
       if (await hasLabels(handle, kind, size))
-        return { file, kind, count: size / recordBytes(kind) };
+        return { file: place, kind, count: size / recordBytes(kind) };
     throw new UsageError(`${file}: its records have labels that ${kinds[0]!.name} does not know`);
   } finally {
     await handle.close();
@@ -105,7 +113,7 @@ function source(name: string, batches: readonly Batch[]): Source {
       const { batch, record } = find(i);
       return {
         kind: 'record',
-        from: batch.file,
+        from: batch.file.path,
         offset: record * recordBytes(batch.kind) + batch.kind.classes.length,
         width: SIDE,
         height: SIDE,
@@ -115,8 +123,10 @@ function source(name: string, batches: readonly Batch[]): Source {
     },
     label: (i) => {
       const { batch, record } = find(i);
-      return `${path.basename(batch.file)}, image ${record}`;
+      return `${path.basename(batch.file.name)}, image ${record}`;
     },
     skipped: [],
+    leftOut: [],
+    fingerprint: () => fingerprintOfParts(batches.map(({ file }) => file.path)),
   };
 }

@@ -8,6 +8,7 @@ import { UsageError } from '../errors.js';
 import { imageBytes, type Target } from './decode.js';
 import { DecodePool } from './decode-pool.js';
 import type { Failure } from './decode-worker.js';
+import { MOST_BYTES } from './decoding-memory.js';
 import { ResidentDataset } from './resident.js';
 import type { Skipped, Source } from './source.js';
 import { StreamedDataset } from './streamed.js';
@@ -22,6 +23,8 @@ export interface Dataset {
   readonly channels: 1 | 3;
   /** Files that give no image, and why. */
   readonly skipped: readonly Skipped[];
+  /** Images that may not look as they were meant, and why. */
+  readonly doubtful: readonly Skipped[];
   /** Decoded once in shared memory, or streamed. */
   readonly resident: boolean;
   /**
@@ -65,17 +68,18 @@ export async function openDataset(source: Source, options: DatasetOptions): Prom
   const bytes = source.count * imageBytes(options);
   const budget = Math.min(options.budgetBytes ?? defaultBudget(), constants.MAX_LENGTH);
   const pixels = bytes <= budget ? new SharedArrayBuffer(bytes) : null;
-  const pool = await DecodePool.open({ size, channels, fit }, threads);
+  const inWork = Math.min(MOST_BYTES, defaultBudget());
+  const pool = await DecodePool.open({ size, channels, fit }, threads, inWork);
   let streams = false;
   try {
-    const failures = await pool.decode({
+    const { failures, doubts } = await pool.decode({
       count: source.count,
       item: (i) => source.item(i),
       out: pixels,
       onProgress: (done) => onProgress?.(done, source.count),
       signal,
     });
-    const about = describe(source, failures, options);
+    const about = describe(source, failures, doubts, options);
     if (pixels) return new ResidentDataset(about, pixels, failures);
     streams = true;
     return new StreamedDataset(about, source, failures, pool, budget);
@@ -85,15 +89,19 @@ export async function openDataset(source: Source, options: DatasetOptions): Prom
 }
 
 /** What both kinds of data set say about themselves. */
-export type About = Pick<Dataset, 'name' | 'count' | 'size' | 'channels' | 'skipped'>;
+export type About = Pick<Dataset, 'name' | 'count' | 'size' | 'channels' | 'skipped' | 'doubtful'>;
 
-function describe(source: Source, failures: readonly Failure[], { size, channels }: Target): About {
-  const skipped = [
-    ...source.skipped,
-    ...failures.map((f) => ({ path: source.label(f.item), reason: f.reason })),
-  ];
+function describe(
+  source: Source,
+  failures: readonly Failure[],
+  doubts: readonly Failure[],
+  { size, channels }: Target,
+): About {
+  const named = ({ item, reason }: Failure): Skipped => ({ path: source.label(item), reason });
+  const skipped = [...source.skipped, ...failures.map(named)];
   const count = source.count - failures.length;
-  if (count > 0) return { name: source.name, count, size, channels, skipped };
+  if (count > 0)
+    return { name: source.name, count, size, channels, skipped, doubtful: doubts.map(named) };
   const first = skipped.at(-failures.length)!;
   throw new UsageError(
     `${source.name}: none of its images can be read (${source.count}); ${first.path}: ${first.reason}`,

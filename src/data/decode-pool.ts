@@ -3,7 +3,8 @@ import { Piscina } from 'piscina';
 import { RunError } from '../errors.js';
 import { WorkerStarts } from '../worker-start.js';
 import { imageBytes, type Target } from './decode.js';
-import type { DecodeTask, Failure } from './decode-worker.js';
+import type { DecodeResult, DecodeTask, DecodeWorkerData, Failure } from './decode-worker.js';
+import { DecodingMemory, MOST_BYTES } from './decoding-memory.js';
 import { reasonOf } from './reason.js';
 import type { Item } from './source.js';
 
@@ -32,17 +33,21 @@ export interface DecodeJob {
 
 /** Workers that decode; the order of their work changes nothing, since each image has its own place. */
 export class DecodePool {
-  readonly #pool: Piscina<DecodeTask, Failure[]>;
+  readonly #pool: Piscina<DecodeTask, DecodeResult>;
+  readonly #memory: DecodingMemory;
   readonly #bytes: number;
   readonly #starts: WorkerStarts;
   readonly #running = new Set<Promise<unknown>>();
   #closed = false;
 
-  private constructor(target: Target, threads: number) {
+  private constructor(target: Target, threads: number, budget: number) {
+    this.#memory = new DecodingMemory(budget);
+    const { shared } = this.#memory;
+    const workerData: DecodeWorkerData = { target, memory: { budget, shared } };
     this.#bytes = imageBytes(target);
     this.#pool = new Piscina({
       filename: new URL('./decode-worker.js', import.meta.url).href,
-      workerData: target,
+      workerData,
       minThreads: threads,
       maxThreads: threads,
       concurrentTasksPerWorker: tasksAtATime(threads),
@@ -52,20 +57,34 @@ export class DecodePool {
     this.#starts = new WorkerStarts(this.#pool);
   }
 
-  static async open(target: Target, threads: number): Promise<DecodePool> {
+  /** @param budget bytes of pictures in work at a time, of all workers together */
+  static async open(target: Target, threads: number, budget = MOST_BYTES): Promise<DecodePool> {
     // libvips must be loaded by the main thread first and stay (sharp's rule for worker threads).
     await import('sharp');
-    return new DecodePool(target, threads);
+    return new DecodePool(target, threads, budget);
   }
 
-  /** Resolves to the items that could not be read, in order. @throws what `signal` is aborted with; RunError */
-  async decode(job: DecodeJob): Promise<Failure[]> {
-    return this.#tryAgain(job, await this.#decodeAll(job));
+  /**
+   * Resolves to the items that could not be read, and those whose image is doubtful, in order. A pool whose job was
+   * aborted decodes no more.
+   * @throws what `signal` is aborted with; RunError
+   */
+  async decode(job: DecodeJob): Promise<DecodeResult> {
+    const stop = () => this.#memory.stop();
+    job.signal?.addEventListener('abort', stop, { once: true });
+    try {
+      const { failures, doubts } = await this.#decodeAll(job);
+      const again = await this.#tryAgain(job, failures);
+      return { failures: again.failures, doubts: [...doubts, ...again.doubts].sort(byItem) };
+    } finally {
+      job.signal?.removeEventListener('abort', stop);
+    }
   }
 
-  async #decodeAll({ count, item, out, onProgress, signal }: DecodeJob): Promise<Failure[]> {
+  async #decodeAll({ count, item, out, onProgress, signal }: DecodeJob): Promise<DecodeResult> {
     const size = count > 0 ? CHUNK[item(0).kind] : 1;
     const failures: Failure[] = [];
+    const doubts: Failure[] = [];
     let next = 0;
     let done = 0;
     // Each lane keeps one task waiting or running, as many wait as run: no worker idles, and no million tasks queue up.
@@ -75,30 +94,36 @@ export class DecodePool {
         const begin = next;
         next = Math.min(count, begin + size);
         const items = Array.from({ length: next - begin }, (_, i) => item(begin + i));
-        for (const f of await this.#run({ items, out: this.#place(out, begin) }))
-          failures.push({ ...f, item: begin + f.item });
+        const result = await this.#run({ items, out: this.#place(out, begin) });
+        // Of a task that was interrupted, some items are not tried.
+        signal?.throwIfAborted();
+        const ofJob = (f: Failure): Failure => ({ ...f, item: begin + f.item });
+        failures.push(...result.failures.map(ofJob));
+        doubts.push(...result.doubts.map(ofJob));
         done += items.length;
         onProgress?.(done);
       }
     };
     const { maxThreads: threads } = this.#pool;
     await Promise.all(Array.from({ length: 2 * threads * tasksAtATime(threads) }, lane));
-    return failures.sort((a, b) => a.item - b.item);
+    return { failures: failures.sort(byItem), doubts };
   }
 
   /** One by one, for reasons that are each item's own. What can be read now, after all, is no failure. */
   async #tryAgain(
     { item, out, signal }: DecodeJob,
     failures: readonly Failure[],
-  ): Promise<Failure[]> {
+  ): Promise<DecodeResult> {
     const again: Failure[] = [];
+    const doubts: Failure[] = [];
     for (const { item: i } of failures.slice(0, TRIED_AGAIN)) {
       signal?.throwIfAborted();
-      const [failure] = await this.#run({ items: [item(i)], out: this.#place(out, i) });
-      if (failure) again.push({ ...failure, item: i });
+      const result = await this.#run({ items: [item(i)], out: this.#place(out, i) });
+      again.push(...result.failures.map((f) => ({ ...f, item: i })));
+      doubts.push(...result.doubts.map((f) => ({ ...f, item: i })));
     }
     const rest = failures.slice(TRIED_AGAIN).map((f) => ({ ...f, reason: 'it cannot be read' }));
-    return [...again, ...rest];
+    return { failures: [...again, ...rest], doubts };
   }
 
   #place(out: SharedArrayBuffer | null, item: number): DecodeTask['out'] {
@@ -113,7 +138,7 @@ export class DecodePool {
     await this.#pool.destroy();
   }
 
-  async #run(task: DecodeTask): Promise<Failure[]> {
+  async #run(task: DecodeTask): Promise<DecodeResult> {
     if (this.#closed) throw new Error('the data set is closed');
     const result = this.#pool.run(task);
     this.#running.add(result);
@@ -128,3 +153,5 @@ export class DecodePool {
     }
   }
 }
+
+const byItem = (a: Failure, b: Failure): number => a.item - b.item;

@@ -2,6 +2,7 @@
 import { workerData } from 'node:worker_threads';
 import sharp from 'sharp';
 import { decode, imageBytes, type Target } from './decode.js';
+import { DecodingMemory } from './decoding-memory.js';
 import { reasonOf } from './reason.js';
 import type { Item } from './source.js';
 
@@ -11,7 +12,21 @@ export interface DecodeTask {
   readonly out: { readonly buffer: SharedArrayBuffer; readonly offset: number } | null;
 }
 
-/** An item of the task that gave no image, by its position in it. */
+/** What the workers of a pool are started with. */
+export interface DecodeWorkerData {
+  readonly target: Target;
+  readonly memory: { readonly budget: number; readonly shared: SharedArrayBuffer };
+}
+
+/** What a task found out beside the pixels. */
+export interface DecodeResult {
+  /** Items that gave no image. */
+  readonly failures: readonly Failure[];
+  /** Items whose image may not look as it was meant. */
+  readonly doubts: readonly Failure[];
+}
+
+/** An item of the task, by its position in it, and what is the matter with it. */
 export interface Failure {
   readonly item: number;
   /**
@@ -25,30 +40,40 @@ export interface Failure {
 sharp.concurrency(1);
 sharp.cache(false);
 // For each kind that it knows, libvips looks into each file twice. A JPEG with a gain map is read as the JPEG that it also
-// is, and libvips's own format is nobody's photographs: without these two, a twentieth less time.
-sharp.block({ operation: ['VipsForeignLoadUhdr', 'VipsForeignLoadVips'] });
+// is, and libvips's own format is nobody's photographs: without these two, a twentieth less time. Drawings in files are
+// never rendered; those of the cars come from memory.
+sharp.block({
+  operation: ['VipsForeignLoadUhdr', 'VipsForeignLoadVips', 'VipsForeignLoadSvgFile'],
+});
 
 /** Piscina hands over its own workerData wrapped in a list with its environment's. */
-const target = (Array.isArray(workerData) ? workerData[1] : workerData) as Target;
+const { target, memory } = (
+  Array.isArray(workerData) ? workerData[1] : workerData
+) as DecodeWorkerData;
+
+const decodingMemory = new DecodingMemory(memory.budget, memory.shared);
 
 /** Items of a task in hand at a time: one is scaled on this thread while libvips decodes the next on another. */
 const LANES = 2;
 
 /** Decodes the items; those that fail are reported and leave their place as it was. */
-export default async function decodeTask({ items, out }: DecodeTask): Promise<Failure[]> {
+export default async function decodeTask({ items, out }: DecodeTask): Promise<DecodeResult> {
   const failures: Failure[] = [];
+  const doubts: Failure[] = [];
   const bytes = imageBytes(target);
   const todo = items.entries();
   const lane = async (): Promise<void> => {
     for (const [i, item] of todo) {
+      if (decodingMemory.stopped) return;
       try {
-        const image = await decode(item, target);
-        if (out) new Uint8Array(out.buffer, out.offset + i * bytes, bytes).set(image);
+        const { pixels, doubt } = await decode(item, target, decodingMemory);
+        if (out) new Uint8Array(out.buffer, out.offset + i * bytes, bytes).set(pixels);
+        if (doubt !== undefined) doubts.push({ item: i, reason: doubt });
       } catch (error) {
         failures.push({ item: i, reason: reasonOf(error) });
       }
     }
   };
   await Promise.all(Array.from({ length: LANES }, lane));
-  return failures;
+  return { failures, doubts };
 }

@@ -5,6 +5,7 @@
 import sharp from 'sharp';
 import { Arithmetic, type Box } from '../engine/arithmetic.js';
 import { CAR_UNITS } from './car-drawing.js';
+import { type DecodingMemory, Share } from './decoding-memory.js';
 import { loadImage } from './image-file.js';
 import { readAt } from './read-at.js';
 import type { Item } from './source.js';
@@ -29,25 +30,44 @@ export interface Picture {
   readonly channels: 1 | 3;
   /** Where the whole picture lies, if some of it is not in the pixels. */
   readonly box?: Box;
+  /** Why it may not look as it was meant. */
+  readonly doubt?: string;
+}
+
+/** An image of the target. */
+export interface Image {
+  /** u8 [size, size, channels]. */
+  readonly pixels: Uint8Array;
+  /** Why it may not look as it was meant. */
+  readonly doubt?: string | undefined;
 }
 
 let arithmetic: Arithmetic | undefined;
 
-/** u8 [size, size, channels]. @throws when the item cannot be read; the message is the reason alone. */
-export async function decode(item: Item, target: Target): Promise<Uint8Array> {
-  const { pixels, width, height, channels, box } = await load(item, target.size);
-  const { size, fit } = target;
-  arithmetic ??= new Arithmetic();
-  const image = arithmetic.fitImage(pixels, width, height, channels, size, fit, box);
-  return withChannels(image, channels, target.channels);
+/**
+ * The image of an item.
+ * @param memory that those share which decode at the same time
+ * @throws when the item cannot be read; the message is the reason alone.
+ */
+export async function decode(item: Item, target: Target, memory?: DecodingMemory): Promise<Image> {
+  const share = new Share(memory);
+  try {
+    const { pixels, width, height, channels, box, doubt } = await load(item, target.size, share);
+    const { size, fit } = target;
+    arithmetic ??= new Arithmetic();
+    const image = arithmetic.fitImage(pixels, width, height, channels, size, fit, box);
+    return { pixels: withChannels(image, channels, target.channels), doubt };
+  } finally {
+    share.give();
+  }
 }
 
-function load(item: Item, size: number): Promise<Picture> {
+function load(item: Item, size: number, share: Share): Promise<Picture> {
   switch (item.kind) {
     case 'file':
-      return loadImage(item.path, size);
+      return loadImage(item.path, size, share);
     case 'record':
-      return loadRecord(item);
+      return loadRecord(item, share);
     case 'car':
       return rasterise(item.seed, item.index, size);
     default:
@@ -55,11 +75,14 @@ function load(item: Item, size: number): Promise<Picture> {
   }
 }
 
-async function loadRecord(item: Item & { kind: 'record' }): Promise<Picture> {
+async function loadRecord(item: Item & { kind: 'record' }, share: Share): Promise<Picture> {
   const { from, offset, width, height, channels } = item;
+  await share.take(width, height, channels);
   const length = width * height * channels;
   const bytes =
-    typeof from === 'string' ? readAt(from, offset, length) : new Uint8Array(from, offset, length);
+    from instanceof SharedArrayBuffer
+      ? new Uint8Array(from, offset, length)
+      : readAt(from, offset, length);
   if (bytes.length < length) throw new Error('the file has become shorter');
   return { pixels: item.planar ? interleave(bytes) : bytes, width, height, channels };
 }

@@ -3,8 +3,11 @@ import type { Dirent } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { UsageError } from '../errors.js';
+import { fsPath, joinRaw, nameText, type RawPath } from '../io/raw-path.js';
+import { runPaths } from '../io/run.js';
+import { fingerprintOf, type ListedFile } from './fingerprint.js';
 import { reasonOf } from './reason.js';
-import type { Skipped, Source } from './source.js';
+import type { Place, Skipped, Source } from './source.js';
 
 /**
  * What counts as an image by its name. Of some kinds the decoder may know nothing: those are reported as
@@ -13,66 +16,130 @@ import type { Skipped, Source } from './source.js';
 const IMAGE =
   /\.(?:jpe?g|jpe|jfif|png|webp|gif|avif|tiff?|bmp|dib|heic|heif|jxl|jp2|ppm|pgm|pnm|tga|qoi)$/i;
 
+const ARCHIVE = /\.(?:zip|tar|tgz|tar\.\w+|7z|rar)$/i;
+
 /**
- * Lists the images under `folder`, hidden files left out, in code-unit order of their paths.
+ * Lists the images under a folder, in code-unit order of their paths. Hidden files are left out, and so is what a run of
+ * Haze holds, which would else be trained on: a folder within, or a run's own files in this one.
  * @throws UsageError when the folder cannot be read or holds no image.
  */
-export async function openFolder(folder: string): Promise<Source> {
-  const files: string[] = [];
-  const others: string[] = [];
-  const skipped: Skipped[] = [];
-  const seen = new Set<string>();
-
-  const walk = async (relative: string): Promise<void> => {
-    const here = path.join(folder, relative);
-    const real = await realpath(here);
-    if (seen.has(real)) return;
-    seen.add(real);
-    for (const entry of (await readdir(here, { withFileTypes: true })).sort(byName)) {
-      if (entry.name.startsWith('.')) continue;
-      const name = path.posix.join(relative, entry.name);
-      const kind = entry.isSymbolicLink()
-        ? await stat(path.join(folder, name)).catch(() => undefined)
-        : entry;
-      if (kind?.isDirectory()) await walk(name).catch((error: unknown) => skip(name, error));
-      else if (IMAGE.test(name)) files.push(name);
-      else others.push(name);
-    }
-  };
-  const skip = (name: string, error: unknown) => {
-    skipped.push({ path: path.join(folder, name), reason: reasonOf(error) });
-  };
-
-  await walk('').catch((error: unknown) => {
-    throw new UsageError(`${folder}: the folder cannot be read: ${reasonOf(error)}`);
-  });
-  if (files.length === 0) throw noImages(folder, others, skipped);
-  files.sort();
-  const paths = files.map((name) => path.join(folder, name));
+export async function openFolder(place: Place): Promise<Source> {
+  const listing = new Listing(place);
+  await listing.read();
+  const { files, skipped, leftOut } = listing;
+  if (files.length === 0) throw noImages(place.name, listing);
+  files.sort(byName);
   return {
-    name: folder,
-    count: paths.length,
-    item: (i) => ({ kind: 'file', path: paths[i]! }),
-    label: (i) => paths[i]!,
+    name: place.name,
+    count: files.length,
+    item: (i) => ({ kind: 'file', path: files[i]!.path }),
+    label: (i) => path.join(place.name, files[i]!.name),
     skipped,
+    leftOut,
+    fingerprint: () => fingerprintOf(files),
   };
 }
 
+/** An entry of a folder: its name as text, and as the file system has it. */
+type Entry = Dirent<Buffer> & { readonly text: string };
+
+/** What a run writes beside its configuration, by the names that it gives. */
+const RUN = runPaths('');
+
+class Listing {
+  readonly files: ListedFile[] = [];
+  /** Files that are no images by their names. */
+  readonly others: string[] = [];
+  readonly skipped: Skipped[] = [];
+  readonly leftOut: Skipped[] = [];
+  readonly #root: Place;
+  /** Folders that were entered, by their own paths. */
+  readonly #seen = new Set<string>();
+
+  constructor(root: Place) {
+    this.#root = root;
+  }
+
+  /** @throws UsageError when the folder itself cannot be read */
+  async read(): Promise<void> {
+    const { path: root, name } = this.#root;
+    await this.#walk('', root).catch((error: unknown) => {
+      throw new UsageError(`${name}: the folder cannot be read: ${reasonOf(error)}`);
+    });
+  }
+
+  async #walk(relative: string, here: RawPath): Promise<void> {
+    const real = await realpath(fsPath(here), { encoding: 'buffer' });
+    const key = real.toString('latin1');
+    if (this.#seen.has(key)) return;
+    this.#seen.add(key);
+    let entries = await list(here);
+    if (holdsRun(entries)) {
+      if (relative !== '') return this.#leaveOut(relative, 'it holds a run');
+      const mine = (entry: Entry) => [RUN.samples, RUN.checkpoints, RUN.curve].includes(entry.text);
+      for (const { text } of entries.filter(mine)) this.#leaveOut(text, 'a run wrote it');
+      entries = entries.filter((entry) => !mine(entry));
+    }
+    for (const entry of entries) await this.#enter(relative, here, entry);
+  }
+
+  async #enter(relative: string, here: RawPath, entry: Entry): Promise<void> {
+    if (entry.text.startsWith('.')) return;
+    const name = path.posix.join(relative, entry.text);
+    const raw = joinRaw(here, entry.name);
+    const kind = entry.isSymbolicLink() ? await stat(fsPath(raw)).catch(() => undefined) : entry;
+    if (kind?.isDirectory())
+      await this.#walk(name, raw).catch((error: unknown) => {
+        this.skipped.push({ path: this.#full(name), reason: reasonOf(error) });
+      });
+    else if (IMAGE.test(name)) this.files.push({ name, path: raw });
+    else this.others.push(name);
+  }
+
+  #leaveOut(name: string, reason: string): void {
+    this.leftOut.push({ path: this.#full(name), reason });
+  }
+
+  #full(name: string): string {
+    return path.join(this.#root.name, name);
+  }
+}
+
 /**
- * The file system's own order differs from machine to machine, and decides by which of its names a folder that is
- * linked to is entered.
+ * The entries of a folder by name: the file system's own order differs from machine to machine, and decides by which of
+ * its names a folder that is linked to is entered.
  */
-const byName = (a: Dirent, b: Dirent): number => (a.name < b.name ? -1 : 1);
+async function list(folder: RawPath): Promise<Entry[]> {
+  // Names as bytes are given for a path as bytes alone, on file systems that do not tell what an entry is.
+  const bytes = Buffer.from(fsPath(folder));
+  const entries = await readdir(bytes, { withFileTypes: true, encoding: 'buffer' });
+  return entries
+    .map((entry) => Object.assign(entry, { text: nameText(entry.name) }))
+    .sort((a, b) => (a.text === b.text ? a.name.compare(b.name) : a.text < b.text ? -1 : 1));
+}
+
+/** Whether a folder is a run's, or was: it is known by its configuration and what was made under it. */
+function holdsRun(entries: readonly Entry[]): boolean {
+  const names = new Set(entries.map(({ text }) => text));
+  return names.has(RUN.config) && (names.has(RUN.checkpoints) || names.has(RUN.metrics));
+}
+
+/** Code units; two names that read the same have kept the order of their bytes. */
+const byName = (a: ListedFile, b: ListedFile): number =>
+  a.name === b.name ? 0 : a.name < b.name ? -1 : 1;
 
 function noImages(
   folder: string,
-  others: readonly string[],
-  skipped: readonly Skipped[],
+  { others, skipped, leftOut }: Pick<Listing, 'others' | 'skipped' | 'leftOut'>,
 ): UsageError {
   const expected = 'expected .jpg, .png, .webp, .gif, .avif or .tif files at any depth';
   if (skipped.length > 0)
     return new UsageError(
       `${folder}: no images; ${skipped[0]!.path} cannot be read: ${skipped[0]!.reason}`,
+    );
+  if (leftOut.length > 0)
+    return new UsageError(
+      `${folder}: no images but what ${leftOut[0]!.path} holds, which is left out: ${leftOut[0]!.reason}`,
     );
   if (others.length === 0) return new UsageError(`${folder}: the folder is empty; ${expected}`);
   const packed = others.find((name) => /idx3-ubyte(?:\.gz)?$|(?:^|\/)train\.bin$/.test(name));
@@ -83,6 +150,11 @@ function noImages(
   if (others.some((name) => /(?:^|\/)data_batch_\d+$/.test(name)))
     return new UsageError(
       `${folder}: CIFAR-10 in its Python version; expected the binary version (data_batch_*.bin)`,
+    );
+  const archive = others.find((name) => ARCHIVE.test(name));
+  if (archive !== undefined)
+    return new UsageError(
+      `${folder}: no images, but an archive, ${path.join(folder, archive)}; unpack it first`,
     );
   const found = others.length === 1 ? others[0] : `${others.length} files such as ${others[0]}`;
   return new UsageError(`${folder}: no images; ${expected}, found ${found}`);

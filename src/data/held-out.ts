@@ -66,6 +66,7 @@ class Subset implements Dataset {
   readonly size: number;
   readonly channels: 1 | 3;
   readonly skipped: Dataset['skipped'];
+  readonly doubtful: Dataset['doubtful'];
   readonly resident: boolean;
   readonly #all: Dataset;
   readonly #indices: Uint32Array;
@@ -76,6 +77,7 @@ class Subset implements Dataset {
     this.size = all.size;
     this.channels = all.channels;
     this.skipped = all.skipped;
+    this.doubtful = all.doubtful;
     this.resident = all.resident;
     this.#all = all;
     this.#indices = indices;

@@ -4,11 +4,14 @@
  */
 import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
-import path from 'node:path';
+import { basename } from 'node:path';
 import { createGunzip } from 'node:zlib';
 import { UsageError } from '../errors.js';
+import { describeKind, fileKind } from '../io/file-kind.js';
+import { fsPath, type RawPath } from '../io/raw-path.js';
+import { fingerprintOfParts } from './fingerprint.js';
 import { reasonOf } from './reason.js';
-import type { Source } from './source.js';
+import type { Place, Source } from './source.js';
 
 const TYPES: Record<number, string> = {
   8: 'u8',
@@ -32,22 +35,23 @@ interface Shape {
  * An IDX file of u8 images [count, height, width]; undefined when the file is of another kind.
  * @throws UsageError for labels, another type or number of dimensions, and a size that does not match.
  */
-export async function openIdx(file: string): Promise<Source | undefined> {
-  const start = await head(file);
-  if (start[0] === 0x1f && start[1] === 0x8b) return openZipped(file);
-  const shape = parse(file, start);
+export async function openIdx(place: Place): Promise<Source | undefined> {
+  const start = await head(place);
+  if (start[0] === 0x1f && start[1] === 0x8b) return openZipped(place);
+  const shape = parse(place.name, start);
   if (!shape) return undefined;
-  const { size } = await stat(file);
-  checkSize(file, shape, size - HEADER);
-  return source(file, file, shape);
+  const { size } = await stat(fsPath(place.path));
+  checkSize(place.name, shape, size - HEADER);
+  return source(place, place.path, shape);
 }
 
 /** Gzip cannot be read from the middle, so the pixels are unpacked into shared memory. */
-async function openZipped(file: string): Promise<Source> {
+async function openZipped(place: Place): Promise<Source> {
+  const file = place.name;
   const chunks: Buffer[] = [];
   let length = 0;
   let shape: Shape | undefined;
-  const zipped = createReadStream(file);
+  const zipped = createReadStream(fsPath(place.path));
   const unzipped = zipped.pipe(createGunzip());
   zipped.on('error', (error) => unzipped.destroy(error));
   try {
@@ -65,7 +69,7 @@ async function openZipped(file: string): Promise<Source> {
     zipped.destroy();
   }
   if (length < HEADER) shape = parse(file, Buffer.concat(chunks));
-  if (!shape) throw new UsageError(`${file}: gzip, but no IDX file inside`);
+  if (!shape) throw new UsageError(`${file}: gzip, but no IDX file inside${inside(chunks)}`);
   checkSize(file, shape, length - HEADER);
   const pixels = new SharedArrayBuffer(length);
   let at = 0;
@@ -73,12 +77,18 @@ async function openZipped(file: string): Promise<Source> {
     new Uint8Array(pixels, at, chunk.length).set(chunk);
     at += chunk.length;
   }
-  return source(file, pixels, shape);
+  return source(place, pixels, shape);
 }
 
-async function head(file: string): Promise<Buffer> {
-  const handle = await open(file).catch((error: unknown) => {
-    throw new UsageError(`${file}: cannot be opened: ${reasonOf(error)}`);
+/** What is packed instead, where that is known. */
+function inside(chunks: readonly Buffer[]): string {
+  const kind = fileKind(Buffer.concat(chunks));
+  return kind === undefined ? '' : `: it is ${describeKind(kind)}`;
+}
+
+async function head({ path, name }: Place): Promise<Buffer> {
+  const handle = await open(fsPath(path)).catch((error: unknown) => {
+    throw new UsageError(`${name}: cannot be opened: ${reasonOf(error)}`);
   });
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEADER), 0, HEADER, 0);
@@ -126,10 +136,10 @@ function checkSize(file: string, shape: Shape, got: number): void {
   );
 }
 
-function source(file: string, from: string | SharedArrayBuffer, shape: Shape): Source {
+function source({ path, name }: Place, from: RawPath | SharedArrayBuffer, shape: Shape): Source {
   const { count, height, width } = shape;
   return {
-    name: file,
+    name,
     count,
     item: (i) => ({
       kind: 'record',
@@ -140,7 +150,9 @@ function source(file: string, from: string | SharedArrayBuffer, shape: Shape): S
       channels: 1,
       planar: false,
     }),
-    label: (i) => `${path.basename(file)}, image ${i}`,
+    label: (i) => `${basename(name)}, image ${i}`,
     skipped: [],
+    leftOut: [],
+    fingerprint: () => fingerprintOfParts([path]),
   };
 }

@@ -6,49 +6,138 @@
  * has the last word. sharp has no option for it, and its `resize` would add a resampling of its own; but
  * libvips takes a loader's options in brackets after the file name.
  */
-import { statSync } from 'node:fs';
-import sharp from 'sharp';
+import { closeSync, openSync, statSync } from 'node:fs';
+import sharp, { type SharpOptions } from 'sharp';
 import type { Box } from '../engine/arithmetic.js';
+import { fileKind, isPicture, type PictureKind } from '../io/file-kind.js';
+import { fsPath, type RawPath } from '../io/raw-path.js';
 import type { Picture } from './decode.js';
-import { isJpeg, type JpegHeader, jpegHeader } from './jpeg-header.js';
+import { checkSize, type Share } from './decoding-memory.js';
+import { firstFrame, outsideWhite } from './gif-frame.js';
+import {
+  notAPicture,
+  type PictureHeader,
+  pictureHeader,
+  type SharpInput,
+} from './picture-header.js';
 import { readAt } from './read-at.js';
+import {
+  type Decoded,
+  hasOtherSamples,
+  isOrdinary,
+  scaledSamples,
+  withoutOtherSamples,
+} from './tiff.js';
 
-/**
- * Truncated and corrupt files are errors, as in PIL; odd metadata is not. Pictures of more than 268 million pixels
- * are refused (sharp's default limit): they are bombs or mistakes.
- */
-const SHARP = { failOn: 'error' } as const;
-
-/** Bytes looked at to find a JPEG's size; smaller files are read whole. */
+/** Bytes looked at to find what a picture is, and a JPEG's size; smaller files are read whole. */
 const HEAD = 1 << 16;
 
 /**
  * RGB, to be scaled to `size`. Transparent pixels show white, the page that cut-outs are made for; PIL's
  * `convert('RGB')` would show whatever colour lies hidden under them. Colour profiles are applied, so CMYK
  * and wide-gamut photographs look as they do in a browser. Of an animation this is the first frame.
+ * @param share what it takes of the memory for decoding, until its pixels are no longer needed
  * @throws when it cannot be read; the message is the reason alone.
  */
-export async function loadImage(path: string, size: number): Promise<Picture> {
-  const entry = statSync(path);
+export async function loadImage(path: RawPath, size: number, share: Share): Promise<Picture> {
+  const entry = statSync(fsPath(path));
   // Reading a pipe would wait for its writer, and some devices never end.
   if (!entry.isFile()) throw new Error('it is a folder, a pipe or a device');
   if (entry.size === 0) throw new Error('the file is empty');
   const head = readAt(path, 0, HEAD);
-  const header = jpegHeader(head);
-  const shrink = isJpeg(head) ? await planShrink(path, header, size) : undefined;
-  const whole = head.length < HEAD ? head : path;
-  const { data, info } = await sharp(shrink ? `${path}[shrink=${shrink.factor}]` : whole, {
-    ...SHARP,
-    // Even where there is nothing to turn, it costs a copy of the picture.
-    autoOrient: header?.exif !== false,
-  })
+  const kind = fileKind(head);
+  // The decoder would take drawings too, which can keep it busy for ever.
+  if (!isPicture(kind)) throw notAPicture(kind);
+  return withName(path, (name) => {
+    const file: PictureFile = { path, name, kind, head, input: head.length < HEAD ? head : name };
+    return loadPicture(file, size, share);
+  });
+}
+
+interface PictureFile {
+  readonly path: RawPath;
+  /** A name of it for sharp. */
+  readonly name: string;
+  readonly kind: PictureKind;
+  readonly head: Buffer;
+  readonly input: SharpInput;
+}
+
+/** Gives a file a name that is a text, since sharp takes no other. Only Linux has other names, and this one for an open file. */
+async function withName<T>(path: RawPath, use: (name: string) => Promise<T>): Promise<T> {
+  if (typeof path === 'string') return use(path);
+  const file = openSync(fsPath(path), 'r');
+  try {
+    return await use(`/proc/self/fd/${file}`);
+  } finally {
+    closeSync(file);
+  }
+}
+
+async function loadPicture(file: PictureFile, size: number, share: Share): Promise<Picture> {
+  const { path, name, kind, head, input } = file;
+  const read = (offset: number, length: number) => readAt(path, offset, length);
+  const header = await pictureHeader(kind, head, input, read);
+  const shrink = kind === 'jpeg' ? await planShrink(name, header, size) : undefined;
+  await takeShare(header, shrink, share);
+  const { data, width, height, doubt } = await decodePicture(file, header, shrink);
+  if (kind === 'gif') outsideWhite(data, width, height, firstFrame(read));
+  const box = shrink?.stored && extent(shrink.factor, shrink.stored, width, height);
+  return { pixels: data, width, height, channels: 3, ...(box && { box }), ...(doubt && { doubt }) };
+}
+
+function takeShare(
+  { width, height, jpeg, bytesPerPixel }: PictureHeader,
+  shrink: Shrink | undefined,
+  share: Share,
+): Promise<void> {
+  checkSize(width, height);
+  return share.take(width, height, bytesPerPixel / (shrink?.factor ?? 1) ** 2 + (jpeg?.kept ?? 0));
+}
+
+async function decodePicture(
+  { name, input }: PictureFile,
+  header: PictureHeader,
+  shrink: Shrink | undefined,
+): Promise<Decoded> {
+  const { tiff } = header;
+  const open = (more: SharpOptions = {}) => sharp(input, { ...optionsFor(header), ...more });
+  if (tiff && !isOrdinary(tiff)) return scaledSamples(() => open({ ignoreIcc: true }), tiff);
+  if (tiff && hasOtherSamples(tiff))
+    return withDoubt(await withoutOtherSamples(open(), tiff), header);
+  const whole = shrink ? sharp(`${name}[shrink=${shrink.factor}]`, optionsFor(header)) : open();
+  const { data, info } = await whole
     .flatten({ background: '#ffffff' })
     .toColourspace('srgb')
     .raw()
     .toBuffer({ resolveWithObject: true });
-  const { width, height } = info;
-  const box = shrink?.stored && extent(shrink.factor, shrink.stored, width, height);
-  return { pixels: data, width, height, channels: 3, ...(box && { box }) };
+  return withDoubt({ data, width: info.width, height: info.height }, header);
+}
+
+/**
+ * Truncated and corrupt files are errors, as in PIL; odd metadata is not. What turns out to be larger than the header says
+ * is refused, since the memory for it was not asked for.
+ */
+const optionsFor = ({ width, height, jpeg }: PictureHeader): SharpOptions => ({
+  failOn: 'error',
+  limitInputPixels: width * height,
+  limitInputChannels: false,
+  // Even where there is nothing to turn, it costs a copy of the picture.
+  autoOrient: jpeg?.exif !== false,
+});
+
+/** The most that a picture shows whose 16-bit samples end at 14 bits. */
+const DARK = 63;
+
+/** Cameras and microscopes put 12 or 14 bits into words of 16; but it may be a dark picture. */
+function withDoubt(decoded: Decoded, { deep }: PictureHeader): Decoded {
+  if (!deep || decoded.data.some((level) => level > DARK)) return decoded;
+  return {
+    ...decoded,
+    doubt:
+      'its 16-bit samples use a quarter of their range at most, so it comes out dark; ' +
+      'if they are of 10 to 14 bits, scale them to 16',
+  };
 }
 
 interface Shrink {
@@ -66,17 +155,16 @@ interface Stored {
 }
 
 async function planShrink(
-  path: string,
-  header: JpegHeader | undefined,
+  name: string,
+  { width, height, jpeg }: PictureHeader,
   size: number,
 ): Promise<Shrink | undefined> {
-  const { width, height } = header ?? (await sharp(path).metadata());
   const side = Math.min(width, height);
   const factor = [8, 4, 2].find((f) => Math.floor(side / f) >= 2 * size);
   if (!factor) return undefined;
   if (width % factor === 0 && height % factor === 0) return { factor };
   // Asked only where it matters: opening the file takes an eighth of the time that decoding a small photograph does.
-  const { orientation = 1 } = header?.exif === false ? {} : await sharp(path).metadata();
+  const { orientation = 1 } = jpeg?.exif === false ? {} : await sharp(name).metadata();
   return { factor, stored: { width, height, orientation } };
 }
 

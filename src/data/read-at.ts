@@ -1,11 +1,12 @@
 import { closeSync, openSync, readSync } from 'node:fs';
+import { fsPath, type RawPath } from '../io/raw-path.js';
 
 /**
  * Up to `length` bytes of a file from `offset`. At once: a decoding worker has nothing better to do
  * meanwhile, and the asynchronous way costs more than the read.
  */
-export function readAt(path: string, offset: number, length: number): Buffer {
-  const file = openSync(path, 'r');
+export function readAt(path: RawPath, offset: number, length: number): Buffer {
+  const file = openSync(fsPath(path), 'r');
   try {
     const bytes = Buffer.allocUnsafe(length);
     return bytes.subarray(0, readSync(file, bytes, 0, length, offset));

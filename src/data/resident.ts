@@ -9,6 +9,7 @@ export class ResidentDataset implements Dataset {
   readonly size: number;
   readonly channels: 1 | 3;
   readonly skipped: Dataset['skipped'];
+  readonly doubtful: Dataset['doubtful'];
   readonly resident = true;
   #pixels: Uint8Array;
 
@@ -19,6 +20,7 @@ export class ResidentDataset implements Dataset {
     this.size = about.size;
     this.channels = about.channels;
     this.skipped = about.skipped;
+    this.doubtful = about.doubtful;
     this.#pixels = new Uint8Array(pixels);
     this.#closeGaps(failures.map((f) => f.item));
   }

@@ -6,19 +6,22 @@ import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { closest, distance } from 'fastest-levenshtein';
 import { UsageError } from '../errors.js';
+import { describeKind, fileKind, isPicture, KIND_BYTES } from '../io/file-kind.js';
+import { fsPath, type RawPath, resolveRaw } from '../io/raw-path.js';
 import { openCifar, openCifarFolder } from './cifar.js';
 import { openFolder } from './folder.js';
 import { openIdx } from './idx.js';
+import { readAt } from './read-at.js';
 import { reasonOf } from './reason.js';
 import { openToyCars, TOY_CARS } from './toy-cars.js';
 
 /** An image that is not decoded yet; plain data, so that it can be handed to a worker. */
 export type Item =
-  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'file'; readonly path: RawPath }
   | {
       readonly kind: 'record';
       /** The file that holds the pixels, or its contents where it cannot be read in place (gzip). */
-      readonly from: string | SharedArrayBuffer;
+      readonly from: RawPath | SharedArrayBuffer;
       /** Where the pixels begin, in bytes. */
       readonly offset: number;
       readonly width: number;
@@ -45,6 +48,16 @@ export interface Source {
   label(i: number): string;
   /** What the listing could not enter. */
   readonly skipped: readonly Skipped[];
+  /** What it left out of its own accord, and why. */
+  readonly leftOut: readonly Skipped[];
+  /** A hash of what is listed, by names and sizes: the same for the same images, wherever they lie. */
+  fingerprint(): Promise<string>;
+}
+
+/** Where data lie, and how the user named it. */
+export interface Place {
+  readonly path: RawPath;
+  readonly name: string;
 }
 
 const EXPECTED =
@@ -56,14 +69,25 @@ const EXPECTED =
  */
 export async function openSource(spec: string, seed: number): Promise<Source> {
   if (spec === TOY_CARS) return openToyCars(seed);
-  const entry = await stat(spec).catch(async (error: NodeJS.ErrnoException) => {
+  const place = { path: await resolveRaw(spec), name: spec };
+  const entry = await stat(fsPath(place.path)).catch(async (error: NodeJS.ErrnoException) => {
     throw await unreachable(spec, error);
   });
-  if (entry.isDirectory()) return (await openCifarFolder(spec)) ?? (await openFolder(spec));
+  if (entry.isDirectory()) return (await openCifarFolder(place)) ?? (await openFolder(place));
   if (!entry.isFile()) throw new UsageError(`${spec}: not a folder or a file; ${EXPECTED}`);
-  const source = (await openIdx(spec)) ?? (await openCifar(spec));
+  const source = (await openIdx(place)) ?? (await openCifar(place));
   if (source) return source;
-  throw new UsageError(`${spec}: neither an IDX file nor a CIFAR binary file; ${EXPECTED}`);
+  throw new UsageError(
+    `${spec}: neither an IDX file nor a CIFAR binary file${but(place)}; ${EXPECTED}`,
+  );
+}
+
+/** What a file is instead, where that is known. */
+function but({ path }: Place): string {
+  const kind = fileKind(readAt(path, 0, KIND_BYTES));
+  if (kind === undefined) return '';
+  const hint = isPicture(kind) ? '; name the folder it lies in' : '';
+  return ` but ${describeKind(kind)}${hint}`;
 }
 
 async function unreachable(spec: string, error: NodeJS.ErrnoException): Promise<UsageError> {

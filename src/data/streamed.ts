@@ -16,6 +16,7 @@ export class StreamedDataset implements Dataset {
   readonly size: number;
   readonly channels: 1 | 3;
   readonly skipped: Dataset['skipped'];
+  readonly doubtful: Dataset['doubtful'];
   readonly resident = false;
   readonly #source: Source;
   /** Item of each image: all but the unreadable ones. */
@@ -37,6 +38,7 @@ export class StreamedDataset implements Dataset {
     this.size = about.size;
     this.channels = about.channels;
     this.skipped = about.skipped;
+    this.doubtful = about.doubtful;
     this.#source = source;
     const failed = new Set(failures.map((f) => f.item));
     const all = Uint32Array.from({ length: source.count }, (_, i) => i);
@@ -75,11 +77,12 @@ export class StreamedDataset implements Dataset {
   async #decode(indices: ArrayLike<number>): Promise<Uint8Array> {
     const item = (k: number) => this.#items[indices[k]!]!;
     const pixels = new SharedArrayBuffer(indices.length * imageBytes(this));
-    const [failure] = await this.#pool.decode({
+    const { failures } = await this.#pool.decode({
       count: indices.length,
       item: (k) => this.#source.item(item(k)),
       out: pixels,
     });
+    const [failure] = failures;
     if (!failure) return new Uint8Array(pixels);
     const label = this.#source.label(item(failure.item));
     throw new RunError(`${label}: ${failure.reason}; it could be read when the run began`);

@@ -17,6 +17,8 @@ export function openToyCars(seed: number): Source {
     item: (index) => ({ kind: 'car', seed, index }),
     label: (index) => `${TOY_CARS}, car ${index}`,
     skipped: [],
+    leftOut: [],
+    fingerprint: async () => `${TOY_CARS} ${seed}`,
   };
 }
 

@@ -3,10 +3,9 @@ import { threadCount } from '../config/computing.js';
 import type { ComputingConfig, DeviceChoice } from '../config/config.js';
 import type { NetworkDevice, NetworkOptions } from '../contracts/device.js';
 import { Arithmetic } from '../engine/arithmetic.js';
-import { WasmUnet } from '../engine/unet/wasm-unet.js';
+import { WasmNetwork } from '../engine/network/wasm-network.js';
 
-/** What a network is opened for, on whichever device. */
-export type UnetOptions = NetworkOptions & { readonly training: boolean };
+export type UnetOptions = NetworkOptions;
 
 /** A U-Net and the memory it takes, in bytes (on TensorFlow an estimate). */
 export interface OpenUnet {
@@ -30,7 +29,11 @@ export async function openUnet(
     return { unet, memoryBytes: estimateMemory(options, use, gpu) };
   }
   const { strict } = computing;
-  const { unet } = WasmUnet.create({ ...options, strict, threads: threadCount(computing) });
+  const { network: unet } = WasmNetwork.create({
+    ...options,
+    strict,
+    threads: threadCount(computing),
+  });
   return { unet, memoryBytes: unet.engine.memory.buffer.byteLength };
 }
 

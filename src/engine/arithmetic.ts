@@ -143,9 +143,16 @@ export class Arithmetic {
     const row = s.space(4 * (width * channels + 3));
     const rows = this.#axis(height, box.top, box.height, outHeight);
     const columns = this.#axis(width, box.left, box.width, outWidth);
-    const from = s.put(pixels);
     const sizes = [width, outWidth, channels];
-    s.kernels.resize!(out, from, row, ...rows, ...columns, ...sizes, 0, outHeight);
+    const stride = width * channels;
+    const bands = inBands(s.words(rows[0], 2 * outHeight), Math.floor(BAND / stride));
+    const from = s.space(stride * Math.max(...bands.map((band) => band.rows)));
+    for (const { first, rows: count, begin, end } of bands) {
+      s.write(from, pixels.subarray(first * stride, (first + count) * stride));
+      // Where row 0 would be, which may lie below 0: addresses wrap.
+      const origin = from - first * stride;
+      s.kernels.resize!(out, origin, row, ...rows, ...columns, ...sizes, begin, end);
+    }
     return s.bytes(out, outHeight * outWidth * channels);
   }
 
@@ -212,6 +219,30 @@ export class Arithmetic {
     s.kernels.resizeWeights!(bounds, weights, inSize, start, extent, outSize, taps, 0, outSize);
     return [bounds, weights, taps];
   }
+}
+
+/** Bytes of a picture that are scaled at a time: kernel memory never shrinks, and a picture may have a gigabyte. */
+const BAND = 16 << 20;
+
+/** Output rows [begin, end), and the input rows that they look at. */
+interface Band {
+  readonly begin: number;
+  readonly end: number;
+  readonly first: number;
+  readonly rows: number;
+}
+
+/** Output rows in groups that look at no more than `most` input rows, or are one row alone. */
+function inBands(bounds: Uint32Array, most: number): Band[] {
+  const bands: Band[] = [];
+  for (let i = 0; i < bounds.length / 2; i++) {
+    const [first, last] = [bounds[2 * i]!, bounds[2 * i]! + bounds[2 * i + 1]!];
+    const band = bands.at(-1);
+    if (band && last - band.first <= most)
+      bands[bands.length - 1] = { ...band, end: i + 1, rows: last - band.first };
+    else bands.push({ begin: i, end: i + 1, first, rows: last - first });
+  }
+  return bands;
 }
 
 function same(where: string, arrays: Record<string, Float32Array>): void {

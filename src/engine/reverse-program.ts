@@ -3,10 +3,10 @@ import { PURPOSE, type Purpose } from '../diffusion/random.js';
 import type { Trajectory } from '../diffusion/sampler.js';
 import type { Arena } from './arena.js';
 import type { Engine } from './engine.js';
+import type { NetworkMemory } from './network/memory.js';
+import { dropPadding, forward } from './network/passes.js';
 import type { Argument, Call, Program, Section } from './program.js';
 import { splitSeed } from './seed.js';
-import { dropPadding, forward } from './unet/forward.js';
-import type { UnetMemory } from './unet/memory.js';
 
 /** The reverse process as programs: x_T, and a step that is run over the range of the trajectory. */
 export interface ReverseOptions {
@@ -43,13 +43,13 @@ export function planTables(
 /** Lays out a batch's part beside its U-Net. */
 export function planReverse(
   arena: Arena,
-  { shape }: UnetMemory,
+  { shape }: NetworkMemory,
   tables: TrajectoryTables,
 ): ReverseMemory {
   return {
     ...tables,
     images: arena.bytes('tables', 4 * shape.batch),
-    z: arena.floats('images', shape.batch * shape.size ** 2 * shape.architecture.channels),
+    z: arena.floats('images', shape.batch * shape.graph.size ** 2 * shape.graph.channels),
   };
 }
 
@@ -74,7 +74,7 @@ export interface ReverseBatch extends ReverseMemory {
 
 /** x_T ~ N(0, 1), Ho et al. (2020), Algorithm 2, line 1. */
 export function initProgram(
-  unet: UnetMemory,
+  unet: NetworkMemory,
   memory: ReverseMemory,
   { trajectory, seed }: ReverseOptions,
 ): Program {
@@ -83,7 +83,7 @@ export function initProgram(
 
 /** Ho et al. (2020), Algorithm 2, lines 2 to 4 (or DDIM's step): z, ε̂, x_{t−1}. */
 export function stepProgram(
-  unet: UnetMemory,
+  unet: NetworkMemory,
   memory: ReverseMemory,
   { trajectory, norm, seed }: ReverseOptions,
 ): Program {
@@ -125,8 +125,8 @@ export function takeStep(
   return { kernel, args: [x, x, epsilon, z, row], items: count * each, grain: 4 };
 }
 
-function batchOf({ shape, xt, epsilon }: UnetMemory, memory: ReverseMemory): ReverseBatch {
-  const each = shape.size ** 2 * shape.architecture.channels;
+function batchOf({ shape, xt, epsilon }: NetworkMemory, memory: ReverseMemory): ReverseBatch {
+  const each = shape.graph.size ** 2 * shape.graph.channels;
   return { ...memory, x: xt, epsilon, count: shape.batch, each };
 }
 

@@ -36,9 +36,14 @@ export class Scratch {
   /** Address of a copy of the values. */
   put(values: Values): number {
     const at = this.space(values.byteLength);
+    this.write(at, values);
+    return at;
+  }
+
+  /** Copies the values to an address. */
+  write(at: number, values: Values): void {
     const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
     new Uint8Array(this.#memory.buffer).set(bytes, at);
-    return at;
   }
 
   floats(at: number, length: number): Float32Array<ArrayBuffer> {

@@ -33,3 +33,17 @@ export const contiguous = (at: number, side: number, channels: number): View => 
 });
 
 export const pixels = (view: View): number => view.height * view.width;
+
+/** Channels of a concatenation as it is stored: each part up to the next multiple of 8. */
+export const paddedChannels = (parts: readonly number[]): number =>
+  parts.reduce((sum, part) => sum + padded(part), 0);
+
+/** The place of each real channel of a concatenation among the padded ones. */
+export function paddedPlaces(parts: readonly number[]): number[] {
+  let first = 0;
+  return parts.flatMap((part) => {
+    const places = Array.from({ length: part }, (_, c) => first + c);
+    first += padded(part);
+    return places;
+  });
+}

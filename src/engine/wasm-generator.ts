@@ -1,10 +1,15 @@
 import type { Generator } from '../generate/generator.js';
-import type { NetworkConfig } from '../network/network.js';
+import type { Graph } from '../network/graph.js';
+import { buildNetwork, type NetworkConfig } from '../network/network.js';
 import type { StateDict } from '../network/state.js';
-import { timeTable } from '../unet/time-table.js';
 
 import { Arena, checkFits, MAX_BYTES } from './arena.js';
 import { Engine, type LoadedProgram, type Part } from './engine.js';
+import type { NetworkMemory } from './network/memory.js';
+import { writeParameters, writeStatistics } from './network/parameters.js';
+import { prepareKeptWeights, prepareNorms } from './network/passes.js';
+import { planMemory } from './network/plan.js';
+import { writeReserved } from './network/wasm-network.js';
 import type { Program } from './program.js';
 import {
   initProgram,
@@ -16,10 +21,6 @@ import {
   type TrajectoryTables,
   writeTables,
 } from './reverse-program.js';
-import { padded } from './tensors.js';
-import { prepareNorms, prepareWeights } from './unet/forward.js';
-import { planMemory, type UnetMemory } from './unet/memory.js';
-import { writeParameters, writeStatistics } from './unet/parameters.js';
 
 export interface WasmGeneratorOptions extends ReverseOptions {
   readonly architecture: NetworkConfig;
@@ -33,7 +34,7 @@ export interface WasmGeneratorOptions extends ReverseOptions {
 
 /** The memory of one batch in work: activations and scratch; weights are everyone's. */
 interface LanePlan {
-  readonly unet: UnetMemory;
+  readonly unet: NetworkMemory;
   readonly reverse: ReverseMemory;
   /** u8 [batch, size, size, channels]: the finished images. */
   readonly pixels: number;
@@ -135,27 +136,29 @@ export class WasmGenerator implements Generator {
 function planGenerator(options: WasmGeneratorOptions): { arena: Arena; plan: GeneratorPlan } {
   const arena = new Arena();
   const tables = planTables(arena, options.trajectory);
+  const graph = buildNetwork(options.architecture, options.size);
   const lanes: LanePlan[] = [];
   for (let i = 0; i < options.workers; i++)
-    lanes.push(planLane(arena, options, tables, lanes[0]?.unet));
+    lanes.push(planLane(arena, options, graph, tables, lanes[0]?.unet));
   const [first, ...others] = lanes.map(({ unet }) => unet);
-  const phase = [
-    ...prepareWeights(first!),
-    ...[first!, ...others].flatMap((unet) => prepareNorms(unet)),
-  ];
-  return { arena, plan: { tables, lanes, prepare: [{ name: 'unet', phases: [phase] }] } };
+  const weights = prepareKeptWeights(first!);
+  const norms = [first!, ...others].flatMap((unet) => prepareNorms(unet));
+  const phases = [...weights, norms].filter((phase) => phase.length > 0);
+  return { arena, plan: { tables, lanes, prepare: [{ name: 'unet', phases }] } };
 }
 
 function planLane(
   arena: Arena,
   options: WasmGeneratorOptions,
+  graph: Graph,
   tables: TrajectoryTables,
-  first: UnetMemory | undefined,
+  first: NetworkMemory | undefined,
 ): LanePlan {
-  const { size, batch, architecture } = options;
-  const unet = planMemory(arena, { ...options, training: false }, 1, first);
+  const { batch, timesteps } = options;
+  const shape = { graph, batch, timesteps, training: false, seed: 0 };
+  const unet = planMemory(arena, shape, 1, first);
   const reverse = planReverse(arena, unet, tables);
-  const values = batch * size * size * architecture.channels;
+  const values = batch * graph.size ** 2 * graph.channels;
   const pixels = arena.bytes('images', values);
   const toBytes = { kernel: 'toBytes', args: [pixels, unet.xt], items: values };
   const finish: Program = [{ name: 'pixels', phases: [[toBytes]] }];
@@ -170,15 +173,11 @@ function planLane(
 function writeMemory(
   engine: Engine,
   { tables, lanes }: GeneratorPlan,
-  { architecture, timesteps, trajectory }: WasmGeneratorOptions,
+  { trajectory }: WasmGeneratorOptions,
   state: StateDict,
 ): void {
-  for (const { unet } of lanes)
-    for (const { at, words } of unet.placed)
-      new Int32Array(engine.memory.buffer, at, words.length).set(words);
-  const { layout, regions, table } = lanes[0]!.unet;
-  const sinusoids = timeTable(timesteps, architecture.timeDim, padded(architecture.timeDim));
-  engine.floats(table, sinusoids.length).set(sinusoids);
+  for (const { unet } of lanes) writeReserved(engine, unet);
+  const { layout, regions } = lanes[0]!.unet;
   writeTables(engine, tables, trajectory);
   writeParameters(layout, engine.floats(regions.weights, layout.floats), state);
   writeStatistics(layout, engine.floats(regions.statistics, layout.statistics), state);

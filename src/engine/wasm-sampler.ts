@@ -1,5 +1,6 @@
 import type { Sampler } from '../sample/sampler.js';
 import type { LoadedProgram } from './engine.js';
+import { WasmNetwork, type WasmNetworkOptions } from './network/wasm-network.js';
 import type { Program } from './program.js';
 import {
   initProgram,
@@ -10,15 +11,14 @@ import {
   stepProgram,
   writeTables,
 } from './reverse-program.js';
-import { WasmUnet, type WasmUnetOptions } from './unet/wasm-unet.js';
 
 export interface WasmSamplerOptions
-  extends Omit<WasmUnetOptions, 'training' | 'loss'>,
+  extends Omit<WasmNetworkOptions, 'training' | 'loss' | 'seed'>,
     ReverseOptions {}
 
 /** Sampling on the engine: a whole trajectory is one program, and x_t never leaves shared memory. */
 export class WasmSampler implements Sampler {
-  readonly unet: WasmUnet;
+  readonly unet: WasmNetwork;
   readonly batch: number;
   private readonly memory: ReverseMemory;
   private readonly norm: ReverseOptions['norm'];
@@ -26,7 +26,7 @@ export class WasmSampler implements Sampler {
   private readonly trajectory: LoadedProgram;
 
   private constructor(
-    unet: WasmUnet,
+    unet: WasmNetwork,
     memory: ReverseMemory,
     steps: Program,
     options: WasmSamplerOptions,
@@ -43,12 +43,12 @@ export class WasmSampler implements Sampler {
 
   /** @throws UsageError when it does not fit memory. */
   static create(options: WasmSamplerOptions): WasmSampler {
-    const { unet, extra, program } = WasmUnet.create(
+    const { network, extra, program } = WasmNetwork.create(
       { ...options, training: false },
       (arena, unet) => planReverse(arena, unet, planTables(arena, options.trajectory)),
       (unet, memory) => stepProgram(unet, memory, options),
     );
-    return new WasmSampler(unet, extra, program, options);
+    return new WasmSampler(network, extra, program, options);
   }
 
   get description(): string {
@@ -67,8 +67,8 @@ export class WasmSampler implements Sampler {
   }
 
   read(): Float32Array {
-    const { batch, size, architecture } = this.unet.memory.shape;
-    const length = batch * size * size * architecture.channels;
+    const { batch, graph } = this.unet.memory.shape;
+    const length = batch * graph.size ** 2 * graph.channels;
     return this.unet.engine.floats(this.unet.memory.xt, length).slice();
   }
 

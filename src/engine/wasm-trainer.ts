@@ -8,21 +8,21 @@ import {
   writeSchedule,
 } from './batch-program.js';
 import type { Engine, LoadedProgram } from './engine.js';
-import { WasmUnet, type WasmUnetOptions } from './unet/wasm-unet.js';
+import { WasmNetwork, type WasmNetworkOptions } from './network/wasm-network.js';
 
-export interface WasmTrainerOptions extends Omit<WasmUnetOptions, 'timesteps' | 'training'> {
+export interface WasmTrainerOptions extends Omit<WasmNetworkOptions, 'timesteps' | 'training'> {
   readonly schedule: Schedule;
   readonly seed: number;
 }
 
 /** Training on the engine: preprocessing, U-Net and Adam are one program, one task a worker. */
 export class WasmTrainer implements Trainer {
-  readonly unet: WasmUnet;
+  readonly unet: WasmNetwork;
   private readonly memory: BatchMemory;
   private readonly train: LoadedProgram;
   private readonly heldOut: LoadedProgram;
 
-  private constructor(unet: WasmUnet, memory: BatchMemory, seed: number) {
+  private constructor(unet: WasmNetwork, memory: BatchMemory, seed: number) {
     this.unet = unet;
     this.memory = memory;
     this.train = this.engine.load([batchSection(memory, seed, 'step'), ...unet.trainSections()]);
@@ -40,12 +40,12 @@ export class WasmTrainer implements Trainer {
       channels: options.architecture.channels,
       timesteps: schedule.timesteps,
     };
-    const { unet, extra } = WasmUnet.create(
-      { ...rest, timesteps: schedule.timesteps },
+    const { network, extra } = WasmNetwork.create(
+      { ...rest, seed, timesteps: schedule.timesteps },
       (arena, memory) => planBatch(arena, { ...shape, batch: memory.shape.batch }, memory),
     );
-    writeSchedule(unet.engine, extra, schedule);
-    return new WasmTrainer(unet, extra, seed);
+    writeSchedule(network.engine, extra, schedule);
+    return new WasmTrainer(network, extra, seed);
   }
 
   get memoryBytes(): number {

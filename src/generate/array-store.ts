@@ -1,4 +1,4 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ArrayFormat, arrayStart, writeArray } from '../io/array-file.js';
 import {
@@ -10,6 +10,7 @@ import {
   writeFully,
 } from '../io/atomic.js';
 import { hashFile, sha256 } from '../io/hash.js';
+import { checkPlain } from '../io/plain-file.js';
 import { isFile } from '../io/run.js';
 import type { ImageRange } from './image-range.js';
 import { atOneFile } from './locks.js';
@@ -144,11 +145,8 @@ export class ArrayStore implements Store {
    */
   private async openPart(): Promise<void> {
     const files = [this.name, PART];
-    const isOurs = (name: string) => files.some((file) => name.startsWith(`.${file}.`));
-    // Shards on other machines may be at it: no lock reaches them.
-    await clearTemporaries(this.out, (name) =>
-      isOurs(name) && name.endsWith('.tmp') ? "another's" : undefined,
-    );
+    // Shards on other machines may be at it, which the lock need not reach.
+    await clearTemporaries(this.out, (base) => (files.includes(base) ? "another's" : undefined));
     await this.closeSource();
     this.part ??= await openIfThere(this.partPath, 'r+');
     if (this.part) return;
@@ -166,8 +164,9 @@ export class ArrayStore implements Store {
 
 const PART = 'images.part';
 
-async function openIfThere(path: string, flags: string): Promise<FileHandle | undefined> {
+async function openIfThere(path: string, flags: 'r' | 'r+'): Promise<FileHandle | undefined> {
   try {
+    checkPlain(path, await stat(path));
     return await open(path, flags);
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined;

@@ -5,6 +5,7 @@ import { makeTrajectory } from '../diffusion/sampler.js';
 import { makeSchedule } from '../diffusion/schedule.js';
 import { Interrupted, UsageError } from '../errors.js';
 import { asRunError } from '../io/atomic.js';
+import { type Reach, unseen } from '../io/lock.js';
 import { makeFolders } from '../io/make-folders.js';
 import { hashWeights, readWeights } from '../io/weights.js';
 import { plural } from '../units.js';
@@ -55,12 +56,12 @@ export async function generate(options: GenerateOptions): Promise<GenerateResult
   const yields = options.batch === null && options.sampling.norm === 'running';
   const plan: Plan = { ...options, device, batch: options.batch ?? BATCHES[device], yields };
   const { out, model, shard } = options;
-  return asOnlyMaker(out, shard, async () => {
+  return asOnlyMaker(out, shard, async (hold) => {
     const store =
       format === 'png' ? new PngStore(out, model, shard) : new ArrayStore(out, format, model);
     try {
       const settings = settingsOf(plan, await hashWeights(options.weights));
-      return await new Generation(plan, settings, store).run();
+      return await new Generation(plan, settings, store, hold).run();
     } finally {
       await store.close();
     }
@@ -72,11 +73,18 @@ class Generation {
   private readonly settings: Settings;
   private readonly store: PngStore | ArrayStore;
   private readonly range: ImageRange;
+  private readonly hold: () => Promise<Reach>;
 
-  constructor(options: Plan, settings: Settings, store: PngStore | ArrayStore) {
+  constructor(
+    options: Plan,
+    settings: Settings,
+    store: PngStore | ArrayStore,
+    hold: () => Promise<Reach>,
+  ) {
     this.options = options;
     this.settings = settings;
     this.store = store;
+    this.hold = hold;
     this.range = shardRange(options.count, options.shard);
   }
 
@@ -183,6 +191,8 @@ class Generation {
     await makeFolders(out).catch((error: unknown) => {
       throw asRunError(out, error);
     });
+    const warning = unseen(out, await this.hold());
+    if (warning !== null) this.options.onEvent?.({ kind: 'note', text: `warning: ${warning}` });
     const path = manifestPath(out, shard);
     const manifest = await Manifest.open(path);
     const { settings } = this;

@@ -5,11 +5,18 @@
 
 import type { Shard } from '../config/generation.js';
 import { UsageError } from '../errors.js';
-import { exclusively, withLock } from '../io/lock.js';
+import { exclusively, type Reach, withLock } from '../io/lock.js';
 import { shardName } from './options.js';
 
-/** Makes a shard as the only process on it. @throws UsageError naming the process that is on it already */
-export function asOnlyMaker<T>(out: string, shard: Shard, make: () => Promise<T>): Promise<T> {
+/**
+ * Makes a shard as the only process on it. `make` calls `hold` when the folder is there.
+ * @throws UsageError naming the process that is on it already; so does `hold`
+ */
+export function asOnlyMaker<T>(
+  out: string,
+  shard: Shard,
+  make: (hold: () => Promise<Reach>) => Promise<T>,
+): Promise<T> {
   const what = shard.of === 1 ? 'images' : `shard ${shard.index}/${shard.of}`;
   const refuse = (holder: string) =>
     new UsageError(

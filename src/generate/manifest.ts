@@ -3,15 +3,15 @@
  * settings and build stands before the lines that it holds for. What a crash tore or somebody damaged is passed over:
  * an image that no sound line vouches for is made again.
  */
-import { closeSync, createReadStream, fsyncSync, openSync, writeSync } from 'node:fs';
-import { open, readdir } from 'node:fs/promises';
+import { closeSync, fstatSync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import type { Shard } from '../config/generation.js';
 import { RunError, UsageError } from '../errors.js';
 import { asRunError, systemCode, systemReason } from '../io/atomic.js';
 import { sha256 } from '../io/hash.js';
 import { isObject } from '../io/json.js';
+import { checkPlain, readLines } from '../io/plain-file.js';
 import { shardName } from './options.js';
 import type { Maker, Settings } from './settings.js';
 
@@ -70,12 +70,17 @@ export async function listFolder(out: string): Promise<string[]> {
   }
 }
 
-/** The sound lines of a manifest, from its first header on; a file of any length in little memory. */
+/** Longer than any line that is ever written, and than what crashes leave of one. Bytes. */
+const LONGEST_LINE = 1 << 20;
+
+/**
+ * The sound lines of a manifest, from its first header on; a file of any length in little memory.
+ * @throws UsageError when it cannot be read
+ */
 export async function* readManifest(path: string): AsyncGenerator<Line> {
-  const stream = createReadStream(path, 'utf8');
   let headed = false;
   try {
-    for await (const text of createInterface({ input: stream, crlfDelay: Infinity })) {
+    for await (const text of readLines(path, LONGEST_LINE)) {
       const line = parse(text);
       if (!line) continue;
       headed ||= isHeader(line);
@@ -85,8 +90,6 @@ export async function* readManifest(path: string): AsyncGenerator<Line> {
     const reason = systemReason(error);
     if (reason === undefined) throw error;
     throw new UsageError(`${path}: cannot be read: ${reason}`, { cause: error });
-  } finally {
-    stream.destroy();
   }
 }
 
@@ -121,13 +124,16 @@ export class Manifest {
     }
   }
 
-  /** Forces it to disk and closes it; safe to call twice. */
+  /** Forces it to disk and closes it; safe to call twice. @throws RunError, also when it was deleted meanwhile */
   close(): void {
     if (this.file === undefined) return;
     const file = this.file;
     this.file = undefined;
     try {
       fsyncSync(file);
+      // Without it nothing vouches for the images, and the next run would refuse the folder.
+      if (fstatSync(file).nlink === 0)
+        throw new RunError(`${this.path}: the manifest was deleted while images were made`);
     } catch (error) {
       throw asRunError(this.path, error);
     } finally {
@@ -136,14 +142,13 @@ export class Manifest {
   }
 }
 
-/** Longer than any line that is ever written. */
-const TAIL = 1 << 16;
-
 async function cutTornLine(path: string): Promise<void> {
+  const there = await stat(path).catch(() => undefined);
+  if (there) checkPlain(path, there);
   const file = await open(path, 'a+');
   try {
     const { size } = await file.stat();
-    const from = Math.max(0, size - TAIL);
+    const from = Math.max(0, size - LONGEST_LINE);
     const tail = Buffer.alloc(size - from);
     const { bytesRead } = await file.read(tail, 0, tail.length, from);
     const end = tail.subarray(0, bytesRead).lastIndexOf('\n') + 1;

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Shard } from '../config/generation.js';
 import { asRunError, systemCode, writeFileAtomically } from '../io/atomic.js';
-import { sha256 } from '../io/hash.js';
+import { hashFile, sha256 } from '../io/hash.js';
 import { encodePng } from '../io/pictures.js';
 import type { ImageRange } from './image-range.js';
 import { listFolder } from './manifest.js';
@@ -12,8 +12,8 @@ import { clearTemporaries } from './temporaries.js';
 
 /** `000042.png`; more digits where they are needed. */
 const NAME = /^(\d{6,})\.png$/;
-/** While it is written the name of its shard is part of it: `.000042.png.2-of-4.1a2b3c4d.tmp`. */
-const TEMPORARY = /^\.(\d{6,})\.png\.(\d+-of-\d+)\.[0-9a-f]+\.tmp$/;
+/** While it is written the name of its shard is part of it: `000042.png.2-of-4`. */
+const OWNED = /^(\d{6,})\.png\.(\d+-of-\d+)$/;
 
 /** A PNG an image. */
 export class PngStore implements Store {
@@ -21,12 +21,15 @@ export class PngStore implements Store {
   private readonly size: number;
   private readonly channels: 1 | 3;
   private readonly shard: string;
+  /** More bytes than any PNG of ours has: the pixels as they are, and what may stand around them. */
+  private readonly largest: number;
 
   constructor(out: string, { size, channels }: { size: number; channels: 1 | 3 }, shard: Shard) {
     this.out = out;
     this.shard = shardName(shard);
     this.size = size;
     this.channels = channels;
+    this.largest = 2 * size * size * channels + (1 << 16);
   }
 
   file(image: number): string {
@@ -35,7 +38,9 @@ export class PngStore implements Store {
 
   async check(image: number, hash: string): Promise<Condition> {
     try {
-      return sha256(await readFile(this.path(image))) === hash ? 'sound' : 'damaged';
+      const path = this.path(image);
+      if ((await stat(path)).size > this.largest) return 'damaged';
+      return (await hashFile(path)) === hash ? 'sound' : 'damaged';
     } catch (error) {
       return systemCode(error) === 'ENOENT' ? 'missing' : 'damaged';
     }
@@ -47,9 +52,9 @@ export class PngStore implements Store {
 
   /** What other shards are writing stays: their ranges overlap ours where images were shared out anew. */
   async begin(range: ImageRange): Promise<void> {
-    await clearTemporaries(this.out, (name) => {
-      if (!within(range, TEMPORARY, name)) return undefined;
-      return TEMPORARY.exec(name)![2] === this.shard ? 'ours' : "another's";
+    await clearTemporaries(this.out, (base) => {
+      if (!within(range, OWNED, base)) return undefined;
+      return OWNED.exec(base)![2] === this.shard ? 'ours' : "another's";
     });
   }
 

@@ -2,10 +2,10 @@
  * Files that are either whole or absent: write under a temporary name in the same folder, sync, rename.
  * A crash at any byte leaves what was there before; a failure removes the temporary file.
  */
-import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { RunError } from '../errors.js';
+import { temporaryPath } from './temporary.js';
 
 /**
  * Writes `path` atomically; `fill` writes the content through an open file. `owner`, a word, goes into the temporary
@@ -17,7 +17,7 @@ export async function writeAtomically(
   fill: (file: FileHandle) => Promise<void>,
   owner?: string,
 ): Promise<void> {
-  const temporary = temporaryName(path, owner);
+  const temporary = temporaryPath(path, owner);
   try {
     await writeSynced(temporary, fill);
     await rename(temporary, path);
@@ -115,9 +115,3 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['ELOOP', 'its symbolic links lead in a circle'],
   ['EMFILE', 'too many open files'],
 ]);
-
-/** Hidden, and marked as temporary, so that clean-ups can tell what a crash left behind. */
-function temporaryName(path: string, owner?: string): string {
-  const name = owner === undefined ? basename(path) : `${basename(path)}.${owner}`;
-  return join(dirname(path), `.${name}.${randomBytes(4).toString('hex')}.tmp`);
-}

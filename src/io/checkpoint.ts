@@ -6,13 +6,17 @@
  * Hidden names in the folder are left-overs of a crash: `.step-N.tmp` was being written; `.step-N.old` was
  * being replaced or removed, and stands in for `step-N` where the crash came between the two renames.
  */
-import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import type { Dirent } from 'node:fs';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import type { OptimizerState } from '../contracts/device.js';
 import { UsageError } from '../errors.js';
 import type { StateDict } from '../network/state.js';
 import { asRunError, syncFolder, writeFileAtomically, writeSynced } from './atomic.js';
+import { removeTemporaries } from './clean-up.js';
+import { show } from './json.js';
 import { optimizerTensors, readOptimizer } from './optimizer-file.js';
+import { readSmallFile } from './plain-file.js';
 import { isFile, isFolder, type Json, readJsonFile, runPaths } from './run.js';
 import { writeTensors } from './safetensors.js';
 import { readWeights } from './weights.js';
@@ -78,13 +82,24 @@ export async function openCheckpoint(dir: string): Promise<Checkpoint & { step: 
       throw new UsageError(`${dir}: expected a checkpoint, got a folder without ${path}`);
   const { step, ...state } = await readJsonFile(paths.state);
   if (!isCount(step))
-    throw new UsageError(`${paths.state}: step: expected a whole number, got ${step}`);
+    throw new UsageError(`${paths.state}: step: expected a whole number, got ${show(step)}`);
+  const named = stepOf(basename(dir));
+  if (named !== undefined && named !== step)
+    throw new UsageError(
+      `${paths.state}: step: expected ${named}, as the checkpoint's folder is named, got ${step}`,
+    );
   return {
     step,
     state,
     model: () => readWeights(paths.model),
-    optimizer: () => readOptimizer(paths.optimizer),
+    optimizer: () => readOptimizer(paths.optimizer, step),
   };
+}
+
+/** The step in the name of a checkpoint's folder, a set-aside one's too; undefined for other names. */
+function stepOf(name: string): number | undefined {
+  const own = /^\.(.+)\.old$/.exec(name)?.[1] ?? name;
+  return STEP.test(own) ? Number(own.slice('step-'.length)) : undefined;
 }
 
 /**
@@ -131,14 +146,31 @@ async function replaceFolder(from: string, to: string): Promise<void> {
   if (exists) await rm(old, { recursive: true });
 }
 
-/** Removes what a crash left; a checkpoint that it left under its old name gets its own back. */
+/**
+ * Removes what a crash left in a run's checkpoints; one that it left under its old name gets its own back. The caller
+ * holds the run's lock.
+ * @throws RunError
+ */
+export async function removeLeftCheckpoints(runDir: string): Promise<void> {
+  const { checkpoints } = runPaths(runDir);
+  if (!(await isFolder(checkpoints))) return;
+  await cleanUp(checkpoints).catch((error: unknown) => {
+    throw asRunError(checkpoints, error);
+  });
+}
+
+/** Only names that this file gives: whatever else lies in the folder is not ours. */
 async function cleanUp(checkpoints: string): Promise<void> {
   const latest = await readLatest(checkpoints);
-  for (const name of await readdir(checkpoints)) {
-    if (!/^\..+\.(tmp|old)$/.test(name)) continue;
+  await removeTemporaries(checkpoints, (base) => base === 'latest');
+  const entries: Dirent[] = await readdir(checkpoints, { withFileTypes: true });
+  for (const entry of entries) {
+    const { name } = entry;
+    const of = /^\.(.+)\.(?:tmp|old)$/.exec(name)?.[1];
+    if (of === undefined || !STEP.test(of) || !entry.isDirectory()) continue;
     const path = join(checkpoints, name);
     const replaced =
-      latest && name === `.${latest}.old` && !(await isFolder(join(checkpoints, latest)));
+      of === latest && name.endsWith('.old') && !(await isFolder(join(checkpoints, latest)));
     if (replaced) await rename(path, join(checkpoints, latest));
     else await rm(path, { recursive: true });
   }
@@ -168,9 +200,12 @@ async function listSteps(checkpoints: string): Promise<number[]> {
 
 /** The name in `latest`, or undefined when there is none or it is not a checkpoint's. */
 async function readLatest(checkpoints: string): Promise<string | undefined> {
-  const text = await readFile(join(checkpoints, 'latest'), 'utf8').catch(() => '');
+  const text = await readSmallFile(join(checkpoints, 'latest'), LONGEST_NAME).catch(() => '');
   return STEP.test(text.trim()) ? text.trim() : undefined;
 }
+
+/** Bytes of `latest`, and a few that an editor may have added. */
+const LONGEST_NAME = 64;
 
 const STEP = /^step-(0|[1-9]\d{0,14})$/;
 

@@ -1,14 +1,25 @@
 /** SHA-256 of bytes and files, in hexadecimal. */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { openPlain } from './plain-file.js';
 
 export const sha256 = (bytes: Uint8Array): string =>
   createHash('sha256').update(bytes).digest('hex');
 
-/** Reads a file of any length in little memory. @throws the system's error when it cannot be read */
+/** Reads a plain file of any length in little memory. @throws as `openPlain` does */
 export async function hashFile(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 }))
-    hash.update(chunk as Buffer);
-  return hash.digest('hex');
+  const file = await openPlain(path);
+  try {
+    const hash = createHash('sha256');
+    const chunk = Buffer.alloc(Math.max(1, Math.min((await file.stat()).size, CHUNK)));
+    for (let got = 1; got > 0; ) {
+      got = (await file.read(chunk, 0, chunk.length, null)).bytesRead;
+      hash.update(chunk.subarray(0, got));
+    }
+    return hash.digest('hex');
+  } finally {
+    await file.close();
+  }
 }
+
+/** Bytes that are read at a time. */
+const CHUNK = 1 << 20;

@@ -1,14 +1,13 @@
 /**
- * Locks between the processes of one machine. A lock is a socket that its holder listens on: the system frees it when
- * the holder ends, however it ends, so that no lock outlives a process and none has to be guessed stale.
+ * Locks between processes. A lock is two: a socket that its holder listens on, which the processes of one machine see
+ * before there is a folder, and a locked file in the folder once it is there, which other containers see too. The system
+ * frees both when the holder ends, however it ends, so that no lock outlives a process and none has to be guessed stale.
  */
-import { createHash } from 'node:crypto';
-import { realpath, rm } from 'node:fs/promises';
-import net from 'node:net';
-import { tmpdir } from 'node:os';
-import { basename, dirname, join, resolve } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { systemCode } from './atomic.js';
+import { type FileLock, fileLockHolder, tryLockFile } from './file-lock.js';
+import { addressOf, askPid, type SocketLock, tryListen } from './socket-lock.js';
 
 /** What a lock is taken on: a path, which need not exist, and a word for what is done there. */
 export interface LockTarget {
@@ -16,32 +15,37 @@ export interface LockTarget {
   readonly use: string;
 }
 
+/** Who sees a lock: all who see the folder; or, without a file that can be locked, the processes of this machine. */
+export type Reach = 'everywhere' | 'machine';
+
 export interface Lock {
+  /**
+   * Locks the folder's file, once the folder is there, and again where it was deleted. Resolves to undefined where another
+   * has it.
+   */
+  hold(): Promise<Reach | undefined>;
   /** Safe to call twice. */
   release(): void;
 }
 
+/** `process 1234`, as what is thrown names it. */
+type Refuse = (holder: string) => Error;
+
 /** Milliseconds between two tries for a lock that another has. */
 const AGAIN = 100;
 
-/** Milliseconds for a holder to say who it is; it may be computing. */
-const PATIENCE = 5000;
-
 /**
  * The lock, or undefined while another process, or another call in this one, holds it. Where the system lets nobody
- * listen at all, as in some sandboxes, everybody has the lock: work there goes unguarded, and does not stop.
+ * listen, as in some sandboxes, the file alone is the lock; where there is none either, everybody has the lock: work
+ * there goes unguarded, and does not stop.
  */
 export async function tryLock(target: LockTarget): Promise<Lock | undefined> {
-  const address = await addressOf(target);
-  try {
-    const server =
-      (await listen(address)) ?? ((await clearLeft(address)) && (await listen(address)));
-    if (!server) return undefined;
-    server.unref(); // A lock alone is no reason for a process to go on.
-    return { release: () => void server.close() };
-  } catch {
-    return { release: () => undefined };
-  }
+  const socket = await tryListen(await addressOf(target.path, target.use));
+  if (socket === 'held') return undefined;
+  const lock = lockOf(target, socket);
+  if ((await lock.hold()) !== undefined) return lock;
+  lock.release();
+  return undefined;
 }
 
 /** Runs `body` under the lock; `onWait` is called once if another has it first. */
@@ -58,18 +62,35 @@ export async function withLock<T>(
 
 /**
  * Runs `body` under the lock, or throws what `refuse` makes of its holder: `process 1234`, or `another process` where
- * that does not answer.
+ * that does not say. `body` calls `hold` when it has made the folder, and learns how far the lock reaches; that throws
+ * the same.
  */
 export async function exclusively<T>(
   target: LockTarget,
-  refuse: (holder: string) => Error,
-  body: () => Promise<T>,
+  refuse: Refuse,
+  body: (hold: () => Promise<Reach>) => Promise<T>,
 ): Promise<T> {
   const lock = await tryLock(target);
-  if (lock) return releasing(lock, body);
-  const { pid } = await ask(await addressOf(target));
-  throw refuse(pid === undefined ? 'another process' : `process ${pid}`);
+  if (lock) return releasing(lock, () => body(() => holding(lock, target, refuse)));
+  const pid = await askPid(await addressOf(target.path, target.use));
+  throw refuse(pid === undefined ? await holderOfFile(target) : `process ${pid}`);
 }
+
+/** Calls a lock's `hold`. @throws what `refuse` makes of who has it instead */
+export async function holding(lock: Lock, target: LockTarget, refuse: Refuse): Promise<Reach> {
+  const reach = await lock.hold();
+  if (reach === undefined) throw refuse(await holderOfFile(target));
+  return reach;
+}
+
+/** What to say of a lock on a folder that other containers do not see; null where there is nothing to say. */
+export const unseen = (folder: string, reach: Reach): string | null =>
+  reach === 'everywhere' || process.platform !== 'linux'
+    ? null
+    : `no file in ${folder} can be locked (by the program flock): see to it that no other container or machine writes there`;
+
+const holderOfFile = async (target: LockTarget): Promise<string> =>
+  (await fileLockHolder(lockFile(target))) ?? 'another process';
 
 async function releasing<T>(lock: Lock, body: () => Promise<T>): Promise<T> {
   try {
@@ -79,53 +100,29 @@ async function releasing<T>(lock: Lock, body: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Two ways to write one path are one lock, by links or from another folder. */
-async function addressOf({ path, use }: LockTarget): Promise<string> {
-  const target = `${await canonical(resolve(path))}\0${use}`;
-  const name = `haze-${createHash('sha256').update(target).digest('hex').slice(0, 32)}`;
-  if (process.platform === 'linux') return `\0${name}`;
-  if (process.platform === 'win32') return `\\\\.\\pipe\\${name}`;
-  return join(tmpdir(), name);
+function lockOf(target: LockTarget, socket: SocketLock | undefined): Lock {
+  let file: FileLock | undefined;
+  return {
+    hold: async () => {
+      if (file?.stands()) return 'everywhere';
+      file?.release();
+      file = undefined;
+      const result = (await isThere(target.path)) ? await tryLockFile(lockFile(target)) : 'none';
+      if (result === 'held') return undefined;
+      if (result === 'none') return 'machine';
+      file = result;
+      return 'everywhere';
+    },
+    release: () => {
+      file?.release();
+      socket?.close();
+    },
+  };
 }
 
-async function canonical(path: string): Promise<string> {
-  try {
-    return await realpath(path);
-  } catch (error) {
-    if (systemCode(error) !== 'ENOENT' || dirname(path) === path) return path;
-    return join(await canonical(dirname(path)), basename(path));
-  }
-}
+/** `.haze-shard-1-of-4.lock`: in the folder, and there only while it is locked, or after a holder was killed. */
+const lockFile = ({ path, use }: LockTarget): string =>
+  join(path, `.haze-${use.replaceAll(/[^\w]+/g, '-')}.lock`);
 
-/** The listening server, or undefined when another listens there. */
-function listen(address: string): Promise<net.Server | undefined> {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer((socket) => {
-      socket.on('error', () => undefined);
-      socket.end(String(process.pid));
-    });
-    server.once('error', (error) =>
-      systemCode(error) === 'EADDRINUSE' ? resolve(undefined) : reject(error),
-    );
-    server.listen({ path: address, exclusive: true }, () => resolve(server));
-  });
-}
-
-/** Where sockets are files they outlive their holder. Removes such a one. */
-async function clearLeft(address: string): Promise<boolean> {
-  if (process.platform === 'linux' || process.platform === 'win32') return false;
-  const { refused } = await ask(address);
-  if (refused) await rm(address, { force: true });
-  return refused;
-}
-
-/** Asks who listens; `refused` when nobody does. */
-function ask(address: string): Promise<{ pid?: string; refused: boolean }> {
-  return new Promise((resolve) => {
-    const socket = net.connect(address).setEncoding('utf8').setTimeout(PATIENCE);
-    socket.once('data', (pid) => resolve({ pid: String(pid), refused: false }));
-    socket.once('error', (error) => resolve({ refused: systemCode(error) === 'ECONNREFUSED' }));
-    socket.once('timeout', () => socket.destroy());
-    socket.once('close', () => resolve({ refused: false }));
-  });
-}
+const isThere = async (path: string): Promise<boolean> =>
+  (await stat(path).catch(() => undefined))?.isDirectory() ?? false;

@@ -3,12 +3,20 @@
  * system as they come (a write takes microseconds, a step many milliseconds), so a killed run keeps them;
  * `flush` forces them to disk, as checkpoints ask for.
  */
-import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  readSync,
+  type Stats,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { RunError, UsageError } from '../errors.js';
-import { asRunError, systemCode, systemReason, writeFileAtomically } from './atomic.js';
+import { asRunError, systemCode, systemReason, writeAtomically, writeFully } from './atomic.js';
 import { isObject, show } from './json.js';
-import { isFile } from './run.js';
+import { checkPlain, readLines } from './plain-file.js';
 
 /** One training step. Steps count from 1, epochs from 0; `ms` says where its time went. */
 export interface StepMetrics {
@@ -39,12 +47,9 @@ export class MetricsLog {
     this.file = file;
   }
 
-  /** Opens the log for appending; makes it when there is none. @throws RunError */
+  /** Opens the log for appending; makes it when there is none. @throws RunError; UsageError for what is no file */
   static open(path: string): MetricsLog {
-    return new MetricsLog(
-      path,
-      attempt(path, () => openSync(path, 'a')),
-    );
+    return new MetricsLog(path, openLog(path));
   }
 
   /** Adds a line. @throws RunError when it cannot be written. */
@@ -54,16 +59,17 @@ export class MetricsLog {
       at += attempt(this.path, () => writeSync(this.open(), line, at));
   }
 
-  /** Forces all lines to disk. @throws RunError */
+  /** Forces all lines to disk. A log that was deleted since is written again. @throws RunError */
   flush(): void {
+    this.file = attempt(this.path, () => follow(this.path, this.open()));
     attempt(this.path, () => fsyncSync(this.open()));
   }
 
-  /** Flushes and closes; safe to call twice. */
+  /** Forces all lines to disk and closes; safe to call twice. */
   close(): void {
     if (this.file === undefined) return;
     try {
-      this.flush();
+      attempt(this.path, () => fsyncSync(this.open()));
     } finally {
       closeSync(this.file);
       this.file = undefined;
@@ -81,40 +87,58 @@ export class MetricsLog {
  * @throws UsageError naming the line that is no metrics.
  */
 export async function readMetrics(path: string): Promise<Metrics[]> {
-  return (await readLines(path)).map(({ metrics }) => metrics);
-}
-
-/**
- * Drops the lines after `step`, as a resume from that step's checkpoint must, and a torn last line. Resolves to what is
- * left.
- * @throws UsageError as `readMetrics` does; RunError when the log cannot be written.
- */
-export async function cutBack(path: string, step: number): Promise<Metrics[]> {
-  if (!(await isFile(path))) return [];
-  const kept = (await readLines(path)).filter(({ metrics }) => metrics.step <= step);
-  await writeFileAtomically(path, kept.map(({ text }) => `${text}\n`).join(''));
-  return kept.map(({ metrics }) => metrics);
-}
-
-async function readLines(path: string): Promise<{ text: string; metrics: Metrics }[]> {
-  const lines = (await readText(path)).split('\n');
-  if (lines.at(-1) === '') lines.pop();
-  const read: { text: string; metrics: Metrics }[] = [];
-  for (const [i, text] of lines.entries()) {
-    const metrics = parse(text);
-    if (metrics) read.push({ text, metrics });
-    else if (i < lines.length - 1)
-      throw new UsageError(`${path}:${i + 1}: expected a step's metrics, got ${show(text)}`);
-  }
+  const read: Metrics[] = [];
+  for await (const { metrics } of logged(path)) read.push(metrics);
   return read;
 }
 
-async function readText(path: string): Promise<string> {
+/**
+ * Drops the lines after `step`, as a resume from that step's checkpoint must, and a torn last line. Resolves to what was
+ * logged of `step` itself.
+ * @throws UsageError as `readMetrics` does; RunError when the log cannot be written.
+ */
+export async function cutBack(path: string, step: number): Promise<Metrics[]> {
+  const last: Metrics[] = [];
+  if (statOf(path) === undefined) return last;
+  await writeAtomically(path, async (file) => {
+    let text = '';
+    for await (const { line, metrics } of logged(path)) {
+      if (metrics.step > step) continue;
+      if (metrics.step === step) last.push(metrics);
+      text += `${line}\n`;
+      if (text.length < PIECE) continue;
+      await writeFully(file, Buffer.from(text));
+      text = '';
+    }
+    await writeFully(file, Buffer.from(text));
+  });
+  return last;
+}
+
+/** Characters that are written at a time. */
+const PIECE = 1 << 18;
+
+/** Longer than any line that is ever written, and than what crashes leave of one. Bytes. */
+const LONGEST_LINE = 1 << 20;
+
+/** The sound lines of a log of any length; none where there is no log. */
+async function* logged(path: string): AsyncGenerator<{ line: string; metrics: Metrics }> {
+  let number = 0;
+  let torn: string | undefined;
   try {
-    return await readFile(path, 'utf8');
+    for await (const line of readLines(path, LONGEST_LINE)) {
+      if (torn !== undefined)
+        throw new UsageError(`${path}:${number}: expected a step's metrics, got ${show(torn)}`);
+      number++;
+      const metrics = parse(line);
+      if (metrics) yield { line, metrics };
+      else torn = line;
+    }
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return '';
-    throw new UsageError(`${path}: cannot be read: ${systemReason(error)}`, { cause: error });
+    if (systemCode(error) === 'ENOENT') return;
+    const reason = systemReason(error);
+    if (reason === undefined) throw error;
+    throw new UsageError(`${path}: cannot be read: ${reason}`, { cause: error });
   }
 }
 
@@ -136,6 +160,37 @@ const isStep = (value: unknown): value is StepMetrics =>
 
 const hasNumbers = (value: unknown, ...names: string[]): value is Record<string, unknown> =>
   isObject(value) && names.every((name) => typeof value[name] === 'number');
+
+function openLog(path: string): number {
+  const found = attempt(path, () => statOf(path));
+  // Before it is opened: a pipe would wait for its reader.
+  if (found) checkPlain(path, found);
+  return attempt(path, () => openSync(path, 'a+'));
+}
+
+/**
+ * The open log, or another where it stands no more: with all lines where it was deleted, as it is where somebody
+ * replaced it.
+ */
+function follow(path: string, file: number): number {
+  const there = statOf(path);
+  const own = fstatSync(file);
+  if (there && there.ino === own.ino && there.dev === own.dev) return file;
+  const other = openLog(path);
+  if (!there) copy(file, other);
+  closeSync(file);
+  return other;
+}
+
+function copy(from: number, to: number): void {
+  const piece = Buffer.alloc(1 << 16);
+  for (let at = 0, got = 1; got > 0; at += got) {
+    got = readSync(from, piece, 0, piece.length, at);
+    for (let done = 0; done < got; ) done += writeSync(to, piece, done, got - done);
+  }
+}
+
+const statOf = (path: string): Stats | undefined => statSync(path, { throwIfNoEntry: false });
 
 function attempt<T>(path: string, action: () => T): T {
   try {

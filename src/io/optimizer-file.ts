@@ -5,7 +5,7 @@
 
 import type { OptimizerState } from '../contracts/device.js';
 import { UsageError } from '../errors.js';
-import type { StateDict, Tensor } from '../network/state.js';
+import { firstNotFinite, type StateDict, type Tensor } from '../network/state.js';
 import { show } from './json.js';
 import { readSafetensors } from './safetensors.js';
 
@@ -22,13 +22,21 @@ export function optimizerTensors({ step, m, v }: OptimizerState): {
   };
 }
 
-/** @throws UsageError when the file is unsound, or its moments are not pairs of equal shape. */
-export async function readOptimizer(path: string): Promise<OptimizerState> {
+/**
+ * The state after `expected` steps.
+ * @throws UsageError when the file is unsound or of another step, its moments are not pairs of equal shape, or hold what
+ *   Adam never comes to.
+ */
+export async function readOptimizer(path: string, expected: number): Promise<OptimizerState> {
   const { tensors, metadata } = await readSafetensors(path);
   const step = Number(metadata.step);
   if (!/^\d+$/.test(metadata.step ?? '') || !Number.isSafeInteger(step))
     throw new UsageError(
       `${path}: __metadata__: step: expected a number, got ${show(metadata.step)}`,
+    );
+  if (step !== expected)
+    throw new UsageError(
+      `${path}: __metadata__: step: expected ${expected}, as the checkpoint says, got ${step}`,
     );
   const m = new Map<string, Tensor>();
   const v = new Map<string, Tensor>();
@@ -41,6 +49,7 @@ export async function readOptimizer(path: string): Promise<OptimizerState> {
     moments.set(name.slice(2), tensor);
   }
   checkPairs(m, v, path);
+  checkValues(tensors, path);
   return { step, m, v };
 }
 
@@ -50,6 +59,22 @@ function checkPairs(m: StateDict, v: StateDict, path: string): void {
     if (first !== second)
       throw new UsageError(
         `${path}: ${show(name)}: expected both moments in one shape, got m ${first}, v ${second}`,
+      );
+  }
+}
+
+/** m is a mean of gradients, v one of their squares: a step divides by the root of v. */
+function checkValues(tensors: StateDict, path: string): void {
+  const fault = firstNotFinite(tensors);
+  if (fault)
+    throw new UsageError(
+      `${path}: tensor ${show(fault.name)}: expected finite numbers, got ${fault.value}`,
+    );
+  for (const [name, { data }] of tensors) {
+    const negative = name.startsWith('v/') ? data.findIndex((value) => value < 0) : -1;
+    if (negative >= 0)
+      throw new UsageError(
+        `${path}: tensor ${show(name)}: expected mean squares of 0 or more, got ${data[negative]}`,
       );
   }
 }

@@ -2,13 +2,15 @@
  * A run is a folder: `config.json` (all that is needed to repeat it), `metrics.jsonl`, `samples/` and
  * `checkpoints/`. A new run never writes over an old one.
  */
-import { constants, readFileSync } from 'node:fs';
-import { access, readdir, readFile, rm, stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { constants, readFileSync, statSync } from 'node:fs';
+import { access, readdir, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { UsageError } from '../errors.js';
 import { asRunError, systemCode, systemReason, writeFileAtomically } from './atomic.js';
+import { removeTemporaries } from './clean-up.js';
 import { isObject, parseJson } from './json.js';
 import { makeFolders } from './make-folders.js';
+import { checkPlain, readSmallFile } from './plain-file.js';
 
 /** Where a run keeps its files. */
 export interface RunPaths {
@@ -54,13 +56,22 @@ export async function checkNewRun(dir: string): Promise<void> {
 
 /**
  * Starts a run: makes `dir` with its sub-folders and writes config.json.
+ * @param hold called when the folder is there and nothing in it, to lock it
  * @throws UsageError as `checkNewRun` does; RunError when it cannot be written, and then no new folder is left.
  */
-export async function createRun(dir: string, config: Json): Promise<RunPaths> {
+export async function createRun(
+  dir: string,
+  config: Json,
+  hold?: () => Promise<unknown>,
+): Promise<RunPaths> {
   await checkNewRun(dir);
   const paths = runPaths(dir);
   const made = await makeFolder(paths.dir);
+  await hold?.();
+  // Again under the lock: another may have begun, and ended, in between.
+  if (hold) await checkNewRun(dir);
   try {
+    await removeLeft(paths);
     // config.json first: a crash in between leaves a run that can be named, not folders that cannot.
     await writeConfig(paths, config);
     await makeFolder(paths.checkpoints);
@@ -71,6 +82,28 @@ export async function createRun(dir: string, config: Json): Promise<RunPaths> {
   }
   return paths;
 }
+
+/**
+ * Removes what killed processes left half-written of a run's own files. The caller holds the run's lock.
+ * @throws RunError
+ */
+export async function removeLeft({
+  dir,
+  config,
+  metrics,
+  curve,
+  samples,
+}: RunPaths): Promise<void> {
+  const own = [config, metrics, curve].map((path) => basename(path));
+  await removeTemporaries(dir, (base) => own.includes(base));
+  await removeTemporaries(samples, (base) => GRID.test(base));
+}
+
+/** Where the grid of images of `step` is. */
+export const gridPath = ({ samples }: RunPaths, step: number): string =>
+  join(samples, `step-${step}.png`);
+
+const GRID = /^step-\d+\.png$/;
 
 /**
  * Checks that a run in `dir` could be written, before the hours whose result goes there: its folders, or the nearest
@@ -102,20 +135,48 @@ export async function openRun(dir: string): Promise<{ paths: RunPaths; config: J
   return { paths, config: await readJsonFile(paths.config) };
 }
 
+/**
+ * Makes a run whose folder was deleted or moved away while it trains one that can be opened again.
+ * @param hold called when the folder is there, to lock it
+ * @returns whether config.json was missing
+ * @throws RunError
+ */
+export async function restoreRun(
+  paths: RunPaths,
+  config: Json,
+  hold: () => Promise<unknown>,
+): Promise<boolean> {
+  await makeFolder(paths.samples);
+  await hold();
+  if (await isFile(paths.config)) return false;
+  await writeConfig(paths, config);
+  return true;
+}
+
 /** Replaces config.json, as a resume does that changes how long to train. @throws RunError */
 export async function writeConfig(paths: RunPaths, config: Json): Promise<void> {
   await writeFileAtomically(paths.config, `${JSON.stringify(config, null, 2)}\n`);
 }
 
+/** Bytes of the longest config.json or state.json that is read; real ones have some thousand. */
+const LONGEST_JSON = 1 << 20;
+
 /** A JSON object from a file that users may have edited. @throws UsageError */
 export async function readJsonFile(path: string): Promise<Json> {
-  return parseJsonFile(path, await readFile(path, 'utf8').catch((error: unknown) => ({ error })));
+  const text = await readSmallFile(path, LONGEST_JSON).catch((error: unknown) => ({ error }));
+  return parseJsonFile(path, text);
 }
 
 /** The same at once, for small files that settings name. @throws UsageError */
 export function readJsonFileSync(path: string): Json {
   let text: string | { error: unknown };
   try {
+    const stats = statSync(path);
+    checkPlain(path, stats);
+    if (stats.size > LONGEST_JSON)
+      throw new UsageError(
+        `${path}: expected a file of at most ${LONGEST_JSON} bytes, got a longer one`,
+      );
     text = readFileSync(path, 'utf8');
   } catch (error) {
     text = { error };

@@ -9,6 +9,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { ShapeError, UsageError } from '../errors.js';
 import { elements, type StateDict, type Tensor } from '../network/state.js';
 import { writeAtomically, writeFully } from './atomic.js';
+import { describeKind, fileKind, KIND_BYTES } from './file-kind.js';
 import { type InputFile, readFully, withInputFile } from './input-file.js';
 import { show } from './json.js';
 import { type Header, inFileOrder, LONGEST_HEADER, parseHeader } from './safetensors-header.js';
@@ -133,12 +134,23 @@ async function loadHeader({
     throw new UsageError(`${path}: expected a safetensors header, got a file of ${size} bytes`);
   const length = start.readBigUInt64LE();
   const longest = Math.min(LONGEST_HEADER, size - 8);
-  if (length > BigInt(longest))
+  if (length > BigInt(longest)) {
+    const kind = fileKind(await beginning(handle, path, size));
+    if (kind !== undefined)
+      throw new UsageError(`${path}: expected a .safetensors file, got ${describeKind(kind)}`);
     throw new UsageError(
       `${path}: expected a safetensors header of at most ${longest} bytes, got a length of ${length}`,
     );
+  }
   const bytes = Buffer.alloc(Number(length));
   await readFully(handle, bytes, 8, path);
   const dataStart = 8 + bytes.length;
   return { header: parseHeader(bytes, size - dataStart, path), dataStart };
+}
+
+/** Enough of a file to tell what it is. */
+async function beginning(file: FileHandle, path: string, size: number): Promise<Buffer> {
+  const bytes = Buffer.alloc(Math.min(size, KIND_BYTES));
+  await readFully(file, bytes, 0, path);
+  return bytes;
 }

@@ -16,7 +16,7 @@ export interface GenerateSettings
 }
 
 /**
- * Makes images of a run, a checkpoint folder or a bare .safetensors as files, and keeps those that are there.
+ * Makes images of a run, a checkpoint folder or a file of weights as files, and keeps those that are there.
  * @throws UsageError for what is no model, for settings that cannot be or that the run has otherwise, and for a folder of
  *   other images; RunError for a full disk; Interrupted once what is finished is on disk.
  */

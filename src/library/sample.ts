@@ -19,7 +19,7 @@ export interface Samples extends SampleResult {
 }
 
 /**
- * Draws images from a run, a checkpoint folder or a bare .safetensors.
+ * Draws images from a run, a checkpoint folder or a file of weights.
  * @throws UsageError for what is no model, and for settings that cannot be or that the run has otherwise.
  */
 export async function sample(model: string, settings: SampleSettings = {}): Promise<Samples> {

@@ -116,14 +116,13 @@ export class GraphBuilder {
       throw new ShapeError(
         `add: sides of ${a.side} and ${b.side}, expected equal ones or a vector`,
       );
-    if (b.side > 0 && b.parts.join() !== a.parts.join())
-      throw new ShapeError(`add: channels are cut into ${a.parts} and ${b.parts}`);
+    this.#expectParts('add', b, a.parts);
     return this.#add({ op: 'add', a, b, divisor, out: this.#like(a) });
   }
 
   /** x·(1 + scale) + shift. */
   film(x: Value, by: Value): Value {
-    this.#expect('film', by.channels, 2 * x.channels);
+    this.#expectParts('film', by, [...x.parts, ...x.parts]);
     return this.#add({ op: 'film', x, by, out: this.#like(x) });
   }
 
@@ -153,9 +152,10 @@ export class GraphBuilder {
     return this.#add({ op: 'dropout', rate, index: this.#dropouts++, x, out: this.#like(x) });
   }
 
-  attention(q: Value, k: Value, v: Value, heads: number, headDim: number): Value {
-    for (const x of [q, k, v]) this.#expect('attention', x.channels, heads * headDim);
-    return this.#add({ op: 'attention', q, k, v, heads, headDim, out: this.#like(q) });
+  /** Multi-head self-attention over pixels (Vaswani et al., 2017); `name` is what it belongs to. */
+  attention(name: string, q: Value, k: Value, v: Value, heads: number, headDim: number): Value {
+    for (const x of [q, k, v]) this.#expect(name, x.channels, heads * headDim);
+    return this.#add({ op: 'attention', name, q, k, v, heads, headDim, out: this.#like(q) });
   }
 
   /** The finished network. */
@@ -196,6 +196,12 @@ export class GraphBuilder {
 
   #like({ side, channels, parts }: Value): Value {
     return this.#value(side, channels, parts);
+  }
+
+  /** What is added to a concatenation has to be cut like it. */
+  #expectParts(where: string, { parts }: Value, expected: readonly number[]): void {
+    if (parts.join() !== expected.join())
+      throw new ShapeError(`${where}: expected channels cut into ${expected}, got ${parts}`);
   }
 
   #expect(where: string, got: number, expected: number): void {

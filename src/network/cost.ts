@@ -17,7 +17,7 @@ export interface LayerCost {
 
 /** The products of attention, which have no layer: between queries and keys, and with the values. */
 export interface AttentionCost {
-  /** The layer behind it, e.g. `mid_block.attentions.0.to_out.0`, names it. */
+  /** As the node's. */
   readonly name: string;
   readonly side: number;
   readonly forward: number;
@@ -56,9 +56,7 @@ export function layerCosts(graph: Graph): LayerCost[] {
 export function attentionCosts({ nodes }: Graph): AttentionCost[] {
   return nodes.flatMap((node) => {
     if (node.op !== 'attention') return [];
-    const { heads, headDim, out } = node;
-    const next = nodes.find((n) => n.op === 'linear' && n.x === out);
-    const name = next?.op === 'linear' ? next.layer.name : `attention ${out.id}`;
+    const { name, heads, headDim, out } = node;
     const forward = 4 * heads * headDim * out.side ** 4;
     return [{ name, side: out.side, forward, training: 3 * forward }];
   });

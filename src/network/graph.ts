@@ -127,6 +127,8 @@ export type Node =
   /** softmax(q·kᵀ/√headDim)·v over all pixels of an image; head h has the channels [h·headDim, (h + 1)·headDim). */
   | {
       readonly op: 'attention';
+      /** What it belongs to, e.g. `mid_block.attentions.0`. */
+      readonly name: string;
       readonly q: Value;
       readonly k: Value;
       readonly v: Value;

@@ -24,34 +24,38 @@ export function checkSimple({ widths, timeDim }: SimpleConfig): void {
 }
 
 /** One of the U's stages: two convolutions with norms, then a change of resolution. */
-interface Stage {
+export interface Stage {
   /** state_dict prefix: `downs.0`, `ups.3`. */
   readonly name: string;
   readonly up: boolean;
   readonly inputs: number;
   readonly outputs: number;
+  /** The norms after conv1 and conv2; the same name twice for a shared one. */
+  readonly norms: readonly [string, string];
 }
 
 /** The stages in the order they run: down ones, then up ones, whose input is a concatenation. */
-function stages(widths: readonly number[]): Stage[] {
+export function stages({ widths, norm }: Pick<SimpleConfig, 'widths' | 'norm'>): Stage[] {
+  const names = (stage: string): [string, string] =>
+    norm === 'shared'
+      ? [`${stage}.bnorm`, `${stage}.bnorm`]
+      : [`${stage}.bnorm1`, `${stage}.bnorm2`];
   const pairs = (list: readonly number[]) => list.slice(1).map((to, i) => [list[i]!, to] as const);
   return [
     ...pairs(widths).map(([inputs, outputs], i) => ({
-      ...{ name: `downs.${i}`, up: false, inputs, outputs },
+      ...{ name: `downs.${i}`, up: false, inputs, outputs, norms: names(`downs.${i}`) },
     })),
     ...pairs([...widths].reverse()).map(([inputs, outputs], i) => ({
-      ...{ name: `ups.${i}`, up: true, inputs: 2 * inputs, outputs },
+      ...{ name: `ups.${i}`, up: true, inputs: 2 * inputs, outputs, norms: names(`ups.${i}`) },
     })),
   ];
 }
 
 /** The network for images of `size` pixels square. */
-export function buildSimple(
-  { widths, channels, timeDim, norm }: SimpleConfig,
-  size: number,
-): Graph {
+export function buildSimple(config: SimpleConfig, size: number): Graph {
+  const { channels, timeDim } = config;
   const g = new GraphBuilder(size, channels);
-  const declared = declare(g, widths, timeDim, channels, norm);
+  const declared = declare(g, config);
 
   const sinusoid = g.sinusoid('time', timeDim, { order: 'sin-cos', shift: 1, divide: 'before' });
   const time = g.relu(g.linear(declared.time, sinusoid));
@@ -69,38 +73,23 @@ export function buildSimple(
 }
 
 /** All layers, in the order in which the reference's `state_dict()` lists them. */
-function declare(
-  { declare }: GraphBuilder,
-  widths: readonly number[],
-  timeDim: number,
-  channels: number,
-  norm: SimpleConfig['norm'],
-) {
+function declare({ declare }: GraphBuilder, config: SimpleConfig) {
+  const { widths, timeDim, channels } = config;
   const first = widths[0]!;
   const half = { stride: 2, padding: [1, 1] } as const;
   return {
     time: declare.linear('time_mlp.1', timeDim, timeDim),
     first: declare.conv('conv0', channels, first, 3),
-    stages: stages(widths).map(({ name, up, inputs, outputs }) => {
+    stages: stages(config).map(({ name, up, inputs, outputs, norms }) => {
       const time = declare.linear(`${name}.time_mlp`, timeDim, outputs);
       const conv1 = declare.conv(`${name}.conv1`, inputs, outputs, 3);
       const resample = up ? declare.convTranspose : declare.conv;
       const transform = resample(`${name}.transform`, outputs, outputs, 4, half);
       const conv2 = declare.conv(`${name}.conv2`, outputs, outputs, 3);
-      const [norm1, norm2] = norms(name, outputs);
+      const norm1 = declare.batchNorm(norms[0], outputs);
+      const norm2 = norms[1] === norms[0] ? norm1 : declare.batchNorm(norms[1], outputs);
       return { up, time, conv1, transform, conv2, norm1, norm2 };
     }),
     output: declare.conv('output', first, channels, 1),
   };
-
-  function norms(name: string, outputs: number) {
-    if (norm === 'shared') {
-      const one = declare.batchNorm(`${name}.bnorm`, outputs);
-      return [one, one] as const;
-    }
-    return [
-      declare.batchNorm(`${name}.bnorm1`, outputs),
-      declare.batchNorm(`${name}.bnorm2`, outputs),
-    ] as const;
-  }
 }

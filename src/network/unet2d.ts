@@ -298,7 +298,7 @@ export function buildUnet2d(c: Unet2dConfig, size: number): Graph {
     const shortcut =
       inputs !== outputs && declare.conv(`${name}.conv_shortcut`, inputs, outputs, 1);
     return (x) => {
-      const t = g.linear(timeLayer, time);
+      const t = g.linear(timeLayer, time, film ? [outputs, outputs] : [outputs]);
       let y = g.conv(conv1, resample(g.silu(g.norm(norm1, x))));
       y = film ? g.film(g.norm(norm2, y), t) : g.norm(norm2, g.add(y, t));
       y = g.dropout(c.dropout, g.silu(y));
@@ -329,7 +329,7 @@ export function buildUnet2d(c: Unet2dConfig, size: number): Graph {
     const out = declare.linear(`${name}.to_out.0`, heads * dim, width);
     return (x) => {
       const y = norm ? g.norm(norm, x) : x;
-      const mixed = g.attention(g.linear(q, y), g.linear(k, y), g.linear(v, y), heads, dim);
+      const mixed = g.attention(name, g.linear(q, y), g.linear(k, y), g.linear(v, y), heads, dim);
       return g.add(x, g.linear(out, mixed, x.parts), divisor);
     };
   }

@@ -40,10 +40,10 @@ export function attention<V>(
   [q, k, v]: readonly [V, V, V],
   of: Heads,
   shape: readonly number[],
+  lengths: readonly number[] = attentionParts(of),
 ): V {
   const { ops } = tape;
   const root = scalar(ops, 1 / Math.sqrt(of.headDim));
-  const lengths = attentionParts(of);
   const cut = (x: V) => cutParts(ops, toHeads(ops, x, of), lengths);
   const glue = (parts: readonly V[]) =>
     fromHeads(ops, parts.length > 1 ? join(ops, parts, 0) : parts[0]!, of, shape);

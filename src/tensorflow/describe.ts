@@ -1,7 +1,7 @@
 /** What TensorFlow is on this machine, what computes, and what to do about gaps: for doctor, `auto` and `--require`. */
 import { CheckError } from '../errors.js';
 import { missingLibraries, nvidiaDriver, tf32Forbidden } from './cuda.js';
-import { findInstall, type Install, type Origin } from './locate.js';
+import { findInstall, type Install, installDanger, type Origin } from './locate.js';
 import { type CudaDevice, type Probe, probe } from './probe.js';
 import { otherPlatform } from './setup/platform.js';
 
@@ -33,10 +33,13 @@ export async function describeTensorflow(
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<TensorflowReport> {
   const install = findInstall(env);
+  const danger = install && installDanger(install, env);
+  // As on another platform: a gap that set-up does not mend, and nothing is loaded.
+  if (danger) return report(undefined, undefined, nvidiaDriver(), env, danger);
   return report(install, install && (await probe(install, env)), nvidiaDriver(), env);
 }
 
-/** The report on an install and what a probe of it saw; `other` is the gap of a platform without set-up. */
+/** The report on an install and what a probe of it saw; `other` is a gap that no set-up mends: a platform without any. */
 export function report(
   install: Install | undefined,
   seen: Probe | undefined,

@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import util from 'node:util';
 import { RunError } from '../errors.js';
-import { type Install, type Origin, requireInstall } from './locate.js';
+import { type Install, type Origin, refuseUnsafeInstall, requireInstall } from './locate.js';
 import { PACKAGE } from './package.js';
 import type { Binding, Tf, TfBackend } from './tfjs.js';
 
@@ -53,11 +53,15 @@ export function libraryEnvironment(options: LoadOptions = {}): Record<string, st
   };
 }
 
-/** Loads a given install. One process holds one libtensorflow: call this once, or `loadTensorflow`. */
+/**
+ * Loads a given install. One process holds one libtensorflow: call this once, or `loadTensorflow`.
+ * @throws UsageError for one in the cache that others may change; RunError when it does not load.
+ */
 export async function loadInstall(
   install: Install,
   options: LoadOptions = {},
 ): Promise<Tensorflow> {
+  refuseUnsafeInstall(install);
   if (!options.asShipped)
     for (const [name, value] of Object.entries(libraryEnvironment(options)))
       process.env[name] ??= value;

@@ -4,6 +4,7 @@ import { UsageError } from '../errors.js';
 import { findPackage, officialBinding } from './package.js';
 import { bindingFile, cacheFolder, installFolder, manifestFile } from './setup/folders.js';
 import { checkPlatform, otherPlatform } from './setup/platform.js';
+import { type Danger, dangerOf, refuseUnsafe } from './setup/safe-cache.js';
 import { type Bundle, CPU, CUDA } from './setup/wheels.js';
 
 /** Where libtensorflow comes from: a set-up for CUDA or CPU, or the package's own installer. */
@@ -49,18 +50,43 @@ export function findInstall(
   return { origin: 'official', folder: packageFolder, binding, packageFolder };
 }
 
-/** @throws UsageError saying how to set it up, or that `other` is a platform where it cannot be. */
+/**
+ * @throws UsageError saying how to set it up, or that `other` is a platform where it cannot be, or that others may change
+ * what would be loaded.
+ */
 export function requireInstall(
   env: NodeJS.ProcessEnv = process.env,
   other = otherPlatform(),
 ): Install {
   const install = findInstall(env);
-  if (install) return install;
+  if (install) {
+    refuseUnsafeInstall(install, env);
+    return install;
+  }
   checkPlatform('tensorflow: ', other);
   throw new UsageError(
     'tensorflow is not set up on this machine; run `haze setup tensorflow` ' +
       '(with --cuda for an NVIDIA GPU), or use --device wasm',
   );
+}
+
+/** What native code and the JavaScript around it lie in. */
+const loaded = (install: Install): string[] => [install.binding, install.packageFolder];
+
+/** Who else could change what an install loads; undefined where nobody could. */
+export function installDanger(
+  install: Install,
+  env: NodeJS.ProcessEnv = process.env,
+): Danger | undefined {
+  const cache = cacheFolder(env);
+  return loaded(install)
+    .map((file) => dangerOf(cache, file))
+    .find((danger) => danger !== undefined);
+}
+
+/** @throws UsageError for an install that others may change */
+export function refuseUnsafeInstall(install: Install, env: NodeJS.ProcessEnv = process.env): void {
+  for (const file of loaded(install)) refuseUnsafe(cacheFolder(env), file);
 }
 
 /** The manifest of a set-up, or undefined where there is none or it cannot be read. */

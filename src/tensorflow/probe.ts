@@ -34,12 +34,14 @@ export async function probe(
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<Probe> {
   const script = fileURLToPath(new URL('./probe-child.js', import.meta.url));
-  const done = await command(process.execPath, [script, JSON.stringify(install)], {
+  const loud = {
     ...env,
     // Its own words about devices and libraries are at the levels below warnings.
     TF_CPP_MIN_LOG_LEVEL: '0',
     TF_CPP_MAX_VLOG_LEVEL: '0',
-  });
+  };
+  const args = [script, JSON.stringify(install)];
+  const done = await command(process.execPath, args, loud, install.folder);
   if (done?.status !== 0) return { ok: false, why: done ? failure(done) : 'Node is gone' };
   const seen = JSON.parse(done.stdout) as { version: string; gpu: boolean };
   return { ok: true, ...seen, ...readLog(done.stderr) };

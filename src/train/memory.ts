@@ -1,6 +1,6 @@
 import { threadCount } from '../config/computing.js';
 import type { DeviceChoice, RunConfig } from '../config/config.js';
-import { planBytes } from '../engine/unet/plan.js';
+import { planBytes } from '../engine/network/plan.js';
 import { buildNetwork } from '../network/network.js';
 import { countParameters } from '../network/parameters.js';
 

@@ -1,12 +1,13 @@
 import { threadCount } from '../config/computing.js';
 import type { RunConfig } from '../config/config.js';
+import type { Dataset } from '../data/dataset.js';
 import { type Aside, openTrainingData, type TrainingData } from '../data/held-out.js';
-import { openSource, type Source } from '../data/source.js';
+import { openSource, type Skipped, type Source } from '../data/source.js';
 import { UsageError } from '../errors.js';
 import { plural } from '../units.js';
 import type { TrainEvent, TrainOptions } from './options.js';
 
-/** Skipped files that are named one by one; the rest are counted. */
+/** Files of a kind of warning that are named one by one; the rest are counted. */
 const NAMED = 10;
 
 /** The images of a run before any is decoded. */
@@ -29,6 +30,26 @@ export async function listData({ data, seed }: RunConfig): Promise<ListedData> {
   }
 }
 
+/** What a checkpoint keeps of the data, to tell at a resume whether they are still the same. */
+export interface DataState {
+  /** How many images are trained on. */
+  readonly images: number;
+  /** The fingerprint of their listing. */
+  readonly listing: string;
+  /** That of those kept aside, where they are others; else null. */
+  readonly heldOutListing: string | null;
+}
+
+/** @param images how many of the listed ones can be read and are not kept aside */
+export async function dataState({ source, aside }: ListedData, images: number): Promise<DataState> {
+  const other = aside && 'source' in aside ? aside.source : null;
+  return {
+    images,
+    listing: await source.fingerprint(),
+    heldOutListing: other && (await other.fingerprint()),
+  };
+}
+
 /** Decodes the images of a run and those it keeps aside; tells of progress and of files that were skipped. */
 export async function openData(
   { source, aside }: ListedData,
@@ -46,6 +67,13 @@ export async function openData(
     signal,
   });
   describe(opened, onEvent);
+  const leftOut = [source, ...(aside && 'source' in aside ? [aside.source] : [])];
+  name(
+    'left out',
+    'file or folder',
+    leftOut.flatMap((listed) => listed.leftOut),
+    onEvent,
+  );
   return opened;
 }
 
@@ -54,9 +82,32 @@ function describe({ train, heldOut }: TrainingData, onEvent: (event: TrainEvent)
   const where = train.resident ? 'in memory' : 'decoded as they are needed';
   const images = plural(train.count, 'image');
   onEvent({ kind: 'note', text: `data    ${train.name}: ${images} ${where}${aside}` });
-  const skipped = [...new Set([...train.skipped, ...(heldOut?.skipped ?? [])])];
-  for (const { path, reason } of skipped.slice(0, NAMED))
-    onEvent({ kind: 'warning', text: `skipped ${path}: ${reason}` });
-  if (skipped.length > NAMED)
-    onEvent({ kind: 'warning', text: `skipped ${plural(skipped.length, 'file')} in all` });
+  const each = (of: (data: Dataset) => readonly Skipped[]) => [
+    ...new Set([...of(train), ...(heldOut ? of(heldOut) : [])]),
+  ];
+  name(
+    'skipped',
+    'file',
+    each((data) => data.skipped),
+    onEvent,
+  );
+  name(
+    'check',
+    'image',
+    each((data) => data.doubtful),
+    onEvent,
+  );
+}
+
+/** Warns of files: names the first ones, and counts them. */
+function name(
+  what: string,
+  noun: string,
+  files: readonly Skipped[],
+  onEvent: (event: TrainEvent) => void,
+): void {
+  for (const { path, reason } of files.slice(0, NAMED))
+    onEvent({ kind: 'warning', text: `${what} ${path}: ${reason}` });
+  if (files.length > NAMED)
+    onEvent({ kind: 'warning', text: `${what} ${plural(files.length, noun)} in all` });
 }

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { RunConfig } from '../config/config.js';
 import type { BatchPlan } from '../data/batches.js';
 import type { TrainingData } from '../data/held-out.js';
@@ -6,7 +5,7 @@ import { CounterRandom } from '../diffusion/random.js';
 import { Interrupted, RunError } from '../errors.js';
 import { writeCheckpoint } from '../io/checkpoint.js';
 import { MetricsLog } from '../io/metrics.js';
-import { runPaths } from '../io/run.js';
+import { gridPath, isFile, type Json, type RunPaths, restoreRun, runPaths } from '../io/run.js';
 import { firstNotFinite, type StateDict } from '../network/state.js';
 import { shellWord } from '../shell-word.js';
 import { PaceReport } from './header.js';
@@ -29,6 +28,7 @@ export class Run {
   private readonly begin: Start;
   /** Steps of the whole run, those that were taken before it among them. */
   private readonly total: number;
+  private readonly paths: RunPaths;
   private readonly log: MetricsLog;
   private readonly heldOut: HeldOutLoss | null;
   private readonly recent: number[] = [];
@@ -55,7 +55,8 @@ export class Run {
     const { training, diffusion, seed } = config;
     const { taken, checkpoint } = begin;
     this.total = Math.max(taken, training.steps ?? training.epochs! * plan.stepsPerEpoch);
-    this.log = MetricsLog.open(runPaths(options.out).metrics);
+    this.paths = runPaths(options.out);
+    this.log = MetricsLog.open(this.paths.metrics);
     this.heldOut = data.heldOut
       ? new HeldOutLoss(data.heldOut, diffusion.loss, diffusion.timesteps, new CounterRandom(seed))
       : null;
@@ -133,20 +134,28 @@ export class Run {
    * an interruption.
    */
   private async between(step: number, epoch: number): Promise<void> {
-    const { saveEvery, sampleEvery } = this.config.training;
+    const { saveEvery } = this.config.training;
     if (saveEvery > 0 && step % saveEvery === 0 && step < this.total) await this.save(step, epoch);
     if (this.plan.endsEpoch(step - 1)) await this.measure(step, epoch);
-    if (sampleEvery > 0 && step % sampleEvery === 0) await this.sample(step);
+    if (this.samplesAt(step)) await this.sample(step);
     if (this.options.signal?.aborted && step < this.total) await this.stop(step, epoch);
   }
 
-  /** The held-out loss of an epoch that ended just before an interruption. */
+  /** What follows a checkpoint and an interruption came before: the held-out loss of an epoch, and samples. */
   private async makeUp(): Promise<void> {
     const { taken } = this.begin;
-    if (taken === 0 || this.heldOutLoss !== null || !this.plan.endsEpoch(taken - 1)) return;
+    if (taken === 0) return;
     const epoch = this.plan.epochOf(taken - 1);
-    await this.measure(taken, epoch);
+    if (this.heldOutLoss === null && this.plan.endsEpoch(taken - 1))
+      await this.measure(taken, epoch);
+    if (this.samplesAt(taken) && !(await isFile(gridPath(this.paths, taken))))
+      await this.sample(taken);
     if (this.cutShort) await this.stop(taken, epoch);
+  }
+
+  private samplesAt(step: number): boolean {
+    const { sampleEvery } = this.config.training;
+    return sampleEvery > 0 && step % sampleEvery === 0;
   }
 
   /** A run always ends with a checkpoint, and with the held-out loss of its last weights. */
@@ -183,7 +192,8 @@ export class Run {
 
   private async sample(step: number): Promise<void> {
     if (this.cutShort) return;
-    const path = join(runPaths(this.options.out).samples, `step-${step}.png`);
+    await this.restore();
+    const path = gridPath(this.paths, step);
     const made = await writeSamples(path, this.config, await this.weights(step), {
       signal: this.options.signal,
       onProgress: (done, total) => this.pause(step, 'samples', done, total),
@@ -197,12 +207,25 @@ export class Run {
     const checkpoint = {
       model: () => this.weights(step),
       optimizer: () => this.trainer.unet.exportOptimizer(),
-      state: checkpointState(this.config, epoch, this.data.train.count),
+      state: checkpointState(this.config, epoch, this.begin.data),
     };
+    await this.restore();
     this.log.flush();
     const path = await writeCheckpoint(out, step, checkpoint, this.config.training.keep);
+    if (!(await isFile(this.paths.config)))
+      throw new RunError(`${out}: the run was deleted while it was saved at step ${step}`);
     this.saved = { path, step };
     this.tell({ kind: 'checkpoint', step, path });
+  }
+
+  /** What is written next has a folder, and a run that can be opened around it, whatever became of them meanwhile. */
+  private async restore(): Promise<void> {
+    const { out } = this.options;
+    if (await restoreRun(this.paths, this.config as unknown as Json, this.begin.hold))
+      this.tell({
+        kind: 'warning',
+        text: `${out}: config.json was deleted while the run trained; it is written again`,
+      });
   }
 
   /** The weights as they are. @throws RunError when they are not finite: nobody wants these in place of the last good ones */

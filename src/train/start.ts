@@ -1,6 +1,11 @@
 import type { RunConfig } from '../config/config.js';
 import { CounterRandom } from '../diffusion/random.js';
-import { checkpointPaths, latestCheckpoint, openCheckpoint } from '../io/checkpoint.js';
+import {
+  checkpointPaths,
+  latestCheckpoint,
+  openCheckpoint,
+  removeLeftCheckpoints,
+} from '../io/checkpoint.js';
 import { cutBack, type Metrics } from '../io/metrics.js';
 import { weightsOf } from '../io/model-source.js';
 import {
@@ -8,13 +13,16 @@ import {
   checkWritable,
   createRun,
   type Json,
+  removeLeft,
   runPaths,
   writeConfig,
 } from '../io/run.js';
+import type { Hold } from '../io/run-lock.js';
 import { checkNetworkOf, readWeights } from '../io/weights.js';
 import { initialState } from '../network/initial-state.js';
 import { buildNetwork } from '../network/network.js';
 import { plural } from '../units.js';
+import type { DataState } from './open-data.js';
 import type { TrainEvent, TrainOptions } from './options.js';
 import type { Trainer } from './trainer.js';
 
@@ -24,8 +32,12 @@ export interface Start {
   readonly taken: number;
   /** The checkpoint they are in; null where there is none. */
   readonly checkpoint: string | null;
-  /** What was logged of them. */
+  /** What was logged of the last of them. */
   readonly log: readonly Metrics[];
+  /** What it trains on. */
+  readonly data: DataState;
+  /** Holds the run's lock in its folder. */
+  readonly hold: Hold;
 }
 
 /**
@@ -44,40 +56,48 @@ export async function checkStart({ out, resume, config }: TrainOptions): Promise
 
 /**
  * Gives the trainer its weights (from a checkpoint, from a file, or fresh) and prepares the run's folder.
- * @param images how many there are to train on
+ * @param data what there is to train on
  * @throws UsageError for weights that are not this model's; then the folder is as it was.
  */
 export async function start(
   options: TrainOptions,
   config: RunConfig,
   trainer: Trainer,
-  images: number,
+  data: DataState,
+  hold: Hold,
   onEvent: (event: TrainEvent) => void,
 ): Promise<Start> {
   const { out, resume } = options;
   const json = config as unknown as Json;
+  const telling = async () => {
+    const text = await hold();
+    if (text !== null) onEvent({ kind: 'warning', text });
+  };
   if (!resume) {
     await trainer.unet.importState(await firstWeights(config, onEvent));
-    await createRun(out, json);
-    return { taken: 0, checkpoint: null, log: [] };
+    await createRun(out, json, telling);
+    return { taken: 0, checkpoint: null, log: [], data, hold };
   }
   const paths = runPaths(out);
+  await telling();
+  await removeLeft(paths);
+  await removeLeftCheckpoints(out);
   const checkpoint = (await latestCheckpoint(out)) ?? null;
-  const taken = checkpoint ? await load(checkpoint, config, trainer, images, onEvent) : 0;
+  const taken = checkpoint ? await load(checkpoint, config, trainer, data, onEvent) : 0;
   if (!checkpoint) {
     onEvent({ kind: 'note', text: `${out} has no checkpoint yet; starting at step 0` });
     await trainer.unet.importState(await firstWeights(config, onEvent));
   }
   const log = await cutBack(paths.metrics, taken);
   await writeConfig(paths, json);
-  return { taken, checkpoint, log };
+  return { taken, checkpoint, log, data, hold };
 }
 
 /** What a checkpoint's state.json says beside its step. */
-export const checkpointState = (config: RunConfig, epoch: number, images: number): Json => ({
+export const checkpointState = (config: RunConfig, epoch: number, data: DataState): Json => ({
   epoch,
   seed: config.seed,
-  images,
+  ...data,
   device: config.chosen?.description ?? null,
 });
 
@@ -85,7 +105,7 @@ async function load(
   folder: string,
   config: RunConfig,
   trainer: Trainer,
-  images: number,
+  data: DataState,
   onEvent: (event: TrainEvent) => void,
 ): Promise<number> {
   const { step, state, ...parts } = await openCheckpoint(folder);
@@ -93,22 +113,38 @@ async function load(
   await trainer.unet.importState(await parts.model());
   await trainer.unet.importOptimizer(await parts.optimizer());
   onEvent({ kind: 'note', text: `resuming at step ${step} from ${folder}` });
-  for (const text of changes(state, images, trainer.unet.description))
+  for (const text of changes(state, data, trainer.unet.description))
     onEvent({ kind: 'warning', text });
   return step;
 }
 
 /** Why a resumed run is not bit by bit the one that was not stopped. */
-function changes(state: Json, images: number, device: string): string[] {
+function changes(state: Json, data: DataState, device: string): string[] {
   const texts: string[] = [];
   const before = String(state.device ?? '');
   if (arithmetic(before) !== arithmetic(device))
     texts.push(
       `the checkpoint was computed on ${before}, this run goes on with ${device}: from here it is no longer bit-exact`,
     );
-  if (typeof state.images === 'number' && state.images !== images)
+  texts.push(...dataChanges(state, data));
+  return texts;
+}
+
+/** What a checkpoint's data had that these have not. One of an older version tells less of them. */
+function dataChanges(state: Json, data: DataState): string[] {
+  const texts: string[] = [];
+  const differs = (key: keyof DataState) => key in state && state[key] !== data[key];
+  if (typeof state.images === 'number' && differs('images'))
     texts.push(
-      `the checkpoint was trained on ${plural(state.images, 'image')}, now there are ${images}: from here it takes others`,
+      `the checkpoint was trained on ${plural(state.images, 'image')}, now there are ${data.images}: from here it takes others`,
+    );
+  else if (differs('listing'))
+    texts.push(
+      'the checkpoint was trained on other files, as their names and sizes tell: from here it takes others',
+    );
+  if (differs('heldOutListing'))
+    texts.push(
+      'the held-out files are others, as their names and sizes tell: losses before and after do not compare',
     );
   return texts;
 }

@@ -3,10 +3,10 @@ import { BatchPlan } from '../data/batches.js';
 import type { TrainingData } from '../data/held-out.js';
 import { makeSchedule } from '../diffusion/schedule.js';
 import { Interrupted } from '../errors.js';
-import { asOnlyTrainer } from '../io/run-lock.js';
+import { asOnlyTrainer, type Hold } from '../io/run-lock.js';
 import { header } from './header.js';
 import { bytesBetweenSteps } from './memory.js';
-import { listData, openData } from './open-data.js';
+import { dataState, listData, openData } from './open-data.js';
 import { openTrainer } from './open-trainer.js';
 import type { TrainOptions, TrainResult } from './options.js';
 import { Run } from './run.js';
@@ -19,11 +19,11 @@ import { checkStart, start } from './start.js';
  * once the state is saved.
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
-  return asOnlyTrainer(options.out, () => trainLocked(options));
+  return asOnlyTrainer(options.out, (hold) => trainLocked(options, hold));
 }
 
-/** The same, where the caller holds the run's lock. */
-export async function trainLocked(options: TrainOptions): Promise<TrainResult> {
+/** The same, where the caller has the run's lock; `hold` extends it to the folder once that is there. */
+export async function trainLocked(options: TrainOptions, hold: Hold): Promise<TrainResult> {
   const { signal, onEvent = () => {} } = options;
   await checkStart(options);
   const listed = await listData(options.config);
@@ -48,7 +48,8 @@ export async function trainLocked(options: TrainOptions): Promise<TrainResult> {
       flip: config.data.flip,
     });
     signal?.throwIfAborted();
-    const begin = await start(options, config, trainer, count, onEvent);
+    const state = await dataState(listed, count);
+    const begin = await start(options, config, trainer, state, hold, onEvent);
     return await new Run(options, config, trainer, data, plan, begin).go();
   } catch (error) {
     if (!signal?.aborted || error !== signal.reason) throw error;

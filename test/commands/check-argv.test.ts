@@ -1,7 +1,10 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import test from 'ava';
 import { checkArgv } from '../../src/commands/check-argv.js';
 import type { Command } from '../../src/commands/command.js';
 import { UsageError } from '../../src/errors.js';
+import { temporaryFolder } from '../helpers/folder.js';
 
 const command: Command = {
   name: 'paint',
@@ -57,4 +60,18 @@ test('what does not belong is named, with what may have been meant', (t) => {
   t.is(message('--hue=1', '--hue', '2'), '--hue: given twice');
   t.is(message('--mix', '--no-mix'), '--mix: given twice');
   t.is(message('--dry=1'), '--dry: takes no value, got 1');
+});
+
+test("several files, as a shell's wildcard gives them, are answered with what to name instead", async (t) => {
+  const folder = await temporaryFolder(t);
+  const files = ['a.png', 'b.png', 'c.png'].map((name) => join(folder, name));
+  for (const file of files) await writeFile(file, '');
+  const positional = { ...command.positional!, several: 'name the folder' };
+  const check = (words: readonly string[]) => () => checkArgv({ ...command, positional }, words);
+  t.throws(check([...files, '--dry']), {
+    instanceOf: UsageError,
+    message: /^<canvas>: expected one, got 3 names such as .*; name the folder$/,
+  });
+  t.throws(check([files[0]!, 'wall']), { message: 'paint: unexpected word wall' });
+  t.notThrows(check(files.slice(0, 1)));
 });

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import { planModelMemory } from '../../src/commands/memory-plan.js';
@@ -144,7 +144,32 @@ test('names from a file cannot drive the terminal', async (t) => {
     new Map([['\u001b[2Jcleared', { dtype: 'F32', shape: [1], data: new Float32Array(1) }]]),
   );
   const { stdout } = await haze('.', ['inspect', path]);
-  t.regex(stdout, /\?\[2Jcleared/);
+  t.regex(stdout, /\\x1b\[2Jcleared/);
+});
+
+test('what a run says of itself cannot drive the terminal, nor its name, nor as JSON', async (t) => {
+  const folder = await temporaryFolder(t);
+  const run = 'a\u001b[2Jb\u202e';
+  const trained = await haze(folder, [
+    ...['train', 'toy-cars', '--out', run, '--preset', 'tiny', '--size', '16', '--batch', '8'],
+    ...['--steps', '1', '--sample-every', '0'],
+  ]);
+  t.is(trained.code, 0, trained.stderr);
+  const config = join(folder, run, 'config.json');
+  const parsed = JSON.parse(await readFile(config, 'utf8'));
+  parsed.data.source = 'cars\u001b]0;owned\u0007\nhaze: forged\u009b2J';
+  await writeFile(config, JSON.stringify(parsed));
+  const text = await haze(folder, ['inspect', run]);
+  const json = await haze(folder, ['inspect', run, '--json']);
+  for (const { code, stdout } of [trained, text, json]) {
+    t.is(code, 0);
+    t.notRegex(stdout.replaceAll('\n', ''), /[\p{Cc}\u202e]/u);
+    t.notRegex(stdout, /^haze: forged/m);
+  }
+  t.true(text.stdout.includes('cars\\x1b]0;owned\\x07\\nhaze: forged\\x9b2J'), text.stdout);
+  t.is(JSON.parse(json.stdout).run.data.source, parsed.data.source);
+  t.is(JSON.parse(json.stdout).path, run);
+  t.true(trained.stdout.includes("haze sample $'a\\x1b[2Jb\\u202e'"), trained.stdout);
 });
 
 test('what is no model is refused', async (t) => {
@@ -162,11 +187,34 @@ test('what is no model is refused', async (t) => {
     ['inspect', join(folder, 'none')],
     /expected a model, got none: no such file or folder/,
   );
-  const pickle = join(folder, 'weights.pth');
-  await writeFile(pickle, 'PK\u0003\u0004rest');
+  const zip = join(folder, 'weights.pth');
+  await writeFile(zip, 'PK\u0003\u0004rest');
   await refuses(
     t,
-    ['inspect', pickle],
-    /PyTorch pickle.*Convert it once:\n +python -c ".*torch\.load.*" .*weights\.pth .*weights\.safetensors/,
+    ['inspect', zip],
+    /weights\.pth: expected a file of torch\.save, got a damaged zip/,
   );
+});
+
+test('a checkpoint of PyTorch is inspected as the model it holds, with a note', async (t) => {
+  const nested = fixturePath('torch/nested.pt');
+  const { model, notes } = await inspect(nested, '--size', '8');
+  t.deepEqual(model.widths, [8, 16]);
+  t.regex(notes.join(), /"model_state_dict\.…", read without that prefix/);
+  const { stdout } = await haze('.', ['inspect', nested, '--size', '8']);
+  t.regex(stdout, /^note +.*nested\.pt: the network's 42 tensors/m);
+});
+
+test('a file of torch.save with another network is listed by its names, dtypes and shapes', async (t) => {
+  const { tensors } = await inspect(fixturePath('torch/tensors.pt'));
+  t.deepEqual(
+    tensors.find((of: { name: string }) => of.name === 'bfloat16'),
+    {
+      name: 'bfloat16',
+      dtype: 'BF16',
+      shape: [5],
+    },
+  );
+  const { stdout } = await haze('.', ['inspect', fixturePath('torch/checkpoint.pt')]);
+  t.regex(stdout, /^state_dict\.module\.1\.running_var +F32 +\[2\]$/m);
 });

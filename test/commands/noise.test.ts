@@ -6,6 +6,7 @@ import test from 'ava';
 import sharp from 'sharp';
 import { haze, refuses } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
+import { tiff } from '../helpers/tiff.js';
 
 /** Columns of squares of 32 pixels drawn at three times their size, two pixels apart. */
 const SIDE = 96;
@@ -90,9 +91,21 @@ test('what is no picture is refused in words, and a pipe is not waited for', asy
   await refuses(t, ['noise', folder], /got none: it is a folder, a pipe or a device$/m);
   const text = join(folder, 'text.jpg');
   await writeFile(text, 'no picture');
-  await refuses(t, ['noise', text], /got none: unsupported image format$/m);
+  await refuses(t, ['noise', text], /got none: it is text$/m);
   if (process.platform === 'win32') return;
   const pipe = join(folder, 'pipe.png');
   await promisify(execFile)('mkfifo', [pipe]);
   await refuses(t, ['noise', pipe], /got none: it is a folder, a pipe or a device$/m);
+});
+
+test('a picture that may look wrong is drawn with a warning that says why', async (t) => {
+  const folder = await temporaryFolder(t);
+  const samples = Float32Array.from({ length: 64 }, (_, i) => 4 * i);
+  await writeFile(
+    join(folder, 'a.tif'),
+    tiff({ width: 8, height: 8, photometric: 1, samples, format: 3 }),
+  );
+  const { code, stderr } = await haze(folder, ['noise', 'a.tif', '--size', '8']);
+  t.is(code, 0, stderr);
+  t.regex(stderr, /^warning: a\.tif: its floating-point samples go from 0 to 252/);
 });

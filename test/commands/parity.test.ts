@@ -57,9 +57,5 @@ test('a file without a known group is refused', async (t) => {
     ['parity', 'none.safetensors'],
     /none\.safetensors: cannot be read: no such file/,
   );
-  await refuses(
-    t,
-    ['parity'],
-    /<fixture>: expected a \.safetensors file of expected values, got nothing/,
-  );
+  await refuses(t, ['parity'], /<fixture>: expected a file of expected values, got nothing/);
 });

@@ -82,7 +82,7 @@ test('elsewhere there are plain lines, the first and the last among them', (t) =
   for (let i = 1; i <= 9; i++) progress.aside(`samples ${i}/9`);
   progress.line('a name with \u001b[2J in it');
   progress.stop();
-  t.is(text, 'image 1/5\nimage 5/5\na name with ?[2J in it\n');
+  t.is(text, 'image 1/5\nimage 5/5\na name with \\x1b[2J in it\n');
 });
 
 test('off a terminal the end is said once, however often it is reported', (t) => {

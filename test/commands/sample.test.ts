@@ -7,12 +7,13 @@ import type { RunConfig } from '../../src/config/config.js';
 import { newRunConfig } from '../../src/config/run-config.js';
 import { CounterRandom } from '../../src/diffusion/random.js';
 import { writeCheckpoint } from '../../src/io/checkpoint.js';
+import { readTensors } from '../../src/io/read-tensors.js';
 import { createRun } from '../../src/io/run.js';
 import { writeSafetensors } from '../../src/io/safetensors.js';
 import { initialState } from '../../src/network/initial-state.js';
 import { buildNetwork } from '../../src/network/network.js';
 import { checkpointOf } from '../helpers/checkpoints.js';
-import { haze, refuses, startHaze } from '../helpers/cli.js';
+import { fixturePath, haze, refuses, startHaze } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
 
 const config: RunConfig = newRunConfig(
@@ -163,7 +164,7 @@ test('what is no model is refused', async (t) => {
   await refuses(
     t,
     ['sample'],
-    /<model>: expected a run, a checkpoint folder or a \.safetensors file, got nothing/,
+    /<model>: expected a run, a checkpoint folder or a file of weights, got nothing/,
   );
   await refuses(t, ['sample', join(folder, 'none')], /expected a model, got none/);
   await refuses(
@@ -175,4 +176,36 @@ test('what is no model is refused', async (t) => {
   const bytes = await readFile(damaged);
   await writeFile(damaged, bytes.subarray(0, bytes.length - 1));
   await refuses(t, ['sample', join(folder, 'run')], /model\.safetensors: /);
+});
+
+test('the same weights give the same picture from any file: nested, with prefixes, without counts', async (t) => {
+  const folder = await temporaryFolder(t);
+  const nested = fixturePath('torch/nested.pt');
+  const own = [...(await readTensors(nested)).tensors].map(
+    ([name, tensor]) => [name.replace('model_state_dict.', ''), tensor] as const,
+  );
+  const counts = /num_batches_tracked$/;
+  const module = own.map(([name, tensor]) => [`module.${name}`, tensor] as const);
+  await writeSafetensors(join(folder, 'bare.safetensors'), new Map(own));
+  await writeSafetensors(
+    join(folder, 'module.safetensors'),
+    new Map(module.filter(([name]) => !counts.test(name))),
+  );
+  const draw = async (path: string) => {
+    const flags = ['--size', '8', '--timesteps', '6', '--count', '2', '--threads', '1'];
+    const { code, stderr } = await haze(folder, ['sample', path, ...flags]);
+    t.is(code, 0, stderr);
+    return { picture: await readFile(join(folder, 'samples.png')), stderr };
+  };
+  const { picture, stderr } = await draw('bare.safetensors');
+  t.notRegex(stderr, /prefix/);
+  for (const [path, prefix] of [
+    [nested, 'model_state_dict'],
+    [`${nested}#model_state_dict`, 'model_state_dict'],
+    ['module.safetensors', 'module'],
+  ] as const) {
+    const drawn = await draw(path);
+    t.deepEqual(drawn.picture, picture, path);
+    t.true(drawn.stderr.includes(`"${prefix}.…", read without that prefix`), drawn.stderr);
+  }
 });

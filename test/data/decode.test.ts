@@ -163,6 +163,55 @@ test('transparent pixels are shown on white', async (t) => {
   t.deepEqual([...new Set(grey)], [255]);
 });
 
+/** A GIF of one red frame on a canvas, of which it covers a part: every pixel is a code of 3 bits after a clear code. */
+function gifWithFrame(
+  canvas: number,
+  frame: readonly [number, number, number, number],
+  more = '',
+): Buffer {
+  const [left, top, width, height] = frame;
+  const codes = Array.from({ length: width * height }, () => [4, 1]).flat();
+  const bits = [...codes, 5].flatMap((code) => [code & 1, (code >> 1) & 1, code >> 2]);
+  const data = Array.from({ length: Math.ceil(bits.length / 8) }, (_, i) =>
+    bits.slice(8 * i, 8 * i + 8).reduce((byte, bit, k) => byte | (bit << k), 0),
+  );
+  const shorts = (...values: number[]) => values.flatMap((v) => [v & 255, v >> 8]);
+  const blocks = Array.from({ length: Math.ceil(data.length / 255) }, (_, i) => {
+    const block = data.slice(255 * i, 255 * (i + 1));
+    return [block.length, ...block];
+  }).flat();
+  const palette = [0, 0, 255, 255, 0, 0, 0, 255, 0, 0, 0, 0];
+  return Buffer.from([
+    ...Buffer.from('GIF89a'),
+    ...shorts(canvas, canvas),
+    ...[0x81, 0, 0, ...palette],
+    ...Buffer.from(more, 'latin1'),
+    ...[0x2c, ...shorts(left, top, width, height), 0, 2, ...blocks, 0, 0x3b],
+  ]);
+}
+
+test('where the first frame of a GIF leaves its canvas free it is white', async (t) => {
+  // An extension of three blocks before the frame, one of them full.
+  const comment = `!\xfe\xff${'x'.repeat(255)}\x02yy\x01z\0`;
+  for (const more of ['', comment]) {
+    const part = await decoded(t, gifWithFrame(16, [4, 2, 6, 8], more), 'a.gif', { size: 16 });
+    const red = Array.from({ length: 256 }, (_, i) => {
+      const [x, y] = [i % 16, Math.floor(i / 16)];
+      return x >= 4 && x < 10 && y >= 2 && y < 10;
+    });
+    t.deepEqual(
+      [...part],
+      red.flatMap((inside) => (inside ? [255, 0, 0] : [255, 255, 255])),
+    );
+  }
+  const whole = await decoded(t, gifWithFrame(16, [0, 0, 16, 16]), 'a.gif', { size: 16 });
+  t.deepEqual([...new Set(whole)], [255, 0]);
+  // A frame beyond the canvas makes it larger.
+  const beyond = await decoded(t, gifWithFrame(4, [4, 4, 4, 4]), 'a.gif', { size: 8 });
+  t.deepEqual([...beyond.subarray(0, 3)], [255, 255, 255]);
+  t.deepEqual([...beyond.subarray(-3)], [255, 0, 0]);
+});
+
 /** How a picture is stored so that each EXIF orientation shows it upright: 1 to 8. */
 const ORIENTATIONS: readonly ((s: Sharp) => Sharp)[][] = [
   [],

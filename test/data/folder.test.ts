@@ -1,13 +1,15 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { crc32 } from 'node:zlib';
+import { crc32, gzipSync } from 'node:zlib';
 import test from 'ava';
+import { strToU8, zipSync } from 'fflate';
 import { openDataset } from '../../src/data/dataset.js';
 import { openSource } from '../../src/data/source.js';
 import { UsageError } from '../../src/errors.js';
 import {
+  fixture,
   from,
   OPTIONS,
   openData,
@@ -102,6 +104,167 @@ test.serial(
       t.regex(reason, name.endsWith('.jpg') ? /premature end of JPEG/ : /^vipspng: /, name);
   },
 );
+
+/** A drawing that takes librsvg longer than anybody waits: ten uses of ten uses, nine times over. */
+const ENDLESS = `<svg xmlns="http://www.w3.org/2000/svg" width="900" height="900"><defs><g id="a0"><rect width="900" height="900" opacity=".1"/></g>${Array.from(
+  { length: 9 },
+  (_, i) => `<g id="a${i + 1}">${`<use href="#a${i}"/>`.repeat(10)}</g>`,
+).join('')}</defs><use href="#a9"/></svg>`;
+
+test('a drawing is never rendered, whatever its name and its first bytes say', async (t) => {
+  const folder = await temporaryFolder(t);
+  const xml = '<?xml version="1.0"?>\n';
+  const starts = [
+    '',
+    '\ufeff',
+    xml,
+    `${xml}<!-- ${'x'.repeat(5000)} -->`,
+    'GIF89a',
+    'II*\0',
+    'BM',
+    'RIFFxxxxWEBP',
+  ];
+  for (const [i, start] of starts.entries())
+    await writeFile(path.join(folder, `${i}.png`), start + ENDLESS);
+  // Longer than what is read whole, so that the decoder would open it by its name.
+  await writeFile(path.join(folder, 'long.jpg'), `${ENDLESS}<!-- ${'x'.repeat(1 << 17)} -->`);
+  await writeFile(path.join(folder, 'packed.png'), gzipSync(ENDLESS));
+  await writeFile(path.join(folder, 'utf-16.png'), Buffer.from(`\ufeff${ENDLESS}`, 'utf16le'));
+  await flat(5).png().toFile(path.join(folder, 'real.png'));
+  const { count, skipped } = await opened(t, folder);
+  t.is(count, 1);
+  t.is(skipped.length, starts.length + 3);
+  t.regex(skipped[0]!.reason, /^it is an SVG drawing, which is not rendered here/);
+  t.regex(skipped.find((s) => s.path.endsWith('long.jpg'))!.reason, /an SVG drawing/);
+});
+
+test('a file that is no picture is named by what it is, with what to do about it', async (t) => {
+  const folder = await temporaryFolder(t);
+  const files: [string, Buffer | string, RegExp][] = [
+    ['a.jpg', await readFile(fixture('photo.heic')), /HEIC.*not supported.*convert it to JPEG/],
+    ['b.heic', await readFile(fixture('photo.heic')), /HEIC.*not supported.*convert it to JPEG/],
+    ['c.png', 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 7\n', /Git LFS/],
+    ['d.jpg', '<!DOCTYPE html><html>404</html>', /an HTML page/],
+    ['e.png', 'no picture', /^it is text$/],
+    ['f.png', Buffer.from(zipSync({ a: strToU8('x') })), /a zip archive; unpack it/],
+    ['g.png', Buffer.from([1, 2, 3, 4]), /not one of the pictures that are read: JPEG, PNG/],
+  ];
+  for (const [name, file] of files) await writeFile(path.join(folder, name), file);
+  await flat(5).png().toFile(path.join(folder, 'real.png'));
+  const { skipped } = await opened(t, folder);
+  t.is(skipped.length, files.length);
+  for (const [i, [name, , reason]] of files.entries()) t.regex(skipped[i]!.reason, reason, name);
+});
+
+test('a picture by the name of another kind is read as what it is', async (t) => {
+  const folder = await temporaryFolder(t);
+  await writeFile(path.join(folder, 'a.heic'), await flat(20).png().toBuffer());
+  await writeFile(path.join(folder, 'b.png'), await flat(20).tiff().toBuffer());
+  const dataset = await opened(t, folder);
+  t.deepEqual(dataset.skipped, []);
+  t.deepEqual([...new Set(await pixels(dataset))], [20]);
+});
+
+/** Other systems keep names as Unicode. */
+const onLinux = process.platform === 'linux' ? test : test.skip;
+
+onLinux('names that are not UTF-8 are read, of files and folders', async (t) => {
+  const folder = await temporaryFolder(t);
+  const within = (name: string) =>
+    Buffer.concat([Buffer.from(`${folder}/`), Buffer.from(name, 'latin1')]);
+  await mkdir(within('caf\xe9'));
+  await writeFile(within('caf\xe9/na\xefve.png'), await flat(10).png().toBuffer());
+  // A JPEG larger than what is read whole, which is shrunk while it loads: by its name.
+  const noise = Uint8Array.from({ length: 400 * 400 * 3 }, (_, i) => (i * i * 31) % 251);
+  const jpeg = await from(noise, 400, 400).jpeg({ quality: 95 }).toBuffer();
+  t.true(jpeg.length > 1 << 16);
+  await writeFile(within('z\xe9.jpg'), jpeg);
+  await writeFile(within('zz.jpg'), jpeg);
+  await writeFile(within('\xff.png'), 'no picture');
+  const dataset = await opened(t, folder);
+  t.is(dataset.count, 3);
+  t.deepEqual(dataset.skipped, [{ path: path.join(folder, '\\xff.png'), reason: 'it is text' }]);
+  const [first, second, third] = [0, 1, 2].map((i) => pixels(dataset, [i]));
+  t.deepEqual([...new Set(await first!)], [10]);
+  t.deepEqual(await second, await third);
+  const inner = await opened(t, path.join(folder, 'caf\ufffd'));
+  t.is(inner.count, 1);
+  const streamed = await opened(t, folder, { budgetBytes: 1 });
+  t.deepEqual(await pixels(streamed), await pixels(dataset));
+});
+
+test('a run within the folder is left out and named, and so is what a run wrote into the folder itself', async (t) => {
+  const folder = await temporaryFolder(t);
+  await flat(10).png().toFile(path.join(folder, 'a.png'));
+  const run = async (dir: string) => {
+    await mkdir(path.join(dir, 'checkpoints/step-1'), { recursive: true });
+    await mkdir(path.join(dir, 'samples'), { recursive: true });
+    await writeFile(path.join(dir, 'config.json'), '{}');
+    for (const name of ['loss.png', 'samples/step-1.png'])
+      await flat(99).png().toFile(path.join(dir, name));
+  };
+  await run(path.join(folder, 'runs/1'));
+  const nested = await openSource(folder, 0);
+  t.is(nested.count, 1);
+  t.deepEqual(nested.leftOut, [{ path: path.join(folder, 'runs/1'), reason: 'it holds a run' }]);
+  await run(folder);
+  const itself = await openSource(folder, 0);
+  t.is(itself.count, 1);
+  t.deepEqual(
+    itself.leftOut.map((left) => path.relative(folder, left.path)),
+    ['checkpoints', 'loss.png', 'samples', 'runs/1'],
+  );
+  // Its samples by their own name are images like any others.
+  t.is((await openSource(path.join(folder, 'samples'), 0)).count, 1);
+  await refused(
+    t,
+    path.join(folder, 'runs'),
+    /no images but what .*runs\/1 holds.*left out: it holds a run/,
+  );
+  // A configuration beside photographs makes no run.
+  const other = await temporaryFolder(t);
+  await writeFile(path.join(other, 'config.json'), '{}');
+  await mkdir(path.join(other, 'samples'));
+  await flat(1).png().toFile(path.join(other, 'samples/a.png'));
+  t.is((await openSource(other, 0)).count, 1);
+});
+
+test('the fingerprint tells names and sizes, not where the folder lies', async (t) => {
+  const [one, two] = [await temporaryFolder(t), await temporaryFolder(t)];
+  for (const folder of [one, two])
+    for (const name of ['a', 'b']) await writeFile(path.join(folder, `${name}.png`), 'x');
+  const of = async (folder: string) => (await openSource(folder, 0)).fingerprint();
+  const before = await of(one);
+  t.is(await of(two), before);
+  await writeFile(path.join(two, 'b.png'), 'xx');
+  const larger = await of(two);
+  t.not(larger, before);
+  await rename(path.join(one, 'b.png'), path.join(one, 'c.png'));
+  t.not(await of(one), before);
+  const cars = async (seed: number) => (await openSource('toy-cars', seed)).fingerprint();
+  t.is(await cars(1), await cars(1));
+  t.not(await cars(1), await cars(2));
+});
+
+test('an archive or a picture in place of a folder is named, with what to do', async (t) => {
+  const folder = await temporaryFolder(t);
+  const at = (name: string) => path.join(folder, name);
+  await writeFile(at('photos.zip'), zipSync({ 'a.png': strToU8('x') }));
+  await refused(t, at('photos.zip'), /but a zip archive; unpack it first; expected a folder/);
+  await refused(t, folder, /no images, but an archive, .*photos\.zip; unpack it first/);
+  const tar = Buffer.alloc(1024);
+  tar.write('ustar', 257);
+  await writeFile(at('photos.tar'), tar);
+  await refused(t, at('photos.tar'), /but a tar archive; unpack it first/);
+  await writeFile(at('photos.tar.gz'), gzipSync(tar));
+  await refused(
+    t,
+    at('photos.tar.gz'),
+    /gzip, but no IDX file inside: it is a tar archive; unpack it/,
+  );
+  await flat(1).png().toFile(at('one.png'));
+  await refused(t, at('one.png'), /but a PNG picture; name the folder it lies in/);
+});
 
 test('a pipe with the name of a picture is skipped, not waited for', async (t) => {
   if (process.platform === 'win32') return t.pass('there are no named pipes among files');

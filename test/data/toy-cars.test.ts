@@ -34,8 +34,8 @@ test('the cars are a data set of their own, all different, bold and in colour', 
 
 test('a car keeps its shape from size to size', async (t) => {
   const car = { kind: 'car', seed: 0, index: 5 } as const;
-  const small = await decode(car, { size: 8, channels: 1, fit: 'squash' });
-  const large = await decode(car, { size: 16, channels: 1, fit: 'squash' });
+  const { pixels: small } = await decode(car, { size: 8, channels: 1, fit: 'squash' });
+  const { pixels: large } = await decode(car, { size: 16, channels: 1, fit: 'squash' });
   for (let y = 0; y < 8; y++)
     for (let x = 0; x < 8; x++) {
       const at = 32 * y + 2 * x;

@@ -104,6 +104,33 @@ test('a box says which part is scaled, and may reach beyond the image', (t) => {
   t.deepEqual(without(ramp(63, 20), last).slice(0, -1), [...whole].slice(0, -1));
 });
 
+test('a picture of more than the kernels take at a time is scaled by bands, with the same bits', (t) => {
+  // 54 MiB: bands of 16. Rows repeat after 2,000, so the upper half alone is a picture of one band less.
+  const [width, height] = [3000, 6000];
+  const pixels = new Uint8Array(width * height * 3);
+  for (let y = 0; y < height; y++)
+    for (let x = 0; x < width * 3; x++) pixels[y * width * 3 + x] = (x * 7 + y * y * 13) % 253;
+  const image = arithmetic.resizeImage(pixels, width, height, 3, 24, 48);
+  // A row of the result looks at 250 of the picture: each eighth with its neighbours is scaled alone as in the whole.
+  const row = 24 * 3;
+  const part = (first: number, rows: number) =>
+    arithmetic.resizeImage(
+      pixels.subarray(first * width * 3, (first + rows) * width * 3),
+      width,
+      rows,
+      3,
+      24,
+      rows / 125,
+    );
+  t.deepEqual(part(0, 1500).subarray(0, 11 * row), image.subarray(0, 11 * row));
+  for (const first of [1000, 2500, 4000])
+    t.deepEqual(
+      part(first, 1500).subarray(row, 11 * row),
+      image.subarray((first / 125 + 1) * row, (first / 125 + 11) * row),
+    );
+  t.deepEqual(part(4500, 1500).subarray(row), image.subarray(37 * row));
+});
+
 test('centreCrop takes the middle', (t) => {
   const pixels = Uint8Array.from({ length: 5 * 4 }, (_, i) => i);
   t.deepEqual([...arithmetic.centreCrop(pixels, 5, 4, 1, 2, 2)], [6, 7, 11, 12]);

@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import { truncateSync } from 'node:fs';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -109,6 +111,20 @@ test('A damaged file is refused without --resume, and made again with it', async
   t.like(await generate({ ...options, resume: true }), { made: 2, kept: 14 });
   t.deepEqual(await hashes(options.out), first);
   t.like(await generate(options), { made: 0, kept: 16 });
+});
+
+test('An image that has become a pipe or endless is a damaged one', async (t) => {
+  if (process.platform === 'win32') return t.pass();
+  const folder = await folderWithModel(t);
+  const options = optionsIn(folder, 'out');
+  await generate(options);
+  const before = await hashes(options.out);
+  truncateSync(join(options.out, '000003.png'), 2 ** 40);
+  await rm(join(options.out, '000005.png'));
+  spawnSync('mkfifo', [join(options.out, '000005.png')]);
+  await t.throwsAsync(generate(options), { instanceOf: UsageError, message: /image 3 in 000003/ });
+  t.is((await generate({ ...options, resume: true })).made, 2);
+  t.deepEqual(await hashes(options.out), before);
 });
 
 test('A manifest that is lost or damaged costs time alone, with --resume', async (t) => {

@@ -1,6 +1,9 @@
-import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { truncateSync } from 'node:fs';
+import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
+import { RunError, UsageError } from '../../src/errors.js';
 import {
   headerLine,
   type Line,
@@ -85,4 +88,31 @@ test('The manifests of a folder are those of all shards, and none where there is
     await manifests(folder),
     names.map((name) => join(folder, name)),
   );
+});
+
+test('A manifest that is a pipe or has no end is refused, and not waited for', async (t) => {
+  if (process.platform === 'win32') return t.pass();
+  const path = join(await temporaryFolder(t), 'manifest-1-of-1.jsonl');
+  await writeFile(path, '');
+  truncateSync(path, 2 ** 40);
+  await t.throwsAsync(lines(path), { instanceOf: UsageError, message: /got a longer one/ });
+  await rm(path);
+  spawnSync('mkfifo', [path]);
+  for (const open of [lines(path), Manifest.open(path)])
+    await t.throwsAsync(open, {
+      instanceOf: UsageError,
+      message: `${path}: expected a file, got a pipe`,
+    });
+});
+
+test('A manifest that was deleted while images were made fails at its end', async (t) => {
+  const path = join(await temporaryFolder(t), 'manifest-1-of-1.jsonl');
+  const manifest = await Manifest.open(path);
+  manifest.append(header);
+  await rm(path);
+  t.throws(() => manifest.close(), {
+    instanceOf: RunError,
+    message: `${path}: the manifest was deleted while images were made`,
+  });
+  manifest.close();
 });

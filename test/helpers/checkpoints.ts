@@ -13,8 +13,8 @@ export interface Parts {
   readonly state: Checkpoint['state'];
 }
 
-/** The parts of a checkpoint of the smallest U-Net, each of which tells which one it is. */
-export function sampleParts(value: number): Parts {
+/** The parts of a checkpoint of the smallest U-Net after `step` steps, each of which tells which one it is. */
+export function sampleParts(value: number, step = value): Parts {
   const architecture = {
     kind: 'simple',
     widths: [1, 1],
@@ -26,7 +26,7 @@ export function sampleParts(value: number): Parts {
   return {
     model: model.set('conv0.bias', f32([1], value)),
     optimizer: {
-      step: value,
+      step,
       m: stateDict({ 'conv0.bias': f32([1], value + 0.25) }),
       v: stateDict({ 'conv0.bias': f32([1], value + 0.5) }),
     },
@@ -41,7 +41,8 @@ export const checkpointOf = ({ model, optimizer, state }: Parts): Checkpoint => 
   state,
 });
 
-export const sampleCheckpoint = (value: number): Checkpoint => checkpointOf(sampleParts(value));
+export const sampleCheckpoint = (value: number, step = value): Checkpoint =>
+  checkpointOf(sampleParts(value, step));
 
 /** A checkpoint's folder, read whole. */
 export async function readCheckpoint(dir: string): Promise<Parts & { readonly step: number }> {

@@ -34,12 +34,17 @@ function patchFolderOperations(fault: Fault, strikes: () => boolean): (() => voi
   const module = fs as unknown as Record<string, Operation>;
   return ['open', 'mkdir', 'rename', 'rm'].map((name) => {
     const original = module[name]!;
-    module[name] = (...args) => (strikes() ? Promise.reject(failure(fault)) : original(...args));
+    module[name] = (...args) =>
+      !looks(name, args) && strikes() ? Promise.reject(failure(fault)) : original(...args);
     return () => {
       module[name] = original;
     };
   });
 }
+
+/** Whether a file is opened to be read alone, as `openPlain` does. */
+const looks = (name: string, [, flags]: readonly unknown[]): boolean =>
+  name === 'open' && typeof flags === 'number' && (flags & 3) === fs.constants.O_RDONLY;
 
 async function patchWrite(fault: Fault, strikes: () => boolean): Promise<() => void> {
   const file = await fs.open('/dev/null', 'w');

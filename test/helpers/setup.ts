@@ -16,10 +16,10 @@ export interface FakeMachine {
 /** Bodies of shell scripts by program name. `$WHEEL` is the wheel, `$LAST` the last argument. */
 export const PROGRAMS = {
   /** A Python whose pip copies the wheel to where it is asked to. */
-  python: `[ "$3" = --version ] || /bin/cp "$WHEEL" "$LAST"`,
+  python: `[ "$4" = --version ] || /bin/cp "$WHEEL" "$LAST"`,
   pythonWithoutPip: 'echo "No module named pip" >&2; exit 1',
   /** A Python whose pip fails with a message. */
-  pipSays: (message: string) => `[ "$3" = --version ] || { echo "${message}" >&2; exit 1; }`,
+  pipSays: (message: string) => `[ "$4" = --version ] || { echo "${message}" >&2; exit 1; }`,
   /** A compiler that writes something, but no library. */
   compiler: `while [ $# -gt 0 ]; do [ "$1" = -o ] && echo nonsense > "$2"; shift; done`,
   compilerFails:

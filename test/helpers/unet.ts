@@ -1,6 +1,6 @@
 import type { ExecutionContext } from 'ava';
 import type { NetworkInput } from '../../src/contracts/device.js';
-import { WasmUnet, type WasmUnetOptions } from '../../src/engine/unet/wasm-unet.js';
+import { WasmNetwork, type WasmNetworkOptions } from '../../src/engine/network/wasm-network.js';
 import { readSafetensors } from '../../src/io/safetensors.js';
 import { buildNetwork, type NetworkConfig } from '../../src/network/network.js';
 import { stateShapes } from '../../src/network/parameters.js';
@@ -12,9 +12,10 @@ import { bits, values } from './kernels.js';
 /** A U-Net of two workers that is disposed of when the test ends. */
 export function unetOf(
   t: ExecutionContext,
-  options: Pick<WasmUnetOptions, 'architecture' | 'size' | 'batch'> & Partial<WasmUnetOptions>,
-): WasmUnet {
-  const { unet } = WasmUnet.create({ timesteps: 300, threads: 2, ...options });
+  options: Pick<WasmNetworkOptions, 'architecture' | 'size' | 'batch'> &
+    Partial<WasmNetworkOptions>,
+): WasmNetwork {
+  const { network: unet } = WasmNetwork.create({ timesteps: 300, threads: 2, ...options });
   t.teardown(() => unet.dispose());
   return unet;
 }

@@ -24,7 +24,7 @@ async function everyFault(
     const run = join(base, `run-${at}`);
     await cp(before, run, { recursive: true });
     const result = await withFault(fault, at, () =>
-      writeCheckpoint(run, step, sampleCheckpoint(30), 2),
+      writeCheckpoint(run, step, sampleCheckpoint(30, step), 2),
     );
     struck = result.struck;
     if (struck) await check(run, result.error);
@@ -39,7 +39,7 @@ async function checkLatest(t: ExecutionContext, run: string): Promise<void> {
   if (latest === undefined) return t.fail('no checkpoint is left');
   const { step, ...read } = await readCheckpoint(latest);
   const isNew = step === 30 || read.state.epoch === 30;
-  t.deepEqual(read, sampleParts(isNew ? 30 : 20));
+  t.deepEqual(read, sampleParts(isNew ? 30 : 20, step));
 }
 
 /** The next run goes on as if nothing had been. */

@@ -1,16 +1,22 @@
 import { spawnSync } from 'node:child_process';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { truncateSync } from 'node:fs';
+import { cp, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import { RunError, UsageError } from '../../src/errors.js';
-import { checkpointPaths, latestCheckpoint, writeCheckpoint } from '../../src/io/checkpoint.js';
+import {
+  checkpointPaths,
+  latestCheckpoint,
+  removeLeftCheckpoints,
+  writeCheckpoint,
+} from '../../src/io/checkpoint.js';
 import { writeSafetensors } from '../../src/io/safetensors.js';
 import { readCheckpoint, sampleCheckpoint, sampleParts } from '../helpers/checkpoints.js';
 import { temporaryFolder } from '../helpers/folder.js';
 import { f32, i64, stateDict } from '../helpers/tensors.js';
 
 const write = (run: string, step: number, keep = 9, value = step) =>
-  writeCheckpoint(run, step, sampleCheckpoint(value), keep);
+  writeCheckpoint(run, step, sampleCheckpoint(value, step), keep);
 
 const list = async (run: string) => (await readdir(join(run, 'checkpoints'))).sort();
 
@@ -57,7 +63,7 @@ test('a step that is reached again replaces its checkpoint', async (t) => {
   await write(run, 20, 3, 2);
   t.deepEqual(await readCheckpoint(join(run, 'checkpoints', 'step-20')), {
     step: 20,
-    ...sampleParts(2),
+    ...sampleParts(2, 20),
   });
   t.deepEqual(await list(run), ['latest', 'step-20']);
 });
@@ -147,6 +153,91 @@ test('an optimizer whose moments are not pairs of F32 in one shape is refused', 
     await writeSafetensors(path, stateDict(tensors), metadata);
     await t.throwsAsync(readCheckpoint(dir), { instanceOf: UsageError, message });
   }
+});
+
+test('a checkpoint whose folder, state and optimizer are of different steps is refused', async (t) => {
+  const run = await temporaryFolder(t);
+  const dir = await write(run, 20);
+  const renamed = join(run, 'checkpoints', 'step-30');
+  for (const name of [renamed, join(run, 'checkpoints', '.step-30.old')]) {
+    await cp(dir, name, { recursive: true });
+    await t.throwsAsync(readCheckpoint(name), {
+      instanceOf: UsageError,
+      message: `${checkpointPaths(name).state}: step: expected 30, as the checkpoint's folder is named, got 20`,
+    });
+  }
+  const { state, optimizer } = checkpointPaths(renamed);
+  await writeFile(state, '{"step": 30}');
+  await t.throwsAsync(readCheckpoint(renamed), {
+    instanceOf: UsageError,
+    message: `${optimizer}: __metadata__: step: expected 30, as the checkpoint says, got 20`,
+  });
+  // A folder that somebody named otherwise says nothing of a step.
+  const copied = join(run, 'best');
+  await cp(dir, copied, { recursive: true });
+  t.is((await readCheckpoint(copied)).step, 20);
+});
+
+test('moments that Adam never comes to are refused', async (t) => {
+  const dir = await write(await temporaryFolder(t), 1);
+  const path = checkpointPaths(dir).optimizer;
+  const { NaN: nan, POSITIVE_INFINITY: infinite } = Number;
+  const cases: [number, number, RegExp][] = [
+    [nan, 1, /tensor "m\/a": expected finite numbers, got NaN/],
+    [-infinite, 1, /tensor "m\/a": expected finite numbers, got -Infinity/],
+    [1, infinite, /tensor "v\/a": expected finite numbers, got Infinity/],
+    [1, -0.5, /tensor "v\/a": expected mean squares of 0 or more, got -0.5/],
+  ];
+  for (const [m, v, message] of cases) {
+    const moments = stateDict({ 'm/a': f32([2], 0, m), 'v/a': f32([2], 0, v) });
+    await writeSafetensors(path, moments, { step: '1' });
+    await t.throwsAsync(readCheckpoint(dir), { instanceOf: UsageError, message });
+  }
+  const sound = stateDict({ 'm/a': f32([2], -1, -0), 'v/a': f32([2], 0, -0) });
+  await writeSafetensors(path, sound, { step: '1' });
+  t.is((await readCheckpoint(dir)).optimizer.step, 1);
+});
+
+test('a `latest` or a state that is a pipe or without end is not waited for', async (t) => {
+  if (process.platform === 'win32') return t.pass();
+  const run = await temporaryFolder(t);
+  const dir = await write(run, 20);
+  const latest = join(run, 'checkpoints', 'latest');
+  truncateSync(latest, 2 ** 40);
+  t.is(await latestCheckpoint(run), dir);
+  await rm(latest);
+  spawnSync('mkfifo', [latest]);
+  t.is(await latestCheckpoint(run), dir);
+  await write(run, 21);
+  t.is(await readFile(latest, 'utf8'), 'step-21\n');
+  const { state } = checkpointPaths(dir);
+  truncateSync(state, 2 ** 40);
+  await t.throwsAsync(readCheckpoint(dir), {
+    instanceOf: UsageError,
+    message: /at most \d+ bytes/,
+  });
+  await rm(state);
+  spawnSync('mkfifo', [state]);
+  await t.throwsAsync(readCheckpoint(dir), { instanceOf: UsageError, message: /without .*state/ });
+});
+
+test('a clean-up leaves what is not a checkpoint’s, in a folder that is linked to too', async (t) => {
+  const run = await temporaryFolder(t);
+  const elsewhere = await temporaryFolder(t);
+  const checkpoints = join(run, 'checkpoints');
+  await symlink(elsewhere, checkpoints);
+  await removeLeftCheckpoints(join(run, 'none'));
+  await write(run, 20);
+  const stay = ['.anything.old', '.notes.tmp', '.step-x.tmp', '.step-07.old', '.latest.tmp'];
+  for (const name of stay) await mkdir(join(checkpoints, name));
+  // A file by a checkpoint's name is none.
+  await writeFile(join(checkpoints, '.step-3.tmp'), 'x');
+  for (const name of ['.step-5.old', '.step-30.tmp']) await mkdir(join(checkpoints, name));
+  await writeFile(join(checkpoints, '.latest.12ab34cd.tmp'), 'step-2');
+  await removeLeftCheckpoints(run);
+  t.deepEqual(await list(run), [...stay, '.step-3.tmp', 'latest', 'step-20'].sort());
+  await write(run, 30);
+  t.deepEqual(await list(run), [...stay, '.step-3.tmp', 'latest', 'step-20', 'step-30'].sort());
 });
 
 test('a part that cannot be had leaves the checkpoint before it, and nothing of its own', async (t) => {

@@ -1,6 +1,7 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, symlink } from 'node:fs/promises';
+import { mkdir, readdir, rm, symlink } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
@@ -14,18 +15,28 @@ const target = (name: string): LockTarget => ({ path: `/nowhere/${process.pid}`,
 
 const refuse = (holder: string) => new Error(`${holder} has it`);
 
-/** A process that takes the lock and keeps it; resolves once it has. */
-async function startHolder(t: ExecutionContext, lock: LockTarget) {
+/** A process that takes the lock and keeps it; resolves once it has. `command` starts it, where it is not Node alone. */
+async function startHolder(
+  t: ExecutionContext,
+  lock: LockTarget,
+  [command, ...words]: readonly [string, ...string[]] = [process.execPath],
+) {
   const script = `
     import { tryLock } from ${JSON.stringify(MODULE)};
     await tryLock(${JSON.stringify(lock)});
     console.log('held');
     setInterval(() => {}, 1000);`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script]);
+  const child = spawn(command, [...words, '--input-type=module', '-e', script]);
   t.teardown(() => child.kill('SIGKILL'));
   await once(child.stdout, 'data');
   return child;
 }
+
+/** As a container is started: with a network, and so with sockets, of its own. */
+const CONTAINER = ['unshare', '--net'] as const;
+const withFlock = spawnSync('flock', ['--help']).error ? test.skip : test;
+const inContainer =
+  spawnSync(CONTAINER[0], [CONTAINER[1], 'true']).status === 0 ? withFlock : test.skip;
 
 test('Work under one lock does not overlap, and waiting is told once', async (t) => {
   const order: string[] = [];
@@ -83,16 +94,22 @@ test('The lock is free again after an error', async (t) => {
 
 test('Who comes second is refused, and is told which process came first', async (t) => {
   const lock = target('refuse');
-  const mine = exclusively(lock, refuse, () => sleep(200));
-  await sleep(20);
-  await t.throwsAsync(exclusively(lock, refuse, sleep), {
-    message: `process ${process.pid} has it`,
-  });
-  await mine;
+  await exclusively(lock, refuse, () =>
+    t.throwsAsync(
+      exclusively(lock, refuse, () => sleep(0)),
+      { message: `process ${process.pid} has it` },
+    ),
+  );
   const child = await startHolder(t, lock);
-  await t.throwsAsync(exclusively(lock, refuse, sleep), { message: `process ${child.pid} has it` });
+  await t.throwsAsync(
+    exclusively(lock, refuse, () => sleep(0)),
+    { message: `process ${child.pid} has it` },
+  );
   child.kill('SIGSTOP');
-  await t.throwsAsync(exclusively(lock, refuse, sleep), { message: 'another process has it' });
+  await t.throwsAsync(
+    exclusively(lock, refuse, () => sleep(0)),
+    { message: 'another process has it' },
+  );
   child.kill('SIGKILL');
 });
 
@@ -127,4 +144,54 @@ test('A lock alone does not keep a process going', async (t) => {
   const child = spawn(process.execPath, ['--input-type=module', '-e', script]);
   const [code] = await once(child, 'close');
   t.is(code, 0);
+});
+
+inContainer('a lock on a folder that containers share holds between them', async (t) => {
+  const lock = { path: await temporaryFolder(t), use: 'run' };
+  const child = await startHolder(t, lock, [...CONTAINER, process.execPath]);
+  t.is(await tryLock(lock), undefined);
+  await t.throwsAsync(
+    exclusively(lock, refuse, async () => t.fail()),
+    { message: `process ${child.pid} on ${hostname()} has it` },
+  );
+  child.kill('SIGKILL');
+  await once(child, 'close');
+  const again = await tryLock(lock);
+  t.is(await again!.hold(), 'everywhere');
+  again!.release();
+  t.deepEqual(await readdir(lock.path), []);
+});
+
+withFlock(
+  'a lock taken before there is a folder reaches into it once it is held there',
+  async (t) => {
+    const path = join(await temporaryFolder(t), 'new');
+    const lock = { path, use: 'run' };
+    await exclusively(lock, refuse, async (hold) => {
+      t.is(await hold(), 'machine');
+      await mkdir(path);
+      t.is(await hold(), 'everywhere');
+      t.is(spawnSync('flock', ['-n', join(path, '.haze-run.lock'), 'true']).status, 1);
+      await rm(path, { recursive: true });
+      await mkdir(path);
+      t.is(await hold(), 'everywhere', 'again where it was deleted');
+      t.is(spawnSync('flock', ['-n', join(path, '.haze-run.lock'), 'true']).status, 1);
+    });
+    t.deepEqual(await readdir(path), []);
+  },
+);
+
+withFlock('a folder that another locked in the meantime is its own', async (t) => {
+  const path = join(await temporaryFolder(t), 'new');
+  const lock = { path, use: 'shard 1-of-4' };
+  await exclusively(lock, refuse, async (hold) => {
+    await mkdir(path);
+    const file = join(path, '.haze-shard-1-of-4.lock');
+    const other = spawn('flock', [file, 'sh', '-c', 'echo held; read line']);
+    await once(other.stdout, 'data');
+    await t.throwsAsync(hold(), { message: 'another process has it' });
+    other.stdin.end();
+    await once(other, 'close');
+    t.is(await hold(), 'everywhere');
+  });
 });

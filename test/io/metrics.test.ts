@@ -1,5 +1,6 @@
-import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { appendFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import test from 'ava';
 import { RunError, UsageError } from '../../src/errors.js';
 import { cutBack, type Metrics, MetricsLog, readMetrics } from '../../src/io/metrics.js';
@@ -120,5 +121,46 @@ test('a log that cannot be opened or read says why', async (t) => {
     message: `cannot write ${path}: no such file or folder (ENOENT)`,
   });
   await mkdir(path, { recursive: true });
-  await t.throwsAsync(readMetrics(path), { instanceOf: UsageError, message: /it is a folder/ });
+  await t.throwsAsync(readMetrics(path), { instanceOf: UsageError, message: /got a folder/ });
+});
+
+test('a log that is a pipe or a device is refused, and not waited for', async (t) => {
+  if (process.platform === 'win32') return t.pass();
+  const pipe = join(await temporaryFolder(t), 'metrics.jsonl');
+  spawnSync('mkfifo', [pipe]);
+  for (const [path, kind] of [
+    [pipe, 'a pipe'],
+    ['/dev/null', 'a device'],
+  ] as const) {
+    const refusal = { instanceOf: UsageError, message: `${path}: expected a file, got ${kind}` };
+    t.throws(() => MetricsLog.open(path), refusal);
+    await t.throwsAsync(readMetrics(path), refusal);
+  }
+  await t.throwsAsync(cutBack(pipe, 3), { instanceOf: UsageError });
+  t.deepEqual(await readdir(dirname(pipe)), ['metrics.jsonl']);
+});
+
+test('a cut keeps the lines of a long log, and tells what was logged of its last step', async (t) => {
+  const path = join(await temporaryFolder(t), 'metrics.jsonl');
+  const lines = Array.from({ length: 6000 }, (_, i) => step(i + 1));
+  await logged(path, [...lines, heldOut(6000), step(6001)]);
+  t.deepEqual(await cutBack(path, 6000), [step(6000), heldOut(6000)]);
+  t.deepEqual(await readMetrics(path), [...lines, heldOut(6000)]);
+});
+
+test('a log that was deleted is written again with all its lines, and one that was replaced goes on', async (t) => {
+  const path = join(await temporaryFolder(t), 'metrics.jsonl');
+  const log = MetricsLog.open(path);
+  log.append(step(1));
+  log.append(step(2));
+  await rm(path);
+  log.flush();
+  log.append(step(3));
+  t.deepEqual(await readMetrics(path), [step(1), step(2), step(3)]);
+  await writeFile(`${path}.edited`, `${JSON.stringify(step(1))}\n`);
+  await rename(`${path}.edited`, path);
+  log.flush();
+  log.append(step(4));
+  log.close();
+  t.deepEqual(await readMetrics(path), [step(1), step(4)]);
 });

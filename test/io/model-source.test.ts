@@ -32,23 +32,28 @@ test('a checkpoint comes with the config of the run around it, if there is one',
   t.deepEqual(await resolveModel(alone), expected(alone, undefined));
 });
 
-test('a file is taken for weights', async (t) => {
-  const weights = join(await temporaryFolder(t), 'w.safetensors');
-  await writeFile(weights, '');
-  t.deepEqual(await resolveModel(weights), { kind: 'weights', weights });
+test('a file is taken for weights, and so is a network in it', async (t) => {
+  const dir = await temporaryFolder(t);
+  for (const name of ['w.safetensors', 'w.pt', 'w.bin', 'w#1.pt']) {
+    await writeFile(join(dir, name), '');
+    for (const weights of [join(dir, name), join(dir, `${name}#ema.model`)])
+      t.deepEqual(await resolveModel(weights), { kind: 'weights', weights });
+  }
+  await t.throwsAsync(resolveModel(join(dir, 'none.pt#ema')), {
+    instanceOf: UsageError,
+    message: /none\.pt#ema: expected a model, got none: no such file/,
+  });
 });
 
-test('nothing, a folder without a model, a run without a checkpoint and a pickle are refused', async (t) => {
+test('nothing, a folder without a model and a run without a checkpoint are refused', async (t) => {
   const dir = await temporaryFolder(t);
   const run = join(dir, 'run');
   await createRun(run, {});
   await mkdir(join(dir, 'empty'));
-  await writeFile(join(dir, 'model.pt'), '');
   const cases: [string, RegExp][] = [
     ['none', /expected a model, got none: no such file or folder \(ENOENT\)/],
     ['empty', /expected a run .* got a folder with neither/],
     ['run', /got one that has none yet/],
-    ['model.pt', /python -c/],
   ];
   for (const [name, message] of cases)
     await t.throwsAsync(resolveModel(join(dir, name)), { instanceOf: UsageError, message }, name);

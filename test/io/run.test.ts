@@ -1,8 +1,20 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { existsSync, truncateSync, unlinkSync } from 'node:fs';
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import { RunError, UsageError } from '../../src/errors.js';
-import { checkNewRun, createRun, openRun, runPaths, writeConfig } from '../../src/io/run.js';
+import {
+  checkNewRun,
+  createRun,
+  gridPath,
+  openRun,
+  readJsonFile,
+  removeLeft,
+  restoreRun,
+  runPaths,
+  writeConfig,
+} from '../../src/io/run.js';
 import { temporaryFolder } from '../helpers/folder.js';
 
 const CONFIG = { seed: 7, kind: 'simple', widths: [16, 32], data: { path: 'cars', fit: 'squash' } };
@@ -81,4 +93,100 @@ test('a config is replaced whole, and stays when it cannot be written', async (t
   const nowhere = { ...paths, config: join(paths.config, 'config.json') };
   await t.throwsAsync(writeConfig(nowhere, {}), { instanceOf: RunError, message: /ENOTDIR/ });
   t.deepEqual((await readdir(dir)).sort(), ['checkpoints', 'config.json', 'samples']);
+});
+
+test('a config.json that is a pipe, a device or without end is refused, and not read', async (t) => {
+  if (process.platform === 'win32') return t.pass();
+  const dir = await temporaryFolder(t);
+  const { config } = await createRun(dir, CONFIG);
+  truncateSync(config, 2 ** 40);
+  await t.throwsAsync(openRun(dir), {
+    instanceOf: UsageError,
+    message: `${config}: expected a file of at most 1048576 bytes, got a longer one`,
+  });
+  unlinkSync(config);
+  spawnSync('mkfifo', [config]);
+  await t.throwsAsync(openRun(dir), { instanceOf: UsageError, message: /expected a run/ });
+  await t.throwsAsync(readJsonFile(config), {
+    instanceOf: UsageError,
+    message: `${config}: expected a file, got a pipe`,
+  });
+  await t.throwsAsync(readJsonFile('/dev/zero'), { message: /got a device/ });
+});
+
+test('a new run is locked once its folder is there, and before anything is in it', async (t) => {
+  const dir = join(await temporaryFolder(t), 'new');
+  await createRun(dir, CONFIG, async () => t.deepEqual(await readdir(dir), []));
+  // Another began a run, and ended it, between the first look and the lock.
+  const other = join(await temporaryFolder(t), 'new');
+  const begin = () => createRun(other, { seed: 8 });
+  await t.throwsAsync(createRun(other, CONFIG, begin), {
+    instanceOf: UsageError,
+    message: /holds a run/,
+  });
+  t.deepEqual((await openRun(other)).config, { seed: 8 });
+  const held = join(await temporaryFolder(t), 'new');
+  const refuse = async () => {
+    await writeFile(join(held, 'of another'), 'x');
+    throw new UsageError('another has it');
+  };
+  await t.throwsAsync(createRun(held, CONFIG, refuse), { message: 'another has it' });
+  t.deepEqual(await readdir(held), ['of another']);
+});
+
+test('a clean-up takes what Haze leaves half-written, and nothing that is called otherwise', async (t) => {
+  const dir = await temporaryFolder(t);
+  const paths = await createRun(dir, CONFIG);
+  const left = [
+    '.config.json.1a2b3c4d.tmp',
+    '.metrics.jsonl.00000000.tmp',
+    '.loss.png.ffffffff.tmp',
+  ];
+  const stay = [
+    '.config.json.tmp',
+    '.config.json.1A2B3C4D.tmp',
+    '.notes.txt.1a2b3c4d.tmp',
+    'config.json.1a2b3c4d.tmp',
+    '.anything.old',
+    '.swp.tmp',
+  ];
+  for (const name of [...left, ...stay]) await writeFile(join(dir, name), 'half');
+  // A folder that is linked to is another's; a folder by a name of ours is not ours.
+  const elsewhere = await temporaryFolder(t);
+  await rm(paths.samples, { recursive: true });
+  await symlink(elsewhere, paths.samples);
+  for (const name of ['.step-20.png.1a2b3c4d.tmp', '.holiday.png.1a2b3c4d.tmp', '.step-1.png.old'])
+    await writeFile(join(elsewhere, name), 'half');
+  await mkdir(join(elsewhere, '.step-30.png.1a2b3c4d.tmp'));
+  await removeLeft(paths);
+  const own = ['checkpoints', 'config.json', 'samples'];
+  t.deepEqual((await readdir(dir)).sort(), [...own, ...stay].sort());
+  t.deepEqual((await readdir(elsewhere)).sort(), [
+    '.holiday.png.1a2b3c4d.tmp',
+    '.step-1.png.old',
+    '.step-30.png.1a2b3c4d.tmp',
+  ]);
+});
+
+test('what a killed process left in a folder is gone when a new run begins in it', async (t) => {
+  const dir = await temporaryFolder(t);
+  await writeFile(join(dir, '.config.json.1a2b3c4d.tmp'), '{"se');
+  await createRun(dir, CONFIG);
+  t.deepEqual((await readdir(dir)).sort(), ['checkpoints', 'config.json', 'samples']);
+});
+
+test('a run that was deleted is written again, under its lock', async (t) => {
+  const dir = join(await temporaryFolder(t), 'run');
+  const paths = await createRun(dir, CONFIG);
+  let held = 0;
+  const hold = async () => {
+    t.true(existsSync(dir));
+    held++;
+  };
+  t.false(await restoreRun(paths, CONFIG, hold));
+  await rm(dir, { recursive: true });
+  t.true(await restoreRun(paths, CONFIG, hold));
+  t.deepEqual((await openRun(dir)).config, CONFIG);
+  t.true(existsSync(join(gridPath(paths, 20), '..')));
+  t.is(held, 2);
 });

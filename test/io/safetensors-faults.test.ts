@@ -50,7 +50,7 @@ const HOSTILE: [title: string, bytes: Buffer, message: RegExp][] = [
   [
     'an unknown dtype',
     file(entry({ dtype: 'F8_E4M3' }), 4),
-    /tensor "w": expected a dtype of F64, I64, F32, I32, F16, BF16, got "F8_E4M3"/,
+    /tensor "w": expected a dtype of F64, I64, F32, I32, F16, BF16, I16, I8, U8, BOOL, got "F8_E4M3"/,
   ],
   ['a dtype that is a number', file(entry({ dtype: 32 }), 4), /got 32/],
   ['a dtype that every object has', file(entry({ dtype: 'constructor' }), 4), /got "constructor"/],
@@ -234,22 +234,39 @@ test('a named pipe is refused instead of waited for', async (t) => {
   await t.throwsAsync(readSafetensors(path), { instanceOf: UsageError, message: /a device/ });
 });
 
-test('a PyTorch pickle gets the line of Python that converts it, by its name or by its bytes', async (t) => {
+test('what is no file of tensors at all is named by what it is', async (t) => {
+  const dir = await temporaryFolder(t);
+  const cases: [string, RegExp][] = [
+    [
+      'version https://git-lfs.github.com/spec/v1\noid sha256:6fd5\nsize 90405214\n',
+      /expected a \.safetensors file, got a Git LFS pointer .*; git lfs pull fetches/,
+    ],
+    ['<!doctype html><title>Sign in</title>', /got an HTML page, .*download the file again/],
+    ['{"error": "not found"}', /got JSON text/],
+    ['Entry not found', /got text/],
+    ['\x89PNG\r\n\x1a\n and so on', /got a PNG picture/],
+  ];
+  for (const [content, message] of cases) {
+    const path = join(dir, 'model.safetensors');
+    await writeFile(path, content, 'latin1');
+    await t.throwsAsync(readHeader(path), { instanceOf: UsageError, message });
+  }
+});
+
+test('a file of torch.save is told by its bytes, with the line of Python that converts it', async (t) => {
   const dir = await temporaryFolder(t);
   const zip = Buffer.from('504b0304140000000000000000', 'hex');
   const pickle = Buffer.from('80028a0a6cfc9c46f9206aa850192e', 'hex');
-  const cases: [string, Buffer][] = [
-    ["it's a model.pt", zip],
-    ['model.pth', Buffer.alloc(0)],
-    ['model.bin', pickle],
-    ['model.safetensors', zip],
+  const cases: [string, Buffer, string][] = [
+    ["it's a model.pt", zip, `it'\\''s a model.safetensors'`],
+    ['model.bin', pickle, 'model.safetensors'],
+    ['model.safetensors', zip, 'model.converted.safetensors'],
   ];
-  for (const [name, content] of cases) {
+  for (const [name, content, target] of cases) {
     const path = join(dir, name);
     await writeFile(path, content);
     const error = await t.throwsAsync(readSafetensors(path), { instanceOf: UsageError });
-    t.regex(error?.message ?? '', /python -c "import sys, torch, .*save_file/, name);
+    t.regex(error.message, /python -c "import sys, torch, .*save_file/, name);
+    t.true(error.message.endsWith(target), error.message);
   }
-  const error = await t.throwsAsync(readSafetensors(join(dir, "it's a model.pt")));
-  t.true(error?.message.endsWith(`it'\\''s a model.safetensors'`), error?.message);
 });

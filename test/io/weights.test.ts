@@ -3,11 +3,11 @@ import test, { type ExecutionContext } from 'ava';
 import { CounterRandom } from '../../src/diffusion/random.js';
 import { UsageError } from '../../src/errors.js';
 import { writeSafetensors } from '../../src/io/safetensors.js';
-import { checkNetworkOf, readNetwork, readWeights } from '../../src/io/weights.js';
+import { checkNetworkOf, hashWeights, readNetwork, readWeights } from '../../src/io/weights.js';
 import { initialState } from '../../src/network/initial-state.js';
 import { buildNetwork, type NetworkConfig } from '../../src/network/network.js';
 import type { Tensor } from '../../src/network/state.js';
-
+import { fixturePath } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
 
 const SMALL: NetworkConfig = {
@@ -88,4 +88,61 @@ test('weights of another U-Net are refused with what differs', async (t) => {
   await t.throwsAsync(checkNetworkOf(path, { ...SMALL, timeDim: 32 }, 'config.json'), {
     message: /: expected timeDim 32, as config\.json has, got 8$/,
   });
+});
+
+/** A file of tensors by name. */
+async function fileOf(t: ExecutionContext, tensors: Iterable<[string, Tensor]>): Promise<string> {
+  const path = join(await temporaryFolder(t), 'weights.safetensors');
+  await writeSafetensors(path, new Map(tensors));
+  return path;
+}
+
+const own = initialState(buildNetwork(SMALL), new CounterRandom(1));
+
+/** The small U-Net's tensors under a prefix. */
+const prefixed = (prefix: string, state = own): [string, Tensor][] =>
+  [...state].map(([name, tensor]) => [prefix + name, tensor]);
+
+for (const prefix of ['module.', '_orig_mod.', 'module._orig_mod.', 'ema_model.', 'model.'])
+  test(`weights named ${prefix} are read under the network's own names, with a note`, async (t) => {
+    const path = await fileOf(t, prefixed(prefix));
+    const notes: string[] = [];
+    t.deepEqual(await readWeights(path, (text) => notes.push(text)), own);
+    t.deepEqual(await readNetwork(path), SMALL);
+    t.is(notes.length, 1);
+    t.true(notes[0]!.includes(`"${prefix}…"`), notes[0]);
+  });
+
+test('weights without counts of batches are read', async (t) => {
+  const counts = [...own.keys()].filter((name) => name.endsWith('.num_batches_tracked'));
+  t.true(counts.length > 0);
+  const path = await written(t, Object.fromEntries(counts.map((name) => [name, undefined])));
+  t.deepEqual(await readNetwork(path), SMALL);
+  t.is((await readWeights(path)).size, own.size - counts.length);
+});
+
+test('of several networks in a file one is chosen after #, and the hash says which', async (t) => {
+  const other = initialState(buildNetwork(SMALL), new CounterRandom(2));
+  const path = await fileOf(t, [...prefixed('model.'), ...prefixed('ema.', other)]);
+  await t.throwsAsync(readWeights(path), {
+    instanceOf: UsageError,
+    message: /expected one network, got "model", "ema"; choose one/,
+  });
+  t.deepEqual(await readWeights(`${path}#model`), own);
+  t.deepEqual(await readWeights(`${path}#ema`), other);
+  t.not(await hashWeights(`${path}#ema`), await hashWeights(`${path}#model`));
+  t.is(await hashWeights(`${path}#ema`), `${await hashWeights(path)}#ema`);
+});
+
+test('a checkpoint of PyTorch is read: the network under its key, and nothing else', async (t) => {
+  const notes: string[] = [];
+  const weights = await readWeights(fixturePath('torch/nested.pt'), (text) => notes.push(text));
+  t.is(weights.size, 42);
+  t.deepEqual(weights.get('conv0.weight')?.shape, [8, 3, 3, 3]);
+  t.regex(notes.join(), /nested\.pt: the network's 42 tensors are named "model_state_dict\.…"/);
+});
+
+test('a tensor beside the network may be of any type; one within is refused', async (t) => {
+  const path = await fileOf(t, [...prefixed('model.'), ['model.extra', bias(1)]]);
+  await t.throwsAsync(readWeights(path), { message: /: extra: no such tensor in this U-Net$/ });
 });

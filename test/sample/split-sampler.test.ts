@@ -4,7 +4,7 @@ import { CounterRandom } from '../../src/diffusion/random.js';
 import { makeTrajectory, type SamplerOptions } from '../../src/diffusion/sampler.js';
 import { makeSchedule } from '../../src/diffusion/schedule.js';
 import { Arithmetic } from '../../src/engine/arithmetic.js';
-import { WasmUnet } from '../../src/engine/unet/wasm-unet.js';
+import { WasmNetwork } from '../../src/engine/network/wasm-network.js';
 import { WasmSampler } from '../../src/engine/wasm-sampler.js';
 import { initialState } from '../../src/network/initial-state.js';
 import { buildNetwork } from '../../src/network/network.js';
@@ -65,7 +65,7 @@ for (const options of [
 ] as const) {
   const sampler = JSON.stringify(options);
   test(`${sampler} on the engine, in two parts or in one program: the same bits`, async (t) => {
-    const unet = WasmUnet.create(net).unet;
+    const unet = WasmNetwork.create(net).network;
     t.deepEqual(await split(options, unet, new Arithmetic()), await whole(options));
   });
 

@@ -1,7 +1,7 @@
 import type { ExecutionContext } from 'ava';
 import type { Loss, NetworkDevice } from '../../src/contracts/device.js';
 import { CounterRandom, PURPOSE } from '../../src/diffusion/random.js';
-import { WasmUnet } from '../../src/engine/unet/wasm-unet.js';
+import { WasmNetwork } from '../../src/engine/network/wasm-network.js';
 import { initialState } from '../../src/network/initial-state.js';
 import { buildNetwork } from '../../src/network/network.js';
 import type { SimpleConfig } from '../../src/network/simple.js';
@@ -70,7 +70,7 @@ async function devices(of: Case): Promise<NetworkDevice[]> {
     loss: of.loss,
   };
   return [
-    WasmUnet.create({ ...options, threads: 2 }).unet,
+    WasmNetwork.create({ ...options, threads: 2 }).network,
     await createTensorflowNetwork(options),
     await createTensorflowNetwork({ ...options, eager: true }),
   ];
@@ -171,7 +171,7 @@ tensorflowTest('a run moves between devices: weights, statistics and Adam go alo
   const got = [await step(graph, 0), await step(graph, 1)];
   await move(graph, eager);
   got.push(await step(eager, 2));
-  const fresh = WasmUnet.create({ architecture: of, ...of, timesteps: 300, threads: 1 }).unet;
+  const fresh = WasmNetwork.create({ architecture: of, ...of, timesteps: 300, threads: 1 }).network;
   await move(eager, fresh);
   got.push(await step(fresh, 3));
   await move(fresh, graph);

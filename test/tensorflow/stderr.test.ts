@@ -8,7 +8,8 @@ tensorflowTest('libtensorflow loads without a word, and stderr works afterwards'
     const { loadTensorflow } = await import(${JSON.stringify(fileURLToPath(load))});
     await loadTensorflow();
     console.error('after');`;
-  const done = await command(process.execPath, ['--input-type=module', '-e', script]);
+  const args = ['--input-type=module', '-e', script];
+  const done = await command(process.execPath, args, process.env, process.cwd());
   t.is(done?.status, 0);
   t.is(done?.stderr, 'after\n');
 });

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { Interrupted } from '../../src/errors.js';
@@ -82,4 +82,38 @@ test('a held-out loss that an interruption cut short is made up on the resume', 
     await measured(),
     expected.filter((m) => 'heldOutLoss' in m),
   );
+});
+
+test('samples that an interruption cut short, or a kill prevented, are made up on the resume', async (t) => {
+  const { options } = await prepared(t, { steps: 8, saveEvery: 3, sampleEvery: 3 });
+  const grid = join(options.out, 'samples', 'step-3.png');
+  const { options: run } = aborting(options, (event) => event.kind === 'pause');
+  await t.throwsAsync(train(run), { instanceOf: Interrupted, message: /^interrupted at step 3/ });
+  // What a kill leaves of it.
+  const half = join(options.out, 'samples', '.step-3.png.1a2b3c4d.tmp');
+  writeFileSync(half, 'half');
+  // Interrupted again while it is made up: nothing is lost.
+  const { options: again } = aborting({ ...options, resume: true }, ({ kind }) => kind === 'pause');
+  await t.throwsAsync(train(again), { instanceOf: Interrupted, message: /^interrupted at step 3/ });
+  t.deepEqual(readdirSync(join(options.out, 'samples')), []);
+  const made: number[] = [];
+  const onEvent = (event: TrainEvent) => {
+    if (event.kind === 'samples') made.push(event.step);
+  };
+  await train({ ...options, resume: true, onEvent });
+  t.deepEqual(made, [3, 6]);
+  t.deepEqual(readdirSync(join(options.out, 'samples')).sort(), ['step-3.png', 'step-6.png']);
+  const whole = join(options.out, '..', 'whole');
+  await train({ ...options, out: whole });
+  for (const name of ['step-3.png', 'step-6.png'])
+    t.deepEqual(
+      readFileSync(join(options.out, 'samples', name)),
+      readFileSync(join(whole, 'samples', name)),
+    );
+  // A grid that is there is not made again.
+  made.length = 0;
+  const config = { ...options.config, training: { ...options.config.training, steps: 9 } };
+  await train({ ...options, config, resume: true, onEvent });
+  t.deepEqual(made, [9]);
+  t.true(existsSync(grid));
 });

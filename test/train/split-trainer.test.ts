@@ -2,7 +2,7 @@ import test, { type ExecutionContext } from 'ava';
 import type { NetworkDevice } from '../../src/contracts/device.js';
 import { CounterRandom } from '../../src/diffusion/random.js';
 import { makeSchedule } from '../../src/diffusion/schedule.js';
-import { WasmUnet } from '../../src/engine/unet/wasm-unet.js';
+import { WasmNetwork } from '../../src/engine/network/wasm-network.js';
 import { WasmPreprocessing } from '../../src/engine/wasm-preprocessing.js';
 import { WasmTrainer } from '../../src/engine/wasm-trainer.js';
 import { initialState } from '../../src/network/initial-state.js';
@@ -65,7 +65,7 @@ async function run(trainer: Trainer) {
 const whole = () => run(WasmTrainer.create({ ...net, schedule, seed: SEED }));
 
 test('on the engine, in two parts or in one program: the same bits', async (t) => {
-  const unet = WasmUnet.create(net).unet;
+  const unet = WasmNetwork.create(net).network;
   t.deepEqual(await run(new SplitTrainer(unet, wasmPreprocessing(), 0)), await whole());
 });
 
@@ -86,5 +86,5 @@ tensorflowTest('U-Net and preprocessing on TensorFlow', async (t) => {
 });
 
 tensorflowTest('the U-Net on the engine, preprocessing on TensorFlow', async (t) => {
-  await agrees(t, WasmUnet.create(net).unet, await tensorflowPreprocessing());
+  await agrees(t, WasmNetwork.create(net).network, await tensorflowPreprocessing());
 });

@@ -1,6 +1,14 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
+import sharp from 'sharp';
 import { parseRunConfig } from '../../src/config/read.js';
 import { Interrupted, RunError, UsageError } from '../../src/errors.js';
 import { readMetrics } from '../../src/io/metrics.js';
@@ -8,6 +16,7 @@ import { readSafetensors, writeSafetensors } from '../../src/io/safetensors.js';
 import type { TrainEvent } from '../../src/train/options.js';
 import { train } from '../../src/train/train.js';
 import { prepared, writeBars } from '../helpers/run.js';
+import { tiff } from '../helpers/tiff.js';
 
 const bytes = (folder: string, step: number) =>
   ['model', 'optimizer'].map((name) =>
@@ -188,6 +197,27 @@ test('--init begins with the weights of a file', async (t) => {
   t.deepEqual(after?.tensors.get('conv0.weight'), before?.tensors.get('conv0.weight'));
 });
 
+test('--init takes weights by the names that PyTorch gives them, and says so', async (t) => {
+  const { folder, options } = await prepared(t);
+  const { checkpoint } = await train(options);
+  const { tensors } = await readSafetensors(join(checkpoint, 'model.safetensors'));
+  const named = [...tensors].filter(([name]) => !name.endsWith('.num_batches_tracked'));
+  const init = join(folder, 'module.safetensors');
+  await writeSafetensors(init, new Map(named.map(([name, of]) => [`module.${name}`, of])));
+  const training = { ...options.config.training, init, steps: 1, lr: 1e-30 };
+  const notes: string[] = [];
+  const onEvent = (event: TrainEvent) => void (event.kind === 'note' && notes.push(event.text));
+  const config = { ...options.config, training };
+  const second = await train({ ...options, out: join(folder, 'second'), config, onEvent });
+  const after = await readSafetensors(join(second.checkpoint, 'model.safetensors'));
+  t.deepEqual(after.tensors.get('conv0.weight'), tensors.get('conv0.weight'));
+  t.is(after.tensors.get('downs.0.bnorm1.num_batches_tracked')?.data[0], 1n);
+  t.true(
+    notes.some((text) => text.includes('"module.…", read without that prefix')),
+    notes.join(),
+  );
+});
+
 test('--init with weights of another model is an error that leaves nothing behind', async (t) => {
   const { folder, options } = await prepared(t);
   const init = join(folder, 'other.safetensors');
@@ -276,6 +306,81 @@ test('a resume over other images goes on and says that it takes others', async (
   t.deepEqual(warnings, [
     'the checkpoint was trained on 40 images, now there are 48: from here it takes others',
   ]);
+});
+
+test('a resume over as many other images says so, and one over the same says nothing', async (t) => {
+  const { folder, options } = await prepared(t, { steps: 2 });
+  const heldOut = join(folder, 'aside');
+  mkdirSync(heldOut);
+  const source = join(folder, 'photos');
+  mkdirSync(source);
+  const file = { create: { width: 9, height: 9, channels: 3, background: '#f80' } } as const;
+  const png = await sharp(file).png().toBuffer();
+  for (let i = 0; i < 8; i++) writeFileSync(join(source, `${i}.png`), png);
+  writeFileSync(join(heldOut, 'a.png'), png);
+  const data = { ...options.config.data, source, heldOut: { source: heldOut } };
+  const config = { ...options.config, data };
+  await train({ ...options, config });
+  const warningsAt = async (steps: number): Promise<string[]> => {
+    const warnings: string[] = [];
+    await train({
+      ...options,
+      resume: true,
+      config: { ...config, training: { ...config.training, steps } },
+      onEvent: (event) => event.kind === 'warning' && warnings.push(event.text),
+    });
+    return warnings;
+  };
+  t.deepEqual(await warningsAt(3), []);
+  renameSync(join(source, '7.png'), join(source, 'other.png'));
+  t.deepEqual(await warningsAt(4), [
+    'the checkpoint was trained on other files, as their names and sizes tell: from here it takes others',
+  ]);
+  // Bytes after its end do not matter to a PNG, but its size does.
+  writeFileSync(join(source, '3.png'), Buffer.concat([png, Buffer.alloc(1)]));
+  writeFileSync(join(heldOut, 'a.png'), Buffer.concat([png, Buffer.alloc(1)]));
+  t.deepEqual(await warningsAt(5), [
+    'the checkpoint was trained on other files, as their names and sizes tell: from here it takes others',
+    'the held-out files are others, as their names and sizes tell: losses before and after do not compare',
+  ]);
+  t.deepEqual(await warningsAt(6), []);
+});
+
+test('a resume over a data file with other pixels says so', async (t) => {
+  const { options } = await prepared(t, { steps: 2 });
+  await train(options);
+  const { source } = options.config.data;
+  const pixels = readFileSync(source);
+  pixels[100] = pixels[100]! ^ 255;
+  writeFileSync(source, pixels);
+  const warnings: string[] = [];
+  await train({
+    ...options,
+    resume: true,
+    config: { ...options.config, training: { ...options.config.training, steps: 3 } },
+    onEvent: (event) => event.kind === 'warning' && warnings.push(event.text),
+  });
+  t.is(warnings.length, 1);
+  t.regex(warnings[0]!, /other files/);
+});
+
+test('what a listing left out and what is doubtful is told', async (t) => {
+  const { folder, options } = await prepared(t, { steps: 1 });
+  const source = join(folder, 'photos');
+  mkdirSync(join(source, 'runs/1/checkpoints'), { recursive: true });
+  writeFileSync(join(source, 'runs/1/config.json'), '{}');
+  const dark = Uint16Array.from({ length: 81 }, (_, i) => 50 * i);
+  const picture = tiff({ width: 9, height: 9, photometric: 1, samples: dark });
+  for (let i = 0; i < 8; i++) writeFileSync(join(source, `${i}.tif`), picture);
+  const warnings: string[] = [];
+  await train({
+    ...options,
+    config: { ...options.config, data: { ...options.config.data, source } },
+    onEvent: (event) => event.kind === 'warning' && warnings.push(event.text),
+  });
+  t.is(warnings.length, 9);
+  t.is(warnings.at(-1), `left out ${join(source, 'runs/1')}: it holds a run`);
+  t.regex(warnings[0]!, /^check .*0\.tif: its 16-bit samples use a quarter/);
 });
 
 test("weights for --init that are not this model's are refused before an image is decoded", async (t) => {

@@ -5,8 +5,8 @@ import { StoredTensor, Tuple, type Value } from './values.js';
 /** As in a safetensors header; checkpoints nest some five levels. */
 const MOST_TENSORS = 400_000;
 const DEEPEST = 32;
-/** A pickle may name one list in a thousand places, so that its bytes do not bound the way through it. */
-const MOST_VALUES = 20_000_000;
+/** As many as a pickle can have opcodes; but it may name one list in many places, so that those do not bound the way. */
+const MOST_VALUES = 10_000_000;
 const LONGEST_NAME = 4096;
 
 /** In the order of the file. What is no tensor is left out. @throws PickleError for a name twice, and beyond bounds */

@@ -52,28 +52,29 @@ function isDense(shape: readonly number[], strides: readonly number[]): boolean 
 }
 
 function gather(spanned: Tensor, shape: readonly number[], strides: readonly number[]): Tensor {
-  const places = offsets(shape, strides);
-  if (spanned.dtype === 'I64')
-    return { dtype: 'I64', shape, data: BigInt64Array.from(places, (i) => spanned.data[i]!) };
-  const { data } = spanned;
-  const out = new Float32Array(elements(shape));
-  let at = 0;
-  for (const place of places) out[at++] = data[place]!;
-  return { dtype: 'F32', shape, data: out };
+  const count = elements(shape);
+  if (spanned.dtype === 'I64') {
+    const data = new BigInt64Array(count);
+    eachPlace(shape, strides, (place, at) => (data[at] = spanned.data[place]!));
+    return { dtype: 'I64', shape, data };
+  }
+  const data = new Float32Array(count);
+  eachPlace(shape, strides, (place, at) => (data[at] = spanned.data[place]!));
+  return { dtype: 'F32', shape, data };
 }
 
-/** The place of each element of a view, in row-major order. */
-function* offsets(shape: readonly number[], strides: readonly number[]): Generator<number> {
-  const index = new Array<number>(shape.length).fill(0);
-  for (let place = 0; ; ) {
-    yield place;
-    let axis = shape.length - 1;
-    for (; axis >= 0; axis--) {
-      place += strides[axis]!;
-      if (++index[axis]! < shape[axis]!) break;
-      place -= shape[axis]! * strides[axis]!;
-      index[axis] = 0;
-    }
-    if (axis < 0) return;
-  }
+/** Calls `visit(place, index)` for each element of a view of one dimension or more, in row-major order. */
+function eachPlace(
+  shape: readonly number[],
+  strides: readonly number[],
+  visit: (place: number, at: number) => unknown,
+): void {
+  const last = shape.length - 1;
+  let at = 0;
+  const walk = (axis: number, begin: number): void => {
+    for (let i = 0, place = begin; i < shape[axis]!; i++, place += strides[axis]!)
+      if (axis === last) visit(place, at++);
+      else walk(axis + 1, place);
+  };
+  walk(0, 0);
 }

@@ -8,14 +8,19 @@ export interface Finished {
   readonly stderr: string;
 }
 
-/** Resolves when the program has ended, or to undefined when there is no such program. */
+/**
+ * Runs a program in the folder `cwd`: one of the set-up's own, since programs take files of the current folder for their
+ * own settings and modules, and in that anything may lie. Resolves when the program has ended, or to undefined when there is no
+ * such program.
+ */
 export function command(
   program: string,
   args: readonly string[],
-  env: NodeJS.ProcessEnv = process.env,
+  env: NodeJS.ProcessEnv,
+  cwd: string,
 ): Promise<Finished | undefined> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(program, args, { env, cwd, stdio: ['ignore', 'pipe', 'pipe'] });
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {

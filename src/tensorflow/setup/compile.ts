@@ -14,11 +14,14 @@ const require = createRequire(import.meta.url);
 /** Compilers to try, in order; `CXX` goes first when it is set. */
 const COMPILERS = ['g++', 'c++', 'clang++'];
 
-/** The first C++ compiler on the PATH. @throws RunError saying what to install. */
-export async function findCompiler(env: NodeJS.ProcessEnv): Promise<string> {
+/**
+ * The first C++ compiler on the PATH; `cwd` is a folder of the set-up's own.
+ * @throws RunError saying what to install.
+ */
+export async function findCompiler(env: NodeJS.ProcessEnv, cwd: string): Promise<string> {
   const candidates = env.CXX ? [env.CXX, ...COMPILERS] : COMPILERS;
   for (const name of candidates) {
-    const version = await command(name, ['--version'], env);
+    const version = await command(name, ['--version'], env, cwd);
     if (version?.status === 0) return name;
   }
   throw new RunError(
@@ -64,8 +67,12 @@ export async function compileBinding(compilation: Compilation): Promise<void> {
   ]);
 }
 
-async function run({ compiler, env }: Compilation, args: readonly string[]): Promise<void> {
-  const done = await command(compiler, ['-std=c++17', '-O2', '-fPIC', '-shared', ...args], env);
+async function run(
+  { compiler, env, libraries }: Compilation,
+  args: readonly string[],
+): Promise<void> {
+  const flags = ['-std=c++17', '-O2', '-fPIC', '-shared'];
+  const done = await command(compiler, [...flags, ...args], env, libraries);
   if (done?.status === 0) return;
   const why = done ? reason(done) : 'it could not be started';
   throw new RunError(`setup tensorflow: ${compiler} could not compile the binding: ${why}`);

@@ -1,28 +1,66 @@
-/** Fetches the npm package into the cache where npm dropped the optional dependency; its scripts never run. */
+/**
+ * Fetches the npm package into the cache where npm dropped the optional dependency; its scripts never run. A lock file
+ * pins it and all that it needs by their integrity hashes, as this program's own lock file has them.
+ */
+import { readFileSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { RunError } from '../../errors.js';
 import { findPackage, PACKAGE, PACKAGE_VERSION, packageCache } from '../package.js';
-import { command, reason } from './command.js';
+import { command, type Finished, reason } from './command.js';
 
-/** @returns the package's folder. @throws RunError when npm is missing or fails. */
-export async function fetchPackage(cache: string, env: NodeJS.ProcessEnv): Promise<string> {
+/** A lock file of npm's, as far as it matters here. */
+export interface NpmLock {
+  readonly lockfileVersion: number;
+  /** By their folders; the project itself is the empty one. */
+  readonly packages: Readonly<Record<string, LockedPackage>>;
+}
+
+interface LockedPackage {
+  readonly version?: string;
+  readonly integrity?: string;
+  readonly dependencies?: Readonly<Record<string, string>>;
+}
+
+/** The lock file that the build takes out of package-lock.json. */
+export const pinnedLock = (): NpmLock =>
+  JSON.parse(readFileSync(new URL('./npm-lock.json', import.meta.url), 'utf8')) as NpmLock;
+
+/**
+ * @returns the package's folder.
+ * @throws RunError when npm is missing or fails, and for a package that is not what the lock file says.
+ */
+export async function fetchPackage(
+  cache: string,
+  env: NodeJS.ProcessEnv,
+  lock: NpmLock = pinnedLock(),
+): Promise<string> {
   const folder = packageCache(cache);
   const partial = `${folder}.partial`;
   try {
     await rm(partial, { recursive: true, force: true });
-    await mkdir(partial, { recursive: true });
-    await writeFile(`${partial}/package.json`, '{"private":true}\n');
-    const what = `${PACKAGE}@${PACKAGE_VERSION}`;
+    await mkdir(partial, { recursive: true, mode: 0o700 });
+    const project = { private: true, dependencies: lock.packages['']?.dependencies };
+    await writeFile(`${partial}/package.json`, JSON.stringify(project));
+    await writeFile(`${partial}/package-lock.json`, JSON.stringify(lock));
     const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--prefix', partial];
-    const done = await command('npm', ['install', ...flags, what], env);
-    if (done?.status !== 0) {
-      const why = done ? reason(done) : 'no npm on the PATH';
-      throw new RunError(`setup tensorflow: npm could not fetch ${what}: ${why}`);
-    }
+    const done = await command('npm', ['ci', ...flags], env, partial);
+    if (done?.status !== 0) throw npmError(done);
     await rm(folder, { recursive: true, force: true });
     await rename(partial, folder);
   } finally {
     await rm(partial, { recursive: true, force: true });
   }
   return findPackage(cache)!;
+}
+
+function npmError(done: Finished | undefined): RunError {
+  const what = `${PACKAGE}@${PACKAGE_VERSION}`;
+  const mismatch = done && /EINTEGRITY.*/.exec(done.stderr)?.[0];
+  if (mismatch)
+    return new RunError(
+      `setup tensorflow: ${what} or what it needs does not have its pinned hash; the registry or a proxy served ` +
+        `another file; nothing was installed (${mismatch.trim()})`,
+    );
+  const why = done ? reason(done) : 'no npm on the PATH';
+  return new RunError(`setup tensorflow: npm could not fetch ${what}: ${why}`);
 }

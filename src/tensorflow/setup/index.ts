@@ -17,6 +17,7 @@ import { fetchPackage } from './fetch-package.js';
 import { bindingFile, cacheFolder, installFolder, manifestFile } from './folders.js';
 import { downloadWheel, findPython, isWheel } from './pip.js';
 import { checkPlatform } from './platform.js';
+import { refuseUnsafe } from './safe-cache.js';
 import { type Bundle, CPU, CUDA, type Wheel } from './wheels.js';
 
 /** What a set-up is doing, for a bar or lines. */
@@ -64,10 +65,13 @@ export async function setupTensorflow(options: SetupOptions = {}): Promise<Setup
     if (why === undefined) throw error;
     throw new RunError(`setup tensorflow: cannot write ${cache}: ${why}`, { cause: error });
   };
-  await mkdir(root, { recursive: true }).catch(cannotWrite);
+  const own = path.join(root, OWN);
+  // For the user alone: what lies here is loaded into every run.
+  await mkdir(own, { recursive: true, mode: 0o700 }).catch(cannotWrite);
+  for (const folder of [own, path.join(cache, 'wheels')]) refuseUnsafe(cache, folder);
   const wait = () => onProgress({ step: 'wait for another set-up in the same cache' });
   const lock = { path: root, use: 'setup' };
-  const job = { bundle, cache, root, env, onProgress };
+  const job = { bundle, cache, root, own, env, onProgress };
   return withLock(lock, wait, () => setUp(job).catch(cannotWrite));
 }
 
@@ -75,22 +79,25 @@ interface Job {
   readonly bundle: Bundle;
   readonly cache: string;
   readonly root: string;
+  /** An empty folder, in which programs run. */
+  readonly own: string;
   readonly env: NodeJS.ProcessEnv;
   readonly onProgress: (progress: SetupProgress) => void;
 }
 
 async function setUp(job: Job): Promise<SetupResult> {
-  const { bundle, cache, root, env, onProgress } = job;
+  const { bundle, cache, root, own, env, onProgress } = job;
   const folder = installFolder(cache, bundle);
   const standing = await verifyStanding(cache, folder, bundle, env);
   if (standing) return standing;
   // The cheap checks first: nothing is downloaded for a machine that cannot compile.
-  const compiler = await findCompiler(env);
+  const compiler = await findCompiler(env, own);
   const packageFolder = findPackage(cache) ?? (await fetchNpm(job));
   const wheels = await fetchWheels(job);
   await removeLeftovers(root);
   const building = path.join(root, `${BUILDING}${process.pid}`);
   try {
+    await mkdir(building, { mode: 0o700 });
     await unpack(job, wheels, building);
     onProgress({ step: 'compile the binding' });
     const libraries = path.join(building, 'tensorflow');
@@ -108,6 +115,7 @@ async function setUp(job: Job): Promise<SetupResult> {
 }
 
 const BUILDING = '.building-';
+const OWN = '.empty';
 
 const installAt = (folder: string, bundle: Bundle, packageFolder: string): Install => ({
   origin: bundle.kind,
@@ -147,9 +155,9 @@ function fetchNpm({ cache, env, onProgress }: Job): Promise<string> {
 
 /** All wheels of the bundle on disk, each checked against its hash; a finished one is used again. */
 async function fetchWheels(job: Job): Promise<string[]> {
-  const { bundle, cache, env, onProgress } = job;
+  const { bundle, cache, own, env, onProgress } = job;
   const folder = path.join(cache, 'wheels');
-  await mkdir(folder, { recursive: true });
+  await mkdir(folder, { recursive: true, mode: 0o700 });
   const wheels = [bundle.tensorflow, ...bundle.nvidia];
   const missing: Wheel[] = [];
   for (const wheel of wheels) {
@@ -158,7 +166,7 @@ async function fetchWheels(job: Job): Promise<string[]> {
     missing.push(wheel);
   }
   await checkSpace(folder, wheels, missing);
-  const python = missing.length > 0 ? await findPython(env) : '';
+  const python = missing.length > 0 ? await findPython(env, own) : '';
   for (const wheel of missing) {
     const { project, version, bytes: total } = wheel;
     const step = `download ${project} ${version} (${megabytes(total)})`;

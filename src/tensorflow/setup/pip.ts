@@ -14,11 +14,20 @@ import type { Wheel } from './wheels.js';
 /** Called with the bytes that have arrived. */
 export type OnBytes = (bytes: number) => void;
 
-/** The first Python on the PATH that has pip. @throws RunError saying what to install. */
-export async function findPython(env: NodeJS.ProcessEnv): Promise<string> {
+/**
+ * Isolated: modules come from Python's own installation, never from the current folder, where a `pip.py` may lie, nor from
+ * `PYTHONPATH`.
+ */
+const PIP = ['-I', '-m', 'pip'];
+
+/**
+ * The first Python on the PATH that has pip; `cwd` is a folder of the set-up's own.
+ * @throws RunError saying what to install.
+ */
+export async function findPython(env: NodeJS.ProcessEnv, cwd: string): Promise<string> {
   let found = '';
   for (const name of ['python3', 'python']) {
-    const version = await command(name, ['-m', 'pip', '--version'], env);
+    const version = await command(name, [...PIP, '--version'], env, cwd);
     if (version?.status === 0) return name;
     if (version) found ||= name;
   }
@@ -66,10 +75,8 @@ export async function downloadWheel(
       requirements,
       `${wheel.project}==${wheel.version} --hash=sha256:${wheel.sha256}\n`,
     );
-    const done = await command(python, pipArguments(wheel, requirements, partial), {
-      ...env,
-      TMPDIR: path.join(partial, 'tmp'),
-    });
+    const own = { ...env, TMPDIR: path.join(partial, 'tmp') };
+    const done = await command(python, pipArguments(wheel, requirements, partial), own, partial);
     const file = path.join(partial, wheel.file);
     if (done?.status !== 0) throw downloadError(wheel, done);
     if (!(await isWheel(file, wheel))) throw mismatch(wheel);
@@ -90,7 +97,7 @@ function pipArguments(wheel: Wheel, requirements: string, folder: string): strin
   const implementation = python.slice(0, 2);
   const version = python.slice(2).replace(/^3(?=\d)/, '3.');
   return [
-    ...['-m', 'pip', 'download', '--no-deps', '--only-binary=:all:', '--require-hashes'],
+    ...[...PIP, 'download', '--no-deps', '--only-binary=:all:', '--require-hashes'],
     ...['--no-cache-dir', '--disable-pip-version-check', '--no-input', '--progress-bar', 'off'],
     ...['--implementation', implementation, '--python-version', version, '--abi', abi],
     ...platforms.split('.').flatMap((platform) => ['--platform', platform]),

@@ -1,0 +1,199 @@
+import { C0, C1, C2, C3, C4, C5, C6, Exp2, LOWEST, ROUND } from '../exp';
+import { F32 } from '../f32';
+
+/*
+ * Softmax of eight queries at a time. Scores come as [keys][8 queries], so that each lane is a query and nothing is summed
+ * across lanes; they are in units of log 2, so that a power of two does for the exponential. Their number is rounded up to a
+ * multiple of four, the last key repeated: that changes no maximum, and what is beyond `keys` is 0 among the weights.
+ * Weights leave as two halves [keys][4 queries], `step` floats apart.
+ */
+
+/** maxima[8] = the greatest score of each query. */
+export function greatest(maxima: F32, scores: F32, keys: usize): void {
+  let m00 = scores.lanes(0);
+  let m01 = scores.lanes(4);
+  let m10 = scores.lanes(8);
+  let m11 = scores.lanes(12);
+  let m20 = scores.lanes(16);
+  let m21 = scores.lanes(20);
+  let m30 = scores.lanes(24);
+  let m31 = scores.lanes(28);
+  for (let key: usize = 4; key < keys; key += 4) {
+    scores = scores.at(32);
+    m00 = f32x4.pmax(m00, scores.lanes(0));
+    m01 = f32x4.pmax(m01, scores.lanes(4));
+    m10 = f32x4.pmax(m10, scores.lanes(8));
+    m11 = f32x4.pmax(m11, scores.lanes(12));
+    m20 = f32x4.pmax(m20, scores.lanes(16));
+    m21 = f32x4.pmax(m21, scores.lanes(20));
+    m30 = f32x4.pmax(m30, scores.lanes(24));
+    m31 = f32x4.pmax(m31, scores.lanes(28));
+  }
+  maxima.setLanes(0, f32x4.pmax(f32x4.pmax(m00, m10), f32x4.pmax(m20, m30)));
+  maxima.setLanes(4, f32x4.pmax(f32x4.pmax(m01, m11), f32x4.pmax(m21, m31)));
+}
+
+/** weights = 2^(score − maximum), not yet divided by their sums; sums[8] of them. */
+export function exponentiate(
+  weights: F32,
+  step: usize,
+  sums: F32,
+  scores: F32,
+  maxima: F32,
+  keys: usize,
+): void {
+  Weights.exponentiate(false, weights, step, sums, scores, maxima, keys);
+}
+
+/** The same where all maxima are 0, since `bounded` said that no score needs any. */
+export function exponentiateBounded(
+  weights: F32,
+  step: usize,
+  sums: F32,
+  scores: F32,
+  keys: usize,
+): void {
+  Weights.exponentiate(true, weights, step, sums, scores, scores, keys);
+}
+
+/**
+ * Through the softmax: weights = 2^(score − maximum), gradients = weight · (dots − means), with the dots Σ dout · v as
+ * [keys][8 queries] and the means[8] Σ dout · out.
+ */
+export function differentiate(
+  weights: F32,
+  gradients: F32,
+  step: usize,
+  scores: F32,
+  dots: F32,
+  maxima: F32,
+  means: F32,
+  keys: usize,
+): void {
+  Weights.differentiate(false, weights, gradients, step, scores, dots, maxima, means, keys);
+}
+
+/** The same where all maxima are 0. */
+export function differentiateBounded(
+  weights: F32,
+  gradients: F32,
+  step: usize,
+  scores: F32,
+  dots: F32,
+  means: F32,
+  keys: usize,
+): void {
+  Weights.differentiate(true, weights, gradients, step, scores, dots, scores, means, keys);
+}
+
+/** Keys whose weights are summed before their sum is added to the others': a shorter sum rounds less. */
+const BLOCK: usize = 64;
+
+/** A class for its inlined methods alone, to which `within` is known: whether scores are taken as they are. */
+@unmanaged
+class Weights {
+  /** What the power of two is taken of. */
+  @inline
+  static exponent(within: bool, score: v128, maximum: v128, lowest: v128): v128 {
+    return within ? score : f32x4.pmax(f32x4.sub(score, maximum), lowest);
+  }
+
+  @inline
+  static exponentiate(
+    within: bool,
+    weights: F32,
+    step: usize,
+    sums: F32,
+    scores: F32,
+    maxima: F32,
+    keys: usize,
+  ): void {
+    const low = LOWEST;
+    const round = ROUND;
+    const c6 = C6;
+    const c5 = C5;
+    const c4 = C4;
+    const c3 = C3;
+    const c2 = C2;
+    const c1 = C1;
+    const c0 = C0;
+    const m0 = within ? low : maxima.lanes(0);
+    const m1 = within ? low : maxima.lanes(4);
+    let total0 = f32x4.splat(0);
+    let total1 = total0;
+    for (let first: usize = 0; first < keys; first += BLOCK) {
+      let sum0 = f32x4.splat(0);
+      let sum1 = sum0;
+      for (let key = min(BLOCK, keys - first); key > 0; key--) {
+        const y0 = Weights.exponent(within, scores.lanes(0), m0, low);
+        const p0 = Exp2.power(y0, round, c6, c5, c4, c3, c2, c1, c0);
+        weights.setLanes(0, p0);
+        sum0 = f32x4.add(sum0, p0);
+        const y1 = Weights.exponent(within, scores.lanes(4), m1, low);
+        const p1 = Exp2.power(y1, round, c6, c5, c4, c3, c2, c1, c0);
+        weights.setLanes(step, p1);
+        sum1 = f32x4.add(sum1, p1);
+        scores = scores.at(8);
+        weights = weights.at(4);
+      }
+      total0 = f32x4.add(total0, sum0);
+      total1 = f32x4.add(total1, sum1);
+    }
+    clearRest(weights, step, keys);
+    sums.setLanes(0, total0);
+    sums.setLanes(4, total1);
+  }
+
+  @inline
+  static differentiate(
+    within: bool,
+    weights: F32,
+    gradients: F32,
+    step: usize,
+    scores: F32,
+    dots: F32,
+    maxima: F32,
+    means: F32,
+    keys: usize,
+  ): void {
+    const low = LOWEST;
+    const round = ROUND;
+    const c6 = C6;
+    const c5 = C5;
+    const c4 = C4;
+    const c3 = C3;
+    const c2 = C2;
+    const c1 = C1;
+    const c0 = C0;
+    const m0 = within ? low : maxima.lanes(0);
+    const m1 = within ? low : maxima.lanes(4);
+    const d0 = means.lanes(0);
+    const d1 = means.lanes(4);
+    for (let key = keys; key > 0; key--) {
+      const y0 = Weights.exponent(within, scores.lanes(0), m0, low);
+      const p0 = Exp2.power(y0, round, c6, c5, c4, c3, c2, c1, c0);
+      weights.setLanes(0, p0);
+      gradients.setLanes(0, f32x4.mul(p0, f32x4.sub(dots.lanes(0), d0)));
+      const y1 = Weights.exponent(within, scores.lanes(4), m1, low);
+      const p1 = Exp2.power(y1, round, c6, c5, c4, c3, c2, c1, c0);
+      weights.setLanes(step, p1);
+      gradients.setLanes(step, f32x4.mul(p1, f32x4.sub(dots.lanes(4), d1)));
+      scores = scores.at(8);
+      dots = dots.at(8);
+      weights = weights.at(4);
+      gradients = gradients.at(4);
+    }
+    clearRest(weights, step, keys);
+    clearRest(gradients, step, keys);
+  }
+}
+
+/** Zeros from key `keys` to the next multiple of four. */
+function clearRest(weights: F32, step: usize, keys: usize): void {
+  const zero = f32x4.splat(0);
+  for (; keys & 3; keys++) {
+    weights.setLanes(0, zero);
+    weights.setLanes(step, zero);
+    weights = weights.at(4);
+  }
+}

@@ -1,0 +1,66 @@
+import { F32, madd } from './f32';
+
+/*
+ * Powers of two: the exponentials of a softmax, whose scores can be had in units of log 2. With n the whole number next to y,
+ * 2ʸ⁻ⁿ is a polynomial of degree 6, a minimax fit to 2.6e-9 of the value, and n is added to the exponent.
+ */
+
+/**
+ * 0, which no compiler can know: a memory has at most 2¹⁶ pages. V8 builds the vectors it knows anew at each use, by three
+ * instructions (Node 24); those that it does not know it keeps in registers, where a loop has them in variables of its own.
+ */
+const NOTHING: f32 = <f32>(memory.size() >> 17);
+
+/** 1.5 · 2²³: a sum with it is rounded to a whole number, which is then in its low bits. */
+export const ROUND: v128 = f32x4.splat(12582912 + NOTHING);
+export const C6: v128 = f32x4.splat(0.00015595080913044512 + NOTHING);
+export const C5: v128 = f32x4.splat(0.0013406797079369426 + NOTHING);
+export const C4: v128 = f32x4.splat(0.009617690928280354 + NOTHING);
+export const C3: v128 = f32x4.splat(0.05550310015678406 + NOTHING);
+export const C2: v128 = f32x4.splat(0.24022652208805084 + NOTHING);
+export const C1: v128 = f32x4.splat(0.6931472420692444 + NOTHING);
+export const C0: v128 = f32x4.splat(1 + NOTHING);
+/** The least y that `power` takes. */
+export const LOWEST: v128 = f32x4.splat(-126 + NOTHING);
+
+/** A class for its inlined method alone, so that loops keep the constants in registers. */
+@unmanaged
+export class Exp2 {
+  /**
+   * 2ʸ in each lane for −126 <= y < 127.5, within 1.5 units in the last place of the exact value, 1 exactly for 0. A NaN
+   * of arithmetic, without further bits, gives NaN. The constants are those above.
+   */
+  @inline
+  static power(
+    y: v128,
+    round: v128,
+    c6: v128,
+    c5: v128,
+    c4: v128,
+    c3: v128,
+    c2: v128,
+    c1: v128,
+    c0: v128,
+  ): v128 {
+    const shifted = f32x4.add(y, round);
+    const f = f32x4.sub(y, f32x4.sub(shifted, round));
+    let p = madd(f, c6, c5);
+    p = madd(f, p, c4);
+    p = madd(f, p, c3);
+    p = madd(f, p, c2);
+    p = madd(f, p, c1);
+    p = madd(f, p, c0);
+    return i32x4.add(p, i32x4.shl(shifted, 23));
+  }
+}
+
+/**
+ * out = 2ˣ of each element, or 2⁻¹²⁶ where that is more: how `Exp2.power` is tried alone.
+ * out, x: f32[4·items]; out may be x. Items: quads of elements.
+ */
+export function powersOfTwo(out: F32, x: F32, begin: usize, end: usize): void {
+  for (let i = begin * 4; i < end * 4; i += 4) {
+    const y = f32x4.pmax(x.lanes(i), LOWEST);
+    out.setLanes(i, Exp2.power(y, ROUND, C6, C5, C4, C3, C2, C1, C0));
+  }
+}

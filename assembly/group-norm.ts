@@ -1,0 +1,216 @@
+import { F32, madd } from './f32';
+import { I32 } from './i32';
+import { BLOCK, blockMoments } from './moments';
+import { siluLanes } from './silu';
+
+/*
+ * Group normalisation (Wu & He, 2018) of r + add, with r: f32 [images, pixels, stride] and a vector `add` for each image:
+ *   x̂ = (r + add − mean)/√(variance + eps),  z = x̂·weight + bias,  with film z = (x̂·weight + bias)·(1 + s) + h,
+ * then y = silu(z) or z. Mean and variance are those of a group of channels over all pixels of an image.
+ *
+ * members: i32 [channels], the group of each channel, −1 for padding, which may lie between channels of one group. Groups
+ * come in ascending order and have `per` channels each. add: [images] rows of `addStride` floats, or null; film: [images]
+ * rows of `filmStride` floats, each s [channels] and h [channels], or null. What is written for padding is 0.
+ */
+
+/**
+ * Mean and sum of squared deviations of each channel in each block of 256 pixels of each image: partial
+ * f32 [images][blocks][2][channels]. Items: images × blocks.
+ */
+export function groupNormMoments(
+  partial: F32,
+  x: F32,
+  stride: usize,
+  pixels: i32,
+  channels: i32,
+  begin: i32,
+  end: i32,
+): void {
+  const blocks = (pixels + BLOCK - 1) / BLOCK;
+  for (let item = begin; item < end; item++) {
+    const block = item % blocks;
+    const first = (item / blocks) * pixels + block * BLOCK;
+    const count = min(BLOCK, pixels - block * BLOCK);
+    const to = partial.at(<usize>(item * 2 * channels));
+    blockMoments(to, x.at(<usize>first * stride), count, stride, channels);
+  }
+}
+
+/**
+ * Joins the blocks and the channels of each group. affine [images][2][channels]: scale and shift of the whole map from r to z.
+ * saved [images][2][channels]: mean − add and 1/σ, so that x̂ = (r − saved₀)·saved₁. Items: images.
+ */
+export function groupNormFinish(
+  affine: F32,
+  saved: F32,
+  partial: F32,
+  weight: F32,
+  bias: F32,
+  members: I32,
+  add: F32,
+  addStride: usize,
+  film: F32,
+  filmStride: usize,
+  pixels: i32,
+  channels: i32,
+  groups: i32,
+  per: i32,
+  eps: f64,
+  begin: i32,
+  end: i32,
+): void {
+  const elements = <f64>per * <f64>pixels;
+  const blocks = (pixels + BLOCK - 1) / BLOCK;
+  for (let image = begin; image < end; image++) {
+    const moments = partial.at(<usize>(image * blocks * 2 * channels));
+    const kept = saved.at(<usize>(image * 2 * channels));
+    const vector = rowOf(add, image, addStride);
+    let first = 0;
+    for (let group = 0; group < groups; group++) {
+      const last = groupEnd(members, first, channels, group);
+      const mean = groupSum(moments, members, vector, first, last, pixels, channels) / elements;
+      const squares = groupSquares(moments, members, vector, mean, first, last, pixels, channels);
+      const inverse = 1 / Math.sqrt(squares / elements + eps);
+      for (let c = first; c < last; c++) {
+        const real = members[c] >= 0;
+        kept[c] = real ? <f32>(mean - valueAt(vector, c)) : 0;
+        kept[channels + c] = real ? <f32>inverse : 0;
+      }
+      first = last;
+    }
+    const to = affine.at(<usize>(image * 2 * channels));
+    imageAffine(to, kept, weight, bias, rowOf(film, image, filmStride), channels);
+  }
+}
+
+/** The channel after those of a group; padding behind them is counted to it. */
+export function groupEnd(members: I32, first: i32, channels: i32, group: i32): i32 {
+  let c = first;
+  while (c < channels && members[c] <= group) c++;
+  return c;
+}
+
+/** Sum of r + vector over the channels [first, last) of an image. */
+function groupSum(
+  moments: F32,
+  members: I32,
+  vector: F32,
+  first: i32,
+  last: i32,
+  pixels: i32,
+  channels: i32,
+): f64 {
+  let sum: f64 = 0;
+  for (let c = first; c < last; c++) {
+    if (members[c] < 0) continue;
+    const shift = valueAt(vector, c);
+    for (let pixel = 0, at = c; pixel < pixels; pixel += BLOCK, at += 2 * channels) {
+      sum += <f64>min(BLOCK, pixels - pixel) * (<f64>moments[at] + shift);
+    }
+  }
+  return sum;
+}
+
+/** Sum of their squared deviations from `mean`. */
+function groupSquares(
+  moments: F32,
+  members: I32,
+  vector: F32,
+  mean: f64,
+  first: i32,
+  last: i32,
+  pixels: i32,
+  channels: i32,
+): f64 {
+  let sum: f64 = 0;
+  for (let c = first; c < last; c++) {
+    if (members[c] < 0) continue;
+    const shift = valueAt(vector, c) - mean;
+    for (let pixel = 0, at = c; pixel < pixels; pixel += BLOCK, at += 2 * channels) {
+      const delta = <f64>moments[at] + shift;
+      sum += <f64>moments[at + channels] + <f64>min(BLOCK, pixels - pixel) * delta * delta;
+    }
+  }
+  return sum;
+}
+
+/** Scale and shift of an image from what is kept of it. Where 1/σ is 0, for padding, so are they. */
+function imageAffine(to: F32, saved: F32, weight: F32, bias: F32, film: F32, channels: i32): void {
+  for (let c = 0; c < channels; c++) {
+    const inverse = <f64>saved[channels + c];
+    const stretch = 1 + valueAt(film, c);
+    const scale = <f64>weight[c] * inverse * stretch;
+    const shift = <f64>bias[c] * stretch + valueAt(film, channels + c) - <f64>saved[c] * scale;
+    const real = inverse > 0;
+    to[c] = real ? <f32>scale : 0;
+    to[channels + c] = real ? <f32>shift : 0;
+  }
+}
+
+/** The row of an image, or null where there are none. */
+export function rowOf(rows: F32, image: i32, stride: usize): F32 {
+  return changetype<usize>(rows) === 0 ? rows : rows.at(<usize>image * stride);
+}
+
+/** Element i of a row, or 0 of none. */
+export function valueAt(row: F32, i: usize): f64 {
+  return changetype<usize>(row) === 0 ? 0 : <f64>row[i];
+}
+
+/** y = silu(x·scale + shift) with activation 1, without silu with 0; y may be x. Items: images × blocks of 256 pixels. */
+export function groupNormApply(
+  y: F32,
+  yStride: usize,
+  x: F32,
+  xStride: usize,
+  affine: F32,
+  pixels: i32,
+  channels: i32,
+  activation: i32,
+  begin: i32,
+  end: i32,
+): void {
+  const blocks = (pixels + BLOCK - 1) / BLOCK;
+  for (let item = begin; item < end; item++) {
+    const image = item / blocks;
+    const block = item % blocks;
+    const first = image * pixels + block * BLOCK;
+    const last = first + min(BLOCK, pixels - block * BLOCK);
+    const scales = affine.at(<usize>(image * 2 * channels));
+    for (let row = first; row < last; row++) {
+      const to = y.at(<usize>row * yStride);
+      const from = x.at(<usize>row * xStride);
+      if (activation) applySilu(to, from, scales, channels);
+      else applyAffine(to, from, scales, channels);
+    }
+  }
+}
+
+/** One pixel, eight channels at a time. */
+function applySilu(y: F32, x: F32, affine: F32, channels: usize): void {
+  let to = changetype<usize>(y);
+  let from = changetype<usize>(x);
+  let scale = changetype<usize>(affine);
+  let shift = scale + 4 * channels;
+  const last = shift;
+  for (; scale < last; to += 32, from += 32, scale += 32, shift += 32) {
+    const low = madd(v128.load(from), v128.load(scale), v128.load(shift));
+    const high = madd(v128.load(from, 16), v128.load(scale, 16), v128.load(shift, 16));
+    v128.store(to, siluLanes(high), 16);
+    v128.store(to, siluLanes(low));
+  }
+}
+
+function applyAffine(y: F32, x: F32, affine: F32, channels: usize): void {
+  let to = changetype<usize>(y);
+  let from = changetype<usize>(x);
+  let scale = changetype<usize>(affine);
+  let shift = scale + 4 * channels;
+  const last = shift;
+  for (; scale < last; to += 32, from += 32, scale += 32, shift += 32) {
+    const low = madd(v128.load(from), v128.load(scale), v128.load(shift));
+    const high = madd(v128.load(from, 16), v128.load(scale, 16), v128.load(shift, 16));
+    v128.store(to, high, 16);
+    v128.store(to, low);
+  }
+}

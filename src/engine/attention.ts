@@ -1,0 +1,47 @@
+/** What the kernels of assembly/attention/ need of whoever plans their calls. */
+
+/** Queries of an item of `attention`: QUERIES of assembly/attention/shape.ts. */
+const QUERIES = 48;
+
+/** Floats that say where the rest is: HEADER of assembly/attention/shape.ts. */
+const HEADER = 32;
+
+/** The shape of an attention layer: `images` of `tokens` pixels, whose channels are `heads` heads of `width`. */
+export interface Attention {
+  readonly images: number;
+  readonly tokens: number;
+  readonly heads: number;
+  readonly width: number;
+}
+
+/** Items of `attention`. */
+export const attentionItems = ({ images, tokens, heads }: Attention): number =>
+  images * heads * Math.ceil(tokens / QUERIES);
+
+/** Items of `attentionBackward`. */
+export const attentionBackwardItems = ({ images, heads }: Attention): number => images * heads;
+
+/** Floats that `attention` saves for the backward pass. */
+export const attentionSaved = ({ images, tokens, heads }: Attention): number =>
+  2 * images * heads * tokens;
+
+/** Bytes of scratch, from a multiple of 16 on, that each worker needs of its own for `attention`. */
+export function attentionScratch({ tokens, width }: Attention): number {
+  const { keys, weights, deep, wide } = rounded(tokens, width);
+  return 4 * (HEADER + keys * (deep + wide + 8) + 9 * deep + weights + QUERIES * (8 + 2) + 8);
+}
+
+/** The same for `attentionBackward`. */
+export function attentionBackwardScratch({ tokens, width }: Attention): number {
+  const { keys, weights, deep, wide } = rounded(tokens, width);
+  const blocks = 2 * QUERIES * wide + 17 * deep + 2 * weights;
+  return 4 * (HEADER + keys * (2 * deep + 3 * wide + 16) + blocks + QUERIES * (8 + 4) + 8);
+}
+
+/** Tokens and widths in whole blocks, and floats of a block's weights. */
+function rounded(tokens: number, width: number) {
+  const up = (n: number, to: number) => to * Math.ceil(n / to);
+  const keys = up(tokens, 4);
+  const weights = (QUERIES / 4) * (4 * keys + 16);
+  return { keys, weights, deep: up(width, 4), wide: up(width, 8) };
+}

@@ -1,0 +1,319 @@
+import { PURPOSE } from '../../diffusion/random.js';
+import { RunError } from '../../errors.js';
+import type { Value } from '../../network/graph.js';
+import {
+  type Attention,
+  attentionBackwardItems,
+  attentionBackwardScratch,
+  attentionItems,
+  attentionSaved,
+  attentionScratch,
+} from '../attention.js';
+import type { Argument, Call, Phase } from '../program.js';
+import { splitSeed } from '../seed.js';
+import { pixels, slice, type View } from '../tensors.js';
+import { convolveBackward, convolveForward, copyCall } from './convolve.js';
+import { channelsOf } from './memory.js';
+import {
+  batchNormBackward,
+  batchNormForward,
+  groupNormBackward,
+  groupNormForward,
+} from './norms.js';
+import type { StepOf, StepOp } from './steps.js';
+import { BLOCK, type Walk } from './walk.js';
+
+/** Every step's kernel calls, forward and backward. Phases come one after the other; what a phase holds is independent. */
+
+interface Lowering<S> {
+  forward(walk: Walk, step: S): Phase[];
+  /** From the gradient of `out` to those of what was read; called only where both are asked for. */
+  backward(walk: Walk, step: S): Phase[];
+}
+
+const nothing = (): Phase[] => [];
+
+export const LOWERINGS: { readonly [O in StepOp]: Lowering<StepOf<O>> } = {
+  image: {
+    forward: (walk, { out }) => {
+      const { graph } = walk.memory.shape;
+      const args = [walk.view(out).at, walk.memory.xt, graph.channels];
+      return [[{ kernel: 'padChannels', args, items: walk.batch * graph.size ** 2 }]];
+    },
+    backward: nothing,
+  },
+  sinusoid: {
+    forward: (walk, { of, out }) => {
+      const { at, channels } = walk.view(out);
+      const [rows, every]: [Argument, boolean] =
+        of === 'time' ? [walk.t.at, walk.t.every] : [walk.memory.labels, true];
+      const args = [at, walk.kept(tableName(out.id)) ?? 0, rows, channels, every ? 1 : 0];
+      return [[{ kernel: 'timeEmbedding', args, items: walk.batch }]];
+    },
+    backward: nothing,
+  },
+  embedding: {
+    forward: (walk, { layer, out }) => {
+      const y = walk.view(out);
+      const table = walk.weights(walk.layer(layer.name).weight);
+      const args = [y.at, y.stride, table, walk.memory.labels, y.channels];
+      return [[{ kernel: 'embeddingForward', args, items: walk.batch }]];
+    },
+    backward: (walk, { layer, out }) => {
+      const dy = walk.gradient(out);
+      const dw = walk.gradients(walk.layer(layer.name).weight);
+      const { labels } = walk.memory;
+      const args = [dw, dy.at, dy.stride, labels, walk.batch, dy.channels];
+      return [[{ kernel: 'embeddingBackward', args, items: layer.classes }]];
+    },
+  },
+  convolve: {
+    forward: convolveForward,
+    backward: (walk, step) => {
+      const { parameters, input } = convolveBackward(walk, step);
+      return [...parameters, ...input, ...sideBackward(walk, step)];
+    },
+  },
+  batchNorm: { forward: batchNormForward, backward: batchNormBackward },
+  groupNorm: { forward: groupNormForward, backward: groupNormBackward },
+  activation: {
+    forward: (walk, { kind, x, out }) => {
+      const y = walk.view(out);
+      const { at, calls } = contiguousOf(walk, walk.view(x), y.at);
+      const call = { kernel: kind, args: [y.at, at], items: quads(walk, y) };
+      return [...calls, [call]];
+    },
+    backward: (walk, { kind, x, out }) => {
+      const dy = walk.gradient(out);
+      const [by, kernel] =
+        kind === 'silu' ? [walk.view(x), 'siluBackward'] : [walk.view(out), 'reluBackward'];
+      const copy = walk.scratch('contiguous', 4 * walk.batch * pixels(by) * by.channels);
+      const { at, calls } = contiguousOf(walk, by, copy);
+      return [
+        ...calls,
+        [{ kernel, args: [dy.at, at], items: quads(walk, dy) }],
+        ...pass(walk, x, out),
+      ];
+    },
+  },
+  concat: {
+    forward: (walk, step) => {
+      const whole = walk.view(step.out);
+      const copies = partsOf(step)
+        .filter(({ value, first }) => !walk.liesIn(value, step.out, first))
+        .map(({ value, first }) => {
+          const to = slice(whole, first, channelsOf(value));
+          return copyCall(walk, to, walk.view(value), false);
+        });
+      return copies.length > 0 ? [copies] : [];
+    },
+    backward: (walk, step) => {
+      const whole = walk.gradient(step.out);
+      const parts = partsOf(step).filter(({ value }) => walk.wants(value));
+      const within = parts.filter(({ value, first }) => walk.liesIn(value, step.out, first));
+      for (const { value } of within) walk.accumulates(value);
+      // What does not lie in the concatenation has its gradient elsewhere; one that is in it twice has the sum.
+      return parts
+        .filter((part) => !within.includes(part))
+        .map(({ value, first }): Phase => {
+          const from = slice(whole, first, channelsOf(value));
+          const add = walk.accumulates(value);
+          return [copyCall(walk, walk.gradient(value), from, add)];
+        });
+    },
+  },
+  add: {
+    forward: (walk, { a, b, divisor, out }) => {
+      const y = walk.view(out);
+      return [
+        [copyCall(walk, y, walk.view(a), false)],
+        [copyCall(walk, y, walk.view(b), true)],
+        ...scaleBy(walk, out, y, y, 1 / divisor),
+      ];
+    },
+    backward: (walk, { a, b, divisor, out }) => {
+      const dy = walk.gradient(out);
+      const phases = scaleBy(walk, out, dy, dy, 1 / divisor);
+      // The first is copied or added, so that the second may take over the place.
+      if (walk.wants(a)) {
+        const add = walk.accumulates(a);
+        phases.push([copyCall(walk, walk.gradient(a), dy, add)]);
+      }
+      return [...phases, ...pass(walk, b, out)];
+    },
+  },
+  scale: {
+    forward: (walk, { x, factor, offset, out }) =>
+      scaleBy(walk, out, walk.view(out), walk.view(x), factor, { offset }),
+    backward: (walk, { x, factor, out }) => {
+      const dy = walk.gradient(out);
+      walk.takesOver(x, out);
+      const accumulate = walk.accumulates(x);
+      return scaleBy(walk, out, walk.gradient(x), dy, factor, { accumulate });
+    },
+  },
+  upsample: {
+    forward: (walk, { x, out }) => {
+      const [from, y] = [walk.view(x), walk.view(out)];
+      const args = [y.at, y.stride, from.at, from.stride, y.height, y.width, y.channels];
+      return [[{ kernel: 'upsampleNearest2', args, items: walk.batch * y.height }]];
+    },
+    backward: (walk, { x, out }) => {
+      const dy = walk.gradient(out);
+      const add = walk.accumulates(x);
+      const dx = walk.gradient(x);
+      const args = [
+        ...[dx.at, dx.stride, dy.at, dy.stride, dy.height, dy.width, dx.channels],
+        add ? 1 : 0,
+      ];
+      return [[{ kernel: 'sumNearest2', args, items: walk.batch * dx.height }]];
+    },
+  },
+  downsample: {
+    forward: (walk, { x, out }) => {
+      const [from, y] = [walk.view(x), walk.view(out)];
+      const args = [y.at, y.stride, from.at, from.stride, from.height, from.width, from.channels];
+      return [[{ kernel: 'averagePool2', args, items: walk.batch * y.height }]];
+    },
+    backward: (walk, { x, out }) => {
+      const dy = walk.gradient(out);
+      const add = walk.accumulates(x);
+      const dx = walk.gradient(x);
+      const args = [
+        ...[dx.at, dx.stride, dy.at, dy.stride, dx.height, dx.width, dx.channels],
+        add ? 1 : 0,
+      ];
+      return [[{ kernel: 'spreadAverage2', args, items: walk.batch * dx.height }]];
+    },
+  },
+  dropout: {
+    forward: (walk, step) => {
+      const [x, y] = [walk.view(step.x), walk.view(step.out)];
+      // In evaluation everything goes through.
+      if (walk.mode !== 'train') return [[copyCall(walk, y, x, false)]];
+      return [[dropoutCall(walk, step, y, x)]];
+    },
+    backward: (walk, step) => {
+      const dy = walk.gradient(step.out);
+      return [[dropoutCall(walk, step, dy, dy)], ...pass(walk, step.x, step.out)];
+    },
+  },
+  attention: {
+    forward: (walk, step) => {
+      const [q, k, v, out] = [step.q, step.k, step.v, step.out].map((x) => walk.view(x)) as [
+        ...[View, View, View, View],
+      ];
+      const shape = attentionShape(walk, step);
+      const saved = walk.memory.shape.training
+        ? walk.floats(savedName(step), attentionSaved(shape))
+        : 0;
+      const scratch = walk.worker(attentionScratch(shape));
+      const args = [
+        ...[out.at, out.stride, saved, q.at, q.stride, k.at, k.stride, v.at, v.stride],
+        ...[shape.tokens, step.heads, step.headDim, out.channels, 1 / Math.sqrt(step.headDim)],
+        scratch,
+      ];
+      const label = `${step.name} forward`;
+      return [[{ kernel: 'attention', args, items: attentionItems(shape), label }]];
+    },
+    backward: (walk, step) => {
+      const [q, k, v, out] = [step.q, step.k, step.v, step.out].map((x) => walk.view(x)) as [
+        ...[View, View, View, View],
+      ];
+      const shape = attentionShape(walk, step);
+      const saved = walk.floats(savedName(step), attentionSaved(shape));
+      const scratch = walk.worker(attentionBackwardScratch(shape));
+      const dout = walk.gradient(step.out);
+      const [dq, dk, dv] = [step.q, step.k, step.v].map((x) => {
+        if (walk.accumulates(x))
+          throw new RunError(`${step.name}: queries, keys and values are read by others, too`);
+        return walk.gradient(x);
+      }) as [View, View, View];
+      const args = [
+        ...[dq.at, dq.stride, dk.at, dk.stride, dv.at, dv.stride, dout.at, dout.stride],
+        ...[out.at, out.stride, saved, q.at, q.stride, k.at, k.stride, v.at, v.stride],
+        ...[shape.tokens, step.heads, step.headDim, out.channels, 1 / Math.sqrt(step.headDim)],
+        scratch,
+      ];
+      const label = `${step.name} backward`;
+      return [[{ kernel: 'attentionBackward', args, items: attentionBackwardItems(shape), label }]];
+    },
+  },
+};
+
+/** Names of what is kept for a step: the sinusoids of every timestep or label, and what attention leaves for backward. */
+export const tableName = (id: number): string => `table ${id}`;
+const savedName = ({ out }: StepOf<'attention'>): string => `saved ${out.id}`;
+
+/** The gradient of a sum goes to both of its operands: to the one that was there before as it is. */
+export function sideBackward(walk: Walk, { side, out }: StepOf<'convolve'>): Phase[] {
+  if (!side) return [];
+  if (!walk.liesIn(side, out, 0)) return pass(walk, side, out);
+  walk.accumulates(side);
+  return [];
+}
+
+/** The gradient of x is that of out: it takes over the place, or is copied, or added. */
+function pass(walk: Walk, x: Value, out: Value): Phase[] {
+  if (!walk.wants(x)) return [];
+  const takes = walk.takesOver(x, out);
+  const add = walk.accumulates(x);
+  return takes ? [] : [[copyCall(walk, walk.gradient(x), walk.gradient(out), add)]];
+}
+
+/** The parts of a concatenation with the channels before them; the second first, which is a skip more often. */
+const partsOf = ({ a, b }: StepOf<'concat'>) => [
+  { value: b, first: channelsOf(a) },
+  { value: a, first: 0 },
+];
+
+/** Elements of a contiguous tensor by fours. */
+function quads(walk: Walk, view: View): number {
+  if (view.stride !== view.channels)
+    throw new RunError('an activation by itself writes no part of a concatenation');
+  return (walk.batch * pixels(view) * view.channels) / 4;
+}
+
+/** Where a tensor lies without gaps: where it is, or copied to `copy`. */
+function contiguousOf(walk: Walk, view: View, copy: number): { at: number; calls: Phase[] } {
+  if (view.stride === view.channels) return { at: view.at, calls: [] };
+  const to = { ...view, at: copy, stride: view.channels };
+  return { at: copy, calls: [[copyCall(walk, to, view, false)]] };
+}
+
+/** y (+)= x·factor + offset for all real channels of `value`; nothing for a factor of 1 in place. */
+function scaleBy(
+  walk: Walk,
+  value: Value,
+  y: View,
+  x: View,
+  factor: number,
+  { offset = 0, accumulate = false } = {},
+): Phase[] {
+  if (factor === 1 && offset === 0 && y === x) return [];
+  if (offset !== 0 && value.parts.length > 1)
+    throw new RunError('an offset would fill the padding of a concatenation');
+  const rows = walk.batch * pixels(y);
+  const args = [
+    ...[y.at, y.stride, x.at, x.stride, y.channels, value.channels],
+    ...[factor, offset, accumulate ? 1 : 0],
+  ];
+  return [[{ kernel: 'scaleShiftConstant', args, items: rows }]];
+}
+
+function dropoutCall(walk: Walk, { rate, index, x }: StepOf<'dropout'>, y: View, from: View): Call {
+  const [low, high] = splitSeed(walk.memory.shape.seed);
+  const places = walk.kept(realName(x)) ?? 0;
+  const args = [
+    ...[y.at, y.stride, from.at, from.stride, places, pixels(y), y.channels, x.channels],
+    ...[rate, low, high, PURPOSE.dropout, { base: 0, perStep: 1 }, index],
+  ];
+  return { kernel: 'dropout', args, items: walk.batch * Math.ceil(pixels(y) / BLOCK) };
+}
+
+/** Name of the table of the real channel at each padded one. */
+export const realName = ({ parts }: Value): string => `channels ${parts.join(' ')}`;
+
+function attentionShape(walk: Walk, { q, heads, headDim }: StepOf<'attention'>): Attention {
+  return { images: walk.batch, tokens: q.side ** 2, heads, width: headDim };
+}

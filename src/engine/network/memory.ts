@@ -1,0 +1,75 @@
+import type { Graph, Value } from '../../network/graph.js';
+import type { Arena } from '../arena.js';
+import { paddedChannels } from '../tensors.js';
+import type { Buffers } from './buffers.js';
+import type { ParameterLayout, ParameterRegions } from './parameters.js';
+import type { Placement, Schedule } from './schedule.js';
+
+/** What a network's memory is planned for. */
+export interface NetworkShape {
+  readonly graph: Graph;
+  readonly batch: number;
+  /** Rows of the tables of sinusoids: timesteps of the schedule. */
+  readonly timesteps: number;
+  /** Whether gradients and the optimizer's moments are kept. */
+  readonly training: boolean;
+  /** Of the dropouts' masks. */
+  readonly seed: number;
+}
+
+/** All addresses of a network of one shape. Images are [batch, height, width, channel]. */
+export interface NetworkMemory {
+  readonly shape: NetworkShape;
+  readonly schedule: Schedule;
+  readonly placed: ReadonlyMap<number, Placement>;
+  readonly layout: ParameterLayout;
+  readonly regions: ParameterRegions;
+  /** Dense images, f32: x_t and ε̂ always; ε in training. */
+  readonly xt: number;
+  readonly epsilon: number;
+  readonly noise: number;
+  /** u32 timesteps and labels, one an image. */
+  readonly t: number;
+  readonly labels: number;
+  /** What stays while others come and go, by name: tables and transformed weights, which plans of one network share. */
+  readonly kept: ReadonlyMap<string, number>;
+  /** The same of this plan alone: scales and statistics of batch norms. */
+  readonly norms: ReadonlyMap<string, number>;
+  /** Values, gradients and scratch. */
+  readonly buffers: Buffers;
+  /** Bytes of each worker's own scratch. */
+  readonly workerBytes: number;
+  /** Reserves memory for words that are written once the memory exists. */
+  readonly reserve: (words: Int32Array) => number;
+  readonly reserved: { readonly at: number; readonly words: Int32Array }[];
+  /** Loss (f64) and the optimizer's rates; 0 without training. */
+  readonly loss: number;
+  readonly rates: number;
+  /** f64 sums of the gradients' squares, by blocks. */
+  readonly normPartial: number;
+}
+
+/** A plan that has a backward pass. */
+export type TrainingMemory = NetworkMemory & { readonly regions: Required<ParameterRegions> };
+
+/** What several plans of one network and size may have in common: all that a pass reads and does not write. */
+export type SharedMemory = Pick<NetworkMemory, 'layout' | 'regions' | 'kept'>;
+
+/** Channels of a value as it is stored. */
+export const channelsOf = ({ parts }: Value): number => paddedChannels(parts);
+
+/** Pixels of a value; a vector is one. */
+export const pixelsOf = ({ side }: Value): number => Math.max(1, side) ** 2;
+
+/** Reserves memory as the arena goes, for words to be written later. */
+export function reserver(arena: Arena): Pick<NetworkMemory, 'reserve' | 'reserved'> {
+  const reserved: NetworkMemory['reserved'] = [];
+  return {
+    reserved,
+    reserve: (words) => {
+      const at = arena.bytes('tables', words.byteLength);
+      reserved.push({ at, words });
+      return at;
+    },
+  };
+}

@@ -1,0 +1,200 @@
+import type { Loss, Optimizer } from '../../contracts/device.js';
+import { ADAM } from '../../contracts/device.js';
+import { RunError } from '../../errors.js';
+import type { Call, Phase } from '../program.js';
+import { pixels } from '../tensors.js';
+import { type Beside, convolveBackward, prepareWeights } from './convolve.js';
+import { LOWERINGS, sideBackward } from './lowering.js';
+import type { NetworkMemory, TrainingMemory } from './memory.js';
+import { prepareBatchNorm } from './norms.js';
+import type { Step, StepOf } from './steps.js';
+import { BLOCK, type NormMode, sideBySide, type Timesteps, Walk } from './walk.js';
+
+/** Whole passes over a network: its steps' kernel calls in the order of its schedule. */
+
+/**
+ * ε̂ = f(x_t, t), from `memory.xt` to the output (padded), as phases of kernel calls. Only `train` leaves what the backward
+ * pass needs.
+ */
+export function forward(memory: NetworkMemory, mode: NormMode, t: Timesteps): Phase[] {
+  return forwardWalk(new Walk(memory, mode, t, true));
+}
+
+/** Dense ε̂ for the world outside: the output to `memory.epsilon`. */
+export function dropPadding(memory: NetworkMemory): Phase {
+  const { graph, batch } = memory.shape;
+  const output = new Walk(memory, 'running', NO_TIMESTEPS, true).view(graph.output);
+  const args = [memory.epsilon, output.at, graph.channels];
+  return [{ kernel: 'dropChannels', args, items: batch * graph.size ** 2 }];
+}
+
+/** Forward in training mode, the loss, and every gradient. */
+export function training(memory: NetworkMemory, loss: Loss): Phase[] {
+  return trainingWalk(new Walk(memory, 'train', { at: memory.t, every: true }, true), loss);
+}
+
+/** The walk that training takes, or prediction by the batch's own statistics: what any other needs, it needs too. */
+export function survey(memory: NetworkMemory): Walk {
+  const walk = new Walk(memory, memory.shape.training ? 'train' : 'batch', NO_TIMESTEPS, false);
+  if (memory.shape.training) trainingWalk(walk, 'l1');
+  else forwardWalk(walk);
+  return walk;
+}
+
+/** One step of the optimizer over all parameters. */
+export function optimizerPhases(memory: TrainingMemory, optimizer: Optimizer): Phase[] {
+  const { weights, training } = memory.regions;
+  const { floats } = memory.layout;
+  const { gradients, m, v } = training;
+  const items = { items: floats / 4, grain: 4 };
+  const { beta1, beta2, epsilon, clip } = optimizer;
+  if (isPlainAdam(optimizer))
+    return [[{ kernel: 'adam', args: [weights, gradients, m, v, memory.rates], ...items }]];
+  const factor = memory.rates + 16;
+  const blocks = Math.ceil(floats / CLIP_BLOCK);
+  const norm: Phase[] =
+    clip === null
+      ? []
+      : [
+          [
+            {
+              kernel: 'gradientNorm',
+              args: [memory.normPartial, gradients, floats],
+              items: blocks,
+            },
+          ],
+          [{ kernel: 'gradientClip', args: [factor, memory.normPartial, blocks, clip], items: 1 }],
+        ];
+  const args = [weights, gradients, m, v, memory.rates, beta1, beta2, epsilon];
+  return [
+    ...norm,
+    [{ kernel: 'adamW', args: [...args, clip === null ? 0 : factor + 4], ...items }],
+  ];
+}
+
+/** Floats whose squares `gradientNorm` sums at a time. */
+export const CLIP_BLOCK = 4096;
+
+const isPlainAdam = (o: Optimizer): boolean =>
+  (Object.keys(ADAM) as (keyof Optimizer)[]).every((key) => o[key] === ADAM[key]);
+
+/** The batch norms' scale and shift from the running statistics; once for each change of the weights or statistics. */
+export function prepareNorms(memory: NetworkMemory): Phase {
+  const walk = new Walk(memory, 'running', NO_TIMESTEPS, true);
+  return memory.schedule.images.flatMap((step): Call[] =>
+    step.op === 'batchNorm' ? [prepareBatchNorm(walk, step)] : [],
+  );
+}
+
+/** The transformed weights where they are kept, which is in plans without training; once for each change of them. */
+export function prepareKeptWeights(memory: NetworkMemory): Phase[] {
+  const walk = new Walk(memory, 'running', NO_TIMESTEPS, true);
+  // In the order in which forward comes to them, since an operand may be a batch norm's.
+  const programs = memory.schedule.images.map((step) => {
+    if (step.op === 'batchNorm') walk.lazy.set(step.out.id, step);
+    return step.op === 'convolve' ? prepareWeights(walk, step) : [];
+  });
+  // Weights that are derived first, then all transforms: a transform reads what a derivation of its own layer wrote.
+  const last = (program: Phase[]) => program.at(-1) ?? [];
+  const first = programs.flatMap((program) => (program.length > 1 ? program[0]! : []));
+  const rest = programs.flatMap(last);
+  return [first, rest].filter((phase) => phase.length > 0);
+}
+
+const NO_TIMESTEPS: Timesteps = { at: 0, every: true };
+
+function forwardWalk(walk: Walk): Phase[] {
+  const { waves, images } = walk.memory.schedule;
+  const phases: Phase[] = [];
+  for (const wave of waves) {
+    walk.moment++;
+    phases.push(...sideBySide(wave.map((step) => forwardOf(walk, step))));
+  }
+  for (const step of images) {
+    walk.moment++;
+    phases.push(...forwardOf(walk, step));
+  }
+  // The output is read after the pass.
+  walk.moment++;
+  walk.view(walk.memory.shape.graph.output);
+  return phases;
+}
+
+function trainingWalk(walk: Walk, loss: Loss): Phase[] {
+  const { waves, images } = walk.memory.schedule;
+  const phases = [...forwardWalk(walk), ...noiseLoss(walk, loss)];
+  for (const step of [...images].reverse()) {
+    walk.moment++;
+    if (walk.arrived(step.out)) phases.push(...backwardOf(walk, step));
+  }
+  for (const wave of [...waves].reverse()) {
+    walk.moment++;
+    phases.push(...waveBackward(walk, wave));
+  }
+  // The output can still be read.
+  walk.moment++;
+  walk.view(walk.memory.shape.graph.output);
+  return phases;
+}
+
+const forwardOf = (walk: Walk, step: Step): Phase[] => lowering(step).forward(walk, step);
+const backwardOf = (walk: Walk, step: Step): Phase[] => lowering(step).backward(walk, step);
+
+/** The table's entry, for a step of whichever kind. */
+function lowering(step: Step): {
+  forward(walk: Walk, step: Step): Phase[];
+  backward(walk: Walk, step: Step): Phase[];
+} {
+  return LOWERINGS[step.op] as ReturnType<typeof lowering>;
+}
+
+const KINDS: Record<Loss, number> = { l1: 0, l2: 1, huber: 2 };
+
+/** The loss between the output and `memory.noise`, and its gradient by the output. */
+function noiseLoss(walk: Walk, loss: Loss): Phase[] {
+  const { memory } = walk;
+  const { output, channels } = memory.shape.graph;
+  const y = walk.view(output);
+  walk.accumulates(output);
+  const dy = walk.gradient(output);
+  const count = walk.batch * pixels(y);
+  const blocks = Math.ceil(count / BLOCK);
+  const partial = walk.scratch('loss', 8 * blocks);
+  const args = [dy.at, partial, y.at, memory.noise, count, channels, KINDS[loss]];
+  return [
+    [{ kernel: 'noiseLoss', args, items: blocks }],
+    [{ kernel: 'finishLoss', args: [memory.loss, partial, blocks, count * channels], items: 1 }],
+  ];
+}
+
+/**
+ * Back through a wave of steps on vectors. Linear layers go side by side: through their ReLUs, then the parameters'
+ * gradients of all, then their inputs', which may add up in one place.
+ */
+function waveBackward(walk: Walk, wave: readonly Step[]): Phase[] {
+  const arrived = wave.filter((step) => walk.arrived(step.out));
+  const linear = arrived.filter((step): step is StepOf<'convolve'> => step.op === 'convolve');
+  const others = arrived.filter((step) => step.op !== 'convolve');
+  const masks = linear.filter(({ relu }) => relu).map((step) => mask(walk, step));
+  const beside: Beside = { columns: 0, transposed: 0 };
+  const plans = linear.map((step) => convolveBackward(walk, step, beside));
+  return [
+    ...(masks.length > 0 ? [masks] : []),
+    ...sideBySide(plans.map((p) => p.parameters)),
+    ...plans.flatMap((p) => p.input),
+    ...linear.flatMap((step) => sideBackward(walk, step)),
+    ...others.flatMap((step) => backwardOf(walk, step)),
+  ];
+}
+
+function mask(walk: Walk, { out }: StepOf<'convolve'>): Call {
+  const d = walk.gradient(out);
+  const args = [d.at, walk.view(out).at];
+  return { kernel: 'reluBackward', args, items: (walk.batch * d.channels) / 4 };
+}
+
+/** @throws RunError if the plan was made without training. */
+export function trainingMemory(memory: NetworkMemory): TrainingMemory {
+  if (!memory.regions.training) throw new RunError('this network was planned without training');
+  return memory as TrainingMemory;
+}

@@ -1,0 +1,195 @@
+import { ADAM, type NetworkOptions } from '../../contracts/device.js';
+import { buildNetwork } from '../../network/network.js';
+import { Arena, MAX_BYTES } from '../arena.js';
+import type { Program } from '../program.js';
+import { paddedChannels, paddedPlaces } from '../tensors.js';
+import { Buffers } from './buffers.js';
+import { keptWeights } from './convolve.js';
+import { realName, tableName } from './lowering.js';
+import {
+  channelsOf,
+  type NetworkMemory,
+  type NetworkShape,
+  reserver,
+  type SharedMemory,
+} from './memory.js';
+import { members, membersName } from './norms.js';
+import { allocateParameters, layoutParameters } from './parameters.js';
+import {
+  CLIP_BLOCK,
+  dropPadding,
+  forward,
+  optimizerPhases,
+  prepareKeptWeights,
+  prepareNorms,
+  survey,
+  training,
+  trainingMemory,
+} from './passes.js';
+import { place, schedule } from './schedule.js';
+import { affineOf, savedOf, Walk } from './walk.js';
+
+/** Plans a network: its memory and the programs over it. Nothing is allocated but addresses. */
+
+export interface PlanOptions extends NetworkOptions {
+  readonly threads: number;
+}
+
+/**
+ * The programs over a layout that fits, by name. Their length grows with the batch; their tables, a few kilobytes more in
+ * the arena, do not.
+ */
+export function planPrograms(
+  { training: trains = true, loss = 'l1', optimizer = ADAM }: PlanOptions,
+  memory: NetworkMemory,
+): ReadonlyMap<string, Program> {
+  const t = { at: memory.t, every: true };
+  const unet = (phases: Program[number]['phases']) => ({ name: 'unet', phases });
+  const programs = new Map<string, Program>([
+    ['prepareNorms', [unet([prepareNorms(memory)])]],
+    ['prepareWeights', [unet(prepareKeptWeights(memory))]],
+  ]);
+  for (const mode of ['running', 'batch'] as const)
+    programs.set(mode, [unet([...forward(memory, mode, t), dropPadding(memory)])]);
+  if (trains) {
+    const pass = unet(training(memory, loss));
+    const step = { name: 'optimizer', phases: optimizerPhases(trainingMemory(memory), optimizer) };
+    programs.set('train', [pass, step]);
+    programs.set('gradients', [pass, unet([dropPadding(memory)])]);
+  }
+  return programs;
+}
+
+/** Lays out what is to lie beside a network, of whatever batch. */
+export type Extension<T = unknown> = (arena: Arena, memory: NetworkMemory) => T;
+
+/** Bytes by what they hold, and in all, for a network of this shape. Of one that does not fit, without its programs' tables. */
+export function planBytes(
+  options: PlanOptions,
+  extend?: Extension,
+): { groups: ReadonlyMap<string, number>; total: number } {
+  const { arena, memory } = planLayout(options);
+  extend?.(arena, memory);
+  if (arena.size <= MAX_BYTES) planPrograms(options, memory);
+  return { groups: arena.groups, total: arena.size };
+}
+
+/**
+ * The largest batch that fits into memory, 0 if none does. Looks at layouts without programs, whose length grows with the
+ * batch and whose tables do not.
+ */
+export function largestBatch(options: Omit<PlanOptions, 'batch'>, extend?: Extension): number {
+  const one = planLayout({ ...options, batch: 1 });
+  const layoutBytes = one.arena.size;
+  planPrograms({ ...options, batch: 1 }, one.memory);
+  const tableBytes = one.arena.size - layoutBytes;
+  const fits = (batch: number) => {
+    const { arena, memory } = planLayout({ ...options, batch });
+    extend?.(arena, memory);
+    return arena.size + tableBytes <= MAX_BYTES;
+  };
+  let low = 0;
+  let high = 1;
+  while (fits(high)) [low, high] = [high, 2 * high];
+  while (low + 1 < high) {
+    const middle = Math.floor((low + high) / 2);
+    if (fits(middle)) low = middle;
+    else high = middle;
+  }
+  return low;
+}
+
+/**
+ * Lays a network out in an arena of its own.
+ * @throws UsageError for an impossible config or size.
+ */
+export function planLayout(options: PlanOptions): { arena: Arena; memory: NetworkMemory } {
+  const arena = new Arena();
+  const graph = buildNetwork(options.architecture, options.size);
+  const { batch, timesteps, seed = 0 } = options;
+  const shape = { graph, batch, timesteps, seed, training: options.training ?? true };
+  return { arena, memory: planMemory(arena, shape, options.threads) };
+}
+
+/**
+ * Lays out a network. Deterministic, allocates nothing but addresses.
+ * @param shared of a plan whose weights this one reads, for passes of their own side by side; neither trains
+ */
+export function planMemory(
+  arena: Arena,
+  shape: NetworkShape,
+  threads: number,
+  shared?: SharedMemory,
+): NetworkMemory {
+  const { graph, batch } = shape;
+  const order = schedule(graph);
+  const layout = shared?.layout ?? layoutParameters(graph);
+  const regions = shared?.regions ?? allocateParameters(arena, layout, shape.training);
+  const { reserve, reserved } = reserver(arena);
+  const dense = batch * graph.size ** 2 * graph.channels;
+  const norms = new Map<string, number>();
+  for (const step of order.images)
+    if (step.op === 'batchNorm')
+      for (const name of [affineOf(step), savedOf(step)])
+        norms.set(name, arena.floats('tables', 2 * channelsOf(step.out)));
+  const blank: NetworkMemory = {
+    ...{ shape, schedule: order, layout, regions, norms, reserve, reserved },
+    placed: place(order, shape.training, channelsOf),
+    xt: arena.floats('images', dense),
+    epsilon: arena.floats('images', dense),
+    noise: shape.training ? arena.floats('images', dense) : 0,
+    t: arena.bytes('tables', 4 * batch),
+    labels: arena.bytes('tables', graph.labelled ? 4 * batch : 0),
+    loss: arena.bytes('tables', 8),
+    rates: arena.floats('tables', 8),
+    normPartial: arena.bytes('tables', shape.training ? normBytes(layout.floats) : 0),
+    kept: new Map(),
+    buffers: new Buffers(),
+    workerBytes: 0,
+  };
+  const memory = { ...blank, kept: shared?.kept ?? keep(arena, blank) };
+  const walk = survey(memory);
+  // A cache line between workers.
+  const workerBytes = 64 * Math.ceil(walk.workerBytes / 64) + 64;
+  walk.noteScratch(threads, workerBytes);
+  memory.buffers.place(arena);
+  return { ...memory, workerBytes };
+}
+
+const normBytes = (floats: number): number => 8 * Math.ceil(floats / CLIP_BLOCK);
+
+/** The real channel at each padded one, −1 for padding. */
+function realChannels(parts: readonly number[]): Int32Array {
+  const table = new Int32Array(paddedChannels(parts)).fill(-1);
+  for (const [c, place] of paddedPlaces(parts).entries()) table[place] = c;
+  return table;
+}
+
+/** Lays out what stays: tables of the graph, and where the weights do, these transformed. */
+function keep(arena: Arena, memory: NetworkMemory): ReadonlyMap<string, number> {
+  const { timesteps, training, batch } = memory.shape;
+  const { waves, images } = memory.schedule;
+  const kept = new Map<string, number>();
+  for (const step of [...waves.flat(), ...images]) {
+    if (step.op === 'sinusoid') {
+      const rows = step.of === 'time' ? timesteps : batch;
+      kept.set(tableName(step.out.id), arena.floats('tables', rows * channelsOf(step.out)));
+    }
+    if (step.op === 'groupNorm') {
+      const { name, groups } = step.layer;
+      kept.set(membersName(name), memory.reserve(members(memory.layout.layers.get(name)!, groups)));
+    }
+    if (step.op === 'dropout' && !kept.has(realName(step.x)))
+      kept.set(realName(step.x), memory.reserve(realChannels(step.x.parts)));
+  }
+  if (training) return kept;
+  const shapes = { ...memory, buffers: new Buffers() };
+  const walk = new Walk(shapes, 'running', { at: 0, every: true }, false);
+  for (const step of images) {
+    if (step.op === 'batchNorm') walk.lazy.set(step.out.id, step);
+    if (step.op !== 'convolve') continue;
+    for (const [name, bytes] of keptWeights(walk, step))
+      if (!kept.has(name)) kept.set(name, arena.bytes('transformed weights', bytes));
+  }
+  return kept;
+}

@@ -1,0 +1,247 @@
+import { RunError } from '../../errors.js';
+import type { Value } from '../../network/graph.js';
+import type { Argument, Call, Phase } from '../program.js';
+import { slice, type View } from '../tensors.js';
+import type { AffinePointers } from '../winograd/forward.js';
+import { channelsOf, type NetworkMemory, pixelsOf } from './memory.js';
+import type { LayerAddresses } from './parameters.js';
+import type { BatchNormStep } from './steps.js';
+
+/**
+ * Where a batch norm's statistics come from: `train` uses the batch's and moves the running ones, `batch` uses the
+ * batch's alone, `running` uses the running ones.
+ */
+export type NormMode = 'train' | 'batch' | 'running';
+
+/** Timesteps of a pass: their address (which may move with the step), and whether there is one for each image. */
+export interface Timesteps {
+  readonly at: Argument;
+  readonly every: boolean;
+}
+
+/** Pixels of one block of sums. */
+export const BLOCK = 256;
+
+const ACTIVATIONS = 'activations';
+const GRADIENTS = 'gradients of activations';
+const SCRATCH = 'scratch';
+
+/** Column sums of a gradient that stand in the scratch `columns`: of which gradient, and by how many blocks. */
+interface ColumnSums {
+  readonly place: string;
+  readonly blocks: number;
+}
+
+/**
+ * One walk over the steps of a network, forward and perhaps back. It is taken twice: first to see which buffers are
+ * needed when and how large scratch must be (`emits` false), then, once these have addresses, to emit kernel calls.
+ */
+export class Walk {
+  readonly memory: NetworkMemory;
+  readonly mode: NormMode;
+  readonly t: Timesteps;
+  readonly emits: boolean;
+  /** Counts the steps. */
+  moment = 0;
+  /** Batch norms by their result, which convolutions apply as they load. */
+  readonly lazy = new Map<number, BatchNormStep>();
+  workerBytes = 0;
+  /** Norms whose gradients have been written: a shared one is met twice, and adds. */
+  readonly norms = new Set<string>();
+  /** What `columns` holds. */
+  sums: ColumnSums | undefined;
+  readonly #scratch = new Map<string, number>();
+  readonly #written = new Set<number>();
+  /** Values whose gradient lies where another's does. */
+  readonly #aliases = new Map<number, Value>();
+
+  constructor(memory: NetworkMemory, mode: NormMode, t: Timesteps, emits: boolean) {
+    this.memory = memory;
+    this.mode = mode;
+    this.t = t;
+    this.emits = emits;
+  }
+
+  get batch(): number {
+    return this.memory.shape.batch;
+  }
+
+  /** Whether the weights stay, so that what is made of them can be kept. */
+  get fixed(): boolean {
+    return !this.memory.shape.training;
+  }
+
+  /** Kernel calls, made only when they are wanted: there may be many. */
+  emit(phases: () => Phase[]): Phase[] {
+    return this.emits ? phases() : [];
+  }
+
+  /** Where a value lies. */
+  view(value: Value): View {
+    const placement = this.memory.placed.get(value.id);
+    if (placement) return slice(this.view(placement.inside), placement.first, channelsOf(value));
+    return this.#tensor(ACTIVATIONS, `value ${value.id}`, value);
+  }
+
+  /** Where the gradient of a value lies. */
+  gradient(value: Value): View {
+    const other = this.#aliases.get(value.id);
+    if (other) return this.gradient(other);
+    const placement = this.memory.placed.get(value.id);
+    if (placement)
+      return slice(this.gradient(placement.inside), placement.first, channelsOf(value));
+    return this.#tensor(GRADIENTS, `gradient ${value.id}`, value);
+  }
+
+  /** Names where a gradient lies: equal for values that share a place. */
+  gradientPlace(value: Value): string {
+    let [at, first] = [value, 0];
+    for (;;) {
+      const placement = this.memory.placed.get(at.id);
+      const other = this.#aliases.get(at.id) ?? placement?.inside;
+      if (!other) return `${at.id} ${first} ${channelsOf(value)}`;
+      first += this.#aliases.has(at.id) ? 0 : placement!.first;
+      at = other;
+    }
+  }
+
+  /** Whether a part of a concatenation, or of a sum, lies within it at these channels. */
+  liesIn(part: Value, whole: Value, first: number): boolean {
+    const placement = this.memory.placed.get(part.id);
+    return placement?.inside.id === whole.id && placement.first === first;
+  }
+
+  /** Whether a value's gradient has been written, so that more is added; from now on it has. */
+  accumulates(value: Value): boolean {
+    const before = this.#written.has(value.id);
+    this.#written.add(value.id);
+    return before;
+  }
+
+  /** Whether anything has arrived at a value. */
+  arrived(value: Value): boolean {
+    return this.#written.has(value.id);
+  }
+
+  wants(value: Value): boolean {
+    return this.memory.schedule.trained.has(value.id);
+  }
+
+  /**
+   * The gradient of `value` may lie where that of `other` is, which nobody needs any more: true if from now on it does.
+   * Not so where it has a place of its own, or something has been written there.
+   */
+  takesOver(value: Value, other: Value): boolean {
+    if (this.#written.has(value.id) || this.memory.placed.has(value.id)) return false;
+    this.#aliases.set(value.id, other);
+    return true;
+  }
+
+  /** Floats by name that are needed from step to step of this walk, e.g. what a norm has found. */
+  floats(name: string, count: number): number {
+    return this.#buffer(ACTIVATIONS, name, 4 * count);
+  }
+
+  /** Scratch whose contents mean nothing from one use to the next. */
+  scratch(name: string, bytes: number): number {
+    if (!this.emits) {
+      this.#scratch.set(name, Math.max(this.#scratch.get(name) ?? 0, bytes));
+      return 0;
+    }
+    return this.memory.buffers.at(name);
+  }
+
+  /** Each worker's own scratch. */
+  worker(bytes: number): Argument {
+    this.workerBytes = Math.max(this.workerBytes, bytes);
+    return {
+      base: this.emits ? this.memory.buffers.at('worker') : 0,
+      perWorker: this.memory.workerBytes,
+    };
+  }
+
+  /** Words in memory that never change. */
+  words(words: Int32Array): number {
+    return this.emits ? this.memory.reserve(words) : 0;
+  }
+
+  layer(name: string): LayerAddresses {
+    return this.memory.layout.layers.get(name)!;
+  }
+
+  /** Byte address of a parameter, by its offset. */
+  weights(offset: number): number {
+    return this.memory.regions.weights + 4 * offset;
+  }
+
+  /** Byte address of a parameter's gradient. @throws RunError if the plan was made without training. */
+  gradients(offset: number): number {
+    const { training } = this.memory.regions;
+    if (!training) throw new RunError('this network was planned without training');
+    return training.gradients + 4 * offset;
+  }
+
+  /** What stays, by name; undefined where the plan has none. */
+  kept(name: string): number | undefined {
+    return this.memory.kept.get(name) ?? this.memory.norms.get(name);
+  }
+
+  /** What a convolution reads, and the batch norm it applies on the way. */
+  operand(value: Value): { view: View; affine: AffinePointers | undefined } {
+    const norm = this.lazy.get(value.id);
+    if (!norm) return { view: this.view(value), affine: undefined };
+    const view = this.view(norm.x);
+    const scale = this.kept(affineOf(norm)) ?? 0;
+    const affine = norm.vector
+      ? {
+          scale,
+          shift: this.floats(shiftOf(norm), this.batch * view.channels),
+          shiftStep: view.channels,
+        }
+      : { scale, shift: scale + 4 * view.channels, shiftStep: 0 };
+    return { view, affine };
+  }
+
+  /** Names the scratch that the first walk has found to be needed, so that it is laid out too. */
+  noteScratch(threads: number, workerBytes: number): void {
+    const { buffers } = this.memory;
+    const always = (name: string, bytes: number) => {
+      buffers.use(SCRATCH, name, bytes, 0);
+      buffers.use(SCRATCH, name, bytes, this.moment);
+    };
+    for (const [name, bytes] of this.#scratch) always(name, bytes);
+    always('worker', threads * workerBytes);
+  }
+
+  #tensor(group: string, name: string, value: Value): View {
+    const side = Math.max(1, value.side);
+    const channels = channelsOf(value);
+    const at = this.#buffer(group, name, 4 * this.batch * pixelsOf(value) * channels);
+    return { at, height: side, width: side, channels, stride: channels };
+  }
+
+  #buffer(group: string, name: string, bytes: number): number {
+    if (this.emits) return this.memory.buffers.at(name);
+    this.memory.buffers.use(group, name, bytes, this.moment);
+    return 0;
+  }
+}
+
+/** Names of what a batch norm keeps: scale and shift, and with a vector the shift of each image. */
+export const affineOf = ({ out }: BatchNormStep): string => `affine ${out.id}`;
+export const savedOf = ({ out }: BatchNormStep): string => `saved ${out.id}`;
+export const shiftOf = ({ out }: BatchNormStep): string => `shift ${out.id}`;
+
+/** Calls that do not depend on the first phase join it. */
+export const together = (calls: Phase, [first, ...rest]: readonly Phase[]): Phase[] => [
+  [...calls, ...(first ?? [])],
+  ...rest,
+];
+
+/** Programs that do not depend on one another, phase by phase. */
+export function sideBySide(programs: readonly (readonly Phase[])[]): Phase[] {
+  const longest = Math.max(0, ...programs.map((p) => p.length));
+  return Array.from({ length: longest }, (_, i) =>
+    programs.flatMap((p): Call[] => [...(p[i] ?? [])]),
+  );
+}

@@ -1,0 +1,310 @@
+import {
+  ADAM,
+  type BatchNormMode,
+  type NetworkDevice,
+  type NetworkInput,
+  type Optimizer,
+  type OptimizerState,
+} from '../../contracts/device.js';
+import { RunError, ShapeError } from '../../errors.js';
+import type { NodeOf } from '../../network/graph.js';
+import { sinusoids, timesteps } from '../../network/sinusoid.js';
+import type { StateDict } from '../../network/state.js';
+import { checkFits, MAX_BYTES } from '../arena.js';
+import { Engine, type LoadedProgram, type Times } from '../engine.js';
+import type { Program } from '../program.js';
+import { tableName } from './lowering.js';
+import { channelsOf, type NetworkMemory, type TrainingMemory } from './memory.js';
+import { readParameters, readState, writeParameters, writeStatistics } from './parameters.js';
+import { trainingMemory } from './passes.js';
+import {
+  type Extension,
+  largestBatch,
+  type PlanOptions,
+  planLayout,
+  planPrograms,
+} from './plan.js';
+
+export interface WasmNetworkOptions extends PlanOptions {
+  readonly strict?: boolean;
+}
+
+/** A network on the WebAssembly engine. */
+export class WasmNetwork implements NetworkDevice {
+  readonly name = 'wasm';
+  readonly batch: number;
+  readonly engine: Engine;
+  readonly memory: NetworkMemory;
+  readonly #programs = new Map<string, LoadedProgram>();
+  readonly #optimizer: Optimizer;
+  #batches = new Map<string, bigint>();
+  #steps = 0;
+  /** What of `prepare` belongs to the present weights and running statistics. */
+  #ready = { norms: false, weights: false };
+
+  private constructor(engine: Engine, memory: NetworkMemory, optimizer: Optimizer) {
+    this.engine = engine;
+    this.memory = memory;
+    this.batch = memory.shape.batch;
+    this.#optimizer = optimizer;
+  }
+
+  /**
+   * `extend` lays out what a trainer or sampler needs beside the network in the same memory, and `program` plans what is
+   * to run over both: programs last, since those of a model that is far too large would fill the heap.
+   * @throws UsageError for an impossible config or size, or a model that does not fit.
+   */
+  static create<T, P>(
+    options: WasmNetworkOptions,
+    extend: Extension<T>,
+    program: (memory: NetworkMemory, extra: T) => P,
+  ): { network: WasmNetwork; extra: T; program: P };
+  static create<T>(
+    options: WasmNetworkOptions,
+    extend: Extension<T>,
+  ): { network: WasmNetwork; extra: T };
+  static create(options: WasmNetworkOptions): { network: WasmNetwork };
+  static create<T, P>(
+    options: WasmNetworkOptions,
+    extend?: Extension<T>,
+    plan?: (memory: NetworkMemory, extra: T) => P,
+  ) {
+    const { arena, memory } = planLayout(options);
+    const extra = extend?.(arena, memory);
+    checkNetworkFits(options, arena.size, extend);
+    const programs = planPrograms(options, memory);
+    const program = plan?.(memory, extra!);
+    checkNetworkFits(options, arena.size, extend);
+    const engine = Engine.create({
+      threads: options.threads,
+      strict: options.strict ?? false,
+      bytes: arena.size,
+    });
+    const network = new WasmNetwork(engine, memory, options.optimizer ?? ADAM);
+    for (const [name, sections] of programs) network.#programs.set(name, engine.load(sections));
+    writeReserved(engine, memory);
+    return { network, extra, program };
+  }
+
+  get description(): string {
+    return `wasm (${this.engine.description})`;
+  }
+
+  async predict(input: NetworkInput, norm: BatchNormMode): Promise<Float32Array> {
+    this.#feed(input);
+    await this.prepare(norm);
+    if (norm === 'batch') this.#ready.norms = false;
+    await this.engine.run(this.#program(norm));
+    return this.engine.floats(this.memory.epsilon, this.#denseLength).slice();
+  }
+
+  async gradients(input: NetworkInput, noise: Float32Array) {
+    this.#feed(input, noise);
+    await this.#run('gradients');
+    const { layout, regions } = this.#training;
+    return {
+      loss: this.#readLoss(),
+      epsilon: this.engine.floats(this.memory.epsilon, this.#denseLength).slice(),
+      gradients: readParameters(layout, this.#region(regions.training.gradients)),
+    };
+  }
+
+  async trainStep(input: NetworkInput, noise: Float32Array, lr: number): Promise<number> {
+    this.#feed(input, noise);
+    this.setRates(lr);
+    await this.#run('train');
+    return this.finishStep();
+  }
+
+  /** Sections of a whole training step whose x_t, t, labels and ε already stand in memory. */
+  trainSections(): Program {
+    return this.#program('train').program;
+  }
+
+  /** Sections of a pass with running statistics (after `prepare`) whose x_t and t stand in memory. */
+  predictSections(): Program {
+    return this.#program('running').program;
+  }
+
+  /** The optimizer's bias-corrected rates for the step that is about to run. */
+  setRates(lr: number): void {
+    const step = this.#steps + 1;
+    const { beta1, beta2, decay } = this.#optimizer;
+    const rates = this.engine.floats(this.memory.rates, 3);
+    rates[0] = lr / (1 - beta1 ** step);
+    rates[1] = 1 / Math.sqrt(1 - beta2 ** step);
+    rates[2] = lr * decay;
+  }
+
+  /** Books a step that ran: resolves to its loss. */
+  finishStep(): number {
+    this.#steps++;
+    this.#countBatches();
+    return this.#readLoss();
+  }
+
+  /** Transforms the weights and makes the norms' scale and shift for passes in this mode, where they are out of date. */
+  async prepare(norm: BatchNormMode): Promise<void> {
+    const weights = this.#program('prepareWeights');
+    if (!this.#ready.weights && weights.program.some(({ phases }) => phases.length > 0))
+      await this.engine.run(weights);
+    this.#ready.weights = true;
+    if (norm === 'batch' || this.#ready.norms) return;
+    await this.engine.run(this.#program('prepareNorms'));
+    this.#ready.norms = true;
+  }
+
+  async exportState(): Promise<StateDict> {
+    const { layout, regions } = this.memory;
+    const statistics = this.engine.floats(regions.statistics, layout.statistics);
+    return readState(layout, this.#region(regions.weights), statistics, this.#batches);
+  }
+
+  async importState(state: StateDict): Promise<void> {
+    const { layout, regions } = this.memory;
+    writeParameters(layout, this.#region(regions.weights), state);
+    const statistics = this.engine.floats(regions.statistics, layout.statistics);
+    this.#batches = writeStatistics(layout, statistics, state);
+    this.#outdate();
+  }
+
+  async exportOptimizer(): Promise<OptimizerState> {
+    const { layout, regions } = this.#training;
+    const { m, v } = regions.training;
+    return {
+      step: this.#steps,
+      m: readParameters(layout, this.#region(m)),
+      v: readParameters(layout, this.#region(v)),
+    };
+  }
+
+  async importOptimizer(state: OptimizerState): Promise<void> {
+    const { layout, regions } = this.#training;
+    writeParameters(layout, this.#region(regions.training.m), state.m);
+    writeParameters(layout, this.#region(regions.training.v), state.v);
+    this.#steps = state.step;
+  }
+
+  async dispose(): Promise<void> {
+    await this.engine.destroy();
+  }
+
+  get #training(): TrainingMemory {
+    return trainingMemory(this.memory);
+  }
+
+  get #denseLength(): number {
+    const { graph, batch } = this.memory.shape;
+    return batch * graph.size ** 2 * graph.channels;
+  }
+
+  #region(at: number): Float32Array {
+    return this.engine.floats(at, this.memory.layout.floats);
+  }
+
+  #program(name: string): LoadedProgram {
+    const program = this.#programs.get(name);
+    if (!program) throw new RunError(`this network was planned without ${name}`);
+    return program;
+  }
+
+  async #run(name: string): Promise<Times> {
+    this.#outdate();
+    // A dropout's mask is of the step that is taken.
+    const step = this.#steps;
+    const times = await this.engine.run(this.#program(name), step, step + 1);
+    if (name === 'gradients') this.#countBatches();
+    return times;
+  }
+
+  #feed(input: NetworkInput, noise?: Float32Array): void {
+    expectLength('x_t', input.xt.length, this.#denseLength);
+    expectLength('t', input.t.length, this.batch);
+    this.engine.floats(this.memory.xt, this.#denseLength).set(input.xt);
+    new Int32Array(this.engine.memory.buffer, this.memory.t, this.batch).set(input.t);
+    writeLabels(this.engine, this.memory, input.labels);
+    if (!noise) return;
+    expectLength('noise', noise.length, this.#denseLength);
+    this.engine.floats(this.memory.noise, this.#denseLength).set(noise);
+  }
+
+  #readLoss(): number {
+    return new Float64Array(this.engine.memory.buffer, this.#training.loss, 1)[0]!;
+  }
+
+  #outdate(): void {
+    this.#ready = { norms: false, weights: false };
+  }
+
+  #countBatches(): void {
+    this.#outdate();
+    // A norm that is applied twice has seen two batches.
+    for (const node of this.memory.shape.graph.nodes) {
+      if (node.op !== 'norm' || node.layer.kind !== 'batchNorm') continue;
+      const { name } = node.layer;
+      this.#batches.set(name, (this.#batches.get(name) ?? 0n) + 1n);
+    }
+  }
+}
+
+/** Puts what a plan has reserved words for where it lies, and the sinusoids of every timestep. */
+export function writeReserved(engine: Engine, memory: NetworkMemory): void {
+  for (const { at, words } of memory.reserved)
+    new Int32Array(engine.memory.buffer, at, words.length).set(words);
+  for (const node of sinusoidNodes(memory, 'time'))
+    writeSinusoids(engine, memory, node, timesteps(memory.shape.timesteps));
+}
+
+/** Puts labels where the network reads them. @throws ShapeError where it reads none, or wants some. */
+export function writeLabels(
+  engine: Engine,
+  memory: NetworkMemory,
+  labels: Int32Array | undefined,
+): void {
+  const { graph, batch } = memory.shape;
+  if (!graph.labelled) {
+    if (labels) throw new ShapeError('network: got labels, but it reads none');
+    return;
+  }
+  if (!labels) throw new ShapeError('network: expected labels, got none');
+  expectLength('labels', labels.length, batch);
+  const words = new Int32Array(engine.memory.buffer, memory.labels, batch);
+  words.set(labels);
+  for (const node of graph.nodes) {
+    if (node.op !== 'embedding') continue;
+    const { classes } = node.layer;
+    const wrong = labels.find((label) => label < 0 || label >= classes);
+    if (wrong !== undefined)
+      throw new ShapeError(`network: expected labels from 0 to ${classes - 1}, got ${wrong}`);
+  }
+  // Labels that are embedded as timesteps are: a row of sinusoids for each image.
+  for (const node of sinusoidNodes(memory, 'label')) {
+    writeSinusoids(engine, memory, node, labels);
+    words.set(labels.map((_, image) => image));
+  }
+}
+
+const sinusoidNodes = ({ shape }: NetworkMemory, of: 'time' | 'label'): NodeOf<'sinusoid'>[] =>
+  shape.graph.nodes.filter((n): n is NodeOf<'sinusoid'> => n.op === 'sinusoid' && n.of === of);
+
+function writeSinusoids(
+  engine: Engine,
+  memory: NetworkMemory,
+  node: NodeOf<'sinusoid'>,
+  positions: Int32Array,
+): void {
+  const table = sinusoids(positions, node, channelsOf(node.out));
+  engine.floats(memory.kept.get(tableName(node.out.id))!, table.length).set(table);
+}
+
+function expectLength(what: string, got: number, expected: number): void {
+  if (got !== expected)
+    throw new ShapeError(`network: ${what} has ${got} elements, expected ${expected}`);
+}
+
+function checkNetworkFits(options: PlanOptions, bytes: number, extend?: Extension): void {
+  checkFits(bytes, MAX_BYTES, () => {
+    const largest = largestBatch(options, extend);
+    return largest ? `the largest batch that fits is ${largest}` : 'not even a batch of 1 fits';
+  });
+}

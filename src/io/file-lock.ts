@@ -1,0 +1,123 @@
+/**
+ * Locks that a file system holds (flock), so that they reach across containers and, where the file system itself does,
+ * across machines. Node has no call for them. The program `flock` takes the lock on a file that it gets open from us, and
+ * the lock stays with the open file: until we close it, or end, in whichever way.
+ */
+import { type StdioOptions, spawn } from 'node:child_process';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  lstatSync,
+  openSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { hostname } from 'node:os';
+import { systemCode } from './atomic.js';
+import { NONBLOCK, readSmallFile } from './plain-file.js';
+
+/** A lock that we hold. */
+export interface FileLock {
+  /** Whether the file still stands where it was locked: who deletes it, deletes the lock. */
+  stands(): boolean;
+  /** Removes the file, and frees it. */
+  release(): void;
+}
+
+/** `held` by another; `none` where it cannot be had: no such folder, no program, a file system without locks. */
+export type FileLockResult = FileLock | 'held' | 'none';
+
+/** Tries until the file that was locked is the one that stands there: its last holder may have removed it meanwhile. */
+const TRIES = 20;
+
+/** Milliseconds for the program, which does nothing that waits. */
+const PATIENCE = 10_000;
+
+/** Locks the file `path`, which is made where there is none, in a folder that must be there. */
+export async function tryLockFile(path: string): Promise<FileLockResult> {
+  if (process.platform === 'win32') return 'none';
+  for (let i = 0; i < TRIES; i++) {
+    const file = openLockFile(path);
+    if (file === undefined) return 'none';
+    const state = await flock(file);
+    if (state === 'ours' && isAt(path, file)) return heldLock(path, file);
+    closeSync(file);
+    if (state !== 'ours') return state;
+  }
+  return 'held';
+}
+
+/** Who holds the lock file `path`, as it said itself: `process 12 on host`; undefined where that cannot be read. */
+export async function fileLockHolder(path: string): Promise<string | undefined> {
+  const text = await readSmallFile(path, 512).catch(() => '');
+  const [, pid, host] = OWNER.exec(text) ?? [];
+  return pid && `process ${pid} on ${host}`;
+}
+
+const OWNER = /^([1-9]\d{0,9}) ([\w.-]{1,255})\n$/;
+
+function heldLock(path: string, file: number): FileLock {
+  writeOwner(file);
+  let open = true;
+  return {
+    stands: () => open && isAt(path, file),
+    release: () => {
+      if (!open) return;
+      open = false;
+      try {
+        // While it is ours: another that gets the lock next would lose it.
+        if (isAt(path, file)) unlinkSync(path);
+      } catch {
+        // A lock file that stays is taken by the next that wants it.
+      }
+      closeSync(file);
+    },
+  };
+}
+
+/** For messages alone. */
+function writeOwner(file: number): void {
+  try {
+    ftruncateSync(file);
+    writeSync(file, `${process.pid} ${hostname()}\n`, 0);
+  } catch {
+    // A full disk, or a file of another user that we may lock but not write.
+  }
+}
+
+function openLockFile(path: string): number | undefined {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isFile() === false) return undefined;
+  const flags = NONBLOCK | constants.O_NOFOLLOW;
+  for (const access of [constants.O_RDWR | constants.O_CREAT, constants.O_RDONLY])
+    try {
+      return openSync(path, access | flags, 0o666);
+    } catch (error) {
+      if (systemCode(error) !== 'EACCES') return undefined;
+    }
+  return undefined;
+}
+
+function isAt(path: string, file: number): boolean {
+  const there = lstatSync(path, { throwIfNoEntry: false });
+  const own = fstatSync(file);
+  return there?.isFile() === true && there.ino === own.ino && there.dev === own.dev;
+}
+
+/** Takes the lock on an open file without waiting. */
+function flock(file: number): Promise<'ours' | 'held' | 'none'> {
+  return new Promise((resolve) => {
+    const stdio: StdioOptions = ['ignore', 'ignore', 'pipe', file];
+    const child = spawn('flock', ['-n', '3'], { stdio, timeout: PATIENCE });
+    let said = '';
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      said = `${said}${text}`.slice(0, 100);
+    });
+    child.once('error', () => resolve('none'));
+    // Of a lock that another has it says nothing; of all else, what is wrong.
+    child.once('close', (code) =>
+      resolve(code === 0 ? 'ours' : code === 1 && said === '' ? 'held' : 'none'),
+    );
+  });
+}

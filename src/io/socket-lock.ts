@@ -1,0 +1,108 @@
+/** Locks that are sockets: who listens has it. Seen by all processes of one machine that share its network. */
+import { createHash } from 'node:crypto';
+import { realpath, rm } from 'node:fs/promises';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join, resolve } from 'node:path';
+import { systemCode } from './atomic.js';
+
+export interface SocketLock {
+  /** Safe to call twice. */
+  close(): void;
+}
+
+/** Milliseconds for a holder to say who it is; it may be computing. */
+const PATIENCE = 5000;
+
+/** Bytes of an abstract socket's name on Linux, the zero before it among them (sun_path). */
+const LONGEST = 108;
+
+/** Where to listen for a path and a use. Two ways to write one path are one address, by links or from another folder. */
+export async function addressOf(path: string, use: string): Promise<string> {
+  const target = `${await canonical(resolve(path))}\0${use}`;
+  const name = `haze-${createHash('sha256').update(target).digest('hex').slice(0, 32)}`;
+  // As long as can be: Node 20 fills shorter names up with zeros, and Node 22 and later look for them without.
+  if (process.platform === 'linux') return `\0${name}`.padEnd(LONGEST, '-');
+  if (process.platform === 'win32') return `\\\\.\\pipe\\${name}`;
+  return join(tmpdir(), name);
+}
+
+/** Listens at an address; `held` when another does, and undefined where the system lets nobody. */
+export async function tryListen(address: string): Promise<SocketLock | 'held' | undefined> {
+  try {
+    const server =
+      (await listen(address)) ?? ((await clearLeft(address)) && (await listen(address)));
+    if (!server) return 'held';
+    server.unref(); // A lock alone is no reason for a process to go on.
+    return { close: () => void server.close() };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The process that listens, as it says itself; undefined when nobody does, or says anything else. */
+export const askPid = async (address: string): Promise<string | undefined> =>
+  (await ask(address)).pid;
+
+async function canonical(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT' || dirname(path) === path) return path;
+    return join(await canonical(dirname(path)), basename(path));
+  }
+}
+
+/** The listening server, or undefined when another listens there. */
+function listen(address: string): Promise<net.Server | undefined> {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer(answer);
+    // Later ones too: a connection that cannot be taken is no reason to stop.
+    server.on('error', (error) =>
+      systemCode(error) === 'EADDRINUSE' ? resolve(undefined) : reject(error),
+    );
+    server.listen({ path: address, exclusive: true }, () => resolve(server));
+  });
+}
+
+/** Says who we are and hangs up: who asks may be anybody, and may never hang up. */
+function answer(socket: net.Socket): void {
+  socket.unref();
+  socket.on('error', () => undefined);
+  socket.end(String(process.pid), () => socket.destroy());
+}
+
+/** Where sockets are files they outlive their holder. Removes such a one. */
+async function clearLeft(address: string): Promise<boolean> {
+  if (process.platform === 'linux' || process.platform === 'win32') return false;
+  const { refused } = await ask(address);
+  if (refused) await rm(address, { force: true });
+  return refused;
+}
+
+/** Asks who listens; `refused` when nobody does. Who answers may be anybody: what is no pid, and in time, is no answer. */
+function ask(address: string): Promise<{ pid?: string; refused: boolean }> {
+  return new Promise((resolve) => {
+    const socket = net.connect(address).setEncoding('latin1');
+    let said = '';
+    const end = (refused: boolean) => {
+      clearTimeout(deadline);
+      socket.destroy();
+      resolve(PID.test(said) ? { pid: said, refused } : { refused });
+    };
+    const hangUp = () => {
+      said = '';
+      end(false);
+    };
+    const deadline = setTimeout(hangUp, PATIENCE);
+    socket.on('data', (text) => {
+      said += String(text);
+      if (!PID.test(said)) hangUp();
+    });
+    socket.once('end', () => end(false));
+    socket.once('close', () => end(false));
+    socket.on('error', (error) => end(systemCode(error) === 'ECONNREFUSED'));
+  });
+}
+
+const PID = /^[1-9]\d{0,9}$/;

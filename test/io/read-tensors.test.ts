@@ -1,0 +1,94 @@
+import { execFile } from 'node:child_process';
+import { copyFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import test from 'ava';
+import { UsageError } from '../../src/errors.js';
+import { readTensors } from '../../src/io/read-tensors.js';
+import { readSafetensors, writeSafetensors } from '../../src/io/safetensors.js';
+import { convertLine } from '../../src/io/torch/convert-line.js';
+import { fixturePath } from '../helpers/cli.js';
+import { temporaryFolder } from '../helpers/folder.js';
+import { f32, stateDict } from '../helpers/tensors.js';
+
+const torch = (name: string): string => fixturePath(`torch/${name}`);
+
+for (const name of ['tensors.pt', 'tensors_legacy.pt'])
+  test(`${name}: each dtype and layout that PyTorch saves is read as PyTorch has it`, async (t) => {
+    const { tensors } = await readTensors(torch(name));
+    const expected = (await readSafetensors(torch('tensors.safetensors'))).tensors;
+    t.deepEqual([...tensors.keys()].sort(), [...expected.keys()].sort());
+    for (const [key, tensor] of expected) t.deepEqual(tensors.get(key), tensor, key);
+  });
+
+test('tensors in a nested checkpoint are named by the way to them, and what is no tensor is passed over', async (t) => {
+  const { tensors } = await readTensors(torch('checkpoint.pt'));
+  const names = [...tensors.keys()];
+  t.deepEqual(names.slice(0, 7), [
+    ...['0.weight', '0.bias', '1.weight', '1.bias', '1.running_mean', '1.running_var'].map(
+      (name) => `state_dict.module.${name}`,
+    ),
+    'state_dict.module.1.num_batches_tracked',
+  ]);
+  t.true(names.includes('optimizer.state.0.exp_avg'));
+  t.deepEqual(tensors.get('marked'), f32([1], 1));
+  t.deepEqual(tensors.get('more.0.w'), f32([1], 2));
+  t.is(names.length, 21);
+});
+
+test('the format is told by the content, whatever the name', async (t) => {
+  const dir = await temporaryFolder(t);
+  const state = stateDict({ w: f32([2], 1, 2) });
+  await writeSafetensors(join(dir, 'a.pt'), state);
+  t.deepEqual((await readTensors(join(dir, 'a.pt'))).tensors, state);
+  for (const name of ['tensors.pt', 'tensors_legacy.pt'])
+    for (const other of ['model.safetensors', 'pytorch_model.bin', 'weights']) {
+      await copyFile(torch(name), join(dir, other));
+      t.is((await readTensors(join(dir, other))).tensors.size, 20, `${name} as ${other}`);
+    }
+});
+
+test('a file, not a folder nor a pipe, is expected', async (t) => {
+  const dir = await temporaryFolder(t);
+  const pipe = join(dir, 'pipe.pt');
+  await promisify(execFile)('mkfifo', [pipe]);
+  for (const path of [dir, pipe])
+    await t.throwsAsync(readTensors(path), {
+      instanceOf: UsageError,
+      message: /expected a file of tensors .*, got a folder or a device/,
+    });
+  await writeFile(join(dir, 'empty.pt'), '');
+  await t.throwsAsync(readTensors(join(dir, 'empty.pt')), {
+    instanceOf: UsageError,
+    message: /got a file of 0 bytes/,
+  });
+});
+
+/** A Python with PyTorch: the one in `PYTHON`, else of the PATH; undefined where there is none. */
+async function pythonWithTorch(): Promise<string | undefined> {
+  for (const python of [process.env.PYTHON, 'python3'])
+    if (python)
+      try {
+        await promisify(execFile)(python, ['-c', 'import torch, safetensors']);
+        return python;
+      } catch {}
+  return undefined;
+}
+
+test('the line of Python that converts a file copes with nested checkpoints', async (t) => {
+  const python = await pythonWithTorch();
+  if (!python) {
+    t.log('skipped: no Python with torch and safetensors; name one in PYTHON');
+    t.pass();
+    return;
+  }
+  const path = join(await temporaryFolder(t), "it's nested.pt");
+  await copyFile(torch('nested.pt'), path);
+  const [, command] = convertLine(path).split('\n');
+  await promisify(execFile)('sh', ['-c', command!.replace('python', `'${python}'`)]);
+  const converted = await readSafetensors(path.replace(/pt$/, 'safetensors'));
+  const direct = await readTensors(path);
+  t.deepEqual([...converted.tensors.keys()].sort(), [...direct.tensors.keys()].sort());
+  for (const [name, tensor] of direct.tensors)
+    t.deepEqual(converted.tensors.get(name), tensor, name);
+});

