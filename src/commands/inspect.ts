@@ -3,16 +3,22 @@ import type { Args } from '../config/args.js';
 import { COMPUTING_DEFAULTS, readComputing, threadCount } from '../config/computing.js';
 import type { ModelConfig, RunConfig } from '../config/config.js';
 import { DIFFUSION_DEFAULTS } from '../config/diffusion.js';
-import { checkModel, readModel, readPreset } from '../config/model.js';
+import {
+  DEFAULT_BATCH,
+  DEFAULT_BATCHES,
+  defaultBase,
+  modelGroups,
+  readBase,
+  readModel,
+} from '../config/model.js';
 import { openModel } from '../config/open-model.js';
-import { PRESETS } from '../config/presets.js';
 import { readBatch } from '../config/training.js';
 import { UsageError } from '../errors.js';
 import { resolveModel } from '../io/model-source.js';
-import { findNetwork, weightsPath } from '../io/network.js';
+import { weightsPath } from '../io/network.js';
 import { withTensorFile } from '../io/read-tensors.js';
 import type { TensorFile } from '../io/tensor-file.js';
-import { ANCHOR } from '../io/weights.js';
+import { findAnyNetwork } from '../io/weights.js';
 import { type LayerCost, layerCosts } from '../network/cost.js';
 import { buildNetwork } from '../network/network.js';
 import { weightShape } from '../network/parameters.js';
@@ -40,9 +46,8 @@ export async function run(args: Args): Promise<void> {
   const path = args.optionalPositional('model');
   const header = path === undefined ? null : await headerOfNoModel(path);
   if (path !== undefined && header) {
-    for (const flag of ['batch', 'preset', ...Object.keys(readModel(args))])
-      if (args.text(flag) !== undefined)
-        throw new UsageError(`${args.where(flag)}: ${path} holds no model`);
+    for (const flag of ['batch', ...Object.values(modelGroups).flatMap(Object.keys)])
+      if (args.has(flag)) throw new UsageError(`${args.where(flag)}: ${path} holds no model`);
     if (json) printJson(headerAsJson(path, header));
     else print(headerAsText(path, header));
     return;
@@ -61,17 +66,17 @@ async function headerOfNoModel(path: string): Promise<Header | null> {
   if (source.kind !== 'weights') return null;
   const { file, under } = await weightsPath(source.weights);
   return withTensorFile(file, async (header) =>
-    findNetwork(file, header.entries.keys(), ANCHOR, under) ? null : header,
+    findAnyNetwork(file, header, under) ? null : header,
   );
 }
 
 function fromFlags(args: Args): Subject {
-  const preset = readPreset(args) ?? PRESETS.reference;
+  const base = readBase(args) ?? defaultBase(args);
   return {
     path: null,
-    model: checkModel({ ...preset.model, ...readModel(args) }),
+    model: readModel(args, base),
     timesteps: DIFFUSION_DEFAULTS.timesteps,
-    batch: readBatch(args) ?? preset.batch,
+    batch: readBatch(args) ?? base.batch ?? DEFAULT_BATCH,
     run: null,
     notes: [],
   };
@@ -82,7 +87,7 @@ async function fromFile(path: string, args: Args): Promise<Subject> {
     throw new UsageError(`--preset: ${path} is a model already; leave one of the two out`);
   const notes: string[] = [];
   const { model, diffusion, run } = await openModel(path, args, (text) => notes.push(text));
-  const batch = readBatch(args) ?? run?.training.batch ?? PRESETS.reference.batch;
+  const batch = readBatch(args) ?? run?.training.batch ?? DEFAULT_BATCHES[model.kind];
   return { path, model, timesteps: diffusion.timesteps, batch, run, notes };
 }
 

@@ -9,7 +9,7 @@ import {
 } from '../config/computing.js';
 import type { DiffusionConfig } from '../config/config.js';
 import { DIFFUSION_DEFAULTS, readDiffusion, withDiffusion } from '../config/diffusion.js';
-import { readModel } from '../config/model.js';
+import { readSize } from '../config/network-settings.js';
 import { PRESETS } from '../config/presets.js';
 import { readFit } from '../config/training.js';
 import { decode } from '../data/decode.js';
@@ -38,7 +38,7 @@ export async function run(args: Args): Promise<void> {
   const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
   await chooseDevice(computing, readRequireCuda(args));
   const diffusion = withDiffusion(DIFFUSION_DEFAULTS, readDiffusion(args));
-  const size = readModel(args).size ?? PRESETS.reference.model.size;
+  const size = readSize(args) ?? PRESETS.reference.model.size;
   const seed = readSeed(args) ?? 0;
   const pixels = await readImage(spec, seed, { size, channels: 3, fit: readFit(args) ?? 'squash' });
   const ts = moments(diffusion.timesteps);

@@ -1,3 +1,4 @@
+import type { ReverseKernel } from '../diffusion/sampler.js';
 import { ShapeError } from '../errors.js';
 import { Scratch } from './scratch.js';
 import type { Key } from './seed.js';
@@ -79,7 +80,7 @@ export class Arithmetic {
 
   /** A reverse step: the kernel and one row of coefficients of a `Trajectory`. */
   reverseStep(
-    kernel: 'pSample' | 'ddimStep',
+    kernel: ReverseKernel,
     x: Float32Array,
     eps: Float32Array,
     z: Float32Array,

@@ -1,5 +1,6 @@
 import { threadCount } from '../config/computing.js';
 import type { DeviceChoice, RunConfig } from '../config/config.js';
+import { optimizerOf } from '../config/training.js';
 import { chooseDevice } from '../device/choose.js';
 import { openUnet } from '../device/open.js';
 import { CounterRandom } from '../diffusion/random.js';
@@ -40,6 +41,7 @@ function wasmOptions(
     strict: computing.strict,
     schedule,
     seed,
+    optimizer: optimizerOf(training),
   };
 }
 

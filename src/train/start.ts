@@ -7,6 +7,7 @@ import {
   removeLeftCheckpoints,
 } from '../io/checkpoint.js';
 import { cutBack, type Metrics } from '../io/metrics.js';
+import { weightsOf } from '../io/model-source.js';
 import {
   checkNewRun,
   checkWritable,
@@ -48,7 +49,7 @@ export async function checkStart({ out, resume, config }: TrainOptions): Promise
   if (!resume) {
     await checkNewRun(out);
     const { init } = config.training;
-    if (init !== null) await checkNetworkOf(init, config.model, 'this run');
+    if (init !== null) await checkNetworkOf(await weightsOf(init), config.model, 'this run');
   }
   await checkWritable(out);
 }
@@ -154,6 +155,7 @@ const arithmetic = (description: string): string =>
 
 async function firstWeights(config: RunConfig, onEvent: (event: TrainEvent) => void) {
   const { init } = config.training;
-  if (init !== null) return readWeights(init, (text) => onEvent({ kind: 'note', text }));
+  if (init !== null)
+    return readWeights(await weightsOf(init), (text) => onEvent({ kind: 'note', text }));
   return initialState(buildNetwork(config.model), new CounterRandom(config.seed));
 }
