@@ -1,6 +1,8 @@
 /** A Piscina pool that decodes items into shared memory. */
 import { Piscina } from 'piscina';
+import { mostScratch } from '../engine/scratch.js';
 import { RunError } from '../errors.js';
+import { addressSpace, addressSpaceLeft, requireAddressSpace } from '../machine/address-space.js';
 import { WorkerStarts } from '../worker-start.js';
 import { imageBytes, type Target } from './decode.js';
 import type { DecodeTask, Failure } from './decode-worker.js';
@@ -30,6 +32,15 @@ export interface DecodeJob {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What the kernels of a worker take, which scale its images. */
+const decoder = () => ({ workers: 1, memories: [mostScratch()] });
+
+/** As many workers as address space is left for. @throws RunError when there is none for one */
+function affordable(threads: number): number {
+  requireAddressSpace('decoding images', decoder());
+  return Math.min(threads, Math.floor(addressSpaceLeft() / addressSpace(decoder())));
+}
+
 /** Workers that decode; the order of their work changes nothing, since each image has its own place. */
 export class DecodePool {
   readonly #pool: Piscina<DecodeTask, Failure[]>;
@@ -52,13 +63,17 @@ export class DecodePool {
     this.#starts = new WorkerStarts(this.#pool);
   }
 
+  /** @throws RunError where address space is limited and does not do for one worker */
   static async open(target: Target, threads: number): Promise<DecodePool> {
     // libvips must be loaded by the main thread first and stay (sharp's rule for worker threads).
     await import('sharp');
-    return new DecodePool(target, threads);
+    return new DecodePool(target, affordable(threads));
   }
 
-  /** Resolves to the items that could not be read, in order. @throws what `signal` is aborted with; RunError */
+  /**
+   * Resolves to the items that could not be read, in order.
+   * @throws what `signal` is aborted with; RunError, also for an item that the machine has too little left for
+   */
   async decode(job: DecodeJob): Promise<Failure[]> {
     return this.#tryAgain(job, await this.#decodeAll(job));
   }
@@ -91,13 +106,18 @@ export class DecodePool {
     { item, out, signal }: DecodeJob,
     failures: readonly Failure[],
   ): Promise<Failure[]> {
+    const isTried = ({ fault }: Failure, n: number) => n < TRIED_AGAIN || fault !== undefined;
+    const tried = failures.filter(isTried);
     const again: Failure[] = [];
-    for (const { item: i } of failures.slice(0, TRIED_AGAIN)) {
+    for (const { item: i } of tried) {
       signal?.throwIfAborted();
       const [failure] = await this.#run({ items: [item(i)], out: this.#place(out, i) });
+      if (failure?.fault !== undefined) throw new RunError(`cannot read images: ${failure.fault}`);
       if (failure) again.push({ ...failure, item: i });
     }
-    const rest = failures.slice(TRIED_AGAIN).map((f) => ({ ...f, reason: 'it cannot be read' }));
+    const rest = failures
+      .filter((failure, n) => !isTried(failure, n))
+      .map((failure) => ({ ...failure, reason: 'it cannot be read' }));
     return [...again, ...rest];
   }
 

@@ -1,6 +1,7 @@
 /** What a worker of the decoding pool does: a few items at a time, straight into shared memory. */
 import { workerData } from 'node:worker_threads';
 import sharp from 'sharp';
+import { machineFault } from '../machine/faults.js';
 import { decode, imageBytes, type Target } from './decode.js';
 import { reasonOf } from './reason.js';
 import type { Item } from './source.js';
@@ -19,6 +20,8 @@ export interface Failure {
    * time, this may be the reason of one of them.
    */
   readonly reason: string;
+  /** What of the machine has run out, where it is not the item's fault. */
+  readonly fault?: string;
 }
 
 // The pool is the parallelism, and no file is decoded twice in a row.
@@ -45,7 +48,8 @@ export default async function decodeTask({ items, out }: DecodeTask): Promise<Fa
         const image = await decode(item, target);
         if (out) new Uint8Array(out.buffer, out.offset + i * bytes, bytes).set(image);
       } catch (error) {
-        failures.push({ item: i, reason: reasonOf(error) });
+        const fault = machineFault(error);
+        failures.push({ item: i, reason: reasonOf(error), ...(fault !== undefined && { fault }) });
       }
     }
   };

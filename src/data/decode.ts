@@ -3,7 +3,7 @@
  * pixels), then our own antialiased scaling, the same for every source.
  */
 import sharp from 'sharp';
-import { Arithmetic, type Box } from '../engine/arithmetic.js';
+import { type Box, sharedArithmetic } from '../engine/arithmetic.js';
 import { CAR_UNITS } from './car-drawing.js';
 import { loadImage } from './image-file.js';
 import { readAt } from './read-at.js';
@@ -31,14 +31,11 @@ export interface Picture {
   readonly box?: Box;
 }
 
-let arithmetic: Arithmetic | undefined;
-
 /** u8 [size, size, channels]. @throws when the item cannot be read; the message is the reason alone. */
 export async function decode(item: Item, target: Target): Promise<Uint8Array> {
   const { pixels, width, height, channels, box } = await load(item, target.size);
   const { size, fit } = target;
-  arithmetic ??= new Arithmetic();
-  const image = arithmetic.fitImage(pixels, width, height, channels, size, fit, box);
+  const image = sharedArithmetic().fitImage(pixels, width, height, channels, size, fit, box);
   return withChannels(image, channels, target.channels);
 }
 

@@ -2,7 +2,8 @@
 import type { Dirent } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { UsageError } from '../errors.js';
+import { RunError, UsageError } from '../errors.js';
+import { throwIfMachines } from '../machine/faults.js';
 import { reasonOf } from './reason.js';
 import type { Skipped, Source } from './source.js';
 
@@ -40,10 +41,13 @@ export async function openFolder(folder: string): Promise<Source> {
     }
   };
   const skip = (name: string, error: unknown) => {
+    throwIfMachines(error, path.join(folder, name));
     skipped.push({ path: path.join(folder, name), reason: reasonOf(error) });
   };
 
   await walk('').catch((error: unknown) => {
+    if (error instanceof RunError) throw error;
+    throwIfMachines(error, folder);
     throw new UsageError(`${folder}: the folder cannot be read: ${reasonOf(error)}`);
   });
   if (files.length === 0) throw noImages(folder, others, skipped);

@@ -13,6 +13,8 @@ export interface UnetOptions {
   readonly timesteps: number;
   readonly loss?: Loss;
   readonly training: boolean;
+  /** Bytes that the process will hold beside it; default 0. */
+  readonly reserve?: number;
 }
 
 /** A U-Net and the memory it takes, in bytes (on TensorFlow an estimate). */

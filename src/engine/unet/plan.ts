@@ -1,6 +1,6 @@
 import { type Architecture, checkArchitecture, checkSize } from '../../unet/architecture.js';
 import type { Loss } from '../../unet/device.js';
-import { Arena, MAX_BYTES } from '../arena.js';
+import { Arena, type Demand, MAX_BYTES, planRoom } from '../arena.js';
 import type { Program, Section } from '../program.js';
 import { adam, backward, noiseLoss, trainingPlan } from './backward.js';
 import { dropPadding, forward, prepareNorms, prepareWeights } from './forward.js';
@@ -8,7 +8,7 @@ import { planMemory, type TrainingPlan, type UnetMemory } from './memory.js';
 
 /** Plans a U-Net: its memory and the programs over it. Nothing is allocated but addresses. */
 
-export interface UnetPlanOptions {
+export interface UnetPlanOptions extends Demand {
   readonly architecture: Architecture;
   readonly size: number;
   readonly batch: number;
@@ -16,7 +16,6 @@ export interface UnetPlanOptions {
   readonly loss?: Loss;
   /** Keeps gradients and Adam's moments; default true. */
   readonly training?: boolean;
-  readonly threads: number;
 }
 
 /**
@@ -62,7 +61,7 @@ export function planBytes(
 }
 
 /**
- * The largest batch that fits into memory, 0 if none does. Looks at layouts without programs, whose length grows with the
+ * The largest batch that fits into the memory there is, 0 if none does. Looks at layouts without programs, whose length grows with the
  * batch and whose tables do not.
  */
 export function largestBatch(options: Omit<UnetPlanOptions, 'batch'>, extend?: Extension): number {
@@ -70,10 +69,11 @@ export function largestBatch(options: Omit<UnetPlanOptions, 'batch'>, extend?: E
   const layoutBytes = one.arena.size;
   planPrograms({ ...options, batch: 1 }, one.memory);
   const tableBytes = one.arena.size - layoutBytes;
+  const room = planRoom(options).bytes;
   const fits = (batch: number) => {
     const { arena, memory } = planLayout({ ...options, batch });
     extend?.(arena, memory);
-    return arena.size + tableBytes <= MAX_BYTES;
+    return arena.size + tableBytes <= room;
   };
   let low = 0;
   let high = 1;

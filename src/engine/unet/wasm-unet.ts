@@ -2,7 +2,7 @@ import { RunError, ShapeError } from '../../errors.js';
 import type { BatchNormMode, OptimizerState, UnetDevice, UnetInput } from '../../unet/device.js';
 import type { StateDict } from '../../unet/state.js';
 import { timeTable } from '../../unet/time-table.js';
-import { checkFits, MAX_BYTES } from '../arena.js';
+import { checkFits, planRoom } from '../arena.js';
 import { Engine, type LoadedProgram, type Times } from '../engine.js';
 import type { Program } from '../program.js';
 import { padded } from '../tensors.js';
@@ -234,7 +234,7 @@ function expectLength(what: string, got: number, expected: number): void {
 }
 
 function checkUnetFits(options: UnetPlanOptions, bytes: number, extend?: Extension): void {
-  checkFits(bytes, MAX_BYTES, () => {
+  checkFits(bytes, planRoom(options), () => {
     const largest = largestBatch(options, extend);
     return largest ? `the largest batch that fits is ${largest}` : 'not even a batch of 1 fits';
   });
