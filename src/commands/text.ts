@@ -13,3 +13,13 @@ export function table(rows: readonly (readonly string[])[], right: readonly numb
 export const printJson = (value: unknown): void => {
   process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
 };
+
+let last = false;
+
+/** Writes to stdout what was done. All is saved by now: a stdout that cannot be written makes no failure of it. */
+export function sayLastWords(text: string): void {
+  last = true;
+  process.stdout.write(text);
+}
+
+export const isLastWords = (): boolean => last;
