@@ -7,7 +7,7 @@
  * - nohup takes a terminal away from standard input, by a /dev/null that is open for writing only, and from standard output, by a
  *   file nohup.out.
  *
- * Between a shell and Haze there may be npm, which runs on Node and so hands on nothing: then the outermost npm is looked at.
+ * Between a shell and Haze there may be npm, which runs on Node and so hands on nothing: then those above npm are looked at too.
  */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -28,27 +28,29 @@ const HERE: Surroundings = {
 };
 
 export function isHangupIgnored(here: Surroundings = HERE): boolean {
-  const { env, parent } = outermost(here);
-  if (ignoresHangup(here.proc, parent)) return true;
-  if (namesNohup(env) && !namesNohup(environment(here.proc, parent))) return true;
+  const { proc } = here;
+  for (const { env, parent } of starts(here)) {
+    if (ignoresHangup(proc, parent)) return true;
+    if (namesNohup(env) && !namesNohup(environment(proc, parent))) return true;
+  }
   return hasNohupsInput(here) || hasNohupsOutput(here);
 }
 
+/** How a process came to be. */
 interface Started {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly parent: number;
 }
 
-/** This process, or the outermost npm above it: npm tells those below it where it is. */
-function outermost({ proc, env, ppid }: Surroundings): Started {
+/** Of this process, and of those above it up to the outermost npm: npm tells those below it where it is. */
+function* starts({ proc, env, ppid }: Surroundings): Generator<Started> {
   let started: Started = { env, parent: ppid };
-  let steps = 0;
-  while (started.env.npm_execpath !== undefined && started.parent > 1 && steps++ < 32)
-    started = {
-      env: environment(proc, started.parent),
-      parent: Number(status(proc, started.parent, 'PPid') ?? 0),
-    };
-  return started;
+  yield started;
+  while (started.env.npm_execpath !== undefined && started.parent > 1) {
+    const parent = Number(status(proc, started.parent, 'PPid') ?? 0);
+    started = { env: environment(proc, started.parent), parent };
+    yield started;
+  }
 }
 
 const namesNohup = ({ _: program = '' }: Started['env']): boolean => basename(program) === 'nohup';

@@ -45,8 +45,10 @@ export function throwIfMachines(error: unknown, what: string): void {
   if (fault !== undefined) throw new RunError(`${what}: ${fault}`, { cause: error });
 }
 
+/** Read in time: when no descriptor is left, the limit cannot be read either. */
+const limit = processLimit('files');
+
 function openFiles(): string {
-  const limit = processLimit('files');
   const most = limit === null ? '' : ` (ulimit -n is ${limit.most})`;
   return `too many open files${most}`;
 }

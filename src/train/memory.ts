@@ -28,7 +28,8 @@ export const pausesOf = ({ model, diffusion, computing, training }: RunConfig): 
 
 /**
  * Bytes that a run takes between its steps, beside those of its trainer: for a checkpoint Adam's moments in the files'
- * layout, for samples the weights and a U-Net of their own (on TensorFlow an estimate).
+ * layout; for samples, while the checkpoint before them may still wait for the garbage collector, the weights and a U-Net of their
+ * own (on TensorFlow an estimate).
  */
 export async function bytesBetweenSteps(
   pauses: Pauses,
@@ -41,7 +42,7 @@ export async function bytesBetweenSteps(
     device === 'wasm'
       ? samplerBytes(pauses)
       : (await import('../tensorflow/memory.js')).estimateUnet(samplerShape(pauses), 'prediction');
-  return Math.max(checkpoint, weightBytes(model) + sampler);
+  return checkpoint + weightBytes(model) + sampler;
 }
 
 const weightBytes = (model: ModelConfig): number => 4 * countParameters(model);

@@ -44,10 +44,12 @@ async function bitsOf(strict: boolean): Promise<[string, string][]> {
     });
     const { checkpoint } = await train({ config, out });
     const files = ['model.safetensors', 'optimizer.safetensors'];
-    const saved = files.map(async (file): Promise<[string, string]> => [
-      file,
-      hash(await readFile(join(checkpoint, file))),
-    ]);
+    const saved = files.map(
+      async (file): Promise<[string, string]> => [
+        file,
+        hash(await readFile(join(checkpoint, file))),
+      ],
+    );
     const drawn = (['ancestral', 'ddim'] as const).map(
       async (sampler): Promise<[string, string]> => {
         const steps = sampler === 'ddim' ? { steps: 20, eta: 0.5 } : {};
