@@ -10,7 +10,7 @@ import { RunError, ShapeError } from '../../errors.js';
 import type { NodeOf } from '../../network/graph.js';
 import { sinusoids, timesteps } from '../../network/sinusoid.js';
 import type { StateDict } from '../../network/state.js';
-import { checkFits, MAX_BYTES } from '../arena.js';
+import { checkFits, planRoom } from '../arena.js';
 import { Engine, type LoadedProgram, type Times } from '../engine.js';
 import type { Program } from '../program.js';
 import { tableName } from './lowering.js';
@@ -303,7 +303,7 @@ function expectLength(what: string, got: number, expected: number): void {
 }
 
 function checkNetworkFits(options: PlanOptions, bytes: number, extend?: Extension): void {
-  checkFits(bytes, MAX_BYTES, () => {
+  checkFits(bytes, planRoom(options), () => {
     const largest = largestBatch(options, extend);
     return largest ? `the largest batch that fits is ${largest}` : 'not even a batch of 1 fits';
   });
