@@ -11,7 +11,7 @@ import { checkInput } from '../../network/check-input.js';
 import type { NodeOf } from '../../network/graph.js';
 import { sinusoids, timesteps } from '../../network/sinusoid.js';
 import type { StateDict } from '../../network/state.js';
-import { checkFits, MAX_BYTES } from '../arena.js';
+import { checkFits, planRoom } from '../arena.js';
 import { Engine, type LoadedProgram, type Times } from '../engine.js';
 import type { Program } from '../program.js';
 import { tableName } from './lowering.js';
@@ -284,7 +284,7 @@ function writeSinusoids(
 }
 
 function checkNetworkFits(options: PlanOptions, bytes: number, extend?: Extension): void {
-  checkFits(bytes, MAX_BYTES, () => {
+  checkFits(bytes, planRoom(options), () => {
     const largest = largestBatch(options, extend);
     return largest ? `the largest batch that fits is ${largest}` : 'not even a batch of 1 fits';
   });
