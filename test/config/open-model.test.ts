@@ -134,10 +134,7 @@ async function bare(
 }
 
 test('of bare weights shapes say what they can, and defaults hold for the rest', async (t) => {
-  const notes: string[] = [];
-  const { model } = await openModel(await bare(t), new Args({ size: '8' }), (text) =>
-    notes.push(text),
-  );
+  const { model, notes } = await open(await bare(t), { size: '8' });
   t.deepEqual(model, { ...NETWORK, ...MINIMUM, downPadding: 1 });
   t.is(notes.length, 1);
   t.regex(
