@@ -96,5 +96,3 @@ tensorflowTest('Both devices find the same output and gradients', async (t) => {
     close(t, mine, values(tensor), { atol: 1e-6 + 1e-4 * largest, what: name });
   }
 });
-  }
-});
