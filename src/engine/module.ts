@@ -79,11 +79,11 @@ export const PAGE = 65536;
 
 /**
  * A shared memory of at least `bytes`, fixed in size unless it may grow to `most`.
- * @throws EngineError when it cannot be had, RangeError above 4 GiB
+ * @throws EngineError when it cannot be had, or above 4 GiB
  */
 export function createMemory(bytes: number, most = bytes): WebAssembly.Memory {
   const [initial, maximum] = [bytes, most].map((n) => Math.max(1, Math.ceil(n / PAGE)));
-  if (maximum! > MAX_BYTES / PAGE) throw new RangeError(`${bytes} bytes: more than 4 GiB`);
+  requireAddresses(most);
   try {
     return new WebAssembly.Memory({ initial: initial!, maximum: maximum!, shared: true });
   } catch (cause) {
@@ -93,11 +93,17 @@ export function createMemory(bytes: number, most = bytes): WebAssembly.Memory {
 
 /** Adds at least `bytes`. @throws EngineError when they cannot be had */
 export function growMemory(memory: WebAssembly.Memory, bytes: number): void {
+  requireAddresses(memory.buffer.byteLength + bytes);
   try {
     memory.grow(Math.ceil(bytes / PAGE));
   } catch (cause) {
     throw refused(bytes, bytes, cause);
   }
+}
+
+function requireAddresses(bytes: number): void {
+  if (bytes > MAX_BYTES)
+    throw new EngineError(`${text(bytes)} of memory: WebAssembly addresses ${text(MAX_BYTES)}`);
 }
 
 function refused(bytes: number, most: number, cause: unknown): EngineError {

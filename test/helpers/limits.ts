@@ -33,20 +33,23 @@ export function shell(
   });
 }
 
+let made = 0;
+
 /** A control group of the machine's own, of either version, with one limit; undefined where none may be made. */
 export function realGroup(
   t: ExecutionContext,
   limits: readonly { readonly folder: string; readonly file: string; readonly value: string }[],
 ): string | undefined {
   for (const { folder, file, value } of limits) {
-    const path = join(folder, `haze-test-${process.pid}`);
+    const path = join(folder, `haze-test-${process.pid}-${made++}`);
     try {
       mkdirSync(path);
     } catch {
       continue;
     }
     try {
-      writeFileSync(join(path, file), value);
+      // Where there is no such file, the folder is an ordinary one.
+      writeFileSync(join(path, file), value, { flag: 'r+' });
       t.teardown(() => rmdirSync(path));
       return path;
     } catch {
