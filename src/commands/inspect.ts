@@ -13,13 +13,14 @@ import {
 } from '../config/model.js';
 import { openModel } from '../config/open-model.js';
 import { show } from '../config/show.js';
-import { readBatch } from '../config/training.js';
+import { readBatch, TRAINING_DEFAULTS } from '../config/training.js';
 import { UsageError } from '../errors.js';
 import { resolveModel } from '../io/model-source.js';
 import { weightsPath } from '../io/network.js';
 import { withTensorFile } from '../io/read-tensors.js';
 import type { TensorFile } from '../io/tensor-file.js';
 import { findAnyNetwork } from '../io/weights.js';
+import { lackOfAddressSpace } from '../machine/address-space.js';
 import {
   type AttentionCost,
   attentionCosts,
@@ -31,6 +32,7 @@ import { buildNetwork } from '../network/network.js';
 import { weightShape } from '../network/parameters.js';
 import { elements } from '../network/state.js';
 import { printable } from '../printable.js';
+import { bytesBetweenSteps } from '../train/memory.js';
 import { bytes, grouped, operations } from '../units.js';
 import { type MemoryPlan, planModelMemory } from './memory-plan.js';
 import { print, printJson, table } from './text.js';
@@ -62,7 +64,10 @@ export async function run(args: Args): Promise<void> {
   const subject = path === undefined ? fromFlags(args) : await fromFile(path, args);
   const costs = costsOf(subject.model);
   const threads = threadCount({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
-  const memory = planModelMemory(subject.model, subject.timesteps, subject.batch, threads);
+  const { model, timesteps, batch, run } = subject;
+  const { sampleEvery } = run?.training ?? TRAINING_DEFAULTS;
+  const between = await bytesBetweenSteps({ model, timesteps, threads, sampleEvery }, 'wasm');
+  const memory = planModelMemory(model, timesteps, batch, threads, between);
   if (json) printJson(asJson(subject, costs, memory));
   else print(asText(subject, costs, memory));
 }
@@ -201,24 +206,28 @@ function layersAsText({ layers, attention }: Costs): string {
 }
 
 function memoryAsText(memory: MemoryPlan): string {
-  const { batch, threads, limit, training, sampling, largestBatch } = memory;
+  const { batch, threads, limit, limitedBy, training, between, sampling, largestBatch } = memory;
   const groups = Object.entries(training.groups).map(([name, size]) => [`  ${name}`, bytes(size)]);
   const fits = training.total <= limit ? 'fits' : 'does not fit';
   const largest =
     largestBatch > 0
       ? `the largest batch that does is ${grouped(largestBatch)}`
       : 'not even a batch of 1 does';
+  const wanted = { workers: threads, memories: [training.total] };
+  const reason = lackOfAddressSpace(wanted);
+  const lack = reason === null ? '' : `It cannot be trained here: ${reason}.\n`;
   return (
     `memory of the wasm device, batch ${batch}, ${threads} threads\n` +
     table(
       [
         ...groups,
         ['  training, in all', bytes(training.total)],
+        ['  between its steps', bytes(between)],
         ['  sampling', bytes(sampling.total)],
       ],
       [1],
     ) +
-    `Training ${fits} in ${bytes(limit)}; ${largest}.\n`
+    `Training ${fits} in ${bytes(limit)}${limitedBy ? ` (${limitedBy})` : ''}; ${largest}.\n${lack}`
   );
 }
 

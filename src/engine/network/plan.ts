@@ -1,6 +1,6 @@
 import { ADAM, type NetworkOptions } from '../../contracts/device.js';
 import { buildNetwork } from '../../network/network.js';
-import { Arena, MAX_BYTES } from '../arena.js';
+import { Arena, type Demand, MAX_BYTES, planRoom } from '../arena.js';
 import type { Program } from '../program.js';
 import { paddedChannels, paddedPlaces } from '../tensors.js';
 import { Buffers } from './buffers.js';
@@ -31,9 +31,7 @@ import { affineOf, savedOf, Walk } from './walk.js';
 
 /** Plans a network: its memory and the programs over it. Nothing is allocated but addresses. */
 
-export interface PlanOptions extends NetworkOptions {
-  readonly threads: number;
-}
+export interface PlanOptions extends NetworkOptions, Demand {}
 
 /**
  * The programs over a layout that fits, by name. Their length grows with the batch; their tables, a few kilobytes more in
@@ -75,18 +73,19 @@ export function planBytes(
 }
 
 /**
- * The largest batch that fits into memory, 0 if none does. Looks at layouts without programs, whose length grows with the
- * batch and whose tables do not.
+ * The largest batch that fits into the memory there is, 0 if none does. Looks at layouts without programs, whose length grows
+ * with the batch and whose tables do not.
  */
 export function largestBatch(options: Omit<PlanOptions, 'batch'>, extend?: Extension): number {
   const one = planLayout({ ...options, batch: 1 });
   const layoutBytes = one.arena.size;
   planPrograms({ ...options, batch: 1 }, one.memory);
   const tableBytes = one.arena.size - layoutBytes;
+  const room = planRoom(options).bytes;
   const fits = (batch: number) => {
     const { arena, memory } = planLayout({ ...options, batch });
     extend?.(arena, memory);
-    return arena.size + tableBytes <= MAX_BYTES;
+    return arena.size + tableBytes <= room;
   };
   let low = 0;
   let high = 1;
