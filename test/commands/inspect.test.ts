@@ -176,7 +176,7 @@ test('what is no model is refused', async (t) => {
   const folder = await temporaryFolder(t);
   const junk = join(folder, 'junk.safetensors');
   await writeFile(junk, 'neither here nor there');
-  await refuses(t, ['inspect', junk], /junk\.safetensors: expected a safetensors header/);
+  await refuses(t, ['inspect', junk], /junk\.safetensors: expected a \.safetensors file, got text/);
   await refuses(
     t,
     ['inspect', folder],
