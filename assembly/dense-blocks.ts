@@ -1,4 +1,5 @@
 import { packGroups, packPanels } from './attention/pack';
+import { copyChannels } from './channels';
 import { dense, put } from './dense';
 import { F32 } from './f32';
 import { accumulateRows } from './winograd/accumulate';
@@ -22,11 +23,14 @@ const DEPTH: usize = 256;
  * `dense`, with the same bits: each sum starts at the bias and takes the inputs in order. Blocks of four rows are no faster
  * than `dense` itself (measured).
  * Items: blocks of 48 rows x blocks of 16 panels, the panels fastest.
+ * @param base what the output is added to, with the flag ACCUMULATE, in rows of `baseStride` floats; null: what is in y
  * @param scratch f32[48 · (inputs + 8)], the caller's own
  */
 export function denseBlocks(
   y: F32,
   yStride: usize,
+  base: F32,
+  baseStride: usize,
   x: F32,
   xStride: usize,
   w: F32,
@@ -46,6 +50,12 @@ export function denseBlocks(
     const count = min(ROWS, rows - first);
     const start = (item % across) * PANELS;
     const stop = min(start + PANELS, panels);
+    if (changetype<usize>(base) !== 0) {
+      const to = y.at(first * yStride + start * 8);
+      const from = base.at(first * baseStride + start * 8);
+      const channels = <i32>(stop - start) * 8;
+      copyChannels(to, <i32>yStride, from, <i32>baseStride, channels, false, 0, <i32>count);
+    }
     if (!SIX_ROWS && !wide) {
       for (let row: usize = first; row < first + count; row += 4) {
         const from = (row / 4) * panels;

@@ -44,6 +44,8 @@ export interface Convolution {
   readonly output: View;
   readonly relu?: boolean;
   readonly accumulate?: boolean;
+  /** What is added to, where it does not lie in the output; see `addsInPassing`. */
+  readonly base?: View | undefined;
 }
 
 /** Puts a shape into shared memory (once, before the first run) and returns its address. */
@@ -64,13 +66,13 @@ export function denseCall(c: Convolution, weights: number, bias: number, worker:
   const rows = rowsOf(c);
   const panels = output.channels / 8;
   const flags = (c.accumulate ? ACCUMULATE : 0) | (c.relu ? RELU : 0);
-  const args = [
-    ...[output.at, output.stride, input.at, input.stride, weights, bias],
-    ...[rows, input.channels, panels, flags],
-  ];
-  if (!manyRows(c)) return { kernel: 'dense', args, items: Math.ceil(rows / 4) * panels };
+  const to = [output.at, output.stride];
+  const args = [input.at, input.stride, weights, bias, rows, input.channels, panels, flags];
+  if (!manyRows(c))
+    return { kernel: 'dense', args: [...to, ...args], items: Math.ceil(rows / 4) * panels };
+  const base = c.base ? [c.base.at, c.base.stride] : [0, 0];
   const items = Math.ceil(rows / BLOCK_ROWS) * Math.ceil(panels / BLOCK_PANELS);
-  return { kernel: 'denseBlocks', args: [...args, worker], items };
+  return { kernel: 'denseBlocks', args: [...to, ...base, ...args, worker], items };
 }
 
 /** The layer whose forward pass is this one's data gradient: from dy (`c.output`) to dx (`c.input`). */

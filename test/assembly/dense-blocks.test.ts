@@ -32,18 +32,43 @@ for (const { rows, inputs, outputs, gaps } of CASES)
           const scratch = bench.alloc(4 * 48 * (inputs + 8));
           for (const bias of [0, biases])
             for (const flags of [0, ACCUMULATE, RELU, ACCUMULATE | RELU]) {
-              const run = (kernel: string, items: number, ...more: number[]) => {
-                const y = bench.put(before);
-                const args = [y, yStride, x, xStride, w, bias, rows, inputs, panels, flags];
-                bench.run(kernel, [...args, ...more], items);
+              const layer = [x, xStride, w, bias, rows, inputs, panels, flags];
+              const run = (kernel: string, y: number, args: number[], items: number) => {
+                bench.run(kernel, [y, yStride, ...args], items);
                 return bits(bench.f32(y, before.length));
               };
               const items = Math.ceil(rows / 48) * Math.ceil(panels / 16);
-              const expected = run('dense', Math.ceil(rows / 4) * panels);
+              const expected = run('dense', bench.put(before), layer, Math.ceil(rows / 4) * panels);
               t.false(expected.equals(bits(before)));
-              t.deepEqual(run('denseBlocks', items, scratch), expected);
+              const inPlace = [0, 0, ...layer, scratch];
+              t.deepEqual(run('denseBlocks', bench.put(before), inPlace, items), expected);
+              if (!(flags & ACCUMULATE)) continue;
+              // What is added to lies elsewhere, in rows of another length.
+              const base = bench.put(spread(before, rows, outputs, yStride, yStride + 8));
+              const y = bench.put(spread(before, rows, 0, yStride, yStride));
+              const apart = [base, yStride + 8, ...layer, scratch];
+              const got = run('denseBlocks', y, apart, items);
+              t.deepEqual(
+                rowsOf(got, rows, outputs, yStride),
+                rowsOf(expected, rows, outputs, yStride),
+              );
             }
         });
+
+/** The first `width` floats of rows `from` apart, in rows `to` apart among NaN. */
+function spread(x: Float32Array, rows: number, width: number, from: number, to: number) {
+  const out = new Float32Array(rows * to).fill(Number.NaN);
+  for (let r = 0; r < rows; r++) out.set(x.subarray(r * from, r * from + width), r * to);
+  return out;
+}
+
+/** The bytes of the rows without the gaps between them. */
+const rowsOf = (bytes: Buffer, rows: number, width: number, stride: number): Buffer =>
+  Buffer.concat(
+    Array.from({ length: rows }, (_, r) =>
+      bytes.subarray(4 * r * stride, 4 * (r * stride + width)),
+    ),
+  );
 
 interface GradientCase {
   readonly batch: number;

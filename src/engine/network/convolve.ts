@@ -13,6 +13,7 @@ import type { Call, Phase } from '../program.js';
 import { pixels, type View } from '../tensors.js';
 import type { AffinePointers } from '../winograd/forward.js';
 import {
+  addsInPassing,
   chooseAlgorithm,
   winogradBackward,
   winogradForward,
@@ -65,13 +66,14 @@ export function convolveForward(walk: Walk, step: ConvolveStep): Phase[] {
   const { name } = step.layer;
   const { view: input, affine } = walk.operand(step.x);
   const output = walk.view(step.out);
-  const before = startFrom(walk, step, output);
   const { kind, derived } = kindOf(step);
   checkHalves(name, kind, input, output);
-  const c: Convolution = {
+  const plain: Convolution = {
     ...{ kind, batch: walk.batch, input, output, relu: step.relu },
     accumulate: step.side !== undefined,
   };
+  const { base, before } = startFrom(walk, step, plain);
+  const c = { ...plain, base };
   const at = walk.layer(name);
   const u = walk.fixed ? walk.kept(transformedName(name)) : undefined;
   const weights =
@@ -81,12 +83,17 @@ export function convolveForward(walk: Walk, step: ConvolveStep): Phase[] {
   return [...before, ...weights.phases, ...labelled(walk, phases, name, 'forward', c)];
 }
 
-/** What the output is added to is copied there first, unless it lies there. */
-function startFrom(walk: Walk, { side, out }: ConvolveStep, output: View): Phase[] {
-  if (!side) return [];
+/** What the output is added to, unless it lies there: for the layer to read, or copied there first. */
+function startFrom(
+  walk: Walk,
+  { side, out }: ConvolveStep,
+  c: Convolution,
+): { base?: View; before: Phase[] } {
+  if (!side) return { before: [] };
   const from = walk.view(side);
-  if (walk.liesIn(side, out, 0)) return [];
-  return walk.emit(() => [[copyCall(walk, output, from, false)]]);
+  if (walk.liesIn(side, out, 0)) return { before: [] };
+  if (addsInPassing(c, walk.fixed)) return { base: from, before: [] };
+  return { before: walk.emit(() => [[copyCall(walk, c.output, from, false)]]) };
 }
 
 /** The weights as the kernels take them, made for this pass if they are derived. */
@@ -171,6 +178,7 @@ function convolve(walk: Walk, c: Convolution, w: number, o: ConvolveOptions): Ph
       ...(o.affine && { affine: o.affine }),
       ready: o.u !== undefined,
       y: c.output.at,
+      ...(c.base && { base: c.base }),
       bias: o.bias,
       accumulate: c.accumulate ?? false,
       relu: c.relu ?? false,
