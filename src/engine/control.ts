@@ -1,10 +1,12 @@
+import { pointer } from './pointer.js';
+
 /**
  * The first bytes of the shared memory: the barrier's words, and for each worker the call it is in, so that
  * an error can name it. Everything else is the arena's.
  */
 
 /** Byte address of the barrier state (assembly/barrier.ts). */
-export const BARRIER = 4096;
+export const BARRIER = pointer(4096);
 const GENERATION = BARRIER + 64;
 const ABORT = BARRIER + 192;
 /** One 64-byte line a worker: [section, phase, call, run, step], so that workers do not share a line. */

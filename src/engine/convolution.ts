@@ -1,5 +1,6 @@
-import type { Call } from './program.js';
-import type { View } from './tensors.js';
+import type { Pointer } from './pointer.js';
+import { type Call, call } from './program.js';
+import { strided, type View } from './tensors.js';
 
 /**
  * The layers that multiply: what they read and write, and the kernel calls of those that look at one pixel at a time. A
@@ -40,38 +41,32 @@ export interface Convolution {
 }
 
 /** Puts a shape into shared memory (once, before the first run) and returns its address. */
-export type PlaceShape = (words: Int32Array) => number;
+export type PlaceShape = (words: Int32Array) => Pointer;
 
 const rowsOf = ({ batch, input }: Convolution): number => batch * input.height * input.width;
 
 /** y = x · W + bias of a 1x1 convolution or linear layer. bias: address or 0. */
-export function denseCall(c: Convolution, weights: number, bias: number): Call {
+export function denseCall(c: Convolution, weights: Pointer, bias: Pointer): Call {
   const { input, output } = c;
   const rows = rowsOf(c);
   const panels = output.channels / 8;
   const flags = (c.accumulate ? ACCUMULATE : 0) | (c.relu ? RELU : 0);
-  return {
-    kernel: 'dense',
-    args: [
-      ...[output.at, output.stride, input.at, input.stride, weights, bias],
-      ...[rows, input.channels, panels, flags],
-    ],
-    items: Math.ceil(rows / 4) * panels,
-  };
+  return call(
+    'dense',
+    [...strided(output), ...strided(input), weights, bias, rows, input.channels, panels, flags],
+    Math.ceil(rows / 4) * panels,
+  );
 }
 
 /** dW of such a layer from its input and the gradient of its output (`c.output` views the gradient). */
-export function denseWeightsCall(c: Convolution, dw: number): Call {
+export function denseWeightsCall(c: Convolution, dw: Pointer): Call {
   const { input, output } = c;
   const panels = output.channels / 8;
-  return {
-    kernel: 'denseWeights',
-    args: [
-      ...[dw, input.at, input.stride, output.at, output.stride],
-      ...[rowsOf(c), input.channels, panels],
-    ],
-    items: (input.channels / 4) * panels,
-  };
+  return call(
+    'denseWeights',
+    [dw, ...strided(input), ...strided(output), rowsOf(c), input.channels, panels],
+    (input.channels / 4) * panels,
+  );
 }
 
 /** The layer whose forward pass is this one's data gradient: from dy (`c.output`) to dx (`c.input`). */
@@ -84,13 +79,13 @@ export const adjoint = (c: Convolution, accumulate: boolean): Convolution => ({
 });
 
 /** Writes the adjoint's weights to `out`. */
-export function transposeCall(c: Convolution, out: number, weights: number): Call {
+export function transposeCall(c: Convolution, out: Pointer, weights: Pointer): Call {
   const taps = TAPS[c.kind];
-  return {
-    kernel: 'transposeWeights',
-    args: [out, weights, taps, c.input.channels, c.output.channels, TRANSPOSE_MODE[c.kind]],
-    items: taps * (c.input.channels / 8),
-  };
+  return call(
+    'transposeWeights',
+    [out, weights, taps, c.input.channels, c.output.channels, TRANSPOSE_MODE[c.kind]],
+    taps * (c.input.channels / 8),
+  );
 }
 
 /** The engine's kind of convolution for a layer. */

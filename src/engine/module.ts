@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import v8 from 'node:v8';
+import type { Kernels, Routines } from './abi.js';
 
 /** The two builds of the same source: strict SIMD, and relaxed SIMD (fused multiply-add). */
 export type Build = 'strict' | 'relaxed';
 
-/** Kernels by name: pointers are byte addresses; 64-bit integers are bigints. */
-export type Kernels = Record<string, (...args: (number | bigint)[]) => number>;
+/** What an instance can do. */
+export type Exports = Kernels & Routines;
 
 /** A function that uses one relaxed operation; engines without relaxed SIMD refuse to compile it. */
 const RELAXED_PROBE = new Uint8Array([
@@ -61,13 +62,13 @@ export function instantiate(
   module: WebAssembly.Module,
   memory: WebAssembly.Memory,
   wide = false,
-): Kernels {
+): Exports {
   const abort = () => {
     throw new Error('the WebAssembly module aborted');
   };
   const instance = new WebAssembly.Instance(module, { env: { memory, abort } });
-  const kernels = instance.exports as unknown as Kernels;
-  kernels.setWide!(Number(wide));
+  const kernels = instance.exports as unknown as Exports;
+  kernels.setWide(wide);
   return kernels;
 }
 

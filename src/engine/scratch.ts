@@ -1,4 +1,5 @@
-import { type Build, compile, createMemory, instantiate, type Kernels } from './module.js';
+import { type Build, compile, createMemory, type Exports, instantiate } from './module.js';
+import { type Pointer, pointer } from './pointer.js';
 
 type Values = Float32Array | Uint32Array | Uint8Array;
 
@@ -11,7 +12,7 @@ const PAGE = 65536;
  * Each round of calls begins with `reset`, which forgets the addresses before it.
  */
 export class Scratch {
-  readonly kernels: Kernels;
+  readonly kernels: Exports;
   readonly #memory: WebAssembly.Memory;
   #top = FIRST;
 
@@ -25,16 +26,16 @@ export class Scratch {
   }
 
   /** Address of `bytes` of memory whose content is arbitrary. @throws RangeError past 4 GiB. */
-  space(bytes: number): number {
+  space(bytes: number): Pointer {
     const at = this.#top;
     this.#top = Math.ceil((at + bytes) / 64) * 64;
     const missing = this.#top - this.#memory.buffer.byteLength;
     if (missing > 0) this.#memory.grow(Math.ceil(missing / PAGE));
-    return at;
+    return pointer(at);
   }
 
   /** Address of a copy of the values. */
-  put(values: Values): number {
+  put(values: Values): Pointer {
     const at = this.space(values.byteLength);
     this.write(at, values);
     return at;

@@ -10,7 +10,8 @@ import { writeParameters, writeStatistics } from './network/parameters.js';
 import { prepareKeptWeights, prepareNorms } from './network/passes.js';
 import { planMemory } from './network/plan.js';
 import { writeReserved } from './network/wasm-network.js';
-import type { Program } from './program.js';
+import type { Pointer } from './pointer.js';
+import { call, type Program } from './program.js';
 import {
   initProgram,
   planReverse,
@@ -37,7 +38,7 @@ interface LanePlan {
   readonly unet: NetworkMemory;
   readonly reverse: ReverseMemory;
   /** u8 [batch, size, size, channels]: the finished images. */
-  readonly pixels: number;
+  readonly pixels: Pointer;
   /** x_T; a reverse step; x_0 as bytes. */
   readonly programs: readonly [init: Program, step: Program, finish: Program];
 }
@@ -160,7 +161,7 @@ function planLane(
   const reverse = planReverse(arena, unet, tables);
   const values = batch * graph.size ** 2 * graph.channels;
   const pixels = arena.bytes('images', values);
-  const toBytes = { kernel: 'toBytes', args: [pixels, unet.xt], items: values };
+  const toBytes = call('toBytes', [pixels, unet.xt], values);
   const finish: Program = [{ name: 'pixels', phases: [[toBytes]] }];
   const programs = [
     initProgram(unet, reverse, options),

@@ -1,9 +1,9 @@
 import { workerData } from 'node:worker_threads';
 import { Claims } from './claims.js';
 import { ARENA, abort, BARRIER, statusWord } from './control.js';
-import { instantiate, type Kernels } from './module.js';
+import { instantiate } from './module.js';
 import { Patience } from './patience.js';
-import type { Argument, Call, Program } from './program.js';
+import type { Call, Program } from './program.js';
 
 /** What every worker of a pool gets when it starts. */
 export interface WorkerData {
@@ -30,6 +30,8 @@ export interface Task {
   readonly line: number;
   readonly runs: readonly Run[];
 }
+
+type Given = Call['args'][number];
 
 /** Sleeps at the barrier are cut into slices this long, so that an abort is seen soon. Nanoseconds. */
 const WAIT = 100_000_000n;
@@ -94,7 +96,7 @@ function walkRun(
 /** Waits for the other workers; false after an abort. */
 function meet({ size }: Task): boolean {
   if (patience?.workers !== size) patience = new Patience(size);
-  const said = kernels.barrier!(BARRIER, size, patience.spins, WAIT);
+  const said = kernels.barrier(BARRIER, size, patience.spins, WAIT);
   patience.learn((said & SLEPT) !== 0);
   return (said & ABORTED) === 0;
 }
@@ -110,21 +112,22 @@ function load({ programId, program }: Run): Program {
 
 function perform(call: Call, { rank }: Task, claims: Claims, step: number, index: number): void {
   const run = kernel(call.kernel);
-  const args = call.args.map((a) => resolve(a, step, rank));
+  const args = call.args.map((argument) => resolve(argument, step, rank));
   claims.run(call, index, (begin, end) => {
     run(...args, begin, end);
   });
 }
 
-function resolve(argument: Argument, step: number, rank: number): number {
-  if (typeof argument === 'number') return argument;
+function resolve(argument: Given, step: number, rank: number): number | boolean {
+  if (typeof argument !== 'object') return argument;
   return 'perStep' in argument
     ? argument.base + argument.perStep * step
     : argument.base + argument.perWorker * rank;
 }
 
-function kernel(name: string): Kernels[string] {
+/** A kernel that takes its arguments as they come: a program was checked where it was made. */
+function kernel(name: Call['kernel']): (...args: readonly (number | boolean)[]) => void {
   const found = kernels[name];
   if (!found) throw new Error(`no kernel is called ${name}`);
-  return found;
+  return found as (...args: readonly (number | boolean)[]) => void;
 }

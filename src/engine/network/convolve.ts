@@ -8,8 +8,9 @@ import {
   TAPS,
   transposeCall,
 } from '../convolution.js';
-import type { Call, Phase } from '../program.js';
-import { pixels, type View } from '../tensors.js';
+import { NULL, type Pointer, plusFloats } from '../pointer.js';
+import { type Call, call, type Phase } from '../program.js';
+import { pixels, strided, type View } from '../tensors.js';
 import type { AffinePointers } from '../winograd/forward.js';
 import {
   chooseAlgorithm,
@@ -92,7 +93,7 @@ function theWeights(
   walk: Walk,
   { layer }: ConvolveStep,
   derived: Derived | undefined,
-): { at: number; phases: Phase[] } {
+): { at: Pointer; phases: Phase[] } {
   const at = walk.layer(layer.name);
   const w = walk.weights(at.weight);
   if (!derived) return { at: w, phases: [] };
@@ -100,13 +101,13 @@ function theWeights(
   return { at: out, phases: walk.emit(() => [[deriveCall(walk, layer.name, out, derived)]]) };
 }
 
-function deriveCall(walk: Walk, name: string, out: number, derived: Derived): Call {
+function deriveCall(walk: Walk, name: string, out: Pointer, derived: Derived): Call {
   const at = walk.layer(name);
-  return {
-    kernel: 'deriveWeights',
-    args: [out, walk.weights(at.weight), at.inputs, at.outputs / 8, DERIVED_MODES[derived]],
-    items: TAPS.strided4 * (at.outputs / 8),
-  };
+  return call(
+    'deriveWeights',
+    [out, walk.weights(at.weight), at.inputs, at.outputs / 8, DERIVED_MODES[derived]],
+    TAPS.strided4 * (at.outputs / 8),
+  );
 }
 
 /** Name of the transformed weights of a layer, and of the derived ones that they are made from. */
@@ -144,14 +145,14 @@ export function prepareWeights(walk: Walk, step: ConvolveStep): Phase[] {
 }
 
 interface ConvolveOptions {
-  readonly bias: number;
+  readonly bias: Pointer;
   readonly affine?: AffinePointers | undefined;
   /** Where the weights stand transformed, if they do. */
-  readonly u?: number | undefined;
+  readonly u?: Pointer | undefined;
 }
 
 /** The convolution by its algorithm. */
-function convolve(walk: Walk, c: Convolution, w: number, o: ConvolveOptions): Phase[] {
+function convolve(walk: Walk, c: Convolution, w: Pointer, o: ConvolveOptions): Phase[] {
   const plan = winogradForward(c, walk.fixed);
   if (!plan) {
     if (o.affine) throw new RunError('a product of matrices reads no batch norm');
@@ -211,8 +212,10 @@ export function convolveBackward(
   const dx = walk.gradient(step.x);
   const weights = theWeights(walk, step, derived);
   const floats = TAPS[kind] * at.inputs * at.outputs;
-  const transposed =
-    walk.scratch('transposed weights', 4 * (beside.transposed + floats)) + 4 * beside.transposed;
+  const transposed = plusFloats(
+    walk.scratch('transposed weights', 4 * (beside.transposed + floats)),
+    beside.transposed,
+  );
   beside.transposed += floats;
   const transpose = transposeCall(
     { ...c, input: { ...x, channels: at.inputs }, output: { ...dy, channels: at.outputs } },
@@ -230,7 +233,7 @@ export function convolveBackward(
   }
   const parameters = together(before, weightGradient(walk, c, dw, affine));
   const back = adjoint({ ...c, input: dx }, accumulate);
-  const phases = together([bias], convolve(walk, back, transposed, { bias: 0 }));
+  const phases = together([bias], convolve(walk, back, transposed, { bias: NULL }));
   return {
     parameters: [...weights.phases, ...labelled(walk, parameters, name, 'weights', c)],
     input: [...labelled(walk, phases, name, 'input', back), ...fold],
@@ -243,32 +246,32 @@ function columnSums(
   { out }: ConvolveStep,
   dy: View,
   beside: Beside,
-): { at: number; blocks: number; calls: Call[] } {
+): { at: Pointer; blocks: number; calls: Call[] } {
   const rows = walk.batch * pixels(dy);
   const place = walk.gradientPlace(out);
   const first = beside.columns === 0;
   const left = first && walk.sums?.place === place ? walk.sums : undefined;
   const blocks = left?.blocks ?? Math.ceil(rows / BLOCK);
   const base = walk.scratch('columns', 4 * (beside.columns + blocks * dy.channels));
-  const at = base + 4 * beside.columns;
+  const at = plusFloats(base, beside.columns);
   if (left) return { at, blocks, calls: [] };
   walk.sums = first ? { place, blocks } : undefined;
-  const args = [at, dy.at, rows, dy.stride, dy.channels];
   beside.columns += blocks * dy.channels;
-  return { at, blocks, calls: [{ kernel: 'columnSums', args, items: blocks }] };
+  const sums = call('columnSums', [at, dy.at, rows, dy.stride, dy.channels], blocks);
+  return { at, blocks, calls: [sums] };
 }
 
 function biasCall(
   walk: Walk,
   bias: number,
   dy: View,
-  { at, blocks }: { at: number; blocks: number },
+  { at, blocks }: { at: Pointer; blocks: number },
 ): Call {
-  return {
-    kernel: 'joinColumnSums',
-    args: [walk.gradients(bias), at, blocks, dy.channels, dy.channels],
-    items: dy.channels,
-  };
+  return call(
+    'joinColumnSums',
+    [walk.gradients(bias), at, blocks, dy.channels, dy.channels],
+    dy.channels,
+  );
 }
 
 /** Where the gradient of the kernels' weights goes, and how it becomes that of the layer's. */
@@ -276,21 +279,24 @@ function weightGradientPlace(
   walk: Walk,
   { layer }: ConvolveStep,
   derived: Derived | undefined,
-): { dw: number; fold: Phase[] } {
+): { dw: Pointer; fold: Phase[] } {
   const at = walk.layer(layer.name);
   const own = walk.gradients(at.weight);
   if (!derived) return { dw: own, fold: [] };
   const dw = walk.scratch('derived gradient', 4 * TAPS.strided4 * at.inputs * at.outputs);
   const panels = at.outputs / 8;
-  const args = [own, dw, at.inputs, panels, DERIVED_MODES[derived]];
-  const call: Call = { kernel: 'foldGradient', args, items: TAPS.same3 * panels };
-  return { dw, fold: walk.emit(() => [[call]]) };
+  const fold = call(
+    'foldGradient',
+    [own, dw, at.inputs, panels, DERIVED_MODES[derived]],
+    TAPS.same3 * panels,
+  );
+  return { dw, fold: walk.emit(() => [[fold]]) };
 }
 
 interface BothOptions {
   /** The transposed weights, and where the gradient of the weights goes. */
-  readonly w: number;
-  readonly dw: number;
+  readonly w: Pointer;
+  readonly dw: Pointer;
   readonly accumulate: boolean;
   readonly affine: AffinePointers | undefined;
 }
@@ -318,7 +324,7 @@ function bothGradients(
 function weightGradient(
   walk: Walk,
   c: Convolution,
-  dw: number,
+  dw: Pointer,
   affine: AffinePointers | undefined,
 ): Phase[] {
   const plan = winogradGradient(c);
@@ -351,11 +357,12 @@ function labelled(
 }
 
 /** One tensor copied to another, or added to it. */
-export const copyCall = (walk: Walk, to: View, from: View, add: boolean): Call => ({
-  kernel: 'copyChannels',
-  args: [to.at, to.stride, from.at, from.stride, to.channels, add ? 1 : 0],
-  items: walk.batch * pixels(to),
-});
+export const copyCall = (walk: Walk, to: View, from: View, add: boolean): Call =>
+  call(
+    'copyChannels',
+    [...strided(to), ...strided(from), to.channels, add],
+    walk.batch * pixels(to),
+  );
 
 /** The kernels of stride 2 halve an even side. */
 function checkHalves(name: string, kind: ConvKind, input: View, output: View): void {
