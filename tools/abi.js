@@ -23,10 +23,10 @@ export async function abiText() {
     }
   }
   const options = ['--target', 'strict', '--noEmit', '--optimizeLevel', '0'];
-  const { error } = await asc.main(
-    ['--config', 'asconfig.json', ...options],
-    { stderr: process.stderr, transforms: [ReadSignatures] },
-  );
+  const { error } = await asc.main(['--config', 'asconfig.json', ...options], {
+    stderr: process.stderr,
+    transforms: [ReadSignatures],
+  });
   if (error) throw error;
   return text;
 }

@@ -212,7 +212,12 @@ export class Arithmetic {
   }
 
   /** The tables that scale one axis: [bounds, weights, taps]. */
-  #axis(inSize: number, start: number, extent: number, outSize: number): [Pointer, Pointer, number] {
+  #axis(
+    inSize: number,
+    start: number,
+    extent: number,
+    outSize: number,
+  ): [Pointer, Pointer, number] {
     const s = this.#scratch;
     const taps = s.kernels.resizeTaps(extent, outSize);
     const bounds = s.space(8 * outSize);

@@ -80,12 +80,9 @@ function noiseCall(memory: BatchMemory, each: number, seed: number, source: Nois
   const step = { base: 0, perStep: 1 };
   return source === 'step'
     ? call('gaussian', [noise, low, high, PURPOSE.trainNoise, step, 0], values, { grain: 4 })
-    : call(
-        'gaussianImages',
-        [noise, images, zero, each, low, high, PURPOSE.heldOutNoise],
-        values,
-        { grain: 4 },
-      );
+    : call('gaussianImages', [noise, images, zero, each, low, high, PURPOSE.heldOutNoise], values, {
+        grain: 4,
+      });
 }
 
 /** Puts the schedule's tables where the kernels read them. */

@@ -44,11 +44,7 @@ export async function microKernelPeak(threads: number, strict: boolean): Promise
   new Int32Array(engine.memory.buffer, descriptor, words.length).set(words);
   try {
     const items = threads * BLOCKS;
-    const products = call(
-      'winogradMultiply',
-      [m, v, u, descriptor, CHANNELS, 1, QUADS, 0],
-      items,
-    );
+    const products = call('winogradMultiply', [m, v, u, descriptor, CHANNELS, 1, QUADS, 0], items);
     const program = engine.load([{ name: 'peak', phases: [[products]] }]);
     const operations = items * QUADS * 4 * 8 * CHANNELS * 2;
     const speeds: number[] = [];

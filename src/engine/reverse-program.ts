@@ -139,10 +139,7 @@ function normals(
   purpose: Purpose,
 ): Call {
   const [low, high] = splitSeed(seed);
-  return call(
-    'gaussianImages',
-    [out, images, timestep, each, low, high, purpose],
-    count * each,
-    { grain: 4 },
-  );
+  return call('gaussianImages', [out, images, timestep, each, low, high, purpose], count * each, {
+    grain: 4,
+  });
 }

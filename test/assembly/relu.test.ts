@@ -14,3 +14,18 @@ eachSplit(
     return [];
   },
 );
+
+eachSplit('relu takes the larger of each element and 0', (t, bench) => {
+  const x = values(64);
+  const at = bench.put(x, 4);
+  const y = bench.put(new Float32Array(64).fill(42));
+  bench.run('relu', [y, at], 16);
+  const got = bench.f32(y, 64);
+  t.deepEqual(
+    got,
+    x.map((v) => Math.max(v, 0)),
+  );
+  bench.run('relu', [at, at], 16);
+  t.deepEqual(bench.f32(at, 64), got, 'in place');
+  return [got];
+});

@@ -1,5 +1,6 @@
 import test from 'ava';
 import type { Build } from '../../src/engine/module.js';
+import { NULL } from '../../src/engine/pointer.js';
 import {
   ALGORITHMS,
   type Convolution,
@@ -93,7 +94,7 @@ function run(
     plan.forward({
       ...{ descriptor, worker, scratch, w, u, y, x: bench.put(d.x) },
       ...(o.affine && { affine: affine(bench, c, o, d) }),
-      bias: o.bias ? bench.put(d.bias) : 0,
+      bias: o.bias ? bench.put(d.bias) : NULL,
       ...{ accumulate: o.accumulate ?? false, relu: o.relu ?? false },
     }),
   );

@@ -23,4 +23,8 @@ export const busy: Call = {
 };
 
 /** A call that traps in the last worker: an address far outside of the memory. */
-export const trap: Call = { kernel: 'reluBackward', args: [pointer(2 ** 31), pointer(2 ** 31)], items: 1 };
+export const trap: Call = {
+  kernel: 'reluBackward',
+  args: [pointer(2 ** 31), pointer(2 ** 31)],
+  items: 1,
+};

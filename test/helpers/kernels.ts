@@ -80,7 +80,7 @@ export class Bench {
     last: number,
     grain = 1,
   ): void {
-    const fn = this.kernels[kernel] as (...args: readonly (number | boolean)[]) => void;
+    const fn = this.kernels[kernel] as (...args: readonly unknown[]) => void;
     for (let rank = 0; rank < this.shares; rank++) {
       const [begin, end] = share(last - first, grain, rank, this.shares);
       if (begin < end) fn(...args, first + begin, first + end);

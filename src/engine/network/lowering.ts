@@ -269,11 +269,7 @@ function quads(walk: Walk, view: View): number {
 }
 
 /** Where a tensor lies without gaps: where it is, or copied to `copy`. */
-function contiguousOf(
-  walk: Walk,
-  view: View,
-  copy: Pointer,
-): { at: Pointer; calls: Phase[] } {
+function contiguousOf(walk: Walk, view: View, copy: Pointer): { at: Pointer; calls: Phase[] } {
   if (view.stride === view.channels) return { at: view.at, calls: [] };
   const to = { ...view, at: copy, stride: view.channels };
   return { at: copy, calls: [[copyCall(walk, to, view, false)]] };

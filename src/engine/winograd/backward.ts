@@ -116,13 +116,7 @@ export function planBackward(c: Convolution): BackwardPlan {
     const gradientTaps = plus(weightTaps, TAPS_BYTES);
     const flags = at.accumulate ? ACCUMULATE : 0;
     return [
-      [
-        call(
-          'winogradWeights',
-          [at.u, at.w, weightTaps, at.worker],
-          panels * divideUp(rows, 16),
-        ),
-      ],
+      [call('winogradWeights', [at.u, at.w, weightTaps, at.worker], panels * divideUp(rows, 16))],
       [
         call(
           'winogradBackward',
