@@ -8,7 +8,7 @@ import {
   TAPS,
   transposeCall,
 } from '../convolution.js';
-import { NULL, type Pointer, plusFloats } from '../pointer.js';
+import { NULL, type Pointer, plus, plusFloats } from '../pointer.js';
 import { type Call, call, type Phase } from '../program.js';
 import { pixels, strided, type View } from '../tensors.js';
 import type { AffinePointers } from '../winograd/forward.js';
@@ -18,6 +18,7 @@ import {
   winogradForward,
   winogradGradient,
 } from './algorithm.js';
+import type { LayerAddresses } from './parameters.js';
 import type { ConvolveStep } from './steps.js';
 import { BLOCK, together, type Walk } from './walk.js';
 
@@ -198,8 +199,10 @@ export function convolveBackward(
   const { kind, derived } = kindOf(step);
   const c: Convolution = { kind, batch: walk.batch, input: x, output: dy };
   const sums = columnSums(walk, step, dy, beside);
-  const bias = biasCall(walk, at.bias, dy, sums);
-  const { dw, fold } = weightGradientPlace(walk, step, derived);
+  const own = ownGradient(walk, at);
+  const bias = biasCall(own.bias, dy, sums);
+  const { dw, fold } = weightGradientPlace(walk, at, own.weight, derived);
+  fold.push(...own.add);
   const wanted = walk.wants(step.x);
   if (!wanted) {
     const phases = together(sums.calls, weightGradient(walk, c, dw, affine));
@@ -261,27 +264,38 @@ function columnSums(
   return { at, blocks, calls: [sums] };
 }
 
-function biasCall(
+function biasCall(bias: Pointer, dy: View, { at, blocks }: { at: Pointer; blocks: number }): Call {
+  return call('joinColumnSums', [bias, at, blocks, dy.channels, dy.channels], dy.channels);
+}
+
+/**
+ * Where the gradients of a layer go, weight and then bias: to the parameters', or where the layer has been met before, to
+ * scratch from which they are added.
+ */
+function ownGradient(
   walk: Walk,
-  bias: number,
-  dy: View,
-  { at, blocks }: { at: Pointer; blocks: number },
-): Call {
-  return call(
-    'joinColumnSums',
-    [walk.gradients(bias), at, blocks, dy.channels, dy.channels],
-    dy.channels,
-  );
+  at: LayerAddresses,
+): { weight: Pointer; bias: Pointer; add: Phase[] } {
+  const { name } = at.layer;
+  const first = walk.gradients(at.weight);
+  const toBias = 4 * (at.bias - at.weight);
+  const again = walk.met.has(name);
+  walk.met.add(name);
+  if (!again) return { weight: first, bias: plus(first, toBias), add: [] };
+  const bytes = toBias + 4 * at.outputs;
+  const other = walk.scratch(`second gradient of ${name}`, bytes);
+  // Padded channels make all counts multiples of 8.
+  const add = walk.emit(() => [[call('copyChannels', [first, 8, other, 8, 8, true], bytes / 32)]]);
+  return { weight: other, bias: plus(other, toBias), add };
 }
 
 /** Where the gradient of the kernels' weights goes, and how it becomes that of the layer's. */
 function weightGradientPlace(
   walk: Walk,
-  { layer }: ConvolveStep,
+  at: LayerAddresses,
+  own: Pointer,
   derived: Derived | undefined,
 ): { dw: Pointer; fold: Phase[] } {
-  const at = walk.layer(layer.name);
-  const own = walk.gradients(at.weight);
   if (!derived) return { dw: own, fold: [] };
   const dw = walk.scratch('derived gradient', 4 * TAPS.strided4 * at.inputs * at.outputs);
   const panels = at.outputs / 8;
