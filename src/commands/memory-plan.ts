@@ -1,6 +1,6 @@
 import type { ModelConfig } from '../config/config.js';
 import { planRoom } from '../engine/arena.js';
-import { planBatch } from '../engine/batch-program.js';
+import { planBatch } from '../wasm/batch-program.js';
 import { type Extension, largestBatch, planBytes } from '../engine/network/plan.js';
 
 /** Bytes by what they hold. */

@@ -7,7 +7,7 @@ import { WorkerStarts } from '../worker-start.js';
 import { abort, clearPosition, MAX_WORKERS, type Position, position } from './control.js';
 import { type Build, bestBuild, compile, createMemory, hasWideVectors } from './module.js';
 import type { Program } from './program.js';
-import type { Run, Task, WorkerData } from './worker.js';
+import type { Run, Task, WorkerData } from './walker.js';
 
 export interface EngineOptions {
   /** Workers; default one for each processor that may be used. */

@@ -12,7 +12,7 @@ import { plural } from '../units.js';
 import { version } from '../version.js';
 import { ArrayStore } from './array-store.js';
 import { BoundedQueue } from './bounded-queue.js';
-import type { Generator } from './generator.js';
+import type { Generator } from '../contracts/generator.js';
 import { batches, evenBatch, ImageRange, shardRange } from './image-range.js';
 import { markSound, type Overview, refuseStrangers, survey } from './inspect.js';
 import { asOnlyMaker, atOneFile } from './locks.js';

@@ -5,10 +5,10 @@ import { openArithmetic, openUnet } from '../device/open.js';
 import { CounterRandom } from '../diffusion/random.js';
 import type { Trajectory } from '../diffusion/sampler.js';
 import type { Schedule } from '../diffusion/schedule.js';
-import { WasmSampler } from '../engine/wasm-sampler.js';
+import { WasmSampler } from '../wasm/wasm-sampler.js';
 import type { StateDict } from '../network/state.js';
 import type { SampleOptions } from './options.js';
-import type { Sampler } from './sampler.js';
+import type { Sampler } from '../contracts/sampler.js';
 import { SplitSampler } from './split-sampler.js';
 
 /** What a sampler needs of the options. */

@@ -6,7 +6,7 @@ import type { StateDict } from '../network/state.js';
 import { plural } from '../units.js';
 import { openSampler } from './open-sampler.js';
 import type { Frame, SampleOptions, SampleResult } from './options.js';
-import type { Sampler } from './sampler.js';
+import type { Sampler } from '../contracts/sampler.js';
 
 /** Reverse steps between two looks at the interrupt flag. */
 const STRIDE = 10;

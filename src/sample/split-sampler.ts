@@ -6,7 +6,7 @@
 import type { BatchNormMode, NetworkDevice } from '../contracts/device.js';
 import { type CounterRandom, PURPOSE, type Purpose } from '../diffusion/random.js';
 import type { Trajectory } from '../diffusion/sampler.js';
-import type { Sampler } from './sampler.js';
+import type { Sampler } from '../contracts/sampler.js';
 
 /** Takes a reverse step with one row of a trajectory's coefficients. */
 export interface ReverseStep {

@@ -3,7 +3,7 @@ import { type CounterRandom, PURPOSE } from '../diffusion/random.js';
 import type { Schedule } from '../diffusion/schedule.js';
 import type { ImageShape } from '../engine/arithmetic.js';
 import type { Prepared, Preprocessing } from '../train/split-trainer.js';
-import type { EvaluationBatch, TrainBatch } from '../train/trainer.js';
+import type { EvaluationBatch, TrainBatch } from '../contracts/trainer.js';
 import type { TensorflowArithmetic } from './arithmetic.js';
 
 export class TensorflowPreprocessing implements Preprocessing {

@@ -5,11 +5,11 @@ import { chooseDevice } from '../device/choose.js';
 import { openUnet } from '../device/open.js';
 import { CounterRandom } from '../diffusion/random.js';
 import type { Schedule } from '../diffusion/schedule.js';
-import { WasmPreprocessing } from '../engine/wasm-preprocessing.js';
-import { WasmTrainer } from '../engine/wasm-trainer.js';
+import { WasmPreprocessing } from '../wasm/wasm-preprocessing.js';
+import { WasmTrainer } from '../wasm/wasm-trainer.js';
 import { bytesBetweenSteps, pausesOf } from './memory.js';
 import { type Preprocessing, SplitTrainer } from './split-trainer.js';
-import type { Trainer } from './trainer.js';
+import type { Trainer } from '../contracts/trainer.js';
 
 /**
  * A trainer on the device the config chooses, and what the run takes between its steps, in bytes.

@@ -13,7 +13,7 @@ import { HeldOutLoss } from './held-out.js';
 import type { TrainEvent, TrainOptions, TrainResult } from './options.js';
 import { writeSamples } from './samples.js';
 import { checkpointState, type Start } from './start.js';
-import type { Trainer } from './trainer.js';
+import type { Trainer } from '../contracts/trainer.js';
 
 /** Steps whose mean loss a run reports at its end. */
 const LAST = 40;

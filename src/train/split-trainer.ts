@@ -3,7 +3,7 @@
  * Where both are on the engine, `WasmTrainer` does the same in one program.
  */
 import type { NetworkDevice } from '../contracts/device.js';
-import type { EvaluationBatch, TrainBatch, Trainer } from './trainer.js';
+import type { EvaluationBatch, TrainBatch, Trainer } from '../contracts/trainer.js';
 
 /** A batch as the U-Net takes it: f32 [batch, size, size, channels]. */
 export interface Prepared {

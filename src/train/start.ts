@@ -24,7 +24,7 @@ import { buildNetwork } from '../network/network.js';
 import { plural } from '../units.js';
 import type { DataState } from './open-data.js';
 import type { TrainEvent, TrainOptions } from './options.js';
-import type { Trainer } from './trainer.js';
+import type { Trainer } from '../contracts/trainer.js';
 
 /** Where a run stands when its loop begins. */
 export interface Start {

@@ -1,10 +1,10 @@
 import { PURPOSE } from '../diffusion/random.js';
 import type { Schedule } from '../diffusion/schedule.js';
-import type { Arena } from './arena.js';
-import type { Engine } from './engine.js';
-import type { Pointer } from './pointer.js';
-import { type Call, call, type Section } from './program.js';
-import { splitSeed } from './seed.js';
+import type { Arena } from '../engine/arena.js';
+import type { Engine } from '../engine/engine.js';
+import type { Pointer } from '../engine/pointer.js';
+import { type Call, call, type Section } from '../engine/program.js';
+import { splitSeed } from '../engine/seed.js';
 
 /** What the preprocessing of a batch reads and writes; byte addresses. */
 export interface BatchMemory {

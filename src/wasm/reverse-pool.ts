@@ -1,9 +1,9 @@
 import type { Trajectory } from '../diffusion/sampler.js';
-import { Arena, checkFits, planRoom } from './arena.js';
-import { MAX_WORKERS } from './control.js';
-import { Engine, type LoadedProgram, type Part } from './engine.js';
-import { type Pointer, plus, plusFloats } from './pointer.js';
-import { type Call, call } from './program.js';
+import { Arena, checkFits, planRoom } from '../engine/arena.js';
+import { MAX_WORKERS } from '../engine/control.js';
+import { Engine, type LoadedProgram, type Part } from '../engine/engine.js';
+import { type Pointer, plus, plusFloats } from '../engine/pointer.js';
+import { type Call, call } from '../engine/program.js';
 import {
   drawNoise,
   drawStart,

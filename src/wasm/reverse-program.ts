@@ -1,13 +1,13 @@
 import type { BatchNormMode } from '../contracts/device.js';
 import { PURPOSE, type Purpose } from '../diffusion/random.js';
 import type { Trajectory } from '../diffusion/sampler.js';
-import type { Arena } from './arena.js';
-import type { Engine } from './engine.js';
-import type { NetworkMemory } from './network/memory.js';
-import { dropPadding, forward } from './network/passes.js';
-import { type Pointer, plusFloats } from './pointer.js';
-import { type Address, type Call, call, type Program, type Section } from './program.js';
-import { splitSeed } from './seed.js';
+import type { Arena } from '../engine/arena.js';
+import type { Engine } from '../engine/engine.js';
+import type { NetworkMemory } from '../engine/network/memory.js';
+import { dropPadding, forward } from '../engine/network/passes.js';
+import { type Pointer, plusFloats } from '../engine/pointer.js';
+import { type Address, type Call, call, type Program, type Section } from '../engine/program.js';
+import { splitSeed } from '../engine/seed.js';
 
 /** The reverse process as programs: x_T, and a step that is run over the range of the trajectory. */
 export interface ReverseOptions {

@@ -1,16 +1,16 @@
-import type { Generator } from '../generate/generator.js';
+import type { Generator } from '../contracts/generator.js';
 import type { Graph } from '../network/graph.js';
 import { buildNetwork, type NetworkConfig } from '../network/network.js';
 import type { StateDict } from '../network/state.js';
-import { Arena, checkFits, planRoom } from './arena.js';
-import { Engine, type LoadedProgram, type Part } from './engine.js';
-import type { NetworkMemory } from './network/memory.js';
-import { writeParameters, writeStatistics } from './network/parameters.js';
-import { prepareKeptWeights, prepareNorms } from './network/passes.js';
-import { planMemory } from './network/plan.js';
-import { writeReserved } from './network/wasm-network.js';
-import type { Pointer } from './pointer.js';
-import { call, type Program } from './program.js';
+import { Arena, checkFits, planRoom } from '../engine/arena.js';
+import { Engine, type LoadedProgram, type Part } from '../engine/engine.js';
+import type { NetworkMemory } from '../engine/network/memory.js';
+import { writeParameters, writeStatistics } from '../engine/network/parameters.js';
+import { prepareKeptWeights, prepareNorms } from '../engine/network/passes.js';
+import { planMemory } from '../engine/network/plan.js';
+import { writeReserved } from '../engine/network/wasm-network.js';
+import type { Pointer } from '../engine/pointer.js';
+import { call, type Program } from '../engine/program.js';
 import {
   initProgram,
   planReverse,

@@ -1,8 +1,8 @@
 /** Preprocessing of batches on the pool, for a U-Net that computes elsewhere: the kernels and bits of `WasmTrainer`. */
 import type { Schedule } from '../diffusion/schedule.js';
 import type { Prepared, Preprocessing } from '../train/split-trainer.js';
-import type { EvaluationBatch, TrainBatch } from '../train/trainer.js';
-import { Arena } from './arena.js';
+import type { EvaluationBatch, TrainBatch } from '../contracts/trainer.js';
+import { Arena } from '../engine/arena.js';
 import {
   type BatchMemory,
   batchSection,
@@ -10,7 +10,7 @@ import {
   writeBatch,
   writeSchedule,
 } from './batch-program.js';
-import { Engine, type LoadedProgram } from './engine.js';
+import { Engine, type LoadedProgram } from '../engine/engine.js';
 
 export interface PreprocessingOptions {
   readonly batch: number;

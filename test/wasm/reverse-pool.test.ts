@@ -4,7 +4,7 @@ import { CounterRandom, PURPOSE } from '../../src/diffusion/random.js';
 import { makeTrajectory, type SamplerOptions } from '../../src/diffusion/sampler.js';
 import { makeSchedule } from '../../src/diffusion/schedule.js';
 import { Arithmetic } from '../../src/engine/arithmetic.js';
-import { ReversePool, type ReversePoolOptions } from '../../src/engine/reverse-pool.js';
+import { ReversePool, type ReversePoolOptions } from '../../src/wasm/reverse-pool.js';
 import { EngineError, UsageError } from '../../src/errors.js';
 
 const SEED = 11;

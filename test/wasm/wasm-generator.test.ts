@@ -3,7 +3,7 @@ import { DIFFUSION_DEFAULTS } from '../../src/config/diffusion.js';
 import { PRESETS } from '../../src/config/presets.js';
 import { makeTrajectory } from '../../src/diffusion/sampler.js';
 import { makeSchedule } from '../../src/diffusion/schedule.js';
-import { largestBatch, WasmGenerator } from '../../src/engine/wasm-generator.js';
+import { largestBatch, WasmGenerator } from '../../src/wasm/wasm-generator.js';
 import { UsageError } from '../../src/errors.js';
 
 const schedule = makeSchedule(DIFFUSION_DEFAULTS);
