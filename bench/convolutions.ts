@@ -1,4 +1,5 @@
-import { compile, createMemory, hasWideVectors, instantiate } from '../src/engine/module.js';
+import { compile, hasWideVectors } from '../src/engine/host/kernels.js';
+import { createMemory, instantiate } from '../src/engine/module.js';
 import { microKernelPeak } from '../src/engine/peak.js';
 import { type Pointer, pointer } from '../src/engine/pointer.js';
 import type { Phase } from '../src/engine/program.js';

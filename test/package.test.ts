@@ -64,11 +64,11 @@ test('what package.json points at is in the package, and the command can be star
 });
 
 test("the kernels are packed where the engine looks for them, seen from its compiled module's place", (t) => {
-  const module = readFileSync(new URL('dist/src/engine/module.js', root), 'utf8');
+  const module = readFileSync(new URL('dist/src/engine/host/kernels.js', root), 'utf8');
   const [, pattern] = /new URL\(`([^`]+)`, import\.meta\.url\)/.exec(module)!;
   for (const build of ['strict', 'relaxed']) {
     const relative = pattern!.replace(/\$\{build\}/, build);
-    const { pathname } = new URL(relative, 'file:///dist/src/engine/module.js');
+    const { pathname } = new URL(relative, 'file:///dist/src/engine/host/kernels.js');
     t.true(files.includes(pathname.slice(1)), pathname);
   }
 });

@@ -1,6 +1,7 @@
 import { UsageError } from '../errors.js';
-import { memoryRoom, type Room } from '../machine/memory.js';
+import type { Room } from '../machine/memory.js';
 import { ARENA } from './control.js';
+import { host } from './host/index.js';
 import { type Pointer, pointer } from './pointer.js';
 
 /** WebAssembly's 32-bit address space. */
@@ -60,7 +61,7 @@ export interface Demand {
 
 /** The most that a plan may take: what the process may have, and no more than WebAssembly addresses. */
 export function planRoom({ threads, reserve = 0 }: Demand): Room {
-  const room = memoryRoom(threads, reserve);
+  const room = host.memoryRoom(threads, reserve);
   return room.bytes < MAX_BYTES ? room : { bytes: MAX_BYTES };
 }
 

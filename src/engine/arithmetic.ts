@@ -1,4 +1,3 @@
-import type { ReverseKernel } from '../diffusion/sampler.js';
 import { ShapeError } from '../errors.js';
 import { type Pointer, plus } from './pointer.js';
 import { Scratch } from './scratch.js';
@@ -12,6 +11,9 @@ export interface Stream {
   readonly index: number;
   readonly timestep?: number;
 }
+
+/** The kernels of a reverse step: x_{t−1} from x_t, ε̂, z and coefficients. */
+export type ReverseKernel = 'pSample' | 'ddimStep' | 'clampedStep';
 
 /** A batch of images: [batch, height, width, channels], row-major. */
 export interface ImageShape {

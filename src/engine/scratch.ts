@@ -1,14 +1,6 @@
-import { hasTraps } from '../machine/address-space.js';
 import { MAX_BYTES } from './arena.js';
-import {
-  type Build,
-  compile,
-  createMemory,
-  type Exports,
-  growMemory,
-  instantiate,
-  PAGE,
-} from './module.js';
+import { host } from './host/index.js';
+import { type Build, createMemory, type Exports, growMemory, instantiate, PAGE } from './module.js';
 import { type Pointer, pointer } from './pointer.js';
 
 type Values = Float32Array | Uint32Array | Uint8Array;
@@ -20,7 +12,8 @@ const FIRST = 4096;
  * To what size a scratch memory may grow. Without room around memories V8 reserves this much for each, and the largest picture that
  * is decoded takes less than half of it.
  */
-export const mostScratch = (): number => (hasTraps() ? MAX_BYTES : MAX_BYTES / 2);
+export const mostScratch = (): number =>
+  host.reservesAroundMemories() ? MAX_BYTES : MAX_BYTES / 2;
 
 /**
  * The kernels over a growing memory of their own, for calls from one thread: copy in, call, copy out.
@@ -33,7 +26,7 @@ export class Scratch {
 
   constructor(build: Build) {
     this.#memory = createMemory(PAGE, mostScratch());
-    this.kernels = instantiate(compile(build), this.#memory);
+    this.kernels = instantiate(host.compile(build), this.#memory);
   }
 
   reset(): void {

@@ -1,16 +1,17 @@
-import { workerData } from 'node:worker_threads';
 import { Claims } from './claims.js';
 import { ARENA, abort, BARRIER, statusWord } from './control.js';
-import { instantiate } from './module.js';
+import { type Exports, instantiate } from './module.js';
 import { Patience } from './patience.js';
 import type { Call, Program } from './program.js';
 
-/** What every worker of a pool gets when it starts. */
-export interface WorkerData {
+/** What every worker gets when it starts. */
+export interface WalkerData {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
   /** Vectors of 256 bits; see `hasWideVectors`. */
   readonly wide: boolean;
+  /** Processors that all workers have together. */
+  readonly cores: number;
 }
 
 /** A program, run for each step in [from, to). */
@@ -40,82 +41,98 @@ const WAIT = 100_000_000n;
 const ABORTED = 1;
 const SLEPT = 2;
 
-const data = workerData as WorkerData;
-const kernels = instantiate(data.module, data.memory, data.wide);
-const words = new Int32Array(data.memory.buffer, 0, ARENA >> 2);
-const programs = new Map<number, Program>();
-/** Outlives a task: a step is one. */
-let patience: Patience | undefined;
+/** Milliseconds by section name. */
+export type Times = Record<string, number>;
 
-/** Walks the task's programs, one after the other. Resolves to milliseconds by section, or null after an abort. */
-export default function walk(task: Task): Record<string, number> | null {
-  const times: Record<string, number> = {};
-  try {
-    const claims = new Claims(words, task.rank, task.size);
-    if (!meet(task)) return null;
-    for (const [index, run] of task.runs.entries())
-      if (!walkRun(task, claims, index, run, times)) return null;
-  } catch (error) {
-    // Whoever computes alone leaves nobody waiting.
-    if (task.size > 1) abort(data.memory.buffer);
-    throw error;
+/** A worker's side of the engine: it walks programs over the memory that all share. */
+export class Walker {
+  readonly #memory: WebAssembly.Memory;
+  readonly #kernels: Exports;
+  readonly #words: Int32Array;
+  readonly #cores: number;
+  readonly #programs = new Map<number, Program>();
+  /** Outlives a task: a step is one. */
+  #patience: Patience | undefined;
+
+  constructor({ module, memory, wide, cores }: WalkerData) {
+    this.#memory = memory;
+    this.#kernels = instantiate(module, memory, wide);
+    this.#words = new Int32Array(memory.buffer, 0, ARENA >> 2);
+    this.#cores = cores;
   }
-  return times;
-}
 
-function walkRun(
-  task: Task,
-  claims: Claims,
-  index: number,
-  run: Run,
-  times: Record<string, number>,
-): boolean {
-  const program = load(run);
-  const status = statusWord(task.line);
-  words[status + 3] = index;
-  for (let step = run.from; step < run.to; step++) {
-    words[status + 4] = step;
-    for (const [s, section] of program.entries()) {
-      const start = performance.now();
-      for (const [p, phase] of section.phases.entries()) {
-        words[status] = s;
-        words[status + 1] = p;
-        for (const [c, call] of phase.entries()) {
-          words[status + 2] = c;
-          perform(call, task, claims, step, c);
-        }
-        if (!meet(task)) return false;
-        claims.next();
-      }
-      times[section.name] = (times[section.name] ?? 0) + performance.now() - start;
+  /** Walks the task's programs, one after the other. Returns milliseconds by section, or null after an abort. */
+  walk(task: Task): Times | null {
+    const times: Times = {};
+    try {
+      const claims = new Claims(this.#words, task.rank, task.size);
+      if (!this.#meet(task)) return null;
+      for (const [index, run] of task.runs.entries())
+        if (!this.#walkRun(task, claims, index, run, times)) return null;
+    } catch (error) {
+      // Whoever computes alone leaves nobody waiting.
+      if (task.size > 1) abort(this.#memory.buffer);
+      throw error;
     }
+    return times;
   }
-  return true;
-}
 
-/** Waits for the other workers; false after an abort. */
-function meet({ size }: Task): boolean {
-  if (patience?.workers !== size) patience = new Patience(size);
-  const said = kernels.barrier(BARRIER, size, patience.spins, WAIT);
-  patience.learn((said & SLEPT) !== 0);
-  return (said & ABORTED) === 0;
-}
-
-function load({ programId, program }: Run): Program {
-  let parsed = programs.get(programId);
-  if (!parsed) {
-    parsed = JSON.parse(new TextDecoder().decode(new Uint8Array(program).slice())) as Program;
-    programs.set(programId, parsed);
+  #walkRun(task: Task, claims: Claims, index: number, run: Run, times: Times): boolean {
+    const program = this.#load(run);
+    const words = this.#words;
+    const status = statusWord(task.line);
+    words[status + 3] = index;
+    for (let step = run.from; step < run.to; step++) {
+      words[status + 4] = step;
+      for (const [s, section] of program.entries()) {
+        const start = performance.now();
+        for (const [p, phase] of section.phases.entries()) {
+          words[status] = s;
+          words[status + 1] = p;
+          for (const [c, call] of phase.entries()) {
+            words[status + 2] = c;
+            this.#perform(call, task, claims, step, c);
+          }
+          if (!this.#meet(task)) return false;
+          claims.next();
+        }
+        times[section.name] = (times[section.name] ?? 0) + performance.now() - start;
+      }
+    }
+    return true;
   }
-  return parsed;
-}
 
-function perform(call: Call, { rank }: Task, claims: Claims, step: number, index: number): void {
-  const run = kernel(call.kernel);
-  const args = call.args.map((argument) => resolve(argument, step, rank));
-  claims.run(call, index, (begin, end) => {
-    run(...args, begin, end);
-  });
+  /** Waits for the other workers; false after an abort. */
+  #meet({ size }: Task): boolean {
+    if (this.#patience?.workers !== size) this.#patience = new Patience(size, this.#cores);
+    const said = this.#kernels.barrier(BARRIER, size, this.#patience.spins, WAIT);
+    this.#patience.learn((said & SLEPT) !== 0);
+    return (said & ABORTED) === 0;
+  }
+
+  #load({ programId, program }: Run): Program {
+    let parsed = this.#programs.get(programId);
+    if (!parsed) {
+      parsed = JSON.parse(new TextDecoder().decode(new Uint8Array(program).slice())) as Program;
+      this.#programs.set(programId, parsed);
+    }
+    return parsed;
+  }
+
+  #perform(call: Call, { rank }: Task, claims: Claims, step: number, index: number): void {
+    const run = this.#kernel(call.kernel);
+    const args = call.args.map((argument) => resolve(argument, step, rank));
+    claims.run(call, index, (begin, end) => {
+      run(...args, begin, end);
+    });
+  }
+
+  /** A kernel that takes its arguments as they come: a program was checked where it was made. */
+  #kernel(name: Call['kernel']): (...args: readonly (number | boolean)[]) => void {
+    const found = this.#kernels[name];
+    if (!found) throw new Error(`no kernel is called ${name}`);
+    return found as (...args: readonly (number | boolean)[]) => void;
+  }
 }
 
 function resolve(argument: Given, step: number, rank: number): number | boolean {
@@ -123,11 +140,4 @@ function resolve(argument: Given, step: number, rank: number): number | boolean 
   return 'perStep' in argument
     ? argument.base + argument.perStep * step
     : argument.base + argument.perWorker * rank;
-}
-
-/** A kernel that takes its arguments as they come: a program was checked where it was made. */
-function kernel(name: Call['kernel']): (...args: readonly (number | boolean)[]) => void {
-  const found = kernels[name];
-  if (!found) throw new Error(`no kernel is called ${name}`);
-  return found as (...args: readonly (number | boolean)[]) => void;
 }

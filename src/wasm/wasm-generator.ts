@@ -1,7 +1,4 @@
 import type { Generator } from '../contracts/generator.js';
-import type { Graph } from '../network/graph.js';
-import { buildNetwork, type NetworkConfig } from '../network/network.js';
-import type { StateDict } from '../network/state.js';
 import { Arena, checkFits, planRoom } from '../engine/arena.js';
 import { Engine, type LoadedProgram, type Part } from '../engine/engine.js';
 import type { NetworkMemory } from '../engine/network/memory.js';
@@ -11,6 +8,9 @@ import { planMemory } from '../engine/network/plan.js';
 import { writeReserved } from '../engine/network/wasm-network.js';
 import type { Pointer } from '../engine/pointer.js';
 import { call, type Program } from '../engine/program.js';
+import type { Graph } from '../network/graph.js';
+import { buildNetwork, type NetworkConfig } from '../network/network.js';
+import type { StateDict } from '../network/state.js';
 import {
   initProgram,
   planReverse,

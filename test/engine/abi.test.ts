@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { TAPS_WORDS, TILING_WORDS } from '../../src/engine/abi.js';
-import { compile, createMemory, type Exports, instantiate } from '../../src/engine/module.js';
+import { compile } from '../../src/engine/host/kernels.js';
+import { createMemory, type Exports, instantiate } from '../../src/engine/module.js';
 import { NULL, type Pointer, plus, pointer } from '../../src/engine/pointer.js';
 
 const at = pointer(4096);

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { Engine } from '../../src/engine/engine.js';
-import { bestBuild, hasWideVectors } from '../../src/engine/module.js';
+import { bestBuild, hasWideVectors } from '../../src/engine/host/kernels.js';
 import { type Pointer, plus, plusFloats } from '../../src/engine/pointer.js';
 import { call, type Program } from '../../src/engine/program.js';
 import { EngineError, UsageError } from '../../src/errors.js';

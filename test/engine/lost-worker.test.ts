@@ -10,7 +10,8 @@ import { busy, engineOf, FREE, trap } from '../helpers/engine.js';
  * None of these runs may hang: the workers that are left spin or sleep at a barrier that nobody will complete.
  */
 
-const poolOf = (engine: Engine): Piscina => (engine as unknown as { pool: Piscina }).pool;
+const poolOf = (engine: Engine): Piscina =>
+  (engine as unknown as { workers: { pool: Piscina } }).workers.pool;
 const note = call('copyChannels', [FREE, 8, plus(FREE, 64), 8, 8, false], 64);
 
 async function fails(t: ExecutionContext, run: Promise<unknown>, message: RegExp) {

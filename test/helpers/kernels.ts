@@ -1,11 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
-import {
-  type Build,
-  compile,
-  createMemory,
-  type Exports,
-  instantiate,
-} from '../../src/engine/module.js';
+import { compile } from '../../src/engine/host/kernels.js';
+import { type Build, createMemory, type Exports, instantiate } from '../../src/engine/module.js';
 import { type Pointer, pointer } from '../../src/engine/pointer.js';
 import { type KernelName, type PlainArguments, share } from '../../src/engine/program.js';
 

@@ -1,5 +1,5 @@
-import { PURPOSE } from '../../diffusion/random.js';
 import { RunError } from '../../errors.js';
+import { DROPOUT } from '../../network/dropout.js';
 import type { Value } from '../../network/graph.js';
 import {
   type Attention,
@@ -323,7 +323,7 @@ function dropoutCall(walk: Walk, { rate, index, x }: StepOf<'dropout'>, y: View,
   const places = walk.kept(realName(x)) ?? NULL;
   const args = tuple(
     ...tuple(...strided(y), ...strided(from), places, pixels(y), y.channels, x.channels),
-    ...tuple(rate, low, high, PURPOSE.dropout, { base: 0, perStep: 1 }, index),
+    ...tuple(rate, low, high, DROPOUT, { base: 0, perStep: 1 }, index),
   );
   return call('dropout', args, walk.batch * Math.ceil(pixels(y) / BLOCK));
 }
