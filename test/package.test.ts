@@ -36,6 +36,8 @@ test('the package holds the program, its types and kernels and what a reader wan
     'CHANGELOG.md',
     'LICENSE',
     'README.md',
+    'dist/assembly/constants.d.ts',
+    'dist/assembly/constants.js',
     'dist/assembly/haze.relaxed.wasm',
     'dist/assembly/haze.strict.wasm',
     'dist/src/tensorflow/setup/npm-lock.json',

@@ -1,3 +1,10 @@
+import {
+  ACCUMULATE,
+  FLIP,
+  FROM_TRANSPOSED,
+  RELU,
+  TO_TRANSPOSED,
+} from '../../assembly/constants.js';
 import type { Pointer } from './pointer.js';
 import { type Call, call } from './program.js';
 import { strided, type View } from './tensors.js';
@@ -18,18 +25,14 @@ const ADJOINT: Record<ConvKind, ConvKind> = {
 
 /** How `transposeWeights` maps the taps: flipped, or between the strided and the transposed order. */
 const TRANSPOSE_MODE: Record<ConvKind, number> = {
-  same3: 0,
-  same1: 0,
-  strided4: 1,
-  transposed4: 2,
+  same3: FLIP,
+  same1: FLIP,
+  strided4: TO_TRANSPOSED,
+  transposed4: FROM_TRANSPOSED,
 };
 
 /** Weights between one input and one output channel. */
 export const TAPS: Record<ConvKind, number> = { same3: 9, same1: 1, strided4: 16, transposed4: 16 };
-
-/** The flags of the kernel `dense`. */
-const ACCUMULATE = 1;
-const RELU = 2;
 
 export interface Convolution {
   readonly kind: ConvKind;

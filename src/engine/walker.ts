@@ -1,3 +1,4 @@
+import { ABORTED, SLEPT } from '../../assembly/constants.js';
 import { Claims } from './claims.js';
 import { ARENA, abort, BARRIER, statusWord } from './control.js';
 import { type Exports, instantiate } from './module.js';
@@ -36,10 +37,6 @@ type Given = Call['args'][number];
 
 /** Sleeps at the barrier are cut into slices this long, so that an abort is seen soon. Nanoseconds. */
 const WAIT = 100_000_000n;
-
-/** What the barrier returns; see assembly/barrier.ts. */
-const ABORTED = 1;
-const SLEPT = 2;
 
 /** Milliseconds by section name. */
 export type Times = Record<string, number>;

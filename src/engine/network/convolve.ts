@@ -1,3 +1,4 @@
+import { BLOCK, STRIDED, STRIDED_RIGHT, UPSAMPLED } from '../../../assembly/constants.js';
 import { RunError } from '../../errors.js';
 import {
   adjoint,
@@ -20,7 +21,7 @@ import {
 } from './algorithm.js';
 import type { LayerAddresses } from './parameters.js';
 import type { ConvolveStep } from './steps.js';
-import { BLOCK, together, type Walk } from './walk.js';
+import { together, type Walk } from './walk.js';
 
 /** A layer's forward and backward passes as phases of kernel calls, whatever algorithm its shape calls for. */
 
@@ -31,7 +32,11 @@ export type LayerPass = 'forward' | 'weights' | 'input' | 'both';
  * How a layer's weights become those of a convolution that the kernels have: a 3x3 convolution of stride 2 is a 4x4 one with
  * zeros, and behind an upsampling a 4x4 transposed one of sums.
  */
-const DERIVED_MODES = { strided: 0, stridedRight: 1, upsampled: 2 } as const;
+const DERIVED_MODES = {
+  strided: STRIDED,
+  stridedRight: STRIDED_RIGHT,
+  upsampled: UPSAMPLED,
+} as const;
 type Derived = keyof typeof DERIVED_MODES;
 
 /** The kernels' convolution that a step is, and how its weights are made if not as they are. */

@@ -1,3 +1,4 @@
+import { BLOCK } from '../../../assembly/constants.js';
 import { RunError } from '../../errors.js';
 import { DROPOUT } from '../../network/dropout.js';
 import type { Value } from '../../network/graph.js';
@@ -22,7 +23,7 @@ import {
   groupNormForward,
 } from './norms.js';
 import type { StepOf, StepOp } from './steps.js';
-import { BLOCK, type Walk } from './walk.js';
+import type { Walk } from './walk.js';
 
 /** Every step's kernel calls, forward and backward. Phases come one after the other; what a phase holds is independent. */
 

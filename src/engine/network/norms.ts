@@ -1,3 +1,4 @@
+import { BLOCK } from '../../../assembly/constants.js';
 import { RunError } from '../../errors.js';
 import type { Value } from '../../network/graph.js';
 import { NULL, type Pointer, plusFloats } from '../pointer.js';
@@ -5,7 +6,7 @@ import { type Call, call, type Phase, tuple } from '../program.js';
 import { pixels, strided, type View } from '../tensors.js';
 import type { LayerAddresses } from './parameters.js';
 import type { BatchNormStep, GroupNormStep } from './steps.js';
-import { affineOf, BLOCK, savedOf, shiftOf, type Walk } from './walk.js';
+import { affineOf, savedOf, shiftOf, type Walk } from './walk.js';
 
 /** Norms, forward and backward. */
 

@@ -1,3 +1,4 @@
+import { BLOCK, CLIP_BLOCK, HUBER, L1, L2 } from '../../../assembly/constants.js';
 import type { Loss, Optimizer } from '../../contracts/device.js';
 import { ADAM } from '../../contracts/device.js';
 import { RunError } from '../../errors.js';
@@ -9,7 +10,7 @@ import { LOWERINGS, sideBackward } from './lowering.js';
 import type { NetworkMemory, TrainingMemory } from './memory.js';
 import { prepareBatchNorm } from './norms.js';
 import type { Step, StepOf } from './steps.js';
-import { BLOCK, type NormMode, sideBySide, type Timesteps, Walk } from './walk.js';
+import { type NormMode, sideBySide, type Timesteps, Walk } from './walk.js';
 
 /** Whole passes over a network: its steps' kernel calls in the order of its schedule. */
 
@@ -68,9 +69,6 @@ export function optimizerPhases(memory: TrainingMemory, optimizer: Optimizer): P
     [step],
   ];
 }
-
-/** Floats whose squares `gradientNorm` sums at a time. */
-export const CLIP_BLOCK = 4096;
 
 const isPlainAdam = (o: Optimizer): boolean =>
   (Object.keys(ADAM) as (keyof Optimizer)[]).every((key) => o[key] === ADAM[key]);
@@ -145,7 +143,7 @@ function lowering(step: Step): {
   return LOWERINGS[step.op] as ReturnType<typeof lowering>;
 }
 
-const KINDS: Record<Loss, number> = { l1: 0, l2: 1, huber: 2 };
+const KINDS: Record<Loss, number> = { l1: L1, l2: L2, huber: HUBER };
 
 /** The loss between the output and `memory.noise`, and its gradient by the output. */
 function noiseLoss(walk: Walk, loss: Loss): Phase[] {

@@ -1,3 +1,4 @@
+import { CLIP_BLOCK } from '../../../assembly/constants.js';
 import { ADAM, type NetworkOptions } from '../../contracts/device.js';
 import type { Graph } from '../../network/graph.js';
 import { buildNetwork } from '../../network/network.js';
@@ -18,7 +19,6 @@ import {
 import { members, membersName } from './norms.js';
 import { allocateParameters, layoutParameters } from './parameters.js';
 import {
-  CLIP_BLOCK,
   dropPadding,
   forward,
   optimizerPhases,

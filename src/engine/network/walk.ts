@@ -20,9 +20,6 @@ export interface Timesteps {
   readonly every: boolean;
 }
 
-/** Pixels of one block of sums. */
-export const BLOCK = 256;
-
 const ACTIVATIONS = 'activations';
 const GRADIENTS = 'gradients of activations';
 const SCRATCH = 'scratch';

@@ -1,7 +1,8 @@
+import { ACCUMULATE, WEIGHT_BLOCK } from '../../../assembly/constants.js';
 import { type Pointer, plus, plusFloats } from '../pointer.js';
 import { type Address, call, type Phase, tuple } from '../program.js';
 import { ALGORITHMS, type Convolution } from './algorithms.js';
-import { ACCUMULATE, type AffinePointers, chooseWay, NO_AFFINE } from './forward.js';
+import { type AffinePointers, chooseWay, NO_AFFINE } from './forward.js';
 import {
   divideUp,
   PLANE_PADDING,
@@ -116,7 +117,13 @@ export function planBackward(c: Convolution): BackwardPlan {
     const gradientTaps = plus(weightTaps, TAPS_BYTES);
     const flags = at.accumulate ? ACCUMULATE : 0;
     return [
-      [call('winogradWeights', [at.u, at.w, weightTaps, at.worker], panels * divideUp(rows, 16))],
+      [
+        call(
+          'winogradWeights',
+          [at.u, at.w, weightTaps, at.worker],
+          panels * divideUp(rows, WEIGHT_BLOCK),
+        ),
+      ],
       [
         call(
           'winogradBackward',
@@ -132,7 +139,7 @@ export function planBackward(c: Convolution): BackwardPlan {
         call(
           'winogradTurnedGradient',
           [at.dw, du, gradientTaps, groups, uFloats, at.worker],
-          (rows / 8) * divideUp(input.channels, 16),
+          (rows / 8) * divideUp(input.channels, WEIGHT_BLOCK),
         ),
       ],
     ];

@@ -1,3 +1,4 @@
+import { ACCUMULATE, QUAD_PADDING, RELU, WEIGHT_BLOCK } from '../../../assembly/constants.js';
 import { NULL, type Pointer, plus, plusFloats } from '../pointer.js';
 import { type Address, type Call, call, type Phase, tuple } from '../program.js';
 import { ALGORITHMS, type Convolution } from './algorithms.js';
@@ -5,7 +6,6 @@ import {
   chunks,
   divideUp,
   PLANE_PADDING,
-  QUAD_PADDING,
   TAPS,
   TILING_BYTES,
   TRANSFORM_BYTES,
@@ -52,10 +52,6 @@ const DEEP_FLOATS = 1_500_000;
  * the same.
  */
 const CHUNK = { conv: 96, down: 96, up: 36 } as const;
-
-/** The flags of `winogradOutput`. */
-export const ACCUMULATE = 1;
-const RELU = 2;
 
 /** Pointers of the affine map that a convolution's input may go through: x · scale[c] + shift[image][c]; padding stays zero. */
 export interface AffinePointers {
@@ -195,7 +191,7 @@ export function planForward(c: Convolution, way: Way): ForwardPlan {
     call(
       'winogradWeights',
       [u, w, plus(descriptor, 2 * TILING_BYTES), worker],
-      panels * divideUp(input.channels, 16),
+      panels * divideUp(input.channels, WEIGHT_BLOCK),
     ),
   ];
 

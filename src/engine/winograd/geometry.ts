@@ -1,24 +1,19 @@
 /** What the plans of convolutions have in common: how tensors are cut into tiles, and where these and the taps lie. */
+import { CHANNEL_BLOCK, DEEP_SCRATCH, TRANSFORM_SCRATCH } from '../../../assembly/constants.js';
 import { TAPS_WORDS, TILING_WORDS } from '../abi.js';
 import { ALGORITHMS, type Convolution, type Feature, type Traits } from './algorithms.js';
 
 /** Floats between planes beyond what they hold: planes a power of two apart would fall on the same cache lines. */
 export const PLANE_PADDING = 80;
 
-/** The same between groups of four tiles of V (assembly/winograd/multiply.ts has it too); measured, 1 to 7 %. */
-export const QUAD_PADDING = 16;
-
 /** The same between the channels of a weight gradient's planes, in tiles. */
 export const TILE_PADDING = 4;
 
-/** Channels of the block of weights that the deep kernels make at a time: BLOCK of assembly/winograd/deep.ts. */
-export const DEEP_BLOCK = 64;
+/** Bytes of scratch that each worker needs of its own: those of the deep kernels, the largest. */
+export const WORKER_BYTES = 4 * DEEP_SCRATCH;
 
-/** Bytes of scratch that each worker needs of its own: DEEP_SCRATCH of assembly/winograd/deep.ts, the largest. */
-export const WORKER_BYTES = 4 * (144 + 2 * 36 * (DEEP_BLOCK * 8 + 16));
-
-/** Bytes before the planes in a worker's scratch: TRANSFORM_SCRATCH of assembly/winograd/scratch.ts. */
-export const TRANSFORM_BYTES = 4 * 448;
+/** Bytes before the planes in a worker's scratch. */
+export const TRANSFORM_BYTES = 4 * TRANSFORM_SCRATCH;
 
 /** Bytes of a `Tiling` and of `Taps`; two of the former and one of the latter make a descriptor. */
 export const TILING_BYTES = 4 * TILING_WORDS.length;
@@ -88,7 +83,7 @@ export function tileGrid({ kind, algorithm, batch, output }: Convolution): {
 
 /** Items of `winogradInput`, `winogradGradient` and `winogradOutput`. */
 export function transformItems(phases: number, tiles: number, channels: number): number {
-  return phases * divideUp(tiles, 4) * divideUp(channels, 32);
+  return phases * divideUp(tiles, 4) * divideUp(channels, CHANNEL_BLOCK);
 }
 
 /** [first, count] of each chunk. */

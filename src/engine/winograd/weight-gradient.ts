@@ -1,10 +1,10 @@
+import { DEEP_BLOCK, WEIGHT_BLOCK } from '../../../assembly/constants.js';
 import { NULL, type Pointer, plus, plusFloats } from '../pointer.js';
 import { type Address, call, type Phase, tuple } from '../program.js';
 import { ALGORITHMS, type Convolution } from './algorithms.js';
 import { type AffinePointers, NO_AFFINE } from './forward.js';
 import {
   chunks,
-  DEEP_BLOCK,
   divideUp,
   PLANE_PADDING,
   TAPS,
@@ -157,7 +157,7 @@ export function planWeightGradient(c: Convolution, way: GradientWay): GradientPl
     call(
       'winogradWeightGradient',
       [at.dw, at.du, plus(at.descriptor, 2 * TILING_BYTES), groups, duFloats, at.worker],
-      (output.channels / 8) * divideUp(input.channels, 16),
+      (output.channels / 8) * divideUp(input.channels, WEIGHT_BLOCK),
     ),
   ];
 
