@@ -79,3 +79,20 @@ export const DEEP_POINT = DEEP_BLOCK * 8 + 16;
 
 /** Floats of scratch of the deep kernels: a transform's, then a block of 36 points for each panel of a group. */
 export const DEEP_SCRATCH = SANDWICH_SCRATCH + DEEP_GROUP * 36 * DEEP_POINT;
+
+/** Rows and panels of an item of `denseBlocks`: twelve, the unit of the products, go into the rows. */
+export const DENSE_ROWS = 48;
+export const DENSE_PANELS = 16;
+
+/** What an item of `denseWeightsBlocks` takes of the inputs and of the panels of outputs: their sums stay in the cache. */
+export const DENSE_GRADIENT_INPUTS = 128;
+export const DENSE_GRADIENT_PANELS = 8;
+
+/** Rows that it brings in at a time, and floats between groups of channels beyond these, so that they do not meet in the cache. */
+export const DENSE_GRADIENT_CHUNK = 128;
+export const DENSE_GRADIENT_PADDING = 16;
+
+/** Floats of its scratch: groups of four inputs and panels of outputs. */
+export const DENSE_GRADIENT_SCRATCH =
+  (DENSE_GRADIENT_INPUTS >> 2) * (4 * DENSE_GRADIENT_CHUNK + DENSE_GRADIENT_PADDING) +
+  DENSE_GRADIENT_PANELS * (8 * DENSE_GRADIENT_CHUNK + DENSE_GRADIENT_PADDING);

@@ -234,6 +234,21 @@ export interface Kernels {
     begin: Integer,
     end: Integer,
   ): void;
+  denseBlocks(
+    y: Pointer,
+    yStride: Integer,
+    x: Pointer,
+    xStride: Integer,
+    w: Pointer,
+    bias: Pointer,
+    rows: Integer,
+    inputs: Integer,
+    panels: Integer,
+    flags: Integer,
+    scratch: Pointer,
+    begin: Integer,
+    end: Integer,
+  ): void;
   denseWeights(
     dw: Pointer,
     x: Pointer,
@@ -243,6 +258,28 @@ export interface Kernels {
     rows: Integer,
     inputs: Integer,
     panels: Integer,
+    begin: Integer,
+    end: Integer,
+  ): void;
+  denseWeightsBlocks(
+    partial: Pointer,
+    x: Pointer,
+    xStride: Integer,
+    dy: Pointer,
+    dyStride: Integer,
+    rows: Integer,
+    inputs: Integer,
+    panels: Integer,
+    group: Integer,
+    scratch: Pointer,
+    begin: Integer,
+    end: Integer,
+  ): void;
+  denseWeightsJoin(
+    dw: Pointer,
+    partial: Pointer,
+    groups: Integer,
+    floats: Integer,
     begin: Integer,
     end: Integer,
   ): void;

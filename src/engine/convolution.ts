@@ -1,13 +1,15 @@
 import {
   ACCUMULATE,
+  DENSE_PANELS,
+  DENSE_ROWS,
   FLIP,
   FROM_TRANSPOSED,
   RELU,
   TO_TRANSPOSED,
 } from '../../assembly/constants.js';
 import type { Pointer } from './pointer.js';
-import { type Call, call } from './program.js';
-import { strided, type View } from './tensors.js';
+import { type Address, type Call, call, tuple } from './program.js';
+import { pixels, strided, type View } from './tensors.js';
 
 /**
  * The layers that multiply: what they read and write, and the kernel calls of those that look at one pixel at a time. A
@@ -34,6 +36,9 @@ const TRANSPOSE_MODE: Record<ConvKind, number> = {
 /** Weights between one input and one output channel. */
 export const TAPS: Record<ConvKind, number> = { same3: 9, same1: 1, strided4: 16, transposed4: 16 };
 
+/** Rows from which a block of them at a time is worth while. */
+const MANY_ROWS = 1024;
+
 export interface Convolution {
   readonly kind: ConvKind;
   readonly batch: number;
@@ -46,30 +51,28 @@ export interface Convolution {
 /** Puts a shape into shared memory (once, before the first run) and returns its address. */
 export type PlaceShape = (words: Int32Array) => Pointer;
 
-const rowsOf = ({ batch, input }: Convolution): number => batch * input.height * input.width;
+export const rowsOf = ({ batch, input }: Convolution): number => batch * input.height * input.width;
 
-/** y = x · W + bias of a 1x1 convolution or linear layer. bias: address or 0. */
-export function denseCall(c: Convolution, weights: Pointer, bias: Pointer): Call {
+/** Whether a layer without a neighbourhood reads so many rows that a worker brings some of them into its cache at a time. */
+export const manyRows = (c: Convolution): boolean => pixels(c.input) > 1 && rowsOf(c) >= MANY_ROWS;
+
+/** Bytes of scratch that a worker needs of its own for `denseCall`. */
+export const denseScratch = (c: Convolution): number =>
+  manyRows(c) ? 4 * DENSE_ROWS * (c.input.channels + 8) : 0;
+
+/** y = x · W + bias of a 1x1 convolution or linear layer. bias: address or 0. worker: `denseScratch` for each worker. */
+export function denseCall(c: Convolution, weights: Pointer, bias: Pointer, worker: Address): Call {
   const { input, output } = c;
   const rows = rowsOf(c);
   const panels = output.channels / 8;
   const flags = (c.accumulate ? ACCUMULATE : 0) | (c.relu ? RELU : 0);
-  return call(
-    'dense',
-    [...strided(output), ...strided(input), weights, bias, rows, input.channels, panels, flags],
-    Math.ceil(rows / 4) * panels,
+  const args = tuple(
+    ...tuple(...strided(output), ...strided(input), weights, bias),
+    ...tuple(rows, input.channels, panels, flags),
   );
-}
-
-/** dW of such a layer from its input and the gradient of its output (`c.output` views the gradient). */
-export function denseWeightsCall(c: Convolution, dw: Pointer): Call {
-  const { input, output } = c;
-  const panels = output.channels / 8;
-  return call(
-    'denseWeights',
-    [dw, ...strided(input), ...strided(output), rowsOf(c), input.channels, panels],
-    (input.channels / 4) * panels,
-  );
+  if (!manyRows(c)) return call('dense', args, Math.ceil(rows / 4) * panels);
+  const items = Math.ceil(rows / DENSE_ROWS) * Math.ceil(panels / DENSE_PANELS);
+  return call('denseBlocks', [...args, worker], items);
 }
 
 /** The layer whose forward pass is this one's data gradient: from dy (`c.output`) to dx (`c.input`). */

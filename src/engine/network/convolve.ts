@@ -5,10 +5,11 @@ import {
   type ConvKind,
   type Convolution,
   denseCall,
-  denseWeightsCall,
+  denseScratch,
   TAPS,
   transposeCall,
 } from '../convolution.js';
+import { planDenseGradient } from '../dense-gradient.js';
 import { NULL, type Pointer, plus, plusFloats } from '../pointer.js';
 import { type Call, call, type Phase } from '../program.js';
 import { pixels, strided, type View } from '../tensors.js';
@@ -162,7 +163,8 @@ function convolve(walk: Walk, c: Convolution, w: Pointer, o: ConvolveOptions): P
   const plan = winogradForward(c, walk.fixed);
   if (!plan) {
     if (o.affine) throw new RunError('a product of matrices reads no batch norm');
-    return walk.emit(() => [[denseCall(c, w, o.bias)]]);
+    const worker = walk.worker(denseScratch(c));
+    return walk.emit(() => [[denseCall(c, w, o.bias, worker)]]);
   }
   const worker = walk.worker(plan.workerBytes);
   const scratch = walk.scratch('planes', plan.scratchBytes);
@@ -347,7 +349,7 @@ function weightGradient(
   affine: AffinePointers | undefined,
 ): Phase[] {
   const plan = winogradGradient(c);
-  if (!plan) return walk.emit(() => [[denseWeightsCall(c, dw)]]);
+  if (!plan) return denseGradient(walk, c, dw);
   const worker = walk.worker(plan.workerBytes);
   const scratch = walk.scratch('planes', plan.scratchBytes);
   const du = walk.scratch('weights', plan.weightBytes);
@@ -360,6 +362,13 @@ function weightGradient(
       dy: c.output.at,
     }),
   );
+}
+
+function denseGradient(walk: Walk, c: Convolution, dw: Pointer): Phase[] {
+  const plan = planDenseGradient(c);
+  const worker = walk.worker(plan.workerBytes);
+  const scratch = walk.scratch('groups of rows', plan.scratchBytes);
+  return walk.emit(() => plan.phases({ dw, scratch, worker }));
 }
 
 /** Phases whose calls say what they are part of: layer, pass, algorithm. */
