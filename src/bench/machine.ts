@@ -1,7 +1,7 @@
 /** Where and with what a benchmark ran: numbers mean nothing without it. */
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
-import { hasWideVectors } from '../engine/module.js';
+import { hasWideVectors } from '../engine/host/kernels.js';
 import { allowedMemory } from '../machine/memory.js';
 import { processors } from '../machine/processors.js';
 import type { Report } from './result.js';

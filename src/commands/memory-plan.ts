@@ -1,7 +1,7 @@
 import type { ModelConfig } from '../config/config.js';
 import { planRoom } from '../engine/arena.js';
-import { planBatch } from '../engine/batch-program.js';
 import { type Extension, largestBatch, planBytes } from '../engine/network/plan.js';
+import { planBatch } from '../wasm/batch-program.js';
 
 /** Bytes by what they hold. */
 export interface Plan {

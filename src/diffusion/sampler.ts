@@ -1,3 +1,4 @@
+import type { ReverseKernel } from '../engine/arithmetic.js';
 import { UsageError } from '../errors.js';
 import type { Schedule, ScheduleTables } from './schedule.js';
 
@@ -28,8 +29,7 @@ export interface SamplerOptions {
   readonly lastAlpha?: 'one' | 'first' | undefined;
 }
 
-/** Kernels that take a step. */
-export type ReverseKernel = 'pSample' | 'ddimStep' | 'clampedStep';
+export type { ReverseKernel };
 
 export interface Trajectory {
   /** The kernel that takes a step, which fixes what a row of coefficients holds. */

@@ -1,6 +1,8 @@
 import { UsageError } from '../errors.js';
-import { memoryRoom, type Room } from '../machine/memory.js';
+import type { Room } from '../machine/memory.js';
 import { ARENA } from './control.js';
+import { host } from './host/index.js';
+import { type Pointer, pointer } from './pointer.js';
 
 /** WebAssembly's 32-bit address space. */
 export const MAX_BYTES = 2 ** 32;
@@ -18,16 +20,16 @@ export class Arena {
   private readonly sizes = new Map<string, number>();
 
   /** Address of `floats` f32 values. `group` is what the memory plan shows them under. */
-  floats(group: string, floats: number): number {
+  floats(group: string, floats: number): Pointer {
     return this.bytes(group, floats * 4);
   }
 
-  bytes(group: string, bytes: number): number {
+  bytes(group: string, bytes: number): Pointer {
     const at = this.top;
     this.top += Math.ceil(bytes / ALIGN) * ALIGN;
     this.peak = Math.max(this.peak, this.top);
     this.sizes.set(group, (this.sizes.get(group) ?? 0) + bytes);
-    return at;
+    return pointer(at);
   }
 
   /** The next free address; `rewind` to it lets later buffers reuse what follows. */
@@ -59,7 +61,7 @@ export interface Demand {
 
 /** The most that a plan may take: what the process may have, and no more than WebAssembly addresses. */
 export function planRoom({ threads, reserve = 0 }: Demand): Room {
-  const room = memoryRoom(threads, reserve);
+  const room = host.memoryRoom(threads, reserve);
   return room.bytes < MAX_BYTES ? room : { bytes: MAX_BYTES };
 }
 

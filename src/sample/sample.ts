@@ -1,3 +1,4 @@
+import type { Sampler } from '../contracts/sampler.js';
 import { makeTrajectory } from '../diffusion/sampler.js';
 import { makeSchedule } from '../diffusion/schedule.js';
 import { Interrupted } from '../errors.js';
@@ -6,7 +7,6 @@ import type { StateDict } from '../network/state.js';
 import { plural } from '../units.js';
 import { openSampler } from './open-sampler.js';
 import type { Frame, SampleOptions, SampleResult } from './options.js';
-import type { Sampler } from './sampler.js';
 
 /** Reverse steps between two looks at the interrupt flag. */
 const STRIDE = 10;

@@ -1,9 +1,8 @@
 import type { RunConfig } from '../config/config.js';
+import type { Trainer } from '../contracts/trainer.js';
 import { buildNetwork } from '../network/network.js';
 import { countParameters } from '../network/parameters.js';
-
 import { bytes, grouped, plural } from '../units.js';
-import type { Trainer } from './trainer.js';
 
 /** Steps after which a run can say how long an epoch takes: the first ones are slower. */
 const WARM_UP = 3;

@@ -1,15 +1,16 @@
 import { threadCount } from '../config/computing.js';
 import type { DeviceChoice, RunConfig } from '../config/config.js';
 import { optimizerOf } from '../config/training.js';
+import type { Preprocessing } from '../contracts/preprocessing.js';
+import type { Trainer } from '../contracts/trainer.js';
 import { chooseDevice } from '../device/choose.js';
 import { openUnet } from '../device/open.js';
 import { CounterRandom } from '../diffusion/random.js';
 import type { Schedule } from '../diffusion/schedule.js';
-import { WasmPreprocessing } from '../engine/wasm-preprocessing.js';
-import { WasmTrainer } from '../engine/wasm-trainer.js';
+import { WasmPreprocessing } from '../wasm/wasm-preprocessing.js';
+import { WasmTrainer } from '../wasm/wasm-trainer.js';
 import { bytesBetweenSteps, pausesOf } from './memory.js';
-import { type Preprocessing, SplitTrainer } from './split-trainer.js';
-import type { Trainer } from './trainer.js';
+import { SplitTrainer } from './split-trainer.js';
 
 /**
  * A trainer on the device the config chooses, and what the run takes between its steps, in bytes.

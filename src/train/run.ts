@@ -1,4 +1,5 @@
 import type { RunConfig } from '../config/config.js';
+import type { Trainer } from '../contracts/trainer.js';
 import type { BatchPlan } from '../data/batches.js';
 import type { TrainingData } from '../data/held-out.js';
 import { CounterRandom } from '../diffusion/random.js';
@@ -13,7 +14,6 @@ import { HeldOutLoss } from './held-out.js';
 import type { TrainEvent, TrainOptions, TrainResult } from './options.js';
 import { writeSamples } from './samples.js';
 import { checkpointState, type Start } from './start.js';
-import type { Trainer } from './trainer.js';
 
 /** Steps whose mean loss a run reports at its end. */
 const LAST = 40;

@@ -1,4 +1,5 @@
 import type { RunConfig } from '../config/config.js';
+import type { Trainer } from '../contracts/trainer.js';
 import { CounterRandom } from '../diffusion/random.js';
 import {
   checkpointPaths,
@@ -24,7 +25,6 @@ import { buildNetwork } from '../network/network.js';
 import { plural } from '../units.js';
 import type { DataState } from './open-data.js';
 import type { TrainEvent, TrainOptions } from './options.js';
-import type { Trainer } from './trainer.js';
 
 /** Where a run stands when its loop begins. */
 export interface Start {

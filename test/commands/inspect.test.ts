@@ -5,12 +5,11 @@ import { planModelMemory } from '../../src/commands/memory-plan.js';
 import { DIFFUSION_DEFAULTS } from '../../src/config/diffusion.js';
 import { PRESETS } from '../../src/config/presets.js';
 import { makeSchedule } from '../../src/diffusion/schedule.js';
-import { WasmTrainer } from '../../src/engine/wasm-trainer.js';
 import { writeSafetensors } from '../../src/io/safetensors.js';
 import { buildNetwork, type NetworkConfig } from '../../src/network/network.js';
 import { stateShapes } from '../../src/network/parameters.js';
-
 import { elements, type StateDict } from '../../src/network/state.js';
+import { WasmTrainer } from '../../src/wasm/wasm-trainer.js';
 import { fixturePath, haze, refuses } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
 

@@ -1,14 +1,7 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
-import {
-  type Build,
-  bestBuild,
-  compile,
-  createMemory,
-  growMemory,
-  hasWideVectors,
-  instantiate,
-} from '../../src/engine/module.js';
+import { bestBuild, compile, hasWideVectors } from '../../src/engine/host/kernels.js';
+import { type Build, createMemory, growMemory, instantiate } from '../../src/engine/module.js';
 import { EngineError } from '../../src/errors.js';
 
 const BUILDS: readonly Build[] = ['strict', 'relaxed'];

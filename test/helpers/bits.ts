@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { argv } from 'node:process';
 import { pathToFileURL } from 'node:url';
-import { bestBuild } from '../../src/engine/module.js';
+import { bestBuild } from '../../src/engine/host/kernels.js';
 import { runConfig, sample, train } from '../../src/index.js';
 
 /** Enough for Adam's rates to move, and for a checkpoint between. */

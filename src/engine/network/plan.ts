@@ -1,7 +1,9 @@
+import { CLIP_BLOCK } from '../../../assembly/constants.js';
 import { ADAM, type NetworkOptions } from '../../contracts/device.js';
 import type { Graph } from '../../network/graph.js';
 import { buildNetwork } from '../../network/network.js';
 import { Arena, type Demand, MAX_BYTES, planRoom } from '../arena.js';
+import { NULL, type Pointer } from '../pointer.js';
 import type { Program } from '../program.js';
 import { paddedChannels, paddedPlaces } from '../tensors.js';
 import { Buffers } from './buffers.js';
@@ -17,7 +19,6 @@ import {
 import { members, membersName } from './norms.js';
 import { allocateParameters, layoutParameters } from './parameters.js';
 import {
-  CLIP_BLOCK,
   dropPadding,
   forward,
   optimizerPhases,
@@ -137,7 +138,7 @@ export function planMemory(
   const regions = shared?.regions ?? allocateParameters(arena, layout, shape.training);
   const { reserve, reserved } = reserver(arena);
   const dense = batch * graph.size ** 2 * graph.channels;
-  const norms = new Map<string, number>();
+  const norms = new Map<string, Pointer>();
   for (const step of order.images)
     if (step.op === 'batchNorm')
       for (const name of [affineOf(step), savedOf(step)])
@@ -147,7 +148,7 @@ export function planMemory(
     placed: place(order, shape.training, channelsOf),
     xt: arena.floats('images', dense),
     epsilon: arena.floats('images', dense),
-    noise: shape.training ? arena.floats('images', dense) : 0,
+    noise: shape.training ? arena.floats('images', dense) : NULL,
     t: arena.bytes('tables', 4 * batch),
     labels: arena.bytes('tables', graph.labelled ? 4 * batch : 0),
     loss: arena.bytes('tables', 8),
@@ -176,10 +177,10 @@ function realChannels(parts: readonly number[]): Int32Array {
 }
 
 /** Lays out what stays: tables of the graph, and where the weights do, these transformed. */
-function keep(arena: Arena, memory: NetworkMemory): ReadonlyMap<string, number> {
+function keep(arena: Arena, memory: NetworkMemory): ReadonlyMap<string, Pointer> {
   const { timesteps, training, batch } = memory.shape;
   const { waves, images } = memory.schedule;
-  const kept = new Map<string, number>();
+  const kept = new Map<string, Pointer>();
   for (const step of [...waves.flat(), ...images]) {
     if (step.op === 'sinusoid') {
       const rows = step.of === 'time' ? timesteps : batch;
@@ -194,7 +195,7 @@ function keep(arena: Arena, memory: NetworkMemory): ReadonlyMap<string, number> 
   }
   if (training) return kept;
   const shapes = { ...memory, buffers: new Buffers() };
-  const walk = new Walk(shapes, 'running', { at: 0, every: true }, false);
+  const walk = new Walk(shapes, 'running', { at: NULL, every: true }, false);
   for (const step of images) {
     if (step.op === 'batchNorm') walk.lazy.set(step.out.id, step);
     if (step.op !== 'convolve') continue;

@@ -1,8 +1,9 @@
 import type { Trajectory } from '../diffusion/sampler.js';
-import { Arena, checkFits, planRoom } from './arena.js';
-import { MAX_WORKERS } from './control.js';
-import { Engine, type LoadedProgram, type Part } from './engine.js';
-import type { Call } from './program.js';
+import { Arena, checkFits, planRoom } from '../engine/arena.js';
+import { MAX_WORKERS } from '../engine/control.js';
+import { Engine, type LoadedProgram, type Part } from '../engine/engine.js';
+import { type Pointer, plus, plusFloats } from '../engine/pointer.js';
+import { type Call, call } from '../engine/program.js';
 import {
   drawNoise,
   drawStart,
@@ -35,7 +36,7 @@ const SHARE = 65_536;
 /** Some images of a lane's batch, which one worker does alone. */
 interface PartPlan extends ReverseBatch {
   /** u8 [count, size, size, channels]. */
-  readonly pixels: number;
+  readonly pixels: Pointer;
 }
 
 interface LanePart {
@@ -69,7 +70,7 @@ export class ReversePool {
     this.options = options;
     writeTables(engine, plan.tables, options.trajectory);
     const { trajectory, seed } = options;
-    const load = (call: Call) => engine.load([{ name: call.kernel, phases: [[call]] }]);
+    const load = (one: Call) => engine.load([{ name: one.kernel, phases: [[one]] }]);
     let line = 0;
     this.lanes = plan.lanes.map((parts) =>
       parts.map((part) => ({
@@ -77,11 +78,7 @@ export class ReversePool {
         start: load(drawStart(part, trajectory, seed)),
         noise: load(drawNoise(part, seed)),
         step: load(takeStep(part, trajectory)),
-        bytes: load({
-          kernel: 'toBytes',
-          args: [part.pixels, part.x],
-          items: part.count * part.each,
-        }),
+        bytes: load(call('toBytes', [part.pixels, part.x], part.count * part.each)),
       })),
     );
   }
@@ -177,14 +174,13 @@ function planLane(
   const bound = (part: number) => Math.floor((batch * part) / parts);
   return Array.from({ length: parts }, (_, i) => {
     const first = bound(i);
-    const at = 4 * first * each;
     return {
       ...tables,
-      images: images + 4 * first,
-      x: x + at,
-      epsilon: epsilon + at,
-      z: z + at,
-      pixels: pixels + first * each,
+      images: plus(images, 4 * first),
+      x: plusFloats(x, first * each),
+      epsilon: plusFloats(epsilon, first * each),
+      z: plusFloats(z, first * each),
+      pixels: plus(pixels, first * each),
       count: bound(i + 1) - first,
       each,
     };

@@ -4,8 +4,8 @@ import { CounterRandom, PURPOSE } from '../../src/diffusion/random.js';
 import { makeTrajectory, type SamplerOptions } from '../../src/diffusion/sampler.js';
 import { makeSchedule } from '../../src/diffusion/schedule.js';
 import { Arithmetic } from '../../src/engine/arithmetic.js';
-import { ReversePool, type ReversePoolOptions } from '../../src/engine/reverse-pool.js';
 import { EngineError, UsageError } from '../../src/errors.js';
+import { ReversePool, type ReversePoolOptions } from '../../src/wasm/reverse-pool.js';
 
 const SEED = 11;
 const STEPS = 4;
@@ -112,7 +112,8 @@ test('A worker that is lost fails its lane alone, which may then be made again',
   let failed = 0;
   // A worker that dies between two tasks fails nobody.
   while (failed === 0) {
-    const [first] = (pool as unknown as { engine: { pool: Piscina } }).engine.pool.threads;
+    const [first] = (pool as unknown as { engine: { workers: { pool: Piscina } } }).engine.workers
+      .pool.threads;
     const lanes = [0, 1].map((lane) => walk(pool, lane));
     setTimeout(() => first!.terminate(), 3);
     for (const end of await Promise.allSettled(lanes))

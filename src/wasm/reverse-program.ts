@@ -1,12 +1,13 @@
 import type { BatchNormMode } from '../contracts/device.js';
 import { PURPOSE, type Purpose } from '../diffusion/random.js';
 import type { Trajectory } from '../diffusion/sampler.js';
-import type { Arena } from './arena.js';
-import type { Engine } from './engine.js';
-import type { NetworkMemory } from './network/memory.js';
-import { dropPadding, forward } from './network/passes.js';
-import type { Argument, Call, Program, Section } from './program.js';
-import { splitSeed } from './seed.js';
+import type { Arena } from '../engine/arena.js';
+import type { Engine } from '../engine/engine.js';
+import type { NetworkMemory } from '../engine/network/memory.js';
+import { dropPadding, forward } from '../engine/network/passes.js';
+import { type Pointer, plusFloats } from '../engine/pointer.js';
+import { type Address, type Call, call, type Program, type Section } from '../engine/program.js';
+import { splitSeed } from '../engine/seed.js';
 
 /** The reverse process as programs: x_T, and a step that is run over the range of the trajectory. */
 export interface ReverseOptions {
@@ -18,16 +19,16 @@ export interface ReverseOptions {
 /** The trajectory's tables, which every batch reads; byte addresses. */
 export interface TrajectoryTables {
   /** u32 visited timesteps, then a 0 for x_T's noise. */
-  readonly timesteps: number;
-  readonly coefficients: number;
+  readonly timesteps: Pointer;
+  readonly coefficients: Pointer;
 }
 
 /** What the reverse process of a batch keeps beside the U-Net; byte addresses. */
 export interface ReverseMemory extends TrajectoryTables {
   /** u32 image numbers, one a slot. */
-  readonly images: number;
+  readonly images: Pointer;
   /** z, f32 [batch, size, size, channels]. */
-  readonly z: number;
+  readonly z: Pointer;
 }
 
 export function planTables(
@@ -65,8 +66,8 @@ export function writeTables(
 /** What the arithmetic of a reverse step works on: a batch of images, or some of one; byte addresses. */
 export interface ReverseBatch extends ReverseMemory {
   /** x_t and ε̂, f32 [images, size, size, channels]. */
-  readonly x: number;
-  readonly epsilon: number;
+  readonly x: Pointer;
+  readonly epsilon: Pointer;
   /** How many images, and the values in each. */
   readonly count: number;
   readonly each: number;
@@ -87,7 +88,7 @@ export function stepProgram(
   memory: ReverseMemory,
   { trajectory, norm, seed }: ReverseOptions,
 ): Program {
-  const t: Argument = { base: memory.timesteps, perStep: 4 };
+  const t: Address = { base: memory.timesteps, perStep: 4 };
   const batch = batchOf(unet, memory);
   const noise: Section = { name: 'noise', phases: [[drawNoise(batch, seed)]] };
   return [
@@ -106,13 +107,13 @@ export const readsNoise = ({ coefficients, width }: Trajectory): boolean =>
 
 /** x_T, into x. */
 export function drawStart(batch: ReverseBatch, { timesteps }: Trajectory, seed: number): Call {
-  const zero = batch.timesteps + 4 * timesteps.length;
+  const zero = plusFloats(batch.timesteps, timesteps.length);
   return normals(batch, batch.x, zero, seed, PURPOSE.sampleInit);
 }
 
 /** z of the step that the program is at, into z. */
 export function drawNoise(batch: ReverseBatch, seed: number): Call {
-  const t: Argument = { base: batch.timesteps, perStep: 4 };
+  const t: Address = { base: batch.timesteps, perStep: 4 };
   return normals(batch, batch.z, t, seed, PURPOSE.sampleNoise);
 }
 
@@ -121,8 +122,8 @@ export function takeStep(
   { x, epsilon, z, coefficients, count, each }: ReverseBatch,
   { kernel, width }: Trajectory,
 ): Call {
-  const row: Argument = { base: coefficients, perStep: 4 * width };
-  return { kernel, args: [x, x, epsilon, z, row], items: count * each, grain: 4 };
+  const row: Address = { base: coefficients, perStep: 4 * width };
+  return call(kernel, [x, x, epsilon, z, row], count * each, { grain: 4 });
 }
 
 function batchOf({ shape, xt, epsilon }: NetworkMemory, memory: ReverseMemory): ReverseBatch {
@@ -132,12 +133,13 @@ function batchOf({ shape, xt, epsilon }: NetworkMemory, memory: ReverseMemory): 
 
 function normals(
   { images, count, each }: ReverseBatch,
-  out: number,
-  timestep: Argument,
+  out: Pointer,
+  timestep: Address,
   seed: number,
   purpose: Purpose,
 ): Call {
   const [low, high] = splitSeed(seed);
-  const args = [out, images, timestep, each, low, high, purpose];
-  return { kernel: 'gaussianImages', args, items: count * each, grain: 4 };
+  return call('gaussianImages', [out, images, timestep, each, low, high, purpose], count * each, {
+    grain: 4,
+  });
 }

@@ -1,9 +1,10 @@
 import { PURPOSE } from '../diffusion/random.js';
 import type { Schedule } from '../diffusion/schedule.js';
-import type { Arena } from './arena.js';
-import type { Engine } from './engine.js';
-import type { Section } from './program.js';
-import { splitSeed } from './seed.js';
+import type { Arena } from '../engine/arena.js';
+import type { Engine } from '../engine/engine.js';
+import type { Pointer } from '../engine/pointer.js';
+import { type Call, call, type Section } from '../engine/program.js';
+import { splitSeed } from '../engine/seed.js';
 
 /** What the preprocessing of a batch reads and writes; byte addresses. */
 export interface BatchMemory {
@@ -11,18 +12,18 @@ export interface BatchMemory {
   readonly size: number;
   readonly channels: number;
   /** u8 [batch, size, size, channels], as decoded. */
-  readonly pixels: number;
-  readonly flips: number;
+  readonly pixels: Pointer;
+  readonly flips: Pointer;
   /** u32 numbers of the images, for their noise; and a 0, the timestep of noise that has none. */
-  readonly images: number;
-  readonly zero: number;
-  readonly x0: number;
-  readonly sqrtAlphaBar: number;
-  readonly sqrtOneMinusAlphaBar: number;
+  readonly images: Pointer;
+  readonly zero: Pointer;
+  readonly x0: Pointer;
+  readonly sqrtAlphaBar: Pointer;
+  readonly sqrtOneMinusAlphaBar: Pointer;
   /** Outputs, where the U-Net reads them: x_t, ε, and the timesteps. */
-  readonly xt: number;
-  readonly noise: number;
-  readonly t: number;
+  readonly xt: Pointer;
+  readonly noise: Pointer;
+  readonly t: Pointer;
 }
 
 /** Where the U-Net wants its inputs. */
@@ -58,49 +59,30 @@ export type NoiseSource = 'step' | 'image';
 export function batchSection(memory: BatchMemory, seed: number, source: NoiseSource): Section {
   const { batch, size, channels } = memory;
   const each = size * size * channels;
+  const { x0, pixels, flips, xt, noise, sqrtAlphaBar, sqrtOneMinusAlphaBar, t } = memory;
+  const noised = [xt, x0, noise, sqrtAlphaBar, sqrtOneMinusAlphaBar, t, each] as const;
   return {
     name: 'data',
     phases: [
       [
-        {
-          kernel: 'batchToFloat',
-          args: [memory.x0, memory.pixels, memory.flips, size, size, channels],
-          items: batch * size,
-        },
-        { ...noiseCall(memory, each, seed, source), items: batch * each, grain: 4 },
+        call('batchToFloat', [x0, pixels, flips, size, size, channels], batch * size),
+        noiseCall(memory, each, seed, source),
       ],
-      [
-        {
-          kernel: 'qSampleImages',
-          args: [
-            memory.xt,
-            memory.x0,
-            memory.noise,
-            memory.sqrtAlphaBar,
-            memory.sqrtOneMinusAlphaBar,
-            memory.t,
-            each,
-          ],
-          items: batch * each,
-          grain: 4,
-        },
-      ],
+      [call('qSampleImages', noised, batch * each, { grain: 4 })],
     ],
   };
 }
 
-function noiseCall(memory: BatchMemory, each: number, seed: number, source: NoiseSource) {
+function noiseCall(memory: BatchMemory, each: number, seed: number, source: NoiseSource): Call {
   const [low, high] = splitSeed(seed);
-  const { noise, images, zero } = memory;
+  const { batch, noise, images, zero } = memory;
+  const values = batch * each;
+  const step = { base: 0, perStep: 1 };
   return source === 'step'
-    ? {
-        kernel: 'gaussian',
-        args: [noise, low, high, PURPOSE.trainNoise, { base: 0, perStep: 1 }, 0],
-      }
-    : {
-        kernel: 'gaussianImages',
-        args: [noise, images, zero, each, low, high, PURPOSE.heldOutNoise],
-      };
+    ? call('gaussian', [noise, low, high, PURPOSE.trainNoise, step, 0], values, { grain: 4 })
+    : call('gaussianImages', [noise, images, zero, each, low, high, PURPOSE.heldOutNoise], values, {
+        grain: 4,
+      });
 }
 
 /** Puts the schedule's tables where the kernels read them. */

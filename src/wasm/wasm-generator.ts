@@ -1,15 +1,16 @@
-import type { Generator } from '../generate/generator.js';
+import type { Generator } from '../contracts/generator.js';
+import { Arena, checkFits, planRoom } from '../engine/arena.js';
+import { Engine, type LoadedProgram, type Part } from '../engine/engine.js';
+import type { NetworkMemory } from '../engine/network/memory.js';
+import { writeParameters, writeStatistics } from '../engine/network/parameters.js';
+import { prepareKeptWeights, prepareNorms } from '../engine/network/passes.js';
+import { planMemory } from '../engine/network/plan.js';
+import { writeReserved } from '../engine/network/wasm-network.js';
+import type { Pointer } from '../engine/pointer.js';
+import { call, type Program } from '../engine/program.js';
 import type { Graph } from '../network/graph.js';
 import { buildNetwork, type NetworkConfig } from '../network/network.js';
 import type { StateDict } from '../network/state.js';
-import { Arena, checkFits, planRoom } from './arena.js';
-import { Engine, type LoadedProgram, type Part } from './engine.js';
-import type { NetworkMemory } from './network/memory.js';
-import { writeParameters, writeStatistics } from './network/parameters.js';
-import { prepareKeptWeights, prepareNorms } from './network/passes.js';
-import { planMemory } from './network/plan.js';
-import { writeReserved } from './network/wasm-network.js';
-import type { Program } from './program.js';
 import {
   initProgram,
   planReverse,
@@ -36,7 +37,7 @@ interface LanePlan {
   readonly unet: NetworkMemory;
   readonly reverse: ReverseMemory;
   /** u8 [batch, size, size, channels]: the finished images. */
-  readonly pixels: number;
+  readonly pixels: Pointer;
   /** x_T; a reverse step; x_0 as bytes. */
   readonly programs: readonly [init: Program, step: Program, finish: Program];
 }
@@ -159,7 +160,7 @@ function planLane(
   const reverse = planReverse(arena, unet, tables);
   const values = batch * graph.size ** 2 * graph.channels;
   const pixels = arena.bytes('images', values);
-  const toBytes = { kernel: 'toBytes', args: [pixels, unet.xt], items: values };
+  const toBytes = call('toBytes', [pixels, unet.xt], values);
   const finish: Program = [{ name: 'pixels', phases: [[toBytes]] }];
   const programs = [
     initProgram(unet, reverse, options),

@@ -1,8 +1,10 @@
 /** Preprocessing of batches on the pool, for a U-Net that computes elsewhere: the kernels and bits of `WasmTrainer`. */
+
+import type { Prepared, Preprocessing } from '../contracts/preprocessing.js';
+import type { EvaluationBatch, TrainBatch } from '../contracts/trainer.js';
 import type { Schedule } from '../diffusion/schedule.js';
-import type { Prepared, Preprocessing } from '../train/split-trainer.js';
-import type { EvaluationBatch, TrainBatch } from '../train/trainer.js';
-import { Arena } from './arena.js';
+import { Arena } from '../engine/arena.js';
+import { Engine, type LoadedProgram } from '../engine/engine.js';
 import {
   type BatchMemory,
   batchSection,
@@ -10,7 +12,6 @@ import {
   writeBatch,
   writeSchedule,
 } from './batch-program.js';
-import { Engine, type LoadedProgram } from './engine.js';
 
 export interface PreprocessingOptions {
   readonly batch: number;

@@ -1,4 +1,4 @@
-import type { NetworkDevice } from '../contracts/device.js';
+import type { NetworkDevice } from './device.js';
 
 /** One batch of a training step. Its noise is the stream (trainNoise, step) of the run's seed. */
 export interface TrainBatch {

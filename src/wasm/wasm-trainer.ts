@@ -1,5 +1,7 @@
+import type { EvaluationBatch, TrainBatch, Trainer } from '../contracts/trainer.js';
 import type { Schedule } from '../diffusion/schedule.js';
-import type { EvaluationBatch, TrainBatch, Trainer } from '../train/trainer.js';
+import type { Engine, LoadedProgram } from '../engine/engine.js';
+import { WasmNetwork, type WasmNetworkOptions } from '../engine/network/wasm-network.js';
 import {
   type BatchMemory,
   batchSection,
@@ -7,8 +9,6 @@ import {
   writeBatch,
   writeSchedule,
 } from './batch-program.js';
-import type { Engine, LoadedProgram } from './engine.js';
-import { WasmNetwork, type WasmNetworkOptions } from './network/wasm-network.js';
 
 export interface WasmTrainerOptions extends Omit<WasmNetworkOptions, 'timesteps' | 'training'> {
   readonly schedule: Schedule;

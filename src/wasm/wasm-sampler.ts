@@ -1,7 +1,7 @@
-import type { Sampler } from '../sample/sampler.js';
-import type { LoadedProgram } from './engine.js';
-import { WasmNetwork, type WasmNetworkOptions } from './network/wasm-network.js';
-import type { Program } from './program.js';
+import type { Sampler } from '../contracts/sampler.js';
+import type { LoadedProgram } from '../engine/engine.js';
+import { WasmNetwork, type WasmNetworkOptions } from '../engine/network/wasm-network.js';
+import type { Program } from '../engine/program.js';
 import {
   initProgram,
   planReverse,

@@ -3,8 +3,8 @@ import { DIFFUSION_DEFAULTS } from '../../src/config/diffusion.js';
 import { PRESETS } from '../../src/config/presets.js';
 import { makeTrajectory } from '../../src/diffusion/sampler.js';
 import { makeSchedule } from '../../src/diffusion/schedule.js';
-import { largestBatch, WasmGenerator } from '../../src/engine/wasm-generator.js';
 import { UsageError } from '../../src/errors.js';
+import { largestBatch, WasmGenerator } from '../../src/wasm/wasm-generator.js';
 
 const schedule = makeSchedule(DIFFUSION_DEFAULTS);
 

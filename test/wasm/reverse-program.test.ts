@@ -2,7 +2,7 @@ import test from 'ava';
 import { makeTrajectory, type SamplerOptions } from '../../src/diffusion/sampler.js';
 import { makeSchedule } from '../../src/diffusion/schedule.js';
 import type { LoadedProgram } from '../../src/engine/engine.js';
-import { WasmSampler } from '../../src/engine/wasm-sampler.js';
+import { WasmSampler } from '../../src/wasm/wasm-sampler.js';
 
 const schedule = makeSchedule({ timesteps: 8, schedule: 'linear', betaStart: 1e-3, betaEnd: 0.2 });
 const architecture = {
