@@ -58,7 +58,7 @@ export function batchNormForward(walk: Walk, step: BatchNormStep): Phase[] {
     const args = [shift, affine + 4 * c, walk.view(step.vector).at, c];
     phases.push([{ kernel: 'imageShift', args, items: walk.batch }]);
   }
-  return phases;
+  return labels(`${step.layer.name} forward`, phases);
 }
 
 /** Scale and shift from the running statistics; once for each change of the weights or statistics. */
@@ -93,7 +93,7 @@ export function batchNormBackward(walk: Walk, step: BatchNormStep): Phase[] {
   walk.takesOver(step.x, step.out);
   walk.accumulates(step.x);
   walk.sums = { place: walk.gradientPlace(step.x), blocks: items };
-  return [
+  return labels(`${step.layer.name} backward`, [
     [{ kernel: 'batchNormBackwardSums', args: [partial, d.at, r.at, saved, pixels(r), c], items }],
     [
       {
@@ -113,7 +113,7 @@ export function batchNormBackward(walk: Walk, step: BatchNormStep): Phase[] {
         items,
       },
     ],
-  ];
+  ]);
 }
 
 /** The gradient of a vector that was added to every pixel: each image's sum, of blocks that lie `step` floats apart. */
@@ -163,8 +163,7 @@ export function groupNormForward(walk: Walk, step: GroupNormStep): Phase[] {
   const [add, addStride] = vector ? [walk.view(vector).at, walk.view(vector).stride] : [0, 0];
   const [by, byStride] = film ? [walk.view(film).at, walk.view(film).stride] : [0, 0];
   const n = addresses(walk, at);
-  const label = `${layer.name} forward`;
-  return labels(label, [
+  return labels(labelOf(step, 'forward'), [
     [
       {
         kernel: 'groupNormMoments',
@@ -223,7 +222,7 @@ export function groupNormBackward(walk: Walk, step: GroupNormStep): Phase[] {
   walk.sums = accumulate ? undefined : { place: walk.gradientPlace(step.x), blocks: items };
   const silu = step.silu ? 1 : 0;
   const time = vector && vectorGradient(walk, vector, columns, x, c);
-  return labels(`${layer.name} backward`, [
+  return labels(labelOf(step, 'backward'), [
     [
       {
         kernel: 'groupNormBackwardSums',
@@ -265,6 +264,10 @@ export function groupNormBackward(walk: Walk, step: GroupNormStep): Phase[] {
     ...(time ? [[time]] : []),
   ]);
 }
+
+/** For tables of times: a norm, and whether the activation behind it goes with it. */
+const labelOf = ({ layer, silu }: GroupNormStep, pass: 'forward' | 'backward'): string =>
+  `${layer.name} ${pass}${silu ? ' +SiLU' : ''}`;
 
 const labels = (label: string, phases: readonly Phase[]): Phase[] =>
   phases.map((phase) => phase.map((call) => ({ ...call, label })));
