@@ -47,11 +47,11 @@ export async function run(args: Args): Promise<void> {
 async function readOptions(path: string, args: Args): Promise<GenerateOptions> {
   const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
   const generation = readGeneration(args, computing);
-  const { weights, model, diffusion, sampling } = await openModel(path, args);
+  const { weights, model, diffusion, sampling, notes } = await openModel(path, args);
   refuseClasses(model);
   checkFormatHolds(generation, model);
   return {
-    weights,
+    ...{ weights, notes },
     model,
     diffusion,
     sampling: readSampling(args.renamed(SAMPLING_NAMES), diffusion.timesteps, sampling),

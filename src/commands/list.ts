@@ -111,7 +111,7 @@ const generate: Command = {
       workers: {
         describe: 'Each makes batches of its own; on tensorflow they do the arithmetic beside it',
         value: 'N',
-        default: '--threads, or all cores',
+        default: '--threads, or all cores it may use',
       },
       batch: {
         describe: 'Images made at one time, at most: by a worker, or by tensorflow',

@@ -25,6 +25,7 @@ import { strip } from '../io/grid.js';
 import { checkOutputPath } from '../io/output-path.js';
 import { PICTURE_EXTENSIONS, writePicture } from '../io/pictures.js';
 import { resolveRaw } from '../io/raw-path.js';
+import { throwIfMachines } from '../machine/faults.js';
 import { printable } from '../printable.js';
 import { print } from './text.js';
 
@@ -65,6 +66,7 @@ async function readImage(
     if (doubt !== undefined) process.stderr.write(`warning: ${printable(spec)}: ${doubt}\n`);
     return pixels;
   } catch (error) {
+    throwIfMachines(error, spec);
     throw new UsageError(`${spec}: expected a picture, got none: ${reasonOf(error)}`);
   }
 }

@@ -79,10 +79,10 @@ async function readOutputs(args: Args): Promise<Outputs> {
 async function readOptions(path: string, args: Args, outputs: Outputs): Promise<SampleOptions> {
   const count = args.whole('count', { min: 1, max: 65_536 }) ?? 16;
   const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
-  const { weights, model, diffusion, sampling } = await openModel(path, args);
+  const { weights, model, diffusion, sampling, notes } = await openModel(path, args);
   refuseClasses(model);
   return {
-    weights,
+    ...{ weights, notes },
     model,
     diffusion,
     sampling: readSampling(args.renamed(SAMPLING_NAMES), diffusion.timesteps, sampling),

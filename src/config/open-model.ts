@@ -27,13 +27,15 @@ export interface OpenModel {
   readonly run: RunConfig | null;
   /** How its scheduler samples. */
   readonly sampling: SamplingDefaults;
+  /** For the user: what was assumed of bare weights. */
+  readonly notes: readonly string[];
 }
 
 /**
  * Opens a run, a checkpoint folder, a folder of diffusers or bare weights. What a run's or a folder's config says wins: a
  * setting that says otherwise is an error. The network of bare weights is read off their shapes, the rest comes from settings
  * or defaults.
- * @param onNote told which names of bare weights were taken, and what their shapes do not say
+ * @param onNote told which names of bare weights were taken
  * @throws UsageError for what is no model, or settings against it.
  */
 export async function openModel(
@@ -51,7 +53,7 @@ export async function openModel(
   await checkNetworkOf(weights, model, 'config.json');
   refuseOtherNetwork(path, model, settings);
   refuseOthers(path, diffusion, readDiffusion(settings));
-  return { weights, model, diffusion, run, sampling: {} };
+  return { weights, model, diffusion, run, sampling: {}, notes: [] };
 }
 
 async function openPipeline(
@@ -72,12 +74,12 @@ async function openPipeline(
   const asked = readDiffusion(settings);
   if (scheduler === undefined)
     return {
-      ...{ weights, model, run: null, sampling: {} },
+      ...{ weights, model, run: null, sampling: {}, notes: [] },
       diffusion: withDiffusion(DIFFUSION_DEFAULTS, asked),
     };
   const { diffusion, sampling } = readScheduler(scheduler);
   refuseOthers(path, diffusion, asked);
-  return { weights, model, diffusion, run: null, sampling };
+  return { weights, model, diffusion, run: null, sampling, notes: [] };
 }
 
 async function openBare(
@@ -91,13 +93,13 @@ async function openBare(
   const kind = described?.kind ?? (await readNetwork(weights, onNote)).kind;
   const given = { ...described, ...readGiven(kind, settings) } as GivenModel;
   const found = await readNetwork(weights, () => {}, given.kind === 'unet2d' ? hintsOf(given) : {});
-  if (found.kind === 'unet2d' && !described) onNote(unsaid(path, found, given));
+  const notes = found.kind === 'unet2d' && !described ? [unsaid(path, found, given)] : [];
   const size = given.size ?? PRESETS.reference.model.size;
   const model = changedModel(found, { kind: found.kind, size } as GivenModel, path);
   refuseOtherNetwork(path, model, settings);
   if (described) refuseFields(path, model, { ...described, size });
   const diffusion = withDiffusion(DIFFUSION_DEFAULTS, readDiffusion(settings));
-  return { weights, model, diffusion, run: null, sampling: {} };
+  return { weights, model, diffusion, run: null, sampling: {}, notes };
 }
 
 /** What settings say that shapes do not. */

@@ -22,9 +22,10 @@ export const dataFlags: Flags = {
     value: 'FOLDER|FRACTION',
   },
   'data-budget': {
-    describe: 'Memory for decoded images in MiB; more are streamed',
+    describe:
+      'Memory for decoded images in MiB; more are streamed, as are those there is no room for',
     value: 'N',
-    default: 'a quarter of it',
+    default: 'a quarter of what the process may have',
   },
 };
 

@@ -258,3 +258,11 @@ function expectLength(where: string, pixels: Uint8Array, length: number): void {
   if (pixels.length !== length)
     throw new ShapeError(`${where}: the shape has ${length} bytes, pixels has ${pixels.length}`);
 }
+
+let shared: Arithmetic | undefined;
+
+/** One for all of a thread: each has a memory of its own, for which V8 reserves gigabytes of address space. */
+export function sharedArithmetic(): Arithmetic {
+  shared ??= new Arithmetic();
+  return shared;
+}

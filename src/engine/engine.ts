@@ -1,7 +1,8 @@
-import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { EngineError, UsageError } from '../errors.js';
+import { requireAddressSpace } from '../machine/address-space.js';
+import { processors } from '../machine/processors.js';
 import { WorkerStarts } from '../worker-start.js';
 import { abort, clearPosition, MAX_WORKERS, type Position, position } from './control.js';
 import { type Build, bestBuild, compile, createMemory, hasWideVectors } from './module.js';
@@ -9,7 +10,7 @@ import type { Program } from './program.js';
 import type { Run, Task, WorkerData } from './worker.js';
 
 export interface EngineOptions {
-  /** Workers; default all cores. */
+  /** Workers; default one for each processor that may be used. */
   readonly threads?: number;
   /** Forces the strict build; default the best one this machine runs. */
   readonly strict?: boolean;
@@ -59,14 +60,15 @@ export class Engine {
 
   /** @throws UsageError for a bad thread count; EngineError when the memory cannot be had. */
   static create(options: EngineOptions): Engine {
-    const threads = options.threads ?? availableParallelism();
+    const threads = options.threads ?? processors();
     if (!Number.isInteger(threads) || threads < 1 || threads > MAX_WORKERS)
       throw new UsageError(
         `--threads: expected a whole number from 1 to ${MAX_WORKERS}, got ${threads}`,
       );
     const build: Build = options.strict ? 'strict' : bestBuild();
     const module = compile(build);
-    const memory = allocate(options.bytes);
+    const memory = createMemory(options.bytes);
+    requireAddressSpace(`${threads} workers`, { workers: threads, memories: [] });
     const workerData: WorkerData = { module, memory, wide: hasWideVectors() };
     const pool = new Piscina({
       filename: fileURLToPath(new URL('./worker.js', import.meta.url)),
@@ -180,16 +182,3 @@ const run = ({ loaded, from, to }: Part): Run => ({
   from,
   to,
 });
-
-function allocate(bytes: number): WebAssembly.Memory {
-  try {
-    return createMemory(bytes);
-  } catch (cause) {
-    throw new EngineError(
-      `the system refused ${(bytes / 2 ** 30).toFixed(2)} GiB of shared memory`,
-      {
-        cause,
-      },
-    );
-  }
-}

@@ -1,5 +1,9 @@
 import { readFileSync } from 'node:fs';
 import v8 from 'node:v8';
+import { EngineError } from '../errors.js';
+import { lackOfAddressSpace } from '../machine/address-space.js';
+import { bytes as text } from '../units.js';
+import { MAX_BYTES } from './arena.js';
 
 /** The two builds of the same source: strict SIMD, and relaxed SIMD (fused multiply-add). */
 export type Build = 'strict' | 'relaxed';
@@ -71,8 +75,38 @@ export function instantiate(
   return kernels;
 }
 
-/** A shared memory of at least `bytes`, fixed in size. @throws RangeError above 4 GiB. */
-export function createMemory(bytes: number): WebAssembly.Memory {
-  const pages = Math.max(1, Math.ceil(bytes / 65536));
-  return new WebAssembly.Memory({ initial: pages, maximum: 65536, shared: true });
+export const PAGE = 65536;
+
+/**
+ * A shared memory of at least `bytes`, fixed in size unless it may grow to `most`.
+ * @throws EngineError when it cannot be had, or above 4 GiB
+ */
+export function createMemory(bytes: number, most = bytes): WebAssembly.Memory {
+  const [initial, maximum] = [bytes, most].map((n) => Math.max(1, Math.ceil(n / PAGE)));
+  requireAddresses(most);
+  try {
+    return new WebAssembly.Memory({ initial: initial!, maximum: maximum!, shared: true });
+  } catch (cause) {
+    throw refused(bytes, most, cause);
+  }
+}
+
+/** Adds at least `bytes`. @throws EngineError when they cannot be had */
+export function growMemory(memory: WebAssembly.Memory, bytes: number): void {
+  requireAddresses(memory.buffer.byteLength + bytes);
+  try {
+    memory.grow(Math.ceil(bytes / PAGE));
+  } catch (cause) {
+    throw refused(bytes, bytes, cause);
+  }
+}
+
+function requireAddresses(bytes: number): void {
+  if (bytes > MAX_BYTES)
+    throw new EngineError(`${text(bytes)} of memory: WebAssembly addresses ${text(MAX_BYTES)}`);
+}
+
+function refused(bytes: number, most: number, cause: unknown): EngineError {
+  const why = lackOfAddressSpace({ workers: 0, memories: [most] }) ?? (cause as Error).message;
+  return new EngineError(`the system refused ${text(bytes)} of shared memory: ${why}`, { cause });
 }

@@ -1,4 +1,4 @@
-import { availableParallelism } from 'node:os';
+import { processors } from '../machine/processors.js';
 
 /** Looks before a sleep where others need the core: about 10 µs. */
 const SHORT = 20_000;
@@ -18,7 +18,7 @@ export class Patience {
   readonly #most: number;
   #spins: number;
 
-  constructor(workers: number, cores = availableParallelism()) {
+  constructor(workers: number, cores = processors()) {
     this.workers = workers;
     this.#most = workers <= cores ? LONG : SHORT;
     this.#spins = this.#most;

@@ -1,5 +1,5 @@
 import type { Trajectory } from '../diffusion/sampler.js';
-import { Arena, checkFits, MAX_BYTES } from './arena.js';
+import { Arena, checkFits, planRoom } from './arena.js';
 import { MAX_WORKERS } from './control.js';
 import { Engine, type LoadedProgram, type Part } from './engine.js';
 import type { Call } from './program.js';
@@ -89,8 +89,8 @@ export class ReversePool {
   /** @throws UsageError when the batches do not fit into the engine's memory */
   static create(options: ReversePoolOptions): ReversePool {
     const { arena, plan } = planPool(options);
-    checkFits(arena.size, MAX_BYTES, () => 'give a smaller --batch');
     const { workers: threads, strict } = options;
+    checkFits(arena.size, planRoom({ threads }), () => 'give a smaller --batch');
     const engine = Engine.create({ threads, strict, bytes: arena.size });
     return new ReversePool(engine, plan, options);
   }

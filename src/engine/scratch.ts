@@ -1,10 +1,25 @@
-import { type Build, compile, createMemory, instantiate, type Kernels } from './module.js';
+import { hasTraps } from '../machine/address-space.js';
+import { MAX_BYTES } from './arena.js';
+import {
+  type Build,
+  compile,
+  createMemory,
+  growMemory,
+  instantiate,
+  type Kernels,
+  PAGE,
+} from './module.js';
 
 type Values = Float32Array | Uint32Array | Uint8Array;
 
 /** Nothing lies below, so that no array has the address 0. */
 const FIRST = 4096;
-const PAGE = 65536;
+
+/**
+ * To what size a scratch memory may grow. Without room around memories V8 reserves this much for each, and the largest picture that
+ * is decoded takes less than half of it.
+ */
+export const mostScratch = (): number => (hasTraps() ? MAX_BYTES : MAX_BYTES / 2);
 
 /**
  * The kernels over a growing memory of their own, for calls from one thread: copy in, call, copy out.
@@ -16,7 +31,7 @@ export class Scratch {
   #top = FIRST;
 
   constructor(build: Build) {
-    this.#memory = createMemory(PAGE);
+    this.#memory = createMemory(PAGE, mostScratch());
     this.kernels = instantiate(compile(build), this.#memory);
   }
 
@@ -24,12 +39,12 @@ export class Scratch {
     this.#top = FIRST;
   }
 
-  /** Address of `bytes` of memory whose content is arbitrary. @throws RangeError past 4 GiB. */
+  /** Address of `bytes` of memory whose content is arbitrary. @throws EngineError past 4 GiB, or where the system refuses. */
   space(bytes: number): number {
     const at = this.#top;
     this.#top = Math.ceil((at + bytes) / 64) * 64;
     const missing = this.#top - this.#memory.buffer.byteLength;
-    if (missing > 0) this.#memory.grow(Math.ceil(missing / PAGE));
+    if (missing > 0) growMemory(this.#memory, missing);
     return at;
   }
 

@@ -2,8 +2,7 @@ import type { Generator } from '../generate/generator.js';
 import type { Graph } from '../network/graph.js';
 import { buildNetwork, type NetworkConfig } from '../network/network.js';
 import type { StateDict } from '../network/state.js';
-
-import { Arena, checkFits, MAX_BYTES } from './arena.js';
+import { Arena, checkFits, planRoom } from './arena.js';
 import { Engine, type LoadedProgram, type Part } from './engine.js';
 import type { NetworkMemory } from './network/memory.js';
 import { writeParameters, writeStatistics } from './network/parameters.js';
@@ -85,7 +84,7 @@ export class WasmGenerator implements Generator {
    */
   static async create(options: WasmGeneratorOptions, state: StateDict): Promise<WasmGenerator> {
     const { arena, plan } = planGenerator(options);
-    checkFits(arena.size, MAX_BYTES, () => hint(options));
+    checkFits(arena.size, roomFor(options), () => hint(options));
     const { workers: threads, strict } = options;
     const engine = Engine.create({ threads, strict, bytes: arena.size });
     try {
@@ -183,6 +182,8 @@ function writeMemory(
   writeStatistics(layout, engine.floats(regions.statistics, layout.statistics), state);
 }
 
+const roomFor = ({ workers }: WasmGeneratorOptions) => planRoom({ threads: workers });
+
 /** For a plan that does not fit. */
 function hint(options: WasmGeneratorOptions): string {
   const largest = largestBatch(options);
@@ -193,7 +194,8 @@ function hint(options: WasmGeneratorOptions): string {
 
 /** The largest batch that fits, at most the one asked for, by bisection over plans; 0 where none does. */
 export function largestBatch(options: WasmGeneratorOptions): number {
-  const fits = (batch: number) => planGenerator({ ...options, batch }).arena.size <= MAX_BYTES;
+  const room = roomFor(options).bytes;
+  const fits = (batch: number) => planGenerator({ ...options, batch }).arena.size <= room;
   if (fits(options.batch)) return options.batch;
   let low = 0;
   for (let high = options.batch; low + 1 < high; ) {

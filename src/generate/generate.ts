@@ -52,6 +52,7 @@ const HANDS = 16;
  */
 export async function generate(options: GenerateOptions): Promise<GenerateResult> {
   const { format, computing, requireCuda } = options;
+  for (const text of options.notes ?? []) options.onEvent?.({ kind: 'note', text });
   const { device } = await chooseDevice(computing, requireCuda);
   const yields = options.batch === null && options.sampling.norm === 'running';
   const plan: Plan = { ...options, device, batch: options.batch ?? BATCHES[device], yields };

@@ -52,12 +52,12 @@ export async function readDraw<Event, Own>(
   const source = new JsonObject(where, rest, 'all');
   const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(source) });
   const own = readOwn(source, computing);
-  const { weights, model, diffusion, sampling } = await openModel(path, source);
+  const { weights, model, diffusion, sampling, notes } = await openModel(path, source);
   refuseClasses(model);
   const seed = readSeed(source) ?? 0;
   source.finish();
   return {
-    ...{ weights, model, diffusion, computing, seed, ...own },
+    ...{ weights, notes, model, diffusion, computing, seed, ...own },
     sampling: readSampling(new JsonObject(where, draw, 'all'), diffusion.timesteps, sampling),
     requireCuda: requireCuda ?? false,
     ...(signal && { signal }),

@@ -13,7 +13,8 @@ const STRIDE = 10;
 
 /** Draws images from a file of weights. @throws UsageError for weights that are not this model's; Interrupted. */
 export async function sample(options: SampleOptions): Promise<SampleResult> {
-  const { weights, onEvent } = options;
+  const { weights, notes = [], onEvent } = options;
+  for (const text of notes) onEvent?.({ kind: 'note', text });
   const state = await readWeights(weights, (text) => onEvent?.({ kind: 'note', text }));
   return sampleFrom(state, options);
 }

@@ -14,7 +14,7 @@ export function header(config: RunConfig, trainer: Trainer, between: number): st
   const { model, training } = config;
   const parameters = grouped(countParameters(buildNetwork(model)));
   return [
-    `model   widths ${model.widths.join(',')}, ${model.size}x${model.size}x${model.channels}, ${parameters} parameters`,
+    `model   ${model.kind === 'simple' ? '' : `${model.kind}, `}widths ${model.widths.join(',')}, ${model.size}x${model.size}x${model.channels}, ${parameters} parameters`,
     `device  ${trainer.unet.description} (${config.chosen?.why ?? ''})`,
     `memory  ${bytes(trainer.memoryBytes)} for batches of ${training.batch}; between steps up to ${bytes(between)} more; Node and the images come on top`,
   ];

@@ -81,7 +81,7 @@ test('the plan is what training takes, to the largest batch', async (t) => {
 test('a plan of a model that is far too large says that no batch fits', async (t) => {
   const { code, stdout } = await haze('.', ['inspect', '--size', '4096', '--batch', '65536']);
   t.is(code, 0);
-  t.regex(stdout, /^Training does not fit in 4\.00 GiB; not even a batch of 1 does\.$/m);
+  t.regex(stdout, /^Training does not fit in [\d.]+ \w+( \(.*\))?; not even a batch of 1 does\.$/m);
 });
 
 test('the architecture of bare weights is read off their shapes', async (t) => {
@@ -176,7 +176,7 @@ test('what is no model is refused', async (t) => {
   const folder = await temporaryFolder(t);
   const junk = join(folder, 'junk.safetensors');
   await writeFile(junk, 'neither here nor there');
-  await refuses(t, ['inspect', junk], /junk\.safetensors: expected a safetensors header/);
+  await refuses(t, ['inspect', junk], /junk\.safetensors: expected a \.safetensors file, got text/);
   await refuses(
     t,
     ['inspect', folder],

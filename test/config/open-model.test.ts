@@ -88,20 +88,25 @@ test('pickles, names of old and half precision hold the same weights', async (t)
   }
 });
 
-tensorflowTest('a network of diffusers computes what it computes there', async (t) => {
-  const { weights, model } = await open(pipeline('nested'));
-  const { tensors } = await readSafetensors(pipeline('out.safetensors'));
-  const images = (name: string) => toChannelsLast((tensors.get(name) as F32Tensor).data, 3, 8 * 8);
-  const { unet } = await openUnet(
-    'tensorflow',
-    { ...COMPUTING_DEFAULTS, device: 'tensorflow' },
-    { architecture: model, size: 8, batch: 3, timesteps: 50, training: false },
+for (const device of ['wasm', 'tensorflow'] as const)
+  (device === 'wasm' ? test : tensorflowTest)(
+    `a network of diffusers computes on ${device} what it computes there`,
+    async (t: ExecutionContext) => {
+      const { weights, model } = await open(pipeline('nested'));
+      const { tensors } = await readSafetensors(pipeline('out.safetensors'));
+      const images = (name: string) =>
+        toChannelsLast((tensors.get(name) as F32Tensor).data, 3, 8 * 8);
+      const { unet } = await openUnet(
+        device,
+        { ...COMPUTING_DEFAULTS, device, threads: 2 },
+        { architecture: model, size: 8, batch: 3, timesteps: 50, training: false },
+      );
+      t.teardown(() => unet.dispose());
+      await unet.importState(await readWeights(weights));
+      const input = { xt: images('x'), t: Int32Array.from(tensors.get('t')!.data, Number) };
+      close(t, await unet.predict(input, 'running'), images('out'), { atol: 1e-5 });
+    },
   );
-  t.teardown(() => unet.dispose());
-  await unet.importState(await readWeights(weights));
-  const input = { xt: images('x'), t: Int32Array.from(tensors.get('t')!.data, Number) };
-  close(t, await unet.predict(input, 'running'), images('out'), { atol: 1e-5 });
-});
 
 test('flags may say what the folder says, and the size of images, but nothing else', async (t) => {
   t.is((await open(pipeline('nested'), { size: '16' })).model.size, 16);
@@ -134,10 +139,7 @@ async function bare(
 }
 
 test('of bare weights shapes say what they can, and defaults hold for the rest', async (t) => {
-  const notes: string[] = [];
-  const { model } = await openModel(await bare(t), new Args({ size: '8' }), (text) =>
-    notes.push(text),
-  );
+  const { model, notes } = await open(await bare(t), { size: '8' });
   t.deepEqual(model, { ...NETWORK, ...MINIMUM, downPadding: 1 });
   t.is(notes.length, 1);
   t.regex(

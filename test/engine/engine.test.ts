@@ -118,7 +118,7 @@ test('A bad number of threads is the user’s error', (t) => {
 test('Memory above 4 GiB is refused by name', (t) => {
   t.throws(() => Engine.create({ threads: 1, bytes: 5 * 2 ** 30 }), {
     instanceOf: EngineError,
-    message: 'the system refused 5.00 GiB of shared memory',
+    message: '5.00 GiB of memory: WebAssembly addresses 4.00 GiB',
   });
 });
 

@@ -5,9 +5,11 @@ import {
   bestBuild,
   compile,
   createMemory,
+  growMemory,
   hasWideVectors,
   instantiate,
 } from '../../src/engine/module.js';
+import { EngineError } from '../../src/errors.js';
 
 const BUILDS: readonly Build[] = ['strict', 'relaxed'];
 const read = (build: Build) =>
@@ -97,5 +99,7 @@ test('A module is compiled once, and memory is whole pages', (t) => {
   t.is(compile('strict'), compile('strict'));
   t.is(createMemory(0).buffer.byteLength, 65536);
   t.is(createMemory(65537).buffer.byteLength, 2 * 65536);
-  t.throws(() => createMemory(2 ** 32 + 1), { instanceOf: RangeError });
+  t.throws(() => createMemory(2 ** 32 + 1), { instanceOf: EngineError });
+  const memory = createMemory(65536, 2 ** 32);
+  t.throws(() => growMemory(memory, 2 ** 32), { message: /WebAssembly addresses 4\.00 GiB$/ });
 });

@@ -17,6 +17,7 @@ import {
   winogradForward,
   winogradGradient,
 } from './algorithm.js';
+import type { LayerAddresses } from './parameters.js';
 import type { ConvolveStep } from './steps.js';
 import { BLOCK, together, type Walk } from './walk.js';
 
@@ -197,8 +198,10 @@ export function convolveBackward(
   const { kind, derived } = kindOf(step);
   const c: Convolution = { kind, batch: walk.batch, input: x, output: dy };
   const sums = columnSums(walk, step, dy, beside);
-  const bias = biasCall(walk, at.bias, dy, sums);
-  const { dw, fold } = weightGradientPlace(walk, step, derived);
+  const own = ownGradient(walk, at);
+  const bias = biasCall(own.bias, dy, sums);
+  const { dw, fold } = weightGradientPlace(walk, at, own.weight, derived);
+  fold.push(...own.add);
   const wanted = walk.wants(step.x);
   if (!wanted) {
     const phases = together(sums.calls, weightGradient(walk, c, dw, affine));
@@ -258,27 +261,43 @@ function columnSums(
   return { at, blocks, calls: [{ kernel: 'columnSums', args, items: blocks }] };
 }
 
-function biasCall(
-  walk: Walk,
-  bias: number,
-  dy: View,
-  { at, blocks }: { at: number; blocks: number },
-): Call {
+function biasCall(bias: number, dy: View, { at, blocks }: { at: number; blocks: number }): Call {
   return {
     kernel: 'joinColumnSums',
-    args: [walk.gradients(bias), at, blocks, dy.channels, dy.channels],
+    args: [bias, at, blocks, dy.channels, dy.channels],
     items: dy.channels,
   };
+}
+
+/**
+ * Where the gradients of a layer go, weight and then bias: to the parameters', or where the layer has been met before, to
+ * scratch from which they are added.
+ */
+function ownGradient(
+  walk: Walk,
+  at: LayerAddresses,
+): { weight: number; bias: number; add: Phase[] } {
+  const { name } = at.layer;
+  const first = walk.gradients(at.weight);
+  const toBias = 4 * (at.bias - at.weight);
+  const again = walk.met.has(name);
+  walk.met.add(name);
+  if (!again) return { weight: first, bias: first + toBias, add: [] };
+  const bytes = toBias + 4 * at.outputs;
+  const other = walk.scratch(`second gradient of ${name}`, bytes);
+  // Padded channels make all counts multiples of 8.
+  const args = [first, 8, other, 8, 8, 1];
+  const add = walk.emit(() => [[{ kernel: 'copyChannels', args, items: bytes / 32 }]]);
+  return { weight: other, bias: other + toBias, add };
 }
 
 /** Where the gradient of the kernels' weights goes, and how it becomes that of the layer's. */
 function weightGradientPlace(
   walk: Walk,
-  { layer }: ConvolveStep,
+  at: LayerAddresses,
+  own: number,
   derived: Derived | undefined,
 ): { dw: number; fold: Phase[] } {
-  const at = walk.layer(layer.name);
-  const own = walk.gradients(at.weight);
   if (!derived) return { dw: own, fold: [] };
   const dw = walk.scratch('derived gradient', 4 * TAPS.strided4 * at.inputs * at.outputs);
   const panels = at.outputs / 8;

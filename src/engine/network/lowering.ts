@@ -125,15 +125,19 @@ export const LOWERINGS: { readonly [O in StepOp]: Lowering<StepOf<O>> } = {
   add: {
     forward: (walk, { a, b, divisor, out }) => {
       const y = walk.view(out);
-      return [
-        [copyCall(walk, y, walk.view(a), false)],
-        [copyCall(walk, y, walk.view(b), true)],
-        ...scaleBy(walk, out, y, y, 1 / divisor),
-      ];
+      const sum =
+        b.side === a.side
+          ? [[copyCall(walk, y, walk.view(a), false)], [copyCall(walk, y, walk.view(b), true)]]
+          : [[addVectorCall(walk, y, walk.view(a), walk.view(b))]];
+      return [...sum, ...scaleBy(walk, out, y, y, 1 / divisor)];
     },
     backward: (walk, { a, b, divisor, out }) => {
       const dy = walk.gradient(out);
       const phases = scaleBy(walk, out, dy, dy, 1 / divisor);
+      if (b.side !== a.side) {
+        phases.push(...vectorGradient(walk, b, dy));
+        return [...phases, ...pass(walk, a, out)];
+      }
       // The first is copied or added, so that the second may take over the place.
       if (walk.wants(a)) {
         const add = walk.accumulates(a);
@@ -279,6 +283,30 @@ function contiguousOf(walk: Walk, view: View, copy: number): { at: number; calls
   if (view.stride === view.channels) return { at: view.at, calls: [] };
   const to = { ...view, at: copy, stride: view.channels };
   return { at: copy, calls: [[copyCall(walk, to, view, false)]] };
+}
+
+function addVectorCall(walk: Walk, y: View, x: View, vector: View): Call {
+  const args = [
+    ...[y.at, y.stride, x.at, x.stride, vector.at, vector.stride, pixels(y), y.channels],
+  ];
+  return { kernel: 'addVector', args, items: walk.batch * Math.ceil(pixels(y) / BLOCK) };
+}
+
+/** The gradient of a vector that was added to every pixel: each image's sums. */
+function vectorGradient(walk: Walk, vector: Value, dy: View): Phase[] {
+  if (!walk.wants(vector)) return [];
+  if (walk.accumulates(vector))
+    throw new RunError('a vector that is added to pixels is read by others, too');
+  const blocks = Math.ceil(pixels(dy) / BLOCK);
+  const c = dy.channels;
+  const partial = walk.scratch('columns', 4 * walk.batch * blocks * c);
+  walk.sums = undefined;
+  const sums = [partial, dy.at, pixels(dy), dy.stride, c];
+  const join = [walk.gradient(vector).at, partial, blocks, c, c];
+  return [
+    [{ kernel: 'columnSums', args: sums, items: walk.batch * blocks }],
+    [{ kernel: 'joinColumnSums', args: join, items: walk.batch * c }],
+  ];
 }
 
 /** y (+)= x·factor + offset for all real channels of `value`; nothing for a factor of 1 in place. */

@@ -87,8 +87,8 @@ export function batchNormBackward(walk: Walk, step: BatchNormStep): Phase[] {
   const partial = walk.scratch('partial', 8 * items * c);
   const factors = walk.scratch('factors', 12 * c);
   const columns = walk.scratch('columns', 4 * items * c);
-  const again = walk.norms.has(step.layer.name);
-  walk.norms.add(step.layer.name);
+  const again = walk.met.has(step.layer.name);
+  walk.met.add(step.layer.name);
   const vector = step.vector && vectorGradient(walk, step.vector, partial, r, 2 * c);
   walk.takesOver(step.x, step.out);
   walk.accumulates(step.x);
@@ -216,8 +216,8 @@ export function groupNormBackward(walk: Walk, step: GroupNormStep): Phase[] {
     throw new RunError(`${layer.name}: what a vector is added to is read by others, too`);
   const dx = walk.gradient(step.x);
   const n = addresses(walk, at);
-  const again = walk.norms.has(layer.name);
-  walk.norms.add(layer.name);
+  const again = walk.met.has(layer.name);
+  walk.met.add(layer.name);
   // What is added to another gradient is not all of it, so that its sums are of no use.
   walk.sums = accumulate ? undefined : { place: walk.gradientPlace(step.x), blocks: items };
   const silu = step.silu ? 1 : 0;

@@ -1,6 +1,7 @@
 import { ADAM, type NetworkOptions } from '../../contracts/device.js';
+import type { Graph } from '../../network/graph.js';
 import { buildNetwork } from '../../network/network.js';
-import { Arena, MAX_BYTES } from '../arena.js';
+import { Arena, type Demand, MAX_BYTES, planRoom } from '../arena.js';
 import type { Program } from '../program.js';
 import { paddedChannels, paddedPlaces } from '../tensors.js';
 import { Buffers } from './buffers.js';
@@ -31,16 +32,21 @@ import { affineOf, savedOf, Walk } from './walk.js';
 
 /** Plans a network: its memory and the programs over it. Nothing is allocated but addresses. */
 
-export interface PlanOptions extends NetworkOptions {
-  readonly threads: number;
+export interface PlanOptions extends NetworkOptions, Demand {}
+
+/** The same for a network of one's own, which no config describes. */
+export interface GraphOptions extends Omit<NetworkOptions, 'architecture' | 'size'>, Demand {
+  readonly graph: Graph;
 }
+
+export type AnyOptions = PlanOptions | GraphOptions;
 
 /**
  * The programs over a layout that fits, by name. Their length grows with the batch; their tables, a few kilobytes more in
  * the arena, do not.
  */
 export function planPrograms(
-  { training: trains = true, loss = 'l1', optimizer = ADAM }: PlanOptions,
+  { training: trains = true, loss = 'l1', optimizer = ADAM }: AnyOptions,
   memory: NetworkMemory,
 ): ReadonlyMap<string, Program> {
   const t = { at: memory.t, every: true };
@@ -65,7 +71,7 @@ export type Extension<T = unknown> = (arena: Arena, memory: NetworkMemory) => T;
 
 /** Bytes by what they hold, and in all, for a network of this shape. Of one that does not fit, without its programs' tables. */
 export function planBytes(
-  options: PlanOptions,
+  options: AnyOptions,
   extend?: Extension,
 ): { groups: ReadonlyMap<string, number>; total: number } {
   const { arena, memory } = planLayout(options);
@@ -74,19 +80,22 @@ export function planBytes(
   return { groups: arena.groups, total: arena.size };
 }
 
+type WithoutBatch = Omit<PlanOptions, 'batch'> | Omit<GraphOptions, 'batch'>;
+
 /**
- * The largest batch that fits into memory, 0 if none does. Looks at layouts without programs, whose length grows with the
- * batch and whose tables do not.
+ * The largest batch that fits into the memory there is, 0 if none does. Looks at layouts without programs, whose length grows
+ * with the batch and whose tables do not.
  */
-export function largestBatch(options: Omit<PlanOptions, 'batch'>, extend?: Extension): number {
+export function largestBatch(options: WithoutBatch, extend?: Extension): number {
   const one = planLayout({ ...options, batch: 1 });
   const layoutBytes = one.arena.size;
   planPrograms({ ...options, batch: 1 }, one.memory);
   const tableBytes = one.arena.size - layoutBytes;
+  const room = planRoom(options).bytes;
   const fits = (batch: number) => {
     const { arena, memory } = planLayout({ ...options, batch });
     extend?.(arena, memory);
-    return arena.size + tableBytes <= MAX_BYTES;
+    return arena.size + tableBytes <= room;
   };
   let low = 0;
   let high = 1;
@@ -103,9 +112,10 @@ export function largestBatch(options: Omit<PlanOptions, 'batch'>, extend?: Exten
  * Lays a network out in an arena of its own.
  * @throws UsageError for an impossible config or size.
  */
-export function planLayout(options: PlanOptions): { arena: Arena; memory: NetworkMemory } {
+export function planLayout(options: AnyOptions): { arena: Arena; memory: NetworkMemory } {
   const arena = new Arena();
-  const graph = buildNetwork(options.architecture, options.size);
+  const graph =
+    'graph' in options ? options.graph : buildNetwork(options.architecture, options.size);
   const { batch, timesteps, seed = 0 } = options;
   const shape = { graph, batch, timesteps, seed, training: options.training ?? true };
   return { arena, memory: planMemory(arena, shape, options.threads) };

@@ -46,8 +46,8 @@ export class Walk {
   /** Batch norms by their result, which convolutions apply as they load. */
   readonly lazy = new Map<number, BatchNormStep>();
   workerBytes = 0;
-  /** Norms whose gradients have been written: a shared one is met twice, and adds. */
-  readonly norms = new Set<string>();
+  /** Layers whose gradients have been written: one that is used twice adds. */
+  readonly met = new Set<string>();
   /** What `columns` holds. */
   sums: ColumnSums | undefined;
   readonly #scratch = new Map<string, number>();

@@ -11,7 +11,7 @@ import { checkInput } from '../../network/check-input.js';
 import type { NodeOf } from '../../network/graph.js';
 import { sinusoids, timesteps } from '../../network/sinusoid.js';
 import type { StateDict } from '../../network/state.js';
-import { checkFits, MAX_BYTES } from '../arena.js';
+import { checkFits, planRoom } from '../arena.js';
 import { Engine, type LoadedProgram, type Times } from '../engine.js';
 import type { Program } from '../program.js';
 import { tableName } from './lowering.js';
@@ -19,7 +19,9 @@ import { channelsOf, type NetworkMemory, type TrainingMemory } from './memory.js
 import { readParameters, readState, writeParameters, writeStatistics } from './parameters.js';
 import { trainingMemory } from './passes.js';
 import {
+  type AnyOptions,
   type Extension,
+  type GraphOptions,
   largestBatch,
   type PlanOptions,
   planLayout,
@@ -29,6 +31,13 @@ import {
 export interface WasmNetworkOptions extends PlanOptions {
   readonly strict?: boolean;
 }
+
+/** For a network of one's own. */
+export interface WasmGraphOptions extends GraphOptions {
+  readonly strict?: boolean;
+}
+
+type Options = WasmNetworkOptions | WasmGraphOptions;
 
 /** A network on the WebAssembly engine. */
 export class WasmNetwork implements NetworkDevice {
@@ -56,17 +65,14 @@ export class WasmNetwork implements NetworkDevice {
    * @throws UsageError for an impossible config or size, or a model that does not fit.
    */
   static create<T, P>(
-    options: WasmNetworkOptions,
+    options: Options,
     extend: Extension<T>,
     program: (memory: NetworkMemory, extra: T) => P,
   ): { network: WasmNetwork; extra: T; program: P };
-  static create<T>(
-    options: WasmNetworkOptions,
-    extend: Extension<T>,
-  ): { network: WasmNetwork; extra: T };
-  static create(options: WasmNetworkOptions): { network: WasmNetwork };
+  static create<T>(options: Options, extend: Extension<T>): { network: WasmNetwork; extra: T };
+  static create(options: Options): { network: WasmNetwork };
   static create<T, P>(
-    options: WasmNetworkOptions,
+    options: Options,
     extend?: Extension<T>,
     plan?: (memory: NetworkMemory, extra: T) => P,
   ) {
@@ -283,8 +289,8 @@ function writeSinusoids(
   engine.floats(memory.kept.get(tableName(node.out.id))!, table.length).set(table);
 }
 
-function checkNetworkFits(options: PlanOptions, bytes: number, extend?: Extension): void {
-  checkFits(bytes, MAX_BYTES, () => {
+function checkNetworkFits(options: AnyOptions, bytes: number, extend?: Extension): void {
+  checkFits(bytes, planRoom(options), () => {
     const largest = largestBatch(options, extend);
     return largest ? `the largest batch that fits is ${largest}` : 'not even a batch of 1 fits';
   });
