@@ -81,8 +81,7 @@ def diffusers_unet(config):
     from diffusers import UNet2DModel
 
     class Unet2d(UNet2DModel):
-        """The same, but that it gives the tensor alone."""
-
+        # A tensor, not an object that holds one.
         def forward(self, x, t):
             return super().forward(x, t, return_dict=False)[0]
 
@@ -95,6 +94,14 @@ def load(task, config):
     net = diffusers_unet(config) if config else reference(state)
     net.load_state_dict(state)
     return net
+
+
+def versions(config):
+    if config is None:
+        return f"{torch.__version__}"
+    from diffusers import __version__
+
+    return f"{torch.__version__}, diffusers {__version__}"
 
 
 class Network:

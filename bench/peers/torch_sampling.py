@@ -3,7 +3,7 @@
 import torch
 
 import peer
-from torch_networks import WAYS, Network
+from torch_networks import WAYS, Network, versions
 
 
 def main():
@@ -30,7 +30,7 @@ def main():
         images = torch.cat([sample(first, batch) for first in range(0, len(start), batch)])
         return lambda: images.permute(0, 2, 3, 1).float() / 127.5 - 1
 
-    peer.serve({"ancestral": ancestral})
+    peer.serve({"ancestral": ancestral}, versions(config))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import torch
 
 import peer
-from torch_networks import WAYS, Network, training
+from torch_networks import WAYS, Network, training, versions
 
 
 def main():
@@ -39,7 +39,8 @@ def main():
         _ = mean + sigma * torch.randn_like(mean)
         return lambda: images(mean + sigma * noise)
 
-    peer.serve({"forward": forward, "train": train, "reverse step": step})
+    works = {"forward": forward, "train": train, "reverse step": step}
+    peer.serve(works, versions(config))
 
 
 if __name__ == "__main__":

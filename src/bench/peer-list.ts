@@ -149,14 +149,17 @@ export const PEERS: readonly Peer[] = [
 
 /** A Python that has torch and the modules: $PYTHON, else python3. Null where there is none. */
 const pythonWith = (modules: string) => {
-  let found: Promise<string | null> | undefined;
+  const found = new Map<string, Promise<string | null>>();
   return (): Promise<string | null> => {
     const program = process.env.PYTHON || 'python3';
-    found ??= promisify(execFile)(program, ['-c', `import ${modules}`]).then(
-      () => program,
-      () => null,
-    );
-    return found;
+    const known =
+      found.get(program) ??
+      promisify(execFile)(program, ['-c', `import ${modules}`]).then(
+        () => program,
+        () => null,
+      );
+    found.set(program, known);
+    return known;
   };
 };
 
