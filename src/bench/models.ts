@@ -1,16 +1,14 @@
 /** The models that are measured, and how each is trained. */
+import { completeModel } from '../config/network-settings.js';
 import { PRESETS } from '../config/presets.js';
 import { ADAM, type NetworkOptions } from '../contracts/device.js';
 import type { NetworkKind } from '../network/network.js';
-import { unet2dDefaults } from '../network/unet2d.js';
 import type { NamedModel } from './options.js';
 
 /** A model with what it is, for the table of docs/BENCHMARKS.md. */
 export interface MeasuredModel extends NamedModel {
   readonly about: string;
 }
-
-const WIDTHS = [128, 256, 256, 256];
 
 export const MODELS = {
   reference: {
@@ -31,18 +29,10 @@ export const MODELS = {
   },
   'ddpm-cifar10-32': {
     name: 'ddpm-cifar10-32',
-    model: {
-      ...unet2dDefaults({
-        widths: WIDTHS,
-        downAttention: WIDTHS.map((_, level) => level === 1),
-        headDim: null,
-        eps: 1e-6,
-        flipSinToCos: false,
-        freqShift: 1,
-        downPadding: 0,
-      }),
-      size: 32,
-    },
+    model: completeModel({
+      ...{ kind: 'unet2d', size: 32, widths: [128, 256, 256, 256], attention: [16], headDim: null },
+      ...{ eps: 1e-6, flipSinToCos: false, freqShift: 1, downPadding: 0 },
+    }),
     about:
       'the UNet2DModel of google/ddpm-cifar10-32: widths 128, 256, 256 and 256, attention at 16x16 in one head',
   },
