@@ -85,7 +85,7 @@ export function dense(
 }
 
 /** Eight outputs of a row. */
-function put(y: F32, low: v128, high: v128, flags: i32): void {
+export function put(y: F32, low: v128, high: v128, flags: i32): void {
   if (flags & ACCUMULATE) {
     low = f32x4.add(y.lanes(0), low);
     high = f32x4.add(y.lanes(4), high);

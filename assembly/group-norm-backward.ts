@@ -5,14 +5,15 @@ import { BLOCK } from './moments';
 import { siluSlopeLanes } from './silu';
 
 /*
- * The backward pass of group normalisation; group-norm.ts has the layouts. dz is dy·silu'(z), or dy without activation, and is
- * computed from r in both passes over the pixels. With a = weight·(1 + s) and the sums over a group's n elements,
+ * The backward pass of group normalisation; group-norm.ts has the layouts. dz is dy·silu'(z), or dy without activation: the first
+ * pass over the pixels writes it over dy, so that the last needs no exponential. With a = weight·(1 + s) and the sums over a
+ * group's n elements,
  *   dr = (a·dz − Σ a·dz/n − x̂·Σ a·dz·x̂/n)/σ.
  */
 
 /**
  * Σ dz and Σ dz·x̂ of each channel in each block of 256 pixels of each image: partial f32 [images][blocks][2][channels].
- * Items: images × blocks.
+ * dy becomes dz. Items: images × blocks.
  */
 export function groupNormBackwardSums(
   partial: F32,
@@ -50,7 +51,7 @@ export function groupNormBackwardSums(
   }
 }
 
-/** Adds a pixel's dz and dz·(r − mean) to the sums: the sums stay in the cache, and dy and r are read as they lie. */
+/** Turns a pixel's dy into dz, and adds dz and dz·(r − mean) to the sums: these stay in the cache, dy and r are read as they lie. */
 function sumSiluRow(sums: F32, d: F32, x: F32, affine: F32, means: F32, channels: usize): void {
   const dots = sums.at(channels);
   const shifts = affine.at(channels);
@@ -58,6 +59,7 @@ function sumSiluRow(sums: F32, d: F32, x: F32, affine: F32, means: F32, channels
   do {
     const r = x.lanes(c);
     const dz = siluSlopeLanes(d.lanes(c), madd(r, affine.lanes(c), shifts.lanes(c)));
+    d.setLanes(c, dz);
     sums.setLanes(c, f32x4.add(sums.lanes(c), dz));
     dots.setLanes(c, madd(dz, f32x4.sub(r, means.lanes(c)), dots.lanes(c)));
     c += 4;
@@ -191,7 +193,7 @@ export function groupNormBackwardParameters(
 }
 
 /**
- * dx = f₀·dz + f₁·r + f₂, added to what is there if `accumulate`; dx may be dy. columns (or null): f32 [images][blocks][channels],
+ * dx = f₀·dz + f₁·r + f₂, added to what is there if `accumulate`; dx may be dz. columns (or null): f32 [images][blocks][channels],
  * the sums of what was set or added in blocks of 256 pixels, from which `joinColumnSums` makes the gradient of `add`.
  * Items: images × blocks.
  */
@@ -199,15 +201,13 @@ export function groupNormBackwardApply(
   dx: F32,
   dxStride: usize,
   columns: F32,
-  dy: F32,
-  dyStride: usize,
+  dz: F32,
+  dzStride: usize,
   x: F32,
   xStride: usize,
-  affine: F32,
   factors: F32,
   pixels: i32,
   channels: i32,
-  activation: i32,
   accumulate: bool,
   begin: i32,
   end: i32,
@@ -218,15 +218,14 @@ export function groupNormBackwardApply(
     const block = item % blocks;
     const first = (item / blocks) * pixels + block * BLOCK;
     const last = first + min(BLOCK, pixels - block * BLOCK);
-    const scales = affine.at(<usize>((item / blocks) * 2 * channels));
     const terms = factors.at(<usize>((item / blocks) * 3 * channels));
     const sums = rowOf(columns, item, channels);
     if (changetype<usize>(sums) !== 0) for (let c = 0; c < channels; c += 4) sums.setLanes(c, zero);
     for (let row = first; row < last; row++) {
       const to = dx.at(<usize>row * dxStride);
-      const d = dy.at(<usize>row * dyStride);
+      const d = dz.at(<usize>row * dzStride);
       const r = x.at(<usize>row * xStride);
-      applyRow(to, sums, d, r, scales, terms, channels, activation, accumulate);
+      applyRow(to, sums, d, r, terms, channels, accumulate);
     }
   }
 }
@@ -237,22 +236,17 @@ function applyRow(
   sums: F32,
   d: F32,
   x: F32,
-  affine: F32,
   factors: F32,
   channels: usize,
-  activation: i32,
   accumulate: bool,
 ): void {
   const summed = changetype<usize>(sums) !== 0;
-  const shifts = affine.at(channels);
   const slopes = factors.at(channels);
   const offsets = slopes.at(channels);
   let c: usize = 0;
   do {
     const r = x.lanes(c);
-    let value = d.lanes(c);
-    if (activation) value = siluSlopeLanes(value, madd(r, affine.lanes(c), shifts.lanes(c)));
-    value = madd(value, factors.lanes(c), madd(r, slopes.lanes(c), offsets.lanes(c)));
+    let value = madd(d.lanes(c), factors.lanes(c), madd(r, slopes.lanes(c), offsets.lanes(c)));
     if (summed) sums.setLanes(c, f32x4.add(sums.lanes(c), value));
     if (accumulate) value = f32x4.add(dx.lanes(c), value);
     dx.setLanes(c, value);

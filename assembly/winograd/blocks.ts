@@ -1,5 +1,6 @@
 import { F32 } from '../f32';
 import { accumulate } from './accumulate';
+import { copyTiles } from './base';
 import { ALONE } from './from-tiles';
 import { multiply } from './multiply';
 import { TRANSFORM_SCRATCH } from './scratch';
@@ -14,6 +15,7 @@ import { gradientTiles, inputTiles, outputTiles } from './transforms';
 /**
  * y = conv(x): `winogradInput`, `winogradMultiply` and `winogradOutput` of one block after the other, with their bits.
  * Phases of the output follow one another in the same planes. Items: blocks of `block` tiles, a multiple of 4.
+ * @param base what the output is added to, with the flag ACCUMULATE, in pixels of `baseStride` floats; null: what is in y
  * @param u the transformed weights, [point][panels][k][8]
  * @param g the tiling of the input, then that of the output
  * @param k input channels, or four times as many where phases are stacked
@@ -24,6 +26,8 @@ import { gradientTiles, inputTiles, outputTiles } from './transforms';
  */
 export function winogradBlocks(
   y: F32,
+  base: F32,
+  baseStride: i32,
   x: F32,
   u: F32,
   g: Tiling,
@@ -53,6 +57,7 @@ export function winogradBlocks(
     const quads = <usize>((count + 3) >> 2);
     const inputs = tileItems(g, count) / phases;
     const outputs = tileItems(out, count) / phases;
+    if (changetype<usize>(base) !== 0) copyTiles(y, base, baseStride, out, first, count);
     for (let phase: usize = 0; phase < phases; phase++) {
       const from = phase * inputs;
       const to = phase * outputs;

@@ -1,5 +1,5 @@
-import type { Call } from './program.js';
-import type { View } from './tensors.js';
+import type { Argument, Call } from './program.js';
+import { pixels, type View } from './tensors.js';
 
 /**
  * The layers that multiply: what they read and write, and the kernel calls of those that look at one pixel at a time. A
@@ -30,6 +30,13 @@ export const TAPS: Record<ConvKind, number> = { same3: 9, same1: 1, strided4: 16
 const ACCUMULATE = 1;
 const RELU = 2;
 
+/** Rows from which a block of them at a time is worth while. */
+const MANY_ROWS = 1024;
+
+/** What an item of `denseBlocks` takes: ROWS and PANELS of assembly/dense-blocks.ts. */
+const BLOCK_ROWS = 48;
+const BLOCK_PANELS = 16;
+
 export interface Convolution {
   readonly kind: ConvKind;
   readonly batch: number;
@@ -37,41 +44,35 @@ export interface Convolution {
   readonly output: View;
   readonly relu?: boolean;
   readonly accumulate?: boolean;
+  /** What is added to, where it does not lie in the output; see `addsInPassing`. */
+  readonly base?: View | undefined;
 }
 
 /** Puts a shape into shared memory (once, before the first run) and returns its address. */
 export type PlaceShape = (words: Int32Array) => number;
 
-const rowsOf = ({ batch, input }: Convolution): number => batch * input.height * input.width;
+export const rowsOf = ({ batch, input }: Convolution): number => batch * input.height * input.width;
 
-/** y = x · W + bias of a 1x1 convolution or linear layer. bias: address or 0. */
-export function denseCall(c: Convolution, weights: number, bias: number): Call {
+/** Whether a layer without a neighbourhood reads so many rows that a worker brings some of them into its cache at a time. */
+export const manyRows = (c: Convolution): boolean => pixels(c.input) > 1 && rowsOf(c) >= MANY_ROWS;
+
+/** Bytes of scratch that a worker needs of its own for `denseCall`. */
+export const denseScratch = (c: Convolution): number =>
+  manyRows(c) ? 4 * BLOCK_ROWS * (c.input.channels + 8) : 0;
+
+/** y = x · W + bias of a 1x1 convolution or linear layer. bias: address or 0. worker: `denseScratch` for each worker. */
+export function denseCall(c: Convolution, weights: number, bias: number, worker: Argument): Call {
   const { input, output } = c;
   const rows = rowsOf(c);
   const panels = output.channels / 8;
   const flags = (c.accumulate ? ACCUMULATE : 0) | (c.relu ? RELU : 0);
-  return {
-    kernel: 'dense',
-    args: [
-      ...[output.at, output.stride, input.at, input.stride, weights, bias],
-      ...[rows, input.channels, panels, flags],
-    ],
-    items: Math.ceil(rows / 4) * panels,
-  };
-}
-
-/** dW of such a layer from its input and the gradient of its output (`c.output` views the gradient). */
-export function denseWeightsCall(c: Convolution, dw: number): Call {
-  const { input, output } = c;
-  const panels = output.channels / 8;
-  return {
-    kernel: 'denseWeights',
-    args: [
-      ...[dw, input.at, input.stride, output.at, output.stride],
-      ...[rowsOf(c), input.channels, panels],
-    ],
-    items: (input.channels / 4) * panels,
-  };
+  const to = [output.at, output.stride];
+  const args = [input.at, input.stride, weights, bias, rows, input.channels, panels, flags];
+  if (!manyRows(c))
+    return { kernel: 'dense', args: [...to, ...args], items: Math.ceil(rows / 4) * panels };
+  const base = c.base ? [c.base.at, c.base.stride] : [0, 0];
+  const items = Math.ceil(rows / BLOCK_ROWS) * Math.ceil(panels / BLOCK_PANELS);
+  return { kernel: 'denseBlocks', args: [...to, ...base, ...args, worker], items };
 }
 
 /** The layer whose forward pass is this one's data gradient: from dy (`c.output`) to dx (`c.input`). */

@@ -258,8 +258,8 @@ function backward(
     bench.run(
       'groupNormBackwardApply',
       [
-        ...[out, stride, to, dy, outer.stride, at.r, inner.stride, at.affine, factors],
-        ...[pixels, padded, activation, Number(add)],
+        ...[out, stride, to, dy, outer.stride, at.r, inner.stride, factors],
+        ...[pixels, padded, Number(add)],
       ],
       at.items,
     );

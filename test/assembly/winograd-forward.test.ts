@@ -78,7 +78,8 @@ function run(
     shares,
     way = 'chunks',
     wide,
-  }: { build: Build; shares: number; way?: Way; wide?: boolean },
+    apart = false,
+  }: { build: Build; shares: number; way?: Way; wide?: boolean; apart?: boolean },
 ): Float32Array {
   const bench = new Bench(build, shares, { wide });
   const plan = planForward(c, way);
@@ -86,7 +87,11 @@ function run(
   const descriptor = bench.put(plan.descriptor);
   const w = bench.put(d.w);
   const u = bench.alloc(plan.weightBytes);
-  const y = bench.put(d.y);
+  // Where what is added to lies elsewhere, in pixels of another length, what is in y must not matter.
+  const y = bench.put(apart ? d.y.map((v, i) => (inGap(c, i) ? v : Number.NaN)) : d.y);
+  const base = apart
+    ? { base: { at: bench.put(widened(c, d.y)), stride: c.output.pixel + 8 } }
+    : {};
   const scratch = bench.alloc(plan.scratchBytes);
   walk(
     bench,
@@ -94,7 +99,7 @@ function run(
       ...{ descriptor, worker, scratch, w, u, y, x: bench.put(d.x) },
       ...(o.affine && { affine: affine(bench, c, o, d) }),
       bias: o.bias ? bench.put(d.bias) : 0,
-      ...{ accumulate: o.accumulate ?? false, relu: o.relu ?? false },
+      ...{ ...base, accumulate: o.accumulate ?? false, relu: o.relu ?? false },
     }),
   );
   const ends = [
@@ -105,6 +110,15 @@ function run(
   for (const end of ends)
     if (bench.u8(end, 64).some((byte) => byte !== 0)) throw new Error('wrote past its scratch');
   return bench.f32(y, d.y.length);
+}
+
+const inGap = ({ output }: Convolution, i: number): boolean => i % output.pixel >= output.channels;
+
+/** y in pixels of eight floats more. */
+function widened({ output: { pixel } }: Convolution, y: Float32Array): Float32Array<ArrayBuffer> {
+  const out = new Float32Array((y.length / pixel) * (pixel + 8)).fill(Number.NaN);
+  for (let i = 0; i < y.length; i++) out[Math.floor(i / pixel) * (pixel + 8) + (i % pixel)] = y[i]!;
+  return out;
 }
 
 /** Shifts of each image, or those of the first for all. */
@@ -140,6 +154,11 @@ const CASES: Case[] = [
   { kind: 'conv', batch: 3, height: 5, width: 7, inputs: 40, outputs: 16, relu: true, bias: true },
   { kind: 'conv', batch: 2, height: 1, width: 9, inputs: 24, outputs: 8, gaps: [16, 8] },
   { kind: 'conv', batch: 1, height: 13, width: 2, inputs: 8, outputs: 40, accumulate: true },
+  {
+    ...{ kind: 'conv', batch: 3, height: 22, width: 27, inputs: 16, outputs: 24, gaps: [0, 16] },
+    ...{ accumulate: true, bias: true },
+  },
+  { kind: 'up', batch: 2, height: 7, width: 10, inputs: 8, outputs: 8, accumulate: true, extra: 1 },
   { kind: 'conv', batch: 2, height: 9, width: 6, inputs: 16, outputs: 8, affine: true, bias: true },
   { kind: 'conv', batch: 3, height: 5, width: 12, inputs: 8, outputs: 8, affine: 'shared' },
   { kind: 'conv', batch: 1, height: 45, width: 46, inputs: 8, outputs: 8, gaps: [8, 24] },
@@ -194,6 +213,11 @@ for (const build of ['strict', 'relaxed'] as const)
           const wide = run(c, o, data, { build, shares: 1, way, wide: true });
           t.deepEqual(wide, got, `${way}, blocks for vectors of 256 bits`);
         }
+        if (o.accumulate)
+          for (const shares of [1, 3]) {
+            const apart = run(c, o, data, { build, shares, way: 'blocks', apart: true });
+            t.deepEqual(apart, got, `added to what lies elsewhere, ${shares} shares`);
+          }
       });
 
 for (const build of ['strict', 'relaxed'] as const)

@@ -1,4 +1,4 @@
-import type { ConvKind, Convolution } from '../convolution.js';
+import { type ConvKind, type Convolution, manyRows } from '../convolution.js';
 import type { View } from '../tensors.js';
 import type * as winograd from '../winograd/algorithms.js';
 import { type BackwardPlan, goesTogether, planBackward } from '../winograd/backward.js';
@@ -44,6 +44,12 @@ export function chooseAlgorithm(c: Convolution, fixed: boolean): winograd.Winogr
 export function winogradForward(c: Convolution, fixed: boolean): ForwardPlan | null {
   const described = describe(c, fixed);
   return described && planForward(described, chooseWay(described, !fixed));
+}
+
+/** Whether what a layer's output is added to may lie elsewhere: a worker that has some pixels in its cache copies these there. */
+export function addsInPassing(c: Convolution, fixed: boolean): boolean {
+  const described = describe(c, fixed);
+  return described ? chooseWay(described, !fixed) === 'blocks' : manyRows(c);
 }
 
 /** The plan of a weight gradient, or null. */

@@ -4,14 +4,16 @@ import {
   type ConvKind,
   type Convolution,
   denseCall,
-  denseWeightsCall,
+  denseScratch,
   TAPS,
   transposeCall,
 } from '../convolution.js';
+import { planDenseGradient } from '../dense-gradient.js';
 import type { Call, Phase } from '../program.js';
 import { pixels, type View } from '../tensors.js';
 import type { AffinePointers } from '../winograd/forward.js';
 import {
+  addsInPassing,
   chooseAlgorithm,
   winogradBackward,
   winogradForward,
@@ -64,13 +66,14 @@ export function convolveForward(walk: Walk, step: ConvolveStep): Phase[] {
   const { name } = step.layer;
   const { view: input, affine } = walk.operand(step.x);
   const output = walk.view(step.out);
-  const before = startFrom(walk, step, output);
   const { kind, derived } = kindOf(step);
   checkHalves(name, kind, input, output);
-  const c: Convolution = {
+  const plain: Convolution = {
     ...{ kind, batch: walk.batch, input, output, relu: step.relu },
     accumulate: step.side !== undefined,
   };
+  const { base, before } = startFrom(walk, step, plain);
+  const c = { ...plain, base };
   const at = walk.layer(name);
   const u = walk.fixed ? walk.kept(transformedName(name)) : undefined;
   const weights =
@@ -80,12 +83,17 @@ export function convolveForward(walk: Walk, step: ConvolveStep): Phase[] {
   return [...before, ...weights.phases, ...labelled(walk, phases, name, 'forward', c)];
 }
 
-/** What the output is added to is copied there first, unless it lies there. */
-function startFrom(walk: Walk, { side, out }: ConvolveStep, output: View): Phase[] {
-  if (!side) return [];
+/** What the output is added to, unless it lies there: for the layer to read, or copied there first. */
+function startFrom(
+  walk: Walk,
+  { side, out }: ConvolveStep,
+  c: Convolution,
+): { base?: View; before: Phase[] } {
+  if (!side) return { before: [] };
   const from = walk.view(side);
-  if (walk.liesIn(side, out, 0)) return [];
-  return walk.emit(() => [[copyCall(walk, output, from, false)]]);
+  if (walk.liesIn(side, out, 0)) return { before: [] };
+  if (addsInPassing(c, walk.fixed)) return { base: from, before: [] };
+  return { before: walk.emit(() => [[copyCall(walk, c.output, from, false)]]) };
 }
 
 /** The weights as the kernels take them, made for this pass if they are derived. */
@@ -156,7 +164,8 @@ function convolve(walk: Walk, c: Convolution, w: number, o: ConvolveOptions): Ph
   const plan = winogradForward(c, walk.fixed);
   if (!plan) {
     if (o.affine) throw new RunError('a product of matrices reads no batch norm');
-    return walk.emit(() => [[denseCall(c, w, o.bias)]]);
+    const worker = walk.worker(denseScratch(c));
+    return walk.emit(() => [[denseCall(c, w, o.bias, worker)]]);
   }
   const worker = walk.worker(plan.workerBytes);
   const scratch = walk.scratch('planes', plan.scratchBytes);
@@ -169,6 +178,7 @@ function convolve(walk: Walk, c: Convolution, w: number, o: ConvolveOptions): Ph
       ...(o.affine && { affine: o.affine }),
       ready: o.u !== undefined,
       y: c.output.at,
+      ...(c.base && { base: c.base }),
       bias: o.bias,
       accumulate: c.accumulate ?? false,
       relu: c.relu ?? false,
@@ -341,7 +351,7 @@ function weightGradient(
   affine: AffinePointers | undefined,
 ): Phase[] {
   const plan = winogradGradient(c);
-  if (!plan) return walk.emit(() => [[denseWeightsCall(c, dw)]]);
+  if (!plan) return denseGradient(walk, c, dw);
   const worker = walk.worker(plan.workerBytes);
   const scratch = walk.scratch('planes', plan.scratchBytes);
   const du = walk.scratch('weights', plan.weightBytes);
@@ -354,6 +364,13 @@ function weightGradient(
       dy: c.output.at,
     }),
   );
+}
+
+function denseGradient(walk: Walk, c: Convolution, dw: number): Phase[] {
+  const plan = planDenseGradient(c);
+  const worker = walk.worker(plan.workerBytes);
+  const scratch = walk.scratch('groups of rows', plan.scratchBytes);
+  return walk.emit(() => plan.phases({ dw, scratch, worker }));
 }
 
 /** Phases whose calls say what they are part of: layer, pass, algorithm. */

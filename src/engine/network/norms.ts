@@ -191,7 +191,7 @@ export function groupNormForward(walk: Walk, step: GroupNormStep): Phase[] {
   ]);
 }
 
-/** Back through the activation and the norm; where nobody else reads x, in place. */
+/** Back through the activation, in place, for nobody else reads dy any more; then through the norm, in place where nobody else reads x. */
 export function groupNormBackward(walk: Walk, step: GroupNormStep): Phase[] {
   const { layer, vector, film } = step;
   const x = walk.view(step.x);
@@ -220,7 +220,6 @@ export function groupNormBackward(walk: Walk, step: GroupNormStep): Phase[] {
   walk.met.add(layer.name);
   // What is added to another gradient is not all of it, so that its sums are of no use.
   walk.sums = accumulate ? undefined : { place: walk.gradientPlace(step.x), blocks: items };
-  const silu = step.silu ? 1 : 0;
   const time = vector && vectorGradient(walk, vector, columns, x, c);
   return labels(labelOf(step, 'backward'), [
     [
@@ -228,7 +227,7 @@ export function groupNormBackward(walk: Walk, step: GroupNormStep): Phase[] {
         kernel: 'groupNormBackwardSums',
         args: [
           ...[partial, dy.at, dy.stride, x.at, x.stride, affine, saved],
-          ...[pixels(x), c, silu],
+          ...[pixels(x), c, step.silu ? 1 : 0],
         ],
         items,
       },
@@ -256,7 +255,7 @@ export function groupNormBackward(walk: Walk, step: GroupNormStep): Phase[] {
         kernel: 'groupNormBackwardApply',
         args: [
           ...[dx.at, dx.stride, accumulate ? 0 : columns, dy.at, dy.stride, x.at, x.stride],
-          ...[affine, factors, pixels(x), c, silu, accumulate ? 1 : 0],
+          ...[factors, pixels(x), c, accumulate ? 1 : 0],
         ],
         items,
       },

@@ -82,6 +82,8 @@ export interface ForwardPointers {
   readonly bias?: Argument;
   /** Adds to y instead of overwriting it. */
   readonly accumulate?: boolean;
+  /** What is added to where it is not y, with floats from a pixel to the next; for `blocks` alone. */
+  readonly base?: { readonly at: Argument; readonly stride: number };
   /** max(y, 0) at the very end. */
   readonly relu?: boolean;
 }
@@ -203,7 +205,8 @@ export function planForward(c: Convolution, way: Way): ForwardPlan {
     const call: Call = {
       kernel: 'winogradBlocks',
       args: [
-        ...[at.y, at.x, at.u, at.descriptor, at.bias ?? 0, scale, shift, shiftStep, flags(at)],
+        ...[at.y, at.base?.at ?? 0, at.base?.stride ?? 0, at.x, at.u, at.descriptor, at.bias ?? 0],
+        ...[scale, shift, shiftStep, flags(at)],
         ...[k, panels, planes, uPlane, vFloats, tiles, room, at.worker],
       ],
       items: divideUp(tiles, room),
