@@ -18,7 +18,7 @@ import { fill } from './document.js';
 const docs = (name: string) => fileURLToPath(new URL(`../../docs/${name}`, import.meta.url));
 const cli = fileURLToPath(new URL('../src/cli.js', import.meta.url));
 
-/** With fewer the medians move more from run to run; more take longer than half an hour on two cores. */
+/** With fewer the medians move more from run to run; more take longer than two hours on two cores. */
 const ROUNDS = ['--rounds', '9'];
 
 /** Bytes of JSON that a run may print. */

@@ -6,14 +6,22 @@
  */
 import {
   factTable,
+  kindTable,
   layersName,
   layerTable,
   missingList,
+  modelTable,
   pivotTable,
   ratioTable,
   resultTable,
 } from '../src/bench/markdown.js';
-import { byWork, type Report, type Subject, workName } from '../src/bench/result.js';
+import {
+  byWork,
+  type LayerReport,
+  type Report,
+  type Subject,
+  workName,
+} from '../src/bench/result.js';
 import { UsageError } from '../src/errors.js';
 
 const MARKED = /<!-- bench: ([\w-]+) -->\n[\s\S]*?<!-- end -->/g;
@@ -49,6 +57,7 @@ function sections(report: Report): Readonly<Record<string, string>> {
     preprocess: tables(report, 'preprocess'),
     arithmetic: pivotTable(kernels),
     'ratios-arithmetic': ratioTable({ results: kernels }),
+    models: modelTable(),
     'layers-forward': slowest(report, 'forward'),
     'layers-train': slowest(report, 'train'),
     missing: missingList(report.missing),
@@ -61,12 +70,16 @@ const tables = ({ results }: Report, subject: Subject): string =>
     .join('\n');
 
 function slowest({ layers }: Report, pass: 'forward' | 'train'): string {
-  if (!layers) return 'Not measured: --layers was not given.\n';
-  const all = layers[pass];
+  if (layers.length === 0) return 'Not measured: --layers was not given.\n';
+  return layers.map((report) => slowestOf(report, pass)).join('\n');
+}
+
+function slowestOf(report: LayerReport, pass: 'forward' | 'train'): string {
+  const all = report[pass];
   const total = all.reduce((sum, { ms }) => sum + ms, 0);
   const rows = [...all].sort((a, b) => b.ms - a.ms).slice(0, SLOWEST);
   const title =
-    `**${layersName(layers)}**: the slowest ${rows.length} of ${all.length} rows, which take ${total.toFixed(0)} ms in all; ` +
-    `the micro-kernel reaches ${layers.peak.toFixed(0)} GFLOP/s`;
-  return `${title}\n\n${layerTable(layers, rows, total)}`;
+    `**${layersName(report)}**: the slowest ${rows.length} of ${all.length} rows, which take ${total.toFixed(0)} ms in all; ` +
+    `the micro-kernel reaches ${report.peak.toFixed(0)} GFLOP/s`;
+  return `${title}\n\n${kindTable(report, all)}\n${layerTable(report, rows, total)}`;
 }

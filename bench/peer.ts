@@ -3,15 +3,17 @@
  *
  *     npm run --silent bench:peer -- PyTorch train --preset tiny --batch 32 --rounds 7 --threads 2
  *
- * The peers are PyTorch, "PyTorch channels_last", "PIL and numpy", "PIL and numpy in workers", tfjs-node, "tfjs WASM
- * backend", onnxruntime-node and onnxruntime-web; their works: forward, train, "reverse step", ancestral, load, gaussian,
- * qSample, pSample, toFloat.
+ * The peers are PyTorch, "PyTorch channels_last", "PyTorch compiled", "PyTorch compiled channels_last", "PIL and numpy",
+ * "PIL and numpy in workers", tfjs-node, "tfjs WASM backend", onnxruntime-node and onnxruntime-web; their works: forward,
+ * train, "reverse step", ancestral, load, gaussian, qSample, pSample, toFloat. Presets are those of haze,
+ * and ddpm-cifar10-32.
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { kernelInputs, writeKernelTask } from '../src/bench/arithmetic.js';
 import { extentOf, writeAncestralTask } from '../src/bench/generate.js';
 import { unetInputs } from '../src/bench/inputs.js';
+import { MODELS } from '../src/bench/models.js';
 import { PEERS } from '../src/bench/peer-list.js';
 import { openPeers } from '../src/bench/peers.js';
 import { writePhotographs } from '../src/bench/photographs.js';
@@ -23,7 +25,7 @@ import { writeUnetTask } from '../src/bench/unet.js';
 import { Args } from '../src/config/args.js';
 import type { ModelConfig } from '../src/config/config.js';
 import { DIFFUSION_DEFAULTS } from '../src/config/diffusion.js';
-import { PRESET_NAMES, PRESETS } from '../src/config/presets.js';
+import { PRESETS } from '../src/config/presets.js';
 import { makeTrajectory } from '../src/diffusion/sampler.js';
 import { makeSchedule } from '../src/diffusion/schedule.js';
 import { RunError, UsageError } from '../src/errors.js';
@@ -37,13 +39,16 @@ interface Request {
   readonly seed: number;
 }
 
+const NAMED = { ...PRESETS, ...MODELS };
+const MODEL_NAMES = Object.keys(NAMED) as (keyof typeof NAMED)[];
+
 /** @throws UsageError for flags that cannot be, and for a peer or a work that there is not */
 function readRequest(): Request {
   const { values, positionals } = parse();
   const args = new Args(values);
   const [name = '', what = ''] = positionals;
-  const preset = args.oneOf('preset', PRESET_NAMES)!;
-  const { model } = PRESETS[preset];
+  const preset = args.oneOf('preset', MODEL_NAMES)!;
+  const { model } = NAMED[preset];
   const whole = (flag: string, min: number) => args.whole(flag, { min })!;
   const [batch, threads] = [whole('batch', 1), whole('threads', 1)];
   const known = PEERS.filter((peer) => peer.name === name).flatMap(({ works }) => works);
@@ -92,7 +97,11 @@ function run(request: Request): Promise<boolean> {
   const { name, work, model, threads, rounds } = request;
   return temporarily(async (folder) => {
     const file = await writeInputs(folder, request);
-    const task = { file, threads, ...(work.subject === 'preprocess' && { size: model.size }) };
+    const task = {
+      ...{ file, threads },
+      ...(work.subject === 'preprocess' && { size: model.size }),
+      ...(NETWORKED.includes(work.subject) && { network: model.kind }),
+    };
     const repeat = work.subject === 'arithmetic' ? 9 : 1;
     const options = { repeat, ...(work.subject === 'generate' && { batches: [work.batch] }) };
     const peers = await openPeers(work, task, options, (peer) => peer.name === name);
@@ -108,6 +117,9 @@ function run(request: Request): Promise<boolean> {
     }
   });
 }
+
+/** Subjects whose inputs have a network's weights. */
+const NETWORKED: readonly Subject[] = ['unet', 'sample', 'generate'];
 
 function subjectOf(what: string): Subject {
   if (what === 'load') return 'preprocess';

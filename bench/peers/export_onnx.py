@@ -3,15 +3,15 @@
 import sys
 
 import torch
-from safetensors.torch import load_file
 
-from torch_unet import load
+import peer
+from torch_networks import load
 
-task = load_file(sys.argv[1])
+task, config = peer.read(sys.argv[1])
 x = task["xt"].permute(0, 3, 1, 2).contiguous()
 inputs = (x, task["t"].float())
 torch.onnx.export(
-    load(task).eval(),
+    load(task, config).eval(),
     inputs,
     sys.argv[2],
     input_names=["x", "t"],

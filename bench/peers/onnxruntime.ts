@@ -38,8 +38,7 @@ if (kind === 'web') ort.env.wasm.numThreads = threads;
 const options = kind === 'web' ? { executionProviders: ['wasm'] } : { intraOpNumThreads: threads };
 const session = await ort.InferenceSession.create(readFileSync(model), options);
 
-const { architecture, batch, size, xt, t } = await readUnetTask();
-const { channels } = architecture;
+const { batch, size, channels, xt, t } = await readUnetTask();
 const plane = size * size;
 const inputs = {
   x: new ort.Tensor('float32', toPlanes(xt), [batch, channels, size, size]),

@@ -9,7 +9,7 @@ import torch
 
 
 def start(*switches):
-    """The command line and the task's tensors, with PyTorch told how many threads to use."""
+    """The command line, the task's tensors and its network's config, with PyTorch told how many threads to use."""
     parser = argparse.ArgumentParser()
     parser.add_argument("file")
     parser.add_argument("--threads", type=int, default=1)
@@ -17,9 +17,16 @@ def start(*switches):
         parser.add_argument(switch, action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    from safetensors.torch import load_file
+    return args, *read(args.file)
 
-    return args, load_file(args.file)
+
+def read(file):
+    """A task's tensors, and the config.json of its network where that is one of diffusers, else None."""
+    from safetensors import safe_open
+
+    with safe_open(file, "pt") as task:
+        config = (task.metadata() or {}).get("config")
+        return {name: task.get_tensor(name) for name in task.keys()}, config and json.loads(config)
 
 
 def digest(values):

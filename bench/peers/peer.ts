@@ -9,7 +9,6 @@ import { parseArgs } from 'node:util';
 import type { Answer } from '../../src/bench/peer-process.js';
 import { digest, median } from '../../src/bench/statistics.js';
 import { readSafetensors } from '../../src/io/safetensors.js';
-import { networkFromShapes } from '../../src/network/recognise.js';
 import type { StateDict, Tensor } from '../../src/network/state.js';
 
 type Result = ArrayLike<number>;
@@ -53,10 +52,9 @@ export async function readUnetTask() {
       .filter(([name]) => name.startsWith(prefix))
       .map(([name, tensor]): [string, Tensor] => [name.slice(prefix.length), tensor]),
   );
-  const architecture = networkFromShapes(new Map([...state].map(([k, v]) => [k, v.shape])));
-  const [batch = 0, size = 0] = shape('xt');
+  const [batch = 0, size = 0, , channels = 0] = shape('xt');
   const t = Int32Array.from(tensors.get('t')!.data, Number);
-  return { architecture, state, batch, size, xt: f32('xt'), noise: f32('noise'), t };
+  return { state, batch, size, channels, xt: f32('xt'), noise: f32('noise'), t };
 }
 
 /** Serves until stdin ends. `threads` where they are not what the command line says. A result of one number is its own digest. */

@@ -3,6 +3,7 @@
  * `tf.train.adam`. It keeps no running statistics up to date, which is to its advantage. The backend is the caller's.
  */
 
+import { networkFromShapes } from '../../src/network/recognise.js';
 import { type Stage, stages } from '../../src/network/simple.js';
 import type { Tf, TfTensor } from '../../src/tensorflow/tfjs.js';
 import { valuesOf } from '../../src/tensorflow/values.js';
@@ -44,7 +45,8 @@ export interface FullTf extends Tf {
 
 /** The works of a tfjs that is ready to compute. */
 export async function tfjsUnet(tf: FullTf): Promise<Record<'forward' | 'train', Work>> {
-  const { architecture, state, batch, size, xt, noise, t } = await readUnetTask();
+  const { state, batch, size, xt, noise, t } = await readUnetTask();
+  const architecture = networkFromShapes(new Map([...state].map(([k, v]) => [k, v.shape])));
   if (architecture.kind !== 'simple') throw new Error('tfjs runs the reference U-Net alone');
   const list = stages(architecture);
   const weights = new Map<string, TfTensor>();

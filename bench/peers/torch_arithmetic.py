@@ -4,7 +4,7 @@ import torch
 
 import peer
 
-_, task = peer.start()
+_, task, _ = peer.start()
 x0, eps, z = task["x0"], task["eps"], task["z"]
 signal, noise = task["forward"].tolist()
 recip, scale, sigma = task["ancestral"].tolist()

@@ -3,22 +3,22 @@
 import torch
 
 import peer
-from torch_unet import load
+from torch_networks import WAYS, Network, versions
 
 
 def main():
-    args, task = peer.start("--channels-last")
-    layout = torch.channels_last if args.channels_last else torch.contiguous_format
-    net = load(task).to(memory_format=layout).eval()
-    start = task["xt"].permute(0, 3, 1, 2).contiguous(memory_format=layout)
-    noise = [z.permute(0, 3, 1, 2).contiguous(memory_format=layout) for z in task["noise"]]
+    args, task, config = peer.start(*WAYS)
+    net = Network(args, task, config)
+    net.module.eval()
+    start = net.planes(task["xt"])
+    noise = [net.planes(z) for z in task["noise"]]
     times = task["t"].float()
     rows = task["ancestral"].tolist()
 
     def sample(first, batch):
         x = start[first : first + batch]
         for step, (recip, scale, sigma) in enumerate(rows):
-            x = recip * (x - scale * net(x, times[step].expand(len(x))))
+            x = recip * (x - scale * net.run(x, times[step].expand(len(x))))
             if sigma > 0:
                 # Fresh noise is drawn, as the loop has to; what is added is the task's, so that the images can be compared.
                 torch.randn_like(x)
@@ -30,7 +30,7 @@ def main():
         images = torch.cat([sample(first, batch) for first in range(0, len(start), batch)])
         return lambda: images.permute(0, 2, 3, 1).float() / 127.5 - 1
 
-    peer.serve({"ancestral": ancestral})
+    peer.serve({"ancestral": ancestral}, versions(config))
 
 
 if __name__ == "__main__":

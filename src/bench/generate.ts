@@ -3,7 +3,6 @@ import { rm } from 'node:fs/promises';
 import { join as joinPath } from 'node:path';
 import type { ModelConfig } from '../config/config.js';
 import { DIFFUSION_DEFAULTS } from '../config/diffusion.js';
-import { PRESETS } from '../config/presets.js';
 import { CounterRandom, PURPOSE } from '../diffusion/random.js';
 import { makeTrajectory } from '../diffusion/sampler.js';
 import { makeSchedule } from '../diffusion/schedule.js';
@@ -11,18 +10,19 @@ import { Arithmetic } from '../engine/arithmetic.js';
 import { generate } from '../generate/generate.js';
 import type { GenerateOptions } from '../generate/options.js';
 import { writeSafetensors } from '../io/safetensors.js';
-import { layerCosts } from '../network/cost.js';
+import { networkCost } from '../network/cost.js';
 import { initialState } from '../network/initial-state.js';
 import { buildNetwork } from '../network/network.js';
 import type { StateDict } from '../network/state.js';
 import { batchFor, sampleFrom } from '../sample/sample.js';
-import type { BenchOptions } from './options.js';
+import { GENERATED, MODELS } from './models.js';
+import type { BenchOptions, NamedModel } from './options.js';
 import { ours, variants } from './paths.js';
 import { NO_PEERS, openPeers, PAUSE } from './peers.js';
 import type { Missing, Path, Work } from './result.js';
 import { type Contender, measure } from './rounds.js';
 import { digest } from './statistics.js';
-import { type Findings, wantsTensorflow } from './suite.js';
+import { type Findings, join, wantsTensorflow } from './suite.js';
 import { f32, i64, temporarily, writeTask } from './task.js';
 
 /** Batches of a worker; the first is what users get. */
@@ -44,7 +44,13 @@ const PEER_BATCH = 8;
 const TOLERANCE = 0.02;
 
 export async function benchGenerate(options: BenchOptions): Promise<Findings> {
-  const { name, model } = options.chosen ?? { name: 'tiny', model: PRESETS.tiny.model };
+  const models = options.chosen ? [options.chosen] : GENERATED.map((name) => MODELS[name]);
+  const all: Findings[] = [];
+  for (const one of models) all.push(await benchModel(one, options));
+  return join(all);
+}
+
+async function benchModel({ name, model }: NamedModel, options: BenchOptions): Promise<Findings> {
   const [first] = variants(options);
   const extent = extentOf(model, options.batch, first!.threads);
   const work: Work = {
@@ -71,7 +77,8 @@ export async function benchGenerate(options: BenchOptions): Promise<Findings> {
       if (options.peers) {
         const file = await writeAncestralTask(folder, model, extent, options.seed, state);
         const batches = [...new Set([Math.min(PEER_BATCH, extent.images), extent.images])];
-        peers = await openPeers(work, { file, threads: first!.threads }, { repeat: 1, batches });
+        const task = { file, threads: first!.threads, network: model.kind };
+        peers = await openPeers(work, task, { repeat: 1, batches });
       }
       const results = await measure(work, [...contenders, ...peers.contenders], {
         rounds: options.rounds,
@@ -98,10 +105,7 @@ export function extentOf(model: ModelConfig, batch: number | null, workers: numb
   const batches = batch === null ? BATCHES : [batch];
   const share = workers * Math.max(...batches);
   const images = share * Math.ceil(IMAGES / share);
-  const forward = layerCosts(buildNetwork(model, model.size)).reduce(
-    (sum, layer) => sum + layer.forward,
-    0,
-  );
+  const { forward } = networkCost(buildNetwork(model, model.size));
   const steps = Math.round(OPERATIONS / (forward * images));
   return { batches, images, steps: Math.min(STEPS.most, Math.max(STEPS.least, steps)) };
 }
@@ -211,11 +215,12 @@ function samplePath(base: Base, state: StateDict, options: BenchOptions): Conten
 /** For peers: x_T of all images, the steps' timesteps, coefficients and noise. */
 export function writeAncestralTask(
   folder: string,
-  { size, channels }: ModelConfig,
+  model: ModelConfig,
   { images, steps }: Extent,
   seed: number,
   state: StateDict,
 ): Promise<string> {
+  const { size, channels } = model;
   const schedule = makeSchedule({ ...DIFFUSION_DEFAULTS, timesteps: steps });
   const { timesteps, coefficients, width } = makeTrajectory(schedule, { sampler: 'ancestral' });
   const random = new CounterRandom(seed);
@@ -236,5 +241,5 @@ export function writeAncestralTask(
     t: i64(timesteps),
     ancestral: f32([steps, width], coefficients),
   };
-  return writeTask(folder, tensors, state);
+  return writeTask(folder, tensors, { model, state });
 }

@@ -21,12 +21,12 @@ const SUITES: Readonly<Record<Subject, Suite>> = {
 export async function bench(subjects: readonly Subject[], options: BenchOptions): Promise<Report> {
   const all: Findings[] = [];
   for (const subject of subjects) all.push(await SUITES[subject](options));
-  const { results, missing, layers, ...found } = join(all);
+  const { results, missing, layers = [], ...found } = join(all);
   return {
     machine: machine(),
     versions: { ...(await versions()), ...found.versions },
     results,
     missing,
-    layers: layers ?? null,
+    layers,
   };
 }

@@ -1,6 +1,11 @@
 /** A report as Markdown: the tables of docs/BENCHMARKS.md, from one run. */
+import type { ModelConfig } from '../config/config.js';
 import type { LayerTime } from '../engine/network/layer-times.js';
+import { layerCosts } from '../network/cost.js';
+import { buildNetwork } from '../network/network.js';
 import { significant } from '../units.js';
+import { byKind } from './kinds.js';
+import { type MeasuredModel, MODELS, PASSES } from './models.js';
 import { peakShare } from './peak-share.js';
 import { noise, primary, ratios } from './ratios.js';
 import {
@@ -20,11 +25,14 @@ export function toMarkdown(report: Report): string {
     section('Machine and versions', factTable(report)),
     ...byWork(results).map((rows) => section(workName(rows[0]!), resultTable(rows))),
     section("Others' time over Haze's", ratioTable(report)),
-    ...(layers
-      ? (['forward', 'train'] as const).map((pass) =>
-          section(`Layers, ${pass}: ${layersName(layers)}`, layerTable(layers, layers[pass])),
-        )
-      : []),
+    ...layers.flatMap((report) =>
+      (['forward', 'train'] as const).map((pass) =>
+        section(
+          `Layers, ${pass}: ${layersName(report)}`,
+          `${kindTable(report, report[pass])}\n${layerTable(report, report[pass])}`,
+        ),
+      ),
+    ),
     section('Not measured', missingList(missing)),
   ].join('\n');
 }
@@ -54,6 +62,28 @@ export function factTable({ machine, versions }: Pick<Report, 'machine' | 'versi
     2,
   );
 }
+
+/** The models that are measured, with what they are and what is measured of them. */
+export function modelTable(): string {
+  const passes = (name: string) =>
+    (['forward', 'train'] as const).flatMap((what) => {
+      const batches = PASSES.flatMap(([model, pass, batch]) =>
+        model === name && pass === what ? [batch] : [],
+      );
+      return batches.length > 0 ? [`${what} in batches of ${batches.join(' and ')}`] : [];
+    });
+  return markdownTable(
+    ['model', 'what it is', 'measured', 'images', 'parameters'],
+    Object.values<MeasuredModel>(MODELS).map(({ name, about, model }) => [
+      ...[`\`${name}\``, about, passes(name).join(', '), `${model.size}x${model.size}`],
+      parameterCount(model).toLocaleString('en-US'),
+    ]),
+    3,
+  );
+}
+
+const parameterCount = (model: ModelConfig): number =>
+  layerCosts(buildNetwork(model)).reduce((sum, { parameters }) => sum + parameters, 0);
 
 /** Rows of one piece of work. */
 export function resultTable(rows: readonly Result[]): string {
@@ -109,13 +139,32 @@ export function ratioTable(report: Pick<Report, 'results'>): string {
 export const layersName = ({ model, batch, size, threads, build }: LayerReport): string =>
   `${model}, batch ${batch}, ${size}x${size}, ${threads} threads, ${build}`;
 
+/** What a program's time goes into, by kind. */
+export function kindTable(
+  { peak }: Pick<LayerReport, 'peak'>,
+  layers: readonly LayerTime[],
+): string {
+  const total = totalOf(layers);
+  return markdownTable(
+    ['kind', 'ms', 'of all', 'of the peak'],
+    byKind(layers, peak).map(({ kind, ms, ofPeak }) => [
+      ...[kind, ms.toFixed(2), share(ms / total)],
+      ofPeak === null ? '' : share(ofPeak),
+    ]),
+  );
+}
+
+const totalOf = (layers: readonly LayerTime[]): number =>
+  layers.reduce((sum, { ms }) => sum + ms, 0);
+
+const share = (part: number): string => `${(100 * part).toFixed(0)} %`;
+
 /** Layers, or passes of layers, of a program that takes `total` milliseconds. */
 export function layerTable(
   { peak }: Pick<LayerReport, 'peak'>,
   layers: readonly LayerTime[],
-  total = layers.reduce((sum, { ms }) => sum + ms, 0),
+  total = totalOf(layers),
 ): string {
-  const share = (part: number) => `${(100 * part).toFixed(0)} %`;
   return markdownTable(
     ['layer', 'pass', 'algorithm', 'ms', 'of all', 'GFLOP/s', 'of the peak'],
     layers.map((time) => {

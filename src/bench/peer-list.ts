@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import type { NetworkKind } from '../network/network.js';
 import { findInstall } from '../tensorflow/locate.js';
 import type { Launch } from './peer-process.js';
 
@@ -11,6 +12,8 @@ import type { Launch } from './peer-process.js';
 export interface Task {
   readonly file: string;
   readonly threads: number;
+  /** The network of the weights, where there are any. */
+  readonly network?: NetworkKind;
   /** Side that pictures are scaled to. */
   readonly size?: number;
 }
@@ -19,6 +22,8 @@ export interface Task {
 export interface Peer {
   readonly name: string;
   readonly works: readonly string[];
+  /** Networks that it has; default all. */
+  readonly networks?: readonly NetworkKind[];
   /** Works that it could be expected to do, and why it does not. */
   readonly cannot?: Readonly<Record<string, string>>;
   /** The command, or what is missing and how to get it. */
@@ -33,6 +38,7 @@ const COMPILED = join(ROOT, 'dist', 'bench', 'peers');
 const NOT_SHIPPED = "peers are in the repository's bench/peers, not in the package";
 const NO_TORCH =
   'no PyTorch: pip install torch numpy pillow safetensors, and name its Python in PYTHON';
+const NO_DIFFUSERS = 'no diffusers: pip install diffusers, into the Python that PYTHON names';
 const NO_ONNX =
   'no PyTorch that exports: pip install torch numpy pillow safetensors onnx, and name its Python in PYTHON';
 
@@ -40,11 +46,12 @@ function torch(name: string, script: string, works: readonly string[], ...more: 
   return {
     name,
     works,
-    async launch({ file, threads, size }) {
+    async launch({ file, threads, size, network }) {
       const path = join(SCRIPTS, script);
       if (!existsSync(path)) return { missing: NOT_SHIPPED };
       const program = await python();
       if (program === null) return { missing: NO_TORCH };
+      if (network === 'unet2d' && (await diffusers()) === null) return { missing: NO_DIFFUSERS };
       const given = size === undefined ? [] : ['--size', String(size)];
       const args = [path, file, '--threads', String(threads), ...given, ...more];
       return { program, args, env: { OMP_NUM_THREADS: String(threads) } };
@@ -95,20 +102,36 @@ const onnx = (name: string, kind: 'node' | 'web'): Peer => {
   return {
     ...peer,
     cannot: { train: 'it computes forward alone' },
-    launch: async (task) =>
-      (await exporter()) === null ? { missing: NO_ONNX } : peer.launch(task),
+    launch: async (task) => {
+      if ((await exporter()) === null) return { missing: NO_ONNX };
+      if (task.network === 'unet2d' && (await diffusers()) === null)
+        return { missing: NO_DIFFUSERS };
+      return peer.launch(task);
+    },
   };
 };
 
+/** The ways in which PyTorch runs a network, by what is put behind its name (see `ratios.ts`). */
+const TORCH_WAYS: readonly (readonly [name: string, ...switches: string[]])[] = [
+  ['PyTorch'],
+  ['PyTorch channels_last', '--channels-last'],
+  ['PyTorch compiled', '--compile'],
+  ['PyTorch compiled channels_last', '--compile', '--channels-last'],
+];
+
+const torchNetworks = (script: string, works: readonly string[]): Peer[] =>
+  TORCH_WAYS.map(([name, ...switches]) => torch(name, script, works, ...switches));
+
 export const PEERS: readonly Peer[] = [
-  torch('PyTorch', 'torch_unet.py', UNET),
-  torch('PyTorch channels_last', 'torch_unet.py', UNET, '--channels-last'),
-  torch('PyTorch', 'torch_sampling.py', ['ancestral']),
-  torch('PyTorch channels_last', 'torch_sampling.py', ['ancestral'], '--channels-last'),
+  ...torchNetworks('torch_unet.py', UNET),
+  ...torchNetworks('torch_sampling.py', ['ancestral']),
   torch('PyTorch', 'torch_arithmetic.py', KERNELS),
   torch('PIL and numpy', 'pil_loader.py', ['load']),
   torch('PIL and numpy in workers', 'pil_loader.py', ['load'], '--workers'),
-  node('tfjs-node', 'tfjs-node.js', ['forward', 'train'], lacksTensorflow),
+  {
+    ...node('tfjs-node', 'tfjs-node.js', ['forward', 'train'], lacksTensorflow),
+    networks: ['simple'],
+  },
   node('tfjs-node', 'tfjs-arithmetic.js', KERNELS, lacksTensorflow),
   {
     ...node(
@@ -117,6 +140,7 @@ export const PEERS: readonly Peer[] = [
       ['forward'],
       lacksPackage('@tensorflow/tfjs-backend-wasm'),
     ),
+    networks: ['simple'],
     cannot: { train: "it has no gradient of a convolution's weights" },
   },
   onnx('onnxruntime-node', 'node'),
@@ -125,16 +149,20 @@ export const PEERS: readonly Peer[] = [
 
 /** A Python that has torch and the modules: $PYTHON, else python3. Null where there is none. */
 const pythonWith = (modules: string) => {
-  let found: Promise<string | null> | undefined;
+  const found = new Map<string, Promise<string | null>>();
   return (): Promise<string | null> => {
     const program = process.env.PYTHON || 'python3';
-    found ??= promisify(execFile)(program, ['-c', `import ${modules}`]).then(
-      () => program,
-      () => null,
-    );
-    return found;
+    const known =
+      found.get(program) ??
+      promisify(execFile)(program, ['-c', `import ${modules}`]).then(
+        () => program,
+        () => null,
+      );
+    found.set(program, known);
+    return known;
   };
 };
 
 const python = pythonWith('torch, numpy, PIL, safetensors');
+const diffusers = pythonWith('diffusers');
 const exporter = pythonWith('torch, numpy, safetensors, onnx');

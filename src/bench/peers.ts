@@ -42,6 +42,11 @@ export async function openPeers(
   const contenders: Contender[] = [];
   const versions: Record<string, string> = {};
   for (const peer of PEERS.filter((p) => p.works.includes(work.what) && wanted(p))) {
+    const { network } = task;
+    if (network && !(peer.networks ?? [network]).includes(network)) {
+      missing.push({ ...work, by: peer.name, why: "it has the reference's network alone" });
+      continue;
+    }
     const launch = await peer.launch(task);
     if ('missing' in launch) {
       missing.push({ ...work, by: peer.name, why: launch.missing });

@@ -4,7 +4,7 @@ import { quantile } from './statistics.js';
 
 /** A time over Haze's of the same work; above 1, Haze is ahead. */
 export interface Ratio extends Work {
-  /** Whose time is divided by ours; the best of PyTorch's formats and batches, or Haze's own on one thread or worker. */
+  /** Whose time is divided by ours; the best of PyTorch's ways and batches, or Haze's own on one thread or worker. */
   readonly over: string;
   /** Of the medians. */
   readonly ratio: number;
@@ -25,7 +25,7 @@ export function ratios({ results }: Pick<Report, 'results'>): Ratio[] {
     const others = rows.filter(
       (row) => row !== first && (row.by !== 'haze' || isOneThread(row, first)),
     );
-    return bestFormats(others).map((row) => ratio(row, first));
+    return bestWays(others).map((row) => ratio(row, first));
   });
 }
 
@@ -36,11 +36,14 @@ const isOneThread = (row: Result, first: Result): boolean =>
   row.build === first.build &&
   row.batch === first.batch;
 
-/** Of the rows of one peer, in several memory formats (`PyTorch channels_last`) or batches, the fastest. */
-function bestFormats(rows: readonly Result[]): Result[] {
+/** What is put behind a peer's name: the memory format, and whether torch.compile has been over the network. */
+const WAYS = / (compiled|channels_last)\b/g;
+
+/** Of the rows of one peer, in several ways (`PyTorch channels_last`) or batches, the fastest. */
+function bestWays(rows: readonly Result[]): Result[] {
   const best = new Map<string, Result>();
   for (const row of rows) {
-    const name = row.by.replace(' channels_last', '');
+    const name = row.by.replaceAll(WAYS, '');
     const known = best.get(name);
     if (!known || row.ms < known.ms) best.set(name, row);
   }

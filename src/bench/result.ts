@@ -61,8 +61,8 @@ export interface Report {
   readonly versions: Readonly<Record<string, string>>;
   readonly results: readonly Result[];
   readonly missing: readonly Missing[];
-  /** With `--layers`. */
-  readonly layers: LayerReport | null;
+  /** With `--layers`, else empty. */
+  readonly layers: readonly LayerReport[];
 }
 
 /** Where the time of a U-Net's passes goes. */

@@ -4,23 +4,21 @@
  */
 import type { ModelConfig } from '../config/config.js';
 import { DIFFUSION_DEFAULTS } from '../config/diffusion.js';
-import { PRESETS } from '../config/presets.js';
 import type { Sampler } from '../contracts/sampler.js';
 import { CounterRandom, PURPOSE } from '../diffusion/random.js';
 import { makeTrajectory, type Trajectory } from '../diffusion/sampler.js';
 import { makeSchedule, type Schedule } from '../diffusion/schedule.js';
 import { openSampler } from '../sample/open-sampler.js';
 import { unetInputs } from './inputs.js';
+import { BATCH, MODELS, SAMPLED } from './models.js';
 import type { BenchOptions, NamedModel } from './options.js';
 import { ours, variants } from './paths.js';
 import { NO_PEERS, openPeers, PAUSE } from './peers.js';
 import type { Missing, Path, Work } from './result.js';
 import { type Contender, measure } from './rounds.js';
 import { digest } from './statistics.js';
-import { type Findings, wantsTensorflow } from './suite.js';
+import { type Findings, join, wantsTensorflow } from './suite.js';
 import { f32, i64, temporarily, writeTask } from './task.js';
-
-const BATCH = 8;
 
 /** Reverse steps of a turn. */
 const STEPS = 3;
@@ -30,7 +28,13 @@ const TOLERANCE = 1e-3;
 const DEVICES = ['wasm', 'tensorflow'] as const;
 
 export async function benchSample(options: BenchOptions): Promise<Findings> {
-  const chosen = options.chosen ?? { name: 'reference', model: PRESETS.reference.model };
+  const models = options.chosen ? [options.chosen] : SAMPLED.map((name) => MODELS[name]);
+  const all: Findings[] = [];
+  for (const one of models) all.push(await benchModel(one, options));
+  return join(all);
+}
+
+async function benchModel(chosen: NamedModel, options: BenchOptions): Promise<Findings> {
   const batch = options.batch ?? BATCH;
   const what = 'reverse step';
   const { size } = chosen.model;
@@ -59,7 +63,8 @@ export async function benchSample(options: BenchOptions): Promise<Findings> {
           inputs,
           options.seed,
         );
-        const task = { file, threads: variants(options)[0]!.threads };
+        const { kind: network } = chosen.model;
+        const task = { file, threads: variants(options)[0]!.threads, network };
         peers = await openPeers(work, task, { repeat: STEPS });
       }
       const results = await measure(work, [...contenders, ...peers.contenders], {
@@ -172,6 +177,6 @@ export function writeStepTask(
       t: i64(new Int32Array(batch).fill(first)),
       ancestral: f32([width], coefficients.slice(0, width)),
     },
-    state,
+    { model, state },
   );
 }

@@ -7,19 +7,18 @@ export interface Findings {
   readonly results: readonly Result[];
   readonly missing: readonly Missing[];
   readonly versions: Readonly<Record<string, string>>;
-  readonly layers?: LayerReport;
+  readonly layers?: readonly LayerReport[];
 }
 
 export type Suite = (options: BenchOptions) => Promise<Findings>;
 
 /** The findings of several pieces of work as one. */
 export function join(all: readonly Findings[]): Findings {
-  const layers = all.map((f) => f.layers).find((l) => l !== undefined);
   return {
     results: all.flatMap(({ results }) => results),
     missing: all.flatMap(({ missing }) => missing),
     versions: Object.assign({}, ...all.map(({ versions }) => versions)),
-    ...(layers && { layers }),
+    layers: all.flatMap(({ layers = [] }) => layers),
   };
 }
 

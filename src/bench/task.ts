@@ -3,7 +3,9 @@ import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { ModelConfig } from '../config/config.js';
 import { writeSafetensors } from '../io/safetensors.js';
+import { toDiffusers } from '../network/diffusers-config.js';
 import type { StateDict, Tensor } from '../network/state.js';
 
 /** A folder for the time that `work` takes, or until the process exits in the middle of it. */
@@ -19,17 +21,30 @@ export async function temporarily<T>(work: (folder: string) => Promise<T>): Prom
   }
 }
 
-/** Writes tensors, and weights under `state/`. Resolves to the file. */
+/**
+ * Writes tensors, and a network's weights under `state/`. The header has the config.json of a network of diffusers; of the
+ * reference's the shapes say all. Resolves to the file.
+ */
 export async function writeTask(
   folder: string,
   tensors: Readonly<Record<string, Tensor>>,
-  state: StateDict = new Map(),
+  network?: { readonly model: ModelConfig; readonly state: StateDict },
 ): Promise<string> {
   const file = join(folder, 'task.safetensors');
-  const weights = [...state].map(([name, tensor]): [string, Tensor] => [`state/${name}`, tensor]);
-  await writeSafetensors(file, new Map([...Object.entries(tensors), ...weights]));
+  const weights = [...(network?.state ?? [])].map(([name, tensor]): [string, Tensor] => [
+    `state/${name}`,
+    tensor,
+  ]);
+  await writeSafetensors(
+    file,
+    new Map([...Object.entries(tensors), ...weights]),
+    network && metadata(network.model),
+  );
   return file;
 }
+
+const metadata = (model: ModelConfig): Record<string, string> =>
+  model.kind === 'unet2d' ? { config: JSON.stringify(toDiffusers(model, model.size)) } : {};
 
 export const f32 = (shape: readonly number[], data: Float32Array): Tensor => ({
   dtype: 'F32',

@@ -1,13 +1,13 @@
 /** The U-Net on both devices: a forward pass with running statistics, and a whole training step. */
 import type { ModelConfig } from '../config/config.js';
 import { DIFFUSION_DEFAULTS } from '../config/diffusion.js';
-import { PRESETS } from '../config/presets.js';
-import type { NetworkDevice } from '../contracts/device.js';
+import type { NetworkDevice, NetworkOptions } from '../contracts/device.js';
 import { openUnet } from '../device/open.js';
 import { layerTimes } from '../engine/network/layer-times.js';
 import { WasmNetwork } from '../engine/network/wasm-network.js';
 import { microKernelPeak } from '../engine/peak.js';
 import { type NetworkInputs, unetInputs } from './inputs.js';
+import { BATCH, LAYERED, MODELS, PASSES, type Pass, TRAINING } from './models.js';
 import type { BenchOptions, NamedModel } from './options.js';
 import { ours, variants } from './paths.js';
 import { NO_PEERS, openPeers, PAUSE } from './peers.js';
@@ -17,46 +17,40 @@ import { digest } from './statistics.js';
 import { type Findings, join, wantsTensorflow } from './suite.js';
 import { f32, i64, temporarily, writeTask } from './task.js';
 
-type What = 'forward' | 'train';
-
 interface Case extends NamedModel {
-  readonly what: What;
+  readonly what: Pass;
   readonly batch: number;
 }
-
-/** The batch of a model that flags ask for. */
-const BATCH = 8;
 
 const { timesteps } = DIFFUSION_DEFAULTS;
 
 /** Digests may differ by what Winograd's tiles cost, in f32, over the depth of the network. */
 const TOLERANCE = 1e-3;
 
-/** Without flags: the reference in batches and one picture at a time, and training the smallest preset. */
 function cases({ chosen, batch }: BenchOptions): Case[] {
-  const reference = { name: 'reference', model: PRESETS.reference.model };
-  const tiny = { name: 'tiny', model: PRESETS.tiny.model };
-  if (chosen || batch !== null) {
-    const model = chosen ?? reference;
-    return (['forward', 'train'] as const).map((what) => ({
-      ...model,
-      what,
-      batch: batch ?? BATCH,
-    }));
-  }
-  return [
-    { ...reference, what: 'forward', batch: BATCH },
-    { ...reference, what: 'forward', batch: 1 },
-    { ...reference, what: 'train', batch: BATCH },
-    { ...tiny, what: 'train', batch: PRESETS.tiny.batch },
-  ];
+  if (!chosen && batch === null)
+    return PASSES.map(([model, what, batch]) => ({ ...MODELS[model], what, batch }));
+  return (['forward', 'train'] as const).map((what) => ({
+    ...(chosen ?? MODELS.reference),
+    what,
+    batch: batch ?? BATCH,
+  }));
+}
+
+/** Models and batches whose layers are timed: each that flags ask for, else some, in the batch of their first case. */
+function layered(options: BenchOptions): Omit<Case, 'what'>[] {
+  const all = cases(options);
+  if (options.chosen || options.batch !== null) return all.slice(0, 1);
+  return LAYERED.map((model) => all.find(({ name }) => name === model)!);
 }
 
 export async function benchUnet(options: BenchOptions): Promise<Findings> {
   const all: Findings[] = [];
   for (const one of cases(options)) all.push(await benchCase(one, options));
-  const layers = options.layers ? await benchLayers(options) : undefined;
-  return { ...join(all), ...(layers && { layers }) };
+  const layers: LayerReport[] = [];
+  if (options.layers)
+    for (const one of layered(options)) layers.push(await benchLayers(one, options));
+  return { ...join(all), layers };
 }
 
 async function benchCase(one: Case, options: BenchOptions): Promise<Findings> {
@@ -67,17 +61,16 @@ async function benchCase(one: Case, options: BenchOptions): Promise<Findings> {
   const open: NetworkDevice[] = [];
   return temporarily(async (folder) => {
     const file = options.peers ? await writeUnetTask(folder, model, batch, inputs) : '';
-    const task = { file, threads: variants(options)[0]!.threads };
+    const task = { file, threads: variants(options)[0]!.threads, network: model.kind };
     let peers = NO_PEERS;
     try {
       const contenders: Contender[] = [];
       for (const [path, computing] of paths(options, work, missing)) {
-        const shape = { architecture: model, size: model.size, batch, timesteps };
         const training = what === 'train';
-        const { unet } = await openUnet(path.device!, computing, { ...shape, training });
+        const { unet } = await openUnet(path.device!, computing, { ...shapeOf(one), training });
         open.push(unet);
         await unet.importState(inputs.state);
-        contenders.push(contender(path, unet, what, inputs));
+        contenders.push(contender(path, unet, what, inputs, TRAINING[model.kind].lr));
       }
       if (options.peers) peers = await openPeers(work, task, { repeat: 1 });
       const results = await measure(work, [...contenders, ...peers.contenders], {
@@ -92,6 +85,12 @@ async function benchCase(one: Case, options: BenchOptions): Promise<Findings> {
       for (const unet of open) await unet.dispose();
     }
   });
+}
+
+/** What a network is opened for. */
+function shapeOf({ model, batch }: Omit<Case, 'what'>): NetworkOptions {
+  const { loss, optimizer } = TRAINING[model.kind];
+  return { architecture: model, size: model.size, batch, timesteps, loss, optimizer };
 }
 
 /** Haze's paths, and the computing settings of each. */
@@ -110,11 +109,17 @@ function paths(options: BenchOptions, work: Work, missing: Missing[]) {
   return [...list, [path, computing] as const];
 }
 
-function contender(path: Path, unet: NetworkDevice, what: What, inputs: NetworkInputs): Contender {
+function contender(
+  path: Path,
+  unet: NetworkDevice,
+  what: Pass,
+  inputs: NetworkInputs,
+  lr: number,
+): Contender {
   const work =
     what === 'forward'
       ? async () => unet.predict(inputs, 'running')
-      : async () => [await unet.trainStep(inputs, inputs.noise, 1e-3)];
+      : async () => [await unet.trainStep(inputs, inputs.noise, lr)];
   return {
     path,
     check: async () => {
@@ -138,23 +143,27 @@ export function writeUnetTask(
   { state, xt, noise, t }: NetworkInputs,
 ): Promise<string> {
   const shape = [batch, model.size, model.size, model.channels];
-  return writeTask(folder, { xt: f32(shape, xt), noise: f32(shape, noise), t: i64(t) }, state);
+  return writeTask(
+    folder,
+    { xt: f32(shape, xt), noise: f32(shape, noise), t: i64(t) },
+    { model, state },
+  );
 }
 
-/** Where the engine's time goes, layer by layer, of the model that flags ask for. */
-async function benchLayers(options: BenchOptions): Promise<LayerReport> {
-  const { name, model, what: _, batch } = cases(options)[0]!;
+/** Where the engine's time goes, layer by layer. */
+async function benchLayers(one: Omit<Case, 'what'>, options: BenchOptions): Promise<LayerReport> {
+  const { name, model, batch } = one;
   const [first] = variants(options);
   const { threads, build } = first!;
   const strict = build === 'strict';
   options.onNote(`unet layers, ${name}, batch ${batch}`);
   const inputs = unetInputs(model, batch, timesteps, options.seed);
-  const shape = { architecture: model, size: model.size, batch, timesteps, threads, strict };
+  const shape = { ...shapeOf(one), threads, strict };
   const times = async (training: boolean) => {
     const { network: unet } = WasmNetwork.create({ ...shape, training });
     try {
       await unet.importState(inputs.state);
-      if (training) await unet.trainStep(inputs, inputs.noise, 1e-3);
+      if (training) await unet.trainStep(inputs, inputs.noise, TRAINING[model.kind].lr);
       else await unet.predict(inputs, 'running');
       return await layerTimes(unet, training ? 'train' : 'predict', options.rounds);
     } finally {

@@ -1,4 +1,5 @@
 import type { Change } from '../bench/compare.js';
+import { byKind } from '../bench/kinds.js';
 import { peakShare } from '../bench/peak-share.js';
 import { noise, primary, ratios } from '../bench/ratios.js';
 import {
@@ -22,7 +23,7 @@ export function reportAsText(report: Report): string {
   return [
     head,
     ...byWork(results).map((rows) => `${workName(rows[0]!)}\n${rowsAsText(rows)}`),
-    ...(layers ? [layersAsText(layers)] : []),
+    ...layers.map(layersAsText),
     ...(results.length > 0 ? [ratiosAsText(report)] : []),
     ...(missing.length > 0
       ? [`not measured\n${table(missing.map((m) => [`  ${workName(m)}`, m.by, m.why]))}`]
@@ -62,8 +63,8 @@ function layersAsText(report: LayerReport): string {
   const head = `layers, ${model}, batch ${batch}, ${size}x${size}, ${build}, ${threads} threads; micro-kernel ${peak.toFixed(1)} GFLOP/s`;
   return [
     head,
-    `forward\n${layerTable(report.forward, peak)}`,
-    `train\n${layerTable(report.train, peak)}`,
+    `forward\n${layerTable(report.forward, peak)}\n${kindTable(report.forward, peak)}`,
+    `train\n${layerTable(report.train, peak)}\n${kindTable(report.train, peak)}`,
   ].join('\n');
 }
 
@@ -80,6 +81,15 @@ function layerTable(layers: readonly LayerTime[], peak: number): string {
   });
   const sum = ['  in all', '', '', total.toFixed(2), '', '', ''];
   return table([head, ...lines, sum], [3, 4, 5, 6]);
+}
+
+function kindTable(layers: readonly LayerTime[], peak: number): string {
+  const total = layers.reduce((sum, { ms }) => sum + ms, 0);
+  const lines = byKind(layers, peak).map(({ kind, ms, ofPeak }) => [
+    ...[`  ${kind}`, ms.toFixed(2), percent(ms / total)],
+    ofPeak === null ? '' : percent(ofPeak),
+  ]);
+  return table([['  kind', 'ms', 'of all', 'of peak'], ...lines], [1, 2, 3]);
 }
 
 /** Each row's change beside its noise; what is within the noise is no change. */

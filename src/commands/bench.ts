@@ -15,7 +15,7 @@ import {
   readSeed,
 } from '../config/computing.js';
 import type { ModelConfig } from '../config/config.js';
-import { defaultBase, modelGroups, readBase, readModel } from '../config/model.js';
+import { defaultBase, modelGroups, readBase, readModel, refuseClasses } from '../config/model.js';
 import { flagOf } from '../config/network-fields.js';
 import { completeModel } from '../config/network-settings.js';
 import { choose } from '../config/source.js';
@@ -84,7 +84,8 @@ async function readOptions(args: Args): Promise<BenchOptions> {
     },
     seed: readSeed(args) ?? 0,
     peers: args.boolean('peers') ?? false,
-    layers: args.boolean('layers') ?? false,
+    // The setting `layers` is the network's, whose flag is another.
+    layers: args.renamed({ layerTimes: 'layers' }).boolean('layerTimes') ?? false,
     onNote: (text) => process.stderr.write(`${printableLines(text)}\n`),
   };
 }
@@ -95,6 +96,7 @@ function readChosen(args: Args): NamedModel | null {
   const given = names.filter((name) => args.has(name));
   if (given.length === 0) return null;
   const model = readModel(args, readBase(args) ?? defaultBase(args));
+  refuseClasses(model);
   if (given.join() === 'preset') return { name: args.text('preset')!, model };
   return { name: nameOf(model), model };
 }

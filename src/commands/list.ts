@@ -222,10 +222,12 @@ const bench: Command = {
   },
   examples: [
     ['haze bench unet --preset tiny --batch 32', ''],
-    ['haze bench unet --layers', 'the slowest layers of the reference'],
+    ['haze bench unet --layers', 'with the time of each layer'],
+    ['haze bench unet --preset unet2d-32 --batch 64 --peers', "beside diffusers' own network"],
     ['haze bench all --peers --plot bench.svg', 'beside whatever of PyTorch and others is there'],
   ],
-  notes: 'A path that is not set up is named at the end. PYTHON names a Python that has torch.',
+  notes:
+    'A path that is not set up is named at the end. PYTHON names a Python that has torch, for unet2d diffusers too.',
   load: () => import('./bench.js'),
 };
 

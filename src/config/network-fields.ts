@@ -64,6 +64,8 @@ const UNET2D: FieldsOf<Unet2dConfig> = {
   ...SHARED,
   timeDim: { ...TIME_DIM, read: (s, name) => s.whole(name, { min: 1, max: LARGEST }) },
   layers: {
+    // `--layers` alone is bench's.
+    flag: 'layers-per-block',
     describe: 'Residual blocks of a level going down; going up there is one more',
     value: 'N',
     default: '2',

@@ -123,7 +123,7 @@ export function checkUnet2d(c: Unet2dConfig): void {
       `down and up blocks: expected ${levels} of each as there are ${levels} widths, ` +
         `got ${c.downAttention.length} and ${c.upAttention.length}`,
     );
-  whole('--layers', c.layers, 1);
+  whole('--layers-per-block', c.layers, 1);
   whole('--groups', c.groups, 1);
   whole('--time-dim', c.timeDim, 1);
   if (c.headDim !== null) whole('--head-dim', c.headDim, 1);

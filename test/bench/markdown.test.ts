@@ -1,5 +1,5 @@
 import test from 'ava';
-import { pivotTable, resultTable, toMarkdown } from '../../src/bench/markdown.js';
+import { modelTable, pivotTable, resultTable, toMarkdown } from '../../src/bench/markdown.js';
 import { toResult } from '../../src/bench/result.js';
 import { ours, report, results, work } from '../helpers/bench.js';
 
@@ -26,6 +26,17 @@ test('A report becomes sections, with every row and what is missing', (t) => {
     '- unet forward, tiny, batch 4, 32x32: tfjs-node: not set up: haze setup tensorflow',
   ];
   for (const line of lines) t.true(text.includes(`${line}\n`), line);
+});
+
+test('Kinds of layers stand above the layers, and models in a table with what they are', (t) => {
+  t.true(toMarkdown(report).includes('| convolution | 4.00 | 80 % | 41 % |\n'));
+  t.true(toMarkdown(report).includes('| activation | 1.00 | 20 % |  |\n'));
+  const models = modelTable();
+  t.regex(
+    models,
+    /^\| `reference` \| .* \| forward in batches of 8 and 1, train in .* 8 \|.* 62,438,883 \|$/m,
+  );
+  t.regex(models, /^\| `ddpm-cifar10-32` \| .*google.* \| 32x32 \| 35,746,307 \|$/m);
 });
 
 test('Every table has as many cells in each row as in its head', (t) => {

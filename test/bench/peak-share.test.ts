@@ -2,7 +2,7 @@ import test from 'ava';
 import { peakShare } from '../../src/bench/peak-share.js';
 
 const layer = (algorithm: string | null, gflops: number | null) => ({
-  ...{ layer: 'conv0', pass: 'forward' as const, ms: 1 },
+  ...{ layer: 'conv0', kind: 'convolution' as const, pass: 'forward' as const, ms: 1 },
   ...{ algorithm, gflops },
 });
 

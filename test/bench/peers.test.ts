@@ -1,10 +1,13 @@
-import test from 'ava';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
 import { PEERS } from '../../src/bench/peer-list.js';
 import { PeerProcess } from '../../src/bench/peer-process.js';
 import { openPeers } from '../../src/bench/peers.js';
 import { measure } from '../../src/bench/rounds.js';
 import { RunError } from '../../src/errors.js';
 import { work } from '../helpers/bench.js';
+import { temporaryFolder } from '../helpers/folder.js';
 
 const node = (script: string) => ({ program: process.execPath, args: ['-e', script] });
 
@@ -57,15 +60,67 @@ test('Peers that break while they start are named as missing, and the others are
   await peers.close();
 });
 
+test('A peer that does not have the network is named, and not started', async (t) => {
+  const wanted = (name: string) => name.startsWith('tfjs');
+  const unet2d = { ...task, network: 'unet2d' } as const;
+  const peers = await openPeers(work, unet2d, { repeat: 1 }, (peer) => wanted(peer.name));
+  t.deepEqual(peers.contenders, []);
+  t.deepEqual(
+    peers.missing.map(({ by, why }) => [by, why]),
+    ['tfjs-node', 'tfjs WASM backend'].map((by) => [by, "it has the reference's network alone"]),
+  );
+});
+
+/** Runs the rest of the test with another Python. */
+function withPython(t: ExecutionContext, program: string): void {
+  const before = process.env.PYTHON;
+  process.env.PYTHON = program;
+  t.teardown(() => {
+    if (before === undefined) delete process.env.PYTHON;
+    else process.env.PYTHON = before;
+  });
+}
+
+test.serial(
+  'A Python with PyTorch but no diffusers lacks that for its network alone',
+  async (t) => {
+    const program = join(await temporaryFolder(t), 'python');
+    await writeFile(program, '#!/bin/sh\ncase "$2" in *diffusers*) exit 1;; esac\n', {
+      mode: 0o755,
+    });
+    withPython(t, program);
+    const reasons = async (network: 'simple' | 'unet2d') => {
+      const wanted = ({ name }: { name: string }) => name.startsWith('PyTorch');
+      const { missing } = await openPeers(work, { ...task, network }, { repeat: 1 }, wanted);
+      return missing.map(({ by, why }) => [by, why]);
+    };
+    const names = PEERS.filter((p) => p.name.startsWith('PyTorch') && p.works.includes('forward'));
+    t.deepEqual(
+      names.map(({ name }) => name),
+      [
+        ...['PyTorch', 'PyTorch channels_last'],
+        ...['PyTorch compiled', 'PyTorch compiled channels_last'],
+      ],
+    );
+    t.deepEqual(
+      await reasons('unet2d'),
+      names.map(({ name }) => [
+        name,
+        'no diffusers: pip install diffusers, into the Python that PYTHON names',
+      ]),
+    );
+    // It is started, and ends without a word.
+    t.deepEqual(
+      await reasons('simple'),
+      names.map(({ name }) => [name, `${name} ended: it gave no reason`]),
+    );
+  },
+);
+
 test.serial(
   'Without a Python every peer that needs one is named with what to install',
   async (t) => {
-    const before = process.env.PYTHON;
-    process.env.PYTHON = '/none/python';
-    t.teardown(() => {
-      if (before === undefined) delete process.env.PYTHON;
-      else process.env.PYTHON = before;
-    });
+    withPython(t, '/none/python');
     for (const what of ['forward', 'train', 'reverse step', 'ancestral', 'load', 'qSample']) {
       const wanted = (name: string) => /PyTorch|PIL|onnxruntime/.test(name);
       const peers = await openPeers({ ...work, what }, task, { repeat: 1 }, (p) => wanted(p.name));

@@ -11,6 +11,22 @@ test("Others' times are divided by ours; of a peer's formats the faster counts",
   t.deepEqual(none, []);
 });
 
+test("The best of PyTorch's ways counts, compiled ones among them", (t) => {
+  const best = (compiled: number, both: number) => {
+    const rows = [
+      toResult(work, ours, [10]),
+      toResult(work, peer('PyTorch'), [30]),
+      toResult(work, peer('PyTorch channels_last'), [20]),
+      toResult(work, peer('PyTorch compiled'), [compiled]),
+      toResult(work, peer('PyTorch compiled channels_last'), [both]),
+    ];
+    return ratios({ results: rows }).map(({ over, ratio }) => [over, ratio]);
+  };
+  t.deepEqual(best(25, 15), [['PyTorch compiled channels_last', 1.5]]);
+  t.deepEqual(best(12, 15), [['PyTorch compiled', 1.2]]);
+  t.deepEqual(best(25, 25), [['PyTorch channels_last', 2]]);
+});
+
 test('Work that Haze has no row of has no ratio', (t) => {
   t.deepEqual(ratios({ results: [toResult(work, peer('PyTorch'), [1, 1])] }), []);
 });

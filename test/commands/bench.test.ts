@@ -15,6 +15,9 @@ const WASM = ['--device', 'wasm', '--arithmetic', 'wasm'];
 /** No Python, whatever this machine has. */
 const NO_PYTHON = { PYTHON: '/none/python' };
 
+/** Of a network that no inputs are made for. */
+const CLASSES = ['unet', '--network', 'unet2d', '--num-classes', '4'];
+
 const isNumber = (value: unknown) => typeof value === 'number' && Number.isFinite(value);
 
 test('Bad flags exit with 2, say what was expected, and leave nothing behind', async (t) => {
@@ -30,6 +33,7 @@ test('Bad flags exit with 2, say what was expected, and leave nothing behind', a
     [/--device: expected one of/, 'unet', '--device', 'abacus'],
     [/--size/, 'unet', '--size', '7'],
     [/--peer/, 'unet', '--peer'],
+    [/--num-classes: .* neither trained nor sampled yet/, ...CLASSES],
   ];
   for (const [message, ...flags] of bad) await refuses(t, ['bench', ...flags], message);
 });
@@ -73,8 +77,32 @@ test('All subjects as JSON have machine, versions and a row for each path', asyn
       missing.some((m) => m.what === what && /no PyTorch/.test(m.why)),
       what,
     );
-  t.true(layers!.forward.some(({ layer }) => layer === 'conv0'));
-  t.true(layers!.train.length > layers!.forward.length);
+  const [times, ...others] = layers;
+  t.deepEqual(others, []);
+  t.true(times!.forward.some(({ layer }) => layer === 'conv0'));
+  t.true(times!.train.length > times!.forward.length);
+});
+
+test("diffusers' network goes through the same subjects, with its norms and attention in the table of layers", async (t) => {
+  const cwd = await temporaryFolder(t);
+  const network = ['--network', 'unet2d', '--layers-per-block', '1', ...QUICK];
+  const args = ['bench', 'all', ...network, ...WASM, '--threads', '1', '--layers', '--json'];
+  const { code, stdout, stderr } = await haze(cwd, args);
+  t.is(code, 0, stderr);
+  const { results, layers } = JSON.parse(stdout) as Report;
+  const ours = results.filter(({ by, model }) => by === 'haze' && model !== null);
+  t.deepEqual(
+    [...new Set(ours.map(({ what }) => what))],
+    ['forward', 'train', 'reverse step', 'ancestral'],
+  );
+  for (const { model } of ours) t.is(model, 'unet2d widths 8,16 layers-per-block 1');
+  const [times] = layers;
+  for (const pass of ['forward', 'train'] as const)
+    for (const kind of ['convolution', 'norm', 'activation', 'attention'])
+      t.true(
+        times![pass].some((row) => row.kind === kind),
+        `${pass}: ${kind}`,
+      );
 });
 
 test('A table on the terminal, bars in an SVG, tables in Markdown, and changes since a report', async (t) => {

@@ -18,7 +18,7 @@ const NETWORK = [
     '1',
     '--widths',
     '8,16',
-    '--layers',
+    '--layers-per-block',
     '1',
   ],
   ...[

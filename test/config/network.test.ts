@@ -92,7 +92,7 @@ test('every flag of the table is read, and reaches the field that it is of', (t)
     channels: '1',
     widths: '12,24',
     'time-dim': '20',
-    layers: '3',
+    'layers-per-block': '3',
     mid: false,
     'mid-attention': false,
     'mid-scale': '1.5',
@@ -145,8 +145,8 @@ test('every flag of the table is read, and reaches the field that it is of', (t)
 test('a flag of the other network is refused by name', (t) => {
   refused(
     t,
-    () => fresh({ layers: '1' }),
-    /^--layers: belongs to --network unet2d; the network is simple$/,
+    () => fresh({ 'layers-per-block': '1' }),
+    /^--layers-per-block: belongs to --network unet2d; the network is simple$/,
   );
   refused(
     t,
@@ -201,7 +201,12 @@ test('training a network that is told classes is refused for now', (t) => {
 });
 
 test("--network-config takes diffusers' config, and flags go before it", async (t) => {
-  const wanted = model({ widths: '16,24', layers: '1', 'norm-eps': '1e-6', 'down-padding': '0' });
+  const wanted = model({
+    widths: '16,24',
+    'layers-per-block': '1',
+    'norm-eps': '1e-6',
+    'down-padding': '0',
+  });
   const path = join(await temporaryFolder(t), 'config.json');
   writeFileSync(path, JSON.stringify(toDiffusers(wanted, 16)));
   const run = fresh({ 'network-config': path });
@@ -286,7 +291,10 @@ test("a resume refuses a change of any of the network's fields, by its flag", (t
   t.deepEqual(resumed({}), run);
   t.deepEqual(resumed({ attention: '8', groups: '32', network: 'unet2d' }), run);
   const changes: [flags: Flags, message: RegExp][] = [
-    [{ layers: '1' }, /^--layers: the run in runs\/1 has 2, got 1; a resume may change only/],
+    [
+      { 'layers-per-block': '1' },
+      /^--layers-per-block: the run in runs\/1 has 2, got 1; a resume may change only/,
+    ],
     [{ attention: '16,8' }, /^--attention: the run in runs\/1 has 8, got 16,8; /],
     [{ attention: 'none' }, /^--attention: the run in runs\/1 has 8, got none; /],
     [{ 'head-dim': 'all' }, /^--head-dim: the run in runs\/1 has 8, got none; /],

@@ -79,7 +79,8 @@ export const results: readonly Result[] = [
 ];
 
 const layer = (name: string, ms: number, gflops: number | null) => ({
-  ...{ layer: name, pass: gflops === null ? null : ('forward' as const) },
+  ...{ layer: name, kind: gflops === null ? ('activation' as const) : ('convolution' as const) },
+  ...{ pass: gflops === null ? null : ('forward' as const) },
   ...{ algorithm: gflops === null ? null : 'F(4,3)', ms, gflops },
 });
 
@@ -88,9 +89,11 @@ export const report: Report = {
   versions: { haze: '0.0.0', PyTorch: '2.0' },
   results,
   missing: [{ ...work, by: 'tfjs-node', why: 'not set up: haze setup tensorflow' }],
-  layers: {
-    ...{ model: 'tiny', batch: 4, size: 32, threads: 2, build: 'relaxed', peak: 100 },
-    forward: [layer('conv0', 1, 50), layer('downs.0.conv1', 3, 200), layer('relu', 1, null)],
-    train: [layer('conv0', 2, 25)],
-  },
+  layers: [
+    {
+      ...{ model: 'tiny', batch: 4, size: 32, threads: 2, build: 'relaxed', peak: 100 },
+      forward: [layer('conv0', 1, 50), layer('downs.0.conv1', 3, 200), layer('relu', 1, null)],
+      train: [layer('conv0', 2, 25)],
+    },
+  ],
 };

@@ -1,17 +1,35 @@
 /** Where the time of a U-Net's pass goes: the program that runs, each of its phases timed under its layer's name. */
 import { attentionCosts, layerCosts } from '../../network/cost.js';
+import type { Graph } from '../../network/graph.js';
 import type { Program, Section } from '../program.js';
 import type { LayerPass } from './convolve.js';
 import type { WasmNetwork } from './wasm-network.js';
 
+/** What kind of work a row is: of a layer, or of a kernel that belongs to none. */
+export type TimedKind =
+  | 'convolution'
+  | 'linear'
+  | 'norm'
+  | 'activation'
+  | 'attention'
+  | 'time embedding'
+  | 'loss'
+  | 'optimizer'
+  | 'copying and others';
+
 export interface LayerTime {
   /** state_dict name; for what belongs to no layer, the kernel. */
   readonly layer: string;
-  readonly pass: LayerPass | null;
-  /** `F(4,3)` and so on: Winograd's tiles; `dense`: a product of matrices. Null for other kernels. */
+  readonly kind: TimedKind;
+  /** Of norms and attention `backward` is the gradients of parameters and input at once. */
+  readonly pass: LayerPass | 'backward' | null;
+  /**
+   * `F(4,3)` and so on: Winograd's tiles; `dense`: a product of matrices; `+SiLU`: a norm and the activation behind it. Null
+   * for others.
+   */
   readonly algorithm: string | null;
   readonly ms: number;
-  /** Of the direct sum, whatever the algorithm; null where nothing is convolved. */
+  /** Of the direct sum, whatever the algorithm; null where nothing is multiplied. */
   readonly gflops: number | null;
 }
 
@@ -33,18 +51,60 @@ export async function layerTimes(
   const { graph, batch } = unet.memory.shape;
   const costs = new Map<string, number>(layerCosts(graph).map((c) => [c.layer.name, c.forward]));
   for (const c of attentionCosts(graph)) costs.set(c.name, c.forward);
+  const kinds = kindsOf(graph);
   return Object.keys(runs[0]!).map((label) => {
     const ms = middle(runs.map((times) => times[label]!));
     const [layer = label, pass, algorithm] = label.split(' ');
-    const operations = (costs.get(layer) ?? 0) * batch * (pass === 'both' ? 2 : 1);
+    const operations = (costs.get(layer) ?? 0) * batch * timesForward(kinds.get(layer), pass);
     return {
       layer,
-      pass: (pass as LayerPass | undefined) ?? null,
+      kind: kinds.get(layer) ?? KERNELS[layer] ?? 'copying and others',
+      pass: (pass as LayerTime['pass'] | undefined) ?? null,
       algorithm: algorithm ?? null,
       ms,
       gflops: operations > 0 && ms > 0 ? operations / ms / 1e6 : null,
     };
   });
+}
+
+/** Products of a pass over those of a forward pass. */
+function timesForward(kind: TimedKind | undefined, pass: string | undefined): number {
+  if (pass === 'both') return 2;
+  // Its scores are not kept: they are computed again, and of each of both products there are two gradients.
+  return kind === 'attention' && pass === 'backward' ? 2.5 : 1;
+}
+
+const LAYERS = {
+  conv: 'convolution',
+  convTranspose: 'convolution',
+  linear: 'linear',
+  embedding: 'time embedding',
+  batchNorm: 'norm',
+  groupNorm: 'norm',
+} as const satisfies Record<Graph['layers'][number]['kind'], TimedKind>;
+
+/** What the time and the class go through on their way to the blocks: side by side, and too small to be told apart. */
+const EMBEDDING = 'timeEmbedding';
+
+/** Kernels that belong to no layer. */
+const KERNELS: Readonly<Record<string, TimedKind>> = {
+  [EMBEDDING]: 'time embedding',
+  silu: 'activation',
+  siluBackward: 'activation',
+  relu: 'activation',
+  reluBackward: 'activation',
+  noiseLoss: 'loss',
+  finishLoss: 'loss',
+  adam: 'optimizer',
+  adamW: 'optimizer',
+  gradientNorm: 'optimizer',
+  gradientClip: 'optimizer',
+};
+
+function kindsOf(graph: Graph): Map<string, TimedKind> {
+  const kinds = new Map<string, TimedKind>(graph.layers.map((l) => [l.name, LAYERS[l.kind]]));
+  for (const { name } of attentionCosts(graph)) kinds.set(name, 'attention');
+  return kinds;
 }
 
 /** Sections of one phase each, named by what its calls are part of. */
@@ -54,8 +114,7 @@ function phaseByPhase(program: Program): Section[] {
   );
 }
 
-/** The layers of the time embedding run side by side and are too small to be told apart. */
 const name = (label: string | undefined, kernel: string | undefined): string =>
-  label?.includes('time_mlp') ? 'time_mlp' : (label ?? kernel ?? 'nothing');
+  /time_mlp|time_emb|class_emb/.test(label ?? '') ? EMBEDDING : (label ?? kernel ?? 'nothing');
 
 const middle = (list: number[]): number => list.sort((a, b) => a - b)[list.length >> 1]!;

@@ -62,7 +62,7 @@ export function batchNormForward(walk: Walk, step: BatchNormStep): Phase[] {
     const vector = walk.view(step.vector).at;
     phases.push([call('imageShift', [shift, plusFloats(affine, c), vector, c], walk.batch)]);
   }
-  return phases;
+  return labels(`${step.layer.name} forward`, phases);
 }
 
 /** Scale and shift from the running statistics; once for each change of the weights or statistics. */
@@ -97,7 +97,7 @@ export function batchNormBackward(walk: Walk, step: BatchNormStep): Phase[] {
   walk.takesOver(step.x, step.out);
   walk.accumulates(step.x);
   walk.sums = { place: walk.gradientPlace(step.x), blocks: items };
-  return [
+  return labels(`${step.layer.name} backward`, [
     [call('batchNormBackwardSums', [partial, d.at, r.at, saved, pixels(r), c], items)],
     [
       call(
@@ -111,7 +111,7 @@ export function batchNormBackward(walk: Walk, step: BatchNormStep): Phase[] {
       ...(vector ? [vector] : []),
     ],
     [call('batchNormBackwardApply', [d.at, columns, r.at, factors, pixels(r), c], items)],
-  ];
+  ]);
 }
 
 /** The gradient of a vector that was added to every pixel: each image's sum, of blocks that lie `step` floats apart. */
@@ -161,8 +161,7 @@ export function groupNormForward(walk: Walk, step: GroupNormStep): Phase[] {
   const add = vector ? strided(walk.view(vector)) : NONE;
   const by = film ? strided(walk.view(film)) : NONE;
   const n = addresses(walk, at);
-  const label = `${layer.name} forward`;
-  return labels(label, [
+  return labels(labelOf(step, 'forward'), [
     [call('groupNormMoments', [partial, ...strided(x), pixels(x), c], items)],
     [
       call(
@@ -214,7 +213,7 @@ export function groupNormBackward(walk: Walk, step: GroupNormStep): Phase[] {
   // What is added to another gradient is not all of it, so that its sums are of no use.
   walk.sums = accumulate ? undefined : { place: walk.gradientPlace(step.x), blocks: items };
   const time = vector && vectorGradient(walk, vector, columns, x, c);
-  return labels(`${layer.name} backward`, [
+  return labels(labelOf(step, 'backward'), [
     [
       call(
         'groupNormBackwardSums',
@@ -253,6 +252,10 @@ export function groupNormBackward(walk: Walk, step: GroupNormStep): Phase[] {
     ...(time ? [[time]] : []),
   ]);
 }
+
+/** For tables of times: a norm, and whether the activation behind it goes with it. */
+const labelOf = ({ layer, silu }: GroupNormStep, pass: 'forward' | 'backward'): string =>
+  `${layer.name} ${pass}${silu ? ' +SiLU' : ''}`;
 
 const labels = (label: string, phases: readonly Phase[]): Phase[] =>
   phases.map((phase) => phase.map((call) => ({ ...call, label })));

@@ -1,0 +1,125 @@
+"""The networks that are measured, in PyTorch: the reference's U-Net, and diffusers' own UNet2DModel."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+# How PyTorch can be told to run a network: switches of the peers' command lines.
+WAYS = ("--channels-last", "--compile")
+
+
+class Stage(nn.Module):
+    """Two convolutions with norms and the time embedding between them, then a change of resolution."""
+
+    def __init__(self, inputs, outputs, time_dim, up, shared):
+        super().__init__()
+        self.time_mlp = nn.Linear(time_dim, outputs)
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
+        change = nn.ConvTranspose2d if up else nn.Conv2d
+        self.transform = change(outputs, outputs, 4, 2, 1)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.shared = shared
+        if shared:
+            self.bnorm = nn.BatchNorm2d(outputs)
+        else:
+            self.bnorm1 = nn.BatchNorm2d(outputs)
+            self.bnorm2 = nn.BatchNorm2d(outputs)
+
+    def forward(self, x, time_embedding):
+        first, second = (self.bnorm, self.bnorm) if self.shared else (self.bnorm1, self.bnorm2)
+        h = first(F.relu(self.conv1(x)))
+        h = h + F.relu(self.time_mlp(time_embedding))[:, :, None, None]
+        return self.transform(second(F.relu(self.conv2(h))))
+
+
+class Sinusoids(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        half = dim // 2
+        rates = torch.exp(torch.arange(half) * -(torch.log(torch.tensor(10000.0)) / (half - 1)))
+        self.register_buffer("rates", rates, persistent=False)
+
+    def forward(self, t):
+        angles = t[:, None] * self.rates[None]
+        return torch.cat((angles.sin(), angles.cos()), -1)
+
+
+class Unet(nn.Module):
+    def __init__(self, widths, channels, time_dim, shared):
+        super().__init__()
+        self.time_mlp = nn.Sequential(Sinusoids(time_dim), nn.Linear(time_dim, time_dim), nn.ReLU())
+        self.conv0 = nn.Conv2d(channels, widths[0], 3, padding=1)
+        down = zip(widths, widths[1:])
+        up = zip(widths[::-1], widths[::-1][1:])
+        self.downs = nn.ModuleList(Stage(i, o, time_dim, False, shared) for i, o in down)
+        self.ups = nn.ModuleList(Stage(2 * i, o, time_dim, True, shared) for i, o in up)
+        self.output = nn.Conv2d(widths[0], channels, 1)
+
+    def forward(self, x, t):
+        time_embedding = self.time_mlp(t)
+        h = self.conv0(x)
+        skips = []
+        for stage in self.downs:
+            h = stage(h, time_embedding)
+            skips.append(h)
+        for stage in self.ups:
+            h = stage(torch.cat((h, skips.pop()), 1), time_embedding)
+        return self.output(h)
+
+
+def reference(state):
+    """The reference's network for these weights: its architecture is read off their shapes."""
+    first, channels = state["conv0.weight"].shape[:2]
+    widths = [first]
+    while f"downs.{len(widths) - 1}.conv1.weight" in state:
+        widths.append(state[f"downs.{len(widths) - 1}.conv1.weight"].shape[0])
+    shared = "downs.0.bnorm.weight" in state
+    return Unet(widths, channels, state["time_mlp.1.weight"].shape[0], shared)
+
+
+def diffusers_unet(config):
+    from diffusers import UNet2DModel
+
+    class Unet2d(UNet2DModel):
+        # A tensor, not an object that holds one.
+        def forward(self, x, t):
+            return super().forward(x, t, return_dict=False)[0]
+
+    return Unet2d.from_config(config)
+
+
+def load(task, config):
+    """The network with the task's weights."""
+    state = {k[6:]: v for k, v in task.items() if k.startswith("state/")}
+    net = diffusers_unet(config) if config else reference(state)
+    net.load_state_dict(state)
+    return net
+
+
+def versions(config):
+    if config is None:
+        return f"{torch.__version__}"
+    from diffusers import __version__
+
+    return f"{torch.__version__}, diffusers {__version__}"
+
+
+class Network:
+    """A network in the memory format and the mode that the command line asks for."""
+
+    def __init__(self, args, task, config):
+        self.layout = torch.channels_last if args.channels_last else torch.contiguous_format
+        self.module = load(task, config).to(memory_format=self.layout)
+        # Each shape is compiled by itself: one program for several batches is a slower one.
+        self.run = torch.compile(self.module, dynamic=False) if args.compile else self.module
+
+    def planes(self, x):
+        """NHWC to the layout."""
+        return x.permute(0, 3, 1, 2).contiguous(memory_format=self.layout)
+
+
+def training(module, config):
+    """The optimizer and the loss that go with a network: Adam and L1 as in the reference, AdamW and MSE as in diffusers."""
+    if config:
+        return torch.optim.AdamW(module.parameters(), 1e-4, fused=True), F.mse_loss
+    return torch.optim.Adam(module.parameters(), 1e-3, fused=True), F.l1_loss

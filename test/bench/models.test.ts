@@ -1,0 +1,25 @@
+import { readFileSync } from 'node:fs';
+import test from 'ava';
+import { MODELS } from '../../src/bench/models.js';
+import { checkModel } from '../../src/config/model.js';
+import { fromDiffusers } from '../../src/network/diffusers-config.js';
+
+test('ddpm-cifar10-32 is the network that google/ddpm-cifar10-32 publishes', (t) => {
+  const url = new URL('../../../test/fixtures/ddpm-cifar10-32.json', import.meta.url);
+  const { config, size } = fromDiffusers(url.pathname, JSON.parse(readFileSync(url, 'utf8')));
+  t.deepEqual({ ...MODELS['ddpm-cifar10-32'].model }, { ...config, size });
+});
+
+test('unet2d-32 is as its description says', (t) => {
+  t.like(MODELS['unet2d-32'].model, {
+    ...{ widths: [32, 64, 128], layers: 2, headDim: 8, groups: 32, size: 32 },
+    ...{ downAttention: [false, false, true], upAttention: [true, false, false] },
+  });
+});
+
+test('Every model goes by its own name, and can be', (t) => {
+  for (const [key, { name, model }] of Object.entries(MODELS)) {
+    t.is(name as string, key);
+    t.notThrows(() => checkModel(model), key);
+  }
+});

@@ -1,0 +1,62 @@
+import test, { type ExecutionContext } from 'ava';
+import { completeModel, type GivenModel } from '../../../src/config/network-settings.js';
+import { CounterRandom } from '../../../src/diffusion/random.js';
+import { layerTimes } from '../../../src/engine/network/layer-times.js';
+import { WasmNetwork } from '../../../src/engine/network/wasm-network.js';
+import { initialState } from '../../../src/network/initial-state.js';
+import { buildNetwork } from '../../../src/network/network.js';
+
+const BATCH = 2;
+
+/** The rows of a pass of a network whose inputs stand in memory. */
+async function rowsOf(t: ExecutionContext, given: GivenModel, kind: 'predict' | 'train') {
+  const model = completeModel(given);
+  const training = kind === 'train';
+  const { network } = WasmNetwork.create({
+    ...{ architecture: model, size: model.size, batch: BATCH, timesteps: 10, threads: 1 },
+    training,
+  });
+  t.teardown(() => network.dispose());
+  await network.importState(initialState(buildNetwork(model), new CounterRandom(1)));
+  const image = new Float32Array(BATCH * model.size ** 2 * model.channels).fill(0.5);
+  const input = { xt: image, t: Int32Array.of(1, 2) };
+  await (training ? network.trainStep(input, image, 1e-3) : network.predict(input, 'running'));
+  return layerTimes(network, kind, 1);
+}
+
+const UNET2D = { kind: 'unet2d', size: 16, widths: [8, 16], layers: 1 } as const;
+const SIMPLE = { kind: 'simple', size: 16, widths: [8, 16] } as const;
+
+test('UNet2DModel has a row for each convolution, norm with its activation, and attention', async (t) => {
+  const rows = await rowsOf(t, UNET2D, 'predict');
+  const row = (layer: string) => rows.find((one) => one.layer === layer);
+  t.like(row('conv_in'), { kind: 'convolution', pass: 'forward' });
+  t.like(row('down_blocks.0.resnets.0.norm1'), {
+    ...{ kind: 'norm', pass: 'forward', algorithm: '+SiLU', gflops: null },
+  });
+  t.like(row('mid_block.attentions.0.group_norm'), { kind: 'norm', algorithm: null });
+  t.like(row('mid_block.attentions.0.to_q'), { kind: 'linear', algorithm: 'dense' });
+  t.like(row('mid_block.attentions.0'), { kind: 'attention', pass: 'forward' });
+  t.true(row('mid_block.attentions.0')!.gflops! > 0);
+  t.like(row('silu'), { kind: 'activation', pass: null });
+  t.like(row('timeEmbedding'), { kind: 'time embedding', pass: null });
+  t.false(rows.some(({ layer }) => /time_emb/.test(layer)));
+});
+
+test('Training has the gradients of all of them, the loss and the optimizer', async (t) => {
+  const rows = await rowsOf(t, UNET2D, 'train');
+  const passes = (layer: string) => rows.filter((r) => r.layer === layer).map((r) => r.pass);
+  t.deepEqual(passes('down_blocks.0.resnets.0.norm2'), ['forward', 'backward']);
+  t.deepEqual(passes('mid_block.attentions.0'), ['forward', 'backward']);
+  const kinds = new Set(rows.map(({ kind }) => kind));
+  for (const kind of ['loss', 'optimizer', 'activation', 'norm', 'attention', 'linear'] as const)
+    t.true(kinds.has(kind), kind);
+});
+
+test("The reference's norms have rows by name, forward and backward", async (t) => {
+  const rows = await rowsOf(t, SIMPLE, 'train');
+  const norms = rows.filter(({ kind }) => kind === 'norm').map((r) => `${r.layer} ${r.pass}`);
+  t.true(norms.includes('downs.0.bnorm1 forward'), norms.join());
+  t.true(norms.includes('ups.0.bnorm2 backward'), norms.join());
+  t.false(rows.some(({ layer }) => layer.startsWith('batchNorm')));
+});
