@@ -3,6 +3,7 @@ import { Piscina } from 'piscina';
 import { EngineError, UsageError } from '../errors.js';
 import { requireAddressSpace } from '../machine/address-space.js';
 import { processors } from '../machine/processors.js';
+import { plural } from '../units.js';
 import { WorkerStarts } from '../worker-start.js';
 import { abort, clearPosition, MAX_WORKERS, type Position, position } from './control.js';
 import { type Build, bestBuild, compile, createMemory, hasWideVectors } from './module.js';
@@ -68,7 +69,7 @@ export class Engine {
     const build: Build = options.strict ? 'strict' : bestBuild();
     const module = compile(build);
     const memory = createMemory(options.bytes);
-    requireAddressSpace(`${threads} workers`, { workers: threads, memories: [] });
+    requireAddressSpace(plural(threads, 'worker'), { workers: threads, memories: [] });
     const workerData: WorkerData = { module, memory, wide: hasWideVectors() };
     const pool = new Piscina({
       filename: fileURLToPath(new URL('./worker.js', import.meta.url)),
