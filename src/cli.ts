@@ -8,6 +8,7 @@ import { commandLine } from './commands/usage.js';
 import { Args } from './config/args.js';
 import { quote, suggestion } from './config/source.js';
 import { UsageError } from './errors.js';
+import { requireRoomToStart } from './machine/address-space.js';
 import { printableLines } from './printable.js';
 import { version } from './version.js';
 
@@ -33,6 +34,8 @@ await main().catch((error: unknown) => {
 async function main(): Promise<void> {
   refuseMissingFolder();
   const line = commandLine(COMMANDS, version(), async (command, values) => {
+    // doctor says what is missing.
+    if (command.name !== 'doctor') requireRoomToStart();
     const { run } = await command.load();
     await run(new Args(values));
   });

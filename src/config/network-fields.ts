@@ -1,3 +1,4 @@
+import { MOST_CHANNELS, MOST_CLASSES, MOST_LAYERS } from '../network/limits.js';
 import type { NetworkConfig, NetworkKind } from '../network/network.js';
 import type { SimpleConfig } from '../network/simple.js';
 import type { Unet2dConfig } from '../network/unet2d.js';
@@ -27,8 +28,6 @@ const TIME_DIM = {
   default: '32; unet2d: four times the first width',
 } satisfies Flag;
 
-const LARGEST = 16_384;
-
 /** Fields that both networks have. */
 const SHARED = {
   channels: {
@@ -42,7 +41,7 @@ const SHARED = {
     describe: 'Channels of each level; each after the first halves the image',
     value: 'N,N,…',
     default: "the preset's",
-    read: (s, name) => s.wholes(name, { min: 1, max: LARGEST }),
+    read: (s, name) => s.wholes(name, { min: 1, max: MOST_CHANNELS }),
   },
 } satisfies Pick<FieldsOf<SimpleConfig>, 'channels' | 'widths'>;
 
@@ -50,7 +49,7 @@ const SIMPLE: FieldsOf<SimpleConfig> = {
   ...SHARED,
   timeDim: {
     ...TIME_DIM,
-    read: (s, name) => s.whole(name, { min: 4, max: LARGEST, even: true }),
+    read: (s, name) => s.whole(name, { min: 4, max: MOST_CHANNELS, even: true }),
   },
   norm: {
     describe: 'Two BatchNorms a stage, or one applied twice',
@@ -62,14 +61,14 @@ const SIMPLE: FieldsOf<SimpleConfig> = {
 
 const UNET2D: FieldsOf<Unet2dConfig> = {
   ...SHARED,
-  timeDim: { ...TIME_DIM, read: (s, name) => s.whole(name, { min: 1, max: LARGEST }) },
+  timeDim: { ...TIME_DIM, read: (s, name) => s.whole(name, { min: 1, max: MOST_CHANNELS }) },
   layers: {
     // `--layers` alone is bench's.
     flag: 'layers-per-block',
     describe: 'Residual blocks of a level going down; going up there is one more',
     value: 'N',
     default: '2',
-    read: (s, name) => s.whole(name, { min: 1, max: 64 }),
+    read: (s, name) => s.whole(name, { min: 1, max: MOST_LAYERS }),
   },
   downAttention: { flag: 'attention', read: (s, name) => s.booleans(name) },
   upAttention: { flag: 'attention', read: (s, name) => s.booleans(name) },
@@ -97,7 +96,7 @@ const UNET2D: FieldsOf<Unet2dConfig> = {
     default: '8, or the largest divisor of the channels below',
     nullable: true,
     read: (s, name) => {
-      const given = s.wholeOr(name, { min: 1, max: LARGEST }, ['all']);
+      const given = s.wholeOr(name, { min: 1, max: MOST_CHANNELS }, ['all']);
       return given === 'all' ? null : given;
     },
   },
@@ -105,14 +104,14 @@ const UNET2D: FieldsOf<Unet2dConfig> = {
     describe: 'Groups of the norms',
     value: 'N',
     default: 'the largest divisor of all widths up to 32',
-    read: (s, name) => s.whole(name, { min: 1, max: LARGEST }),
+    read: (s, name) => s.whole(name, { min: 1, max: MOST_CHANNELS }),
   },
   attentionGroups: {
     describe: "Groups of the norm before the middle's attention",
     value: 'N',
     default: '--groups; with --time-scale-shift scale_shift there is no norm',
     nullable: true,
-    read: (s, name) => s.whole(name, { min: 1, max: LARGEST }),
+    read: (s, name) => s.whole(name, { min: 1, max: MOST_CHANNELS }),
   },
   eps: {
     flag: 'norm-eps',
@@ -169,7 +168,7 @@ const UNET2D: FieldsOf<Unet2dConfig> = {
     value: 'N|timestep',
     default: 'none',
     nullable: true,
-    read: (s, name) => s.wholeOr(name, { min: 1, max: 1_000_000 }, ['timestep']),
+    read: (s, name) => s.wholeOr(name, { min: 1, max: MOST_CLASSES }, ['timestep']),
   },
   dropout: {
     describe: 'Share of values that training drops in each residual block',

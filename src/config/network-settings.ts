@@ -1,4 +1,5 @@
 import { UsageError } from '../errors.js';
+import { LARGEST_SIDE } from '../network/limits.js';
 import type { NetworkConfig, NetworkKind } from '../network/network.js';
 import type { SimpleConfig } from '../network/simple.js';
 import { attendingLevels, type Unet2dConfig, unet2dDefaults } from '../network/unet2d.js';
@@ -18,7 +19,7 @@ interface Attention {
   readonly attention?: readonly number[];
 }
 
-const SIZE = { min: 2, max: 4096 };
+const SIZE = { min: 2, max: LARGEST_SIDE };
 
 /** The network's kind that a source names, if it names one. */
 export const readKind = (source: Source): NetworkKind | undefined => source.oneOf('network', KINDS);

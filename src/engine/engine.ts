@@ -1,4 +1,5 @@
 import { EngineError, RunError, UsageError } from '../errors.js';
+import { plural } from '../units.js';
 import { abort, clearPosition, MAX_WORKERS, type Position, position } from './control.js';
 import type { Workers } from './host/host.js';
 import { host } from './host/index.js';
@@ -64,7 +65,7 @@ export class Engine {
     const module = host.compile(build);
     const memory = createMemory(options.bytes);
     const lack = host.lackOfAddressSpace({ workers: threads, memories: [] });
-    if (lack !== null) throw new RunError(`${threads} workers: ${lack}`);
+    if (lack !== null) throw new RunError(`${plural(threads, 'worker')}: ${lack}`);
     const [wide, cores] = [host.hasWideVectors(), host.processors()];
     const workers = host.startWorkers(threads, { module, memory, wide, cores });
     return new Engine(threads, build, memory, workers);

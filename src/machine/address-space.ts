@@ -58,6 +58,19 @@ export function lackOfAddressSpace(wanted: Wanted, root = '/'): string | null {
   );
 }
 
+/**
+ * V8's heap grows while a command runs, and native libraries are mapped: where that cannot be had, the process is aborted.
+ * @throws RunError where there is hardly any room beside what is mapped at the start
+ */
+export function requireRoomToStart(root = '/'): void {
+  if (addressSpaceLeft(root) > 0) return;
+  const { most, used, command } = processLimit('addressSpace', root)!;
+  throw new RunError(
+    `${command} leaves too little address space: ${bytes(most)} in all, ${bytes(used)} of them taken before anything is ` +
+      `computed, and ${bytes(SLACK)} more are needed at least; raise it (${command} unlimited)`,
+  );
+}
+
 /** @throws RunError, which begins with `what`, where there is no room for these */
 export function requireAddressSpace(what: string, wanted: Wanted): void {
   const lack = lackOfAddressSpace(wanted);

@@ -16,6 +16,8 @@ const CODES: ReadonlyMap<string, 'memory' | 'files'> = new Map([
 ]);
 
 const FILES = /too many open files/i;
+/** GLib's words, when the kernel gives no thread: for want of address space, or of processes (`ulimit -u`, a pids group). */
+const THREADS = /error creating thread/i;
 /** V8's words, and the engine's for the same. */
 const OURS = /WebAssembly\.Memory|array buffer allocation failed|refused .* of shared memory/i;
 /** Those of libvips and what it is made of. */
@@ -32,6 +34,8 @@ export function machineFault(error: unknown): string | undefined {
   const code = 'code' in error ? CODES.get(String(error.code)) : undefined;
   const { message } = error;
   if (code === 'files' || FILES.test(message)) return openFiles();
+  if (THREADS.test(message))
+    return isLimited() ? memory() : `no thread could be started: ${message}`;
   if (code === 'memory' || OURS.test(message)) return memory();
   return NATIVE.test(message) && isLimited() ? memory() : undefined;
 }

@@ -1,5 +1,6 @@
 import { UsageError } from '../errors.js';
-import type { Unet2dConfig } from './unet2d.js';
+import { LARGEST_SIDE, MOST_CHANNELS, MOST_CLASSES, MOST_LAYERS } from './limits.js';
+import { type CheckedField, checkUnet2d, type Unet2dConfig } from './unet2d.js';
 
 /*
  * diffusers' config.json of a `UNet2DModel`, both ways. Every key of the class (diffusers 0.42.1) is in one table, with the
@@ -39,10 +40,18 @@ const key = <T>(missing: unknown, read: Read<T>, write: Key<T>['write']): Key<T>
   write,
 });
 
-const whole: Read<number> = (v) =>
-  typeof v === 'number' && Number.isSafeInteger(v) && v >= 0 ? v : fail('a whole number');
-const real: Read<number> = (v) =>
-  typeof v === 'number' && Number.isFinite(v) ? v : fail('a number');
+const whole =
+  (least: number, most: number): Read<number> =>
+  (v) =>
+    typeof v === 'number' && Number.isInteger(v) && v >= least && v <= most
+      ? v
+      : fail(`a whole number from ${least} to ${most}`);
+const number =
+  (expected: string, fits: (v: number) => boolean): Read<number> =>
+  (v) =>
+    typeof v === 'number' && Number.isFinite(v) && fits(v) ? v : fail(expected);
+const channels = whole(1, MOST_CHANNELS);
+const positive = number('a number above 0', (v) => v > 0);
 const boolean: Read<boolean> = (v) => (typeof v === 'boolean' ? v : fail('true or false'));
 const orNull =
   <T>(read: Read<T>): Read<T | null> =>
@@ -57,9 +66,11 @@ const oneOf =
   (v) =>
     choices.includes(v as T) ? (v as T) : fail(choices.map((c) => JSON.stringify(c)).join(' or '));
 
+const pixels = whole(1, LARGEST_SIDE);
+
 /** A number, or height and width that are the same. */
 const side: Read<number | null> = orNull((v) => {
-  const [height, width] = Array.isArray(v) ? v.map(whole) : [whole(v), whole(v)];
+  const [height, width] = Array.isArray(v) ? v.map(pixels) : [pixels(v), pixels(v)];
   return height !== undefined && height === width ? height : fail('square images');
 });
 
@@ -73,8 +84,12 @@ const KEYS = {
   out_channels: key(3, oneOf(1, 3), ({ config }) => config.channels),
   center_input_sample: key(false, boolean, ({ config }) => config.centerInput),
   time_embedding_type: key('positional', oneOf('positional'), () => 'positional'),
-  time_embedding_dim: key(null, orNull(whole), ({ config }) => config.timeDim),
-  freq_shift: key(0, real, ({ config }) => config.freqShift),
+  time_embedding_dim: key(null, orNull(whole(0, MOST_CHANNELS)), ({ config }) => config.timeDim),
+  freq_shift: key(
+    0,
+    number('a number', () => true),
+    ({ config }) => config.freqShift,
+  ),
   flip_sin_to_cos: key(true, boolean, ({ config }) => config.flipSinToCos),
   down_block_types: key([DOWN[0], DOWN[1], DOWN[1], DOWN[1]], list(oneOf(...DOWN)), ({ config }) =>
     config.downAttention.map((attends) => DOWN[Number(attends)]),
@@ -83,18 +98,22 @@ const KEYS = {
   up_block_types: key([UP[1], UP[1], UP[1], UP[0]], list(oneOf(...UP)), ({ config }) =>
     config.upAttention.map((attends) => UP[Number(attends)]),
   ),
-  block_out_channels: key([224, 448, 672, 896], list(whole), ({ config }) => config.widths),
-  layers_per_block: key(2, whole, ({ config }) => config.layers),
-  mid_block_scale_factor: key(1, real, ({ config }) => config.midScale),
+  block_out_channels: key([224, 448, 672, 896], list(channels), ({ config }) => config.widths),
+  layers_per_block: key(2, whole(1, MOST_LAYERS), ({ config }) => config.layers),
+  mid_block_scale_factor: key(1, positive, ({ config }) => config.midScale),
   downsample_padding: key(1, oneOf(0, 1), ({ config }) => config.downPadding),
   downsample_type: key('conv', oneOf('conv', 'resnet'), ({ config }) => config.downType),
   upsample_type: key('conv', oneOf('conv', 'resnet'), ({ config }) => config.upType),
-  dropout: key(0, real, ({ config }) => config.dropout),
+  dropout: key(
+    0,
+    number('a number from 0 to below 1', (v) => v >= 0 && v < 1),
+    ({ config }) => config.dropout,
+  ),
   act_fn: key('silu', oneOf('silu'), () => 'silu'),
-  attention_head_dim: key(8, orNull(whole), ({ config }) => config.headDim),
-  norm_num_groups: key(32, whole, ({ config }) => config.groups),
-  attn_norm_num_groups: key(null, orNull(whole), ({ config }) => config.attentionGroups),
-  norm_eps: key(1e-5, real, ({ config }) => config.eps),
+  attention_head_dim: key(8, orNull(channels), ({ config }) => config.headDim),
+  norm_num_groups: key(32, channels, ({ config }) => config.groups),
+  attn_norm_num_groups: key(null, orNull(channels), ({ config }) => config.attentionGroups),
+  norm_eps: key(1e-5, positive, ({ config }) => config.eps),
   resnet_time_scale_shift: key(
     'default',
     oneOf('default', 'scale_shift'),
@@ -104,10 +123,27 @@ const KEYS = {
   class_embed_type: key(null, oneOf(null, 'timestep'), ({ config }) =>
     config.classes === 'timestep' ? 'timestep' : null,
   ),
-  num_class_embeds: key(null, orNull(whole), ({ config }) =>
+  num_class_embeds: key(null, orNull(whole(1, MOST_CLASSES)), ({ config }) =>
     typeof config.classes === 'number' ? config.classes : null,
   ),
 } satisfies Record<string, Key<unknown>>;
+
+/** What the fields that must go together are called in the file. */
+const FIELD_KEYS = {
+  widths: 'block_out_channels',
+  downAttention: 'down_block_types',
+  upAttention: 'up_block_types',
+  layers: 'layers_per_block',
+  groups: 'norm_num_groups',
+  attentionGroups: 'attn_norm_num_groups',
+  timeDim: 'time_embedding_dim',
+  headDim: 'attention_head_dim',
+  classes: 'num_class_embeds',
+  dropout: 'dropout',
+  eps: 'norm_eps',
+  midScale: 'mid_block_scale_factor',
+  freqShift: 'freq_shift',
+} satisfies Record<CheckedField, keyof typeof KEYS>;
 
 type Keys = typeof KEYS;
 type Values = { [K in keyof Keys]: ReturnType<Keys[K]['read']> };
@@ -116,8 +152,8 @@ type Values = { [K in keyof Keys]: ReturnType<Keys[K]['read']> };
 const IGNORED = ['num_train_timesteps'];
 
 /**
- * The network of a parsed config.json; `where` names it in errors. That its parts belong together is checkUnet2d's business.
- * @throws UsageError naming a key that is unknown or whose value is not supported.
+ * The network of a parsed config.json; `where` names it in errors.
+ * @throws UsageError naming a key that is unknown, whose value is not supported, or that does not go with the others.
  */
 export function fromDiffusers(
   where: string,
@@ -134,7 +170,9 @@ export function fromDiffusers(
     throw new UsageError(
       `${where}: out_channels: expected ${v.in_channels}, as in_channels says, got ${v.out_channels}`,
     );
-  return { config: asConfig(v), size: v.sample_size };
+  const config = asConfig(v);
+  checkUnet2d(config, (field) => `${where}: ${FIELD_KEYS[field]}`);
+  return { config, size: v.sample_size };
 }
 
 function values(where: string, json: Readonly<Record<string, unknown>>): Values {

@@ -57,12 +57,7 @@ export function unet2dDefaults({
   const last = widths.map((_, i) => i === widths.length - 1);
   const { downAttention = last, upAttention = [...downAttention].reverse() } = stated;
   const { mid = true, midAttention = true } = stated;
-  const attending = widths.filter(
-    (_, i) =>
-      downAttention[i] ||
-      upAttention[widths.length - 1 - i] ||
-      (mid && midAttention && i === widths.length - 1),
-  );
+  const attending = attendingWidths({ widths, downAttention, upAttention, mid, midAttention });
   return {
     kind: 'unet2d',
     channels: 3,
@@ -115,44 +110,78 @@ export function attendingLevels(
   return levels.map((side) => sides.includes(side));
 }
 
-/** @throws UsageError naming the option that is impossible. */
-export function checkUnet2d(c: Unet2dConfig): void {
+/** Fields that checkUnet2d may name, by their flags where nothing else is said. */
+const FLAGS = {
+  widths: '--widths',
+  downAttention: 'down blocks',
+  upAttention: 'up blocks',
+  layers: '--layers-per-block',
+  groups: '--groups',
+  attentionGroups: '--attention-groups',
+  timeDim: '--time-dim',
+  headDim: '--head-dim',
+  classes: '--num-classes',
+  dropout: '--dropout',
+  eps: '--norm-eps',
+  midScale: '--mid-scale',
+  freqShift: '--freq-shift',
+} satisfies Partial<Record<keyof Unet2dConfig, string>>;
+
+export type CheckedField = keyof typeof FLAGS;
+
+/** @throws UsageError naming, by `nameOf`, the option that is impossible. */
+export function checkUnet2d(
+  c: Unet2dConfig,
+  nameOf: (field: CheckedField) => string = (field) => FLAGS[field],
+): void {
+  const refuse = (field: CheckedField, expected: string, got: unknown): never => {
+    throw new UsageError(`${nameOf(field)}: expected ${expected}, got ${String(got)}`);
+  };
+  const whole = (field: CheckedField, value: unknown): void => {
+    if (!Number.isInteger(value) || Number(value) < 1)
+      refuse(field, 'a whole number of 1 or more', value);
+  };
   const levels = c.widths.length;
-  if (c.downAttention.length !== levels || c.upAttention.length !== levels)
-    throw new UsageError(
-      `down and up blocks: expected ${levels} of each as there are ${levels} widths, ` +
-        `got ${c.downAttention.length} and ${c.upAttention.length}`,
-    );
-  whole('--layers-per-block', c.layers, 1);
-  whole('--groups', c.groups, 1);
-  whole('--time-dim', c.timeDim, 1);
-  if (c.headDim !== null) whole('--head-dim', c.headDim, 1);
-  if (c.attentionGroups !== null) whole('--attention-groups', c.attentionGroups, 1);
-  if (typeof c.classes === 'number') whole('--num-classes', c.classes, 1);
+  if (levels === 0) refuse('widths', 'one or more widths', 'none');
+  for (const field of ['downAttention', 'upAttention'] as const)
+    if (c[field].length !== levels)
+      refuse(field, `${levels}, as there are ${levels} widths`, c[field].length);
+  whole('layers', c.layers);
+  whole('groups', c.groups);
+  whole('timeDim', c.timeDim);
+  if (c.headDim !== null) whole('headDim', c.headDim);
+  if (c.attentionGroups !== null) whole('attentionGroups', c.attentionGroups);
+  if (typeof c.classes === 'number') whole('classes', c.classes);
   if (!(c.dropout >= 0 && c.dropout < 1))
-    throw new UsageError(`--dropout: expected a number from 0 to below 1, got ${c.dropout}`);
-  if (!(c.eps > 0 && Number.isFinite(c.eps)))
-    throw new UsageError(`--norm-eps: expected a number above 0, got ${c.eps}`);
+    refuse('dropout', 'a number from 0 to below 1', c.dropout);
+  if (!(c.eps > 0 && Number.isFinite(c.eps))) refuse('eps', 'a number above 0', c.eps);
   if (!(c.midScale > 0 && Number.isFinite(c.midScale)))
-    throw new UsageError(`--mid-scale: expected a number above 0, got ${c.midScale}`);
+    refuse('midScale', 'a number above 0', c.midScale);
   const half = c.widths[0]! / 2;
-  if (!Number.isInteger(half) || half - c.freqShift <= 0)
-    throw new UsageError(
-      `--widths: expected an even first width above ${2 * c.freqShift}, got ${c.widths[0]}`,
-    );
+  if (!Number.isInteger(half)) refuse('widths', 'an even first width', c.widths[0]);
+  if (half - c.freqShift <= 0)
+    refuse('freqShift', `a number below ${half}, half of the first width`, c.freqShift);
+  const narrowest = Math.min(...attendingWidths(c));
+  if (c.headDim !== null && c.headDim > narrowest)
+    refuse('headDim', `at most the ${narrowest} channels of a level that attends`, c.headDim);
   for (const { layer, outputs } of groupedWidths(c)) {
-    const groups = layer === 'attention' ? (c.attentionGroups ?? c.groups) : c.groups;
-    if (outputs % groups !== 0)
-      throw new UsageError(
-        `--groups: expected a divisor of all channels that are normalised, got ${groups} for ${outputs}`,
-      );
+    const own = layer === 'attention' && c.attentionGroups !== null;
+    const field = own ? 'attentionGroups' : 'groups';
+    if (outputs % c[field]! !== 0)
+      refuse(field, 'a divisor of all channels that are normalised', `${c[field]} for ${outputs}`);
   }
 }
 
-function whole(name: string, value: number, least: number): void {
-  if (!Number.isInteger(value) || value < least)
-    throw new UsageError(`${name}: expected a whole number of ${least} or more, got ${value}`);
-}
+/** The channels of the levels that attend, the middle among them. */
+const attendingWidths = (
+  c: Pick<Unet2dConfig, 'widths' | 'downAttention' | 'upAttention' | 'mid' | 'midAttention'>,
+): number[] =>
+  c.widths.filter(
+    (_, i) =>
+      c.downAttention[i] ||
+      c.upAttention[c.widths.length - 1 - i] ||
+      (c.mid && c.midAttention && i === c.widths.length - 1),
+  );
 
 /** The levels going up, in the order they run, with the channels that each of their blocks reads: a concatenation. */
 function upLevels({ widths, layers }: Unet2dConfig): { width: number; inputs: number[] }[] {

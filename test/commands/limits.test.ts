@@ -43,6 +43,29 @@ onLinux(
   },
 );
 
+/** The least address space, within 64 MiB, in which this Node runs a script. */
+async function leastToStart(): Promise<string> {
+  for (let mebibytes = 512; ; mebibytes += 64) {
+    const limit = `ulimit -v ${mebibytes * 2 ** 10}`;
+    const { code } = await shell('.', `${limit} && exec "$@"`, [process.execPath, '-e', '0']);
+    if (code === 0) return limit;
+  }
+}
+
+onLinux('where Node itself barely starts, one line says so before V8 aborts', async (t) => {
+  const folder = await withPhotos(t);
+  const limit = await leastToStart();
+  for (const args of [
+    ['inspect', '--preset', 'tiny'],
+    ['train', 'photos', ...SMALL],
+    ['noise', 'photos/0.png', '--out', 'strip.png'],
+  ]) {
+    const { code, stderr } = await under(folder, limit, args);
+    t.is(code, 1, stderr);
+    t.regex(stderr, /^haze: ulimit -v leaves too little address space: [^\n]+\n$/);
+  }
+});
+
 onLinux('what the message advises does: the same limit, with less reserved', async (t) => {
   const folder = await withPhotos(t);
   const limit = `ulimit -v ${8 * 2 ** 20} && export NODE_OPTIONS=--disable-wasm-trap-handler`;

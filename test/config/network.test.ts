@@ -185,6 +185,21 @@ test('what a network cannot be is refused', (t) => {
   refused(t, () => model({ widths: '7,14' }), /^--widths: expected an even first width/);
   refused(
     t,
+    () => model({ 'attention-groups': '5' }),
+    /^--attention-groups: expected a divisor of all channels that are normalised, got 5 for /,
+  );
+  refused(
+    t,
+    () => model({ 'freq-shift': '1000' }),
+    /^--freq-shift: expected a number below 16, half of the first width, got 1000$/,
+  );
+  refused(
+    t,
+    () => model({ 'head-dim': '1000' }),
+    /^--head-dim: expected at most the 128 channels of a level that attends, got 1000$/,
+  );
+  refused(
+    t,
     () => model({ dropout: '1' }),
     /^--dropout: expected a number from 0 and below 1, got 1$/,
   );

@@ -17,6 +17,11 @@ test('what has run out is told from what is wrong with a file', (t) => {
     t.is(machineFault(error), undefined);
 });
 
+test('a native library that gets no thread is short of what the process may have', (t) => {
+  const error = new Error('glib: Error creating thread: Resource temporarily unavailable');
+  t.regex(machineFault(error)!, /^(?:no thread could be started|out of memory)/);
+});
+
 test('a file that claims to be larger than the machine is at fault itself, where nothing else limits memory', (t) => {
   t.is(machineFault(new Error('vips: out of memory --- size == 80GB')), undefined);
 });

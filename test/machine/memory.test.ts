@@ -1,6 +1,11 @@
 import { totalmem } from 'node:os';
 import test from 'ava';
-import { lackOfAddressSpace, memoryReservation } from '../../src/machine/address-space.js';
+import { RunError } from '../../src/errors.js';
+import {
+  lackOfAddressSpace,
+  memoryReservation,
+  requireRoomToStart,
+} from '../../src/machine/address-space.js';
 import { allowedMemory, memoryLimits, memoryRoom, nodeBytes } from '../../src/machine/memory.js';
 import { processLimit } from '../../src/machine/process-limits.js';
 import { temporaryFolder } from '../helpers/folder.js';
@@ -48,6 +53,18 @@ test('limits of the shell count by what of them is used, and the one that leaves
   t.is(memoryRoom(2, 0, root).bytes, 300 * MIB);
   t.is(processLimit('files', root)?.most, 60);
   t.is(processLimit('data', root), null);
+});
+
+test('a process that has hardly any address space left does not start', async (t) => {
+  t.notThrows(() => requireRoomToStart('/nowhere'));
+  const room = await kernelFiles(await temporaryFolder(t), limited);
+  t.notThrows(() => requireRoomToStart(room));
+  const full = { ...limited, 'proc/self/status': 'VmSize:\t  409600 kB' };
+  const root = await kernelFiles(await temporaryFolder(t), full);
+  t.throws(() => requireRoomToStart(root), {
+    instanceOf: RunError,
+    message: /^ulimit -v leaves too little address space: 600\.00 MiB in all, 400\.00 MiB of them/,
+  });
 });
 
 test('address space is looked at with what V8 reserves around a memory and for workers', async (t) => {

@@ -70,8 +70,24 @@ test('any other value is refused by key and value', (t) => {
       'config.json: class_embed_type: expected null or "timestep", got "identity"',
     ],
     [{ downsample_padding: 2 }, 'config.json: downsample_padding: expected 0 or 1, got 2'],
-    [{ norm_eps: '1e-5' }, 'config.json: norm_eps: expected a number, got "1e-5"'],
-    [{ layers_per_block: 1.5 }, 'config.json: layers_per_block: expected a whole number, got 1.5'],
+    [{ norm_eps: '1e-5' }, 'config.json: norm_eps: expected a number above 0, got "1e-5"'],
+    ...[1.5, 0, 1e9].map((layers_per_block): [Json, string] => [
+      { layers_per_block },
+      `config.json: layers_per_block: expected a whole number from 1 to 64, got ${layers_per_block}`,
+    ]),
+    [
+      { block_out_channels: [224, 448, 672, 1e9] },
+      'config.json: block_out_channels: expected a whole number from 1 to 16384, got [224,448,672,1000000000]',
+    ],
+    [
+      { sample_size: 1e9 },
+      'config.json: sample_size: expected a whole number from 1 to 4096, got 1000000000',
+    ],
+    [{ dropout: 1.5 }, 'config.json: dropout: expected a number from 0 to below 1, got 1.5'],
+    [
+      { mid_block_scale_factor: 0 },
+      'config.json: mid_block_scale_factor: expected a number above 0, got 0',
+    ],
     [{ cross_attention_dim: 768 }, 'config.json: cross_attention_dim: not supported, got 768'],
     [
       { _class_name: 'UNet2DConditionModel' },
@@ -80,4 +96,39 @@ test('any other value is refused by key and value', (t) => {
   ];
   for (const [change, message] of wrong)
     t.throws(() => fromDiffusers('config.json', change), { instanceOf: UsageError, message });
+});
+
+test('values that do not go together are refused by key', (t) => {
+  const wrong: [change: Json, message: string][] = [
+    [
+      { block_out_channels: [32, 64] },
+      'config.json: down_block_types: expected 2, as there are 2 widths, got 4',
+    ],
+    [
+      { block_out_channels: [] },
+      'config.json: block_out_channels: expected one or more widths, got none',
+    ],
+    [
+      { norm_num_groups: 5 },
+      'config.json: norm_num_groups: expected a divisor of all channels that are normalised, got 5 for 224',
+    ],
+    [
+      { attn_norm_num_groups: 5 },
+      'config.json: attn_norm_num_groups: expected a divisor of all channels that are normalised, got 5 for 896',
+    ],
+    [
+      { freq_shift: 112 },
+      'config.json: freq_shift: expected a number below 112, half of the first width, got 112',
+    ],
+    [
+      { attention_head_dim: 449 },
+      'config.json: attention_head_dim: expected at most the 448 channels of a level that attends, got 449',
+    ],
+  ];
+  for (const [change, message] of wrong)
+    t.throws(() => fromDiffusers('config.json', change), { instanceOf: UsageError, message });
+});
+
+test('a head may be wider than levels that do not attend', (t) => {
+  t.notThrows(() => fromDiffusers('config.json', { attention_head_dim: 300 }));
 });
