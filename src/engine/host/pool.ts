@@ -1,5 +1,6 @@
+import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { Piscina } from 'piscina';
+import type { Piscina } from 'piscina';
 import { WorkerStarts } from '../../worker-start.js';
 import type { Task, Times, WalkerData } from '../walker.js';
 import type { Workers } from './host.js';
@@ -10,7 +11,9 @@ export class Pool implements Workers {
   private readonly starts: WorkerStarts;
 
   constructor(threads: number, workerData: WalkerData) {
-    this.pool = new Piscina({
+    // Loaded when workers are wanted: `--help` and single kernels need none.
+    const piscina = createRequire(import.meta.url)('piscina') as typeof import('piscina');
+    this.pool = new piscina.Piscina({
       filename: fileURLToPath(new URL('./worker.js', import.meta.url)),
       minThreads: threads,
       maxThreads: threads,
