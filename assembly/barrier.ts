@@ -1,16 +1,10 @@
+import { ABORT, ABORTED, GENERATION, SLEEPERS, SLEPT } from './constants';
 import { U32 } from './u32';
 
 /*
  * The meeting point between two kernel calls. Layout, in u32 at 64-byte distances so that the words
  * never share a cache line: [0] arrived, [16] generation, [32] sleepers, [48] abort.
  */
-const GENERATION: usize = 64;
-const SLEEPERS: usize = 128;
-const ABORT: usize = 192;
-
-/** What `barrier` returns, together: the run was aborted; the wait was so long that the worker slept. */
-const ABORTED: i32 = 1;
-const SLEPT: i32 = 2;
 
 /**
  * Waits until all `size` workers have arrived. Returns ABORTED and SLEPT as they apply, else 0.

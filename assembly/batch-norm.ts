@@ -1,5 +1,6 @@
+import { BLOCK } from './constants';
 import { F32, madd } from './f32';
-import { BLOCK, blockMoments } from './moments';
+import { blockMoments } from './moments';
 
 /*
  * Batch normalisation (Ioffe & Szegedy, 2015) over the rows of r: f32 [rows, channels], where rows are all pixels

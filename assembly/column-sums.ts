@@ -1,10 +1,10 @@
+import { BLOCK } from './constants';
 import { F32 } from './f32';
 
 /*
  * Sums over rows: bias gradients, and the gradient of the time embedding (a sum over each image's pixels).
  * Blocks of 256 rows are summed first and then joined in order, so the bits do not depend on the workers.
  */
-const BLOCK: i32 = 256;
 
 /**
  * partial f32 [images][blocks][channels]: sums of each block of 256 pixels of each image.

@@ -1,5 +1,13 @@
 import { packGroups, packPanels } from './attention/pack';
 import { copyChannels } from './channels';
+import {
+  DENSE_GRADIENT_CHUNK,
+  DENSE_GRADIENT_INPUTS,
+  DENSE_GRADIENT_PADDING,
+  DENSE_GRADIENT_PANELS,
+  DENSE_PANELS,
+  DENSE_ROWS,
+} from './constants';
 import { dense, put } from './dense';
 import { F32 } from './f32';
 import { accumulateRows } from './winograd/accumulate';
@@ -12,10 +20,9 @@ import { wide } from './winograd/wide';
  * of its own that stays in its cache, and multiplies them with all that they meet.
  */
 
-/** Rows of an item of `denseBlocks`: twelve, the unit of the products, go into them. */
-const ROWS: usize = 48;
-/** Panels of an item: the rows are brought in once for all of them. */
-const PANELS: usize = 16;
+/** As the type that rows and panels are counted in; the rows are brought in once for all panels of an item. */
+const ROWS: usize = DENSE_ROWS;
+const PANELS: usize = DENSE_PANELS;
 /** Inputs multiplied at a time: as in `winograd/multiply`. */
 const DEPTH: usize = 256;
 
@@ -104,13 +111,11 @@ function putRows(y: F32, stride: usize, sums: F32, rows: usize, flags: i32): voi
   }
 }
 
-/** Rows brought in at a time for `denseWeightsBlocks`. */
-const CHUNK: usize = 128;
-/** Floats between groups of channels beyond their rows, so that they do not meet in the cache. */
-const PADDING: usize = 16;
-/** Input channels and panels of an item, whose sums stay in the cache, too. */
-const CHANNELS: usize = 128;
-const WEIGHT_PANELS: usize = 8;
+/** The same for `denseWeightsBlocks`. */
+const CHUNK: usize = DENSE_GRADIENT_CHUNK;
+const PADDING: usize = DENSE_GRADIENT_PADDING;
+const CHANNELS: usize = DENSE_GRADIENT_INPUTS;
+const WEIGHT_PANELS: usize = DENSE_GRADIENT_PANELS;
 
 /**
  * dw[ci, co] = Σ_r x[r, ci] · dy[r, co] of each group of rows, summed in order: partial f32 [groups][panels][inputs][8].

@@ -1,13 +1,10 @@
+import { ACCUMULATE, RELU } from './constants';
 import { F32, madd } from './f32';
 
 /*
  * Layers without a neighbourhood: 1x1 convolutions and linear layers, over rows of floats (pixels or images). Weights are
  * panels w[outputs/8][inputs][8]; rows are `stride` floats apart; channel counts are multiples of 8.
  */
-
-/** What happens to the sums on their way out; flags of `dense`. */
-const ACCUMULATE: i32 = 1;
-const RELU: i32 = 2;
 
 /**
  * y[r, co] = bias[co] + Σ_ci x[r, ci] · w[ci, co], added to what is there with ACCUMULATE, then max(y, 0) with RELU.

@@ -1,3 +1,4 @@
+import { UPSAMPLED } from './constants';
 import { F32 } from './f32';
 import { phaseMajor } from './transpose-weights';
 
@@ -10,7 +11,6 @@ import { phaseMajor } from './transpose-weights';
  *    of W, so K[k] = W[2 − k] + W[3 − k] where there are such rows, and columns likewise.
  * Weights are panels [outputs/8][taps][inputs][8]; those of the transposed convolution have their taps in the order of phases.
  */
-const UPSAMPLED: i32 = 2;
 
 /** out, of 16 taps, from w, of 9. Items: 16 taps × panels, the panel fastest. */
 export function deriveWeights(

@@ -1,6 +1,6 @@
+import { BLOCK } from './constants';
 import { F32 } from './f32';
 import { I32 } from './i32';
-import { BLOCK } from './moments';
 import { philoxBlock, philoxBlocks } from './philox';
 import { U32 } from './u32';
 

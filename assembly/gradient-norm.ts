@@ -1,3 +1,4 @@
+import { CLIP_BLOCK } from './constants';
 import { F32 } from './f32';
 import { F64 } from './f64';
 
@@ -6,7 +7,7 @@ import { F64 } from './f64';
  */
 
 /** Floats summed at a time; constant, so that the norm does not depend on the workers. */
-const BLOCK: usize = 4096;
+const BLOCK: usize = CLIP_BLOCK;
 
 /** partial f64 [blocks] = Σ g² over each 4096 floats, in f64. g: f32 [count]. Items: blocks. */
 export function gradientNorm(partial: F64, g: F32, count: usize, begin: usize, end: usize): void {

@@ -1,7 +1,7 @@
+import { BLOCK } from './constants';
 import { F32, madd } from './f32';
 import { groupEnd, rowOf, valueAt } from './group-norm';
 import { I32 } from './i32';
-import { BLOCK } from './moments';
 import { siluSlopeLanes } from './silu';
 
 /*

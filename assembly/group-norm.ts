@@ -1,6 +1,7 @@
+import { BLOCK } from './constants';
 import { F32, madd } from './f32';
 import { I32 } from './i32';
-import { BLOCK, blockMoments } from './moments';
+import { blockMoments } from './moments';
 import { siluLanes } from './silu';
 
 /*

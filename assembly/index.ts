@@ -11,6 +11,7 @@ export * from './barrier';
 export { barrier } from './barrier';
 export * from './batch-norm';
 export * from './channels';
+export * from './clamped-step';
 export * from './column-sums';
 export * from './crop';
 export * from './ddim';

@@ -1,10 +1,6 @@
+import { BLOCK, L1, L2 } from './constants';
 import { F32 } from './f32';
 import { F64 } from './f64';
-
-const L1: i32 = 0;
-const L2: i32 = 1;
-/** Pixels summed at a time; constant, so that the sum does not depend on the workers. */
-const BLOCK: i32 = 256;
 
 /**
  * Loss on the noise and its gradient, Ho et al. (2020) eq. 14 with a choice of distance: mean over all elements of

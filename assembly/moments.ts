@@ -1,8 +1,5 @@
 import { F32, madd } from './f32';
 
-/** Rows that are summed in f32 before their sums are joined in f64; the engine plans with the same number. */
-export const BLOCK: i32 = 256;
-
 /**
  * Mean and sum of squared deviations of each channel over `rows` rows: the means to `to`, the squares `channels` floats on.
  * The deviations are taken from this block's own mean, so no digits cancel. Rows are `stride` floats apart; channels are a

@@ -1,5 +1,5 @@
+import { BLOCK } from './constants';
 import { F32 } from './f32';
-import { BLOCK } from './moments';
 
 /**
  * y = x·scale + shift on the first `real` of `channels`, added to what is there if `accumulate`; else 0 on the others, which are

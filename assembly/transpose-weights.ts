@@ -1,8 +1,5 @@
+import { FLIP, TO_TRANSPOSED } from './constants';
 import { F32 } from './f32';
-
-/** How the taps of a layer map to the taps of its adjoint; 2 is from a transposed convolution to a strided one. */
-const FLIP: i32 = 0;
-const TO_TRANSPOSED: i32 = 1;
 
 /**
  * Weights of the adjoint convolution, whose forward pass is this one's data gradient:

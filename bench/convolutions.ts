@@ -1,11 +1,7 @@
-import {
-  compile,
-  createMemory,
-  hasWideVectors,
-  instantiate,
-  type Kernels,
-} from '../src/engine/module.js';
+import { compile, hasWideVectors } from '../src/engine/host/kernels.js';
+import { createMemory, instantiate } from '../src/engine/module.js';
 import { microKernelPeak } from '../src/engine/peak.js';
+import { type Pointer, pointer } from '../src/engine/pointer.js';
 import type { Phase } from '../src/engine/program.js';
 import {
   ALGORITHMS,
@@ -65,24 +61,24 @@ function values(length: number, seed: number): Float32Array {
 }
 
 const memory = createMemory(2 ** 31);
-const kernels: Kernels = instantiate(compile(build), memory, hasWideVectors());
+const kernels = instantiate(compile(build), memory, hasWideVectors());
 const floats = new Float32Array(memory.buffer);
 let top = 4096;
 
-function alloc(bytes: number): number {
-  const at = top;
+function alloc(bytes: number): Pointer {
+  const at = pointer(top);
   top = (at + bytes + 127) & ~63;
   if (top > memory.buffer.byteLength) throw new Error('out of memory');
   return at;
 }
 
-function put(data: Float32Array): number {
+function put(data: Float32Array): Pointer {
   const at = alloc(data.byteLength);
   floats.set(data, at / 4);
   return at;
 }
 
-function putDescriptor(data: Int32Array): number {
+function putDescriptor(data: Int32Array): Pointer {
   const at = alloc(data.byteLength);
   new Int32Array(memory.buffer).set(data, at / 4);
   return at;
@@ -90,7 +86,10 @@ function putDescriptor(data: Int32Array): number {
 
 function run(program: readonly Phase[]): void {
   for (const phase of program)
-    for (const { kernel, args, items } of phase) kernels[kernel]!(...(args as number[]), 0, items);
+    for (const { kernel, args, items } of phase) {
+      const run = kernels[kernel] as (...args: readonly unknown[]) => void;
+      run(...args, 0, items);
+    }
 }
 
 /**

@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 /** The command line: finds the command, lets it run, and turns what is thrown into a line and an exit code. */
 import { checkArgv } from './commands/check-argv.js';
+import { keepHangupIgnored } from './commands/interrupt.js';
 import { COMMANDS } from './commands/list.js';
+import { isLastWords } from './commands/text.js';
 import { commandLine } from './commands/usage.js';
 import { Args } from './config/args.js';
 import { quote, suggestion } from './config/source.js';
@@ -12,9 +14,12 @@ import { version } from './version.js';
 const words = process.argv.slice(2);
 const verbose = words.includes('--verbose');
 
+keepHangupIgnored();
 // A reader that has seen enough (`| head`) is no failure: what was asked for is made all the same.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') process.exit(fail(error));
+  if (error.code === 'EPIPE') return;
+  if (!isLastWords()) process.exit(fail(error));
+  process.stderr.write(`warning: what was done cannot be said on stdout: ${error.message}\n`);
 });
 // Nobody listens any more: no reason to lose a run that is under way, or the state of one whose terminal was closed.
 process.stderr.on('error', () => {});

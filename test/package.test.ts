@@ -36,6 +36,8 @@ test('the package holds the program, its types and kernels and what a reader wan
     'CHANGELOG.md',
     'LICENSE',
     'README.md',
+    'dist/assembly/constants.d.ts',
+    'dist/assembly/constants.js',
     'dist/assembly/haze.relaxed.wasm',
     'dist/assembly/haze.strict.wasm',
     'dist/src/tensorflow/setup/npm-lock.json',
@@ -64,11 +66,11 @@ test('what package.json points at is in the package, and the command can be star
 });
 
 test("the kernels are packed where the engine looks for them, seen from its compiled module's place", (t) => {
-  const module = readFileSync(new URL('dist/src/engine/module.js', root), 'utf8');
+  const module = readFileSync(new URL('dist/src/engine/host/kernels.js', root), 'utf8');
   const [, pattern] = /new URL\(`([^`]+)`, import\.meta\.url\)/.exec(module)!;
   for (const build of ['strict', 'relaxed']) {
     const relative = pattern!.replace(/\$\{build\}/, build);
-    const { pathname } = new URL(relative, 'file:///dist/src/engine/module.js');
+    const { pathname } = new URL(relative, 'file:///dist/src/engine/host/kernels.js');
     t.true(files.includes(pathname.slice(1)), pathname);
   }
 });

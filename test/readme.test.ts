@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
 import sharp from 'sharp';
+import { PRESET_NAMES } from '../src/config/presets.js';
 import { readMetrics } from '../src/io/metrics.js';
 import { haze } from './helpers/cli.js';
 import { temporaryFolder } from './helpers/folder.js';
@@ -45,7 +46,7 @@ test("the README's tables of memory are what inspect prints", async (t) => {
     const [, parameters] = /^parameters +([\d,]+)$/m.exec(stdout)!;
     return { training, largest: `batch ${largest}`, parameters };
   };
-  for (const preset of ['reference', 'small', 'tiny']) {
+  for (const preset of PRESET_NAMES) {
     const row = readme.split('\n').find((line) => line.startsWith(`| \`${preset}\``));
     const [parameters, training, largest] = cells(row!).slice(5);
     t.deepEqual({ training, largest, parameters }, await plan('--preset', preset));

@@ -1,8 +1,9 @@
-// Builds dist/: both WebAssembly builds, then TypeScript. Run as `npm run build`.
+// Builds dist/: both WebAssembly builds, the types of their kernels (src/engine/abi.ts), then TypeScript. Run as `npm run build`.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { writeAbi } from './abi.js';
 import { writeNpmLock } from './npm-lock.js';
 
 const require = createRequire(import.meta.url);
@@ -30,6 +31,7 @@ for (const folder of ['src', 'test', 'bench']) removeStale(folder);
 const asc = require.resolve('assemblyscript/bin/asc.js');
 run(asc, '--config', 'asconfig.json', '--target', 'strict');
 run(asc, '--config', 'asconfig.json', '--target', 'relaxed');
+await writeAbi();
 run(require.resolve('typescript/bin/tsc'));
 writeNpmLock('dist/src/tensorflow/setup/npm-lock.json');
 chmodSync('dist/src/cli.js', 0o755);

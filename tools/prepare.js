@@ -32,10 +32,13 @@ export function install() {
     fail(`Haze needs Node 20.19 or newer; this is ${process.version}`);
   if (isInstalled()) return;
   console.log('Installing dependencies …');
-  // Under `npm start` this is the npm that runs us; spawning `npm` itself would need a shell on Windows.
-  const npm = process.env.npm_execpath;
-  const args = ['ci', '--no-audit', '--no-fund'];
-  if (npm) run(process.execPath, [npm, ...args]);
+  npm('ci', '--no-audit', '--no-fund');
+}
+
+/** Runs npm; under `npm start` the one that runs us, since spawning `npm` itself would need a shell on Windows. */
+export function npm(...args) {
+  const script = process.env.npm_execpath;
+  if (script) run(process.execPath, [script, ...args]);
   else run('npm', args, { shell: process.platform === 'win32' });
 }
 

@@ -1,8 +1,8 @@
+import { TRANSFORM_SCRATCH } from '../constants';
 import { F32 } from '../f32';
 import { accumulate } from './accumulate';
 import { ALONE } from './from-tiles';
 import { multiply } from './multiply';
-import { TRANSFORM_SCRATCH } from './scratch';
 import { following, Tiling, tileItems } from './tiling';
 import { gradientTiles, inputTiles, outputTiles } from './transforms';
 

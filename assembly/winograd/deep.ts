@@ -1,7 +1,8 @@
+import { DEEP_BLOCK, DEEP_POINT, QUAD_PADDING, SANDWICH_SCRATCH } from '../constants';
 import { F32 } from '../f32';
 import { accumulateRows } from './accumulate';
 import { multiplyQuads } from './multiply';
-import { SANDWICH_SCRATCH, sandwich } from './sandwich';
+import { sandwich } from './sandwich';
 import { Taps } from './weights';
 
 /*
@@ -10,17 +11,9 @@ import { Taps } from './weights';
  * used, and forgotten in the cache of one worker. The sums are those of `multiply` and `accumulate`, in their order.
  */
 
-/** Input channels of a block. */
-const BLOCK: usize = 64;
-
-/** Output panels that at most share a block's read of V; more gained nothing. See `multiplyDeep`. */
-const GROUP: usize = 2;
-
-/** Floats between a block's points: what they hold, and some, so that they do not meet in the cache. */
-const POINT: usize = BLOCK * 8 + 16;
-
-/** Floats of scratch the kernels need: `sandwich`'s, then a block of 36 points for each panel of a group. */
-export const DEEP_SCRATCH: usize = SANDWICH_SCRATCH + GROUP * 36 * POINT;
+/** As the type that all here is counted in. */
+const BLOCK: usize = DEEP_BLOCK;
+const POINT: usize = DEEP_POINT;
 
 /**
  * `toWeightTiles` and `multiply` in one. Items: groups of `group` panels (1 or 2; of one phase where the output has
@@ -74,7 +67,7 @@ export function multiplyDeep<P>(
           const b = changetype<usize>(u.at((j * 36 + point) * POINT));
           const a = changetype<usize>(v.at((plane + point) * vPlane + 4 * row));
           const c = m.at((plane + point) * mPlane + (first + j) * 32);
-          multiplyQuads(c, 32 * panels, a, 16 * k + 64, b, size, 48, quads, <i32>row);
+          multiplyQuads(c, 32 * panels, a, 16 * k + 4 * QUAD_PADDING, b, size, 48, quads, <i32>row);
         }
       }
       row += size;

@@ -1,16 +1,10 @@
+import { ACCUMULATE, CHANNEL_BLOCK, RELU, SANDWICH_SCRATCH } from '../constants';
 import { F32 } from '../f32';
 import { clearRows, fetchRows } from './fetch';
-import { SANDWICH_SCRATCH } from './sandwich';
 import { AddFloor, Floor, Plain } from './sink';
-import { CHANNEL_BLOCK, Tiling, toNextFour } from './tiling';
+import { Tiling, toNextFour } from './tiling';
 
-/** Floats of scratch that `fromTiles` needs: half-transformed tiles, then a tile of 4 x 4 vectors. */
-export const FROM_TILES_SCRATCH: usize = SANDWICH_SCRATCH + 64;
-
-/** What happens to a convolution's sums on their way out; flags of `fromTiles`. */
-const ACCUMULATE: i32 = 1;
-const RELU: i32 = 2;
-/** Nobody else writes pixels of these tiles, and what lies between them will be written too. */
+/** Beside ACCUMULATE and RELU a flag of `fromTiles`: nobody else writes pixels of these tiles, and what lies between them will be written too. */
 export const ALONE: i32 = 4;
 
 /**
@@ -20,7 +14,7 @@ export const ALONE: i32 = 4;
  * @param m the products, laid out as `g` says; its own items of it are used up
  * @param bias f32[channels] or null. It is added to the product of the points (1, 1), whose value goes into every
  *   output of the tile once.
- * @param scratch f32[FROM_TILES_SCRATCH], the caller's own
+ * @param scratch f32[SANDWICH_SCRATCH + 64], the caller's own: half-transformed tiles, then a tile of 4 x 4 vectors
  */
 export function fromTiles<P>(
   y: F32,

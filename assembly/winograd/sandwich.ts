@@ -7,9 +7,6 @@ import { Direct } from './source';
  * `apply(t, tStep, d0, …, d5)` stores P d to t, tStep floats apart; what is beyond its inputs is ignored.
  */
 
-/** Floats of scratch that `sandwich` uses at most: 6 x 6 vectors. */
-export const SANDWICH_SCRATCH: usize = 144;
-
 /** Calls of a map. A class for its inlined methods alone: as a function it would stay a call, at twice the time. */
 @unmanaged
 export class Line {

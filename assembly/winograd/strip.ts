@@ -1,3 +1,4 @@
+import { STRIP_WIDTH } from '../constants';
 import { F32 } from '../f32';
 import { Line } from './sandwich';
 
@@ -5,12 +6,6 @@ import { Line } from './sandwich';
  * P X Pᵀ for tiles of an image that are neighbours in a row: their columns, of which two tiles share some, go through P
  * once, and then each tile's rows. What lies beyond the image is zero, whatever scale and shift.
  */
-
-/** Floats of a row: 18 columns of four tiles that overlap by two, four channels each. */
-export const STRIP_WIDTH: usize = 72;
-
-/** Floats of scratch that a strip needs: six rows, then a vector of zeros. */
-export const STRIP_SCRATCH: usize = 6 * STRIP_WIDTH + 4;
 
 /**
  * Which of `size` rows (or columns) from `start` on, `step` (1 or 2) apart, lie in [0, length): the first in the low byte,

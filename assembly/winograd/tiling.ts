@@ -1,3 +1,5 @@
+import { CHANNEL_BLOCK } from '../constants';
+
 /**
  * How a tensor is cut into tiles, and where each tile goes in the transformed ("Winograd") domain.
  * The host writes it once (src/engine/winograd/geometry.ts has the same fields in the same order); kernels read it.
@@ -48,9 +50,6 @@ export function toNextFour(c: usize, half: usize, eight: usize): usize {
 export function following(g: Tiling): Tiling {
   return changetype<Tiling>(changetype<usize>(g) + offsetof<Tiling>());
 }
-
-/** Channels that one item of a transform covers (fewer in the last block): two cache lines of each pixel. */
-export const CHANNEL_BLOCK: i32 = 32;
 
 /** Items of a transform of `count` tiles: phases x groups of four tiles x blocks of channels, the last fastest. */
 export function tileItems(g: Tiling, count: i32): usize {

@@ -1,10 +1,8 @@
+import { CHANNEL_BLOCK } from '../constants';
 import { F32 } from '../f32';
 import { fetchRows } from './fetch';
-import { inside, STRIP_SCRATCH, stripColumns, stripRows } from './strip';
-import { CHANNEL_BLOCK, Tiling, toNextFour } from './tiling';
-
-/** Floats of scratch that `toTiles` needs. */
-export const TO_TILES_SCRATCH: usize = STRIP_SCRATCH;
+import { inside, stripColumns, stripRows } from './strip';
+import { Tiling, toNextFour } from './tiling';
 
 /**
  * Takes tiles into the transformed domain, P X Pᵀ: with P = Bᵀ the input of a convolution (tiles overlap), with
@@ -14,7 +12,7 @@ export const TO_TILES_SCRATCH: usize = STRIP_SCRATCH;
  * @param scale f32[channels]
  * @param shift f32[channels] of an image, and `shiftStep` floats on those of the next
  * @param side rows of a tile that neighbouring tiles do not share: m of F(m, r)
- * @param scratch f32[TO_TILES_SCRATCH], the caller's own
+ * @param scratch f32[STRIP_SCRATCH], the caller's own
  */
 export function toTiles<P, L>(
   v: F32,

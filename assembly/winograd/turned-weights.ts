@@ -1,6 +1,7 @@
+import { SANDWICH_SCRATCH, WEIGHT_BLOCK } from '../constants';
 import { F32 } from '../f32';
-import { SANDWICH_SCRATCH, sandwich } from './sandwich';
-import { BLOCK, Taps } from './weights';
+import { sandwich } from './sandwich';
+import { Taps } from './weights';
 
 /**
  * dW = Gᵀ dU G as `fromWeightTiles` has it, from a dU whose rows are the output channels and whose columns the input channels,
@@ -18,15 +19,15 @@ export function fromTurnedTiles<P>(
   end: usize,
 ): void {
   const p = changetype<P>(0);
-  const blocks = (g.channels + BLOCK - 1) / BLOCK;
+  const blocks = (g.channels + WEIGHT_BLOCK - 1) / WEIGHT_BLOCK;
   const tap = g.channels * 8;
   const points = p.inputs * p.inputs;
   const sums = scratch.at(SANDWICH_SCRATCH);
   for (let item = <i32>begin; item < <i32>end; item++) {
     const panel = item / blocks;
-    const first = (item % blocks) * BLOCK;
+    const first = (item % blocks) * WEIGHT_BLOCK;
     const to = dw.at((panel * g.taps + g.first) * tap);
-    for (let ci = first; ci < min(first + BLOCK, g.channels); ci += 4)
+    for (let ci = first; ci < min(first + WEIGHT_BLOCK, g.channels); ci += 4)
       for (let half = 0; half < 8; half += 4) {
         const from = du.at((ci >> 3) * g.panelStride + panel * 64 + half * 8 + (ci & 7));
         for (let point: usize = 0; point < points; point++)

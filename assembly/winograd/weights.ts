@@ -1,5 +1,6 @@
+import { SANDWICH_SCRATCH, WEIGHT_BLOCK } from '../constants';
 import { F32 } from '../f32';
-import { SANDWICH_SCRATCH, sandwich } from './sandwich';
+import { sandwich } from './sandwich';
 
 /**
  * Where the taps of a convolution's weight W[Cout/8][taps][Cin][8] lie, and where they go in the transformed
@@ -25,9 +26,6 @@ export class Taps {
   panelStride: i32;
 }
 
-/** Input channels that one item covers (fewer in the last block). */
-export const BLOCK: i32 = 16;
-
 /**
  * U = G W Gᵀ for each pair of channels, with P = G. Items: panels x blocks of 16 input channels.
  * @param scratch f32[SANDWICH_SCRATCH], the caller's own
@@ -41,12 +39,12 @@ export function toWeightTiles<P>(
   end: usize,
 ): void {
   const p = changetype<P>(0);
-  const blocks = (g.channels + BLOCK - 1) / BLOCK;
+  const blocks = (g.channels + WEIGHT_BLOCK - 1) / WEIGHT_BLOCK;
   const tap = g.channels * 8;
   for (let item = <i32>begin; item < <i32>end; item++) {
     const panel = item / blocks;
-    const ci = (item % blocks) * BLOCK;
-    const floats = <usize>(8 * min(BLOCK, g.channels - ci));
+    const ci = (item % blocks) * WEIGHT_BLOCK;
+    const floats = <usize>(8 * min(WEIGHT_BLOCK, g.channels - ci));
     for (let phase = 0; phase < g.phases; phase++) {
       const corner = g.first + (phase >> 1) * g.phaseRow + (phase & 1) * g.phaseColumn;
       const from = w.at((panel * g.taps + corner) * tap + ci * 8);
@@ -82,13 +80,13 @@ export function fromWeightTiles<P>(
   end: usize,
 ): void {
   const p = changetype<P>(0);
-  const blocks = (g.channels + BLOCK - 1) / BLOCK;
+  const blocks = (g.channels + WEIGHT_BLOCK - 1) / WEIGHT_BLOCK;
   const tap = g.channels * 8;
   const sums = scratch.at(SANDWICH_SCRATCH);
   for (let item = <i32>begin; item < <i32>end; item++) {
     const panel = item / blocks;
-    const ci = (item % blocks) * BLOCK;
-    const floats = <usize>(8 * min(BLOCK, g.channels - ci));
+    const ci = (item % blocks) * WEIGHT_BLOCK;
+    const floats = <usize>(8 * min(WEIGHT_BLOCK, g.channels - ci));
     for (let phase = 0; phase < g.phases; phase++) {
       const corner = g.first + (phase >> 1) * g.phaseRow + (phase & 1) * g.phaseColumn;
       const to = dw.at((panel * g.taps + corner) * tap + ci * 8);

@@ -1,16 +1,16 @@
 /** Where and with what a benchmark ran: numbers mean nothing without it. */
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
-import { hasWideVectors } from '../engine/module.js';
+import { hasWideVectors } from '../engine/host/kernels.js';
+import { allowedMemory } from '../machine/memory.js';
+import { processors } from '../machine/processors.js';
 import type { Report } from './result.js';
 
 export function machine(): Report['machine'] {
-  const limit = process.constrainedMemory?.() ?? 0;
-  const total = limit > 0 ? Math.min(limit, os.totalmem()) : os.totalmem();
   return {
     processor: os.cpus()[0]?.model.trim() || 'unknown',
-    cores: os.availableParallelism(),
-    memoryBytes: total,
+    cores: processors(),
+    memoryBytes: allowedMemory(),
     system: `${os.platform()} ${os.release()} ${os.arch()}`,
   };
 }

@@ -1,6 +1,7 @@
 /** The paths that Haze itself has on this machine. */
 import { threadCount } from '../config/computing.js';
-import { type Build, bestBuild } from '../engine/module.js';
+import { bestBuild } from '../engine/host/kernels.js';
+import type { Build } from '../engine/module.js';
 import { findInstall } from '../tensorflow/locate.js';
 import type { BenchOptions } from './options.js';
 import type { Path } from './result.js';

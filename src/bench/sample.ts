@@ -5,11 +5,11 @@
 import type { ModelConfig } from '../config/config.js';
 import { DIFFUSION_DEFAULTS } from '../config/diffusion.js';
 import { PRESETS } from '../config/presets.js';
+import type { Sampler } from '../contracts/sampler.js';
 import { CounterRandom, PURPOSE } from '../diffusion/random.js';
 import { makeTrajectory, type Trajectory } from '../diffusion/sampler.js';
 import { makeSchedule, type Schedule } from '../diffusion/schedule.js';
 import { openSampler } from '../sample/open-sampler.js';
-import type { Sampler } from '../sample/sampler.js';
 import { unetInputs } from './inputs.js';
 import type { BenchOptions, NamedModel } from './options.js';
 import { ours, variants } from './paths.js';

@@ -1,4 +1,5 @@
 /** `haze bench`: how fast each path is on this machine, and how fast others are. */
+import { isDeepStrictEqual } from 'node:util';
 import { compareReports, readResults } from '../bench/compare.js';
 import { bench } from '../bench/index.js';
 import { toMarkdown } from '../bench/markdown.js';
@@ -13,8 +14,10 @@ import {
   readRequireCuda,
   readSeed,
 } from '../config/computing.js';
-import { checkModel, readModel, readPreset } from '../config/model.js';
-import { PRESETS } from '../config/presets.js';
+import type { ModelConfig } from '../config/config.js';
+import { defaultBase, modelGroups, readBase, readModel } from '../config/model.js';
+import { flagOf } from '../config/network-fields.js';
+import { completeModel } from '../config/network-settings.js';
 import { choose } from '../config/source.js';
 import { readBatch } from '../config/training.js';
 import { chooseDevice } from '../device/choose.js';
@@ -88,12 +91,24 @@ async function readOptions(args: Args): Promise<BenchOptions> {
 
 /** The model of the flags, by its preset's name or its widths; null without any. */
 function readChosen(args: Args): NamedModel | null {
-  const preset = readPreset(args);
-  const given = readModel(args);
-  if (Object.keys(given).length === 0 && !preset) return null;
-  const model = checkModel({ ...(preset ?? PRESETS.reference).model, ...given });
-  if (Object.keys(given).length === 0) return { name: args.text('preset')!, model };
-  const { widths, channels, timeDim } = model;
-  const norm = model.kind === 'simple' ? ` ${model.norm}` : '';
-  return { name: `widths ${widths.join(',')} ${channels}ch t${timeDim}${norm}`, model };
+  const names = Object.values(modelGroups).flatMap(Object.keys);
+  const given = names.filter((name) => args.has(name));
+  if (given.length === 0) return null;
+  const model = readModel(args, readBase(args) ?? defaultBase(args));
+  if (given.join() === 'preset') return { name: args.text('preset')!, model };
+  return { name: nameOf(model), model };
+}
+
+/** What tells a model from others of the same network, in results. */
+function nameOf(model: ModelConfig): string {
+  const { kind, size, widths, channels, timeDim } = model;
+  const list = widths.join(',');
+  if (kind === 'simple') return `widths ${list} ${channels}ch t${timeDim} ${model.norm}`;
+  const usual = completeModel({ kind, size, widths });
+  const others = Object.entries(model).flatMap(([name, value]) =>
+    isDeepStrictEqual(value, usual[name as keyof ModelConfig])
+      ? []
+      : [` ${flagOf(kind, name)} ${String(value)}`],
+  );
+  return `unet2d widths ${list}${others.join('')}`;
 }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { quote, suggestion } from '../config/source.js';
 import { UsageError } from '../errors.js';
-import { allFlags, type Command } from './command.js';
+import { allFlags, type Command, positionalsOf } from './command.js';
 
 /**
  * Looks through a command's words before they are parsed, for what a parser would let pass or blame less clearly.
@@ -10,6 +10,7 @@ import { allFlags, type Command } from './command.js';
  */
 export function checkArgv(command: Command, words: readonly string[]): void {
   const flags = allFlags(command);
+  const known = positionalsOf(command);
   const seen = new Set<string>();
   const positionals: string[] = [];
   for (let i = 0; i < words.length; i++) {
@@ -30,17 +31,18 @@ export function checkArgv(command: Command, words: readonly string[]): void {
         throw new UsageError(`--${name}: expected ${flags[name]!.value}, got nothing`);
     }
   }
-  const { positional } = command;
-  if (positionals.length > (positional ? 1 : 0)) throw tooMany(command, positionals);
-  if (positional && !positional.optional && positionals.length === 0)
+  if (positionals.length > known.length) throw tooMany(command, positionals);
+  const positional = known[positionals.length];
+  if (positional && !positional.optional)
     throw new UsageError(
       `<${positional.name}>: expected ${lower(positional.describe)}, got nothing`,
     );
 }
 
 /** Words that no flag takes: one that does not belong, or several where one is expected. */
-function tooMany({ name, positional }: Command, words: readonly string[]): UsageError {
-  const extra = words[positional ? 1 : 0]!;
+function tooMany(command: Command, words: readonly string[]): UsageError {
+  const { name, positional } = command;
+  const extra = words[positionalsOf(command).length]!;
   const there = words.filter((word) => existsSync(word));
   if (!positional?.several || there.length < 2)
     return new UsageError(`${name}: unexpected word ${quote(extra)}`);

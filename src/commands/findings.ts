@@ -1,9 +1,13 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
-import { arch, availableParallelism, cpus, freemem, platform, totalmem } from 'node:os';
+import { arch, availableParallelism, cpus, freemem, platform } from 'node:os';
 import { dirname } from 'node:path';
-import { MAX_BYTES } from '../engine/arena.js';
-import { bestBuild, compile, createMemory, hasWideVectors } from '../engine/module.js';
+import { MAX_BYTES, planRoom } from '../engine/arena.js';
+import { bestBuild, compile, hasWideVectors } from '../engine/host/kernels.js';
+import { createMemory } from '../engine/module.js';
+import { lackOfAddressSpace } from '../machine/address-space.js';
+import { memoryLimits } from '../machine/memory.js';
+import { processors } from '../machine/processors.js';
 import { describeTensorflow } from '../tensorflow/describe.js';
 import { cacheFolder } from '../tensorflow/setup/folders.js';
 import { bytes } from '../units.js';
@@ -47,17 +51,21 @@ function node(): Finding {
 }
 
 function machine(): Finding {
-  const count = availableParallelism();
+  const [count, all] = [processors(), availableParallelism()];
   const model = cpus()[0]?.model.trim() || 'unknown processor';
-  return good('Processor', `${model}, ${count} ${count === 1 ? 'core' : 'cores'} to use`);
+  const quota = count < all ? ` (the control group's quota; the machine has ${all})` : '';
+  return good('Processor', `${model}, ${count} ${count === 1 ? 'core' : 'cores'} to use${quota}`);
 }
 
-/** What this process may use: a container's limit counts where there is one. */
+/** What this process may use, and by which limit. */
 function memory(): Finding {
-  const limit = process.constrainedMemory?.() ?? 0;
-  const total = limit > 0 && limit < totalmem() ? limit : totalmem();
-  const found = `${bytes(total)}, ${bytes(Math.min(freemem(), total))} free; the wasm device takes ${bytes(MAX_BYTES)} at most`;
-  if (total >= MAX_BYTES) return good('Memory', found);
+  const [tightest] = memoryLimits(processors());
+  const { bytes: total, what } = tightest!;
+  const room = planRoom({ threads: processors() });
+  const found =
+    `${bytes(total)} (${what}), ${bytes(Math.min(freemem(), total))} free; ` +
+    `the wasm device takes ${bytes(room.bytes)} at most`;
+  if (room.bytes >= MAX_BYTES) return good('Memory', found);
   const mend = 'models that fit are smaller: haze inspect --preset small shows what one needs';
   return { what: 'Memory', state: 'optional', found, mend };
 }
@@ -86,19 +94,24 @@ function kernels(): Finding {
   };
 }
 
-/** Whether threads get a shared memory of the largest size; its pages are only reserved. */
+/** Whether threads get a shared memory of the largest size, and workers; address space is only reserved. */
 function sharedMemory(): Finding {
   const what = 'Shared memory';
+  const workers = processors();
+  const lack = lackOfAddressSpace({ workers, memories: [MAX_BYTES] });
+  if (lack !== null) {
+    const found = `none for the engine and its workers: ${lack}`;
+    return { what, state: 'missing', found, mend: 'ulimit -v unlimited' };
+  }
   try {
     createMemory(MAX_BYTES);
     return good(what, `${bytes(MAX_BYTES)} granted to the engine's threads`);
-  } catch {
-    const found = `${bytes(MAX_BYTES)} refused by the system`;
+  } catch (error) {
     return {
       what,
       state: 'optional',
-      found,
-      mend: 'raise the limit on address space: ulimit -v unlimited',
+      found: (error as Error).message,
+      mend: 'ulimit -v unlimited',
     };
   }
 }

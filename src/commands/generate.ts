@@ -8,6 +8,7 @@ import {
   readSeed,
 } from '../config/computing.js';
 import { checkFormatHolds, readGeneration } from '../config/generation.js';
+import { refuseClasses } from '../config/model.js';
 import { openModel } from '../config/open-model.js';
 import { readSampling, SAMPLING_NAMES } from '../config/sampling.js';
 import { generate } from '../generate/generate.js';
@@ -19,7 +20,10 @@ import { openProgress } from './progress.js';
 import { print } from './text.js';
 
 export async function run(args: Args): Promise<void> {
-  const path = args.positional('model', 'a run, a checkpoint folder or a file of weights');
+  const path = args.positional(
+    'model',
+    "a run, a checkpoint folder, diffusers' folder or a file of weights",
+  );
   const options = await readOptions(path, args);
   const progress = openProgress('image');
   try {
@@ -43,13 +47,14 @@ export async function run(args: Args): Promise<void> {
 async function readOptions(path: string, args: Args): Promise<GenerateOptions> {
   const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
   const generation = readGeneration(args, computing);
-  const { weights, model, diffusion } = await openModel(path, args);
+  const { weights, model, diffusion, sampling, notes } = await openModel(path, args);
+  refuseClasses(model);
   checkFormatHolds(generation, model);
   return {
-    weights,
+    ...{ weights, notes },
     model,
     diffusion,
-    sampling: readSampling(args.renamed(SAMPLING_NAMES), diffusion.timesteps),
+    sampling: readSampling(args.renamed(SAMPLING_NAMES), diffusion.timesteps, sampling),
     computing,
     seed: readSeed(args) ?? 0,
     ...generation,

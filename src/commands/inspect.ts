@@ -3,21 +3,37 @@ import type { Args } from '../config/args.js';
 import { COMPUTING_DEFAULTS, readComputing, threadCount } from '../config/computing.js';
 import type { ModelConfig, RunConfig } from '../config/config.js';
 import { DIFFUSION_DEFAULTS } from '../config/diffusion.js';
-import { checkModel, readModel, readPreset } from '../config/model.js';
+import {
+  DEFAULT_BATCH,
+  DEFAULT_BATCHES,
+  defaultBase,
+  modelGroups,
+  readBase,
+  readModel,
+} from '../config/model.js';
 import { openModel } from '../config/open-model.js';
-import { PRESETS } from '../config/presets.js';
-import { readBatch } from '../config/training.js';
+import { show } from '../config/show.js';
+import { readBatch, TRAINING_DEFAULTS } from '../config/training.js';
 import { UsageError } from '../errors.js';
 import { resolveModel } from '../io/model-source.js';
-import { findNetwork, weightsPath } from '../io/network.js';
+import { weightsPath } from '../io/network.js';
 import { withTensorFile } from '../io/read-tensors.js';
 import type { TensorFile } from '../io/tensor-file.js';
-import { ANCHOR } from '../io/weights.js';
-import { type LayerCost, layerCosts } from '../network/cost.js';
+import { findAnyNetwork } from '../io/weights.js';
+import { lackOfAddressSpace } from '../machine/address-space.js';
+import {
+  type AttentionCost,
+  attentionCosts,
+  type LayerCost,
+  layerCosts,
+  networkCost,
+} from '../network/cost.js';
+
 import { buildNetwork } from '../network/network.js';
 import { weightShape } from '../network/parameters.js';
 import { elements } from '../network/state.js';
 import { printable } from '../printable.js';
+import { bytesBetweenSteps } from '../train/memory.js';
 import { bytes, grouped, operations } from '../units.js';
 import { type MemoryPlan, planModelMemory } from './memory-plan.js';
 import { print, printJson, table } from './text.js';
@@ -40,17 +56,19 @@ export async function run(args: Args): Promise<void> {
   const path = args.optionalPositional('model');
   const header = path === undefined ? null : await headerOfNoModel(path);
   if (path !== undefined && header) {
-    for (const flag of ['batch', 'preset', ...Object.keys(readModel(args))])
-      if (args.text(flag) !== undefined)
-        throw new UsageError(`${args.where(flag)}: ${path} holds no model`);
+    for (const flag of ['batch', ...Object.values(modelGroups).flatMap(Object.keys)])
+      if (args.has(flag)) throw new UsageError(`${args.where(flag)}: ${path} holds no model`);
     if (json) printJson(headerAsJson(path, header));
     else print(headerAsText(path, header));
     return;
   }
   const subject = path === undefined ? fromFlags(args) : await fromFile(path, args);
-  const costs = layerCosts(buildNetwork(subject.model, subject.model.size));
+  const costs = costsOf(subject.model);
   const threads = threadCount({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
-  const memory = planModelMemory(subject.model, subject.timesteps, subject.batch, threads);
+  const { model, timesteps, batch, run } = subject;
+  const { sampleEvery } = run?.training ?? TRAINING_DEFAULTS;
+  const between = await bytesBetweenSteps({ model, timesteps, threads, sampleEvery }, 'wasm');
+  const memory = planModelMemory(model, timesteps, batch, threads, between);
   if (json) printJson(asJson(subject, costs, memory));
   else print(asText(subject, costs, memory));
 }
@@ -61,17 +79,17 @@ async function headerOfNoModel(path: string): Promise<Header | null> {
   if (source.kind !== 'weights') return null;
   const { file, under } = await weightsPath(source.weights);
   return withTensorFile(file, async (header) =>
-    findNetwork(file, header.entries.keys(), ANCHOR, under) ? null : header,
+    findAnyNetwork(file, header, under) ? null : header,
   );
 }
 
 function fromFlags(args: Args): Subject {
-  const preset = readPreset(args) ?? PRESETS.reference;
+  const base = readBase(args) ?? defaultBase(args);
   return {
     path: null,
-    model: checkModel({ ...preset.model, ...readModel(args) }),
+    model: readModel(args, base),
     timesteps: DIFFUSION_DEFAULTS.timesteps,
-    batch: readBatch(args) ?? preset.batch,
+    batch: readBatch(args) ?? base.batch ?? DEFAULT_BATCH,
     run: null,
     notes: [],
   };
@@ -81,30 +99,44 @@ async function fromFile(path: string, args: Args): Promise<Subject> {
   if (args.text('preset') !== undefined)
     throw new UsageError(`--preset: ${path} is a model already; leave one of the two out`);
   const notes: string[] = [];
-  const { model, diffusion, run } = await openModel(path, args, (text) => notes.push(text));
-  const batch = readBatch(args) ?? run?.training.batch ?? PRESETS.reference.batch;
+  const { model, diffusion, run, ...opened } = await openModel(path, args, (text) =>
+    notes.push(text),
+  );
+  notes.push(...opened.notes);
+  const batch = readBatch(args) ?? run?.training.batch ?? DEFAULT_BATCHES[model.kind];
   return { path, model, timesteps: diffusion.timesteps, batch, run, notes };
 }
 
 const sum = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0);
 
-function totals(costs: readonly LayerCost[]) {
+/** What a model costs for one image, by layer and in all. */
+interface Costs {
+  readonly layers: readonly LayerCost[];
+  readonly attention: readonly AttentionCost[];
+  readonly parameters: number;
+  readonly forward: number;
+  readonly training: number;
+}
+
+function costsOf(model: ModelConfig): Costs {
+  const graph = buildNetwork(model, model.size);
+  const layers = layerCosts(graph);
   return {
-    parameters: sum(costs.map((cost) => cost.parameters)),
-    forward: sum(costs.map((cost) => cost.forward)),
-    training: sum(costs.map((cost) => cost.training)),
+    ...{ layers, attention: attentionCosts(graph) },
+    parameters: sum(layers.map((cost) => cost.parameters)),
+    ...networkCost(graph),
   };
 }
 
-function asJson(subject: Subject, costs: readonly LayerCost[], memory: MemoryPlan): unknown {
-  const { parameters, forward, training } = totals(costs);
+function asJson(subject: Subject, costs: Costs, memory: MemoryPlan): unknown {
+  const { parameters, forward, training } = costs;
   return {
     path: subject.path,
     model: subject.model,
     parameters,
     flopsPerImage: { forward, training },
     memory,
-    layers: costs.map(({ layer, ...cost }) => ({
+    layers: costs.layers.map(({ layer, ...cost }) => ({
       name: layer.name,
       kind: layer.kind,
       shape: weightShape(layer),
@@ -113,23 +145,24 @@ function asJson(subject: Subject, costs: readonly LayerCost[], memory: MemoryPla
       parameters: cost.parameters,
       flopsPerImage: { forward: cost.forward, training: cost.training },
     })),
+    attention: costs.attention.map(({ name, side, forward, training }) => ({
+      ...{ name, side },
+      flopsPerImage: { forward, training },
+    })),
     run: subject.run,
     notes: subject.notes,
   };
 }
 
-function asText(subject: Subject, costs: readonly LayerCost[], memory: MemoryPlan): string {
+function asText(subject: Subject, costs: Costs, memory: MemoryPlan): string {
   const { model, run, notes } = subject;
-  const { parameters, forward, training } = totals(costs);
+  const { parameters, forward, training } = costs;
   const colours = model.channels === 1 ? 'grey' : 'RGB';
   const size = `${model.size}x${model.size} ${colours}`;
   const facts = [
     ['model', subject.path ?? 'of the flags'],
     ['images', size],
-    [
-      'widths',
-      `${model.widths.join(', ')} · time embedding ${model.timeDim}${model.kind === 'simple' ? ` · norm ${model.norm}` : ''}`,
-    ],
+    ['widths', `${model.widths.join(', ')} · ${traits(model)}`],
     ['parameters', grouped(parameters)],
     ['an image', `${operations(forward)} forward, ${operations(training)} training`],
     ...(run
@@ -140,8 +173,25 @@ function asText(subject: Subject, costs: readonly LayerCost[], memory: MemoryPla
   return `${table(facts)}\n${layersAsText(costs)}\n${memoryAsText(memory)}`;
 }
 
-function layersAsText(costs: readonly LayerCost[]): string {
-  const rows = costs.map(({ layer, ...cost }) => [
+/** What tells a network from others of the same widths. */
+function traits(model: ModelConfig): string {
+  const time = `time embedding ${model.timeDim}`;
+  if (model.kind === 'simple') return `${time} · norm ${model.norm}`;
+  const { size, layers, groups, headDim, classes } = model;
+  const sides = (levels: readonly boolean[]) =>
+    show(levels.flatMap((attends, i) => (attends ? [size / 2 ** i] : [])));
+  const [down, up] = [sides(model.downAttention), sides([...model.upAttention].reverse())];
+  const parts = [
+    ...['unet2d', time, `layers ${layers}`],
+    `attention at ${down === up ? down : `${down} down, ${up} up`}`,
+    ...[`groups ${groups}`, headDim === null ? 'one head' : `heads of ${headDim}`],
+    ...(classes === null ? [] : [`classes ${classes}`]),
+  ];
+  return parts.join(' · ');
+}
+
+function layersAsText({ layers, attention }: Costs): string {
+  const rows = layers.map(({ layer, ...cost }) => [
     layer.name,
     layer.kind,
     `[${weightShape(layer).join(', ')}]`,
@@ -149,29 +199,36 @@ function layersAsText(costs: readonly LayerCost[]): string {
     grouped(cost.parameters),
     cost.forward === 0 ? '' : operations(cost.forward),
   ]);
+  const products = attention.map(({ name, side, forward }) => [
+    ...[`${name}, products`, 'attention', '', `${side} → ${side}`, '', operations(forward)],
+  ]);
   const head = ['layer', 'kind', 'weight', 'side', 'parameters', 'forward'];
-  return table([head, ...rows], [4, 5]);
+  return table([head, ...rows, ...products], [4, 5]);
 }
 
 function memoryAsText(memory: MemoryPlan): string {
-  const { batch, threads, limit, training, sampling, largestBatch } = memory;
+  const { batch, threads, limit, limitedBy, training, between, sampling, largestBatch } = memory;
   const groups = Object.entries(training.groups).map(([name, size]) => [`  ${name}`, bytes(size)]);
   const fits = training.total <= limit ? 'fits' : 'does not fit';
   const largest =
     largestBatch > 0
       ? `the largest batch that does is ${grouped(largestBatch)}`
       : 'not even a batch of 1 does';
+  const wanted = { workers: threads, memories: [training.total] };
+  const reason = lackOfAddressSpace(wanted);
+  const lack = reason === null ? '' : `It cannot be trained here: ${reason}.\n`;
   return (
     `memory of the wasm device, batch ${batch}, ${threads} threads\n` +
     table(
       [
         ...groups,
         ['  training, in all', bytes(training.total)],
+        ['  between its steps', bytes(between)],
         ['  sampling', bytes(sampling.total)],
       ],
       [1],
     ) +
-    `Training ${fits} in ${bytes(limit)}; ${largest}.\n`
+    `Training ${fits} in ${bytes(limit)}${limitedBy ? ` (${limitedBy})` : ''}; ${largest}.\n${lack}`
   );
 }
 

@@ -1,3 +1,15 @@
+import { isHangupIgnored } from './hangup.js';
+
+/**
+ * A closed terminal stops nothing where SIGHUP was ignored when the process was started: Node has taken that back, and this takes
+ * back what Node did. To be called as early as can be.
+ */
+export function keepHangupIgnored(): void {
+  if (!isHangupIgnored()) return;
+  process.on('SIGHUP', () => {});
+  signals = ['SIGINT', 'SIGTERM'];
+}
+
 /**
  * Runs work that Ctrl-C, SIGTERM or a closed terminal asks to stop: the first one aborts the signal, so that
  * the work can save its state; a second one ends the process at once.
@@ -10,14 +22,14 @@ export async function interruptible<T>(
   // The next one is left to the system, which ends the process whatever its threads do: process.exit would wait for
   // those in native code, of which some may never end.
   const leave = () => {
-    for (const name of SIGNALS) process.off(name, stop);
+    for (const name of signals) process.off(name, stop);
   };
   const stop = () => {
     leave();
     process.stderr.write(`\nhaze: ${message}\n`);
     controller.abort();
   };
-  for (const name of SIGNALS) process.on(name, stop);
+  for (const name of signals) process.on(name, stop);
   try {
     return await work(controller.signal);
   } finally {
@@ -25,4 +37,4 @@ export async function interruptible<T>(
   }
 }
 
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+let signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];

@@ -1,18 +1,22 @@
 import { computingFlags } from '../config/computing.js';
 import { diffusionFlags, lossFlag } from '../config/diffusion.js';
-import { modelFlags } from '../config/model.js';
-import { samplingFlags } from '../config/sampling.js';
+import type { Flags } from '../config/flag.js';
+import { modelFlags, modelGroups, unsaidGroups } from '../config/model.js';
+import { clampFlags, samplingFlags } from '../config/sampling.js';
 import { dataFlags, trainingFlags } from '../config/training.js';
 import type { Command } from './command.js';
 
 const { size } = modelFlags;
+
+/** What neither shapes nor a config say of bare weights. */
+const bareFlags: Flags = { size: { ...size!, default: '64' }, ...diffusionFlags };
 
 /** Parity draws no random numbers. */
 const { seed: _, ...withoutSeed } = computingFlags;
 
 const jsonFlag = { json: { describe: 'Print JSON alone' } };
 
-const MODEL = 'A run, a checkpoint folder or a file of weights';
+const MODEL = "A run, a checkpoint folder, diffusers' folder or a file of weights";
 
 const WEIGHTS_NOTE =
   'Files of weights are .safetensors and what torch.save writes (.pt, .pth, .bin). Of several networks in one, FILE#KEY is the one under KEY.';
@@ -37,7 +41,7 @@ const train: Command = {
       ...trainingFlags,
     },
     'Data:': dataFlags,
-    'Model:': modelFlags,
+    ...modelGroups,
     'Diffusion:': { ...diffusionFlags, ...lossFlag },
     'Computing:': {
       ...computingFlags,
@@ -72,7 +76,8 @@ const sample: Command = {
       gif: { describe: 'The grid as it comes out of the noise', value: 'FILE.gif' },
     },
     'Sampling:': samplingFlags,
-    'Diffusion, for bare weights:': { size: size!, ...diffusionFlags },
+    'Diffusion, for bare weights:': bareFlags,
+    ...unsaidGroups,
     'Computing:': computingFlags,
   },
   examples: [
@@ -106,7 +111,7 @@ const generate: Command = {
       workers: {
         describe: 'Each makes batches of its own; on tensorflow they do the arithmetic beside it',
         value: 'N',
-        default: '--threads, or all cores',
+        default: '--threads, or all cores it may use',
       },
       batch: {
         describe: 'Images made at one time, at most: by a worker, or by tensorflow',
@@ -122,7 +127,8 @@ const generate: Command = {
           'BatchNorm by running statistics, or by the batch: then images depend on --batch, and only on that',
       },
     },
-    'Diffusion, for bare weights:': { size: size!, ...diffusionFlags },
+    'Diffusion, for bare weights:': bareFlags,
+    ...unsaidGroups,
     'Computing:': computingFlags,
   },
   examples: [
@@ -171,7 +177,7 @@ const inspect: Command = {
       batch: { describe: 'Batch of the memory plan', value: 'N', default: "the run's or preset's" },
       ...jsonFlag,
     },
-    'Model:': modelFlags,
+    ...modelGroups,
     'Computing:': { threads: computingFlags.threads! },
   },
   examples: [
@@ -207,7 +213,7 @@ const bench: Command = {
       markdown: { describe: 'Write the tables', value: 'FILE.md' },
       compare: { describe: 'Show changes since what --json wrote', value: 'OLD.json' },
     },
-    'Model:': modelFlags,
+    ...modelGroups,
     'Computing:': {
       ...computingFlags,
       device: { ...computingFlags.device!, describe: 'Only this device', default: 'both' },
@@ -235,6 +241,25 @@ const parity: Command = {
   examples: [['haze parity test/fixtures/unet_rgb_16.safetensors', '']],
   notes: 'Exits with 3 when a group of values is not within its tolerance.',
   load: () => import('./parity.js'),
+};
+
+const exportModel: Command = {
+  name: 'export',
+  describe: 'Write a model in the form of another program',
+  positional: { name: 'format', describe: 'diffusers', optional: false },
+  secondPositional: {
+    name: 'model',
+    describe: 'A run or a checkpoint folder, of --network unet2d',
+    optional: false,
+  },
+  groups: {
+    'Output:': { out: { describe: 'A new folder', value: 'FOLDER' } },
+    'Sampling, for scheduler_config.json:': clampFlags,
+    'Diffusion, for bare weights:': bareFlags,
+    ...unsaidGroups,
+  },
+  examples: [['haze export diffusers runs/1 --out pipeline', 'for DDPMPipeline.from_pretrained']],
+  load: () => import('./export.js'),
 };
 
 const setup: Command = {
@@ -272,6 +297,7 @@ export const COMMANDS: readonly Command[] = [
   bench,
   inspect,
   parity,
+  exportModel,
   setup,
   doctor,
 ];

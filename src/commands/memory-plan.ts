@@ -1,7 +1,7 @@
 import type { ModelConfig } from '../config/config.js';
-import { MAX_BYTES } from '../engine/arena.js';
-import { planBatch } from '../engine/batch-program.js';
+import { planRoom } from '../engine/arena.js';
 import { type Extension, largestBatch, planBytes } from '../engine/network/plan.js';
+import { planBatch } from '../wasm/batch-program.js';
 
 /** Bytes by what they hold. */
 export interface Plan {
@@ -13,29 +13,37 @@ export interface Plan {
 export interface MemoryPlan {
   readonly batch: number;
   readonly threads: number;
-  /** Bytes there are. */
+  /** Bytes there are: of WebAssembly's 4 GiB what this process may have. */
   readonly limit: number;
+  /** What they are a part of, where it is less than those 4 GiB; else null. */
+  readonly limitedBy: string | null;
   readonly training: Plan;
   readonly sampling: Plan;
+  /** Bytes that training takes beside it between its steps. */
+  readonly between: number;
   /** Largest batch whose training fits; 0 if none does. */
   readonly largestBatch: number;
 }
 
-/** Plans the memory of a model without allocating any. */
+/** Plans the memory of a model without allocating any. `reserve` is what training takes between its steps, in bytes. */
 export function planModelMemory(
   model: ModelConfig,
   timesteps: number,
   batch: number,
   threads: number,
+  reserve = 0,
 ): MemoryPlan {
-  const options = { architecture: model, size: model.size, timesteps, threads };
+  const options = { architecture: model, size: model.size, timesteps, threads, reserve };
+  const room = planRoom(options);
   const { size, channels } = model;
   const extend: Extension = (arena, unet) =>
     planBatch(arena, { batch: unet.shape.batch, size, channels, timesteps }, unet);
   return {
     batch,
     threads,
-    limit: MAX_BYTES,
+    limit: room.bytes,
+    limitedBy: room.of ?? null,
+    between: reserve,
     training: asPlan(planBytes({ ...options, batch }, extend)),
     sampling: asPlan(planBytes({ ...options, batch, training: false })),
     largestBatch: largestBatch(options, extend),

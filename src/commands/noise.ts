@@ -9,7 +9,7 @@ import {
 } from '../config/computing.js';
 import type { DiffusionConfig } from '../config/config.js';
 import { DIFFUSION_DEFAULTS, readDiffusion, withDiffusion } from '../config/diffusion.js';
-import { readModel } from '../config/model.js';
+import { readSize } from '../config/network-settings.js';
 import { PRESETS } from '../config/presets.js';
 import { readFit } from '../config/training.js';
 import { decode } from '../data/decode.js';
@@ -25,6 +25,7 @@ import { strip } from '../io/grid.js';
 import { checkOutputPath } from '../io/output-path.js';
 import { PICTURE_EXTENSIONS, writePicture } from '../io/pictures.js';
 import { resolveRaw } from '../io/raw-path.js';
+import { throwIfMachines } from '../machine/faults.js';
 import { printable } from '../printable.js';
 import { print } from './text.js';
 
@@ -38,7 +39,7 @@ export async function run(args: Args): Promise<void> {
   const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
   await chooseDevice(computing, readRequireCuda(args));
   const diffusion = withDiffusion(DIFFUSION_DEFAULTS, readDiffusion(args));
-  const size = readModel(args).size ?? PRESETS.reference.model.size;
+  const size = readSize(args) ?? PRESETS.reference.model.size;
   const seed = readSeed(args) ?? 0;
   const pixels = await readImage(spec, seed, { size, channels: 3, fit: readFit(args) ?? 'squash' });
   const ts = moments(diffusion.timesteps);
@@ -65,6 +66,7 @@ async function readImage(
     if (doubt !== undefined) process.stderr.write(`warning: ${printable(spec)}: ${doubt}\n`);
     return pixels;
   } catch (error) {
+    throwIfMachines(error, spec);
     throw new UsageError(`${spec}: expected a picture, got none: ${reasonOf(error)}`);
   }
 }

@@ -8,21 +8,25 @@ import {
 } from '../config/computing.js';
 import { DIFFUSION_DEFAULTS, readDiffusion } from '../config/diffusion.js';
 import { chooseDevice } from '../device/choose.js';
-import { CheckError } from '../errors.js';
+import { CheckError, UsageError } from '../errors.js';
 import type { Group } from '../parity/compare.js';
 import { compareFixture } from '../parity/compare-fixture.js';
 import { Fixture } from '../parity/fixture.js';
 import { openSubject } from '../parity/open-subject.js';
+import { isUnet2d } from '../parity/unet2d.js';
 import { printable } from '../printable.js';
 import { print, printJson, table } from './text.js';
 
 export async function run(args: Args): Promise<void> {
   const path = args.positional('fixture', 'a file of expected values');
   const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
-  const loss = readDiffusion(args).loss ?? DIFFUSION_DEFAULTS.loss;
+  const { loss } = readDiffusion(args);
   const { device } = await chooseDevice(computing, readRequireCuda(args));
   const fixture = await Fixture.read(path);
-  const groups = await compareFixture(fixture, await openSubject(device, computing, loss));
+  if (isUnet2d(fixture) && loss !== undefined && loss !== 'l2')
+    throw new UsageError(`--loss: ${path} has mean squared errors, l2, got ${loss}`);
+  const subject = await openSubject(device, computing, loss ?? DIFFUSION_DEFAULTS.loss);
+  const groups = await compareFixture(fixture, subject);
   const failed = groups.filter((group) => !group.holds);
   if (args.boolean('json')) printJson({ fixture: path, holds: failed.length === 0, groups });
   else print(asText(groups));

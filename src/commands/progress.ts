@@ -16,11 +16,17 @@ export interface Progress {
   stop(): void;
 }
 
+/** Between the parts of a line. */
+const SEPARATOR = ' · ';
+
 /** Seconds between plain lines. */
 const INTERVAL = 10;
 
 /** Where progress goes: stderr, which may be a terminal. */
-export type ProgressStream = NodeJS.WritableStream & { readonly isTTY?: boolean };
+export type ProgressStream = NodeJS.WritableStream & {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+};
 
 /** A progress display for `noun` (`step`, `image`). */
 export function openProgress(noun: string, stream: ProgressStream = process.stderr): Progress {
@@ -65,14 +71,13 @@ class Bar implements Progress {
   }
 
   update(done: number, total: number, text: string, exact = done): void {
-    const rest = [text, this.pace.left(exact, total)].filter((part) => part !== '');
-    const payload = { text: rest.join(' · ') };
+    const payload: Payload = { text, left: this.pace.left(exact, total) };
     if (this.bar) this.bar.update(done, payload);
     else this.bar = start(this.stream, this.noun, done, total, payload);
   }
 
   aside(text: string): void {
-    this.bar?.update({ text });
+    this.bar?.update({ text, left: '' } satisfies Payload);
   }
 
   line(text: string): void {
@@ -89,16 +94,51 @@ class Bar implements Progress {
   }
 }
 
+/** What stands behind the bar. */
+interface Payload {
+  readonly text: string;
+  readonly left: string;
+}
+
+/** Characters of the bar, and how few will do where the line is short. */
+const BAR = 24;
+const SHORT_BAR = 8;
+
+/**
+ * A line that fits into `columns`. Where all do not fit, the bar is shorter first; then the parts of the text go, the last
+ * one first. How far it is and how long it takes are what people look for: they stay.
+ */
+export function barLine(
+  count: string,
+  progress: number,
+  text: string,
+  left: string,
+  columns: number,
+): string {
+  const parts = text === '' ? [] : text.split(SEPARATOR);
+  for (;;) {
+    const rest = [...parts, left].filter((part) => part !== '').join(SEPARATOR);
+    const room = columns - 1 - `${count} [] ${rest}`.length;
+    if (room >= SHORT_BAR || parts.length === 0) {
+      const size = Math.max(0, Math.min(BAR, room));
+      const done = Math.round(Math.min(1, progress) * size);
+      const bar = size > 0 ? ` [${'='.repeat(done)}${'-'.repeat(size - done)}]` : '';
+      return `${count}${bar} ${rest}`;
+    }
+    parts.pop();
+  }
+}
+
 function start(
   stream: ProgressStream,
   noun: string,
   done: number,
   total: number,
-  payload: { text: string },
+  payload: Payload,
 ): cliProgress.SingleBar {
   const bar = new cliProgress.SingleBar({
-    format: `${noun} {value}/{total} [{bar}] {text}`,
-    barsize: 24,
+    format: (_, { progress, value, total: all }, { text, left }: Payload) =>
+      barLine(`${noun} ${value}/${all}`, progress, text, left, stream.columns ?? 80),
     // Drawn again after a line has taken its place.
     forceRedraw: true,
     // Interrupts are the command's to handle.
@@ -129,7 +169,7 @@ class Lines implements Progress {
     if (now - this.last < INTERVAL && !first) return;
     this.last = now;
     const parts = [`${this.noun} ${done}/${total}`, text, done < total ? left : ''];
-    this.line(parts.filter((part) => part !== '').join(' · '));
+    this.line(parts.filter((part) => part !== '').join(SEPARATOR));
   }
 
   aside(text: string): void {

@@ -7,6 +7,7 @@ import {
   readRequireCuda,
   readSeed,
 } from '../config/computing.js';
+import { refuseClasses } from '../config/model.js';
 import { openModel } from '../config/open-model.js';
 import { readSampling, SAMPLING_NAMES } from '../config/sampling.js';
 import { film, grid, type Images } from '../io/grid.js';
@@ -40,7 +41,10 @@ interface Outputs {
 }
 
 export async function run(args: Args): Promise<void> {
-  const path = args.positional('model', 'a run, a checkpoint folder or a file of weights');
+  const path = args.positional(
+    'model',
+    "a run, a checkpoint folder, diffusers' folder or a file of weights",
+  );
   const outputs = await readOutputs(args);
   const options = await readOptions(path, args, outputs);
   const progress = openProgress('reverse step');
@@ -75,12 +79,13 @@ async function readOutputs(args: Args): Promise<Outputs> {
 async function readOptions(path: string, args: Args, outputs: Outputs): Promise<SampleOptions> {
   const count = args.whole('count', { min: 1, max: 65_536 }) ?? 16;
   const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
-  const { weights, model, diffusion } = await openModel(path, args);
+  const { weights, model, diffusion, sampling, notes } = await openModel(path, args);
+  refuseClasses(model);
   return {
-    weights,
+    ...{ weights, notes },
     model,
     diffusion,
-    sampling: readSampling(args.renamed(SAMPLING_NAMES), diffusion.timesteps),
+    sampling: readSampling(args.renamed(SAMPLING_NAMES), diffusion.timesteps, sampling),
     computing,
     seed: readSeed(args) ?? 0,
     count,

@@ -24,3 +24,13 @@ export function table(
 export const printJson = (value: unknown): void => {
   process.stdout.write(`${printableJson(JSON.stringify(value, null, 2))}\n`);
 };
+
+let last = false;
+
+/** Writes to stdout what was done. All is saved by now: a stdout that cannot be written makes no failure of it. */
+export function sayLastWords(text: string): void {
+  last = true;
+  print(text);
+}
+
+export const isLastWords = (): boolean => last;

@@ -4,6 +4,7 @@ import { readRequireCuda } from '../config/computing.js';
 import { readRunConfig } from '../config/read.js';
 import { newRunConfig, resumedRunConfig } from '../config/run-config.js';
 import { readDataBudget } from '../config/training.js';
+import { reasonOf } from '../data/reason.js';
 import { UsageError } from '../errors.js';
 import { writeLossCurve } from '../io/loss-curve.js';
 import { readMetrics } from '../io/metrics.js';
@@ -17,7 +18,7 @@ import { significant } from '../units.js';
 import { interruptible } from './interrupt.js';
 import { openProgress, type Progress } from './progress.js';
 import { claimRunFolder } from './run-folder.js';
-import { print } from './text.js';
+import { sayLastWords } from './text.js';
 
 export async function run(args: Args): Promise<void> {
   const out = args.text('out');
@@ -52,7 +53,12 @@ async function trainInto(out: string, args: Args, hold: Hold): Promise<void> {
       ),
     );
     progress.stop();
-    print(summary(out, result, await drawLosses(out)));
+    // All is saved: whatever fails from here on takes nothing of it away.
+    const curve = await drawLosses(out).catch((error: unknown) => {
+      progress.line(`warning: the losses are not drawn: ${reasonOf(error)}`);
+      return null;
+    });
+    sayLastWords(summary(out, result, curve));
   } catch (error) {
     // Whatever ended the run, its losses show what came before; a second failure would hide the first.
     if (stepped) await drawLosses(out).catch(() => undefined);

@@ -1,7 +1,7 @@
 import type { Argv } from 'yargs';
 import yargs from 'yargs';
 import type { Flag } from '../config/flag.js';
-import { COMMON_FLAGS, type Command } from './command.js';
+import { COMMON_FLAGS, type Command, positionalsOf } from './command.js';
 
 /** What the command line is made of: help, version and one handler a command. */
 export function commandLine(
@@ -42,15 +42,16 @@ const PARSER = {
   'short-option-groups': false,
 };
 
-function usage({ name, positional }: Command): string {
-  if (!positional) return name;
-  return positional.optional ? `${name} [${positional.name}]` : `${name} <${positional.name}>`;
+function usage(command: Command): string {
+  const words = positionalsOf(command).map(({ name, optional }) =>
+    optional ? `[${name}]` : `<${name}>`,
+  );
+  return [command.name, ...words].join(' ');
 }
 
 function describeCommand(builder: Argv, command: Command): Argv {
-  const { positional } = command;
-  if (positional)
-    builder.positional(positional.name, { type: 'string', describe: positional.describe });
+  for (const { name, describe } of positionalsOf(command))
+    builder.positional(name, { type: 'string', describe });
   for (const [title, flags] of Object.entries(command.groups)) {
     for (const [name, flag] of Object.entries(flags)) addFlag(builder, name, flag);
     builder.group(Object.keys(flags), title);

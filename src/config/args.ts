@@ -1,7 +1,10 @@
 import { UsageError } from '../errors.js';
+import { kebab } from './flag.js';
+import { FIELD_FLAGS } from './network-fields.js';
 import {
   choose,
   describe,
+  describeSeveral,
   parseDecimal,
   quote,
   type Range,
@@ -9,19 +12,15 @@ import {
   within,
 } from './source.js';
 
-/** `betaStart` → `beta-start`. */
-export const kebab = (name: string): string =>
-  name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-
 /** The flags given on the command line, read strictly. Settings that were not given are undefined. */
 export class Args implements Source {
   private readonly values: Readonly<Record<string, unknown>>;
-  /** Settings whose flag has another name, e.g. `{ norm: 'bn' }`. */
+  /** Settings whose flag has another name, e.g. `{ eps: 'norm-eps' }`. */
   private readonly names: Readonly<Record<string, string>>;
 
   constructor(
     values: Readonly<Record<string, unknown>>,
-    names: Readonly<Record<string, string>> = {},
+    names: Readonly<Record<string, string>> = FIELD_FLAGS,
   ) {
     this.values = values;
     this.names = names;
@@ -29,16 +28,20 @@ export class Args implements Source {
 
   /** The same flags, where some settings go by another name. */
   renamed(names: Readonly<Record<string, string>>): Args {
-    return new Args(this.values, names);
+    return new Args(this.values, { ...this.names, ...names });
+  }
+
+  has(name: string): boolean {
+    return this.values[this.flag(name)] !== undefined;
   }
 
   /** The flag of a setting, for messages: `--beta-start`. */
   where(name: string): string {
-    return `--${this.names[name] ?? kebab(name)}`;
+    return `--${this.flag(name)}`;
   }
 
   text(name: string): string | undefined {
-    const value = this.values[this.names[name] ?? kebab(name)];
+    const value = this.values[this.flag(name)];
     if (value === undefined) return undefined;
     if (typeof value !== 'string' || value === '')
       throw new UsageError(`${this.where(name)}: expected a value, got nothing`);
@@ -59,7 +62,7 @@ export class Args implements Source {
   }
 
   boolean(name: string): boolean | undefined {
-    const value = this.values[this.names[name] ?? kebab(name)];
+    const value = this.values[this.flag(name)];
     return typeof value === 'boolean' ? value : undefined;
   }
 
@@ -71,11 +74,38 @@ export class Args implements Source {
     return this.number(name, 'number', range);
   }
 
-  wholes(name: string, range: Range): number[] | undefined {
+  wholeOr<const T extends string>(
+    name: string,
+    range: Range,
+    words: readonly T[],
+  ): number | T | undefined {
     const text = this.text(name);
+    if (text === undefined) return undefined;
+    const word = words.find((word) => word === text);
+    return word ?? this.parse(name, text, 'whole number', range, { or: words });
+  }
+
+  wholes(name: string, range: Range, empty?: string): number[] | undefined {
+    const text = this.text(name);
+    if (text !== undefined && text === empty) return [];
     return text
       ?.split(',')
       .map((item) => this.parse(name, item, 'whole number', range, { list: text }));
+  }
+
+  reals(name: string, range: Range, count: number): number[] | undefined {
+    const text = this.text(name);
+    const values = text?.split(',').map(parseDecimal);
+    if (!values || (values.length === count && values.every((v) => within(v, 'number', range))))
+      return values;
+    throw new UsageError(
+      `${this.where(name)}: expected ${describeSeveral(count, 'number', range)} between commas, got ${quote(text)}`,
+    );
+  }
+
+  /** Lists of them have no form on the command line. */
+  booleans(): undefined {
+    return undefined;
   }
 
   oneOf<T extends string>(name: string, choices: readonly T[]): T | undefined {
@@ -93,14 +123,17 @@ export class Args implements Source {
     text: string,
     kind: 'whole number' | 'number',
     range: Range,
-    { list }: { list?: string } = {},
+    { list, or = [] }: { list?: string; or?: readonly string[] } = {},
   ): number {
     const value = parseDecimal(text);
     if (within(value, kind, range)) return value;
-    const expected = describe(kind, range);
+    const expected = [describe(kind, range), ...or].join(' or ');
     const each = list === undefined ? '' : ' between commas';
     throw new UsageError(
       `${this.where(name)}: expected ${expected}${each}, got ${quote(list ?? text)}`,
     );
+  }
+  private flag(name: string): string {
+    return this.names[name] ?? kebab(name);
   }
 }

@@ -1,5 +1,5 @@
-import { availableParallelism } from 'node:os';
 import { UsageError } from '../errors.js';
+import { processors } from '../machine/processors.js';
 import type { ComputingConfig } from './config.js';
 import { type Flags, given } from './flag.js';
 import type { Source } from './source.js';
@@ -16,7 +16,7 @@ export const computingFlags: Flags = {
     value: 'wasm|tensorflow',
     default: 'wasm',
   },
-  threads: { describe: 'Workers of the wasm engine', value: 'N', default: 'all cores' },
+  threads: { describe: 'Workers of the wasm engine', value: 'N', default: 'all cores it may use' },
   strict: { describe: 'Do without relaxed SIMD: the same bits on every machine' },
   require: { describe: 'Exit with 3 unless a CUDA GPU computes', value: 'cuda' },
   seed: { describe: 'Key of all random numbers', value: 'N', default: '0' },
@@ -56,6 +56,5 @@ export function checkComputing(config: ComputingConfig): ComputingConfig {
   return config;
 }
 
-/** Workers on this machine. */
-export const threadCount = (config: ComputingConfig): number =>
-  config.threads ?? availableParallelism();
+/** Workers: as many as asked for, else as many as processors may be used. */
+export const threadCount = (config: ComputingConfig): number => config.threads ?? processors();

@@ -1,4 +1,6 @@
 import type { BatchNormMode, Loss } from '../contracts/device.js';
+import type { SamplerOptions } from '../diffusion/sampler.js';
+import type { ScheduleOptions } from '../diffusion/schedule.js';
 import type { NetworkConfig } from '../network/network.js';
 
 /*
@@ -27,15 +29,16 @@ export type ModelConfig = NetworkConfig & { readonly size: number };
 export interface DiffusionConfig {
   /** T: t runs over [0, T). */
   readonly timesteps: number;
-  readonly schedule: 'linear' | 'cosine';
-  /** First and last beta of the linear schedule; the cosine one (Nichol & Dhariwal 2021) does not use them. */
+  readonly schedule: ScheduleOptions['schedule'];
+  /** First and last beta of the linear schedules; the cosine one (Nichol & Dhariwal 2021) does not use them. */
   readonly betaStart: number;
   readonly betaEnd: number;
   readonly loss: Loss;
 }
 
 /** The reverse process. */
-export interface SamplingConfig {
+export interface SamplingConfig
+  extends Pick<SamplerOptions, 'clamp' | 'variance' | 'spacing' | 'stepsOffset' | 'lastAlpha'> {
   readonly sampler: 'ancestral' | 'ddim';
   /** Reverse steps: T for the ancestral sampler, 1 to T for DDIM. */
   readonly steps: number;
@@ -62,6 +65,14 @@ export interface DataConfig {
 export interface TrainingConfig {
   readonly batch: number;
   readonly lr: number;
+  /** Adam, or AdamW, which has a weight decay. */
+  readonly optimizer: 'adam' | 'adamw';
+  readonly betas: readonly [number, number];
+  readonly epsilon: number;
+  /** AdamW's; 0 for Adam. */
+  readonly weightDecay: number;
+  /** Largest norm of all gradients together, to which they are scaled; null: as they are. */
+  readonly clip: number | null;
   /** Total length of the run, resumes included: one of the two is null. */
   readonly epochs: number | null;
   readonly steps: number | null;

@@ -3,12 +3,18 @@ import type { DiffusionConfig } from './config.js';
 import { type Flags, given } from './flag.js';
 import type { Source } from './source.js';
 
+const SCHEDULES = ['linear', 'scaled-linear', 'cosine'] as const;
+
 /** Flags of the forward process and the loss. */
 export const diffusionFlags: Flags = {
   timesteps: { describe: 'Steps T of the forward process', value: 'N', default: '300' },
-  schedule: { describe: 'How beta grows', value: 'linear|cosine', default: 'linear' },
-  'beta-start': { describe: 'First beta of the linear schedule', value: 'X', default: '0.0001' },
-  'beta-end': { describe: 'Last beta of the linear schedule', value: 'X', default: '0.02' },
+  schedule: {
+    describe: 'How beta grows: as a line, the square of one, or the cosine schedule',
+    value: SCHEDULES.join('|'),
+    default: 'linear',
+  },
+  'beta-start': { describe: 'First beta of a linear schedule', value: 'X', default: '0.0001' },
+  'beta-end': { describe: 'Last beta of a linear schedule', value: 'X', default: '0.02' },
 };
 
 /** The loss is training's alone: the forward process does not know it. */
@@ -32,7 +38,7 @@ export const DIFFUSION_DEFAULTS: DiffusionConfig = {
 export function readDiffusion(source: Source): Partial<DiffusionConfig> {
   return given<DiffusionConfig>({
     timesteps: source.whole('timesteps', { min: 1, max: 100_000 }),
-    schedule: source.oneOf('schedule', ['linear', 'cosine']),
+    schedule: source.oneOf('schedule', SCHEDULES),
     betaStart: source.real('betaStart', { above: 0, below: 1 }),
     betaEnd: source.real('betaEnd', { above: 0, below: 1 }),
     loss: source.oneOf('loss', ['l1', 'l2', 'huber']),

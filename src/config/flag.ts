@@ -12,6 +12,10 @@ export interface Flag {
 /** By name, without the dashes. */
 export type Flags = Readonly<Record<string, Flag>>;
 
+/** `betaStart` → `beta-start`. */
+export const kebab = (name: string): string =>
+  name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
 /** Drops the fields that are undefined, so that the rest can be laid over defaults. */
 export function given<T extends object>(fields: { [K in keyof T]: T[K] | undefined }): Partial<T> {
   const entries = Object.entries(fields).filter(([, value]) => value !== undefined);

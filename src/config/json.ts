@@ -1,5 +1,14 @@
 import { UsageError } from '../errors.js';
-import { choose, describe, quote, type Range, type Source, suggestion, within } from './source.js';
+import {
+  choose,
+  describe,
+  describeSeveral,
+  quote,
+  type Range,
+  type Source,
+  suggestion,
+  within,
+} from './source.js';
 
 /**
  * An object of a JSON file, or the options that a program gives, read field by field. A field must be there unless
@@ -7,7 +16,7 @@ import { choose, describe, quote, type Range, type Source, suggestion, within } 
  */
 export class JsonObject implements Source {
   /** The file and the way to this object, for messages. */
-  readonly where: string;
+  readonly path: string;
   private readonly fields: ReadonlyMap<string, unknown>;
   private readonly optional: readonly string[] | 'all';
   private readonly read = new Set<string>();
@@ -16,9 +25,17 @@ export class JsonObject implements Source {
   constructor(where: string, value: unknown, optional: readonly string[] | 'all' = []) {
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       throw new UsageError(`${where}: expected an object, got ${quote(value)}`);
-    this.where = where;
+    this.path = where;
     this.fields = new Map(Object.entries(value));
     this.optional = optional;
+  }
+
+  has(name: string): boolean {
+    return (this.fields.get(name) ?? undefined) !== undefined;
+  }
+
+  where(name: string): string {
+    return `${this.path}.${name}`;
   }
 
   /** @throws UsageError naming a field that nothing has read: misspelt, or of another version. */
@@ -26,12 +43,12 @@ export class JsonObject implements Source {
     for (const name of this.fields.keys())
       if (!this.read.has(name))
         throw new UsageError(
-          `${this.where}.${quote(name)}: unknown field${suggestion(name, [...this.read])}`,
+          `${this.path}.${quote(name)}: unknown field${suggestion(name, [...this.read])}`,
         );
   }
 
   object(name: string, optional: readonly string[] = []): JsonObject {
-    return new JsonObject(`${this.where}.${name}`, this.value(name), optional);
+    return new JsonObject(`${this.path}.${name}`, this.value(name), optional);
   }
 
   /** The object, or null where the field may hold that. */
@@ -45,6 +62,34 @@ export class JsonObject implements Source {
 
   real(name: string, range: Range): number | undefined {
     return this.number(name, 'number', range);
+  }
+
+  wholeOr<const T extends string>(
+    name: string,
+    range: Range,
+    words: readonly T[],
+  ): number | T | undefined {
+    const value = this.value(name);
+    const word = words.find((word) => word === value);
+    if (word !== undefined || value === undefined) return word;
+    if (typeof value === 'number' && within(value, 'whole number', range)) return value;
+    throw this.unexpected(name, [describe('whole number', range), ...words].join(' or '), value);
+  }
+
+  reals(name: string, range: Range, count: number): number[] | undefined {
+    const value = this.value(name);
+    if (value === undefined) return undefined;
+    const isReal = (item: unknown): item is number =>
+      typeof item === 'number' && within(item, 'number', range);
+    if (Array.isArray(value) && value.length === count && value.every(isReal)) return value;
+    throw this.unexpected(name, `a list of ${describeSeveral(count, 'number', range)}`, value);
+  }
+
+  booleans(name: string): boolean[] | undefined {
+    const value = this.value(name);
+    if (value === undefined) return undefined;
+    if (Array.isArray(value) && value.every((item) => typeof item === 'boolean')) return value;
+    throw this.unexpected(name, 'a list of true and false', value);
   }
 
   wholes(name: string, range: Range): number[] | undefined {
@@ -70,7 +115,7 @@ export class JsonObject implements Source {
 
   oneOf<T extends string>(name: string, choices: readonly T[]): T | undefined {
     const text = this.text(name);
-    return text === undefined ? undefined : choose(`${this.where}.${name}`, text, choices);
+    return text === undefined ? undefined : choose(`${this.path}.${name}`, text, choices);
   }
 
   private number(name: string, kind: 'whole number' | 'number', range: Range): number | undefined {
@@ -94,6 +139,6 @@ export class JsonObject implements Source {
 
   private unexpected(name: string, expected: string, got: unknown): UsageError {
     const shown = got === undefined ? 'nothing' : quote(got);
-    return new UsageError(`${this.where}.${name}: expected ${expected}, got ${shown}`);
+    return new UsageError(`${this.path}.${name}: expected ${expected}, got ${shown}`);
   }
 }

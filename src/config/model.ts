@@ -1,46 +1,63 @@
 import { UsageError } from '../errors.js';
+import { readJsonFileSync } from '../io/run.js';
+import { fromDiffusers } from '../network/diffusers-config.js';
 import { checkNetwork, checkSize } from '../network/network.js';
-import type { SimpleConfig } from '../network/simple.js';
+import { UNSAID } from '../network/recognise.js';
 import type { ModelConfig } from './config.js';
-import { type Flags, given } from './flag.js';
-import { PRESET_NAMES, PRESETS, type Preset } from './presets.js';
+import type { Flags } from './flag.js';
+import { KINDS, sharedFlags, simpleFlags, unet2dFlags, unsaidFlags } from './network-fields.js';
+import { completeModel, type GivenModel, readGiven, readKind } from './network-settings.js';
+import { DEFAULT_PRESETS, PRESET_NAMES, PRESETS, type Preset } from './presets.js';
 import type { Source } from './source.js';
 
-/** Flags that fix the U-Net and its image size. */
+const networkConfig = {
+  describe: "diffusers' config.json of a UNet2DModel; flags go before what it says",
+  value: 'FILE',
+};
+
+/** Flags that fix the network and its image size. */
 export const modelFlags: Flags = {
   preset: {
-    describe: 'A whole set-up: size, widths and batch',
+    describe: 'A whole set-up: network, size and batch',
     value: PRESET_NAMES.join('|'),
-    default: 'reference',
+    default: 'reference; with --network unet2d unet2d-32',
   },
-  size: { describe: 'Side of the square images, in pixels', value: 'N', default: '64' },
-  channels: { describe: 'Grey or RGB', value: '1|3', default: '3' },
-  widths: {
-    describe: 'Channels of each stage; each after the first halves the image',
-    value: 'N,N,…',
-    default: '64,128,256,512,1024',
+  network: {
+    describe: "The walk-through's U-Net, or diffusers' UNet2DModel",
+    value: KINDS.join('|'),
+    default: 'simple',
   },
-  'time-dim': { describe: 'Length of the time embedding, even', value: 'N', default: '32' },
-  norm: {
-    describe: 'Two BatchNorms a stage, or one applied twice',
-    value: 'separate|shared',
-    default: 'separate',
+  'network-config': networkConfig,
+  size: { describe: 'Side of the square images, in pixels', value: 'N', default: "the preset's" },
+  ...sharedFlags,
+};
+
+/** The same and those that one network has, under the headings of help. */
+export const modelGroups: Readonly<Record<string, Flags>> = {
+  'Model:': modelFlags,
+  'Model, with --network simple:': simpleFlags,
+  'Model, with --network unet2d:': unet2dFlags,
+};
+
+/** What shapes do not say of bare weights. */
+export const unsaidGroups: Readonly<Record<string, Flags>> = {
+  'Network, for bare weights of a unet2d, whose shapes do not say:': {
+    'network-config': networkConfig,
+    ...unsaidFlags(UNSAID),
   },
 };
 
-type SimpleModel = SimpleConfig & { readonly size: number };
+/** Images a step where nothing says: of a network that is described, and of bare weights. */
+export const DEFAULT_BATCH = 16;
+export const DEFAULT_BATCHES = { simple: PRESETS.reference.batch, unet2d: DEFAULT_BATCH } as const;
 
-/** The model settings that a source gives. @throws UsageError for one that cannot be. */
-export function readModel(source: Source): Partial<Omit<SimpleModel, 'kind'>> {
-  const channels = source.whole('channels', {});
-  return given<Omit<SimpleModel, 'kind'>>({
-    size: source.whole('size', { min: 2, max: 4096 }),
-    widths: source.wholes('widths', { min: 1, max: 16384 }),
-    // checkNetwork refuses all but 1 and 3.
-    channels: channels as SimpleModel['channels'] | undefined,
-    timeDim: source.whole('timeDim', { min: 4, max: 16384, even: true }),
-    norm: source.oneOf('norm', ['separate', 'shared']),
-  });
+/** A network and what else comes with it, which settings change. */
+export interface Base {
+  readonly given: GivenModel;
+  /** Images a step that suit it; undefined where nothing says. */
+  readonly batch?: number;
+  /** What the user named it by, for messages: `--preset tiny`. */
+  readonly named: string;
 }
 
 /** The preset that a source names, if it names one. */
@@ -49,10 +66,53 @@ export function readPreset(source: Source): Preset | undefined {
   return name && PRESETS[name];
 }
 
+/** What `--preset` or `--network-config` says. @throws UsageError for both, and for a config that is not supported. */
+export function readBase(source: Source): Base | undefined {
+  const preset = readPreset(source);
+  const file = source.text('networkConfig');
+  if (preset && file !== undefined)
+    throw new UsageError(
+      `${source.where('preset')} and ${source.where('networkConfig')}: each gives the network; give one of them`,
+    );
+  if (preset) return { ...preset, named: `--preset ${source.text('preset')}` };
+  return file === undefined ? undefined : readNetworkConfig(file);
+}
+
+/** The network of diffusers' config.json. @throws UsageError naming what is not supported. */
+export function readNetworkConfig(path: string): Base & { readonly given: { kind: 'unet2d' } } {
+  const { config, size } = fromDiffusers(path, readJsonFileSync(path));
+  return { given: { ...config, ...(size !== null && { size }) }, named: path };
+}
+
+/** The base of a network that nothing names but, perhaps, its kind. */
+export function defaultBase(source: Source): Base {
+  const name = DEFAULT_PRESETS[readKind(source) ?? 'simple'];
+  return { ...PRESETS[name], named: `--preset ${name}` };
+}
+
+/**
+ * The model of settings over a base.
+ * @throws UsageError for settings of another network, and for what does not belong together.
+ */
+export function readModel(source: Source, { given, named }: Base): ModelConfig {
+  const kind = readKind(source);
+  if (kind !== undefined && kind !== given.kind)
+    throw new UsageError(`${source.where('network')}: ${named} has ${given.kind}, got ${kind}`);
+  return changedModel(given, readGiven(given.kind, source), named);
+}
+
+/** A network with changes. */
+export function changedModel(base: GivenModel, changes: GivenModel, named: string): ModelConfig {
+  const stated = { ...base, ...changes } as GivenModel;
+  if (stated.size === undefined)
+    throw new UsageError(`--size: ${named} does not say the side of its images; give it`);
+  return checkModel(completeModel(stated));
+}
+
 /** @throws UsageError where BatchNorm would see one value a channel, which has no variance: PyTorch refuses it too */
-export function checkBatch({ size, widths }: ModelConfig, batch: number): void {
+export function checkBatch({ kind, size, widths }: ModelConfig, batch: number): void {
   const smallest = size / 2 ** (widths.length - 1);
-  if (smallest === 1 && batch === 1)
+  if (kind === 'simple' && smallest === 1 && batch === 1)
     throw new UsageError(
       `--batch: expected 2 or more, since the smallest stage has one pixel and BatchNorm needs two values, got ${batch}`,
     );
@@ -63,4 +123,12 @@ export function checkModel(model: ModelConfig): ModelConfig {
   checkNetwork(model);
   checkSize(model, model.size);
   return model;
+}
+
+/** @throws UsageError for a network that is told classes: neither training nor sampling gives it any yet. */
+export function refuseClasses(model: ModelConfig): void {
+  if (model.kind === 'unet2d' && model.classes !== null)
+    throw new UsageError(
+      `--num-classes: a network that is told classes is neither trained nor sampled yet, got ${model.classes}`,
+    );
 }

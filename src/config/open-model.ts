@@ -1,13 +1,20 @@
 import { isDeepStrictEqual } from 'node:util';
 import { UsageError } from '../errors.js';
 import { resolveModel } from '../io/model-source.js';
+import type { Pipeline } from '../io/pipeline.js';
 import { checkNetworkOf, type OnNote, readNetwork } from '../io/weights.js';
-import { kebab } from './args.js';
+import { UNSAID } from '../network/recognise.js';
+import { attendingLevels } from '../network/unet2d.js';
 import type { DiffusionConfig, ModelConfig, RunConfig } from './config.js';
 import { DIFFUSION_DEFAULTS, readDiffusion, withDiffusion } from './diffusion.js';
-import { checkModel, readModel } from './model.js';
+import { kebab } from './flag.js';
+import { changedModel, readNetworkConfig } from './model.js';
+import { flagOf } from './network-fields.js';
+import { type GivenModel, readGiven, readKind } from './network-settings.js';
 import { PRESETS } from './presets.js';
 import { readRunConfig } from './read.js';
+import { readScheduler, type SamplingDefaults } from './scheduler.js';
+import { show } from './show.js';
 import type { Source } from './source.js';
 
 /** A model found on disk: what it is, and where its weights are. */
@@ -16,13 +23,18 @@ export interface OpenModel {
   readonly weights: string;
   readonly model: ModelConfig;
   readonly diffusion: DiffusionConfig;
-  /** The run it belongs to; null for bare weights. */
+  /** The run it belongs to; null for bare weights and folders of diffusers. */
   readonly run: RunConfig | null;
+  /** How its scheduler samples. */
+  readonly sampling: SamplingDefaults;
+  /** For the user: what was assumed of bare weights. */
+  readonly notes: readonly string[];
 }
 
 /**
- * Opens a run, a checkpoint folder or bare weights. A run's config wins: a setting that says otherwise is
- * an error. The architecture of bare weights is read off their shapes, the rest comes from settings or defaults.
+ * Opens a run, a checkpoint folder, a folder of diffusers or bare weights. What a run's or a folder's config says wins: a
+ * setting that says otherwise is an error. The network of bare weights is read off their shapes, the rest comes from settings
+ * or defaults.
  * @param onNote told which names of bare weights were taken
  * @throws UsageError for what is no model, or settings against it.
  */
@@ -33,28 +45,110 @@ export async function openModel(
 ): Promise<OpenModel> {
   const source = await resolveModel(path);
   const { weights } = source;
+  if (source.kind === 'pipeline') return openPipeline(path, source.pipeline, settings);
   const config = source.kind === 'weights' ? undefined : source.config;
-  const run = config === undefined ? null : await readRunConfig(config);
-  const model = readModel(settings);
-  const diffusion = readDiffusion(settings);
-  if (run) {
-    await checkNetworkOf(weights, run.model, 'config.json');
-    refuseOthers(path, run.model, model);
-    refuseOthers(path, run.diffusion, diffusion);
-    return { weights, model: run.model, diffusion: run.diffusion, run };
-  }
-  const architecture = await readNetwork(weights, onNote);
-  refuseOthers(path, architecture, model);
-  const chosen = withDiffusion(DIFFUSION_DEFAULTS, diffusion);
-  const size = model.size ?? PRESETS.reference.model.size;
-  return { weights, model: checkModel({ ...architecture, size }), diffusion: chosen, run };
+  if (config === undefined) return openBare(path, weights, settings, onNote);
+  const run = await readRunConfig(config);
+  const { model, diffusion } = run;
+  await checkNetworkOf(weights, model, 'config.json');
+  refuseOtherNetwork(path, model, settings);
+  refuseOthers(path, diffusion, readDiffusion(settings));
+  return { weights, model, diffusion, run, sampling: {}, notes: [] };
+}
+
+async function openPipeline(
+  path: string,
+  { config, scheduler, weights }: Pipeline,
+  settings: Source,
+): Promise<OpenModel> {
+  const { given } = readNetworkConfig(config);
+  const size = readGiven(given.kind, settings).size;
+  // The network computes any size that it can halve; the config's is the one that it was trained at.
+  const model = changedModel(
+    given,
+    { kind: given.kind, ...(size !== undefined && { size }) },
+    config,
+  );
+  refuseOtherNetwork(path, model, settings);
+  await checkNetworkOf(weights, model, config);
+  const asked = readDiffusion(settings);
+  if (scheduler === undefined)
+    return {
+      ...{ weights, model, run: null, sampling: {}, notes: [] },
+      diffusion: withDiffusion(DIFFUSION_DEFAULTS, asked),
+    };
+  const { diffusion, sampling } = readScheduler(scheduler);
+  refuseOthers(path, diffusion, asked);
+  return { weights, model, diffusion, run: null, sampling, notes: [] };
+}
+
+async function openBare(
+  path: string,
+  weights: string,
+  settings: Source,
+  onNote: OnNote = () => {},
+): Promise<OpenModel> {
+  const file = settings.text('networkConfig');
+  const described = file === undefined ? undefined : readNetworkConfig(file).given;
+  const kind = described?.kind ?? (await readNetwork(weights, onNote)).kind;
+  const given = { ...described, ...readGiven(kind, settings) } as GivenModel;
+  const found = await readNetwork(weights, () => {}, given.kind === 'unet2d' ? hintsOf(given) : {});
+  const notes = found.kind === 'unet2d' && !described ? [unsaid(path, found, given)] : [];
+  const size = given.size ?? PRESETS.reference.model.size;
+  const model = changedModel(found, { kind: found.kind, size } as GivenModel, path);
+  refuseOtherNetwork(path, model, settings);
+  if (described) refuseFields(path, model, { ...described, size });
+  const diffusion = withDiffusion(DIFFUSION_DEFAULTS, readDiffusion(settings));
+  return { weights, model, diffusion, run: null, sampling: {}, notes };
+}
+
+/** What settings say that shapes do not. */
+const hintsOf = (given: GivenModel) =>
+  Object.fromEntries(
+    Object.entries(given).filter(([name]) => (UNSAID as readonly string[]).includes(name)),
+  );
+
+/** What was assumed of bare weights: their shapes are the same with other values. */
+function unsaid(path: string, found: object, given: object): string {
+  const assumed = UNSAID.filter((name) => !(name in given) && name !== 'dropout').map(
+    (name) => `--${flagOf('unet2d', name)} ${show(found[name as keyof typeof found])}`,
+  );
+  return `${path}: shapes do not say everything; assumed are ${assumed.join(', ')}; --network-config says it all`;
+}
+
+/** @throws UsageError for a setting that the model has otherwise, by its flag */
+function refuseOtherNetwork(path: string, model: ModelConfig, settings: Source): void {
+  const kind = readKind(settings);
+  if (kind !== undefined && kind !== model.kind)
+    throw new UsageError(`${settings.where('network')}: ${path} has ${model.kind}, got ${kind}`);
+  const given = readGiven(model.kind, settings);
+  refuseFields(path, model, given);
+  if (given.kind !== 'unet2d' || model.kind !== 'unet2d' || !given.attention) return;
+  const levels = attendingLevels(model.widths, model.size, given.attention);
+  refuseFields(path, model, {
+    kind: 'unet2d',
+    downAttention: levels,
+    upAttention: [...levels].reverse(),
+  });
+}
+
+function refuseFields(path: string, model: ModelConfig, given: GivenModel): void {
+  const { attention: _, ...fields } = given as GivenModel & { attention?: unknown };
+  refuseOthers(path, model, fields as Partial<ModelConfig>, (name) =>
+    name === 'kind' ? 'network-config' : flagOf(model.kind, name),
+  );
 }
 
 /** @throws UsageError for a setting that the model has already and that is given otherwise. */
-function refuseOthers<T extends object>(path: string, has: T, given: Partial<T>): void {
+function refuseOthers<T extends object>(
+  path: string,
+  has: T,
+  given: Partial<T>,
+  flag: (name: string) => string = kebab,
+): void {
   for (const [name, value] of Object.entries(given)) {
     const own = has[name as keyof T];
     if (own !== undefined && !isDeepStrictEqual(own, value))
-      throw new UsageError(`--${kebab(name)}: ${path} has ${String(own)}, got ${String(value)}`);
+      throw new UsageError(`--${flag(name)}: ${path} has ${show(own)}, got ${show(value)}`);
   }
 }

@@ -13,8 +13,10 @@ import type {
 } from './config.js';
 import { checkDiffusion, readDiffusion } from './diffusion.js';
 import { JsonObject } from './json.js';
-import { checkBatch, checkModel, readModel } from './model.js';
-import { readData, readTraining } from './training.js';
+import { checkBatch, checkModel } from './model.js';
+import { KINDS } from './network-fields.js';
+import { nullableFields, readWhole } from './network-settings.js';
+import { OPTIMIZER_DEFAULTS, readData, readTraining } from './training.js';
 
 /**
  * Reads a run's config.json, which may be damaged or hostile.
@@ -32,9 +34,11 @@ export function parseRunConfig(where: string, value: unknown): RunConfig {
     version: 1,
     seed: readSeed(root)!,
     data: data(root.object('data', ['heldOut'])),
-    model: section(root.object('model', ['kind']), model),
+    model: model(root),
     diffusion: section(root.object('diffusion'), (o) => readDiffusion(o) as DiffusionConfig),
-    training: training(root.object('training', ['epochs', 'steps', 'init'])),
+    training: training(
+      root.object('training', ['epochs', 'steps', 'init', ...Object.keys(OPTIMIZER_DEFAULTS)]),
+    ),
     computing: computing(root.object('computing', ['threads'])),
     chosen: chosen(root.objectOrNull('chosen')),
   };
@@ -44,10 +48,13 @@ export function parseRunConfig(where: string, value: unknown): RunConfig {
 }
 
 /** Before there was a second network none was named. */
-const model = (o: JsonObject): ModelConfig => ({
-  kind: o.oneOf('kind', ['simple']) ?? 'simple',
-  ...(readModel(o) as Omit<ModelConfig & { kind: 'simple' }, 'kind'>),
-});
+function model(root: JsonObject): ModelConfig {
+  const kind = root.object('model', ['kind']).oneOf('kind', KINDS) ?? 'simple';
+  return section(root.object('model', ['kind', ...nullableFields(kind)]), (o) => {
+    o.text('kind');
+    return readWhole(kind, o);
+  });
+}
 
 /** Reads an object with no field left over. */
 function section<T>(object: JsonObject, read: (object: JsonObject) => T): T {
@@ -70,14 +77,14 @@ const heldOut = (object: JsonObject): HeldOut =>
     const fraction = o.real('fraction', { above: 0, below: 1 });
     if (source !== undefined) return { source };
     if (fraction !== undefined) return { fraction };
-    throw new UsageError(`${o.where}: expected a source or a fraction, got neither`);
+    throw new UsageError(`${o.path}: expected a source or a fraction, got neither`);
   });
 
 const training = (object: JsonObject): TrainingConfig =>
   section(object, (o) => {
-    const read = { init: null, ...readTraining(o) };
+    const read = { init: null, ...OPTIMIZER_DEFAULTS, ...readTraining(o) };
     if (read.epochs === undefined)
-      throw new UsageError(`${o.where}: expected epochs or steps, got neither`);
+      throw new UsageError(`${o.path}: expected epochs or steps, got neither`);
     return read as TrainingConfig;
   });
 

@@ -1,33 +1,69 @@
 import { isDeepStrictEqual } from 'node:util';
 import { UsageError } from '../errors.js';
+import { findPipeline } from '../io/pipeline.js';
+import type { NetworkKind } from '../network/network.js';
 import { COMPUTING_DEFAULTS, checkComputing, readComputing, readSeed } from './computing.js';
-import type { ModelConfig, RunConfig } from './config.js';
+import type { DiffusionConfig, ModelConfig, RunConfig } from './config.js';
 import { DIFFUSION_DEFAULTS, readDiffusion, withDiffusion } from './diffusion.js';
-import { checkBatch, checkModel, readModel, readPreset } from './model.js';
-import { PRESETS } from './presets.js';
+import { kebab } from './flag.js';
+import {
+  type Base,
+  checkBatch,
+  DEFAULT_BATCH,
+  defaultBase,
+  readBase,
+  readModel,
+  readNetworkConfig,
+  refuseClasses,
+} from './model.js';
+import { fieldsOf, flagOf } from './network-fields.js';
+import { type GivenModel, readKind } from './network-settings.js';
+import { readScheduler } from './scheduler.js';
+import { show } from './show.js';
 import type { Source } from './source.js';
 import {
   DATA_DEFAULTS,
   dataSource,
+  OPTIMIZER_DEFAULTS,
   readData,
   readHeldOut,
   readTraining,
   TRAINING_DEFAULTS,
+  withTraining,
 } from './training.js';
 
-/** A new run: the settings over the preset and the defaults. @throws UsageError for one that cannot be. */
+/**
+ * A new run: the settings over what a preset, a network's config or diffusers' folder of `--init` says, and the defaults.
+ * @throws UsageError for one that cannot be.
+ */
 export function newRunConfig(source: string, settings: Source): RunConfig {
-  const { model, batch } = readPreset(settings) ?? PRESETS.reference;
-  return withSettings(settings, {
+  const init = readInitFolder(settings);
+  const base = readBase(settings) ?? init?.base ?? defaultBase(settings);
+  const config = withSettings(settings, base.given, base.named, {
     version: 1,
     seed: 0,
     data: { source: dataSource(source), ...DATA_DEFAULTS },
-    model,
-    diffusion: DIFFUSION_DEFAULTS,
-    training: { ...TRAINING_DEFAULTS, batch },
+    diffusion: init?.diffusion ?? DIFFUSION_DEFAULTS,
+    training: { ...TRAINING_DEFAULTS, batch: base.batch ?? DEFAULT_BATCH },
     computing: COMPUTING_DEFAULTS,
     chosen: null,
   });
+  refuseClasses(config.model);
+  return config;
+}
+
+/** The network and the forward process of the folder of diffusers that `--init` names, if it names one. */
+function readInitFolder(
+  settings: Source,
+): { base: Base; diffusion: DiffusionConfig | undefined } | undefined {
+  const init = settings.text('init');
+  const pipeline = init === undefined ? undefined : findPipeline(init);
+  if (!pipeline) return undefined;
+  const { config, scheduler } = pipeline;
+  return {
+    base: readNetworkConfig(config),
+    diffusion: scheduler === undefined ? undefined : readScheduler(scheduler).diffusion,
+  };
 }
 
 /**
@@ -41,60 +77,100 @@ export function resumedRunConfig(
   source: string | undefined,
   settings: Source,
 ): RunConfig {
-  const preset = readPreset(settings);
-  const changed = withSettings(settings, {
+  const base = readBase(settings);
+  const kind = base?.given.kind ?? readKind(settings) ?? run.model.kind;
+  if (kind !== run.model.kind)
+    throw refusal(where, settings, base, 'network', run.model.kind, kind);
+  const given = { ...run.model, ...base?.given } as GivenModel;
+  const { batch = run.training.batch } = base ?? {};
+  const changed = withSettings(settings, given, base?.named ?? where, {
     ...run,
     data: { ...run.data, ...(source !== undefined && { source: dataSource(source) }) },
-    ...(preset && {
-      model: preset.model,
-      training: { ...run.training, batch: preset.batch },
-    }),
+    training: { ...run.training, batch },
   });
-  for (const [flag, read] of FIXED) {
+  for (const [name, flag, read] of [...fixedOfNetwork(kind), ...FIXED]) {
     if (isDeepStrictEqual(read(changed), read(run))) continue;
-    const of = preset && settings.text(flag.slice(2)) === undefined ? presetOf(settings) : '';
-    throw new UsageError(
-      `${flag}: the run in ${where} has ${show(read(run))}, got ${show(read(changed))}${of}; ` +
-        `a resume may change only ${CHANGEABLE}`,
-    );
+    throw refusal(where, settings, base, name, read(run), read(changed), flag);
   }
   return changed;
 }
 
-/** For a value that no flag of its own gave. */
-const presetOf = (settings: Source): string => ` (of --preset ${settings.text('preset')})`;
+function refusal(
+  where: string,
+  settings: Source,
+  base: Base | undefined,
+  name: string,
+  has: unknown,
+  got: unknown,
+  flag = `--${kebab(name)}`,
+): UsageError {
+  // For a value that no flag of its own gave.
+  const of = base && !settings.has(name) ? ` (of ${base.named})` : '';
+  return new UsageError(
+    `${flag}: the run in ${where} has ${show(has)}, got ${show(got)}${of}; ` +
+      `a resume may change only ${CHANGEABLE}`,
+  );
+}
 
 const CHANGEABLE =
   '--steps, --epochs, --threads, --device, --strict, --save-every, --sample-every and --keep';
 
-/** What a resume may not change, by flag. Everything else in RunConfig it may. */
-const FIXED: [flag: string, read: (c: RunConfig) => unknown][] = [
-  ['<data>', (c) => c.data.source],
-  ['--size', (c) => c.model.size],
-  ['--channels', (c) => c.model.channels],
-  ['--widths', (c) => c.model.widths],
-  ['--time-dim', (c) => c.model.timeDim],
-  ['--norm', (c) => ('norm' in c.model ? c.model.norm : undefined)],
-  ['--timesteps', (c) => c.diffusion.timesteps],
-  ['--schedule', (c) => c.diffusion.schedule],
-  ['--beta-start', (c) => c.diffusion.betaStart],
-  ['--beta-end', (c) => c.diffusion.betaEnd],
-  ['--loss', (c) => c.diffusion.loss],
-  ['--fit', (c) => c.data.fit],
-  ['--flip', (c) => c.data.flip],
-  ['--held-out', (c) => c.data.heldOut],
-  ['--batch', (c) => c.training.batch],
-  ['--lr', (c) => c.training.lr],
-  ['--init', (c) => c.training.init],
-  ['--seed', (c) => c.seed],
-  ['--arithmetic', (c) => c.computing.arithmetic],
-  ['--eager', (c) => c.computing.eager],
+/** What a resume may not change: a setting, its flag, and its value. Everything else in RunConfig it may. */
+type Fixed = [name: string, flag: string, read: (c: RunConfig) => unknown];
+
+/** The network's fields, first those that others follow from. */
+const fixedOfNetwork = (kind: NetworkKind): Fixed[] =>
+  ['size', ...fieldsOf(kind).map(([name]) => name)].map((name) => [
+    name,
+    `--${flagOf(kind, name)}`,
+    ({ model }) => asGiven(model, name),
+  ]);
+
+/** A field as a user gives it: levels that attend by their sides. */
+function asGiven(model: ModelConfig, name: string): unknown {
+  const value = model[name as keyof ModelConfig] as unknown;
+  if (name !== 'downAttention' && name !== 'upAttention') return value;
+  const levels =
+    name === 'upAttention' ? [...(value as boolean[])].reverse() : (value as boolean[]);
+  return levels.flatMap((attends, i) => (attends ? [model.size / 2 ** i] : []));
+}
+
+const fixed = (name: string, read: (c: RunConfig) => unknown): Fixed => [
+  name,
+  `--${kebab(name)}`,
+  read,
 ];
 
-/** The settings over a config, checked together. */
-function withSettings(settings: Source, base: RunConfig): RunConfig {
-  const model = checkModel({ ...base.model, ...readModel(settings) } as ModelConfig);
-  const training = { ...base.training, ...readTraining(settings) };
+const FIXED: Fixed[] = [
+  ['data', '<data>', (c) => c.data.source],
+  fixed('timesteps', (c) => c.diffusion.timesteps),
+  fixed('schedule', (c) => c.diffusion.schedule),
+  fixed('betaStart', (c) => c.diffusion.betaStart),
+  fixed('betaEnd', (c) => c.diffusion.betaEnd),
+  fixed('loss', (c) => c.diffusion.loss),
+  fixed('fit', (c) => c.data.fit),
+  fixed('flip', (c) => c.data.flip),
+  fixed('heldOut', (c) => c.data.heldOut),
+  fixed('batch', (c) => c.training.batch),
+  fixed('lr', (c) => c.training.lr),
+  ...Object.keys(OPTIMIZER_DEFAULTS).map((name) =>
+    fixed(name, (c) => c.training[name as keyof typeof OPTIMIZER_DEFAULTS]),
+  ),
+  fixed('init', (c) => c.training.init),
+  fixed('seed', (c) => c.seed),
+  fixed('arithmetic', (c) => c.computing.arithmetic),
+  fixed('eager', (c) => c.computing.eager),
+];
+
+/** The settings over a config, checked together; `named` says where the network is from. */
+function withSettings(
+  settings: Source,
+  given: GivenModel,
+  named: string,
+  base: Omit<RunConfig, 'model'>,
+): RunConfig {
+  const model = readModel(settings, { given, named });
+  const training = withTraining(base.training, readTraining(settings));
   checkBatch(model, training.batch);
   return {
     ...base,
@@ -105,13 +181,4 @@ function withSettings(settings: Source, base: RunConfig): RunConfig {
     training,
     computing: checkComputing({ ...base.computing, ...readComputing(settings) }),
   };
-}
-
-/** A value as the user would write it. */
-function show(value: unknown): string {
-  if (value === null) return 'none';
-  if (typeof value === 'boolean') return value ? 'on' : 'off';
-  if (Array.isArray(value)) return value.join(',');
-  if (typeof value === 'object') return Object.values(value).join(' ');
-  return String(value);
 }

@@ -20,10 +20,23 @@ export interface Range {
 export interface Source {
   whole(name: string, range: Range): number | undefined;
   real(name: string, range: Range): number | undefined;
-  wholes(name: string, range: Range): number[] | undefined;
+  /** A whole number, or one of some words. */
+  wholeOr<const T extends string>(
+    name: string,
+    range: Range,
+    words: readonly T[],
+  ): number | T | undefined;
+  /** @param empty the word that stands for an empty list on the command line, where there may be one */
+  wholes(name: string, range: Range, empty?: string): number[] | undefined;
+  reals(name: string, range: Range, count: number): number[] | undefined;
   boolean(name: string): boolean | undefined;
+  booleans(name: string): boolean[] | undefined;
   oneOf<T extends string>(name: string, choices: readonly T[]): T | undefined;
   text(name: string): string | undefined;
+  /** Whether it is given, whatever it is. */
+  has(name: string): boolean;
+  /** What the user calls the setting, for messages. */
+  where(name: string): string;
 }
 
 /** The number that a text is in decimal notation; NaN for hex, `Infinity`, spaces and all else. */
@@ -47,6 +60,10 @@ export function describe(kind: 'whole number' | 'number', range: Range): string 
   ];
   return `${article} ${noun} ${ends.filter((end) => end !== undefined).join(' and ')}`;
 }
+
+/** `2 numbers of 0 or more`, for messages. */
+export const describeSeveral = (count: number, kind: 'whole number' | 'number', range: Range) =>
+  `${count} ${describe(kind, range).replace(/^an? /, '').replace(kind, `${kind}s`)}`;
 
 /** True for a finite number within the range, and a whole one where that is asked for. */
 export function within(value: number, kind: 'whole number' | 'number', range: Range): boolean {

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { ADAM, type Optimizer } from '../contracts/device.js';
 import { TOY_CARS } from '../data/toy-cars.js';
 import { UsageError } from '../errors.js';
 import type { DataConfig, Fit, HeldOut, TrainingConfig } from './config.js';
@@ -21,18 +22,53 @@ export const dataFlags: Flags = {
     value: 'FOLDER|FRACTION',
   },
   'data-budget': {
-    describe: 'Memory for decoded images in MiB; more are streamed',
+    describe:
+      'Memory for decoded images in MiB; more are streamed, as are those there is no room for',
     value: 'N',
-    default: 'a quarter of it',
+    default: 'a quarter of what the process may have',
   },
 };
 
+const ADAM_BETAS = [ADAM.beta1, ADAM.beta2] as const;
+
+/** PyTorch's default of AdamW. */
+const ADAMW_DECAY = 0.01;
+
 export const trainingFlags: Flags = {
   batch: { describe: 'Images a step', value: 'N', default: "the preset's" },
-  lr: { describe: "Adam's step size", value: 'X', default: '0.001' },
+  lr: { describe: "The optimizer's step size", value: 'X', default: '0.001' },
+  optimizer: {
+    describe: 'Adam, or AdamW, which has a weight decay',
+    value: 'adam|adamw',
+    default: 'adam',
+  },
+  betas: {
+    describe: 'How much both moments keep of themselves in a step',
+    value: 'X,X',
+    default: ADAM_BETAS.join(','),
+  },
+  epsilon: {
+    describe: 'What is added to the root of the second moment',
+    value: 'X',
+    default: '1e-8',
+  },
+  'weight-decay': {
+    describe: 'Share of the weights that adamw takes off, times --lr',
+    value: 'X',
+    default: String(ADAMW_DECAY),
+  },
+  clip: {
+    describe: 'Largest norm of all gradients together; larger ones are scaled',
+    value: 'X',
+    default: 'none',
+  },
   epochs: { describe: 'Length of the run, resumes included', value: 'N', default: '100' },
   steps: { describe: 'The same in steps', value: 'N' },
-  init: { describe: 'Start from these weights (.safetensors, .pt, .pth, .bin)', value: 'FILE' },
+  init: {
+    describe:
+      "Start from these weights: a file (.safetensors, .pt, .pth, .bin), a run, or diffusers' folder, whose network and schedule it takes",
+    value: 'FILE|FOLDER',
+  },
   'save-every': {
     describe: 'Steps between checkpoints; 0: one at the end',
     value: 'N',
@@ -48,8 +84,18 @@ export const DATA_DEFAULTS: Omit<DataConfig, 'source'> = {
   heldOut: null,
 };
 
+/** What a run's optimizer was before it could be chosen, too. */
+export const OPTIMIZER_DEFAULTS = {
+  optimizer: 'adam',
+  betas: ADAM_BETAS,
+  epsilon: ADAM.epsilon,
+  weightDecay: ADAM.decay,
+  clip: ADAM.clip,
+} as const satisfies Partial<TrainingConfig>;
+
 export const TRAINING_DEFAULTS: Omit<TrainingConfig, 'batch'> = {
   lr: 1e-3,
+  ...OPTIMIZER_DEFAULTS,
   epochs: 100,
   steps: null,
   saveEvery: 500,
@@ -98,6 +144,11 @@ export function readTraining(source: Source): Partial<TrainingConfig> {
     ...given<Omit<TrainingConfig, 'epochs' | 'steps'>>({
       batch: readBatch(source),
       lr: source.real('lr', { above: 0 }),
+      optimizer: source.oneOf('optimizer', ['adam', 'adamw']),
+      betas: source.reals('betas', { min: 0, below: 1 }, 2) as [number, number] | undefined,
+      epsilon: source.real('epsilon', { above: 0 }),
+      weightDecay: source.real('weightDecay', { min: 0 }),
+      clip: source.real('clip', { above: 0 }),
       saveEvery: source.whole('saveEvery', { min: 0, max: 1e9 }),
       sampleEvery: source.whole('sampleEvery', { min: 0, max: 1e9 }),
       keep: source.whole('keep', { min: 1, max: 1e6 }),
@@ -106,6 +157,29 @@ export function readTraining(source: Source): Partial<TrainingConfig> {
     ...((epochs ?? steps) !== undefined && { epochs: epochs ?? null, steps: steps ?? null }),
   };
 }
+
+/**
+ * A run's training with the settings that were given in place of its own.
+ * @throws UsageError for a weight decay of adam, which has none
+ */
+export function withTraining(
+  base: TrainingConfig,
+  settings: Partial<TrainingConfig>,
+): TrainingConfig {
+  const training = { ...base, ...settings };
+  if (training.optimizer === 'adamw') {
+    const chosen = settings.weightDecay !== undefined || base.optimizer === 'adamw';
+    return chosen ? training : { ...training, weightDecay: ADAMW_DECAY };
+  }
+  if (settings.weightDecay)
+    throw new UsageError('--weight-decay: belongs to --optimizer adamw; the optimizer is adam');
+  return base.optimizer === 'adam' ? training : { ...training, weightDecay: 0 };
+}
+
+/** The optimizer as a device takes it. */
+export const optimizerOf = ({ betas, epsilon, weightDecay, clip }: TrainingConfig): Optimizer => ({
+  ...{ beta1: betas[0], beta2: betas[1], epsilon, decay: weightDecay, clip },
+});
 
 export const readFit = (source: Source): Fit | undefined => source.oneOf('fit', ['squash', 'crop']);
 

@@ -6,6 +6,7 @@ import { type FileHandle, open, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { UsageError } from '../errors.js';
 import { fsPath, joinRaw } from '../io/raw-path.js';
+import { throwIfMachines } from '../machine/faults.js';
 import { fingerprintOfParts } from './fingerprint.js';
 import { reasonOf } from './reason.js';
 import type { Place, Source } from './source.js';
@@ -61,6 +62,7 @@ export async function openCifar(file: Place): Promise<Source | undefined> {
 async function openBatch(place: Place): Promise<Batch> {
   const file = place.name;
   const handle = await open(fsPath(place.path)).catch((error: unknown) => {
+    throwIfMachines(error, file);
     throw new UsageError(`${file}: cannot be opened: ${reasonOf(error)}`);
   });
   try {

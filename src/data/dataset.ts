@@ -3,8 +3,8 @@
  * are larger than the budget, decoded when they are asked for. Both give the same bytes.
  */
 import { constants } from 'node:buffer';
-import { totalmem } from 'node:os';
 import { UsageError } from '../errors.js';
+import { allowedMemory } from '../machine/memory.js';
 import { imageBytes, type Target } from './decode.js';
 import { DecodePool } from './decode-pool.js';
 import type { Failure } from './decode-worker.js';
@@ -53,9 +53,7 @@ export interface DatasetOptions extends Target {
 
 /** A quarter of the memory that this process may use, and no more than one buffer can hold. */
 export function defaultBudget(): number {
-  const allowed = process.constrainedMemory();
-  const memory = allowed > 0 ? Math.min(allowed, totalmem()) : totalmem();
-  return Math.min(Math.floor(memory / 4), constants.MAX_LENGTH);
+  return Math.min(Math.floor(allowedMemory() / 4), constants.MAX_LENGTH);
 }
 
 /**

@@ -1,6 +1,9 @@
 /** A Piscina pool that decodes items into shared memory. */
 import { Piscina } from 'piscina';
+import { mostScratch } from '../engine/scratch.js';
 import { RunError } from '../errors.js';
+import { fsPath, nameText } from '../io/raw-path.js';
+import { addressSpace, addressSpaceLeft, requireAddressSpace } from '../machine/address-space.js';
 import { WorkerStarts } from '../worker-start.js';
 import { imageBytes, type Target } from './decode.js';
 import type { DecodeResult, DecodeTask, DecodeWorkerData, Failure } from './decode-worker.js';
@@ -31,6 +34,15 @@ export interface DecodeJob {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What the kernels of a worker take, which scale its images. */
+const decoder = () => ({ workers: 1, memories: [mostScratch()] });
+
+/** As many workers as address space is left for. @throws RunError when there is none for one */
+function affordable(threads: number): number {
+  requireAddressSpace('decoding images', decoder());
+  return Math.min(threads, Math.floor(addressSpaceLeft() / addressSpace(decoder())));
+}
+
 /** Workers that decode; the order of their work changes nothing, since each image has its own place. */
 export class DecodePool {
   readonly #pool: Piscina<DecodeTask, DecodeResult>;
@@ -57,17 +69,20 @@ export class DecodePool {
     this.#starts = new WorkerStarts(this.#pool);
   }
 
-  /** @param budget bytes of pictures in work at a time, of all workers together */
+  /**
+   * @param budget bytes of pictures in work at a time, of all workers together
+   * @throws RunError where address space is limited and does not do for one worker
+   */
   static async open(target: Target, threads: number, budget = MOST_BYTES): Promise<DecodePool> {
     // libvips must be loaded by the main thread first and stay (sharp's rule for worker threads).
     await import('sharp');
-    return new DecodePool(target, threads, budget);
+    return new DecodePool(target, affordable(threads), budget);
   }
 
   /**
    * Resolves to the items that could not be read, and those whose image is doubtful, in order. A pool whose job was
    * aborted decodes no more.
-   * @throws what `signal` is aborted with; RunError
+   * @throws what `signal` is aborted with; RunError, also for an item that the machine has too little left for
    */
   async decode(job: DecodeJob): Promise<DecodeResult> {
     const stop = () => this.#memory.stop();
@@ -114,16 +129,22 @@ export class DecodePool {
     { item, out, signal }: DecodeJob,
     failures: readonly Failure[],
   ): Promise<DecodeResult> {
+    const isTried = ({ fault }: Failure, n: number) => n < TRIED_AGAIN || fault !== undefined;
+    const tried = failures.filter(isTried);
     const again: Failure[] = [];
     const doubts: Failure[] = [];
-    for (const { item: i } of failures.slice(0, TRIED_AGAIN)) {
+    for (const { item: i } of tried) {
       signal?.throwIfAborted();
       const result = await this.#run({ items: [item(i)], out: this.#place(out, i) });
+      const fault = result.failures.find((failure) => failure.fault !== undefined)?.fault;
+      if (fault !== undefined) throw new RunError(`cannot read ${nameOf(item(i))}: ${fault}`);
       again.push(...result.failures.map((f) => ({ ...f, item: i })));
       doubts.push(...result.doubts.map((f) => ({ ...f, item: i })));
     }
-    const rest = failures.slice(TRIED_AGAIN).map((f) => ({ ...f, reason: 'it cannot be read' }));
-    return { failures: [...again, ...rest], doubts };
+    const rest = failures
+      .filter((failure, n) => !isTried(failure, n))
+      .map((failure) => ({ ...failure, reason: 'it cannot be read' }));
+    return { failures: [...again, ...rest].sort(byItem), doubts };
   }
 
   #place(out: SharedArrayBuffer | null, item: number): DecodeTask['out'] {
@@ -153,5 +174,9 @@ export class DecodePool {
     }
   }
 }
+
+/** For messages. */
+const nameOf = (item: Item): string =>
+  item.kind === 'file' ? nameText(Buffer.from(fsPath(item.path))) : 'images';
 
 const byItem = (a: Failure, b: Failure): number => a.item - b.item;

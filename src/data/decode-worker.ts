@@ -1,6 +1,7 @@
 /** What a worker of the decoding pool does: a few items at a time, straight into shared memory. */
 import { workerData } from 'node:worker_threads';
 import sharp from 'sharp';
+import { machineFault } from '../machine/faults.js';
 import { decode, imageBytes, type Target } from './decode.js';
 import { DecodingMemory } from './decoding-memory.js';
 import { reasonOf } from './reason.js';
@@ -34,6 +35,8 @@ export interface Failure {
    * time, this may be the reason of one of them.
    */
   readonly reason: string;
+  /** What of the machine has run out, where it is not the item's fault. */
+  readonly fault?: string;
 }
 
 // The pool is the parallelism, and no file is decoded twice in a row.
@@ -70,7 +73,8 @@ export default async function decodeTask({ items, out }: DecodeTask): Promise<De
         if (out) new Uint8Array(out.buffer, out.offset + i * bytes, bytes).set(pixels);
         if (doubt !== undefined) doubts.push({ item: i, reason: doubt });
       } catch (error) {
-        failures.push({ item: i, reason: reasonOf(error) });
+        const fault = machineFault(error);
+        failures.push({ item: i, reason: reasonOf(error), ...(fault !== undefined && { fault }) });
       }
     }
   };

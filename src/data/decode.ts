@@ -3,7 +3,7 @@
  * pixels), then our own antialiased scaling, the same for every source.
  */
 import sharp from 'sharp';
-import { Arithmetic, type Box } from '../engine/arithmetic.js';
+import { type Box, sharedArithmetic } from '../engine/arithmetic.js';
 import { CAR_UNITS } from './car-drawing.js';
 import { type DecodingMemory, Share } from './decoding-memory.js';
 import { loadImage } from './image-file.js';
@@ -42,8 +42,6 @@ export interface Image {
   readonly doubt?: string | undefined;
 }
 
-let arithmetic: Arithmetic | undefined;
-
 /**
  * The image of an item.
  * @param memory that those share which decode at the same time
@@ -54,8 +52,7 @@ export async function decode(item: Item, target: Target, memory?: DecodingMemory
   try {
     const { pixels, width, height, channels, box, doubt } = await load(item, target.size, share);
     const { size, fit } = target;
-    arithmetic ??= new Arithmetic();
-    const image = arithmetic.fitImage(pixels, width, height, channels, size, fit, box);
+    const image = sharedArithmetic().fitImage(pixels, width, height, channels, size, fit, box);
     return { pixels: withChannels(image, channels, target.channels), doubt };
   } finally {
     share.give();

@@ -3,6 +3,7 @@
  * files in hand; so each says what it will take before it is decoded, and waits until there is room.
  */
 import { setTimeout } from 'node:timers/promises';
+import { requireMemory } from '../machine/faults.js';
 import { bytes as inUnits } from '../units.js';
 
 /** What one picture may take. A larger one is refused, and on every machine alike: a data set is the same everywhere. */
@@ -82,11 +83,13 @@ export class Share {
 
   /**
    * Waits for room for a picture of so many pixels, of which each takes so many bytes.
-   * @throws when it is larger than what is decoded; the message is the reason alone
+   * @throws when it is larger than what is decoded; the message is the reason alone. Where it is larger than what this process
+   * may have, that is the machine's fault
    */
   async take(width: number, height: number, bytesPerPixel: number): Promise<void> {
     const bytes = width * height * bytesPerPixel;
     checkSize(width, height, bytes);
+    requireMemory(`its ${width}x${height} pixels take ${inUnits(bytes)} to decode`, bytes);
     await this.#memory?.take(bytes);
     this.#bytes += bytes;
   }

@@ -2,9 +2,10 @@
 import type { Dirent } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { UsageError } from '../errors.js';
+import { RunError, UsageError } from '../errors.js';
 import { fsPath, joinRaw, nameText, type RawPath } from '../io/raw-path.js';
 import { runPaths } from '../io/run.js';
+import { throwIfMachines } from '../machine/faults.js';
 import { fingerprintOf, type ListedFile } from './fingerprint.js';
 import { reasonOf } from './reason.js';
 import type { Place, Skipped, Source } from './source.js';
@@ -21,7 +22,7 @@ const ARCHIVE = /\.(?:zip|tar|tgz|tar\.\w+|7z|rar)$/i;
 /**
  * Lists the images under a folder, in code-unit order of their paths. Hidden files are left out, and so is what a run of
  * Haze holds, which would else be trained on: a folder within, or a run's own files in this one.
- * @throws UsageError when the folder cannot be read or holds no image.
+ * @throws UsageError when the folder cannot be read or holds no image; RunError where the machine has too little left
  */
 export async function openFolder(place: Place): Promise<Source> {
   const listing = new Listing(place);
@@ -60,10 +61,12 @@ class Listing {
     this.#root = root;
   }
 
-  /** @throws UsageError when the folder itself cannot be read */
+  /** @throws UsageError when the folder itself cannot be read; RunError where the machine has too little left */
   async read(): Promise<void> {
     const { path: root, name } = this.#root;
     await this.#walk('', root).catch((error: unknown) => {
+      if (error instanceof RunError) throw error;
+      throwIfMachines(error, name);
       throw new UsageError(`${name}: the folder cannot be read: ${reasonOf(error)}`);
     });
   }
@@ -90,6 +93,8 @@ class Listing {
     const kind = entry.isSymbolicLink() ? await stat(fsPath(raw)).catch(() => undefined) : entry;
     if (kind?.isDirectory())
       await this.#walk(name, raw).catch((error: unknown) => {
+        if (error instanceof RunError) throw error;
+        throwIfMachines(error, this.#full(name));
         this.skipped.push({ path: this.#full(name), reason: reasonOf(error) });
       });
     else if (IMAGE.test(name)) this.files.push({ name, path: raw });

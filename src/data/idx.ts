@@ -9,6 +9,7 @@ import { createGunzip } from 'node:zlib';
 import { UsageError } from '../errors.js';
 import { describeKind, fileKind } from '../io/file-kind.js';
 import { fsPath, type RawPath } from '../io/raw-path.js';
+import { throwIfMachines } from '../machine/faults.js';
 import { fingerprintOfParts } from './fingerprint.js';
 import { reasonOf } from './reason.js';
 import type { Place, Source } from './source.js';
@@ -64,6 +65,7 @@ async function openZipped(place: Place): Promise<Source> {
     }
   } catch (error) {
     if (error instanceof UsageError) throw error;
+    throwIfMachines(error, file);
     throw new UsageError(`${file}: the gzip data cannot be unpacked (${reasonOf(error)})`);
   } finally {
     zipped.destroy();
@@ -88,6 +90,7 @@ function inside(chunks: readonly Buffer[]): string {
 
 async function head({ path, name }: Place): Promise<Buffer> {
   const handle = await open(fsPath(path)).catch((error: unknown) => {
+    throwIfMachines(error, name);
     throw new UsageError(`${name}: cannot be opened: ${reasonOf(error)}`);
   });
   try {

@@ -8,6 +8,7 @@ import { closest, distance } from 'fastest-levenshtein';
 import { UsageError } from '../errors.js';
 import { describeKind, fileKind, isPicture, KIND_BYTES } from '../io/file-kind.js';
 import { fsPath, type RawPath, resolveRaw } from '../io/raw-path.js';
+import { throwIfMachines } from '../machine/faults.js';
 import { openCifar, openCifarFolder } from './cifar.js';
 import { openFolder } from './folder.js';
 import { openIdx } from './idx.js';
@@ -91,6 +92,7 @@ function but({ path }: Place): string {
 }
 
 async function unreachable(spec: string, error: NodeJS.ErrnoException): Promise<UsageError> {
+  throwIfMachines(error, spec);
   if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR')
     return new UsageError(`${spec}: cannot be opened: ${reasonOf(error)}`);
   const meant = await suggestion(spec);

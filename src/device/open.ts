@@ -2,10 +2,11 @@
 import { threadCount } from '../config/computing.js';
 import type { ComputingConfig, DeviceChoice } from '../config/config.js';
 import type { NetworkDevice, NetworkOptions } from '../contracts/device.js';
+import type { Demand } from '../engine/arena.js';
 import { Arithmetic } from '../engine/arithmetic.js';
 import { WasmNetwork } from '../engine/network/wasm-network.js';
 
-export type UnetOptions = NetworkOptions;
+export interface UnetOptions extends NetworkOptions, Pick<Demand, 'reserve'> {}
 
 /** A U-Net and the memory it takes, in bytes (on TensorFlow an estimate). */
 export interface OpenUnet {

@@ -1,4 +1,4 @@
-import { Arithmetic, type Stream } from '../engine/arithmetic.js';
+import { type Stream, sharedArithmetic } from '../engine/arithmetic.js';
 import { splitSeed } from '../engine/seed.js';
 
 /*
@@ -46,7 +46,7 @@ const CHUNK = 1 << 16;
 /** The streams of one seed, drawn on this thread. */
 export class CounterRandom {
   readonly #key;
-  readonly #arithmetic = new Arithmetic();
+  readonly #arithmetic = sharedArithmetic();
 
   /** @param seed 0 to 2⁵³ − 1. @throws UsageError for another. */
   constructor(seed: number) {

@@ -6,11 +6,14 @@ import { UsageError } from '../errors.js';
  */
 
 export interface ScheduleOptions {
-  /** `linear`: betas evenly from betaStart to betaEnd; `cosine`: Nichol & Dhariwal, which has its own. */
-  readonly schedule: 'linear' | 'cosine';
+  /**
+   * `linear`: betas evenly from betaStart to betaEnd; `scaled-linear`: their roots evenly (Rombach et al., 2022);
+   * `cosine`: Nichol & Dhariwal, which has its own.
+   */
+  readonly schedule: 'linear' | 'scaled-linear' | 'cosine';
   /** T, at least 1. */
   readonly timesteps: number;
-  /** First and last beta of the linear schedule, in (0, 1). */
+  /** First and last beta of the linear schedules, in (0, 1). */
   readonly betaStart: number;
   readonly betaEnd: number;
 }
@@ -51,7 +54,7 @@ const COSINE_LARGEST_BETA = 0.999;
  */
 export function makeSchedule(options: ScheduleOptions): Schedule {
   check(options);
-  const exact = tables(options.schedule === 'linear' ? linear(options) : cosine(options.timesteps));
+  const exact = tables(betasOf(options));
   const round = (table: Float64Array) => Float32Array.from(table);
   return {
     timesteps: options.timesteps,
@@ -67,12 +70,22 @@ export function makeSchedule(options: ScheduleOptions): Schedule {
   };
 }
 
+function betasOf(options: ScheduleOptions): Float64Array {
+  const { schedule, betaStart, betaEnd, timesteps } = options;
+  if (schedule === 'cosine') return cosine(timesteps);
+  if (schedule === 'linear') return linear(options);
+  const roots = { ...options, betaStart: Math.sqrt(betaStart), betaEnd: Math.sqrt(betaEnd) };
+  return linear(roots).map((root) => root * root);
+}
+
 function check({ schedule, timesteps, betaStart, betaEnd }: ScheduleOptions): void {
   if (!Number.isInteger(timesteps) || timesteps < 1)
     throw new UsageError(`--timesteps: expected a whole number of 1 or more, got ${timesteps}`);
   if (schedule === 'cosine') return;
-  if (schedule !== 'linear')
-    throw new UsageError(`--schedule: expected linear or cosine, got ${String(schedule)}`);
+  if (schedule !== 'linear' && schedule !== 'scaled-linear')
+    throw new UsageError(
+      `--schedule: expected linear, scaled-linear or cosine, got ${String(schedule)}`,
+    );
   if (!(betaStart > 0 && betaStart < 1))
     throw new UsageError(`--beta-start: expected a number between 0 and 1, got ${betaStart}`);
   if (!(betaEnd >= betaStart && betaEnd < 1))

@@ -1,5 +1,8 @@
 import { UsageError } from '../errors.js';
+import type { Room } from '../machine/memory.js';
 import { ARENA } from './control.js';
+import { host } from './host/index.js';
+import { type Pointer, pointer } from './pointer.js';
 
 /** WebAssembly's 32-bit address space. */
 export const MAX_BYTES = 2 ** 32;
@@ -17,16 +20,16 @@ export class Arena {
   private readonly sizes = new Map<string, number>();
 
   /** Address of `floats` f32 values. `group` is what the memory plan shows them under. */
-  floats(group: string, floats: number): number {
+  floats(group: string, floats: number): Pointer {
     return this.bytes(group, floats * 4);
   }
 
-  bytes(group: string, bytes: number): number {
+  bytes(group: string, bytes: number): Pointer {
     const at = this.top;
     this.top += Math.ceil(bytes / ALIGN) * ALIGN;
     this.peak = Math.max(this.peak, this.top);
     this.sizes.set(group, (this.sizes.get(group) ?? 0) + bytes);
-    return at;
+    return pointer(at);
   }
 
   /** The next free address; `rewind` to it lets later buffers reuse what follows. */
@@ -49,12 +52,31 @@ export class Arena {
   }
 }
 
+/** What a plan is made for. */
+export interface Demand {
+  readonly threads: number;
+  /** Bytes that the process will hold beside the plan; default 0. */
+  readonly reserve?: number;
+}
+
+/** The most that a plan may take: what the process may have, and no more than WebAssembly addresses. */
+export function planRoom({ threads, reserve = 0 }: Demand): Room {
+  const room = host.memoryRoom(threads, reserve);
+  return room.bytes < MAX_BYTES ? room : { bytes: MAX_BYTES };
+}
+
 /** @throws UsageError with what is needed, what there is, and `hint` (e.g. the largest batch that fits). */
-export function checkFits(bytes: number, available: number, hint: () => string): void {
+export function checkFits(bytes: number, { bytes: available, of }: Room, hint: () => string): void {
   if (bytes <= available) return;
-  // Rounded up, so that what is needed never reads like what there is.
-  const gib = (b: number) => `${(Math.ceil((b / 2 ** 30) * 100) / 100).toFixed(2)} GiB`;
   throw new UsageError(
-    `memory: this needs ${gib(bytes)}, available are ${gib(available)}; ${hint()}`,
+    `memory: this needs ${roundedUp(bytes)}, available are ${roundedUp(available)}${of ? ` (${of})` : ''}; ${hint()}`,
   );
 }
+
+/** So that what is needed never reads like what there is. */
+function roundedUp(bytes: number): string {
+  const [unit, name] = bytes < GIB ? [GIB / 1024, 'MiB'] : [GIB, 'GiB'];
+  return `${(Math.ceil((bytes / unit) * 100) / 100).toFixed(2)} ${name}`;
+}
+
+const GIB = 2 ** 30;

@@ -1,4 +1,5 @@
 import { ShapeError } from '../errors.js';
+import { type Pointer, plus } from './pointer.js';
 import { Scratch } from './scratch.js';
 import type { Key } from './seed.js';
 
@@ -10,6 +11,9 @@ export interface Stream {
   readonly index: number;
   readonly timestep?: number;
 }
+
+/** The kernels of a reverse step: x_{t−1} from x_t, ε̂, z and coefficients. */
+export type ReverseKernel = 'pSample' | 'ddimStep' | 'clampedStep';
 
 /** A batch of images: [batch, height, width, channels], row-major. */
 export interface ImageShape {
@@ -53,7 +57,7 @@ export class Arithmetic {
     same('qSample', { x0, eps });
     const s = this.#begin();
     const out = s.put(x0);
-    s.kernels.qSample!(out, out, s.put(eps), a, b, 0, x0.length);
+    s.kernels.qSample(out, out, s.put(eps), a, b, 0, x0.length);
     return s.floats(out, x0.length);
   }
 
@@ -73,13 +77,13 @@ export class Arithmetic {
     const signal = s.put(tables.sqrtAlphaBar);
     const noise = s.put(tables.sqrtOneMinusAlphaBar);
     const steps = s.put(Uint32Array.from(t));
-    s.kernels.qSampleImages!(out, out, s.put(eps), signal, noise, steps, perImage, 0, x0.length);
+    s.kernels.qSampleImages(out, out, s.put(eps), signal, noise, steps, perImage, 0, x0.length);
     return s.floats(out, x0.length);
   }
 
   /** A reverse step: the kernel and one row of coefficients of a `Trajectory`. */
   reverseStep(
-    kernel: 'pSample' | 'ddimStep',
+    kernel: ReverseKernel,
     x: Float32Array,
     eps: Float32Array,
     z: Float32Array,
@@ -88,7 +92,7 @@ export class Arithmetic {
     same(kernel, { x, eps, z });
     const s = this.#begin();
     const out = s.put(x);
-    s.kernels[kernel]!(out, out, s.put(eps), s.put(z), s.put(coefficients), 0, x.length);
+    s.kernels[kernel](out, out, s.put(eps), s.put(z), s.put(coefficients), 0, x.length);
     return s.floats(out, x.length);
   }
 
@@ -96,7 +100,7 @@ export class Arithmetic {
   toFloat(pixels: Uint8Array): Float32Array<ArrayBuffer> {
     const s = this.#begin();
     const out = s.space(4 * pixels.length);
-    s.kernels.toFloat!(out, s.put(pixels), 0, pixels.length);
+    s.kernels.toFloat(out, s.put(pixels), 0, pixels.length);
     return s.floats(out, pixels.length);
   }
 
@@ -104,7 +108,7 @@ export class Arithmetic {
   toBytes(x: Float32Array): Uint8Array<ArrayBuffer> {
     const s = this.#begin();
     const out = s.space(x.length);
-    s.kernels.toBytes!(out, s.put(x), 0, x.length);
+    s.kernels.toBytes(out, s.put(x), 0, x.length);
     return s.bytes(out, x.length);
   }
 
@@ -119,7 +123,7 @@ export class Arithmetic {
     const out = s.space(4 * pixels.length);
     const rows = flips.length * height;
     const [from, mirror] = [s.put(pixels), s.put(flips)];
-    s.kernels.batchToFloat!(out, from, mirror, height, width, channels, 0, rows);
+    s.kernels.batchToFloat(out, from, mirror, height, width, channels, 0, rows);
     return s.floats(out, pixels.length);
   }
 
@@ -142,15 +146,15 @@ export class Arithmetic {
     const row = s.space(4 * (width * channels + 3));
     const rows = this.#axis(height, box.top, box.height, outHeight);
     const columns = this.#axis(width, box.left, box.width, outWidth);
-    const sizes = [width, outWidth, channels];
+    const sizes: [number, number, number] = [width, outWidth, channels];
     const stride = width * channels;
     const bands = inBands(s.words(rows[0], 2 * outHeight), Math.floor(BAND / stride));
     const from = s.space(stride * Math.max(...bands.map((band) => band.rows)));
     for (const { first, rows: count, begin, end } of bands) {
       s.write(from, pixels.subarray(first * stride, (first + count) * stride));
       // Where row 0 would be, which may lie below 0: addresses wrap.
-      const origin = from - first * stride;
-      s.kernels.resize!(out, origin, row, ...rows, ...columns, ...sizes, begin, end);
+      const origin = plus(from, -first * stride);
+      s.kernels.resize(out, origin, row, ...rows, ...columns, ...sizes, begin, end);
     }
     return s.bytes(out, outHeight * outWidth * channels);
   }
@@ -173,7 +177,7 @@ export class Arithmetic {
     const out = s.space(outHeight * outWidth * channels);
     const left = Math.floor((width - outWidth) / 2);
     const top = Math.floor((height - outHeight) / 2);
-    s.kernels.crop!(out, s.put(pixels), width, left, top, outWidth, channels, 0, outHeight);
+    s.kernels.crop(out, s.put(pixels), width, left, top, outWidth, channels, 0, outHeight);
     return s.bytes(out, outHeight * outWidth * channels);
   }
 
@@ -201,21 +205,26 @@ export class Arithmetic {
   }
 
   /** Runs a random kernel. Its out pointer is where element 0 would be, which may lie below 0: addresses wrap. */
-  #stream(kernel: 'philox' | 'gaussian', stream: Stream, begin: number, count: number): number {
+  #stream(kernel: 'philox' | 'gaussian', stream: Stream, begin: number, count: number): Pointer {
     const s = this.#begin();
     const at = s.space(4 * count);
     const { key, purpose, index, timestep = 0 } = stream;
-    s.kernels[kernel]!(at - 4 * begin, ...key, purpose, index, timestep, begin, begin + count);
+    s.kernels[kernel](plus(at, -4 * begin), ...key, purpose, index, timestep, begin, begin + count);
     return at;
   }
 
   /** The tables that scale one axis: [bounds, weights, taps]. */
-  #axis(inSize: number, start: number, extent: number, outSize: number): [number, number, number] {
+  #axis(
+    inSize: number,
+    start: number,
+    extent: number,
+    outSize: number,
+  ): [Pointer, Pointer, number] {
     const s = this.#scratch;
-    const taps = s.kernels.resizeTaps!(extent, outSize);
+    const taps = s.kernels.resizeTaps(extent, outSize);
     const bounds = s.space(8 * outSize);
     const weights = s.space(4 * outSize * taps);
-    s.kernels.resizeWeights!(bounds, weights, inSize, start, extent, outSize, taps, 0, outSize);
+    s.kernels.resizeWeights(bounds, weights, inSize, start, extent, outSize, taps, 0, outSize);
     return [bounds, weights, taps];
   }
 }
@@ -256,4 +265,12 @@ function same(where: string, arrays: Record<string, Float32Array>): void {
 function expectLength(where: string, pixels: Uint8Array, length: number): void {
   if (pixels.length !== length)
     throw new ShapeError(`${where}: the shape has ${length} bytes, pixels has ${pixels.length}`);
+}
+
+let shared: Arithmetic | undefined;
+
+/** One for all of a thread: each has a memory of its own, for which V8 reserves gigabytes of address space. */
+export function sharedArithmetic(): Arithmetic {
+  shared ??= new Arithmetic();
+  return shared;
 }

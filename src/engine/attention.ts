@@ -1,10 +1,10 @@
+import {
+  ATTENTION_HEADER as HEADER,
+  ATTENTION_PADDING as PADDING,
+  ATTENTION_QUERIES as QUERIES,
+} from '../../assembly/constants.js';
+
 /** What the kernels of assembly/attention/ need of whoever plans their calls. */
-
-/** Queries of an item of `attention`: QUERIES of assembly/attention/shape.ts. */
-const QUERIES = 48;
-
-/** Floats that say where the rest is: HEADER of assembly/attention/shape.ts. */
-const HEADER = 32;
 
 /** The shape of an attention layer: `images` of `tokens` pixels, whose channels are `heads` heads of `width`. */
 export interface Attention {
@@ -42,6 +42,6 @@ export function attentionBackwardScratch({ tokens, width }: Attention): number {
 function rounded(tokens: number, width: number) {
   const up = (n: number, to: number) => to * Math.ceil(n / to);
   const keys = up(tokens, 4);
-  const weights = (QUERIES / 4) * (4 * keys + 16);
+  const weights = (QUERIES / 4) * (4 * keys + PADDING);
   return { keys, weights, deep: up(width, 4), wide: up(width, 8) };
 }

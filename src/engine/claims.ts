@@ -29,7 +29,11 @@ export class Claims {
   }
 
   /** Runs a kernel over the items of a phase's call that fall to this worker. */
-  run(call: Call, index: number, kernel: (begin: number, end: number) => void): void {
+  run(
+    call: Pick<Call, 'items' | 'grain'>,
+    index: number,
+    kernel: (begin: number, end: number) => void,
+  ): void {
     const { items, grain = 1 } = call;
     const rank = this.#rank;
     const size = this.#size;

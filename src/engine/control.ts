@@ -1,12 +1,15 @@
+import { ABORT, GENERATION } from '../../assembly/constants.js';
+import { pointer } from './pointer.js';
+
 /**
  * The first bytes of the shared memory: the barrier's words, and for each worker the call it is in, so that
  * an error can name it. Everything else is the arena's.
  */
 
 /** Byte address of the barrier state (assembly/barrier.ts). */
-export const BARRIER = 4096;
-const GENERATION = BARRIER + 64;
-const ABORT = BARRIER + 192;
+export const BARRIER = pointer(4096);
+const GENERATION_AT = BARRIER + GENERATION;
+const ABORT_AT = BARRIER + ABORT;
 /** One 64-byte line a worker: [section, phase, call, run, step], so that workers do not share a line. */
 const STATUS = BARRIER + 256;
 export const MAX_WORKERS = 256;
@@ -37,8 +40,8 @@ export const claimWord = (rank: number, parity: number): number =>
 /** Tells all workers to give up, and wakes those that sleep at the barrier. */
 export function abort(buffer: SharedArrayBuffer): void {
   const words = new Int32Array(buffer, 0, ARENA >> 2);
-  Atomics.store(words, ABORT >> 2, 1);
-  Atomics.notify(words, GENERATION >> 2);
+  Atomics.store(words, ABORT_AT >> 2, 1);
+  Atomics.notify(words, GENERATION_AT >> 2);
 }
 
 /** The call last begun by the worker that writes this status line. */

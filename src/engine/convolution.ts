@@ -1,5 +1,15 @@
-import type { Argument, Call } from './program.js';
-import { pixels, type View } from './tensors.js';
+import {
+  ACCUMULATE,
+  DENSE_PANELS,
+  DENSE_ROWS,
+  FLIP,
+  FROM_TRANSPOSED,
+  RELU,
+  TO_TRANSPOSED,
+} from '../../assembly/constants.js';
+import { NULL, type Pointer } from './pointer.js';
+import { type Address, type Call, call, tuple } from './program.js';
+import { pixels, strided, type View } from './tensors.js';
 
 /**
  * The layers that multiply: what they read and write, and the kernel calls of those that look at one pixel at a time. A
@@ -17,25 +27,17 @@ const ADJOINT: Record<ConvKind, ConvKind> = {
 
 /** How `transposeWeights` maps the taps: flipped, or between the strided and the transposed order. */
 const TRANSPOSE_MODE: Record<ConvKind, number> = {
-  same3: 0,
-  same1: 0,
-  strided4: 1,
-  transposed4: 2,
+  same3: FLIP,
+  same1: FLIP,
+  strided4: TO_TRANSPOSED,
+  transposed4: FROM_TRANSPOSED,
 };
 
 /** Weights between one input and one output channel. */
 export const TAPS: Record<ConvKind, number> = { same3: 9, same1: 1, strided4: 16, transposed4: 16 };
 
-/** The flags of the kernel `dense`. */
-const ACCUMULATE = 1;
-const RELU = 2;
-
 /** Rows from which a block of them at a time is worth while. */
 const MANY_ROWS = 1024;
-
-/** What an item of `denseBlocks` takes: ROWS and PANELS of assembly/dense-blocks.ts. */
-const BLOCK_ROWS = 48;
-const BLOCK_PANELS = 16;
 
 export interface Convolution {
   readonly kind: ConvKind;
@@ -49,7 +51,7 @@ export interface Convolution {
 }
 
 /** Puts a shape into shared memory (once, before the first run) and returns its address. */
-export type PlaceShape = (words: Int32Array) => number;
+export type PlaceShape = (words: Int32Array) => Pointer;
 
 export const rowsOf = ({ batch, input }: Convolution): number => batch * input.height * input.width;
 
@@ -58,21 +60,20 @@ export const manyRows = (c: Convolution): boolean => pixels(c.input) > 1 && rows
 
 /** Bytes of scratch that a worker needs of its own for `denseCall`. */
 export const denseScratch = (c: Convolution): number =>
-  manyRows(c) ? 4 * BLOCK_ROWS * (c.input.channels + 8) : 0;
+  manyRows(c) ? 4 * DENSE_ROWS * (c.input.channels + 8) : 0;
 
 /** y = x · W + bias of a 1x1 convolution or linear layer. bias: address or 0. worker: `denseScratch` for each worker. */
-export function denseCall(c: Convolution, weights: number, bias: number, worker: Argument): Call {
+export function denseCall(c: Convolution, weights: Pointer, bias: Pointer, worker: Address): Call {
   const { input, output } = c;
   const rows = rowsOf(c);
   const panels = output.channels / 8;
   const flags = (c.accumulate ? ACCUMULATE : 0) | (c.relu ? RELU : 0);
-  const to = [output.at, output.stride];
-  const args = [input.at, input.stride, weights, bias, rows, input.channels, panels, flags];
-  if (!manyRows(c))
-    return { kernel: 'dense', args: [...to, ...args], items: Math.ceil(rows / 4) * panels };
-  const base = c.base ? [c.base.at, c.base.stride] : [0, 0];
-  const items = Math.ceil(rows / BLOCK_ROWS) * Math.ceil(panels / BLOCK_PANELS);
-  return { kernel: 'denseBlocks', args: [...to, ...base, ...args, worker], items };
+  const to = strided(output);
+  const args = tuple(...strided(input), weights, bias, rows, input.channels, panels, flags);
+  if (!manyRows(c)) return call('dense', [...to, ...args], Math.ceil(rows / 4) * panels);
+  const base = c.base ? strided(c.base) : tuple(NULL, 0);
+  const items = Math.ceil(rows / DENSE_ROWS) * Math.ceil(panels / DENSE_PANELS);
+  return call('denseBlocks', [...to, ...base, ...args, worker], items);
 }
 
 /** The layer whose forward pass is this one's data gradient: from dy (`c.output`) to dx (`c.input`). */
@@ -85,13 +86,13 @@ export const adjoint = (c: Convolution, accumulate: boolean): Convolution => ({
 });
 
 /** Writes the adjoint's weights to `out`. */
-export function transposeCall(c: Convolution, out: number, weights: number): Call {
+export function transposeCall(c: Convolution, out: Pointer, weights: Pointer): Call {
   const taps = TAPS[c.kind];
-  return {
-    kernel: 'transposeWeights',
-    args: [out, weights, taps, c.input.channels, c.output.channels, TRANSPOSE_MODE[c.kind]],
-    items: taps * (c.input.channels / 8),
-  };
+  return call(
+    'transposeWeights',
+    [out, weights, taps, c.input.channels, c.output.channels, TRANSPOSE_MODE[c.kind]],
+    taps * (c.input.channels / 8),
+  );
 }
 
 /** The engine's kind of convolution for a layer. */

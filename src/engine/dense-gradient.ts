@@ -1,12 +1,14 @@
+import {
+  DENSE_GRADIENT_INPUTS as INPUTS,
+  DENSE_GRADIENT_PANELS as PANELS,
+  DENSE_GRADIENT_SCRATCH as SCRATCH,
+} from '../../assembly/constants.js';
 import { type Convolution, manyRows, rowsOf } from './convolution.js';
-import type { Argument, Call, Phase } from './program.js';
+import type { Pointer } from './pointer.js';
+import { type Address, type Call, call, type Phase, tuple } from './program.js';
+import { strided } from './tensors.js';
 
 /** Plans the weight gradients of 1x1 convolutions and linear layers: dW = Σ x ⊗ dy over the rows. */
-
-/** What an item of `denseWeightsBlocks` takes of the inputs and outputs, and its scratch: as in assembly/dense-blocks.ts. */
-const INPUTS = 128;
-const PANELS = 8;
-const SCRATCH = (INPUTS / 4) * (4 * 128 + 16) + PANELS * (8 * 128 + 16);
 
 /** Items of a layer, as far as its rows go: enough to share out. And rows that a group has at least. */
 const ITEMS = 32;
@@ -17,7 +19,7 @@ export interface DenseGradientPlan {
   readonly scratchBytes: number;
   readonly workerBytes: number;
   /** dw is overwritten with the gradient, in the layout of the weights. */
-  phases(at: { dw: number; scratch: number; worker: Argument }): Phase[];
+  phases(at: { dw: Pointer; scratch: Pointer; worker: Address }): Phase[];
 }
 
 /**
@@ -28,8 +30,8 @@ export function planDenseGradient(c: Convolution): DenseGradientPlan {
   const panels = c.output.channels / 8;
   if (manyRows(c) && panels > 1) return planGroups(c);
   const items = (c.input.channels / 4) * panels;
-  const phases = ({ dw }: { dw: number }): Phase[] => [
-    [{ kernel: 'denseWeights', args: [dw, ...operands(c)], items }],
+  const phases = ({ dw }: { dw: Pointer }): Phase[] => [
+    [call('denseWeights', [dw, ...operands(c)], items)],
   ];
   return { scratchBytes: 0, workerBytes: 0, phases };
 }
@@ -43,12 +45,10 @@ function planGroups(c: Convolution): DenseGradientPlan {
   const groups = Math.ceil(rows / group);
   const floats = c.input.channels * c.output.channels;
   const items = groups * blocks;
-  const sums = (to: number, worker: Argument): Call => ({
-    ...{ kernel: 'denseWeightsBlocks', args: [to, ...operands(c), group, worker], items },
-  });
-  const join = (dw: number, partial: number): Call => ({
-    ...{ kernel: 'denseWeightsJoin', args: [dw, partial, groups, floats], items: floats / 4 },
-  });
+  const sums = (to: Pointer, worker: Address): Call =>
+    call('denseWeightsBlocks', [to, ...operands(c), group, worker], items);
+  const join = (dw: Pointer, partial: Pointer): Call =>
+    call('denseWeightsJoin', [dw, partial, groups, floats], floats / 4);
   return {
     scratchBytes: groups > 1 ? 4 * groups * floats : 0,
     workerBytes: 4 * SCRATCH,
@@ -58,7 +58,8 @@ function planGroups(c: Convolution): DenseGradientPlan {
 }
 
 /** The arguments that the kernels have in common. */
-const operands = (c: Convolution): number[] => [
-  ...[c.input.at, c.input.stride, c.output.at, c.output.stride],
-  ...[rowsOf(c), c.input.channels, c.output.channels / 8],
-];
+const operands = (c: Convolution) =>
+  tuple(
+    ...tuple(...strided(c.input), ...strided(c.output)),
+    ...tuple(rowsOf(c), c.input.channels, c.output.channels / 8),
+  );

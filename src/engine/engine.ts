@@ -1,15 +1,15 @@
-import { availableParallelism } from 'node:os';
-import { fileURLToPath } from 'node:url';
-import { Piscina } from 'piscina';
-import { EngineError, UsageError } from '../errors.js';
-import { WorkerStarts } from '../worker-start.js';
+import { EngineError, RunError, UsageError } from '../errors.js';
 import { abort, clearPosition, MAX_WORKERS, type Position, position } from './control.js';
-import { type Build, bestBuild, compile, createMemory, hasWideVectors } from './module.js';
+import type { Workers } from './host/host.js';
+import { host } from './host/index.js';
+import { type Build, createMemory } from './module.js';
 import type { Program } from './program.js';
-import type { Run, Task, WorkerData } from './worker.js';
+import type { Run, Task, Times } from './walker.js';
+
+export type { Times } from './walker.js';
 
 export interface EngineOptions {
-  /** Workers; default all cores. */
+  /** Workers; default one for each processor that may be used. */
   readonly threads?: number;
   /** Forces the strict build; default the best one this machine runs. */
   readonly strict?: boolean;
@@ -31,62 +31,48 @@ export interface Part {
   readonly to: number;
 }
 
-/** Milliseconds by section name, as worker 0 saw them. */
-export type Times = Record<string, number>;
-
 /**
- * N workers over one shared memory. One Piscina task a worker runs a whole program, since a task costs
+ * N workers over one shared memory. One task a worker runs a whole program, since a task costs
  * hundreds of microseconds and a step has hundreds of kernel calls.
  */
 export class Engine {
   readonly threads: number;
   readonly build: Build;
   readonly memory: WebAssembly.Memory;
-  private readonly pool: Piscina;
-  private readonly starts: WorkerStarts;
+  private readonly workers: Workers;
   private readonly deserted = new AbortController();
   private programs = 0;
   /** Why no further run is possible. */
   private broken: EngineError | undefined;
 
-  private constructor(threads: number, build: Build, memory: WebAssembly.Memory, pool: Piscina) {
+  private constructor(threads: number, build: Build, memory: WebAssembly.Memory, workers: Workers) {
     this.threads = threads;
     this.build = build;
     this.memory = memory;
-    this.pool = pool;
-    this.starts = new WorkerStarts(pool);
+    this.workers = workers;
+    workers.onLost(() => this.noticeDesertion());
   }
 
   /** @throws UsageError for a bad thread count; EngineError when the memory cannot be had. */
   static create(options: EngineOptions): Engine {
-    const threads = options.threads ?? availableParallelism();
+    const threads = options.threads ?? host.processors();
     if (!Number.isInteger(threads) || threads < 1 || threads > MAX_WORKERS)
       throw new UsageError(
         `--threads: expected a whole number from 1 to ${MAX_WORKERS}, got ${threads}`,
       );
-    const build: Build = options.strict ? 'strict' : bestBuild();
-    const module = compile(build);
-    const memory = allocate(options.bytes);
-    const workerData: WorkerData = { module, memory, wide: hasWideVectors() };
-    const pool = new Piscina({
-      filename: fileURLToPath(new URL('./worker.js', import.meta.url)),
-      minThreads: threads,
-      maxThreads: threads,
-      concurrentTasksPerWorker: 1,
-      // Idle workers wait in their event loops, where they can be ended at any time, and not in an atomic wait.
-      atomics: 'disabled',
-      workerData,
-      execArgv: [],
-    });
-    pool.on('error', () => {}); // A lost worker fails its task, which `run` reports.
-    const engine = new Engine(threads, build, memory, pool);
-    pool.on('workerDestroy', () => setImmediate(() => engine.noticeDesertion()));
-    return engine;
+    const build: Build = options.strict ? 'strict' : host.bestBuild();
+    const module = host.compile(build);
+    const memory = createMemory(options.bytes);
+    const lack = host.lackOfAddressSpace({ workers: threads, memories: [] });
+    if (lack !== null) throw new RunError(`${threads} workers: ${lack}`);
+    const [wide, cores] = [host.hasWideVectors(), host.processors()];
+    const workers = host.startWorkers(threads, { module, memory, wide, cores });
+    return new Engine(threads, build, memory, workers);
   }
 
   /** For headers: `relaxed SIMD, 2 threads`. */
   get description(): string {
-    const vectors = hasWideVectors() ? ' of 256 bits' : '';
+    const vectors = host.hasWideVectors() ? ' of 256 bits' : '';
     return `${this.build} SIMD${vectors}, ${this.threads} thread${this.threads === 1 ? '' : 's'}`;
   }
 
@@ -150,17 +136,16 @@ export class Engine {
   async destroy(): Promise<void> {
     this.broken ??= new EngineError('the engine was shut down');
     abort(this.memory.buffer);
-    await this.starts.settled();
-    await this.pool.destroy();
+    await this.workers.destroy();
   }
 
   private async perform(task: Task): Promise<Times | null> {
-    return (await this.pool.run(task, { signal: this.deserted.signal })) as Times | null;
+    return this.workers.run(task, this.deserted.signal);
   }
 
   /** A worker that fails while it starts is not replaced: once none is left, tasks would wait for ever. */
   private noticeDesertion(): void {
-    if (this.pool.threads.length > 0) return;
+    if (this.workers.count > 0) return;
     this.broken ??= new EngineError('all workers are lost, and none could be started');
     this.deserted.abort();
   }
@@ -180,16 +165,3 @@ const run = ({ loaded, from, to }: Part): Run => ({
   from,
   to,
 });
-
-function allocate(bytes: number): WebAssembly.Memory {
-  try {
-    return createMemory(bytes);
-  } catch (cause) {
-    throw new EngineError(
-      `the system refused ${(bytes / 2 ** 30).toFixed(2)} GiB of shared memory`,
-      {
-        cause,
-      },
-    );
-  }
-}

@@ -2,34 +2,46 @@
 import { Arena } from './arena.js';
 import { Engine, type LoadedProgram } from './engine.js';
 import type { Build } from './module.js';
-import type { Argument } from './program.js';
+import type { Pointer } from './pointer.js';
+import type { Arguments, Call, KernelName } from './program.js';
 
 type Values = Float32Array | Uint32Array | Uint8Array;
 
 /** Stands for the kernel's output among its arguments. */
 export const OUTPUT = Symbol('output');
 
+/** What stands for an argument: a pointer's is an array or the output. */
+type Given<T> = T extends { readonly base: unknown }
+  ? never
+  : T extends Pointer
+    ? Values | typeof OUTPUT
+    : T;
+
+type GivenFor<A extends readonly unknown[]> = { readonly [I in keyof A]: Given<A[I]> };
+
 /** A call of a kernel: arrays are copied to shared memory once, numbers are passed. */
-export interface KernelCall {
-  readonly kernel: string;
+interface KernelCallOf<K extends KernelName> {
+  readonly kernel: K;
   /** All arguments but the range. */
-  readonly args: readonly (number | Values | typeof OUTPUT)[];
+  readonly args: GivenFor<Arguments<K>>;
   readonly items: number;
   readonly grain?: number;
   /** What is written: its type and length. */
   readonly output: { readonly type: 'f32' | 'u8'; readonly length: number };
 }
 
+export type KernelCall = { [K in KernelName]: KernelCallOf<K> }[KernelName];
+
 interface Loaded {
   readonly program: LoadedProgram;
-  readonly at: number;
+  readonly at: Pointer;
 }
 
 export class KernelRunner<Name extends string> {
   readonly #engine: Engine;
   readonly #calls: Readonly<Record<Name, KernelCall>>;
   readonly #loaded = new Map<Name, Loaded>();
-  readonly #inputs = new Map<Values, number>();
+  readonly #inputs = new Map<Values, Pointer>();
 
   /** Arrays that several calls name are in memory once; each call has an output of its own. */
   constructor(
@@ -50,11 +62,11 @@ export class KernelRunner<Name extends string> {
     for (const [i, name] of names.entries()) {
       const at = outputs[i]!;
       const { kernel, items, grain = 1 } = calls[name];
-      const args = calls[name].args.map(
-        (arg): Argument =>
-          arg === OUTPUT ? at : typeof arg === 'number' ? arg : inputs.get(arg as Values)!,
+      const args = calls[name].args.map((arg: number | boolean | Values | typeof OUTPUT) =>
+        arg === OUTPUT ? at : typeof arg === 'object' ? inputs.get(arg)! : arg,
       );
-      const phases = [[{ kernel, args, items, grain }]];
+      // Of the same kernel as the arguments that were given.
+      const phases = [[{ kernel, args, items, grain } as unknown as Call]];
       this.#loaded.set(name, { program: this.#engine.load([{ name: kernel, phases }]), at });
     }
   }

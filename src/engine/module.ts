@@ -1,78 +1,62 @@
-import { readFileSync } from 'node:fs';
-import v8 from 'node:v8';
+import { EngineError } from '../errors.js';
+import { bytes as text } from '../units.js';
+import type { Kernels, Routines } from './abi.js';
+import { MAX_BYTES } from './arena.js';
+import { host } from './host/index.js';
 
 /** The two builds of the same source: strict SIMD, and relaxed SIMD (fused multiply-add). */
 export type Build = 'strict' | 'relaxed';
 
-/** Kernels by name: pointers are byte addresses; 64-bit integers are bigints. */
-export type Kernels = Record<string, (...args: (number | bigint)[]) => number>;
-
-/** A function that uses one relaxed operation; engines without relaxed SIMD refuse to compile it. */
-const RELAXED_PROBE = new Uint8Array([
-  0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x08, 0x01, 0x60, 0x03, 0x7b, 0x7b, 0x7b,
-  0x01, 0x7b, 0x03, 0x02, 0x01, 0x00, 0x0a, 0x0d, 0x01, 0x0b, 0x00, 0x20, 0x00, 0x20, 0x01, 0x20,
-  0x02, 0xfd, 0x85, 0x02, 0x0b,
-]);
-
-/**
- * The fastest build this machine runs. Node 20 has relaxed SIMD behind a V8 flag, which workers inherit; where it is always
- * on, later versions of V8 know the flag no more, and say so on stderr.
- */
-export function bestBuild(): Build {
-  const relaxed = () => WebAssembly.validate(RELAXED_PROBE);
-  if (!relaxed()) v8.setFlagsFromString('--experimental-wasm-relaxed-simd');
-  return relaxed() ? 'relaxed' : 'strict';
-}
-
-/**
- * Whether V8 joins pairs of vectors into vectors of 256 bits, for which the kernels have larger blocks. An experiment of V8's
- * that Haze leaves to the user: `node --experimental-wasm-revectorize`. Earlier versions than 13 (Node 24) do not
- * join what the blocks hold. To be asked outside of workers, which do not see Node's arguments.
- */
-export function hasWideVectors({ execArgv, arch, versions }: WideProcess = process): boolean {
-  const flag = '--experimental-wasm-revectorize';
-  const asked = execArgv.some((arg) => arg.replaceAll('_', '-') === flag);
-  return asked && arch === 'x64' && Number.parseInt(versions.v8, 10) >= 13;
-}
-
-/** What of `process` decides. */
-interface WideProcess {
-  readonly execArgv: readonly string[];
-  readonly arch: string;
-  readonly versions: { readonly v8: string };
-}
-
-const modules = new Map<Build, WebAssembly.Module>();
-
-/** Compiled once a thread. */
-export function compile(build: Build): WebAssembly.Module {
-  let module = modules.get(build);
-  if (!module) {
-    if (build === 'relaxed') bestBuild();
-    const url = new URL(`../../assembly/haze.${build}.wasm`, import.meta.url);
-    module = new WebAssembly.Module(readFileSync(url));
-    modules.set(build, module);
-  }
-  return module;
-}
+/** What an instance can do. */
+export type Exports = Kernels & Routines;
 
 /** The kernels over a memory, for this thread; `wide`: with blocks for vectors of 256 bits, which give the same bits. */
 export function instantiate(
   module: WebAssembly.Module,
   memory: WebAssembly.Memory,
   wide = false,
-): Kernels {
+): Exports {
   const abort = () => {
     throw new Error('the WebAssembly module aborted');
   };
   const instance = new WebAssembly.Instance(module, { env: { memory, abort } });
-  const kernels = instance.exports as unknown as Kernels;
-  kernels.setWide!(Number(wide));
+  const kernels = instance.exports as unknown as Exports;
+  kernels.setWide(wide);
   return kernels;
 }
 
-/** A shared memory of at least `bytes`, fixed in size. @throws RangeError above 4 GiB. */
-export function createMemory(bytes: number): WebAssembly.Memory {
-  const pages = Math.max(1, Math.ceil(bytes / 65536));
-  return new WebAssembly.Memory({ initial: pages, maximum: 65536, shared: true });
+export const PAGE = 65536;
+
+/**
+ * A shared memory of at least `bytes`, fixed in size unless it may grow to `most`.
+ * @throws EngineError when it cannot be had, or above 4 GiB
+ */
+export function createMemory(bytes: number, most = bytes): WebAssembly.Memory {
+  const [initial, maximum] = [bytes, most].map((n) => Math.max(1, Math.ceil(n / PAGE)));
+  requireAddresses(most);
+  try {
+    return new WebAssembly.Memory({ initial: initial!, maximum: maximum!, shared: true });
+  } catch (cause) {
+    throw refused(bytes, most, cause);
+  }
+}
+
+/** Adds at least `bytes`. @throws EngineError when they cannot be had */
+export function growMemory(memory: WebAssembly.Memory, bytes: number): void {
+  requireAddresses(memory.buffer.byteLength + bytes);
+  try {
+    memory.grow(Math.ceil(bytes / PAGE));
+  } catch (cause) {
+    throw refused(bytes, bytes, cause);
+  }
+}
+
+function requireAddresses(bytes: number): void {
+  if (bytes > MAX_BYTES)
+    throw new EngineError(`${text(bytes)} of memory: WebAssembly addresses ${text(MAX_BYTES)}`);
+}
+
+function refused(bytes: number, most: number, cause: unknown): EngineError {
+  const why = host.lackOfAddressSpace({ workers: 0, memories: [most] }) ?? (cause as Error).message;
+  return new EngineError(`the system refused ${text(bytes)} of shared memory: ${why}`, { cause });
 }

@@ -1,5 +1,3 @@
-import { availableParallelism } from 'node:os';
-
 /** Looks before a sleep where others need the core: about 10 µs. */
 const SHORT = 20_000;
 /** Looks where the core is ours: about 3 ms. Workers with a core each are less apart, unless something holds one up. */
@@ -18,7 +16,7 @@ export class Patience {
   readonly #most: number;
   #spins: number;
 
-  constructor(workers: number, cores = availableParallelism()) {
+  constructor(workers: number, cores: number) {
     this.workers = workers;
     this.#most = workers <= cores ? LONG : SHORT;
     this.#spins = this.#most;

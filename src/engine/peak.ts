@@ -1,6 +1,7 @@
 /** What the micro-kernel of the convolutions reaches on data in its cache: the bound that a layer's speed is held against. */
 import { Arena } from './arena.js';
 import { Engine } from './engine.js';
+import { call } from './program.js';
 import { ALGORITHMS } from './winograd/algorithms.js';
 import { tiling } from './winograd/geometry.js';
 
@@ -36,15 +37,15 @@ export async function microKernelPeak(threads: number, strict: boolean): Promise
   const arena = new Arena();
   const perWorker = 4 * CHANNELS * QUADS * 16;
   const own = () => ({ base: arena.floats('peak', (threads * perWorker) / 4), perWorker });
+  const [m, v, u] = [own(), own(), own()];
   const words = tilings();
   const descriptor = arena.bytes('peak', words.byteLength);
-  const args = [own(), own(), own(), descriptor, CHANNELS, 1, QUADS, 0];
   const engine = Engine.create({ threads, strict, bytes: arena.size });
   new Int32Array(engine.memory.buffer, descriptor, words.length).set(words);
   try {
     const items = threads * BLOCKS;
-    const phases = [[{ kernel: 'winogradMultiply', args, items }]];
-    const program = engine.load([{ name: 'peak', phases }]);
+    const products = call('winogradMultiply', [m, v, u, descriptor, CHANNELS, 1, QUADS, 0], items);
+    const program = engine.load([{ name: 'peak', phases: [[products]] }]);
     const operations = items * QUADS * 4 * 8 * CHANNELS * 2;
     const speeds: number[] = [];
     for (let i = 0; i < RUNS; i++) {

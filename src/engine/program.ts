@@ -1,3 +1,6 @@
+import type { Kernels } from './abi.js';
+import type { Integer, Pointer } from './pointer.js';
+
 /**
  * A program is what the workers are handed: sections of phases of kernel calls. Every worker walks it, takes
  * its share of each call's items, and meets the others at a barrier after each phase. Calls within a phase
@@ -8,16 +11,30 @@
  * A kernel argument: a constant, or one that moves with the iteration (`perStep`) of a program that is
  * run over a range of steps, or with the worker (`perWorker`: scratch memory).
  */
-export type Argument =
-  | number
-  | { readonly base: number; readonly perStep: number }
-  | { readonly base: number; readonly perWorker: number };
+export type Argument<T extends number = Integer> =
+  | T
+  | { readonly base: T; readonly perStep: number }
+  | { readonly base: T; readonly perWorker: number };
 
-export interface Call {
-  /** Name of an export of the module (assembly/index.ts). */
-  readonly kernel: string;
-  /** All arguments but the last two, which are the worker's range [begin, end) of `items`. */
-  readonly args: readonly Argument[];
+/** A pointer that may move. */
+export type Address = Argument<Pointer>;
+
+export type KernelName = keyof Kernels;
+
+/** All arguments of a kernel but the last two, which are the worker's range [begin, end) of the items. */
+export type PlainArguments<K extends KernelName> =
+  Parameters<Kernels[K]> extends [...infer A, begin: Integer, end: Integer] ? Readonly<A> : never;
+
+type Moving<A extends readonly unknown[]> = {
+  readonly [I in keyof A]: A[I] extends number ? Argument<A[I]> : A[I];
+};
+
+/** The same, of which some may move. */
+export type Arguments<K extends KernelName> = Moving<PlainArguments<K>>;
+
+export interface CallOf<K extends KernelName> {
+  readonly kernel: K;
+  readonly args: Arguments<K>;
   /** Size of the range that the workers share out. */
   readonly items: number;
   /** Ranges begin at multiples of this (default 1). */
@@ -25,6 +42,20 @@ export interface Call {
   /** What the call is part of, for tables of times; it changes nothing. */
   readonly label?: string;
 }
+
+/** A call of any kernel, with the arguments that it takes. */
+export type Call = { [K in KernelName]: CallOf<K> }[KernelName];
+
+/** Makes a call: here the arguments are seen as the kernel's own, which those of an array by itself are not. */
+export const call = <K extends KernelName>(
+  kernel: K,
+  args: Arguments<K>,
+  items: number,
+  options: Pick<CallOf<K>, 'grain' | 'label'> = {},
+): CallOf<K> => ({ kernel, args, items, ...options });
+
+/** Some of a call's arguments in their order, for lists that are too long for a line: `[...tuple(a, b), ...tuple(c, d)]`. */
+export const tuple = <const T extends readonly unknown[]>(...items: T): T => items;
 
 export type Phase = readonly Call[];
 

@@ -1,40 +1,49 @@
-import { type Build, compile, createMemory, instantiate, type Kernels } from './module.js';
+import { MAX_BYTES } from './arena.js';
+import { host } from './host/index.js';
+import { type Build, createMemory, type Exports, growMemory, instantiate, PAGE } from './module.js';
+import { type Pointer, pointer } from './pointer.js';
 
 type Values = Float32Array | Uint32Array | Uint8Array;
 
 /** Nothing lies below, so that no array has the address 0. */
 const FIRST = 4096;
-const PAGE = 65536;
+
+/**
+ * To what size a scratch memory may grow. Without room around memories V8 reserves this much for each, and the largest picture that
+ * is decoded takes less than half of it.
+ */
+export const mostScratch = (): number =>
+  host.reservesAroundMemories() ? MAX_BYTES : MAX_BYTES / 2;
 
 /**
  * The kernels over a growing memory of their own, for calls from one thread: copy in, call, copy out.
  * Each round of calls begins with `reset`, which forgets the addresses before it.
  */
 export class Scratch {
-  readonly kernels: Kernels;
+  readonly kernels: Exports;
   readonly #memory: WebAssembly.Memory;
   #top = FIRST;
 
   constructor(build: Build) {
-    this.#memory = createMemory(PAGE);
-    this.kernels = instantiate(compile(build), this.#memory);
+    this.#memory = createMemory(PAGE, mostScratch());
+    this.kernels = instantiate(host.compile(build), this.#memory);
   }
 
   reset(): void {
     this.#top = FIRST;
   }
 
-  /** Address of `bytes` of memory whose content is arbitrary. @throws RangeError past 4 GiB. */
-  space(bytes: number): number {
+  /** Address of `bytes` of memory whose content is arbitrary. @throws EngineError past 4 GiB, or where the system refuses. */
+  space(bytes: number): Pointer {
     const at = this.#top;
     this.#top = Math.ceil((at + bytes) / 64) * 64;
     const missing = this.#top - this.#memory.buffer.byteLength;
-    if (missing > 0) this.#memory.grow(Math.ceil(missing / PAGE));
-    return at;
+    if (missing > 0) growMemory(this.#memory, missing);
+    return pointer(at);
   }
 
   /** Address of a copy of the values. */
-  put(values: Values): number {
+  put(values: Values): Pointer {
     const at = this.space(values.byteLength);
     this.write(at, values);
     return at;

@@ -1,10 +1,12 @@
+import { type Pointer, plusFloats } from './pointer.js';
+
 /**
  * Where a tensor lies: f32 [batch, height, width, channel] with a pixel stride, so that a view can be one half
  * of a concatenation. Channels are padded to multiples of 8 inside the U-Net; the padding is always zero.
  */
 export interface View {
   /** Byte address of the first pixel's first channel. */
-  readonly at: number;
+  readonly at: Pointer;
   readonly height: number;
   readonly width: number;
   /** Padded channels. */
@@ -19,12 +21,15 @@ export const padded = (channels: number): number => Math.ceil(channels / 8) * 8;
 /** Channels [first, first + count) of a view. */
 export const slice = (view: View, first: number, count: number): View => ({
   ...view,
-  at: view.at + 4 * first,
+  at: plusFloats(view.at, first),
   channels: count,
 });
 
+/** A view as kernels take it: where it lies, and its stride. */
+export const strided = ({ at, stride }: View): [at: Pointer, stride: number] => [at, stride];
+
 /** A contiguous view. */
-export const contiguous = (at: number, side: number, channels: number): View => ({
+export const contiguous = (at: Pointer, side: number, channels: number): View => ({
   at,
   height: side,
   width: side,

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { DeviceChoice } from '../config/config.js';
+import type { Generator } from '../contracts/generator.js';
 import { chooseDevice } from '../device/choose.js';
 import { makeTrajectory } from '../diffusion/sampler.js';
 import { makeSchedule } from '../diffusion/schedule.js';
@@ -12,7 +13,6 @@ import { plural } from '../units.js';
 import { version } from '../version.js';
 import { ArrayStore } from './array-store.js';
 import { BoundedQueue } from './bounded-queue.js';
-import type { Generator } from './generator.js';
 import { batches, evenBatch, ImageRange, shardRange } from './image-range.js';
 import { markSound, type Overview, refuseStrangers, survey } from './inspect.js';
 import { asOnlyMaker, atOneFile } from './locks.js';
@@ -52,6 +52,7 @@ const HANDS = 16;
  */
 export async function generate(options: GenerateOptions): Promise<GenerateResult> {
   const { format, computing, requireCuda } = options;
+  for (const text of options.notes ?? []) options.onEvent?.({ kind: 'note', text });
   const { device } = await chooseDevice(computing, requireCuda);
   const yields = options.batch === null && options.sampling.norm === 'running';
   const plan: Plan = { ...options, device, batch: options.batch ?? BATCHES[device], yields };

@@ -1,5 +1,5 @@
+import type { Generator } from '../contracts/generator.js';
 import { EngineError } from '../errors.js';
-import type { Generator } from './generator.js';
 import type { Batch } from './image-range.js';
 import type { GenerateEvent } from './options.js';
 

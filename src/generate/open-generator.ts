@@ -1,12 +1,12 @@
 import type { DeviceChoice } from '../config/config.js';
+import type { Generator } from '../contracts/generator.js';
 import { openArithmetic, openUnet } from '../device/open.js';
 import type { Trajectory } from '../diffusion/sampler.js';
 import type { Schedule } from '../diffusion/schedule.js';
-import { ReversePool } from '../engine/reverse-pool.js';
-import { largestBatch, WasmGenerator } from '../engine/wasm-generator.js';
 import type { StateDict } from '../network/state.js';
 import { openSampler } from '../sample/open-sampler.js';
-import type { Generator } from './generator.js';
+import { ReversePool } from '../wasm/reverse-pool.js';
+import { largestBatch, WasmGenerator } from '../wasm/wasm-generator.js';
 import type { GenerateOptions } from './options.js';
 import { OverlappedGenerator } from './overlapped-generator.js';
 import { SamplerGenerator } from './sampler-generator.js';

@@ -13,6 +13,8 @@ export const shardName = ({ index, of }: Shard): string => `${index}-of-${of}`;
 export interface GenerateOptions extends GenerationConfig {
   /** Path of the file of weights, as `readWeights` takes it. */
   readonly weights: string;
+  /** Told first, as notes: what was assumed of the weights. */
+  readonly notes?: readonly string[];
   readonly model: ModelConfig;
   readonly diffusion: DiffusionConfig;
   readonly sampling: SamplingConfig;

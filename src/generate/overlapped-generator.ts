@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import type { BatchNormMode, NetworkDevice } from '../contracts/device.js';
+import type { Generator } from '../contracts/generator.js';
 import type { Trajectory } from '../diffusion/sampler.js';
-import type { ReversePool } from '../engine/reverse-pool.js';
-import type { Generator } from './generator.js';
+import type { ReversePool } from '../wasm/reverse-pool.js';
 
 export interface OverlapOptions {
   readonly lanes: number;

@@ -1,6 +1,6 @@
+import type { Generator } from '../contracts/generator.js';
+import type { Sampler } from '../contracts/sampler.js';
 import type { AnyArithmetic } from '../device/open.js';
-import type { Sampler } from '../sample/sampler.js';
-import type { Generator } from './generator.js';
 
 /** Batches one after the other by a sampler, on whatever devices it has: what is asked of a U-Net that is not shared. */
 export class SamplerGenerator implements Generator {

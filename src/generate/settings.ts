@@ -1,5 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { ModelConfig } from '../config/config.js';
+import { kebab } from '../config/flag.js';
+import { flagOf } from '../config/network-fields.js';
+import { show } from '../config/show.js';
 import { UsageError } from '../errors.js';
+import { UNSAID } from '../network/recognise.js';
 import type { GenerateOptions } from './options.js';
 
 /** What fixes the images of a folder, flat, as a manifest's header holds it. */
@@ -12,6 +17,7 @@ export type Maker = Readonly<Record<'version' | 'device' | 'arithmetic' | 'build
 const FLAGS: Readonly<Record<string, string>> = {
   model: '<model>',
   steps: '--sample-steps',
+  clamp: '--clamp-range',
   betaStart: '--beta-start',
   betaEnd: '--beta-end',
 };
@@ -19,7 +25,7 @@ const FLAGS: Readonly<Record<string, string>> = {
 /** The settings of a run. `sha256` is of the file of weights. */
 export function settingsOf(options: GenerateOptions & { batch: number }, sha256: string): Settings {
   const { timesteps, schedule, betaStart, betaEnd } = options.diffusion;
-  const { sampler, steps, eta, norm } = options.sampling;
+  const { sampler, steps, eta, norm, ...rest } = options.sampling;
   return {
     model: sha256,
     size: options.model.size,
@@ -31,20 +37,27 @@ export function settingsOf(options: GenerateOptions & { batch: number }, sha256:
     steps,
     eta,
     bn: norm,
+    ...Object.fromEntries(Object.entries(rest).map(([name, value]) => [kebab(name), value])),
+    ...unsaid(options.model),
     ...(norm === 'batch' && { batch: options.batch }),
     seed: options.seed,
     format: options.format,
   };
 }
 
+/** What a unet2d computes beside what its weights say, by flag. */
+const unsaid = (model: ModelConfig): Settings =>
+  model.kind === 'simple'
+    ? {}
+    : Object.fromEntries(UNSAID.map((name) => [flagOf(model.kind, name), show(model[name])]));
+
 /** @throws UsageError naming the first setting that the images of the folder do not share. */
 export function checkSettings(out: string, found: Settings, wanted: Settings): void {
   for (const name of new Set([...Object.keys(wanted), ...Object.keys(found)])) {
     if (isDeepStrictEqual(found[name], wanted[name])) continue;
-    const show = (value: string | number | undefined) => (value === undefined ? 'none' : value);
     throw new UsageError(
-      `${FLAGS[name] ?? `--${name}`}: the images in ${out} were made with ${show(found[name])}, ` +
-        `got ${show(wanted[name])}; give another --out`,
+      `${FLAGS[name] ?? `--${name}`}: the images in ${out} were made with ${found[name] ?? 'none'}, ` +
+        `got ${wanted[name] ?? 'none'}; give another --out`,
     );
   }
 }

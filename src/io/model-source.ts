@@ -1,16 +1,18 @@
-/** What a `<model>` argument may be: a run, one of its checkpoints, or a file of weights. */
+/** What a `<model>` argument may be: a run, one of its checkpoints, a folder of diffusers, or a file of weights. */
 import { stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { UsageError } from '../errors.js';
 import { systemReason } from './atomic.js';
 import { checkpointPaths, latestCheckpoint } from './checkpoint.js';
 import { weightsPath } from './network.js';
+import { findPipeline, type Pipeline } from './pipeline.js';
 import { isFile, runPaths } from './run.js';
 
 /** A model and where its parts are. `weights` is its file of weights; `config` the config.json that wins over flags. */
 export type ModelSource =
   | { kind: 'run'; run: string; config: string; checkpoint: string; weights: string }
   | { kind: 'checkpoint'; checkpoint: string; weights: string; config: string | undefined }
+  | { kind: 'pipeline'; pipeline: Pipeline; weights: string }
   | { kind: 'weights'; weights: string };
 
 /**
@@ -21,6 +23,8 @@ export type ModelSource =
 export async function resolveModel(path: string): Promise<ModelSource> {
   const { file } = await weightsPath(path);
   if (!(await isDirectory(file))) return { kind: 'weights', weights: path };
+  const pipeline = findPipeline(path);
+  if (pipeline) return { kind: 'pipeline', pipeline, weights: pipeline.weights };
   const { config } = runPaths(path);
   if (await isFile(config)) {
     const checkpoint = await latestCheckpoint(path);
@@ -36,10 +40,14 @@ export async function resolveModel(path: string): Promise<ModelSource> {
     return { kind: 'checkpoint', checkpoint: path, weights, config: found };
   }
   throw new UsageError(
-    `${path}: expected a run (config.json), a checkpoint (model.safetensors) or a .safetensors file, ` +
-      'got a folder with neither',
+    `${path}: expected a run (config.json), a checkpoint (model.safetensors), a pipeline of diffusers ` +
+      '(model_index.json) or a .safetensors file, got a folder with neither',
   );
 }
+
+/** The file of weights of a model, whatever it is. @throws UsageError as `resolveModel` */
+export const weightsOf = async (path: string): Promise<string> =>
+  (await resolveModel(path)).weights;
 
 async function isDirectory(path: string): Promise<boolean> {
   try {

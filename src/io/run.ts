@@ -2,7 +2,7 @@
  * A run is a folder: `config.json` (all that is needed to repeat it), `metrics.jsonl`, `samples/` and
  * `checkpoints/`. A new run never writes over an old one.
  */
-import { constants } from 'node:fs';
+import { constants, readFileSync, statSync } from 'node:fs';
 import { access, readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UsageError } from '../errors.js';
@@ -10,7 +10,7 @@ import { asRunError, systemCode, systemReason, writeFileAtomically } from './ato
 import { removeTemporaries } from './clean-up.js';
 import { isObject, parseJson } from './json.js';
 import { makeFolders } from './make-folders.js';
-import { readSmallFile } from './plain-file.js';
+import { checkPlain, readSmallFile } from './plain-file.js';
 
 /** Where a run keeps its files. */
 export interface RunPaths {
@@ -163,8 +163,30 @@ const LONGEST_JSON = 1 << 20;
 
 /** A JSON object from a file that users may have edited. @throws UsageError */
 export async function readJsonFile(path: string): Promise<Json> {
+  const text = await readSmallFile(path, LONGEST_JSON).catch((error: unknown) => ({ error }));
+  return parseJsonFile(path, text);
+}
+
+/** The same at once, for small files that settings name. @throws UsageError */
+export function readJsonFileSync(path: string): Json {
+  let text: string | { error: unknown };
   try {
-    const text = await readSmallFile(path, LONGEST_JSON);
+    const stats = statSync(path);
+    checkPlain(path, stats);
+    if (stats.size > LONGEST_JSON)
+      throw new UsageError(
+        `${path}: expected a file of at most ${LONGEST_JSON} bytes, got a longer one`,
+      );
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    text = { error };
+  }
+  return parseJsonFile(path, text);
+}
+
+function parseJsonFile(path: string, text: string | { error: unknown }): Json {
+  try {
+    if (typeof text !== 'string') throw text.error;
     const value = parseJson(text, { depth: 32, names: 10_000 });
     if (isObject(value)) return value;
   } catch (error) {

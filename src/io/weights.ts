@@ -2,15 +2,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import { UsageError } from '../errors.js';
 import type { NetworkConfig } from '../network/network.js';
-import { networkFromShapes } from '../network/recognise.js';
+import { currentName, currentShape } from '../network/old-names.js';
+import { ANCHORS, type Hints, networkFromShapes } from '../network/recognise.js';
 import { firstNotFinite, type StateDict, type Tensor } from '../network/state.js';
 import { hashFile } from './hash.js';
-import { below, findNetwork, weightsPath } from './network.js';
+import { below, findNetwork, type NetworkNames, weightsPath } from './network.js';
 import { withTensorFile } from './read-tensors.js';
 import type { TensorEntry, TensorFile } from './tensor-file.js';
-
-/** The tensor that every U-Net has once: where it is, the network is. */
-export const ANCHOR = 'conv0.weight';
 
 /** Told which of a file's names were taken, where they are not the network's own. */
 export type OnNote = (text: string) => void;
@@ -18,10 +16,15 @@ export type OnNote = (text: string) => void;
 /**
  * The network of a file of weights.
  * @param path as `weightsPath` takes it
+ * @param hints what is known of it beside its shapes
  * @throws UsageError naming the file and the first tensor at fault
  */
-export function readNetwork(path: string, onNote: OnNote = () => {}): Promise<NetworkConfig> {
-  return withNetwork(path, onNote, async (_, entries) => architectureOf(path, entries));
+export function readNetwork(
+  path: string,
+  onNote: OnNote = () => {},
+  hints: Hints = {},
+): Promise<NetworkConfig> {
+  return withNetwork(path, onNote, async (_, entries) => networkOf(path, entries, hints));
 }
 
 /**
@@ -34,7 +37,7 @@ export async function checkNetworkOf(
   expected: NetworkConfig,
   whose: string,
 ): Promise<void> {
-  const found = await readNetwork(path);
+  const found = await readNetwork(path, () => {}, expected.kind === 'unet2d' ? expected : {});
   for (const [key, got] of Object.entries(found)) {
     const wanted = expected[key as keyof NetworkConfig];
     if (!isDeepStrictEqual(got, wanted))
@@ -50,9 +53,10 @@ export async function checkNetworkOf(
  */
 export async function readWeights(path: string, onNote: OnNote = () => {}): Promise<StateDict> {
   const tensors = await withNetwork(path, onNote, async (file, entries, prefix) => {
-    architectureOf(path, entries);
+    networkOf(path, entries);
     const read = new Map<string, Tensor>();
-    for (const name of entries.keys()) read.set(name, await file.read(prefix + name));
+    for (const [name, { stored, shape }] of entries)
+      read.set(name, { ...(await file.read(prefix + stored)), shape } as Tensor);
     return read;
   });
   for (const [name, { dtype }] of tensors) {
@@ -76,24 +80,61 @@ export async function hashWeights(path: string): Promise<string> {
   return under === undefined ? hash : `${hash}#${under}`;
 }
 
+/** A tensor of a network under today's name: what it is called in the file, and its shape. */
+interface NamedEntry {
+  readonly stored: string;
+  readonly shape: readonly number[];
+}
+
 /** Opens a file of weights and finds the network in it; where there is none, its names are taken as they stand. */
 async function withNetwork<T>(
   path: string,
   onNote: OnNote,
-  use: (file: TensorFile, entries: Map<string, TensorEntry>, prefix: string) => Promise<T>,
+  use: (file: TensorFile, entries: Map<string, NamedEntry>, prefix: string) => Promise<T>,
 ): Promise<T> {
   const { file, under } = await weightsPath(path);
   return withTensorFile(file, async (opened) => {
-    const found = findNetwork(file, opened.entries.keys(), ANCHOR, under);
-    const { prefix = '', note = null } = found ?? {};
+    const { prefix = '', note = null } = findAnyNetwork(file, opened, under) ?? {};
     if (note !== null) onNote(note);
-    return use(opened, below(opened.entries, prefix), prefix);
+    return use(
+      opened,
+      named(path, () => byCurrentName(below(opened.entries, prefix))),
+      prefix,
+    );
   });
 }
 
-function architectureOf(path: string, entries: ReadonlyMap<string, TensorEntry>): NetworkConfig {
+/** The network of a file, of whichever kind; undefined where there is none. @throws UsageError where there are several */
+export function findAnyNetwork(
+  file: string,
+  { entries }: Pick<TensorFile, 'entries'>,
+  under: string | undefined,
+): NetworkNames | undefined {
+  for (const anchor of Object.values(ANCHORS)) {
+    const here = [...entries.keys()].some((name) => name === anchor || name.endsWith(`.${anchor}`));
+    if (here) return findNetwork(file, entries.keys(), anchor, under);
+  }
+  return undefined;
+}
+
+function byCurrentName(entries: ReadonlyMap<string, TensorEntry>): Map<string, NamedEntry> {
+  const found = new Map<string, NamedEntry>();
+  for (const [stored, entry] of entries) {
+    const name = currentName(stored);
+    const other = found.get(name);
+    if (other) throw new UsageError(`${name}: expected it once, got ${other.stored} and ${stored}`);
+    found.set(name, { stored, shape: currentShape(name, entry.shape) });
+  }
+  return found;
+}
+
+function networkOf(
+  path: string,
+  entries: ReadonlyMap<string, NamedEntry>,
+  hints: Hints = {},
+): NetworkConfig {
   const shapes = new Map([...entries].map(([name, { shape }]) => [name, shape]));
-  return named(path, () => networkFromShapes(shapes));
+  return named(path, () => networkFromShapes(shapes, hints));
 }
 
 /** A norm takes the root of its running variance: one below zero would turn every pixel into NaN. */

@@ -7,14 +7,24 @@ import {
 } from '../config/computing.js';
 import type { ComputingConfig, DiffusionConfig, SamplingConfig } from '../config/config.js';
 import { JsonObject } from '../config/json.js';
+import { refuseClasses } from '../config/model.js';
 import { openModel } from '../config/open-model.js';
-import { readSampling } from '../config/sampling.js';
+import { readSampling, SAMPLING_SETTINGS } from '../config/sampling.js';
+import type { Hints } from '../network/recognise.js';
 
 /** Settings of both. Each is the flag with its name; what is left out has the flag's default. */
 export interface DrawSettings<Event>
-  extends Partial<SamplingConfig>,
+  extends Partial<Omit<SamplingConfig, 'clamp'>>,
+    Omit<Hints, 'headDim'>,
     Partial<Omit<DiffusionConfig, 'loss'>>,
     Partial<ComputingConfig> {
+  /** Clamp the image that each step foresees, to ±`clampRange` (default 1). */
+  readonly clamp?: boolean;
+  readonly clampRange?: number;
+  /** Channels of an attention head; `all` is one head. */
+  readonly headDim?: number | 'all';
+  /** diffusers' config.json of a unet2d, for bare weights, whose shapes do not say everything. */
+  readonly networkConfig?: string;
   /** Key of all random numbers; default 0. Image k of a seed is the same whatever is made beside it. */
   readonly seed?: number;
   /** Side of the images in pixels, for bare weights; default 64. */
@@ -37,19 +47,28 @@ export async function readDraw<Event, Own>(
   settings: DrawSettings<Event>,
   readOwn: (source: JsonObject, computing: ComputingConfig) => Own,
 ) {
-  const { sampler, steps, eta, norm, requireCuda, signal, onEvent, ...rest } = settings;
+  const { requireCuda, signal, onEvent, ...given } = settings;
+  const [draw, rest] = split(given, SAMPLING_SETTINGS);
   const source = new JsonObject(where, rest, 'all');
   const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(source) });
   const own = readOwn(source, computing);
-  const { weights, model, diffusion } = await openModel(path, source);
-  const sampling = new JsonObject(where, { sampler, steps, eta, norm }, 'all');
+  const { weights, model, diffusion, sampling, notes } = await openModel(path, source);
+  refuseClasses(model);
   const seed = readSeed(source) ?? 0;
   source.finish();
   return {
-    ...{ weights, model, diffusion, computing, seed, ...own },
-    sampling: readSampling(sampling, diffusion.timesteps),
+    ...{ weights, notes, model, diffusion, computing, seed, ...own },
+    sampling: readSampling(new JsonObject(where, draw, 'all'), diffusion.timesteps, sampling),
     requireCuda: requireCuda ?? false,
     ...(signal && { signal }),
     ...(onEvent && { onEvent }),
   };
+}
+
+/** The fields of these names, and the others. */
+function split(object: object, names: readonly string[]): [chosen: object, others: object] {
+  const entries = Object.entries(object);
+  const part = (wanted: boolean) =>
+    Object.fromEntries(entries.filter(([name]) => names.includes(name) === wanted));
+  return [part(true), part(false)];
 }

@@ -12,17 +12,38 @@ import type { PresetName } from '../config/presets.js';
 import { readRunConfig } from '../config/read.js';
 import { newRunConfig, resumedRunConfig } from '../config/run-config.js';
 import { UsageError } from '../errors.js';
+import type { NetworkKind } from '../network/network.js';
 import type { SimpleConfig } from '../network/simple.js';
+import type { Unet2dConfig } from '../network/unet2d.js';
+
+/** Settings of the network; those of the other one are refused. */
+export interface NetworkSettings
+  extends Partial<Omit<SimpleConfig, 'kind'>>,
+    Partial<
+      Omit<Unet2dConfig, 'kind' | 'channels' | 'widths' | 'timeDim' | 'headDim' | UpAndDown>
+    > {
+  /** The walk-through's U-Net (the default), or diffusers' UNet2DModel. */
+  readonly network?: NetworkKind;
+  /** diffusers' config.json of a UNet2DModel. */
+  readonly networkConfig?: string;
+  /** Sides of the levels whose blocks attend, in pixels. */
+  readonly attention?: readonly number[];
+  /** Channels of an attention head; `all` is one head. */
+  readonly headDim?: number | 'all';
+}
+type UpAndDown = 'downAttention' | 'upAttention';
 
 /** Settings of a run. Each is the flag of `haze train` with its name; what is left out has the flag's default. */
 export interface RunSettings
-  extends Partial<Omit<SimpleConfig, 'kind'> & { size: number }>,
+  extends NetworkSettings,
     Partial<DiffusionConfig>,
     Partial<Omit<DataConfig, 'source' | 'heldOut'>>,
     Partial<TrainingConfig>,
     Partial<ComputingConfig> {
-  /** Size, widths and batch in one: `reference` (the default), `small` or `tiny`. */
+  /** Network, size and batch in one; `reference` is the default, and of `unet2d` `unet2d-32`. */
   readonly preset?: PresetName;
+  /** Side of the square images, in pixels. */
+  readonly size?: number;
   /** Key of all random numbers; default 0. */
   readonly seed?: number;
   /** Images kept aside: a folder or file of others, or a share of the data between 0 and 1. */

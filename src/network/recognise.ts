@@ -1,7 +1,8 @@
 import { UsageError } from '../errors.js';
-import { buildNetwork, type NetworkConfig } from './network.js';
+import { buildNetwork, type NetworkConfig, type NetworkKind } from './network.js';
 import { stateShapes } from './parameters.js';
 import type { SimpleConfig } from './simple.js';
+import { type Unet2dConfig, unet2dDefaults } from './unet2d.js';
 
 /*
  * Weights say what network they belong to: the network is read off the shapes of a state dict,
@@ -11,13 +12,39 @@ import type { SimpleConfig } from './simple.js';
 /** Shapes by name, as a file's header gives them. */
 export type Shapes = ReadonlyMap<string, readonly number[]>;
 
+/** A tensor that each network has once and the other has not: where it is, the network is. */
+export const ANCHORS = {
+  simple: 'conv0.weight',
+  unet2d: 'conv_in.weight',
+} as const satisfies Record<NetworkKind, string>;
+
+/** Fields of a unet2d that leave no trace in its shapes, or not always. */
+export const UNSAID = [
+  'headDim',
+  'groups',
+  'attentionGroups',
+  'eps',
+  'flipSinToCos',
+  'freqShift',
+  'midScale',
+  'centerInput',
+  'downPadding',
+  'downType',
+  'upType',
+  'dropout',
+] as const satisfies (keyof Unet2dConfig)[];
+
+/** What is known of a network beside its shapes; it does not stand against them. */
+export type Hints = Partial<Pick<Unet2dConfig, (typeof UNSAID)[number]>>;
+
 /**
  * The network of a state dict. How many batches a norm has seen may be missing: PyTorch before 0.4.1 did not save it,
  * and nothing is computed with it.
+ * @param hints what shapes do not say; without them the defaults hold
  * @throws UsageError naming the first tensor that is missing, has another shape, or does not belong.
  */
-export function networkFromShapes(shapes: Shapes): NetworkConfig {
-  const config = guessSimple(shapes);
+export function networkFromShapes(shapes: Shapes, hints: Hints = {}): NetworkConfig {
+  const config = shapes.has(ANCHORS.unet2d) ? guessUnet2d(shapes, hints) : guessSimple(shapes);
   const expected = stateShapes(buildNetwork(config));
   for (const [name, shape] of expected) {
     if (name.endsWith('.num_batches_tracked') && !shapes.has(name)) continue;
@@ -37,10 +64,104 @@ function guessSimple(shapes: Shapes): SimpleConfig {
   for (let i = 0; i === 0 || shapes.has(`downs.${i}.conv1.weight`); i++)
     widths.push(dimensions(shapes, `downs.${i}.conv1.weight`, 4)[0]!);
   const [timeDim] = dimensions(shapes, 'time_mlp.1.weight', 2);
-  if (channels !== 1 && channels !== 3)
-    throw new UsageError(`conv0.weight: expected 1 or 3 image channels, got ${channels}`);
   const norm = shapes.has('downs.0.bnorm.weight') ? 'shared' : 'separate';
-  return { kind: 'simple', widths, channels, timeDim: timeDim!, norm };
+  return {
+    kind: 'simple',
+    widths,
+    channels: imageChannels(ANCHORS.simple, channels),
+    timeDim: timeDim!,
+    norm,
+  };
+}
+
+/** The network that the first blocks of each level, the middle and the embeddings claim. */
+function guessUnet2d(shapes: Shapes, hints: Hints): Unet2dConfig {
+  const [, channels] = dimensions(shapes, ANCHORS.unet2d, 4);
+  const blocks = count((i) => shapes.has(`down_blocks.${i}.resnets.0.conv1.weight`));
+  const widths = Array.from(
+    { length: Math.max(1, blocks) },
+    (_, i) => dimensions(shapes, `down_blocks.${i}.resnets.0.conv1.weight`, 4)[0]!,
+  );
+  const attends = (block: string) => shapes.has(`${block}.attentions.0.to_q.weight`);
+  const downAttention = widths.map((_, i) => attends(`down_blocks.${i}`));
+  const upAttention = widths.map((_, i) => attends(`up_blocks.${i}`));
+  const mid = shapes.has('mid_block.resnets.0.conv1.weight');
+  const [projected] = dimensions(shapes, 'down_blocks.0.resnets.0.time_emb_proj.weight', 2);
+  const timeScaleShift = projected === 2 * widths[0]! ? 'scale_shift' : 'default';
+  const stated = {
+    channels: imageChannels(ANCHORS.unet2d, channels),
+    widths,
+    layers: count((k) => shapes.has(`down_blocks.0.resnets.${k}.conv1.weight`)),
+    ...{ downAttention, upAttention, mid },
+    // Without a middle nothing shows whether it would attend; the default is that it does.
+    midAttention: !mid || attends('mid_block'),
+    timeDim: dimensions(shapes, 'time_embedding.linear_1.weight', 2)[0]!,
+    timeScaleShift,
+    classes: classesOf(shapes),
+    ...resampling(shapes, downAttention, upAttention),
+  } as const;
+  const guess: Unet2dConfig = { ...unet2dDefaults(stated), ...hints, ...stated };
+  return {
+    ...guess,
+    headDim: hints.headDim === undefined ? headDim(shapes, guess) : hints.headDim,
+    attentionGroups: attentionGroups(shapes, guess),
+  };
+}
+
+/** Whether levels that attend change resolution by residual blocks; nothing where no level that attends does. */
+function resampling(
+  shapes: Shapes,
+  down: readonly boolean[],
+  up: readonly boolean[],
+): Partial<Pick<Unet2dConfig, 'downType' | 'upType'>> {
+  const type = (block: string, levels: readonly boolean[], part: string) => {
+    const level = levels.slice(0, -1).indexOf(true);
+    if (level < 0) return undefined;
+    const resnet = shapes.has(`${block}.${level}.${part}.0.conv1.weight`);
+    return resnet ? ('resnet' as const) : ('conv' as const);
+  };
+  const downType = type('down_blocks', down, 'downsamplers');
+  const upType = type('up_blocks', up, 'upsamplers');
+  return { ...(downType && { downType }), ...(upType && { upType }) };
+}
+
+function classesOf(shapes: Shapes): Unet2dConfig['classes'] {
+  if (shapes.has('class_embedding.linear_1.weight')) return 'timestep';
+  if (!shapes.has('class_embedding.weight')) return null;
+  return dimensions(shapes, 'class_embedding.weight', 2)[0]!;
+}
+
+/** Channels of a head: the default, unless queries are of fewer channels than the image, as where a head does not divide it. */
+function headDim(shapes: Shapes, { headDim, widths }: Unet2dConfig): number | null {
+  const queries = [...shapes].filter(
+    ([name, { length }]) => /\.to_q\.weight$/.test(name) && length === 2,
+  );
+  const fits = (dim: number) =>
+    queries.every(([, [inner, width]]) => Math.floor(width! / dim) * dim === inner);
+  if (headDim === null || fits(headDim)) return headDim;
+  const largest = Math.max(...widths);
+  // As the default does: the largest below, and then what is above.
+  const tried = Array.from({ length: largest }, (_, i) => (i < headDim ? headDim - i : i + 1));
+  return tried.find(fits) ?? headDim;
+}
+
+/** With scale and shift the middle's attention has a norm only where its groups are given. */
+function attentionGroups(shapes: Shapes, guess: Unet2dConfig): number | null {
+  if (guess.timeScaleShift === 'default') return guess.attentionGroups;
+  const normed = shapes.has('mid_block.attentions.0.group_norm.weight');
+  return normed ? (guess.attentionGroups ?? guess.groups) : guess.attentionGroups;
+}
+
+function imageChannels(name: string, channels: number | undefined): 1 | 3 {
+  if (channels === 1 || channels === 3) return channels;
+  throw new UsageError(`${name}: expected 1 or 3 image channels, got ${channels}`);
+}
+
+/** How many of 0, 1, … hold, up to the first that does not. */
+function count(holds: (i: number) => boolean): number {
+  let i = 0;
+  while (holds(i)) i++;
+  return i;
 }
 
 /** The shape of a tensor that must be there and have `rank` dimensions. */

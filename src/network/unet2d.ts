@@ -46,6 +46,75 @@ export interface Unet2dConfig {
   readonly dropout: number;
 }
 
+/**
+ * What holds where it is not said: the class's own defaults, but that groups and heads fit the widths, and that the blocks
+ * of the last level alone attend.
+ */
+export function unet2dDefaults({
+  widths,
+  ...stated
+}: Pick<Unet2dConfig, 'widths'> & Partial<Omit<Unet2dConfig, 'kind'>>): Unet2dConfig {
+  const last = widths.map((_, i) => i === widths.length - 1);
+  const { downAttention = last, upAttention = [...downAttention].reverse() } = stated;
+  const { mid = true, midAttention = true } = stated;
+  const attending = widths.filter(
+    (_, i) =>
+      downAttention[i] ||
+      upAttention[widths.length - 1 - i] ||
+      (mid && midAttention && i === widths.length - 1),
+  );
+  return {
+    kind: 'unet2d',
+    channels: 3,
+    widths,
+    layers: 2,
+    downAttention,
+    upAttention,
+    mid,
+    midAttention,
+    midScale: 1,
+    headDim: largestDivisor(attending, 8),
+    groups: largestDivisor(widths, 32),
+    attentionGroups: null,
+    eps: 1e-5,
+    timeDim: 4 * (widths[0] ?? 0),
+    flipSinToCos: true,
+    freqShift: 0,
+    timeScaleShift: 'default',
+    centerInput: false,
+    downPadding: 1,
+    downType: 'conv',
+    upType: 'conv',
+    classes: null,
+    dropout: 0,
+  };
+}
+
+/** The largest number up to `most` that divides all of a list. */
+function largestDivisor(list: readonly number[], most: number): number {
+  for (let divisor = most; divisor > 1; divisor--)
+    if (list.every((n) => n % divisor === 0)) return divisor;
+  return 1;
+}
+
+/**
+ * The levels whose images have one of these sides.
+ * @throws UsageError naming a side that no level has.
+ */
+export function attendingLevels(
+  widths: readonly number[],
+  size: number,
+  sides: readonly number[],
+): boolean[] {
+  const levels = widths.map((_, i) => size / 2 ** i);
+  const wrong = sides.find((side) => !levels.includes(side));
+  if (wrong !== undefined)
+    throw new UsageError(
+      `--attention: expected sides of the levels, which are ${levels.join(', ')}, got ${wrong}`,
+    );
+  return levels.map((side) => sides.includes(side));
+}
+
 /** @throws UsageError naming the option that is impossible. */
 export function checkUnet2d(c: Unet2dConfig): void {
   const levels = c.widths.length;
@@ -59,7 +128,7 @@ export function checkUnet2d(c: Unet2dConfig): void {
   whole('--time-dim', c.timeDim, 1);
   if (c.headDim !== null) whole('--head-dim', c.headDim, 1);
   if (c.attentionGroups !== null) whole('--attention-groups', c.attentionGroups, 1);
-  if (typeof c.classes === 'number') whole('--classes', c.classes, 1);
+  if (typeof c.classes === 'number') whole('--num-classes', c.classes, 1);
   if (!(c.dropout >= 0 && c.dropout < 1))
     throw new UsageError(`--dropout: expected a number from 0 to below 1, got ${c.dropout}`);
   if (!(c.eps > 0 && Number.isFinite(c.eps)))

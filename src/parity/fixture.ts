@@ -10,16 +10,19 @@ import type { Comparison, Tolerance } from './compare.js';
 export class Fixture {
   readonly path: string;
   readonly tensors: StateDict;
+  readonly metadata: Readonly<Record<string, string>>;
 
   /** `path` names the fixture in errors. */
-  constructor(path: string, tensors: StateDict) {
+  constructor(path: string, tensors: StateDict, metadata: Readonly<Record<string, string>> = {}) {
     this.path = path;
     this.tensors = tensors;
+    this.metadata = metadata;
   }
 
   /** @throws UsageError for what is no sound file of tensors. */
   static async read(path: string): Promise<Fixture> {
-    return new Fixture(path, (await readTensors(path)).tensors);
+    const { tensors, metadata } = await readTensors(path);
+    return new Fixture(path, tensors, metadata);
   }
 
   has(name: string): boolean {
@@ -50,7 +53,7 @@ export class Fixture {
     const wrong = values.find((t) => t < 0 || t >= timesteps);
     if (wrong !== undefined)
       throw new UsageError(
-        `${this.path}: ${name}: expected timesteps from 0 to ${timesteps - 1}, got ${wrong}`,
+        `${this.path}: ${name}: expected ${name === 'label' ? 'labels' : 'timesteps'} from 0 to ${timesteps - 1}, got ${wrong}`,
       );
     return Int32Array.from(values);
   }

@@ -19,7 +19,8 @@ export async function openSubject(
   const { coefficients, width } = makeTrajectory(schedule, { sampler: 'ancestral' });
   const arithmetic = await openArithmetic(computing);
   return {
-    unet: async (shape) => (await openUnet(device, computing, { ...shape, loss })).unet,
+    unet: async (options) =>
+      (await openUnet(device, computing, { loss, training: true, ...options })).unet,
     qSample: async (x0, t, noise) => arithmetic.qSampleImages(x0, noise, schedule, t),
     pSample: async (x, epsilon, t, z) => {
       // The trajectory visits T−1 first.

@@ -1,14 +1,14 @@
 import { threadCount } from '../config/computing.js';
 import type { NetworkDevice } from '../contracts/device.js';
+import type { Sampler } from '../contracts/sampler.js';
 import { chooseDevice } from '../device/choose.js';
 import { openArithmetic, openUnet } from '../device/open.js';
 import { CounterRandom } from '../diffusion/random.js';
 import type { Trajectory } from '../diffusion/sampler.js';
 import type { Schedule } from '../diffusion/schedule.js';
-import { WasmSampler } from '../engine/wasm-sampler.js';
 import type { StateDict } from '../network/state.js';
+import { WasmSampler } from '../wasm/wasm-sampler.js';
 import type { SampleOptions } from './options.js';
-import type { Sampler } from './sampler.js';
 import { SplitSampler } from './split-sampler.js';
 
 /** What a sampler needs of the options. */

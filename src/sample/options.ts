@@ -9,6 +9,8 @@ import type {
 export interface SampleOptions {
   /** Path of the file of weights, as `readWeights` takes it. */
   readonly weights: string;
+  /** Told first, as notes: what was assumed of the weights. */
+  readonly notes?: readonly string[];
   readonly model: ModelConfig;
   readonly diffusion: DiffusionConfig;
   readonly sampling: SamplingConfig;

@@ -1,3 +1,4 @@
+import type { Sampler } from '../contracts/sampler.js';
 import { makeTrajectory } from '../diffusion/sampler.js';
 import { makeSchedule } from '../diffusion/schedule.js';
 import { Interrupted } from '../errors.js';
@@ -6,14 +7,14 @@ import type { StateDict } from '../network/state.js';
 import { plural } from '../units.js';
 import { openSampler } from './open-sampler.js';
 import type { Frame, SampleOptions, SampleResult } from './options.js';
-import type { Sampler } from './sampler.js';
 
 /** Reverse steps between two looks at the interrupt flag. */
 const STRIDE = 10;
 
 /** Draws images from a file of weights. @throws UsageError for weights that are not this model's; Interrupted. */
 export async function sample(options: SampleOptions): Promise<SampleResult> {
-  const { weights, onEvent } = options;
+  const { weights, notes = [], onEvent } = options;
+  for (const text of notes) onEvent?.({ kind: 'note', text });
   const state = await readWeights(weights, (text) => onEvent?.({ kind: 'note', text }));
   return sampleFrom(state, options);
 }

@@ -4,9 +4,9 @@
  */
 
 import type { BatchNormMode, NetworkDevice } from '../contracts/device.js';
+import type { Sampler } from '../contracts/sampler.js';
 import { type CounterRandom, PURPOSE, type Purpose } from '../diffusion/random.js';
 import type { Trajectory } from '../diffusion/sampler.js';
-import type { Sampler } from './sampler.js';
 
 /** Takes a reverse step with one row of a trajectory's coefficients. */
 export interface ReverseStep {

@@ -3,6 +3,7 @@
  * each sign in the formula. The second path beside the kernels: the same methods and formulas, within f32
  * rounding of them.
  */
+import type { ReverseKernel } from '../diffusion/sampler.js';
 import type { Arithmetic, ImageShape } from '../engine/arithmetic.js';
 import { ShapeError } from '../errors.js';
 import { loadTensorflow } from './load.js';
@@ -61,7 +62,7 @@ export class TensorflowArithmetic implements SecondPath {
 
   /** A reverse step with one row of coefficients of a `Trajectory`; σ = 0 leaves z unread. */
   reverseStep(
-    kernel: 'pSample' | 'ddimStep',
+    kernel: ReverseKernel,
     x: Float32Array,
     eps: Float32Array,
     z: Float32Array,
@@ -70,8 +71,7 @@ export class TensorflowArithmetic implements SecondPath {
     same(kernel, { x, eps, z });
     return this.#floats((tf) => {
       const row = Array.from(coefficients, (value) => tf.scalar(value));
-      const step = kernel === 'pSample' ? pSample : ddimStep;
-      const mean = step(tf, flat(tf, x), flat(tf, eps), row);
+      const mean = STEPS[kernel](tf, flat(tf, x), flat(tf, eps), row, coefficients);
       if (coefficients.at(-1) === 0) return mean;
       return tf.add(mean, tf.mul(row.at(-1)!, flat(tf, z)));
     });
@@ -132,6 +132,24 @@ function ddimStep(
   const x0 = tf.mul(tf.sub(x, tf.mul(noise!, eps)), recip!);
   return tf.add(tf.mul(signal!, x0), tf.mul(direction!, eps));
 }
+
+/** Weights of x, x̂₀ and ε̂, with x̂₀ = clamp(a·x + b·ε̂, ±range), without its noise. */
+function clampedStep(
+  tf: Tf,
+  x: TfTensor,
+  eps: TfTensor,
+  [a, b, , ofX, ofX0, ofEps]: TfTensor[],
+  coefficients: Float32Array,
+): TfTensor {
+  const range = coefficients[2]!;
+  const x0 = tf.clipByValue(tf.add(tf.mul(a!, x), tf.mul(b!, eps)), -range, range);
+  return tf.add(tf.add(tf.mul(ofX!, x), tf.mul(ofX0!, x0)), tf.mul(ofEps!, eps));
+}
+
+const STEPS = { pSample, ddimStep, clampedStep } satisfies Record<
+  ReverseKernel,
+  typeof clampedStep
+>;
 
 function same(where: string, arrays: Record<string, Float32Array>): void {
   const [first, ...rest] = Object.entries(arrays);

@@ -1,7 +1,7 @@
 /** What a pass is fed: x_t, the sinusoids and labels that the network's nodes read, the masks of its dropouts, ε. */
 import type { NetworkInput } from '../contracts/device.js';
-import { type CounterRandom, PURPOSE } from '../diffusion/random.js';
-import { dropoutScale, dropoutThreshold } from '../network/dropout.js';
+import type { CounterRandom } from '../diffusion/random.js';
+import { DROPOUT, dropoutScale, dropoutThreshold } from '../network/dropout.js';
 import type { NodeOf } from '../network/graph.js';
 import { sinusoids } from '../network/sinusoid.js';
 import { elements } from '../network/state.js';
@@ -93,7 +93,7 @@ function mask(
   count: number,
 ): Float32Array {
   const [threshold, scale] = [dropoutThreshold(rate), dropoutScale(rate)];
-  const words = random.words(PURPOSE.dropout, step, count, index);
+  const words = random.words(DROPOUT, step, count, index);
   const out = new Float32Array(count);
   for (let i = 0; i < count; i++) out[i] = words[i]! < threshold ? 0 : scale;
   return out;

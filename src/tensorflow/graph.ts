@@ -45,7 +45,7 @@ export class GraphMachine<Name extends string> implements Machine<Name> {
   run(routine: Name, inputs: readonly Float32Array[]): Float32Array[] {
     const { tf, backend } = this.#tensorflow;
     const { inputs: specs, outputs } = planned(this.#ends.get(routine), routine);
-    if (this.#session === undefined) throw new RunError('this U-Net was disposed');
+    if (this.#session === undefined) throw new RunError('this network was disposed');
     const session = this.#session;
     return valuesOf(tf, () => {
       const fed = specs.map(({ shape }, i) => tf.tensor(inputs[i]!, shape, 'float32'));

@@ -64,7 +64,7 @@ export interface Machine<Name extends string> {
 
 /** A routine that a machine was given. @throws RunError for one that it was not. */
 export function planned<T>(routine: T | undefined, name: string): T {
-  if (routine === undefined) throw new RunError(`this U-Net was planned without ${name}`);
+  if (routine === undefined) throw new RunError(`this network was planned without ${name}`);
   return routine;
 }
 

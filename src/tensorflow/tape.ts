@@ -1,5 +1,5 @@
 /**
- * Reverse-mode differentiation, as small as the U-Net needs: each layer leaves on the tape how its output's
+ * Reverse-mode differentiation, as small as networks need: each operation leaves on the tape how its output's
  * gradient becomes its inputs' and its parameters'; `backward` plays the tape from its end.
  */
 import { type Ops, one } from './ops.js';

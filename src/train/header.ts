@@ -1,9 +1,8 @@
 import type { RunConfig } from '../config/config.js';
+import type { Trainer } from '../contracts/trainer.js';
 import { buildNetwork } from '../network/network.js';
 import { countParameters } from '../network/parameters.js';
-
 import { bytes, grouped, plural } from '../units.js';
-import type { Trainer } from './trainer.js';
 
 /** Steps after which a run can say how long an epoch takes: the first ones are slower. */
 const WARM_UP = 3;
@@ -14,7 +13,7 @@ export function header(config: RunConfig, trainer: Trainer, between: number): st
   const { model, training } = config;
   const parameters = grouped(countParameters(buildNetwork(model)));
   return [
-    `model   widths ${model.widths.join(',')}, ${model.size}x${model.size}x${model.channels}, ${parameters} parameters`,
+    `model   ${model.kind === 'simple' ? '' : `${model.kind}, `}widths ${model.widths.join(',')}, ${model.size}x${model.size}x${model.channels}, ${parameters} parameters`,
     `device  ${trainer.unet.description} (${config.chosen?.why ?? ''})`,
     `memory  ${bytes(trainer.memoryBytes)} for batches of ${training.batch}; between steps up to ${bytes(between)} more; Node and the images come on top`,
   ];

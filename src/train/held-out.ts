@@ -1,8 +1,8 @@
 import type { Loss } from '../contracts/device.js';
+import type { Trainer } from '../contracts/trainer.js';
 import type { Dataset } from '../data/dataset.js';
 import { type CounterRandom, PURPOSE } from '../diffusion/random.js';
 import type { Attention } from './options.js';
-import type { Trainer } from './trainer.js';
 
 /**
  * The loss on images kept aside, with running statistics: the same images, t and noise every time, so that two

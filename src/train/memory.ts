@@ -1,27 +1,99 @@
 import { threadCount } from '../config/computing.js';
-import type { DeviceChoice, RunConfig } from '../config/config.js';
+import type { DeviceChoice, ModelConfig, RunConfig } from '../config/config.js';
+import { defaultBudget } from '../data/dataset.js';
+import { sharedArithmetic } from '../engine/arithmetic.js';
 import { planBytes } from '../engine/network/plan.js';
+import { mostScratch } from '../engine/scratch.js';
+import { requireAddressSpace } from '../machine/address-space.js';
+import { memoryRoom } from '../machine/memory.js';
 import { buildNetwork } from '../network/network.js';
 import { countParameters } from '../network/parameters.js';
-
+import { bytes } from '../units.js';
 import { COUNT } from './samples.js';
+
+/** What decides how much memory a run takes between its steps. */
+export interface Pauses {
+  readonly model: ModelConfig;
+  readonly timesteps: number;
+  readonly threads: number;
+  /** Steps between samples; 0: none are drawn. */
+  readonly sampleEvery: number;
+}
+
+export const pausesOf = ({ model, diffusion, computing, training }: RunConfig): Pauses => ({
+  model,
+  timesteps: diffusion.timesteps,
+  threads: threadCount(computing),
+  sampleEvery: training.sampleEvery,
+});
 
 /**
  * Bytes that a run takes between its steps, beside those of its trainer: for a checkpoint Adam's moments in the files'
- * layout, for samples the weights and a U-Net of their own (on TensorFlow an estimate).
+ * layout; for samples, while the checkpoint before them may still wait for the garbage collector, the weights and a U-Net of their
+ * own (on TensorFlow an estimate).
  */
 export async function bytesBetweenSteps(
-  { model, diffusion, computing, training }: RunConfig,
+  pauses: Pauses,
   device: DeviceChoice['device'],
 ): Promise<number> {
-  const weights = 4 * countParameters(buildNetwork(model));
-  const checkpoint = 2 * weights;
-  if (training.sampleEvery === 0) return checkpoint;
-  const { timesteps } = diffusion;
-  const shape = { architecture: model, size: model.size, batch: COUNT, timesteps };
+  const { model } = pauses;
+  const checkpoint = 2 * weightBytes(model);
+  if (pauses.sampleEvery === 0) return checkpoint;
   const sampler =
     device === 'wasm'
-      ? planBytes({ ...shape, threads: threadCount(computing), training: false }).total
-      : (await import('../tensorflow/memory.js')).estimateNetwork(shape, 'prediction');
-  return Math.max(checkpoint, weights + sampler);
+      ? samplerBytes(pauses)
+      : (await import('../tensorflow/memory.js')).estimateNetwork(
+          samplerShape(pauses),
+          'prediction',
+        );
+  return checkpoint + weightBytes(model) + sampler;
+}
+
+const weightBytes = (model: ModelConfig): number => 4 * countParameters(buildNetwork(model));
+
+const samplerShape = ({ model, timesteps }: Pauses) => ({
+  architecture: model,
+  size: model.size,
+  batch: COUNT,
+  timesteps,
+});
+
+/** Bytes of the U-Net on the engine that draws a run's samples. */
+const samplerBytes = (pauses: Pauses): number =>
+  planBytes({ ...samplerShape(pauses), threads: pauses.threads, training: false }).total;
+
+/**
+ * Looks whether address space is left for what a run opens after its trainer: a worker that decodes, and for samples a
+ * U-Net with workers of its own. Else it would be known after many steps.
+ * @throws RunError
+ */
+export function requireSpaceToRun(pauses: Pauses): void {
+  sharedArithmetic(); // Kept for the whole run.
+  const decoding = { workers: 1, memories: [mostScratch()] };
+  requireAddressSpace('decoding images', decoding);
+  if (pauses.sampleEvery === 0) return;
+  const memories = [samplerBytes(pauses)];
+  requireAddressSpace('samples (--sample-every 0 draws none)', {
+    workers: pauses.threads,
+    memories,
+  });
+}
+
+/** Bytes for decoded images. */
+export interface Budget {
+  readonly bytes: number;
+  /** Why it is less than what was asked for; null where it is not. */
+  readonly warning: string | null;
+}
+
+/**
+ * What was asked for, or the default, and no more than a run leaves that takes so many bytes. Where images do not fit, they are
+ * decoded as they are needed, which gives the same run.
+ */
+export function dataBudget(asked: number | undefined, threads: number, taken: number): Budget {
+  const { bytes: left, of } = memoryRoom(threads, taken);
+  if (asked === undefined || asked <= left)
+    return { bytes: Math.min(asked ?? defaultBudget(), left), warning: null };
+  const warning = `--data-budget: ${bytes(asked)} are more than there are, ${bytes(left)} (${of}): images beyond these are decoded as they are needed`;
+  return { bytes: left, warning };
 }

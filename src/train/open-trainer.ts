@@ -1,29 +1,33 @@
 import { threadCount } from '../config/computing.js';
 import type { DeviceChoice, RunConfig } from '../config/config.js';
+import { optimizerOf } from '../config/training.js';
+import type { Preprocessing } from '../contracts/preprocessing.js';
+import type { Trainer } from '../contracts/trainer.js';
 import { chooseDevice } from '../device/choose.js';
 import { openUnet } from '../device/open.js';
 import { CounterRandom } from '../diffusion/random.js';
 import type { Schedule } from '../diffusion/schedule.js';
-import { WasmPreprocessing } from '../engine/wasm-preprocessing.js';
-import { WasmTrainer } from '../engine/wasm-trainer.js';
-import { type Preprocessing, SplitTrainer } from './split-trainer.js';
-import type { Trainer } from './trainer.js';
+import { WasmPreprocessing } from '../wasm/wasm-preprocessing.js';
+import { WasmTrainer } from '../wasm/wasm-trainer.js';
+import { bytesBetweenSteps, pausesOf } from './memory.js';
+import { SplitTrainer } from './split-trainer.js';
 
 /**
- * A trainer on the device the config chooses.
+ * A trainer on the device the config chooses, and what the run takes between its steps, in bytes.
  * @throws UsageError when the model does not fit; CheckError when a GPU is required and there is none.
  */
 export async function openTrainer(
   config: RunConfig,
   schedule: Schedule,
   requireCuda: boolean,
-): Promise<{ trainer: Trainer; chosen: DeviceChoice }> {
+): Promise<{ trainer: Trainer; chosen: DeviceChoice; between: number }> {
   const { device, why } = await chooseDevice(config.computing, requireCuda);
+  const between = await bytesBetweenSteps(pausesOf(config), device);
   const whole = device === 'wasm' && config.computing.arithmetic === 'wasm';
   const trainer = whole
-    ? WasmTrainer.create(wasmOptions(config, schedule))
-    : await openSplit(device, config, schedule);
-  return { trainer, chosen: { device, description: trainer.unet.description, why } };
+    ? WasmTrainer.create({ ...wasmOptions(config, schedule), reserve: between })
+    : await openSplit(device, config, schedule, between);
+  return { trainer, chosen: { device, description: trainer.unet.description, why }, between };
 }
 
 function wasmOptions(
@@ -40,6 +44,7 @@ function wasmOptions(
     strict: computing.strict,
     schedule,
     seed,
+    optimizer: optimizerOf(training),
   };
 }
 
@@ -48,11 +53,13 @@ async function openSplit(
   device: DeviceChoice['device'],
   config: RunConfig,
   schedule: Schedule,
+  reserve: number,
 ): Promise<Trainer> {
   const options = wasmOptions(config, schedule);
   const { timesteps } = schedule;
   const { unet, memoryBytes } = await openUnet(device, config.computing, {
     ...options,
+    reserve,
     timesteps,
     training: true,
   });

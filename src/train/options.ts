@@ -10,7 +10,7 @@ export interface TrainOptions {
   readonly resume?: boolean;
   /**
    * Bytes of decoded images kept in memory; a larger data set is streamed ahead of the steps. By default a quarter of
-   * the machine's memory.
+   * the memory that the process may have, and never more than training leaves.
    */
   readonly dataBudget?: number;
   /** Fail with a CheckError unless a CUDA GPU computes; default false. */

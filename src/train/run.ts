@@ -1,4 +1,5 @@
 import type { RunConfig } from '../config/config.js';
+import type { Trainer } from '../contracts/trainer.js';
 import type { BatchPlan } from '../data/batches.js';
 import type { TrainingData } from '../data/held-out.js';
 import { CounterRandom } from '../diffusion/random.js';
@@ -13,7 +14,6 @@ import { HeldOutLoss } from './held-out.js';
 import type { TrainEvent, TrainOptions, TrainResult } from './options.js';
 import { writeSamples } from './samples.js';
 import { checkpointState, type Start } from './start.js';
-import type { Trainer } from './trainer.js';
 
 /** Steps whose mean loss a run reports at its end. */
 const LAST = 40;
@@ -73,10 +73,19 @@ export class Run {
       await this.steps();
       await this.finish();
     } finally {
-      this.log.close();
+      this.closeLog();
     }
     const loss = this.recent.length ? mean(this.recent) : null;
     return { steps: this.total, loss, heldOutLoss: this.heldOutLoss, checkpoint: this.saved!.path };
+  }
+
+  /** Its lines were forced to disk with the last checkpoint; a failure of the run itself is not to be hidden by one here. */
+  private closeLog(): void {
+    try {
+      this.log.close();
+    } catch (error) {
+      this.tell({ kind: 'warning', text: (error as Error).message });
+    }
   }
 
   /** The loop: the next batch is read while the step computes. */
@@ -194,12 +203,19 @@ export class Run {
     if (this.cutShort) return;
     await this.restore();
     const path = gridPath(this.paths, step);
-    const made = await writeSamples(path, this.config, await this.weights(step), {
-      signal: this.options.signal,
-      onProgress: (done, total) => this.pause(step, 'samples', done, total),
-    });
-    this.cutShort = !made;
-    if (made) this.tell({ kind: 'samples', step, path });
+    const weights = await this.weights(step);
+    try {
+      const made = await writeSamples(path, this.config, weights, {
+        signal: this.options.signal,
+        onProgress: (done, total) => this.pause(step, 'samples', done, total),
+      });
+      this.cutShort = !made;
+      if (made) this.tell({ kind: 'samples', step, path });
+    } catch (error) {
+      // A picture is no reason to lose a run.
+      const text = `step ${step}: no samples: ${(error as Error).message}`;
+      this.tell({ kind: 'warning', text });
+    }
   }
 
   private async save(step: number, epoch: number): Promise<void> {

@@ -3,22 +3,8 @@
  * Where both are on the engine, `WasmTrainer` does the same in one program.
  */
 import type { NetworkDevice } from '../contracts/device.js';
-import type { EvaluationBatch, TrainBatch, Trainer } from './trainer.js';
-
-/** A batch as the U-Net takes it: f32 [batch, size, size, channels]. */
-export interface Prepared {
-  readonly xt: Float32Array;
-  readonly noise: Float32Array;
-}
-
-/** Bytes to [−1, 1] (mirrored where asked), the noise of the seed's streams, and q(x_t|x_0). */
-export interface Preprocessing {
-  /** Memory of its own, in bytes. */
-  readonly memoryBytes: number;
-  train(batch: TrainBatch): Promise<Prepared>;
-  evaluate(batch: EvaluationBatch): Promise<Prepared>;
-  dispose(): Promise<void>;
-}
+import type { Preprocessing } from '../contracts/preprocessing.js';
+import type { EvaluationBatch, TrainBatch, Trainer } from '../contracts/trainer.js';
 
 export class SplitTrainer implements Trainer {
   readonly unet: NetworkDevice;

@@ -1,4 +1,5 @@
 import type { RunConfig } from '../config/config.js';
+import type { Trainer } from '../contracts/trainer.js';
 import { CounterRandom } from '../diffusion/random.js';
 import {
   checkpointPaths,
@@ -7,6 +8,7 @@ import {
   removeLeftCheckpoints,
 } from '../io/checkpoint.js';
 import { cutBack, type Metrics } from '../io/metrics.js';
+import { weightsOf } from '../io/model-source.js';
 import {
   checkNewRun,
   checkWritable,
@@ -23,7 +25,6 @@ import { buildNetwork } from '../network/network.js';
 import { plural } from '../units.js';
 import type { DataState } from './open-data.js';
 import type { TrainEvent, TrainOptions } from './options.js';
-import type { Trainer } from './trainer.js';
 
 /** Where a run stands when its loop begins. */
 export interface Start {
@@ -48,7 +49,7 @@ export async function checkStart({ out, resume, config }: TrainOptions): Promise
   if (!resume) {
     await checkNewRun(out);
     const { init } = config.training;
-    if (init !== null) await checkNetworkOf(init, config.model, 'this run');
+    if (init !== null) await checkNetworkOf(await weightsOf(init), config.model, 'this run');
   }
   await checkWritable(out);
 }
@@ -154,6 +155,7 @@ const arithmetic = (description: string): string =>
 
 async function firstWeights(config: RunConfig, onEvent: (event: TrainEvent) => void) {
   const { init } = config.training;
-  if (init !== null) return readWeights(init, (text) => onEvent({ kind: 'note', text }));
+  if (init !== null)
+    return readWeights(await weightsOf(init), (text) => onEvent({ kind: 'note', text }));
   return initialState(buildNetwork(config.model), new CounterRandom(config.seed));
 }

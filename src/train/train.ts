@@ -1,3 +1,4 @@
+import { threadCount } from '../config/computing.js';
 import type { RunConfig } from '../config/config.js';
 import { BatchPlan } from '../data/batches.js';
 import type { TrainingData } from '../data/held-out.js';
@@ -5,7 +6,7 @@ import { makeSchedule } from '../diffusion/schedule.js';
 import { Interrupted } from '../errors.js';
 import { asOnlyTrainer, type Hold } from '../io/run-lock.js';
 import { header } from './header.js';
-import { bytesBetweenSteps } from './memory.js';
+import { dataBudget, pausesOf, requireSpaceToRun } from './memory.js';
 import { dataState, listData, openData } from './open-data.js';
 import { openTrainer } from './open-trainer.js';
 import type { TrainOptions, TrainResult } from './options.js';
@@ -28,7 +29,7 @@ export async function trainLocked(options: TrainOptions, hold: Hold): Promise<Tr
   await checkStart(options);
   const listed = await listData(options.config);
   const schedule = makeSchedule(options.config.diffusion);
-  const { trainer, chosen } = await openTrainer(
+  const { trainer, chosen, between } = await openTrainer(
     options.config,
     schedule,
     options.requireCuda ?? false,
@@ -36,9 +37,13 @@ export async function trainLocked(options: TrainOptions, hold: Hold): Promise<Tr
   const config: RunConfig = { ...options.config, chosen };
   let data: TrainingData | undefined;
   try {
-    const between = await bytesBetweenSteps(config, chosen.device);
     for (const text of header(config, trainer, between)) onEvent({ kind: 'note', text });
-    data = await openData(listed, options, onEvent);
+    requireSpaceToRun(pausesOf(config));
+    const threads = threadCount(config.computing);
+    const taken = trainer.memoryBytes + between;
+    const budget = dataBudget(options.dataBudget, threads, taken);
+    if (budget.warning) onEvent({ kind: 'warning', text: budget.warning });
+    data = await openData(listed, { ...options, dataBudget: budget.bytes }, onEvent);
     const { count } = data.train;
     const plan = new BatchPlan({
       count,

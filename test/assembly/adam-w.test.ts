@@ -1,3 +1,4 @@
+import { NULL } from '../../src/engine/pointer.js';
 import { type Bench, bits, close, eachSplit, values } from '../helpers/kernels.js';
 
 interface Options {
@@ -23,7 +24,7 @@ function run(
     const rates = bench.put(
       Float32Array.of(lr / (1 - beta1 ** (i + 1)), 1 / Math.sqrt(1 - beta2 ** (i + 1)), lr * decay),
     );
-    const clip = clips ? bench.put(Float32Array.of(clips[i]!)) : 0;
+    const clip = clips ? bench.put(Float32Array.of(clips[i]!)) : NULL;
     const [p, m, v] = at;
     bench.run(
       'adamW',

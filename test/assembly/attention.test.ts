@@ -7,6 +7,8 @@ import {
   attentionSaved,
   attentionScratch,
 } from '../../src/engine/attention.js';
+import type { Pointer } from '../../src/engine/pointer.js';
+import { tuple } from '../../src/engine/program.js';
 import { attend, attendBackward } from '../helpers/attention.js';
 import { Bench, bits, close, eachBuild, eachSplit, values } from '../helpers/kernels.js';
 
@@ -30,7 +32,7 @@ const GAP = 42;
 
 /** A tensor as the engine has it: channels padded with zeros to a multiple of 8, and gaps between the pixels. */
 interface View {
-  readonly at: number;
+  readonly at: Pointer;
   readonly stride: number;
 }
 
@@ -68,7 +70,7 @@ function read(t: ExecutionContext, bench: Bench, s: Attention, { at, stride }: V
 }
 
 /** Scratch that is exactly as large as it should be, and NaN; `intact` tells whether what follows was left alone. */
-function scratch(bench: Bench, bytes: number): { at: number; intact: () => boolean } {
+function scratch(bench: Bench, bytes: number): { at: Pointer; intact: () => boolean } {
   const at = bench.alloc(bytes + 64);
   new Float32Array(bench.memory.buffer, at, bytes / 4).fill(NaN);
   new Float32Array(bench.memory.buffer, at + bytes, 16).fill(GAP);
@@ -89,25 +91,31 @@ const doubles = (x: Values) => ({
   v: Float64Array.from(x.v),
 });
 
+type Four = [View, View, View, View];
+
 /** Both passes on a bench. */
 function run(t: ExecutionContext, bench: Bench, s: Attention, x: Values, scale: number) {
-  const [q, k, v, dout] = NAMES.map((name, i) => view(bench, s, x[name], GAPS[i]!)) as View[];
-  const [out, dq, dk, dv] = [16, 0, 8, 40].map((gap) => blank(bench, s, gap)) as View[];
+  const [q, k, v, dout] = NAMES.map((name, i) => view(bench, s, x[name], GAPS[i]!)) as Four;
+  const [out, dq, dk, dv] = [16, 0, 8, 40].map((gap) => blank(bench, s, gap)) as Four;
   const saved = bench.alloc(4 * attentionSaved(s));
-  const flat = (...views: (View | undefined)[]) => views.flatMap((w) => [w!.at, w!.stride]);
-  const shape = [s.tokens, s.heads, s.width, paddedChannels(s), scale];
+  const flat = ({ at, stride }: View) => tuple(at, stride);
+  const inputs3 = tuple(...flat(q), ...flat(k), ...flat(v));
+  const shape = tuple(s.tokens, s.heads, s.width, paddedChannels(s), scale);
   const room = scratch(bench, attentionScratch(s));
-  const args = [...flat(out), saved, ...flat(q, k, v), ...shape, room.at];
+  const args = tuple(...flat(out), saved, ...inputs3, ...shape, room.at);
   bench.run('attention', args, attentionItems(s));
   t.true(room.intact(), 'scratch of attention');
   const more = scratch(bench, attentionBackwardScratch(s));
   bench.run(
     'attentionBackward',
-    [...flat(dq, dk, dv, dout, out), saved, ...flat(q, k, v), ...shape, more.at],
+    [
+      ...tuple(...flat(dq), ...flat(dk), ...flat(dv), ...flat(dout), ...flat(out)),
+      ...tuple(saved, ...inputs3, ...shape, more.at),
+    ],
     attentionBackwardItems(s),
   );
   t.true(more.intact(), 'scratch of attentionBackward');
-  const got = [out, dq, dk, dv].map((w) => read(t, bench, s, w!));
+  const got = [out, dq, dk, dv].map((w) => read(t, bench, s, w));
   return { out: got[0]!, dq: got[1]!, dk: got[2]!, dv: got[3]! };
 }
 
@@ -227,22 +235,24 @@ test('attention: outputs may be inputs', (t) => {
   const x = inputs(s);
   const bench = new Bench('relaxed', 3);
   const apart = run(t, bench, s, x, 0.5);
-  const [q, k, v, dout] = NAMES.map((name) => view(bench, s, x[name], 0).at);
+  const [q, k, v, dout] = NAMES.map((name) => view(bench, s, x[name], 0).at) as [
+    ...[Pointer, Pointer, Pointer, Pointer],
+  ];
   const own = view(bench, s, x.q, 0).at;
   const saved = bench.alloc(4 * attentionSaved(s));
-  const shape = [s.tokens, s.heads, s.width, 8, 0.5];
+  const shape = tuple(s.tokens, s.heads, s.width, 8, 0.5);
   const room = bench.alloc(Math.max(attentionScratch(s), attentionBackwardScratch(s)));
-  const args = [own, 8, saved, own, 8, k!, 8, v!, 8, ...shape, room];
+  const args = tuple(own, 8, saved, own, 8, k, 8, v, 8, ...shape, room);
   bench.run('attention', args, attentionItems(s));
   const dense = (at: number) => bits(bench.f32(at, apart.out.length));
   t.deepEqual(dense(own), bits(apart.out), 'out over q');
-  const tensors = [q!, k!, v!, dout!, own].flatMap((at) => [at, 8]);
-  const back = [...tensors, saved, ...tensors.slice(0, 6), ...shape, room];
+  const three = tuple(q, 8, k, 8, v, 8);
+  const back = tuple(...three, dout, 8, own, 8, saved, ...three, ...shape, room);
   bench.run('attentionBackward', back, attentionBackwardItems(s));
   for (const [at, name] of [
-    [q!, 'dq'],
-    [k!, 'dk'],
-    [v!, 'dv'],
+    [q, 'dq'],
+    [k, 'dk'],
+    [v, 'dv'],
   ] as const)
     t.deepEqual(dense(at), bits(apart[name]), `${name} over its tensor`);
 });

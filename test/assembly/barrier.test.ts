@@ -1,3 +1,4 @@
+import { pointer } from '../../src/engine/pointer.js';
 import { eachBuild } from '../helpers/kernels.js';
 
 /* The words of the barrier (assembly/barrier.ts), in bytes from its address. */
@@ -6,11 +7,12 @@ const ABORT = 192;
 const ABORTED = 1;
 const SLEPT = 2;
 const WAIT = 1_000_000n;
+const STATE = pointer(4096);
 
 eachBuild('The last to arrive opens the barrier, and says nothing', (t, { kernels, memory }) => {
   const words = new Int32Array(memory.buffer, 4096, 64);
   words[0] = 1;
-  t.is(kernels.barrier!(4096, 2, 10, WAIT), 0);
+  t.is(kernels.barrier(STATE, 2, 10, WAIT), 0);
   t.is(words[0], 0, 'for the next time nobody has arrived');
   t.is(words[GENERATION >> 2], 1);
 });
@@ -18,11 +20,11 @@ eachBuild('The last to arrive opens the barrier, and says nothing', (t, { kernel
 eachBuild('Who waits in vain sees the abort, and says that it spun in vain', (t, bench) => {
   const words = new Int32Array(bench.memory.buffer, 4096, 64);
   words[ABORT >> 2] = 1;
-  t.is(bench.kernels.barrier!(4096, 2, 10, WAIT), ABORTED | SLEPT);
+  t.is(bench.kernels.barrier(STATE, 2, 10, WAIT), ABORTED | SLEPT);
 });
 
 eachBuild('Alone there is nobody to wait for, but an abort to see', (t, { kernels, memory }) => {
-  t.is(kernels.barrier!(4096, 1, 10, WAIT), 0);
+  t.is(kernels.barrier(STATE, 1, 10, WAIT), 0);
   new Int32Array(memory.buffer, 4096, 64)[ABORT >> 2] = 1;
-  t.is(kernels.barrier!(4096, 1, 10, WAIT), ABORTED);
+  t.is(kernels.barrier(STATE, 1, 10, WAIT), ABORTED);
 });

@@ -1,3 +1,5 @@
+import type { Pointer } from '../../src/engine/pointer.js';
+import { tuple } from '../../src/engine/program.js';
 import { close, eachSplit, values } from '../helpers/kernels.js';
 
 /*
@@ -67,8 +69,8 @@ for (const { images, pixels, channels } of SIZES) {
         bench.run(
           'batchNormFinish',
           [
-            ...[affine, saved, runningMean, runningVar, partial, at.weight, at.bias],
-            ...[rows, channels, momentum, EPS],
+            ...tuple(affine, saved, runningMean, runningVar, partial, at.weight, at.bias),
+            ...tuple(rows, channels, momentum, EPS),
           ],
           channels,
         );
@@ -121,7 +123,7 @@ for (const { images, pixels, channels } of SIZES) {
     const factors = bench.alloc(12 * channels);
     const [dweight, dbias] = [bench.alloc(4 * channels), bench.alloc(4 * channels)];
     bench.run('batchNormBackwardSums', [partial, at.dh, at.r, saved, pixels, channels], items);
-    const finish = (accumulate: number) =>
+    const finish = (accumulate: boolean) =>
       bench.run(
         'batchNormBackwardFinish',
         [factors, dweight, dbias, partial, at.weight, saved, rows, items, channels, accumulate],
@@ -138,7 +140,7 @@ for (const { images, pixels, channels } of SIZES) {
     // Terms are up to |x̂|, a few; signs vary.
     const atol = 2 ** -22 * Math.max(16, rows);
     for (const times of [1, 2]) {
-      finish(times - 1);
+      finish(times > 1);
       const [weights, biases] = [bench.f32(dweight, channels), bench.f32(dbias, channels)];
       const what = times === 1 ? '' : ' of a shared norm, met twice';
       close(
@@ -156,7 +158,7 @@ for (const { images, pixels, channels } of SIZES) {
     }
     // The first of the two sums is also each image's, for the time embedding.
     const time = bench.alloc(4 * images * channels);
-    const join = (out: number, from: number, each: number, step: number, count: number) =>
+    const join = (out: Pointer, from: Pointer, each: number, step: number, count: number) =>
       bench.run('joinColumnSums', [out, from, each, channels, step], count * channels);
     join(time, partial, items / images, 2 * channels, images);
     close(t, bench.f32(time, images * channels), columnSums(dh, pixels, channels), {
@@ -188,7 +190,7 @@ eachSplit('batchNormRunning makes scale and shift from the running statistics', 
   const [mean, variance] = [values(channels, 1), values(channels, 2).map((v) => v + 1)];
   const [weight, bias] = [values(channels, 3), values(channels, 4)];
   const affine = bench.alloc(8 * channels);
-  const tables = [mean, variance, weight, bias].map((v) => bench.put(v));
+  const tables = tuple(bench.put(mean), bench.put(variance), bench.put(weight), bench.put(bias));
   bench.run('batchNormRunning', [affine, ...tables, channels, EPS], channels);
   const scale = weight.map((w, c) => w / Math.sqrt(variance[c]! + EPS));
   const shift = bias.map((b, c) => b - (mean[c]! * weight[c]!) / Math.sqrt(variance[c]! + EPS));

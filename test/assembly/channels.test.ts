@@ -1,3 +1,4 @@
+import { tuple } from '../../src/engine/program.js';
 import { bits, eachBuild, values } from '../helpers/kernels.js';
 
 eachBuild('padChannels puts zeros behind, and dropChannels takes them away', (t, bench) => {
@@ -22,13 +23,13 @@ eachBuild('copyChannels copies or adds between strides and leaves the rest', (t,
   const x = values(rows * inStride, 1);
   const out = values(rows * outStride, 2);
   const at = bench.put(out);
-  const args = [at, outStride, bench.put(x), inStride, channels];
+  const args = tuple(at, outStride, bench.put(x), inStride, channels);
   const source = (i: number) => x[Math.floor(i / outStride) * inStride + (i % outStride)]!;
   const inside = (i: number) => i % outStride < channels;
-  bench.run('copyChannels', [...args, 0], rows);
+  bench.run('copyChannels', [...args, false], rows);
   const copied = out.map((v, i) => (inside(i) ? source(i) : v));
   t.deepEqual(bench.f32(at, out.length), copied);
-  bench.run('copyChannels', [...args, 1], rows);
+  bench.run('copyChannels', [...args, true], rows);
   t.deepEqual(
     bench.f32(at, out.length),
     copied.map((v, i) => (inside(i) ? v + source(i) : v)),

@@ -2,6 +2,8 @@ import test from 'ava';
 import { type Convolution, denseScratch } from '../../src/engine/convolution.js';
 import { planDenseGradient } from '../../src/engine/dense-gradient.js';
 import type { Build } from '../../src/engine/module.js';
+import { NULL, type Pointer } from '../../src/engine/pointer.js';
+import { tuple } from '../../src/engine/program.js';
 import { Bench, bits, close, eachSplit, values } from '../helpers/kernels.js';
 import { walk } from '../helpers/program.js';
 
@@ -30,26 +32,25 @@ for (const { rows, inputs, outputs, gaps } of CASES)
           const biases = bench.put(values(outputs, 3));
           const before = values(rows * yStride, 4);
           const scratch = bench.alloc(4 * 48 * (inputs + 8));
-          for (const bias of [0, biases])
+          for (const bias of [NULL, biases])
             for (const flags of [0, ACCUMULATE, RELU, ACCUMULATE | RELU]) {
-              const layer = [x, xStride, w, bias, rows, inputs, panels, flags];
-              const run = (kernel: string, y: number, args: number[], items: number) => {
-                bench.run(kernel, [y, yStride, ...args], items);
-                return bits(bench.f32(y, before.length));
-              };
+              const layer = tuple(x, xStride, w, bias, rows, inputs, panels, flags);
+              const read = (y: Pointer) => bits(bench.f32(y, before.length));
+              const plain = bench.put(before);
+              bench.run('dense', [plain, yStride, ...layer], Math.ceil(rows / 4) * panels);
+              const expected = read(plain);
               const items = Math.ceil(rows / 48) * Math.ceil(panels / 16);
-              const expected = run('dense', bench.put(before), layer, Math.ceil(rows / 4) * panels);
               t.false(expected.equals(bits(before)));
-              const inPlace = [0, 0, ...layer, scratch];
-              t.deepEqual(run('denseBlocks', bench.put(before), inPlace, items), expected);
+              const blocks = bench.put(before);
+              bench.run('denseBlocks', [blocks, yStride, NULL, 0, ...layer, scratch], items);
+              t.deepEqual(read(blocks), expected);
               if (!(flags & ACCUMULATE)) continue;
               // What is added to lies elsewhere, in rows of another length.
               const base = bench.put(spread(before, rows, outputs, yStride, yStride + 8));
               const y = bench.put(spread(before, rows, 0, yStride, yStride));
-              const apart = [base, yStride + 8, ...layer, scratch];
-              const got = run('denseBlocks', y, apart, items);
+              bench.run('denseBlocks', [y, yStride, base, yStride + 8, ...layer, scratch], items);
               t.deepEqual(
-                rowsOf(got, rows, outputs, yStride),
+                rowsOf(read(y), rows, outputs, yStride),
                 rowsOf(expected, rows, outputs, yStride),
               );
             }
@@ -128,7 +129,7 @@ function gradient(
   x: Float32Array,
   dy: Float32Array,
 ): [Float32Array, string[]] {
-  const view = (at: number, channels: number, gap: number) => ({
+  const view = (at: Pointer, channels: number, gap: number) => ({
     ...{ at, height: side, width: side, channels, stride: channels + gap },
   });
   const c: Convolution = {
@@ -168,7 +169,7 @@ function sums(
 
 test('Scratch for blocks of rows is asked for where there are many pixels', (t) => {
   const bytes = (batch: number, side: number) => {
-    const view = { at: 0, height: side, width: side, channels: 40, stride: 40 };
+    const view = { at: NULL, height: side, width: side, channels: 40, stride: 40 };
     return denseScratch({ kind: 'same1', batch, input: view, output: view });
   };
   t.is(bytes(1, 31), 0);

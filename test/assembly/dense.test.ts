@@ -1,3 +1,5 @@
+import { NULL, type Pointer, plusFloats } from '../../src/engine/pointer.js';
+import { tuple } from '../../src/engine/program.js';
 import { bits, close, eachBuild, eachSplit, values } from '../helpers/kernels.js';
 
 /** Rows that are no multiple of 4, gaps between them, few and many channels. */
@@ -45,20 +47,20 @@ for (const c of CASES) {
     const bias = values(outputs, 3);
     const y = bench.put(new Float32Array(rows * yStride).fill(42));
     const at = { x: bench.put(x, 4), w: bench.put(w), bias: bench.put(bias) };
-    const run = (bias: number, flags: number) => {
-      const args = [y, yStride, at.x, xStride, at.w, bias, rows, inputs, panels, flags];
+    const run = (bias: Pointer, flags: number) => {
+      const args = tuple(y, yStride, at.x, xStride, at.w, bias, rows, inputs, panels, flags);
       bench.run('dense', args, Math.ceil(rows / 4) * panels);
       return bench.f32(y, rows * yStride);
     };
     // All factors are below 1: as for any sum in f32 of so many products.
     const atol = 2 ** -24 * (inputs + 2);
     const plain = product(c, x, w);
-    const bare = run(0, 0);
+    const bare = run(NULL, 0);
     close(t, dense(bare, rows, outputs, yStride), plain, { atol, what: 'x·w' });
     const rectified = run(at.bias, RELU);
     const positive = plain.map((v, i) => Math.max(0, v + bias[i % outputs]!));
     close(t, dense(rectified, rows, outputs, yStride), positive, { atol, what: 'relu' });
-    const added = run(0, ACCUMULATE);
+    const added = run(NULL, ACCUMULATE);
     const sums = positive.map((v, i) => v + plain[i]!);
     close(t, dense(added, rows, outputs, yStride), sums, { atol: 2 * atol, what: 'y + x·w' });
     for (let i = 0; i < added.length; i++) if (i % yStride >= outputs) t.is(added[i], 42, 'a gap');
@@ -69,7 +71,7 @@ for (const c of CASES) {
     const [x, dy] = [values(rows * xStride, 1), values(rows * yStride, 2)];
     // What was there before must not matter.
     const dw = bench.put(new Float32Array(inputs * outputs).fill(Number.NaN));
-    const args = [dw, bench.put(x), xStride, bench.put(dy), yStride, rows, inputs, panels];
+    const args = tuple(dw, bench.put(x), xStride, bench.put(dy), yStride, rows, inputs, panels);
     bench.run('denseWeights', args, (inputs / 4) * panels);
     const expected = new Float64Array(inputs * outputs);
     for (let r = 0; r < rows; r++)
@@ -87,7 +89,18 @@ eachBuild('dense: a row has the same bits alone as among others', (t, bench) => 
   const [x, w] = [bench.put(values(rows * inputs, 1)), bench.put(values(inputs * outputs, 2))];
   const y = bench.alloc(4 * rows * outputs);
   const run = (from: number, count: number) => {
-    const args = [y, outputs, x + 4 * from * inputs, inputs, w, 0, count, inputs, outputs / 8, 0];
+    const args = tuple(
+      y,
+      outputs,
+      plusFloats(x, from * inputs),
+      inputs,
+      w,
+      NULL,
+      count,
+      inputs,
+      outputs / 8,
+      0,
+    );
     bench.run('dense', args, Math.ceil(count / 4) * (outputs / 8));
     return bench.f32(y, count * outputs);
   };

@@ -1,3 +1,5 @@
+import type { Pointer } from '../../src/engine/pointer.js';
+import { tuple } from '../../src/engine/program.js';
 import { Channels } from '../helpers/channels.js';
 import { bits, eachBuild, eachSplit, values } from '../helpers/kernels.js';
 import { words } from '../helpers/philox.js';
@@ -38,12 +40,12 @@ for (const { images, pixels, parts, gaps } of CASES)
         const at = bench.put(inner.spread(x), 4);
         const y = bench.put(new Float32Array(rows * outer.stride).fill(42));
         const members = bench.put(inner.members());
-        const run = (out: number, stride: number) =>
+        const run = (out: Pointer, stride: number) =>
           bench.run(
             'dropout',
             [
-              ...[out, stride, at, inner.stride, members, pixels, inner.padded, inner.real, p],
-              ...[...seed, purpose, index, timestep],
+              ...tuple(out, stride, at, inner.stride, members, pixels, inner.padded, inner.real, p),
+              ...tuple(...seed, purpose, index, timestep),
             ],
             images * Math.ceil(pixels / 256),
           );
@@ -61,7 +63,7 @@ eachBuild('dropout drops the share of elements that it is asked for', (t, bench)
   const [pixels, channels, p] = [1024, 64, 0.1];
   const x = bench.put(new Float32Array(pixels * channels).fill(1));
   const members = bench.put(Int32Array.from({ length: channels }, (_, i) => i));
-  const args = [x, channels, x, channels, members, pixels, channels, channels, p];
+  const args = tuple(x, channels, x, channels, members, pixels, channels, channels, p);
   bench.run('dropout', [...args, ...seed, purpose, index, timestep], pixels / 256);
   const got = bench.f32(x, pixels * channels);
   const dropped = got.filter((v) => v === 0).length;
@@ -74,9 +76,21 @@ eachBuild('each part of the address of a stream changes the mask of dropout', (t
   const channels = 64;
   const x = bench.put(new Float32Array(channels).fill(1));
   const members = bench.put(Int32Array.from({ length: channels }, (_, i) => i));
+  type Address = [number, number, number, number, number];
   const draw = (address: readonly number[]) => {
     const y = bench.alloc(4 * channels);
-    const args = [y, channels, x, channels, members, 1, channels, channels, 0.5, ...address];
+    const args = tuple(
+      y,
+      channels,
+      x,
+      channels,
+      members,
+      1,
+      channels,
+      channels,
+      0.5,
+      ...(address as Address),
+    );
     bench.run('dropout', args, 1);
     return bits(bench.f32(y, channels)).toString('hex');
   };

@@ -1,3 +1,4 @@
+import { tuple } from '../../src/engine/program.js';
 import { Channels } from '../helpers/channels.js';
 import { bits, close, eachSplit, values } from '../helpers/kernels.js';
 
@@ -17,7 +18,7 @@ for (const { parts, gap, labels } of [
     const table = values(CLASSES * real, 1);
     const out = bench.put(new Float32Array(labels.length * rows.stride).fill(42));
     const at = bench.put(vector.spread(table), 4);
-    const args = [out, rows.stride, at, bench.put(Uint32Array.from(labels)), padded];
+    const args = tuple(out, rows.stride, at, bench.put(Uint32Array.from(labels)), padded);
     bench.run('embeddingForward', args, labels.length);
     const got = rows.gather(t, bench.f32(out, labels.length * rows.stride));
     const expected = labels.flatMap((label) => [...table.slice(label * real, (label + 1) * real)]);

@@ -1,4 +1,6 @@
 import type { ExecutionContext } from 'ava';
+import { NULL, type Pointer } from '../../src/engine/pointer.js';
+import { tuple } from '../../src/engine/program.js';
 import { Channels } from '../helpers/channels.js';
 import {
   type GroupNorm,
@@ -93,8 +95,8 @@ function forward(bench: Bench, { norm, inputs, inner, vector }: Prepared) {
     weight: bench.put(vector.spread(inputs.weight)),
     bias: bench.put(vector.spread(inputs.bias)),
     members: bench.put(inner.members(channels / groups)),
-    add: inputs.add ? bench.put(rows.spread(inputs.add)) : 0,
-    film: inputs.film ? bench.put(filmRows(inner, inputs.film)) : 0,
+    add: inputs.add ? bench.put(rows.spread(inputs.add)) : NULL,
+    film: inputs.film ? bench.put(filmRows(inner, inputs.film)) : NULL,
     partial: bench.alloc(8 * items * padded),
     affine: bench.put(new Float32Array(2 * images * padded).fill(7)),
     saved: bench.put(new Float32Array(2 * images * padded).fill(7)),
@@ -104,9 +106,9 @@ function forward(bench: Bench, { norm, inputs, inner, vector }: Prepared) {
   bench.run(
     'groupNormFinish',
     [
-      ...[at.affine, at.saved, at.partial, at.weight, at.bias, at.members],
-      ...[at.add, rows.stride, at.film, filmStride],
-      ...[pixels, padded, groups, channels / groups, EPS],
+      ...tuple(at.affine, at.saved, at.partial, at.weight, at.bias, at.members),
+      ...tuple(at.add, rows.stride, at.film, filmStride),
+      ...tuple(pixels, padded, groups, channels / groups, EPS),
     ],
     images,
   );
@@ -153,7 +155,7 @@ for (const c of CASES) {
   eachSplit(`groupNorm normalises: ${c.title}`, (t, bench) => {
     const at = forward(bench, prepared);
     const y = bench.put(new Float32Array(images * pixels * outer.stride).fill(42));
-    const apply = (out: number, stride: number) =>
+    const apply = (out: Pointer, stride: number) =>
       bench.run(
         'groupNormApply',
         [out, stride, at.r, inner.stride, at.affine, pixels, inner.padded, activation],
@@ -216,25 +218,25 @@ function backward(
   );
   const [factors, sums] = [bench.alloc(12 * images * padded), bench.alloc(8 * images * padded)];
   const columns = bench.alloc(4 * at.items * padded);
-  const dfilm = inputs.film ? bench.put(new Float32Array(images * at.filmStride).fill(42)) : 0;
+  const dfilm = inputs.film ? bench.put(new Float32Array(images * at.filmStride).fill(42)) : NULL;
   const [dweight, dbias] = [0, 1].map(() => bench.put(new Float32Array(padded).fill(7)));
   bench.run(
     'groupNormBackwardSums',
     [
-      ...[at.partial, dy, outer.stride, at.r, inner.stride, at.affine, at.saved],
-      ...[pixels, padded, activation],
+      ...tuple(at.partial, dy, outer.stride, at.r, inner.stride, at.affine, at.saved),
+      ...tuple(pixels, padded, activation),
     ],
     at.items,
   );
   bench.run(
     'groupNormBackwardFinish',
     [
-      ...[factors, sums, dfilm, at.filmStride, at.partial, at.weight, at.bias, at.saved],
-      ...[at.film, at.filmStride, at.members, pixels, padded, groups, at.per],
+      ...tuple(factors, sums, dfilm, at.filmStride, at.partial, at.weight, at.bias, at.saved),
+      ...tuple(at.film, at.filmStride, at.members, pixels, padded, groups, at.per),
     ],
     images,
   );
-  const parameters = (again: number) => {
+  const parameters = (again: boolean) => {
     bench.run(
       'groupNormBackwardParameters',
       [dweight!, dbias!, sums, images, padded, again],
@@ -242,8 +244,8 @@ function backward(
     );
     return [dweight!, dbias!].map((a) => vector.gather(t, bench.f32(a, padded), 'dweight, dbias'));
   };
-  const [weights, biases] = parameters(0);
-  const twice = parameters(1);
+  const [weights, biases] = parameters(false);
+  const twice = parameters(true);
   for (const [once, sum] of [
     [weights!, twice[0]!],
     [biases!, twice[1]!],
@@ -254,18 +256,18 @@ function backward(
       once.map((v) => 2 * v),
       { rtol: 2 ** -22, what: 'accumulated parameters' },
     );
-  const apply = (out: number, stride: number, to: number, add: boolean) =>
+  const apply = (out: Pointer, stride: number, to: Pointer, add: boolean) =>
     bench.run(
       'groupNormBackwardApply',
       [
-        ...[out, stride, to, dy, outer.stride, at.r, inner.stride, factors],
-        ...[pixels, padded, Number(add)],
+        ...tuple(out, stride, to, dy, outer.stride, at.r, inner.stride, factors),
+        ...tuple(pixels, padded, add),
       ],
       at.items,
     );
   apply(dx, inner.stride, columns, accumulate);
   const raw = inner.gather(t, bench.f32(dx, rows * inner.stride), 'dx');
-  apply(dy, outer.stride, 0, false);
+  apply(dy, outer.stride, NULL, false);
   const r = outer.gather(t, bench.f32(dy, rows * outer.stride), 'dx in place of dy');
   if (accumulate)
     close(

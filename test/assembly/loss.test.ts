@@ -1,3 +1,4 @@
+import { tuple } from '../../src/engine/program.js';
 import { close, eachSplit, values } from '../helpers/kernels.js';
 
 const sign = Math.sign;
@@ -33,7 +34,7 @@ for (const [kind, { name, distance, slope }] of LOSSES.entries())
           const blocks = Math.ceil(pixels / 256);
           const gradient = bench.put(new Float32Array(8 * pixels).fill(42));
           const [partial, loss] = [bench.alloc(8 * blocks), bench.alloc(8)];
-          const inputs = [bench.put(epsilon), bench.put(noise)];
+          const inputs = tuple(bench.put(epsilon), bench.put(noise));
           bench.run('noiseLoss', [gradient, partial, ...inputs, pixels, channels, kind], blocks);
           bench.run('finishLoss', [loss, partial, blocks, elements], 1);
 

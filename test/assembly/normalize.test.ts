@@ -1,3 +1,4 @@
+import { tuple } from '../../src/engine/program.js';
 import { close, eachBuild, values } from '../helpers/kernels.js';
 
 const round = Math.fround;
@@ -70,7 +71,7 @@ eachBuild('batchToFloat mirrors the images that are flipped and no others', (t, 
       const length = flips.length * height * width * channels;
       const pixels = bytes(length);
       const out = bench.put(new Float32Array(length + 4).fill(42), width % 4);
-      const args = [out, bench.put(pixels, 1), bench.put(flips), height, width, channels];
+      const args = tuple(out, bench.put(pixels, 1), bench.put(flips), height, width, channels);
       bench.run('batchToFloat', args, flips.length * height);
       const expected = new Float32Array(length + 4).fill(42);
       for (let i = 0; i < length; i++) {
@@ -89,7 +90,14 @@ eachBuild('batchToFloat writes the rows of its range alone', (t, bench) => {
   const row = width * channels;
   const pixels = bytes(2 * height * row);
   const out = bench.put(new Float32Array(2 * height * row).fill(42));
-  const args = [out, bench.put(pixels), bench.put(Uint32Array.of(1, 1)), height, width, channels];
+  const args = tuple(
+    out,
+    bench.put(pixels),
+    bench.put(Uint32Array.of(1, 1)),
+    height,
+    width,
+    channels,
+  );
   bench.runRange('batchToFloat', args, 3, 6);
   const got = bench.f32(out, 2 * height * row);
   t.true(got.every((v, i) => (v === 42) === (i < 3 * row || i >= 6 * row)));

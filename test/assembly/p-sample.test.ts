@@ -1,3 +1,4 @@
+import { tuple } from '../../src/engine/program.js';
 import { eachBuild, values } from '../helpers/kernels.js';
 
 const round = Math.fround;
@@ -15,7 +16,7 @@ eachBuild('pSample takes the ancestral step, for any range and alignment', (t, b
     for (let length = 0; length <= 17; length++) {
       const [x, eps, z] = [values(24, 1), values(24, 2), values(24, 3)];
       const out = bench.put(new Float32Array(24).fill(42), begin);
-      const args = [out, bench.put(x, 1), bench.put(eps, 2), bench.put(z, 3), coefficients];
+      const args = tuple(out, bench.put(x, 1), bench.put(eps, 2), bench.put(z, 3), coefficients);
       bench.runRange('pSample', args, begin, begin + length);
       const expected = x.map((v, i) =>
         i >= begin && i < begin + length ? round(mean(v, eps[i]!) + round(SIGMA * z[i]!)) : 42,

@@ -1,3 +1,4 @@
+import { tuple } from '../../src/engine/program.js';
 import { eachBuild, values } from '../helpers/kernels.js';
 
 const round = Math.fround;
@@ -10,7 +11,7 @@ eachBuild('qSample mixes image and noise, for any range and alignment', (t, benc
       const x0 = values(24, 1);
       const eps = values(24, 2);
       const out = bench.put(new Float32Array(24).fill(42), begin);
-      const args = [out, bench.put(x0, 1), bench.put(eps, 2), 0.8, 0.6];
+      const args = tuple(out, bench.put(x0, 1), bench.put(eps, 2), 0.8, 0.6);
       bench.runRange('qSample', args, begin, begin + length);
       const inside = (i: number) => i >= begin && i < begin + length;
       const expected = x0.map((x, i) => (inside(i) ? noised(0.8, x, 0.6, eps[i]!) : 42));
@@ -24,7 +25,7 @@ eachBuild('qSample may write over its inputs', (t, bench) => {
   const eps = values(11, 2);
   const expected = x0.map((x, i) => noised(0.8, x, 0.6, eps[i]!));
   for (const over of [0, 1]) {
-    const at = [bench.put(x0), bench.put(eps)];
+    const at = tuple(bench.put(x0), bench.put(eps));
     bench.run('qSample', [at[over]!, ...at, 0.8, 0.6], 11);
     t.deepEqual(bench.f32(at[over]!, 11), expected);
   }
@@ -38,13 +39,13 @@ eachBuild('qSampleImages noises each image to its own timestep', (t, bench) => {
     const items = elements * steps.length;
     const x0 = values(items, 1);
     const eps = values(items, 2);
-    const args = [
+    const args = tuple(
       bench.put(x0, 1),
       bench.put(eps, 3),
       bench.put(a),
       bench.put(b),
       bench.put(steps),
-    ];
+    );
     const all = (i: number) => {
       const step = steps[Math.floor(i / elements)]!;
       return noised(a[step]!, x0[i]!, b[step]!, eps[i]!);

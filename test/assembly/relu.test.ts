@@ -14,3 +14,15 @@ eachSplit(
     return [];
   },
 );
+
+eachSplit('relu is max(x, 0), and writes no more', (t, bench) => {
+  for (const quads of [1, 2, 5]) {
+    const x = values(4 * quads, 1);
+    const out = values(4 * quads + 4, 2);
+    const at = bench.put(out);
+    bench.run('relu', [at, bench.put(x)], quads);
+    const expected = out.map((v, i) => (i < x.length ? Math.max(0, x[i]!) : v));
+    t.deepEqual(bench.f32(at, out.length), expected);
+  }
+  return [];
+});

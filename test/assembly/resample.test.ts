@@ -1,3 +1,4 @@
+import { tuple } from '../../src/engine/program.js';
 import { Channels } from '../helpers/channels.js';
 import { type Bench, close, eachSplit, values } from '../helpers/kernels.js';
 
@@ -46,11 +47,13 @@ function eachPair(c: Case, visit: (large: number, small: number) => void): void 
           visit(large.at(n, y, x, k), small.at(n, y >> 1, x >> 1, k));
 }
 
+type Kernel = 'upsampleNearest2' | 'averagePool2' | 'sumNearest2' | 'spreadAverage2';
+
 /** Runs a kernel from one image to the other; `before` is what is there, for those that can add to it. */
 function run(
   t: Parameters<Channels['gather']>[0],
   bench: Bench,
-  kernel: string,
+  kernel: Kernel,
   c: Case,
   [to, from]: readonly [Side, Side],
   x: Float32Array,
@@ -62,14 +65,12 @@ function run(
     : new Float32Array(length).fill(42);
   const out = bench.put(start, 4);
   const at = bench.put(from.channels.spread(x));
-  bench.run(
-    kernel,
-    [
-      ...[out, to.channels.stride, at, from.channels.stride, c.height, c.width],
-      ...[to.channels.padded, ...(before ? [Number(before.accumulate)] : [])],
-    ],
-    IMAGES * to.height,
-  );
+  const sizes = tuple(c.height, c.width, to.channels.padded);
+  const args = tuple(out, to.channels.stride, at, from.channels.stride, ...sizes);
+  const items = IMAGES * to.height;
+  if (kernel === 'sumNearest2' || kernel === 'spreadAverage2')
+    bench.run(kernel, [...args, before?.accumulate ?? false], items);
+  else bench.run(kernel, args, items);
   return to.channels.gather(t, bench.f32(out, length), kernel);
 }
 

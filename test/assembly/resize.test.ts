@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
+import { tuple } from '../../src/engine/program.js';
 import { type Bench, close, eachBuild } from '../helpers/kernels.js';
 
 interface Case {
@@ -23,15 +24,15 @@ const name = (c: Case) => `${c.width}x${c.height}x${c.channels} to ${c.outWidth}
 /** Scales by the kernels, tables included, each in the bench's shares; a scratch row for each share. */
 function resize(bench: Bench, c: Case, pixels: Uint8Array): Uint8Array {
   const axis = (inSize: number, outSize: number) => {
-    const taps = bench.kernels.resizeTaps!(inSize, outSize);
-    const tables = [bench.alloc(8 * outSize), bench.alloc(4 * outSize * taps)];
+    const taps = bench.kernels.resizeTaps(inSize, outSize);
+    const tables = tuple(bench.alloc(8 * outSize), bench.alloc(4 * outSize * taps));
     bench.run('resizeWeights', [...tables, inSize, 0, inSize, outSize, taps], outSize);
-    return [...tables, taps];
+    return tuple(...tables, taps);
   };
   const length = c.outHeight * c.outWidth * c.channels;
   const out = bench.put(new Uint8Array(length + 1).fill(42), 1);
   const row = bench.alloc(4 * (c.width * c.channels + 3));
-  const tables = [...axis(c.height, c.outHeight), ...axis(c.width, c.outWidth)];
+  const tables = tuple(...axis(c.height, c.outHeight), ...axis(c.width, c.outWidth));
   const from = bench.put(pixels, 1);
   bench.run('resize', [out, from, row, ...tables, c.width, c.outWidth, c.channels], c.outHeight);
   const got = bench.u8(out, length + 1);

@@ -1,3 +1,4 @@
+import type { Pointer } from '../../src/engine/pointer.js';
 import { Channels } from '../helpers/channels.js';
 import { bits, close, eachSplit, values } from '../helpers/kernels.js';
 
@@ -8,13 +9,10 @@ for (const rows of [0, 1, 2, 3, 17])
       const outer = inner.apart(16);
       const [x, before] = [values(rows * real, 1), values(rows * real, 2)];
       const [scale, shift] = [2.5, -0.75];
-      const run = (out: number, stride: number, from: number, accumulate: boolean) =>
+      const run = (out: Pointer, stride: number, from: Pointer, accumulate: boolean) =>
         bench.run(
           'scaleShiftConstant',
-          [
-            ...[out, stride, from, inner.stride, inner.padded, real],
-            ...[scale, shift, Number(accumulate)],
-          ],
+          [out, stride, from, inner.stride, inner.padded, real, scale, shift, accumulate],
           rows,
         );
       const at = bench.put(inner.spread(x), 4);
@@ -63,7 +61,7 @@ for (const { images, pixels, parts } of [
       const at = bench.put(inner.spread(x), 4);
       const vector = bench.put(vectors.spread(v), 8);
       const y = bench.put(new Float32Array(rows * outer.stride).fill(42));
-      const run = (out: number, stride: number) =>
+      const run = (out: Pointer, stride: number) =>
         bench.run(
           'addVector',
           [out, stride, at, inner.stride, vector, vectors.stride, pixels, padded],

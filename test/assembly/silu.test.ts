@@ -63,7 +63,7 @@ eachBuild('the slope of silu is the limit of its differences', (t, bench) => {
 });
 
 eachBuild('silu keeps to its limits: huge, tiny and undefined values', (t, bench) => {
-  const run = (kernel: string, x: readonly number[]) => {
+  const run = (kernel: 'silu' | 'siluBackward', x: readonly number[]) => {
     bench.reset();
     const at = bench.put(Float32Array.from(x));
     const out = bench.put(new Float32Array(x.length).fill(1));
@@ -79,9 +79,9 @@ eachBuild('silu keeps to its limits: huge, tiny and undefined values', (t, bench
   t.deepEqual(run('silu', [...huge]), huge);
   t.deepEqual([...run('siluBackward', [...huge])].slice(0, 3), [1, 1, 1]);
   const low = [-88, -1e10, -3.4e38, Number.NEGATIVE_INFINITY];
-  for (const kernel of ['silu', 'siluBackward'])
+  for (const kernel of ['silu', 'siluBackward'] as const)
     for (const v of run(kernel, low)) t.true(v < 0 && v > -1.5e-36, `${kernel}: ${v}`);
-  for (const kernel of ['silu', 'siluBackward']) {
+  for (const kernel of ['silu', 'siluBackward'] as const) {
     const got = run(kernel, [Number.NaN, 1, Number.NaN, 1]);
     t.deepEqual([...got].map(Number.isNaN), [true, false, true, false], kernel);
   }

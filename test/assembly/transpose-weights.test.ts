@@ -1,4 +1,5 @@
 import { adjoint, type ConvKind, TAPS, transposeCall } from '../../src/engine/convolution.js';
+import { NULL } from '../../src/engine/pointer.js';
 import { contiguous } from '../../src/engine/tensors.js';
 import type {
   Convolution,
@@ -15,7 +16,7 @@ const KINDS: readonly ConvKind[] = ['same3', 'same1', 'strided4', 'transposed4']
 /** A layer of the kind; its tensors are not looked at. */
 const layer = (kind: ConvKind) => ({
   ...{ kind, batch: BATCH },
-  ...{ input: contiguous(0, SIDE, INPUTS), output: contiguous(0, SIDE, OUTPUTS) },
+  ...{ input: contiguous(NULL, SIDE, INPUTS), output: contiguous(NULL, SIDE, OUTPUTS) },
 });
 
 const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number => {

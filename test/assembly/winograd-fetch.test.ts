@@ -1,4 +1,5 @@
 import test from 'ava';
+import { pointer } from '../../src/engine/pointer.js';
 import type { Convolution } from '../../src/engine/winograd/algorithms.js';
 import { planForward, type Way } from '../../src/engine/winograd/forward.js';
 import { convolve, relativeError } from '../helpers/convolution.js';
@@ -26,7 +27,7 @@ for (const [pixel, what] of [
         const floats = 2 * 12 * 12 * pixel;
         const x = values(floats, 1);
         const w = values(9 * 64, 2);
-        const end = 16 * PAGE - 4 * floats;
+        const end = pointer(16 * PAGE - 4 * floats);
         const other = bench.alloc(4 * floats);
         const [from, to] = last === 'input' ? [end, other] : [other, end];
         new Float32Array(bench.memory.buffer, from, floats).set(x);

@@ -1,5 +1,6 @@
 import test from 'ava';
 import type { Build } from '../../src/engine/module.js';
+import { NULL } from '../../src/engine/pointer.js';
 import {
   ALGORITHMS,
   type Convolution,
@@ -98,7 +99,7 @@ function run(
     plan.forward({
       ...{ descriptor, worker, scratch, w, u, y, x: bench.put(d.x) },
       ...(o.affine && { affine: affine(bench, c, o, d) }),
-      bias: o.bias ? bench.put(d.bias) : 0,
+      bias: o.bias ? bench.put(d.bias) : NULL,
       ...{ ...base, accumulate: o.accumulate ?? false, relu: o.relu ?? false },
     }),
   );

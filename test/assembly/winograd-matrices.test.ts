@@ -1,4 +1,6 @@
 import test from 'ava';
+import { NULL, plusFloats } from '../../src/engine/pointer.js';
+import { tuple } from '../../src/engine/program.js';
 import {
   ALGORITHMS,
   type Convolution,
@@ -146,7 +148,17 @@ for (const build of ['strict', 'relaxed'] as const)
       const { height, width } = c.input;
       const x = bench.put(new Float32Array(height * width * 8));
       const v = bench.alloc(forward.scratchBytes);
-      const args = [v, x, bench.put(forward.descriptor), 0, 0, 0, 0, 9, bench.alloc(WORKER_BYTES)];
+      const args = tuple(
+        v,
+        x,
+        bench.put(forward.descriptor),
+        NULL,
+        NULL,
+        0,
+        0,
+        9,
+        bench.alloc(WORKER_BYTES),
+      );
       const step = c.kind === 'down' ? 2 : 1;
       const plane = forward.descriptor[TILING.plane]!;
       // The middle tile, the fifth, which lies inside the image: its first pixel is at side·step − 1.
@@ -169,8 +181,8 @@ for (const build of ['strict', 'relaxed'] as const)
       const { height, width } = c.output;
       const y = bench.alloc(4 * height * width * 8);
       const m = bench.alloc(forward.scratchBytes);
-      const g = bench.put(forward.descriptor) + 4 * TILING.words;
-      const args = [y, m, g, 0, 0, 0, 9, bench.alloc(WORKER_BYTES)];
+      const g = plusFloats(bench.put(forward.descriptor), TILING.words);
+      const args = tuple(y, m, g, NULL, 0, 0, 9, bench.alloc(WORKER_BYTES));
       const plane = forward.descriptor[TILING.words + TILING.plane]!;
       isSandwich(
         t,
@@ -189,8 +201,8 @@ for (const build of ['strict', 'relaxed'] as const)
       const { height, width } = c.output;
       const dy = bench.put(new Float32Array(height * width * 8));
       const d = bench.alloc(gradient.scratchBytes);
-      const g = bench.put(gradient.descriptor) + 4 * TILING.words;
-      const args = [d, dy, g, 0, 0, 0, 0, 9, bench.alloc(WORKER_BYTES)];
+      const g = plusFloats(bench.put(gradient.descriptor), TILING.words);
+      const args = tuple(d, dy, g, NULL, NULL, 0, 0, 9, bench.alloc(WORKER_BYTES));
       const plane = gradient.descriptor[TILING.words + TILING.plane]!;
       isSandwich(
         t,

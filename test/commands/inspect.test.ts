@@ -5,12 +5,11 @@ import { planModelMemory } from '../../src/commands/memory-plan.js';
 import { DIFFUSION_DEFAULTS } from '../../src/config/diffusion.js';
 import { PRESETS } from '../../src/config/presets.js';
 import { makeSchedule } from '../../src/diffusion/schedule.js';
-import { WasmTrainer } from '../../src/engine/wasm-trainer.js';
 import { writeSafetensors } from '../../src/io/safetensors.js';
 import { buildNetwork, type NetworkConfig } from '../../src/network/network.js';
 import { stateShapes } from '../../src/network/parameters.js';
-
 import { elements, type StateDict } from '../../src/network/state.js';
+import { WasmTrainer } from '../../src/wasm/wasm-trainer.js';
 import { fixturePath, haze, refuses } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
 
@@ -81,7 +80,7 @@ test('the plan is what training takes, to the largest batch', async (t) => {
 test('a plan of a model that is far too large says that no batch fits', async (t) => {
   const { code, stdout } = await haze('.', ['inspect', '--size', '4096', '--batch', '65536']);
   t.is(code, 0);
-  t.regex(stdout, /^Training does not fit in 4\.00 GiB; not even a batch of 1 does\.$/m);
+  t.regex(stdout, /^Training does not fit in [\d.]+ \w+( \(.*\))?; not even a batch of 1 does\.$/m);
 });
 
 test('the architecture of bare weights is read off their shapes', async (t) => {
@@ -176,7 +175,7 @@ test('what is no model is refused', async (t) => {
   const folder = await temporaryFolder(t);
   const junk = join(folder, 'junk.safetensors');
   await writeFile(junk, 'neither here nor there');
-  await refuses(t, ['inspect', junk], /junk\.safetensors: expected a safetensors header/);
+  await refuses(t, ['inspect', junk], /junk\.safetensors: expected a \.safetensors file, got text/);
   await refuses(
     t,
     ['inspect', folder],

@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
-import { openProgress, type ProgressStream } from '../../src/commands/progress.js';
+import { barLine, openProgress, type ProgressStream } from '../../src/commands/progress.js';
 
 const ESC = '\u001b';
 /** Sequences that drive a terminal, ends of lines, and text. */
@@ -10,11 +10,16 @@ const PARTS = new RegExp(`${ESC}\\[\\??[\\d;]*[A-Za-z]|${ESC}[78]|\\r|\\n|[^${ES
 /** As much of a terminal as the bar uses: a cursor that is moved, saved and restored over lines of text. */
 class Terminal extends Writable {
   readonly isTTY = true;
-  readonly columns = 100;
+  readonly columns: number;
   readonly lines: string[] = [''];
   private row = 0;
   private column = 0;
   private saved: readonly [number, number] = [0, 0];
+
+  constructor(columns = 100) {
+    super();
+    this.columns = columns;
+  }
 
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
     for (const part of String(chunk).match(PARTS) ?? []) this.take(part);
@@ -108,4 +113,29 @@ test('On a terminal too the time left follows from what is half done', async (t)
   progress.update(0, 8, '', 2);
   progress.stop();
   t.regex(terminal.lines.join('\n'), /image 0\/8 .* \d:\d\d left/);
+});
+
+test('on 80 columns a line ends with the time left; what does not fit is left out', async (t) => {
+  const terminal = new Terminal(80);
+  const progress = openProgress('step', terminal as unknown as ProgressStream);
+  const text = 'epoch 117 · loss 0.1234 · 43.3 images/s';
+  progress.update(12_000, 99_999, text);
+  await setTimeout(20);
+  progress.update(12_345, 99_999, text);
+  progress.stop();
+  const drawn = terminal.lines.find((line) => line.includes('12345/99999'))!.trimEnd();
+  t.true(drawn.length < 80, drawn);
+  t.regex(drawn, /^step 12345\/99999 \[=+-+\] epoch 117 · loss 0\.1234.* · [\d:]+ left$/);
+});
+
+test('where a line is short the bar is shorter first, then the text less', (t) => {
+  const text = 'epoch 117 · loss 0.1234 · 43.3 images/s';
+  const line = (columns: number) => barLine('step 5/10', 0.5, text, '1:02:03 left', columns);
+  t.is(line(120), `step 5/10 [============------------] ${text} · 1:02:03 left`);
+  t.is(line(80), `step 5/10 [======------] ${text} · 1:02:03 left`);
+  for (let columns = 30; columns < 130; columns++) {
+    t.true(line(columns).length < columns, line(columns));
+    t.true(line(columns).endsWith('1:02:03 left'));
+  }
+  t.is(barLine('image 1/2', 0.5, '', '', 80), 'image 1/2 [============------------] ');
 });

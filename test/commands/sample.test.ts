@@ -164,7 +164,7 @@ test('what is no model is refused', async (t) => {
   await refuses(
     t,
     ['sample'],
-    /<model>: expected a run, a checkpoint folder or a file of weights, got nothing/,
+    /<model>: expected a run, a checkpoint folder, diffusers' folder or a file of weights, got nothing/,
   );
   await refuses(t, ['sample', join(folder, 'none')], /expected a model, got none/);
   await refuses(

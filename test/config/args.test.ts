@@ -1,5 +1,6 @@
 import test from 'ava';
-import { Args, kebab } from '../../src/config/args.js';
+import { Args } from '../../src/config/args.js';
+import { kebab } from '../../src/config/flag.js';
 import { UsageError } from '../../src/errors.js';
 
 const error = (read: () => unknown): string => {

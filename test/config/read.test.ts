@@ -5,6 +5,7 @@ import { Args } from '../../src/config/args.js';
 import type { RunConfig } from '../../src/config/config.js';
 import { parseRunConfig, readRunConfig } from '../../src/config/read.js';
 import { newRunConfig } from '../../src/config/run-config.js';
+import { OPTIMIZER_DEFAULTS } from '../../src/config/training.js';
 import { UsageError } from '../../src/errors.js';
 import { temporaryFolder } from '../helpers/folder.js';
 
@@ -56,13 +57,14 @@ test('any field that is missing is named', (t) => {
         ? [`${prefix}${name}`, ...paths(value as Json, `${prefix}${name}.`)]
         : [`${prefix}${name}`],
     );
-  // What may be null may be missing too; a run has epochs or steps.
+  // What may be null may be missing too, and what runs of old do not have; a run has epochs or steps.
   const optional = [
     'chosen',
     'data.heldOut',
     'model.kind',
     'training.steps',
     'training.init',
+    ...Object.keys(OPTIMIZER_DEFAULTS).map((name) => `training.${name}`),
     'computing.threads',
   ];
   for (const path of paths(copy()).filter((path) => !optional.includes(path)))

@@ -13,7 +13,7 @@ const PROGRAM = `
   const { DecodePool } = await import(module);
   const pool = await DecodePool.open({ size: 8, channels: 3, fit: 'squash' }, 2, Number(budget));
   const item = () => ({ kind: 'file', path });
-  const { failures } = await pool.decode({ count: 16, item, out: null });
+  const { failures } = await pool.decode({ count: 64, item, out: null });
   await pool.close();
   process.stdout.write(JSON.stringify([failures, process.resourceUsage().maxRSS * 1024]));
 `;

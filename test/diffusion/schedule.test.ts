@@ -71,5 +71,8 @@ test('settings that cannot be are named', (t) => {
   for (const timesteps of [0, -3, 2.5, Number.NaN]) wrong({ timesteps }, /^--timesteps: .* got/);
   for (const betaStart of [0, 1, -0.1, Number.NaN]) wrong({ betaStart }, /^--beta-start: .* got/);
   for (const betaEnd of [1, 5e-5, Number.NaN]) wrong({ betaEnd }, /^--beta-end: .* got/);
-  wrong({ schedule: 'sigmoid' }, /^--schedule: expected linear or cosine, got sigmoid/);
+  wrong(
+    { schedule: 'sigmoid' },
+    /^--schedule: expected linear, scaled-linear or cosine, got sigmoid/,
+  );
 });

@@ -44,9 +44,12 @@ test('What is rewound is used again, and the size is that of the largest layout'
 });
 
 test('What does not fit says what is needed, what there is, and what to do', (t) => {
-  t.notThrows(() => checkFits(100, 100, () => 'unused'));
-  t.throws(() => checkFits(6 * 2 ** 30, 4 * 2 ** 30, () => 'take less'), {
+  t.notThrows(() => checkFits(100, { bytes: 100 }, () => 'unused'));
+  t.throws(() => checkFits(6 * 2 ** 30, { bytes: 4 * 2 ** 30 }, () => 'take less'), {
     instanceOf: UsageError,
     message: 'memory: this needs 6.00 GiB, available are 4.00 GiB; take less',
+  });
+  t.throws(() => checkFits(2 ** 30, { bytes: 2 ** 29, of: '1 GiB of it' }, () => 'take less'), {
+    message: 'memory: this needs 1.00 GiB, available are 512.00 MiB (1 GiB of it); take less',
   });
 });

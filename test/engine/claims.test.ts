@@ -1,10 +1,9 @@
 import test from 'ava';
 import { Claims } from '../../src/engine/claims.js';
 import { ARENA, CLAIMED_CALLS } from '../../src/engine/control.js';
-import type { Call } from '../../src/engine/program.js';
 
 const wordsOf = () => new Int32Array(new SharedArrayBuffer(ARENA));
-const callOf = (items: number, grain = 1): Call => ({ kernel: 'any', args: [], items, grain });
+const callOf = (items: number, grain = 1) => ({ items, grain });
 
 /** How often each item was computed, and by whom. */
 class Record {

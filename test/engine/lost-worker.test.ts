@@ -1,7 +1,8 @@
 import test, { type ExecutionContext } from 'ava';
 import type { Piscina } from 'piscina';
 import type { Engine } from '../../src/engine/engine.js';
-import type { Phase } from '../../src/engine/program.js';
+import { plus } from '../../src/engine/pointer.js';
+import { type Call, call, type Phase } from '../../src/engine/program.js';
 import { EngineError } from '../../src/errors.js';
 import { busy, engineOf, FREE, trap } from '../helpers/engine.js';
 
@@ -9,8 +10,9 @@ import { busy, engineOf, FREE, trap } from '../helpers/engine.js';
  * None of these runs may hang: the workers that are left spin or sleep at a barrier that nobody will complete.
  */
 
-const poolOf = (engine: Engine): Piscina => (engine as unknown as { pool: Piscina }).pool;
-const note = { kernel: 'copyChannels', args: [FREE, 8, FREE + 64, 8, 8, 0], items: 64 };
+const poolOf = (engine: Engine): Piscina =>
+  (engine as unknown as { workers: { pool: Piscina } }).workers.pool;
+const note = call('copyChannels', [FREE, 8, plus(FREE, 64), 8, 8, false], 64);
 
 async function fails(t: ExecutionContext, run: Promise<unknown>, message: RegExp) {
   const error = await t.throwsAsync(run, { instanceOf: EngineError });
@@ -44,7 +46,8 @@ test('A kernel that traps wakes the workers that sleep at the barrier', async (t
 
 test('A kernel that does not exist is an error naming it', async (t) => {
   const engine = engineOf(t, 2);
-  const missing = { kernel: 'nonesuch', args: [], items: 2 };
+  // A program comes as JSON, which no compiler has seen.
+  const missing = JSON.parse('{ "kernel": "nonesuch", "args": [], "items": 2 }') as Call;
   await fails(
     t,
     engine.run(load(engine, [note], [missing])),

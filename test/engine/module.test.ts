@@ -1,13 +1,8 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
-import {
-  type Build,
-  bestBuild,
-  compile,
-  createMemory,
-  hasWideVectors,
-  instantiate,
-} from '../../src/engine/module.js';
+import { bestBuild, compile, hasWideVectors } from '../../src/engine/host/kernels.js';
+import { type Build, createMemory, growMemory, instantiate } from '../../src/engine/module.js';
+import { EngineError } from '../../src/errors.js';
 
 const BUILDS: readonly Build[] = ['strict', 'relaxed'];
 const read = (build: Build) =>
@@ -97,5 +92,7 @@ test('A module is compiled once, and memory is whole pages', (t) => {
   t.is(compile('strict'), compile('strict'));
   t.is(createMemory(0).buffer.byteLength, 65536);
   t.is(createMemory(65537).buffer.byteLength, 2 * 65536);
-  t.throws(() => createMemory(2 ** 32 + 1), { instanceOf: RangeError });
+  t.throws(() => createMemory(2 ** 32 + 1), { instanceOf: EngineError });
+  const memory = createMemory(65536, 2 ** 32);
+  t.throws(() => growMemory(memory, 2 ** 32), { message: /WebAssembly addresses 4\.00 GiB$/ });
 });

@@ -2,14 +2,14 @@ import test, { type ExecutionContext } from 'ava';
 import type { Piscina } from 'piscina';
 import { makeTrajectory } from '../../src/diffusion/sampler.js';
 import { makeSchedule } from '../../src/diffusion/schedule.js';
-import { WasmGenerator, type WasmGeneratorOptions } from '../../src/engine/wasm-generator.js';
 import { EngineError, UsageError } from '../../src/errors.js';
 import { batches, ImageRange } from '../../src/generate/image-range.js';
 import { ImageMaker } from '../../src/generate/make-images.js';
+import { WasmGenerator, type WasmGeneratorOptions } from '../../src/wasm/wasm-generator.js';
 import { model, weightsOf } from '../helpers/generate.js';
 
 const poolOf = (generator: WasmGenerator): Piscina =>
-  (generator as unknown as { engine: { pool: Piscina } }).engine.pool;
+  (generator as unknown as { engine: { workers: { pool: Piscina } } }).engine.workers.pool;
 
 function optionsFor(steps: number): WasmGeneratorOptions {
   const schedule = makeSchedule({

@@ -4,11 +4,11 @@ import { CounterRandom } from '../../src/diffusion/random.js';
 import { makeTrajectory } from '../../src/diffusion/sampler.js';
 import { makeSchedule } from '../../src/diffusion/schedule.js';
 import { Arithmetic } from '../../src/engine/arithmetic.js';
-import { ReversePool } from '../../src/engine/reverse-pool.js';
 import { batches, ImageRange } from '../../src/generate/image-range.js';
 import { ImageMaker } from '../../src/generate/make-images.js';
 import { OverlappedGenerator } from '../../src/generate/overlapped-generator.js';
 import { SplitSampler } from '../../src/sample/split-sampler.js';
+import { ReversePool } from '../../src/wasm/reverse-pool.js';
 
 const [EACH, STEPS, SEED] = [16 * 16 * 3, 6, 2];
 const schedule = makeSchedule({

@@ -1,16 +1,12 @@
 import test, { type ExecutionContext } from 'ava';
-import {
-  type Build,
-  compile,
-  createMemory,
-  instantiate,
-  type Kernels,
-} from '../../src/engine/module.js';
-import { share } from '../../src/engine/program.js';
+import { compile } from '../../src/engine/host/kernels.js';
+import { type Build, createMemory, type Exports, instantiate } from '../../src/engine/module.js';
+import { type Pointer, pointer } from '../../src/engine/pointer.js';
+import { type KernelName, type PlainArguments, share } from '../../src/engine/program.js';
 
 /** Kernels over a small memory of their own, with a bump allocator: what a kernel test needs. */
 export class Bench {
-  readonly kernels: Kernels;
+  readonly kernels: Exports;
   readonly memory: WebAssembly.Memory;
   readonly build: Build;
   readonly shares: number;
@@ -25,19 +21,19 @@ export class Bench {
   }
 
   /** Reserves bytes; `misalign` shifts the address to show that kernels need no alignment. */
-  alloc(bytes: number, misalign = 0): number {
+  alloc(bytes: number, misalign = 0): Pointer {
     const at = this.top + misalign;
     this.top = (at + bytes + 255) & ~63;
     if (this.top > this.memory.buffer.byteLength) throw new Error('Bench: out of memory');
-    return at;
+    return pointer(at);
   }
 
   /** Copies values into new memory and returns its address. */
-  put(values: Float32Array | Int32Array | Uint32Array | Uint8Array, misalign = 0): number {
+  put(values: Float32Array | Int32Array | Uint32Array | Uint8Array, misalign = 0): Pointer {
     const at = this.alloc(values.byteLength, misalign);
     const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
     new Uint8Array(this.memory.buffer).set(bytes, at);
-    return at;
+    return pointer(at);
   }
 
   f32(at: number, length: number): Float32Array {
@@ -67,20 +63,19 @@ export class Bench {
   }
 
   /** Runs a kernel over [0, items) in `shares` parts, as that many workers would. */
-  run(kernel: string, args: (number | bigint)[], items: number, grain = 1): void {
+  run<K extends KernelName>(kernel: K, args: PlainArguments<K>, items: number, grain = 1): void {
     this.runRange(kernel, args, 0, items, grain);
   }
 
   /** Runs a kernel over [first, last) in `shares` parts. */
-  runRange(
-    kernel: string,
-    args: (number | bigint)[],
+  runRange<K extends KernelName>(
+    kernel: K,
+    args: PlainArguments<K>,
     first: number,
     last: number,
     grain = 1,
   ): void {
-    const fn = this.kernels[kernel];
-    if (!fn) throw new Error(`Bench: no kernel ${kernel}`);
+    const fn = this.kernels[kernel] as (...args: readonly unknown[]) => void;
     for (let rank = 0; rank < this.shares; rank++) {
       const [begin, end] = share(last - first, grain, rank, this.shares);
       if (begin < end) fn(...args, first + begin, first + end);

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import type { RunConfig } from '../../src/config/config.js';
+import { OPTIMIZER_DEFAULTS } from '../../src/config/training.js';
 import type { TrainOptions } from '../../src/train/options.js';
 import { temporaryFolder } from './folder.js';
 
@@ -29,6 +30,7 @@ export function tinyRun(source: string, change: Partial<RunConfig['training']> =
     model: { size: 16, kind: 'simple', widths: [8, 16], channels: 1, timeDim: 8, norm: 'separate' },
     diffusion: { schedule: 'linear', timesteps: 20, betaStart: 1e-4, betaEnd: 0.02, loss: 'l1' },
     training: {
+      ...OPTIMIZER_DEFAULTS,
       batch: 8,
       lr: 1e-3,
       epochs: null,

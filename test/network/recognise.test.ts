@@ -2,7 +2,8 @@ import test from 'ava';
 import { UsageError } from '../../src/errors.js';
 import { buildNetwork, type NetworkConfig } from '../../src/network/network.js';
 import { stateShapes } from '../../src/network/parameters.js';
-import { networkFromShapes } from '../../src/network/recognise.js';
+import { type Hints, networkFromShapes } from '../../src/network/recognise.js';
+import { type Unet2dConfig, unet2dDefaults } from '../../src/network/unet2d.js';
 
 const SMALL: NetworkConfig = {
   kind: 'simple',
@@ -83,4 +84,70 @@ test('images of two channels, and odd time embeddings, are refused', (t) => {
 
 test('an empty file is no U-Net', (t) => {
   t.is(message(new Map()), 'conv0.weight: expected a tensor of this name, got none');
+});
+
+const UNET2D = unet2dDefaults({ widths: [8, 12, 16] });
+
+for (const [what, change] of Object.entries({
+  defaults: {},
+  'one layer, grey': { layers: 1, channels: 1 },
+  'no attention': {
+    downAttention: [false, false, false],
+    upAttention: [false, false, false],
+    midAttention: false,
+  },
+  'attention on one way alone': {
+    downAttention: [false, true, false],
+    upAttention: [false, false, true],
+  },
+  'no middle': { mid: false },
+  'scale and shift': { timeScaleShift: 'scale_shift' },
+  'scale and shift with a norm in the middle': {
+    timeScaleShift: 'scale_shift',
+    attentionGroups: 4,
+  },
+  'residual resampling': {
+    downAttention: [true, false, true],
+    upAttention: [true, true, false],
+    downType: 'resnet',
+    upType: 'resnet',
+  },
+  classes: { classes: 7 },
+  'timestep classes': { classes: 'timestep' },
+  'a time embedding of another length': { timeDim: 20 },
+  'heads that do not divide': { headDim: 5 },
+} satisfies Record<string, Partial<Unet2dConfig>>))
+  test(`a unet2d is read off its own shapes: ${what}`, (t) => {
+    const config: Unet2dConfig = { ...UNET2D, ...change };
+    t.deepEqual(networkFromShapes(stateShapes(buildNetwork(config))), config);
+  });
+
+test('what shapes do not say is taken from hints', (t) => {
+  const hints: Hints = {
+    headDim: null,
+    groups: 2,
+    attentionGroups: 4,
+    eps: 1e-6,
+    flipSinToCos: false,
+    freqShift: 1,
+    midScale: 2,
+    centerInput: true,
+    downPadding: 0,
+    dropout: 0.1,
+  };
+  const config: Unet2dConfig = { ...UNET2D, ...hints };
+  t.deepEqual(networkFromShapes(stateShapes(buildNetwork(config)), hints), config);
+  t.notDeepEqual(networkFromShapes(stateShapes(buildNetwork(config))), config);
+});
+
+test('a tensor of a unet2d that is missing is named, whichever it is', (t) => {
+  for (const name of stateShapes(buildNetwork(UNET2D)).keys()) {
+    const shapes = stateShapes(buildNetwork(UNET2D));
+    shapes.delete(name);
+    t.regex(
+      message(shapes),
+      /: expected (a tensor|the shape|\d dimensions)|no such tensor|--/,
+      name,
+    );
+  }
 });

@@ -13,6 +13,16 @@ import { fixturePath } from '../helpers/cli.js';
 const load = async (name: string): Promise<StateDict> =>
   (await readSafetensors(fixturePath(`${name}.safetensors`))).tensors;
 
+/** A device that outlives whoever disposes of it. */
+const undisposed = (device: NetworkDevice): NetworkDevice =>
+  new Proxy(device, {
+    get(target, name) {
+      if (name === 'dispose') return async () => {};
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+
 /** One engine for each shape, opened once for the many comparisons of this file. */
 const opened = new Map<string, NetworkDevice>();
 const subject: Promise<Subject> = openSubject(
@@ -25,7 +35,7 @@ const subject: Promise<Subject> = openSubject(
     const key = JSON.stringify(shape);
     const unet = opened.get(key) ?? (await real.unet(shape));
     opened.set(key, unet);
-    return Object.assign(Object.create(unet) as NetworkDevice, { dispose: async () => {} });
+    return undisposed(unet);
   },
 }));
 

@@ -1,17 +1,17 @@
 import test from 'ava';
 import type { NetworkDevice } from '../../src/contracts/device.js';
+import type { Sampler } from '../../src/contracts/sampler.js';
 import { CounterRandom } from '../../src/diffusion/random.js';
 import { makeTrajectory, type SamplerOptions } from '../../src/diffusion/sampler.js';
 import { makeSchedule } from '../../src/diffusion/schedule.js';
 import { Arithmetic } from '../../src/engine/arithmetic.js';
 import { WasmNetwork } from '../../src/engine/network/wasm-network.js';
-import { WasmSampler } from '../../src/engine/wasm-sampler.js';
 import { initialState } from '../../src/network/initial-state.js';
 import { buildNetwork } from '../../src/network/network.js';
-import type { Sampler } from '../../src/sample/sampler.js';
 import { type ReverseStep, SplitSampler } from '../../src/sample/split-sampler.js';
 import { createTensorflowArithmetic } from '../../src/tensorflow/arithmetic.js';
 import { createTensorflowNetwork } from '../../src/tensorflow/network-device.js';
+import { WasmSampler } from '../../src/wasm/wasm-sampler.js';
 import { close } from '../helpers/kernels.js';
 import { tensorflowTest } from '../helpers/tensorflow.js';
 

@@ -1,7 +1,10 @@
 import test, { type ExecutionContext } from 'ava';
+import { ADAM, type NetworkOptions } from '../../src/contracts/device.js';
 import { buildNetwork } from '../../src/network/network.js';
+import { countParameters } from '../../src/network/parameters.js';
 import { planConvolutions } from '../../src/tensorflow/algorithm.js';
 import { loadTensorflow } from '../../src/tensorflow/load.js';
+import { estimateNetwork } from '../../src/tensorflow/memory.js';
 import { createTensorflowNetwork } from '../../src/tensorflow/network-device.js';
 import { values } from '../helpers/kernels.js';
 import { tensorflowTest } from '../helpers/tensorflow.js';
@@ -14,8 +17,45 @@ const network = (widths: readonly number[], size: number) => ({
   timesteps: 300,
 });
 
+/** The other network, with attention, scale and shift, dropout and what a step of it may ask for. */
+const attending: NetworkOptions = {
+  architecture: {
+    kind: 'unet2d',
+    channels: 3,
+    widths: [8, 16],
+    layers: 1,
+    downAttention: [false, true],
+    upAttention: [true, false],
+    mid: true,
+    midAttention: true,
+    midScale: 1,
+    headDim: 8,
+    groups: 4,
+    attentionGroups: null,
+    eps: 1e-5,
+    timeDim: 16,
+    flipSinToCos: true,
+    freqShift: 0,
+    timeScaleShift: 'scale_shift',
+    centerInput: false,
+    downPadding: 1,
+    downType: 'conv',
+    upType: 'resnet',
+    classes: null,
+    dropout: 0.1,
+  },
+  size: 8,
+  batch: 4,
+  timesteps: 300,
+  optimizer: { ...ADAM, decay: 0.01, clip: 1 },
+};
+
 /** TensorFlow's own convolutions, and convolutions as products, of every tile. */
-const NETWORKS = { narrow: network([8, 16, 24], 16), wide: network([128, 128], 8) };
+const NETWORKS: Readonly<Record<'narrow' | 'wide' | 'attending', NetworkOptions>> = {
+  narrow: network([8, 16, 24], 16),
+  wide: network([128, 128], 8),
+  attending,
+};
 
 /** Fresh inputs for a step, as training has them. */
 function inputs({ batch, size }: { batch: number; size: number }, step: number) {
@@ -38,7 +78,7 @@ async function staysLevel(t: ExecutionContext, run: (step: number) => Promise<un
 }
 
 test('the wide network has convolutions of every tile, the narrow one none', (t) => {
-  const tiles = ({ architecture, size, batch }: (typeof NETWORKS)['wide']) =>
+  const tiles = ({ architecture, size, batch }: NetworkOptions) =>
     (['training', 'prediction'] as const).flatMap((use) =>
       [
         ...planConvolutions(
@@ -50,6 +90,29 @@ test('the wide network has convolutions of every tile, the narrow one none', (t)
     );
   t.deepEqual(tiles(NETWORKS.narrow), []);
   t.deepEqual([...new Set(tiles(NETWORKS.wide))].sort(), [0, 2, 4]);
+});
+
+test('an estimate holds weights, and images as many as the batch', (t) => {
+  for (const [name, of] of Object.entries(NETWORKS)) {
+    const weights = 4 * countParameters(buildNetwork(of.architecture));
+    for (const [use, times] of [
+      ['training', 4],
+      ['prediction', 1],
+    ] as const) {
+      const at = (batch: number) => estimateNetwork({ ...of, batch }, use, true);
+      t.is(at(2) - at(1), at(1) - times * weights, `${name}, ${use}: linear in the batch`);
+    }
+    t.true(estimateNetwork(of, 'training') > 2 * estimateNetwork(of, 'prediction'), name);
+  }
+});
+
+test('training keeps a few values for each that a convolution puts out', (t) => {
+  const graph = buildNetwork(attending.architecture, attending.size);
+  const convolutions = graph.nodes.filter(({ op }) => op === 'conv');
+  const outputs = convolutions.reduce((sum, { out }) => sum + out.side ** 2 * out.channels, 0);
+  const at = (batch: number) => estimateNetwork({ ...attending, batch }, 'training', true);
+  const each = (at(2) - at(1)) / 4;
+  t.true(each > 3 * outputs && each < 12 * outputs, `${each} of ${outputs} an image`);
 });
 
 for (const eager of [false, true]) {

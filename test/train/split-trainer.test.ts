@@ -1,17 +1,18 @@
 import test, { type ExecutionContext } from 'ava';
 import type { NetworkDevice } from '../../src/contracts/device.js';
+import type { Preprocessing } from '../../src/contracts/preprocessing.js';
+import type { TrainBatch, Trainer } from '../../src/contracts/trainer.js';
 import { CounterRandom } from '../../src/diffusion/random.js';
 import { makeSchedule } from '../../src/diffusion/schedule.js';
 import { WasmNetwork } from '../../src/engine/network/wasm-network.js';
-import { WasmPreprocessing } from '../../src/engine/wasm-preprocessing.js';
-import { WasmTrainer } from '../../src/engine/wasm-trainer.js';
 import { initialState } from '../../src/network/initial-state.js';
 import { buildNetwork } from '../../src/network/network.js';
 import { createTensorflowArithmetic } from '../../src/tensorflow/arithmetic.js';
 import { createTensorflowNetwork } from '../../src/tensorflow/network-device.js';
 import { TensorflowPreprocessing } from '../../src/tensorflow/preprocessing.js';
-import { type Preprocessing, SplitTrainer } from '../../src/train/split-trainer.js';
-import type { TrainBatch, Trainer } from '../../src/train/trainer.js';
+import { SplitTrainer } from '../../src/train/split-trainer.js';
+import { WasmPreprocessing } from '../../src/wasm/wasm-preprocessing.js';
+import { WasmTrainer } from '../../src/wasm/wasm-trainer.js';
 import { close } from '../helpers/kernels.js';
 import { tensorflowTest } from '../helpers/tensorflow.js';
 

@@ -1,4 +1,5 @@
 import type { Arena } from '../arena.js';
+import { type Pointer, plus } from '../pointer.js';
 
 /** What a walk over the steps uses of the memory, and when; then where it lies. */
 
@@ -18,7 +19,7 @@ const ALIGN = 64;
  */
 export class Buffers {
   readonly #groups = new Map<string, Map<string, Buffer>>();
-  readonly #addresses = new Map<string, number>();
+  readonly #addresses = new Map<string, Pointer>();
 
   /** Notes a use at a moment. */
   use(group: string, name: string, bytes: number, moment: number): void {
@@ -39,12 +40,12 @@ export class Buffers {
       const { offsets, size } = pack([...buffers.values()]);
       const base = arena.bytes(group, size);
       let i = 0;
-      for (const name of buffers.keys()) this.#addresses.set(name, base + offsets[i++]!);
+      for (const name of buffers.keys()) this.#addresses.set(name, plus(base, offsets[i++]!));
     }
   }
 
   /** Byte address of a buffer that has been placed. */
-  at(name: string): number {
+  at(name: string): Pointer {
     const at = this.#addresses.get(name);
     if (at === undefined) throw new Error(`no buffer is called ${name}`);
     return at;

@@ -1,3 +1,4 @@
+import { BLOCK, STRIDED, STRIDED_RIGHT, UPSAMPLED } from '../../../assembly/constants.js';
 import { RunError } from '../../errors.js';
 import {
   adjoint,
@@ -9,8 +10,9 @@ import {
   transposeCall,
 } from '../convolution.js';
 import { planDenseGradient } from '../dense-gradient.js';
-import type { Call, Phase } from '../program.js';
-import { pixels, type View } from '../tensors.js';
+import { NULL, type Pointer, plus, plusFloats } from '../pointer.js';
+import { type Call, call, type Phase } from '../program.js';
+import { pixels, strided, type View } from '../tensors.js';
 import type { AffinePointers } from '../winograd/forward.js';
 import {
   addsInPassing,
@@ -19,8 +21,9 @@ import {
   winogradForward,
   winogradGradient,
 } from './algorithm.js';
+import type { LayerAddresses } from './parameters.js';
 import type { ConvolveStep } from './steps.js';
-import { BLOCK, together, type Walk } from './walk.js';
+import { together, type Walk } from './walk.js';
 
 /** A layer's forward and backward passes as phases of kernel calls, whatever algorithm its shape calls for. */
 
@@ -31,7 +34,11 @@ export type LayerPass = 'forward' | 'weights' | 'input' | 'both';
  * How a layer's weights become those of a convolution that the kernels have: a 3x3 convolution of stride 2 is a 4x4 one with
  * zeros, and behind an upsampling a 4x4 transposed one of sums.
  */
-const DERIVED_MODES = { strided: 0, stridedRight: 1, upsampled: 2 } as const;
+const DERIVED_MODES = {
+  strided: STRIDED,
+  stridedRight: STRIDED_RIGHT,
+  upsampled: UPSAMPLED,
+} as const;
 type Derived = keyof typeof DERIVED_MODES;
 
 /** The kernels' convolution that a step is, and how its weights are made if not as they are. */
@@ -104,7 +111,7 @@ function theWeights(
   walk: Walk,
   { layer }: ConvolveStep,
   derived: Derived | undefined,
-): { at: number; phases: Phase[] } {
+): { at: Pointer; phases: Phase[] } {
   const at = walk.layer(layer.name);
   const w = walk.weights(at.weight);
   if (!derived) return { at: w, phases: [] };
@@ -112,13 +119,13 @@ function theWeights(
   return { at: out, phases: walk.emit(() => [[deriveCall(walk, layer.name, out, derived)]]) };
 }
 
-function deriveCall(walk: Walk, name: string, out: number, derived: Derived): Call {
+function deriveCall(walk: Walk, name: string, out: Pointer, derived: Derived): Call {
   const at = walk.layer(name);
-  return {
-    kernel: 'deriveWeights',
-    args: [out, walk.weights(at.weight), at.inputs, at.outputs / 8, DERIVED_MODES[derived]],
-    items: TAPS.strided4 * (at.outputs / 8),
-  };
+  return call(
+    'deriveWeights',
+    [out, walk.weights(at.weight), at.inputs, at.outputs / 8, DERIVED_MODES[derived]],
+    TAPS.strided4 * (at.outputs / 8),
+  );
 }
 
 /** Name of the transformed weights of a layer, and of the derived ones that they are made from. */
@@ -156,14 +163,14 @@ export function prepareWeights(walk: Walk, step: ConvolveStep): Phase[] {
 }
 
 interface ConvolveOptions {
-  readonly bias: number;
+  readonly bias: Pointer;
   readonly affine?: AffinePointers | undefined;
   /** Where the weights stand transformed, if they do. */
-  readonly u?: number | undefined;
+  readonly u?: Pointer | undefined;
 }
 
 /** The convolution by its algorithm. */
-function convolve(walk: Walk, c: Convolution, w: number, o: ConvolveOptions): Phase[] {
+function convolve(walk: Walk, c: Convolution, w: Pointer, o: ConvolveOptions): Phase[] {
   const plan = winogradForward(c, walk.fixed);
   if (!plan) {
     if (o.affine) throw new RunError('a product of matrices reads no batch norm');
@@ -211,8 +218,10 @@ export function convolveBackward(
   const { kind, derived } = kindOf(step);
   const c: Convolution = { kind, batch: walk.batch, input: x, output: dy };
   const sums = columnSums(walk, step, dy, beside);
-  const bias = biasCall(walk, at.bias, dy, sums);
-  const { dw, fold } = weightGradientPlace(walk, step, derived);
+  const own = ownGradient(walk, at);
+  const bias = biasCall(own.bias, dy, sums);
+  const { dw, fold } = weightGradientPlace(walk, at, own.weight, derived);
+  fold.push(...own.add);
   const wanted = walk.wants(step.x);
   if (!wanted) {
     const phases = together(sums.calls, weightGradient(walk, c, dw, affine));
@@ -225,8 +234,10 @@ export function convolveBackward(
   const dx = walk.gradient(step.x);
   const weights = theWeights(walk, step, derived);
   const floats = TAPS[kind] * at.inputs * at.outputs;
-  const transposed =
-    walk.scratch('transposed weights', 4 * (beside.transposed + floats)) + 4 * beside.transposed;
+  const transposed = plusFloats(
+    walk.scratch('transposed weights', 4 * (beside.transposed + floats)),
+    beside.transposed,
+  );
   beside.transposed += floats;
   const transpose = transposeCall(
     { ...c, input: { ...x, channels: at.inputs }, output: { ...dy, channels: at.outputs } },
@@ -244,7 +255,7 @@ export function convolveBackward(
   }
   const parameters = together(before, weightGradient(walk, c, dw, affine));
   const back = adjoint({ ...c, input: dx }, accumulate);
-  const phases = together([bias], convolve(walk, back, transposed, { bias: 0 }));
+  const phases = together([bias], convolve(walk, back, transposed, { bias: NULL }));
   return {
     parameters: [...weights.phases, ...labelled(walk, parameters, name, 'weights', c)],
     input: [...labelled(walk, phases, name, 'input', back), ...fold],
@@ -257,54 +268,68 @@ function columnSums(
   { out }: ConvolveStep,
   dy: View,
   beside: Beside,
-): { at: number; blocks: number; calls: Call[] } {
+): { at: Pointer; blocks: number; calls: Call[] } {
   const rows = walk.batch * pixels(dy);
   const place = walk.gradientPlace(out);
   const first = beside.columns === 0;
   const left = first && walk.sums?.place === place ? walk.sums : undefined;
   const blocks = left?.blocks ?? Math.ceil(rows / BLOCK);
   const base = walk.scratch('columns', 4 * (beside.columns + blocks * dy.channels));
-  const at = base + 4 * beside.columns;
+  const at = plusFloats(base, beside.columns);
   if (left) return { at, blocks, calls: [] };
   walk.sums = first ? { place, blocks } : undefined;
-  const args = [at, dy.at, rows, dy.stride, dy.channels];
   beside.columns += blocks * dy.channels;
-  return { at, blocks, calls: [{ kernel: 'columnSums', args, items: blocks }] };
+  const sums = call('columnSums', [at, dy.at, rows, dy.stride, dy.channels], blocks);
+  return { at, blocks, calls: [sums] };
 }
 
-function biasCall(
+function biasCall(bias: Pointer, dy: View, { at, blocks }: { at: Pointer; blocks: number }): Call {
+  return call('joinColumnSums', [bias, at, blocks, dy.channels, dy.channels], dy.channels);
+}
+
+/**
+ * Where the gradients of a layer go, weight and then bias: to the parameters', or where the layer has been met before, to
+ * scratch from which they are added.
+ */
+function ownGradient(
   walk: Walk,
-  bias: number,
-  dy: View,
-  { at, blocks }: { at: number; blocks: number },
-): Call {
-  return {
-    kernel: 'joinColumnSums',
-    args: [walk.gradients(bias), at, blocks, dy.channels, dy.channels],
-    items: dy.channels,
-  };
+  at: LayerAddresses,
+): { weight: Pointer; bias: Pointer; add: Phase[] } {
+  const { name } = at.layer;
+  const first = walk.gradients(at.weight);
+  const toBias = 4 * (at.bias - at.weight);
+  const again = walk.met.has(name);
+  walk.met.add(name);
+  if (!again) return { weight: first, bias: plus(first, toBias), add: [] };
+  const bytes = toBias + 4 * at.outputs;
+  const other = walk.scratch(`second gradient of ${name}`, bytes);
+  // Padded channels make all counts multiples of 8.
+  const add = walk.emit(() => [[call('copyChannels', [first, 8, other, 8, 8, true], bytes / 32)]]);
+  return { weight: other, bias: plus(other, toBias), add };
 }
 
 /** Where the gradient of the kernels' weights goes, and how it becomes that of the layer's. */
 function weightGradientPlace(
   walk: Walk,
-  { layer }: ConvolveStep,
+  at: LayerAddresses,
+  own: Pointer,
   derived: Derived | undefined,
-): { dw: number; fold: Phase[] } {
-  const at = walk.layer(layer.name);
-  const own = walk.gradients(at.weight);
+): { dw: Pointer; fold: Phase[] } {
   if (!derived) return { dw: own, fold: [] };
   const dw = walk.scratch('derived gradient', 4 * TAPS.strided4 * at.inputs * at.outputs);
   const panels = at.outputs / 8;
-  const args = [own, dw, at.inputs, panels, DERIVED_MODES[derived]];
-  const call: Call = { kernel: 'foldGradient', args, items: TAPS.same3 * panels };
-  return { dw, fold: walk.emit(() => [[call]]) };
+  const fold = call(
+    'foldGradient',
+    [own, dw, at.inputs, panels, DERIVED_MODES[derived]],
+    TAPS.same3 * panels,
+  );
+  return { dw, fold: walk.emit(() => [[fold]]) };
 }
 
 interface BothOptions {
   /** The transposed weights, and where the gradient of the weights goes. */
-  readonly w: number;
-  readonly dw: number;
+  readonly w: Pointer;
+  readonly dw: Pointer;
   readonly accumulate: boolean;
   readonly affine: AffinePointers | undefined;
 }
@@ -332,7 +357,7 @@ function bothGradients(
 function weightGradient(
   walk: Walk,
   c: Convolution,
-  dw: number,
+  dw: Pointer,
   affine: AffinePointers | undefined,
 ): Phase[] {
   const plan = winogradGradient(c);
@@ -351,7 +376,7 @@ function weightGradient(
   );
 }
 
-function denseGradient(walk: Walk, c: Convolution, dw: number): Phase[] {
+function denseGradient(walk: Walk, c: Convolution, dw: Pointer): Phase[] {
   const plan = planDenseGradient(c);
   const worker = walk.worker(plan.workerBytes);
   const scratch = walk.scratch('groups of rows', plan.scratchBytes);
@@ -372,11 +397,12 @@ function labelled(
 }
 
 /** One tensor copied to another, or added to it. */
-export const copyCall = (walk: Walk, to: View, from: View, add: boolean): Call => ({
-  kernel: 'copyChannels',
-  args: [to.at, to.stride, from.at, from.stride, to.channels, add ? 1 : 0],
-  items: walk.batch * pixels(to),
-});
+export const copyCall = (walk: Walk, to: View, from: View, add: boolean): Call =>
+  call(
+    'copyChannels',
+    [...strided(to), ...strided(from), to.channels, add],
+    walk.batch * pixels(to),
+  );
 
 /** The kernels of stride 2 halve an even side. */
 function checkHalves(name: string, kind: ConvKind, input: View, output: View): void {

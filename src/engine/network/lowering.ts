@@ -1,5 +1,6 @@
-import { PURPOSE } from '../../diffusion/random.js';
+import { BLOCK } from '../../../assembly/constants.js';
 import { RunError } from '../../errors.js';
+import { DROPOUT } from '../../network/dropout.js';
 import type { Value } from '../../network/graph.js';
 import {
   type Attention,
@@ -9,9 +10,10 @@ import {
   attentionSaved,
   attentionScratch,
 } from '../attention.js';
-import type { Argument, Call, Phase } from '../program.js';
+import { NULL, type Pointer } from '../pointer.js';
+import { type Address, type Call, call, type Phase, tuple } from '../program.js';
 import { splitSeed } from '../seed.js';
-import { pixels, slice, type View } from '../tensors.js';
+import { pixels, slice, strided, type View } from '../tensors.js';
 import { convolveBackward, convolveForward, copyCall } from './convolve.js';
 import { channelsOf } from './memory.js';
 import {
@@ -21,7 +23,7 @@ import {
   groupNormForward,
 } from './norms.js';
 import type { StepOf, StepOp } from './steps.js';
-import { BLOCK, type Walk } from './walk.js';
+import type { Walk } from './walk.js';
 
 /** Every step's kernel calls, forward and backward. Phases come one after the other; what a phase holds is independent. */
 
@@ -37,18 +39,18 @@ export const LOWERINGS: { readonly [O in StepOp]: Lowering<StepOf<O>> } = {
   image: {
     forward: (walk, { out }) => {
       const { graph } = walk.memory.shape;
-      const args = [walk.view(out).at, walk.memory.xt, graph.channels];
-      return [[{ kernel: 'padChannels', args, items: walk.batch * graph.size ** 2 }]];
+      const args = tuple(walk.view(out).at, walk.memory.xt, graph.channels);
+      return [[call('padChannels', args, walk.batch * graph.size ** 2)]];
     },
     backward: nothing,
   },
   sinusoid: {
     forward: (walk, { of, out }) => {
       const { at, channels } = walk.view(out);
-      const [rows, every]: [Argument, boolean] =
+      const [rows, every]: [Address, boolean] =
         of === 'time' ? [walk.t.at, walk.t.every] : [walk.memory.labels, true];
-      const args = [at, walk.kept(tableName(out.id)) ?? 0, rows, channels, every ? 1 : 0];
-      return [[{ kernel: 'timeEmbedding', args, items: walk.batch }]];
+      const table = walk.kept(tableName(out.id)) ?? NULL;
+      return [[call('timeEmbedding', [at, table, rows, channels, every ? 1 : 0], walk.batch)]];
     },
     backward: nothing,
   },
@@ -56,15 +58,15 @@ export const LOWERINGS: { readonly [O in StepOp]: Lowering<StepOf<O>> } = {
     forward: (walk, { layer, out }) => {
       const y = walk.view(out);
       const table = walk.weights(walk.layer(layer.name).weight);
-      const args = [y.at, y.stride, table, walk.memory.labels, y.channels];
-      return [[{ kernel: 'embeddingForward', args, items: walk.batch }]];
+      const { labels } = walk.memory;
+      return [[call('embeddingForward', [...strided(y), table, labels, y.channels], walk.batch)]];
     },
     backward: (walk, { layer, out }) => {
       const dy = walk.gradient(out);
       const dw = walk.gradients(walk.layer(layer.name).weight);
       const { labels } = walk.memory;
-      const args = [dw, dy.at, dy.stride, labels, walk.batch, dy.channels];
-      return [[{ kernel: 'embeddingBackward', args, items: layer.classes }]];
+      const args = tuple(dw, ...strided(dy), labels, walk.batch, dy.channels);
+      return [[call('embeddingBackward', args, layer.classes)]];
     },
   },
   convolve: {
@@ -80,18 +82,17 @@ export const LOWERINGS: { readonly [O in StepOp]: Lowering<StepOf<O>> } = {
     forward: (walk, { kind, x, out }) => {
       const y = walk.view(out);
       const { at, calls } = contiguousOf(walk, walk.view(x), y.at);
-      const call = { kernel: kind, args: [y.at, at], items: quads(walk, y) };
-      return [...calls, [call]];
+      return [...calls, [call(kind, [y.at, at], quads(walk, y))]];
     },
     backward: (walk, { kind, x, out }) => {
       const dy = walk.gradient(out);
-      const [by, kernel] =
-        kind === 'silu' ? [walk.view(x), 'siluBackward'] : [walk.view(out), 'reluBackward'];
+      const silu = kind === 'silu';
+      const by = walk.view(silu ? x : out);
       const copy = walk.scratch('contiguous', 4 * walk.batch * pixels(by) * by.channels);
       const { at, calls } = contiguousOf(walk, by, copy);
       return [
         ...calls,
-        [{ kernel, args: [dy.at, at], items: quads(walk, dy) }],
+        [call(silu ? 'siluBackward' : 'reluBackward', [dy.at, at], quads(walk, dy))],
         ...pass(walk, x, out),
       ];
     },
@@ -125,15 +126,19 @@ export const LOWERINGS: { readonly [O in StepOp]: Lowering<StepOf<O>> } = {
   add: {
     forward: (walk, { a, b, divisor, out }) => {
       const y = walk.view(out);
-      return [
-        [copyCall(walk, y, walk.view(a), false)],
-        [copyCall(walk, y, walk.view(b), true)],
-        ...scaleBy(walk, out, y, y, 1 / divisor),
-      ];
+      const sum =
+        b.side === a.side
+          ? [[copyCall(walk, y, walk.view(a), false)], [copyCall(walk, y, walk.view(b), true)]]
+          : [[addVectorCall(walk, y, walk.view(a), walk.view(b))]];
+      return [...sum, ...scaleBy(walk, out, y, y, 1 / divisor)];
     },
     backward: (walk, { a, b, divisor, out }) => {
       const dy = walk.gradient(out);
       const phases = scaleBy(walk, out, dy, dy, 1 / divisor);
+      if (b.side !== a.side) {
+        phases.push(...vectorGradient(walk, b, dy));
+        return [...phases, ...pass(walk, a, out)];
+      }
       // The first is copied or added, so that the second may take over the place.
       if (walk.wants(a)) {
         const add = walk.accumulates(a);
@@ -155,35 +160,29 @@ export const LOWERINGS: { readonly [O in StepOp]: Lowering<StepOf<O>> } = {
   upsample: {
     forward: (walk, { x, out }) => {
       const [from, y] = [walk.view(x), walk.view(out)];
-      const args = [y.at, y.stride, from.at, from.stride, y.height, y.width, y.channels];
-      return [[{ kernel: 'upsampleNearest2', args, items: walk.batch * y.height }]];
+      const args = tuple(...strided(y), ...strided(from), y.height, y.width, y.channels);
+      return [[call('upsampleNearest2', args, walk.batch * y.height)]];
     },
     backward: (walk, { x, out }) => {
       const dy = walk.gradient(out);
       const add = walk.accumulates(x);
       const dx = walk.gradient(x);
-      const args = [
-        ...[dx.at, dx.stride, dy.at, dy.stride, dy.height, dy.width, dx.channels],
-        add ? 1 : 0,
-      ];
-      return [[{ kernel: 'sumNearest2', args, items: walk.batch * dx.height }]];
+      const args = tuple(...strided(dx), ...strided(dy), dy.height, dy.width, dx.channels, add);
+      return [[call('sumNearest2', args, walk.batch * dx.height)]];
     },
   },
   downsample: {
     forward: (walk, { x, out }) => {
       const [from, y] = [walk.view(x), walk.view(out)];
-      const args = [y.at, y.stride, from.at, from.stride, from.height, from.width, from.channels];
-      return [[{ kernel: 'averagePool2', args, items: walk.batch * y.height }]];
+      const args = tuple(...strided(y), ...strided(from), from.height, from.width, from.channels);
+      return [[call('averagePool2', args, walk.batch * y.height)]];
     },
     backward: (walk, { x, out }) => {
       const dy = walk.gradient(out);
       const add = walk.accumulates(x);
       const dx = walk.gradient(x);
-      const args = [
-        ...[dx.at, dx.stride, dy.at, dy.stride, dx.height, dx.width, dx.channels],
-        add ? 1 : 0,
-      ];
-      return [[{ kernel: 'spreadAverage2', args, items: walk.batch * dx.height }]];
+      const args = tuple(...strided(dx), ...strided(dy), dx.height, dx.width, dx.channels, add);
+      return [[call('spreadAverage2', args, walk.batch * dx.height)]];
     },
   },
   dropout: {
@@ -206,15 +205,15 @@ export const LOWERINGS: { readonly [O in StepOp]: Lowering<StepOf<O>> } = {
       const shape = attentionShape(walk, step);
       const saved = walk.memory.shape.training
         ? walk.floats(savedName(step), attentionSaved(shape))
-        : 0;
+        : NULL;
       const scratch = walk.worker(attentionScratch(shape));
-      const args = [
-        ...[out.at, out.stride, saved, q.at, q.stride, k.at, k.stride, v.at, v.stride],
-        ...[shape.tokens, step.heads, step.headDim, out.channels, 1 / Math.sqrt(step.headDim)],
-        scratch,
-      ];
+      const args = tuple(
+        ...tuple(...strided(out), saved, ...strided(q), ...strided(k), ...strided(v)),
+        ...tuple(shape.tokens, step.heads, step.headDim, out.channels),
+        ...tuple(1 / Math.sqrt(step.headDim), scratch),
+      );
       const label = `${step.name} forward`;
-      return [[{ kernel: 'attention', args, items: attentionItems(shape), label }]];
+      return [[call('attention', args, attentionItems(shape), { label })]];
     },
     backward: (walk, step) => {
       const [q, k, v, out] = [step.q, step.k, step.v, step.out].map((x) => walk.view(x)) as [
@@ -229,14 +228,14 @@ export const LOWERINGS: { readonly [O in StepOp]: Lowering<StepOf<O>> } = {
           throw new RunError(`${step.name}: queries, keys and values are read by others, too`);
         return walk.gradient(x);
       }) as [View, View, View];
-      const args = [
-        ...[dq.at, dq.stride, dk.at, dk.stride, dv.at, dv.stride, dout.at, dout.stride],
-        ...[out.at, out.stride, saved, q.at, q.stride, k.at, k.stride, v.at, v.stride],
-        ...[shape.tokens, step.heads, step.headDim, out.channels, 1 / Math.sqrt(step.headDim)],
-        scratch,
-      ];
+      const args = tuple(
+        ...tuple(...strided(dq), ...strided(dk), ...strided(dv), ...strided(dout)),
+        ...tuple(...strided(out), saved, ...strided(q), ...strided(k), ...strided(v)),
+        ...tuple(shape.tokens, step.heads, step.headDim, out.channels),
+        ...tuple(1 / Math.sqrt(step.headDim), scratch),
+      );
       const label = `${step.name} backward`;
-      return [[{ kernel: 'attentionBackward', args, items: attentionBackwardItems(shape), label }]];
+      return [[call('attentionBackward', args, attentionBackwardItems(shape), { label })]];
     },
   },
 };
@@ -275,10 +274,31 @@ function quads(walk: Walk, view: View): number {
 }
 
 /** Where a tensor lies without gaps: where it is, or copied to `copy`. */
-function contiguousOf(walk: Walk, view: View, copy: number): { at: number; calls: Phase[] } {
+function contiguousOf(walk: Walk, view: View, copy: Pointer): { at: Pointer; calls: Phase[] } {
   if (view.stride === view.channels) return { at: view.at, calls: [] };
   const to = { ...view, at: copy, stride: view.channels };
   return { at: copy, calls: [[copyCall(walk, to, view, false)]] };
+}
+
+function addVectorCall(walk: Walk, y: View, x: View, vector: View): Call {
+  const args = tuple(...strided(y), ...strided(x), ...strided(vector), pixels(y), y.channels);
+  return call('addVector', args, walk.batch * Math.ceil(pixels(y) / BLOCK));
+}
+
+/** The gradient of a vector that was added to every pixel: each image's sums. */
+function vectorGradient(walk: Walk, vector: Value, dy: View): Phase[] {
+  if (!walk.wants(vector)) return [];
+  if (walk.accumulates(vector))
+    throw new RunError('a vector that is added to pixels is read by others, too');
+  const blocks = Math.ceil(pixels(dy) / BLOCK);
+  const c = dy.channels;
+  const partial = walk.scratch('columns', 4 * walk.batch * blocks * c);
+  walk.sums = undefined;
+  const { at } = walk.gradient(vector);
+  return [
+    [call('columnSums', [partial, dy.at, pixels(dy), dy.stride, c], walk.batch * blocks)],
+    [call('joinColumnSums', [at, partial, blocks, c, c], walk.batch * c)],
+  ];
 }
 
 /** y (+)= x·factor + offset for all real channels of `value`; nothing for a factor of 1 in place. */
@@ -294,21 +314,19 @@ function scaleBy(
   if (offset !== 0 && value.parts.length > 1)
     throw new RunError('an offset would fill the padding of a concatenation');
   const rows = walk.batch * pixels(y);
-  const args = [
-    ...[y.at, y.stride, x.at, x.stride, y.channels, value.channels],
-    ...[factor, offset, accumulate ? 1 : 0],
-  ];
-  return [[{ kernel: 'scaleShiftConstant', args, items: rows }]];
+  const channels = tuple(y.channels, value.channels);
+  const args = tuple(...strided(y), ...strided(x), ...channels, factor, offset, accumulate);
+  return [[call('scaleShiftConstant', args, rows)]];
 }
 
 function dropoutCall(walk: Walk, { rate, index, x }: StepOf<'dropout'>, y: View, from: View): Call {
   const [low, high] = splitSeed(walk.memory.shape.seed);
-  const places = walk.kept(realName(x)) ?? 0;
-  const args = [
-    ...[y.at, y.stride, from.at, from.stride, places, pixels(y), y.channels, x.channels],
-    ...[rate, low, high, PURPOSE.dropout, { base: 0, perStep: 1 }, index],
-  ];
-  return { kernel: 'dropout', args, items: walk.batch * Math.ceil(pixels(y) / BLOCK) };
+  const places = walk.kept(realName(x)) ?? NULL;
+  const args = tuple(
+    ...tuple(...strided(y), ...strided(from), places, pixels(y), y.channels, x.channels),
+    ...tuple(rate, low, high, DROPOUT, { base: 0, perStep: 1 }, index),
+  );
+  return call('dropout', args, walk.batch * Math.ceil(pixels(y) / BLOCK));
 }
 
 /** Name of the table of the real channel at each padded one. */

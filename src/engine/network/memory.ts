@@ -1,5 +1,6 @@
 import type { Graph, Value } from '../../network/graph.js';
 import type { Arena } from '../arena.js';
+import type { Pointer } from '../pointer.js';
 import { paddedChannels } from '../tensors.js';
 import type { Buffers } from './buffers.js';
 import type { ParameterLayout, ParameterRegions } from './parameters.js';
@@ -25,28 +26,28 @@ export interface NetworkMemory {
   readonly layout: ParameterLayout;
   readonly regions: ParameterRegions;
   /** Dense images, f32: x_t and ε̂ always; ε in training. */
-  readonly xt: number;
-  readonly epsilon: number;
-  readonly noise: number;
+  readonly xt: Pointer;
+  readonly epsilon: Pointer;
+  readonly noise: Pointer;
   /** u32 timesteps and labels, one an image. */
-  readonly t: number;
-  readonly labels: number;
+  readonly t: Pointer;
+  readonly labels: Pointer;
   /** What stays while others come and go, by name: tables and transformed weights, which plans of one network share. */
-  readonly kept: ReadonlyMap<string, number>;
+  readonly kept: ReadonlyMap<string, Pointer>;
   /** The same of this plan alone: scales and statistics of batch norms. */
-  readonly norms: ReadonlyMap<string, number>;
+  readonly norms: ReadonlyMap<string, Pointer>;
   /** Values, gradients and scratch. */
   readonly buffers: Buffers;
   /** Bytes of each worker's own scratch. */
   readonly workerBytes: number;
   /** Reserves memory for words that are written once the memory exists. */
-  readonly reserve: (words: Int32Array) => number;
-  readonly reserved: { readonly at: number; readonly words: Int32Array }[];
+  readonly reserve: (words: Int32Array) => Pointer;
+  readonly reserved: { readonly at: Pointer; readonly words: Int32Array }[];
   /** Loss (f64) and the optimizer's rates; 0 without training. */
-  readonly loss: number;
-  readonly rates: number;
+  readonly loss: Pointer;
+  readonly rates: Pointer;
   /** f64 sums of the gradients' squares, by blocks. */
-  readonly normPartial: number;
+  readonly normPartial: Pointer;
 }
 
 /** A plan that has a backward pass. */

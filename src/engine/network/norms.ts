@@ -1,15 +1,20 @@
+import { BLOCK } from '../../../assembly/constants.js';
 import { RunError } from '../../errors.js';
 import type { Value } from '../../network/graph.js';
-import type { Call, Phase } from '../program.js';
-import { pixels, type View } from '../tensors.js';
+import { NULL, type Pointer, plusFloats } from '../pointer.js';
+import { type Call, call, type Phase, tuple } from '../program.js';
+import { pixels, strided, type View } from '../tensors.js';
 import type { LayerAddresses } from './parameters.js';
 import type { BatchNormStep, GroupNormStep } from './steps.js';
-import { affineOf, BLOCK, savedOf, shiftOf, type Walk } from './walk.js';
+import { affineOf, savedOf, shiftOf, type Walk } from './walk.js';
 
 /** Norms, forward and backward. */
 
 /** As PyTorch's: how far running statistics move towards the batch's. */
 const MOMENTUM = 0.1;
+
+/** Stands for a view where there is none. */
+const NONE: ReturnType<typeof strided> = [NULL, 0];
 
 /** Blocks that an image's pixels are summed by. */
 const blocksOf = (view: View): number => Math.ceil(pixels(view) / BLOCK);
@@ -20,8 +25,8 @@ function addresses(walk: Walk, { weight, bias, runningMean, runningVar }: LayerA
   return {
     weight: walk.weights(weight),
     bias: walk.weights(bias),
-    mean: statistics + 4 * runningMean,
-    variance: statistics + 4 * runningVar,
+    mean: plusFloats(statistics, runningMean),
+    variance: plusFloats(statistics, runningVar),
   };
 }
 
@@ -32,31 +37,30 @@ export function batchNormForward(walk: Walk, step: BatchNormStep): Phase[] {
   const c = r.channels;
   const rows = walk.batch * pixels(r);
   const n = addresses(walk, walk.layer(step.layer.name));
-  const affine = walk.kept(affineOf(step)) ?? 0;
-  const saved = walk.kept(savedOf(step)) ?? 0;
+  const affine = walk.kept(affineOf(step)) ?? NULL;
+  const saved = walk.kept(savedOf(step)) ?? NULL;
   const phases: Phase[] = [];
   if (walk.mode !== 'running') {
     const partial = walk.scratch('partial', 8 * Math.ceil(rows / BLOCK) * c);
     const momentum = walk.mode === 'train' ? MOMENTUM : 0;
-    const moments = [partial, r.at, rows, c];
     phases.push(
-      [{ kernel: 'batchNormMoments', args: moments, items: Math.ceil(rows / BLOCK) }],
+      [call('batchNormMoments', [partial, r.at, rows, c], Math.ceil(rows / BLOCK))],
       [
-        {
-          kernel: 'batchNormFinish',
-          args: [
-            ...[affine, saved, n.mean, n.variance, partial, n.weight, n.bias],
-            ...[rows, c, momentum, step.layer.eps],
+        call(
+          'batchNormFinish',
+          [
+            ...tuple(affine, saved, n.mean, n.variance, partial, n.weight, n.bias),
+            ...tuple(rows, c, momentum, step.layer.eps),
           ],
-          items: c,
-        },
+          c,
+        ),
       ],
     );
   }
   if (step.vector) {
     const shift = walk.floats(shiftOf(step), walk.batch * c);
-    const args = [shift, affine + 4 * c, walk.view(step.vector).at, c];
-    phases.push([{ kernel: 'imageShift', args, items: walk.batch }]);
+    const vector = walk.view(step.vector).at;
+    phases.push([call('imageShift', [shift, plusFloats(affine, c), vector, c], walk.batch)]);
   }
   return phases;
 }
@@ -65,12 +69,12 @@ export function batchNormForward(walk: Walk, step: BatchNormStep): Phase[] {
 export function prepareBatchNorm(walk: Walk, step: BatchNormStep): Call {
   const n = addresses(walk, walk.layer(step.layer.name));
   const { channels } = walk.view(step.x);
-  const affine = walk.kept(affineOf(step)) ?? 0;
-  return {
-    kernel: 'batchNormRunning',
-    args: [affine, n.mean, n.variance, n.weight, n.bias, channels, step.layer.eps],
-    items: channels,
-  };
+  const affine = walk.kept(affineOf(step)) ?? NULL;
+  return call(
+    'batchNormRunning',
+    [affine, n.mean, n.variance, n.weight, n.bias, channels, step.layer.eps],
+    channels,
+  );
 }
 
 /**
@@ -83,36 +87,30 @@ export function batchNormBackward(walk: Walk, step: BatchNormStep): Phase[] {
   const c = r.channels;
   const items = walk.batch * blocksOf(r);
   const at = walk.layer(step.layer.name);
-  const saved = walk.kept(savedOf(step)) ?? 0;
+  const saved = walk.kept(savedOf(step)) ?? NULL;
   const partial = walk.scratch('partial', 8 * items * c);
   const factors = walk.scratch('factors', 12 * c);
   const columns = walk.scratch('columns', 4 * items * c);
-  const again = walk.norms.has(step.layer.name);
-  walk.norms.add(step.layer.name);
+  const again = walk.met.has(step.layer.name);
+  walk.met.add(step.layer.name);
   const vector = step.vector && vectorGradient(walk, step.vector, partial, r, 2 * c);
   walk.takesOver(step.x, step.out);
   walk.accumulates(step.x);
   walk.sums = { place: walk.gradientPlace(step.x), blocks: items };
   return [
-    [{ kernel: 'batchNormBackwardSums', args: [partial, d.at, r.at, saved, pixels(r), c], items }],
+    [call('batchNormBackwardSums', [partial, d.at, r.at, saved, pixels(r), c], items)],
     [
-      {
-        kernel: 'batchNormBackwardFinish',
-        args: [
-          ...[factors, walk.gradients(at.weight), walk.gradients(at.bias), partial],
-          ...[walk.weights(at.weight), saved, walk.batch * pixels(r), items, c, again ? 1 : 0],
+      call(
+        'batchNormBackwardFinish',
+        [
+          ...tuple(factors, walk.gradients(at.weight), walk.gradients(at.bias), partial),
+          ...tuple(walk.weights(at.weight), saved, walk.batch * pixels(r), items, c, again),
         ],
-        items: c,
-      },
+        c,
+      ),
       ...(vector ? [vector] : []),
     ],
-    [
-      {
-        kernel: 'batchNormBackwardApply',
-        args: [d.at, columns, r.at, factors, pixels(r), c],
-        items,
-      },
-    ],
+    [call('batchNormBackwardApply', [d.at, columns, r.at, factors, pixels(r), c], items)],
   ];
 }
 
@@ -120,17 +118,17 @@ export function batchNormBackward(walk: Walk, step: BatchNormStep): Phase[] {
 function vectorGradient(
   walk: Walk,
   vector: Value,
-  sums: number,
+  sums: Pointer,
   { channels, height, width }: View,
   step: number,
 ): Call {
   walk.accumulates(vector);
   const blocks = Math.ceil((height * width) / BLOCK);
-  return {
-    kernel: 'joinColumnSums',
-    args: [walk.gradient(vector).at, sums, blocks, channels, step],
-    items: walk.batch * channels,
-  };
+  return call(
+    'joinColumnSums',
+    [walk.gradient(vector).at, sums, blocks, channels, step],
+    walk.batch * channels,
+  );
 }
 
 /** What a group norm leaves for its backward pass: scale and shift of each image, then mean and 1/σ. */
@@ -159,35 +157,29 @@ export function groupNormForward(walk: Walk, step: GroupNormStep): Phase[] {
   const partial = walk.scratch('partial', 8 * items * c);
   const affine = walk.floats(affineName(step), 2 * walk.batch * c);
   const saved = walk.floats(savedName(step), 2 * walk.batch * c);
-  const table = walk.kept(membersName(layer.name)) ?? 0;
-  const [add, addStride] = vector ? [walk.view(vector).at, walk.view(vector).stride] : [0, 0];
-  const [by, byStride] = film ? [walk.view(film).at, walk.view(film).stride] : [0, 0];
+  const table = walk.kept(membersName(layer.name)) ?? NULL;
+  const add = vector ? strided(walk.view(vector)) : NONE;
+  const by = film ? strided(walk.view(film)) : NONE;
   const n = addresses(walk, at);
   const label = `${layer.name} forward`;
   return labels(label, [
+    [call('groupNormMoments', [partial, ...strided(x), pixels(x), c], items)],
     [
-      {
-        kernel: 'groupNormMoments',
-        args: [partial, x.at, x.stride, pixels(x), c],
-        items,
-      },
-    ],
-    [
-      {
-        kernel: 'groupNormFinish',
-        args: [
-          ...[affine, saved, partial, n.weight, n.bias, table, add, addStride, by, byStride],
-          ...[pixels(x), c, layer.groups, layer.outputs / layer.groups, layer.eps],
+      call(
+        'groupNormFinish',
+        [
+          ...tuple(affine, saved, partial, n.weight, n.bias, table, ...add, ...by),
+          ...tuple(pixels(x), c, layer.groups, layer.outputs / layer.groups, layer.eps),
         ],
-        items: walk.batch,
-      },
+        walk.batch,
+      ),
     ],
     [
-      {
-        kernel: 'groupNormApply',
-        args: [y.at, y.stride, x.at, x.stride, affine, pixels(x), c, step.silu ? 1 : 0],
+      call(
+        'groupNormApply',
+        [...strided(y), ...strided(x), affine, pixels(x), c, step.silu ? 1 : 0],
         items,
-      },
+      ),
     ],
   ]);
 }
@@ -202,14 +194,14 @@ export function groupNormBackward(walk: Walk, step: GroupNormStep): Phase[] {
   const items = walk.batch * blocks;
   const affine = walk.floats(affineName(step), 2 * walk.batch * c);
   const saved = walk.floats(savedName(step), 2 * walk.batch * c);
-  const table = walk.kept(membersName(layer.name)) ?? 0;
+  const table = walk.kept(membersName(layer.name)) ?? NULL;
   const partial = walk.scratch('partial', 8 * items * c);
   const factors = walk.scratch('factors', 12 * walk.batch * c);
   const sums = walk.scratch('sums', 8 * walk.batch * c);
   const columns = walk.scratch('columns', 4 * items * c);
-  const [by, byStride] = film ? [walk.view(film).at, walk.view(film).stride] : [0, 0];
+  const by = film ? strided(walk.view(film)) : NONE;
   if (film) walk.accumulates(film);
-  const [dby, dbyStride] = film ? [walk.gradient(film).at, walk.gradient(film).stride] : [0, 0];
+  const dby = film ? strided(walk.gradient(film)) : NONE;
   const dy = walk.gradient(step.out);
   walk.takesOver(step.x, step.out);
   const accumulate = walk.accumulates(step.x);
@@ -217,49 +209,46 @@ export function groupNormBackward(walk: Walk, step: GroupNormStep): Phase[] {
     throw new RunError(`${layer.name}: what a vector is added to is read by others, too`);
   const dx = walk.gradient(step.x);
   const n = addresses(walk, at);
-  const again = walk.norms.has(layer.name);
-  walk.norms.add(layer.name);
+  const again = walk.met.has(layer.name);
+  walk.met.add(layer.name);
   // What is added to another gradient is not all of it, so that its sums are of no use.
   walk.sums = accumulate ? undefined : { place: walk.gradientPlace(step.x), blocks: items };
   const time = vector && vectorGradient(walk, vector, columns, x, c);
   return labels(`${layer.name} backward`, [
     [
-      {
-        kernel: 'groupNormBackwardSums',
-        args: [
-          ...[partial, dy.at, dy.stride, x.at, x.stride, affine, saved],
-          ...[pixels(x), c, step.silu ? 1 : 0],
+      call(
+        'groupNormBackwardSums',
+        [
+          ...tuple(partial, ...strided(dy), ...strided(x), affine, saved),
+          ...tuple(pixels(x), c, step.silu ? 1 : 0),
         ],
         items,
-      },
+      ),
     ],
     [
-      {
-        kernel: 'groupNormBackwardFinish',
-        args: [
-          ...[factors, sums, dby, dbyStride, partial, n.weight, n.bias, saved, by, byStride, table],
-          ...[pixels(x), c, layer.groups, layer.outputs / layer.groups],
+      call(
+        'groupNormBackwardFinish',
+        [
+          ...tuple(factors, sums, ...dby, partial, n.weight, n.bias, saved, ...by, table),
+          ...tuple(pixels(x), c, layer.groups, layer.outputs / layer.groups),
         ],
-        items: walk.batch,
-      },
+        walk.batch,
+      ),
     ],
     [
-      {
-        kernel: 'groupNormBackwardParameters',
-        args: [
-          ...[walk.gradients(at.weight), walk.gradients(at.bias), sums],
-          ...[walk.batch, c, again ? 1 : 0],
-        ],
-        items: c,
-      },
-      {
-        kernel: 'groupNormBackwardApply',
-        args: [
-          ...[dx.at, dx.stride, accumulate ? 0 : columns, dy.at, dy.stride, x.at, x.stride],
-          ...[factors, pixels(x), c, accumulate ? 1 : 0],
+      call(
+        'groupNormBackwardParameters',
+        [walk.gradients(at.weight), walk.gradients(at.bias), sums, walk.batch, c, again],
+        c,
+      ),
+      call(
+        'groupNormBackwardApply',
+        [
+          ...tuple(...strided(dx), accumulate ? NULL : columns, ...strided(dy), ...strided(x)),
+          ...tuple(factors, pixels(x), c, accumulate),
         ],
         items,
-      },
+      ),
     ],
     ...(time ? [[time]] : []),
   ]);

@@ -3,6 +3,7 @@ import type { Graph, Layer, Node } from '../../network/graph.js';
 import { layerParameters } from '../../network/parameters.js';
 import { elements, type StateDict, type Tensor } from '../../network/state.js';
 import type { Arena } from '../arena.js';
+import type { Pointer } from '../pointer.js';
 import { paddedChannels, paddedPlaces } from '../tensors.js';
 
 /**
@@ -92,9 +93,9 @@ function paddedWeight(layer: Layer, inputs: number, outputs: number): number {
 
 /** Regions of shared memory by what they hold; byte addresses. */
 export interface ParameterRegions {
-  readonly weights: number;
-  readonly statistics: number;
-  readonly training?: { readonly gradients: number; readonly m: number; readonly v: number };
+  readonly weights: Pointer;
+  readonly statistics: Pointer;
+  readonly training?: { readonly gradients: Pointer; readonly m: Pointer; readonly v: Pointer };
 }
 
 export function allocateParameters(

@@ -1,14 +1,16 @@
+import { BLOCK, CLIP_BLOCK, HUBER, L1, L2 } from '../../../assembly/constants.js';
 import type { Loss, Optimizer } from '../../contracts/device.js';
 import { ADAM } from '../../contracts/device.js';
 import { RunError } from '../../errors.js';
-import type { Call, Phase } from '../program.js';
+import { NULL, plus } from '../pointer.js';
+import { type Call, call, type Phase } from '../program.js';
 import { pixels } from '../tensors.js';
 import { type Beside, convolveBackward, isProduct, prepareWeights } from './convolve.js';
 import { LOWERINGS, sideBackward } from './lowering.js';
 import type { NetworkMemory, TrainingMemory } from './memory.js';
 import { prepareBatchNorm } from './norms.js';
 import type { Step, StepOf } from './steps.js';
-import { BLOCK, type NormMode, sideBySide, type Timesteps, Walk } from './walk.js';
+import { type NormMode, sideBySide, type Timesteps, Walk } from './walk.js';
 
 /** Whole passes over a network: its steps' kernel calls in the order of its schedule. */
 
@@ -24,8 +26,8 @@ export function forward(memory: NetworkMemory, mode: NormMode, t: Timesteps): Ph
 export function dropPadding(memory: NetworkMemory): Phase {
   const { graph, batch } = memory.shape;
   const output = new Walk(memory, 'running', NO_TIMESTEPS, true).view(graph.output);
-  const args = [memory.epsilon, output.at, graph.channels];
-  return [{ kernel: 'dropChannels', args, items: batch * graph.size ** 2 }];
+  const items = batch * graph.size ** 2;
+  return [call('dropChannels', [memory.epsilon, output.at, graph.channels], items)];
 }
 
 /** Forward in training mode, the loss, and every gradient. */
@@ -46,34 +48,27 @@ export function optimizerPhases(memory: TrainingMemory, optimizer: Optimizer): P
   const { weights, training } = memory.regions;
   const { floats } = memory.layout;
   const { gradients, m, v } = training;
-  const items = { items: floats / 4, grain: 4 };
+  const quads = floats / 4;
+  const whole = { grain: 4 };
   const { beta1, beta2, epsilon, clip } = optimizer;
   if (isPlainAdam(optimizer))
-    return [[{ kernel: 'adam', args: [weights, gradients, m, v, memory.rates], ...items }]];
-  const factor = memory.rates + 16;
+    return [[call('adam', [weights, gradients, m, v, memory.rates], quads, whole)]];
+  const factor = plus(memory.rates, 16);
+  const scale = clip === null ? NULL : plus(factor, 4);
+  const step = call(
+    'adamW',
+    [weights, gradients, m, v, memory.rates, beta1, beta2, epsilon, scale],
+    quads,
+    whole,
+  );
+  if (clip === null) return [[step]];
   const blocks = Math.ceil(floats / CLIP_BLOCK);
-  const norm: Phase[] =
-    clip === null
-      ? []
-      : [
-          [
-            {
-              kernel: 'gradientNorm',
-              args: [memory.normPartial, gradients, floats],
-              items: blocks,
-            },
-          ],
-          [{ kernel: 'gradientClip', args: [factor, memory.normPartial, blocks, clip], items: 1 }],
-        ];
-  const args = [weights, gradients, m, v, memory.rates, beta1, beta2, epsilon];
   return [
-    ...norm,
-    [{ kernel: 'adamW', args: [...args, clip === null ? 0 : factor + 4], ...items }],
+    [call('gradientNorm', [memory.normPartial, gradients, floats], blocks)],
+    [call('gradientClip', [factor, memory.normPartial, blocks, clip], 1)],
+    [step],
   ];
 }
-
-/** Floats whose squares `gradientNorm` sums at a time. */
-export const CLIP_BLOCK = 4096;
 
 const isPlainAdam = (o: Optimizer): boolean =>
   (Object.keys(ADAM) as (keyof Optimizer)[]).every((key) => o[key] === ADAM[key]);
@@ -101,7 +96,7 @@ export function prepareKeptWeights(memory: NetworkMemory): Phase[] {
   return [first, rest].filter((phase) => phase.length > 0);
 }
 
-const NO_TIMESTEPS: Timesteps = { at: 0, every: true };
+const NO_TIMESTEPS: Timesteps = { at: NULL, every: true };
 
 function forwardWalk(walk: Walk): Phase[] {
   const { waves, images } = walk.memory.schedule;
@@ -162,7 +157,7 @@ function lowering(step: Step): {
   return LOWERINGS[step.op] as ReturnType<typeof lowering>;
 }
 
-const KINDS: Record<Loss, number> = { l1: 0, l2: 1, huber: 2 };
+const KINDS: Record<Loss, number> = { l1: L1, l2: L2, huber: HUBER };
 
 /** The loss between the output and `memory.noise`, and its gradient by the output. */
 function noiseLoss(walk: Walk, loss: Loss): Phase[] {
@@ -174,10 +169,10 @@ function noiseLoss(walk: Walk, loss: Loss): Phase[] {
   const count = walk.batch * pixels(y);
   const blocks = Math.ceil(count / BLOCK);
   const partial = walk.scratch('loss', 8 * blocks);
-  const args = [dy.at, partial, y.at, memory.noise, count, channels, KINDS[loss]];
+  const kind = KINDS[loss];
   return [
-    [{ kernel: 'noiseLoss', args, items: blocks }],
-    [{ kernel: 'finishLoss', args: [memory.loss, partial, blocks, count * channels], items: 1 }],
+    [call('noiseLoss', [dy.at, partial, y.at, memory.noise, count, channels, kind], blocks)],
+    [call('finishLoss', [memory.loss, partial, blocks, count * channels], 1)],
   ];
 }
 
@@ -203,8 +198,7 @@ function waveBackward(walk: Walk, wave: readonly Step[]): Phase[] {
 
 function mask(walk: Walk, { out }: StepOf<'convolve'>): Call {
   const d = walk.gradient(out);
-  const args = [d.at, walk.view(out).at];
-  return { kernel: 'reluBackward', args, items: (walk.batch * d.channels) / 4 };
+  return call('reluBackward', [d.at, walk.view(out).at], (walk.batch * d.channels) / 4);
 }
 
 /** @throws RunError if the plan was made without training. */

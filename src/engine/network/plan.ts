@@ -1,6 +1,9 @@
+import { CLIP_BLOCK } from '../../../assembly/constants.js';
 import { ADAM, type NetworkOptions } from '../../contracts/device.js';
+import type { Graph } from '../../network/graph.js';
 import { buildNetwork } from '../../network/network.js';
-import { Arena, MAX_BYTES } from '../arena.js';
+import { Arena, type Demand, MAX_BYTES, planRoom } from '../arena.js';
+import { NULL, type Pointer } from '../pointer.js';
 import type { Program } from '../program.js';
 import { paddedChannels, paddedPlaces } from '../tensors.js';
 import { Buffers } from './buffers.js';
@@ -16,7 +19,6 @@ import {
 import { members, membersName } from './norms.js';
 import { allocateParameters, layoutParameters } from './parameters.js';
 import {
-  CLIP_BLOCK,
   dropPadding,
   forward,
   optimizerPhases,
@@ -31,16 +33,21 @@ import { affineOf, savedOf, Walk } from './walk.js';
 
 /** Plans a network: its memory and the programs over it. Nothing is allocated but addresses. */
 
-export interface PlanOptions extends NetworkOptions {
-  readonly threads: number;
+export interface PlanOptions extends NetworkOptions, Demand {}
+
+/** The same for a network of one's own, which no config describes. */
+export interface GraphOptions extends Omit<NetworkOptions, 'architecture' | 'size'>, Demand {
+  readonly graph: Graph;
 }
+
+export type AnyOptions = PlanOptions | GraphOptions;
 
 /**
  * The programs over a layout that fits, by name. Their length grows with the batch; their tables, a few kilobytes more in
  * the arena, do not.
  */
 export function planPrograms(
-  { training: trains = true, loss = 'l1', optimizer = ADAM }: PlanOptions,
+  { training: trains = true, loss = 'l1', optimizer = ADAM }: AnyOptions,
   memory: NetworkMemory,
 ): ReadonlyMap<string, Program> {
   const t = { at: memory.t, every: true };
@@ -65,7 +72,7 @@ export type Extension<T = unknown> = (arena: Arena, memory: NetworkMemory) => T;
 
 /** Bytes by what they hold, and in all, for a network of this shape. Of one that does not fit, without its programs' tables. */
 export function planBytes(
-  options: PlanOptions,
+  options: AnyOptions,
   extend?: Extension,
 ): { groups: ReadonlyMap<string, number>; total: number } {
   const { arena, memory } = planLayout(options);
@@ -74,19 +81,22 @@ export function planBytes(
   return { groups: arena.groups, total: arena.size };
 }
 
+type WithoutBatch = Omit<PlanOptions, 'batch'> | Omit<GraphOptions, 'batch'>;
+
 /**
- * The largest batch that fits into memory, 0 if none does. Looks at layouts without programs, whose length grows with the
- * batch and whose tables do not.
+ * The largest batch that fits into the memory there is, 0 if none does. Looks at layouts without programs, whose length grows
+ * with the batch and whose tables do not.
  */
-export function largestBatch(options: Omit<PlanOptions, 'batch'>, extend?: Extension): number {
+export function largestBatch(options: WithoutBatch, extend?: Extension): number {
   const one = planLayout({ ...options, batch: 1 });
   const layoutBytes = one.arena.size;
   planPrograms({ ...options, batch: 1 }, one.memory);
   const tableBytes = one.arena.size - layoutBytes;
+  const room = planRoom(options).bytes;
   const fits = (batch: number) => {
     const { arena, memory } = planLayout({ ...options, batch });
     extend?.(arena, memory);
-    return arena.size + tableBytes <= MAX_BYTES;
+    return arena.size + tableBytes <= room;
   };
   let low = 0;
   let high = 1;
@@ -103,9 +113,10 @@ export function largestBatch(options: Omit<PlanOptions, 'batch'>, extend?: Exten
  * Lays a network out in an arena of its own.
  * @throws UsageError for an impossible config or size.
  */
-export function planLayout(options: PlanOptions): { arena: Arena; memory: NetworkMemory } {
+export function planLayout(options: AnyOptions): { arena: Arena; memory: NetworkMemory } {
   const arena = new Arena();
-  const graph = buildNetwork(options.architecture, options.size);
+  const graph =
+    'graph' in options ? options.graph : buildNetwork(options.architecture, options.size);
   const { batch, timesteps, seed = 0 } = options;
   const shape = { graph, batch, timesteps, seed, training: options.training ?? true };
   return { arena, memory: planMemory(arena, shape, options.threads) };
@@ -127,7 +138,7 @@ export function planMemory(
   const regions = shared?.regions ?? allocateParameters(arena, layout, shape.training);
   const { reserve, reserved } = reserver(arena);
   const dense = batch * graph.size ** 2 * graph.channels;
-  const norms = new Map<string, number>();
+  const norms = new Map<string, Pointer>();
   for (const step of order.images)
     if (step.op === 'batchNorm')
       for (const name of [affineOf(step), savedOf(step)])
@@ -137,7 +148,7 @@ export function planMemory(
     placed: place(order, shape.training, channelsOf),
     xt: arena.floats('images', dense),
     epsilon: arena.floats('images', dense),
-    noise: shape.training ? arena.floats('images', dense) : 0,
+    noise: shape.training ? arena.floats('images', dense) : NULL,
     t: arena.bytes('tables', 4 * batch),
     labels: arena.bytes('tables', graph.labelled ? 4 * batch : 0),
     loss: arena.bytes('tables', 8),
@@ -166,10 +177,10 @@ function realChannels(parts: readonly number[]): Int32Array {
 }
 
 /** Lays out what stays: tables of the graph, and where the weights do, these transformed. */
-function keep(arena: Arena, memory: NetworkMemory): ReadonlyMap<string, number> {
+function keep(arena: Arena, memory: NetworkMemory): ReadonlyMap<string, Pointer> {
   const { timesteps, training, batch } = memory.shape;
   const { waves, images } = memory.schedule;
-  const kept = new Map<string, number>();
+  const kept = new Map<string, Pointer>();
   for (const step of [...waves.flat(), ...images]) {
     if (step.op === 'sinusoid') {
       const rows = step.of === 'time' ? timesteps : batch;
@@ -184,7 +195,7 @@ function keep(arena: Arena, memory: NetworkMemory): ReadonlyMap<string, number> 
   }
   if (training) return kept;
   const shapes = { ...memory, buffers: new Buffers() };
-  const walk = new Walk(shapes, 'running', { at: 0, every: true }, false);
+  const walk = new Walk(shapes, 'running', { at: NULL, every: true }, false);
   for (const step of images) {
     if (step.op === 'batchNorm') walk.lazy.set(step.out.id, step);
     if (step.op !== 'convolve') continue;

@@ -61,7 +61,7 @@ export interface GroupNormStep {
   readonly out: Value;
 }
 
-/** (a + b)/divisor of equal shapes. */
+/** (a + b)/divisor of equal shapes, or with a vector b that is added to every pixel. */
 export interface AddStep {
   readonly op: 'add';
   readonly a: Value;
@@ -168,7 +168,7 @@ class Fusion {
     const next = this.#only(out);
     if (next?.op === 'norm' && next.layer.kind === 'groupNorm' && divisor === 1)
       return [this.#norm({ ...this.#take(next), x: a }, b)];
-    throw unsupported('a vector is added to pixels that no norm is beside');
+    return [{ op: 'add', a, b, divisor, out }];
   }
 
   #norm(node: NodeOf<'norm'>, vector: Value | undefined): Step {

@@ -1,6 +1,7 @@
 import { RunError } from '../../errors.js';
 import type { Value } from '../../network/graph.js';
-import type { Argument, Call, Phase } from '../program.js';
+import { NULL, type Pointer, plusFloats } from '../pointer.js';
+import type { Address, Call, Phase } from '../program.js';
 import { slice, type View } from '../tensors.js';
 import type { AffinePointers } from '../winograd/forward.js';
 import { channelsOf, type NetworkMemory, pixelsOf } from './memory.js';
@@ -15,12 +16,9 @@ export type NormMode = 'train' | 'batch' | 'running';
 
 /** Timesteps of a pass: their address (which may move with the step), and whether there is one for each image. */
 export interface Timesteps {
-  readonly at: Argument;
+  readonly at: Address;
   readonly every: boolean;
 }
-
-/** Pixels of one block of sums. */
-export const BLOCK = 256;
 
 const ACTIVATIONS = 'activations';
 const GRADIENTS = 'gradients of activations';
@@ -46,8 +44,8 @@ export class Walk {
   /** Batch norms by their result, which convolutions apply as they load. */
   readonly lazy = new Map<number, BatchNormStep>();
   workerBytes = 0;
-  /** Norms whose gradients have been written: a shared one is met twice, and adds. */
-  readonly norms = new Set<string>();
+  /** Layers whose gradients have been written: one that is used twice adds. */
+  readonly met = new Set<string>();
   /** What `columns` holds. */
   sums: ColumnSums | undefined;
   readonly #scratch = new Map<string, number>();
@@ -138,31 +136,31 @@ export class Walk {
   }
 
   /** Floats by name that are needed from step to step of this walk, e.g. what a norm has found. */
-  floats(name: string, count: number): number {
+  floats(name: string, count: number): Pointer {
     return this.#buffer(ACTIVATIONS, name, 4 * count);
   }
 
   /** Scratch whose contents mean nothing from one use to the next. */
-  scratch(name: string, bytes: number): number {
+  scratch(name: string, bytes: number): Pointer {
     if (!this.emits) {
       this.#scratch.set(name, Math.max(this.#scratch.get(name) ?? 0, bytes));
-      return 0;
+      return NULL;
     }
     return this.memory.buffers.at(name);
   }
 
   /** Each worker's own scratch. */
-  worker(bytes: number): Argument {
+  worker(bytes: number): Address {
     this.workerBytes = Math.max(this.workerBytes, bytes);
     return {
-      base: this.emits ? this.memory.buffers.at('worker') : 0,
+      base: this.emits ? this.memory.buffers.at('worker') : NULL,
       perWorker: this.memory.workerBytes,
     };
   }
 
   /** Words in memory that never change. */
-  words(words: Int32Array): number {
-    return this.emits ? this.memory.reserve(words) : 0;
+  words(words: Int32Array): Pointer {
+    return this.emits ? this.memory.reserve(words) : NULL;
   }
 
   layer(name: string): LayerAddresses {
@@ -170,19 +168,19 @@ export class Walk {
   }
 
   /** Byte address of a parameter, by its offset. */
-  weights(offset: number): number {
-    return this.memory.regions.weights + 4 * offset;
+  weights(offset: number): Pointer {
+    return plusFloats(this.memory.regions.weights, offset);
   }
 
   /** Byte address of a parameter's gradient. @throws RunError if the plan was made without training. */
-  gradients(offset: number): number {
+  gradients(offset: number): Pointer {
     const { training } = this.memory.regions;
     if (!training) throw new RunError('this network was planned without training');
-    return training.gradients + 4 * offset;
+    return plusFloats(training.gradients, offset);
   }
 
   /** What stays, by name; undefined where the plan has none. */
-  kept(name: string): number | undefined {
+  kept(name: string): Pointer | undefined {
     return this.memory.kept.get(name) ?? this.memory.norms.get(name);
   }
 
@@ -191,14 +189,14 @@ export class Walk {
     const norm = this.lazy.get(value.id);
     if (!norm) return { view: this.view(value), affine: undefined };
     const view = this.view(norm.x);
-    const scale = this.kept(affineOf(norm)) ?? 0;
+    const scale = this.kept(affineOf(norm)) ?? NULL;
     const affine = norm.vector
       ? {
           scale,
           shift: this.floats(shiftOf(norm), this.batch * view.channels),
           shiftStep: view.channels,
         }
-      : { scale, shift: scale + 4 * view.channels, shiftStep: 0 };
+      : { scale, shift: plusFloats(scale, view.channels), shiftStep: 0 };
     return { view, affine };
   }
 
@@ -220,10 +218,10 @@ export class Walk {
     return { at, height: side, width: side, channels, stride: channels };
   }
 
-  #buffer(group: string, name: string, bytes: number): number {
+  #buffer(group: string, name: string, bytes: number): Pointer {
     if (this.emits) return this.memory.buffers.at(name);
     this.memory.buffers.use(group, name, bytes, this.moment);
-    return 0;
+    return NULL;
   }
 }
 

@@ -6,11 +6,12 @@ import {
   type Optimizer,
   type OptimizerState,
 } from '../../contracts/device.js';
-import { RunError, ShapeError } from '../../errors.js';
+import { RunError } from '../../errors.js';
+import { checkInput } from '../../network/check-input.js';
 import type { NodeOf } from '../../network/graph.js';
 import { sinusoids, timesteps } from '../../network/sinusoid.js';
 import type { StateDict } from '../../network/state.js';
-import { checkFits, MAX_BYTES } from '../arena.js';
+import { checkFits, planRoom } from '../arena.js';
 import { Engine, type LoadedProgram, type Times } from '../engine.js';
 import type { Program } from '../program.js';
 import { tableName } from './lowering.js';
@@ -18,7 +19,9 @@ import { channelsOf, type NetworkMemory, type TrainingMemory } from './memory.js
 import { readParameters, readState, writeParameters, writeStatistics } from './parameters.js';
 import { trainingMemory } from './passes.js';
 import {
+  type AnyOptions,
   type Extension,
+  type GraphOptions,
   largestBatch,
   type PlanOptions,
   planLayout,
@@ -28,6 +31,13 @@ import {
 export interface WasmNetworkOptions extends PlanOptions {
   readonly strict?: boolean;
 }
+
+/** For a network of one's own. */
+export interface WasmGraphOptions extends GraphOptions {
+  readonly strict?: boolean;
+}
+
+type Options = WasmNetworkOptions | WasmGraphOptions;
 
 /** A network on the WebAssembly engine. */
 export class WasmNetwork implements NetworkDevice {
@@ -55,17 +65,14 @@ export class WasmNetwork implements NetworkDevice {
    * @throws UsageError for an impossible config or size, or a model that does not fit.
    */
   static create<T, P>(
-    options: WasmNetworkOptions,
+    options: Options,
     extend: Extension<T>,
     program: (memory: NetworkMemory, extra: T) => P,
   ): { network: WasmNetwork; extra: T; program: P };
-  static create<T>(
-    options: WasmNetworkOptions,
-    extend: Extension<T>,
-  ): { network: WasmNetwork; extra: T };
-  static create(options: WasmNetworkOptions): { network: WasmNetwork };
+  static create<T>(options: Options, extend: Extension<T>): { network: WasmNetwork; extra: T };
+  static create(options: Options): { network: WasmNetwork };
   static create<T, P>(
-    options: WasmNetworkOptions,
+    options: Options,
     extend?: Extension<T>,
     plan?: (memory: NetworkMemory, extra: T) => P,
   ) {
@@ -218,14 +225,12 @@ export class WasmNetwork implements NetworkDevice {
   }
 
   #feed(input: NetworkInput, noise?: Float32Array): void {
-    expectLength('x_t', input.xt.length, this.#denseLength);
-    expectLength('t', input.t.length, this.batch);
-    this.engine.floats(this.memory.xt, this.#denseLength).set(input.xt);
-    new Int32Array(this.engine.memory.buffer, this.memory.t, this.batch).set(input.t);
+    const { shape, xt, t, noise: epsilon } = this.memory;
+    checkInput(shape.graph, shape, input, noise);
+    this.engine.floats(xt, this.#denseLength).set(input.xt);
+    new Int32Array(this.engine.memory.buffer, t, this.batch).set(input.t);
     writeLabels(this.engine, this.memory, input.labels);
-    if (!noise) return;
-    expectLength('noise', noise.length, this.#denseLength);
-    this.engine.floats(this.memory.noise, this.#denseLength).set(noise);
+    if (noise) this.engine.floats(epsilon, this.#denseLength).set(noise);
   }
 
   #readLoss(): number {
@@ -255,28 +260,15 @@ export function writeReserved(engine: Engine, memory: NetworkMemory): void {
     writeSinusoids(engine, memory, node, timesteps(memory.shape.timesteps));
 }
 
-/** Puts labels where the network reads them. @throws ShapeError where it reads none, or wants some. */
+/** Puts labels, which have been checked, where the network reads them. */
 export function writeLabels(
   engine: Engine,
   memory: NetworkMemory,
   labels: Int32Array | undefined,
 ): void {
-  const { graph, batch } = memory.shape;
-  if (!graph.labelled) {
-    if (labels) throw new ShapeError('network: got labels, but it reads none');
-    return;
-  }
-  if (!labels) throw new ShapeError('network: expected labels, got none');
-  expectLength('labels', labels.length, batch);
-  const words = new Int32Array(engine.memory.buffer, memory.labels, batch);
+  if (!labels) return;
+  const words = new Int32Array(engine.memory.buffer, memory.labels, labels.length);
   words.set(labels);
-  for (const node of graph.nodes) {
-    if (node.op !== 'embedding') continue;
-    const { classes } = node.layer;
-    const wrong = labels.find((label) => label < 0 || label >= classes);
-    if (wrong !== undefined)
-      throw new ShapeError(`network: expected labels from 0 to ${classes - 1}, got ${wrong}`);
-  }
   // Labels that are embedded as timesteps are: a row of sinusoids for each image.
   for (const node of sinusoidNodes(memory, 'label')) {
     writeSinusoids(engine, memory, node, labels);
@@ -297,13 +289,8 @@ function writeSinusoids(
   engine.floats(memory.kept.get(tableName(node.out.id))!, table.length).set(table);
 }
 
-function expectLength(what: string, got: number, expected: number): void {
-  if (got !== expected)
-    throw new ShapeError(`network: ${what} has ${got} elements, expected ${expected}`);
-}
-
-function checkNetworkFits(options: PlanOptions, bytes: number, extend?: Extension): void {
-  checkFits(bytes, MAX_BYTES, () => {
+function checkNetworkFits(options: AnyOptions, bytes: number, extend?: Extension): void {
+  checkFits(bytes, planRoom(options), () => {
     const largest = largestBatch(options, extend);
     return largest ? `the largest batch that fits is ${largest}` : 'not even a batch of 1 fits';
   });

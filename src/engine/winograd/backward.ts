@@ -1,6 +1,8 @@
-import type { Argument, Phase } from '../program.js';
+import { ACCUMULATE, WEIGHT_BLOCK } from '../../../assembly/constants.js';
+import { type Pointer, plus, plusFloats } from '../pointer.js';
+import { type Address, call, type Phase, tuple } from '../program.js';
 import { ALGORITHMS, type Convolution } from './algorithms.js';
-import { ACCUMULATE, type AffinePointers, chooseWay, NO_AFFINE } from './forward.js';
+import { type AffinePointers, chooseWay, NO_AFFINE } from './forward.js';
 import {
   divideUp,
   PLANE_PADDING,
@@ -28,21 +30,21 @@ import { chooseGradientWay, mostGroups } from './weight-gradient.js';
 const BLOCK_BYTES = 448 * 2 ** 10;
 
 export interface BackwardPointers {
-  readonly descriptor: number;
+  readonly descriptor: Pointer;
   /** `workerBytes` for each worker. */
-  readonly worker: Argument;
-  readonly x: Argument;
+  readonly worker: Address;
+  readonly x: Address;
   /** What x goes through on its way in. */
   readonly affine?: AffinePointers;
-  readonly dy: Argument;
-  readonly dx: Argument;
+  readonly dy: Address;
+  readonly dx: Address;
   /** Adds to dx instead of overwriting it. */
   readonly accumulate?: boolean;
   /** The weights of the adjoint layer; then `weightBytes` of scratch. */
-  readonly w: Argument;
-  readonly u: number;
+  readonly w: Address;
+  readonly u: Pointer;
   /** Overwritten with the gradient, in the layout of the weights. */
-  readonly dw: Argument;
+  readonly dw: Address;
 }
 
 export interface BackwardPlan {
@@ -109,35 +111,36 @@ export function planBackward(c: Convolution): BackwardPlan {
 
   const phases: BackwardPlan['phases'] = (at) => {
     const { scale, shift, shiftStep } = at.affine ?? NO_AFFINE;
-    const du = at.u + 4 * uFloats;
-    const narrow = at.descriptor + 2 * TILING_BYTES;
-    const weightTaps = at.descriptor + 3 * TILING_BYTES;
-    const gradientTaps = weightTaps + TAPS_BYTES;
+    const du = plusFloats(at.u, uFloats);
+    const narrow = plus(at.descriptor, 2 * TILING_BYTES);
+    const weightTaps = plus(at.descriptor, 3 * TILING_BYTES);
+    const gradientTaps = plus(weightTaps, TAPS_BYTES);
+    const flags = at.accumulate ? ACCUMULATE : 0;
     return [
       [
-        {
-          kernel: 'winogradWeights',
-          args: [at.u, at.w, weightTaps, at.worker],
-          items: panels * divideUp(rows, 16),
-        },
+        call(
+          'winogradWeights',
+          [at.u, at.w, weightTaps, at.worker],
+          panels * divideUp(rows, WEIGHT_BLOCK),
+        ),
       ],
       [
-        {
-          kernel: 'winogradBackward',
-          args: [
-            ...[at.dx, du, at.x, at.dy, at.u, at.descriptor, narrow, scale, shift, shiftStep],
-            ...[at.accumulate ? ACCUMULATE : 0, rows, panels, planes, uPlane],
-            ...[vFloats, mFloats, tiles, group, chunk, at.worker],
+        call(
+          'winogradBackward',
+          [
+            ...tuple(at.dx, du, at.x, at.dy, at.u, at.descriptor, narrow, scale, shift, shiftStep),
+            ...tuple(flags, rows, panels, planes, uPlane),
+            ...tuple(vFloats, mFloats, tiles, group, chunk, at.worker),
           ],
-          items: groups,
-        },
+          groups,
+        ),
       ],
       [
-        {
-          kernel: 'winogradTurnedGradient',
-          args: [at.dw, du, gradientTaps, groups, uFloats, at.worker],
-          items: (rows / 8) * divideUp(input.channels, 16),
-        },
+        call(
+          'winogradTurnedGradient',
+          [at.dw, du, gradientTaps, groups, uFloats, at.worker],
+          (rows / 8) * divideUp(input.channels, WEIGHT_BLOCK),
+        ),
       ],
     ];
   };

@@ -1,10 +1,11 @@
-import type { Argument, Call, Phase } from '../program.js';
+import { ACCUMULATE, QUAD_PADDING, RELU, WEIGHT_BLOCK } from '../../../assembly/constants.js';
+import { NULL, type Pointer, plus, plusFloats } from '../pointer.js';
+import { type Address, type Call, call, type Phase, tuple } from '../program.js';
 import { ALGORITHMS, type Convolution } from './algorithms.js';
 import {
   chunks,
   divideUp,
   PLANE_PADDING,
-  QUAD_PADDING,
   TAPS,
   TILING_BYTES,
   TRANSFORM_BYTES,
@@ -52,38 +53,34 @@ const DEEP_FLOATS = 1_500_000;
  */
 const CHUNK = { conv: 96, down: 96, up: 36 } as const;
 
-/** The flags of `winogradOutput`. */
-export const ACCUMULATE = 1;
-const RELU = 2;
-
 /** Pointers of the affine map that a convolution's input may go through: x · scale[c] + shift[image][c]; padding stays zero. */
 export interface AffinePointers {
-  readonly scale: Argument;
-  readonly shift: Argument;
+  readonly scale: Address;
+  readonly shift: Address;
   /** Floats from the shifts of an image to those of the next; 0 where all share them. */
   readonly shiftStep: number;
 }
 
-export const NO_AFFINE: AffinePointers = { scale: 0, shift: 0, shiftStep: 0 };
+export const NO_AFFINE: AffinePointers = { scale: NULL, shift: NULL, shiftStep: 0 };
 
 export interface ForwardPointers {
-  readonly descriptor: number;
-  readonly scratch: number;
+  readonly descriptor: Pointer;
+  readonly scratch: Pointer;
   /** `workerBytes` for each worker. */
-  readonly worker: Argument;
-  readonly x: Argument;
+  readonly worker: Address;
+  readonly x: Address;
   readonly affine?: AffinePointers;
   /** The weights, and `weightBytes` for them transformed, which `ready` says they are. A deep plan needs the first alone. */
-  readonly w: Argument;
-  readonly u: Argument;
+  readonly w: Address;
+  readonly u: Address;
   readonly ready?: boolean;
-  readonly y: Argument;
-  /** f32[outputs]; 0 for none. */
-  readonly bias?: Argument;
+  readonly y: Address;
+  /** f32[outputs]; none if not given. */
+  readonly bias?: Address;
   /** Adds to y instead of overwriting it. */
   readonly accumulate?: boolean;
   /** What is added to where it is not y, with floats from a pixel to the next; for `blocks` alone. */
-  readonly base?: { readonly at: Argument; readonly stride: number };
+  readonly base?: { readonly at: Address; readonly stride: number };
   /** max(y, 0) at the very end. */
   readonly relu?: boolean;
 }
@@ -193,57 +190,70 @@ export function planForward(c: Convolution, way: Way): ForwardPlan {
     (accumulate ? ACCUMULATE : 0) | (relu ? RELU : 0);
 
   const weights: ForwardPlan['weights'] = ({ descriptor, worker, w, u }) => [
-    {
-      kernel: 'winogradWeights',
-      args: [u, w, descriptor + 2 * TILING_BYTES, worker],
-      items: panels * divideUp(input.channels, 16),
-    },
+    call(
+      'winogradWeights',
+      [u, w, plus(descriptor, 2 * TILING_BYTES), worker],
+      panels * divideUp(input.channels, WEIGHT_BLOCK),
+    ),
   ];
 
   const blocks = (at: ForwardPointers): Phase[] => {
     const { scale, shift, shiftStep } = at.affine ?? NO_AFFINE;
-    const call: Call = {
-      kernel: 'winogradBlocks',
-      args: [
-        ...[at.y, at.base?.at ?? 0, at.base?.stride ?? 0, at.x, at.u, at.descriptor, at.bias ?? 0],
-        ...[scale, shift, shiftStep, flags(at)],
-        ...[k, panels, planes, uPlane, vFloats, tiles, room, at.worker],
+    const base = at.base ? tuple(at.base.at, at.base.stride) : tuple(NULL, 0);
+    const all = call(
+      'winogradBlocks',
+      [
+        ...tuple(
+          at.y,
+          ...base,
+          at.x,
+          at.u,
+          at.descriptor,
+          at.bias ?? NULL,
+          scale,
+          shift,
+          shiftStep,
+        ),
+        ...tuple(flags(at), k, panels, planes, uPlane, vFloats, tiles, room, at.worker),
       ],
-      items: divideUp(tiles, room),
-    };
-    return [...(at.ready ? [] : [weights(at)]), [call]];
+      divideUp(tiles, room),
+    );
+    return [...(at.ready ? [] : [weights(at)]), [all]];
   };
 
   const byChunks = (at: ForwardPointers): Phase[] => {
     const v = at.scratch;
-    const m = v + 4 * vFloats;
+    const m = plusFloats(v, vFloats);
     const { scale, shift, shiftStep } = at.affine ?? NO_AFFINE;
-    const inputCall = ([first, count]: [number, number]): Call => ({
-      kernel: 'winogradInput',
-      args: [v, at.x, at.descriptor, scale, shift, shiftStep, first, count, at.worker],
-      items: transformItems(inPhases, count, input.channels),
-    });
-    const outputCall = ([first, count]: [number, number]): Call => ({
-      kernel: 'winogradOutput',
-      args: [
-        ...[at.y, m, at.descriptor + TILING_BYTES, at.bias ?? 0, flags(at)],
-        ...[first, count, at.worker],
-      ],
-      items: transformItems(outPhases, count, output.channels),
-    });
-    const multiplyCall = (count: number): Call => ({
-      kernel: 'winogradMultiply',
-      args: [m, v, at.u, at.descriptor, k, panels, divideUp(count, 4), uPlane],
-      items: planes * panels,
-    });
-    const deepCall = (count: number): Call => ({
-      kernel: 'winogradMultiplyDeep',
-      args: [
-        ...[m, v, at.w, at.descriptor + 2 * TILING_BYTES],
-        ...[k, panels, divideUp(count, 4), group, mPlane, vPlane, at.worker],
-      ],
-      items: (outPhases * panels) / group,
-    });
+    const outputTiling = plus(at.descriptor, TILING_BYTES);
+    const weightTaps = plus(at.descriptor, 2 * TILING_BYTES);
+    const inputCall = ([first, count]: [number, number]): Call =>
+      call(
+        'winogradInput',
+        [v, at.x, at.descriptor, scale, shift, shiftStep, first, count, at.worker],
+        transformItems(inPhases, count, input.channels),
+      );
+    const outputCall = ([first, count]: [number, number]): Call =>
+      call(
+        'winogradOutput',
+        [at.y, m, outputTiling, at.bias ?? NULL, flags(at), first, count, at.worker],
+        transformItems(outPhases, count, output.channels),
+      );
+    const multiplyCall = (count: number): Call =>
+      call(
+        'winogradMultiply',
+        [m, v, at.u, at.descriptor, k, panels, divideUp(count, 4), uPlane],
+        planes * panels,
+      );
+    const deepCall = (count: number): Call =>
+      call(
+        'winogradMultiplyDeep',
+        [
+          ...tuple(m, v, at.w, weightTaps, k, panels, divideUp(count, 4)),
+          ...tuple(group, mPlane, vPlane, at.worker),
+        ],
+        (outPhases * panels) / group,
+      );
     const products = way === 'deep' ? deepCall : multiplyCall;
     const [first, ...rest] = interleave(chunks(tiles, room), inputCall, products, outputCall);
     const before = way === 'deep' || at.ready ? [] : weights(at);

@@ -1,70 +1,40 @@
 /** What the plans of convolutions have in common: how tensors are cut into tiles, and where these and the taps lie. */
+import { CHANNEL_BLOCK, DEEP_SCRATCH, TRANSFORM_SCRATCH } from '../../../assembly/constants.js';
+import { TAPS_WORDS, TILING_WORDS } from '../abi.js';
 import { ALGORITHMS, type Convolution, type Feature, type Traits } from './algorithms.js';
 
 /** Floats between planes beyond what they hold: planes a power of two apart would fall on the same cache lines. */
 export const PLANE_PADDING = 80;
 
-/** The same between groups of four tiles of V (assembly/winograd/multiply.ts has it too); measured, 1 to 7 %. */
-export const QUAD_PADDING = 16;
-
 /** The same between the channels of a weight gradient's planes, in tiles. */
 export const TILE_PADDING = 4;
 
-/** Channels of the block of weights that the deep kernels make at a time: BLOCK of assembly/winograd/deep.ts. */
-export const DEEP_BLOCK = 64;
+/** Bytes of scratch that each worker needs of its own: those of the deep kernels, the largest. */
+export const WORKER_BYTES = 4 * DEEP_SCRATCH;
 
-/** Bytes of scratch that each worker needs of its own: DEEP_SCRATCH of assembly/winograd/deep.ts, the largest. */
-export const WORKER_BYTES = 4 * (144 + 2 * 36 * (DEEP_BLOCK * 8 + 16));
-
-/** Bytes before the planes in a worker's scratch: TRANSFORM_SCRATCH of assembly/winograd/scratch.ts. */
-export const TRANSFORM_BYTES = 4 * 448;
+/** Bytes before the planes in a worker's scratch. */
+export const TRANSFORM_BYTES = 4 * TRANSFORM_SCRATCH;
 
 /** Bytes of a `Tiling` and of `Taps`; two of the former and one of the latter make a descriptor. */
-export const TILING_BYTES = 4 * 16;
-export const TAPS_BYTES = 4 * 12;
+export const TILING_BYTES = 4 * TILING_WORDS.length;
+export const TAPS_BYTES = 4 * TAPS_WORDS.length;
 
-/** Fields of assembly/winograd/tiling.ts, in its order. */
-export function tiling(g: {
-  algorithm: Traits;
-  tensor: Feature;
-  down: number;
-  across: number;
-  step: number;
-  origin: number;
-  phases: number;
-  plane: number;
-  phaseStride: number;
-  block: number;
-  tile: number;
-  eight: number;
-  half: number;
-}): number[] {
-  const { height, width, channels, pixel } = g.tensor;
-  return [
-    ...[g.algorithm.id, height, width, channels, pixel, g.down, g.across, g.step, g.origin],
-    ...[g.phases, g.plane, g.phaseStride, g.block, g.tile, g.eight, g.half],
-  ];
+type TilingWords = Record<(typeof TILING_WORDS)[number], number>;
+type TapsWords = Record<(typeof TAPS_WORDS)[number], number>;
+
+/** A `Tiling` (assembly/winograd/tiling.ts), whose first words say how large the tensor is. */
+export function tiling(
+  g: Omit<TilingWords, 'algorithm' | keyof Feature> & { algorithm: Traits; tensor: Feature },
+): number[] {
+  const { algorithm, tensor, ...rest } = g;
+  const words: TilingWords = { ...rest, ...tensor, algorithm: algorithm.id };
+  return TILING_WORDS.map((word) => words[word]);
 }
 
-/** Fields of `Taps` in assembly/winograd/weights.ts, in its order. */
-export function taps(g: {
-  algorithm: Traits;
-  channels: number;
-  taps: number;
-  phases: number;
-  first: number;
-  phaseRow: number;
-  phaseColumn: number;
-  row: number;
-  column: number;
-  plane: number;
-  phaseStride: number;
-  panelStride: number;
-}): number[] {
-  return [
-    ...[g.algorithm.id, g.channels, g.taps, g.phases, g.first, g.phaseRow, g.phaseColumn],
-    ...[g.row, g.column, g.plane, g.phaseStride, g.panelStride],
-  ];
+/** `Taps` (assembly/winograd/weights.ts). */
+export function taps(g: Omit<TapsWords, 'algorithm'> & { algorithm: Traits }): number[] {
+  const words: TapsWords = { ...g, algorithm: g.algorithm.id };
+  return TAPS_WORDS.map((word) => words[word]);
 }
 
 /** Where the taps of each phase lie in a weight, for the kernel's forward direction. */
@@ -113,7 +83,7 @@ export function tileGrid({ kind, algorithm, batch, output }: Convolution): {
 
 /** Items of `winogradInput`, `winogradGradient` and `winogradOutput`. */
 export function transformItems(phases: number, tiles: number, channels: number): number {
-  return phases * divideUp(tiles, 4) * divideUp(channels, 32);
+  return phases * divideUp(tiles, 4) * divideUp(channels, CHANNEL_BLOCK);
 }
 
 /** [first, count] of each chunk. */

@@ -1,9 +1,10 @@
-import type { Argument, Call, Phase } from '../program.js';
+import { DEEP_BLOCK, WEIGHT_BLOCK } from '../../../assembly/constants.js';
+import { NULL, type Pointer, plus, plusFloats } from '../pointer.js';
+import { type Address, call, type Phase, tuple } from '../program.js';
 import { ALGORITHMS, type Convolution } from './algorithms.js';
 import { type AffinePointers, NO_AFFINE } from './forward.js';
 import {
   chunks,
-  DEEP_BLOCK,
   divideUp,
   PLANE_PADDING,
   TAPS,
@@ -45,16 +46,16 @@ const BLOCK_BYTES = 384 * 2 ** 10;
 const CHUNK = 128;
 
 export interface GradientPointers {
-  readonly descriptor: number;
-  readonly scratch: number;
+  readonly descriptor: Pointer;
+  readonly scratch: Pointer;
   /** `workerBytes` for each worker. */
-  readonly worker: Argument;
-  readonly x: Argument;
-  readonly dy: Argument;
+  readonly worker: Address;
+  readonly x: Address;
+  readonly dy: Address;
   /** The transformed gradient, `weightBytes` of scratch. */
-  readonly du: Argument;
+  readonly du: Address;
   /** Overwritten with the gradient, in the layout of the weights. */
-  readonly dw: Argument;
+  readonly dw: Address;
   /** dw is then that of the convolution of x · scale + shift. */
   readonly affine?: AffinePointers;
 }
@@ -153,68 +154,66 @@ export function planWeightGradient(c: Convolution, way: GradientWay): GradientPl
   const duFloats = planes * uPlane;
 
   const toTaps = (at: GradientPointers): Phase => [
-    {
-      kernel: 'winogradWeightGradient',
-      args: [at.dw, at.du, at.descriptor + 2 * TILING_BYTES, groups, duFloats, at.worker],
-      items: (output.channels / 8) * divideUp(input.channels, 16),
-    },
+    call(
+      'winogradWeightGradient',
+      [at.dw, at.du, plus(at.descriptor, 2 * TILING_BYTES), groups, duFloats, at.worker],
+      (output.channels / 8) * divideUp(input.channels, WEIGHT_BLOCK),
+    ),
   ];
 
   const blocks = (at: GradientPointers): Phase[] => {
     const { scale, shift, shiftStep } = at.affine ?? NO_AFFINE;
-    const call: Call = {
-      kernel: 'winogradGradientBlocks',
-      args: [
-        ...[at.du, at.x, at.dy, at.descriptor, scale, shift, shiftStep, swapped ? 1 : 0],
-        ...[rows, panels, planes, uPlane, vFloats, tiles, group, chunk, at.worker],
+    const sums = call(
+      'winogradGradientBlocks',
+      [
+        ...tuple(at.du, at.x, at.dy, at.descriptor, scale, shift, shiftStep, swapped ? 1 : 0),
+        ...tuple(rows, panels, planes, uPlane, vFloats, tiles, group, chunk, at.worker),
       ],
-      items: groups,
-    };
-    return [[call], toTaps(at)];
+      groups,
+    );
+    return [[sums], toTaps(at)];
   };
 
   const byChunks = (at: GradientPointers): Phase[] => {
     const v = at.scratch;
-    const d = v + 4 * vFloats;
+    const d = plusFloats(v, vFloats);
+    const ofD = plus(at.descriptor, TILING_BYTES);
     const { scale, shift, shiftStep } = at.affine ?? NO_AFFINE;
     const transforms = (first: number, count: number): Phase => [
-      {
-        kernel: swapped ? 'winogradGradient' : 'winogradInput',
-        args: [v, at.x, at.descriptor, scale, shift, shiftStep, first, count, at.worker],
-        items: transformItems(swapped ? 1 : phases, count, input.channels),
-      },
-      {
-        kernel: swapped ? 'winogradInput' : 'winogradGradient',
-        args: [d, at.dy, at.descriptor + TILING_BYTES, 0, 0, 0, first, count, at.worker],
-        items: transformItems(swapped ? phases : 1, count, output.channels),
-      },
+      call(
+        swapped ? 'winogradGradient' : 'winogradInput',
+        [v, at.x, at.descriptor, scale, shift, shiftStep, first, count, at.worker],
+        transformItems(swapped ? 1 : phases, count, input.channels),
+      ),
+      call(
+        swapped ? 'winogradInput' : 'winogradGradient',
+        [d, at.dy, ofD, NULL, NULL, 0, first, count, at.worker],
+        transformItems(swapped ? phases : 1, count, output.channels),
+      ),
     ];
     if (way === 'deep') return [transforms(0, tiles), deepProducts(at, v, d)];
     const program = chunks(tiles, chunk).flatMap(([first, count]): Phase[] => [
       transforms(first, count),
       [
-        {
-          kernel: 'winogradAccumulate',
-          args: [
-            ...[at.du, v, d, at.descriptor, rows, panels, count],
-            ...[uPlane, first > 0 ? 1 : 0],
-          ],
-          items: planes * panels,
-        },
+        call(
+          'winogradAccumulate',
+          [at.du, v, d, at.descriptor, rows, panels, count, uPlane, first > 0 ? 1 : 0],
+          planes * panels,
+        ),
       ],
     ]);
     return [...program, toTaps(at)];
   };
 
-  const deepProducts = (at: GradientPointers, v: number, d: number): Phase => [
-    {
-      kernel: 'winogradGradientDeep',
-      args: [
-        ...[at.dw, v, d, at.descriptor + 2 * TILING_BYTES],
-        ...[rows, panels, room, tiles, vPlane, dPlane, at.worker],
+  const deepProducts = (at: GradientPointers, v: Pointer, d: Pointer): Phase => [
+    call(
+      'winogradGradientDeep',
+      [
+        ...tuple(at.dw, v, d, plus(at.descriptor, 2 * TILING_BYTES)),
+        ...tuple(rows, panels, room, tiles, vPlane, dPlane, at.worker),
       ],
-      items: (rows / input.channels) * divideUp(input.channels, DEEP_BLOCK) * panels,
-    },
+      (rows / input.channels) * divideUp(input.channels, DEEP_BLOCK) * panels,
+    ),
   ];
 
   return {

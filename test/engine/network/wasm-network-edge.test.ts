@@ -106,14 +106,14 @@ test('gradients leaves the parameters, and moves the statistics as a training st
 test('A model that does not fit says what it needs, what there is, and the largest batch', (t) => {
   const options = { architecture: REFERENCE, size: 64, timesteps: 300, threads: 2 };
   for (const training of [true, false]) {
-    const error = t.throws(() => WasmNetwork.create({ ...options, training, batch: 700 }), {
+    const error = t.throws(() => WasmNetwork.create({ ...options, training, batch: 800 }), {
       instanceOf: UsageError,
     });
     const pattern =
       /^memory: this needs (\d+\.\d\d) GiB, available are 4\.00 GiB; the largest batch that fits is (\d+)$/;
     const [, needed, largest] = pattern.exec(error!.message) ?? [];
     t.truthy(largest, error!.message);
-    const { total } = planBytes({ ...options, training, batch: 700 });
+    const { total } = planBytes({ ...options, training, batch: 800 });
     t.true(Number(needed) >= total / 2 ** 30 && Number(needed) < total / 2 ** 30 + 0.011, needed);
     const fits = (batch: number) => planBytes({ ...options, training, batch }).total <= 2 ** 32;
     t.true(fits(Number(largest)) && !fits(Number(largest) + 1));

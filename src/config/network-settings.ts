@@ -1,0 +1,83 @@
+import { UsageError } from '../errors.js';
+import type { NetworkConfig, NetworkKind } from '../network/network.js';
+import type { SimpleConfig } from '../network/simple.js';
+import { attendingLevels, type Unet2dConfig, unet2dDefaults } from '../network/unet2d.js';
+import type { ModelConfig } from './config.js';
+import { fieldsOf, KINDS } from './network-fields.js';
+import type { Source } from './source.js';
+
+/** What is said of a network of one kind: by flags, a program, a preset or a file. The rest follows or has a default. */
+export type GivenModel = GivenOf<SimpleConfig> | (GivenOf<Unet2dConfig> & Attention);
+type GivenOf<C extends NetworkConfig> = Partial<Omit<C, 'kind'>> & {
+  readonly kind: C['kind'];
+  readonly size?: number;
+};
+
+/** Sides of the levels that attend, down and up alike: what a user says in place of `downAttention` and `upAttention`. */
+interface Attention {
+  readonly attention?: readonly number[];
+}
+
+const SIZE = { min: 2, max: 4096 };
+
+/** The network's kind that a source names, if it names one. */
+export const readKind = (source: Source): NetworkKind | undefined => source.oneOf('network', KINDS);
+
+export const readSize = (source: Source): number | undefined => source.whole('size', SIZE);
+
+/**
+ * What a source says of a network of this kind.
+ * @throws UsageError for a setting that cannot be, or that another network has.
+ */
+export function readGiven(kind: NetworkKind, source: Source): GivenModel {
+  refuseForeign(kind, source);
+  const fields = fieldsOf(kind).map(([name, { read }]) => [name, read(source, name)] as const);
+  const given = [
+    ['size', readSize(source)] as const,
+    ...fields,
+    ...(kind === 'unet2d' ? [['attention', readAttention(source)] as const] : []),
+  ].filter(([, value]) => value !== undefined);
+  return { kind, ...Object.fromEntries(given) } as GivenModel;
+}
+
+/** Every field of a network, from a file that must have them all. */
+export function readWhole(kind: NetworkKind, source: Source): ModelConfig {
+  const fields = fieldsOf(kind).map(([name, { read }]) => [name, read(source, name) ?? null]);
+  return { kind, size: readSize(source), ...Object.fromEntries(fields) } as ModelConfig;
+}
+
+/** Names of the fields that a file may hold null for, or leave out. */
+export const nullableFields = (kind: NetworkKind): string[] =>
+  fieldsOf(kind).flatMap(([name, { nullable }]) => (nullable ? [name] : []));
+
+const readAttention = (source: Source): number[] | undefined =>
+  source.wholes('attention', { min: 1, max: SIZE.max }, 'none');
+
+/** @throws UsageError for a setting of another network, by name. */
+function refuseForeign(kind: NetworkKind, source: Source): void {
+  const own = namesOf(kind);
+  for (const other of KINDS)
+    for (const name of namesOf(other))
+      if (!own.includes(name) && source.has(name))
+        throw new UsageError(
+          `${source.where(name)}: belongs to --network ${other}; the network is ${kind}`,
+        );
+}
+
+const namesOf = (kind: NetworkKind): string[] => [
+  ...fieldsOf(kind).map(([name]) => name),
+  ...(kind === 'unet2d' ? ['attention'] : []),
+];
+
+/** The whole of what is given: what is not follows from it, or has its default. `size` and `widths` must be given. */
+export function completeModel(given: GivenModel): ModelConfig {
+  if (given.kind === 'simple') return { ...SIMPLE_DEFAULTS, ...given } as ModelConfig;
+  const { attention, ...rest } = given;
+  const { widths = [], size = 0 } = rest;
+  const levels = attention && attendingLevels(widths, size, attention);
+  const attending = levels && { downAttention: levels, upAttention: [...levels].reverse() };
+  const stated = { ...rest, ...attending };
+  return { ...unet2dDefaults({ ...stated, widths }), ...stated } as ModelConfig;
+}
+
+const SIMPLE_DEFAULTS = { channels: 3, timeDim: 32, norm: 'separate' } as const;

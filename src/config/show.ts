@@ -1,0 +1,8 @@
+/** A value as the user would write it. */
+export function show(value: unknown): string {
+  if (value === null || (Array.isArray(value) && value.length === 0)) return 'none';
+  if (typeof value === 'boolean') return value ? 'on' : 'off';
+  if (Array.isArray(value)) return value.join(',');
+  if (typeof value === 'object') return Object.values(value).join(' ');
+  return String(value);
+}

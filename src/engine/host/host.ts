@@ -1,0 +1,37 @@
+import type { Room } from '../../machine/memory.js';
+import type { Build } from '../module.js';
+import type { Task, Times, WalkerData } from '../walker.js';
+
+/**
+ * What the engine needs of where it runs: the kernels' modules, workers, and what the machine has. The rest of the engine
+ * knows no Node; another host (Web Workers in a browser) implements this.
+ */
+export interface Host {
+  /** Processors that may be used. */
+  processors(): number;
+  /** The fastest build that runs here. */
+  bestBuild(): Build;
+  /** Whether vectors of 256 bits are asked for, for which kernels have larger blocks. */
+  hasWideVectors(): boolean;
+  /** The kernels, compiled once a thread. */
+  compile(build: Build): WebAssembly.Module;
+  /** Room for what is planned, in a process of so many workers, `reserve` bytes of which others will use. */
+  memoryRoom(threads: number, reserve: number): Room;
+  /** Whether room is reserved around each memory that may grow, beyond its size. */
+  reservesAroundMemories(): boolean;
+  /** Why there is no address space for so many workers and memories that may grow to these sizes; null where there is. */
+  lackOfAddressSpace(wanted: { workers: number; memories: readonly number[] }): string | null;
+  startWorkers(threads: number, data: WalkerData): Workers;
+}
+
+/** Workers that walk programs, each a task at a time. */
+export interface Workers {
+  /** Those that are there; a lost one is replaced unless it fails as it starts. */
+  readonly count: number;
+  /** Resolves to null after an abort. @throws what the worker threw, or why it was lost */
+  run(task: Task, signal: AbortSignal): Promise<Times | null>;
+  /** Calls back after a worker has been lost, and replaced where that can be. */
+  onLost(notice: () => void): void;
+  /** Ends them, once all have started. */
+  destroy(): Promise<void>;
+}

@@ -1,0 +1,43 @@
+import { fileURLToPath } from 'node:url';
+import { Piscina } from 'piscina';
+import { WorkerStarts } from '../../worker-start.js';
+import type { Task, Times, WalkerData } from '../walker.js';
+import type { Workers } from './host.js';
+
+/** Worker threads of Piscina. */
+export class Pool implements Workers {
+  private readonly pool: Piscina;
+  private readonly starts: WorkerStarts;
+
+  constructor(threads: number, workerData: WalkerData) {
+    this.pool = new Piscina({
+      filename: fileURLToPath(new URL('./worker.js', import.meta.url)),
+      minThreads: threads,
+      maxThreads: threads,
+      concurrentTasksPerWorker: 1,
+      // Idle workers wait in their event loops, where they can be ended at any time, and not in an atomic wait.
+      atomics: 'disabled',
+      workerData,
+      execArgv: [],
+    });
+    this.pool.on('error', () => {}); // A lost worker fails its task, which the engine reports.
+    this.starts = new WorkerStarts(this.pool);
+  }
+
+  get count(): number {
+    return this.pool.threads.length;
+  }
+
+  async run(task: Task, signal: AbortSignal): Promise<Times | null> {
+    return (await this.pool.run(task, { signal })) as Times | null;
+  }
+
+  onLost(notice: () => void): void {
+    this.pool.on('workerDestroy', () => setImmediate(notice));
+  }
+
+  async destroy(): Promise<void> {
+    await this.starts.settled();
+    await this.pool.destroy();
+  }
+}

@@ -1,0 +1,140 @@
+import { ABORTED, SLEPT } from '../../assembly/constants.js';
+import { Claims } from './claims.js';
+import { ARENA, abort, BARRIER, statusWord } from './control.js';
+import { type Exports, instantiate } from './module.js';
+import { Patience } from './patience.js';
+import type { Call, Program } from './program.js';
+
+/** What every worker gets when it starts. */
+export interface WalkerData {
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  /** Vectors of 256 bits; see `hasWideVectors`. */
+  readonly wide: boolean;
+  /** Processors that all workers have together. */
+  readonly cores: number;
+}
+
+/** A program, run for each step in [from, to). */
+export interface Run {
+  readonly programId: number;
+  /** The program as JSON in shared memory: handed over by reference, parsed once a worker. */
+  readonly program: SharedArrayBuffer;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** One worker's part of one or more runs: share `rank` of `size`. */
+export interface Task {
+  readonly rank: number;
+  readonly size: number;
+  /** The status line in which it says where it is. */
+  readonly line: number;
+  readonly runs: readonly Run[];
+}
+
+type Given = Call['args'][number];
+
+/** Sleeps at the barrier are cut into slices this long, so that an abort is seen soon. Nanoseconds. */
+const WAIT = 100_000_000n;
+
+/** Milliseconds by section name. */
+export type Times = Record<string, number>;
+
+/** A worker's side of the engine: it walks programs over the memory that all share. */
+export class Walker {
+  readonly #memory: WebAssembly.Memory;
+  readonly #kernels: Exports;
+  readonly #words: Int32Array;
+  readonly #cores: number;
+  readonly #programs = new Map<number, Program>();
+  /** Outlives a task: a step is one. */
+  #patience: Patience | undefined;
+
+  constructor({ module, memory, wide, cores }: WalkerData) {
+    this.#memory = memory;
+    this.#kernels = instantiate(module, memory, wide);
+    this.#words = new Int32Array(memory.buffer, 0, ARENA >> 2);
+    this.#cores = cores;
+  }
+
+  /** Walks the task's programs, one after the other. Returns milliseconds by section, or null after an abort. */
+  walk(task: Task): Times | null {
+    const times: Times = {};
+    try {
+      const claims = new Claims(this.#words, task.rank, task.size);
+      if (!this.#meet(task)) return null;
+      for (const [index, run] of task.runs.entries())
+        if (!this.#walkRun(task, claims, index, run, times)) return null;
+    } catch (error) {
+      // Whoever computes alone leaves nobody waiting.
+      if (task.size > 1) abort(this.#memory.buffer);
+      throw error;
+    }
+    return times;
+  }
+
+  #walkRun(task: Task, claims: Claims, index: number, run: Run, times: Times): boolean {
+    const program = this.#load(run);
+    const words = this.#words;
+    const status = statusWord(task.line);
+    words[status + 3] = index;
+    for (let step = run.from; step < run.to; step++) {
+      words[status + 4] = step;
+      for (const [s, section] of program.entries()) {
+        const start = performance.now();
+        for (const [p, phase] of section.phases.entries()) {
+          words[status] = s;
+          words[status + 1] = p;
+          for (const [c, call] of phase.entries()) {
+            words[status + 2] = c;
+            this.#perform(call, task, claims, step, c);
+          }
+          if (!this.#meet(task)) return false;
+          claims.next();
+        }
+        times[section.name] = (times[section.name] ?? 0) + performance.now() - start;
+      }
+    }
+    return true;
+  }
+
+  /** Waits for the other workers; false after an abort. */
+  #meet({ size }: Task): boolean {
+    if (this.#patience?.workers !== size) this.#patience = new Patience(size, this.#cores);
+    const said = this.#kernels.barrier(BARRIER, size, this.#patience.spins, WAIT);
+    this.#patience.learn((said & SLEPT) !== 0);
+    return (said & ABORTED) === 0;
+  }
+
+  #load({ programId, program }: Run): Program {
+    let parsed = this.#programs.get(programId);
+    if (!parsed) {
+      parsed = JSON.parse(new TextDecoder().decode(new Uint8Array(program).slice())) as Program;
+      this.#programs.set(programId, parsed);
+    }
+    return parsed;
+  }
+
+  #perform(call: Call, { rank }: Task, claims: Claims, step: number, index: number): void {
+    const run = this.#kernel(call.kernel);
+    const args = call.args.map((argument) => resolve(argument, step, rank));
+    claims.run(call, index, (begin, end) => {
+      run(...args, begin, end);
+    });
+  }
+
+  /** A kernel that takes its arguments as they come: a program was checked where it was made. */
+  #kernel(name: Call['kernel']): (...args: readonly (number | boolean)[]) => void {
+    const found = this.#kernels[name];
+    if (!found) throw new Error(`no kernel is called ${name}`);
+    return found as (...args: readonly (number | boolean)[]) => void;
+  }
+}
+
+function resolve(argument: Given, step: number, rank: number): number | boolean {
+  if (typeof argument !== 'object') return argument;
+  return 'perStep' in argument
+    ? argument.base + argument.perStep * step
+    : argument.base + argument.perWorker * rank;
+}

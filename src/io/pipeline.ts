@@ -1,0 +1,91 @@
+/**
+ * Folders as diffusers writes them: a pipeline, nested (`unet/`, `scheduler/`) or flat as google/ddpm-*, or a model alone. What
+ * the configs in them mean is not this file's business.
+ */
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { UsageError } from '../errors.js';
+import { show } from './json.js';
+import { readJsonFileSync } from './run.js';
+
+/** The files of such a folder. */
+export interface Pipeline {
+  /** The network's config.json. */
+  readonly config: string;
+  readonly weights: string;
+  /** scheduler_config.json; a model alone need not have any. */
+  readonly scheduler: string | undefined;
+}
+
+/** Pipelines of a U-Net and a scheduler alone, which make images of noise. */
+const CLASSES = ['DDPMPipeline', 'DDIMPipeline'];
+
+const INDEX = 'model_index.json';
+const CONFIG = 'config.json';
+const SCHEDULER = 'scheduler_config.json';
+const STEM = 'diffusion_pytorch_model';
+
+/**
+ * The files of a folder of diffusers; undefined for any other folder, or what is none.
+ * @throws UsageError for a pipeline of another class, or one that lacks a file.
+ */
+export function findPipeline(folder: string): Pipeline | undefined {
+  const index = join(folder, INDEX);
+  if (isFileSync(index)) return pipeline(folder, index);
+  const config = join(folder, CONFIG);
+  if (!isFileSync(config) || readJsonFileSync(config)._class_name === undefined) return undefined;
+  const scheduler = join(folder, SCHEDULER);
+  return {
+    config,
+    weights: weightsIn(folder),
+    scheduler: isFileSync(scheduler) ? scheduler : undefined,
+  };
+}
+
+/** Where a pipeline that is written has its files. */
+export function pipelinePaths(folder: string) {
+  const [unet, scheduler] = [join(folder, 'unet'), join(folder, 'scheduler')];
+  return {
+    index: join(folder, INDEX),
+    folders: [unet, scheduler],
+    config: join(unet, CONFIG),
+    weights: join(unet, `${STEM}.safetensors`),
+    scheduler: join(scheduler, SCHEDULER),
+  };
+}
+
+function pipeline(folder: string, index: string): Pipeline {
+  const { _class_name: name } = readJsonFileSync(index);
+  if (typeof name !== 'string' || !CLASSES.includes(name))
+    throw new UsageError(
+      `${index}: _class_name: expected ${CLASSES.join(' or ')}, got ${show(name)}`,
+    );
+  const config = first(folder, 'unet', CONFIG);
+  const scheduler = first(folder, 'scheduler', SCHEDULER);
+  return { config, weights: weightsIn(join(config, '..')), scheduler };
+}
+
+/** A file in the sub-folder, or beside the index. */
+function first(folder: string, part: string, name: string): string {
+  const places = [join(folder, part, name), join(folder, name)];
+  const found = places.find(isFileSync);
+  if (found !== undefined) return found;
+  throw new UsageError(`${folder}: expected ${places[0]} or ${places[1]}, got neither`);
+}
+
+/** The file of weights: safetensors before pickles, whole precision before variants as `fp16`. */
+function weightsIn(folder: string): string {
+  const names = readdirSync(folder).sort();
+  for (const extension of ['safetensors', 'bin']) {
+    const found =
+      names.find((name) => name === `${STEM}.${extension}`) ??
+      names.find((name) => new RegExp(`^${STEM}\\.[\\w-]+\\.${extension}$`).test(name));
+    if (found !== undefined) return join(folder, found);
+  }
+  const sharded = names.find((name) => name.startsWith(STEM));
+  throw new UsageError(
+    `${folder}: expected ${STEM}.safetensors or .bin, got ${sharded === undefined ? 'neither' : `${sharded}, in pieces, which are not read`}`,
+  );
+}
+
+const isFileSync = (path: string): boolean => existsSync(path) && statSync(path).isFile();

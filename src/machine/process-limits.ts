@@ -1,0 +1,34 @@
+/** Limits that a shell sets with `ulimit`, as Linux shows them, and what of them is used. */
+import { readText } from './read-text.js';
+
+/** A limit by its name in /proc/self/limits, and the command that sets it. */
+const LIMITS = {
+  addressSpace: { row: 'Max address space', command: 'ulimit -v', used: 'VmSize' },
+  data: { row: 'Max data size', command: 'ulimit -d', used: 'VmData' },
+  files: { row: 'Max open files', command: 'ulimit -n', used: null },
+} as const;
+
+export interface ProcessLimit {
+  /** Bytes, or a number of files. */
+  readonly most: number;
+  /** What of it the process has now; 0 where that is not counted. */
+  readonly used: number;
+  /** `ulimit -v`. */
+  readonly command: string;
+}
+
+/** The soft limit; null where there is none, or where the system does not say. */
+export function processLimit(kind: keyof typeof LIMITS, root = '/'): ProcessLimit | null {
+  const { row, command, used } = LIMITS[kind];
+  const text = readText(root, '/proc/self/limits') ?? '';
+  const [, most] = new RegExp(`^${row} +(\\d+) `, 'm').exec(text) ?? [];
+  if (most === undefined) return null;
+  return { most: Number(most), used: used === null ? 0 : usage(used, root), command };
+}
+
+/** A row of /proc/self/status, which is in KiB. */
+function usage(row: string, root: string): number {
+  const text = readText(root, '/proc/self/status') ?? '';
+  const [, kibibytes] = new RegExp(`^${row}:\\s+(\\d+) kB$`, 'm').exec(text) ?? [];
+  return Number(kibibytes ?? 0) * 1024;
+}

@@ -1,0 +1,188 @@
+import type { Trajectory } from '../diffusion/sampler.js';
+import { Arena, checkFits, planRoom } from '../engine/arena.js';
+import { MAX_WORKERS } from '../engine/control.js';
+import { Engine, type LoadedProgram, type Part } from '../engine/engine.js';
+import { type Pointer, plus, plusFloats } from '../engine/pointer.js';
+import { type Call, call } from '../engine/program.js';
+import {
+  drawNoise,
+  drawStart,
+  planTables,
+  type ReverseBatch,
+  readsNoise,
+  type TrajectoryTables,
+  takeStep,
+  writeTables,
+} from './reverse-program.js';
+
+export interface ReversePoolOptions {
+  readonly trajectory: Trajectory;
+  readonly seed: number;
+  /** Images of a batch, and values of an image. */
+  readonly batch: number;
+  readonly each: number;
+  /** Batches that are in work at one time. */
+  readonly lanes: number;
+  readonly workers: number;
+  readonly strict: boolean;
+}
+
+/**
+ * Values below which a batch is not shared out further: handing a worker a task costs 150 to 280 µs, in which it draws
+ * this many normals.
+ */
+const SHARE = 65_536;
+
+/** Some images of a lane's batch, which one worker does alone. */
+interface PartPlan extends ReverseBatch {
+  /** u8 [count, size, size, channels]. */
+  readonly pixels: Pointer;
+}
+
+interface LanePart {
+  /** Its status line on the engine. */
+  readonly line: number;
+  readonly start: LoadedProgram;
+  readonly noise: LoadedProgram;
+  readonly step: LoadedProgram;
+  readonly bytes: LoadedProgram;
+}
+
+interface Plan {
+  readonly tables: TrajectoryTables;
+  /** By lane; the parts of a lane lie one after the other in memory. */
+  readonly lanes: readonly (readonly PartPlan[])[];
+}
+
+/**
+ * The arithmetic of the reverse process on a pool of workers, for batches whose U-Net is computed elsewhere: x_T, z,
+ * the step and the bytes, while the thread that calls it is free, or busy with another batch's U-Net.
+ */
+export class ReversePool {
+  private readonly engine: Engine;
+  private readonly options: ReversePoolOptions;
+  private readonly plan: Plan;
+  private readonly lanes: readonly (readonly LanePart[])[];
+
+  private constructor(engine: Engine, plan: Plan, options: ReversePoolOptions) {
+    this.engine = engine;
+    this.plan = plan;
+    this.options = options;
+    writeTables(engine, plan.tables, options.trajectory);
+    const { trajectory, seed } = options;
+    const load = (one: Call) => engine.load([{ name: one.kernel, phases: [[one]] }]);
+    let line = 0;
+    this.lanes = plan.lanes.map((parts) =>
+      parts.map((part) => ({
+        line: line++,
+        start: load(drawStart(part, trajectory, seed)),
+        noise: load(drawNoise(part, seed)),
+        step: load(takeStep(part, trajectory)),
+        bytes: load(call('toBytes', [part.pixels, part.x], part.count * part.each)),
+      })),
+    );
+  }
+
+  /** @throws UsageError when the batches do not fit into the engine's memory */
+  static create(options: ReversePoolOptions): ReversePool {
+    const { arena, plan } = planPool(options);
+    const { workers: threads, strict } = options;
+    checkFits(arena.size, planRoom({ threads }), () => 'give a smaller --batch');
+    const engine = Engine.create({ threads, strict, bytes: arena.size });
+    return new ReversePool(engine, plan, options);
+  }
+
+  /** Values of a batch. */
+  get values(): number {
+    return this.options.batch * this.options.each;
+  }
+
+  get workers(): number {
+    return this.engine.threads;
+  }
+
+  /** Draws x_T, and z of the first step, of the images of these numbers, `batch` of them. */
+  async start(lane: number, images: Uint32Array): Promise<void> {
+    const [first] = this.plan.lanes[lane]!;
+    new Uint32Array(this.engine.memory.buffer, first!.images, images.length).set(images);
+    await this.run(lane, (part) => [at(part.start, 0), ...this.noise(part, 0)]);
+  }
+
+  /** x_t as it is now, f32 [batch, size, size, channels], copied to `out`. */
+  read(lane: number, out: Float32Array): void {
+    out.set(this.engine.floats(this.plan.lanes[lane]![0]!.x, out.length));
+  }
+
+  /**
+   * x_t to x_{t−1} by ε̂, f32 [batch, size, size, channels], and z of the step after. One task a worker: a second that
+   * was handed over would wait for the calling thread, which by then is busy elsewhere.
+   */
+  async step(lane: number, step: number, epsilon: Float32Array): Promise<void> {
+    this.engine.floats(this.plan.lanes[lane]![0]!.epsilon, epsilon.length).set(epsilon);
+    await this.run(lane, (part) => [at(part.step, step), ...this.noise(part, step + 1)]);
+  }
+
+  /** The first images of the batch as bytes, u8 [images, size, size, channels]; a copy. */
+  async pixels(lane: number, images: number): Promise<Uint8Array<ArrayBuffer>> {
+    await this.run(lane, ({ bytes }) => [at(bytes, 0)]);
+    const { pixels, each } = this.plan.lanes[lane]![0]!;
+    return new Uint8Array(this.engine.memory.buffer, pixels, images * each).slice();
+  }
+
+  /** Ends the workers; safe to call twice. */
+  async destroy(): Promise<void> {
+    await this.engine.destroy();
+  }
+
+  /** The noise of a step, if there is such a step and it adds any. */
+  private noise({ noise }: LanePart, step: number): Part[] {
+    const { coefficients, width } = this.options.trajectory;
+    return coefficients[(step + 1) * width - 1] ? [at(noise, step)] : [];
+  }
+
+  /** Runs programs of every part of a lane. When it rejects no worker is at the lane any more. */
+  private async run(lane: number, programs: (part: LanePart) => Part[]): Promise<void> {
+    const runs = this.lanes[lane]!.map((part) => this.engine.runAlone(part.line, programs(part)));
+    const failed = (await Promise.allSettled(runs)).find(({ status }) => status === 'rejected');
+    if (failed) throw (failed as PromiseRejectedResult).reason;
+  }
+}
+
+const at = (loaded: LoadedProgram, step: number): Part => ({ loaded, from: step, to: step + 1 });
+
+/** Lays out the lanes. Plans only; nothing is allocated. */
+function planPool(options: ReversePoolOptions): { arena: Arena; plan: Plan } {
+  const arena = new Arena();
+  const tables = planTables(arena, options.trajectory);
+  const lanes = Array.from({ length: options.lanes }, () => planLane(arena, options, tables));
+  return { arena, plan: { tables, lanes } };
+}
+
+function planLane(
+  arena: Arena,
+  { trajectory, batch, each, lanes, workers }: ReversePoolOptions,
+  tables: TrajectoryTables,
+): PartPlan[] {
+  const values = batch * each;
+  const images = arena.bytes('tables', 4 * batch);
+  const x = arena.floats('images', values);
+  const epsilon = arena.floats('images', values);
+  const z = arena.floats('images', readsNoise(trajectory) ? values : 0);
+  const pixels = arena.bytes('images', values);
+  const lines = Math.floor(MAX_WORKERS / lanes);
+  const parts = Math.min(workers, batch, lines, Math.ceil(values / SHARE));
+  const bound = (part: number) => Math.floor((batch * part) / parts);
+  return Array.from({ length: parts }, (_, i) => {
+    const first = bound(i);
+    return {
+      ...tables,
+      images: plus(images, 4 * first),
+      x: plusFloats(x, first * each),
+      epsilon: plusFloats(epsilon, first * each),
+      z: plusFloats(z, first * each),
+      pixels: plus(pixels, first * each),
+      count: bound(i + 1) - first,
+      each,
+    };
+  });
+}

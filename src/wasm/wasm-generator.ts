@@ -1,0 +1,208 @@
+import type { Generator } from '../contracts/generator.js';
+import { Arena, checkFits, planRoom } from '../engine/arena.js';
+import { Engine, type LoadedProgram, type Part } from '../engine/engine.js';
+import type { NetworkMemory } from '../engine/network/memory.js';
+import { writeParameters, writeStatistics } from '../engine/network/parameters.js';
+import { prepareKeptWeights, prepareNorms } from '../engine/network/passes.js';
+import { planMemory } from '../engine/network/plan.js';
+import { writeReserved } from '../engine/network/wasm-network.js';
+import type { Pointer } from '../engine/pointer.js';
+import { call, type Program } from '../engine/program.js';
+import type { Graph } from '../network/graph.js';
+import { buildNetwork, type NetworkConfig } from '../network/network.js';
+import type { StateDict } from '../network/state.js';
+import {
+  initProgram,
+  planReverse,
+  planTables,
+  type ReverseMemory,
+  type ReverseOptions,
+  stepProgram,
+  type TrajectoryTables,
+  writeTables,
+} from './reverse-program.js';
+
+export interface WasmGeneratorOptions extends ReverseOptions {
+  readonly architecture: NetworkConfig;
+  readonly size: number;
+  readonly timesteps: number;
+  /** Images that a worker makes at one time. */
+  readonly batch: number;
+  readonly workers: number;
+  readonly strict: boolean;
+}
+
+/** The memory of one batch in work: activations and scratch; weights are everyone's. */
+interface LanePlan {
+  readonly unet: NetworkMemory;
+  readonly reverse: ReverseMemory;
+  /** u8 [batch, size, size, channels]: the finished images. */
+  readonly pixels: Pointer;
+  /** x_T; a reverse step; x_0 as bytes. */
+  readonly programs: readonly [init: Program, step: Program, finish: Program];
+}
+
+interface GeneratorPlan {
+  readonly tables: TrajectoryTables;
+  readonly lanes: readonly LanePlan[];
+  readonly prepare: Program;
+}
+
+interface Lane {
+  readonly plan: LanePlan;
+  readonly parts: readonly Part[];
+}
+
+/** Sampling for throughput: each worker makes whole batches by itself, and none ever waits for another. */
+export class WasmGenerator implements Generator {
+  readonly device = 'wasm';
+  readonly batch: number;
+  readonly steps: number;
+  private readonly engine: Engine;
+  private readonly work: readonly Lane[];
+  private readonly each: number;
+
+  private constructor(engine: Engine, plan: GeneratorPlan, options: WasmGeneratorOptions) {
+    const { size, architecture, trajectory, batch } = options;
+    this.engine = engine;
+    this.batch = batch;
+    this.steps = trajectory.timesteps.length;
+    this.each = size * size * architecture.channels;
+    this.work = plan.lanes.map((lane) => {
+      const [init, step, finish] = lane.programs.map((p) => engine.load(p)) as LoadedProgram[];
+      const parts = [
+        { loaded: init!, from: 0, to: 1 },
+        { loaded: step!, from: 0, to: this.steps },
+        { loaded: finish!, from: 0, to: 1 },
+      ];
+      return { plan: lane, parts };
+    });
+  }
+
+  /**
+   * Starts the workers over a memory that holds these weights, once.
+   * @throws UsageError when it does not fit, or for weights that are not this architecture's.
+   */
+  static async create(options: WasmGeneratorOptions, state: StateDict): Promise<WasmGenerator> {
+    const { arena, plan } = planGenerator(options);
+    checkFits(arena.size, roomFor(options), () => hint(options));
+    const { workers: threads, strict } = options;
+    const engine = Engine.create({ threads, strict, bytes: arena.size });
+    try {
+      writeMemory(engine, plan, options, state);
+      // By all workers, so that all have started when the first batch is asked for.
+      await engine.run(engine.load(plan.prepare));
+      return new WasmGenerator(engine, plan, options);
+    } catch (error) {
+      await engine.destroy();
+      throw error;
+    }
+  }
+
+  get description(): string {
+    const { build, threads } = this.engine;
+    return `wasm (${build} SIMD, ${threads} worker${threads === 1 ? '' : 's'})`;
+  }
+
+  get build(): string {
+    return this.engine.build;
+  }
+
+  get lanes(): number {
+    return this.work.length;
+  }
+
+  async make(lane: number, images: Uint32Array): Promise<Uint8Array> {
+    const { plan, parts } = this.work[lane]!;
+    const { buffer } = this.engine.memory;
+    const slots = new Uint32Array(buffer, plan.reverse.images, this.batch);
+    // A batch that is not full makes its last image several times over.
+    for (let i = 0; i < this.batch; i++) slots[i] = images[Math.min(i, images.length - 1)]!;
+    await this.engine.runAlone(lane, parts);
+    return new Uint8Array(buffer, plan.pixels, images.length * this.each).slice();
+  }
+
+  stepsDone(lane: number): number {
+    const { run, step } = this.engine.where(lane);
+    return run === 0 ? 0 : run === 1 ? step : this.steps;
+  }
+
+  dispose(): Promise<void> {
+    return this.engine.destroy();
+  }
+}
+
+/** Lays out the weights once and each lane's activations. Plans only; nothing is allocated. */
+function planGenerator(options: WasmGeneratorOptions): { arena: Arena; plan: GeneratorPlan } {
+  const arena = new Arena();
+  const tables = planTables(arena, options.trajectory);
+  const graph = buildNetwork(options.architecture, options.size);
+  const lanes: LanePlan[] = [];
+  for (let i = 0; i < options.workers; i++)
+    lanes.push(planLane(arena, options, graph, tables, lanes[0]?.unet));
+  const [first, ...others] = lanes.map(({ unet }) => unet);
+  const weights = prepareKeptWeights(first!);
+  const norms = [first!, ...others].flatMap((unet) => prepareNorms(unet));
+  const phases = [...weights, norms].filter((phase) => phase.length > 0);
+  return { arena, plan: { tables, lanes, prepare: [{ name: 'unet', phases }] } };
+}
+
+function planLane(
+  arena: Arena,
+  options: WasmGeneratorOptions,
+  graph: Graph,
+  tables: TrajectoryTables,
+  first: NetworkMemory | undefined,
+): LanePlan {
+  const { batch, timesteps } = options;
+  const shape = { graph, batch, timesteps, training: false, seed: 0 };
+  const unet = planMemory(arena, shape, 1, first);
+  const reverse = planReverse(arena, unet, tables);
+  const values = batch * graph.size ** 2 * graph.channels;
+  const pixels = arena.bytes('images', values);
+  const toBytes = call('toBytes', [pixels, unet.xt], values);
+  const finish: Program = [{ name: 'pixels', phases: [[toBytes]] }];
+  const programs = [
+    initProgram(unet, reverse, options),
+    stepProgram(unet, reverse, options),
+    finish,
+  ] as const;
+  return { unet, reverse, pixels, programs };
+}
+
+function writeMemory(
+  engine: Engine,
+  { tables, lanes }: GeneratorPlan,
+  { trajectory }: WasmGeneratorOptions,
+  state: StateDict,
+): void {
+  for (const { unet } of lanes) writeReserved(engine, unet);
+  const { layout, regions } = lanes[0]!.unet;
+  writeTables(engine, tables, trajectory);
+  writeParameters(layout, engine.floats(regions.weights, layout.floats), state);
+  writeStatistics(layout, engine.floats(regions.statistics, layout.statistics), state);
+}
+
+const roomFor = ({ workers }: WasmGeneratorOptions) => planRoom({ threads: workers });
+
+/** For a plan that does not fit. */
+function hint(options: WasmGeneratorOptions): string {
+  const largest = largestBatch(options);
+  if (largest > 0)
+    return `the largest batch that fits with ${options.workers} workers is ${largest}`;
+  return `not even a batch of 1 fits with ${options.workers} workers`;
+}
+
+/** The largest batch that fits, at most the one asked for, by bisection over plans; 0 where none does. */
+export function largestBatch(options: WasmGeneratorOptions): number {
+  const room = roomFor(options).bytes;
+  const fits = (batch: number) => planGenerator({ ...options, batch }).arena.size <= room;
+  if (fits(options.batch)) return options.batch;
+  let low = 0;
+  for (let high = options.batch; low + 1 < high; ) {
+    const middle = (low + high) >> 1;
+    if (fits(middle)) low = middle;
+    else high = middle;
+  }
+  return low;
+}

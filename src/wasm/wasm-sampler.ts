@@ -1,0 +1,78 @@
+import type { Sampler } from '../contracts/sampler.js';
+import type { LoadedProgram } from '../engine/engine.js';
+import { WasmNetwork, type WasmNetworkOptions } from '../engine/network/wasm-network.js';
+import type { Program } from '../engine/program.js';
+import {
+  initProgram,
+  planReverse,
+  planTables,
+  type ReverseMemory,
+  type ReverseOptions,
+  stepProgram,
+  writeTables,
+} from './reverse-program.js';
+
+export interface WasmSamplerOptions
+  extends Omit<WasmNetworkOptions, 'training' | 'loss' | 'seed'>,
+    ReverseOptions {}
+
+/** Sampling on the engine: a whole trajectory is one program, and x_t never leaves shared memory. */
+export class WasmSampler implements Sampler {
+  readonly unet: WasmNetwork;
+  readonly batch: number;
+  private readonly memory: ReverseMemory;
+  private readonly norm: ReverseOptions['norm'];
+  private readonly init: LoadedProgram;
+  private readonly trajectory: LoadedProgram;
+
+  private constructor(
+    unet: WasmNetwork,
+    memory: ReverseMemory,
+    steps: Program,
+    options: WasmSamplerOptions,
+  ) {
+    this.unet = unet;
+    this.batch = unet.batch;
+    this.memory = memory;
+    this.norm = options.norm;
+    const { engine } = unet;
+    this.init = engine.load(initProgram(unet.memory, memory, options));
+    this.trajectory = engine.load(steps);
+    writeTables(engine, memory, options.trajectory);
+  }
+
+  /** @throws UsageError when it does not fit memory. */
+  static create(options: WasmSamplerOptions): WasmSampler {
+    const { network, extra, program } = WasmNetwork.create(
+      { ...options, training: false },
+      (arena, unet) => planReverse(arena, unet, planTables(arena, options.trajectory)),
+      (unet, memory) => stepProgram(unet, memory, options),
+    );
+    return new WasmSampler(network, extra, program, options);
+  }
+
+  get description(): string {
+    return this.unet.description;
+  }
+
+  async start(images: Uint32Array): Promise<void> {
+    const { engine } = this.unet;
+    new Uint32Array(engine.memory.buffer, this.memory.images, this.batch).set(images);
+    await this.unet.prepare(this.norm);
+    await engine.run(this.init);
+  }
+
+  async advance(from: number, to: number): Promise<void> {
+    await this.unet.engine.run(this.trajectory, from, to);
+  }
+
+  read(): Float32Array {
+    const { batch, graph } = this.unet.memory.shape;
+    const length = batch * graph.size ** 2 * graph.channels;
+    return this.unet.engine.floats(this.unet.memory.xt, length).slice();
+  }
+
+  async dispose(): Promise<void> {
+    await this.unet.dispose();
+  }
+}

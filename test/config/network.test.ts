@@ -1,0 +1,367 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { Args } from '../../src/config/args.js';
+import { kebab } from '../../src/config/flag.js';
+import { modelGroups } from '../../src/config/model.js';
+import { fieldsOf, flagOf, KINDS } from '../../src/config/network-fields.js';
+import { parseRunConfig } from '../../src/config/read.js';
+import { newRunConfig, resumedRunConfig } from '../../src/config/run-config.js';
+import { optimizerOf } from '../../src/config/training.js';
+import { ADAM } from '../../src/contracts/device.js';
+import { UsageError } from '../../src/errors.js';
+import { runConfig } from '../../src/library/run-config.js';
+import { toDiffusers } from '../../src/network/diffusers-config.js';
+import type { Unet2dConfig } from '../../src/network/unet2d.js';
+import { fixturePath } from '../helpers/cli.js';
+import { temporaryFolder } from '../helpers/folder.js';
+
+type Flags = Record<string, string | boolean>;
+
+const fresh = (flags: Flags = {}) => newRunConfig('toy-cars', new Args(flags));
+const model = (flags: Flags = {}) => fresh({ network: 'unet2d', ...flags }).model as Unet2dConfig;
+
+const refused = (t: ExecutionContext, make: () => unknown, message: RegExp) =>
+  t.throws(make, { instanceOf: UsageError, message });
+
+test('--network unet2d has the defaults of its class, and groups and heads that fit its widths', (t) => {
+  t.deepEqual(fresh({ network: 'unet2d' }).model, {
+    kind: 'unet2d',
+    size: 32,
+    channels: 3,
+    widths: [32, 64, 128],
+    layers: 2,
+    downAttention: [false, false, true],
+    upAttention: [true, false, false],
+    mid: true,
+    midAttention: true,
+    midScale: 1,
+    headDim: 8,
+    groups: 32,
+    attentionGroups: null,
+    eps: 1e-5,
+    timeDim: 128,
+    flipSinToCos: true,
+    freqShift: 0,
+    timeScaleShift: 'default',
+    centerInput: false,
+    downPadding: 1,
+    downType: 'conv',
+    upType: 'conv',
+    classes: null,
+    dropout: 0,
+  });
+  t.is(fresh({ network: 'unet2d' }).training.batch, 64);
+  t.deepEqual(fresh({ preset: 'unet2d-32' }).model, fresh({ network: 'unet2d' }).model);
+});
+
+test('groups are the largest divisor of all widths up to 32, heads 8 or the largest divisor below', (t) => {
+  const of = (widths: string) => {
+    const { groups, headDim } = model({ widths });
+    return [groups, headDim];
+  };
+  t.deepEqual(of('64,128'), [32, 8]);
+  t.deepEqual(of('24,36'), [12, 6]);
+  t.deepEqual(of('48,60'), [12, 6]);
+  t.deepEqual(of('10,25'), [5, 5]);
+  t.deepEqual(of('6,11'), [1, 1]);
+});
+
+test('--attention names sides, on the way down and up', (t) => {
+  const levels = (flags: Flags) => {
+    const { downAttention, upAttention } = model({ size: '32', widths: '8,8,16,16', ...flags });
+    return [downAttention, upAttention];
+  };
+  t.deepEqual(levels({ attention: '16,4' }), [
+    [false, true, false, true],
+    [true, false, true, false],
+  ]);
+  t.deepEqual(levels({ attention: 'none' }), [
+    [false, false, false, false],
+    [false, false, false, false],
+  ]);
+  refused(
+    t,
+    () => levels({ attention: '12' }),
+    /^--attention: expected sides of the levels, which are 32, 16, 8, 4, got 12$/,
+  );
+});
+
+test('every flag of the table is read, and reaches the field that it is of', (t) => {
+  const flags: Flags = {
+    channels: '1',
+    widths: '12,24',
+    'time-dim': '20',
+    layers: '3',
+    mid: false,
+    'mid-attention': false,
+    'mid-scale': '1.5',
+    'head-dim': 'all',
+    groups: '3',
+    'attention-groups': '6',
+    'norm-eps': '1e-6',
+    'flip-sin-to-cos': false,
+    'freq-shift': '1',
+    'time-scale-shift': 'scale_shift',
+    'center-input': true,
+    'down-padding': '0',
+    'down-type': 'resnet',
+    'up-type': 'resnet',
+    dropout: '0.1',
+    attention: '32,16',
+  };
+  t.deepEqual({ ...model(flags) }, {
+    kind: 'unet2d',
+    size: 32,
+    channels: 1,
+    widths: [12, 24],
+    timeDim: 20,
+    layers: 3,
+    mid: false,
+    midAttention: false,
+    midScale: 1.5,
+    headDim: null,
+    groups: 3,
+    attentionGroups: 6,
+    eps: 1e-6,
+    flipSinToCos: false,
+    freqShift: 1,
+    timeScaleShift: 'scale_shift',
+    centerInput: true,
+    downPadding: 0,
+    downType: 'resnet',
+    upType: 'resnet',
+    dropout: 0.1,
+    downAttention: [true, true],
+    upAttention: [true, true],
+    classes: null,
+  } as never);
+  // Help lists what is read: all but the classes, which are refused below.
+  const listed = Object.values(modelGroups).flatMap(Object.keys);
+  for (const kind of KINDS)
+    for (const [name] of fieldsOf(kind)) t.true(listed.includes(flagOf(kind, name)), kebab(name));
+});
+
+test('a flag of the other network is refused by name', (t) => {
+  refused(
+    t,
+    () => fresh({ layers: '1' }),
+    /^--layers: belongs to --network unet2d; the network is simple$/,
+  );
+  refused(
+    t,
+    () => fresh({ attention: '8' }),
+    /^--attention: belongs to --network unet2d; the network is simple$/,
+  );
+  refused(t, () => fresh({ 'norm-eps': '0.1' }), /^--norm-eps: belongs to --network unet2d/);
+  refused(
+    t,
+    () => model({ norm: 'shared' }),
+    /^--norm: belongs to --network simple; the network is unet2d$/,
+  );
+  refused(
+    t,
+    () => fresh({ preset: 'small', network: 'unet2d' }),
+    /^--network: --preset small has simple, got unet2d$/,
+  );
+  refused(
+    t,
+    () => runConfig({ data: 'toy-cars', layers: 2 }),
+    /^runConfig\.layers: belongs to --network unet2d/,
+  );
+});
+
+test('what a network cannot be is refused', (t) => {
+  refused(
+    t,
+    () => model({ groups: '5' }),
+    /^--groups: expected a divisor of all channels that are normalised, got 5 for 32$/,
+  );
+  refused(
+    t,
+    () => model({ 'head-dim': 'none' }),
+    /^--head-dim: expected a whole number from 1 to 16384 or all, got none$/,
+  );
+  refused(t, () => model({ widths: '7,14' }), /^--widths: expected an even first width/);
+  refused(
+    t,
+    () => model({ dropout: '1' }),
+    /^--dropout: expected a number from 0 and below 1, got 1$/,
+  );
+  refused(t, () => model({ size: '30' }), /^--size: 3 widths halve the image 2 times/);
+});
+
+test('training a network that is told classes is refused for now', (t) => {
+  refused(
+    t,
+    () => model({ 'num-classes': '10' }),
+    /^--num-classes: .*neither trained nor sampled yet, got 10$/,
+  );
+  refused(t, () => model({ 'num-classes': 'timestep' }), /^--num-classes: .*got timestep$/);
+});
+
+test("--network-config takes diffusers' config, and flags go before it", async (t) => {
+  const wanted = model({ widths: '16,24', layers: '1', 'norm-eps': '1e-6', 'down-padding': '0' });
+  const path = join(await temporaryFolder(t), 'config.json');
+  writeFileSync(path, JSON.stringify(toDiffusers(wanted, 16)));
+  const run = fresh({ 'network-config': path });
+  t.deepEqual(run.model, { ...wanted, size: 16 });
+  t.is(run.training.batch, 16);
+  t.like(fresh({ 'network-config': path, dropout: '0.2', size: '32' }).model, {
+    dropout: 0.2,
+    size: 32,
+  });
+  refused(
+    t,
+    () => fresh({ 'network-config': path, preset: 'tiny' }),
+    /^--preset and --network-config: each gives the network/,
+  );
+  refused(
+    t,
+    () => fresh({ 'network-config': path, network: 'simple' }),
+    /^--network: .*config\.json has unet2d, got simple$/,
+  );
+  refused(
+    t,
+    () => fresh({ 'network-config': `${path}x` }),
+    /config\.jsonx: expected a JSON object, got none/,
+  );
+  writeFileSync(path, JSON.stringify(toDiffusers(wanted, null)));
+  refused(
+    t,
+    () => fresh({ 'network-config': path }),
+    /^--size: .*config\.json does not say the side/,
+  );
+});
+
+test("--init of diffusers' folder takes its network and its forward process", (t) => {
+  const init = fixturePath('pipelines/nested');
+  const run = fresh({ init });
+  t.like(run.model, { kind: 'unet2d', size: 8, widths: [8, 12], eps: 1e-6 });
+  t.like(run.diffusion, { timesteps: 50, loss: 'l1' });
+  t.is(run.training.init, init);
+  t.like(fresh({ init, loss: 'l2', timesteps: '40' }).diffusion, { timesteps: 40, loss: 'l2' });
+});
+
+test('config.json keeps every field, and a run of before has the simple network and Adam', (t) => {
+  for (const flags of [
+    {},
+    { network: 'unet2d', 'head-dim': 'all' },
+    { optimizer: 'adamw', clip: '1' },
+  ]) {
+    const run = fresh(flags);
+    t.deepEqual(parseRunConfig('config.json', JSON.parse(JSON.stringify(run))), run);
+  }
+  const { model, training, ...rest } = JSON.parse(JSON.stringify(fresh())) as ReturnType<
+    typeof fresh
+  >;
+  const { kind: _, ...oldModel } = model;
+  const {
+    optimizer: __,
+    betas: ___,
+    epsilon: ____,
+    weightDecay: _____,
+    clip: ______,
+    ...oldTraining
+  } = training;
+  t.deepEqual(
+    parseRunConfig('config.json', { ...rest, model: oldModel, training: oldTraining }),
+    fresh(),
+  );
+});
+
+test('a config.json of a unet2d that lacks a field is refused', (t) => {
+  const run = JSON.parse(JSON.stringify(fresh({ network: 'unet2d' })));
+  delete run.model.groups;
+  refused(
+    t,
+    () => parseRunConfig('config.json', run),
+    /^config\.json\.model\.groups: expected a value, got nothing$/,
+  );
+});
+
+test("a resume refuses a change of any of the network's fields, by its flag", (t) => {
+  const run = fresh({ network: 'unet2d' });
+  const resumed = (flags: Flags) => resumedRunConfig('runs/1', run, undefined, new Args(flags));
+  t.deepEqual(resumed({}), run);
+  t.deepEqual(resumed({ attention: '8', groups: '32', network: 'unet2d' }), run);
+  const changes: [flags: Flags, message: RegExp][] = [
+    [{ layers: '1' }, /^--layers: the run in runs\/1 has 2, got 1; a resume may change only/],
+    [{ attention: '16,8' }, /^--attention: the run in runs\/1 has 8, got 16,8; /],
+    [{ attention: 'none' }, /^--attention: the run in runs\/1 has 8, got none; /],
+    [{ 'head-dim': 'all' }, /^--head-dim: the run in runs\/1 has 8, got none; /],
+    [{ 'norm-eps': '0.1' }, /^--norm-eps: the run in runs\/1 has 0.00001, got 0.1; /],
+    [{ mid: false, attention: '8' }, /^--mid: the run in runs\/1 has on, got off; /],
+    [{ 'time-scale-shift': 'scale_shift' }, /^--time-scale-shift: /],
+    [{ dropout: '0.5' }, /^--dropout: /],
+    [{ network: 'simple' }, /^--network: the run in runs\/1 has unet2d, got simple; /],
+    [
+      { preset: 'tiny' },
+      /^--network: the run in runs\/1 has unet2d, got simple \(of --preset tiny\); /,
+    ],
+    [{ norm: 'shared' }, /^--norm: belongs to --network simple/],
+  ];
+  for (const [flags, message] of changes) refused(t, () => resumed(flags), message);
+});
+
+test('the optimizer is Adam with PyTorch’s defaults unless flags say otherwise', (t) => {
+  t.deepEqual(optimizerOf(fresh().training), ADAM);
+  t.deepEqual(optimizerOf(fresh({ optimizer: 'adamw' }).training), { ...ADAM, decay: 0.01 });
+  t.deepEqual(
+    optimizerOf(
+      fresh({
+        ...{ optimizer: 'adamw', betas: '0.95,0.99', epsilon: '1e-6' },
+        ...{ 'weight-decay': '0.1', clip: '1.5' },
+      }).training,
+    ),
+    { beta1: 0.95, beta2: 0.99, epsilon: 1e-6, decay: 0.1, clip: 1.5 },
+  );
+  t.is(optimizerOf(fresh({ optimizer: 'adamw', 'weight-decay': '0' }).training).decay, 0);
+});
+
+test('settings of an optimizer that cannot be are refused, and changes of one on a resume', (t) => {
+  refused(
+    t,
+    () => fresh({ 'weight-decay': '0.1' }),
+    /^--weight-decay: belongs to --optimizer adamw; the optimizer is adam$/,
+  );
+  refused(
+    t,
+    () => fresh({ betas: '0.9' }),
+    /^--betas: expected 2 numbers from 0 and below 1 between commas, got 0.9$/,
+  );
+  refused(t, () => fresh({ betas: '0.9,1' }), /^--betas: expected 2 numbers/);
+  refused(t, () => fresh({ clip: '0' }), /^--clip: expected a number above 0, got 0$/);
+  refused(
+    t,
+    () => fresh({ optimizer: 'sgd' }),
+    /^--optimizer: expected one of adam, adamw, got sgd/,
+  );
+  const run = fresh({ optimizer: 'adamw', clip: '1' });
+  const resumed = (flags: Flags) => resumedRunConfig('runs/1', run, undefined, new Args(flags));
+  t.deepEqual(resumed({ optimizer: 'adamw' }), run);
+  refused(
+    t,
+    () => resumed({ optimizer: 'adam' }),
+    /^--optimizer: the run in runs\/1 has adamw, got adam; /,
+  );
+  refused(t, () => resumed({ clip: '2' }), /^--clip: the run in runs\/1 has 1, got 2; /);
+  refused(
+    t,
+    () => resumed({ betas: '0.5,0.9' }),
+    /^--betas: the run in runs\/1 has 0.9,0.999, got 0.5,0.9; /,
+  );
+});
+
+test('programs give the same settings', (t) => {
+  t.deepEqual(
+    runConfig({
+      ...{ data: 'toy-cars', network: 'unet2d', widths: [16, 32], attention: [16], headDim: 'all' },
+      ...{ optimizer: 'adamw', betas: [0.95, 0.999], clip: 1 },
+    }),
+    fresh({
+      ...{ network: 'unet2d', widths: '16,32', attention: '16', 'head-dim': 'all' },
+      ...{ optimizer: 'adamw', betas: '0.95,0.999', clip: '1' },
+    }),
+  );
+});

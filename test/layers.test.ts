@@ -1,0 +1,140 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { posix } from 'node:path';
+import test from 'ava';
+
+const root = new URL('../../', import.meta.url);
+
+/**
+ * What may import what: a file imports from its own layer and those before it. A layer is the files below its folders; the
+ * longest path counts.
+ */
+const LAYERS: readonly (readonly string[])[] = [
+  ['src/errors', 'src/units', 'src/version', 'src/printable', 'src/worker-start'],
+  ['src/shell-word', 'src/machine'],
+  ['src/engine'],
+  ['src/diffusion'],
+  ['src/network'],
+  ['src/contracts'],
+  ['src/engine/network', 'src/io'],
+  ['src/wasm', 'src/data'],
+  ['src/config'],
+  ['src/tensorflow'],
+  ['src/device'],
+  ['src/sample', 'src/export', 'src/parity'],
+  ['src/generate', 'src/train'],
+  ['src/bench'],
+  ['src/commands', 'src/library'],
+  ['src/cli', 'src/index'],
+];
+
+interface Import {
+  readonly from: string;
+  /** A path below the root without its ending, or a package. */
+  readonly to: string;
+  /** Of types alone, which are not there when the program runs. */
+  readonly typeOnly: boolean;
+}
+
+const files = readdirSync(new URL('src', root), { recursive: true, encoding: 'utf8' })
+  .map((name) => `src/${name.replaceAll('\\', '/')}`)
+  .filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'));
+
+const imports: readonly Import[] = files.flatMap((from) => importsOf(from));
+
+function importsOf(from: string): Import[] {
+  const text = readFileSync(new URL(from, root), 'utf8');
+  const found = text.matchAll(
+    /(?:^|\n)(?:import|export)( type)? ?(?:[^;'"]*? from )?'([^']+)'|import\('([^']+)'\)/g,
+  );
+  return [...found].map(([, type, plain, dynamic]) => {
+    const specifier = (plain ?? dynamic)!;
+    const to = specifier.startsWith('.')
+      ? posix.join(posix.dirname(from), specifier).replace(/\.js$/, '')
+      : specifier;
+    return { from, to, typeOnly: type !== undefined };
+  });
+}
+
+const within = (path: string, folder: string): boolean =>
+  path.replace(/\.ts$/, '') === folder || path.startsWith(`${folder}/`);
+
+/** The number of a file's layer; -1 for one that is in none. */
+function layerOf(path: string): number {
+  let [best, longest] = [-1, 0];
+  for (const [layer, folders] of LAYERS.entries())
+    for (const folder of folders)
+      if (within(path, folder) && folder.length > longest) [best, longest] = [layer, folder.length];
+  return best;
+}
+
+test('Every source file is in a layer', (t) => {
+  t.true(files.length > 200);
+  t.deepEqual(
+    files.filter((file) => layerOf(file) < 0),
+    [],
+  );
+});
+
+test('No import points up, nor beside into another folder of its layer', (t) => {
+  const folderOf = (path: string) =>
+    LAYERS.flat()
+      .filter((folder) => within(path, folder))
+      .sort((a, b) => b.length - a.length)[0];
+  const wrong = imports.filter(({ from, to }) => {
+    if (!to.startsWith('src/')) return false;
+    const [here, there] = [layerOf(from), layerOf(to)];
+    return there > here || (there === here && here > 0 && folderOf(from) !== folderOf(to));
+  });
+  t.true(imports.length > 1000);
+  t.deepEqual(
+    wrong.map(({ from, to }) => `${from} imports ${to}`),
+    [],
+  );
+});
+
+const isOfNode = (specifier: string): boolean =>
+  !specifier.startsWith('src/') && !specifier.startsWith('assembly/');
+
+test('The engine and the networks need no Node and no package but in the host', (t) => {
+  const inHost = (path: string) => within(path, 'src/engine/host');
+  const todo = files.filter(
+    (file) => (within(file, 'src/engine') || within(file, 'src/network')) && !inHost(file),
+  );
+  const seen = new Set(todo);
+  const wrong: string[] = [];
+  // What they import when they run, and what that imports, up to the host.
+  for (let file = todo.pop(); file; file = todo.pop())
+    for (const { to, typeOnly } of imports.filter(({ from }) => from === file)) {
+      if (typeOnly || inHost(to)) continue;
+      if (isOfNode(to)) wrong.push(`${file} imports ${to}`);
+      else if (!seen.has(`${to}.ts`)) {
+        seen.add(`${to}.ts`);
+        todo.push(`${to}.ts`);
+      }
+    }
+  t.deepEqual(wrong, []);
+  t.true(seen.has('src/errors.ts') && seen.has('src/engine/walker.ts'));
+  t.true(
+    imports.some(({ from, to }) => inHost(from) && isBuiltin(to)),
+    'the host needs Node',
+  );
+});
+
+test('Nothing but the host uses the globals of Node', (t) => {
+  for (const file of files) {
+    if (!within(file, 'src/engine') && !within(file, 'src/network')) continue;
+    if (within(file, 'src/engine/host')) continue;
+    const text = readFileSync(new URL(file, root), 'utf8').replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '');
+    t.notRegex(text, /\bprocess\.|\bBuffer\.|\bsetImmediate\b|\brequire\(/, file);
+  }
+});
+
+test('The engine says nothing of diffusion', (t) => {
+  const wrong = imports.filter(
+    ({ from, to }) =>
+      within(from, 'src/engine') &&
+      ['src/diffusion', 'src/wasm', 'src/train'].some((f) => within(to, f)),
+  );
+  t.deepEqual(wrong, []);
+});

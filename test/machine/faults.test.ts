@@ -1,0 +1,36 @@
+import test from 'ava';
+import { RunError } from '../../src/errors.js';
+import { machineFault, requireMemory, throwIfMachines } from '../../src/machine/faults.js';
+
+const system = (code: string) => Object.assign(new Error(`${code}: it failed`), { code });
+
+test('what has run out is told from what is wrong with a file', (t) => {
+  t.regex(machineFault(system('EMFILE'))!, /^too many open files/);
+  t.regex(machineFault(system('ENOMEM'))!, /^out of memory \(.+: [\d.]+ GiB\)$/);
+  t.regex(
+    machineFault(new RangeError('WebAssembly.Memory(): could not allocate memory'))!,
+    /^out of memory/,
+  );
+  t.regex(machineFault(new RangeError('Array buffer allocation failed'))!, /^out of memory/);
+  t.regex(machineFault(new Error('unable to open: Too many open files'))!, /^too many open files/);
+  for (const error of [system('EACCES'), system('ENOENT'), new Error('bad seek'), 'EMFILE', null])
+    t.is(machineFault(error), undefined);
+});
+
+test('a file that claims to be larger than the machine is at fault itself, where nothing else limits memory', (t) => {
+  t.is(machineFault(new Error('vips: out of memory --- size == 80GB')), undefined);
+});
+
+test('the error says what could not be done, and others pass', (t) => {
+  t.throws(() => throwIfMachines(system('ENFILE'), 'photos/a'), {
+    instanceOf: RunError,
+    message: /^photos\/a: too many open files/,
+  });
+  t.notThrows(() => throwIfMachines(system('EACCES'), 'photos/a'));
+});
+
+test('what takes more memory than there is fails before it is tried', (t) => {
+  t.notThrows(() => requireMemory('its pixels', 2 ** 20));
+  const error = t.throws(() => requireMemory('its pixels', Number.MAX_SAFE_INTEGER));
+  t.regex(machineFault(error)!, /^its pixels: out of memory \(.+: [\d.]+ GiB\)$/);
+});

@@ -1,0 +1,83 @@
+import { readFileSync } from 'node:fs';
+import test from 'ava';
+import { UsageError } from '../../src/errors.js';
+import { readSafetensors } from '../../src/io/safetensors.js';
+import { fromDiffusers, toDiffusers } from '../../src/network/diffusers-config.js';
+import { checkNetwork } from '../../src/network/network.js';
+import { fixturePath } from '../helpers/cli.js';
+import { UNET2D_FIXTURES } from '../helpers/unet2d-fixture.js';
+
+type Json = Record<string, unknown>;
+
+const CLASS = readFileSync(fixturePath('unet2d/config.json'), 'utf8');
+
+for (const name of UNET2D_FIXTURES)
+  test(`the config of ${name} is read and written as diffusers has it`, async (t) => {
+    const { metadata } = await readSafetensors(fixturePath(`unet2d/${name}.safetensors`));
+    const json = JSON.parse(metadata.config!) as Json;
+    const { config, size } = fromDiffusers('config.json', json);
+    t.notThrows(() => checkNetwork(config));
+    const written = toDiffusers(config, size);
+    t.deepEqual(fromDiffusers('config.json', written), { config, size });
+    // The length of the time embedding is written out where the class leaves it to its default.
+    const { time_embedding_dim: _, num_train_timesteps: __, ...expected } = json;
+    t.like(written, expected);
+  });
+
+test("every key of the class's own config is known, and is what holds where it is missing", (t) => {
+  const json = JSON.parse(CLASS) as Json;
+  const { config, size } = fromDiffusers('config.json', {});
+  t.deepEqual(fromDiffusers('config.json', json), { config, size });
+  const { num_train_timesteps: _, time_embedding_dim: __, ...keys } = json;
+  t.like(toDiffusers(config, size), keys);
+});
+
+test('keys that begin with an underscore are passed over', (t) => {
+  t.notThrows(() =>
+    fromDiffusers('config.json', { _name_or_path: 'x', _diffusers_version: '0.1' }),
+  );
+});
+
+test('sample_size may be height and width, of squares', (t) => {
+  t.is(fromDiffusers('config.json', { sample_size: [32, 32] }).size, 32);
+  t.is(fromDiffusers('config.json', { sample_size: null }).size, null);
+});
+
+test('any other value is refused by key and value', (t) => {
+  const wrong: [change: Json, message: string][] = [
+    [{ act_fn: 'gelu' }, 'config.json: act_fn: expected "silu", got "gelu"'],
+    [
+      { time_embedding_type: 'fourier' },
+      'config.json: time_embedding_type: expected "positional", got "fourier"',
+    ],
+    [{ sample_size: [32, 64] }, 'config.json: sample_size: expected square images, got [32,64]'],
+    [{ in_channels: 6, out_channels: 6 }, 'config.json: in_channels: expected 1 or 3, got 6'],
+    [{ out_channels: 1 }, 'config.json: out_channels: expected 3, as in_channels says, got 1'],
+    [
+      { down_block_types: ['SkipDownBlock2D'] },
+      'config.json: down_block_types: expected "DownBlock2D" or "AttnDownBlock2D", got ["SkipDownBlock2D"]',
+    ],
+    [
+      { mid_block_type: 'UNetMidBlock2DSimpleCrossAttn' },
+      'config.json: mid_block_type: expected "UNetMidBlock2D", got "UNetMidBlock2DSimpleCrossAttn"',
+    ],
+    [
+      { resnet_time_scale_shift: 'spatial' },
+      'config.json: resnet_time_scale_shift: expected "default" or "scale_shift", got "spatial"',
+    ],
+    [
+      { class_embed_type: 'identity' },
+      'config.json: class_embed_type: expected null or "timestep", got "identity"',
+    ],
+    [{ downsample_padding: 2 }, 'config.json: downsample_padding: expected 0 or 1, got 2'],
+    [{ norm_eps: '1e-5' }, 'config.json: norm_eps: expected a number, got "1e-5"'],
+    [{ layers_per_block: 1.5 }, 'config.json: layers_per_block: expected a whole number, got 1.5'],
+    [{ cross_attention_dim: 768 }, 'config.json: cross_attention_dim: not supported, got 768'],
+    [
+      { _class_name: 'UNet2DConditionModel' },
+      'config.json: _class_name: expected UNet2DModel, got "UNet2DConditionModel"',
+    ],
+  ];
+  for (const [change, message] of wrong)
+    t.throws(() => fromDiffusers('config.json', change), { instanceOf: UsageError, message });
+});
