@@ -67,6 +67,10 @@ function kindOf({ layer, upsampled }: ConvolveStep): { kind: ConvKind; derived?:
   }
 }
 
+/** Whether a step is a product of matrices of its input and nothing else. */
+export const isProduct = (step: ConvolveStep): boolean =>
+  kindOf(step).kind === 'same1' && !step.side;
+
 /** y = layer(x), added to what is there if the step says so. */
 export function convolveForward(walk: Walk, step: ConvolveStep): Phase[] {
   const { name } = step.layer;

@@ -5,7 +5,7 @@ import { RunError } from '../../errors.js';
 import { NULL, plus } from '../pointer.js';
 import { type Call, call, type Phase } from '../program.js';
 import { pixels } from '../tensors.js';
-import { type Beside, convolveBackward, prepareWeights } from './convolve.js';
+import { type Beside, convolveBackward, isProduct, prepareWeights } from './convolve.js';
 import { LOWERINGS, sideBackward } from './lowering.js';
 import type { NetworkMemory, TrainingMemory } from './memory.js';
 import { prepareBatchNorm } from './norms.js';
@@ -105,15 +105,29 @@ function forwardWalk(walk: Walk): Phase[] {
     walk.moment++;
     phases.push(...sideBySide(wave.map((step) => forwardOf(walk, step))));
   }
-  for (const step of images) {
+  for (const run of runs(images)) {
     walk.moment++;
-    phases.push(...forwardOf(walk, step));
+    phases.push(...sideBySide(run.map((step) => forwardOf(walk, step))));
   }
   // The output is read after the pass.
   walk.moment++;
   walk.view(walk.memory.shape.graph.output);
   return phases;
 }
+
+/** Steps on images, of which products of one value that follow one another go side by side: attention's queries, keys and values. */
+function runs(images: readonly Step[]): Step[][] {
+  const list: Step[][] = [];
+  for (const step of images) {
+    const last = list.at(-1);
+    if (last && readAlike(last[0]!, step)) last.push(step);
+    else list.push([step]);
+  }
+  return list;
+}
+
+const readAlike = (a: Step, b: Step): boolean =>
+  a.op === 'convolve' && b.op === 'convolve' && a.x === b.x && isProduct(a) && isProduct(b);
 
 function trainingWalk(walk: Walk, loss: Loss): Phase[] {
   const { waves, images } = walk.memory.schedule;
