@@ -41,9 +41,9 @@ function around(middle: (g: GraphBuilder, x: Value) => Value): Graph {
   return g.build(g.conv(g.declare.conv('last', x.channels, CHANNELS, 1), x));
 }
 
-const time = (g: GraphBuilder, channels: number): Value => {
+const time = (g: GraphBuilder, channels: number, parts = [channels]): Value => {
   const sinusoid = g.sinusoid('time', 4, { order: 'cos-sin', shift: 0, divide: 'after' });
-  return g.linear(g.declare.linear('time', 4, channels), sinusoid);
+  return g.linear(g.declare.linear('time', 4, channels), sinusoid, parts);
 };
 
 const GRAPHS: Readonly<Record<string, Graph>> = {
@@ -51,7 +51,7 @@ const GRAPHS: Readonly<Record<string, Graph>> = {
   'a group norm of a vector': around((g, x) =>
     g.add(x, g.norm(g.declare.groupNorm('norm', 8, 2), time(g, 8))),
   ),
-  'film by the time': around((g, x) => g.film(x, time(g, 16))),
+  'film by the time': around((g, x) => g.film(x, time(g, 16, [8, 8]))),
   'a sum of images and one of vectors, divided': around((g, x) => {
     const t = time(g, 8);
     return g.add(g.add(x, g.add(t, g.silu(t), 2), 0.7), g.silu(x), 1.5);
