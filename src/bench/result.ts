@@ -123,9 +123,6 @@ export function pathName(path: Path & Pick<Work, 'images'>): string {
   return words.join(', ');
 }
 
-/** Same work on inputs of the same size. */
-export const sameWork = (a: Work, b: Work): boolean => workName(a) === workName(b);
-
 /** Results by the work that they did, in their order. */
 export function byWork<T extends Work>(rows: readonly T[]): T[][] {
   const groups = new Map<string, T[]>();

@@ -50,9 +50,6 @@ export interface Convolution {
   readonly base?: View | undefined;
 }
 
-/** Puts a shape into shared memory (once, before the first run) and returns its address. */
-export type PlaceShape = (words: Int32Array) => Pointer;
-
 export const rowsOf = ({ batch, input }: Convolution): number => batch * input.height * input.width;
 
 /** Whether a layer without a neighbourhood reads so many rows that a worker brings some of them into its cache at a time. */
@@ -93,10 +90,4 @@ export function transposeCall(c: Convolution, out: Pointer, weights: Pointer): C
     [out, weights, taps, c.input.channels, c.output.channels, TRANSPOSE_MODE[c.kind]],
     taps * (c.input.channels / 8),
   );
-}
-
-/** The engine's kind of convolution for a layer. */
-export function convKind(kind: string, kernel: number): ConvKind {
-  if (kind === 'convTranspose') return 'transposed4';
-  return kernel === 3 ? 'same3' : kernel === 4 ? 'strided4' : 'same1';
 }

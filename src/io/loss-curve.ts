@@ -6,9 +6,6 @@ import type { Metrics } from './metrics.js';
 import { extensionOf } from './output-path.js';
 import { toSvg } from './svg.js';
 
-/** Extensions that `writeLossCurve` takes, for `checkOutputPath`. */
-export const CURVE_EXTENSIONS = ['.svg', '.png'] as const;
-
 interface Point {
   readonly step: number;
   readonly loss: number;

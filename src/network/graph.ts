@@ -63,7 +63,6 @@ export interface GroupNormLayer {
 
 export type NormLayer = BatchNormLayer | GroupNormLayer;
 export type Layer = ConvLayer | LinearLayer | EmbeddingLayer | NormLayer;
-export type LayerKind = Layer['kind'];
 
 /** One operation: reads values and a layer's parameters, and makes `out`. */
 export type Node =

@@ -248,7 +248,7 @@ const savedName = ({ out }: StepOf<'attention'>): string => `saved ${out.id}`;
 export function sideBackward(walk: Walk, { side, out }: StepOf<'convolve'>): Phase[] {
   if (!side) return [];
   if (!walk.liesIn(side, out, 0)) return pass(walk, side, out);
-  walk.accumulates(side);
+  walk.arrives(side);
   return [];
 }
 

@@ -237,7 +237,7 @@ export function readState(
 }
 
 /** The layers with running statistics. */
-export const batchNorms = (layout: ParameterLayout): LayerAddresses[] =>
+const batchNorms = (layout: ParameterLayout): LayerAddresses[] =>
   [...layout.layers.values()].filter(({ layer }) => layer.kind === 'batchNorm');
 
 function take(state: StateDict, name: string, shape: readonly number[]): Float32Array {

@@ -109,11 +109,17 @@ export class Walk {
     return placement?.inside.id === whole.id && placement.first === first;
   }
 
-  /** Whether a value's gradient has been written, so that more is added; from now on it has. */
+  /** Whether a value's gradient has been written, so that more is added; from now on it has, and sums taken before are stale. */
   accumulates(value: Value): boolean {
     const before = this.#written.has(value.id);
-    this.#written.add(value.id);
+    this.arrives(value);
+    if (this.sums?.place === this.gradientPlace(value)) this.sums = undefined;
     return before;
+  }
+
+  /** A gradient has arrived as it lies: nothing is written. */
+  arrives(value: Value): void {
+    this.#written.add(value.id);
   }
 
   /** Whether anything has arrived at a value. */

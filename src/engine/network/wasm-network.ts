@@ -261,7 +261,7 @@ export function writeReserved(engine: Engine, memory: NetworkMemory): void {
 }
 
 /** Puts labels, which have been checked, where the network reads them. */
-export function writeLabels(
+function writeLabels(
   engine: Engine,
   memory: NetworkMemory,
   labels: Int32Array | undefined,
