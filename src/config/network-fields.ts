@@ -1,7 +1,7 @@
 import { MOST_CHANNELS, MOST_CLASSES, MOST_LAYERS } from '../network/limits.js';
 import type { NetworkConfig, NetworkKind } from '../network/network.js';
 import type { SimpleConfig } from '../network/simple.js';
-import type { Unet2dConfig } from '../network/unet2d.js';
+import type { Unet2dConfig } from '../network/unet2d-config.js';
 import { type Flag, type Flags, kebab } from './flag.js';
 import type { Source } from './source.js';
 

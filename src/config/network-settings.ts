@@ -2,7 +2,7 @@ import { UsageError } from '../errors.js';
 import { LARGEST_SIDE } from '../network/limits.js';
 import type { NetworkConfig, NetworkKind } from '../network/network.js';
 import type { SimpleConfig } from '../network/simple.js';
-import { attendingLevels, type Unet2dConfig, unet2dDefaults } from '../network/unet2d.js';
+import { attendingLevels, type Unet2dConfig, unet2dDefaults } from '../network/unet2d-config.js';
 import type { ModelConfig } from './config.js';
 import { fieldsOf, KINDS } from './network-fields.js';
 import type { Source } from './source.js';

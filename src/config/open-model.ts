@@ -4,7 +4,7 @@ import { resolveModel } from '../io/model-source.js';
 import type { Pipeline } from '../io/pipeline.js';
 import { checkNetworkOf, type OnNote, readNetwork } from '../io/weights.js';
 import { UNSAID } from '../network/recognise.js';
-import { attendingLevels } from '../network/unet2d.js';
+import { attendingLevels } from '../network/unet2d-config.js';
 import type { DiffusionConfig, ModelConfig, RunConfig } from './config.js';
 import { DIFFUSION_DEFAULTS, readDiffusion, withDiffusion } from './diffusion.js';
 import { kebab } from './flag.js';

@@ -14,7 +14,7 @@ import { newRunConfig, resumedRunConfig } from '../config/run-config.js';
 import { UsageError } from '../errors.js';
 import type { NetworkKind } from '../network/network.js';
 import type { SimpleConfig } from '../network/simple.js';
-import type { Unet2dConfig } from '../network/unet2d.js';
+import type { Unet2dConfig } from '../network/unet2d-config.js';
 
 /** Settings of the network; those of the other one are refused. */
 export interface NetworkSettings

@@ -1,6 +1,6 @@
 import { UsageError } from '../errors.js';
 import { LARGEST_SIDE, MOST_CHANNELS, MOST_CLASSES, MOST_LAYERS } from './limits.js';
-import { type CheckedField, checkUnet2d, type Unet2dConfig } from './unet2d.js';
+import { type CheckedField, checkUnet2d, type Unet2dConfig } from './unet2d-config.js';
 
 /*
  * diffusers' config.json of a `UNet2DModel`, both ways. Every key of the class (diffusers 0.42.1) is in one table, with the

@@ -1,7 +1,8 @@
 import { UsageError } from '../errors.js';
 import type { Graph } from './graph.js';
 import { buildSimple, checkSimple, type SimpleConfig } from './simple.js';
-import { buildUnet2d, checkUnet2d, type Unet2dConfig } from './unet2d.js';
+import { buildUnet2d } from './unet2d.js';
+import { checkUnet2d, type Unet2dConfig } from './unet2d-config.js';
 
 /** What fixes a network's parameters. Image size and batch are chosen per run, not here. */
 export type NetworkConfig = SimpleConfig | Unet2dConfig;

@@ -2,7 +2,7 @@ import { UsageError } from '../errors.js';
 import { buildNetwork, type NetworkConfig, type NetworkKind } from './network.js';
 import { stateShapes } from './parameters.js';
 import type { SimpleConfig } from './simple.js';
-import { type Unet2dConfig, unet2dDefaults } from './unet2d.js';
+import { type Unet2dConfig, unet2dDefaults } from './unet2d-config.js';
 
 /*
  * Weights say what network they belong to: the network is read off the shapes of a state dict,

@@ -5,7 +5,7 @@ import { isObject, parseJson } from '../io/json.js';
 import { fromDiffusers } from '../network/diffusers-config.js';
 import { checkNetwork, checkSize } from '../network/network.js';
 import { networkFromShapes } from '../network/recognise.js';
-import type { Unet2dConfig } from '../network/unet2d.js';
+import type { Unet2dConfig } from '../network/unet2d-config.js';
 import { Comparison, type Group } from './compare.js';
 import { addTensor, type Fixture } from './fixture.js';
 import { channelsFirst, channelsLast, type Images, imagesOf } from './images.js';

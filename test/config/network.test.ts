@@ -12,7 +12,7 @@ import { ADAM } from '../../src/contracts/device.js';
 import { UsageError } from '../../src/errors.js';
 import { runConfig } from '../../src/library/run-config.js';
 import { toDiffusers } from '../../src/network/diffusers-config.js';
-import type { Unet2dConfig } from '../../src/network/unet2d.js';
+import type { Unet2dConfig } from '../../src/network/unet2d-config.js';
 import { fixturePath } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
 

@@ -2,7 +2,7 @@ import type { NetworkInput, Optimizer } from '../../src/contracts/device.js';
 import { readSafetensors } from '../../src/io/safetensors.js';
 import { fromDiffusers } from '../../src/network/diffusers-config.js';
 import type { F32Tensor, StateDict } from '../../src/network/state.js';
-import type { Unet2dConfig } from '../../src/network/unet2d.js';
+import type { Unet2dConfig } from '../../src/network/unet2d-config.js';
 import { toChannelsLast } from '../../src/parity/fixture.js';
 
 /** Values of diffusers' UNet2DModel in PyTorch; images as the devices take them. */

@@ -3,7 +3,7 @@ import { UsageError } from '../../src/errors.js';
 import { buildNetwork, type NetworkConfig } from '../../src/network/network.js';
 import { stateShapes } from '../../src/network/parameters.js';
 import { type Hints, networkFromShapes } from '../../src/network/recognise.js';
-import { type Unet2dConfig, unet2dDefaults } from '../../src/network/unet2d.js';
+import { type Unet2dConfig, unet2dDefaults } from '../../src/network/unet2d-config.js';
 
 const SMALL: NetworkConfig = {
   kind: 'simple',

@@ -14,7 +14,8 @@ import { NULL, type Pointer } from '../pointer.js';
 import { type Address, type Call, call, type Phase, tuple } from '../program.js';
 import { splitSeed } from '../seed.js';
 import { pixels, slice, strided, type View } from '../tensors.js';
-import { convolveBackward, convolveForward, copyCall } from './convolve.js';
+import { convolveForward, copyCall } from './convolve.js';
+import { convolveBackward } from './convolve-backward.js';
 import { channelsOf } from './memory.js';
 import {
   batchNormBackward,

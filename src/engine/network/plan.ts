@@ -7,7 +7,7 @@ import { NULL, type Pointer } from '../pointer.js';
 import type { Program } from '../program.js';
 import { paddedChannels, paddedPlaces } from '../tensors.js';
 import { Buffers } from './buffers.js';
-import { keptWeights } from './convolve.js';
+import { keptWeights } from './layer-weights.js';
 import { realName, tableName } from './lowering.js';
 import {
   channelsOf,

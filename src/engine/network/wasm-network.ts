@@ -261,11 +261,7 @@ export function writeReserved(engine: Engine, memory: NetworkMemory): void {
 }
 
 /** Puts labels, which have been checked, where the network reads them. */
-function writeLabels(
-  engine: Engine,
-  memory: NetworkMemory,
-  labels: Int32Array | undefined,
-): void {
+function writeLabels(engine: Engine, memory: NetworkMemory, labels: Int32Array | undefined): void {
   if (!labels) return;
   const words = new Int32Array(engine.memory.buffer, memory.labels, labels.length);
   words.set(labels);

@@ -1,6 +1,6 @@
 import test from 'ava';
 import type { Call } from '../../../src/engine/program.js';
-import type { Unet2dConfig } from '../../../src/network/unet2d.js';
+import type { Unet2dConfig } from '../../../src/network/unet2d-config.js';
 import { arbitraryInput, arbitraryState, sameState, unetOf } from '../../helpers/unet.js';
 
 /** One level with attention, whose products are of 1,024 pixels an image; shortcuts with and without weights. */

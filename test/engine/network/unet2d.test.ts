@@ -3,7 +3,7 @@ import type { NetworkDevice, NetworkInput, Optimizer } from '../../../src/contra
 import { CounterRandom } from '../../../src/diffusion/random.js';
 import { initialState } from '../../../src/network/initial-state.js';
 import { buildNetwork } from '../../../src/network/network.js';
-import type { Unet2dConfig } from '../../../src/network/unet2d.js';
+import type { Unet2dConfig } from '../../../src/network/unet2d-config.js';
 import { bits } from '../../helpers/kernels.js';
 import { arbitraryInput, sameState, unetOf } from '../../helpers/unet.js';
 

@@ -1,0 +1,210 @@
+import { UsageError } from '../errors.js';
+
+/**
+ * The U-Net of diffusers' `UNet2DModel`: group norms, SiLU, residual blocks, self-attention (Ho et al., 2020; Dhariwal &
+ * Nichol, 2021). Names and numbers are those of the class.
+ */
+export interface Unet2dConfig {
+  readonly kind: 'unet2d';
+  /** Image channels, of input and output: 1 (grey) or 3 (RGB). */
+  readonly channels: 1 | 3;
+  /** Channels of each level (`block_out_channels`). */
+  readonly widths: readonly number[];
+  /** Residual blocks of each level going down; going up there is one more (`layers_per_block`). */
+  readonly layers: number;
+  /** Whether the blocks of a level attend: going down, and going up in the order they run. */
+  readonly downAttention: readonly boolean[];
+  readonly upAttention: readonly boolean[];
+  /** `mid_block_type`: whether there is a middle, `add_attention`: whether it attends, `mid_block_scale_factor`. */
+  readonly mid: boolean;
+  readonly midAttention: boolean;
+  readonly midScale: number;
+  /** Channels of an attention head; null: one head as wide as the level (`attention_head_dim`). */
+  readonly headDim: number | null;
+  /** `norm_num_groups`, `attn_norm_num_groups`, `norm_eps`. */
+  readonly groups: number;
+  readonly attentionGroups: number | null;
+  readonly eps: number;
+  /** Length of the time embedding (`time_embedding_dim`). */
+  readonly timeDim: number;
+  /** `flip_sin_to_cos`: cosines first; `freq_shift`. */
+  readonly flipSinToCos: boolean;
+  readonly freqShift: number;
+  /** `resnet_time_scale_shift`. */
+  readonly timeScaleShift: 'default' | 'scale_shift';
+  /** `center_input_sample`: the network reads 2x − 1. */
+  readonly centerInput: boolean;
+  /** `downsample_padding` of a 3x3 convolution of stride 2: 1 all around, or 0 and then right and bottom alone. */
+  readonly downPadding: 0 | 1;
+  /** How blocks that attend change resolution; the others always by a convolution (`downsample_type`, `upsample_type`). */
+  readonly downType: 'conv' | 'resnet';
+  readonly upType: 'conv' | 'resnet';
+  /** Classes that the network is told: how many, numbers that are embedded like timesteps, or none. */
+  readonly classes: number | 'timestep' | null;
+  readonly dropout: number;
+}
+
+/**
+ * What holds where it is not said: the class's own defaults, but that groups and heads fit the widths, and that the blocks
+ * of the last level alone attend.
+ */
+export function unet2dDefaults({
+  widths,
+  ...stated
+}: Pick<Unet2dConfig, 'widths'> & Partial<Omit<Unet2dConfig, 'kind'>>): Unet2dConfig {
+  const last = widths.map((_, i) => i === widths.length - 1);
+  const { downAttention = last, upAttention = [...downAttention].reverse() } = stated;
+  const { mid = true, midAttention = true } = stated;
+  const attending = attendingWidths({ widths, downAttention, upAttention, mid, midAttention });
+  return {
+    kind: 'unet2d',
+    channels: 3,
+    widths,
+    layers: 2,
+    downAttention,
+    upAttention,
+    mid,
+    midAttention,
+    midScale: 1,
+    headDim: largestDivisor(attending, 8),
+    groups: largestDivisor(widths, 32),
+    attentionGroups: null,
+    eps: 1e-5,
+    timeDim: 4 * (widths[0] ?? 0),
+    flipSinToCos: true,
+    freqShift: 0,
+    timeScaleShift: 'default',
+    centerInput: false,
+    downPadding: 1,
+    downType: 'conv',
+    upType: 'conv',
+    classes: null,
+    dropout: 0,
+  };
+}
+
+/** The largest number up to `most` that divides all of a list. */
+function largestDivisor(list: readonly number[], most: number): number {
+  for (let divisor = most; divisor > 1; divisor--)
+    if (list.every((n) => n % divisor === 0)) return divisor;
+  return 1;
+}
+
+/**
+ * The levels whose images have one of these sides.
+ * @throws UsageError naming a side that no level has.
+ */
+export function attendingLevels(
+  widths: readonly number[],
+  size: number,
+  sides: readonly number[],
+): boolean[] {
+  const levels = widths.map((_, i) => size / 2 ** i);
+  const wrong = sides.find((side) => !levels.includes(side));
+  if (wrong !== undefined)
+    throw new UsageError(
+      `--attention: expected sides of the levels, which are ${levels.join(', ')}, got ${wrong}`,
+    );
+  return levels.map((side) => sides.includes(side));
+}
+
+/** Fields that checkUnet2d may name, by their flags where nothing else is said. */
+const FLAGS = {
+  widths: '--widths',
+  downAttention: 'down blocks',
+  upAttention: 'up blocks',
+  layers: '--layers-per-block',
+  groups: '--groups',
+  attentionGroups: '--attention-groups',
+  timeDim: '--time-dim',
+  headDim: '--head-dim',
+  classes: '--num-classes',
+  dropout: '--dropout',
+  eps: '--norm-eps',
+  midScale: '--mid-scale',
+  freqShift: '--freq-shift',
+} satisfies Partial<Record<keyof Unet2dConfig, string>>;
+
+export type CheckedField = keyof typeof FLAGS;
+
+/** @throws UsageError naming, by `nameOf`, the option that is impossible. */
+export function checkUnet2d(
+  c: Unet2dConfig,
+  nameOf: (field: CheckedField) => string = (field) => FLAGS[field],
+): void {
+  const refuse = (field: CheckedField, expected: string, got: unknown): never => {
+    throw new UsageError(`${nameOf(field)}: expected ${expected}, got ${String(got)}`);
+  };
+  const whole = (field: CheckedField, value: unknown): void => {
+    if (!Number.isInteger(value) || Number(value) < 1)
+      refuse(field, 'a whole number of 1 or more', value);
+  };
+  const levels = c.widths.length;
+  if (levels === 0) refuse('widths', 'one or more widths', 'none');
+  for (const field of ['downAttention', 'upAttention'] as const)
+    if (c[field].length !== levels)
+      refuse(field, `${levels}, as there are ${levels} widths`, c[field].length);
+  whole('layers', c.layers);
+  whole('groups', c.groups);
+  whole('timeDim', c.timeDim);
+  if (c.headDim !== null) whole('headDim', c.headDim);
+  if (c.attentionGroups !== null) whole('attentionGroups', c.attentionGroups);
+  if (typeof c.classes === 'number') whole('classes', c.classes);
+  if (!(c.dropout >= 0 && c.dropout < 1))
+    refuse('dropout', 'a number from 0 to below 1', c.dropout);
+  if (!(c.eps > 0 && Number.isFinite(c.eps))) refuse('eps', 'a number above 0', c.eps);
+  if (!(c.midScale > 0 && Number.isFinite(c.midScale)))
+    refuse('midScale', 'a number above 0', c.midScale);
+  const half = c.widths[0]! / 2;
+  if (!Number.isInteger(half)) refuse('widths', 'an even first width', c.widths[0]);
+  if (half - c.freqShift <= 0)
+    refuse('freqShift', `a number below ${half}, half of the first width`, c.freqShift);
+  const narrowest = Math.min(...attendingWidths(c));
+  if (c.headDim !== null && c.headDim > narrowest)
+    refuse('headDim', `at most the ${narrowest} channels of a level that attends`, c.headDim);
+  for (const { layer, outputs } of groupedWidths(c)) {
+    const own = layer === 'attention' && c.attentionGroups !== null;
+    const field = own ? 'attentionGroups' : 'groups';
+    if (outputs % c[field]! !== 0)
+      refuse(field, 'a divisor of all channels that are normalised', `${c[field]} for ${outputs}`);
+  }
+}
+
+/** The channels of the levels that attend, the middle among them. */
+const attendingWidths = (
+  c: Pick<Unet2dConfig, 'widths' | 'downAttention' | 'upAttention' | 'mid' | 'midAttention'>,
+): number[] =>
+  c.widths.filter(
+    (_, i) =>
+      c.downAttention[i] ||
+      c.upAttention[c.widths.length - 1 - i] ||
+      (c.mid && c.midAttention && i === c.widths.length - 1),
+  );
+
+/** The levels going up, in the order they run, with the channels that each of their blocks reads: a concatenation. */
+export function upLevels({ widths, layers }: Unet2dConfig): { width: number; inputs: number[] }[] {
+  const up = [...widths].reverse();
+  return up.map((width, i) => {
+    const below = up[i - 1] ?? width;
+    const skip = up[i + 1] ?? width;
+    const inputs = times(
+      layers + 1,
+      (k) => (k === 0 ? below : width) + (k === layers ? skip : width),
+    );
+    return { width, inputs };
+  });
+}
+
+/** The channels that group norms see. */
+function groupedWidths(c: Unet2dConfig): { layer: 'block' | 'attention'; outputs: number }[] {
+  const block = (outputs: number) => ({ layer: 'block' as const, outputs });
+  const middle = { layer: 'attention' as const, outputs: c.widths.at(-1)! };
+  return [
+    ...c.widths.map(block),
+    ...upLevels(c).flatMap(({ inputs }) => inputs.map(block)),
+    ...(c.mid && c.midAttention ? [middle] : []),
+  ];
+}
+
+export const times = <T>(count: number, make: (k: number) => T): T[] =>
+  Array.from({ length: count }, (_, k) => make(k));
