@@ -58,9 +58,11 @@ export const QUAD_PADDING = 16;
 /** Floats of scratch of a transform in both directions, P X Pᵀ. */
 export const SANDWICH_SCRATCH = 144;
 
-/** Floats of a row of a strip, and of the scratch of transforms by strips. */
+/** Floats of a row of a strip of four channels, and of one of eight, which has a scratch of its own size. */
 export const STRIP_WIDTH = 72;
-export const STRIP_SCRATCH = 6 * STRIP_WIDTH + 4;
+export const WIDE_STRIP_WIDTH = 2 * STRIP_WIDTH;
+/** Floats of the scratch of transforms by strips, of either kind. */
+export const STRIP_SCRATCH = 6 * WIDE_STRIP_WIDTH + 8;
 
 /**
  * Floats before the planes in the scratch of a worker that transforms and multiplies: whole cache lines, for strips, which

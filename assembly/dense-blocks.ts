@@ -11,6 +11,7 @@ import {
 import { dense, put } from './dense';
 import { F32 } from './f32';
 import { accumulateRows } from './winograd/accumulate';
+import { Fours, RowsByFour } from './winograd/layouts';
 import { SIX_ROWS } from './winograd/micro-kernels';
 import { multiplyQuads } from './winograd/multiply';
 import { wide } from './winograd/wide';
@@ -99,7 +100,7 @@ function multiplyPanel(sums: F32, a: usize, b: usize, inputs: usize, rows: usize
   const quads = (rows + 3) >> 2;
   for (let c: usize = 0; c < inputs; c += DEPTH) {
     const depth = min(DEPTH, inputs - c);
-    multiplyQuads(sums, 32, a + 16 * c, 16 * inputs, b + 32 * c, depth, 48, quads, 1);
+    multiplyQuads<Fours>(sums, 32, a + 16 * c, 16 * inputs, b + 32 * c, depth, 48, quads, 1);
   }
 }
 
@@ -168,7 +169,15 @@ export function denseWeightsBlocks(
       for (let p: usize = 0; p < some; p++) {
         const from = changetype<usize>(b.at(p * bStep));
         const to = sums.at(p * inputs * 8);
-        accumulateRows(to, changetype<usize>(scratch), 4 * aStep, from, count, channels, more);
+        accumulateRows<RowsByFour>(
+          to,
+          changetype<usize>(scratch),
+          4 * aStep,
+          from,
+          count,
+          channels,
+          more,
+        );
       }
     }
   }
