@@ -94,7 +94,7 @@ export const DENSE_GRADIENT_PANELS = 8;
 export const DENSE_GRADIENT_CHUNK = 128;
 export const DENSE_GRADIENT_PADDING = 16;
 
-/** Floats of its scratch: groups of four inputs and panels of outputs. */
+/** Floats of its scratch: eights of inputs and panels of outputs. */
 export const DENSE_GRADIENT_SCRATCH =
-  (DENSE_GRADIENT_INPUTS >> 2) * (4 * DENSE_GRADIENT_CHUNK + DENSE_GRADIENT_PADDING) +
-  DENSE_GRADIENT_PANELS * (8 * DENSE_GRADIENT_CHUNK + DENSE_GRADIENT_PADDING);
+  ((DENSE_GRADIENT_INPUTS >> 3) + DENSE_GRADIENT_PANELS) *
+  (8 * DENSE_GRADIENT_CHUNK + DENSE_GRADIENT_PADDING);
