@@ -26,7 +26,7 @@ function tilings(): Int32Array {
   };
   const near = { ...common, phases: 1, plane: 0, phaseStride: 0 };
   return Int32Array.from([
-    ...tiling({ ...near, block: 4 * CHANNELS, tile: 4, eight: 32, half: 16 }),
+    ...tiling({ ...near, block: 4 * CHANNELS, tile: 8, eight: 32, half: 4 }),
     ...tiling({ ...near, block: 32, tile: 8, eight: 32, half: 4 }),
   ]);
 }
