@@ -43,12 +43,15 @@ onLinux(
   },
 );
 
-/** The least address space, within 64 MiB, in which this Node runs a script. */
+/**
+ * The least address space, within 64 MiB, in which this Node runs a script, and 256 MiB more: with less, what a start takes differs
+ * from one to the next, and Node itself may end before any script begins.
+ */
 async function leastToStart(): Promise<string> {
   for (let mebibytes = 512; ; mebibytes += 64) {
     const limit = `ulimit -v ${mebibytes * 2 ** 10}`;
     const { code } = await shell('.', `${limit} && exec "$@"`, [process.execPath, '-e', '0']);
-    if (code === 0) return limit;
+    if (code === 0) return `ulimit -v ${(mebibytes + 256) * 2 ** 10}`;
   }
 }
 
