@@ -1,4 +1,4 @@
-import { checkSampler, mostSteps } from '../diffusion/sampler.js';
+import { checkSampler, mostSteps } from '../diffusion/check-sampler.js';
 import {
   defaultSampler,
   defaultSpacing,

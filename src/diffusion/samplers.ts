@@ -126,6 +126,17 @@ export const defaultSpacing = (sampler: SamplerName, objective: Objective): Spac
 /** Spacings of a way along s. */
 export const FLOW_SPACINGS = ['even', 'linspace'] as const;
 
+export const isFlowSpacing = (spacing: Spacing): spacing is (typeof FLOW_SPACINGS)[number] =>
+  (FLOW_SPACINGS as readonly Spacing[]).includes(spacing);
+
+/** Solvers that look at earlier steps. */
+const MULTISTEP = ['dpm++2m', 'dpm++3m', 'dpm++sde', 'unipc'] as const;
+
+export type Multistep = (typeof MULTISTEP)[number];
+
+export const isMultistep = (sampler: SamplerName): sampler is Multistep =>
+  (MULTISTEP as readonly SamplerName[]).includes(sampler);
+
 /** Settings that a solver has for the noise levels of a schedule alone, and for a way along s alone. */
 export const SCHEDULE_ONLY: readonly OwnSetting[] = ['karras', 'stepsOffset', 'lastAlpha'];
 export const FLOW_ONLY: readonly OwnSetting[] = ['shift'];
