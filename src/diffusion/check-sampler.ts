@@ -1,14 +1,15 @@
 import { UsageError } from '../errors.js';
-import { FLOW_TIMES } from './objective.js';
 import type { SamplerOptions } from './sampler.js';
 import {
   defaultSpacing,
   defaultSteps,
   FLOW_ONLY,
   FLOW_SPACINGS,
+  type Forward,
   isFlowSpacing,
   isMultistep,
   kindOf,
+  mostSteps,
   type OwnSetting,
   SAMPLER_NAMES,
   type SamplerName,
@@ -28,12 +29,9 @@ const FLAGS: Partial<Record<OwnSetting, string>> = {
 
 const flagOfSetting = (name: OwnSetting): string => FLAGS[name] ?? `--${name}`;
 
-/** What of a schedule says which settings can be. */
-export type Forward = Pick<Schedule, 'timesteps' | 'objective'>;
-
 /** @throws UsageError for settings that cannot be, or that do not go together. */
 export function checkSampler(schedule: Forward, options: SamplerOptions): void {
-  const { timesteps, objective } = schedule;
+  const { objective } = schedule;
   const {
     sampler,
     eta = 0,
@@ -46,7 +44,7 @@ export function checkSampler(schedule: Forward, options: SamplerOptions): void {
     throw new UsageError(
       `--sampler: expected one of ${SAMPLER_NAMES.join(', ')}, got ${String(sampler)}`,
     );
-  const steps = options.steps ?? defaultSteps(sampler, timesteps);
+  const steps = options.steps ?? defaultSteps(sampler, schedule);
   const most = mostSteps(schedule);
   if (!Number.isInteger(steps) || steps < 1 || steps > most)
     throw new UsageError(`--sample-steps: expected a whole number from 1 to ${most}, got ${steps}`);
@@ -65,10 +63,6 @@ export function checkSampler(schedule: Forward, options: SamplerOptions): void {
     throw new UsageError('--dynamic-threshold: clamps by itself; it does not go with --clamp');
   if (objective !== 'flow') checkSpacing(schedule, options, steps);
 }
-
-/** The most reverse steps: one a timestep, and of flow matching, which has none, one a unit of what the network sees. */
-export const mostSteps = ({ timesteps, objective }: Forward): number =>
-  objective === 'flow' ? FLOW_TIMES : timesteps;
 
 /** @throws UsageError for a sampler that the objective does not have, and settings that both do not. */
 function checkObjective(

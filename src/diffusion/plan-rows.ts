@@ -77,7 +77,7 @@ function solverMoments(schedule: Schedule, options: SamplerOptions): Moment[] {
   if (schedule.objective !== 'flow')
     return multistepMoments(schedule, momentOptions(schedule, options));
   const { sampler, spacing = 'even', shift = 1 } = options;
-  const steps = options.steps ?? defaultSteps(sampler, schedule.timesteps);
+  const steps = options.steps ?? defaultSteps(sampler, schedule);
   const first = sampler === 'unipc' ? UNIPC_FIRST : 1;
   return flowMoments({ steps, spacing: isFlowSpacing(spacing) ? spacing : 'even', shift, first });
 }
@@ -103,10 +103,10 @@ function solve(
   }
 }
 
-function momentOptions({ timesteps, objective }: Schedule, options: SamplerOptions) {
+function momentOptions(schedule: Schedule, options: SamplerOptions) {
   const { sampler, stepsOffset = 0, karras = false, lastAlpha = 'one' } = options;
-  const { steps = defaultSteps(sampler, timesteps) } = options;
-  const { spacing = defaultSpacing(sampler, objective) } = options;
+  const { steps = defaultSteps(sampler, schedule) } = options;
+  const { spacing = defaultSpacing(sampler, schedule.objective) } = options;
   return { steps, spacing, stepsOffset, karras, lastAlpha };
 }
 

@@ -1,4 +1,5 @@
-import type { Objective } from './objective.js';
+import { FLOW_TIMES, type Objective } from './objective.js';
+import type { Schedule } from './schedule.js';
 import type { Spacing } from './spacing.js';
 
 /*
@@ -109,6 +110,9 @@ export const SAMPLERS = {
   },
 } as const satisfies Readonly<Record<string, SamplerKind>>;
 
+/** What of a forward process says how to go back. */
+export type Forward = Pick<Schedule, 'timesteps' | 'objective'>;
+
 export type SamplerName = keyof typeof SAMPLERS;
 
 export const SAMPLER_NAMES = Object.keys(SAMPLERS) as SamplerName[];
@@ -141,8 +145,13 @@ export const isMultistep = (sampler: SamplerName): sampler is Multistep =>
 export const SCHEDULE_ONLY: readonly OwnSetting[] = ['karras', 'stepsOffset', 'lastAlpha'];
 export const FLOW_ONLY: readonly OwnSetting[] = ['shift'];
 
+/** The most reverse steps: one a timestep, and of flow matching, which has none, one a unit of what the network sees. */
+export const mostSteps = ({ timesteps, objective }: Forward): number =>
+  objective === 'flow' ? FLOW_TIMES : timesteps;
+
 /** Reverse steps unless said otherwise. */
-export function defaultSteps(sampler: SamplerName, timesteps: number): number {
+export function defaultSteps(sampler: SamplerName, forward: Forward): number {
   const { steps } = kindOf(sampler);
-  return steps === 'all' ? timesteps : Math.min(steps, timesteps);
+  const most = mostSteps(forward);
+  return steps === 'all' ? most : Math.min(steps, most);
 }
