@@ -36,8 +36,13 @@ export function copyChannels(
   for (let row = begin; row < end; row++) {
     const to = out.at(<usize>row * outStride);
     const from = x.at(<usize>row * inStride);
-    for (let c = 0; c < channels; c += 4) {
-      to.setLanes(c, add ? f32x4.add(to.lanes(c), from.lanes(c)) : from.lanes(c));
-    }
+    let c = 0;
+    if (add)
+      for (; c + 8 <= channels; c += 8) {
+        const low = f32x4.add(to.lanes(c), from.lanes(c));
+        to.setPair(c, low, f32x4.add(to.upperLanes(c), from.upperLanes(c)));
+      }
+    else for (; c + 8 <= channels; c += 8) to.setPair(c, from.lanes(c), from.upperLanes(c));
+    if (c < channels) to.setLanes(c, add ? f32x4.add(to.lanes(c), from.lanes(c)) : from.lanes(c));
   }
 }

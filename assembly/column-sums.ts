@@ -24,16 +24,21 @@ export function columnSums(
     const image = item / blocks;
     const first = (item % blocks) * BLOCK;
     const count = min(BLOCK, pixels - first);
-    for (let c = 0; c < channels; c += 8) {
-      let sum0 = f32x4.splat(0),
-        sum1 = sum0;
-      for (let i = 0; i < count; i++) {
-        const p = x.at(<usize>(image * pixels + first + i) * stride + c);
-        sum0 = f32x4.add(sum0, p.lanes(0));
-        sum1 = f32x4.add(sum1, p.lanes(4));
-      }
-      partial.setLanes(<usize>(item * channels + c), sum0);
-      partial.setLanes(<usize>(item * channels + c + 4), sum1);
+    const to = changetype<usize>(partial.at(<usize>(item * channels)));
+    const from = changetype<usize>(x.at(<usize>(image * pixels + first) * stride));
+    for (let c: usize = 0; c < (<usize>channels) << 2; c += 32) {
+      let sum0 = f32x4.splat(0);
+      let sum1 = sum0;
+      let at = from + c;
+      let row = count;
+      do {
+        sum0 = f32x4.add(sum0, v128.load(at));
+        sum1 = f32x4.add(sum1, v128.load(at, 16));
+        at += (<usize>stride) << 2;
+      } while (--row > 0);
+      // The upper four first: V8 joins them (see `winograd/wide.ts`).
+      v128.store(to + c, sum1, 16);
+      v128.store(to + c, sum0);
     }
   }
 }

@@ -58,9 +58,11 @@ export const QUAD_PADDING = 16;
 /** Floats of scratch of a transform in both directions, P X Pᵀ. */
 export const SANDWICH_SCRATCH = 144;
 
-/** Floats of a row of a strip, and of the scratch of transforms by strips. */
+/** Floats of a row of a strip of four channels, and of one of eight, which has a scratch of its own size. */
 export const STRIP_WIDTH = 72;
-export const STRIP_SCRATCH = 6 * STRIP_WIDTH + 4;
+export const WIDE_STRIP_WIDTH = 2 * STRIP_WIDTH;
+/** Floats of the scratch of transforms by strips, of either kind. */
+export const STRIP_SCRATCH = 6 * WIDE_STRIP_WIDTH + 8;
 
 /**
  * Floats before the planes in the scratch of a worker that transforms and multiplies: whole cache lines, for strips, which
@@ -92,7 +94,7 @@ export const DENSE_GRADIENT_PANELS = 8;
 export const DENSE_GRADIENT_CHUNK = 128;
 export const DENSE_GRADIENT_PADDING = 16;
 
-/** Floats of its scratch: groups of four inputs and panels of outputs. */
+/** Floats of its scratch: eights of inputs and panels of outputs. */
 export const DENSE_GRADIENT_SCRATCH =
-  (DENSE_GRADIENT_INPUTS >> 2) * (4 * DENSE_GRADIENT_CHUNK + DENSE_GRADIENT_PADDING) +
-  DENSE_GRADIENT_PANELS * (8 * DENSE_GRADIENT_CHUNK + DENSE_GRADIENT_PADDING);
+  ((DENSE_GRADIENT_INPUTS >> 3) + DENSE_GRADIENT_PANELS) *
+  (8 * DENSE_GRADIENT_CHUNK + DENSE_GRADIENT_PADDING);

@@ -1,4 +1,3 @@
-import { packGroups, packPanels } from './attention/pack';
 import { copyChannels } from './channels';
 import {
   DENSE_GRADIENT_CHUNK,
@@ -11,6 +10,7 @@ import {
 import { dense, put } from './dense';
 import { F32 } from './f32';
 import { accumulateRows } from './winograd/accumulate';
+import { Eights, RowsByEight } from './winograd/layouts';
 import { SIX_ROWS } from './winograd/micro-kernels';
 import { multiplyQuads } from './winograd/multiply';
 import { wide } from './winograd/wide';
@@ -71,7 +71,7 @@ export function denseBlocks(
       }
       continue;
     }
-    packGroups(groups, x.at(first * xStride), xStride, count, inputs);
+    packRows(groups, x.at(first * xStride), xStride, count, inputs);
     for (let panel = start; panel < stop; panel++) {
       startSums(scratch, bias, panel * 8, (count + 3) & ~3);
       const b = w.at(panel * inputs * 8);
@@ -87,11 +87,26 @@ function startSums(sums: F32, bias: F32, at: usize, rows: usize): void {
   let high = low;
   if (changetype<usize>(bias) !== 0) {
     low = bias.lanes(at);
-    high = bias.lanes(at + 4);
+    high = bias.upperLanes(at);
   }
-  for (let row: usize = 0; row < rows; row++) {
-    sums.setLanes(8 * row, low);
-    sums.setLanes(8 * row + 4, high);
+  for (let row: usize = 0; row < rows; row++) sums.setPair(8 * row, low, high);
+}
+
+/** Groups of four rows, eight of their floats together: to [rows/4][inputs/8][4 rows][8]. Rows that are missing repeat the last. */
+function packRows(to: F32, x: F32, stride: usize, rows: usize, inputs: usize): void {
+  const last = rows - 1;
+  for (let row: usize = 0; row < rows; row += 4) {
+    const x0 = x.at(row * stride);
+    const x1 = x.at(min(row + 1, last) * stride);
+    const x2 = x.at(min(row + 2, last) * stride);
+    const x3 = x.at(min(row + 3, last) * stride);
+    for (let c: usize = 0; c < inputs; c += 8) {
+      to.setPair(0, x0.lanes(c), x0.upperLanes(c));
+      to.setPair(8, x1.lanes(c), x1.upperLanes(c));
+      to.setPair(16, x2.lanes(c), x2.upperLanes(c));
+      to.setPair(24, x3.lanes(c), x3.upperLanes(c));
+      to = to.at(32);
+    }
   }
 }
 
@@ -99,13 +114,13 @@ function multiplyPanel(sums: F32, a: usize, b: usize, inputs: usize, rows: usize
   const quads = (rows + 3) >> 2;
   for (let c: usize = 0; c < inputs; c += DEPTH) {
     const depth = min(DEPTH, inputs - c);
-    multiplyQuads(sums, 32, a + 16 * c, 16 * inputs, b + 32 * c, depth, 48, quads, 1);
+    multiplyQuads<Eights>(sums, 32, a + 16 * c, 16 * inputs, b + 32 * c, depth, 96, quads, 1);
   }
 }
 
 function putRows(y: F32, stride: usize, sums: F32, rows: usize, flags: i32): void {
   for (let row: usize = 0; row < rows; row++) {
-    put(y, sums.lanes(0), sums.lanes(4), flags);
+    put(y, sums.lanes(0), sums.upperLanes(0), flags);
     sums = sums.at(8);
     y = y.at(stride);
   }
@@ -121,7 +136,7 @@ const WEIGHT_PANELS: usize = DENSE_GRADIENT_PANELS;
  * dw[ci, co] = Σ_r x[r, ci] · dy[r, co] of each group of rows, summed in order: partial f32 [groups][panels][inputs][8].
  * Items: groups x blocks of 128 inputs x blocks of 8 panels, the panels fastest.
  * @param group rows of a group
- * @param scratch f32[32 · (4 · 128 + 16) + 8 · (8 · 128 + 16)], the caller's own
+ * @param scratch f32[(16 + 8) · (8 · 128 + 16)], the caller's own
  */
 export function denseWeightsBlocks(
   partial: F32,
@@ -139,9 +154,8 @@ export function denseWeightsBlocks(
 ): void {
   const down = (inputs + CHANNELS - 1) / CHANNELS;
   const across = (panels + WEIGHT_PANELS - 1) / WEIGHT_PANELS;
-  const aStep: usize = 4 * CHUNK + PADDING;
-  const bStep: usize = 8 * CHUNK + PADDING;
-  const b = scratch.at((CHANNELS / 4) * aStep);
+  const step: usize = 8 * CHUNK + PADDING;
+  const b = scratch.at((CHANNELS / 8) * step);
   for (let item = begin; item < end; item++) {
     const block = item / across;
     const number = block / down;
@@ -154,28 +168,28 @@ export function denseWeightsBlocks(
     const stop = min(start + group, rows);
     for (let row = start; row < stop; row += CHUNK) {
       const count = min(CHUNK, stop - row);
-      packQuads(scratch, aStep, x.at(row * xStride + channel), xStride, count, channels);
-      packPanels(
-        b,
-        bStep,
-        dy.at(row * dyStride + 8 * panel),
-        dyStride,
-        changetype<F32>(0),
-        count,
-        8 * some,
-      );
+      packColumns(scratch, step, x.at(row * xStride + channel), xStride, count, channels);
+      packColumns(b, step, dy.at(row * dyStride + 8 * panel), dyStride, count, 8 * some);
       const more = <i32>(row > start);
       for (let p: usize = 0; p < some; p++) {
-        const from = changetype<usize>(b.at(p * bStep));
+        const from = changetype<usize>(b.at(p * step));
         const to = sums.at(p * inputs * 8);
-        accumulateRows(to, changetype<usize>(scratch), 4 * aStep, from, count, channels, more);
+        accumulateRows<RowsByEight>(
+          to,
+          changetype<usize>(scratch),
+          4 * step,
+          from,
+          count,
+          channels,
+          more,
+        );
       }
     }
   }
 }
 
-/** Groups of four channels of every row: to [channels/4][rows][4], `step` floats from a group to the next. */
-function packQuads(
+/** Eight channels of every row together: to [channels/8][rows][8], `step` floats from one eight to the next. */
+function packColumns(
   to: F32,
   step: usize,
   x: F32,
@@ -184,12 +198,10 @@ function packQuads(
   channels: usize,
 ): void {
   for (let row: usize = 0; row < rows; row++) {
-    let group = to.at(row * 4);
+    let eight = to.at(row * 8);
     for (let c: usize = 0; c < channels; c += 8) {
-      group.setLanes(0, x.lanes(c));
-      group = group.at(step);
-      group.setLanes(0, x.lanes(c + 4));
-      group = group.at(step);
+      eight.setPair(0, x.lanes(c), x.upperLanes(c));
+      eight = eight.at(step);
     }
     x = x.at(stride);
   }

@@ -85,11 +85,10 @@ export function dense(
 export function put(y: F32, low: v128, high: v128, flags: i32): void {
   if (flags & ACCUMULATE) {
     low = f32x4.add(y.lanes(0), low);
-    high = f32x4.add(y.lanes(4), high);
+    high = f32x4.add(y.upperLanes(0), high);
   }
   const floor = f32x4.splat(flags & RELU ? 0 : -Infinity);
-  y.setLanes(0, f32x4.pmax(low, floor));
-  y.setLanes(4, f32x4.pmax(high, floor));
+  y.setPair(0, f32x4.pmax(low, floor), f32x4.pmax(high, floor));
 }
 
 /**

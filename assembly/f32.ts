@@ -28,6 +28,18 @@ export class F32 {
     return v128.load_splat<f32>(changetype<usize>(this) + (i << 2));
   }
 
+  /** Elements i + 4 to i + 7: with `lanes(i)` a pair that V8 joins, as one address with two immediate offsets. */
+  upperLanes(i: usize): v128 {
+    return v128.load(changetype<usize>(this) + (i << 2), 16);
+  }
+
+  /** Sets elements i to i + 7: the upper four first, which is where V8 begins to join. */
+  setPair(i: usize, low: v128, high: v128): void {
+    const at = changetype<usize>(this) + (i << 2);
+    v128.store(at, high, 16);
+    v128.store(at, low);
+  }
+
   /** The pointer to element i. */
   at(i: usize): F32 {
     return changetype<F32>(changetype<usize>(this) + (i << 2));

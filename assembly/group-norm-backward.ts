@@ -2,7 +2,22 @@ import { BLOCK } from './constants';
 import { F32, madd } from './f32';
 import { groupEnd, rowOf, valueAt } from './group-norm';
 import { I32 } from './i32';
-import { siluSlopeLanes } from './silu';
+import {
+  C2,
+  C3,
+  C4,
+  C5,
+  C6,
+  HIGHEST,
+  LN2_HIGH,
+  LN2_LOW,
+  LOWEST,
+  MINUS_LOG2E,
+  MINUS_ONE,
+  ONE,
+  ROUND,
+  Silu,
+} from './silu';
 
 /*
  * The backward pass of group normalisation; group-norm.ts has the layouts. dz is dy·silu'(z), or dy without activation: the first
@@ -34,48 +49,166 @@ export function groupNormBackwardSums(
   for (let item = begin; item < end; item++) {
     const block = item % blocks;
     const first = (item / blocks) * pixels + block * BLOCK;
-    const last = first + min(BLOCK, pixels - block * BLOCK);
+    const count = min(BLOCK, pixels - block * BLOCK);
     const scales = affine.at(<usize>((item / blocks) * 2 * channels));
     const means = saved.at(<usize>((item / blocks) * 2 * channels));
     const sums = partial.at(<usize>(item * 2 * channels));
     for (let c = 0; c < 2 * channels; c += 4) sums.setLanes(c, zero);
-    for (let row = first; row < last; row++) {
-      const d = dy.at(<usize>row * dyStride);
-      const r = x.at(<usize>row * xStride);
-      if (activation) sumSiluRow(sums, d, r, scales, means, channels);
-      else sumRow(sums, d, r, means, channels);
-    }
+    const d = dy.at(<usize>first * dyStride);
+    const r = x.at(<usize>first * xStride);
+    if (activation) sumSiluRows(sums, d, dyStride, r, xStride, scales, means, channels, count);
+    else sumRows(sums, d, dyStride, r, xStride, means, channels, count);
     for (let c = channels; c < 2 * channels; c += 4) {
       sums.setLanes(c, f32x4.mul(sums.lanes(c), means.lanes(c)));
     }
   }
 }
 
-/** Turns a pixel's dy into dz, and adds dz and dz·(r − mean) to the sums: these stay in the cache, dy and r are read as they lie. */
-function sumSiluRow(sums: F32, d: F32, x: F32, affine: F32, means: F32, channels: usize): void {
-  const dots = sums.at(channels);
-  const shifts = affine.at(channels);
-  let c: usize = 0;
+/**
+ * Turns the dy of pixels into dz, and adds dz and dz·(r − mean) to the sums: these stay in the cache, dy and r are read as they
+ * lie. Eight channels at a time, the upper four first, as V8 joins them.
+ */
+function sumSiluRows(
+  sums: F32,
+  dy: F32,
+  dyStride: usize,
+  x: F32,
+  xStride: usize,
+  affine: F32,
+  means: F32,
+  channels: usize,
+  rows: i32,
+): void {
+  const lowest = f32x4.splat(LOWEST);
+  const highest = f32x4.splat(HIGHEST);
+  const minusLog2e = f32x4.splat(MINUS_LOG2E);
+  const round = f32x4.splat(ROUND);
+  const ln2High = f32x4.splat(LN2_HIGH);
+  const ln2Low = f32x4.splat(LN2_LOW);
+  const c6 = f32x4.splat(C6);
+  const c5 = f32x4.splat(C5);
+  const c4 = f32x4.splat(C4);
+  const c3 = f32x4.splat(C3);
+  const c2 = f32x4.splat(C2);
+  const minusOne = f32x4.splat(MINUS_ONE);
+  const one = f32x4.splat(ONE);
+  const width = channels << 2;
   do {
-    const r = x.lanes(c);
-    const dz = siluSlopeLanes(d.lanes(c), madd(r, affine.lanes(c), shifts.lanes(c)));
-    d.setLanes(c, dz);
-    sums.setLanes(c, f32x4.add(sums.lanes(c), dz));
-    dots.setLanes(c, madd(dz, f32x4.sub(r, means.lanes(c)), dots.lanes(c)));
-    c += 4;
-  } while (c < channels);
+    let d = changetype<usize>(dy);
+    let r = changetype<usize>(x);
+    let scale = changetype<usize>(affine);
+    let shift = scale + width;
+    let mean = changetype<usize>(means);
+    let sum = changetype<usize>(sums);
+    let dot = sum + width;
+    const last = dot;
+    do {
+      const r0 = v128.load(r);
+      const r1 = v128.load(r, 16);
+      let z0 = madd(r0, v128.load(scale), v128.load(shift));
+      let z1 = madd(r1, v128.load(scale, 16), v128.load(shift, 16));
+      z0 = f32x4.pmax(z0, lowest);
+      z1 = f32x4.pmax(z1, lowest);
+      const d0 = v128.load(d);
+      const d1 = v128.load(d, 16);
+      const dz0 = Silu.slope(
+        d0,
+        z0,
+        highest,
+        minusLog2e,
+        round,
+        ln2High,
+        ln2Low,
+        c6,
+        c5,
+        c4,
+        c3,
+        c2,
+        minusOne,
+        one,
+      );
+      const dz1 = Silu.slope(
+        d1,
+        z1,
+        highest,
+        minusLog2e,
+        round,
+        ln2High,
+        ln2Low,
+        c6,
+        c5,
+        c4,
+        c3,
+        c2,
+        minusOne,
+        one,
+      );
+      v128.store(d, dz1, 16);
+      v128.store(d, dz0);
+      const s0 = v128.load(sum);
+      const s1 = v128.load(sum, 16);
+      v128.store(sum, f32x4.add(s1, dz1), 16);
+      v128.store(sum, f32x4.add(s0, dz0));
+      const x0 = f32x4.sub(r0, v128.load(mean));
+      const x1 = f32x4.sub(r1, v128.load(mean, 16));
+      const p0 = v128.load(dot);
+      const p1 = v128.load(dot, 16);
+      v128.store(dot, madd(dz1, x1, p1), 16);
+      v128.store(dot, madd(dz0, x0, p0));
+      d += 32;
+      r += 32;
+      scale += 32;
+      shift += 32;
+      mean += 32;
+      sum += 32;
+      dot += 32;
+    } while (sum < last);
+    dy = dy.at(dyStride);
+    x = x.at(xStride);
+  } while (--rows > 0);
 }
 
-/** The same without activation: dz = d. */
-function sumRow(sums: F32, d: F32, x: F32, means: F32, channels: usize): void {
-  const dots = sums.at(channels);
-  let c: usize = 0;
+/** The same without activation: dz = dy. */
+function sumRows(
+  sums: F32,
+  dy: F32,
+  dyStride: usize,
+  x: F32,
+  xStride: usize,
+  means: F32,
+  channels: usize,
+  rows: i32,
+): void {
+  const width = channels << 2;
   do {
-    const dz = d.lanes(c);
-    sums.setLanes(c, f32x4.add(sums.lanes(c), dz));
-    dots.setLanes(c, madd(dz, f32x4.sub(x.lanes(c), means.lanes(c)), dots.lanes(c)));
-    c += 4;
-  } while (c < channels);
+    let d = changetype<usize>(dy);
+    let r = changetype<usize>(x);
+    let mean = changetype<usize>(means);
+    let sum = changetype<usize>(sums);
+    let dot = sum + width;
+    const last = dot;
+    do {
+      const d0 = v128.load(d);
+      const d1 = v128.load(d, 16);
+      const s0 = v128.load(sum);
+      const s1 = v128.load(sum, 16);
+      v128.store(sum, f32x4.add(s1, d1), 16);
+      v128.store(sum, f32x4.add(s0, d0));
+      const x0 = f32x4.sub(v128.load(r), v128.load(mean));
+      const x1 = f32x4.sub(v128.load(r, 16), v128.load(mean, 16));
+      const p0 = v128.load(dot);
+      const p1 = v128.load(dot, 16);
+      v128.store(dot, madd(d1, x1, p1), 16);
+      v128.store(dot, madd(d0, x0, p0));
+      d += 32;
+      r += 32;
+      mean += 32;
+      sum += 32;
+      dot += 32;
+    } while (sum < last);
+    dy = dy.at(dyStride);
+    x = x.at(xStride);
+  } while (--rows > 0);
 }
 
 /**
@@ -217,39 +350,84 @@ export function groupNormBackwardApply(
   for (let item = begin; item < end; item++) {
     const block = item % blocks;
     const first = (item / blocks) * pixels + block * BLOCK;
-    const last = first + min(BLOCK, pixels - block * BLOCK);
+    const count = min(BLOCK, pixels - block * BLOCK);
     const terms = factors.at(<usize>((item / blocks) * 3 * channels));
     const sums = rowOf(columns, item, channels);
     if (changetype<usize>(sums) !== 0) for (let c = 0; c < channels; c += 4) sums.setLanes(c, zero);
-    for (let row = first; row < last; row++) {
-      const to = dx.at(<usize>row * dxStride);
-      const d = dz.at(<usize>row * dzStride);
-      const r = x.at(<usize>row * xStride);
-      applyRow(to, sums, d, r, terms, channels, accumulate);
-    }
+    const to = dx.at(<usize>first * dxStride);
+    const d = dz.at(<usize>first * dzStride);
+    const r = x.at(<usize>first * xStride);
+    const summed = changetype<usize>(sums) !== 0;
+    if (summed && accumulate)
+      Apply.rows(true, true, to, dxStride, sums, d, dzStride, r, xStride, terms, channels, count);
+    else if (summed)
+      Apply.rows(true, false, to, dxStride, sums, d, dzStride, r, xStride, terms, channels, count);
+    else if (accumulate)
+      Apply.rows(false, true, to, dxStride, sums, d, dzStride, r, xStride, terms, channels, count);
+    else
+      Apply.rows(false, false, to, dxStride, sums, d, dzStride, r, xStride, terms, channels, count);
   }
 }
 
-/** One pixel. */
-function applyRow(
-  dx: F32,
-  sums: F32,
-  d: F32,
-  x: F32,
-  factors: F32,
-  channels: usize,
-  accumulate: bool,
-): void {
-  const summed = changetype<usize>(sums) !== 0;
-  const slopes = factors.at(channels);
-  const offsets = slopes.at(channels);
-  let c: usize = 0;
-  do {
-    const r = x.lanes(c);
-    let value = madd(d.lanes(c), factors.lanes(c), madd(r, slopes.lanes(c), offsets.lanes(c)));
-    if (summed) sums.setLanes(c, f32x4.add(sums.lanes(c), value));
-    if (accumulate) value = f32x4.add(dx.lanes(c), value);
-    dx.setLanes(c, value);
-    c += 4;
-  } while (c < channels);
+/** Eight channels at a time, the upper four first, as V8 joins them. */
+@unmanaged
+class Apply {
+  /** `summed` and `accumulate` are known where it is inlined. */
+  @inline
+  static rows(
+    summed: bool,
+    accumulate: bool,
+    dx: F32,
+    dxStride: usize,
+    columns: F32,
+    dz: F32,
+    dzStride: usize,
+    x: F32,
+    xStride: usize,
+    factors: F32,
+    channels: usize,
+    rows: i32,
+  ): void {
+    const width = channels << 2;
+    do {
+      let to = changetype<usize>(dx);
+      let d = changetype<usize>(dz);
+      let r = changetype<usize>(x);
+      let factor = changetype<usize>(factors);
+      let slope = factor + width;
+      let offset = slope + width;
+      let sum = changetype<usize>(columns);
+      const last = slope;
+      do {
+        const f0 = madd(v128.load(r), v128.load(slope), v128.load(offset));
+        const f1 = madd(v128.load(r, 16), v128.load(slope, 16), v128.load(offset, 16));
+        let v0 = madd(v128.load(d), v128.load(factor), f0);
+        let v1 = madd(v128.load(d, 16), v128.load(factor, 16), f1);
+        if (summed) {
+          const s0 = v128.load(sum);
+          const s1 = v128.load(sum, 16);
+          v128.store(sum, f32x4.add(s1, v1), 16);
+          v128.store(sum, f32x4.add(s0, v0));
+        }
+        if (accumulate) {
+          const y0 = v128.load(to);
+          const y1 = v128.load(to, 16);
+          v0 = f32x4.add(y0, v0);
+          v1 = f32x4.add(y1, v1);
+        }
+        v128.store(to, v1, 16);
+        v128.store(to, v0);
+        to += 32;
+        d += 32;
+        r += 32;
+        factor += 32;
+        slope += 32;
+        offset += 32;
+        if (summed) sum += 32;
+      } while (factor < last);
+      dx = dx.at(dxStride);
+      dz = dz.at(dzStride);
+      x = x.at(xStride);
+    } while (--rows > 0);
+  }
 }

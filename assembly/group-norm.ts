@@ -2,7 +2,22 @@ import { BLOCK } from './constants';
 import { F32, madd } from './f32';
 import { I32 } from './i32';
 import { blockMoments } from './moments';
-import { siluLanes } from './silu';
+import {
+  C2,
+  C3,
+  C4,
+  C5,
+  C6,
+  HIGHEST,
+  LN2_HIGH,
+  LN2_LOW,
+  LOWEST,
+  MINUS_LOG2E,
+  MINUS_ONE,
+  ONE,
+  ROUND,
+  Silu,
+} from './silu';
 
 /*
  * Group normalisation (Wu & He, 2018) of r + add, with r: f32 [images, pixels, stride] and a vector `add` for each image:
@@ -176,42 +191,122 @@ export function groupNormApply(
     const image = item / blocks;
     const block = item % blocks;
     const first = image * pixels + block * BLOCK;
-    const last = first + min(BLOCK, pixels - block * BLOCK);
+    const count = min(BLOCK, pixels - block * BLOCK);
     const scales = affine.at(<usize>(image * 2 * channels));
-    for (let row = first; row < last; row++) {
-      const to = y.at(<usize>row * yStride);
-      const from = x.at(<usize>row * xStride);
-      if (activation) applySilu(to, from, scales, channels);
-      else applyAffine(to, from, scales, channels);
-    }
+    const to = y.at(<usize>first * yStride);
+    const from = x.at(<usize>first * xStride);
+    if (activation) applySilu(to, yStride, from, xStride, scales, channels, count);
+    else applyAffine(to, yStride, from, xStride, scales, channels, count);
   }
 }
 
-/** One pixel, eight channels at a time. */
-function applySilu(y: F32, x: F32, affine: F32, channels: usize): void {
-  let to = changetype<usize>(y);
-  let from = changetype<usize>(x);
-  let scale = changetype<usize>(affine);
-  let shift = scale + 4 * channels;
-  const last = shift;
-  for (; scale < last; to += 32, from += 32, scale += 32, shift += 32) {
-    const low = madd(v128.load(from), v128.load(scale), v128.load(shift));
-    const high = madd(v128.load(from, 16), v128.load(scale, 16), v128.load(shift, 16));
-    v128.store(to, siluLanes(high), 16);
-    v128.store(to, siluLanes(low));
-  }
+/** A pixel, eight channels at a time; the upper four first, as V8 joins them (see `winograd/wide.ts`). */
+function applySilu(
+  y: F32,
+  yStride: usize,
+  x: F32,
+  xStride: usize,
+  affine: F32,
+  channels: usize,
+  rows: i32,
+): void {
+  const lowest = f32x4.splat(LOWEST);
+  const highest = f32x4.splat(HIGHEST);
+  const minusLog2e = f32x4.splat(MINUS_LOG2E);
+  const round = f32x4.splat(ROUND);
+  const ln2High = f32x4.splat(LN2_HIGH);
+  const ln2Low = f32x4.splat(LN2_LOW);
+  const c6 = f32x4.splat(C6);
+  const c5 = f32x4.splat(C5);
+  const c4 = f32x4.splat(C4);
+  const c3 = f32x4.splat(C3);
+  const c2 = f32x4.splat(C2);
+  const minusOne = f32x4.splat(MINUS_ONE);
+  const one = f32x4.splat(ONE);
+  do {
+    let to = changetype<usize>(y);
+    let from = changetype<usize>(x);
+    let scale = changetype<usize>(affine);
+    let shift = scale + 4 * channels;
+    const last = shift;
+    do {
+      let low = madd(v128.load(from), v128.load(scale), v128.load(shift));
+      let high = madd(v128.load(from, 16), v128.load(scale, 16), v128.load(shift, 16));
+      low = f32x4.pmax(low, lowest);
+      high = f32x4.pmax(high, lowest);
+      v128.store(
+        to,
+        Silu.value(
+          high,
+          highest,
+          minusLog2e,
+          round,
+          ln2High,
+          ln2Low,
+          c6,
+          c5,
+          c4,
+          c3,
+          c2,
+          minusOne,
+          one,
+        ),
+        16,
+      );
+      v128.store(
+        to,
+        Silu.value(
+          low,
+          highest,
+          minusLog2e,
+          round,
+          ln2High,
+          ln2Low,
+          c6,
+          c5,
+          c4,
+          c3,
+          c2,
+          minusOne,
+          one,
+        ),
+      );
+      to += 32;
+      from += 32;
+      scale += 32;
+      shift += 32;
+    } while (scale < last);
+    y = y.at(yStride);
+    x = x.at(xStride);
+  } while (--rows > 0);
 }
 
-function applyAffine(y: F32, x: F32, affine: F32, channels: usize): void {
-  let to = changetype<usize>(y);
-  let from = changetype<usize>(x);
-  let scale = changetype<usize>(affine);
-  let shift = scale + 4 * channels;
-  const last = shift;
-  for (; scale < last; to += 32, from += 32, scale += 32, shift += 32) {
-    const low = madd(v128.load(from), v128.load(scale), v128.load(shift));
-    const high = madd(v128.load(from, 16), v128.load(scale, 16), v128.load(shift, 16));
-    v128.store(to, high, 16);
-    v128.store(to, low);
-  }
+function applyAffine(
+  y: F32,
+  yStride: usize,
+  x: F32,
+  xStride: usize,
+  affine: F32,
+  channels: usize,
+  rows: i32,
+): void {
+  do {
+    let to = changetype<usize>(y);
+    let from = changetype<usize>(x);
+    let scale = changetype<usize>(affine);
+    let shift = scale + 4 * channels;
+    const last = shift;
+    do {
+      const low = madd(v128.load(from), v128.load(scale), v128.load(shift));
+      const high = madd(v128.load(from, 16), v128.load(scale, 16), v128.load(shift, 16));
+      v128.store(to, high, 16);
+      v128.store(to, low);
+      to += 32;
+      from += 32;
+      scale += 32;
+      shift += 32;
+    } while (scale < last);
+    y = y.at(yStride);
+    x = x.at(xStride);
+  } while (--rows > 0);
 }

@@ -10,82 +10,210 @@ import { F32, madd } from './f32';
 
 /**
  * 0, which no compiler can know: a memory has at most 2¹⁶ pages. V8 builds the vectors it knows anew at each use, by three
- * instructions; those that it does not know it loads by one.
+ * instructions; those that it does not know it keeps, where a loop has them in variables of its own.
  */
 const NOTHING: f32 = <f32>(memory.size() >> 17);
 
-const LOWEST: v128 = f32x4.splat(-87 + NOTHING);
-const HIGHEST: v128 = f32x4.splat(87 + NOTHING);
-const MINUS_LOG2E: v128 = f32x4.splat(<f32>-Math.LOG2E + NOTHING);
+/*
+ * The constants of the methods below. Loops splat them before they begin: V8 joins splats to vectors of 256 bits, and globals of 128
+ * bits it does not.
+ */
+export const LOWEST: f32 = -87 + NOTHING;
+export const HIGHEST: f32 = 87 + NOTHING;
+export const MINUS_LOG2E: f32 = <f32>-Math.LOG2E + NOTHING;
 /** 1.5 · 2²³: a sum with it is rounded to a whole number, which is then in its low bits. */
-const ROUND: v128 = f32x4.splat(12582912 + NOTHING);
-const LN2: v128 = f32x4.splat(<f32>Math.LN2 + NOTHING);
-/** ln 2 in two parts. The first has nine bits: its products with n are exact. */
-const LN2_HIGH: v128 = f32x4.splat(0.693359375 + NOTHING);
-const LN2_LOW: v128 = f32x4.splat(-0.00021219444005469 + NOTHING);
-const C6: v128 = f32x4.splat(0.0013814569683745503 + NOTHING);
-const C5: v128 = f32x4.splat(-0.00836873147636652 + NOTHING);
-const C4: v128 = f32x4.splat(0.04166838899254799 + NOTHING);
-const C3: v128 = f32x4.splat(-0.1666652113199234 + NOTHING);
-const C2: v128 = f32x4.splat(0.4999999403953552 + NOTHING);
-const MINUS_ONE: v128 = f32x4.splat(-1 + NOTHING);
-const ONE: v128 = f32x4.splat(1 + NOTHING);
+export const ROUND: f32 = 12582912 + NOTHING;
+/**
+ * ln 2. Where products are rounded it is in two parts, the first of nine bits, whose products with n are exact; where they are
+ * not, ln 2 as f32 is near enough: it is off by 1.9e-9.
+ */
+export const LN2_HIGH: f32 = (ASC_FEATURE_RELAXED_SIMD ? <f32>Math.LN2 : 0.693359375) + NOTHING;
+export const LN2_LOW: f32 = -0.00021219444005469 + NOTHING;
+export const C6: f32 = 0.0013814569683745503 + NOTHING;
+export const C5: f32 = -0.00836873147636652 + NOTHING;
+export const C4: f32 = 0.04166838899254799 + NOTHING;
+export const C3: f32 = -0.1666652113199234 + NOTHING;
+export const C2: f32 = 0.4999999403953552 + NOTHING;
+export const MINUS_ONE: f32 = -1 + NOTHING;
+export const ONE: f32 = 1 + NOTHING;
 
-/** silu(z) in each lane. */
-export function siluLanes(z: v128): v128 {
-  const x = f32x4.pmax(z, LOWEST);
-  return f32x4.div(x, onePlusExp(x));
-}
+/** A class for its inlined methods alone, so that loops keep the constants in registers. */
+@unmanaged
+export class Silu {
+  /** silu(x) in each lane, for x of LOWEST or more. */
+  @inline
+  static value(
+    x: v128,
+    highest: v128,
+    minusLog2e: v128,
+    round: v128,
+    ln2High: v128,
+    ln2Low: v128,
+    c6: v128,
+    c5: v128,
+    c4: v128,
+    c3: v128,
+    c2: v128,
+    minusOne: v128,
+    one: v128,
+  ): v128 {
+    return f32x4.div(
+      x,
+      Silu.onePlusExp(
+        x,
+        highest,
+        minusLog2e,
+        round,
+        ln2High,
+        ln2Low,
+        c6,
+        c5,
+        c4,
+        c3,
+        c2,
+        minusOne,
+        one,
+      ),
+    );
+  }
 
-/** d · silu'(z) in each lane. */
-export function siluSlopeLanes(d: v128, z: v128): v128 {
-  const x = f32x4.pmax(z, LOWEST);
-  const sigmoid = f32x4.div(ONE, onePlusExp(x));
-  return f32x4.mul(f32x4.mul(d, sigmoid), madd(x, f32x4.sub(ONE, sigmoid), ONE));
-}
+  /** d · silu'(x) in each lane, likewise. */
+  @inline
+  static slope(
+    d: v128,
+    x: v128,
+    highest: v128,
+    minusLog2e: v128,
+    round: v128,
+    ln2High: v128,
+    ln2Low: v128,
+    c6: v128,
+    c5: v128,
+    c4: v128,
+    c3: v128,
+    c2: v128,
+    minusOne: v128,
+    one: v128,
+  ): v128 {
+    const sigmoid = f32x4.div(
+      one,
+      Silu.onePlusExp(
+        x,
+        highest,
+        minusLog2e,
+        round,
+        ln2High,
+        ln2Low,
+        c6,
+        c5,
+        c4,
+        c3,
+        c2,
+        minusOne,
+        one,
+      ),
+    );
+    return f32x4.mul(f32x4.mul(d, sigmoid), madd(x, f32x4.sub(one, sigmoid), one));
+  }
 
-/** 1 + e⁻ˣ for x ≥ −87. */
-function onePlusExp(x: v128): v128 {
-  const z = f32x4.pmin(x, HIGHEST);
-  const shifted = madd(z, MINUS_LOG2E, ROUND);
-  const n = f32x4.sub(shifted, ROUND);
-  const s = reduced(z, n);
-  let p = madd(C6, s, C5);
-  p = madd(p, s, C4);
-  p = madd(p, s, C3);
-  p = madd(p, s, C2);
-  p = madd(p, s, MINUS_ONE);
-  p = madd(p, s, ONE);
-  // Adds n to the exponent.
-  return f32x4.add(i32x4.add(p, i32x4.shl(shifted, 23)), ONE);
-}
-
-/** z + n · ln 2, which is small. Where the product is not rounded, ln 2 as f32 is near enough: it is off by 1.9e-9. */
-function reduced(z: v128, n: v128): v128 {
-  if (ASC_FEATURE_RELAXED_SIMD) return madd(n, LN2, z);
-  return madd(n, LN2_LOW, madd(n, LN2_HIGH, z));
+  /** 1 + e⁻ˣ, likewise. */
+  @inline
+  static onePlusExp(
+    x: v128,
+    highest: v128,
+    minusLog2e: v128,
+    round: v128,
+    ln2High: v128,
+    ln2Low: v128,
+    c6: v128,
+    c5: v128,
+    c4: v128,
+    c3: v128,
+    c2: v128,
+    minusOne: v128,
+    one: v128,
+  ): v128 {
+    const z = f32x4.pmin(x, highest);
+    const shifted = madd(z, minusLog2e, round);
+    const n = f32x4.sub(shifted, round);
+    let s = madd(n, ln2High, z);
+    if (!ASC_FEATURE_RELAXED_SIMD) s = madd(n, ln2Low, s);
+    let p = madd(c6, s, c5);
+    p = madd(p, s, c4);
+    p = madd(p, s, c3);
+    p = madd(p, s, c2);
+    p = madd(p, s, minusOne);
+    p = madd(p, s, one);
+    // Adds n to the exponent.
+    return f32x4.add(i32x4.add(p, i32x4.shl(shifted, 23)), one);
+  }
 }
 
 /** y = silu(x); y may be x. y, x: f32[4·items]. Items: quads of elements. */
 export function silu(y: F32, x: F32, begin: usize, end: usize): void {
+  const lowest = f32x4.splat(LOWEST);
+  const highest = f32x4.splat(HIGHEST);
+  const minusLog2e = f32x4.splat(MINUS_LOG2E);
+  const round = f32x4.splat(ROUND);
+  const ln2High = f32x4.splat(LN2_HIGH);
+  const ln2Low = f32x4.splat(LN2_LOW);
+  const c6 = f32x4.splat(C6);
+  const c5 = f32x4.splat(C5);
+  const c4 = f32x4.splat(C4);
+  const c3 = f32x4.splat(C3);
+  const c2 = f32x4.splat(C2);
+  const minusOne = f32x4.splat(MINUS_ONE);
+  const one = f32x4.splat(ONE);
   let from = changetype<usize>(x.at(4 * begin));
   let to = changetype<usize>(y.at(4 * begin));
   const last = changetype<usize>(x.at(4 * end));
-  for (; from + 32 <= last; from += 32, to += 32) {
-    const low = v128.load(from);
-    const high = v128.load(from, 16);
-    v128.store(to, siluLanes(high), 16);
-    v128.store(to, siluLanes(low));
+  for (; from < last; from += 16, to += 16) {
+    const z = f32x4.pmax(v128.load(from), lowest);
+    v128.store(
+      to,
+      Silu.value(z, highest, minusLog2e, round, ln2High, ln2Low, c6, c5, c4, c3, c2, minusOne, one),
+    );
   }
-  if (from < last) v128.store(to, siluLanes(v128.load(from)));
 }
 
 /** Backward of SiLU, in place: dx ← dx · silu'(x). dx, x: f32[4·items]. Items: quads of elements. */
 export function siluBackward(dx: F32, x: F32, begin: usize, end: usize): void {
+  const lowest = f32x4.splat(LOWEST);
+  const highest = f32x4.splat(HIGHEST);
+  const minusLog2e = f32x4.splat(MINUS_LOG2E);
+  const round = f32x4.splat(ROUND);
+  const ln2High = f32x4.splat(LN2_HIGH);
+  const ln2Low = f32x4.splat(LN2_LOW);
+  const c6 = f32x4.splat(C6);
+  const c5 = f32x4.splat(C5);
+  const c4 = f32x4.splat(C4);
+  const c3 = f32x4.splat(C3);
+  const c2 = f32x4.splat(C2);
+  const minusOne = f32x4.splat(MINUS_ONE);
+  const one = f32x4.splat(ONE);
   let from = changetype<usize>(x.at(4 * begin));
   let to = changetype<usize>(dx.at(4 * begin));
   const last = changetype<usize>(x.at(4 * end));
   for (; from < last; from += 16, to += 16) {
-    v128.store(to, siluSlopeLanes(v128.load(to), v128.load(from)));
+    const z = f32x4.pmax(v128.load(from), lowest);
+    v128.store(
+      to,
+      Silu.slope(
+        v128.load(to),
+        z,
+        highest,
+        minusLog2e,
+        round,
+        ln2High,
+        ln2Low,
+        c6,
+        c5,
+        c4,
+        c3,
+        c2,
+        minusOne,
+        one,
+      ),
+    );
   }
 }

@@ -1,4 +1,4 @@
-import { compile, hasWideVectors } from '../src/engine/host/kernels.js';
+import { compile } from '../src/engine/host/kernels.js';
 import { createMemory, instantiate } from '../src/engine/module.js';
 import { microKernelPeak } from '../src/engine/peak.js';
 import { type Pointer, pointer } from '../src/engine/pointer.js';
@@ -17,12 +17,13 @@ import { convolve, length, weightGradient, weightLength } from '../test/helpers/
  * The convolutions of the reference U-Net at 64 x 64, one thread: milliseconds, GFLOP/s of the direct sum, and the share
  * of the micro-kernel's own measured speed that the products alone would need. Every result is checked first.
  *
- *   node dist/bench/convolutions.js [strict|relaxed] [batch] [part of a layer's name]
+ *   node dist/bench/convolutions.js [strict|relaxed] [batch] [part of a layer's name] [wide]
  */
 
 const build = process.argv[2] === 'strict' ? 'strict' : 'relaxed';
 const batch = Number(process.argv[3] ?? 8);
 const only = process.argv[4] ?? '';
+const wide = process.argv[5] === 'wide';
 
 const LAYERS: [
   name: string,
@@ -61,7 +62,7 @@ function values(length: number, seed: number): Float32Array {
 }
 
 const memory = createMemory(2 ** 31);
-const kernels = instantiate(compile(build), memory, hasWideVectors());
+const kernels = instantiate(compile(build, wide), memory, wide);
 const floats = new Float32Array(memory.buffer);
 let top = 4096;
 
@@ -155,7 +156,7 @@ function programs(c: Convolution, x: Float32Array, w: Float32Array, dy: Float32A
 }
 
 const WAYS = ['chunks', 'blocks', 'deep'] as const;
-const speed = await microKernelPeak(1, build === 'strict');
+const speed = await microKernelPeak({ threads: 1, strict: build === 'strict', wide });
 const pad = (n: number, digits: number, width: number): string => n.toFixed(digits).padStart(width);
 
 /** One row of the table. */

@@ -19,7 +19,9 @@ const bits = {};
 for (const node of MAJORS.map(fetchNode)) {
   const version = output(node, ['--version']);
   console.log(`\n== Node ${version}`);
-  bits[version] = JSON.parse(output(node, [join('dist', 'test', 'helpers', 'bits.js')]));
+  bits[version] = bitsOf(node);
+  const wide = bitsOf(node, 'wide');
+  if (Object.keys(wide).length > 0) bits[`${version} wide`] = wide;
   const count = await runTests(node, process.argv.slice(2));
   for (const kind of Object.keys(sum)) sum[kind] += count[kind];
   lines.push(`${version.padEnd(10)} ${countText(count)}`);
@@ -47,6 +49,11 @@ function fetchNode(major) {
   npm('install', ...flags, `${name}@${major}`);
   if (!existsSync(path)) fail(`${name}@${major} holds no ${program}`);
   return path;
+}
+
+/** Hashes of what the same seed gives. */
+function bitsOf(node, ...args) {
+  return JSON.parse(output(node, [join('dist', 'test', 'helpers', 'bits.js'), ...args]));
 }
 
 function packageName() {

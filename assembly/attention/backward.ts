@@ -1,5 +1,6 @@
 import { F32 } from '../f32';
 import { accumulateRows } from '../winograd/accumulate';
+import { Fours, RowsByFour } from '../winograd/layouts';
 import { multiplyQuads } from '../winograd/multiply';
 import { bounded, largestChannels } from './bound';
 import { clearPadding, packColumns, packGroups, packPanels, unpackPanels } from './pack';
@@ -204,7 +205,7 @@ class Head {
   multiply(to: F32, groups: F32, columns: F32): void {
     const a = changetype<usize>(groups);
     const b = changetype<usize>(columns);
-    multiplyQuads(to, 32, a, 16 * this.deep, b, this.deep, 48, this.keys / 4, 0);
+    multiplyQuads<Fours>(to, 32, a, 16 * this.deep, b, this.deep, 48, this.keys / 4, 0);
   }
 
   /** What the block adds to dk and dv; it sets them where `more` is 0. */
@@ -224,7 +225,7 @@ class Head {
   accumulate(to: F32, weights: F32, panel: F32, rows: usize, more: i32): void {
     const a = changetype<usize>(weights);
     const b = changetype<usize>(panel);
-    multiplyQuads(to, 32, a, 64, b, up4(rows), (this.step << 2) - 16, this.keys / 4, more);
+    multiplyQuads<Fours>(to, 32, a, 64, b, up4(rows), (this.step << 2) - 16, this.keys / 4, more);
   }
 
   /** dq of the block. */
@@ -234,7 +235,7 @@ class Head {
         const a = changetype<usize>(this.slopes.at(4 * key));
         const b = changetype<usize>(this.kPanels.at(c * this.keys + 8 * key));
         const depth = min(DEPTH, this.tokens - key);
-        accumulateRows(this.sums, a, this.step << 2, b, depth, up4(rows), <i32>key);
+        accumulateRows<RowsByFour>(this.sums, a, this.step << 2, b, depth, up4(rows), <i32>key);
       }
       unpackPanels(dq.at(c), stride, this.sums, 0, this.scales, rows, min(8, this.width - c));
     }

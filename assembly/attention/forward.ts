@@ -1,5 +1,6 @@
 import { F32 } from '../f32';
 import { accumulateRows } from '../winograd/accumulate';
+import { Fours, RowsByFour } from '../winograd/layouts';
 import { multiplyQuads } from '../winograd/multiply';
 import { bounded, largestChannels } from './bound';
 import { clearPadding, packColumns, packGroups, packPanels, unpackPanels } from './pack';
@@ -130,7 +131,7 @@ class Block {
         min(8, rows - j),
         this.width,
       );
-      multiplyQuads(scores, 32, a, 16 * deep, b, deep, 48, this.keys / 4, 0);
+      multiplyQuads<Fours>(scores, 32, a, 16 * deep, b, deep, 48, this.keys / 4, 0);
       const weights = this.weights.at((j / 4) * this.step);
       const maxima = this.maxima.at(j);
       const sums = this.factors.at(j);
@@ -153,7 +154,7 @@ class Block {
         const a = changetype<usize>(this.weights.at(4 * key));
         const b = changetype<usize>(this.panels.at(c * this.keys + 8 * key));
         const depth = min(DEPTH, this.tokens - key);
-        accumulateRows(this.sums, a, this.step << 2, b, depth, up4(rows), <i32>key);
+        accumulateRows<RowsByFour>(this.sums, a, this.step << 2, b, depth, up4(rows), <i32>key);
       }
       unpackPanels(out.at(c), stride, this.sums, 0, this.factors, rows, min(8, this.width - c));
     }

@@ -52,8 +52,8 @@ export function packPanels(
     let panel = to.at(row * 8);
     let c: usize = 0;
     for (; c + 8 <= width; c += 8) {
-      panel.setLanes(0, f32x4.mul(x.lanes(c), factor));
-      panel.setLanes(4, f32x4.mul(x.lanes(c + 4), factor));
+      const low = f32x4.mul(x.lanes(c), factor);
+      panel.setPair(0, low, f32x4.mul(x.upperLanes(c), factor));
       panel = panel.at(step);
     }
     if (c < width) {

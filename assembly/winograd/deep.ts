@@ -1,6 +1,7 @@
 import { DEEP_BLOCK, DEEP_POINT, QUAD_PADDING, SANDWICH_SCRATCH } from '../constants';
 import { F32 } from '../f32';
 import { accumulateRows } from './accumulate';
+import { Eights, RowsByEight } from './layouts';
 import { multiplyQuads } from './multiply';
 import { sandwich } from './sandwich';
 import { Taps } from './weights';
@@ -18,7 +19,7 @@ const POINT: usize = DEEP_POINT;
 /**
  * `toWeightTiles` and `multiply` in one. Items: groups of `group` panels (1 or 2; of one phase where the output has
  * phases), which share each read of V: it is the larger part of what is read.
- * m: [phase][point][tiles/4][panels][4][8], v: [phase][point][tiles/4][k/4][4][4], w: [panels][taps][channels][8]
+ * m: [phase][point][tiles/4][panels][4][8], v: [phase][point][tiles/4][k/8][4][8], w: [panels][taps][channels][8]
  * @param k input channels: g.channels, or four times as many where phases are stacked
  * @param panels panels of w, each with all of its phases; `group` divides it
  * @param scratch f32[DEEP_SCRATCH], the caller's own
@@ -45,6 +46,7 @@ export function multiplyDeep<P>(
   const tapRow = <usize>g.row * tap;
   const tapColumn = <usize>g.column * tap;
   const groups = panels / group;
+  const aStep: usize = 16 * k + 4 * QUAD_PADDING;
   const u = scratch.at(SANDWICH_SCRATCH);
   for (let item = begin; item < end; item++) {
     const first = (item % groups) * group;
@@ -67,7 +69,7 @@ export function multiplyDeep<P>(
           const b = changetype<usize>(u.at((j * 36 + point) * POINT));
           const a = changetype<usize>(v.at((plane + point) * vPlane + 4 * row));
           const c = m.at((plane + point) * mPlane + (first + j) * 32);
-          multiplyQuads(c, 32 * panels, a, 16 * k + 4 * QUAD_PADDING, b, size, 48, quads, <i32>row);
+          multiplyQuads<Eights>(c, 32 * panels, a, aStep, b, size, 96, quads, <i32>row);
         }
       }
       row += size;
@@ -78,7 +80,7 @@ export function multiplyDeep<P>(
 /**
  * `accumulate` over all tiles, and `fromWeightTiles`, in one. Items: blocks of 64 rows x panels, the panel fastest, so that
  * a block of V stays in the cache.
- * dw: [panels of one phase][taps][channels][8], v: [point][rows/4][room][4], d: [point][panels][room][8]
+ * dw: [panels of one phase][taps][channels][8], v: [point][rows/8][room][8], d: [point][panels][room][8]
  * @param rows g.channels, or four times as many where V has the phases
  * @param panels those of all phases where D has them
  * @param room tiles there is room for, `tiles` of them there
@@ -117,7 +119,7 @@ export function gradientDeep<P>(
     for (let point: usize = 0; point < points; point++) {
       const b = changetype<usize>(d.at(point * dPlane + panel * room * 8));
       const a = changetype<usize>(v.at(point * vPlane + (rowPhase * channels + ci) * room));
-      accumulateRows(u.at(point * POINT), a, 16 * room, b, tiles, size, 0);
+      accumulateRows<RowsByEight>(u.at(point * POINT), a, 32 * room, b, tiles, size, 0);
     }
     const phase = <i32>(rowPhase + panel / phasePanels);
     const corner = g.first + (phase >> 1) * g.phaseRow + (phase & 1) * g.phaseColumn;

@@ -31,6 +31,39 @@ export class Input42 {
     t.setLanes(3 * tStep, odd);
     t.setLanes(4 * tStep, madd(f32x4.splat(-2), odd, f32x4.sub(d4, d2)));
   }
+
+  @inline
+  applyPair(
+    t: F32,
+    tStep: usize,
+    d0: v128,
+    d1: v128,
+    d2: v128,
+    d3: v128,
+    d4: v128,
+    _d5: v128,
+    e0: v128,
+    e1: v128,
+    e2: v128,
+    e3: v128,
+    e4: v128,
+    _e5: v128,
+  ): void {
+    const two = f32x4.splat(2);
+    const odd = f32x4.sub(d3, d1);
+    const oddUpper = f32x4.sub(e3, e1);
+    const low = f32x4.sub(d1, d2);
+    const lowUpper = f32x4.sub(e1, e2);
+    t.setPair(0, madd(two, f32x4.sub(d0, d2), odd), madd(two, f32x4.sub(e0, e2), oddUpper));
+    t.setPair(tStep, f32x4.sub(f32x4.sub(odd, d1), d2), f32x4.sub(f32x4.sub(oddUpper, e1), e2));
+    t.setPair(2 * tStep, madd(two, low, f32x4.sub(d3, d2)), madd(two, lowUpper, f32x4.sub(e3, e2)));
+    t.setPair(3 * tStep, odd, oddUpper);
+    t.setPair(
+      4 * tStep,
+      madd(f32x4.splat(-2), odd, f32x4.sub(d4, d2)),
+      madd(f32x4.splat(-2), oddUpper, f32x4.sub(e4, e2)),
+    );
+  }
 }
 
 /** y = Aᵀ m, each put where and how S says (sink.ts). */
@@ -62,6 +95,53 @@ export class Output42 {
     s.put(y, yStep, madd(f32x4.splat(2), m3, odd), floor);
     s.put(y, 2 * yStep, madd(f32x4.splat(4), m3, even), floor);
     s.put(y, 3 * yStep, madd(f32x4.splat(8), m3, f32x4.add(odd, m4)), floor);
+  }
+
+  @inline
+  applyPair<S>(
+    y: F32,
+    yStep: usize,
+    m0: v128,
+    m1: v128,
+    m2: v128,
+    m3: v128,
+    m4: v128,
+    _m5: v128,
+    n0: v128,
+    n1: v128,
+    n2: v128,
+    n3: v128,
+    n4: v128,
+    _n5: v128,
+    floor: v128,
+  ): void {
+    const s = changetype<S>(0);
+    const even = f32x4.add(m1, m2);
+    const evenUpper = f32x4.add(n1, n2);
+    const odd = f32x4.sub(m1, m2);
+    const oddUpper = f32x4.sub(n1, n2);
+    s.putPair(
+      y,
+      0,
+      f32x4.add(f32x4.add(m0, even), m3),
+      f32x4.add(f32x4.add(n0, evenUpper), n3),
+      floor,
+    );
+    s.putPair(y, yStep, madd(f32x4.splat(2), m3, odd), madd(f32x4.splat(2), n3, oddUpper), floor);
+    s.putPair(
+      y,
+      2 * yStep,
+      madd(f32x4.splat(4), m3, even),
+      madd(f32x4.splat(4), n3, evenUpper),
+      floor,
+    );
+    s.putPair(
+      y,
+      3 * yStep,
+      madd(f32x4.splat(8), m3, f32x4.add(odd, m4)),
+      madd(f32x4.splat(8), n3, f32x4.add(oddUpper, n4)),
+      floor,
+    );
   }
 }
 
@@ -115,6 +195,36 @@ export class Gradient42 {
     t.setLanes(2 * tStep, f32x4.sub(even, odd));
     t.setLanes(3 * tStep, madd(f32x4.splat(2), y1, two));
     t.setLanes(4 * tStep, y3);
+  }
+
+  @inline
+  applyPair(
+    t: F32,
+    tStep: usize,
+    y0: v128,
+    y1: v128,
+    y2: v128,
+    y3: v128,
+    _y4: v128,
+    _y5: v128,
+    z0: v128,
+    z1: v128,
+    z2: v128,
+    z3: v128,
+    _z4: v128,
+    _z5: v128,
+  ): void {
+    const even = f32x4.add(y0, y2);
+    const evenUpper = f32x4.add(z0, z2);
+    const odd = f32x4.add(y1, y3);
+    const oddUpper = f32x4.add(z1, z3);
+    const two = madd(f32x4.splat(8), y3, madd(f32x4.splat(4), y2, y0));
+    const twoUpper = madd(f32x4.splat(8), z3, madd(f32x4.splat(4), z2, z0));
+    t.setPair(0, y0, z0);
+    t.setPair(tStep, f32x4.add(even, odd), f32x4.add(evenUpper, oddUpper));
+    t.setPair(2 * tStep, f32x4.sub(even, odd), f32x4.sub(evenUpper, oddUpper));
+    t.setPair(3 * tStep, madd(f32x4.splat(2), y1, two), madd(f32x4.splat(2), z1, twoUpper));
+    t.setPair(4 * tStep, y3, z3);
   }
 }
 

@@ -34,6 +34,60 @@ export class Input43 {
     t.setLanes(4 * tStep, madd(f32x4.splat(-0.5), odd, even));
     t.setLanes(5 * tStep, madd(k, even, f32x4.sub(f32x4.sub(d5, d3), odd)));
   }
+
+  @inline
+  applyPair(
+    t: F32,
+    tStep: usize,
+    d0: v128,
+    d1: v128,
+    d2: v128,
+    d3: v128,
+    d4: v128,
+    d5: v128,
+    e0: v128,
+    e1: v128,
+    e2: v128,
+    e3: v128,
+    e4: v128,
+    e5: v128,
+  ): void {
+    const odd = f32x4.sub(d3, d1);
+    const oddUpper = f32x4.sub(e3, e1);
+    const even = f32x4.sub(d4, d2);
+    const evenUpper = f32x4.sub(e4, e2);
+    const k = f32x4.splat(1.5);
+    t.setPair(
+      0,
+      madd(k, odd, f32x4.add(f32x4.sub(d0, d2), even)),
+      madd(k, oddUpper, f32x4.add(f32x4.sub(e0, e2), evenUpper)),
+    );
+    t.setPair(
+      tStep,
+      madd(k, f32x4.add(d3, d2), f32x4.add(even, odd)),
+      madd(k, f32x4.add(e3, e2), f32x4.add(evenUpper, oddUpper)),
+    );
+    t.setPair(
+      2 * tStep,
+      madd(k, f32x4.sub(d3, d2), f32x4.sub(even, odd)),
+      madd(k, f32x4.sub(e3, e2), f32x4.sub(evenUpper, oddUpper)),
+    );
+    t.setPair(
+      3 * tStep,
+      madd(f32x4.splat(2), odd, even),
+      madd(f32x4.splat(2), oddUpper, evenUpper),
+    );
+    t.setPair(
+      4 * tStep,
+      madd(f32x4.splat(-0.5), odd, even),
+      madd(f32x4.splat(-0.5), oddUpper, evenUpper),
+    );
+    t.setPair(
+      5 * tStep,
+      madd(k, even, f32x4.sub(f32x4.sub(d5, d3), odd)),
+      madd(k, evenUpper, f32x4.sub(f32x4.sub(e5, e3), oddUpper)),
+    );
+  }
 }
 
 /** y = Aᵀ m, each put where and how S says (sink.ts). */
@@ -66,6 +120,61 @@ export class Output43 {
     s.put(y, 2 * yStep, madd(f32x4.splat(4), m4, madd(f32x4.splat(0.25), m3, even)), floor);
     const last = f32x4.add(odd, m5);
     s.put(y, 3 * yStep, madd(f32x4.splat(-8), m4, madd(f32x4.splat(0.125), m3, last)), floor);
+  }
+
+  @inline
+  applyPair<S>(
+    y: F32,
+    yStep: usize,
+    m0: v128,
+    m1: v128,
+    m2: v128,
+    m3: v128,
+    m4: v128,
+    m5: v128,
+    n0: v128,
+    n1: v128,
+    n2: v128,
+    n3: v128,
+    n4: v128,
+    n5: v128,
+    floor: v128,
+  ): void {
+    const s = changetype<S>(0);
+    const even = f32x4.add(m1, m2);
+    const evenUpper = f32x4.add(n1, n2);
+    const odd = f32x4.sub(m1, m2);
+    const oddUpper = f32x4.sub(n1, n2);
+    const last = f32x4.add(odd, m5);
+    const lastUpper = f32x4.add(oddUpper, n5);
+    s.putPair(
+      y,
+      0,
+      f32x4.add(f32x4.add(m0, even), f32x4.add(m3, m4)),
+      f32x4.add(f32x4.add(n0, evenUpper), f32x4.add(n3, n4)),
+      floor,
+    );
+    s.putPair(
+      y,
+      yStep,
+      madd(f32x4.splat(-2), m4, madd(f32x4.splat(0.5), m3, odd)),
+      madd(f32x4.splat(-2), n4, madd(f32x4.splat(0.5), n3, oddUpper)),
+      floor,
+    );
+    s.putPair(
+      y,
+      2 * yStep,
+      madd(f32x4.splat(4), m4, madd(f32x4.splat(0.25), m3, even)),
+      madd(f32x4.splat(4), n4, madd(f32x4.splat(0.25), n3, evenUpper)),
+      floor,
+    );
+    s.putPair(
+      y,
+      3 * yStep,
+      madd(f32x4.splat(-8), m4, madd(f32x4.splat(0.125), m3, last)),
+      madd(f32x4.splat(-8), n4, madd(f32x4.splat(0.125), n3, lastUpper)),
+      floor,
+    );
   }
 }
 
@@ -116,6 +225,39 @@ export class Gradient43 {
     const two = madd(f32x4.splat(-8), y3, madd(f32x4.splat(4), y2, y0));
     t.setLanes(4 * tStep, madd(f32x4.splat(-2), y1, two));
     t.setLanes(5 * tStep, y3);
+  }
+
+  @inline
+  applyPair(
+    t: F32,
+    tStep: usize,
+    y0: v128,
+    y1: v128,
+    y2: v128,
+    y3: v128,
+    _y4: v128,
+    _y5: v128,
+    z0: v128,
+    z1: v128,
+    z2: v128,
+    z3: v128,
+    _z4: v128,
+    _z5: v128,
+  ): void {
+    const even = f32x4.add(y0, y2);
+    const evenUpper = f32x4.add(z0, z2);
+    const odd = f32x4.add(y1, y3);
+    const oddUpper = f32x4.add(z1, z3);
+    const half = madd(f32x4.splat(0.125), y3, madd(f32x4.splat(0.25), y2, y0));
+    const halfUpper = madd(f32x4.splat(0.125), z3, madd(f32x4.splat(0.25), z2, z0));
+    const two = madd(f32x4.splat(-8), y3, madd(f32x4.splat(4), y2, y0));
+    const twoUpper = madd(f32x4.splat(-8), z3, madd(f32x4.splat(4), z2, z0));
+    t.setPair(0, y0, z0);
+    t.setPair(tStep, f32x4.add(even, odd), f32x4.add(evenUpper, oddUpper));
+    t.setPair(2 * tStep, f32x4.sub(even, odd), f32x4.sub(evenUpper, oddUpper));
+    t.setPair(3 * tStep, madd(f32x4.splat(0.5), y1, half), madd(f32x4.splat(0.5), z1, halfUpper));
+    t.setPair(4 * tStep, madd(f32x4.splat(-2), y1, two), madd(f32x4.splat(-2), z1, twoUpper));
+    t.setPair(5 * tStep, y3, z3);
   }
 }
 

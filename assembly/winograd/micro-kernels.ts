@@ -4,8 +4,7 @@ import { F32, madd } from '../f32';
  * Products of small blocks with all of their sums in registers: what nearly all of the U-Net's time goes to. Each sum is
  * taken in the order of k, whatever the block, so that blocks of four and of six rows give the same bits.
  *
- * A comes in groups of four rows by four of k, 64 bytes: R is what lies from a row to the next. With `v128` a group holds
- * four of k of each row (V and its rows of tiles); with `f32` the four rows of each k (V and its rows of channels).
+ * A comes in groups of four rows; a class of layouts.ts stands for how they lie where a type parameter `R` is asked for.
  *
  * What V8 makes of the loops decides over a third of their speed (read with `node --print-wasm-code`):
  * - One k per loop body. With more, V8 gathers the loads of all before the first multiply-add, and spills.
@@ -21,13 +20,7 @@ import { F32, madd } from '../f32';
 /** Whether blocks of six rows pay: a tenth faster than four (measured), where multiply and add are one instruction. */
 export const SIX_ROWS: bool = ASC_FEATURE_RELAXED_SIMD;
 
-/** Bytes of a group of A. */
-export const GROUP: usize = 64;
-
-/**
- * C (+)= A · B[k][8]; adds to C [4][8] where `more` is not 0. Where R is v128, k is a multiple of 4, a of 16 bytes, and a
- * group of A is `jump` + 16 bytes after the one before; where it is f32, groups follow one another.
- */
+/** C (+)= A · B[k][8]; adds to C [4][8] where `more` is not 0. `jump`: see layouts.ts. */
 export function multiply4x8<R>(c: F32, a: usize, b: usize, k: usize, jump: usize, more: i32): void {
   Rows.multiply<R>(false, c, c, a, a, b, k, jump, more);
 }
@@ -89,7 +82,8 @@ class Rows {
         c51 = d.lanes(12);
       }
     }
-    const step = GROUP / sizeof<R>();
+    const r = changetype<R>(0);
+    const step = r.step;
     a -= step + jump;
     q -= step + jump;
     b -= 32;
@@ -98,7 +92,7 @@ class Rows {
       do {
         a += step;
         q += step;
-        if (sizeof<R>() === 16 && (a & 12) === 0) {
+        if (r.last !== 0 && (a & r.last) === 0) {
           a += jump;
           q += jump;
         }
@@ -108,20 +102,20 @@ class Rows {
         let a0 = v128.load_splat<f32>(a);
         c00 = madd(a0, b0, c00);
         c01 = madd(a0, b1, c01);
-        a0 = v128.load_splat<f32>(a, sizeof<R>());
+        a0 = v128.load_splat<f32>(a, offsetof<R>());
         c10 = madd(a0, b0, c10);
         c11 = madd(a0, b1, c11);
-        a0 = v128.load_splat<f32>(a, 2 * sizeof<R>());
+        a0 = v128.load_splat<f32>(a, 2 * offsetof<R>());
         c20 = madd(a0, b0, c20);
         c21 = madd(a0, b1, c21);
-        a0 = v128.load_splat<f32>(a, 3 * sizeof<R>());
+        a0 = v128.load_splat<f32>(a, 3 * offsetof<R>());
         c30 = madd(a0, b0, c30);
         c31 = madd(a0, b1, c31);
         if (six) {
           a0 = v128.load_splat<f32>(q);
           c40 = madd(a0, b0, c40);
           c41 = madd(a0, b1, c41);
-          a0 = v128.load_splat<f32>(q, sizeof<R>());
+          a0 = v128.load_splat<f32>(q, offsetof<R>());
           c50 = madd(a0, b0, c50);
           c51 = madd(a0, b1, c51);
         }

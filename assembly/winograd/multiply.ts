@@ -1,13 +1,14 @@
 import { F32 } from '../f32';
+import { Eights } from './layouts';
 import { multiply4x8, multiply6x8, SIX_ROWS } from './micro-kernels';
 import { Tiling } from './tiling';
 import { multiplyWide, wide } from './wide';
 
 /**
  * C[quad] (+)= A[quad] · B for groups of four tiles, three groups at a time as two blocks of six rows.
- * c: quads `cStep` floats apart; a: bytes `aStep` apart; see `multiply4x8`
+ * c: quads `cStep` floats apart; a: quads `aStep` bytes apart, laid out as R says
  */
-export function multiplyQuads(
+export function multiplyQuads<R>(
   c: F32,
   cStep: usize,
   a: usize,
@@ -19,21 +20,23 @@ export function multiplyQuads(
   more: i32,
 ): void {
   if (wide) {
-    multiplyWide<v128>(c, cStep, a, aStep, b, k, jump, quads, more);
+    multiplyWide<R>(c, cStep, a, aStep, b, k, jump, quads, more);
     return;
   }
   if (SIX_ROWS) {
+    // From a group's first row to its third.
+    const half = 2 * offsetof<R>();
     for (; quads >= 3; quads -= 3) {
       const c1 = c.at(cStep);
       const a1 = a + aStep;
-      multiply6x8<v128>(c, c1, a, a1, b, k, jump, more);
-      multiply6x8<v128>(c1.at(cStep), c1.at(16), a1 + aStep, a1 + 32, b, k, jump, more);
+      multiply6x8<R>(c, c1, a, a1, b, k, jump, more);
+      multiply6x8<R>(c1.at(cStep), c1.at(16), a1 + aStep, a1 + half, b, k, jump, more);
       c = c.at(3 * cStep);
       a += 3 * aStep;
     }
   }
   for (; quads > 0; quads--) {
-    multiply4x8<v128>(c, a, b, k, jump, more);
+    multiply4x8<R>(c, a, b, k, jump, more);
     c = c.at(cStep);
     a += aStep;
   }
@@ -69,7 +72,7 @@ export function multiply(
 ): void {
   const cStep = <usize>output.block;
   const aStep = (<usize>input.block) << 2;
-  const jump = ((<usize>input.half) << 2) - 16;
+  const jump = ((<usize>input.eight) << 2) - 32;
   for (let item = begin; item < end; item++) {
     const point = item / panels;
     const panel = item % panels;
@@ -78,8 +81,8 @@ export function multiply(
     const c = m.at(point * output.plane + panel * output.eight);
     for (let row: usize = 0; row < k; row += DEPTH) {
       const depth = min(DEPTH, k - row);
-      const at = changetype<usize>(a.at((row >> 2) * input.half));
-      multiplyQuads(c, cStep, at, aStep, b + 32 * row, depth, jump, quads, <i32>row);
+      const at = changetype<usize>(a.at((row >> 3) * input.eight));
+      multiplyQuads<Eights>(c, cStep, at, aStep, b + 32 * row, depth, jump, quads, <i32>row);
     }
   }
 }

@@ -4,7 +4,9 @@ import { Direct } from './source';
 /*
  * A one-dimensional linear map P, as straight-line code, that the two-dimensional transforms are made of. A class with
  * the members `inputs`, `outputs` and `apply` stands for P where a type parameter `P` is asked for; it has no state.
- * `apply(t, tStep, d0, …, d5)` stores P d to t, tStep floats apart; what is beyond its inputs is ignored.
+ * `apply(t, tStep, d0, …, d5)` stores P d to t, tStep floats apart; what is beyond its inputs is ignored. `applyPair` does it for
+ * eight channels: the lower four of each of the d, then the upper four. All is read before anything is stored, so that V8 joins
+ * them (see wide.ts).
  */
 
 /** Calls of a map. A class for its inlined methods alone: as a function it would stay a call, at twice the time. */
@@ -26,6 +28,57 @@ export class Line {
       p.inputs > 4 ? l.read(x.at(4 * step), scale, shift) : none,
       p.inputs > 5 ? l.read(x.at(5 * step), scale, shift) : none,
     );
+  }
+
+  /** `apply` for eight channels. */
+  @inline
+  static applyPair<P, L>(
+    t: F32,
+    tStep: usize,
+    x: F32,
+    step: usize,
+    scale: v128,
+    scaleUpper: v128,
+    shift: v128,
+    shiftUpper: v128,
+  ): void {
+    const p = changetype<P>(0);
+    const l = changetype<L>(0);
+    const none = f32x4.splat(0);
+    p.applyPair(
+      t,
+      tStep,
+      l.read(x, scale, shift),
+      l.read(x.at(step), scale, shift),
+      p.inputs > 2 ? l.read(x.at(2 * step), scale, shift) : none,
+      p.inputs > 3 ? l.read(x.at(3 * step), scale, shift) : none,
+      p.inputs > 4 ? l.read(x.at(4 * step), scale, shift) : none,
+      p.inputs > 5 ? l.read(x.at(5 * step), scale, shift) : none,
+      l.readUpper(x, scaleUpper, shiftUpper),
+      l.readUpper(x.at(step), scaleUpper, shiftUpper),
+      p.inputs > 2 ? l.readUpper(x.at(2 * step), scaleUpper, shiftUpper) : none,
+      p.inputs > 3 ? l.readUpper(x.at(3 * step), scaleUpper, shiftUpper) : none,
+      p.inputs > 4 ? l.readUpper(x.at(4 * step), scaleUpper, shiftUpper) : none,
+      p.inputs > 5 ? l.readUpper(x.at(5 * step), scaleUpper, shiftUpper) : none,
+    );
+  }
+
+  /** `rows` for eight channels. */
+  @inline
+  static rowPairs<P>(y: F32, row: usize, column: usize, s: F32, width: usize): void {
+    const p = changetype<P>(0);
+    Line.rowPair<P>(y, column, s);
+    Line.rowPair<P>(y.at(row), column, s.at(width));
+    if (p.outputs > 2) Line.rowPair<P>(y.at(2 * row), column, s.at(2 * width));
+    if (p.outputs > 3) Line.rowPair<P>(y.at(3 * row), column, s.at(3 * width));
+    if (p.outputs > 4) Line.rowPair<P>(y.at(4 * row), column, s.at(4 * width));
+    if (p.outputs > 5) Line.rowPair<P>(y.at(5 * row), column, s.at(5 * width));
+  }
+
+  @inline
+  static rowPair<P>(y: F32, column: usize, s: F32): void {
+    const none = f32x4.splat(0);
+    Line.applyPair<P, Direct>(y, column, s, 8, none, none, none, none);
   }
 
   /** S Pᵀ, where the rows of S = P X are `width` floats apart: element (i, j) goes to i·row + j·column. */

@@ -1,7 +1,7 @@
 import { F32 } from '../f32';
 
 /*
- * Where an output transform puts a vector: a class stands for a way to do it where a type parameter `S` is asked for.
+ * Where an output transform puts a vector, or a pair of them: a class stands for a way to do it where a type parameter `S` is asked for.
  * They have no state, and what they do not use of their arguments costs nothing.
  */
 
@@ -12,6 +12,11 @@ export class Plain {
   put(y: F32, at: usize, value: v128, _floor: v128): void {
     y.setLanes(at, value);
   }
+
+  @inline
+  putPair(y: F32, at: usize, low: v128, high: v128, _floor: v128): void {
+    y.setPair(at, low, high);
+  }
 }
 
 /** y ← max(value, floor): ReLU with a floor of 0, nothing with −∞. NaN stays NaN. */
@@ -21,6 +26,11 @@ export class Floor {
   put(y: F32, at: usize, value: v128, floor: v128): void {
     y.setLanes(at, f32x4.pmax(value, floor));
   }
+
+  @inline
+  putPair(y: F32, at: usize, low: v128, high: v128, floor: v128): void {
+    y.setPair(at, f32x4.pmax(low, floor), f32x4.pmax(high, floor));
+  }
 }
 
 /** y ← max(y + value, floor). */
@@ -29,5 +39,12 @@ export class AddFloor {
   @inline
   put(y: F32, at: usize, value: v128, floor: v128): void {
     y.setLanes(at, f32x4.pmax(f32x4.add(y.lanes(at), value), floor));
+  }
+
+  @inline
+  putPair(y: F32, at: usize, low: v128, high: v128, floor: v128): void {
+    low = f32x4.add(y.lanes(at), low);
+    high = f32x4.add(y.upperLanes(at), high);
+    y.setPair(at, f32x4.pmax(low, floor), f32x4.pmax(high, floor));
   }
 }

@@ -1,8 +1,8 @@
 import { F32, madd } from '../f32';
 
 /*
- * How a transform reads a vector: a class stands for a way to do it where a type parameter `L` is asked for. They have no
- * state, and what they do not use of their arguments costs nothing.
+ * How a transform reads a vector, and the next four channels: a class stands for a way to do it where a type parameter `L` is asked
+ * for. They have no state, and what they do not use of their arguments costs nothing.
  */
 
 /** x. */
@@ -14,7 +14,17 @@ export class Direct {
   }
 
   @inline
+  readUpper(x: F32, _scale: v128, _shift: v128): v128 {
+    return x.upperLanes(0);
+  }
+
+  @inline
   factor(_table: F32, _channel: usize): v128 {
+    return f32x4.splat(0);
+  }
+
+  @inline
+  upperFactor(_table: F32, _channel: usize): v128 {
     return f32x4.splat(0);
   }
 }
@@ -27,9 +37,19 @@ export class Affine {
     return madd(x.lanes(0), scale, shift);
   }
 
+  @inline
+  readUpper(x: F32, scale: v128, shift: v128): v128 {
+    return madd(x.upperLanes(0), scale, shift);
+  }
+
   /** The scales or shifts of four channels. */
   @inline
   factor(table: F32, channel: usize): v128 {
     return table.lanes(channel);
+  }
+
+  @inline
+  upperFactor(table: F32, channel: usize): v128 {
+    return table.upperLanes(channel);
   }
 }

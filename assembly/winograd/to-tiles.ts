@@ -1,8 +1,9 @@
 import { CHANNEL_BLOCK } from '../constants';
 import { F32 } from '../f32';
 import { fetchRows } from './fetch';
-import { inside, stripColumns, stripRows } from './strip';
+import { inside, stripColumnPairs, stripColumns, stripRowPairs, stripRows } from './strip';
 import { Tiling, toNextFour } from './tiling';
+import { wide } from './wide';
 
 /**
  * Takes tiles into the transformed domain, P X Pᵀ: with P = Bᵀ the input of a convolution (tiles overlap), with
@@ -66,6 +67,19 @@ export function toTiles<P, L>(
       const shifts = shift.at(<usize>image * shiftStep + c0);
       let c: usize = 0;
       let to = block.at((t & 3) * g.tile);
+      if (wide) {
+        do {
+          const from = corner.at(c);
+          const s = scales.at(c);
+          const b = shifts.at(c);
+          stripColumnPairs<P, L>(scratch, from, row, column, rows, columns, span, s, b);
+          stripRowPairs<P>(to, tileStep, plane, scratch, 8 * side, run);
+          to = to.at(eight);
+          c += 8;
+        } while (c < channels);
+        t += run;
+        continue;
+      }
       do {
         const s = l.factor(scales, c);
         const b = l.factor(shifts, c);

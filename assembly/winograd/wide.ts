@@ -1,5 +1,5 @@
 import { F32, madd } from '../f32';
-import { GROUP, multiply4x8 } from './micro-kernels';
+import { multiply4x8 } from './micro-kernels';
 
 /*
  * Products of blocks for processors with vectors of 256 bits: V8 can join two operations on neighbouring vectors into one
@@ -21,30 +21,36 @@ export function setWide(on: bool): void {
 }
 
 /**
- * C (+)= A · B[k][8] for groups of four rows, three or two at a time: those of C are `cStep` floats apart, those of A `aStep`
- * bytes. A rest of one group is avoided: its four sums are too few to keep the multipliers busy. See `multiply4x8` for the layouts.
+ * C (+)= A · B[k][8] for groups of four rows, three or two at a time: those of C are `cStep` floats apart, those of A as R says, with
+ * `apart`. A rest of one group is avoided: its four sums are too few to keep the multipliers busy.
  */
 export function multiplyWide<R>(
   c: F32,
   cStep: usize,
   a: usize,
-  aStep: usize,
+  apart: usize,
   b: usize,
   k: usize,
   jump: usize,
   groups: usize,
   more: i32,
 ): void {
-  while (groups > 1) {
-    const three = groups !== 2 && groups !== 4;
-    if (three) multiply12x8<R>(changetype<usize>(c), 4 * cStep, a, aStep, b, k, jump, more);
-    else multiply8x8<R>(changetype<usize>(c), 4 * cStep, a, aStep, b, k, jump, more);
+  const r = changetype<R>(0);
+  let number: usize = 0;
+  while (number + 1 < groups) {
+    const left = groups - number;
+    const three = left !== 2 && left !== 4;
+    const a0 = r.quad(a, number, apart);
+    const a1 = r.quad(a, number + 1, apart);
+    const to = changetype<usize>(c);
+    if (three)
+      multiply12x8<R>(to, 4 * cStep, a0, a1, r.quad(a, number + 2, apart), b, k, jump, more);
+    else multiply8x8<R>(to, 4 * cStep, a0, a1, b, k, jump, more);
     const done: usize = three ? 3 : 2;
     c = c.at(done * cStep);
-    a += done * aStep;
-    groups -= done;
+    number += done;
   }
-  if (groups !== 0) multiply4x8<R>(c, a, b, k, jump, more);
+  if (number < groups) multiply4x8<R>(c, r.quad(a, number, apart), b, k, jump, more);
 }
 
 /** `multiplyWide` for three groups. */
@@ -52,13 +58,14 @@ function multiply12x8<R>(
   c: usize,
   cStep: usize,
   a: usize,
-  aStep: usize,
+  q: usize,
+  s: usize,
   b: usize,
   k: usize,
   jump: usize,
   more: i32,
 ): void {
-  Groups.multiply<R>(true, c, cStep, a, aStep, b, k, jump, more);
+  Groups.multiply<R>(true, c, cStep, a, q, s, b, k, jump, more);
 }
 
 /** `multiplyWide` for two groups. */
@@ -66,13 +73,13 @@ function multiply8x8<R>(
   c: usize,
   cStep: usize,
   a: usize,
-  aStep: usize,
+  q: usize,
   b: usize,
   k: usize,
   jump: usize,
   more: i32,
 ): void {
-  Groups.multiply<R>(false, c, cStep, a, aStep, b, k, jump, more);
+  Groups.multiply<R>(false, c, cStep, a, q, q, b, k, jump, more);
 }
 
 /** The block. A class for its inlined method alone, to which `three` is known: where it is false, the third group is left out. */
@@ -84,7 +91,8 @@ class Groups {
     c: usize,
     cStep: usize,
     a: usize,
-    aStep: usize,
+    q: usize,
+    s: usize,
     b: usize,
     k: usize,
     jump: usize,
@@ -117,23 +125,22 @@ class Groups {
     let ca1 = three ? v128.and(v128.load(e, 80), old) : old;
     let cb0 = three ? v128.and(v128.load(e, 96), old) : old;
     let cb1 = three ? v128.and(v128.load(e, 112), old) : old;
-    const step = GROUP / sizeof<R>();
-    let q = a + aStep;
-    let r = q + aStep;
+    const r = changetype<R>(0);
+    const step = r.step;
     a -= step + jump;
     q -= step + jump;
-    r -= step + jump;
+    s -= step + jump;
     b -= 32;
     const end = b + 32 * k;
     if (b < end)
       do {
         a += step;
         q += step;
-        r += step;
-        if (sizeof<R>() === 16 && (a & 12) === 0) {
+        s += step;
+        if (r.last !== 0 && (a & r.last) === 0) {
           a += jump;
           q += jump;
-          r += jump;
+          s += jump;
         }
         b += 32;
         const b0 = v128.load(b);
@@ -141,38 +148,38 @@ class Groups {
         let a0 = v128.load_splat<f32>(a);
         c00 = madd(a0, b0, c00);
         c01 = madd(a0, b1, c01);
-        a0 = v128.load_splat<f32>(a, sizeof<R>());
+        a0 = v128.load_splat<f32>(a, offsetof<R>());
         c10 = madd(a0, b0, c10);
         c11 = madd(a0, b1, c11);
-        a0 = v128.load_splat<f32>(a, 2 * sizeof<R>());
+        a0 = v128.load_splat<f32>(a, 2 * offsetof<R>());
         c20 = madd(a0, b0, c20);
         c21 = madd(a0, b1, c21);
-        a0 = v128.load_splat<f32>(a, 3 * sizeof<R>());
+        a0 = v128.load_splat<f32>(a, 3 * offsetof<R>());
         c30 = madd(a0, b0, c30);
         c31 = madd(a0, b1, c31);
         a0 = v128.load_splat<f32>(q);
         c40 = madd(a0, b0, c40);
         c41 = madd(a0, b1, c41);
-        a0 = v128.load_splat<f32>(q, sizeof<R>());
+        a0 = v128.load_splat<f32>(q, offsetof<R>());
         c50 = madd(a0, b0, c50);
         c51 = madd(a0, b1, c51);
-        a0 = v128.load_splat<f32>(q, 2 * sizeof<R>());
+        a0 = v128.load_splat<f32>(q, 2 * offsetof<R>());
         c60 = madd(a0, b0, c60);
         c61 = madd(a0, b1, c61);
-        a0 = v128.load_splat<f32>(q, 3 * sizeof<R>());
+        a0 = v128.load_splat<f32>(q, 3 * offsetof<R>());
         c70 = madd(a0, b0, c70);
         c71 = madd(a0, b1, c71);
         if (three) {
-          a0 = v128.load_splat<f32>(r);
+          a0 = v128.load_splat<f32>(s);
           c80 = madd(a0, b0, c80);
           c81 = madd(a0, b1, c81);
-          a0 = v128.load_splat<f32>(r, sizeof<R>());
+          a0 = v128.load_splat<f32>(s, offsetof<R>());
           c90 = madd(a0, b0, c90);
           c91 = madd(a0, b1, c91);
-          a0 = v128.load_splat<f32>(r, 2 * sizeof<R>());
+          a0 = v128.load_splat<f32>(s, 2 * offsetof<R>());
           ca0 = madd(a0, b0, ca0);
           ca1 = madd(a0, b1, ca1);
-          a0 = v128.load_splat<f32>(r, 3 * sizeof<R>());
+          a0 = v128.load_splat<f32>(s, 3 * offsetof<R>());
           cb0 = madd(a0, b0, cb0);
           cb1 = madd(a0, b1, cb1);
         }

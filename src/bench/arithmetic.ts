@@ -131,8 +131,9 @@ function openRunners(inputs: Inputs, options: BenchOptions): Runner[] {
   return variants(options)
     .filter(({ build }) => build === first!.build)
     .map((variant) => {
-      const { threads, build } = variant;
-      const runner = new KernelRunner(calls(inputs), { threads, strict: build === 'strict' });
+      const { threads, build, wide } = variant;
+      const strict = build === 'strict';
+      const runner = new KernelRunner(calls(inputs), { threads, strict, wide });
       return { variant, runner };
     });
 }

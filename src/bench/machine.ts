@@ -1,7 +1,6 @@
 /** Where and with what a benchmark ran: numbers mean nothing without it. */
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
-import { hasWideVectors } from '../engine/host/kernels.js';
 import { allowedMemory } from '../machine/memory.js';
 import { processors } from '../machine/processors.js';
 import type { Report } from './result.js';
@@ -23,7 +22,7 @@ export async function versions(): Promise<Record<string, string>> {
   return {
     haze: version,
     node: process.versions.node,
-    v8: process.versions.v8 + (hasWideVectors() ? ', vectors of 256 bits' : ''),
+    v8: process.versions.v8,
     sharp: `${sharp.versions.sharp} (libvips ${sharp.versions.vips})`,
   };
 }

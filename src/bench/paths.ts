@@ -9,6 +9,7 @@ import type { Path } from './result.js';
 /** One way to run the wasm engine. */
 export interface Variant {
   readonly build: Build;
+  readonly wide: boolean;
   readonly threads: number;
 }
 
@@ -16,10 +17,11 @@ export interface Variant {
 export function variants({ computing }: Pick<BenchOptions, 'computing'>): Variant[] {
   const threads = threadCount(computing);
   const build = computing.strict ? 'strict' : bestBuild();
+  const { wide } = computing;
   return [
-    { build, threads },
-    ...(threads > 1 ? [{ build, threads: 1 }] : []),
-    ...(build === 'relaxed' ? [{ build: 'strict' as const, threads }] : []),
+    { build, wide, threads },
+    ...(threads > 1 ? [{ build, wide, threads: 1 }] : []),
+    ...(build === 'relaxed' ? [{ build: 'strict' as const, wide, threads }] : []),
   ];
 }
 

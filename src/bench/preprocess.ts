@@ -62,7 +62,7 @@ async function openLoader(
   size: number,
   variant: Variant,
 ): Promise<Loader> {
-  const { threads, build } = variant;
+  const { threads, build, wide } = variant;
   const count = files.length;
   const bytes = count * size * size * 3;
   const decoded = new SharedArrayBuffer(bytes);
@@ -76,7 +76,7 @@ async function openLoader(
         output: { type: 'f32', length: bytes },
       },
     },
-    { threads, strict: build === 'strict' },
+    { threads, strict: build === 'strict', wide },
   );
   const pool = await DecodePool.open({ size, channels: 3, fit: 'squash' }, threads);
   const load = async () => {
@@ -91,7 +91,7 @@ async function openLoader(
   };
   return {
     contender: {
-      path: ours({ device: null, arithmetic: 'wasm', build, threads }),
+      path: ours({ device: null, arithmetic: 'wasm', build, wide, threads }),
       check: async () => {
         await load();
         return digest(runner.output('batchToFloat')).slice(0, 2);

@@ -4,7 +4,10 @@ import { quantile } from './statistics.js';
 
 /** A time over Haze's of the same work; above 1, Haze is ahead. */
 export interface Ratio extends Work {
-  /** Whose time is divided by ours; the best of PyTorch's ways and batches, or Haze's own on one thread or worker. */
+  /**
+   * Whose time is divided by ours; the best of PyTorch's ways and batches, or Haze's own on one thread or worker. With `, over
+   * wide` (or `over plain`) it is held against Haze with vectors of the other width.
+   */
   readonly over: string;
   /** Of the medians. */
   readonly ratio: number;
@@ -22,18 +25,39 @@ export function ratios({ results }: Pick<Report, 'results'>): Ratio[] {
   return byWork(results).flatMap((rows) => {
     const first = primary(rows);
     if (!first) return [];
-    const others = rows.filter(
-      (row) => row !== first && (row.by !== 'haze' || isOneThread(row, first)),
+    const others = bestWays(
+      rows.filter((row) => row !== first && (row.by !== 'haze' || isOneThread(row, first))),
     );
-    return bestWays(others).map((row) => ratio(row, first));
+    const other = rows.find((row) => isOtherWidth(row, first));
+    const peers = others.filter(({ by }) => by !== 'haze');
+    return [
+      ...others.map((row) => ratio(row, first)),
+      ...(other ? [first, ...peers].map((row) => overOther(row, other)) : []),
+    ];
   });
 }
+
+/** The same path as Haze's first but for the width of its vectors. */
+const isOtherWidth = (row: Result, first: Result): boolean =>
+  row.by === 'haze' &&
+  row.wide === !first.wide &&
+  row.device === first.device &&
+  row.build === first.build &&
+  row.threads === first.threads;
+
+function overOther(row: Result, other: Result): Ratio {
+  const over = row.by === 'haze' ? widthOf(row) : row.by;
+  return { ...ratio(row, other), over: `${over}, over ${widthOf(other)}` };
+}
+
+const widthOf = ({ wide }: Result): string => (wide ? 'wide' : 'plain');
 
 /** Haze's first row on one thread: the same path but for that. */
 const isOneThread = (row: Result, first: Result): boolean =>
   row.threads === 1 &&
   row.device === first.device &&
   row.build === first.build &&
+  row.wide === first.wide &&
   row.batch === first.batch;
 
 /** What is put behind a peer's name: the memory format, and whether torch.compile has been over the network. */

@@ -30,6 +30,8 @@ export interface Path {
   readonly arithmetic: 'wasm' | 'tensorflow' | null;
   /** Build of the kernels, where they ran. */
   readonly build: 'strict' | 'relaxed' | null;
+  /** Haze's with vectors of 256 bits, where the wasm engine ran. */
+  readonly wide?: boolean;
   /** Threads it was told to use; null where it does not let itself be told. */
   readonly threads: number | null;
   /** Images that it takes at one time, where that is not the work's. */
@@ -72,6 +74,7 @@ export interface LayerReport {
   readonly size: number;
   readonly threads: number;
   readonly build: 'strict' | 'relaxed';
+  readonly wide: boolean;
   /** GFLOP/s of the micro-kernel on data in the first cache, on all threads at once. */
   readonly peak: number;
   readonly forward: readonly LayerTime[];
@@ -109,7 +112,7 @@ export function workName({ subject, what, model, batch, size, images, steps }: W
 
 /** The path in words: `haze, wasm, relaxed, 2 threads`. */
 export function pathName(path: Path & Pick<Work, 'images'>): string {
-  const { by, device, arithmetic, build, threads, batch, images } = path;
+  const { by, device, arithmetic, build, wide, threads, batch, images } = path;
   const where = device ?? arithmetic;
   const both = device !== null && arithmetic !== null && device !== arithmetic;
   const noun = by === 'haze' && images !== undefined ? 'worker' : 'thread';
@@ -117,6 +120,7 @@ export function pathName(path: Path & Pick<Work, 'images'>): string {
     by,
     ...(where === null ? [] : [both ? `${device} + ${arithmetic} arithmetic` : where]),
     ...(build === null ? [] : [build]),
+    ...(wide ? ['wide'] : []),
     ...(threads === null ? [] : [`${threads} ${noun}${threads === 1 ? '' : 's'}`]),
     ...(images === undefined ? [] : [`batch ${batch}`]),
   ];

@@ -98,6 +98,7 @@ function paths(options: BenchOptions, work: Work, missing: Missing[]): Path[] {
     ours({
       ...{ device, arithmetic },
       build: device === 'wasm' ? first!.build : null,
+      ...(device === 'wasm' && { wide: first!.wide }),
       threads: device === 'wasm' ? first!.threads : null,
     }),
   );

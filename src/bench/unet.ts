@@ -1,7 +1,7 @@
 /** The U-Net on both devices: a forward pass with running statistics, and a whole training step. */
 import type { ModelConfig } from '../config/config.js';
 import { DIFFUSION_DEFAULTS } from '../config/diffusion.js';
-import type { NetworkDevice, NetworkOptions } from '../contracts/device.js';
+import type { NetworkDevice } from '../contracts/device.js';
 import { openUnet } from '../device/open.js';
 import { layerTimes } from '../engine/network/layer-times.js';
 import { WasmNetwork } from '../engine/network/wasm-network.js';
@@ -9,13 +9,14 @@ import { microKernelPeak } from '../engine/peak.js';
 import { type NetworkInputs, unetInputs } from './inputs.js';
 import { BATCH, LAYERED, MODELS, PASSES, type Pass, TRAINING } from './models.js';
 import type { BenchOptions, NamedModel } from './options.js';
+import { openOtherVectors } from './other-vectors.js';
 import { ours, variants } from './paths.js';
 import { NO_PEERS, openPeers, PAUSE } from './peers.js';
-import type { LayerReport, Missing, Path, Work } from './result.js';
+import type { LayerReport, Missing, Work } from './result.js';
 import { type Contender, measure } from './rounds.js';
-import { digest } from './statistics.js';
 import { type Findings, join, wantsTensorflow } from './suite.js';
 import { f32, i64, temporarily, writeTask } from './task.js';
+import { unetShape, unetTurn } from './unet-turn.js';
 
 interface Case extends NamedModel {
   readonly what: Pass;
@@ -63,15 +64,18 @@ async function benchCase(one: Case, options: BenchOptions): Promise<Findings> {
     const file = options.peers ? await writeUnetTask(folder, model, batch, inputs) : '';
     const task = { file, threads: variants(options)[0]!.threads, network: model.kind };
     let peers = NO_PEERS;
+    let other: Awaited<ReturnType<typeof openOtherVectors>> = null;
     try {
       const contenders: Contender[] = [];
       for (const [path, computing] of paths(options, work, missing)) {
         const training = what === 'train';
-        const { unet } = await openUnet(path.device!, computing, { ...shapeOf(one), training });
+        const { unet } = await openUnet(path.device!, computing, { ...unetShape(one), training });
         open.push(unet);
         await unet.importState(inputs.state);
-        contenders.push(contender(path, unet, what, inputs, TRAINING[model.kind].lr));
+        contenders.push({ path, ...unetTurn(unet, what, inputs, model.kind) });
       }
+      other = options.only.device === 'tensorflow' ? null : await openOtherVectors(options, one);
+      if (other) contenders.splice(1, 0, other.contender);
       if (options.peers) peers = await openPeers(work, task, { repeat: 1 });
       const results = await measure(work, [...contenders, ...peers.contenders], {
         rounds: options.rounds,
@@ -82,15 +86,10 @@ async function benchCase(one: Case, options: BenchOptions): Promise<Findings> {
       return { results, missing: [...missing, ...peers.missing], versions: peers.versions };
     } finally {
       await peers.close();
+      await other?.end();
       for (const unet of open) await unet.dispose();
     }
   });
-}
-
-/** What a network is opened for. */
-function shapeOf({ model, batch }: Omit<Case, 'what'>): NetworkOptions {
-  const { loss, optimizer } = TRAINING[model.kind];
-  return { architecture: model, size: model.size, batch, timesteps, loss, optimizer };
 }
 
 /** Haze's paths, and the computing settings of each. */
@@ -107,32 +106,6 @@ function paths(options: BenchOptions, work: Work, missing: Missing[]) {
   if (!wantsTensorflow(only.device, work, missing)) return list;
   const path = ours({ device: 'tensorflow', arithmetic: null, build: null, threads: null });
   return [...list, [path, computing] as const];
-}
-
-function contender(
-  path: Path,
-  unet: NetworkDevice,
-  what: Pass,
-  inputs: NetworkInputs,
-  lr: number,
-): Contender {
-  const work =
-    what === 'forward'
-      ? async () => unet.predict(inputs, 'running')
-      : async () => [await unet.trainStep(inputs, inputs.noise, lr)];
-  return {
-    path,
-    check: async () => {
-      const result = await work();
-      // A loss is one number, of which no mean has to be taken.
-      return what === 'train' ? Array.from(result) : digest(result);
-    },
-    turn: async () => {
-      const begun = performance.now();
-      await work();
-      return performance.now() - begun;
-    },
-  };
 }
 
 /** The weights and batch, for peers. */
@@ -155,10 +128,11 @@ async function benchLayers(one: Omit<Case, 'what'>, options: BenchOptions): Prom
   const { name, model, batch } = one;
   const [first] = variants(options);
   const { threads, build } = first!;
-  const strict = build === 'strict';
+  const { wide } = options.computing;
+  const engine = { threads, strict: build === 'strict', wide };
   options.onNote(`unet layers, ${name}, batch ${batch}`);
   const inputs = unetInputs(model, batch, timesteps, options.seed);
-  const shape = { ...shapeOf(one), threads, strict };
+  const shape = { ...unetShape(one), ...engine };
   const times = async (training: boolean) => {
     const { network: unet } = WasmNetwork.create({ ...shape, training });
     try {
@@ -171,11 +145,11 @@ async function benchLayers(one: Omit<Case, 'what'>, options: BenchOptions): Prom
     }
   };
   // The peak is a bound, so it is looked for all along: the machine may be slower at one time than at another.
-  const peaks = [await microKernelPeak(threads, strict)];
+  const peaks = [await microKernelPeak(engine)];
   const forward = await times(false);
-  peaks.push(await microKernelPeak(threads, strict));
+  peaks.push(await microKernelPeak(engine));
   const train = await times(true);
-  peaks.push(await microKernelPeak(threads, strict));
+  peaks.push(await microKernelPeak(engine));
   const peak = Math.max(...peaks);
-  return { model: name, batch, size: model.size, threads, build, peak, forward, train };
+  return { model: name, batch, size: model.size, threads, build, wide, peak, forward, train };
 }

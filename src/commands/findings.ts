@@ -3,7 +3,7 @@ import { access } from 'node:fs/promises';
 import { arch, availableParallelism, cpus, freemem, platform } from 'node:os';
 import { dirname } from 'node:path';
 import { MAX_BYTES, planRoom } from '../engine/arena.js';
-import { bestBuild, compile, hasWideVectors } from '../engine/host/kernels.js';
+import { bestBuild, compile, lackOfWideVectors } from '../engine/host/kernels.js';
 import { createMemory } from '../engine/module.js';
 import { lackOfAddressSpace } from '../machine/address-space.js';
 import { memoryLimits } from '../machine/memory.js';
@@ -82,8 +82,12 @@ function kernels(): Finding {
     return { what, state: 'missing', found, mend: 'npm ci && npm run build' };
   }
   if (build === 'relaxed') {
-    const wide = hasWideVectors() ? ', in vectors of 256 bits' : '';
-    return good(what, `SIMD, and relaxed SIMD (fused multiply-add): the relaxed build runs${wide}`);
+    const lack = lackOfWideVectors();
+    const wide = lack === null ? '--wide makes it faster here' : `--wide cannot be had: ${lack}`;
+    return good(
+      what,
+      `SIMD, and relaxed SIMD (fused multiply-add): the relaxed build runs; ${wide}`,
+    );
   }
   const mend = 'nothing is wrong; a newer Node is faster where it has relaxed SIMD';
   return {

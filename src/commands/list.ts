@@ -16,6 +16,13 @@ const { seed: _, ...withoutSeed } = computingFlags;
 
 const jsonFlag = { json: { describe: 'Print JSON alone' } };
 
+/** A flag that a resume may take back. */
+const takenBack = (name: 'strict' | 'wide'): Flags => {
+  const flag = computingFlags[name]!;
+  const describe = `${flag.describe}; --no-${name} takes it back on a resume`;
+  return { [name]: { ...flag, describe, negatable: true } };
+};
+
 const MODEL = "A run, a checkpoint folder, diffusers' folder or a file of weights";
 
 const WEIGHTS_NOTE =
@@ -45,11 +52,8 @@ const train: Command = {
     'Diffusion:': { ...diffusionFlags, ...lossFlag },
     'Computing:': {
       ...computingFlags,
-      strict: {
-        ...computingFlags.strict!,
-        describe: `${computingFlags.strict!.describe}; --no-strict takes it back on a resume`,
-        negatable: true,
-      },
+      ...takenBack('strict'),
+      ...takenBack('wide'),
     },
   },
   examples: [

@@ -1,3 +1,4 @@
+import type { KernelChoice } from '../engine/module.js';
 import { UsageError } from '../errors.js';
 import { processors } from '../machine/processors.js';
 import type { ComputingConfig } from './config.js';
@@ -18,6 +19,7 @@ export const computingFlags: Flags = {
   },
   threads: { describe: 'Workers of the wasm engine', value: 'N', default: 'all cores it may use' },
   strict: { describe: 'Do without relaxed SIMD: the same bits on every machine' },
+  wide: { describe: 'Vectors of 256 bits: faster, the same bits; Node 24 or newer, x64 with AVX2' },
   require: { describe: 'Exit with 3 unless a CUDA GPU computes', value: 'cuda' },
   seed: { describe: 'Key of all random numbers', value: 'N', default: '0' },
   eager: { describe: 'TensorFlow operation by operation, for debugging' },
@@ -28,6 +30,7 @@ export const COMPUTING_DEFAULTS: ComputingConfig = {
   arithmetic: 'wasm',
   threads: null,
   strict: false,
+  wide: false,
   eager: false,
 };
 
@@ -38,6 +41,7 @@ export function readComputing(source: Source): Partial<ComputingConfig> {
     arithmetic: source.oneOf('arithmetic', ['wasm', 'tensorflow']),
     threads: source.whole('threads', { min: 1, max: 256 }),
     strict: source.boolean('strict'),
+    wide: source.boolean('wide'),
     eager: source.boolean('eager'),
   });
 }
@@ -55,6 +59,9 @@ export function checkComputing(config: ComputingConfig): ComputingConfig {
     throw new UsageError(`--eager: belongs to --device tensorflow; the device is wasm`);
   return config;
 }
+
+/** The engine's kernels. */
+export const kernelsOf = ({ strict, wide }: ComputingConfig): KernelChoice => ({ strict, wide });
 
 /** Workers: as many as asked for, else as many as processors may be used. */
 export const threadCount = (config: ComputingConfig): number => config.threads ?? processors();

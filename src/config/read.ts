@@ -39,7 +39,7 @@ export function parseRunConfig(where: string, value: unknown): RunConfig {
     training: training(
       root.object('training', ['epochs', 'steps', 'init', ...Object.keys(OPTIMIZER_DEFAULTS)]),
     ),
-    computing: computing(root.object('computing', ['threads'])),
+    computing: computing(root.object('computing', ['threads', 'wide'])),
     chosen: chosen(root.objectOrNull('chosen')),
   };
   root.finish();
@@ -93,7 +93,7 @@ const training = (object: JsonObject): TrainingConfig =>
   });
 
 const computing = (object: JsonObject): ComputingConfig =>
-  section(object, (o) => ({ threads: null, ...readComputing(o) }) as ComputingConfig);
+  section(object, (o) => ({ threads: null, wide: false, ...readComputing(o) }) as ComputingConfig);
 
 const chosen = (object: JsonObject | null): DeviceChoice | null =>
   object &&

@@ -122,7 +122,7 @@ function refusal(
 }
 
 const CHANGEABLE =
-  '--steps, --epochs, --threads, --device, --strict, --save-every, --sample-every and --keep';
+  '--steps, --epochs, --threads, --device, --strict, --wide, --save-every, --sample-every and --keep';
 
 /** What a resume may not change: a setting, its flag, and its value. Everything else in RunConfig it may. */
 type Fixed = [name: string, flag: string, read: (c: RunConfig) => unknown];

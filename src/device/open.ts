@@ -1,5 +1,5 @@
 /** Opens what computes, on the device chosen for it. TensorFlow is loaded only where it is asked for. */
-import { threadCount } from '../config/computing.js';
+import { kernelsOf, threadCount } from '../config/computing.js';
 import type { ComputingConfig, DeviceChoice } from '../config/config.js';
 import type { NetworkDevice, NetworkOptions } from '../contracts/device.js';
 import type { Demand } from '../engine/arena.js';
@@ -29,10 +29,9 @@ export async function openUnet(
     const use = options.training ? 'training' : 'prediction';
     return { unet, memoryBytes: estimateMemory(options, use, gpu) };
   }
-  const { strict } = computing;
   const { network: unet } = WasmNetwork.create({
     ...options,
-    strict,
+    ...kernelsOf(computing),
     threads: threadCount(computing),
   });
   return { unet, memoryBytes: unet.engine.memory.buffer.byteLength };

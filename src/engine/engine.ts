@@ -3,17 +3,15 @@ import { plural } from '../units.js';
 import { abort, clearPosition, MAX_WORKERS, type Position, position } from './control.js';
 import type { Workers } from './host/host.js';
 import { host } from './host/index.js';
-import { type Build, createMemory } from './module.js';
+import { type Build, createMemory, type KernelChoice } from './module.js';
 import type { Program } from './program.js';
 import type { Run, Task, Times } from './walker.js';
 
 export type { Times } from './walker.js';
 
-export interface EngineOptions {
+export interface EngineOptions extends KernelChoice {
   /** Workers; default one for each processor that may be used. */
   readonly threads?: number;
-  /** Forces the strict build; default the best one this machine runs. */
-  readonly strict?: boolean;
   /** Bytes of shared memory, as an Arena planned them. */
   readonly bytes: number;
 }
@@ -39,6 +37,8 @@ export interface Part {
 export class Engine {
   readonly threads: number;
   readonly build: Build;
+  /** Whether V8 joins vectors to 256 bits. */
+  readonly wide: boolean;
   readonly memory: WebAssembly.Memory;
   private readonly workers: Workers;
   private readonly deserted = new AbortController();
@@ -46,15 +46,20 @@ export class Engine {
   /** Why no further run is possible. */
   private broken: EngineError | undefined;
 
-  private constructor(threads: number, build: Build, memory: WebAssembly.Memory, workers: Workers) {
-    this.threads = threads;
-    this.build = build;
+  private constructor(
+    kind: { threads: number; build: Build; wide: boolean },
+    memory: WebAssembly.Memory,
+    workers: Workers,
+  ) {
+    this.threads = kind.threads;
+    this.build = kind.build;
+    this.wide = kind.wide;
     this.memory = memory;
     this.workers = workers;
     workers.onLost(() => this.noticeDesertion());
   }
 
-  /** @throws UsageError for a bad thread count; EngineError when the memory cannot be had. */
+  /** @throws UsageError for a bad thread count, and wide vectors where they cannot be had; EngineError for memory. */
   static create(options: EngineOptions): Engine {
     const threads = options.threads ?? host.processors();
     if (!Number.isInteger(threads) || threads < 1 || threads > MAX_WORKERS)
@@ -62,18 +67,21 @@ export class Engine {
         `--threads: expected a whole number from 1 to ${MAX_WORKERS}, got ${threads}`,
       );
     const build: Build = options.strict ? 'strict' : host.bestBuild();
-    const module = host.compile(build);
+    const wide = options.wide ?? false;
+    const lack = wide ? host.lackOfWideVectors() : null;
+    if (lack !== null) throw new UsageError(`--wide: ${lack}`);
+    const module = host.compile(build, wide);
     const memory = createMemory(options.bytes);
-    const lack = host.lackOfAddressSpace({ workers: threads, memories: [] });
-    if (lack !== null) throw new RunError(`${plural(threads, 'worker')}: ${lack}`);
-    const [wide, cores] = [host.hasWideVectors(), host.processors()];
+    const room = host.lackOfAddressSpace({ workers: threads, memories: [] });
+    if (room !== null) throw new RunError(`${plural(threads, 'worker')}: ${room}`);
+    const cores = host.processors();
     const workers = host.startWorkers(threads, { module, memory, wide, cores });
-    return new Engine(threads, build, memory, workers);
+    return new Engine({ threads, build, wide }, memory, workers);
   }
 
   /** For headers: `relaxed SIMD, 2 threads`. */
   get description(): string {
-    const vectors = host.hasWideVectors() ? ' of 256 bits' : '';
+    const vectors = this.wide ? ' of 256 bits' : '';
     return `${this.build} SIMD${vectors}, ${this.threads} thread${this.threads === 1 ? '' : 's'}`;
   }
 

@@ -1,7 +1,8 @@
 /** Single kernels on the pool over arrays of the caller's: for benchmarks, where a program is one call. */
+
 import { Arena } from './arena.js';
 import { Engine, type LoadedProgram } from './engine.js';
-import type { Build } from './module.js';
+import type { Build, KernelChoice } from './module.js';
 import type { Pointer } from './pointer.js';
 import type { Arguments, Call, KernelName } from './program.js';
 
@@ -46,7 +47,7 @@ export class KernelRunner<Name extends string> {
   /** Arrays that several calls name are in memory once; each call has an output of its own. */
   constructor(
     calls: Readonly<Record<Name, KernelCall>>,
-    { threads, strict }: { threads: number; strict: boolean },
+    engine: KernelChoice & { threads: number },
   ) {
     this.#calls = calls;
     const arena = new Arena();
@@ -57,7 +58,7 @@ export class KernelRunner<Name extends string> {
         if (typeof arg === 'object' && !inputs.has(arg))
           inputs.set(arg, arena.bytes('inputs', arg.byteLength));
     const outputs = names.map((name) => arena.bytes('outputs', bytes(calls[name].output)));
-    this.#engine = Engine.create({ threads, strict, bytes: arena.size });
+    this.#engine = Engine.create({ ...engine, bytes: arena.size });
     for (const values of inputs.keys()) this.write(values, values);
     for (const [i, name] of names.entries()) {
       const at = outputs[i]!;

@@ -7,6 +7,14 @@ import { host } from './host/index.js';
 /** The two builds of the same source: strict SIMD, and relaxed SIMD (fused multiply-add). */
 export type Build = 'strict' | 'relaxed';
 
+/** Which kernels compute, and how V8 compiles them. */
+export interface KernelChoice {
+  /** Forces the strict build; default the best one this machine runs. */
+  readonly strict?: boolean | undefined;
+  /** Vectors of 256 bits, which give the same bits in less time; default false. See `lackOfWideVectors`. */
+  readonly wide?: boolean | undefined;
+}
+
 /** What an instance can do. */
 export type Exports = Kernels & Routines;
 

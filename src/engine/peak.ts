@@ -1,6 +1,8 @@
 /** What the micro-kernel of the convolutions reaches on data in its cache: the bound that a layer's speed is held against. */
+
 import { Arena } from './arena.js';
 import { Engine } from './engine.js';
+import type { KernelChoice } from './module.js';
 import { call } from './program.js';
 import { ALGORITHMS } from './winograd/algorithms.js';
 import { tiling } from './winograd/geometry.js';
@@ -24,7 +26,7 @@ function tilings(): Int32Array {
   };
   const near = { ...common, phases: 1, plane: 0, phaseStride: 0 };
   return Int32Array.from([
-    ...tiling({ ...near, block: 4 * CHANNELS, tile: 4, eight: 32, half: 16 }),
+    ...tiling({ ...near, block: 4 * CHANNELS, tile: 8, eight: 32, half: 4 }),
     ...tiling({ ...near, block: 32, tile: 8, eight: 32, half: 4 }),
   ]);
 }
@@ -33,14 +35,17 @@ function tilings(): Int32Array {
 const RUNS = 11;
 
 /** GFLOP/s of the products on all threads at once. */
-export async function microKernelPeak(threads: number, strict: boolean): Promise<number> {
+export async function microKernelPeak(
+  options: KernelChoice & { readonly threads: number },
+): Promise<number> {
+  const { threads } = options;
   const arena = new Arena();
   const perWorker = 4 * CHANNELS * QUADS * 16;
   const own = () => ({ base: arena.floats('peak', (threads * perWorker) / 4), perWorker });
   const [m, v, u] = [own(), own(), own()];
   const words = tilings();
   const descriptor = arena.bytes('peak', words.byteLength);
-  const engine = Engine.create({ threads, strict, bytes: arena.size });
+  const engine = Engine.create({ ...options, bytes: arena.size });
   new Int32Array(engine.memory.buffer, descriptor, words.length).set(words);
   try {
     const items = threads * BLOCKS;

@@ -26,7 +26,7 @@ export class Scratch {
 
   constructor(build: Build) {
     this.#memory = createMemory(PAGE, mostScratch());
-    this.kernels = instantiate(host.compile(build), this.#memory);
+    this.kernels = instantiate(host.compile(build, false), this.#memory);
   }
 
   reset(): void {

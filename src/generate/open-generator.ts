@@ -1,3 +1,4 @@
+import { kernelsOf } from '../config/computing.js';
 import type { DeviceChoice } from '../config/config.js';
 import type { Generator } from '../contracts/generator.js';
 import { openArithmetic, openUnet } from '../device/open.js';
@@ -41,10 +42,10 @@ export async function openGenerator(
     const sampler = await openSampler(pooled, trajectory, schedule, batch, state);
     return new SamplerGenerator(sampler, arithmetic, { device, build: 'tensorflow', steps });
   }
-  const { strict } = computing;
+  const kernels = kernelsOf(computing);
   const { norm } = sampling;
   if (device === 'wasm') {
-    const generator = { ...shape, trajectory, norm, seed, workers, strict };
+    const generator = { ...shape, trajectory, norm, seed, workers, ...kernels };
     const most = share.yields ? Math.max(1, largestBatch(generator)) : batch;
     return WasmGenerator.create({ ...generator, batch: most }, state);
   }
@@ -52,7 +53,7 @@ export async function openGenerator(
   try {
     await unet.importState(state);
     const each = model.size ** 2 * model.channels;
-    const pool = ReversePool.create({ ...share, trajectory, seed, each, strict });
+    const pool = ReversePool.create({ ...share, trajectory, seed, each, ...kernels });
     return new OverlappedGenerator(unet, pool, { lanes: share.lanes, trajectory, norm });
   } catch (error) {
     await unet.dispose();

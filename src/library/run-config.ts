@@ -66,7 +66,7 @@ export function runConfig({ data, ...settings }: RunOptions): RunConfig {
 
 /**
  * The configuration of the run in the folder `out` with changes, for `train` with `resume`. Only `steps`, `epochs`,
- * `threads`, `device`, `strict`, `saveEvery`, `sampleEvery` and `keep` may change.
+ * `threads`, `device`, `strict`, `wide`, `saveEvery`, `sampleEvery` and `keep` may change.
  * @throws UsageError for another change, and where there is no run.
  */
 export async function resumeConfig(

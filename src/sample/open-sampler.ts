@@ -1,4 +1,4 @@
-import { threadCount } from '../config/computing.js';
+import { kernelsOf, threadCount } from '../config/computing.js';
 import type { NetworkDevice } from '../contracts/device.js';
 import type { Sampler } from '../contracts/sampler.js';
 import { chooseDevice } from '../device/choose.js';
@@ -47,9 +47,8 @@ async function open(
   const shape = { architecture: model, size: model.size, batch, timesteps };
   const { norm } = sampling;
   if (device === 'wasm' && computing.arithmetic === 'wasm') {
-    const { strict } = computing;
-    const threads = threadCount(computing);
-    const sampler = WasmSampler.create({ ...shape, threads, strict, trajectory, norm, seed });
+    const engine = { ...kernelsOf(computing), threads: threadCount(computing) };
+    const sampler = WasmSampler.create({ ...shape, ...engine, trajectory, norm, seed });
     return { sampler, unet: sampler.unet };
   }
   const arithmetic = await openArithmetic(computing);

@@ -1,4 +1,4 @@
-import { threadCount } from '../config/computing.js';
+import { kernelsOf, threadCount } from '../config/computing.js';
 import type { DeviceChoice, RunConfig } from '../config/config.js';
 import { optimizerOf } from '../config/training.js';
 import type { Preprocessing } from '../contracts/preprocessing.js';
@@ -41,7 +41,7 @@ function wasmOptions(
     channels: model.channels,
     loss: diffusion.loss,
     threads: threadCount(computing),
-    strict: computing.strict,
+    ...kernelsOf(computing),
     schedule,
     seed,
     optimizer: optimizerOf(training),

@@ -2,6 +2,7 @@ import type { Trajectory } from '../diffusion/sampler.js';
 import { Arena, checkFits, planRoom } from '../engine/arena.js';
 import { MAX_WORKERS } from '../engine/control.js';
 import { Engine, type LoadedProgram, type Part } from '../engine/engine.js';
+import type { KernelChoice } from '../engine/module.js';
 import { NULL, type Pointer, plus, plusFloats } from '../engine/pointer.js';
 import { call, type Phase } from '../engine/program.js';
 import {
@@ -16,7 +17,7 @@ import {
   writeTables,
 } from './reverse-program.js';
 
-export interface ReversePoolOptions {
+export interface ReversePoolOptions extends KernelChoice {
   readonly trajectory: Trajectory;
   readonly seed: number;
   /** Images of a batch, and values of an image. */
@@ -25,7 +26,6 @@ export interface ReversePoolOptions {
   /** Batches that are in work at one time. */
   readonly lanes: number;
   readonly workers: number;
-  readonly strict: boolean;
 }
 
 /**
@@ -87,9 +87,9 @@ export class ReversePool {
   /** @throws UsageError when the batches do not fit into the engine's memory */
   static create(options: ReversePoolOptions): ReversePool {
     const { arena, plan } = planPool(options);
-    const { workers: threads, strict } = options;
+    const { workers: threads, strict, wide } = options;
     checkFits(arena.size, planRoom({ threads }), () => 'give a smaller --batch');
-    const engine = Engine.create({ threads, strict, bytes: arena.size });
+    const engine = Engine.create({ threads, strict, wide, bytes: arena.size });
     return new ReversePool(engine, plan, options);
   }
 

@@ -1,6 +1,7 @@
 import type { Generator } from '../contracts/generator.js';
 import { Arena, checkFits, planRoom } from '../engine/arena.js';
 import { Engine, type LoadedProgram, type Part } from '../engine/engine.js';
+import type { KernelChoice } from '../engine/module.js';
 import { type NetworkMemory, otherTimes } from '../engine/network/memory.js';
 import { writeParameters, writeStatistics } from '../engine/network/parameters.js';
 import { prepareKeptWeights, prepareNorms } from '../engine/network/passes.js';
@@ -22,14 +23,13 @@ import {
   writeTables,
 } from './reverse-program.js';
 
-export interface WasmGeneratorOptions extends ReverseOptions {
+export interface WasmGeneratorOptions extends ReverseOptions, KernelChoice {
   readonly architecture: NetworkConfig;
   readonly size: number;
   readonly timesteps: number;
   /** Images that a worker makes at one time. */
   readonly batch: number;
   readonly workers: number;
-  readonly strict: boolean;
 }
 
 /** The memory of one batch in work: activations and scratch; weights are everyone's. */
@@ -86,8 +86,8 @@ export class WasmGenerator implements Generator {
   static async create(options: WasmGeneratorOptions, state: StateDict): Promise<WasmGenerator> {
     const { arena, plan } = planGenerator(options);
     checkFits(arena.size, roomFor(options), () => hint(options));
-    const { workers: threads, strict } = options;
-    const engine = Engine.create({ threads, strict, bytes: arena.size });
+    const { workers: threads, strict, wide } = options;
+    const engine = Engine.create({ threads, strict, wide, bytes: arena.size });
     try {
       writeMemory(engine, plan, options, state);
       // By all workers, so that all have started when the first batch is asked for.

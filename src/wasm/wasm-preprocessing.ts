@@ -5,6 +5,7 @@ import type { EvaluationBatch, TrainBatch } from '../contracts/trainer.js';
 import type { Schedule } from '../diffusion/schedule.js';
 import { Arena } from '../engine/arena.js';
 import { Engine, type LoadedProgram } from '../engine/engine.js';
+import type { KernelChoice } from '../engine/module.js';
 import {
   type BatchMemory,
   batchSection,
@@ -13,14 +14,13 @@ import {
   writeSchedule,
 } from './batch-program.js';
 
-export interface PreprocessingOptions {
+export interface PreprocessingOptions extends KernelChoice {
   readonly batch: number;
   readonly size: number;
   readonly channels: number;
   readonly schedule: Schedule;
   readonly seed: number;
   readonly threads: number;
-  readonly strict?: boolean;
 }
 
 export class WasmPreprocessing implements Preprocessing {
@@ -30,7 +30,7 @@ export class WasmPreprocessing implements Preprocessing {
   readonly #evaluate: LoadedProgram;
 
   constructor(options: PreprocessingOptions) {
-    const { batch, size, channels, schedule, seed, threads, strict = false } = options;
+    const { batch, size, channels, schedule, seed, threads, strict, wide } = options;
     const arena = new Arena();
     const values = batch * size * size * channels;
     const targets = {
@@ -40,7 +40,7 @@ export class WasmPreprocessing implements Preprocessing {
     };
     const { timesteps } = schedule;
     this.#memory = planBatch(arena, { batch, size, channels, timesteps }, targets);
-    this.#engine = Engine.create({ threads, strict, bytes: arena.size });
+    this.#engine = Engine.create({ threads, strict, wide, bytes: arena.size });
     this.#train = this.#engine.load([batchSection(this.#memory, seed, 'step')]);
     this.#evaluate = this.#engine.load([batchSection(this.#memory, seed, 'image')]);
     writeSchedule(this.#engine, this.#memory, schedule);

@@ -66,6 +66,7 @@ test('any field that is missing is named', (t) => {
     'training.init',
     ...Object.keys(OPTIMIZER_DEFAULTS).map((name) => `training.${name}`),
     'computing.threads',
+    'computing.wide',
   ];
   for (const path of paths(copy()).filter((path) => !optional.includes(path)))
     t.regex(

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { Engine } from '../../src/engine/engine.js';
-import { bestBuild, hasWideVectors } from '../../src/engine/host/kernels.js';
+import { bestBuild, lackOfWideVectors } from '../../src/engine/host/kernels.js';
 import { type Pointer, plus, plusFloats } from '../../src/engine/pointer.js';
 import { call, type Program } from '../../src/engine/program.js';
 import { EngineError, UsageError } from '../../src/errors.js';
@@ -118,9 +118,20 @@ test('Memory above 4 GiB is refused by name', (t) => {
 });
 
 test('The description names build and threads', (t) => {
-  const vectors = hasWideVectors() ? ' of 256 bits' : '';
-  t.is(engineOf(t, 1).description, `strict SIMD${vectors}, 1 thread`);
-  t.is(engineOf(t, 2, false).description, `${bestBuild()} SIMD${vectors}, 2 threads`);
+  t.is(engineOf(t, 1).description, 'strict SIMD, 1 thread');
+  t.is(engineOf(t, 2, false).description, `${bestBuild()} SIMD, 2 threads`);
+});
+
+test('Wide vectors are named where they can be had, and refused with the reason where not', async (t) => {
+  const create = () => Engine.create({ threads: 1, strict: true, wide: true, bytes: 1 << 16 });
+  const lack = lackOfWideVectors();
+  if (lack !== null) {
+    t.throws(create, { instanceOf: UsageError, message: `--wide: ${lack}` });
+    return;
+  }
+  const engine = create();
+  t.is(engine.description, 'strict SIMD of 256 bits, 1 thread');
+  await engine.destroy();
 });
 
 test('An engine can be destroyed twice, and does not run afterwards', async (t) => {

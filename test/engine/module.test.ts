@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
-import { bestBuild, compile, hasWideVectors } from '../../src/engine/host/kernels.js';
+import { bestBuild, compile, lackOfWideVectors } from '../../src/engine/host/kernels.js';
 import { type Build, createMemory, growMemory, instantiate } from '../../src/engine/module.js';
 import { EngineError } from '../../src/errors.js';
 
@@ -74,22 +74,28 @@ test('Relaxed SIMD is taken exactly where its build compiles', (t) => {
   t.true(WebAssembly.validate(read('strict')));
 });
 
-test('Vectors are wide where V8 is asked for them and has them: version 13 and later on x64', (t) => {
-  const asked = {
-    execArgv: ['--experimental-wasm-revectorize'],
+test('Wide vectors need V8 13 or later, x64 and AVX2, and what lacks is said', (t) => {
+  const machine = {
     arch: 'x64',
-    versions: { v8: '13.6.233.17-node.28' },
+    versions: { v8: '13.6.233.17-node.28', node: '24.0.0' },
+    features: 'flags : fpu avx avx2 fma',
   };
-  t.true(hasWideVectors(asked));
-  t.true(hasWideVectors({ ...asked, execArgv: ['--experimental_wasm_revectorize'] }));
-  t.false(hasWideVectors({ ...asked, execArgv: ['--no-experimental-wasm-revectorize'] }));
-  t.false(hasWideVectors({ ...asked, execArgv: [] }));
-  t.false(hasWideVectors({ ...asked, arch: 'arm64' }));
-  t.false(hasWideVectors({ ...asked, versions: { v8: '12.4.254.21-node.33' } }));
+  t.is(lackOfWideVectors(machine), null);
+  t.is(lackOfWideVectors({ ...machine, features: null }), null, 'no system says so everywhere');
+  t.is(
+    lackOfWideVectors({ ...machine, features: 'flags : fpu avx' }),
+    'expected a processor with AVX2, got one without',
+  );
+  t.is(lackOfWideVectors({ ...machine, arch: 'arm64' }), 'expected an x64 processor, got arm64');
+  t.is(
+    lackOfWideVectors({ ...machine, versions: { v8: '12.4.254.21-node.33', node: '22.1.0' } }),
+    'expected Node 24 or newer, got Node 22.1.0',
+  );
 });
 
 test('A module is compiled once, and memory is whole pages', (t) => {
   t.is(compile('strict'), compile('strict'));
+  t.not(compile('strict'), compile('relaxed'));
   t.is(createMemory(0).buffer.byteLength, 65536);
   t.is(createMemory(65537).buffer.byteLength, 2 * 65536);
   t.throws(() => createMemory(2 ** 32 + 1), { instanceOf: EngineError });

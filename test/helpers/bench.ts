@@ -91,7 +91,15 @@ export const report: Report = {
   missing: [{ ...work, by: 'tfjs-node', why: 'not set up: haze setup tensorflow' }],
   layers: [
     {
-      ...{ model: 'tiny', batch: 4, size: 32, threads: 2, build: 'relaxed', peak: 100 },
+      ...{
+        model: 'tiny',
+        batch: 4,
+        size: 32,
+        threads: 2,
+        build: 'relaxed',
+        wide: false,
+        peak: 100,
+      },
       forward: [layer('conv0', 1, 50), layer('downs.0.conv1', 3, 200), layer('relu', 1, null)],
       train: [layer('conv0', 2, 25)],
     },

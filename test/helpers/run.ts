@@ -46,6 +46,7 @@ export function tinyRun(source: string, change: Partial<RunConfig['training']> =
       arithmetic: 'wasm',
       threads: 2,
       strict: false,
+      wide: false,
       eager: false,
     },
     chosen: null,

@@ -11,10 +11,10 @@ export interface Host {
   processors(): number;
   /** The fastest build that runs here. */
   bestBuild(): Build;
-  /** Whether vectors of 256 bits are asked for, for which kernels have larger blocks. */
-  hasWideVectors(): boolean;
-  /** The kernels, compiled once a thread. */
-  compile(build: Build): WebAssembly.Module;
+  /** Why vectors of 256 bits cannot be had, for which kernels have larger blocks; null where they can. */
+  lackOfWideVectors(): string | null;
+  /** The kernels, each kind compiled once a thread. */
+  compile(build: Build, wide: boolean): WebAssembly.Module;
   /** Room for what is planned, in a process of so many workers, `reserve` bytes of which others will use. */
   memoryRoom(threads: number, reserve: number): Room;
   /** Whether room is reserved around each memory that may grow, beyond its size. */

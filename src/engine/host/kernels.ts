@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import v8 from 'node:v8';
+import { readText } from '../../machine/read-text.js';
 import type { Build } from '../module.js';
 
 /** The kernels as files, and which of them suits this Node. */
@@ -21,34 +22,57 @@ export function bestBuild(): Build {
   return relaxed() ? 'relaxed' : 'strict';
 }
 
-/**
- * Whether V8 joins pairs of vectors into vectors of 256 bits, for which the kernels have larger blocks. An experiment of V8's
- * that Haze leaves to the user: `node --experimental-wasm-revectorize`. Earlier versions than 13 (Node 24) do not
- * join what the blocks hold. To be asked outside of workers, which do not see Node's arguments.
- */
-export function hasWideVectors({ execArgv, arch, versions }: WideProcess = process): boolean {
-  const flag = '--experimental-wasm-revectorize';
-  const asked = execArgv.some((arg) => arg.replaceAll('_', '-') === flag);
-  return asked && arch === 'x64' && Number.parseInt(versions.v8, 10) >= 13;
-}
+/** V8 compiles pairs of neighbouring vectors as one of 256 bits. Wherever it finds a pair, so that all kernels may gain. */
+const REVECTORIZE = '--experimental-wasm-revectorize';
 
-/** What of `process` decides. */
-interface WideProcess {
-  readonly execArgv: readonly string[];
+/** The first V8 that joins what the kernels' larger blocks hold: Node 24 has it. */
+const WIDE_V8 = 13;
+
+/** What of the machine decides over wide vectors. */
+interface WideMachine {
   readonly arch: string;
-  readonly versions: { readonly v8: string };
+  readonly versions: { readonly v8: string; readonly node: string };
+  /** Features of the processor; null where they are not known. */
+  readonly features: string | null;
 }
 
-const modules = new Map<Build, WebAssembly.Module>();
+/**
+ * Why V8 does not join pairs of vectors into vectors of 256 bits here, as `expected …, got …`; null where it does. They give the
+ * same bits in less time, by an experiment of V8's, which is why they have to be asked for.
+ */
+export function lackOfWideVectors(
+  { arch, versions, features }: WideMachine = thisMachine(),
+): string | null {
+  if (arch !== 'x64') return `expected an x64 processor, got ${arch}`;
+  if (Number.parseInt(versions.v8, 10) < WIDE_V8)
+    return `expected Node 24 or newer, got Node ${versions.node}`;
+  if (features !== null && !/\bavx2\b/.test(features))
+    return 'expected a processor with AVX2, got one without';
+  return null;
+}
 
-/** Compiled once a thread. */
-export function compile(build: Build): WebAssembly.Module {
-  let module = modules.get(build);
+function thisMachine(): WideMachine {
+  const { arch, versions, platform } = process;
+  const features = (platform === 'linux' && readText('/proc/cpuinfo')) || null;
+  return { arch, versions, features };
+}
+
+/** A custom section, which does nothing: V8 keeps what it compiled by the bytes, whatever flags it was compiled with. */
+const MARK = [0x00, 0x05, 0x04, ...new TextEncoder().encode('wide')];
+
+const modules = new Map<string, WebAssembly.Module>();
+
+/** Compiled once a thread. With `wide`, V8 joins vectors in all it compiles from then on. */
+export function compile(build: Build, wide = false): WebAssembly.Module {
+  const key = `${build} ${wide}`;
+  let module = modules.get(key);
   if (!module) {
     if (build === 'relaxed') bestBuild();
+    if (wide) v8.setFlagsFromString(REVECTORIZE);
     const url = new URL(`../../../assembly/haze.${build}.wasm`, import.meta.url);
-    module = new WebAssembly.Module(readFileSync(url));
-    modules.set(build, module);
+    const bytes = readFileSync(url);
+    module = new WebAssembly.Module(wide ? Uint8Array.from([...bytes, ...MARK]) : bytes);
+    modules.set(key, module);
   }
   return module;
 }

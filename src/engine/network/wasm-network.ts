@@ -13,6 +13,7 @@ import { type Times as InputTimes, sinusoids, timesteps } from '../../network/si
 import type { StateDict } from '../../network/state.js';
 import { checkFits, planRoom } from '../arena.js';
 import { Engine, type LoadedProgram, type Times } from '../engine.js';
+import type { KernelChoice } from '../module.js';
 import { plusFloats } from '../pointer.js';
 import type { Program } from '../program.js';
 import { tableName } from './lowering.js';
@@ -29,14 +30,10 @@ import {
   planPrograms,
 } from './plan.js';
 
-export interface WasmNetworkOptions extends PlanOptions {
-  readonly strict?: boolean;
-}
+export interface WasmNetworkOptions extends PlanOptions, KernelChoice {}
 
 /** For a network of one's own. */
-export interface WasmGraphOptions extends GraphOptions {
-  readonly strict?: boolean;
-}
+export interface WasmGraphOptions extends GraphOptions, KernelChoice {}
 
 type Options = WasmNetworkOptions | WasmGraphOptions;
 
@@ -83,11 +80,8 @@ export class WasmNetwork implements NetworkDevice {
     const programs = planPrograms(options, memory);
     const program = plan?.(memory, extra!);
     checkNetworkFits(options, arena.size, extend);
-    const engine = Engine.create({
-      threads: options.threads,
-      strict: options.strict ?? false,
-      bytes: arena.size,
-    });
+    const { threads, strict, wide } = options;
+    const engine = Engine.create({ threads, strict, wide, bytes: arena.size });
     const network = new WasmNetwork(engine, memory, options.optimizer ?? ADAM);
     for (const [name, sections] of programs) network.#programs.set(name, engine.load(sections));
     writeReserved(engine, memory);

@@ -77,19 +77,18 @@ export function planBackward(c: Convolution): BackwardPlan {
   const groups = divideUp(tiles, group);
   const chunk = chunkTiles(c, group);
   const room = chunk + TILE_PADDING;
-  const vHalf = 4 * room * planes;
-  const dEight = 8 * room * planes;
+  const eight = 8 * room * planes;
   const mQuad = 4 * input.channels * planes;
-  const vFloats = (rows / 4) * vHalf;
+  const vFloats = (rows / 8) * eight;
   const mFloats = divideUp(chunk, 4) * mQuad;
-  const dFloats = panels * dEight;
+  const dFloats = panels * eight;
   const uPlane = rows * input.channels + PLANE_PADDING;
   const uFloats = planes * uPlane;
   const shared = { algorithm, down, across, step: 1, phases: 1, phaseStride: 0 };
   const descriptor = Int32Array.from([
     ...tiling({
-      ...{ ...shared, tensor: output, origin: -1, plane: 4 * room },
-      ...{ block: 16, tile: 4, eight: 2 * vHalf, half: vHalf },
+      ...{ ...shared, tensor: output, origin: -1, plane: 8 * room },
+      ...{ block: 32, tile: 8, eight, half: 4 },
     }),
     ...tiling({
       ...{ ...shared, tensor: input, origin: 0, plane: 32 },
@@ -97,7 +96,7 @@ export function planBackward(c: Convolution): BackwardPlan {
     }),
     ...tiling({
       ...{ ...shared, tensor: input, origin: 0, plane: 8 * room },
-      ...{ block: 32, tile: 8, eight: dEight, half: 4 },
+      ...{ block: 32, tile: 8, eight, half: 4 },
     }),
     ...taps({
       ...{ algorithm, channels: rows, ...TAPS.conv, plane: uPlane },

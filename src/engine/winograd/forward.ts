@@ -159,9 +159,9 @@ export function planForward(c: Convolution, way: Way): ForwardPlan {
   const groups = room / 4;
   const vQuad = 4 * k * (near ? planes : 1) + QUAD_PADDING;
   const mQuad = 4 * output.channels * (near ? planes : 1);
-  const vPlane = near ? 16 : groups * vQuad + PLANE_PADDING;
+  const vPlane = near ? 32 : groups * vQuad + PLANE_PADDING;
   const mPlane = near ? 32 : groups * mQuad + PLANE_PADDING;
-  const vHalf = near ? 16 * planes : 16;
+  const vEight = near ? 32 * planes : 32;
   const mEight = near ? 32 * planes : 32;
   const vFloats = near ? groups * vQuad : planes * vPlane;
   const mFloats = near ? groups * mQuad : planes * mPlane;
@@ -171,8 +171,8 @@ export function planForward(c: Convolution, way: Way): ForwardPlan {
     ...tiling({
       ...{ ...shared, tensor: input, step: inStep, origin: -1, phases: inPhases, plane: vPlane },
       phaseStride:
-        kind === 'up' ? (near ? 0 : points * points * vPlane) : (input.channels / 4) * vHalf,
-      ...{ block: vQuad, tile: 4, eight: 2 * vHalf, half: vHalf },
+        kind === 'up' ? (near ? 0 : points * points * vPlane) : (input.channels / 8) * vEight,
+      ...{ block: vQuad, tile: 8, eight: vEight, half: 4 },
     }),
     ...tiling({
       ...{ ...shared, tensor: output, step: outStep, origin: 0, phases: outPhases, plane: mPlane },

@@ -123,26 +123,24 @@ export function planWeightGradient(c: Convolution, way: GradientWay): GradientPl
   // A deep plan's planes hold one point of all channels. Otherwise the points of four or eight channels lie together, so
   // that a transform, which writes all of them at once, touches few pages.
   const apart = way === 'deep';
-  const vHalf = 4 * room * (apart ? 1 : planes);
-  const dEight = 8 * room * (apart ? 1 : planes);
-  const vPlane = apart ? room * rows + PLANE_PADDING : 4 * room;
+  const eight = 8 * room * (apart ? 1 : planes);
+  const vPlane = apart ? room * rows + PLANE_PADDING : 8 * room;
   const dPlane = apart ? room * columns + PLANE_PADDING : 8 * room;
-  const vFloats = apart ? planes * vPlane : (rows / 4) * vHalf;
-  const dFloats = apart ? planes * dPlane : panels * dEight;
+  const vFloats = apart ? planes * vPlane : (rows / 8) * eight;
+  const dFloats = apart ? planes * dPlane : panels * eight;
   const uPlane = rows * columns + PLANE_PADDING;
-  const rowLayout = { block: 16, tile: 4, eight: 2 * vHalf, half: vHalf };
-  const panelLayout = { block: 32, tile: 8, eight: dEight, half: 4 };
+  const layout = { block: 32, tile: 8, eight, half: 4 };
   /** From a phase to the next, whose channels follow. */
-  const phaseStride = (wide.channels / 8) * (swapped ? dEight : 2 * vHalf);
+  const phaseStride = (wide.channels / 8) * eight;
   const wideTiling = { tensor: wide, step, origin: -1, phases, phaseStride };
   const narrowTiling = { tensor: narrow, step: 1, origin: 0, phases: 1, phaseStride: 0 };
   const shared = { algorithm, down, across };
   const descriptor = Int32Array.from([
     ...tiling({
-      ...{ ...shared, ...(swapped ? narrowTiling : wideTiling), ...rowLayout, plane: vPlane },
+      ...{ ...shared, ...(swapped ? narrowTiling : wideTiling), ...layout, plane: vPlane },
     }),
     ...tiling({
-      ...{ ...shared, ...(swapped ? wideTiling : narrowTiling), ...panelLayout, plane: dPlane },
+      ...{ ...shared, ...(swapped ? wideTiling : narrowTiling), ...layout, plane: dPlane },
     }),
     ...taps({
       ...{ algorithm, channels: input.channels, ...(swapped ? UP_GRADIENT_TAPS : TAPS[kind]) },

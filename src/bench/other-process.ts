@@ -1,0 +1,26 @@
+/** The process of other-vectors.ts: its task is the first argument, as JSON. It ends with its input. */
+import { createInterface } from 'node:readline';
+import { DIFFUSION_DEFAULTS } from '../config/diffusion.js';
+import { WasmNetwork } from '../engine/network/wasm-network.js';
+import { version } from '../version.js';
+import { unetInputs } from './inputs.js';
+import type { OtherTask } from './other-vectors.js';
+import { unetShape, unetTurn } from './unet-turn.js';
+
+const { model, batch, seed, what, ...engine } = JSON.parse(process.argv[2]!) as OtherTask;
+const inputs = unetInputs(model, batch, DIFFUSION_DEFAULTS.timesteps, seed);
+const training = what === 'train';
+const { network } = WasmNetwork.create({ ...unetShape({ model, batch }), ...engine, training });
+await network.importState(inputs.state);
+const { check, turn } = unetTurn(network, what, inputs, model.kind);
+
+const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
+say({ version });
+let checked = false;
+for await (const _ of createInterface({ input: process.stdin })) {
+  // The first answer is looked at, the others are timed.
+  if (checked) say({ ms: await turn(), digest: [] });
+  else say({ ms: 0, digest: await check() });
+  checked = true;
+}
+await network.dispose();
