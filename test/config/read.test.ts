@@ -131,3 +131,23 @@ test('a file that is cut off anywhere is refused with its path', async (t) => {
   }
   await t.throwsAsync(readRunConfig(`${path}.none`), { instanceOf: UsageError });
 });
+
+test('what a network predicts and how betas are made is read where it is said', (t) => {
+  const diffusion = (fields: Json) =>
+    parseRunConfig(
+      'config.json',
+      changed('diffusion', { ...(copy().diffusion as Json), ...fields }),
+    ).diffusion;
+  t.is(diffusion({}).objective, undefined);
+  t.like(diffusion({ objective: 'v', zeroTerminalSnr: true, scaleBetas: true, timesteps: 500 }), {
+    ...{ objective: 'v', zeroTerminalSnr: true, scaleBetas: true },
+  });
+  t.regex(
+    message(changed('diffusion.objective', 'noise')),
+    /^config\.json\.diffusion\.objective: expected one of epsilon, x0, v, flow, got noise$/,
+  );
+  t.regex(
+    message(changed('diffusion.zeroTerminalSnr', true)),
+    /^config\.json: .*--objective v or x0/,
+  );
+});
