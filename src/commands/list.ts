@@ -26,7 +26,8 @@ const train: Command = {
   describe: 'Train a U-Net on images',
   positional: {
     name: 'data',
-    describe: 'A folder of images, an IDX file, a CIFAR binary file, or toy-cars, which are drawn',
+    describe:
+      'A folder of images, an IDX file, a CIFAR binary file, an array (.npz, .npy, .safetensors), or toy-cars, which are drawn',
     optional: true,
     several: 'name the folder they lie in, without a wildcard',
   },
