@@ -48,6 +48,8 @@ export const PURPOSE = {
   likelihoodImages: 44,
   /** ε of an image whose likelihood is bounded; index is the image, timestep t. */
   likelihoodNoise: 45,
+  /** Which training images' classes are left out; index is the step, element the slot in the batch. */
+  labelDropout: 46,
 } as const;
 
 export type Purpose = (typeof PURPOSE)[keyof typeof PURPOSE];
