@@ -121,11 +121,12 @@ class Run {
     // Of two files of statistics nothing is ever scaled.
     if (!source || !isSource(source)) return { size: size ?? 1, channels: 3 };
     const own = await ownShape(source);
-    if (size === null && own.size === null)
-      throw new UsageError(
-        `--size: the images of ${source.name} are not square (the first is ${own.width}x${own.height}); say at which side to compare`,
-      );
-    return { size: size ?? own.size!, channels: own.channels };
+    const side = size ?? own?.size;
+    if (side) return { size: side, channels: own?.channels ?? 3 };
+    const why = own ? `are not square (${own.width}x${own.height})` : 'do not say their size';
+    throw new UsageError(
+      `--size: the images of ${source.name} ${why}; say at which side to compare`,
+    );
   }
 
   /** The samples: a model's are drawn first. */
@@ -154,13 +155,15 @@ class Run {
     }
     const own = await ownShape(set);
     const collected = await collect(set, this.#passOptions(number, shape, nearest));
-    const isScaled = own.size !== shape.size;
     return {
       summary: {
         name: set.name,
         images: collected.images,
         ...shape,
-        scaled: isScaled ? `from ${own.width}x${own.height} (${fit}, bilinear, antialiased)` : null,
+        scaled:
+          own && own.size !== shape.size
+            ? `from ${own.width}x${own.height} (${fit}, bilinear, antialiased)`
+            : null,
       },
       collected,
       statistics: null,
@@ -211,6 +214,11 @@ class Run {
     if (!first || !second) return {};
     this.#progress('Fréchet distance', 0, 1);
     const frechet = await frechetDistance(first, second, this.#breath);
+    for (const { summary, collected } of [a, b])
+      if (collected && collected.images <= first.mean.length)
+        this.#note(
+          `${summary.name}: ${plural(collected.images, 'image')} for ${plural(first.mean.length, 'feature')}: the Fréchet distance of so few is too large, and comparable with that of as many alone`,
+        );
     const [rows, others] = [a.collected?.rows, b.collected?.rows];
     if (!rows || !others) return { frechet };
     const { neighbours, kernelSubsets: subsets, kernelSubsetSize: subsetSize } = this.#options;

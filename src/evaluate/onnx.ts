@@ -34,6 +34,7 @@ export interface OnnxTensor {
 }
 
 interface Runtime {
+  readonly env?: { readonly versions?: { readonly node?: string } };
   readonly Tensor: new (type: 'float32', data: Float32Array, shape: readonly number[]) => unknown;
   readonly InferenceSession: {
     create(path: string, options: object): Promise<OnnxSession>;
@@ -47,6 +48,9 @@ export interface OnnxNetwork {
 }
 
 const PACKAGE = 'onnxruntime-node';
+
+/** How to install it. Its script would fetch CUDA's library alone: what computes on the CPU is in the package. */
+export const INSTALL_ONNX = `npm install --save-dev --ignore-scripts ${PACKAGE}`;
 
 /** The largest severity but fatal that is not printed: the runtime warns of what it folds. */
 const ERRORS_ALONE = 3;
@@ -76,16 +80,25 @@ export async function openOnnx(path: string, threads: number): Promise<OnnxNetwo
   }
 }
 
+/** Its version, or why there is none; for whoever asks what there is. */
+export async function describeOnnx(): Promise<{ version: string } | { missing: string }> {
+  try {
+    const { env } = await load();
+    return { version: env?.versions?.node ?? 'of an unknown version' };
+  } catch (error) {
+    return { missing: firstLine(error) };
+  }
+}
+
 async function load(): Promise<Runtime> {
   try {
     const { default: runtime } = (await import(PACKAGE)) as { default: Runtime };
     return runtime;
   } catch (error) {
     const missing = (error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND';
-    // Its install script fetches CUDA's library alone: what computes on the CPU is in the package.
     throw new UsageError(
       missing
-        ? `--features: needs the package ${PACKAGE}, which is not installed: npm install --save-dev --ignore-scripts ${PACKAGE}`
+        ? `--features: needs the package ${PACKAGE}, which is not installed: ${INSTALL_ONNX}`
         : `--features: the package ${PACKAGE} does not load: ${firstLine(error)}`,
     );
   }
