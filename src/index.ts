@@ -35,6 +35,13 @@ export {
   ShapeError,
   UsageError,
 } from './errors.js';
+export type { FeatureDescription } from './evaluate/feature-network.js';
+export type { KernelDistance } from './evaluate/kernel-distance.js';
+export type { Likelihood } from './evaluate/likelihood.js';
+export type { NearestOf, Neighbour } from './evaluate/nearest.js';
+export type { EvaluateEvent, Evaluation, SetSummary } from './evaluate/options.js';
+export type { PrecisionRecall } from './evaluate/precision-recall.js';
+export type { SlicedWasserstein } from './evaluate/sliced-wasserstein.js';
 export type { GenerateEvent, GenerateProgress, GenerateResult } from './generate/options.js';
 export { film, grid, type Images, type Layout, type Picture, strip } from './io/grid.js';
 export { type Timing, writeAnimation, writePicture } from './io/pictures.js';
@@ -46,6 +53,7 @@ export {
   drawWith,
   type Network,
 } from './library/draw-with.js';
+export { type EvaluateSettings, evaluate } from './library/evaluate.js';
 export { type GenerateSettings, generate } from './library/generate.js';
 export {
   type RunOptions,

@@ -23,6 +23,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/device'],
   ['src/sample', 'src/export', 'src/parity'],
   ['src/generate', 'src/train'],
+  ['src/evaluate'],
   ['src/bench'],
   ['src/commands', 'src/library'],
   ['src/cli', 'src/index'],

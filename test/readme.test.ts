@@ -68,6 +68,7 @@ test("the README's example compiles against the package's types, runs, and leave
   const { stdout } = await run(process.execPath, ['example.js'], { cwd: folder });
   t.regex(stdout, /saved in runs[\\/]first[\\/]checkpoints[\\/]step-20/);
   t.regex(stdout, /^20 files in cars\/$/m);
+  t.regex(stdout, /^\d+\.\d thousandths from the cars it was trained on$/m);
   const pictures = (await readdir(join(folder, 'cars'))).filter((name) => name.endsWith('.png'));
   t.is(pictures.length, 20);
   const metrics = await readMetrics(join(folder, 'runs', 'first', 'metrics.jsonl'));

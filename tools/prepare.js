@@ -42,6 +42,16 @@ export function npm(...args) {
   else run('npm', args, { shell: process.platform === 'win32' });
 }
 
+/** Runs npm where a failure is no end: its exit status. */
+export function npmStatus(...args) {
+  const script = process.env.npm_execpath;
+  const options = { cwd: root, stdio: 'inherit' };
+  const { status } = script
+    ? spawnSync(process.execPath, [script, ...args], options)
+    : spawnSync('npm', args, { ...options, shell: process.platform === 'win32' });
+  return status;
+}
+
 /** Whether npm's record of node_modules agrees with the lock; what is optional may be missing. */
 function isInstalled() {
   const wanted = packages('package-lock.json');

@@ -1,9 +1,10 @@
 // `npm test`: installs, builds, checks formatting and runs every test. Its last line is the plain count
 // `N passed, N failed` (`, N skipped` when some were), and it fails when a test does, or when none ran.
 import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { build, install, root, run } from './prepare.js';
+import { build, install, npmStatus, root, run } from './prepare.js';
 import { countText, runTests } from './run-tests.js';
 
 /** Until the tests have run, something before them has failed. */
@@ -15,8 +16,25 @@ build({ always: true });
 const require = createRequire(join(root, 'package.json'));
 run(process.execPath, [require.resolve('@biomejs/biome/bin/biome'), 'check', '.']);
 setUpTensorflow();
+setUpOnnxruntime();
 count = await runTests(process.execPath, process.argv.slice(2));
 process.exitCode = count.failed > 0 || count.passed === 0 ? 1 : 0;
+
+/** The package for networks in ONNX files is the user's choice; here its tests want it, in the version of bench/peers. */
+function setUpOnnxruntime() {
+  const name = 'onnxruntime-node';
+  if (process.env.HAZE_SKIP_ONNX === '1') {
+    console.log(`HAZE_SKIP_ONNX=1: ${name} is not installed for the tests`);
+    return;
+  }
+  if (existsSync(join(root, 'node_modules', name))) return;
+  console.log(`Installing ${name} for the tests …`);
+  const { dependencies } = JSON.parse(readFileSync(join(root, 'bench/peers/package.json'), 'utf8'));
+  // Without --save-dev npm takes it for what it is to users, an optional peer, and installs nothing.
+  const flags = ['--no-save', '--save-dev', '--ignore-scripts', '--no-audit', '--no-fund'];
+  const status = npmStatus('install', ...flags, `${name}@${dependencies[name]}`);
+  if (status !== 0) console.log('the tests that need it are skipped');
+}
 
 /** The tensorflow device's tests run where it can be set up; where it cannot, they are skipped and this says why. */
 function setUpTensorflow() {

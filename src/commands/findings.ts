@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import { MAX_BYTES, planRoom } from '../engine/arena.js';
 import { bestBuild, compile, lackOfWideVectors } from '../engine/host/kernels.js';
 import { createMemory } from '../engine/module.js';
+import { describeOnnx, INSTALL_ONNX } from '../evaluate/onnx.js';
 import { lackOfAddressSpace } from '../machine/address-space.js';
 import { memoryLimits } from '../machine/memory.js';
 import { processors } from '../machine/processors.js';
@@ -32,6 +33,7 @@ export async function examine(): Promise<Finding[]> {
     sharedMemory(),
     await pictures(),
     ...(await tensorflow()),
+    await onnx(),
     await cache(),
   ];
 }
@@ -157,6 +159,15 @@ async function tensorflow(): Promise<Finding[]> {
   const { name, memoryMB, computeCapability } = used;
   const device = `${name}, ${bytes(memoryMB * 2 ** 20)}, compute capability ${computeCapability}`;
   return [library, good('CUDA', `${device}, driver ${driver ?? 'unknown'}, TF32 ${tf32}`)];
+}
+
+/** What computes features of images, for `haze evaluate`. */
+async function onnx(): Promise<Finding> {
+  const what = 'ONNX Runtime';
+  const about = await describeOnnx();
+  if ('version' in about) return good(what, `onnxruntime-node ${about.version}`);
+  const found = 'not usable; haze evaluate does without --features';
+  return { what, state: 'optional', found, mend: INSTALL_ONNX };
 }
 
 async function cache(): Promise<Finding> {

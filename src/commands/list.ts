@@ -1,5 +1,6 @@
 import { computingFlags } from '../config/computing.js';
 import { diffusionFlags, lossFlag, objectiveFlag } from '../config/diffusion.js';
+import { comparisonFlags, featureFlags, likelihoodFlags } from '../config/evaluation.js';
 import type { Flags } from '../config/flag.js';
 import { modelFlags, modelGroups, unsaidGroups } from '../config/model.js';
 import { clampFlags, samplingFlags } from '../config/sampling.js';
@@ -33,7 +34,8 @@ const train: Command = {
   describe: 'Train a U-Net on images',
   positional: {
     name: 'data',
-    describe: 'A folder of images, an IDX file, a CIFAR binary file, or toy-cars, which are drawn',
+    describe:
+      'A folder of images, an IDX file, a CIFAR binary file, an array (.npz, .npy, .safetensors), or toy-cars, which are drawn',
     optional: true,
     several: 'name the folder they lie in, without a wildcard',
   },
@@ -145,6 +147,43 @@ const generate: Command = {
     'Image k of a seed is the same file for any workers, batch or shard. After Ctrl-C (exit 130), a crash or a full ' +
     'disk the same command goes on; what is finished and matches the manifest is kept.',
   load: () => import('./generate.js'),
+};
+
+const evaluate: Command = {
+  name: 'evaluate',
+  describe: 'Measure how good images are, or those of a model',
+  positional: {
+    name: 'subject',
+    describe: `${MODEL}, whose samples are evaluated; or images: a folder, an array (.npz, .npy, .safetensors) or a data file; or statistics (.npz)`,
+    optional: false,
+  },
+  groups: {
+    'Comparison:': comparisonFlags,
+    'Features:': featureFlags,
+    'Likelihood, of a model:': likelihoodFlags,
+    'Output:': jsonFlag,
+    'Samples, of a model:': {
+      count: { describe: 'Samples to draw', value: 'N', default: '1000' },
+      ...samplingFlags,
+    },
+    'Diffusion, for bare weights:': diffusionFlags,
+    ...unsaidGroups,
+    'Computing:': computingFlags,
+  },
+  examples: [
+    ['haze evaluate runs/1 --reference photos/ --nearest page.png', 'with nothing to download'],
+    [
+      'haze evaluate cars/images.npz --reference photos/ --features inception.onnx',
+      'Fréchet and kernel distance, precision and recall',
+    ],
+    ['haze evaluate photos/ --features inception.onnx --save-statistics photos.npz', ''],
+    ['haze evaluate runs/1 --held-out others/ --json', 'loss by timestep, bits a dimension'],
+  ],
+  notes:
+    `${WEIGHTS_NOTE}\n` +
+    "A model's samples are the images that haze generate makes of the same seed. Features need the package onnxruntime-node: " +
+    'npm install --save-dev --ignore-scripts onnxruntime-node.',
+  load: () => import('./evaluate.js'),
 };
 
 const noise: Command = {
@@ -299,6 +338,7 @@ export const COMMANDS: readonly Command[] = [
   train,
   sample,
   generate,
+  evaluate,
   noise,
   bench,
   inspect,

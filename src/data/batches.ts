@@ -4,6 +4,7 @@
  */
 import { CounterRandom, PURPOSE } from '../diffusion/random.js';
 import { UsageError } from '../errors.js';
+import type { Classes } from './classes.js';
 
 /** One training step's share of the data. */
 export interface Batch {
@@ -16,6 +17,8 @@ export interface Batch {
   readonly flips: Uint32Array;
   /** Timestep of each slot, uniform in [0, timesteps). */
   readonly t: Int32Array;
+  /** Class of each slot; the number of classes where it is left out, which stands for no class. Missing without classes. */
+  readonly labels?: Int32Array;
 }
 
 export interface BatchOptions {
@@ -27,6 +30,10 @@ export interface BatchOptions {
   readonly timesteps: number;
   /** Mirror each image with probability one half. */
   readonly flip: boolean;
+  /** Classes of the images, for networks that are told them. */
+  readonly classes?: Classes | null;
+  /** Probability with which an image's class is left out (Ho & Salimans 2022); default 0. */
+  readonly labelDropout?: number;
 }
 
 /**
@@ -75,7 +82,18 @@ export class BatchPlan {
       ? this.#random.words(PURPOSE.flip, step, batch).map((word) => word >>> 31)
       : new Uint32Array(batch);
     const t = Int32Array.from(this.#random.integers(PURPOSE.timestep, step, batch, timesteps));
-    return { step, epoch: this.epochOf(step), indices: this.indices(step), flips, t };
+    const indices = this.indices(step);
+    const labels = this.#labels(step, indices);
+    return { step, epoch: this.epochOf(step), indices, flips, t, ...(labels && { labels }) };
+  }
+
+  #labels(step: number, indices: Uint32Array): Int32Array | undefined {
+    const { classes, labelDropout = 0 } = this.#options;
+    if (!classes) return undefined;
+    const words = this.#random.words(PURPOSE.labelDropout, step, indices.length);
+    return Int32Array.from(indices, (image, slot) =>
+      words[slot]! < labelDropout * 2 ** 32 ? classes.names.length : classes.labels[image]!,
+    );
   }
 
   #order(epoch: number): Uint32Array {

@@ -183,6 +183,9 @@ export function drawBody(random: Uniform): Body {
   return pick(random, BODIES)(random);
 }
 
+/** The name of the kind that `drawBody` would take of the same random numbers. */
+export const pickBodyName = (random: Uniform): string => pick(random, BODIES).name;
+
 const BODIES: readonly ((random: Uniform) => Body)[] = [
   sedan,
   sedan,
@@ -201,3 +204,6 @@ export const pick = <T>(random: Uniform, list: readonly T[]): T =>
 
 /** A number short enough for a path. */
 export const n = (x: number): string => x.toFixed(2);
+
+/** The kinds, in the order of their labels. */
+export const BODY_NAMES: readonly string[] = [...new Set(BODIES.map(({ name }) => name))].sort();

@@ -3,7 +3,7 @@
  * a plain sky. Shapes are strong and few, so that they survive at 32 pixels and a small U-Net learns them;
  * everything that varies is drawn from the caller's random numbers.
  */
-import { type Body, drawBody, n, pick, type Uniform } from './car-bodies.js';
+import { type Body, drawBody, n, pick, pickBodyName, type Uniform } from './car-bodies.js';
 
 const COLOURS = [
   '#e0342b',
@@ -59,6 +59,12 @@ export function drawCar(random: Uniform, pixels: number): string {
     `<g transform="translate(${n(dx)} ${n(dy)}) scale(${n(scale)})">${car(body, colour, second, rim)}</g>` +
     '</svg>'
   );
+}
+
+/** The kind of the car that `drawCar` draws of the same random numbers. */
+export function carBody(random: Uniform): string {
+  background(random);
+  return pickBodyName(random);
 }
 
 function background(random: Uniform): string {

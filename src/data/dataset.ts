@@ -5,6 +5,7 @@
 import { constants } from 'node:buffer';
 import { UsageError } from '../errors.js';
 import { allowedMemory } from '../machine/memory.js';
+import type { Classes } from './classes.js';
 import { imageBytes, type Target } from './decode.js';
 import { DecodePool } from './decode-pool.js';
 import type { Failure } from './decode-worker.js';
@@ -25,6 +26,8 @@ export interface Dataset {
   readonly skipped: readonly Skipped[];
   /** Images that may not look as they were meant, and why. */
   readonly doubtful: readonly Skipped[];
+  /** The classes, by label, and the label of each image; null where none were asked for. */
+  readonly classes: Classes | null;
   /** Decoded once in shared memory, or streamed. */
   readonly resident: boolean;
   /**
@@ -39,6 +42,8 @@ export interface Dataset {
 }
 
 export interface DatasetOptions extends Target {
+  /** Of the source's items; default none. */
+  readonly classes?: Classes | undefined;
   /**
    * Workers that decode. The decoding of files itself happens in libuv's threads, of which Node has four
    * unless it is started with another UV_THREADPOOL_SIZE.
@@ -87,19 +92,31 @@ export async function openDataset(source: Source, options: DatasetOptions): Prom
 }
 
 /** What both kinds of data set say about themselves. */
-export type About = Pick<Dataset, 'name' | 'count' | 'size' | 'channels' | 'skipped' | 'doubtful'>;
+export type About = Pick<
+  Dataset,
+  'name' | 'count' | 'size' | 'channels' | 'skipped' | 'doubtful' | 'classes'
+>;
 
 function describe(
   source: Source,
   failures: readonly Failure[],
   doubts: readonly Failure[],
-  { size, channels }: Target,
+  { size, channels, classes }: DatasetOptions,
 ): About {
   const named = ({ item, reason }: Failure): Skipped => ({ path: source.label(item), reason });
   const skipped = [...source.skipped, ...failures.map(named)];
   const count = source.count - failures.length;
+  const failed = new Set(failures.map(({ item }) => item));
+  const ofImages = classes && {
+    names: classes.names,
+    labels: classes.labels.filter((_, item) => !failed.has(item)),
+  };
   if (count > 0)
-    return { name: source.name, count, size, channels, skipped, doubtful: doubts.map(named) };
+    return {
+      ...{ name: source.name, count, size, channels, skipped },
+      doubtful: doubts.map(named),
+      classes: ofImages ?? null,
+    };
   const first = skipped.at(-failures.length)!;
   throw new UsageError(
     `${source.name}: none of its images can be read (${source.count}); ${first.path}: ${first.reason}`,

@@ -6,6 +6,7 @@ import { RunError, UsageError } from '../errors.js';
 import { fsPath, joinRaw, nameText, type RawPath } from '../io/raw-path.js';
 import { runPaths } from '../io/run.js';
 import { throwIfMachines } from '../machine/faults.js';
+import { classesOfFolders } from './classes.js';
 import { fingerprintOf, type ListedFile } from './fingerprint.js';
 import { reasonOf } from './reason.js';
 import type { Place, Skipped, Source } from './source.js';
@@ -37,6 +38,7 @@ export async function openFolder(place: Place): Promise<Source> {
     label: (i) => path.join(place.name, files[i]!.name),
     skipped,
     leftOut,
+    classes: async () => classesOfFolders(place.name, files),
     fingerprint: () => fingerprintOf(files),
   };
 }

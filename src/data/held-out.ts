@@ -56,7 +56,12 @@ function split(all: Dataset, fraction: number, seed: number): TrainingData {
 
 function withBudgetLeft(options: DatasetOptions, train: Dataset): DatasetOptions {
   const used = train.resident ? train.count * imageBytes(train) : 0;
-  return { ...options, budgetBytes: (options.budgetBytes ?? defaultBudget()) - used };
+  // The classes are of the other source's items.
+  return {
+    ...options,
+    classes: undefined,
+    budgetBytes: (options.budgetBytes ?? defaultBudget()) - used,
+  };
 }
 
 /** Some of the images of a data set, which stays open until one of its parts is closed. */
@@ -67,6 +72,7 @@ class Subset implements Dataset {
   readonly channels: 1 | 3;
   readonly skipped: Dataset['skipped'];
   readonly doubtful: Dataset['doubtful'];
+  readonly classes: Dataset['classes'];
   readonly resident: boolean;
   readonly #all: Dataset;
   readonly #indices: Uint32Array;
@@ -78,6 +84,10 @@ class Subset implements Dataset {
     this.channels = all.channels;
     this.skipped = all.skipped;
     this.doubtful = all.doubtful;
+    this.classes = all.classes && {
+      names: all.classes.names,
+      labels: Int32Array.from(indices, (i) => all.classes!.labels[i]!),
+    };
     this.resident = all.resident;
     this.#all = all;
     this.#indices = indices;

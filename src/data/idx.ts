@@ -10,6 +10,7 @@ import { UsageError } from '../errors.js';
 import { describeKind, fileKind } from '../io/file-kind.js';
 import { fsPath, type RawPath } from '../io/raw-path.js';
 import { throwIfMachines } from '../machine/faults.js';
+import { classesOfIdx } from './classes.js';
 import { fingerprintOfParts } from './fingerprint.js';
 import { reasonOf } from './reason.js';
 import type { Place, Source } from './source.js';
@@ -156,6 +157,7 @@ function source({ path, name }: Place, from: RawPath | SharedArrayBuffer, shape:
     label: (i) => `${basename(name)}, image ${i}`,
     skipped: [],
     leftOut: [],
+    classes: () => classesOfIdx(path, name, count),
     fingerprint: () => fingerprintOfParts([path]),
   };
 }

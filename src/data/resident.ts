@@ -10,6 +10,7 @@ export class ResidentDataset implements Dataset {
   readonly channels: 1 | 3;
   readonly skipped: Dataset['skipped'];
   readonly doubtful: Dataset['doubtful'];
+  readonly classes: Dataset['classes'];
   readonly resident = true;
   #pixels: Uint8Array;
 
@@ -21,6 +22,7 @@ export class ResidentDataset implements Dataset {
     this.channels = about.channels;
     this.skipped = about.skipped;
     this.doubtful = about.doubtful;
+    this.classes = about.classes;
     this.#pixels = new Uint8Array(pixels);
     this.#closeGaps(failures.map((f) => f.item));
   }

@@ -9,7 +9,9 @@ import { UsageError } from '../errors.js';
 import { describeKind, fileKind, isPicture, KIND_BYTES } from '../io/file-kind.js';
 import { fsPath, type RawPath, resolveRaw } from '../io/raw-path.js';
 import { throwIfMachines } from '../machine/faults.js';
+import { openArray, openArrayFolder } from './array.js';
 import { openCifar, openCifarFolder } from './cifar.js';
+import type { Classes } from './classes.js';
 import { openFolder } from './folder.js';
 import { openIdx } from './idx.js';
 import { readAt } from './read-at.js';
@@ -51,6 +53,8 @@ export interface Source {
   readonly skipped: readonly Skipped[];
   /** What it left out of its own accord, and why. */
   readonly leftOut: readonly Skipped[];
+  /** Which class each item is of; missing where the data do not say. @throws UsageError where they should and do not */
+  classes?(): Promise<Classes>;
   /** A hash of what is listed, by names and sizes: the same for the same images, wherever they lie. */
   fingerprint(): Promise<string>;
 }
@@ -62,7 +66,7 @@ export interface Place {
 }
 
 const EXPECTED =
-  'expected a folder of images, an IDX file (.gz too), a CIFAR binary file, or toy-cars';
+  'expected a folder of images, an IDX file (.gz too), a CIFAR binary file, an array (.npz, .npy, .safetensors), or toy-cars';
 
 /**
  * Finds out what `spec` is and lists its images.
@@ -74,12 +78,15 @@ export async function openSource(spec: string, seed: number): Promise<Source> {
   const entry = await stat(fsPath(place.path)).catch(async (error: NodeJS.ErrnoException) => {
     throw await unreachable(spec, error);
   });
-  if (entry.isDirectory()) return (await openCifarFolder(place)) ?? (await openFolder(place));
+  if (entry.isDirectory())
+    return (
+      (await openCifarFolder(place)) ?? (await openArrayFolder(place)) ?? (await openFolder(place))
+    );
   if (!entry.isFile()) throw new UsageError(`${spec}: not a folder or a file; ${EXPECTED}`);
-  const source = (await openIdx(place)) ?? (await openCifar(place));
+  const source = (await openIdx(place)) ?? (await openCifar(place)) ?? (await openArray(place));
   if (source) return source;
   throw new UsageError(
-    `${spec}: neither an IDX file nor a CIFAR binary file${but(place)}; ${EXPECTED}`,
+    `${spec}: neither an IDX file nor a CIFAR binary file, nor an array of images${but(place)}; ${EXPECTED}`,
   );
 }
 

@@ -17,6 +17,7 @@ export class StreamedDataset implements Dataset {
   readonly channels: 1 | 3;
   readonly skipped: Dataset['skipped'];
   readonly doubtful: Dataset['doubtful'];
+  readonly classes: Dataset['classes'];
   readonly resident = false;
   readonly #source: Source;
   /** Item of each image: all but the unreadable ones. */
@@ -39,6 +40,7 @@ export class StreamedDataset implements Dataset {
     this.channels = about.channels;
     this.skipped = about.skipped;
     this.doubtful = about.doubtful;
+    this.classes = about.classes;
     this.#source = source;
     const failed = new Set(failures.map((f) => f.item));
     const all = Uint32Array.from({ length: source.count }, (_, i) => i);

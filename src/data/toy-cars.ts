@@ -1,6 +1,7 @@
 /** The built-in data set: side views of cars that the program draws itself, so that nothing is downloaded. */
 import { CounterRandom, PURPOSE } from '../diffusion/random.js';
-import { drawCar } from './car-drawing.js';
+import { BODY_NAMES } from './car-bodies.js';
+import { carBody, drawCar } from './car-drawing.js';
 import type { Source } from './source.js';
 
 /** What a user calls it. */
@@ -18,6 +19,12 @@ export function openToyCars(seed: number): Source {
     label: (index) => `${TOY_CARS}, car ${index}`,
     skipped: [],
     leftOut: [],
+    classes: async () => ({
+      names: BODY_NAMES,
+      labels: Int32Array.from({ length: COUNT }, (_, i) =>
+        BODY_NAMES.indexOf(carBody(draws(seed, i))),
+      ),
+    }),
     fingerprint: async () => `${TOY_CARS} ${seed}`,
   };
 }
@@ -29,8 +36,13 @@ let random: { readonly seed: number; readonly stream: CounterRandom } | undefine
 
 /** Car `index` as an SVG document of `pixels` a side; a function of (seed, index) but for its sharpness. */
 export function carPicture(seed: number, index: number, pixels: number): string {
+  return drawCar(draws(seed, index), pixels);
+}
+
+/** The random numbers of a car, one after the other. */
+function draws(seed: number, index: number): () => number {
   if (random?.seed !== seed) random = { seed, stream: new CounterRandom(seed) };
-  const draws = random.stream.uniform(PURPOSE.toyCars, index, DRAWS, 0, 1);
+  const numbers = random.stream.uniform(PURPOSE.toyCars, index, DRAWS, 0, 1);
   let next = 0;
-  return drawCar(() => draws[next++]!, pixels);
+  return () => numbers[next++]!;
 }

@@ -36,6 +36,20 @@ export const PURPOSE = {
   bench: 13,
   /** Dropouts' masks; index is the optimizer's steps so far, timestep the dropout's number in the network. */
   dropout: 14,
+  /** Which images an evaluation compares pair by pair, and by patches; index is the set: 0 the samples, 1 the reference. */
+  evaluationImages: 40,
+  /** Subsets of the kernel distance; index is twice the subset, and one more for the reference. */
+  evaluationSubset: 41,
+  /** Places of an image's patches; index is the image, timestep the level of the pyramid. */
+  evaluationPatch: 42,
+  /** Directions that patches are projected on; index is the level. */
+  evaluationDirection: 43,
+  /** Which images' likelihood is bounded; index 0. */
+  likelihoodImages: 44,
+  /** ε of an image whose likelihood is bounded; index is the image, timestep t. */
+  likelihoodNoise: 45,
+  /** Which training images' classes are left out; index is the step, element the slot in the batch. */
+  labelDropout: 46,
 } as const;
 
 export type Purpose = (typeof PURPOSE)[keyof typeof PURPOSE];

@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { Zip, ZipPassThrough } from 'fflate';
 import { writeAtomically, writeFully } from './atomic.js';
+import { npyHeader } from './npy.js';
 
 export type ArrayFormat = 'npz' | 'safetensors';
 
@@ -33,7 +34,7 @@ export async function writeArray(
       hash.update(bytes);
       await writeFully(file, bytes);
     };
-    if (format === 'npz') await writeZip(write, npyHeader(shape), source);
+    if (format === 'npz') await writeZip(write, [{ name: 'arr_0', dtype: '|u1', shape, source }]);
     else {
       await write(safetensorsHeader(shape));
       for await (const chunk of source) await write(chunk);
@@ -51,10 +52,22 @@ export async function arrayStart(file: FileHandle, format: ArrayFormat): Promise
   return npy + 10 + head.readUInt16LE(npy + 8);
 }
 
+/** An array of a .npz: its bytes in row-major order. */
+export interface NpzEntry {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly source: AsyncIterable<Uint8Array>;
+}
+
+/** Writes several arrays as one .npz, each stored as it is. @throws RunError when it cannot be written */
+export async function writeNpz(path: string, entries: readonly NpzEntry[]): Promise<void> {
+  await writeAtomically(path, (file) => writeZip((bytes) => writeFully(file, bytes), entries));
+}
+
 async function writeZip(
   write: (bytes: Uint8Array) => Promise<void>,
-  header: Uint8Array,
-  source: AsyncIterable<Uint8Array>,
+  entries: readonly NpzEntry[],
 ): Promise<void> {
   const ready: Uint8Array[] = [];
   const zip = new Zip((error, chunk) => {
@@ -64,29 +77,19 @@ async function writeZip(
   const flush = async () => {
     for (const chunk of ready.splice(0)) await write(chunk);
   };
-  const entry = new ZipPassThrough('arr_0.npy');
-  entry.mtime = new Date(1980, 0, 1); // The clock has no place in a file that is the same each time.
-  zip.add(entry);
-  entry.push(header);
-  for await (const chunk of source) {
-    entry.push(chunk);
-    await flush();
+  for (const { name, shape, dtype, source } of entries) {
+    const entry = new ZipPassThrough(`${name}.npy`);
+    entry.mtime = new Date(1980, 0, 1); // The clock has no place in a file that is the same each time.
+    zip.add(entry);
+    entry.push(npyHeader(shape, dtype));
+    for await (const chunk of source) {
+      entry.push(chunk);
+      await flush();
+    }
+    entry.push(new Uint8Array(0), true);
   }
-  entry.push(new Uint8Array(0), true);
   zip.end();
   await flush();
-}
-
-/** Version 1.0: magic, version, u16 length, a Python literal padded so that the data begins at a multiple of 64. */
-function npyHeader(shape: readonly number[]): Uint8Array {
-  const literal = `{'descr': '|u1', 'fortran_order': False, 'shape': (${shape.join(', ')}), }`;
-  const length = Math.ceil((10 + literal.length + 1) / 64) * 64 - 10;
-  const header = Buffer.alloc(10 + length, ' ');
-  header.write('\x93NUMPY\x01\x00', 0, 'latin1');
-  header.writeUInt16LE(length, 8);
-  header.write(literal, 10, 'latin1');
-  header[header.length - 1] = 10;
-  return header;
 }
 
 function safetensorsHeader(shape: readonly number[]): Uint8Array {

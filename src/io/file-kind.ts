@@ -33,7 +33,7 @@ const OTHERS = {
   bzip2: 'a file packed by bzip2; unpack it first',
   zstd: 'a file packed by zstd; unpack it first',
   pdf: 'a PDF document',
-  npy: 'a NumPy array (.npy); save its images as PNG files',
+  npy: 'a NumPy array (.npy); name the file itself if it holds images',
   hdf5: 'an HDF5 file; save its images as PNG files',
   parquet: 'a Parquet file; save its images as PNG files',
   sqlite: 'a database',

@@ -66,7 +66,7 @@ export async function readDraw<Event, Own>(
 }
 
 /** The fields of these names, and the others. */
-function split(object: object, names: readonly string[]): [chosen: object, others: object] {
+export function split(object: object, names: readonly string[]): [chosen: object, others: object] {
   const entries = Object.entries(object);
   const part = (wanted: boolean) =>
     Object.fromEntries(entries.filter(([name]) => names.includes(name) === wanted));

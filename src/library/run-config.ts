@@ -51,7 +51,10 @@ export interface RunSettings
 }
 
 export interface RunOptions extends RunSettings {
-  /** A folder of images, an IDX file, a CIFAR binary file, or `toy-cars`, which are drawn. */
+  /**
+   * A folder of images, an IDX file, a CIFAR binary file, an array of images (`.npz`, `.npy`, `.safetensors`), or `toy-cars`, which are
+   * drawn.
+   */
   readonly data: string;
 }
 

@@ -14,6 +14,7 @@ test('doctor finds what the wasm device needs, each with a line', async (t) => {
     'Shared memory',
     'Pictures',
     'TensorFlow',
+    'ONNX Runtime',
     'Cache',
   ])
     t.regex(stdout, new RegExp(`^[✓✗-] ${what} `, 'm'));

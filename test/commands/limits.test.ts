@@ -35,7 +35,7 @@ onLinux(
       const limit = `ulimit -v ${gib * 2 ** 20}`;
       const { code, stderr } = await under(folder, limit, ['train', 'photos', ...SMALL]);
       t.is(code, 1, `${gib} GiB: ${stderr}`);
-      t.regex(stderr, /^haze: .*ulimit -v leaves [\d.]+ [GM]iB/m, `${gib} GiB`);
+      t.regex(stderr, /^haze: .*ulimit -v leaves [\d.]+ (?:bytes|[KMG]iB)/m, `${gib} GiB`);
       t.regex(stderr, /NODE_OPTIONS=--disable-wasm-trap-handler/);
       t.notRegex(stderr, /skipped|cannot be read|\b0\.00 GiB|Fatal/);
     }

@@ -6,12 +6,12 @@
 import { UsageError } from '../../errors.js';
 import { DTYPE_BYTES } from '../dtypes.js';
 import { type InputFile, readFully } from '../input-file.js';
+import type { Place } from '../zip-reader.js';
 import { ByteReader, PickleError } from './byte-reader.js';
 import { isCount, loadStorage } from './calls.js';
 import { convertLine } from './convert-line.js';
 import { unpickle } from './unpickle.js';
 import { describe, Storage, type Value } from './values.js';
-import type { Place } from './zip.js';
 
 const MAGIC = 0x1950a86a20f9469cfc6cn;
 const VERSION = 1001;

@@ -9,6 +9,7 @@ import { UsageError } from '../../errors.js';
 import { type InputFile, readFully } from '../input-file.js';
 import { show } from '../json.js';
 import type { TensorFile } from '../tensor-file.js';
+import type { Place } from '../zip-reader.js';
 import { ByteReader, PickleError } from './byte-reader.js';
 import { loadStorage } from './calls.js';
 import { convertLine } from './convert-line.js';
@@ -18,7 +19,7 @@ import { openLegacy } from './legacy.js';
 import { unpickle } from './unpickle.js';
 import { describe, type StoredTensor, type Value } from './values.js';
 import { readView } from './view.js';
-import { openZip, type Place } from './zip.js';
+import { openZip } from './zip.js';
 
 /** Longest pickle that is read: a tensor takes some 150 bytes of it, none of them its data. */
 const LONGEST_PICKLE = 32 << 20;

@@ -4,8 +4,8 @@ import { elements, type Tensor } from '../../network/state.js';
 import { DTYPE_BYTES, isDtype } from '../dtypes.js';
 import type { InputFile } from '../input-file.js';
 import { readTensor } from '../tensor-data.js';
+import type { Place } from '../zip-reader.js';
 import type { StoredTensor } from './values.js';
-import type { Place } from './zip.js';
 
 /**
  * Reads `view` of the storage whose bytes lie at `place`.

@@ -1,0 +1,44 @@
+/** `haze evaluate`: figures of how good images are, and of how well a model knows images that it has not seen. */
+import type { Args } from '../config/args.js';
+import { readRequireCuda } from '../config/computing.js';
+import { EVALUATION_NAMES } from '../config/evaluation.js';
+import { SAMPLING_NAMES } from '../config/sampling.js';
+import { evaluate } from '../evaluate/evaluate.js';
+import { readEvaluateOptions } from '../evaluate/read-options.js';
+import { evaluationAsText } from './evaluation-text.js';
+import { interruptible } from './interrupt.js';
+import { openProgress } from './progress.js';
+import { print, printJson } from './text.js';
+
+export async function run(args: Args): Promise<void> {
+  const path = args.positional('subject', 'a model, images or statistics');
+  const settings = args.renamed(EVALUATION_NAMES);
+  const options = await readEvaluateOptions(path, settings, args.renamed(SAMPLING_NAMES));
+  let progress = openProgress('step');
+  let at = '';
+  try {
+    const evaluation = await interruptible('stopping', (signal) =>
+      evaluate({
+        ...options,
+        requireCuda: readRequireCuda(args),
+        signal,
+        onEvent: (event) => {
+          if (event.kind === 'note') progress.line(event.text);
+          else {
+            if (event.what !== at) {
+              progress.stop();
+              progress = openProgress(event.what);
+              at = event.what;
+            }
+            progress.update(event.done, event.total, '');
+          }
+        },
+      }),
+    );
+    progress.stop();
+    if (args.boolean('json')) printJson(evaluation);
+    else print(evaluationAsText(evaluation, options));
+  } finally {
+    progress.stop();
+  }
+}

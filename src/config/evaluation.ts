@@ -1,0 +1,200 @@
+/** What is computed of images and models by `haze evaluate`. */
+import { UsageError } from '../errors.js';
+import type { Fit } from './config.js';
+import type { Flags } from './flag.js';
+import type { Source } from './source.js';
+import { readFit } from './training.js';
+
+/** A network in a file whose output is taken for features, and what its input is made like. */
+export interface FeatureConfig {
+  readonly file: string;
+  /** Side of its images; null: what the file says, else Inception's 299. */
+  readonly size: number | null;
+  /** Channels first or last; null: what the shape in the file says, else first. */
+  readonly layout: 'nchw' | 'nhwc' | null;
+  /** What the bytes 0 and 255 become. */
+  readonly range: readonly [number, number];
+  /** Then (value − mean)/deviation, by channel. */
+  readonly mean: readonly number[];
+  readonly deviation: readonly number[];
+  readonly filter: 'bicubic' | 'bilinear';
+  /** Null: the only one. */
+  readonly output: string | null;
+}
+
+/** Which figures, of how many images. */
+export interface EvaluationConfig {
+  readonly features: FeatureConfig | null;
+  /** Side at which images are compared; null: the samples' own. */
+  readonly size: number | null;
+  readonly fit: Fit;
+  /** Images of each set that are compared pair by pair, at most. */
+  readonly pairImages: number;
+  readonly kernelSubsets: number;
+  readonly kernelSubsetSize: number;
+  /** k of precision and recall. */
+  readonly neighbours: number;
+  /** Images of each set whose patches are compared, at most; 0: none. */
+  readonly patchImages: number;
+  /** Where the page of nearest images goes, and how many samples it shows. */
+  readonly nearest: string | null;
+  readonly nearestSamples: number;
+  /** Images whose likelihood is bounded, at most. */
+  readonly heldOutImages: number;
+  /** Where mean and covariance of the samples' features go. */
+  readonly saveStatistics: string | null;
+}
+
+export const comparisonFlags: Flags = {
+  reference: {
+    describe: 'Images to compare with, or statistics of their features (a .npz with mu and sigma)',
+    value: 'FOLDER|FILE',
+  },
+  size: {
+    describe:
+      'Side in pixels at which images are compared; of bare weights the side of their images, 64 unless given',
+    value: 'N',
+    default: "the samples' own",
+  },
+  fit: {
+    describe: 'Make other images square by stretching or by cutting',
+    value: 'squash|crop',
+    default: 'squash',
+  },
+  'patch-images': {
+    describe: 'Images of each set for the sliced Wasserstein distance, at most; 0: leave it out',
+    value: 'N',
+    default: '512',
+  },
+  nearest: {
+    describe: 'Draw samples beside the images of the reference that lie nearest to them',
+    value: 'FILE.png',
+  },
+  'nearest-samples': { describe: 'Samples on that page', value: 'N', default: '16' },
+};
+
+export const featureFlags: Flags = {
+  features: {
+    describe:
+      'A network whose output is taken for features: Fréchet and kernel distance, precision and recall (needs the package onnxruntime-node)',
+    value: 'FILE.onnx',
+  },
+  'feature-output': { describe: 'Its output', value: 'NAME', default: 'the only one' },
+  'feature-size': {
+    describe: 'Side of its images',
+    value: 'N',
+    default: 'what the file says, else 299',
+  },
+  'feature-layout': {
+    describe: 'Channels first or last',
+    value: 'nchw|nhwc',
+    default: 'what the file says, else nchw',
+  },
+  'feature-range': {
+    describe: 'What the bytes 0 and 255 become',
+    value: 'X,X',
+    default: '-1,1',
+  },
+  'feature-mean': {
+    describe: 'Taken off after that, of red, green and blue',
+    value: 'X,X,X',
+    default: '0,0,0',
+  },
+  'feature-std': { describe: 'Divided by after that', value: 'X,X,X', default: '1,1,1' },
+  'feature-resize': {
+    describe: 'Filter of the scaling to that side, antialiased',
+    value: 'bicubic|bilinear',
+    default: 'bicubic',
+  },
+  'pair-images': {
+    describe:
+      'Images of each set that are compared pair by pair, for the kernel distance, precision and recall',
+    value: 'N',
+    default: '5000',
+  },
+  'kernel-subsets': {
+    describe: 'Random subsets that show how certain the kernel distance is',
+    value: 'N',
+    default: '100',
+  },
+  'kernel-subset-size': { describe: 'Images of each', value: 'N', default: '1000' },
+  neighbours: {
+    describe: 'Neighbour that the balls of precision and recall reach to',
+    value: 'N',
+    default: '3',
+  },
+  'save-statistics': {
+    describe: "Write mean and covariance of the samples' features, as pytorch-fid does",
+    value: 'FILE.npz',
+  },
+};
+
+export const likelihoodFlags: Flags = {
+  'held-out': {
+    describe: 'Images that the model was not trained on: loss by timestep, and bits a dimension',
+    value: 'FOLDER|FILE',
+  },
+  'held-out-images': {
+    describe: 'How many of them, chosen by the seed; each takes a pass a timestep',
+    value: 'N',
+    default: '64',
+  },
+};
+
+/** Settings whose flags are called otherwise. */
+export const EVALUATION_NAMES = {
+  featureDeviation: 'feature-std',
+  featureFilter: 'feature-resize',
+};
+
+/** The settings of an evaluation. @throws UsageError for one that cannot be */
+export function readEvaluation(source: Source): EvaluationConfig {
+  return {
+    features: readFeatures(source),
+    size: source.whole('size', { min: 4, max: 4096 }) ?? null,
+    fit: readFit(source) ?? 'squash',
+    pairImages: source.whole('pairImages', { min: 2, max: 100_000 }) ?? 5000,
+    kernelSubsets: source.whole('kernelSubsets', { min: 1, max: 10_000 }) ?? 100,
+    kernelSubsetSize: source.whole('kernelSubsetSize', { min: 2, max: 100_000 }) ?? 1000,
+    neighbours: source.whole('neighbours', { min: 1, max: 100 }) ?? 3,
+    patchImages: source.whole('patchImages', { min: 0, max: 16_384 }) ?? 512,
+    nearest: source.text('nearest') ?? null,
+    nearestSamples: source.whole('nearestSamples', { min: 1, max: 256 }) ?? 16,
+    heldOutImages: source.whole('heldOutImages', { min: 1, max: 1_000_000 }) ?? 64,
+    saveStatistics: source.text('saveStatistics') ?? null,
+  };
+}
+
+/** What belongs to a network of features, and means nothing without one. */
+const OF_FEATURES = [
+  ...['featureOutput', 'featureSize', 'featureLayout', 'featureRange', 'featureMean'],
+  ...['featureDeviation', 'featureFilter', 'pairImages', 'kernelSubsets', 'kernelSubsetSize'],
+  ...['neighbours', 'saveStatistics'],
+];
+
+function readFeatures(source: Source): FeatureConfig | null {
+  const file = source.text('features');
+  if (file === undefined) {
+    for (const name of OF_FEATURES)
+      if (source.has(name))
+        throw new UsageError(
+          `${source.where(name)}: belongs to ${source.where('features')}, which is not given`,
+        );
+    return null;
+  }
+  const [low = -1, high = 1] = source.reals('featureRange', {}, 2) ?? [];
+  if (low === high)
+    throw new UsageError(
+      `${source.where('featureRange')}: expected two different numbers, got ${low},${high}`,
+    );
+  return {
+    file,
+    size: source.whole('featureSize', { min: 1, max: 4096 }) ?? null,
+    layout: source.oneOf('featureLayout', ['nchw', 'nhwc'] as const) ?? null,
+    range: [low, high],
+    mean: source.reals('featureMean', {}, 3) ?? [0, 0, 0],
+    deviation: source.reals('featureDeviation', { above: 0 }, 3) ?? [1, 1, 1],
+    filter: source.oneOf('featureFilter', ['bicubic', 'bilinear'] as const) ?? 'bicubic',
+    output: source.text('featureOutput') ?? null,
+  };
+}

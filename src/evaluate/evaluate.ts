@@ -1,0 +1,281 @@
+/** Figures of how good images are, and how well a model knows those that it has not seen. */
+import { threadCount } from '../config/computing.js';
+import { openSource, type Source } from '../data/source.js';
+import { CounterRandom } from '../diffusion/random.js';
+import { Interrupted, UsageError } from '../errors.js';
+import { readStatistics, type Statistics, writeStatistics } from '../io/statistics-file.js';
+import { plural } from '../units.js';
+import { Breath } from './breath.js';
+import { checkEvaluation, comparesImages, needsSamples } from './check.js';
+import { compareFeatures } from './compare-features.js';
+import { FeatureNetwork } from './feature-network.js';
+import { frechetDistance } from './frechet.js';
+import { type Collected, collect, ownShape, type PassOptions, type Shape } from './image-set.js';
+import { modelLikelihood } from './model-likelihood.js';
+import { NearestImages } from './nearest.js';
+import type { EvaluateOptions, Evaluation, FileSubject, SetSummary } from './options.js';
+import { SMALLEST } from './pyramid.js';
+import { drawSamples } from './samples.js';
+import { slicedWasserstein } from './sliced-wasserstein.js';
+
+/** Files that give no image of which each is named; the rest are counted. */
+const NAMED = 10;
+
+/**
+ * Evaluates a model, images or statistics of features.
+ * @throws UsageError for what cannot be evaluated so; RunError where it fails; Interrupted
+ */
+export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
+  checkEvaluation(options);
+  const run = new Run(options);
+  try {
+    return await run.go();
+  } catch (error) {
+    if (options.signal?.aborted && !(error instanceof Interrupted))
+      throw new Interrupted('interrupted', { cause: error });
+    throw error;
+  } finally {
+    await run.close();
+  }
+}
+
+/** A set of which statistics alone are known, or what a pass collected. */
+interface Known {
+  readonly summary: SetSummary;
+  readonly collected: Collected | null;
+  readonly statistics: Statistics | null;
+}
+
+/** The kinds of figures by themselves. */
+type Figures = Pick<
+  Evaluation,
+  'frechet' | 'kernel' | 'coverage' | 'pairs' | 'slicedWasserstein' | 'nearest'
+>;
+
+const NO_FIGURES: Figures = {
+  ...{ frechet: null, kernel: null, coverage: null, pairs: null },
+  ...{ slicedWasserstein: null, nearest: null },
+};
+
+class Run {
+  readonly #options: EvaluateOptions;
+  readonly #random: CounterRandom;
+  readonly #breath: Breath;
+  #network: FeatureNetwork | null = null;
+  #closing: (() => Promise<void>)[] = [];
+
+  constructor(options: EvaluateOptions) {
+    this.#options = options;
+    this.#random = new CounterRandom(options.seed);
+    this.#breath = new Breath(options.signal);
+  }
+
+  async go(): Promise<Evaluation> {
+    const { features, computing, subject, heldOut, seed } = this.#options;
+    if (subject.kind === 'model') for (const text of subject.notes) this.#note(text);
+    // What may be refused is opened before what takes long.
+    const unseen = heldOut === null ? null : await this.#open(heldOut, '--held-out');
+    if (features) this.#network = await FeatureNetwork.open(features, threadCount(computing));
+    const compared = needsSamples(this.#options) ? await this.#compare() : null;
+    return {
+      seed,
+      samples: compared?.samples.summary ?? null,
+      reference: compared?.reference?.summary ?? null,
+      features: compared?.features ?? null,
+      ...(compared?.figures ?? NO_FIGURES),
+      likelihood: unseen && (await this.#likelihood(unseen)),
+    };
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.#closing.reverse()) await close();
+    await this.#network?.close();
+  }
+
+  async #compare() {
+    const { reference, saveStatistics } = this.#options;
+    const other = reference && (await this.#openSet(reference, '--reference'));
+    const shape = await this.#shape(other);
+    const samples = await this.#samples();
+    const known = await this.#known(samples, 0, shape, null);
+    if (saveStatistics !== null && known.collected?.moments)
+      await writeStatistics(saveStatistics, known.collected.moments.finish());
+    const nearest = this.#nearest(shape, known);
+    const second = other && (await this.#known(other, 1, shape, nearest));
+    const features = [known, second].find((set) => set?.collected?.moments)?.collected?.rows;
+    return {
+      samples: known,
+      reference: second,
+      features: (features && this.#network?.describe(features.features)) ?? null,
+      figures: second ? await this.#figures(known, second, nearest) : NO_FIGURES,
+    };
+  }
+
+  /** Side and channels at which images are compared: the samples' own, or those of the only images there are. */
+  async #shape(reference: Source | Statistics | null): Promise<Shape> {
+    const { subject, size } = this.#options;
+    if (subject.kind === 'model')
+      return { ...shapeOf(subject.model), ...(size !== null && { size }) };
+    const source =
+      subject.kind === 'images' ? await this.#open(subject.name, subject.name) : reference;
+    // Of two files of statistics nothing is ever scaled.
+    if (!source || !isSource(source)) return { size: size ?? 1, channels: 3 };
+    const own = await ownShape(source);
+    const side = size ?? own?.size;
+    if (side) return { size: side, channels: own?.channels ?? 3 };
+    const why = own ? `are not square (${own.width}x${own.height})` : 'do not say their size';
+    throw new UsageError(
+      `--size: the images of ${source.name} ${why}; say at which side to compare`,
+    );
+  }
+
+  /** The samples: a model's are drawn first. */
+  async #samples(): Promise<Source | Statistics> {
+    const { subject } = this.#options;
+    if (subject.kind !== 'model') return this.#openSet(subject, subject.name);
+    const drawn = await drawSamples(subject, this.#options, (done, total) =>
+      this.#progress('samples drawn', done, total),
+    );
+    this.#closing.push(drawn.remove);
+    return { ...(await openSource(drawn.path, 0)), name: subject.name };
+  }
+
+  /** One pass over images, or what a file of statistics says. */
+  async #known(
+    set: Source | Statistics,
+    number: 0 | 1,
+    shape: Shape,
+    nearest: NearestImages | null,
+  ): Promise<Known> {
+    const { subject, reference, fit } = this.#options;
+    if (!isSource(set)) {
+      const { name } = number === 0 ? subject : reference!;
+      const nothing = { images: null, size: null, channels: null, scaled: null };
+      return { summary: { name, ...nothing }, collected: null, statistics: set };
+    }
+    const own = await ownShape(set);
+    const collected = await collect(set, this.#passOptions(number, shape, nearest));
+    return {
+      summary: {
+        name: set.name,
+        images: collected.images,
+        ...shape,
+        scaled:
+          own && own.size !== shape.size
+            ? `from ${own.width}x${own.height} (${fit}, bilinear, antialiased)`
+            : null,
+      },
+      collected,
+      statistics: null,
+    };
+  }
+
+  #passOptions(set: 0 | 1, shape: Shape, nearest: NearestImages | null): PassOptions {
+    const { fit, computing, pairImages, patchImages, nearestSamples, signal } = this.#options;
+    const compares = comparesImages(this.#options);
+    let skipped = 0;
+    return {
+      ...shape,
+      ...{ set, fit, nearest, pairImages, signal },
+      threads: threadCount(computing),
+      random: this.#random,
+      network: this.#network,
+      patchImages: compares && shape.size >= SMALLEST ? patchImages : 0,
+      keep: set === 0 && this.#options.nearest !== null ? nearestSamples : 0,
+      onSkipped: ({ path, reason }) => {
+        if (++skipped <= NAMED) this.#note(`skipped ${path}: ${reason}`);
+        if (skipped === NAMED + 1) this.#note('skipped more such files');
+      },
+      onProgress: (done, total) =>
+        this.#progress(set === 0 ? 'samples' : 'reference images', done, total),
+    };
+  }
+
+  #nearest(shape: Shape, { collected }: Known): NearestImages | null {
+    if (this.#options.nearest === null || !collected) return null;
+    return new NearestImages(shape.size, shape.channels, collected.kept);
+  }
+
+  async #figures(a: Known, b: Known, nearest: NearestImages | null): Promise<Figures> {
+    const figures = { ...NO_FIGURES, ...(await this.#ofFeatures(a, b)) };
+    const [patches, others] = [a.collected?.patches, b.collected?.patches];
+    const sliced =
+      patches && others
+        ? await slicedWasserstein(patches, others, this.#random, this.#breath, (done, total) =>
+            this.#progress('projections', done, total),
+          )
+        : null;
+    if (nearest) await nearest.write(this.#options.nearest!);
+    return { ...figures, slicedWasserstein: sliced, nearest: nearest?.result() ?? null };
+  }
+
+  async #ofFeatures(a: Known, b: Known): Promise<Partial<Figures>> {
+    const [first, second] = [statisticsOf(a), statisticsOf(b)];
+    if (!first || !second) return {};
+    this.#progress('Fréchet distance', 0, 1);
+    const frechet = await frechetDistance(first, second, this.#breath);
+    for (const { summary, collected } of [a, b])
+      if (collected && collected.images <= first.mean.length)
+        this.#note(
+          `${summary.name}: ${plural(collected.images, 'image')} for ${plural(first.mean.length, 'feature')}: the Fréchet distance of so few is too large, and comparable with that of as many alone`,
+        );
+    const [rows, others] = [a.collected?.rows, b.collected?.rows];
+    if (!rows || !others) return { frechet };
+    const { neighbours, kernelSubsets: subsets, kernelSubsetSize: subsetSize } = this.#options;
+    const least = Math.min(rows.count, others.count);
+    if (least <= neighbours) {
+      this.#note(
+        `kernel distance, precision and recall need more than ${plural(neighbours, 'image')} of each set, got ${least}`,
+      );
+      return { frechet };
+    }
+    const { kernel, coverage } = await compareFeatures(
+      rows,
+      others,
+      { subsets, subsetSize, neighbours },
+      this.#random,
+      this.#breath,
+      (done, total) => this.#progress('pairs', done, total),
+    );
+    return { frechet, kernel, coverage, pairs: { samples: rows.count, reference: others.count } };
+  }
+
+  async #likelihood(source: Source): Promise<Evaluation['likelihood']> {
+    const { subject } = this.#options;
+    if (subject.kind !== 'model') return null;
+    return modelLikelihood(subject, source, this.#options, {
+      random: this.#random,
+      breath: this.#breath,
+      onNote: (text) => this.#note(text),
+      onProgress: (done, total) => this.#progress('passes', done, total),
+    });
+  }
+
+  #openSet({ kind, name }: FileSubject, where: string): Promise<Source | Statistics> {
+    return kind === 'images' ? this.#open(name, where) : readStatistics(name);
+  }
+
+  async #open(name: string, where: string): Promise<Source> {
+    try {
+      return await openSource(name, this.#options.seed);
+    } catch (error) {
+      if (!(error instanceof UsageError) || !where.startsWith('--')) throw error;
+      throw new UsageError(`${where}: ${error.message}`);
+    }
+  }
+
+  #note(text: string): void {
+    this.#options.onEvent?.({ kind: 'note', text });
+  }
+
+  #progress(what: string, done: number, total: number): void {
+    this.#options.onEvent?.({ kind: 'progress', what, done, total });
+  }
+}
+
+const isSource = (set: Source | Statistics): set is Source => 'item' in set;
+
+const shapeOf = ({ size, channels }: Shape): Shape => ({ size, channels });
+
+const statisticsOf = ({ statistics, collected }: Known): Statistics | null =>
+  statistics ?? collected?.moments?.finish() ?? null;

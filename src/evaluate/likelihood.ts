@@ -1,0 +1,224 @@
+/**
+ * How well a model knows images that it was not trained on: the loss on their noise by timestep, and the variational bound of
+ * their likelihood in bits a dimension (Ho et al. 2020, eq. 5; Nichol & Dhariwal 2021, whose image_nll computes the same terms).
+ * Of networks that predict ε with a fixed variance.
+ */
+import type { Loss } from '../contracts/device.js';
+import type { Schedule } from '../diffusion/schedule.js';
+import type { Breath } from './breath.js';
+
+/** Means over the images; a list has an entry a timestep, from 0. */
+export interface Likelihood {
+  readonly images: number;
+  readonly timesteps: number;
+  /** The bound: the prior's term and the sum of those of all timesteps. */
+  readonly bitsPerDim: number;
+  /** Standard error of that mean over the images; null for one image. */
+  readonly standardError: number | null;
+  /** Bits a dimension that x_T still tells of the image. */
+  readonly prior: number;
+  /** Bits a dimension of each timestep: at 0 the image's own bytes, after that what the step back gets wrong. */
+  readonly terms: readonly number[];
+  /** Mean |ε − ε̂|, squared or Huber's. */
+  readonly losses: Readonly<Record<Loss, readonly number[]>>;
+}
+
+export interface LikelihoodOptions {
+  readonly schedule: Schedule;
+  /** σ² of the steps back: the posterior variance, or β_t. At t = 0 both are the posterior variance of t = 1. */
+  readonly variance: 'small' | 'large';
+  /** u8, one image after the other. */
+  readonly pixels: Uint8Array;
+  readonly images: number;
+  /** Images that `predict` takes at a time. */
+  readonly batch: number;
+  /** ε̂ of `batch` images, each at a timestep of its own. */
+  predict(xt: Float32Array, t: Int32Array): Promise<Float32Array>;
+  /** ε of an image at a timestep. */
+  noise(image: number, t: number): Float32Array;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** Every image at every timestep. */
+export async function likelihood(options: LikelihoodOptions, breath: Breath): Promise<Likelihood> {
+  const { schedule, images, batch, pixels } = options;
+  const steps = schedule.timesteps;
+  const each = pixels.length / images;
+  const sums = new Sums(images, steps);
+  const tables = boundTables(schedule, options.variance);
+  const x0 = Float64Array.from(pixels, (byte) => byte / 127.5 - 1);
+  const xt = new Float32Array(batch * each);
+  const t = new Int32Array(batch);
+  for (let first = 0; first < images * steps; first += batch) {
+    const pairs = Math.min(batch, images * steps - first);
+    const epsilon: Float32Array[] = [];
+    for (let slot = 0; slot < pairs; slot++) {
+      const image = Math.floor((first + slot) / steps);
+      t[slot] = (first + slot) % steps;
+      epsilon.push(options.noise(image, t[slot]!));
+      const own = x0.subarray(image * each, (image + 1) * each);
+      noised(xt.subarray(slot * each, (slot + 1) * each), own, epsilon[slot]!, schedule, t[slot]!);
+    }
+    const predicted = await options.predict(xt, t);
+    for (let slot = 0; slot < pairs; slot++) {
+      const image = Math.floor((first + slot) / steps);
+      const own = x0.subarray(image * each, (image + 1) * each);
+      const hat = predicted.subarray(slot * each, (slot + 1) * each);
+      sums.add(
+        image,
+        t[slot]!,
+        epsilon[slot]!,
+        hat,
+        term(own, epsilon[slot]!, hat, tables, t[slot]!),
+      );
+    }
+    options.onProgress?.(first + pairs, images * steps);
+    await breath.take();
+  }
+  for (let i = 0; i < images; i++)
+    sums.prior[i] = priorTerm(x0.subarray(i * each, (i + 1) * each), tables);
+  return sums.result();
+}
+
+/** x_t = √ᾱ_t·x_0 + √(1 − ᾱ_t)·ε. */
+function noised(
+  out: Float32Array,
+  x0: Float64Array,
+  epsilon: Float32Array,
+  { exact }: Schedule,
+  t: number,
+): void {
+  const [signal, noise] = [exact.sqrtAlphaBar[t]!, exact.sqrtOneMinusAlphaBar[t]!];
+  for (let i = 0; i < out.length; i++) out[i] = signal * x0[i]! + noise * epsilon[i]!;
+}
+
+/** What the terms take of the schedule, in f64. */
+interface BoundTables {
+  readonly bar: Float64Array;
+  /** Of x_0 in the mean of q(x_{t−1}|x_t, x_0). */
+  readonly start: Float64Array;
+  /** Of x_t in it. */
+  readonly present: Float64Array;
+  /** ln of the posterior's variance and of the model's; at t = 0 the former is that of t = 1. */
+  readonly logTrue: Float64Array;
+  readonly logModel: Float64Array;
+}
+
+function boundTables({ exact }: Schedule, variance: 'small' | 'large'): BoundTables {
+  const { betas, alphas, alphaBar, alphaBarPrev, posteriorVariance } = exact;
+  // One timestep alone has no posterior variance above 0.
+  const least = posteriorVariance[1] ?? betas[0]!;
+  const clipped = posteriorVariance.map((v, t) => Math.log(t === 0 ? least : v));
+  const large = betas.map((v, t) => Math.log(t === 0 ? least : v));
+  return {
+    bar: alphaBar,
+    start: betas.map((b, t) => (b * Math.sqrt(alphaBarPrev[t]!)) / (1 - alphaBar[t]!)),
+    present: alphas.map((a, t) => ((1 - alphaBarPrev[t]!) * Math.sqrt(a)) / (1 - alphaBar[t]!)),
+    logTrue: clipped,
+    logModel: variance === 'small' ? clipped : large,
+  };
+}
+
+/** Bits a dimension of one image at t: KL(q(x_{t−1}|x_t, x_0) ‖ p(x_{t−1}|x_t)), at 0 −log p(x_0|x_1). x̂_0 is clamped to ±1. */
+function term(
+  x0: Float64Array,
+  epsilon: Float32Array,
+  hat: Float32Array,
+  { bar, start, present, logTrue, logModel }: BoundTables,
+  t: number,
+): number {
+  const [signal, noise] = [Math.sqrt(bar[t]!), Math.sqrt(1 - bar[t]!)];
+  const [ofStart, ofPresent] = [start[t]!, present[t]!];
+  const [before, after] = [logTrue[t]!, logModel[t]!];
+  let sum = 0;
+  for (let i = 0; i < x0.length; i++) {
+    const xt = signal * x0[i]! + noise * epsilon[i]!;
+    const seen = Math.min(1, Math.max(-1, (xt - noise * hat[i]!) / signal));
+    const mean = ofStart * seen + ofPresent * xt;
+    if (t === 0) sum -= logLikelihood(x0[i]!, mean, 0.5 * after);
+    else sum += divergence(ofStart * x0[i]! + ofPresent * xt, before, mean, after);
+  }
+  return sum / x0.length / Math.LN2;
+}
+
+/** KL(q(x_T|x_0) ‖ N(0, 1)) in bits a dimension. */
+function priorTerm(x0: Float64Array, { bar }: BoundTables): number {
+  const last = bar.at(-1)!;
+  const signal = Math.sqrt(last);
+  let sum = 0;
+  for (const value of x0) sum += divergence(signal * value, Math.log(1 - last), 0, 0);
+  return sum / x0.length / Math.LN2;
+}
+
+/** KL of normals by their means and the logarithms of their variances, in nats. */
+const divergence = (m1: number, log1: number, m2: number, log2: number): number =>
+  0.5 * (-1 + log2 - log1 + Math.exp(log1 - log2) + (m1 - m2) ** 2 * Math.exp(-log2));
+
+/** The least probability of a byte: its logarithm must be finite. */
+const LEAST = 1e-12;
+
+/** ln of the mass that a normal has in the bin of a byte, 2/255 wide; the outermost bins are open. */
+function logLikelihood(x: number, mean: number, logScale: number): number {
+  const scale = Math.exp(-logScale);
+  const above = standardNormal(scale * (x - mean + 1 / 255));
+  const below = standardNormal(scale * (x - mean - 1 / 255));
+  const mass = x < -0.999 ? above : x > 0.999 ? 1 - below : above - below;
+  return Math.log(Math.max(LEAST, mass));
+}
+
+/** The distribution function, approximated as image_nll does (Page 1977). */
+const standardNormal = (x: number): number =>
+  0.5 * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
+
+class Sums {
+  readonly prior: Float64Array;
+  readonly #images: number;
+  readonly #steps: number;
+  readonly #terms: Float64Array;
+  readonly #ofImages: Float64Array;
+  readonly #losses: Readonly<Record<Loss, Float64Array>>;
+
+  constructor(images: number, steps: number) {
+    this.#images = images;
+    this.#steps = steps;
+    this.prior = new Float64Array(images);
+    this.#terms = new Float64Array(steps);
+    this.#ofImages = new Float64Array(images);
+    const losses = () => new Float64Array(steps);
+    this.#losses = { l1: losses(), l2: losses(), huber: losses() };
+  }
+
+  add(image: number, t: number, epsilon: Float32Array, hat: Float32Array, bits: number): void {
+    let [l1, l2, huber] = [0, 0, 0];
+    for (let i = 0; i < epsilon.length; i++) {
+      const d = Math.abs(epsilon[i]! - hat[i]!);
+      l1 += d;
+      l2 += d * d;
+      huber += d < 1 ? 0.5 * d * d : d - 0.5;
+    }
+    const values = epsilon.length;
+    this.#losses.l1[t]! += l1 / values;
+    this.#losses.l2[t]! += l2 / values;
+    this.#losses.huber[t]! += huber / values;
+    this.#terms[t]! += bits;
+    this.#ofImages[image]! += bits;
+  }
+
+  result(): Likelihood {
+    const n = this.#images;
+    const mean = (values: Float64Array) => Array.from(values, (value) => value / n);
+    const totals = this.#ofImages.map((bits, i) => bits + this.prior[i]!);
+    const bitsPerDim = totals.reduce((a, b) => a + b, 0) / n;
+    const squares = totals.reduce((sum, bits) => sum + (bits - bitsPerDim) ** 2, 0);
+    const { l1, l2, huber } = this.#losses;
+    return {
+      images: n,
+      timesteps: this.#steps,
+      bitsPerDim,
+      standardError: n > 1 ? Math.sqrt(squares / (n - 1) / n) : null,
+      prior: this.prior.reduce((a, b) => a + b, 0) / n,
+      terms: mean(this.#terms),
+      losses: { l1: mean(l1), l2: mean(l2), huber: mean(huber) },
+    };
+  }
+}

@@ -1,0 +1,91 @@
+/** The likelihood of images under a model, computed on its device. */
+
+import { threadCount } from '../config/computing.js';
+import type { Source } from '../data/source.js';
+import { chooseDevice } from '../device/choose.js';
+import { openUnet } from '../device/open.js';
+import { type CounterRandom, PURPOSE } from '../diffusion/random.js';
+import { makeSchedule } from '../diffusion/schedule.js';
+import { readWeights } from '../io/weights.js';
+import type { Breath } from './breath.js';
+import { streamImages } from './image-stream.js';
+import { likelihood } from './likelihood.js';
+import type { EvaluateOptions, Evaluation, ModelSubject } from './options.js';
+
+/** Images of a pass: as many as `haze generate` takes at a time. */
+const BATCHES = { wasm: 16, tensorflow: 64 } as const;
+
+interface Means {
+  readonly random: CounterRandom;
+  readonly breath: Breath;
+  readonly onNote: (text: string) => void;
+  readonly onProgress: (done: number, total: number) => void;
+}
+
+/** Of some of the images, by the seed. @throws UsageError where the model does not fit, or no image can be read */
+export async function modelLikelihood(
+  { model, diffusion, sampling, weights }: ModelSubject,
+  source: Source,
+  options: EvaluateOptions,
+  { random, breath, onNote, onProgress }: Means,
+): Promise<NonNullable<Evaluation['likelihood']>> {
+  const { computing, requireCuda, heldOutImages } = options;
+  const { pixels, numbers } = await choose(source, model, options, random, heldOutImages, onNote);
+  const { device } = await chooseDevice(computing, requireCuda);
+  const schedule = makeSchedule(diffusion);
+  const { unet } = await openUnet(device, computing, {
+    architecture: model,
+    size: model.size,
+    batch: BATCHES[device],
+    timesteps: schedule.timesteps,
+    training: false,
+  });
+  try {
+    await unet.importState(await readWeights(weights));
+    const each = pixels.length / numbers.length;
+    const variance = sampling.variance ?? 'small';
+    const found = await likelihood(
+      {
+        ...{ schedule, variance, pixels, onProgress },
+        images: numbers.length,
+        batch: unet.batch,
+        predict: (xt, t) => unet.predict({ xt, t }, 'running'),
+        noise: (image, t) => random.normals(PURPOSE.likelihoodNoise, numbers[image]!, t, each),
+      },
+      breath,
+    );
+    return { ...found, name: source.name, variance };
+  } finally {
+    await unet.dispose();
+  }
+}
+
+/** Images by the seed, in the order of the source. */
+async function choose(
+  source: Source,
+  { size, channels }: ModelSubject['model'],
+  { fit, computing, signal }: EvaluateOptions,
+  random: CounterRandom,
+  most: number,
+  onNote: (text: string) => void,
+) {
+  const order = random.permutation(PURPOSE.likelihoodImages, 0, source.count);
+  const chosen = order.slice(0, most).sort();
+  const some: Source = {
+    ...source,
+    count: chosen.length,
+    item: (i) => source.item(chosen[i]!),
+    label: (i) => source.label(chosen[i]!),
+  };
+  const parts: Uint8Array[] = [];
+  const numbers: number[] = [];
+  for await (const chunk of streamImages(some, {
+    ...{ size, channels, fit, signal },
+    threads: threadCount(computing),
+    onSkipped: ({ path, reason }) => onNote(`skipped ${path}: ${reason}`),
+  })) {
+    parts.push(chunk.pixels);
+    numbers.push(...chunk.numbers.map((i) => chosen[i]!));
+  }
+  return { pixels: new Uint8Array(Buffer.concat(parts)), numbers };
+}

@@ -1,0 +1,99 @@
+/** The options of an evaluation, from flags or from what a program gives. */
+import {
+  COMPUTING_DEFAULTS,
+  checkComputing,
+  readComputing,
+  readSeed,
+} from '../config/computing.js';
+import { readDiffusion } from '../config/diffusion.js';
+import { readEvaluation } from '../config/evaluation.js';
+import { refuseClasses } from '../config/model.js';
+import { openModel } from '../config/open-model.js';
+import { readSampling, SAMPLING_SETTINGS } from '../config/sampling.js';
+import type { Source } from '../config/source.js';
+import { UsageError } from '../errors.js';
+import { checkOutputPath } from '../io/output-path.js';
+import { PICTURE_EXTENSIONS } from '../io/pictures.js';
+import { subjectKind } from './find-subject.js';
+import type { EvaluateOptions, FileSubject, ModelSubject } from './options.js';
+
+/** Samples that are drawn of a model unless said otherwise. */
+const SAMPLES = 1000;
+
+/**
+ * @param settings all but how samples are drawn
+ * @param sampling that, whose names may be others on the command line
+ * @throws UsageError for settings that cannot be, and for those of a model where images are evaluated
+ */
+export async function readEvaluateOptions(
+  path: string,
+  settings: Source,
+  sampling: Source,
+): Promise<Omit<EvaluateOptions, 'requireCuda'>> {
+  const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(settings) });
+  const evaluation = readEvaluation(settings);
+  const { nearest, saveStatistics } = evaluation;
+  if (nearest !== null)
+    await checkOutputPath(settings.where('nearest'), nearest, PICTURE_EXTENSIONS);
+  if (saveStatistics !== null)
+    await checkOutputPath(settings.where('saveStatistics'), saveStatistics, ['.npz']);
+  const reference = settings.text('reference');
+  const seed = readSeed(settings) ?? 0;
+  const heldOut = settings.text('heldOut') ?? null;
+  return {
+    ...evaluation,
+    ...{ computing, seed, heldOut },
+    subject: await readSubject(path, settings, sampling),
+    reference: reference === undefined ? null : await readReference(reference, settings),
+  };
+}
+
+async function readReference(path: string, settings: Source): Promise<FileSubject> {
+  const where = settings.where('reference');
+  const kind = await subjectKind(path).catch((error: unknown) => {
+    if (!(error instanceof UsageError)) throw error;
+    throw new UsageError(`${where}: ${error.message}`);
+  });
+  if (kind === 'model')
+    throw new UsageError(
+      `${where}: expected images or statistics, got a model, ${path}; name it first, as what is evaluated`,
+    );
+  return { kind, name: path };
+}
+
+async function readSubject(
+  path: string,
+  settings: Source,
+  sampling: Source,
+): Promise<ModelSubject | FileSubject> {
+  const kind = await subjectKind(path);
+  const count = settings.whole('count', { min: 1, max: 10_000_000 });
+  if (kind !== 'model') {
+    refuseModelSettings(path, kind, settings, sampling);
+    return { kind, name: path };
+  }
+  // `size` is the side at which images are compared; a model in bare weights takes it for its own.
+  const { weights, model, diffusion, notes, sampling: defaults } = await openModel(path, settings);
+  refuseClasses(model);
+  return {
+    ...{ kind, name: path, weights, model, diffusion, notes },
+    sampling: readSampling(sampling, diffusion, defaults),
+    count: count ?? SAMPLES,
+  };
+}
+
+/** @throws UsageError for a setting that draws samples, where there is no model to draw from */
+function refuseModelSettings(
+  path: string,
+  kind: FileSubject['kind'],
+  settings: Source,
+  sampling: Source,
+): void {
+  const [given] = [
+    ...(settings.has('count') ? [settings.where('count')] : []),
+    ...SAMPLING_SETTINGS.filter((name) => sampling.has(name)).map((name) => sampling.where(name)),
+    ...Object.keys(readDiffusion(settings)).map((name) => settings.where(name)),
+  ];
+  if (given !== undefined)
+    throw new UsageError(`${given}: belongs to a model; ${path} holds ${kind}`);
+}

@@ -1,0 +1,43 @@
+/** Samples of a model, in a file that is removed in the end: they are the images that `haze generate` makes of the same seed. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { threadCount } from '../config/computing.js';
+import { generate } from '../generate/generate.js';
+import type { EvaluateOptions, ModelSubject } from './options.js';
+
+export interface DrawnSamples {
+  /** A folder that `openSource` takes. */
+  readonly path: string;
+  remove(): Promise<void>;
+}
+
+/** @throws as `generate` does */
+export async function drawSamples(
+  { weights, model, diffusion, sampling, count }: ModelSubject,
+  { computing, seed, requireCuda, signal, onEvent }: EvaluateOptions,
+  onProgress: (done: number, total: number) => void,
+): Promise<DrawnSamples> {
+  const path = await mkdtemp(join(tmpdir(), 'haze-evaluate-'));
+  const remove = () => rm(path, { recursive: true, force: true });
+  try {
+    await generate({
+      ...{ weights, model, diffusion, sampling, computing, seed, count, requireCuda },
+      out: path,
+      format: 'safetensors',
+      workers: threadCount(computing),
+      batch: null,
+      shard: { index: 1, of: 1 },
+      resume: false,
+      ...(signal && { signal }),
+      onEvent: (event) => {
+        if (event.kind === 'note') onEvent?.(event);
+        else onProgress(event.done, event.total);
+      },
+    });
+    return { path, remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}

@@ -1,0 +1,184 @@
+/**
+ * NumPy's .npz: a zip of arrays, each stored as it is (`np.savez`) or deflated (`np.savez_compressed`). It is taken as
+ * hostile: entries are held against the file and their own headers before anything is read.
+ */
+
+import { Readable } from 'node:stream';
+import { createInflateRaw } from 'node:zlib';
+import yauzl from 'yauzl';
+import { UsageError } from '../errors.js';
+import { systemReason } from './atomic.js';
+import { type InputFile, readFully } from './input-file.js';
+import { show } from './json.js';
+import { NPY_HEAD, type Npy, npyBytes, parseNpy } from './npy.js';
+import { listEntries, type Place, placeOf, ZipReader } from './zip-reader.js';
+
+/** An array of a zip whose header has been read. */
+export interface NpzArray extends Npy {
+  /** For messages: file and array. */
+  readonly where: string;
+  /** Where the array's own bytes begin in the file; null where they are deflated. */
+  readonly at: number | null;
+  /** Its bytes without the header, piece by piece, and never more than `bytes`. */
+  read(bytes: number): AsyncGenerator<Uint8Array>;
+}
+
+/** The arrays of a file by name, without `.npy`. */
+export interface Npz {
+  readonly names: readonly string[];
+  /** @throws UsageError for an entry that is damaged, encrypted, or no array */
+  open(name: string, types: readonly string[]): Promise<NpzArray>;
+}
+
+/** Names of arrays that a message lists. */
+const LISTED = 8;
+
+/** Bytes that are read at a time. */
+const CHUNK = 1 << 20;
+
+const DEFLATE = 8;
+
+/** The arrays of an open file. @throws UsageError for what is no zip, or a damaged one */
+export async function openNpz(file: InputFile): Promise<Npz> {
+  const zip = await named(file, () =>
+    yauzl.fromRandomAccessReaderPromise(new ZipReader(file), file.size, { autoClose: false }),
+  );
+  const entries = await named(file, () => listEntries(zip));
+  const names = [...entries.keys()].flatMap((name) =>
+    name.endsWith('.npy') ? [name.slice(0, -'.npy'.length)] : [],
+  );
+  if (names.length === 0)
+    throw new UsageError(`${file.path}: expected a .npz with arrays (NAME.npy), got none`);
+  return {
+    names,
+    open: (name, types) =>
+      named(file, async () => {
+        const entry = entries.get(`${name}.npy`);
+        if (!entry)
+          throw new UsageError(
+            `${file.path}: expected an array named ${name}, got ${namesText(names)}`,
+          );
+        return openEntry(file, zip, entry, name, types);
+      }),
+  };
+}
+
+/** Names for a message, not without end. */
+export const namesText = (names: readonly string[]): string =>
+  `${names.slice(0, LISTED).map(show).join(', ')}${names.length > LISTED ? ', …' : ''}`;
+
+async function openEntry(
+  file: InputFile,
+  zip: yauzl.ZipFile,
+  entry: yauzl.Entry,
+  name: string,
+  types: readonly string[],
+): Promise<NpzArray> {
+  const where = `${file.path}: ${show(name)}`;
+  const deflated = entry.compressionMethod === DEFLATE;
+  if (entry.isEncrypted() || !(deflated || entry.compressionMethod === 0))
+    throw new UsageError(
+      `${where}: expected an entry that is stored or deflated, got one that is encrypted or of another compression`,
+    );
+  const place = await placeOf(zip, entry);
+  if (place.at + place.bytes > file.size)
+    throw new UsageError(`${where}: expected an entry within the file, got one that is cut off`);
+  const head = await start(deflated ? inflated(file, place, where) : pieces(file, place));
+  const npy = parseNpy(head, where);
+  const expected = npy.start + npyBytes(npy, types, where);
+  if (entry.uncompressedSize !== expected)
+    throw new UsageError(
+      `${where}: expected ${expected} bytes, as its shape (${npy.shape.join(', ')}) has, got ${entry.uncompressedSize}`,
+    );
+  const at = deflated ? null : place.at + npy.start;
+  const body = { at: place.at + npy.start, bytes: place.bytes - npy.start };
+  const read = (bytes: number) =>
+    exactly(
+      bytes,
+      deflated ? skip(npy.start, inflated(file, place, where)) : pieces(file, body),
+      where,
+    );
+  return { ...npy, where, at, read };
+}
+
+/** The first bytes, enough for a header. */
+async function start(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of source) {
+    parts.push(chunk.slice(0, NPY_HEAD - length));
+    length += parts.at(-1)!.length;
+    if (length >= NPY_HEAD) break;
+  }
+  return Buffer.concat(parts);
+}
+
+/** The bytes of a place. The pieces share one buffer. */
+async function* pieces(file: InputFile, { at, bytes }: Place): AsyncGenerator<Uint8Array> {
+  const buffer = Buffer.alloc(Math.min(CHUNK, bytes));
+  for (let done = 0; done < bytes; done += buffer.length) {
+    const piece = buffer.subarray(0, Math.min(buffer.length, bytes - done));
+    await readFully(file.handle, piece, at + done, file.path);
+    yield piece;
+  }
+}
+
+async function* inflated(file: InputFile, place: Place, where: string): AsyncGenerator<Uint8Array> {
+  // The inflater keeps what it was given: pieces that share a buffer would be written over.
+  const source = Readable.from(copies(pieces(file, place)));
+  const inflater = source.pipe(createInflateRaw());
+  source.on('error', (error) => inflater.destroy(error));
+  try {
+    for await (const chunk of inflater as AsyncIterable<Uint8Array>) yield chunk;
+  } catch (error) {
+    if (error instanceof UsageError || systemReason(error) !== undefined) throw error;
+    throw new UsageError(
+      `${where}: the deflated data cannot be unpacked: ${(error as Error).message}`,
+    );
+  } finally {
+    source.destroy();
+    inflater.destroy();
+  }
+}
+
+async function* copies(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const piece of source) yield piece.slice();
+}
+
+async function* skip(bytes: number, source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let left = bytes;
+  for await (const piece of source) {
+    const skipped = Math.min(left, piece.length);
+    left -= skipped;
+    if (skipped < piece.length) yield piece.subarray(skipped);
+  }
+}
+
+/** @throws UsageError where the source ends before, or goes on after so many bytes */
+async function* exactly(
+  bytes: number,
+  source: AsyncIterable<Uint8Array>,
+  where: string,
+): AsyncGenerator<Uint8Array> {
+  let got = 0;
+  for await (const piece of source) {
+    got += piece.length;
+    if (got > bytes) break;
+    yield piece;
+  }
+  if (got !== bytes)
+    throw new UsageError(
+      `${where}: expected ${bytes} bytes of data, got ${got < bytes ? got : 'more'}`,
+    );
+}
+
+/** Names the file in what yauzl throws. */
+async function named<T>(file: InputFile, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (error instanceof UsageError || systemReason(error) !== undefined) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new UsageError(`${file.path}: expected a .npz, got a damaged zip: ${show(why)}`);
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * Mean and covariance of features in a file, as pytorch-fid and clean-fid write and read them: a .npz with `mu` [n] and
+ * `sigma` [n, n].
+ */
+import { UsageError } from '../errors.js';
+import { writeNpz } from './array-file.js';
+import { type InputFile, withInputFile } from './input-file.js';
+import { type Npz, type NpzArray, namesText, openNpz } from './npz.js';
+
+/** Of n features: their mean [n] and covariance [n, n], in rows. */
+export interface Statistics {
+  readonly mean: Float64Array;
+  readonly covariance: Float64Array;
+}
+
+/** The most features: the covariance of so many takes half a gigabyte. */
+const MOST = 8192;
+
+const TYPES = ['<f8', '<f4'];
+
+/** Whether the arrays of a file are those of statistics. */
+export const holdsStatistics = ({ names }: Npz): boolean =>
+  names.includes('mu') && names.includes('sigma');
+
+/** @throws UsageError for a file that is none, is damaged, or whose covariance is none */
+export const readStatistics = (path: string): Promise<Statistics> =>
+  withInputFile(path, 'a .npz of statistics', readOpen);
+
+async function readOpen(file: InputFile): Promise<Statistics> {
+  const npz = await openNpz(file);
+  if (!holdsStatistics(npz))
+    throw new UsageError(
+      `${file.path}: expected the arrays mu and sigma, got ${namesText(npz.names)}`,
+    );
+  const mu = await npz.open('mu', TYPES);
+  const [features = 0] = mu.shape;
+  if (mu.shape.length !== 1 || features < 1 || features > MOST)
+    throw new UsageError(
+      `${mu.where}: expected a shape (n,) with n from 1 to ${MOST}, got (${mu.shape.join(', ')})`,
+    );
+  const sigma = await npz.open('sigma', TYPES);
+  if (sigma.shape.length !== 2 || sigma.shape.some((side) => side !== features))
+    throw new UsageError(
+      `${sigma.where}: expected the shape (${features}, ${features}), got (${sigma.shape.join(', ')})`,
+    );
+  const mean = await values(mu);
+  const covariance = await values(sigma);
+  checkCovariance(covariance, features, sigma.where);
+  return { mean, covariance };
+}
+
+/** The numbers of an array in the order of the file, in f64. @throws UsageError for one that is not finite */
+async function values({ read, shape, dtype, where }: NpzArray): Promise<Float64Array> {
+  const length = shape.reduce((a, b) => a * b, 1);
+  const bytes = new Uint8Array(length * (dtype === '<f4' ? 4 : 8));
+  let at = 0;
+  for await (const piece of read(bytes.length)) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  const numbers =
+    dtype === '<f4'
+      ? Float64Array.from(new Float32Array(bytes.buffer))
+      : new Float64Array(bytes.buffer);
+  const wrong = numbers.find((value) => !Number.isFinite(value));
+  if (wrong === undefined) return numbers;
+  throw new UsageError(`${where}: expected finite numbers, got ${wrong}`);
+}
+
+/** What rounding to f32 leaves of symmetry, of the largest variance. */
+const ASYMMETRY = 1e-5;
+
+/** In either order of the array a covariance is the same. */
+function checkCovariance(sigma: Float64Array, n: number, where: string): void {
+  let largest = 0;
+  for (let i = 0; i < n; i++) {
+    const variance = sigma[i * n + i]!;
+    if (variance < 0)
+      throw new UsageError(`${where}: expected variances of 0 or more, got ${variance}`);
+    largest = Math.max(largest, variance);
+  }
+  for (let i = 0; i < n; i++)
+    for (let j = 0; j < i; j++)
+      if (Math.abs(sigma[i * n + j]! - sigma[j * n + i]!) > ASYMMETRY * largest)
+        throw new UsageError(
+          `${where}: expected a symmetric matrix, got ${sigma[i * n + j]} at [${i}, ${j}] and ${sigma[j * n + i]} at [${j}, ${i}]`,
+        );
+}
+
+/** @throws RunError when it cannot be written */
+export async function writeStatistics(
+  path: string,
+  { mean, covariance }: Statistics,
+): Promise<void> {
+  const n = mean.length;
+  await writeNpz(path, [
+    { name: 'mu', dtype: '<f8', shape: [n], source: bytesOf(mean) },
+    { name: 'sigma', dtype: '<f8', shape: [n, n], source: bytesOf(covariance) },
+  ]);
+}
+
+async function* bytesOf({
+  buffer,
+  byteOffset,
+  byteLength,
+}: Float64Array): AsyncGenerator<Uint8Array> {
+  yield new Uint8Array(buffer, byteOffset, byteLength);
+}

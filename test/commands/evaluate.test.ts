@@ -1,0 +1,317 @@
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test from 'ava';
+import { CounterRandom } from '../../src/diffusion/random.js';
+import type { Evaluation } from '../../src/evaluate/options.js';
+import { evaluate } from '../../src/index.js';
+import { readStatistics } from '../../src/io/statistics-file.js';
+import { fixturePath, haze, refuses, startHaze } from '../helpers/cli.js';
+import { temporaryFolder } from '../helpers/folder.js';
+import { folderWithModel } from '../helpers/generate.js';
+import { npy } from '../helpers/npy.js';
+import { onnxTest } from '../helpers/onnx.js';
+
+const IMAGES = fixturePath('evaluation/images.npz');
+const STATISTICS = fixturePath('evaluation/statistics.npz');
+const NETWORK = [
+  '--features',
+  fixturePath('evaluation/network.onnx'),
+  '--feature-output',
+  'vector',
+];
+
+/** An array of 16x16 noise in a folder. */
+async function noise(folder: string, name: string, count: number, seed: number): Promise<string> {
+  const words = new CounterRandom(seed).words(13, 0, count * 256 * 3);
+  const path = join(folder, name);
+  await writeFile(
+    path,
+    npy(
+      [count, 16, 16, 3],
+      '|u1',
+      Uint8Array.from(words, (w) => w >>> 24),
+    ),
+  );
+  return path;
+}
+
+/** The JSON of a call that ends well. */
+async function json(cwd: string, ...args: string[]): Promise<Evaluation> {
+  const { code, stdout, stderr } = await haze(cwd, ['evaluate', ...args, '--json']);
+  if (code !== 0) throw new Error(stderr);
+  return JSON.parse(stdout) as Evaluation;
+}
+
+const BAD: readonly (readonly [RegExp, ...string[]])[] = [
+  [/<subject>: expected a run, .*, got nothing/],
+  [/--reference: expected images or statistics to compare .* with, .* got none of them/, IMAGES],
+  [/nothing\.npz: expected a model, .* got none: no such file/, 'nothing.npz'],
+  [/--reference: nothing: expected/, IMAGES, '--reference', 'nothing'],
+  [/--held-out: belongs to a model; .* holds images/, IMAGES, '--held-out', IMAGES],
+  [/--count: belongs to a model; .* holds images/, IMAGES, '--reference', IMAGES, '--count', '4'],
+  [/--sampler: belongs to a model/, IMAGES, '--reference', IMAGES, '--sampler', 'ddim'],
+  [/--features: needed to compare images with statistics/, IMAGES, '--reference', STATISTICS],
+  [
+    /--nearest: needs the images of both sets/,
+    STATISTICS,
+    '--reference',
+    STATISTICS,
+    '--nearest',
+    'a.png',
+  ],
+  [/--nearest: expected a name ending in/, IMAGES, '--reference', IMAGES, '--nearest', 'a.bmp'],
+  [
+    /--save-statistics: belongs to --features, which is not given/,
+    IMAGES,
+    '--save-statistics',
+    'a.npz',
+  ],
+  [
+    /--features: both sets are statistics already/,
+    STATISTICS,
+    '--reference',
+    STATISTICS,
+    ...NETWORK,
+  ],
+  [
+    /--feature-range: expected 2 numbers between commas, got 1/,
+    IMAGES,
+    '--reference',
+    IMAGES,
+    ...NETWORK,
+    '--feature-range',
+    '1',
+  ],
+  [
+    /--feature-range: expected two different numbers, got 1,1/,
+    IMAGES,
+    '--reference',
+    IMAGES,
+    ...NETWORK,
+    '--feature-range',
+    '1,1',
+  ],
+  [
+    /--feature-std: expected 3 numbers above 0/,
+    IMAGES,
+    '--reference',
+    IMAGES,
+    ...NETWORK,
+    '--feature-std',
+    '0,1,1',
+  ],
+  [
+    /--patch-images: expected a whole number/,
+    IMAGES,
+    '--reference',
+    IMAGES,
+    '--patch-images',
+    '-1',
+  ],
+  [
+    /--reference: expected images or statistics, got a model/,
+    IMAGES,
+    '--reference',
+    fixturePath('unet_l2_8.safetensors'),
+  ],
+];
+
+for (const [message, ...args] of BAD)
+  test(`evaluate is refused: ${message.source}`, (t) => refuses(t, ['evaluate', ...args], message));
+
+test('Statistics are compared without any network, and equal ones are not apart', async (t) => {
+  const found = await json('.', STATISTICS, '--reference', STATISTICS);
+  t.true(Math.abs(found.frechet!) < 1e-6);
+  t.deepEqual(found.samples, {
+    ...{ name: STATISTICS, images: null, size: null },
+    ...{ channels: null, scaled: null },
+  });
+  t.is(found.kernel, null);
+  t.is(found.slicedWasserstein, null);
+});
+
+test('Images are compared with nothing to download, and copies show on the page of nearest images', async (t) => {
+  const cwd = await temporaryFolder(t);
+  const [few, many] = [await noise(cwd, 'few.npy', 5, 1), await noise(cwd, 'many.npy', 12, 2)];
+  const { code, stdout, stderr } = await haze(cwd, [
+    ...['evaluate', few, '--reference', many, '--nearest', 'page.png', '--nearest-samples', '2'],
+  ]);
+  t.is(code, 0, stderr);
+  t.regex(
+    stdout,
+    /^samples +.*few\.npy: 5 images at 16x16, seed 0\nreference +.*many\.npy: 12 images at 16x16\n/,
+  );
+  t.regex(stdout, /sliced Wasserstein distance, times 1,000 +[\d.]+ +16: [\d.]+; of 5 images each/);
+  t.regex(stdout, /page\.png: 2 samples.*\nclosest: sample \d and many\.npy, image \d+/);
+  t.regex(stderr, /reference images 12\/12/);
+  const page = await readFile(join(cwd, 'page.png'));
+  t.is(page.toString('latin1', 1, 4), 'PNG');
+  const copies = await json(cwd, few, '--reference', few, '--nearest', 'own.png');
+  t.true(
+    copies.nearest!.every(
+      ({ sample, neighbours: [first] }) =>
+        first!.distance === 0 && first!.name.endsWith(`image ${sample}`),
+    ),
+  );
+  t.is(copies.slicedWasserstein!.mean, 0);
+});
+
+test('Images of another size are scaled to that of the samples, which is said; images that are not square need a size', async (t) => {
+  const cwd = await temporaryFolder(t);
+  const few = await noise(cwd, 'few.npy', 4, 1);
+  const found = await json(cwd, few, '--reference', IMAGES);
+  t.like(found.reference, {
+    images: 6,
+    size: 16,
+    scaled: 'from 8x8 (squash, bilinear, antialiased)',
+  });
+  await writeFile(join(cwd, 'wide.npy'), npy([2, 16, 20, 3], '|u1', new Uint8Array(1920)));
+  const { code, stderr } = await haze(cwd, ['evaluate', 'wide.npy', '--reference', few]);
+  t.is(code, 2);
+  t.regex(stderr, /--size: the images of wide\.npy are not square \(20x16\)/);
+});
+
+test('A file that cannot be read is named and passed over, and a set without any is refused', async (t) => {
+  const cwd = await temporaryFolder(t);
+  const few = await noise(cwd, 'few.npy', 4, 1);
+  await haze(cwd, ['noise', 'toy-cars', '--size', '16', '--out', 'pictures.png']);
+  await mkdir(join(cwd, 'folder'));
+  await writeFile(join(cwd, 'folder', 'a.png'), await readFile(join(cwd, 'pictures.png')));
+  await writeFile(join(cwd, 'folder', 'b.png'), 'broken');
+  const { code, stderr, stdout } = await haze(cwd, ['evaluate', few, '--reference', 'folder']);
+  t.is(code, 0, stderr);
+  t.regex(stderr, /skipped folder\/b\.png: /);
+  t.regex(stdout, /reference +folder: 1 image at 16x16, scaled from/);
+  await writeFile(join(cwd, 'folder', 'a.png'), 'broken, too');
+  const none = await haze(cwd, ['evaluate', few, '--reference', 'folder']);
+  t.is(none.code, 2);
+  t.regex(none.stderr, /folder: none of its images can be read \(2\); folder\/a\.png: /);
+});
+
+test("A model's samples are those of haze generate, and its likelihood on images kept aside is the seed's", async (t) => {
+  const cwd = await folderWithModel(t);
+  const model = [
+    'model.safetensors',
+    '--size',
+    '16',
+    '--timesteps',
+    '6',
+    '--count',
+    '5',
+    '--seed',
+    '3',
+  ];
+  const held = ['--held-out', IMAGES, '--held-out-images', '4'];
+  const found = await json(cwd, ...model, '--reference', IMAGES, ...held);
+  await haze(cwd, ['generate', ...model, '--format', 'npz', '--out', 'made']);
+  const again = await json(cwd, 'made', '--reference', IMAGES, '--seed', '3');
+  t.deepEqual(found.slicedWasserstein, again.slicedWasserstein);
+  t.is(found.samples!.images, 5);
+  const { likelihood } = found;
+  t.like(likelihood, { images: 4, timesteps: 6, variance: 'small', name: IMAGES });
+  t.is(likelihood!.terms.length, 6);
+  t.true(likelihood!.bitsPerDim > 0 && Number.isFinite(likelihood!.bitsPerDim));
+  const alone = await haze(cwd, [
+    'evaluate',
+    ...model.slice(0, 5),
+    '--seed',
+    '3',
+    ...held,
+    '--threads',
+    '1',
+  ]);
+  t.is(alone.code, 0, alone.stderr);
+  t.regex(alone.stdout, /^held out +.*images\.npz: 4 images at each of 6 timesteps, seed 3\n/);
+  t.regex(
+    alone.stdout,
+    /bits a dimension, at most: [\d.]+ ±[\d.]+ \(x_0 clamped, variance small; /,
+  );
+  const library = await evaluate(join(cwd, 'model.safetensors'), {
+    ...{ size: 16, timesteps: 6, seed: 3, heldOut: IMAGES, heldOutImages: 4, threads: 1 },
+  });
+  t.deepEqual(library.likelihood, likelihood);
+  await t.throwsAsync(evaluate(IMAGES, { reference: IMAGES, featureSize: 3 }), {
+    message: /evaluate\.featureSize: belongs to evaluate\.features, which is not given/,
+  });
+  const left = (await readdir(cwd)).sort();
+  t.deepEqual(left, ['made', 'model.safetensors']);
+});
+
+test('Without the package for networks one line says how to install it', async (t) => {
+  const preload = new URL('../helpers/without-onnx.js', import.meta.url).href;
+  const { code, stderr, stdout } = await haze(
+    '.',
+    ['evaluate', IMAGES, '--reference', IMAGES, ...NETWORK],
+    { NODE_OPTIONS: `--import=${preload}` },
+  );
+  t.is(code, 2);
+  t.is(stdout, '');
+  t.regex(
+    stderr,
+    /^haze: --features: needs the package onnxruntime-node, which is not installed: npm install --save-dev --ignore-scripts onnxruntime-node\n$/,
+  );
+});
+
+test('Ctrl-C ends an evaluation with 130', async (t) => {
+  const cwd = await temporaryFolder(t);
+  const [a, b] = [await noise(cwd, 'a.npy', 400, 1), await noise(cwd, 'b.npy', 400, 2)];
+  const { process: running, exit } = startHaze(t, cwd, ['evaluate', a, '--reference', b]);
+  running.stderr!.on('data', (text: string) => {
+    if (text.includes('projections')) running.kill('SIGINT');
+  });
+  const { code, stdout, stderr } = await exit;
+  t.is(code, 130, stderr);
+  t.is(stdout, '');
+});
+
+onnxTest(
+  'With a network there are all figures, and its statistics compare as the images do',
+  async (t) => {
+    const cwd = await temporaryFolder(t);
+    const [few, many] = [await noise(cwd, 'few.npy', 20, 1), await noise(cwd, 'many.npy', 30, 2)];
+    const found = await json(
+      cwd,
+      few,
+      '--reference',
+      many,
+      ...NETWORK,
+      '--save-statistics',
+      'few.npz',
+    );
+    t.like(found.features, { output: 'vector', features: 5, input: { size: 16, range: [-1, 1] } });
+    t.true(found.frechet! > 0);
+    t.deepEqual(found.pairs, { samples: 20, reference: 30 });
+    t.is(found.kernel!.subsetSize, 20);
+    t.true(found.coverage!.precision >= 0 && found.coverage!.recall <= 1);
+    t.is((await readStatistics(join(cwd, 'few.npz'))).mean.length, 5);
+    const other = await json(cwd, many, '--reference', 'few.npz', ...NETWORK);
+    t.true(Math.abs(other.frechet! - found.frechet!) < 1e-9 * found.frechet!);
+    t.is(other.kernel, null);
+    const wrong = await haze(cwd, ['evaluate', few, '--reference', STATISTICS, ...NETWORK]);
+    t.is(wrong.code, 2);
+    t.regex(
+      wrong.stderr,
+      /--reference: expected statistics of 5 features, as the images have, got 24/,
+    );
+    const less = await json(
+      cwd,
+      few,
+      '--reference',
+      many,
+      ...NETWORK,
+      '--pair-images',
+      '7',
+      '--patch-images',
+      '0',
+    );
+    t.deepEqual(less.pairs, { samples: 7, reference: 7 });
+    t.is(less.slicedWasserstein, null);
+    t.is(less.frechet, found.frechet);
+    const { stdout } = await haze(cwd, ['evaluate', few, '--reference', many, ...NETWORK]);
+    t.regex(
+      stdout,
+      /features +.*network\.onnx: 5 of vector, from 16x16x3 nchw \(bicubic, antialiased\), bytes as -1 to 1\n/,
+    );
+    t.regex(stdout, /kernel distance, times 1,000 +-?[\d.]+ +of 20 and 30 images\n +over subsets/);
+  },
+);

@@ -1,0 +1,114 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { zipSync } from 'fflate';
+import { openDataset } from '../../src/data/dataset.js';
+import { openSource } from '../../src/data/source.js';
+import { writeArray } from '../../src/io/array-file.js';
+import { fixturePath } from '../helpers/cli.js';
+import { temporaryFolder } from '../helpers/folder.js';
+import { npy } from '../helpers/npy.js';
+
+async function pixels(t: ExecutionContext, path: string, size = 8, channels: 1 | 3 = 3) {
+  const source = await openSource(path, 0);
+  const data = await openDataset(source, { size, channels, fit: 'squash', threads: 1 });
+  t.teardown(() => data.close());
+  const out = new Uint8Array(data.count * size * size * channels);
+  await data.read(
+    Array.from({ length: data.count }, (_, i) => i),
+    out,
+  );
+  return { source, out };
+}
+
+test('Arrays of images are data: stored, deflated, bare and as safetensors, with the same pixels', async (t) => {
+  const stored = await readFile(fixturePath('evaluation/images.npz'));
+  const raw = stored.subarray(stored.indexOf('\x93NUMPY', 0, 'latin1'));
+  const start = 10 + raw.readUInt16LE(8);
+  const images = raw.subarray(start, start + 6 * 8 * 8 * 3);
+  const folder = await temporaryFolder(t);
+  const shape = [6, 8, 8, 3];
+  async function* all() {
+    yield images;
+  }
+  await writeArray(join(folder, 'own.safetensors'), 'safetensors', shape, all());
+  await writeArray(join(folder, 'own.npz'), 'npz', shape, all());
+  await writeFile(join(folder, 'own.npy'), npy(shape, '|u1', images));
+  for (const path of [
+    fixturePath('evaluation/images.npz'),
+    fixturePath('evaluation/images_compressed.npz'),
+    ...['own.npz', 'own.npy', 'own.safetensors'].map((name) => join(folder, name)),
+  ]) {
+    const { source, out } = await pixels(t, path);
+    t.is(source.count, 6, path);
+    t.deepEqual(Buffer.from(out), images, path);
+    t.regex(source.label(2), /, image 2$/);
+  }
+});
+
+test('Grey arrays of three dimensions are data, and the first of several arrays is the one without a name', async (t) => {
+  const folder = await temporaryFolder(t);
+  const grey = npy(
+    [2, 4, 4],
+    '|u1',
+    Uint8Array.from({ length: 32 }, (_, i) => 8 * i),
+  );
+  await writeFile(
+    join(folder, 'a.npz'),
+    zipSync({ 'other.npy': npy([1], '|u1', new Uint8Array(1)), 'arr_0.npy': grey }, { level: 0 }),
+  );
+  const { out } = await pixels(t, join(folder, 'a.npz'), 4, 1);
+  t.deepEqual(
+    [...out],
+    Array.from({ length: 32 }, (_, i) => 8 * i),
+  );
+});
+
+test('A folder of haze generate with one array stands for it, and one that is not finished is refused', async (t) => {
+  const folder = await temporaryFolder(t);
+  await writeFile(join(folder, 'manifest-1-of-1.jsonl'), '');
+  await writeFile(join(folder, 'images.part'), '');
+  await t.throwsAsync(openSource(folder, 0), {
+    name: 'UsageError',
+    message: /not finished; the same command goes on/,
+  });
+  await writeFile(join(folder, 'images.npz'), await readFile(fixturePath('evaluation/images.npz')));
+  t.is((await openSource(folder, 0)).count, 6);
+});
+
+const BAD: readonly (readonly [string, Uint8Array, RegExp])[] = [
+  [
+    'a.npy',
+    npy([2, 4, 4, 4], '|u1', new Uint8Array(128)),
+    /with 1 or 3 channels behind, got \(2, 4, 4, 4\)/,
+  ],
+  ['a.npy', npy([0, 4, 4, 3], '|u1', new Uint8Array(0)), /got \(0, 4, 4, 3\)/],
+  ['a.npy', npy([2, 4, 4, 3], '|u1', new Uint8Array(90)), /expected 224 bytes, .* got 218/],
+  ['a.npy', npy([2, 4, 4, 3], '<f4', new Uint8Array(384)), /of type \|u1, got/],
+  [
+    'a.npz',
+    zipSync({
+      'a.npy': npy([1], '|u1', new Uint8Array(1)),
+      'b.npy': npy([1], '|u1', new Uint8Array(1)),
+    }),
+    /expected one array of images, or arr_0, got/,
+  ],
+  ['a.safetensors', Buffer.from('not a header at all'), /expected a/],
+];
+
+for (const [name, bytes, message] of BAD)
+  test(`${name} is refused: ${message.source}`, async (t) => {
+    const folder = await temporaryFolder(t);
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, name), bytes);
+    await t.throwsAsync(openSource(join(folder, name), 0), { name: 'UsageError', message });
+  });
+
+test('Statistics, and weights, are not taken for images', async (t) => {
+  await t.throwsAsync(openSource(fixturePath('evaluation/statistics.npz'), 0), {
+    message: /expected one array of images, or arr_0, got statistics of features/,
+  });
+  await t.throwsAsync(openSource(fixturePath('unet_l2_8.safetensors'), 0), {
+    message: /expected one tensor of type U8, .* got \d+ tensors/,
+  });
+});

@@ -1,0 +1,103 @@
+import test from 'ava';
+import { COMPUTING_DEFAULTS } from '../../src/config/computing.js';
+import { openUnet } from '../../src/device/open.js';
+import { makeSchedule } from '../../src/diffusion/schedule.js';
+import { Breath } from '../../src/evaluate/breath.js';
+import { type LikelihoodOptions, likelihood } from '../../src/evaluate/likelihood.js';
+import { below } from '../../src/io/network.js';
+import { readSafetensors } from '../../src/io/safetensors.js';
+import { fixturePath } from '../helpers/cli.js';
+import { evaluationFixture } from '../helpers/evaluation.js';
+
+const T = 12;
+const schedule = makeSchedule({
+  ...{ schedule: 'linear', timesteps: T },
+  ...{ betaStart: 0.002, betaEnd: 0.35 },
+});
+const EACH = 8 * 8 * 3;
+
+async function network(batch: number) {
+  const { unet } = await openUnet(
+    'wasm',
+    { ...COMPUTING_DEFAULTS, threads: 1 },
+    {
+      architecture: { kind: 'simple', widths: [8, 16], channels: 3, timeDim: 32, norm: 'separate' },
+      ...{ size: 8, batch, timesteps: T, training: false },
+    },
+  );
+  const { tensors } = await readSafetensors(fixturePath('evaluation/likelihood.safetensors'));
+  await unet.importState(below(tensors, 'model.'));
+  return unet;
+}
+
+test("The terms of the bound and the losses are PyTorch's on the same weights, images and noise", async (t) => {
+  const fixture = await evaluationFixture('likelihood');
+  const noise = fixture.floats('noise');
+  // 36 passes do not fill eights: the last batch is not full.
+  const unet = await network(8);
+  t.teardown(() => unet.dispose());
+  for (const variance of ['small', 'large'] as const) {
+    const told: number[] = [];
+    const found = await likelihood(
+      {
+        ...{ schedule, variance, images: 3, batch: 8 },
+        pixels: fixture.bytes('images'),
+        predict: (xt, steps) => unet.predict({ xt, t: steps }, 'running'),
+        noise: (image, step) =>
+          noise.slice((image * T + step) * EACH, (image * T + step + 1) * EACH),
+        onProgress: (done) => told.push(done),
+      },
+      new Breath(),
+    );
+    const mean = (name: string, step: number) =>
+      [0, 1, 2].reduce((sum, image) => sum + fixture.floats(name)[image * T + step]!, 0) / 3;
+    for (let step = 0; step < T; step++) {
+      // ε̂ is f32, and its errors of some 1e-6 are magnified by 1/σ² of the posterior, which is 500 and less here.
+      const near = (got: number, expected: number) =>
+        Math.abs(got - expected) <= 1e-4 * expected + 1e-6;
+      t.true(
+        near(found.terms[step]!, mean(variance, step)),
+        `${variance} ${step}: ${found.terms[step]}, ${mean(variance, step)}`,
+      );
+      t.true(near(found.losses.l2[step]!, mean('mse', step)), `l2 ${step}`);
+      t.true(near(found.losses.l1[step]!, mean('l1', step)), `l1 ${step}`);
+    }
+    const prior = fixture.floats('prior').reduce((a, b) => a + b, 0) / 3;
+    t.true(Math.abs(found.prior - prior) < 1e-6 * prior + 1e-9);
+    const sum = found.terms.reduce((a, b) => a + b, 0) + found.prior;
+    t.true(Math.abs(found.bitsPerDim - sum) < 1e-9 * sum);
+    t.true(found.standardError! > 0);
+    t.is(told.at(-1), 3 * T);
+  }
+});
+
+/** Of images that all are `level`, by a model that knows their noise exactly. */
+const known = (level: number, images: number): LikelihoodOptions => {
+  const epsilon = (image: number, step: number) =>
+    Float32Array.from({ length: 12 }, (_, i) => Math.sin(image + 7 * step + i));
+  let slots: Float32Array[] = [];
+  return {
+    ...{ schedule, variance: 'small', images, batch: 4 },
+    pixels: new Uint8Array(12 * images).fill(level),
+    noise: (image, step) => {
+      if (slots.length === 4) slots = [];
+      slots.push(epsilon(image, step));
+      return slots.at(-1)!;
+    },
+    predict: async () => Float32Array.from(slots.flatMap((slot) => [...slot])),
+  };
+};
+
+test('A model that knows the noise pays for the bytes alone', async (t) => {
+  for (const level of [0, 128, 255]) {
+    const found = await likelihood(known(level, 2), new Breath());
+    for (let step = 1; step < T; step++) t.true(Math.abs(found.terms[step]!) < 1e-6, `${step}`);
+    t.true(found.terms[0]! > 0 && found.terms[0]! < 8);
+    t.deepEqual(
+      found.losses.l1,
+      Array.from({ length: T }, () => 0),
+    );
+    t.true(found.standardError! < 1e-6);
+  }
+  t.is((await likelihood(known(128, 1), new Breath())).standardError, null);
+});
