@@ -19,6 +19,7 @@ export { dense, denseWeights } from './dense';
 export * from './dense-blocks';
 export * from './derive-weights';
 export * from './dropout';
+export * from './ema';
 export * from './embedding';
 export { powersOfTwo } from './exp';
 export { gaussian, gaussianImages } from './gaussian';

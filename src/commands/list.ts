@@ -4,6 +4,7 @@ import type { Flags } from '../config/flag.js';
 import { modelFlags, modelGroups, unsaidGroups } from '../config/model.js';
 import { clampFlags, samplingFlags } from '../config/sampling.js';
 import { dataFlags, trainingFlags } from '../config/training.js';
+import { weightsFlags } from '../config/which-weights.js';
 import type { Command } from './command.js';
 
 const { size } = modelFlags;
@@ -75,7 +76,7 @@ const sample: Command = {
       },
       gif: { describe: 'The grid as it comes out of the noise', value: 'FILE.gif' },
     },
-    'Sampling:': samplingFlags,
+    'Sampling:': { ...weightsFlags, ...samplingFlags },
     'Diffusion, for bare weights:': bareFlags,
     ...unsaidGroups,
     'Computing:': computingFlags,
@@ -120,6 +121,7 @@ const generate: Command = {
       },
     },
     'Sampling:': {
+      ...weightsFlags,
       ...samplingFlags,
       bn: {
         ...samplingFlags.bn!,
@@ -255,7 +257,7 @@ const exportModel: Command = {
     optional: false,
   },
   groups: {
-    'Output:': { out: { describe: 'A new folder', value: 'FOLDER' } },
+    'Output:': { out: { describe: 'A new folder', value: 'FOLDER' }, ...weightsFlags },
     'Sampling, for scheduler_config.json:': clampFlags,
     'Diffusion, for bare weights:': bareFlags,
     ...unsaidGroups,

@@ -73,6 +73,13 @@ export interface TrainingConfig {
   readonly weightDecay: number;
   /** Largest norm of all gradients together, to which they are scaled; null: as they are. */
   readonly clip: number | null;
+  /** Steps in which `lr` is reached. */
+  readonly warmup: number;
+  /** How `lr` falls until the end of the run, to `decayFloor` of it. */
+  readonly decay: 'constant' | 'linear' | 'cosine';
+  readonly decayFloor: number;
+  /** Decays of the averages (EMA) that are kept of the weights; sampling takes the first. */
+  readonly ema: readonly number[];
   /** Total length of the run, resumes included: one of the two is null. */
   readonly epochs: number | null;
   readonly steps: number | null;

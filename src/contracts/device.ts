@@ -47,9 +47,18 @@ export interface NetworkOptions {
   readonly training?: boolean;
   /** Default `ADAM`. */
   readonly optimizer?: Optimizer;
+  /** Decays of the averages of the weights that are kept beside them in training; default none. See `averageRate`. */
+  readonly ema?: readonly number[];
   /** Seed of the dropouts' masks; default 0. A mask is a function of seed, step, dropout and element. */
   readonly seed?: number;
 }
+
+/**
+ * The share of the weights in their average (EMA) after `steps` steps, this one among them: 1 − min(decay, (1 + k)/(10 + k)). The
+ * average begins as the weights, and forgets these sooner than it would with `decay` alone.
+ */
+export const averageRate = (decay: number, steps: number): number =>
+  Math.max(1 - decay, 9 / (10 + steps));
 
 /** Adam's state: first and second moments by parameter name in PyTorch layouts, and steps taken. */
 export interface OptimizerState {
@@ -82,9 +91,16 @@ export interface NetworkDevice {
 
   /** Parameters and buffers in PyTorch's names, order and layouts. */
   exportState(): Promise<StateDict>;
+  /** Averages begin at these, too. */
   importState(state: StateDict): Promise<void>;
   exportOptimizer(): Promise<OptimizerState>;
   importOptimizer(state: OptimizerState): Promise<void>;
+
+  /** The average of weights and running statistics with decay `index` of the options, as a state like the weights' own. */
+  exportAverage(index: number): Promise<StateDict>;
+  importAverage(index: number, state: StateDict): Promise<void>;
+  /** Exchanges weights and running statistics with an average, so that predictions take it. Called again, it undoes that. */
+  exchangeAverage(index: number): Promise<void>;
 
   /** Frees memory and workers; safe to call twice. */
   dispose(): Promise<void>;

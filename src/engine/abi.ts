@@ -313,6 +313,7 @@ export interface Kernels {
     begin: Integer,
     end: Integer,
   ): void;
+  ema(e: Pointer, p: Pointer, rate: Pointer, begin: Integer, end: Integer): void;
   embeddingBackward(
     dtable: Pointer,
     dout: Pointer,

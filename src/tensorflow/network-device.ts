@@ -57,6 +57,8 @@ class TensorflowNetwork implements NetworkDevice {
   readonly #network: Network;
   readonly #machine: Machine<RoutineName>;
   readonly #random: CounterRandom;
+  /** How many averages are kept. */
+  readonly #averages: number;
   #rate: number | undefined;
   /** The optimizer's steps so far. */
   #steps = 0;
@@ -66,12 +68,14 @@ class TensorflowNetwork implements NetworkDevice {
 
   constructor(tensorflow: Tensorflow, graph: Graph, options: GraphOptions) {
     const { batch, loss = 'l1', training = true, optimizer = ADAM, eager = false } = options;
+    const ema = training ? (options.ema ?? []) : [];
+    this.#averages = ema.length;
     this.batch = batch;
     this.#timesteps = options.timesteps;
     this.#random = new CounterRandom(options.seed ?? 0);
-    this.#network = makeNetwork({ graph, batch }, tensorflow.gpu);
+    this.#network = makeNetwork({ graph, batch }, tensorflow.gpu, ema.length);
 
-    const routines = networkRoutines(this.#network, { loss, training, optimizer });
+    const routines = networkRoutines(this.#network, { loss, training, optimizer, ema });
     this.#machine = eager
       ? new EagerMachine(tensorflow, routines)
       : new GraphMachine(tensorflow, routines);
@@ -106,15 +110,19 @@ class TensorflowNetwork implements NetworkDevice {
     }
     this.#prepared = false;
     const [loss] = this.#machine.run('train', inputs);
+    if (this.#averages > 0) this.#machine.run('average', []);
     this.#steps++;
     this.#countBatches();
     return loss![0]!;
   }
 
   async exportState(): Promise<StateDict> {
-    const { parameters, statistics } = this.#network.variables;
-    const list = [...parameters, ...statistics];
-    const values = named(list, this.#machine.run('export-state', []));
+    return this.#read('export-state');
+  }
+
+  /** A state that a routine exports. */
+  #read(routine: RoutineName): StateDict {
+    const values = named(this.#state, this.#machine.run(routine, []));
     const state = new Map<string, Tensor>();
     for (const name of stateShapes(this.#network.graph).keys())
       state.set(name, values.get(name) ?? this.#batchesTracked(name));
@@ -122,19 +130,39 @@ class TensorflowNetwork implements NetworkDevice {
   }
 
   async importState(state: StateDict): Promise<void> {
-    const { parameters, statistics } = this.#network.variables;
-    const list = [...parameters, ...statistics];
     this.#prepared = false;
-    this.#machine.run(
-      'import-state',
-      list.map((variable) => take(state, variable)),
-    );
+    this.#write('import-state', state);
+    for (let i = 0; i < this.#averages; i++) this.#write(`import-average-${i}`, state);
     this.#batches = new Map(
       this.#norms().map((norm) => {
         const seen = state.get(`${norm}.num_batches_tracked`);
         return [norm, seen?.dtype === 'I64' ? (seen.data[0] ?? 0n) : 0n];
       }),
     );
+  }
+
+  #write(routine: RoutineName, state: StateDict): void {
+    const values = this.#state.map((variable) => take(state, variable));
+    this.#machine.run(routine, values);
+  }
+
+  /** Parameters and running statistics. */
+  get #state(): readonly Variable[] {
+    const { parameters, statistics } = this.#network.variables;
+    return [...parameters, ...statistics];
+  }
+
+  async exportAverage(index: number): Promise<StateDict> {
+    return this.#read(`export-average-${index}`);
+  }
+
+  async importAverage(index: number, state: StateDict): Promise<void> {
+    this.#write(`import-average-${index}`, state);
+  }
+
+  async exchangeAverage(index: number): Promise<void> {
+    this.#prepared = false;
+    this.#machine.run(`exchange-average-${index}`, []);
   }
 
   async exportOptimizer(): Promise<OptimizerState> {

@@ -30,11 +30,11 @@ export interface Network extends NetworkShape {
   readonly feeds: { readonly prediction: readonly Feed[]; readonly training: readonly Feed[] };
 }
 
-export function makeNetwork({ graph, batch }: NetworkShape, gpu: boolean): Network {
+export function makeNetwork({ graph, batch }: NetworkShape, gpu: boolean, averages = 0): Network {
   const shape = { graph, batch };
   const prediction = planConvolutions(shape, 'prediction', gpu);
   const training = planConvolutions(shape, 'training', gpu);
-  const variables = networkVariables(graph, prediction);
+  const variables = networkVariables(graph, prediction, averages);
   const feeds = { prediction: predictionFeeds(shape), training: trainingFeeds(shape) };
   return { ...shape, gpu, prediction, training, variables, feeds };
 }

@@ -4,6 +4,7 @@
  */
 import type { Loss, Optimizer } from '../contracts/device.js';
 import { adamStep } from './adam.js';
+import { averageStep, exchangeAverage } from './averages.js';
 import { FLOAT, INT32, type Ops, one, type Routine, scalar, vector } from './ops.js';
 import { type Network, predict, prepare, trainingPass } from './passes.js';
 import { RATE, Store, type Variable } from './variables.js';
@@ -18,6 +19,8 @@ export type RoutineName =
   | 'reset'
   | 'import-state'
   | 'export-state'
+  | 'average'
+  | `${'import' | 'export' | 'exchange'}-average-${number}`
   | 'import-optimizer'
   | 'export-optimizer';
 
@@ -26,17 +29,22 @@ type Routines = Partial<Record<RoutineName, Routine>>;
 export interface RoutineOptions {
   readonly loss: Loss;
   readonly optimizer: Optimizer;
+  /** Decays of the averages. */
+  readonly ema: readonly number[];
   /** Without it, training costs no memory. */
   readonly training: boolean;
 }
 
 /** What a network can be asked to do; `→` says what each gives. */
 export function networkRoutines(network: Network, options: RoutineOptions): Routines {
-  const { parameters, statistics, optimizer } = network.variables;
+  const { parameters, statistics, optimizer, averages } = network.variables;
   const state = [...parameters, ...statistics];
   const routines: Routines = {
     ...predictions(network),
-    reset: resetting(network, options.training ? [...state, ...optimizer, RATE] : state),
+    reset: resetting(
+      network,
+      options.training ? [...state, ...optimizer, ...averages.flat(), RATE] : state,
+    ),
     'import-state': importing(network, state),
     'export-state': exporting(network, state),
   };
@@ -44,6 +52,7 @@ export function networkRoutines(network: Network, options: RoutineOptions): Rout
   return {
     ...routines,
     ...trainings(network, options),
+    ...averagings(network, options.ema),
     'set-rate': importing(network, [RATE]),
     'import-optimizer': importing(network, optimizer),
     'export-optimizer': exporting(network, optimizer),
@@ -100,6 +109,26 @@ function trainings(network: Network, { loss, optimizer }: RoutineOptions): Routi
       },
     },
   };
+}
+
+function averagings(network: Network, decays: readonly number[]): Routines {
+  if (decays.length === 0) return {};
+  const { parameters, statistics, averages } = network.variables;
+  const state = [...parameters, ...statistics];
+  const routine = (body: <V>(store: Store<V>) => void): Routine => ({
+    inputs: [],
+    body: (ops) => {
+      body(new Store(ops, network.variables));
+      return [];
+    },
+  });
+  const all: Routines = { average: routine((store) => averageStep(store, state, decays)) };
+  for (const [i, list] of averages.entries()) {
+    all[`import-average-${i}`] = importing(network, list);
+    all[`export-average-${i}`] = exporting(network, list);
+    all[`exchange-average-${i}`] = routine((store) => exchangeAverage(store, state, i));
+  }
+  return all;
 }
 
 /** A routine that assigns what it is given, in PyTorch's layouts. → nothing */

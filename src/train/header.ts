@@ -12,10 +12,14 @@ const SLOW_EPOCH_MINUTES = 60;
 export function header(config: RunConfig, trainer: Trainer, between: number): string[] {
   const { model, training } = config;
   const parameters = grouped(countParameters(buildNetwork(model)));
+  const [average] = training.ema;
   return [
     `model   ${model.kind === 'simple' ? '' : `${model.kind}, `}widths ${model.widths.join(',')}, ${model.size}x${model.size}x${model.channels}, ${parameters} parameters`,
     `device  ${trainer.unet.description} (${config.chosen?.why ?? ''})`,
     `memory  ${bytes(trainer.memoryBytes)} for batches of ${training.batch}; between steps up to ${bytes(between)} more; Node and the images come on top`,
+    ...(average === undefined
+      ? []
+      : [`weights samples and held-out loss take the average (EMA) of decay ${average}`]),
   ];
 }
 

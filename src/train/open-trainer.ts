@@ -45,6 +45,7 @@ function wasmOptions(
     schedule,
     seed,
     optimizer: optimizerOf(training),
+    ema: training.ema,
   };
 }
 

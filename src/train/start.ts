@@ -108,10 +108,12 @@ async function load(
   data: DataState,
   onEvent: (event: TrainEvent) => void,
 ): Promise<number> {
-  const { step, state, ...parts } = await openCheckpoint(folder);
+  const { step, state, ...parts } = await openCheckpoint(folder, config.training.ema);
   await checkNetworkOf(checkpointPaths(folder).model, config.model, 'this run');
   await trainer.unet.importState(await parts.model());
   await trainer.unet.importOptimizer(await parts.optimizer());
+  for (const [i, average] of [...parts.averages.values()].entries())
+    await trainer.unet.importAverage(i, await average());
   onEvent({ kind: 'note', text: `resuming at step ${step} from ${folder}` });
   for (const text of changes(state, data, trainer.unet.description))
     onEvent({ kind: 'warning', text });

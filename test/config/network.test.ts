@@ -7,7 +7,7 @@ import { modelGroups } from '../../src/config/model.js';
 import { fieldsOf, flagOf, KINDS } from '../../src/config/network-fields.js';
 import { parseRunConfig } from '../../src/config/read.js';
 import { newRunConfig, resumedRunConfig } from '../../src/config/run-config.js';
-import { optimizerOf } from '../../src/config/training.js';
+import { OPTIMIZER_DEFAULTS, optimizerOf } from '../../src/config/training.js';
 import { ADAM } from '../../src/contracts/device.js';
 import { UsageError } from '../../src/errors.js';
 import { runConfig } from '../../src/library/run-config.js';
@@ -268,6 +268,7 @@ test('config.json keeps every field, and a run of before has the simple network 
     {},
     { network: 'unet2d', 'head-dim': 'all' },
     { optimizer: 'adamw', clip: '1' },
+    { ema: '0.999,0.9999', warmup: '100', decay: 'linear', 'decay-floor': '0.02' },
   ]) {
     const run = fresh(flags);
     t.deepEqual(parseRunConfig('config.json', JSON.parse(JSON.stringify(run))), run);
@@ -276,14 +277,9 @@ test('config.json keeps every field, and a run of before has the simple network 
     typeof fresh
   >;
   const { kind: _, ...oldModel } = model;
-  const {
-    optimizer: __,
-    betas: ___,
-    epsilon: ____,
-    weightDecay: _____,
-    clip: ______,
-    ...oldTraining
-  } = training;
+  const oldTraining = Object.fromEntries(
+    Object.entries(training).filter(([name]) => !(name in OPTIMIZER_DEFAULTS)),
+  );
   t.deepEqual(
     parseRunConfig('config.json', { ...rest, model: oldModel, training: oldTraining }),
     fresh(),
@@ -374,6 +370,26 @@ test('settings of an optimizer that cannot be are refused, and changes of one on
     () => resumed({ betas: '0.5,0.9' }),
     /^--betas: the run in runs\/1 has 0.9,0.999, got 0.5,0.9; /,
   );
+});
+
+test('averages and a decay that cannot be are refused, and changes of them on a resume', (t) => {
+  const faults: [flags: Flags, message: RegExp][] = [
+    [{ ema: '1' }, /^--ema: expected 0 to 4 numbers from 0 and below 1 between commas, got 1$/],
+    [{ ema: '0.9,-0.1' }, /^--ema: expected 0 to 4 numbers/],
+    [{ ema: '0.1,0.2,0.3,0.4,0.5' }, /^--ema: expected 0 to 4 numbers/],
+    [{ ema: '0.9,0.90' }, /^--ema: expected each decay once, got 0.9 twice$/],
+    [{ decay: 'step' }, /^--decay: expected one of constant, linear, cosine, got step/],
+    [{ 'decay-floor': '0.1' }, /^--decay-floor: belongs to --decay linear and cosine; the decay/],
+    [{ decay: 'linear', 'decay-floor': '1.5' }, /^--decay-floor: expected a number from 0 to 1/],
+    [{ warmup: '-1' }, /^--warmup: expected a whole number from 0/],
+  ];
+  for (const [flags, message] of faults) refused(t, () => fresh(flags), message);
+  const run = fresh({ ema: '0.99', decay: 'cosine', warmup: '10' });
+  const resumed = (flags: Flags) => resumedRunConfig('runs/1', run, undefined, new Args(flags));
+  t.is(resumed({ ema: '0.99', steps: '9' }).training.steps, 9);
+  refused(t, () => resumed({ ema: '0.9' }), /^--ema: the run in runs\/1 has 0.99, got 0.9; /);
+  refused(t, () => resumed({ decay: 'linear' }), /^--decay: the run in runs\/1 has cosine, got/);
+  refused(t, () => resumed({ warmup: '0' }), /^--warmup: the run in runs\/1 has 10, got 0; /);
 });
 
 test('programs give the same settings', (t) => {

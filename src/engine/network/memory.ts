@@ -14,6 +14,8 @@ export interface NetworkShape {
   readonly timesteps: number;
   /** Whether gradients and the optimizer's moments are kept. */
   readonly training: boolean;
+  /** Averages of the weights that are kept in training. */
+  readonly averages: number;
   /** Of the dropouts' masks. */
   readonly seed: number;
 }
@@ -43,12 +45,17 @@ export interface NetworkMemory {
   /** Reserves memory for words that are written once the memory exists. */
   readonly reserve: (words: Int32Array) => Pointer;
   readonly reserved: { readonly at: Pointer; readonly words: Int32Array }[];
-  /** Loss (f64) and the optimizer's rates; 0 without training. */
+  /** Loss (f64), and the optimizer's rates (see `RATES`); 0 without training. */
   readonly loss: Pointer;
   readonly rates: Pointer;
   /** f64 sums of the gradients' squares, by blocks. */
   readonly normPartial: Pointer;
 }
+
+/**
+ * Places in `rates`, f32: Adam's three (see `adamW`), the gradient's norm and what it is clipped by, and a rate of each average.
+ */
+export const RATES = { norm: 4, averages: 8 } as const;
 
 /** A plan that has a backward pass. */
 export type TrainingMemory = NetworkMemory & { readonly regions: Required<ParameterRegions> };

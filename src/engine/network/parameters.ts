@@ -95,13 +95,22 @@ function paddedWeight(layer: Layer, inputs: number, outputs: number): number {
 export interface ParameterRegions {
   readonly weights: Pointer;
   readonly statistics: Pointer;
-  readonly training?: { readonly gradients: Pointer; readonly m: Pointer; readonly v: Pointer };
+  readonly training?: {
+    readonly gradients: Pointer;
+    readonly m: Pointer;
+    readonly v: Pointer;
+    readonly averages: readonly Average[];
+  };
 }
+
+/** An average of the weights and of the running statistics. */
+export type Average = Pick<ParameterRegions, 'weights' | 'statistics'>;
 
 export function allocateParameters(
   arena: Arena,
   layout: ParameterLayout,
   training: boolean,
+  averages = 0,
 ): ParameterRegions {
   const weights = arena.floats('weights', layout.floats);
   const statistics = arena.floats('weights', layout.statistics);
@@ -109,7 +118,12 @@ export function allocateParameters(
   const gradients = arena.floats('gradients', layout.floats);
   const m = arena.floats('optimizer', layout.floats);
   const v = arena.floats('optimizer', layout.floats);
-  return { weights, statistics, training: { gradients, m, v } };
+  const average = (): Average => ({
+    weights: arena.floats('averages', layout.floats),
+    statistics: arena.floats('averages', layout.statistics),
+  });
+  const kept = Array.from({ length: averages }, average);
+  return { weights, statistics, training: { gradients, m, v, averages: kept } };
 }
 
 /**

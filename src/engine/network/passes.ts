@@ -2,13 +2,13 @@ import { BLOCK, CLIP_BLOCK, HUBER, L1, L2 } from '../../../assembly/constants.js
 import type { Loss, Optimizer } from '../../contracts/device.js';
 import { ADAM } from '../../contracts/device.js';
 import { RunError } from '../../errors.js';
-import { NULL, plus } from '../pointer.js';
+import { NULL, type Pointer, plus, plusFloats } from '../pointer.js';
 import { type Call, call, type Phase } from '../program.js';
 import { pixels } from '../tensors.js';
 import { type Beside, convolveBackward } from './convolve-backward.js';
 import { isProduct, prepareWeights } from './layer-weights.js';
 import { LOWERINGS, sideBackward } from './lowering.js';
-import type { NetworkMemory, TrainingMemory } from './memory.js';
+import { type NetworkMemory, RATES, type TrainingMemory } from './memory.js';
 import { prepareBatchNorm } from './norms.js';
 import type { Step, StepOf } from './steps.js';
 import { type NormMode, sideBySide, type Timesteps, Walk } from './walk.js';
@@ -54,7 +54,7 @@ export function optimizerPhases(memory: TrainingMemory, optimizer: Optimizer): P
   const { beta1, beta2, epsilon, clip } = optimizer;
   if (isPlainAdam(optimizer))
     return [[call('adam', [weights, gradients, m, v, memory.rates], quads, whole)]];
-  const factor = plus(memory.rates, 16);
+  const factor = plusFloats(memory.rates, RATES.norm);
   const scale = clip === null ? NULL : plus(factor, 4);
   const step = call(
     'adamW',
@@ -69,6 +69,20 @@ export function optimizerPhases(memory: TrainingMemory, optimizer: Optimizer): P
     [call('gradientClip', [factor, memory.normPartial, blocks, clip], 1)],
     [step],
   ];
+}
+
+/** One step of each average of the weights and the running statistics, which the optimizer has moved. */
+export function averagePhases({ regions, layout, rates }: TrainingMemory): Phase[] {
+  const calls = regions.training.averages.flatMap((average, i): Call[] => {
+    const rate = plusFloats(rates, RATES.averages + i);
+    const toward = (to: Pointer, from: Pointer, floats: number) =>
+      call('ema', [to, from, rate], floats / 4, { grain: 4 });
+    return [
+      toward(average.weights, regions.weights, layout.floats),
+      toward(average.statistics, regions.statistics, layout.statistics),
+    ];
+  });
+  return calls.length > 0 ? [calls] : [];
 }
 
 const isPlainAdam = (o: Optimizer): boolean =>

@@ -13,12 +13,14 @@ import {
   channelsOf,
   type NetworkMemory,
   type NetworkShape,
+  RATES,
   reserver,
   type SharedMemory,
 } from './memory.js';
 import { members, membersName } from './norms.js';
 import { allocateParameters, layoutParameters } from './parameters.js';
 import {
+  averagePhases,
   dropPadding,
   forward,
   optimizerPhases,
@@ -60,7 +62,9 @@ export function planPrograms(
     programs.set(mode, [unet([...forward(memory, mode, t), dropPadding(memory)])]);
   if (trains) {
     const pass = unet(training(memory, loss));
-    const step = { name: 'optimizer', phases: optimizerPhases(trainingMemory(memory), optimizer) };
+    const trained = trainingMemory(memory);
+    const phases = [...optimizerPhases(trained, optimizer), ...averagePhases(trained)];
+    const step = { name: 'optimizer', phases };
     programs.set('train', [pass, step]);
     programs.set('gradients', [pass, unet([dropPadding(memory)])]);
   }
@@ -117,8 +121,9 @@ export function planLayout(options: AnyOptions): { arena: Arena; memory: Network
   const arena = new Arena();
   const graph =
     'graph' in options ? options.graph : buildNetwork(options.architecture, options.size);
-  const { batch, timesteps, seed = 0 } = options;
-  const shape = { graph, batch, timesteps, seed, training: options.training ?? true };
+  const { batch, timesteps, seed = 0, training = true } = options;
+  const averages = options.ema?.length ?? 0;
+  const shape = { graph, batch, timesteps, seed, training, averages };
   return { arena, memory: planMemory(arena, shape, options.threads) };
 }
 
@@ -135,7 +140,8 @@ export function planMemory(
   const { graph, batch } = shape;
   const order = schedule(graph);
   const layout = shared?.layout ?? layoutParameters(graph);
-  const regions = shared?.regions ?? allocateParameters(arena, layout, shape.training);
+  const regions =
+    shared?.regions ?? allocateParameters(arena, layout, shape.training, shape.averages);
   const { reserve, reserved } = reserver(arena);
   const dense = batch * graph.size ** 2 * graph.channels;
   const norms = new Map<string, Pointer>();
@@ -152,7 +158,7 @@ export function planMemory(
     t: arena.bytes('tables', 4 * batch),
     labels: arena.bytes('tables', graph.labelled ? 4 * batch : 0),
     loss: arena.bytes('tables', 8),
-    rates: arena.floats('tables', 8),
+    rates: arena.floats('tables', RATES.averages + shape.averages),
     normPartial: arena.bytes('tables', shape.training ? normBytes(layout.floats) : 0),
     kept: new Map(),
     buffers: new Buffers(),

@@ -1,5 +1,6 @@
 import {
   ADAM,
+  averageRate,
   type BatchNormMode,
   type NetworkDevice,
   type NetworkInput,
@@ -13,10 +14,17 @@ import { sinusoids, timesteps } from '../../network/sinusoid.js';
 import type { StateDict } from '../../network/state.js';
 import { checkFits, planRoom } from '../arena.js';
 import { Engine, type LoadedProgram, type Times } from '../engine.js';
+import type { Pointer } from '../pointer.js';
 import type { Program } from '../program.js';
 import { tableName } from './lowering.js';
-import { channelsOf, type NetworkMemory, type TrainingMemory } from './memory.js';
-import { readParameters, readState, writeParameters, writeStatistics } from './parameters.js';
+import { channelsOf, type NetworkMemory, RATES, type TrainingMemory } from './memory.js';
+import {
+  type Average,
+  readParameters,
+  readState,
+  writeParameters,
+  writeStatistics,
+} from './parameters.js';
 import { trainingMemory } from './passes.js';
 import {
   type AnyOptions,
@@ -47,16 +55,18 @@ export class WasmNetwork implements NetworkDevice {
   readonly memory: NetworkMemory;
   readonly #programs = new Map<string, LoadedProgram>();
   readonly #optimizer: Optimizer;
+  readonly #ema: readonly number[];
   #batches = new Map<string, bigint>();
   #steps = 0;
   /** What of `prepare` belongs to the present weights and running statistics. */
   #ready = { norms: false, weights: false };
 
-  private constructor(engine: Engine, memory: NetworkMemory, optimizer: Optimizer) {
+  private constructor(engine: Engine, memory: NetworkMemory, options: Options) {
     this.engine = engine;
     this.memory = memory;
     this.batch = memory.shape.batch;
-    this.#optimizer = optimizer;
+    this.#optimizer = options.optimizer ?? ADAM;
+    this.#ema = options.ema ?? [];
   }
 
   /**
@@ -87,7 +97,7 @@ export class WasmNetwork implements NetworkDevice {
       strict: options.strict ?? false,
       bytes: arena.size,
     });
-    const network = new WasmNetwork(engine, memory, options.optimizer ?? ADAM);
+    const network = new WasmNetwork(engine, memory, options);
     for (const [name, sections] of programs) network.#programs.set(name, engine.load(sections));
     writeReserved(engine, memory);
     return { network, extra, program };
@@ -133,14 +143,16 @@ export class WasmNetwork implements NetworkDevice {
     return this.#program('running').program;
   }
 
-  /** The optimizer's bias-corrected rates for the step that is about to run. */
+  /** The optimizer's bias-corrected rates for the step that is about to run, and those of the averages. */
   setRates(lr: number): void {
     const step = this.#steps + 1;
     const { beta1, beta2, decay } = this.#optimizer;
-    const rates = this.engine.floats(this.memory.rates, 3);
+    const rates = this.engine.floats(this.memory.rates, RATES.averages + this.#ema.length);
     rates[0] = lr / (1 - beta1 ** step);
     rates[1] = 1 / Math.sqrt(1 - beta2 ** step);
     rates[2] = lr * decay;
+    for (const [i, decay] of this.#ema.entries())
+      rates[RATES.averages + i] = averageRate(decay, step);
   }
 
   /** Books a step that ran: resolves to its loss. */
@@ -162,16 +174,30 @@ export class WasmNetwork implements NetworkDevice {
   }
 
   async exportState(): Promise<StateDict> {
-    const { layout, regions } = this.memory;
-    const statistics = this.engine.floats(regions.statistics, layout.statistics);
-    return readState(layout, this.#region(regions.weights), statistics, this.#batches);
+    return this.#read(this.memory.regions);
   }
 
   async importState(state: StateDict): Promise<void> {
+    const { training } = this.memory.regions;
+    this.#batches = this.#write(this.memory.regions, state);
+    for (const average of training?.averages ?? []) this.#write(average, state);
+    this.#outdate();
+  }
+
+  async exportAverage(index: number): Promise<StateDict> {
+    return this.#read(this.#average(index));
+  }
+
+  async importAverage(index: number, state: StateDict): Promise<void> {
+    this.#write(this.#average(index), state);
+  }
+
+  async exchangeAverage(index: number): Promise<void> {
     const { layout, regions } = this.memory;
-    writeParameters(layout, this.#region(regions.weights), state);
-    const statistics = this.engine.floats(regions.statistics, layout.statistics);
-    this.#batches = writeStatistics(layout, statistics, state);
+    const average = this.#average(index);
+    exchange(this.#region(regions.weights), this.#region(average.weights));
+    const statistics = (at: Pointer) => this.engine.floats(at, layout.statistics);
+    exchange(statistics(regions.statistics), statistics(average.statistics));
     this.#outdate();
   }
 
@@ -203,6 +229,26 @@ export class WasmNetwork implements NetworkDevice {
   get #denseLength(): number {
     const { graph, batch } = this.memory.shape;
     return batch * graph.size ** 2 * graph.channels;
+  }
+
+  #read({ weights, statistics }: Average): StateDict {
+    const { layout } = this.memory;
+    const moving = this.engine.floats(statistics, layout.statistics);
+    return readState(layout, this.#region(weights), moving, this.#batches);
+  }
+
+  /** Resolves to how many batches each norm has seen. */
+  #write({ weights, statistics }: Average, state: StateDict): Map<string, bigint> {
+    const { layout } = this.memory;
+    writeParameters(layout, this.#region(weights), state);
+    return writeStatistics(layout, this.engine.floats(statistics, layout.statistics), state);
+  }
+
+  /** @throws RunError for one that was not planned */
+  #average(index: number): Average {
+    const average = this.#training.regions.training.averages[index];
+    if (!average) throw new RunError(`this network was planned without average ${index}`);
+    return average;
   }
 
   #region(at: number): Float32Array {
@@ -249,6 +295,18 @@ export class WasmNetwork implements NetworkDevice {
       const { name } = node.layer;
       this.#batches.set(name, (this.#batches.get(name) ?? 0n) + 1n);
     }
+  }
+}
+
+/** Floats that are exchanged at a time. */
+const PIECE = 1 << 16;
+
+function exchange(a: Float32Array, b: Float32Array): void {
+  for (let at = 0; at < a.length; at += PIECE) {
+    const [one, other] = [a, b].map((array) => array.subarray(at, at + PIECE));
+    const kept = one!.slice();
+    one!.set(other!);
+    other!.set(kept);
   }
 }
 
