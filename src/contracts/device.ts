@@ -1,4 +1,5 @@
 import type { NetworkConfig } from '../network/network.js';
+import type { Times } from '../network/sinusoid.js';
 import type { StateDict } from '../network/state.js';
 
 /** Loss on the noise: mean |ε−ε̂|, mean (ε−ε̂)², or Huber with δ = 1 (PyTorch's `smooth_l1_loss`). */
@@ -10,8 +11,8 @@ export type BatchNormMode = 'running' | 'batch';
 /** Inputs of one U-Net pass. Images are f32 [batch, height, width, channel] without padding. */
 export interface NetworkInput {
   readonly xt: Float32Array;
-  /** Timesteps, one an image, counted from 0. */
-  readonly t: Int32Array;
+  /** One an image: timesteps of the schedule (Int32Array), or any real numbers (Float32Array). */
+  readonly t: Times;
   /** Labels, one an image, counted from 0: for networks that read them, and no others. */
   readonly labels?: Int32Array;
 }
@@ -39,7 +40,7 @@ export interface NetworkOptions {
   /** Side of the square images. */
   readonly size: number;
   readonly batch: number;
-  /** Timesteps are below this. */
+  /** Timesteps of the schedule are below this; real ones may be anything. */
   readonly timesteps: number;
   /** Default `l1`. */
   readonly loss?: Loss;

@@ -1,10 +1,11 @@
 import { ShapeError } from '../errors.js';
 import type { Graph } from './graph.js';
+import type { Times } from './sinusoid.js';
 
 /** One batch of a network, as far as its shape is concerned. */
 interface Batch {
   readonly xt: { readonly length: number };
-  readonly t: Int32Array;
+  readonly t: Times;
   readonly labels?: Int32Array | undefined;
 }
 
@@ -21,11 +22,19 @@ export function checkInput(
   const values = batch * graph.size ** 2 * graph.channels;
   checkLength('x_t', xt, values);
   checkLength('t', t, batch);
-  const wrong = t.findIndex((step) => !(step >= 0 && step < timesteps));
-  if (wrong >= 0)
-    throw new ShapeError(`U-Net: t[${wrong}] is ${t[wrong]}, not a timestep of the schedule`);
+  checkTimes(t, timesteps);
   checkLabels(graph, batch, labels);
   if (noise) checkLength('noise', noise, values);
+}
+
+function checkTimes(t: Times, timesteps: number): void {
+  const whole = t instanceof Int32Array;
+  const wrong = t.findIndex((step: number) =>
+    whole ? step < 0 || step >= timesteps : !Number.isFinite(step),
+  );
+  if (wrong < 0) return;
+  const expected = whole ? 'a timestep of the schedule' : 'a finite number';
+  throw new ShapeError(`U-Net: t[${wrong}] is ${t[wrong]}, not ${expected}`);
 }
 
 function checkLabels(graph: Graph, batch: number, labels: Int32Array | undefined): void {

@@ -10,8 +10,10 @@ import type { Placement, Schedule } from './schedule.js';
 export interface NetworkShape {
   readonly graph: Graph;
   readonly batch: number;
-  /** Rows of the tables of sinusoids: timesteps of the schedule. */
+  /** Timesteps of the schedule. */
   readonly timesteps: number;
+  /** Other timesteps that programs visit, which may be any real numbers. */
+  readonly times: readonly number[];
   /** Whether gradients and the optimizer's moments are kept. */
   readonly training: boolean;
   /** Averages of the weights that are kept in training. */
@@ -31,7 +33,7 @@ export interface NetworkMemory {
   readonly xt: Pointer;
   readonly epsilon: Pointer;
   readonly noise: Pointer;
-  /** u32 timesteps and labels, one an image. */
+  /** u32 rows of the sinusoids' tables (of a timestep of the schedule: itself) and labels, one an image. */
   readonly t: Pointer;
   readonly labels: Pointer;
   /** What stays while others come and go, by name: tables and transformed weights, which plans of one network share. */
@@ -62,6 +64,22 @@ export type TrainingMemory = NetworkMemory & { readonly regions: Required<Parame
 
 /** What several plans of one network and size may have in common: all that a pass reads and does not write. */
 export type SharedMemory = Pick<NetworkMemory, 'layout' | 'regions' | 'kept'>;
+
+/**
+ * The tables of sinusoids have a row for each timestep of the schedule, then one for each image, which a pass with real
+ * timesteps fills, then one for each of `times`.
+ */
+export const sinusoidRows = ({ timesteps, batch, times }: NetworkShape): number =>
+  timesteps + batch + times.length;
+
+/** The row of a timestep that is of the schedule or in `times`. */
+export const rowOfTime = ({ timesteps, batch, times }: NetworkShape, t: number): number =>
+  Number.isInteger(t) && t >= 0 && t < timesteps ? t : timesteps + batch + times.indexOf(t);
+
+/** Those of some timesteps that the schedule does not have, each once: the `times` of a plan that visits them. */
+export const otherTimes = (visited: Iterable<number>, timesteps: number): number[] => [
+  ...new Set([...visited].filter((t) => !(Number.isInteger(t) && t >= 0 && t < timesteps))),
+];
 
 /** Channels of a value as it is stored. */
 export const channelsOf = ({ parts }: Value): number => paddedChannels(parts);

@@ -16,6 +16,7 @@ import {
   RATES,
   reserver,
   type SharedMemory,
+  sinusoidRows,
 } from './memory.js';
 import { members, membersName } from './norms.js';
 import { allocateParameters, layoutParameters } from './parameters.js';
@@ -35,11 +36,15 @@ import { affineOf, savedOf, Walk } from './walk.js';
 
 /** Plans a network: its memory and the programs over it. Nothing is allocated but addresses. */
 
-export interface PlanOptions extends NetworkOptions, Demand {}
+export interface PlanOptions extends NetworkOptions, Demand {
+  /** Timesteps that the schedule does not have and programs visit; default none. */
+  readonly times?: readonly number[];
+}
 
 /** The same for a network of one's own, which no config describes. */
 export interface GraphOptions extends Omit<NetworkOptions, 'architecture' | 'size'>, Demand {
   readonly graph: Graph;
+  readonly times?: readonly number[];
 }
 
 export type AnyOptions = PlanOptions | GraphOptions;
@@ -121,9 +126,9 @@ export function planLayout(options: AnyOptions): { arena: Arena; memory: Network
   const arena = new Arena();
   const graph =
     'graph' in options ? options.graph : buildNetwork(options.architecture, options.size);
-  const { batch, timesteps, seed = 0, training = true } = options;
+  const { batch, timesteps, times = [], seed = 0, training = true } = options;
   const averages = options.ema?.length ?? 0;
-  const shape = { graph, batch, timesteps, seed, training, averages };
+  const shape = { graph, batch, timesteps, times, seed, training, averages };
   return { arena, memory: planMemory(arena, shape, options.threads) };
 }
 
@@ -184,12 +189,12 @@ function realChannels(parts: readonly number[]): Int32Array {
 
 /** Lays out what stays: tables of the graph, and where the weights do, these transformed. */
 function keep(arena: Arena, memory: NetworkMemory): ReadonlyMap<string, Pointer> {
-  const { timesteps, training, batch } = memory.shape;
+  const { training, batch } = memory.shape;
   const { waves, images } = memory.schedule;
   const kept = new Map<string, Pointer>();
   for (const step of [...waves.flat(), ...images]) {
     if (step.op === 'sinusoid') {
-      const rows = step.of === 'time' ? timesteps : batch;
+      const rows = step.of === 'time' ? sinusoidRows(memory.shape) : batch;
       kept.set(tableName(step.out.id), arena.floats('tables', rows * channelsOf(step.out)));
     }
     if (step.op === 'groupNorm') {

@@ -10,11 +10,11 @@ import {
 import { RunError } from '../../errors.js';
 import { checkInput } from '../../network/check-input.js';
 import type { NodeOf } from '../../network/graph.js';
-import { sinusoids, timesteps } from '../../network/sinusoid.js';
+import { type Times as InputTimes, sinusoids, timesteps } from '../../network/sinusoid.js';
 import type { StateDict } from '../../network/state.js';
 import { checkFits, planRoom } from '../arena.js';
 import { Engine, type LoadedProgram, type Times } from '../engine.js';
-import type { Pointer } from '../pointer.js';
+import { type Pointer, plusFloats } from '../pointer.js';
 import type { Program } from '../program.js';
 import { tableName } from './lowering.js';
 import { channelsOf, type NetworkMemory, RATES, type TrainingMemory } from './memory.js';
@@ -271,10 +271,10 @@ export class WasmNetwork implements NetworkDevice {
   }
 
   #feed(input: NetworkInput, noise?: Float32Array): void {
-    const { shape, xt, t, noise: epsilon } = this.memory;
+    const { shape, xt, noise: epsilon } = this.memory;
     checkInput(shape.graph, shape, input, noise);
     this.engine.floats(xt, this.#denseLength).set(input.xt);
-    new Int32Array(this.engine.memory.buffer, t, this.batch).set(input.t);
+    writeTimes(this.engine, this.memory, input.t);
     writeLabels(this.engine, this.memory, input.labels);
     if (noise) this.engine.floats(epsilon, this.#denseLength).set(noise);
   }
@@ -310,12 +310,25 @@ function exchange(a: Float32Array, b: Float32Array): void {
   }
 }
 
-/** Puts what a plan has reserved words for where it lies, and the sinusoids of every timestep. */
+/** Puts what a plan has reserved words for where it lies, and the sinusoids of every timestep that is known beforehand. */
 export function writeReserved(engine: Engine, memory: NetworkMemory): void {
   for (const { at, words } of memory.reserved)
     new Int32Array(engine.memory.buffer, at, words.length).set(words);
+  const { shape } = memory;
+  for (const node of sinusoidNodes(memory, 'time')) {
+    writeSinusoids(engine, memory, node, timesteps(shape.timesteps));
+    writeSinusoids(engine, memory, node, shape.times, shape.timesteps + shape.batch);
+  }
+}
+
+/** Puts the timesteps of a pass, one an image, which have been checked, where the network reads them. */
+export function writeTimes(engine: Engine, memory: NetworkMemory, t: InputTimes): void {
+  const rows = new Int32Array(engine.memory.buffer, memory.t, t.length);
+  const { timesteps } = memory.shape;
+  rows.set(t instanceof Int32Array ? t : t.map((_, image) => timesteps + image));
+  if (t instanceof Int32Array) return;
   for (const node of sinusoidNodes(memory, 'time'))
-    writeSinusoids(engine, memory, node, timesteps(memory.shape.timesteps));
+    writeSinusoids(engine, memory, node, t, timesteps);
 }
 
 /** Puts labels, which have been checked, where the network reads them. */
@@ -337,10 +350,13 @@ function writeSinusoids(
   engine: Engine,
   memory: NetworkMemory,
   node: NodeOf<'sinusoid'>,
-  positions: Int32Array,
+  positions: ArrayLike<number>,
+  firstRow = 0,
 ): void {
-  const table = sinusoids(positions, node, channelsOf(node.out));
-  engine.floats(memory.kept.get(tableName(node.out.id))!, table.length).set(table);
+  const channels = channelsOf(node.out);
+  const table = sinusoids(positions, node, channels);
+  const at = plusFloats(memory.kept.get(tableName(node.out.id))!, firstRow * channels);
+  engine.floats(at, table.length).set(table);
 }
 
 function checkNetworkFits(options: AnyOptions, bytes: number, extend?: Extension): void {
