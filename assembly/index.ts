@@ -32,6 +32,7 @@ export {
 export * from './group-norm-backward';
 export * from './image-shift';
 export * from './loss';
+export * from './muon';
 export * from './normalize';
 export * from './p-sample';
 export { philox } from './philox';

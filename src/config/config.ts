@@ -65,11 +65,13 @@ export interface DataConfig {
 export interface TrainingConfig {
   readonly batch: number;
   readonly lr: number;
-  /** Adam, or AdamW, which has a weight decay. */
-  readonly optimizer: 'adam' | 'adamw';
+  /** Adam; AdamW, which has a weight decay; or Muon for the matrices, with AdamW for the rest. */
+  readonly optimizer: 'adam' | 'adamw' | 'muon';
+  /** Muon's step size, which rises and falls as `lr` does; null without Muon. */
+  readonly muonLr: number | null;
   readonly betas: readonly [number, number];
   readonly epsilon: number;
-  /** AdamW's; 0 for Adam. */
+  /** Of what AdamW moves; 0 for Adam. */
   readonly weightDecay: number;
   /** Largest norm of all gradients together, to which they are scaled; null: as they are. */
   readonly clip: number | null;

@@ -11,10 +11,14 @@ const ADAM_BETAS = [ADAM.beta1, ADAM.beta2] as const;
 /** PyTorch's default of AdamW. */
 const ADAMW_DECAY = 0.01;
 
+/** Muon's momentum, and the rate that suits it where none is given (Jordan et al., 2024). */
+const MUON_MOMENTUM = 0.95;
+const MUON_RATE = 0.02;
+
 /** Averages of the weights that a run can keep: each takes as much memory as the weights. */
 const MOST_AVERAGES = 4;
 
-const OPTIMIZERS = ['adam', 'adamw'] as const;
+const OPTIMIZERS = ['adam', 'adamw', 'muon'] as const;
 const DECAYS = ['constant', 'linear', 'cosine'] as const;
 
 export const optimizerFlags: Flags = {
@@ -31,9 +35,15 @@ export const optimizerFlags: Flags = {
     default: '0',
   },
   optimizer: {
-    describe: 'Adam, or AdamW, which has a weight decay',
+    describe:
+      'Adam; AdamW, which has a weight decay; or Muon for matrices and convolutions, with AdamW for the rest',
     value: OPTIMIZERS.join('|'),
     default: 'adam',
+  },
+  'muon-lr': {
+    describe: 'Step size of what muon moves; --lr is that of AdamW beside it',
+    value: 'X',
+    default: String(MUON_RATE),
   },
   betas: {
     describe: 'How much both moments keep of themselves in a step',
@@ -46,7 +56,7 @@ export const optimizerFlags: Flags = {
     default: '1e-8',
   },
   'weight-decay': {
-    describe: 'Share of the weights that adamw takes off, times --lr',
+    describe: 'Share of the weights that AdamW takes off, times --lr',
     value: 'X',
     default: String(ADAMW_DECAY),
   },
@@ -65,6 +75,7 @@ export const optimizerFlags: Flags = {
 /** What these were in runs that could not choose them, too. */
 export const OPTIMIZER_DEFAULTS = {
   optimizer: 'adam',
+  muonLr: null,
   betas: ADAM_BETAS,
   epsilon: ADAM.epsilon,
   weightDecay: ADAM.decay,
@@ -83,6 +94,7 @@ export function readOptimizer(source: Source): Partial<TrainingConfig> {
     decay: source.oneOf('decay', DECAYS),
     decayFloor: source.real('decayFloor', { min: 0, max: 1 }),
     optimizer: source.oneOf('optimizer', OPTIMIZERS),
+    muonLr: source.real('muonLr', { above: 0 }),
     betas: source.reals('betas', { min: 0, below: 1 }, 2) as [number, number] | undefined,
     epsilon: source.real('epsilon', { above: 0 }),
     weightDecay: source.real('weightDecay', { min: 0 }),
@@ -111,7 +123,16 @@ export function withTraining(
     throw new UsageError(
       '--decay-floor: belongs to --decay linear and cosine; the decay is constant',
     );
-  return withWeightDecay(base, settings, training);
+  return withMuonRate(settings, withWeightDecay(base, settings, training));
+}
+
+function withMuonRate(settings: Partial<TrainingConfig>, training: TrainingConfig): TrainingConfig {
+  if (training.optimizer === 'muon') return { ...training, muonLr: training.muonLr ?? MUON_RATE };
+  if (settings.muonLr !== undefined)
+    throw new UsageError(
+      `--muon-lr: belongs to --optimizer muon; the optimizer is ${training.optimizer}`,
+    );
+  return { ...training, muonLr: null };
 }
 
 function withWeightDecay(
@@ -119,8 +140,8 @@ function withWeightDecay(
   settings: Partial<TrainingConfig>,
   training: TrainingConfig,
 ): TrainingConfig {
-  if (training.optimizer === 'adamw') {
-    const chosen = settings.weightDecay !== undefined || base.optimizer === 'adamw';
+  if (training.optimizer !== 'adam') {
+    const chosen = settings.weightDecay !== undefined || base.optimizer !== 'adam';
     return chosen ? training : { ...training, weightDecay: ADAMW_DECAY };
   }
   if (settings.weightDecay)
@@ -129,6 +150,11 @@ function withWeightDecay(
 }
 
 /** The optimizer as a device takes it. */
-export const optimizerOf = ({ betas, epsilon, weightDecay, clip }: TrainingConfig): Optimizer => ({
-  ...{ beta1: betas[0], beta2: betas[1], epsilon, decay: weightDecay, clip },
-});
+export function optimizerOf(training: TrainingConfig): Optimizer {
+  const { betas, epsilon, weightDecay, clip, optimizer, lr, muonLr } = training;
+  const ratio = (muonLr ?? MUON_RATE) / lr;
+  return {
+    ...{ beta1: betas[0], beta2: betas[1], epsilon, decay: weightDecay, clip },
+    ...(optimizer === 'muon' && { muon: { momentum: MUON_MOMENTUM, ratio } }),
+  };
+}

@@ -29,6 +29,20 @@ export interface Optimizer {
   readonly decay: number;
   /** Largest norm of all gradients together, to which they are scaled before a step; null: as they are. */
   readonly clip: number | null;
+  /** Moves the matrices; without it Adam moves all. */
+  readonly muon?: Muon;
+}
+
+/**
+ * Muon (Jordan et al., 2024) for the matrices that `matrixLayers` names: m ← μ·m + (1 − μ)·g, then
+ * θ ← θ − η·ratio·√max(1, rows/columns)·orth(μ·m + (1 − μ)·g), rows being outputs and columns inputs·kernel². `orth` are five steps
+ * of Newton-Schulz.
+ */
+export interface Muon {
+  /** μ. */
+  readonly momentum: number;
+  /** Its rate as a multiple of Adam's. */
+  readonly ratio: number;
 }
 
 /** PyTorch's defaults of Adam. */
@@ -61,7 +75,7 @@ export interface NetworkOptions {
 export const averageRate = (decay: number, steps: number): number =>
   Math.max(1 - decay, 9 / (10 + steps));
 
-/** Adam's state: first and second moments by parameter name in PyTorch layouts, and steps taken. */
+/** The optimizer's state: first (of Muon: the momentum) and second moments by parameter name in PyTorch layouts, and steps taken. */
 export interface OptimizerState {
   readonly step: number;
   readonly m: StateDict;

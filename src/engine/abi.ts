@@ -495,6 +495,50 @@ export interface Kernels {
     begin: Integer,
     end: Integer,
   ): void;
+  muonGram(
+    rows: Pointer,
+    panels: Pointer,
+    products: Pointer,
+    groups: Integer,
+    n: Integer,
+    partial: Pointer,
+    parts: Integer,
+    begin: Integer,
+    end: Integer,
+  ): void;
+  muonMomentum(
+    x: Pointer,
+    partial: Pointer,
+    m: Pointer,
+    g: Pointer,
+    momentum: Float,
+    clip: Pointer,
+    k: Integer,
+    xk: Integer,
+    xo: Integer,
+    begin: Integer,
+    end: Integer,
+  ): void;
+  muonPolynomial(
+    panels: Pointer,
+    squares: Pointer,
+    n: Integer,
+    partial: Pointer,
+    parts: Integer,
+    begin: Integer,
+    end: Integer,
+  ): void;
+  muonUpdate(
+    p: Pointer,
+    x: Pointer,
+    rate: Pointer,
+    scale: Float,
+    k: Integer,
+    xk: Integer,
+    xo: Integer,
+    begin: Integer,
+    end: Integer,
+  ): void;
   noiseLoss(
     gradient: Pointer,
     partial: Pointer,

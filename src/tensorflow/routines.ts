@@ -3,7 +3,8 @@
  * gradients, the whole training step, and state in and out.
  */
 import type { Loss, Optimizer } from '../contracts/device.js';
-import { adamStep } from './adam.js';
+import { matrixLayers } from '../network/matrix-layers.js';
+import { adamStep, type Matrix } from './adam.js';
 import { averageStep, exchangeAverage } from './averages.js';
 import { FLOAT, INT32, type Ops, one, type Routine, scalar, vector } from './ops.js';
 import { type Network, predict, prepare, trainingPass } from './passes.js';
@@ -104,7 +105,7 @@ function trainings(network: Network, { loss, optimizer }: RoutineOptions): Routi
       body: (ops, fed) => {
         const store = new Store(ops, network.variables);
         const pass = trainingPass(network, store, loss, fed);
-        adamStep(store, optimizer, parameters, pass.gradient);
+        adamStep(store, optimizer, parameters, matricesOf(network), pass.gradient);
         return [pass.loss];
       },
     },
@@ -129,6 +130,15 @@ function averagings(network: Network, decays: readonly number[]): Routines {
     all[`exchange-average-${i}`] = routine((store) => exchangeAverage(store, state, i));
   }
   return all;
+}
+
+/** The weights that Muon moves, by name. */
+function matricesOf({ graph }: Network): ReadonlyMap<string, Matrix> {
+  const names = matrixLayers(graph);
+  const layers = graph.layers.filter(({ name }) => names.has(name));
+  return new Map(
+    layers.map(({ name, kind }) => [`${name}.weight`, { transposed: kind === 'convTranspose' }]),
+  );
 }
 
 /** A routine that assigns what it is given, in PyTorch's layouts. → nothing */

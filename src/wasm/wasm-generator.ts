@@ -155,7 +155,16 @@ function planLane(
   first: NetworkMemory | undefined,
 ): LanePlan {
   const { batch, timesteps } = options;
-  const shape = { graph, batch, timesteps, times: [], training: false, averages: 0, seed: 0 };
+  const shape = {
+    graph,
+    batch,
+    timesteps,
+    times: [],
+    training: false,
+    muon: false,
+    averages: 0,
+    seed: 0,
+  };
   const unet = planMemory(arena, shape, 1, first);
   const reverse = planReverse(arena, unet, tables);
   const values = batch * graph.size ** 2 * graph.channels;

@@ -354,7 +354,7 @@ test('settings of an optimizer that cannot be are refused, and changes of one on
   refused(
     t,
     () => fresh({ optimizer: 'sgd' }),
-    /^--optimizer: expected one of adam, adamw, got sgd/,
+    /^--optimizer: expected one of adam, adamw, muon, got sgd/,
   );
   const run = fresh({ optimizer: 'adamw', clip: '1' });
   const resumed = (flags: Flags) => resumedRunConfig('runs/1', run, undefined, new Args(flags));
@@ -370,6 +370,27 @@ test('settings of an optimizer that cannot be are refused, and changes of one on
     () => resumed({ betas: '0.5,0.9' }),
     /^--betas: the run in runs\/1 has 0.9,0.999, got 0.5,0.9; /,
   );
+});
+
+test('Muon has a rate of its own beside the one of AdamW, which moves the rest', (t) => {
+  const { training } = fresh({ optimizer: 'muon', lr: '0.004' });
+  t.like(training, { optimizer: 'muon', lr: 0.004, muonLr: 0.02, weightDecay: 0.01 });
+  const { muon, ...adamW } = optimizerOf(training);
+  t.deepEqual(adamW, { ...ADAM, decay: 0.01 });
+  t.deepEqual(muon, { momentum: 0.95, ratio: 5 });
+  t.is(fresh({ optimizer: 'muon', 'muon-lr': '0.01' }).training.muonLr, 0.01);
+  t.is(fresh().training.muonLr, null);
+  refused(
+    t,
+    () => fresh({ optimizer: 'adamw', 'muon-lr': '0.01' }),
+    /^--muon-lr: belongs to --optimizer muon; the optimizer is adamw$/,
+  );
+  refused(t, () => fresh({ optimizer: 'muon', 'muon-lr': '0' }), /^--muon-lr: expected a number/);
+  const run = fresh({ optimizer: 'muon' });
+  const resumed = (flags: Flags) => resumedRunConfig('runs/1', run, undefined, new Args(flags));
+  t.deepEqual(parseRunConfig('config.json', JSON.parse(JSON.stringify(run))), run);
+  t.deepEqual(resumed({}), run);
+  refused(t, () => resumed({ 'muon-lr': '0.1' }), /^--muon-lr: the run in runs\/1 has 0.02, got/);
 });
 
 test('averages and a decay that cannot be are refused, and changes of them on a resume', (t) => {

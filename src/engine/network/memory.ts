@@ -1,3 +1,4 @@
+import { RunError } from '../../errors.js';
 import type { Graph, Value } from '../../network/graph.js';
 import type { Arena } from '../arena.js';
 import type { Pointer } from '../pointer.js';
@@ -16,6 +17,8 @@ export interface NetworkShape {
   readonly times: readonly number[];
   /** Whether gradients and the optimizer's moments are kept. */
   readonly training: boolean;
+  /** Whether Muon moves the matrices. */
+  readonly muon: boolean;
   /** Averages of the weights that are kept in training. */
   readonly averages: number;
   /** Of the dropouts' masks. */
@@ -55,12 +58,19 @@ export interface NetworkMemory {
 }
 
 /**
- * Places in `rates`, f32: Adam's three (see `adamW`), the gradient's norm and what it is clipped by, and a rate of each average.
+ * Places in `rates`, f32: Adam's three (see `adamW`), Muon's, the gradient's norm and what it is clipped by, and a rate of each
+ * average.
  */
-export const RATES = { norm: 4, averages: 8 } as const;
+export const RATES = { muon: 3, norm: 4, averages: 8 } as const;
 
 /** A plan that has a backward pass. */
 export type TrainingMemory = NetworkMemory & { readonly regions: Required<ParameterRegions> };
+
+/** @throws RunError if the plan was made without training. */
+export function trainingMemory(memory: NetworkMemory): TrainingMemory {
+  if (!memory.regions.training) throw new RunError('this network was planned without training');
+  return memory as TrainingMemory;
+}
 
 /** What several plans of one network and size may have in common: all that a pass reads and does not write. */
 export type SharedMemory = Pick<NetworkMemory, 'layout' | 'regions' | 'kept'>;

@@ -1,15 +1,14 @@
-import { BLOCK, CLIP_BLOCK, HUBER, L1, L2 } from '../../../assembly/constants.js';
-import type { Loss, Optimizer } from '../../contracts/device.js';
-import { ADAM } from '../../contracts/device.js';
-import { RunError } from '../../errors.js';
-import { NULL, type Pointer, plus, plusFloats } from '../pointer.js';
+import { BLOCK, HUBER, L1, L2 } from '../../../assembly/constants.js';
+import { ADAM, type Loss, type Optimizer } from '../../contracts/device.js';
+import { NULL } from '../pointer.js';
 import { type Call, call, type Phase } from '../program.js';
 import { pixels } from '../tensors.js';
 import { type Beside, convolveBackward } from './convolve-backward.js';
 import { isProduct, prepareWeights } from './layer-weights.js';
 import { LOWERINGS, sideBackward } from './lowering.js';
-import { type NetworkMemory, RATES, type TrainingMemory } from './memory.js';
+import { type NetworkMemory, trainingMemory } from './memory.js';
 import { prepareBatchNorm } from './norms.js';
+import { averagePhases, optimizerPhases } from './optimizer.js';
 import type { Step, StepOf } from './steps.js';
 import { type NormMode, sideBySide, type Timesteps, Walk } from './walk.js';
 
@@ -33,60 +32,29 @@ export function dropPadding(memory: NetworkMemory): Phase {
 
 /** Forward in training mode, the loss, and every gradient. */
 export function training(memory: NetworkMemory, loss: Loss): Phase[] {
-  return trainingWalk(new Walk(memory, 'train', { at: memory.t, every: true }, true), loss);
+  return trainingWalk(trainWalk(memory), loss);
 }
+
+/** One step of the optimizer, and of the averages. */
+export function optimizing(memory: NetworkMemory, optimizer: Optimizer): Phase[] {
+  return [
+    ...optimizerPhases(trainWalk(memory), optimizer),
+    ...averagePhases(trainingMemory(memory)),
+  ];
+}
+
+const trainWalk = (memory: NetworkMemory): Walk =>
+  new Walk(memory, 'train', { at: memory.t, every: true }, true);
 
 /** The walk that training takes, or prediction by the batch's own statistics: what any other needs, it needs too. */
 export function survey(memory: NetworkMemory): Walk {
   const walk = new Walk(memory, memory.shape.training ? 'train' : 'batch', NO_TIMESTEPS, false);
-  if (memory.shape.training) trainingWalk(walk, 'l1');
-  else forwardWalk(walk);
+  const { training, muon } = memory.shape;
+  if (!training) forwardWalk(walk);
+  else trainingWalk(walk, 'l1');
+  if (muon) optimizerPhases(walk, { ...ADAM, muon: { momentum: 0, ratio: 0 } });
   return walk;
 }
-
-/** One step of the optimizer over all parameters. */
-export function optimizerPhases(memory: TrainingMemory, optimizer: Optimizer): Phase[] {
-  const { weights, training } = memory.regions;
-  const { floats } = memory.layout;
-  const { gradients, m, v } = training;
-  const quads = floats / 4;
-  const whole = { grain: 4 };
-  const { beta1, beta2, epsilon, clip } = optimizer;
-  if (isPlainAdam(optimizer))
-    return [[call('adam', [weights, gradients, m, v, memory.rates], quads, whole)]];
-  const factor = plusFloats(memory.rates, RATES.norm);
-  const scale = clip === null ? NULL : plus(factor, 4);
-  const step = call(
-    'adamW',
-    [weights, gradients, m, v, memory.rates, beta1, beta2, epsilon, scale],
-    quads,
-    whole,
-  );
-  if (clip === null) return [[step]];
-  const blocks = Math.ceil(floats / CLIP_BLOCK);
-  return [
-    [call('gradientNorm', [memory.normPartial, gradients, floats], blocks)],
-    [call('gradientClip', [factor, memory.normPartial, blocks, clip], 1)],
-    [step],
-  ];
-}
-
-/** One step of each average of the weights and the running statistics, which the optimizer has moved. */
-export function averagePhases({ regions, layout, rates }: TrainingMemory): Phase[] {
-  const calls = regions.training.averages.flatMap((average, i): Call[] => {
-    const rate = plusFloats(rates, RATES.averages + i);
-    const toward = (to: Pointer, from: Pointer, floats: number) =>
-      call('ema', [to, from, rate], floats / 4, { grain: 4 });
-    return [
-      toward(average.weights, regions.weights, layout.floats),
-      toward(average.statistics, regions.statistics, layout.statistics),
-    ];
-  });
-  return calls.length > 0 ? [calls] : [];
-}
-
-const isPlainAdam = (o: Optimizer): boolean =>
-  (Object.keys(ADAM) as (keyof Optimizer)[]).every((key) => o[key] === ADAM[key]);
 
 /** The batch norms' scale and shift from the running statistics; once for each change of the weights or statistics. */
 export function prepareNorms(memory: NetworkMemory): Phase {
@@ -214,10 +182,4 @@ function waveBackward(walk: Walk, wave: readonly Step[]): Phase[] {
 function mask(walk: Walk, { out }: StepOf<'convolve'>): Call {
   const d = walk.gradient(out);
   return call('reluBackward', [d.at, walk.view(out).at], (walk.batch * d.channels) / 4);
-}
-
-/** @throws RunError if the plan was made without training. */
-export function trainingMemory(memory: NetworkMemory): TrainingMemory {
-  if (!memory.regions.training) throw new RunError('this network was planned without training');
-  return memory as TrainingMemory;
 }

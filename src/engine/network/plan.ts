@@ -21,15 +21,13 @@ import {
 import { members, membersName } from './norms.js';
 import { allocateParameters, layoutParameters } from './parameters.js';
 import {
-  averagePhases,
   dropPadding,
   forward,
-  optimizerPhases,
+  optimizing,
   prepareKeptWeights,
   prepareNorms,
   survey,
   training,
-  trainingMemory,
 } from './passes.js';
 import { place, schedule } from './schedule.js';
 import { affineOf, savedOf, Walk } from './walk.js';
@@ -67,9 +65,7 @@ export function planPrograms(
     programs.set(mode, [unet([...forward(memory, mode, t), dropPadding(memory)])]);
   if (trains) {
     const pass = unet(training(memory, loss));
-    const trained = trainingMemory(memory);
-    const phases = [...optimizerPhases(trained, optimizer), ...averagePhases(trained)];
-    const step = { name: 'optimizer', phases };
+    const step = { name: 'optimizer', phases: optimizing(memory, optimizer) };
     programs.set('train', [pass, step]);
     programs.set('gradients', [pass, unet([dropPadding(memory)])]);
   }
@@ -128,7 +124,8 @@ export function planLayout(options: AnyOptions): { arena: Arena; memory: Network
     'graph' in options ? options.graph : buildNetwork(options.architecture, options.size);
   const { batch, timesteps, times = [], seed = 0, training = true } = options;
   const averages = options.ema?.length ?? 0;
-  const shape = { graph, batch, timesteps, times, seed, training, averages };
+  const muon = training && options.optimizer?.muon !== undefined;
+  const shape = { graph, batch, timesteps, times, seed, training, muon, averages };
   return { arena, memory: planMemory(arena, shape, options.threads) };
 }
 

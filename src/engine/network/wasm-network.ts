@@ -17,7 +17,13 @@ import { Engine, type LoadedProgram, type Times } from '../engine.js';
 import { type Pointer, plusFloats } from '../pointer.js';
 import type { Program } from '../program.js';
 import { tableName } from './lowering.js';
-import { channelsOf, type NetworkMemory, RATES, type TrainingMemory } from './memory.js';
+import {
+  channelsOf,
+  type NetworkMemory,
+  RATES,
+  type TrainingMemory,
+  trainingMemory,
+} from './memory.js';
 import {
   type Average,
   readParameters,
@@ -25,7 +31,6 @@ import {
   writeParameters,
   writeStatistics,
 } from './parameters.js';
-import { trainingMemory } from './passes.js';
 import {
   type AnyOptions,
   type Extension,
@@ -146,11 +151,12 @@ export class WasmNetwork implements NetworkDevice {
   /** The optimizer's bias-corrected rates for the step that is about to run, and those of the averages. */
   setRates(lr: number): void {
     const step = this.#steps + 1;
-    const { beta1, beta2, decay } = this.#optimizer;
+    const { beta1, beta2, decay, muon } = this.#optimizer;
     const rates = this.engine.floats(this.memory.rates, RATES.averages + this.#ema.length);
     rates[0] = lr / (1 - beta1 ** step);
     rates[1] = 1 / Math.sqrt(1 - beta2 ** step);
     rates[2] = lr * decay;
+    if (muon) rates[RATES.muon] = lr * muon.ratio;
     for (const [i, decay] of this.#ema.entries())
       rates[RATES.averages + i] = averageRate(decay, step);
   }
