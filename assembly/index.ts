@@ -33,6 +33,7 @@ export * from './group-norm-backward';
 export * from './image-shift';
 export * from './loss';
 export * from './muon';
+export { muonMatrices } from './muon-matrices';
 export * from './normalize';
 export * from './p-sample';
 export { philox } from './philox';

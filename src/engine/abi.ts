@@ -506,6 +506,18 @@ export interface Kernels {
     begin: Integer,
     end: Integer,
   ): void;
+  muonMatrices(
+    weights: Pointer,
+    m: Pointer,
+    g: Pointer,
+    matrices: Pointer,
+    rate: Pointer,
+    momentum: Float,
+    clip: Pointer,
+    scratch: Pointer,
+    begin: Integer,
+    end: Integer,
+  ): void;
   muonMomentum(
     x: Pointer,
     partial: Pointer,
@@ -889,6 +901,18 @@ export interface Routines {
   resizeTaps(extent: Float, outSize: Integer): Integer;
   setWide(on: boolean): void;
 }
+
+/** Words of a `Matrix`, in its order. */
+export const MATRIX_WORDS = [
+  'weight',
+  'k',
+  'outputs',
+  'm',
+  'n',
+  'group',
+  'realOutputs',
+  'realPlaces',
+] as const;
 
 /** Words of a `Taps`, in its order. */
 export const TAPS_WORDS = [

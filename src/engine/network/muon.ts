@@ -6,22 +6,22 @@ import {
 } from '../../../assembly/constants.js';
 import type { Muon } from '../../contracts/device.js';
 import { matrixLayers } from '../../network/matrix-layers.js';
+import { MATRIX_WORDS } from '../abi.js';
 import { NULL, type Pointer, plusFloats } from '../pointer.js';
 import { type Address, type Call, call, type Phase, tuple } from '../program.js';
 import { RATES, trainingMemory } from './memory.js';
 import type { LayerAddresses } from './parameters.js';
-import { sideBySide, type Walk } from './walk.js';
+import type { Walk } from './walk.js';
 
 /**
- * Muon's step as kernel calls (assembly/muon.ts says what they compute). The matrices go in waves of a few, side by side, whose
- * scratch stays in the caches from one product to the next; what lies there is where activations were.
+ * Muon's step as kernel calls (assembly/muon.ts says what they compute). Small matrices go whole, each by one worker, in its own
+ * scratch and cache. All workers share the products of a larger one, in scratch that lies where activations were.
  */
 
 const ITERATIONS = 5;
 
-/** Matrices of a wave, at most, and floats of X, unless one has more: as much as the caches of two cores hold (1 MB). */
-const WAVE = 4;
-const WAVE_FLOATS = 1 << 18;
+/** Floats of the largest matrix that goes whole: with its products 5 MB. */
+const WHOLE_FLOATS = 1 << 19;
 
 /** Groups of X's rows, whose products are added up at the end: enough items to share out; and rows of one, at least. */
 const GROUPS = 4;
@@ -39,7 +39,9 @@ interface Matrix {
   /** X has n columns and m rows, n the smaller. */
   readonly n: number;
   readonly m: number;
-  readonly scale: number;
+  /** Outputs and places without padding. */
+  readonly realOutputs: number;
+  readonly realPlaces: number;
 }
 
 function matrixOf({ layer, weight, inputs, outputs }: LayerAddresses): Matrix {
@@ -47,9 +49,8 @@ function matrixOf({ layer, weight, inputs, outputs }: LayerAddresses): Matrix {
     throw new TypeError(`${layer.name} has no matrix`);
   const taps = layer.kind === 'linear' ? 1 : layer.kernel ** 2;
   const k = taps * inputs;
-  const scale = Math.sqrt(Math.max(1, layer.outputs / (layer.inputs * taps)));
   const [n, m] = outputs <= k ? [outputs, k] : [k, outputs];
-  return { weight, k, outputs, n, m, scale };
+  return { weight, k, outputs, n, m, realOutputs: layer.outputs, realPlaces: layer.inputs * taps };
 }
 
 /** The matrices of a network, in state_dict order. */
@@ -81,29 +82,56 @@ export function otherRanges(walk: Walk): { readonly first: number; readonly floa
  * @param clip its factor, or null
  */
 export function muonPhases(walk: Walk, muon: Muon, gradients: Pointer, clip: Pointer): Phase[] {
-  return waves(matricesOf(walk)).flatMap((wave) => {
-    walk.moment++;
-    return sideBySide(wave.map((matrix) => step(walk, matrix, muon, gradients, clip)));
+  walk.moment++;
+  const matrices = matricesOf(walk);
+  const isSmall = (matrix: Matrix) => sizeOf(matrix) <= WHOLE_FLOATS;
+  // The largest first, so that nobody waits for one at the end.
+  const small = matrices.filter(isSmall).sort((a, b) => sizeOf(b) - sizeOf(a));
+  const whole = small.length > 0 ? [[wholeCall(walk, small, muon, gradients, clip)]] : [];
+  const large = matrices.filter((matrix) => !isSmall(matrix));
+  return [...whole, ...large.flatMap((matrix) => step(walk, matrix, muon, gradients, clip))];
+}
+
+const sizeOf = ({ k, outputs }: Matrix): number => k * outputs;
+
+/** Floats of scratch that the products of a matrix take. */
+const productScratch = (n: number): number =>
+  Math.max(DENSE_ROWS * (n + 8), DENSE_GRADIENT_SCRATCH);
+
+/** Items of the passes over a weight. */
+const itemsOf = ({ outputs, k }: Matrix): number => (outputs / 8) * Math.ceil(k / MUON_ROWS);
+
+/** Floats of scratch that a matrix takes as a whole. */
+function muonScratch(matrix: Matrix): number {
+  const { m, n } = matrix;
+  const square = n * n;
+  return 16 + 2 * itemsOf(matrix) + 2 * m * n + (groupsOf(m).groups + 2) * square + productScratch(n);
+}
+
+function wholeCall(
+  walk: Walk,
+  matrices: readonly Matrix[],
+  { momentum }: Muon,
+  gradients: Pointer,
+  clip: Pointer,
+): Call {
+  const { regions, rates } = trainingMemory(walk.memory);
+  const words = matrices.flatMap((matrix) => {
+    const of: Record<(typeof MATRIX_WORDS)[number], number> = {
+      ...matrix,
+      group: groupsOf(matrix.m).group,
+    };
+    return MATRIX_WORDS.map((word) => of[word]);
   });
+  const scratch = walk.worker(4 * Math.max(...matrices.map(muonScratch)));
+  const table = walk.words(Int32Array.from(words));
+  const { weights, training } = regions;
+  const rate = plusFloats(rates, RATES.muon);
+  const args = [weights, training.m, gradients, table, rate, momentum, clip, scratch] as const;
+  return call('muonMatrices', args, matrices.length);
 }
 
-/** The largest first, so that those of one wave are alike. */
-function waves(matrices: readonly Matrix[]): Matrix[][] {
-  const list: Matrix[][] = [];
-  const size = ({ k, outputs }: Matrix) => k * outputs;
-  let floats = 0;
-  for (const matrix of [...matrices].sort((a, b) => size(b) - size(a))) {
-    floats += size(matrix);
-    const last = list.at(-1);
-    if (last && last.length < WAVE && floats <= WAVE_FLOATS) last.push(matrix);
-    else {
-      list.push([matrix]);
-      floats = size(matrix);
-    }
-  }
-  return list;
-}
-
+/** A matrix whose products all workers share. */
 function step(
   walk: Walk,
   matrix: Matrix,
@@ -111,9 +139,11 @@ function step(
   gradients: Pointer,
   clip: Pointer,
 ): Phase[] {
-  const { weight, k, outputs, n, m, scale } = matrix;
+  const { weight, k, outputs, n, m, realOutputs, realPlaces } = matrix;
+  const scale = Math.sqrt(Math.max(1, realOutputs / realPlaces));
   const { regions, rates } = trainingMemory(walk.memory);
-  const items = (outputs / 8) * Math.ceil(k / MUON_ROWS);
+  const items = itemsOf(matrix);
+  walk.moment++;
   const floats = (part: string, count: number) => walk.floats(`muon ${weight} ${part}`, count);
   const work: Work = {
     ...{ n, m },
@@ -122,7 +152,7 @@ function step(
     products: floats('products', Math.max(n * n, groupsOf(m).groups * n * n)),
     rows: floats('rows', n * n),
     panels: floats('panels', n * n),
-    scratch: walk.worker(4 * Math.max(DENSE_ROWS * (n + 8), DENSE_GRADIENT_SCRATCH)),
+    scratch: walk.worker(4 * productScratch(n)),
   };
   const partial = floats('squares', 2 * items);
   const strides = outputs <= k ? tuple(n, 1) : tuple(1, n);

@@ -116,6 +116,28 @@ for (const [what, optimizer] of Object.entries(OPTIMIZERS)) {
   );
 }
 
+test('a matrix that is large enough to be shared out moves by the formula', async (t) => {
+  const g = new GraphBuilder(1, 1);
+  const first = g.declare.conv('first', 1, 22_016, 1);
+  const large = g.declare.conv('large', 22_016, 20, 1);
+  const last = g.declare.conv('last', 20, 1, 1);
+  const graph = g.build(g.conv(last, g.conv(large, g.conv(first, g.image()))));
+  const optimizer = { ...ADAM, muon: MUON };
+  const options = { batch: 1, timesteps: 2, loss: 'l2', optimizer, threads: 3 } as const;
+  const network = await openGraph(t, 'wasm', graph, options);
+  await network.importState(initialState(graph, random));
+  const input = { xt: Float32Array.of(0.7), t: Int32Array.of(1) };
+  const noise = Float32Array.of(-0.4);
+  const name = 'large.weight';
+  const expected = f64(await network.exportState()).get(name)!;
+  const gradient = f64((await network.gradients(input, noise)).gradients).get(name)!;
+  await network.trainStep(input, noise, 1e-3);
+  const momentum = new Float64Array(expected.length);
+  muonReference(graph, name, expected, momentum, gradient, 0.02, MUON.momentum);
+  const got = (await network.exportState()).get(name)!.data as Float32Array;
+  close(t, got, expected, { atol: 1e-6, what: name });
+});
+
 test('beside Muon AdamW moves the rest as it does alone', async (t) => {
   const states = [];
   for (const muon of [{}, { muon: MUON }]) {
