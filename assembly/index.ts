@@ -11,7 +11,6 @@ export * from './barrier';
 export { barrier } from './barrier';
 export * from './batch-norm';
 export * from './channels';
-export * from './clamped-step';
 export * from './column-sums';
 export * from './crop';
 export * from './ddim';
@@ -30,6 +29,7 @@ export {
   groupNormMoments,
 } from './group-norm';
 export * from './group-norm-backward';
+export * from './image-limits';
 export * from './image-shift';
 export * from './loss';
 export * from './muon';
@@ -43,6 +43,7 @@ export * from './resample';
 export * from './resize';
 export * from './scale-shift';
 export { silu, siluBackward } from './silu';
+export * from './table-step';
 export * from './time-embedding';
 export { transposeWeights } from './transpose-weights';
 export * from './winograd/backward';

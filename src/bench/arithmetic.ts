@@ -258,7 +258,7 @@ export function kernelInputs(model: ModelConfig, batch: number, seed: number): I
     signal: schedule.sqrtAlphaBar[t]!,
     noise: schedule.sqrtOneMinusAlphaBar[t]!,
     ancestral: row(makeTrajectory(schedule, { sampler: 'ancestral' })),
-    ddim: row(makeTrajectory(schedule, { sampler: 'ddim', eta: 0.5 })),
+    ddim: row(makeTrajectory(schedule, { sampler: 'ddim', steps: schedule.timesteps, eta: 0.5 })),
   };
 }
 

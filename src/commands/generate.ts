@@ -54,7 +54,7 @@ async function readOptions(path: string, args: Args): Promise<GenerateOptions> {
     ...{ weights, notes },
     model,
     diffusion,
-    sampling: readSampling(args.renamed(SAMPLING_NAMES), diffusion.timesteps, sampling),
+    sampling: readSampling(args.renamed(SAMPLING_NAMES), diffusion, sampling),
     computing,
     seed: readSeed(args) ?? 0,
     ...generation,

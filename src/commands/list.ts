@@ -1,5 +1,5 @@
 import { computingFlags } from '../config/computing.js';
-import { diffusionFlags, lossFlag } from '../config/diffusion.js';
+import { diffusionFlags, lossFlag, objectiveFlag } from '../config/diffusion.js';
 import type { Flags } from '../config/flag.js';
 import { modelFlags, modelGroups, unsaidGroups } from '../config/model.js';
 import { clampFlags, samplingFlags } from '../config/sampling.js';
@@ -10,7 +10,7 @@ import type { Command } from './command.js';
 const { size } = modelFlags;
 
 /** What neither shapes nor a config say of bare weights. */
-const bareFlags: Flags = { size: { ...size!, default: '64' }, ...diffusionFlags };
+const bareFlags: Flags = { size: { ...size!, default: '64' }, ...diffusionFlags, ...objectiveFlag };
 
 /** Parity draws no random numbers. */
 const { seed: _, ...withoutSeed } = computingFlags;

@@ -1,4 +1,5 @@
 import type { BatchNormMode, Loss } from '../contracts/device.js';
+import type { Objective } from '../diffusion/objective.js';
 import type { SamplerOptions } from '../diffusion/sampler.js';
 import type { ScheduleOptions } from '../diffusion/schedule.js';
 import type { NetworkConfig } from '../network/network.js';
@@ -30,17 +31,21 @@ export interface DiffusionConfig {
   /** T: t runs over [0, T). */
   readonly timesteps: number;
   readonly schedule: ScheduleOptions['schedule'];
-  /** First and last beta of the linear schedules; the cosine one (Nichol & Dhariwal 2021) does not use them. */
+  /** First and last beta of all schedules but the cosine one (Nichol & Dhariwal 2021), which has its own. */
   readonly betaStart: number;
   readonly betaEnd: number;
+  /** Both times 1000/T; default false. */
+  readonly scaleBetas?: boolean;
+  /** Betas rescaled so that x_T is noise alone (Lin et al. 2024); default false. */
+  readonly zeroTerminalSnr?: boolean;
+  /** What the network predicts; default `epsilon`. */
+  readonly objective?: Objective;
   readonly loss: Loss;
 }
 
 /** The reverse process. */
-export interface SamplingConfig
-  extends Pick<SamplerOptions, 'clamp' | 'variance' | 'spacing' | 'stepsOffset' | 'lastAlpha'> {
-  readonly sampler: 'ancestral' | 'ddim';
-  /** Reverse steps: T for the ancestral sampler, 1 to T for DDIM. */
+export interface SamplingConfig extends Omit<SamplerOptions, 'steps' | 'eta'> {
+  /** Reverse steps. */
   readonly steps: number;
   /** DDIM's η: 0 is deterministic, 1 has the ancestral variance (Song et al. 2021, eq. 16). */
   readonly eta: number;

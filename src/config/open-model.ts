@@ -9,7 +9,7 @@ import { checkNetworkOf, type OnNote, readNetwork } from '../io/weights.js';
 import { UNSAID } from '../network/recognise.js';
 import { attendingLevels } from '../network/unet2d-config.js';
 import type { DiffusionConfig, ModelConfig, RunConfig } from './config.js';
-import { DIFFUSION_DEFAULTS, readDiffusion, withDiffusion } from './diffusion.js';
+import { DIFFUSION_DEFAULTS, readDiffusion, readObjective, withDiffusion } from './diffusion.js';
 import { kebab } from './flag.js';
 import { changedModel, readNetworkConfig } from './model.js';
 import { flagOf } from './network-fields.js';
@@ -62,7 +62,7 @@ export async function openModel(
     throw new UsageError(`${path}: expected the average (EMA) of decay ${decay}, got no ${chosen}`);
   await checkNetworkOf(chosen, model, 'config.json');
   refuseOtherNetwork(path, model, settings);
-  refuseOthers(path, diffusion, readDiffusion(settings));
+  refuseOthers(path, whole(diffusion), readForward(settings));
   const notes = run.training.ema.length > 0 ? [`weights: ${nameOfWeights(decay)}`] : [];
   return { weights: chosen, model, diffusion, run, sampling: {}, notes };
 }
@@ -85,14 +85,14 @@ async function openPipeline(
   );
   refuseOtherNetwork(path, model, settings);
   await checkNetworkOf(weights, model, config);
-  const asked = readDiffusion(settings);
+  const asked = readForward(settings);
   if (scheduler === undefined)
     return {
       ...{ weights, model, run: null, sampling: {}, notes: [] },
       diffusion: withDiffusion(DIFFUSION_DEFAULTS, asked),
     };
   const { diffusion, sampling } = readScheduler(scheduler);
-  refuseOthers(path, diffusion, asked);
+  refuseOthers(path, whole(diffusion), asked);
   return { weights, model, diffusion, run: null, sampling, notes: [] };
 }
 
@@ -112,9 +112,21 @@ async function openBare(
   const model = changedModel(found, { kind: found.kind, size } as GivenModel, path);
   refuseOtherNetwork(path, model, settings);
   if (described) refuseFields(path, model, { ...described, size });
-  const diffusion = withDiffusion(DIFFUSION_DEFAULTS, readDiffusion(settings));
+  const diffusion = withDiffusion(DIFFUSION_DEFAULTS, readForward(settings));
   return { weights, model, diffusion, run: null, sampling: {}, notes };
 }
+
+/** The forward process, and what the network predicts of it. */
+const readForward = (settings: Source): Partial<DiffusionConfig> => ({
+  ...readDiffusion(settings),
+  ...readObjective(settings),
+});
+
+/** With what a config means that does not say it. */
+const whole = (config: DiffusionConfig): DiffusionConfig => ({
+  ...{ scaleBetas: false, zeroTerminalSnr: false, objective: 'epsilon' },
+  ...config,
+});
 
 /** What settings say that shapes do not. */
 const hintsOf = (given: GivenModel) =>

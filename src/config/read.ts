@@ -11,7 +11,7 @@ import type {
   RunConfig,
   TrainingConfig,
 } from './config.js';
-import { checkDiffusion, readDiffusion } from './diffusion.js';
+import { checkDiffusion, OPTIONAL_DIFFUSION, readDiffusion, readObjective } from './diffusion.js';
 import { JsonObject } from './json.js';
 import { checkBatch, checkModel } from './model.js';
 import { KINDS } from './network-fields.js';
@@ -35,7 +35,7 @@ export function parseRunConfig(where: string, value: unknown): RunConfig {
     seed: readSeed(root)!,
     data: data(root.object('data', ['heldOut'])),
     model: model(root),
-    diffusion: section(root.object('diffusion'), (o) => readDiffusion(o) as DiffusionConfig),
+    diffusion: diffusion(root.object('diffusion', OPTIONAL_DIFFUSION)),
     training: training(
       root.object('training', ['epochs', 'steps', 'init', ...Object.keys(OPTIMIZER_DEFAULTS)]),
     ),
@@ -55,6 +55,10 @@ function model(root: JsonObject): ModelConfig {
     return readWhole(kind, o);
   });
 }
+
+/** Before there was another objective none was named: the noise. */
+const diffusion = (object: JsonObject): DiffusionConfig =>
+  section(object, (o) => ({ ...readDiffusion(o), ...readObjective(o) }) as DiffusionConfig);
 
 /** Reads an object with no field left over. */
 function section<T>(object: JsonObject, read: (object: JsonObject) => T): T {

@@ -49,7 +49,16 @@ export function newRunConfig(source: string, settings: Source): RunConfig {
     chosen: null,
   });
   refuseClasses(config.model);
+  refuseObjective(config.diffusion, init ? '--init' : '--objective');
   return config;
+}
+
+/** @throws UsageError for a network that predicts something else than noise, which training does not teach */
+function refuseObjective({ objective = 'epsilon' }: DiffusionConfig, flag: string): void {
+  if (objective === 'epsilon') return;
+  throw new UsageError(
+    `${flag}: expected a network that predicts noise to train, got ${objective}`,
+  );
 }
 
 /** The network and the forward process of the folder of diffusers that `--init` names, if it names one. */
@@ -147,6 +156,8 @@ const FIXED: Fixed[] = [
   fixed('schedule', (c) => c.diffusion.schedule),
   fixed('betaStart', (c) => c.diffusion.betaStart),
   fixed('betaEnd', (c) => c.diffusion.betaEnd),
+  fixed('scaleBetas', (c) => c.diffusion.scaleBetas ?? false),
+  fixed('zeroTerminalSnr', (c) => c.diffusion.zeroTerminalSnr ?? false),
   fixed('loss', (c) => c.diffusion.loss),
   fixed('fit', (c) => c.data.fit),
   fixed('flip', (c) => c.data.flip),

@@ -1,11 +1,21 @@
+import { checkSampler, mostSteps } from '../diffusion/sampler.js';
+import {
+  defaultSampler,
+  defaultSpacing,
+  defaultSteps,
+  kindOf,
+  OWN_SETTINGS,
+  type OwnSetting,
+  SAMPLER_NAMES,
+  SAMPLERS,
+  type SamplerName,
+} from '../diffusion/samplers.js';
+import { SPACINGS } from '../diffusion/spacing.js';
 import { UsageError } from '../errors.js';
-import type { SamplingConfig } from './config.js';
-import type { Flags } from './flag.js';
+import type { DiffusionConfig, SamplingConfig } from './config.js';
+import { type Flags, given } from './flag.js';
 import type { SamplingDefaults } from './scheduler.js';
 import type { Source } from './source.js';
-
-/** DDIM's steps unless said otherwise (Song et al. 2021, table 1: close to the full chain's quality). */
-const DDIM_STEPS = 50;
 
 /** Flags of what is clamped, and of the noise of the ancestral sampler. */
 export const clampFlags: Flags = {
@@ -22,13 +32,27 @@ export const clampFlags: Flags = {
   },
 };
 
+/** `ddim 50, heun 25`, for help. */
+const stepsInWords = Object.entries(SAMPLERS)
+  .filter(([, { steps }]) => steps !== 'all')
+  .map(([name, { steps }]) => `${name} ${steps}`)
+  .join(', ');
+
+/** The samplers that have a setting, for help. */
+const having = (setting: OwnSetting): string =>
+  SAMPLER_NAMES.filter((name) => kindOf(name).settings.includes(setting)).join(', ');
+
 /** Flags of the reverse process. */
 export const samplingFlags: Flags = {
-  sampler: { describe: 'How to go back', value: 'ancestral|ddim', default: 'ancestral' },
+  sampler: {
+    describe: 'How to go back',
+    value: SAMPLER_NAMES.join('|'),
+    default: 'ancestral; flow-euler where the network predicts flow',
+  },
   'sample-steps': {
-    describe: 'Reverse steps of ddim, 1 to T; ancestral takes all T',
+    describe: 'Reverse steps, 1 to T; heun asks the network twice a step',
     value: 'N',
-    default: `T, with ddim ${DDIM_STEPS}`,
+    default: `ancestral T, ${stepsInWords}`,
   },
   eta: {
     describe: 'Noise of ddim: 0 is deterministic, 1 as much as ancestral',
@@ -36,10 +60,19 @@ export const samplingFlags: Flags = {
     default: '0',
   },
   ...clampFlags,
+  'dynamic-threshold': {
+    describe: 'Clamp each image by this quantile of its own values, and divide by it (e.g. 0.995)',
+    value: 'X',
+  },
+  'threshold-max': {
+    describe: 'Largest value that --dynamic-threshold leaves before it divides',
+    value: 'X',
+    default: 'any',
+  },
   spacing: {
-    describe: "Timesteps of ddim: evenly from the last, or as diffusers' timestep_spacing",
-    value: 'even|leading|trailing|linspace',
-    default: 'even',
+    describe: "Timesteps: evenly from the last, or as diffusers' timestep_spacing",
+    value: SPACINGS.join('|'),
+    default: 'even with ancestral, ddim and flow, else linspace',
   },
   'steps-offset': {
     describe: 'Timesteps that --spacing leading is moved by',
@@ -47,9 +80,23 @@ export const samplingFlags: Flags = {
     default: '0',
   },
   'last-alpha': {
-    describe: "Signal left after ddim's last step: all of it, or that of t = 0",
+    describe: `Signal left after the last step: all of it, or that of t = 0 (${having('lastAlpha')})`,
     value: 'one|first',
     default: 'one',
+  },
+  karras: {
+    describe: `Noise levels of Karras et al. 2022 instead of the timesteps' (${having('karras')})`,
+    negatable: true,
+  },
+  'lower-order-final': {
+    describe: `Lower orders at the end of fewer than 15 steps (${having('lowerOrderFinal')})`,
+    default: 'on',
+    negatable: true,
+  },
+  shift: {
+    describe: 'Of a network that predicts flow: how much longer the way stays with noise',
+    value: 'X',
+    default: '1',
   },
   bn: {
     describe:
@@ -66,47 +113,85 @@ export const SAMPLING_NAMES = { steps: 'sample-steps', norm: 'bn' };
 export const SAMPLING_SETTINGS = [
   'sampler',
   'steps',
-  'eta',
   'clamp',
   'clampRange',
-  'variance',
-  'spacing',
-  'stepsOffset',
-  'lastAlpha',
+  'dynamicThreshold',
+  'thresholdMax',
+  ...OWN_SETTINGS,
   'norm',
 ] as const;
 
+/** What of the forward process says how to go back. */
+type Forward = Pick<DiffusionConfig, 'timesteps' | 'objective'>;
+
+/** How a model is sampled unless something else is asked for. */
+export function usualSampling({ timesteps, objective = 'epsilon' }: Forward): SamplingConfig {
+  const sampler = defaultSampler(objective);
+  return { sampler, steps: defaultSteps(sampler, timesteps), eta: 0, norm: 'running' };
+}
+
 /**
- * How to sample a model of T timesteps.
+ * How to sample a model.
  * @param defaults what the model's own scheduler says
- * @throws UsageError for a setting that cannot be, or that the sampler does not have.
+ * @throws UsageError for a setting that cannot be, or that the sampler or the model does not have.
  */
 export function readSampling(
   source: Source,
-  timesteps: number,
+  { timesteps, objective = 'epsilon' }: Forward,
   defaults: SamplingDefaults = {},
 ): SamplingConfig {
-  const sampler = source.oneOf('sampler', ['ancestral', 'ddim']) ?? defaults.sampler ?? 'ancestral';
-  const norm = source.oneOf('norm', ['running', 'batch']) ?? 'running';
-  const clamp = readClamp(source, defaults.clamp);
-  const common = { sampler, norm, ...(clamp !== false && { clamp }) };
-  for (const name of FOREIGN[sampler])
-    if (source.has(name))
-      throw new UsageError(
-        `${source.where(name)}: belongs to --sampler ${OTHER[sampler]}; the sampler is ${sampler}`,
-      );
-  return sampler === 'ddim'
-    ? { ...common, ...readDdim(source, timesteps, defaults) }
-    : { ...common, ...readAncestral(source, timesteps, defaults) };
+  const usual = defaults.sampler ?? defaultSampler(objective);
+  const sampler = source.oneOf('sampler', SAMPLER_NAMES) ?? usual;
+  refuseForeign(source, sampler);
+  const most = mostSteps({ timesteps, objective });
+  const steps = source.whole('steps', { min: 1, max: most }) ?? defaultSteps(sampler, timesteps);
+  const config = {
+    sampler,
+    norm: source.oneOf('norm', ['running', 'batch']) ?? 'running',
+    ...readLimits(source, sampler, defaults),
+    steps,
+    eta: sampler === 'ancestral' ? 1 : (source.real('eta', { min: 0, max: 1 }) ?? 0),
+    ...readOwn(source, sampler, { objective, defaults, all: steps === timesteps }),
+  } satisfies SamplingConfig;
+  checkSampler({ timesteps, objective }, { ...config, eta: sampler === 'ddim' ? config.eta : 0 });
+  return config;
 }
 
-const OTHER = { ancestral: 'ddim', ddim: 'ancestral' } as const;
+/** @throws UsageError for a setting of other samplers, by its flag */
+function refuseForeign(source: Source, sampler: SamplerName): void {
+  for (const name of OWN_SETTINGS)
+    if (source.has(name) && !kindOf(sampler).settings.includes(name))
+      throw new UsageError(
+        `${source.where(name)}: belongs to --sampler ${having(name)}; the sampler is ${sampler}`,
+      );
+}
 
-/** Settings that belong to the other sampler. */
-const FOREIGN = {
-  ancestral: ['eta', 'spacing', 'stepsOffset', 'lastAlpha'],
-  ddim: ['variance'],
-} as const;
+/** Samplers whose schedulers in diffusers clamp by a fixed range. */
+const CLAMPING: readonly SamplerName[] = ['ancestral', 'ddim', 'heun'];
+
+/** What x̂₀ is clamped to. @throws UsageError for both clamps at once */
+function readLimits(source: Source, sampler: SamplerName, defaults: SamplingDefaults) {
+  const quantile = source.real('dynamicThreshold', { above: 0, max: 1 });
+  const most = source.real('thresholdMax', { above: 0 });
+  const asked = source.boolean('clamp') === true || source.has('clampRange');
+  if (quantile !== undefined && asked)
+    throw new UsageError(
+      `${source.where('dynamicThreshold')}: clamps by itself; it does not go with --clamp`,
+    );
+  const threshold =
+    asked || source.has('clamp') ? quantile : (quantile ?? defaults.dynamicThreshold);
+  if (threshold === undefined && most !== undefined)
+    throw new UsageError(
+      `${source.where('thresholdMax')}: belongs to --dynamic-threshold, which is off, got ${most}`,
+    );
+  const clamp = readClamp(source, CLAMPING.includes(sampler) ? defaults.clamp : false);
+  if (threshold === undefined) return clamp === false ? {} : { clamp };
+  const usual = quantile === undefined ? defaults.thresholdMax : undefined;
+  return given<Pick<SamplingConfig, 'dynamicThreshold' | 'thresholdMax'>>({
+    dynamicThreshold: threshold,
+    thresholdMax: most ?? usual,
+  });
+}
 
 /** The range that x̂₀ is clamped to; false where it is not. @throws UsageError for a range of no clamp */
 export function readClamp(
@@ -125,44 +210,49 @@ export function readClamp(
 export const readVariance = (source: Source): 'small' | 'large' | undefined =>
   source.oneOf('variance', ['small', 'large']);
 
-function readDdim(source: Source, timesteps: number, defaults: SamplingDefaults) {
-  const spacing =
-    source.oneOf('spacing', ['even', 'leading', 'trailing', 'linspace']) ?? defaults.spacing;
-  const stepsOffset =
-    source.whole('stepsOffset', { min: 0, max: timesteps - 1 }) ?? defaults.stepsOffset;
-  const lastAlpha = source.oneOf('lastAlpha', ['one', 'first']) ?? defaults.lastAlpha;
-  if (source.has('stepsOffset') && spacing !== 'leading')
-    throw new UsageError(
-      `${source.where('stepsOffset')}: belongs to --spacing leading; the spacing is ${spacing ?? 'even'}`,
-    );
-  const steps = source.whole('steps', { min: 1, max: timesteps });
-  return {
-    steps: steps ?? Math.min(DDIM_STEPS, timesteps),
-    eta: source.real('eta', { min: 0, max: 1 }) ?? 0,
-    ...unless('spacing', spacing, 'even'),
-    ...unless('stepsOffset', spacing === 'leading' ? stepsOffset : undefined, 0),
-    ...unless('lastAlpha', lastAlpha, 'one'),
+interface Context {
+  readonly objective: NonNullable<DiffusionConfig['objective']>;
+  readonly defaults: SamplingDefaults;
+  /** Whether every timestep is visited, which any spacing does alike. */
+  readonly all: boolean;
+}
+
+/**
+ * The settings that not every sampler has: those that were given, else the scheduler's. What is the sampler's own default is
+ * left out, so that configs of old stay as they are.
+ */
+function readOwn(source: Source, sampler: SamplerName, { objective, defaults, all }: Context) {
+  const read = {
+    variance: readVariance(source),
+    spacing: source.oneOf('spacing', SPACINGS),
+    stepsOffset: source.whole('stepsOffset', { min: 0, max: 100_000 }),
+    lastAlpha: source.oneOf('lastAlpha', ['one', 'first']),
+    karras: source.boolean('karras'),
+    lowerOrderFinal: source.boolean('lowerOrderFinal'),
+    shift: source.real('shift', { above: 0 }),
   };
-}
-
-function readAncestral(source: Source, timesteps: number, defaults: SamplingDefaults) {
-  const steps = source.whole('steps', { min: 1, max: timesteps });
-  if (steps !== undefined && steps !== timesteps)
+  const has = (name: OwnSetting) => kindOf(sampler).settings.includes(name);
+  const spacing = read.spacing ?? defaults.spacing ?? defaultSpacing(sampler, objective);
+  if (read.stepsOffset !== undefined && spacing !== 'leading')
     throw new UsageError(
-      `--sample-steps: the ancestral sampler takes all ${timesteps} steps, got ${steps}; --sampler ddim takes fewer`,
+      `${source.where('stepsOffset')}: belongs to --spacing leading; the spacing is ${spacing}`,
     );
-  if (defaults.stepsOffset)
-    throw new UsageError(
-      `steps_offset: the ancestral sampler takes every step once, got ${defaults.stepsOffset}; --sampler ddim has an offset`,
-    );
-  const variance = readVariance(source) ?? defaults.variance;
-  return { steps: timesteps, eta: 1, ...unless('variance', variance, 'small') };
+  const moved = spacing === 'leading' && Boolean(read.stepsOffset ?? defaults.stepsOffset);
+  const alike = all && sampler === 'ancestral' && !moved;
+  const usual = {
+    variance: 'small',
+    spacing: alike ? spacing : defaultSpacing(sampler, objective),
+    stepsOffset: 0,
+    lastAlpha: 'one',
+    karras: false,
+    lowerOrderFinal: true,
+    shift: 1,
+  } as const;
+  const names = Object.keys(usual) as (keyof typeof usual)[];
+  const chosen = names.flatMap((name) => {
+    const value = read[name] ?? (has(name) ? defaults[name] : undefined);
+    const meant = name === 'stepsOffset' && spacing !== 'leading' ? undefined : value;
+    return meant === undefined || meant === usual[name] ? [] : [[name, meant] as const];
+  });
+  return Object.fromEntries(chosen) as Partial<Pick<SamplingConfig, keyof typeof usual>>;
 }
-
-/** A field, where it says something else than is meant without it: so configs of old stay as they are. */
-const unless = <K extends string, V>(
-  name: K,
-  value: V | undefined,
-  usual: NoInfer<V>,
-): { [P in K]?: V } =>
-  value === undefined || value === usual ? {} : ({ [name]: value } as { [P in K]?: V });

@@ -1,13 +1,15 @@
+import { FLOW_TIMES, type Objective } from '../diffusion/objective.js';
+import { kindOf, type OwnSetting, type SamplerName } from '../diffusion/samplers.js';
 import { UsageError } from '../errors.js';
 import { readJsonFileSync } from '../io/run.js';
 import type { DiffusionConfig, SamplingConfig } from './config.js';
 import { checkDiffusion, DIFFUSION_DEFAULTS } from './diffusion.js';
 import { JsonObject } from './json.js';
-import { choose } from './source.js';
+import { choose, quote } from './source.js';
 
 /*
- * diffusers' scheduler_config.json of DDPMScheduler and DDIMScheduler (0.42.1), both ways: a forward process, and how to go
- * back. What Haze does not compute is refused by key and value.
+ * diffusers' scheduler_config.json (0.42.1): a forward process, and how to go back. Read are the schedulers of the samplers that
+ * Haze has; what Haze does not compute is refused by key and value. A DDPMScheduler's is written.
  */
 
 /** What a scheduler says; `sampling` stands where nothing else is given. */
@@ -22,98 +24,238 @@ export type SamplingDefaults = Partial<Omit<SamplingConfig, 'steps' | 'eta' | 'n
   readonly clamp?: number | false;
 };
 
-const CLASSES = { DDPMScheduler: 'ancestral', DDIMScheduler: 'ddim' } as const;
+/** How a class of schedulers is read. */
+interface SchedulerClass {
+  readonly sampler: (o: JsonObject) => SamplerName;
+  /** Defaults of the class. */
+  readonly betas?: readonly [start: number, end: number];
+  readonly spacing: 'leading' | 'linspace';
+  readonly clips?: boolean;
+}
+
+const always = (sampler: SamplerName) => () => sampler;
+
+const CLASSES: Readonly<Record<string, SchedulerClass>> = {
+  DDPMScheduler: { sampler: always('ancestral'), spacing: 'leading', clips: true },
+  DDIMScheduler: { sampler: always('ddim'), spacing: 'leading', clips: true },
+  EulerDiscreteScheduler: { sampler: always('euler'), spacing: 'linspace' },
+  EulerAncestralDiscreteScheduler: { sampler: always('euler-a'), spacing: 'linspace' },
+  HeunDiscreteScheduler: {
+    sampler: always('heun'),
+    betas: [0.00085, 0.012],
+    spacing: 'linspace',
+    clips: false,
+  },
+  DPMSolverMultistepScheduler: { sampler: dpmSampler, spacing: 'linspace' },
+  UniPCMultistepScheduler: { sampler: unipcSampler, spacing: 'linspace' },
+  FlowMatchEulerDiscreteScheduler: { sampler: always('flow-euler'), spacing: 'linspace' },
+};
 
 /** diffusers' names of the schedules. */
 const SCHEDULES = {
   linear: 'linear',
   scaled_linear: 'scaled-linear',
   squaredcos_cap_v2: 'cosine',
+  sigmoid: 'sigmoid',
 } as const satisfies Record<string, DiffusionConfig['schedule']>;
 
 const VARIANCES = { fixed_small: 'small', fixed_large: 'large' } as const;
 
-/** Keys that say nothing where thresholding is off, and those of files of old that say nothing at all. */
-const IGNORED = ['dynamic_thresholding_ratio', 'sample_max_value', 'tensor_format'];
+const PREDICTIONS = {
+  epsilon: 'epsilon',
+  sample: 'x0',
+  v_prediction: 'v',
+} as const satisfies Record<string, Objective>;
 
-/** Features that are not there: what each must be. */
-const ABSENT = ['thresholding', 'rescale_betas_zero_snr'];
+/** Keys that say nothing where what they belong to is off, and those of files of old that say nothing at all. */
+const IGNORED = [
+  'tensor_format',
+  'flow_shift',
+  'time_shift_type',
+  'base_shift',
+  'max_shift',
+  'base_image_seq_len',
+  'max_image_seq_len',
+];
+
+/** Features that are not there: each must be off. */
+const ABSENT = [
+  'use_exponential_sigmas',
+  'use_beta_sigmas',
+  'use_lu_lambdas',
+  'use_flow_sigmas',
+  'use_dynamic_shifting',
+  'invert_sigmas',
+  'stochastic_sampling',
+  'euler_at_final',
+];
+
+/** Keys whose value, where it is given, must be this one. */
+const ONLY: Readonly<Record<string, unknown>> = {
+  interpolation_type: 'linear',
+  timestep_type: 'discrete',
+  predict_x0: true,
+};
 
 /**
  * Reads a scheduler_config.json.
  * @throws UsageError naming file, key and value of what is not supported.
  */
 export function readScheduler(path: string): SchedulerConfig {
-  const json = readJsonFileSync(path);
-  const name = choose(
-    `${path}._class_name`,
-    String(json._class_name),
-    Object.keys(CLASSES) as (keyof typeof CLASSES)[],
-  );
+  return parseScheduler(path, readJsonFileSync(path));
+}
+
+/** The same of its parsed JSON; `where` names it in errors. */
+export function parseScheduler(
+  where: string,
+  json: Readonly<Record<string, unknown>>,
+): SchedulerConfig {
+  const name = choose(`${where}._class_name`, String(json._class_name), Object.keys(CLASSES));
   const kept = Object.entries(json).filter(
-    ([key, value]) => !key.startsWith('_') && value !== null && !IGNORED.includes(key),
+    ([key, value]) =>
+      !key.startsWith('_') && value !== null && !isEmpty(value) && !IGNORED.includes(key),
   );
-  const o = new JsonObject(path, Object.fromEntries(kept), 'all');
-  for (const key of ABSENT)
-    if (o.boolean(key)) throw new UsageError(`${path}.${key}: not supported, got true`);
-  if (o.has('trained_betas'))
-    throw new UsageError(`${path}.trained_betas: not supported, got betas of its own`);
-  o.oneOf('prediction_type', ['epsilon']);
-  const scheduler = { diffusion: diffusion(o), sampling: sampling(o, CLASSES[name]) };
+  const o = new JsonObject(where, Object.fromEntries(kept), 'all');
+  refuseAbsent(where, o, json);
+  const kind = CLASSES[name]!;
+  const sampler = kind.sampler(o);
+  const scheduler =
+    sampler === 'flow-euler'
+      ? flow(o)
+      : { diffusion: diffusion(o, kind), sampling: sampling(o, sampler, kind) };
   o.finish();
   return scheduler;
 }
 
-function diffusion(o: JsonObject): DiffusionConfig {
+const isEmpty = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
+
+function refuseAbsent(where: string, o: JsonObject, json: Readonly<Record<string, unknown>>): void {
+  for (const key of ABSENT)
+    if (o.boolean(key)) throw new UsageError(`${where}.${key}: not supported, got true`);
+  if (o.has('trained_betas'))
+    throw new UsageError(`${where}.trained_betas: not supported, got betas of its own`);
+  for (const [key, only] of Object.entries(ONLY)) {
+    if (!o.has(key)) continue;
+    if (json[key] !== only)
+      throw new UsageError(`${where}.${key}: expected ${only}, got ${quote(json[key])}`);
+    if (typeof only === 'boolean') o.boolean(key);
+    else o.text(key);
+  }
+}
+
+/** DPM-Solver++ of second and third order, and its stochastic kin of second. */
+function dpmSampler(o: JsonObject): SamplerName {
+  const algorithm = o.oneOf('algorithm_type', ['dpmsolver++', 'sde-dpmsolver++']);
+  const stochastic = algorithm === 'sde-dpmsolver++';
+  o.oneOf('solver_type', ['midpoint']);
+  const order = o.whole('solver_order', { min: 2, max: stochastic ? 2 : 3 }) ?? 2;
+  if (stochastic) return 'dpm++sde';
+  return order === 3 ? 'dpm++3m' : 'dpm++2m';
+}
+
+function unipcSampler(o: JsonObject): SamplerName {
+  o.oneOf('solver_type', ['bh2']);
+  o.whole('solver_order', { min: 2, max: 2 });
+  return 'unipc';
+}
+
+function flow(o: JsonObject): SchedulerConfig {
+  o.whole('num_train_timesteps', { min: FLOW_TIMES, max: FLOW_TIMES });
+  if (o.boolean('use_karras_sigmas'))
+    throw new UsageError(`${o.where('use_karras_sigmas')}: not supported, got true`);
+  return {
+    diffusion: { ...DIFFUSION_DEFAULTS, timesteps: FLOW_TIMES, objective: 'flow' },
+    sampling: {
+      sampler: 'flow-euler',
+      spacing: 'linspace',
+      shift: o.real('shift', { above: 0 }) ?? 1,
+    },
+  };
+}
+
+function diffusion(o: JsonObject, { betas = [1e-4, 0.02] }: SchedulerClass): DiffusionConfig {
   const schedule = o.oneOf('beta_schedule', Object.keys(SCHEDULES) as (keyof typeof SCHEDULES)[]);
   const betaStart = o.real('beta_start', { above: 0, below: 1 });
   const betaEnd = o.real('beta_end', { above: 0, below: 1 });
+  const names = Object.keys(PREDICTIONS) as (keyof typeof PREDICTIONS)[];
+  const objective = PREDICTIONS[o.oneOf('prediction_type', names) ?? 'epsilon'];
   return checkDiffusion({
     ...DIFFUSION_DEFAULTS,
     timesteps: o.whole('num_train_timesteps', { min: 1, max: 100_000 }) ?? 1000,
     schedule: SCHEDULES[schedule ?? 'linear'],
-    betaStart: betaStart ?? 1e-4,
-    betaEnd: betaEnd ?? 0.02,
+    betaStart: betaStart ?? betas[0],
+    betaEnd: betaEnd ?? betas[1],
+    ...(objective !== 'epsilon' && { objective }),
+    ...(o.boolean('rescale_betas_zero_snr') && { zeroTerminalSnr: true }),
   });
 }
 
-function sampling(o: JsonObject, sampler: SamplingConfig['sampler']): SamplingDefaults {
+function sampling(
+  o: JsonObject,
+  sampler: SamplerName,
+  { spacing, clips }: SchedulerClass,
+): SamplingDefaults {
   const variance =
     sampler === 'ancestral' && o.oneOf('variance_type', ['fixed_small', 'fixed_large']);
   const range = o.real('clip_sample_range', { above: 0 }) ?? 1;
-  const clips = o.boolean('clip_sample') ?? true;
-  const toOne = sampler === 'ancestral' || (o.boolean('set_alpha_to_one') ?? true);
+  const clipped = o.boolean('clip_sample') ?? clips ?? false;
+  const threshold = readThreshold(o);
+  const has = (name: OwnSetting) => kindOf(sampler).settings.includes(name);
   return {
     sampler,
-    clamp: clips && range,
+    clamp: clipped && !threshold && range,
+    ...threshold,
     variance: VARIANCES[variance || 'fixed_small'],
-    spacing: o.oneOf('timestep_spacing', ['leading', 'trailing', 'linspace']) ?? 'leading',
+    spacing: o.oneOf('timestep_spacing', ['leading', 'trailing', 'linspace']) ?? spacing,
     stepsOffset: o.whole('steps_offset', { min: 0, max: 1000 }) ?? 0,
-    lastAlpha: toOne ? 'one' : 'first',
+    lastAlpha: signalIsLeft(o, sampler) ? 'first' : 'one',
+    ...(has('karras') && o.boolean('use_karras_sigmas') && { karras: true }),
+    ...(has('lowerOrderFinal') &&
+      o.boolean('lower_order_final') === false && { lowerOrderFinal: false }),
   };
 }
 
-/** The keys of a DDPMScheduler's config. */
+/** Whether the last step leaves the noise of t = 0. */
+function signalIsLeft(o: JsonObject, sampler: SamplerName): boolean {
+  if (sampler === 'ddim') return o.boolean('set_alpha_to_one') === false;
+  if (!kindOf(sampler).settings.includes('lastAlpha')) return false;
+  return o.oneOf('final_sigmas_type', ['zero', 'sigma_min']) === 'sigma_min';
+}
+
+/** Dynamic thresholding, where it is on. */
+function readThreshold(o: JsonObject) {
+  const dynamicThreshold = o.real('dynamic_thresholding_ratio', { min: 0, max: 1 }) ?? 0.995;
+  const thresholdMax = o.real('sample_max_value', { above: 0 }) ?? 1;
+  return o.boolean('thresholding') ? { dynamicThreshold, thresholdMax } : undefined;
+}
+
+/** The keys of a DDPMScheduler's config. @throws UsageError for a network that predicts flow, which it does not sample. */
 export function schedulerJson(
-  { timesteps, schedule, betaStart, betaEnd }: DiffusionConfig,
+  diffusion: DiffusionConfig,
   { clamp = false, variance = 'small' }: Pick<SamplingDefaults, 'clamp' | 'variance'>,
 ): Record<string, unknown> {
+  const { timesteps, schedule, objective = 'epsilon', zeroTerminalSnr = false } = diffusion;
+  if (objective === 'flow')
+    throw new UsageError(
+      'export diffusers: expected a network that a DDPMScheduler samples, got --objective flow',
+    );
+  const scale = diffusion.scaleBetas ? 1000 / timesteps : 1;
   const nameOf = <T>(table: Readonly<Record<string, T>>, value: T) =>
     Object.entries(table).find(([, own]) => own === value)![0];
   return {
     _class_name: 'DDPMScheduler',
     num_train_timesteps: timesteps,
-    beta_start: betaStart,
-    beta_end: betaEnd,
+    beta_start: scale * diffusion.betaStart,
+    beta_end: scale * diffusion.betaEnd,
     beta_schedule: nameOf(SCHEDULES, schedule),
     trained_betas: null,
     variance_type: nameOf(VARIANCES, variance),
     clip_sample: clamp !== false,
     clip_sample_range: clamp === false ? 1 : clamp,
-    prediction_type: 'epsilon',
+    prediction_type: nameOf(PREDICTIONS, objective),
     thresholding: false,
     timestep_spacing: 'leading',
     steps_offset: 0,
-    rescale_betas_zero_snr: false,
+    rescale_betas_zero_snr: zeroTerminalSnr,
   };
 }

@@ -45,7 +45,10 @@ export type AnyArithmetic = Pick<
 >;
 
 /** The arithmetic around the U-Net, on typed arrays. @throws UsageError where TensorFlow is not set up. */
-export async function openArithmetic({ arithmetic }: ComputingConfig): Promise<AnyArithmetic> {
-  if (arithmetic === 'wasm') return new Arithmetic();
+export async function openArithmetic({
+  arithmetic,
+  strict,
+}: ComputingConfig): Promise<AnyArithmetic> {
+  if (arithmetic === 'wasm') return new Arithmetic(strict ? 'strict' : 'relaxed');
   return (await import('../tensorflow/arithmetic.js')).createTensorflowArithmetic();
 }

@@ -9,6 +9,9 @@ export const OBJECTIVES = ['epsilon', 'x0', 'v', 'flow'] as const;
 
 export type Objective = (typeof OBJECTIVES)[number];
 
+/** Of `flow` the network sees t = 1000·s, as diffusers' do, whatever the schedule's T is. */
+export const FLOW_TIMES = 1000;
+
 /** How much of the image and of the noise x_t holds: x_t = α·x_0 + σ·ε. */
 export interface Signal {
   readonly alpha: number;

@@ -1,6 +1,27 @@
 import type { ReverseKernel } from '../engine/arithmetic.js';
 import { UsageError } from '../errors.js';
-import type { Schedule, ScheduleTables } from './schedule.js';
+import type { Moment } from './levels.js';
+import { eulerMoments, flowMoments, multistepMoments } from './moments.js';
+import { FLOW_TIMES } from './objective.js';
+import {
+  defaultSpacing,
+  defaultSteps,
+  FLOW_ONLY,
+  FLOW_SPACINGS,
+  kindOf,
+  type OwnSetting,
+  SAMPLER_NAMES,
+  type SamplerName,
+  SCHEDULE_ONLY,
+} from './samplers.js';
+import type { Schedule } from './schedule.js';
+import { dpmRows } from './solvers/dpm-solver.js';
+import { eulerAncestralRows, eulerRows, heunRows } from './solvers/euler.js';
+import { ancestralNoiseSteps, ddimNoiseSteps } from './solvers/noise-steps.js';
+import { ancestralRows, ddimRows, type Step } from './solvers/posterior.js';
+import { unipcRows } from './solvers/unipc.js';
+import { type Spacing, spaced } from './spacing.js';
+import { historyOf, packRow, ROW_WIDTH, type Row } from './table.js';
 
 /*
  * The reverse process as a list of steps: which timesteps are visited, and the numbers that each step's
@@ -8,25 +29,35 @@ import type { Schedule, ScheduleTables } from './schedule.js';
  */
 
 export interface SamplerOptions {
-  /** `ancestral`: Ho et al. 2020, Algorithm 2; `ddim`: Song et al. 2021, eq. 12. */
-  readonly sampler: 'ancestral' | 'ddim';
-  /** Reverse steps; absent means all T, which is also the only choice of the ancestral sampler. */
+  readonly sampler: SamplerName;
+  /** Reverse steps; absent means what suits the sampler. `heun` asks the network twice in each but the last. */
   readonly steps?: number | undefined;
   /** DDIM's η in [0, 1], default 0: 0 is deterministic, 1 has the ancestral variance. */
   readonly eta?: number | undefined;
   /** Range that x̂₀ is clamped to, above 0; absent: as it is. */
   readonly clamp?: number | undefined;
+  /** Share of an image's |x̂₀| that its own clamp leaves, in (0, 1] (Saharia et al. 2022, section 2.3); absent: no such clamp. */
+  readonly dynamicThreshold?: number | undefined;
+  /** The largest such clamp; absent: any. */
+  readonly thresholdMax?: number | undefined;
   /** σ² of the ancestral sampler: the posterior variance (default) or β_t (Ho et al. 2020, section 3.2). */
   readonly variance?: 'small' | 'large' | undefined;
   /**
-   * Which timesteps DDIM visits: `even` (default) begins with T−1 and takes the next visited as the step's target. The others are
-   * diffusers' timestep_spacing (Lin et al. 2024, table 2), whose targets are ⌊T/steps⌋ below.
+   * Which timesteps are visited: `even` begins with T−1 and takes the next visited as the step's target. The others are
+   * diffusers' timestep_spacing (Lin et al. 2024, table 2); DDIM's targets are then ⌊T/steps⌋ below. Default `even` for
+   * `ancestral`, `ddim` and `flow`, else `linspace`.
    */
-  readonly spacing?: 'even' | 'leading' | 'trailing' | 'linspace' | undefined;
+  readonly spacing?: Spacing | undefined;
   /** Added to the timesteps of `leading`, default 0. */
   readonly stepsOffset?: number | undefined;
-  /** ᾱ after DDIM's last step: 1 (default), or that of t = 0. */
+  /** ᾱ after the last step: 1 (default), or that of t = 0. */
   readonly lastAlpha?: 'one' | 'first' | undefined;
+  /** Noise levels of Karras et al. 2022, eq. 5, instead of those of the visited timesteps; default false. */
+  readonly karras?: boolean | undefined;
+  /** Lower orders in the last steps of a solver that takes fewer than 15; default true. */
+  readonly lowerOrderFinal?: boolean | undefined;
+  /** Of `flow`: how much longer the way stays with noise; default 1. */
+  readonly shift?: number | undefined;
 }
 
 export type { ReverseKernel };
@@ -34,177 +65,285 @@ export type { ReverseKernel };
 export interface Trajectory {
   /** The kernel that takes a step, which fixes what a row of coefficients holds. */
   readonly kernel: ReverseKernel;
-  /** Timesteps in the order of visit, falling from T−1. */
-  readonly timesteps: Uint32Array;
+  /** What the network sees, in the order of visit: any numbers of f32. */
+  readonly timesteps: Float64Array;
+  /** The stream of each step's noise: u32, the timestep where that is whole, else the step's number. */
+  readonly streams: Uint32Array;
   /** f32[steps][width]: one row for each visited timestep. */
   readonly coefficients: Float32Array;
-  /** Numbers in a row: 3 for pSample, 5 for ddimStep, 7 for clampedStep; the last is σ. */
+  /** Numbers in a row: 3 for pSample, 5 for ddimStep, 9 for tableStep; the last is that of z. */
   readonly width: number;
+  /** How many earlier x̂₀ a row of tableStep reads. */
+  readonly history: 0 | 1 | 2;
+  /** Dynamic thresholding, with tableStep. */
+  readonly threshold: Threshold | null;
+  /** Standard deviation of x_T. */
+  readonly start: number;
+  /** What diffusers' scheduler of the name holds, in units of x, before the first step and after each. */
+  readonly scales: Float64Array;
 }
+
+/** Clamps each image by the quantile of its own |x̂₀|, and divides by that. */
+export interface Threshold {
+  /** In (0, 1]. */
+  readonly quantile: number;
+  /** The largest clamp. */
+  readonly most: number;
+}
+
+/** No largest clamp: the largest f32, since a program's numbers are finite. */
+const LARGEST = (2 - 2 ** -23) * 2 ** 127;
 
 /**
  * The reverse process of a schedule.
- * @throws UsageError for steps or η that the sampler does not have.
+ * @throws UsageError for settings that the sampler does not have, or an objective.
  */
 export function makeTrajectory(schedule: Schedule, options: SamplerOptions): Trajectory {
-  check(schedule.timesteps, options);
-  return options.sampler === 'ancestral' ? ancestral(schedule, options) : ddim(schedule, options);
+  const given = dropUndefined(options);
+  checkSampler(schedule, given);
+  return noiseTrajectory(schedule, given) ?? tableTrajectory(schedule, given);
 }
 
-function check(
-  timesteps: number,
-  { sampler, steps = timesteps, eta = 0, clamp = 1, spacing, stepsOffset = 0 }: SamplerOptions,
-): void {
-  if (sampler !== 'ancestral' && sampler !== 'ddim')
-    throw new UsageError(`--sampler: expected ancestral or ddim, got ${String(sampler)}`);
-  if (sampler === 'ancestral' && steps !== timesteps)
+const dropUndefined = (options: SamplerOptions): SamplerOptions =>
+  Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  ) as unknown as SamplerOptions;
+
+/** Flags of settings whose names are not theirs. */
+const FLAGS: Partial<Record<OwnSetting, string>> = {
+  stepsOffset: '--steps-offset',
+  lastAlpha: '--last-alpha',
+  lowerOrderFinal: '--lower-order-final',
+};
+
+export const flagOfSetting = (name: OwnSetting): string => FLAGS[name] ?? `--${name}`;
+
+/** What of a schedule says which settings can be. */
+export type Forward = Pick<Schedule, 'timesteps' | 'objective'>;
+
+/** @throws UsageError for settings that cannot be, or that do not go together. */
+export function checkSampler(schedule: Forward, options: SamplerOptions): void {
+  const { timesteps, objective } = schedule;
+  const {
+    sampler,
+    eta = 0,
+    clamp = 1,
+    dynamicThreshold = 1,
+    thresholdMax = 1,
+    shift = 1,
+  } = options;
+  if (!SAMPLER_NAMES.includes(sampler))
     throw new UsageError(
-      `--sample-steps: the ancestral sampler visits all ${timesteps} timesteps, got ${steps}; ` +
-        'use --sampler ddim for fewer',
+      `--sampler: expected one of ${SAMPLER_NAMES.join(', ')}, got ${String(sampler)}`,
     );
-  if (!Number.isInteger(steps) || steps < 1 || steps > timesteps)
-    throw new UsageError(
-      `--sample-steps: expected a whole number from 1 to ${timesteps}, got ${steps}`,
-    );
+  const steps = options.steps ?? defaultSteps(sampler, timesteps);
+  const most = mostSteps(schedule);
+  if (!Number.isInteger(steps) || steps < 1 || steps > most)
+    throw new UsageError(`--sample-steps: expected a whole number from 1 to ${most}, got ${steps}`);
+  checkObjective(sampler, objective, options);
   if (!(eta >= 0 && eta <= 1))
     throw new UsageError(`--eta: expected a number from 0 to 1, got ${eta}`);
   if (!(clamp > 0)) throw new UsageError(`--clamp-range: expected a number above 0, got ${clamp}`);
-  const last = Math.floor(timesteps / steps) * (steps - 1) + stepsOffset;
-  if (spacing === 'leading' && last >= timesteps)
+  if (!(dynamicThreshold > 0 && dynamicThreshold <= 1))
     throw new UsageError(
-      `--steps-offset: expected the first timestep below ${timesteps}, got ${last} with an offset of ${stepsOffset}`,
+      `--dynamic-threshold: expected a number above 0 and at most 1, got ${dynamicThreshold}`,
+    );
+  if (!(thresholdMax > 0))
+    throw new UsageError(`--threshold-max: expected a number above 0, got ${thresholdMax}`);
+  if (!(shift > 0)) throw new UsageError(`--shift: expected a number above 0, got ${shift}`);
+  if (options.clamp !== undefined && options.dynamicThreshold !== undefined)
+    throw new UsageError('--dynamic-threshold: clamps by itself; it does not go with --clamp');
+  if (objective !== 'flow') checkSpacing(schedule, options, steps);
+}
+
+/** The most reverse steps: one a timestep, and of flow matching, which has none, one a unit of what the network sees. */
+export const mostSteps = ({ timesteps, objective }: Forward): number =>
+  objective === 'flow' ? FLOW_TIMES : timesteps;
+
+/** @throws UsageError for a sampler that the objective does not have, and settings that both do not. */
+function checkObjective(
+  sampler: SamplerName,
+  objective: Schedule['objective'],
+  options: SamplerOptions,
+): void {
+  if (!kindOf(sampler).objectives.includes(objective)) {
+    const able = SAMPLER_NAMES.filter((name) => kindOf(name).objectives.includes(objective));
+    throw new UsageError(
+      `--sampler: ${sampler} is not for a model of --objective ${objective}, which has ${able.join(', ')}`,
+    );
+  }
+  const flow = objective === 'flow';
+  for (const name of flow ? SCHEDULE_ONLY : FLOW_ONLY)
+    if (options[name] !== undefined)
+      throw new UsageError(`${flagOfSetting(name)}: not for a model of --objective ${objective}`);
+  if (flow && options.spacing !== undefined && !isFlowSpacing(options.spacing))
+    throw new UsageError(
+      `--spacing: expected ${FLOW_SPACINGS.join(' or ')} for a model of --objective flow, got ${options.spacing}`,
     );
 }
 
-/** Rows [1/√α_t, β_t/√(1−ᾱ_t), σ_t], with σ_t 0 at t = 0; where x̂₀ is clamped, those of its posterior mean. */
-function ancestral(
-  { timesteps, exact }: Schedule,
-  { clamp, variance }: SamplerOptions,
-): Trajectory {
-  const visited = evenly(timesteps, timesteps);
-  const sigma = (t: number) =>
-    t === 0 ? 0 : Math.sqrt((variance === 'large' ? exact.betas : exact.posteriorVariance)[t]!);
-  if (clamp !== undefined)
-    return clamped(visited, clamp, exact, (t) => ({ ...posterior(exact, t), sigma: sigma(t) }));
-  return trajectory('pSample', visited, (t) => [
-    exact.sqrtRecipAlphas[t]!,
-    exact.betas[t]! / exact.sqrtOneMinusAlphaBar[t]!,
-    sigma(t),
-  ]);
+const isFlowSpacing = (spacing: Spacing): spacing is (typeof FLOW_SPACINGS)[number] =>
+  (FLOW_SPACINGS as readonly Spacing[]).includes(spacing);
+
+function checkSpacing({ timesteps, objective }: Forward, options: SamplerOptions, steps: number) {
+  const { sampler, stepsOffset = 0 } = options;
+  const spacing = options.spacing ?? defaultSpacing(sampler, objective);
+  if (spacing !== 'leading') return;
+  const open = isMultistep(sampler);
+  const [first] = spaced('leading', { timesteps, steps, offset: stepsOffset, open });
+  if (first! >= timesteps)
+    throw new UsageError(
+      `--steps-offset: expected the first timestep below ${timesteps}, got ${first} with an offset of ${stepsOffset}`,
+    );
 }
 
-/** Of x_t and of x̂₀ in the mean of q(x_{t−1}|x_t, x_0): Ho et al. (2020), eq. 7. */
-function posterior(exact: ScheduleTables<Float64Array>, t: number) {
-  const remaining = 1 - exact.alphaBar[t]!;
-  const before = exact.alphaBarPrev[t]!;
+const MULTISTEP = ['dpm++2m', 'dpm++3m', 'dpm++sde', 'unipc'] as const;
+type Multistep = (typeof MULTISTEP)[number];
+const isMultistep = (sampler: SamplerName): sampler is Multistep =>
+  (MULTISTEP as readonly SamplerName[]).includes(sampler);
+
+/** The samplers of `noise-steps.ts`, where they are asked for. */
+function noiseTrajectory(schedule: Schedule, options: SamplerOptions): Trajectory | null {
+  const { sampler, clamp, eta = 0, variance = 'small', dynamicThreshold } = options;
+  if (schedule.objective !== 'epsilon' || dynamicThreshold !== undefined) return null;
+  const steps = scheduleSteps(schedule, options);
+  const all = steps.length === schedule.timesteps && !options.stepsOffset;
+  if (sampler !== 'ddim' && !(sampler === 'ancestral' && all)) return null;
+  const { kernel, rows } =
+    sampler === 'ddim'
+      ? ddimNoiseSteps(schedule, steps, eta, clamp)
+      : ancestralNoiseSteps(schedule, steps, variance, clamp);
+  const times = steps.map(({ t }) => t);
   return {
-    x: (Math.sqrt(exact.alphas[t]!) * (1 - before)) / remaining,
-    x0: (Math.sqrt(before) * exact.betas[t]!) / remaining,
-    epsilon: 0,
+    ...{ kernel, width: rows[0]!.length, history: 0, threshold: null, start: 1 },
+    timesteps: Float64Array.from(times),
+    streams: Uint32Array.from(times),
+    coefficients: Float32Array.from(rows.flat()),
+    scales: new Float64Array(steps.length + 1).fill(1),
   };
 }
 
-/** Rows [1/√ᾱ_t, √(1−ᾱ_t), √ᾱ_s, √(1−ᾱ_s−σ²), σ], where s is the timestep that the step leads to. */
-function ddim({ timesteps, exact }: Schedule, options: SamplerOptions): Trajectory {
-  const { steps = timesteps, eta = 0, spacing = 'even', stepsOffset = 0, clamp } = options;
-  const visited = SPACINGS[spacing](timesteps, steps, stepsOffset);
-  const last = options.lastAlpha === 'first' ? exact.alphaBar[0]! : 1;
-  const target = (t: number, i: number) => {
-    const next = spacing === 'even' ? visited[i + 1] : t - Math.floor(timesteps / steps);
-    return next === undefined || next < 0 ? last : exact.alphaBar[next]!;
+/** Any sampler as a table. */
+function tableTrajectory(schedule: Schedule, options: SamplerOptions): Trajectory {
+  const { rows, start, scales } = plan(schedule, options);
+  const { clamp = Number.POSITIVE_INFINITY, dynamicThreshold, thresholdMax } = options;
+  const threshold =
+    dynamicThreshold === undefined
+      ? null
+      : { quantile: dynamicThreshold, most: thresholdMax ?? LARGEST };
+  const byTime = options.sampler === 'ancestral' || options.sampler === 'ddim';
+  return {
+    kernel: 'tableStep',
+    timesteps: Float64Array.from(rows, ({ t }) => Math.fround(t)),
+    streams: Uint32Array.from(rows, ({ t }, i) => (byTime ? t : i)),
+    coefficients: Float32Array.from(rows.flatMap((row) => packRow(row, clamp))),
+    width: ROW_WIDTH,
+    history: historyOf(rows),
+    threshold,
+    start,
+    scales: Float64Array.from(scales),
   };
-  if (clamp === undefined)
-    return trajectory('ddimStep', visited, (t, i) => ddimRow(exact, t, target(t, i), eta));
-  return clamped(visited, clamp, exact, (t, i) => {
-    const [, , x0, epsilon, sigma] = ddimRow(exact, t, target(t, i), eta);
-    return { x: 0, x0: x0!, epsilon: epsilon!, sigma: sigma! };
+}
+
+interface Plan {
+  readonly rows: readonly Row[];
+  readonly start: number;
+  readonly scales: ArrayLike<number>;
+}
+
+const unscaled = (rows: readonly Row[]): Plan => ({
+  rows,
+  start: 1,
+  scales: new Float64Array(rows.length + 1).fill(1),
+});
+
+function plan(schedule: Schedule, options: SamplerOptions): Plan {
+  const { sampler } = options;
+  if (sampler === 'ancestral')
+    return unscaled(
+      ancestralRows(schedule, scheduleSteps(schedule, options), options.variance ?? 'small'),
+    );
+  if (sampler === 'ddim')
+    return unscaled(ddimRows(schedule, scheduleSteps(schedule, options), options.eta ?? 0));
+  if (sampler === 'flow-euler' || isMultistep(sampler)) {
+    const moments = solverMoments(schedule, options);
+    return unscaled(solve(sampler, { objective: schedule.objective, moments }, options));
+  }
+  return eulerPlan(schedule, options);
+}
+
+/** Euler, its ancestral kin and Heun, whose x diffusers keeps as x_0 + σ̃·ε. */
+function eulerPlan(schedule: Schedule, options: SamplerOptions): Plan {
+  const { sampler, spacing = 'linspace' } = options;
+  const moments = eulerMoments(schedule, momentOptions(schedule, options));
+  const walk = { objective: schedule.objective, moments };
+  const solvers = { euler: eulerRows, 'euler-a': eulerAncestralRows, heun: heunRows };
+  const rows = solvers[sampler as keyof typeof solvers](walk);
+  // Where each row leads; Heun's two rows of a step lead to the same moment.
+  const reached = sampler === 'heun' ? twice(moments) : moments;
+  // diffusers': √(σ̃² + 1) where the first timestep is not the last of the schedule by itself, else σ̃.
+  const whole = spacing === 'leading' || spacing === 'even';
+  return {
+    rows,
+    start: whole ? 1 : moments[0]!.sigma,
+    scales: reached.map(({ alpha }) => 1 / alpha),
+  };
+}
+
+const twice = ([first, ...rest]: readonly Moment[]): Moment[] => [
+  first!,
+  ...rest.flatMap((moment, i) => (i < rest.length - 1 ? [moment, moment] : [moment])),
+];
+
+/** A first s that UniPC's polynomial can begin with, as diffusers does. */
+const UNIPC_FIRST = 1 - 1e-6;
+
+function solverMoments(schedule: Schedule, options: SamplerOptions): Moment[] {
+  if (schedule.objective !== 'flow')
+    return multistepMoments(schedule, momentOptions(schedule, options));
+  const { sampler, spacing = 'even', shift = 1 } = options;
+  const steps = options.steps ?? defaultSteps(sampler, schedule.timesteps);
+  const first = sampler === 'unipc' ? UNIPC_FIRST : 1;
+  return flowMoments({ steps, spacing: isFlowSpacing(spacing) ? spacing : 'even', shift, first });
+}
+
+function solve(
+  sampler: Multistep | 'flow-euler',
+  walk: { objective: Schedule['objective']; moments: readonly Moment[] },
+  { lowerOrderFinal: lowerFinal = true }: SamplerOptions,
+): Row[] {
+  switch (sampler) {
+    case 'flow-euler':
+      return eulerRows(walk);
+    case 'dpm++2m':
+      return dpmRows(walk, { order: 2, stochastic: false, lowerFinal });
+    case 'dpm++3m':
+      return dpmRows(walk, { order: 3, stochastic: false, lowerFinal });
+    case 'dpm++sde':
+      return dpmRows(walk, { order: 2, stochastic: true, lowerFinal });
+    case 'unipc':
+      return unipcRows(walk, { lowerFinal });
+    default:
+      return sampler satisfies never;
+  }
+}
+
+function momentOptions({ timesteps, objective }: Schedule, options: SamplerOptions) {
+  const { sampler, stepsOffset = 0, karras = false, lastAlpha = 'one' } = options;
+  const { steps = defaultSteps(sampler, timesteps) } = options;
+  const { spacing = defaultSpacing(sampler, objective) } = options;
+  return { steps, spacing, stepsOffset, karras, lastAlpha };
+}
+
+/** The timesteps of `ancestral` and `ddim`, and ᾱ of where each step leads. */
+function scheduleSteps(schedule: Schedule, options: SamplerOptions): Step[] {
+  const { timesteps, exact } = schedule;
+  const { steps, spacing, stepsOffset: offset, lastAlpha } = momentOptions(schedule, options);
+  const visited = spaced(spacing, { timesteps, steps, offset });
+  const last = lastAlpha === 'first' ? exact.alphaBar[0]! : 1;
+  const toNext = spacing === 'even' || options.sampler === 'ancestral';
+  return visited.map((t, i) => {
+    const next = toNext ? visited[i + 1] : t - Math.floor(timesteps / steps);
+    return { t, target: next === undefined || next < 0 ? last : exact.alphaBar[next]! };
   });
-}
-
-/** σ = η·√((1−ᾱ_s)/(1−ᾱ_t))·√(1−ᾱ_t/ᾱ_s), Song et al. eq. 16; `target` is ᾱ_s. */
-function ddimRow(
-  exact: ScheduleTables<Float64Array>,
-  t: number,
-  target: number,
-  eta: number,
-): number[] {
-  const bar = exact.alphaBar[t]!;
-  const variance = ((eta ** 2 * (1 - target)) / (1 - bar)) * (1 - bar / target);
-  return [
-    1 / Math.sqrt(bar),
-    Math.sqrt(1 - bar),
-    Math.sqrt(target),
-    Math.sqrt(Math.max(0, 1 - target - variance)),
-    Math.sqrt(variance),
-  ];
-}
-
-/** Of what a step that clamps is made: x_t, x̂₀, ε̂ and noise. */
-interface Weights {
-  readonly x: number;
-  readonly x0: number;
-  readonly epsilon: number;
-  readonly sigma: number;
-}
-
-/** Rows [1/√ᾱ_t, −√(1−ᾱ_t)/√ᾱ_t, range, of x, of x̂₀, of ε̂, σ]. */
-function clamped(
-  visited: Uint32Array,
-  range: number,
-  exact: ScheduleTables<Float64Array>,
-  weights: (t: number, step: number) => Weights,
-): Trajectory {
-  return trajectory('clampedStep', visited, (t, step) => {
-    const recip = 1 / Math.sqrt(exact.alphaBar[t]!);
-    const { x, x0, epsilon, sigma } = weights(t, step);
-    return [recip, -recip * exact.sqrtOneMinusAlphaBar[t]!, range, x, x0, epsilon, sigma];
-  });
-}
-
-function trajectory(
-  kernel: ReverseKernel,
-  timesteps: Uint32Array,
-  row: (t: number, step: number) => readonly number[],
-): Trajectory {
-  const rows = Array.from(timesteps, row);
-  const coefficients = Float32Array.from(rows.flat());
-  return { kernel, timesteps, coefficients, width: rows[0]!.length };
-}
-
-/** `steps` of the timesteps, evenly spaced and falling; the first is T−1, where sampling begins. */
-function evenly(timesteps: number, steps: number): Uint32Array {
-  return Uint32Array.from(
-    { length: steps },
-    (_, i) => Math.ceil(((steps - i) * timesteps) / steps) - 1,
-  );
-}
-
-/** Timesteps in the order of visit. Halves are rounded to even, as NumPy does. */
-const SPACINGS: Readonly<
-  Record<
-    NonNullable<SamplerOptions['spacing']>,
-    (timesteps: number, steps: number, offset: number) => Uint32Array
-  >
-> = {
-  even: evenly,
-  leading: (timesteps, steps, offset) => {
-    const ratio = Math.floor(timesteps / steps);
-    return Uint32Array.from({ length: steps }, (_, i) => (steps - 1 - i) * ratio + offset);
-  },
-  trailing: (timesteps, steps) =>
-    Uint32Array.from(
-      { length: steps },
-      (_, i) => roundHalfEven(timesteps - i * (timesteps / steps)) - 1,
-    ),
-  linspace: (timesteps, steps) =>
-    Uint32Array.from({ length: steps }, (_, i) =>
-      steps === 1 ? 0 : roundHalfEven((steps - 1 - i) * ((timesteps - 1) / (steps - 1))),
-    ),
-};
-
-function roundHalfEven(value: number): number {
-  const below = Math.floor(value);
-  const rest = value - below;
-  if (rest === 0.5) return below + (below % 2);
-  return rest < 0.5 ? below : below + 1;
 }

@@ -1,22 +1,32 @@
 import { UsageError } from '../errors.js';
+import { OBJECTIVES, type Objective } from './objective.js';
 
 /*
  * The forward process as tables over t = 0 … T−1: how much signal and how much noise an image holds
- * after t + 1 noising steps (Ho et al. 2020, section 2; Nichol & Dhariwal 2021 for the cosine schedule).
+ * after t + 1 noising steps (Ho et al. 2020, section 2; Nichol & Dhariwal 2021 for the cosine schedule; Lin et al. 2024 for
+ * a last step that is noise alone).
  */
 
 export interface ScheduleOptions {
   /**
    * `linear`: betas evenly from betaStart to betaEnd; `scaled-linear`: their roots evenly (Rombach et al., 2022);
-   * `cosine`: Nichol & Dhariwal, which has its own.
+   * `cosine`: Nichol & Dhariwal, which has its own; `sigmoid`: as a sigmoid from −6 to 6 grows (Xu et al., 2022).
    */
-  readonly schedule: 'linear' | 'scaled-linear' | 'cosine';
+  readonly schedule: (typeof SCHEDULES)[number];
   /** T, at least 1. */
   readonly timesteps: number;
-  /** First and last beta of the linear schedules, in (0, 1). */
+  /** First and last beta of all schedules but cosine, in (0, 1). */
   readonly betaStart: number;
   readonly betaEnd: number;
+  /** First and last beta times 1000/T, so that any T ends with as much noise; default false. */
+  readonly scaleBetas?: boolean;
+  /** √ᾱ shifted and scaled so that the last is 0: x_T is noise alone (Lin et al. 2024, Algorithm 1); default false. */
+  readonly zeroTerminalSnr?: boolean;
+  /** What the network predicts; default `epsilon`. */
+  readonly objective?: Objective;
 }
+
+export const SCHEDULES = ['linear', 'scaled-linear', 'cosine', 'sigmoid'] as const;
 
 /** One entry for each timestep. */
 export interface ScheduleTables<Table> {
@@ -41,6 +51,8 @@ export interface ScheduleTables<Table> {
 /** The tables as the kernels take them, and in double precision for what is derived from them. */
 export interface Schedule extends ScheduleTables<Float32Array> {
   readonly timesteps: number;
+  /** What the network that goes with it predicts. */
+  readonly objective: Objective;
   readonly exact: ScheduleTables<Float64Array>;
 }
 
@@ -53,11 +65,13 @@ const COSINE_LARGEST_BETA = 0.999;
  * @throws UsageError for timesteps or betas that cannot be.
  */
 export function makeSchedule(options: ScheduleOptions): Schedule {
-  check(options);
-  const exact = tables(betasOf(options));
+  checkSchedule(options);
+  const betas = betasOf(options);
+  const exact = tables(options.zeroTerminalSnr ? zeroTerminalSnr(betas) : betas);
   const round = (table: Float64Array) => Float32Array.from(table);
   return {
     timesteps: options.timesteps,
+    objective: options.objective ?? 'epsilon',
     betas: round(exact.betas),
     alphas: round(exact.alphas),
     alphaBar: round(exact.alphaBar),
@@ -71,33 +85,85 @@ export function makeSchedule(options: ScheduleOptions): Schedule {
 }
 
 function betasOf(options: ScheduleOptions): Float64Array {
-  const { schedule, betaStart, betaEnd, timesteps } = options;
-  if (schedule === 'cosine') return cosine(timesteps);
-  if (schedule === 'linear') return linear(options);
-  const roots = { ...options, betaStart: Math.sqrt(betaStart), betaEnd: Math.sqrt(betaEnd) };
-  return linear(roots).map((root) => root * root);
+  const { schedule, timesteps } = options;
+  const scale = betaScale(options);
+  const [start, end] = [scale * options.betaStart, scale * options.betaEnd];
+  switch (schedule) {
+    case 'cosine':
+      return cosine(timesteps);
+    case 'linear':
+      return linear(start, end, timesteps);
+    case 'scaled-linear':
+      return linear(Math.sqrt(start), Math.sqrt(end), timesteps).map((root) => root * root);
+    case 'sigmoid':
+      return linear(-6, 6, timesteps).map((x) => start + (end - start) / (1 + Math.exp(-x)));
+    default:
+      return schedule satisfies never;
+  }
 }
 
-function check({ schedule, timesteps, betaStart, betaEnd }: ScheduleOptions): void {
+/** The T whose betas `scaleBetas` leaves as they are (Nichol & Dhariwal 2021, section 2.3). */
+const SCALED_TIMESTEPS = 1000;
+
+const betaScale = ({ scaleBetas, timesteps }: ScheduleOptions): number =>
+  scaleBetas ? SCALED_TIMESTEPS / timesteps : 1;
+
+/** @throws UsageError for timesteps or betas that cannot be, and for what does not go together. */
+export function checkSchedule(options: ScheduleOptions): void {
+  const { schedule, timesteps, betaStart, betaEnd, objective = 'epsilon' } = options;
   if (!Number.isInteger(timesteps) || timesteps < 1)
     throw new UsageError(`--timesteps: expected a whole number of 1 or more, got ${timesteps}`);
-  if (schedule === 'cosine') return;
-  if (schedule !== 'linear' && schedule !== 'scaled-linear')
+  if (!OBJECTIVES.includes(objective))
     throw new UsageError(
-      `--schedule: expected linear, scaled-linear or cosine, got ${String(schedule)}`,
+      `--objective: expected one of ${OBJECTIVES.join(', ')}, got ${String(objective)}`,
     );
+  if (!SCHEDULES.includes(schedule))
+    throw new UsageError(
+      `--schedule: expected one of ${SCHEDULES.join(', ')}, got ${String(schedule)}`,
+    );
+  checkZeroTerminalSnr(options);
+  if (schedule === 'cosine') {
+    if (options.scaleBetas)
+      throw new UsageError('--scale-betas: the cosine schedule has betas of its own');
+    return;
+  }
   if (!(betaStart > 0 && betaStart < 1))
     throw new UsageError(`--beta-start: expected a number between 0 and 1, got ${betaStart}`);
   if (!(betaEnd >= betaStart && betaEnd < 1))
     throw new UsageError(
       `--beta-end: expected a number from --beta-start (${betaStart}) to below 1, got ${betaEnd}`,
     );
+  const last = betaScale(options) * betaEnd;
+  if (!(last < 1))
+    throw new UsageError(
+      `--scale-betas: expected a last beta below 1, got ${last} with --timesteps ${timesteps}`,
+    );
 }
 
-/** β_t = betaStart + t/(T−1)·(betaEnd − betaStart). */
-function linear({ timesteps, betaStart, betaEnd }: ScheduleOptions): Float64Array {
-  const stride = timesteps > 1 ? (betaEnd - betaStart) / (timesteps - 1) : 0;
-  return Float64Array.from({ length: timesteps }, (_, t) => betaStart + t * stride);
+function checkZeroTerminalSnr({ zeroTerminalSnr, objective, timesteps }: ScheduleOptions): void {
+  if (!zeroTerminalSnr) return;
+  if (objective === undefined || objective === 'epsilon')
+    throw new UsageError(
+      '--zero-terminal-snr: noise alone says nothing of the image to a network that predicts noise; it needs --objective v or x0',
+    );
+  if (objective === 'flow')
+    throw new UsageError('--zero-terminal-snr: --objective flow ends with noise alone anyway');
+  if (timesteps < 2)
+    throw new UsageError(`--zero-terminal-snr: expected 2 timesteps or more, got ${timesteps}`);
+}
+
+/** start + t/(T−1)·(end − start). */
+function linear(start: number, end: number, timesteps: number): Float64Array {
+  const stride = timesteps > 1 ? (end - start) / (timesteps - 1) : 0;
+  return Float64Array.from({ length: timesteps }, (_, t) => start + t * stride);
+}
+
+/** Betas whose √ᾱ begin as those given and end with 0. */
+function zeroTerminalSnr(betas: Float64Array): Float64Array {
+  const roots = tables(betas).sqrtAlphaBar;
+  const [first, last] = [roots[0]!, roots.at(-1)!];
+  const shifted = roots.map((root) => ((root - last) * first) / (first - last));
+  return shifted.map((root, t) => 1 - (root / (t === 0 ? 1 : shifted[t - 1]!)) ** 2);
 }
 
 /** Eq. 17: ᾱ after n of T steps is cos²((n/T + s)/(1 + s)·π/2), up to a factor; β = 1 − ᾱ_t/ᾱ_{t−1}, at most 0.999. */

@@ -172,15 +172,6 @@ export interface Kernels {
     begin: Integer,
     end: Integer,
   ): void;
-  clampedStep(
-    out: Pointer,
-    x: Pointer,
-    eps: Pointer,
-    z: Pointer,
-    coefficients: Pointer,
-    begin: Integer,
-    end: Integer,
-  ): void;
   columnSums(
     partial: Pointer,
     x: Pointer,
@@ -478,6 +469,17 @@ export interface Kernels {
     begin: Integer,
     end: Integer,
   ): void;
+  imageLimits(
+    limits: Pointer,
+    x: Pointer,
+    output: Pointer,
+    row: Pointer,
+    each: Integer,
+    rank: Float,
+    largest: Float,
+    begin: Integer,
+    end: Integer,
+  ): void;
   imageShift(
     out: Pointer,
     shift: Pointer,
@@ -668,6 +670,19 @@ export interface Kernels {
     width: Integer,
     channels: Integer,
     accumulate: boolean,
+    begin: Integer,
+    end: Integer,
+  ): void;
+  tableStep(
+    out: Pointer,
+    x: Pointer,
+    output: Pointer,
+    z: Pointer,
+    earlier: Pointer,
+    earliest: Pointer,
+    limits: Pointer,
+    each: Integer,
+    row: Pointer,
     begin: Integer,
     end: Integer,
   ): void;

@@ -1,5 +1,6 @@
 import { ShapeError } from '../errors.js';
-import { type Pointer, plus } from './pointer.js';
+import type { Build } from './module.js';
+import { NULL, type Pointer, plus } from './pointer.js';
 import { Scratch } from './scratch.js';
 import type { Key } from './seed.js';
 
@@ -12,8 +13,17 @@ export interface Stream {
   readonly timestep?: number;
 }
 
-/** The kernels of a reverse step: x_{t−1} from x_t, ε̂, z and coefficients. */
-export type ReverseKernel = 'pSample' | 'ddimStep' | 'clampedStep';
+/** The kernels of a reverse step: x_{t−1} from x_t, the network's output, z and coefficients. */
+export type ReverseKernel = 'pSample' | 'ddimStep' | 'tableStep';
+
+/** What a step of `tableStep` has beside its arrays. */
+export interface StepMemory {
+  /** x̂_0 of one step and of two steps ago, as many as the table reads; each step replaces them. */
+  readonly history: Float32Array<ArrayBuffer>[];
+  /** Dynamic thresholding, over images of `each` values; null clamps to the row's range. */
+  readonly threshold: { readonly quantile: number; readonly most: number } | null;
+  readonly each: number;
+}
 
 /** A batch of images: [batch, height, width, channels], row-major. */
 export interface ImageShape {
@@ -37,8 +47,12 @@ export interface Box {
  * kernels from the pool, and get the same bits.
  */
 export class Arithmetic {
-  /** None of these kernels has relaxed operations, so the strict build gives the bits of both. */
-  readonly #scratch = new Scratch('strict');
+  readonly #scratch: Scratch;
+
+  /** @param build which kernels; none of these has relaxed operations, so both give the same bits */
+  constructor(build: Build = 'strict') {
+    this.#scratch = new Scratch(build);
+  }
 
   /** Random words of the elements [begin, begin + count) of a stream. */
   words(stream: Stream, begin: number, count: number): Uint32Array<ArrayBuffer> {
@@ -81,18 +95,48 @@ export class Arithmetic {
     return s.floats(out, x0.length);
   }
 
-  /** A reverse step: the kernel and one row of coefficients of a `Trajectory`. */
+  /**
+   * A reverse step: the kernel and one row of coefficients of a `Trajectory`.
+   * @param memory of a table whose steps look at earlier ones, or threshold
+   */
   reverseStep(
     kernel: ReverseKernel,
     x: Float32Array,
-    eps: Float32Array,
+    output: Float32Array,
     z: Float32Array,
     coefficients: Float32Array,
+    memory?: StepMemory,
   ): Float32Array<ArrayBuffer> {
-    same(kernel, { x, eps, z });
+    same(kernel, { x, output, z });
+    if (kernel === 'tableStep') return this.#tableStep(x, output, z, coefficients, memory);
     const s = this.#begin();
     const out = s.put(x);
-    s.kernels[kernel](out, out, s.put(eps), s.put(z), s.put(coefficients), 0, x.length);
+    s.kernels[kernel](out, out, s.put(output), s.put(z), s.put(coefficients), 0, x.length);
+    return s.floats(out, x.length);
+  }
+
+  #tableStep(
+    x: Float32Array,
+    output: Float32Array,
+    z: Float32Array,
+    coefficients: Float32Array,
+    { history, threshold, each }: StepMemory = NO_MEMORY,
+  ): Float32Array<ArrayBuffer> {
+    const s = this.#begin();
+    const [out, m, row] = [s.put(x), s.put(output), s.put(coefficients)];
+    const [earlier = NULL, earliest = NULL] = history.map((values) => s.put(values));
+    let limits = NULL;
+    if (threshold) {
+      const images = x.length / each;
+      limits = s.space(4 * images);
+      const { quantile, most } = threshold;
+      s.kernels.imageLimits(limits, out, m, row, each, rankOf(quantile, each), most, 0, images);
+    }
+    const noise = z === output ? m : s.put(z);
+    const arrays = [out, out, m, noise, earlier, earliest, limits] as const;
+    s.kernels.tableStep(...arrays, Math.max(1, each), row, 0, x.length);
+    for (const [i, at] of [earlier, earliest].entries())
+      if (at !== NULL) history[i] = s.floats(at, x.length);
     return s.floats(out, x.length);
   }
 
@@ -228,6 +272,12 @@ export class Arithmetic {
     return [bounds, weights, taps];
   }
 }
+
+const NO_MEMORY: StepMemory = { history: [], threshold: null, each: 0 };
+
+/** The rank of a quantile among so many values, in f32 as torch.quantile has it. */
+export const rankOf = (quantile: number, values: number): number =>
+  Math.fround(Math.fround(quantile) * (values - 1));
 
 /** Bytes of a picture that are scaled at a time: kernel memory never shrinks, and a picture may have a gigabyte. */
 const BAND = 16 << 20;

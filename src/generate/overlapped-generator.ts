@@ -86,7 +86,7 @@ export class OverlappedGenerator implements Generator {
         // Messages of the pool, files and signals have their time between two passes.
         await setImmediate();
         if (this.disposed) throw new Error('the generator was disposed of');
-        const t = new Int32Array(this.batch).fill(this.trajectory.timesteps[step]!);
+        const t = new Float32Array(this.batch).fill(this.trajectory.timesteps[step]!);
         this.pool.read(lane, this.xt);
         return this.unet.predict({ xt: this.xt, t }, this.norm);
       });

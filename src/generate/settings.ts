@@ -24,7 +24,7 @@ const FLAGS: Readonly<Record<string, string>> = {
 
 /** The settings of a run. `sha256` is of the file of weights. */
 export function settingsOf(options: GenerateOptions & { batch: number }, sha256: string): Settings {
-  const { timesteps, schedule, betaStart, betaEnd } = options.diffusion;
+  const { timesteps, schedule, betaStart, betaEnd, loss: _, ...forward } = options.diffusion;
   const { sampler, steps, eta, norm, ...rest } = options.sampling;
   return {
     model: sha256,
@@ -37,13 +37,25 @@ export function settingsOf(options: GenerateOptions & { batch: number }, sha256:
     steps,
     eta,
     bn: norm,
-    ...Object.fromEntries(Object.entries(rest).map(([name, value]) => [kebab(name), value])),
+    ...flat(forward),
+    ...flat(rest),
     ...unsaid(options.model),
     ...(norm === 'batch' && { batch: options.batch }),
     seed: options.seed,
     format: options.format,
   };
 }
+
+/** Settings that are said where they are not the usual ones. */
+const flat = (settings: object): Settings =>
+  Object.fromEntries(
+    Object.entries(settings)
+      .filter(([, value]) => value !== undefined && value !== null)
+      .map(([name, value]: [string, string | number | boolean]) => [
+        kebab(name),
+        typeof value === 'boolean' ? String(value) : value,
+      ]),
+  );
 
 /** What a unet2d computes beside what its weights say, by flag. */
 const unsaid = (model: ModelConfig): Settings =>

@@ -60,7 +60,7 @@ export async function readDraw<Event, Own>(
   source.finish();
   return {
     ...{ weights, notes, model, diffusion, computing, seed, ...own },
-    sampling: readSampling(new JsonObject(where, draw, 'all'), diffusion.timesteps, sampling),
+    sampling: readSampling(new JsonObject(where, draw, 'all'), diffusion, sampling),
     requireCuda: requireCuda ?? false,
     ...(signal && { signal }),
     ...(onEvent && { onEvent }),

@@ -4,6 +4,7 @@ import { compareNoising, compareTrajectory } from './diffusion.js';
 import type { Fixture } from './fixture.js';
 import { comparePasses } from './passes.js';
 import { compareSchedule } from './schedule.js';
+import { compareSchedulers, hasSchedulers } from './schedulers.js';
 import type { Subject } from './subject.js';
 import { compareUnet2d, isUnet2d } from './unet2d.js';
 
@@ -13,6 +14,7 @@ import { compareUnet2d, isUnet2d } from './unet2d.js';
  */
 export async function compareFixture(fixture: Fixture, subject: Subject): Promise<Group[]> {
   const groups: (Group | null)[] = [...compareSchedule(fixture)];
+  if (hasSchedulers(fixture)) groups.push(...compareSchedulers(fixture, subject));
   if (isUnet2d(fixture)) groups.push(...(await compareUnet2d(fixture, subject)));
   if (fixture.has('xt') && fixture.has('x0')) groups.push(await compareNoising(fixture, subject));
   if (hasPasses(fixture)) groups.push(...(await comparePasses(fixture, subject)));
@@ -21,7 +23,7 @@ export async function compareFixture(fixture: Fixture, subject: Subject): Promis
   if (found.length === 0)
     throw new UsageError(
       `${fixture.path}: expected a group of values to compare (schedule tables, xt, eps_eval, eps_train, ` +
-        'grad/*, state1/*, losses, sample/trajectory; out and loss with a config), got none',
+        'grad/*, state1/*, losses, sample/trajectory; out and loss with a config; cases of schedulers), got none',
     );
   return found;
 }

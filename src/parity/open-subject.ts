@@ -21,6 +21,7 @@ export async function openSubject(
   return {
     unet: async (options) =>
       (await openUnet(device, computing, { loss, training: true, ...options })).unet,
+    reverse: arithmetic,
     qSample: async (x0, t, noise) => arithmetic.qSampleImages(x0, noise, schedule, t),
     pSample: async (x, epsilon, t, z) => {
       // The trajectory visits T−1 first.

@@ -1,4 +1,5 @@
 import type { NetworkDevice, NetworkOptions } from '../contracts/device.js';
+import type { ReverseStep } from '../diffusion/reverse-walk.js';
 
 /** What is compared: a U-Net of some shape, and the arithmetic around it. Images are [batch, height, width, channel]. */
 export interface Subject {
@@ -12,4 +13,6 @@ export interface Subject {
     t: number,
     z: Float32Array,
   ): Promise<Float32Array>;
+  /** The steps of any trajectory. */
+  readonly reverse: ReverseStep;
 }

@@ -79,7 +79,7 @@ class Frames {
 
   constructor(
     want: SampleOptions['frames'],
-    visited: Uint32Array,
+    visited: Float64Array,
     timesteps: number,
     each: number,
   ) {

@@ -6,18 +6,8 @@
 import type { BatchNormMode, NetworkDevice } from '../contracts/device.js';
 import type { Sampler } from '../contracts/sampler.js';
 import { type CounterRandom, PURPOSE, type Purpose } from '../diffusion/random.js';
+import { type ReverseStep, ReverseWalk } from '../diffusion/reverse-walk.js';
 import type { Trajectory } from '../diffusion/sampler.js';
-
-/** Takes a reverse step with one row of a trajectory's coefficients. */
-export interface ReverseStep {
-  reverseStep(
-    kernel: Trajectory['kernel'],
-    x: Float32Array,
-    eps: Float32Array,
-    z: Float32Array,
-    coefficients: Float32Array,
-  ): Float32Array<ArrayBuffer>;
-}
 
 export interface SplitSamplerOptions {
   readonly unet: NetworkDevice;
@@ -32,7 +22,7 @@ export interface SplitSamplerOptions {
 export class SplitSampler implements Sampler {
   readonly #options: SplitSamplerOptions;
   #images = new Uint32Array();
-  #x = new Float32Array();
+  #walk: ReverseWalk | undefined;
 
   constructor(options: SplitSamplerOptions) {
     this.#options = options;
@@ -48,37 +38,36 @@ export class SplitSampler implements Sampler {
 
   async start(images: Uint32Array): Promise<void> {
     this.#images = images.slice();
-    this.#x = this.#normals(PURPOSE.sampleInit, 0);
+    const { trajectory, arithmetic, each } = this.#options;
+    const noise = this.#normals(PURPOSE.sampleInit, 0);
+    this.#walk = new ReverseWalk(trajectory, arithmetic, noise, each);
   }
 
   /** Ho et al. (2020), Algorithm 2, lines 2 to 4 (or DDIM's step): z, ε̂, x_{t−1}. */
   async advance(from: number, to: number): Promise<void> {
-    const { unet, arithmetic, trajectory, norm } = this.#options;
-    const { kernel, timesteps, coefficients, width } = trajectory;
+    const { unet, trajectory, norm } = this.#options;
+    const walk = this.#walk!;
     for (let step = from; step < to; step++) {
-      const t = timesteps[step]!;
-      const row = coefficients.slice(step * width, (step + 1) * width);
-      const input = { xt: this.#x, t: new Int32Array(this.batch).fill(t) };
-      const epsilon = await unet.predict(input, norm);
-      // A last coefficient of 0 is a step without noise, which reads no z.
-      const z = row.at(-1) === 0 ? epsilon : this.#normals(PURPOSE.sampleNoise, t);
-      this.#x = arithmetic.reverseStep(kernel, this.#x, epsilon, z, row);
+      const t = new Float32Array(this.batch).fill(trajectory.timesteps[step]!);
+      const output = await unet.predict({ xt: walk.x, t }, norm);
+      if (!walk.isNoisy(step)) walk.step(step, output);
+      else walk.step(step, output, this.#normals(PURPOSE.sampleNoise, trajectory.streams[step]!));
     }
   }
 
   read(): Float32Array {
-    return this.#x.slice();
+    return this.#walk!.x.slice();
   }
 
   async dispose(): Promise<void> {
     await this.#options.unet.dispose();
   }
 
-  #normals(purpose: Purpose, t: number): Float32Array<ArrayBuffer> {
+  #normals(purpose: Purpose, stream: number): Float32Array<ArrayBuffer> {
     const { random, each } = this.#options;
     const out = new Float32Array(this.batch * each);
     this.#images.forEach((image, i) => {
-      out.set(random.normals(purpose, image, t, each), i * each);
+      out.set(random.normals(purpose, image, stream, each), i * each);
     });
     return out;
   }

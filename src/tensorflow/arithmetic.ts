@@ -4,9 +4,10 @@
  * rounding of them.
  */
 import type { ReverseKernel } from '../diffusion/sampler.js';
-import type { Arithmetic, ImageShape } from '../engine/arithmetic.js';
+import type { Arithmetic, ImageShape, StepMemory } from '../engine/arithmetic.js';
 import { ShapeError } from '../errors.js';
 import { loadTensorflow } from './load.js';
+import { tableStep } from './table-step.js';
 import type { Tf, TfTensor } from './tfjs.js';
 import { valuesOf } from './values.js';
 
@@ -60,20 +61,23 @@ export class TensorflowArithmetic implements SecondPath {
     });
   }
 
-  /** A reverse step with one row of coefficients of a `Trajectory`; σ = 0 leaves z unread. */
+  /** A reverse step with one row of coefficients of a `Trajectory`; a last one of 0 leaves z unread. */
   reverseStep(
     kernel: ReverseKernel,
     x: Float32Array,
-    eps: Float32Array,
+    output: Float32Array,
     z: Float32Array,
     coefficients: Float32Array,
+    memory?: StepMemory,
   ) {
-    same(kernel, { x, eps, z });
+    same(kernel, { x, output, z });
+    const noise = coefficients.at(-1) === 0 ? null : z;
+    if (kernel === 'tableStep')
+      return tableStep(this.#tf, { x, output, noise, row: coefficients, memory });
     return this.#floats((tf) => {
       const row = Array.from(coefficients, (value) => tf.scalar(value));
-      const mean = STEPS[kernel](tf, flat(tf, x), flat(tf, eps), row, coefficients);
-      if (coefficients.at(-1) === 0) return mean;
-      return tf.add(mean, tf.mul(row.at(-1)!, flat(tf, z)));
+      const mean = STEPS[kernel](tf, flat(tf, x), flat(tf, output), row);
+      return noise ? tf.add(mean, tf.mul(row.at(-1)!, flat(tf, noise))) : mean;
     });
   }
 
@@ -133,22 +137,9 @@ function ddimStep(
   return tf.add(tf.mul(signal!, x0), tf.mul(direction!, eps));
 }
 
-/** Weights of x, x̂₀ and ε̂, with x̂₀ = clamp(a·x + b·ε̂, ±range), without its noise. */
-function clampedStep(
-  tf: Tf,
-  x: TfTensor,
-  eps: TfTensor,
-  [a, b, , ofX, ofX0, ofEps]: TfTensor[],
-  coefficients: Float32Array,
-): TfTensor {
-  const range = coefficients[2]!;
-  const x0 = tf.clipByValue(tf.add(tf.mul(a!, x), tf.mul(b!, eps)), -range, range);
-  return tf.add(tf.add(tf.mul(ofX!, x), tf.mul(ofX0!, x0)), tf.mul(ofEps!, eps));
-}
-
-const STEPS = { pSample, ddimStep, clampedStep } satisfies Record<
-  ReverseKernel,
-  typeof clampedStep
+const STEPS = { pSample, ddimStep } satisfies Record<
+  Exclude<ReverseKernel, 'tableStep'>,
+  typeof ddimStep
 >;
 
 function same(where: string, arrays: Record<string, Float32Array>): void {

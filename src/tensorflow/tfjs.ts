@@ -72,6 +72,13 @@ export interface Tf {
   cast(a: TfTensor, dtype: string): TfTensor;
   clipByValue(a: TfTensor, low: number, high: number): TfTensor;
   round(a: TfTensor): TfTensor;
+  abs(a: TfTensor): TfTensor;
+  minimum(a: TfTensor, b: TfTensor): TfTensor;
+  maximum(a: TfTensor, b: TfTensor): TfTensor;
+  reshape(a: TfTensor, shape: readonly number[]): TfTensor;
+  slice(a: TfTensor, begin: readonly number[], size: readonly number[]): TfTensor;
+  /** The largest `k` along the last axis, falling. */
+  topk(a: TfTensor, k: number, sorted: boolean): { values: TfTensor; indices: TfTensor };
   reverse(a: TfTensor, axis: number): TfTensor;
   where(condition: TfTensor, a: TfTensor, b: TfTensor): TfTensor;
   registerBackend(name: string, factory: () => unknown, priority: number): boolean;

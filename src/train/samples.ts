@@ -1,4 +1,5 @@
 import type { RunConfig } from '../config/config.js';
+import { usualSampling } from '../config/sampling.js';
 import { Interrupted } from '../errors.js';
 import { grid } from '../io/grid.js';
 import { writePicture } from '../io/pictures.js';
@@ -26,7 +27,7 @@ export async function writeSamples(
     diffusion,
     computing,
     seed,
-    sampling: { sampler: 'ancestral', steps: diffusion.timesteps, eta: 0, norm: 'running' },
+    sampling: usualSampling(diffusion),
     count: COUNT,
     frames: null,
     requireCuda: false,

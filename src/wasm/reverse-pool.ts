@@ -2,11 +2,12 @@ import type { Trajectory } from '../diffusion/sampler.js';
 import { Arena, checkFits, planRoom } from '../engine/arena.js';
 import { MAX_WORKERS } from '../engine/control.js';
 import { Engine, type LoadedProgram, type Part } from '../engine/engine.js';
-import { type Pointer, plus, plusFloats } from '../engine/pointer.js';
-import { type Call, call } from '../engine/program.js';
+import { NULL, type Pointer, plus, plusFloats } from '../engine/pointer.js';
+import { call, type Phase } from '../engine/program.js';
 import {
   drawNoise,
   drawStart,
+  planMemory,
   planTables,
   type ReverseBatch,
   readsNoise,
@@ -70,15 +71,15 @@ export class ReversePool {
     this.options = options;
     writeTables(engine, plan.tables, options.trajectory);
     const { trajectory, seed } = options;
-    const load = (one: Call) => engine.load([{ name: one.kernel, phases: [[one]] }]);
+    const load = (name: string, phases: readonly Phase[]) => engine.load([{ name, phases }]);
     let line = 0;
     this.lanes = plan.lanes.map((parts) =>
       parts.map((part) => ({
         line: line++,
-        start: load(drawStart(part, trajectory, seed)),
-        noise: load(drawNoise(part, seed)),
-        step: load(takeStep(part, trajectory)),
-        bytes: load(call('toBytes', [part.pixels, part.x], part.count * part.each)),
+        start: load('start', drawStart(part, trajectory, seed)),
+        noise: load('noise', [[drawNoise(part, seed)]]),
+        step: load('step', takeStep(part, trajectory)),
+        bytes: load('bytes', [[call('toBytes', [part.pixels, part.x], part.count * part.each)]]),
       })),
     );
   }
@@ -148,6 +149,10 @@ export class ReversePool {
   }
 }
 
+/** So many values on; null stays null. */
+const offset = (from: Pointer, floats: number): Pointer =>
+  from === NULL ? NULL : plusFloats(from, floats);
+
 const at = (loaded: LoadedProgram, step: number): Part => ({ loaded, from: step, to: step + 1 });
 
 /** Lays out the lanes. Plans only; nothing is allocated. */
@@ -169,6 +174,7 @@ function planLane(
   const epsilon = arena.floats('images', values);
   const z = arena.floats('images', readsNoise(trajectory) ? values : 0);
   const pixels = arena.bytes('images', values);
+  const kept = planMemory(arena, trajectory, values, batch);
   const lines = Math.floor(MAX_WORKERS / lanes);
   const parts = Math.min(workers, batch, lines, Math.ceil(values / SHARE));
   const bound = (part: number) => Math.floor((batch * part) / parts);
@@ -180,6 +186,9 @@ function planLane(
       x: plusFloats(x, first * each),
       epsilon: plusFloats(epsilon, first * each),
       z: plusFloats(z, first * each),
+      earlier: offset(kept.earlier, first * each),
+      earliest: offset(kept.earliest, first * each),
+      limits: offset(kept.limits, first),
       pixels: plus(pixels, first * each),
       count: bound(i + 1) - first,
       each,

@@ -2,11 +2,20 @@ import type { BatchNormMode } from '../contracts/device.js';
 import { PURPOSE, type Purpose } from '../diffusion/random.js';
 import type { Trajectory } from '../diffusion/sampler.js';
 import type { Arena } from '../engine/arena.js';
+import { rankOf } from '../engine/arithmetic.js';
 import type { Engine } from '../engine/engine.js';
-import type { NetworkMemory } from '../engine/network/memory.js';
+import { type NetworkMemory, type NetworkShape, rowOfTime } from '../engine/network/memory.js';
 import { dropPadding, forward } from '../engine/network/passes.js';
-import { type Pointer, plusFloats } from '../engine/pointer.js';
-import { type Address, type Call, call, type Program, type Section } from '../engine/program.js';
+import { NULL, type Pointer, plusFloats } from '../engine/pointer.js';
+import {
+  type Address,
+  type Call,
+  call,
+  type Phase,
+  type Program,
+  type Section,
+  tuple,
+} from '../engine/program.js';
 import { splitSeed } from '../engine/seed.js';
 
 /** The reverse process as programs: x_T, and a step that is run over the range of the trajectory. */
@@ -18,8 +27,10 @@ export interface ReverseOptions {
 
 /** The trajectory's tables, which every batch reads; byte addresses. */
 export interface TrajectoryTables {
-  /** u32 visited timesteps, then a 0 for x_T's noise. */
-  readonly timesteps: Pointer;
+  /** u32 rows of the network's sinusoids, one a step. */
+  readonly times: Pointer;
+  /** u32 streams of the steps' noise, then a 0 for x_T's. */
+  readonly streams: Pointer;
   readonly coefficients: Pointer;
 }
 
@@ -29,15 +40,32 @@ export interface ReverseMemory extends TrajectoryTables {
   readonly images: Pointer;
   /** z, f32 [batch, size, size, channels]. */
   readonly z: Pointer;
+  /** x̂_0 of one step and of two steps ago, of the same shape; null where the table does not read them. */
+  readonly earlier: Pointer;
+  readonly earliest: Pointer;
+  /** f32 [batch], what dynamic thresholding clamps each image to; null without. */
+  readonly limits: Pointer;
 }
 
-export function planTables(
-  arena: Arena,
-  { timesteps, coefficients }: Trajectory,
-): TrajectoryTables {
+export function planTables(arena: Arena, { streams, coefficients }: Trajectory): TrajectoryTables {
   return {
-    timesteps: arena.bytes('tables', 4 * (timesteps.length + 1)),
+    times: arena.bytes('tables', 4 * streams.length),
+    streams: arena.bytes('tables', 4 * (streams.length + 1)),
     coefficients: arena.floats('tables', coefficients.length),
+  };
+}
+
+/** Lays out what a table's steps keep of a batch: `values` in all, of so many images. */
+export function planMemory(
+  arena: Arena,
+  { history, threshold }: Trajectory,
+  values: number,
+  images: number,
+): Pick<ReverseMemory, 'earlier' | 'earliest' | 'limits'> {
+  return {
+    earlier: history > 0 ? arena.floats('images', values) : NULL,
+    earliest: history > 1 ? arena.floats('images', values) : NULL,
+    limits: threshold ? arena.floats('tables', images) : NULL,
   };
 }
 
@@ -46,20 +74,30 @@ export function planReverse(
   arena: Arena,
   { shape }: NetworkMemory,
   tables: TrajectoryTables,
+  trajectory: Trajectory,
 ): ReverseMemory {
+  const values = shape.batch * shape.graph.size ** 2 * shape.graph.channels;
   return {
     ...tables,
     images: arena.bytes('tables', 4 * shape.batch),
-    z: arena.floats('images', shape.batch * shape.graph.size ** 2 * shape.graph.channels),
+    z: arena.floats('images', values),
+    ...planMemory(arena, trajectory, values, shape.batch),
   };
 }
 
+/** @param shape of the network, where the engine has one */
 export function writeTables(
   engine: Engine,
   tables: TrajectoryTables,
-  { timesteps, coefficients }: Trajectory,
+  { timesteps, streams, coefficients }: Trajectory,
+  shape?: NetworkShape,
 ): void {
-  new Uint32Array(engine.memory.buffer, tables.timesteps, timesteps.length).set(timesteps);
+  const { buffer } = engine.memory;
+  if (shape)
+    new Uint32Array(buffer, tables.times, timesteps.length).set(
+      Array.from(timesteps, (t) => rowOfTime(shape, t)),
+    );
+  new Uint32Array(buffer, tables.streams, streams.length).set(streams);
   engine.floats(tables.coefficients, coefficients.length).set(coefficients);
 }
 
@@ -79,7 +117,7 @@ export function initProgram(
   memory: ReverseMemory,
   { trajectory, seed }: ReverseOptions,
 ): Program {
-  return [{ name: 'noise', phases: [[drawStart(batchOf(unet, memory), trajectory, seed)]] }];
+  return [{ name: 'noise', phases: drawStart(batchOf(unet, memory), trajectory, seed) }];
 }
 
 /** Ho et al. (2020), Algorithm 2, lines 2 to 4 (or DDIM's step): z, ε̂, x_{t−1}. */
@@ -88,7 +126,7 @@ export function stepProgram(
   memory: ReverseMemory,
   { trajectory, norm, seed }: ReverseOptions,
 ): Program {
-  const t: Address = { base: memory.timesteps, perStep: 4 };
+  const t: Address = { base: memory.times, perStep: 4 };
   const batch = batchOf(unet, memory);
   const noise: Section = { name: 'noise', phases: [[drawNoise(batch, seed)]] };
   return [
@@ -97,7 +135,7 @@ export function stepProgram(
       name: 'unet',
       phases: [...forward(unet, norm, { at: t, every: false }), dropPadding(unet)],
     },
-    { name: 'step', phases: [[takeStep(batch, trajectory)]] },
+    { name: 'step', phases: takeStep(batch, trajectory) },
   ];
 }
 
@@ -106,24 +144,47 @@ export const readsNoise = ({ coefficients, width }: Trajectory): boolean =>
   coefficients.some((value, i) => i % width === width - 1 && value !== 0);
 
 /** x_T, into x. */
-export function drawStart(batch: ReverseBatch, { timesteps }: Trajectory, seed: number): Call {
-  const zero = plusFloats(batch.timesteps, timesteps.length);
-  return normals(batch, batch.x, zero, seed, PURPOSE.sampleInit);
+export function drawStart(
+  batch: ReverseBatch,
+  { streams, start }: Trajectory,
+  seed: number,
+): Phase[] {
+  const { x, count, each } = batch;
+  const zero = plusFloats(batch.streams, streams.length);
+  const draw: Phase = [normals(batch, x, zero, seed, PURPOSE.sampleInit)];
+  if (start === 1) return [draw];
+  // start·x + 0·x.
+  return [draw, [call('qSample', [x, x, x, start, 0], count * each, { grain: 4 })]];
 }
 
 /** z of the step that the program is at, into z. */
 export function drawNoise(batch: ReverseBatch, seed: number): Call {
-  const t: Address = { base: batch.timesteps, perStep: 4 };
-  return normals(batch, batch.z, t, seed, PURPOSE.sampleNoise);
+  const stream: Address = { base: batch.streams, perStep: 4 };
+  return normals(batch, batch.z, stream, seed, PURPOSE.sampleNoise);
 }
 
 /** x_t to x_{t−1} with the coefficients of the step that the program is at, in place. */
-export function takeStep(
-  { x, epsilon, z, coefficients, count, each }: ReverseBatch,
-  { kernel, width }: Trajectory,
-): Call {
+export function takeStep(batch: ReverseBatch, { kernel, width, threshold }: Trajectory): Phase[] {
+  const { x, epsilon, z, coefficients, count, each } = batch;
   const row: Address = { base: coefficients, perStep: 4 * width };
-  return call(kernel, [x, x, epsilon, z, row], count * each, { grain: 4 });
+  const values = count * each;
+  switch (kernel) {
+    case 'pSample':
+      return [[call(kernel, [x, x, epsilon, z, row], values, { grain: 4 })]];
+    case 'ddimStep':
+      return [[call(kernel, [x, x, epsilon, z, row], values, { grain: 4 })]];
+    case 'tableStep': {
+      const { earlier, earliest, limits } = batch;
+      const arrays = tuple(x, x, epsilon, z, earlier, earliest, limits);
+      const step: Phase = [call(kernel, [...arrays, each, row], values, { grain: 4 })];
+      if (!threshold) return [step];
+      const rank = rankOf(threshold.quantile, each);
+      const bounds = tuple(each, rank, threshold.most);
+      return [[call('imageLimits', [limits, x, epsilon, row, ...bounds], count)], step];
+    }
+    default:
+      return kernel satisfies never;
+  }
 }
 
 function batchOf({ shape, xt, epsilon }: NetworkMemory, memory: ReverseMemory): ReverseBatch {
@@ -134,12 +195,12 @@ function batchOf({ shape, xt, epsilon }: NetworkMemory, memory: ReverseMemory): 
 function normals(
   { images, count, each }: ReverseBatch,
   out: Pointer,
-  timestep: Address,
+  stream: Address,
   seed: number,
   purpose: Purpose,
 ): Call {
   const [low, high] = splitSeed(seed);
-  return call('gaussianImages', [out, images, timestep, each, low, high, purpose], count * each, {
+  return call('gaussianImages', [out, images, stream, each, low, high, purpose], count * each, {
     grain: 4,
   });
 }

@@ -1,7 +1,7 @@
 import type { Generator } from '../contracts/generator.js';
 import { Arena, checkFits, planRoom } from '../engine/arena.js';
 import { Engine, type LoadedProgram, type Part } from '../engine/engine.js';
-import type { NetworkMemory } from '../engine/network/memory.js';
+import { type NetworkMemory, otherTimes } from '../engine/network/memory.js';
 import { writeParameters, writeStatistics } from '../engine/network/parameters.js';
 import { prepareKeptWeights, prepareNorms } from '../engine/network/passes.js';
 import { planMemory } from '../engine/network/plan.js';
@@ -154,19 +154,12 @@ function planLane(
   tables: TrajectoryTables,
   first: NetworkMemory | undefined,
 ): LanePlan {
-  const { batch, timesteps } = options;
-  const shape = {
-    graph,
-    batch,
-    timesteps,
-    times: [],
-    training: false,
-    muon: false,
-    averages: 0,
-    seed: 0,
-  };
+  const { batch, timesteps, trajectory } = options;
+  const times = otherTimes(trajectory.timesteps, timesteps);
+  const untrained = { training: false, muon: false, averages: 0, seed: 0 } as const;
+  const shape = { graph, batch, timesteps, times, ...untrained };
   const unet = planMemory(arena, shape, 1, first);
-  const reverse = planReverse(arena, unet, tables);
+  const reverse = planReverse(arena, unet, tables, trajectory);
   const values = batch * graph.size ** 2 * graph.channels;
   const pixels = arena.bytes('images', values);
   const toBytes = call('toBytes', [pixels, unet.xt], values);
@@ -186,8 +179,8 @@ function writeMemory(
   state: StateDict,
 ): void {
   for (const { unet } of lanes) writeReserved(engine, unet);
-  const { layout, regions } = lanes[0]!.unet;
-  writeTables(engine, tables, trajectory);
+  const { layout, regions, shape } = lanes[0]!.unet;
+  writeTables(engine, tables, trajectory, shape);
   writeParameters(layout, engine.floats(regions.weights, layout.floats), state);
   writeStatistics(layout, engine.floats(regions.statistics, layout.statistics), state);
 }

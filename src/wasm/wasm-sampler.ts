@@ -1,5 +1,6 @@
 import type { Sampler } from '../contracts/sampler.js';
 import type { LoadedProgram } from '../engine/engine.js';
+import { otherTimes } from '../engine/network/memory.js';
 import { WasmNetwork, type WasmNetworkOptions } from '../engine/network/wasm-network.js';
 import type { Program } from '../engine/program.js';
 import {
@@ -38,14 +39,16 @@ export class WasmSampler implements Sampler {
     const { engine } = unet;
     this.init = engine.load(initProgram(unet.memory, memory, options));
     this.trajectory = engine.load(steps);
-    writeTables(engine, memory, options.trajectory);
+    writeTables(engine, memory, options.trajectory, unet.memory.shape);
   }
 
   /** @throws UsageError when it does not fit memory. */
   static create(options: WasmSamplerOptions): WasmSampler {
+    const { trajectory, timesteps } = options;
+    const times = otherTimes(trajectory.timesteps, timesteps);
     const { network, extra, program } = WasmNetwork.create(
-      { ...options, training: false },
-      (arena, unet) => planReverse(arena, unet, planTables(arena, options.trajectory)),
+      { ...options, times, training: false },
+      (arena, unet) => planReverse(arena, unet, planTables(arena, trajectory), trajectory),
       (unet, memory) => stepProgram(unet, memory, options),
     );
     return new WasmSampler(network, extra, program, options);

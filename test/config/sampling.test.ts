@@ -3,8 +3,10 @@ import { Args } from '../../src/config/args.js';
 import { readSampling, SAMPLING_NAMES } from '../../src/config/sampling.js';
 import { UsageError } from '../../src/errors.js';
 
-const sampling = (flags: Record<string, string>, timesteps = 300) =>
-  readSampling(new Args(flags).renamed(SAMPLING_NAMES), timesteps);
+type Given = Record<string, string | boolean>;
+
+const sampling = (flags: Given, timesteps = 300) =>
+  readSampling(new Args(flags).renamed(SAMPLING_NAMES), { timesteps });
 
 test('the ancestral sampler takes every step, by running statistics', (t) => {
   t.deepEqual(sampling({}), { sampler: 'ancestral', steps: 300, eta: 1, norm: 'running' });
@@ -23,11 +25,7 @@ test('ddim takes 50 steps, fewer where there are fewer, or as many as asked for'
 });
 
 test('what a sampler does not have is refused by its flag', (t) => {
-  const cases: [flags: Record<string, string>, message: RegExp][] = [
-    [
-      { 'sample-steps': '50' },
-      /^--sample-steps: the ancestral sampler takes all 300 steps, got 50/,
-    ],
+  const cases: [flags: Given, message: RegExp][] = [
     [{ eta: '0' }, /^--eta: belongs to --sampler ddim; the sampler is ancestral$/],
     [
       { sampler: 'ddim', 'sample-steps': '301' },
@@ -36,10 +34,58 @@ test('what a sampler does not have is refused by its flag', (t) => {
     [{ sampler: 'ddim', eta: '1.1' }, /^--eta: expected a number from 0 to 1, got 1\.1$/],
     [
       { sampler: 'ddmi' },
-      /^--sampler: expected one of ancestral, ddim, got ddmi \(did you mean ddim\?\)$/,
+      /^--sampler: expected one of ancestral, ddim, .*, got ddmi \(did you mean ddim\?\)$/,
     ],
     [{ bn: 'eval' }, /^--bn: expected one of running, batch, got eval$/],
   ];
   for (const [flags, message] of cases)
+    t.throws(() => sampling(flags), { instanceOf: UsageError, message });
+});
+
+test('each sampler has its steps, and says what is not its own default alone', (t) => {
+  t.deepEqual(sampling({ sampler: 'dpm++2m' }, 1000), {
+    ...{ sampler: 'dpm++2m', steps: 20, eta: 0, norm: 'running' },
+  });
+  t.deepEqual(sampling({ sampler: 'euler', spacing: 'linspace', karras: true }, 1000), {
+    ...{ sampler: 'euler', steps: 50, eta: 0, norm: 'running', karras: true },
+  });
+  t.like(sampling({ 'sample-steps': '20', spacing: 'trailing' }), {
+    ...{ sampler: 'ancestral', steps: 20, spacing: 'trailing' },
+  });
+  t.like(sampling({ sampler: 'heun', 'dynamic-threshold': '0.995', 'threshold-max': '2' }), {
+    ...{ dynamicThreshold: 0.995, thresholdMax: 2 },
+  });
+});
+
+test('a network that predicts flow is sampled along s, and by nothing else', (t) => {
+  const flow = (flags: Given) =>
+    readSampling(new Args(flags).renamed(SAMPLING_NAMES), { timesteps: 300, objective: 'flow' });
+  t.deepEqual(flow({}), { sampler: 'flow-euler', steps: 50, eta: 0, norm: 'running' });
+  t.is(flow({ 'sample-steps': '1000' }).steps, 1000);
+  t.is(flow({ sampler: 'unipc', shift: '3' }).shift, 3);
+  const wrong: [flags: Given, message: RegExp][] = [
+    [
+      { sampler: 'euler' },
+      /^--sampler: euler is not for a model of --objective flow, which has dpm/,
+    ],
+    [{ sampler: 'dpm++2m', karras: true }, /^--karras: not for a model of --objective flow$/],
+    [{ spacing: 'leading' }, /^--spacing: expected even or linspace .* flow, got leading$/],
+    [{ shift: '0' }, /^--shift: expected a number above 0, got 0$/],
+  ];
+  for (const [flags, message] of wrong)
+    t.throws(() => flow(flags), { instanceOf: UsageError, message });
+});
+
+test('settings that do not go together are refused', (t) => {
+  const wrong: [flags: Given, message: RegExp][] = [
+    [{ sampler: 'flow-euler' }, /^--sampler: flow-euler is not for a model of --objective epsilon/],
+    [{ sampler: 'unipc', shift: '2' }, /^--shift: not for a model of --objective epsilon$/],
+    [{ karras: true }, /^--karras: belongs to --sampler euler, euler-a, heun, .*; the sampler is/],
+    [{ variance: 'large', sampler: 'euler' }, /^--variance: belongs to --sampler ancestral; /],
+    [{ 'dynamic-threshold': '0.9', clamp: true }, /^--dynamic-threshold: clamps by itself/],
+    [{ 'threshold-max': '2' }, /^--threshold-max: belongs to --dynamic-threshold, which is off/],
+    [{ 'dynamic-threshold': '0' }, /^--dynamic-threshold: expected .* above 0 .* 1, got 0$/],
+  ];
+  for (const [flags, message] of wrong)
     t.throws(() => sampling(flags), { instanceOf: UsageError, message });
 });

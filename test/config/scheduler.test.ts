@@ -42,7 +42,7 @@ async function walk(
     sampling.sampler === 'ddim' ? { 'sample-steps': String(steps), eta: String(eta) } : {};
   const args = new Args(flags).renamed(SAMPLING_NAMES);
   const schedule = makeSchedule(diffusion);
-  const trajectory = makeTrajectory(schedule, readSampling(args, diffusion.timesteps, sampling));
+  const trajectory = makeTrajectory(schedule, readSampling(args, diffusion, sampling));
   const { kernel, timesteps, coefficients, width } = trajectory;
   let x = values('start');
   const path = new Float32Array(steps * x.length);
@@ -67,7 +67,7 @@ for (const [name, one] of cases) {
     const arithmetic = new Arithmetic();
     const { kernel, path } = await walk(t, name, one, (...args) => arithmetic.reverseStep(...args));
     const clamps = one.config.clip_sample === true;
-    t.is(kernel === 'clampedStep', clamps);
+    t.is(kernel === 'tableStep', clamps);
     close(t, path, tensors.get(`${name}/path`)!.data as Float32Array, tolerance(name));
   });
   tensorflowTest(`and so it does on tensorflow: ${name}`, async (t) => {
@@ -112,13 +112,16 @@ test('what Haze cannot do is refused by key and value', async (t) => {
   const wrong: [change: Record<string, unknown>, message: RegExp][] = [
     [
       { _class_name: 'PNDMScheduler' },
-      /_class_name: expected one of DDPMScheduler, DDIMScheduler, got PNDMScheduler/,
+      /_class_name: expected one of DDPMScheduler, DDIMScheduler, .*, got PNDMScheduler/,
     ],
-    [{ beta_schedule: 'sigmoid' }, /beta_schedule: expected one of .*, got sigmoid/],
-    [{ prediction_type: 'v_prediction' }, /prediction_type: expected epsilon, got v_prediction/],
+    [{ beta_schedule: 'laplace' }, /beta_schedule: expected one of .*, got laplace/],
+    [{ prediction_type: 'flow' }, /prediction_type: expected one of epsilon, sample, v_prediction/],
     [{ variance_type: 'learned_range' }, /variance_type: expected one of fixed_small, fixed_large/],
-    [{ thresholding: true }, /thresholding: not supported, got true/],
-    [{ rescale_betas_zero_snr: true }, /rescale_betas_zero_snr: not supported, got true/],
+    [{ use_beta_sigmas: true }, /use_beta_sigmas: not supported, got true/],
+    [
+      { rescale_betas_zero_snr: true },
+      /--zero-terminal-snr: noise alone says nothing of the image/,
+    ],
     [{ trained_betas: [0.1, 0.2] }, /trained_betas: not supported/],
     [{ timestep_spacing: 'log' }, /timestep_spacing: expected one of leading, trailing, linspace/],
     [{ solver_order: 2 }, /solver_order: unknown field/],
@@ -129,18 +132,18 @@ test('what Haze cannot do is refused by key and value', async (t) => {
   }
 });
 
-test('an offset is for ddim alone', async (t) => {
+test('an offset needs room at the last timestep', async (t) => {
   const path = await written(t, { _class_name: 'DDPMScheduler', steps_offset: 1 });
   const { sampling } = readScheduler(path);
-  t.throws(() => readSampling(new Args({}), 1000, sampling), {
+  t.throws(() => readSampling(new Args({}), { timesteps: 1000 }, sampling), {
     instanceOf: UsageError,
-    message: /steps_offset: the ancestral sampler takes every step once, got 1/,
+    message: /--steps-offset: expected the first timestep below 1000, got 1000 with an offset of 1/,
   });
-  t.is(readSampling(new Args({ sampler: 'ddim' }), 1000, sampling).stepsOffset, 1);
+  t.is(readSampling(new Args({ sampler: 'ddim' }), { timesteps: 1000 }, sampling).stepsOffset, 1);
 });
 
 test('a scheduler that is written is read as it was', async (t) => {
-  for (const schedule of ['linear', 'scaled-linear', 'cosine'] as const)
+  for (const schedule of ['linear', 'scaled-linear', 'cosine', 'sigmoid'] as const)
     for (const clamp of [false, 1, 2.5] as const) {
       const diffusion = {
         timesteps: 300,

@@ -72,7 +72,64 @@ test('settings that cannot be are named', (t) => {
   for (const betaStart of [0, 1, -0.1, Number.NaN]) wrong({ betaStart }, /^--beta-start: .* got/);
   for (const betaEnd of [1, 5e-5, Number.NaN]) wrong({ betaEnd }, /^--beta-end: .* got/);
   wrong(
-    { schedule: 'sigmoid' },
-    /^--schedule: expected linear, scaled-linear or cosine, got sigmoid/,
+    { schedule: 'laplace' },
+    /^--schedule: expected one of linear, scaled-linear, cosine, sigmoid, got laplace/,
   );
+});
+
+test('sigmoid betas grow as a sigmoid between the two that are given', (t) => {
+  const s = makeSchedule({ ...reference, schedule: 'sigmoid', timesteps: 1001 });
+  const share = (beta: number) => (beta - 1e-4) / (0.02 - 1e-4);
+  const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
+  close(
+    t,
+    [0, 500, 1000].map((i) => share(s.exact.betas[i]!)),
+    [-6, 0, 6].map(sigmoid),
+    {
+      rtol: 1e-9,
+    },
+  );
+});
+
+test('scaled betas leave as much signal for any number of timesteps', (t) => {
+  const last = (timesteps: number, scaleBetas: boolean) =>
+    makeSchedule({ ...reference, timesteps, scaleBetas }).exact.alphaBar.at(-1)!;
+  t.is(last(1000, true), last(1000, false));
+  close(
+    t,
+    [last(300, true), last(4000, true)].map(Math.log),
+    Array(2).fill(Math.log(last(1000, true))),
+    {
+      rtol: 0.02,
+    },
+  );
+});
+
+test('zero terminal SNR ends with noise alone, and begins as before', (t) => {
+  const plain = makeSchedule(reference).exact.sqrtAlphaBar;
+  const { exact } = makeSchedule({ ...reference, zeroTerminalSnr: true, objective: 'v' });
+  t.is(exact.sqrtAlphaBar[299], 0);
+  t.is(exact.betas[299], 1);
+  close(t, [exact.sqrtAlphaBar[0]!], [plain[0]!], { rtol: 1e-12 });
+  // Lin et al. 2024, Algorithm 1: a shift and a scale.
+  const scale = plain[0]! / (plain[0]! - plain[299]!);
+  close(
+    t,
+    exact.sqrtAlphaBar,
+    plain.map((root) => (root - plain[299]!) * scale),
+    { atol: 1e-12 },
+  );
+});
+
+test('forward processes that do not go together are refused by one line', (t) => {
+  const wrong = (change: object, message: RegExp) =>
+    t.throws(() => makeSchedule({ ...reference, ...change }), { instanceOf: UsageError, message });
+  wrong(
+    { zeroTerminalSnr: true },
+    /^--zero-terminal-snr: noise alone says nothing .*--objective v/,
+  );
+  wrong({ zeroTerminalSnr: true, objective: 'flow' }, /^--zero-terminal-snr: --objective flow/);
+  wrong({ schedule: 'cosine', scaleBetas: true }, /^--scale-betas: the cosine schedule has/);
+  wrong({ scaleBetas: true, timesteps: 10 }, /^--scale-betas: expected a last beta below 1, got 2/);
+  wrong({ objective: 'noise' }, /^--objective: expected one of epsilon, x0, v, flow, got noise/);
 });

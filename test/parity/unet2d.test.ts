@@ -1,6 +1,7 @@
 import test from 'ava';
 import { COMPUTING_DEFAULTS } from '../../src/config/computing.js';
 import type { NetworkDevice, NetworkOptions } from '../../src/contracts/device.js';
+import { Arithmetic } from '../../src/engine/arithmetic.js';
 import { UsageError } from '../../src/errors.js';
 import { readSafetensors } from '../../src/io/safetensors.js';
 import type { F32Tensor, StateDict, Tensor } from '../../src/network/state.js';
@@ -47,6 +48,7 @@ const f32 = (name: string) => (tensors.get(name) as F32Tensor).data;
 
 /** A device that computes what PyTorch did, to the bit. */
 const perfect: Subject = {
+  reverse: new Arithmetic(),
   unet: async ({ optimizer, loss }: NetworkOptions) => {
     if (loss !== 'l2') throw new Error('the fixtures have squared errors');
     const losses = [...(optimizer!.clip === 1 ? f32('losses') : f32('loss'))];

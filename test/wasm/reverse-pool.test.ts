@@ -59,19 +59,22 @@ async function walk(pool: ReversePool, lane = 0): Promise<Walk> {
 
 /** The same on this thread. */
 function expected(options: SamplerOptions): Walk {
-  const { kernel, timesteps, coefficients, width } = makeTrajectory(schedule, options);
+  const trajectory = makeTrajectory(schedule, options);
+  const { kernel, streams, coefficients, width, history, threshold } = trajectory;
+  const none = () => new Float32Array(BATCH * EACH);
+  const memory = { history: Array.from({ length: history }, none), threshold, each: EACH };
   const [arithmetic, random] = [new Arithmetic(), new CounterRandom(SEED)];
   const normals = (purpose: 9 | 10, t: number) => {
     const out = new Float32Array(BATCH * EACH);
     for (const [i, k] of images.entries()) out.set(random.normals(purpose, k, t, EACH), i * EACH);
     return out;
   };
-  let x: Float32Array = normals(PURPOSE.sampleInit, 0);
+  let x = normals(PURPOSE.sampleInit, 0);
   const moments = [x];
   for (let step = 0; step < STEPS; step++) {
     const row = coefficients.slice(step * width, (step + 1) * width);
-    const z = normals(PURPOSE.sampleNoise, timesteps[step]!);
-    x = arithmetic.reverseStep(kernel, x, epsilonOf(step), z, row);
+    const z = normals(PURPOSE.sampleNoise, streams[step]!);
+    x = arithmetic.reverseStep(kernel, x, epsilonOf(step), z, row, memory);
     moments.push(x);
   }
   return { moments, pixels: arithmetic.toBytes(x.slice(0, 3 * EACH)) };
@@ -91,6 +94,8 @@ for (const options of [
   { sampler: 'ancestral' },
   { sampler: 'ddim', eta: 0.5 },
   { sampler: 'ddim', eta: 0 },
+  { sampler: 'dpm++3m', steps: STEPS },
+  { sampler: 'dpm++sde', steps: STEPS, dynamicThreshold: 0.9 },
 ] as const)
   test(`Noise, steps and bytes are those of one thread, for any workers: ${JSON.stringify(options)}`, async (t) => {
     const trajectory = makeTrajectory(schedule, options);

@@ -1,0 +1,137 @@
+import type { Objective } from './objective.js';
+import type { Spacing } from './spacing.js';
+
+/*
+ * The samplers by the names that people know, and which settings and objectives each has. Help, checks and messages come from
+ * here.
+ */
+
+/** Settings that some samplers have and others do not. */
+export const OWN_SETTINGS = [
+  'eta',
+  'variance',
+  'spacing',
+  'stepsOffset',
+  'lastAlpha',
+  'karras',
+  'lowerOrderFinal',
+  'shift',
+] as const;
+
+export type OwnSetting = (typeof OWN_SETTINGS)[number];
+
+export interface SamplerKind {
+  /** For help. */
+  readonly describe: string;
+  readonly objectives: readonly Objective[];
+  readonly settings: readonly OwnSetting[];
+  readonly spacing: Spacing;
+  /** Reverse steps unless said otherwise; `all` is one a timestep. */
+  readonly steps: number | 'all';
+}
+
+const NOISED = ['epsilon', 'x0', 'v'] as const;
+const ANY = [...NOISED, 'flow'] as const;
+const ODE = ['spacing', 'stepsOffset', 'lastAlpha', 'karras'] as const;
+const SOLVER = [...ODE, 'lowerOrderFinal', 'shift'] as const;
+
+export const SAMPLERS = {
+  ancestral: {
+    describe: 'Ho et al. 2020; any number of steps',
+    objectives: NOISED,
+    settings: ['variance', 'spacing', 'stepsOffset'],
+    spacing: 'even',
+    steps: 'all',
+  },
+  ddim: {
+    describe: 'Song et al. 2021',
+    objectives: NOISED,
+    settings: ['eta', 'spacing', 'stepsOffset', 'lastAlpha'],
+    spacing: 'even',
+    // Song et al. 2021, table 1: close to the full chain's quality.
+    steps: 50,
+  },
+  euler: {
+    describe: 'Karras et al. 2022, first order',
+    objectives: NOISED,
+    settings: ODE,
+    spacing: 'linspace',
+    steps: 50,
+  },
+  'euler-a': {
+    describe: 'Euler with noise at each step',
+    objectives: NOISED,
+    settings: ['spacing', 'stepsOffset', 'karras'],
+    spacing: 'linspace',
+    steps: 50,
+  },
+  heun: {
+    describe: 'Karras et al. 2022, second order: asks the network twice a step',
+    objectives: NOISED,
+    settings: ['spacing', 'stepsOffset', 'karras'],
+    spacing: 'linspace',
+    steps: 25,
+  },
+  'dpm++2m': {
+    describe: 'Lu et al. 2022, second order',
+    objectives: ANY,
+    settings: SOLVER,
+    spacing: 'linspace',
+    steps: 20,
+  },
+  'dpm++3m': {
+    describe: 'Lu et al. 2022, third order',
+    objectives: ANY,
+    settings: SOLVER,
+    spacing: 'linspace',
+    steps: 20,
+  },
+  'dpm++sde': {
+    describe: 'Lu et al. 2022, second order with noise at each step',
+    objectives: ANY,
+    settings: SOLVER,
+    spacing: 'linspace',
+    steps: 25,
+  },
+  unipc: {
+    describe: 'Zhao et al. 2023, second order',
+    objectives: ANY,
+    settings: SOLVER,
+    spacing: 'linspace',
+    steps: 20,
+  },
+  'flow-euler': {
+    describe: 'Euler for --objective flow',
+    objectives: ['flow'],
+    settings: ['spacing', 'shift'],
+    spacing: 'even',
+    steps: 50,
+  },
+} as const satisfies Readonly<Record<string, SamplerKind>>;
+
+export type SamplerName = keyof typeof SAMPLERS;
+
+export const SAMPLER_NAMES = Object.keys(SAMPLERS) as SamplerName[];
+
+export const kindOf = (sampler: SamplerName): SamplerKind => SAMPLERS[sampler];
+
+/** The sampler of a model unless one is named. */
+export const defaultSampler = (objective: Objective): SamplerName =>
+  objective === 'flow' ? 'flow-euler' : 'ancestral';
+
+/** The spacing unless one is named: of a way along s there is no timestep to round to. */
+export const defaultSpacing = (sampler: SamplerName, objective: Objective): Spacing =>
+  objective === 'flow' ? 'even' : kindOf(sampler).spacing;
+
+/** Spacings of a way along s. */
+export const FLOW_SPACINGS = ['even', 'linspace'] as const;
+
+/** Settings that a solver has for the noise levels of a schedule alone, and for a way along s alone. */
+export const SCHEDULE_ONLY: readonly OwnSetting[] = ['karras', 'stepsOffset', 'lastAlpha'];
+export const FLOW_ONLY: readonly OwnSetting[] = ['shift'];
+
+/** Reverse steps unless said otherwise. */
+export function defaultSteps(sampler: SamplerName, timesteps: number): number {
+  const { steps } = kindOf(sampler);
+  return steps === 'all' ? timesteps : Math.min(steps, timesteps);
+}

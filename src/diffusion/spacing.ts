@@ -1,0 +1,51 @@
+/*
+ * Which timesteps are visited, in the order of visit (Lin et al. 2024, table 2, has diffusers' three). Halves are rounded to
+ * even, as NumPy does.
+ */
+
+/** `even` begins with T−1; the others are diffusers' timestep_spacing. */
+export const SPACINGS = ['even', 'leading', 'trailing', 'linspace'] as const;
+
+export type Spacing = (typeof SPACINGS)[number];
+
+export interface SpacingOptions {
+  readonly timesteps: number;
+  readonly steps: number;
+  /** Added to the timesteps of `leading`. */
+  readonly offset: number;
+  /** `linspace` as it comes, between timesteps, as diffusers' Euler and Heun visit them; default rounded. */
+  readonly between?: boolean;
+  /** `leading` and `linspace` of one step more, without the last, as diffusers' multistep solvers visit them. */
+  readonly open?: boolean;
+}
+
+/** `steps` timesteps, falling. */
+export function spaced(spacing: Spacing, options: SpacingOptions): number[] {
+  const { timesteps, steps, offset, between = false, open = false } = options;
+  const parts = open ? steps + 1 : steps;
+  const visit = (t: (i: number) => number) => Array.from({ length: steps }, (_, i) => t(i));
+  switch (spacing) {
+    case 'even':
+      return visit((i) => Math.ceil(((steps - i) * timesteps) / steps) - 1);
+    case 'leading': {
+      const ratio = Math.floor(timesteps / parts);
+      return visit((i) => (parts - 1 - i) * ratio + offset);
+    }
+    case 'trailing':
+      return visit((i) => roundHalfEven(timesteps - i * (timesteps / steps)) - 1);
+    case 'linspace':
+      return visit((i) => {
+        const t = parts === 1 ? 0 : (parts - 1 - i) * ((timesteps - 1) / (parts - 1));
+        return between ? t : roundHalfEven(t);
+      });
+    default:
+      return spacing satisfies never;
+  }
+}
+
+export function roundHalfEven(value: number): number {
+  const below = Math.floor(value);
+  const rest = value - below;
+  if (rest === 0.5) return below + (below % 2);
+  return rest < 0.5 ? below : below + 1;
+}

@@ -1,0 +1,146 @@
+import { JsonObject } from '../config/json.js';
+import { readSampling } from '../config/sampling.js';
+import { parseScheduler } from '../config/scheduler.js';
+import { ReverseWalk } from '../diffusion/reverse-walk.js';
+import { makeTrajectory } from '../diffusion/sampler.js';
+import { makeSchedule, type Schedule } from '../diffusion/schedule.js';
+import { UsageError } from '../errors.js';
+import { isObject, parseJson } from '../io/json.js';
+import { Comparison, type Group } from './compare.js';
+import type { Fixture } from './fixture.js';
+import type { Subject } from './subject.js';
+import { constant, schedulerTolerance, scheduleTolerance } from './tolerances.js';
+
+/*
+ * Trajectories of diffusers' schedulers with the network x·t/(t + 1). The file's metadata has under `cases` what each one is:
+ * the scheduler's class and config, its steps, and what else a step is told (η). Its tensors, below its name, are `start`,
+ * `noise` (of the steps that draw any), `trajectory` (x after each step, or each `every`-th) and `timesteps`.
+ */
+
+/** One case as the metadata has it. */
+interface Case {
+  readonly name: string;
+  readonly json: Readonly<Record<string, unknown>>;
+  readonly steps: number;
+  readonly eta: number | undefined;
+  readonly every: number;
+}
+
+export const hasSchedulers = ({ metadata }: Fixture): boolean => metadata.cases !== undefined;
+
+/** @throws UsageError for a case that does not say what it is, and for what Haze does not compute */
+export function compareSchedulers(fixture: Fixture, subject: Subject): Group[] {
+  return casesOf(fixture).flatMap((one) => {
+    const where = `${fixture.path}: ${one.name}`;
+    const { diffusion, sampling } = parseScheduler(where, one.json);
+    const { steps, eta } = one;
+    const source = new JsonObject(
+      where,
+      { steps, ...(sampling.sampler === 'ddim' && { eta }) },
+      'all',
+    );
+    const schedule = makeSchedule(diffusion);
+    const trajectory = makeTrajectory(schedule, readSampling(source, diffusion, sampling));
+    const groups = [
+      compareTimes(fixture, one, trajectory.timesteps),
+      compareSignal(fixture, one, schedule),
+      compareWalk(fixture, one, subject, trajectory),
+    ];
+    return groups.filter((group) => group !== null);
+  });
+}
+
+const LIMITS = { depth: 8, names: 10_000 };
+
+function casesOf({ path, metadata }: Fixture): Case[] {
+  let cases: unknown;
+  try {
+    cases = parseJson(metadata.cases!, LIMITS);
+  } catch {
+    cases = undefined;
+  }
+  if (!isObject(cases))
+    throw new UsageError(
+      `${path}: metadata: expected cases as a JSON object, got ${metadata.cases}`,
+    );
+  return Object.entries(cases).map(([name, value]) => {
+    const o = new JsonObject(`${path}: ${name}`, value, ['every', 'extra']);
+    const { config } = value as { config?: unknown };
+    if (!isObject(config))
+      throw new UsageError(`${path}: ${name}.config: expected an object, got none`);
+    const { extra } = value as { extra?: unknown };
+    const more = new JsonObject(`${path}: ${name}.extra`, extra ?? {}, 'all');
+    return {
+      name,
+      json: { _class_name: o.text('cls'), ...config },
+      steps: o.whole('steps', { min: 1, max: 100_000 })!,
+      eta: more.real('eta', { min: 0, max: 1 }),
+      every: o.whole('every', { min: 1, max: 100_000 }) ?? 1,
+    };
+  });
+}
+
+function compareTimes(fixture: Fixture, { name }: Case, timesteps: Float64Array): Group | null {
+  const tensor = `${name}/timesteps`;
+  if (!fixture.has(tensor)) return null;
+  const { data, shape } = fixture.f32(tensor, 1);
+  const comparison = new Comparison(tensor);
+  comparison.add(tensor, shape, timesteps, data, constant(schedulerTolerance(data, 1)));
+  return comparison.result();
+}
+
+function compareSignal(fixture: Fixture, { name }: Case, { alphaBar }: Schedule): Group | null {
+  const tensor = `${name}/alphas_cumprod`;
+  if (!fixture.has(tensor)) return null;
+  const { data, shape } = fixture.f32(tensor, 1);
+  const comparison = new Comparison(tensor);
+  comparison.add(tensor, shape, alphaBar, data, scheduleTolerance(data));
+  return comparison.result();
+}
+
+/** The states in diffusers' units, which for Euler and Heun are x/α. */
+function compareWalk(
+  fixture: Fixture,
+  { name, every }: Case,
+  { reverse }: Subject,
+  trajectory: ReverseWalk['trajectory'],
+): Group | null {
+  const tensor = `${name}/trajectory`;
+  const { data: start, shape } = fixture.f32(`${name}/start`, 4);
+  const steps = trajectory.timesteps.length;
+  const moments = Math.floor(steps / every);
+  const expected = fixture.shaped(tensor, [moments, ...shape]);
+  const noise = noiseOf(fixture, name, start.length);
+  const walk = new ReverseWalk(trajectory, reverse, start, start.length / shape[0]!);
+  walk.x = start.map((v) => v / trajectory.scales[0]!);
+  const got = new Float32Array(expected.data.length);
+  for (let step = 0; step < steps; step++) {
+    const t = Math.fround(trajectory.timesteps[step]!);
+    const output = walk.x.map((v) => Math.fround(v * t) / (t + 1));
+    walk.step(step, output, walk.isNoisy(step) ? noise(step, steps) : output);
+    if ((step + 1) % every > 0) continue;
+    const scale = trajectory.scales[step + 1]!;
+    got.set(
+      walk.x.map((v) => v * scale),
+      ((step + 1) / every - 1) * start.length,
+    );
+  }
+  const comparison = new Comparison(name);
+  const tolerance = constant(schedulerTolerance(expected.data, steps));
+  comparison.add(tensor, expected.shape, got, expected.data, tolerance);
+  return comparison.result();
+}
+
+/** z of the steps that draw any: of each step, or of those that add it, in their order. */
+function noiseOf(fixture: Fixture, name: string, each: number) {
+  let drawn = 0;
+  return (step: number, steps: number): Float32Array => {
+    const { data } = fixture.f32(`${name}/noise`, 5);
+    const at = data.length === steps * each ? step : drawn++;
+    if ((at + 1) * each > data.length)
+      throw new UsageError(
+        `${fixture.path}: ${name}/noise: expected noise for ${at + 1} steps, got ${data.length / each}`,
+      );
+    return data.slice(at * each, (at + 1) * each);
+  };
+}
