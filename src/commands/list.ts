@@ -3,6 +3,7 @@ import { diffusionFlags, lossFlag, objectiveFlag } from '../config/diffusion.js'
 import type { Flags } from '../config/flag.js';
 import { modelFlags, modelGroups, unsaidGroups } from '../config/model.js';
 import { clampFlags, samplingFlags } from '../config/sampling.js';
+import { targetFlags } from '../config/targets.js';
 import { dataFlags, trainingFlags } from '../config/training.js';
 import { weightsFlags } from '../config/which-weights.js';
 import type { Command } from './command.js';
@@ -43,7 +44,7 @@ const train: Command = {
     },
     'Data:': dataFlags,
     ...modelGroups,
-    'Diffusion:': { ...diffusionFlags, ...lossFlag },
+    'Diffusion:': { ...diffusionFlags, ...objectiveFlag, ...lossFlag, ...targetFlags },
     'Computing:': {
       ...computingFlags,
       strict: {

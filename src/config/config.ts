@@ -87,6 +87,12 @@ export interface TrainingConfig {
   readonly decayFloor: number;
   /** Decays of the averages (EMA) that are kept of the weights; sampling takes the first. */
   readonly ema: readonly number[];
+  /** Batches of each step, whose gradients are summed up. */
+  readonly accumulate: number;
+  /** γ of min-SNR, which weighs the loss; null: all timesteps count alike. */
+  readonly snrGamma: number | null;
+  /** How timesteps are drawn. */
+  readonly timeSampling: 'uniform' | 'logit-normal';
   /** Total length of the run, resumes included: one of the two is null. */
   readonly epochs: number | null;
   readonly steps: number | null;
@@ -96,6 +102,8 @@ export interface TrainingConfig {
   readonly sampleEvery: number;
   /** Newest checkpoints kept; older ones are removed. */
   readonly keep: number;
+  /** Whether the layers that end each branch of a unet2d began as zero. */
+  readonly zeroInit: boolean;
   /** Absolute path of the weights it started from, or null for PyTorch's initialisation from the seed. */
   readonly init: string | null;
 }

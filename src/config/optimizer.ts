@@ -3,6 +3,7 @@ import { UsageError } from '../errors.js';
 import type { TrainingConfig } from './config.js';
 import { type Flags, given } from './flag.js';
 import type { Source } from './source.js';
+import { TARGET_DEFAULTS } from './targets.js';
 
 /** What moves the weights: the optimizer, its rate over the run, and the averages beside it. */
 
@@ -65,6 +66,12 @@ export const optimizerFlags: Flags = {
     value: 'X',
     default: 'none',
   },
+  accumulate: {
+    describe:
+      'Batches a step: their gradients are summed up, as those of one of so many times --batch',
+    value: 'N',
+    default: '1',
+  },
   ema: {
     describe: `Keep averages (EMA) of the weights with these decays, ${MOST_AVERAGES} at most; samples take the first`,
     value: 'X[,X]',
@@ -72,7 +79,7 @@ export const optimizerFlags: Flags = {
   },
 };
 
-/** What these were in runs that could not choose them, too. */
+/** What these and `targets.ts`' were in runs that could not choose them, too. */
 export const OPTIMIZER_DEFAULTS = {
   optimizer: 'adam',
   muonLr: null,
@@ -84,6 +91,9 @@ export const OPTIMIZER_DEFAULTS = {
   decay: 'constant',
   decayFloor: 0,
   ema: [],
+  accumulate: 1,
+  zeroInit: false,
+  ...TARGET_DEFAULTS,
 } as const satisfies Partial<TrainingConfig>;
 
 /** The settings of these that a source gives. @throws UsageError for one that cannot be. */
@@ -100,6 +110,7 @@ export function readOptimizer(source: Source): Partial<TrainingConfig> {
     weightDecay: source.real('weightDecay', { min: 0 }),
     clip: source.real('clip', { above: 0 }),
     ema: readDecays(source),
+    accumulate: source.whole('accumulate', { min: 1, max: 65_536 }),
   } as { [K in keyof TrainingConfig]: TrainingConfig[K] | undefined });
 }
 

@@ -5,6 +5,7 @@ import type { DataConfig, Fit, HeldOut, TrainingConfig } from './config.js';
 import { type Flags, given } from './flag.js';
 import { OPTIMIZER_DEFAULTS, optimizerFlags, readOptimizer } from './optimizer.js';
 import { parseDecimal, quote, type Source } from './source.js';
+import { readTargets } from './targets.js';
 
 export { OPTIMIZER_DEFAULTS, optimizerOf, withTraining } from './optimizer.js';
 
@@ -43,6 +44,10 @@ export const trainingFlags: Flags = {
     describe:
       "Start from these weights: a file (.safetensors, .pt, .pth, .bin), a run, or diffusers' folder, whose network and schedule it takes",
     value: 'FILE|FOLDER',
+  },
+  'zero-init': {
+    describe:
+      'Begin with zero weights in conv2, conv_out and to_out, so that each block passes its input on; of unet2d',
   },
   'save-every': {
     describe: 'Steps between checkpoints; 0: one at the end',
@@ -108,10 +113,14 @@ export function readTraining(source: Source): Partial<TrainingConfig> {
   const init = source.text('init');
   return {
     ...readOptimizer(source),
-    ...given<Omit<TrainingConfig, 'epochs' | 'steps' | keyof OptimizerSettings>>({
+    ...readTargets(source),
+    ...given<
+      Omit<TrainingConfig, 'epochs' | 'steps' | Exclude<keyof OptimizerSettings, 'zeroInit'>>
+    >({
       batch: readBatch(source),
       saveEvery: source.whole('saveEvery', { min: 0, max: 1e9 }),
       sampleEvery: source.whole('sampleEvery', { min: 0, max: 1e9 }),
+      zeroInit: source.boolean('zeroInit'),
       keep: source.whole('keep', { min: 1, max: 1e6 }),
       init: init === undefined ? undefined : resolve(init),
     }),

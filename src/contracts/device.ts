@@ -15,7 +15,18 @@ export interface NetworkInput {
   readonly t: Times;
   /** Labels, one an image, counted from 0: for networks that read them, and no others. */
   readonly labels?: Int32Array;
+  /** In training, of networks that are opened with `weighted`: of each image's loss. */
+  readonly weights?: Float32Array;
 }
+
+/** One of the batches that a step goes through one after the other: which one, of how many. */
+export interface Part {
+  readonly index: number;
+  readonly of: number;
+}
+
+/** A step of one batch. */
+export const WHOLE: Part = { index: 0, of: 1 };
 
 /**
  * Adam (Kingma & Ba, 2015) with decoupled weight decay (Loshchilov & Hutter, 2019, as PyTorch's AdamW):
@@ -62,6 +73,10 @@ export interface NetworkOptions {
   readonly training?: boolean;
   /** Default `ADAM`. */
   readonly optimizer?: Optimizer;
+  /** Batches that each step goes through, whose gradients are summed up; default 1. */
+  readonly accumulate?: number;
+  /** Images' losses have weights; default false. */
+  readonly weighted?: boolean;
   /** Decays of the averages of the weights that are kept beside them in training; default none. See `averageRate`. */
   readonly ema?: readonly number[];
   /** Seed of the dropouts' masks; default 0. A mask is a function of seed, step, dropout and element. */
@@ -101,8 +116,15 @@ export interface NetworkDevice {
     noise: Float32Array,
   ): Promise<{ loss: number; epsilon: Float32Array; gradients: StateDict }>;
 
-  /** One whole training step: forward, loss, backward, the optimizer at `lr`. Resolves to the loss. */
-  trainStep(input: NetworkInput, noise: Float32Array, lr: number): Promise<number>;
+  /**
+   * One training step: forward, loss, backward, the optimizer at `lr`. Resolves to the loss. With `accumulate` it is called for
+   * each of the step's batches in turn, and the last one moves the weights by the mean of all gradients. Dropouts' masks are
+   * those of one batch that holds all of their images.
+   */
+  trainStep(input: NetworkInput, target: Float32Array, lr: number, part?: Part): Promise<number>;
+
+  /** The losses of the last training step's images, by themselves: their mean is what it resolved to. */
+  imageLosses(): Float64Array;
 
   /** Parameters and buffers in PyTorch's names, order and layouts. */
   exportState(): Promise<StateDict>;

@@ -25,6 +25,14 @@ export interface Kernels {
     begin: Integer,
     end: Integer,
   ): void;
+  addGradient(
+    sum: Pointer,
+    g: Pointer,
+    share: Float,
+    more: Integer,
+    begin: Integer,
+    end: Integer,
+  ): void;
   addVector(
     y: Pointer,
     yStride: Integer,
@@ -296,6 +304,7 @@ export interface Kernels {
     channels: Integer,
     real: Integer,
     p: Float,
+    firstImage: Pointer,
     seedLo: Integer,
     seedHi: Integer,
     purpose: Integer,
@@ -348,6 +357,17 @@ export interface Kernels {
     purpose: Integer,
     index: Integer,
     timestep: Integer,
+    begin: Integer,
+    end: Integer,
+  ): void;
+  gaussianFrom(
+    out: Pointer,
+    first: Pointer,
+    elementsPerImage: Integer,
+    seedLo: Integer,
+    seedHi: Integer,
+    purpose: Integer,
+    index: Integer,
     begin: Integer,
     end: Integer,
   ): void;
@@ -477,6 +497,17 @@ export interface Kernels {
     each: Integer,
     rank: Float,
     largest: Float,
+    begin: Integer,
+    end: Integer,
+  ): void;
+  imageLosses(
+    losses: Pointer,
+    estimate: Pointer,
+    truth: Pointer,
+    weights: Pointer,
+    pixels: Integer,
+    channels: Integer,
+    kind: Integer,
     begin: Integer,
     end: Integer,
   ): void;
@@ -715,6 +746,13 @@ export interface Kernels {
     height: Integer,
     width: Integer,
     channels: Integer,
+    begin: Integer,
+    end: Integer,
+  ): void;
+  weighGradient(
+    gradient: Pointer,
+    weights: Pointer,
+    pixels: Integer,
     begin: Integer,
     end: Integer,
   ): void;

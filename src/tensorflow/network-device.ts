@@ -6,9 +6,10 @@ import {
   type NetworkInput,
   type NetworkOptions,
   type OptimizerState,
+  WHOLE,
 } from '../contracts/device.js';
 import { CounterRandom } from '../diffusion/random.js';
-import { UsageError } from '../errors.js';
+import { RunError, UsageError } from '../errors.js';
 import { checkInput } from '../network/check-input.js';
 import type { Graph } from '../network/graph.js';
 import { buildNetwork } from '../network/network.js';
@@ -57,6 +58,8 @@ class TensorflowNetwork implements NetworkDevice {
   readonly #network: Network;
   readonly #machine: Machine<RoutineName>;
   readonly #random: CounterRandom;
+  /** Batches of a step. */
+  readonly #accumulate: number;
   /** How many averages are kept. */
   readonly #averages: number;
   #rate: number | undefined;
@@ -65,17 +68,27 @@ class TensorflowNetwork implements NetworkDevice {
   /** The weights are in the form that prediction takes. */
   #prepared = false;
   #batches = new Map<string, bigint>();
+  /** Of the last training step's images. */
+  #losses = new Float64Array();
 
   constructor(tensorflow: Tensorflow, graph: Graph, options: GraphOptions) {
     const { batch, loss = 'l1', training = true, optimizer = ADAM, eager = false } = options;
     const ema = training ? (options.ema ?? []) : [];
     this.#averages = ema.length;
+    this.#accumulate = options.accumulate ?? 1;
     this.batch = batch;
     this.#timesteps = options.timesteps;
     this.#random = new CounterRandom(options.seed ?? 0);
-    this.#network = makeNetwork({ graph, batch }, tensorflow.gpu, ema.length);
+    this.#network = makeNetwork({ graph, batch }, tensorflow.gpu, {
+      averages: ema.length,
+      weighted: training && (options.weighted ?? false),
+      accumulates: training && this.#accumulate > 1,
+    });
 
-    const routines = networkRoutines(this.#network, { loss, training, optimizer, ema });
+    const routines = networkRoutines(this.#network, {
+      ...{ loss, training, optimizer, ema },
+      accumulate: this.#accumulate,
+    });
     this.#machine = eager
       ? new EagerMachine(tensorflow, routines)
       : new GraphMachine(tensorflow, routines);
@@ -102,18 +115,35 @@ class TensorflowNetwork implements NetworkDevice {
     };
   }
 
-  async trainStep(input: NetworkInput, noise: Float32Array, lr: number): Promise<number> {
-    const inputs = this.#trainingFeed(input, noise);
+  async trainStep(
+    input: NetworkInput,
+    target: Float32Array,
+    lr: number,
+    { index, of } = WHOLE,
+  ): Promise<number> {
+    if (of !== this.#accumulate)
+      throw new RunError(`a step of this network has ${this.#accumulate} parts, got ${of}`);
+    const inputs = this.#trainingFeed(input, target, index * this.batch);
     if (lr !== this.#rate) {
       this.#machine.run('set-rate', [Float32Array.of(lr)]);
       this.#rate = lr;
     }
     this.#prepared = false;
-    const [loss] = this.#machine.run('train', inputs);
+    const routine = index + 1 === of ? 'train' : index === 0 ? 'train-first' : 'train-next';
+    const [loss, images] = this.#machine.run(routine, inputs);
+    this.#losses = Float64Array.from(images!);
+    if (index + 1 < of) {
+      this.#countBatches();
+      return loss![0]!;
+    }
     if (this.#averages > 0) this.#machine.run('average', []);
     this.#steps++;
     this.#countBatches();
     return loss![0]!;
+  }
+
+  imageLosses(): Float64Array {
+    return this.#losses.slice();
   }
 
   async exportState(): Promise<StateDict> {
@@ -189,15 +219,20 @@ class TensorflowNetwork implements NetworkDevice {
     this.#machine.dispose();
   }
 
-  #trainingFeed(input: NetworkInput, noise: Float32Array): Float32Array[] {
-    return this.#feed(this.#network.feeds.training, input, noise);
+  #trainingFeed(input: NetworkInput, noise: Float32Array, first = 0): Float32Array[] {
+    return this.#feed(this.#network.feeds.training, input, noise, first);
   }
 
   /** The inputs of a routine, checked. */
-  #feed(feeds: readonly Feed[], input: NetworkInput, noise?: Float32Array): Float32Array[] {
+  #feed(
+    feeds: readonly Feed[],
+    input: NetworkInput,
+    noise?: Float32Array,
+    first = 0,
+  ): Float32Array[] {
     const { graph, batch } = this.#network;
     checkInput(graph, { batch, timesteps: this.#timesteps }, input, noise);
-    const fed = { ...input, ...(noise && { noise }), step: this.#steps };
+    const fed = { ...input, ...(noise && { noise }), step: this.#steps, first };
     return feeds.map(({ values }) => values(fed, this.#random));
   }
 

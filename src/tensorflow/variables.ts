@@ -27,6 +27,8 @@ export interface NetworkVariables {
   readonly statistics: readonly Variable[];
   /** Adam's step count, then all first moments, then all second moments. */
   readonly optimizer: readonly Variable[];
+  /** Gradients of a step's batches summed up, where it has several. */
+  readonly sums: readonly Variable[];
   /** Averages of the weights and statistics, one list a decay. */
   readonly averages: readonly (readonly Variable[])[];
   /** Weights of convolutions in the form that prediction takes, of those that have one of their own. */
@@ -45,7 +47,7 @@ export const STEP: Variable = { name: 'adam/step', shape: [], kept: [] };
 export function networkVariables(
   graph: Graph,
   prediction: Plan = new Map(),
-  averages = 0,
+  { averages = 0, accumulates = false } = {},
 ): NetworkVariables {
   const parameters = parameterSpecs(graph).map(({ name, shape }) => variable(name, shape));
   const statistics = [...stateShapes(graph)]
@@ -64,9 +66,13 @@ export function networkVariables(
     [...parameters, ...statistics].map((v) => ({ ...v, name: averageName(i, v.name) }));
   return {
     ...{ parameters, statistics, optimizer, prepared },
+    sums: accumulates ? parameters.map((p) => ({ ...p, name: sumName(p.name) })) : [],
     averages: Array.from({ length: averages }, (_, i) => average(i)),
   };
 }
+
+/** The name of a gradient's sum. */
+export const sumName = (name: string): string => `sum/${name}`;
 
 /** The name of a weight's average. */
 export const averageName = (index: number, name: string): string => `average/${index}/${name}`;
@@ -89,9 +95,17 @@ export class Store<V> {
   readonly #shapes: ReadonlyMap<string, readonly number[]>;
 
   constructor(ops: Ops<V>, variables: NetworkVariables) {
-    const { parameters, statistics, optimizer, prepared, averages } = variables;
+    const { parameters, statistics, optimizer, prepared, averages, sums } = variables;
     this.ops = ops;
-    const all = [...parameters, ...statistics, ...optimizer, ...prepared, ...averages.flat(), RATE];
+    const all = [
+      ...parameters,
+      ...statistics,
+      ...optimizer,
+      ...prepared,
+      ...averages.flat(),
+      ...sums,
+      RATE,
+    ];
     this.#shapes = new Map(all.map(({ name, kept }) => [name, kept]));
   }
 

@@ -13,6 +13,7 @@ import { PaceReport } from './header.js';
 import { HeldOutLoss } from './held-out.js';
 import { learningRate } from './learning-rate.js';
 import type { TrainEvent, TrainOptions, TrainResult } from './options.js';
+import { lossByQuarter, positionsOf } from './positions.js';
 import { writeSamples } from './samples.js';
 import { checkpointState, type Start } from './start.js';
 
@@ -59,7 +60,7 @@ export class Run {
     this.paths = runPaths(options.out);
     this.log = MetricsLog.open(this.paths.metrics);
     this.heldOut = data.heldOut
-      ? new HeldOutLoss(data.heldOut, diffusion.loss, diffusion.timesteps, new CounterRandom(seed))
+      ? new HeldOutLoss(data.heldOut, diffusion.loss, positionsOf(config), new CounterRandom(seed))
       : null;
     this.heldOutLoss = lastHeldOut(begin);
     this.saved = checkpoint === null ? null : { path: checkpoint, step: taken };
@@ -93,20 +94,22 @@ export class Run {
   private async steps(): Promise<void> {
     const { total } = this;
     const { taken } = this.begin;
-    const { batch } = this.config.training;
+    const { training } = this.config;
+    const images = training.batch * training.accumulate;
     const pace = new PaceReport(this.config, this.plan.stepsPerEpoch, total);
     let next = taken < total ? this.read(taken) : undefined;
     for (let step = taken; step < total; step++) {
       const begun = performance.now();
       const { pixels, flips, t, epoch } = await next!;
       if (step + 1 < total) next = this.read(step + 1);
-      const lr = learningRate(this.config.training, step, total);
+      const lr = learningRate(training, step, total);
       const running = this.trainer.step({ step, pixels, flips, t, lr });
-      const [{ loss, ms }] = await Promise.all([running, next]);
+      const [{ loss, losses, ms }] = await Promise.all([running, next]);
       const done = step + 1;
       if (!Number.isFinite(loss)) throw this.diverged(done, `the loss is ${loss}`);
-      const imagesPerSecond = (1000 * batch) / (performance.now() - begun);
-      this.record({ step: done, epoch, loss, lr, imagesPerSecond, ms });
+      const imagesPerSecond = (1000 * images) / (performance.now() - begun);
+      const quarters = lossByQuarter(t, losses, positionsOf(this.config));
+      this.record({ step: done, epoch, loss, lr, ...quarters, imagesPerSecond, ms });
       const text = pace.after(done - taken, imagesPerSecond);
       if (text) this.tell({ kind: 'note', text });
       await this.between(done, epoch);

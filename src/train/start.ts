@@ -20,7 +20,7 @@ import {
 } from '../io/run.js';
 import type { Hold } from '../io/run-lock.js';
 import { checkNetworkOf, readWeights } from '../io/weights.js';
-import { initialState } from '../network/initial-state.js';
+import { initialState, withZeros } from '../network/initial-state.js';
 import { buildNetwork } from '../network/network.js';
 import { plural } from '../units.js';
 import type { DataState } from './open-data.js';
@@ -159,5 +159,6 @@ async function firstWeights(config: RunConfig, onEvent: (event: TrainEvent) => v
   const { init } = config.training;
   if (init !== null)
     return readWeights(await weightsOf(init), (text) => onEvent({ kind: 'note', text }));
-  return initialState(buildNetwork(config.model), new CounterRandom(config.seed));
+  const state = initialState(buildNetwork(config.model), new CounterRandom(config.seed));
+  return config.training.zeroInit ? withZeros(state) : state;
 }

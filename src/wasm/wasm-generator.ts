@@ -156,7 +156,14 @@ function planLane(
 ): LanePlan {
   const { batch, timesteps, trajectory } = options;
   const times = otherTimes(trajectory.timesteps, timesteps);
-  const untrained = { training: false, muon: false, averages: 0, seed: 0 } as const;
+  const untrained = {
+    training: false,
+    muon: false,
+    accumulates: false,
+    weighted: false,
+    averages: 0,
+    seed: 0,
+  } as const;
   const shape = { graph, batch, timesteps, times, ...untrained };
   const unet = planMemory(arena, shape, 1, first);
   const reverse = planReverse(arena, unet, tables, trajectory);

@@ -393,6 +393,45 @@ test('Muon has a rate of its own beside the one of AdamW, which moves the rest',
   refused(t, () => resumed({ 'muon-lr': '0.1' }), /^--muon-lr: the run in runs\/1 has 0.02, got/);
 });
 
+test('objectives, weights, timesteps and parts of a step are kept, and refused where they do not go together', (t) => {
+  const unet2d = { network: 'unet2d', timesteps: '40' };
+  const run = fresh({
+    ...{ ...unet2d, objective: 'v', weighting: 'min-snr', 'time-sampling': 'logit-normal' },
+    ...{ accumulate: '4', 'zero-init': true, 'zero-terminal-snr': true },
+  });
+  t.is(run.diffusion.objective, 'v');
+  const expected = { snrGamma: 5, timeSampling: 'logit-normal', accumulate: 4, zeroInit: true };
+  t.like(run.training, expected);
+  t.deepEqual(parseRunConfig('config.json', JSON.parse(JSON.stringify(run))), run);
+  t.is(fresh({ weighting: 'min-snr', 'snr-gamma': '2' }).training.snrGamma, 2);
+  const faults: [flags: Flags, message: RegExp][] = [
+    [
+      { objective: 'flow', weighting: 'min-snr' },
+      /^--weighting: min-snr is for --objective epsilon/,
+    ],
+    [{ weighting: 'none', 'snr-gamma': '2' }, /^--snr-gamma: belongs to --weighting min-snr/],
+    [{ weighting: 'min-snr', 'snr-gamma': '0' }, /^--snr-gamma: expected a number above 0, got 0$/],
+    [{ objective: 'noise' }, /^--objective: expected one of epsilon, x0, v, flow, got noise/],
+    [{ 'zero-terminal-snr': true }, /^--zero-terminal-snr: .* it needs --objective v or x0$/],
+    [{ 'time-sampling': 'normal' }, /^--time-sampling: expected one of uniform, logit-normal/],
+    [{ accumulate: '0' }, /^--accumulate: expected a whole number from 1/],
+    [{ 'zero-init': true }, /^--zero-init: belongs to --network unet2d; the network is simple$/],
+    [
+      { ...unet2d, 'zero-init': true, init: 'w.safetensors' },
+      /^--zero-init: the weights are those/,
+    ],
+  ];
+  for (const [flags, message] of faults) refused(t, () => fresh(flags), message);
+  const resumed = (flags: Flags) => resumedRunConfig('runs/1', run, undefined, new Args(flags));
+  t.deepEqual(resumed({ objective: 'v', weighting: 'min-snr' }), run);
+  const changes: [flags: Flags, message: RegExp][] = [
+    [{ objective: 'x0' }, /^--objective: the run in runs\/1 has v, got x0; /],
+    [{ weighting: 'none' }, /^--snr-gamma: the run in runs\/1 has 5, got none; /],
+    [{ accumulate: '2' }, /^--accumulate: the run in runs\/1 has 4, got 2; /],
+  ];
+  for (const [flags, message] of changes) refused(t, () => resumed(flags), message);
+});
+
 test('averages and a decay that cannot be are refused, and changes of them on a resume', (t) => {
   const faults: [flags: Flags, message: RegExp][] = [
     [{ ema: '1' }, /^--ema: expected 0 to 4 numbers from 0 and below 1 between commas, got 1$/],

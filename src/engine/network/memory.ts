@@ -19,6 +19,10 @@ export interface NetworkShape {
   readonly training: boolean;
   /** Whether Muon moves the matrices. */
   readonly muon: boolean;
+  /** Whether gradients of several batches are summed up. */
+  readonly accumulates: boolean;
+  /** Whether images' losses have weights. */
+  readonly weighted: boolean;
   /** Averages of the weights that are kept in training. */
   readonly averages: number;
   /** Of the dropouts' masks. */
@@ -53,6 +57,10 @@ export interface NetworkMemory {
   /** Loss (f64), and the optimizer's rates (see `RATES`); 0 without training. */
   readonly loss: Pointer;
   readonly rates: Pointer;
+  /** f64 losses of the images, f32 weights of these (null for 1), and u32 the number of the first image in its step. */
+  readonly imageLosses: Pointer;
+  readonly lossWeights: Pointer;
+  readonly first: Pointer;
   /** f64 sums of the gradients' squares, by blocks. */
   readonly normPartial: Pointer;
 }

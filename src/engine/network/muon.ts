@@ -105,7 +105,9 @@ const itemsOf = ({ outputs, k }: Matrix): number => (outputs / 8) * Math.ceil(k 
 function muonScratch(matrix: Matrix): number {
   const { m, n } = matrix;
   const square = n * n;
-  return 16 + 2 * itemsOf(matrix) + 2 * m * n + (groupsOf(m).groups + 2) * square + productScratch(n);
+  return (
+    16 + 2 * itemsOf(matrix) + 2 * m * n + (groupsOf(m).groups + 2) * square + productScratch(n)
+  );
 }
 
 function wholeCall(

@@ -12,7 +12,7 @@ import type { Walk } from './walk.js';
 export function optimizerPhases(walk: Walk, optimizer: Optimizer): Phase[] {
   const memory = trainingMemory(walk.memory);
   const { weights, training } = memory.regions;
-  const { gradients, m, v } = training;
+  const { sum: gradients, m, v } = training;
   const { beta1, beta2, epsilon, clip, muon } = optimizer;
   const whole = { grain: 4 };
   if (isPlainAdam(optimizer))
@@ -39,7 +39,7 @@ export function optimizerPhases(walk: Walk, optimizer: Optimizer): Phase[] {
 function clipPhases(memory: TrainingMemory, clip: number): Phase[] {
   const { regions, layout, normPartial, rates } = memory;
   const blocks = Math.ceil(layout.floats / CLIP_BLOCK);
-  const { gradients } = regions.training;
+  const { sum: gradients } = regions.training;
   return [
     [call('gradientNorm', [normPartial, gradients, layout.floats], blocks)],
     [call('gradientClip', [plusFloats(rates, RATES.norm), normPartial, blocks, clip], 1)],

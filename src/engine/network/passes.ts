@@ -1,7 +1,7 @@
 import { BLOCK, HUBER, L1, L2 } from '../../../assembly/constants.js';
 import { ADAM, type Loss, type Optimizer } from '../../contracts/device.js';
 import { NULL } from '../pointer.js';
-import { type Call, call, type Phase } from '../program.js';
+import { type Call, call, type Phase, type Section } from '../program.js';
 import { pixels } from '../tensors.js';
 import { type Beside, convolveBackward } from './convolve-backward.js';
 import { isProduct, prepareWeights } from './layer-weights.js';
@@ -41,6 +41,16 @@ export function optimizing(memory: NetworkMemory, optimizer: Optimizer): Phase[]
     ...optimizerPhases(trainWalk(memory), optimizer),
     ...averagePhases(trainingMemory(memory)),
   ];
+}
+
+/** Adds the gradients of a batch to those before it, as their share of the step. */
+export function summing(memory: NetworkMemory, share: number, more: boolean): Section {
+  const { regions, layout } = trainingMemory(memory);
+  const { sum, gradients } = regions.training;
+  const add = call('addGradient', [sum, gradients, share, Number(more)], layout.floats / 4, {
+    grain: 4,
+  });
+  return { name: 'optimizer', phases: [[add]] };
 }
 
 const trainWalk = (memory: NetworkMemory): Walk =>
@@ -153,9 +163,20 @@ function noiseLoss(walk: Walk, loss: Loss): Phase[] {
   const blocks = Math.ceil(count / BLOCK);
   const partial = walk.scratch('loss', 8 * blocks);
   const kind = KINDS[loss];
+  const { lossWeights: weights } = memory;
+  const shape = [pixels(y), channels, kind] as const;
+  const ofImages = [memory.imageLosses, y.at, memory.noise, weights, ...shape] as const;
   return [
-    [call('noiseLoss', [dy.at, partial, y.at, memory.noise, count, channels, kind], blocks)],
-    [call('finishLoss', [memory.loss, partial, blocks, count * channels], 1)],
+    [
+      call('noiseLoss', [dy.at, partial, y.at, memory.noise, count, channels, kind], blocks),
+      call('imageLosses', ofImages, walk.batch),
+    ],
+    weights === NULL
+      ? [call('finishLoss', [memory.loss, partial, blocks, count * channels], 1)]
+      : [
+          call('finishLoss', [memory.loss, memory.imageLosses, walk.batch, walk.batch], 1),
+          call('weighGradient', [dy.at, weights, pixels(y)], walk.batch),
+        ],
   ];
 }
 

@@ -26,6 +26,7 @@ import {
   optimizing,
   prepareKeptWeights,
   prepareNorms,
+  summing,
   survey,
   training,
 } from './passes.js';
@@ -52,7 +53,7 @@ export type AnyOptions = PlanOptions | GraphOptions;
  * the arena, do not.
  */
 export function planPrograms(
-  { training: trains = true, loss = 'l1', optimizer = ADAM }: AnyOptions,
+  { training: trains = true, loss = 'l1', optimizer = ADAM, accumulate = 1 }: AnyOptions,
   memory: NetworkMemory,
 ): ReadonlyMap<string, Program> {
   const t = { at: memory.t, every: true };
@@ -66,7 +67,12 @@ export function planPrograms(
   if (trains) {
     const pass = unet(training(memory, loss));
     const step = { name: 'optimizer', phases: optimizing(memory, optimizer) };
-    programs.set('train', [pass, step]);
+    if (memory.shape.accumulates) {
+      programs.set('pass', [pass]);
+      programs.set('optimize', [step]);
+      for (const more of [false, true])
+        programs.set(more ? 'sum' : 'first', [summing(memory, 1 / accumulate, more)]);
+    } else programs.set('train', [pass, step]);
     programs.set('gradients', [pass, unet([dropPadding(memory)])]);
   }
   return programs;
@@ -124,8 +130,12 @@ export function planLayout(options: AnyOptions): { arena: Arena; memory: Network
     'graph' in options ? options.graph : buildNetwork(options.architecture, options.size);
   const { batch, timesteps, times = [], seed = 0, training = true } = options;
   const averages = options.ema?.length ?? 0;
-  const muon = training && options.optimizer?.muon !== undefined;
-  const shape = { graph, batch, timesteps, times, seed, training, muon, averages };
+  const { accumulate = 1, weighted = false, optimizer = ADAM } = options;
+  const shape = {
+    ...{ graph, batch, timesteps, times, seed, training, weighted, averages },
+    muon: training && optimizer.muon !== undefined,
+    accumulates: training && accumulate > 1,
+  };
   return { arena, memory: planMemory(arena, shape, options.threads) };
 }
 
@@ -142,8 +152,7 @@ export function planMemory(
   const { graph, batch } = shape;
   const order = schedule(graph);
   const layout = shared?.layout ?? layoutParameters(graph);
-  const regions =
-    shared?.regions ?? allocateParameters(arena, layout, shape.training, shape.averages);
+  const regions = shared?.regions ?? allocateParameters(arena, layout, shape);
   const { reserve, reserved } = reserver(arena);
   const dense = batch * graph.size ** 2 * graph.channels;
   const norms = new Map<string, Pointer>();
@@ -161,6 +170,9 @@ export function planMemory(
     labels: arena.bytes('tables', graph.labelled ? 4 * batch : 0),
     loss: arena.bytes('tables', 8),
     rates: arena.floats('tables', RATES.averages + shape.averages),
+    imageLosses: arena.bytes('tables', 8 * batch),
+    lossWeights: shape.weighted ? arena.floats('tables', batch) : NULL,
+    first: shape.accumulates ? arena.bytes('tables', 4) : NULL,
     normPartial: arena.bytes('tables', shape.training ? normBytes(layout.floats) : 0),
     kept: new Map(),
     buffers: new Buffers(),

@@ -6,6 +6,8 @@ import {
   type NetworkInput,
   type Optimizer,
   type OptimizerState,
+  type Part,
+  WHOLE,
 } from '../../contracts/device.js';
 import { RunError } from '../../errors.js';
 import { checkInput } from '../../network/check-input.js';
@@ -61,6 +63,8 @@ export class WasmNetwork implements NetworkDevice {
   readonly #programs = new Map<string, LoadedProgram>();
   readonly #optimizer: Optimizer;
   readonly #ema: readonly number[];
+  /** Parts of a step. */
+  readonly #accumulate: number;
   #batches = new Map<string, bigint>();
   #steps = 0;
   /** What of `prepare` belongs to the present weights and running statistics. */
@@ -72,6 +76,7 @@ export class WasmNetwork implements NetworkDevice {
     this.batch = memory.shape.batch;
     this.#optimizer = options.optimizer ?? ADAM;
     this.#ema = options.ema ?? [];
+    this.#accumulate = options.accumulate ?? 1;
   }
 
   /**
@@ -131,16 +136,51 @@ export class WasmNetwork implements NetworkDevice {
     };
   }
 
-  async trainStep(input: NetworkInput, noise: Float32Array, lr: number): Promise<number> {
-    this.#feed(input, noise);
-    this.setRates(lr);
-    await this.#run('train');
-    return this.finishStep();
+  async trainStep(
+    input: NetworkInput,
+    target: Float32Array,
+    lr: number,
+    part = WHOLE,
+  ): Promise<number> {
+    this.#feed(input, target);
+    this.beginPart(lr, part);
+    await this.#run(this.#accumulate > 1 ? 'pass' : 'train');
+    await this.endPart(part);
+    return this.#readLoss();
   }
 
-  /** Sections of a whole training step whose x_t, t, labels and ε already stand in memory. */
+  imageLosses(): Float64Array {
+    return new Float64Array(this.engine.memory.buffer, this.memory.imageLosses, this.batch).slice();
+  }
+
+  /** Sections of a training step's part whose x_t, t, labels, weights and target already stand in memory. */
   trainSections(): Program {
-    return this.#program('train').program;
+    return this.#program(this.#accumulate > 1 ? 'pass' : 'train').program;
+  }
+
+  /** Before a part of a step runs. @throws RunError where the network was planned for another number of parts */
+  beginPart(lr: number, { index, of }: Part): void {
+    if (of !== this.#accumulate)
+      throw new RunError(`a step of this network has ${this.#accumulate} parts, got ${of}`);
+    if (of > 1) this.#first[0] = index * this.batch;
+    this.setRates(lr);
+  }
+
+  /**
+   * After it: its gradients are added up, and the last one's step is taken. Resolves to the times of that.
+   */
+  async endPart({ index, of }: Part): Promise<Times> {
+    const times = of > 1 ? await this.engine.run(this.#program(index === 0 ? 'first' : 'sum')) : {};
+    this.#countBatches();
+    if (index + 1 < of) return times;
+    const last = of > 1 ? await this.engine.run(this.#program('optimize')) : {};
+    this.#steps++;
+    return { optimizer: (times.optimizer ?? 0) + (last.optimizer ?? 0) };
+  }
+
+  /** The number of a part's first image. */
+  get #first(): Uint32Array {
+    return new Uint32Array(this.engine.memory.buffer, this.memory.first, 1);
   }
 
   /** Sections of a pass with running statistics (after `prepare`) whose x_t and t stand in memory. */
@@ -161,10 +201,8 @@ export class WasmNetwork implements NetworkDevice {
       rates[RATES.averages + i] = averageRate(decay, step);
   }
 
-  /** Books a step that ran: resolves to its loss. */
-  finishStep(): number {
-    this.#steps++;
-    this.#countBatches();
+  /** The loss of the last batch. */
+  get loss(): number {
     return this.#readLoss();
   }
 
@@ -283,6 +321,7 @@ export class WasmNetwork implements NetworkDevice {
     writeTimes(this.engine, this.memory, input.t);
     writeLabels(this.engine, this.memory, input.labels);
     if (noise) this.engine.floats(epsilon, this.#denseLength).set(noise);
+    if (noise) writeLossWeights(this.engine, this.memory, input.weights ?? null);
   }
 
   #readLoss(): number {
@@ -335,6 +374,17 @@ export function writeTimes(engine: Engine, memory: NetworkMemory, t: InputTimes)
   if (t instanceof Int32Array) return;
   for (const node of sinusoidNodes(memory, 'time'))
     writeSinusoids(engine, memory, node, t, timesteps);
+}
+
+/** Puts the weights of the images' losses where they are read; @throws RunError where the network was planned for others */
+export function writeLossWeights(
+  engine: Engine,
+  { lossWeights, shape }: NetworkMemory,
+  weights: Float32Array | null,
+): void {
+  if ((weights !== null) !== shape.weighted)
+    throw new RunError(`this network was planned ${shape.weighted ? 'for' : 'without'} weights`);
+  if (weights) engine.floats(lossWeights, shape.batch).set(weights);
 }
 
 /** Puts labels, which have been checked, where the network reads them. */
