@@ -54,20 +54,29 @@ function stepRange(
   const noisy = row[8] !== 0;
   const keeps = changetype<usize>(earlier) !== 0;
   const keepsTwo = changetype<usize>(earliest) !== 0;
+  // In locals: out may alias the row, as far as the compiler sees.
+  const ofX = row.splat(0);
+  const ofOutput = row.splat(1);
+  const kept = row.splat(3);
+  const image = row.splat(4);
+  const direct = row.splat(5);
+  const past = row.splat(6);
+  const farPast = row.splat(7);
+  const noise = row.splat(8);
   const most = f32x4.splat(limit);
   const least = f32x4.neg(most);
   let i = begin;
   for (; i + 4 <= end; i += 4) {
     const v = x.lanes(i);
     const m = output.lanes(i);
-    const foreseen = f32x4.add(f32x4.mul(row.splat(0), v), f32x4.mul(row.splat(1), m));
+    const foreseen = f32x4.add(f32x4.mul(ofX, v), f32x4.mul(ofOutput, m));
     let x0 = f32x4.max(least, f32x4.min(most, foreseen));
     if (divided) x0 = f32x4.div(x0, most);
-    let next = f32x4.add(f32x4.mul(row.splat(3), v), f32x4.mul(row.splat(4), x0));
-    next = f32x4.add(next, f32x4.mul(row.splat(5), m));
-    if (ofEarlier) next = f32x4.add(next, f32x4.mul(row.splat(6), earlier.lanes(i)));
-    if (ofEarliest) next = f32x4.add(next, f32x4.mul(row.splat(7), earliest.lanes(i)));
-    if (noisy) next = f32x4.add(next, f32x4.mul(row.splat(8), z.lanes(i)));
+    let next = f32x4.add(f32x4.mul(kept, v), f32x4.mul(image, x0));
+    next = f32x4.add(next, f32x4.mul(direct, m));
+    if (ofEarlier) next = f32x4.add(next, f32x4.mul(past, earlier.lanes(i)));
+    if (ofEarliest) next = f32x4.add(next, f32x4.mul(farPast, earliest.lanes(i)));
+    if (noisy) next = f32x4.add(next, f32x4.mul(noise, z.lanes(i)));
     if (keepsTwo) earliest.setLanes(i, earlier.lanes(i));
     if (keeps) earlier.setLanes(i, x0);
     out.setLanes(i, next);

@@ -19,6 +19,8 @@ export type {
 export type { Format } from './config/generation.js';
 export { PRESETS, type Preset, type PresetName } from './config/presets.js';
 export type { BatchNormMode, Loss } from './contracts/device.js';
+export { OBJECTIVES, type Objective } from './diffusion/objective.js';
+export { SAMPLER_NAMES, type SamplerName } from './diffusion/samplers.js';
 export {
   makeSchedule,
   type Schedule,
@@ -38,6 +40,12 @@ export { film, grid, type Images, type Layout, type Picture, strip } from './io/
 export { type Timing, writeAnimation, writePicture } from './io/pictures.js';
 export { readTensors } from './io/read-tensors.js';
 export { readSafetensors, type Safetensors, writeSafetensors } from './io/safetensors.js';
+export {
+  type DrawStep,
+  type DrawWithSettings,
+  drawWith,
+  type Network,
+} from './library/draw-with.js';
 export { type GenerateSettings, generate } from './library/generate.js';
 export {
   type RunOptions,

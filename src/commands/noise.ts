@@ -38,7 +38,8 @@ export async function run(args: Args): Promise<void> {
   await checkOutputPath('--out', out, PICTURE_EXTENSIONS);
   const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
   await chooseDevice(computing, readRequireCuda(args));
-  const diffusion = withDiffusion(DIFFUSION_DEFAULTS, readDiffusion(args));
+  // What a network would predict is no matter to the way into noise.
+  const diffusion = withDiffusion({ ...DIFFUSION_DEFAULTS, objective: 'v' }, readDiffusion(args));
   const size = readSize(args) ?? PRESETS.reference.model.size;
   const seed = readSeed(args) ?? 0;
   const pixels = await readImage(spec, seed, { size, channels: 3, fit: readFit(args) ?? 'squash' });

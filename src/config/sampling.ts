@@ -1,9 +1,10 @@
-import { checkSampler, mostSteps } from '../diffusion/sampler.js';
+import { checkSampler } from '../diffusion/check-sampler.js';
 import {
   defaultSampler,
   defaultSpacing,
   defaultSteps,
   kindOf,
+  mostSteps,
   OWN_SETTINGS,
   type OwnSetting,
   SAMPLER_NAMES,
@@ -127,7 +128,12 @@ type Forward = Pick<DiffusionConfig, 'timesteps' | 'objective'>;
 /** How a model is sampled unless something else is asked for. */
 export function usualSampling({ timesteps, objective = 'epsilon' }: Forward): SamplingConfig {
   const sampler = defaultSampler(objective);
-  return { sampler, steps: defaultSteps(sampler, timesteps), eta: 0, norm: 'running' };
+  return {
+    sampler,
+    steps: defaultSteps(sampler, { timesteps, objective }),
+    eta: 0,
+    norm: 'running',
+  };
 }
 
 /**
@@ -143,8 +149,9 @@ export function readSampling(
   const usual = defaults.sampler ?? defaultSampler(objective);
   const sampler = source.oneOf('sampler', SAMPLER_NAMES) ?? usual;
   refuseForeign(source, sampler);
-  const most = mostSteps({ timesteps, objective });
-  const steps = source.whole('steps', { min: 1, max: most }) ?? defaultSteps(sampler, timesteps);
+  const forward = { timesteps, objective };
+  const most = mostSteps(forward);
+  const steps = source.whole('steps', { min: 1, max: most }) ?? defaultSteps(sampler, forward);
   const config = {
     sampler,
     norm: source.oneOf('norm', ['running', 'batch']) ?? 'running',
@@ -153,7 +160,7 @@ export function readSampling(
     eta: sampler === 'ancestral' ? 1 : (source.real('eta', { min: 0, max: 1 }) ?? 0),
     ...readOwn(source, sampler, { objective, defaults, all: steps === timesteps }),
   } satisfies SamplingConfig;
-  checkSampler({ timesteps, objective }, { ...config, eta: sampler === 'ddim' ? config.eta : 0 });
+  checkSampler(forward, { ...config, eta: sampler === 'ddim' ? config.eta : 0 });
   return config;
 }
 

@@ -102,8 +102,12 @@ const ONLY: Readonly<Record<string, unknown>> = {
  * @throws UsageError naming file, key and value of what is not supported.
  */
 export function readScheduler(path: string): SchedulerConfig {
-  return parseScheduler(path, readJsonFileSync(path));
+  return parseScheduler(path, readJsonFileSync(path, withoutInfinity));
 }
+
+/** Python writes an infinity, which JSON does not have, for the λ that DPMSolverMultistepScheduler does not go below. */
+const withoutInfinity = (text: string): string =>
+  text.replace(/("lambda_min_clipped"\s*:\s*)-Infinity/, '$1null');
 
 /** The same of its parsed JSON; `where` names it in errors. */
 export function parseScheduler(

@@ -1,27 +1,11 @@
 import type { ReverseKernel } from '../engine/arithmetic.js';
-import { UsageError } from '../errors.js';
-import type { Moment } from './levels.js';
-import { eulerMoments, flowMoments, multistepMoments } from './moments.js';
-import { FLOW_TIMES } from './objective.js';
-import {
-  defaultSpacing,
-  defaultSteps,
-  FLOW_ONLY,
-  FLOW_SPACINGS,
-  kindOf,
-  type OwnSetting,
-  SAMPLER_NAMES,
-  type SamplerName,
-  SCHEDULE_ONLY,
-} from './samplers.js';
+import { checkSampler } from './check-sampler.js';
+import { planRows, scheduleSteps } from './plan-rows.js';
+import type { SamplerName } from './samplers.js';
 import type { Schedule } from './schedule.js';
-import { dpmRows } from './solvers/dpm-solver.js';
-import { eulerAncestralRows, eulerRows, heunRows } from './solvers/euler.js';
 import { ancestralNoiseSteps, ddimNoiseSteps } from './solvers/noise-steps.js';
-import { ancestralRows, ddimRows, type Step } from './solvers/posterior.js';
-import { unipcRows } from './solvers/unipc.js';
-import { type Spacing, spaced } from './spacing.js';
-import { historyOf, packRow, ROW_WIDTH, type Row } from './table.js';
+import type { Spacing } from './spacing.js';
+import { historyOf, packRow, ROW_WIDTH } from './table.js';
 
 /*
  * The reverse process as a list of steps: which timesteps are visited, and the numbers that each step's
@@ -109,99 +93,6 @@ const dropUndefined = (options: SamplerOptions): SamplerOptions =>
     Object.entries(options).filter(([, value]) => value !== undefined),
   ) as unknown as SamplerOptions;
 
-/** Flags of settings whose names are not theirs. */
-const FLAGS: Partial<Record<OwnSetting, string>> = {
-  stepsOffset: '--steps-offset',
-  lastAlpha: '--last-alpha',
-  lowerOrderFinal: '--lower-order-final',
-};
-
-export const flagOfSetting = (name: OwnSetting): string => FLAGS[name] ?? `--${name}`;
-
-/** What of a schedule says which settings can be. */
-export type Forward = Pick<Schedule, 'timesteps' | 'objective'>;
-
-/** @throws UsageError for settings that cannot be, or that do not go together. */
-export function checkSampler(schedule: Forward, options: SamplerOptions): void {
-  const { timesteps, objective } = schedule;
-  const {
-    sampler,
-    eta = 0,
-    clamp = 1,
-    dynamicThreshold = 1,
-    thresholdMax = 1,
-    shift = 1,
-  } = options;
-  if (!SAMPLER_NAMES.includes(sampler))
-    throw new UsageError(
-      `--sampler: expected one of ${SAMPLER_NAMES.join(', ')}, got ${String(sampler)}`,
-    );
-  const steps = options.steps ?? defaultSteps(sampler, timesteps);
-  const most = mostSteps(schedule);
-  if (!Number.isInteger(steps) || steps < 1 || steps > most)
-    throw new UsageError(`--sample-steps: expected a whole number from 1 to ${most}, got ${steps}`);
-  checkObjective(sampler, objective, options);
-  if (!(eta >= 0 && eta <= 1))
-    throw new UsageError(`--eta: expected a number from 0 to 1, got ${eta}`);
-  if (!(clamp > 0)) throw new UsageError(`--clamp-range: expected a number above 0, got ${clamp}`);
-  if (!(dynamicThreshold > 0 && dynamicThreshold <= 1))
-    throw new UsageError(
-      `--dynamic-threshold: expected a number above 0 and at most 1, got ${dynamicThreshold}`,
-    );
-  if (!(thresholdMax > 0))
-    throw new UsageError(`--threshold-max: expected a number above 0, got ${thresholdMax}`);
-  if (!(shift > 0)) throw new UsageError(`--shift: expected a number above 0, got ${shift}`);
-  if (options.clamp !== undefined && options.dynamicThreshold !== undefined)
-    throw new UsageError('--dynamic-threshold: clamps by itself; it does not go with --clamp');
-  if (objective !== 'flow') checkSpacing(schedule, options, steps);
-}
-
-/** The most reverse steps: one a timestep, and of flow matching, which has none, one a unit of what the network sees. */
-export const mostSteps = ({ timesteps, objective }: Forward): number =>
-  objective === 'flow' ? FLOW_TIMES : timesteps;
-
-/** @throws UsageError for a sampler that the objective does not have, and settings that both do not. */
-function checkObjective(
-  sampler: SamplerName,
-  objective: Schedule['objective'],
-  options: SamplerOptions,
-): void {
-  if (!kindOf(sampler).objectives.includes(objective)) {
-    const able = SAMPLER_NAMES.filter((name) => kindOf(name).objectives.includes(objective));
-    throw new UsageError(
-      `--sampler: ${sampler} is not for a model of --objective ${objective}, which has ${able.join(', ')}`,
-    );
-  }
-  const flow = objective === 'flow';
-  for (const name of flow ? SCHEDULE_ONLY : FLOW_ONLY)
-    if (options[name] !== undefined)
-      throw new UsageError(`${flagOfSetting(name)}: not for a model of --objective ${objective}`);
-  if (flow && options.spacing !== undefined && !isFlowSpacing(options.spacing))
-    throw new UsageError(
-      `--spacing: expected ${FLOW_SPACINGS.join(' or ')} for a model of --objective flow, got ${options.spacing}`,
-    );
-}
-
-const isFlowSpacing = (spacing: Spacing): spacing is (typeof FLOW_SPACINGS)[number] =>
-  (FLOW_SPACINGS as readonly Spacing[]).includes(spacing);
-
-function checkSpacing({ timesteps, objective }: Forward, options: SamplerOptions, steps: number) {
-  const { sampler, stepsOffset = 0 } = options;
-  const spacing = options.spacing ?? defaultSpacing(sampler, objective);
-  if (spacing !== 'leading') return;
-  const open = isMultistep(sampler);
-  const [first] = spaced('leading', { timesteps, steps, offset: stepsOffset, open });
-  if (first! >= timesteps)
-    throw new UsageError(
-      `--steps-offset: expected the first timestep below ${timesteps}, got ${first} with an offset of ${stepsOffset}`,
-    );
-}
-
-const MULTISTEP = ['dpm++2m', 'dpm++3m', 'dpm++sde', 'unipc'] as const;
-type Multistep = (typeof MULTISTEP)[number];
-const isMultistep = (sampler: SamplerName): sampler is Multistep =>
-  (MULTISTEP as readonly SamplerName[]).includes(sampler);
-
 /** The samplers of `noise-steps.ts`, where they are asked for. */
 function noiseTrajectory(schedule: Schedule, options: SamplerOptions): Trajectory | null {
   const { sampler, clamp, eta = 0, variance = 'small', dynamicThreshold } = options;
@@ -225,7 +116,7 @@ function noiseTrajectory(schedule: Schedule, options: SamplerOptions): Trajector
 
 /** Any sampler as a table. */
 function tableTrajectory(schedule: Schedule, options: SamplerOptions): Trajectory {
-  const { rows, start, scales } = plan(schedule, options);
+  const { rows, start, scales } = planRows(schedule, options);
   const { clamp = Number.POSITIVE_INFINITY, dynamicThreshold, thresholdMax } = options;
   const threshold =
     dynamicThreshold === undefined
@@ -243,107 +134,4 @@ function tableTrajectory(schedule: Schedule, options: SamplerOptions): Trajector
     start,
     scales: Float64Array.from(scales),
   };
-}
-
-interface Plan {
-  readonly rows: readonly Row[];
-  readonly start: number;
-  readonly scales: ArrayLike<number>;
-}
-
-const unscaled = (rows: readonly Row[]): Plan => ({
-  rows,
-  start: 1,
-  scales: new Float64Array(rows.length + 1).fill(1),
-});
-
-function plan(schedule: Schedule, options: SamplerOptions): Plan {
-  const { sampler } = options;
-  if (sampler === 'ancestral')
-    return unscaled(
-      ancestralRows(schedule, scheduleSteps(schedule, options), options.variance ?? 'small'),
-    );
-  if (sampler === 'ddim')
-    return unscaled(ddimRows(schedule, scheduleSteps(schedule, options), options.eta ?? 0));
-  if (sampler === 'flow-euler' || isMultistep(sampler)) {
-    const moments = solverMoments(schedule, options);
-    return unscaled(solve(sampler, { objective: schedule.objective, moments }, options));
-  }
-  return eulerPlan(schedule, options);
-}
-
-/** Euler, its ancestral kin and Heun, whose x diffusers keeps as x_0 + σ̃·ε. */
-function eulerPlan(schedule: Schedule, options: SamplerOptions): Plan {
-  const { sampler, spacing = 'linspace' } = options;
-  const moments = eulerMoments(schedule, momentOptions(schedule, options));
-  const walk = { objective: schedule.objective, moments };
-  const solvers = { euler: eulerRows, 'euler-a': eulerAncestralRows, heun: heunRows };
-  const rows = solvers[sampler as keyof typeof solvers](walk);
-  // Where each row leads; Heun's two rows of a step lead to the same moment.
-  const reached = sampler === 'heun' ? twice(moments) : moments;
-  // diffusers': √(σ̃² + 1) where the first timestep is not the last of the schedule by itself, else σ̃.
-  const whole = spacing === 'leading' || spacing === 'even';
-  return {
-    rows,
-    start: whole ? 1 : moments[0]!.sigma,
-    scales: reached.map(({ alpha }) => 1 / alpha),
-  };
-}
-
-const twice = ([first, ...rest]: readonly Moment[]): Moment[] => [
-  first!,
-  ...rest.flatMap((moment, i) => (i < rest.length - 1 ? [moment, moment] : [moment])),
-];
-
-/** A first s that UniPC's polynomial can begin with, as diffusers does. */
-const UNIPC_FIRST = 1 - 1e-6;
-
-function solverMoments(schedule: Schedule, options: SamplerOptions): Moment[] {
-  if (schedule.objective !== 'flow')
-    return multistepMoments(schedule, momentOptions(schedule, options));
-  const { sampler, spacing = 'even', shift = 1 } = options;
-  const steps = options.steps ?? defaultSteps(sampler, schedule.timesteps);
-  const first = sampler === 'unipc' ? UNIPC_FIRST : 1;
-  return flowMoments({ steps, spacing: isFlowSpacing(spacing) ? spacing : 'even', shift, first });
-}
-
-function solve(
-  sampler: Multistep | 'flow-euler',
-  walk: { objective: Schedule['objective']; moments: readonly Moment[] },
-  { lowerOrderFinal: lowerFinal = true }: SamplerOptions,
-): Row[] {
-  switch (sampler) {
-    case 'flow-euler':
-      return eulerRows(walk);
-    case 'dpm++2m':
-      return dpmRows(walk, { order: 2, stochastic: false, lowerFinal });
-    case 'dpm++3m':
-      return dpmRows(walk, { order: 3, stochastic: false, lowerFinal });
-    case 'dpm++sde':
-      return dpmRows(walk, { order: 2, stochastic: true, lowerFinal });
-    case 'unipc':
-      return unipcRows(walk, { lowerFinal });
-    default:
-      return sampler satisfies never;
-  }
-}
-
-function momentOptions({ timesteps, objective }: Schedule, options: SamplerOptions) {
-  const { sampler, stepsOffset = 0, karras = false, lastAlpha = 'one' } = options;
-  const { steps = defaultSteps(sampler, timesteps) } = options;
-  const { spacing = defaultSpacing(sampler, objective) } = options;
-  return { steps, spacing, stepsOffset, karras, lastAlpha };
-}
-
-/** The timesteps of `ancestral` and `ddim`, and ᾱ of where each step leads. */
-function scheduleSteps(schedule: Schedule, options: SamplerOptions): Step[] {
-  const { timesteps, exact } = schedule;
-  const { steps, spacing, stepsOffset: offset, lastAlpha } = momentOptions(schedule, options);
-  const visited = spaced(spacing, { timesteps, steps, offset });
-  const last = lastAlpha === 'first' ? exact.alphaBar[0]! : 1;
-  const toNext = spacing === 'even' || options.sampler === 'ancestral';
-  return visited.map((t, i) => {
-    const next = toNext ? visited[i + 1] : t - Math.floor(timesteps / steps);
-    return { t, target: next === undefined || next < 0 ? last : exact.alphaBar[next]! };
-  });
 }

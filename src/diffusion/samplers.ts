@@ -1,4 +1,5 @@
-import type { Objective } from './objective.js';
+import { FLOW_TIMES, type Objective } from './objective.js';
+import type { Schedule } from './schedule.js';
 import type { Spacing } from './spacing.js';
 
 /*
@@ -109,6 +110,9 @@ export const SAMPLERS = {
   },
 } as const satisfies Readonly<Record<string, SamplerKind>>;
 
+/** What of a forward process says how to go back. */
+export type Forward = Pick<Schedule, 'timesteps' | 'objective'>;
+
 export type SamplerName = keyof typeof SAMPLERS;
 
 export const SAMPLER_NAMES = Object.keys(SAMPLERS) as SamplerName[];
@@ -126,12 +130,28 @@ export const defaultSpacing = (sampler: SamplerName, objective: Objective): Spac
 /** Spacings of a way along s. */
 export const FLOW_SPACINGS = ['even', 'linspace'] as const;
 
+export const isFlowSpacing = (spacing: Spacing): spacing is (typeof FLOW_SPACINGS)[number] =>
+  (FLOW_SPACINGS as readonly Spacing[]).includes(spacing);
+
+/** Solvers that look at earlier steps. */
+const MULTISTEP = ['dpm++2m', 'dpm++3m', 'dpm++sde', 'unipc'] as const;
+
+export type Multistep = (typeof MULTISTEP)[number];
+
+export const isMultistep = (sampler: SamplerName): sampler is Multistep =>
+  (MULTISTEP as readonly SamplerName[]).includes(sampler);
+
 /** Settings that a solver has for the noise levels of a schedule alone, and for a way along s alone. */
 export const SCHEDULE_ONLY: readonly OwnSetting[] = ['karras', 'stepsOffset', 'lastAlpha'];
 export const FLOW_ONLY: readonly OwnSetting[] = ['shift'];
 
+/** The most reverse steps: one a timestep, and of flow matching, which has none, one a unit of what the network sees. */
+export const mostSteps = ({ timesteps, objective }: Forward): number =>
+  objective === 'flow' ? FLOW_TIMES : timesteps;
+
 /** Reverse steps unless said otherwise. */
-export function defaultSteps(sampler: SamplerName, timesteps: number): number {
+export function defaultSteps(sampler: SamplerName, forward: Forward): number {
   const { steps } = kindOf(sampler);
-  return steps === 'all' ? timesteps : Math.min(steps, timesteps);
+  const most = mostSteps(forward);
+  return steps === 'all' ? most : Math.min(steps, most);
 }

@@ -167,8 +167,12 @@ export async function readJsonFile(path: string): Promise<Json> {
   return parseJsonFile(path, text);
 }
 
-/** The same at once, for small files that settings name. @throws UsageError */
-export function readJsonFileSync(path: string): Json {
+/**
+ * The same at once, for small files that settings name.
+ * @param mend what is changed in a text that another program writes, before it is read
+ * @throws UsageError
+ */
+export function readJsonFileSync(path: string, mend = (text: string) => text): Json {
   let text: string | { error: unknown };
   try {
     const stats = statSync(path);
@@ -177,7 +181,7 @@ export function readJsonFileSync(path: string): Json {
       throw new UsageError(
         `${path}: expected a file of at most ${LONGEST_JSON} bytes, got a longer one`,
       );
-    text = readFileSync(path, 'utf8');
+    text = mend(readFileSync(path, 'utf8'));
   } catch (error) {
     text = { error };
   }

@@ -33,7 +33,7 @@ export type SampleEvent =
 
 /** A moment of the trajectory: f32 [images, size, size, channels]; the first holds x_T, the last the result. */
 export interface Frame {
-  /** Timestep the images are at, T for x_T and 0 for the result. */
+  /** Timestep the images are at, T (of flow 1,000) for x_T and 0 for the result. */
   readonly t: number;
   readonly images: Float32Array;
 }

@@ -1,4 +1,5 @@
 import type { Sampler } from '../contracts/sampler.js';
+import { FLOW_TIMES } from '../diffusion/objective.js';
 import { makeTrajectory } from '../diffusion/sampler.js';
 import { makeSchedule } from '../diffusion/schedule.js';
 import { Interrupted } from '../errors.js';
@@ -38,7 +39,8 @@ export async function sampleFrom(
     });
     const each = model.size ** 2 * model.channels;
     const images = new Float32Array(count * each);
-    const frames = new Frames(options.frames, trajectory.timesteps, schedule.timesteps, each);
+    const start = schedule.objective === 'flow' ? FLOW_TIMES : schedule.timesteps;
+    const frames = new Frames(options.frames, trajectory.timesteps, start, each);
     for (let first = 0, done = 0; first < count; first += sampler.batch) {
       await sampler.start(Uint32Array.from({ length: sampler.batch }, (_, i) => first + i));
       frames.keep(0, first, sampler);

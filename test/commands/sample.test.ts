@@ -115,6 +115,13 @@ test('the same seed draws the same pictures from the run, its checkpoint and its
   t.deepEqual(await draw('run/checkpoints/step-7'), first);
   t.deepEqual(await draw('bare.safetensors', '--size', '8', '--timesteps', '12'), first);
   t.notDeepEqual(await draw('run', '--sampler', 'ddim', '--sample-steps', '4'), first);
+  const solver = ['--sampler', 'dpm++2m', '--sample-steps', '4', '--karras'];
+  const solved = await draw('run', ...solver);
+  t.notDeepEqual(solved, first);
+  t.notDeepEqual(await draw('run', ...solver, '--dynamic-threshold', '0.9'), solved);
+  const bare = ['bare.safetensors', '--size', '8', '--timesteps', '12'] as const;
+  t.deepEqual(await draw(...bare, ...solver), solved);
+  t.notDeepEqual(await draw(...bare, ...solver, '--objective', 'v'), solved);
 });
 
 test("a flag against the run's own settings is refused, one that repeats them is not", async (t) => {

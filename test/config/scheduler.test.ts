@@ -91,6 +91,94 @@ test('a scheduler without keys has the defaults of its class', async (t) => {
   t.deepEqual([ddpm.diffusion.timesteps, ddpm.diffusion.schedule], [1000, 'linear']);
 });
 
+test('each class of scheduler is the sampler that it is', async (t) => {
+  const classes: [config: object, sampling: object][] = [
+    [{ _class_name: 'EulerDiscreteScheduler' }, { sampler: 'euler', spacing: 'linspace' }],
+    [{ _class_name: 'EulerAncestralDiscreteScheduler' }, { sampler: 'euler-a', clamp: false }],
+    [
+      { _class_name: 'HeunDiscreteScheduler', clip_sample: true, use_karras_sigmas: true },
+      { sampler: 'heun', clamp: 1, karras: true },
+    ],
+    [
+      { _class_name: 'DPMSolverMultistepScheduler', final_sigmas_type: 'sigma_min' },
+      { sampler: 'dpm++2m', lastAlpha: 'first' },
+    ],
+    [
+      { _class_name: 'DPMSolverMultistepScheduler', solver_order: 3, lower_order_final: false },
+      { sampler: 'dpm++3m', lowerOrderFinal: false },
+    ],
+    [
+      { _class_name: 'DPMSolverMultistepScheduler', algorithm_type: 'sde-dpmsolver++' },
+      { sampler: 'dpm++sde' },
+    ],
+    [
+      { _class_name: 'UniPCMultistepScheduler', disable_corrector: [], thresholding: true },
+      { sampler: 'unipc', clamp: false, dynamicThreshold: 0.995, thresholdMax: 1 },
+    ],
+    [
+      { _class_name: 'FlowMatchEulerDiscreteScheduler', shift: 3, base_shift: 0.5 },
+      { sampler: 'flow-euler', shift: 3, spacing: 'linspace' },
+    ],
+  ];
+  for (const [config, sampling] of classes)
+    t.like(readScheduler(await written(t, config)).sampling, sampling);
+});
+
+test('what a network predicts is read, and the betas of each class', async (t) => {
+  const diffusion = async (config: object) => readScheduler(await written(t, config)).diffusion;
+  const v = { prediction_type: 'v_prediction', rescale_betas_zero_snr: true };
+  t.like(await diffusion({ _class_name: 'DDIMScheduler', ...v }), {
+    ...{ objective: 'v', zeroTerminalSnr: true },
+  });
+  t.is(
+    (await diffusion({ _class_name: 'DDPMScheduler', prediction_type: 'sample' })).objective,
+    'x0',
+  );
+  t.is((await diffusion({ _class_name: 'DDPMScheduler' })).objective, undefined);
+  t.is((await diffusion({ _class_name: 'HeunDiscreteScheduler' })).betaStart, 0.00085);
+  t.like(await diffusion({ _class_name: 'FlowMatchEulerDiscreteScheduler' }), {
+    ...{ objective: 'flow', timesteps: 1000 },
+  });
+});
+
+test('an infinity as Python writes it is read where diffusers saves one', async (t) => {
+  const path = join(await temporaryFolder(t), 'scheduler_config.json');
+  const text = '{ "_class_name": "DPMSolverMultistepScheduler", "lambda_min_clipped": -Infinity }';
+  writeFileSync(path, text);
+  t.is(readScheduler(path).sampling.sampler, 'dpm++2m');
+});
+
+test('what of a solver Haze does not compute is refused by key and value', async (t) => {
+  const wrong: [config: object, message: RegExp][] = [
+    [{ solver_order: 1 }, /solver_order: expected a whole number from 2 to 3, got 1/],
+    [{ algorithm_type: 'dpmsolver' }, /algorithm_type: expected one of dpmsolver\+\+, sde-/],
+    [{ solver_type: 'heun' }, /solver_type: expected midpoint, got heun/],
+    [{ use_lu_lambdas: true }, /use_lu_lambdas: not supported, got true/],
+    [{ euler_at_final: true }, /euler_at_final: not supported, got true/],
+    [{ lambda_min_clipped: -5 }, /lambda_min_clipped: unknown field/],
+    [
+      { _class_name: 'UniPCMultistepScheduler', predict_x0: false },
+      /predict_x0: expected true, got false/,
+    ],
+    [
+      { _class_name: 'UniPCMultistepScheduler', disable_corrector: [0] },
+      /disable_corrector: unknown field/,
+    ],
+    [
+      { _class_name: 'FlowMatchEulerDiscreteScheduler', num_train_timesteps: 500 },
+      /num_train_timesteps: expected a whole number from 1000 to 1000, got 500/,
+    ],
+    [
+      { _class_name: 'EulerDiscreteScheduler', timestep_type: 'continuous' },
+      /timestep_type: expected discrete, got continuous/,
+    ],
+  ];
+  for (const [change, message] of wrong) {
+    const path = await written(t, { _class_name: 'DPMSolverMultistepScheduler', ...change });
+    t.throws(() => readScheduler(path), { instanceOf: UsageError, message });
+  }
+});
+
 test('what an old google/ddpm-* has is read', async (t) => {
   const old = {
     _class_name: 'DDPMScheduler',
@@ -151,6 +239,7 @@ test('a scheduler that is written is read as it was', async (t) => {
         betaStart: 1e-4,
         betaEnd: 0.02,
         loss: 'l1',
+        ...(schedule === 'sigmoid' && ({ objective: 'v', zeroTerminalSnr: true } as const)),
       } as const;
       const path = await written(t, schedulerJson(diffusion, { clamp, variance: 'large' }));
       const read = readScheduler(path);

@@ -54,7 +54,7 @@ test('Settings that cannot be are refused by name, and nothing is written', asyn
     [{ out, workers: 3, threads: 2 }, /^--workers: expected as many as --threads, 2, got 3$/],
     [{ out, cuont: 3 }, /^generate\.cuont: unknown field \(did you mean count\?\)$/],
     [{ out, size: 16, format: 'npz', count: 1e8 }, /^--count: npz holds at most 5592320 images/],
-    [{ out, steps: 3 }, /the ancestral sampler takes all 300 steps, got 3/],
+    [{ out, steps: 301 }, /generate\.steps: expected a whole number from 1 to 300, got 301/],
   ];
   for (const [given, message] of wrong)
     await t.throwsAsync(generate(model, given as unknown as GenerateSettings), {

@@ -72,7 +72,7 @@ test('settings that cannot be are refused by name', async (t) => {
     [{ count: 0 }, /^sample\.count: expected a whole number from 1 to 65536, got 0$/],
     [{ cuont: 3 }, /^sample\.cuont: unknown field \(did you mean count\?\)$/],
     [{ sampler: 'dim' }, /^sample\.sampler: .*did you mean ddim\?/],
-    [{ steps: 3 }, /the ancestral sampler takes all 300 steps, got 3/],
+    [{ steps: 301 }, /^sample\.steps: expected a whole number from 1 to 300, got 301/],
     [{ norm: 'shared' }, /^sample\.norm: expected one of running, batch, got shared/],
     [{ frames: { moments: 3, images: 99 } }, /^sample\.frames\.images: .* from 1 to 16, got 99$/],
     [{ size: 9 }, /--size: .* multiple of 2; got 9/],

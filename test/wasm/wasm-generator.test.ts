@@ -1,10 +1,15 @@
 import test from 'ava';
 import { DIFFUSION_DEFAULTS } from '../../src/config/diffusion.js';
 import { PRESETS } from '../../src/config/presets.js';
+import { CounterRandom } from '../../src/diffusion/random.js';
 import { makeTrajectory } from '../../src/diffusion/sampler.js';
 import { makeSchedule } from '../../src/diffusion/schedule.js';
+import { Arithmetic } from '../../src/engine/arithmetic.js';
 import { UsageError } from '../../src/errors.js';
+import { initialState } from '../../src/network/initial-state.js';
+import { buildNetwork } from '../../src/network/network.js';
 import { largestBatch, WasmGenerator } from '../../src/wasm/wasm-generator.js';
+import { WasmSampler } from '../../src/wasm/wasm-sampler.js';
 
 const schedule = makeSchedule(DIFFUSION_DEFAULTS);
 
@@ -16,6 +21,29 @@ const options = (preset: 'reference' | 'tiny', workers: number, batch: number) =
   norm: 'running' as const,
   ...{ seed: 0, strict: true, workers, batch },
 });
+
+for (const how of [
+  { sampler: 'heun', steps: 3 },
+  { sampler: 'dpm++3m', steps: 5, karras: true },
+  { sampler: 'dpm++sde', steps: 3, dynamicThreshold: 0.9 },
+] as const)
+  test(`Images of each worker are those of the sampler: ${how.sampler}`, async (t) => {
+    const one = { ...options('tiny', 2, 2), size: 8, trajectory: makeTrajectory(schedule, how) };
+    const graph = buildNetwork(one.architecture, one.size);
+    const state = initialState(graph, new CounterRandom(1));
+    const generator = await WasmGenerator.create(one, state);
+    const sampler = WasmSampler.create({ ...one, batch: 3, threads: 1 });
+    t.teardown(() => Promise.all([generator.dispose(), sampler.dispose()]));
+    await sampler.unet.importState(state);
+    await sampler.start(Uint32Array.of(4, 7, 9));
+    await sampler.advance(0, one.trajectory.timesteps.length);
+    const expected = new Arithmetic().toBytes(sampler.read());
+    const [first, second] = await Promise.all([
+      generator.make(0, Uint32Array.of(4, 7)),
+      generator.make(1, Uint32Array.of(9)),
+    ]);
+    t.deepEqual([...first!, ...second!], [...expected]);
+  });
 
 test('The largest batch is the one asked for where it fits', (t) => {
   t.is(largestBatch(options('tiny', 64, 16)), 16);

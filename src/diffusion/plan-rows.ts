@@ -1,0 +1,124 @@
+import type { Moment } from './levels.js';
+import { eulerMoments, flowMoments, multistepMoments } from './moments.js';
+import type { SamplerOptions } from './sampler.js';
+import {
+  defaultSpacing,
+  defaultSteps,
+  isFlowSpacing,
+  isMultistep,
+  type Multistep,
+} from './samplers.js';
+import type { Schedule } from './schedule.js';
+import { dpmRows } from './solvers/dpm-solver.js';
+import { eulerAncestralRows, eulerRows, heunRows } from './solvers/euler.js';
+import { ancestralRows, ddimRows, type Step } from './solvers/posterior.js';
+import { unipcRows } from './solvers/unipc.js';
+import { spaced } from './spacing.js';
+import type { Row, Walk } from './table.js';
+
+/* From settings to a table: where the sampler stops, and the rows of its solver. */
+
+/** A table, and what belongs to it. */
+export interface Plan {
+  readonly rows: readonly Row[];
+  readonly start: number;
+  readonly scales: ArrayLike<number>;
+}
+
+const unscaled = (rows: readonly Row[]): Plan => ({
+  rows,
+  start: 1,
+  scales: new Float64Array(rows.length + 1).fill(1),
+});
+
+/** The rows of any sampler. */
+export function planRows(schedule: Schedule, options: SamplerOptions): Plan {
+  const { sampler } = options;
+  if (sampler === 'ancestral')
+    return unscaled(
+      ancestralRows(schedule, scheduleSteps(schedule, options), options.variance ?? 'small'),
+    );
+  if (sampler === 'ddim')
+    return unscaled(ddimRows(schedule, scheduleSteps(schedule, options), options.eta ?? 0));
+  if (sampler === 'flow-euler' || isMultistep(sampler)) {
+    const moments = solverMoments(schedule, options);
+    return unscaled(solve(sampler, { objective: schedule.objective, moments }, options));
+  }
+  return eulerPlan(schedule, options);
+}
+
+/** Euler, its ancestral kin and Heun, whose x diffusers keeps as x_0 + σ̃·ε. */
+function eulerPlan(schedule: Schedule, options: SamplerOptions): Plan {
+  const { sampler, spacing = 'linspace' } = options;
+  const moments = eulerMoments(schedule, momentOptions(schedule, options));
+  const walk = { objective: schedule.objective, moments };
+  const solvers = { euler: eulerRows, 'euler-a': eulerAncestralRows, heun: heunRows };
+  const rows = solvers[sampler as keyof typeof solvers](walk);
+  // Where each row leads; Heun's two rows of a step lead to the same moment.
+  const reached = sampler === 'heun' ? twice(moments) : moments;
+  // diffusers': √(σ̃² + 1) where the first timestep is not the last of the schedule by itself, else σ̃.
+  const whole = spacing === 'leading' || spacing === 'even';
+  return {
+    rows,
+    start: whole ? 1 : moments[0]!.sigma,
+    scales: reached.map(({ alpha }) => 1 / alpha),
+  };
+}
+
+const twice = ([first, ...rest]: readonly Moment[]): Moment[] => [
+  first!,
+  ...rest.flatMap((moment, i) => (i < rest.length - 1 ? [moment, moment] : [moment])),
+];
+
+/** A first s that UniPC's polynomial can begin with, as diffusers does. */
+const UNIPC_FIRST = 1 - 1e-6;
+
+function solverMoments(schedule: Schedule, options: SamplerOptions): Moment[] {
+  if (schedule.objective !== 'flow')
+    return multistepMoments(schedule, momentOptions(schedule, options));
+  const { sampler, spacing = 'even', shift = 1 } = options;
+  const steps = options.steps ?? defaultSteps(sampler, schedule);
+  const first = sampler === 'unipc' ? UNIPC_FIRST : 1;
+  return flowMoments({ steps, spacing: isFlowSpacing(spacing) ? spacing : 'even', shift, first });
+}
+
+function solve(
+  sampler: Multistep | 'flow-euler',
+  walk: Walk,
+  { lowerOrderFinal: lowerFinal = true }: SamplerOptions,
+): Row[] {
+  switch (sampler) {
+    case 'flow-euler':
+      return eulerRows(walk);
+    case 'dpm++2m':
+      return dpmRows(walk, { order: 2, stochastic: false, lowerFinal });
+    case 'dpm++3m':
+      return dpmRows(walk, { order: 3, stochastic: false, lowerFinal });
+    case 'dpm++sde':
+      return dpmRows(walk, { order: 2, stochastic: true, lowerFinal });
+    case 'unipc':
+      return unipcRows(walk, { lowerFinal });
+    default:
+      return sampler satisfies never;
+  }
+}
+
+function momentOptions(schedule: Schedule, options: SamplerOptions) {
+  const { sampler, stepsOffset = 0, karras = false, lastAlpha = 'one' } = options;
+  const { steps = defaultSteps(sampler, schedule) } = options;
+  const { spacing = defaultSpacing(sampler, schedule.objective) } = options;
+  return { steps, spacing, stepsOffset, karras, lastAlpha };
+}
+
+/** The timesteps of `ancestral` and `ddim`, and ᾱ of where each step leads. */
+export function scheduleSteps(schedule: Schedule, options: SamplerOptions): Step[] {
+  const { timesteps, exact } = schedule;
+  const { steps, spacing, stepsOffset: offset, lastAlpha } = momentOptions(schedule, options);
+  const visited = spaced(spacing, { timesteps, steps, offset });
+  const last = lastAlpha === 'first' ? exact.alphaBar[0]! : 1;
+  const toNext = spacing === 'even' || options.sampler === 'ancestral';
+  return visited.map((t, i) => {
+    const next = toNext ? visited[i + 1] : t - Math.floor(timesteps / steps);
+    return { t, target: next === undefined || next < 0 ? last : exact.alphaBar[next]! };
+  });
+}

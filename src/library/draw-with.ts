@@ -1,0 +1,105 @@
+/** The reverse process with any function as the network, for programs: what `haze sample` does around its own. */
+import { readSeed } from '../config/computing.js';
+import type { DiffusionConfig, SamplingConfig } from '../config/config.js';
+import {
+  DIFFUSION_DEFAULTS,
+  readDiffusion,
+  readObjective,
+  withDiffusion,
+} from '../config/diffusion.js';
+import { JsonObject } from '../config/json.js';
+import { readSampling } from '../config/sampling.js';
+import { CounterRandom, PURPOSE, type Purpose } from '../diffusion/random.js';
+import { ReverseWalk } from '../diffusion/reverse-walk.js';
+import { makeTrajectory } from '../diffusion/sampler.js';
+import { makeSchedule } from '../diffusion/schedule.js';
+import { Arithmetic } from '../engine/arithmetic.js';
+import { Interrupted, ShapeError, UsageError } from '../errors.js';
+
+/**
+ * What a network predicts of images x at a timestep t, all at the same: an array of x's length. t is what the network was trained
+ * to be told: a timestep of the schedule, counted from 0, or between two; of `flow` 1000·s.
+ */
+export type Network = (x: Float32Array, t: number) => Float32Array | Promise<Float32Array>;
+
+/** How to draw. The settings are the flags of `haze sample`; what is left out has the flag's default. */
+export interface DrawWithSettings
+  extends Partial<Omit<SamplingConfig, 'clamp' | 'norm'>>,
+    Partial<Omit<DiffusionConfig, 'loss'>> {
+  /** Values of an image, e.g. 32·32·3; in any layout. */
+  readonly values: number;
+  /** Images, which the network is given together; default 1. */
+  readonly count?: number;
+  /** Clamp the image that each step foresees, to ±`clampRange` (default 1). */
+  readonly clamp?: boolean;
+  readonly clampRange?: number;
+  /** Key of all noise; default 0. Image k of a seed has the same noise as that of `sample`. */
+  readonly seed?: number;
+  /** Standard normals of which x_T is made, `count`·`values` of them, in place of the seed's. */
+  readonly noise?: Float32Array;
+  /** Aborting it throws Interrupted before the next step. */
+  readonly signal?: AbortSignal;
+}
+
+/** The images after a step. */
+export interface DrawStep {
+  /** How many steps lie behind, from 1; after the last it is `steps`. */
+  readonly step: number;
+  readonly steps: number;
+  /** What the network was told in this step. */
+  readonly t: number;
+  /** The images as they are now: a copy. */
+  readonly x: Float32Array<ArrayBuffer>;
+}
+
+/**
+ * Draws images with a function as the network, step by step: the last step has the images.
+ * @example
+ * for await (const { step, x } of drawWith(network, { values: 784, sampler: 'dpm++2m', steps: 20 })) show(step, x);
+ * @throws UsageError for settings that cannot be; ShapeError for an output of another length; Interrupted
+ */
+export async function* drawWith(
+  network: Network,
+  settings: DrawWithSettings,
+): AsyncGenerator<DrawStep, void, undefined> {
+  const { signal, noise, ...given } = settings;
+  const { trajectory, count, values, seed } = readSettings(given);
+  const random = new CounterRandom(seed);
+  const draw = (purpose: Purpose, stream: number): Float32Array => {
+    const all = new Float32Array(count * values);
+    for (let k = 0; k < count; k++) all.set(random.normals(purpose, k, stream, values), k * values);
+    return all;
+  };
+  const start = noise ?? draw(PURPOSE.sampleInit, 0);
+  expectLength('drawWith.noise', start, count * values);
+  const walk = new ReverseWalk(trajectory, new Arithmetic(), start, values);
+  for (let step = 0; step < walk.steps; step++) {
+    if (signal?.aborted) throw new Interrupted('interrupted');
+    const t = trajectory.timesteps[step]!;
+    const output = await network(walk.x.slice(), t);
+    expectLength("drawWith: the network's output", output, count * values);
+    if (walk.isNoisy(step))
+      walk.step(step, output, draw(PURPOSE.sampleNoise, trajectory.streams[step]!));
+    else walk.step(step, output);
+    yield { step: step + 1, steps: walk.steps, t, x: walk.x.slice() };
+  }
+}
+
+function readSettings(given: object) {
+  const source = new JsonObject('drawWith', given, 'all');
+  const whole = (name: string, max: number) => source.whole(name, { min: 1, max });
+  const [values, count] = [whole('values', 2 ** 30), whole('count', 65_536) ?? 1];
+  if (values === undefined)
+    throw new UsageError('drawWith.values: expected a whole number of 1 or more, got nothing');
+  const seed = readSeed(source) ?? 0;
+  const asked = { ...readDiffusion(source), ...readObjective(source) };
+  const diffusion = withDiffusion(DIFFUSION_DEFAULTS, asked);
+  const sampling = readSampling(source, diffusion);
+  source.finish();
+  return { count, values, seed, trajectory: makeTrajectory(makeSchedule(diffusion), sampling) };
+}
+
+function expectLength(what: string, { length }: { readonly length: number }, expected: number) {
+  if (length !== expected)
+    throw new ShapeError(`${what}: expected ${expected} values, got ${length}`);
+}
