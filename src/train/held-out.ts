@@ -36,25 +36,26 @@ export class HeldOutLoss {
       const chosen = Array.from(images, (k) => this.t[k]!);
       const t = this.t instanceof Int32Array ? Int32Array.from(chosen) : Float32Array.from(chosen);
       const evaluated = await trainer.evaluate({ images, pixels, t });
-      for (let i = 0; i < Math.min(batch, count - first); i++)
-        sum += ofImage(evaluated, i, each, this.loss);
+      sum += total(evaluated, Math.min(batch, count - first), each, this.loss);
       onProgress?.(Math.min(first + batch, count), count);
     }
     return sum / (count * each);
   }
 }
 
-/** Sum of the loss over the elements of one image of a batch. */
-function ofImage(
+/** Sum of the loss over the elements of the first images of a batch. */
+function total(
   { epsilon, noise, weights }: Evaluated,
-  image: number,
+  images: number,
   each: number,
   loss: Loss,
 ): number {
   let sum = 0;
-  for (let i = image * each; i < (image + 1) * each; i++)
-    sum += distance(Math.abs(epsilon[i]! - noise[i]!), loss);
-  return sum * (weights?.[image] ?? 1);
+  for (let i = 0; i < images * each; i++) {
+    const weight = weights?.[Math.floor(i / each)] ?? 1;
+    sum += weight * distance(Math.abs(epsilon[i]! - noise[i]!), loss);
+  }
+  return sum;
 }
 
 function distance(d: number, loss: Loss): number {
