@@ -98,3 +98,6 @@ export const DENSE_GRADIENT_PADDING = 16;
 export const DENSE_GRADIENT_SCRATCH =
   ((DENSE_GRADIENT_INPUTS >> 3) + DENSE_GRADIENT_PANELS) *
   (8 * DENSE_GRADIENT_CHUNK + DENSE_GRADIENT_PADDING);
+
+/** Rows of a panel of weights that one item of Muon's passes over them takes. */
+export const MUON_ROWS = 64;

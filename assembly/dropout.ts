@@ -8,6 +8,7 @@ import { U32 } from './u32';
  * Dropout (Srivastava et al., 2014), forward and backward: y = x/(1 − p) where an element is kept, else 0; 0 ≤ p < 1, y may be x.
  * An element is dropped where its word of the stream (seed, purpose, index, timestep) is below p·2³². Its number in the
  * stream is (image·pixels + pixel)·real + its real channel, so padding does not matter. The same bits in both builds.
+ * firstImage: u32 [1], the number of the first image, or null for 0.
  * members: i32 [channels], the real channel of each, ascending, −1 for padding, which begins anywhere and ends at multiples of 4;
  * `real`: how many real channels there are. Items: images × blocks of 256 pixels.
  */
@@ -21,6 +22,7 @@ export function dropout(
   channels: i32,
   real: i32,
   p: f64,
+  firstImage: U32,
   seedLo: u32,
   seedHi: u32,
   purpose: u32,
@@ -32,6 +34,7 @@ export function dropout(
   const scale = f32x4.splat(<f32>(1 / (1 - p)));
   const threshold = i32x4.splat(<u32>(p * 4294967296.0));
   const blocks = (pixels + BLOCK - 1) / BLOCK;
+  const before = changetype<usize>(firstImage) === 0 ? 0 : <i32>firstImage[0] * pixels;
   for (let item = begin; item < end; item++) {
     const image = item / blocks;
     const first = image * pixels + (item % blocks) * BLOCK;
@@ -39,7 +42,7 @@ export function dropout(
     for (let row = first; row < last; row++) {
       const to = y.at(<usize>row * yStride);
       const from = x.at(<usize>row * xStride);
-      const element = <u32>(row * real);
+      const element = <u32>((before + row) * real);
       dropPixel(
         to,
         from,

@@ -49,6 +49,26 @@ export function gaussian(
 }
 
 /**
+ * The same from an element on: out[e] = element e + first[0]·elementsPerImage. first: u32 [1], read from memory because it moves
+ * from batch to batch of a step.
+ */
+export function gaussianFrom(
+  out: F32,
+  first: U32,
+  elementsPerImage: usize,
+  seedLo: u32,
+  seedHi: u32,
+  purpose: u32,
+  index: u32,
+  begin: usize,
+  end: usize,
+): void {
+  const skipped = <usize>first[0] * elementsPerImage;
+  // Where element 0 would be, which may lie below 0: addresses wrap.
+  gaussian(out.at(0 - skipped), seedLo, seedHi, purpose, index, 0, skipped + begin, skipped + end);
+}
+
+/**
  * Noise for a batch of images: slot k holds the stream (purpose, indices[k], *timestep), so an image's
  * noise does not depend on its slot or batch.
  * out: f32[slots][elementsPerImage]; indices: u32[slots]; timestep: one u32, read from memory because

@@ -5,6 +5,7 @@
 
 export * from './adam';
 export * from './adam-w';
+export * from './add-gradient';
 export { attentionBackward } from './attention/backward';
 export { attention } from './attention/forward';
 export * from './barrier';
@@ -18,9 +19,10 @@ export { dense, denseWeights } from './dense';
 export * from './dense-blocks';
 export * from './derive-weights';
 export * from './dropout';
+export * from './ema';
 export * from './embedding';
 export { powersOfTwo } from './exp';
-export { gaussian, gaussianImages } from './gaussian';
+export { gaussian, gaussianFrom, gaussianImages } from './gaussian';
 export * from './gradient-norm';
 export {
   groupNormApply,
@@ -29,8 +31,11 @@ export {
 } from './group-norm';
 export * from './group-norm-backward';
 export * from './image-limits';
+export * from './image-loss';
 export * from './image-shift';
 export * from './loss';
+export * from './muon';
+export { muonMatrices } from './muon-matrices';
 export * from './normalize';
 export * from './p-sample';
 export { philox } from './philox';

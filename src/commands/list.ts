@@ -4,7 +4,9 @@ import { comparisonFlags, featureFlags, likelihoodFlags } from '../config/evalua
 import type { Flags } from '../config/flag.js';
 import { modelFlags, modelGroups, unsaidGroups } from '../config/model.js';
 import { clampFlags, samplingFlags } from '../config/sampling.js';
+import { targetFlags } from '../config/targets.js';
 import { dataFlags, trainingFlags } from '../config/training.js';
+import { weightsFlags } from '../config/which-weights.js';
 import type { Command } from './command.js';
 
 const { size } = modelFlags;
@@ -51,7 +53,7 @@ const train: Command = {
     },
     'Data:': dataFlags,
     ...modelGroups,
-    'Diffusion:': { ...diffusionFlags, ...lossFlag },
+    'Diffusion:': { ...diffusionFlags, ...objectiveFlag, ...lossFlag, ...targetFlags },
     'Computing:': {
       ...computingFlags,
       ...takenBack('strict'),
@@ -81,7 +83,7 @@ const sample: Command = {
       },
       gif: { describe: 'The grid as it comes out of the noise', value: 'FILE.gif' },
     },
-    'Sampling:': samplingFlags,
+    'Sampling:': { ...weightsFlags, ...samplingFlags },
     'Diffusion, for bare weights:': bareFlags,
     ...unsaidGroups,
     'Computing:': computingFlags,
@@ -126,6 +128,7 @@ const generate: Command = {
       },
     },
     'Sampling:': {
+      ...weightsFlags,
       ...samplingFlags,
       bn: {
         ...samplingFlags.bn!,
@@ -164,6 +167,7 @@ const evaluate: Command = {
     'Output:': jsonFlag,
     'Samples, of a model:': {
       count: { describe: 'Samples to draw', value: 'N', default: '1000' },
+      ...weightsFlags,
       ...samplingFlags,
     },
     'Diffusion, for bare weights:': diffusionFlags,
@@ -298,7 +302,7 @@ const exportModel: Command = {
     optional: false,
   },
   groups: {
-    'Output:': { out: { describe: 'A new folder', value: 'FOLDER' } },
+    'Output:': { out: { describe: 'A new folder', value: 'FOLDER' }, ...weightsFlags },
     'Sampling, for scheduler_config.json:': clampFlags,
     'Diffusion, for bare weights:': bareFlags,
     ...unsaidGroups,

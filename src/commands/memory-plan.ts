@@ -37,7 +37,7 @@ export function planModelMemory(
   const room = planRoom(options);
   const { size, channels } = model;
   const extend: Extension = (arena, unet) =>
-    planBatch(arena, { batch: unet.shape.batch, size, channels, timesteps }, unet);
+    planBatch(arena, { batch: unet.shape.batch, size, channels }, unet);
   return {
     batch,
     threads,

@@ -2,9 +2,11 @@ import { UsageError } from '../errors.js';
 import { kebab } from './flag.js';
 import { FIELD_FLAGS } from './network-fields.js';
 import {
+  type Count,
   choose,
   describe,
   describeSeveral,
+  isCount,
   parseDecimal,
   quote,
   type Range,
@@ -93,11 +95,11 @@ export class Args implements Source {
       .map((item) => this.parse(name, item, 'whole number', range, { list: text }));
   }
 
-  reals(name: string, range: Range, count: number): number[] | undefined {
+  reals(name: string, range: Range, count: Count): number[] | undefined {
     const text = this.text(name);
     const values = text?.split(',').map(parseDecimal);
-    if (!values || (values.length === count && values.every((v) => within(v, 'number', range))))
-      return values;
+    const sound = values?.every((v) => within(v, 'number', range)) ?? true;
+    if (!values || (isCount(values.length, count) && sound)) return values;
     throw new UsageError(
       `${this.where(name)}: expected ${describeSeveral(count, 'number', range)} between commas, got ${quote(text)}`,
     );

@@ -72,14 +72,29 @@ export interface DataConfig {
 export interface TrainingConfig {
   readonly batch: number;
   readonly lr: number;
-  /** Adam, or AdamW, which has a weight decay. */
-  readonly optimizer: 'adam' | 'adamw';
+  /** Adam; AdamW, which has a weight decay; or Muon for the matrices, with AdamW for the rest. */
+  readonly optimizer: 'adam' | 'adamw' | 'muon';
+  /** Muon's step size, which rises and falls as `lr` does; null without Muon. */
+  readonly muonLr: number | null;
   readonly betas: readonly [number, number];
   readonly epsilon: number;
-  /** AdamW's; 0 for Adam. */
+  /** Of what AdamW moves; 0 for Adam. */
   readonly weightDecay: number;
   /** Largest norm of all gradients together, to which they are scaled; null: as they are. */
   readonly clip: number | null;
+  /** Steps in which `lr` is reached. */
+  readonly warmup: number;
+  /** How `lr` falls until the end of the run, to `decayFloor` of it. */
+  readonly decay: 'constant' | 'linear' | 'cosine';
+  readonly decayFloor: number;
+  /** Decays of the averages (EMA) that are kept of the weights; sampling takes the first. */
+  readonly ema: readonly number[];
+  /** Batches of each step, whose gradients are summed up. */
+  readonly accumulate: number;
+  /** γ of min-SNR, which weighs the loss; null: all timesteps count alike. */
+  readonly snrGamma: number | null;
+  /** How timesteps are drawn. */
+  readonly timeSampling: 'uniform' | 'logit-normal';
   /** Total length of the run, resumes included: one of the two is null. */
   readonly epochs: number | null;
   readonly steps: number | null;
@@ -89,6 +104,8 @@ export interface TrainingConfig {
   readonly sampleEvery: number;
   /** Newest checkpoints kept; older ones are removed. */
   readonly keep: number;
+  /** Whether the layers that end each branch of a unet2d began as zero. */
+  readonly zeroInit: boolean;
   /** Absolute path of the weights it started from, or null for PyTorch's initialisation from the seed. */
   readonly init: string | null;
 }

@@ -38,7 +38,7 @@ export const objectiveFlag: Flags = {
 /** The loss is training's alone: the forward process does not know it. */
 export const lossFlag: Flags = {
   loss: {
-    describe: 'Distance between true and predicted noise',
+    describe: 'Distance between what is predicted and what should be',
     value: 'l1|l2|huber',
     default: 'l1',
   },

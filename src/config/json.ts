@@ -1,8 +1,10 @@
 import { UsageError } from '../errors.js';
 import {
+  type Count,
   choose,
   describe,
   describeSeveral,
+  isCount,
   quote,
   type Range,
   type Source,
@@ -76,12 +78,12 @@ export class JsonObject implements Source {
     throw this.unexpected(name, [describe('whole number', range), ...words].join(' or '), value);
   }
 
-  reals(name: string, range: Range, count: number): number[] | undefined {
+  reals(name: string, range: Range, count: Count): number[] | undefined {
     const value = this.value(name);
     if (value === undefined) return undefined;
     const isReal = (item: unknown): item is number =>
       typeof item === 'number' && within(item, 'number', range);
-    if (Array.isArray(value) && value.length === count && value.every(isReal)) return value;
+    if (Array.isArray(value) && isCount(value.length, count) && value.every(isReal)) return value;
     throw this.unexpected(name, `a list of ${describeSeveral(count, 'number', range)}`, value);
   }
 

@@ -1,7 +1,10 @@
+import { dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { UsageError } from '../errors.js';
+import { checkpointPaths } from '../io/checkpoint.js';
 import { resolveModel } from '../io/model-source.js';
 import type { Pipeline } from '../io/pipeline.js';
+import { isFile } from '../io/run.js';
 import { checkNetworkOf, type OnNote, readNetwork } from '../io/weights.js';
 import { UNSAID } from '../network/recognise.js';
 import { attendingLevels } from '../network/unet2d-config.js';
@@ -16,6 +19,7 @@ import { readRunConfig } from './read.js';
 import { readScheduler, type SamplingDefaults } from './scheduler.js';
 import { show } from './show.js';
 import type { Source } from './source.js';
+import { readWhichWeights } from './which-weights.js';
 
 /** A model found on disk: what it is, and where its weights are. */
 export interface OpenModel {
@@ -45,16 +49,26 @@ export async function openModel(
 ): Promise<OpenModel> {
   const source = await resolveModel(path);
   const { weights } = source;
+  if (source.kind === 'pipeline' || source.kind === 'weights')
+    readWhichWeights(settings, path, null);
   if (source.kind === 'pipeline') return openPipeline(path, source.pipeline, settings);
   const config = source.kind === 'weights' ? undefined : source.config;
   if (config === undefined) return openBare(path, weights, settings, onNote);
   const run = await readRunConfig(config);
   const { model, diffusion } = run;
-  await checkNetworkOf(weights, model, 'config.json');
+  const decay = readWhichWeights(settings, path, run.training);
+  const chosen = decay === null ? weights : checkpointPaths(dirname(weights)).average(decay);
+  if (decay !== null && !(await isFile(chosen)))
+    throw new UsageError(`${path}: expected the average (EMA) of decay ${decay}, got no ${chosen}`);
+  await checkNetworkOf(chosen, model, 'config.json');
   refuseOtherNetwork(path, model, settings);
   refuseOthers(path, whole(diffusion), readForward(settings));
-  return { weights, model, diffusion, run, sampling: {}, notes: [] };
+  const notes = run.training.ema.length > 0 ? [`weights: ${nameOfWeights(decay)}`] : [];
+  return { weights: chosen, model, diffusion, run, sampling: {}, notes };
 }
+
+const nameOfWeights = (decay: number | null): string =>
+  decay === null ? 'as they were trained' : `the average (EMA) of decay ${decay}`;
 
 async function openPipeline(
   path: string,

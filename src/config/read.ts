@@ -16,6 +16,7 @@ import { JsonObject } from './json.js';
 import { checkBatch, checkModel } from './model.js';
 import { KINDS } from './network-fields.js';
 import { nullableFields, readWhole } from './network-settings.js';
+import { checkTargets, checkZeroInit } from './targets.js';
 import { OPTIMIZER_DEFAULTS, readData, readTraining } from './training.js';
 
 /**
@@ -37,7 +38,13 @@ export function parseRunConfig(where: string, value: unknown): RunConfig {
     model: model(root),
     diffusion: diffusion(root.object('diffusion', OPTIONAL_DIFFUSION)),
     training: training(
-      root.object('training', ['epochs', 'steps', 'init', ...Object.keys(OPTIMIZER_DEFAULTS)]),
+      root.object('training', [
+        'epochs',
+        'steps',
+        'init',
+        'weighting',
+        ...Object.keys(OPTIMIZER_DEFAULTS),
+      ]),
     ),
     computing: computing(root.object('computing', ['threads', 'wide'])),
     chosen: chosen(root.objectOrNull('chosen')),
@@ -109,6 +116,8 @@ function checkTogether(where: string, config: RunConfig): void {
     checkModel(config.model);
     checkBatch(config.model, config.training.batch);
     checkDiffusion(config.diffusion);
+    checkTargets(config.diffusion, config.training);
+    checkZeroInit(config.model, config.training);
   } catch (error) {
     if (error instanceof UsageError) throw new UsageError(`${where}: ${error.message}`);
     throw error;

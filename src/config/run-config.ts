@@ -4,7 +4,7 @@ import { findPipeline } from '../io/pipeline.js';
 import type { NetworkKind } from '../network/network.js';
 import { COMPUTING_DEFAULTS, checkComputing, readComputing, readSeed } from './computing.js';
 import type { DiffusionConfig, ModelConfig, RunConfig } from './config.js';
-import { DIFFUSION_DEFAULTS, readDiffusion, withDiffusion } from './diffusion.js';
+import { DIFFUSION_DEFAULTS, readDiffusion, readObjective, withDiffusion } from './diffusion.js';
 import { kebab } from './flag.js';
 import {
   type Base,
@@ -21,6 +21,7 @@ import { type GivenModel, readKind } from './network-settings.js';
 import { readScheduler } from './scheduler.js';
 import { show } from './show.js';
 import type { Source } from './source.js';
+import { checkTargets, checkZeroInit } from './targets.js';
 import {
   DATA_DEFAULTS,
   dataSource,
@@ -49,16 +50,7 @@ export function newRunConfig(source: string, settings: Source): RunConfig {
     chosen: null,
   });
   refuseClasses(config.model);
-  refuseObjective(config.diffusion, init ? '--init' : '--objective');
   return config;
-}
-
-/** @throws UsageError for a network that predicts something else than noise, which training does not teach */
-function refuseObjective({ objective = 'epsilon' }: DiffusionConfig, flag: string): void {
-  if (objective === 'epsilon') return;
-  throw new UsageError(
-    `${flag}: expected a network that predicts noise to train, got ${objective}`,
-  );
 }
 
 /** The network and the forward process of the folder of diffusers that `--init` names, if it names one. */
@@ -158,6 +150,7 @@ const FIXED: Fixed[] = [
   fixed('betaEnd', (c) => c.diffusion.betaEnd),
   fixed('scaleBetas', (c) => c.diffusion.scaleBetas ?? false),
   fixed('zeroTerminalSnr', (c) => c.diffusion.zeroTerminalSnr ?? false),
+  fixed('objective', (c) => c.diffusion.objective ?? 'epsilon'),
   fixed('loss', (c) => c.diffusion.loss),
   fixed('fit', (c) => c.data.fit),
   fixed('flip', (c) => c.data.flip),
@@ -183,12 +176,16 @@ function withSettings(
   const model = readModel(settings, { given, named });
   const training = withTraining(base.training, readTraining(settings));
   checkBatch(model, training.batch);
+  const asked = { ...readDiffusion(settings), ...readObjective(settings) };
+  const diffusion = withDiffusion(base.diffusion, asked);
+  checkTargets(diffusion, training);
+  checkZeroInit(model, training);
   return {
     ...base,
     seed: readSeed(settings) ?? base.seed,
     data: { ...base.data, ...readData(settings, readHeldOut(settings.text('heldOut'))) },
     model,
-    diffusion: withDiffusion(base.diffusion, readDiffusion(settings)),
+    diffusion,
     training,
     computing: checkComputing({ ...base.computing, ...readComputing(settings) }),
   };

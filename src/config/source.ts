@@ -16,6 +16,14 @@ export interface Range {
   readonly even?: boolean;
 }
 
+/** A number of values, or the fewest and the most. */
+export type Count = number | readonly [fewest: number, most: number];
+
+export function isCount(length: number, count: Count): boolean {
+  if (typeof count === 'number') return length === count;
+  return length >= count[0] && length <= count[1];
+}
+
 /** Settings by their names in RunConfig; undefined where one is not given. */
 export interface Source {
   whole(name: string, range: Range): number | undefined;
@@ -28,7 +36,8 @@ export interface Source {
   ): number | T | undefined;
   /** @param empty the word that stands for an empty list on the command line, where there may be one */
   wholes(name: string, range: Range, empty?: string): number[] | undefined;
-  reals(name: string, range: Range, count: number): number[] | undefined;
+  /** @param count how many, or the fewest and the most */
+  reals(name: string, range: Range, count: Count): number[] | undefined;
   boolean(name: string): boolean | undefined;
   booleans(name: string): boolean[] | undefined;
   oneOf<T extends string>(name: string, choices: readonly T[]): T | undefined;
@@ -62,8 +71,8 @@ export function describe(kind: 'whole number' | 'number', range: Range): string 
 }
 
 /** `2 numbers of 0 or more`, for messages. */
-export const describeSeveral = (count: number, kind: 'whole number' | 'number', range: Range) =>
-  `${count} ${describe(kind, range).replace(/^an? /, '').replace(kind, `${kind}s`)}`;
+export const describeSeveral = (count: Count, kind: 'whole number' | 'number', range: Range) =>
+  `${typeof count === 'number' ? count : count.join(' to ')} ${describe(kind, range).replace(/^an? /, '').replace(kind, `${kind}s`)}`;
 
 /** True for a finite number within the range, and a whole one where that is asked for. */
 export function within(value: number, kind: 'whole number' | 'number', range: Range): boolean {

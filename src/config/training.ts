@@ -1,10 +1,16 @@
 import { resolve } from 'node:path';
-import { ADAM, type Optimizer } from '../contracts/device.js';
 import { TOY_CARS } from '../data/toy-cars.js';
 import { UsageError } from '../errors.js';
 import type { DataConfig, Fit, HeldOut, TrainingConfig } from './config.js';
 import { type Flags, given } from './flag.js';
+import { OPTIMIZER_DEFAULTS, optimizerFlags, readOptimizer } from './optimizer.js';
 import { parseDecimal, quote, type Source } from './source.js';
+import { readTargets } from './targets.js';
+
+export { OPTIMIZER_DEFAULTS, optimizerOf, withTraining } from './optimizer.js';
+
+/** What `readOptimizer` reads. */
+type OptimizerSettings = Pick<TrainingConfig, 'lr' | keyof typeof OPTIMIZER_DEFAULTS>;
 
 export const dataFlags: Flags = {
   fit: {
@@ -29,45 +35,19 @@ export const dataFlags: Flags = {
   },
 };
 
-const ADAM_BETAS = [ADAM.beta1, ADAM.beta2] as const;
-
-/** PyTorch's default of AdamW. */
-const ADAMW_DECAY = 0.01;
-
 export const trainingFlags: Flags = {
   batch: { describe: 'Images a step', value: 'N', default: "the preset's" },
-  lr: { describe: "The optimizer's step size", value: 'X', default: '0.001' },
-  optimizer: {
-    describe: 'Adam, or AdamW, which has a weight decay',
-    value: 'adam|adamw',
-    default: 'adam',
-  },
-  betas: {
-    describe: 'How much both moments keep of themselves in a step',
-    value: 'X,X',
-    default: ADAM_BETAS.join(','),
-  },
-  epsilon: {
-    describe: 'What is added to the root of the second moment',
-    value: 'X',
-    default: '1e-8',
-  },
-  'weight-decay': {
-    describe: 'Share of the weights that adamw takes off, times --lr',
-    value: 'X',
-    default: String(ADAMW_DECAY),
-  },
-  clip: {
-    describe: 'Largest norm of all gradients together; larger ones are scaled',
-    value: 'X',
-    default: 'none',
-  },
+  ...optimizerFlags,
   epochs: { describe: 'Length of the run, resumes included', value: 'N', default: '100' },
   steps: { describe: 'The same in steps', value: 'N' },
   init: {
     describe:
       "Start from these weights: a file (.safetensors, .pt, .pth, .bin), a run, or diffusers' folder, whose network and schedule it takes",
     value: 'FILE|FOLDER',
+  },
+  'zero-init': {
+    describe:
+      'Begin with zero weights in conv2, conv_out and to_out, so that each block passes its input on; of unet2d',
   },
   'save-every': {
     describe: 'Steps between checkpoints; 0: one at the end',
@@ -83,15 +63,6 @@ export const DATA_DEFAULTS: Omit<DataConfig, 'source'> = {
   flip: true,
   heldOut: null,
 };
-
-/** What a run's optimizer was before it could be chosen, too. */
-export const OPTIMIZER_DEFAULTS = {
-  optimizer: 'adam',
-  betas: ADAM_BETAS,
-  epsilon: ADAM.epsilon,
-  weightDecay: ADAM.decay,
-  clip: ADAM.clip,
-} as const satisfies Partial<TrainingConfig>;
 
 export const TRAINING_DEFAULTS: Omit<TrainingConfig, 'batch'> = {
   lr: 1e-3,
@@ -141,45 +112,21 @@ export function readTraining(source: Source): Partial<TrainingConfig> {
     );
   const init = source.text('init');
   return {
-    ...given<Omit<TrainingConfig, 'epochs' | 'steps'>>({
+    ...readOptimizer(source),
+    ...readTargets(source),
+    ...given<
+      Omit<TrainingConfig, 'epochs' | 'steps' | Exclude<keyof OptimizerSettings, 'zeroInit'>>
+    >({
       batch: readBatch(source),
-      lr: source.real('lr', { above: 0 }),
-      optimizer: source.oneOf('optimizer', ['adam', 'adamw']),
-      betas: source.reals('betas', { min: 0, below: 1 }, 2) as [number, number] | undefined,
-      epsilon: source.real('epsilon', { above: 0 }),
-      weightDecay: source.real('weightDecay', { min: 0 }),
-      clip: source.real('clip', { above: 0 }),
       saveEvery: source.whole('saveEvery', { min: 0, max: 1e9 }),
       sampleEvery: source.whole('sampleEvery', { min: 0, max: 1e9 }),
+      zeroInit: source.boolean('zeroInit'),
       keep: source.whole('keep', { min: 1, max: 1e6 }),
       init: init === undefined ? undefined : resolve(init),
     }),
     ...((epochs ?? steps) !== undefined && { epochs: epochs ?? null, steps: steps ?? null }),
   };
 }
-
-/**
- * A run's training with the settings that were given in place of its own.
- * @throws UsageError for a weight decay of adam, which has none
- */
-export function withTraining(
-  base: TrainingConfig,
-  settings: Partial<TrainingConfig>,
-): TrainingConfig {
-  const training = { ...base, ...settings };
-  if (training.optimizer === 'adamw') {
-    const chosen = settings.weightDecay !== undefined || base.optimizer === 'adamw';
-    return chosen ? training : { ...training, weightDecay: ADAMW_DECAY };
-  }
-  if (settings.weightDecay)
-    throw new UsageError('--weight-decay: belongs to --optimizer adamw; the optimizer is adam');
-  return base.optimizer === 'adam' ? training : { ...training, weightDecay: 0 };
-}
-
-/** The optimizer as a device takes it. */
-export const optimizerOf = ({ betas, epsilon, weightDecay, clip }: TrainingConfig): Optimizer => ({
-  ...{ beta1: betas[0], beta2: betas[1], epsilon, decay: weightDecay, clip },
-});
 
 export const readFit = (source: Source): Fit | undefined => source.oneOf('fit', ['squash', 'crop']);
 

@@ -15,7 +15,18 @@ export interface NetworkInput {
   readonly t: Times;
   /** Labels, one an image, counted from 0: for networks that read them, and no others. */
   readonly labels?: Int32Array;
+  /** In training, of networks that are opened with `weighted`: of each image's loss. */
+  readonly weights?: Float32Array;
 }
+
+/** One of the batches that a step goes through one after the other: which one, of how many. */
+export interface Part {
+  readonly index: number;
+  readonly of: number;
+}
+
+/** A step of one batch. */
+export const WHOLE: Part = { index: 0, of: 1 };
 
 /**
  * Adam (Kingma & Ba, 2015) with decoupled weight decay (Loshchilov & Hutter, 2019, as PyTorch's AdamW):
@@ -29,6 +40,20 @@ export interface Optimizer {
   readonly decay: number;
   /** Largest norm of all gradients together, to which they are scaled before a step; null: as they are. */
   readonly clip: number | null;
+  /** Moves the matrices; without it Adam moves all. */
+  readonly muon?: Muon;
+}
+
+/**
+ * Muon (Jordan et al., 2024) for the matrices that `matrixLayers` names: m ← μ·m + (1 − μ)·g, then
+ * θ ← θ − η·ratio·√max(1, rows/columns)·orth(μ·m + (1 − μ)·g), rows being outputs and columns inputs·kernel². `orth` are five steps
+ * of Newton-Schulz.
+ */
+export interface Muon {
+  /** μ. */
+  readonly momentum: number;
+  /** Its rate as a multiple of Adam's. */
+  readonly ratio: number;
 }
 
 /** PyTorch's defaults of Adam. */
@@ -48,11 +73,24 @@ export interface NetworkOptions {
   readonly training?: boolean;
   /** Default `ADAM`. */
   readonly optimizer?: Optimizer;
+  /** Batches that each step goes through, whose gradients are summed up; default 1. */
+  readonly accumulate?: number;
+  /** Images' losses have weights; default false. */
+  readonly weighted?: boolean;
+  /** Decays of the averages of the weights that are kept beside them in training; default none. See `averageRate`. */
+  readonly ema?: readonly number[];
   /** Seed of the dropouts' masks; default 0. A mask is a function of seed, step, dropout and element. */
   readonly seed?: number;
 }
 
-/** Adam's state: first and second moments by parameter name in PyTorch layouts, and steps taken. */
+/**
+ * The share of the weights in their average (EMA) after `steps` steps, this one among them: 1 − min(decay, (1 + k)/(10 + k)). The
+ * average begins as the weights, and forgets these sooner than it would with `decay` alone.
+ */
+export const averageRate = (decay: number, steps: number): number =>
+  Math.max(1 - decay, 9 / (10 + steps));
+
+/** The optimizer's state: first (of Muon: the momentum) and second moments by parameter name in PyTorch layouts, and steps taken. */
 export interface OptimizerState {
   readonly step: number;
   readonly m: StateDict;
@@ -78,14 +116,28 @@ export interface NetworkDevice {
     noise: Float32Array,
   ): Promise<{ loss: number; epsilon: Float32Array; gradients: StateDict }>;
 
-  /** One whole training step: forward, loss, backward, the optimizer at `lr`. Resolves to the loss. */
-  trainStep(input: NetworkInput, noise: Float32Array, lr: number): Promise<number>;
+  /**
+   * One training step: forward, loss, backward, the optimizer at `lr`. Resolves to the loss. With `accumulate` it is called for
+   * each of the step's batches in turn, and the last one moves the weights by the mean of all gradients. Dropouts' masks are
+   * those of one batch that holds all of their images.
+   */
+  trainStep(input: NetworkInput, target: Float32Array, lr: number, part?: Part): Promise<number>;
+
+  /** The losses of the last training step's images, by themselves: their mean is what it resolved to. */
+  imageLosses(): Float64Array;
 
   /** Parameters and buffers in PyTorch's names, order and layouts. */
   exportState(): Promise<StateDict>;
+  /** Averages begin at these, too. */
   importState(state: StateDict): Promise<void>;
   exportOptimizer(): Promise<OptimizerState>;
   importOptimizer(state: OptimizerState): Promise<void>;
+
+  /** The average of weights and running statistics with decay `index` of the options, as a state like the weights' own. */
+  exportAverage(index: number): Promise<StateDict>;
+  importAverage(index: number, state: StateDict): Promise<void>;
+  /** Exchanges weights and running statistics with an average, so that predictions take it. Called again, it undoes that. */
+  exchangeAverage(index: number): Promise<void>;
 
   /** Frees memory and workers; safe to call twice. */
   dispose(): Promise<void>;

@@ -2,6 +2,7 @@
  * Which images a training step takes, which of them it mirrors and at which timesteps: a function of the
  * seed and the step alone, so that a run that resumes sees what it would have seen.
  */
+import { drawPositions, type PositionOptions, type Positions } from '../diffusion/mixture.js';
 import { CounterRandom, PURPOSE } from '../diffusion/random.js';
 import { UsageError } from '../errors.js';
 import type { Classes } from './classes.js';
@@ -15,8 +16,8 @@ export interface Batch {
   readonly indices: Uint32Array;
   /** 1 where the image in the slot is mirrored left to right, else 0. */
   readonly flips: Uint32Array;
-  /** Timestep of each slot, uniform in [0, timesteps). */
-  readonly t: Int32Array;
+  /** Where the image in each slot is on the way to noise. */
+  readonly t: Positions;
   /** Class of each slot; the number of classes where it is left out, which stands for no class. Missing without classes. */
   readonly labels?: Int32Array;
 }
@@ -28,6 +29,8 @@ export interface BatchOptions {
   readonly seed: number;
   /** T: timesteps of the diffusion. */
   readonly timesteps: number;
+  /** How these are drawn; by default uniform. */
+  readonly positions?: PositionOptions;
   /** Mirror each image with probability one half. */
   readonly flip: boolean;
   /** Classes of the images, for networks that are told them. */
@@ -78,10 +81,12 @@ export class BatchPlan {
 
   batch(step: number): Batch {
     const { batch, timesteps, flip } = this.#options;
+    const { positions = { timesteps, flow: false, sampling: 'uniform' } } = this.#options;
     const flips = flip
       ? this.#random.words(PURPOSE.flip, step, batch).map((word) => word >>> 31)
       : new Uint32Array(batch);
-    const t = Int32Array.from(this.#random.integers(PURPOSE.timestep, step, batch, timesteps));
+    const stream = { purpose: PURPOSE.timestep, index: step };
+    const t = drawPositions(this.#random, stream, batch, positions);
     const indices = this.indices(step);
     const labels = this.#labels(step, indices);
     return { step, epoch: this.epochOf(step), indices, flips, t, ...(labels && { labels }) };

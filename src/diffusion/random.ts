@@ -67,24 +67,31 @@ export class CounterRandom {
     this.#key = splitSeed(seed);
   }
 
-  /** The first `count` words of a stream. */
-  words(purpose: Purpose, index: number, count: number, timestep = 0): Uint32Array<ArrayBuffer> {
+  /** `count` words of a stream, from `first` on. */
+  words(
+    purpose: Purpose,
+    index: number,
+    count: number,
+    timestep = 0,
+    first = 0,
+  ): Uint32Array<ArrayBuffer> {
     const out = new Uint32Array(count);
-    this.#chunks({ purpose, index, timestep }, count, (words, at) => out.set(words, at));
+    this.#chunks({ purpose, index, timestep }, count, (words, at) => out.set(words, at), first);
     return out;
   }
 
-  /** Standard normals of the elements [0, count) of a stream. */
+  /** Standard normals of `count` elements of a stream, from `first` on. */
   normals(
     purpose: Purpose,
     index: number,
     timestep: number,
     count: number,
+    first = 0,
   ): Float32Array<ArrayBuffer> {
     const stream = { key: this.#key, purpose, index, timestep };
     const out = new Float32Array(count);
     for (let at = 0; at < count; at += CHUNK)
-      out.set(this.#arithmetic.gaussian(stream, at, Math.min(CHUNK, count - at)), at);
+      out.set(this.#arithmetic.gaussian(stream, first + at, Math.min(CHUNK, count - at)), at);
     return out;
   }
 
@@ -131,9 +138,10 @@ export class CounterRandom {
     of: Omit<Stream, 'key'>,
     count: number,
     take: (words: Uint32Array, at: number) => void,
+    first = 0,
   ): void {
     const stream = { key: this.#key, ...of };
     for (let at = 0; at < count; at += CHUNK)
-      take(this.#arithmetic.words(stream, at, Math.min(CHUNK, count - at)), at);
+      take(this.#arithmetic.words(stream, first + at, Math.min(CHUNK, count - at)), at);
   }
 }

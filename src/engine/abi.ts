@@ -25,6 +25,14 @@ export interface Kernels {
     begin: Integer,
     end: Integer,
   ): void;
+  addGradient(
+    sum: Pointer,
+    g: Pointer,
+    share: Float,
+    more: Integer,
+    begin: Integer,
+    end: Integer,
+  ): void;
   addVector(
     y: Pointer,
     yStride: Integer,
@@ -296,6 +304,7 @@ export interface Kernels {
     channels: Integer,
     real: Integer,
     p: Float,
+    firstImage: Pointer,
     seedLo: Integer,
     seedHi: Integer,
     purpose: Integer,
@@ -304,6 +313,7 @@ export interface Kernels {
     begin: Integer,
     end: Integer,
   ): void;
+  ema(e: Pointer, p: Pointer, rate: Pointer, begin: Integer, end: Integer): void;
   embeddingBackward(
     dtable: Pointer,
     dout: Pointer,
@@ -347,6 +357,17 @@ export interface Kernels {
     purpose: Integer,
     index: Integer,
     timestep: Integer,
+    begin: Integer,
+    end: Integer,
+  ): void;
+  gaussianFrom(
+    out: Pointer,
+    first: Pointer,
+    elementsPerImage: Integer,
+    seedLo: Integer,
+    seedHi: Integer,
+    purpose: Integer,
+    index: Integer,
     begin: Integer,
     end: Integer,
   ): void;
@@ -479,6 +500,17 @@ export interface Kernels {
     begin: Integer,
     end: Integer,
   ): void;
+  imageLosses(
+    losses: Pointer,
+    estimate: Pointer,
+    truth: Pointer,
+    weights: Pointer,
+    pixels: Integer,
+    channels: Integer,
+    kind: Integer,
+    begin: Integer,
+    end: Integer,
+  ): void;
   imageShift(
     out: Pointer,
     shift: Pointer,
@@ -493,6 +525,62 @@ export interface Kernels {
     blocks: Integer,
     channels: Integer,
     step: Integer,
+    begin: Integer,
+    end: Integer,
+  ): void;
+  muonGram(
+    rows: Pointer,
+    panels: Pointer,
+    products: Pointer,
+    groups: Integer,
+    n: Integer,
+    partial: Pointer,
+    parts: Integer,
+    begin: Integer,
+    end: Integer,
+  ): void;
+  muonMatrices(
+    weights: Pointer,
+    m: Pointer,
+    g: Pointer,
+    matrices: Pointer,
+    rate: Pointer,
+    momentum: Float,
+    clip: Pointer,
+    scratch: Pointer,
+    begin: Integer,
+    end: Integer,
+  ): void;
+  muonMomentum(
+    x: Pointer,
+    partial: Pointer,
+    m: Pointer,
+    g: Pointer,
+    momentum: Float,
+    clip: Pointer,
+    k: Integer,
+    xk: Integer,
+    xo: Integer,
+    begin: Integer,
+    end: Integer,
+  ): void;
+  muonPolynomial(
+    panels: Pointer,
+    squares: Pointer,
+    n: Integer,
+    partial: Pointer,
+    parts: Integer,
+    begin: Integer,
+    end: Integer,
+  ): void;
+  muonUpdate(
+    p: Pointer,
+    x: Pointer,
+    rate: Pointer,
+    scale: Float,
+    k: Integer,
+    xk: Integer,
+    xo: Integer,
     begin: Integer,
     end: Integer,
   ): void;
@@ -658,6 +746,13 @@ export interface Kernels {
     height: Integer,
     width: Integer,
     channels: Integer,
+    begin: Integer,
+    end: Integer,
+  ): void;
+  weighGradient(
+    gradient: Pointer,
+    weights: Pointer,
+    pixels: Integer,
     begin: Integer,
     end: Integer,
   ): void;
@@ -859,6 +954,18 @@ export interface Routines {
   resizeTaps(extent: Float, outSize: Integer): Integer;
   setWide(on: boolean): void;
 }
+
+/** Words of a `Matrix`, in its order. */
+export const MATRIX_WORDS = [
+  'weight',
+  'k',
+  'outputs',
+  'm',
+  'n',
+  'group',
+  'realOutputs',
+  'realPlaces',
+] as const;
 
 /** Words of a `Taps`, in its order. */
 export const TAPS_WORDS = [

@@ -24,6 +24,10 @@ export function checkEvaluation(options: Given): void {
     );
   if (heldOut !== null && subject.kind !== 'model')
     throw new UsageError(`--held-out: belongs to a model; ${subject.name} holds ${subject.kind}`);
+  if (heldOut !== null && subject.kind === 'model' && subject.diffusion.objective === 'flow')
+    throw new UsageError(
+      `--held-out: has no bound for a model of flow, which ${subject.name} is; it has one for epsilon, x0 and v`,
+    );
   if (saveStatistics !== null && subject.kind === 'statistics')
     throw new UsageError(
       `--save-statistics: belongs to images; ${subject.name} holds statistics already`,

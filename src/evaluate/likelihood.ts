@@ -1,7 +1,7 @@
 /**
  * How well a model knows images that it was not trained on: the loss on their noise by timestep, and the variational bound of
  * their likelihood in bits a dimension (Ho et al. 2020, eq. 5; Nichol & Dhariwal 2021, whose image_nll computes the same terms).
- * Of networks that predict ε with a fixed variance.
+ * Of networks that predict ε, or what ε follows from (noise-predictor.ts), with a fixed variance.
  */
 import type { Loss } from '../contracts/device.js';
 import type { Schedule } from '../diffusion/schedule.js';

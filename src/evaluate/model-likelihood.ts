@@ -10,6 +10,7 @@ import { readWeights } from '../io/weights.js';
 import type { Breath } from './breath.js';
 import { streamImages } from './image-stream.js';
 import { likelihood } from './likelihood.js';
+import { noisePredictor } from './noise-predictor.js';
 import type { EvaluateOptions, Evaluation, ModelSubject } from './options.js';
 
 /** Images of a pass: as many as `haze generate` takes at a time. */
@@ -30,6 +31,8 @@ export async function modelLikelihood(
   { random, breath, onNote, onProgress }: Means,
 ): Promise<NonNullable<Evaluation['likelihood']>> {
   const { computing, requireCuda, heldOutImages } = options;
+  const { objective = 'epsilon' } = diffusion;
+  if (objective === 'flow') throw new Error('flow has no bound here, which was checked');
   const { pixels, numbers } = await choose(source, model, options, random, heldOutImages, onNote);
   const { device } = await chooseDevice(computing, requireCuda);
   const schedule = makeSchedule(diffusion);
@@ -49,7 +52,7 @@ export async function modelLikelihood(
         ...{ schedule, variance, pixels, onProgress },
         images: numbers.length,
         batch: unet.batch,
-        predict: (xt, t) => unet.predict({ xt, t }, 'running'),
+        predict: noisePredictor(schedule, objective, (xt, t) => unet.predict({ xt, t }, 'running')),
         noise: (image, t) => random.normals(PURPOSE.likelihoodNoise, numbers[image]!, t, each),
       },
       breath,

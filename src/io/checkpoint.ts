@@ -22,13 +22,15 @@ import { writeTensors } from './safetensors.js';
 import { readWeights } from './weights.js';
 
 /**
- * What a checkpoint holds beside its step. `state` is the training loop's own (epoch, build, …). The other two are
+ * What a checkpoint holds beside its step. `state` is the training loop's own (epoch, build, …). The others are
  * called for one after the other, so that no more than one of them is in memory.
  */
 export interface Checkpoint {
   model(): Promise<StateDict>;
   optimizer(): Promise<OptimizerState>;
   readonly state: Json;
+  /** Averages of the weights by their decays, each called for by itself. */
+  readonly averages?: ReadonlyMap<number, () => Promise<StateDict>>;
 }
 
 /** The files of the checkpoint folder `dir`. */
@@ -38,6 +40,7 @@ export function checkpointPaths(dir: string) {
     model: join(dir, 'model.safetensors'),
     optimizer: join(dir, 'optimizer.safetensors'),
     state: join(dir, 'state.json'),
+    average: (decay: number) => join(dir, `ema-${decay}.safetensors`),
   };
 }
 
@@ -73,11 +76,16 @@ export async function writeCheckpoint(
 
 /**
  * Opens a checkpoint folder, whose parts are read when they are called for.
+ * @param decays of the averages that it is to hold
  * @throws UsageError when a file is missing or is not what `writeCheckpoint` writes; so do the parts.
  */
-export async function openCheckpoint(dir: string): Promise<Checkpoint & { step: number }> {
+export async function openCheckpoint(
+  dir: string,
+  decays: readonly number[] = [],
+): Promise<Required<Checkpoint> & { step: number }> {
   const paths = checkpointPaths(dir);
-  for (const path of [paths.model, paths.optimizer, paths.state])
+  const averages = decays.map(paths.average);
+  for (const path of [paths.model, paths.optimizer, paths.state, ...averages])
     if (!(await isFile(path)))
       throw new UsageError(`${dir}: expected a checkpoint, got a folder without ${path}`);
   const { step, ...state } = await readJsonFile(paths.state);
@@ -93,6 +101,7 @@ export async function openCheckpoint(dir: string): Promise<Checkpoint & { step: 
     state,
     model: () => readWeights(paths.model),
     optimizer: () => readOptimizer(paths.optimizer, step),
+    averages: new Map(decays.map((decay) => [decay, () => readWeights(paths.average(decay))])),
   };
 }
 
@@ -118,9 +127,14 @@ export async function latestCheckpoint(runDir: string): Promise<string | undefin
 async function writeFolder(dir: string, step: number, checkpoint: Checkpoint): Promise<void> {
   const paths = checkpointPaths(dir);
   await mkdir(dir);
-  await writeSynced(paths.model, async (file) =>
-    writeTensors(file, await checkpoint.model(), { format: 'pt' }),
-  );
+  const states = [
+    [paths.model, checkpoint.model],
+    ...[...(checkpoint.averages ?? [])].map(
+      ([decay, state]) => [paths.average(decay), state] as const,
+    ),
+  ] as const;
+  for (const [path, state] of states)
+    await writeSynced(path, async (file) => writeTensors(file, await state(), { format: 'pt' }));
   await writeSynced(paths.optimizer, async (file) => {
     const { tensors, metadata } = optimizerTensors(await checkpoint.optimizer());
     await writeTensors(file, tensors, metadata);

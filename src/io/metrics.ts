@@ -18,8 +18,14 @@ import { asRunError, systemCode, systemReason, writeAtomically, writeFully } fro
 import { isObject, show } from './json.js';
 import { checkPlain, readLines } from './plain-file.js';
 
+/**
+ * Mean loss of a step's images by how far they are on the way to noise, in quarters (improved-diffusion's q0 to q3); one without
+ * images is missing.
+ */
+export type Quarters = { readonly [Q in 'q0' | 'q1' | 'q2' | 'q3']?: number };
+
 /** One training step. Steps count from 1, epochs from 0; `ms` says where its time went. */
-export interface StepMetrics {
+export interface StepMetrics extends Quarters {
   readonly step: number;
   readonly epoch: number;
   readonly loss: number;

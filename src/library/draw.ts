@@ -25,6 +25,8 @@ export interface DrawSettings<Event>
   readonly headDim?: number | 'all';
   /** diffusers' config.json of a unet2d, for bare weights, whose shapes do not say everything. */
   readonly networkConfig?: string;
+  /** Of a run's weights: `raw`, or their average, `ema` or `ema:0.999`; default `ema` where the run has it. */
+  readonly weights?: 'raw' | 'ema' | `ema:${number}`;
   /** Key of all random numbers; default 0. Image k of a seed is the same whatever is made beside it. */
   readonly seed?: number;
   /** Side of the images in pixels, for bare weights; default 64. */

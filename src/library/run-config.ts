@@ -40,6 +40,8 @@ export interface RunSettings
     Partial<Omit<DataConfig, 'source' | 'heldOut'>>,
     Partial<TrainingConfig>,
     Partial<ComputingConfig> {
+  /** `min-snr` weighs the loss, with `snrGamma` 5 unless it is given. */
+  readonly weighting?: 'none' | 'min-snr';
   /** Network, size and batch in one; `reference` is the default, and of `unet2d` `unet2d-32`. */
   readonly preset?: PresetName;
   /** Side of the square images, in pixels. */

@@ -21,6 +21,19 @@ export function initialState({ layers }: Graph, random: CounterRandom): StateDic
   return state;
 }
 
+/** The layers that end a residual block, an attention, and the network of a unet2d. */
+const LAST = /(^|\.)(conv2|conv_out|to_out\.0)\.weight$/;
+
+/** A state whose branches add nothing yet, and which predicts zero but for its last bias. */
+export const withZeros = (state: StateDict): StateDict =>
+  new Map(
+    [...state].map(([name, tensor]) =>
+      LAST.test(name) && tensor.dtype === 'F32'
+        ? [name, { ...tensor, data: new Float32Array(tensor.data.length) }]
+        : [name, tensor],
+    ),
+  );
+
 /** A norm's scale of 1 and shift of 0. */
 function constant({ kind }: Layer, name: string, count: number): Float32Array | undefined {
   if (kind !== 'batchNorm' && kind !== 'groupNorm') return undefined;

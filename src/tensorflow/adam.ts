@@ -4,18 +4,26 @@
  */
 import type { Optimizer } from '../contracts/device.js';
 import { add, multiply } from './calls.js';
+import { muonStep } from './muon.js';
 import { bool, FLOAT, int, type Ops, one, scalar } from './ops.js';
 import { RATE, STEP, type Store, type Variable } from './variables.js';
 
+/** A weight that Muon moves. */
+export interface Matrix {
+  /** Of a transposed convolution. */
+  readonly transposed: boolean;
+}
+
 /**
- * Counts a step and updates every parameter: θ ← θ − η·decay·θ, then θ ← θ − η·m̂/(√v̂ + ε). The fused operation adds its
+ * Counts a step and updates every parameter, those in `matrices` by Muon where the optimizer has it, the others by Adam: θ ← θ − η·decay·θ, then θ ← θ − η·m̂/(√v̂ + ε). The fused operation adds its
  * ε to the uncorrected √v; with both bias corrections cᵢ = 1 − βᵢᵗ moved into its rate, η·√c₂/c₁, and its ε, ε·√c₂,
  * that is the same update.
  */
 export function adamStep<V>(
   store: Store<V>,
-  { beta1, beta2, epsilon, decay, clip }: Optimizer,
+  { beta1, beta2, epsilon, decay, clip, muon }: Optimizer,
   parameters: readonly Variable[],
+  matrices: ReadonlyMap<string, Matrix>,
   gradientOf: (name: string) => V,
 ): void {
   const { ops } = store;
@@ -33,8 +41,15 @@ export function adamStep<V>(
   const names = parameters.map(({ name }) => name);
   const gradient = clip === null ? gradientOf : clipped(ops, names, gradientOf, clip);
   const decayRate = decay === 0 ? undefined : multiply(ops, eta, scalar(ops, decay));
-  for (const name of names) {
+  for (const variable of parameters) {
+    const { name } = variable;
     const towards = gradient(name);
+    const matrix = muon && matrices.get(name);
+    if (matrix) {
+      const muonRate = ops.after(multiply(ops, eta, scalar(ops, muon.ratio)), [towards]);
+      muonStep(store, muon, variable, matrix.transposed, towards, muonRate);
+      continue;
+    }
     // Not before the gradient is there: until then the pass reads the parameter, and a change would copy it.
     if (decayRate !== undefined)
       store.subtract(name, multiply(ops, store.read(name), ops.after(decayRate, [towards])));

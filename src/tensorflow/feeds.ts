@@ -1,6 +1,7 @@
 /** What a pass is fed: x_t, the sinusoids and labels that the network's nodes read, the masks of its dropouts, ε. */
 import type { NetworkInput } from '../contracts/device.js';
 import type { CounterRandom } from '../diffusion/random.js';
+import { RunError } from '../errors.js';
 import { DROPOUT, dropoutScale, dropoutThreshold } from '../network/dropout.js';
 import type { NodeOf } from '../network/graph.js';
 import { sinusoids } from '../network/sinusoid.js';
@@ -12,6 +13,8 @@ export interface Batch extends NetworkInput {
   readonly noise?: Float32Array;
   /** The optimizer's steps so far. */
   readonly step: number;
+  /** The number of the first image in its step; default 0. */
+  readonly first?: number;
 }
 
 /** One input of a routine. */
@@ -22,6 +25,7 @@ export interface Feed {
 }
 
 const NOISE = 'noise';
+const WEIGHTS = 'weights';
 
 /** The name of what a node reads. */
 export function feedName(node: NodeOf<'image' | 'sinusoid' | 'embedding' | 'dropout'>): string {
@@ -70,19 +74,26 @@ export function predictionFeeds({ graph, batch }: NetworkShape): Feed[] {
 }
 
 /** The inputs of training: masks and ε too. */
-export function trainingFeeds(shape: NetworkShape): Feed[] {
+export function trainingFeeds(shape: NetworkShape, weighted = false): Feed[] {
   const { graph, batch } = shape;
   const masks = graph.nodes.flatMap((node): Feed[] => {
     if (node.op !== 'dropout') return [];
     const { side, channels } = node.out;
     const size = side === 0 ? [batch, channels] : [batch, side, side, channels];
-    const values = ({ step }: Batch, random: CounterRandom) =>
-      mask(random, node, step, elements(size));
+    const values = ({ step, first = 0 }: Batch, random: CounterRandom) =>
+      mask(random, node, step, elements(size), (first * elements(size)) / batch);
     return [{ name: feedName(node), shape: size, values }];
   });
   const image = [batch, graph.size, graph.size, graph.channels];
   const noise = { name: NOISE, shape: image, values: ({ noise }: Batch) => noise! };
-  return [...predictionFeeds(shape), ...masks, noise];
+  const weights = { name: WEIGHTS, shape: [batch, 1, 1, 1], values: lossWeights };
+  return [...predictionFeeds(shape), ...masks, noise, ...(weighted ? [weights] : [])];
+}
+
+/** @throws RunError where a batch has none */
+function lossWeights({ weights }: Batch): Float32Array {
+  if (!weights) throw new RunError('this network was planned for weights');
+  return weights;
 }
 
 /** 0 where a value is dropped, else 1/(1 − rate). */
@@ -91,9 +102,10 @@ function mask(
   { rate, index }: NodeOf<'dropout'>,
   step: number,
   count: number,
+  first: number,
 ): Float32Array {
   const [threshold, scale] = [dropoutThreshold(rate), dropoutScale(rate)];
-  const words = random.words(DROPOUT, step, count, index);
+  const words = random.words(DROPOUT, step, count, index, first);
   const out = new Float32Array(count);
   for (let i = 0; i < count; i++) out[i] = words[i]! < threshold ? 0 : scale;
   return out;
@@ -109,6 +121,11 @@ export class Fed<V> {
 
   of(node: Parameters<typeof feedName>[0]): V | undefined {
     return this.#values.get(feedName(node));
+  }
+
+  /** Of the images' losses, where they have any. */
+  get weights(): V | undefined {
+    return this.#values.get(WEIGHTS);
   }
 
   get noise(): V {

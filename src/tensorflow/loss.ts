@@ -1,34 +1,64 @@
-/** The losses on the noise, with d = ε̂ − ε over n values, and their gradients by ε̂. */
+/** The losses on the noise or what else is predicted, with d = ŷ − y over n values, and their gradients by ŷ. */
 import type { Loss } from '../contracts/device.js';
+import { multiply } from './calls.js';
 import { bool, FLOAT, INT32, type Ops, one, scalar, vector } from './ops.js';
 
-/** The scalar loss, and its gradient in the shape of ε̂. `count` is the number of values in ε̂. */
+/** The loss, each image's own, and the gradient in the shape of ŷ. */
+export interface LossAndGradient<V> {
+  readonly value: V;
+  /** [batch, 1, 1, 1]. */
+  readonly images: V;
+  readonly gradient: V;
+}
+
+/** `count` is the number of values in ŷ; `weights` [batch, 1, 1, 1], of the images. */
 export function lossAndGradient<V>(
   ops: Ops<V>,
   loss: Loss,
   epsilon: V,
   noise: V,
   count: number,
-): { value: V; gradient: V } {
-  const d = one(ops, 'Sub', [epsilon, noise]);
-  const times = (a: V, factor: number) => one(ops, 'Mul', [a, scalar(ops, factor)]);
+  weights: V | undefined,
+): LossAndGradient<V> {
+  const { distance, slope } = distances(ops, loss, one(ops, 'Sub', [epsilon, noise]));
+  const gradient = multiply(ops, slope.of, scalar(ops, slope.factor / count));
+  if (weights === undefined)
+    return {
+      value: mean(ops, distance, 0, 1, 2, 3),
+      images: mean(ops, distance, 1, 2, 3),
+      gradient,
+    };
+  const images = multiply(ops, mean(ops, distance, 1, 2, 3), weights);
+  return {
+    value: mean(ops, images, 0, 1, 2, 3),
+    images,
+    gradient: multiply(ops, gradient, weights),
+  };
+}
+
+/** The distance of each value, and its slope times what is left out of it. */
+function distances<V>(
+  ops: Ops<V>,
+  loss: Loss,
+  d: V,
+): { distance: V; slope: { of: V; factor: number } } {
   switch (loss) {
     case 'l1':
       return {
-        value: mean(ops, one(ops, 'Abs', [d])),
-        gradient: times(one(ops, 'Sign', [d]), 1 / count),
+        distance: one(ops, 'Abs', [d]),
+        slope: { of: one(ops, 'Sign', [d]), factor: 1 },
       };
     case 'l2':
-      return { value: mean(ops, one(ops, 'Square', [d])), gradient: times(d, 2 / count) };
+      return { distance: one(ops, 'Square', [d]), slope: { of: d, factor: 2 } };
     case 'huber': {
       // With c = min(|d|, 1): c·(|d| − c/2) is d²/2 near zero and |d| − 1/2 beyond 1.
       const size = one(ops, 'Abs', [d]);
       const c = one(ops, 'Minimum', [size, scalar(ops, 1)]);
-      const values = one(ops, 'Mul', [c, one(ops, 'Sub', [size, times(c, 0.5)])]);
+      const half = multiply(ops, c, scalar(ops, 0.5));
       const sign = one(ops, 'Sign', [d]);
       return {
-        value: mean(ops, values),
-        gradient: times(one(ops, 'Mul', [sign, c]), 1 / count),
+        distance: multiply(ops, c, one(ops, 'Sub', [size, half])),
+        slope: { of: multiply(ops, sign, c), factor: 1 },
       };
     }
     default:
@@ -36,9 +66,10 @@ export function lossAndGradient<V>(
   }
 }
 
-const mean = <V>(ops: Ops<V>, values: V): V =>
-  one(ops, 'Mean', [values, vector(ops, 0, 1, 2, 3)], {
+/** Means over axes; of all four a scalar, else the axes stay with length 1. */
+const mean = <V>(ops: Ops<V>, values: V, ...axes: number[]): V =>
+  one(ops, 'Mean', [values, vector(ops, ...axes)], {
     T: FLOAT,
     Tidx: INT32,
-    keep_dims: bool(false),
+    keep_dims: bool(axes.length < 4),
   });

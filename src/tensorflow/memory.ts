@@ -20,7 +20,7 @@ const LIBRARY = 450e6;
 /** Values in work at once, in values of the largest image. */
 const WORK: Readonly<Record<Use, number>> = { training: 6, prediction: 2 };
 
-type Options = Pick<NetworkOptions, 'architecture' | 'size' | 'batch'>;
+type Options = Pick<NetworkOptions, 'architecture' | 'size' | 'batch' | 'ema'>;
 
 /** Bytes of a process whose one network this is; `direct` where TensorFlow's own convolutions compute all. */
 export const estimateMemory = (options: Options, use: Use, direct = false): number =>
@@ -28,13 +28,13 @@ export const estimateMemory = (options: Options, use: Use, direct = false): numb
 
 /** Bytes of a network where libtensorflow is loaded already. */
 export function estimateNetwork(
-  { architecture, size, batch }: Options,
+  { architecture, size, batch, ema = [] }: Options,
   use: Use,
   direct = false,
 ): number {
   const shape = { graph: buildNetwork(architecture, size), batch };
-  // Weights; in training also gradients and two moments.
-  const parameters = countParameters(shape.graph) * (use === 'training' ? 4 : 1);
+  // Weights; in training also gradients, two moments and averages.
+  const parameters = countParameters(shape.graph) * (use === 'training' ? 4 + ema.length : 1);
   const images = use === 'training' ? keptValues(shape) : aliveValues(shape);
   const largest = Math.max(...shape.graph.nodes.map(({ out }) => count(out, batch)));
   const lowered = direct ? 0 : loweredValues(shape, use);

@@ -6,9 +6,10 @@ import {
   type NetworkInput,
   type NetworkOptions,
   type OptimizerState,
+  WHOLE,
 } from '../contracts/device.js';
 import { CounterRandom } from '../diffusion/random.js';
-import { UsageError } from '../errors.js';
+import { RunError, UsageError } from '../errors.js';
 import { checkInput } from '../network/check-input.js';
 import type { Graph } from '../network/graph.js';
 import { buildNetwork } from '../network/network.js';
@@ -57,21 +58,37 @@ class TensorflowNetwork implements NetworkDevice {
   readonly #network: Network;
   readonly #machine: Machine<RoutineName>;
   readonly #random: CounterRandom;
+  /** Batches of a step. */
+  readonly #accumulate: number;
+  /** How many averages are kept. */
+  readonly #averages: number;
   #rate: number | undefined;
   /** The optimizer's steps so far. */
   #steps = 0;
   /** The weights are in the form that prediction takes. */
   #prepared = false;
   #batches = new Map<string, bigint>();
+  /** Of the last training step's images. */
+  #losses = new Float64Array();
 
   constructor(tensorflow: Tensorflow, graph: Graph, options: GraphOptions) {
     const { batch, loss = 'l1', training = true, optimizer = ADAM, eager = false } = options;
+    const ema = training ? (options.ema ?? []) : [];
+    this.#averages = ema.length;
+    this.#accumulate = options.accumulate ?? 1;
     this.batch = batch;
     this.#timesteps = options.timesteps;
     this.#random = new CounterRandom(options.seed ?? 0);
-    this.#network = makeNetwork({ graph, batch }, tensorflow.gpu);
+    this.#network = makeNetwork({ graph, batch }, tensorflow.gpu, {
+      averages: ema.length,
+      weighted: training && (options.weighted ?? false),
+      accumulates: training && this.#accumulate > 1,
+    });
 
-    const routines = networkRoutines(this.#network, { loss, training, optimizer });
+    const routines = networkRoutines(this.#network, {
+      ...{ loss, training, optimizer, ema },
+      accumulate: this.#accumulate,
+    });
     this.#machine = eager
       ? new EagerMachine(tensorflow, routines)
       : new GraphMachine(tensorflow, routines);
@@ -98,23 +115,44 @@ class TensorflowNetwork implements NetworkDevice {
     };
   }
 
-  async trainStep(input: NetworkInput, noise: Float32Array, lr: number): Promise<number> {
-    const inputs = this.#trainingFeed(input, noise);
+  async trainStep(
+    input: NetworkInput,
+    target: Float32Array,
+    lr: number,
+    { index, of } = WHOLE,
+  ): Promise<number> {
+    if (of !== this.#accumulate)
+      throw new RunError(`a step of this network has ${this.#accumulate} parts, got ${of}`);
+    const inputs = this.#trainingFeed(input, target, index * this.batch);
     if (lr !== this.#rate) {
       this.#machine.run('set-rate', [Float32Array.of(lr)]);
       this.#rate = lr;
     }
     this.#prepared = false;
-    const [loss] = this.#machine.run('train', inputs);
+    const routine = index + 1 === of ? 'train' : index === 0 ? 'train-first' : 'train-next';
+    const [loss, images] = this.#machine.run(routine, inputs);
+    this.#losses = Float64Array.from(images!);
+    if (index + 1 < of) {
+      this.#countBatches();
+      return loss![0]!;
+    }
+    if (this.#averages > 0) this.#machine.run('average', []);
     this.#steps++;
     this.#countBatches();
     return loss![0]!;
   }
 
+  imageLosses(): Float64Array {
+    return this.#losses.slice();
+  }
+
   async exportState(): Promise<StateDict> {
-    const { parameters, statistics } = this.#network.variables;
-    const list = [...parameters, ...statistics];
-    const values = named(list, this.#machine.run('export-state', []));
+    return this.#read('export-state');
+  }
+
+  /** A state that a routine exports. */
+  #read(routine: RoutineName): StateDict {
+    const values = named(this.#state, this.#machine.run(routine, []));
     const state = new Map<string, Tensor>();
     for (const name of stateShapes(this.#network.graph).keys())
       state.set(name, values.get(name) ?? this.#batchesTracked(name));
@@ -122,19 +160,39 @@ class TensorflowNetwork implements NetworkDevice {
   }
 
   async importState(state: StateDict): Promise<void> {
-    const { parameters, statistics } = this.#network.variables;
-    const list = [...parameters, ...statistics];
     this.#prepared = false;
-    this.#machine.run(
-      'import-state',
-      list.map((variable) => take(state, variable)),
-    );
+    this.#write('import-state', state);
+    for (let i = 0; i < this.#averages; i++) this.#write(`import-average-${i}`, state);
     this.#batches = new Map(
       this.#norms().map((norm) => {
         const seen = state.get(`${norm}.num_batches_tracked`);
         return [norm, seen?.dtype === 'I64' ? (seen.data[0] ?? 0n) : 0n];
       }),
     );
+  }
+
+  #write(routine: RoutineName, state: StateDict): void {
+    const values = this.#state.map((variable) => take(state, variable));
+    this.#machine.run(routine, values);
+  }
+
+  /** Parameters and running statistics. */
+  get #state(): readonly Variable[] {
+    const { parameters, statistics } = this.#network.variables;
+    return [...parameters, ...statistics];
+  }
+
+  async exportAverage(index: number): Promise<StateDict> {
+    return this.#read(`export-average-${index}`);
+  }
+
+  async importAverage(index: number, state: StateDict): Promise<void> {
+    this.#write(`import-average-${index}`, state);
+  }
+
+  async exchangeAverage(index: number): Promise<void> {
+    this.#prepared = false;
+    this.#machine.run(`exchange-average-${index}`, []);
   }
 
   async exportOptimizer(): Promise<OptimizerState> {
@@ -161,15 +219,20 @@ class TensorflowNetwork implements NetworkDevice {
     this.#machine.dispose();
   }
 
-  #trainingFeed(input: NetworkInput, noise: Float32Array): Float32Array[] {
-    return this.#feed(this.#network.feeds.training, input, noise);
+  #trainingFeed(input: NetworkInput, noise: Float32Array, first = 0): Float32Array[] {
+    return this.#feed(this.#network.feeds.training, input, noise, first);
   }
 
   /** The inputs of a routine, checked. */
-  #feed(feeds: readonly Feed[], input: NetworkInput, noise?: Float32Array): Float32Array[] {
+  #feed(
+    feeds: readonly Feed[],
+    input: NetworkInput,
+    noise?: Float32Array,
+    first = 0,
+  ): Float32Array[] {
     const { graph, batch } = this.#network;
     checkInput(graph, { batch, timesteps: this.#timesteps }, input, noise);
-    const fed = { ...input, ...(noise && { noise }), step: this.#steps };
+    const fed = { ...input, ...(noise && { noise }), step: this.#steps, first };
     return feeds.map(({ values }) => values(fed, this.#random));
   }
 

@@ -30,12 +30,16 @@ export interface Network extends NetworkShape {
   readonly feeds: { readonly prediction: readonly Feed[]; readonly training: readonly Feed[] };
 }
 
-export function makeNetwork({ graph, batch }: NetworkShape, gpu: boolean): Network {
+export function makeNetwork(
+  { graph, batch }: NetworkShape,
+  gpu: boolean,
+  { averages = 0, weighted = false, accumulates = false } = {},
+): Network {
   const shape = { graph, batch };
   const prediction = planConvolutions(shape, 'prediction', gpu);
   const training = planConvolutions(shape, 'training', gpu);
-  const variables = networkVariables(graph, prediction);
-  const feeds = { prediction: predictionFeeds(shape), training: trainingFeeds(shape) };
+  const variables = networkVariables(graph, prediction, { averages, accumulates });
+  const feeds = { prediction: predictionFeeds(shape), training: trainingFeeds(shape, weighted) };
   return { ...shape, gpu, prediction, training, variables, feeds };
 }
 
@@ -82,6 +86,8 @@ export function predict<V>(
 /** What a pass in training gives. */
 export interface TrainingPass<V> {
   readonly loss: V;
+  /** Each image's own. */
+  readonly images: V;
   readonly epsilon: V;
   /** The gradient of a parameter. */
   readonly gradient: (name: string) => V;
@@ -112,9 +118,10 @@ export function trainingPass<V>(
   assign();
 
   const count = elements([batch, graph.size, graph.size, graph.channels]);
-  const { value, gradient } = lossAndGradient(ops, loss, epsilon, fed.noise, count);
+  const { noise, weights } = fed;
+  const { value, images, gradient } = lossAndGradient(ops, loss, epsilon, noise, count, weights);
   tape.backward(epsilon, gradient);
-  return { loss: value, epsilon, gradient: (name) => tape.gradient(parameter(name)) };
+  return { loss: value, images, epsilon, gradient: (name) => tape.gradient(parameter(name)) };
 }
 
 /** Convolutions' weights in the forms that training takes; a form that two uses share is made once. */

@@ -1,7 +1,8 @@
 /** Preprocessing of batches as tfjs operations: the second path beside the kernels. The noise is the same. */
 
 import type { Prepared, Preprocessing } from '../contracts/preprocessing.js';
-import type { EvaluationBatch, TrainBatch } from '../contracts/trainer.js';
+import type { EvaluationBatch, PartBatch } from '../contracts/trainer.js';
+import { mixture, type Positions, type SnrGamma } from '../diffusion/mixture.js';
 import { type CounterRandom, PURPOSE } from '../diffusion/random.js';
 import type { Schedule } from '../diffusion/schedule.js';
 import type { ImageShape } from '../engine/arithmetic.js';
@@ -14,21 +15,25 @@ export class TensorflowPreprocessing implements Preprocessing {
   readonly #schedule: Schedule;
   readonly #random: CounterRandom;
   readonly #shape: ImageShape;
+  readonly #snrGamma: SnrGamma;
 
   constructor(
     arithmetic: TensorflowArithmetic,
     schedule: Schedule,
     random: CounterRandom,
     shape: ImageShape,
+    snrGamma: SnrGamma = null,
   ) {
     this.#arithmetic = arithmetic;
     this.#schedule = schedule;
     this.#random = random;
     this.#shape = shape;
+    this.#snrGamma = snrGamma;
   }
 
-  async train({ step, pixels, flips, t }: TrainBatch): Promise<Prepared> {
-    const noise = this.#random.normals(PURPOSE.trainNoise, step, 0, pixels.length);
+  async train({ step, pixels, flips, t, first }: PartBatch): Promise<Prepared> {
+    const skipped = (first * pixels.length) / flips.length;
+    const noise = this.#random.normals(PURPOSE.trainNoise, step, 0, pixels.length, skipped);
     return this.#noised(pixels, flips, t, noise);
   }
 
@@ -43,8 +48,15 @@ export class TensorflowPreprocessing implements Preprocessing {
 
   async dispose(): Promise<void> {}
 
-  #noised(pixels: Uint8Array, flips: Uint32Array, t: Int32Array, noise: Float32Array): Prepared {
+  #noised(pixels: Uint8Array, flips: Uint32Array, t: Positions, noise: Float32Array): Prepared {
     const x0 = this.#arithmetic.batchToFloat(pixels, flips, this.#shape);
-    return { xt: this.#arithmetic.qSampleImages(x0, noise, this.#schedule, t), noise };
+    const mixed = mixture(this.#schedule, t, this.#snrGamma);
+    const places = Int32Array.from(t, (_, i) => i);
+    const mix = (shares: { signal: Float32Array; noise: Float32Array }) => {
+      const tables = { sqrtAlphaBar: shares.signal, sqrtOneMinusAlphaBar: shares.noise };
+      return this.#arithmetic.qSampleImages(x0, noise, tables, places);
+    };
+    const target = mixed.target ? mix(mixed.target) : noise;
+    return { xt: mix(mixed), noise: target, mixture: mixed };
   }
 }

@@ -3,10 +3,13 @@
  * gradients, the whole training step, and state in and out.
  */
 import type { Loss, Optimizer } from '../contracts/device.js';
-import { adamStep } from './adam.js';
+import { matrixLayers } from '../network/matrix-layers.js';
+import { adamStep, type Matrix } from './adam.js';
+import { averageStep, exchangeAverage } from './averages.js';
+import { add, multiply } from './calls.js';
 import { FLOAT, INT32, type Ops, one, type Routine, scalar, vector } from './ops.js';
-import { type Network, predict, prepare, trainingPass } from './passes.js';
-import { RATE, Store, type Variable } from './variables.js';
+import { type Network, predict, prepare, type TrainingPass, trainingPass } from './passes.js';
+import { RATE, Store, sumName, type Variable } from './variables.js';
 
 export type RoutineName =
   | 'predict-running'
@@ -14,10 +17,14 @@ export type RoutineName =
   | 'prepare'
   | 'gradients'
   | 'train'
+  | 'train-first'
+  | 'train-next'
   | 'set-rate'
   | 'reset'
   | 'import-state'
   | 'export-state'
+  | 'average'
+  | `${'import' | 'export' | 'exchange'}-average-${number}`
   | 'import-optimizer'
   | 'export-optimizer';
 
@@ -26,17 +33,24 @@ type Routines = Partial<Record<RoutineName, Routine>>;
 export interface RoutineOptions {
   readonly loss: Loss;
   readonly optimizer: Optimizer;
+  /** Batches of a step. */
+  readonly accumulate: number;
+  /** Decays of the averages. */
+  readonly ema: readonly number[];
   /** Without it, training costs no memory. */
   readonly training: boolean;
 }
 
 /** What a network can be asked to do; `→` says what each gives. */
 export function networkRoutines(network: Network, options: RoutineOptions): Routines {
-  const { parameters, statistics, optimizer } = network.variables;
+  const { parameters, statistics, optimizer, averages } = network.variables;
   const state = [...parameters, ...statistics];
   const routines: Routines = {
     ...predictions(network),
-    reset: resetting(network, options.training ? [...state, ...optimizer, RATE] : state),
+    reset: resetting(
+      network,
+      options.training ? [...state, ...optimizer, ...averages.flat(), RATE] : state,
+    ),
     'import-state': importing(network, state),
     'export-state': exporting(network, state),
   };
@@ -44,6 +58,7 @@ export function networkRoutines(network: Network, options: RoutineOptions): Rout
   return {
     ...routines,
     ...trainings(network, options),
+    ...averagings(network, options.ema),
     'set-rate': importing(network, [RATE]),
     'import-optimizer': importing(network, optimizer),
     'export-optimizer': exporting(network, optimizer),
@@ -75,7 +90,8 @@ function predictions(network: Network): Routines {
   };
 }
 
-function trainings(network: Network, { loss, optimizer }: RoutineOptions): Routines {
+function trainings(network: Network, options: RoutineOptions): Routines {
+  const { loss, optimizer, accumulate } = options;
   const { parameters } = network.variables;
   const inputs = network.feeds.training;
   return {
@@ -89,17 +105,85 @@ function trainings(network: Network, { loss, optimizer }: RoutineOptions): Routi
         return [pass.loss, pass.epsilon, ...gradients];
       },
     },
-    // → loss
+    ...(accumulate > 1 && partRoutines(network, options)),
+    // The last batch of a step, or its only one. → loss, each image's
     train: {
       inputs,
       body: (ops, fed) => {
         const store = new Store(ops, network.variables);
         const pass = trainingPass(network, store, loss, fed);
-        adamStep(store, optimizer, parameters, pass.gradient);
-        return [pass.loss];
+        const gradient = accumulate > 1 ? summed(store, pass, accumulate) : pass.gradient;
+        adamStep(store, optimizer, parameters, matricesOf(network), gradient);
+        return [pass.loss, pass.images];
       },
     },
   };
+}
+
+function averagings(network: Network, decays: readonly number[]): Routines {
+  if (decays.length === 0) return {};
+  const { parameters, statistics, averages } = network.variables;
+  const state = [...parameters, ...statistics];
+  const routine = (body: <V>(store: Store<V>) => void): Routine => ({
+    inputs: [],
+    body: (ops) => {
+      body(new Store(ops, network.variables));
+      return [];
+    },
+  });
+  const all: Routines = { average: routine((store) => averageStep(store, state, decays)) };
+  for (const [i, list] of averages.entries()) {
+    all[`import-average-${i}`] = importing(network, list);
+    all[`export-average-${i}`] = exporting(network, list);
+    all[`exchange-average-${i}`] = routine((store) => exchangeAverage(store, state, i));
+  }
+  return all;
+}
+
+/** The first batch of a step, and those between it and the last: their gradients are summed up. → loss, each image's */
+function partRoutines(network: Network, { loss, accumulate }: RoutineOptions): Routines {
+  const part = (first: boolean): Routine => ({
+    inputs: network.feeds.training,
+    body: (ops, fed) => {
+      const store = new Store(ops, network.variables);
+      const pass = trainingPass(network, store, loss, fed);
+      const share = scalar(ops, 1 / accumulate);
+      for (const { name } of network.variables.parameters) {
+        const own = multiply(ops, pass.gradient(name), share);
+        const sum = sumName(name);
+        store.assign(sum, first ? own : add(ops, store.read(sum), own));
+      }
+      return [pass.loss, pass.images];
+    },
+  });
+  return { 'train-first': part(true), 'train-next': part(false) };
+}
+
+/** The gradients of all batches of a step, with the last one's. */
+function summed<V>(
+  store: Store<V>,
+  { gradient }: TrainingPass<V>,
+  accumulate: number,
+): (name: string) => V {
+  const { ops } = store;
+  const share = scalar(ops, 1 / accumulate);
+  const sums = new Map<string, V>();
+  return (name) => {
+    const known = sums.get(name);
+    if (known !== undefined) return known;
+    const sum = add(ops, store.read(sumName(name)), multiply(ops, gradient(name), share));
+    sums.set(name, sum);
+    return sum;
+  };
+}
+
+/** The weights that Muon moves, by name. */
+function matricesOf({ graph }: Network): ReadonlyMap<string, Matrix> {
+  const names = matrixLayers(graph);
+  const layers = graph.layers.filter(({ name }) => names.has(name));
+  return new Map(
+    layers.map(({ name, kind }) => [`${name}.weight`, { transposed: kind === 'convTranspose' }]),
+  );
 }
 
 /** A routine that assigns what it is given, in PyTorch's layouts. → nothing */

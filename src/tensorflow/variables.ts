@@ -27,6 +27,10 @@ export interface NetworkVariables {
   readonly statistics: readonly Variable[];
   /** Adam's step count, then all first moments, then all second moments. */
   readonly optimizer: readonly Variable[];
+  /** Gradients of a step's batches summed up, where it has several. */
+  readonly sums: readonly Variable[];
+  /** Averages of the weights and statistics, one list a decay. */
+  readonly averages: readonly (readonly Variable[])[];
   /** Weights of convolutions in the form that prediction takes, of those that have one of their own. */
   readonly prepared: readonly Variable[];
 }
@@ -40,7 +44,11 @@ export const RATE: Variable = { name: 'adam/rate', shape: [], kept: [] };
 export const STEP: Variable = { name: 'adam/step', shape: [], kept: [] };
 
 /** `prediction` says which weights have a form of their own. */
-export function networkVariables(graph: Graph, prediction: Plan = new Map()): NetworkVariables {
+export function networkVariables(
+  graph: Graph,
+  prediction: Plan = new Map(),
+  { averages = 0, accumulates = false } = {},
+): NetworkVariables {
   const parameters = parameterSpecs(graph).map(({ name, shape }) => variable(name, shape));
   const statistics = [...stateShapes(graph)]
     .filter(([name]) => /\.running_(mean|var)$/.test(name))
@@ -54,8 +62,20 @@ export function networkVariables(graph: Graph, prediction: Plan = new Map()): Ne
     return [variable(preparedName(node, algorithm.lowered), shape)];
   });
   const optimizer = [STEP, ...moments('m'), ...moments('v')];
-  return { parameters, statistics, optimizer, prepared };
+  const average = (i: number) =>
+    [...parameters, ...statistics].map((v) => ({ ...v, name: averageName(i, v.name) }));
+  return {
+    ...{ parameters, statistics, optimizer, prepared },
+    sums: accumulates ? parameters.map((p) => ({ ...p, name: sumName(p.name) })) : [],
+    averages: Array.from({ length: averages }, (_, i) => average(i)),
+  };
 }
+
+/** The name of a gradient's sum. */
+export const sumName = (name: string): string => `sum/${name}`;
+
+/** The name of a weight's average. */
+export const averageName = (index: number, name: string): string => `average/${index}/${name}`;
 
 /** OIHW to HWIO, and IOHW to [kernel, kernel, out, in]; and back. */
 const INWARD = [2, 3, 1, 0];
@@ -74,9 +94,18 @@ export class Store<V> {
   readonly ops: Ops<V>;
   readonly #shapes: ReadonlyMap<string, readonly number[]>;
 
-  constructor(ops: Ops<V>, { parameters, statistics, optimizer, prepared }: NetworkVariables) {
+  constructor(ops: Ops<V>, variables: NetworkVariables) {
+    const { parameters, statistics, optimizer, prepared, averages, sums } = variables;
     this.ops = ops;
-    const all = [...parameters, ...statistics, ...optimizer, ...prepared, RATE];
+    const all = [
+      ...parameters,
+      ...statistics,
+      ...optimizer,
+      ...prepared,
+      ...averages.flat(),
+      ...sums,
+      RATE,
+    ];
     this.#shapes = new Map(all.map(({ name, kept }) => [name, kept]));
   }
 

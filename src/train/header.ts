@@ -12,12 +12,19 @@ const SLOW_EPOCH_MINUTES = 60;
 export function header(config: RunConfig, trainer: Trainer, between: number): string[] {
   const { model, training } = config;
   const parameters = grouped(countParameters(buildNetwork(model)));
+  const [average] = training.ema;
   return [
     `model   ${model.kind === 'simple' ? '' : `${model.kind}, `}widths ${model.widths.join(',')}, ${model.size}x${model.size}x${model.channels}, ${parameters} parameters`,
     `device  ${trainer.unet.description} (${config.chosen?.why ?? ''})`,
-    `memory  ${bytes(trainer.memoryBytes)} for batches of ${training.batch}; between steps up to ${bytes(between)} more; Node and the images come on top`,
+    `memory  ${bytes(trainer.memoryBytes)} for ${batches(training)}; between steps up to ${bytes(between)} more; Node and the images come on top`,
+    ...(average === undefined
+      ? []
+      : [`weights samples and held-out loss take the average (EMA) of decay ${average}`]),
   ];
 }
+
+const batches = ({ batch, accumulate }: RunConfig['training']): string =>
+  accumulate === 1 ? `batches of ${batch}` : `batches of ${batch}, ${accumulate} a step`;
 
 /** Says once, after a few steps, how long an epoch takes. */
 export class PaceReport {
@@ -34,7 +41,8 @@ export class PaceReport {
   /** @param steps steps of this call so far */
   after(steps: number, imagesPerSecond: number): string | null {
     if (steps !== WARM_UP || this.total <= WARM_UP) return null;
-    const minutes = (this.stepsPerEpoch * this.config.training.batch) / imagesPerSecond / 60;
+    const { batch, accumulate } = this.config.training;
+    const minutes = (this.stepsPerEpoch * batch * accumulate) / imagesPerSecond / 60;
     const text = `pace    an epoch of ${plural(this.stepsPerEpoch, 'step')} takes about ${duration(minutes)}`;
     return minutes < SLOW_EPOCH_MINUTES ? text : `${text}; --preset tiny or small takes minutes`;
   }

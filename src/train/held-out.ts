@@ -1,6 +1,7 @@
 import type { Loss } from '../contracts/device.js';
-import type { Trainer } from '../contracts/trainer.js';
+import type { Evaluated, Trainer } from '../contracts/trainer.js';
 import type { Dataset } from '../data/dataset.js';
+import { drawPositions, type PositionOptions, type Positions } from '../diffusion/mixture.js';
 import { type CounterRandom, PURPOSE } from '../diffusion/random.js';
 import type { Attention } from './options.js';
 
@@ -11,12 +12,13 @@ import type { Attention } from './options.js';
 export class HeldOutLoss {
   private readonly dataset: Dataset;
   private readonly loss: Loss;
-  private readonly t: Uint32Array;
+  private readonly t: Positions;
 
-  constructor(dataset: Dataset, loss: Loss, timesteps: number, random: CounterRandom) {
+  constructor(dataset: Dataset, loss: Loss, options: PositionOptions, random: CounterRandom) {
     this.dataset = dataset;
     this.loss = loss;
-    this.t = random.integers(PURPOSE.heldOutTimestep, 0, dataset.count, timesteps);
+    const stream = { purpose: PURPOSE.heldOutTimestep, index: 0 };
+    this.t = drawPositions(random, stream, dataset.count, options);
   }
 
   /** Mean over all elements of all held-out images; null when it is interrupted. */
@@ -31,19 +33,28 @@ export class HeldOutLoss {
       // The last batch is filled up with its last image, which is then not counted.
       const images = Uint32Array.from({ length: batch }, (_, i) => Math.min(first + i, count - 1));
       await this.dataset.read(images, pixels);
-      const t = Int32Array.from(images, (k) => this.t[k]!);
-      const { epsilon, noise } = await trainer.evaluate({ images, pixels, t });
-      sum += total(epsilon, noise, Math.min(batch, count - first) * each, this.loss);
+      const chosen = Array.from(images, (k) => this.t[k]!);
+      const t = this.t instanceof Int32Array ? Int32Array.from(chosen) : Float32Array.from(chosen);
+      const evaluated = await trainer.evaluate({ images, pixels, t });
+      sum += total(evaluated, Math.min(batch, count - first), each, this.loss);
       onProgress?.(Math.min(first + batch, count), count);
     }
     return sum / (count * each);
   }
 }
 
-/** Sum of the loss over the first `length` elements. */
-function total(epsilon: Float32Array, noise: Float32Array, length: number, loss: Loss): number {
+/** Sum of the loss over the elements of the first images of a batch. */
+function total(
+  { epsilon, noise, weights }: Evaluated,
+  images: number,
+  each: number,
+  loss: Loss,
+): number {
   let sum = 0;
-  for (let i = 0; i < length; i++) sum += distance(Math.abs(epsilon[i]! - noise[i]!), loss);
+  for (let i = 0; i < images * each; i++) {
+    const weight = weights?.[Math.floor(i / each)] ?? 1;
+    sum += weight * distance(Math.abs(epsilon[i]! - noise[i]!), loss);
+  }
   return sum;
 }
 

@@ -45,6 +45,9 @@ function wasmOptions(
     schedule,
     seed,
     optimizer: optimizerOf(training),
+    ema: training.ema,
+    accumulate: training.accumulate,
+    snrGamma: training.snrGamma,
   };
 }
 
@@ -62,21 +65,23 @@ async function openSplit(
     reserve,
     timesteps,
     training: true,
+    weighted: config.training.snrGamma !== null,
   });
   const preprocessing =
     config.computing.arithmetic === 'wasm'
       ? new WasmPreprocessing(options)
       : await openTensorflowPreprocessing(config, schedule);
-  return new SplitTrainer(unet, preprocessing, memoryBytes);
+  return new SplitTrainer(unet, preprocessing, memoryBytes, config.training.accumulate);
 }
 
 async function openTensorflowPreprocessing(
-  { model, seed }: RunConfig,
+  { model, training, seed }: RunConfig,
   schedule: Schedule,
 ): Promise<Preprocessing> {
   const { createTensorflowArithmetic } = await import('../tensorflow/arithmetic.js');
   const { TensorflowPreprocessing } = await import('../tensorflow/preprocessing.js');
   const shape = { height: model.size, width: model.size, channels: model.channels };
   const arithmetic = await createTensorflowArithmetic();
-  return new TensorflowPreprocessing(arithmetic, schedule, new CounterRandom(seed), shape);
+  const random = new CounterRandom(seed);
+  return new TensorflowPreprocessing(arithmetic, schedule, random, shape, training.snrGamma);
 }

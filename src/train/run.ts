@@ -5,13 +5,15 @@ import type { TrainingData } from '../data/held-out.js';
 import { CounterRandom } from '../diffusion/random.js';
 import { Interrupted, RunError } from '../errors.js';
 import { writeCheckpoint } from '../io/checkpoint.js';
-import { MetricsLog } from '../io/metrics.js';
+import { MetricsLog, type StepMetrics } from '../io/metrics.js';
 import { gridPath, isFile, type Json, type RunPaths, restoreRun, runPaths } from '../io/run.js';
 import { firstNotFinite, type StateDict } from '../network/state.js';
 import { shellWord } from '../shell-word.js';
 import { PaceReport } from './header.js';
 import { HeldOutLoss } from './held-out.js';
+import { learningRate } from './learning-rate.js';
 import type { TrainEvent, TrainOptions, TrainResult } from './options.js';
+import { lossByQuarter, positionsOf } from './positions.js';
 import { writeSamples } from './samples.js';
 import { checkpointState, type Start } from './start.js';
 
@@ -58,7 +60,7 @@ export class Run {
     this.paths = runPaths(options.out);
     this.log = MetricsLog.open(this.paths.metrics);
     this.heldOut = data.heldOut
-      ? new HeldOutLoss(data.heldOut, diffusion.loss, diffusion.timesteps, new CounterRandom(seed))
+      ? new HeldOutLoss(data.heldOut, diffusion.loss, positionsOf(config), new CounterRandom(seed))
       : null;
     this.heldOutLoss = lastHeldOut(begin);
     this.saved = checkpoint === null ? null : { path: checkpoint, step: taken };
@@ -92,19 +94,22 @@ export class Run {
   private async steps(): Promise<void> {
     const { total } = this;
     const { taken } = this.begin;
-    const { lr, batch } = this.config.training;
+    const { training } = this.config;
+    const images = training.batch * training.accumulate;
     const pace = new PaceReport(this.config, this.plan.stepsPerEpoch, total);
     let next = taken < total ? this.read(taken) : undefined;
     for (let step = taken; step < total; step++) {
       const begun = performance.now();
       const { pixels, flips, t, epoch } = await next!;
       if (step + 1 < total) next = this.read(step + 1);
+      const lr = learningRate(training, step, total);
       const running = this.trainer.step({ step, pixels, flips, t, lr });
-      const [{ loss, ms }] = await Promise.all([running, next]);
+      const [{ loss, losses, ms }] = await Promise.all([running, next]);
       const done = step + 1;
       if (!Number.isFinite(loss)) throw this.diverged(done, `the loss is ${loss}`);
-      const imagesPerSecond = (1000 * batch) / (performance.now() - begun);
-      this.record(done, epoch, loss, imagesPerSecond, ms);
+      const imagesPerSecond = (1000 * images) / (performance.now() - begun);
+      const quarters = lossByQuarter(t, losses, positionsOf(this.config));
+      this.record({ step: done, epoch, loss, lr, ...quarters, imagesPerSecond, ms });
       const text = pace.after(done - taken, imagesPerSecond);
       if (text) this.tell({ kind: 'note', text });
       await this.between(done, epoch);
@@ -121,19 +126,12 @@ export class Run {
     return { ...batch, pixels };
   }
 
-  private record(
-    step: number,
-    epoch: number,
-    loss: number,
-    imagesPerSecond: number,
-    ms: Readonly<Record<string, number>>,
-  ): void {
+  private record(metrics: StepMetrics): void {
+    const { step, epoch, loss, imagesPerSecond } = metrics;
     this.recent.push(loss);
     if (this.recent.length > LAST) this.recent.shift();
-    const { lr } = this.config.training;
-    const rounded = Object.fromEntries(Object.entries(ms).map(([k, v]) => [k, round(v)]));
-    const rate = round(imagesPerSecond);
-    this.log.append({ step, epoch, loss, lr, imagesPerSecond: rate, ms: rounded });
+    const ms = Object.fromEntries(Object.entries(metrics.ms).map(([k, v]) => [k, round(v)]));
+    this.log.append({ ...metrics, imagesPerSecond: round(imagesPerSecond), ms });
     const totalSteps = this.total;
     this.tell({ kind: 'step', step, totalSteps, epoch: epoch + 1, loss, imagesPerSecond });
   }
@@ -188,10 +186,12 @@ export class Run {
 
   private async measure(step: number, epoch: number): Promise<void> {
     if (!this.heldOut || this.cutShort) return;
-    const heldOutLoss = await this.heldOut.measure(this.trainer, {
-      signal: this.options.signal,
-      onProgress: (done, total) => this.pause(step, 'held-out loss', done, total),
-    });
+    const heldOutLoss = await this.withAverage(() =>
+      this.heldOut!.measure(this.trainer, {
+        signal: this.options.signal,
+        onProgress: (done, total) => this.pause(step, 'held-out loss', done, total),
+      }),
+    );
     this.cutShort = heldOutLoss === null;
     if (heldOutLoss === null) return;
     this.heldOutLoss = heldOutLoss;
@@ -199,11 +199,23 @@ export class Run {
     this.tell({ kind: 'heldOut', step, heldOutLoss });
   }
 
+  /** Does something with the weights that sampling takes in the place of those that are trained, where a run has others. */
+  private async withAverage<T>(action: () => Promise<T>): Promise<T> {
+    if (this.config.training.ema.length === 0) return action();
+    const { unet } = this.trainer;
+    await unet.exchangeAverage(0);
+    try {
+      return await action();
+    } finally {
+      await unet.exchangeAverage(0);
+    }
+  }
+
   private async sample(step: number): Promise<void> {
     if (this.cutShort) return;
     await this.restore();
     const path = gridPath(this.paths, step);
-    const weights = await this.weights(step);
+    const weights = await this.withAverage(() => this.weights(step));
     try {
       const made = await writeSamples(path, this.config, weights, {
         signal: this.options.signal,
@@ -224,6 +236,12 @@ export class Run {
       model: () => this.weights(step),
       optimizer: () => this.trainer.unet.exportOptimizer(),
       state: checkpointState(this.config, epoch, this.begin.data),
+      averages: new Map(
+        this.config.training.ema.map((decay, i) => [
+          decay,
+          () => this.trainer.unet.exportAverage(i),
+        ]),
+      ),
     };
     await this.restore();
     this.log.flush();

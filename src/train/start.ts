@@ -20,7 +20,7 @@ import {
 } from '../io/run.js';
 import type { Hold } from '../io/run-lock.js';
 import { checkNetworkOf, readWeights } from '../io/weights.js';
-import { initialState } from '../network/initial-state.js';
+import { initialState, withZeros } from '../network/initial-state.js';
 import { buildNetwork } from '../network/network.js';
 import { plural } from '../units.js';
 import type { DataState } from './open-data.js';
@@ -108,10 +108,12 @@ async function load(
   data: DataState,
   onEvent: (event: TrainEvent) => void,
 ): Promise<number> {
-  const { step, state, ...parts } = await openCheckpoint(folder);
+  const { step, state, ...parts } = await openCheckpoint(folder, config.training.ema);
   await checkNetworkOf(checkpointPaths(folder).model, config.model, 'this run');
   await trainer.unet.importState(await parts.model());
   await trainer.unet.importOptimizer(await parts.optimizer());
+  for (const [i, average] of [...parts.averages.values()].entries())
+    await trainer.unet.importAverage(i, await average());
   onEvent({ kind: 'note', text: `resuming at step ${step} from ${folder}` });
   for (const text of changes(state, data, trainer.unet.description))
     onEvent({ kind: 'warning', text });
@@ -157,5 +159,6 @@ async function firstWeights(config: RunConfig, onEvent: (event: TrainEvent) => v
   const { init } = config.training;
   if (init !== null)
     return readWeights(await weightsOf(init), (text) => onEvent({ kind: 'note', text }));
-  return initialState(buildNetwork(config.model), new CounterRandom(config.seed));
+  const state = initialState(buildNetwork(config.model), new CounterRandom(config.seed));
+  return config.training.zeroInit ? withZeros(state) : state;
 }

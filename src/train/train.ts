@@ -10,6 +10,7 @@ import { dataBudget, pausesOf, requireSpaceToRun } from './memory.js';
 import { dataState, listData, openData } from './open-data.js';
 import { openTrainer } from './open-trainer.js';
 import type { TrainOptions, TrainResult } from './options.js';
+import { positionsOf } from './positions.js';
 import { Run } from './run.js';
 import { checkStart, start } from './start.js';
 
@@ -47,9 +48,10 @@ export async function trainLocked(options: TrainOptions, hold: Hold): Promise<Tr
     const { count } = data.train;
     const plan = new BatchPlan({
       count,
-      batch: config.training.batch,
+      batch: config.training.batch * config.training.accumulate,
       seed: config.seed,
       timesteps: config.diffusion.timesteps,
+      positions: positionsOf(config),
       flip: config.data.flip,
     });
     signal?.throwIfAborted();

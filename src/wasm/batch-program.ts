@@ -1,5 +1,5 @@
+import type { Mixture } from '../diffusion/mixture.js';
 import { PURPOSE } from '../diffusion/random.js';
-import type { Schedule } from '../diffusion/schedule.js';
 import type { Arena } from '../engine/arena.js';
 import type { Engine } from '../engine/engine.js';
 import type { Pointer } from '../engine/pointer.js';
@@ -17,50 +17,66 @@ export interface BatchMemory {
   /** u32 numbers of the images, for their noise; and a 0, the timestep of noise that has none. */
   readonly images: Pointer;
   readonly zero: Pointer;
+  /** u32 [1], the number of the first image in its step. */
+  readonly first: Pointer;
   readonly x0: Pointer;
-  readonly sqrtAlphaBar: Pointer;
-  readonly sqrtOneMinusAlphaBar: Pointer;
-  /** Outputs, where the U-Net reads them: x_t, ε, and the timesteps. */
+  /** f32 [batch], the mixture: of x_0 and ε in x_t, then in the target. */
+  readonly shares: readonly [Pointer, Pointer, Pointer, Pointer];
+  /** u32 [batch], 0, 1, 2 …: each image's place in these. */
+  readonly places: Pointer;
+  /** Outputs, where the U-Net reads them: x_t, and ε, which becomes the target. */
   readonly xt: Pointer;
   readonly noise: Pointer;
-  readonly t: Pointer;
 }
 
 /** Where the U-Net wants its inputs. */
-export type BatchTargets = Pick<BatchMemory, 'xt' | 'noise' | 't'>;
+export type BatchTargets = Pick<BatchMemory, 'xt' | 'noise'>;
 
 /** Lays out the inputs of the preprocessing beside the U-Net. */
 export function planBatch(
   arena: Arena,
-  shape: Pick<BatchMemory, 'batch' | 'size' | 'channels'> & { timesteps: number },
-  targets: BatchTargets,
+  shape: Pick<BatchMemory, 'batch' | 'size' | 'channels'>,
+  { xt, noise }: BatchTargets,
 ): BatchMemory {
-  const dense = shape.batch * shape.size ** 2 * shape.channels;
+  const { batch, size, channels } = shape;
+  const dense = batch * size ** 2 * channels;
+  const share = () => arena.floats('tables', batch);
   return {
-    ...shape,
-    ...targets,
+    ...{ batch, size, channels, xt, noise },
     pixels: arena.bytes('images', dense),
-    flips: arena.bytes('tables', 4 * shape.batch),
-    images: arena.bytes('tables', 4 * shape.batch),
+    flips: arena.bytes('tables', 4 * batch),
+    images: arena.bytes('tables', 4 * batch),
     zero: arena.bytes('tables', 4),
+    first: arena.bytes('tables', 4),
     x0: arena.floats('images', dense),
-    sqrtAlphaBar: arena.floats('tables', shape.timesteps),
-    sqrtOneMinusAlphaBar: arena.floats('tables', shape.timesteps),
+    shares: [share(), share(), share(), share()],
+    places: arena.bytes('tables', 4 * batch),
   };
 }
 
 /** Where ε comes from: one stream a step for training, one an image for images that are kept aside. */
 export type NoiseSource = 'step' | 'image';
 
+/** What is to be predicted: ε itself, or a mixture of it with x_0. */
+export type Target = 'noise' | 'mixture';
+
 /**
- * u8 images → x_0 in [−1, 1], mirrored where asked; ε of the seed's stream; x_t = q(x_t|x_0).
+ * u8 images → x_0 in [−1, 1], mirrored where asked; ε of the seed's stream; x_t = α·x_0 + σ·ε; the target.
  * With `step` the stream's index is the step that is run.
  */
-export function batchSection(memory: BatchMemory, seed: number, source: NoiseSource): Section {
+export function batchSection(
+  memory: BatchMemory,
+  seed: number,
+  source: NoiseSource,
+  target: Target,
+): Section {
   const { batch, size, channels } = memory;
   const each = size * size * channels;
-  const { x0, pixels, flips, xt, noise, sqrtAlphaBar, sqrtOneMinusAlphaBar, t } = memory;
-  const noised = [xt, x0, noise, sqrtAlphaBar, sqrtOneMinusAlphaBar, t, each] as const;
+  const { x0, pixels, flips, xt, noise, shares, places } = memory;
+  const mix = (out: Pointer, signal: Pointer, share: Pointer): Call =>
+    call('qSampleImages', [out, x0, noise, signal, share, places, each], batch * each, {
+      grain: 4,
+    });
   return {
     name: 'data',
     phases: [
@@ -68,40 +84,52 @@ export function batchSection(memory: BatchMemory, seed: number, source: NoiseSou
         call('batchToFloat', [x0, pixels, flips, size, size, channels], batch * size),
         noiseCall(memory, each, seed, source),
       ],
-      [call('qSampleImages', noised, batch * each, { grain: 4 })],
+      [mix(xt, shares[0], shares[1])],
+      // After x_t, which is made of ε too.
+      ...(target === 'mixture' ? [[mix(noise, shares[2], shares[3])]] : []),
     ],
   };
 }
 
 function noiseCall(memory: BatchMemory, each: number, seed: number, source: NoiseSource): Call {
   const [low, high] = splitSeed(seed);
-  const { batch, noise, images, zero } = memory;
+  const { batch, noise, images, zero, first } = memory;
   const values = batch * each;
   const step = { base: 0, perStep: 1 };
   return source === 'step'
-    ? call('gaussian', [noise, low, high, PURPOSE.trainNoise, step, 0], values, { grain: 4 })
+    ? call('gaussianFrom', [noise, first, each, low, high, PURPOSE.trainNoise, step], values, {
+        grain: 4,
+      })
     : call('gaussianImages', [noise, images, zero, each, low, high, PURPOSE.heldOutNoise], values, {
         grain: 4,
       });
 }
 
-/** Puts the schedule's tables where the kernels read them. */
-export function writeSchedule(engine: Engine, memory: BatchMemory, schedule: Schedule): void {
-  engine.floats(memory.sqrtAlphaBar, schedule.timesteps).set(schedule.sqrtAlphaBar);
-  engine.floats(memory.sqrtOneMinusAlphaBar, schedule.timesteps).set(schedule.sqrtOneMinusAlphaBar);
+/** What `writeBatch` puts where the kernels read it. */
+export interface BatchInput {
+  readonly pixels: Uint8Array;
+  readonly mixture: Mixture;
+  /** Without them nothing is mirrored. */
+  readonly flips?: Uint32Array;
+  readonly images?: Uint32Array;
+  /** The number of the first image in its step; default 0. */
+  readonly first?: number;
 }
 
-/** Copies a batch into shared memory, before the program runs. Without `flips` nothing is mirrored. */
-export function writeBatch(
-  engine: Engine,
-  memory: BatchMemory,
-  batch: { pixels: Uint8Array; t: Int32Array; flips?: Uint32Array; images?: Uint32Array },
-): void {
+/** Copies a batch into shared memory, before the program runs. */
+export function writeBatch(engine: Engine, memory: BatchMemory, batch: BatchInput): void {
   const { buffer } = engine.memory;
+  const words = (at: Pointer) => new Uint32Array(buffer, at, memory.batch);
   new Uint8Array(buffer, memory.pixels, batch.pixels.length).set(batch.pixels);
-  new Uint32Array(buffer, memory.t, memory.batch).set(batch.t);
-  const flips = new Uint32Array(buffer, memory.flips, memory.batch);
-  if (batch.flips) flips.set(batch.flips);
-  else flips.fill(0);
-  if (batch.images) new Uint32Array(buffer, memory.images, memory.batch).set(batch.images);
+  const { signal, noise, target } = batch.mixture;
+  const shares = [signal, noise, target?.signal, target?.noise];
+  for (const [i, values] of shares.entries())
+    if (values) engine.floats(memory.shares[i]!, memory.batch).set(values);
+  words(memory.places).forEach((_, i, places) => {
+    places[i] = i;
+  });
+  new Uint32Array(buffer, memory.first, 1)[0] = batch.first ?? 0;
+  if (batch.flips) words(memory.flips).set(batch.flips);
+  else words(memory.flips).fill(0);
+  if (batch.images) words(memory.images).set(batch.images);
 }

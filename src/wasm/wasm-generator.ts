@@ -156,7 +156,15 @@ function planLane(
 ): LanePlan {
   const { batch, timesteps, trajectory } = options;
   const times = otherTimes(trajectory.timesteps, timesteps);
-  const shape = { graph, batch, timesteps, times, training: false, seed: 0 };
+  const untrained = {
+    training: false,
+    muon: false,
+    accumulates: false,
+    weighted: false,
+    averages: 0,
+    seed: 0,
+  } as const;
+  const shape = { graph, batch, timesteps, times, ...untrained };
   const unet = planMemory(arena, shape, 1, first);
   const reverse = planReverse(arena, unet, tables, trajectory);
   const values = batch * graph.size ** 2 * graph.channels;

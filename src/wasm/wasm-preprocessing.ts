@@ -1,17 +1,18 @@
 /** Preprocessing of batches on the pool, for a U-Net that computes elsewhere: the kernels and bits of `WasmTrainer`. */
 
 import type { Prepared, Preprocessing } from '../contracts/preprocessing.js';
-import type { EvaluationBatch, TrainBatch } from '../contracts/trainer.js';
+import type { EvaluationBatch, PartBatch } from '../contracts/trainer.js';
+import { type Mixture, mixture, type SnrGamma } from '../diffusion/mixture.js';
 import type { Schedule } from '../diffusion/schedule.js';
 import { Arena } from '../engine/arena.js';
 import { Engine, type LoadedProgram } from '../engine/engine.js';
 import type { KernelChoice } from '../engine/module.js';
 import {
+  type BatchInput,
   type BatchMemory,
   batchSection,
   planBatch,
   writeBatch,
-  writeSchedule,
 } from './batch-program.js';
 
 export interface PreprocessingOptions extends KernelChoice {
@@ -20,12 +21,16 @@ export interface PreprocessingOptions extends KernelChoice {
   readonly channels: number;
   readonly schedule: Schedule;
   readonly seed: number;
+  /** Weights of the loss; default none. */
+  readonly snrGamma?: SnrGamma;
   readonly threads: number;
 }
 
 export class WasmPreprocessing implements Preprocessing {
   readonly #engine: Engine;
   readonly #memory: BatchMemory;
+  readonly #schedule: Schedule;
+  readonly #snrGamma: SnrGamma;
   readonly #train: LoadedProgram;
   readonly #evaluate: LoadedProgram;
 
@@ -36,30 +41,37 @@ export class WasmPreprocessing implements Preprocessing {
     const targets = {
       xt: arena.floats('images', values),
       noise: arena.floats('images', values),
-      t: arena.bytes('tables', 4 * batch),
     };
-    const { timesteps } = schedule;
-    this.#memory = planBatch(arena, { batch, size, channels, timesteps }, targets);
+    this.#schedule = schedule;
+    this.#snrGamma = options.snrGamma ?? null;
+    this.#memory = planBatch(arena, { batch, size, channels }, targets);
     this.#engine = Engine.create({ threads, strict, wide, bytes: arena.size });
-    this.#train = this.#engine.load([batchSection(this.#memory, seed, 'step')]);
-    this.#evaluate = this.#engine.load([batchSection(this.#memory, seed, 'image')]);
-    writeSchedule(this.#engine, this.#memory, schedule);
+    const target = schedule.objective === 'epsilon' ? 'noise' : 'mixture';
+    const section = (source: 'step' | 'image') => batchSection(this.#memory, seed, source, target);
+    this.#train = this.#engine.load([section('step')]);
+    this.#evaluate = this.#engine.load([section('image')]);
   }
 
   get memoryBytes(): number {
     return this.#engine.memory.buffer.byteLength;
   }
 
-  async train(batch: TrainBatch): Promise<Prepared> {
-    writeBatch(this.#engine, this.#memory, batch);
+  async train(batch: PartBatch): Promise<Prepared> {
+    const mixed = this.#write(batch);
     await this.#engine.run(this.#train, batch.step, batch.step + 1);
-    return this.#prepared();
+    return this.#prepared(mixed);
   }
 
   async evaluate(batch: EvaluationBatch): Promise<Prepared> {
-    writeBatch(this.#engine, this.#memory, batch);
+    const mixed = this.#write(batch);
     await this.#engine.run(this.#evaluate);
-    return this.#prepared();
+    return this.#prepared(mixed);
+  }
+
+  #write(batch: Omit<BatchInput, 'mixture'> & Pick<PartBatch, 't'>): Mixture {
+    const mixed = mixture(this.#schedule, batch.t, this.#snrGamma);
+    writeBatch(this.#engine, this.#memory, { ...batch, mixture: mixed });
+    return mixed;
   }
 
   async dispose(): Promise<void> {
@@ -67,12 +79,13 @@ export class WasmPreprocessing implements Preprocessing {
   }
 
   /** Copies: the next batch is written over these, and native code takes no shared memory. */
-  #prepared(): Prepared {
+  #prepared(mixed: Mixture): Prepared {
     const { batch, size, channels, xt, noise } = this.#memory;
     const values = batch * size * size * channels;
     return {
       xt: this.#engine.floats(xt, values).slice(),
       noise: this.#engine.floats(noise, values).slice(),
+      mixture: mixed,
     };
   }
 }

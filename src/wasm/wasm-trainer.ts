@@ -1,51 +1,61 @@
+import { partsOf, sumTimes } from '../contracts/parts.js';
 import type { EvaluationBatch, TrainBatch, Trainer } from '../contracts/trainer.js';
+import { mixture, type SnrGamma } from '../diffusion/mixture.js';
 import type { Schedule } from '../diffusion/schedule.js';
-import type { Engine, LoadedProgram } from '../engine/engine.js';
-import { WasmNetwork, type WasmNetworkOptions } from '../engine/network/wasm-network.js';
+import type { Engine, LoadedProgram, Times } from '../engine/engine.js';
 import {
-  type BatchMemory,
-  batchSection,
-  planBatch,
-  writeBatch,
-  writeSchedule,
-} from './batch-program.js';
+  WasmNetwork,
+  type WasmNetworkOptions,
+  writeLossWeights,
+  writeTimes,
+} from '../engine/network/wasm-network.js';
+import { type BatchMemory, batchSection, planBatch, writeBatch } from './batch-program.js';
 
-export interface WasmTrainerOptions extends Omit<WasmNetworkOptions, 'timesteps' | 'training'> {
+export interface WasmTrainerOptions
+  extends Omit<WasmNetworkOptions, 'timesteps' | 'training' | 'weighted'> {
   readonly schedule: Schedule;
   readonly seed: number;
+  /** Weights of the loss; default none. */
+  readonly snrGamma?: SnrGamma;
 }
 
 /** Training on the engine: preprocessing, U-Net and Adam are one program, one task a worker. */
 export class WasmTrainer implements Trainer {
   readonly unet: WasmNetwork;
   private readonly memory: BatchMemory;
+  private readonly schedule: Schedule;
+  private readonly snrGamma: SnrGamma;
+  private readonly parts: number;
   private readonly train: LoadedProgram;
   private readonly heldOut: LoadedProgram;
 
-  private constructor(unet: WasmNetwork, memory: BatchMemory, seed: number) {
+  private constructor(unet: WasmNetwork, memory: BatchMemory, options: WasmTrainerOptions) {
+    const { schedule, seed, snrGamma = null, accumulate = 1 } = options;
     this.unet = unet;
     this.memory = memory;
-    this.train = this.engine.load([batchSection(memory, seed, 'step'), ...unet.trainSections()]);
+    this.schedule = schedule;
+    this.snrGamma = snrGamma;
+    this.parts = accumulate;
+    const target = schedule.objective === 'epsilon' ? 'noise' : 'mixture';
+    this.train = this.engine.load([
+      batchSection(memory, seed, 'step', target),
+      ...unet.trainSections(),
+    ]);
     this.heldOut = this.engine.load([
-      batchSection(memory, seed, 'image'),
+      batchSection(memory, seed, 'image', target),
       ...unet.predictSections(),
     ]);
   }
 
   /** @throws UsageError when it does not fit memory. */
   static create(options: WasmTrainerOptions): WasmTrainer {
-    const { schedule, seed, ...rest } = options;
-    const shape = {
-      size: options.size,
-      channels: options.architecture.channels,
-      timesteps: schedule.timesteps,
-    };
+    const { schedule, snrGamma = null, ...rest } = options;
+    const shape = { size: options.size, channels: options.architecture.channels };
     const { network, extra } = WasmNetwork.create(
-      { ...rest, seed, timesteps: schedule.timesteps },
+      { ...rest, timesteps: schedule.timesteps, weighted: snrGamma !== null },
       (arena, memory) => planBatch(arena, { ...shape, batch: memory.shape.batch }, memory),
     );
-    writeSchedule(network.engine, extra, schedule);
-    return new WasmTrainer(network, extra, seed);
+    return new WasmTrainer(network, extra, options);
   }
 
   get memoryBytes(): number {
@@ -53,14 +63,23 @@ export class WasmTrainer implements Trainer {
   }
 
   async step(batch: TrainBatch) {
-    writeBatch(this.engine, this.memory, batch);
-    this.unet.setRates(batch.lr);
-    const ms = await this.engine.run(this.train, batch.step, batch.step + 1);
-    return { loss: this.unet.finishStep(), ms };
+    const { unet } = this;
+    const losses: number[] = [];
+    const times: Times[] = [];
+    let loss = 0;
+    for (const [part, images] of partsOf(batch, this.parts)) {
+      this.write(images);
+      unet.beginPart(batch.lr, part);
+      times.push(await this.engine.run(this.train, batch.step, batch.step + 1));
+      times.push(await unet.endPart(part));
+      loss += unet.loss / part.of;
+      losses.push(...unet.imageLosses());
+    }
+    return { loss, losses: Float64Array.from(losses), ms: sumTimes(times) };
   }
 
   async evaluate(batch: EvaluationBatch) {
-    writeBatch(this.engine, this.memory, batch);
+    const { weights } = this.write(batch);
     await this.unet.prepare('running');
     await this.engine.run(this.heldOut);
     const { batch: images, size, channels } = this.memory;
@@ -68,11 +87,21 @@ export class WasmTrainer implements Trainer {
     return {
       epsilon: this.engine.floats(this.unet.memory.epsilon, length),
       noise: this.engine.floats(this.memory.noise, length),
+      weights,
     };
   }
 
   async dispose(): Promise<void> {
     await this.unet.dispose();
+  }
+
+  /** Puts a batch, and what it is mixed by, where the program reads it. */
+  private write(batch: Pick<TrainBatch, 't' | 'pixels'>) {
+    const mixed = mixture(this.schedule, batch.t, this.snrGamma);
+    writeBatch(this.engine, this.memory, { ...batch, mixture: mixed });
+    writeTimes(this.engine, this.unet.memory, mixed.t);
+    writeLossWeights(this.engine, this.unet.memory, mixed.weights);
+    return mixed;
   }
 
   private get engine(): Engine {

@@ -1,4 +1,4 @@
-import type { Pointer } from '../../src/engine/pointer.js';
+import { NULL, type Pointer } from '../../src/engine/pointer.js';
 import { tuple } from '../../src/engine/program.js';
 import { Channels } from '../helpers/channels.js';
 import { bits, eachBuild, eachSplit, values } from '../helpers/kernels.js';
@@ -44,7 +44,18 @@ for (const { images, pixels, parts, gaps } of CASES)
           bench.run(
             'dropout',
             [
-              ...tuple(out, stride, at, inner.stride, members, pixels, inner.padded, inner.real, p),
+              ...tuple(
+                out,
+                stride,
+                at,
+                inner.stride,
+                members,
+                pixels,
+                inner.padded,
+                inner.real,
+                p,
+                NULL,
+              ),
               ...tuple(...seed, purpose, index, timestep),
             ],
             images * Math.ceil(pixels / 256),
@@ -63,7 +74,7 @@ eachBuild('dropout drops the share of elements that it is asked for', (t, bench)
   const [pixels, channels, p] = [1024, 64, 0.1];
   const x = bench.put(new Float32Array(pixels * channels).fill(1));
   const members = bench.put(Int32Array.from({ length: channels }, (_, i) => i));
-  const args = tuple(x, channels, x, channels, members, pixels, channels, channels, p);
+  const args = tuple(x, channels, x, channels, members, pixels, channels, channels, p, NULL);
   bench.run('dropout', [...args, ...seed, purpose, index, timestep], pixels / 256);
   const got = bench.f32(x, pixels * channels);
   const dropped = got.filter((v) => v === 0).length;
@@ -89,6 +100,7 @@ eachBuild('each part of the address of a stream changes the mask of dropout', (t
       channels,
       channels,
       0.5,
+      NULL,
       ...(address as Address),
     );
     bench.run('dropout', args, 1);

@@ -183,3 +183,18 @@ for (let i = 0, area = 0; i < TABLE.length; i++) {
   TABLE[i] = area + mass / 2;
   area += mass;
 }
+
+eachBuild('gaussianFrom goes on in the stream where the images before have left it', (t, bench) => {
+  for (const each of [7, 12])
+    for (const first of [0, 1, 5]) {
+      bench.reset();
+      const whole = bench.alloc(4 * 9 * each);
+      const stream = [0xdeadbeef, 0x1234, 5, 12] as const;
+      bench.run('gaussian', [whole, ...stream, 0], 9 * each);
+      const part = bench.alloc(4 * 3 * each, 4);
+      const at = bench.put(Uint32Array.of(first));
+      bench.run('gaussianFrom', [part, at, each, ...stream], 3 * each);
+      const expected = bench.f32(whole, 9 * each).subarray(first * each, (first + 3) * each);
+      t.deepEqual(bench.f32(part, 3 * each), expected);
+    }
+});

@@ -7,7 +7,7 @@ import { modelGroups } from '../../src/config/model.js';
 import { fieldsOf, flagOf, KINDS } from '../../src/config/network-fields.js';
 import { parseRunConfig } from '../../src/config/read.js';
 import { newRunConfig, resumedRunConfig } from '../../src/config/run-config.js';
-import { optimizerOf } from '../../src/config/training.js';
+import { OPTIMIZER_DEFAULTS, optimizerOf } from '../../src/config/training.js';
 import { ADAM } from '../../src/contracts/device.js';
 import { UsageError } from '../../src/errors.js';
 import { runConfig } from '../../src/library/run-config.js';
@@ -268,6 +268,7 @@ test('config.json keeps every field, and a run of before has the simple network 
     {},
     { network: 'unet2d', 'head-dim': 'all' },
     { optimizer: 'adamw', clip: '1' },
+    { ema: '0.999,0.9999', warmup: '100', decay: 'linear', 'decay-floor': '0.02' },
   ]) {
     const run = fresh(flags);
     t.deepEqual(parseRunConfig('config.json', JSON.parse(JSON.stringify(run))), run);
@@ -276,14 +277,9 @@ test('config.json keeps every field, and a run of before has the simple network 
     typeof fresh
   >;
   const { kind: _, ...oldModel } = model;
-  const {
-    optimizer: __,
-    betas: ___,
-    epsilon: ____,
-    weightDecay: _____,
-    clip: ______,
-    ...oldTraining
-  } = training;
+  const oldTraining = Object.fromEntries(
+    Object.entries(training).filter(([name]) => !(name in OPTIMIZER_DEFAULTS)),
+  );
   t.deepEqual(
     parseRunConfig('config.json', { ...rest, model: oldModel, training: oldTraining }),
     fresh(),
@@ -358,7 +354,7 @@ test('settings of an optimizer that cannot be are refused, and changes of one on
   refused(
     t,
     () => fresh({ optimizer: 'sgd' }),
-    /^--optimizer: expected one of adam, adamw, got sgd/,
+    /^--optimizer: expected one of adam, adamw, muon, got sgd/,
   );
   const run = fresh({ optimizer: 'adamw', clip: '1' });
   const resumed = (flags: Flags) => resumedRunConfig('runs/1', run, undefined, new Args(flags));
@@ -374,6 +370,86 @@ test('settings of an optimizer that cannot be are refused, and changes of one on
     () => resumed({ betas: '0.5,0.9' }),
     /^--betas: the run in runs\/1 has 0.9,0.999, got 0.5,0.9; /,
   );
+});
+
+test('Muon has a rate of its own beside the one of AdamW, which moves the rest', (t) => {
+  const { training } = fresh({ optimizer: 'muon', lr: '0.004' });
+  t.like(training, { optimizer: 'muon', lr: 0.004, muonLr: 0.02, weightDecay: 0.01 });
+  const { muon, ...adamW } = optimizerOf(training);
+  t.deepEqual(adamW, { ...ADAM, decay: 0.01 });
+  t.deepEqual(muon, { momentum: 0.95, ratio: 5 });
+  t.is(fresh({ optimizer: 'muon', 'muon-lr': '0.01' }).training.muonLr, 0.01);
+  t.is(fresh().training.muonLr, null);
+  refused(
+    t,
+    () => fresh({ optimizer: 'adamw', 'muon-lr': '0.01' }),
+    /^--muon-lr: belongs to --optimizer muon; the optimizer is adamw$/,
+  );
+  refused(t, () => fresh({ optimizer: 'muon', 'muon-lr': '0' }), /^--muon-lr: expected a number/);
+  const run = fresh({ optimizer: 'muon' });
+  const resumed = (flags: Flags) => resumedRunConfig('runs/1', run, undefined, new Args(flags));
+  t.deepEqual(parseRunConfig('config.json', JSON.parse(JSON.stringify(run))), run);
+  t.deepEqual(resumed({}), run);
+  refused(t, () => resumed({ 'muon-lr': '0.1' }), /^--muon-lr: the run in runs\/1 has 0.02, got/);
+});
+
+test('objectives, weights, timesteps and parts of a step are kept, and refused where they do not go together', (t) => {
+  const unet2d = { network: 'unet2d', timesteps: '40' };
+  const run = fresh({
+    ...{ ...unet2d, objective: 'v', weighting: 'min-snr', 'time-sampling': 'logit-normal' },
+    ...{ accumulate: '4', 'zero-init': true, 'zero-terminal-snr': true },
+  });
+  t.is(run.diffusion.objective, 'v');
+  const expected = { snrGamma: 5, timeSampling: 'logit-normal', accumulate: 4, zeroInit: true };
+  t.like(run.training, expected);
+  t.deepEqual(parseRunConfig('config.json', JSON.parse(JSON.stringify(run))), run);
+  t.is(fresh({ weighting: 'min-snr', 'snr-gamma': '2' }).training.snrGamma, 2);
+  const faults: [flags: Flags, message: RegExp][] = [
+    [
+      { objective: 'flow', weighting: 'min-snr' },
+      /^--weighting: min-snr is for --objective epsilon/,
+    ],
+    [{ weighting: 'none', 'snr-gamma': '2' }, /^--snr-gamma: belongs to --weighting min-snr/],
+    [{ weighting: 'min-snr', 'snr-gamma': '0' }, /^--snr-gamma: expected a number above 0, got 0$/],
+    [{ objective: 'noise' }, /^--objective: expected one of epsilon, x0, v, flow, got noise/],
+    [{ 'zero-terminal-snr': true }, /^--zero-terminal-snr: .* it needs --objective v or x0$/],
+    [{ 'time-sampling': 'normal' }, /^--time-sampling: expected one of uniform, logit-normal/],
+    [{ accumulate: '0' }, /^--accumulate: expected a whole number from 1/],
+    [{ 'zero-init': true }, /^--zero-init: belongs to --network unet2d; the network is simple$/],
+    [
+      { ...unet2d, 'zero-init': true, init: 'w.safetensors' },
+      /^--zero-init: the weights are those/,
+    ],
+  ];
+  for (const [flags, message] of faults) refused(t, () => fresh(flags), message);
+  const resumed = (flags: Flags) => resumedRunConfig('runs/1', run, undefined, new Args(flags));
+  t.deepEqual(resumed({ objective: 'v', weighting: 'min-snr' }), run);
+  const changes: [flags: Flags, message: RegExp][] = [
+    [{ objective: 'x0' }, /^--objective: the run in runs\/1 has v, got x0; /],
+    [{ weighting: 'none' }, /^--snr-gamma: the run in runs\/1 has 5, got none; /],
+    [{ accumulate: '2' }, /^--accumulate: the run in runs\/1 has 4, got 2; /],
+  ];
+  for (const [flags, message] of changes) refused(t, () => resumed(flags), message);
+});
+
+test('averages and a decay that cannot be are refused, and changes of them on a resume', (t) => {
+  const faults: [flags: Flags, message: RegExp][] = [
+    [{ ema: '1' }, /^--ema: expected 0 to 4 numbers from 0 and below 1 between commas, got 1$/],
+    [{ ema: '0.9,-0.1' }, /^--ema: expected 0 to 4 numbers/],
+    [{ ema: '0.1,0.2,0.3,0.4,0.5' }, /^--ema: expected 0 to 4 numbers/],
+    [{ ema: '0.9,0.90' }, /^--ema: expected each decay once, got 0.9 twice$/],
+    [{ decay: 'step' }, /^--decay: expected one of constant, linear, cosine, got step/],
+    [{ 'decay-floor': '0.1' }, /^--decay-floor: belongs to --decay linear and cosine; the decay/],
+    [{ decay: 'linear', 'decay-floor': '1.5' }, /^--decay-floor: expected a number from 0 to 1/],
+    [{ warmup: '-1' }, /^--warmup: expected a whole number from 0/],
+  ];
+  for (const [flags, message] of faults) refused(t, () => fresh(flags), message);
+  const run = fresh({ ema: '0.99', decay: 'cosine', warmup: '10' });
+  const resumed = (flags: Flags) => resumedRunConfig('runs/1', run, undefined, new Args(flags));
+  t.is(resumed({ ema: '0.99', steps: '9' }).training.steps, 9);
+  refused(t, () => resumed({ ema: '0.9' }), /^--ema: the run in runs\/1 has 0.99, got 0.9; /);
+  refused(t, () => resumed({ decay: 'linear' }), /^--decay: the run in runs\/1 has cosine, got/);
+  refused(t, () => resumed({ warmup: '0' }), /^--warmup: the run in runs\/1 has 10, got 0; /);
 });
 
 test('programs give the same settings', (t) => {

@@ -325,7 +325,7 @@ function dropoutCall(walk: Walk, { rate, index, x }: StepOf<'dropout'>, y: View,
   const places = walk.kept(realName(x)) ?? NULL;
   const args = tuple(
     ...tuple(...strided(y), ...strided(from), places, pixels(y), y.channels, x.channels),
-    ...tuple(rate, low, high, DROPOUT, { base: 0, perStep: 1 }, index),
+    ...tuple(rate, walk.memory.first, low, high, DROPOUT, { base: 0, perStep: 1 }, index),
   );
   return call('dropout', args, walk.batch * Math.ceil(pixels(y) / BLOCK));
 }

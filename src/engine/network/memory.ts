@@ -1,3 +1,4 @@
+import { RunError } from '../../errors.js';
 import type { Graph, Value } from '../../network/graph.js';
 import type { Arena } from '../arena.js';
 import type { Pointer } from '../pointer.js';
@@ -16,6 +17,14 @@ export interface NetworkShape {
   readonly times: readonly number[];
   /** Whether gradients and the optimizer's moments are kept. */
   readonly training: boolean;
+  /** Whether Muon moves the matrices. */
+  readonly muon: boolean;
+  /** Whether gradients of several batches are summed up. */
+  readonly accumulates: boolean;
+  /** Whether images' losses have weights. */
+  readonly weighted: boolean;
+  /** Averages of the weights that are kept in training. */
+  readonly averages: number;
   /** Of the dropouts' masks. */
   readonly seed: number;
 }
@@ -45,15 +54,31 @@ export interface NetworkMemory {
   /** Reserves memory for words that are written once the memory exists. */
   readonly reserve: (words: Int32Array) => Pointer;
   readonly reserved: { readonly at: Pointer; readonly words: Int32Array }[];
-  /** Loss (f64) and the optimizer's rates; 0 without training. */
+  /** Loss (f64), and the optimizer's rates (see `RATES`); 0 without training. */
   readonly loss: Pointer;
   readonly rates: Pointer;
+  /** f64 losses of the images, f32 weights of these (null for 1), and u32 the number of the first image in its step. */
+  readonly imageLosses: Pointer;
+  readonly lossWeights: Pointer;
+  readonly first: Pointer;
   /** f64 sums of the gradients' squares, by blocks. */
   readonly normPartial: Pointer;
 }
 
+/**
+ * Places in `rates`, f32: Adam's three (see `adamW`), Muon's, the gradient's norm and what it is clipped by, and a rate of each
+ * average.
+ */
+export const RATES = { muon: 3, norm: 4, averages: 8 } as const;
+
 /** A plan that has a backward pass. */
 export type TrainingMemory = NetworkMemory & { readonly regions: Required<ParameterRegions> };
+
+/** @throws RunError if the plan was made without training. */
+export function trainingMemory(memory: NetworkMemory): TrainingMemory {
+  if (!memory.regions.training) throw new RunError('this network was planned without training');
+  return memory as TrainingMemory;
+}
 
 /** What several plans of one network and size may have in common: all that a pass reads and does not write. */
 export type SharedMemory = Pick<NetworkMemory, 'layout' | 'regions' | 'kept'>;

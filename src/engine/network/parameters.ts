@@ -95,13 +95,30 @@ function paddedWeight(layer: Layer, inputs: number, outputs: number): number {
 export interface ParameterRegions {
   readonly weights: Pointer;
   readonly statistics: Pointer;
-  readonly training?: { readonly gradients: Pointer; readonly m: Pointer; readonly v: Pointer };
+  readonly training?: {
+    readonly gradients: Pointer;
+    readonly m: Pointer;
+    readonly v: Pointer;
+    /** Gradients of several batches, summed up; `gradients` itself where there is one. */
+    readonly sum: Pointer;
+    readonly averages: readonly Average[];
+  };
+}
+
+/** An average of the weights and of the running statistics. */
+export type Average = Pick<ParameterRegions, 'weights' | 'statistics'>;
+
+/** What is kept beside the weights. */
+interface Kept {
+  readonly training: boolean;
+  readonly accumulates: boolean;
+  readonly averages: number;
 }
 
 export function allocateParameters(
   arena: Arena,
   layout: ParameterLayout,
-  training: boolean,
+  { training, accumulates, averages }: Kept,
 ): ParameterRegions {
   const weights = arena.floats('weights', layout.floats);
   const statistics = arena.floats('weights', layout.statistics);
@@ -109,7 +126,13 @@ export function allocateParameters(
   const gradients = arena.floats('gradients', layout.floats);
   const m = arena.floats('optimizer', layout.floats);
   const v = arena.floats('optimizer', layout.floats);
-  return { weights, statistics, training: { gradients, m, v } };
+  const sum = accumulates ? arena.floats('gradients', layout.floats) : gradients;
+  const average = (): Average => ({
+    weights: arena.floats('averages', layout.floats),
+    statistics: arena.floats('averages', layout.statistics),
+  });
+  const kept = Array.from({ length: averages }, average);
+  return { weights, statistics, training: { gradients, m, v, sum, averages: kept } };
 }
 
 /**

@@ -1,15 +1,14 @@
-import { BLOCK, CLIP_BLOCK, HUBER, L1, L2 } from '../../../assembly/constants.js';
-import type { Loss, Optimizer } from '../../contracts/device.js';
-import { ADAM } from '../../contracts/device.js';
-import { RunError } from '../../errors.js';
-import { NULL, plus } from '../pointer.js';
-import { type Call, call, type Phase } from '../program.js';
+import { BLOCK, HUBER, L1, L2 } from '../../../assembly/constants.js';
+import { ADAM, type Loss, type Optimizer } from '../../contracts/device.js';
+import { NULL } from '../pointer.js';
+import { type Call, call, type Phase, type Section } from '../program.js';
 import { pixels } from '../tensors.js';
 import { type Beside, convolveBackward } from './convolve-backward.js';
 import { isProduct, prepareWeights } from './layer-weights.js';
 import { LOWERINGS, sideBackward } from './lowering.js';
-import type { NetworkMemory, TrainingMemory } from './memory.js';
+import { type NetworkMemory, trainingMemory } from './memory.js';
 import { prepareBatchNorm } from './norms.js';
+import { averagePhases, optimizerPhases } from './optimizer.js';
 import type { Step, StepOf } from './steps.js';
 import { type NormMode, sideBySide, type Timesteps, Walk } from './walk.js';
 
@@ -33,46 +32,39 @@ export function dropPadding(memory: NetworkMemory): Phase {
 
 /** Forward in training mode, the loss, and every gradient. */
 export function training(memory: NetworkMemory, loss: Loss): Phase[] {
-  return trainingWalk(new Walk(memory, 'train', { at: memory.t, every: true }, true), loss);
+  return trainingWalk(trainWalk(memory), loss);
 }
+
+/** One step of the optimizer, and of the averages. */
+export function optimizing(memory: NetworkMemory, optimizer: Optimizer): Phase[] {
+  return [
+    ...optimizerPhases(trainWalk(memory), optimizer),
+    ...averagePhases(trainingMemory(memory)),
+  ];
+}
+
+/** Adds the gradients of a batch to those before it, as their share of the step. */
+export function summing(memory: NetworkMemory, share: number, more: boolean): Section {
+  const { regions, layout } = trainingMemory(memory);
+  const { sum, gradients } = regions.training;
+  const add = call('addGradient', [sum, gradients, share, Number(more)], layout.floats / 4, {
+    grain: 4,
+  });
+  return { name: 'optimizer', phases: [[add]] };
+}
+
+const trainWalk = (memory: NetworkMemory): Walk =>
+  new Walk(memory, 'train', { at: memory.t, every: true }, true);
 
 /** The walk that training takes, or prediction by the batch's own statistics: what any other needs, it needs too. */
 export function survey(memory: NetworkMemory): Walk {
   const walk = new Walk(memory, memory.shape.training ? 'train' : 'batch', NO_TIMESTEPS, false);
-  if (memory.shape.training) trainingWalk(walk, 'l1');
-  else forwardWalk(walk);
+  const { training, muon } = memory.shape;
+  if (!training) forwardWalk(walk);
+  else trainingWalk(walk, 'l1');
+  if (muon) optimizerPhases(walk, { ...ADAM, muon: { momentum: 0, ratio: 0 } });
   return walk;
 }
-
-/** One step of the optimizer over all parameters. */
-export function optimizerPhases(memory: TrainingMemory, optimizer: Optimizer): Phase[] {
-  const { weights, training } = memory.regions;
-  const { floats } = memory.layout;
-  const { gradients, m, v } = training;
-  const quads = floats / 4;
-  const whole = { grain: 4 };
-  const { beta1, beta2, epsilon, clip } = optimizer;
-  if (isPlainAdam(optimizer))
-    return [[call('adam', [weights, gradients, m, v, memory.rates], quads, whole)]];
-  const factor = plus(memory.rates, 16);
-  const scale = clip === null ? NULL : plus(factor, 4);
-  const step = call(
-    'adamW',
-    [weights, gradients, m, v, memory.rates, beta1, beta2, epsilon, scale],
-    quads,
-    whole,
-  );
-  if (clip === null) return [[step]];
-  const blocks = Math.ceil(floats / CLIP_BLOCK);
-  return [
-    [call('gradientNorm', [memory.normPartial, gradients, floats], blocks)],
-    [call('gradientClip', [factor, memory.normPartial, blocks, clip], 1)],
-    [step],
-  ];
-}
-
-const isPlainAdam = (o: Optimizer): boolean =>
-  (Object.keys(ADAM) as (keyof Optimizer)[]).every((key) => o[key] === ADAM[key]);
 
 /** The batch norms' scale and shift from the running statistics; once for each change of the weights or statistics. */
 export function prepareNorms(memory: NetworkMemory): Phase {
@@ -171,9 +163,20 @@ function noiseLoss(walk: Walk, loss: Loss): Phase[] {
   const blocks = Math.ceil(count / BLOCK);
   const partial = walk.scratch('loss', 8 * blocks);
   const kind = KINDS[loss];
+  const { lossWeights: weights } = memory;
+  const shape = [pixels(y), channels, kind] as const;
+  const ofImages = [memory.imageLosses, y.at, memory.noise, weights, ...shape] as const;
   return [
-    [call('noiseLoss', [dy.at, partial, y.at, memory.noise, count, channels, kind], blocks)],
-    [call('finishLoss', [memory.loss, partial, blocks, count * channels], 1)],
+    [
+      call('noiseLoss', [dy.at, partial, y.at, memory.noise, count, channels, kind], blocks),
+      call('imageLosses', ofImages, walk.batch),
+    ],
+    weights === NULL
+      ? [call('finishLoss', [memory.loss, partial, blocks, count * channels], 1)]
+      : [
+          call('finishLoss', [memory.loss, memory.imageLosses, walk.batch, walk.batch], 1),
+          call('weighGradient', [dy.at, weights, pixels(y)], walk.batch),
+        ],
   ];
 }
 
@@ -200,10 +203,4 @@ function waveBackward(walk: Walk, wave: readonly Step[]): Phase[] {
 function mask(walk: Walk, { out }: StepOf<'convolve'>): Call {
   const d = walk.gradient(out);
   return call('reluBackward', [d.at, walk.view(out).at], (walk.batch * d.channels) / 4);
-}
-
-/** @throws RunError if the plan was made without training. */
-export function trainingMemory(memory: NetworkMemory): TrainingMemory {
-  if (!memory.regions.training) throw new RunError('this network was planned without training');
-  return memory as TrainingMemory;
 }

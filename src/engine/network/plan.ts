@@ -13,6 +13,7 @@ import {
   channelsOf,
   type NetworkMemory,
   type NetworkShape,
+  RATES,
   reserver,
   type SharedMemory,
   sinusoidRows,
@@ -22,12 +23,12 @@ import { allocateParameters, layoutParameters } from './parameters.js';
 import {
   dropPadding,
   forward,
-  optimizerPhases,
+  optimizing,
   prepareKeptWeights,
   prepareNorms,
+  summing,
   survey,
   training,
-  trainingMemory,
 } from './passes.js';
 import { place, schedule } from './schedule.js';
 import { affineOf, savedOf, Walk } from './walk.js';
@@ -52,7 +53,7 @@ export type AnyOptions = PlanOptions | GraphOptions;
  * the arena, do not.
  */
 export function planPrograms(
-  { training: trains = true, loss = 'l1', optimizer = ADAM }: AnyOptions,
+  { training: trains = true, loss = 'l1', optimizer = ADAM, accumulate = 1 }: AnyOptions,
   memory: NetworkMemory,
 ): ReadonlyMap<string, Program> {
   const t = { at: memory.t, every: true };
@@ -65,8 +66,13 @@ export function planPrograms(
     programs.set(mode, [unet([...forward(memory, mode, t), dropPadding(memory)])]);
   if (trains) {
     const pass = unet(training(memory, loss));
-    const step = { name: 'optimizer', phases: optimizerPhases(trainingMemory(memory), optimizer) };
-    programs.set('train', [pass, step]);
+    const step = { name: 'optimizer', phases: optimizing(memory, optimizer) };
+    if (memory.shape.accumulates) {
+      programs.set('pass', [pass]);
+      programs.set('optimize', [step]);
+      for (const more of [false, true])
+        programs.set(more ? 'sum' : 'first', [summing(memory, 1 / accumulate, more)]);
+    } else programs.set('train', [pass, step]);
     programs.set('gradients', [pass, unet([dropPadding(memory)])]);
   }
   return programs;
@@ -122,8 +128,14 @@ export function planLayout(options: AnyOptions): { arena: Arena; memory: Network
   const arena = new Arena();
   const graph =
     'graph' in options ? options.graph : buildNetwork(options.architecture, options.size);
-  const { batch, timesteps, times = [], seed = 0 } = options;
-  const shape = { graph, batch, timesteps, times, seed, training: options.training ?? true };
+  const { batch, timesteps, times = [], seed = 0, training = true } = options;
+  const averages = options.ema?.length ?? 0;
+  const { accumulate = 1, weighted = false, optimizer = ADAM } = options;
+  const shape = {
+    ...{ graph, batch, timesteps, times, seed, training, weighted, averages },
+    muon: training && optimizer.muon !== undefined,
+    accumulates: training && accumulate > 1,
+  };
   return { arena, memory: planMemory(arena, shape, options.threads) };
 }
 
@@ -140,7 +152,7 @@ export function planMemory(
   const { graph, batch } = shape;
   const order = schedule(graph);
   const layout = shared?.layout ?? layoutParameters(graph);
-  const regions = shared?.regions ?? allocateParameters(arena, layout, shape.training);
+  const regions = shared?.regions ?? allocateParameters(arena, layout, shape);
   const { reserve, reserved } = reserver(arena);
   const dense = batch * graph.size ** 2 * graph.channels;
   const norms = new Map<string, Pointer>();
@@ -157,7 +169,10 @@ export function planMemory(
     t: arena.bytes('tables', 4 * batch),
     labels: arena.bytes('tables', graph.labelled ? 4 * batch : 0),
     loss: arena.bytes('tables', 8),
-    rates: arena.floats('tables', 8),
+    rates: arena.floats('tables', RATES.averages + shape.averages),
+    imageLosses: arena.bytes('tables', 8 * batch),
+    lossWeights: shape.weighted ? arena.floats('tables', batch) : NULL,
+    first: shape.accumulates ? arena.bytes('tables', 4) : NULL,
     normPartial: arena.bytes('tables', shape.training ? normBytes(layout.floats) : 0),
     kept: new Map(),
     buffers: new Buffers(),

@@ -1,10 +1,13 @@
 import {
   ADAM,
+  averageRate,
   type BatchNormMode,
   type NetworkDevice,
   type NetworkInput,
   type Optimizer,
   type OptimizerState,
+  type Part,
+  WHOLE,
 } from '../../contracts/device.js';
 import { RunError } from '../../errors.js';
 import { checkInput } from '../../network/check-input.js';
@@ -14,12 +17,23 @@ import type { StateDict } from '../../network/state.js';
 import { checkFits, planRoom } from '../arena.js';
 import { Engine, type LoadedProgram, type Times } from '../engine.js';
 import type { KernelChoice } from '../module.js';
-import { plusFloats } from '../pointer.js';
+import { type Pointer, plusFloats } from '../pointer.js';
 import type { Program } from '../program.js';
 import { tableName } from './lowering.js';
-import { channelsOf, type NetworkMemory, type TrainingMemory } from './memory.js';
-import { readParameters, readState, writeParameters, writeStatistics } from './parameters.js';
-import { trainingMemory } from './passes.js';
+import {
+  channelsOf,
+  type NetworkMemory,
+  RATES,
+  type TrainingMemory,
+  trainingMemory,
+} from './memory.js';
+import {
+  type Average,
+  readParameters,
+  readState,
+  writeParameters,
+  writeStatistics,
+} from './parameters.js';
 import {
   type AnyOptions,
   type Extension,
@@ -45,16 +59,21 @@ export class WasmNetwork implements NetworkDevice {
   readonly memory: NetworkMemory;
   readonly #programs = new Map<string, LoadedProgram>();
   readonly #optimizer: Optimizer;
+  readonly #ema: readonly number[];
+  /** Parts of a step. */
+  readonly #accumulate: number;
   #batches = new Map<string, bigint>();
   #steps = 0;
   /** What of `prepare` belongs to the present weights and running statistics. */
   #ready = { norms: false, weights: false };
 
-  private constructor(engine: Engine, memory: NetworkMemory, optimizer: Optimizer) {
+  private constructor(engine: Engine, memory: NetworkMemory, options: Options) {
     this.engine = engine;
     this.memory = memory;
     this.batch = memory.shape.batch;
-    this.#optimizer = optimizer;
+    this.#optimizer = options.optimizer ?? ADAM;
+    this.#ema = options.ema ?? [];
+    this.#accumulate = options.accumulate ?? 1;
   }
 
   /**
@@ -82,7 +101,7 @@ export class WasmNetwork implements NetworkDevice {
     checkNetworkFits(options, arena.size, extend);
     const { threads, strict, wide } = options;
     const engine = Engine.create({ threads, strict, wide, bytes: arena.size });
-    const network = new WasmNetwork(engine, memory, options.optimizer ?? ADAM);
+    const network = new WasmNetwork(engine, memory, options);
     for (const [name, sections] of programs) network.#programs.set(name, engine.load(sections));
     writeReserved(engine, memory);
     return { network, extra, program };
@@ -111,16 +130,51 @@ export class WasmNetwork implements NetworkDevice {
     };
   }
 
-  async trainStep(input: NetworkInput, noise: Float32Array, lr: number): Promise<number> {
-    this.#feed(input, noise);
-    this.setRates(lr);
-    await this.#run('train');
-    return this.finishStep();
+  async trainStep(
+    input: NetworkInput,
+    target: Float32Array,
+    lr: number,
+    part = WHOLE,
+  ): Promise<number> {
+    this.#feed(input, target);
+    this.beginPart(lr, part);
+    await this.#run(this.#accumulate > 1 ? 'pass' : 'train');
+    await this.endPart(part);
+    return this.#readLoss();
   }
 
-  /** Sections of a whole training step whose x_t, t, labels and ε already stand in memory. */
+  imageLosses(): Float64Array {
+    return new Float64Array(this.engine.memory.buffer, this.memory.imageLosses, this.batch).slice();
+  }
+
+  /** Sections of a training step's part whose x_t, t, labels, weights and target already stand in memory. */
   trainSections(): Program {
-    return this.#program('train').program;
+    return this.#program(this.#accumulate > 1 ? 'pass' : 'train').program;
+  }
+
+  /** Before a part of a step runs. @throws RunError where the network was planned for another number of parts */
+  beginPart(lr: number, { index, of }: Part): void {
+    if (of !== this.#accumulate)
+      throw new RunError(`a step of this network has ${this.#accumulate} parts, got ${of}`);
+    if (of > 1) this.#first[0] = index * this.batch;
+    this.setRates(lr);
+  }
+
+  /**
+   * After it: its gradients are added up, and the last one's step is taken. Resolves to the times of that.
+   */
+  async endPart({ index, of }: Part): Promise<Times> {
+    const times = of > 1 ? await this.engine.run(this.#program(index === 0 ? 'first' : 'sum')) : {};
+    this.#countBatches();
+    if (index + 1 < of) return times;
+    const last = of > 1 ? await this.engine.run(this.#program('optimize')) : {};
+    this.#steps++;
+    return { optimizer: (times.optimizer ?? 0) + (last.optimizer ?? 0) };
+  }
+
+  /** The number of a part's first image. */
+  get #first(): Uint32Array {
+    return new Uint32Array(this.engine.memory.buffer, this.memory.first, 1);
   }
 
   /** Sections of a pass with running statistics (after `prepare`) whose x_t and t stand in memory. */
@@ -128,20 +182,21 @@ export class WasmNetwork implements NetworkDevice {
     return this.#program('running').program;
   }
 
-  /** The optimizer's bias-corrected rates for the step that is about to run. */
+  /** The optimizer's bias-corrected rates for the step that is about to run, and those of the averages. */
   setRates(lr: number): void {
     const step = this.#steps + 1;
-    const { beta1, beta2, decay } = this.#optimizer;
-    const rates = this.engine.floats(this.memory.rates, 3);
+    const { beta1, beta2, decay, muon } = this.#optimizer;
+    const rates = this.engine.floats(this.memory.rates, RATES.averages + this.#ema.length);
     rates[0] = lr / (1 - beta1 ** step);
     rates[1] = 1 / Math.sqrt(1 - beta2 ** step);
     rates[2] = lr * decay;
+    if (muon) rates[RATES.muon] = lr * muon.ratio;
+    for (const [i, decay] of this.#ema.entries())
+      rates[RATES.averages + i] = averageRate(decay, step);
   }
 
-  /** Books a step that ran: resolves to its loss. */
-  finishStep(): number {
-    this.#steps++;
-    this.#countBatches();
+  /** The loss of the last batch. */
+  get loss(): number {
     return this.#readLoss();
   }
 
@@ -157,16 +212,30 @@ export class WasmNetwork implements NetworkDevice {
   }
 
   async exportState(): Promise<StateDict> {
-    const { layout, regions } = this.memory;
-    const statistics = this.engine.floats(regions.statistics, layout.statistics);
-    return readState(layout, this.#region(regions.weights), statistics, this.#batches);
+    return this.#read(this.memory.regions);
   }
 
   async importState(state: StateDict): Promise<void> {
+    const { training } = this.memory.regions;
+    this.#batches = this.#write(this.memory.regions, state);
+    for (const average of training?.averages ?? []) this.#write(average, state);
+    this.#outdate();
+  }
+
+  async exportAverage(index: number): Promise<StateDict> {
+    return this.#read(this.#average(index));
+  }
+
+  async importAverage(index: number, state: StateDict): Promise<void> {
+    this.#write(this.#average(index), state);
+  }
+
+  async exchangeAverage(index: number): Promise<void> {
     const { layout, regions } = this.memory;
-    writeParameters(layout, this.#region(regions.weights), state);
-    const statistics = this.engine.floats(regions.statistics, layout.statistics);
-    this.#batches = writeStatistics(layout, statistics, state);
+    const average = this.#average(index);
+    exchange(this.#region(regions.weights), this.#region(average.weights));
+    const statistics = (at: Pointer) => this.engine.floats(at, layout.statistics);
+    exchange(statistics(regions.statistics), statistics(average.statistics));
     this.#outdate();
   }
 
@@ -200,6 +269,26 @@ export class WasmNetwork implements NetworkDevice {
     return batch * graph.size ** 2 * graph.channels;
   }
 
+  #read({ weights, statistics }: Average): StateDict {
+    const { layout } = this.memory;
+    const moving = this.engine.floats(statistics, layout.statistics);
+    return readState(layout, this.#region(weights), moving, this.#batches);
+  }
+
+  /** Resolves to how many batches each norm has seen. */
+  #write({ weights, statistics }: Average, state: StateDict): Map<string, bigint> {
+    const { layout } = this.memory;
+    writeParameters(layout, this.#region(weights), state);
+    return writeStatistics(layout, this.engine.floats(statistics, layout.statistics), state);
+  }
+
+  /** @throws RunError for one that was not planned */
+  #average(index: number): Average {
+    const average = this.#training.regions.training.averages[index];
+    if (!average) throw new RunError(`this network was planned without average ${index}`);
+    return average;
+  }
+
   #region(at: number): Float32Array {
     return this.engine.floats(at, this.memory.layout.floats);
   }
@@ -226,6 +315,7 @@ export class WasmNetwork implements NetworkDevice {
     writeTimes(this.engine, this.memory, input.t);
     writeLabels(this.engine, this.memory, input.labels);
     if (noise) this.engine.floats(epsilon, this.#denseLength).set(noise);
+    if (noise) writeLossWeights(this.engine, this.memory, input.weights ?? null);
   }
 
   #readLoss(): number {
@@ -244,6 +334,18 @@ export class WasmNetwork implements NetworkDevice {
       const { name } = node.layer;
       this.#batches.set(name, (this.#batches.get(name) ?? 0n) + 1n);
     }
+  }
+}
+
+/** Floats that are exchanged at a time. */
+const PIECE = 1 << 16;
+
+function exchange(a: Float32Array, b: Float32Array): void {
+  for (let at = 0; at < a.length; at += PIECE) {
+    const [one, other] = [a, b].map((array) => array.subarray(at, at + PIECE));
+    const kept = one!.slice();
+    one!.set(other!);
+    other!.set(kept);
   }
 }
 
@@ -266,6 +368,17 @@ export function writeTimes(engine: Engine, memory: NetworkMemory, t: InputTimes)
   if (t instanceof Int32Array) return;
   for (const node of sinusoidNodes(memory, 'time'))
     writeSinusoids(engine, memory, node, t, timesteps);
+}
+
+/** Puts the weights of the images' losses where they are read; @throws RunError where the network was planned for others */
+export function writeLossWeights(
+  engine: Engine,
+  { lossWeights, shape }: NetworkMemory,
+  weights: Float32Array | null,
+): void {
+  if ((weights !== null) !== shape.weighted)
+    throw new RunError(`this network was planned ${shape.weighted ? 'for' : 'without'} weights`);
+  if (weights) engine.floats(lossWeights, shape.batch).set(weights);
 }
 
 /** Puts labels, which have been checked, where the network reads them. */

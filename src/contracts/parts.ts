@@ -1,0 +1,30 @@
+import { type Part, WHOLE } from './device.js';
+import type { PartBatch, TrainBatch } from './trainer.js';
+
+/** A step's batches, one after the other: each part has as many of its images. */
+export function partsOf(batch: TrainBatch, of: number): [part: Part, images: PartBatch][] {
+  const { step, pixels, flips, t } = batch;
+  if (of === 1) return [[WHOLE, { step, pixels, flips, t, first: 0 }]];
+  const images = flips.length / of;
+  const each = pixels.length / of;
+  return Array.from({ length: of }, (_, index) => {
+    const first = index * images;
+    const part = {
+      ...{ step, first },
+      pixels: pixels.subarray(index * each, (index + 1) * each),
+      flips: flips.subarray(first, first + images),
+      t: t.subarray(first, first + images),
+    };
+    return [{ index, of }, part];
+  });
+}
+
+/** Milliseconds of the parts, by what they went to. */
+export function sumTimes(
+  times: readonly Readonly<Record<string, number>>[],
+): Record<string, number> {
+  const sums: Record<string, number> = {};
+  for (const part of times)
+    for (const [name, ms] of Object.entries(part)) sums[name] = (sums[name] ?? 0) + ms;
+  return sums;
+}

@@ -1,0 +1,30 @@
+import type { TrainingConfig } from '../config/config.js';
+
+/**
+ * The learning rate of a step: `lr`, reached evenly over the first `warmup` steps, times what the decay leaves, from 1 down to
+ * the floor at the end of the run. With f the share of the run that is done: linear 1 − f, cosine (1 + cos πf)/2.
+ * @param step steps taken before it
+ * @param total steps of the whole run
+ */
+export function learningRate(
+  { lr, warmup, decay, decayFloor }: TrainingConfig,
+  step: number,
+  total: number,
+): number {
+  const rising = warmup > 0 ? Math.min(1, (step + 1) / warmup) : 1;
+  const left = leftBy(decay, step / total);
+  return lr * rising * (decay === 'constant' ? 1 : decayFloor + (1 - decayFloor) * left);
+}
+
+function leftBy(decay: TrainingConfig['decay'], done: number): number {
+  switch (decay) {
+    case 'constant':
+      return 1;
+    case 'linear':
+      return 1 - done;
+    case 'cosine':
+      return (1 + Math.cos(Math.PI * done)) / 2;
+    default:
+      return decay satisfies never;
+  }
+}

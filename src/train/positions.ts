@@ -1,0 +1,26 @@
+import type { RunConfig } from '../config/config.js';
+import { type PositionOptions, type Positions, quarterOf } from '../diffusion/mixture.js';
+import type { Quarters } from '../io/metrics.js';
+
+/** How a run draws where its images are on the way to noise. */
+export const positionsOf = ({ diffusion, training }: RunConfig): PositionOptions => ({
+  timesteps: diffusion.timesteps,
+  flow: diffusion.objective === 'flow',
+  sampling: training.timeSampling,
+});
+
+const NAMES = ['q0', 'q1', 'q2', 'q3'] as const;
+
+/** The mean loss of the images in each quarter of the way to noise; those without images are left out. */
+export function lossByQuarter(
+  positions: Positions,
+  losses: Float64Array,
+  options: PositionOptions,
+): Quarters {
+  const quarters = Array.from(positions, (position) => quarterOf(position, options));
+  const means = NAMES.flatMap((name, quarter) => {
+    const own = losses.filter((_, i) => quarters[i] === quarter);
+    return own.length > 0 ? [[name, own.reduce((a, b) => a + b, 0) / own.length]] : [];
+  });
+  return Object.fromEntries(means);
+}
