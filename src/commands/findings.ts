@@ -122,11 +122,16 @@ function sharedMemory(): Finding {
   }
 }
 
+/** What sharp reads and Haze takes for no picture: drawings, and libvips' own. */
+const NO_PICTURES: readonly string[] = ['svg', 'raw', 'vips'];
+
 async function pictures(): Promise<Finding> {
   const what = 'Pictures';
   try {
     const { default: sharp } = await import('sharp');
-    const readable = Object.values(sharp.format).filter(({ input }) => input.file || input.buffer);
+    const readable = Object.values(sharp.format).filter(
+      ({ id, input }) => (input.file || input.buffer) && !NO_PICTURES.includes(id),
+    );
     const formats = readable.map(({ id }) => id).sort();
     const { sharp: version, vips } = sharp.versions;
     return good(what, `sharp ${version} (libvips ${vips}) reads ${formats.join(', ')}`);
