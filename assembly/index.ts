@@ -30,6 +30,7 @@ export {
   groupNormMoments,
 } from './group-norm';
 export * from './group-norm-backward';
+export * from './group-norm-backward-apply';
 export * from './image-limits';
 export * from './image-loss';
 export * from './image-shift';
