@@ -56,6 +56,13 @@ export {
 export { type EvaluateSettings, evaluate } from './library/evaluate.js';
 export { type GenerateSettings, generate } from './library/generate.js';
 export {
+  type LoadSettings,
+  load,
+  type Model,
+  type ModelSampleSettings,
+  type ModelStepsSettings,
+} from './library/model.js';
+export {
   type RunOptions,
   type RunSettings,
   resumeConfig,
