@@ -25,17 +25,24 @@ export interface Samples extends SampleResult {
 export async function sample(model: string, settings: SampleSettings = {}): Promise<Samples> {
   const { frames, ...rest } = settings;
   const options = await readDraw('sample', model, rest, (source) => {
-    const count = source.whole('count', { min: 1, max: 65_536 }) ?? 16;
-    return { count, frames: frames === undefined ? null : readFrames(frames, count) };
+    const count = readCount(source);
+    return { count, frames: readFrames('sample', frames, count) };
   });
   return { ...(await sampleWeights(options)), model: options.model };
 }
 
-function readFrames(
-  frames: NonNullable<SampleSettings['frames']>,
+/** Images to draw. */
+export const readCount = (source: JsonObject): number =>
+  source.whole('count', { min: 1, max: 65_536 }) ?? 16;
+
+/** @throws UsageError for moments or images that cannot be */
+export function readFrames(
+  where: string,
+  frames: SampleSettings['frames'],
   count: number,
 ): SampleOptions['frames'] {
-  const object = new JsonObject('sample.frames', frames);
+  if (frames === undefined) return null;
+  const object = new JsonObject(`${where}.frames`, frames);
   const moments = object.whole('moments', { min: 1, max: 100_000 })!;
   const images = object.whole('images', { min: 1, max: count })!;
   object.finish();

@@ -20,6 +20,9 @@ import { checkpointState, type Start } from './start.js';
 /** Steps whose mean loss a run reports at its end. */
 const LAST = 40;
 
+/** Called after each step and what follows it; the next one begins when it has resolved. */
+export type AfterStep = () => Promise<void>;
+
 /** A training run's loop, and what happens between its steps. */
 export class Run {
   private readonly options: TrainOptions;
@@ -28,6 +31,7 @@ export class Run {
   private readonly data: TrainingData;
   private readonly plan: BatchPlan;
   private readonly begin: Start;
+  private readonly afterStep: AfterStep;
   /** Steps of the whole run, those that were taken before it among them. */
   private readonly total: number;
   private readonly paths: RunPaths;
@@ -47,7 +51,9 @@ export class Run {
     data: TrainingData,
     plan: BatchPlan,
     begin: Start,
+    afterStep: AfterStep = async () => {},
   ) {
+    this.afterStep = afterStep;
     this.options = options;
     this.config = config;
     this.trainer = trainer;
@@ -74,6 +80,7 @@ export class Run {
       await this.makeUp();
       await this.steps();
       await this.finish();
+      if (taken < this.total) await this.afterStep();
     } finally {
       this.closeLog();
     }
@@ -145,7 +152,9 @@ export class Run {
     if (saveEvery > 0 && step % saveEvery === 0 && step < this.total) await this.save(step, epoch);
     if (this.plan.endsEpoch(step - 1)) await this.measure(step, epoch);
     if (this.samplesAt(step)) await this.sample(step);
-    if (this.options.signal?.aborted && step < this.total) await this.stop(step, epoch);
+    if (step === this.total) return;
+    if (!this.options.signal?.aborted) await this.afterStep();
+    if (this.options.signal?.aborted) await this.stop(step, epoch);
   }
 
   /** What follows a checkpoint and an interruption came before: the held-out loss of an epoch, and samples. */

@@ -11,7 +11,7 @@ import { dataState, listData, openData } from './open-data.js';
 import { openTrainer } from './open-trainer.js';
 import type { TrainOptions, TrainResult } from './options.js';
 import { positionsOf } from './positions.js';
-import { Run } from './run.js';
+import { type AfterStep, Run } from './run.js';
 import { checkStart, start } from './start.js';
 
 /**
@@ -20,12 +20,16 @@ import { checkStart, start } from './start.js';
  * is training; RunError for a loss that is not finite or a disk that is full (the last checkpoint stays); Interrupted
  * once the state is saved.
  */
-export async function train(options: TrainOptions): Promise<TrainResult> {
-  return asOnlyTrainer(options.out, (hold) => trainLocked(options, hold));
+export async function train(options: TrainOptions, afterStep?: AfterStep): Promise<TrainResult> {
+  return asOnlyTrainer(options.out, (hold) => trainLocked(options, hold, afterStep));
 }
 
 /** The same, where the caller has the run's lock; `hold` extends it to the folder once that is there. */
-export async function trainLocked(options: TrainOptions, hold: Hold): Promise<TrainResult> {
+export async function trainLocked(
+  options: TrainOptions,
+  hold: Hold,
+  afterStep?: AfterStep,
+): Promise<TrainResult> {
   const { signal, onEvent = () => {} } = options;
   await checkStart(options);
   const listed = await listData(options.config);
@@ -57,7 +61,7 @@ export async function trainLocked(options: TrainOptions, hold: Hold): Promise<Tr
     signal?.throwIfAborted();
     const state = await dataState(listed, count);
     const begin = await start(options, config, trainer, state, hold, onEvent);
-    return await new Run(options, config, trainer, data, plan, begin).go();
+    return await new Run(options, config, trainer, data, plan, begin, afterStep).go();
   } catch (error) {
     if (!signal?.aborted || error !== signal.reason) throw error;
     throw new Interrupted('interrupted before the first step; nothing was written');
