@@ -93,6 +93,8 @@ export interface TrainingConfig {
   readonly accumulate: number;
   /** γ of min-SNR, which weighs the loss; null: all timesteps count alike. */
   readonly snrGamma: number | null;
+  /** Sides of the images until shares of `steps`, `16:0.5,24:0.8`; the rest sees those of `size`. Null: all do. */
+  readonly grow: string | null;
   /** How timesteps are drawn. */
   readonly timeSampling: 'uniform' | 'logit-normal';
   /** Total length of the run, resumes included: one of the two is null. */
