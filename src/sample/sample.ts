@@ -1,4 +1,5 @@
 import type { Sampler } from '../contracts/sampler.js';
+import { passesOf } from '../diffusion/guidance.js';
 import { FLOW_TIMES } from '../diffusion/objective.js';
 import { makeTrajectory } from '../diffusion/sampler.js';
 import { makeSchedule } from '../diffusion/schedule.js';
@@ -29,7 +30,7 @@ export async function sampleFrom(
   const schedule = makeSchedule(options.diffusion);
   const trajectory = makeTrajectory(schedule, options.sampling);
   const steps = trajectory.timesteps.length;
-  const batch = batchFor(count);
+  const batch = batchFor(count, passesOf(options.condition));
   const batches = Math.ceil(count / batch);
   const sampler = await openSampler(options, trajectory, schedule, batch, state);
   try {
@@ -68,9 +69,9 @@ export async function sampleFrom(
 /** Images in one batch: more would not be faster on the engine, and memory stays small. */
 const LARGEST_BATCH = 16;
 
-/** Images that are made at one time, of so many in all. */
-export const batchFor = (count: number): number =>
-  Math.ceil(count / Math.ceil(count / LARGEST_BATCH));
+/** Images that are made at one time, of so many in all; `passes` evaluations of each go in one batch. */
+export const batchFor = (count: number, passes: 1 | 2 = 1): number =>
+  Math.ceil(count / Math.ceil((count * passes) / LARGEST_BATCH));
 
 /** The moments of the trajectory that a film keeps, of the first images. */
 class Frames {

@@ -5,6 +5,7 @@ import type { TrainingData } from '../data/held-out.js';
 import { makeSchedule } from '../diffusion/schedule.js';
 import { Interrupted } from '../errors.js';
 import { asOnlyTrainer, type Hold } from '../io/run-lock.js';
+import { classify } from './classes.js';
 import { header } from './header.js';
 import { dataBudget, pausesOf, requireSpaceToRun } from './memory.js';
 import { dataState, listData, openData } from './open-data.js';
@@ -12,7 +13,7 @@ import { openTrainer } from './open-trainer.js';
 import type { TrainOptions, TrainResult } from './options.js';
 import { positionsOf } from './positions.js';
 import { Run } from './run.js';
-import { checkStart, start } from './start.js';
+import { checkInit, checkStart, start } from './start.js';
 
 /**
  * Trains a U-Net on images: Ho et al. (2020), Algorithm 1, with everything a run needs around it.
@@ -28,14 +29,15 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
 export async function trainLocked(options: TrainOptions, hold: Hold): Promise<TrainResult> {
   const { signal, onEvent = () => {} } = options;
   await checkStart(options);
-  const listed = await listData(options.config);
-  const schedule = makeSchedule(options.config.diffusion);
+  const { config: run, listed } = await classify(options.config, await listData(options.config));
+  await checkInit(options, run);
+  const schedule = makeSchedule(run.diffusion);
   const { trainer, chosen, between } = await openTrainer(
-    options.config,
+    run,
     schedule,
     options.requireCuda ?? false,
   );
-  const config: RunConfig = { ...options.config, chosen };
+  const config: RunConfig = { ...run, chosen };
   let data: TrainingData | undefined;
   try {
     for (const text of header(config, trainer, between)) onEvent({ kind: 'note', text });
@@ -53,6 +55,8 @@ export async function trainLocked(options: TrainOptions, hold: Hold): Promise<Tr
       timesteps: config.diffusion.timesteps,
       positions: positionsOf(config),
       flip: config.data.flip,
+      classes: data.train.classes,
+      labelDropout: config.training.labelDropout,
     });
     signal?.throwIfAborted();
     const state = await dataState(listed, count);
