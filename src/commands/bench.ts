@@ -35,6 +35,8 @@ export async function run(args: Args): Promise<void> {
   const options = await readOptions(args);
   if (options.layers && !subjects.includes('unet'))
     throw new UsageError(`--layers: belongs to unet; the subject is ${subjects.join(', ')}`);
+  if (options.beside > 0 && !subjects.includes('unet'))
+    throw new UsageError(`--beside: belongs to unet; the subject is ${subjects.join(', ')}`);
   const plot = args.text('plot');
   const markdown = args.text('markdown');
   const compare = args.text('compare');
@@ -86,6 +88,7 @@ async function readOptions(args: Args): Promise<BenchOptions> {
     peers: args.boolean('peers') ?? false,
     // The setting `layers` is the network's, whose flag is another.
     layers: args.renamed({ layerTimes: 'layers' }).boolean('layerTimes') ?? false,
+    beside: args.whole('beside', { min: 0, max: 1024 }) ?? 0,
     onNote: (text) => process.stderr.write(`${printableLines(text)}\n`),
   };
 }

@@ -156,6 +156,19 @@ export function readCondition(source: Source, path: string, of: Conditional): Co
   return { labels: labels ?? known.names.map((_, i) => i), guidance: guidance ?? 1, none };
 }
 
+/**
+ * The labels that `class` names, for a network that is told each image's; undefined for one that is told none.
+ * @throws UsageError for a class that is not there, for one of a model without, and where one is wanted and none named
+ */
+export function readLabels(source: Source, path: string, of: Conditional): number[] | undefined {
+  if (!source.has('class') && classesOf(of))
+    throw new UsageError(
+      `${source.where('class')}: ${path} is told classes; expected that of the images`,
+    );
+  const condition = readCondition(source, path, of);
+  return condition ? [...condition.labels] : undefined;
+}
+
 interface Known {
   /** By label; empty where any number is one. */
   readonly names: readonly string[];
@@ -195,9 +208,8 @@ function labelNamed(where: string, text: string, { names, none }: Known): number
   const most = names.length > 0 ? names.length - 1 : 999;
   if (Number.isInteger(number) && number >= 0 && number <= most) return number;
   if (text === 'none' && none !== null) return none;
-  throw new UsageError(
-    `${where} has no class ${quote(text)}${suggestion(text, names)}; it has ${listed(names)}`,
-  );
+  const hint = Number.isNaN(number) ? suggestion(text, names) : '';
+  throw new UsageError(`${where} has no class ${quote(text)}${hint}; it has ${listed(names)}`);
 }
 
 /** Classes that a message lists. */

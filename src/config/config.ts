@@ -106,6 +106,8 @@ export interface TrainingConfig {
   readonly snrGamma: number | null;
   /** Share of images that are trained on without a class, for guidance; 0 without classes. */
   readonly labelDropout: number;
+  /** Sides of the images until shares of `steps`, `16:0.5,24:0.8`; the rest sees those of `size`. Null: all do. */
+  readonly grow: string | null;
   /** How timesteps are drawn. */
   readonly timeSampling: 'uniform' | 'logit-normal';
   /** Total length of the run, resumes included: one of the two is null. */

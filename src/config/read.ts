@@ -13,6 +13,7 @@ import type {
   TrainingConfig,
 } from './config.js';
 import { checkDiffusion, OPTIONAL_DIFFUSION, readDiffusion, readObjective } from './diffusion.js';
+import { checkGrowth } from './growth.js';
 import { JsonObject } from './json.js';
 import { checkBatch, checkModel } from './model.js';
 import { KINDS } from './network-fields.js';
@@ -125,6 +126,7 @@ function checkTogether(where: string, config: RunConfig): void {
     checkTargets(config.diffusion, config.training);
     checkZeroInit(config.model, config.training);
     checkClasses(config);
+    checkGrowth(config.model, config.training);
   } catch (error) {
     if (error instanceof UsageError) throw new UsageError(`${where}: ${error.message}`);
     throw error;

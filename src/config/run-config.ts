@@ -7,6 +7,7 @@ import { COMPUTING_DEFAULTS, checkComputing, readComputing, readSeed } from './c
 import type { DiffusionConfig, ModelConfig, RunConfig } from './config.js';
 import { DIFFUSION_DEFAULTS, readDiffusion, readObjective, withDiffusion } from './diffusion.js';
 import { kebab } from './flag.js';
+import { checkGrowth } from './growth.js';
 import {
   type Base,
   checkBatch,
@@ -180,6 +181,7 @@ function withSettings(
   const diffusion = withDiffusion(base.diffusion, asked);
   checkTargets(diffusion, training);
   checkZeroInit(model, training);
+  checkGrowth(model, training);
   const data = {
     ...base.data,
     ...readData(settings, readHeldOut(settings.text('heldOut'))),

@@ -4,6 +4,7 @@ import { UsageError } from '../errors.js';
 import { classesFlag, labelDropoutFlag } from './classes.js';
 import type { DataConfig, Fit, HeldOut, TrainingConfig } from './config.js';
 import { type Flags, given } from './flag.js';
+import { growthFlags, readGrowth } from './growth.js';
 import { OPTIMIZER_DEFAULTS, optimizerFlags, readOptimizer } from './optimizer.js';
 import { parseDecimal, quote, type Source } from './source.js';
 import { readTargets } from './targets.js';
@@ -52,6 +53,7 @@ export const trainingFlags: Flags = {
     describe:
       'Begin with zero weights in conv2, conv_out and to_out, so that each block passes its input on; of unet2d',
   },
+  ...growthFlags,
   'save-every': {
     describe: 'Steps between checkpoints; 0: one at the end',
     value: 'N',
@@ -119,12 +121,16 @@ export function readTraining(source: Source): Partial<TrainingConfig> {
     ...readOptimizer(source),
     ...readTargets(source),
     ...given<
-      Omit<TrainingConfig, 'epochs' | 'steps' | Exclude<keyof OptimizerSettings, 'zeroInit'>>
+      Omit<
+        TrainingConfig,
+        'epochs' | 'steps' | Exclude<keyof OptimizerSettings, 'zeroInit' | 'grow'>
+      >
     >({
       batch: readBatch(source),
       saveEvery: source.whole('saveEvery', { min: 0, max: 1e9 }),
       sampleEvery: source.whole('sampleEvery', { min: 0, max: 1e9 }),
       zeroInit: source.boolean('zeroInit'),
+      grow: readGrowth(source),
       keep: source.whole('keep', { min: 1, max: 1e6 }),
       init: init === undefined ? undefined : resolve(init),
     }),

@@ -2,7 +2,7 @@
 import { nameOfLabel } from '../config/classes.js';
 import type { ModelConfig } from '../config/config.js';
 import { JsonObject } from '../config/json.js';
-import { labelOf } from '../diffusion/guidance.js';
+import { type Condition, labelOf } from '../diffusion/guidance.js';
 import { MOST_OF_CLASSES, usualCount } from '../sample/class-rows.js';
 import type { SampleEvent, SampleOptions, SampleResult } from '../sample/options.js';
 import { sample as sampleWeights } from '../sample/sample.js';
@@ -30,23 +30,36 @@ export interface Samples extends SampleResult {
 export async function sample(model: string, settings: SampleSettings = {}): Promise<Samples> {
   const { frames, ...rest } = settings;
   const { asked, ...options } = await readDraw('sample', model, rest, (source) => ({
-    asked: source.whole('count', { min: 1, max: 65_536 }),
+    asked: readCount(source),
   }));
-  const { condition, classNames } = options;
-  const count = asked ?? usualCount(condition, MOST_OF_CLASSES);
-  const moments = frames === undefined ? null : readFrames(frames, count);
+  const count = asked ?? usualCount(options.condition, MOST_OF_CLASSES);
+  const moments = readFrames('sample', frames, count);
   const result = await sampleWeights({ ...options, count, frames: moments });
-  const classes =
-    condition &&
-    Array.from({ length: count }, (_, k) => nameOfLabel(classNames, labelOf(condition, k)));
-  return { ...result, model: options.model, classes };
+  return { ...result, model: options.model, classes: classesOf(options, count) };
 }
 
-function readFrames(
-  frames: NonNullable<SampleSettings['frames']>,
+/** Images to draw, where it is said. */
+export const readCount = (source: JsonObject): number | undefined =>
+  source.whole('count', { min: 1, max: 65_536 });
+
+/** The class of each image. */
+export const classesOf = ({ condition, classNames }: Drawn, count: number): Samples['classes'] =>
+  condition &&
+  Array.from({ length: count }, (_, k) => nameOfLabel(classNames, labelOf(condition, k)));
+
+interface Drawn {
+  readonly condition: Condition | null;
+  readonly classNames: readonly string[];
+}
+
+/** @throws UsageError for moments or images that cannot be */
+export function readFrames(
+  where: string,
+  frames: SampleSettings['frames'],
   count: number,
 ): SampleOptions['frames'] {
-  const object = new JsonObject('sample.frames', frames);
+  if (frames === undefined) return null;
+  const object = new JsonObject(`${where}.frames`, frames);
   const moments = object.whole('moments', { min: 1, max: 100_000 })!;
   const images = object.whole('images', { min: 1, max: count })!;
   object.finish();

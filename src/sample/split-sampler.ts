@@ -10,8 +10,11 @@ import { type CounterRandom, PURPOSE, type Purpose } from '../diffusion/random.j
 import { type ReverseStep, ReverseWalk } from '../diffusion/reverse-walk.js';
 import type { Trajectory } from '../diffusion/sampler.js';
 
+/** What a sampler asks of a network. */
+export type SamplerNetwork = Pick<NetworkDevice, 'batch' | 'description' | 'predict' | 'dispose'>;
+
 export interface SplitSamplerOptions {
-  readonly unet: NetworkDevice;
+  readonly unet: SamplerNetwork;
   readonly arithmetic: ReverseStep;
   readonly trajectory: Trajectory;
   readonly norm: BatchNormMode;

@@ -50,12 +50,10 @@ export async function checkStart({ out, resume }: TrainOptions): Promise<void> {
 }
 
 /** A new run's first weights must be such as it has. @throws UsageError */
-export async function checkInit(
-  { resume }: TrainOptions,
-  { model, training }: RunConfig,
-): Promise<void> {
-  const { init } = training;
-  if (!resume && init !== null) await checkNetworkOf(await weightsOf(init), model, 'this run');
+export async function checkInit({ resume, config }: TrainOptions): Promise<void> {
+  const { init } = config.training;
+  if (!resume && init !== null)
+    await checkNetworkOf(await weightsOf(init), config.model, 'this run');
 }
 
 /**

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import sharp from 'sharp';
-import { generate, sample } from '../../src/index.js';
+import { generate, load, ShapeError, sample, UsageError } from '../../src/index.js';
 import { haze } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
 import { writeLabelledBars } from '../helpers/run.js';
@@ -183,3 +183,38 @@ test.serial('an export keeps the classes, and is sampled by their numbers', asyn
   t.is(code, 2);
   t.regex(stderr, /^haze: --guidance: pipeline knows no images without a class/);
 });
+
+test.serial(
+  'an open model draws the classes that sample draws, and predicts of those named',
+  async (t) => {
+    const run = join(await withRun(t), 'run');
+    const model = await load(run, { threads: 2 });
+    t.teardown(() => model.dispose());
+    t.deepEqual(model.classes, ['0', '1', '2']);
+    const how = { sampler: 'ddim', steps: 3, class: ['2', 0], guidance: 3, count: 5 } as const;
+    const drawn = await model.sample(how);
+    t.deepEqual(drawn, await sample(run, { ...how, threads: 2 }));
+    t.deepEqual(drawn.classes, ['2', '0', '2', '0', '2']);
+    t.is((await model.sample({ sampler: 'ddim', steps: 1 })).classes!.length, 24);
+    for await (const { step, steps, x } of model.sampleSteps(how))
+      if (step === steps) t.deepEqual(x, drawn.images);
+    const x = drawn.images.slice(0, 3 * 256);
+    const one = await model.predict(x, 4, 1);
+    t.deepEqual(await model.predict(x, 4, ['1', 1, 1]), one);
+    t.notDeepEqual(await model.predict(x, 4, 'none'), one);
+    const several = await model.predict(x, [4, 4, 4], [0, 1, 'none']);
+    t.deepEqual(several.slice(256, 512), one.slice(256, 512));
+    await t.throwsAsync(model.predict(x, 4), {
+      instanceOf: UsageError,
+      message: /^model\.predict\.class: .*run is told classes; expected that of the images$/,
+    });
+    await t.throwsAsync(model.predict(x, 4, [0, 1]), {
+      instanceOf: ShapeError,
+      message: 'model.predict: expected one class, or 3, one an image, got 2',
+    });
+    await t.throwsAsync(model.sample({ class: '7' }), {
+      instanceOf: UsageError,
+      message: /^model\.sample\.class: .*run has no class 7; it has 0, 1, 2$/,
+    });
+  },
+);

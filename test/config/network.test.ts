@@ -389,9 +389,16 @@ test('objectives, weights, timesteps and parts of a step are kept, and refused w
   const run = fresh({
     ...{ ...unet2d, objective: 'v', weighting: 'min-snr', 'time-sampling': 'logit-normal' },
     ...{ accumulate: '4', 'zero-init': true, 'zero-terminal-snr': true },
+    ...{ grow: '8:0.5,16:0.75', steps: '100' },
   });
   t.is(run.diffusion.objective, 'v');
-  const expected = { snrGamma: 5, timeSampling: 'logit-normal', accumulate: 4, zeroInit: true };
+  const expected = {
+    snrGamma: 5,
+    timeSampling: 'logit-normal',
+    accumulate: 4,
+    zeroInit: true,
+    grow: '8:0.5,16:0.75',
+  };
   t.like(run.training, expected);
   t.deepEqual(parseRunConfig('config.json', JSON.parse(JSON.stringify(run))), run);
   t.is(fresh({ weighting: 'min-snr', 'snr-gamma': '2' }).training.snrGamma, 2);
@@ -406,6 +413,22 @@ test('objectives, weights, timesteps and parts of a step are kept, and refused w
     [{ 'zero-terminal-snr': true }, /^--zero-terminal-snr: .* it needs --objective v or x0$/],
     [{ 'time-sampling': 'normal' }, /^--time-sampling: expected one of uniform, logit-normal/],
     [{ accumulate: '0' }, /^--accumulate: expected a whole number from 1/],
+    [{ grow: '16:0.5' }, /^--grow: its shares are of --steps; the length is given by --epochs$/],
+    ...['16', '16:0', '16:1', '8:0.5,16:0.5', '16:0.5:1', '1.5:0.5', 'half', ','].map(
+      (grow): [flags: Flags, message: RegExp] => [
+        { ...unet2d, steps: '9', grow },
+        /^--grow: expected sides and shares of the steps that grow/,
+      ],
+    ),
+    [
+      { ...unet2d, steps: '9', grow: '16:0.2,8:0.5' },
+      /^--grow: expected sides that grow up to --size/,
+    ],
+    [
+      { ...unet2d, steps: '9', grow: '32:0.5' },
+      /^--grow: expected sides that grow up to --size 32/,
+    ],
+    [{ ...unet2d, steps: '9', grow: '6:0.5' }, /^--grow: 6: .* multiple of 4; got 6$/],
     [{ 'zero-init': true }, /^--zero-init: belongs to --network unet2d; the network is simple$/],
     [
       { ...unet2d, 'zero-init': true, init: 'w.safetensors' },
@@ -418,6 +441,7 @@ test('objectives, weights, timesteps and parts of a step are kept, and refused w
   const changes: [flags: Flags, message: RegExp][] = [
     [{ objective: 'x0' }, /^--objective: the run in runs\/1 has v, got x0; /],
     [{ weighting: 'none' }, /^--snr-gamma: the run in runs\/1 has 5, got none; /],
+    [{ grow: '8:0.5' }, /^--grow: the run in runs\/1 has 8:0.5,16:0.75, got 8:0.5; /],
     [{ accumulate: '2' }, /^--accumulate: the run in runs\/1 has 4, got 2; /],
   ];
   for (const [flags, message] of changes) refused(t, () => resumed(flags), message);
