@@ -15,7 +15,7 @@ import {
   readSeed,
 } from '../config/computing.js';
 import type { ModelConfig } from '../config/config.js';
-import { defaultBase, modelGroups, readBase, readModel, refuseClasses } from '../config/model.js';
+import { defaultBase, modelGroups, readBase, readModel } from '../config/model.js';
 import { flagOf } from '../config/network-fields.js';
 import { completeModel } from '../config/network-settings.js';
 import { choose } from '../config/source.js';
@@ -99,7 +99,10 @@ function readChosen(args: Args): NamedModel | null {
   const given = names.filter((name) => args.has(name));
   if (given.length === 0) return null;
   const model = readModel(args, readBase(args) ?? defaultBase(args));
-  refuseClasses(model);
+  if (model.kind === 'unet2d' && model.numClasses !== null)
+    throw new UsageError(
+      '--num-classes: expected a network that is told no classes, to be measured',
+    );
   if (given.join() === 'preset') return { name: args.text('preset')!, model };
   return { name: nameOf(model), model };
 }

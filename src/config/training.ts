@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { TOY_CARS } from '../data/toy-cars.js';
 import { UsageError } from '../errors.js';
+import { classesFlag, labelDropoutFlag } from './classes.js';
 import type { DataConfig, Fit, HeldOut, TrainingConfig } from './config.js';
 import { type Flags, given } from './flag.js';
 import { growthFlags, readGrowth } from './growth.js';
@@ -24,6 +25,8 @@ export const dataFlags: Flags = {
     default: 'on',
     negatable: true,
   },
+  ...classesFlag,
+  ...labelDropoutFlag,
   'held-out': {
     describe: 'Images kept aside, whose loss is logged every epoch: others, or a share of the data',
     value: 'FOLDER|FRACTION',
@@ -64,6 +67,7 @@ export const DATA_DEFAULTS: Omit<DataConfig, 'source'> = {
   fit: 'squash',
   flip: true,
   heldOut: null,
+  classes: null,
 };
 
 export const TRAINING_DEFAULTS: Omit<TrainingConfig, 'batch'> = {
@@ -83,7 +87,7 @@ export const dataSource = (source: string): string =>
 
 /** The data settings that a source gives; `heldOut` reads that one, whose form differs by source. */
 export function readData(source: Source, heldOut: HeldOut | undefined): Partial<DataConfig> {
-  return given<Omit<DataConfig, 'source'>>({
+  return given<Omit<DataConfig, 'source' | 'classes'>>({
     fit: readFit(source),
     flip: source.boolean('flip'),
     heldOut,

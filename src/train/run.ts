@@ -129,15 +129,15 @@ export class Run {
     let next = taken < until ? this.read(taken) : undefined;
     for (let step = taken; step < until; step++) {
       const begun = performance.now();
-      const { pixels, flips, t, epoch } = await next!;
+      const { epoch, indices: _, ...batch } = await next!;
       if (step + 1 < until) next = this.read(step + 1);
       const lr = learningRate(training, step, total);
-      const running = this.trainer.step({ step, pixels, flips, t, lr });
+      const running = this.trainer.step({ ...batch, lr });
       const [{ loss, losses, ms }] = await Promise.all([running, next]);
       const done = step + 1;
       if (!Number.isFinite(loss)) throw this.diverged(done, `the loss is ${loss}`);
       const imagesPerSecond = (1000 * images) / (performance.now() - begun);
-      const quarters = lossByQuarter(t, losses, positionsOf(this.config));
+      const quarters = lossByQuarter(batch.t, losses, positionsOf(this.config));
       this.record({ step: done, epoch, loss, lr, ...quarters, imagesPerSecond, ms });
       const text = pace.after(done - taken, imagesPerSecond);
       if (text) this.tell({ kind: 'note', text });

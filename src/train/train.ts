@@ -7,6 +7,7 @@ import { makeSchedule } from '../diffusion/schedule.js';
 import { Interrupted } from '../errors.js';
 import { latestCheckpoint, openCheckpoint } from '../io/checkpoint.js';
 import { asOnlyTrainer, type Hold } from '../io/run-lock.js';
+import { classify } from './classes.js';
 import { header } from './header.js';
 import { dataBudget, pausesOf, requireSpaceToRun } from './memory.js';
 import { dataState, type ListedData, listData, openData } from './open-data.js';
@@ -14,7 +15,7 @@ import { openTrainer } from './open-trainer.js';
 import type { TrainOptions, TrainResult } from './options.js';
 import { positionsOf } from './positions.js';
 import { type AfterStep, interruptedAt, Run, type Saved } from './run.js';
-import { checkStart, start } from './start.js';
+import { checkInit, checkStart, start } from './start.js';
 
 /**
  * Trains a U-Net on images: Ho et al. (2020), Algorithm 1, with everything a run needs around it.
@@ -28,12 +29,14 @@ export async function train(options: TrainOptions, afterStep?: AfterStep): Promi
 
 /** The same, where the caller has the run's lock; `hold` extends it to the folder once that is there. */
 export async function trainLocked(
-  options: TrainOptions,
+  given: TrainOptions,
   hold: Hold,
   afterStep?: AfterStep,
 ): Promise<TrainResult> {
-  await checkStart(options);
-  const listed = await listData(options.config);
+  await checkStart(given);
+  const { config, listed } = await classify(given.config, await listData(given.config));
+  const options = { ...given, config };
+  await checkInit(options);
   const stages = await stagesLeft(options);
   // What does not fit in the end is refused before anything is trained.
   if (stages.length > 1) await (await openAt(options, stages.at(-1)!)).trainer.dispose();
@@ -100,6 +103,8 @@ async function trainStage(
       timesteps: config.diffusion.timesteps,
       positions: positionsOf(config),
       flip: config.data.flip,
+      classes: data.train.classes,
+      labelDropout: config.training.labelDropout,
     });
     signal?.throwIfAborted();
     const state = await dataState(listed, count);

@@ -35,7 +35,7 @@ test('Bad flags exit with 2, say what was expected, and leave nothing behind', a
     [/--device: expected one of/, 'unet', '--device', 'abacus'],
     [/--size/, 'unet', '--size', '7'],
     [/--peer/, 'unet', '--peer'],
-    [/--num-classes: .* neither trained nor sampled yet/, ...CLASSES],
+    [/--num-classes: expected a network that is told no classes/, ...CLASSES],
   ];
   for (const [message, ...flags] of bad) await refuses(t, ['bench', ...flags], message);
 });

@@ -48,7 +48,7 @@ test('--network unet2d has the defaults of its class, and groups and heads that 
     downPadding: 1,
     downType: 'conv',
     upType: 'conv',
-    classes: null,
+    numClasses: null,
     dropout: 0,
   });
   t.is(fresh({ network: 'unet2d' }).training.batch, 64);
@@ -134,9 +134,9 @@ test('every flag of the table is read, and reaches the field that it is of', (t)
     dropout: 0.1,
     downAttention: [true, true],
     upAttention: [true, true],
-    classes: null,
+    numClasses: null,
   } as never);
-  // Help lists what is read: all but the classes, which are refused below.
+  // Help lists what is read; classes are the business of classes.test.ts.
   const listed = Object.values(modelGroups).flatMap(Object.keys);
   for (const kind of KINDS)
     for (const [name] of fieldsOf(kind)) t.true(listed.includes(flagOf(kind, name)), kebab(name));
@@ -204,15 +204,6 @@ test('what a network cannot be is refused', (t) => {
     /^--dropout: expected a number from 0 and below 1, got 1$/,
   );
   refused(t, () => model({ size: '30' }), /^--size: 3 widths halve the image 2 times/);
-});
-
-test('training a network that is told classes is refused for now', (t) => {
-  refused(
-    t,
-    () => model({ 'num-classes': '10' }),
-    /^--num-classes: .*neither trained nor sampled yet, got 10$/,
-  );
-  refused(t, () => model({ 'num-classes': 'timestep' }), /^--num-classes: .*got timestep$/);
 });
 
 test("--network-config takes diffusers' config, and flags go before it", async (t) => {
