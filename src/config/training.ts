@@ -54,6 +54,12 @@ export const trainingFlags: Flags = {
       'Begin with zero weights in conv2, conv_out and to_out, so that each block passes its input on; of unet2d',
   },
   ...growthFlags,
+  'keep-guide': {
+    describe:
+      'Keep the weights that the run has after this share of its steps: what sampling is guided away from (autoguidance)',
+    value: 'X',
+    default: 'none',
+  },
   'save-every': {
     describe: 'Steps between checkpoints; 0: one at the end',
     value: 'N',
@@ -123,7 +129,7 @@ export function readTraining(source: Source): Partial<TrainingConfig> {
     ...given<
       Omit<
         TrainingConfig,
-        'epochs' | 'steps' | Exclude<keyof OptimizerSettings, 'zeroInit' | 'grow'>
+        'epochs' | 'steps' | Exclude<keyof OptimizerSettings, 'zeroInit' | 'grow' | 'keepGuide'>
       >
     >({
       batch: readBatch(source),
@@ -131,6 +137,7 @@ export function readTraining(source: Source): Partial<TrainingConfig> {
       sampleEvery: source.whole('sampleEvery', { min: 0, max: 1e9 }),
       zeroInit: source.boolean('zeroInit'),
       grow: readGrowth(source),
+      keepGuide: source.real('keepGuide', { above: 0, below: 1 }),
       keep: source.whole('keep', { min: 1, max: 1e6 }),
       init: init === undefined ? undefined : resolve(init),
     }),
