@@ -12,7 +12,7 @@ const LABEL_DROPOUT = 0.1;
 export const classesFlag: Flags = {
   classes: {
     describe:
-      "Tell a unet2d the images' classes: by sub-folders, by labels (of IDX files and CIFAR), by the bodies of toy-cars, or what there is",
+      "Tell a unet2d the images' classes: by sub-folders, by labels (of IDX files, CIFAR and arr_1 of a .npz), by the bodies of toy-cars, or what there is",
     value: ['auto', ...CLASS_KINDS].join('|'),
     default: 'none',
   },

@@ -90,9 +90,13 @@ export function among(
   );
 }
 
-/** Labels that are bytes, of classes with or without names of their own. */
-export function classesOfBytes(labels: Uint8Array, names?: readonly string[]): Classes {
-  const count = labels.reduce((most, label) => Math.max(most, label), 0) + 1;
+/** Labels that are numbers, of classes with or without names of their own. */
+export function classesOfNumbers(
+  labels: Uint8Array | Int32Array,
+  names?: readonly string[],
+): Classes {
+  let count = 1;
+  for (const label of labels) count = Math.max(count, label + 1);
   return {
     names: names ?? Array.from({ length: Math.max(2, count) }, (_, i) => String(i)),
     labels: Int32Array.from(labels),
@@ -124,7 +128,7 @@ export async function classesOfIdx(images: RawPath, name: string, count: number)
   for (const candidate of [wanted, `${wanted}.gz`]) {
     const found = await stat(path.join(folder, candidate)).catch(() => undefined);
     if (!found?.isFile()) continue;
-    return classesOfBytes(await idxLabels(path.join(folder, candidate), found.size, count));
+    return classesOfNumbers(await idxLabels(path.join(folder, candidate), found.size, count));
   }
   throw new UsageError(`${name}: expected its labels in ${wanted} beside it, got no such file`);
 }
