@@ -1,6 +1,5 @@
 /** `haze sample`: images from a model, as a grid, a film strip and an animation. */
 import type { Args } from '../config/args.js';
-import { classNames, nameOfLabel, readCondition } from '../config/classes.js';
 import {
   COMPUTING_DEFAULTS,
   checkComputing,
@@ -8,6 +7,7 @@ import {
   readRequireCuda,
   readSeed,
 } from '../config/computing.js';
+import { classNames, nameOfLabel, readCondition } from '../config/condition.js';
 import { openModel } from '../config/open-model.js';
 import { readSampling, SAMPLING_NAMES } from '../config/sampling.js';
 import type { Condition } from '../diffusion/guidance.js';
@@ -147,7 +147,7 @@ async function write(
 /** What the rows of a grid are. */
 function rowsInWords(condition: Told['condition'], names: readonly string[]): string {
   const labels = condition?.labels ?? [];
-  const of = labels.map((label) => nameOfLabel(names, label));
+  const of = labels.map((label) => printable(nameOfLabel(names, label)));
   if (of.length < 2) return of.length === 1 ? ` of ${of[0]}` : '';
   return `, a row each of ${of.slice(0, ROWS_NAMED).join(', ')}${of.length > ROWS_NAMED ? ', …' : ''}`;
 }

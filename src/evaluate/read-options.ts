@@ -1,11 +1,12 @@
 /** The options of an evaluation, from flags or from what a program gives. */
-import { classNames, readCondition } from '../config/classes.js';
+
 import {
   COMPUTING_DEFAULTS,
   checkComputing,
   readComputing,
   readSeed,
 } from '../config/computing.js';
+import { classNames, readCondition } from '../config/condition.js';
 import { readDiffusion } from '../config/diffusion.js';
 import { readEvaluation } from '../config/evaluation.js';
 import { openModel } from '../config/open-model.js';

@@ -1,11 +1,12 @@
 /** What `sample`, `generate` and `load` have in common: a model on disk, and how to draw from it. */
-import { classNames, readCondition } from '../config/classes.js';
+
 import {
   COMPUTING_DEFAULTS,
   checkComputing,
   readComputing,
   readSeed,
 } from '../config/computing.js';
+import { classNames, readCondition } from '../config/condition.js';
 import type { ComputingConfig, DiffusionConfig, SamplingConfig } from '../config/config.js';
 import { JsonObject } from '../config/json.js';
 import { openModel } from '../config/open-model.js';

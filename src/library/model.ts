@@ -1,6 +1,7 @@
 /** A model that stays open, for programs: weights on a device, asked for predictions and images as often as one likes. */
-import { classNames, readCondition, readLabels } from '../config/classes.js';
+
 import { readSeed } from '../config/computing.js';
+import { classNames, readCondition, readLabels } from '../config/condition.js';
 import type { DiffusionConfig, ModelConfig, SamplingConfig } from '../config/config.js';
 import { JsonObject } from '../config/json.js';
 import { type OpenModel, openModel } from '../config/open-model.js';
