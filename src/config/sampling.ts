@@ -13,7 +13,7 @@ import {
 } from '../diffusion/samplers.js';
 import { SPACINGS } from '../diffusion/spacing.js';
 import { UsageError } from '../errors.js';
-import { CONDITION_SETTINGS, conditionFlags } from './classes.js';
+import { CONDITION_SETTINGS, conditionFlags } from './condition.js';
 import type { DiffusionConfig, SamplingConfig } from './config.js';
 import { type Flags, given } from './flag.js';
 import type { SamplingDefaults } from './scheduler.js';
