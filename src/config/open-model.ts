@@ -16,6 +16,7 @@ import { flagOf } from './network-fields.js';
 import { type GivenModel, readGiven, readKind } from './network-settings.js';
 import { PRESETS } from './presets.js';
 import { readRunConfig } from './read.js';
+import { samplingOfRun } from './sampling.js';
 import { readScheduler, type SamplingDefaults } from './scheduler.js';
 import { show } from './show.js';
 import type { Source } from './source.js';
@@ -29,7 +30,7 @@ export interface OpenModel {
   readonly diffusion: DiffusionConfig;
   /** The run it belongs to; null for bare weights and folders of diffusers. */
   readonly run: RunConfig | null;
-  /** How its scheduler samples. */
+  /** How its scheduler samples, or its run's recipe. */
   readonly sampling: SamplingDefaults;
   /** For the user: what was assumed of bare weights. */
   readonly notes: readonly string[];
@@ -64,7 +65,7 @@ export async function openModel(
   refuseOtherNetwork(path, model, settings);
   refuseOthers(path, whole(diffusion), readForward(settings));
   const notes = run.training.ema.length > 0 ? [`weights: ${nameOfWeights(decay)}`] : [];
-  return { weights: chosen, model, diffusion, run, sampling: {}, notes };
+  return { weights: chosen, model, diffusion, run, sampling: samplingOfRun(run), notes };
 }
 
 const nameOfWeights = (decay: number | null): string =>

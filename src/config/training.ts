@@ -48,6 +48,7 @@ export const trainingFlags: Flags = {
   'zero-init': {
     describe:
       'Begin with zero weights in conv2, conv_out and to_out, so that each block passes its input on; of unet2d',
+    negatable: true,
   },
   'save-every': {
     describe: 'Steps between checkpoints; 0: one at the end',

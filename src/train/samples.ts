@@ -27,7 +27,7 @@ export async function writeSamples(
     diffusion,
     computing,
     seed,
-    sampling: usualSampling(diffusion),
+    sampling: usualSampling(config),
     count: COUNT,
     frames: null,
     requireCuda: false,
