@@ -80,7 +80,7 @@ const train: Command = {
   },
   examples: [
     ['haze train toy-cars --preset tiny --steps 300', 'the quickest look'],
-    ['haze train photos/ --preset pictures-32', 'your images, by a recipe'],
+    ['haze train photos/ --preset pictures-32 --minutes 30', 'your images, by a recipe'],
     ['haze train photos/ --preset small --held-out 0.1', 'a tenth kept aside'],
     ['haze train photos/ --out runs/1 --resume --epochs 200', 'go on for longer'],
   ],

@@ -2,12 +2,15 @@ import { threadCount } from '../config/computing.js';
 import type { RunConfig } from '../config/config.js';
 import { BatchPlan } from '../data/batches.js';
 import type { TrainingData } from '../data/held-out.js';
-import { makeSchedule } from '../diffusion/schedule.js';
-import { Interrupted } from '../errors.js';
+import { ownShape } from '../data/own-shape.js';
+import { makeSchedule, type Schedule } from '../diffusion/schedule.js';
+import { Interrupted, UsageError } from '../errors.js';
 import { asOnlyTrainer, type Hold } from '../io/run-lock.js';
+import { advice } from './advice.js';
 import { header } from './header.js';
+import { stepsIn } from './length.js';
 import { dataBudget, pausesOf, requireSpaceToRun } from './memory.js';
-import { dataState, listData, openData } from './open-data.js';
+import { dataState, type ListedData, listData, openData } from './open-data.js';
 import { openTrainer } from './open-trainer.js';
 import type { TrainOptions, TrainResult } from './options.js';
 import { positionsOf } from './positions.js';
@@ -29,13 +32,17 @@ export async function trainLocked(options: TrainOptions, hold: Hold): Promise<Tr
   const { signal, onEvent = () => {} } = options;
   await checkStart(options);
   const listed = await listData(options.config);
+  if (options.advise && !options.resume)
+    for (const text of await advise(options, listed)) onEvent({ kind: 'note', text });
   const schedule = makeSchedule(options.config.diffusion);
+  const { config: asked, text: length } = await withLength(options, schedule);
+  if (length !== null) onEvent({ kind: 'note', text: length });
   const { trainer, chosen, between } = await openTrainer(
-    options.config,
+    asked,
     schedule,
     options.requireCuda ?? false,
   );
-  const config: RunConfig = { ...options.config, chosen };
+  const config: RunConfig = { ...asked, chosen };
   let data: TrainingData | undefined;
   try {
     for (const text of header(config, trainer, between)) onEvent({ kind: 'note', text });
@@ -65,4 +72,29 @@ export async function trainLocked(options: TrainOptions, hold: Hold): Promise<Tr
     await data?.close();
     await trainer.dispose();
   }
+}
+
+async function advise(
+  { config, minutes }: TrainOptions,
+  { source }: ListedData,
+): Promise<string[]> {
+  const { name, count } = source;
+  const own = await ownShape(source);
+  const threads = threadCount(config.computing);
+  return advice({ kind: config.model.kind, name, count, own, minutes: minutes ?? null, threads });
+}
+
+/** The config with the steps that a length in minutes comes to, and what to say of them. */
+async function withLength(
+  { config, resume, minutes, requireCuda, signal }: TrainOptions,
+  schedule: Schedule,
+): Promise<{ config: RunConfig; text: string | null }> {
+  if (minutes === undefined || resume) return { config, text: null };
+  if (!(minutes > 0))
+    throw new UsageError(`train.minutes: expected a number above 0, got ${minutes}`);
+  const { steps, text } = await stepsIn(minutes, config, schedule, {
+    ...(requireCuda !== undefined && { requireCuda }),
+    ...(signal && { signal }),
+  });
+  return { config: { ...config, training: { ...config.training, epochs: null, steps } }, text };
 }
