@@ -56,15 +56,23 @@ export {
 export { type EvaluateSettings, evaluate } from './library/evaluate.js';
 export { type GenerateSettings, generate } from './library/generate.js';
 export {
+  type LoadSettings,
+  load,
+  type Model,
+  type ModelSampleSettings,
+  type ModelStepsSettings,
+} from './library/model.js';
+export {
   type RunOptions,
   type RunSettings,
   resumeConfig,
   runConfig,
 } from './library/run-config.js';
 export { type SampleSettings, type Samples, sample } from './library/sample.js';
+export { train } from './library/train.js';
 export type { NetworkConfig } from './network/network.js';
 export type { F32Tensor, I64Tensor, StateDict, Tensor } from './network/state.js';
 export { toImages } from './sample/images.js';
 export type { Frame, SampleEvent, SampleResult } from './sample/options.js';
 export type { TrainEvent, TrainOptions, TrainResult } from './train/options.js';
-export { train } from './train/train.js';
+export { type TrainStep, trainSteps } from './train/steps.js';

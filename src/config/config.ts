@@ -1,4 +1,5 @@
 import type { BatchNormMode, Loss } from '../contracts/device.js';
+import type { ClassKind } from '../data/classes.js';
 import type { Objective } from '../diffusion/objective.js';
 import type { SamplerOptions } from '../diffusion/sampler.js';
 import type { ScheduleOptions } from '../diffusion/schedule.js';
@@ -63,6 +64,14 @@ export type HeldOut = { readonly source: string } | { readonly fraction: number 
 /** How an image becomes a square: stretched, or its middle cut out after scaling the short side. */
 export type Fit = 'squash' | 'crop';
 
+/** The classes of a run's images. */
+export interface RunClasses {
+  /** Where they are said: sub-folders, labels in files, the bodies of toy-cars; `auto` until the run has looked. */
+  readonly by: ClassKind | 'auto';
+  /** By label, which counts from 0; empty until the run has looked. */
+  readonly names: readonly string[];
+}
+
 export interface DataConfig {
   /** `toy-cars`, or the absolute path of a folder of images, an IDX file or a CIFAR binary file. */
   readonly source: string;
@@ -70,6 +79,8 @@ export interface DataConfig {
   /** Mirror half of the images, chosen anew each epoch. */
   readonly flip: boolean;
   readonly heldOut: HeldOut | null;
+  /** What the network is told of each image; null or missing: nothing. */
+  readonly classes?: RunClasses | null;
 }
 
 export interface TrainingConfig {
@@ -96,6 +107,10 @@ export interface TrainingConfig {
   readonly accumulate: number;
   /** γ of min-SNR, which weighs the loss; null: all timesteps count alike. */
   readonly snrGamma: number | null;
+  /** Share of images that are trained on without a class, for guidance; 0 without classes. */
+  readonly labelDropout: number;
+  /** Sides of the images until shares of `steps`, `16:0.5,24:0.8`; the rest sees those of `size`. Null: all do. */
+  readonly grow: string | null;
   /** How timesteps are drawn. */
   readonly timeSampling: 'uniform' | 'logit-normal';
   /** Total length of the run, resumes included: one of the two is null. */

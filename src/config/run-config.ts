@@ -2,10 +2,12 @@ import { isDeepStrictEqual } from 'node:util';
 import { UsageError } from '../errors.js';
 import { findPipeline } from '../io/pipeline.js';
 import type { NetworkKind } from '../network/network.js';
+import { checkClasses, readClasses } from './classes.js';
 import { COMPUTING_DEFAULTS, checkComputing, readComputing, readSeed } from './computing.js';
-import type { DiffusionConfig, ModelConfig, RunConfig } from './config.js';
+import type { DiffusionConfig, ModelConfig, RunConfig, TrainingConfig } from './config.js';
 import { readDiffusion, readObjective, withDiffusion } from './diffusion.js';
 import { kebab } from './flag.js';
+import { checkGrowth, fittingGrowth } from './growth.js';
 import {
   type Base,
   checkBatch,
@@ -13,7 +15,6 @@ import {
   readBase,
   readModel,
   readNetworkConfig,
-  refuseClasses,
 } from './model.js';
 import { fieldsOf, flagOf } from './network-fields.js';
 import { type GivenModel, readKind } from './network-settings.js';
@@ -53,9 +54,7 @@ export function newRunConfig(source: string, settings: Source): RunConfig {
       computing: COMPUTING_DEFAULTS,
       chosen: null,
     });
-  const config = blamingPreset(settings, base, make);
-  refuseClasses(config.model);
-  return config;
+  return blamingPreset(settings, base, make);
 }
 
 /** Names the preset in an error that would not be there without its recipe. */
@@ -190,6 +189,7 @@ const FIXED: Fixed[] = [
   fixed('fit', (c) => c.data.fit),
   fixed('flip', (c) => c.data.flip),
   fixed('heldOut', (c) => c.data.heldOut),
+  fixed('classes', (c) => c.data.classes?.by ?? null),
   fixed('batch', (c) => c.training.batch),
   fixed('lr', (c) => c.training.lr),
   ...Object.keys(OPTIMIZER_DEFAULTS).map((name) =>
@@ -201,27 +201,39 @@ const FIXED: Fixed[] = [
   fixed('eager', (c) => c.computing.eager),
 ];
 
+/** Of a length in minutes, a number of steps that stands until some are measured (`train/length.ts`). */
+const withMeasured = (settings: Source, training: TrainingConfig): TrainingConfig =>
+  settings.has('minutes') && training.steps === null
+    ? { ...training, epochs: null, steps: 1 }
+    : training;
+
 /** The settings over a network and a config, checked together. */
 function withSettings(settings: Source, network: Base, base: Omit<RunConfig, 'model'>): RunConfig {
   const model = readModel(settings, network);
+  const { classes, labelDropout } = readClasses(settings, base.data.classes, base.training);
   const asked = { ...readDiffusion(settings), ...readObjective(settings) };
   const diffusion = withDiffusion(base.diffusion, asked);
   const wanted = readTraining(settings);
-  const training = fittingTargets(
-    { model, diffusion },
-    withTraining(base.training, wanted),
-    wanted,
-  );
+  const laid = { ...withTraining(base.training, wanted), labelDropout };
+  const fitting = fittingTargets({ model, diffusion }, withMeasured(settings, laid), wanted);
+  const training = network.recipe ? fittingGrowth(model, fitting, wanted) : fitting;
   checkBatch(model, training.batch);
   checkTargets(diffusion, training);
   checkZeroInit(model, training);
+  checkGrowth(model, training);
+  const data = {
+    ...base.data,
+    ...readData(settings, readHeldOut(settings.text('heldOut'))),
+    classes,
+  };
+  checkClasses({ model, data, training });
   const { sampling: recipes, ...rest } = base;
   const sampling = fittingSampling(recipes, diffusion);
   return {
     ...rest,
     ...(sampling && { sampling }),
     seed: readSeed(settings) ?? base.seed,
-    data: { ...base.data, ...readData(settings, readHeldOut(settings.text('heldOut'))) },
+    data,
     model,
     diffusion,
     training,

@@ -14,6 +14,7 @@ import {
 import { SPACINGS } from '../diffusion/spacing.js';
 import { UsageError } from '../errors.js';
 import { Args } from './args.js';
+import { CONDITION_SETTINGS, conditionFlags } from './classes.js';
 import type { DiffusionConfig, RunConfig, RunSampling, SamplingConfig } from './config.js';
 import { type Flags, given } from './flag.js';
 import type { SamplingDefaults } from './scheduler.js';
@@ -44,8 +45,9 @@ const stepsInWords = Object.entries(SAMPLERS)
 const having = (setting: OwnSetting): string =>
   SAMPLER_NAMES.filter((name) => kindOf(name).settings.includes(setting)).join(', ');
 
-/** Flags of the reverse process. */
+/** Flags of the reverse process, and of what is drawn. */
 export const samplingFlags: Flags = {
+  ...conditionFlags,
   sampler: {
     describe: 'How to go back',
     value: SAMPLER_NAMES.join('|'),
@@ -121,6 +123,7 @@ export const SAMPLING_SETTINGS = [
   'thresholdMax',
   ...OWN_SETTINGS,
   'norm',
+  ...CONDITION_SETTINGS,
 ] as const;
 
 /** What of the forward process says how to go back. */

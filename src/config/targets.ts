@@ -33,6 +33,7 @@ export const targetFlags: Flags = {
 export const TARGET_DEFAULTS = {
   snrGamma: null,
   timeSampling: 'uniform',
+  labelDropout: 0,
 } as const satisfies Partial<TrainingConfig>;
 
 /** The settings of these that a source gives. @throws UsageError for one that cannot be */

@@ -26,6 +26,6 @@ export async function generate(model: string, settings: GenerateSettings): Promi
     if (out === undefined) throw new UsageError('generate.out: expected a folder, got nothing');
     return { out, ...readGeneration(source, computing) };
   });
-  checkFormatHolds(options, options.model);
+  checkFormatHolds(options, options.model, options.condition !== null);
   return generateWeights(options);
 }

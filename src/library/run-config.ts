@@ -11,6 +11,7 @@ import { JsonObject } from '../config/json.js';
 import type { PresetName } from '../config/presets.js';
 import { readRunConfig } from '../config/read.js';
 import { newRunConfig, resumedRunConfig } from '../config/run-config.js';
+import type { ClassKind } from '../data/classes.js';
 import { UsageError } from '../errors.js';
 import type { NetworkKind } from '../network/network.js';
 import type { SimpleConfig } from '../network/simple.js';
@@ -37,9 +38,14 @@ type UpAndDown = 'downAttention' | 'upAttention';
 export interface RunSettings
   extends NetworkSettings,
     Partial<DiffusionConfig>,
-    Partial<Omit<DataConfig, 'source' | 'heldOut'>>,
+    Partial<Omit<DataConfig, 'source' | 'heldOut' | 'classes'>>,
     Partial<Omit<TrainingConfig, 'clip'>>,
     Partial<ComputingConfig> {
+  /**
+   * What the network is told of each image: its sub-folder, its label in an IDX or CIFAR file, its body of toy-cars, or `auto`, what
+   * there is. Default nothing. Needs `network: 'unet2d'`; a share of the images, `labelDropout` (0.1), goes without.
+   */
+  readonly classes?: 'auto' | ClassKind;
   /** `min-snr` weighs the loss, with `snrGamma` 5 unless it is given. */
   readonly weighting?: 'none' | 'min-snr';
   /** Largest norm of all gradients together; `none` leaves them as they are, where the preset says otherwise. */

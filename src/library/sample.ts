@@ -1,13 +1,16 @@
 /** Images from a model on disk, for programs: what `haze sample` does, with arrays instead of pictures. */
+import { nameOfLabel } from '../config/classes.js';
 import type { ModelConfig } from '../config/config.js';
 import { JsonObject } from '../config/json.js';
+import { type Condition, labelOf } from '../diffusion/guidance.js';
+import { MOST_OF_CLASSES, usualCount } from '../sample/class-rows.js';
 import type { SampleEvent, SampleOptions, SampleResult } from '../sample/options.js';
 import { sample as sampleWeights } from '../sample/sample.js';
 import { type DrawSettings, readDraw } from './draw.js';
 
 /** How to sample. The settings are the flags of `haze sample`; what is left out has the flag's default. */
 export interface SampleSettings extends DrawSettings<SampleEvent> {
-  /** Images; default 16. */
+  /** Images; default 16, of a model of several classes whole rows of all, up to 48. */
   readonly count?: number;
   /** Moments of the way from noise to keep, evenly spaced, and of how many of the first images; default none. */
   readonly frames?: { readonly moments: number; readonly images: number };
@@ -16,6 +19,8 @@ export interface SampleSettings extends DrawSettings<SampleEvent> {
 /** Images, and the model that made them. */
 export interface Samples extends SampleResult {
   readonly model: ModelConfig;
+  /** The class of each image; null of a model without classes. */
+  readonly classes: readonly string[] | null;
 }
 
 /**
@@ -24,18 +29,37 @@ export interface Samples extends SampleResult {
  */
 export async function sample(model: string, settings: SampleSettings = {}): Promise<Samples> {
   const { frames, ...rest } = settings;
-  const options = await readDraw('sample', model, rest, (source) => {
-    const count = source.whole('count', { min: 1, max: 65_536 }) ?? 16;
-    return { count, frames: frames === undefined ? null : readFrames(frames, count) };
-  });
-  return { ...(await sampleWeights(options)), model: options.model };
+  const { asked, ...options } = await readDraw('sample', model, rest, (source) => ({
+    asked: readCount(source),
+  }));
+  const count = asked ?? usualCount(options.condition, MOST_OF_CLASSES);
+  const moments = readFrames('sample', frames, count);
+  const result = await sampleWeights({ ...options, count, frames: moments });
+  return { ...result, model: options.model, classes: classesOf(options, count) };
 }
 
-function readFrames(
-  frames: NonNullable<SampleSettings['frames']>,
+/** Images to draw, where it is said. */
+export const readCount = (source: JsonObject): number | undefined =>
+  source.whole('count', { min: 1, max: 65_536 });
+
+/** The class of each image. */
+export const classesOf = ({ condition, classNames }: Drawn, count: number): Samples['classes'] =>
+  condition &&
+  Array.from({ length: count }, (_, k) => nameOfLabel(classNames, labelOf(condition, k)));
+
+interface Drawn {
+  readonly condition: Condition | null;
+  readonly classNames: readonly string[];
+}
+
+/** @throws UsageError for moments or images that cannot be */
+export function readFrames(
+  where: string,
+  frames: SampleSettings['frames'],
   count: number,
 ): SampleOptions['frames'] {
-  const object = new JsonObject('sample.frames', frames);
+  if (frames === undefined) return null;
+  const object = new JsonObject(`${where}.frames`, frames);
   const moments = object.whole('moments', { min: 1, max: 100_000 })!;
   const images = object.whole('images', { min: 1, max: count })!;
   object.finish();

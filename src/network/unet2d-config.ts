@@ -40,7 +40,7 @@ export interface Unet2dConfig {
   readonly downType: 'conv' | 'resnet';
   readonly upType: 'conv' | 'resnet';
   /** Classes that the network is told: how many, numbers that are embedded like timesteps, or none. */
-  readonly classes: number | 'timestep' | null;
+  readonly numClasses: number | 'timestep' | null;
   readonly dropout: number;
 }
 
@@ -78,7 +78,7 @@ export function unet2dDefaults({
     downPadding: 1,
     downType: 'conv',
     upType: 'conv',
-    classes: null,
+    numClasses: null,
     dropout: 0,
   };
 }
@@ -118,7 +118,7 @@ const FLAGS = {
   attentionGroups: '--attention-groups',
   timeDim: '--time-dim',
   headDim: '--head-dim',
-  classes: '--num-classes',
+  numClasses: '--num-classes',
   dropout: '--dropout',
   eps: '--norm-eps',
   midScale: '--mid-scale',
@@ -149,7 +149,7 @@ export function checkUnet2d(
   whole('timeDim', c.timeDim);
   if (c.headDim !== null) whole('headDim', c.headDim);
   if (c.attentionGroups !== null) whole('attentionGroups', c.attentionGroups);
-  if (typeof c.classes === 'number') whole('classes', c.classes);
+  if (typeof c.numClasses === 'number') whole('numClasses', c.numClasses);
   if (!(c.dropout >= 0 && c.dropout < 1))
     refuse('dropout', 'a number from 0 to below 1', c.dropout);
   if (!(c.eps > 0 && Number.isFinite(c.eps))) refuse('eps', 'a number above 0', c.eps);

@@ -1,11 +1,13 @@
 import type { RunConfig } from '../config/config.js';
+import { atStage, stagesOf } from '../config/growth.js';
 import { usualSampling } from '../config/sampling.js';
 import type { TrainBatch } from '../contracts/trainer.js';
 import { drawPositions } from '../diffusion/mixture.js';
 import { CounterRandom, PURPOSE } from '../diffusion/random.js';
-import type { Schedule } from '../diffusion/schedule.js';
+import { makeSchedule } from '../diffusion/schedule.js';
 import { significant } from '../units.js';
 import { openTrainer } from './open-trainer.js';
+import type { TrainOptions } from './options.js';
 import { positionsOf } from './positions.js';
 import { COUNT } from './samples.js';
 import { freshState } from './start.js';
@@ -32,13 +34,9 @@ export interface Length {
 export async function stepsIn(
   minutes: number,
   config: RunConfig,
-  schedule: Schedule,
-  {
-    requireCuda = false,
-    signal,
-  }: { readonly requireCuda?: boolean; readonly signal?: AbortSignal },
+  options: Pick<TrainOptions, 'requireCuda' | 'signal'>,
 ): Promise<Length> {
-  const milliseconds = await measureStep(config, schedule, requireCuda, signal);
+  const milliseconds = await measureRun(config, options);
   const steps = stepsAt(milliseconds, minutes, config);
   const text = `length  ${steps} steps, about ${minutes} min at ${significant(milliseconds)} ms a step; --steps ${steps} repeats the run`;
   return { steps, text };
@@ -57,14 +55,32 @@ function shareOfSamples(config: RunConfig): number {
   return (COUNT * usualSampling(config).steps) / (3 * batch * accumulate * sampleEvery);
 }
 
+/** Steps of a run in which the shares of its stages are found. */
+const FINE = 1e6;
+
+/** Milliseconds of a step in the mean over the stages of the run. */
+async function measureRun(
+  config: RunConfig,
+  options: Pick<TrainOptions, 'requireCuda' | 'signal'>,
+): Promise<number> {
+  const { model, training } = config;
+  const stages = stagesOf({ model, training: { ...training, epochs: null, steps: FINE } });
+  let sum = 0;
+  let begin = 0;
+  for (const stage of stages) {
+    const end = Math.min(FINE, stage.until);
+    sum += (end - begin) * (await measureStep(atStage(config, stage), options));
+    begin = end;
+  }
+  return sum / FINE;
+}
+
 /** Milliseconds of a step: the median of some. */
 async function measureStep(
   config: RunConfig,
-  schedule: Schedule,
-  requireCuda: boolean,
-  signal: AbortSignal | undefined,
+  { requireCuda = false, signal }: Pick<TrainOptions, 'requireCuda' | 'signal'>,
 ): Promise<number> {
-  const { trainer } = await openTrainer(config, schedule, requireCuda);
+  const { trainer } = await openTrainer(config, makeSchedule(config.diffusion), requireCuda);
   try {
     await trainer.unet.importState(freshState(config));
     const times: number[] = [];
@@ -87,7 +103,7 @@ const isEnough = (steps: number, milliseconds: number): boolean =>
 
 /** A batch of grey images, as long to compute as any. */
 function someBatch(config: RunConfig, step: number): TrainBatch {
-  const { model, training, seed } = config;
+  const { model, training, data, seed } = config;
   const images = training.batch * training.accumulate;
   const stream = { purpose: PURPOSE.timestep, index: step };
   return {
@@ -95,6 +111,7 @@ function someBatch(config: RunConfig, step: number): TrainBatch {
     pixels: new Uint8Array(images * model.size ** 2 * model.channels).fill(128),
     flips: new Uint32Array(images),
     t: drawPositions(new CounterRandom(seed), stream, images, positionsOf(config)),
+    ...(data.classes && { labels: new Int32Array(images) }),
     lr: training.lr,
   };
 }

@@ -1,0 +1,295 @@
+/** A model that stays open, for programs: weights on a device, asked for predictions and images as often as one likes. */
+import { classNames, readCondition, readLabels } from '../config/classes.js';
+import { readSeed } from '../config/computing.js';
+import type { DiffusionConfig, ModelConfig, SamplingConfig } from '../config/config.js';
+import { JsonObject } from '../config/json.js';
+import { type OpenModel, openModel } from '../config/open-model.js';
+import { readSampling, SAMPLING_SETTINGS } from '../config/sampling.js';
+import { type Condition, passesOf } from '../diffusion/guidance.js';
+import { CounterRandom } from '../diffusion/random.js';
+import { Interrupted, RunError, ShapeError, UsageError } from '../errors.js';
+import { readWeights } from '../io/weights.js';
+import { MOST_OF_CLASSES, usualCount } from '../sample/class-rows.js';
+import { OpenNetworks } from '../sample/open-networks.js';
+import type { SampleEvent } from '../sample/options.js';
+import { batchFor, drawImages, planSampling, type SamplingPlan } from '../sample/sample.js';
+import { SplitSampler } from '../sample/split-sampler.js';
+import { type ModelSettings, readComputers, type SamplingSettings, split } from './draw.js';
+import type { DrawStep } from './draw-with.js';
+import { classesOf, readCount, readFrames, type Samples } from './sample.js';
+import { Turns } from './turns.js';
+
+/** Classes by name or number. */
+export type ClassNames = NonNullable<SamplingSettings['class']>;
+
+/** How to open it. */
+export interface LoadSettings extends ModelSettings {
+  /** Told what was assumed of bare weights, and which of a run's weights were taken. */
+  readonly onNote?: (text: string) => void;
+}
+
+/** How to draw from an open model: the settings of `sample` that are not of the model itself. */
+export interface ModelStepsSettings extends SamplingSettings {
+  /** Images; default 16, of a model of several classes whole rows of all, up to 48. */
+  readonly count?: number;
+  /** Aborting it throws Interrupted before the next step. */
+  readonly signal?: AbortSignal;
+}
+
+export interface ModelSampleSettings extends ModelStepsSettings {
+  /** Moments of the way from noise to keep, evenly spaced, and of how many of the first images; default none. */
+  readonly frames?: { readonly moments: number; readonly images: number };
+  readonly onEvent?: (event: SampleEvent) => void;
+}
+
+/**
+ * A model that is open. Calls may be made at any time: they wait for one another. `sampleSteps` waits at each of its steps, so that
+ * other calls may be made between these.
+ */
+export interface Model {
+  /** The network and the side of its images. */
+  readonly model: ModelConfig;
+  /** The forward process it was trained for, and what it predicts. */
+  readonly diffusion: DiffusionConfig;
+  /** Names of its classes by label, of a network that is told them. */
+  readonly classes: readonly string[];
+  /** Where the network computes. */
+  readonly device: 'wasm' | 'tensorflow';
+  /**
+   * What the network predicts (the noise, or what else `diffusion.objective` says), with BatchNorm's running statistics.
+   * @param x images, f32 [N, size, size, channels] in [−1, 1] where they are free of noise, with any N of 1 or more
+   * @param t timesteps counted from 0, one for all images or one an image: any real numbers; of `flow` 1000·s
+   * @param of of a network that is told classes: by name or number, one for all images or one an image; `none` for none
+   * @returns an array like x
+   * @throws ShapeError for arrays of other lengths; UsageError for timesteps that are not finite, and for classes that are not there
+   */
+  predict(x: Float32Array, t: number | ArrayLike<number>, of?: ClassNames): Promise<Float32Array>;
+  /** The images that `sample` draws of the same seed. @throws UsageError for settings that cannot be; Interrupted */
+  sample(settings?: ModelSampleSettings): Promise<Samples>;
+  /** The same step by step: the last has the images. */
+  sampleSteps(settings?: ModelStepsSettings): AsyncGenerator<DrawStep, void, undefined>;
+  /** Ends what is in work and frees memory and workers; safe to call twice. Other calls throw RunError from then on. */
+  dispose(): Promise<void>;
+  /** `dispose`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Opens a run (its newest checkpoint), a checkpoint's folder, diffusers' folder or a file of weights, and keeps it open.
+ * @example
+ * await using model = await load('runs/1');
+ * const { images } = await model.sample({ count: 4, sampler: 'ddim' });
+ * @throws UsageError for what is no model, and for settings that cannot be or that the run has otherwise
+ */
+export async function load(path: string, settings: LoadSettings = {}): Promise<Model> {
+  const { requireCuda = false, onNote, ...given } = settings;
+  const source = new JsonObject('load', given, 'all');
+  const computing = readComputers(source);
+  const opened = await openModel(path, source);
+  const { weights, model, diffusion, notes } = opened;
+  source.finish();
+  for (const text of notes) onNote?.(text);
+  const state = await readWeights(weights, onNote);
+  const { timesteps } = diffusion;
+  const networks = await OpenNetworks.open(state, { model, timesteps, computing, requireCuda });
+  return new LoadedModel(networks, path, opened);
+}
+
+class LoadedModel implements Model {
+  readonly model: ModelConfig;
+  readonly diffusion: DiffusionConfig;
+  readonly #networks: OpenNetworks;
+  readonly classes: readonly string[];
+  readonly #path: string;
+  readonly #opened: OpenModel;
+  readonly #turns = new Turns();
+  readonly #closing = new AbortController();
+  #closed: Promise<void> | undefined;
+
+  constructor(networks: OpenNetworks, path: string, opened: OpenModel) {
+    this.#networks = networks;
+    this.model = opened.model;
+    this.diffusion = opened.diffusion;
+    this.classes = classNames(opened);
+    this.#path = path;
+    this.#opened = opened;
+  }
+
+  get device(): 'wasm' | 'tensorflow' {
+    return this.#networks.device;
+  }
+
+  async predict(
+    x: Float32Array,
+    t: number | ArrayLike<number>,
+    of?: ClassNames,
+  ): Promise<Float32Array> {
+    const each = this.#each;
+    const times = readTimes(t, countImages(x, this.model));
+    const labels = this.#labels(of, times.length);
+    const [images, kept] = [x.slice(), new Float32Array(x.length)];
+    const batch = batchFor(times.length);
+    return this.#turn('predict', async () => {
+      const network = this.#networks.ofBatch(batch);
+      for (let first = 0; first < times.length; first += batch) {
+        const input = {
+          xt: filled(images.subarray(first * each, (first + batch) * each), batch * each),
+          t: filled(times.subarray(first, first + batch), batch),
+          ...(labels && {
+            labels: Int32Array.from({ length: batch }, (_, i) => labels[first + i] ?? 0),
+          }),
+        };
+        const output = await network.predict(input, 'running');
+        kept.set(output.subarray(0, kept.length - first * each), first * each);
+      }
+      return kept;
+    });
+  }
+
+  async sample(settings: ModelSampleSettings = {}): Promise<Samples> {
+    const { frames, onEvent, ...rest } = settings;
+    const { plan, count, seed, ...how } = this.#read('model.sample', rest);
+    const options = {
+      ...{ model: this.model, count, frames: readFrames('model.sample', frames, count) },
+      signal: this.#signal(settings.signal),
+      ...(onEvent && { onEvent }),
+    };
+    return this.#turn('sample', async () => {
+      const sampler = this.#sampler(plan, how, new CounterRandom(seed));
+      const result = await drawImages(sampler, plan, options);
+      const classes = classesOf({ ...how, classNames: this.classes }, count);
+      return { ...result, model: this.model, classes };
+    });
+  }
+
+  async *sampleSteps(settings: ModelStepsSettings = {}): AsyncGenerator<DrawStep, void, undefined> {
+    const { plan, count, seed, ...how } = this.#read('model.sampleSteps', settings);
+    const random = new CounterRandom(seed);
+    const { trajectory, batch } = plan;
+    const steps = trajectory.timesteps.length;
+    const batches = Array.from({ length: Math.ceil(count / batch) }, (_, i) => i * batch);
+    const samplers = batches.map(() => this.#sampler(plan, how, random));
+    for (const [i, first] of batches.entries())
+      await samplers[i]!.start(Uint32Array.from({ length: batch }, (_, k) => first + k));
+    const signal = this.#signal(settings.signal);
+    for (let step = 0; step < steps; step++) {
+      for (const sampler of samplers) {
+        if (signal.aborted && !this.#closed) throw new Interrupted('interrupted');
+        await this.#turn('sampleSteps', () => sampler.advance(step, step + 1));
+      }
+      const x = new Float32Array(count * this.#each);
+      for (const [i, first] of batches.entries())
+        x.set(samplers[i]!.read().subarray(0, x.length - first * this.#each), first * this.#each);
+      yield { step: step + 1, steps, t: trajectory.timesteps[step]!, x };
+    }
+  }
+
+  dispose(): Promise<void> {
+    this.#closing.abort();
+    this.#closed ??= this.#turns.take(() => this.#networks.dispose());
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  /** Values of an image. */
+  get #each(): number {
+    return this.model.size ** 2 * this.model.channels;
+  }
+
+  #sampler(
+    { trajectory, batch }: SamplingPlan,
+    { sampling, condition }: How,
+    random: CounterRandom,
+  ): SplitSampler {
+    const { arithmetic } = this.#networks;
+    const unet = this.#networks.ofBatch(batch * passesOf(condition));
+    const { norm } = sampling;
+    const rest = { trajectory, norm, condition, random, each: this.#each };
+    return new SplitSampler({ unet, arithmetic, ...rest });
+  }
+
+  /** Does something when it is its turn. @throws RunError where the model is disposed by then, or while it is done */
+  async #turn<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const disposed = () => new RunError(`model.${name}: the model was disposed`);
+    if (this.#closed) throw disposed();
+    return this.#turns.take(async () => {
+      if (this.#closed) throw disposed();
+      try {
+        return await work();
+      } catch (error) {
+        throw this.#closed && error instanceof Interrupted ? disposed() : error;
+      }
+    });
+  }
+
+  /** A label an image; nothing for a network that is told none. @throws UsageError; ShapeError for another number of classes */
+  #labels(of: ClassNames | undefined, count: number): readonly number[] | undefined {
+    const source = new JsonObject('model.predict', { class: of }, 'all');
+    const labels = readLabels(source, this.#path, this.#opened);
+    if (!labels || labels.length === count) return labels;
+    if (labels.length === 1) return new Array<number>(count).fill(labels[0]!);
+    throw new ShapeError(
+      `model.predict: expected one class, or ${count}, one an image, got ${labels.length}`,
+    );
+  }
+
+  #signal(signal: AbortSignal | undefined): AbortSignal {
+    const closing = this.#closing.signal;
+    return signal ? AbortSignal.any([signal, closing]) : closing;
+  }
+
+  /** @throws UsageError for settings that cannot be, or that are unknown */
+  #read(where: string, { signal: _, ...given }: ModelStepsSettings) {
+    const { diffusion } = this;
+    const [draw, rest] = split(given, SAMPLING_SETTINGS);
+    const source = new JsonObject(where, rest, 'all');
+    const asked = readCount(source);
+    const seed = readSeed(source) ?? 0;
+    source.finish();
+    const drawn = new JsonObject(where, draw, 'all');
+    const sampling = readSampling(drawn, diffusion, this.#opened.sampling);
+    const condition = readCondition(drawn, this.#path, this.#opened);
+    const count = asked ?? usualCount(condition, MOST_OF_CLASSES);
+    const plan = planSampling({ diffusion, sampling, condition, count });
+    return { count, seed, sampling, condition, plan };
+  }
+}
+
+/** How images are drawn. */
+interface How {
+  readonly sampling: SamplingConfig;
+  readonly condition: Condition | null;
+}
+
+/** How many images there are. @throws ShapeError */
+function countImages(x: Float32Array, { size, channels }: ModelConfig): number {
+  const each = size ** 2 * channels;
+  if (x.length > 0 && x.length % each === 0) return x.length / each;
+  throw new ShapeError(
+    `model.predict: expected images of ${size}x${size}x${channels} = ${each} values each, got ${x.length} values`,
+  );
+}
+
+/** A timestep an image. @throws ShapeError for another number of them; UsageError for what is no number */
+function readTimes(t: number | ArrayLike<number>, count: number): Float32Array {
+  const times =
+    typeof t === 'number' ? new Float32Array(count).fill(t) : Float32Array.from(Array.from(t));
+  if (times.length !== count)
+    throw new ShapeError(
+      `model.predict: expected one timestep, or ${count}, one an image, got ${times.length}`,
+    );
+  const wrong = times.find((time) => !Number.isFinite(time));
+  if (wrong === undefined) return times;
+  throw new UsageError(`model.predict: expected timesteps that are finite numbers, got ${wrong}`);
+}
+
+/** The values, filled up with zeros. */
+function filled(values: Float32Array, length: number): Float32Array {
+  if (values.length === length) return values;
+  const all = new Float32Array(length);
+  all.set(values);
+  return all;
+}

@@ -1,0 +1,100 @@
+/** Training as an async iterable: one step at a time, each when it is asked for. */
+import { Interrupted } from '../errors.js';
+import type { TrainEvent, TrainOptions, TrainResult } from './options.js';
+import { train } from './train.js';
+
+/** A training step, and what was done behind it. */
+export interface TrainStep {
+  /** Steps taken, from 1. */
+  readonly step: number;
+  /** Those of the whole run. */
+  readonly totalSteps: number;
+  /** From 1. */
+  readonly epoch: number;
+  readonly loss: number;
+  readonly imagesPerSecond: number;
+  /** The loss on images kept aside, at the end of an epoch and of the run. */
+  readonly heldOutLoss?: number;
+  /** The folder of a checkpoint that was written. */
+  readonly checkpoint?: string;
+  /** The grid of samples that was drawn. */
+  readonly samples?: string;
+}
+
+/**
+ * Trains as `train` does, with the same bits, and gives each step when everything that follows it is done. The next one begins when it is
+ * asked for. Whoever leaves the loop early (`break`, `return`, an error of the loop's own) leaves a checkpoint of that step, as
+ * Ctrl-C does, and `resume` goes on from there.
+ * @example
+ * for await (const { step, loss } of trainSteps({ config, out: 'runs/1' })) if (loss < 0.05) break;
+ * @throws what `train` does
+ */
+export async function* trainSteps(
+  options: TrainOptions,
+): AsyncGenerator<TrainStep, TrainResult, undefined> {
+  const leaving = new AbortController();
+  const signals = options.signal ? [options.signal, leaving.signal] : [leaving.signal];
+  const steps = new Handover<TrainStep>();
+  let current: TrainStep | undefined;
+  const onEvent = (event: TrainEvent) => {
+    current = follow(current, event);
+    options.onEvent?.(event);
+  };
+  const running = train({ ...options, signal: AbortSignal.any(signals), onEvent }, () =>
+    steps.give(current!),
+  );
+  const end = () => steps.end();
+  running.then(end, end);
+  try {
+    for (let next = await steps.take(); next !== undefined; next = await steps.take()) yield next;
+    return await running;
+  } finally {
+    leaving.abort();
+    steps.end();
+    await running.catch((error: unknown) => {
+      if (!(error instanceof Interrupted)) throw error;
+    });
+  }
+}
+
+function follow(current: TrainStep | undefined, event: TrainEvent): TrainStep | undefined {
+  if (event.kind === 'step') {
+    const { kind: _, ...step } = event;
+    return step;
+  }
+  if (!current || !('step' in event) || event.step !== current.step) return current;
+  if (event.kind === 'heldOut') return { ...current, heldOutLoss: event.heldOutLoss };
+  if (event.kind === 'checkpoint') return { ...current, checkpoint: event.path };
+  return event.kind === 'samples' ? { ...current, samples: event.path } : current;
+}
+
+/** Hands items over one by one: who gives waits until the next one is asked for. */
+class Handover<T> {
+  #receive: ((item: T | undefined) => void) | undefined;
+  #release: (() => void) | undefined;
+  #ended = false;
+
+  /** Resolves when another one is asked for, or none any more. */
+  give(item: T): Promise<void> {
+    if (this.#ended) return Promise.resolve();
+    return new Promise((release) => {
+      this.#release = release;
+      this.#receive?.(item);
+    });
+  }
+
+  /** The next item; undefined when there are no more. */
+  take(): Promise<T | undefined> {
+    if (this.#ended) return Promise.resolve(undefined);
+    return new Promise((receive) => {
+      this.#receive = receive;
+      this.#release?.();
+    });
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#release?.();
+    this.#receive?.(undefined);
+  }
+}
