@@ -267,7 +267,7 @@ const bench: Command = {
       batch: {
         describe: 'Images at a time',
         value: 'N',
-        default: '8; 128 for arithmetic, 64 for preprocess, several for generate',
+        default: "8, or the recipe's; 128 for arithmetic, 64 for preprocess, several for generate",
       },
       rounds: { describe: 'Turns that each path takes; medians count', value: 'N', default: '7' },
       layers: { describe: "Show where the U-Net's time goes, layer by layer" },
@@ -293,6 +293,7 @@ const bench: Command = {
   },
   examples: [
     ['haze bench unet --preset tiny --batch 32', ''],
+    ['haze bench unet --preset pictures-32', 'trained as the recipe says'],
     ['haze bench unet --layers', 'with the time of each layer'],
     ['haze bench unet --preset unet2d-32 --batch 64 --peers', "beside diffusers' own network"],
     ['haze bench unet --preset tiny --peers --beside 2', 'on a machine that is not idle'],
