@@ -105,8 +105,20 @@ async function fromFile(path: string, args: Args): Promise<Subject> {
   notes.push(...opened.notes);
   const usual = run?.training ?? { ...TRAINING_DEFAULTS, batch: DEFAULT_BATCHES[model.kind] };
   const training = withBatch(usual, args);
-  return { path, model, timesteps: diffusion.timesteps, training, recipe: {}, run, notes };
+  return {
+    path,
+    model,
+    timesteps: diffusion.timesteps,
+    training,
+    recipe: samplingOnly(run),
+    run,
+    notes,
+  };
 }
+
+/** What a run keeps of its recipe beside its settings. */
+const samplingOnly = (run: RunConfig | null): Recipe =>
+  run?.sampling ? { sampling: run.sampling } : {};
 
 const withBatch = (training: TrainingConfig, args: Args): TrainingConfig => ({
   ...training,

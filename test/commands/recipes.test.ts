@@ -22,6 +22,8 @@ test('a run by a recipe is sampled as the recipe says, by every command and in i
   const config = JSON.parse(await readFile(join(folder, 'runs', '1', 'config.json'), 'utf8'));
   t.like(config.sampling, { sampler: 'ddim', steps: 50, eta: 1, clamp: 1 });
 
+  const inspected = await run('inspect', 'runs/1', '--threads', '1');
+  t.regex(inspected, /^sampled with +--sampler ddim --sample-steps 50 .*--clamp/m);
   t.regex(await run('sample', 'runs/1', '--count', '1', '--threads', '1'), /, 50 reverse steps/);
   const quick = ['--sampler', 'unipc', '--sample-steps', '3', '--count', '1', '--threads', '1'];
   t.regex(await run('sample', 'runs/1', ...quick), /, 3 reverse steps/);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { Args } from '../../src/config/args.js';
 import type { RunConfig } from '../../src/config/config.js';
+import { fittingGrowth } from '../../src/config/growth.js';
 import { flagOf } from '../../src/config/network-fields.js';
 import { completeModel } from '../../src/config/network-settings.js';
 import { PRESET_NAMES, PRESETS, type Preset } from '../../src/config/presets.js';
@@ -115,6 +116,18 @@ test('what a preset says and makes no sense beside a flag is left out', (t) => {
     ...PRESETS[preset].model,
     size: 64,
   });
+});
+
+test('stages of a recipe are left out where they do not go with the settings, and a flag takes them back', (t) => {
+  const { model, training } = fresh({ preset: 'pictures-32' });
+  const growing = { ...training, grow: '16:0.5' };
+  t.is(fittingGrowth(model, growing, {}).grow, '16:0.5');
+  t.is(fittingGrowth(model, { ...growing, steps: null, epochs: 3 }, {}).grow, null);
+  t.is(fittingGrowth({ ...model, size: 16 }, growing, {}).grow, null);
+  // Asked for, they are not left out, and refused where they cannot be.
+  t.is(fittingGrowth({ ...model, size: 16 }, growing, { grow: '16:0.5' }).grow, '16:0.5');
+  t.is(fresh({ preset: 'pictures-32', grow: 'none' }).training.grow, null);
+  t.like(fresh({ minutes: '5', grow: '32:0.5' }).training, { grow: '32:0.5', epochs: null });
 });
 
 test('a flag against the preset that cannot be is refused, naming both', (t) => {

@@ -2,12 +2,14 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { Args } from '../../src/config/args.js';
+import { completeModel } from '../../src/config/network-settings.js';
 import { readMinutes } from '../../src/config/training.js';
 import { UsageError } from '../../src/errors.js';
 import { stepsAt } from '../../src/train/length.js';
 import type { TrainEvent } from '../../src/train/options.js';
 import { train } from '../../src/train/train.js';
-import { prepared, tinyRun } from '../helpers/run.js';
+import { temporaryFolder } from '../helpers/folder.js';
+import { newRun, prepared, tinyRun } from '../helpers/run.js';
 
 const weights = (out: string, steps: number) =>
   readFileSync(join(out, 'checkpoints', `step-${steps}`, 'model.safetensors'));
@@ -42,6 +44,19 @@ test('minutes become steps by their milliseconds, and grids count', (t) => {
   t.is(stepsAt(75, 1, grids), 600);
   const parts = tinyRun('bars', { batch: 2, accumulate: 2, sampleEvery: 80 });
   t.is(stepsAt(75, 1, parts), 600);
+});
+
+test('the stages of a run that grows, and its classes, are measured too', async (t) => {
+  const folder = await temporaryFolder(t);
+  const run = tinyRun('toy-cars', { grow: '8:0.5', steps: 4, labelDropout: 0.1, batch: 2 });
+  const model = completeModel({
+    ...{ kind: 'unet2d', size: 16, widths: [8, 16], channels: 1, layers: 1, groups: 4 },
+  });
+  const classes = { by: 'bodies', names: [] } as const;
+  const config = { ...run, model, data: { ...run.data, classes } };
+  const options = newRun(config, join(folder, 'run'));
+  const { steps } = await train({ ...options, minutes: 1e-6 });
+  t.is(steps, 1);
 });
 
 test('minutes that are none, beside another length, or on a resume are refused', async (t) => {
