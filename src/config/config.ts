@@ -55,6 +55,9 @@ export interface SamplingConfig extends Omit<SamplerOptions, 'steps' | 'eta'> {
   readonly norm: BatchNormMode;
 }
 
+/** How a run is sampled unless something else is asked for; the sampler's own defaults for what is left out. */
+export type RunSampling = Partial<SamplingConfig>;
+
 /** Images kept aside: a folder's (or file's) own, or a seeded share of the data. */
 export type HeldOut = { readonly source: string } | { readonly fraction: number };
 
@@ -143,6 +146,8 @@ export interface RunConfig {
   readonly model: ModelConfig;
   readonly diffusion: DiffusionConfig;
   readonly training: TrainingConfig;
+  /** Of its preset, where that says so. */
+  readonly sampling?: RunSampling;
   readonly computing: ComputingConfig;
   /** Filled in by the run when it opens its device. */
   readonly chosen: DeviceChoice | null;

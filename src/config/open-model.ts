@@ -16,6 +16,7 @@ import { flagOf } from './network-fields.js';
 import { type GivenModel, readGiven, readKind } from './network-settings.js';
 import { PRESETS } from './presets.js';
 import { readRunConfig } from './read.js';
+import { samplingOfRun } from './sampling.js';
 import { readScheduler, type SamplingDefaults } from './scheduler.js';
 import { show } from './show.js';
 import type { Source } from './source.js';
@@ -31,7 +32,7 @@ export interface OpenModel {
   readonly run: RunConfig | null;
   /** Path of the weights that its run kept as a guide; null where there are none. */
   readonly guide: string | null;
-  /** How its scheduler samples. */
+  /** How its scheduler samples, or its run's recipe. */
   readonly sampling: SamplingDefaults;
   /** For the user: what was assumed of bare weights. */
   readonly notes: readonly string[];
@@ -68,7 +69,8 @@ export async function openModel(
   const kept = runPaths(dirname(config)).guide;
   const guide = (await isFile(kept)) ? kept : null;
   const notes = run.training.ema.length > 0 ? [`weights: ${nameOfWeights(decay)}`] : [];
-  return { weights: chosen, model, diffusion, run, guide, sampling: {}, notes };
+  const sampling = samplingOfRun(run);
+  return { weights: chosen, model, diffusion, run, guide, sampling, notes };
 }
 
 const nameOfWeights = (decay: number | null): string =>

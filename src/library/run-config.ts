@@ -39,7 +39,7 @@ export interface RunSettings
   extends NetworkSettings,
     Partial<DiffusionConfig>,
     Partial<Omit<DataConfig, 'source' | 'heldOut' | 'classes'>>,
-    Partial<TrainingConfig>,
+    Partial<Omit<TrainingConfig, 'clip'>>,
     Partial<ComputingConfig> {
   /**
    * What the network is told of each image: its sub-folder, its label in an IDX or CIFAR file, its body of toy-cars, or `auto`, what
@@ -48,7 +48,9 @@ export interface RunSettings
   readonly classes?: 'auto' | ClassKind;
   /** `min-snr` weighs the loss, with `snrGamma` 5 unless it is given. */
   readonly weighting?: 'none' | 'min-snr';
-  /** Network, size and batch in one; `reference` is the default, and of `unet2d` `unet2d-32`. */
+  /** Largest norm of all gradients together; `none` leaves them as they are, where the preset says otherwise. */
+  readonly clip?: number | 'none' | null;
+  /** A whole set-up, of which `PRESETS` says all; settings go before it. `reference` is the default, and of `unet2d` `unet2d-32`. */
   readonly preset?: PresetName;
   /** Side of the square images, in pixels. */
   readonly size?: number;

@@ -13,6 +13,14 @@ export interface TrainOptions {
    * the memory that the process may have, and never more than training leaves.
    */
   readonly dataBudget?: number;
+  /**
+   * Length of a new run in minutes, in place of the config's: some steps are measured before it, and the number of steps that this
+   * comes to is kept in config.json.
+   * @example `await train({ config, out: 'runs/1', minutes: 30 })`
+   */
+  readonly minutes?: number;
+  /** Tell of a new run which preset it has, and which would suit its images better: for runs that none was named for. */
+  readonly advise?: boolean;
   /** Fail with a CheckError unless a CUDA GPU computes; default false. */
   readonly requireCuda?: boolean;
   /**
