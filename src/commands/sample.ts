@@ -1,6 +1,5 @@
 /** `haze sample`: images from a model, as a grid, a film strip and an animation. */
 import type { Args } from '../config/args.js';
-import { readCondition } from '../config/classes.js';
 import {
   COMPUTING_DEFAULTS,
   checkComputing,
@@ -8,6 +7,7 @@ import {
   readRequireCuda,
   readSeed,
 } from '../config/computing.js';
+import { readDrawn } from '../config/guide.js';
 import { openModel } from '../config/open-model.js';
 import { readSampling, SAMPLING_NAMES } from '../config/sampling.js';
 import { film, grid, type Images } from '../io/grid.js';
@@ -82,14 +82,14 @@ async function readOptions(path: string, args: Args, outputs: Outputs): Promise<
   const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
   const opened = await openModel(path, args);
   const { weights, model, diffusion, sampling, notes } = opened;
-  const condition = readCondition(args, path, opened);
+  const { condition, guide } = await readDrawn(args, path, opened);
   const count = asked ?? usualCount(condition, MOST_OF_CLASSES);
   return {
     ...{ weights, notes },
     model,
     diffusion,
     sampling: readSampling(args.renamed(SAMPLING_NAMES), diffusion, sampling),
-    condition,
+    ...{ condition, guide },
     computing,
     seed: readSeed(args) ?? 0,
     count,

@@ -35,14 +35,21 @@ export const conditionFlags: Flags = {
     default: 'all',
   },
   guidance: {
-    describe: 'Of a model of classes: how strongly images follow theirs (e.g. 3); 1 does not guide',
+    describe:
+      'How strongly images follow their classes (e.g. 3), or move away from --guide; 1 does not guide',
     value: 'W',
-    default: '1',
+    default: '1, with a guide 2',
+  },
+  guide: {
+    describe:
+      'Weaker weights that --guidance moves away from, e.g. an earlier checkpoint; none takes none',
+    value: 'MODEL',
+    default: 'what --keep-guide kept of the run',
   },
 };
 
 /** Names of the settings, for programs. */
-export const CONDITION_SETTINGS = ['class', 'guidance'] as const;
+export const CONDITION_SETTINGS = ['class', 'guidance', 'guide'] as const;
 
 type RunClasses = DataConfig['classes'];
 type OfClasses = Pick<TrainingConfig, 'labelDropout'>;
@@ -135,14 +142,23 @@ interface Conditional {
  * @throws UsageError for a class that it does not have, for guidance without images of no class, and for either of a model
  *   without classes
  */
-export function readCondition(source: Source, path: string, of: Conditional): Condition | null {
+export function readCondition(
+  source: Source,
+  path: string,
+  of: Conditional,
+  guidedBy: 'classes' | 'other weights' = 'classes',
+): Condition | null {
   const asked = source.texts('class');
-  const guidance = source.real('guidance', { min: 0, max: 1000 });
+  const byClasses = guidedBy === 'classes';
+  const guidance = byClasses ? source.real('guidance', { min: 0, max: 1000 }) : 1;
   const known = classesOf(of);
   if (!known) {
-    const [given] = CONDITION_SETTINGS.filter((name) => source.has(name));
-    if (given === undefined) return null;
-    throw new UsageError(`${source.where(given)}: ${path} was trained without classes`);
+    if (asked)
+      throw new UsageError(`${source.where('class')}: ${path} was trained without classes`);
+    if (guidance === undefined || guidance === 1) return null;
+    throw new UsageError(
+      `${source.where('guidance')}: ${path} was trained without classes; expected ${source.where('guide')} beside it`,
+    );
   }
   const { none } = known;
   if (guidance !== undefined && guidance !== 1 && none === null)

@@ -109,6 +109,8 @@ export interface TrainingConfig {
   readonly snrGamma: number | null;
   /** Share of images that are trained on without a class, for guidance; 0 without classes. */
   readonly labelDropout: number;
+  /** Share of the steps after which the weights are kept as a guide for sampling; null: never. */
+  readonly keepGuide: number | null;
   /** Sides of the images until shares of `steps`, `16:0.5,24:0.8`; the rest sees those of `size`. Null: all do. */
   readonly grow: string | null;
   /** How timesteps are drawn. */

@@ -4,7 +4,7 @@ import { UsageError } from '../errors.js';
 import { checkpointPaths } from '../io/checkpoint.js';
 import { resolveModel } from '../io/model-source.js';
 import type { Pipeline } from '../io/pipeline.js';
-import { isFile } from '../io/run.js';
+import { isFile, runPaths } from '../io/run.js';
 import { checkNetworkOf, type OnNote, readNetwork } from '../io/weights.js';
 import { UNSAID } from '../network/recognise.js';
 import { attendingLevels } from '../network/unet2d-config.js';
@@ -30,6 +30,8 @@ export interface OpenModel {
   readonly diffusion: DiffusionConfig;
   /** The run it belongs to; null for bare weights and folders of diffusers. */
   readonly run: RunConfig | null;
+  /** Path of the weights that its run kept as a guide; null where there are none. */
+  readonly guide: string | null;
   /** How its scheduler samples, or its run's recipe. */
   readonly sampling: SamplingDefaults;
   /** For the user: what was assumed of bare weights. */
@@ -64,8 +66,10 @@ export async function openModel(
   await checkNetworkOf(chosen, model, 'config.json');
   refuseOtherNetwork(path, model, settings);
   refuseOthers(path, whole(diffusion), readForward(settings));
+  const kept = runPaths(dirname(config)).guide;
+  const guide = (await isFile(kept)) ? kept : null;
   const notes = run.training.ema.length > 0 ? [`weights: ${nameOfWeights(decay)}`] : [];
-  return { weights: chosen, model, diffusion, run, sampling: samplingOfRun(run), notes };
+  return { weights: chosen, model, diffusion, run, guide, sampling: samplingOfRun(run), notes };
 }
 
 const nameOfWeights = (decay: number | null): string =>
@@ -89,12 +93,12 @@ async function openPipeline(
   const asked = readForward(settings);
   if (scheduler === undefined)
     return {
-      ...{ weights, model, run: null, sampling: {}, notes: [] },
+      ...{ weights, model, run: null, guide: null, sampling: {}, notes: [] },
       diffusion: withDiffusion(DIFFUSION_DEFAULTS, asked),
     };
   const { diffusion, sampling } = readScheduler(scheduler);
   refuseOthers(path, whole(diffusion), asked);
-  return { weights, model, diffusion, run: null, sampling, notes: [] };
+  return { weights, model, diffusion, run: null, guide: null, sampling, notes: [] };
 }
 
 async function openBare(
@@ -114,7 +118,7 @@ async function openBare(
   refuseOtherNetwork(path, model, settings);
   if (described) refuseFields(path, model, { ...described, size });
   const diffusion = withDiffusion(DIFFUSION_DEFAULTS, readForward(settings));
-  return { weights, model, diffusion, run: null, sampling: {}, notes };
+  return { weights, model, diffusion, run: null, guide: null, sampling: {}, notes };
 }
 
 /** The forward process, and what the network predicts of it. */

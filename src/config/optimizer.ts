@@ -94,6 +94,7 @@ export const OPTIMIZER_DEFAULTS = {
   accumulate: 1,
   zeroInit: false,
   grow: null,
+  keepGuide: null,
   ...TARGET_DEFAULTS,
 } as const satisfies Partial<TrainingConfig>;
 

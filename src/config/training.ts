@@ -59,6 +59,12 @@ export const trainingFlags: Flags = {
     negatable: true,
   },
   ...growthFlags,
+  'keep-guide': {
+    describe:
+      'Keep the weights that the run has after this share of its steps: what sampling is guided away from (autoguidance)',
+    value: 'X',
+    default: 'none',
+  },
   'save-every': {
     describe: 'Steps between checkpoints; 0: one at the end',
     value: 'N',
@@ -128,7 +134,7 @@ export function readTraining(source: Source): Partial<TrainingConfig> {
     ...given<
       Omit<
         TrainingConfig,
-        'epochs' | 'steps' | Exclude<keyof OptimizerSettings, 'zeroInit' | 'grow'>
+        'epochs' | 'steps' | Exclude<keyof OptimizerSettings, 'zeroInit' | 'grow' | 'keepGuide'>
       >
     >({
       batch: readBatch(source),
@@ -136,6 +142,7 @@ export function readTraining(source: Source): Partial<TrainingConfig> {
       sampleEvery: source.whole('sampleEvery', { min: 0, max: 1e9 }),
       zeroInit: source.boolean('zeroInit'),
       grow: readGrowth(source),
+      keepGuide: source.real('keepGuide', { above: 0, below: 1 }),
       keep: source.whole('keep', { min: 1, max: 1e6 }),
       init: init === undefined ? undefined : resolve(init),
     }),

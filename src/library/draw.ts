@@ -1,5 +1,5 @@
 /** What `sample`, `generate` and `load` have in common: a model on disk, and how to draw from it. */
-import { classNames, readCondition } from '../config/classes.js';
+import { classNames } from '../config/classes.js';
 import {
   COMPUTING_DEFAULTS,
   checkComputing,
@@ -7,6 +7,7 @@ import {
   readSeed,
 } from '../config/computing.js';
 import type { ComputingConfig, DiffusionConfig, SamplingConfig } from '../config/config.js';
+import { readDrawn } from '../config/guide.js';
 import { JsonObject } from '../config/json.js';
 import { openModel } from '../config/open-model.js';
 import { readSampling, SAMPLING_SETTINGS } from '../config/sampling.js';
@@ -36,8 +37,14 @@ export interface SamplingSettings extends Partial<Omit<SamplingConfig, 'clamp'>>
    * @example { class: ['sedan', 'bus'], guidance: 3 }
    */
   readonly class?: string | number | readonly (string | number)[];
-  /** Of a model of classes: how strongly images follow theirs (Ho & Salimans 2022); default 1, which does not guide. */
+  /** Of a model of classes: how strongly images follow theirs (Ho & Salimans 2022), or move away from `guide`; default 1, which does not guide. */
   readonly guidance?: number;
+  /**
+   * Weaker weights that images move away from (autoguidance, Karras et al. 2024), by `guidance`, then 2 unless it is given: a model, or
+   * `none`. Default what `keepGuide` kept of the run.
+   * @example { guide: 'runs/1/checkpoints/step-500', guidance: 2 }
+   */
+  readonly guide?: string;
   /** Clamp the image that each step foresees, to ±`clampRange` (default 1). */
   readonly clamp?: boolean;
   readonly clampRange?: number;
@@ -76,7 +83,7 @@ export async function readDraw<Event, Own>(
   return {
     ...{ weights, notes, model, diffusion, computing, seed, ...own },
     sampling: readSampling(drawn, diffusion, sampling),
-    condition: readCondition(drawn, path, opened),
+    ...(await readDrawn(drawn, path, opened)),
     classNames: classNames(opened),
     requireCuda: requireCuda ?? false,
     ...(signal && { signal }),
