@@ -1,6 +1,5 @@
 /** `haze generate`: many images of a model as files, each worker making batches of its own. */
 import type { Args } from '../config/args.js';
-import { classNames } from '../config/classes.js';
 import {
   COMPUTING_DEFAULTS,
   checkComputing,
@@ -8,6 +7,7 @@ import {
   readRequireCuda,
   readSeed,
 } from '../config/computing.js';
+import { classNames } from '../config/condition.js';
 import { checkFormatHolds, readGeneration } from '../config/generation.js';
 import { readDrawn } from '../config/guide.js';
 import { openModel } from '../config/open-model.js';

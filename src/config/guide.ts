@@ -4,7 +4,7 @@ import { UsageError } from '../errors.js';
 import { resolveModel } from '../io/model-source.js';
 import { checkNetworkOf } from '../io/weights.js';
 import type { Drawn } from '../sample/options.js';
-import { readCondition } from './classes.js';
+import { readCondition } from './condition.js';
 import { JsonObject } from './json.js';
 import { type OpenModel, openModel } from './open-model.js';
 import { show } from './show.js';

@@ -69,7 +69,8 @@ export async function openModel(
   const kept = runPaths(dirname(config)).guide;
   const guide = (await isFile(kept)) ? kept : null;
   const notes = run.training.ema.length > 0 ? [`weights: ${nameOfWeights(decay)}`] : [];
-  return { weights: chosen, model, diffusion, run, guide, sampling: samplingOfRun(run), notes };
+  const sampling = samplingOfRun(run);
+  return { weights: chosen, model, diffusion, run, guide, sampling, notes };
 }
 
 const nameOfWeights = (decay: number | null): string =>

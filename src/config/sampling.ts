@@ -14,7 +14,7 @@ import {
 import { SPACINGS } from '../diffusion/spacing.js';
 import { UsageError } from '../errors.js';
 import { Args } from './args.js';
-import { CONDITION_SETTINGS, conditionFlags } from './classes.js';
+import { CONDITION_SETTINGS, conditionFlags } from './condition.js';
 import type { DiffusionConfig, RunConfig, RunSampling, SamplingConfig } from './config.js';
 import { type Flags, given } from './flag.js';
 import type { SamplingDefaults } from './scheduler.js';

@@ -1,11 +1,11 @@
 /** The options of an evaluation, from flags or from what a program gives. */
-import { classNames } from '../config/classes.js';
 import {
   COMPUTING_DEFAULTS,
   checkComputing,
   readComputing,
   readSeed,
 } from '../config/computing.js';
+import { classNames } from '../config/condition.js';
 import { readDiffusion } from '../config/diffusion.js';
 import { readEvaluation } from '../config/evaluation.js';
 import { readDrawn } from '../config/guide.js';

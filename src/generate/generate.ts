@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { nameOfLabel } from '../config/classes.js';
+import { nameOfLabel } from '../config/condition.js';
 import type { DeviceChoice } from '../config/config.js';
 import type { Generator } from '../contracts/generator.js';
 import { chooseDevice } from '../device/choose.js';

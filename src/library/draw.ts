@@ -1,11 +1,11 @@
 /** What `sample`, `generate` and `load` have in common: a model on disk, and how to draw from it. */
-import { classNames } from '../config/classes.js';
 import {
   COMPUTING_DEFAULTS,
   checkComputing,
   readComputing,
   readSeed,
 } from '../config/computing.js';
+import { classNames } from '../config/condition.js';
 import type { ComputingConfig, DiffusionConfig, SamplingConfig } from '../config/config.js';
 import { readDrawn } from '../config/guide.js';
 import { JsonObject } from '../config/json.js';

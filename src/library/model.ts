@@ -1,6 +1,6 @@
 /** A model that stays open, for programs: weights on a device, asked for predictions and images as often as one likes. */
-import { classNames, readLabels } from '../config/classes.js';
 import { readSeed } from '../config/computing.js';
+import { classNames, readLabels } from '../config/condition.js';
 import type { DiffusionConfig, ModelConfig, SamplingConfig } from '../config/config.js';
 import { readDrawn } from '../config/guide.js';
 import { JsonObject } from '../config/json.js';
