@@ -1,8 +1,8 @@
 import type { ComputingConfig, SamplingConfig } from '../config/config.js';
 import type { EvaluationConfig } from '../config/evaluation.js';
+import type { Guide } from '../config/guide.js';
 import type { OpenModel } from '../config/open-model.js';
 import type { Condition } from '../diffusion/guidance.js';
-import type { Guide } from '../sample/options.js';
 import type { FeatureDescription } from './feature-network.js';
 import type { KernelDistance } from './kernel-distance.js';
 import type { Likelihood } from './likelihood.js';

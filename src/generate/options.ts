@@ -5,7 +5,7 @@ import type {
   SamplingConfig,
 } from '../config/config.js';
 import type { GenerationConfig, Shard } from '../config/generation.js';
-import type { Drawn } from '../sample/options.js';
+import type { Drawn } from '../config/guide.js';
 
 /** `2-of-5`: how files and locks name a shard. */
 export const shardName = ({ index, of }: Shard): string => `${index}-of-${of}`;

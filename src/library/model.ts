@@ -2,6 +2,7 @@
 import { readSeed } from '../config/computing.js';
 import { classNames, readLabels } from '../config/condition.js';
 import type { DiffusionConfig, ModelConfig, SamplingConfig } from '../config/config.js';
+import type { Drawn, Guide } from '../config/guide.js';
 import { readDrawn } from '../config/guide.js';
 import { JsonObject } from '../config/json.js';
 import { type OpenModel, openModel } from '../config/open-model.js';
@@ -12,7 +13,7 @@ import { Interrupted, RunError, ShapeError, UsageError } from '../errors.js';
 import { readWeights } from '../io/weights.js';
 import { MOST_OF_CLASSES, usualCount } from '../sample/class-rows.js';
 import { type NetworkOptions, OpenNetworks } from '../sample/open-networks.js';
-import type { Drawn, Guide, SampleEvent } from '../sample/options.js';
+import type { SampleEvent } from '../sample/options.js';
 import { batchFor, drawImages, planSampling, type SamplingPlan } from '../sample/sample.js';
 import { SplitSampler } from '../sample/split-sampler.js';
 import { type ModelSettings, readComputers, type SamplingSettings, split } from './draw.js';

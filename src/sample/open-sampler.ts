@@ -1,4 +1,5 @@
 import { kernelsOf, threadCount } from '../config/computing.js';
+import type { Guide } from '../config/guide.js';
 import type { NetworkDevice } from '../contracts/device.js';
 import type { Sampler } from '../contracts/sampler.js';
 import { chooseDevice } from '../device/choose.js';
@@ -10,7 +11,7 @@ import type { Schedule } from '../diffusion/schedule.js';
 import { readWeights } from '../io/weights.js';
 import type { StateDict } from '../network/state.js';
 import { WasmSampler } from '../wasm/wasm-sampler.js';
-import type { Guide, SampleOptions } from './options.js';
+import type { SampleOptions } from './options.js';
 import { SplitSampler, type SplitSamplerOptions } from './split-sampler.js';
 
 /** What a sampler needs of the options. */
