@@ -132,11 +132,11 @@ export const PRESETS = {
     3,
   ),
   'pictures-32': preset(
-    'pictures of 32 pixels, from half an hour on',
+    'pictures of 32 pixels, from a quarter of an hour on',
     attending(32, [32, 64, 128], 8),
-    64,
-    recipe(4000),
-    20,
+    32,
+    recipe(4800, { training: { ema: [0.998] } }),
+    10,
   ),
   'pictures-64': preset(
     'pictures of 64 pixels, from some hours on',
