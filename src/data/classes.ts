@@ -40,7 +40,7 @@ export function classesOfFolders(root: string, files: readonly ListedFile[]): Cl
 }
 
 /** Names as labels. */
-function numbered(where: string, of: readonly string[]): Classes {
+export function numbered(where: string, of: readonly string[]): Classes {
   const names = [...new Set(of)].sort();
   if (names.length < 2)
     throw new UsageError(`${where}: expected two classes or more, got ${names[0] ?? 'none'} alone`);

@@ -11,6 +11,7 @@ import { JsonObject } from '../config/json.js';
 import type { PresetName } from '../config/presets.js';
 import { readRunConfig } from '../config/read.js';
 import { newRunConfig, resumedRunConfig } from '../config/run-config.js';
+import { GIVEN, type GivenImages, isIterable } from '../data/given.js';
 import { UsageError } from '../errors.js';
 import type { NetworkKind } from '../network/network.js';
 import type { SimpleConfig } from '../network/simple.js';
@@ -55,9 +56,9 @@ export interface RunSettings
 export interface RunOptions extends RunSettings {
   /**
    * A folder of images, an IDX file, a CIFAR binary file, an array of images (`.npz`, `.npy`, `.safetensors`), or `toy-cars`, which are
-   * drawn.
+   * drawn; or images as arrays, which are given to `train` as well: it reads them.
    */
-  readonly data: string;
+  readonly data: string | GivenImages;
 }
 
 /**
@@ -65,8 +66,8 @@ export interface RunOptions extends RunSettings {
  * @throws UsageError naming the setting, what was expected and what was given.
  */
 export function runConfig({ data, ...settings }: RunOptions): RunConfig {
-  checkData('runConfig', data);
-  return read('runConfig', settings, (source) => newRunConfig(data, source));
+  const named = nameOf('runConfig', data);
+  return read('runConfig', settings, (source) => newRunConfig(named, source));
 }
 
 /**
@@ -78,16 +79,18 @@ export async function resumeConfig(
   out: string,
   { data, ...settings }: Partial<RunOptions> = {},
 ): Promise<RunConfig> {
-  if (data !== undefined) checkData('resumeConfig', data);
+  const named = data === undefined ? undefined : nameOf('resumeConfig', data);
   const run = await readRunConfig(join(out, 'config.json'));
-  return read('resumeConfig', settings, (source) => resumedRunConfig(out, run, data, source));
+  return read('resumeConfig', settings, (source) => resumedRunConfig(out, run, named, source));
 }
 
-function checkData(where: string, data: unknown): void {
-  if (typeof data === 'string' && data !== '') return;
+/** How a config names the data. */
+function nameOf(where: string, data: unknown): string {
+  if (typeof data === 'string' && data !== '') return data;
+  if (isIterable(data)) return GIVEN;
   const got = data === '' ? 'nothing' : typeof data;
   throw new UsageError(
-    `${where}.data: expected a folder of images, a data file or toy-cars, got ${got}`,
+    `${where}.data: expected a folder of images, a data file, toy-cars or a list of images, got ${got}`,
   );
 }
 

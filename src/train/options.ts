@@ -1,9 +1,12 @@
 import type { RunConfig } from '../config/config.js';
+import type { GivenImages } from '../data/given.js';
 
 /** A training run: what to compute (`config`), and where and how to report it. */
 export interface TrainOptions {
   /** On a resume: the run's own config with the changes that a resume may make. */
   readonly config: RunConfig;
+  /** The images, where the config was made for images that a program gives (`runConfig({ data: images })`); read once. */
+  readonly data?: GivenImages;
   /** The run folder: config.json, metrics.jsonl, checkpoints/, samples/. */
   readonly out: string;
   /** Go on with the run in `out`; without it (the default) an existing run there is never written over. */

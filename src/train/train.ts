@@ -32,7 +32,7 @@ export async function trainLocked(
 ): Promise<TrainResult> {
   const { signal, onEvent = () => {} } = options;
   await checkStart(options);
-  const listed = await listData(options.config);
+  const listed = await listData(options.config, options);
   const schedule = makeSchedule(options.config.diffusion);
   const { trainer, chosen, between } = await openTrainer(
     options.config,
