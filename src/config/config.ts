@@ -93,6 +93,8 @@ export interface TrainingConfig {
   readonly accumulate: number;
   /** γ of min-SNR, which weighs the loss; null: all timesteps count alike. */
   readonly snrGamma: number | null;
+  /** Weights of the loss of a program's own, one a timestep (of `flow` at 0 … 1000); null: none. */
+  readonly lossWeights: readonly number[] | null;
   /** How timesteps are drawn. */
   readonly timeSampling: 'uniform' | 'logit-normal';
   /** Total length of the run, resumes included: one of the two is null. */

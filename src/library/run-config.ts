@@ -12,6 +12,8 @@ import type { PresetName } from '../config/presets.js';
 import { readRunConfig } from '../config/read.js';
 import { newRunConfig, resumedRunConfig } from '../config/run-config.js';
 import { GIVEN, type GivenImages, isIterable } from '../data/given.js';
+import { type LossWeighting, makeLossWeights } from '../diffusion/loss-weights.js';
+import { makeSchedule } from '../diffusion/schedule.js';
 import { UsageError } from '../errors.js';
 import type { NetworkKind } from '../network/network.js';
 import type { SimpleConfig } from '../network/simple.js';
@@ -41,8 +43,12 @@ export interface RunSettings
     Partial<Omit<DataConfig, 'source' | 'heldOut'>>,
     Partial<TrainingConfig>,
     Partial<ComputingConfig> {
-  /** `min-snr` weighs the loss, with `snrGamma` 5 unless it is given. */
-  readonly weighting?: 'none' | 'min-snr';
+  /**
+   * Weights of the loss by timestep: `min-snr`, with `snrGamma` 5 unless it is given, or a function of one's own. That is evaluated once,
+   * into `lossWeights`, which config.json keeps. Default `none`.
+   * @example `weighting: ({ snr }) => 1 / (1 + snr)`
+   */
+  readonly weighting?: 'none' | 'min-snr' | LossWeighting;
   /** Network, size and batch in one; `reference` is the default, and of `unet2d` `unet2d-32`. */
   readonly preset?: PresetName;
   /** Side of the square images, in pixels. */
@@ -67,7 +73,7 @@ export interface RunOptions extends RunSettings {
  */
 export function runConfig({ data, ...settings }: RunOptions): RunConfig {
   const named = nameOf('runConfig', data);
-  return read('runConfig', settings, (source) => newRunConfig(named, source));
+  return readWeighted('runConfig', settings, (source) => newRunConfig(named, source));
 }
 
 /**
@@ -81,7 +87,9 @@ export async function resumeConfig(
 ): Promise<RunConfig> {
   const named = data === undefined ? undefined : nameOf('resumeConfig', data);
   const run = await readRunConfig(join(out, 'config.json'));
-  return read('resumeConfig', settings, (source) => resumedRunConfig(out, run, named, source));
+  return readWeighted('resumeConfig', settings, (source) =>
+    resumedRunConfig(out, run, named, source),
+  );
 }
 
 /** How a config names the data. */
@@ -92,6 +100,19 @@ function nameOf(where: string, data: unknown): string {
   throw new UsageError(
     `${where}.data: expected a folder of images, a data file, toy-cars or a list of images, got ${got}`,
   );
+}
+
+/** Reads settings of which the weighting may be a function, whose table follows from the rest. */
+function readWeighted(
+  where: string,
+  { weighting, ...rest }: RunSettings,
+  make: (source: JsonObject) => RunConfig,
+): RunConfig {
+  if (typeof weighting !== 'function')
+    return read(where, { ...rest, ...(weighting && { weighting }) }, make);
+  const { diffusion } = read(where, rest, make);
+  const lossWeights = makeLossWeights(`${where}.weighting`, weighting, makeSchedule(diffusion));
+  return read(where, { ...rest, lossWeights }, make);
 }
 
 /** Reads settings as a config.json is read, where every field may be left out and none be misspelt. */
