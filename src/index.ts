@@ -20,6 +20,7 @@ export type { Format } from './config/generation.js';
 export { PRESETS, type Preset, type PresetName } from './config/presets.js';
 export type { BatchNormMode, Loss } from './contracts/device.js';
 export type { GivenImage, GivenImages } from './data/given.js';
+export type { CustomRow, CustomSampler, SamplerWay } from './diffusion/custom-sampler.js';
 export type { LossMoment, LossWeighting } from './diffusion/loss-weights.js';
 export { OBJECTIVES, type Objective } from './diffusion/objective.js';
 export { SAMPLER_NAMES, type SamplerName } from './diffusion/samplers.js';

@@ -1,7 +1,8 @@
 import type { ReverseKernel } from '../engine/arithmetic.js';
 import { checkSampler } from './check-sampler.js';
-import { planRows, scheduleSteps } from './plan-rows.js';
-import type { SamplerName } from './samplers.js';
+import { type CustomSampler, customRows } from './custom-sampler.js';
+import { type Plan, planRows, scheduleSteps } from './plan-rows.js';
+import { defaultSteps, type SamplerName } from './samplers.js';
 import type { Schedule } from './schedule.js';
 import { ancestralNoiseSteps, ddimNoiseSteps } from './solvers/noise-steps.js';
 import type { Spacing } from './spacing.js';
@@ -14,6 +15,8 @@ import { historyOf, packRow, ROW_WIDTH } from './table.js';
 
 export interface SamplerOptions {
   readonly sampler: SamplerName;
+  /** A sampler of one's own, in the place of the one that is named. */
+  readonly custom?: CustomSampler | undefined;
   /** Reverse steps; absent means what suits the sampler. `heun` asks the network twice in each but the last. */
   readonly steps?: number | undefined;
   /** DDIM's η in [0, 1], default 0: 0 is deterministic, 1 has the ancestral variance. */
@@ -85,6 +88,7 @@ const LARGEST = (2 - 2 ** -23) * 2 ** 127;
 export function makeTrajectory(schedule: Schedule, options: SamplerOptions): Trajectory {
   const given = dropUndefined(options);
   checkSampler(schedule, given);
+  if (given.custom) return customTrajectory(schedule, given, given.custom);
   return noiseTrajectory(schedule, given) ?? tableTrajectory(schedule, given);
 }
 
@@ -116,13 +120,31 @@ function noiseTrajectory(schedule: Schedule, options: SamplerOptions): Trajector
 
 /** Any sampler as a table. */
 function tableTrajectory(schedule: Schedule, options: SamplerOptions): Trajectory {
-  const { rows, start, scales } = planRows(schedule, options);
+  const byTime = options.sampler === 'ancestral' || options.sampler === 'ddim';
+  return trajectoryOf(planRows(schedule, options), options, byTime);
+}
+
+function customTrajectory(
+  schedule: Schedule,
+  options: SamplerOptions,
+  custom: CustomSampler,
+): Trajectory {
+  const steps = options.steps ?? defaultSteps(options.sampler, schedule);
+  const { rows, start } = customRows(schedule, custom, steps);
+  return trajectoryOf({ rows, start, scales: rows.map(() => 1).concat(1) }, options, false);
+}
+
+/** @param byTime whether a step's noise is of its timestep, which is whole and visited once, or of the step's number */
+function trajectoryOf(
+  { rows, start, scales }: Plan,
+  options: SamplerOptions,
+  byTime: boolean,
+): Trajectory {
   const { clamp = Number.POSITIVE_INFINITY, dynamicThreshold, thresholdMax } = options;
   const threshold =
     dynamicThreshold === undefined
       ? null
       : { quantile: dynamicThreshold, most: thresholdMax ?? LARGEST };
-  const byTime = options.sampler === 'ancestral' || options.sampler === 'ddim';
   return {
     kernel: 'tableStep',
     timesteps: Float64Array.from(rows, ({ t }) => Math.fround(t)),

@@ -1,6 +1,6 @@
 /** The reverse process with any function as the network, for programs: what `haze sample` does around its own. */
 import { readSeed } from '../config/computing.js';
-import type { DiffusionConfig, SamplingConfig } from '../config/config.js';
+import type { DiffusionConfig } from '../config/config.js';
 import {
   DIFFUSION_DEFAULTS,
   readDiffusion,
@@ -8,13 +8,14 @@ import {
   withDiffusion,
 } from '../config/diffusion.js';
 import { JsonObject } from '../config/json.js';
-import { readSampling } from '../config/sampling.js';
+import { SAMPLING_SETTINGS } from '../config/sampling.js';
 import { CounterRandom, PURPOSE, type Purpose } from '../diffusion/random.js';
 import { ReverseWalk } from '../diffusion/reverse-walk.js';
 import { makeTrajectory } from '../diffusion/sampler.js';
 import { makeSchedule } from '../diffusion/schedule.js';
 import { Arithmetic } from '../engine/arithmetic.js';
 import { Interrupted, ShapeError, UsageError } from '../errors.js';
+import { type AnySamplingSettings, readAnySampling, split } from './draw.js';
 
 /**
  * What a network predicts of images x at a timestep t, all at the same: an array of x's length. t is what the network was trained
@@ -24,15 +25,12 @@ export type Network = (x: Float32Array, t: number) => Float32Array | Promise<Flo
 
 /** How to draw. The settings are the flags of `haze sample`; what is left out has the flag's default. */
 export interface DrawWithSettings
-  extends Partial<Omit<SamplingConfig, 'clamp' | 'norm'>>,
+  extends Omit<AnySamplingSettings, 'norm'>,
     Partial<Omit<DiffusionConfig, 'loss'>> {
   /** Values of an image, e.g. 32·32·3; in any layout. */
   readonly values: number;
   /** Images, which the network is given together; default 1. */
   readonly count?: number;
-  /** Clamp the image that each step foresees, to ±`clampRange` (default 1). */
-  readonly clamp?: boolean;
-  readonly clampRange?: number;
   /** Key of all noise; default 0. Image k of a seed has the same noise as that of `sample`. */
   readonly seed?: number;
   /** Standard normals of which x_T is made, `count`·`values` of them, in place of the seed's. */
@@ -85,8 +83,12 @@ export async function* drawWith(
   }
 }
 
+/** Settings of the reverse process: a network of one's own has norms of its own. */
+const DRAWN = SAMPLING_SETTINGS.filter((name) => name !== 'norm');
+
 function readSettings(given: object) {
-  const source = new JsonObject('drawWith', given, 'all');
+  const [draw, rest] = split(given, DRAWN);
+  const source = new JsonObject('drawWith', rest, 'all');
   const whole = (name: string, max: number) => source.whole(name, { min: 1, max });
   const [values, count] = [whole('values', 2 ** 30), whole('count', 65_536) ?? 1];
   if (values === undefined)
@@ -94,7 +96,7 @@ function readSettings(given: object) {
   const seed = readSeed(source) ?? 0;
   const asked = { ...readDiffusion(source), ...readObjective(source) };
   const diffusion = withDiffusion(DIFFUSION_DEFAULTS, asked);
-  const sampling = readSampling(source, diffusion);
+  const sampling = readAnySampling('drawWith', draw, diffusion);
   source.finish();
   return { count, values, seed, trajectory: makeTrajectory(makeSchedule(diffusion), sampling) };
 }

@@ -10,6 +10,10 @@ import { JsonObject } from '../config/json.js';
 import { refuseClasses } from '../config/model.js';
 import { openModel } from '../config/open-model.js';
 import { readSampling, SAMPLING_SETTINGS } from '../config/sampling.js';
+import type { SamplingDefaults } from '../config/scheduler.js';
+import type { CustomSampler } from '../diffusion/custom-sampler.js';
+import { mostSteps, OWN_SETTINGS, type SamplerName } from '../diffusion/samplers.js';
+import { UsageError } from '../errors.js';
 import type { Hints } from '../network/recognise.js';
 
 /** How to open a model on disk. Each is the flag with its name; what is left out has the flag's default. */
@@ -30,12 +34,18 @@ export interface ModelSettings
 }
 
 /** How to go back from noise. Each is the flag with its name; what is left out has the flag's default. */
-export interface SamplingSettings extends Partial<Omit<SamplingConfig, 'clamp'>> {
+export interface SamplingSettings extends Partial<Omit<SamplingConfig, 'clamp' | 'custom'>> {
   /** Clamp the image that each step foresees, to ±`clampRange` (default 1). */
   readonly clamp?: boolean;
   readonly clampRange?: number;
   /** Key of all random numbers; default 0. Image k of a seed is the same whatever is made beside it. */
   readonly seed?: number;
+}
+
+/** The same, where the sampler may be one's own. */
+export interface AnySamplingSettings extends Omit<SamplingSettings, 'sampler'> {
+  /** By name, or a function that makes the steps (see `CustomSampler`); default that of the model. */
+  readonly sampler?: SamplerName | CustomSampler;
 }
 
 /** Settings of both. */
@@ -53,7 +63,7 @@ export interface DrawSettings<Event> extends ModelSettings, SamplingSettings {
 export async function readDraw<Event, Own>(
   where: string,
   path: string,
-  settings: DrawSettings<Event>,
+  settings: Omit<DrawSettings<Event>, 'sampler'> & AnySamplingSettings,
   readOwn: (source: JsonObject, computing: ComputingConfig) => Own,
 ) {
   const { requireCuda, signal, onEvent, ...given } = settings;
@@ -67,11 +77,36 @@ export async function readDraw<Event, Own>(
   source.finish();
   return {
     ...{ weights, notes, model, diffusion, computing, seed, ...own },
-    sampling: readSampling(new JsonObject(where, draw, 'all'), diffusion, sampling),
+    sampling: readAnySampling(where, draw, diffusion, sampling),
     requireCuda: requireCuda ?? false,
     ...(signal && { signal }),
     ...(onEvent && { onEvent }),
   };
+}
+
+/** Reverse steps of a sampler of one's own, unless said otherwise. */
+const USUAL_STEPS = 50;
+
+/**
+ * How to go back from noise, where the sampler may be one's own.
+ * @throws UsageError for settings that cannot be, and for those that samplers by name have
+ */
+export function readAnySampling(
+  where: string,
+  draw: AnySamplingSettings,
+  forward: DiffusionConfig,
+  defaults: SamplingDefaults = {},
+): SamplingConfig {
+  const { sampler, ...rest } = draw;
+  if (typeof sampler !== 'function')
+    return readSampling(new JsonObject(where, draw, 'all'), forward, defaults);
+  const foreign = OWN_SETTINGS.find((name) => draw[name] !== undefined);
+  if (foreign !== undefined)
+    throw new UsageError(`${where}.${foreign}: belongs to samplers by name, got one's own`);
+  const { timesteps, objective = 'epsilon' } = forward;
+  const steps = Math.min(USUAL_STEPS, mostSteps({ timesteps, objective }));
+  const source = new JsonObject(where, { steps, ...rest }, 'all');
+  return { ...readSampling(source, forward), custom: sampler };
 }
 
 /** Where to compute. */

@@ -21,6 +21,11 @@ export interface GenerateSettings
  *   other images; RunError for a full disk; Interrupted once what is finished is on disk.
  */
 export async function generate(model: string, settings: GenerateSettings): Promise<GenerateResult> {
+  const { sampler }: { readonly sampler?: unknown } = settings;
+  if (typeof sampler === 'function')
+    throw new UsageError(
+      'generate.sampler: expected one by name, since another call may go on with the folder, got a function',
+    );
   const options = await readDraw('generate', model, settings, (source, computing) => {
     const out = source.text('out');
     if (out === undefined) throw new UsageError('generate.out: expected a folder, got nothing');

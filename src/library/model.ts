@@ -4,7 +4,7 @@ import type { DiffusionConfig, ModelConfig, SamplingConfig } from '../config/con
 import { JsonObject } from '../config/json.js';
 import { refuseClasses } from '../config/model.js';
 import { openModel } from '../config/open-model.js';
-import { readSampling, SAMPLING_SETTINGS } from '../config/sampling.js';
+import { SAMPLING_SETTINGS } from '../config/sampling.js';
 import type { SamplingDefaults } from '../config/scheduler.js';
 import { CounterRandom } from '../diffusion/random.js';
 import { Interrupted, RunError, ShapeError, UsageError } from '../errors.js';
@@ -13,7 +13,13 @@ import { OpenNetworks } from '../sample/open-networks.js';
 import type { SampleEvent } from '../sample/options.js';
 import { batchFor, drawImages, planSampling, type SamplingPlan } from '../sample/sample.js';
 import { SplitSampler } from '../sample/split-sampler.js';
-import { type ModelSettings, readComputers, type SamplingSettings, split } from './draw.js';
+import {
+  type AnySamplingSettings,
+  type ModelSettings,
+  readAnySampling,
+  readComputers,
+  split,
+} from './draw.js';
 import type { DrawStep } from './draw-with.js';
 import { readCount, readFrames, type Samples } from './sample.js';
 import { Turns } from './turns.js';
@@ -25,7 +31,7 @@ export interface LoadSettings extends ModelSettings {
 }
 
 /** How to draw from an open model: the settings of `sample` that are not of the model itself. */
-export interface ModelStepsSettings extends SamplingSettings {
+export interface ModelStepsSettings extends AnySamplingSettings {
   /** Images; default 16. */
   readonly count?: number;
   /** Aborting it throws Interrupted before the next step. */
@@ -220,7 +226,7 @@ class LoadedModel implements Model {
     const count = readCount(source);
     const seed = readSeed(source) ?? 0;
     source.finish();
-    const sampling = readSampling(new JsonObject(where, draw, 'all'), diffusion, this.#defaults);
+    const sampling = readAnySampling(where, draw, diffusion, this.#defaults);
     return { count, seed, sampling, plan: planSampling({ diffusion, sampling, count }) };
   }
 }

@@ -3,10 +3,12 @@ import type { ModelConfig } from '../config/config.js';
 import { JsonObject } from '../config/json.js';
 import type { SampleEvent, SampleOptions, SampleResult } from '../sample/options.js';
 import { sample as sampleWeights } from '../sample/sample.js';
-import { type DrawSettings, readDraw } from './draw.js';
+import { type AnySamplingSettings, type DrawSettings, readDraw } from './draw.js';
 
 /** How to sample. The settings are the flags of `haze sample`; what is left out has the flag's default. */
-export interface SampleSettings extends DrawSettings<SampleEvent> {
+export interface SampleSettings
+  extends Omit<DrawSettings<SampleEvent>, 'sampler'>,
+    AnySamplingSettings {
   /** Images; default 16. */
   readonly count?: number;
   /** Moments of the way from noise to keep, evenly spaced, and of how many of the first images; default none. */
