@@ -16,6 +16,7 @@ import { makeSchedule } from '../diffusion/schedule.js';
 import { Arithmetic } from '../engine/arithmetic.js';
 import { Interrupted, ShapeError, UsageError } from '../errors.js';
 import { type AnySamplingSettings, readAnySampling, split } from './draw.js';
+import { asProgramEach } from './spelling.js';
 
 /**
  * What a network predicts of images x at a timestep t, all at the same: an array of x's length. t is what the network was trained
@@ -56,7 +57,13 @@ export interface DrawStep {
  * for await (const { step, x } of drawWith(network, { values: 784, sampler: 'dpm++2m', steps: 20 })) show(step, x);
  * @throws UsageError for settings that cannot be; ShapeError for an output of another length; Interrupted
  */
-export async function* drawWith(
+export const drawWith = (
+  network: Network,
+  settings: DrawWithSettings,
+): AsyncGenerator<DrawStep, void, undefined> =>
+  asProgramEach('drawWith', walkSteps(network, settings));
+
+async function* walkSteps(
   network: Network,
   settings: DrawWithSettings,
 ): AsyncGenerator<DrawStep, void, undefined> {

@@ -5,6 +5,7 @@ import { evaluate as evaluateOptions } from '../evaluate/evaluate.js';
 import type { EvaluateEvent, Evaluation } from '../evaluate/options.js';
 import { readEvaluateOptions } from '../evaluate/read-options.js';
 import { type DrawSettings, split } from './draw.js';
+import { asProgram, telling } from './spelling.js';
 
 /** What to compute. The settings are the flags of `haze evaluate`; what is left out has the flag's default. */
 export interface EvaluateSettings extends DrawSettings<EvaluateEvent> {
@@ -59,10 +60,12 @@ export interface EvaluateSettings extends DrawSettings<EvaluateEvent> {
  * @example `const { frechet } = await evaluate('cars.npz', { reference: 'photos', features: 'inception.onnx' });`
  * @throws UsageError for what cannot be evaluated so, and settings that cannot be; RunError; Interrupted
  */
-export async function evaluate(
-  subject: string,
-  settings: EvaluateSettings = {},
-): Promise<Evaluation> {
+export const evaluate = (subject: string, settings: EvaluateSettings = {}): Promise<Evaluation> =>
+  asProgram('evaluate', () =>
+    measure(subject, { ...settings, ...telling('evaluate', settings.onEvent) }),
+  );
+
+async function measure(subject: string, settings: EvaluateSettings): Promise<Evaluation> {
   const { requireCuda, signal, onEvent, ...given } = settings;
   const [draw, rest] = split(given, SAMPLING_SETTINGS);
   const source = new JsonObject('evaluate', rest, 'all');

@@ -4,6 +4,7 @@ import { UsageError } from '../errors.js';
 import { generate as generateWeights } from '../generate/generate.js';
 import type { GenerateEvent, GenerateResult } from '../generate/options.js';
 import { type DrawSettings, readDraw } from './draw.js';
+import { asProgram, telling } from './spelling.js';
 
 /** What to make. The settings are the flags of `haze generate`; what is left out has the flag's default. */
 export interface GenerateSettings
@@ -20,7 +21,12 @@ export interface GenerateSettings
  * @throws UsageError for what is no model, for settings that cannot be or that the run has otherwise, and for a folder of
  *   other images; RunError for a full disk; Interrupted once what is finished is on disk.
  */
-export async function generate(model: string, settings: GenerateSettings): Promise<GenerateResult> {
+export const generate = (model: string, settings: GenerateSettings): Promise<GenerateResult> =>
+  asProgram('generate', () =>
+    make(model, { ...settings, ...telling('generate', settings.onEvent) }),
+  );
+
+async function make(model: string, settings: GenerateSettings): Promise<GenerateResult> {
   const { sampler }: { readonly sampler?: unknown } = settings;
   if (typeof sampler === 'function')
     throw new UsageError(

@@ -22,6 +22,7 @@ import {
 } from './draw.js';
 import type { DrawStep } from './draw-with.js';
 import { readCount, readFrames, type Samples } from './sample.js';
+import { asProgram, asProgramEach, respell } from './spelling.js';
 import { Turns } from './turns.js';
 
 /** How to open it. */
@@ -80,8 +81,12 @@ export interface Model {
  * const { images } = await model.sample({ count: 4, sampler: 'ddim' });
  * @throws UsageError for what is no model, and for settings that cannot be or that the run has otherwise
  */
-export async function load(path: string, settings: LoadSettings = {}): Promise<Model> {
-  const { requireCuda = false, onNote, ...given } = settings;
+export const load = (path: string, settings: LoadSettings = {}): Promise<Model> =>
+  asProgram('load', () => open(path, settings));
+
+async function open(path: string, settings: LoadSettings): Promise<Model> {
+  const { requireCuda = false, onNote: tell, ...given } = settings;
+  const onNote = tell && ((text: string) => tell(respell(text, 'load')));
   const source = new JsonObject('load', given, 'all');
   const computing = readComputers(source);
   const { weights, model, diffusion, sampling, notes } = await openModel(path, source);
@@ -93,6 +98,12 @@ export async function load(path: string, settings: LoadSettings = {}): Promise<M
   const networks = await OpenNetworks.open(state, { model, timesteps, computing, requireCuda });
   return new LoadedModel(networks, model, diffusion, sampling);
 }
+
+/** Settings of sampling; all others were given to `load`. */
+const OWN: readonly string[] = [...SAMPLING_SETTINGS, 'count', 'seed'];
+
+const placeIn = (method: string) => (name: string) =>
+  OWN.includes(name) ? `model.${method}.${name}` : `load.${name}`;
 
 class LoadedModel implements Model {
   readonly model: ModelConfig;
@@ -119,7 +130,11 @@ class LoadedModel implements Model {
     return this.#networks.device;
   }
 
-  async predict(x: Float32Array, t: number | ArrayLike<number>): Promise<Float32Array> {
+  predict(x: Float32Array, t: number | ArrayLike<number>): Promise<Float32Array> {
+    return asProgram(placeIn('predict'), () => this.#predict(x, t));
+  }
+
+  async #predict(x: Float32Array, t: number | ArrayLike<number>): Promise<Float32Array> {
     const each = this.#each;
     const times = readTimes(t, countImages(x, this.model));
     const [images, kept] = [x.slice(), new Float32Array(x.length)];
@@ -138,7 +153,11 @@ class LoadedModel implements Model {
     });
   }
 
-  async sample(settings: ModelSampleSettings = {}): Promise<Samples> {
+  sample(settings: ModelSampleSettings = {}): Promise<Samples> {
+    return asProgram(placeIn('sample'), () => this.#draw(settings));
+  }
+
+  async #draw(settings: ModelSampleSettings): Promise<Samples> {
     const { frames, onEvent, ...rest } = settings;
     const { plan, count, seed, sampling } = this.#read('model.sample', rest);
     const options = {
@@ -152,7 +171,11 @@ class LoadedModel implements Model {
     });
   }
 
-  async *sampleSteps(settings: ModelStepsSettings = {}): AsyncGenerator<DrawStep, void, undefined> {
+  sampleSteps(settings: ModelStepsSettings = {}): AsyncGenerator<DrawStep, void, undefined> {
+    return asProgramEach(placeIn('sampleSteps'), this.#steps(settings));
+  }
+
+  async *#steps(settings: ModelStepsSettings): AsyncGenerator<DrawStep, void, undefined> {
     const { plan, count, seed, sampling } = this.#read('model.sampleSteps', settings);
     const random = new CounterRandom(seed);
     const { trajectory, batch } = plan;

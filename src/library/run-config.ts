@@ -11,6 +11,7 @@ import { JsonObject } from '../config/json.js';
 import type { PresetName } from '../config/presets.js';
 import { readRunConfig } from '../config/read.js';
 import { newRunConfig, resumedRunConfig } from '../config/run-config.js';
+import { quote } from '../config/source.js';
 import { GIVEN, type GivenImages, isIterable } from '../data/given.js';
 import { type LossWeighting, makeLossWeights } from '../diffusion/loss-weights.js';
 import { makeSchedule } from '../diffusion/schedule.js';
@@ -18,6 +19,7 @@ import { UsageError } from '../errors.js';
 import type { NetworkKind } from '../network/network.js';
 import type { SimpleConfig } from '../network/simple.js';
 import type { Unet2dConfig } from '../network/unet2d-config.js';
+import { asProgram, asProgramNow } from './spelling.js';
 
 /** Settings of the network; those of the other one are refused. */
 export interface NetworkSettings
@@ -71,26 +73,28 @@ export interface RunOptions extends RunSettings {
  * The configuration of a new run, for `train`.
  * @throws UsageError naming the setting, what was expected and what was given.
  */
-export function runConfig({ data, ...settings }: RunOptions): RunConfig {
-  const named = nameOf('runConfig', data);
-  return readWeighted('runConfig', settings, (source) => newRunConfig(named, source));
-}
+export const runConfig = ({ data, ...settings }: RunOptions): RunConfig =>
+  asProgramNow('runConfig', () => {
+    const named = nameOf('runConfig', data);
+    return readWeighted('runConfig', settings, (source) => newRunConfig(named, source));
+  });
 
 /**
  * The configuration of the run in the folder `out` with changes, for `train` with `resume`. Only `steps`, `epochs`,
  * `threads`, `device`, `strict`, `wide`, `saveEvery`, `sampleEvery` and `keep` may change.
  * @throws UsageError for another change, and where there is no run.
  */
-export async function resumeConfig(
+export const resumeConfig = (
   out: string,
   { data, ...settings }: Partial<RunOptions> = {},
-): Promise<RunConfig> {
-  const named = data === undefined ? undefined : nameOf('resumeConfig', data);
-  const run = await readRunConfig(join(out, 'config.json'));
-  return readWeighted('resumeConfig', settings, (source) =>
-    resumedRunConfig(out, run, named, source),
-  );
-}
+): Promise<RunConfig> =>
+  asProgram('resumeConfig', async () => {
+    const named = data === undefined ? undefined : nameOf('resumeConfig', data);
+    const run = await readRunConfig(join(out, 'config.json'));
+    return readWeighted('resumeConfig', settings, (source) =>
+      resumedRunConfig(out, run, named, source),
+    );
+  });
 
 /** How a config names the data. */
 function nameOf(where: string, data: unknown): string {
@@ -121,6 +125,10 @@ function read<T>(
   { heldOut, ...rest }: RunSettings,
   make: (source: JsonObject) => T,
 ): T {
+  if (heldOut !== undefined && typeof heldOut !== 'string' && typeof heldOut !== 'number')
+    throw new UsageError(
+      `${where}.heldOut: expected a folder, or a fraction above 0 and below 1, got ${quote(heldOut)}`,
+    );
   const aside = heldOut === undefined ? {} : { heldOut: String(heldOut) };
   const source = new JsonObject(where, { ...rest, ...aside }, 'all');
   const config = make(source);

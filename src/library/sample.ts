@@ -4,6 +4,7 @@ import { JsonObject } from '../config/json.js';
 import type { SampleEvent, SampleOptions, SampleResult } from '../sample/options.js';
 import { sample as sampleWeights } from '../sample/sample.js';
 import { type AnySamplingSettings, type DrawSettings, readDraw } from './draw.js';
+import { asProgram, telling } from './spelling.js';
 
 /** How to sample. The settings are the flags of `haze sample`; what is left out has the flag's default. */
 export interface SampleSettings
@@ -24,7 +25,10 @@ export interface Samples extends SampleResult {
  * Draws images from a run, a checkpoint folder or a file of weights.
  * @throws UsageError for what is no model, and for settings that cannot be or that the run has otherwise.
  */
-export async function sample(model: string, settings: SampleSettings = {}): Promise<Samples> {
+export const sample = (model: string, settings: SampleSettings = {}): Promise<Samples> =>
+  asProgram('sample', () => draw(model, { ...settings, ...telling('sample', settings.onEvent) }));
+
+async function draw(model: string, settings: SampleSettings): Promise<Samples> {
   const { frames, ...rest } = settings;
   const options = await readDraw('sample', model, rest, (source) => {
     const count = readCount(source);

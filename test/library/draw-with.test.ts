@@ -147,7 +147,7 @@ test('what cannot be is refused by name', async (t) => {
     [{ values: 12, stpes: 3 }, /^drawWith\.stpes: unknown/, UsageError],
     [
       { values: 12, sampler: 'euler', objective: 'flow' },
-      /^--sampler: euler is not for/,
+      /^drawWith\.sampler: euler is not for/,
       UsageError,
     ],
     [
