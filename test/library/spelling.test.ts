@@ -150,8 +150,8 @@ test('settings that do not go together are named as a program gives them, by eve
     [() => open.sample(draw), new RegExp(`^model\\.sample\\.${spacing.source}`)],
     [() => open.sampleSteps(draw).next(), new RegExp(`^model\\.sampleSteps\\.${spacing.source}`)],
     [
-      () => drawWith((x) => x, { values: 3, sampler: 'euler', objective: 'flow' }).next(),
-      /^drawWith\.sampler: euler is not for a model of objective flow/,
+      () => drawWith((x) => x, { values: 3, sampler: 'ddim', objective: 'flow' }).next(),
+      /^drawWith\.sampler: ddim is not for a model of objective flow/,
     ],
     [
       () => makeSchedule({ schedule: 'linear', timesteps: 0, betaStart: 0.1, betaEnd: 0.2 }),
