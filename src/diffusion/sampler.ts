@@ -14,6 +14,7 @@ import { historyOf, packRow, ROW_WIDTH } from './table.js';
  */
 
 export interface SamplerOptions {
+  /** How to go back, by name. Default `ancestral`, of flow `flow-euler`, or the model's own. E.g. `sampler: 'unipc'`. */
   readonly sampler: SamplerName;
   /** A sampler of one's own, in the place of the one that is named. */
   readonly custom?: CustomSampler | undefined;
@@ -23,27 +24,33 @@ export interface SamplerOptions {
   readonly eta?: number | undefined;
   /** Range that x̂₀ is clamped to, above 0; absent: as it is. */
   readonly clamp?: number | undefined;
-  /** Share of an image's |x̂₀| that its own clamp leaves, in (0, 1] (Saharia et al. 2022, section 2.3); absent: no such clamp. */
+  /**
+   * Share of an image's |x̂₀| that its own clamp leaves, in (0, 1] (Saharia et al. 2022, section 2.3). Default no such clamp.
+   * E.g. `dynamicThreshold: 0.995`.
+   */
   readonly dynamicThreshold?: number | undefined;
-  /** The largest such clamp; absent: any. */
+  /** The largest such clamp. Default any. E.g. `thresholdMax: 1.5`. */
   readonly thresholdMax?: number | undefined;
-  /** σ² of the ancestral sampler: the posterior variance (default) or β_t (Ho et al. 2020, section 3.2). */
+  /**
+   * σ² of the ancestral sampler: the posterior variance or β_t (Ho et al. 2020, section 3.2). Default `small`.
+   * E.g. `variance: 'large'`.
+   */
   readonly variance?: 'small' | 'large' | undefined;
   /**
    * Which timesteps are visited: `even` begins with T−1 and takes the next visited as the step's target. The others are
    * diffusers' timestep_spacing (Lin et al. 2024, table 2); DDIM's targets are then ⌊T/steps⌋ below. Default `even` for
-   * `ancestral`, `ddim` and `flow`, else `linspace`.
+   * `ancestral`, `ddim` and `flow`, else `linspace`. E.g. `spacing: 'trailing'`.
    */
   readonly spacing?: Spacing | undefined;
-  /** Added to the timesteps of `leading`, default 0. */
+  /** Timesteps that those of `leading` are moved by. Default 0. E.g. `stepsOffset: 1`. */
   readonly stepsOffset?: number | undefined;
-  /** ᾱ after the last step: 1 (default), or that of t = 0. */
+  /** ᾱ after the last step: 1, or that of t = 0. Default `one`. E.g. `lastAlpha: 'first'`. */
   readonly lastAlpha?: 'one' | 'first' | undefined;
-  /** Noise levels of Karras et al. 2022, eq. 5, instead of those of the visited timesteps; default false. */
+  /** Noise levels of Karras et al. 2022, eq. 5, instead of those of the visited timesteps. Default false. E.g. `karras: true`. */
   readonly karras?: boolean | undefined;
-  /** Lower orders in the last steps of a solver that takes fewer than 15; default true. */
+  /** Lower orders in the last steps of a solver that takes fewer than 15. Default true. E.g. `lowerOrderFinal: false`. */
   readonly lowerOrderFinal?: boolean | undefined;
-  /** Of `flow`: how much longer the way stays with noise; default 1. */
+  /** Of `flow`: how much longer the way stays with noise. Default 1. E.g. `shift: 3`. */
   readonly shift?: number | undefined;
 }
 

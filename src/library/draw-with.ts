@@ -28,15 +28,15 @@ export type Network = (x: Float32Array, t: number) => Float32Array | Promise<Flo
 export interface DrawWithSettings
   extends Omit<AnySamplingSettings, 'norm'>,
     Partial<Omit<DiffusionConfig, 'loss'>> {
-  /** Values of an image, e.g. 32·32·3; in any layout. */
+  /** Values of an image, in any layout. E.g. `values: 32 * 32 * 3`. */
   readonly values: number;
-  /** Images, which the network is given together; default 1. */
+  /** Images, which the network is given together. Default 1. E.g. `count: 16`. */
   readonly count?: number;
-  /** Key of all noise; default 0. Image k of a seed has the same noise as that of `sample`. */
+  /** Key of all noise. Default 0. Image k of a seed has the same noise as that of `sample`. E.g. `seed: 7`. */
   readonly seed?: number;
-  /** Standard normals of which x_T is made, `count`·`values` of them, in place of the seed's. */
+  /** Standard normals of which x_T is made, `count`·`values` of them. Default the seed's. E.g. `noise: normals`. */
   readonly noise?: Float32Array;
-  /** Aborting it throws Interrupted before the next step. */
+  /** Aborting it throws Interrupted before the next step. Default none. E.g. `signal: AbortSignal.timeout(60_000)`. */
   readonly signal?: AbortSignal;
 }
 

@@ -21,37 +21,51 @@ export interface ModelSettings
   extends Omit<Hints, 'headDim'>,
     Partial<Omit<DiffusionConfig, 'loss'>>,
     Partial<ComputingConfig> {
-  /** Channels of an attention head; `all` is one head. */
+  /** Channels of an attention head, for bare weights; `all` is one head. Default 8, or the largest divisor of the channels below. E.g. `headDim: 64`. */
   readonly headDim?: number | 'all';
-  /** diffusers' config.json of a unet2d, for bare weights, whose shapes do not say everything. */
+  /**
+   * diffusers' config.json of a unet2d, for bare weights, whose shapes do not say everything. Default none.
+   * E.g. `networkConfig: 'config.json'`.
+   */
   readonly networkConfig?: string;
-  /** Of a run's weights: `raw`, or their average, `ema` or `ema:0.999`; default `ema` where the run has it. */
+  /**
+   * Of a run's weights: `raw`, or their average, `ema` or `ema:0.999`. Default `ema` where the run has it.
+   * E.g. `weights: 'raw'`.
+   */
   readonly weights?: 'raw' | 'ema' | `ema:${number}`;
-  /** Side of the images in pixels, for bare weights; default 64. */
+  /** Side of the images in pixels, for bare weights. Default 64. E.g. `size: 32`. */
   readonly size?: number;
-  /** Fail with a CheckError unless a CUDA GPU computes; default false. */
+  /** Fail with a CheckError unless a CUDA GPU computes. Default false. E.g. `requireCuda: true`. */
   readonly requireCuda?: boolean;
 }
 
 /** How to go back from noise. Each is the flag with its name; what is left out has the flag's default. */
 export interface SamplingSettings extends Partial<Omit<SamplingConfig, 'clamp' | 'custom'>> {
-  /** Clamp the image that each step foresees, to ±`clampRange` (default 1). */
+  /**
+   * Clamp the image that each step foresees, to ±`clampRange`. Default false, or what the model's scheduler says.
+   * E.g. `clamp: true`.
+   */
   readonly clamp?: boolean;
+  /** Largest value that `clamp` leaves. Default 1. E.g. `clampRange: 1.5`. */
   readonly clampRange?: number;
-  /** Key of all random numbers; default 0. Image k of a seed is the same whatever is made beside it. */
+  /** Key of all random numbers. Default 0. Image k of a seed is the same whatever is made beside it. E.g. `seed: 7`. */
   readonly seed?: number;
 }
 
 /** The same, where the sampler may be one's own. */
 export interface AnySamplingSettings extends Omit<SamplingSettings, 'sampler'> {
-  /** By name, or a function that makes the steps (see `CustomSampler`); default that of the model. */
+  /**
+   * How to go back: by name, or a function that makes the steps (see `CustomSampler`). Default that of the model.
+   * E.g. `sampler: 'unipc'`.
+   */
   readonly sampler?: SamplerName | CustomSampler;
 }
 
 /** Settings of both. */
 export interface DrawSettings<Event> extends ModelSettings, SamplingSettings {
-  /** Aborting it throws Interrupted. */
+  /** Aborting it throws Interrupted. Default none. E.g. `signal: AbortSignal.timeout(60_000)`. */
   readonly signal?: AbortSignal;
+  /** Told of notes and progress. Default nobody is. E.g. `onEvent: ({ kind }) => console.log(kind)`. */
   readonly onEvent?: (event: Event) => void;
 }
 

@@ -10,9 +10,9 @@ import { asProgram, telling } from './spelling.js';
 export interface GenerateSettings
   extends DrawSettings<GenerateEvent>,
     Partial<Omit<GenerationConfig, 'out' | 'shard'>> {
-  /** The folder of the images. It may hold some of the same settings already. */
+  /** The folder of the images. It may hold some of the same settings already. E.g. `out: 'cars'`. */
   readonly out: string;
-  /** Makes one part alone: `2/4` is the second of four, which may share the folder. */
+  /** Makes one part alone: the second of four, say, which may share the folder. Default all. E.g. `shard: '2/4'`. */
   readonly shard?: `${number}/${number}`;
 }
 

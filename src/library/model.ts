@@ -27,21 +27,28 @@ import { Turns } from './turns.js';
 
 /** How to open it. */
 export interface LoadSettings extends ModelSettings {
-  /** Told what was assumed of bare weights, and which of a run's weights were taken. */
+  /**
+   * Told what was assumed of bare weights, and which of a run's weights were taken. Default nobody is.
+   * E.g. `onNote: console.log`.
+   */
   readonly onNote?: (text: string) => void;
 }
 
 /** How to draw from an open model: the settings of `sample` that are not of the model itself. */
 export interface ModelStepsSettings extends AnySamplingSettings {
-  /** Images; default 16. */
+  /** Images. Default 16. E.g. `count: 4`. */
   readonly count?: number;
-  /** Aborting it throws Interrupted before the next step. */
+  /** Aborting it throws Interrupted before the next step. Default none. E.g. `signal: AbortSignal.timeout(60_000)`. */
   readonly signal?: AbortSignal;
 }
 
 export interface ModelSampleSettings extends ModelStepsSettings {
-  /** Moments of the way from noise to keep, evenly spaced, and of how many of the first images; default none. */
+  /**
+   * Moments of the way from noise to keep, evenly spaced, and of how many of the first images. Default none.
+   * E.g. `frames: { moments: 10, images: 4 }`.
+   */
   readonly frames?: { readonly moments: number; readonly images: number };
+  /** Told of notes and progress. Default nobody is. E.g. `onEvent: ({ kind }) => console.log(kind)`. */
   readonly onEvent?: (event: SampleEvent) => void;
 }
 

@@ -27,13 +27,13 @@ export interface NetworkSettings
     Partial<
       Omit<Unet2dConfig, 'kind' | 'channels' | 'widths' | 'timeDim' | 'headDim' | UpAndDown>
     > {
-  /** The walk-through's U-Net (the default), or diffusers' UNet2DModel. */
+  /** The walk-through's U-Net, or diffusers' UNet2DModel. Default `simple`. E.g. `network: 'unet2d'`. */
   readonly network?: NetworkKind;
-  /** diffusers' config.json of a UNet2DModel. */
+  /** diffusers' config.json of a UNet2DModel. Default none. E.g. `networkConfig: 'unet/config.json'`. */
   readonly networkConfig?: string;
-  /** Sides of the levels whose blocks attend, in pixels. */
+  /** Sides of the levels whose blocks attend, in pixels. Default that of the last level. E.g. `attention: [16, 8]`. */
   readonly attention?: readonly number[];
-  /** Channels of an attention head; `all` is one head. */
+  /** Channels of an attention head; `all` is one head. Default 8, or the largest divisor of the channels below. E.g. `headDim: 64`. */
   readonly headDim?: number | 'all';
 }
 type UpAndDown = 'downAttention' | 'upAttention';
@@ -47,24 +47,26 @@ export interface RunSettings
     Partial<ComputingConfig> {
   /**
    * Weights of the loss by timestep: `min-snr`, with `snrGamma` 5 unless it is given, or a function of one's own. That is evaluated once,
-   * into `lossWeights`, which config.json keeps. Default `none`.
-   * @example `weighting: ({ snr }) => 1 / (1 + snr)`
+   * into `lossWeights`, which config.json keeps. Default `none`. E.g. `weighting: ({ snr }) => 1 / (1 + snr)`.
    */
   readonly weighting?: 'none' | 'min-snr' | LossWeighting;
-  /** Network, size and batch in one; `reference` is the default, and of `unet2d` `unet2d-32`. */
+  /**
+   * Network, size and batch in one, and of some how to train. Default `reference`, of `unet2d` `unet2d-32`.
+   * E.g. `preset: 'small'`.
+   */
   readonly preset?: PresetName;
-  /** Side of the square images, in pixels. */
+  /** Side of the square images, in pixels. Default the preset's. E.g. `size: 32`. */
   readonly size?: number;
-  /** Key of all random numbers; default 0. */
+  /** Key of all random numbers. Default 0. E.g. `seed: 7`. */
   readonly seed?: number;
-  /** Images kept aside: a folder or file of others, or a share of the data between 0 and 1. */
+  /** Images kept aside: a folder or file of others, or a share of the data between 0 and 1. Default none. E.g. `heldOut: 0.1`. */
   readonly heldOut?: string | number;
 }
 
 export interface RunOptions extends RunSettings {
   /**
    * A folder of images, an IDX file, a CIFAR binary file, an array of images (`.npz`, `.npy`, `.safetensors`), or `toy-cars`, which are
-   * drawn; or images as arrays, which are given to `train` as well: it reads them.
+   * drawn; or images as arrays, which are given to `train` as well: it reads them. E.g. `data: 'photos'`.
    */
   readonly data: string | GivenImages;
 }

@@ -10,9 +10,12 @@ import { asProgram, telling } from './spelling.js';
 export interface SampleSettings
   extends Omit<DrawSettings<SampleEvent>, 'sampler'>,
     AnySamplingSettings {
-  /** Images; default 16. */
+  /** Images. Default 16. E.g. `count: 36`. */
   readonly count?: number;
-  /** Moments of the way from noise to keep, evenly spaced, and of how many of the first images; default none. */
+  /**
+   * Moments of the way from noise to keep, evenly spaced, and of how many of the first images. Default none.
+   * E.g. `frames: { moments: 10, images: 4 }`.
+   */
   readonly frames?: { readonly moments: number; readonly images: number };
 }
 
