@@ -12,6 +12,7 @@ import {
   byWork,
   type LayerReport,
   type Missing,
+  overIdle,
   pathName,
   type Report,
   type Result,
@@ -23,7 +24,7 @@ export function toMarkdown(report: Report): string {
   const { layers, results, missing } = report;
   return [
     section('Machine and versions', factTable(report)),
-    ...byWork(results).map((rows) => section(workName(rows[0]!), resultTable(rows))),
+    ...byWork(results).map((rows) => section(workName(rows[0]!), resultTable(rows, results))),
     section("Others' time over Haze's", ratioTable(report)),
     ...layers.flatMap((report) =>
       (['forward', 'train'] as const).map((pass) =>
@@ -86,13 +87,14 @@ const parameterCount = (model: ModelConfig): number =>
   layerCosts(buildNetwork(model)).reduce((sum, { parameters }) => sum + parameters, 0);
 
 /** Rows of one piece of work. */
-export function resultTable(rows: readonly Result[]): string {
+export function resultTable(rows: readonly Result[], all: readonly Result[] = rows): string {
   const first = primary(rows);
   const step = rows[0]?.msPerStep !== undefined;
   return markdownTable(
     [
       ...['path', ...(step ? ['ms a step'] : []), 'ms an image', 'images a second'],
       ...['noise', "time over Haze's"],
+      ...(rows[0]?.beside === undefined ? [] : ['over idle']),
     ],
     rows.map((row) => [
       pathName(row),
@@ -101,6 +103,7 @@ export function resultTable(rows: readonly Result[]): string {
       significant(row.imagesPerSecond),
       noiseOf(row),
       first ? (row.ms / first.ms).toFixed(2) : '',
+      ...(row.beside === undefined ? [] : [overIdle(row, all)?.toFixed(2) ?? '']),
     ]),
   );
 }

@@ -22,5 +22,7 @@ export interface BenchOptions {
   readonly seed: number;
   readonly peers: boolean;
   readonly layers: boolean;
+  /** Busy processes beside which the U-Net is measured once more; 0: none. */
+  readonly beside: number;
   readonly onNote: (text: string) => void;
 }

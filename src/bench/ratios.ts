@@ -75,12 +75,13 @@ function bestWays(rows: readonly Result[]): Result[] {
 }
 
 function ratio(row: Result, first: Result): Ratio {
-  const { subject, what, model, batch, size, images, steps } = first;
+  const { subject, what, model, batch, size, images, steps, beside } = first;
   const rounds = row.rounds.map((ms, i) => ms / first.rounds[i]!);
   return {
     ...{ subject, what, model, batch, size },
     ...(images !== undefined && { images }),
     ...(steps !== undefined && { steps }),
+    ...(beside !== undefined && { beside }),
     over: row.by === 'haze' ? (images === undefined ? 'one thread' : 'one worker') : row.by,
     ratio: row.ms / first.ms,
     best: quantile(rounds, 1),

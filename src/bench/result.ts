@@ -20,6 +20,8 @@ export interface Work {
   readonly images?: number;
   /** Reverse steps of an image, where images are sampled. */
   readonly steps?: number;
+  /** Busy processes that ran all the while; none where it is left out. */
+  readonly beside?: number;
 }
 
 /** One way to do the work: the parts of a row that say which. */
@@ -100,13 +102,15 @@ export function toResult(work: Work, path: Path, rounds: readonly number[]): Res
 }
 
 /** The work in words: `unet forward, reference, batch 8, 64x64`. */
-export function workName({ subject, what, model, batch, size, images, steps }: Work): string {
+export function workName(work: Work): string {
+  const { subject, what, model, batch, size, images, steps, beside } = work;
   return [
     `${subject} ${what}`,
     ...(model === null ? [] : [model]),
     images === undefined ? `batch ${batch}` : `${images} images`,
     `${size}x${size}`,
     ...(steps === undefined ? [] : [`${steps} steps an image`]),
+    ...(beside === undefined ? [] : [`beside ${beside} busy process${beside === 1 ? '' : 'es'}`]),
   ].join(', ');
 }
 
@@ -125,6 +129,16 @@ export function pathName(path: Path & Pick<Work, 'images'>): string {
     ...(images === undefined ? [] : [`batch ${batch}`]),
   ];
   return words.join(', ');
+}
+
+/** A row's time over that of the same path without busy processes; null where none ran beside it, or it was not measured so. */
+export function overIdle(row: Result, all: readonly Result[]): number | null {
+  const { beside, ...idle } = row;
+  if (beside === undefined) return null;
+  const isIdle = (other: Result) =>
+    workName(other) === workName(idle) && pathName(other) === pathName(row);
+  const other = all.find(isIdle);
+  return other ? row.ms / other.ms : null;
 }
 
 /** Results by the work that they did, in their order. */

@@ -6,13 +6,14 @@ import { openUnet } from '../device/open.js';
 import { layerTimes } from '../engine/network/layer-times.js';
 import { WasmNetwork } from '../engine/network/wasm-network.js';
 import { microKernelPeak } from '../engine/peak.js';
+import { startBusy } from './busy.js';
 import { type NetworkInputs, unetInputs } from './inputs.js';
 import { BATCH, LAYERED, MODELS, PASSES, type Pass, TRAINING } from './models.js';
 import type { BenchOptions, NamedModel } from './options.js';
 import { openOtherVectors } from './other-vectors.js';
 import { ours, variants } from './paths.js';
 import { NO_PEERS, openPeers, PAUSE } from './peers.js';
-import type { LayerReport, Missing, Work } from './result.js';
+import type { LayerReport, Missing, Result, Work } from './result.js';
 import { type Contender, measure } from './rounds.js';
 import { type Findings, join, wantsTensorflow } from './suite.js';
 import { f32, i64, temporarily, writeTask } from './task.js';
@@ -77,12 +78,7 @@ async function benchCase(one: Case, options: BenchOptions): Promise<Findings> {
       other = options.only.device === 'tensorflow' ? null : await openOtherVectors(options, one);
       if (other) contenders.splice(1, 0, other.contender);
       if (options.peers) peers = await openPeers(work, task, { repeat: 1 });
-      const results = await measure(work, [...contenders, ...peers.contenders], {
-        rounds: options.rounds,
-        tolerance: TOLERANCE,
-        pause: peers.contenders.length > 0 ? PAUSE : 0,
-        onNote: options.onNote,
-      });
+      const results = await measureBoth(work, [...contenders, ...peers.contenders], options);
       return { results, missing: [...missing, ...peers.missing], versions: peers.versions };
     } finally {
       await peers.close();
@@ -90,6 +86,26 @@ async function benchCase(one: Case, options: BenchOptions): Promise<Findings> {
       for (const unet of open) await unet.dispose();
     }
   });
+}
+
+/** Takes turns, and with `beside` once more while other processes are busy. */
+async function measureBoth(
+  work: Work,
+  contenders: readonly Contender[],
+  { rounds, beside, onNote }: BenchOptions,
+): Promise<Result[]> {
+  const hasPeers = contenders.some(({ path }) => path.by !== 'haze');
+  const how = { rounds, tolerance: TOLERANCE, pause: hasPeers ? PAUSE : 0, onNote };
+  const idle = await measure(work, contenders, how);
+  if (beside === 0) return idle;
+  const end = await startBusy(beside);
+  // They have been compared; since then each has trained on by as many steps as its turns had.
+  const compared = contenders.map((one) => ({ ...one, check: async () => [] }));
+  try {
+    return [...idle, ...(await measure({ ...work, beside }, compared, how))];
+  } finally {
+    await end();
+  }
 }
 
 /** Haze's paths, and the computing settings of each. */

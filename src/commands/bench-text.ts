@@ -5,6 +5,7 @@ import { noise, primary, ratios } from '../bench/ratios.js';
 import {
   byWork,
   type LayerReport,
+  overIdle,
   pathName,
   type Report,
   type Result,
@@ -22,7 +23,7 @@ export function reportAsText(report: Report): string {
     .join(', ')}\n`;
   return [
     head,
-    ...byWork(results).map((rows) => `${workName(rows[0]!)}\n${rowsAsText(rows)}`),
+    ...byWork(results).map((rows) => `${workName(rows[0]!)}\n${rowsAsText(rows, results)}`),
     ...layers.map(layersAsText),
     ...(results.length > 0 ? [ratiosAsText(report)] : []),
     ...(missing.length > 0
@@ -31,10 +32,11 @@ export function reportAsText(report: Report): string {
   ].join('\n');
 }
 
-function rowsAsText(rows: readonly Result[]): string {
+function rowsAsText(rows: readonly Result[], all: readonly Result[]): string {
   const first = primary(rows);
   const ms = rows[0]!.msPerStep === undefined ? 'ms' : 'ms/step';
   const head = ['  path', ms, 'ms/image', 'images/s', 'noise', 'over haze'];
+  if (rows[0]!.beside !== undefined) head.push('over idle');
   const lines = rows.map((row) => [
     `  ${pathName(row)}`,
     significant(row.ms, 4),
@@ -42,8 +44,9 @@ function rowsAsText(rows: readonly Result[]): string {
     significant(row.imagesPerSecond),
     `±${percent(noise(row))}`,
     first ? (row.ms / first.ms).toFixed(2) : '',
+    ...(row.beside === undefined ? [] : [overIdle(row, all)?.toFixed(2) ?? '']),
   ]);
-  return table([head, ...lines], [1, 2, 3, 4, 5]);
+  return table([head, ...lines], [1, 2, 3, 4, 5, 6]);
 }
 
 function ratiosAsText(report: Report): string {

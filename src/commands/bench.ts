@@ -15,7 +15,7 @@ import {
   readSeed,
 } from '../config/computing.js';
 import type { ModelConfig } from '../config/config.js';
-import { defaultBase, modelGroups, readBase, readModel, refuseClasses } from '../config/model.js';
+import { defaultBase, modelGroups, readBase, readModel } from '../config/model.js';
 import { flagOf } from '../config/network-fields.js';
 import { completeModel } from '../config/network-settings.js';
 import { choose } from '../config/source.js';
@@ -35,6 +35,8 @@ export async function run(args: Args): Promise<void> {
   const options = await readOptions(args);
   if (options.layers && !subjects.includes('unet'))
     throw new UsageError(`--layers: belongs to unet; the subject is ${subjects.join(', ')}`);
+  if (options.beside > 0 && !subjects.includes('unet'))
+    throw new UsageError(`--beside: belongs to unet; the subject is ${subjects.join(', ')}`);
   const plot = args.text('plot');
   const markdown = args.text('markdown');
   const compare = args.text('compare');
@@ -86,6 +88,7 @@ async function readOptions(args: Args): Promise<BenchOptions> {
     peers: args.boolean('peers') ?? false,
     // The setting `layers` is the network's, whose flag is another.
     layers: args.renamed({ layerTimes: 'layers' }).boolean('layerTimes') ?? false,
+    beside: args.whole('beside', { min: 0, max: 1024 }) ?? 0,
     onNote: (text) => process.stderr.write(`${printableLines(text)}\n`),
   };
 }
@@ -96,7 +99,10 @@ function readChosen(args: Args): NamedModel | null {
   const given = names.filter((name) => args.has(name));
   if (given.length === 0) return null;
   const model = readModel(args, readBase(args) ?? defaultBase(args));
-  refuseClasses(model);
+  if (model.kind === 'unet2d' && model.numClasses !== null)
+    throw new UsageError(
+      '--num-classes: expected a network that is told no classes, to be measured',
+    );
   if (given.join() === 'preset') return { name: args.text('preset')!, model };
   return { name: nameOf(model), model };
 }

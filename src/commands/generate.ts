@@ -1,5 +1,6 @@
 /** `haze generate`: many images of a model as files, each worker making batches of its own. */
 import type { Args } from '../config/args.js';
+import { classNames, readCondition } from '../config/classes.js';
 import {
   COMPUTING_DEFAULTS,
   checkComputing,
@@ -8,7 +9,6 @@ import {
   readSeed,
 } from '../config/computing.js';
 import { checkFormatHolds, readGeneration } from '../config/generation.js';
-import { refuseClasses } from '../config/model.js';
 import { openModel } from '../config/open-model.js';
 import { readSampling, SAMPLING_NAMES } from '../config/sampling.js';
 import { generate } from '../generate/generate.js';
@@ -47,14 +47,17 @@ export async function run(args: Args): Promise<void> {
 async function readOptions(path: string, args: Args): Promise<GenerateOptions> {
   const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
   const generation = readGeneration(args, computing);
-  const { weights, model, diffusion, sampling, notes } = await openModel(path, args);
-  refuseClasses(model);
-  checkFormatHolds(generation, model);
+  const opened = await openModel(path, args);
+  const { weights, model, diffusion, sampling, notes } = opened;
+  const condition = readCondition(args, path, opened);
+  checkFormatHolds(generation, model, condition !== null);
   return {
     ...{ weights, notes },
     model,
     diffusion,
     sampling: readSampling(args.renamed(SAMPLING_NAMES), diffusion, sampling),
+    condition,
+    classNames: classNames(opened),
     computing,
     seed: readSeed(args) ?? 0,
     ...generation,

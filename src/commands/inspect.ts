@@ -1,5 +1,6 @@
 /** `haze inspect`: what a model is made of and what it costs, without computing anything. */
 import type { Args } from '../config/args.js';
+import { classesInWords } from '../config/classes.js';
 import { COMPUTING_DEFAULTS, readComputing, threadCount } from '../config/computing.js';
 import type { ModelConfig, RunConfig } from '../config/config.js';
 import { DIFFUSION_DEFAULTS } from '../config/diffusion.js';
@@ -168,6 +169,7 @@ function asText(subject: Subject, costs: Costs, memory: MemoryPlan): string {
     ...(run
       ? [['trained on', `${run.data.source} · seed ${run.seed} · T ${run.diffusion.timesteps}`]]
       : []),
+    ...(run?.data.classes ? [['classes', classesInWords(run)]] : []),
     ...notes.map((note) => ['note', note]),
   ];
   return `${table(facts)}\n${layersAsText(costs)}\n${memoryAsText(memory)}`;
@@ -177,7 +179,7 @@ function asText(subject: Subject, costs: Costs, memory: MemoryPlan): string {
 function traits(model: ModelConfig): string {
   const time = `time embedding ${model.timeDim}`;
   if (model.kind === 'simple') return `${time} · norm ${model.norm}`;
-  const { size, layers, groups, headDim, classes } = model;
+  const { size, layers, groups, headDim, numClasses } = model;
   const sides = (levels: readonly boolean[]) =>
     show(levels.flatMap((attends, i) => (attends ? [size / 2 ** i] : [])));
   const [down, up] = [sides(model.downAttention), sides([...model.upAttention].reverse())];
@@ -185,7 +187,7 @@ function traits(model: ModelConfig): string {
     ...['unet2d', time, `layers ${layers}`],
     `attention at ${down === up ? down : `${down} down, ${up} up`}`,
     ...[`groups ${groups}`, headDim === null ? 'one head' : `heads of ${headDim}`],
-    ...(classes === null ? [] : [`classes ${classes}`]),
+    ...(numClasses === null ? [] : [`classes ${numClasses}`]),
   ];
   return parts.join(' · ');
 }

@@ -252,6 +252,11 @@ const bench: Command = {
       },
       rounds: { describe: 'Turns that each path takes; medians count', value: 'N', default: '7' },
       layers: { describe: "Show where the U-Net's time goes, layer by layer" },
+      beside: {
+        describe: 'Measure the U-Net once more, beside so many busy processes',
+        value: 'N',
+        default: '0',
+      },
       peers: { describe: 'Measure PyTorch and others of bench/peers beside' },
     },
     'Output:': {
@@ -271,6 +276,7 @@ const bench: Command = {
     ['haze bench unet --preset tiny --batch 32', ''],
     ['haze bench unet --layers', 'with the time of each layer'],
     ['haze bench unet --preset unet2d-32 --batch 64 --peers', "beside diffusers' own network"],
+    ['haze bench unet --preset tiny --peers --beside 2', 'on a machine that is not idle'],
     ['haze bench all --peers --plot bench.svg', 'beside whatever of PyTorch and others is there'],
   ],
   notes:

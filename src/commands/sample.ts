@@ -1,5 +1,6 @@
 /** `haze sample`: images from a model, as a grid, a film strip and an animation. */
 import type { Args } from '../config/args.js';
+import { readCondition } from '../config/classes.js';
 import {
   COMPUTING_DEFAULTS,
   checkComputing,
@@ -7,7 +8,6 @@ import {
   readRequireCuda,
   readSeed,
 } from '../config/computing.js';
-import { refuseClasses } from '../config/model.js';
 import { openModel } from '../config/open-model.js';
 import { readSampling, SAMPLING_NAMES } from '../config/sampling.js';
 import { film, grid, type Images } from '../io/grid.js';
@@ -19,6 +19,7 @@ import {
   writePicture,
 } from '../io/pictures.js';
 import { printable } from '../printable.js';
+import { inClassRows, MOST_OF_CLASSES, usualCount } from '../sample/class-rows.js';
 import { toImages } from '../sample/images.js';
 import type { SampleOptions, SampleResult } from '../sample/options.js';
 import { sample } from '../sample/sample.js';
@@ -77,15 +78,18 @@ async function readOutputs(args: Args): Promise<Outputs> {
 }
 
 async function readOptions(path: string, args: Args, outputs: Outputs): Promise<SampleOptions> {
-  const count = args.whole('count', { min: 1, max: 65_536 }) ?? 16;
+  const asked = args.whole('count', { min: 1, max: 65_536 });
   const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
-  const { weights, model, diffusion, sampling, notes } = await openModel(path, args);
-  refuseClasses(model);
+  const opened = await openModel(path, args);
+  const { weights, model, diffusion, sampling, notes } = opened;
+  const condition = readCondition(args, path, opened);
+  const count = asked ?? usualCount(condition, MOST_OF_CLASSES);
   return {
     ...{ weights, notes },
     model,
     diffusion,
     sampling: readSampling(args.renamed(SAMPLING_NAMES), diffusion, sampling),
+    condition,
     computing,
     seed: readSeed(args) ?? 0,
     count,
@@ -102,12 +106,16 @@ function frames(count: number, { film, gif }: Outputs): SampleOptions['frames'] 
 
 async function write(
   { images, frames }: SampleResult,
-  { model, count }: SampleOptions,
+  { model, count, condition }: SampleOptions,
   outputs: Outputs,
 ): Promise<void> {
+  const inGrid = (all: Images) => {
+    const { images, layout } = inClassRows(all, condition);
+    return grid(images, layout);
+  };
   const moments = frames.map((frame) => toImages(frame.images, model));
   if (outputs.out !== undefined) {
-    await writePicture(outputs.out, grid(toImages(images, model)));
+    await writePicture(outputs.out, inGrid(toImages(images, model)));
     say(outputs.out, plural(count, 'image'));
   }
   if (outputs.film !== undefined) {
@@ -116,10 +124,7 @@ async function write(
     say(outputs.film, 'from noise to image');
   }
   if (outputs.gif !== undefined) {
-    await writeAnimation(
-      outputs.gif,
-      moments.map((moment) => grid(moment)),
-    );
+    await writeAnimation(outputs.gif, moments.map(inGrid));
     say(outputs.gif, 'coming out of the noise');
   }
 }

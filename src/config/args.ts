@@ -50,6 +50,10 @@ export class Args implements Source {
     return value;
   }
 
+  texts(name: string): string[] | undefined {
+    return this.text(name)?.split(',');
+  }
+
   /** A positional argument. @throws UsageError naming what was expected there. */
   positional(name: string, what: string): string {
     const value = this.optionalPositional(name);

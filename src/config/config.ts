@@ -1,4 +1,5 @@
 import type { BatchNormMode, Loss } from '../contracts/device.js';
+import type { ClassKind } from '../data/classes.js';
 import type { Objective } from '../diffusion/objective.js';
 import type { SamplerOptions } from '../diffusion/sampler.js';
 import type { ScheduleOptions } from '../diffusion/schedule.js';
@@ -76,6 +77,14 @@ export type HeldOut = { readonly source: string } | { readonly fraction: number 
 /** How an image becomes a square: stretched, or its middle cut out after scaling the short side. */
 export type Fit = 'squash' | 'crop';
 
+/** The classes of a run's images. */
+export interface RunClasses {
+  /** Where they are said: sub-folders, labels in files, the bodies of toy-cars; `auto` until the run has looked. */
+  readonly by: ClassKind | 'auto';
+  /** By label, which counts from 0; empty until the run has looked. */
+  readonly names: readonly string[];
+}
+
 export interface DataConfig {
   /** `toy-cars`, or the absolute path of a folder of images, an IDX file or a CIFAR binary file. */
   readonly source: string;
@@ -84,6 +93,8 @@ export interface DataConfig {
   /** Mirror half of the images, chosen anew each epoch. Default true. E.g. `flip: false`. */
   readonly flip: boolean;
   readonly heldOut: HeldOut | null;
+  /** What the network is told of each image; null or missing: nothing. */
+  readonly classes?: RunClasses | null;
 }
 
 export interface TrainingConfig {
@@ -126,6 +137,13 @@ export interface TrainingConfig {
    * E.g. `lossWeights: table`.
    */
   readonly lossWeights: readonly number[] | null;
+  /** Share of images that are trained on without a class, for guidance. Default 0.1, without classes 0. E.g. `labelDropout: 0.2`. */
+  readonly labelDropout: number;
+  /**
+   * Sides of the images until shares of `steps`; the rest sees those of `size`. Null (the default): all do.
+   * E.g. `grow: '16:0.5,24:0.8'`.
+   */
+  readonly grow: string | null;
   /** How timesteps are drawn: evenly, or most in the middle. Default `uniform`. E.g. `timeSampling: 'logit-normal'`. */
   readonly timeSampling: 'uniform' | 'logit-normal';
   /**

@@ -1,5 +1,5 @@
 import { UsageError } from '../errors.js';
-import { LARGEST_ARRAY } from '../io/array-file.js';
+import { LABEL_BYTES, LARGEST_ARRAY } from '../io/array-file.js';
 import { threadCount } from './computing.js';
 import type { ComputingConfig, ModelConfig } from './config.js';
 import { quote, type Source } from './source.js';
@@ -51,13 +51,15 @@ export function readGeneration(
   };
 }
 
-/** @throws UsageError for more images than a file of the format holds */
+/** @param labelled whether images have labels beside them. @throws UsageError for more images than a file of the format holds */
 export function checkFormatHolds(
   { format, count }: Pick<GenerationConfig, 'format' | 'count'>,
   { size, channels }: ModelConfig,
+  labelled: boolean,
 ): void {
   if (format === 'png') return;
-  const most = Math.floor(LARGEST_ARRAY[format] / (size * size * channels));
+  const each = size * size * channels + (labelled ? LABEL_BYTES : 0);
+  const most = Math.floor(LARGEST_ARRAY[format] / each);
   if (count > most)
     throw new UsageError(
       `--count: ${format} holds at most ${most} images of ${size}x${size}, got ${count}; safetensors holds more`,

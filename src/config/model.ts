@@ -124,11 +124,3 @@ export function checkModel(model: ModelConfig): ModelConfig {
   checkSize(model, model.size);
   return model;
 }
-
-/** @throws UsageError for a network that is told classes: neither training nor sampling gives it any yet. */
-export function refuseClasses(model: ModelConfig): void {
-  if (model.kind === 'unet2d' && model.classes !== null)
-    throw new UsageError(
-      `--num-classes: a network that is told classes is neither trained nor sampled yet, got ${model.classes}`,
-    );
-}

@@ -162,8 +162,7 @@ const UNET2D: FieldsOf<Unet2dConfig> = {
     default: 'conv',
     read: (s, name) => s.oneOf(name, ['conv', 'resnet']),
   },
-  classes: {
-    flag: 'num-classes',
+  numClasses: {
     describe: 'Classes that the network is told: how many, or numbers embedded like timesteps',
     value: 'N|timestep',
     default: 'none',

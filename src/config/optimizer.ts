@@ -93,6 +93,7 @@ export const OPTIMIZER_DEFAULTS = {
   ema: [],
   accumulate: 1,
   zeroInit: false,
+  grow: null,
   ...TARGET_DEFAULTS,
 } as const satisfies Partial<TrainingConfig>;
 

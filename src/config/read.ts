@@ -1,5 +1,6 @@
 import { UsageError } from '../errors.js';
 import { readJsonFile } from '../io/run.js';
+import { checkClasses, readRunClasses } from './classes.js';
 import { readComputing, readSeed } from './computing.js';
 import type {
   ComputingConfig,
@@ -12,6 +13,7 @@ import type {
   TrainingConfig,
 } from './config.js';
 import { checkDiffusion, OPTIONAL_DIFFUSION, readDiffusion, readObjective } from './diffusion.js';
+import { checkGrowth } from './growth.js';
 import { JsonObject } from './json.js';
 import { checkBatch, checkModel } from './model.js';
 import { KINDS } from './network-fields.js';
@@ -34,7 +36,7 @@ export function parseRunConfig(where: string, value: unknown): RunConfig {
   const config: RunConfig = {
     version: 1,
     seed: readSeed(root)!,
-    data: data(root.object('data', ['heldOut'])),
+    data: data(root.object('data', ['heldOut', 'classes'])),
     model: model(root),
     diffusion: diffusion(root.object('diffusion', OPTIONAL_DIFFUSION)),
     training: training(
@@ -54,11 +56,13 @@ export function parseRunConfig(where: string, value: unknown): RunConfig {
   return config;
 }
 
-/** Before there was a second network none was named. */
+/** Before there was a second network none was named; before data had classes, `numClasses` was called so, and null. */
 function model(root: JsonObject): ModelConfig {
   const kind = root.object('model', ['kind']).oneOf('kind', KINDS) ?? 'simple';
-  return section(root.object('model', ['kind', ...nullableFields(kind)]), (o) => {
+  return section(root.object('model', ['kind', 'classes', ...nullableFields(kind)]), (o) => {
     o.text('kind');
+    if (kind === 'unet2d' && o.text('classes') !== undefined)
+      throw new UsageError(`${o.where('classes')}: expected null; its name is numClasses`);
     return readWhole(kind, o);
   });
 }
@@ -78,8 +82,10 @@ const data = (object: JsonObject): DataConfig =>
   section(object, (o) => {
     const held = o.objectOrNull('heldOut', ['source', 'fraction']);
     const source = o.text('source')!;
-    const rest = readData(o, undefined) as Omit<DataConfig, 'source' | 'heldOut'>;
-    return { source, ...rest, heldOut: held && heldOut(held) };
+    const told = o.objectOrNull('classes');
+    const rest = readData(o, undefined) as Omit<DataConfig, 'source' | 'heldOut' | 'classes'>;
+    const classes = told && section(told, readRunClasses);
+    return { source, ...rest, heldOut: held && heldOut(held), classes };
   });
 
 const heldOut = (object: JsonObject): HeldOut =>
@@ -93,7 +99,8 @@ const heldOut = (object: JsonObject): HeldOut =>
 
 const training = (object: JsonObject): TrainingConfig =>
   section(object, (o) => {
-    const read = { init: null, ...OPTIMIZER_DEFAULTS, ...readTraining(o) };
+    const labelDropout = o.real('labelDropout', { min: 0, below: 1 }) ?? 0;
+    const read = { init: null, ...OPTIMIZER_DEFAULTS, ...readTraining(o), labelDropout };
     if (read.epochs === undefined)
       throw new UsageError(`${o.path}: expected epochs or steps, got neither`);
     return read as TrainingConfig;
@@ -118,6 +125,8 @@ function checkTogether(where: string, config: RunConfig): void {
     checkDiffusion(config.diffusion);
     checkTargets(config.diffusion, config.training);
     checkZeroInit(config.model, config.training);
+    checkClasses(config);
+    checkGrowth(config.model, config.training);
   } catch (error) {
     if (error instanceof UsageError) throw new UsageError(`${where}: ${error.message}`);
     throw error;

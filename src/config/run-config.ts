@@ -2,10 +2,12 @@ import { isDeepStrictEqual } from 'node:util';
 import { UsageError } from '../errors.js';
 import { findPipeline } from '../io/pipeline.js';
 import type { NetworkKind } from '../network/network.js';
+import { checkClasses, readClasses } from './classes.js';
 import { COMPUTING_DEFAULTS, checkComputing, readComputing, readSeed } from './computing.js';
 import type { DiffusionConfig, ModelConfig, RunConfig } from './config.js';
 import { DIFFUSION_DEFAULTS, readDiffusion, readObjective, withDiffusion } from './diffusion.js';
 import { kebab } from './flag.js';
+import { checkGrowth } from './growth.js';
 import {
   type Base,
   checkBatch,
@@ -14,7 +16,6 @@ import {
   readBase,
   readModel,
   readNetworkConfig,
-  refuseClasses,
 } from './model.js';
 import { fieldsOf, flagOf } from './network-fields.js';
 import { type GivenModel, readKind } from './network-settings.js';
@@ -40,7 +41,7 @@ import {
 export function newRunConfig(source: string, settings: Source): RunConfig {
   const init = readInitFolder(settings);
   const base = readBase(settings) ?? init?.base ?? defaultBase(settings);
-  const config = withSettings(settings, base.given, base.named, {
+  return withSettings(settings, base.given, base.named, {
     version: 1,
     seed: 0,
     data: { source: dataSource(source), ...DATA_DEFAULTS },
@@ -49,8 +50,6 @@ export function newRunConfig(source: string, settings: Source): RunConfig {
     computing: COMPUTING_DEFAULTS,
     chosen: null,
   });
-  refuseClasses(config.model);
-  return config;
 }
 
 /** The network and the forward process of the folder of diffusers that `--init` names, if it names one. */
@@ -155,6 +154,7 @@ const FIXED: Fixed[] = [
   fixed('fit', (c) => c.data.fit),
   fixed('flip', (c) => c.data.flip),
   fixed('heldOut', (c) => c.data.heldOut),
+  fixed('classes', (c) => c.data.classes?.by ?? null),
   fixed('batch', (c) => c.training.batch),
   fixed('lr', (c) => c.training.lr),
   ...Object.keys(OPTIMIZER_DEFAULTS).map((name) =>
@@ -174,16 +174,24 @@ function withSettings(
   base: Omit<RunConfig, 'model'>,
 ): RunConfig {
   const model = readModel(settings, { given, named });
-  const training = withTraining(base.training, readTraining(settings));
+  const { classes, labelDropout } = readClasses(settings, base.data.classes, base.training);
+  const training = { ...withTraining(base.training, readTraining(settings)), labelDropout };
   checkBatch(model, training.batch);
   const asked = { ...readDiffusion(settings), ...readObjective(settings) };
   const diffusion = withDiffusion(base.diffusion, asked);
   checkTargets(diffusion, training);
   checkZeroInit(model, training);
+  checkGrowth(model, training);
+  const data = {
+    ...base.data,
+    ...readData(settings, readHeldOut(settings.text('heldOut'))),
+    classes,
+  };
+  checkClasses({ model, data, training });
   return {
     ...base,
     seed: readSeed(settings) ?? base.seed,
-    data: { ...base.data, ...readData(settings, readHeldOut(settings.text('heldOut'))) },
+    data,
     model,
     diffusion,
     training,

@@ -13,6 +13,7 @@ import {
 } from '../diffusion/samplers.js';
 import { SPACINGS } from '../diffusion/spacing.js';
 import { UsageError } from '../errors.js';
+import { CONDITION_SETTINGS, conditionFlags } from './classes.js';
 import type { DiffusionConfig, SamplingConfig } from './config.js';
 import { type Flags, given } from './flag.js';
 import type { SamplingDefaults } from './scheduler.js';
@@ -43,8 +44,9 @@ const stepsInWords = Object.entries(SAMPLERS)
 const having = (setting: OwnSetting): string =>
   SAMPLER_NAMES.filter((name) => kindOf(name).settings.includes(setting)).join(', ');
 
-/** Flags of the reverse process. */
+/** Flags of the reverse process, and of what is drawn. */
 export const samplingFlags: Flags = {
+  ...conditionFlags,
   sampler: {
     describe: 'How to go back',
     value: SAMPLER_NAMES.join('|'),
@@ -120,6 +122,7 @@ export const SAMPLING_SETTINGS = [
   'thresholdMax',
   ...OWN_SETTINGS,
   'norm',
+  ...CONDITION_SETTINGS,
 ] as const;
 
 /** What of the forward process says how to go back. */

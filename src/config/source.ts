@@ -42,6 +42,8 @@ export interface Source {
   booleans(name: string): boolean[] | undefined;
   oneOf<T extends string>(name: string, choices: readonly T[]): T | undefined;
   text(name: string): string | undefined;
+  /** Several texts: between commas, or a list, whose numbers are taken as texts, too. */
+  texts(name: string): string[] | undefined;
   /** Whether it is given, whatever it is. */
   has(name: string): boolean;
   /** What the user calls the setting, for messages. */

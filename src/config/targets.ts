@@ -35,6 +35,7 @@ export const TARGET_DEFAULTS = {
   snrGamma: null,
   lossWeights: null,
   timeSampling: 'uniform',
+  labelDropout: 0,
 } as const satisfies Partial<TrainingConfig>;
 
 /** The settings of these that a source gives. @throws UsageError for one that cannot be */

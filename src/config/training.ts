@@ -2,8 +2,10 @@ import { resolve } from 'node:path';
 import { GIVEN } from '../data/given.js';
 import { TOY_CARS } from '../data/toy-cars.js';
 import { UsageError } from '../errors.js';
+import { classesFlag, labelDropoutFlag } from './classes.js';
 import type { DataConfig, Fit, HeldOut, TrainingConfig } from './config.js';
 import { type Flags, given } from './flag.js';
+import { growthFlags, readGrowth } from './growth.js';
 import { OPTIMIZER_DEFAULTS, optimizerFlags, readOptimizer } from './optimizer.js';
 import { parseDecimal, quote, type Source } from './source.js';
 import { readTargets } from './targets.js';
@@ -24,6 +26,8 @@ export const dataFlags: Flags = {
     default: 'on',
     negatable: true,
   },
+  ...classesFlag,
+  ...labelDropoutFlag,
   'held-out': {
     describe: 'Images kept aside, whose loss is logged every epoch: others, or a share of the data',
     value: 'FOLDER|FRACTION',
@@ -50,6 +54,7 @@ export const trainingFlags: Flags = {
     describe:
       'Begin with zero weights in conv2, conv_out and to_out, so that each block passes its input on; of unet2d',
   },
+  ...growthFlags,
   'save-every': {
     describe: 'Steps between checkpoints; 0: one at the end',
     value: 'N',
@@ -63,6 +68,7 @@ export const DATA_DEFAULTS: Omit<DataConfig, 'source'> = {
   fit: 'squash',
   flip: true,
   heldOut: null,
+  classes: null,
 };
 
 export const TRAINING_DEFAULTS: Omit<TrainingConfig, 'batch'> = {
@@ -82,7 +88,7 @@ export const dataSource = (source: string): string =>
 
 /** The data settings that a source gives; `heldOut` reads that one, whose form differs by source. */
 export function readData(source: Source, heldOut: HeldOut | undefined): Partial<DataConfig> {
-  return given<Omit<DataConfig, 'source'>>({
+  return given<Omit<DataConfig, 'source' | 'classes'>>({
     fit: readFit(source),
     flip: source.boolean('flip'),
     heldOut,
@@ -116,12 +122,16 @@ export function readTraining(source: Source): Partial<TrainingConfig> {
     ...readOptimizer(source),
     ...readTargets(source),
     ...given<
-      Omit<TrainingConfig, 'epochs' | 'steps' | Exclude<keyof OptimizerSettings, 'zeroInit'>>
+      Omit<
+        TrainingConfig,
+        'epochs' | 'steps' | Exclude<keyof OptimizerSettings, 'zeroInit' | 'grow'>
+      >
     >({
       batch: readBatch(source),
       saveEvery: source.whole('saveEvery', { min: 0, max: 1e9 }),
       sampleEvery: source.whole('sampleEvery', { min: 0, max: 1e9 }),
       zeroInit: source.boolean('zeroInit'),
+      grow: readGrowth(source),
       keep: source.whole('keep', { min: 1, max: 1e6 }),
       init: init === undefined ? undefined : resolve(init),
     }),

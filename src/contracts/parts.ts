@@ -3,17 +3,19 @@ import type { PartBatch, TrainBatch } from './trainer.js';
 
 /** A step's batches, one after the other: each part has as many of its images. */
 export function partsOf(batch: TrainBatch, of: number): [part: Part, images: PartBatch][] {
-  const { step, pixels, flips, t } = batch;
-  if (of === 1) return [[WHOLE, { step, pixels, flips, t, first: 0 }]];
-  const images = flips.length / of;
+  const { lr: _, ...images } = batch;
+  if (of === 1) return [[WHOLE, { ...images, first: 0 }]];
+  const { step, pixels, flips, t, labels } = images;
+  const count = flips.length / of;
   const each = pixels.length / of;
   return Array.from({ length: of }, (_, index) => {
-    const first = index * images;
+    const first = index * count;
     const part = {
       ...{ step, first },
       pixels: pixels.subarray(index * each, (index + 1) * each),
-      flips: flips.subarray(first, first + images),
-      t: t.subarray(first, first + images),
+      flips: flips.subarray(first, first + count),
+      t: t.subarray(first, first + count),
+      ...(labels && { labels: labels.subarray(first, first + count) }),
     };
     return [{ index, of }, part];
   });

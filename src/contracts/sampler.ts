@@ -5,7 +5,7 @@
 export interface Sampler {
   /** For headers, e.g. `wasm (relaxed SIMD, 2 threads)`. */
   readonly description: string;
-  /** Images in a batch. */
+  /** Images in a batch; a network that is guided takes each twice. */
   readonly batch: number;
   /** Draws x_T for the images of these numbers, `batch` of them. */
   start(images: Uint32Array): Promise<void>;

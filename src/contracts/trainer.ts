@@ -11,6 +11,8 @@ export interface TrainBatch {
   readonly flips: Uint32Array;
   /** Where each image is on the way to noise. */
   readonly t: Positions;
+  /** Labels, one an image: for networks that read them. */
+  readonly labels?: Int32Array;
   readonly lr: number;
 }
 
@@ -25,6 +27,8 @@ export interface EvaluationBatch {
   readonly images: Uint32Array;
   readonly pixels: Uint8Array;
   readonly t: Positions;
+  /** Labels, one an image: for networks that read them. */
+  readonly labels?: Int32Array;
 }
 
 export interface StepResult {

@@ -7,6 +7,11 @@ import { fsPath, type RawPath } from '../io/raw-path.js';
 import { throwIfMachines } from '../machine/faults.js';
 import type { ListedFile } from './fingerprint.js';
 import { reasonOf } from './reason.js';
+import type { Source } from './source.js';
+
+/** Where classes are said. */
+export const CLASS_KINDS = ['folders', 'labels', 'bodies'] as const;
+export type ClassKind = (typeof CLASS_KINDS)[number];
 
 /** The classes of a source. */
 export interface Classes {
@@ -24,7 +29,7 @@ const LISTED = 3;
 
 /**
  * The folder below the root that each file lies in, at whatever depth, in code-unit order of their names.
- * @throws UsageError for a file that lies in none, and where there is one folder alone
+ * @throws UsageError for a file that lies in none
  */
 export function classesOfFolders(root: string, files: readonly ListedFile[]): Classes {
   const folders = files.map(({ name }) => name.split('/').slice(0, -1)[0]);
@@ -42,14 +47,47 @@ export function classesOfFolders(root: string, files: readonly ListedFile[]): Cl
 /** Names as labels. */
 export function numbered(where: string, of: readonly string[]): Classes {
   const names = [...new Set(of)].sort();
-  if (names.length < 2)
-    throw new UsageError(`${where}: expected two classes or more, got ${names[0] ?? 'none'} alone`);
   if (names.length > MOST_CLASSES)
     throw new UsageError(
       `${where}: expected at most ${MOST_CLASSES} classes, got ${names.length}; each folder below it is one`,
     );
   const label = new Map(names.map((name, i) => [name, i]));
   return { names, labels: Int32Array.from(of, (name) => label.get(name)!) };
+}
+
+/** The classes of a source; `where` begins messages. @throws UsageError where it does not say them */
+export async function requireClasses(where: string, source: Source): Promise<Classes> {
+  if (!source.classes)
+    throw new UsageError(`${where}: ${source.name} does not say which class each image is of`);
+  try {
+    return await source.classes();
+  } catch (error) {
+    if (error instanceof UsageError) throw new UsageError(`${where}: ${error.message}`);
+    throw error;
+  }
+}
+
+/** @throws UsageError where all images are of one class, which tells a network nothing */
+export function checkSeveral(where: string, { names, labels }: Classes): void {
+  const first = labels[0] ?? 0;
+  if (labels.every((label) => label === first))
+    throw new UsageError(
+      `${where}: expected two classes or more, got ${names[first] ?? 'none'} alone`,
+    );
+}
+
+/** The labels that images have among the classes of others. @throws UsageError naming a class that is not one of them */
+export function among(
+  where: string,
+  { names, labels }: Classes,
+  known: readonly string[],
+): Classes {
+  const places = names.map((name) => known.indexOf(name));
+  const other = labels.find((label) => places[label]! < 0);
+  if (other === undefined) return { names: known, labels: labels.map((label) => places[label]!) };
+  throw new UsageError(
+    `${where}: expected images of the classes ${known.join(', ')}, got some of ${names[other]}`,
+  );
 }
 
 /** Labels that are bytes, of classes with or without names of their own. */

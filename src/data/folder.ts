@@ -38,6 +38,7 @@ export async function openFolder(place: Place): Promise<Source> {
     label: (i) => path.join(place.name, files[i]!.name),
     skipped,
     leftOut,
+    classesBy: 'folders',
     classes: async () => classesOfFolders(place.name, files),
     fingerprint: () => fingerprintOf(files),
   };

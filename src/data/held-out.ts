@@ -1,6 +1,7 @@
 /** Images kept aside, to see how the model does on what it was not trained on. */
 import { CounterRandom, PURPOSE } from '../diffusion/random.js';
 import { UsageError } from '../errors.js';
+import type { Classes } from './classes.js';
 import { type Dataset, type DatasetOptions, defaultBudget, openDataset } from './dataset.js';
 import { imageBytes } from './decode.js';
 import type { Source } from './source.js';
@@ -15,7 +16,7 @@ export interface TrainingData {
 
 /** What to keep aside: other images, or a share of the same between 0 and 1, chosen by the seed. */
 export type Aside =
-  | { readonly source: Source }
+  | { readonly source: Source; readonly classes?: Classes | undefined }
   | { readonly fraction: number; readonly seed: number };
 
 /**
@@ -31,7 +32,10 @@ export async function openTrainingData(
   try {
     if (aside === null) return { train: all, heldOut: undefined, close: () => all.close() };
     if ('fraction' in aside) return split(all, aside.fraction, aside.seed);
-    const other = await openDataset(aside.source, withBudgetLeft(options, all));
+    const other = await openDataset(aside.source, {
+      ...withBudgetLeft(options, all),
+      classes: aside.classes,
+    });
     const close = async () => void (await Promise.all([all.close(), other.close()]));
     return { train: all, heldOut: other, close };
   } catch (error) {
@@ -56,12 +60,7 @@ function split(all: Dataset, fraction: number, seed: number): TrainingData {
 
 function withBudgetLeft(options: DatasetOptions, train: Dataset): DatasetOptions {
   const used = train.resident ? train.count * imageBytes(train) : 0;
-  // The classes are of the other source's items.
-  return {
-    ...options,
-    classes: undefined,
-    budgetBytes: (options.budgetBytes ?? defaultBudget()) - used,
-  };
+  return { ...options, budgetBytes: (options.budgetBytes ?? defaultBudget()) - used };
 }
 
 /** Some of the images of a data set, which stays open until one of its parts is closed. */

@@ -11,7 +11,7 @@ import { fsPath, type RawPath, resolveRaw } from '../io/raw-path.js';
 import { throwIfMachines } from '../machine/faults.js';
 import { openArray, openArrayFolder } from './array.js';
 import { openCifar, openCifarFolder } from './cifar.js';
-import type { Classes } from './classes.js';
+import type { Classes, ClassKind } from './classes.js';
 import { openFolder } from './folder.js';
 import { openIdx } from './idx.js';
 import { readAt } from './read-at.js';
@@ -55,6 +55,8 @@ export interface Source {
   readonly skipped: readonly Skipped[];
   /** What it left out of its own accord, and why. */
   readonly leftOut: readonly Skipped[];
+  /** Where `classes` come from; `labels` unless said otherwise. */
+  readonly classesBy?: ClassKind;
   /** Which class each item is of; missing where the data do not say. @throws UsageError where they should and do not */
   classes?(): Promise<Classes>;
   /** A hash of what is listed, by names and sizes: the same for the same images, wherever they lie. */

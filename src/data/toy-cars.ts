@@ -19,6 +19,7 @@ export function openToyCars(seed: number): Source {
     label: (index) => `${TOY_CARS}, car ${index}`,
     skipped: [],
     leftOut: [],
+    classesBy: 'bodies',
     classes: async () => ({
       names: BODY_NAMES,
       labels: Int32Array.from({ length: COUNT }, (_, i) =>

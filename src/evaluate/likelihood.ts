@@ -32,8 +32,8 @@ export interface LikelihoodOptions {
   readonly images: number;
   /** Images that `predict` takes at a time. */
   readonly batch: number;
-  /** ε̂ of `batch` images, each at a timestep of its own. */
-  predict(xt: Float32Array, t: Int32Array): Promise<Float32Array>;
+  /** ε̂ of `batch` images of these numbers, each at a timestep of its own. */
+  predict(xt: Float32Array, t: Int32Array, images: Int32Array): Promise<Float32Array>;
   /** ε of an image at a timestep. */
   noise(image: number, t: number): Float32Array;
   readonly onProgress?: (done: number, total: number) => void;
@@ -49,17 +49,19 @@ export async function likelihood(options: LikelihoodOptions, breath: Breath): Pr
   const x0 = Float64Array.from(pixels, (byte) => byte / 127.5 - 1);
   const xt = new Float32Array(batch * each);
   const t = new Int32Array(batch);
+  const numbers = new Int32Array(batch);
   for (let first = 0; first < images * steps; first += batch) {
     const pairs = Math.min(batch, images * steps - first);
     const epsilon: Float32Array[] = [];
     for (let slot = 0; slot < pairs; slot++) {
       const image = Math.floor((first + slot) / steps);
       t[slot] = (first + slot) % steps;
+      numbers[slot] = image;
       epsilon.push(options.noise(image, t[slot]!));
       const own = x0.subarray(image * each, (image + 1) * each);
       noised(xt.subarray(slot * each, (slot + 1) * each), own, epsilon[slot]!, schedule, t[slot]!);
     }
-    const predicted = await options.predict(xt, t);
+    const predicted = await options.predict(xt, t, numbers);
     for (let slot = 0; slot < pairs; slot++) {
       const image = Math.floor((first + slot) / steps);
       const own = x0.subarray(image * each, (image + 1) * each);

@@ -1,6 +1,7 @@
 /** The likelihood of images under a model, computed on its device. */
 
 import { threadCount } from '../config/computing.js';
+import { among, requireClasses } from '../data/classes.js';
 import type { Source } from '../data/source.js';
 import { chooseDevice } from '../device/choose.js';
 import { openUnet } from '../device/open.js';
@@ -25,14 +26,16 @@ interface Means {
 
 /** Of some of the images, by the seed. @throws UsageError where the model does not fit, or no image can be read */
 export async function modelLikelihood(
-  { model, diffusion, sampling, weights }: ModelSubject,
+  subject: ModelSubject,
   source: Source,
   options: EvaluateOptions,
   { random, breath, onNote, onProgress }: Means,
 ): Promise<NonNullable<Evaluation['likelihood']>> {
+  const { model, diffusion, sampling, weights } = subject;
   const { computing, requireCuda, heldOutImages } = options;
   const { objective = 'epsilon' } = diffusion;
   if (objective === 'flow') throw new Error('flow has no bound here, which was checked');
+  const labels = await labelsOf(subject, source);
   const { pixels, numbers } = await choose(source, model, options, random, heldOutImages, onNote);
   const { device } = await chooseDevice(computing, requireCuda);
   const schedule = makeSchedule(diffusion);
@@ -52,7 +55,9 @@ export async function modelLikelihood(
         ...{ schedule, variance, pixels, onProgress },
         images: numbers.length,
         batch: unet.batch,
-        predict: noisePredictor(schedule, objective, (xt, t) => unet.predict({ xt, t }, 'running')),
+        predict: noisePredictor(schedule, objective, (xt, t, images) =>
+          unet.predict({ xt, t, ...ofImages(labels, numbers, images) }, 'running'),
+        ),
         noise: (image, t) => random.normals(PURPOSE.likelihoodNoise, numbers[image]!, t, each),
       },
       breath,
@@ -62,6 +67,19 @@ export async function modelLikelihood(
     await unet.dispose();
   }
 }
+
+/** The class of each image among those of the model; null of one that is told none. @throws UsageError */
+async function labelsOf(
+  { condition, classNames }: ModelSubject,
+  source: Source,
+): Promise<Int32Array | null> {
+  if (!condition) return null;
+  const classes = await requireClasses('--held-out', source);
+  return among(`--held-out: ${source.name}`, classes, classNames).labels;
+}
+
+const ofImages = (labels: Int32Array | null, numbers: readonly number[], images: Int32Array) =>
+  labels ? { labels: images.map((image) => labels[numbers[image]!]!) } : {};
 
 /** Images by the seed, in the order of the source. */
 async function choose(

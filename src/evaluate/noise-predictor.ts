@@ -11,8 +11,8 @@ export function noisePredictor(
   network: Predict,
 ): Predict {
   if (objective === 'epsilon') return network;
-  return async (xt, t) => {
-    const output = await network(xt, t);
+  return async (xt, t, images) => {
+    const output = await network(xt, t, images);
     const each = output.length / t.length;
     t.forEach((at, image) => {
       const signal = { alpha: exact.sqrtAlphaBar[at]!, sigma: exact.sqrtOneMinusAlphaBar[at]! };

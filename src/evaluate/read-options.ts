@@ -1,4 +1,5 @@
 /** The options of an evaluation, from flags or from what a program gives. */
+import { classNames, readCondition } from '../config/classes.js';
 import {
   COMPUTING_DEFAULTS,
   checkComputing,
@@ -7,7 +8,6 @@ import {
 } from '../config/computing.js';
 import { readDiffusion } from '../config/diffusion.js';
 import { readEvaluation } from '../config/evaluation.js';
-import { refuseClasses } from '../config/model.js';
 import { openModel } from '../config/open-model.js';
 import { readSampling, SAMPLING_SETTINGS } from '../config/sampling.js';
 import type { Source } from '../config/source.js';
@@ -73,11 +73,13 @@ async function readSubject(
     return { kind, name: path };
   }
   // `size` is the side at which images are compared; a model in bare weights takes it for its own.
-  const { weights, model, diffusion, notes, sampling: defaults } = await openModel(path, settings);
-  refuseClasses(model);
+  const opened = await openModel(path, settings);
+  const { weights, model, diffusion, notes, sampling: defaults } = opened;
   return {
     ...{ kind, name: path, weights, model, diffusion, notes },
     sampling: readSampling(sampling, diffusion, defaults),
+    condition: readCondition(sampling, path, opened),
+    classNames: classNames(opened),
     count: count ?? SAMPLES,
   };
 }

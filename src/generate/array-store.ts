@@ -37,6 +37,8 @@ export class ArrayStore implements Store {
   private readonly format: ArrayFormat;
   private readonly shape: readonly [height: number, width: number, channels: number];
   private readonly each: number;
+  /** The class of an image; null without classes. */
+  private readonly labelOf: ((image: number) => number) | null;
   private part: FileHandle | undefined;
   private source: Promise<Source | undefined> | undefined;
 
@@ -44,7 +46,9 @@ export class ArrayStore implements Store {
     out: string,
     format: ArrayFormat,
     { size, channels }: { size: number; channels: number },
+    labelOf: ((image: number) => number) | null = null,
   ) {
+    this.labelOf = labelOf;
     this.out = out;
     this.format = format;
     this.name = `images.${format}`;
@@ -109,7 +113,10 @@ export class ArrayStore implements Store {
     await this.openPart();
     await this.part!.sync();
     const range = { start: 0, end: count * this.each };
-    return writeArray(this.path, this.format, [count, ...this.shape], read(this.part!, range));
+    const { labelOf } = this;
+    const labels = labelOf && { count, of: labelOf };
+    const shape = [count, ...this.shape];
+    return writeArray(this.path, this.format, shape, read(this.part!, range), labels);
   }
 
   /** Removes the part, once the finished file stands in a manifest. */

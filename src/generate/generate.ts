@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
+import { nameOfLabel } from '../config/classes.js';
 import type { DeviceChoice } from '../config/config.js';
 import type { Generator } from '../contracts/generator.js';
 import { chooseDevice } from '../device/choose.js';
+import { labelOf, passesOf } from '../diffusion/guidance.js';
 import { makeTrajectory } from '../diffusion/sampler.js';
 import { makeSchedule } from '../diffusion/schedule.js';
 import { Interrupted, UsageError } from '../errors.js';
@@ -55,11 +57,14 @@ export async function generate(options: GenerateOptions): Promise<GenerateResult
   for (const text of options.notes ?? []) options.onEvent?.({ kind: 'note', text });
   const { device } = await chooseDevice(computing, requireCuda);
   const yields = options.batch === null && options.sampling.norm === 'running';
-  const plan: Plan = { ...options, device, batch: options.batch ?? BATCHES[device], yields };
-  const { out, model, shard } = options;
+  const usual = BATCHES[device] / passesOf(options.condition);
+  const plan: Plan = { ...options, device, batch: options.batch ?? usual, yields };
+  const { out, model, shard, condition = null } = options;
   return asOnlyMaker(out, shard, async (hold) => {
     const store =
-      format === 'png' ? new PngStore(out, model, shard) : new ArrayStore(out, format, model);
+      format === 'png'
+        ? new PngStore(out, model, shard)
+        : new ArrayStore(out, format, model, condition && ((image) => labelOf(condition, image)));
     try {
       const settings = settingsOf(plan, await hashWeights(options.weights));
       return await new Generation(plan, settings, store, hold).run();
@@ -134,11 +139,13 @@ class Generation {
   /** The lanes make images, a bounded queue takes them from there to the disk. */
   private async produce(generator: Generator, manifest: Manifest): Promise<number> {
     const { options, range, store } = this;
-    const { seed, signal, onEvent } = options;
+    const { seed, condition, classNames = [], signal, onEvent } = options;
     const maker = new ImageMaker(generator, (text) => onEvent?.({ kind: 'note', text }));
     const keep = async ({ index, pixels }: Image) => {
       const sha256 = await store.write(index, pixels);
-      manifest.append({ index, seed, file: store.file(index), sha256 });
+      const label = condition ? labelOf(condition, index) : null;
+      const of = label !== null && { label, class: nameOfLabel(classNames, label) };
+      manifest.append({ index, seed, ...of, file: store.file(index), sha256 });
       range.mark(index);
     };
     const room = generator.lanes * generator.batch;

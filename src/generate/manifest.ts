@@ -34,6 +34,9 @@ export function headerLine(settings: Settings, maker: Maker): HeaderLine {
 export interface ImageLine {
   readonly index: number;
   readonly seed: number;
+  /** Its class, of a model that is told them, by number and by name. */
+  readonly label?: number;
+  readonly class?: string;
   readonly file: string;
   readonly sha256: string;
 }

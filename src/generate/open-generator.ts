@@ -2,6 +2,7 @@ import { kernelsOf } from '../config/computing.js';
 import type { DeviceChoice } from '../config/config.js';
 import type { Generator } from '../contracts/generator.js';
 import { openArithmetic, openUnet } from '../device/open.js';
+import { passesOf } from '../diffusion/guidance.js';
 import type { Trajectory } from '../diffusion/sampler.js';
 import type { Schedule } from '../diffusion/schedule.js';
 import type { StateDict } from '../network/state.js';
@@ -31,7 +32,7 @@ export async function openGenerator(
   share: Share,
   state: StateDict,
 ): Promise<Generator> {
-  const { computing, model, sampling, seed } = options;
+  const { computing, model, sampling, condition = null, seed } = options;
   const { workers, batch } = share;
   const { timesteps } = schedule;
   const shape = { architecture: model, size: model.size, timesteps, batch };
@@ -45,16 +46,18 @@ export async function openGenerator(
   const kernels = kernelsOf(computing);
   const { norm } = sampling;
   if (device === 'wasm') {
-    const generator = { ...shape, trajectory, norm, seed, workers, ...kernels };
+    const generator = { ...shape, trajectory, norm, condition, seed, workers, ...kernels };
     const most = share.yields ? Math.max(1, largestBatch(generator)) : batch;
     return WasmGenerator.create({ ...generator, batch: most }, state);
   }
-  const { unet } = await openUnet(device, computing, { ...shape, training: false });
+  const passes = { ...shape, batch: batch * passesOf(condition) };
+  const { unet } = await openUnet(device, computing, { ...passes, training: false });
   try {
     await unet.importState(state);
     const each = model.size ** 2 * model.channels;
     const pool = ReversePool.create({ ...share, trajectory, seed, each, ...kernels });
-    return new OverlappedGenerator(unet, pool, { lanes: share.lanes, trajectory, norm });
+    const { lanes } = share;
+    return new OverlappedGenerator(unet, pool, { lanes, trajectory, norm, condition });
   } catch (error) {
     await unet.dispose();
     throw error;

@@ -5,6 +5,7 @@ import type {
   SamplingConfig,
 } from '../config/config.js';
 import type { GenerationConfig, Shard } from '../config/generation.js';
+import type { Condition } from '../diffusion/guidance.js';
 
 /** `2-of-5`: how files and locks name a shard. */
 export const shardName = ({ index, of }: Shard): string => `${index}-of-${of}`;
@@ -18,6 +19,10 @@ export interface GenerateOptions extends GenerationConfig {
   readonly model: ModelConfig;
   readonly diffusion: DiffusionConfig;
   readonly sampling: SamplingConfig;
+  /** Classes of the images, of a network that is told them; default null. */
+  readonly condition?: Condition | null;
+  /** Names of the classes by label, for the manifest; default their numbers. */
+  readonly classNames?: readonly string[];
   readonly computing: ComputingConfig;
   readonly seed: number;
   /** Fail with a CheckError unless a CUDA GPU computes. */

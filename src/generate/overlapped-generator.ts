@@ -1,13 +1,16 @@
 import { setImmediate } from 'node:timers/promises';
 import type { BatchNormMode, NetworkDevice } from '../contracts/device.js';
 import type { Generator } from '../contracts/generator.js';
+import { type Condition, passesOf } from '../diffusion/guidance.js';
 import type { Trajectory } from '../diffusion/sampler.js';
+import { predictAt } from '../sample/split-sampler.js';
 import type { ReversePool } from '../wasm/reverse-pool.js';
 
 export interface OverlapOptions {
   readonly lanes: number;
   readonly trajectory: Trajectory;
   readonly norm: BatchNormMode;
+  readonly condition?: Condition | null;
 }
 
 /** Batches in work at one time: while the device has one, the pool has the other. */
@@ -28,6 +31,7 @@ export class OverlappedGenerator implements Generator {
   private readonly pool: ReversePool;
   private readonly trajectory: Trajectory;
   private readonly norm: BatchNormMode;
+  private readonly condition: Condition | null;
   private readonly done: number[];
   /** x_t of the batch that the device is at. */
   private readonly xt: Float32Array;
@@ -35,13 +39,15 @@ export class OverlappedGenerator implements Generator {
   private turn: Promise<unknown> = Promise.resolve();
   private disposed = false;
 
-  constructor(unet: NetworkDevice, pool: ReversePool, { lanes, trajectory, norm }: OverlapOptions) {
+  constructor(unet: NetworkDevice, pool: ReversePool, options: OverlapOptions) {
+    const { lanes, trajectory, norm, condition = null } = options;
     this.unet = unet;
     this.pool = pool;
     this.trajectory = trajectory;
     this.norm = norm;
+    this.condition = condition;
     this.lanes = lanes;
-    this.batch = unet.batch;
+    this.batch = unet.batch / passesOf(condition);
     this.xt = new Float32Array(pool.values);
     this.steps = trajectory.timesteps.length;
     this.done = Array.from({ length: lanes }, () => 0);
@@ -61,7 +67,7 @@ export class OverlappedGenerator implements Generator {
     this.done[lane] = 0;
     await pool.start(lane, slots);
     for (let step = 0; step < this.steps; step++) {
-      await pool.step(lane, step, await this.predict(lane, step));
+      await pool.step(lane, step, await this.predict(lane, step, slots));
       this.done[lane] = step + 1;
     }
     return pool.pixels(lane, images.length);
@@ -79,16 +85,21 @@ export class OverlappedGenerator implements Generator {
   }
 
   /** ε̂ of the lane's batch, once the device is free: lanes take turns in the order in which they ask. */
-  private predict(lane: number, step: number): Promise<Float32Array> {
+  private predict(lane: number, step: number, images: Uint32Array): Promise<Float32Array> {
     const turn = this.turn
       .catch(() => undefined)
       .then(async () => {
         // Messages of the pool, files and signals have their time between two passes.
         await setImmediate();
         if (this.disposed) throw new Error('the generator was disposed of');
-        const t = new Float32Array(this.batch).fill(this.trajectory.timesteps[step]!);
+        const { unet, norm, condition } = this;
         this.pool.read(lane, this.xt);
-        return this.unet.predict({ xt: this.xt, t }, this.norm);
+        return predictAt(
+          { unet, norm, condition },
+          this.xt,
+          this.trajectory.timesteps[step]!,
+          images,
+        );
       });
     this.turn = turn;
     return turn;

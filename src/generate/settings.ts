@@ -40,6 +40,7 @@ export function settingsOf(options: GenerateOptions & { batch: number }, sha256:
     ...flat(forward),
     ...flat(rest),
     ...unsaid(options.model),
+    ...told(options.condition),
     ...(norm === 'batch' && { batch: options.batch }),
     seed: options.seed,
     format: options.format,
@@ -56,6 +57,10 @@ const flat = (settings: object): Settings =>
         typeof value === 'boolean' ? String(value) : value,
       ]),
   );
+
+/** Labels that images take in turn, and how strongly. */
+const told = (condition: GenerateOptions['condition']): Settings =>
+  condition ? { class: condition.labels.join(), guidance: condition.guidance } : {};
 
 /** What a unet2d computes beside what its weights say, by flag. */
 const unsaid = (model: ModelConfig): Settings =>

@@ -1,6 +1,6 @@
 /**
- * One u8 array of any length as a file that others read: NumPy's .npz (one array, `arr_0`, stored without
- * compression) or .safetensors (one tensor, `images`). Written from a stream, whole or not at all; the same array
+ * One u8 array of any length as a file that others read: NumPy's .npz (`arr_0`, stored without compression, and labels in `arr_1`
+ * where there are any, as improved-diffusion writes them) or .safetensors (one tensor, `images`). Written from a stream, whole or not at all; the same array
  * gives the same bytes.
  * Formats: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, and see safetensors.ts.
  */
@@ -18,6 +18,15 @@ export const LARGEST_ARRAY: Readonly<Record<ArrayFormat, number>> = {
   safetensors: Number.MAX_SAFE_INTEGER,
 };
 
+/** Bytes of a label: an int64, as NumPy has them. */
+export const LABEL_BYTES = 8;
+
+/** Labels of an array's images; only .npz holds them. */
+export interface Labels {
+  readonly count: number;
+  of(image: number): number;
+}
+
 /**
  * Writes the array whose elements `source` yields in row-major order. Resolves to the file's SHA-256.
  * @throws RunError when it cannot be written
@@ -27,6 +36,7 @@ export async function writeArray(
   format: ArrayFormat,
   shape: readonly number[],
   source: AsyncIterable<Uint8Array>,
+  labels: Labels | null = null,
 ): Promise<string> {
   const hash = createHash('sha256');
   await writeAtomically(path, async (file) => {
@@ -34,8 +44,10 @@ export async function writeArray(
       hash.update(bytes);
       await writeFully(file, bytes);
     };
-    if (format === 'npz') await writeZip(write, [{ name: 'arr_0', dtype: '|u1', shape, source }]);
-    else {
+    if (format === 'npz') {
+      const images = { name: 'arr_0', dtype: '|u1', shape, source };
+      await writeZip(write, [images, ...(labels ? [labelsEntry(labels)] : [])]);
+    } else {
       await write(safetensorsHeader(shape));
       for await (const chunk of source) await write(chunk);
     }
@@ -63,6 +75,22 @@ export interface NpzEntry {
 /** Writes several arrays as one .npz, each stored as it is. @throws RunError when it cannot be written */
 export async function writeNpz(path: string, entries: readonly NpzEntry[]): Promise<void> {
   await writeAtomically(path, (file) => writeZip((bytes) => writeFully(file, bytes), entries));
+}
+
+/** Labels that are put together at a time. */
+const LABELS = 1 << 16;
+
+function labelsEntry(labels: Labels): NpzEntry {
+  return { name: 'arr_1', dtype: '<i8', shape: [labels.count], source: labelChunks(labels) };
+}
+
+async function* labelChunks({ count, of }: Labels): AsyncGenerator<Uint8Array> {
+  for (let first = 0; first < count; first += LABELS) {
+    const chunk = Buffer.alloc(LABEL_BYTES * Math.min(LABELS, count - first));
+    for (let i = 0; i * LABEL_BYTES < chunk.length; i++)
+      chunk.writeBigInt64LE(BigInt(of(first + i)), i * LABEL_BYTES);
+    yield chunk;
+  }
 }
 
 async function writeZip(

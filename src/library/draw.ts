@@ -1,4 +1,5 @@
 /** What `sample`, `generate` and `load` have in common: a model on disk, and how to draw from it. */
+import { classNames, readCondition } from '../config/classes.js';
 import {
   COMPUTING_DEFAULTS,
   checkComputing,
@@ -7,7 +8,6 @@ import {
 } from '../config/computing.js';
 import type { ComputingConfig, DiffusionConfig, SamplingConfig } from '../config/config.js';
 import { JsonObject } from '../config/json.js';
-import { refuseClasses } from '../config/model.js';
 import { openModel } from '../config/open-model.js';
 import { readSampling, SAMPLING_SETTINGS } from '../config/sampling.js';
 import type { SamplingDefaults } from '../config/scheduler.js';
@@ -41,6 +41,16 @@ export interface ModelSettings
 
 /** How to go back from noise. Each is the flag with its name; what is left out has the flag's default. */
 export interface SamplingSettings extends Partial<Omit<SamplingConfig, 'clamp' | 'custom'>> {
+  /**
+   * Of a model of classes: those that images take in turn, by name or number; `none` draws without one. Default all.
+   * E.g. `class: ['sedan', 'bus']`.
+   */
+  readonly class?: string | number | readonly (string | number)[];
+  /**
+   * Of a model of classes: how strongly images follow theirs (Ho & Salimans 2022). Default 1, which does not guide.
+   * E.g. `guidance: 3`.
+   */
+  readonly guidance?: number;
   /**
    * Clamp the image that each step foresees, to ±`clampRange`. Default false, or what the model's scheduler says.
    * E.g. `clamp: true`.
@@ -85,13 +95,16 @@ export async function readDraw<Event, Own>(
   const source = new JsonObject(where, rest, 'all');
   const computing = readComputers(source);
   const own = readOwn(source, computing);
-  const { weights, model, diffusion, sampling, notes } = await openModel(path, source);
-  refuseClasses(model);
+  const opened = await openModel(path, source);
+  const { weights, model, diffusion, sampling, notes } = opened;
+  const drawn = new JsonObject(where, draw, 'all');
   const seed = readSeed(source) ?? 0;
   source.finish();
   return {
     ...{ weights, notes, model, diffusion, computing, seed, ...own },
     sampling: readAnySampling(where, draw, diffusion, sampling),
+    condition: readCondition(drawn, path, opened),
+    classNames: classNames(opened),
     requireCuda: requireCuda ?? false,
     ...(signal && { signal }),
     ...(onEvent && { onEvent }),

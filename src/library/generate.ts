@@ -37,6 +37,6 @@ async function make(model: string, settings: GenerateSettings): Promise<Generate
     if (out === undefined) throw new UsageError('generate.out: expected a folder, got nothing');
     return { out, ...readGeneration(source, computing) };
   });
-  checkFormatHolds(options, options.model);
+  checkFormatHolds(options, options.model, options.condition !== null);
   return generateWeights(options);
 }

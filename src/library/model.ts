@@ -1,14 +1,15 @@
 /** A model that stays open, for programs: weights on a device, asked for predictions and images as often as one likes. */
+import { classNames, readCondition, readLabels } from '../config/classes.js';
 import { readSeed } from '../config/computing.js';
 import type { DiffusionConfig, ModelConfig, SamplingConfig } from '../config/config.js';
 import { JsonObject } from '../config/json.js';
-import { refuseClasses } from '../config/model.js';
-import { openModel } from '../config/open-model.js';
+import { type OpenModel, openModel } from '../config/open-model.js';
 import { SAMPLING_SETTINGS } from '../config/sampling.js';
-import type { SamplingDefaults } from '../config/scheduler.js';
+import { type Condition, passesOf } from '../diffusion/guidance.js';
 import { CounterRandom } from '../diffusion/random.js';
 import { Interrupted, RunError, ShapeError, UsageError } from '../errors.js';
 import { readWeights } from '../io/weights.js';
+import { MOST_OF_CLASSES, usualCount } from '../sample/class-rows.js';
 import { OpenNetworks } from '../sample/open-networks.js';
 import type { SampleEvent } from '../sample/options.js';
 import { batchFor, drawImages, planSampling, type SamplingPlan } from '../sample/sample.js';
@@ -21,9 +22,12 @@ import {
   split,
 } from './draw.js';
 import type { DrawStep } from './draw-with.js';
-import { readCount, readFrames, type Samples } from './sample.js';
+import { classesOf, readCount, readFrames, type Samples } from './sample.js';
 import { asProgram, asProgramEach, respell } from './spelling.js';
 import { Turns } from './turns.js';
+
+/** Classes by name or number. */
+export type ClassNames = NonNullable<AnySamplingSettings['class']>;
 
 /** How to open it. */
 export interface LoadSettings extends ModelSettings {
@@ -36,7 +40,7 @@ export interface LoadSettings extends ModelSettings {
 
 /** How to draw from an open model: the settings of `sample` that are not of the model itself. */
 export interface ModelStepsSettings extends AnySamplingSettings {
-  /** Images. Default 16. E.g. `count: 4`. */
+  /** Images. Default 16, of a model of several classes whole rows of all, up to 48. E.g. `count: 4`. */
   readonly count?: number;
   /** Aborting it throws Interrupted before the next step. Default none. E.g. `signal: AbortSignal.timeout(60_000)`. */
   readonly signal?: AbortSignal;
@@ -61,16 +65,19 @@ export interface Model {
   readonly model: ModelConfig;
   /** The forward process it was trained for, and what it predicts. */
   readonly diffusion: DiffusionConfig;
+  /** Names of its classes by label, of a network that is told them. */
+  readonly classes: readonly string[];
   /** Where the network computes. */
   readonly device: 'wasm' | 'tensorflow';
   /**
    * What the network predicts (the noise, or what else `diffusion.objective` says), with BatchNorm's running statistics.
    * @param x images, f32 [N, size, size, channels] in [−1, 1] where they are free of noise, with any N of 1 or more
    * @param t timesteps counted from 0, one for all images or one an image: any real numbers; of `flow` 1000·s
+   * @param of of a network that is told classes: by name or number, one for all images or one an image; `none` for none
    * @returns an array like x
-   * @throws ShapeError for arrays of other lengths; UsageError for timesteps that are not finite
+   * @throws ShapeError for arrays of other lengths; UsageError for timesteps that are not finite, and for classes that are not there
    */
-  predict(x: Float32Array, t: number | ArrayLike<number>): Promise<Float32Array>;
+  predict(x: Float32Array, t: number | ArrayLike<number>, of?: ClassNames): Promise<Float32Array>;
   /** The images that `sample` draws of the same seed. @throws UsageError for settings that cannot be; Interrupted */
   sample(settings?: ModelSampleSettings): Promise<Samples>;
   /** The same step by step: the last has the images. */
@@ -96,14 +103,14 @@ async function open(path: string, settings: LoadSettings): Promise<Model> {
   const onNote = tell && ((text: string) => tell(respell(text, 'load')));
   const source = new JsonObject('load', given, 'all');
   const computing = readComputers(source);
-  const { weights, model, diffusion, sampling, notes } = await openModel(path, source);
-  refuseClasses(model);
+  const opened = await openModel(path, source);
+  const { weights, model, diffusion, notes } = opened;
   source.finish();
   for (const text of notes) onNote?.(text);
   const state = await readWeights(weights, onNote);
   const { timesteps } = diffusion;
   const networks = await OpenNetworks.open(state, { model, timesteps, computing, requireCuda });
-  return new LoadedModel(networks, model, diffusion, sampling);
+  return new LoadedModel(networks, path, opened);
 }
 
 /** Settings of sampling; all others were given to `load`. */
@@ -116,34 +123,38 @@ class LoadedModel implements Model {
   readonly model: ModelConfig;
   readonly diffusion: DiffusionConfig;
   readonly #networks: OpenNetworks;
-  readonly #defaults: SamplingDefaults;
+  readonly classes: readonly string[];
+  readonly #path: string;
+  readonly #opened: OpenModel;
   readonly #turns = new Turns();
   readonly #closing = new AbortController();
   #closed: Promise<void> | undefined;
 
-  constructor(
-    networks: OpenNetworks,
-    model: ModelConfig,
-    diffusion: DiffusionConfig,
-    defaults: SamplingDefaults,
-  ) {
+  constructor(networks: OpenNetworks, path: string, opened: OpenModel) {
     this.#networks = networks;
-    this.model = model;
-    this.diffusion = diffusion;
-    this.#defaults = defaults;
+    this.model = opened.model;
+    this.diffusion = opened.diffusion;
+    this.classes = classNames(opened);
+    this.#path = path;
+    this.#opened = opened;
   }
 
   get device(): 'wasm' | 'tensorflow' {
     return this.#networks.device;
   }
 
-  predict(x: Float32Array, t: number | ArrayLike<number>): Promise<Float32Array> {
-    return asProgram(placeIn('predict'), () => this.#predict(x, t));
+  predict(x: Float32Array, t: number | ArrayLike<number>, of?: ClassNames): Promise<Float32Array> {
+    return asProgram(placeIn('predict'), () => this.#predict(x, t, of));
   }
 
-  async #predict(x: Float32Array, t: number | ArrayLike<number>): Promise<Float32Array> {
+  async #predict(
+    x: Float32Array,
+    t: number | ArrayLike<number>,
+    of: ClassNames | undefined,
+  ): Promise<Float32Array> {
     const each = this.#each;
     const times = readTimes(t, countImages(x, this.model));
+    const labels = this.#labels(of, times.length);
     const [images, kept] = [x.slice(), new Float32Array(x.length)];
     const batch = batchFor(times.length);
     return this.#turn('predict', async () => {
@@ -152,6 +163,9 @@ class LoadedModel implements Model {
         const input = {
           xt: filled(images.subarray(first * each, (first + batch) * each), batch * each),
           t: filled(times.subarray(first, first + batch), batch),
+          ...(labels && {
+            labels: Int32Array.from({ length: batch }, (_, i) => labels[first + i] ?? 0),
+          }),
         };
         const output = await network.predict(input, 'running');
         kept.set(output.subarray(0, kept.length - first * each), first * each);
@@ -166,15 +180,17 @@ class LoadedModel implements Model {
 
   async #draw(settings: ModelSampleSettings): Promise<Samples> {
     const { frames, onEvent, ...rest } = settings;
-    const { plan, count, seed, sampling } = this.#read('model.sample', rest);
+    const { plan, count, seed, ...how } = this.#read('model.sample', rest);
     const options = {
       ...{ model: this.model, count, frames: readFrames('model.sample', frames, count) },
       signal: this.#signal(settings.signal),
       ...(onEvent && { onEvent }),
     };
     return this.#turn('sample', async () => {
-      const sampler = this.#sampler(plan, sampling, new CounterRandom(seed));
-      return { ...(await drawImages(sampler, plan, options)), model: this.model };
+      const sampler = this.#sampler(plan, how, new CounterRandom(seed));
+      const result = await drawImages(sampler, plan, options);
+      const classes = classesOf({ ...how, classNames: this.classes }, count);
+      return { ...result, model: this.model, classes };
     });
   }
 
@@ -183,12 +199,12 @@ class LoadedModel implements Model {
   }
 
   async *#steps(settings: ModelStepsSettings): AsyncGenerator<DrawStep, void, undefined> {
-    const { plan, count, seed, sampling } = this.#read('model.sampleSteps', settings);
+    const { plan, count, seed, ...how } = this.#read('model.sampleSteps', settings);
     const random = new CounterRandom(seed);
     const { trajectory, batch } = plan;
     const steps = trajectory.timesteps.length;
     const batches = Array.from({ length: Math.ceil(count / batch) }, (_, i) => i * batch);
-    const samplers = batches.map(() => this.#sampler(plan, sampling, random));
+    const samplers = batches.map(() => this.#sampler(plan, how, random));
     for (const [i, first] of batches.entries())
       await samplers[i]!.start(Uint32Array.from({ length: batch }, (_, k) => first + k));
     const signal = this.#signal(settings.signal);
@@ -221,12 +237,14 @@ class LoadedModel implements Model {
 
   #sampler(
     { trajectory, batch }: SamplingPlan,
-    { norm }: SamplingConfig,
+    { sampling, condition }: How,
     random: CounterRandom,
   ): SplitSampler {
     const { arithmetic } = this.#networks;
-    const unet = this.#networks.ofBatch(batch);
-    return new SplitSampler({ unet, arithmetic, trajectory, norm, random, each: this.#each });
+    const unet = this.#networks.ofBatch(batch * passesOf(condition));
+    const { norm } = sampling;
+    const rest = { trajectory, norm, condition, random, each: this.#each };
+    return new SplitSampler({ unet, arithmetic, ...rest });
   }
 
   /** Does something when it is its turn. @throws RunError where the model is disposed by then, or while it is done */
@@ -243,6 +261,17 @@ class LoadedModel implements Model {
     });
   }
 
+  /** A label an image; nothing for a network that is told none. @throws UsageError; ShapeError for another number of classes */
+  #labels(of: ClassNames | undefined, count: number): readonly number[] | undefined {
+    const source = new JsonObject('model.predict', { class: of }, 'all');
+    const labels = readLabels(source, this.#path, this.#opened);
+    if (!labels || labels.length === count) return labels;
+    if (labels.length === 1) return new Array<number>(count).fill(labels[0]!);
+    throw new ShapeError(
+      `model.predict: expected one class, or ${count}, one an image, got ${labels.length}`,
+    );
+  }
+
   #signal(signal: AbortSignal | undefined): AbortSignal {
     const closing = this.#closing.signal;
     return signal ? AbortSignal.any([signal, closing]) : closing;
@@ -253,12 +282,22 @@ class LoadedModel implements Model {
     const { diffusion } = this;
     const [draw, rest] = split(given, SAMPLING_SETTINGS);
     const source = new JsonObject(where, rest, 'all');
-    const count = readCount(source);
+    const asked = readCount(source);
     const seed = readSeed(source) ?? 0;
     source.finish();
-    const sampling = readAnySampling(where, draw, diffusion, this.#defaults);
-    return { count, seed, sampling, plan: planSampling({ diffusion, sampling, count }) };
+    const sampling = readAnySampling(where, draw, diffusion, this.#opened.sampling);
+    const drawn = new JsonObject(where, draw, 'all');
+    const condition = readCondition(drawn, this.#path, this.#opened);
+    const count = asked ?? usualCount(condition, MOST_OF_CLASSES);
+    const plan = planSampling({ diffusion, sampling, condition, count });
+    return { count, seed, sampling, condition, plan };
   }
+}
+
+/** How images are drawn. */
+interface How {
+  readonly sampling: SamplingConfig;
+  readonly condition: Condition | null;
 }
 
 /** How many images there are. @throws ShapeError */

@@ -12,6 +12,7 @@ import type { PresetName } from '../config/presets.js';
 import { readRunConfig } from '../config/read.js';
 import { newRunConfig, resumedRunConfig } from '../config/run-config.js';
 import { quote } from '../config/source.js';
+import type { ClassKind } from '../data/classes.js';
 import { GIVEN, type GivenImages, isIterable } from '../data/given.js';
 import { type LossWeighting, makeLossWeights } from '../diffusion/loss-weights.js';
 import { makeSchedule } from '../diffusion/schedule.js';
@@ -42,9 +43,15 @@ type UpAndDown = 'downAttention' | 'upAttention';
 export interface RunSettings
   extends NetworkSettings,
     Partial<DiffusionConfig>,
-    Partial<Omit<DataConfig, 'source' | 'heldOut'>>,
+    Partial<Omit<DataConfig, 'source' | 'heldOut' | 'classes'>>,
     Partial<TrainingConfig>,
     Partial<ComputingConfig> {
+  /**
+   * What the network is told of each image: its sub-folder, its label in an IDX or CIFAR file or of a program's image, its body of toy-cars,
+   * or `auto`, what there is. Default nothing. Needs `network: 'unet2d'`; a share of the images, `labelDropout`, goes without.
+   * E.g. `classes: 'folders'`.
+   */
+  readonly classes?: 'auto' | ClassKind;
   /**
    * Weights of the loss by timestep: `min-snr`, with `snrGamma` 5 unless it is given, or a function of one's own. That is evaluated once,
    * into `lossWeights`, which config.json keeps. Default `none`. E.g. `weighting: ({ snr }) => 1 / (1 + snr)`.

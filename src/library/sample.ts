@@ -1,6 +1,9 @@
 /** Images from a model on disk, for programs: what `haze sample` does, with arrays instead of pictures. */
+import { nameOfLabel } from '../config/classes.js';
 import type { ModelConfig } from '../config/config.js';
 import { JsonObject } from '../config/json.js';
+import { type Condition, labelOf } from '../diffusion/guidance.js';
+import { MOST_OF_CLASSES, usualCount } from '../sample/class-rows.js';
 import type { SampleEvent, SampleOptions, SampleResult } from '../sample/options.js';
 import { sample as sampleWeights } from '../sample/sample.js';
 import { type AnySamplingSettings, type DrawSettings, readDraw } from './draw.js';
@@ -10,7 +13,7 @@ import { asProgram, telling } from './spelling.js';
 export interface SampleSettings
   extends Omit<DrawSettings<SampleEvent>, 'sampler'>,
     AnySamplingSettings {
-  /** Images. Default 16. E.g. `count: 36`. */
+  /** Images. Default 16, of a model of several classes whole rows of all, up to 48. E.g. `count: 36`. */
   readonly count?: number;
   /**
    * Moments of the way from noise to keep, evenly spaced, and of how many of the first images. Default none.
@@ -22,6 +25,8 @@ export interface SampleSettings
 /** Images, and the model that made them. */
 export interface Samples extends SampleResult {
   readonly model: ModelConfig;
+  /** The class of each image; null of a model without classes. */
+  readonly classes: readonly string[] | null;
 }
 
 /**
@@ -33,16 +38,28 @@ export const sample = (model: string, settings: SampleSettings = {}): Promise<Sa
 
 async function draw(model: string, settings: SampleSettings): Promise<Samples> {
   const { frames, ...rest } = settings;
-  const options = await readDraw('sample', model, rest, (source) => {
-    const count = readCount(source);
-    return { count, frames: readFrames('sample', frames, count) };
-  });
-  return { ...(await sampleWeights(options)), model: options.model };
+  const { asked, ...options } = await readDraw('sample', model, rest, (source) => ({
+    asked: readCount(source),
+  }));
+  const count = asked ?? usualCount(options.condition, MOST_OF_CLASSES);
+  const moments = readFrames('sample', frames, count);
+  const result = await sampleWeights({ ...options, count, frames: moments });
+  return { ...result, model: options.model, classes: classesOf(options, count) };
 }
 
-/** Images to draw. */
-export const readCount = (source: JsonObject): number =>
-  source.whole('count', { min: 1, max: 65_536 }) ?? 16;
+/** Images to draw, where it is said. */
+export const readCount = (source: JsonObject): number | undefined =>
+  source.whole('count', { min: 1, max: 65_536 });
+
+/** The class of each image. */
+export const classesOf = ({ condition, classNames }: Drawn, count: number): Samples['classes'] =>
+  condition &&
+  Array.from({ length: count }, (_, k) => nameOfLabel(classNames, labelOf(condition, k)));
+
+interface Drawn {
+  readonly condition: Condition | null;
+  readonly classNames: readonly string[];
+}
 
 /** @throws UsageError for moments or images that cannot be */
 export function readFrames(

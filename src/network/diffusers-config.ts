@@ -121,10 +121,10 @@ const KEYS = {
   ),
   add_attention: key(true, boolean, ({ config }) => config.midAttention),
   class_embed_type: key(null, oneOf(null, 'timestep'), ({ config }) =>
-    config.classes === 'timestep' ? 'timestep' : null,
+    config.numClasses === 'timestep' ? 'timestep' : null,
   ),
   num_class_embeds: key(null, orNull(whole(1, MOST_CLASSES)), ({ config }) =>
-    typeof config.classes === 'number' ? config.classes : null,
+    typeof config.numClasses === 'number' ? config.numClasses : null,
   ),
 } satisfies Record<string, Key<unknown>>;
 
@@ -138,7 +138,7 @@ const FIELD_KEYS = {
   attentionGroups: 'attn_norm_num_groups',
   timeDim: 'time_embedding_dim',
   headDim: 'attention_head_dim',
-  classes: 'num_class_embeds',
+  numClasses: 'num_class_embeds',
   dropout: 'dropout',
   eps: 'norm_eps',
   midScale: 'mid_block_scale_factor',
@@ -211,7 +211,7 @@ function asConfig(v: Values): Unet2dConfig {
     downPadding: v.downsample_padding,
     downType: v.downsample_type,
     upType: v.upsample_type,
-    classes: v.class_embed_type ?? v.num_class_embeds,
+    numClasses: v.class_embed_type ?? v.num_class_embeds,
     dropout: v.dropout,
   };
 }

@@ -97,7 +97,7 @@ function guessUnet2d(shapes: Shapes, hints: Hints): Unet2dConfig {
     midAttention: !mid || attends('mid_block'),
     timeDim: dimensions(shapes, 'time_embedding.linear_1.weight', 2)[0]!,
     timeScaleShift,
-    classes: classesOf(shapes),
+    numClasses: classesOf(shapes),
     ...resampling(shapes, downAttention, upAttention),
   } as const;
   const guess: Unet2dConfig = { ...unet2dDefaults(stated), ...hints, ...stated };
@@ -125,7 +125,7 @@ function resampling(
   return { ...(downType && { downType }), ...(upType && { upType }) };
 }
 
-function classesOf(shapes: Shapes): Unet2dConfig['classes'] {
+function classesOf(shapes: Shapes): Unet2dConfig['numClasses'] {
   if (shapes.has('class_embedding.linear_1.weight')) return 'timestep';
   if (!shapes.has('class_embedding.weight')) return null;
   return dimensions(shapes, 'class_embedding.weight', 2)[0]!;

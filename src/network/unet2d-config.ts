@@ -55,10 +55,10 @@ export interface Unet2dConfig {
   /** How they double it (`upsample_type`). Default `conv`. E.g. `upType: 'resnet'`. */
   readonly upType: 'conv' | 'resnet';
   /**
-   * Classes that the network is told: how many, numbers that are embedded like timesteps, or none. Default none.
-   * E.g. `classes: 10`.
+   * Classes that the network is told: how many, numbers that are embedded like timesteps, or none. Default none, or those of
+   * `classes`. E.g. `numClasses: 10`.
    */
-  readonly classes: number | 'timestep' | null;
+  readonly numClasses: number | 'timestep' | null;
   /** Share of the values within a block that training leaves out. Default 0. E.g. `dropout: 0.1`. */
   readonly dropout: number;
 }
@@ -97,7 +97,7 @@ export function unet2dDefaults({
     downPadding: 1,
     downType: 'conv',
     upType: 'conv',
-    classes: null,
+    numClasses: null,
     dropout: 0,
   };
 }
@@ -137,7 +137,7 @@ const FLAGS = {
   attentionGroups: '--attention-groups',
   timeDim: '--time-dim',
   headDim: '--head-dim',
-  classes: '--num-classes',
+  numClasses: '--num-classes',
   dropout: '--dropout',
   eps: '--norm-eps',
   midScale: '--mid-scale',
@@ -168,7 +168,7 @@ export function checkUnet2d(
   whole('timeDim', c.timeDim);
   if (c.headDim !== null) whole('headDim', c.headDim);
   if (c.attentionGroups !== null) whole('attentionGroups', c.attentionGroups);
-  if (typeof c.classes === 'number') whole('classes', c.classes);
+  if (typeof c.numClasses === 'number') whole('numClasses', c.numClasses);
   if (!(c.dropout >= 0 && c.dropout < 1))
     refuse('dropout', 'a number from 0 to below 1', c.dropout);
   if (!(c.eps > 0 && Number.isFinite(c.eps))) refuse('eps', 'a number above 0', c.eps);

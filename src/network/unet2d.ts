@@ -78,12 +78,12 @@ export function buildUnet2d(c: Unet2dConfig, size: number): Graph {
   }
 
   function declareClasses(): (() => Value) | undefined {
-    if (c.classes === null) return undefined;
-    if (c.classes === 'timestep') {
+    if (c.numClasses === null) return undefined;
+    if (c.numClasses === 'timestep') {
       const embed = declareEmbedding('class_embedding', first);
       return () => embed(() => sinusoid('label'));
     }
-    const rows = g.declare.embedding('class_embedding', c.classes, c.timeDim);
+    const rows = g.declare.embedding('class_embedding', c.numClasses, c.timeDim);
     return () => g.embedding(rows);
   }
 

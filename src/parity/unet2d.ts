@@ -141,7 +141,7 @@ function readCase(fixture: Fixture): Case {
   const images = imagesOf(fixture, 'x');
   const architecture = readNetwork(fixture, images);
   const t = whole(fixture, 't', TIMESTEPS, images);
-  const { classes } = architecture;
+  const { numClasses: classes } = architecture;
   const below = classes === 'timestep' ? TIMESTEPS : classes;
   return {
     ...{ fixture, architecture, images },

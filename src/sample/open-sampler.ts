@@ -3,6 +3,7 @@ import type { NetworkDevice } from '../contracts/device.js';
 import type { Sampler } from '../contracts/sampler.js';
 import { chooseDevice } from '../device/choose.js';
 import { openArithmetic, openUnet } from '../device/open.js';
+import { passesOf } from '../diffusion/guidance.js';
 import { CounterRandom } from '../diffusion/random.js';
 import type { Trajectory } from '../diffusion/sampler.js';
 import type { Schedule } from '../diffusion/schedule.js';
@@ -14,7 +15,7 @@ import { SplitSampler } from './split-sampler.js';
 /** What a sampler needs of the options. */
 export type SamplerOptions = Pick<
   SampleOptions,
-  'computing' | 'model' | 'sampling' | 'seed' | 'requireCuda'
+  'computing' | 'model' | 'sampling' | 'condition' | 'seed' | 'requireCuda'
 >;
 
 /** A sampler on the device the options choose, with these weights. @throws UsageError when it does not fit. */
@@ -41,19 +42,20 @@ async function open(
   schedule: Schedule,
   batch: number,
 ): Promise<{ sampler: Sampler; unet: NetworkDevice }> {
-  const { computing, model, sampling, seed, requireCuda } = options;
+  const { computing, model, sampling, condition = null, seed, requireCuda } = options;
   const { device } = await chooseDevice(computing, requireCuda);
   const { timesteps } = schedule;
   const shape = { architecture: model, size: model.size, batch, timesteps };
-  const { norm } = sampling;
+  const reverse = { trajectory, norm: sampling.norm, condition };
   if (device === 'wasm' && computing.arithmetic === 'wasm') {
     const engine = { ...kernelsOf(computing), threads: threadCount(computing) };
-    const sampler = WasmSampler.create({ ...shape, ...engine, trajectory, norm, seed });
+    const sampler = WasmSampler.create({ ...shape, ...engine, ...reverse, seed });
     return { sampler, unet: sampler.unet };
   }
   const arithmetic = await openArithmetic(computing);
-  const { unet } = await openUnet(device, computing, { ...shape, training: false });
+  const passes = { ...shape, batch: batch * passesOf(condition) };
+  const { unet } = await openUnet(device, computing, { ...passes, training: false });
   const random = new CounterRandom(seed);
   const each = model.size ** 2 * model.channels;
-  return { sampler: new SplitSampler({ unet, arithmetic, trajectory, norm, random, each }), unet };
+  return { sampler: new SplitSampler({ unet, arithmetic, ...reverse, random, each }), unet };
 }

@@ -4,6 +4,7 @@ import type {
   ModelConfig,
   SamplingConfig,
 } from '../config/config.js';
+import type { Condition } from '../diffusion/guidance.js';
 
 /** Images to draw from a model's weights. Image k of a seed is the same in any count, batch or thread number. */
 export interface SampleOptions {
@@ -14,6 +15,8 @@ export interface SampleOptions {
   readonly model: ModelConfig;
   readonly diffusion: DiffusionConfig;
   readonly sampling: SamplingConfig;
+  /** Classes of the images, of a network that is told them; default null. */
+  readonly condition?: Condition | null;
   readonly computing: ComputingConfig;
   readonly seed: number;
   readonly count: number;

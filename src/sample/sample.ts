@@ -1,4 +1,5 @@
 import type { Sampler } from '../contracts/sampler.js';
+import { passesOf } from '../diffusion/guidance.js';
 import { FLOW_TIMES } from '../diffusion/objective.js';
 import { makeTrajectory, type Trajectory } from '../diffusion/sampler.js';
 import { makeSchedule, type Schedule } from '../diffusion/schedule.js';
@@ -49,10 +50,12 @@ type Drawing = Pick<SampleOptions, 'model' | 'count' | 'frames' | 'signal' | 'on
 export function planSampling({
   diffusion,
   sampling,
+  condition,
   count,
-}: Pick<SampleOptions, 'diffusion' | 'sampling' | 'count'>): SamplingPlan {
+}: Pick<SampleOptions, 'diffusion' | 'sampling' | 'condition' | 'count'>): SamplingPlan {
   const schedule = makeSchedule(diffusion);
-  return { schedule, trajectory: makeTrajectory(schedule, sampling), batch: batchFor(count) };
+  const batch = batchFor(count, passesOf(condition));
+  return { schedule, trajectory: makeTrajectory(schedule, sampling), batch };
 }
 
 /** Batches one after the other: Ho et al. (2020), Algorithm 2, or what other sampler was planned. @throws Interrupted */
@@ -93,9 +96,9 @@ export async function drawImages(
 /** Images in one batch: more would not be faster on the engine, and memory stays small. */
 const LARGEST_BATCH = 16;
 
-/** Images that are made at one time, of so many in all. */
-export const batchFor = (count: number): number =>
-  Math.ceil(count / Math.ceil(count / LARGEST_BATCH));
+/** Images that are made at one time, of so many in all; `passes` evaluations of each go in one batch. */
+export const batchFor = (count: number, passes: 1 | 2 = 1): number =>
+  Math.ceil(count / Math.ceil((count * passes) / LARGEST_BATCH));
 
 /** The moments of the trajectory that a film keeps, of the first images. */
 class Frames {

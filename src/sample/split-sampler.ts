@@ -5,6 +5,7 @@
 
 import type { BatchNormMode, NetworkDevice } from '../contracts/device.js';
 import type { Sampler } from '../contracts/sampler.js';
+import { type Condition, guided, labelsOfPass, passesOf, twice } from '../diffusion/guidance.js';
 import { type CounterRandom, PURPOSE, type Purpose } from '../diffusion/random.js';
 import { type ReverseStep, ReverseWalk } from '../diffusion/reverse-walk.js';
 import type { Trajectory } from '../diffusion/sampler.js';
@@ -20,6 +21,22 @@ export interface SplitSamplerOptions {
   readonly random: CounterRandom;
   /** Values in an image. */
   readonly each: number;
+  /** What the network is told of the images, where it is told classes; guided, it takes each image twice. */
+  readonly condition?: Condition | null;
+}
+
+/** What the network predicts of images of these numbers, all at one timestep: guided where the condition says so. */
+export async function predictAt(
+  { unet, norm, condition }: Pick<SplitSamplerOptions, 'unet' | 'norm' | 'condition'>,
+  x: Float32Array,
+  time: number,
+  images: Uint32Array,
+): Promise<Float32Array> {
+  const t = new Float32Array(unet.batch).fill(time);
+  if (!condition) return unet.predict({ xt: x, t }, norm);
+  const labels = labelsOfPass(condition, images);
+  if (passesOf(condition) === 1) return unet.predict({ xt: x, t, labels }, norm);
+  return guided(condition, await unet.predict({ xt: twice(x), t, labels }, norm));
 }
 
 export class SplitSampler implements Sampler {
@@ -36,7 +53,7 @@ export class SplitSampler implements Sampler {
   }
 
   get batch(): number {
-    return this.#options.unet.batch;
+    return this.#options.unet.batch / passesOf(this.#options.condition);
   }
 
   async start(images: Uint32Array): Promise<void> {
@@ -48,11 +65,15 @@ export class SplitSampler implements Sampler {
 
   /** Ho et al. (2020), Algorithm 2, lines 2 to 4 (or DDIM's step): z, ε̂, x_{t−1}. */
   async advance(from: number, to: number): Promise<void> {
-    const { unet, trajectory, norm } = this.#options;
+    const { trajectory } = this.#options;
     const walk = this.#walk!;
     for (let step = from; step < to; step++) {
-      const t = new Float32Array(this.batch).fill(trajectory.timesteps[step]!);
-      const output = await unet.predict({ xt: walk.x, t }, norm);
+      const output = await predictAt(
+        this.#options,
+        walk.x,
+        trajectory.timesteps[step]!,
+        this.#images,
+      );
       if (!walk.isNoisy(step)) walk.step(step, output);
       else walk.step(step, output, this.#normals(PURPOSE.sampleNoise, trajectory.streams[step]!));
     }

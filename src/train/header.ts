@@ -1,3 +1,4 @@
+import { classesInWords } from '../config/classes.js';
 import type { RunConfig } from '../config/config.js';
 import type { Trainer } from '../contracts/trainer.js';
 import { buildNetwork } from '../network/network.js';
@@ -17,6 +18,7 @@ export function header(config: RunConfig, trainer: Trainer, between: number): st
     `model   ${model.kind === 'simple' ? '' : `${model.kind}, `}widths ${model.widths.join(',')}, ${model.size}x${model.size}x${model.channels}, ${parameters} parameters`,
     `device  ${trainer.unet.description} (${config.chosen?.why ?? ''})`,
     `memory  ${bytes(trainer.memoryBytes)} for ${batches(training)}; between steps up to ${bytes(between)} more; Node and the images come on top`,
+    ...(config.data.classes ? [`classes ${classesInWords(config)}`] : []),
     ...(average === undefined
       ? []
       : [`weights samples and held-out loss take the average (EMA) of decay ${average}`]),

@@ -23,7 +23,7 @@ export class HeldOutLoss {
 
   /** Mean over all elements of all held-out images; null when it is interrupted. */
   async measure(trainer: Trainer, { signal, onProgress }: Attention = {}): Promise<number | null> {
-    const { count, size, channels } = this.dataset;
+    const { count, size, channels, classes } = this.dataset;
     const { batch } = trainer.unet;
     const each = size * size * channels;
     const pixels = new Uint8Array(batch * each);
@@ -35,7 +35,8 @@ export class HeldOutLoss {
       await this.dataset.read(images, pixels);
       const chosen = Array.from(images, (k) => this.t[k]!);
       const t = this.t instanceof Int32Array ? Int32Array.from(chosen) : Float32Array.from(chosen);
-      const evaluated = await trainer.evaluate({ images, pixels, t });
+      const labels = classes && Int32Array.from(images, (k) => classes.labels[k]!);
+      const evaluated = await trainer.evaluate({ images, pixels, t, ...(labels && { labels }) });
       sum += total(evaluated, Math.min(batch, count - first), each, this.loss);
       onProgress?.(Math.min(first + batch, count), count);
     }

@@ -1,5 +1,6 @@
 import { threadCount } from '../config/computing.js';
 import type { RunConfig } from '../config/config.js';
+import type { Classes } from '../data/classes.js';
 import { type Dataset, defaultBudget } from '../data/dataset.js';
 import { GIVEN, openGiven } from '../data/given.js';
 import { type Aside, openTrainingData, type TrainingData } from '../data/held-out.js';
@@ -14,6 +15,8 @@ const NAMED = 10;
 /** The images of a run before any is decoded. */
 export interface ListedData {
   readonly source: Source;
+  /** Of the source's images; missing where the network is told none. */
+  readonly classes?: Classes;
   readonly aside: Aside | null;
 }
 
@@ -74,7 +77,7 @@ export async function dataState({ source, aside }: ListedData, images: number): 
 
 /** Decodes the images of a run and those it keeps aside; tells of progress and of files that were skipped. */
 export async function openData(
-  { source, aside }: ListedData,
+  { source, classes, aside }: ListedData,
   { config, dataBudget, signal }: TrainOptions,
   onEvent: (event: TrainEvent) => void,
 ): Promise<TrainingData> {
@@ -83,6 +86,7 @@ export async function openData(
     size: model.size,
     channels: model.channels,
     fit: data.fit,
+    classes,
     threads: threadCount(computing),
     ...(dataBudget !== undefined && { budgetBytes: dataBudget }),
     onProgress: (done, total) => onEvent({ kind: 'loading', done, total }),

@@ -1,4 +1,5 @@
 import type { RunConfig } from '../config/config.js';
+import { atStage, type Stage } from '../config/growth.js';
 import type { Trainer } from '../contracts/trainer.js';
 import type { BatchPlan } from '../data/batches.js';
 import type { TrainingData } from '../data/held-out.js';
@@ -20,6 +21,19 @@ import { checkpointState, type Start } from './start.js';
 /** Steps whose mean loss a run reports at its end. */
 const LAST = 40;
 
+/** A checkpoint that was written. */
+export interface Saved {
+  readonly path: string;
+  readonly step: number;
+}
+
+/** What a run that has saved its state is interrupted with. */
+export const interruptedAt = (out: string, { path, step }: Saved): Interrupted =>
+  new Interrupted(
+    `interrupted at step ${step}; saved ${path}\n` +
+      `To go on: haze train --out ${shellWord(out)} --resume`,
+  );
+
 /** Called after each step and what follows it; the next one begins when it has resolved. */
 export type AfterStep = () => Promise<void>;
 
@@ -31,16 +45,19 @@ export class Run {
   private readonly data: TrainingData;
   private readonly plan: BatchPlan;
   private readonly begin: Start;
+  private readonly stage: Stage;
   private readonly afterStep: AfterStep;
   /** Steps of the whole run, those that were taken before it among them. */
   private readonly total: number;
+  /** Where the stage ends: at the end of the run, or before. */
+  private readonly until: number;
   private readonly paths: RunPaths;
   private readonly log: MetricsLog;
   private readonly heldOut: HeldOutLoss | null;
   private readonly recent: number[] = [];
   private heldOutLoss: number | null;
   /** The newest checkpoint and its step. */
-  private saved: { readonly path: string; readonly step: number } | null;
+  private saved: Saved | null;
   /** Whether an interruption came while something between the steps was made, and cut it short. */
   private cutShort = false;
 
@@ -51,6 +68,7 @@ export class Run {
     data: TrainingData,
     plan: BatchPlan,
     begin: Start,
+    stage: Stage,
     afterStep: AfterStep = async () => {},
   ) {
     this.afterStep = afterStep;
@@ -60,9 +78,11 @@ export class Run {
     this.data = data;
     this.plan = plan;
     this.begin = begin;
+    this.stage = stage;
     const { training, diffusion, seed } = config;
     const { taken, checkpoint } = begin;
     this.total = Math.max(taken, training.steps ?? training.epochs! * plan.stepsPerEpoch);
+    this.until = Math.min(stage.until, this.total);
     this.paths = runPaths(options.out);
     this.log = MetricsLog.open(this.paths.metrics);
     this.heldOut = data.heldOut
@@ -80,7 +100,9 @@ export class Run {
       await this.makeUp();
       await this.steps();
       await this.finish();
-      if (taken < this.total) await this.afterStep();
+      if (taken < this.until) await this.afterStep();
+      if (this.until < this.total && this.options.signal?.aborted)
+        throw interruptedAt(this.options.out, this.saved!);
     } finally {
       this.closeLog();
     }
@@ -99,23 +121,23 @@ export class Run {
 
   /** The loop: the next batch is read while the step computes. */
   private async steps(): Promise<void> {
-    const { total } = this;
+    const { total, until } = this;
     const { taken } = this.begin;
     const { training } = this.config;
     const images = training.batch * training.accumulate;
     const pace = new PaceReport(this.config, this.plan.stepsPerEpoch, total);
-    let next = taken < total ? this.read(taken) : undefined;
-    for (let step = taken; step < total; step++) {
+    let next = taken < until ? this.read(taken) : undefined;
+    for (let step = taken; step < until; step++) {
       const begun = performance.now();
-      const { pixels, flips, t, epoch } = await next!;
-      if (step + 1 < total) next = this.read(step + 1);
+      const { epoch, indices: _, ...batch } = await next!;
+      if (step + 1 < until) next = this.read(step + 1);
       const lr = learningRate(training, step, total);
-      const running = this.trainer.step({ step, pixels, flips, t, lr });
+      const running = this.trainer.step({ ...batch, lr });
       const [{ loss, losses, ms }] = await Promise.all([running, next]);
       const done = step + 1;
       if (!Number.isFinite(loss)) throw this.diverged(done, `the loss is ${loss}`);
       const imagesPerSecond = (1000 * images) / (performance.now() - begun);
-      const quarters = lossByQuarter(t, losses, positionsOf(this.config));
+      const quarters = lossByQuarter(batch.t, losses, positionsOf(this.config));
       this.record({ step: done, epoch, loss, lr, ...quarters, imagesPerSecond, ms });
       const text = pace.after(done - taken, imagesPerSecond);
       if (text) this.tell({ kind: 'note', text });
@@ -127,7 +149,7 @@ export class Run {
     const batch = this.plan.batch(step);
     const { train } = this.data;
     const pixels = new Uint8Array(batch.indices.length * train.size ** 2 * train.channels);
-    const ahead = [step + 1, step + 2].filter((later) => later < this.total);
+    const ahead = [step + 1, step + 2].filter((later) => later < this.until);
     train.ahead(ahead.map((later) => this.plan.indices(later)));
     await train.read(batch.indices, pixels);
     return { ...batch, pixels };
@@ -149,10 +171,10 @@ export class Run {
    */
   private async between(step: number, epoch: number): Promise<void> {
     const { saveEvery } = this.config.training;
-    if (saveEvery > 0 && step % saveEvery === 0 && step < this.total) await this.save(step, epoch);
+    if (saveEvery > 0 && step % saveEvery === 0 && step < this.until) await this.save(step, epoch);
     if (this.plan.endsEpoch(step - 1)) await this.measure(step, epoch);
     if (this.samplesAt(step)) await this.sample(step);
-    if (step === this.total) return;
+    if (step === this.until) return;
     if (!this.options.signal?.aborted) await this.afterStep();
     if (this.options.signal?.aborted) await this.stop(step, epoch);
   }
@@ -174,12 +196,13 @@ export class Run {
     return sampleEvery > 0 && step % sampleEvery === 0;
   }
 
-  /** A run always ends with a checkpoint, and with the held-out loss of its last weights. */
+  /** A stage always ends with a checkpoint, and a run with the held-out loss of its last weights, too. */
   private async finish(): Promise<void> {
-    const step = this.total;
+    const step = this.until;
     if (step === this.begin.taken) return;
     const epoch = this.plan.epochOf(step - 1);
-    if (!this.plan.endsEpoch(step - 1)) await this.measure(step, epoch);
+    const isLast = step === this.total;
+    if (isLast && !this.plan.endsEpoch(step - 1)) await this.measure(step, epoch);
     if (this.cutShort) await this.stop(step, epoch);
     await this.save(step, epoch);
   }
@@ -187,10 +210,7 @@ export class Run {
   /** Ends an interrupted run. @throws Interrupted once the state is saved */
   private async stop(step: number, epoch: number): Promise<never> {
     if (this.saved?.step !== step) await this.save(step, epoch);
-    throw new Interrupted(
-      `interrupted at step ${step}; saved ${this.saved!.path}\n` +
-        `To go on: haze train --out ${shellWord(this.options.out)} --resume`,
-    );
+    throw interruptedAt(this.options.out, this.saved!);
   }
 
   private async measure(step: number, epoch: number): Promise<void> {
@@ -226,7 +246,7 @@ export class Run {
     const path = gridPath(this.paths, step);
     const weights = await this.withAverage(() => this.weights(step));
     try {
-      const made = await writeSamples(path, this.config, weights, {
+      const made = await writeSamples(path, atStage(this.config, this.stage), weights, {
         signal: this.options.signal,
         onProgress: (done, total) => this.pause(step, 'samples', done, total),
       });

@@ -1,14 +1,16 @@
 import type { RunConfig } from '../config/config.js';
 import { usualSampling } from '../config/sampling.js';
+import type { Condition } from '../diffusion/guidance.js';
 import { Interrupted } from '../errors.js';
 import { grid } from '../io/grid.js';
 import { writePicture } from '../io/pictures.js';
 import type { StateDict } from '../network/state.js';
+import { inClassRows, usualCount } from '../sample/class-rows.js';
 import { toImages } from '../sample/images.js';
 import { sampleFrom } from '../sample/sample.js';
 import type { Attention } from './options.js';
 
-/** Images in the grid that a run draws while it trains. */
+/** Images in the grid that a run draws while it trains, at most. */
 export const COUNT = 16;
 
 /**
@@ -22,13 +24,15 @@ export async function writeSamples(
   { signal, onProgress }: Attention,
 ): Promise<boolean> {
   const { model, diffusion, computing, seed } = config;
+  const condition = conditionOf(config);
   const options = {
     model,
     diffusion,
     computing,
     seed,
     sampling: usualSampling(diffusion),
-    count: COUNT,
+    condition,
+    count: usualCount(condition, COUNT),
     frames: null,
     requireCuda: false,
     ...(signal && { signal }),
@@ -37,11 +41,18 @@ export async function writeSamples(
     },
   } satisfies Parameters<typeof sampleFrom>[1];
   try {
-    const { images } = await sampleFrom(state, options);
-    await writePicture(path, grid(toImages(images, model)));
+    const { images: drawn } = await sampleFrom(state, options);
+    const { images, layout } = inClassRows(toImages(drawn, model), condition);
+    await writePicture(path, grid(images, layout));
     return true;
   } catch (error) {
     if (error instanceof Interrupted) return false;
     throw error;
   }
+}
+
+/** All classes of a run in turn, not guided. */
+function conditionOf({ data }: RunConfig): Condition | null {
+  const { classes } = data;
+  return classes ? { labels: classes.names.map((_, i) => i), guidance: 1, none: null } : null;
 }

@@ -5,7 +5,7 @@
 import type { NetworkDevice, NetworkInput } from '../contracts/device.js';
 import { partsOf, sumTimes } from '../contracts/parts.js';
 import type { Preprocessing } from '../contracts/preprocessing.js';
-import type { EvaluationBatch, TrainBatch, Trainer } from '../contracts/trainer.js';
+import type { EvaluationBatch, PartBatch, TrainBatch, Trainer } from '../contracts/trainer.js';
 import type { Mixture } from '../diffusion/mixture.js';
 
 export class SplitTrainer implements Trainer {
@@ -33,7 +33,8 @@ export class SplitTrainer implements Trainer {
       const begun = performance.now();
       const { xt, noise, mixture } = await this.#preprocessing.train(images);
       const prepared = performance.now();
-      loss += (await this.unet.trainStep(inputOf(xt, mixture), noise, batch.lr, part)) / part.of;
+      loss +=
+        (await this.unet.trainStep(inputOf(xt, mixture, images), noise, batch.lr, part)) / part.of;
       times.push({ data: prepared - begun, unet: performance.now() - prepared });
       losses.push(...this.unet.imageLosses());
     }
@@ -42,7 +43,9 @@ export class SplitTrainer implements Trainer {
 
   async evaluate(batch: EvaluationBatch) {
     const { xt, noise, mixture } = await this.#preprocessing.evaluate(batch);
-    const epsilon = await this.unet.predict({ xt, t: mixture.t }, 'running');
+    const { labels } = batch;
+    const input = { xt, t: mixture.t, ...(labels && { labels }) };
+    const epsilon = await this.unet.predict(input, 'running');
     return { epsilon, noise, weights: mixture.weights };
   }
 
@@ -52,7 +55,12 @@ export class SplitTrainer implements Trainer {
   }
 }
 
-const inputOf = (xt: Float32Array, { t, weights }: Mixture): NetworkInput => ({
+const inputOf = (
+  xt: Float32Array,
+  { t, weights }: Mixture,
+  { labels }: PartBatch,
+): NetworkInput => ({
   ...{ xt, t },
   ...(weights && { weights }),
+  ...(labels && { labels }),
 });

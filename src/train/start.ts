@@ -42,17 +42,19 @@ export interface Start {
 }
 
 /**
- * Before anything slow: a new run must not meet an old one, its weights must be such as it has, and its folder one that
- * can be written.
+ * Before anything slow: a new run must not meet an old one, and its folder must be one that can be written.
  * @throws UsageError; RunError for a folder that cannot be written
  */
-export async function checkStart({ out, resume, config }: TrainOptions): Promise<void> {
-  if (!resume) {
-    await checkNewRun(out);
-    const { init } = config.training;
-    if (init !== null) await checkNetworkOf(await weightsOf(init), config.model, 'this run');
-  }
+export async function checkStart({ out, resume }: TrainOptions): Promise<void> {
+  if (!resume) await checkNewRun(out);
   await checkWritable(out);
+}
+
+/** A new run's first weights must be such as it has. @throws UsageError */
+export async function checkInit({ resume, config }: TrainOptions): Promise<void> {
+  const { init } = config.training;
+  if (!resume && init !== null)
+    await checkNetworkOf(await weightsOf(init), config.model, 'this run');
 }
 
 /**

@@ -1,18 +1,21 @@
 import { threadCount } from '../config/computing.js';
 import type { RunConfig } from '../config/config.js';
+import { atStage, type Stage, stagesOf } from '../config/growth.js';
 import { BatchPlan } from '../data/batches.js';
 import type { TrainingData } from '../data/held-out.js';
 import { makeSchedule } from '../diffusion/schedule.js';
 import { Interrupted } from '../errors.js';
+import { latestCheckpoint, openCheckpoint } from '../io/checkpoint.js';
 import { asOnlyTrainer, type Hold } from '../io/run-lock.js';
+import { classify } from './classes.js';
 import { header } from './header.js';
 import { dataBudget, pausesOf, requireSpaceToRun } from './memory.js';
-import { dataState, listData, openData } from './open-data.js';
+import { dataState, type ListedData, listData, openData } from './open-data.js';
 import { openTrainer } from './open-trainer.js';
 import type { TrainOptions, TrainResult } from './options.js';
 import { positionsOf } from './positions.js';
-import { type AfterStep, Run } from './run.js';
-import { checkStart, start } from './start.js';
+import { type AfterStep, interruptedAt, Run, type Saved } from './run.js';
+import { checkInit, checkStart, start } from './start.js';
 
 /**
  * Trains a U-Net on images: Ho et al. (2020), Algorithm 1, with everything a run needs around it.
@@ -26,29 +29,72 @@ export async function train(options: TrainOptions, afterStep?: AfterStep): Promi
 
 /** The same, where the caller has the run's lock; `hold` extends it to the folder once that is there. */
 export async function trainLocked(
-  options: TrainOptions,
+  given: TrainOptions,
   hold: Hold,
   afterStep?: AfterStep,
 ): Promise<TrainResult> {
+  await checkStart(given);
+  const { config, listed } = await classify(given.config, await listData(given.config, given));
+  const options = { ...given, config };
+  await checkInit(options);
+  const stages = await stagesLeft(options);
+  // What does not fit in the end is refused before anything is trained.
+  if (stages.length > 1) await (await openAt(options, stages.at(-1)!)).trainer.dispose();
+  let result = await trainStage(options, listed, stages[0]!, hold, afterStep);
+  for (const [i, stage] of stages.slice(1).entries()) {
+    const { size } = stage;
+    const saved = { path: result.checkpoint, step: stages[i]!.until };
+    options.onEvent?.({ kind: 'note', text: `grow    images of ${size}x${size} from here` });
+    // The next stage goes on as a resume would, with the same bits.
+    const next = { ...options, resume: true, onEvent: withoutWarnings(options) };
+    result = await trainStage(next, listed, stage, hold, afterStep, saved);
+  }
+  return result;
+}
+
+/** The stages of a run that are not behind it. */
+async function stagesLeft({ out, resume, config }: TrainOptions): Promise<Stage[]> {
+  const stages = stagesOf(config);
+  if (!resume || stages.length === 1) return stages;
+  const checkpoint = await latestCheckpoint(out);
+  if (!checkpoint) return stages;
+  const { step } = await openCheckpoint(checkpoint, config.training.ema);
+  return stages.filter(({ until }) => step < until);
+}
+
+const openAt = ({ config, requireCuda = false }: TrainOptions, stage: Stage) =>
+  openTrainer(atStage(config, stage), makeSchedule(config.diffusion), requireCuda);
+
+/** What was said of the data in a run's first stage holds in the others. */
+const withoutWarnings =
+  ({ onEvent }: TrainOptions): NonNullable<TrainOptions['onEvent']> =>
+  (event) => {
+    if (event.kind !== 'warning') onEvent?.(event);
+  };
+
+/** @param saved the checkpoint that a stage before it ended with */
+async function trainStage(
+  options: TrainOptions,
+  listed: ListedData,
+  stage: Stage,
+  hold: Hold,
+  afterStep: AfterStep | undefined,
+  saved?: Saved,
+): Promise<TrainResult> {
   const { signal, onEvent = () => {} } = options;
-  await checkStart(options);
-  const listed = await listData(options.config, options);
-  const schedule = makeSchedule(options.config.diffusion);
-  const { trainer, chosen, between } = await openTrainer(
-    options.config,
-    schedule,
-    options.requireCuda ?? false,
-  );
+  const { trainer, chosen, between } = await openAt(options, stage);
   const config: RunConfig = { ...options.config, chosen };
+  const staged = atStage(config, stage);
   let data: TrainingData | undefined;
   try {
-    for (const text of header(config, trainer, between)) onEvent({ kind: 'note', text });
-    requireSpaceToRun(pausesOf(config));
+    for (const text of header(staged, trainer, between)) onEvent({ kind: 'note', text });
+    requireSpaceToRun(pausesOf(staged));
     const threads = threadCount(config.computing);
     const taken = trainer.memoryBytes + between;
     const budget = dataBudget(options.dataBudget, threads, taken);
     if (budget.warning) onEvent({ kind: 'warning', text: budget.warning });
-    data = await openData(listed, { ...options, dataBudget: budget.bytes }, onEvent);
+    const opening = { ...options, config: staged, dataBudget: budget.bytes };
+    data = await openData(listed, opening, onEvent);
     const { count } = data.train;
     const plan = new BatchPlan({
       count,
@@ -57,14 +103,18 @@ export async function trainLocked(
       timesteps: config.diffusion.timesteps,
       positions: positionsOf(config),
       flip: config.data.flip,
+      classes: data.train.classes,
+      labelDropout: config.training.labelDropout,
     });
     signal?.throwIfAborted();
     const state = await dataState(listed, count);
     const begin = await start(options, config, trainer, state, hold, onEvent);
-    return await new Run(options, config, trainer, data, plan, begin, afterStep).go();
+    return await new Run(options, config, trainer, data, plan, begin, stage, afterStep).go();
   } catch (error) {
     if (!signal?.aborted || error !== signal.reason) throw error;
-    throw new Interrupted('interrupted before the first step; nothing was written');
+    throw saved
+      ? interruptedAt(options.out, saved)
+      : new Interrupted('interrupted before the first step; nothing was written');
   } finally {
     await data?.close();
     await trainer.dispose();

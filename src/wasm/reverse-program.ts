@@ -1,4 +1,5 @@
 import type { BatchNormMode } from '../contracts/device.js';
+import { type Condition, guidanceWeights, passesOf } from '../diffusion/guidance.js';
 import { PURPOSE, type Purpose } from '../diffusion/random.js';
 import type { Trajectory } from '../diffusion/sampler.js';
 import type { Arena } from '../engine/arena.js';
@@ -23,6 +24,8 @@ export interface ReverseOptions {
   readonly trajectory: Trajectory;
   readonly norm: BatchNormMode;
   readonly seed: number;
+  /** What the network is told of the images, where it is told classes; default null. */
+  readonly condition?: Condition | null;
 }
 
 /** The trajectory's tables, which every batch reads; byte addresses. */
@@ -74,14 +77,15 @@ export function planReverse(
   arena: Arena,
   { shape }: NetworkMemory,
   tables: TrajectoryTables,
-  trajectory: Trajectory,
+  { trajectory, condition }: Pick<ReverseOptions, 'trajectory' | 'condition'>,
 ): ReverseMemory {
-  const values = shape.batch * shape.graph.size ** 2 * shape.graph.channels;
+  const images = shape.batch / passesOf(condition);
+  const values = images * shape.graph.size ** 2 * shape.graph.channels;
   return {
     ...tables,
-    images: arena.bytes('tables', 4 * shape.batch),
+    images: arena.bytes('tables', 4 * images),
     z: arena.floats('images', values),
-    ...planMemory(arena, trajectory, values, shape.batch),
+    ...planMemory(arena, trajectory, values, images),
   };
 }
 
@@ -115,25 +119,32 @@ export interface ReverseBatch extends ReverseMemory {
 export function initProgram(
   unet: NetworkMemory,
   memory: ReverseMemory,
-  { trajectory, seed }: ReverseOptions,
+  { trajectory, seed, condition }: ReverseOptions,
 ): Program {
-  return [{ name: 'noise', phases: drawStart(batchOf(unet, memory), trajectory, seed) }];
+  const batch = batchOf(unet, memory, condition);
+  return [{ name: 'noise', phases: drawStart(batch, trajectory, seed) }];
 }
 
-/** Ho et al. (2020), Algorithm 2, lines 2 to 4 (or DDIM's step): z, ε̂, x_{t−1}. */
+/** Ho et al. (2020), Algorithm 2, lines 2 to 4 (or DDIM's step): z, ε̂, x_{t−1}. A guided pass sees each image twice. */
 export function stepProgram(
   unet: NetworkMemory,
   memory: ReverseMemory,
-  { trajectory, norm, seed }: ReverseOptions,
+  { trajectory, norm, seed, condition = null }: ReverseOptions,
 ): Program {
   const t: Address = { base: memory.times, perStep: 4 };
-  const batch = batchOf(unet, memory);
+  const batch = batchOf(unet, memory, condition);
+  const guides = condition !== null && passesOf(condition) === 2;
   const noise: Section = { name: 'noise', phases: [[drawNoise(batch, seed)]] };
   return [
     ...(readsNoise(trajectory) ? [noise] : []),
     {
       name: 'unet',
-      phases: [...forward(unet, norm, { at: t, every: false }), dropPadding(unet)],
+      phases: [
+        ...(guides ? [copyImages(batch)] : []),
+        ...forward(unet, norm, { at: t, every: false }),
+        dropPadding(unet),
+        ...(guides ? [guide(batch, condition)] : []),
+      ],
     },
     { name: 'step', phases: takeStep(batch, trajectory) },
   ];
@@ -187,9 +198,26 @@ export function takeStep(batch: ReverseBatch, { kernel, width, threshold }: Traj
   }
 }
 
-function batchOf({ shape, xt, epsilon }: NetworkMemory, memory: ReverseMemory): ReverseBatch {
+/** The images again, behind themselves. */
+function copyImages({ x, count, each }: ReverseBatch): Phase {
+  const values = count * each;
+  return [call('qSample', [plusFloats(x, values), x, x, 1, 0], values, { grain: 4 })];
+}
+
+/** The outputs with a class and those without, which lie behind them, to what the step takes: W·m_class + (1 − W)·m_none. */
+function guide({ epsilon, count, each }: ReverseBatch, condition: Condition): Phase {
+  const values = count * each;
+  const outputs = tuple(epsilon, epsilon, plusFloats(epsilon, values));
+  return [call('qSample', [...outputs, ...guidanceWeights(condition)], values, { grain: 4 })];
+}
+
+function batchOf(
+  { shape, xt, epsilon }: NetworkMemory,
+  memory: ReverseMemory,
+  condition: Condition | null | undefined,
+): ReverseBatch {
   const each = shape.graph.size ** 2 * shape.graph.channels;
-  return { ...memory, x: xt, epsilon, count: shape.batch, each };
+  return { ...memory, x: xt, epsilon, count: shape.batch / passesOf(condition), each };
 }
 
 function normals(

@@ -1,4 +1,5 @@
 import type { Generator } from '../contracts/generator.js';
+import { type Condition, labelsOfPass, passesOf } from '../diffusion/guidance.js';
 import { Arena, checkFits, planRoom } from '../engine/arena.js';
 import { Engine, type LoadedProgram, type Part } from '../engine/engine.js';
 import type { KernelChoice } from '../engine/module.js';
@@ -6,7 +7,7 @@ import { type NetworkMemory, otherTimes } from '../engine/network/memory.js';
 import { writeParameters, writeStatistics } from '../engine/network/parameters.js';
 import { prepareKeptWeights, prepareNorms } from '../engine/network/passes.js';
 import { planMemory } from '../engine/network/plan.js';
-import { writeReserved } from '../engine/network/wasm-network.js';
+import { writeLabels, writeReserved } from '../engine/network/wasm-network.js';
 import type { Pointer } from '../engine/pointer.js';
 import { call, type Program } from '../engine/program.js';
 import type { Graph } from '../network/graph.js';
@@ -61,11 +62,13 @@ export class WasmGenerator implements Generator {
   private readonly engine: Engine;
   private readonly work: readonly Lane[];
   private readonly each: number;
+  private readonly condition: Condition | null;
 
   private constructor(engine: Engine, plan: GeneratorPlan, options: WasmGeneratorOptions) {
-    const { size, architecture, trajectory, batch } = options;
+    const { size, architecture, trajectory, batch, condition = null } = options;
     this.engine = engine;
     this.batch = batch;
+    this.condition = condition;
     this.steps = trajectory.timesteps.length;
     this.each = size * size * architecture.channels;
     this.work = plan.lanes.map((lane) => {
@@ -118,6 +121,7 @@ export class WasmGenerator implements Generator {
     const slots = new Uint32Array(buffer, plan.reverse.images, this.batch);
     // A batch that is not full makes its last image several times over.
     for (let i = 0; i < this.batch; i++) slots[i] = images[Math.min(i, images.length - 1)]!;
+    if (this.condition) writeLabels(this.engine, plan.unet, labelsOfPass(this.condition, slots));
     await this.engine.runAlone(lane, parts);
     return new Uint8Array(buffer, plan.pixels, images.length * this.each).slice();
   }
@@ -154,7 +158,8 @@ function planLane(
   tables: TrajectoryTables,
   first: NetworkMemory | undefined,
 ): LanePlan {
-  const { batch, timesteps, trajectory } = options;
+  const { timesteps, trajectory, condition } = options;
+  const batch = options.batch * passesOf(condition);
   const times = otherTimes(trajectory.timesteps, timesteps);
   const untrained = {
     training: false,
@@ -166,8 +171,8 @@ function planLane(
   } as const;
   const shape = { graph, batch, timesteps, times, ...untrained };
   const unet = planMemory(arena, shape, 1, first);
-  const reverse = planReverse(arena, unet, tables, trajectory);
-  const values = batch * graph.size ** 2 * graph.channels;
+  const reverse = planReverse(arena, unet, tables, options);
+  const values = options.batch * graph.size ** 2 * graph.channels;
   const pixels = arena.bytes('images', values);
   const toBytes = call('toBytes', [pixels, unet.xt], values);
   const finish: Program = [{ name: 'pixels', phases: [[toBytes]] }];

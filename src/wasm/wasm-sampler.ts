@@ -1,7 +1,12 @@
 import type { Sampler } from '../contracts/sampler.js';
+import { type Condition, labelsOfPass, passesOf } from '../diffusion/guidance.js';
 import type { LoadedProgram } from '../engine/engine.js';
 import { otherTimes } from '../engine/network/memory.js';
-import { WasmNetwork, type WasmNetworkOptions } from '../engine/network/wasm-network.js';
+import {
+  WasmNetwork,
+  type WasmNetworkOptions,
+  writeLabels,
+} from '../engine/network/wasm-network.js';
 import type { Program } from '../engine/program.js';
 import {
   initProgram,
@@ -23,6 +28,7 @@ export class WasmSampler implements Sampler {
   readonly batch: number;
   private readonly memory: ReverseMemory;
   private readonly norm: ReverseOptions['norm'];
+  private readonly condition: Condition | null;
   private readonly init: LoadedProgram;
   private readonly trajectory: LoadedProgram;
 
@@ -33,7 +39,8 @@ export class WasmSampler implements Sampler {
     options: WasmSamplerOptions,
   ) {
     this.unet = unet;
-    this.batch = unet.batch;
+    this.batch = options.batch;
+    this.condition = options.condition ?? null;
     this.memory = memory;
     this.norm = options.norm;
     const { engine } = unet;
@@ -44,11 +51,11 @@ export class WasmSampler implements Sampler {
 
   /** @throws UsageError when it does not fit memory. */
   static create(options: WasmSamplerOptions): WasmSampler {
-    const { trajectory, timesteps } = options;
+    const { trajectory, timesteps, condition } = options;
     const times = otherTimes(trajectory.timesteps, timesteps);
     const { network, extra, program } = WasmNetwork.create(
-      { ...options, times, training: false },
-      (arena, unet) => planReverse(arena, unet, planTables(arena, trajectory), trajectory),
+      { ...options, batch: options.batch * passesOf(condition), times, training: false },
+      (arena, unet) => planReverse(arena, unet, planTables(arena, trajectory), options),
       (unet, memory) => stepProgram(unet, memory, options),
     );
     return new WasmSampler(network, extra, program, options);
@@ -61,6 +68,7 @@ export class WasmSampler implements Sampler {
   async start(images: Uint32Array): Promise<void> {
     const { engine } = this.unet;
     new Uint32Array(engine.memory.buffer, this.memory.images, this.batch).set(images);
+    if (this.condition) writeLabels(engine, this.unet.memory, labelsOfPass(this.condition, images));
     await this.unet.prepare(this.norm);
     await engine.run(this.init);
   }
@@ -70,8 +78,8 @@ export class WasmSampler implements Sampler {
   }
 
   read(): Float32Array {
-    const { batch, graph } = this.unet.memory.shape;
-    const length = batch * graph.size ** 2 * graph.channels;
+    const { graph } = this.unet.memory.shape;
+    const length = this.batch * graph.size ** 2 * graph.channels;
     return this.unet.engine.floats(this.unet.memory.xt, length).slice();
   }
 

@@ -6,6 +6,7 @@ import type { Engine, LoadedProgram, Times } from '../engine/engine.js';
 import {
   WasmNetwork,
   type WasmNetworkOptions,
+  writeLabels,
   writeLossWeights,
   writeTimes,
 } from '../engine/network/wasm-network.js';
@@ -96,10 +97,11 @@ export class WasmTrainer implements Trainer {
   }
 
   /** Puts a batch, and what it is mixed by, where the program reads it. */
-  private write(batch: Pick<TrainBatch, 't' | 'pixels'>) {
+  private write(batch: Pick<TrainBatch, 't' | 'pixels' | 'labels'>) {
     const mixed = mixture(this.schedule, batch.t, this.lossWeights);
     writeBatch(this.engine, this.memory, { ...batch, mixture: mixed });
     writeTimes(this.engine, this.unet.memory, mixed.t);
+    writeLabels(this.engine, this.unet.memory, batch.labels);
     writeLossWeights(this.engine, this.unet.memory, mixed.weights);
     return mixed;
   }

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { noise, ratios } from '../../src/bench/ratios.js';
-import { toResult, type Work } from '../../src/bench/result.js';
+import { overIdle, toResult, type Work } from '../../src/bench/result.js';
 import { ours, peer, results, work } from '../helpers/bench.js';
 
 test("Others' times are divided by ours; of a peer's formats the faster counts", (t) => {
@@ -45,6 +45,28 @@ test('Of whole images, one worker with the same batch is held against all', (t) 
 test('A reverse step tells what an image of all steps takes', (t) => {
   const step: Work = { ...work, subject: 'sample', what: 'reverse step', steps: 300 };
   t.like(toResult(step, ours, [8, 8]), { msPerStep: 8, msPerImage: 600, imagesPerSecond: 1 / 0.6 });
+});
+
+test('Beside busy processes paths are held against one another, and each against itself alone', (t) => {
+  const busy: Work = { ...work, beside: 2 };
+  const rows = [
+    toResult(work, ours, [10]),
+    toResult(work, peer('PyTorch'), [15]),
+    toResult(busy, ours, [25]),
+    toResult(busy, peer('PyTorch'), [75]),
+  ];
+  t.deepEqual(
+    ratios({ results: rows }).map(({ beside, ratio }) => [beside, ratio]),
+    [
+      [undefined, 1.5],
+      [2, 3],
+    ],
+  );
+  t.deepEqual(
+    rows.map((row) => overIdle(row, rows)),
+    [null, null, 2.5, 5],
+  );
+  t.is(overIdle(rows[2]!, rows.slice(2)), null);
 });
 
 test('Noise is half the distance of the quartiles, as a share of the median', (t) => {

@@ -26,6 +26,8 @@ test('Bad flags exit with 2, say what was expected, and leave nothing behind', a
     [/--rounds: expected a whole number/, 'unet', '--rounds', '0'],
     [/--batch: expected a whole number/, 'unet', '--batch', 'many'],
     [/--layers: belongs to unet; the subject is sample/, 'sample', '--layers'],
+    [/--beside: belongs to unet; the subject is sample/, 'sample', '--beside', '1'],
+    [/--beside: expected a whole number/, 'unet', '--beside', '-1'],
     [/--plot: expected a name ending in \.svg, got out\.png/, 'unet', '--plot', 'out.png'],
     [/--plot: expected a file in an existing folder/, 'unet', '--plot', 'none/out.svg'],
     [/--markdown: expected a name ending in \.md/, 'unet', '--markdown', 'out.txt'],
@@ -33,7 +35,7 @@ test('Bad flags exit with 2, say what was expected, and leave nothing behind', a
     [/--device: expected one of/, 'unet', '--device', 'abacus'],
     [/--size/, 'unet', '--size', '7'],
     [/--peer/, 'unet', '--peer'],
-    [/--num-classes: .* neither trained nor sampled yet/, ...CLASSES],
+    [/--num-classes: expected a network that is told no classes/, ...CLASSES],
   ];
   for (const [message, ...flags] of bad) await refuses(t, ['bench', ...flags], message);
 });
@@ -129,6 +131,24 @@ test('A table on the terminal, bars in an SVG, tables in Markdown, and changes s
   t.deepEqual((await readdir(cwd)).sort(), ['old.json', 'out.md', 'out.svg']);
   t.true((await readFile(join(cwd, 'out.svg'), 'utf8')).startsWith('<svg'));
   t.regex(await readFile(join(cwd, 'out.md'), 'utf8'), /^## unet train, widths 8,16/m);
+});
+
+test('Beside busy processes the U-Net is measured once more, and they end with the command', async (t) => {
+  const cwd = await temporaryFolder(t);
+  const args = ['bench', 'unet', ...QUICK, ...WASM, '--threads', '1', '--beside', '2'];
+  const json = await haze(cwd, [...args, '--json']);
+  t.is(json.code, 0, json.stderr);
+  const { results } = JSON.parse(json.stdout) as Report;
+  const by = (beside: number | undefined) => results.filter((row) => row.beside === beside);
+  t.true(by(2).length > 0);
+  t.deepEqual(
+    by(2).map(({ what, build }) => [what, build]),
+    by(undefined).map(({ what, build }) => [what, build]),
+  );
+  const { code, stdout, stderr } = await haze(cwd, args);
+  t.is(code, 0, stderr);
+  t.regex(stdout, /^unet train, .*, beside 2 busy processes$/m);
+  t.regex(stdout, / over haze +over idle$/m);
 });
 
 test('Peers that are not there are named on the terminal, a line each', async (t) => {

@@ -177,25 +177,7 @@ test.serial('inspect tells a unet2d from others, with attention as rows', async 
   t.regex(stdout, /mid_block\.attentions\.0, products +attention/);
 });
 
-test.serial(
-  'networks that are told classes are inspected, and refused where images are made',
-  async (t) => {
-    t.regex(
-      await ok(t, '.', ['inspect', '--network', 'unet2d', '--num-classes', '10']),
-      /classes 10/,
-    );
-    const { code, stderr } = await haze('.', [
-      'train',
-      'toy-cars',
-      '--network',
-      'unet2d',
-      '--num-classes',
-      '10',
-    ]);
-    t.is(code, 2);
-    t.regex(
-      stderr,
-      /--num-classes: a network that is told classes is neither trained nor sampled yet, got 10/,
-    );
-  },
-);
+test.serial('networks that are told classes are inspected', async (t) => {
+  const args = ['inspect', '--network', 'unet2d', '--num-classes', '10'];
+  t.regex(await ok(t, '.', args), /classes 10/);
+});

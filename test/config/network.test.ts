@@ -48,7 +48,7 @@ test('--network unet2d has the defaults of its class, and groups and heads that 
     downPadding: 1,
     downType: 'conv',
     upType: 'conv',
-    classes: null,
+    numClasses: null,
     dropout: 0,
   });
   t.is(fresh({ network: 'unet2d' }).training.batch, 64);
@@ -134,9 +134,9 @@ test('every flag of the table is read, and reaches the field that it is of', (t)
     dropout: 0.1,
     downAttention: [true, true],
     upAttention: [true, true],
-    classes: null,
+    numClasses: null,
   } as never);
-  // Help lists what is read: all but the classes, which are refused below.
+  // Help lists what is read; classes are the business of classes.test.ts.
   const listed = Object.values(modelGroups).flatMap(Object.keys);
   for (const kind of KINDS)
     for (const [name] of fieldsOf(kind)) t.true(listed.includes(flagOf(kind, name)), kebab(name));
@@ -204,15 +204,6 @@ test('what a network cannot be is refused', (t) => {
     /^--dropout: expected a number from 0 and below 1, got 1$/,
   );
   refused(t, () => model({ size: '30' }), /^--size: 3 widths halve the image 2 times/);
-});
-
-test('training a network that is told classes is refused for now', (t) => {
-  refused(
-    t,
-    () => model({ 'num-classes': '10' }),
-    /^--num-classes: .*neither trained nor sampled yet, got 10$/,
-  );
-  refused(t, () => model({ 'num-classes': 'timestep' }), /^--num-classes: .*got timestep$/);
 });
 
 test("--network-config takes diffusers' config, and flags go before it", async (t) => {
@@ -398,9 +389,16 @@ test('objectives, weights, timesteps and parts of a step are kept, and refused w
   const run = fresh({
     ...{ ...unet2d, objective: 'v', weighting: 'min-snr', 'time-sampling': 'logit-normal' },
     ...{ accumulate: '4', 'zero-init': true, 'zero-terminal-snr': true },
+    ...{ grow: '8:0.5,16:0.75', steps: '100' },
   });
   t.is(run.diffusion.objective, 'v');
-  const expected = { snrGamma: 5, timeSampling: 'logit-normal', accumulate: 4, zeroInit: true };
+  const expected = {
+    snrGamma: 5,
+    timeSampling: 'logit-normal',
+    accumulate: 4,
+    zeroInit: true,
+    grow: '8:0.5,16:0.75',
+  };
   t.like(run.training, expected);
   t.deepEqual(parseRunConfig('config.json', JSON.parse(JSON.stringify(run))), run);
   t.is(fresh({ weighting: 'min-snr', 'snr-gamma': '2' }).training.snrGamma, 2);
@@ -415,6 +413,22 @@ test('objectives, weights, timesteps and parts of a step are kept, and refused w
     [{ 'zero-terminal-snr': true }, /^--zero-terminal-snr: .* it needs --objective v or x0$/],
     [{ 'time-sampling': 'normal' }, /^--time-sampling: expected one of uniform, logit-normal/],
     [{ accumulate: '0' }, /^--accumulate: expected a whole number from 1/],
+    [{ grow: '16:0.5' }, /^--grow: its shares are of --steps; the length is given by --epochs$/],
+    ...['16', '16:0', '16:1', '8:0.5,16:0.5', '16:0.5:1', '1.5:0.5', 'half', ','].map(
+      (grow): [flags: Flags, message: RegExp] => [
+        { ...unet2d, steps: '9', grow },
+        /^--grow: expected sides and shares of the steps that grow/,
+      ],
+    ),
+    [
+      { ...unet2d, steps: '9', grow: '16:0.2,8:0.5' },
+      /^--grow: expected sides that grow up to --size/,
+    ],
+    [
+      { ...unet2d, steps: '9', grow: '32:0.5' },
+      /^--grow: expected sides that grow up to --size 32/,
+    ],
+    [{ ...unet2d, steps: '9', grow: '6:0.5' }, /^--grow: 6: .* multiple of 4; got 6$/],
     [{ 'zero-init': true }, /^--zero-init: belongs to --network unet2d; the network is simple$/],
     [
       { ...unet2d, 'zero-init': true, init: 'w.safetensors' },
@@ -427,6 +441,7 @@ test('objectives, weights, timesteps and parts of a step are kept, and refused w
   const changes: [flags: Flags, message: RegExp][] = [
     [{ objective: 'x0' }, /^--objective: the run in runs\/1 has v, got x0; /],
     [{ weighting: 'none' }, /^--snr-gamma: the run in runs\/1 has 5, got none; /],
+    [{ grow: '8:0.5' }, /^--grow: the run in runs\/1 has 8:0.5,16:0.75, got 8:0.5; /],
     [{ accumulate: '2' }, /^--accumulate: the run in runs\/1 has 4, got 2; /],
   ];
   for (const [flags, message] of changes) refused(t, () => resumed(flags), message);

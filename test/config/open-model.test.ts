@@ -44,7 +44,7 @@ const NETWORK = {
   downPadding: 0,
   downType: 'conv',
   upType: 'conv',
-  classes: null,
+  numClasses: null,
   dropout: 0,
 } as const;
 

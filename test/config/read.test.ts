@@ -61,6 +61,7 @@ test('any field that is missing is named', (t) => {
   const optional = [
     'chosen',
     'data.heldOut',
+    'data.classes',
     'model.kind',
     'training.steps',
     'training.init',

@@ -3,9 +3,11 @@ import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import test from 'ava';
 import { BatchPlan } from '../../src/data/batches.js';
+import { among, checkSeveral } from '../../src/data/classes.js';
 import { openTrainingData } from '../../src/data/held-out.js';
 import { openSource } from '../../src/data/source.js';
 import { carPicture } from '../../src/data/toy-cars.js';
+import { UsageError } from '../../src/errors.js';
 import { from, OPTIONS, opened, slopes, temporaryFolder } from '../helpers/data.js';
 
 const classesOf = async (spec: string) => {
@@ -34,14 +36,20 @@ test('Folders are classes, by name, whatever lies below them', async (t) => {
   ]);
 });
 
-test('Images in no folder, and one class alone, are refused', async (t) => {
+test('Images in no folder are refused, and so is one class alone where several are needed', async (t) => {
   const root = await temporaryFolder(t);
   await mkdir(path.join(root, 'van'));
   await writeFile(path.join(root, 'van', 'a.png'), '');
-  await t.throwsAsync(classesOf(root), {
-    name: 'UsageError',
-    message: /expected two classes or more, got van alone/,
+  const alone = await classesOf(root);
+  t.throws(() => checkSeveral('cars', alone), {
+    instanceOf: UsageError,
+    message: 'cars: expected two classes or more, got van alone',
   });
+  t.throws(() => checkSeveral('cars', { names: ['a', 'b'], labels: Int32Array.of(1, 1) }), {
+    instanceOf: UsageError,
+    message: 'cars: expected two classes or more, got b alone',
+  });
+  t.notThrows(() => checkSeveral('cars', { names: ['a', 'b'], labels: Int32Array.of(1, 0) }));
   await writeFile(path.join(root, 'b.png'), '');
   await t.throwsAsync(classesOf(root), {
     name: 'UsageError',
@@ -146,6 +154,14 @@ test('Labels stay with their images where files are skipped, resident and stream
   const other = await openTrainingData(source, { source }, { ...OPTIONS, classes });
   t.teardown(() => other.close());
   t.is(other.heldOut!.classes, null);
+  const known = among('others', classes, ['b', 'c', 'a']);
+  const told = await openTrainingData(source, { source, classes: known }, { ...OPTIONS, classes });
+  t.teardown(() => told.close());
+  t.deepEqual([...told.heldOut!.classes!.labels], [2, 2, 0, 0]);
+  t.throws(() => among('others', classes, ['a', 'c']), {
+    instanceOf: UsageError,
+    message: 'others: expected images of the classes a, c, got some of b',
+  });
 });
 
 const plan = (labelDropout?: number) =>

@@ -29,7 +29,7 @@ for (const objective of OBJECTIVES.filter((name) => name !== 'flow'))
     const predict = noisePredictor(schedule, objective, async () =>
       Float32Array.from(noise, (_, i) => TRUTH[objective](i)),
     );
-    const epsilon = await predict(Float32Array.from(xt), t);
+    const epsilon = await predict(Float32Array.from(xt), t, t);
     // Where little noise was added, x_t as f32 says little of it.
     epsilon.forEach((value, i) => {
       t_.true(Math.abs(value - noise[i]!) < 1e-6 / sigmaOf(i), `${value} for ${noise[i]}`);

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import type { RunConfig } from '../../src/config/config.js';
@@ -21,12 +21,26 @@ export function writeBars(folder: string, count = 40, side = 16): string {
   return path;
 }
 
+/** The same bars in three classes: `bars-images.idx` and its labels beside it. */
+export function writeLabelledBars(
+  folder: string,
+  labelOf = (k: number): number => k % 3,
+  count = 40,
+): string {
+  const images = join(folder, 'bars-images.idx');
+  renameSync(writeBars(folder, count), images);
+  const header = Buffer.from([0, 0, 8, 1, 0, 0, 0, count]);
+  const labels = Uint8Array.from({ length: count }, (_, k) => labelOf(k));
+  writeFileSync(join(folder, 'bars-labels.idx'), Buffer.concat([header, labels]));
+  return images;
+}
+
 /** A run of seconds: widths 8, 16 at 16 pixels, batches of 8, five steps an epoch. */
 export function tinyRun(source: string, change: Partial<RunConfig['training']> = {}): RunConfig {
   return {
     version: 1,
     seed: 3,
-    data: { source, fit: 'squash', flip: true, heldOut: null },
+    data: { source, fit: 'squash', flip: true, heldOut: null, classes: null },
     model: { size: 16, kind: 'simple', widths: [8, 16], channels: 1, timeDim: 8, norm: 'separate' },
     diffusion: { schedule: 'linear', timesteps: 20, betaStart: 1e-4, betaEnd: 0.02, loss: 'l1' },
     training: {

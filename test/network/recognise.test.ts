@@ -112,8 +112,8 @@ for (const [what, change] of Object.entries({
     downType: 'resnet',
     upType: 'resnet',
   },
-  classes: { classes: 7 },
-  'timestep classes': { classes: 'timestep' },
+  classes: { numClasses: 7 },
+  'timestep classes': { numClasses: 'timestep' },
   'a time embedding of another length': { timeDim: 20 },
   'heads that do not divide': { headDim: 5 },
 } satisfies Record<string, Partial<Unet2dConfig>>))

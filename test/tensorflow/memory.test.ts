@@ -41,7 +41,7 @@ const attending: NetworkOptions = {
     downPadding: 1,
     downType: 'conv',
     upType: 'resnet',
-    classes: null,
+    numClasses: null,
     dropout: 0.1,
   },
   size: 8,

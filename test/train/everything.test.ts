@@ -11,15 +11,16 @@ import type { TrainEvent, TrainOptions } from '../../src/train/options.js';
 import { train } from '../../src/train/train.js';
 import { temporaryFolder } from '../helpers/folder.js';
 import { close } from '../helpers/kernels.js';
-import { newRun, tinyRun, writeBars } from '../helpers/run.js';
+import { newRun, tinyRun, writeLabelledBars } from '../helpers/run.js';
 import { tensorflowTest } from '../helpers/tensorflow.js';
 
-/** A unet2d with dropout, and every option of training on. */
+/** A unet2d with dropout that is told classes, and every option of training on. */
 function everything(source: string, change: Partial<RunConfig['training']> = {}): RunConfig {
   const run = tinyRun(source, {
     ...{ batch: 2, accumulate: 3, steps: 5, lr: 2e-3, warmup: 3, decay: 'cosine', clip: 0.5 },
     ...{ optimizer: 'muon', muonLr: 0.02, weightDecay: 0.01, betas: [0.9, 0.99] },
     ...{ ema: [0.9, 0.99], snrGamma: 5, timeSampling: 'logit-normal', zeroInit: true },
+    labelDropout: 0.3,
     ...change,
   });
   const model = completeModel({
@@ -30,7 +31,7 @@ function everything(source: string, change: Partial<RunConfig['training']> = {})
   return {
     ...run,
     model,
-    data: { ...run.data, heldOut },
+    data: { ...run.data, heldOut, classes: { by: 'auto', names: [] } },
     diffusion: { ...run.diffusion, objective: 'v', loss: 'l2' },
   };
 }
@@ -61,7 +62,7 @@ async function stopAt(options: TrainOptions, step: number): Promise<void> {
 
 test('a run with everything on, stopped at any step and resumed with any threads, has the same bits', async (t) => {
   const folder = await temporaryFolder(t);
-  const config = everything(writeBars(folder));
+  const config = everything(writeLabelledBars(folder));
   const whole = newRun(config, join(folder, 'whole'));
   await train(whole);
   const [expected, lines] = [read(whole, 5), await log(whole)];
@@ -80,7 +81,7 @@ test('a run with everything on, stopped at any step and resumed with any threads
 
 tensorflowTest('the same on TensorFlow, stopped half way', async (t) => {
   const folder = await temporaryFolder(t);
-  const config = everything(writeBars(folder), { steps: 3 });
+  const config = everything(writeLabelledBars(folder), { steps: 3 });
   const computing = { ...config.computing, device: 'tensorflow' } as const;
   const options = ['whole', 'stopped'].map((name) =>
     newRun({ ...config, computing }, join(folder, name)),
@@ -101,7 +102,7 @@ async function trained(t: ExecutionContext, options: TrainOptions) {
 
 test('four batches of four are the step of one of sixteen, within rounding', async (t) => {
   const folder = await temporaryFolder(t);
-  const source = writeBars(folder);
+  const source = writeLabelledBars(folder);
   const runs = await Promise.all(
     [
       [4, 4],
@@ -126,7 +127,7 @@ test('four batches of four are the step of one of sixteen, within rounding', asy
 
 test('quarters in the log are means of the losses by timestep, which add up to the loss', async (t) => {
   const folder = await temporaryFolder(t);
-  const options = newRun(everything(writeBars(folder)), join(folder, 'run'));
+  const options = newRun(everything(writeLabelledBars(folder)), join(folder, 'run'));
   await train(options);
   for (const line of await log(options)) {
     if (!('loss' in line)) continue;
@@ -147,7 +148,7 @@ for (const objective of ['epsilon', 'x0', 'v', 'flow'] as Objective[])
       sampleEvery: 60,
       zeroInit: false,
     };
-    const config = everything(writeBars(folder), change);
+    const config = everything(writeLabelledBars(folder), change);
     const diffusion = { ...config.diffusion, objective };
     const events: string[] = [];
     const options = newRun({ ...config, diffusion }, join(folder, 'run'));

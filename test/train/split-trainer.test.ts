@@ -1,4 +1,5 @@
 import test, { type ExecutionContext } from 'ava';
+import { completeModel } from '../../src/config/network-settings.js';
 import type { NetworkDevice } from '../../src/contracts/device.js';
 import type { Preprocessing } from '../../src/contracts/preprocessing.js';
 import type { TrainBatch, Trainer } from '../../src/contracts/trainer.js';
@@ -40,6 +41,26 @@ const batch = (step: number): TrainBatch => ({
   t: Int32Array.of(0, 150 + step, 299),
   lr: 1e-3,
 });
+
+/** A network that is told classes, of which the last stands for none. */
+const told = completeModel({
+  ...{ kind: 'unet2d', size: 8, widths: [8, 16], channels: 3, layers: 1, groups: 4, headDim: 8 },
+  ...{ numClasses: 4 },
+});
+const toldNet = { ...net, architecture: told };
+
+async function runTold(trainer: Trainer, labels: readonly number[]) {
+  await trainer.unet.importState(initialState(buildNetwork(told), new CounterRandom(SEED)));
+  const losses: number[] = [];
+  for (let step = 0; step < 3; step++)
+    losses.push((await trainer.step({ ...batch(step), labels: Int32Array.from(labels) })).loss);
+  const images = Uint32Array.of(4, 5, 9);
+  const held = { images, pixels: pixels(9), t: Int32Array.of(3, 140, 250) };
+  const { epsilon } = await trainer.evaluate({ ...held, labels: Int32Array.of(2, 0, 1) });
+  const result = { losses, epsilon: epsilon.slice() };
+  await trainer.dispose();
+  return result;
+}
 
 const wasmPreprocessing = () =>
   new WasmPreprocessing({ ...SHAPE, schedule, seed: SEED, threads: 2 });
@@ -88,4 +109,23 @@ tensorflowTest('U-Net and preprocessing on TensorFlow', async (t) => {
 
 tensorflowTest('the U-Net on the engine, preprocessing on TensorFlow', async (t) => {
   await agrees(t, WasmNetwork.create(net).network, await tensorflowPreprocessing());
+});
+
+test('labels reach the network in training and evaluation, in two parts and in one program alike', async (t) => {
+  const whole = (labels: number[]) =>
+    runTold(WasmTrainer.create({ ...toldNet, schedule, seed: SEED }), labels);
+  const unet = WasmNetwork.create(toldNet).network;
+  const expected = await whole([0, 3, 2]);
+  const split = new SplitTrainer(unet, wasmPreprocessing(), 0);
+  t.deepEqual(await runTold(split, [0, 3, 2]), expected);
+  t.notDeepEqual((await whole([0, 1, 2])).losses, expected.losses);
+});
+
+tensorflowTest('labels on TensorFlow', async (t) => {
+  const unet = await createTensorflowNetwork(toldNet);
+  const got = await runTold(new SplitTrainer(unet, wasmPreprocessing(), 0), [0, 3, 2]);
+  const whole = WasmTrainer.create({ ...toldNet, schedule, seed: SEED });
+  const expected = await runTold(whole, [0, 3, 2]);
+  close(t, got.losses, expected.losses, { rtol: 1e-4, what: 'losses' });
+  close(t, got.epsilon, expected.epsilon, { atol: 1e-3, what: 'ε̂' });
 });

@@ -80,7 +80,7 @@ export function trainingMemory(memory: NetworkMemory): TrainingMemory {
   return memory as TrainingMemory;
 }
 
-/** What several plans of one network and size may have in common: all that a pass reads and does not write. */
+/** What several plans of one network and size may have in common: all that a pass reads and does not write, but for its inputs. */
 export type SharedMemory = Pick<NetworkMemory, 'layout' | 'regions' | 'kept'>;
 
 /**

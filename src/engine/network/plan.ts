@@ -178,7 +178,10 @@ export function planMemory(
     buffers: new Buffers(),
     workerBytes: 0,
   };
-  const memory = { ...blank, kept: shared?.kept ?? keep(arena, blank) };
+  const kept = shared
+    ? new Map([...shared.kept, ...labelTables(arena, blank)])
+    : keep(arena, blank);
+  const memory = { ...blank, kept };
   const walk = survey(memory);
   // A cache line between workers.
   const workerBytes = 64 * Math.ceil(walk.workerBytes / 64) + 64;
@@ -196,15 +199,26 @@ function realChannels(parts: readonly number[]): Int32Array {
   return table;
 }
 
+/** Sinusoids of the labels of a pass, a row an image: of each plan by itself, since passes side by side differ in them. */
+function labelTables(arena: Arena, { schedule, shape }: NetworkMemory): Map<string, Pointer> {
+  const tables = new Map<string, Pointer>();
+  for (const step of schedule.waves.flat())
+    if (step.op === 'sinusoid' && step.of === 'label') {
+      const values = shape.batch * channelsOf(step.out);
+      tables.set(tableName(step.out.id), arena.floats('tables', values));
+    }
+  return tables;
+}
+
 /** Lays out what stays: tables of the graph, and where the weights do, these transformed. */
 function keep(arena: Arena, memory: NetworkMemory): ReadonlyMap<string, Pointer> {
-  const { training, batch } = memory.shape;
+  const { training } = memory.shape;
   const { waves, images } = memory.schedule;
-  const kept = new Map<string, Pointer>();
+  const kept = labelTables(arena, memory);
   for (const step of [...waves.flat(), ...images]) {
-    if (step.op === 'sinusoid') {
-      const rows = step.of === 'time' ? sinusoidRows(memory.shape) : batch;
-      kept.set(tableName(step.out.id), arena.floats('tables', rows * channelsOf(step.out)));
+    if (step.op === 'sinusoid' && step.of === 'time') {
+      const values = sinusoidRows(memory.shape) * channelsOf(step.out);
+      kept.set(tableName(step.out.id), arena.floats('tables', values));
     }
     if (step.op === 'groupNorm') {
       const { name, groups } = step.layer;

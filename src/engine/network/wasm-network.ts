@@ -382,7 +382,11 @@ export function writeLossWeights(
 }
 
 /** Puts labels, which have been checked, where the network reads them. */
-function writeLabels(engine: Engine, memory: NetworkMemory, labels: Int32Array | undefined): void {
+export function writeLabels(
+  engine: Engine,
+  memory: NetworkMemory,
+  labels: Int32Array | undefined,
+): void {
   if (!labels) return;
   const words = new Int32Array(engine.memory.buffer, memory.labels, labels.length);
   words.set(labels);

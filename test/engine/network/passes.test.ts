@@ -9,7 +9,7 @@ const UNET2D: Unet2dConfig = {
   ...{ downAttention: [true, false], upAttention: [false, true], mid: true, midAttention: true },
   ...{ midScale: 1, attentionGroups: null, eps: 1e-5, timeDim: 16, flipSinToCos: true },
   ...{ freqShift: 0, timeScaleShift: 'default', centerInput: false, downPadding: 1 },
-  ...{ downType: 'conv', upType: 'conv', classes: null, dropout: 0 },
+  ...{ downType: 'conv', upType: 'conv', numClasses: null, dropout: 0 },
 };
 const SIZE = 32;
 

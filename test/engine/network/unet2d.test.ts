@@ -30,7 +30,7 @@ const FULL: Unet2dConfig = {
   downPadding: 1,
   downType: 'resnet',
   upType: 'resnet',
-  classes: 5,
+  numClasses: 5,
   dropout: 0.2,
 };
 
@@ -49,7 +49,7 @@ const PLAIN: Unet2dConfig = {
   downPadding: 0,
   downType: 'conv',
   upType: 'conv',
-  classes: null,
+  numClasses: null,
   dropout: 0,
 };
 
@@ -69,7 +69,7 @@ function inputOf(
   images: readonly number[],
 ): NetworkInput & { noise: Float32Array } {
   const input = arbitraryInput(architecture, size, images);
-  if (architecture.classes === null) return input;
+  if (architecture.numClasses === null) return input;
   return { ...input, labels: Int32Array.from(images, (n) => n % 5) };
 }
 

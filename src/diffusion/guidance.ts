@@ -1,0 +1,49 @@
+/** What a network that is told classes is told of the images that are drawn, and classifier-free guidance (Ho & Salimans 2022). */
+
+export interface Condition {
+  /** Labels that images take in turn: image k is of number k modulo their count, whatever is made beside it. */
+  readonly labels: readonly number[];
+  /** W: of each step's outputs m = m_none + W·(m_class − m_none). 1 is the class's output alone, computed by itself. */
+  readonly guidance: number;
+  /** The label of no class, for m_none; null where the network knows no such label. */
+  readonly none: number | null;
+}
+
+/** Evaluations of the network for each image, which go in one batch. */
+export const passesOf = (condition: Condition | null | undefined): 1 | 2 =>
+  condition && condition.guidance !== 1 && condition.none !== null ? 2 : 1;
+
+/** The label of image k. */
+export const labelOf = ({ labels }: Condition, image: number): number =>
+  labels[image % labels.length]!;
+
+/** Labels of a pass over images of these numbers: those of their classes, then as many of no class where the pass is guided. */
+export function labelsOfPass(condition: Condition, images: ArrayLike<number>): Int32Array {
+  const own = Array.from(images, (image) => labelOf(condition, image));
+  return Int32Array.from(
+    passesOf(condition) === 1 ? own : [...own, ...own.map(() => condition.none!)],
+  );
+}
+
+/** Weights of the class's output and of the other one. */
+export const guidanceWeights = ({ guidance }: Condition): [ofClass: number, ofNone: number] => [
+  Math.fround(guidance),
+  Math.fround(1 - guidance),
+];
+
+/** Each image twice, as a guided pass takes them. */
+export function twice(x: Float32Array): Float32Array<ArrayBuffer> {
+  const both = new Float32Array(2 * x.length);
+  both.set(x);
+  both.set(x, x.length);
+  return both;
+}
+
+/** The guided output of a pass over each image twice: in f32 as the kernel qSample mixes, so with the engine's bits. */
+export function guided(condition: Condition, output: Float32Array): Float32Array<ArrayBuffer> {
+  const [ofClass, ofNone] = guidanceWeights(condition);
+  const length = output.length / 2;
+  return Float32Array.from({ length }, (_, i) =>
+    Math.fround(Math.fround(ofClass * output[i]!) + Math.fround(ofNone * output[length + i]!)),
+  );
+}

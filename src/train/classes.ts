@@ -1,0 +1,49 @@
+/** The classes of a run's images, once these are listed. */
+import { withClassNames } from '../config/classes.js';
+import type { RunConfig } from '../config/config.js';
+import { among, type Classes, checkSeveral, requireClasses } from '../data/classes.js';
+import type { Aside } from '../data/held-out.js';
+import { UsageError } from '../errors.js';
+import type { ListedData } from './open-data.js';
+
+/** A run whose classes have names, and its images with the class of each. */
+export interface Classified {
+  readonly config: RunConfig;
+  readonly listed: ListedData;
+}
+
+/**
+ * Looks up the classes that a run's config asks for.
+ * @throws UsageError for data that do not say them, that have one alone, or that a resumed run does not have
+ */
+export async function classify(config: RunConfig, listed: ListedData): Promise<Classified> {
+  const wanted = config.data.classes;
+  if (!wanted) return { config, listed };
+  const { source, aside } = listed;
+  const by = source.classesBy ?? 'labels';
+  if (source.classes && wanted.by !== 'auto' && wanted.by !== by)
+    throw new UsageError(`--classes: ${source.name} has classes by ${by}, got ${wanted.by}`);
+  const own = await requireClasses('--classes', source);
+  checkSeveral(`--classes: ${source.name}`, own);
+  const { names } = wanted;
+  const classes = names.length === 0 ? own : sameClasses(source.name, own, names);
+  return {
+    config: withClassNames(config, by, classes.names),
+    listed: { source, classes, aside: await asideOf(aside, classes.names) },
+  };
+}
+
+/** Of images in other files, which must be of the same classes. */
+async function asideOf(aside: Aside | null, names: readonly string[]): Promise<Aside | null> {
+  if (!aside || !('source' in aside)) return aside;
+  const own = await requireClasses('--held-out', aside.source);
+  return { ...aside, classes: among(`--held-out: ${aside.source.name}`, own, names) };
+}
+
+/** @throws UsageError where a run was begun with other classes, whose labels would mean something else now */
+function sameClasses(name: string, own: Classes, before: readonly string[]): Classes {
+  if (own.names.length === before.length && own.names.every((n, i) => n === before[i])) return own;
+  throw new UsageError(
+    `--classes: ${name} has ${own.names.join(', ')}, and the run was begun with ${before.join(', ')}; a resume may not change them`,
+  );
+}

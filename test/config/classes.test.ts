@@ -1,0 +1,193 @@
+import test from 'ava';
+import { Args } from '../../src/config/args.js';
+import { readCondition, withClassNames } from '../../src/config/classes.js';
+import type { RunConfig } from '../../src/config/config.js';
+import { JsonObject } from '../../src/config/json.js';
+import { parseRunConfig } from '../../src/config/read.js';
+import { newRunConfig, resumedRunConfig } from '../../src/config/run-config.js';
+import { UsageError } from '../../src/errors.js';
+import { runConfig } from '../../src/library/run-config.js';
+import type { Unet2dConfig } from '../../src/network/unet2d-config.js';
+
+type Flags = Record<string, string | boolean>;
+
+const fresh = (flags: Flags = {}): RunConfig =>
+  newRunConfig('toy-cars', new Args({ network: 'unet2d', ...flags }));
+const named = (flags: Flags = {}): RunConfig =>
+  withClassNames(fresh({ classes: 'auto', ...flags }), 'bodies', ['bus', 'sedan', 'van']);
+const classesOf = ({ model }: RunConfig) => (model as Unet2dConfig).numClasses;
+
+const message = (make: () => unknown): string => {
+  try {
+    return `accepted ${JSON.stringify(make())}`;
+  } catch (error) {
+    return error instanceof UsageError ? error.message : `threw ${String(error)}`;
+  }
+};
+
+test('with label dropout the network has one class more than the data, the last, for none', (t) => {
+  const run = named();
+  t.deepEqual(run.data.classes, { by: 'bodies', names: ['bus', 'sedan', 'van'] });
+  t.is(run.training.labelDropout, 0.1);
+  t.is(classesOf(run), 4);
+  const without = named({ 'label-dropout': '0' });
+  t.is(without.training.labelDropout, 0);
+  t.is(classesOf(without), 3);
+  t.is(classesOf(named({ 'num-classes': 'timestep' })), 'timestep');
+});
+
+test('without --classes a run is told none', (t) => {
+  const run = fresh();
+  t.deepEqual([run.data.classes, run.training.labelDropout, classesOf(run)], [null, 0, null]);
+});
+
+test('what does not go with classes is refused in a line', (t) => {
+  t.is(
+    message(() => newRunConfig('toy-cars', new Args({ classes: 'auto' }))),
+    '--classes: the network simple cannot be told classes; use --network unet2d',
+  );
+  t.is(
+    message(() => fresh({ 'label-dropout': '0.1' })),
+    '--label-dropout: belongs to --classes, which is not given',
+  );
+  t.is(
+    message(() => fresh({ 'num-classes': '10' })),
+    '--num-classes: the network is told classes, got 10; --classes says which the images are of',
+  );
+  t.is(
+    message(() => named({ 'num-classes': '3' })),
+    '--classes: expected a network of 4 classes, 3 of the images and one for no class (--label-dropout), got 3',
+  );
+  t.is(classesOf(named({ 'num-classes': '3', 'label-dropout': '0' })), 3);
+  for (const value of ['1', '-0.1', 'x', '1e999'])
+    t.regex(
+      message(() => fresh({ classes: 'auto', 'label-dropout': value })),
+      /^--label-dropout: expected a number from 0 and below 1, got/,
+    );
+  t.regex(
+    message(() => fresh({ classes: 'folder' })),
+    /^--classes: expected one of auto, folders, labels, bodies, got folder \(did you mean folders\?\)$/,
+  );
+});
+
+test('a run with classes comes back from its config.json, and one of old without', (t) => {
+  const run = named();
+  const json = JSON.parse(JSON.stringify(run));
+  t.deepEqual(parseRunConfig('c', json), run);
+  const old = JSON.parse(JSON.stringify(fresh()));
+  delete old.data.classes;
+  delete old.training.labelDropout;
+  delete old.model.numClasses;
+  // As it was called before there were any.
+  old.model.classes = null;
+  t.deepEqual(parseRunConfig('c', old), fresh());
+  json.model.numClasses = 3;
+  t.regex(
+    message(() => parseRunConfig('c', json)),
+    /^c: --classes: expected a network of 4 classes/,
+  );
+  json.data.classes.names = 'bus';
+  json.data.classes.by = 'colours';
+  t.regex(
+    message(() => parseRunConfig('c', json)),
+    /^c\.data\.classes\.by: expected one of/,
+  );
+});
+
+test('a resume keeps the classes, and may not change them', (t) => {
+  const run = named();
+  const resumed = (flags: Flags, of = run) =>
+    resumedRunConfig('runs/1', of, undefined, new Args(flags));
+  t.deepEqual(resumed({}), run);
+  t.deepEqual(resumed({ classes: 'auto' }), run);
+  t.deepEqual(resumed({ classes: 'bodies', 'label-dropout': '0.1' }), run);
+  t.regex(
+    message(() => resumed({ classes: 'folders' })),
+    /^--classes: the run in runs\/1 has bodies, got folders; a resume may change only/,
+  );
+  t.regex(
+    message(() => resumed({ 'label-dropout': '0.2' })),
+    /^--label-dropout: the run in runs\/1 has 0\.1, got 0\.2/,
+  );
+  t.regex(
+    message(() => resumed({ classes: 'bodies' }, fresh())),
+    /^--classes: the run in runs\/1 has none, got bodies/,
+  );
+});
+
+test('a program says classes as the command line does', (t) => {
+  const run = runConfig({
+    data: 'toy-cars',
+    network: 'unet2d',
+    classes: 'bodies',
+    labelDropout: 0.2,
+  });
+  t.deepEqual(run.data.classes, { by: 'bodies', names: [] });
+  t.is(run.training.labelDropout, 0.2);
+});
+
+const condition = (flags: Flags, run: RunConfig | null = named(), model = run?.model) =>
+  readCondition(new Args(flags), 'runs/1', { model: model!, run });
+
+test('all classes are drawn in turn, or those that are named', (t) => {
+  t.deepEqual(condition({}), { labels: [0, 1, 2], guidance: 1, none: 3 });
+  t.deepEqual(condition({ class: 'van,bus', guidance: '2.5' }), {
+    ...{ labels: [2, 0], guidance: 2.5, none: 3 },
+  });
+  t.deepEqual(condition({ class: '1' })?.labels, [1]);
+  t.deepEqual(condition({ class: 'none' })?.labels, [3]);
+  t.is(condition({}, fresh()), null);
+  const list = new JsonObject('sample', { class: ['van', 1], guidance: 0 }, 'all');
+  t.deepEqual(readCondition(list, 'runs/1', named() && { model: named().model, run: named() }), {
+    ...{ labels: [2, 1], guidance: 0, none: 3 },
+  });
+});
+
+test('a class by number is taken where none has that name', (t) => {
+  const run = withClassNames(fresh({ classes: 'auto' }), 'folders', ['2', '1', 'none']);
+  t.deepEqual(condition({ class: '2,1,0,none' }, run)?.labels, [0, 1, 0, 2]);
+});
+
+test('a model of elsewhere has numbers for classes, and no class for none', (t) => {
+  const { model } = named();
+  t.deepEqual(condition({}, null, model), { labels: [0, 1, 2, 3], guidance: 1, none: null });
+  t.regex(
+    message(() => condition({ guidance: '2' }, null, model)),
+    /^--guidance: runs\/1 knows no images without a class, as --label-dropout gives a run; expected 1, got 2$/,
+  );
+  const timestep = { ...model, numClasses: 'timestep' } as typeof model;
+  t.deepEqual(condition({ class: '7' }, null, timestep)?.labels, [7]);
+  t.regex(
+    message(() => condition({}, null, timestep)),
+    /^--class: runs\/1 does not say how many classes it has; expected some$/,
+  );
+});
+
+test('classes and guidance that a model does not have are refused in a line', (t) => {
+  const without = named({ 'label-dropout': '0' });
+  for (const [expected, flags, run] of [
+    [
+      /^--class: runs\/1 has no class buss \(did you mean bus\?\); it has bus, sedan, van$/,
+      { class: 'buss' },
+    ],
+    [/^--class: runs\/1 has no class 3; it has bus, sedan, van$/, { class: '3' }],
+    [/^--class: runs\/1 has no class -1; it has/, { class: '-1' }],
+    [/^--class: runs\/1 has no class nothing; it has/, { class: 'bus,' }],
+    [/^--class: expected a value, got nothing$/, { class: '' }],
+    [/^--class: runs\/1 was trained without classes$/, { class: 'bus' }, fresh()],
+    [/^--guidance: runs\/1 was trained without classes$/, { guidance: '2' }, fresh()],
+    [/^--guidance: runs\/1 knows no images without a class.*got 2$/, { guidance: '2' }, without],
+    [/^--class: runs\/1 has no class none/, { class: 'none' }, without],
+    [/^--guidance: expected a number from 0 to 1000, got x$/, { guidance: 'x' }],
+    [/^--guidance: expected a number from 0 to 1000, got -1$/, { guidance: '-1' }],
+  ] as const)
+    t.regex(
+      message(() => condition(flags, run)),
+      expected,
+    );
+  t.deepEqual(condition({ guidance: '1' }, without), {
+    labels: [0, 1, 2],
+    guidance: 1,
+    none: null,
+  });
+});
