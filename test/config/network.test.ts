@@ -167,7 +167,7 @@ test('a flag of the other network is refused by name', (t) => {
   refused(
     t,
     () => runConfig({ data: 'toy-cars', layers: 2 }),
-    /^runConfig\.layers: belongs to --network unet2d/,
+    /^runConfig\.layers: belongs to network unet2d/,
   );
 });
 
