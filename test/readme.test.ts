@@ -6,8 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
 import sharp from 'sharp';
-import { PRESET_NAMES } from '../src/config/presets.js';
+import { PRESET_NAMES, PRESETS, type Preset } from '../src/config/presets.js';
 import { readMetrics } from '../src/io/metrics.js';
+import { plural } from '../src/units.js';
 import { haze } from './helpers/cli.js';
 import { temporaryFolder } from './helpers/folder.js';
 
@@ -48,13 +49,32 @@ test("the README's tables of memory are what inspect prints", async (t) => {
   };
   for (const preset of PRESET_NAMES) {
     const row = readme.split('\n').find((line) => line.startsWith(`| \`${preset}\``));
-    const [parameters, training, largest] = cells(row!).slice(5);
-    t.deepEqual({ training, largest, parameters }, await plan('--preset', preset));
+    const { about, model, batch } = PRESETS[preset];
+    const image = `${model.size}x${model.size}${model.channels === 1 ? ' grey' : ''}`;
+    const [, , ...said] = cells(row!).slice(0, -1);
+    const { parameters, training, largest } = await plan('--preset', preset);
+    const widths = model.widths.join(', ');
+    t.deepEqual(said, [about, image, widths, `${batch}`, parameters, training, largest]);
   }
   const [, batches, , training] =
     /(\| `npx haze inspect --threads 2 --batch`.*)\n(.*)\n(.*)/.exec(readme) ?? [];
   for (const [i, batch] of cells(batches!).slice(2, -1).entries())
     t.is(cells(training!)[i + 2], (await plan('--batch', batch)).training);
+});
+
+test("the README's table of recipes has all of them, with their length", async (t) => {
+  const readme = await readFile(join(root, 'README.md'), 'utf8');
+  const [, table] = /\n\| recipe \| .*\n.*\n((?:\|.*\n)*)/.exec(readme)!;
+  const rows = table!.trimEnd().split('\n');
+  const said = rows.map((row) => row.split('|').map((cell) => cell.trim()));
+  const recipes = PRESET_NAMES.flatMap((name) => {
+    const { recipe }: Preset = PRESETS[name];
+    return recipe.training ? [[`\`${name}\``, plural(recipe.training.steps!, 'step')]] : [];
+  });
+  t.deepEqual(
+    said.map(([, name, length]) => [name, length]),
+    recipes,
+  );
 });
 
 test("the README's example compiles against the package's types, runs, and leaves what it says", async (t) => {

@@ -1,9 +1,9 @@
 /** The models that are measured, and how each is trained. */
 import { completeModel } from '../config/network-settings.js';
 import { PRESETS } from '../config/presets.js';
-import { ADAM, type NetworkOptions } from '../contracts/device.js';
+import { ADAM } from '../contracts/device.js';
 import type { NetworkKind } from '../network/network.js';
-import type { NamedModel } from './options.js';
+import type { NamedModel, Training } from './options.js';
 
 /** A model with what it is, for the table of docs/BENCHMARKS.md. */
 export interface MeasuredModel extends NamedModel {
@@ -69,10 +69,11 @@ export const SAMPLED: readonly ModelName[] = ['reference', 'unet2d-32'];
 export const GENERATED: readonly ModelName[] = ['tiny', 'unet2d-32'];
 
 /** How a network is trained here: as its own authors do. */
-export const TRAINING = {
-  simple: { loss: 'l1', optimizer: ADAM, lr: 1e-3 },
-  unet2d: { loss: 'l2', optimizer: { ...ADAM, decay: 0.01 }, lr: 1e-4 },
-} as const satisfies Record<
-  NetworkKind,
-  Required<Pick<NetworkOptions, 'loss' | 'optimizer'>> & { readonly lr: number }
->;
+const TRAINING = {
+  simple: { loss: 'l1', optimizer: ADAM, ema: [], lr: 1e-3 },
+  unet2d: { loss: 'l2', optimizer: { ...ADAM, decay: 0.01 }, ema: [], lr: 1e-4 },
+} as const satisfies Record<NetworkKind, Training>;
+
+/** How a measured model is trained: by its recipe, or as above. */
+export const trainingOf = ({ model, recipe }: Omit<NamedModel, 'name'>): Training =>
+  recipe ?? TRAINING[model.kind];

@@ -1,9 +1,17 @@
 import type { ComputingConfig, ModelConfig } from '../config/config.js';
+import type { NetworkOptions } from '../contracts/device.js';
+
+/** How a model is trained. */
+export type Training = Required<Pick<NetworkOptions, 'loss' | 'optimizer' | 'ema'>> & {
+  readonly lr: number;
+};
 
 /** A model that is measured, and what it is called in the results. */
 export interface NamedModel {
   readonly name: string;
   readonly model: ModelConfig;
+  /** Of a recipe, and its batch; else it is trained as its network's authors do. */
+  readonly recipe?: Training & { readonly batch: number };
 }
 
 export interface BenchOptions {

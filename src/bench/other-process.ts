@@ -4,15 +4,17 @@ import { DIFFUSION_DEFAULTS } from '../config/diffusion.js';
 import { WasmNetwork } from '../engine/network/wasm-network.js';
 import { version } from '../version.js';
 import { unetInputs } from './inputs.js';
+import { trainingOf } from './models.js';
 import type { OtherTask } from './other-vectors.js';
 import { unetShape, unetTurn } from './unet-turn.js';
 
-const { model, batch, seed, what, ...engine } = JSON.parse(process.argv[2]!) as OtherTask;
+const task = JSON.parse(process.argv[2]!) as OtherTask;
+const { model, recipe: _, batch, seed, what, ...engine } = task;
 const inputs = unetInputs(model, batch, DIFFUSION_DEFAULTS.timesteps, seed);
 const training = what === 'train';
-const { network } = WasmNetwork.create({ ...unetShape({ model, batch }), ...engine, training });
+const { network } = WasmNetwork.create({ ...unetShape(task), ...engine, training });
 await network.importState(inputs.state);
-const { check, turn } = unetTurn(network, what, inputs, model.kind);
+const { check, turn } = unetTurn(network, what, inputs, trainingOf(task).lr);
 
 const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
 say({ version });

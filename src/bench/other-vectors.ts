@@ -3,17 +3,15 @@
  * have been asked for, so one process cannot hold both. It serves as peers do (peer-process.ts).
  */
 import { fileURLToPath } from 'node:url';
-import type { ModelConfig } from '../config/config.js';
 import { host } from '../engine/host/index.js';
 import type { Pass } from './models.js';
-import type { BenchOptions } from './options.js';
+import type { BenchOptions, NamedModel } from './options.js';
 import { ours, variants } from './paths.js';
 import { PeerProcess } from './peer-process.js';
 import type { Contender } from './rounds.js';
 
 /** What the process computes: a U-Net on the seed's inputs. */
-export interface OtherTask {
-  readonly model: ModelConfig;
+export interface OtherTask extends Omit<NamedModel, 'name'> {
   readonly batch: number;
   readonly seed: number;
   readonly what: Pass;
@@ -25,14 +23,15 @@ export interface OtherTask {
 /** The contender and how to end it; null where this machine has vectors of one width alone. */
 export async function openOtherVectors(
   options: Pick<BenchOptions, 'computing' | 'seed'>,
-  one: Pick<OtherTask, 'model' | 'batch' | 'what'>,
+  one: Pick<OtherTask, 'model' | 'recipe' | 'batch' | 'what'>,
 ): Promise<{ readonly contender: Contender; end(): Promise<void> } | null> {
   const wide = !options.computing.wide;
   if (wide && host.lackOfWideVectors() !== null) return null;
   const { build, threads } = variants(options)[0]!;
-  const { model, batch, what } = one;
+  const { model, recipe, batch, what } = one;
   const task: OtherTask = {
     ...{ model, batch, what, threads, wide },
+    ...(recipe && { recipe }),
     ...{ seed: options.seed, strict: build === 'strict' },
   };
   const script = fileURLToPath(new URL('./other-process.js', import.meta.url));

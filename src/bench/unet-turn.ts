@@ -1,24 +1,20 @@
 /** A pass of a U-Net as it is measured, whatever process it runs in. */
-import type { ModelConfig } from '../config/config.js';
 import { DIFFUSION_DEFAULTS } from '../config/diffusion.js';
 import type { NetworkDevice, NetworkOptions } from '../contracts/device.js';
-import type { NetworkKind } from '../network/network.js';
 import type { NetworkInputs } from './inputs.js';
-import { type Pass, TRAINING } from './models.js';
+import { type Pass, trainingOf } from './models.js';
+import type { NamedModel } from './options.js';
 import type { Contender } from './rounds.js';
 import { digest } from './statistics.js';
 
 /** What a network is opened for. */
-export function unetShape({
-  model,
-  batch,
-}: {
-  readonly model: ModelConfig;
-  readonly batch: number;
-}): NetworkOptions {
-  const { loss, optimizer } = TRAINING[model.kind];
+export function unetShape(
+  one: Omit<NamedModel, 'name'> & { readonly batch: number },
+): NetworkOptions {
+  const { model, batch } = one;
+  const { loss, optimizer, ema } = trainingOf(one);
   const { timesteps } = DIFFUSION_DEFAULTS;
-  return { architecture: model, size: model.size, batch, timesteps, loss, optimizer };
+  return { architecture: model, size: model.size, batch, timesteps, loss, optimizer, ema };
 }
 
 /** A forward pass with running statistics, or a whole training step. */
@@ -26,12 +22,12 @@ export function unetTurn(
   unet: NetworkDevice,
   what: Pass,
   inputs: NetworkInputs,
-  kind: NetworkKind,
+  lr: number,
 ): Pick<Contender, 'check' | 'turn'> {
   const work =
     what === 'forward'
       ? async () => unet.predict(inputs, 'running')
-      : async () => [await unet.trainStep(inputs, inputs.noise, TRAINING[kind].lr)];
+      : async () => [await unet.trainStep(inputs, inputs.noise, lr)];
   return {
     check: async () => {
       const result = await work();

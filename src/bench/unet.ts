@@ -8,7 +8,7 @@ import { WasmNetwork } from '../engine/network/wasm-network.js';
 import { microKernelPeak } from '../engine/peak.js';
 import { startBusy } from './busy.js';
 import { type NetworkInputs, unetInputs } from './inputs.js';
-import { BATCH, LAYERED, MODELS, PASSES, type Pass, TRAINING } from './models.js';
+import { BATCH, LAYERED, MODELS, PASSES, type Pass, trainingOf } from './models.js';
 import type { BenchOptions, NamedModel } from './options.js';
 import { openOtherVectors } from './other-vectors.js';
 import { ours, variants } from './paths.js';
@@ -35,7 +35,7 @@ function cases({ chosen, batch }: BenchOptions): Case[] {
   return (['forward', 'train'] as const).map((what) => ({
     ...(chosen ?? MODELS.reference),
     what,
-    batch: batch ?? BATCH,
+    batch: batch ?? chosen?.recipe?.batch ?? BATCH,
   }));
 }
 
@@ -73,7 +73,7 @@ async function benchCase(one: Case, options: BenchOptions): Promise<Findings> {
         const { unet } = await openUnet(path.device!, computing, { ...unetShape(one), training });
         open.push(unet);
         await unet.importState(inputs.state);
-        contenders.push({ path, ...unetTurn(unet, what, inputs, model.kind) });
+        contenders.push({ path, ...unetTurn(unet, what, inputs, trainingOf(one).lr) });
       }
       other = options.only.device === 'tensorflow' ? null : await openOtherVectors(options, one);
       if (other) contenders.splice(1, 0, other.contender);
@@ -153,7 +153,7 @@ async function benchLayers(one: Omit<Case, 'what'>, options: BenchOptions): Prom
     const { network: unet } = WasmNetwork.create({ ...shape, training });
     try {
       await unet.importState(inputs.state);
-      if (training) await unet.trainStep(inputs, inputs.noise, TRAINING[model.kind].lr);
+      if (training) await unet.trainStep(inputs, inputs.noise, trainingOf(one).lr);
       else await unet.predict(inputs, 'running');
       return await layerTimes(unet, training ? 'train' : 'predict', options.rounds);
     } finally {

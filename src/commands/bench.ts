@@ -15,11 +15,12 @@ import {
   readSeed,
 } from '../config/computing.js';
 import type { ModelConfig } from '../config/config.js';
-import { defaultBase, modelGroups, readBase, readModel } from '../config/model.js';
+import { type Base, defaultBase, modelGroups, readBase, readModel } from '../config/model.js';
 import { flagOf } from '../config/network-fields.js';
 import { completeModel } from '../config/network-settings.js';
+import { diffusionOf, trainingOf } from '../config/recipe.js';
 import { choose } from '../config/source.js';
-import { readBatch } from '../config/training.js';
+import { optimizerOf, readBatch } from '../config/training.js';
 import { chooseDevice } from '../device/choose.js';
 import { UsageError } from '../errors.js';
 import { writeFileAtomically } from '../io/atomic.js';
@@ -103,8 +104,18 @@ function readChosen(args: Args): NamedModel | null {
     throw new UsageError(
       '--num-classes: expected a network that is told no classes, to be measured',
     );
-  if (given.join() === 'preset') return { name: args.text('preset')!, model };
+  if (given.join() === 'preset')
+    return { name: args.text('preset')!, model, ...recipeOf(readBase(args)!, args) };
   return { name: nameOf(model), model };
+}
+
+/** How a recipe trains; peers train as the networks' authors do, and so does what is measured beside them. */
+function recipeOf(base: Base, args: Args): Pick<NamedModel, 'recipe'> {
+  if (!base.recipe?.training || args.boolean('peers')) return {};
+  const training = trainingOf(base);
+  const { ema, lr, batch } = training;
+  const { loss } = diffusionOf(base);
+  return { recipe: { ...{ loss, ema, lr, batch }, optimizer: optimizerOf(training) } };
 }
 
 /** What tells a model from others of the same network, in results. */

@@ -1,6 +1,5 @@
 /** `haze generate`: many images of a model as files, each worker making batches of its own. */
 import type { Args } from '../config/args.js';
-import { classNames, readCondition } from '../config/classes.js';
 import {
   COMPUTING_DEFAULTS,
   checkComputing,
@@ -8,7 +7,9 @@ import {
   readRequireCuda,
   readSeed,
 } from '../config/computing.js';
+import { classNames } from '../config/condition.js';
 import { checkFormatHolds, readGeneration } from '../config/generation.js';
+import { readDrawn } from '../config/guide.js';
 import { openModel } from '../config/open-model.js';
 import { readSampling, SAMPLING_NAMES } from '../config/sampling.js';
 import { generate } from '../generate/generate.js';
@@ -49,14 +50,14 @@ async function readOptions(path: string, args: Args): Promise<GenerateOptions> {
   const generation = readGeneration(args, computing);
   const opened = await openModel(path, args);
   const { weights, model, diffusion, sampling, notes } = opened;
-  const condition = readCondition(args, path, opened);
+  const { condition, guide } = await readDrawn(args, path, opened);
   checkFormatHolds(generation, model, condition !== null);
   return {
     ...{ weights, notes },
     model,
     diffusion,
     sampling: readSampling(args.renamed(SAMPLING_NAMES), diffusion, sampling),
-    condition,
+    ...{ condition, guide },
     classNames: classNames(opened),
     computing,
     seed: readSeed(args) ?? 0,

@@ -2,17 +2,12 @@
 import type { Args } from '../config/args.js';
 import { classesInWords } from '../config/classes.js';
 import { COMPUTING_DEFAULTS, readComputing, threadCount } from '../config/computing.js';
-import type { ModelConfig, RunConfig } from '../config/config.js';
-import { DIFFUSION_DEFAULTS } from '../config/diffusion.js';
-import {
-  DEFAULT_BATCH,
-  DEFAULT_BATCHES,
-  defaultBase,
-  modelGroups,
-  readBase,
-  readModel,
-} from '../config/model.js';
+import type { ModelConfig, RunConfig, TrainingConfig } from '../config/config.js';
+import { DEFAULT_BATCHES, defaultBase, modelGroups, readBase, readModel } from '../config/model.js';
 import { openModel } from '../config/open-model.js';
+import type { Recipe } from '../config/presets.js';
+import { diffusionOf, trainingOf } from '../config/recipe.js';
+import { samplingFlagsOf, trainingFlagsOf } from '../config/recipe-flags.js';
 import { show } from '../config/show.js';
 import { readBatch, TRAINING_DEFAULTS } from '../config/training.js';
 import { UsageError } from '../errors.js';
@@ -43,7 +38,10 @@ interface Subject {
   readonly path: string | null;
   readonly model: ModelConfig;
   readonly timesteps: number;
-  readonly batch: number;
+  /** How it is trained, and in which batch. */
+  readonly training: TrainingConfig;
+  /** What its preset says of that and of sampling. */
+  readonly recipe: Recipe;
   readonly run: RunConfig | null;
   /** Which names of bare weights were taken, where they are not the network's own. */
   readonly notes: readonly string[];
@@ -66,10 +64,10 @@ export async function run(args: Args): Promise<void> {
   const subject = path === undefined ? fromFlags(args) : await fromFile(path, args);
   const costs = costsOf(subject.model);
   const threads = threadCount({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
-  const { model, timesteps, batch, run } = subject;
-  const { sampleEvery } = run?.training ?? TRAINING_DEFAULTS;
+  const { model, timesteps, training } = subject;
+  const { sampleEvery } = training;
   const between = await bytesBetweenSteps({ model, timesteps, threads, sampleEvery }, 'wasm');
-  const memory = planModelMemory(model, timesteps, batch, threads, between);
+  const memory = planModelMemory(model, timesteps, training, threads, between);
   if (json) printJson(asJson(subject, costs, memory));
   else print(asText(subject, costs, memory));
 }
@@ -89,8 +87,9 @@ function fromFlags(args: Args): Subject {
   return {
     path: null,
     model: readModel(args, base),
-    timesteps: DIFFUSION_DEFAULTS.timesteps,
-    batch: readBatch(args) ?? base.batch ?? DEFAULT_BATCH,
+    timesteps: diffusionOf(base).timesteps,
+    training: withBatch(trainingOf(base), args),
+    recipe: base.recipe ?? {},
     run: null,
     notes: [],
   };
@@ -104,9 +103,27 @@ async function fromFile(path: string, args: Args): Promise<Subject> {
     notes.push(text),
   );
   notes.push(...opened.notes);
-  const batch = readBatch(args) ?? run?.training.batch ?? DEFAULT_BATCHES[model.kind];
-  return { path, model, timesteps: diffusion.timesteps, batch, run, notes };
+  const usual = run?.training ?? { ...TRAINING_DEFAULTS, batch: DEFAULT_BATCHES[model.kind] };
+  const training = withBatch(usual, args);
+  return {
+    path,
+    model,
+    timesteps: diffusion.timesteps,
+    training,
+    recipe: samplingOnly(run),
+    run,
+    notes,
+  };
 }
+
+/** What a run keeps of its recipe beside its settings. */
+const samplingOnly = (run: RunConfig | null): Recipe =>
+  run?.sampling ? { sampling: run.sampling } : {};
+
+const withBatch = (training: TrainingConfig, args: Args): TrainingConfig => ({
+  ...training,
+  batch: readBatch(args) ?? training.batch,
+});
 
 const sum = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0);
 
@@ -134,6 +151,7 @@ function asJson(subject: Subject, costs: Costs, memory: MemoryPlan): unknown {
   return {
     path: subject.path,
     model: subject.model,
+    recipe: subject.recipe,
     parameters,
     flopsPerImage: { forward, training },
     memory,
@@ -156,7 +174,7 @@ function asJson(subject: Subject, costs: Costs, memory: MemoryPlan): unknown {
 }
 
 function asText(subject: Subject, costs: Costs, memory: MemoryPlan): string {
-  const { model, run, notes } = subject;
+  const { model, run, notes, recipe } = subject;
   const { parameters, forward, training } = costs;
   const colours = model.channels === 1 ? 'grey' : 'RGB';
   const size = `${model.size}x${model.size} ${colours}`;
@@ -169,11 +187,19 @@ function asText(subject: Subject, costs: Costs, memory: MemoryPlan): string {
     ...(run
       ? [['trained on', `${run.data.source} · seed ${run.seed} · T ${run.diffusion.timesteps}`]]
       : []),
+    ...recipeAsText(recipe),
     ...(run?.data.classes ? [['classes', classesInWords(run)]] : []),
     ...notes.map((note) => ['note', note]),
   ];
   return `${table(facts)}\n${layersAsText(costs)}\n${memoryAsText(memory)}`;
 }
+
+/** What a preset says, as flags. */
+const recipeAsText = (recipe: Recipe): string[][] =>
+  [
+    ['trained with', trainingFlagsOf(recipe)] as const,
+    ['sampled with', samplingFlagsOf(recipe.sampling)] as const,
+  ].flatMap(([what, flags]) => (flags.length > 0 ? [[what, flags.join(' ')]] : []));
 
 /** What tells a network from others of the same widths. */
 function traits(model: ModelConfig): string {

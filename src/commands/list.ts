@@ -3,6 +3,8 @@ import { diffusionFlags, lossFlag, objectiveFlag } from '../config/diffusion.js'
 import { comparisonFlags, featureFlags, likelihoodFlags } from '../config/evaluation.js';
 import type { Flags } from '../config/flag.js';
 import { modelFlags, modelGroups, unsaidGroups } from '../config/model.js';
+import { PRESET_NAMES, PRESETS } from '../config/presets.js';
+import { orPresets } from '../config/recipe-flags.js';
 import { clampFlags, samplingFlags } from '../config/sampling.js';
 import { targetFlags } from '../config/targets.js';
 import { dataFlags, trainingFlags } from '../config/training.js';
@@ -31,6 +33,20 @@ const MODEL = "A run, a checkpoint folder, diffusers' folder or a file of weight
 const WEIGHTS_NOTE =
   'Files of weights are .safetensors and what torch.save writes (.pt, .pth, .bin). Of several networks in one, FILE#KEY is the one under KEY.';
 
+/** The network's flags, for commands that take a preset. */
+const networkGroups = Object.fromEntries(
+  Object.entries(modelGroups).map(([title, flags]) => [title, orPresets(flags)]),
+);
+
+/** What each preset is for. */
+function presetsAsText(): string {
+  const longest = Math.max(...PRESET_NAMES.map(({ length }) => length));
+  const lines = PRESET_NAMES.map((name) => `  ${name.padEnd(longest)}  ${PRESETS[name].about}`);
+  return ['Presets, of which haze inspect --preset NAME shows all that they say:', ...lines].join(
+    '\n',
+  );
+}
+
 const train: Command = {
   name: 'train',
   describe: 'Train a U-Net on images',
@@ -49,11 +65,13 @@ const train: Command = {
         default: 'the next of runs/1, runs/2, …',
       },
       resume: { describe: 'Go on with the run in --out; its own settings hold' },
-      ...trainingFlags,
+      ...orPresets(trainingFlags),
     },
-    'Data:': dataFlags,
-    ...modelGroups,
-    'Diffusion:': { ...diffusionFlags, ...objectiveFlag, ...lossFlag, ...targetFlags },
+    'Data:': orPresets(dataFlags),
+    ...networkGroups,
+    'Diffusion:': orPresets({
+      ...{ ...diffusionFlags, ...objectiveFlag, ...lossFlag, ...targetFlags },
+    }),
     'Computing:': {
       ...computingFlags,
       ...takenBack('strict'),
@@ -62,10 +80,11 @@ const train: Command = {
   },
   examples: [
     ['haze train toy-cars --preset tiny --steps 300', 'the quickest look'],
-    ['haze train photos/ --preset small --held-out 0.1', 'your images, a tenth kept aside'],
+    ['haze train photos/ --preset pictures-32 --minutes 30', 'your images, by a recipe'],
+    ['haze train photos/ --preset small --held-out 0.1', 'a tenth kept aside'],
     ['haze train photos/ --out runs/1 --resume --epochs 200', 'go on for longer'],
   ],
-  notes: 'Ctrl-C saves a checkpoint and exits with 130.',
+  notes: `Ctrl-C saves a checkpoint and exits with 130.\n\n${presetsAsText()}`,
   load: () => import('./train.js'),
 };
 
@@ -224,7 +243,7 @@ const inspect: Command = {
       batch: { describe: 'Batch of the memory plan', value: 'N', default: "the run's or preset's" },
       ...jsonFlag,
     },
-    ...modelGroups,
+    ...networkGroups,
     'Computing:': { threads: computingFlags.threads! },
   },
   examples: [
@@ -248,7 +267,7 @@ const bench: Command = {
       batch: {
         describe: 'Images at a time',
         value: 'N',
-        default: '8; 128 for arithmetic, 64 for preprocess, several for generate',
+        default: "8, or the recipe's; 128 for arithmetic, 64 for preprocess, several for generate",
       },
       rounds: { describe: 'Turns that each path takes; medians count', value: 'N', default: '7' },
       layers: { describe: "Show where the U-Net's time goes, layer by layer" },
@@ -265,7 +284,7 @@ const bench: Command = {
       markdown: { describe: 'Write the tables', value: 'FILE.md' },
       compare: { describe: 'Show changes since what --json wrote', value: 'OLD.json' },
     },
-    ...modelGroups,
+    ...networkGroups,
     'Computing:': {
       ...computingFlags,
       device: { ...computingFlags.device!, describe: 'Only this device', default: 'both' },
@@ -274,6 +293,7 @@ const bench: Command = {
   },
   examples: [
     ['haze bench unet --preset tiny --batch 32', ''],
+    ['haze bench unet --preset pictures-32', 'trained as the recipe says'],
     ['haze bench unet --layers', 'with the time of each layer'],
     ['haze bench unet --preset unet2d-32 --batch 64 --peers', "beside diffusers' own network"],
     ['haze bench unet --preset tiny --peers --beside 2', 'on a machine that is not idle'],

@@ -1,4 +1,5 @@
-import type { ModelConfig } from '../config/config.js';
+import type { ModelConfig, TrainingConfig } from '../config/config.js';
+import { optimizerOf } from '../config/training.js';
 import { planRoom } from '../engine/arena.js';
 import { type Extension, largestBatch, planBytes } from '../engine/network/plan.js';
 import { planBatch } from '../wasm/batch-program.js';
@@ -25,15 +26,23 @@ export interface MemoryPlan {
   readonly largestBatch: number;
 }
 
-/** Plans the memory of a model without allocating any. `reserve` is what training takes between its steps, in bytes. */
+/**
+ * Plans the memory of a model without allocating any.
+ * @param training how it is trained, and in which batch
+ * @param reserve what training takes between its steps, in bytes
+ */
 export function planModelMemory(
   model: ModelConfig,
   timesteps: number,
-  batch: number,
+  training: TrainingConfig,
   threads: number,
   reserve = 0,
 ): MemoryPlan {
-  const options = { architecture: model, size: model.size, timesteps, threads, reserve };
+  const { batch, ema, accumulate, snrGamma } = training;
+  const options = {
+    ...{ architecture: model, size: model.size, timesteps, threads, reserve },
+    ...{ optimizer: optimizerOf(training), ema, accumulate, weighted: snrGamma !== null },
+  };
   const room = planRoom(options);
   const { size, channels } = model;
   const extend: Extension = (arena, unet) =>

@@ -1,6 +1,5 @@
 /** `haze sample`: images from a model, as a grid, a film strip and an animation. */
 import type { Args } from '../config/args.js';
-import { readCondition } from '../config/classes.js';
 import {
   COMPUTING_DEFAULTS,
   checkComputing,
@@ -8,8 +7,11 @@ import {
   readRequireCuda,
   readSeed,
 } from '../config/computing.js';
+import { classNames, nameOfLabel } from '../config/condition.js';
+import { readDrawn } from '../config/guide.js';
 import { openModel } from '../config/open-model.js';
 import { readSampling, SAMPLING_NAMES } from '../config/sampling.js';
+import type { Condition } from '../diffusion/guidance.js';
 import { film, grid, type Images } from '../io/grid.js';
 import { checkOutputPath } from '../io/output-path.js';
 import {
@@ -34,6 +36,15 @@ const FILM_MOMENTS = 10;
 /** Images that an animation shows, and its frames. */
 const GIF_IMAGES = 64;
 const GIF_MOMENTS = 60;
+
+/** Rows of a grid that are named. */
+const ROWS_NAMED = 12;
+
+/** What is drawn of a model of classes. */
+interface Told {
+  readonly condition: Condition | null;
+  readonly classNames: readonly string[];
+}
 
 interface Outputs {
   readonly out: string | undefined;
@@ -77,19 +88,24 @@ async function readOutputs(args: Args): Promise<Outputs> {
   return { out: grid, film, gif };
 }
 
-async function readOptions(path: string, args: Args, outputs: Outputs): Promise<SampleOptions> {
+async function readOptions(
+  path: string,
+  args: Args,
+  outputs: Outputs,
+): Promise<SampleOptions & Told> {
   const asked = args.whole('count', { min: 1, max: 65_536 });
   const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
   const opened = await openModel(path, args);
   const { weights, model, diffusion, sampling, notes } = opened;
-  const condition = readCondition(args, path, opened);
+  const { condition, guide } = await readDrawn(args, path, opened);
   const count = asked ?? usualCount(condition, MOST_OF_CLASSES);
   return {
     ...{ weights, notes },
     model,
     diffusion,
     sampling: readSampling(args.renamed(SAMPLING_NAMES), diffusion, sampling),
-    condition,
+    ...{ condition, guide },
+    classNames: classNames(opened),
     computing,
     seed: readSeed(args) ?? 0,
     count,
@@ -106,7 +122,7 @@ function frames(count: number, { film, gif }: Outputs): SampleOptions['frames'] 
 
 async function write(
   { images, frames }: SampleResult,
-  { model, count, condition }: SampleOptions,
+  { model, count, condition, classNames }: SampleOptions & Told,
   outputs: Outputs,
 ): Promise<void> {
   const inGrid = (all: Images) => {
@@ -116,7 +132,7 @@ async function write(
   const moments = frames.map((frame) => toImages(frame.images, model));
   if (outputs.out !== undefined) {
     await writePicture(outputs.out, inGrid(toImages(images, model)));
-    say(outputs.out, plural(count, 'image'));
+    say(outputs.out, `${plural(count, 'image')}${rowsInWords(condition, classNames)}`);
   }
   if (outputs.film !== undefined) {
     const columns = evenly(moments, FILM_MOMENTS).map((moment) => first(moment, FILM_ROWS));
@@ -127,6 +143,14 @@ async function write(
     await writeAnimation(outputs.gif, moments.map(inGrid));
     say(outputs.gif, 'coming out of the noise');
   }
+}
+
+/** What the rows of a grid are. */
+function rowsInWords(condition: Told['condition'], names: readonly string[]): string {
+  const labels = condition?.labels ?? [];
+  const of = labels.map((label) => printable(nameOfLabel(names, label)));
+  if (of.length < 2) return of.length === 1 ? ` of ${of[0]}` : '';
+  return `, a row each of ${of.slice(0, ROWS_NAMED).join(', ')}${of.length > ROWS_NAMED ? ', …' : ''}`;
 }
 
 /** The first images of several. */

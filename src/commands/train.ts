@@ -3,7 +3,7 @@ import type { Args } from '../config/args.js';
 import { readRequireCuda } from '../config/computing.js';
 import { readRunConfig } from '../config/read.js';
 import { newRunConfig, resumedRunConfig } from '../config/run-config.js';
-import { readDataBudget } from '../config/training.js';
+import { readDataBudget, readMinutes } from '../config/training.js';
 import { reasonOf } from '../data/reason.js';
 import { UsageError } from '../errors.js';
 import { writeLossCurve } from '../io/loss-curve.js';
@@ -69,13 +69,19 @@ async function trainInto(out: string, args: Args, hold: Hold): Promise<void> {
   }
 }
 
+/** Settings that choose a network: whoever gives one has chosen. */
+const CHOOSING = ['preset', 'networkConfig', 'widths', 'init'];
+
 /** @throws UsageError for flags, and for a run to resume that is not there. */
 async function readOptions(out: string, args: Args): Promise<TrainOptions> {
   const resume = args.boolean('resume') ?? false;
   const dataBudget = readDataBudget(args);
+  const minutes = readMinutes(args, resume);
   const rest = {
     out,
     resume,
+    advise: !CHOOSING.some((name) => args.has(name)),
+    ...(minutes !== undefined && { minutes }),
     requireCuda: readRequireCuda(args),
     ...(dataBudget !== undefined && { dataBudget }),
   };

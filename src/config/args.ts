@@ -91,6 +91,17 @@ export class Args implements Source {
     return word ?? this.parse(name, text, 'whole number', range, { or: words });
   }
 
+  realOr<const T extends string>(
+    name: string,
+    range: Range,
+    words: readonly T[],
+  ): number | T | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const word = words.find((word) => word === text);
+    return word ?? this.parse(name, text, 'number', range, { or: words });
+  }
+
   wholes(name: string, range: Range, empty?: string): number[] | undefined {
     const text = this.text(name);
     if (text !== undefined && text === empty) return [];
@@ -99,8 +110,9 @@ export class Args implements Source {
       .map((item) => this.parse(name, item, 'whole number', range, { list: text }));
   }
 
-  reals(name: string, range: Range, count: Count): number[] | undefined {
+  reals(name: string, range: Range, count: Count, empty?: string): number[] | undefined {
     const text = this.text(name);
+    if (text !== undefined && text === empty) return [];
     const values = text?.split(',').map(parseDecimal);
     const sound = values?.every((v) => within(v, 'number', range)) ?? true;
     if (!values || (isCount(values.length, count) && sound)) return values;

@@ -1,10 +1,9 @@
-/** Which classes a network is told: those of the images it is trained on, and those of the images that it draws. */
-import { CLASS_KINDS, type ClassKind } from '../data/classes.js';
-import type { Condition } from '../diffusion/guidance.js';
+/** Which classes a network is told of the images that it is trained on; condition.ts has those of what it draws. */
+import { CLASS_KINDS, type ClassKind, listNames } from '../data/classes.js';
 import { UsageError } from '../errors.js';
-import type { DataConfig, ModelConfig, RunConfig, TrainingConfig } from './config.js';
+import type { RunClasses, RunConfig, TrainingConfig } from './config.js';
 import type { Flags } from './flag.js';
-import { parseDecimal, quote, type Source, suggestion } from './source.js';
+import type { Source } from './source.js';
 
 /** Share of images whose class is left out unless said otherwise: Ho & Salimans (2022) found 0.1 and 0.2 best. */
 const LABEL_DROPOUT = 0.1;
@@ -12,7 +11,7 @@ const LABEL_DROPOUT = 0.1;
 export const classesFlag: Flags = {
   classes: {
     describe:
-      "Tell a unet2d the images' classes: by sub-folders, by labels (of IDX files and CIFAR), by the bodies of toy-cars, or what there is",
+      "Tell a unet2d the images' classes: by sub-folders, by labels (of IDX files, CIFAR and arr_1 of a .npz), by the bodies of toy-cars, or what there is",
     value: ['auto', ...CLASS_KINDS].join('|'),
     default: 'none',
   },
@@ -26,25 +25,6 @@ export const labelDropoutFlag: Flags = {
   },
 };
 
-/** Flags of what is drawn. */
-export const conditionFlags: Flags = {
-  class: {
-    describe:
-      'Of a model of classes: those that images take in turn, by name or number; none draws without one',
-    value: 'NAME,…',
-    default: 'all',
-  },
-  guidance: {
-    describe: 'Of a model of classes: how strongly images follow theirs (e.g. 3); 1 does not guide',
-    value: 'W',
-    default: '1',
-  },
-};
-
-/** Names of the settings, for programs. */
-export const CONDITION_SETTINGS = ['class', 'guidance'] as const;
-
-type RunClasses = DataConfig['classes'];
 type OfClasses = Pick<TrainingConfig, 'labelDropout'>;
 
 /**
@@ -53,9 +33,9 @@ type OfClasses = Pick<TrainingConfig, 'labelDropout'>;
  */
 export function readClasses(
   source: Source,
-  had: RunClasses,
+  had: RunClasses | null | undefined,
   training: OfClasses,
-): { classes: NonNullable<RunClasses> | null } & OfClasses {
+): { classes: RunClasses | null } & OfClasses {
   const asked = source.oneOf('classes', ['auto', ...CLASS_KINDS]);
   const kept = had && (asked === undefined || asked === 'auto' || asked === had.by);
   const classes = kept ? had : asked === undefined ? null : { by: asked, names: [] };
@@ -69,7 +49,7 @@ export function readClasses(
 }
 
 /** Those of a config.json. */
-export const readRunClasses = (source: Source): RunClasses & object => ({
+export const readRunClasses = (source: Source): RunClasses => ({
   by: source.oneOf('by', ['auto', ...CLASS_KINDS])!,
   names: source.texts('names')!,
 });
@@ -122,101 +102,10 @@ export function withClassNames(run: RunConfig, by: ClassKind, names: readonly st
   return named;
 }
 
-/** A model of whose images classes are told. */
-interface Conditional {
-  readonly model: ModelConfig;
-  /** Its run; null for what is of none, whose classes have no names. */
-  readonly run: Pick<RunConfig, 'data' | 'training'> | null;
-}
-
-/**
- * What a model is told of the images that it draws; null for one that is told nothing.
- * @param path the model, for messages
- * @throws UsageError for a class that it does not have, for guidance without images of no class, and for either of a model
- *   without classes
- */
-export function readCondition(source: Source, path: string, of: Conditional): Condition | null {
-  const asked = source.texts('class');
-  const guidance = source.real('guidance', { min: 0, max: 1000 });
-  const known = classesOf(of);
-  if (!known) {
-    const [given] = CONDITION_SETTINGS.filter((name) => source.has(name));
-    if (given === undefined) return null;
-    throw new UsageError(`${source.where(given)}: ${path} was trained without classes`);
-  }
-  const { none } = known;
-  if (guidance !== undefined && guidance !== 1 && none === null)
-    throw new UsageError(
-      `${source.where('guidance')}: ${path} knows no images without a class, as --label-dropout gives a run; expected 1, got ${guidance}`,
-    );
-  const where = source.where('class');
-  const labels = asked?.map((text) => labelNamed(`${where}: ${path}`, text, known));
-  if (!labels && known.names.length === 0)
-    throw new UsageError(`${where}: ${path} does not say how many classes it has; expected some`);
-  return { labels: labels ?? known.names.map((_, i) => i), guidance: guidance ?? 1, none };
-}
-
-/**
- * The labels that `class` names, for a network that is told each image's; undefined for one that is told none.
- * @throws UsageError for a class that is not there, for one of a model without, and where one is wanted and none named
- */
-export function readLabels(source: Source, path: string, of: Conditional): number[] | undefined {
-  if (!source.has('class') && classesOf(of))
-    throw new UsageError(
-      `${source.where('class')}: ${path} is told classes; expected that of the images`,
-    );
-  const condition = readCondition(source, path, of);
-  return condition ? [...condition.labels] : undefined;
-}
-
-interface Known {
-  /** By label; empty where any number is one. */
-  readonly names: readonly string[];
-  readonly none: number | null;
-}
-
-function classesOf({ model, run }: Conditional): Known | null {
-  if (model.kind !== 'unet2d' || model.numClasses === null) return null;
-  const names = classNames({ model, run });
-  return { names, none: run && run.training.labelDropout > 0 ? names.length : null };
-}
-
-/** Names of a model's classes: a run's own, else their numbers. */
-export function classNames({ model, run }: Conditional): readonly string[] {
-  if (run?.data.classes) return run.data.classes.names;
-  const count = model.kind === 'unet2d' ? model.numClasses : null;
-  return typeof count === 'number' ? Array.from({ length: count }, (_, i) => String(i)) : [];
-}
-
 /** How many classes a run has, what they are called, and how often none is told, in a line. */
 export function classesInWords({ data, training }: Pick<RunConfig, 'data' | 'training'>): string {
   const { by, names } = data.classes ?? { by: 'auto', names: [] };
   const share = Number((100 * training.labelDropout).toPrecision(3));
   const without = share > 0 ? `; ${share} % of the images go without` : '';
-  return `${names.length}, by ${by}: ${listed(names)}${without}`;
-}
-
-/** The name of a label. */
-export const nameOfLabel = (names: readonly string[], label: number): string =>
-  names[label] ?? (names.length > 0 ? 'none' : String(label));
-
-/** A class by its name, or its number where none is called so. */
-function labelNamed(where: string, text: string, { names, none }: Known): number {
-  const named = names.indexOf(text);
-  if (named >= 0) return named;
-  const number = parseDecimal(text);
-  const most = names.length > 0 ? names.length - 1 : 999;
-  if (Number.isInteger(number) && number >= 0 && number <= most) return number;
-  if (text === 'none' && none !== null) return none;
-  const hint = Number.isNaN(number) ? suggestion(text, names) : '';
-  throw new UsageError(`${where} has no class ${quote(text)}${hint}; it has ${listed(names)}`);
-}
-
-/** Classes that a message lists. */
-const LISTED = 12;
-
-function listed(names: readonly string[]): string {
-  if (names.length === 0) return 'numbers from 0 to 999';
-  const some = names.slice(0, LISTED).map(quote).join(', ');
-  return names.length > LISTED ? `${some}, … (${names.length})` : some;
+  return `${names.length}, by ${by}: ${listNames(names)}${without}`;
 }

@@ -71,6 +71,9 @@ export interface SamplingConfig extends Omit<SamplerOptions, 'steps' | 'eta'> {
   readonly norm: BatchNormMode;
 }
 
+/** How a run is sampled unless something else is asked for; the sampler's own defaults for what is left out. */
+export type RunSampling = Partial<SamplingConfig>;
+
 /** Images kept aside: a folder's (or file's) own, or a seeded share of the data. */
 export type HeldOut = { readonly source: string } | { readonly fraction: number };
 
@@ -139,6 +142,8 @@ export interface TrainingConfig {
   readonly lossWeights: readonly number[] | null;
   /** Share of images that are trained on without a class, for guidance. Default 0.1, without classes 0. E.g. `labelDropout: 0.2`. */
   readonly labelDropout: number;
+  /** Share of the steps after which the weights are kept as a guide for sampling; null (the default): never. E.g. `keepGuide: 0.3`. */
+  readonly keepGuide: number | null;
   /**
    * Sides of the images until shares of `steps`; the rest sees those of `size`. Null (the default): all do.
    * E.g. `grow: '16:0.5,24:0.8'`.
@@ -184,6 +189,8 @@ export interface RunConfig {
   readonly model: ModelConfig;
   readonly diffusion: DiffusionConfig;
   readonly training: TrainingConfig;
+  /** Of its preset, where that says so. */
+  readonly sampling?: RunSampling;
   readonly computing: ComputingConfig;
   /** Filled in by the run when it opens its device. */
   readonly chosen: DeviceChoice | null;

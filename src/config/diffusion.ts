@@ -91,6 +91,9 @@ export function withDiffusion(
   settings: Partial<DiffusionConfig>,
 ): DiffusionConfig {
   const config = { ...base, ...settings };
+  // Without it being asked for, a network that is to predict the noise is not told of noise alone.
+  if (settings.objective === 'epsilon' && settings.zeroTerminalSnr === undefined)
+    delete config.zeroTerminalSnr;
   for (const [flag, value] of [
     ['--beta-start', settings.betaStart],
     ['--beta-end', settings.betaEnd],

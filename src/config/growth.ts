@@ -13,7 +13,7 @@ export const growthFlags: Flags = {
   grow: {
     describe:
       'Begin with smaller images: sides in pixels, each until which share of --steps, e.g. 16:0.7; then --size',
-    value: 'N:X[,N:X]',
+    value: 'N:X[,N:X]|none',
     default: 'none',
   },
 };
@@ -25,9 +25,10 @@ export interface Stage {
   readonly until: number;
 }
 
-/** `grow` as it stands in config.json, the same as on the command line. @throws UsageError for another form */
-export function readGrowth(source: Source): string | undefined {
+/** `grow` as it stands in config.json, the same as on the command line; null is none. @throws UsageError for another form */
+export function readGrowth(source: Source): string | null | undefined {
   const text = source.text('grow');
+  if (text === 'none') return null;
   if (text !== undefined) parse(text, source.where('grow'));
   return text;
 }
@@ -46,6 +47,21 @@ export const atStage = <C extends RunConfig>(config: C, { size }: Stage): C => (
   ...config,
   model: { ...config.model, size },
 });
+
+/** Training without a recipe's stages where they do not go with the settings. */
+export function fittingGrowth(
+  model: ModelConfig,
+  training: TrainingConfig,
+  asked: Partial<TrainingConfig>,
+): TrainingConfig {
+  if (training.grow === null || asked.grow !== undefined) return training;
+  try {
+    checkGrowth(model, training);
+    return training;
+  } catch {
+    return { ...training, grow: null };
+  }
+}
 
 /** @throws UsageError for sides that the network has not, and a run whose length is not known in steps */
 export function checkGrowth(model: ModelConfig, { grow, steps, batch }: TrainingConfig): void {

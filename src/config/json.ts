@@ -49,12 +49,12 @@ export class JsonObject implements Source {
         );
   }
 
-  object(name: string, optional: readonly string[] = []): JsonObject {
+  object(name: string, optional: readonly string[] | 'all' = []): JsonObject {
     return new JsonObject(`${this.path}.${name}`, this.value(name), optional);
   }
 
   /** The object, or null where the field may hold that. */
-  objectOrNull(name: string, optional: readonly string[] = []): JsonObject | null {
+  objectOrNull(name: string, optional: readonly string[] | 'all' = []): JsonObject | null {
     return this.value(name) === undefined ? null : this.object(name, optional);
   }
 
@@ -71,11 +71,15 @@ export class JsonObject implements Source {
     range: Range,
     words: readonly T[],
   ): number | T | undefined {
-    const value = this.value(name);
-    const word = words.find((word) => word === value);
-    if (word !== undefined || value === undefined) return word;
-    if (typeof value === 'number' && within(value, 'whole number', range)) return value;
-    throw this.unexpected(name, [describe('whole number', range), ...words].join(' or '), value);
+    return this.numberOr(name, 'whole number', range, words);
+  }
+
+  realOr<const T extends string>(
+    name: string,
+    range: Range,
+    words: readonly T[],
+  ): number | T | undefined {
+    return this.numberOr(name, 'number', range, words);
   }
 
   reals(name: string, range: Range, count: Count): number[] | undefined {
@@ -128,6 +132,19 @@ export class JsonObject implements Source {
   oneOf<T extends string>(name: string, choices: readonly T[]): T | undefined {
     const text = this.text(name);
     return text === undefined ? undefined : choose(`${this.path}.${name}`, text, choices);
+  }
+
+  private numberOr<const T extends string>(
+    name: string,
+    kind: 'whole number' | 'number',
+    range: Range,
+    words: readonly T[],
+  ): number | T | undefined {
+    const value = this.value(name);
+    const word = words.find((word) => word === value);
+    if (word !== undefined || value === undefined) return word;
+    if (typeof value === 'number' && within(value, kind, range)) return value;
+    throw this.unexpected(name, [describe(kind, range), ...words].join(' or '), value);
   }
 
   private number(name: string, kind: 'whole number' | 'number', range: Range): number | undefined {

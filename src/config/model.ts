@@ -7,7 +7,7 @@ import type { ModelConfig } from './config.js';
 import type { Flags } from './flag.js';
 import { KINDS, sharedFlags, simpleFlags, unet2dFlags, unsaidFlags } from './network-fields.js';
 import { completeModel, type GivenModel, readGiven, readKind } from './network-settings.js';
-import { DEFAULT_PRESETS, PRESET_NAMES, PRESETS, type Preset } from './presets.js';
+import { DEFAULT_PRESETS, PRESET_NAMES, PRESETS, type Preset, type Recipe } from './presets.js';
 import type { Source } from './source.js';
 
 const networkConfig = {
@@ -18,7 +18,7 @@ const networkConfig = {
 /** Flags that fix the network and its image size. */
 export const modelFlags: Flags = {
   preset: {
-    describe: 'A whole set-up: network, size and batch',
+    describe: 'A whole set-up: network, size, batch, and of some how to train and sample',
     value: PRESET_NAMES.join('|'),
     default: 'reference; with --network unet2d unet2d-32',
   },
@@ -56,6 +56,10 @@ export interface Base {
   readonly given: GivenModel;
   /** Images a step that suit it; undefined where nothing says. */
   readonly batch?: number;
+  /** How it is trained and sampled, where its preset says so. */
+  readonly recipe?: Recipe;
+  /** Whether the network is a preset's, which yields where it does not go with settings. */
+  readonly yields?: boolean;
   /** What the user named it by, for messages: `--preset tiny`. */
   readonly named: string;
 }
@@ -66,16 +70,20 @@ export function readPreset(source: Source): Preset | undefined {
   return name && PRESETS[name];
 }
 
-/** What `--preset` or `--network-config` says. @throws UsageError for both, and for a config that is not supported. */
-export function readBase(source: Source): Base | undefined {
+/**
+ * What `--preset` and a network's config say: with both, the network is the config's, and the rest the preset's.
+ * @param described the config, where another setting than `--network-config` names it
+ * @throws UsageError for a config that is not supported
+ */
+export function readBase(source: Source, described?: Base): Base | undefined {
   const preset = readPreset(source);
   const file = source.text('networkConfig');
-  if (preset && file !== undefined)
-    throw new UsageError(
-      `${source.where('preset')} and ${source.where('networkConfig')}: each gives the network; give one of them`,
-    );
-  if (preset) return { ...preset, named: `--preset ${source.text('preset')}` };
-  return file === undefined ? undefined : readNetworkConfig(file);
+  const network = file === undefined ? described : readNetworkConfig(file);
+  if (!preset) return network;
+  const { given, batch, recipe } = preset;
+  const named = `--preset ${source.text('preset')}`;
+  if (!network) return { given, batch, recipe, named, yields: true };
+  return { ...network, batch, recipe, given: { size: preset.model.size, ...network.given } };
 }
 
 /** The network of diffusers' config.json. @throws UsageError naming what is not supported. */
@@ -94,11 +102,31 @@ export function defaultBase(source: Source): Base {
  * The model of settings over a base.
  * @throws UsageError for settings of another network, and for what does not belong together.
  */
-export function readModel(source: Source, { given, named }: Base): ModelConfig {
+export function readModel(source: Source, { given, named, yields }: Base): ModelConfig {
   const kind = readKind(source);
   if (kind !== undefined && kind !== given.kind)
     throw new UsageError(`${source.where('network')}: ${named} has ${given.kind}, got ${kind}`);
-  return changedModel(given, readGiven(given.kind, source), named);
+  const changes = readGiven(given.kind, source);
+  return changedModel(yields ? fittingNetwork(given, changes) : given, changes, named);
+}
+
+/**
+ * A preset's network without what does not go with other widths or another size: sides that are no levels', groups and heads that
+ * do not divide. The network's own defaults stand instead.
+ */
+function fittingNetwork(base: GivenModel, changes: GivenModel): GivenModel {
+  if (base.kind !== 'unet2d' || changes.kind !== 'unet2d') return base;
+  const { widths = [], size = 0, attention = [] } = { ...base, ...changes };
+  const { groups = 1, headDim, attention: _, ...rest } = base;
+  const levels = attention.map((side) => widths.findIndex((_, i) => size / 2 ** i === side));
+  const attends = !levels.includes(-1);
+  const attending = [...(attends ? levels : []).map((level) => widths[level]!), widths.at(-1) ?? 0];
+  return {
+    ...rest,
+    ...(attends && base.attention && { attention }),
+    ...(base.groups && widths.every((width) => width % groups === 0) && { groups }),
+    ...(headDim && attending.every((width) => width % headDim === 0) && { headDim }),
+  };
 }
 
 /** A network with changes. */

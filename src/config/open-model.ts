@@ -4,7 +4,7 @@ import { UsageError } from '../errors.js';
 import { checkpointPaths } from '../io/checkpoint.js';
 import { resolveModel } from '../io/model-source.js';
 import type { Pipeline } from '../io/pipeline.js';
-import { isFile } from '../io/run.js';
+import { isFile, runPaths } from '../io/run.js';
 import { checkNetworkOf, type OnNote, readNetwork } from '../io/weights.js';
 import { UNSAID } from '../network/recognise.js';
 import { attendingLevels } from '../network/unet2d-config.js';
@@ -16,6 +16,7 @@ import { flagOf } from './network-fields.js';
 import { type GivenModel, readGiven, readKind } from './network-settings.js';
 import { PRESETS } from './presets.js';
 import { readRunConfig } from './read.js';
+import { samplingOfRun } from './sampling.js';
 import { readScheduler, type SamplingDefaults } from './scheduler.js';
 import { show } from './show.js';
 import type { Source } from './source.js';
@@ -29,7 +30,9 @@ export interface OpenModel {
   readonly diffusion: DiffusionConfig;
   /** The run it belongs to; null for bare weights and folders of diffusers. */
   readonly run: RunConfig | null;
-  /** How its scheduler samples. */
+  /** Path of the weights that its run kept as a guide; null where there are none. */
+  readonly guide: string | null;
+  /** How its scheduler samples, or its run's recipe. */
   readonly sampling: SamplingDefaults;
   /** For the user: what was assumed of bare weights. */
   readonly notes: readonly string[];
@@ -63,8 +66,11 @@ export async function openModel(
   await checkNetworkOf(chosen, model, 'config.json');
   refuseOtherNetwork(path, model, settings);
   refuseOthers(path, whole(diffusion), readForward(settings));
+  const kept = runPaths(dirname(config)).guide;
+  const guide = (await isFile(kept)) ? kept : null;
   const notes = run.training.ema.length > 0 ? [`weights: ${nameOfWeights(decay)}`] : [];
-  return { weights: chosen, model, diffusion, run, sampling: {}, notes };
+  const sampling = samplingOfRun(run);
+  return { weights: chosen, model, diffusion, run, guide, sampling, notes };
 }
 
 const nameOfWeights = (decay: number | null): string =>
@@ -88,12 +94,12 @@ async function openPipeline(
   const asked = readForward(settings);
   if (scheduler === undefined)
     return {
-      ...{ weights, model, run: null, sampling: {}, notes: [] },
+      ...{ weights, model, run: null, guide: null, sampling: {}, notes: [] },
       diffusion: withDiffusion(DIFFUSION_DEFAULTS, asked),
     };
   const { diffusion, sampling } = readScheduler(scheduler);
   refuseOthers(path, whole(diffusion), asked);
-  return { weights, model, diffusion, run: null, sampling, notes: [] };
+  return { weights, model, diffusion, run: null, guide: null, sampling, notes: [] };
 }
 
 async function openBare(
@@ -113,7 +119,7 @@ async function openBare(
   refuseOtherNetwork(path, model, settings);
   if (described) refuseFields(path, model, { ...described, size });
   const diffusion = withDiffusion(DIFFUSION_DEFAULTS, readForward(settings));
-  return { weights, model, diffusion, run: null, sampling: {}, notes };
+  return { weights, model, diffusion, run: null, guide: null, sampling: {}, notes };
 }
 
 /** The forward process, and what the network predicts of it. */

@@ -63,7 +63,7 @@ export const optimizerFlags: Flags = {
   },
   clip: {
     describe: 'Largest norm of all gradients together; larger ones are scaled',
-    value: 'X',
+    value: 'X|none',
     default: 'none',
   },
   accumulate: {
@@ -74,7 +74,7 @@ export const optimizerFlags: Flags = {
   },
   ema: {
     describe: `Keep averages (EMA) of the weights with these decays, ${MOST_AVERAGES} at most; samples take the first`,
-    value: 'X[,X]',
+    value: 'X[,X]|none',
     default: 'none',
   },
 };
@@ -94,11 +94,13 @@ export const OPTIMIZER_DEFAULTS = {
   accumulate: 1,
   zeroInit: false,
   grow: null,
+  keepGuide: null,
   ...TARGET_DEFAULTS,
 } as const satisfies Partial<TrainingConfig>;
 
 /** The settings of these that a source gives. @throws UsageError for one that cannot be. */
 export function readOptimizer(source: Source): Partial<TrainingConfig> {
+  const clip = source.realOr('clip', { above: 0 }, ['none']);
   return given<TrainingConfig>({
     lr: source.real('lr', { above: 0 }),
     warmup: source.whole('warmup', { min: 0, max: 1e9 }),
@@ -109,14 +111,14 @@ export function readOptimizer(source: Source): Partial<TrainingConfig> {
     betas: source.reals('betas', { min: 0, below: 1 }, 2) as [number, number] | undefined,
     epsilon: source.real('epsilon', { above: 0 }),
     weightDecay: source.real('weightDecay', { min: 0 }),
-    clip: source.real('clip', { above: 0 }),
+    clip: clip === 'none' ? null : clip,
     ema: readDecays(source),
     accumulate: source.whole('accumulate', { min: 1, max: 65_536 }),
   } as { [K in keyof TrainingConfig]: TrainingConfig[K] | undefined });
 }
 
 function readDecays(source: Source): number[] | undefined {
-  const decays = source.reals('ema', { min: 0, below: 1 }, [0, MOST_AVERAGES]);
+  const decays = source.reals('ema', { min: 0, below: 1 }, [0, MOST_AVERAGES], 'none');
   const twice = decays?.find((decay, i) => decays.indexOf(decay) < i);
   if (twice === undefined) return decays;
   throw new UsageError(`${source.where('ema')}: expected each decay once, got ${twice} twice`);
@@ -130,7 +132,8 @@ export function withTraining(
   base: TrainingConfig,
   settings: Partial<TrainingConfig>,
 ): TrainingConfig {
-  const training = { ...base, ...settings };
+  const merged = { ...base, ...settings };
+  const training = merged.decay === 'constant' ? { ...merged, decayFloor: 0 } : merged;
   if (settings.decayFloor && training.decay === 'constant')
     throw new UsageError(
       '--decay-floor: belongs to --decay linear and cosine; the decay is constant',

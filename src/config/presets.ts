@@ -1,32 +1,156 @@
 import type { NetworkKind } from '../network/network.js';
-import type { ModelConfig } from './config.js';
+import type {
+  DataConfig,
+  DiffusionConfig,
+  ModelConfig,
+  RunSampling,
+  TrainingConfig,
+} from './config.js';
 import { completeModel, type GivenModel } from './network-settings.js';
 
-/** A model and the batch it is trained with. */
+/*
+ * The presets: each says a network, the batch it is trained with, and, where it is a recipe, how it is trained and sampled. Help,
+ * `inspect`, the README's table and the advice of `haze train` come from this table.
+ */
+
+/** What a preset says beside its network and batch; all else has the defaults of the flags. */
+export interface Recipe {
+  readonly diffusion?: Partial<DiffusionConfig>;
+  readonly data?: Partial<Pick<DataConfig, 'fit' | 'flip'>>;
+  readonly training?: Partial<Omit<TrainingConfig, 'batch' | 'epochs'>>;
+  readonly sampling?: RunSampling;
+}
+
+/** A model, the batch it is trained with, and how. */
 export interface Preset {
+  /** What it is for, in a line. */
+  readonly about: string;
   readonly model: ModelConfig;
   /** What the preset says of the model; the rest of it follows. */
   readonly given: GivenModel;
   readonly batch: number;
+  readonly recipe: Recipe;
+  /** Minutes on two cores from which on it makes the best pictures of all; without, it is for other ends. */
+  readonly from?: number;
 }
+
+type ModelOf<K extends NetworkKind> = Extract<ModelConfig, { kind: K }>;
 
 function preset<K extends NetworkKind>(
+  about: string,
   given: Extract<GivenModel, { kind: K }>,
   batch: number,
-): Preset & { readonly model: Extract<ModelConfig, { kind: K }> } {
-  return { model: completeModel(given) as Extract<ModelConfig, { kind: K }>, given, batch };
+  recipe: Recipe = {},
+  from?: number,
+): Preset & { readonly model: ModelOf<K> } {
+  const model = completeModel(given) as ModelOf<K>;
+  return { about, model, given, batch, recipe, ...(from !== undefined && { from }) };
 }
 
-/**
- * `reference` is the walk-through's own set-up: 62,438,883 parameters; the other simple ones train in minutes. The
- * U-Nets of diffusers are such as two cores train in an evening.
- */
+/** What the recipes share. */
+const DIFFUSION = {
+  objective: 'v',
+  schedule: 'cosine',
+  timesteps: 1000,
+  loss: 'l2',
+} as const satisfies Partial<DiffusionConfig>;
+
+const TRAINING = {
+  optimizer: 'muon',
+  lr: 0.001,
+  muonLr: 0.02,
+  betas: [0.9, 0.99],
+  weightDecay: 1e-4,
+  warmup: 100,
+  decay: 'linear',
+  decayFloor: 0.02,
+  clip: 1,
+  ema: [0.999],
+  zeroInit: true,
+  keepGuide: 0.25,
+} as const satisfies Partial<TrainingConfig>;
+
+const SAMPLING = {
+  sampler: 'ddim',
+  eta: 1,
+  steps: 50,
+  spacing: 'linspace',
+  clamp: 1,
+} as const satisfies RunSampling;
+
+/** A recipe of so many steps, with what it has otherwise than the others. */
+const recipe = (
+  steps: number,
+  { diffusion, data, training, sampling }: Recipe = {},
+): Recipe & { readonly training: { readonly steps: number } } => ({
+  diffusion: { ...DIFFUSION, ...diffusion },
+  ...(data && { data }),
+  training: { ...TRAINING, ...training, steps },
+  sampling: { ...SAMPLING, ...sampling },
+});
+
+/** A UNet2DModel of one block a level that attends at one side. */
+const attending = (size: number, widths: readonly number[], attention: number) =>
+  ({
+    kind: 'unet2d',
+    ...{ size, widths, layers: 1, attention: [attention] },
+    ...{ headDim: 32, groups: 8 },
+  }) as const;
+
 export const PRESETS = {
-  reference: preset({ kind: 'simple', size: 64, widths: [64, 128, 256, 512, 1024] }, 128),
-  small: preset({ kind: 'simple', size: 32, widths: [32, 64, 128, 256] }, 64),
-  tiny: preset({ kind: 'simple', size: 32, widths: [16, 32, 64, 128] }, 32),
-  'unet2d-32': preset({ kind: 'unet2d', size: 32, widths: [32, 64, 128] }, 64),
-  'unet2d-64': preset({ kind: 'unet2d', size: 64, widths: [32, 64, 96, 128] }, 32),
+  reference: preset(
+    "the walk-through's own set-up, for hours on many cores or a GPU",
+    { kind: 'simple', size: 64, widths: [64, 128, 256, 512, 1024] },
+    128,
+  ),
+  small: preset(
+    "the walk-through's network, narrower",
+    { kind: 'simple', size: 32, widths: [32, 64, 128, 256] },
+    64,
+  ),
+  tiny: preset(
+    'a first look at training, in seconds',
+    { kind: 'simple', size: 32, widths: [16, 32, 64, 128] },
+    32,
+  ),
+  'unet2d-32': preset(
+    "diffusers' network with the walk-through's training",
+    { kind: 'unet2d', size: 32, widths: [32, 64, 128] },
+    64,
+  ),
+  'unet2d-64': preset(
+    'the same at 64 pixels',
+    { kind: 'unet2d', size: 64, widths: [32, 64, 96, 128] },
+    32,
+  ),
+  'minutes-32': preset(
+    'small pictures in a few minutes on two cores',
+    attending(32, [16, 32, 64], 8),
+    32,
+    recipe(2000, { training: { ema: [0.995] } }),
+    3,
+  ),
+  'pictures-32': preset(
+    'pictures of 32 pixels, from half an hour on',
+    attending(32, [32, 64, 128], 8),
+    64,
+    recipe(4000),
+    20,
+  ),
+  'pictures-64': preset(
+    'pictures of 64 pixels, from some hours on',
+    attending(64, [32, 64, 96, 128], 8),
+    32,
+    recipe(12_000),
+    120,
+  ),
+  'sprites-28': preset(
+    'grey sprites, digits and garments of 28 pixels, in ten minutes',
+    { ...attending(28, [32, 64, 96], 7), channels: 1 },
+    64,
+    recipe(2000),
+    3,
+  ),
 } as const satisfies Record<string, Preset>;
 
 export type PresetName = keyof typeof PRESETS;

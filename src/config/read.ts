@@ -10,6 +10,7 @@ import type {
   HeldOut,
   ModelConfig,
   RunConfig,
+  RunSampling,
   TrainingConfig,
 } from './config.js';
 import { checkDiffusion, OPTIONAL_DIFFUSION, readDiffusion, readObjective } from './diffusion.js';
@@ -18,6 +19,7 @@ import { JsonObject } from './json.js';
 import { checkBatch, checkModel } from './model.js';
 import { KINDS } from './network-fields.js';
 import { nullableFields, readWhole } from './network-settings.js';
+import { readRunSampling, usualSampling } from './sampling.js';
 import { checkTargets, checkZeroInit } from './targets.js';
 import { OPTIMIZER_DEFAULTS, readData, readTraining } from './training.js';
 
@@ -31,14 +33,15 @@ export async function readRunConfig(path: string): Promise<RunConfig> {
 
 /** The config in a parsed JSON value; `where` names it in errors. */
 export function parseRunConfig(where: string, value: unknown): RunConfig {
-  const root = new JsonObject(where, value, ['chosen']);
+  const root = new JsonObject(where, value, ['sampling', 'chosen']);
   root.whole('version', { min: 1, max: 1 });
+  const forward = diffusion(root.object('diffusion', OPTIONAL_DIFFUSION));
   const config: RunConfig = {
     version: 1,
     seed: readSeed(root)!,
     data: data(root.object('data', ['heldOut', 'classes'])),
     model: model(root),
-    diffusion: diffusion(root.object('diffusion', OPTIONAL_DIFFUSION)),
+    diffusion: forward,
     training: training(
       root.object('training', [
         'epochs',
@@ -48,6 +51,7 @@ export function parseRunConfig(where: string, value: unknown): RunConfig {
         ...Object.keys(OPTIMIZER_DEFAULTS),
       ]),
     ),
+    ...sampling(root, forward),
     computing: computing(root.object('computing', ['threads', 'wide'])),
     chosen: chosen(root.objectOrNull('chosen')),
   };
@@ -106,6 +110,12 @@ const training = (object: JsonObject): TrainingConfig =>
     return read as TrainingConfig;
   });
 
+/** Only runs whose preset says so have any. */
+function sampling(root: JsonObject, forward: DiffusionConfig): { sampling?: RunSampling } {
+  const object = root.objectOrNull('sampling', 'all');
+  return object ? { sampling: section(object, (o) => readRunSampling(o, forward)) } : {};
+}
+
 const computing = (object: JsonObject): ComputingConfig =>
   section(object, (o) => ({ threads: null, wide: false, ...readComputing(o) }) as ComputingConfig);
 
@@ -123,6 +133,7 @@ function checkTogether(where: string, config: RunConfig): void {
     checkModel(config.model);
     checkBatch(config.model, config.training.batch);
     checkDiffusion(config.diffusion);
+    usualSampling(config);
     checkTargets(config.diffusion, config.training);
     checkZeroInit(config.model, config.training);
     checkClasses(config);

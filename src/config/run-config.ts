@@ -4,14 +4,13 @@ import { findPipeline } from '../io/pipeline.js';
 import type { NetworkKind } from '../network/network.js';
 import { checkClasses, readClasses } from './classes.js';
 import { COMPUTING_DEFAULTS, checkComputing, readComputing, readSeed } from './computing.js';
-import type { DiffusionConfig, ModelConfig, RunConfig } from './config.js';
-import { DIFFUSION_DEFAULTS, readDiffusion, readObjective, withDiffusion } from './diffusion.js';
+import type { DiffusionConfig, ModelConfig, RunConfig, TrainingConfig } from './config.js';
+import { readDiffusion, readObjective, withDiffusion } from './diffusion.js';
 import { kebab } from './flag.js';
-import { checkGrowth } from './growth.js';
+import { checkGrowth, fittingGrowth } from './growth.js';
 import {
   type Base,
   checkBatch,
-  DEFAULT_BATCH,
   defaultBase,
   readBase,
   readModel,
@@ -19,10 +18,12 @@ import {
 } from './model.js';
 import { fieldsOf, flagOf } from './network-fields.js';
 import { type GivenModel, readKind } from './network-settings.js';
+import { diffusionOf, trainingOf } from './recipe.js';
+import { fittingSampling } from './sampling.js';
 import { readScheduler } from './scheduler.js';
 import { show } from './show.js';
 import type { Source } from './source.js';
-import { checkTargets, checkZeroInit } from './targets.js';
+import { checkTargets, checkZeroInit, fittingTargets } from './targets.js';
 import {
   DATA_DEFAULTS,
   dataSource,
@@ -30,26 +31,50 @@ import {
   readData,
   readHeldOut,
   readTraining,
-  TRAINING_DEFAULTS,
   withTraining,
 } from './training.js';
 
 /**
- * A new run: the settings over what a preset, a network's config or diffusers' folder of `--init` says, and the defaults.
+ * A new run: the settings over what a preset, a network's config or diffusers' folder of `--init` says, and the defaults. What a
+ * preset says and makes no sense beside a setting is left out.
  * @throws UsageError for one that cannot be.
  */
 export function newRunConfig(source: string, settings: Source): RunConfig {
   const init = readInitFolder(settings);
-  const base = readBase(settings) ?? init?.base ?? defaultBase(settings);
-  return withSettings(settings, base.given, base.named, {
-    version: 1,
-    seed: 0,
-    data: { source: dataSource(source), ...DATA_DEFAULTS },
-    diffusion: init?.diffusion ?? DIFFUSION_DEFAULTS,
-    training: { ...TRAINING_DEFAULTS, batch: base.batch ?? DEFAULT_BATCH },
-    computing: COMPUTING_DEFAULTS,
-    chosen: null,
-  });
+  const base = readBase(settings, init?.base) ?? defaultBase(settings);
+  const make = (base: Base) =>
+    withSettings(settings, base, {
+      version: 1,
+      seed: 0,
+      data: { source: dataSource(source), ...DATA_DEFAULTS, ...base.recipe?.data },
+      // Weights to begin with were trained for their own forward process.
+      diffusion: { ...diffusionOf(base), ...init?.diffusion, loss: diffusionOf(base).loss },
+      training: trainingOf(base),
+      ...(base.recipe?.sampling && { sampling: base.recipe.sampling }),
+      computing: COMPUTING_DEFAULTS,
+      chosen: null,
+    });
+  return blamingPreset(settings, base, make);
+}
+
+/** Names the preset in an error that would not be there without its recipe. */
+function blamingPreset<T>(settings: Source, base: Base, make: (base: Base) => T): T {
+  try {
+    return make(base);
+  } catch (error) {
+    const { recipe, ...rest } = base;
+    if (!(error instanceof UsageError) || !recipe || !passes(() => make(rest))) throw error;
+    throw new UsageError(`${error.message} (of --preset ${settings.text('preset')})`);
+  }
+}
+
+function passes(make: () => unknown): boolean {
+  try {
+    make();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The network and the forward process of the folder of diffusers that `--init` names, if it names one. */
@@ -60,10 +85,10 @@ function readInitFolder(
   const pipeline = init === undefined ? undefined : findPipeline(init);
   if (!pipeline) return undefined;
   const { config, scheduler } = pipeline;
-  return {
-    base: readNetworkConfig(config),
-    diffusion: scheduler === undefined ? undefined : readScheduler(scheduler).diffusion,
-  };
+  const base = readNetworkConfig(config);
+  if (scheduler === undefined) return { base, diffusion: undefined };
+  const { diffusion } = readScheduler(scheduler);
+  return { base, diffusion };
 }
 
 /**
@@ -82,12 +107,22 @@ export function resumedRunConfig(
   if (kind !== run.model.kind)
     throw refusal(where, settings, base, 'network', run.model.kind, kind);
   const given = { ...run.model, ...base?.given } as GivenModel;
-  const { batch = run.training.batch } = base ?? {};
-  const changed = withSettings(settings, given, base?.named ?? where, {
-    ...run,
-    data: { ...run.data, ...(source !== undefined && { source: dataSource(source) }) },
-    training: { ...run.training, batch },
-  });
+  const { batch = run.training.batch, recipe } = base ?? {};
+  // The length is the run's own: the preset's was that of a new one.
+  const { steps: _, ...training } = { ...recipe?.training };
+  const changed = withSettings(
+    settings,
+    { given, named: base?.named ?? where },
+    {
+      ...run,
+      data: {
+        ...{ ...run.data, ...recipe?.data },
+        ...(source !== undefined && { source: dataSource(source) }),
+      },
+      diffusion: { ...run.diffusion, ...recipe?.diffusion },
+      training: { ...run.training, ...training, batch },
+    },
+  );
   for (const [name, flag, read] of [...fixedOfNetwork(kind), ...FIXED]) {
     if (isDeepStrictEqual(read(changed), read(run))) continue;
     throw refusal(where, settings, base, name, read(run), read(changed), flag);
@@ -148,8 +183,8 @@ const FIXED: Fixed[] = [
   fixed('betaStart', (c) => c.diffusion.betaStart),
   fixed('betaEnd', (c) => c.diffusion.betaEnd),
   fixed('scaleBetas', (c) => c.diffusion.scaleBetas ?? false),
-  fixed('zeroTerminalSnr', (c) => c.diffusion.zeroTerminalSnr ?? false),
   fixed('objective', (c) => c.diffusion.objective ?? 'epsilon'),
+  fixed('zeroTerminalSnr', (c) => c.diffusion.zeroTerminalSnr ?? false),
   fixed('loss', (c) => c.diffusion.loss),
   fixed('fit', (c) => c.data.fit),
   fixed('flip', (c) => c.data.flip),
@@ -166,19 +201,23 @@ const FIXED: Fixed[] = [
   fixed('eager', (c) => c.computing.eager),
 ];
 
-/** The settings over a config, checked together; `named` says where the network is from. */
-function withSettings(
-  settings: Source,
-  given: GivenModel,
-  named: string,
-  base: Omit<RunConfig, 'model'>,
-): RunConfig {
-  const model = readModel(settings, { given, named });
+/** Of a length in minutes, a number of steps that stands until some are measured (`train/length.ts`). */
+const withMeasured = (settings: Source, training: TrainingConfig): TrainingConfig =>
+  settings.has('minutes') && training.steps === null
+    ? { ...training, epochs: null, steps: 1 }
+    : training;
+
+/** The settings over a network and a config, checked together. */
+function withSettings(settings: Source, network: Base, base: Omit<RunConfig, 'model'>): RunConfig {
+  const model = readModel(settings, network);
   const { classes, labelDropout } = readClasses(settings, base.data.classes, base.training);
-  const training = { ...withTraining(base.training, readTraining(settings)), labelDropout };
-  checkBatch(model, training.batch);
   const asked = { ...readDiffusion(settings), ...readObjective(settings) };
   const diffusion = withDiffusion(base.diffusion, asked);
+  const wanted = readTraining(settings);
+  const laid = { ...withTraining(base.training, wanted), labelDropout };
+  const fitting = fittingTargets({ model, diffusion }, withMeasured(settings, laid), wanted);
+  const training = network.recipe ? fittingGrowth(model, fitting, wanted) : fitting;
+  checkBatch(model, training.batch);
   checkTargets(diffusion, training);
   checkZeroInit(model, training);
   checkGrowth(model, training);
@@ -188,8 +227,11 @@ function withSettings(
     classes,
   };
   checkClasses({ model, data, training });
+  const { sampling: recipes, ...rest } = base;
+  const sampling = fittingSampling(recipes, diffusion);
   return {
-    ...base,
+    ...rest,
+    ...(sampling && { sampling }),
     seed: readSeed(settings) ?? base.seed,
     data,
     model,

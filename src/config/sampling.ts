@@ -13,8 +13,9 @@ import {
 } from '../diffusion/samplers.js';
 import { SPACINGS } from '../diffusion/spacing.js';
 import { UsageError } from '../errors.js';
-import { CONDITION_SETTINGS, conditionFlags } from './classes.js';
-import type { DiffusionConfig, SamplingConfig } from './config.js';
+import { Args } from './args.js';
+import { CONDITION_SETTINGS, conditionFlags } from './condition.js';
+import type { DiffusionConfig, RunConfig, RunSampling, SamplingConfig } from './config.js';
 import { type Flags, given } from './flag.js';
 import type { SamplingDefaults } from './scheduler.js';
 import type { Source } from './source.js';
@@ -23,7 +24,7 @@ import type { Source } from './source.js';
 export const clampFlags: Flags = {
   clamp: {
     describe: 'Clamp the image that each step foresees; --no-clamp does not',
-    default: "off, for diffusers' folders what their scheduler says",
+    default: "off; what a run's recipe, or the scheduler of diffusers' folder says",
     negatable: true,
   },
   'clamp-range': { describe: 'Largest value that --clamp leaves', value: 'X', default: '1' },
@@ -50,12 +51,12 @@ export const samplingFlags: Flags = {
   sampler: {
     describe: 'How to go back',
     value: SAMPLER_NAMES.join('|'),
-    default: 'ancestral; flow-euler where the network predicts flow',
+    default: "that of a run's recipe or of diffusers' folder; else ancestral, of flow flow-euler",
   },
   'sample-steps': {
     describe: 'Reverse steps, 1 to T; heun asks the network twice a step',
     value: 'N',
-    default: `ancestral T, ${stepsInWords}`,
+    default: `those of a run's recipe with its sampler; else ancestral T, ${stepsInWords}`,
   },
   eta: {
     describe: 'Noise of ddim: 0 is deterministic, 1 as much as ancestral',
@@ -128,20 +129,53 @@ export const SAMPLING_SETTINGS = [
 /** What of the forward process says how to go back. */
 type Forward = Pick<DiffusionConfig, 'timesteps' | 'objective'>;
 
-/** How a model is sampled unless something else is asked for. */
-export function usualSampling({ timesteps, objective = 'epsilon' }: Forward): SamplingConfig {
-  const sampler = defaultSampler(objective);
-  return {
-    sampler,
-    steps: defaultSteps(sampler, { timesteps, objective }),
-    eta: 0,
-    norm: 'running',
-  };
+/** What a run's recipe says of sampling, as what stands where nothing else is asked for. */
+export const samplingOfRun = ({ sampling }: Pick<RunConfig, 'sampling'>): SamplingDefaults =>
+  sampling ? { ...sampling, clampsAll: true } : {};
+
+/** How a run is sampled unless something else is asked for. */
+export const usualSampling = (run: Pick<RunConfig, 'diffusion' | 'sampling'>): SamplingConfig =>
+  readSampling(new Args({}), run.diffusion, samplingOfRun(run));
+
+/** The settings of a run's recipe in its config.json. @throws UsageError for one that cannot be */
+export function readRunSampling(source: Source, forward: Forward): RunSampling {
+  const sampling = given<SamplingConfig>({
+    sampler: source.oneOf('sampler', SAMPLER_NAMES),
+    steps: source.whole('steps', { min: 1, max: mostSteps(whole(forward)) }),
+    eta: source.real('eta', { min: 0, max: 1 }),
+    clamp: source.real('clamp', { above: 0 }),
+    dynamicThreshold: source.real('dynamicThreshold', { above: 0, max: 1 }),
+    thresholdMax: source.real('thresholdMax', { above: 0 }),
+    ...readOwnSettings(source),
+    norm: source.oneOf('norm', ['running', 'batch']),
+  });
+  if (sampling.clamp !== undefined && sampling.dynamicThreshold !== undefined)
+    throw new UsageError(
+      `${source.where('dynamicThreshold')}: clamps by itself; it does not go with clamp`,
+    );
+  return sampling;
 }
 
 /**
+ * What of a recipe's sampling fits a forward process that it was not made for: nothing where the objective does not have its
+ * sampler, and no more steps than there are timesteps.
+ */
+export function fittingSampling(
+  sampling: RunSampling | undefined,
+  forward: Forward,
+): RunSampling | undefined {
+  const { sampler, steps } = sampling ?? {};
+  const { objective, timesteps } = whole(forward);
+  if (sampler !== undefined && !kindOf(sampler).objectives.includes(objective)) return undefined;
+  if (steps === undefined) return sampling;
+  return { ...sampling, steps: Math.min(steps, mostSteps({ objective, timesteps })) };
+}
+
+const whole = ({ timesteps, objective = 'epsilon' }: Forward) => ({ timesteps, objective });
+
+/**
  * How to sample a model.
- * @param defaults what the model's own scheduler says
+ * @param defaults what the model's own scheduler, or its run's recipe, says
  * @throws UsageError for a setting that cannot be, or that the sampler or the model does not have.
  */
 export function readSampling(
@@ -154,13 +188,16 @@ export function readSampling(
   refuseForeign(source, sampler);
   const forward = { timesteps, objective };
   const most = mostSteps(forward);
-  const steps = source.whole('steps', { min: 1, max: most }) ?? defaultSteps(sampler, forward);
+  // Steps and η suit the sampler that they were chosen for.
+  const own = sampler === usual ? defaults : {};
+  const steps =
+    source.whole('steps', { min: 1, max: most }) ?? own.steps ?? defaultSteps(sampler, forward);
   const config = {
     sampler,
-    norm: source.oneOf('norm', ['running', 'batch']) ?? 'running',
+    norm: source.oneOf('norm', ['running', 'batch']) ?? defaults.norm ?? 'running',
     ...readLimits(source, sampler, defaults),
     steps,
-    eta: sampler === 'ancestral' ? 1 : (source.real('eta', { min: 0, max: 1 }) ?? 0),
+    eta: sampler === 'ancestral' ? 1 : (source.real('eta', { min: 0, max: 1 }) ?? own.eta ?? 0),
     ...readOwn(source, sampler, { objective, defaults, all: steps === timesteps }),
   } satisfies SamplingConfig;
   checkSampler(forward, { ...config, eta: sampler === 'ddim' ? config.eta : 0 });
@@ -194,7 +231,8 @@ function readLimits(source: Source, sampler: SamplerName, defaults: SamplingDefa
     throw new UsageError(
       `${source.where('thresholdMax')}: belongs to --dynamic-threshold, which is off, got ${most}`,
     );
-  const clamp = readClamp(source, CLAMPING.includes(sampler) ? defaults.clamp : false);
+  const clamps = defaults.clampsAll || CLAMPING.includes(sampler);
+  const clamp = readClamp(source, clamps ? defaults.clamp : false);
   if (threshold === undefined) return clamp === false ? {} : { clamp };
   const usual = quantile === undefined ? defaults.thresholdMax : undefined;
   return given<Pick<SamplingConfig, 'dynamicThreshold' | 'thresholdMax'>>({
@@ -232,15 +270,7 @@ interface Context {
  * left out, so that configs of old stay as they are.
  */
 function readOwn(source: Source, sampler: SamplerName, { objective, defaults, all }: Context) {
-  const read = {
-    variance: readVariance(source),
-    spacing: source.oneOf('spacing', SPACINGS),
-    stepsOffset: source.whole('stepsOffset', { min: 0, max: 100_000 }),
-    lastAlpha: source.oneOf('lastAlpha', ['one', 'first']),
-    karras: source.boolean('karras'),
-    lowerOrderFinal: source.boolean('lowerOrderFinal'),
-    shift: source.real('shift', { above: 0 }),
-  };
+  const read = readOwnSettings(source);
   const has = (name: OwnSetting) => kindOf(sampler).settings.includes(name);
   const spacing = read.spacing ?? defaults.spacing ?? defaultSpacing(sampler, objective);
   if (read.stepsOffset !== undefined && spacing !== 'leading')
@@ -266,3 +296,13 @@ function readOwn(source: Source, sampler: SamplerName, { objective, defaults, al
   });
   return Object.fromEntries(chosen) as Partial<Pick<SamplingConfig, keyof typeof usual>>;
 }
+
+const readOwnSettings = (source: Source) => ({
+  variance: readVariance(source),
+  spacing: source.oneOf('spacing', SPACINGS),
+  stepsOffset: source.whole('stepsOffset', { min: 0, max: 100_000 }),
+  lastAlpha: source.oneOf('lastAlpha', ['one', 'first']),
+  karras: source.boolean('karras'),
+  lowerOrderFinal: source.boolean('lowerOrderFinal'),
+  shift: source.real('shift', { above: 0 }),
+});

@@ -19,9 +19,11 @@ export interface SchedulerConfig {
 }
 
 /** How to sample unless a setting says otherwise. */
-export type SamplingDefaults = Partial<Omit<SamplingConfig, 'steps' | 'eta' | 'norm' | 'clamp'>> & {
+export type SamplingDefaults = Partial<Omit<SamplingConfig, 'clamp'>> & {
   /** The range; false does not clamp. */
-  readonly clamp?: number | false;
+  readonly clamp?: number | false | undefined;
+  /** Whether the range is for any sampler, or for those alone whose schedulers clamp in diffusers. */
+  readonly clampsAll?: boolean;
 };
 
 /** How a class of schedulers is read. */

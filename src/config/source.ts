@@ -34,10 +34,19 @@ export interface Source {
     range: Range,
     words: readonly T[],
   ): number | T | undefined;
+  /** A number, or one of some words. */
+  realOr<const T extends string>(
+    name: string,
+    range: Range,
+    words: readonly T[],
+  ): number | T | undefined;
   /** @param empty the word that stands for an empty list on the command line, where there may be one */
   wholes(name: string, range: Range, empty?: string): number[] | undefined;
-  /** @param count how many, or the fewest and the most */
-  reals(name: string, range: Range, count: Count): number[] | undefined;
+  /**
+   * @param count how many, or the fewest and the most
+   * @param empty as for `wholes`
+   */
+  reals(name: string, range: Range, count: Count, empty?: string): number[] | undefined;
   boolean(name: string): boolean | undefined;
   booleans(name: string): boolean[] | undefined;
   oneOf<T extends string>(name: string, choices: readonly T[]): T | undefined;

@@ -71,6 +71,25 @@ export function checkZeroInit({ kind }: ModelConfig, { zeroInit, init }: Trainin
     throw new UsageError('--zero-init: the weights are those of --init; leave one of the two out');
 }
 
+/**
+ * Training without what was not asked for and does not go with what was: weights of the loss for flow, and zeros for a network
+ * that has no such layers or begins with other weights.
+ * @param asked what settings gave
+ */
+export function fittingTargets(
+  { model, diffusion }: { readonly model: ModelConfig; readonly diffusion: DiffusionConfig },
+  training: TrainingConfig,
+  asked: Partial<TrainingConfig>,
+): TrainingConfig {
+  const weighs = diffusion.objective !== 'flow' || asked.snrGamma !== undefined;
+  const fresh = model.kind === 'unet2d' && training.init === null;
+  return {
+    ...training,
+    ...(!weighs && { snrGamma: null }),
+    ...(!fresh && asked.zeroInit === undefined && { zeroInit: false }),
+  };
+}
+
 /** @throws UsageError for weights of a loss that has none, and for another number of them than there are timesteps */
 export function checkTargets(
   { objective = 'epsilon', timesteps }: DiffusionConfig,

@@ -45,6 +45,10 @@ export const trainingFlags: Flags = {
   ...optimizerFlags,
   epochs: { describe: 'Length of the run, resumes included', value: 'N', default: '100' },
   steps: { describe: 'The same in steps', value: 'N' },
+  minutes: {
+    describe: 'The same in minutes: some steps are measured first, and their number is kept',
+    value: 'X',
+  },
   init: {
     describe:
       "Start from these weights: a file (.safetensors, .pt, .pth, .bin), a run, or diffusers' folder, whose network and schedule it takes",
@@ -53,8 +57,15 @@ export const trainingFlags: Flags = {
   'zero-init': {
     describe:
       'Begin with zero weights in conv2, conv_out and to_out, so that each block passes its input on; of unet2d',
+    negatable: true,
   },
   ...growthFlags,
+  'keep-guide': {
+    describe:
+      'Keep the weights that the run has after this share of its steps: what sampling is guided away from (autoguidance)',
+    value: 'X',
+    default: 'none',
+  },
   'save-every': {
     describe: 'Steps between checkpoints; 0: one at the end',
     value: 'N',
@@ -124,7 +135,7 @@ export function readTraining(source: Source): Partial<TrainingConfig> {
     ...given<
       Omit<
         TrainingConfig,
-        'epochs' | 'steps' | Exclude<keyof OptimizerSettings, 'zeroInit' | 'grow'>
+        'epochs' | 'steps' | Exclude<keyof OptimizerSettings, 'zeroInit' | 'grow' | 'keepGuide'>
       >
     >({
       batch: readBatch(source),
@@ -132,11 +143,30 @@ export function readTraining(source: Source): Partial<TrainingConfig> {
       sampleEvery: source.whole('sampleEvery', { min: 0, max: 1e9 }),
       zeroInit: source.boolean('zeroInit'),
       grow: readGrowth(source),
+      keepGuide: source.real('keepGuide', { above: 0, below: 1 }),
       keep: source.whole('keep', { min: 1, max: 1e6 }),
       init: init === undefined ? undefined : resolve(init),
     }),
     ...((epochs ?? steps) !== undefined && { epochs: epochs ?? null, steps: steps ?? null }),
   };
+}
+
+/**
+ * The length of a new run in minutes.
+ * @throws UsageError beside another length, and on a resume, whose length is in steps by then
+ */
+export function readMinutes(source: Source, resume: boolean): number | undefined {
+  const minutes = source.real('minutes', { above: 0, max: 1e6 });
+  if (minutes === undefined) return undefined;
+  const other = (['steps', 'epochs'] as const).find((name) => source.has(name));
+  if (other !== undefined)
+    throw new UsageError(
+      `${source.where('minutes')} and ${source.where(other)}: each gives the length of the run; give one of them`,
+    );
+  if (!resume) return minutes;
+  throw new UsageError(
+    `${source.where('minutes')}: belongs to a new run; a resume takes --steps or --epochs, resumes included`,
+  );
 }
 
 export const readFit = (source: Source): Fit | undefined => source.oneOf('fit', ['squash', 'crop']);

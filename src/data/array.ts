@@ -14,6 +14,7 @@ import { openSafetensors } from '../io/safetensors.js';
 import { holdsStatistics } from '../io/statistics-file.js';
 import { allowedMemory } from '../machine/memory.js';
 import { bytes } from '../units.js';
+import { classesOfNpz, LABELS_NAME } from './array-labels.js';
 import { fingerprintOfParts } from './fingerprint.js';
 import { readAt } from './read-at.js';
 import type { Place, Source } from './source.js';
@@ -27,6 +28,8 @@ interface Images {
   readonly height: number;
   readonly width: number;
   readonly channels: 1 | 3;
+  /** Whether labels lie beside them. */
+  readonly labelled?: boolean;
 }
 
 /** What `haze generate` calls its arrays, and the part that is not finished. */
@@ -86,8 +89,9 @@ async function fromNpz(file: InputFile): Promise<Images> {
   const array = await npz.open(arrayOf(npz, file.path), ['|u1']);
   refuseFortran(array.fortran, array.where);
   const shape = imageShape(array.shape, array.where);
-  if (array.at !== null) return { from: file.path, at: array.at, ...shape };
-  return { from: await unpack(array, shape), at: 0, ...shape };
+  const labelled = npz.names.includes(LABELS_NAME);
+  if (array.at !== null) return { from: file.path, at: array.at, labelled, ...shape };
+  return { from: await unpack(array, shape), at: 0, labelled, ...shape };
 }
 
 /** `arr_0`, as `np.savez` names what it is not told a name for, or the only one. */
@@ -128,7 +132,7 @@ async function fromSafetensors(file: InputFile): Promise<Images> {
   return { from: file.path, at: file.size - elementsOf(info.shape), ...shape };
 }
 
-type Shape = Omit<Images, 'from' | 'at'>;
+type Shape = Omit<Images, 'from' | 'at' | 'labelled'>;
 
 /** Pixels that an image may have: what the decoder allows a picture. */
 const MOST_PIXELS = 268_435_456;
@@ -157,7 +161,7 @@ function refuseFortran(fortran: boolean, where: string): void {
 }
 
 function source({ path: file, name }: Place, images: Images): Source {
-  const { from, at, count, height, width, channels } = images;
+  const { from, at, count, height, width, channels, labelled = false } = images;
   const each = height * width * channels;
   return {
     name,
@@ -174,6 +178,7 @@ function source({ path: file, name }: Place, images: Images): Source {
     label: (i) => `${path.basename(name)}, image ${i}`,
     skipped: [],
     leftOut: [],
+    ...(labelled && typeof file === 'string' && { classes: () => classesOfNpz(file, count) }),
     fingerprint: () => fingerprintOfParts([file]),
   };
 }

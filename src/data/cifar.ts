@@ -7,7 +7,7 @@ import path from 'node:path';
 import { UsageError } from '../errors.js';
 import { fsPath, joinRaw } from '../io/raw-path.js';
 import { throwIfMachines } from '../machine/faults.js';
-import { classesOfBytes } from './classes.js';
+import { classesOfNumbers } from './classes.js';
 import { fingerprintOfParts } from './fingerprint.js';
 import { readAt } from './read-at.js';
 import { reasonOf } from './reason.js';
@@ -162,7 +162,7 @@ function source(name: string, batches: readonly Batch[]): Source {
     classes: async () => {
       const kinds = new Set(batches.map(({ kind }) => kind.name));
       const labels = Buffer.concat(batches.map(labelsOf));
-      return classesOfBytes(labels, kinds.size === 1 ? batches[0]!.kind.names : undefined);
+      return classesOfNumbers(labels, kinds.size === 1 ? batches[0]!.kind.names : undefined);
     },
     fingerprint: () => fingerprintOfParts(batches.map(({ file }) => file.path)),
   };

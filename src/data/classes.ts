@@ -5,6 +5,7 @@ import { gunzipSync } from 'node:zlib';
 import { UsageError } from '../errors.js';
 import { fsPath, type RawPath } from '../io/raw-path.js';
 import { throwIfMachines } from '../machine/faults.js';
+import { printable } from '../printable.js';
 import type { ListedFile } from './fingerprint.js';
 import { reasonOf } from './reason.js';
 import type { Source } from './source.js';
@@ -55,6 +56,15 @@ export function numbered(where: string, of: readonly string[]): Classes {
   return { names, labels: Int32Array.from(of, (name) => label.get(name)!) };
 }
 
+/** Classes that a message lists. */
+const MOST_LISTED = 12;
+
+/** Names for a message, not without end. */
+export function listNames(names: readonly string[]): string {
+  const some = names.slice(0, MOST_LISTED).map(printable).join(', ');
+  return names.length > MOST_LISTED ? `${some}, … (${names.length})` : some;
+}
+
 /** The classes of a source; `where` begins messages. @throws UsageError where it does not say them */
 export async function requireClasses(where: string, source: Source): Promise<Classes> {
   if (!source.classes)
@@ -72,7 +82,7 @@ export function checkSeveral(where: string, { names, labels }: Classes): void {
   const first = labels[0] ?? 0;
   if (labels.every((label) => label === first))
     throw new UsageError(
-      `${where}: expected two classes or more, got ${names[first] ?? 'none'} alone`,
+      `${where}: expected two classes or more, got ${printable(names[first] ?? 'none')} alone`,
     );
 }
 
@@ -86,13 +96,17 @@ export function among(
   const other = labels.find((label) => places[label]! < 0);
   if (other === undefined) return { names: known, labels: labels.map((label) => places[label]!) };
   throw new UsageError(
-    `${where}: expected images of the classes ${known.join(', ')}, got some of ${names[other]}`,
+    `${where}: expected images of the classes ${listNames(known)}, got some of ${printable(names[other]!)}`,
   );
 }
 
-/** Labels that are bytes, of classes with or without names of their own. */
-export function classesOfBytes(labels: Uint8Array, names?: readonly string[]): Classes {
-  const count = labels.reduce((most, label) => Math.max(most, label), 0) + 1;
+/** Labels that are numbers, of classes with or without names of their own. */
+export function classesOfNumbers(
+  labels: Uint8Array | Int32Array,
+  names?: readonly string[],
+): Classes {
+  let count = 1;
+  for (const label of labels) count = Math.max(count, label + 1);
   return {
     names: names ?? Array.from({ length: Math.max(2, count) }, (_, i) => String(i)),
     labels: Int32Array.from(labels),
@@ -124,7 +138,7 @@ export async function classesOfIdx(images: RawPath, name: string, count: number)
   for (const candidate of [wanted, `${wanted}.gz`]) {
     const found = await stat(path.join(folder, candidate)).catch(() => undefined);
     if (!found?.isFile()) continue;
-    return classesOfBytes(await idxLabels(path.join(folder, candidate), found.size, count));
+    return classesOfNumbers(await idxLabels(path.join(folder, candidate), found.size, count));
   }
   throw new UsageError(`${name}: expected its labels in ${wanted} beside it, got no such file`);
 }

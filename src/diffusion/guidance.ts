@@ -25,8 +25,10 @@ export function labelsOfPass(condition: Condition, images: ArrayLike<number>): I
   );
 }
 
-/** Weights of the class's output and of the other one. */
-export const guidanceWeights = ({ guidance }: Condition): [ofClass: number, ofNone: number] => [
+/** Weights of the output itself and of the other one, which it moves away from. */
+export const guidanceWeights = ({
+  guidance,
+}: Pick<Condition, 'guidance'>): [own: number, other: number] => [
   Math.fround(guidance),
   Math.fround(1 - guidance),
 ];
@@ -39,11 +41,20 @@ export function twice(x: Float32Array): Float32Array<ArrayBuffer> {
   return both;
 }
 
-/** The guided output of a pass over each image twice: in f32 as the kernel qSample mixes, so with the engine's bits. */
+/** The guided output of a pass over each image twice. */
 export function guided(condition: Condition, output: Float32Array): Float32Array<ArrayBuffer> {
-  const [ofClass, ofNone] = guidanceWeights(condition);
-  const length = output.length / 2;
-  return Float32Array.from({ length }, (_, i) =>
-    Math.fround(Math.fround(ofClass * output[i]!) + Math.fround(ofNone * output[length + i]!)),
+  const half = output.length / 2;
+  return away(condition, output.subarray(0, half), output.subarray(half));
+}
+
+/** m + (W − 1)·(m − other), as W·m + (1 − W)·other: in f32 as the kernel qSample mixes, so with the engine's bits. */
+export function away(
+  condition: Pick<Condition, 'guidance'>,
+  output: Float32Array,
+  other: Float32Array,
+): Float32Array<ArrayBuffer> {
+  const [a, b] = guidanceWeights(condition);
+  return Float32Array.from(output, (m, i) =>
+    Math.fround(Math.fround(a * m) + Math.fround(b * other[i]!)),
   );
 }

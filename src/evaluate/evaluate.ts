@@ -1,5 +1,6 @@
 /** Figures of how good images are, and how well a model knows those that it has not seen. */
 import { threadCount } from '../config/computing.js';
+import { ownShape } from '../data/own-shape.js';
 import { openSource, type Source } from '../data/source.js';
 import { CounterRandom } from '../diffusion/random.js';
 import { Interrupted, UsageError } from '../errors.js';
@@ -10,7 +11,7 @@ import { checkEvaluation, comparesImages, needsSamples } from './check.js';
 import { compareFeatures } from './compare-features.js';
 import { FeatureNetwork } from './feature-network.js';
 import { frechetDistance } from './frechet.js';
-import { type Collected, collect, ownShape, type PassOptions, type Shape } from './image-set.js';
+import { type Collected, collect, type PassOptions, type Shape } from './image-set.js';
 import { modelLikelihood } from './model-likelihood.js';
 import { NearestImages } from './nearest.js';
 import type { EvaluateOptions, Evaluation, FileSubject, SetSummary } from './options.js';

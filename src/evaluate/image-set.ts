@@ -1,7 +1,6 @@
 /** A set of images, and one pass over it that collects all that figures need. */
-import sharp from 'sharp';
 import type { Fit } from '../config/config.js';
-import type { Item, Source } from '../data/source.js';
+import type { Source } from '../data/source.js';
 import { type CounterRandom, PURPOSE } from '../diffusion/random.js';
 import type { FeatureNetwork } from './feature-network.js';
 import { streamImages } from './image-stream.js';
@@ -14,48 +13,6 @@ import { Patches } from './sliced-wasserstein.js';
 export interface Shape {
   readonly size: number;
   readonly channels: 1 | 3;
-}
-
-/** What a set's own images are like, by one of them. */
-export interface OwnShape {
-  readonly width: number;
-  readonly height: number;
-  readonly channels: 1 | 3;
-  /** Their side; null where they are not square. */
-  readonly size: number | null;
-}
-
-/** Files that are tried, of which one can be read. */
-const TRIED = 16;
-
-/** The shape of the first image that says it; null where the first ones cannot be read. */
-export async function ownShape(source: Source): Promise<OwnShape | null> {
-  for (let i = 0; i < Math.min(TRIED, source.count); i++) {
-    const shape = await shapeOf(source.item(i));
-    if (!shape) continue;
-    const { width, height, channels } = shape;
-    const size = width === height ? width : null;
-    return { width, height, size, channels: channels < 3 ? 1 : 3 };
-  }
-  return null;
-}
-
-/** Toy cars are drawn at any side; this is that of the presets. */
-const CAR = { width: 32, height: 32, channels: 3 };
-
-async function shapeOf(
-  item: Item,
-): Promise<{ width: number; height: number; channels: number } | undefined> {
-  if (item.kind === 'car') return CAR;
-  if (item.kind === 'record') return item;
-  // A path of other bytes than UTF-8 would be taken for a picture itself.
-  if (typeof item.path !== 'string') return undefined;
-  const found = await sharp(item.path)
-    .metadata()
-    .catch(() => undefined);
-  if (!found) return undefined;
-  const { width, height, channels, orientation = 1 } = found;
-  return orientation < 5 ? { width, height, channels } : { width: height, height: width, channels };
 }
 
 /** What a pass is to collect. */

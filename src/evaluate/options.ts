@@ -2,6 +2,7 @@ import type { ComputingConfig, SamplingConfig } from '../config/config.js';
 import type { EvaluationConfig } from '../config/evaluation.js';
 import type { OpenModel } from '../config/open-model.js';
 import type { Condition } from '../diffusion/guidance.js';
+import type { Guide } from '../sample/options.js';
 import type { FeatureDescription } from './feature-network.js';
 import type { KernelDistance } from './kernel-distance.js';
 import type { Likelihood } from './likelihood.js';
@@ -17,6 +18,8 @@ export interface ModelSubject extends Pick<OpenModel, 'weights' | 'model' | 'dif
   readonly sampling: SamplingConfig;
   /** Classes of the samples, of a model that is told them, and the names of all. */
   readonly condition: Condition | null;
+  /** Other weights that they are guided by. */
+  readonly guide: Guide | null;
   readonly classNames: readonly string[];
   /** Samples that are drawn. */
   readonly count: number;

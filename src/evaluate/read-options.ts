@@ -1,13 +1,14 @@
 /** The options of an evaluation, from flags or from what a program gives. */
-import { classNames, readCondition } from '../config/classes.js';
 import {
   COMPUTING_DEFAULTS,
   checkComputing,
   readComputing,
   readSeed,
 } from '../config/computing.js';
+import { classNames } from '../config/condition.js';
 import { readDiffusion } from '../config/diffusion.js';
 import { readEvaluation } from '../config/evaluation.js';
+import { readDrawn } from '../config/guide.js';
 import { openModel } from '../config/open-model.js';
 import { readSampling, SAMPLING_SETTINGS } from '../config/sampling.js';
 import type { Source } from '../config/source.js';
@@ -78,7 +79,7 @@ async function readSubject(
   return {
     ...{ kind, name: path, weights, model, diffusion, notes },
     sampling: readSampling(sampling, diffusion, defaults),
-    condition: readCondition(sampling, path, opened),
+    ...(await readDrawn(sampling, path, opened)),
     classNames: classNames(opened),
     count: count ?? SAMPLES,
   };

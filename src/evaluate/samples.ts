@@ -14,7 +14,7 @@ export interface DrawnSamples {
 
 /** @throws as `generate` does */
 export async function drawSamples(
-  { weights, model, diffusion, sampling, condition, classNames, count }: ModelSubject,
+  { weights, model, diffusion, sampling, condition, guide, classNames, count }: ModelSubject,
   { computing, seed, requireCuda, signal, onEvent }: EvaluateOptions,
   onProgress: (done: number, total: number) => void,
 ): Promise<DrawnSamples> {
@@ -22,7 +22,7 @@ export async function drawSamples(
   const remove = () => rm(path, { recursive: true, force: true });
   try {
     await generate({
-      ...{ weights, model, diffusion, sampling, condition, classNames },
+      ...{ weights, model, diffusion, sampling, condition, guide, classNames },
       ...{ computing, seed, count, requireCuda },
       out: path,
       format: 'safetensors',

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { nameOfLabel } from '../config/classes.js';
+import { nameOfLabel } from '../config/condition.js';
 import type { DeviceChoice } from '../config/config.js';
 import type { Generator } from '../contracts/generator.js';
 import { chooseDevice } from '../device/choose.js';
@@ -11,6 +11,7 @@ import { asRunError } from '../io/atomic.js';
 import { type Reach, unseen } from '../io/lock.js';
 import { makeFolders } from '../io/make-folders.js';
 import { hashWeights, readWeights } from '../io/weights.js';
+import { guideInWords } from '../sample/open-sampler.js';
 import { plural } from '../units.js';
 import { version } from '../version.js';
 import { ArrayStore } from './array-store.js';
@@ -53,8 +54,9 @@ const HANDS = 16;
  *   that are lost again and again; Interrupted
  */
 export async function generate(options: GenerateOptions): Promise<GenerateResult> {
-  const { format, computing, requireCuda } = options;
-  for (const text of options.notes ?? []) options.onEvent?.({ kind: 'note', text });
+  const { format, computing, requireCuda, guide, notes = [] } = options;
+  for (const text of [...notes, ...(guide ? [guideInWords(guide)] : [])])
+    options.onEvent?.({ kind: 'note', text });
   const { device } = await chooseDevice(computing, requireCuda);
   const yields = options.batch === null && options.sampling.norm === 'running';
   const usual = BATCHES[device] / passesOf(options.condition);
@@ -66,7 +68,9 @@ export async function generate(options: GenerateOptions): Promise<GenerateResult
         ? new PngStore(out, model, shard)
         : new ArrayStore(out, format, model, condition && ((image) => labelOf(condition, image)));
     try {
-      const settings = settingsOf(plan, await hashWeights(options.weights));
+      const hashes = [options.weights, ...(options.guide ? [options.guide.weights] : [])];
+      const [own, guide] = await Promise.all(hashes.map(hashWeights));
+      const settings = settingsOf(plan, own!, guide);
       return await new Generation(plan, settings, store, hold).run();
     } finally {
       await store.close();

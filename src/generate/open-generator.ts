@@ -36,12 +36,15 @@ export async function openGenerator(
   const { workers, batch } = share;
   const { timesteps } = schedule;
   const shape = { architecture: model, size: model.size, timesteps, batch };
-  if (computing.arithmetic === 'tensorflow') {
+  // A guide is a second network, which workers cannot share as they do the first: batches are made one after the other.
+  if (computing.arithmetic === 'tensorflow' || options.guide) {
     const steps = trajectory.timesteps.length;
     const arithmetic = await openArithmetic(computing);
     const pooled = { ...options, computing: { ...computing, threads: workers } };
     const sampler = await openSampler(pooled, trajectory, schedule, batch, state);
-    return new SamplerGenerator(sampler, arithmetic, { device, build: 'tensorflow', steps });
+    const { arithmetic: on, strict } = computing;
+    const build = on === 'tensorflow' ? on : strict ? 'strict' : 'relaxed';
+    return new SamplerGenerator(sampler, arithmetic, { device, build, steps });
   }
   const kernels = kernelsOf(computing);
   const { norm } = sampling;

@@ -5,13 +5,13 @@ import type {
   SamplingConfig,
 } from '../config/config.js';
 import type { GenerationConfig, Shard } from '../config/generation.js';
-import type { Condition } from '../diffusion/guidance.js';
+import type { Drawn } from '../sample/options.js';
 
 /** `2-of-5`: how files and locks name a shard. */
 export const shardName = ({ index, of }: Shard): string => `${index}-of-${of}`;
 
 /** Many images of a model as files, by workers that each make batches of their own. */
-export interface GenerateOptions extends GenerationConfig {
+export interface GenerateOptions extends GenerationConfig, Partial<Drawn> {
   /** Path of the file of weights, as `readWeights` takes it. */
   readonly weights: string;
   /** Told first, as notes: what was assumed of the weights. */
@@ -19,8 +19,6 @@ export interface GenerateOptions extends GenerationConfig {
   readonly model: ModelConfig;
   readonly diffusion: DiffusionConfig;
   readonly sampling: SamplingConfig;
-  /** Classes of the images, of a network that is told them; default null. */
-  readonly condition?: Condition | null;
   /** Names of the classes by label, for the manifest; default their numbers. */
   readonly classNames?: readonly string[];
   readonly computing: ComputingConfig;

@@ -22,8 +22,12 @@ const FLAGS: Readonly<Record<string, string>> = {
   betaEnd: '--beta-end',
 };
 
-/** The settings of a run. `sha256` is of the file of weights. */
-export function settingsOf(options: GenerateOptions & { batch: number }, sha256: string): Settings {
+/** The settings of a run. `sha256` is of the file of weights, `guide` of the guide's. */
+export function settingsOf(
+  options: GenerateOptions & { batch: number },
+  sha256: string,
+  guide?: string,
+): Settings {
   const { timesteps, schedule, betaStart, betaEnd, loss: _, ...forward } = options.diffusion;
   const { sampler, steps, eta, norm, ...rest } = options.sampling;
   return {
@@ -41,6 +45,7 @@ export function settingsOf(options: GenerateOptions & { batch: number }, sha256:
     ...flat(rest),
     ...unsaid(options.model),
     ...told(options.condition),
+    ...(guide !== undefined && { guide, guidance: options.guide!.guidance }),
     ...(norm === 'batch' && { batch: options.batch }),
     seed: options.seed,
     format: options.format,

@@ -18,7 +18,13 @@ export interface Npy {
 }
 
 /** Bytes of the types that are read. */
-export const NPY_BYTES: Readonly<Record<string, number>> = { '|u1': 1, '<f4': 4, '<f8': 8 };
+export const NPY_BYTES: Readonly<Record<string, number>> = {
+  '|u1': 1,
+  '<i4': 4,
+  '<i8': 8,
+  '<f4': 4,
+  '<f8': 8,
+};
 
 /** The longest header that is read: NumPy pads its own to 128 bytes or so. */
 const LONGEST = 1 << 16;

@@ -19,6 +19,8 @@ export interface RunPaths {
   readonly metrics: string;
   /** The losses as a picture. */
   readonly curve: string;
+  /** Weights that sampling is guided by, where the run keeps some. */
+  readonly guide: string;
   readonly samples: string;
   readonly checkpoints: string;
 }
@@ -33,6 +35,7 @@ export function runPaths(dir: string): RunPaths {
     config: join(dir, 'config.json'),
     metrics: join(dir, 'metrics.jsonl'),
     curve: join(dir, 'loss.png'),
+    guide: join(dir, 'guide.safetensors'),
     samples: join(dir, 'samples'),
     checkpoints: join(dir, 'checkpoints'),
   };
@@ -92,9 +95,10 @@ export async function removeLeft({
   config,
   metrics,
   curve,
+  guide,
   samples,
 }: RunPaths): Promise<void> {
-  const own = [config, metrics, curve].map((path) => basename(path));
+  const own = [config, metrics, curve, guide].map((path) => basename(path));
   await removeTemporaries(dir, (base) => own.includes(base));
   await removeTemporaries(samples, (base) => GRID.test(base));
 }

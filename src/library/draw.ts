@@ -1,12 +1,13 @@
 /** What `sample`, `generate` and `load` have in common: a model on disk, and how to draw from it. */
-import { classNames, readCondition } from '../config/classes.js';
 import {
   COMPUTING_DEFAULTS,
   checkComputing,
   readComputing,
   readSeed,
 } from '../config/computing.js';
+import { classNames } from '../config/condition.js';
 import type { ComputingConfig, DiffusionConfig, SamplingConfig } from '../config/config.js';
+import { readDrawn } from '../config/guide.js';
 import { JsonObject } from '../config/json.js';
 import { openModel } from '../config/open-model.js';
 import { readSampling, SAMPLING_SETTINGS } from '../config/sampling.js';
@@ -47,10 +48,15 @@ export interface SamplingSettings extends Partial<Omit<SamplingConfig, 'clamp' |
    */
   readonly class?: string | number | readonly (string | number)[];
   /**
-   * Of a model of classes: how strongly images follow theirs (Ho & Salimans 2022). Default 1, which does not guide.
-   * E.g. `guidance: 3`.
+   * Of a model of classes: how strongly images follow theirs (Ho & Salimans 2022), or move away from `guide`. Default 1, which does
+   * not guide. E.g. `guidance: 3`.
    */
   readonly guidance?: number;
+  /**
+   * Weaker weights that images move away from (autoguidance, Karras et al. 2024), by `guidance`, then 2 unless it is given: a model, or
+   * `none`. Default what `keepGuide` kept of the run. E.g. `guide: 'runs/1/checkpoints/step-500'`.
+   */
+  readonly guide?: string;
   /**
    * Clamp the image that each step foresees, to ±`clampRange`. Default false, or what the model's scheduler says.
    * E.g. `clamp: true`.
@@ -103,7 +109,7 @@ export async function readDraw<Event, Own>(
   return {
     ...{ weights, notes, model, diffusion, computing, seed, ...own },
     sampling: readAnySampling(where, draw, diffusion, sampling),
-    condition: readCondition(drawn, path, opened),
+    ...(await readDrawn(drawn, path, opened)),
     classNames: classNames(opened),
     requireCuda: requireCuda ?? false,
     ...(signal && { signal }),

@@ -1,17 +1,18 @@
 /** A model that stays open, for programs: weights on a device, asked for predictions and images as often as one likes. */
-import { classNames, readCondition, readLabels } from '../config/classes.js';
 import { readSeed } from '../config/computing.js';
+import { classNames, readLabels } from '../config/condition.js';
 import type { DiffusionConfig, ModelConfig, SamplingConfig } from '../config/config.js';
+import { readDrawn } from '../config/guide.js';
 import { JsonObject } from '../config/json.js';
 import { type OpenModel, openModel } from '../config/open-model.js';
 import { SAMPLING_SETTINGS } from '../config/sampling.js';
-import { type Condition, passesOf } from '../diffusion/guidance.js';
+import { passesOf } from '../diffusion/guidance.js';
 import { CounterRandom } from '../diffusion/random.js';
 import { Interrupted, RunError, ShapeError, UsageError } from '../errors.js';
 import { readWeights } from '../io/weights.js';
 import { MOST_OF_CLASSES, usualCount } from '../sample/class-rows.js';
-import { OpenNetworks } from '../sample/open-networks.js';
-import type { SampleEvent } from '../sample/options.js';
+import { type NetworkOptions, OpenNetworks } from '../sample/open-networks.js';
+import type { Drawn, Guide, SampleEvent } from '../sample/options.js';
 import { batchFor, drawImages, planSampling, type SamplingPlan } from '../sample/sample.js';
 import { SplitSampler } from '../sample/split-sampler.js';
 import {
@@ -109,8 +110,8 @@ async function open(path: string, settings: LoadSettings): Promise<Model> {
   for (const text of notes) onNote?.(text);
   const state = await readWeights(weights, onNote);
   const { timesteps } = diffusion;
-  const networks = await OpenNetworks.open(state, { model, timesteps, computing, requireCuda });
-  return new LoadedModel(networks, path, opened);
+  const how = { model, timesteps, computing, requireCuda };
+  return new LoadedModel(await OpenNetworks.open(state, how), how, path, opened);
 }
 
 /** Settings of sampling; all others were given to `load`. */
@@ -129,9 +130,12 @@ class LoadedModel implements Model {
   readonly #turns = new Turns();
   readonly #closing = new AbortController();
   #closed: Promise<void> | undefined;
+  readonly #how: NetworkOptions;
+  #guide: { readonly weights: string; readonly networks: OpenNetworks } | undefined;
 
-  constructor(networks: OpenNetworks, path: string, opened: OpenModel) {
+  constructor(networks: OpenNetworks, how: NetworkOptions, path: string, opened: OpenModel) {
     this.#networks = networks;
+    this.#how = how;
     this.model = opened.model;
     this.diffusion = opened.diffusion;
     this.classes = classNames(opened);
@@ -180,14 +184,15 @@ class LoadedModel implements Model {
 
   async #draw(settings: ModelSampleSettings): Promise<Samples> {
     const { frames, onEvent, ...rest } = settings;
-    const { plan, count, seed, ...how } = this.#read('model.sample', rest);
+    const { plan, count, seed, ...how } = await this.#read('model.sample', rest);
     const options = {
       ...{ model: this.model, count, frames: readFrames('model.sample', frames, count) },
       signal: this.#signal(settings.signal),
       ...(onEvent && { onEvent }),
     };
     return this.#turn('sample', async () => {
-      const sampler = this.#sampler(plan, how, new CounterRandom(seed));
+      const guide = await this.#openGuide(how.guide);
+      const sampler = this.#sampler(plan, how, guide, new CounterRandom(seed));
       const result = await drawImages(sampler, plan, options);
       const classes = classesOf({ ...how, classNames: this.classes }, count);
       return { ...result, model: this.model, classes };
@@ -199,12 +204,13 @@ class LoadedModel implements Model {
   }
 
   async *#steps(settings: ModelStepsSettings): AsyncGenerator<DrawStep, void, undefined> {
-    const { plan, count, seed, ...how } = this.#read('model.sampleSteps', settings);
+    const { plan, count, seed, ...how } = await this.#read('model.sampleSteps', settings);
     const random = new CounterRandom(seed);
     const { trajectory, batch } = plan;
     const steps = trajectory.timesteps.length;
     const batches = Array.from({ length: Math.ceil(count / batch) }, (_, i) => i * batch);
-    const samplers = batches.map(() => this.#sampler(plan, how, random));
+    const guide = await this.#turn('sampleSteps', () => this.#openGuide(how.guide));
+    const samplers = batches.map(() => this.#sampler(plan, how, guide, random));
     for (const [i, first] of batches.entries())
       await samplers[i]!.start(Uint32Array.from({ length: batch }, (_, k) => first + k));
     const signal = this.#signal(settings.signal);
@@ -222,7 +228,10 @@ class LoadedModel implements Model {
 
   dispose(): Promise<void> {
     this.#closing.abort();
-    this.#closed ??= this.#turns.take(() => this.#networks.dispose());
+    this.#closed ??= this.#turns.take(async () => {
+      await this.#networks.dispose();
+      await this.#guide?.networks.dispose();
+    });
     return this.#closed;
   }
 
@@ -237,14 +246,28 @@ class LoadedModel implements Model {
 
   #sampler(
     { trajectory, batch }: SamplingPlan,
-    { sampling, condition }: How,
+    { sampling, condition, guide }: How,
+    other: OpenNetworks | null,
     random: CounterRandom,
   ): SplitSampler {
     const { arithmetic } = this.#networks;
     const unet = this.#networks.ofBatch(batch * passesOf(condition));
     const { norm } = sampling;
     const rest = { trajectory, norm, condition, random, each: this.#each };
-    return new SplitSampler({ unet, arithmetic, ...rest });
+    const away = guide && other && { unet: other.ofBatch(batch), guidance: guide.guidance };
+    return new SplitSampler({ unet, arithmetic, guide: away, ...rest });
+  }
+
+  /** The guide's networks; those of the last one stay open. */
+  async #openGuide(guide: Guide | null): Promise<OpenNetworks | null> {
+    if (!guide) return null;
+    const { weights, model } = guide;
+    if (this.#guide?.weights === weights) return this.#guide.networks;
+    await this.#guide?.networks.dispose();
+    this.#guide = undefined;
+    const networks = await OpenNetworks.open(await readWeights(weights), { ...this.#how, model });
+    this.#guide = { weights, networks };
+    return networks;
   }
 
   /** Does something when it is its turn. @throws RunError where the model is disposed by then, or while it is done */
@@ -278,7 +301,7 @@ class LoadedModel implements Model {
   }
 
   /** @throws UsageError for settings that cannot be, or that are unknown */
-  #read(where: string, { signal: _, ...given }: ModelStepsSettings) {
+  async #read(where: string, { signal: _, ...given }: ModelStepsSettings) {
     const { diffusion } = this;
     const [draw, rest] = split(given, SAMPLING_SETTINGS);
     const source = new JsonObject(where, rest, 'all');
@@ -287,17 +310,16 @@ class LoadedModel implements Model {
     source.finish();
     const sampling = readAnySampling(where, draw, diffusion, this.#opened.sampling);
     const drawn = new JsonObject(where, draw, 'all');
-    const condition = readCondition(drawn, this.#path, this.#opened);
+    const { condition, guide } = await readDrawn(drawn, this.#path, this.#opened);
     const count = asked ?? usualCount(condition, MOST_OF_CLASSES);
     const plan = planSampling({ diffusion, sampling, condition, count });
-    return { count, seed, sampling, condition, plan };
+    return { count, seed, sampling, condition, guide, plan };
   }
 }
 
 /** How images are drawn. */
-interface How {
+interface How extends Drawn {
   readonly sampling: SamplingConfig;
-  readonly condition: Condition | null;
 }
 
 /** How many images there are. @throws ShapeError */

@@ -44,7 +44,7 @@ export interface RunSettings
   extends NetworkSettings,
     Partial<DiffusionConfig>,
     Partial<Omit<DataConfig, 'source' | 'heldOut' | 'classes'>>,
-    Partial<TrainingConfig>,
+    Partial<Omit<TrainingConfig, 'clip'>>,
     Partial<ComputingConfig> {
   /**
    * What the network is told of each image: its sub-folder, its label in an IDX or CIFAR file or of a program's image, its body of toy-cars,
@@ -58,7 +58,12 @@ export interface RunSettings
    */
   readonly weighting?: 'none' | 'min-snr' | LossWeighting;
   /**
-   * Network, size and batch in one, and of some how to train. Default `reference`, of `unet2d` `unet2d-32`.
+   * Largest norm of all gradients together, to which they are scaled; `none` leaves them as they are, where the preset says otherwise.
+   * Default the preset's, or none. E.g. `clip: 1`.
+   */
+  readonly clip?: number | 'none' | null;
+  /**
+   * A whole set-up, of which `PRESETS` says all; settings go before it. Default `reference`, of `unet2d` `unet2d-32`.
    * E.g. `preset: 'small'`.
    */
   readonly preset?: PresetName;

@@ -1,5 +1,5 @@
 /** Images from a model on disk, for programs: what `haze sample` does, with arrays instead of pictures. */
-import { nameOfLabel } from '../config/classes.js';
+import { nameOfLabel } from '../config/condition.js';
 import type { ModelConfig } from '../config/config.js';
 import { JsonObject } from '../config/json.js';
 import { type Condition, labelOf } from '../diffusion/guidance.js';

@@ -8,7 +8,8 @@ import type { SamplerNetwork } from './split-sampler.js';
 /** Batch sizes whose networks are kept: one that predicts beside one that samples. */
 const KEPT = 2;
 
-interface Options {
+/** What networks are opened for. */
+export interface NetworkOptions {
   readonly model: ModelConfig;
   /** T: real timesteps may be anything. */
   readonly timesteps: number;
@@ -23,7 +24,7 @@ interface Options {
 export class OpenNetworks {
   readonly device: 'wasm' | 'tensorflow';
   readonly arithmetic: AnyArithmetic;
-  readonly #options: Options;
+  readonly #options: NetworkOptions;
   readonly #state: StateDict;
   /** The one that was used last comes last. */
   readonly #open = new Map<number, NetworkDevice>();
@@ -32,7 +33,7 @@ export class OpenNetworks {
     device: 'wasm' | 'tensorflow',
     arithmetic: AnyArithmetic,
     state: StateDict,
-    options: Options,
+    options: NetworkOptions,
   ) {
     this.device = device;
     this.arithmetic = arithmetic;
@@ -41,7 +42,7 @@ export class OpenNetworks {
   }
 
   /** @throws CheckError where a GPU is required and there is none; UsageError for a device that is not set up */
-  static async open(state: StateDict, options: Options): Promise<OpenNetworks> {
+  static async open(state: StateDict, options: NetworkOptions): Promise<OpenNetworks> {
     const { device } = await chooseDevice(options.computing, options.requireCuda);
     return new OpenNetworks(device, await openArithmetic(options.computing), state, options);
   }

@@ -7,18 +7,19 @@ import { passesOf } from '../diffusion/guidance.js';
 import { CounterRandom } from '../diffusion/random.js';
 import type { Trajectory } from '../diffusion/sampler.js';
 import type { Schedule } from '../diffusion/schedule.js';
+import { readWeights } from '../io/weights.js';
 import type { StateDict } from '../network/state.js';
 import { WasmSampler } from '../wasm/wasm-sampler.js';
-import type { SampleOptions } from './options.js';
-import { SplitSampler } from './split-sampler.js';
+import type { Guide, SampleOptions } from './options.js';
+import { SplitSampler, type SplitSamplerOptions } from './split-sampler.js';
 
 /** What a sampler needs of the options. */
 export type SamplerOptions = Pick<
   SampleOptions,
-  'computing' | 'model' | 'sampling' | 'condition' | 'seed' | 'requireCuda'
+  'computing' | 'model' | 'sampling' | 'condition' | 'guide' | 'seed' | 'requireCuda'
 >;
 
-/** A sampler on the device the options choose, with these weights. @throws UsageError when it does not fit. */
+/** A sampler on the device the options choose, with these weights and the guide's. @throws UsageError when it does not fit. */
 export async function openSampler(
   options: SamplerOptions,
   trajectory: Trajectory,
@@ -26,7 +27,13 @@ export async function openSampler(
   batch: number,
   state: StateDict,
 ): Promise<Sampler> {
-  const { sampler, unet } = await open(options, trajectory, schedule, batch);
+  const guide = options.guide ? await openGuide(options, options.guide, schedule, batch) : null;
+  const { sampler, unet } = await open(options, trajectory, schedule, batch, guide).catch(
+    async (error: unknown) => {
+      await guide?.unet.dispose();
+      throw error;
+    },
+  );
   try {
     await unet.importState(state);
     return sampler;
@@ -41,13 +48,14 @@ async function open(
   trajectory: Trajectory,
   schedule: Schedule,
   batch: number,
+  guide: NonNullable<SplitSamplerOptions['guide']> | null,
 ): Promise<{ sampler: Sampler; unet: NetworkDevice }> {
   const { computing, model, sampling, condition = null, seed, requireCuda } = options;
   const { device } = await chooseDevice(computing, requireCuda);
   const { timesteps } = schedule;
   const shape = { architecture: model, size: model.size, batch, timesteps };
   const reverse = { trajectory, norm: sampling.norm, condition };
-  if (device === 'wasm' && computing.arithmetic === 'wasm') {
+  if (device === 'wasm' && computing.arithmetic === 'wasm' && !guide) {
     const engine = { ...kernelsOf(computing), threads: threadCount(computing) };
     const sampler = WasmSampler.create({ ...shape, ...engine, ...reverse, seed });
     return { sampler, unet: sampler.unet };
@@ -57,5 +65,30 @@ async function open(
   const { unet } = await openUnet(device, computing, { ...passes, training: false });
   const random = new CounterRandom(seed);
   const each = model.size ** 2 * model.channels;
-  return { sampler: new SplitSampler({ unet, arithmetic, ...reverse, random, each }), unet };
+  const apart = { unet, arithmetic, ...reverse, guide, random, each };
+  return { sampler: new SplitSampler(apart), unet };
+}
+
+/** The guide in a line, for notes. */
+export const guideInWords = ({ weights, guidance }: Guide): string =>
+  `guided away from ${weights}, W = ${guidance}`;
+
+/** The network of other weights, on the same device. */
+async function openGuide(
+  { computing, requireCuda }: SamplerOptions,
+  { weights, model, guidance }: Guide,
+  { timesteps }: Schedule,
+  batch: number,
+): Promise<NonNullable<SplitSamplerOptions['guide']>> {
+  const { device } = await chooseDevice(computing, requireCuda);
+  const state = await readWeights(weights);
+  const shape = { architecture: model, size: model.size, batch, timesteps, training: false };
+  const { unet } = await openUnet(device, computing, shape);
+  try {
+    await unet.importState(state);
+    return { unet, guidance };
+  } catch (error) {
+    await unet.dispose();
+    throw error;
+  }
 }

@@ -6,8 +6,25 @@ import type {
 } from '../config/config.js';
 import type { Condition } from '../diffusion/guidance.js';
 
+/** Other weights that a model is guided by: m = m_guide + W·(m − m_guide), autoguidance (Karras et al. 2024). */
+export interface Guide {
+  /** Path of the file of weights, as `readWeights` takes it, and the network that they are of. */
+  readonly weights: string;
+  readonly model: ModelConfig;
+  /** W. */
+  readonly guidance: number;
+}
+
+/** What is drawn of a model, and how it is guided. */
+export interface Drawn {
+  /** Classes of the images, of a network that is told them. */
+  readonly condition: Condition | null;
+  /** Then the condition does not guide. */
+  readonly guide: Guide | null;
+}
+
 /** Images to draw from a model's weights. Image k of a seed is the same in any count, batch or thread number. */
-export interface SampleOptions {
+export interface SampleOptions extends Partial<Drawn> {
   /** Path of the file of weights, as `readWeights` takes it. */
   readonly weights: string;
   /** Told first, as notes: what was assumed of the weights. */
@@ -15,8 +32,6 @@ export interface SampleOptions {
   readonly model: ModelConfig;
   readonly diffusion: DiffusionConfig;
   readonly sampling: SamplingConfig;
-  /** Classes of the images, of a network that is told them; default null. */
-  readonly condition?: Condition | null;
   readonly computing: ComputingConfig;
   readonly seed: number;
   readonly count: number;

@@ -7,7 +7,7 @@ import { Interrupted } from '../errors.js';
 import { readWeights } from '../io/weights.js';
 import type { StateDict } from '../network/state.js';
 import { plural } from '../units.js';
-import { openSampler } from './open-sampler.js';
+import { guideInWords, openSampler } from './open-sampler.js';
 import type { Frame, SampleOptions, SampleResult } from './options.js';
 
 /** Reverse steps between two looks at the interrupt flag. */
@@ -15,8 +15,9 @@ const STRIDE = 10;
 
 /** Draws images from a file of weights. @throws UsageError for weights that are not this model's; Interrupted. */
 export async function sample(options: SampleOptions): Promise<SampleResult> {
-  const { weights, notes = [], onEvent } = options;
-  for (const text of notes) onEvent?.({ kind: 'note', text });
+  const { weights, guide, notes = [], onEvent } = options;
+  for (const text of [...notes, ...(guide ? [guideInWords(guide)] : [])])
+    onEvent?.({ kind: 'note', text });
   const state = await readWeights(weights, (text) => onEvent?.({ kind: 'note', text }));
   return sampleFrom(state, options);
 }

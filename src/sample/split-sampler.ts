@@ -5,7 +5,14 @@
 
 import type { BatchNormMode, NetworkDevice } from '../contracts/device.js';
 import type { Sampler } from '../contracts/sampler.js';
-import { type Condition, guided, labelsOfPass, passesOf, twice } from '../diffusion/guidance.js';
+import {
+  away,
+  type Condition,
+  guided,
+  labelsOfPass,
+  passesOf,
+  twice,
+} from '../diffusion/guidance.js';
 import { type CounterRandom, PURPOSE, type Purpose } from '../diffusion/random.js';
 import { type ReverseStep, ReverseWalk } from '../diffusion/reverse-walk.js';
 import type { Trajectory } from '../diffusion/sampler.js';
@@ -23,10 +30,24 @@ export interface SplitSamplerOptions {
   readonly each: number;
   /** What the network is told of the images, where it is told classes; guided, it takes each image twice. */
   readonly condition?: Condition | null;
+  /** Another network that predictions move away from, with W; then the condition does not guide. */
+  readonly guide?: { readonly unet: SamplerNetwork; readonly guidance: number } | null;
 }
 
 /** What the network predicts of images of these numbers, all at one timestep: guided where the condition says so. */
 export async function predictAt(
+  { guide, ...options }: Pick<SplitSamplerOptions, 'unet' | 'norm' | 'condition' | 'guide'>,
+  x: Float32Array,
+  time: number,
+  images: Uint32Array,
+): Promise<Float32Array> {
+  const output = await predictAlone(options, x, time, images);
+  if (!guide) return output;
+  const other = await predictAlone({ ...options, unet: guide.unet }, x, time, images);
+  return away(guide, output, other);
+}
+
+async function predictAlone(
   { unet, norm, condition }: Pick<SplitSamplerOptions, 'unet' | 'norm' | 'condition'>,
   x: Float32Array,
   time: number,
@@ -85,6 +106,7 @@ export class SplitSampler implements Sampler {
 
   async dispose(): Promise<void> {
     await this.#options.unet.dispose();
+    await this.#options.guide?.unet.dispose();
   }
 
   #normals(purpose: Purpose, stream: number): Float32Array<ArrayBuffer> {

@@ -1,7 +1,7 @@
 /** The classes of a run's images, once these are listed. */
 import { withClassNames } from '../config/classes.js';
 import type { RunConfig } from '../config/config.js';
-import { among, type Classes, checkSeveral, requireClasses } from '../data/classes.js';
+import { among, type Classes, checkSeveral, listNames, requireClasses } from '../data/classes.js';
 import type { Aside } from '../data/held-out.js';
 import { UsageError } from '../errors.js';
 import type { ListedData } from './open-data.js';
@@ -44,6 +44,6 @@ async function asideOf(aside: Aside | null, names: readonly string[]): Promise<A
 function sameClasses(name: string, own: Classes, before: readonly string[]): Classes {
   if (own.names.length === before.length && own.names.every((n, i) => n === before[i])) return own;
   throw new UsageError(
-    `--classes: ${name} has ${own.names.join(', ')}, and the run was begun with ${before.join(', ')}; a resume may not change them`,
+    `--classes: ${name} has ${listNames(own.names)}, and the run was begun with ${listNames(before)}; a resume may not change them`,
   );
 }

@@ -46,7 +46,7 @@ export class PaceReport {
     const { batch, accumulate } = this.config.training;
     const minutes = (this.stepsPerEpoch * batch * accumulate) / imagesPerSecond / 60;
     const text = `pace    an epoch of ${plural(this.stepsPerEpoch, 'step')} takes about ${duration(minutes)}`;
-    return minutes < SLOW_EPOCH_MINUTES ? text : `${text}; --preset tiny or small takes minutes`;
+    return minutes < SLOW_EPOCH_MINUTES ? text : `${text}; --preset minutes-32 takes minutes`;
   }
 }
 

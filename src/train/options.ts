@@ -19,6 +19,16 @@ export interface TrainOptions {
    * the memory that the process may have, and never more than training leaves. E.g. `dataBudget: 2 ** 30`.
    */
   readonly dataBudget?: number;
+  /**
+   * Length of a new run in minutes, in place of the config's: some steps are measured before it, and the number of steps that this
+   * comes to is kept in config.json. Default the config's. E.g. `minutes: 30`.
+   */
+  readonly minutes?: number;
+  /**
+   * Tell of a new run which preset it has, and which would suit its images better: for runs that none was named for. Default
+   * false. E.g. `advise: true`.
+   */
+  readonly advise?: boolean;
   /** Fail with a CheckError unless a CUDA GPU computes. Default false. E.g. `requireCuda: true`. */
   readonly requireCuda?: boolean;
   /**

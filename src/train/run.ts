@@ -5,9 +5,11 @@ import type { BatchPlan } from '../data/batches.js';
 import type { TrainingData } from '../data/held-out.js';
 import { CounterRandom } from '../diffusion/random.js';
 import { Interrupted, RunError } from '../errors.js';
+import { writeAtomically } from '../io/atomic.js';
 import { writeCheckpoint } from '../io/checkpoint.js';
 import { MetricsLog, type StepMetrics } from '../io/metrics.js';
 import { gridPath, isFile, type Json, type RunPaths, restoreRun, runPaths } from '../io/run.js';
+import { writeTensors } from '../io/safetensors.js';
 import { firstNotFinite, type StateDict } from '../network/state.js';
 import { shellWord } from '../shell-word.js';
 import { PaceReport } from './header.js';
@@ -56,6 +58,8 @@ export class Run {
   private readonly heldOut: HeldOutLoss | null;
   private readonly recent: number[] = [];
   private heldOutLoss: number | null;
+  /** The step whose weights are kept as a guide; null for none. */
+  private readonly guideStep: number | null;
   /** The newest checkpoint and its step. */
   private saved: Saved | null;
   /** Whether an interruption came while something between the steps was made, and cut it short. */
@@ -83,6 +87,8 @@ export class Run {
     const { taken, checkpoint } = begin;
     this.total = Math.max(taken, training.steps ?? training.epochs! * plan.stepsPerEpoch);
     this.until = Math.min(stage.until, this.total);
+    const { keepGuide } = training;
+    this.guideStep = keepGuide === null ? null : Math.max(1, Math.round(keepGuide * this.total));
     this.paths = runPaths(options.out);
     this.log = MetricsLog.open(this.paths.metrics);
     this.heldOut = data.heldOut
@@ -171,6 +177,7 @@ export class Run {
    */
   private async between(step: number, epoch: number): Promise<void> {
     const { saveEvery } = this.config.training;
+    if (step === this.guideStep) await this.keepGuide(step);
     if (saveEvery > 0 && step % saveEvery === 0 && step < this.until) await this.save(step, epoch);
     if (this.plan.endsEpoch(step - 1)) await this.measure(step, epoch);
     if (this.samplesAt(step)) await this.sample(step);
@@ -257,6 +264,16 @@ export class Run {
       const text = `step ${step}: no samples: ${(error as Error).message}`;
       this.tell({ kind: 'warning', text });
     }
+  }
+
+  /** What sampling is guided away from: the weights that it would take now. */
+  private async keepGuide(step: number): Promise<void> {
+    await this.restore();
+    const weights = await this.withAverage(() => this.weights(step));
+    await writeAtomically(this.paths.guide, (file) =>
+      writeTensors(file, weights, { format: 'pt' }),
+    );
+    this.tell({ kind: 'note', text: `step ${step}: kept ${this.paths.guide}` });
   }
 
   private async save(step: number, epoch: number): Promise<void> {

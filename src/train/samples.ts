@@ -30,7 +30,7 @@ export async function writeSamples(
     diffusion,
     computing,
     seed,
-    sampling: usualSampling(diffusion),
+    sampling: usualSampling(config),
     condition,
     count: usualCount(condition, COUNT),
     frames: null,

@@ -23,6 +23,7 @@ import type { Hold } from '../io/run-lock.js';
 import { checkNetworkOf, readWeights } from '../io/weights.js';
 import { initialState, withZeros } from '../network/initial-state.js';
 import { buildNetwork } from '../network/network.js';
+import type { StateDict } from '../network/state.js';
 import { plural } from '../units.js';
 import type { DataState } from './open-data.js';
 import type { TrainEvent, TrainOptions } from './options.js';
@@ -159,10 +160,15 @@ function dataChanges(state: Json, data: DataState, given: boolean): string[] {
 const arithmetic = (description: string): string =>
   description.replace(/( of \d+ bits)?, \d+ threads?/, '');
 
+/** Fresh weights of the run's seed. */
+export function freshState(config: RunConfig): StateDict {
+  const state = initialState(buildNetwork(config.model), new CounterRandom(config.seed));
+  return config.training.zeroInit ? withZeros(state) : state;
+}
+
 async function firstWeights(config: RunConfig, onEvent: (event: TrainEvent) => void) {
   const { init } = config.training;
   if (init !== null)
     return readWeights(await weightsOf(init), (text) => onEvent({ kind: 'note', text }));
-  const state = initialState(buildNetwork(config.model), new CounterRandom(config.seed));
-  return config.training.zeroInit ? withZeros(state) : state;
+  return freshState(config);
 }

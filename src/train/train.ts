@@ -3,12 +3,15 @@ import type { RunConfig } from '../config/config.js';
 import { atStage, type Stage, stagesOf } from '../config/growth.js';
 import { BatchPlan } from '../data/batches.js';
 import type { TrainingData } from '../data/held-out.js';
+import { ownShape } from '../data/own-shape.js';
 import { makeSchedule } from '../diffusion/schedule.js';
-import { Interrupted } from '../errors.js';
+import { Interrupted, UsageError } from '../errors.js';
 import { latestCheckpoint, openCheckpoint } from '../io/checkpoint.js';
 import { asOnlyTrainer, type Hold } from '../io/run-lock.js';
+import { advice } from './advice.js';
 import { classify } from './classes.js';
 import { header } from './header.js';
+import { stepsIn } from './length.js';
 import { dataBudget, pausesOf, requireSpaceToRun } from './memory.js';
 import { dataState, type ListedData, listData, openData } from './open-data.js';
 import { openTrainer } from './open-trainer.js';
@@ -34,9 +37,11 @@ export async function trainLocked(
   afterStep?: AfterStep,
 ): Promise<TrainResult> {
   await checkStart(given);
-  const { config, listed } = await classify(given.config, await listData(given.config, given));
-  const options = { ...given, config };
-  await checkInit(options);
+  const all = await listData(given.config, given);
+  if (given.advise && !given.resume) await advise(given, all);
+  const { config, listed } = await classify(given.config, all);
+  await checkInit({ ...given, config });
+  const options = await withLength({ ...given, config });
   const stages = await stagesLeft(options);
   // What does not fit in the end is refused before anything is trained.
   if (stages.length > 1) await (await openAt(options, stages.at(-1)!)).trainer.dispose();
@@ -51,6 +56,38 @@ export async function trainLocked(
   }
   return result;
 }
+
+/** Says which preset a run has that none was named for, and which would suit its images. */
+async function advise(
+  { config, minutes, onEvent }: TrainOptions,
+  { source }: ListedData,
+): Promise<void> {
+  const { name, count } = source;
+  const own = await ownShape(source);
+  const threads = threadCount(config.computing);
+  const { kind } = config.model;
+  for (const text of advice({ kind, name, count, own, minutes: minutes ?? null, threads }))
+    onEvent?.({ kind: 'note', text });
+}
+
+/** The options with the steps that a length in minutes comes to, which is told. */
+async function withLength(options: TrainOptions): Promise<TrainOptions> {
+  const { config, resume, minutes, signal, onEvent } = options;
+  if (minutes === undefined || resume) return options;
+  if (!(minutes > 0))
+    throw new UsageError(`train.minutes: expected a number above 0, got ${minutes}`);
+  const { steps, text } = await stepsIn(minutes, config, options).catch((error: unknown) => {
+    throw signal?.aborted && error === signal.reason ? interruptedEarly() : error;
+  });
+  onEvent?.({ kind: 'note', text });
+  return {
+    ...options,
+    config: { ...config, training: { ...config.training, epochs: null, steps } },
+  };
+}
+
+const interruptedEarly = (): Interrupted =>
+  new Interrupted('interrupted before the first step; nothing was written');
 
 /** The stages of a run that are not behind it. */
 async function stagesLeft({ out, resume, config }: TrainOptions): Promise<Stage[]> {
@@ -112,9 +149,7 @@ async function trainStage(
     return await new Run(options, config, trainer, data, plan, begin, stage, afterStep).go();
   } catch (error) {
     if (!signal?.aborted || error !== signal.reason) throw error;
-    throw saved
-      ? interruptedAt(options.out, saved)
-      : new Interrupted('interrupted before the first step; nothing was written');
+    throw saved ? interruptedAt(options.out, saved) : interruptedEarly();
   } finally {
     await data?.close();
     await trainer.dispose();

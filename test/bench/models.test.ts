@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
-import { MODELS } from '../../src/bench/models.js';
+import { MODELS, trainingOf } from '../../src/bench/models.js';
+import { unetShape } from '../../src/bench/unet-turn.js';
 import { checkModel } from '../../src/config/model.js';
+import { PRESETS } from '../../src/config/presets.js';
+import { ADAM } from '../../src/contracts/device.js';
 import { fromDiffusers } from '../../src/network/diffusers-config.js';
 
 test('ddpm-cifar10-32 is the network that google/ddpm-cifar10-32 publishes', (t) => {
@@ -22,4 +25,16 @@ test('Every model goes by its own name, and can be', (t) => {
     t.is(name as string, key);
     t.notThrows(() => checkModel(model), key);
   }
+});
+
+test('A recipe is measured as it trains, another network as its authors train it', (t) => {
+  const { model } = PRESETS['pictures-32'];
+  const optimizer = { ...ADAM, clip: 1, muon: { momentum: 0.95, ratio: 20 } };
+  const recipe = { loss: 'huber', optimizer, ema: [0.9], lr: 0.002, batch: 4 } as const;
+  t.like(unetShape({ model, recipe, batch: 2 }), {
+    ...{ batch: 2, loss: 'huber', optimizer, ema: [0.9] },
+  });
+  t.is(trainingOf({ model, recipe }).lr, 0.002);
+  t.like(unetShape({ model, batch: 2 }), { loss: 'l2', ema: [] });
+  t.like(unetShape({ model: PRESETS.tiny.model, batch: 2 }), { loss: 'l1', optimizer: ADAM });
 });

@@ -173,3 +173,12 @@ test('Ctrl-C exits with 130 and leaves nothing in the folder for temporary files
   t.regex(stderr, /^haze: interrupted; nothing is written$/m);
   t.deepEqual(await readdir(TMPDIR), []);
 });
+
+test('A recipe is measured in its own batch unless another is given', async (t) => {
+  const args = ['bench', 'unet', '--preset', 'minutes-32', '--rounds', '1', ...WASM, '--json'];
+  const { code, stdout, stderr } = await haze('.', args);
+  t.is(code, 0, stderr);
+  const { results } = JSON.parse(stdout) as Report;
+  t.deepEqual([...new Set(results.map(({ what }) => what))], ['forward', 'train']);
+  for (const { model, batch } of results) t.deepEqual([model, batch], ['minutes-32', 32]);
+});

@@ -4,6 +4,7 @@ import test from 'ava';
 import { planModelMemory } from '../../src/commands/memory-plan.js';
 import { DIFFUSION_DEFAULTS } from '../../src/config/diffusion.js';
 import { PRESETS } from '../../src/config/presets.js';
+import { TRAINING_DEFAULTS } from '../../src/config/training.js';
 import { makeSchedule } from '../../src/diffusion/schedule.js';
 import { writeSafetensors } from '../../src/io/safetensors.js';
 import { buildNetwork, type NetworkConfig } from '../../src/network/network.js';
@@ -29,6 +30,8 @@ const zeros = (a: NetworkConfig): StateDict =>
         : { dtype: 'F32', shape, data: new Float32Array(elements(shape)) },
     ]),
   );
+
+const trained = (batch: number) => ({ ...TRAINING_DEFAULTS, batch });
 
 test("the reference's model has 62,438,883 parameters, and 62,433,123 with shared norms", async (t) => {
   const { code, stdout } = await haze('.', ['inspect']);
@@ -56,8 +59,8 @@ test('JSON has layers that add up, operations, and the memory plan of the batch'
 
 test('the memory plan names the largest batch that fits', (t) => {
   const { model } = PRESETS.reference;
-  const plan = planModelMemory(model, 300, 128, 2);
-  const total = (batch: number) => planModelMemory(model, 300, batch, 2).training.total;
+  const plan = planModelMemory(model, 300, trained(128), 2);
+  const total = (batch: number) => planModelMemory(model, 300, trained(batch), 2).training.total;
   t.true(total(plan.largestBatch) <= plan.limit);
   t.true(total(plan.largestBatch + 1) > plan.limit);
   t.true(plan.sampling.total < plan.training.total);
@@ -65,7 +68,7 @@ test('the memory plan names the largest batch that fits', (t) => {
 
 test('the plan is what training takes, to the largest batch', async (t) => {
   const { model } = PRESETS.tiny;
-  const { training, largestBatch } = planModelMemory(model, 300, 5, 2);
+  const { training, largestBatch } = planModelMemory(model, 300, trained(5), 2);
   const loss = 'l1' as const;
   const schedule = makeSchedule(DIFFUSION_DEFAULTS);
   const options = { architecture: model, size: model.size, threads: 2, loss, schedule, seed: 0 };

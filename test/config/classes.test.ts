@@ -1,6 +1,7 @@
 import test from 'ava';
 import { Args } from '../../src/config/args.js';
-import { readCondition, withClassNames } from '../../src/config/classes.js';
+import { withClassNames } from '../../src/config/classes.js';
+import { readCondition } from '../../src/config/condition.js';
 import type { RunConfig } from '../../src/config/config.js';
 import { JsonObject } from '../../src/config/json.js';
 import { parseRunConfig } from '../../src/config/read.js';

@@ -112,3 +112,40 @@ test('Statistics, and weights, are not taken for images', async (t) => {
     message: /expected one tensor of type U8, .* got \d+ tensors/,
   });
 });
+
+test('Labels beside the images of a .npz are classes, of any type of whole numbers, stored or deflated', async (t) => {
+  const folder = await temporaryFolder(t);
+  const path = join(folder, 'a.npz');
+  const images = npy([3, 4, 4], '|u1', new Uint8Array(48));
+  const write = (labels: Buffer, level: 0 | 6 = 0) =>
+    writeFile(path, zipSync({ 'arr_0.npy': images, 'arr_1.npy': labels }, { level }));
+  const bytesOf = (array: Int32Array | BigInt64Array) => new Uint8Array(array.buffer);
+  const labels = [
+    npy([3], '|u1', Uint8Array.of(2, 0, 300 - 256)),
+    npy([3], '<i4', bytesOf(Int32Array.of(2, 0, 44))),
+    npy([3], '<i8', bytesOf(BigInt64Array.of(2n, 0n, 44n))),
+  ];
+  for (const [i, array] of labels.entries()) {
+    await write(array, i === 1 ? 6 : 0);
+    const classes = await (await openSource(path, 0)).classes!();
+    t.deepEqual([...classes.labels], [2, 0, 44]);
+    t.is(classes.names.length, 45);
+  }
+  for (const [array, message] of [
+    [npy([2], '|u1', Uint8Array.of(1, 0)), /"arr_1": expected 3 labels, one an image, got \(2\)$/],
+    [
+      npy([3], '<f4', new Uint8Array(12)),
+      /expected an array of type \|u1 or <i4 or <i8, got "<f4"/,
+    ],
+    [
+      npy([3], '<i8', bytesOf(BigInt64Array.of(1n, -1n, 0n))),
+      /image 1: expected a label from 0 to 9999, got -1$/,
+    ],
+  ] as const) {
+    await write(array);
+    const { classes } = await openSource(path, 0);
+    await t.throwsAsync(classes!(), { name: 'UsageError', message });
+  }
+  const { classes } = await openSource(fixturePath('evaluation/images.npz'), 0);
+  t.is(classes, undefined);
+});

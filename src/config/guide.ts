@@ -1,0 +1,64 @@
+/** What the images that a model draws are guided by: their classes, or other weights (autoguidance). */
+import { isDeepStrictEqual } from 'node:util';
+import { UsageError } from '../errors.js';
+import { resolveModel } from '../io/model-source.js';
+import { checkNetworkOf } from '../io/weights.js';
+import type { Drawn } from '../sample/options.js';
+import { readCondition } from './condition.js';
+import { JsonObject } from './json.js';
+import { type OpenModel, openModel } from './open-model.js';
+import { show } from './show.js';
+import type { Source } from './source.js';
+
+/** W with a guide unless something else is asked for. */
+const USUAL_GUIDANCE = 2;
+
+/**
+ * Classes and guide of what is drawn. Without `guide`, a run's own is taken, where it has kept one.
+ * @param path the model, for messages
+ * @throws UsageError as `readCondition`, and for a guide that is no model or predicts something else
+ */
+export async function readDrawn(source: Source, path: string, of: OpenModel): Promise<Drawn> {
+  const asked = source.text('guide');
+  const chosen = asked === 'none' ? null : (asked ?? of.guide);
+  const guidance = source.real('guidance', { min: 0, max: 1000 }) ?? USUAL_GUIDANCE;
+  if (chosen === null || guidance === 1)
+    return { condition: readCondition(source, path, of), guide: null };
+  const condition = readCondition(source, path, of, 'other weights');
+  if (asked === undefined)
+    return { condition, guide: { weights: chosen, model: of.model, guidance } };
+  try {
+    return { condition, guide: { ...(await open(chosen, path, of)), guidance } };
+  } catch (error) {
+    if (error instanceof UsageError)
+      throw new UsageError(`${source.where('guide')}: ${error.message}`);
+    throw error;
+  }
+}
+
+/** Bare weights are of the same network, as they do not say how they were trained. */
+async function open(guide: string, path: string, of: OpenModel) {
+  if ((await resolveModel(guide)).kind === 'weights') {
+    await checkNetworkOf(guide, of.model, path);
+    return { weights: guide, model: of.model };
+  }
+  const opened = await openModel(guide, new JsonObject(guide, {}, 'all'));
+  checkAlike(guide, path, of, opened);
+  return { weights: opened.weights, model: opened.model };
+}
+
+/** @throws UsageError unless both predict the same of the same images */
+function checkAlike(named: string, path: string, of: OpenModel, guide: OpenModel): void {
+  const fields = (model: OpenModel): Record<string, unknown> => {
+    const { loss: _, ...forward } = model.diffusion;
+    const { size, channels } = model.model;
+    const numClasses = model.model.kind === 'unet2d' ? model.model.numClasses : null;
+    return { size, channels, numClasses, objective: 'epsilon', ...forward };
+  };
+  const [own, other] = [fields(of), fields(guide)];
+  for (const name of new Set([...Object.keys(own), ...Object.keys(other)]))
+    if (!isDeepStrictEqual(own[name], other[name]))
+      throw new UsageError(
+        `${named}: expected a model for images and noise as those of ${path}, whose ${name} is ${show(own[name])}, got ${show(other[name])}`,
+      );
+}

@@ -1,0 +1,54 @@
+import { DEFAULT_PRESETS, PRESET_NAMES, PRESETS, type Preset } from '../config/presets.js';
+import type { OwnShape } from '../data/own-shape.js';
+import type { NetworkKind } from '../network/network.js';
+import { plural } from '../units.js';
+
+/** What a run says of presets where none is named: which one it has, and which would make better pictures. */
+
+/** Images of this side and above are worth a preset of 64 pixels. */
+const LARGE = 48;
+
+export interface Given {
+  /** The network that is trained. */
+  readonly kind: NetworkKind;
+  /** The data, and how many images they are. */
+  readonly name: string;
+  readonly count: number;
+  /** What they are like; null where that is not known. */
+  readonly own: OwnShape | null;
+  /** Minutes of the run; null where they are not given. */
+  readonly minutes: number | null;
+  /** Threads that compute. The table's minutes are those of two. */
+  readonly threads: number;
+}
+
+export function advice({ kind, name, count, own, minutes, threads }: Given): string[] {
+  const taken = DEFAULT_PRESETS[kind];
+  const first = `preset  ${taken}, since none is named: ${PRESETS[taken].about}`;
+  if (!own) return [first];
+  const fitting = fittingPresets(own);
+  const what = `${plural(count, own.channels === 1 ? 'grey image' : 'image')} as ${own.width}x${own.height}`;
+  const best =
+    minutes === null
+      ? fitting.map(([preset, from]) => `--preset ${preset} from ${from} min on`).join(', ')
+      : `--preset ${bestOf(fitting, (minutes * threads) / 2)} in ${minutes} min`;
+  const cores = minutes === null ? ' (of two cores; --minutes N says how many there are)' : '';
+  return [first, `        ${name}, ${what}: the best pictures come of ${best}${cores}`];
+}
+
+type Fitting = readonly [preset: string, minutes: number];
+
+/** The recipes for such images, by the minutes from which they are the best. */
+function fittingPresets({ width, height, channels }: OwnShape): Fitting[] {
+  const large = Math.min(width, height) >= LARGE;
+  const ofColours = PRESET_NAMES.flatMap((name): Fitting[] => {
+    const { model, from }: Preset = PRESETS[name];
+    if (from === undefined || model.channels !== channels) return [];
+    return large || model.size < LARGE ? [[name, from]] : [];
+  });
+  return ofColours.sort(([, a], [, b]) => a - b);
+}
+
+/** The last that there are minutes enough for; the quickest where there are few. */
+const bestOf = (fitting: readonly Fitting[], minutes: number): string =>
+  (fitting.findLast(([, from]) => from <= minutes) ?? fitting[0]!)[0];

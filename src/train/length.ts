@@ -1,0 +1,117 @@
+import type { RunConfig } from '../config/config.js';
+import { atStage, stagesOf } from '../config/growth.js';
+import { usualSampling } from '../config/sampling.js';
+import type { TrainBatch } from '../contracts/trainer.js';
+import { drawPositions } from '../diffusion/mixture.js';
+import { CounterRandom, PURPOSE } from '../diffusion/random.js';
+import { makeSchedule } from '../diffusion/schedule.js';
+import { significant } from '../units.js';
+import { openTrainer } from './open-trainer.js';
+import type { TrainOptions } from './options.js';
+import { positionsOf } from './positions.js';
+import { COUNT } from './samples.js';
+import { freshState } from './start.js';
+
+/*
+ * The length of a run that is given in minutes, as steps: from here on the run is one of so many steps, whatever the machine does.
+ */
+
+/** Steps before the clock starts: V8 compiles while they run. */
+const WARM_UP = 3;
+/** What is enough to measure. */
+const ENOUGH = { steps: 20, milliseconds: 5000, least: 3 };
+
+export interface Length {
+  readonly steps: number;
+  /** For the user. */
+  readonly text: string;
+}
+
+/**
+ * How many steps take so many minutes here, by a few steps of a trainer of its own, which leaves nothing behind. Sample grids count
+ * as what their passes cost; checkpoints and held-out losses come on top.
+ */
+export async function stepsIn(
+  minutes: number,
+  config: RunConfig,
+  options: Pick<TrainOptions, 'requireCuda' | 'signal'>,
+): Promise<Length> {
+  const milliseconds = await measureRun(config, options);
+  const steps = stepsAt(milliseconds, minutes, config);
+  const text = `length  ${steps} steps, about ${minutes} min at ${significant(milliseconds)} ms a step; --steps ${steps} repeats the run`;
+  return { steps, text };
+}
+
+/** How many steps of so many milliseconds, with their grids, there are in minutes. */
+export function stepsAt(milliseconds: number, minutes: number, config: RunConfig): number {
+  const each = milliseconds * (1 + shareOfSamples(config));
+  return Math.min(1e9, Math.max(1, Math.floor((minutes * 60_000) / each)));
+}
+
+/** What grids take for each step, in steps: a pass forward is a third of one that trains. */
+function shareOfSamples(config: RunConfig): number {
+  const { batch, accumulate, sampleEvery } = config.training;
+  if (sampleEvery === 0) return 0;
+  return (COUNT * usualSampling(config).steps) / (3 * batch * accumulate * sampleEvery);
+}
+
+/** Steps of a run in which the shares of its stages are found. */
+const FINE = 1e6;
+
+/** Milliseconds of a step in the mean over the stages of the run. */
+async function measureRun(
+  config: RunConfig,
+  options: Pick<TrainOptions, 'requireCuda' | 'signal'>,
+): Promise<number> {
+  const { model, training } = config;
+  const stages = stagesOf({ model, training: { ...training, epochs: null, steps: FINE } });
+  let sum = 0;
+  let begin = 0;
+  for (const stage of stages) {
+    const end = Math.min(FINE, stage.until);
+    sum += (end - begin) * (await measureStep(atStage(config, stage), options));
+    begin = end;
+  }
+  return sum / FINE;
+}
+
+/** Milliseconds of a step: the median of some. */
+async function measureStep(
+  config: RunConfig,
+  { requireCuda = false, signal }: Pick<TrainOptions, 'requireCuda' | 'signal'>,
+): Promise<number> {
+  const { trainer } = await openTrainer(config, makeSchedule(config.diffusion), requireCuda);
+  try {
+    await trainer.unet.importState(freshState(config));
+    const times: number[] = [];
+    const begun = performance.now();
+    for (let step = 0; !isEnough(times.length - WARM_UP, performance.now() - begun); step++) {
+      signal?.throwIfAborted();
+      const start = performance.now();
+      await trainer.step(someBatch(config, step));
+      times.push(performance.now() - start);
+    }
+    const counted = times.slice(WARM_UP).sort((a, b) => a - b);
+    return counted[Math.floor(counted.length / 2)]!;
+  } finally {
+    await trainer.dispose();
+  }
+}
+
+const isEnough = (steps: number, milliseconds: number): boolean =>
+  steps >= ENOUGH.least && (steps >= ENOUGH.steps || milliseconds >= ENOUGH.milliseconds);
+
+/** A batch of grey images, as long to compute as any. */
+function someBatch(config: RunConfig, step: number): TrainBatch {
+  const { model, training, data, seed } = config;
+  const images = training.batch * training.accumulate;
+  const stream = { purpose: PURPOSE.timestep, index: step };
+  return {
+    step,
+    pixels: new Uint8Array(images * model.size ** 2 * model.channels).fill(128),
+    flips: new Uint32Array(images),
+    t: drawPositions(new CounterRandom(seed), stream, images, positionsOf(config)),
+    ...(data.classes && { labels: new Int32Array(images) }),
+    lr: training.lr,
+  };
+}
