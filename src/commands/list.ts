@@ -82,6 +82,7 @@ const train: Command = {
     ['haze train toy-cars --preset tiny --steps 300', 'the quickest look'],
     ['haze train photos/ --preset pictures-32 --minutes 30', 'your images, by a recipe'],
     ['haze train photos/ --preset small --held-out 0.1', 'a tenth kept aside'],
+    ['haze train photos/ --preset unet2d-32 --classes folders', 'told the class of each image'],
     ['haze train photos/ --out runs/1 --resume --epochs 200', 'go on for longer'],
   ],
   notes: `Ctrl-C saves a checkpoint and exits with 130.\n\n${presetsAsText()}`,
@@ -110,6 +111,7 @@ const sample: Command = {
   examples: [
     ['haze sample runs/1 --count 64 --out grid.png', ''],
     ['haze sample runs/1 --sampler ddim --film strip.png', 'fast, as a film strip'],
+    ['haze sample runs/1 --class bus,van --guidance 3', 'two classes of a run with classes'],
     ['haze sample model.safetensors --size 32 --seed 7', 'weights from elsewhere'],
     ['haze sample checkpoint.pt#ema --size 32', 'one of the networks in a checkpoint of PyTorch'],
   ],
