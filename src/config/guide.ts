@@ -1,14 +1,32 @@
 /** What the images that a model draws are guided by: their classes, or other weights (autoguidance). */
 import { isDeepStrictEqual } from 'node:util';
+import type { Condition } from '../diffusion/guidance.js';
 import { UsageError } from '../errors.js';
 import { resolveModel } from '../io/model-source.js';
 import { checkNetworkOf } from '../io/weights.js';
-import type { Drawn } from '../sample/options.js';
 import { readCondition } from './condition.js';
+import type { ModelConfig } from './config.js';
 import { JsonObject } from './json.js';
 import { type OpenModel, openModel } from './open-model.js';
 import { show } from './show.js';
 import type { Source } from './source.js';
+
+/** Other weights that a model is guided by: m = m_guide + W·(m − m_guide), autoguidance (Karras et al. 2024). */
+export interface Guide {
+  /** Path of the file of weights, as `readWeights` takes it, and the network that they are of. */
+  readonly weights: string;
+  readonly model: ModelConfig;
+  /** W. */
+  readonly guidance: number;
+}
+
+/** What is drawn of a model, and how it is guided. */
+export interface Drawn {
+  /** Classes of the images, of a network that is told them. */
+  readonly condition: Condition | null;
+  /** Then the condition does not guide. */
+  readonly guide: Guide | null;
+}
 
 /** W with a guide unless something else is asked for. */
 const USUAL_GUIDANCE = 2;

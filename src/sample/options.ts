@@ -4,24 +4,9 @@ import type {
   ModelConfig,
   SamplingConfig,
 } from '../config/config.js';
-import type { Condition } from '../diffusion/guidance.js';
+import type { Drawn } from '../config/guide.js';
 
-/** Other weights that a model is guided by: m = m_guide + W·(m − m_guide), autoguidance (Karras et al. 2024). */
-export interface Guide {
-  /** Path of the file of weights, as `readWeights` takes it, and the network that they are of. */
-  readonly weights: string;
-  readonly model: ModelConfig;
-  /** W. */
-  readonly guidance: number;
-}
-
-/** What is drawn of a model, and how it is guided. */
-export interface Drawn {
-  /** Classes of the images, of a network that is told them. */
-  readonly condition: Condition | null;
-  /** Then the condition does not guide. */
-  readonly guide: Guide | null;
-}
+export type { Drawn, Guide } from '../config/guide.js';
 
 /** Images to draw from a model's weights. Image k of a seed is the same in any count, batch or thread number. */
 export interface SampleOptions extends Partial<Drawn> {
