@@ -2,7 +2,7 @@
  * Haze as a library: train a diffusion model, sample from it, and write what comes out.
  *
  * The command line is made of the same parts, so both give the same bits. Everything here throws the errors below
- * for what it knows about; messages name a setting by its flag.
+ * for what it knows about; messages name a setting as a program gives it, such as `sample.steps`.
  */
 export type {
   ComputingConfig,
@@ -19,14 +19,12 @@ export type {
 export type { Format } from './config/generation.js';
 export { PRESETS, type Preset, type PresetName } from './config/presets.js';
 export type { BatchNormMode, Loss } from './contracts/device.js';
+export type { GivenImage, GivenImages } from './data/given.js';
+export type { CustomRow, CustomSampler, SamplerWay } from './diffusion/custom-sampler.js';
+export type { LossMoment, LossWeighting } from './diffusion/loss-weights.js';
 export { OBJECTIVES, type Objective } from './diffusion/objective.js';
 export { SAMPLER_NAMES, type SamplerName } from './diffusion/samplers.js';
-export {
-  makeSchedule,
-  type Schedule,
-  type ScheduleOptions,
-  type ScheduleTables,
-} from './diffusion/schedule.js';
+export type { Schedule, ScheduleOptions, ScheduleTables } from './diffusion/schedule.js';
 export {
   CheckError,
   EngineError,
@@ -69,10 +67,11 @@ export {
   runConfig,
 } from './library/run-config.js';
 export { type SampleSettings, type Samples, sample } from './library/sample.js';
-export { train } from './library/train.js';
+export { makeSchedule } from './library/schedule.js';
+export { train, trainSteps } from './library/train.js';
 export type { NetworkConfig } from './network/network.js';
 export type { F32Tensor, I64Tensor, StateDict, Tensor } from './network/state.js';
 export { toImages } from './sample/images.js';
 export type { Frame, SampleEvent, SampleResult } from './sample/options.js';
 export type { TrainEvent, TrainOptions, TrainResult } from './train/options.js';
-export { type TrainStep, trainSteps } from './train/steps.js';
+export type { TrainStep } from './train/steps.js';

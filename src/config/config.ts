@@ -12,17 +12,20 @@ import type { NetworkConfig } from '../network/network.js';
 
 /** Where and how the numbers are computed. Nothing here changes what a run means, only its bits. */
 export interface ComputingConfig {
-  /** Where the U-Net's forward and backward run; `auto` is tensorflow with a usable GPU, else wasm. */
+  /**
+   * Where the U-Net's forward and backward run; `auto` is tensorflow with a usable GPU, else wasm. Default `wasm`.
+   * E.g. `device: 'auto'`.
+   */
   readonly device: 'wasm' | 'tensorflow' | 'auto';
-  /** Where q(x_t|x_0), the reverse step and pixel conversion run. */
+  /** Where q(x_t|x_0), the reverse step and pixel conversion run. Default `wasm`. E.g. `arithmetic: 'tensorflow'`. */
   readonly arithmetic: 'wasm' | 'tensorflow';
-  /** Workers of the wasm engine; null is one for each core of the machine it runs on. */
+  /** Workers of the wasm engine; null (the default) is one for each core of the machine it runs on. E.g. `threads: 2`. */
   readonly threads: number | null;
-  /** The build without relaxed SIMD, whose bits are the same on every machine. */
+  /** The build without relaxed SIMD, whose bits are the same on every machine. Default false. E.g. `strict: true`. */
   readonly strict: boolean;
-  /** Vectors of 256 bits on the wasm engine: the same bits in less time. */
+  /** Vectors of 256 bits on the wasm engine: the same bits in less time. Default false. E.g. `wide: true`. */
   readonly wide: boolean;
-  /** TensorFlow operation by operation instead of one graph. */
+  /** TensorFlow operation by operation instead of one graph. Default false. E.g. `eager: true`. */
   readonly eager: boolean;
 }
 
@@ -31,27 +34,40 @@ export type ModelConfig = NetworkConfig & { readonly size: number };
 
 /** The forward process and the loss on its noise (Ho et al. 2020, section 4). */
 export interface DiffusionConfig {
-  /** T: t runs over [0, T). */
+  /** T: t runs over [0, T). Default 300. E.g. `timesteps: 1000`. */
   readonly timesteps: number;
+  /** How β grows (see `ScheduleOptions`). Default `linear`. E.g. `schedule: 'cosine'`. */
   readonly schedule: ScheduleOptions['schedule'];
-  /** First and last beta of all schedules but the cosine one (Nichol & Dhariwal 2021), which has its own. */
+  /**
+   * First β of all schedules but the cosine one (Nichol & Dhariwal 2021), which has its own. Default 0.0001.
+   * E.g. `betaStart: 1e-5`.
+   */
   readonly betaStart: number;
+  /** Last β. Default 0.02. E.g. `betaEnd: 0.01`. */
   readonly betaEnd: number;
-  /** Both times 1000/T; default false. */
+  /** Both times 1000/T. Default false. E.g. `scaleBetas: true`. */
   readonly scaleBetas?: boolean;
-  /** Betas rescaled so that x_T is noise alone (Lin et al. 2024); default false. */
+  /** Betas rescaled so that x_T is noise alone (Lin et al. 2024). Default false. E.g. `zeroTerminalSnr: true`. */
   readonly zeroTerminalSnr?: boolean;
-  /** What the network predicts; default `epsilon`. */
+  /**
+   * What the network predicts: the noise, the image, v or the velocity of flow matching. Default `epsilon`.
+   * E.g. `objective: 'v'`.
+   */
   readonly objective?: Objective;
+  /** Distance between what is predicted and what should be. Default `l1`. E.g. `loss: 'l2'`. */
   readonly loss: Loss;
 }
 
 /** The reverse process. */
 export interface SamplingConfig extends Omit<SamplerOptions, 'steps' | 'eta'> {
-  /** Reverse steps. */
+  /** Reverse steps, at most T (of flow 1000). Default what suits the sampler, of ancestral T. E.g. `steps: 25`. */
   readonly steps: number;
-  /** DDIM's η: 0 is deterministic, 1 has the ancestral variance (Song et al. 2021, eq. 16). */
+  /** DDIM's η: 0 is deterministic, 1 has the ancestral variance (Song et al. 2021, eq. 16). Default 0. E.g. `eta: 0.5`. */
   readonly eta: number;
+  /**
+   * BatchNorm by running statistics, or by the batch's own: then an image depends on those made with it. Default `running`.
+   * E.g. `norm: 'batch'`.
+   */
   readonly norm: BatchNormMode;
 }
 
@@ -75,8 +91,9 @@ export interface RunClasses {
 export interface DataConfig {
   /** `toy-cars`, or the absolute path of a folder of images, an IDX file or a CIFAR binary file. */
   readonly source: string;
+  /** Make other images square by stretching them, or by cutting out their middle. Default `squash`. E.g. `fit: 'crop'`. */
   readonly fit: Fit;
-  /** Mirror half of the images, chosen anew each epoch. */
+  /** Mirror half of the images, chosen anew each epoch. Default true. E.g. `flip: false`. */
   readonly flip: boolean;
   readonly heldOut: HeldOut | null;
   /** What the network is told of each image; null or missing: nothing. */
@@ -84,49 +101,75 @@ export interface DataConfig {
 }
 
 export interface TrainingConfig {
+  /** Images of a batch. Default the preset's. E.g. `batch: 64`. */
   readonly batch: number;
+  /** Step size of the optimizer. Default 0.001. E.g. `lr: 2e-4`. */
   readonly lr: number;
-  /** Adam; AdamW, which has a weight decay; or Muon for the matrices, with AdamW for the rest. */
+  /**
+   * Adam; AdamW, which has a weight decay; or Muon for the matrices, with AdamW for the rest. Default `adam`.
+   * E.g. `optimizer: 'muon'`.
+   */
   readonly optimizer: 'adam' | 'adamw' | 'muon';
-  /** Muon's step size, which rises and falls as `lr` does; null without Muon. */
+  /** Muon's step size, which rises and falls as `lr` does; null without Muon. Default 0.02. E.g. `muonLr: 0.01`. */
   readonly muonLr: number | null;
+  /** How much both moments keep of themselves in a step. Default `[0.9, 0.999]`. E.g. `betas: [0.9, 0.99]`. */
   readonly betas: readonly [number, number];
+  /** What is added to the root of the second moment. Default 1e-8. E.g. `epsilon: 1e-6`. */
   readonly epsilon: number;
-  /** Of what AdamW moves; 0 for Adam. */
+  /** Share of the weights that AdamW takes off in a step, times `lr`. Default 0.01, with Adam 0. E.g. `weightDecay: 0.05`. */
   readonly weightDecay: number;
-  /** Largest norm of all gradients together, to which they are scaled; null: as they are. */
+  /** Largest norm of all gradients together, to which they are scaled; null (the default): as they are. E.g. `clip: 1`. */
   readonly clip: number | null;
-  /** Steps in which `lr` is reached. */
+  /** Steps in which `lr` is reached. Default 0. E.g. `warmup: 100`. */
   readonly warmup: number;
-  /** How `lr` falls until the end of the run, to `decayFloor` of it. */
+  /** How `lr` falls until the end of the run, to `decayFloor` of it. Default `constant`. E.g. `decay: 'cosine'`. */
   readonly decay: 'constant' | 'linear' | 'cosine';
+  /** Share of `lr` that it falls to. Default 0. E.g. `decayFloor: 0.02`. */
   readonly decayFloor: number;
-  /** Decays of the averages (EMA) that are kept of the weights; sampling takes the first. */
+  /**
+   * Decays of the averages (EMA) that are kept of the weights, 4 at most; sampling takes the first. Default none.
+   * E.g. `ema: [0.999]`.
+   */
   readonly ema: readonly number[];
-  /** Batches of each step, whose gradients are summed up. */
+  /** Batches of each step, whose gradients are summed up. Default 1. E.g. `accumulate: 4`. */
   readonly accumulate: number;
-  /** γ of min-SNR, which weighs the loss; null: all timesteps count alike. */
+  /** γ of min-SNR, which weighs the loss; null (the default): all timesteps count alike. E.g. `snrGamma: 5`. */
   readonly snrGamma: number | null;
-  /** Share of images that are trained on without a class, for guidance; 0 without classes. */
+  /**
+   * Weights of the loss of a program's own, one a timestep (of `flow` at 0 … 1000); null (the default): none.
+   * E.g. `lossWeights: table`.
+   */
+  readonly lossWeights: readonly number[] | null;
+  /** Share of images that are trained on without a class, for guidance. Default 0.1, without classes 0. E.g. `labelDropout: 0.2`. */
   readonly labelDropout: number;
-  /** Share of the steps after which the weights are kept as a guide for sampling; null: never. */
+  /** Share of the steps after which the weights are kept as a guide for sampling; null (the default): never. E.g. `keepGuide: 0.3`. */
   readonly keepGuide: number | null;
-  /** Sides of the images until shares of `steps`, `16:0.5,24:0.8`; the rest sees those of `size`. Null: all do. */
+  /**
+   * Sides of the images until shares of `steps`; the rest sees those of `size`. Null (the default): all do.
+   * E.g. `grow: '16:0.5,24:0.8'`.
+   */
   readonly grow: string | null;
-  /** How timesteps are drawn. */
+  /** How timesteps are drawn: evenly, or most in the middle. Default `uniform`. E.g. `timeSampling: 'logit-normal'`. */
   readonly timeSampling: 'uniform' | 'logit-normal';
-  /** Total length of the run, resumes included: one of the two is null. */
+  /**
+   * Total length of the run in passes over the data, resumes included; null where it is in steps. Default 100.
+   * E.g. `epochs: 25`.
+   */
   readonly epochs: number | null;
+  /** The same in steps; null (the default) where it is in epochs. E.g. `steps: 2000`. */
   readonly steps: number | null;
-  /** Steps between checkpoints; 0 writes one at the end alone. */
+  /** Steps between checkpoints; 0 writes one at the end alone. Default 500. E.g. `saveEvery: 100`. */
   readonly saveEvery: number;
-  /** Steps between sample grids; 0 makes none. */
+  /** Steps between sample grids; 0 makes none. Default 500. E.g. `sampleEvery: 0`. */
   readonly sampleEvery: number;
-  /** Newest checkpoints kept; older ones are removed. */
+  /** Newest checkpoints kept; older ones are removed. Default 3. E.g. `keep: 1`. */
   readonly keep: number;
-  /** Whether the layers that end each branch of a unet2d began as zero. */
+  /** Whether the layers that end each branch of a unet2d began as zero. Default false. E.g. `zeroInit: true`. */
   readonly zeroInit: boolean;
-  /** Absolute path of the weights it started from, or null for PyTorch's initialisation from the seed. */
+  /**
+   * Path of the weights it starts from (a file, a run, diffusers' folder), or null (the default) for PyTorch's initialisation
+   * from the seed. E.g. `init: 'runs/1'`.
+   */
   readonly init: string | null;
 }
 

@@ -16,17 +16,20 @@ export interface Shard {
 
 /** Which images are made, where they go, and who makes them. */
 export interface GenerationConfig {
-  /** Images of all shards together: the numbers 0 to count − 1. */
+  /** Images of all shards together: the numbers 0 to count − 1. Default 64. E.g. `count: 1000`. */
   readonly count: number;
   readonly out: string;
+  /** A file an image, or one for all. Default `png`. E.g. `format: 'npz'`. */
   readonly format: Format;
+  /** Each makes batches of its own. Default `threads`, or all cores it may use. E.g. `workers: 4`. */
   readonly workers: number;
   /**
-   * Images made at one time: at most so many, or with batch statistics exactly so many. Null is what suits the device.
+   * Images made at one time: at most so many, or with batch statistics exactly so many. Null (the default) is what suits the
+   * device. E.g. `batch: 8`.
    */
   readonly batch: number | null;
   readonly shard: Shard;
-  /** Replace files that are not what the manifest says. */
+  /** Replace files that are not what the manifest says. Default false. E.g. `resume: true`. */
   readonly resume: boolean;
 }
 

@@ -33,6 +33,8 @@ interface SchedulerClass {
   readonly betas?: readonly [start: number, end: number];
   readonly spacing: 'leading' | 'linspace';
   readonly clips?: boolean;
+  /** Of networks that predict flow. */
+  readonly flow?: true;
 }
 
 const always = (sampler: SamplerName) => () => sampler;
@@ -50,7 +52,12 @@ const CLASSES: Readonly<Record<string, SchedulerClass>> = {
   },
   DPMSolverMultistepScheduler: { sampler: dpmSampler, spacing: 'linspace' },
   UniPCMultistepScheduler: { sampler: unipcSampler, spacing: 'linspace' },
-  FlowMatchEulerDiscreteScheduler: { sampler: always('flow-euler'), spacing: 'linspace' },
+  FlowMatchEulerDiscreteScheduler: {
+    sampler: always('flow-euler'),
+    spacing: 'linspace',
+    flow: true,
+  },
+  FlowMatchHeunDiscreteScheduler: { sampler: always('heun'), spacing: 'linspace', flow: true },
 };
 
 /** diffusers' names of the schedules. */
@@ -125,10 +132,9 @@ export function parseScheduler(
   refuseAbsent(where, o, json);
   const kind = CLASSES[name]!;
   const sampler = kind.sampler(o);
-  const scheduler =
-    sampler === 'flow-euler'
-      ? flow(o)
-      : { diffusion: diffusion(o, kind), sampling: sampling(o, sampler, kind) };
+  const scheduler = kind.flow
+    ? flow(o, sampler)
+    : { diffusion: diffusion(o, kind), sampling: sampling(o, sampler, kind) };
   o.finish();
   return scheduler;
 }
@@ -165,14 +171,14 @@ function unipcSampler(o: JsonObject): SamplerName {
   return 'unipc';
 }
 
-function flow(o: JsonObject): SchedulerConfig {
+function flow(o: JsonObject, sampler: SamplerName): SchedulerConfig {
   o.whole('num_train_timesteps', { min: FLOW_TIMES, max: FLOW_TIMES });
   if (o.boolean('use_karras_sigmas'))
     throw new UsageError(`${o.where('use_karras_sigmas')}: not supported, got true`);
   return {
     diffusion: { ...DIFFUSION_DEFAULTS, timesteps: FLOW_TIMES, objective: 'flow' },
     sampling: {
-      sampler: 'flow-euler',
+      sampler,
       spacing: 'linspace',
       shift: o.real('shift', { above: 0 }) ?? 1,
     },

@@ -1,7 +1,13 @@
+/** Values of a list that are written out, and the first of a longer one. */
+const MOST_SHOWN = 16;
+const FIRST = 4;
+
 /** A value as the user would write it. */
 export function show(value: unknown): string {
   if (value === null || (Array.isArray(value) && value.length === 0)) return 'none';
   if (typeof value === 'boolean') return value ? 'on' : 'off';
+  if (Array.isArray(value) && value.length > MOST_SHOWN)
+    return `${value.slice(0, FIRST).join(',')},… (${value.length} values)`;
   if (Array.isArray(value)) return value.join(',');
   if (typeof value === 'object') return Object.values(value).join(' ');
   return String(value);

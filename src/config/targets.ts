@@ -1,3 +1,4 @@
+import { lossTableLength } from '../diffusion/loss-weights.js';
 import { UsageError } from '../errors.js';
 import type { DiffusionConfig, ModelConfig, TrainingConfig } from './config.js';
 import { type Flags, given } from './flag.js';
@@ -32,6 +33,7 @@ export const targetFlags: Flags = {
 /** What these were in runs that could not choose them, too. */
 export const TARGET_DEFAULTS = {
   snrGamma: null,
+  lossWeights: null,
   timeSampling: 'uniform',
   labelDropout: 0,
 } as const satisfies Partial<TrainingConfig>;
@@ -44,9 +46,16 @@ export function readTargets(source: Source): Partial<TrainingConfig> {
     throw new UsageError(
       `${source.where('snrGamma')}: belongs to --weighting min-snr; the weighting is none`,
     );
+  const lossWeights = source.reals('lossWeights', { min: 0 }, [1, 100_000]);
+  if (lossWeights && (weighting ?? gamma) !== undefined)
+    throw new UsageError(
+      `${source.where('lossWeights')}: weights of one's own do not go with --weighting`,
+    );
   const timeSampling = source.oneOf('timeSampling', SAMPLINGS);
   return {
     ...given<Pick<TrainingConfig, 'timeSampling'>>({ timeSampling }),
+    ...(lossWeights && { lossWeights, snrGamma: null }),
+    ...((weighting ?? gamma) !== undefined && { lossWeights: null }),
     ...(weighting === 'none' && { snrGamma: null }),
     ...(weighting === 'min-snr' && { snrGamma: gamma ?? USUAL_GAMMA }),
     ...(weighting === undefined && gamma !== undefined && { snrGamma: gamma }),
@@ -81,8 +90,16 @@ export function fittingTargets(
   };
 }
 
-/** @throws UsageError for weights of a loss that has none */
-export function checkTargets({ objective }: DiffusionConfig, { snrGamma }: TrainingConfig): void {
+/** @throws UsageError for weights of a loss that has none, and for another number of them than there are timesteps */
+export function checkTargets(
+  { objective = 'epsilon', timesteps }: DiffusionConfig,
+  { snrGamma, lossWeights }: TrainingConfig,
+): void {
+  const expected = lossTableLength({ objective, timesteps });
+  if (lossWeights && lossWeights.length !== expected)
+    throw new UsageError(
+      `lossWeights: expected ${expected} weights, one a timestep, got ${lossWeights.length}`,
+    );
   if (objective === 'flow' && snrGamma !== null)
     throw new UsageError('--weighting: min-snr is for --objective epsilon, x0 and v, not flow');
 }

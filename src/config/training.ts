@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { GIVEN } from '../data/given.js';
 import { TOY_CARS } from '../data/toy-cars.js';
 import { UsageError } from '../errors.js';
 import { classesFlag, labelDropoutFlag } from './classes.js';
@@ -92,9 +93,9 @@ export const TRAINING_DEFAULTS: Omit<TrainingConfig, 'batch'> = {
   init: null,
 };
 
-/** `toy-cars` itself, or the absolute path. */
+/** `toy-cars` itself, what stands for images of a program, or the absolute path. */
 export const dataSource = (source: string): string =>
-  source === TOY_CARS ? source : resolve(source);
+  source === TOY_CARS || source === GIVEN ? source : resolve(source);
 
 /** The data settings that a source gives; `heldOut` reads that one, whose form differs by source. */
 export function readData(source: Source, heldOut: HeldOut | undefined): Partial<DataConfig> {

@@ -46,7 +46,7 @@ export function classesOfFolders(root: string, files: readonly ListedFile[]): Cl
 }
 
 /** Names as labels. */
-function numbered(where: string, of: readonly string[]): Classes {
+export function numbered(where: string, of: readonly string[]): Classes {
   const names = [...new Set(of)].sort();
   if (names.length > MOST_CLASSES)
     throw new UsageError(

@@ -69,7 +69,8 @@ export function defaultBudget(): number {
 export async function openDataset(source: Source, options: DatasetOptions): Promise<Dataset> {
   const { size, channels, fit, threads, signal, onProgress } = options;
   const bytes = source.count * imageBytes(options);
-  const budget = Math.min(options.budgetBytes ?? defaultBudget(), constants.MAX_LENGTH);
+  const asked = Math.max(0, (options.budgetBytes ?? defaultBudget()) - (source.memoryBytes ?? 0));
+  const budget = Math.min(asked, constants.MAX_LENGTH);
   const pixels = bytes <= budget ? new SharedArrayBuffer(bytes) : null;
   const inWork = Math.min(MOST_BYTES, defaultBudget());
   const pool = await DecodePool.open({ size, channels, fit }, threads, inWork);

@@ -49,6 +49,8 @@ export interface Source {
   item(i: number): Item;
   /** How image i is named in messages. */
   label(i: number): string;
+  /** Bytes of memory that it keeps for itself; missing where it reads from files. */
+  readonly memoryBytes?: number;
   /** What the listing could not enter. */
   readonly skipped: readonly Skipped[];
   /** What it left out of its own accord, and why. */

@@ -1,3 +1,4 @@
+import { lossWeightAt } from './loss-weights.js';
 import { FLOW_TIMES } from './objective.js';
 import type { CounterRandom, Purpose } from './random.js';
 import type { Schedule } from './schedule.js';
@@ -13,8 +14,8 @@ export type Positions = Int32Array | Float32Array;
 /** How timesteps are drawn: evenly, or as sigmoids of normals, most in the middle (Esser et al., 2024, section 3.1). */
 export type TimeSampling = 'uniform' | 'logit-normal';
 
-/** Weights of the loss: γ of min-SNR (Hang et al., 2023), or null for 1. */
-export type SnrGamma = number | null;
+/** Weights of the loss: γ of min-SNR (Hang et al., 2023), a table (see loss-weights.ts), or null for 1. */
+export type Weights = number | readonly number[] | null;
 
 /** Of each image, one number. */
 export interface Mixture {
@@ -30,24 +31,38 @@ export interface Mixture {
 }
 
 /** What images at these positions are made into. */
-export function mixture(schedule: Schedule, positions: Positions, gamma: SnrGamma): Mixture {
+export function mixture(schedule: Schedule, positions: Positions, by: Weights): Mixture {
   const { objective } = schedule;
   const each = (value: (position: number) => number) => Float32Array.from(positions, value);
   if (objective === 'flow') {
     const [signal, noise] = [each((s) => 1 - s), each((s) => s)];
     const target = { signal: each(() => -1), noise: each(() => 1) };
-    return { t: each((s) => FLOW_TIMES * s), signal, noise, target, weights: null };
+    return {
+      t: each((s) => FLOW_TIMES * s),
+      signal,
+      noise,
+      target,
+      weights: weigh(schedule, positions, by),
+    };
   }
   const signal = each((t) => schedule.sqrtAlphaBar[t]!);
   const noise = each((t) => schedule.sqrtOneMinusAlphaBar[t]!);
-  const weights =
-    gamma === null ? null : each((t) => minSnr(objective, schedule.exact.alphaBar[t]!, gamma));
+  const weights = weigh(schedule, positions, by);
   const target = {
     epsilon: null,
     x0: { signal: each(() => 1), noise: each(() => 0) },
     v: { signal: noise.map((sigma) => -sigma), noise: signal },
   }[objective];
   return { t: positions, signal, noise, target, weights };
+}
+
+function weigh(schedule: Schedule, positions: Positions, by: Weights): Float32Array | null {
+  const { objective, exact } = schedule;
+  if (by === null) return null;
+  if (typeof by !== 'number')
+    return Float32Array.from(positions, (at) => lossWeightAt(by, schedule, at));
+  if (objective === 'flow') return null;
+  return Float32Array.from(positions, (t) => minSnr(objective, exact.alphaBar[t]!, by));
 }
 
 /** min(SNR, γ) for the loss on x_0, and what that is for the losses on ε and v; SNR = ᾱ/(1 − ᾱ). */

@@ -7,6 +7,7 @@ import {
   isFlowSpacing,
   isMultistep,
   type Multistep,
+  type SamplerName,
 } from './samplers.js';
 import type { Schedule } from './schedule.js';
 import { dpmRows } from './solvers/dpm-solver.js';
@@ -40,12 +41,18 @@ export function planRows(schedule: Schedule, options: SamplerOptions): Plan {
     );
   if (sampler === 'ddim')
     return unscaled(ddimRows(schedule, scheduleSteps(schedule, options), options.eta ?? 0));
-  if (sampler === 'flow-euler' || isMultistep(sampler)) {
+  if (isMultistep(sampler) || isOfFlow(sampler, schedule)) {
     const moments = solverMoments(schedule, options);
     return unscaled(solve(sampler, { objective: schedule.objective, moments }, options));
   }
   return eulerPlan(schedule, options);
 }
+
+type OfFlow = 'flow-euler' | 'euler' | 'heun';
+
+/** Euler and Heun along s, which need no scales. */
+const isOfFlow = (sampler: SamplerName, { objective }: Schedule): sampler is OfFlow =>
+  objective === 'flow' && ['flow-euler', 'euler', 'heun'].includes(sampler);
 
 /** Euler, its ancestral kin and Heun, whose x diffusers keeps as x_0 + σ̃·ε. */
 function eulerPlan(schedule: Schedule, options: SamplerOptions): Plan {
@@ -83,13 +90,16 @@ function solverMoments(schedule: Schedule, options: SamplerOptions): Moment[] {
 }
 
 function solve(
-  sampler: Multistep | 'flow-euler',
+  sampler: Multistep | OfFlow,
   walk: Walk,
   { lowerOrderFinal: lowerFinal = true }: SamplerOptions,
 ): Row[] {
   switch (sampler) {
     case 'flow-euler':
+    case 'euler':
       return eulerRows(walk);
+    case 'heun':
+      return heunRows(walk);
     case 'dpm++2m':
       return dpmRows(walk, { order: 2, stochastic: false, lowerFinal });
     case 'dpm++3m':

@@ -1,7 +1,8 @@
 import type { ReverseKernel } from '../engine/arithmetic.js';
 import { checkSampler } from './check-sampler.js';
-import { planRows, scheduleSteps } from './plan-rows.js';
-import type { SamplerName } from './samplers.js';
+import { type CustomSampler, customRows } from './custom-sampler.js';
+import { type Plan, planRows, scheduleSteps } from './plan-rows.js';
+import { defaultSteps, type SamplerName } from './samplers.js';
 import type { Schedule } from './schedule.js';
 import { ancestralNoiseSteps, ddimNoiseSteps } from './solvers/noise-steps.js';
 import type { Spacing } from './spacing.js';
@@ -13,34 +14,43 @@ import { historyOf, packRow, ROW_WIDTH } from './table.js';
  */
 
 export interface SamplerOptions {
+  /** How to go back, by name. Default `ancestral`, of flow `flow-euler`, or the model's own. E.g. `sampler: 'unipc'`. */
   readonly sampler: SamplerName;
+  /** A sampler of one's own, in the place of the one that is named. */
+  readonly custom?: CustomSampler | undefined;
   /** Reverse steps; absent means what suits the sampler. `heun` asks the network twice in each but the last. */
   readonly steps?: number | undefined;
   /** DDIM's η in [0, 1], default 0: 0 is deterministic, 1 has the ancestral variance. */
   readonly eta?: number | undefined;
   /** Range that x̂₀ is clamped to, above 0; absent: as it is. */
   readonly clamp?: number | undefined;
-  /** Share of an image's |x̂₀| that its own clamp leaves, in (0, 1] (Saharia et al. 2022, section 2.3); absent: no such clamp. */
+  /**
+   * Share of an image's |x̂₀| that its own clamp leaves, in (0, 1] (Saharia et al. 2022, section 2.3). Default no such clamp.
+   * E.g. `dynamicThreshold: 0.995`.
+   */
   readonly dynamicThreshold?: number | undefined;
-  /** The largest such clamp; absent: any. */
+  /** The largest such clamp. Default any. E.g. `thresholdMax: 1.5`. */
   readonly thresholdMax?: number | undefined;
-  /** σ² of the ancestral sampler: the posterior variance (default) or β_t (Ho et al. 2020, section 3.2). */
+  /**
+   * σ² of the ancestral sampler: the posterior variance or β_t (Ho et al. 2020, section 3.2). Default `small`.
+   * E.g. `variance: 'large'`.
+   */
   readonly variance?: 'small' | 'large' | undefined;
   /**
    * Which timesteps are visited: `even` begins with T−1 and takes the next visited as the step's target. The others are
    * diffusers' timestep_spacing (Lin et al. 2024, table 2); DDIM's targets are then ⌊T/steps⌋ below. Default `even` for
-   * `ancestral`, `ddim` and `flow`, else `linspace`.
+   * `ancestral`, `ddim` and `flow`, else `linspace`. E.g. `spacing: 'trailing'`.
    */
   readonly spacing?: Spacing | undefined;
-  /** Added to the timesteps of `leading`, default 0. */
+  /** Timesteps that those of `leading` are moved by. Default 0. E.g. `stepsOffset: 1`. */
   readonly stepsOffset?: number | undefined;
-  /** ᾱ after the last step: 1 (default), or that of t = 0. */
+  /** ᾱ after the last step: 1, or that of t = 0. Default `one`. E.g. `lastAlpha: 'first'`. */
   readonly lastAlpha?: 'one' | 'first' | undefined;
-  /** Noise levels of Karras et al. 2022, eq. 5, instead of those of the visited timesteps; default false. */
+  /** Noise levels of Karras et al. 2022, eq. 5, instead of those of the visited timesteps. Default false. E.g. `karras: true`. */
   readonly karras?: boolean | undefined;
-  /** Lower orders in the last steps of a solver that takes fewer than 15; default true. */
+  /** Lower orders in the last steps of a solver that takes fewer than 15. Default true. E.g. `lowerOrderFinal: false`. */
   readonly lowerOrderFinal?: boolean | undefined;
-  /** Of `flow`: how much longer the way stays with noise; default 1. */
+  /** Of `flow`: how much longer the way stays with noise. Default 1. E.g. `shift: 3`. */
   readonly shift?: number | undefined;
 }
 
@@ -85,6 +95,7 @@ const LARGEST = (2 - 2 ** -23) * 2 ** 127;
 export function makeTrajectory(schedule: Schedule, options: SamplerOptions): Trajectory {
   const given = dropUndefined(options);
   checkSampler(schedule, given);
+  if (given.custom) return customTrajectory(schedule, given, given.custom);
   return noiseTrajectory(schedule, given) ?? tableTrajectory(schedule, given);
 }
 
@@ -116,13 +127,31 @@ function noiseTrajectory(schedule: Schedule, options: SamplerOptions): Trajector
 
 /** Any sampler as a table. */
 function tableTrajectory(schedule: Schedule, options: SamplerOptions): Trajectory {
-  const { rows, start, scales } = planRows(schedule, options);
+  const byTime = options.sampler === 'ancestral' || options.sampler === 'ddim';
+  return trajectoryOf(planRows(schedule, options), options, byTime);
+}
+
+function customTrajectory(
+  schedule: Schedule,
+  options: SamplerOptions,
+  custom: CustomSampler,
+): Trajectory {
+  const steps = options.steps ?? defaultSteps(options.sampler, schedule);
+  const { rows, start } = customRows(schedule, custom, steps);
+  return trajectoryOf({ rows, start, scales: rows.map(() => 1).concat(1) }, options, false);
+}
+
+/** @param byTime whether a step's noise is of its timestep, which is whole and visited once, or of the step's number */
+function trajectoryOf(
+  { rows, start, scales }: Plan,
+  options: SamplerOptions,
+  byTime: boolean,
+): Trajectory {
   const { clamp = Number.POSITIVE_INFINITY, dynamicThreshold, thresholdMax } = options;
   const threshold =
     dynamicThreshold === undefined
       ? null
       : { quantile: dynamicThreshold, most: thresholdMax ?? LARGEST };
-  const byTime = options.sampler === 'ancestral' || options.sampler === 'ddim';
   return {
     kernel: 'tableStep',
     timesteps: Float64Array.from(rows, ({ t }) => Math.fround(t)),

@@ -54,8 +54,8 @@ export const SAMPLERS = {
   },
   euler: {
     describe: 'Karras et al. 2022, first order',
-    objectives: NOISED,
-    settings: ODE,
+    objectives: ANY,
+    settings: [...ODE, 'shift'],
     spacing: 'linspace',
     steps: 50,
   },
@@ -68,8 +68,8 @@ export const SAMPLERS = {
   },
   heun: {
     describe: 'Karras et al. 2022, second order: asks the network twice a step',
-    objectives: NOISED,
-    settings: ['spacing', 'stepsOffset', 'karras'],
+    objectives: ANY,
+    settings: ['spacing', 'stepsOffset', 'karras', 'shift'],
     spacing: 'linspace',
     steps: 25,
   },

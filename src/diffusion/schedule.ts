@@ -10,19 +10,23 @@ import { OBJECTIVES, type Objective } from './objective.js';
 export interface ScheduleOptions {
   /**
    * `linear`: betas evenly from betaStart to betaEnd; `scaled-linear`: their roots evenly (Rombach et al., 2022);
-   * `cosine`: Nichol & Dhariwal, which has its own; `sigmoid`: as a sigmoid from −6 to 6 grows (Xu et al., 2022).
+   * `cosine`: Nichol & Dhariwal, which has its own; `sigmoid`: as a sigmoid from −6 to 6 grows (Xu et al., 2022). E.g. `schedule: 'linear'`.
    */
   readonly schedule: (typeof SCHEDULES)[number];
-  /** T, at least 1. */
+  /** T, at least 1. E.g. `timesteps: 300`. */
   readonly timesteps: number;
-  /** First and last beta of all schedules but cosine, in (0, 1). */
+  /** First beta of all schedules but cosine, in (0, 1). E.g. `betaStart: 1e-4`. */
   readonly betaStart: number;
+  /** Last beta of them. E.g. `betaEnd: 0.02`. */
   readonly betaEnd: number;
-  /** First and last beta times 1000/T, so that any T ends with as much noise; default false. */
+  /** First and last beta times 1000/T, so that any T ends with as much noise. Default false. E.g. `scaleBetas: true`. */
   readonly scaleBetas?: boolean;
-  /** √ᾱ shifted and scaled so that the last is 0: x_T is noise alone (Lin et al. 2024, Algorithm 1); default false. */
+  /**
+   * √ᾱ shifted and scaled so that the last is 0: x_T is noise alone (Lin et al. 2024, Algorithm 1). Default false.
+   * E.g. `zeroTerminalSnr: true`.
+   */
   readonly zeroTerminalSnr?: boolean;
-  /** What the network predicts; default `epsilon`. */
+  /** What the network predicts. Default `epsilon`. E.g. `objective: 'v'`. */
   readonly objective?: Objective;
 }
 

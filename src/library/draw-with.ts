@@ -1,6 +1,6 @@
 /** The reverse process with any function as the network, for programs: what `haze sample` does around its own. */
 import { readSeed } from '../config/computing.js';
-import type { DiffusionConfig, SamplingConfig } from '../config/config.js';
+import type { DiffusionConfig } from '../config/config.js';
 import {
   DIFFUSION_DEFAULTS,
   readDiffusion,
@@ -8,13 +8,15 @@ import {
   withDiffusion,
 } from '../config/diffusion.js';
 import { JsonObject } from '../config/json.js';
-import { readSampling } from '../config/sampling.js';
+import { SAMPLING_SETTINGS } from '../config/sampling.js';
 import { CounterRandom, PURPOSE, type Purpose } from '../diffusion/random.js';
 import { ReverseWalk } from '../diffusion/reverse-walk.js';
 import { makeTrajectory } from '../diffusion/sampler.js';
 import { makeSchedule } from '../diffusion/schedule.js';
 import { Arithmetic } from '../engine/arithmetic.js';
 import { Interrupted, ShapeError, UsageError } from '../errors.js';
+import { type AnySamplingSettings, readAnySampling, split } from './draw.js';
+import { asProgramEach } from './spelling.js';
 
 /**
  * What a network predicts of images x at a timestep t, all at the same: an array of x's length. t is what the network was trained
@@ -24,20 +26,17 @@ export type Network = (x: Float32Array, t: number) => Float32Array | Promise<Flo
 
 /** How to draw. The settings are the flags of `haze sample`; what is left out has the flag's default. */
 export interface DrawWithSettings
-  extends Partial<Omit<SamplingConfig, 'clamp' | 'norm'>>,
+  extends Omit<AnySamplingSettings, 'norm'>,
     Partial<Omit<DiffusionConfig, 'loss'>> {
-  /** Values of an image, e.g. 32·32·3; in any layout. */
+  /** Values of an image, in any layout. E.g. `values: 32 * 32 * 3`. */
   readonly values: number;
-  /** Images, which the network is given together; default 1. */
+  /** Images, which the network is given together. Default 1. E.g. `count: 16`. */
   readonly count?: number;
-  /** Clamp the image that each step foresees, to ±`clampRange` (default 1). */
-  readonly clamp?: boolean;
-  readonly clampRange?: number;
-  /** Key of all noise; default 0. Image k of a seed has the same noise as that of `sample`. */
+  /** Key of all noise. Default 0. Image k of a seed has the same noise as that of `sample`. E.g. `seed: 7`. */
   readonly seed?: number;
-  /** Standard normals of which x_T is made, `count`·`values` of them, in place of the seed's. */
+  /** Standard normals of which x_T is made, `count`·`values` of them. Default the seed's. E.g. `noise: normals`. */
   readonly noise?: Float32Array;
-  /** Aborting it throws Interrupted before the next step. */
+  /** Aborting it throws Interrupted before the next step. Default none. E.g. `signal: AbortSignal.timeout(60_000)`. */
   readonly signal?: AbortSignal;
 }
 
@@ -58,7 +57,13 @@ export interface DrawStep {
  * for await (const { step, x } of drawWith(network, { values: 784, sampler: 'dpm++2m', steps: 20 })) show(step, x);
  * @throws UsageError for settings that cannot be; ShapeError for an output of another length; Interrupted
  */
-export async function* drawWith(
+export const drawWith = (
+  network: Network,
+  settings: DrawWithSettings,
+): AsyncGenerator<DrawStep, void, undefined> =>
+  asProgramEach('drawWith', walkSteps(network, settings));
+
+async function* walkSteps(
   network: Network,
   settings: DrawWithSettings,
 ): AsyncGenerator<DrawStep, void, undefined> {
@@ -85,8 +90,12 @@ export async function* drawWith(
   }
 }
 
+/** Settings of the reverse process: a network of one's own has norms of its own. */
+const DRAWN = SAMPLING_SETTINGS.filter((name) => name !== 'norm');
+
 function readSettings(given: object) {
-  const source = new JsonObject('drawWith', given, 'all');
+  const [draw, rest] = split(given, DRAWN);
+  const source = new JsonObject('drawWith', rest, 'all');
   const whole = (name: string, max: number) => source.whole(name, { min: 1, max });
   const [values, count] = [whole('values', 2 ** 30), whole('count', 65_536) ?? 1];
   if (values === undefined)
@@ -94,7 +103,7 @@ function readSettings(given: object) {
   const seed = readSeed(source) ?? 0;
   const asked = { ...readDiffusion(source), ...readObjective(source) };
   const diffusion = withDiffusion(DIFFUSION_DEFAULTS, asked);
-  const sampling = readSampling(source, diffusion);
+  const sampling = readAnySampling('drawWith', draw, diffusion);
   source.finish();
   return { count, values, seed, trajectory: makeTrajectory(makeSchedule(diffusion), sampling) };
 }

@@ -11,6 +11,10 @@ import { readDrawn } from '../config/guide.js';
 import { JsonObject } from '../config/json.js';
 import { openModel } from '../config/open-model.js';
 import { readSampling, SAMPLING_SETTINGS } from '../config/sampling.js';
+import type { SamplingDefaults } from '../config/scheduler.js';
+import type { CustomSampler } from '../diffusion/custom-sampler.js';
+import { mostSteps, OWN_SETTINGS, type SamplerName } from '../diffusion/samplers.js';
+import { UsageError } from '../errors.js';
 import type { Hints } from '../network/recognise.js';
 
 /** How to open a model on disk. Each is the flag with its name; what is left out has the flag's default. */
@@ -18,44 +22,66 @@ export interface ModelSettings
   extends Omit<Hints, 'headDim'>,
     Partial<Omit<DiffusionConfig, 'loss'>>,
     Partial<ComputingConfig> {
-  /** Channels of an attention head; `all` is one head. */
+  /** Channels of an attention head, for bare weights; `all` is one head. Default 8, or the largest divisor of the channels below. E.g. `headDim: 64`. */
   readonly headDim?: number | 'all';
-  /** diffusers' config.json of a unet2d, for bare weights, whose shapes do not say everything. */
+  /**
+   * diffusers' config.json of a unet2d, for bare weights, whose shapes do not say everything. Default none.
+   * E.g. `networkConfig: 'config.json'`.
+   */
   readonly networkConfig?: string;
-  /** Of a run's weights: `raw`, or their average, `ema` or `ema:0.999`; default `ema` where the run has it. */
+  /**
+   * Of a run's weights: `raw`, or their average, `ema` or `ema:0.999`. Default `ema` where the run has it.
+   * E.g. `weights: 'raw'`.
+   */
   readonly weights?: 'raw' | 'ema' | `ema:${number}`;
-  /** Side of the images in pixels, for bare weights; default 64. */
+  /** Side of the images in pixels, for bare weights. Default 64. E.g. `size: 32`. */
   readonly size?: number;
-  /** Fail with a CheckError unless a CUDA GPU computes; default false. */
+  /** Fail with a CheckError unless a CUDA GPU computes. Default false. E.g. `requireCuda: true`. */
   readonly requireCuda?: boolean;
 }
 
 /** How to go back from noise. Each is the flag with its name; what is left out has the flag's default. */
-export interface SamplingSettings extends Partial<Omit<SamplingConfig, 'clamp'>> {
+export interface SamplingSettings extends Partial<Omit<SamplingConfig, 'clamp' | 'custom'>> {
   /**
    * Of a model of classes: those that images take in turn, by name or number; `none` draws without one. Default all.
-   * @example { class: ['sedan', 'bus'], guidance: 3 }
+   * E.g. `class: ['sedan', 'bus']`.
    */
   readonly class?: string | number | readonly (string | number)[];
-  /** Of a model of classes: how strongly images follow theirs (Ho & Salimans 2022), or move away from `guide`; default 1, which does not guide. */
+  /**
+   * Of a model of classes: how strongly images follow theirs (Ho & Salimans 2022), or move away from `guide`. Default 1, which does
+   * not guide. E.g. `guidance: 3`.
+   */
   readonly guidance?: number;
   /**
    * Weaker weights that images move away from (autoguidance, Karras et al. 2024), by `guidance`, then 2 unless it is given: a model, or
-   * `none`. Default what `keepGuide` kept of the run.
-   * @example { guide: 'runs/1/checkpoints/step-500', guidance: 2 }
+   * `none`. Default what `keepGuide` kept of the run. E.g. `guide: 'runs/1/checkpoints/step-500'`.
    */
   readonly guide?: string;
-  /** Clamp the image that each step foresees, to ±`clampRange` (default 1). */
+  /**
+   * Clamp the image that each step foresees, to ±`clampRange`. Default false, or what the model's scheduler says.
+   * E.g. `clamp: true`.
+   */
   readonly clamp?: boolean;
+  /** Largest value that `clamp` leaves. Default 1. E.g. `clampRange: 1.5`. */
   readonly clampRange?: number;
-  /** Key of all random numbers; default 0. Image k of a seed is the same whatever is made beside it. */
+  /** Key of all random numbers. Default 0. Image k of a seed is the same whatever is made beside it. E.g. `seed: 7`. */
   readonly seed?: number;
+}
+
+/** The same, where the sampler may be one's own. */
+export interface AnySamplingSettings extends Omit<SamplingSettings, 'sampler'> {
+  /**
+   * How to go back: by name, or a function that makes the steps (see `CustomSampler`). Default that of the model.
+   * E.g. `sampler: 'unipc'`.
+   */
+  readonly sampler?: SamplerName | CustomSampler;
 }
 
 /** Settings of both. */
 export interface DrawSettings<Event> extends ModelSettings, SamplingSettings {
-  /** Aborting it throws Interrupted. */
+  /** Aborting it throws Interrupted. Default none. E.g. `signal: AbortSignal.timeout(60_000)`. */
   readonly signal?: AbortSignal;
+  /** Told of notes and progress. Default nobody is. E.g. `onEvent: ({ kind }) => console.log(kind)`. */
   readonly onEvent?: (event: Event) => void;
 }
 
@@ -67,7 +93,7 @@ export interface DrawSettings<Event> extends ModelSettings, SamplingSettings {
 export async function readDraw<Event, Own>(
   where: string,
   path: string,
-  settings: DrawSettings<Event>,
+  settings: Omit<DrawSettings<Event>, 'sampler'> & AnySamplingSettings,
   readOwn: (source: JsonObject, computing: ComputingConfig) => Own,
 ) {
   const { requireCuda, signal, onEvent, ...given } = settings;
@@ -82,13 +108,38 @@ export async function readDraw<Event, Own>(
   source.finish();
   return {
     ...{ weights, notes, model, diffusion, computing, seed, ...own },
-    sampling: readSampling(drawn, diffusion, sampling),
+    sampling: readAnySampling(where, draw, diffusion, sampling),
     ...(await readDrawn(drawn, path, opened)),
     classNames: classNames(opened),
     requireCuda: requireCuda ?? false,
     ...(signal && { signal }),
     ...(onEvent && { onEvent }),
   };
+}
+
+/** Reverse steps of a sampler of one's own, unless said otherwise. */
+const USUAL_STEPS = 50;
+
+/**
+ * How to go back from noise, where the sampler may be one's own.
+ * @throws UsageError for settings that cannot be, and for those that samplers by name have
+ */
+export function readAnySampling(
+  where: string,
+  draw: AnySamplingSettings,
+  forward: DiffusionConfig,
+  defaults: SamplingDefaults = {},
+): SamplingConfig {
+  const { sampler, ...rest } = draw;
+  if (typeof sampler !== 'function')
+    return readSampling(new JsonObject(where, draw, 'all'), forward, defaults);
+  const foreign = OWN_SETTINGS.find((name) => draw[name] !== undefined);
+  if (foreign !== undefined)
+    throw new UsageError(`${where}.${foreign}: belongs to samplers by name, got one's own`);
+  const { timesteps, objective = 'epsilon' } = forward;
+  const steps = Math.min(USUAL_STEPS, mostSteps({ timesteps, objective }));
+  const source = new JsonObject(where, { steps, ...rest }, 'all');
+  return { ...readSampling(source, forward), custom: sampler };
 }
 
 /** Where to compute. */

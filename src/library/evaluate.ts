@@ -5,52 +5,53 @@ import { evaluate as evaluateOptions } from '../evaluate/evaluate.js';
 import type { EvaluateEvent, Evaluation } from '../evaluate/options.js';
 import { readEvaluateOptions } from '../evaluate/read-options.js';
 import { type DrawSettings, split } from './draw.js';
+import { asProgram, telling } from './spelling.js';
 
 /** What to compute. The settings are the flags of `haze evaluate`; what is left out has the flag's default. */
 export interface EvaluateSettings extends DrawSettings<EvaluateEvent> {
-  /** Images to compare with (a folder, an array, a data file), or a `.npz` of statistics. */
+  /** Images to compare with (a folder, an array, a data file), or a `.npz` of statistics. Default none. E.g. `reference: 'photos'`. */
   readonly reference?: string;
-  /** Side in pixels at which images are compared; default the samples' own. Of bare weights it is the model's. */
+  /** Side in pixels at which images are compared. Default the samples' own. Of bare weights it is the model's. E.g. `size: 64`. */
   readonly size?: number;
-  /** Make other images square by stretching or by cutting; default `squash`. */
+  /** Make other images square by stretching or by cutting. Default `squash`. E.g. `fit: 'crop'`. */
   readonly fit?: 'squash' | 'crop';
-  /** Samples to draw of a model; default 1000. */
+  /** Samples to draw of a model. Default 1000. E.g. `count: 5000`. */
   readonly count?: number;
-  /** Images of each set for the sliced Wasserstein distance, at most; 0 leaves it out; default 512. */
+  /** Images of each set for the sliced Wasserstein distance, at most; 0 leaves it out. Default 512. E.g. `patchImages: 0`. */
   readonly patchImages?: number;
-  /** A picture of samples beside the images of the reference that lie nearest: `page.png`. */
+  /** A picture of samples beside the images of the reference that lie nearest. Default none. E.g. `nearest: 'page.png'`. */
   readonly nearest?: string;
-  /** Samples on that page; default 16. */
+  /** Samples on that page. Default 16. E.g. `nearestSamples: 8`. */
   readonly nearestSamples?: number;
-  /** A network in an ONNX file whose output is taken for features; needs the package onnxruntime-node. */
+  /** A network in an ONNX file whose output is taken for features; needs the package onnxruntime-node. Default none. E.g. `features: 'inception.onnx'`. */
   readonly features?: string;
-  /** The output by name; default the only one. */
+  /** The output by name. Default the only one. E.g. `featureOutput: 'pool'`. */
   readonly featureOutput?: string;
-  /** Side of the network's images in pixels; default what the file says, else 299. */
+  /** Side of the network's images in pixels. Default what the file says, else 299. E.g. `featureSize: 224`. */
   readonly featureSize?: number;
-  /** Channels first or last; default what the file says, else first. */
+  /** Channels first or last. Default what the file says, else first. E.g. `featureLayout: 'nhwc'`. */
   readonly featureLayout?: 'nchw' | 'nhwc';
-  /** What the bytes 0 and 255 become; default `[-1, 1]`, as Inception takes them. */
+  /** What the bytes 0 and 255 become. Default `[-1, 1]`, as Inception takes them. E.g. `featureRange: [0, 1]`. */
   readonly featureRange?: readonly [number, number];
-  /** Taken off after that, of red, green and blue; default `[0, 0, 0]`. */
+  /** Taken off after that, of red, green and blue. Default `[0, 0, 0]`. E.g. `featureMean: [0.485, 0.456, 0.406]`. */
   readonly featureMean?: readonly [number, number, number];
-  /** Divided by after that; default `[1, 1, 1]`. */
+  /** Divided by after that. Default `[1, 1, 1]`. E.g. `featureDeviation: [0.229, 0.224, 0.225]`. */
   readonly featureDeviation?: readonly [number, number, number];
-  /** Filter of the scaling to the network's side; default `bicubic`. */
+  /** Filter of the scaling to the network's side. Default `bicubic`. E.g. `featureFilter: 'bilinear'`. */
   readonly featureFilter?: 'bicubic' | 'bilinear';
-  /** Images of each set that are compared pair by pair, at most; default 5000. */
+  /** Images of each set that are compared pair by pair, at most. Default 5000. E.g. `pairImages: 1000`. */
   readonly pairImages?: number;
-  /** Random subsets of the kernel distance; default 100. */
+  /** Random subsets of the kernel distance. Default 100. E.g. `kernelSubsets: 10`. */
   readonly kernelSubsets?: number;
-  /** Images of each; default 1000. */
+  /** Images of each. Default 1000. E.g. `kernelSubsetSize: 100`. */
   readonly kernelSubsetSize?: number;
-  /** Neighbour that the balls of precision and recall reach to; default 3. */
+  /** Neighbour that the balls of precision and recall reach to. Default 3. E.g. `neighbours: 5`. */
   readonly neighbours?: number;
-  /** Where mean and covariance of the samples' features go, as pytorch-fid writes them: `stats.npz`. */
+  /** Where mean and covariance of the samples' features go, as pytorch-fid writes them. Default none. E.g. `saveStatistics: 'stats.npz'`. */
   readonly saveStatistics?: string;
-  /** Images that the model was not trained on: loss by timestep, and bits a dimension. */
+  /** Images that the model was not trained on: loss by timestep, and bits a dimension. Default none. E.g. `heldOut: 'others'`. */
   readonly heldOut?: string;
-  /** How many of them; default 64. */
+  /** How many of them. Default 64. E.g. `heldOutImages: 16`. */
   readonly heldOutImages?: number;
 }
 
@@ -59,10 +60,12 @@ export interface EvaluateSettings extends DrawSettings<EvaluateEvent> {
  * @example `const { frechet } = await evaluate('cars.npz', { reference: 'photos', features: 'inception.onnx' });`
  * @throws UsageError for what cannot be evaluated so, and settings that cannot be; RunError; Interrupted
  */
-export async function evaluate(
-  subject: string,
-  settings: EvaluateSettings = {},
-): Promise<Evaluation> {
+export const evaluate = (subject: string, settings: EvaluateSettings = {}): Promise<Evaluation> =>
+  asProgram('evaluate', () =>
+    measure(subject, { ...settings, ...telling('evaluate', settings.onEvent) }),
+  );
+
+async function measure(subject: string, settings: EvaluateSettings): Promise<Evaluation> {
   const { requireCuda, signal, onEvent, ...given } = settings;
   const [draw, rest] = split(given, SAMPLING_SETTINGS);
   const source = new JsonObject('evaluate', rest, 'all');

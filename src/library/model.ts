@@ -6,7 +6,7 @@ import type { Drawn, Guide } from '../config/guide.js';
 import { readDrawn } from '../config/guide.js';
 import { JsonObject } from '../config/json.js';
 import { type OpenModel, openModel } from '../config/open-model.js';
-import { readSampling, SAMPLING_SETTINGS } from '../config/sampling.js';
+import { SAMPLING_SETTINGS } from '../config/sampling.js';
 import { passesOf } from '../diffusion/guidance.js';
 import { CounterRandom } from '../diffusion/random.js';
 import { Interrupted, RunError, ShapeError, UsageError } from '../errors.js';
@@ -16,31 +16,45 @@ import { type NetworkOptions, OpenNetworks } from '../sample/open-networks.js';
 import type { SampleEvent } from '../sample/options.js';
 import { batchFor, drawImages, planSampling, type SamplingPlan } from '../sample/sample.js';
 import { SplitSampler } from '../sample/split-sampler.js';
-import { type ModelSettings, readComputers, type SamplingSettings, split } from './draw.js';
+import {
+  type AnySamplingSettings,
+  type ModelSettings,
+  readAnySampling,
+  readComputers,
+  split,
+} from './draw.js';
 import type { DrawStep } from './draw-with.js';
 import { classesOf, readCount, readFrames, type Samples } from './sample.js';
+import { asProgram, asProgramEach, respell } from './spelling.js';
 import { Turns } from './turns.js';
 
 /** Classes by name or number. */
-export type ClassNames = NonNullable<SamplingSettings['class']>;
+export type ClassNames = NonNullable<AnySamplingSettings['class']>;
 
 /** How to open it. */
 export interface LoadSettings extends ModelSettings {
-  /** Told what was assumed of bare weights, and which of a run's weights were taken. */
+  /**
+   * Told what was assumed of bare weights, and which of a run's weights were taken. Default nobody is.
+   * E.g. `onNote: console.log`.
+   */
   readonly onNote?: (text: string) => void;
 }
 
 /** How to draw from an open model: the settings of `sample` that are not of the model itself. */
-export interface ModelStepsSettings extends SamplingSettings {
-  /** Images; default 16, of a model of several classes whole rows of all, up to 48. */
+export interface ModelStepsSettings extends AnySamplingSettings {
+  /** Images. Default 16, of a model of several classes whole rows of all, up to 48. E.g. `count: 4`. */
   readonly count?: number;
-  /** Aborting it throws Interrupted before the next step. */
+  /** Aborting it throws Interrupted before the next step. Default none. E.g. `signal: AbortSignal.timeout(60_000)`. */
   readonly signal?: AbortSignal;
 }
 
 export interface ModelSampleSettings extends ModelStepsSettings {
-  /** Moments of the way from noise to keep, evenly spaced, and of how many of the first images; default none. */
+  /**
+   * Moments of the way from noise to keep, evenly spaced, and of how many of the first images. Default none.
+   * E.g. `frames: { moments: 10, images: 4 }`.
+   */
   readonly frames?: { readonly moments: number; readonly images: number };
+  /** Told of notes and progress. Default nobody is. E.g. `onEvent: ({ kind }) => console.log(kind)`. */
   readonly onEvent?: (event: SampleEvent) => void;
 }
 
@@ -83,8 +97,12 @@ export interface Model {
  * const { images } = await model.sample({ count: 4, sampler: 'ddim' });
  * @throws UsageError for what is no model, and for settings that cannot be or that the run has otherwise
  */
-export async function load(path: string, settings: LoadSettings = {}): Promise<Model> {
-  const { requireCuda = false, onNote, ...given } = settings;
+export const load = (path: string, settings: LoadSettings = {}): Promise<Model> =>
+  asProgram('load', () => open(path, settings));
+
+async function open(path: string, settings: LoadSettings): Promise<Model> {
+  const { requireCuda = false, onNote: tell, ...given } = settings;
+  const onNote = tell && ((text: string) => tell(respell(text, 'load')));
   const source = new JsonObject('load', given, 'all');
   const computing = readComputers(source);
   const opened = await openModel(path, source);
@@ -96,6 +114,12 @@ export async function load(path: string, settings: LoadSettings = {}): Promise<M
   const how = { model, timesteps, computing, requireCuda };
   return new LoadedModel(await OpenNetworks.open(state, how), how, path, opened);
 }
+
+/** Settings of sampling; all others were given to `load`. */
+const OWN: readonly string[] = [...SAMPLING_SETTINGS, 'count', 'seed'];
+
+const placeIn = (method: string) => (name: string) =>
+  OWN.includes(name) ? `model.${method}.${name}` : `load.${name}`;
 
 class LoadedModel implements Model {
   readonly model: ModelConfig;
@@ -124,10 +148,14 @@ class LoadedModel implements Model {
     return this.#networks.device;
   }
 
-  async predict(
+  predict(x: Float32Array, t: number | ArrayLike<number>, of?: ClassNames): Promise<Float32Array> {
+    return asProgram(placeIn('predict'), () => this.#predict(x, t, of));
+  }
+
+  async #predict(
     x: Float32Array,
     t: number | ArrayLike<number>,
-    of?: ClassNames,
+    of: ClassNames | undefined,
   ): Promise<Float32Array> {
     const each = this.#each;
     const times = readTimes(t, countImages(x, this.model));
@@ -151,7 +179,11 @@ class LoadedModel implements Model {
     });
   }
 
-  async sample(settings: ModelSampleSettings = {}): Promise<Samples> {
+  sample(settings: ModelSampleSettings = {}): Promise<Samples> {
+    return asProgram(placeIn('sample'), () => this.#draw(settings));
+  }
+
+  async #draw(settings: ModelSampleSettings): Promise<Samples> {
     const { frames, onEvent, ...rest } = settings;
     const { plan, count, seed, ...how } = await this.#read('model.sample', rest);
     const options = {
@@ -168,7 +200,11 @@ class LoadedModel implements Model {
     });
   }
 
-  async *sampleSteps(settings: ModelStepsSettings = {}): AsyncGenerator<DrawStep, void, undefined> {
+  sampleSteps(settings: ModelStepsSettings = {}): AsyncGenerator<DrawStep, void, undefined> {
+    return asProgramEach(placeIn('sampleSteps'), this.#steps(settings));
+  }
+
+  async *#steps(settings: ModelStepsSettings): AsyncGenerator<DrawStep, void, undefined> {
     const { plan, count, seed, ...how } = await this.#read('model.sampleSteps', settings);
     const random = new CounterRandom(seed);
     const { trajectory, batch } = plan;
@@ -273,8 +309,8 @@ class LoadedModel implements Model {
     const asked = readCount(source);
     const seed = readSeed(source) ?? 0;
     source.finish();
+    const sampling = readAnySampling(where, draw, diffusion, this.#opened.sampling);
     const drawn = new JsonObject(where, draw, 'all');
-    const sampling = readSampling(drawn, diffusion, this.#opened.sampling);
     const { condition, guide } = await readDrawn(drawn, this.#path, this.#opened);
     const count = asked ?? usualCount(condition, MOST_OF_CLASSES);
     const plan = planSampling({ diffusion, sampling, condition, count });

@@ -11,11 +11,16 @@ import { JsonObject } from '../config/json.js';
 import type { PresetName } from '../config/presets.js';
 import { readRunConfig } from '../config/read.js';
 import { newRunConfig, resumedRunConfig } from '../config/run-config.js';
+import { quote } from '../config/source.js';
 import type { ClassKind } from '../data/classes.js';
+import { GIVEN, type GivenImages, isIterable } from '../data/given.js';
+import { type LossWeighting, makeLossWeights } from '../diffusion/loss-weights.js';
+import { makeSchedule } from '../diffusion/schedule.js';
 import { UsageError } from '../errors.js';
 import type { NetworkKind } from '../network/network.js';
 import type { SimpleConfig } from '../network/simple.js';
 import type { Unet2dConfig } from '../network/unet2d-config.js';
+import { asProgram, asProgramNow } from './spelling.js';
 
 /** Settings of the network; those of the other one are refused. */
 export interface NetworkSettings
@@ -23,13 +28,13 @@ export interface NetworkSettings
     Partial<
       Omit<Unet2dConfig, 'kind' | 'channels' | 'widths' | 'timeDim' | 'headDim' | UpAndDown>
     > {
-  /** The walk-through's U-Net (the default), or diffusers' UNet2DModel. */
+  /** The walk-through's U-Net, or diffusers' UNet2DModel. Default `simple`. E.g. `network: 'unet2d'`. */
   readonly network?: NetworkKind;
-  /** diffusers' config.json of a UNet2DModel. */
+  /** diffusers' config.json of a UNet2DModel. Default none. E.g. `networkConfig: 'unet/config.json'`. */
   readonly networkConfig?: string;
-  /** Sides of the levels whose blocks attend, in pixels. */
+  /** Sides of the levels whose blocks attend, in pixels. Default that of the last level. E.g. `attention: [16, 8]`. */
   readonly attention?: readonly number[];
-  /** Channels of an attention head; `all` is one head. */
+  /** Channels of an attention head; `all` is one head. Default 8, or the largest divisor of the channels below. E.g. `headDim: 64`. */
   readonly headDim?: number | 'all';
 }
 type UpAndDown = 'downAttention' | 'upAttention';
@@ -42,61 +47,90 @@ export interface RunSettings
     Partial<Omit<TrainingConfig, 'clip'>>,
     Partial<ComputingConfig> {
   /**
-   * What the network is told of each image: its sub-folder, its label in an IDX or CIFAR file, its body of toy-cars, or `auto`, what
-   * there is. Default nothing. Needs `network: 'unet2d'`; a share of the images, `labelDropout` (0.1), goes without.
+   * What the network is told of each image: its sub-folder, its label in an IDX or CIFAR file or of a program's image, its body of toy-cars,
+   * or `auto`, what there is. Default nothing. Needs `network: 'unet2d'`; a share of the images, `labelDropout`, goes without.
+   * E.g. `classes: 'folders'`.
    */
   readonly classes?: 'auto' | ClassKind;
-  /** `min-snr` weighs the loss, with `snrGamma` 5 unless it is given. */
-  readonly weighting?: 'none' | 'min-snr';
-  /** Largest norm of all gradients together; `none` leaves them as they are, where the preset says otherwise. */
+  /**
+   * Weights of the loss by timestep: `min-snr`, with `snrGamma` 5 unless it is given, or a function of one's own. That is evaluated once,
+   * into `lossWeights`, which config.json keeps. Default `none`. E.g. `weighting: ({ snr }) => 1 / (1 + snr)`.
+   */
+  readonly weighting?: 'none' | 'min-snr' | LossWeighting;
+  /**
+   * Largest norm of all gradients together, to which they are scaled; `none` leaves them as they are, where the preset says otherwise.
+   * Default the preset's, or none. E.g. `clip: 1`.
+   */
   readonly clip?: number | 'none' | null;
-  /** A whole set-up, of which `PRESETS` says all; settings go before it. `reference` is the default, and of `unet2d` `unet2d-32`. */
+  /**
+   * A whole set-up, of which `PRESETS` says all; settings go before it. Default `reference`, of `unet2d` `unet2d-32`.
+   * E.g. `preset: 'small'`.
+   */
   readonly preset?: PresetName;
-  /** Side of the square images, in pixels. */
+  /** Side of the square images, in pixels. Default the preset's. E.g. `size: 32`. */
   readonly size?: number;
-  /** Key of all random numbers; default 0. */
+  /** Key of all random numbers. Default 0. E.g. `seed: 7`. */
   readonly seed?: number;
-  /** Images kept aside: a folder or file of others, or a share of the data between 0 and 1. */
+  /** Images kept aside: a folder or file of others, or a share of the data between 0 and 1. Default none. E.g. `heldOut: 0.1`. */
   readonly heldOut?: string | number;
 }
 
 export interface RunOptions extends RunSettings {
   /**
    * A folder of images, an IDX file, a CIFAR binary file, an array of images (`.npz`, `.npy`, `.safetensors`), or `toy-cars`, which are
-   * drawn.
+   * drawn; or images as arrays, which are given to `train` as well: it reads them. E.g. `data: 'photos'`.
    */
-  readonly data: string;
+  readonly data: string | GivenImages;
 }
 
 /**
  * The configuration of a new run, for `train`.
  * @throws UsageError naming the setting, what was expected and what was given.
  */
-export function runConfig({ data, ...settings }: RunOptions): RunConfig {
-  checkData('runConfig', data);
-  return read('runConfig', settings, (source) => newRunConfig(data, source));
-}
+export const runConfig = ({ data, ...settings }: RunOptions): RunConfig =>
+  asProgramNow('runConfig', () => {
+    const named = nameOf('runConfig', data);
+    return readWeighted('runConfig', settings, (source) => newRunConfig(named, source));
+  });
 
 /**
  * The configuration of the run in the folder `out` with changes, for `train` with `resume`. Only `steps`, `epochs`,
  * `threads`, `device`, `strict`, `wide`, `saveEvery`, `sampleEvery` and `keep` may change.
  * @throws UsageError for another change, and where there is no run.
  */
-export async function resumeConfig(
+export const resumeConfig = (
   out: string,
   { data, ...settings }: Partial<RunOptions> = {},
-): Promise<RunConfig> {
-  if (data !== undefined) checkData('resumeConfig', data);
-  const run = await readRunConfig(join(out, 'config.json'));
-  return read('resumeConfig', settings, (source) => resumedRunConfig(out, run, data, source));
-}
+): Promise<RunConfig> =>
+  asProgram('resumeConfig', async () => {
+    const named = data === undefined ? undefined : nameOf('resumeConfig', data);
+    const run = await readRunConfig(join(out, 'config.json'));
+    return readWeighted('resumeConfig', settings, (source) =>
+      resumedRunConfig(out, run, named, source),
+    );
+  });
 
-function checkData(where: string, data: unknown): void {
-  if (typeof data === 'string' && data !== '') return;
+/** How a config names the data. */
+function nameOf(where: string, data: unknown): string {
+  if (typeof data === 'string' && data !== '') return data;
+  if (isIterable(data)) return GIVEN;
   const got = data === '' ? 'nothing' : typeof data;
   throw new UsageError(
-    `${where}.data: expected a folder of images, a data file or toy-cars, got ${got}`,
+    `${where}.data: expected a folder of images, a data file, toy-cars or a list of images, got ${got}`,
   );
+}
+
+/** Reads settings of which the weighting may be a function, whose table follows from the rest. */
+function readWeighted(
+  where: string,
+  { weighting, ...rest }: RunSettings,
+  make: (source: JsonObject) => RunConfig,
+): RunConfig {
+  if (typeof weighting !== 'function')
+    return read(where, { ...rest, ...(weighting && { weighting }) }, make);
+  const { diffusion } = read(where, rest, make);
+  const lossWeights = makeLossWeights(`${where}.weighting`, weighting, makeSchedule(diffusion));
+  return read(where, { ...rest, lossWeights }, make);
 }
 
 /** Reads settings as a config.json is read, where every field may be left out and none be misspelt. */
@@ -105,6 +139,10 @@ function read<T>(
   { heldOut, ...rest }: RunSettings,
   make: (source: JsonObject) => T,
 ): T {
+  if (heldOut !== undefined && typeof heldOut !== 'string' && typeof heldOut !== 'number')
+    throw new UsageError(
+      `${where}.heldOut: expected a folder, or a fraction above 0 and below 1, got ${quote(heldOut)}`,
+    );
   const aside = heldOut === undefined ? {} : { heldOut: String(heldOut) };
   const source = new JsonObject(where, { ...rest, ...aside }, 'all');
   const config = make(source);

@@ -6,13 +6,19 @@ import { type Condition, labelOf } from '../diffusion/guidance.js';
 import { MOST_OF_CLASSES, usualCount } from '../sample/class-rows.js';
 import type { SampleEvent, SampleOptions, SampleResult } from '../sample/options.js';
 import { sample as sampleWeights } from '../sample/sample.js';
-import { type DrawSettings, readDraw } from './draw.js';
+import { type AnySamplingSettings, type DrawSettings, readDraw } from './draw.js';
+import { asProgram, telling } from './spelling.js';
 
 /** How to sample. The settings are the flags of `haze sample`; what is left out has the flag's default. */
-export interface SampleSettings extends DrawSettings<SampleEvent> {
-  /** Images; default 16, of a model of several classes whole rows of all, up to 48. */
+export interface SampleSettings
+  extends Omit<DrawSettings<SampleEvent>, 'sampler'>,
+    AnySamplingSettings {
+  /** Images. Default 16, of a model of several classes whole rows of all, up to 48. E.g. `count: 36`. */
   readonly count?: number;
-  /** Moments of the way from noise to keep, evenly spaced, and of how many of the first images; default none. */
+  /**
+   * Moments of the way from noise to keep, evenly spaced, and of how many of the first images. Default none.
+   * E.g. `frames: { moments: 10, images: 4 }`.
+   */
   readonly frames?: { readonly moments: number; readonly images: number };
 }
 
@@ -27,7 +33,10 @@ export interface Samples extends SampleResult {
  * Draws images from a run, a checkpoint folder or a file of weights.
  * @throws UsageError for what is no model, and for settings that cannot be or that the run has otherwise.
  */
-export async function sample(model: string, settings: SampleSettings = {}): Promise<Samples> {
+export const sample = (model: string, settings: SampleSettings = {}): Promise<Samples> =>
+  asProgram('sample', () => draw(model, { ...settings, ...telling('sample', settings.onEvent) }));
+
+async function draw(model: string, settings: SampleSettings): Promise<Samples> {
   const { frames, ...rest } = settings;
   const { asked, ...options } = await readDraw('sample', model, rest, (source) => ({
     asked: readCount(source),

@@ -5,13 +5,16 @@ import type { Graph } from './graph.js';
 /** The reference's U-Net, of a PyTorch walk-through: what fixes its parameters. */
 export interface SimpleConfig {
   readonly kind: 'simple';
-  /** Channels of conv0 and of each stage after it, e.g. 64, 128, 256, 512, 1024; two or more. */
+  /**
+   * Channels of conv0 and of each stage after it, two or more; each halves the image. Default the preset's.
+   * E.g. `widths: [64, 128, 256]`.
+   */
   readonly widths: readonly number[];
-  /** Image channels: 1 (grey) or 3 (RGB). */
+  /** Image channels: 1 (grey) or 3 (RGB). Default 3. E.g. `channels: 1`. */
   readonly channels: 1 | 3;
-  /** Length of the time embedding; even, at least 4. */
+  /** Length of the time embedding; even, at least 4. Default 32; of unet2d four times the first width. E.g. `timeDim: 64`. */
   readonly timeDim: number;
-  /** Two BatchNorms a stage (`bnorm1`, `bnorm2`), or one applied twice (`bnorm`). */
+  /** Two BatchNorms a stage (`bnorm1`, `bnorm2`), or one applied twice (`bnorm`). Default `separate`. E.g. `norm: 'shared'`. */
   readonly norm: 'separate' | 'shared';
 }
 

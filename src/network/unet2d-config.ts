@@ -10,37 +10,56 @@ export interface Unet2dConfig {
   readonly channels: 1 | 3;
   /** Channels of each level (`block_out_channels`). */
   readonly widths: readonly number[];
-  /** Residual blocks of each level going down; going up there is one more (`layers_per_block`). */
+  /** Residual blocks of each level going down; going up there is one more (`layers_per_block`). Default 2. E.g. `layers: 1`. */
   readonly layers: number;
   /** Whether the blocks of a level attend: going down, and going up in the order they run. */
   readonly downAttention: readonly boolean[];
   readonly upAttention: readonly boolean[];
-  /** `mid_block_type`: whether there is a middle, `add_attention`: whether it attends, `mid_block_scale_factor`. */
+  /** Whether there is a middle (`mid_block_type`). Default true. E.g. `mid: false`. */
   readonly mid: boolean;
+  /** Whether the middle attends (`add_attention`). Default true. E.g. `midAttention: false`. */
   readonly midAttention: boolean;
+  /** What the middle's residual sums are divided by (`mid_block_scale_factor`). Default 1. E.g. `midScale: 1.5`. */
   readonly midScale: number;
   /** Channels of an attention head; null: one head as wide as the level (`attention_head_dim`). */
   readonly headDim: number | null;
-  /** `norm_num_groups`, `attn_norm_num_groups`, `norm_eps`. */
+  /** Groups of a group norm (`norm_num_groups`). Default the largest divisor of all widths up to 32. E.g. `groups: 8`. */
   readonly groups: number;
+  /** Those of the norms of attention (`attn_norm_num_groups`). Default `groups`. E.g. `attentionGroups: 4`. */
   readonly attentionGroups: number | null;
+  /** What a norm adds to the variance (`norm_eps`). Default 1e-5. E.g. `eps: 1e-6`. */
   readonly eps: number;
   /** Length of the time embedding (`time_embedding_dim`). */
   readonly timeDim: number;
-  /** `flip_sin_to_cos`: cosines first; `freq_shift`. */
+  /** Cosines first in the sinusoids of timesteps (`flip_sin_to_cos`). Default true. E.g. `flipSinToCos: false`. */
   readonly flipSinToCos: boolean;
+  /** Taken off the number of their frequencies (`freq_shift`). Default 0. E.g. `freqShift: 1`. */
   readonly freqShift: number;
-  /** `resnet_time_scale_shift`. */
+  /**
+   * How blocks take the time embedding: added, or as a scale and a shift (`resnet_time_scale_shift`). Default `default`.
+   * E.g. `timeScaleShift: 'scale_shift'`.
+   */
   readonly timeScaleShift: 'default' | 'scale_shift';
-  /** `center_input_sample`: the network reads 2x − 1. */
+  /** The network reads 2x − 1 (`center_input_sample`). Default false. E.g. `centerInput: true`. */
   readonly centerInput: boolean;
-  /** `downsample_padding` of a 3x3 convolution of stride 2: 1 all around, or 0 and then right and bottom alone. */
+  /**
+   * `downsample_padding` of a 3x3 convolution of stride 2: 1 all around, or 0 and then right and bottom alone. Default 1.
+   * E.g. `downPadding: 0`.
+   */
   readonly downPadding: 0 | 1;
-  /** How blocks that attend change resolution; the others always by a convolution (`downsample_type`, `upsample_type`). */
+  /**
+   * How blocks that attend halve the resolution; the others always by a convolution (`downsample_type`). Default `conv`.
+   * E.g. `downType: 'resnet'`.
+   */
   readonly downType: 'conv' | 'resnet';
+  /** How they double it (`upsample_type`). Default `conv`. E.g. `upType: 'resnet'`. */
   readonly upType: 'conv' | 'resnet';
-  /** Classes that the network is told: how many, numbers that are embedded like timesteps, or none. */
+  /**
+   * Classes that the network is told: how many, numbers that are embedded like timesteps, or none. Default none, or those of
+   * `classes`. E.g. `numClasses: 10`.
+   */
   readonly numClasses: number | 'timestep' | null;
+  /** Share of the values within a block that training leaves out. Default 0. E.g. `dropout: 0.1`. */
   readonly dropout: number;
 }
 

@@ -2,7 +2,7 @@
 
 import type { Prepared, Preprocessing } from '../contracts/preprocessing.js';
 import type { EvaluationBatch, PartBatch } from '../contracts/trainer.js';
-import { mixture, type Positions, type SnrGamma } from '../diffusion/mixture.js';
+import { mixture, type Positions, type Weights } from '../diffusion/mixture.js';
 import { type CounterRandom, PURPOSE } from '../diffusion/random.js';
 import type { Schedule } from '../diffusion/schedule.js';
 import type { ImageShape } from '../engine/arithmetic.js';
@@ -15,20 +15,20 @@ export class TensorflowPreprocessing implements Preprocessing {
   readonly #schedule: Schedule;
   readonly #random: CounterRandom;
   readonly #shape: ImageShape;
-  readonly #snrGamma: SnrGamma;
+  readonly #lossWeights: Weights;
 
   constructor(
     arithmetic: TensorflowArithmetic,
     schedule: Schedule,
     random: CounterRandom,
     shape: ImageShape,
-    snrGamma: SnrGamma = null,
+    lossWeights: Weights = null,
   ) {
     this.#arithmetic = arithmetic;
     this.#schedule = schedule;
     this.#random = random;
     this.#shape = shape;
-    this.#snrGamma = snrGamma;
+    this.#lossWeights = lossWeights;
   }
 
   async train({ step, pixels, flips, t, first }: PartBatch): Promise<Prepared> {
@@ -50,7 +50,7 @@ export class TensorflowPreprocessing implements Preprocessing {
 
   #noised(pixels: Uint8Array, flips: Uint32Array, t: Positions, noise: Float32Array): Prepared {
     const x0 = this.#arithmetic.batchToFloat(pixels, flips, this.#shape);
-    const mixed = mixture(this.#schedule, t, this.#snrGamma);
+    const mixed = mixture(this.#schedule, t, this.#lossWeights);
     const places = Int32Array.from(t, (_, i) => i);
     const mix = (shares: { signal: Float32Array; noise: Float32Array }) => {
       const tables = { sqrtAlphaBar: shares.signal, sqrtOneMinusAlphaBar: shares.noise };

@@ -1,7 +1,8 @@
 import { threadCount } from '../config/computing.js';
 import type { RunConfig } from '../config/config.js';
 import type { Classes } from '../data/classes.js';
-import type { Dataset } from '../data/dataset.js';
+import { type Dataset, defaultBudget } from '../data/dataset.js';
+import { GIVEN, openGiven } from '../data/given.js';
 import { type Aside, openTrainingData, type TrainingData } from '../data/held-out.js';
 import { openSource, type Skipped, type Source } from '../data/source.js';
 import { UsageError } from '../errors.js';
@@ -20,8 +21,11 @@ export interface ListedData {
 }
 
 /** Lists the images before anything slow begins. @throws UsageError when there is no such data. */
-export async function listData({ data, seed }: RunConfig): Promise<ListedData> {
-  const source = await openSource(data.source, seed);
+export async function listData(
+  { data, seed }: RunConfig,
+  options: Pick<TrainOptions, 'out' | 'data' | 'dataBudget' | 'signal'>,
+): Promise<ListedData> {
+  const source = (await listGiven(data.source, options)) ?? (await openSource(data.source, seed));
   const { heldOut } = data;
   if (heldOut === null) return { source, aside: null };
   if ('fraction' in heldOut) return { source, aside: { fraction: heldOut.fraction, seed } };
@@ -31,6 +35,24 @@ export async function listData({ data, seed }: RunConfig): Promise<ListedData> {
     if (error instanceof UsageError) throw new UsageError(`--held-out: ${error.message}`);
     throw error;
   }
+}
+
+/** Images that a program gives; undefined where the config names others. @throws UsageError where both do, or neither */
+async function listGiven(
+  source: string,
+  { out, data, dataBudget, signal }: Parameters<typeof listData>[1],
+): Promise<Source | undefined> {
+  if (source !== GIVEN) {
+    if (data === undefined) return undefined;
+    throw new UsageError(
+      `train.data: the config names its data, ${source}; runConfig({ data: images }) is for images that a program gives`,
+    );
+  }
+  if (data !== undefined)
+    return openGiven('train.data', data, dataBudget ?? defaultBudget(), signal);
+  throw new UsageError(
+    `${out}: expected images, which a program gave this run and alone can give it again: train({ config, out, data, resume: true })`,
+  );
 }
 
 /** What a checkpoint keeps of the data, to tell at a resume whether they are still the same. */

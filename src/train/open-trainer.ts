@@ -5,6 +5,7 @@ import type { Preprocessing } from '../contracts/preprocessing.js';
 import type { Trainer } from '../contracts/trainer.js';
 import { chooseDevice } from '../device/choose.js';
 import { openUnet } from '../device/open.js';
+import type { Weights } from '../diffusion/mixture.js';
 import { CounterRandom } from '../diffusion/random.js';
 import type { Schedule } from '../diffusion/schedule.js';
 import { WasmPreprocessing } from '../wasm/wasm-preprocessing.js';
@@ -30,6 +31,10 @@ export async function openTrainer(
   return { trainer, chosen: { device, description: trainer.unet.description, why }, between };
 }
 
+/** What weighs the loss. */
+const weightsOf = ({ lossWeights, snrGamma }: RunConfig['training']): Weights =>
+  lossWeights ?? snrGamma;
+
 function wasmOptions(
   { model, training, computing, diffusion, seed }: RunConfig,
   schedule: Schedule,
@@ -47,7 +52,7 @@ function wasmOptions(
     optimizer: optimizerOf(training),
     ema: training.ema,
     accumulate: training.accumulate,
-    snrGamma: training.snrGamma,
+    lossWeights: weightsOf(training),
   };
 }
 
@@ -65,7 +70,7 @@ async function openSplit(
     reserve,
     timesteps,
     training: true,
-    weighted: config.training.snrGamma !== null,
+    weighted: options.lossWeights !== null,
   });
   const preprocessing =
     config.computing.arithmetic === 'wasm'
@@ -83,5 +88,5 @@ async function openTensorflowPreprocessing(
   const shape = { height: model.size, width: model.size, channels: model.channels };
   const arithmetic = await createTensorflowArithmetic();
   const random = new CounterRandom(seed);
-  return new TensorflowPreprocessing(arithmetic, schedule, random, shape, training.snrGamma);
+  return new TensorflowPreprocessing(arithmetic, schedule, random, shape, weightsOf(training));
 }

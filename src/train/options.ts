@@ -1,33 +1,42 @@
 import type { RunConfig } from '../config/config.js';
+import type { GivenImages } from '../data/given.js';
 
 /** A training run: what to compute (`config`), and where and how to report it. */
 export interface TrainOptions {
-  /** On a resume: the run's own config with the changes that a resume may make. */
+  /** What to compute: of `runConfig`, or on a resume of `resumeConfig`. E.g. `config: runConfig({ data: 'photos' })`. */
   readonly config: RunConfig;
-  /** The run folder: config.json, metrics.jsonl, checkpoints/, samples/. */
+  /**
+   * The images, where the config was made for images that a program gives (`runConfig({ data: images })`); read once. Default
+   * none. E.g. `data: images`.
+   */
+  readonly data?: GivenImages;
+  /** The run folder: config.json, metrics.jsonl, checkpoints/, samples/. E.g. `out: 'runs/1'`. */
   readonly out: string;
-  /** Go on with the run in `out`; without it (the default) an existing run there is never written over. */
+  /** Go on with the run in `out`; without it (the default) an existing run there is never written over. E.g. `resume: true`. */
   readonly resume?: boolean;
   /**
-   * Bytes of decoded images kept in memory; a larger data set is streamed ahead of the steps. By default a quarter of
-   * the memory that the process may have, and never more than training leaves.
+   * Bytes of decoded images kept in memory; a larger data set is streamed ahead of the steps. Default a quarter of
+   * the memory that the process may have, and never more than training leaves. E.g. `dataBudget: 2 ** 30`.
    */
   readonly dataBudget?: number;
   /**
    * Length of a new run in minutes, in place of the config's: some steps are measured before it, and the number of steps that this
-   * comes to is kept in config.json.
-   * @example `await train({ config, out: 'runs/1', minutes: 30 })`
+   * comes to is kept in config.json. Default the config's. E.g. `minutes: 30`.
    */
   readonly minutes?: number;
-  /** Tell of a new run which preset it has, and which would suit its images better: for runs that none was named for. */
+  /**
+   * Tell of a new run which preset it has, and which would suit its images better: for runs that none was named for. Default
+   * false. E.g. `advise: true`.
+   */
   readonly advise?: boolean;
-  /** Fail with a CheckError unless a CUDA GPU computes; default false. */
+  /** Fail with a CheckError unless a CUDA GPU computes. Default false. E.g. `requireCuda: true`. */
   readonly requireCuda?: boolean;
   /**
    * Aborted when the user interrupts: the step in progress ends, a checkpoint is written, Interrupted is thrown. Before
-   * the first step nothing is written.
+   * the first step nothing is written. Default none. E.g. `signal: AbortSignal.timeout(60_000)`.
    */
   readonly signal?: AbortSignal;
+  /** Told what happens, in order. Default nobody is. E.g. `onEvent: ({ kind }) => console.log(kind)`. */
   readonly onEvent?: (event: TrainEvent) => void;
 }
 

@@ -1,5 +1,6 @@
 import type { RunConfig } from '../config/config.js';
 import type { Trainer } from '../contracts/trainer.js';
+import { GIVEN } from '../data/given.js';
 import { CounterRandom } from '../diffusion/random.js';
 import {
   checkpointPaths,
@@ -118,25 +119,26 @@ async function load(
   for (const [i, average] of [...parts.averages.values()].entries())
     await trainer.unet.importAverage(i, await average());
   onEvent({ kind: 'note', text: `resuming at step ${step} from ${folder}` });
-  for (const text of changes(state, data, trainer.unet.description))
+  const given = config.data.source === GIVEN;
+  for (const text of changes(state, data, trainer.unet.description, given))
     onEvent({ kind: 'warning', text });
   return step;
 }
 
 /** Why a resumed run is not bit by bit the one that was not stopped. */
-function changes(state: Json, data: DataState, device: string): string[] {
+function changes(state: Json, data: DataState, device: string, given: boolean): string[] {
   const texts: string[] = [];
   const before = String(state.device ?? '');
   if (arithmetic(before) !== arithmetic(device))
     texts.push(
       `the checkpoint was computed on ${before}, this run goes on with ${device}: from here it is no longer bit-exact`,
     );
-  texts.push(...dataChanges(state, data));
+  texts.push(...dataChanges(state, data, given));
   return texts;
 }
 
 /** What a checkpoint's data had that these have not. One of an older version tells less of them. */
-function dataChanges(state: Json, data: DataState): string[] {
+function dataChanges(state: Json, data: DataState, given: boolean): string[] {
   const texts: string[] = [];
   const differs = (key: keyof DataState) => key in state && state[key] !== data[key];
   if (typeof state.images === 'number' && differs('images'))
@@ -145,7 +147,7 @@ function dataChanges(state: Json, data: DataState): string[] {
     );
   else if (differs('listing'))
     texts.push(
-      'the checkpoint was trained on other files, as their names and sizes tell: from here it takes others',
+      `the checkpoint was trained on other ${given ? 'images' : 'files, as their names and sizes tell'}: from here it takes others`,
     );
   if (differs('heldOutListing'))
     texts.push(

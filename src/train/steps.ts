@@ -21,14 +21,7 @@ export interface TrainStep {
   readonly samples?: string;
 }
 
-/**
- * Trains as `train` does, with the same bits, and gives each step when everything that follows it is done. The next one begins when it is
- * asked for. Whoever leaves the loop early (`break`, `return`, an error of the loop's own) leaves a checkpoint of that step, as
- * Ctrl-C does, and `resume` goes on from there.
- * @example
- * for await (const { step, loss } of trainSteps({ config, out: 'runs/1' })) if (loss < 0.05) break;
- * @throws what `train` does
- */
+/** Trains step by step. Whoever leaves early leaves a checkpoint. @throws what `train` does */
 export async function* trainSteps(
   options: TrainOptions,
 ): AsyncGenerator<TrainStep, TrainResult, undefined> {

@@ -37,7 +37,7 @@ export async function trainLocked(
   afterStep?: AfterStep,
 ): Promise<TrainResult> {
   await checkStart(given);
-  const all = await listData(given.config);
+  const all = await listData(given.config, given);
   if (given.advise && !given.resume) await advise(given, all);
   const { config, listed } = await classify(given.config, all);
   await checkInit({ ...given, config });

@@ -2,7 +2,7 @@
 
 import type { Prepared, Preprocessing } from '../contracts/preprocessing.js';
 import type { EvaluationBatch, PartBatch } from '../contracts/trainer.js';
-import { type Mixture, mixture, type SnrGamma } from '../diffusion/mixture.js';
+import { type Mixture, mixture, type Weights } from '../diffusion/mixture.js';
 import type { Schedule } from '../diffusion/schedule.js';
 import { Arena } from '../engine/arena.js';
 import { Engine, type LoadedProgram } from '../engine/engine.js';
@@ -22,7 +22,7 @@ export interface PreprocessingOptions extends KernelChoice {
   readonly schedule: Schedule;
   readonly seed: number;
   /** Weights of the loss; default none. */
-  readonly snrGamma?: SnrGamma;
+  readonly lossWeights?: Weights;
   readonly threads: number;
 }
 
@@ -30,7 +30,7 @@ export class WasmPreprocessing implements Preprocessing {
   readonly #engine: Engine;
   readonly #memory: BatchMemory;
   readonly #schedule: Schedule;
-  readonly #snrGamma: SnrGamma;
+  readonly #lossWeights: Weights;
   readonly #train: LoadedProgram;
   readonly #evaluate: LoadedProgram;
 
@@ -43,7 +43,7 @@ export class WasmPreprocessing implements Preprocessing {
       noise: arena.floats('images', values),
     };
     this.#schedule = schedule;
-    this.#snrGamma = options.snrGamma ?? null;
+    this.#lossWeights = options.lossWeights ?? null;
     this.#memory = planBatch(arena, { batch, size, channels }, targets);
     this.#engine = Engine.create({ threads, strict, wide, bytes: arena.size });
     const target = schedule.objective === 'epsilon' ? 'noise' : 'mixture';
@@ -69,7 +69,7 @@ export class WasmPreprocessing implements Preprocessing {
   }
 
   #write(batch: Omit<BatchInput, 'mixture'> & Pick<PartBatch, 't'>): Mixture {
-    const mixed = mixture(this.#schedule, batch.t, this.#snrGamma);
+    const mixed = mixture(this.#schedule, batch.t, this.#lossWeights);
     writeBatch(this.#engine, this.#memory, { ...batch, mixture: mixed });
     return mixed;
   }

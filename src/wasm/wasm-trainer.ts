@@ -1,6 +1,6 @@
 import { partsOf, sumTimes } from '../contracts/parts.js';
 import type { EvaluationBatch, TrainBatch, Trainer } from '../contracts/trainer.js';
-import { mixture, type SnrGamma } from '../diffusion/mixture.js';
+import { mixture, type Weights } from '../diffusion/mixture.js';
 import type { Schedule } from '../diffusion/schedule.js';
 import type { Engine, LoadedProgram, Times } from '../engine/engine.js';
 import {
@@ -17,7 +17,7 @@ export interface WasmTrainerOptions
   readonly schedule: Schedule;
   readonly seed: number;
   /** Weights of the loss; default none. */
-  readonly snrGamma?: SnrGamma;
+  readonly lossWeights?: Weights;
 }
 
 /** Training on the engine: preprocessing, U-Net and Adam are one program, one task a worker. */
@@ -25,17 +25,17 @@ export class WasmTrainer implements Trainer {
   readonly unet: WasmNetwork;
   private readonly memory: BatchMemory;
   private readonly schedule: Schedule;
-  private readonly snrGamma: SnrGamma;
+  private readonly lossWeights: Weights;
   private readonly parts: number;
   private readonly train: LoadedProgram;
   private readonly heldOut: LoadedProgram;
 
   private constructor(unet: WasmNetwork, memory: BatchMemory, options: WasmTrainerOptions) {
-    const { schedule, seed, snrGamma = null, accumulate = 1 } = options;
+    const { schedule, seed, lossWeights = null, accumulate = 1 } = options;
     this.unet = unet;
     this.memory = memory;
     this.schedule = schedule;
-    this.snrGamma = snrGamma;
+    this.lossWeights = lossWeights;
     this.parts = accumulate;
     const target = schedule.objective === 'epsilon' ? 'noise' : 'mixture';
     this.train = this.engine.load([
@@ -50,10 +50,10 @@ export class WasmTrainer implements Trainer {
 
   /** @throws UsageError when it does not fit memory. */
   static create(options: WasmTrainerOptions): WasmTrainer {
-    const { schedule, snrGamma = null, ...rest } = options;
+    const { schedule, lossWeights = null, ...rest } = options;
     const shape = { size: options.size, channels: options.architecture.channels };
     const { network, extra } = WasmNetwork.create(
-      { ...rest, timesteps: schedule.timesteps, weighted: snrGamma !== null },
+      { ...rest, timesteps: schedule.timesteps, weighted: lossWeights !== null },
       (arena, memory) => planBatch(arena, { ...shape, batch: memory.shape.batch }, memory),
     );
     return new WasmTrainer(network, extra, options);
@@ -98,7 +98,7 @@ export class WasmTrainer implements Trainer {
 
   /** Puts a batch, and what it is mixed by, where the program reads it. */
   private write(batch: Pick<TrainBatch, 't' | 'pixels' | 'labels'>) {
-    const mixed = mixture(this.schedule, batch.t, this.snrGamma);
+    const mixed = mixture(this.schedule, batch.t, this.lossWeights);
     writeBatch(this.engine, this.memory, { ...batch, mixture: mixed });
     writeTimes(this.engine, this.unet.memory, mixed.t);
     writeLabels(this.engine, this.unet.memory, batch.labels);

@@ -176,7 +176,11 @@ test('classes and guidance that a model does not have are refused in a line', (t
     [/^--class: runs\/1 has no class nothing; it has/, { class: 'bus,' }],
     [/^--class: expected a value, got nothing$/, { class: '' }],
     [/^--class: runs\/1 was trained without classes$/, { class: 'bus' }, fresh()],
-    [/^--guidance: runs\/1 was trained without classes$/, { guidance: '2' }, fresh()],
+    [
+      /^--guidance: runs\/1 was trained without classes; expected --guide beside it$/,
+      { guidance: '2' },
+      fresh(),
+    ],
     [/^--guidance: runs\/1 knows no images without a class.*got 2$/, { guidance: '2' }, without],
     [/^--class: runs\/1 has no class none/, { class: 'none' }, without],
     [/^--guidance: expected a number from 0 to 1000, got x$/, { guidance: 'x' }],

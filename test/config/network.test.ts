@@ -5,6 +5,7 @@ import { Args } from '../../src/config/args.js';
 import { kebab } from '../../src/config/flag.js';
 import { modelGroups } from '../../src/config/model.js';
 import { fieldsOf, flagOf, KINDS } from '../../src/config/network-fields.js';
+import { PRESETS } from '../../src/config/presets.js';
 import { parseRunConfig } from '../../src/config/read.js';
 import { newRunConfig, resumedRunConfig } from '../../src/config/run-config.js';
 import { OPTIMIZER_DEFAULTS, optimizerOf } from '../../src/config/training.js';
@@ -167,7 +168,7 @@ test('a flag of the other network is refused by name', (t) => {
   refused(
     t,
     () => runConfig({ data: 'toy-cars', layers: 2 }),
-    /^runConfig\.layers: belongs to --network unet2d/,
+    /^runConfig\.layers: belongs to network unet2d/,
   );
 });
 
@@ -224,7 +225,11 @@ test("--network-config takes diffusers' config, and flags go before it", async (
   });
   const trained = fresh({ 'network-config': path, preset: 'pictures-32' });
   t.deepEqual(trained.model, { ...wanted, size: 16 });
-  t.like(trained.training, { batch: 64, optimizer: 'muon', zeroInit: true });
+  t.like(trained.training, {
+    batch: PRESETS['pictures-32'].batch,
+    optimizer: 'muon',
+    zeroInit: true,
+  });
   refused(
     t,
     () => fresh({ 'network-config': path, network: 'simple' }),

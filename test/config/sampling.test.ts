@@ -63,10 +63,11 @@ test('a network that predicts flow is sampled along s, and by nothing else', (t)
   t.deepEqual(flow({}), { sampler: 'flow-euler', steps: 50, eta: 0, norm: 'running' });
   t.is(flow({ 'sample-steps': '1000' }).steps, 1000);
   t.is(flow({ sampler: 'unipc', shift: '3' }).shift, 3);
+  t.deepEqual(flow({ sampler: 'heun' }), { sampler: 'heun', steps: 25, eta: 0, norm: 'running' });
   const wrong: [flags: Given, message: RegExp][] = [
     [
-      { sampler: 'euler' },
-      /^--sampler: euler is not for a model of --objective flow, which has dpm/,
+      { sampler: 'ddim' },
+      /^--sampler: ddim is not for a model of --objective flow, which has euler, heun, dpm/,
     ],
     [{ sampler: 'dpm++2m', karras: true }, /^--karras: not for a model of --objective flow$/],
     [{ spacing: 'leading' }, /^--spacing: expected even or linspace .* flow, got leading$/],

@@ -119,6 +119,10 @@ test('each class of scheduler is the sampler that it is', async (t) => {
       { _class_name: 'FlowMatchEulerDiscreteScheduler', shift: 3, base_shift: 0.5 },
       { sampler: 'flow-euler', shift: 3, spacing: 'linspace' },
     ],
+    [
+      { _class_name: 'FlowMatchHeunDiscreteScheduler', shift: 2 },
+      { sampler: 'heun', shift: 2, spacing: 'linspace' },
+    ],
   ];
   for (const [config, sampling] of classes)
     t.like(readScheduler(await written(t, config)).sampling, sampling);

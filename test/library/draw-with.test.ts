@@ -64,7 +64,7 @@ const PERFECT: Record<Objective, Network> = {
 
 const objectivesOf = (sampler: SamplerName): Objective[] => {
   if (sampler === 'flow-euler') return ['flow'];
-  const solver = sampler.startsWith('dpm') || sampler === 'unipc';
+  const solver = sampler.startsWith('dpm') || ['unipc', 'euler', 'heun'].includes(sampler);
   return solver ? ['epsilon', 'x0', 'v', 'flow'] : ['epsilon', 'x0', 'v'];
 };
 
@@ -146,8 +146,8 @@ test('what cannot be is refused by name', async (t) => {
     [{ values: 12, sampler: 'eular' }, /^drawWith\.sampler: .*did you mean euler/, UsageError],
     [{ values: 12, stpes: 3 }, /^drawWith\.stpes: unknown/, UsageError],
     [
-      { values: 12, sampler: 'euler', objective: 'flow' },
-      /^--sampler: euler is not for/,
+      { values: 12, sampler: 'ddim', objective: 'flow' },
+      /^drawWith\.sampler: ddim is not for/,
       UsageError,
     ],
     [

@@ -49,11 +49,14 @@ test('Settings that cannot be are refused by name, and nothing is written', asyn
     [{ out, format: 'jpg' }, /^generate\.format: expected one of png, npz, safetensors, got jpg$/],
     [
       { out, shard: '3/2' },
-      /^--shard: expected i\/n with whole numbers and i from 1 to n, got 3\/2$/,
+      /^generate\.shard: expected i\/n with whole numbers and i from 1 to n, got 3\/2$/,
     ],
-    [{ out, workers: 3, threads: 2 }, /^--workers: expected as many as --threads, 2, got 3$/],
+    [{ out, workers: 3, threads: 2 }, /^generate\.workers: expected as many as threads, 2, got 3$/],
     [{ out, cuont: 3 }, /^generate\.cuont: unknown field \(did you mean count\?\)$/],
-    [{ out, size: 16, format: 'npz', count: 1e8 }, /^--count: npz holds at most 5592320 images/],
+    [
+      { out, size: 16, format: 'npz', count: 1e8 },
+      /^generate\.count: npz holds at most 5592320 images/,
+    ],
     [{ out, steps: 301 }, /generate\.steps: expected a whole number from 1 to 300, got 301/],
   ];
   for (const [given, message] of wrong)

@@ -45,12 +45,16 @@ const wrong: [what: string, settings: Record<string, unknown>, message: RegExp][
   ['a number as text', { lr: '0.1' }, /^runConfig\.lr: expected a number above 0, got "0\.1"$/],
   ['a NaN', { lr: Number.NaN }, /^runConfig\.lr: expected a number/],
   ['an unknown preset', { preset: 'tinny' }, /^runConfig\.preset: .*did you mean tiny\?/],
-  ['one width', { widths: [8] }, /--widths: expected two or more widths, got 1/],
-  ['an odd size', { preset: 'tiny', size: 33 }, /--size: .* multiple of 8; got 33/],
-  ['steps and epochs', { steps: 1, epochs: 1 }, /--epochs and --steps/],
-  ['a share of more than all', { heldOut: 1.5 }, /--held-out: expected .*, got 1\.5/],
-  ['a beta of another schedule', { schedule: 'cosine', betaEnd: 0.1 }, /^--beta-end: belongs to/],
-  ['an eager engine', { eager: true }, /^--eager: belongs to --device tensorflow/],
+  ['one width', { widths: [8] }, /^runConfig\.widths: expected two or more widths, got 1/],
+  ['an odd size', { preset: 'tiny', size: 33 }, /^runConfig\.size: .* multiple of 8; got 33/],
+  ['steps and epochs', { steps: 1, epochs: 1 }, /^runConfig\.epochs and steps:/],
+  ['a share of more than all', { heldOut: 1.5 }, /^runConfig\.heldOut: expected .*, got 1\.5/],
+  [
+    'a beta of another schedule',
+    { schedule: 'cosine', betaEnd: 0.1 },
+    /^runConfig\.betaEnd: belongs to/,
+  ],
+  ['an eager engine', { eager: true }, /^runConfig\.eager: belongs to device tensorflow/],
 ];
 
 for (const [what, settings, message] of wrong)
@@ -72,7 +76,7 @@ test('a resume takes the config of the run, with the changes that a resume may m
   });
   await t.throwsAsync(resumeConfig(out, { lr: 0.5 }), {
     instanceOf: UsageError,
-    message: /^--lr: the run in .* has 0\.001, got 0\.5/,
+    message: /^resumeConfig\.lr: the run in .* has 0\.001, got 0\.5/,
   });
   await t.throwsAsync(resumeConfig(join(out, 'none')), { instanceOf: UsageError });
 });

@@ -75,8 +75,8 @@ test('settings that cannot be are refused by name', async (t) => {
     [{ steps: 301 }, /^sample\.steps: expected a whole number from 1 to 300, got 301/],
     [{ norm: 'shared' }, /^sample\.norm: expected one of running, batch, got shared/],
     [{ frames: { moments: 3, images: 99 } }, /^sample\.frames\.images: .* from 1 to 16, got 99$/],
-    [{ size: 9 }, /--size: .* multiple of 2; got 9/],
-    [{ channels: 1 }, /--channels: .* has 3, got 1/],
+    [{ size: 9 }, /^sample\.size: .* multiple of 2; got 9/],
+    [{ channels: 1 }, /^sample\.channels: .* has 3, got 1/],
   ];
   for (const [settings, message] of wrong)
     await t.throwsAsync(sample(path, settings as SampleSettings), {
@@ -105,6 +105,6 @@ test('a run trained by the library is sampled with its own settings, and may not
   t.is(images.length, 8 * 8 * 3);
   await t.throwsAsync(sample(out, { timesteps: 7 }), {
     instanceOf: UsageError,
-    message: /--timesteps: .* has 6, got 7/,
+    message: /^sample\.timesteps: .* has 6, got 7/,
   });
 });

@@ -41,17 +41,21 @@ export function eulerAncestralRows({ objective, moments }: Walk): Row[] {
  * Heun's method, Karras et al. Algorithm 1: a step of Euler's, the network again where it leads, and the step once more along
  * the mean of both slopes; the last step is Euler's. With x' the first half's result and the slopes
  * (x' − x̂_0⁽¹⁾)/σ̃' and (x' − x̂_0)/σ̃', the corrected state is x' + α'·(1 − σ̃/σ̃')/2·(x̂_0⁽¹⁾ − x̂_0): where it began need not be
- * kept.
+ * kept. Flow matching goes along s instead, with slopes (x' − x̂_0)/s': x' + (1 − s/s')/2·(x̂_0⁽¹⁾ − x̂_0).
  */
 export function heunRows({ objective, moments }: Walk): Row[] {
   return pairs(moments).flatMap(([from, to]): Row[] => {
     const first = { t: from.t, foresees: imageFrom(objective, from), ...towards(from, to) };
     if (to.sigma === 0) return [first];
-    const ratio = (from.sigma / from.alpha) * (to.alpha / to.sigma);
-    const weight = (to.alpha * (1 - ratio)) / 2;
+    const weight = objective === 'flow' ? (1 - from.sigma / to.sigma) / 2 : correction(from, to);
     const second = { t: to.t, foresees: imageFrom(objective, to), x: 1 };
     return [first, { ...second, x0: -weight, earlier: weight }];
   });
+}
+
+function correction(from: Moment, to: Moment): number {
+  const ratio = (from.sigma / from.alpha) * (to.alpha / to.sigma);
+  return (to.alpha * (1 - ratio)) / 2;
 }
 
 export const pairs = <T>(list: readonly T[]): [T, T][] =>

@@ -1,0 +1,196 @@
+/** Images that a program gives: any iterable of arrays, read once into memory. */
+import { createHash } from 'node:crypto';
+import { Interrupted, UsageError } from '../errors.js';
+import { bytes } from '../units.js';
+import { type Classes, MOST_CLASSES, numbered } from './classes.js';
+import type { Source } from './source.js';
+
+/** What a config names in the place of a path, for images that a program gives. */
+export const GIVEN = 'given by a program';
+
+/** An image as a program gives it. */
+export interface GivenImage {
+  /** u8 [height, width, channels]: rows from the top, without padding. They are copied. */
+  readonly pixels: Uint8Array | Uint8ClampedArray;
+  readonly width: number;
+  readonly height: number;
+  /** 1: grey; 3: red, green, blue. */
+  readonly channels: 1 | 3;
+  /** Its class, by name or by number from 0: all images have one, or none has. */
+  readonly label?: string | number;
+}
+
+export type GivenImages = Iterable<GivenImage> | AsyncIterable<GivenImage>;
+
+/** Pixels that an image may have: what the decoder allows a picture. */
+const MOST_PIXELS = 268_435_456;
+
+/** Bytes that are asked for at a time, for small images together. */
+const BLOCK = 1 << 24;
+
+interface Place {
+  readonly from: SharedArrayBuffer;
+  readonly offset: number;
+  readonly width: number;
+  readonly height: number;
+  readonly channels: 1 | 3;
+}
+
+/**
+ * Reads all images.
+ * @param where names them in messages
+ * @param budget bytes that they may take
+ * @throws UsageError naming the image that is none; what the iterable throws; Interrupted
+ */
+export async function openGiven(
+  where: string,
+  images: GivenImages,
+  budget: number,
+  signal?: AbortSignal,
+): Promise<Source> {
+  checkIterable(where, images);
+  const memory = new Blocks(where, budget);
+  const hash = createHash('sha256');
+  const places: Place[] = [];
+  const labels: (string | number | undefined)[] = [];
+  for await (const given of images) {
+    if (signal?.aborted)
+      throw new Interrupted('interrupted before the first step; nothing was written');
+    const image = readImage(`${where}: image ${places.length}`, given, labels);
+    const { width, height, channels, label, pixels } = image;
+    hash.update(`${JSON.stringify([width, height, channels, label])}\n`).update(pixels);
+    places.push({ ...memory.keep(pixels, places.length), width, height, channels });
+    labels.push(label);
+  }
+  if (places.length === 0) throw new UsageError(`${where}: expected images, got none`);
+  const listing = hash.digest('hex');
+  return {
+    name: GIVEN,
+    count: places.length,
+    memoryBytes: memory.bytes,
+    item: (i) => ({ kind: 'record', ...places[i]!, planar: false }),
+    label: (i) => `image ${i}`,
+    skipped: [],
+    leftOut: [],
+    ...(labels[0] !== undefined && { classes: async () => classesOf(where, labels) }),
+    fingerprint: async () => listing,
+  };
+}
+
+/** Whether a value can be iterated over, as a text can that is no list of images. */
+export const isIterable = (value: unknown): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  (Symbol.iterator in value || Symbol.asyncIterator in value);
+
+function checkIterable(where: string, images: unknown): void {
+  if (!isIterable(images))
+    throw new UsageError(
+      `${where}: expected a list or another iterable of images, got ${describe(images)}`,
+    );
+}
+
+/** @throws UsageError for what is no image */
+function readImage(
+  where: string,
+  given: GivenImage,
+  before: readonly (string | number | undefined)[],
+): GivenImage {
+  if (typeof given !== 'object' || given === null)
+    throw new UsageError(
+      `${where}: expected { pixels, width, height, channels }, got ${describe(given)}`,
+    );
+  const { pixels, width, height, channels, label } = given;
+  for (const [name, value] of Object.entries({ width, height }))
+    if (!Number.isSafeInteger(value) || value < 1)
+      throw new UsageError(
+        `${where}: ${name}: expected a whole number of 1 or more, got ${describe(value)}`,
+      );
+  if (width * height > MOST_PIXELS)
+    throw new UsageError(
+      `${where}: expected at most ${MOST_PIXELS} pixels, got ${width}x${height}`,
+    );
+  if (channels !== 1 && channels !== 3)
+    throw new UsageError(`${where}: channels: expected 1 or 3, got ${describe(channels)}`);
+  if (!(pixels instanceof Uint8Array || pixels instanceof Uint8ClampedArray))
+    throw new UsageError(`${where}: pixels: expected a Uint8Array, got ${describe(pixels)}`);
+  const expected = width * height * channels;
+  if (pixels.length !== expected)
+    throw new UsageError(
+      `${where}: pixels: expected ${height}·${width}·${channels} = ${expected} bytes, got ${pixels.length}`,
+    );
+  checkLabel(where, label, before);
+  return given;
+}
+
+/** @throws UsageError for a label of another kind than the first image's */
+function checkLabel(
+  where: string,
+  label: unknown,
+  before: readonly (string | number | undefined)[],
+): void {
+  const kind = before.length > 0 ? typeof before[0] : typeof label;
+  const sound =
+    label === undefined ||
+    (typeof label === 'string' && label !== '') ||
+    (Number.isSafeInteger(label) && Number(label) >= 0 && Number(label) < MOST_CLASSES);
+  if (!sound)
+    throw new UsageError(
+      `${where}: label: expected a name or a whole number from 0 to ${MOST_CLASSES - 1}, got ${describe(label)}`,
+    );
+  if (typeof label === kind) return;
+  const first = kind === 'undefined' ? 'none' : `a ${kind}`;
+  throw new UsageError(
+    `${where}: label: expected ${first}, as the first image has, got ${describe(label)}`,
+  );
+}
+
+function classesOf(where: string, labels: readonly (string | number | undefined)[]): Classes {
+  if (typeof labels[0] === 'string') return numbered(where, labels as string[]);
+  const numbers = Int32Array.from(labels as number[]);
+  const count = numbers.reduce((most, label) => Math.max(most, label), 0) + 1;
+  return { names: Array.from({ length: count }, (_, i) => String(i)), labels: numbers };
+}
+
+/** What there is instead, on one line. */
+function describe(value: unknown): string {
+  if (value === undefined || value === null || value === '') return 'nothing';
+  if (typeof value === 'object') return value.constructor?.name ?? 'an object';
+  return typeof value === 'number' ? String(value) : `a ${typeof value}`;
+}
+
+/** Shared memory for images, one after the other. */
+class Blocks {
+  /** Bytes of all blocks. */
+  bytes = 0;
+  readonly #where: string;
+  readonly #budget: number;
+  #block = new SharedArrayBuffer(0);
+  #used = 0;
+
+  constructor(where: string, budget: number) {
+    this.#where = where;
+    this.#budget = budget;
+  }
+
+  /** Copies the pixels of image `number`. @throws UsageError where they take more than there is */
+  keep(pixels: ArrayLike<number>, number: number): Pick<Place, 'from' | 'offset'> {
+    const { length } = pixels;
+    if (this.#used + length > this.#block.byteLength) this.#grow(length, number);
+    const offset = this.#used;
+    new Uint8Array(this.#block, offset, length).set(pixels);
+    this.#used += length;
+    return { from: this.#block, offset };
+  }
+
+  #grow(length: number, number: number): void {
+    const left = this.#budget - this.bytes;
+    if (length > left)
+      throw new UsageError(
+        `${this.#where}: expected images of at most ${bytes(this.#budget)} in all (dataBudget), got more with image ${number}; images in files may be more`,
+      );
+    this.#block = new SharedArrayBuffer(Math.max(length, Math.min(BLOCK, left)));
+    this.#used = 0;
+    this.bytes += this.#block.byteLength;
+  }
+}

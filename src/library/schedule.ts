@@ -1,0 +1,15 @@
+/** The forward process as tables, for programs. */
+import {
+  makeSchedule as make,
+  type Schedule,
+  type ScheduleOptions,
+} from '../diffusion/schedule.js';
+import { asProgramNow } from './spelling.js';
+
+/**
+ * Tables made once in f64, then rounded to f32.
+ * @example `makeSchedule({ schedule: 'linear', timesteps: 300, betaStart: 1e-4, betaEnd: 0.02 }).alphaBar`
+ * @throws UsageError for timesteps or betas that cannot be.
+ */
+export const makeSchedule = (options: ScheduleOptions): Schedule =>
+  asProgramNow('makeSchedule', () => make(options));

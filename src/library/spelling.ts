@@ -1,0 +1,119 @@
+/**
+ * Messages name settings by their flags, and are written once for the command line and for programs. Here they are respelt: what a
+ * program gets says `sample.steps`, not `--sample-steps`. All that the library exports goes through this.
+ */
+import { computingFlags } from '../config/computing.js';
+import { diffusionFlags, lossFlag, objectiveFlag } from '../config/diffusion.js';
+import {
+  comparisonFlags,
+  EVALUATION_NAMES,
+  featureFlags,
+  likelihoodFlags,
+} from '../config/evaluation.js';
+import { modelFlags, modelGroups } from '../config/model.js';
+import { FIELD_FLAGS } from '../config/network-fields.js';
+import { SAMPLING_NAMES, samplingFlags } from '../config/sampling.js';
+import { targetFlags } from '../config/targets.js';
+import { dataFlags, trainingFlags } from '../config/training.js';
+import { weightsFlags } from '../config/which-weights.js';
+import { CheckError, Interrupted, RunError, ShapeError, UsageError } from '../errors.js';
+
+/** What a program calls a setting: the function it is given to, or that and the setting's name made into one text. */
+export type Place = string | ((name: string) => string);
+
+/** Flags whose settings do not have the same name in camelCase. */
+const OTHERWISE: Readonly<Record<string, string>> = Object.fromEntries([
+  ...Object.entries({ ...SAMPLING_NAMES, ...EVALUATION_NAMES, ...FIELD_FLAGS }).map(
+    ([name, flag]) => [flag, name],
+  ),
+  ['require', 'requireCuda'],
+]);
+
+const GROUPS = [
+  ...[modelFlags, ...Object.values(modelGroups), diffusionFlags, objectiveFlag, lossFlag],
+  ...[targetFlags, dataFlags, trainingFlags, computingFlags, samplingFlags, weightsFlags],
+  ...[comparisonFlags, featureFlags, likelihoodFlags],
+];
+
+/** Flags of which a library's user may be told. */
+const KNOWN = new Set([
+  ...GROUPS.flatMap((group) => Object.keys(group)),
+  ...['out', 'resume', 'count', 'format', 'shard', 'workers'],
+]);
+
+/** `sample-steps` → `steps`. */
+export const settingOf = (flag: string): string =>
+  OTHERWISE[flag] ?? flag.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+
+const FLAG = /(^|[\s(`'])(?:--(no-)?([a-z][a-z0-9-]*)|<(data|model)>)/g;
+
+/** The text with settings as a program spells them. */
+export function respell(text: string, place: Place): string {
+  const placed = typeof place === 'string' ? (name: string) => `${place}.${name}` : place;
+  return text
+    .replace(/^To go on: haze train .*$/m, 'To go on: train with resume: true')
+    .replaceAll('--require cuda', '--require')
+    .replaceAll(FLAG, (whole, before: string, no, flag: string | undefined, given, at: number) => {
+      if (flag !== undefined && !KNOWN.has(flag)) return whole;
+      const name = flag === undefined ? given : settingOf(flag);
+      // Only what a message begins with is at fault; the rest it belongs to, or does not go with.
+      return `${before}${at === 0 ? placed(name) : name}${no ? ': false' : ''}`;
+    });
+}
+
+/** Does something for a program. @throws what the work does, respelt */
+export async function asProgram<T>(place: Place, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw respelt(error, place);
+  }
+}
+
+/** The same at once. */
+export function asProgramNow<T>(place: Place, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw respelt(error, place);
+  }
+}
+
+/** The same one item after the other. */
+export async function* asProgramEach<T, R>(
+  place: Place,
+  items: AsyncGenerator<T, R, undefined>,
+): AsyncGenerator<T, R, undefined> {
+  try {
+    return yield* items;
+  } catch (error) {
+    throw respelt(error, place);
+  }
+}
+
+/** Tells a program of events, whose texts are respelt. */
+export function telling<E extends { readonly kind: string }>(
+  place: Place,
+  onEvent: ((event: E) => void) | undefined,
+): { onEvent?: (event: E) => void } {
+  if (!onEvent) return {};
+  return {
+    onEvent: (event) =>
+      onEvent(
+        'text' in event && typeof event.text === 'string'
+          ? { ...event, text: respell(event.text, place) }
+          : event,
+      ),
+  };
+}
+
+const OURS = [UsageError, RunError, CheckError, Interrupted, ShapeError];
+
+function respelt(error: unknown, place: Place): unknown {
+  const own = OURS.find((kind) => error instanceof kind);
+  if (!own || !(error instanceof Error)) return error;
+  const { message } = error;
+  error.message = respell(message, place);
+  if (error.stack) error.stack = error.stack.replace(message, () => error.message);
+  return error;
+}

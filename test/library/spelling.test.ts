@@ -1,0 +1,190 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import { COMMANDS } from '../../src/commands/list.js';
+import {
+  CheckError,
+  drawWith,
+  evaluate,
+  generate,
+  load,
+  makeSchedule,
+  type RunOptions,
+  resumeConfig,
+  runConfig,
+  sample,
+  train,
+  trainSteps,
+  UsageError,
+} from '../../src/index.js';
+import { asProgram, respell, settingOf, telling } from '../../src/library/spelling.js';
+import { folderWithModel } from '../helpers/generate.js';
+import { prepared } from '../helpers/run.js';
+
+test('the setting at fault is named with its function, others by their names', (t) => {
+  const texts = {
+    '--sample-steps: expected 3, got 4': 'f.steps: expected 3, got 4',
+    '--clamp-range: belongs to --clamp, which is off':
+      'f.clampRange: belongs to clamp, which is off',
+    '--epochs and --steps: give one of them': 'f.epochs and steps: give one of them',
+    'a/config.json: --beta-end: 3': 'a/config.json: betaEnd: 3',
+    '--require cuda: --device wasm does not': 'f.requireCuda: device wasm does not',
+    '<data>: the run in x has y (of --preset tiny)': 'f.data: the run in x has y (of preset tiny)',
+    'npm install --ignore-scripts x; haze setup tensorflow --cuda':
+      'npm install --ignore-scripts x; haze setup tensorflow --cuda',
+    'saved x\nTo go on: haze train --out x --resume': 'saved x\nTo go on: train with resume: true',
+    '--no-flip': 'f.flip: false',
+    'runs/--steps/a--steps': 'runs/--steps/a--steps',
+  };
+  for (const [text, expected] of Object.entries(texts)) t.is(respell(text, 'f'), expected);
+});
+
+test('errors keep their class and cause, their stacks say the same, and what is not ours stays', async (t) => {
+  const cause = new Error('why');
+  const own = new CheckError('--size: no', { cause });
+  const error = await t.throwsAsync(asProgram('f', () => Promise.reject(own)));
+  t.is(error, own);
+  t.is(error.message, 'f.size: no');
+  t.regex(error.stack!, /f\.size: no/);
+  t.notRegex(error.stack!, /--size/);
+  const other = new Error('--size: theirs');
+  t.is(await t.throwsAsync(asProgram('f', () => Promise.reject(other))), other);
+  t.is(other.message, '--size: theirs');
+  const texts: string[] = [];
+  const { onEvent } = telling('f', ({ text }: { kind: string; text: string }) => texts.push(text));
+  onEvent!({ kind: 'note', text: 'less with --batch 3' });
+  t.deepEqual(texts, ['less with batch 3']);
+});
+
+/** What only a command has, or a program gives otherwise. */
+const COMMANDS_ALONE = ['out', 'resume', 'film', 'gif', 'json', 'require', 'data-budget'];
+
+/** Flags of a command that its function has as settings. */
+const flagsOf = (command: string): string[] => {
+  const { groups } = COMMANDS.find(({ name }) => name === command)!;
+  const names = Object.values(groups).flatMap((group) => Object.keys(group));
+  return [...new Set(names)].filter((name) => !COMMANDS_ALONE.includes(name));
+};
+
+type Call = (settings: object) => unknown;
+
+test('every option of every function is refused by the name that a program gives it', async (t) => {
+  const model = join(await folderWithModel(t), 'model.safetensors');
+  const functions: [command: string, where: string, call: Call][] = [
+    ['train', 'runConfig', (settings) => runConfig({ data: 'x', ...settings } as RunOptions)],
+    ['sample', 'sample', (settings) => sample(model, settings)],
+    ['generate', 'generate', (settings) => generate(model, { out: 'x', ...settings })],
+    ['evaluate', 'evaluate', (settings) => evaluate(model, settings)],
+  ];
+  let walked = 0;
+  for (const [command, where, call] of functions)
+    for (const flag of flagsOf(command)) {
+      const name = settingOf(flag);
+      // What no setting takes; a unet2d's fields are read where the network is one.
+      const unet2d = { network: 'unet2d', networkConfig: undefined };
+      const wrong = { [name]: Symbol('wrong') };
+      const first: unknown = await refusalOf(() => call(wrong));
+      const message = String(first).includes('belongs to')
+        ? await refusalOf(() => call({ ...unet2d, ...wrong }))
+        : first;
+      t.regex(
+        String(message),
+        new RegExp(`^${where}\\.(${name}|network|heldOut|shard|workers)\\b`),
+        flag,
+      );
+      t.notRegex(String(message), /--/, flag);
+      walked++;
+    }
+  t.true(walked > 150, `${walked} options`);
+});
+
+async function refusalOf(call: () => unknown): Promise<string> {
+  try {
+    await call();
+    return 'no error';
+  } catch (error) {
+    return error instanceof UsageError ? error.message : `no UsageError: ${String(error)}`;
+  }
+}
+
+test('settings that do not go together are named as a program gives them, by every function', async (t) => {
+  const folder = await folderWithModel(t);
+  const model = join(folder, 'model.safetensors');
+  const { options } = await prepared(t, { steps: 1 });
+  await train(options);
+  const open = await load(model, { size: 16, threads: 1 });
+  t.teardown(() => open.dispose());
+  const { out } = options;
+  const draw = { stepsOffset: 3, sampler: 'euler' } as const;
+  const spacing = /stepsOffset: belongs to spacing leading; the spacing is linspace$/;
+  const data = 'x';
+  const calls: [call: () => unknown, message: RegExp][] = [
+    [() => runConfig({ data, widths: [8] }), /^runConfig\.widths: expected two or more/],
+    [() => runConfig({ data, epochs: 1, steps: 1 }), /^runConfig\.epochs and steps: each gives/],
+    [() => runConfig({ data, schedule: 'cosine', betaEnd: 0.1 }), /^runConfig\.betaEnd: belongs/],
+    [() => runConfig({ data, eager: true }), /^runConfig\.eager: belongs to device tensorflow/],
+    [() => runConfig({ data, muonLr: 1 }), /^runConfig\.muonLr: belongs to optimizer muon;/],
+    [
+      () => resumeConfig(out, { lr: 0.5 }),
+      /^resumeConfig\.lr: .*; a resume may change only steps, /,
+    ],
+    [() => resumeConfig(out, { data }), /^resumeConfig\.data: the run in/],
+    [() => train(options), /^train\.out .*: expected a new folder, .*\. Add resume to go on/],
+    [() => trainSteps(options).next(), /^train\.out .*: expected a new folder/],
+    [() => train({ ...options, requireCuda: true, out: `${out}2` }), /^train\.requireCuda: /],
+    [
+      () =>
+        train({
+          ...options,
+          out: `${out}3`,
+          config: runConfig({ data: 'toy-cars', threads: 1e3 }),
+        }),
+      /^runConfig\.threads: expected/,
+    ],
+    [() => sample(model, draw), new RegExp(`^sample\\.${spacing.source}`)],
+    [() => sample(model, { size: 9 }), /^sample\.size: /],
+    [() => sample(out, { timesteps: 7 }), /^sample\.timesteps: .* has 20, got 7$/],
+    [() => generate(model, { out: 'x', ...draw }), new RegExp(`^generate\\.${spacing.source}`)],
+    [() => evaluate(model), /^evaluate\.reference: expected .*, or heldOut or saveStatistics, got/],
+    [() => load(out, { timesteps: 7 }), /^load\.timesteps: .* has 20, got 7$/],
+    [() => open.sample(draw), new RegExp(`^model\\.sample\\.${spacing.source}`)],
+    [() => open.sampleSteps(draw).next(), new RegExp(`^model\\.sampleSteps\\.${spacing.source}`)],
+    [
+      () => drawWith((x) => x, { values: 3, sampler: 'ddim', objective: 'flow' }).next(),
+      /^drawWith\.sampler: ddim is not for a model of objective flow/,
+    ],
+    [
+      () => makeSchedule({ schedule: 'linear', timesteps: 0, betaStart: 0.1, betaEnd: 0.2 }),
+      /^makeSchedule\.timesteps: expected/,
+    ],
+  ];
+  for (const [call, message] of calls)
+    await t.throwsAsync(async () => void (await call()), { message });
+});
+
+/** Flags of other programs, and what no program can be told. */
+const OTHERS =
+  /^(ignore-scripts|save-dev|no-save|cuda|experimental-[a-z-]+|disable-wasm-trap-handler|max-old-space-size.*|help|verbose|version|no-|no-\w+-.*|out|hash|no-audit|no-fund|prefix)$/;
+
+test('no text that a program may get has a flag that is not respelt', (t) => {
+  const root = new URL('../../../src/', import.meta.url);
+  const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(
+    (name) =>
+      name.endsWith('.ts') && !/^(commands|bench|parity|export|tensorflow.setup)\b|^cli/.test(name),
+  );
+  let flags = 0;
+  for (const file of files) {
+    const text = readFileSync(new URL(file, root), 'utf8')
+      .replaceAll(/\/\*[\s\S]*?\*\//g, '')
+      .replaceAll(/^\s*\/\/.*$/gm, '')
+      .replaceAll(/describe:\s*(['"`])[\s\S]*?\1,/g, '');
+    for (const [, literal] of text.matchAll(
+      /(?:'|`|")((?:--|[^'`"\n]*[ (]--)[a-z][^'`"\n]*)(?:'|`|")/g,
+    )) {
+      flags++;
+      const left = [...respell(literal!, 'f').matchAll(/(?:^|[\s(`'])--([a-z][a-z0-9-]*)/g)];
+      for (const [, flag] of left) t.regex(flag!, OTHERS, `${file}: ${literal}`);
+    }
+  }
+  t.true(flags > 60, `${flags} texts`);
+});
