@@ -15,7 +15,7 @@ const at = (name) => join(folder, name);
 const seed = ['--seed', String(number - 1)];
 
 const began = Date.now();
-haze('train', 'toy-cars', '--preset', 'tiny', '--steps', '2000', '--out', folder, ...seed);
+haze('train', 'toy-cars', '--preset', 'minutes-32', '--out', folder, ...seed);
 const minutes = ((Date.now() - began) / 60000).toFixed(1);
 haze(
   'sample',
@@ -28,7 +28,9 @@ haze(
   at('film.png'),
   ...seed,
 );
-haze('noise', 'toy-cars', '--size', '32', '--out', at('noise.png'), ...seed);
+// The way into noise that the preset learns to undo.
+const forward = ['--timesteps', '1000', '--schedule', 'cosine'];
+haze('noise', 'toy-cars', '--size', '32', ...forward, '--out', at('noise.png'), ...seed);
 
 console.log(`
 Trained for ${minutes} minutes. Look at:
@@ -38,8 +40,8 @@ Trained for ${minutes} minutes. Look at:
   ${at('loss.png')}     the loss, step by step
 
 Next, with \`npx haze\`:
-  npx haze train toy-cars --out ${folder} --resume --steps 5000    go on for longer
-  npx haze train path/to/photographs --preset small               your own images
+  npx haze train toy-cars --preset pictures-32 --minutes 30    a larger network, for longer
+  npx haze train path/to/photographs --preset pictures-32      your own images
   npx haze --help`);
 
 /** The first number that no run has reached. */
