@@ -176,7 +176,7 @@ onLinux(
   'few descriptors: what comes after the last checkpoint warns, and the run is a success',
   async (t) => {
     const folder = await withPhotos(t);
-    const { code, stdout, stderr } = await under(folder, 'ulimit -n 60', [
+    const { code, stdout, stderr } = await under(folder, 'ulimit -n 90', [
       'train',
       'photos',
       ...SMALL,
