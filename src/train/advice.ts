@@ -30,10 +30,10 @@ export function advice({ kind, name, count, own, minutes, threads }: Given): str
   const what = `${plural(count, own.channels === 1 ? 'grey image' : 'image')} as ${own.width}x${own.height}`;
   const best =
     minutes === null
-      ? fitting.map(([preset, from]) => `--preset ${preset} from ${from} min on`).join(', ')
+      ? fitting.map(([preset, from]) => `--preset ${preset} (${from} minutes or more)`).join(', ')
       : `--preset ${bestOf(fitting, (minutes * threads) / 2)} in ${minutes} min`;
-  const cores = minutes === null ? ' (of two cores; --minutes N says how many there are)' : '';
-  return [first, `        ${name}, ${what}: the best pictures come of ${best}${cores}`];
+  const cores = minutes === null ? ' on two cores; --minutes N trains for N minutes' : '';
+  return [first, `        ${name}, ${what}: best pictures: ${best}${cores}`];
 }
 
 type Fitting = readonly [preset: string, minutes: number];

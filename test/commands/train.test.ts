@@ -264,7 +264,7 @@ test('a run that cannot be written fails with its reason, as does a GPU that is 
   t.notRegex(stderr, /^\s+at /m);
   await refuses(
     t,
-    ['train', 'toy-cars', '--device', 'auto', '--require', 'cuda'],
+    ['train', 'toy-cars', '--preset', 'tiny', '--device', 'auto', '--require', 'cuda'],
     /--require cuda: /,
     3,
   );
