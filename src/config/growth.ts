@@ -33,13 +33,19 @@ export function readGrowth(source: Source): string | null | undefined {
   return text;
 }
 
-/** The stages of a run, the last of which sees images of the model's own side. */
+/**
+ * The stages of a run, the last of which sees images of the model's own side, for a step at least. A stage whose share comes to no
+ * step is none.
+ */
 export function stagesOf({ model, training }: Pick<RunConfig, 'model' | 'training'>): Stage[] {
   const { grow, steps } = training;
   const last = { size: model.size, until: Number.POSITIVE_INFINITY };
   if (grow === null || steps === null) return [last];
-  const smaller = parse(grow).map(([size, share]) => ({ size, until: Math.round(share * steps) }));
-  return [...smaller, last];
+  const smaller = parse(grow).map(([size, share]) => ({
+    size,
+    until: Math.min(Math.round(share * steps), steps - 1),
+  }));
+  return [...smaller.filter(({ until }, i) => until > (smaller[i - 1]?.until ?? 0)), last];
 }
 
 /** The run as it is in a stage: with images of its side. */

@@ -69,6 +69,8 @@ export async function openModel(
   const kept = runPaths(dirname(config)).guide;
   const guide = (await isFile(kept)) ? kept : null;
   const notes = run.training.ema.length > 0 ? [`weights: ${nameOfWeights(decay)}`] : [];
+  if (guide === null && run.training.keepGuide !== null)
+    notes.push(`guide: there is no file ${kept}; without --guide images are not guided`);
   const sampling = samplingOfRun(run);
   return { weights: chosen, model, diffusion, run, guide, sampling, notes };
 }

@@ -122,7 +122,10 @@ export function choose<T extends string>(where: string, got: string, choices: re
 
 /** What the user gave, on one line and not endless; in quotes where spaces begin or end it. */
 export function quote(got: unknown): string {
-  const text = typeof got === 'string' ? got : (JSON.stringify(got) ?? String(got));
+  // JSON writes null for NaN and infinity.
+  const isNumber = typeof got === 'number';
+  const text =
+    typeof got === 'string' ? got : ((isNumber ? undefined : JSON.stringify(got)) ?? String(got));
   if (text === '') return 'nothing';
   const line = printable(text);
   if (line.length > 60) return `${line.slice(0, 57)}…`;

@@ -63,7 +63,7 @@ export const trainingFlags: Flags = {
   'keep-guide': {
     describe:
       'Keep the weights that the run has after this share of its steps: what sampling is guided away from (autoguidance)',
-    value: 'X',
+    value: 'X|none',
     default: 'none',
   },
   'save-every': {
@@ -128,6 +128,7 @@ export function readTraining(source: Source): Partial<TrainingConfig> {
     throw new UsageError(
       '--epochs and --steps: each gives the length of the run; give one of them',
     );
+  const keepGuide = source.realOr('keepGuide', { above: 0, below: 1 }, ['none']);
   const init = source.text('init');
   return {
     ...readOptimizer(source),
@@ -143,7 +144,7 @@ export function readTraining(source: Source): Partial<TrainingConfig> {
       sampleEvery: source.whole('sampleEvery', { min: 0, max: 1e9 }),
       zeroInit: source.boolean('zeroInit'),
       grow: readGrowth(source),
-      keepGuide: source.real('keepGuide', { above: 0, below: 1 }),
+      keepGuide: keepGuide === 'none' ? null : keepGuide,
       keep: source.whole('keep', { min: 1, max: 1e6 }),
       init: init === undefined ? undefined : resolve(init),
     }),

@@ -108,7 +108,8 @@ function readSettings(given: object) {
   return { count, values, seed, trajectory: makeTrajectory(makeSchedule(diffusion), sampling) };
 }
 
-function expectLength(what: string, { length }: { readonly length: number }, expected: number) {
+function expectLength(what: string, values: ArrayLike<number> | undefined, expected: number) {
+  const length = values?.length ?? 'nothing';
   if (length !== expected)
     throw new ShapeError(`${what}: expected ${expected} values, got ${length}`);
 }

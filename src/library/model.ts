@@ -323,9 +323,11 @@ interface How extends Drawn {
   readonly sampling: SamplingConfig;
 }
 
-/** How many images there are. @throws ShapeError */
+/** How many images there are. @throws ShapeError; UsageError for what is no Float32Array, of which programs in JavaScript know nothing */
 function countImages(x: Float32Array, { size, channels }: ModelConfig): number {
   const each = size ** 2 * channels;
+  if (!((x as unknown) instanceof Float32Array))
+    throw new UsageError(`model.predict: expected images in a Float32Array, got ${kindOf(x)}`);
   if (x.length > 0 && x.length % each === 0) return x.length / each;
   throw new ShapeError(
     `model.predict: expected images of ${size}x${size}x${channels} = ${each} values each, got ${x.length} values`,
@@ -334,6 +336,8 @@ function countImages(x: Float32Array, { size, channels }: ModelConfig): number {
 
 /** A timestep an image. @throws ShapeError for another number of them; UsageError for what is no number */
 function readTimes(t: number | ArrayLike<number>, count: number): Float32Array {
+  if (typeof t !== 'number' && (t as ArrayLike<number> | undefined)?.length === undefined)
+    throw new UsageError(`model.predict: expected a timestep or a list of them, got ${kindOf(t)}`);
   const times =
     typeof t === 'number' ? new Float32Array(count).fill(t) : Float32Array.from(Array.from(t));
   if (times.length !== count)
@@ -344,6 +348,10 @@ function readTimes(t: number | ArrayLike<number>, count: number): Float32Array {
   if (wrong === undefined) return times;
   throw new UsageError(`model.predict: expected timesteps that are finite numbers, got ${wrong}`);
 }
+
+/** What a value is, for messages. */
+const kindOf = (value: unknown): string =>
+  (value as object | null | undefined)?.constructor?.name ?? String(value);
 
 /** The values, filled up with zeros. */
 function filled(values: Float32Array, length: number): Float32Array {

@@ -44,7 +44,7 @@ export interface RunSettings
   extends NetworkSettings,
     Partial<DiffusionConfig>,
     Partial<Omit<DataConfig, 'source' | 'heldOut' | 'classes'>>,
-    Partial<Omit<TrainingConfig, 'clip'>>,
+    Partial<Omit<TrainingConfig, 'clip' | 'keepGuide'>>,
     Partial<ComputingConfig> {
   /**
    * What the network is told of each image: its sub-folder, its label in an IDX or CIFAR file or of a program's image, its body of toy-cars,
@@ -62,6 +62,11 @@ export interface RunSettings
    * Default the preset's, or none. E.g. `clip: 1`.
    */
   readonly clip?: number | 'none' | null;
+  /**
+   * Share of the steps after which the weights are kept as a guide for sampling; `none` keeps none, where the preset says otherwise.
+   * Default the preset's, or none. E.g. `keepGuide: 0.3`.
+   */
+  readonly keepGuide?: number | 'none' | null;
   /**
    * A whole set-up, of which `PRESETS` says all; settings go before it. Default `reference`, of `unet2d` `unet2d-32`.
    * E.g. `preset: 'small'`.

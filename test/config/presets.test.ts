@@ -84,15 +84,30 @@ test('every recipe is trained for a number of steps that its warm-up is a small 
 test('a flag goes before what the preset says, and programs do the same', (t) => {
   const run = fresh({
     ...{ preset: 'pictures-32', steps: '70', lr: '0.002', ema: 'none', clip: 'none' },
-    ...{ 'zero-init': false, batch: '16', timesteps: '500', schedule: 'linear', loss: 'huber' },
+    ...{
+      'zero-init': false,
+      'keep-guide': 'none',
+      batch: '16',
+      timesteps: '500',
+      schedule: 'linear',
+      loss: 'huber',
+    },
   });
   t.like(run.training, { steps: 70, lr: 0.002, clip: null, zeroInit: false, batch: 16 });
+  t.is(run.training.keepGuide, null);
   t.deepEqual(run.training.ema, []);
   t.like(run.diffusion, { timesteps: 500, schedule: 'linear', loss: 'huber', objective: 'v' });
   t.deepEqual(
     runConfig({
       ...{ data: 'toy-cars', preset: 'pictures-32', steps: 70, lr: 0.002, ema: [], clip: 'none' },
-      ...{ zeroInit: false, batch: 16, timesteps: 500, schedule: 'linear', loss: 'huber' },
+      ...{
+        zeroInit: false,
+        keepGuide: 'none',
+        batch: 16,
+        timesteps: 500,
+        schedule: 'linear',
+        loss: 'huber',
+      },
     }),
     run,
   );

@@ -165,6 +165,10 @@ test('what cannot be is refused by name', async (t) => {
       message: "drawWith: the network's output: expected 12 values, got 11",
     },
   );
+  await t.throwsAsync(all((() => undefined) as never, { values: 12 }), {
+    instanceOf: ShapeError,
+    message: "drawWith: the network's output: expected 12 values, got nothing",
+  });
 });
 
 test('an abort ends the walk before its next step', async (t) => {

@@ -110,6 +110,18 @@ test('what cannot be is refused by name, and the model goes on', async (t) => {
     [() => model.predict(new Float32Array(), 3), wrongShape, /got 0 values$/],
     [() => model.predict(x, [1, 2, 3]), wrongShape, /one timestep, or 2, one an image, got 3$/],
     [() => model.predict(x, Number.NaN), usage, /^model\.predict: .* finite numbers, got NaN$/],
+    [
+      () => model.predict([...x] as unknown as Float32Array, 3),
+      usage,
+      /^model\.predict: expected images in a Float32Array, got Array$/,
+    ],
+    [() => model.predict(null as never, 3), usage, /in a Float32Array, got null$/],
+    [() => model.predict(x, undefined as never), usage, /a timestep or a list.*, got undefined$/],
+    [
+      () => model.sample({ sampler: 'ddim', eta: Number.NaN }),
+      usage,
+      /^model\.sample\.eta: .*, got NaN$/,
+    ],
     [() => model.sample({ count: 0 }), usage, /^model\.sample\.count: .* from 1 to 65536, got 0$/],
     [() => model.sample({ steps: 10 }), usage, /^model\.sample\.steps: .* from 1 to 9, got 10$/],
     [() => model.sample({ size: 16 } as object), usage, /^model\.sample\.size: unknown field/],

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { away } from '../../src/diffusion/guidance.js';
@@ -123,6 +123,12 @@ test('--keep-guide keeps the averaged weights of its step, over a resume too, an
   t.notDeepEqual((await sample(at('run'), { ...DDIM, guidance: 1 })).images, images);
   const { stderr } = await ok(t, folder, ['sample', 'run', '--count', '1', '--out', 'a.png']);
   t.regex(stderr, /guide\.safetensors/);
+  rmSync(at('run/guide.safetensors'));
+  const without = await ok(t, folder, ['sample', 'run', '--count', '1', '--out', 'a.png']);
+  t.regex(
+    without.stderr,
+    /^guide: there is no file run\/guide\.safetensors; without --guide images/m,
+  );
 });
 
 test('with classes the model and its guide are both told them', async (t) => {
@@ -195,7 +201,7 @@ test('guides that cannot be are refused by one line', async (t) => {
       ...flags,
     ]);
     t.is(code, 2);
-    t.regex(stderr, /^haze: --keep-guide: expected a number above 0 and below 1, got/m);
+    t.regex(stderr, /^haze: --keep-guide: expected a number above 0 and below 1 or none, got/m);
   }
   t.false(existsSync(at('bad')));
 });

@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import type { RunConfig } from '../../src/config/config.js';
+import { stagesOf } from '../../src/config/growth.js';
 import { completeModel } from '../../src/config/network-settings.js';
 import { Interrupted, UsageError } from '../../src/errors.js';
 import { readMetrics } from '../../src/io/metrics.js';
@@ -107,6 +108,27 @@ test('as an async iterable it gives every step once, and a break at the end of a
   const left = newRun(config, join(folder, 'left'));
   for await (const { step } of trainSteps(left)) if (step === 3) break;
   t.deepEqual((await readdir(join(left.out, 'checkpoints'))).sort(), ['latest', 'step-3']);
+});
+
+test('a stage whose share comes to no step is left out, and the last one has a step at least', async (t) => {
+  const stages = (steps: number, grow: string) =>
+    stagesOf(growing('bars', { steps, grow })).map(({ size, until }) => [size, until]);
+  t.deepEqual(stages(6, '8:0.01,12:0.5'), [
+    [12, 3],
+    [16, Infinity],
+  ]);
+  t.deepEqual(stages(4, '8:0.5,12:0.6'), [
+    [8, 2],
+    [16, Infinity],
+  ]);
+  t.deepEqual(stages(2, '8:0.9'), [
+    [8, 1],
+    [16, Infinity],
+  ]);
+  t.deepEqual(stages(1, '8:0.9'), [[16, Infinity]]);
+  const folder = await temporaryFolder(t);
+  const config = growing(writeBars(folder), { steps: 2, grow: '8:0.01' });
+  t.is((await train(newRun(config, join(folder, 'short')))).steps, 2);
 });
 
 test('a last stage that does not fit in memory is refused before the first one is trained', async (t) => {
