@@ -135,7 +135,7 @@ export const PRESETS = {
     attending(32, [32, 64, 128], 8),
     32,
     recipe(4800, { training: { ema: [0.998] } }),
-    10,
+    15,
   ),
   'pictures-64': preset(
     'pictures of 64 pixels, from some hours on',

@@ -5,7 +5,7 @@ import type { TrainBatch } from '../contracts/trainer.js';
 import { drawPositions } from '../diffusion/mixture.js';
 import { CounterRandom, PURPOSE } from '../diffusion/random.js';
 import { makeSchedule } from '../diffusion/schedule.js';
-import { significant } from '../units.js';
+import { plural, significant } from '../units.js';
 import { openTrainer } from './open-trainer.js';
 import type { TrainOptions } from './options.js';
 import { positionsOf } from './positions.js';
@@ -38,7 +38,7 @@ export async function stepsIn(
 ): Promise<Length> {
   const milliseconds = await measureRun(config, options);
   const steps = stepsAt(milliseconds, minutes, config);
-  const text = `length  ${steps} steps, about ${minutes} min at ${significant(milliseconds)} ms a step; --steps ${steps} repeats the run`;
+  const text = `length  ${plural(steps, 'step')}, about ${minutes} min at ${significant(milliseconds)} ms a step; --steps ${steps} repeats the run`;
   return { steps, text };
 }
 
