@@ -1,4 +1,4 @@
-// `npm start`, on a fresh clone with nothing installed: trains a small model on toy-cars for about four
+// `npm start`, on a fresh clone with nothing installed: trains a small model on toy-cars for about three
 // minutes on two cores and draws pictures from it. Each start makes a run of its own; none is overwritten.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';

@@ -127,7 +127,7 @@ export const PRESETS = {
     'small pictures in a few minutes on two cores',
     attending(32, [16, 32, 64], 8),
     32,
-    recipe(1600, { training: { ema: [0.995] } }),
+    recipe(800, { training: { ema: [0.995], warmup: 50 } }),
     3,
   ),
   'pictures-32': preset(
@@ -147,8 +147,8 @@ export const PRESETS = {
   'sprites-28': preset(
     'grey sprites, digits and garments of 28 pixels, in ten minutes',
     { ...attending(28, [32, 64, 96], 7), channels: 1 },
-    64,
-    recipe(2000),
+    32,
+    recipe(1400, { training: { ema: [0.998] } }),
     3,
   ),
 } as const satisfies Record<string, Preset>;
