@@ -85,3 +85,19 @@ test('every package that the program imports is installed with it', (t) => {
   t.true(imported.has('piscina') && imported.has('sharp'));
   for (const name of imported) t.true(Object.hasOwn(manifest.dependencies, name), name);
 });
+
+test('what names the version or the supported Nodes says the same as package.json', (t) => {
+  const read = (name: string) => readFileSync(new URL(name, root), 'utf8');
+  const { version, engines } = JSON.parse(read('package.json')) as {
+    version: string;
+    engines: { node: string };
+  };
+  t.true(read('CITATION.cff').includes(`\nversion: ${version}\n`), 'CITATION.cff');
+  t.true(read('CHANGELOG.md').includes(`\n## [${version}]`), 'CHANGELOG.md');
+  const majors = (text: string) => text.match(/\d+/g)!.map(Number);
+  const [, tested] = /node: \[(.+)\]/.exec(read('.github/workflows/test.yml'))!;
+  const [, compared] = /MAJORS = \[(.+)\]/.exec(read('tools/nodes.js'))!;
+  t.deepEqual(majors(tested!), majors(compared!), '.github/workflows/test.yml and tools/nodes.js');
+  t.is(Math.min(...majors(tested!)), majors(engines.node)[0]!);
+  t.true(majors(tested!).includes(majors(read('.nvmrc'))[0]!), '.nvmrc');
+});
