@@ -3,12 +3,12 @@ import { F32 } from './f32';
 /**
  * Reverse step of any sampler, as a row of numbers says:
  *   x̂_0 = clamp(a·x + b·m, ±range),
- *   out = c·x + d·x̂_0 + h·m + e₁·x̂_0⁽¹⁾ + e₂·x̂_0⁽²⁾ + g·z, element-wise,
+ *   out = c·x + d·x̂_0 + h·m + e₁·x̂_0⁽¹⁾ + e₂·x̂_0⁽²⁾ + e₃·x̂_0⁽³⁾ + g·z, element-wise,
  * with m the network's output and x̂_0⁽ⁿ⁾ the x̂_0 of n steps ago. Dynamic thresholding (Saharia et al. 2022, section 2.3) clamps
  * image i to ±limits[i] instead, and divides by limits[i].
- * row: f32[9] = [a, b, range, c, d, h, e₁, e₂, g]; an e or g of 0 leaves what it weighs unread. A NaN stays one.
+ * row: f32[10] = [a, b, range, c, d, h, e₁, e₂, e₃, g]; an e or g of 0 leaves what it weighs unread. A NaN stays one.
  * out, x, output, z: f32[end]; out may alias any of them.
- * earlier, earliest: f32[end], x̂_0⁽¹⁾ and x̂_0⁽²⁾, moved on by one step; null where they are not kept.
+ * earlier, earliest, oldest: f32[end], x̂_0⁽¹⁾, x̂_0⁽²⁾ and x̂_0⁽³⁾, moved on by one step; null where they are not kept.
  * limits: f32[images], images of `each` values; null: the row's range. Touches [begin, end) only.
  */
 export function tableStep(
@@ -18,6 +18,7 @@ export function tableStep(
   z: F32,
   earlier: F32,
   earliest: F32,
+  oldest: F32,
   limits: F32,
   each: usize,
   row: F32,
@@ -25,13 +26,13 @@ export function tableStep(
   end: usize,
 ): void {
   if (changetype<usize>(limits) === 0) {
-    stepRange(out, x, output, z, earlier, earliest, row[2], false, row, begin, end);
+    stepRange(out, x, output, z, earlier, earliest, oldest, row[2], false, row, begin, end);
     return;
   }
   let image = begin / each;
   for (let i = begin; i < end; image++) {
     const next = min((image + 1) * each, end);
-    stepRange(out, x, output, z, earlier, earliest, limits[image], true, row, i, next);
+    stepRange(out, x, output, z, earlier, earliest, oldest, limits[image], true, row, i, next);
     i = next;
   }
 }
@@ -43,6 +44,7 @@ function stepRange(
   z: F32,
   earlier: F32,
   earliest: F32,
+  oldest: F32,
   limit: f32,
   divided: bool,
   row: F32,
@@ -51,9 +53,11 @@ function stepRange(
 ): void {
   const ofEarlier = row[6] !== 0;
   const ofEarliest = row[7] !== 0;
-  const noisy = row[8] !== 0;
+  const ofOldest = row[8] !== 0;
+  const noisy = row[9] !== 0;
   const keeps = changetype<usize>(earlier) !== 0;
   const keepsTwo = changetype<usize>(earliest) !== 0;
+  const keepsThree = changetype<usize>(oldest) !== 0;
   // In locals: out may alias the row, as far as the compiler sees.
   const ofX = row.splat(0);
   const ofOutput = row.splat(1);
@@ -62,7 +66,8 @@ function stepRange(
   const direct = row.splat(5);
   const past = row.splat(6);
   const farPast = row.splat(7);
-  const noise = row.splat(8);
+  const furthestPast = row.splat(8);
+  const noise = row.splat(9);
   const most = f32x4.splat(limit);
   const least = f32x4.neg(most);
   let i = begin;
@@ -76,7 +81,9 @@ function stepRange(
     next = f32x4.add(next, f32x4.mul(direct, m));
     if (ofEarlier) next = f32x4.add(next, f32x4.mul(past, earlier.lanes(i)));
     if (ofEarliest) next = f32x4.add(next, f32x4.mul(farPast, earliest.lanes(i)));
+    if (ofOldest) next = f32x4.add(next, f32x4.mul(furthestPast, oldest.lanes(i)));
     if (noisy) next = f32x4.add(next, f32x4.mul(noise, z.lanes(i)));
+    if (keepsThree) oldest.setLanes(i, earliest.lanes(i));
     if (keepsTwo) earliest.setLanes(i, earlier.lanes(i));
     if (keeps) earlier.setLanes(i, x0);
     out.setLanes(i, next);
@@ -90,7 +97,9 @@ function stepRange(
     next = next + row[5] * m;
     if (ofEarlier) next = next + row[6] * earlier[i];
     if (ofEarliest) next = next + row[7] * earliest[i];
-    if (noisy) next = next + row[8] * z[i];
+    if (ofOldest) next = next + row[8] * oldest[i];
+    if (noisy) next = next + row[9] * z[i];
+    if (keepsThree) oldest[i] = earliest[i];
     if (keepsTwo) earliest[i] = earlier[i];
     if (keeps) earlier[i] = x0;
     out[i] = next;

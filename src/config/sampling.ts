@@ -97,6 +97,16 @@ export const samplingFlags: Flags = {
     default: 'on',
     negatable: true,
   },
+  order: {
+    describe: `Order of ${having('order')}: the images that a step looks at, 1 to 3`,
+    value: 'N',
+    default: '2',
+  },
+  'solver-type': {
+    describe: `B(h) of ${having('solverType')}, as diffusers names it`,
+    value: 'bh1|bh2',
+    default: 'bh2',
+  },
   shift: {
     describe: 'Of a network that predicts flow: how much longer the way stays with noise',
     value: 'X',
@@ -286,6 +296,8 @@ function readOwn(source: Source, sampler: SamplerName, { objective, defaults, al
     lastAlpha: 'one',
     karras: false,
     lowerOrderFinal: true,
+    order: 2,
+    solverType: 'bh2',
     shift: 1,
   } as const;
   const names = Object.keys(usual) as (keyof typeof usual)[];
@@ -304,5 +316,7 @@ const readOwnSettings = (source: Source) => ({
   lastAlpha: source.oneOf('lastAlpha', ['one', 'first']),
   karras: source.boolean('karras'),
   lowerOrderFinal: source.boolean('lowerOrderFinal'),
+  order: source.whole('order', { min: 1, max: 3 }) as 1 | 2 | 3 | undefined,
+  solverType: source.oneOf('solverType', ['bh1', 'bh2']),
   shift: source.real('shift', { above: 0 }),
 });

@@ -51,7 +51,7 @@ const CLASSES: Readonly<Record<string, SchedulerClass>> = {
     clips: false,
   },
   DPMSolverMultistepScheduler: { sampler: dpmSampler, spacing: 'linspace' },
-  UniPCMultistepScheduler: { sampler: unipcSampler, spacing: 'linspace' },
+  UniPCMultistepScheduler: { sampler: always('unipc'), spacing: 'linspace' },
   FlowMatchEulerDiscreteScheduler: {
     sampler: always('flow-euler'),
     spacing: 'linspace',
@@ -165,10 +165,11 @@ function dpmSampler(o: JsonObject): SamplerName {
   return order === 3 ? 'dpm++3m' : 'dpm++2m';
 }
 
-function unipcSampler(o: JsonObject): SamplerName {
-  o.oneOf('solver_type', ['bh2']);
-  o.whole('solver_order', { min: 2, max: 2 });
-  return 'unipc';
+/** Order and B(h) of UniPC. */
+function readUnipc(o: JsonObject): Pick<SamplingDefaults, 'order' | 'solverType'> {
+  const order = o.whole('solver_order', { min: 1, max: 3 }) as 1 | 2 | 3 | undefined;
+  const solverType = o.oneOf('solver_type', ['bh1', 'bh2']);
+  return { ...(order && { order }), ...(solverType && { solverType }) };
 }
 
 function flow(o: JsonObject, sampler: SamplerName): SchedulerConfig {
@@ -221,6 +222,7 @@ function sampling(
     spacing: o.oneOf('timestep_spacing', ['leading', 'trailing', 'linspace']) ?? spacing,
     stepsOffset: o.whole('steps_offset', { min: 0, max: 1000 }) ?? 0,
     lastAlpha: signalIsLeft(o, sampler) ? 'first' : 'one',
+    ...(sampler === 'unipc' && readUnipc(o)),
     ...(has('karras') && o.boolean('use_karras_sigmas') && { karras: true }),
     ...(has('lowerOrderFinal') &&
       o.boolean('lower_order_final') === false && { lowerOrderFinal: false }),

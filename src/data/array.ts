@@ -1,6 +1,6 @@
 /**
- * Images in one array: NumPy's .npy and .npz (stored or deflated) and .safetensors, u8 [count, height, width] or with 1 or 3
- * channels behind. What `haze generate` writes for other programs is read again by this.
+ * Images in one array: NumPy's .npy and .npz (stored or deflated) and .safetensors, u8 [count, height, width] or with 1, 3 or 4
+ * (RGBA) channels behind. What `haze generate` writes for other programs is read again by this.
  */
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
@@ -27,7 +27,7 @@ interface Images {
   readonly count: number;
   readonly height: number;
   readonly width: number;
-  readonly channels: 1 | 3;
+  readonly channels: 1 | 3 | 4;
   /** Whether labels lie beside them. */
   readonly labelled?: boolean;
 }
@@ -142,14 +142,14 @@ function imageShape(shape: readonly number[], where: string): Shape {
   const pixels = height * width;
   if (
     (shape.length === 3 || shape.length === 4) &&
-    (channels === 1 || channels === 3) &&
+    (channels === 1 || channels === 3 || channels === 4) &&
     count > 0 &&
     pixels > 0 &&
     pixels <= MOST_PIXELS
   )
     return { count, height, width, channels };
   throw new UsageError(
-    `${where}: expected images [count, height, width] or with 1 or 3 channels behind, got (${shape.join(', ')})`,
+    `${where}: expected images [count, height, width] or with 1, 3 or 4 channels behind, got (${shape.join(', ')})`,
   );
 }
 

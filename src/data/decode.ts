@@ -7,6 +7,7 @@ import { type Box, sharedArithmetic } from '../engine/arithmetic.js';
 import { CAR_UNITS } from './car-drawing.js';
 import { type DecodingMemory, Share } from './decoding-memory.js';
 import { loadImage } from './image-file.js';
+import { flattened } from './on-white.js';
 import { readAt } from './read-at.js';
 import type { Item } from './source.js';
 import { carPicture } from './toy-cars.js';
@@ -81,6 +82,7 @@ async function loadRecord(item: Item & { kind: 'record' }, share: Share): Promis
       ? new Uint8Array(from, offset, length)
       : readAt(from, offset, length);
   if (bytes.length < length) throw new Error('the file has become shorter');
+  if (channels === 4) return { pixels: flattened(bytes), width, height, channels: 3 };
   return { pixels: item.planar ? interleave(bytes) : bytes, width, height, channels };
 }
 

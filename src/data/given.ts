@@ -14,8 +14,8 @@ export interface GivenImage {
   readonly pixels: Uint8Array | Uint8ClampedArray;
   readonly width: number;
   readonly height: number;
-  /** 1: grey; 3: red, green, blue. */
-  readonly channels: 1 | 3;
+  /** 1: grey; 3: red, green, blue; 4: opacity behind them, where what is transparent shows white. */
+  readonly channels: 1 | 3 | 4;
   /** Its class, by name or by number from 0: all images have one, or none has. */
   readonly label?: string | number;
 }
@@ -33,7 +33,7 @@ interface Place {
   readonly offset: number;
   readonly width: number;
   readonly height: number;
-  readonly channels: 1 | 3;
+  readonly channels: 1 | 3 | 4;
 }
 
 /**
@@ -55,7 +55,7 @@ export async function openGiven(
   const labels: (string | number | undefined)[] = [];
   for await (const given of images) {
     if (signal?.aborted)
-      throw new Interrupted('interrupted before the first step; nothing was written');
+      throw new Interrupted('interrupted while images were read; nothing was written');
     const image = readImage(`${where}: image ${places.length}`, given, labels);
     const { width, height, channels, label, pixels } = image;
     hash.update(`${JSON.stringify([width, height, channels, label])}\n`).update(pixels);
@@ -110,8 +110,8 @@ function readImage(
     throw new UsageError(
       `${where}: expected at most ${MOST_PIXELS} pixels, got ${width}x${height}`,
     );
-  if (channels !== 1 && channels !== 3)
-    throw new UsageError(`${where}: channels: expected 1 or 3, got ${describe(channels)}`);
+  if (channels !== 1 && channels !== 3 && channels !== 4)
+    throw new UsageError(`${where}: channels: expected 1, 3 or 4, got ${describe(channels)}`);
   if (!(pixels instanceof Uint8Array || pixels instanceof Uint8ClampedArray))
     throw new UsageError(`${where}: pixels: expected a Uint8Array, got ${describe(pixels)}`);
   const expected = width * height * channels;

@@ -29,7 +29,8 @@ export type Item =
       readonly offset: number;
       readonly width: number;
       readonly height: number;
-      readonly channels: 1 | 3;
+      /** 4: RGBA. */
+      readonly channels: 1 | 3 | 4;
       /** All red, then all green, then all blue (CIFAR), not pixel by pixel. */
       readonly planar: boolean;
     }

@@ -3,6 +3,7 @@
  * 32-bit integers, and fewer bits than their words have.
  */
 import type { Sharp } from 'sharp';
+import { onWhite } from './on-white.js';
 import { RGB, SAMPLE_FORMAT, type TiffHeader } from './tiff-header.js';
 
 /**
@@ -64,14 +65,6 @@ export async function withoutOtherSamples(
     colours[i] = data[Math.floor(i / 3) * channels + (i % 3)]!;
   onWhite(colours, 255, (pixel) => data[pixel * channels + beside]!);
   return { data: colours, width, height };
-}
-
-/** Lays RGB on white, by the opacity of each pixel; cut off to whole levels, as libvips does. */
-function onWhite(pixels: Uint8Array, opaque: number, opacity: (pixel: number) => number): void {
-  for (let i = 0; i < pixels.length; i++) {
-    const a = Math.min(opaque, Math.max(0, opacity(Math.floor(i / 3))));
-    pixels[i] = (pixels[i]! * a + 255 * (opaque - a)) / opaque;
-  }
 }
 
 type Samples = Float32Array | Int32Array | Uint32Array | Uint16Array | Int8Array;

@@ -25,6 +25,7 @@ const FLAGS: Partial<Record<OwnSetting, string>> = {
   stepsOffset: '--steps-offset',
   lastAlpha: '--last-alpha',
   lowerOrderFinal: '--lower-order-final',
+  solverType: '--solver-type',
 };
 
 const flagOfSetting = (name: OwnSetting): string => FLAGS[name] ?? `--${name}`;
@@ -58,10 +59,19 @@ export function checkSampler(schedule: Forward, options: SamplerOptions): void {
     );
   if (!(thresholdMax > 0))
     throw new UsageError(`--threshold-max: expected a number above 0, got ${thresholdMax}`);
+  checkSolver(options);
   if (!(shift > 0)) throw new UsageError(`--shift: expected a number above 0, got ${shift}`);
   if (options.clamp !== undefined && options.dynamicThreshold !== undefined)
     throw new UsageError('--dynamic-threshold: clamps by itself; it does not go with --clamp');
   if (objective !== 'flow') checkSpacing(schedule, options, steps);
+}
+
+/** @throws UsageError for an order or a B(h) that UniPC does not have */
+function checkSolver({ order = 2, solverType = 'bh2' }: SamplerOptions): void {
+  if (![1, 2, 3].includes(order))
+    throw new UsageError(`--order: expected a whole number from 1 to 3, got ${String(order)}`);
+  if (!['bh1', 'bh2'].includes(solverType))
+    throw new UsageError(`--solver-type: expected bh1 or bh2, got ${String(solverType)}`);
 }
 
 /** @throws UsageError for a sampler that the objective does not have, and settings that both do not. */

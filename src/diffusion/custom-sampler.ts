@@ -39,7 +39,7 @@ export interface CustomRow extends Omit<Row, 'foresees'> {
 }
 
 /**
- * Makes the rows of a sampler, one for each time that the network is asked: x' = c·x + d·x̂_0 + h·m + e₁·x̂_0⁽¹⁾ + e₂·x̂_0⁽²⁾ + g·z, where m is
+ * Makes the rows of a sampler, one for each time that the network is asked: x' = c·x + d·x̂_0 + h·m + e₁·x̂_0⁽¹⁾ + e₂·x̂_0⁽²⁾ + e₃·x̂_0⁽³⁾ + g·z, where m is
  * the output, x̂_0 the image that it foresees (clamped, where that is asked for), x̂_0⁽ⁿ⁾ that of n rows before, and z noise.
  * `start` is the standard deviation of x_T; default 1.
  * @example Euler's method:
@@ -98,7 +98,7 @@ function wayOf(schedule: Schedule, steps: number): SamplerWay {
   };
 }
 
-const OPTIONAL = ['output', 'earlier', 'earliest', 'noise'] as const;
+const OPTIONAL = ['output', 'earlier', 'earliest', 'oldest', 'noise'] as const;
 
 function readRow(where: string, row: unknown, way: SamplerWay): Row {
   if (typeof row !== 'object' || row === null)

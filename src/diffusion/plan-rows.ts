@@ -89,11 +89,8 @@ function solverMoments(schedule: Schedule, options: SamplerOptions): Moment[] {
   return flowMoments({ steps, spacing: isFlowSpacing(spacing) ? spacing : 'even', shift, first });
 }
 
-function solve(
-  sampler: Multistep | OfFlow,
-  walk: Walk,
-  { lowerOrderFinal: lowerFinal = true }: SamplerOptions,
-): Row[] {
+function solve(sampler: Multistep | OfFlow, walk: Walk, options: SamplerOptions): Row[] {
+  const { lowerOrderFinal: lowerFinal = true, order = 2, solverType = 'bh2' } = options;
   switch (sampler) {
     case 'flow-euler':
     case 'euler':
@@ -107,7 +104,7 @@ function solve(
     case 'dpm++sde':
       return dpmRows(walk, { order: 2, stochastic: true, lowerFinal });
     case 'unipc':
-      return unipcRows(walk, { lowerFinal });
+      return unipcRows(walk, { order, solverType, lowerFinal });
     default:
       return sampler satisfies never;
   }

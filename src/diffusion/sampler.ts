@@ -6,7 +6,7 @@ import { defaultSteps, type SamplerName } from './samplers.js';
 import type { Schedule } from './schedule.js';
 import { ancestralNoiseSteps, ddimNoiseSteps } from './solvers/noise-steps.js';
 import type { Spacing } from './spacing.js';
-import { historyOf, packRow, ROW_WIDTH } from './table.js';
+import { type History, historyOf, packRow, ROW_WIDTH } from './table.js';
 
 /*
  * The reverse process as a list of steps: which timesteps are visited, and the numbers that each step's
@@ -50,6 +50,10 @@ export interface SamplerOptions {
   readonly karras?: boolean | undefined;
   /** Lower orders in the last steps of a solver that takes fewer than 15. Default true. E.g. `lowerOrderFinal: false`. */
   readonly lowerOrderFinal?: boolean | undefined;
+  /** Order of `unipc`: how many x̂₀ a step looks at, from 1 to 3. Default 2. E.g. `order: 3`. */
+  readonly order?: 1 | 2 | 3 | undefined;
+  /** B(h) of `unipc` (Zhao et al. 2023): −h, or e^{−h} − 1. Default `bh2`. E.g. `solverType: 'bh1'`. */
+  readonly solverType?: 'bh1' | 'bh2' | undefined;
   /** Of `flow`: how much longer the way stays with noise. Default 1. E.g. `shift: 3`. */
   readonly shift?: number | undefined;
 }
@@ -65,10 +69,10 @@ export interface Trajectory {
   readonly streams: Uint32Array;
   /** f32[steps][width]: one row for each visited timestep. */
   readonly coefficients: Float32Array;
-  /** Numbers in a row: 3 for pSample, 5 for ddimStep, 9 for tableStep; the last is that of z. */
+  /** Numbers in a row: 3 for pSample, 5 for ddimStep, 10 for tableStep; the last is that of z. */
   readonly width: number;
   /** How many earlier x̂₀ a row of tableStep reads. */
-  readonly history: 0 | 1 | 2;
+  readonly history: History;
   /** Dynamic thresholding, with tableStep. */
   readonly threshold: Threshold | null;
   /** Standard deviation of x_T. */

@@ -16,6 +16,8 @@ export const OWN_SETTINGS = [
   'lastAlpha',
   'karras',
   'lowerOrderFinal',
+  'order',
+  'solverType',
   'shift',
 ] as const;
 
@@ -95,9 +97,9 @@ export const SAMPLERS = {
     steps: 25,
   },
   unipc: {
-    describe: 'Zhao et al. 2023, second order',
+    describe: 'Zhao et al. 2023, second order, or --order',
     objectives: ANY,
-    settings: SOLVER,
+    settings: [...SOLVER, 'order', 'solverType'],
     spacing: 'linspace',
     steps: 20,
   },

@@ -711,6 +711,7 @@ export interface Kernels {
     z: Pointer,
     earlier: Pointer,
     earliest: Pointer,
+    oldest: Pointer,
     limits: Pointer,
     each: Integer,
     row: Pointer,

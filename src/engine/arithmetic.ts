@@ -18,7 +18,7 @@ export type ReverseKernel = 'pSample' | 'ddimStep' | 'tableStep';
 
 /** What a step of `tableStep` has beside its arrays. */
 export interface StepMemory {
-  /** x̂_0 of one step and of two steps ago, as many as the table reads; each step replaces them. */
+  /** x̂_0 of one step, of two and of three steps ago, as many as the table reads; each step replaces them. */
   readonly history: Float32Array<ArrayBuffer>[];
   /** Dynamic thresholding, over images of `each` values; null clamps to the row's range. */
   readonly threshold: { readonly quantile: number; readonly most: number } | null;
@@ -124,7 +124,7 @@ export class Arithmetic {
   ): Float32Array<ArrayBuffer> {
     const s = this.#begin();
     const [out, m, row] = [s.put(x), s.put(output), s.put(coefficients)];
-    const [earlier = NULL, earliest = NULL] = history.map((values) => s.put(values));
+    const [earlier = NULL, earliest = NULL, oldest = NULL] = history.map((values) => s.put(values));
     let limits = NULL;
     if (threshold) {
       const images = x.length / each;
@@ -133,9 +133,9 @@ export class Arithmetic {
       s.kernels.imageLimits(limits, out, m, row, each, rankOf(quantile, each), most, 0, images);
     }
     const noise = z === output ? m : s.put(z);
-    const arrays = [out, out, m, noise, earlier, earliest, limits] as const;
+    const arrays = [out, out, m, noise, earlier, earliest, oldest, limits] as const;
     s.kernels.tableStep(...arrays, Math.max(1, each), row, 0, x.length);
-    for (const [i, at] of [earlier, earliest].entries())
+    for (const [i, at] of [earlier, earliest, oldest].entries())
       if (at !== NULL) history[i] = s.floats(at, x.length);
     return s.floats(out, x.length);
   }

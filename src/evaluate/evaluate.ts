@@ -1,5 +1,7 @@
 /** Figures of how good images are, and how well a model knows those that it has not seen. */
 import { threadCount } from '../config/computing.js';
+import { defaultBudget } from '../data/dataset.js';
+import { type GivenImages, openGiven } from '../data/given.js';
 import { ownShape } from '../data/own-shape.js';
 import { openSource, type Source } from '../data/source.js';
 import { CounterRandom } from '../diffusion/random.js';
@@ -75,7 +77,7 @@ class Run {
     const { features, computing, subject, heldOut, seed } = this.#options;
     if (subject.kind === 'model') for (const text of subject.notes) this.#note(text);
     // What may be refused is opened before what takes long.
-    const unseen = heldOut === null ? null : await this.#open(heldOut, '--held-out');
+    const unseen = heldOut === null ? null : await this.#openUnseen(heldOut);
     if (features) this.#network = await FeatureNetwork.open(features, threadCount(computing));
     const compared = needsSamples(this.#options) ? await this.#compare() : null;
     return {
@@ -254,6 +256,11 @@ class Run {
 
   #openSet({ kind, name }: FileSubject, where: string): Promise<Source | Statistics> {
     return kind === 'images' ? this.#open(name, where) : readStatistics(name);
+  }
+
+  #openUnseen(heldOut: string | GivenImages): Promise<Source> {
+    if (typeof heldOut === 'string') return this.#open(heldOut, '--held-out');
+    return openGiven('evaluate.heldOut', heldOut, defaultBudget(), this.#options.signal);
   }
 
   async #open(name: string, where: string): Promise<Source> {

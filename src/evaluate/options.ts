@@ -2,6 +2,7 @@ import type { ComputingConfig, SamplingConfig } from '../config/config.js';
 import type { EvaluationConfig } from '../config/evaluation.js';
 import type { Guide } from '../config/guide.js';
 import type { OpenModel } from '../config/open-model.js';
+import type { GivenImages } from '../data/given.js';
 import type { Condition } from '../diffusion/guidance.js';
 import type { FeatureDescription } from './feature-network.js';
 import type { KernelDistance } from './kernel-distance.js';
@@ -35,7 +36,7 @@ export interface EvaluateOptions extends EvaluationConfig {
   readonly subject: ModelSubject | FileSubject;
   readonly reference: FileSubject | null;
   /** Images for the likelihood of a model. */
-  readonly heldOut: string | null;
+  readonly heldOut: string | GivenImages | null;
   readonly computing: ComputingConfig;
   readonly seed: number;
   readonly requireCuda: boolean;

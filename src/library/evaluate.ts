@@ -1,6 +1,7 @@
 /** Figures of images and models, for programs: what `haze evaluate` does. */
 import { JsonObject } from '../config/json.js';
 import { SAMPLING_SETTINGS } from '../config/sampling.js';
+import { type GivenImages, isIterable } from '../data/given.js';
 import { evaluate as evaluateOptions } from '../evaluate/evaluate.js';
 import type { EvaluateEvent, Evaluation } from '../evaluate/options.js';
 import { readEvaluateOptions } from '../evaluate/read-options.js';
@@ -49,8 +50,11 @@ export interface EvaluateSettings extends DrawSettings<EvaluateEvent> {
   readonly neighbours?: number;
   /** Where mean and covariance of the samples' features go, as pytorch-fid writes them. Default none. E.g. `saveStatistics: 'stats.npz'`. */
   readonly saveStatistics?: string;
-  /** Images that the model was not trained on: loss by timestep, and bits a dimension. Default none. E.g. `heldOut: 'others'`. */
-  readonly heldOut?: string;
+  /**
+   * Images that the model was not trained on, by path or as arrays, with labels where it was told classes: loss by timestep, and bits a
+   * dimension. Default none. E.g. `heldOut: 'others'`.
+   */
+  readonly heldOut?: string | GivenImages;
   /** How many of them. Default 64. E.g. `heldOutImages: 16`. */
   readonly heldOutImages?: number;
 }
@@ -66,8 +70,10 @@ export const evaluate = (subject: string, settings: EvaluateSettings = {}): Prom
   );
 
 async function measure(subject: string, settings: EvaluateSettings): Promise<Evaluation> {
-  const { requireCuda, signal, onEvent, ...given } = settings;
-  const [draw, rest] = split(given, SAMPLING_SETTINGS);
+  const { requireCuda, signal, onEvent, heldOut, ...given } = settings;
+  const images = isIterable(heldOut) ? (heldOut as GivenImages) : undefined;
+  const named = images || heldOut === undefined ? {} : { heldOut };
+  const [draw, rest] = split({ ...given, ...named }, SAMPLING_SETTINGS);
   const source = new JsonObject('evaluate', rest, 'all');
   const sampling = new JsonObject('evaluate', draw, 'all');
   const options = await readEvaluateOptions(subject, source, sampling);
@@ -75,6 +81,7 @@ async function measure(subject: string, settings: EvaluateSettings): Promise<Eva
   source.finish();
   return evaluateOptions({
     ...options,
+    ...(images && { heldOut: images }),
     requireCuda: requireCuda ?? false,
     ...(signal && { signal }),
     ...(onEvent && { onEvent }),

@@ -76,8 +76,11 @@ export interface RunSettings
   readonly size?: number;
   /** Key of all random numbers. Default 0. E.g. `seed: 7`. */
   readonly seed?: number;
-  /** Images kept aside: a folder or file of others, or a share of the data between 0 and 1. Default none. E.g. `heldOut: 0.1`. */
-  readonly heldOut?: string | number;
+  /**
+   * Images kept aside: a folder or file of others, a share of the data between 0 and 1, or images as arrays, which are given to `train` as
+   * well: it reads them. Default none. E.g. `heldOut: 0.1`.
+   */
+  readonly heldOut?: string | number | GivenImages;
 }
 
 export interface RunOptions extends RunSettings {
@@ -138,17 +141,22 @@ function readWeighted(
   return read(where, { ...rest, lossWeights }, make);
 }
 
+/** How a config names images kept aside. */
+function nameOfAside(where: string, heldOut: unknown): string {
+  if (typeof heldOut === 'string' || typeof heldOut === 'number') return String(heldOut);
+  if (isIterable(heldOut)) return GIVEN;
+  throw new UsageError(
+    `${where}.heldOut: expected a folder, a fraction above 0 and below 1 or a list of images, got ${quote(heldOut)}`,
+  );
+}
+
 /** Reads settings as a config.json is read, where every field may be left out and none be misspelt. */
 function read<T>(
   where: string,
   { heldOut, ...rest }: RunSettings,
   make: (source: JsonObject) => T,
 ): T {
-  if (heldOut !== undefined && typeof heldOut !== 'string' && typeof heldOut !== 'number')
-    throw new UsageError(
-      `${where}.heldOut: expected a folder, or a fraction above 0 and below 1, got ${quote(heldOut)}`,
-    );
-  const aside = heldOut === undefined ? {} : { heldOut: String(heldOut) };
+  const aside = heldOut === undefined ? {} : { heldOut: nameOfAside(where, heldOut) };
   const source = new JsonObject(where, { ...rest, ...aside }, 'all');
   const config = make(source);
   source.finish();

@@ -8,7 +8,7 @@ export interface TableStep {
   readonly output: Float32Array;
   /** z, or null in a step without noise. */
   readonly noise: Float32Array | null;
-  /** [a, b, range, c, d, h, e₁, e₂, g]. */
+  /** [a, b, range, c, d, h, e₁, e₂, e₃, g]. */
   readonly row: Float32Array;
   readonly memory: StepMemory | undefined;
 }
@@ -27,10 +27,10 @@ export function tableStep(
     const terms = [weighted(row[4]!, clamped), weighted(row[5]!, outputs)];
     for (const [i, earlier] of history.entries())
       if (row[6 + i] !== 0) terms.push(weighted(row[6 + i]!, flat(earlier)));
-    if (noise) terms.push(weighted(row[8]!, flat(noise)));
+    if (noise) terms.push(weighted(row[9]!, flat(noise)));
     return [terms.reduce((sum, term) => tf.add(sum, term), weighted(row[3]!, images)), clamped];
   });
-  if (history.length > 1) history[1] = history[0]!;
+  for (let i = history.length - 1; i > 0; i--) history[i] = history[i - 1]!;
   if (history.length > 0) history[0] = x0!;
   return next!;
 }

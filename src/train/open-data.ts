@@ -23,10 +23,14 @@ export interface ListedData {
 /** Lists the images before anything slow begins. @throws UsageError when there is no such data. */
 export async function listData(
   { data, seed }: RunConfig,
-  options: Pick<TrainOptions, 'out' | 'data' | 'dataBudget' | 'signal'>,
+  options: GivenOptions,
 ): Promise<ListedData> {
-  const source = (await listGiven(data.source, options)) ?? (await openSource(data.source, seed));
+  const source =
+    (await listGiven('data', data.source, options)) ?? (await openSource(data.source, seed));
   const { heldOut } = data;
+  const named = heldOut && 'source' in heldOut ? heldOut.source : null;
+  const given = await listGiven('heldOut', named, options, source.memoryBytes);
+  if (given) return { source, aside: { source: given } };
   if (heldOut === null) return { source, aside: null };
   if ('fraction' in heldOut) return { source, aside: { fraction: heldOut.fraction, seed } };
   try {
@@ -37,21 +41,38 @@ export async function listData(
   }
 }
 
-/** Images that a program gives; undefined where the config names others. @throws UsageError where both do, or neither */
+type GivenOptions = Pick<TrainOptions, 'out' | 'data' | 'heldOut' | 'dataBudget' | 'signal'>;
+
+/** What images of a program are, in messages. */
+const OWN = {
+  data: { are: 'images', names: 'names its data' },
+  heldOut: { are: 'images to keep aside', names: 'keeps aside' },
+} as const;
+
+/**
+ * Images that a program gives; undefined where the config names others.
+ * @param named what the config names; null: nothing, or a share
+ * @param taken bytes of the budget that others have
+ * @throws UsageError where both give some, or neither
+ */
 async function listGiven(
-  source: string,
-  { out, data, dataBudget, signal }: Parameters<typeof listData>[1],
+  option: keyof typeof OWN,
+  named: string | null,
+  { out, dataBudget, signal, ...given }: GivenOptions,
+  taken = 0,
 ): Promise<Source | undefined> {
-  if (source !== GIVEN) {
-    if (data === undefined) return undefined;
+  const images = given[option];
+  const { are, names } = OWN[option];
+  if (named !== GIVEN) {
+    if (images === undefined) return undefined;
     throw new UsageError(
-      `train.data: the config names its data, ${source}; runConfig({ data: images }) is for images that a program gives`,
+      `train.${option}: the config ${names}${named === null ? ' none of a program' : `, ${named}`}; runConfig({ ${option}: images }) is for images that a program gives`,
     );
   }
-  if (data !== undefined)
-    return openGiven('train.data', data, dataBudget ?? defaultBudget(), signal);
+  if (images !== undefined)
+    return openGiven(`train.${option}`, images, (dataBudget ?? defaultBudget()) - taken, signal);
   throw new UsageError(
-    `${out}: expected images, which a program gave this run and alone can give it again: train({ config, out, data, resume: true })`,
+    `${out}: expected ${are}, which a program gave this run and alone can give it again: train({ config, out, ${option}, resume: true })`,
   );
 }
 

@@ -10,6 +10,11 @@ export interface TrainOptions {
    * none. E.g. `data: images`.
    */
   readonly data?: GivenImages;
+  /**
+   * The images kept aside, where the config was made for some that a program gives (`runConfig({ heldOut: images })`); read once, with
+   * labels where the others have some. Default none. E.g. `heldOut: others`.
+   */
+  readonly heldOut?: GivenImages;
   /** The run folder: config.json, metrics.jsonl, checkpoints/, samples/. E.g. `out: 'runs/1'`. */
   readonly out: string;
   /** Go on with the run in `out`; without it (the default) an existing run there is never written over. E.g. `resume: true`. */

@@ -188,6 +188,7 @@ function planLane(
       z: plusFloats(z, first * each),
       earlier: offset(kept.earlier, first * each),
       earliest: offset(kept.earliest, first * each),
+      oldest: offset(kept.oldest, first * each),
       limits: offset(kept.limits, first),
       pixels: plus(pixels, first * each),
       count: bound(i + 1) - first,

@@ -43,9 +43,10 @@ export interface ReverseMemory extends TrajectoryTables {
   readonly images: Pointer;
   /** z, f32 [batch, size, size, channels]. */
   readonly z: Pointer;
-  /** x̂_0 of one step and of two steps ago, of the same shape; null where the table does not read them. */
+  /** x̂_0 of one step, of two and of three steps ago, of the same shape; null where the table does not read them. */
   readonly earlier: Pointer;
   readonly earliest: Pointer;
+  readonly oldest: Pointer;
   /** f32 [batch], what dynamic thresholding clamps each image to; null without. */
   readonly limits: Pointer;
 }
@@ -64,10 +65,11 @@ export function planMemory(
   { history, threshold }: Trajectory,
   values: number,
   images: number,
-): Pick<ReverseMemory, 'earlier' | 'earliest' | 'limits'> {
+): Pick<ReverseMemory, 'earlier' | 'earliest' | 'oldest' | 'limits'> {
   return {
     earlier: history > 0 ? arena.floats('images', values) : NULL,
     earliest: history > 1 ? arena.floats('images', values) : NULL,
+    oldest: history > 2 ? arena.floats('images', values) : NULL,
     limits: threshold ? arena.floats('tables', images) : NULL,
   };
 }
@@ -185,8 +187,8 @@ export function takeStep(batch: ReverseBatch, { kernel, width, threshold }: Traj
     case 'ddimStep':
       return [[call(kernel, [x, x, epsilon, z, row], values, { grain: 4 })]];
     case 'tableStep': {
-      const { earlier, earliest, limits } = batch;
-      const arrays = tuple(x, x, epsilon, z, earlier, earliest, limits);
+      const { earlier, earliest, oldest, limits } = batch;
+      const arrays = tuple(x, x, epsilon, z, earlier, earliest, oldest, limits);
       const step: Phase = [call(kernel, [...arrays, each, row], values, { grain: 4 })];
       if (!threshold) return [step];
       const rank = rankOf(threshold.quantile, each);

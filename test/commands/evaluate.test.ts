@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { CounterRandom } from '../../src/diffusion/random.js';
 import type { Evaluation } from '../../src/evaluate/options.js';
-import { evaluate } from '../../src/index.js';
+import { evaluate, type GivenImage } from '../../src/index.js';
 import { readStatistics } from '../../src/io/statistics-file.js';
 import { fixturePath, haze, refuses, startHaze } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
@@ -33,6 +33,17 @@ async function noise(folder: string, name: string, count: number, seed: number):
     ),
   );
   return path;
+}
+
+/** The 8x8 images of an array of `np.savez`. */
+async function imagesOf(path: string): Promise<GivenImage[]> {
+  const bytes = await readFile(path);
+  const raw = bytes.subarray(bytes.indexOf('\x93NUMPY', 0, 'latin1'));
+  const start = 10 + raw.readUInt16LE(8);
+  return Array.from({ length: 6 }, (_, i) => ({
+    ...{ width: 8, height: 8, channels: 3 as const },
+    pixels: raw.subarray(start + i * 192, start + (i + 1) * 192),
+  }));
 }
 
 /** The JSON of a call that ends well. */
@@ -230,6 +241,15 @@ test("A model's samples are those of haze generate, and its likelihood on images
     ...{ size: 16, timesteps: 6, seed: 3, heldOut: IMAGES, heldOutImages: 4, threads: 1 },
   });
   t.deepEqual(library.likelihood, likelihood);
+  const arrays = await evaluate(join(cwd, 'model.safetensors'), {
+    ...{ size: 16, timesteps: 6, seed: 3, heldOut: await imagesOf(IMAGES), heldOutImages: 4 },
+    threads: 1,
+  });
+  t.deepEqual(arrays.likelihood, { ...likelihood!, name: 'given by a program' });
+  await t.throwsAsync(
+    evaluate(join(cwd, 'model.safetensors'), { size: 16, timesteps: 6, heldOut: [] }),
+    { message: /^evaluate\.heldOut: expected images, got none$/ },
+  );
   await t.throwsAsync(evaluate(IMAGES, { reference: IMAGES, featureSize: 3 }), {
     message: /evaluate\.featureSize: belongs to evaluate\.features, which is not given/,
   });

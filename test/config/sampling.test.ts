@@ -82,6 +82,15 @@ test('settings that do not go together are refused', (t) => {
     [{ sampler: 'flow-euler' }, /^--sampler: flow-euler is not for a model of --objective epsilon/],
     [{ sampler: 'unipc', shift: '2' }, /^--shift: not for a model of --objective epsilon$/],
     [{ karras: true }, /^--karras: belongs to --sampler euler, euler-a, heun, .*; the sampler is/],
+    [
+      { order: '3', sampler: 'dpm++3m' },
+      /^--order: belongs to --sampler unipc; the sampler is dpm/,
+    ],
+    [{ order: '4', sampler: 'unipc' }, /^--order: expected a whole number from 1 to 3, got 4$/],
+    [
+      { 'solver-type': 'bh3', sampler: 'unipc' },
+      /^--solver-type: expected one of bh1, bh2, got bh3/,
+    ],
     [{ variance: 'large', sampler: 'euler' }, /^--variance: belongs to --sampler ancestral; /],
     [{ 'dynamic-threshold': '0.9', clamp: true }, /^--dynamic-threshold: clamps by itself/],
     [{ 'threshold-max': '2' }, /^--threshold-max: belongs to --dynamic-threshold, which is off/],

@@ -116,6 +116,10 @@ test('each class of scheduler is the sampler that it is', async (t) => {
       { sampler: 'unipc', clamp: false, dynamicThreshold: 0.995, thresholdMax: 1 },
     ],
     [
+      { _class_name: 'UniPCMultistepScheduler', solver_order: 3, solver_type: 'bh1' },
+      { sampler: 'unipc', order: 3, solverType: 'bh1' },
+    ],
+    [
       { _class_name: 'FlowMatchEulerDiscreteScheduler', shift: 3, base_shift: 0.5 },
       { sampler: 'flow-euler', shift: 3, spacing: 'linspace' },
     ],

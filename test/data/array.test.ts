@@ -2,7 +2,10 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { zipSync } from 'fflate';
+import sharp from 'sharp';
 import { openDataset } from '../../src/data/dataset.js';
+import { openGiven } from '../../src/data/given.js';
+import { ownShape } from '../../src/data/own-shape.js';
 import { openSource } from '../../src/data/source.js';
 import { writeArray } from '../../src/io/array-file.js';
 import { fixturePath } from '../helpers/cli.js';
@@ -76,11 +79,42 @@ test('A folder of haze generate with one array stands for it, and one that is no
   t.is((await openSource(folder, 0)).count, 6);
 });
 
+test('transparent pixels of an array, in a file or of a program, show white as those of a picture do', async (t) => {
+  const folder = await temporaryFolder(t);
+  // Every opacity, over colours of all kinds.
+  const rgba = Uint8Array.from({ length: 2 * 16 * 16 * 4 }, (_, i) => {
+    const pixel = Math.floor(i / 4);
+    return i % 4 === 3 ? pixel % 256 : (37 * pixel + 91 * (i % 4)) % 256;
+  });
+  const each = 16 * 16 * 4;
+  await mkdir(join(folder, 'pictures'));
+  for (const i of [0, 1])
+    await sharp(rgba.subarray(i * each, (i + 1) * each), {
+      raw: { width: 16, height: 16, channels: 4 },
+    })
+      .png()
+      .toFile(join(folder, 'pictures', `${i}.png`));
+  await writeFile(join(folder, 'own.npy'), npy([2, 16, 16, 4], '|u1', rgba));
+  const { out: expected } = await pixels(t, join(folder, 'pictures'), 16);
+  t.deepEqual((await pixels(t, join(folder, 'own.npy'), 16)).out, expected);
+  const given = [0, 1].map((i) => ({
+    ...{ width: 16, height: 16, channels: 4 as const },
+    pixels: rgba.subarray(i * each, (i + 1) * each),
+  }));
+  const source = await openGiven('data', given, 2 ** 20);
+  const data = await openDataset(source, { size: 16, channels: 3, fit: 'squash', threads: 1 });
+  t.teardown(() => data.close());
+  const out = new Uint8Array(expected.length);
+  await data.read([0, 1], out);
+  t.deepEqual(out, expected);
+  t.is((await ownShape(source))?.channels, 3);
+});
+
 const BAD: readonly (readonly [string, Uint8Array, RegExp])[] = [
   [
     'a.npy',
-    npy([2, 4, 4, 4], '|u1', new Uint8Array(128)),
-    /with 1 or 3 channels behind, got \(2, 4, 4, 4\)/,
+    npy([2, 4, 4, 2], '|u1', new Uint8Array(64)),
+    /with 1, 3 or 4 channels behind, got \(2, 4, 4, 2\)/,
   ],
   ['a.npy', npy([0, 4, 4, 3], '|u1', new Uint8Array(0)), /got \(0, 4, 4, 3\)/],
   ['a.npy', npy([2, 4, 4, 3], '|u1', new Uint8Array(90)), /expected 224 bytes, .* got 218/],

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import {
@@ -67,6 +67,66 @@ test('a run on images of a program is that on the same images in a file, and goe
   t.regex(stderr, /^haze: own: expected images, which a program gave this run and alone.*\n$/);
 });
 
+test('images that a program keeps aside are those of a file, at a resume too, and with classes', async (t) => {
+  const folder = await temporaryFolder(t);
+  const file = writeBars(folder);
+  const images = bars(file);
+  const others = images.slice(0, 6).reverse();
+  const lossesOf = (run: string) =>
+    readFileSync(join(folder, run, 'metrics.jsonl'), 'utf8').match(/"heldOutLoss":[\d.]+/g);
+  const idx = readFileSync(file);
+  const aside = Buffer.concat([
+    idx.subarray(0, 16),
+    ...others.map(({ pixels }) => Buffer.from(pixels)),
+  ]);
+  aside.writeUInt32BE(others.length, 4);
+  writeFileSync(join(folder, 'aside.idx'), aside);
+  const inFile = runConfig({
+    ...{ ...SETTINGS, data: file, heldOut: join(folder, 'aside.idx') },
+    steps: 4,
+  });
+  const { heldOutLoss } = await train({ config: inFile, out: join(folder, 'file') });
+
+  const out = join(folder, 'own');
+  const own = runConfig({ ...SETTINGS, data: images, heldOut: others, steps: 2 });
+  t.deepEqual(own.data.heldOut, { source: 'given by a program' });
+  async function* slowly() {
+    yield* others;
+  }
+  await train({ config: own, out, data: images, heldOut: slowly() });
+  const config = await resumeConfig(out, { data: images, heldOut: others, steps: 4 });
+  const resumed = await train({ config, out, data: images, heldOut: others, resume: true });
+  t.is(resumed.heldOutLoss, heldOutLoss);
+  t.deepEqual(lossesOf('own')?.at(-1), lossesOf('file')?.at(-1));
+  const longer = await resumeConfig(out, { steps: 5 });
+  await t.throwsAsync(train({ config: longer, out, data: images, resume: true }), {
+    instanceOf: UsageError,
+    message: /own: expected images to keep aside, which a program gave this run and alone can/,
+  });
+
+  const wrong: [heldOut: unknown, message: RegExp][] = [
+    [[], /^train\.heldOut: expected images, got none$/],
+    [[{ ...images[0], pixels: [] }], /^train\.heldOut: image 0: pixels: expected a Uint8Array/],
+  ];
+  for (const [heldOut, message] of wrong)
+    await t.throwsAsync(
+      train({ config: own, out: `${out}2`, data: images, heldOut: heldOut as GivenImage[] }),
+      { instanceOf: UsageError, message },
+    );
+  const named = (list: readonly GivenImage[]) =>
+    list.map((image, i) => ({ ...image, label: i % 2 === 0 ? 'even' : 'odd' }));
+  const told = runConfig({
+    ...{ preset: 'unet2d-32', network: 'unet2d', size: 16, channels: 1, widths: [16, 32] },
+    ...{ layers: 1, groups: 8, timesteps: 20, batch: 4, steps: 1, threads: 1 },
+    ...{ saveEvery: 0, sampleEvery: 0, classes: 'labels', data: images, heldOut: others },
+  });
+  await train({ config: told, out: `${out}3`, data: named(images), heldOut: named(others) });
+  await t.throwsAsync(
+    train({ config: told, out: `${out}4`, data: named(images), heldOut: others }),
+    { instanceOf: UsageError, message: /^runConfig\.heldOut: given by a program .*class/ },
+  );
+});
+
 test('images beside a config that names others, or none, are refused', async (t) => {
   const folder = await temporaryFolder(t);
   const file = writeBars(folder);
@@ -76,5 +136,10 @@ test('images beside a config that names others, or none, are refused', async (t)
     instanceOf: UsageError,
     message:
       /^train\.data: the config names its data, .*bars\.idx; runConfig\(\{ data: images \}\)/,
+  });
+  await t.throwsAsync(train({ config, out, heldOut: bars(file) }), {
+    instanceOf: UsageError,
+    message:
+      /^train\.heldOut: the config keeps aside none of a program; runConfig\(\{ heldOut: images \}\)/,
   });
 });

@@ -91,7 +91,7 @@ function clamped(
     const recip = 1 / Math.sqrt(exact.alphaBar[step.t]!);
     const { x, x0, epsilon, sigma } = weights(step);
     const noise = -recip * exact.sqrtOneMinusAlphaBar[step.t]!;
-    return [recip, noise, range, x, x0, epsilon, 0, 0, sigma];
+    return [recip, noise, range, x, x0, epsilon, 0, 0, 0, sigma];
   });
   return { kernel: 'tableStep', rows };
 }

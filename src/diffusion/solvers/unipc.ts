@@ -1,75 +1,141 @@
 import type { Moment } from '../levels.js';
 import { imageFrom } from '../objective.js';
 import { halfLogSnr, type Row, type Walk } from '../table.js';
+import { solve } from './linear.js';
 
 /*
- * UniPC (Zhao et al. 2023) of order 2 with B(h) = e^{−h} − 1: a predictor, and a corrector that mends a step when the network has
- * been asked where it led. Both are one row: the corrector moves x by differences of x̂_0, since what both have in common cancels.
+ * UniPC (Zhao et al. 2023): a predictor, and a corrector that mends a step when the network has been asked where it led. Both are
+ * one row: the corrector moves x by differences of x̂_0, since what both have in common cancels. It looks one x̂_0 further back
+ * than the predictor of its order.
  */
 
 export interface UnipcOptions {
-  /** Order 1 in the last step (diffusers' lower_order_final). */
+  /** Values of x̂_0 that the predictor fits its polynomial of λ to. */
+  readonly order: 1 | 2 | 3;
+  /** B(h) of section 3: −h, or e^{−h} − 1. */
+  readonly solverType: 'bh1' | 'bh2';
+  /** Orders that fall to 1 in the last steps (diffusers' lower_order_final). */
   readonly lowerFinal: boolean;
 }
 
-/** Weights of x̂_0, x̂_0⁽¹⁾ and x̂_0⁽²⁾. */
-type Images = readonly [number, number, number];
+/** Weights of x̂_0, x̂_0⁽¹⁾, x̂_0⁽²⁾ and x̂_0⁽³⁾. */
+type Images = readonly [number, number, number, number];
 
-export function unipcRows({ objective, moments }: Walk, { lowerFinal }: UnipcOptions): Row[] {
+export function unipcRows({ objective, moments }: Walk, options: UnipcOptions): Row[] {
   const steps = moments.length - 1;
   const orderOf = (i: number) => {
-    const last = i === steps - 1 && (lowerFinal || moments[steps]!.sigma === 0);
-    return i === 0 || last ? 1 : 2;
+    if (i === steps - 1 && moments[steps]!.sigma === 0) return 1;
+    return Math.min(options.order, i + 1, options.lowerFinal ? steps - i : options.order);
   };
   return Array.from({ length: steps }, (_, i) => {
     const from = moments[i]!;
-    const corrected = i === 0 ? NOTHING : corrector(moments.slice(0, i + 1), orderOf(i - 1));
-    const { x, images } = predictor(moments.slice(0, i + 2), orderOf(i));
-    const [x0, earlier, earliest] = corrected.map((w, n) => x * w + images[n]!) as [
-      number,
-      number,
-      number,
-    ];
-    return { t: from.t, foresees: imageFrom(objective, from), x, x0, earlier, earliest };
+    const lastOrder = i === 0 ? 0 : orderOf(i - 1);
+    const corrected = i === 0 ? NOTHING : corrector(moments.slice(0, i + 1), lastOrder, options);
+    const { x, images } = predictor(moments.slice(0, i + 2), orderOf(i), options);
+    const [x0, earlier, earliest, oldest] = corrected.map(
+      (w, n) => x * w + images[n]!,
+    ) as unknown as Images;
+    return { t: from.t, foresees: imageFrom(objective, from), x, x0, earlier, earliest, oldest };
   });
 }
 
-const NOTHING: Images = [0, 0, 0];
+const NOTHING: Images = [0, 0, 0, 0];
+
+type Kind = Pick<UnipcOptions, 'solverType'>;
 
 /** The step to the last of `path` from the one before. */
-function predictor(path: readonly Moment[], order: number): { x: number; images: Images } {
+function predictor(
+  path: readonly Moment[],
+  order: number,
+  kind: Kind,
+): { x: number; images: Images } {
   const [from, to] = path.slice(-2) as [Moment, Moment];
-  const h = halfLogSnr(to) - halfLogSnr(from);
-  const b = Math.expm1(-h);
-  const slope = order === 1 ? 0 : (-to.alpha * b * 0.5) / ratio(path, h);
-  // Of x̂_0 at `from`, and of the one before: D₁ = (x̂_0⁽¹⁾ − x̂_0)/r.
-  return { x: to.sigma / from.sigma, images: [-to.alpha * b - slope, slope, 0] };
+  const step = stepOf(path, order);
+  const image = -to.alpha * Math.expm1(-step.h);
+  const x = to.sigma / from.sigma;
+  if (order === 1) return { x, images: [image, 0, 0, 0] };
+  // Of D_k = (x̂_0⁽ᵏ⁾ − x̂_0)/r_k.
+  const scale = -to.alpha * scaleOf(step.h, kind);
+  const slopes = predictorWeights(step, kind).map((weight, k) => (scale * weight) / step.r[k]!);
+  const [near = 0, far = 0] = slopes;
+  return { x, images: [image - near - far, near, far, 0] };
 }
 
 /** What is added to the predicted x at the last of `path`, whose predictor was of this order. */
-function corrector(path: readonly Moment[], order: number): Images {
-  const [from, to] = path.slice(-2) as [Moment, Moment];
-  const h = halfLogSnr(to) - halfLogSnr(from);
-  const scale = to.alpha * Math.expm1(-h);
+function corrector(path: readonly Moment[], order: number, kind: Kind): Images {
+  const to = path.at(-1)!;
+  const step = stepOf(path, order);
+  const scale = -to.alpha * scaleOf(step.h, kind);
+  const predicted = predictorWeights(step, kind);
+  const weights = correctorWeights(step, kind);
   // x̂_0 against that of the step's start, which by now is x̂_0⁽¹⁾.
-  if (order === 1) return [-scale * 0.5, scale * 0.5, 0];
-  const r = ratio(path, h);
-  const [first, second] = correctorWeights(h, r);
-  const before = (scale * (0.5 - first)) / r;
-  return [-scale * second, scale * second - before, before];
+  const own = scale * weights[order - 1]!;
+  const slopes = predicted.map((weight, k) => (scale * (weights[k]! - weight)) / step.r[k]!);
+  const [near = 0, far = 0] = slopes;
+  return [own, -own - near - far, near, far];
 }
 
-/** ρ of Zhao et al. eq. 7 for r = (r, 1). */
-function correctorWeights(h: number, r: number): [number, number] {
-  const b = Math.expm1(-h);
-  const phi = b / -h - 1;
-  const [one, two] = [phi / b, (2 * (phi / -h - 0.5)) / b];
-  const first = (one - two) / (1 - r);
-  return [first, one - first];
+/** A step of λ by h, and where the x̂_0 before its start lie, in units of it: below 0, the latest first. */
+interface Step {
+  readonly h: number;
+  readonly r: readonly number[];
 }
 
-/** The step of λ before the last one of `path`, backwards, in units of it. */
-function ratio(path: readonly Moment[], h: number): number {
-  const [before, from] = path.slice(-3, -1).map(halfLogSnr) as [number, number];
-  return (before - from) / h;
+/** The last step of `path`, and as many x̂_0 before it as the order looks at. */
+function stepOf(path: readonly Moment[], order: number): Step {
+  const [end, start, ...before] = path.map(halfLogSnr).reverse() as [number, number, ...number[]];
+  const h = end - start;
+  return { h, r: before.slice(0, order - 1).map((lambda) => (lambda - start) / h) };
+}
+
+/** B(h). */
+const scaleOf = (h: number, { solverType }: Kind): number =>
+  solverType === 'bh1' ? -h : Math.expm1(-h);
+
+/** ρ of the predictor: Zhao et al. eq. 3. Of order 2 it is near 1/2, which diffusers takes. */
+function predictorWeights({ h, r }: Step, kind: Kind): readonly number[] {
+  return r.length < 2 ? r.map(() => 0.5) : momentWeights(h, r, kind);
+}
+
+/** ρ of the corrector, which the x̂_0 at the step's end, r = 1, comes to. Of order 1 it is near 1/2. */
+function correctorWeights({ h, r }: Step, kind: Kind): readonly number[] {
+  return r.length === 0 ? [0.5] : momentWeights(h, [...r, 1], kind);
+}
+
+/** ρ with Σ_k ρ_k·r_k^{n−1} = n!·φ_n/B(h) for n = 1, 2, …: Zhao et al. section 3, φ being diffusers' h_phi_k. */
+function momentWeights(h: number, r: readonly number[], kind: Kind): number[] {
+  const b = scaleOf(h, kind);
+  let factorial = 1;
+  const rows = r.map((_, n) => r.map((value) => value ** n));
+  const sums = r.map((_, n) => {
+    factorial *= n + 1;
+    return (phi(n + 1, -h) * factorial) / b;
+  });
+  return solve(rows, sums);
+}
+
+/** φ_n(z) = Σ_{j>0} z^j/(j + n)!: e^z − 1 for n = 0, then φ_{n−1}/z − 1/n!, which cancels where z is small. */
+function phi(n: number, z: number): number {
+  if (Math.abs(z) < 1) return series(n, z);
+  let value = Math.expm1(z);
+  let factorial = 1;
+  for (let k = 1; k <= n; k++) {
+    factorial *= k;
+    value = value / z - 1 / factorial;
+  }
+  return value;
+}
+
+/** Terms of the series that an f64 sees below |z| = 1: 1/20! is 4e-19. */
+const TERMS = 20;
+
+function series(n: number, z: number): number {
+  let term = 1;
+  for (let k = 1; k <= n; k++) term /= k;
+  let sum = 0;
+  for (let j = 1; j <= TERMS; j++) {
+    term *= z / (j + n);
+    sum += term;
+  }
+  return sum;
 }
