@@ -41,6 +41,9 @@ test('the package holds the program, its types and kernels and what a reader wan
     'dist/assembly/haze.relaxed.wasm',
     'dist/assembly/haze.strict.wasm',
     'dist/src/tensorflow/setup/npm-lock.json',
+    'dist/src/watch/page/icon.svg',
+    'dist/src/watch/page/index.html',
+    'dist/src/watch/page/page.css',
     'package.json',
   ]);
 });

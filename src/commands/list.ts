@@ -8,6 +8,7 @@ import { orPresets } from '../config/recipe-flags.js';
 import { clampFlags, samplingFlags } from '../config/sampling.js';
 import { targetFlags } from '../config/targets.js';
 import { dataFlags, trainingFlags } from '../config/training.js';
+import { watchingFlags } from '../config/watching.js';
 import { weightsFlags } from '../config/which-weights.js';
 import type { Command } from './command.js';
 
@@ -365,9 +366,25 @@ const doctor: Command = {
   load: () => import('./doctor.js'),
 };
 
+const watch: Command = {
+  name: 'watch',
+  describe: 'Show runs on a page in the browser: losses, samples, speed and settings',
+  positional: { name: 'runs', describe: 'A run, or a folder of runs', optional: false },
+  groups: { 'Server:': watchingFlags },
+  examples: [
+    ['haze watch runs/1', 'one run, while it trains or later'],
+    ['haze watch runs', 'several side by side'],
+    ['haze watch runs/1 --port 8080', 'always at the same address'],
+  ],
+  notes:
+    'The page reads the files of runs and changes none. It needs no network, and follows a run that trains. Ctrl-C ends it (exit 0).',
+  load: () => import('./watch.js'),
+};
+
 /** In the order of help. */
 export const COMMANDS: readonly Command[] = [
   train,
+  watch,
   sample,
   generate,
   evaluate,
