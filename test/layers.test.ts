@@ -21,7 +21,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/config'],
   ['src/tensorflow'],
   ['src/device'],
-  ['src/sample', 'src/export', 'src/parity', 'src/watch'],
+  ['src/sample', 'src/export', 'src/parity', 'src/watch', 'src/queue'],
   ['src/generate', 'src/train'],
   ['src/evaluate'],
   ['src/bench'],

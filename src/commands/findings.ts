@@ -6,11 +6,11 @@ import { MAX_BYTES, planRoom } from '../engine/arena.js';
 import { bestBuild, compile, lackOfWideVectors } from '../engine/host/kernels.js';
 import { createMemory } from '../engine/module.js';
 import { describeOnnx, INSTALL_ONNX } from '../evaluate/onnx.js';
+import { cacheFolder } from '../io/cache-folder.js';
 import { lackOfAddressSpace } from '../machine/address-space.js';
 import { memoryLimits } from '../machine/memory.js';
 import { processors } from '../machine/processors.js';
 import { describeTensorflow } from '../tensorflow/describe.js';
-import { cacheFolder } from '../tensorflow/setup/folders.js';
 import { bytes } from '../units.js';
 
 /** One thing the doctor looked at. */

@@ -38,7 +38,7 @@ const GROUPS = [
 /** Flags of which a library's user may be told. */
 const KNOWN = new Set([
   ...GROUPS.flatMap((group) => Object.keys(group)),
-  ...['out', 'resume', 'count', 'format', 'shard', 'workers'],
+  ...['out', 'resume', 'count', 'format', 'shard', 'workers', 'queue'],
 ]);
 
 /** `sample-steps` → `steps`. */
