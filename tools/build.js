@@ -1,9 +1,10 @@
-// Builds dist/: both WebAssembly builds, the types of their kernels (src/engine/abi.ts), then TypeScript. Run as `npm run build`.
+// Builds dist/: both WebAssembly builds, the types of their kernels (src/engine/abi.ts), then TypeScript, then what browsers run. Run as `npm run build`.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { writeAbi } from './abi.js';
+import { bundle } from './bundle.js';
 import { writeNpmLock } from './npm-lock.js';
 
 const require = createRequire(import.meta.url);
@@ -43,5 +44,6 @@ await writeAbi();
 run(require.resolve('typescript/bin/tsc'));
 run(require.resolve('typescript/bin/tsc'), '-p', PAGE);
 copyPage();
+await bundle();
 writeNpmLock('dist/src/tensorflow/setup/npm-lock.json');
 chmodSync('dist/src/cli.js', 0o755);

@@ -1,8 +1,8 @@
 /** Which classes a network is told of the images that it draws, and how strongly. */
-import { listNames } from '../data/classes.js';
+import { listNames } from '../data/list-names.js';
 import type { Condition } from '../diffusion/guidance.js';
 import { UsageError } from '../errors.js';
-import type { ModelConfig, RunConfig } from './config.js';
+import type { DataConfig, ModelConfig, TrainingConfig } from './config.js';
 import type { Flags } from './flag.js';
 import { parseDecimal, quote, type Source, suggestion } from './source.js';
 
@@ -31,10 +31,13 @@ export const conditionFlags: Flags = {
 export const CONDITION_SETTINGS = ['class', 'guidance', 'guide'] as const;
 
 /** A model of whose images classes are told. */
-interface Conditional {
+export interface Conditional {
   readonly model: ModelConfig;
-  /** Its run; null for what is of none, whose classes have no names. */
-  readonly run: Pick<RunConfig, 'data' | 'training'> | null;
+  /** Of its run; null for what is of none, whose classes have no names. */
+  readonly run: {
+    readonly data: Pick<DataConfig, 'classes'>;
+    readonly training: Pick<TrainingConfig, 'labelDropout'>;
+  } | null;
 }
 
 /**
@@ -73,6 +76,35 @@ export function readCondition(
   return { labels: labels ?? known.names.map((_, i) => i), guidance: guidance ?? 1, none };
 }
 
+/** W with other weights unless something else is asked for. */
+export const USUAL_GUIDANCE = 2;
+
+/** What is told of images, and W where other weights guide them. */
+export interface Guided {
+  readonly condition: Condition | null;
+  /** Null where other weights do not guide. */
+  readonly guidance: number | null;
+}
+
+/**
+ * Classes and guidance of what is drawn, where other weights may guide it: then classes do not.
+ * @param hasOther whether there are other weights
+ * @param usual W with them unless `guidance` says so
+ * @throws UsageError as `readCondition`
+ */
+export function readGuided(
+  source: Source,
+  path: string,
+  of: Conditional,
+  hasOther: boolean,
+  usual = USUAL_GUIDANCE,
+): Guided {
+  const guidance = source.real('guidance', { min: 0, max: 1000 }) ?? usual;
+  if (!hasOther || guidance === 1)
+    return { condition: readCondition(source, path, of), guidance: null };
+  return { condition: readCondition(source, path, of, 'other weights'), guidance };
+}
+
 /**
  * The labels that `class` names, for a network that is told each image's; undefined for one that is told none.
  * @throws UsageError for a class that is not there, for one of a model without, and where one is wanted and none named
@@ -86,13 +118,15 @@ export function readLabels(source: Source, path: string, of: Conditional): numbe
   return condition ? [...condition.labels] : undefined;
 }
 
-interface Known {
+export interface Known {
   /** By label; empty where any number is one. */
   readonly names: readonly string[];
+  /** The label of no class; null where there is none. */
   readonly none: number | null;
 }
 
-function classesOf({ model, run }: Conditional): Known | null {
+/** The classes that a model is told; null for one that is told none. */
+export function classesOf({ model, run }: Conditional): Known | null {
   if (model.kind !== 'unet2d' || model.numClasses === null) return null;
   const names = classNames({ model, run });
   return { names, none: run && run.training.labelDropout > 0 ? names.length : null };

@@ -7,6 +7,7 @@ import { fsPath, type RawPath } from '../io/raw-path.js';
 import { throwIfMachines } from '../machine/faults.js';
 import { printable } from '../printable.js';
 import type { ListedFile } from './fingerprint.js';
+import { listNames } from './list-names.js';
 import { reasonOf } from './reason.js';
 import type { Source } from './source.js';
 
@@ -54,15 +55,6 @@ export function numbered(where: string, of: readonly string[]): Classes {
     );
   const label = new Map(names.map((name, i) => [name, i]));
   return { names, labels: Int32Array.from(of, (name) => label.get(name)!) };
-}
-
-/** Classes that a message lists. */
-const MOST_LISTED = 12;
-
-/** Names for a message, not without end. */
-export function listNames(names: readonly string[]): string {
-  const some = names.slice(0, MOST_LISTED).map(printable).join(', ');
-  return names.length > MOST_LISTED ? `${some}, … (${names.length})` : some;
 }
 
 /** The classes of a source; `where` begins messages. @throws UsageError where it does not say them */

@@ -12,6 +12,7 @@ import {
 } from '../config/evaluation.js';
 import { modelFlags, modelGroups } from '../config/model.js';
 import { FIELD_FLAGS } from '../config/network-fields.js';
+import { camel, respellFlags } from '../config/respell.js';
 import { SAMPLING_NAMES, samplingFlags } from '../config/sampling.js';
 import { targetFlags } from '../config/targets.js';
 import { dataFlags, trainingFlags } from '../config/training.js';
@@ -42,23 +43,15 @@ const KNOWN = new Set([
 ]);
 
 /** `sample-steps` → `steps`. */
-export const settingOf = (flag: string): string =>
-  OTHERWISE[flag] ?? flag.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase());
-
-const FLAG = /(^|[\s(`'])(?:--(no-)?([a-z][a-z0-9-]*)|<(data|model)>)/g;
+export const settingOf = (flag: string): string => OTHERWISE[flag] ?? camel(flag);
 
 /** The text with settings as a program spells them. */
 export function respell(text: string, place: Place): string {
   const placed = typeof place === 'string' ? (name: string) => `${place}.${name}` : place;
-  return text
+  const plain = text
     .replace(/^To go on: haze train .*$/m, 'To go on: train with resume: true')
-    .replaceAll('--require cuda', '--require')
-    .replaceAll(FLAG, (whole, before: string, no, flag: string | undefined, given, at: number) => {
-      if (flag !== undefined && !KNOWN.has(flag)) return whole;
-      const name = flag === undefined ? given : settingOf(flag);
-      // Only what a message begins with is at fault; the rest it belongs to, or does not go with.
-      return `${before}${at === 0 ? placed(name) : name}${no ? ': false' : ''}`;
-    });
+    .replaceAll('--require cuda', '--require');
+  return respellFlags(plain, (flag) => (KNOWN.has(flag) ? settingOf(flag) : undefined), placed);
 }
 
 /** Does something for a program. @throws what the work does, respelt */

@@ -3,24 +3,17 @@ import { readFileSync } from 'node:fs';
 import v8 from 'node:v8';
 import { readText } from '../../machine/read-text.js';
 import type { Build } from '../module.js';
+import { hasRelaxedSimd } from './relaxed-probe.js';
 
 /** The kernels as files, and which of them suits this Node. */
-
-/** A function that uses one relaxed operation; engines without relaxed SIMD refuse to compile it. */
-const RELAXED_PROBE = new Uint8Array([
-  0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x08, 0x01, 0x60, 0x03, 0x7b, 0x7b, 0x7b,
-  0x01, 0x7b, 0x03, 0x02, 0x01, 0x00, 0x0a, 0x0d, 0x01, 0x0b, 0x00, 0x20, 0x00, 0x20, 0x01, 0x20,
-  0x02, 0xfd, 0x85, 0x02, 0x0b,
-]);
 
 /**
  * The fastest build this machine runs. Node 20 has relaxed SIMD behind a V8 flag, which workers inherit; where it is always
  * on, later versions of V8 know the flag no more, and say so on stderr.
  */
 export function bestBuild(): Build {
-  const relaxed = () => WebAssembly.validate(RELAXED_PROBE);
-  if (!relaxed()) v8.setFlagsFromString('--experimental-wasm-relaxed-simd');
-  return relaxed() ? 'relaxed' : 'strict';
+  if (!hasRelaxedSimd()) v8.setFlagsFromString('--experimental-wasm-relaxed-simd');
+  return hasRelaxedSimd() ? 'relaxed' : 'strict';
 }
 
 /** V8 compiles pairs of neighbouring vectors as one of 256 bits. Wherever it finds a pair, so that all kernels may gain. */
