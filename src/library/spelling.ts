@@ -42,8 +42,11 @@ const KNOWN = new Set([
 ]);
 
 /** `sample-steps` → `steps`. */
-export const settingOf = (flag: string): string =>
-  OTHERWISE[flag] ?? flag.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+export const settingOf = (flag: string): string => OTHERWISE[flag] ?? camel(flag);
+
+/** `norm-eps` → `normEps`. */
+export const camel = (flag: string): string =>
+  flag.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 
 const FLAG = /(^|[\s(`'])(?:--(no-)?([a-z][a-z0-9-]*)|<(data|model)>)/g;
 
