@@ -46,17 +46,25 @@ test("the README's tables of memory are what inspect prints", async (t) => {
     t.is(cells(training!)[i + 2], (await plan('--batch', batch)).training);
 });
 
-test("the README's table of recipes has all of them, with their length", async (t) => {
+/** Minutes of so many seconds, to two digits. */
+const minutesOf = (seconds: number): string => `${Number((seconds / 60).toPrecision(2))}`;
+
+test("the README's table of recipes has all of them, with what the presets say and what follows from it", async (t) => {
   const readme = await readFile(join(root, 'README.md'), 'utf8');
   const [, table] = /\n\| recipe \| .*\n.*\n((?:\|.*\n)*)/.exec(readme)!;
   const rows = table!.trimEnd().split('\n');
   const said = rows.map((row) => row.split('|').map((cell) => cell.trim()));
-  const recipes = PRESET_NAMES.flatMap((name) => {
-    const { recipe }: Preset = PRESETS[name];
-    return recipe.training ? [[`\`${name}\``, plural(recipe.training.steps!, 'step')]] : [];
+  const recipes = PRESET_NAMES.flatMap((name, i) => {
+    const { recipe, batch, from }: Preset = PRESETS[name];
+    if (!recipe.training) return [];
+    const steps = recipe.training.steps!;
+    const measured = said.find(([, own]) => own === `\`${name}\``)?.[5] ?? `row ${i}`;
+    const minutes = minutesOf((steps * batch) / Number(measured));
+    const own = [`\`${name}\``, plural(from!, 'minute'), plural(steps, 'step'), `${batch}`];
+    return [[...own, measured, minutes]];
   });
   t.deepEqual(
-    said.map(([, name, length]) => [name, length]),
+    said.map((row) => row.slice(1, -1)),
     recipes,
   );
 });

@@ -23,7 +23,7 @@ export function aboutOf({ site }: OpenSite, build: Build): About {
     size: model.size,
     channels: model.channels,
     classes: classes?.names ?? [],
-    none: classes?.none ?? false,
+    none: classes !== null && classes.none !== null,
     guide: guide?.guidance ?? null,
     samplers: [own, ...others].map((name) => ({ name, steps: usual({ sampler: name }).steps })),
     mostSteps: mostSteps({ timesteps, objective }),

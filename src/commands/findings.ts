@@ -12,6 +12,7 @@ import { lackOfAddressSpace } from '../machine/address-space.js';
 import { memoryLimits } from '../machine/memory.js';
 import { processors } from '../machine/processors.js';
 import { describeTensorflow } from '../tensorflow/describe.js';
+import { dangerOf } from '../tensorflow/setup/safe-cache.js';
 import { bytes } from '../units.js';
 
 /** One thing the doctor looked at. */
@@ -181,6 +182,8 @@ async function cache(): Promise<Finding> {
   const folder = cacheFolder();
   const place = await nearest(folder);
   const made = place === folder ? '' : ' (made when first needed)';
+  const danger = dangerOf(folder, folder);
+  if (danger) return { what, state: 'optional', found: danger.what, mend: danger.mend };
   try {
     await access(place, constants.W_OK);
     return good(what, `${folder}${made}`);

@@ -1,5 +1,6 @@
 /** `haze inspect`: what a model is made of and what it costs, without computing anything. */
 import type { Args } from '../config/args.js';
+import type { ClassLabels } from '../config/class-labels.js';
 import { classesInWords } from '../config/classes.js';
 import { COMPUTING_DEFAULTS, readComputing, threadCount } from '../config/computing.js';
 import type { ModelConfig, RunConfig, TrainingConfig } from '../config/config.js';
@@ -10,6 +11,7 @@ import { diffusionOf, trainingOf } from '../config/recipe.js';
 import { samplingFlagsOf, trainingFlagsOf } from '../config/recipe-flags.js';
 import { show } from '../config/show.js';
 import { readBatch, TRAINING_DEFAULTS } from '../config/training.js';
+import { listNames } from '../data/list-names.js';
 import { UsageError } from '../errors.js';
 import { resolveModel } from '../io/model-source.js';
 import { weightsPath } from '../io/network.js';
@@ -43,6 +45,8 @@ interface Subject {
   /** What its preset says of that and of sampling. */
   readonly recipe: Recipe;
   readonly run: RunConfig | null;
+  /** Of a folder of diffusers. */
+  readonly classLabels: ClassLabels | null;
   /** Which names of bare weights were taken, where they are not the network's own. */
   readonly notes: readonly string[];
 }
@@ -91,6 +95,7 @@ function fromFlags(args: Args): Subject {
     training: withBatch(trainingOf(base), args),
     recipe: base.recipe ?? {},
     run: null,
+    classLabels: null,
     notes: [],
   };
 }
@@ -99,7 +104,7 @@ async function fromFile(path: string, args: Args): Promise<Subject> {
   if (args.text('preset') !== undefined)
     throw new UsageError(`--preset: ${path} is a model already; leave one of the two out`);
   const notes: string[] = [];
-  const { model, diffusion, run, ...opened } = await openModel(path, args, (text) =>
+  const { model, diffusion, run, classLabels, ...opened } = await openModel(path, args, (text) =>
     notes.push(text),
   );
   notes.push(...opened.notes);
@@ -112,6 +117,7 @@ async function fromFile(path: string, args: Args): Promise<Subject> {
     training,
     recipe: samplingOnly(run),
     run,
+    classLabels,
     notes,
   };
 }
@@ -169,12 +175,13 @@ function asJson(subject: Subject, costs: Costs, memory: MemoryPlan): unknown {
       flopsPerImage: { forward, training },
     })),
     run: subject.run,
+    ...(subject.classLabels && { classLabels: subject.classLabels }),
     notes: subject.notes,
   };
 }
 
 function asText(subject: Subject, costs: Costs, memory: MemoryPlan): string {
-  const { model, run, notes, recipe } = subject;
+  const { model, run, notes, recipe, classLabels } = subject;
   const { parameters, forward, training } = costs;
   const colours = model.channels === 1 ? 'grey' : 'RGB';
   const size = `${model.size}x${model.size} ${colours}`;
@@ -189,6 +196,7 @@ function asText(subject: Subject, costs: Costs, memory: MemoryPlan): string {
       : []),
     ...recipeAsText(recipe),
     ...(run?.data.classes ? [['classes', classesInWords(run)]] : []),
+    ...(classLabels ? [['classes', labelsInWords(classLabels)]] : []),
     ...notes.map((note) => ['note', note]),
   ];
   return `${table(facts)}\n${layersAsText(costs)}\n${memoryAsText(memory)}`;
@@ -200,6 +208,10 @@ const recipeAsText = (recipe: Recipe): string[][] =>
     ['trained with', trainingFlagsOf(recipe)] as const,
     ['sampled with', samplingFlagsOf(recipe.sampling)] as const,
   ].flatMap(([what, flags]) => (flags.length > 0 ? [[what, flags.join(' ')]] : []));
+
+/** How many classes there are, what they are called, and the label of none. */
+const labelsInWords = ({ names, none }: ClassLabels): string =>
+  `${names.length}: ${listNames(names)}${none === null ? '' : `; label ${none} stands for none`}`;
 
 /** What tells a network from others of the same widths. */
 function traits(model: ModelConfig): string {

@@ -133,7 +133,7 @@ async function write(
   const moments = frames.map((frame) => toImages(frame.images, model));
   if (outputs.out !== undefined) {
     await writePicture(outputs.out, inGrid(toImages(images, model)));
-    say(outputs.out, `${plural(count, 'image')}${rowsInWords(condition, classNames)}`);
+    say(outputs.out, `${plural(count, 'image')}${rowsInWords(condition, count, classNames)}`);
   }
   if (outputs.film !== undefined) {
     const columns = evenly(moments, FILM_MOMENTS).map((moment) => first(moment, FILM_ROWS));
@@ -146,9 +146,13 @@ async function write(
   }
 }
 
-/** What the rows of a grid are. */
-function rowsInWords(condition: Told['condition'], names: readonly string[]): string {
-  const labels = condition?.labels ?? [];
+/** What the rows of a grid are; fewer images than classes are of the first of these. */
+function rowsInWords(
+  condition: Told['condition'],
+  count: number,
+  names: readonly string[],
+): string {
+  const labels = condition?.labels.slice(0, count) ?? [];
   const of = labels.map((label) => printable(nameOfLabel(names, label)));
   if (of.length < 2) return of.length === 1 ? ` of ${of[0]}` : '';
   return `, a row each of ${of.slice(0, ROWS_NAMED).join(', ')}${of.length > ROWS_NAMED ? ', …' : ''}`;

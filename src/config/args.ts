@@ -50,8 +50,14 @@ export class Args implements Source {
     return value;
   }
 
+  /** Texts between commas; one that has a comma of its own stands in double quotes, which are doubled within. */
   texts(name: string): string[] | undefined {
-    return this.text(name)?.split(',');
+    const text = this.text(name);
+    const parts = text === undefined ? undefined : splitQuoted(text);
+    if (!parts?.includes('')) return parts;
+    throw new UsageError(
+      `${this.where(name)}: expected a name before and after each comma, got ${quote(text)}`,
+    );
   }
 
   /** A positional argument. @throws UsageError naming what was expected there. */
@@ -154,4 +160,17 @@ export class Args implements Source {
   private flag(name: string): string {
     return this.names[name] ?? kebab(name);
   }
+}
+
+/** One part of a list: in double quotes, or all up to a comma. */
+const PART = /"((?:[^"]|"")*)"(?=,|$)|([^,]*)/y;
+
+function splitQuoted(text: string): string[] {
+  const parts: string[] = [];
+  for (let at = 0; at <= text.length; at = PART.lastIndex + 1) {
+    PART.lastIndex = at;
+    const [, quoted, plain] = PART.exec(text)!;
+    parts.push(quoted === undefined ? plain! : quoted.replaceAll('""', '"'));
+  }
+  return parts;
 }

@@ -2,6 +2,8 @@
 import { listNames } from '../data/list-names.js';
 import type { Condition } from '../diffusion/guidance.js';
 import { UsageError } from '../errors.js';
+import { MOST_LABEL } from '../network/unet2d-config.js';
+import type { ClassLabels } from './class-labels.js';
 import type { DataConfig, ModelConfig, TrainingConfig } from './config.js';
 import type { Flags } from './flag.js';
 import { parseDecimal, quote, type Source, suggestion } from './source.js';
@@ -9,7 +11,7 @@ import { parseDecimal, quote, type Source, suggestion } from './source.js';
 export const conditionFlags: Flags = {
   class: {
     describe:
-      'Of a model of classes: those that images take in turn, by name or number; none draws without one',
+      'Of a model of classes: those that images take in turn, by name (with a comma in it: in double quotes) or number; none draws without one',
     value: 'NAME,…',
     default: 'all',
   },
@@ -33,11 +35,13 @@ export const CONDITION_SETTINGS = ['class', 'guidance', 'guide'] as const;
 /** A model of whose images classes are told. */
 export interface Conditional {
   readonly model: ModelConfig;
-  /** Of its run; null for what is of none, whose classes have no names. */
+  /** Of its run; null for what is of none. */
   readonly run: {
     readonly data: Pick<DataConfig, 'classes'>;
     readonly training: Pick<TrainingConfig, 'labelDropout'>;
   } | null;
+  /** What a folder of diffusers, or a website, says of its classes; without both they have no names. */
+  readonly classLabels?: ClassLabels | null;
 }
 
 /**
@@ -118,23 +122,24 @@ export function readLabels(source: Source, path: string, of: Conditional): numbe
   return condition ? [...condition.labels] : undefined;
 }
 
-export interface Known {
-  /** By label; empty where any number is one. */
-  readonly names: readonly string[];
-  /** The label of no class; null where there is none. */
-  readonly none: number | null;
+/** What a model's labels mean, where its run or folder says so. */
+export function classLabelsOf({ run, classLabels = null }: Conditional): ClassLabels | null {
+  if (!run?.data.classes) return classLabels;
+  const { names } = run.data.classes;
+  return { names, none: run.training.labelDropout > 0 ? names.length : null };
 }
 
-/** The classes that a model is told; null for one that is told none. */
-export function classesOf({ model, run }: Conditional): Known | null {
-  if (model.kind !== 'unet2d' || model.numClasses === null) return null;
-  const names = classNames({ model, run });
-  return { names, none: run && run.training.labelDropout > 0 ? names.length : null };
+/** The classes that a model is told, whose names are empty where any number is one; null for one that is told none. */
+export function classesOf(of: Conditional): ClassLabels | null {
+  if (of.model.kind !== 'unet2d' || of.model.numClasses === null) return null;
+  return { names: classNames(of), none: classLabelsOf(of)?.none ?? null };
 }
 
-/** Names of a model's classes: a run's own, else their numbers. */
-export function classNames({ model, run }: Conditional): readonly string[] {
-  if (run?.data.classes) return run.data.classes.names;
+/** Names of a model's classes: those of its run or folder, else their numbers. */
+export function classNames(of: Conditional): readonly string[] {
+  const labels = classLabelsOf(of);
+  if (labels) return labels.names;
+  const { model } = of;
   const count = model.kind === 'unet2d' ? model.numClasses : null;
   return typeof count === 'number' ? Array.from({ length: count }, (_, i) => String(i)) : [];
 }
@@ -143,18 +148,15 @@ export function classNames({ model, run }: Conditional): readonly string[] {
 export const nameOfLabel = (names: readonly string[], label: number): string =>
   names[label] ?? (names.length > 0 ? 'none' : String(label));
 
-/** The largest label that is embedded as a timestep: as far as diffusers' networks are trained to be told these. */
-const MOST_NUMBER = 999;
-
 /** A class by its name, or its number where none is called so. */
-function labelNamed(where: string, text: string, { names, none }: Known): number {
+function labelNamed(where: string, text: string, { names, none }: ClassLabels): number {
   const named = names.indexOf(text);
   if (named >= 0) return named;
   const number = parseDecimal(text);
-  const most = names.length > 0 ? names.length - 1 : MOST_NUMBER;
+  const most = names.length > 0 ? names.length - 1 : MOST_LABEL;
   if (Number.isInteger(number) && number >= 0 && number <= most) return number;
   if (text === 'none' && none !== null) return none;
-  const known = names.length > 0 ? listNames(names) : `numbers from 0 to ${MOST_NUMBER}`;
+  const known = names.length > 0 ? listNames(names) : `numbers from 0 to ${MOST_LABEL}`;
   const hint = Number.isNaN(number) ? suggestion(text, names) : '';
   throw new UsageError(`${where} has no class ${quote(text)}${hint}; it has ${known}`);
 }

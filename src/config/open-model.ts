@@ -8,6 +8,7 @@ import { isFile, runPaths } from '../io/run.js';
 import { checkNetworkOf, type OnNote, readNetwork } from '../io/weights.js';
 import { UNSAID } from '../network/recognise.js';
 import { attendingLevels } from '../network/unet2d-config.js';
+import { type ClassLabels, readClassLabels } from './class-labels.js';
 import type { DiffusionConfig, ModelConfig, RunConfig } from './config.js';
 import { DIFFUSION_DEFAULTS, readDiffusion, readObjective, withDiffusion } from './diffusion.js';
 import { kebab } from './flag.js';
@@ -32,6 +33,8 @@ export interface OpenModel {
   readonly run: RunConfig | null;
   /** Path of the weights that its run kept as a guide; null where there are none. */
   readonly guide: string | null;
+  /** What a folder of diffusers says of its labels; null where it says nothing, and for all else. */
+  readonly classLabels: ClassLabels | null;
   /** How its scheduler samples, or its run's recipe. */
   readonly sampling: SamplingDefaults;
   /** For the user: what was assumed of bare weights. */
@@ -72,7 +75,7 @@ export async function openModel(
   if (guide === null && run.training.keepGuide !== null)
     notes.push(`guide: there is no file ${kept}; without --guide images are not guided`);
   const sampling = samplingOfRun(run);
-  return { weights: chosen, model, diffusion, run, guide, sampling, notes };
+  return { weights: chosen, model, diffusion, run, guide, classLabels: null, sampling, notes };
 }
 
 const nameOfWeights = (decay: number | null): string =>
@@ -80,7 +83,7 @@ const nameOfWeights = (decay: number | null): string =>
 
 async function openPipeline(
   path: string,
-  { config, scheduler, weights }: Pipeline,
+  { index, config, scheduler, weights }: Pipeline,
   settings: Source,
 ): Promise<OpenModel> {
   const { given } = readNetworkConfig(config);
@@ -94,14 +97,13 @@ async function openPipeline(
   refuseOtherNetwork(path, model, settings);
   await checkNetworkOf(weights, model, config);
   const asked = readForward(settings);
+  const classLabels = index === undefined ? null : readClassLabels(index, model);
+  const found = { weights, model, run: null, guide: null, classLabels, notes: [] };
   if (scheduler === undefined)
-    return {
-      ...{ weights, model, run: null, guide: null, sampling: {}, notes: [] },
-      diffusion: withDiffusion(DIFFUSION_DEFAULTS, asked),
-    };
+    return { ...found, sampling: {}, diffusion: withDiffusion(DIFFUSION_DEFAULTS, asked) };
   const { diffusion, sampling } = readScheduler(scheduler);
   refuseOthers(path, whole(diffusion), asked);
-  return { weights, model, diffusion, run: null, guide: null, sampling, notes: [] };
+  return { ...found, diffusion, sampling };
 }
 
 async function openBare(
@@ -121,7 +123,8 @@ async function openBare(
   refuseOtherNetwork(path, model, settings);
   if (described) refuseFields(path, model, { ...described, size });
   const diffusion = withDiffusion(DIFFUSION_DEFAULTS, readForward(settings));
-  return { weights, model, diffusion, run: null, guide: null, sampling: {}, notes };
+  const none = { run: null, guide: null, classLabels: null, sampling: {} };
+  return { weights, model, diffusion, ...none, notes };
 }
 
 /** The forward process, and what the network predicts of it. */

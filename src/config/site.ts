@@ -1,12 +1,8 @@
 /** A model on a website, as `model.json` describes it: what a browser needs beside the weights, and nothing of where the run was. */
 import { buildNetwork } from '../network/network.js';
-import {
-  type Conditional,
-  classesOf,
-  classNames,
-  type Known,
-  USUAL_GUIDANCE,
-} from './condition.js';
+import { MOST_LABEL } from '../network/unet2d-config.js';
+import type { ClassLabels } from './class-labels.js';
+import { type Conditional, classesOf, USUAL_GUIDANCE } from './condition.js';
 import type { DiffusionConfig, ModelConfig } from './config.js';
 import { checkDiffusion, OPTIONAL_DIFFUSION } from './diffusion.js';
 import { JsonObject } from './json.js';
@@ -20,18 +16,12 @@ export interface Site {
   readonly diffusion: DiffusionConfig;
   /** How to sample unless a visitor says otherwise. */
   readonly sampling: SamplingDefaults;
-  readonly classes: SiteClasses | null;
+  /** Of a network that is told classes; the names are empty where any number is one. */
+  readonly classes: ClassLabels | null;
   /** Name of the file of weights beside it. */
   readonly weights: string;
   /** Other weights that images move away from. */
   readonly guide: SiteGuide | null;
-}
-
-/** Classes by label; empty where any number is one. */
-interface SiteClasses {
-  readonly names: readonly string[];
-  /** Whether the network knows images of none, as guidance needs. */
-  readonly none: boolean;
 }
 
 interface SiteGuide {
@@ -42,21 +32,13 @@ interface SiteGuide {
 }
 
 /** What a website tells of its model's classes. */
-export function siteClasses(of: Conditional): SiteClasses | null {
-  const known: Known | null = classesOf(of);
-  return known && { names: classNames(of), none: known.none !== null };
-}
+export const siteClasses = (of: Conditional): ClassLabels | null => classesOf(of);
 
 /** A site's model as its classes are read from it. */
 export const conditionalOf = ({ model, classes }: Site): Conditional => ({
   model,
-  run:
-    classes && classes.names.length > 0
-      ? {
-          data: { classes: { by: 'auto', names: classes.names } },
-          training: { labelDropout: classes.none ? 1 : 0 },
-        }
-      : null,
+  run: null,
+  classLabels: classes,
 });
 
 /**
@@ -73,7 +55,7 @@ export function parseSite(where: string, value: unknown): Site {
     version: 1,
     model: checkedModel(root),
     ...{ diffusion, sampling },
-    classes: readClasses(root.objectOrNull('classes')),
+    classes: readClasses(root.objectOrNull('classes', ['none'])),
     weights: root.text('weights')!,
     guide: readGuide(root.objectOrNull('guide', ['guidance'])),
   };
@@ -95,11 +77,11 @@ function readDefaults(o: JsonObject, diffusion: DiffusionConfig): SamplingDefaul
   return sampling;
 }
 
-const readClasses = (object: JsonObject | null): SiteClasses | null =>
+const readClasses = (object: JsonObject | null): ClassLabels | null =>
   object &&
   section(object, (o) => ({
     names: o.has('names') ? o.texts('names')! : [],
-    none: o.boolean('none')!,
+    none: o.whole('none', { min: 0, max: MOST_LABEL }) ?? null,
   }));
 
 const readGuide = (object: JsonObject | null): SiteGuide | null =>

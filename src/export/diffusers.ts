@@ -1,6 +1,7 @@
 /** A model as a folder that diffusers' `DDPMPipeline.from_pretrained` reads. */
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { type ClassLabels, classLabelsJson } from '../config/class-labels.js';
 import type { DiffusionConfig, ModelConfig } from '../config/config.js';
 import { type SamplingDefaults, schedulerJson } from '../config/scheduler.js';
 import { UsageError } from '../errors.js';
@@ -19,6 +20,8 @@ export interface ExportOptions {
   readonly model: ModelConfig;
   readonly diffusion: DiffusionConfig;
   readonly sampling: Pick<SamplingDefaults, 'clamp' | 'variance'>;
+  /** What the labels mean, of a network that is told classes; null where nobody says so. */
+  readonly classLabels: ClassLabels | null;
   /** The folder, which must not be there yet. */
   readonly out: string;
 }
@@ -41,6 +44,7 @@ export async function exportDiffusers(options: ExportOptions): Promise<void> {
       _class_name: 'DDPMPipeline',
       scheduler: ['diffusers', 'DDPMScheduler'],
       unet: ['diffusers', UNET_CLASS],
+      ...(options.classLabels && classLabelsJson(options.classLabels)),
     },
     config: toDiffusers(model, model.size),
     scheduler: schedulerJson(options.diffusion, options.sampling),

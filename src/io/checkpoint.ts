@@ -88,14 +88,7 @@ export async function openCheckpoint(
   for (const path of [paths.model, paths.optimizer, paths.state, ...averages])
     if (!(await isFile(path)))
       throw new UsageError(`${dir}: expected a checkpoint, got a folder without ${path}`);
-  const { step, ...state } = await readJsonFile(paths.state);
-  if (!isCount(step))
-    throw new UsageError(`${paths.state}: step: expected a whole number, got ${show(step)}`);
-  const named = stepOf(basename(dir));
-  if (named !== undefined && named !== step)
-    throw new UsageError(
-      `${paths.state}: step: expected ${named}, as the checkpoint's folder is named, got ${step}`,
-    );
+  const { step, ...state } = await readState(dir);
   return {
     step,
     state,
@@ -103,6 +96,23 @@ export async function openCheckpoint(
     optimizer: () => readOptimizer(paths.optimizer, step),
     averages: new Map(decays.map((decay) => [decay, () => readWeights(paths.average(decay))])),
   };
+}
+
+/**
+ * What a checkpoint's folder keeps beside its tensors.
+ * @throws UsageError for a step that is none, and for one other than the folder is named for
+ */
+export async function readState(dir: string): Promise<Json & { step: number }> {
+  const path = checkpointPaths(dir).state;
+  const { step, ...state } = await readJsonFile(path);
+  if (!isCount(step))
+    throw new UsageError(`${path}: step: expected a whole number, got ${show(step)}`);
+  const named = stepOf(basename(dir));
+  if (named !== undefined && named !== step)
+    throw new UsageError(
+      `${path}: step: expected ${named}, as the checkpoint's folder is named, got ${step}`,
+    );
+  return { step, ...state };
 }
 
 /** The step in the name of a checkpoint's folder, a set-aside one's too; undefined for other names. */

@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { UsageError } from '../errors.js';
 import { systemReason } from './atomic.js';
-import { checkpointPaths, latestCheckpoint } from './checkpoint.js';
+import { checkpointPaths, latestCheckpoint, readState } from './checkpoint.js';
 import { weightsPath } from './network.js';
 import { findPipeline, type Pipeline } from './pipeline.js';
 import { isFile, runPaths } from './run.js';
@@ -18,7 +18,8 @@ export type ModelSource =
 /**
  * Finds out what `path` is: for a run its latest checkpoint, for a checkpoint the config of the run around
  * it. A file is taken as weights; reading it shows whether it is.
- * @throws UsageError when nothing is there, or a folder without a model.
+ * @throws UsageError when nothing is there, for a folder without a model, and for a checkpoint of another step than its folder is
+ * named for
  */
 export async function resolveModel(path: string): Promise<ModelSource> {
   const { file } = await weightsPath(path);
@@ -31,18 +32,25 @@ export async function resolveModel(path: string): Promise<ModelSource> {
     if (checkpoint === undefined)
       throw new UsageError(`${path}: expected a run with a checkpoint, got one that has none yet`);
     const weights = checkpointPaths(checkpoint).model;
+    await checkState(checkpoint);
     return { kind: 'run', run: path, config, checkpoint, weights };
   }
   const weights = checkpointPaths(path).model;
   if (await isFile(weights)) {
     const outer = join(dirname(dirname(resolve(path))), 'config.json');
     const found = (await isFile(outer)) ? outer : undefined;
+    await checkState(path);
     return { kind: 'checkpoint', checkpoint: path, weights, config: found };
   }
   throw new UsageError(
     `${path}: expected a run (config.json), a checkpoint (model.safetensors), a pipeline of diffusers ` +
       '(model_index.json) or a .safetensors file, got a folder with neither',
   );
+}
+
+/** A checkpoint's weights alone may lie without its state. @throws UsageError for a state of another step than the folder's */
+async function checkState(checkpoint: string): Promise<void> {
+  if (await isFile(checkpointPaths(checkpoint).state)) await readState(checkpoint);
 }
 
 /** The file of weights of a model, whatever it is. @throws UsageError as `resolveModel` */

@@ -10,6 +10,8 @@ import { readJsonFileSync } from './run.js';
 
 /** The files of such a folder. */
 export interface Pipeline {
+  /** Its model_index.json; a model alone has none. */
+  readonly index: string | undefined;
   /** The network's config.json. */
   readonly config: string;
   readonly weights: string;
@@ -36,6 +38,7 @@ export function findPipeline(folder: string): Pipeline | undefined {
   if (!isFileSync(config) || readJsonFileSync(config)._class_name === undefined) return undefined;
   const scheduler = join(folder, SCHEDULER);
   return {
+    index: undefined,
     config,
     weights: weightsIn(folder),
     scheduler: isFileSync(scheduler) ? scheduler : undefined,
@@ -62,7 +65,7 @@ function pipeline(folder: string, index: string): Pipeline {
     );
   const config = first(folder, 'unet', CONFIG);
   const scheduler = first(folder, 'scheduler', SCHEDULER);
-  return { config, weights: weightsIn(join(config, '..')), scheduler };
+  return { index, config, weights: weightsIn(join(config, '..')), scheduler };
 }
 
 /** A file in the sub-folder, or beside the index. */

@@ -12,10 +12,12 @@ import { JsonObject } from '../config/json.js';
 import { openModel } from '../config/open-model.js';
 import { readSampling, SAMPLING_SETTINGS } from '../config/sampling.js';
 import type { SamplingDefaults } from '../config/scheduler.js';
+import { quote } from '../config/source.js';
 import type { CustomSampler } from '../diffusion/custom-sampler.js';
 import { mostSteps, OWN_SETTINGS, type SamplerName } from '../diffusion/samplers.js';
 import { UsageError } from '../errors.js';
 import type { Hints } from '../network/recognise.js';
+import { byOwnNames } from './field-names.js';
 
 /** How to open a model on disk. Each is the flag with its name; what is left out has the flag's default. */
 export interface ModelSettings
@@ -24,6 +26,8 @@ export interface ModelSettings
     Partial<ComputingConfig> {
   /** Channels of an attention head, for bare weights; `all` is one head. Default 8, or the largest divisor of the channels below. E.g. `headDim: 64`. */
   readonly headDim?: number | 'all';
+  /** `eps` by the name of its flag. Default 1e-5. E.g. `normEps: 1e-6`. */
+  readonly normEps?: number;
   /**
    * diffusers' config.json of a unet2d, for bare weights, whose shapes do not say everything. Default none.
    * E.g. `networkConfig: 'config.json'`.
@@ -96,9 +100,10 @@ export async function readDraw<Event, Own>(
   settings: Omit<DrawSettings<Event>, 'sampler'> & AnySamplingSettings,
   readOwn: (source: JsonObject, computing: ComputingConfig) => Own,
 ) {
+  requirePath(where, path);
   const { requireCuda, signal, onEvent, ...given } = settings;
   const [draw, rest] = split(given, SAMPLING_SETTINGS);
-  const source = new JsonObject(where, rest, 'all');
+  const source = new JsonObject(where, byOwnNames(where, rest), 'all');
   const computing = readComputers(source);
   const own = readOwn(source, computing);
   const opened = await openModel(path, source);
@@ -142,12 +147,25 @@ export function readAnySampling(
   return { ...readSampling(source, forward), custom: sampler };
 }
 
+/** What a model's path may be. */
+export const MODEL = "a run, a checkpoint folder, diffusers' folder or a file of weights";
+
+/** @throws UsageError for what is no path, which types cannot keep from programs without them */
+export function requirePath(where: string, path: unknown, expected = MODEL): void {
+  if (typeof path === 'string' && path !== '') return;
+  const got = path === undefined || path === '' ? 'nothing' : quote(path);
+  throw new UsageError(`${where}: expected ${expected}, got ${got}`);
+}
+
 /** Where to compute. */
 export const readComputers = (source: JsonObject): ComputingConfig =>
   checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(source) });
 
 /** The fields of these names, and the others. */
-export function split(object: object, names: readonly string[]): [chosen: object, others: object] {
+export function split(
+  object: object,
+  names: readonly string[],
+): [chosen: Record<string, unknown>, others: Record<string, unknown>] {
   const entries = Object.entries(object);
   const part = (wanted: boolean) =>
     Object.fromEntries(entries.filter(([name]) => names.includes(name) === wanted));

@@ -5,7 +5,8 @@ import { type GivenImages, isIterable } from '../data/given.js';
 import { evaluate as evaluateOptions } from '../evaluate/evaluate.js';
 import type { EvaluateEvent, Evaluation } from '../evaluate/options.js';
 import { readEvaluateOptions } from '../evaluate/read-options.js';
-import { type DrawSettings, split } from './draw.js';
+import { type DrawSettings, MODEL, requirePath, split } from './draw.js';
+import { byOwnNames } from './field-names.js';
 import { asProgram, telling } from './spelling.js';
 
 /** What to compute. The settings are the flags of `haze evaluate`; what is left out has the flag's default. */
@@ -70,11 +71,12 @@ export const evaluate = (subject: string, settings: EvaluateSettings = {}): Prom
   );
 
 async function measure(subject: string, settings: EvaluateSettings): Promise<Evaluation> {
+  requirePath('evaluate', subject, `images, statistics of features, or ${MODEL}`);
   const { requireCuda, signal, onEvent, heldOut, ...given } = settings;
   const images = isIterable(heldOut) ? (heldOut as GivenImages) : undefined;
   const named = images || heldOut === undefined ? {} : { heldOut };
   const [draw, rest] = split({ ...given, ...named }, SAMPLING_SETTINGS);
-  const source = new JsonObject('evaluate', rest, 'all');
+  const source = new JsonObject('evaluate', byOwnNames('evaluate', rest), 'all');
   const sampling = new JsonObject('evaluate', draw, 'all');
   const options = await readEvaluateOptions(subject, source, sampling);
   // Weights that a run describes need no settings for bare ones, which are read all the same.

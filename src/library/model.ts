@@ -22,9 +22,11 @@ import {
   type ModelSettings,
   readAnySampling,
   readComputers,
+  requirePath,
   split,
 } from './draw.js';
 import type { DrawStep } from './draw-with.js';
+import { byOwnNames } from './field-names.js';
 import { classesOf, readFrames, type Samples } from './sample.js';
 import { asProgram, asProgramEach, respell } from './spelling.js';
 import { Turns } from './turns.js';
@@ -102,9 +104,10 @@ export const load = (path: string, settings: LoadSettings = {}): Promise<Model> 
   asProgram('load', () => open(path, settings));
 
 async function open(path: string, settings: LoadSettings): Promise<Model> {
+  requirePath('load', path);
   const { requireCuda = false, onNote: tell, ...given } = settings;
   const onNote = tell && ((text: string) => tell(respell(text, 'load')));
-  const source = new JsonObject('load', given, 'all');
+  const source = new JsonObject('load', byOwnNames('load', given), 'all');
   const computing = readComputers(source);
   const opened = await openModel(path, source);
   const { weights, model, diffusion, notes } = opened;

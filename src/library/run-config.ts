@@ -20,6 +20,7 @@ import { UsageError } from '../errors.js';
 import type { NetworkKind } from '../network/network.js';
 import type { SimpleConfig } from '../network/simple.js';
 import type { Unet2dConfig } from '../network/unet2d-config.js';
+import { byOwnNames } from './field-names.js';
 import { asProgram, asProgramNow } from './spelling.js';
 
 /** Settings of the network; those of the other one are refused. */
@@ -36,6 +37,10 @@ export interface NetworkSettings
   readonly attention?: readonly number[];
   /** Channels of an attention head; `all` is one head. Default 8, or the largest divisor of the channels below. E.g. `headDim: 64`. */
   readonly headDim?: number | 'all';
+  /** `layers` by the name of its flag. Default 2. E.g. `layersPerBlock: 1`. */
+  readonly layersPerBlock?: number;
+  /** `eps` by the name of its flag. Default 1e-5. E.g. `normEps: 1e-6`. */
+  readonly normEps?: number;
 }
 type UpAndDown = 'downAttention' | 'upAttention';
 
@@ -157,7 +162,7 @@ function read<T>(
   make: (source: JsonObject) => T,
 ): T {
   const aside = heldOut === undefined ? {} : { heldOut: nameOfAside(where, heldOut) };
-  const source = new JsonObject(where, { ...rest, ...aside }, 'all');
+  const source = new JsonObject(where, byOwnNames(where, { ...rest, ...aside }), 'all');
   const config = make(source);
   source.finish();
   return config;

@@ -22,6 +22,7 @@ import { checkSampler } from '../diffusion/check-sampler.js';
 import type { Condition } from '../diffusion/guidance.js';
 import { UsageError } from '../errors.js';
 import { sha256 } from '../io/hash.js';
+import { MOST_LABEL } from '../network/unet2d-config.js';
 import type { Blob } from './blobs.js';
 import { MOST_BYTES } from './keys.js';
 
@@ -190,6 +191,3 @@ function readCondition(o: JsonObject, model: ModelConfig): Condition | null {
     return { labels, guidance, none: c.whole('none', label) ?? null };
   });
 }
-
-/** Of labels that are embedded as timesteps are. */
-const MOST_LABEL = 999;

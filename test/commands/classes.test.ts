@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import sharp from 'sharp';
@@ -50,6 +50,10 @@ test.serial('sample draws a row a class, those that are named, and guided', asyn
     return [width, height];
   };
   t.deepEqual(await size(), [8 * 98 + 2, 3 * 98 + 2]);
+  const few = async (...args: string[]) =>
+    (await ok(t, folder, ['sample', 'run', ...DDIM, ...args])).stdout;
+  t.is(await few('--count', '2'), 'samples.png: 2 images, a row each of 0, 1\n');
+  t.is(await few('--count', '1', '--class', '2,0'), 'samples.png: 1 image of 2\n');
   await ok(t, folder, ['sample', 'run', ...DDIM, '--count', '4', '--class', '2,0']);
   t.deepEqual(await size(), [2 * 98 + 2, 2 * 98 + 2]);
   const plain = readFileSync(join(folder, 'samples.png'));
@@ -173,16 +177,62 @@ test.serial(
   },
 );
 
-test.serial('an export keeps the classes, and is sampled by their numbers', async (t) => {
-  const folder = await withRun(t);
-  await ok(t, folder, ['export', 'diffusers', 'run', '--out', 'pipeline']);
-  const config = JSON.parse(readFileSync(join(folder, 'pipeline/unet/config.json'), 'utf8'));
-  t.like(config, { num_class_embeds: 4, class_embed_type: null });
-  await ok(t, folder, ['sample', 'pipeline', ...DDIM, '--class', '3,1', '--count', '2']);
-  const { code, stderr } = await haze(folder, ['sample', 'pipeline', '--guidance', '2']);
-  t.is(code, 2);
-  t.regex(stderr, /^haze: --guidance: pipeline knows no images without a class/);
-});
+test.serial(
+  'an export keeps the classes and that of none, and draws the same images of them',
+  async (t) => {
+    const folder = await temporaryFolder(t);
+    const small = ['--size', '16', '--widths', '8,16', '--layers-per-block', '1', '--batch', '4'];
+    await ok(t, folder, [
+      ...['train', 'toy-cars', '--classes', 'bodies', '--network', 'unet2d', ...small],
+      ...[
+        '--timesteps',
+        '8',
+        '--sample-every',
+        '0',
+        '--steps',
+        '1',
+        '--threads',
+        '2',
+        '--ema',
+        '0.9',
+      ],
+      ...['--out', 'run'],
+    ]);
+    const { stderr } = await ok(t, folder, ['export', 'diffusers', 'run', '--out', 'pipeline']);
+    t.is(stderr, 'weights: the average (EMA) of decay 0.9\n');
+    const json = (path: string) => JSON.parse(readFileSync(join(folder, path), 'utf8'));
+    t.like(json('pipeline/unet/config.json'), { num_class_embeds: 9, class_embed_type: null });
+    const { names } = json('run/config.json').data.classes as { names: string[] };
+    t.like(json('pipeline/model_index.json'), {
+      id2label: Object.fromEntries(names.map((name, label) => [label, name])),
+      none_label: 8,
+    });
+    const { stdout } = await ok(t, folder, ['inspect', 'pipeline']);
+    t.regex(stdout, /^classes +8: .*pickup.*; label 8 stands for none$/m);
+    const how = ['--class', `pickup,none,${names[0]}`, '--count', '4', '--guidance', '3'];
+    // The folder's scheduler spaces timesteps otherwise where they are not all visited.
+    for (const sampler of [
+      ['--threads', '2'],
+      [...DDIM, '--spacing', 'even'],
+    ]) {
+      const drawn = async (model: string) => {
+        const made = await ok(t, folder, ['sample', model, ...sampler, ...how]);
+        t.is(made.stdout, `samples.png: 4 images, a row each of pickup, none, ${names[0]}\n`);
+        return readFileSync(join(folder, 'samples.png'));
+      };
+      t.deepEqual(await drawn('pipeline'), await drawn('run'));
+    }
+    await ok(t, folder, ['export', 'diffusers', 'pipeline', '--out', 'again']);
+    t.deepEqual(json('again/model_index.json'), json('pipeline/model_index.json'));
+    const index = json('pipeline/model_index.json');
+    const { none_label: _, ...without } = index;
+    const path = join(folder, 'pipeline/model_index.json');
+    writeFileSync(path, JSON.stringify(without));
+    const { code, stderr: refused } = await haze(folder, ['sample', 'pipeline', '--guidance', '2']);
+    t.is(code, 2);
+    t.regex(refused, /^haze: --guidance: pipeline knows no images without a class/);
+  },
+);
 
 test.serial(
   'an open model draws the classes that sample draws, and predicts of those named',

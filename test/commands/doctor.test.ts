@@ -1,3 +1,4 @@
+import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import { haze } from '../helpers/cli.js';
@@ -35,3 +36,17 @@ test('the cache is where HAZE_CACHE says', async (t) => {
   const { stdout } = await haze('.', ['doctor'], { HAZE_CACHE: folder });
   t.true(stdout.includes(folder));
 });
+
+if (process.platform !== 'win32')
+  test('a cache that others may write to, which set-up refuses, is no good one', async (t) => {
+    const folder = join(await temporaryFolder(t), 'cache');
+    await mkdir(folder);
+    await chmod(folder, 0o777);
+    const { stdout } = await haze('.', ['doctor'], { HAZE_CACHE: folder });
+    t.regex(
+      stdout,
+      /^- Cache +others may write to .*cache \(mode 777\)\n +→ look at what .*, then run chmod -R go-w /m,
+    );
+    await chmod(folder, 0o755);
+    t.regex((await haze('.', ['doctor'], { HAZE_CACHE: folder })).stdout, /^✓ Cache +.*cache$/m);
+  });

@@ -149,6 +149,17 @@ test('a class by number is taken where none has that name', (t) => {
   t.deepEqual(condition({ class: '2,1,0,none' }, run)?.labels, [0, 1, 0, 2]);
 });
 
+test('a class whose name has a comma is given in quotes, as messages list it', (t) => {
+  const run = withClassNames(fresh({ classes: 'auto' }), 'folders', ['a "b"', 'bus, coach', 'van']);
+  t.deepEqual(condition({ class: 'van,"bus, coach",a "b"' }, run)?.labels, [2, 1, 0]);
+  t.deepEqual(condition({ class: '"bus, coach"' }, run)?.labels, [1]);
+  t.deepEqual(condition({ class: '"a ""b"""' }, run)?.labels, [0]);
+  t.regex(
+    message(() => condition({ class: 'bus, coach' }, run)),
+    /^--class: runs\/1 has no class bus; it has a "b", "bus, coach", van$/,
+  );
+});
+
 test('a model of elsewhere has numbers for classes, and no class for none', (t) => {
   const { model } = named();
   t.deepEqual(condition({}, null, model), { labels: [0, 1, 2, 3], guidance: 1, none: null });
@@ -173,7 +184,8 @@ test('classes and guidance that a model does not have are refused in a line', (t
     ],
     [/^--class: runs\/1 has no class 3; it has bus, sedan, van$/, { class: '3' }],
     [/^--class: runs\/1 has no class -1; it has/, { class: '-1' }],
-    [/^--class: runs\/1 has no class nothing; it has/, { class: 'bus,' }],
+    [/^--class: expected a name before and after each comma, got bus,,van$/, { class: 'bus,,van' }],
+    [/^--class: expected a name before and after each comma, got bus,$/, { class: 'bus,' }],
     [/^--class: expected a value, got nothing$/, { class: '' }],
     [/^--class: runs\/1 was trained without classes$/, { class: 'bus' }, fresh()],
     [

@@ -2,7 +2,9 @@ import { cpSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { Args } from '../../src/config/args.js';
+import { readClassLabels } from '../../src/config/class-labels.js';
 import { COMPUTING_DEFAULTS } from '../../src/config/computing.js';
+import type { ModelConfig } from '../../src/config/config.js';
 import { openModel } from '../../src/config/open-model.js';
 import { openUnet } from '../../src/device/open.js';
 import { UsageError } from '../../src/errors.js';
@@ -238,4 +240,36 @@ test('a model alone, without a pipeline around it, is opened too', async (t) => 
   t.deepEqual(model, NETWORK);
   t.is(diffusion.timesteps, 40);
   t.deepEqual(sampling, {});
+});
+
+test('what a folder says of its labels is read, and refused where the network has no such', async (t) => {
+  const folder = join(await temporaryFolder(t), 'pipeline');
+  cpSync(pipeline('nested'), folder, { recursive: true });
+  const index = join(folder, 'model_index.json');
+  const { model } = await open(folder);
+  const told = { ...model, numClasses: 3 } as ModelConfig;
+  const read = (changed: object, of = told) => {
+    const { _class_name } = readJsonFileSync(join(pipeline('nested'), 'model_index.json'));
+    writeFileSync(index, JSON.stringify({ _class_name, ...changed }));
+    return readClassLabels(index, of);
+  };
+  const id2label = { 1: 'van', 0: 'bus, coach' };
+  t.deepEqual(read({ id2label, none_label: 2 }), { names: ['bus, coach', 'van'], none: 2 });
+  t.deepEqual(read({ id2label }), { names: ['bus, coach', 'van'], none: null });
+  t.is(read({}), null);
+  t.is(read({ id2label, none_label: 2 }, model), null);
+  for (const [changed, message] of [
+    [{ id2label: ['a'] }, /model_index\.json: id2label: expected an object of names, got/],
+    [{ id2label: { 1: 'a' } }, /id2label: expected names of the labels from 0 to 0, got one of 1$/],
+    [{ id2label: { a: 'a' } }, /id2label: expected names of the labels .*, got one of a$/],
+    [
+      { id2label: { 0: 'a', 1: 'b', 2: 'c', 3: 'd' } },
+      /id2label: expected names of the labels from 0 to 2, got one of 3$/,
+    ],
+    [{ id2label: { 0: 7 } }, /id2label\.0: expected a name, got 7$/],
+    [{ id2label: {} }, /id2label: expected names, got none$/],
+    [{ id2label, none_label: 3 }, /none_label: expected a whole number from 2 to 2, got 3$/],
+    [{ id2label, none_label: 1 }, /none_label: expected a whole number from 2 to 2, got 1$/],
+  ] as const)
+    t.throws(() => read(changed), { instanceOf: UsageError, message });
 });

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import { UsageError } from '../../src/errors.js';
@@ -57,4 +57,21 @@ test('nothing, a folder without a model and a run without a checkpoint are refus
   ];
   for (const [name, message] of cases)
     await t.throwsAsync(resolveModel(join(dir, name)), { instanceOf: UsageError, message }, name);
+});
+
+test('a checkpoint of another step than its folder is named for is refused', async (t) => {
+  const run = await temporaryFolder(t);
+  const dir = join(run, 'checkpoints', 'step-5');
+  await mkdir(dir, { recursive: true });
+  await writeFile(join(dir, 'model.safetensors'), '');
+  await writeFile(join(run, 'config.json'), '{}');
+  t.is((await resolveModel(run)).kind, 'run');
+  await writeFile(join(dir, 'state.json'), '{ "step": 3 }');
+  for (const path of [run, dir])
+    await t.throwsAsync(resolveModel(path), {
+      instanceOf: UsageError,
+      message: `${join(dir, 'state.json')}: step: expected 5, as the checkpoint's folder is named, got 3`,
+    });
+  await rename(dir, join(run, 'checkpoints', 'best'));
+  t.is((await resolveModel(join(run, 'checkpoints', 'best'))).kind, 'checkpoint');
 });

@@ -9,6 +9,7 @@ import { readSafetensors, writeSafetensors } from '../../src/io/safetensors.js';
 import { convertLine } from '../../src/io/torch/convert-line.js';
 import { fixturePath } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
+import { pythonWith } from '../helpers/python.js';
 import { f32, stateDict } from '../helpers/tensors.js';
 
 const torch = (name: string): string => fixturePath(`torch/${name}`);
@@ -64,19 +65,8 @@ test('a file, not a folder nor a pipe, is expected', async (t) => {
   });
 });
 
-/** A Python with PyTorch: the one in `PYTHON`, else of the PATH; undefined where there is none. */
-async function pythonWithTorch(): Promise<string | undefined> {
-  for (const python of [process.env.PYTHON, 'python3'])
-    if (python)
-      try {
-        await promisify(execFile)(python, ['-c', 'import torch, safetensors']);
-        return python;
-      } catch {}
-  return undefined;
-}
-
 test('the line of Python that converts a file copes with nested checkpoints', async (t) => {
-  const python = await pythonWithTorch();
+  const python = await pythonWith('torch', 'safetensors');
   if (!python) {
     t.log('skipped: no Python with torch and safetensors; name one in PYTHON');
     t.pass();

@@ -2,6 +2,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { COMMANDS } from '../../src/commands/list.js';
+import { EVALUATION_NAMES } from '../../src/config/evaluation.js';
+import { FIELD_FLAGS } from '../../src/config/network-fields.js';
+import { camel } from '../../src/config/respell.js';
+import { SAMPLING_NAMES } from '../../src/config/sampling.js';
 import {
   CheckError,
   drawWith,
@@ -37,6 +41,49 @@ test('the setting at fault is named with its function, others by their names', (
     'runs/--steps/a--steps': 'runs/--steps/a--steps',
   };
   for (const [text, expected] of Object.entries(texts)) t.is(respell(text, 'f'), expected);
+});
+
+test('settings of the network go by the names of their flags, too, but not by both', async (t) => {
+  const run = { data: 'x', network: 'unet2d', size: 16, widths: [8, 16] } as const;
+  t.deepEqual(
+    runConfig({ ...run, layersPerBlock: 1, normEps: 1e-6 }),
+    runConfig({ ...run, layers: 1, eps: 1e-6 }),
+  );
+  const both = { ...run, layersPerBlock: 1, layers: 1 };
+  t.throws(() => runConfig(both), {
+    instanceOf: UsageError,
+    message: 'runConfig.layersPerBlock: another name of layers; expected one of them',
+  });
+  t.throws(() => runConfig({ ...run, layersPerBlock: 0 }), {
+    message: /^runConfig\.layers: expected a whole number from 1/,
+  });
+  const model = join(await folderWithModel(t), 'model.safetensors');
+  await t.throwsAsync(load(model, { normEps: 1, eps: 1 }), { message: /^load\.normEps: another/ });
+});
+
+test('the README says which settings are not the flags in camelCase', (t) => {
+  const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
+  for (const [name, flag] of Object.entries({ ...SAMPLING_NAMES, ...EVALUATION_NAMES }))
+    t.true(readme.includes(`\`${name}\` for \`--${flag}\``), flag);
+  for (const [name, flag] of Object.entries(FIELD_FLAGS))
+    if (flag !== 'attention') t.true(readme.includes(`\`${name}\` or \`${camel(flag)}\``), flag);
+});
+
+test('a model that is not named is asked for in a line', async (t) => {
+  const nothing = undefined as unknown as string;
+  const model = "a run, a checkpoint folder, diffusers' folder or a file of weights";
+  const calls: [where: string, call: () => Promise<unknown>, expected: string][] = [
+    ['load', () => load(nothing), model],
+    ['sample', () => sample(nothing), model],
+    ['generate', () => generate(nothing, { out: 'x' }), model],
+    ['evaluate', () => evaluate(nothing), `images, statistics of features, or ${model}`],
+  ];
+  for (const [where, call, expected] of calls)
+    await t.throwsAsync(call, {
+      instanceOf: UsageError,
+      message: `${where}: expected ${expected}, got nothing`,
+    });
+  await t.throwsAsync(load(7 as unknown as string), { message: /^load: expected .*, got 7$/ });
 });
 
 test('errors keep their class and cause, their stacks say the same, and what is not ours stays', async (t) => {

@@ -1,0 +1,55 @@
+import { UsageError } from '../errors.js';
+import { readJsonFileSync } from '../io/run.js';
+import { MOST_LABEL } from '../network/unet2d-config.js';
+import type { ModelConfig } from './config.js';
+import { JsonObject } from './json.js';
+import { parseDecimal, quote } from './source.js';
+
+/*
+ * What the labels mean that a network is told: a run's config.json says it by its classes, and the model_index.json of diffusers'
+ * folder as that of a DiTPipeline does, by `id2label`; `none_label` beside it is Haze's own.
+ */
+
+export interface ClassLabels {
+  /** By label, which counts from 0. */
+  readonly names: readonly string[];
+  /** The label that stands for no class; null where there is none. */
+  readonly none: number | null;
+}
+
+/** The keys of a model_index.json. */
+export const classLabelsJson = ({ names, none }: ClassLabels): Record<string, unknown> => ({
+  id2label: Object.fromEntries(names.map((name, label) => [label, name])),
+  ...(none !== null && { none_label: none }),
+});
+
+/** Those of a model_index.json; null where it has none. @throws UsageError for labels that the network does not have */
+export function readClassLabels(index: string, model: ModelConfig): ClassLabels | null {
+  const { id2label, none_label } = readJsonFileSync(index);
+  const count = model.kind === 'unet2d' ? model.numClasses : null;
+  if (count === null || id2label === undefined || id2label === null) return null;
+  const most = count === 'timestep' ? MOST_LABEL : count - 1;
+  const names = readNames(`${index}: id2label`, id2label, most);
+  const source = new JsonObject(index, { none_label }, 'all');
+  const none = source.whole('none_label', { min: names.length, max: most }) ?? null;
+  return { names, none };
+}
+
+function readNames(where: string, value: unknown, most: number): string[] {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new UsageError(`${where}: expected an object of names, got ${quote(value)}`);
+  const entries = Object.entries(value);
+  const names: string[] = [];
+  for (const [key, name] of entries) {
+    const label = parseDecimal(key);
+    if (!Number.isInteger(label) || label < 0 || label >= entries.length || label > most)
+      throw new UsageError(
+        `${where}: expected names of the labels from 0 to ${Math.min(most, entries.length - 1)}, got one of ${quote(key)}`,
+      );
+    if (typeof name !== 'string' || name === '')
+      throw new UsageError(`${where}.${key}: expected a name, got ${quote(name)}`);
+    names[label] = name;
+  }
+  if (names.length === 0) throw new UsageError(`${where}: expected names, got none`);
+  return names;
+}
