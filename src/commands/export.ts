@@ -1,31 +1,69 @@
 /** `haze export`: a model in another program's form. */
 import type { Args } from '../config/args.js';
 import { classLabelsOf } from '../config/condition.js';
+import { readGuideOf } from '../config/guide.js';
 import { type OpenModel, openModel } from '../config/open-model.js';
 import { readClamp, readVariance } from '../config/sampling.js';
 import { choose } from '../config/source.js';
 import { UsageError } from '../errors.js';
 import { exportDiffusers } from '../export/diffusers.js';
+import { exportWeb, PRECISIONS } from '../export/web.js';
 import { printable } from '../printable.js';
+import { bytes } from '../units.js';
+import { FORMATS, type Format, OF_ONE_FORMAT } from './export-flags.js';
 import { print } from './text.js';
 
 export async function run(args: Args): Promise<void> {
-  choose('<format>', args.positional('format', 'diffusers'), ['diffusers']);
+  const format = choose('<format>', args.positional('format', FORMATS.join(' or ')), FORMATS);
+  refuseOthers(args, format);
   const path = args.positional('model', 'a run or a checkpoint folder');
   const out = args.text('out');
   if (out === undefined) throw new UsageError('--out: expected a new folder, got nothing');
-  const opened = await openModel(path, args);
-  const { weights, model, diffusion, sampling } = opened;
-  for (const text of [...opened.notes, ...leftOut(opened)])
-    process.stderr.write(`${printable(text)}\n`);
+  await WRITE[format](args, path, out);
+}
+
+const WRITE: Readonly<Record<Format, (args: Args, path: string, out: string) => Promise<void>>> = {
+  diffusers: writeDiffusers,
+  web: writeWeb,
+};
+
+/** @throws UsageError for a flag of another format */
+function refuseOthers(args: Args, format: Format): void {
+  for (const other of FORMATS)
+    for (const flag of other === format ? [] : Object.keys(OF_ONE_FORMAT[other]))
+      if (args.has(flag))
+        throw new UsageError(
+          `${args.where(flag)}: belongs to export ${other}; this is export ${format}`,
+        );
+}
+
+async function writeDiffusers(args: Args, path: string, out: string): Promise<void> {
+  const found = await opened(args, path);
+  for (const text of leftOut(found)) process.stderr.write(`${printable(text)}\n`);
+  const { weights, model, diffusion, sampling } = found;
   const clamp = readClamp(args, sampling.clamp);
   const variance = readVariance(args) ?? sampling.variance ?? 'small';
-  const classLabels = classLabelsOf(opened);
   await exportDiffusers({
-    ...{ weights, model, diffusion, classLabels, out },
+    ...{ weights, model, diffusion, classLabels: classLabelsOf(found), out },
     sampling: { clamp, variance },
   });
-  print(`${out}: DDPMPipeline.from_pretrained reads it\n`);
+  print(`${printable(out)}: DDPMPipeline.from_pretrained reads it\n`);
+}
+
+async function writeWeb(args: Args, path: string, out: string): Promise<void> {
+  const precision = args.oneOf('precision', PRECISIONS) ?? 'f16';
+  const model = await opened(args, path);
+  const guide = await readGuideOf(args, path, model);
+  const { page, weights } = await exportWeb({ ...model, guide, precision, out });
+  print(
+    `${printable(out)}: a page that draws in its visitors' browsers: ${bytes(page)}, and ${bytes(weights)} of weights (${precision})\n`,
+  );
+}
+
+async function opened(args: Args, path: string): Promise<OpenModel> {
+  const model = await openModel(path, args);
+  for (const text of model.notes) process.stderr.write(`${printable(text)}\n`);
+  return model;
 }
 
 /** What a pipeline of diffusers has no place for. */

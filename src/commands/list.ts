@@ -6,12 +6,13 @@ import { modelFlags, modelGroups, unsaidGroups } from '../config/model.js';
 import { PRESET_NAMES, PRESETS } from '../config/presets.js';
 import { queueFlag, servingFlags } from '../config/queue.js';
 import { orPresets } from '../config/recipe-flags.js';
-import { clampFlags, samplingFlags } from '../config/sampling.js';
+import { samplingFlags } from '../config/sampling.js';
 import { targetFlags } from '../config/targets.js';
 import { dataFlags, trainingFlags } from '../config/training.js';
 import { watchingFlags } from '../config/watching.js';
 import { weightsFlags } from '../config/which-weights.js';
 import type { Command } from './command.js';
+import { OF_ONE_FORMAT } from './export-flags.js';
 
 const { size } = modelFlags;
 
@@ -364,20 +365,28 @@ const parity: Command = {
 
 const exportModel: Command = {
   name: 'export',
-  describe: 'Write a model in the form of another program',
-  positional: { name: 'format', describe: 'diffusers', optional: false },
+  describe: 'Write a model in the form of another program, or as a web page',
+  positional: {
+    name: 'format',
+    describe: "diffusers, or web: a page that draws in its visitors' browsers",
+    optional: false,
+  },
   secondPositional: {
     name: 'model',
-    describe: 'A run or a checkpoint folder, of --network unet2d',
+    describe: 'A run or a checkpoint folder; for diffusers of --network unet2d',
     optional: false,
   },
   groups: {
     'Output:': { out: { describe: 'A new folder', value: 'FOLDER' }, ...weightsFlags },
-    'Sampling, for scheduler_config.json:': clampFlags,
+    'Of diffusers, for scheduler_config.json:': OF_ONE_FORMAT.diffusers,
+    'Of web:': OF_ONE_FORMAT.web,
     'Diffusion, for bare weights:': bareFlags,
     ...unsaidGroups,
   },
-  examples: [['haze export diffusers runs/1 --out pipeline', 'for DDPMPipeline.from_pretrained']],
+  examples: [
+    ['haze export diffusers runs/1 --out pipeline', 'for DDPMPipeline.from_pretrained'],
+    ['haze export web runs/1 --out site', 'for any web server'],
+  ],
   load: () => import('./export.js'),
 };
 

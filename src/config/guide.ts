@@ -49,6 +49,23 @@ export async function readDrawn(source: Source, path: string, of: OpenModel): Pr
   }
 }
 
+/**
+ * The guide alone, of what draws for others, who choose classes.
+ * @throws UsageError as `readDrawn`
+ */
+export async function readGuideOf(
+  source: Source,
+  path: string,
+  of: OpenModel,
+): Promise<Guide | null> {
+  if (source.text('guide') === 'none' || (of.guide === null && !source.has('guide'))) {
+    if (source.has('guidance'))
+      throw new UsageError(`${source.where('guidance')}: belongs to a guide, and there is none`);
+    return null;
+  }
+  return (await readDrawn(source, path, of)).guide;
+}
+
 /** Bare weights are of the same network, as they do not say how they were trained. */
 async function open(guide: string, path: string, of: OpenModel) {
   if ((await resolveModel(guide)).kind === 'weights') {

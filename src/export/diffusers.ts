@@ -1,17 +1,15 @@
 /** A model as a folder that diffusers' `DDPMPipeline.from_pretrained` reads. */
-import { mkdir, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { mkdir } from 'node:fs/promises';
 import { type ClassLabels, classLabelsJson } from '../config/class-labels.js';
 import type { DiffusionConfig, ModelConfig } from '../config/config.js';
 import { type SamplingDefaults, schedulerJson } from '../config/scheduler.js';
 import { UsageError } from '../errors.js';
-import { asRunError, syncFolder, systemCode, writeFileAtomically } from '../io/atomic.js';
-import { makeFolders } from '../io/make-folders.js';
+import { writeFileAtomically } from '../io/atomic.js';
 import { pipelinePaths } from '../io/pipeline.js';
-import { isFile, isFolder } from '../io/run.js';
 import { writeSafetensors } from '../io/safetensors.js';
 import { readWeights } from '../io/weights.js';
 import { toDiffusers, UNET_CLASS } from '../network/diffusers-config.js';
+import { json, requireNew, wholeFolder } from './whole-folder.js';
 
 /** What is exported, and where to. */
 export interface ExportOptions {
@@ -36,8 +34,7 @@ export async function exportDiffusers(options: ExportOptions): Promise<void> {
     throw new UsageError(
       `export diffusers: expected a network that diffusers has, a unet2d, got ${model.kind}`,
     );
-  if ((await isFolder(out)) || (await isFile(out)))
-    throw new UsageError(`--out ${out}: expected a new folder, got one that is there`);
+  await requireNew(out);
   const state = await readWeights(options.weights);
   const { index, config, scheduler } = {
     index: {
@@ -57,26 +54,4 @@ export async function exportDiffusers(options: ExportOptions): Promise<void> {
     await writeFileAtomically(paths.scheduler, json(scheduler));
     await writeFileAtomically(paths.index, json(index));
   });
-}
-
-const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
-
-/** Makes a folder under another name, which takes its own when all is in it. */
-async function wholeFolder(out: string, fill: (folder: string) => Promise<void>): Promise<void> {
-  const above = dirname(resolve(out));
-  const temporary = join(above, `.${basename(resolve(out))}.tmp`);
-  try {
-    await makeFolders(above);
-    // What a crash left of another try.
-    await rm(temporary, { recursive: true, force: true });
-    await mkdir(temporary);
-    await fill(temporary);
-    await rename(temporary, out);
-    await syncFolder(above);
-  } catch (error) {
-    await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
-    if (systemCode(error) === 'ENOTEMPTY' || systemCode(error) === 'EEXIST')
-      throw new UsageError(`--out ${out}: expected a new folder, got one that is there`);
-    throw asRunError(out, error);
-  }
 }

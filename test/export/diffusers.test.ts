@@ -1,41 +1,18 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import { Args } from '../../src/config/args.js';
-import type { RunConfig } from '../../src/config/config.js';
 import { openModel } from '../../src/config/open-model.js';
-import { newRunConfig } from '../../src/config/run-config.js';
-import { CounterRandom } from '../../src/diffusion/random.js';
 import { UsageError } from '../../src/errors.js';
 import { exportDiffusers } from '../../src/export/diffusers.js';
-import { writeCheckpoint } from '../../src/io/checkpoint.js';
-import { createRun, type Json, readJsonFileSync } from '../../src/io/run.js';
+import { readJsonFileSync } from '../../src/io/run.js';
 import { readWeights } from '../../src/io/weights.js';
-import { initialState } from '../../src/network/initial-state.js';
-import { buildNetwork } from '../../src/network/network.js';
 import { haze } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
-
-/** A run with a checkpoint of fresh weights. */
-async function run(t: ExecutionContext, flags: Record<string, string | boolean>): Promise<string> {
-  const folder = await temporaryFolder(t);
-  const config: RunConfig = newRunConfig('toy-cars', new Args(flags));
-  const out = join(folder, 'run');
-  await createRun(out, config as unknown as Json);
-  const state = initialState(buildNetwork(config.model), new CounterRandom(1));
-  const moments = { step: 0, m: new Map(), v: new Map() };
-  const parts = { model: async () => state, optimizer: async () => moments, state: {} };
-  await writeCheckpoint(out, 1, parts, 1);
-  return out;
-}
-
-const SMALL = {
-  ...{ network: 'unet2d', size: '16', widths: '8,12', layers: '1', 'head-dim': 'all' },
-  ...{ 'norm-eps': '1e-6', 'down-padding': '0', timesteps: '77', schedule: 'cosine' },
-};
+import { freshRun, SMALL } from '../helpers/fresh-run.js';
 
 test('a run that is exported opens as the same model', async (t) => {
-  const folder = await run(t, SMALL);
+  const folder = await freshRun(t, SMALL);
   const model = await openModel(folder, new Args({}));
   const out = join(folder, '..', 'deep', 'pipeline');
   await exportDiffusers({ ...model, out });
@@ -48,7 +25,7 @@ test('a run that is exported opens as the same model', async (t) => {
 });
 
 test('clip_sample is false where the run does not clamp, and what flags say otherwise', async (t) => {
-  const folder = await run(t, SMALL);
+  const folder = await freshRun(t, SMALL);
   const scheduler = (out: string) =>
     readJsonFileSync(join(folder, '..', out, 'scheduler', 'scheduler_config.json'));
   const exported = (...args: string[]) =>
@@ -66,7 +43,7 @@ test('clip_sample is false where the run does not clamp, and what flags say othe
 
 test('a run of the simple network is refused, and a folder that is there', async (t) => {
   const simple = await openModel(
-    await run(t, { size: '16', widths: '8,16', channels: '1' }),
+    await freshRun(t, { size: '16', widths: '8,16', channels: '1' }),
     new Args({}),
   );
   const out = join(await temporaryFolder(t), 'out');
@@ -74,7 +51,7 @@ test('a run of the simple network is refused, and a folder that is there', async
     instanceOf: UsageError,
     message: /^export diffusers: expected a network that diffusers has, a unet2d, got simple$/,
   });
-  const model = await openModel(await run(t, SMALL), new Args({}));
+  const model = await openModel(await freshRun(t, SMALL), new Args({}));
   mkdirSync(out);
   await t.throwsAsync(exportDiffusers({ ...model, out }), {
     instanceOf: UsageError,
@@ -90,10 +67,13 @@ test('the command line takes a format and a model', async (t) => {
     t.is(code, 2);
     t.regex(stderr, message);
   };
-  await refused(['onnx', 'run', '--out', 'x'], /<format>: expected diffusers, got onnx/);
+  await refused(
+    ['onnx', 'run', '--out', 'x'],
+    /<format>: expected one of diffusers, web, got onnx/,
+  );
   await refused(
     ['diffusers'],
-    /<model>: expected a run or a checkpoint folder, of --network unet2d, got nothing/,
+    /<model>: expected a run or a checkpoint folder; for diffusers of --network unet2d, got nothing/,
   );
   await refused(['diffusers', 'a', 'b', '--out', 'x'], /unexpected word b/);
   await refused(['diffusers', '.'], /--out: expected a new folder, got nothing/);

@@ -1,0 +1,52 @@
+import { existsSync } from 'node:fs';
+import test, { type ExecutionContext } from 'ava';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+
+/** Where systems have it; `HAZE_CHROMIUM` names another. */
+const PLACES = [
+  process.env.HAZE_CHROMIUM,
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+];
+
+const executablePath = PLACES.find((path) => path && existsSync(path));
+
+let browser: Promise<Browser> | undefined;
+
+test.after.always(async () => (await browser)?.close());
+
+/** A test that needs Chromium; where there is none it is skipped, and its title says why. */
+export function chromiumTest(title: string, body: (t: ExecutionContext) => Promise<void>): void {
+  if (executablePath) test.serial(title, body);
+  else test.skip(`${title} (not run: there is no Chromium; HAZE_CHROMIUM names one)`, body);
+}
+
+/** A page, and what went on in it. */
+export interface Visit {
+  readonly page: Page;
+  /** Addresses of all requests, those of workers among them. */
+  readonly requests: readonly string[];
+  /** Errors on the console, and those that nobody caught. */
+  readonly errors: readonly string[];
+}
+
+/** An empty page in a profile of its own, closed when the test ends. */
+export async function openPage(
+  t: ExecutionContext,
+  options: BrowserContextOptions = {},
+): Promise<Visit> {
+  browser ??= chromium.launch({ executablePath: executablePath!, args: ['--no-sandbox'] });
+  const context = await (await browser).newContext(options);
+  t.teardown(() => context.close());
+  const page = await context.newPage();
+  const [requests, errors]: [string[], string[]] = [[], []];
+  context.on('request', (request) => requests.push(request.url()));
+  context.on('console', (message) => {
+    if (message.type() === 'error') errors.push(message.text());
+  });
+  page.on('pageerror', (error) => errors.push(String(error)));
+  // A test has no time limit of its own but ava's.
+  page.setDefaultTimeout(0);
+  return { page, requests, errors };
+}
