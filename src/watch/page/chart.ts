@@ -30,6 +30,7 @@ export class Chart {
     );
     this.details.addEventListener('toggle', () => this.fillTable());
     this.element = make('figure', { class: 'chart' }, this.plot, this.summary, this.details);
+    this.element.hidden = true;
     new ResizeObserver(() => this.resize()).observe(this.plot);
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
       this.made = '';
@@ -102,7 +103,7 @@ export class Chart {
   }
 
   private fillTable(): void {
-    if (!this.details.open) return;
+    if (!this.details.open || this.lines.length === 0) return;
     const [x = [], ...columns] = dataOf(this.lines);
     const every = Math.max(1, Math.ceil(x.length / ROWS));
     const head = ['step', ...this.lines.map(({ label }) => label)];

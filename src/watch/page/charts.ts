@@ -48,7 +48,11 @@ export class Charts {
     kinds: readonly (readonly [string, (run: RunData, share: number) => Line[]])[],
   ): Columns<RunData> {
     return new Columns(byId(id, HTMLElement), (name): Column<RunData> => {
-      const charts = kinds.map(([title, lines]) => ({ title, lines, chart: new Chart(title) }));
+      const charts = kinds.map(([title, lines]) => ({
+        title,
+        lines,
+        chart: new Chart(`${title}, ${name}`),
+      }));
       const element = make('article', {}, make('h3', { class: 'run-name' }, name));
       for (const { title, chart } of charts) element.append(make('h3', {}, title), chart.element);
       return {

@@ -1,0 +1,253 @@
+import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import test, { type ExecutionContext } from 'ava';
+import type { AxeResults } from 'axe-core';
+import type { Page } from 'playwright-core';
+import sharp from 'sharp';
+import { WatchedRuns } from '../../src/watch/watched-runs.js';
+import { closeBrowser, inBrowser, openPage } from '../helpers/browser.js';
+import { temporaryFolder } from '../helpers/folder.js';
+import { appendSteps, linesOf, serving, writePng, writeRun } from '../helpers/watch.js';
+
+/* The page of `haze watch` in a real browser. */
+
+test.after.always(closeBrowser);
+
+/** A run of 24 steps with samples of three of them and a film strip. */
+async function shownRun(t: ExecutionContext): Promise<{ run: string; url: string }> {
+  const folder = await temporaryFolder(t);
+  const run = writeRun(folder, 'run', 24);
+  for (const [i, step] of [5, 10, 20].entries())
+    await writePng(join(run, 'samples', `step-${step}.png`), 60 * i);
+  await writePng(join(run, 'film.png'), 250);
+  return { run, url: await serving(t, await WatchedRuns.open(run)) };
+}
+
+const lossTable = (page: Page) => page.locator('#loss-chart details');
+
+/** Rows of the losses' table as numbers: step, and what else there is. */
+async function lossRows(page: Page): Promise<number[][]> {
+  const rows = await lossTable(page).locator('tbody tr').all();
+  return Promise.all(
+    rows.map(async (row) =>
+      (await row.locator('th, td').allTextContents()).map((text) =>
+        Number(text.replaceAll(',', '')),
+      ),
+    ),
+  );
+}
+
+inBrowser(
+  'the curve has the points of metrics.jsonl, and is drawn; a new step appears while a run goes on',
+  async (t) => {
+    const { run, url } = await shownRun(t);
+    const { page, elsewhere, errors } = await openPage(t, url);
+    await lossTable(page).locator('summary').click();
+    await page.locator('#loss-chart canvas').waitFor();
+    const logged = readFileSync(join(run, 'metrics.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, number>);
+    const rows = await lossRows(page);
+    t.deepEqual(
+      rows.map(([step, loss]) => [step, loss]),
+      logged.flatMap(({ step, loss }) =>
+        loss === undefined ? [] : [[step, Number(loss.toPrecision(6))]],
+      ),
+    );
+    t.deepEqual(
+      rows.flatMap(([step, , , heldOut]) => (Number.isNaN(heldOut) ? [] : [[step, heldOut]])),
+      [
+        [10, 0.11],
+        [20, 0.055],
+      ],
+    );
+    t.true((await inkOf(page)) > 500, 'pixels of the chart');
+    t.regex(
+      (await page.locator('#loss-chart canvas').getAttribute('aria-label')) ?? '',
+      /^Loss by step\. /,
+    );
+
+    const before = Date.now();
+    appendSteps(run, 25, 25);
+    await page.locator('#fact-columns dd', { hasText: '25 of 40' }).waitFor();
+    t.log(`a new step was shown ${Date.now() - before} ms after it was logged`);
+    t.is((await lossRows(page)).at(-1)?.[0], 25);
+    t.deepEqual(elsewhere, []);
+    t.deepEqual(errors, []);
+  },
+);
+
+/** Pixels of the loss chart that are not empty. */
+const inkOf = (page: Page): Promise<number> =>
+  page.locator('#loss-chart canvas').evaluate((element) => {
+    const canvas = element as unknown as {
+      width: number;
+      height: number;
+      getContext(kind: '2d'): {
+        getImageData(x: number, y: number, w: number, h: number): { data: Uint8ClampedArray };
+      };
+    };
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    return data.filter((value, i) => i % 4 === 3 && value > 0).length;
+  });
+
+inBrowser(
+  'samples are stepped through by mouse and by keyboard, and the newest is followed',
+  async (t) => {
+    const { run, url } = await shownRun(t);
+    const { page, elsewhere, errors } = await openPage(t, url);
+    const text = page.locator('#step-text');
+    const image = page.locator('#sample-columns img');
+    const shows = async (step: number, place: string) => {
+      await page.locator('#step-text', { hasText: `step ${step}, ${place}` }).waitFor();
+      t.regex((await image.getAttribute('src')) ?? '', new RegExp(`/samples/step-${step}\\.png`));
+      t.is(await image.getAttribute('alt'), `Samples of run after step ${step}`);
+      t.is(await page.locator('#step').getAttribute('aria-valuetext'), `step ${step}`);
+    };
+    await shows(20, '3 of 3');
+    await page.getByRole('button', { name: 'Earlier' }).click();
+    await shows(10, '2 of 3');
+    const box = (await page.locator('#step').boundingBox())!;
+    await page.mouse.click(box.x + 3, box.y + box.height / 2);
+    await shows(5, '1 of 3');
+    await page.locator('#step').press('ArrowRight');
+    await shows(10, '2 of 3');
+    await page.locator('#step').press('Home');
+    await shows(5, '1 of 3');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await shows(10, '2 of 3');
+    await page.locator('#step').press('End');
+    await shows(20, '3 of 3');
+    t.is(
+      await image.evaluate(
+        (element) => (element as unknown as { naturalWidth: number }).naturalWidth,
+      ),
+      8,
+    );
+    await writePng(join(run, 'samples', 'step-24.png'), 9);
+    await shows(24, '4 of 4');
+    t.is(await text.textContent(), 'step 24, 4 of 4');
+    t.deepEqual(elsewhere, []);
+    t.deepEqual(errors, []);
+  },
+);
+
+inBrowser(
+  'several runs are shown side by side, and those that are chosen; what differs in their settings is marked',
+  async (t) => {
+    const folder = await temporaryFolder(t);
+    for (const [i, name] of ['a', 'b'].entries()) {
+      const run = writeRun(folder, name, 12 + i, { seed: i });
+      await writePng(join(run, 'samples', 'step-10.png'), 100 * i);
+    }
+    const url = await serving(t, await WatchedRuns.open(folder));
+    const { page, errors } = await openPage(t, url);
+    await page.locator('#fact-columns article').nth(1).waitFor();
+    t.deepEqual((await page.locator('#fact-columns h3').allTextContents()).sort(), ['a', 'b']);
+    t.is(await page.locator('#sample-columns img').count(), 2);
+    t.deepEqual(await page.locator('tr.differs th').allTextContents(), ['seed']);
+    const labels = await page.locator('#loss-chart .u-label').allTextContents();
+    t.true(labels.includes('a: each step') && labels.includes('b: held out'), labels.join());
+    await page.getByRole('checkbox', { name: 'a', exact: true }).uncheck();
+    await page.locator('#fact-columns article').nth(1).waitFor({ state: 'detached' });
+    t.is(await page.locator('#sample-columns img').count(), 1);
+    t.deepEqual(errors, []);
+  },
+);
+
+inBrowser('names and texts of a hostile run are shown as text', async (t) => {
+  const folder = await temporaryFolder(t);
+  const attack = '<img src=x onerror="document.title=1"><script>document.title=1</script>';
+  const name = '<img src=x onerror=document.title=1>';
+  const ms = { [attack]: 3, __proto__: 1, constructor: 2 };
+  const run = writeRun(folder, name, 0, { [attack]: attack, __proto__: attack });
+  const line = { step: 1, epoch: 0, loss: 1, lr: 1, imagesPerSecond: 1, ms };
+  writeFileSync(join(run, 'metrics.jsonl'), linesOf([line, { ...line, step: 2 }]));
+  writeFileSync(join(run, 'notes.jsonl'), linesOf([{ step: 0, kind: 'warning', text: attack }]));
+  await writePng(join(run, '" onerror="alert(1).png'), 3);
+  writeRun(folder, 'other', 3);
+  const url = await serving(t, await WatchedRuns.open(folder));
+  const { page, elsewhere, errors } = await openPage(t, url);
+  await page.locator('#remark-columns li').waitFor();
+  t.is(await page.locator('#remark-columns li').textContent(), `Warning: ${attack}`);
+  t.true((await page.locator('#fact-columns h3').allTextContents()).includes(name));
+  t.true((await page.locator('#settings th').allTextContents()).includes(attack));
+  t.true((await page.locator('.u-label').allTextContents()).includes(attack));
+  t.is(await page.locator('script').count(), 2);
+  t.is(await page.locator('img').count(), 1);
+  t.is(await page.locator('[onerror]').count(), 0);
+  t.not(await page.title(), '1');
+  t.deepEqual(elsewhere, []);
+  t.deepEqual(errors, []);
+});
+
+inBrowser('of a run that is deleted while it is shown, the page says so and goes on', async (t) => {
+  const { run, url } = await shownRun(t);
+  const { page, errors } = await openPage(t, url);
+  await page.locator('#fact-columns dd', { hasText: '24 of 40' }).waitFor();
+  appendFileSync(join(run, 'metrics.jsonl'), '{"step":25,"epo');
+  rmSync(run, { recursive: true });
+  await page.locator('#status', { hasText: 'its files are gone' }).waitFor();
+  t.is(await page.locator('#fact-columns dd', { hasText: '24 of 40' }).count(), 1);
+  mkdirSync(run);
+  writeRun(join(run, '..'), 'run', 7);
+  await page.locator('#fact-columns dd', { hasText: '7 of 40' }).waitFor();
+  t.deepEqual(errors, []);
+});
+
+for (const colorScheme of ['light', 'dark'] as const)
+  inBrowser(`axe finds nothing on the page, ${colorScheme}`, async (t) => {
+    const { run } = await shownRun(t);
+    writeFileSync(join(run, 'notes.jsonl'), linesOf([{ step: 0, kind: 'warning', text: 'slow' }]));
+    writeRun(join(run, '..'), 'other', 12);
+    const url = await serving(t, await WatchedRuns.open(join(run, '..')));
+    // axe is put into the page, which lets no such script in by itself.
+    const { page } = await openPage(t, url, { colorScheme, bypassCSP: true });
+    await page.locator('#sample-columns img:visible').waitFor();
+    await page.evaluate(
+      'for (const details of document.querySelectorAll("details")) details.open = true',
+    );
+    const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+    await page.addScriptTag({ path: axe });
+    const { violations, passes } = (await page.evaluate('axe.run()')) as AxeResults;
+    t.deepEqual(
+      violations.map(({ id, impact, nodes }) => [id, impact, nodes.map(({ html }) => html)]),
+      [],
+    );
+    t.true(passes.length > 20);
+  });
+
+/** The README's pictures are made anew of the run that HAZE_SCREENSHOTS names; without it, others for this test alone. */
+const SCREENSHOTS = process.env.HAZE_SCREENSHOTS;
+
+inBrowser(
+  'the page is light or dark as the reader has it, and pictures of it are made for the README',
+  async (t) => {
+    const folder = SCREENSHOTS
+      ? fileURLToPath(new URL('../../../docs/images', import.meta.url))
+      : await temporaryFolder(t);
+    const url = SCREENSHOTS
+      ? await serving(t, await WatchedRuns.open(SCREENSHOTS))
+      : (await shownRun(t)).url;
+    const brightness: number[] = [];
+    for (const colorScheme of ['light', 'dark'] as const) {
+      const viewport = { width: 1000, height: 1400 };
+      const { page } = await openPage(t, url, { colorScheme, viewport });
+      await page.locator('#loss-chart canvas').waitFor();
+      await page.locator('#sample-columns img:visible').waitFor();
+      await page.waitForLoadState('networkidle');
+      const shot = await page.screenshot();
+      // A palette takes a third of the bytes.
+      const png = await sharp(shot).png({ palette: true, colours: 128 }).toBuffer();
+      await writeFile(join(folder, `watch-${colorScheme}.png`), png);
+      const { channels } = await sharp(shot).greyscale().stats();
+      brightness.push(channels[0]!.mean);
+    }
+    t.true(brightness[0]! > 180 && brightness[1]! < 80, brightness.join());
+  },
+);
