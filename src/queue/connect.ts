@@ -164,6 +164,18 @@ export const isOutOfMemory = (error: unknown): boolean =>
 export const memoryInWords = ({ used, most }: ServerInfo): string =>
   most === 0 ? `using ${bytes(used)}` : `using ${bytes(used)} of its maxmemory of ${bytes(most)}`;
 
+/** What Redis answers to a command that it refuses, in words of Haze; other errors as they are. */
+export async function explained({ address, info }: Connection, error: unknown): Promise<unknown> {
+  if (!(error instanceof Error) || error.name !== 'ReplyError') return error;
+  if (!isOutOfMemory(error))
+    return new RunError(`${address.shown}: ${error.message}`, { cause: error });
+  const memory = await info().then(memoryInWords, () => 'full');
+  return new RunError(
+    `${address.shown} takes nothing more, ${memory}; free some or set maxmemory higher, and run the same command again`,
+    { cause: error },
+  );
+}
+
 /** @throws UsageError where so many bytes more do not fit into what Redis may use */
 export function checkRoom(
   { address }: Pick<Connection, 'address'>,

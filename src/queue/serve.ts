@@ -3,7 +3,13 @@ import type { Job, Worker } from 'bullmq';
 import { UsageError } from '../errors.js';
 import { leave, processName, Rate, SIGN, sign } from './board.js';
 import { queueOf } from './build.js';
-import { type Connection, isOutOfMemory, memoryInWords, redisOptions } from './connect.js';
+import {
+  type Connection,
+  explained,
+  isOutOfMemory,
+  memoryInWords,
+  redisOptions,
+} from './connect.js';
 import { type GenerateJob, idOf, parseJob } from './generate-job.js';
 import { PREFIX } from './keys.js';
 import { openQueue, tidy, useBuild } from './queues.js';
@@ -42,6 +48,9 @@ const MOST_LOST = 8;
 /** Seconds between two looks at what dead processes have left. */
 const TIDY = 600;
 
+/** Milliseconds within which the same is not said again. */
+const REPEAT = 10_000;
+
 /** Milliseconds to wait for room in Redis. */
 const FULL = 1000;
 
@@ -52,8 +61,11 @@ export async function serve(
   options: ServeOptions,
   signal: AbortSignal,
 ): Promise<number> {
-  const server = new Server(connection, maker, options);
-  return server.run(signal);
+  try {
+    return await new Server(connection, maker, options).run(signal);
+  } catch (error) {
+    throw await explained(connection, error);
+  }
 }
 
 class Server {
@@ -67,7 +79,7 @@ class Server {
   private images = 0;
   private failed = 0;
   private stopping = false;
-  private lastNote = '';
+  private last = { text: '', time: 0 };
 
   constructor(connection: Connection, maker: Maker, options: ServeOptions) {
     this.connection = connection;
@@ -198,8 +210,9 @@ class Server {
   }
 
   private note(text: string): void {
-    if (text === this.lastNote) return;
-    this.lastNote = text;
+    const now = performance.now();
+    if (text === this.last.text && now - this.last.time < REPEAT) return;
+    this.last = { text, time: now };
     this.options.onEvent({ kind: 'note', text });
   }
 }
