@@ -19,8 +19,8 @@ import { Requests } from '../queue/requests.js';
 import { plural } from '../units.js';
 import type { GenerateOptions } from './options.js';
 
-/** Jobs that are asked for at one time: enough for some dozens of workers, and results of so many wait in Redis at most. */
-const MOST_JOBS = 128;
+/** Jobs that are asked for at one time: enough for some hundreds of threads, and results of so many wait in Redis at most. */
+const MOST_JOBS = 1024;
 
 /** Whose signs of life are looked at. */
 interface Team {

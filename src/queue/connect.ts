@@ -10,8 +10,8 @@ const CONNECT = 10_000;
 /** Milliseconds between two attempts to connect again. */
 const AGAIN = { first: 100, most: 2000 };
 
-/** Connects again for ever; commands wait meanwhile. */
-export function redisOptions(address: Address) {
+/** Connects again until it is ended; commands wait meanwhile. */
+export function redisOptions(address: Address, ended?: AbortSignal) {
   const { host, port, database, username, password, secure } = address;
   return {
     ...{ host, port, db: database },
@@ -20,7 +20,8 @@ export function redisOptions(address: Address) {
     ...(secure && { tls: {} }),
     maxRetriesPerRequest: null,
     connectTimeout: CONNECT,
-    retryStrategy: (times: number) => Math.min(times * AGAIN.first, AGAIN.most),
+    retryStrategy: (times: number) =>
+      ended?.aborted ? null : Math.min(times * AGAIN.first, AGAIN.most),
   };
 }
 

@@ -86,7 +86,7 @@ export class Requests {
     await this.take([...this.open.values()]);
     if (this.looks++ % LOOKS !== 0) return;
     await this.upkeep();
-    for (const request of [...this.open.values()]) await this.check(request);
+    await Promise.all([...this.open.values()].map((request) => this.check(request)));
   }
 
   /** Hands results over that are there. */

@@ -202,6 +202,25 @@ redisTest('A worker that is interrupted gives its job back at once', async (t) =
   t.deepEqual(await hashes(options.out), expected);
 });
 
+redisTest(
+  'Workers and runs that are interrupted while Redis is away end all the same',
+  async (t) => {
+    const server = await startRedis(t);
+    const words =
+      'generate model.safetensors --size 16 --timesteps 20 --count 5000 --batch 2 --out away';
+    const env = { HAZE_CACHE: cache, REDIS_URL: server.url };
+    const run = startHaze(t, folder, [...words.split(' '), '--queue', 'env'], env);
+    const worker = await workerProcess(t, server);
+    await until(async () => (await pictures(join(folder, 'away'))) >= 2);
+    const both = [run, worker];
+    const away = both.map((one) => says(one, /is away; waiting for it/));
+    await server.stop();
+    await Promise.all(away);
+    for (const { process } of both) process.kill('SIGINT');
+    for (const { exit } of both) t.is((await exit).code, 130);
+  },
+);
+
 redisTest('A job over which worker after worker was lost is given up in a line', async (t) => {
   const server = await startRedis(t);
   const running = t.throwsAsync(generate(queued(server)), { instanceOf: RunError });
