@@ -2,7 +2,8 @@
 import type { Args } from '../config/args.js';
 import { COMPUTING_DEFAULTS, readComputing, threadCount } from '../config/computing.js';
 import { readLostAfter } from '../config/queue.js';
-import { Interrupted } from '../errors.js';
+import { lackOfWideVectors } from '../engine/host/kernels.js';
+import { Interrupted, UsageError } from '../errors.js';
 import { JobMaker } from '../generate/job-maker.js';
 import { BlobCache } from '../queue/blob-cache.js';
 import { processName } from '../queue/board.js';
@@ -20,6 +21,8 @@ export async function run(args: Args): Promise<void> {
   const lostAfter = readLostAfter(args);
   const threads = threadCount(computing);
   const { strict, wide } = computing;
+  const lack = wide ? lackOfWideVectors() : null;
+  if (lack !== null) throw new UsageError(`--wide: ${lack}`);
   const build = buildId(strict);
   const cache = new BlobCache();
   await cache.open();
@@ -38,8 +41,13 @@ export async function run(args: Args): Promise<void> {
   } finally {
     connection.close();
     progress.stop();
+    // Where Redis is away BullMQ waits for its connections for ever; by now nothing depends on them.
+    setTimeout(() => process.exit(), LINGER).unref();
   }
 }
+
+/** Milliseconds for which a process that has done all may stay. */
+const LINGER = 500;
 
 /** Tells what a worker does, which has no end: how many images there are, now and then. */
 function teller(progress: Progress): (event: ServeEvent) => void {

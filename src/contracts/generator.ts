@@ -19,9 +19,10 @@ export interface Generator {
   /**
    * Makes the images of these numbers, at most `batch` of them: u8 [images, size, size, channels], an array of the
    * caller's own. A lane makes one batch at a time.
+   * @param wanted those of them that will go to disk; the rest is there
    * @throws EngineError when a worker is lost; the lane is free again, and the batch may be made once more
    */
-  make(lane: number, images: Uint32Array): Promise<Uint8Array>;
+  make(lane: number, images: Uint32Array, wanted?: readonly number[]): Promise<Uint8Array>;
   /** Reverse steps that the lane's batch has behind it. */
   stepsDone(lane: number): number;
   /** Told of each image that is on disk, where something else holds it until then. */

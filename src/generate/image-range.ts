@@ -55,7 +55,7 @@ export interface Batch {
 /**
  * The images that are not marked, in batches. With running statistics a batch is any images; with batch statistics it
  * is always the same ones, [k·size, (k+1)·size), so that an image depends on the batch size and on nothing else.
- * @param aligned whether no batch of any images goes beyond a multiple of the size
+ * @param aligned whether a batch of any images is always the same ones, too, as far as they are of the range
  */
 export function* batches(
   range: ImageRange,
@@ -69,8 +69,8 @@ export function* batches(
     if (!range.has(image)) wanted.push(image);
     const last = image === range.end - 1 || (aligned && (image + 1) % size === 0);
     if (wanted.length === 0 || (!last && (aligned || wanted.length < size))) continue;
-    const images = norm === 'batch' ? whole(image - (image % size)) : Uint32Array.from(wanted);
-    yield { images, wanted };
+    const images = aligned ? whole(image - (image % size)) : Uint32Array.from(wanted);
+    yield { images: norm === 'batch' ? images : images.filter((i) => range.includes(i)), wanted };
     wanted = [];
   }
 }

@@ -83,7 +83,7 @@ export class ImageMaker {
     for (let attempt = 1; ; attempt++)
       try {
         this.inWork[lane] = wanted.length;
-        const pixels = await this.generator.make(lane, images);
+        const pixels = await this.generator.make(lane, images, wanted);
         this.finished += wanted.length;
         return pixels;
       } catch (error) {

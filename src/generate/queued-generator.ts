@@ -11,7 +11,7 @@ import { BlobCache } from '../queue/blob-cache.js';
 import { type Blob, keepBlob, missingBytes } from '../queue/blobs.js';
 import { leave, present, processName, Rate, sign } from '../queue/board.js';
 import { buildId, kernelBuild } from '../queue/build.js';
-import { type Connection, checkRoom, connect } from '../queue/connect.js';
+import { type Connection, checkRoom, connect, explained } from '../queue/connect.js';
 import { bytesOfImage, type GenerateJob, type Recipe } from '../queue/generate-job.js';
 import { MOST_BYTES } from '../queue/keys.js';
 import { openQueue, tidy, useBuild } from '../queue/queues.js';
@@ -19,8 +19,8 @@ import { Requests } from '../queue/requests.js';
 import { plural } from '../units.js';
 import type { GenerateOptions } from './options.js';
 
-/** Jobs that are asked for at one time: enough for some dozens of workers, and results of so many wait in Redis at most. */
-const MOST_JOBS = 128;
+/** Jobs that are asked for at one time: enough for some hundreds of threads, and results of so many wait in Redis at most. */
+const MOST_JOBS = 1024;
 
 /** Whose signs of life are looked at. */
 interface Team {
@@ -90,8 +90,9 @@ export class QueuedGenerator implements Generator {
       return new QueuedGenerator(connection, queue, recipe, blobs, options);
     } catch (error) {
       await queue?.close().catch(() => undefined);
+      const said = await explained(connection, error);
       connection.close();
-      throw error;
+      throw said;
     }
   }
 
@@ -99,12 +100,16 @@ export class QueuedGenerator implements Generator {
     return `workers of ${this.connection.address.shown} (${this.buildId})`;
   }
 
-  async make(_: number, images: Uint32Array): Promise<Uint8Array> {
+  async make(
+    _: number,
+    images: Uint32Array,
+    wanted: readonly number[] = [...images],
+  ): Promise<Uint8Array> {
     const job: GenerateJob = { build: this.buildId, recipe: this.recipe, images: [...images] };
     const bytes = images.length * bytesOfImage(this.recipe.model);
     const pixels = await this.requests.get(job, bytes);
-    const open = { job, left: images.length };
-    for (const image of images) this.unkept.set(image, open);
+    const open = { job, left: wanted.length };
+    for (const image of wanted) this.unkept.set(image, open);
     return pixels;
   }
 

@@ -10,8 +10,8 @@ const CONNECT = 10_000;
 /** Milliseconds between two attempts to connect again. */
 const AGAIN = { first: 100, most: 2000 };
 
-/** Connects again for ever; commands wait meanwhile. */
-export function redisOptions(address: Address) {
+/** Connects again until it is ended; commands wait meanwhile. */
+export function redisOptions(address: Address, ended?: AbortSignal) {
   const { host, port, database, username, password, secure } = address;
   return {
     ...{ host, port, db: database },
@@ -20,7 +20,8 @@ export function redisOptions(address: Address) {
     ...(secure && { tls: {} }),
     maxRetriesPerRequest: null,
     connectTimeout: CONNECT,
-    retryStrategy: (times: number) => Math.min(times * AGAIN.first, AGAIN.most),
+    retryStrategy: (times: number) =>
+      ended?.aborted ? null : Math.min(times * AGAIN.first, AGAIN.most),
   };
 }
 
@@ -163,6 +164,18 @@ export const isOutOfMemory = (error: unknown): boolean =>
 /** `using 9.80 MiB of its maxmemory of 10.00 MiB`. */
 export const memoryInWords = ({ used, most }: ServerInfo): string =>
   most === 0 ? `using ${bytes(used)}` : `using ${bytes(used)} of its maxmemory of ${bytes(most)}`;
+
+/** What Redis answers to a command that it refuses, in words of Haze; other errors as they are. */
+export async function explained({ address, info }: Connection, error: unknown): Promise<unknown> {
+  if (!(error instanceof Error) || error.name !== 'ReplyError') return error;
+  if (!isOutOfMemory(error))
+    return new RunError(`${address.shown}: ${error.message}`, { cause: error });
+  const memory = await info().then(memoryInWords, () => 'full');
+  return new RunError(
+    `${address.shown} takes nothing more, ${memory}; free some or set maxmemory higher, and run the same command again`,
+    { cause: error },
+  );
+}
 
 /** @throws UsageError where so many bytes more do not fit into what Redis may use */
 export function checkRoom(

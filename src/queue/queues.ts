@@ -18,11 +18,18 @@ export const JOB_OPTIONS = {
   stackTraceLimit: 0,
 } as const;
 
-/** The queue of a build. What its connection fails with is told by the connection beside it. */
-export async function openQueue(address: Address, build: string): Promise<Queue> {
+/**
+ * The queue of a build. What its connection fails with is told by the connection beside it.
+ * @param ended aborted when it need not connect again, so that it can be closed while Redis is away
+ */
+export async function openQueue(
+  address: Address,
+  build: string,
+  ended?: AbortSignal,
+): Promise<Queue> {
   const { Queue } = await import('bullmq');
   const queue = new Queue(queueOf(build), {
-    connection: redisOptions(address),
+    connection: redisOptions(address, ended),
     prefix: PREFIX,
     defaultJobOptions: JOB_OPTIONS,
   });

@@ -5,7 +5,7 @@
 import type { Queue } from 'bullmq';
 import { RunError } from '../errors.js';
 import { printable } from '../printable.js';
-import { type Connection, isOutOfMemory, memoryInWords } from './connect.js';
+import { type Connection, explained } from './connect.js';
 import { type GenerateJob, idOf, imagesInWords } from './generate-job.js';
 import { getResults, removeResult } from './results.js';
 
@@ -86,7 +86,7 @@ export class Requests {
     await this.take([...this.open.values()]);
     if (this.looks++ % LOOKS !== 0) return;
     await this.upkeep();
-    for (const request of [...this.open.values()]) await this.check(request);
+    await Promise.all([...this.open.values()].map((request) => this.check(request)));
   }
 
   /** Hands results over that are there. */
@@ -132,20 +132,7 @@ export class Requests {
     if (!request) return;
     this.open.delete(id);
     if ('pixels' in outcome) request.resolve(outcome.pixels);
-    else void this.explain(outcome.error).then(request.reject);
-  }
-
-  /** In words of Haze what Redis says in its own. */
-  private async explain(error: unknown): Promise<unknown> {
-    const { address, info } = this.connection;
-    if (!(error instanceof Error) || error.name !== 'ReplyError') return error;
-    if (!isOutOfMemory(error))
-      return new RunError(`${address.shown}: ${error.message}`, { cause: error });
-    const memory = await info().then(memoryInWords, () => 'full');
-    return new RunError(
-      `${address.shown} takes nothing more, ${memory}; free some or set maxmemory higher, and run the same command again`,
-      { cause: error },
-    );
+    else void explained(this.connection, outcome.error).then(request.reject);
   }
 }
 

@@ -3,7 +3,13 @@ import type { Job, Worker } from 'bullmq';
 import { UsageError } from '../errors.js';
 import { leave, processName, Rate, SIGN, sign } from './board.js';
 import { queueOf } from './build.js';
-import { type Connection, isOutOfMemory, memoryInWords, redisOptions } from './connect.js';
+import {
+  type Connection,
+  explained,
+  isOutOfMemory,
+  memoryInWords,
+  redisOptions,
+} from './connect.js';
 import { type GenerateJob, idOf, parseJob } from './generate-job.js';
 import { PREFIX } from './keys.js';
 import { openQueue, tidy, useBuild } from './queues.js';
@@ -42,6 +48,12 @@ const MOST_LOST = 8;
 /** Seconds between two looks at what dead processes have left. */
 const TIDY = 600;
 
+/** Milliseconds for which a worker takes no job after one has failed: twice as long after each, up to a minute. */
+const REST = { first: 5000, most: 60_000 };
+
+/** Milliseconds within which the same is not said again. */
+const REPEAT = 10_000;
+
 /** Milliseconds to wait for room in Redis. */
 const FULL = 1000;
 
@@ -52,8 +64,11 @@ export async function serve(
   options: ServeOptions,
   signal: AbortSignal,
 ): Promise<number> {
-  const server = new Server(connection, maker, options);
-  return server.run(signal);
+  try {
+    return await new Server(connection, maker, options).run(signal);
+  } catch (error) {
+    throw await explained(connection, error);
+  }
 }
 
 class Server {
@@ -67,7 +82,13 @@ class Server {
   private images = 0;
   private failed = 0;
   private stopping = false;
-  private lastNote = '';
+  private readonly ended = new AbortController();
+  private worker: Worker | undefined;
+  /** Until it takes jobs again. */
+  private resting: NodeJS.Timeout | undefined;
+  /** Jobs that failed one after the other. */
+  private failures = 0;
+  private last = { text: '', time: 0 };
 
   constructor(connection: Connection, maker: Maker, options: ServeOptions) {
     this.connection = connection;
@@ -79,8 +100,9 @@ class Server {
     const { redis, address } = this.connection;
     const { build } = this.options;
     await useBuild(redis, build);
-    const queue = await openQueue(address, build);
+    const queue = await openQueue(address, build, this.ended.signal);
     const worker = await this.open();
+    this.worker = worker;
     const signs = every(SIGN, () => this.sign());
     const upkeep = every(TIDY, async () => {
       await useBuild(redis, build);
@@ -93,8 +115,10 @@ class Server {
     } finally {
       clearInterval(signs);
       clearInterval(upkeep);
+      clearTimeout(this.resting);
       await within(CLOSE, worker.close());
       await within(CLOSE, leave(redis, 'worker', this.name));
+      this.ended.abort();
       await within(CLOSE, queue.close());
     }
     return this.images;
@@ -105,7 +129,7 @@ class Server {
     const { build, lostAfter } = this.options;
     const handle = (job: Job, token?: string) => this.handle(job, token);
     const worker = new Worker(queueOf(build), handle, {
-      connection: redisOptions(this.connection.address),
+      connection: redisOptions(this.connection.address, this.ended.signal),
       prefix: PREFIX,
       name: this.name,
       concurrency: 1,
@@ -129,6 +153,7 @@ class Server {
       const pixels = await this.maker.make(data);
       await this.put(job.id!, pixels);
       this.images += data.images.length;
+      this.failures = 0;
       const imagesPerSecond = this.rate.of(this.images);
       this.options.onEvent({ kind: 'done', images: this.images, imagesPerSecond });
       return null;
@@ -141,7 +166,10 @@ class Server {
       this.failed++;
       const { message } = error as Error;
       this.note(`${job.id?.slice(0, 12)}: ${message}`);
-      throw error instanceof Hostile ? new UnrecoverableError(message) : error;
+      if (error instanceof Hostile) throw new UnrecoverableError(message);
+      // What is wrong may be this machine: others have time to take the job.
+      this.rest(Math.min(REST.first * 2 ** this.failures++, REST.most));
+      throw error;
     }
   }
 
@@ -174,6 +202,16 @@ class Server {
       }
   }
 
+  /** Takes no job for so many milliseconds. */
+  private rest(milliseconds: number): void {
+    if (this.stopping || this.resting) return;
+    void this.worker?.pause(true);
+    this.resting = setTimeout(() => {
+      this.resting = undefined;
+      void this.worker?.resume();
+    }, milliseconds);
+  }
+
   private async sign(): Promise<void> {
     const seconds = Math.round((performance.now() - this.start) / 1000);
     const { name, lanes, images, failed } = this;
@@ -185,6 +223,7 @@ class Server {
   /** What BullMQ meets beside the jobs. */
   private tellOf(error: Error): void {
     if (isOutOfMemory(error)) {
+      this.rest(FULL);
       void this.connection.info().then(
         (info) => this.note(`${this.connection.address.shown} is full, ${memoryInWords(info)}`),
         () => {},
@@ -198,8 +237,9 @@ class Server {
   }
 
   private note(text: string): void {
-    if (text === this.lastNote) return;
-    this.lastNote = text;
+    const now = performance.now();
+    if (text === this.last.text && now - this.last.time < REPEAT) return;
+    this.last = { text, time: now };
     this.options.onEvent({ kind: 'note', text });
   }
 }

@@ -1,8 +1,8 @@
 import test from 'ava';
 import { batches, evenBatch, ImageRange, shardRange } from '../../src/generate/image-range.js';
 
-const plain = (range: ImageRange, size: number, norm: 'running' | 'batch') =>
-  [...batches(range, size, norm)].map(({ images, wanted }) => [[...images], wanted]);
+const plain = (range: ImageRange, size: number, norm: 'running' | 'batch', aligned?: boolean) =>
+  [...batches(range, size, norm, aligned)].map(({ images, wanted }) => [[...images], wanted]);
 
 test('Shards hold every image once, in order, and differ by one image at most', (t) => {
   for (const [count, of] of [
@@ -57,6 +57,19 @@ test('Batches of batch statistics are always the same images, whole, of which so
       [6, 7, 8],
       [6, 7, 8],
     ],
+  ]);
+});
+
+test('Aligned batches are the same whatever is marked, as far as the range goes', (t) => {
+  const range = new ImageRange(2, 11);
+  for (const image of [3, 4, 5, 9]) range.mark(image);
+  t.deepEqual(plain(range, 3, 'running', true), [
+    [[2], [2]],
+    [
+      [6, 7, 8],
+      [6, 7, 8],
+    ],
+    [[9, 10], [10]],
   ]);
 });
 

@@ -17,7 +17,7 @@ export interface Here {
   stop(): Promise<number>;
 }
 
-/** Starts a worker in this process, with a cache of its own, that counts as lost after a second. */
+/** Starts a worker in this process, with a cache of its own, that counts as lost after two seconds. */
 export async function workerHere(
   t: ExecutionContext,
   server: RedisServer,
@@ -32,7 +32,7 @@ export async function workerHere(
   const onEvent = (event: { kind: string; text?: string }) => {
     if (event.text !== undefined) onNote(event.text);
   };
-  const serving = serve(connection, maker, { build, lostAfter: 1, onEvent }, abort.signal);
+  const serving = serve(connection, maker, { build, lostAfter: 2, onEvent }, abort.signal);
   const stop = () => {
     abort.abort();
     return serving;
@@ -41,15 +41,26 @@ export async function workerHere(
   return { notes, cache, stop };
 }
 
-/** A worker that is a process, and counts as lost after a second. */
+/** A worker that is a process; counts as lost after two seconds unless it is said otherwise. */
 export async function workerProcess(
   t: ExecutionContext,
   { url }: RedisServer,
-  ...more: string[]
+  lostAfter = 2,
 ): Promise<Running> {
   const folder = await temporaryFolder(t);
-  const args = ['worker', '--queue', url, '--threads', '1', '--lost-after', '1', ...more];
-  return startHaze(t, folder, args, { HAZE_CACHE: folder });
+  const args = ['worker', '--threads', '1', '--lost-after', `${lostAfter}`];
+  return startHaze(t, folder, args, { HAZE_CACHE: folder, REDIS_URL: url });
+}
+
+/** Resolves when a process has written this to stderr. */
+export function says({ process: { stderr } }: Running, words: RegExp): Promise<void> {
+  let text = '';
+  return new Promise((resolve) => {
+    stderr!.on('data', (more: string) => {
+      text += more;
+      if (words.test(text)) resolve();
+    });
+  });
 }
 
 /** What `optionsIn` says, for workers of this Redis: 64 images in batches of 4. */

@@ -1,0 +1,306 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import test from 'ava';
+import { Queue, Worker } from 'bullmq';
+import { Interrupted, RunError, UsageError } from '../../src/errors.js';
+import { generate } from '../../src/generate/generate.js';
+import type { GenerateEvent } from '../../src/generate/options.js';
+import { writeSafetensors } from '../../src/io/safetensors.js';
+import { parseAddress } from '../../src/queue/address.js';
+import { buildId, queueOf } from '../../src/queue/build.js';
+import { redisOptions } from '../../src/queue/connect.js';
+import { idOf } from '../../src/queue/generate-job.js';
+import { startHaze } from '../helpers/cli.js';
+import { hashes, optionsIn, weightsOf } from '../helpers/generate.js';
+import { jobOf } from '../helpers/generate-job.js';
+import { queuedIn, says, workerHere, workerProcess } from '../helpers/queue-worker.js';
+import { clientOf, type RedisServer, redisTest, startRedis, until } from '../helpers/redis.js';
+
+/* Workers, Redis and coordinators that are lost, damaged or hostile: the files stay those of a local run, or one line says why not. */
+
+let cache: string;
+let folder: string;
+let expected: Record<string, string>;
+
+const sampling = { sampler: 'ancestral', steps: 20, eta: 1, norm: 'running' } as const;
+const work = { sampling, batch: 2 };
+
+test.before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'haze-test-'));
+  cache = join(folder, 'cache');
+  process.env.HAZE_CACHE = cache;
+  await writeSafetensors(join(folder, 'model.safetensors'), weightsOf(1));
+  await generate(optionsIn(folder, 'local', { ...work, count: 64 }));
+  expected = await hashes(join(folder, 'local'));
+});
+
+test.after.always(() => rm(folder, { recursive: true, force: true }));
+
+let outs = 0;
+const queued = (server: RedisServer, changes = {}) =>
+  queuedIn(folder, `out-${outs++}`, server, { ...work, ...changes });
+
+const QUEUE = queueOf(buildId(false));
+const keyOf = (name: string) => `haze:${QUEUE}:${name}`;
+
+async function pictures(out: string): Promise<number> {
+  const names = await readdir(out).catch(() => []);
+  return names.filter((name) => /^\d+\.png$/.test(name)).length;
+}
+
+redisTest(
+  'Workers that are killed over and over, and others in their place, make the same files',
+  async (t) => {
+    const server = await startRedis(t);
+    const options = queued(server);
+    const running = generate(options);
+    await workerProcess(t, server);
+    for (let i = 0; i < 3; i++) {
+      const victim = await workerProcess(t, server);
+      await Promise.race([says(victim, /reverse steps/), running]);
+      await sleep(200);
+      victim.process.kill('SIGKILL');
+    }
+    t.like(await running, { made: 64 });
+    t.deepEqual(await hashes(options.out), expected);
+  },
+);
+
+redisTest(
+  'A worker that is frozen for longer than its lock, and goes on then, does no harm',
+  async (t) => {
+    const server = await startRedis(t);
+    const options = queued(server);
+    const running = generate(options);
+    const frozen = await workerProcess(t, server);
+    await says(frozen, /reverse steps/);
+    frozen.process.kill('SIGSTOP');
+    const other = await workerHere(t, server);
+    await running;
+    t.deepEqual(await hashes(options.out), expected);
+    frozen.process.kill('SIGCONT');
+    await other.stop();
+    t.like(
+      await generate(queued(server, { seed: 6, count: 4 })),
+      { made: 4 },
+      'it takes jobs as before',
+    );
+    frozen.process.kill('SIGINT');
+    const { code, stderr } = await frozen.exit;
+    t.is(code, 130);
+    t.regex(stderr, /a job was taken from this worker, which was away for too long/);
+  },
+);
+
+for (const [what, settings] of [
+  ['keeps its data', ['--appendonly', 'yes']],
+  ['loses its data', []],
+] as const)
+  redisTest(
+    `A Redis that ${what}, is away for longer than a lock and comes back costs no image`,
+    async (t) => {
+      const server = await startRedis(t, settings);
+      const notes: string[] = [];
+      const onEvent = (event: GenerateEvent) => {
+        if (event.kind === 'note') notes.push(event.text);
+      };
+      const options = queued(server, { onEvent });
+      const running = generate(options);
+      const worker = await workerHere(t, server);
+      await until(async () => (await pictures(options.out)) >= 8);
+      await server.stop();
+      await sleep(3000);
+      await server.start();
+      t.like(await running, { made: 64 });
+      t.deepEqual(await hashes(options.out), expected);
+      for (const said of [notes, worker.notes]) {
+        t.true(said.includes(`${server.url} is away; waiting for it`), said.join('\n'));
+        t.true(said.includes(`${server.url} is back`), said.join('\n'));
+      }
+    },
+  );
+
+redisTest(
+  'A coordinator that is killed and called again takes up what workers have made meanwhile',
+  async (t) => {
+    const server = await startRedis(t);
+    const worker = await workerHere(t, server);
+    const words =
+      'generate model.safetensors --size 16 --timesteps 20 --beta-end 0.1 --seed 5 --count 64 --batch 2';
+    const run = () =>
+      startHaze(t, folder, [...words.split(' '), '--out', 'killed', '--queue', server.url], {
+        HAZE_CACHE: cache,
+      });
+    const first = run();
+    await until(async () => (await pictures(join(folder, 'killed'))) >= 24);
+    first.process.kill('SIGKILL');
+    await first.exit;
+    const { code, stdout, stderr } = await run().exit;
+    t.is(code, 0, stderr);
+    const [, made, kept] = /: (\d+) images made.*; (\d+) kept/.exec(stdout)!;
+    t.is(Number(made) + Number(kept), 64);
+    // Up to 16 of them were in hand.
+    t.true(Number(kept) >= 8);
+    t.deepEqual(await hashes(join(folder, 'killed')), expected);
+    t.is(await worker.stop(), 64, 'no image was made twice');
+  },
+);
+
+redisTest(
+  'A worker of another build leaves jobs alone, and the run says whom it waits for',
+  async (t) => {
+    const server = await startRedis(t);
+    const other = await workerHere(t, server, { build: '0.0.1-relaxed-000000000000' });
+    const abort = new AbortController();
+    const notes: string[] = [];
+    const onEvent = (event: GenerateEvent) => {
+      if (event.kind === 'note') notes.push(event.text);
+    };
+    const options = queued(server, { signal: abort.signal, onEvent });
+    const running = generate(options);
+    const line = `no worker of ${buildId(false)} is there; haze worker starts one`;
+    await until(() => notes.includes(line));
+    await sleep(500);
+    abort.abort();
+    await t.throwsAsync(running, { instanceOf: Interrupted });
+    t.is(await other.stop(), 0);
+  },
+);
+
+redisTest(
+  'Weights that were damaged in Redis are uploaded again, and no image comes of the others',
+  async (t) => {
+    const server = await startRedis(t);
+    const options = queued(server);
+    const running = generate(options);
+    const redis = clientOf(t, server);
+    await until(async () => (await redis.llen(keyOf('wait'))) > 0);
+    const [blob] = await redis.keys('haze:blob:*');
+    await redis.setrange(blob!, 100_000, 'damage');
+    const worker = await workerHere(t, server);
+    await running;
+    t.deepEqual(await hashes(options.out), expected);
+    t.true(worker.notes.some((note) => /what lies in Redis is damaged; it is removed/.test(note)));
+  },
+);
+
+redisTest('A worker that is interrupted gives its job back at once', async (t) => {
+  const server = await startRedis(t);
+  const options = queued(server);
+  const running = generate(options);
+  const first = await workerProcess(t, server, 600);
+  await says(first, /reverse steps/);
+  first.process.kill('SIGINT');
+  const { code, stderr } = await first.exit;
+  t.is(code, 130);
+  t.regex(stderr, /haze: interrupted; \d+ images? made, and no job is lost\n$/);
+  t.is(await clientOf(t, server).llen(keyOf('active')), 0);
+  await workerHere(t, server);
+  t.like(await running, { made: 64 });
+  t.deepEqual(await hashes(options.out), expected);
+});
+
+redisTest(
+  'Workers and runs that are interrupted while Redis is away end all the same',
+  async (t) => {
+    const server = await startRedis(t);
+    const words =
+      'generate model.safetensors --size 16 --timesteps 20 --count 5000 --batch 2 --out away';
+    const env = { HAZE_CACHE: cache, REDIS_URL: server.url };
+    const run = startHaze(t, folder, [...words.split(' '), '--queue', 'env'], env);
+    const worker = await workerProcess(t, server);
+    await until(async () => (await pictures(join(folder, 'away'))) >= 2);
+    const both = [run, worker];
+    const away = both.map((one) => says(one, /is away; waiting for it/));
+    await server.stop();
+    await Promise.all(away);
+    for (const { process } of both) process.kill('SIGINT');
+    for (const { exit } of both) t.is((await exit).code, 130);
+  },
+);
+
+redisTest('A job over which worker after worker was lost is given up in a line', async (t) => {
+  const server = await startRedis(t);
+  const running = t.throwsAsync(generate(queued(server)), { instanceOf: RunError });
+  const connection = redisOptions(parseAddress('--queue', server.url));
+  const redis = clientOf(t, server);
+  await until(async () => (await redis.llen(keyOf('wait'))) > 0);
+  // Eight workers that were lost before, and a ninth.
+  const lost = new Worker(QUEUE, null, { connection, prefix: 'haze', lockDuration: 100 });
+  lost.on('error', () => {});
+  const job = await lost.getNextJob('token');
+  await redis.hset(keyOf(job!.id!), 'stc', 8);
+  await lost.close(true);
+  const worker = await workerHere(t, server);
+  const error = await running;
+  t.regex(
+    error!.message,
+    /^images \d+ to \d+: given up: every worker that had it was lost: killed, out of memory, or cut off/,
+  );
+  t.true((await worker.stop()) > 0, 'the worker goes on with others');
+});
+
+redisTest(
+  'Jobs that nobody can do fail at once, by their field, and the worker goes on',
+  async (t) => {
+    const server = await startRedis(t);
+    const connection = redisOptions(parseAddress('--queue', server.url));
+    const queue = new Queue(QUEUE, { connection, prefix: 'haze' });
+    t.teardown(() => queue.close());
+    const sound = jobOf({ sha256: 'a'.repeat(64), bytes: 10 }, buildId(false));
+    const elsewhere = { ...sound, build: '0.0.1-strict' };
+    const hostile: [data: unknown, id: string, reason: RegExp][] = [
+      [{ ...sound, code: 'process.exit(1)' }, 'g1', /^job\.code: unknown field/],
+      [{ ...sound, images: [-1] }, 'g2', /^job\.images: /],
+      ['{}', 'g3', /^job: expected an object/],
+      [elsewhere, idOf(elsewhere), /^job\.build: expected .*, got 0\.0\.1-strict$/],
+      [sound, 'g4', /^job: expected a number that follows from its data, got another$/],
+    ];
+    const options = { attempts: 5, backoff: 60_000 };
+    for (const [data, jobId] of hostile) await queue.add('generate', data, { ...options, jobId });
+    await workerHere(t, server);
+    for (const [, id, reason] of hostile) {
+      await until(async () => (await queue.getJobState(id)) === 'failed');
+      const job = await queue.getJob(id);
+      t.regex(job!.failedReason, reason);
+      t.is(job!.attemptsMade, 1);
+    }
+    const after = queued(server);
+    t.like(await generate(after), { made: 64 });
+    t.deepEqual(await hashes(after.out), expected);
+  },
+);
+
+redisTest(
+  'A Redis that is full is waited for by workers, and ends a run in a line; nothing is lost',
+  async (t) => {
+    const server = await startRedis(t);
+    const redis = clientOf(t, server);
+    const options = queued(server);
+    const running = t.throwsAsync(generate(options), { instanceOf: RunError });
+    const worker = await workerHere(t, server);
+    await until(async () => (await pictures(options.out)) >= 4);
+    await redis.config('SET', 'maxmemory', '1');
+    await until(() =>
+      worker.notes.some((note) => / is full, using .* of its maxmemory of/.test(note)),
+    );
+    // What is lost cannot be asked for again.
+    await redis.flushall();
+    const { message } = (await running)!;
+    t.regex(
+      message,
+      /^redis:\/\/.* takes nothing more, using .* of its maxmemory of 1 bytes; free some/,
+    );
+    await t.throwsAsync(generate(options), {
+      instanceOf: UsageError,
+      message: /^--queue: .*: expected room for .* \(weights, and \d+ images on their way\), got a/,
+    });
+    await redis.config('SET', 'maxmemory', '0');
+    const { made, kept } = await generate(options);
+    t.is(made + kept, 64);
+    t.true(kept >= 4);
+    t.deepEqual(await hashes(options.out), expected);
+  },
+);
