@@ -5,8 +5,8 @@ import { type Pointer, pointer } from '../src/engine/pointer.js';
 import type { Phase } from '../src/engine/program.js';
 import {
   ALGORITHMS,
-  type Convolution,
   type ConvolutionKind,
+  type TiledConvolution,
   type WinogradAlgorithm,
 } from '../src/engine/winograd/algorithms.js';
 import { planForward, type Way } from '../src/engine/winograd/forward.js';
@@ -117,11 +117,11 @@ function check(got: Float32Array, expected: Float64Array, what: string): void {
   if (!(worst <= 3e-4 * rms)) throw new Error(`${what}: wrong by ${worst / rms} of the rms`);
 }
 
-const checkable = (c: Convolution): boolean =>
+const checkable = (c: TiledConvolution): boolean =>
   c.batch * c.output.height * c.output.width * c.input.channels * c.output.channels <= 2 ** 24;
 
 /** The programs of a layer over tensors of their own by every way, and their results for checking. */
-function programs(c: Convolution, x: Float32Array, w: Float32Array, dy: Float32Array) {
+function programs(c: TiledConvolution, x: Float32Array, w: Float32Array, dy: Float32Array) {
   const at = {
     x: put(x),
     w: put(w),
@@ -160,7 +160,7 @@ const speed = await microKernelPeak({ threads: 1, strict: build === 'strict', wi
 const pad = (n: number, digits: number, width: number): string => n.toFixed(digits).padStart(width);
 
 /** One row of the table. */
-function row(name: string, c: Convolution): string {
+function row(name: string, c: TiledConvolution): string {
   const x = values(length(c.input, batch), 1);
   const w = values(weightLength(c), 2);
   const dy = values(length(c.output, batch), 3);

@@ -10,6 +10,7 @@ import { quote, suggestion } from './config/source.js';
 import { UsageError } from './errors.js';
 import { requireRoomToStart } from './machine/address-space.js';
 import { printableLines } from './printable.js';
+import { withoutPasswords } from './queue/address.js';
 import { version } from './version.js';
 
 const words = process.argv.slice(2);
@@ -71,11 +72,12 @@ function refuseMissingFolder(): void {
 /** Says on stderr what went wrong and returns the exit code: the error's own, else 1. */
 function fail(error: unknown): number {
   const known = error instanceof Error && 'exitCode' in error && typeof error.exitCode === 'number';
-  const message = error instanceof Error ? error.message : String(error);
+  const message = withoutPasswords(error instanceof Error ? error.message : String(error));
   process.stderr.write(
     `haze: ${printableLines(known || verbose ? message : firstLine(message))}\n`,
   );
-  if (verbose && error instanceof Error) process.stderr.write(`${printableLines(stack(error))}\n`);
+  if (verbose && error instanceof Error)
+    process.stderr.write(`${printableLines(withoutPasswords(stack(error)))}\n`);
   else if (!known) process.stderr.write('haze: --verbose shows where this came from\n');
   return known ? (error.exitCode as number) : 1;
 }

@@ -21,8 +21,8 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/config'],
   ['src/tensorflow'],
   ['src/device'],
-  ['src/sample', 'src/export', 'src/parity'],
-  ['src/generate', 'src/train'],
+  ['src/sample', 'src/export', 'src/parity', 'src/watch', 'src/queue'],
+  ['src/generate', 'src/train', 'src/browser'],
   ['src/evaluate'],
   ['src/bench'],
   ['src/commands', 'src/library'],
@@ -97,29 +97,55 @@ test('No import points up, nor beside into another folder of its layer', (t) => 
 const isOfNode = (specifier: string): boolean =>
   !specifier.startsWith('src/') && !specifier.startsWith('assembly/');
 
-test('The engine and the networks need no Node and no package but in the host', (t) => {
-  const inHost = (path: string) => within(path, 'src/engine/host');
-  const todo = files.filter(
-    (file) => (within(file, 'src/engine') || within(file, 'src/network')) && !inHost(file),
-  );
+/**
+ * What of Node and of packages is imported by files when they run, and by what these import.
+ * @param skip files that are not looked into
+ */
+function foreign(roots: readonly string[], skip: (path: string) => boolean) {
+  const todo = [...roots];
   const seen = new Set(todo);
-  const wrong: string[] = [];
-  // What they import when they run, and what that imports, up to the host.
+  const found: string[] = [];
   for (let file = todo.pop(); file; file = todo.pop())
     for (const { to, typeOnly } of imports.filter(({ from }) => from === file)) {
-      if (typeOnly || inHost(to)) continue;
-      if (isOfNode(to)) wrong.push(`${file} imports ${to}`);
+      if (typeOnly || skip(to)) continue;
+      if (isOfNode(to)) found.push(`${file} imports ${to}`);
       else if (!seen.has(`${to}.ts`)) {
         seen.add(`${to}.ts`);
         todo.push(`${to}.ts`);
       }
     }
-  t.deepEqual(wrong, []);
+  return { found, seen };
+}
+
+const inHost = (path: string): boolean => within(path, 'src/engine/host');
+
+test('The engine and the networks need no Node and no package but in the host', (t) => {
+  const roots = files.filter(
+    (file) => (within(file, 'src/engine') || within(file, 'src/network')) && !inHost(file),
+  );
+  const { found, seen } = foreign(roots, inHost);
+  t.deepEqual(found, []);
   t.true(seen.has('src/errors.ts') && seen.has('src/engine/walker.ts'));
   t.true(
     imports.some(({ from, to }) => inHost(from) && isBuiltin(to)),
     'the host needs Node',
   );
+});
+
+test('What draws in a browser needs no Node, and is what draws in Node', (t) => {
+  const roots = files.filter(
+    (file) => within(file, 'src/browser') || /^src\/engine\/host\/(browser|web)/.test(file),
+  );
+  // The name by which package.json has another host for browsers, and a package without Node.
+  const known = ['#engine-host', 'fastest-levenshtein'];
+  const { found, seen } = foreign(roots, (path) => known.includes(path));
+  t.deepEqual(found, []);
+  for (const shared of [
+    ...['engine/network/plan', 'engine/engine', 'engine/walker', 'wasm/wasm-sampler'],
+    ...['network/network', 'diffusion/sampler', 'diffusion/random', 'io/safetensors-reader'],
+    ...['config/sampling', 'sample/draw-images', 'io/grid'],
+  ])
+    t.true(seen.has(`src/${shared}.ts`), shared);
 });
 
 test('Nothing but the host uses the globals of Node', (t) => {

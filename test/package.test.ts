@@ -10,7 +10,10 @@ const root = new URL('../../', import.meta.url);
 interface Manifest {
   readonly bin: { readonly haze: string };
   readonly dependencies: Readonly<Record<string, string>>;
-  readonly exports: { readonly '.': { readonly types: string; readonly default: string } };
+  readonly imports: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly exports: Readonly<
+    Record<'.' | './browser', { readonly types: string; readonly default: string }>
+  >;
 }
 
 const manifest = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as Manifest;
@@ -41,6 +44,18 @@ test('the package holds the program, its types and kernels and what a reader wan
     'dist/assembly/haze.relaxed.wasm',
     'dist/assembly/haze.strict.wasm',
     'dist/src/tensorflow/setup/npm-lock.json',
+    'dist/src/watch/page/icon.svg',
+    'dist/src/watch/page/index.html',
+    'dist/src/watch/page/page.css',
+    'dist/web/browser.js',
+    'dist/web/engine.js',
+    'dist/web/haze.relaxed.wasm',
+    'dist/web/haze.strict.wasm',
+    'dist/web/index.html',
+    'dist/web/isolation.js',
+    'dist/web/page.js',
+    'dist/web/style.css',
+    'dist/web/web-worker.js',
     'package.json',
   ]);
 });
@@ -56,9 +71,12 @@ test('every source file is in the package, compiled and declared', (t) => {
       t.true(packed.has(`dist/src/${name.replace(/ts$/, extension)}`), `${name} as .${extension}`);
 });
 
+/** Where the engine runs, by conditions. */
+const hosts = Object.values(manifest.imports);
+
 test('what package.json points at is in the package, and the command can be started', (t) => {
-  const { types, default: main } = manifest.exports['.'];
-  for (const path of [types, main, manifest.bin.haze]) {
+  const entries = [manifest.exports['.'], manifest.exports['./browser'], ...hosts];
+  for (const path of [...entries.flatMap((entry) => Object.values(entry)), manifest.bin.haze]) {
     t.true(existsSync(new URL(path, root)), path);
     t.true(files.includes(path.replace(/^\.\//, '')), path);
   }
@@ -79,9 +97,25 @@ test('every package that the program imports is installed with it', (t) => {
   const imported = new Set<string>();
   for (const name of files.filter((file) => /^dist\/src\/.+\.js$/.test(file))) {
     const text = readFileSync(new URL(name, root), 'utf8');
-    for (const [, specifier] of text.matchAll(/(?:from |import\()'([^'.][^']*)'/g))
+    for (const [, specifier] of text.matchAll(/(?:from |import\()'([^'.#][^']*)'/g))
       if (!isBuiltin(specifier!)) imported.add(specifier!);
   }
   t.true(imported.has('piscina') && imported.has('sharp'));
   for (const name of imported) t.true(Object.hasOwn(manifest.dependencies, name), name);
+});
+
+test('what names the version or the supported Nodes says the same as package.json', (t) => {
+  const read = (name: string) => readFileSync(new URL(name, root), 'utf8');
+  const { version, engines } = JSON.parse(read('package.json')) as {
+    version: string;
+    engines: { node: string };
+  };
+  t.true(read('CITATION.cff').includes(`\nversion: ${version}\n`), 'CITATION.cff');
+  t.true(read('CHANGELOG.md').includes(`\n## [${version}]`), 'CHANGELOG.md');
+  const majors = (text: string) => text.match(/\d+/g)!.map(Number);
+  const [, tested] = /node: \[(.+)\]/.exec(read('.github/workflows/test.yml'))!;
+  const [, compared] = /MAJORS = \[(.+)\]/.exec(read('tools/nodes.js'))!;
+  t.deepEqual(majors(tested!), majors(compared!), '.github/workflows/test.yml and tools/nodes.js');
+  t.is(Math.min(...majors(tested!)), majors(engines.node)[0]!);
+  t.true(majors(tested!).includes(majors(read('.nvmrc'))[0]!), '.nvmrc');
 });

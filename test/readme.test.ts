@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -10,25 +9,10 @@ import { PRESET_NAMES, PRESETS, type Preset } from '../src/config/presets.js';
 import { readMetrics } from '../src/io/metrics.js';
 import { plural } from '../src/units.js';
 import { haze } from './helpers/cli.js';
-import { temporaryFolder } from './helpers/folder.js';
+import { compiled } from './helpers/programs.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 const run = promisify(execFile);
-
-/** As strict as a user's compiler can be, with the declarations of the package itself checked. */
-const COMPILER = {
-  compilerOptions: {
-    module: 'nodenext',
-    target: 'es2022',
-    strict: true,
-    exactOptionalPropertyTypes: true,
-    skipLibCheck: false,
-    types: ['node'],
-    typeRoots: [join(root, 'node_modules', '@types')],
-  },
-  files: ['example.ts'],
-};
 
 /** The TypeScript example that follows `<!-- example -->` in the README. */
 async function example(): Promise<string> {
@@ -86,13 +70,7 @@ test("the README's table of recipes has all of them, with what the presets say a
 });
 
 test("the README's example compiles against the package's types, runs, and leaves what it says", async (t) => {
-  const folder = await temporaryFolder(t);
-  await mkdir(join(folder, 'node_modules'));
-  await symlink(root, join(folder, 'node_modules', 'haze'), 'junction');
-  await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
-  await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(COMPILER));
-  await writeFile(join(folder, 'example.ts'), await example());
-  await run(process.execPath, [tsc], { cwd: folder }).catch(({ stdout }) => t.fail(stdout));
+  const folder = await compiled(t, { 'example.ts': await example() });
   const { stdout } = await run(process.execPath, ['example.js'], { cwd: folder });
   t.regex(stdout, /saved in runs[\\/]first[\\/]checkpoints[\\/]step-20/);
   t.regex(stdout, /^20 files in cars\/$/m);

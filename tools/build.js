@@ -1,12 +1,15 @@
-// Builds dist/: both WebAssembly builds, the types of their kernels (src/engine/abi.ts), then TypeScript. Run as `npm run build`.
+// Builds dist/: both WebAssembly builds, the types of their kernels (src/engine/abi.ts), then TypeScript, then what browsers run. Run as `npm run build`.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { writeAbi } from './abi.js';
+import { bundle } from './bundle.js';
 import { writeNpmLock } from './npm-lock.js';
 
 const require = createRequire(import.meta.url);
+/** The page of `haze watch`. */
+const PAGE = 'src/watch/page';
 
 /** Runs a package's own script under this Node; exits with its code if it fails. */
 function run(script, ...args) {
@@ -27,11 +30,20 @@ function removeStale(folder) {
   if (readdirSync(out).length === 0) rmSync(out, { recursive: true });
 }
 
+/** What a browser loads is compiled with a browser's types; the rest of it is copied as it is. */
+function copyPage() {
+  for (const name of readdirSync(PAGE).filter((name) => /\.(html|css|svg)$/.test(name)))
+    copyFileSync(join(PAGE, name), join('dist', PAGE, name));
+}
+
 for (const folder of ['src', 'test', 'bench']) removeStale(folder);
 const asc = require.resolve('assemblyscript/bin/asc.js');
 run(asc, '--config', 'asconfig.json', '--target', 'strict');
 run(asc, '--config', 'asconfig.json', '--target', 'relaxed');
 await writeAbi();
 run(require.resolve('typescript/bin/tsc'));
+run(require.resolve('typescript/bin/tsc'), '-p', PAGE);
+copyPage();
+await bundle();
 writeNpmLock('dist/src/tensorflow/setup/npm-lock.json');
 chmodSync('dist/src/cli.js', 0o755);

@@ -38,7 +38,12 @@ def digest(values):
     return [flat.mean().item(), flat.square().mean().sqrt().item(), *some]
 
 
-def serve(works, version=f"{torch.__version__}", threads=None):
+def torch_version():
+    """PyTorch's, with the widest vectors that it uses: they decide how fast it is."""
+    return f"{torch.__version__}, {torch.backends.cpu.get_cpu_capability()}"
+
+
+def serve(works, version=torch_version(), threads=None):
     """
     Does as lines of stdin say. A work returns a function that gives its result, images in NHWC. `threads` where they are
     not what the command line says.

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import peer
+
 # How PyTorch can be told to run a network: switches of the peers' command lines.
 WAYS = ("--channels-last", "--compile")
 
@@ -98,10 +100,10 @@ def load(task, config):
 
 def versions(config):
     if config is None:
-        return f"{torch.__version__}"
+        return peer.torch_version()
     from diffusers import __version__
 
-    return f"{torch.__version__}, diffusers {__version__}"
+    return f"{peer.torch_version()}, diffusers {__version__}"
 
 
 class Network:

@@ -2,15 +2,16 @@ import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { arch, availableParallelism, cpus, freemem, platform } from 'node:os';
 import { dirname } from 'node:path';
-import { MAX_BYTES, planRoom } from '../engine/arena.js';
+import { planRoom } from '../engine/arena.js';
+import { MAX_BYTES } from '../engine/host/host.js';
 import { bestBuild, compile, lackOfWideVectors } from '../engine/host/kernels.js';
 import { createMemory } from '../engine/module.js';
 import { describeOnnx, INSTALL_ONNX } from '../evaluate/onnx.js';
+import { cacheFolder } from '../io/cache-folder.js';
 import { lackOfAddressSpace } from '../machine/address-space.js';
 import { memoryLimits } from '../machine/memory.js';
 import { processors } from '../machine/processors.js';
 import { describeTensorflow } from '../tensorflow/describe.js';
-import { cacheFolder } from '../tensorflow/setup/folders.js';
 import { dangerOf } from '../tensorflow/setup/safe-cache.js';
 import { bytes } from '../units.js';
 

@@ -18,6 +18,7 @@ import { printable } from '../printable.js';
 import { plural, significant } from '../units.js';
 import { interruptible } from './interrupt.js';
 import { openProgress } from './progress.js';
+import { hidePassword } from './queue-address.js';
 import { print } from './text.js';
 
 export async function run(args: Args): Promise<void> {
@@ -46,6 +47,7 @@ export async function run(args: Args): Promise<void> {
 }
 
 async function readOptions(path: string, args: Args): Promise<GenerateOptions> {
+  hidePassword(args);
   const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
   const generation = readGeneration(args, computing);
   const opened = await openModel(path, args);

@@ -11,7 +11,7 @@ import { diffusionOf, trainingOf } from '../config/recipe.js';
 import { samplingFlagsOf, trainingFlagsOf } from '../config/recipe-flags.js';
 import { show } from '../config/show.js';
 import { readBatch, TRAINING_DEFAULTS } from '../config/training.js';
-import { listNames } from '../data/classes.js';
+import { listNames } from '../data/list-names.js';
 import { UsageError } from '../errors.js';
 import { resolveModel } from '../io/model-source.js';
 import { weightsPath } from '../io/network.js';

@@ -4,10 +4,12 @@ import { comparisonFlags, featureFlags, likelihoodFlags } from '../config/evalua
 import type { Flags } from '../config/flag.js';
 import { modelFlags, modelGroups, unsaidGroups } from '../config/model.js';
 import { PRESET_NAMES, PRESETS } from '../config/presets.js';
+import { queueFlag, servingFlags } from '../config/queue.js';
 import { orPresets } from '../config/recipe-flags.js';
 import { clampFlags, samplingFlags } from '../config/sampling.js';
 import { targetFlags } from '../config/targets.js';
 import { dataFlags, trainingFlags } from '../config/training.js';
+import { watchingFlags } from '../config/watching.js';
 import { weightsFlags } from '../config/which-weights.js';
 import type { Command } from './command.js';
 
@@ -119,6 +121,8 @@ const sample: Command = {
   load: () => import('./sample.js'),
 };
 
+const { describe: QUEUE } = queueFlag.queue!;
+
 const generate: Command = {
   name: 'generate',
   describe: 'Make many images as files',
@@ -147,6 +151,10 @@ const generate: Command = {
         value: 'N',
         default: '16, on tensorflow 64; fewer where memory is short',
       },
+      queue: {
+        describe: `Let workers on other machines make the images. ${QUEUE}`,
+        value: 'URL|env',
+      },
     },
     'Sampling:': {
       ...weightsFlags,
@@ -165,12 +173,46 @@ const generate: Command = {
     ['haze generate runs/1 --count 1000 --out cars', ''],
     ['haze generate runs/1 --count 50000 --format npz --sampler ddim', 'for an evaluator'],
     ['haze generate runs/1 --count 50000 --out cars --shard 2/4', 'one of four processes'],
+    [
+      'haze generate runs/1 --count 50000 --out cars --queue redis://host',
+      'by haze worker elsewhere',
+    ],
   ],
   notes:
     `${WEIGHTS_NOTE}\n` +
     'Image k of a seed is the same file for any workers, batch or shard. After Ctrl-C (exit 130), a crash or a full ' +
     'disk the same command goes on; what is finished and matches the manifest is kept.',
   load: () => import('./generate.js'),
+};
+
+const { threads, strict, wide } = computingFlags;
+
+const worker: Command = {
+  name: 'worker',
+  describe: 'Make images for haze generate --queue on another machine',
+  groups: {
+    'Queue:': { ...queueFlag, ...servingFlags },
+    'Computing:': { threads: threads!, strict: strict!, wide: wide! },
+  },
+  examples: [
+    ['haze worker --queue redis://host', ''],
+    ['REDIS_URL=rediss://user:password@host haze worker', 'over TLS, with a password nobody sees'],
+  ],
+  notes:
+    'It takes jobs of its own version and build alone. Ctrl-C gives back what is in work and exits with 130. ' +
+    'Weights are kept in the cache (HAZE_CACHE, else ~/.cache/haze) for a week.',
+  load: () => import('./worker.js'),
+};
+
+const queue: Command = {
+  name: 'queue',
+  describe: 'Show workers, runs and jobs of a queue',
+  groups: { 'Queue:': queueFlag, 'Output:': jsonFlag },
+  examples: [
+    ['haze queue --queue redis://host', ''],
+    ['haze queue --json', 'of REDIS_URL'],
+  ],
+  load: () => import('./queue.js'),
 };
 
 const evaluate: Command = {
@@ -365,11 +407,29 @@ const doctor: Command = {
   load: () => import('./doctor.js'),
 };
 
+const watch: Command = {
+  name: 'watch',
+  describe: 'Show runs on a page in the browser: losses, samples, speed and settings',
+  positional: { name: 'runs', describe: 'A run, or a folder of runs', optional: false },
+  groups: { 'Server:': watchingFlags },
+  examples: [
+    ['haze watch runs/1', 'one run, while it trains or later'],
+    ['haze watch runs', 'several side by side'],
+    ['haze watch runs/1 --port 8080', 'always at the same address'],
+  ],
+  notes:
+    'The page reads the files of runs and changes none. It needs no network, and follows a run that trains. Ctrl-C ends it (exit 0).',
+  load: () => import('./watch.js'),
+};
+
 /** In the order of help. */
 export const COMMANDS: readonly Command[] = [
   train,
+  watch,
   sample,
   generate,
+  worker,
+  queue,
   evaluate,
   noise,
   bench,

@@ -5,7 +5,7 @@ import { type Extension, largestBatch, planBytes } from '../engine/network/plan.
 import { planBatch } from '../wasm/batch-program.js';
 
 /** Bytes by what they hold. */
-export interface Plan {
+export interface PlannedBytes {
   readonly total: number;
   readonly groups: Readonly<Record<string, number>>;
 }
@@ -18,8 +18,8 @@ export interface MemoryPlan {
   readonly limit: number;
   /** What they are a part of, where it is less than those 4 GiB; else null. */
   readonly limitedBy: string | null;
-  readonly training: Plan;
-  readonly sampling: Plan;
+  readonly training: PlannedBytes;
+  readonly sampling: PlannedBytes;
   /** Bytes that training takes beside it between its steps. */
   readonly between: number;
   /** Largest batch whose training fits; 0 if none does. */
@@ -59,7 +59,7 @@ export function planModelMemory(
   };
 }
 
-const asPlan = ({ total, groups }: ReturnType<typeof planBytes>): Plan => ({
+const asPlan = ({ total, groups }: ReturnType<typeof planBytes>): PlannedBytes => ({
   total,
   groups: Object.fromEntries(groups),
 });

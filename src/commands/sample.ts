@@ -8,6 +8,7 @@ import {
   readSeed,
 } from '../config/computing.js';
 import { classNames, nameOfLabel } from '../config/condition.js';
+import { readCount } from '../config/drawing.js';
 import { readDrawn } from '../config/guide.js';
 import { openModel } from '../config/open-model.js';
 import { readSampling, SAMPLING_NAMES } from '../config/sampling.js';
@@ -93,7 +94,7 @@ async function readOptions(
   args: Args,
   outputs: Outputs,
 ): Promise<SampleOptions & Told> {
-  const asked = args.whole('count', { min: 1, max: 65_536 });
+  const asked = readCount(args);
   const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
   const opened = await openModel(path, args);
   const { weights, model, diffusion, sampling, notes } = opened;

@@ -1,5 +1,6 @@
 /** Which classes a network is told of the images that it is trained on; condition.ts has those of what it draws. */
-import { CLASS_KINDS, type ClassKind, listNames } from '../data/classes.js';
+import { CLASS_KINDS, type ClassKind } from '../data/classes.js';
+import { listNames } from '../data/list-names.js';
 import { UsageError } from '../errors.js';
 import type { RunClasses, RunConfig, TrainingConfig } from './config.js';
 import type { Flags } from './flag.js';

@@ -46,10 +46,6 @@ export function readComputing(source: Source): Partial<ComputingConfig> {
   });
 }
 
-/** The seed: any whole number that a double holds exactly. */
-export const readSeed = (source: Source): number | undefined =>
-  source.whole('seed', { min: 0, max: Number.MAX_SAFE_INTEGER });
-
 export const readRequireCuda = (source: Source): boolean =>
   source.oneOf('require', ['cuda']) === 'cuda';
 
@@ -65,3 +61,5 @@ export const kernelsOf = ({ strict, wide }: ComputingConfig): KernelChoice => ({
 
 /** Workers: as many as asked for, else as many as processors may be used. */
 export const threadCount = (config: ComputingConfig): number => config.threads ?? processors();
+
+export { readSeed } from './drawing.js';

@@ -1,9 +1,10 @@
 /** Which classes a network is told of the images that it draws, and how strongly. */
-import { listNames, MOST_LABEL } from '../data/classes.js';
+import { listNames } from '../data/list-names.js';
 import type { Condition } from '../diffusion/guidance.js';
 import { UsageError } from '../errors.js';
+import { MOST_LABEL } from '../network/limits.js';
 import type { ClassLabels } from './class-labels.js';
-import type { ModelConfig, RunConfig } from './config.js';
+import type { DataConfig, ModelConfig, TrainingConfig } from './config.js';
 import type { Flags } from './flag.js';
 import { parseDecimal, quote, type Source, suggestion } from './source.js';
 
@@ -32,10 +33,13 @@ export const conditionFlags: Flags = {
 export const CONDITION_SETTINGS = ['class', 'guidance', 'guide'] as const;
 
 /** A model of whose images classes are told. */
-interface Conditional {
+export interface Conditional {
   readonly model: ModelConfig;
-  /** Its run; null for what is of none. */
-  readonly run: Pick<RunConfig, 'data' | 'training'> | null;
+  /** Of its run; null for what is of none. */
+  readonly run: {
+    readonly data: Pick<DataConfig, 'classes'>;
+    readonly training: Pick<TrainingConfig, 'labelDropout'>;
+  } | null;
   /** What a folder of diffusers says of its classes; without both they have no names. */
   readonly classLabels?: ClassLabels | null;
 }
@@ -76,6 +80,35 @@ export function readCondition(
   return { labels: labels ?? known.names.map((_, i) => i), guidance: guidance ?? 1, none };
 }
 
+/** W with other weights unless something else is asked for. */
+export const USUAL_GUIDANCE = 2;
+
+/** What is told of images, and W where other weights guide them. */
+export interface Guided {
+  readonly condition: Condition | null;
+  /** Null where other weights do not guide. */
+  readonly guidance: number | null;
+}
+
+/**
+ * Classes and guidance of what is drawn, where other weights may guide it: then classes do not.
+ * @param hasOther whether there are other weights
+ * @param usual W with them unless `guidance` says so
+ * @throws UsageError as `readCondition`
+ */
+export function readGuided(
+  source: Source,
+  path: string,
+  of: Conditional,
+  hasOther: boolean,
+  usual = USUAL_GUIDANCE,
+): Guided {
+  const guidance = source.real('guidance', { min: 0, max: 1000 }) ?? usual;
+  if (!hasOther || guidance === 1)
+    return { condition: readCondition(source, path, of), guidance: null };
+  return { condition: readCondition(source, path, of, 'other weights'), guidance };
+}
+
 /**
  * The labels that `class` names, for a network that is told each image's; undefined for one that is told none.
  * @throws UsageError for a class that is not there, for one of a model without, and where one is wanted and none named
@@ -96,8 +129,8 @@ export function classLabelsOf({ run, classLabels = null }: Conditional): ClassLa
   return { names, none: run.training.labelDropout > 0 ? names.length : null };
 }
 
-/** Of a network that is told classes; the names are empty where any number is one. */
-function classesOf(of: Conditional): ClassLabels | null {
+/** The classes that a model is told, whose names are empty where any number is one; null for one that is told none. */
+export function classesOf(of: Conditional): ClassLabels | null {
   if (of.model.kind !== 'unet2d' || of.model.numClasses === null) return null;
   return { names: classNames(of), none: classLabelsOf(of)?.none ?? null };
 }

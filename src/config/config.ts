@@ -7,7 +7,7 @@ import type { NetworkConfig } from '../network/network.js';
 
 /*
  * What a command computes, as plain data: the parsed flags, and the contents of `run/config.json`.
- * Everything here has been validated (flags.ts, read.ts); what receives it trusts it.
+ * Everything here has been validated (args.ts, read.ts); what receives it trusts it.
  */
 
 /** Where and how the numbers are computed. Nothing here changes what a run means, only its bits. */

@@ -29,6 +29,11 @@ export interface GenerationConfig {
    */
   readonly batch: number | null;
   readonly shard: Shard;
+  /**
+   * Address of the Redis whose workers (`haze worker`) make the images; null (the default): this process does.
+   * E.g. `queue: 'redis://host'`.
+   */
+  readonly queue?: string | null;
   /** Replace files that are not what the manifest says. Default false. E.g. `resume: true`. */
   readonly resume: boolean;
 }
@@ -41,7 +46,10 @@ export function readGeneration(
   source: Source,
   computing: ComputingConfig,
 ): Omit<GenerationConfig, 'out'> {
+  const queue = source.text('queue') ?? null;
+  if (queue !== null) checkQueued(source, computing);
   return {
+    queue,
     count: source.whole('count', { min: 1, max: MOST_IMAGES }) ?? 64,
     format: source.oneOf('format', FORMATS) ?? 'png',
     shard: readShard(source.text('shard')),
@@ -64,6 +72,23 @@ export function checkFormatHolds(
     throw new UsageError(
       `--count: ${format} holds at most ${most} images of ${size}x${size}, got ${count}; safetensors holds more`,
     );
+}
+
+/** @throws UsageError for settings of who computes, which are the workers' own, and for devices that workers do not have */
+function checkQueued(source: Source, { device, arithmetic }: ComputingConfig): void {
+  for (const name of ['workers', 'threads', 'wide'])
+    if (source.has(name))
+      throw new UsageError(
+        `${source.where(name)}: belongs to haze worker where there is --queue; each has its own`,
+      );
+  for (const [name, got] of [
+    ['device', device],
+    ['arithmetic', arithmetic],
+  ] as const)
+    if (got !== 'wasm')
+      throw new UsageError(
+        `${source.where(name)}: expected wasm with --queue, whose bits are the same everywhere, got ${got}`,
+      );
 }
 
 /** `2/5`. @throws UsageError */

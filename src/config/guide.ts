@@ -4,7 +4,7 @@ import type { Condition } from '../diffusion/guidance.js';
 import { UsageError } from '../errors.js';
 import { resolveModel } from '../io/model-source.js';
 import { checkNetworkOf } from '../io/weights.js';
-import { readCondition } from './condition.js';
+import { readGuided } from './condition.js';
 import type { ModelConfig } from './config.js';
 import { JsonObject } from './json.js';
 import { type OpenModel, openModel } from './open-model.js';
@@ -28,9 +28,6 @@ export interface Drawn {
   readonly guide: Guide | null;
 }
 
-/** W with a guide unless something else is asked for. */
-const USUAL_GUIDANCE = 2;
-
 /**
  * Classes and guide of what is drawn. Without `guide`, a run's own is taken, where it has kept one.
  * @param path the model, for messages
@@ -39,10 +36,8 @@ const USUAL_GUIDANCE = 2;
 export async function readDrawn(source: Source, path: string, of: OpenModel): Promise<Drawn> {
   const asked = source.text('guide');
   const chosen = asked === 'none' ? null : (asked ?? of.guide);
-  const guidance = source.real('guidance', { min: 0, max: 1000 }) ?? USUAL_GUIDANCE;
-  if (chosen === null || guidance === 1)
-    return { condition: readCondition(source, path, of), guide: null };
-  const condition = readCondition(source, path, of, 'other weights');
+  const { condition, guidance } = readGuided(source, path, of, chosen !== null);
+  if (chosen === null || guidance === null) return { condition, guide: null };
   if (asked === undefined)
     return { condition, guide: { weights: chosen, model: of.model, guidance } };
   try {

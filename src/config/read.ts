@@ -8,17 +8,15 @@ import type {
   DeviceChoice,
   DiffusionConfig,
   HeldOut,
-  ModelConfig,
   RunConfig,
   RunSampling,
   TrainingConfig,
 } from './config.js';
-import { checkDiffusion, OPTIONAL_DIFFUSION, readDiffusion, readObjective } from './diffusion.js';
+import { checkDiffusion, OPTIONAL_DIFFUSION } from './diffusion.js';
 import { checkGrowth } from './growth.js';
 import { JsonObject } from './json.js';
 import { checkBatch, checkModel } from './model.js';
-import { KINDS } from './network-fields.js';
-import { nullableFields, readWhole } from './network-settings.js';
+import { readForward, readModel, section } from './read-model.js';
 import { readRunSampling, usualSampling } from './sampling.js';
 import { checkTargets, checkZeroInit } from './targets.js';
 import { OPTIMIZER_DEFAULTS, readData, readTraining } from './training.js';
@@ -35,12 +33,12 @@ export async function readRunConfig(path: string): Promise<RunConfig> {
 export function parseRunConfig(where: string, value: unknown): RunConfig {
   const root = new JsonObject(where, value, ['sampling', 'chosen']);
   root.whole('version', { min: 1, max: 1 });
-  const forward = diffusion(root.object('diffusion', OPTIONAL_DIFFUSION));
+  const forward = readForward(root.object('diffusion', OPTIONAL_DIFFUSION));
   const config: RunConfig = {
     version: 1,
     seed: readSeed(root)!,
     data: data(root.object('data', ['heldOut', 'classes'])),
-    model: model(root),
+    model: readModel(root),
     diffusion: forward,
     training: training(
       root.object('training', [
@@ -58,28 +56,6 @@ export function parseRunConfig(where: string, value: unknown): RunConfig {
   root.finish();
   checkTogether(where, config);
   return config;
-}
-
-/** Before there was a second network none was named; before data had classes, `numClasses` was called so, and null. */
-function model(root: JsonObject): ModelConfig {
-  const kind = root.object('model', ['kind']).oneOf('kind', KINDS) ?? 'simple';
-  return section(root.object('model', ['kind', 'classes', ...nullableFields(kind)]), (o) => {
-    o.text('kind');
-    if (kind === 'unet2d' && o.text('classes') !== undefined)
-      throw new UsageError(`${o.where('classes')}: expected null; its name is numClasses`);
-    return readWhole(kind, o);
-  });
-}
-
-/** Before there was another objective none was named: the noise. */
-const diffusion = (object: JsonObject): DiffusionConfig =>
-  section(object, (o) => ({ ...readDiffusion(o), ...readObjective(o) }) as DiffusionConfig);
-
-/** Reads an object with no field left over. */
-function section<T>(object: JsonObject, read: (object: JsonObject) => T): T {
-  const result = read(object);
-  object.finish();
-  return result;
 }
 
 const data = (object: JsonObject): DataConfig =>

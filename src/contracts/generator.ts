@@ -14,6 +14,8 @@ export interface Generator {
   readonly batch: number;
   /** Reverse steps of a batch. */
   readonly steps: number;
+  /** Whether batches are to end at multiples of `batch`, so that another run's are the same; default false. */
+  readonly aligned?: boolean;
   /**
    * Makes the images of these numbers, at most `batch` of them: u8 [images, size, size, channels], an array of the
    * caller's own. A lane makes one batch at a time.
@@ -22,6 +24,8 @@ export interface Generator {
   make(lane: number, images: Uint32Array): Promise<Uint8Array>;
   /** Reverse steps that the lane's batch has behind it. */
   stepsDone(lane: number): number;
+  /** Told of each image that is on disk, where something else holds it until then. */
+  kept?(image: number): void;
   /** Ends what is in work; safe to call twice. */
   dispose(): Promise<void>;
 }

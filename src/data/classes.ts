@@ -7,6 +7,7 @@ import { fsPath, type RawPath } from '../io/raw-path.js';
 import { throwIfMachines } from '../machine/faults.js';
 import { printable } from '../printable.js';
 import type { ListedFile } from './fingerprint.js';
+import { listNames } from './list-names.js';
 import { reasonOf } from './reason.js';
 import type { Source } from './source.js';
 
@@ -24,9 +25,6 @@ export interface Classes {
 
 /** The most classes, far above those of any data set; more are a mistake, such as a folder an image. */
 export const MOST_CLASSES = 10_000;
-
-/** The largest label that is embedded as a timestep: as far as diffusers' networks are trained to be told these. */
-export const MOST_LABEL = 999;
 
 /** Files that lie in no folder which a message names. */
 const LISTED = 3;
@@ -57,22 +55,6 @@ export function numbered(where: string, of: readonly string[]): Classes {
     );
   const label = new Map(names.map((name, i) => [name, i]));
   return { names, labels: Int32Array.from(of, (name) => label.get(name)!) };
-}
-
-/** Classes that a message lists. */
-const MOST_LISTED = 12;
-
-/** A name as `--class` takes it: in double quotes where it has a comma, or begins with a quote. */
-const asListed = (name: string): string =>
-  /^"|,/.test(name) ? `"${name.replaceAll('"', '""')}"` : name;
-
-/** Names for a message, not without end. */
-export function listNames(names: readonly string[]): string {
-  const some = names
-    .slice(0, MOST_LISTED)
-    .map((name) => printable(asListed(name)))
-    .join(', ');
-  return names.length > MOST_LISTED ? `${some}, … (${names.length})` : some;
 }
 
 /** The classes of a source; `where` begins messages. @throws UsageError where it does not say them */

@@ -1,4 +1,4 @@
-import type { ReverseKernel } from '../engine/arithmetic.js';
+import type { ReverseKernel } from '../engine/reverse-kernel.js';
 import { checkSampler } from './check-sampler.js';
 import { type CustomSampler, customRows } from './custom-sampler.js';
 import { type Plan, planRows, scheduleSteps } from './plan-rows.js';

@@ -1,11 +1,9 @@
 import { UsageError } from '../errors.js';
 import type { Room } from '../machine/memory.js';
 import { ARENA } from './control.js';
+import { MAX_BYTES } from './host/host.js';
 import { host } from './host/index.js';
 import { type Pointer, pointer } from './pointer.js';
-
-/** WebAssembly's 32-bit address space. */
-export const MAX_BYTES = 2 ** 32;
 
 /** Cache-line alignment, so that no two tensors share a line between workers. */
 const ALIGN = 64;

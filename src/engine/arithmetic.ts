@@ -1,6 +1,8 @@
 import { ShapeError } from '../errors.js';
+import { host } from './host/index.js';
 import type { Build } from './module.js';
 import { NULL, type Pointer, plus } from './pointer.js';
+import type { ReverseKernel } from './reverse-kernel.js';
 import { Scratch } from './scratch.js';
 import type { Key } from './seed.js';
 
@@ -12,9 +14,6 @@ export interface Stream {
   readonly index: number;
   readonly timestep?: number;
 }
-
-/** The kernels of a reverse step: x_{t−1} from x_t, the network's output, z and coefficients. */
-export type ReverseKernel = 'pSample' | 'ddimStep' | 'tableStep';
 
 /** What a step of `tableStep` has beside its arrays. */
 export interface StepMemory {
@@ -321,6 +320,6 @@ let shared: Arithmetic | undefined;
 
 /** One for all of a thread: each has a memory of its own, for which V8 reserves gigabytes of address space. */
 export function sharedArithmetic(): Arithmetic {
-  shared ??= new Arithmetic();
+  shared ??= new Arithmetic(host.plainBuild());
   return shared;
 }

@@ -39,7 +39,7 @@ export const TAPS: Record<ConvKind, number> = { same3: 9, same1: 1, strided4: 16
 /** Rows from which a block of them at a time is worth while. */
 const MANY_ROWS = 1024;
 
-export interface Convolution {
+export interface LayerConvolution {
   readonly kind: ConvKind;
   readonly batch: number;
   readonly input: View;
@@ -50,17 +50,24 @@ export interface Convolution {
   readonly base?: View | undefined;
 }
 
-export const rowsOf = ({ batch, input }: Convolution): number => batch * input.height * input.width;
+export const rowsOf = ({ batch, input }: LayerConvolution): number =>
+  batch * input.height * input.width;
 
 /** Whether a layer without a neighbourhood reads so many rows that a worker brings some of them into its cache at a time. */
-export const manyRows = (c: Convolution): boolean => pixels(c.input) > 1 && rowsOf(c) >= MANY_ROWS;
+export const manyRows = (c: LayerConvolution): boolean =>
+  pixels(c.input) > 1 && rowsOf(c) >= MANY_ROWS;
 
 /** Bytes of scratch that a worker needs of its own for `denseCall`. */
-export const denseScratch = (c: Convolution): number =>
+export const denseScratch = (c: LayerConvolution): number =>
   manyRows(c) ? 4 * DENSE_ROWS * (c.input.channels + 8) : 0;
 
 /** y = x · W + bias of a 1x1 convolution or linear layer. bias: address or 0. worker: `denseScratch` for each worker. */
-export function denseCall(c: Convolution, weights: Pointer, bias: Pointer, worker: Address): Call {
+export function denseCall(
+  c: LayerConvolution,
+  weights: Pointer,
+  bias: Pointer,
+  worker: Address,
+): Call {
   const { input, output } = c;
   const rows = rowsOf(c);
   const panels = output.channels / 8;
@@ -74,7 +81,7 @@ export function denseCall(c: Convolution, weights: Pointer, bias: Pointer, worke
 }
 
 /** The layer whose forward pass is this one's data gradient: from dy (`c.output`) to dx (`c.input`). */
-export const adjoint = (c: Convolution, accumulate: boolean): Convolution => ({
+export const adjoint = (c: LayerConvolution, accumulate: boolean): LayerConvolution => ({
   kind: ADJOINT[c.kind],
   batch: c.batch,
   input: c.output,
@@ -83,7 +90,7 @@ export const adjoint = (c: Convolution, accumulate: boolean): Convolution => ({
 });
 
 /** Writes the adjoint's weights to `out`. */
-export function transposeCall(c: Convolution, out: Pointer, weights: Pointer): Call {
+export function transposeCall(c: LayerConvolution, out: Pointer, weights: Pointer): Call {
   const taps = TAPS[c.kind];
   return call(
     'transposeWeights',

@@ -3,7 +3,7 @@ import {
   DENSE_GRADIENT_PANELS as PANELS,
   DENSE_GRADIENT_SCRATCH as SCRATCH,
 } from '../../assembly/constants.js';
-import { type Convolution, manyRows, rowsOf } from './convolution.js';
+import { type LayerConvolution, manyRows, rowsOf } from './convolution.js';
 import type { Pointer } from './pointer.js';
 import { type Address, type Call, call, type Phase, tuple } from './program.js';
 import { strided } from './tensors.js';
@@ -26,7 +26,7 @@ export interface DenseGradientPlan {
  * Plans dW from a layer's input and the gradient of its output (`c.output` views the gradient). With few rows, or one panel of
  * outputs, each worker sums all rows for some of the weights.
  */
-export function planDenseGradient(c: Convolution): DenseGradientPlan {
+export function planDenseGradient(c: LayerConvolution): DenseGradientPlan {
   const panels = c.output.channels / 8;
   if (manyRows(c) && panels > 1) return planGroups(c);
   const items = (c.input.channels / 4) * panels;
@@ -37,7 +37,7 @@ export function planDenseGradient(c: Convolution): DenseGradientPlan {
 }
 
 /** Each worker sums groups of rows by itself, which are added up at the end. The groups are a function of the shape. */
-function planGroups(c: Convolution): DenseGradientPlan {
+function planGroups(c: LayerConvolution): DenseGradientPlan {
   const rows = rowsOf(c);
   const blocks = Math.ceil(c.input.channels / INPUTS) * Math.ceil(c.output.channels / 8 / PANELS);
   const most = Math.floor(rows / GROUP_ROWS);
@@ -58,7 +58,7 @@ function planGroups(c: Convolution): DenseGradientPlan {
 }
 
 /** The arguments that the kernels have in common. */
-const operands = (c: Convolution) =>
+const operands = (c: LayerConvolution) =>
   tuple(
     ...tuple(...strided(c.input), ...strided(c.output)),
     ...tuple(rowsOf(c), c.input.channels, c.output.channels / 8),

@@ -20,7 +20,7 @@ export interface EngineOptions extends KernelChoice {
 export interface LoadedProgram {
   readonly id: number;
   readonly program: Program;
-  readonly encoded: SharedArrayBuffer;
+  readonly encoded: ArrayBufferLike;
 }
 
 /** A loaded program, to be run for each step in [from, to). */
@@ -87,9 +87,7 @@ export class Engine {
 
   load(program: Program): LoadedProgram {
     const json = new TextEncoder().encode(JSON.stringify(program));
-    const encoded = new SharedArrayBuffer(json.byteLength);
-    new Uint8Array(encoded).set(json);
-    return { id: this.programs++, program, encoded };
+    return { id: this.programs++, program, encoded: host.share(json) };
   }
 
   /**

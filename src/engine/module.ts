@@ -1,7 +1,7 @@
 import { EngineError } from '../errors.js';
 import { bytes as text } from '../units.js';
 import type { Kernels, Routines } from './abi.js';
-import { MAX_BYTES } from './arena.js';
+import { MAX_BYTES } from './host/host.js';
 import { host } from './host/index.js';
 
 /** The two builds of the same source: strict SIMD, and relaxed SIMD (fused multiply-add). */

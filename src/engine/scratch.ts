@@ -1,4 +1,3 @@
-import { MAX_BYTES } from './arena.js';
 import { host } from './host/index.js';
 import { type Build, createMemory, type Exports, growMemory, instantiate, PAGE } from './module.js';
 import { type Pointer, pointer } from './pointer.js';
@@ -8,12 +7,8 @@ type Values = Float32Array | Uint32Array | Uint8Array;
 /** Nothing lies below, so that no array has the address 0. */
 const FIRST = 4096;
 
-/**
- * To what size a scratch memory may grow. Without room around memories V8 reserves this much for each, and the largest picture that
- * is decoded takes less than half of it.
- */
-export const mostScratch = (): number =>
-  host.reservesAroundMemories() ? MAX_BYTES : MAX_BYTES / 2;
+/** To what size a scratch memory may grow. */
+export const mostScratch = (): number => host.mostScratch();
 
 /**
  * The kernels over a growing memory of their own, for calls from one thread: copy in, call, copy out.

@@ -18,8 +18,8 @@ export interface WalkerData {
 /** A program, run for each step in [from, to). */
 export interface Run {
   readonly programId: number;
-  /** The program as JSON in shared memory: handed over by reference, parsed once a worker. */
-  readonly program: SharedArrayBuffer;
+  /** The program as JSON in memory that is shared, so handed over by reference; parsed once a worker. */
+  readonly program: ArrayBufferLike;
   readonly from: number;
   readonly to: number;
 }

@@ -13,5 +13,6 @@ declare namespace WebAssembly {
     /** Adds pages of 64 KiB. @throws RangeError past the maximum or the machine's memory. */
     grow(pages: number): number;
   }
+  function compile(bytes: Uint8Array): Promise<Module>;
   function validate(bytes: Uint8Array): boolean;
 }

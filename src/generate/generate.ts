@@ -4,13 +4,14 @@ import type { DeviceChoice } from '../config/config.js';
 import type { Generator } from '../contracts/generator.js';
 import { chooseDevice } from '../device/choose.js';
 import { labelOf, passesOf } from '../diffusion/guidance.js';
-import { makeTrajectory } from '../diffusion/sampler.js';
+import { makeTrajectory, type Trajectory } from '../diffusion/sampler.js';
 import { makeSchedule } from '../diffusion/schedule.js';
 import { Interrupted, UsageError } from '../errors.js';
 import { asRunError } from '../io/atomic.js';
 import { type Reach, unseen } from '../io/lock.js';
 import { makeFolders } from '../io/make-folders.js';
 import { hashWeights, readWeights } from '../io/weights.js';
+import type { StateDict } from '../network/state.js';
 import { guideInWords } from '../sample/open-sampler.js';
 import { plural } from '../units.js';
 import { version } from '../version.js';
@@ -40,6 +41,9 @@ interface Plan extends GenerateOptions {
  * worker keeps one in memory; TensorFlow pays for each call.
  */
 const BATCHES: Readonly<Record<DeviceChoice['device'], number>> = { wasm: 16, tensorflow: 64 };
+
+/** Jobs into which images are shared out for workers elsewhere, where they are enough for it. */
+const FEWEST_JOBS = 32;
 
 /**
  * Images that are encoded or written at one time: more than the four threads that do it, since on TensorFlow the thread
@@ -117,15 +121,19 @@ class Generation {
     const { options, range } = this;
     const schedule = makeSchedule(options.diffusion);
     const trajectory = makeTrajectory(schedule, options.sampling);
-    const share = shareOf(options, range.size - range.count);
-    const generator = await openGenerator(
-      options,
-      options.device,
-      trajectory,
-      schedule,
-      share,
-      await readWeights(options.weights, (text) => options.onEvent?.({ kind: 'note', text })),
-    );
+    const onNote = (text: string) => options.onEvent?.({ kind: 'note', text });
+    const state = await readWeights(options.weights, onNote);
+    const missing = range.size - range.count;
+    const generator = options.queue
+      ? await this.askWorkers(trajectory, state, missing)
+      : await openGenerator(
+          options,
+          options.device,
+          trajectory,
+          schedule,
+          shareOf(options, missing),
+          state,
+        );
     let manifest: Manifest | undefined;
     try {
       const maker = makerOf(options, generator);
@@ -140,6 +148,22 @@ class Generation {
     }
   }
 
+  /** Workers elsewhere make the images. */
+  private async askWorkers(
+    trajectory: Trajectory,
+    state: StateDict,
+    missing: number,
+  ): Promise<Generator> {
+    const { options, range } = this;
+    const { QueuedGenerator } = await import('./queued-generator.js');
+    // A function of what is asked for and not of what is there: after a resume the jobs are the same.
+    const batch = options.yields
+      ? evenBatch(range.size, options.batch, FEWEST_JOBS)
+      : options.batch;
+    const onNote = (text: string) => options.onEvent?.({ kind: 'note', text });
+    return QueuedGenerator.open({ ...options, trajectory, batch, missing, onNote }, state);
+  }
+
   /** The lanes make images, a bounded queue takes them from there to the disk. */
   private async produce(generator: Generator, manifest: Manifest): Promise<number> {
     const { options, range, store } = this;
@@ -151,6 +175,7 @@ class Generation {
       const of = label !== null && { label, class: nameOfLabel(classNames, label) };
       manifest.append({ index, seed, ...of, file: store.file(index), sha256 });
       range.mark(index);
+      generator.kept?.(index);
     };
     const room = generator.lanes * generator.batch;
     const queue = new BoundedQueue(keep, { room, hands: HANDS });
@@ -161,7 +186,8 @@ class Generation {
     const kept = range.count;
     try {
       await reporting(progressOf(range, maker, kept, start), onEvent, async () => {
-        const work = batches(range, generator.batch, options.sampling.norm);
+        const { norm } = options.sampling;
+        const work = batches(range, generator.batch, norm, generator.aligned);
         await maker.run(work, (image) => queue.put(image)).finally(() => queue.drain());
       });
     } finally {

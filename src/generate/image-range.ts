@@ -55,14 +55,20 @@ export interface Batch {
 /**
  * The images that are not marked, in batches. With running statistics a batch is any images; with batch statistics it
  * is always the same ones, [k·size, (k+1)·size), so that an image depends on the batch size and on nothing else.
+ * @param aligned whether no batch of any images goes beyond a multiple of the size
  */
-export function* batches(range: ImageRange, size: number, norm: BatchNormMode): Generator<Batch> {
+export function* batches(
+  range: ImageRange,
+  size: number,
+  norm: BatchNormMode,
+  aligned = norm === 'batch',
+): Generator<Batch> {
   let wanted: number[] = [];
   const whole = (first: number) => Uint32Array.from({ length: size }, (_, i) => first + i);
   for (let image = range.first; image < range.end; image++) {
     if (!range.has(image)) wanted.push(image);
-    const last = image === range.end - 1 || (norm === 'batch' && (image + 1) % size === 0);
-    if (wanted.length === 0 || (!last && (norm === 'batch' || wanted.length < size))) continue;
+    const last = image === range.end - 1 || (aligned && (image + 1) % size === 0);
+    if (wanted.length === 0 || (!last && (aligned || wanted.length < size))) continue;
     const images = norm === 'batch' ? whole(image - (image % size)) : Uint32Array.from(wanted);
     yield { images, wanted };
     wanted = [];

@@ -23,9 +23,15 @@ export interface Share {
   readonly yields: boolean;
 }
 
+/** What a generator needs of the options. */
+type Options = Pick<
+  GenerateOptions,
+  'computing' | 'model' | 'sampling' | 'condition' | 'guide' | 'seed' | 'requireCuda'
+>;
+
 /** A generator on the device that was chosen, with these weights. @throws UsageError when it does not fit. */
 export async function openGenerator(
-  options: GenerateOptions,
+  options: Options,
   device: DeviceChoice['device'],
   trajectory: Trajectory,
   schedule: Schedule,

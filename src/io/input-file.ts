@@ -2,12 +2,11 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { UsageError } from '../errors.js';
 import { LARGEST_CALL, systemReason } from './atomic.js';
+import { type ByteSource, cutOff } from './byte-source.js';
 
 /** An open file and its length in bytes. */
-export interface InputFile {
-  readonly path: string;
+export interface InputFile extends ByteSource {
   readonly handle: FileHandle;
-  readonly size: number;
 }
 
 /**
@@ -25,9 +24,12 @@ export async function withInputFile<T>(
     // Before it is opened: opening a pipe would wait for its writer.
     if (!(await stat(path)).isFile())
       throw new UsageError(`${path}: expected ${expected}, got a folder or a device`);
-    handle = await open(path, 'r');
+    const opened = await open(path, 'r');
+    handle = opened;
     const { size } = await handle.stat();
-    return await use({ path, handle, size });
+    const read = (bytes: Uint8Array, at: number, where = path) =>
+      readFully(opened, bytes, at, where);
+    return await use({ path, handle, size, read });
   } catch (error) {
     const reason = systemReason(error);
     if (reason === undefined) throw error;
@@ -47,10 +49,7 @@ export async function readFully(
   for (let done = 0; done < bytes.length; ) {
     const length = Math.min(bytes.length - done, LARGEST_CALL);
     const { bytesRead } = await file.read(bytes, done, length, at + done);
-    if (bytesRead === 0)
-      throw new UsageError(
-        `${where}: expected ${at + bytes.length} bytes or more, got ${at + done}: the file is cut off`,
-      );
+    if (bytesRead === 0) throw cutOff(where, at + bytes.length, at + done);
     done += bytesRead;
   }
 }

@@ -136,7 +136,7 @@ async function* logged(path: string): AsyncGenerator<{ line: string; metrics: Me
       if (torn !== undefined)
         throw new UsageError(`${path}:${number}: expected a step's metrics, got ${show(torn)}`);
       number++;
-      const metrics = parse(line);
+      const metrics = parseMetrics(line);
       if (metrics) yield { line, metrics };
       else torn = line;
     }
@@ -149,14 +149,17 @@ async function* logged(path: string): AsyncGenerator<{ line: string; metrics: Me
 }
 
 /** A line's metrics, or undefined if it is none. JSON has no NaN; one that was written reads as null. */
-function parse(line: string): Metrics | undefined {
+export function parseMetrics(line: string): Metrics | undefined {
   try {
-    const value: unknown = JSON.parse(line, (_, v) => (v === null ? Number.NaN : v));
+    // A reviver takes several times as long, and is wanted by next to no line.
+    const value: unknown = line.includes('null') ? JSON.parse(line, nullAsNaN) : JSON.parse(line);
     return isHeldOut(value) || isStep(value) ? value : undefined;
   } catch {
     return undefined;
   }
 }
+
+const nullAsNaN = (_: string, value: unknown): unknown => (value === null ? Number.NaN : value);
 
 const isHeldOut = (value: unknown): value is HeldOutMetrics =>
   hasNumbers(value, 'step', 'epoch', 'heldOutLoss');

@@ -17,6 +17,8 @@ export interface RunPaths {
   readonly dir: string;
   readonly config: string;
   readonly metrics: string;
+  /** What it said while it trained. */
+  readonly notes: string;
   /** The losses as a picture. */
   readonly curve: string;
   /** Weights that sampling is guided by, where the run keeps some. */
@@ -34,6 +36,7 @@ export function runPaths(dir: string): RunPaths {
     dir,
     config: join(dir, 'config.json'),
     metrics: join(dir, 'metrics.jsonl'),
+    notes: join(dir, 'notes.jsonl'),
     curve: join(dir, 'loss.png'),
     guide: join(dir, 'guide.safetensors'),
     samples: join(dir, 'samples'),

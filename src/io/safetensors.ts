@@ -10,10 +10,11 @@ import { ShapeError, UsageError } from '../errors.js';
 import { elements, type StateDict, type Tensor } from '../network/state.js';
 import { writeAtomically, writeFully } from './atomic.js';
 import { describeKind, fileKind, KIND_BYTES } from './file-kind.js';
-import { type InputFile, readFully, withInputFile } from './input-file.js';
-import { show } from './json.js';
-import { type Header, inFileOrder, LONGEST_HEADER, parseHeader } from './safetensors-header.js';
-import { bytesOf, readTensor } from './tensor-data.js';
+import { fitsHalf, floatToHalf } from './half.js';
+import { type InputFile, withInputFile } from './input-file.js';
+import { type Header, inFileOrder } from './safetensors-header.js';
+import { type LoadedHeader, loadHeader, openTensors, readNamed } from './safetensors-reader.js';
+import { bytesOf } from './tensor-data.js';
 import type { TensorFile } from './tensor-file.js';
 import { convertLine } from './torch/convert-line.js';
 import { isTorchFile } from './torch/is-torch-file.js';
@@ -24,24 +25,43 @@ export interface Safetensors {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** A tensor of numbers of two bytes. */
+interface F16Tensor {
+  readonly dtype: 'F16';
+  readonly shape: readonly number[];
+  readonly data: Uint16Array;
+}
+
+/** What is written: tensors as Haze computes in them, or of half their size. */
+type WrittenTensor = Tensor | F16Tensor;
+export type WrittenTensors = ReadonlyMap<string, WrittenTensor>;
+
+/** Floats as the nearest halves; a tensor with a number that no half is near to stays as it is. */
+export const inHalves = (tensors: StateDict): WrittenTensors =>
+  new Map([...tensors].map(([name, tensor]) => [name, halved(tensor)]));
+
+function halved(tensor: Tensor): WrittenTensor {
+  const { dtype, shape, data } = tensor;
+  if (dtype !== 'F32' || !data.every(fitsHalf)) return tensor;
+  return { dtype: 'F16', shape, data: Uint16Array.from(data, floatToHalf) };
+}
+
 /**
  * Reads every tensor of a file; floats become F32 (F64 is rounded), all else I64.
  * @throws UsageError naming file, tensor, expected and got, for anything that is not a sound safetensors file.
  */
 export function readSafetensors(path: string): Promise<Safetensors> {
-  return withFile(path, async (file, { tensors: infos, metadata }, dataStart) => {
+  return withFile(path, async (file, loaded) => {
+    const { tensors: infos, metadata } = loaded.header;
     const read = new Map<string, Tensor>();
-    for (const [name, info] of inFileOrder(infos)) {
-      const where = `${path}: tensor ${show(name)}`;
-      read.set(name, await readTensor(file, info, dataStart + info.begin, where));
-    }
+    for (const [name] of inFileOrder(infos)) read.set(name, await readNamed(file, loaded, name));
     return { tensors: new Map([...infos.keys()].map((name) => [name, read.get(name)!])), metadata };
   });
 }
 
 /** Names, dtypes, shapes and metadata alone; the data is checked to be there but not read. @throws UsageError */
 export function readHeader(path: string): Promise<Header> {
-  return withFile(path, async (_, header) => header);
+  return withFile(path, async (_, { header }) => header);
 }
 
 /**
@@ -50,7 +70,7 @@ export function readHeader(path: string): Promise<Header> {
  */
 export async function writeSafetensors(
   path: string,
-  tensors: StateDict,
+  tensors: WrittenTensors,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   await writeAtomically(path, (file) => writeTensors(file, tensors, metadata));
@@ -59,7 +79,7 @@ export async function writeSafetensors(
 /** Writes header and data to an open file, for callers that arrange for atomicity themselves. */
 export async function writeTensors(
   file: FileHandle,
-  tensors: StateDict,
+  tensors: WrittenTensors,
   metadata: Readonly<Record<string, string>>,
 ): Promise<void> {
   const ordered = [...tensors].sort(
@@ -71,8 +91,8 @@ export async function writeTensors(
 
 /** Length and header; padded so that the data begins at a multiple of 8. */
 function encodeHeader(
-  tensors: StateDict,
-  ordered: readonly [string, Tensor][],
+  tensors: WrittenTensors,
+  ordered: readonly [string, WrittenTensor][],
   metadata: Readonly<Record<string, string>>,
 ): Uint8Array {
   const offsets = new Map<string, [number, number]>();
@@ -99,58 +119,35 @@ function encodeHeader(
 
 /** An open safetensors file as named tensors. @throws UsageError as `readSafetensors` does */
 export async function openSafetensors(file: InputFile): Promise<TensorFile> {
-  const { header, dataStart } = await loadHeader(file);
-  const read = (name: string): Promise<Tensor> => {
-    const info = header.tensors.get(name)!;
-    const where = `${file.path}: tensor ${show(name)}`;
-    return readTensor(file.handle, info, dataStart + info.begin, where);
-  };
-  return { entries: header.tensors, metadata: header.metadata, read };
+  await refuseTorch(file);
+  return openTensors(file, () => kindInWords(file));
 }
 
 /** Opens a file, checks its header, and closes it after `use`. */
 async function withFile<T>(
   path: string,
-  use: (file: FileHandle, header: Header, dataStart: number) => Promise<T>,
+  use: (file: InputFile, loaded: LoadedHeader) => Promise<T>,
 ): Promise<T> {
   return withInputFile(path, 'a .safetensors file', async (file) => {
-    const { header, dataStart } = await loadHeader(file);
-    return use(file.handle, header, dataStart);
+    await refuseTorch(file);
+    return use(file, await loadHeader(file, () => kindInWords(file)));
   });
 }
 
-async function loadHeader({
-  path,
-  handle,
-  size,
-}: InputFile): Promise<{ header: Header; dataStart: number }> {
+/** @throws UsageError with the way out, for a file of PyTorch's own format */
+async function refuseTorch({ path, handle }: InputFile): Promise<void> {
   const start = Buffer.alloc(8);
   await handle.read(start, 0, 8, 0);
   if (isTorchFile(start))
     throw new UsageError(
       `${path}: expected a .safetensors file, got one of PyTorch's own format. ${convertLine(path)}`,
     );
-  if (size < 8)
-    throw new UsageError(`${path}: expected a safetensors header, got a file of ${size} bytes`);
-  const length = start.readBigUInt64LE();
-  const longest = Math.min(LONGEST_HEADER, size - 8);
-  if (length > BigInt(longest)) {
-    const kind = fileKind(await beginning(handle, path, size));
-    if (kind !== undefined)
-      throw new UsageError(`${path}: expected a .safetensors file, got ${describeKind(kind)}`);
-    throw new UsageError(
-      `${path}: expected a safetensors header of at most ${longest} bytes, got a length of ${length}`,
-    );
-  }
-  const bytes = Buffer.alloc(Number(length));
-  await readFully(handle, bytes, 8, path);
-  const dataStart = 8 + bytes.length;
-  return { header: parseHeader(bytes, size - dataStart, path), dataStart };
 }
 
-/** Enough of a file to tell what it is. */
-async function beginning(file: FileHandle, path: string, size: number): Promise<Buffer> {
-  const bytes = Buffer.alloc(Math.min(size, KIND_BYTES));
-  await readFully(file, bytes, 0, path);
-  return bytes;
+/** What a file is by its beginning. */
+async function kindInWords(file: InputFile): Promise<string | undefined> {
+  const bytes = Buffer.alloc(Math.min(file.size, KIND_BYTES));
+  await file.read(bytes, 0);
+  const kind = fileKind(bytes);
+  return kind && describeKind(kind);
 }

@@ -2,10 +2,10 @@
  * The data of tensors in files, read into arrays of their own: aligned, and never twice in memory. Dtypes
  * that PyTorch users have but Haze does not compute in are converted on the way.
  */
-import type { FileHandle } from 'node:fs/promises';
 import { elements, type Tensor } from '../network/state.js';
+import type { ByteSource } from './byte-source.js';
 import { DTYPE_BYTES, type Dtype } from './dtypes.js';
-import { readFully } from './input-file.js';
+import { halfToFloat } from './half.js';
 
 /** Bytes of foreign dtypes that are converted at a time; a multiple of every element's size. */
 const PIECE = 1 << 20;
@@ -18,7 +18,7 @@ export interface DenseTensor {
 
 /** Reads one tensor; `at` is the byte of the file where its data begins. */
 export async function readTensor(
-  file: FileHandle,
+  file: ByteSource,
   info: DenseTensor,
   at: number,
   where: string,
@@ -27,7 +27,7 @@ export async function readTensor(
   const length = elements(shape);
   if (isInteger(dtype)) {
     const data = new BigInt64Array(length);
-    if (dtype === 'I64') await readFully(file, bytesOf(data), at, where);
+    if (dtype === 'I64') await file.read(bytesOf(data), at, where);
     else {
       const decode = INTEGERS[dtype];
       await convert(file, info, at, where, (v, i, k) => (data[k] = BigInt(decode(v, i))));
@@ -35,7 +35,7 @@ export async function readTensor(
     return { dtype: 'I64', shape, data };
   }
   const data = new Float32Array(length);
-  if (dtype === 'F32') await readFully(file, bytesOf(data), at, where);
+  if (dtype === 'F32') await file.read(bytesOf(data), at, where);
   else {
     const decode = FLOATS[dtype];
     await convert(file, info, at, where, (v, i, k) => (data[k] = decode(v, i)));
@@ -44,12 +44,12 @@ export async function readTensor(
 }
 
 /** An array's memory as bytes. */
-export const bytesOf = (a: Float32Array | BigInt64Array): Uint8Array =>
+export const bytesOf = (a: Float32Array | BigInt64Array | Uint16Array): Uint8Array =>
   new Uint8Array(a.buffer, a.byteOffset, a.byteLength);
 
 /** Calls `set(view, byte, element)` for each element, reading a piece at a time. */
 async function convert(
-  file: FileHandle,
+  file: ByteSource,
   { dtype, shape }: DenseTensor,
   at: number,
   where: string,
@@ -61,7 +61,7 @@ async function convert(
   const view = new DataView(piece.buffer);
   for (let done = 0; done < length; done += PIECE) {
     const bytes = piece.subarray(0, Math.min(PIECE, length - done));
-    await readFully(file, bytes, at + done, where);
+    await file.read(bytes, at + done, where);
     for (let i = 0; i < bytes.length; i += size) set(view, i, (done + i) / size);
   }
 }
@@ -82,16 +82,6 @@ const INTEGERS = {
 
 const isInteger = (dtype: Dtype): dtype is 'I64' | keyof typeof INTEGERS =>
   dtype === 'I64' || Object.hasOwn(INTEGERS, dtype);
-
-/** IEEE 754 binary16: sign, 5 bits of exponent, 10 of fraction; exact in f32. */
-function halfToFloat(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  return sign * (1024 + fraction) * 2 ** (exponent - 25);
-}
 
 const word = new DataView(new ArrayBuffer(4));
 

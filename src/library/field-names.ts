@@ -1,7 +1,7 @@
 /** Settings of the network by the names of their flags: `layersPerBlock` is `layers`. */
 import { FIELD_FLAGS } from '../config/network-fields.js';
+import { camel } from '../config/respell.js';
 import { UsageError } from '../errors.js';
-import { camel } from './spelling.js';
 
 /** Where blocks attend has a setting of its own. */
 const OTHER_NAMES = Object.entries(FIELD_FLAGS)

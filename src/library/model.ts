@@ -2,6 +2,7 @@
 import { readSeed } from '../config/computing.js';
 import { classNames, readLabels } from '../config/condition.js';
 import type { DiffusionConfig, ModelConfig, SamplingConfig } from '../config/config.js';
+import { readCount } from '../config/drawing.js';
 import type { Drawn, Guide } from '../config/guide.js';
 import { readDrawn } from '../config/guide.js';
 import { JsonObject } from '../config/json.js';
@@ -12,9 +13,9 @@ import { CounterRandom } from '../diffusion/random.js';
 import { Interrupted, RunError, ShapeError, UsageError } from '../errors.js';
 import { readWeights } from '../io/weights.js';
 import { MOST_OF_CLASSES, usualCount } from '../sample/class-rows.js';
+import { batchFor, drawImages, planSampling, type SamplingPlan } from '../sample/draw-images.js';
 import { type NetworkOptions, OpenNetworks } from '../sample/open-networks.js';
 import type { SampleEvent } from '../sample/options.js';
-import { batchFor, drawImages, planSampling, type SamplingPlan } from '../sample/sample.js';
 import { SplitSampler } from '../sample/split-sampler.js';
 import {
   type AnySamplingSettings,
@@ -26,7 +27,7 @@ import {
 } from './draw.js';
 import type { DrawStep } from './draw-with.js';
 import { byOwnNames } from './field-names.js';
-import { classesOf, readCount, readFrames, type Samples } from './sample.js';
+import { classesOf, readFrames, type Samples } from './sample.js';
 import { asProgram, asProgramEach, respell } from './spelling.js';
 import { Turns } from './turns.js';
 

@@ -1,6 +1,7 @@
 /** Images from a model on disk, for programs: what `haze sample` does, with arrays instead of pictures. */
 import { nameOfLabel } from '../config/condition.js';
 import type { ModelConfig } from '../config/config.js';
+import { readCount } from '../config/drawing.js';
 import { JsonObject } from '../config/json.js';
 import { type Condition, labelOf } from '../diffusion/guidance.js';
 import { MOST_OF_CLASSES, usualCount } from '../sample/class-rows.js';
@@ -46,10 +47,6 @@ async function draw(model: string, settings: SampleSettings): Promise<Samples> {
   const result = await sampleWeights({ ...options, count, frames: moments });
   return { ...result, model: options.model, classes: classesOf(options, count) };
 }
-
-/** Images to draw, where it is said. */
-export const readCount = (source: JsonObject): number | undefined =>
-  source.whole('count', { min: 1, max: 65_536 });
 
 /** The class of each image. */
 export const classesOf = ({ condition, classNames }: Drawn, count: number): Samples['classes'] =>

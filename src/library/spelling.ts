@@ -12,6 +12,7 @@ import {
 } from '../config/evaluation.js';
 import { modelFlags, modelGroups } from '../config/model.js';
 import { FIELD_FLAGS } from '../config/network-fields.js';
+import { camel, respellFlags } from '../config/respell.js';
 import { SAMPLING_NAMES, samplingFlags } from '../config/sampling.js';
 import { targetFlags } from '../config/targets.js';
 import { dataFlags, trainingFlags } from '../config/training.js';
@@ -38,30 +39,19 @@ const GROUPS = [
 /** Flags of which a library's user may be told. */
 const KNOWN = new Set([
   ...GROUPS.flatMap((group) => Object.keys(group)),
-  ...['out', 'resume', 'count', 'format', 'shard', 'workers'],
+  ...['out', 'resume', 'count', 'format', 'shard', 'workers', 'queue'],
 ]);
 
 /** `sample-steps` → `steps`. */
 export const settingOf = (flag: string): string => OTHERWISE[flag] ?? camel(flag);
 
-/** `norm-eps` → `normEps`. */
-export const camel = (flag: string): string =>
-  flag.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase());
-
-const FLAG = /(^|[\s(`'])(?:--(no-)?([a-z][a-z0-9-]*)|<(data|model)>)/g;
-
 /** The text with settings as a program spells them. */
 export function respell(text: string, place: Place): string {
   const placed = typeof place === 'string' ? (name: string) => `${place}.${name}` : place;
-  return text
+  const plain = text
     .replace(/^To go on: haze train .*$/m, 'To go on: train with resume: true')
-    .replaceAll('--require cuda', '--require')
-    .replaceAll(FLAG, (whole, before: string, no, flag: string | undefined, given, at: number) => {
-      if (flag !== undefined && !KNOWN.has(flag)) return whole;
-      const name = flag === undefined ? given : settingOf(flag);
-      // Only what a message begins with is at fault; the rest it belongs to, or does not go with.
-      return `${before}${at === 0 ? placed(name) : name}${no ? ': false' : ''}`;
-    });
+    .replaceAll('--require cuda', '--require');
+  return respellFlags(plain, (flag) => (KNOWN.has(flag) ? settingOf(flag) : undefined), placed);
 }
 
 /** Does something for a program. @throws what the work does, respelt */

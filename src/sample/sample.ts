@@ -1,17 +1,8 @@
-import type { Sampler } from '../contracts/sampler.js';
-import { passesOf } from '../diffusion/guidance.js';
-import { FLOW_TIMES } from '../diffusion/objective.js';
-import { makeTrajectory, type Trajectory } from '../diffusion/sampler.js';
-import { makeSchedule, type Schedule } from '../diffusion/schedule.js';
-import { Interrupted } from '../errors.js';
 import { readWeights } from '../io/weights.js';
 import type { StateDict } from '../network/state.js';
-import { plural } from '../units.js';
+import { drawImages, planSampling } from './draw-images.js';
 import { guideInWords, openSampler } from './open-sampler.js';
-import type { Frame, SampleOptions, SampleResult } from './options.js';
-
-/** Reverse steps between two looks at the interrupt flag. */
-const STRIDE = 10;
+import type { SampleOptions, SampleResult } from './options.js';
 
 /** Draws images from a file of weights. @throws UsageError for weights that are not this model's; Interrupted. */
 export async function sample(options: SampleOptions): Promise<SampleResult> {
@@ -34,109 +25,5 @@ export async function sampleFrom(
     return await drawImages(sampler, plan, options);
   } finally {
     await sampler.dispose();
-  }
-}
-
-/** What options come to before anything is computed. */
-export interface SamplingPlan {
-  readonly schedule: Schedule;
-  readonly trajectory: Trajectory;
-  /** Images that are made at one time. */
-  readonly batch: number;
-}
-
-type Drawing = Pick<SampleOptions, 'model' | 'count' | 'frames' | 'signal' | 'onEvent'>;
-
-/** @throws UsageError for a sampler that the model does not have */
-export function planSampling({
-  diffusion,
-  sampling,
-  condition,
-  count,
-}: Pick<SampleOptions, 'diffusion' | 'sampling' | 'condition' | 'count'>): SamplingPlan {
-  const schedule = makeSchedule(diffusion);
-  const batch = batchFor(count, passesOf(condition));
-  return { schedule, trajectory: makeTrajectory(schedule, sampling), batch };
-}
-
-/** Batches one after the other: Ho et al. (2020), Algorithm 2, or what other sampler was planned. @throws Interrupted */
-export async function drawImages(
-  sampler: Sampler,
-  { schedule, trajectory }: SamplingPlan,
-  options: Drawing,
-): Promise<SampleResult> {
-  const { count, model, signal, onEvent } = options;
-  const steps = trajectory.timesteps.length;
-  const batches = Math.ceil(count / sampler.batch);
-  onEvent?.({
-    kind: 'note',
-    text: `${plural(count, 'image')} on ${sampler.description}, ${plural(steps, 'reverse step')}`,
-  });
-  const each = model.size ** 2 * model.channels;
-  const images = new Float32Array(count * each);
-  const start = schedule.objective === 'flow' ? FLOW_TIMES : schedule.timesteps;
-  const frames = new Frames(options.frames, trajectory.timesteps, start, each);
-  for (let first = 0, done = 0; first < count; first += sampler.batch) {
-    await sampler.start(Uint32Array.from({ length: sampler.batch }, (_, i) => first + i));
-    frames.keep(0, first, sampler);
-    for (let step = 0; step < steps; ) {
-      const next = Math.min(steps, step + STRIDE, frames.after(step));
-      await sampler.advance(step, next);
-      done += next - step;
-      step = next;
-      frames.keep(step, first, sampler);
-      onEvent?.({ kind: 'progress', done, total: batches * steps });
-      if (signal?.aborted) throw new Interrupted('interrupted; nothing was written');
-    }
-    const read = sampler.read();
-    images.set(read.subarray(0, Math.min(read.length, images.length - first * each)), first * each);
-  }
-  return { images, frames: frames.list };
-}
-
-/** Images in one batch: more would not be faster on the engine, and memory stays small. */
-const LARGEST_BATCH = 16;
-
-/** Images that are made at one time, of so many in all; `passes` evaluations of each go in one batch. */
-export const batchFor = (count: number, passes: 1 | 2 = 1): number =>
-  Math.ceil(count / Math.ceil((count * passes) / LARGEST_BATCH));
-
-/** The moments of the trajectory that a film keeps, of the first images. */
-class Frames {
-  readonly list: { t: number; images: Float32Array }[] & Frame[];
-  private readonly moments: number[];
-  private readonly images: number;
-  private readonly each: number;
-
-  constructor(
-    want: SampleOptions['frames'],
-    visited: Float64Array,
-    timesteps: number,
-    each: number,
-  ) {
-    const steps = visited.length;
-    const moments = Math.min(want?.moments ?? 0, steps + 1);
-    this.images = want?.images ?? 0;
-    this.each = each;
-    this.moments = Array.from({ length: moments }, (_, i) =>
-      moments === 1 ? steps : Math.round((i * steps) / (moments - 1)),
-    );
-    this.list = this.moments.map((step) => ({
-      t: step === 0 ? timesteps : step === steps ? 0 : visited[step]!,
-      images: new Float32Array(this.images * each),
-    }));
-  }
-
-  /** The first moment after `step`, or infinity. */
-  after(step: number): number {
-    return this.moments.find((m) => m > step) ?? Number.POSITIVE_INFINITY;
-  }
-
-  /** Copies the batch that begins with image `first`, if step is a moment. */
-  keep(step: number, first: number, sampler: Sampler): void {
-    const at = this.moments.indexOf(step);
-    const wanted = Math.min(this.images - first, sampler.batch);
-    if (at < 0 || wanted <= 0) return;
-    this.list[at]!.images.set(sampler.read().subarray(0, wanted * this.each), first * this.each);
   }
 }

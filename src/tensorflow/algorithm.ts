@@ -4,7 +4,7 @@
  */
 import type { Graph, NodeOf } from '../network/graph.js';
 import {
-  type Convolution,
+  type ConvolutionGeometry,
   type ConvolutionMaps,
   convolutionOf,
   directConvolution,
@@ -23,15 +23,15 @@ export interface NetworkShape {
 export type Use = 'prediction' | 'training';
 
 /** How one convolution is computed. */
-export type Algorithm = { readonly direct: Convolution } | { readonly lowered: Lowering };
+export type Algorithm = { readonly direct: ConvolutionGeometry } | { readonly lowered: Lowering };
 
 export type ConvNode = NodeOf<'conv'>;
 
 /** The algorithm of each convolution. */
-export type Plan = ReadonlyMap<ConvNode, Algorithm>;
+export type ConvolutionPlan = ReadonlyMap<ConvNode, Algorithm>;
 
 /** Chooses for every convolution of the network; `direct` is TensorFlow's own for all. */
-export function planConvolutions(shape: NetworkShape, use: Use, direct: boolean): Plan {
+export function planConvolutions(shape: NetworkShape, use: Use, direct: boolean): ConvolutionPlan {
   return new Map(
     convolutions(shape).map(([node, c]): [ConvNode, Algorithm] => {
       const tile = direct ? null : chooseTile(c, use);
@@ -46,8 +46,8 @@ export const maps = <V>(ops: Ops<V>, algorithm: Algorithm): ConvolutionMaps<V> =
     : loweredConvolution(ops, algorithm.lowered);
 
 /** The network's convolutions, in execution order. */
-export const convolutions = ({ graph, batch }: NetworkShape): [ConvNode, Convolution][] =>
-  graph.nodes.flatMap((node): [ConvNode, Convolution][] =>
+export const convolutions = ({ graph, batch }: NetworkShape): [ConvNode, ConvolutionGeometry][] =>
+  graph.nodes.flatMap((node): [ConvNode, ConvolutionGeometry][] =>
     node.op === 'conv' ? [[node, convolutionOf(node, batch)]] : [],
   );
 
@@ -75,7 +75,7 @@ const COSTS = {
 } as const;
 
 /** The fastest tile by the estimate, or null for TensorFlow's own convolution. */
-export function chooseTile(c: Convolution, use: Use): Tile | null {
+export function chooseTile(c: ConvolutionGeometry, use: Use): Tile | null {
   if (!lowers(c)) return null;
   const side = c.side / c.stride;
   const tiles = ([4, 2, 0] as const).filter((tile) => tile === 0 || side % tile === 0);
@@ -87,22 +87,22 @@ export function chooseTile(c: Convolution, use: Use): Tile | null {
 }
 
 /** Whether products can compute it: 3x3 with stride 1, or 4x4 with stride 2 on even sides, with padding 1. */
-const lowers = ({ side, kernel, stride, padding }: Convolution): boolean =>
+const lowers = ({ side, kernel, stride, padding }: ConvolutionGeometry): boolean =>
   ((kernel === 3 && stride === 1) || (kernel === 4 && stride === 2 && side % 2 === 0)) &&
   padding.every((pixels) => pixels === 1);
 
 /** Values in x and y. */
-const images = (c: Convolution) =>
+const images = (c: ConvolutionGeometry) =>
   c.batch * (c.side ** 2 * c.inputs + (c.side / c.stride) ** 2 * c.outputs);
 
-function directCost(c: Convolution, use: Use): number {
+function directCost(c: ConvolutionGeometry, use: Use): number {
   const cost = COSTS[use].direct;
   const weights = c.kernel ** 2 * c.inputs * c.outputs;
   const products = c.batch * (c.side / c.stride) ** 2 * weights;
   return cost.call + cost.products * products + cost.weights * weights + cost.images * images(c);
 }
 
-function loweredCost(c: Convolution, tile: Tile, use: Use): number {
+function loweredCost(c: ConvolutionGeometry, tile: Tile, use: Use): number {
   const cost = COSTS[use].lowered;
   const { points, rows, pixels } = loweredSize(c, tile);
   const depth = pixels * c.inputs;

@@ -6,7 +6,7 @@ import type { NodeOf, Padding } from '../network/graph.js';
 import { type Attributes, FLOAT, ints, type Ops, one, string, vector } from './ops.js';
 
 /** x [batch, side, side, inputs] to y [batch, …, outputs]. Of a transposed convolution, x is the output and y the input. */
-export interface Convolution {
+export interface ConvolutionGeometry {
   readonly batch: number;
   readonly side: number;
   readonly inputs: number;
@@ -17,7 +17,10 @@ export interface Convolution {
 }
 
 /** The convolution of a node. */
-export function convolutionOf({ layer, x, out }: NodeOf<'conv'>, batch: number): Convolution {
+export function convolutionOf(
+  { layer, x, out }: NodeOf<'conv'>,
+  batch: number,
+): ConvolutionGeometry {
   const { kind, inputs, outputs, kernel, stride, padding } = layer;
   const rest = { batch, kernel, stride, padding };
   if (kind === 'conv') return { ...rest, side: x.side, inputs, outputs };
@@ -44,7 +47,7 @@ export interface ConvolutionMaps<V> {
 }
 
 /** TensorFlow's own operations. */
-export function directConvolution<V>(ops: Ops<V>, c: Convolution): ConvolutionMaps<V> {
+export function directConvolution<V>(ops: Ops<V>, c: ConvolutionGeometry): ConvolutionMaps<V> {
   const attributes = {
     T: FLOAT,
     data_format: string('NHWC'),
@@ -68,7 +71,12 @@ export function directConvolution<V>(ops: Ops<V>, c: Convolution): ConvolutionMa
  * SAME where that pads as the convolution does (3x3, and 4x4 with stride 2 on even sides): oneDNN's backward
  * convolutions know it, but not EXPLICIT (twice as slow here).
  */
-function padding({ side, kernel, stride, padding: [before, after] }: Convolution): Attributes {
+function padding({
+  side,
+  kernel,
+  stride,
+  padding: [before, after],
+}: ConvolutionGeometry): Attributes {
   const total = Math.max(0, (Math.ceil(side / stride) - 1) * stride + kernel - side);
   const half = Math.floor(total / 2);
   if (before === half && after === total - half) return { padding: string('SAME') };

@@ -1,8 +1,9 @@
 /** Which native binding to load: one that `haze setup tensorflow` built, else one the package's installer left. */
 import { existsSync, readFileSync } from 'node:fs';
 import { UsageError } from '../errors.js';
+import { cacheFolder } from '../io/cache-folder.js';
 import { findPackage, officialBinding } from './package.js';
-import { bindingFile, cacheFolder, installFolder, manifestFile } from './setup/folders.js';
+import { bindingFile, installFolder, manifestFile } from './setup/folders.js';
 import { checkPlatform, otherPlatform } from './setup/platform.js';
 import { type Danger, dangerOf, refuseUnsafe } from './setup/safe-cache.js';
 import { type Bundle, CPU, CUDA } from './setup/wheels.js';

@@ -6,7 +6,7 @@
  * products of [tiles, inputs] and [inputs, outputs]. A 4x4 kernel with stride 2 is a 2x2 one over the four phases of
  * the image as channels. Without a tile, there is one product over all taps of every output pixel.
  */
-import type { Convolution } from './convolution.js';
+import type { ConvolutionGeometry } from './convolution.js';
 import { type Matrix, minimalFilter, square, transpose } from './cook-toom.js';
 
 /** Rows of outputs that a tile has; 0 for patches that are not transformed. */
@@ -24,7 +24,7 @@ export interface LoweredSize {
   readonly tiles: number;
 }
 
-export interface Lowering extends Convolution, LoweredSize {
+export interface Lowering extends ConvolutionGeometry, LoweredSize {
   readonly tile: Tile;
   readonly transforms?: Transforms;
   /** The pixels of patches, by their place in the first image with a border of one zero: [points, tiles², pixels]. */
@@ -46,7 +46,7 @@ export interface Transforms {
   readonly output: Matrix;
 }
 
-export function lowerConvolution(c: Convolution, tile: Tile): Lowering {
+export function lowerConvolution(c: ConvolutionGeometry, tile: Tile): Lowering {
   const size = loweredSize(c, tile);
   const take = takeTable(c, tile, size);
   const put = putTables(c, size, take);
@@ -55,7 +55,7 @@ export function lowerConvolution(c: Convolution, tile: Tile): Lowering {
 }
 
 /** The sizes of the products alone. */
-export function loweredSize(c: Convolution, tile: Tile): LoweredSize {
+export function loweredSize(c: ConvolutionGeometry, tile: Tile): LoweredSize {
   const taps = c.kernel / c.stride;
   const tiles = c.side / c.stride / (tile || 1);
   return {
@@ -66,13 +66,13 @@ export function loweredSize(c: Convolution, tile: Tile): LoweredSize {
   };
 }
 
-function transformsOf(c: Convolution, tile: number): Transforms {
+function transformsOf(c: ConvolutionGeometry, tile: number): Transforms {
   const { a, g, b } = minimalFilter(tile, c.kernel / c.stride);
   return { image: square(b), weights: weightTransform(c, g), output: square(transpose(a)) };
 }
 
 /** The taps of each phase by themselves: rows are (point, point, phase, phase), columns (tap, tap). */
-function weightTransform({ kernel, stride }: Convolution, g: Matrix): Matrix {
+function weightTransform({ kernel, stride }: ConvolutionGeometry, g: Matrix): Matrix {
   const phases = range(stride);
   // Of the taps, a phase has every stride-th.
   const spread = (row: readonly number[], phase: number) =>
@@ -87,7 +87,7 @@ function weightTransform({ kernel, stride }: Convolution, g: Matrix): Matrix {
 }
 
 /** The pixels of a patch from its upper left one, in the order [points, pixels]. */
-function patchOffsets(c: Convolution, tile: Tile): [y: number, x: number][] {
+function patchOffsets(c: ConvolutionGeometry, tile: Tile): [y: number, x: number][] {
   const points = tile === 0 ? 1 : tile + c.kernel / c.stride - 1;
   const inner = tile === 0 ? c.kernel : c.stride;
   return range(points ** 2 * inner ** 2).map((i) => {
@@ -100,7 +100,11 @@ function patchOffsets(c: Convolution, tile: Tile): [y: number, x: number][] {
   });
 }
 
-function takeTable(c: Convolution, tile: Tile, { tiles, pixels, points }: LoweredSize): Int32Array {
+function takeTable(
+  c: ConvolutionGeometry,
+  tile: Tile,
+  { tiles, pixels, points }: LoweredSize,
+): Int32Array {
   const offsets = patchOffsets(c, tile);
   const step = c.stride * (tile || 1);
   const table = new Int32Array(points * tiles ** 2 * pixels);
@@ -115,7 +119,7 @@ function takeTable(c: Convolution, tile: Tile, { tiles, pixels, points }: Lowere
   return table;
 }
 
-function putTables(c: Convolution, size: LoweredSize, take: Int32Array): Int32Array[] {
+function putTables(c: ConvolutionGeometry, size: LoweredSize, take: Int32Array): Int32Array[] {
   const within = size.tiles ** 2 * size.pixels;
   const tables: Int32Array[] = [];
   const seen = new Uint8Array(c.side ** 2);

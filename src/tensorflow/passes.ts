@@ -4,9 +4,9 @@ import { elements } from '../network/state.js';
 import {
   type Algorithm,
   type ConvNode,
+  type ConvolutionPlan,
   maps,
   type NetworkShape,
-  type Plan,
   planConvolutions,
 } from './algorithm.js';
 import { type Statistics, towards } from './batch-norm.js';
@@ -23,8 +23,8 @@ export interface Network extends NetworkShape {
   /** Convolutions and batch norms are left to the GPU's own library. */
   readonly gpu: boolean;
   /** How convolutions are computed in prediction, and in training. */
-  readonly prediction: Plan;
-  readonly training: Plan;
+  readonly prediction: ConvolutionPlan;
+  readonly training: ConvolutionPlan;
   readonly variables: NetworkVariables;
   /** What each is fed. */
   readonly feeds: { readonly prediction: readonly Feed[]; readonly training: readonly Feed[] };

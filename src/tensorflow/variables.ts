@@ -4,7 +4,7 @@
  */
 import type { Graph } from '../network/graph.js';
 import { parameters as parameterSpecs, stateShapes } from '../network/parameters.js';
-import type { ConvNode, Plan } from './algorithm.js';
+import type { ConvNode, ConvolutionPlan } from './algorithm.js';
 import { permute } from './calls.js';
 import type { Lowering } from './lowering.js';
 import { assign, assignSub, type Ops, one, read } from './ops.js';
@@ -46,7 +46,7 @@ export const STEP: Variable = { name: 'adam/step', shape: [], kept: [] };
 /** `prediction` says which weights have a form of their own. */
 export function networkVariables(
   graph: Graph,
-  prediction: Plan = new Map(),
+  prediction: ConvolutionPlan = new Map(),
   { averages = 0, accumulates = false } = {},
 ): NetworkVariables {
   const parameters = parameterSpecs(graph).map(({ name, shape }) => variable(name, shape));

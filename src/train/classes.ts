@@ -1,8 +1,9 @@
 /** The classes of a run's images, once these are listed. */
 import { withClassNames } from '../config/classes.js';
 import type { RunConfig } from '../config/config.js';
-import { among, type Classes, checkSeveral, listNames, requireClasses } from '../data/classes.js';
+import { among, type Classes, checkSeveral, requireClasses } from '../data/classes.js';
 import type { Aside } from '../data/held-out.js';
+import { listNames } from '../data/list-names.js';
 import { UsageError } from '../errors.js';
 import type { ListedData } from './open-data.js';
 

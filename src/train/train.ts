@@ -13,6 +13,7 @@ import { classify } from './classes.js';
 import { header } from './header.js';
 import { stepsIn } from './length.js';
 import { dataBudget, pausesOf, requireSpaceToRun } from './memory.js';
+import { noting } from './noting.js';
 import { dataState, type ListedData, listData, openData } from './open-data.js';
 import { openTrainer } from './open-trainer.js';
 import type { TrainOptions, TrainResult } from './options.js';
@@ -32,11 +33,12 @@ export async function train(options: TrainOptions, afterStep?: AfterStep): Promi
 
 /** The same, where the caller has the run's lock; `hold` extends it to the folder once that is there. */
 export async function trainLocked(
-  given: TrainOptions,
+  asked: TrainOptions,
   hold: Hold,
   afterStep?: AfterStep,
 ): Promise<TrainResult> {
-  await checkStart(given);
+  await checkStart(asked);
+  const given = { ...asked, onEvent: noting(asked) };
   const all = await listData(given.config, given);
   if (given.advise && !given.resume) await advise(given, all);
   const { config, listed } = await classify(given.config, all);

@@ -49,7 +49,7 @@ interface LanePart {
   readonly bytes: LoadedProgram;
 }
 
-interface Plan {
+interface PoolPlan {
   readonly tables: TrajectoryTables;
   /** By lane; the parts of a lane lie one after the other in memory. */
   readonly lanes: readonly (readonly PartPlan[])[];
@@ -62,10 +62,10 @@ interface Plan {
 export class ReversePool {
   private readonly engine: Engine;
   private readonly options: ReversePoolOptions;
-  private readonly plan: Plan;
+  private readonly plan: PoolPlan;
   private readonly lanes: readonly (readonly LanePart[])[];
 
-  private constructor(engine: Engine, plan: Plan, options: ReversePoolOptions) {
+  private constructor(engine: Engine, plan: PoolPlan, options: ReversePoolOptions) {
     this.engine = engine;
     this.plan = plan;
     this.options = options;
@@ -156,7 +156,7 @@ const offset = (from: Pointer, floats: number): Pointer =>
 const at = (loaded: LoadedProgram, step: number): Part => ({ loaded, from: step, to: step + 1 });
 
 /** Lays out the lanes. Plans only; nothing is allocated. */
-function planPool(options: ReversePoolOptions): { arena: Arena; plan: Plan } {
+function planPool(options: ReversePoolOptions): { arena: Arena; plan: PoolPlan } {
   const arena = new Arena();
   const tables = planTables(arena, options.trajectory);
   const lanes = Array.from({ length: options.lanes }, () => planLane(arena, options, tables));

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { type Convolution, denseScratch } from '../../src/engine/convolution.js';
+import { denseScratch, type LayerConvolution } from '../../src/engine/convolution.js';
 import { planDenseGradient } from '../../src/engine/dense-gradient.js';
 import type { Build } from '../../src/engine/module.js';
 import { NULL, type Pointer } from '../../src/engine/pointer.js';
@@ -132,7 +132,7 @@ function gradient(
   const view = (at: Pointer, channels: number, gap: number) => ({
     ...{ at, height: side, width: side, channels, stride: channels + gap },
   });
-  const c: Convolution = {
+  const c: LayerConvolution = {
     ...{ kind: 'same1', batch },
     input: view(bench.put(x, 4), inputs, gaps[0]),
     output: view(bench.put(dy, 4), outputs, gaps[1]),

@@ -1,4 +1,4 @@
-import type { Convolution, Feature } from '../../src/engine/winograd/algorithms.js';
+import type { Feature, TiledConvolution } from '../../src/engine/winograd/algorithms.js';
 import { convolve, weightGradient } from '../helpers/convolution.js';
 import { close, eachSplit, values } from '../helpers/kernels.js';
 
@@ -69,7 +69,7 @@ for (const layer of LAYERS) {
   const feature = (h: number, w: number, channels: number): Feature => ({
     ...{ height: h, width: w, channels, pixel: channels },
   });
-  const c: Convolution = {
+  const c: TiledConvolution = {
     ...{ kind: mode === 2 ? 'up' : 'down', algorithm: 'F(4,2)', batch: BATCH },
     input: feature(height, width, INPUTS),
     output: feature(scale(height), scale(width), OUTPUTS),

@@ -2,9 +2,9 @@ import { adjoint, type ConvKind, TAPS, transposeCall } from '../../src/engine/co
 import { NULL } from '../../src/engine/pointer.js';
 import { contiguous } from '../../src/engine/tensors.js';
 import type {
-  Convolution,
   ConvolutionKind,
   Feature,
+  TiledConvolution,
 } from '../../src/engine/winograd/algorithms.js';
 import { convolve } from '../helpers/convolution.js';
 import { bits, eachBuild, eachSplit, values } from '../helpers/kernels.js';
@@ -38,7 +38,7 @@ function plain(
   w: ArrayLike<number>,
 ): Float64Array {
   const y = new Float64Array(BATCH * output.height ** 2 * output.channels);
-  const c: Convolution = { kind, algorithm: 'F(4,3)', batch: BATCH, input, output };
+  const c: TiledConvolution = { kind, algorithm: 'F(4,3)', batch: BATCH, input, output };
   convolve(c, x, w, y);
   return y;
 }

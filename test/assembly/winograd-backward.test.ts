@@ -2,8 +2,8 @@ import test from 'ava';
 import type { Build } from '../../src/engine/module.js';
 import {
   ALGORITHMS,
-  type Convolution,
   type Feature,
+  type TiledConvolution,
   type WinogradAlgorithm,
 } from '../../src/engine/winograd/algorithms.js';
 import { goesTogether, planBackward } from '../../src/engine/winograd/backward.js';
@@ -52,7 +52,7 @@ interface Data {
   shift: Float32Array;
 }
 
-function convolution(o: Case, algorithm: WinogradAlgorithm): Convolution {
+function convolution(o: Case, algorithm: WinogradAlgorithm): TiledConvolution {
   const { batch, height, width } = o;
   const feature = (channels: number, gap = 0): Feature => ({
     ...{ height, width, channels, pixel: channels + gap },
@@ -61,7 +61,7 @@ function convolution(o: Case, algorithm: WinogradAlgorithm): Convolution {
   return { kind: 'conv', algorithm, batch, input, output };
 }
 
-const data = (c: Convolution): Data => ({
+const data = (c: TiledConvolution): Data => ({
   x: values(length(c.input, c.batch), 1),
   dy: values(length(c.output, c.batch), 2),
   dx: values(length(c.input, c.batch), 3),
@@ -76,7 +76,7 @@ interface Gradients<T> {
 }
 
 function run(
-  c: Convolution,
+  c: TiledConvolution,
   o: Case,
   d: Data,
   { build, shares, wide }: { build: Build; shares: number; wide?: boolean },
@@ -105,7 +105,7 @@ function run(
 }
 
 /** The same in f64 by the definitions. */
-function expected(c: Convolution, o: Case, d: Data): Gradients<Float64Array> {
+function expected(c: TiledConvolution, o: Case, d: Data): Gradients<Float64Array> {
   const { channels, pixel, height, width } = c.input;
   const x = Float64Array.from(d.x, (value, i) => {
     const channel = i % pixel;

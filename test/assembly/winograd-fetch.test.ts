@@ -1,6 +1,6 @@
 import test from 'ava';
 import { pointer } from '../../src/engine/pointer.js';
-import type { Convolution } from '../../src/engine/winograd/algorithms.js';
+import type { TiledConvolution } from '../../src/engine/winograd/algorithms.js';
 import { planForward, type Way } from '../../src/engine/winograd/forward.js';
 import { convolve, relativeError } from '../helpers/convolution.js';
 import { Bench, values } from '../helpers/kernels.js';
@@ -21,7 +21,7 @@ for (const [pixel, what] of [
       test(`Nothing is read beyond the end of memory: the ${last} is ${what}, by ${way}`, (t) => {
         const feature = { height: 12, width: 12, channels: 8, pixel };
         const shape = { kind: 'conv', algorithm: 'F(4,3)', batch: 2 } as const;
-        const c: Convolution = { ...shape, input: feature, output: feature };
+        const c: TiledConvolution = { ...shape, input: feature, output: feature };
         const plan = planForward(c, way);
         const bench = new Bench('strict', 1, { bytes: 16 * PAGE });
         const floats = 2 * 12 * 12 * pixel;

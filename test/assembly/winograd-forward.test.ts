@@ -3,9 +3,9 @@ import type { Build } from '../../src/engine/module.js';
 import { NULL } from '../../src/engine/pointer.js';
 import {
   ALGORITHMS,
-  type Convolution,
   type ConvolutionKind,
   type Feature,
+  type TiledConvolution,
   type WinogradAlgorithm,
 } from '../../src/engine/winograd/algorithms.js';
 import { planForward, type Way } from '../../src/engine/winograd/forward.js';
@@ -35,7 +35,7 @@ interface Case {
   affine?: boolean | 'shared';
 }
 
-function convolution(c: Case, algorithm: WinogradAlgorithm): Convolution {
+function convolution(c: Case, algorithm: WinogradAlgorithm): TiledConvolution {
   const resize = (n: number) =>
     c.kind === 'conv' ? n : c.kind === 'down' ? Math.floor(n / 2) : 2 * n + (c.extra ?? 0);
   const input: Feature = {
@@ -58,7 +58,7 @@ interface Data {
   shift: Float32Array;
 }
 
-function inputs(c: Convolution): Data {
+function inputs(c: TiledConvolution): Data {
   return {
     x: values(length(c.input, c.batch), 1),
     w: values(weightLength(c), 2),
@@ -71,7 +71,7 @@ function inputs(c: Convolution): Data {
 
 /** y after the kernels, walked in so many shares. */
 function run(
-  c: Convolution,
+  c: TiledConvolution,
   o: Case,
   d: Data,
   {
@@ -113,24 +113,28 @@ function run(
   return bench.f32(y, d.y.length);
 }
 
-const inGap = ({ output }: Convolution, i: number): boolean => i % output.pixel >= output.channels;
+const inGap = ({ output }: TiledConvolution, i: number): boolean =>
+  i % output.pixel >= output.channels;
 
 /** y in pixels of eight floats more. */
-function widened({ output: { pixel } }: Convolution, y: Float32Array): Float32Array<ArrayBuffer> {
+function widened(
+  { output: { pixel } }: TiledConvolution,
+  y: Float32Array,
+): Float32Array<ArrayBuffer> {
   const out = new Float32Array((y.length / pixel) * (pixel + 8)).fill(Number.NaN);
   for (let i = 0; i < y.length; i++) out[Math.floor(i / pixel) * (pixel + 8) + (i % pixel)] = y[i]!;
   return out;
 }
 
 /** Shifts of each image, or those of the first for all. */
-const affine = (bench: Bench, { input }: Convolution, o: Case, { scale, shift }: Data) => ({
+const affine = (bench: Bench, { input }: TiledConvolution, o: Case, { scale, shift }: Data) => ({
   scale: bench.put(scale),
   shift: bench.put(shift),
   shiftStep: o.affine === 'shared' ? 0 : input.channels,
 });
 
 /** The same in f64 by the definition. */
-function expected(c: Convolution, o: Case, d: Data): Float64Array {
+function expected(c: TiledConvolution, o: Case, d: Data): Float64Array {
   const sums = new Float64Array(d.y.length);
   const x = Float64Array.from(d.x);
   const { channels, pixel, height, width } = c.input;

@@ -3,7 +3,7 @@ import { NULL, plusFloats } from '../../src/engine/pointer.js';
 import { tuple } from '../../src/engine/program.js';
 import {
   ALGORITHMS,
-  type Convolution,
+  type TiledConvolution,
   type WinogradAlgorithm,
 } from '../../src/engine/winograd/algorithms.js';
 import { planForward } from '../../src/engine/winograd/forward.js';
@@ -97,7 +97,7 @@ for (const name of NAMES)
   });
 
 /** The first convolution an algorithm is for, on 3 x 3 tiles of 8 channels. */
-function convolution(name: WinogradAlgorithm): Convolution {
+function convolution(name: WinogradAlgorithm): TiledConvolution {
   const { side, kinds } = ALGORITHMS[name];
   const feature = (n: number) => ({ height: n, width: n, channels: 8, pixel: 8 });
   const [kind] = kinds as ['conv' | 'down'];

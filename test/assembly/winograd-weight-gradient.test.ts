@@ -2,8 +2,8 @@ import test from 'ava';
 import type { Build } from '../../src/engine/module.js';
 import {
   ALGORITHMS,
-  type Convolution,
   type ConvolutionKind,
+  type TiledConvolution,
   type WinogradAlgorithm,
 } from '../../src/engine/winograd/algorithms.js';
 import { type GradientWay, planWeightGradient } from '../../src/engine/winograd/weight-gradient.js';
@@ -52,7 +52,7 @@ const CASES: Case[] = [
   { kind: 'up', batch: 2, height: 47, width: 46, inputs: 8, outputs: 8 },
 ];
 
-function convolution(c: Case, algorithm: WinogradAlgorithm): Convolution {
+function convolution(c: Case, algorithm: WinogradAlgorithm): TiledConvolution {
   const resize = (n: number) =>
     c.kind === 'conv' ? n : c.kind === 'down' ? Math.floor(n / 2) : 2 * n;
   const input = {
@@ -73,7 +73,7 @@ interface Data {
   shift: Float32Array;
 }
 
-const inputs = (c: Convolution): Data => ({
+const inputs = (c: TiledConvolution): Data => ({
   x: values(length(c.input, c.batch), 1),
   dy: values(length(c.output, c.batch), 2),
   scale: values(c.input.channels, 5),
@@ -81,7 +81,7 @@ const inputs = (c: Convolution): Data => ({
 });
 
 function run(
-  c: Convolution,
+  c: TiledConvolution,
   o: Case,
   d: Data,
   { build, shares, way, wide }: { build: Build; shares: number; way: GradientWay; wide?: boolean },
@@ -114,7 +114,7 @@ function run(
   return bench.f32(dw, weightLength(c));
 }
 
-function expected(c: Convolution, o: Case, d: Data): Float64Array {
+function expected(c: TiledConvolution, o: Case, d: Data): Float64Array {
   const x = Float64Array.from(d.x);
   const { channels, pixel, height, width } = c.input;
   if (o.affine)

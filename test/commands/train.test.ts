@@ -53,6 +53,7 @@ test('a run leaves its settings, losses, checkpoint and curve, and says where', 
     'config.json',
     'loss.png',
     'metrics.jsonl',
+    'notes.jsonl',
     'samples',
   ]);
   const config = JSON.parse(await readFile(join(folder, 'runs/1/config.json'), 'utf8'));

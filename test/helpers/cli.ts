@@ -23,7 +23,7 @@ export const haze = (
 ): Promise<Outcome> => start(cwd, args, env).exit;
 
 /** A run of the program; `exit` resolves when it is over. */
-interface Running {
+export interface Running {
   readonly process: ChildProcess;
   readonly exit: Promise<Outcome>;
 }

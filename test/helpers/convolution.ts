@@ -1,7 +1,7 @@
 import type {
-  Convolution,
   ConvolutionKind,
   Feature,
+  TiledConvolution,
 } from '../../src/engine/winograd/algorithms.js';
 
 /**
@@ -28,7 +28,7 @@ export function weightIndex(
 }
 
 /** Floats of a weight. */
-export function weightLength({ kind, input, output }: Convolution): number {
+export function weightLength({ kind, input, output }: TiledConvolution): number {
   return side(kind) ** 2 * input.channels * output.channels;
 }
 
@@ -37,7 +37,7 @@ export const length = (f: Feature, batch: number): number => batch * f.height * 
 
 /** Calls `visit` for every product of the convolution: y[at] += x[at] · w[at], all channels. */
 function eachTap(
-  { kind, batch, input, output }: Convolution,
+  { kind, batch, input, output }: TiledConvolution,
   visit: (x: number, y: number, ky: number, kx: number) => void,
 ): void {
   const stride = kind === 'conv' ? 1 : 2;
@@ -59,7 +59,7 @@ function eachTap(
 
 /** Adds conv(x, w) to y, in y's own layout. */
 export function convolve(
-  c: Convolution,
+  c: TiledConvolution,
   x: ArrayLike<number>,
   w: ArrayLike<number>,
   y: Float64Array,
@@ -77,7 +77,7 @@ export function convolve(
 
 /** dw of Σ dy · conv(x, w), in the layout of the weight. */
 export function weightGradient(
-  c: Convolution,
+  c: TiledConvolution,
   x: ArrayLike<number>,
   dy: ArrayLike<number>,
 ): Float64Array {
@@ -94,7 +94,7 @@ export function weightGradient(
 }
 
 /** Start of the row of input channels, 8 floats apart, for an output channel and a tap. */
-const byPosition = (c: Convolution) => (co: number, ky: number, kx: number) =>
+const byPosition = (c: TiledConvolution) => (co: number, ky: number, kx: number) =>
   weightIndex(c.kind, c.input.channels, [co, ky, kx, 0]);
 
 /** Largest difference over the root mean square of what is expected. */

@@ -4,6 +4,7 @@ import test from 'ava';
 import { COMMANDS } from '../../src/commands/list.js';
 import { EVALUATION_NAMES } from '../../src/config/evaluation.js';
 import { FIELD_FLAGS } from '../../src/config/network-fields.js';
+import { camel } from '../../src/config/respell.js';
 import { SAMPLING_NAMES } from '../../src/config/sampling.js';
 import {
   CheckError,
@@ -20,7 +21,7 @@ import {
   trainSteps,
   UsageError,
 } from '../../src/index.js';
-import { asProgram, camel, respell, settingOf, telling } from '../../src/library/spelling.js';
+import { asProgram, respell, settingOf, telling } from '../../src/library/spelling.js';
 import { folderWithModel } from '../helpers/generate.js';
 import { prepared } from '../helpers/run.js';
 

@@ -2,14 +2,10 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { UsageError } from '../../src/errors.js';
+import { cacheFolder } from '../../src/io/cache-folder.js';
 import { findInstall, requireInstall } from '../../src/tensorflow/locate.js';
 import { findPackage, officialBinding, packageCache } from '../../src/tensorflow/package.js';
-import {
-  bindingFile,
-  cacheFolder,
-  installFolder,
-  manifestFile,
-} from '../../src/tensorflow/setup/folders.js';
+import { bindingFile, installFolder, manifestFile } from '../../src/tensorflow/setup/folders.js';
 import { type Bundle, CPU, CUDA } from '../../src/tensorflow/setup/wheels.js';
 import { temporaryFolder } from '../helpers/folder.js';
 

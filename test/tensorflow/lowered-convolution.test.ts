@@ -1,6 +1,6 @@
 import type { ExecutionContext } from 'ava';
 import { type Algorithm, maps } from '../../src/tensorflow/algorithm.js';
-import type { Convolution } from '../../src/tensorflow/convolution.js';
+import type { ConvolutionGeometry } from '../../src/tensorflow/convolution.js';
 import { EagerMachine } from '../../src/tensorflow/eager.js';
 import { GraphMachine } from '../../src/tensorflow/graph.js';
 import { loadTensorflow } from '../../src/tensorflow/load.js';
@@ -16,7 +16,7 @@ const HALVING = { kernel: 4, stride: 2, padding: [1, 1] } as const;
 /**
  * Sides of one tile and of several, and one that no tile divides; as many channels in as out, fewer and more.
  */
-const CASES: readonly (Convolution & { readonly tiles: readonly Tile[] })[] = [
+const CASES: readonly (ConvolutionGeometry & { readonly tiles: readonly Tile[] })[] = [
   { ...SAME, batch: 3, side: 8, inputs: 5, outputs: 7, tiles: [0, 2, 4] },
   { ...SAME, batch: 1, side: 4, inputs: 16, outputs: 3, tiles: [0, 2, 4] },
   { ...SAME, batch: 2, side: 5, inputs: 4, outputs: 4, tiles: [0] },
@@ -32,7 +32,7 @@ const TOLERANCE: Readonly<Record<Tile, number>> = { 0: 1e-5, 2: 1e-5, 4: 3e-5 };
 type Name = 'forward' | 'imageGradient' | 'weightGradient';
 
 /** The three maps as routines of plain values. */
-function routines(c: Convolution, algorithm: Algorithm): Record<Name, Routine> {
+function routines(c: ConvolutionGeometry, algorithm: Algorithm): Record<Name, Routine> {
   const x = { name: 'x', shape: [c.batch, c.side, c.side, c.inputs] };
   const w = { name: 'w', shape: [c.kernel, c.kernel, c.inputs, c.outputs] };
   const side = c.side / c.stride;
@@ -63,7 +63,7 @@ function routines(c: Convolution, algorithm: Algorithm): Record<Name, Routine> {
 }
 
 /** What the three maps give of the same values, by graph or by eager execution. */
-async function compute(c: Convolution, algorithm: Algorithm, eager = false) {
+async function compute(c: ConvolutionGeometry, algorithm: Algorithm, eager = false) {
   const tensorflow = await loadTensorflow();
   const machine: Machine<Name> = eager
     ? new EagerMachine(tensorflow, routines(c, algorithm))

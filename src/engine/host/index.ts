@@ -1,5 +1,5 @@
-import type { Host } from './host.js';
-import { node } from './node.js';
-
-/** Where the engine runs: the one line that another host would change. */
-export const host: Host = node;
+/**
+ * Where the engine runs. `#engine-host` is `node.ts`, and `browser.ts` where the condition `browser` holds, as bundlers set it for
+ * pages: package.json has both under `imports`.
+ */
+export { host } from '#engine-host';

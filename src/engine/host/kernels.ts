@@ -1,25 +1,19 @@
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import v8 from 'node:v8';
 import { readText } from '../../machine/read-text.js';
 import type { Build } from '../module.js';
+import { hasRelaxedSimd } from './relaxed-probe.js';
 
 /** The kernels as files, and which of them suits this Node. */
-
-/** A function that uses one relaxed operation; engines without relaxed SIMD refuse to compile it. */
-const RELAXED_PROBE = new Uint8Array([
-  0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x08, 0x01, 0x60, 0x03, 0x7b, 0x7b, 0x7b,
-  0x01, 0x7b, 0x03, 0x02, 0x01, 0x00, 0x0a, 0x0d, 0x01, 0x0b, 0x00, 0x20, 0x00, 0x20, 0x01, 0x20,
-  0x02, 0xfd, 0x85, 0x02, 0x0b,
-]);
 
 /**
  * The fastest build this machine runs. Node 20 has relaxed SIMD behind a V8 flag, which workers inherit; where it is always
  * on, later versions of V8 know the flag no more, and say so on stderr.
  */
 export function bestBuild(): Build {
-  const relaxed = () => WebAssembly.validate(RELAXED_PROBE);
-  if (!relaxed()) v8.setFlagsFromString('--experimental-wasm-relaxed-simd');
-  return relaxed() ? 'relaxed' : 'strict';
+  if (!hasRelaxedSimd()) v8.setFlagsFromString('--experimental-wasm-relaxed-simd');
+  return hasRelaxedSimd() ? 'relaxed' : 'strict';
 }
 
 /** V8 compiles pairs of neighbouring vectors as one of 256 bits. Wherever it finds a pair, so that all kernels may gain. */
@@ -69,10 +63,37 @@ export function compile(build: Build, wide = false): WebAssembly.Module {
   if (!module) {
     if (build === 'relaxed') bestBuild();
     if (wide) v8.setFlagsFromString(REVECTORIZE);
-    const url = new URL(`../../../assembly/haze.${build}.wasm`, import.meta.url);
-    const bytes = readFileSync(url);
+    const bytes = readKernels(build);
     module = new WebAssembly.Module(wide ? Uint8Array.from([...bytes, ...MARK]) : bytes);
     modules.set(key, module);
   }
   return module;
+}
+
+function readKernels(build: Build): Buffer {
+  const url = new URL(`../../../assembly/haze.${build}.wasm`, import.meta.url);
+  return readFileSync(url);
+}
+
+/** SHA-256 of the kernels' file. */
+export const hashKernels = (build: Build): string =>
+  createHash('sha256').update(readKernels(build)).digest('hex');
+
+/** f(a, b, c) = a · b + c by the one relaxed operation that the kernels use, whose rounding is the processor's. */
+const MADD_PROBE = new Uint8Array([
+  0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x08, 0x01, 0x60, 0x03, 0x7d, 0x7d, 0x7d,
+  0x01, 0x7d, 0x03, 0x02, 0x01, 0x00, 0x07, 0x05, 0x01, 0x01, 0x66, 0x00, 0x00, 0x0a, 0x16, 0x01,
+  0x14, 0x00, 0x20, 0x00, 0xfd, 0x13, 0x20, 0x01, 0xfd, 0x13, 0x20, 0x02, 0xfd, 0x13, 0xfd, 0x85,
+  0x02, 0xfd, 0x1f, 0x00, 0x0b,
+]);
+
+/**
+ * Whether the relaxed build rounds a · b + c once on this processor, as nearly all do, or twice: that alone makes its bits differ
+ * between machines. (1 + 2^−12)² is 1 + 2^−11 + 2^−24, whose last part a rounding between loses.
+ */
+export function fusesMultiplyAdd(): boolean {
+  if (bestBuild() !== 'relaxed') return false;
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(MADD_PROBE), {});
+  const madd = exports.f as (a: number, b: number, c: number) => number;
+  return madd(1 + 2 ** -12, 1 + 2 ** -12, -1 - 2 ** -11) !== 0;
 }

@@ -1,18 +1,24 @@
 import { hasTraps, lackOfAddressSpace } from '../../machine/address-space.js';
 import { memoryRoom } from '../../machine/memory.js';
 import { processors } from '../../machine/processors.js';
-import type { Host } from './host.js';
+import { type Host, MAX_BYTES } from './host.js';
 import { bestBuild, compile, lackOfWideVectors } from './kernels.js';
 import { Pool } from './pool.js';
 
 /** Node: kernels from files, worker threads, and what the operating system allows. */
-export const node: Host = {
+export const host: Host = {
   processors: () => processors(),
   bestBuild,
+  plainBuild: () => 'strict',
   lackOfWideVectors: () => lackOfWideVectors(),
   compile,
   memoryRoom: (threads, reserve) => memoryRoom(threads, reserve),
-  reservesAroundMemories: () => hasTraps(),
+  mostScratch: () => (hasTraps() ? MAX_BYTES : MAX_BYTES / 2),
   lackOfAddressSpace: (wanted) => lackOfAddressSpace(wanted),
+  share: (bytes) => {
+    const shared = new SharedArrayBuffer(bytes.byteLength);
+    new Uint8Array(shared).set(bytes);
+    return shared;
+  },
   startWorkers: (threads, data) => new Pool(threads, data),
 };

@@ -1,4 +1,4 @@
-import { type ConvKind, type Convolution, manyRows } from '../convolution.js';
+import { type ConvKind, type LayerConvolution, manyRows } from '../convolution.js';
 import type { View } from '../tensors.js';
 import type * as winograd from '../winograd/algorithms.js';
 import { type BackwardPlan, goesTogether, planBackward } from '../winograd/backward.js';
@@ -29,7 +29,10 @@ const FEW_WEIGHTS = 2 ** 16;
  * @param fixed whether the weights stay (evaluation), or change with each step
  * @returns null for layers without a neighbourhood, which are products of matrices
  */
-export function chooseAlgorithm(c: Convolution, fixed: boolean): winograd.WinogradAlgorithm | null {
+export function chooseAlgorithm(
+  c: LayerConvolution,
+  fixed: boolean,
+): winograd.WinogradAlgorithm | null {
   if (c.kind === 'same1') return null;
   const side = Math.min(c.input.height, c.output.height);
   const few = c.input.channels * c.output.channels <= FEW_WEIGHTS;
@@ -41,30 +44,30 @@ export function chooseAlgorithm(c: Convolution, fixed: boolean): winograd.Winogr
  * The plan of a forward convolution (or of a data gradient), or null for matrix multiplication. Weights that change with
  * each step may be transformed in passing; the bits are the same either way.
  */
-export function winogradForward(c: Convolution, fixed: boolean): ForwardPlan | null {
+export function winogradForward(c: LayerConvolution, fixed: boolean): ForwardPlan | null {
   const described = describe(c, fixed);
   return described && planForward(described, chooseWay(described, !fixed));
 }
 
 /** Whether what a layer's output is added to may lie elsewhere: a worker that has some pixels in its cache copies these there. */
-export function addsInPassing(c: Convolution, fixed: boolean): boolean {
+export function addsInPassing(c: LayerConvolution, fixed: boolean): boolean {
   const described = describe(c, fixed);
   return described ? chooseWay(described, !fixed) === 'blocks' : manyRows(c);
 }
 
 /** The plan of a weight gradient, or null. */
-export function winogradGradient(c: Convolution): GradientPlan | null {
+export function winogradGradient(c: LayerConvolution): GradientPlan | null {
   const described = describe(c, false);
   return described && planWeightGradient(described, chooseGradientWay(described));
 }
 
 /** The plan of both gradients at once, or null where each goes by itself. */
-export function winogradBackward(c: Convolution): BackwardPlan | null {
+export function winogradBackward(c: LayerConvolution): BackwardPlan | null {
   const described = describe(c, false);
   return described && goesTogether(described) ? planBackward(described) : null;
 }
 
-function describe(c: Convolution, fixed: boolean): winograd.Convolution | null {
+function describe(c: LayerConvolution, fixed: boolean): winograd.TiledConvolution | null {
   const algorithm = chooseAlgorithm(c, fixed);
   if (!algorithm || c.kind === 'same1') return null;
   return {

@@ -1,6 +1,6 @@
 import { BLOCK } from '../../../assembly/constants.js';
 
-import { adjoint, type Convolution, TAPS, transposeCall } from '../convolution.js';
+import { adjoint, type LayerConvolution, TAPS, transposeCall } from '../convolution.js';
 import { planDenseGradient } from '../dense-gradient.js';
 import { NULL, type Pointer, plus, plusFloats } from '../pointer.js';
 import { type Call, call, type Phase } from '../program.js';
@@ -35,7 +35,7 @@ export function convolveBackward(
   const { view: x, affine } = walk.operand(step.x);
   const dy = walk.gradient(step.out);
   const { kind, derived } = kindOf(step);
-  const c: Convolution = { kind, batch: walk.batch, input: x, output: dy };
+  const c: LayerConvolution = { kind, batch: walk.batch, input: x, output: dy };
   const sums = columnSums(walk, step, dy, beside);
   const own = ownGradient(walk, at);
   const bias = biasCall(own.bias, dy, sums);
@@ -156,7 +156,7 @@ interface BothOptions {
 /** Both gradients of the layers that have them computed at once, else null. */
 function bothGradients(
   walk: Walk,
-  c: Convolution,
+  c: LayerConvolution,
   dx: View,
   { affine, ...options }: BothOptions,
 ): Phase[] | null {
@@ -175,7 +175,7 @@ function bothGradients(
 
 function weightGradient(
   walk: Walk,
-  c: Convolution,
+  c: LayerConvolution,
   dw: Pointer,
   affine: AffinePointers | undefined,
 ): Phase[] {
@@ -195,7 +195,7 @@ function weightGradient(
   );
 }
 
-function denseGradient(walk: Walk, c: Convolution, dw: Pointer): Phase[] {
+function denseGradient(walk: Walk, c: LayerConvolution, dw: Pointer): Phase[] {
   const plan = planDenseGradient(c);
   const worker = walk.worker(plan.workerBytes);
   const scratch = walk.scratch('groups of rows', plan.scratchBytes);

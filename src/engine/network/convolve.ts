@@ -1,5 +1,5 @@
 import { RunError } from '../../errors.js';
-import { type ConvKind, type Convolution, denseCall, denseScratch } from '../convolution.js';
+import { type ConvKind, denseCall, denseScratch, type LayerConvolution } from '../convolution.js';
 
 import type { Pointer } from '../pointer.js';
 import { type Call, call, type Phase } from '../program.js';
@@ -22,7 +22,7 @@ export function convolveForward(walk: Walk, step: ConvolveStep): Phase[] {
   const output = walk.view(step.out);
   const { kind, derived } = kindOf(step);
   checkHalves(name, kind, input, output);
-  const plain: Convolution = {
+  const plain: LayerConvolution = {
     ...{ kind, batch: walk.batch, input, output, relu: step.relu },
     accumulate: step.side !== undefined,
   };
@@ -41,7 +41,7 @@ export function convolveForward(walk: Walk, step: ConvolveStep): Phase[] {
 function startFrom(
   walk: Walk,
   { side, out }: ConvolveStep,
-  c: Convolution,
+  c: LayerConvolution,
 ): { base?: View; before: Phase[] } {
   if (!side) return { before: [] };
   const from = walk.view(side);
@@ -58,7 +58,7 @@ interface ConvolveOptions {
 }
 
 /** The convolution by its algorithm. */
-export function convolve(walk: Walk, c: Convolution, w: Pointer, o: ConvolveOptions): Phase[] {
+export function convolve(walk: Walk, c: LayerConvolution, w: Pointer, o: ConvolveOptions): Phase[] {
   const plan = winogradForward(c, walk.fixed);
   if (!plan) {
     if (o.affine) throw new RunError('a product of matrices reads no batch norm');
@@ -90,7 +90,7 @@ export function labelled(
   phases: readonly Phase[],
   name: string,
   pass: LayerPass,
-  c: Convolution,
+  c: LayerConvolution,
 ): Phase[] {
   const fixed = walk.fixed && pass === 'forward';
   const label = `${name} ${pass} ${chooseAlgorithm(c, fixed) ?? 'dense'}`;

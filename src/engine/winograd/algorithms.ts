@@ -43,7 +43,7 @@ export interface Feature {
   readonly pixel: number;
 }
 
-export interface Convolution {
+export interface TiledConvolution {
   readonly kind: ConvolutionKind;
   readonly algorithm: WinogradAlgorithm;
   readonly batch: number;

@@ -1,7 +1,7 @@
 import { ACCUMULATE, WEIGHT_BLOCK } from '../../../assembly/constants.js';
 import { type Pointer, plus, plusFloats } from '../pointer.js';
 import { type Address, call, type Phase, tuple } from '../program.js';
-import { ALGORITHMS, type Convolution } from './algorithms.js';
+import { ALGORITHMS, type TiledConvolution } from './algorithms.js';
 import { type AffinePointers, chooseWay, NO_AFFINE } from './forward.js';
 import {
   divideUp,
@@ -58,15 +58,19 @@ export interface BackwardPlan {
 }
 
 /** The layer whose forward pass is the data gradient of this one. */
-const adjoint = (c: Convolution): Convolution => ({ ...c, input: c.output, output: c.input });
+const adjoint = (c: TiledConvolution): TiledConvolution => ({
+  ...c,
+  input: c.output,
+  output: c.input,
+});
 
 /** Whether a layer has such a plan: 3 x 3, many tiles, few weights. */
-export const goesTogether = (c: Convolution): boolean =>
+export const goesTogether = (c: TiledConvolution): boolean =>
   c.kind === 'conv' &&
   chooseGradientWay(c) === 'blocks' &&
   chooseWay(adjoint(c), true) === 'blocks';
 
-export function planBackward(c: Convolution): BackwardPlan {
+export function planBackward(c: TiledConvolution): BackwardPlan {
   const algorithm = ALGORITHMS[c.algorithm];
   const planes = algorithm.points ** 2;
   const { input, output } = c;
@@ -153,7 +157,7 @@ export function planBackward(c: Convolution): BackwardPlan {
 }
 
 /** Tiles that a worker takes at a time: as many as fit, and about as many each time. */
-function chunkTiles({ algorithm, input, output }: Convolution, group: number): number {
+function chunkTiles({ algorithm, input, output }: TiledConvolution, group: number): number {
   const bytes = 4 * ALGORITHMS[algorithm].points ** 2 * (2 * input.channels + output.channels);
   const most = within(BLOCK_BYTES, bytes, { step: 4, least: 12, most: 96 });
   return 4 * divideUp(group, 4 * divideUp(group, most));

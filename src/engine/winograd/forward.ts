@@ -1,7 +1,7 @@
 import { ACCUMULATE, QUAD_PADDING, RELU, WEIGHT_BLOCK } from '../../../assembly/constants.js';
 import { NULL, type Pointer, plus, plusFloats } from '../pointer.js';
 import { type Address, type Call, call, type Phase, tuple } from '../program.js';
-import { ALGORITHMS, type Convolution } from './algorithms.js';
+import { ALGORITHMS, type TiledConvolution } from './algorithms.js';
 import {
   chunks,
   divideUp,
@@ -102,7 +102,7 @@ export interface ForwardPlan {
 }
 
 /** The way for weights that stay as they are (`changing` false), or change with every run. */
-export function chooseWay(c: Convolution, changing: boolean): Way {
+export function chooseWay(c: TiledConvolution, changing: boolean): Way {
   const { points } = ALGORITHMS[c.algorithm];
   const { tiles } = tileGrid(c);
   const floats = points ** 2 * c.input.channels * c.output.channels * TAPS[c.kind].phases;
@@ -114,7 +114,7 @@ export function chooseWay(c: Convolution, changing: boolean): Way {
  * Tiles of a block: a multiple of 12, of which the products take two times six at once; where that makes few blocks, so
  * many that two, four or eight workers have as many each.
  */
-function blockTiles(c: Convolution): number {
+function blockTiles(c: TiledConvolution): number {
   const { kind, algorithm, input, output } = c;
   const points = ALGORITHMS[algorithm].points ** 2;
   const v = input.channels * (kind === 'down' ? 4 : 1);
@@ -131,14 +131,14 @@ function blockTiles(c: Convolution): number {
 }
 
 /** Tiles that the planes of a way have room for. */
-function roomOf(c: Convolution, way: Way): number {
+function roomOf(c: TiledConvolution, way: Way): number {
   const { tiles } = tileGrid(c);
   const most = { blocks: blockTiles(c), chunks: CHUNK[c.kind], deep: DEEP_TILES }[way];
   return Math.min(most, 4 * divideUp(tiles, 4));
 }
 
 /** Plans y = conv(x). */
-export function planForward(c: Convolution, way: Way): ForwardPlan {
+export function planForward(c: TiledConvolution, way: Way): ForwardPlan {
   const algorithm = ALGORITHMS[c.algorithm];
   const { points } = algorithm;
   const { input, output, kind } = c;

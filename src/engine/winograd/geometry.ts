@@ -1,7 +1,7 @@
 /** What the plans of convolutions have in common: how tensors are cut into tiles, and where these and the taps lie. */
 import { CHANNEL_BLOCK, DEEP_SCRATCH, TRANSFORM_SCRATCH } from '../../../assembly/constants.js';
 import { TAPS_WORDS, TILING_WORDS } from '../abi.js';
-import { ALGORITHMS, type Convolution, type Feature, type Traits } from './algorithms.js';
+import { ALGORITHMS, type Feature, type TiledConvolution, type Traits } from './algorithms.js';
 
 /** Floats between planes beyond what they hold: planes a power of two apart would fall on the same cache lines. */
 export const PLANE_PADDING = 80;
@@ -70,7 +70,7 @@ export function within(
 }
 
 /** Tiles over the output of a convolution (over its input for `up`): down and across an image, and of the batch. */
-export function tileGrid({ kind, algorithm, batch, output }: Convolution): {
+export function tileGrid({ kind, algorithm, batch, output }: TiledConvolution): {
   down: number;
   across: number;
   tiles: number;

@@ -1,7 +1,7 @@
 import { DEEP_BLOCK, WEIGHT_BLOCK } from '../../../assembly/constants.js';
 import { NULL, type Pointer, plus, plusFloats } from '../pointer.js';
 import { type Address, call, type Phase, tuple } from '../program.js';
-import { ALGORITHMS, type Convolution } from './algorithms.js';
+import { ALGORITHMS, type TiledConvolution } from './algorithms.js';
 import { type AffinePointers, NO_AFFINE } from './forward.js';
 import {
   chunks,
@@ -72,7 +72,7 @@ export interface GradientPlan {
 }
 
 /** Channels that a dU has on the side of x and on that of dy. */
-function sides({ input, output, kind }: Convolution): { rows: number; columns: number } {
+function sides({ input, output, kind }: TiledConvolution): { rows: number; columns: number } {
   const swapped = kind === 'up';
   const { phases } = TAPS[kind];
   return {
@@ -81,15 +81,15 @@ function sides({ input, output, kind }: Convolution): { rows: number; columns: n
   };
 }
 
-const weightFloats = (c: Convolution): number => {
+const weightFloats = (c: TiledConvolution): number => {
   const { rows, columns } = sides(c);
   return ALGORITHMS[c.algorithm].points ** 2 * rows * columns;
 };
 
-export const mostGroups = (c: Convolution): number =>
+export const mostGroups = (c: TiledConvolution): number =>
   weightFloats(c) > FEW_GROUPS_WEIGHTS ? FEW_GROUPS : GROUPS;
 
-export function chooseGradientWay(c: Convolution): GradientWay {
+export function chooseGradientWay(c: TiledConvolution): GradientWay {
   const { rows, columns } = sides(c);
   const { tiles } = tileGrid(c);
   const few = weightFloats(c) <= BLOCKS_WEIGHTS;
@@ -98,7 +98,7 @@ export function chooseGradientWay(c: Convolution): GradientWay {
 }
 
 /** Plans dw from x and dy. */
-export function planWeightGradient(c: Convolution, way: GradientWay): GradientPlan {
+export function planWeightGradient(c: TiledConvolution, way: GradientWay): GradientPlan {
   const algorithm = ALGORITHMS[c.algorithm];
   const { points } = algorithm;
   const { input, output, kind } = c;

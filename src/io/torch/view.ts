@@ -35,9 +35,8 @@ export async function readView(
     );
   spend(Math.max(span, count) * size);
   const at = place.at + begin;
-  if (isDense(shape, strides) || count === 0)
-    return readTensor(file.handle, { dtype, shape }, at, where);
-  const spanned = await readTensor(file.handle, { dtype, shape: [span] }, at, where);
+  if (isDense(shape, strides) || count === 0) return readTensor(file, { dtype, shape }, at, where);
+  const spanned = await readTensor(file, { dtype, shape: [span] }, at, where);
   return gather(spanned, shape, strides);
 }
 

@@ -2,17 +2,8 @@
  * Where set-ups live: in the user's cache, shared by every clone, one folder for each set of wheels.
  */
 import { createHash } from 'node:crypto';
-import os from 'node:os';
 import path from 'node:path';
 import type { Bundle } from './wheels.js';
-
-/** `HAZE_CACHE`, else `$XDG_CACHE_HOME/haze`, else `~/.cache/haze`. */
-export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
-  if (env.HAZE_CACHE) return path.resolve(env.HAZE_CACHE);
-  const xdg = env.XDG_CACHE_HOME;
-  const base = xdg && path.isAbsolute(xdg) ? xdg : path.join(os.homedir(), '.cache');
-  return path.join(base, 'haze');
-}
 
 /** Counts changes in what set-up does with the same wheels: another number is another folder. */
 const RECIPE = 1;

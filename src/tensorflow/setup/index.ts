@@ -7,6 +7,7 @@ import { mkdir, readdir, rename, rm, statfs, symlink, writeFile } from 'node:fs/
 import path from 'node:path';
 import { RunError } from '../../errors.js';
 import { systemReason } from '../../io/atomic.js';
+import { cacheFolder } from '../../io/cache-folder.js';
 import { withLock } from '../../io/lock.js';
 import { type Install, type Manifest, readManifest } from '../locate.js';
 import { findPackage } from '../package.js';
@@ -14,7 +15,7 @@ import { probe } from '../probe.js';
 import { compileBinding, findCompiler } from './compile.js';
 import { extract } from './extract.js';
 import { fetchPackage } from './fetch-package.js';
-import { bindingFile, cacheFolder, installFolder, manifestFile } from './folders.js';
+import { bindingFile, installFolder, manifestFile } from './folders.js';
 import { downloadWheel, findPython, isWheel } from './pip.js';
 import { checkPlatform } from './platform.js';
 import { refuseUnsafe } from './safe-cache.js';

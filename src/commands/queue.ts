@@ -1,0 +1,74 @@
+/** `haze queue`: who works on what. */
+import type { Args } from '../config/args.js';
+import { connect, memoryInWords } from '../queue/connect.js';
+import { type Overview, survey } from '../queue/overview.js';
+import { grouped, plural, significant } from '../units.js';
+import { duration } from './progress.js';
+import { readQueueAddress } from './queue-address.js';
+import { print, printJson, table } from './text.js';
+
+export async function run(args: Args): Promise<void> {
+  const connection = await connect('--queue', readQueueAddress(args));
+  try {
+    const overview = await survey(connection);
+    if (args.boolean('json')) printJson(overview);
+    else print(asText(overview));
+  } finally {
+    connection.close();
+  }
+}
+
+const rate = (imagesPerSecond: number): string =>
+  imagesPerSecond > 0 ? significant(imagesPerSecond) : '-';
+
+function asText({ address, redis, workers, runs, jobs, failures }: Overview): string {
+  const parts = [`${address}: Redis ${redis.version}, ${memoryInWords(redis)}\n`];
+  parts.push(`\n${plural(workers.length, 'worker')}\n`);
+  if (workers.length > 0)
+    parts.push(
+      table(
+        [
+          ['worker', 'build', 'lanes', 'up', 'images', 'images/s', 'failed'],
+          ...workers.map((w) => [
+            ...[w.name, w.build, `${w.lanes}`, duration(w.seconds), grouped(w.images)],
+            ...[rate(w.imagesPerSecond), `${w.failed}`],
+          ]),
+        ],
+        [2, 3, 4, 5, 6],
+      ),
+    );
+  parts.push(`\n${plural(runs.length, 'run')}\n`);
+  if (runs.length > 0)
+    parts.push(
+      table(
+        [
+          ['run', 'build', 'images', 'of', 'images/s', 'left'],
+          ...runs.map((r) => [
+            ...[r.name, r.build, grouped(r.done), grouped(r.total), rate(r.imagesPerSecond)],
+            r.secondsLeft === null ? '-' : duration(r.secondsLeft),
+          ]),
+        ],
+        [2, 3, 4, 5],
+      ),
+    );
+  if (jobs.length > 0)
+    parts.push(
+      '\n',
+      table(
+        [
+          ['jobs of', 'waiting', 'active', 'to be tried again', 'failed'],
+          ...jobs.map((j) => [
+            j.build,
+            ...[j.waiting, j.active, j.delayed, j.failed].map((n) => grouped(n)),
+          ]),
+        ],
+        [1, 2, 3, 4],
+      ),
+    );
+  if (failures.length > 0)
+    parts.push(
+      '\nfailed within the last hour\n',
+      table(failures.map(({ what, reason }) => [what ?? 'a job that is none', reason])),
+    );
+  return parts.join('');
+}

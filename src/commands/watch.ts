@@ -1,0 +1,23 @@
+/** `haze watch`: a page of runs, served until Ctrl-C. */
+import type { Args } from '../config/args.js';
+import { readListening } from '../config/watching.js';
+import { serve } from '../watch/server.js';
+import { WatchedRuns } from '../watch/watched-runs.js';
+import { interruptible } from './interrupt.js';
+import { print } from './text.js';
+
+export async function run(args: Args): Promise<void> {
+  const place = args.positional('runs', 'a run or a folder of runs');
+  const listening = readListening(args);
+  const server = await serve(await WatchedRuns.open(place), listening);
+  try {
+    print(`${place}: ${server.url}\n`);
+    process.stderr.write('Ctrl-C ends it\n');
+    await interruptible('the page is closed', aborted);
+  } finally {
+    await server.close();
+  }
+}
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));

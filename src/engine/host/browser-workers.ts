@@ -1,0 +1,136 @@
+import { EngineError } from '../../errors.js';
+import { type Task, type Times, Walker, type WalkerData } from '../walker.js';
+import { canShare, scope, type WebWorker } from './browser-scope.js';
+import type { Workers } from './host.js';
+
+/** Bundlers look for `new Worker(new URL(…, import.meta.url))` as it stands here, and bring the script along. */
+declare const Worker: new (url: URL, options: { readonly type: 'module' }) => WebWorker;
+
+const startWorker = (): WebWorker =>
+  new Worker(new URL('./web-worker.js', import.meta.url), { type: 'module' });
+
+/** What a worker answers a task with. */
+export type Answer = { readonly times: Times | null } | { readonly error: string };
+
+/** @throws EngineError for several where memory cannot be shared */
+export function startWorkers(threads: number, data: WalkerData): Workers {
+  if (canShare()) return new WebWorkers(threads, data);
+  if (threads === 1) return new OwnWorker(data);
+  throw new EngineError(
+    `${threads} workers: the page is not cross-origin isolated, and memory cannot be shared`,
+  );
+}
+
+interface Waiting {
+  readonly task: Task;
+  readonly resolve: (times: Times | null) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/** Web Workers, each a task at a time. One that is lost is not replaced: then all tasks fail, since others would wait for it. */
+class WebWorkers implements Workers {
+  readonly #all: readonly WebWorker[];
+  readonly #free: WebWorker[];
+  readonly #busy = new Map<WebWorker, Waiting>();
+  #queue: Waiting[] = [];
+  #lost: EngineError | undefined;
+  #notice = () => {};
+
+  constructor(threads: number, data: WalkerData) {
+    this.#all = Array.from({ length: threads }, () => {
+      const worker = startWorker();
+      worker.onmessage = ({ data: answer }) => this.#answered(worker, answer as Answer);
+      worker.onerror = ({ message }) => this.#lose(message ?? 'its script could not be loaded');
+      worker.onmessageerror = () => this.#lose('a message could not be read');
+      worker.postMessage(data);
+      return worker;
+    });
+    this.#free = [...this.#all];
+  }
+
+  get count(): number {
+    return this.#lost ? 0 : this.#all.length;
+  }
+
+  run(task: Task, signal: AbortSignal): Promise<Times | null> {
+    return new Promise((resolve, reject) => {
+      if (this.#lost || signal.aborted) {
+        reject(this.#lost ?? signal.reason);
+        return;
+      }
+      this.#queue.push({ task, resolve, reject });
+      this.#start();
+    });
+  }
+
+  onLost(notice: () => void): void {
+    this.#notice = notice;
+  }
+
+  async destroy(): Promise<void> {
+    for (const worker of this.#all) worker.terminate();
+    this.#fail(new EngineError('the workers were ended'));
+  }
+
+  #start(): void {
+    while (this.#queue.length > 0 && this.#free.length > 0) {
+      const [worker, waiting] = [this.#free.pop()!, this.#queue.shift()!];
+      this.#busy.set(worker, waiting);
+      worker.postMessage(waiting.task);
+    }
+  }
+
+  #answered(worker: WebWorker, answer: Answer): void {
+    const waiting = this.#busy.get(worker);
+    this.#busy.delete(worker);
+    this.#free.push(worker);
+    if ('error' in answer) waiting?.reject(new EngineError(answer.error));
+    else waiting?.resolve(answer.times);
+    this.#start();
+  }
+
+  #lose(why: string): void {
+    this.#fail(new EngineError(`a worker was lost: ${why}`));
+    this.#notice();
+  }
+
+  #fail(error: EngineError): void {
+    this.#lost ??= error;
+    const waiting = [...this.#busy.values(), ...this.#queue];
+    this.#busy.clear();
+    this.#queue = [];
+    for (const { reject } of waiting) reject(this.#lost);
+  }
+}
+
+/** The worker that asks walks programs by itself. Before each it takes the messages that wait, such as one that cancels. */
+class OwnWorker implements Workers {
+  readonly count = 1;
+  readonly #walker: Walker;
+
+  constructor(data: WalkerData) {
+    this.#walker = new Walker(data);
+  }
+
+  async run(task: Task, signal: AbortSignal): Promise<Times | null> {
+    await nextTurn();
+    signal.throwIfAborted();
+    return this.#walker.walk(task);
+  }
+
+  onLost(): void {}
+
+  async destroy(): Promise<void> {}
+}
+
+/** A task of the event loop later; timers wait for 4 ms when they are set one after the other. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new scope.MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
+}

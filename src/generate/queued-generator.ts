@@ -1,0 +1,219 @@
+/** Batches made by workers elsewhere: what `generate --queue` asks for its images. */
+import { randomBytes } from 'node:crypto';
+import type { Queue } from 'bullmq';
+import type { Generator } from '../contracts/generator.js';
+import type { Trajectory } from '../diffusion/sampler.js';
+import { Interrupted } from '../errors.js';
+import { readWeights } from '../io/weights.js';
+import type { StateDict } from '../network/state.js';
+import { parseAddress } from '../queue/address.js';
+import { BlobCache } from '../queue/blob-cache.js';
+import { type Blob, keepBlob, missingBytes } from '../queue/blobs.js';
+import { leave, present, processName, Rate, sign } from '../queue/board.js';
+import { buildId, kernelBuild } from '../queue/build.js';
+import { type Connection, checkRoom, connect } from '../queue/connect.js';
+import { bytesOfImage, type GenerateJob, type Recipe } from '../queue/generate-job.js';
+import { MOST_BYTES } from '../queue/keys.js';
+import { openQueue, tidy, useBuild } from '../queue/queues.js';
+import { Requests } from '../queue/requests.js';
+import { plural } from '../units.js';
+import type { GenerateOptions } from './options.js';
+
+/** Jobs that are asked for at one time: enough for some dozens of workers, and results of so many wait in Redis at most. */
+const MOST_JOBS = 128;
+
+/** Whose signs of life are looked at. */
+interface Team {
+  readonly workers: number;
+  readonly lanes: number;
+}
+
+export class QueuedGenerator implements Generator {
+  readonly device = 'wasm';
+  readonly build: string;
+  readonly aligned = true;
+  readonly lanes: number;
+  readonly batch: number;
+  readonly steps: number;
+  private readonly connection: Connection;
+  private readonly queue: Queue;
+  private readonly requests: Requests;
+  private readonly blobs: readonly (readonly [path: string, blob: Blob])[];
+  private readonly recipe: Recipe;
+  private readonly buildId: string;
+  private readonly total: number;
+  private readonly onNote: (text: string) => void;
+  private readonly name = `${processName()}-${randomBytes(2).toString('hex')}`;
+  private readonly rate = new Rate();
+  /** Images of a job that are not on disk yet, by image. */
+  private readonly unkept = new Map<number, { readonly job: GenerateJob; left: number }>();
+  private done = 0;
+  private team: Team | undefined;
+  private leaving: Promise<void> | undefined;
+
+  private constructor(
+    connection: Connection,
+    queue: Queue,
+    recipe: Recipe,
+    blobs: readonly (readonly [path: string, blob: Blob])[],
+    options: QueuedOptions,
+  ) {
+    this.connection = connection;
+    this.queue = queue;
+    this.recipe = recipe;
+    this.blobs = blobs;
+    this.buildId = buildId(options.computing.strict);
+    this.build = kernelBuild(options.computing.strict);
+    this.batch = recipe.batch;
+    this.total = options.missing;
+    this.lanes = lanesOf(recipe, options.missing);
+    this.steps = options.trajectory.timesteps.length;
+    this.onNote = options.onNote;
+    this.requests = new Requests(connection, queue, () => this.upkeep());
+  }
+
+  /** Connects, and puts the weights where workers find them. @throws as `connect`; UsageError where Redis has no room */
+  static async open(options: QueuedOptions, state: StateDict): Promise<QueuedGenerator> {
+    const { onNote } = options;
+    const connection = await connect('--queue', parseAddress('--queue', options.queue!), onNote);
+    let queue: Queue | undefined;
+    try {
+      const { redis, address } = connection;
+      const cache = new BlobCache();
+      await cache.open();
+      const { recipe, blobs } = await cached(options, state, cache);
+      await makeRoom(connection, recipe, blobs, options.missing);
+      const build = buildId(options.computing.strict);
+      await useBuild(redis, build);
+      queue = await openQueue(address, build);
+      await tidy(redis, queue, address);
+      return new QueuedGenerator(connection, queue, recipe, blobs, options);
+    } catch (error) {
+      await queue?.close().catch(() => undefined);
+      connection.close();
+      throw error;
+    }
+  }
+
+  get description(): string {
+    return `workers of ${this.connection.address.shown} (${this.buildId})`;
+  }
+
+  async make(_: number, images: Uint32Array): Promise<Uint8Array> {
+    const job: GenerateJob = { build: this.buildId, recipe: this.recipe, images: [...images] };
+    const bytes = images.length * bytesOfImage(this.recipe.model);
+    const pixels = await this.requests.get(job, bytes);
+    const open = { job, left: images.length };
+    for (const image of images) this.unkept.set(image, open);
+    return pixels;
+  }
+
+  /** Redis keeps a result until all of its images are on disk. */
+  kept(image: number): void {
+    this.done++;
+    const open = this.unkept.get(image);
+    if (!open) return;
+    this.unkept.delete(image);
+    open.left--;
+    if (open.left === 0) this.requests.done(open.job);
+  }
+
+  stepsDone(): number {
+    return 0;
+  }
+
+  dispose(): Promise<void> {
+    this.leaving ??= this.leave();
+    return this.leaving;
+  }
+
+  private async leave(): Promise<void> {
+    const leaving = this.requests
+      .end(new Interrupted('interrupted'))
+      .then(() => leave(this.connection.redis, 'run', this.name))
+      .then(() => this.queue.close());
+    // Redis may be away.
+    await Promise.race([leaving.catch(() => undefined), later(LEAVE)]);
+    this.connection.close();
+    void this.queue.disconnect().catch(() => undefined);
+  }
+
+  /** Every two seconds: the weights stay in Redis, others see this run, and this run sees the workers. */
+  private async upkeep(): Promise<void> {
+    const { redis } = this.connection;
+    for (const [path, blob] of this.blobs) await keepBlob(redis, path, blob);
+    await sign(redis, 'run', {
+      ...{ name: this.name, build: this.buildId, done: this.done, total: this.total },
+      imagesPerSecond: this.rate.of(this.done),
+      jobs: this.requests.count,
+    });
+    const workers = (await present(redis, 'worker')).filter((w) => w.build === this.buildId);
+    const lanes = workers.reduce((sum, worker) => sum + worker.lanes, 0);
+    this.tellOfTeam({ workers: workers.length, lanes });
+  }
+
+  private tellOfTeam(team: Team): void {
+    const before = this.team;
+    this.team = team;
+    if (before?.workers === team.workers) return;
+    if (team.workers > 0) this.onNote(`${plural(team.workers, 'worker')} there`);
+    else this.onNote(`no worker of ${this.buildId} is there; haze worker starts one`);
+  }
+}
+
+export interface QueuedOptions extends GenerateOptions {
+  readonly trajectory: Trajectory;
+  readonly batch: number;
+  /** Images to make. */
+  readonly missing: number;
+  readonly onNote: (text: string) => void;
+}
+
+/** Milliseconds to take leave. */
+const LEAVE = 3000;
+
+const later = (milliseconds: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, milliseconds).unref());
+
+/** As many jobs as there is work for, and whose results fit into what Redis should hold of them. */
+function lanesOf({ batch, model }: Recipe, missing: number): number {
+  const room = Math.floor(MOST_BYTES / (batch * bytesOfImage(model)));
+  return Math.max(1, Math.min(MOST_JOBS, room, Math.ceil(missing / batch) + 1));
+}
+
+/** The recipe of a run, whose weights lie in the cache. */
+async function cached(options: QueuedOptions, state: StateDict, cache: BlobCache) {
+  const { model, diffusion, sampling, condition = null, guide = null, seed, batch } = options;
+  const weights = await cache.add(state);
+  const other = guide ? await cache.add(await readWeights(guide.weights)) : null;
+  const recipe: Recipe = {
+    weights,
+    model,
+    // The loss is training's alone.
+    diffusion: { ...diffusion, loss: 'l1' },
+    sampling,
+    condition,
+    guide: guide && other && { weights: other, model: guide.model, guidance: guide.guidance },
+    seed,
+    batch,
+  };
+  const all = other ? [weights, other] : [weights];
+  return { recipe, blobs: all.map((blob) => [cache.pathOf(blob), blob] as const) };
+}
+
+/** Uploads the weights, if Redis has room for them and for the results that may wait there. */
+async function makeRoom(
+  connection: Connection,
+  recipe: Recipe,
+  blobs: readonly (readonly [string, Blob])[],
+  missing: number,
+): Promise<void> {
+  const { redis } = connection;
+  const sizes = await Promise.all(blobs.map(([, blob]) => missingBytes(redis, blob)));
+  const weights = sizes.reduce((sum, size) => sum + size, 0);
+  const images = Math.min(missing, lanesOf(recipe, missing) * recipe.batch);
+  const needed = weights + images * bytesOfImage(recipe.model);
+  const what = `weights, and ${plural(images, 'image')} on their way`;
+  checkRoom(connection, await connection.info(), needed, what);
+  for (const [path, blob] of blobs) await keepBlob(redis, path, blob);
+}

@@ -1,0 +1,63 @@
+/**
+ * What a run said: notes.jsonl, one JSON object a line. It is for whoever looks at the run later; nothing else depends on it, so
+ * what cannot be written is tried again with the next line, and never ends a run.
+ */
+import { appendFileSync } from 'node:fs';
+import { isObject } from './json.js';
+
+/** A line for the user, and the step after which it was said. */
+export interface Note {
+  readonly step: number;
+  readonly kind: 'note' | 'warning';
+  readonly text: string;
+}
+
+/** Appends to a run's notes.jsonl, which it does not make before `begin`: a run that is refused leaves nothing. */
+export class NotesLog {
+  private readonly path: string;
+  private waiting: Note[] = [];
+  private begun = false;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /** From here on the run has a folder. */
+  begin(): void {
+    if (this.begun) return;
+    this.begun = true;
+    this.write();
+  }
+
+  add(note: Note): void {
+    this.waiting.push(note);
+    if (this.begun) this.write();
+  }
+
+  private write(): void {
+    if (this.waiting.length === 0) return;
+    try {
+      const lines = this.waiting.map((note) => `${JSON.stringify(note)}\n`);
+      appendFileSync(this.path, lines.join(''));
+      this.waiting = [];
+    } catch {
+      // The folder was deleted, or the disk is full: with the next line.
+    }
+  }
+}
+
+/** A line's note, or undefined if it is none. */
+export function parseNote(line: string): Note | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return isNote(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const isNote = (value: unknown): value is Note & Record<string, unknown> =>
+  isObject(value) &&
+  typeof value.step === 'number' &&
+  typeof value.text === 'string' &&
+  (value.kind === 'note' || value.kind === 'warning');

@@ -1,0 +1,64 @@
+/** Weights that have come through Redis, on this machine's disk: each by its hash, which is checked whenever one is used. */
+import { randomBytes } from 'node:crypto';
+import { readdir, rename, stat, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Redis } from 'ioredis';
+import { asRunError, remove } from '../io/atomic.js';
+import { cacheFolder } from '../io/cache-folder.js';
+import { hashFile } from '../io/hash.js';
+import { makeFolders } from '../io/make-folders.js';
+import { writeSafetensors } from '../io/safetensors.js';
+import type { StateDict } from '../network/state.js';
+import { type Blob, fetchBlob } from './blobs.js';
+
+/** Days after which a file that nobody has used goes. */
+const KEPT_DAYS = 7;
+const DAY = 86_400_000;
+
+export class BlobCache {
+  readonly folder: string;
+
+  constructor(folder = join(cacheFolder(), 'weights')) {
+    this.folder = folder;
+  }
+
+  /** Makes the folder, and removes what has not been used for long. @throws RunError where it cannot be written */
+  async open(): Promise<void> {
+    await makeFolders(this.folder).catch((error: unknown) => {
+      throw asRunError(this.folder, error);
+    });
+    for (const name of await readdir(this.folder)) {
+      const path = join(this.folder, name);
+      const found = await stat(path).catch(() => undefined);
+      if (found?.isFile() && Date.now() - found.mtimeMs > KEPT_DAYS * DAY) await remove(path);
+    }
+  }
+
+  pathOf({ sha256 }: Blob): string {
+    return join(this.folder, `${sha256}.safetensors`);
+  }
+
+  /** Puts weights into the cache. The same weights are the same blob, whatever file they came from. */
+  async add(state: StateDict): Promise<Blob> {
+    const fresh = join(this.folder, `new-${randomBytes(6).toString('hex')}.safetensors`);
+    try {
+      await writeSafetensors(fresh, state);
+      const blob = { sha256: await hashFile(fresh), bytes: (await stat(fresh)).size };
+      await rename(fresh, this.pathOf(blob));
+      return blob;
+    } catch (error) {
+      await remove(fresh).catch(() => undefined);
+      throw asRunError(this.folder, error);
+    }
+  }
+
+  /** The path of a blob's file, which is fetched where it is not here or not what it should be. @throws as `fetchBlob` */
+  async file(redis: Redis, blob: Blob): Promise<string> {
+    const path = this.pathOf(blob);
+    const found = await hashFile(path).catch(() => undefined);
+    if (found !== blob.sha256) await fetchBlob(redis, path, blob);
+    const now = new Date();
+    await utimes(path, now, now);
+    return path;
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Weights on their way: a file in Redis under its SHA-256, in chunks that go when nobody asks for them any more. Whoever needs them
+ * there keeps them there, and whoever reads them checks every byte.
+ */
+import { createHash } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import { RunError } from '../errors.js';
+import { writeAtomically, writeFully } from '../io/atomic.js';
+import { openPlain } from '../io/plain-file.js';
+import { EXPIRY, keyOf } from './keys.js';
+
+/** A file by its content. */
+export interface Blob {
+  /** In hexadecimal. */
+  readonly sha256: string;
+  readonly bytes: number;
+}
+
+/** Bytes of a chunk: far from what a string of Redis may hold, and little memory on both sides. */
+const CHUNK = 8 << 20;
+
+const chunkCount = ({ bytes }: Blob): number => Math.ceil(bytes / CHUNK);
+
+const chunkKeys = (blob: Blob): string[] =>
+  Array.from({ length: chunkCount(blob) }, (_, i) => keyOf('blob', blob.sha256, i));
+
+/**
+ * Sets the time of each chunk anew, and uploads those that are not there.
+ * @param path the file, which is what the blob says
+ * @throws what Redis says, e.g. that it has no more memory
+ */
+export async function keepBlob(redis: Redis, path: string, blob: Blob): Promise<void> {
+  const keys = chunkKeys(blob);
+  const there = await Promise.all(keys.map((key) => redis.expire(key, EXPIRY)));
+  if (there.every((found) => found === 1)) return;
+  const file = await openPlain(path);
+  try {
+    for (const [i, key] of keys.entries()) {
+      if (there[i] === 1) continue;
+      const chunk = Buffer.alloc(Math.min(CHUNK, blob.bytes - i * CHUNK));
+      await file.read(chunk, 0, chunk.length, i * CHUNK);
+      await redis.set(key, chunk, 'EX', EXPIRY);
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** Bytes that an upload would take now. */
+export async function missingBytes(redis: Redis, blob: Blob): Promise<number> {
+  const there = await Promise.all(chunkKeys(blob).map((key) => redis.exists(key)));
+  const missing = there.filter((found) => found === 0).length;
+  return Math.min(blob.bytes, missing * CHUNK);
+}
+
+/**
+ * Fetches a blob to a file, which appears whole or not at all. A damaged one is removed from Redis, so that its owner uploads it again.
+ * @throws RunError where it is not there, or not what its name says
+ */
+export async function fetchBlob(redis: Redis, path: string, blob: Blob): Promise<void> {
+  const hash = createHash('sha256');
+  await writeAtomically(path, async (file) => {
+    for (const [i, key] of chunkKeys(blob).entries()) {
+      const chunk = await redis.getBuffer(key);
+      if (!chunk) throw new RunError(`${name(blob)}: part ${i + 1} is not in Redis`);
+      if (chunk.length !== Math.min(CHUNK, blob.bytes - i * CHUNK)) await drop(redis, blob);
+      hash.update(chunk);
+      await writeFully(file, chunk);
+    }
+    if (hash.digest('hex') !== blob.sha256) await drop(redis, blob);
+  });
+}
+
+const name = ({ sha256 }: Blob): string => `weights ${sha256.slice(0, 12)}`;
+
+async function drop(redis: Redis, blob: Blob): Promise<never> {
+  await redis.del(...chunkKeys(blob));
+  throw new RunError(
+    `${name(blob)}: what lies in Redis is damaged; it is removed, to be uploaded again`,
+  );
+}

@@ -1,0 +1,118 @@
+/** Who is there: workers and runs say so every few seconds, under names that go by themselves when they no longer do. */
+import { hostname } from 'node:os';
+import type { Redis } from 'ioredis';
+import { isObject } from '../io/json.js';
+import { keyOf } from './keys.js';
+
+/** Seconds between two signs of life, and after which one without is gone. */
+export const SIGN = 2;
+const GONE = 10;
+
+/** A worker as it describes itself. */
+export interface WorkerSign {
+  readonly name: string;
+  readonly build: string;
+  /** Batches that it makes at one time. */
+  readonly lanes: number;
+  /** Seconds since it was started. */
+  readonly seconds: number;
+  readonly images: number;
+  /** Of the last half a minute. */
+  readonly imagesPerSecond: number;
+  readonly failed: number;
+}
+
+/** A `haze generate --queue` as it describes itself. */
+export interface RunSign {
+  readonly name: string;
+  readonly build: string;
+  readonly done: number;
+  readonly total: number;
+  readonly imagesPerSecond: number;
+  /** Jobs that it waits for. */
+  readonly jobs: number;
+}
+
+type Signs = { readonly worker: WorkerSign; readonly run: RunSign };
+type Kind = keyof Signs;
+
+/** `host-1234`: a process, for people. */
+export const processName = (): string => `${hostname()}-${process.pid}`;
+
+const setKey = (kind: Kind) => keyOf(`${kind}s`);
+
+/** Says that somebody is there. */
+export async function sign<K extends Kind>(redis: Redis, kind: K, about: Signs[K]): Promise<void> {
+  const now = Math.floor(Date.now() / 1000);
+  await redis
+    .pipeline()
+    .zadd(setKey(kind), now, about.name)
+    .zremrangebyscore(setKey(kind), '-inf', now - GONE)
+    .set(keyOf(kind, about.name), JSON.stringify(about), 'EX', GONE)
+    .exec();
+}
+
+/** Says that somebody has left. */
+export async function leave(redis: Redis, kind: Kind, name: string): Promise<void> {
+  await redis.pipeline().zrem(setKey(kind), name).del(keyOf(kind, name)).exec();
+}
+
+/** All that are there. */
+export async function present<K extends Kind>(redis: Redis, kind: K): Promise<Signs[K][]> {
+  const names = await redis.zrange(setKey(kind), 0, -1);
+  if (names.length === 0) return [];
+  const found = await redis.mget(names.map((name) => keyOf(kind, name)));
+  return found.flatMap((text, i) => {
+    const value = text === null ? undefined : parse(text);
+    return value ? [{ ...SOUND[kind](value), name: names[i]! } as Signs[K]] : [];
+  });
+}
+
+function parse(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const number = (value: unknown): number =>
+  typeof value === 'number' && Number.isFinite(value) ? value : 0;
+
+/** Anybody may write there: what is no number counts as none. */
+const SOUND: {
+  readonly [K in Kind]: (value: Record<string, unknown>) => Omit<Signs[K], 'name'>;
+} = {
+  worker: (v) => ({
+    build: String(v.build),
+    lanes: number(v.lanes),
+    seconds: number(v.seconds),
+    images: number(v.images),
+    imagesPerSecond: number(v.imagesPerSecond),
+    failed: number(v.failed),
+  }),
+  run: (v) => ({
+    build: String(v.build),
+    done: number(v.done),
+    total: number(v.total),
+    imagesPerSecond: number(v.imagesPerSecond),
+    jobs: number(v.jobs),
+  }),
+};
+
+/** How many a second, over the last while. */
+export class Rate {
+  private readonly seen: { readonly time: number; readonly count: number }[] = [];
+
+  /** Takes a count of all so far. Resolves to the pace since the oldest count that is remembered. */
+  of(count: number, time = performance.now() / 1000): number {
+    this.seen.push({ time, count });
+    while (this.seen.length > 2 && time - this.seen[0]!.time > WINDOW) this.seen.shift();
+    const [first] = this.seen;
+    return time > first!.time ? (count - first!.count) / (time - first!.time) : 0;
+  }
+}
+
+/** Seconds over which a pace is taken. */
+const WINDOW = 30;

@@ -1,0 +1,193 @@
+/** A job that makes images: all that they are a function of. What lies in Redis is read as any other input. */
+import { isDeepStrictEqual } from 'node:util';
+import { COMPUTING_DEFAULTS, readSeed } from '../config/computing.js';
+import type {
+  ComputingConfig,
+  DiffusionConfig,
+  ModelConfig,
+  SamplingConfig,
+} from '../config/config.js';
+import {
+  checkDiffusion,
+  OPTIONAL_DIFFUSION,
+  readDiffusion,
+  readObjective,
+} from '../config/diffusion.js';
+import { JsonObject } from '../config/json.js';
+import { checkModel } from '../config/model.js';
+import { KINDS } from '../config/network-fields.js';
+import { nullableFields, readWhole } from '../config/network-settings.js';
+import { readRunSampling } from '../config/sampling.js';
+import { checkSampler } from '../diffusion/check-sampler.js';
+import type { Condition } from '../diffusion/guidance.js';
+import { UsageError } from '../errors.js';
+import { sha256 } from '../io/hash.js';
+import { MOST_LABEL } from '../network/limits.js';
+import type { Blob } from './blobs.js';
+import { MOST_BYTES } from './keys.js';
+
+/** What the images of a run have in common. */
+export interface Recipe {
+  readonly weights: Blob;
+  readonly model: ModelConfig;
+  readonly diffusion: DiffusionConfig;
+  readonly sampling: SamplingConfig;
+  readonly condition: Condition | null;
+  readonly guide: GuideBlob | null;
+  readonly seed: number;
+  /** Images made together at most; with batch statistics exactly so many. */
+  readonly batch: number;
+}
+
+/** Other weights that the model is guided by. */
+export interface GuideBlob {
+  readonly weights: Blob;
+  readonly model: ModelConfig;
+  readonly guidance: number;
+}
+
+export interface GenerateJob {
+  readonly build: string;
+  readonly recipe: Recipe;
+  /** Numbers of the images, at most a batch of them. */
+  readonly images: readonly number[];
+}
+
+/** Bytes of an image: u8 [size, size, channels]. */
+export const bytesOfImage = ({ size, channels }: ModelConfig): number => size * size * channels;
+
+/** `images 16 to 31`. */
+export const imagesInWords = (images: readonly number[]): string =>
+  images.length === 1 ? `image ${images[0]}` : `images ${images[0]} to ${images.at(-1)}`;
+
+/** The number of a job, which follows from what it makes: whoever wants the same asks for the same job. */
+export const idOf = (value: GenerateJob | Recipe): string =>
+  `g${sha256(Buffer.from(canonical(value)))}`;
+
+/** JSON with names in one order. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, item: unknown) =>
+    typeof item === 'object' && item !== null && !Array.isArray(item)
+      ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : item,
+  );
+}
+
+/** How a worker computes: the engine alone, whose bits do not depend on the machine. */
+export const computingOf = (
+  own: Pick<ComputingConfig, 'threads' | 'strict' | 'wide'>,
+): ComputingConfig => ({ ...COMPUTING_DEFAULTS, ...own });
+
+/** Image numbers are of 32 bits. */
+const MOST_NUMBER = 2 ** 32 - 1;
+const MOST_BATCH = 65_536;
+/** More than any network has. */
+const MOST_LABELS = 100_000;
+
+/**
+ * Reads the data of a job, which may be damaged or hostile.
+ * @throws UsageError naming the field, what was expected and what is there
+ */
+export function parseJob(data: unknown): GenerateJob {
+  const root = new JsonObject('job', data);
+  const build = root.text('build')!;
+  const recipe = section(root.object('recipe', ['condition', 'guide']), readRecipe);
+  const images = root.wholes('images', { min: 0, max: MOST_NUMBER })!;
+  root.finish();
+  if (images.length === 0 || images.length > recipe.batch)
+    throw new UsageError(
+      `job.images: expected 1 to ${recipe.batch} of them, which are a batch, got ${images.length}`,
+    );
+  return { build, recipe, images };
+}
+
+function readRecipe(o: JsonObject): Recipe {
+  const model = readModel(o);
+  const diffusion = section(o.object('diffusion', OPTIONAL_DIFFUSION), (d) =>
+    checkDiffusion({ ...readDiffusion(d), ...readObjective(d) } as DiffusionConfig),
+  );
+  const batch = o.whole('batch', { min: 1, max: MOST_BATCH })!;
+  if (batch * bytesOfImage(model) > MOST_BYTES)
+    throw new UsageError(
+      `${o.where('batch')}: expected images of ${MOST_BYTES} bytes at most, got ${batch * bytesOfImage(model)}`,
+    );
+  const condition = readCondition(o, model);
+  const guide = o.objectOrNull('guide');
+  return {
+    weights: section(o.object('weights'), readBlob),
+    model,
+    diffusion,
+    sampling: section(o.object('sampling', 'all'), (s) => readSampling(s, diffusion)),
+    condition,
+    guide: guide && section(guide, (g) => readGuide(g, model)),
+    seed: readSeed(o)!,
+    batch,
+  };
+}
+
+function readGuide(g: JsonObject, of: ModelConfig): GuideBlob {
+  const model = readModel(g);
+  const alike = ({ size, channels, ...rest }: ModelConfig) => [size, channels, classesOf(rest)];
+  if (!isDeepStrictEqual(alike(model), alike(of)))
+    throw new UsageError(`${g.where('model')}: expected the images and classes of the model`);
+  const weights = section(g.object('weights'), readBlob);
+  return { weights, model, guidance: g.real('guidance', { min: 0, max: 1000 })! };
+}
+
+const classesOf = (model: object): unknown => ('numClasses' in model ? model.numClasses : null);
+
+/** Reads an object with no field left over. */
+function section<T>(object: JsonObject, read: (object: JsonObject) => T): T {
+  const result = read(object);
+  object.finish();
+  return result;
+}
+
+function readModel(o: JsonObject): ModelConfig {
+  const kind = o.object('model', 'all').oneOf('kind', KINDS);
+  if (kind === undefined)
+    throw new UsageError(`${o.where('model')}.kind: expected one of ${KINDS.join(', ')}`);
+  return section(o.object('model', nullableFields(kind)), (m) => {
+    m.text('kind');
+    return checkModel(readWhole(kind, m));
+  });
+}
+
+const HASH = /^[0-9a-f]{64}$/;
+/** More than WebAssembly addresses, so more than any network that is computed. */
+const MOST_WEIGHTS = 2 ** 33;
+
+function readBlob(o: JsonObject): Blob {
+  const hash = o.text('sha256')!;
+  if (!HASH.test(hash))
+    throw new UsageError(`${o.where('sha256')}: expected 64 hexadecimal digits`);
+  return { sha256: hash, bytes: o.whole('bytes', { min: 1, max: MOST_WEIGHTS })! };
+}
+
+/** Sampling that says all, as `readSampling` of the flags makes it. */
+function readSampling(s: JsonObject, diffusion: DiffusionConfig): SamplingConfig {
+  const { timesteps, objective = 'epsilon' } = diffusion;
+  const { sampler, steps, eta, norm, ...rest } = readRunSampling(s, { timesteps, objective });
+  if (sampler === undefined || steps === undefined || eta === undefined || norm === undefined)
+    throw new UsageError(`${s.path}: expected sampler, steps, eta and norm`);
+  checkSampler({ timesteps, objective }, { ...rest, sampler, steps, eta });
+  return { ...rest, sampler, steps, eta, norm };
+}
+
+function readCondition(o: JsonObject, model: ModelConfig): Condition | null {
+  const told = classesOf(model) as number | 'timestep' | null;
+  const object = o.objectOrNull('condition', ['none']);
+  if ((object === null) !== (told === null))
+    throw new UsageError(
+      `${o.where('condition')}: expected ${told === null ? 'none, for a model without classes' : 'one, for a model of classes'}`,
+    );
+  if (object === null) return null;
+  const label = { min: 0, max: typeof told === 'number' ? told - 1 : MOST_LABEL };
+  return section(object, (c) => {
+    const labels = c.wholes('labels', label)!;
+    if (labels.length === 0 || labels.length > MOST_LABELS)
+      throw new UsageError(`${c.where('labels')}: expected 1 to ${MOST_LABELS} labels`);
+    const guidance = c.real('guidance', { min: 0, max: 1000 })!;
+    return { labels, guidance, none: c.whole('none', label) ?? null };
+  });
+}

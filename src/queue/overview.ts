@@ -1,0 +1,87 @@
+/** All that is to be seen of a queue: who is there, what waits, what failed. */
+import { present, type RunSign, type WorkerSign } from './board.js';
+import type { Connection, ServerInfo } from './connect.js';
+import { imagesInWords, parseJob } from './generate-job.js';
+import { knownBuilds, openQueue } from './queues.js';
+
+export interface Overview {
+  /** The address without user and password. */
+  readonly address: string;
+  readonly redis: ServerInfo;
+  readonly workers: readonly WorkerSign[];
+  readonly runs: readonly (RunSign & { readonly secondsLeft: number | null })[];
+  readonly jobs: readonly JobCounts[];
+  readonly failures: readonly Failure[];
+}
+
+/** Jobs of a build. */
+export interface JobCounts {
+  readonly build: string;
+  readonly waiting: number;
+  readonly active: number;
+  /** To be tried again. */
+  readonly delayed: number;
+  readonly failed: number;
+}
+
+/** A job that was given up within the last hour. */
+export interface Failure {
+  readonly build: string;
+  /** `images 16 to 31`; null of one whose data are not sound. */
+  readonly what: string | null;
+  readonly reason: string;
+}
+
+/** Failures that are shown of a build: the last ones. */
+const SHOWN = 10;
+
+export async function survey(connection: Connection): Promise<Overview> {
+  const { redis, address } = connection;
+  const [workers, runs, builds] = await Promise.all([
+    present(redis, 'worker'),
+    present(redis, 'run'),
+    knownBuilds(redis),
+  ]);
+  const queues = [];
+  for (const build of builds.filter((name) => !name.includes(':')).sort())
+    queues.push(await surveyBuild(connection, build));
+  return {
+    address: address.shown,
+    redis: await connection.info(),
+    workers: [...workers].sort((a, b) => (a.name < b.name ? -1 : 1)),
+    runs: runs.map((run) => ({ ...run, secondsLeft: secondsLeft(run) })),
+    jobs: queues.map(({ counts }) => counts),
+    failures: queues.flatMap(({ failures }) => failures),
+  };
+}
+
+const secondsLeft = ({ done, total, imagesPerSecond }: RunSign): number | null =>
+  imagesPerSecond > 0 ? Math.round((total - done) / imagesPerSecond) : null;
+
+async function surveyBuild(
+  { address }: Connection,
+  build: string,
+): Promise<{ counts: JobCounts; failures: Failure[] }> {
+  const queue = await openQueue(address, build);
+  try {
+    const found = await queue.getJobCounts('waiting', 'active', 'delayed', 'failed');
+    const { waiting = 0, active = 0, delayed = 0, failed = 0 } = found;
+    const jobs = await queue.getFailed(0, SHOWN - 1);
+    const failures = jobs.map(({ data, failedReason }) => ({
+      build,
+      what: whatOf(data),
+      reason: String(failedReason),
+    }));
+    return { counts: { build, waiting, active, delayed, failed }, failures };
+  } finally {
+    await queue.close();
+  }
+}
+
+function whatOf(data: unknown): string | null {
+  try {
+    return imagesInWords(parseJob(data).images);
+  } catch {
+    return null;
+  }
+}

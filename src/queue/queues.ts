@@ -1,0 +1,61 @@
+/** BullMQ's queues, one a build, and their upkeep. BullMQ is loaded here, and only when it is needed. */
+import type { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { Address } from './address.js';
+import { queueOf } from './build.js';
+import { redisOptions } from './connect.js';
+import { EXPIRY, keyOf, PREFIX } from './keys.js';
+
+/** How a job is tried again: five times in all, after 1, 2, 4 and 8 seconds. */
+const ATTEMPTS = { attempts: 5, backoff: { type: 'exponential', delay: 1000 } } as const;
+
+/** A finished job is its result, and needs no other trace; of one that failed, the reason stays for a while. */
+export const JOB_OPTIONS = {
+  ...ATTEMPTS,
+  removeOnComplete: true,
+  removeOnFail: { age: EXPIRY, count: 1000 },
+  // Paths of a worker's machine are nobody's business.
+  stackTraceLimit: 0,
+} as const;
+
+/** The queue of a build. What its connection fails with is told by the connection beside it. */
+export async function openQueue(address: Address, build: string): Promise<Queue> {
+  const { Queue } = await import('bullmq');
+  const queue = new Queue(queueOf(build), {
+    connection: redisOptions(address),
+    prefix: PREFIX,
+    defaultJobOptions: JOB_OPTIONS,
+  });
+  queue.on('error', () => {});
+  return queue;
+}
+
+/** Seconds after which jobs that nobody took go, and queues of builds that nobody uses. */
+const DAY = 86_400;
+const WEEK = 7 * DAY;
+
+const BUILDS = keyOf('builds');
+
+/** Says that a build is in use. */
+export const useBuild = (redis: Redis, build: string): Promise<unknown> =>
+  redis.zadd(BUILDS, Math.floor(Date.now() / 1000), build);
+
+/** Builds that have been in use within a week. */
+export const knownBuilds = (redis: Redis): Promise<string[]> => redis.zrange(BUILDS, 0, -1);
+
+/**
+ * Removes what dead processes have left: jobs that have waited for a day, reasons of failures older than an hour, and whole queues of
+ * builds that have not been in use for a week. Whoever still wants a job adds it again.
+ */
+export async function tidy(redis: Redis, queue: Queue, address: Address): Promise<void> {
+  await queue.clean(DAY * 1000, 1000, 'wait');
+  await queue.clean(DAY * 1000, 1000, 'delayed');
+  await queue.clean(EXPIRY * 1000, 1000, 'failed');
+  const old = await redis.zrangebyscore(BUILDS, '-inf', Math.floor(Date.now() / 1000) - WEEK);
+  for (const build of old) {
+    if (queueOf(build) === queue.name || build.includes(':')) continue;
+    const other = await openQueue(address, build);
+    await other.obliterate({ force: true }).finally(() => other.close());
+    await redis.zrem(BUILDS, build);
+  }
+}

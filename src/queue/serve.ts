@@ -1,0 +1,240 @@
+/** A worker: takes jobs of its build, one for each of its lanes, until it is told to stop. */
+import type { Job, Worker } from 'bullmq';
+import { UsageError } from '../errors.js';
+import { leave, processName, Rate, SIGN, sign } from './board.js';
+import { queueOf } from './build.js';
+import { type Connection, isOutOfMemory, memoryInWords, redisOptions } from './connect.js';
+import { type GenerateJob, idOf, parseJob } from './generate-job.js';
+import { PREFIX } from './keys.js';
+import { openQueue, tidy, useBuild } from './queues.js';
+import { putResult } from './results.js';
+
+/** What computes. */
+export interface Maker {
+  /** Batches in work at one time: known once the first job has come, and another for another model. */
+  onLanes(notice: (lanes: number) => void): void;
+  /** The images of a job: u8 [images, size, size, channels]. @throws Stopped after `stop` */
+  make(job: GenerateJob): Promise<Uint8Array>;
+  /** Drops what is in work. */
+  stop(): Promise<void>;
+}
+
+/** Thrown by what was in work when a worker was told to stop. */
+export class Stopped extends Error {}
+
+export interface ServeOptions {
+  readonly build: string;
+  /** Seconds without a sign of life after which a job's worker counts as lost. */
+  readonly lostAfter: number;
+  readonly onEvent: (event: ServeEvent) => void;
+}
+
+export type ServeEvent =
+  | { readonly kind: 'note'; readonly text: string }
+  | { readonly kind: 'done'; readonly images: number; readonly imagesPerSecond: number };
+
+/**
+ * How many workers may be lost over a job before it is given up. A worker is mostly lost for reasons of its own, and then takes down
+ * all the jobs that it has; a job that ends whoever takes it must end itself some day.
+ */
+const MOST_LOST = 8;
+
+/** Seconds between two looks at what dead processes have left. */
+const TIDY = 600;
+
+/** Milliseconds to wait for room in Redis. */
+const FULL = 1000;
+
+/** Serves until the signal is aborted. Resolves to how many images were made. */
+export async function serve(
+  connection: Connection,
+  maker: Maker,
+  options: ServeOptions,
+  signal: AbortSignal,
+): Promise<number> {
+  const server = new Server(connection, maker, options);
+  return server.run(signal);
+}
+
+class Server {
+  private readonly connection: Connection;
+  private readonly maker: Maker;
+  private readonly options: ServeOptions;
+  private readonly name = processName();
+  private readonly start = performance.now();
+  private readonly rate = new Rate();
+  private lanes = 1;
+  private images = 0;
+  private failed = 0;
+  private stopping = false;
+  private lastNote = '';
+
+  constructor(connection: Connection, maker: Maker, options: ServeOptions) {
+    this.connection = connection;
+    this.maker = maker;
+    this.options = options;
+  }
+
+  async run(signal: AbortSignal): Promise<number> {
+    const { redis, address } = this.connection;
+    const { build } = this.options;
+    await useBuild(redis, build);
+    const queue = await openQueue(address, build);
+    const worker = await this.open();
+    const signs = every(SIGN, () => this.sign());
+    const upkeep = every(TIDY, async () => {
+      await useBuild(redis, build);
+      await tidy(redis, queue, address);
+    });
+    try {
+      await aborted(signal);
+      this.stopping = true;
+      await this.maker.stop();
+    } finally {
+      clearInterval(signs);
+      clearInterval(upkeep);
+      await within(CLOSE, worker.close());
+      await within(CLOSE, leave(redis, 'worker', this.name));
+      await within(CLOSE, queue.close());
+    }
+    return this.images;
+  }
+
+  private async open(): Promise<Worker> {
+    const { Worker } = await import('bullmq');
+    const { build, lostAfter } = this.options;
+    const handle = (job: Job, token?: string) => this.handle(job, token);
+    const worker = new Worker(queueOf(build), handle, {
+      connection: redisOptions(this.connection.address),
+      prefix: PREFIX,
+      name: this.name,
+      concurrency: 1,
+      lockDuration: 1000 * lostAfter,
+      stalledInterval: 500 * lostAfter,
+      maxStalledCount: MOST_LOST,
+    });
+    this.maker.onLanes((lanes) => {
+      this.lanes = lanes;
+      worker.concurrency = lanes;
+    });
+    worker.on('error', (error) => this.tellOf(error));
+    worker.on('stalled', () => this.note('a worker was lost; its job is taken up again'));
+    return worker;
+  }
+
+  private async handle(job: Job, token: string | undefined): Promise<null> {
+    const { UnrecoverableError, WaitingError } = await import('bullmq');
+    try {
+      const data = this.read(job);
+      const pixels = await this.maker.make(data);
+      await this.put(job.id!, pixels);
+      this.images += data.images.length;
+      const imagesPerSecond = this.rate.of(this.images);
+      this.options.onEvent({ kind: 'done', images: this.images, imagesPerSecond });
+      return null;
+    } catch (error) {
+      if (this.stopping) {
+        // Somebody else makes it.
+        await within(CLOSE, job.moveToWait(token));
+        throw new WaitingError();
+      }
+      this.failed++;
+      const { message } = error as Error;
+      this.note(`${job.id?.slice(0, 12)}: ${message}`);
+      throw error instanceof Hostile ? new UnrecoverableError(message) : error;
+    }
+  }
+
+  /** @throws Hostile for a job that is none, or not for this build */
+  private read(job: Job): GenerateJob {
+    try {
+      const data = parseJob(job.data);
+      const { build } = this.options;
+      if (data.build !== build)
+        throw new UsageError(`job.build: expected ${build}, got ${data.build}`);
+      if (idOf(data) !== job.id)
+        throw new UsageError('job: expected a number that follows from its data, got another');
+      return data;
+    } catch (error) {
+      if (error instanceof UsageError) throw new Hostile(error.message);
+      throw error;
+    }
+  }
+
+  /** Waits for room where Redis is full: whoever takes results makes some. */
+  private async put(id: string, pixels: Uint8Array): Promise<void> {
+    for (;;)
+      try {
+        await putResult(this.connection.redis, id, pixels);
+        return;
+      } catch (error) {
+        if (!isOutOfMemory(error) || this.stopping) throw error;
+        this.tellOf(error as Error);
+        await new Promise((resolve) => setTimeout(resolve, FULL));
+      }
+  }
+
+  private async sign(): Promise<void> {
+    const seconds = Math.round((performance.now() - this.start) / 1000);
+    const { name, lanes, images, failed } = this;
+    const imagesPerSecond = this.rate.of(images);
+    const about = { name, build: this.options.build, lanes, seconds, images, imagesPerSecond };
+    await sign(this.connection.redis, 'worker', { ...about, failed });
+  }
+
+  /** What BullMQ meets beside the jobs. */
+  private tellOf(error: Error): void {
+    if (isOutOfMemory(error)) {
+      void this.connection.info().then(
+        (info) => this.note(`${this.connection.address.shown} is full, ${memoryInWords(info)}`),
+        () => {},
+      );
+    } else if (/could not renew lock|Missing (lock|key) for job/.test(error.message)) {
+      this.note('a job was taken from this worker, which was away for too long');
+    } else if (!('code' in error) && !/Connection is closed/.test(error.message)) {
+      // That Redis is away is told by the connection.
+      this.note(error.message);
+    }
+  }
+
+  private note(text: string): void {
+    if (text === this.lastNote) return;
+    this.lastNote = text;
+    this.options.onEvent({ kind: 'note', text });
+  }
+}
+
+/** A job whose data are not sound: nobody can do it. */
+class Hostile extends Error {}
+
+/** Milliseconds for each part of the end: Redis may be away. */
+const CLOSE = 3000;
+
+/** Waits for work for a while, however it ends. */
+async function within(milliseconds: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, milliseconds);
+  });
+  await Promise.race([
+    work.then(
+      () => undefined,
+      () => undefined,
+    ),
+    late,
+  ]);
+  clearTimeout(timer);
+}
+
+/** Does something at once and then every so many seconds; what fails of it is tried again then. */
+function every(seconds: number, work: () => Promise<void>): NodeJS.Timeout {
+  const once = () => void work().catch(() => undefined);
+  once();
+  return setInterval(once, 1000 * seconds);
+}
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });

@@ -1,0 +1,62 @@
+/** The files of the page itself. A table: no name in a request becomes a path. */
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export interface Asset {
+  readonly type: string;
+  readonly body: Buffer;
+}
+
+const SCRIPTS = [
+  'main',
+  'api',
+  'chart',
+  'chart-lines',
+  'charts',
+  'dom',
+  'facts',
+  'merged',
+  'samples',
+  'settings-table',
+  'smooth',
+  'words',
+];
+
+const JAVASCRIPT = 'text/javascript; charset=utf-8';
+const CSS = 'text/css; charset=utf-8';
+
+const own = (name: string): string => fileURLToPath(new URL(`page/${name}`, import.meta.url));
+
+/** uPlot's package names its entry for Node; what browsers take lies beside it. */
+const uplot = (name: string): string =>
+  join(dirname(createRequire(import.meta.url).resolve('uplot')), name);
+
+/** Where each address of the page is read from. */
+const FILES: ReadonlyMap<string, readonly [type: string, path: () => string]> = new Map([
+  ['/', ['text/html; charset=utf-8', () => own('index.html')]],
+  ['/assets/page.css', [CSS, () => own('page.css')]],
+  ['/assets/icon.svg', ['image/svg+xml', () => own('icon.svg')]],
+  ['/assets/uplot.css', [CSS, () => uplot('uPlot.min.css')]],
+  ['/assets/uplot.js', [JAVASCRIPT, () => uplot('uPlot.iife.min.js')]],
+  ...SCRIPTS.map((name): [string, [string, () => string]] => [
+    `/assets/${name}.js`,
+    [JAVASCRIPT, () => own(`${name}.js`)],
+  ]),
+]);
+
+const loaded = new Map<string, Promise<Asset>>();
+
+/** What stands at an address of the page; undefined where nothing does. */
+export function asset(path: string): Promise<Asset> | undefined {
+  const found = FILES.get(path);
+  if (!found) return undefined;
+  const [type, file] = found;
+  const known = loaded.get(path) ?? readFile(file()).then((body) => ({ type, body }));
+  loaded.set(path, known);
+  return known;
+}
+
+/** Addresses of all files that the page loads, for what holds their size. */
+export const ASSET_PATHS: readonly string[] = [...FILES.keys()];

@@ -1,0 +1,110 @@
+import type { FileHandle } from 'node:fs/promises';
+import { openPlain } from '../io/plain-file.js';
+import { inside } from './inside.js';
+
+/** Bytes read at a time. */
+const CHUNK = 1 << 20;
+/** Bytes of the longest line; what goes on without an end is passed over. */
+const LONGEST_LINE = 1 << 20;
+/** Milliseconds that one call may take: whoever asks wants what there is, and asks again. */
+const PATIENCE = 100;
+
+/** Bytes behind which reading goes on: where they are others, somebody wrote another file over this one. */
+const TAIL = 64;
+
+const NEWLINE = 0x0a;
+
+/** How far a file has been read. */
+export interface Progress {
+  readonly read: number;
+  readonly size: number;
+  /** When it was written last, in milliseconds since 1970. */
+  readonly modified: number;
+}
+
+/**
+ * The lines of a file that grows, each once. A file that was cut or replaced, as a resume does, is read again from its beginning. A
+ * last line without its end waits for the rest.
+ */
+export class FollowedFile {
+  private readonly root: string;
+  private readonly path: string;
+  private readonly onLine: (line: string) => void;
+  private readonly onRestart: () => void;
+  private identity = '';
+  private offset = 0;
+  private rest: Buffer = Buffer.alloc(0);
+  /** The last bytes that were read. */
+  private tail: Buffer = Buffer.alloc(0);
+
+  /**
+   * @param root a real path, out of which no link may lead
+   * @param onRestart called when lines that came are no longer those of the file
+   */
+  constructor(root: string, path: string, onLine: (line: string) => void, onRestart: () => void) {
+    this.root = root;
+    this.path = path;
+    this.onLine = onLine;
+    this.onRestart = onRestart;
+  }
+
+  /** Reads on, for some time. @throws the system's error where there is no file; UsageError where it is not a plain one */
+  async follow(): Promise<Progress> {
+    const file = await openPlain(await inside(this.root, this.path));
+    try {
+      const { dev, ino, size, mtimeMs } = await file.stat();
+      const identity = `${dev} ${ino}`;
+      if (identity !== this.identity || size < this.offset || !(await this.goesOn(file)))
+        this.restart(identity);
+      await this.readOn(file);
+      return { read: this.offset, size: Math.max(size, this.offset), modified: mtimeMs };
+    } finally {
+      await file.close();
+    }
+  }
+
+  private async goesOn(file: FileHandle): Promise<boolean> {
+    const { tail, offset } = this;
+    const there = Buffer.alloc(tail.length);
+    await file.read(there, 0, tail.length, offset - tail.length);
+    return there.equals(tail);
+  }
+
+  private restart(identity: string): void {
+    const isFirst = this.identity === '';
+    this.identity = identity;
+    this.offset = 0;
+    this.rest = Buffer.alloc(0);
+    this.tail = Buffer.alloc(0);
+    if (!isFirst) this.onRestart();
+  }
+
+  private async readOn(file: FileHandle): Promise<void> {
+    const until = performance.now() + PATIENCE;
+    const chunk = Buffer.alloc(CHUNK);
+    do {
+      const { bytesRead } = await file.read(chunk, 0, CHUNK, this.offset);
+      if (bytesRead === 0) return;
+      this.offset += bytesRead;
+      const bytes = chunk.subarray(0, bytesRead);
+      this.tail = Buffer.concat([this.tail, bytes.subarray(-TAIL)]).subarray(-TAIL);
+      this.take(bytes);
+    } while (performance.now() < until);
+  }
+
+  private take(bytes: Buffer): void {
+    const end = bytes.lastIndexOf(NEWLINE);
+    if (end < 0) {
+      this.keep(Buffer.concat([this.rest, bytes]));
+      return;
+    }
+    const text = Buffer.concat([this.rest, bytes.subarray(0, end)]).toString('utf8');
+    for (const line of text.split('\n')) this.onLine(line);
+    this.keep(Buffer.from(bytes.subarray(end + 1)));
+  }
+
+  private keep(rest: Buffer): void {
+    // The end of such a line is then a line that says nothing.
+    this.rest = rest.length > LONGEST_LINE ? Buffer.from('?') : rest;
+  }
+}

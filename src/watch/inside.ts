@@ -1,0 +1,15 @@
+import { realpath } from 'node:fs/promises';
+import { sep } from 'node:path';
+import { UsageError } from '../errors.js';
+
+/**
+ * The real path of what lies in a folder, whose own real path is given. Links are followed, but none leads out.
+ * @throws UsageError for what lies outside; the system's error where there is nothing
+ */
+export async function inside(root: string, path: string): Promise<string> {
+  const real = await realpath(path);
+  if (real === root || real.startsWith(root.endsWith(sep) ? root : root + sep)) return real;
+  throw new UsageError(
+    `${path}: expected something in the folder that is watched, got a link out of it`,
+  );
+}

@@ -1,0 +1,84 @@
+import { join } from 'node:path';
+import { type Metrics, parseMetrics, type StepMetrics } from '../io/metrics.js';
+import { plural } from '../units.js';
+import { FollowedFile, type Progress } from './followed-file.js';
+import { partsOf, Recent } from './recent.js';
+import { Thinned } from './thinned.js';
+
+const QUARTERS = ['q0', 'q1', 'q2', 'q3'] as const;
+
+/** The numbers of a run's metrics.jsonl, read as it grows. */
+export class Losses {
+  steps = new Thinned(['loss']);
+  heldOuts = new Thinned([]);
+  recent = new Recent();
+  heldOut: { step: number; loss: number } | null = null;
+  /** Steps of the first epoch, once the second has begun. */
+  stepsPerEpoch: number | null = null;
+  private unsound = 0;
+  private readonly file: FollowedFile;
+
+  constructor(root: string, folder: string) {
+    this.file = new FollowedFile(
+      root,
+      join(folder, 'metrics.jsonl'),
+      (line) => this.take(line),
+      () => this.forget(),
+    );
+  }
+
+  /** Reads what is new. @throws as `FollowedFile.follow` does */
+  follow(): Promise<Progress> {
+    return this.file.follow();
+  }
+
+  faults(): string[] {
+    if (this.unsound === 0) return [];
+    return [
+      `metrics.jsonl: ${plural(this.unsound, 'line')} left out that are no metrics, or out of order`,
+    ];
+  }
+
+  private forget(): void {
+    this.steps = new Thinned(['loss']);
+    this.heldOuts = new Thinned([]);
+    this.recent = new Recent();
+    this.heldOut = null;
+    this.stepsPerEpoch = null;
+    this.unsound = 0;
+  }
+
+  private take(line: string): void {
+    const metrics = parseMetrics(line);
+    if (!metrics || !this.add(metrics)) this.unsound++;
+  }
+
+  private add(metrics: Metrics): boolean {
+    const { step } = metrics;
+    const curve = 'loss' in metrics ? this.steps : this.heldOuts;
+    if (!(Number.isSafeInteger(step) && step > curve.step)) return false;
+    if ('loss' in metrics) this.addStep(metrics);
+    else {
+      this.heldOuts.add(step, [['heldOutLoss', metrics.heldOutLoss]]);
+      if (Number.isFinite(metrics.heldOutLoss)) this.heldOut = { step, loss: metrics.heldOutLoss };
+    }
+    return true;
+  }
+
+  private addStep(metrics: StepMetrics): void {
+    const { step, epoch, loss, lr, imagesPerSecond, ms } = metrics;
+    if (epoch === 1) this.stepsPerEpoch ??= step - 1;
+    this.recent.add(metrics);
+    const values: [string, number][] = [
+      ['loss', loss],
+      ['lr', lr],
+      ['imagesPerSecond', imagesPerSecond],
+    ];
+    for (const quarter of QUARTERS) {
+      const value = metrics[quarter];
+      if (typeof value === 'number') values.push([quarter, value]);
+    }
+    for (const part of partsOf(metrics)) values.push([`ms ${part}`, ms[part]!]);
+    this.steps.add(step, values);
+  }
+}

@@ -1,0 +1,99 @@
+/** From what is known of runs to the lines of charts. */
+import type { Curve } from '../messages.js';
+import type { RunData } from './api.js';
+import { smoothed } from './smooth.js';
+import { whole } from './words.js';
+
+/** A line of a chart. */
+export interface Line {
+  readonly label: string;
+  /** Number of a colour of page.css. */
+  readonly colour: number;
+  readonly look: 'faint' | 'bold' | 'points';
+  /** Steps, rising; the same array where lines share them. */
+  readonly x: readonly number[];
+  readonly y: readonly (number | null)[];
+}
+
+/** Colours of page.css. */
+export const COLOURS = 8;
+
+const QUARTERS = [
+  ['q0', 'least noise (q0)'],
+  ['q1', 'q1'],
+  ['q2', 'q2'],
+  ['q3', 'most noise (q3)'],
+] as const;
+
+/** Where each bucket stands. */
+const middles = ({ first, last }: Curve): number[] => first.map((step, i) => (step + last[i]!) / 2);
+
+/** Buckets that a mean is over, of a share of all; 5 at least, as in loss.png. */
+const windowOf = ({ first }: Curve, share: number): number =>
+  share === 0 ? 1 : Math.max(5, Math.round(first.length * share));
+
+/** Losses of some runs in one chart: every step faint, their mean bold, held-out losses as points. */
+export function lossLines(runs: readonly RunData[], share: number): Line[] {
+  return runs.flatMap((run, i) => {
+    const { steps, heldOuts } = run;
+    const of = (text: string) => (runs.length === 1 ? text : `${run.name}: ${text}`);
+    // One run has a colour for each of its lines; of several each has one.
+    const colour = (own: number) => (runs.length === 1 ? own : i % COLOURS);
+    const x = middles(steps);
+    const window = windowOf(steps, share);
+    const faint = { colour: colour(0), look: 'faint', x } as const;
+    const raw: Line[] =
+      steps.width === 1
+        ? [{ ...faint, label: of('each step'), y: steps.means.loss ?? [] }]
+        : [
+            { ...faint, label: of('lowest'), y: steps.lows.loss ?? [] },
+            { ...faint, label: of('highest'), y: steps.highs.loss ?? [] },
+          ];
+    const mean: Line = {
+      label: of(window === 1 ? 'mean' : `mean of ${whole(window * steps.width)} steps`),
+      colour: colour(0),
+      look: 'bold',
+      x,
+      y: smoothed(steps.means.loss ?? [], window),
+    };
+    const heldOut: Line = {
+      label: of('held out'),
+      colour: colour(1),
+      look: 'points',
+      x: middles(heldOuts),
+      y: heldOuts.means.heldOutLoss ?? [],
+    };
+    return [...raw, mean, ...(heldOuts.first.length > 0 ? [heldOut] : [])];
+  });
+}
+
+/** Mean losses of a run by quarters of the way to noise. */
+export const quarterLines = ({ steps }: RunData, share: number): Line[] =>
+  lines(
+    steps,
+    QUARTERS.map(([name, label]) => [name, label]),
+    share,
+  );
+
+export const rateLines = ({ steps }: RunData, share: number): Line[] =>
+  lines(steps, [['imagesPerSecond', 'images a second']], share);
+
+/** Milliseconds of a step by part. */
+export const partLines = ({ steps }: RunData, share: number): Line[] =>
+  lines(
+    steps,
+    Object.keys(steps.means)
+      .filter((name) => name.startsWith('ms '))
+      .map((name) => [name, name.slice('ms '.length)]),
+    share,
+  );
+
+function lines(steps: Curve, names: readonly (readonly [string, string])[], share: number): Line[] {
+  const x = middles(steps);
+  return names.flatMap(([name, label], i) => {
+    const values = steps.means[name];
+    if (!values) return [];
+    const y = smoothed(values, windowOf(steps, share));
+    return [{ label, colour: i % COLOURS, look: 'bold' as const, x, y }];
+  });
+}

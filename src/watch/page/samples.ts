@@ -1,0 +1,111 @@
+/** Samples by step, all runs at the same one, and the other pictures of runs. */
+import type { RunData } from './api.js';
+import { byId, type Column, Columns, make, setText } from './dom.js';
+import { whole } from './words.js';
+
+export class Samples {
+  private readonly section = byId('samples', HTMLElement);
+  private readonly slider = byId('step', HTMLInputElement);
+  private readonly label = byId('step-text', HTMLElement);
+  private readonly back = byId('back', HTMLButtonElement);
+  private readonly forth = byId('forth', HTMLButtonElement);
+  private readonly columns = new Columns<RunData>(byId('sample-columns', HTMLElement), (name) =>
+    this.column(name),
+  );
+  private runs: readonly RunData[] = [];
+  /** All steps that a run has samples of. */
+  private steps: readonly number[] = [];
+  /** The step that is shown; null follows the newest. */
+  private chosen: number | null = null;
+
+  constructor() {
+    this.slider.addEventListener('input', () => this.choose(Number(this.slider.value)));
+    this.back.addEventListener('click', () => this.choose(this.index() - 1));
+    this.forth.addEventListener('click', () => this.choose(this.index() + 1));
+  }
+
+  update(runs: readonly RunData[]): void {
+    this.runs = runs;
+    const steps = new Set(runs.flatMap(({ samples }) => samples.map(([step]) => step)));
+    this.steps = [...steps].sort((a, b) => a - b);
+    this.draw();
+  }
+
+  private choose(index: number): void {
+    const at = Math.min(Math.max(0, index), this.steps.length - 1);
+    this.chosen = at === this.steps.length - 1 ? null : this.steps[at]!;
+    this.draw();
+  }
+
+  private index(): number {
+    const newest = this.steps.length - 1;
+    if (this.chosen === null) return newest;
+    const at = this.steps.findLastIndex((step) => step <= this.chosen!);
+    return at < 0 ? 0 : at;
+  }
+
+  private draw(): void {
+    this.section.hidden = this.steps.length === 0;
+    if (this.section.hidden) return;
+    const index = this.index();
+    const text = `step ${whole(this.steps[index]!)}`;
+    this.slider.max = String(this.steps.length - 1);
+    this.slider.value = String(index);
+    this.slider.setAttribute('aria-valuetext', text);
+    setText(this.label, `${text}, ${index + 1} of ${this.steps.length}`);
+    this.back.disabled = index === 0;
+    this.forth.disabled = index === this.steps.length - 1;
+    this.columns.update(this.runs);
+  }
+
+  private column(name: string): Column<RunData> {
+    const image = make('img', { class: 'pixels' });
+    const caption = make('figcaption');
+    const heading = make('h3', { class: 'run-name' }, name);
+    const element = make('article', {}, heading, make('figure', {}, image, caption));
+    return {
+      element,
+      update: ({ samples }) => {
+        const shown = this.steps[this.index()]!;
+        const found = samples.findLast(([step]) => step <= shown);
+        image.hidden = !found;
+        setText(caption, found ? `After step ${whole(found[0])}` : 'No samples so early');
+        if (!found) return;
+        const [step, version] = found;
+        show(image, address(name, `samples/step-${step}.png`, version));
+        image.alt = `Samples of ${name} after step ${whole(step)}`;
+      },
+    };
+  }
+}
+
+/** Film strips and whatever else lies in a run's folder. */
+export function picturesColumn(name: string): Column<RunData> {
+  const list = make('div');
+  const heading = make('h3', { class: 'run-name' }, name);
+  const element = make('article', {}, heading, list);
+  let shown = '';
+  return {
+    element,
+    update: ({ pictures }) => {
+      element.hidden = pictures.length === 0;
+      const wanted = JSON.stringify(pictures);
+      if (wanted === shown) return;
+      shown = wanted;
+      list.replaceChildren(
+        ...pictures.map((picture) => {
+          const image = make('img', { class: 'pixels', alt: `${picture.name} of ${name}` });
+          show(image, address(name, encodeURIComponent(picture.name), picture.version));
+          return make('figure', {}, image, make('figcaption', {}, picture.name));
+        }),
+      );
+    },
+  };
+}
+
+const address = (run: string, path: string, version: number): string =>
+  `/picture/${encodeURIComponent(run)}/${path}?v=${version}`;
+
+function show(image: HTMLImageElement, source: string): void {
+  if (image.getAttribute('src') !== source) image.src = source;
+}

@@ -1,0 +1,20 @@
+/**
+ * The mean of each value and those around it, `window` in all; fewer at both ends, so that the curve begins and ends where the
+ * values do. What is null counts for nothing.
+ */
+export function smoothed(values: readonly (number | null)[], window: number): (number | null)[] {
+  const half = Math.floor(Math.max(1, window) / 2);
+  const sums = [0];
+  const counts = [0];
+  for (const [i, value] of values.entries()) {
+    sums.push(sums[i]! + (value ?? 0));
+    counts.push(counts[i]! + (value === null ? 0 : 1));
+  }
+  return values.map((value, i) => {
+    // As many on both sides: a window that is cut on one would lean to the other.
+    const reach = Math.min(half, i, values.length - 1 - i);
+    const [from, to] = [i - reach, i + reach + 1];
+    const count = counts[to]! - counts[from]!;
+    return value === null || count === 0 ? null : (sums[to]! - sums[from]!) / count;
+  });
+}

@@ -1,0 +1,54 @@
+import type { StepMetrics } from '../io/metrics.js';
+import type { Now } from './messages.js';
+
+/** Steps whose mean is shown as what holds now; `haze train` reports as many at its end. */
+const LAST = 40;
+
+/** Parts of a step that are shown; a log that names more is not one of ours. */
+const MOST_PARTS = 32;
+
+/** The last steps of a run. */
+export class Recent {
+  private steps: StepMetrics[] = [];
+
+  add(step: StepMetrics): void {
+    this.steps.push(step);
+    if (this.steps.length > LAST) this.steps.shift();
+  }
+
+  /** Seconds that a step takes; null before there is one. */
+  secondsPerStep(imagesPerStep: number): number | null {
+    const rates = this.steps
+      .map(({ imagesPerSecond }) => imagesPerSecond)
+      .filter((rate) => rate > 0);
+    return rates.length === 0 ? null : mean(rates.map((rate) => imagesPerStep / rate));
+  }
+
+  now(): Now | null {
+    const newest = this.steps.at(-1);
+    if (!newest) return null;
+    const over = (name: 'loss' | 'imagesPerSecond') =>
+      mean(this.steps.map((step) => step[name]).filter(Number.isFinite));
+    const ms: Record<string, number> = Object.create(null);
+    for (const part of partsOf(newest))
+      ms[part] = mean(this.steps.map((step) => step.ms[part] ?? 0)) ?? 0;
+    const { step, epoch, lr } = newest;
+    return {
+      step,
+      epoch: epoch + 1,
+      lr,
+      loss: over('loss'),
+      imagesPerSecond: over('imagesPerSecond'),
+      ms,
+    };
+  }
+}
+
+/** What a log says took time in a step. */
+export const partsOf = ({ ms }: StepMetrics): string[] =>
+  Object.keys(ms)
+    .filter((part) => Number.isFinite(ms[part]))
+    .slice(0, MOST_PARTS);
+
+const mean = (values: readonly number[]): number | null =>
+  values.length === 0 ? null : values.reduce((a, b) => a + b, 0) / values.length;

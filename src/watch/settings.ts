@@ -1,0 +1,61 @@
+/** A run's config.json as the page shows it, and what of it the page's numbers need. */
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isObject } from '../io/json.js';
+import { type Json, readJsonFile } from '../io/run.js';
+import { inside } from './inside.js';
+
+/** Rows of the table of settings, and characters of a value. */
+const MOST_ROWS = 500;
+const LONGEST_VALUE = 500;
+
+export type Row = readonly [path: string, value: string];
+
+/** Reads config.json again when it has changed. */
+export class Settings {
+  rows: readonly Row[] = [];
+  /** Images that a step takes; 1 where config.json does not say. */
+  imagesPerStep = 1;
+  steps: number | null = null;
+  epochs: number | null = null;
+  private readonly root: string;
+  private readonly path: string;
+  private version = '';
+
+  constructor(root: string, folder: string) {
+    this.root = root;
+    this.path = join(folder, 'config.json');
+  }
+
+  /** @throws the system's error where there is none; UsageError for one that cannot be read */
+  async follow(): Promise<void> {
+    const path = await inside(this.root, this.path);
+    const { mtimeMs, ino, size } = await stat(path);
+    const version = `${mtimeMs} ${ino} ${size}`;
+    if (version === this.version) return;
+    this.take(await readJsonFile(path));
+    this.version = version;
+  }
+
+  private take(config: Json): void {
+    this.rows = rowsOf(config).slice(0, MOST_ROWS);
+    const training = isObject(config.training) ? config.training : {};
+    const { steps, epochs, batch, accumulate } = training;
+    this.steps = positive(steps);
+    this.epochs = positive(epochs);
+    this.imagesPerStep = (positive(batch) ?? 1) * (positive(accumulate) ?? 1);
+  }
+}
+
+const positive = (value: unknown): number | null =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : null;
+
+/** `training.batch` and its value, in the order of the file. Lists are values. */
+function rowsOf(value: unknown, path = ''): Row[] {
+  if (isObject(value))
+    return Object.entries(value).flatMap(([name, inner]) =>
+      rowsOf(inner, path === '' ? name : `${path}.${name}`),
+    );
+  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
+  return [[path, text.length <= LONGEST_VALUE ? text : `${text.slice(0, LONGEST_VALUE)} …`]];
+}

@@ -1,0 +1,92 @@
+import { randomBytes } from 'node:crypto';
+import { readdir, readFile, truncate, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import { RunError } from '../../src/errors.js';
+import { sha256 } from '../../src/io/hash.js';
+import { BlobCache } from '../../src/queue/blob-cache.js';
+import { type Blob, fetchBlob, keepBlob, missingBytes } from '../../src/queue/blobs.js';
+import { temporaryFolder } from '../helpers/folder.js';
+import { weightsOf } from '../helpers/generate.js';
+import { clientOf, redisTest, startRedis } from '../helpers/redis.js';
+
+/** A file of three chunks, the last of which is not whole. */
+async function fileOf(t: ExecutionContext): Promise<{ path: string; blob: Blob; bytes: Buffer }> {
+  const bytes = randomBytes(20 << 20);
+  const path = join(await temporaryFolder(t), 'file');
+  await writeFile(path, bytes);
+  return { path, bytes, blob: { sha256: sha256(bytes), bytes: bytes.length } };
+}
+
+const chunk = ({ sha256 }: Blob, i: number) => `haze:blob:${sha256}:${i}`;
+
+redisTest('a file goes through Redis in chunks that expire, and comes out as it was', async (t) => {
+  const redis = clientOf(t, await startRedis(t));
+  const { path, blob, bytes } = await fileOf(t);
+  t.is(await missingBytes(redis, blob), blob.bytes);
+  await keepBlob(redis, path, blob);
+  t.is(await missingBytes(redis, blob), 0);
+  t.is((await redis.keys('*')).length, 3);
+  for (const key of await redis.keys('*')) t.true((await redis.ttl(key)) > 3500);
+  const copy = join(await temporaryFolder(t), 'copy');
+  await fetchBlob(redis, copy, blob);
+  t.true(bytes.equals(await readFile(copy)));
+});
+
+redisTest('whoever needs a file there sets its time anew, and uploads what has gone', async (t) => {
+  const redis = clientOf(t, await startRedis(t));
+  const { path, blob } = await fileOf(t);
+  await keepBlob(redis, path, blob);
+  await redis.expire(chunk(blob, 0), 5);
+  await redis.del(chunk(blob, 1));
+  t.true((await missingBytes(redis, blob)) > 0);
+  await keepBlob(redis, path, blob);
+  t.true((await redis.ttl(chunk(blob, 0))) > 3500);
+  t.is(await redis.strlen(chunk(blob, 1)), 8 << 20);
+});
+
+redisTest('a damaged file is not taken and not kept in Redis, and none of it stays', async (t) => {
+  const redis = clientOf(t, await startRedis(t));
+  const { path, blob } = await fileOf(t);
+  const folder = await temporaryFolder(t);
+  const fetch = () => fetchBlob(redis, join(folder, 'copy'), blob);
+  const damages = [
+    () => redis.setrange(chunk(blob, 1), 1000, 'x'),
+    () => redis.append(chunk(blob, 2), 'more'),
+    () => redis.set(chunk(blob, 0), ''),
+  ];
+  for (const damage of damages) {
+    await keepBlob(redis, path, blob);
+    await damage();
+    const message = /^weights [0-9a-f]{12}: what lies in Redis is damaged; it is removed, to be/;
+    await t.throwsAsync(fetch(), { instanceOf: RunError, message });
+    t.deepEqual(await redis.keys('*'), []);
+    t.deepEqual(await readdir(folder), []);
+  }
+  await t.throwsAsync(fetch(), { message: /^weights [0-9a-f]{12}: part 1 is not in Redis$/ });
+});
+
+redisTest('weights in the cache are looked through whenever they are used', async (t) => {
+  const redis = clientOf(t, await startRedis(t));
+  const [here, there] = [
+    new BlobCache(await temporaryFolder(t)),
+    new BlobCache(await temporaryFolder(t)),
+  ];
+  await here.open();
+  const blob = await here.add(weightsOf(1));
+  t.deepEqual(await here.add(weightsOf(1)), blob, 'the same weights are the same blob');
+  t.notDeepEqual(await here.add(weightsOf(2)), blob);
+  await keepBlob(redis, here.pathOf(blob), blob);
+  const path = await there.file(redis, blob);
+  const bytes = await readFile(path);
+  t.deepEqual(bytes, await readFile(here.pathOf(blob)));
+  await truncate(path, bytes.length - 1);
+  await there.file(redis, blob);
+  t.deepEqual(await readFile(path), bytes, 'fetched again');
+  await redis.flushall();
+  t.is(await there.file(redis, blob), path, 'a sound one needs no Redis');
+  const old = new Date(Date.now() - 8 * 86_400_000);
+  await utimes(path, old, old);
+  await there.open();
+  t.deepEqual(await readdir(there.folder), [], 'and goes when it has not been used for a week');
+});

@@ -1,0 +1,66 @@
+import test from 'ava';
+import { RunError, UsageError } from '../../src/errors.js';
+import { parseAddress } from '../../src/queue/address.js';
+import { checkRoom, connect } from '../../src/queue/connect.js';
+import { clientOf, connectionTo, freePort, redisTest, startRedis } from '../helpers/redis.js';
+
+const refused = (url: string) => connect('--queue', parseAddress('--queue', url));
+
+redisTest('a password that is wrong or missing is refused, in a line without it', async (t) => {
+  const server = await startRedis(t, [], 'sesame');
+  const shown = server.url.replace(':sesame@', '');
+  const wrong = await t.throwsAsync(refused(server.url.replace('sesame', 'simsala')), {
+    instanceOf: UsageError,
+  });
+  t.is(wrong?.message, `--queue: ${shown}: user or password are refused (WRONGPASS)`);
+  const none = await t.throwsAsync(refused(shown), { instanceOf: UsageError });
+  t.is(none?.message, `--queue: ${shown}: wants a password, and none is given (NOAUTH)`);
+  const { address } = await connectionTo(t, server);
+  t.is(address.shown, shown);
+});
+
+redisTest('a Redis that would lose jobs when memory is short is refused', async (t) => {
+  const server = await startRedis(t, ['--maxmemory-policy', 'allkeys-lru']);
+  await t.throwsAsync(refused(server.url), {
+    instanceOf: UsageError,
+    message: /expected the maxmemory-policy noeviction, since others lose jobs, got allkeys-lru;/,
+  });
+  await clientOf(t, server).config('SET', 'maxmemory-policy', 'noeviction');
+  t.like(await (await connectionTo(t, server)).info(), { most: 0 });
+});
+
+redisTest('a Redis without room for weights and images is refused before any work', async (t) => {
+  const server = await startRedis(t, ['--maxmemory', '16mb']);
+  const connection = await connectionTo(t, server);
+  const info = await connection.info();
+  t.is(info.most, 16 << 20);
+  t.notThrows(() => checkRoom(connection, info, 1 << 20, 'weights'));
+  t.throws(() => checkRoom(connection, info, 16 << 20, 'weights'), {
+    instanceOf: UsageError,
+    message:
+      /: expected room for 16\.00 MiB \(weights\), got a Redis using .* of its maxmemory of 16\.00 MiB$/,
+  });
+});
+
+redisTest('that Redis goes away and comes back is said once each', async (t) => {
+  const server = await startRedis(t);
+  const notes: string[] = [];
+  const { redis } = await connectionTo(t, server, (text) => notes.push(text));
+  await server.stop();
+  const waiting = redis.ping();
+  await server.start();
+  t.is(await waiting, 'PONG');
+  t.deepEqual(notes, [`${server.url} is away; waiting for it`, `${server.url} is back`]);
+});
+
+test('where nobody listens, or there is no such host, the line says so', async (t) => {
+  const port = await freePort();
+  await t.throwsAsync(refused(`redis://127.0.0.1:${port}`), {
+    instanceOf: RunError,
+    message: `--queue: redis://127.0.0.1:${port}: cannot be reached: nobody listens there (ECONNREFUSED)`,
+  });
+  await t.throwsAsync(refused('redis://host.invalid'), {
+    instanceOf: RunError,
+    message: /^--queue: redis:\/\/host\.invalid: cannot be reached: .*(ENOTFOUND|EAI_AGAIN)/,
+  });
+});

@@ -1,0 +1,99 @@
+import test from 'ava';
+import { completeModel } from '../../src/config/network-settings.js';
+import { UsageError } from '../../src/errors.js';
+import { idOf, imagesInWords, parseJob } from '../../src/queue/generate-job.js';
+import { jobOf } from '../helpers/generate-job.js';
+
+const weights = { sha256: '0123456789abcdef'.repeat(4), bytes: 1000 };
+const job = jobOf(weights, '0.1.0-strict');
+const copy = () => JSON.parse(JSON.stringify(job)) as Record<string, unknown>;
+
+/** The job with one field otherwise, by its path; undefined takes it away. */
+function changed(path: string, value: unknown): unknown {
+  const root = copy();
+  const names = path.split('.');
+  let at: Record<string, unknown> = root;
+  for (const name of names.slice(0, -1)) at = at[name] as Record<string, unknown>;
+  at[names.at(-1)!] = value;
+  return root;
+}
+
+test('a job comes back from JSON as it was', (t) => {
+  t.deepEqual(parseJob(copy()), job);
+  t.is(imagesInWords(job.images), 'images 4 to 7');
+});
+
+test('a job of classes and a guide comes back, too', (t) => {
+  const model = completeModel({
+    ...{ kind: 'unet2d', size: 8, widths: [8, 16], channels: 3, numClasses: 4 },
+  });
+  const recipe = {
+    ...{ ...job.recipe, model },
+    condition: { labels: [0, 2], guidance: 3, none: 3 },
+    guide: { weights, model, guidance: 2 },
+  };
+  const told = { ...job, recipe };
+  t.deepEqual(parseJob(JSON.parse(JSON.stringify(told))), told);
+  const refuses = (recipe: unknown, message: RegExp) =>
+    t.throws(() => parseJob({ ...copy(), recipe }), { instanceOf: UsageError, message });
+  refuses({ ...recipe, condition: { labels: [4], guidance: 1, none: null } }, /condition\.labels/);
+  refuses({ ...recipe, condition: { labels: [], guidance: 1, none: null } }, /1 to .* labels/);
+  refuses({ ...recipe, condition: { labels: [0], guidance: 1, none: 9 } }, /condition\.none/);
+  refuses({ ...recipe, condition: null }, /condition: expected one, for a model of classes/);
+  const other = { ...recipe.guide, model: { ...model, size: 16 } };
+  refuses(
+    { ...recipe, guide: other },
+    /guide\.model: expected the images and classes of the model/,
+  );
+});
+
+test('the number of a job follows from its data, in whichever order they are said', (t) => {
+  const turned = Object.fromEntries(Object.entries(job).reverse()) as unknown as typeof job;
+  t.is(idOf(turned), idOf(job));
+  t.regex(idOf(job), /^g[0-9a-f]{64}$/);
+  for (const other of [
+    { ...job, images: [4, 5, 6] },
+    { ...job, build: '0.2.0-strict' },
+    { ...job, recipe: { ...job.recipe, seed: 6 } },
+  ])
+    t.not(idOf(other), idOf(job));
+});
+
+test('a job with hostile fields is refused, by the field', (t) => {
+  const cases: [path: string, value: unknown, message: RegExp][] = [
+    ['build', 1, /^job\.build: expected text, got 1/],
+    ['build', undefined, /^job\.build: expected a value/],
+    ['code', 'process.exit()', /^job\.code: unknown field/],
+    ['recipe', 'x', /^job\.recipe: expected an object/],
+    ['recipe.weights.sha256', '../../etc/passwd', /sha256: expected 64 hexadecimal digits/],
+    ['recipe.weights.sha256', 'A'.repeat(64), /sha256: expected 64 hexadecimal digits/],
+    ['recipe.weights.bytes', 1e12, /weights\.bytes: expected a whole number from 1 to/],
+    ['recipe.weights.bytes', -1, /weights\.bytes: expected a whole number from 1 to/],
+    ['recipe.weights.path', '/etc/passwd', /weights\.path: unknown field/],
+    ['recipe.model.kind', 'constructor', /model\.kind: expected one of/],
+    ['recipe.model.size', 1e9, /model\.size: expected a whole number/],
+    ['recipe.model.widths', [8, -1], /model\.widths/],
+    ['recipe.model.channels', 4, /channels: expected 1 or 3/],
+    ['recipe.diffusion.timesteps', 1e9, /diffusion\.timesteps/],
+    ['recipe.diffusion.betaEnd', '0.1', /diffusion\.betaEnd: expected a number/],
+    ['recipe.sampling.sampler', 'toString', /sampling\.sampler: expected one of/],
+    ['recipe.sampling.custom', 'x', /sampling\.custom: unknown field/],
+    ['recipe.sampling.steps', null, /sampling: expected sampler, steps, eta and norm/],
+    ['recipe.sampling.steps', 21, /sampling\.steps/],
+    ['recipe.condition', { labels: [0], guidance: 1 }, /condition: expected none/],
+    ['recipe.seed', 0.5, /recipe\.seed/],
+    ['recipe.batch', 1e9, /recipe\.batch/],
+    ['images', [], /^job\.images: expected 1 to 4 of them/],
+    ['images', [0, 1, 2, 3, 4], /^job\.images: expected 1 to 4 of them/],
+    ['images', [-1], /^job\.images/],
+    ['images', [2 ** 32], /^job\.images/],
+    ['images', '0-3', /^job\.images/],
+  ];
+  for (const [path, value, message] of cases)
+    t.throws(() => parseJob(changed(path, value)), { instanceOf: UsageError, message }, path);
+  for (const data of [null, 'x', [], 7])
+    t.throws(() => parseJob(data), { instanceOf: UsageError, message: /^job: expected an object/ });
+  const large = changed('recipe.model.size', 4096) as { recipe: { batch: number } };
+  large.recipe.batch = 1000;
+  t.throws(() => parseJob(large), { instanceOf: UsageError, message: /recipe\.batch: .*bytes/ });
+});

@@ -1,0 +1,204 @@
+import { mkdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { cutBack } from '../../src/io/metrics.js';
+import type { RunList, RunMessage } from '../../src/watch/messages.js';
+import { WatchedRuns } from '../../src/watch/watched-runs.js';
+import { temporaryFolder } from '../helpers/folder.js';
+import {
+  appendSteps,
+  ask,
+  askJson,
+  linesOf,
+  range,
+  serving,
+  stepOf,
+  writePng,
+  writeRun,
+} from '../helpers/watch.js';
+
+/** A served run, and what its page is told. What was read is kept for a moment, so each question waits for that. */
+async function watched(t: ExecutionContext, steps: number, config: object = {}) {
+  const folder = await temporaryFolder(t);
+  const run = writeRun(folder, 'run', steps, config);
+  const url = await serving(t, await WatchedRuns.open(run));
+  const told = async (query = '') => {
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    return askJson<RunMessage>(url, `/run/run${query}`);
+  };
+  return { folder, run, url, told };
+}
+
+test('a page is told all that the log has, and then only what is new', async (t) => {
+  const { run, told } = await watched(t, 25);
+  const all = await told();
+  t.is(all.state, 'training');
+  t.deepEqual(all.steps.first, range(1, 25));
+  t.deepEqual(
+    all.steps.means.loss,
+    range(1, 25).map((step) => 1 / step),
+  );
+  t.deepEqual(Object.keys(all.steps.means).sort(), [
+    ...['imagesPerSecond', 'loss', 'lr', 'ms prepare', 'ms unet', 'q0', 'q3'],
+  ]);
+  t.deepEqual(all.heldOuts.first, [10, 20]);
+  t.deepEqual(all.heldOuts.means.heldOutLoss, [1.1 / 10, 1.1 / 20]);
+  t.like(all, { totalSteps: 40, heldOut: { step: 20, loss: 1.1 / 20 } });
+  t.like(all.now, { step: 25, epoch: 3, imagesPerSecond: 50 });
+  // Four images a step at fifty a second, and fifteen steps.
+  t.true(Math.abs(all.secondsLeft! - 1.2) < 1e-9);
+  appendSteps(run, 26, 27);
+  const more = await told(`?steps=${all.steps.generation}.24&heldOut=${all.heldOuts.generation}.1`);
+  t.is(more.steps.from, 24);
+  t.deepEqual(more.steps.first, [25, 26, 27]);
+  t.deepEqual(more.heldOuts.first, [20]);
+});
+
+test('a run is finished at its last step, and quiet when none came for long', async (t) => {
+  const { run, told } = await watched(t, 12);
+  const metrics = join(run, 'metrics.jsonl');
+  const longAgo = Date.now() / 1000 - 3600;
+  utimesSync(metrics, longAgo, longAgo);
+  const quiet = await told();
+  t.is(quiet.state, 'quiet');
+  t.true(quiet.idle! > 3590);
+  appendSteps(run, 13, 40);
+  t.is((await told()).state, 'finished');
+});
+
+test('the length of a run in epochs is known once the second has begun', async (t) => {
+  const training = { batch: 4, epochs: 5, steps: null };
+  const { run, told } = await watched(t, 9, { training });
+  t.is((await told()).totalSteps, null);
+  appendSteps(run, 10, 11);
+  t.is((await told()).totalSteps, 50);
+});
+
+test('a resume that cuts the log back takes the steps behind it from the page', async (t) => {
+  const { run, told } = await watched(t, 30);
+  const before = await told();
+  await cutBack(join(run, 'metrics.jsonl'), 12);
+  const after = await told(`?steps=${before.steps.generation}.29`);
+  t.not(after.steps.generation, before.steps.generation);
+  t.deepEqual(after.steps.first, range(1, 12));
+  t.like(after.heldOut, { step: 10 });
+});
+
+test('a log that was cut off or spoilt is shown as far as it goes, and the page is told', async (t) => {
+  const { run, told } = await watched(t, 5);
+  const metrics = join(run, 'metrics.jsonl');
+  const sound = readFileSync(metrics, 'utf8');
+  writeFileSync(metrics, `${sound}{"step": 6, "epo`);
+  t.deepEqual((await told()).faults, []);
+  writeFileSync(metrics, `${sound}no metrics\n${linesOf([stepOf(3), stepOf(6)])}`);
+  const { steps, faults } = await told();
+  t.deepEqual(steps.first, [1, 2, 3, 4, 5, 6]);
+  t.deepEqual(faults, ['metrics.jsonl: 2 lines left out that are no metrics, or out of order']);
+});
+
+test('a run that is deleted while it is shown stays as it was, and says so; one that comes again is read', async (t) => {
+  const { folder, run, told } = await watched(t, 20);
+  await writePng(join(run, 'film.png'), 1);
+  t.is((await told()).pictures.length, 1);
+  rmSync(run, { recursive: true });
+  const gone = await told();
+  t.is(gone.state, 'gone');
+  t.is(gone.steps.first.length, 20);
+  t.is(gone.pictures.length, 1);
+  writeRun(folder, 'run', 3);
+  const back = await told();
+  t.is(back.state, 'training');
+  t.is(back.steps.first.length, 3);
+});
+
+test('a config that cannot be read is named, and the losses are shown all the same', async (t) => {
+  const { run, told } = await watched(t, 4);
+  writeFileSync(join(run, 'config.json'), '{"training": ');
+  const { faults, steps } = await told();
+  t.regex(faults[0]!, /^config\.json: .*expected a JSON object, got none/);
+  t.is(steps.first.length, 4);
+});
+
+test('settings come as rows of text; notes, samples and pictures as they are in the folder', async (t) => {
+  const { run, told } = await watched(t, 2, { model: { widths: [8, 16] }, note: '<b>' });
+  writeFileSync(
+    join(run, 'notes.jsonl'),
+    linesOf([
+      { step: 0, kind: 'note', text: 'memory  1 MiB' },
+      { step: 1, kind: 'warning', text: 'slow' },
+      { step: 1, kind: 'other', text: 'not ours' },
+    ]),
+  );
+  await writePng(join(run, 'samples', 'step-1.png'), 1);
+  await writePng(join(run, 'samples', 'step-12.png'), 2);
+  await writePng(join(run, 'samples', 'step-2.png'), 3);
+  await writePng(join(run, 'loss.png'), 3);
+  writeFileSync(join(run, 'drawing.svg'), '<svg/>');
+  await writePng(join(run, 'film.png'), 4);
+  const { config, remarks, samples, pictures } = await told();
+  t.deepEqual(config, [
+    ['version', '1'],
+    ['training.batch', '4'],
+    ['training.steps', '40'],
+    ['model.widths', '[8,16]'],
+    ['note', '<b>'],
+  ]);
+  t.deepEqual(remarks, [
+    { kind: 'note', text: 'memory  1 MiB' },
+    { kind: 'warning', text: 'slow' },
+  ]);
+  t.deepEqual(
+    samples.map(([step]) => step),
+    [1, 2, 12],
+  );
+  t.deepEqual(
+    pictures.map(({ name }) => name),
+    ['film.png'],
+  );
+});
+
+test('a long log is read bit by bit, thinned, and to its end', async (t) => {
+  const folder = await temporaryFolder(t);
+  const run = writeRun(folder, 'run', 0, { training: { batch: 4, steps: 60_000 } });
+  writeFileSync(join(run, 'metrics.jsonl'), linesOf(range(1, 60_000).map((step) => stepOf(step))));
+  const url = await serving(t, await WatchedRuns.open(run));
+  let message = await askJson<RunMessage>(url, '/run/run');
+  t.is(message.state === 'reading', message.read < 1);
+  while (message.state === 'reading') message = await askJson<RunMessage>(url, '/run/run');
+  t.is(message.state, 'finished');
+  t.true(message.steps.first.length <= 2048);
+  t.is(message.steps.last.at(-1), 60_000);
+});
+
+test('of a folder all runs are shown, and those that come later; what is neither a run nor such a folder is refused', async (t) => {
+  const folder = await temporaryFolder(t);
+  const nothing = join(folder, 'nothing');
+  await t.throwsAsync(WatchedRuns.open(nothing), {
+    message: /nothing: expected a run .*got nothing/,
+  });
+  mkdirSync(nothing);
+  await t.throwsAsync(WatchedRuns.open(nothing), { message: /or a folder of runs, got neither/ });
+  const runs = join(folder, 'runs');
+  writeRun(runs, '1', 3);
+  const name = '<img src=x onerror=alert(1)> ü %2e';
+  writeRun(runs, name, 4);
+  mkdirSync(join(runs, 'no run'));
+  const url = await serving(t, await WatchedRuns.open(runs));
+  t.like(await askJson<RunList>(url, '/runs'), { place: runs, single: false });
+  t.deepEqual([...(await askJson<RunList>(url, '/runs')).runs].sort(), ['1', name]);
+  const odd = await askJson<RunMessage>(url, `/run/${encodeURIComponent(name)}`);
+  t.like(odd, { name, state: 'training' });
+  writeRun(runs, '3', 5);
+  t.is((await askJson<RunList>(url, '/runs')).runs.length, 3);
+  renameSync(join(runs, name), join(folder, 'moved'));
+  t.true((await askJson<RunList>(url, '/runs')).runs.includes(name), 'it was shown, so it stays');
+});
+
+test('a run that is to come is waited for', async (t) => {
+  const folder = await temporaryFolder(t);
+  const url = await serving(t, WatchedRuns.ofRun(join(folder, 'run')));
+  t.like(await askJson<RunMessage>(url, '/run/run'), { state: 'waiting', now: null });
+  t.is((await ask(url, '/picture/run/film.png')).status, 404);
+  writeRun(folder, 'run', 3);
+  t.like(await askJson<RunMessage>(url, '/run/run'), { state: 'training' });
+});
