@@ -1,8 +1,7 @@
 import { UsageError } from '../errors.js';
 import { readJsonFileSync } from '../io/run.js';
-import { MOST_LABEL } from '../network/unet2d-config.js';
+import { MOST_LABEL } from '../network/limits.js';
 import type { ModelConfig } from './config.js';
-import { JsonObject } from './json.js';
 import { parseDecimal, quote } from './source.js';
 
 /*
@@ -30,9 +29,11 @@ export function readClassLabels(index: string, model: ModelConfig): ClassLabels 
   if (count === null || id2label === undefined || id2label === null) return null;
   const most = count === 'timestep' ? MOST_LABEL : count - 1;
   const names = readNames(`${index}: id2label`, id2label, most);
-  const source = new JsonObject(index, { none_label }, 'all');
-  const none = source.whole('none_label', { min: names.length, max: most }) ?? null;
-  return { names, none };
+  if (none_label === undefined || none_label === null) return { names, none: null };
+  // The first that has no name, as a DiTPipeline takes it for granted.
+  if (none_label === names.length && names.length <= most) return { names, none: names.length };
+  const expected = names.length <= most ? names.length : 'none, since each label has a name';
+  throw new UsageError(`${index}: none_label: expected ${expected}, got ${quote(none_label)}`);
 }
 
 function readNames(where: string, value: unknown, most: number): string[] {

@@ -2,7 +2,7 @@
 import { listNames } from '../data/list-names.js';
 import type { Condition } from '../diffusion/guidance.js';
 import { UsageError } from '../errors.js';
-import { MOST_LABEL } from '../network/unet2d-config.js';
+import { MOST_LABEL } from '../network/limits.js';
 import type { ClassLabels } from './class-labels.js';
 import type { DataConfig, ModelConfig, TrainingConfig } from './config.js';
 import type { Flags } from './flag.js';

@@ -1,6 +1,7 @@
 /** A model on a website, as `model.json` describes it: what a browser needs beside the weights, and nothing of where the run was. */
+
+import { MOST_LABEL } from '../network/limits.js';
 import { buildNetwork } from '../network/network.js';
-import { MOST_LABEL } from '../network/unet2d-config.js';
 import type { ClassLabels } from './class-labels.js';
 import { type Conditional, classesOf, USUAL_GUIDANCE } from './condition.js';
 import type { DiffusionConfig, ModelConfig } from './config.js';

@@ -10,3 +10,6 @@ export const MOST_LAYERS = 64;
 export const MOST_CLASSES = 1_000_000;
 /** The side of the images. */
 export const LARGEST_SIDE = 4096;
+
+/** The largest label that is embedded as a timestep: as far as diffusers' networks are trained to be told these. */
+export const MOST_LABEL = 999;

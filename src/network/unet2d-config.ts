@@ -1,8 +1,5 @@
 import { UsageError } from '../errors.js';
 
-/** The largest label that is embedded as a timestep: as far as diffusers' networks are trained to be told these. */
-export const MOST_LABEL = 999;
-
 /**
  * The U-Net of diffusers' `UNet2DModel`: group norms, SiLU, residual blocks, self-attention (Ho et al., 2020; Dhariwal &
  * Nichol, 2021). Names and numbers are those of the class.

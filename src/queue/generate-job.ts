@@ -22,7 +22,7 @@ import { checkSampler } from '../diffusion/check-sampler.js';
 import type { Condition } from '../diffusion/guidance.js';
 import { UsageError } from '../errors.js';
 import { sha256 } from '../io/hash.js';
-import { MOST_LABEL } from '../network/unet2d-config.js';
+import { MOST_LABEL } from '../network/limits.js';
 import type { Blob } from './blobs.js';
 import { MOST_BYTES } from './keys.js';
 

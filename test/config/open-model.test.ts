@@ -268,8 +268,12 @@ test('what a folder says of its labels is read, and refused where the network ha
     ],
     [{ id2label: { 0: 7 } }, /id2label\.0: expected a name, got 7$/],
     [{ id2label: {} }, /id2label: expected names, got none$/],
-    [{ id2label, none_label: 3 }, /none_label: expected a whole number from 2 to 2, got 3$/],
-    [{ id2label, none_label: 1 }, /none_label: expected a whole number from 2 to 2, got 1$/],
+    [{ id2label, none_label: 3 }, /none_label: expected 2, got 3$/],
+    [{ id2label, none_label: 'two' }, /none_label: expected 2, got two$/],
+    [
+      { id2label: { ...id2label, 2: 'car' }, none_label: 3 },
+      /none_label: expected none, since each label has a name, got 3$/,
+    ],
   ] as const)
     t.throws(() => read(changed), { instanceOf: UsageError, message });
 });
