@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, install, root } from './prepare.js';
+import { showRun } from './show-run.js';
 
 install();
 build();
@@ -43,6 +44,7 @@ Next, with \`npx haze\`:
   npx haze train toy-cars --preset pictures-32 --minutes 30    a larger network, for longer
   npx haze train path/to/photographs --preset pictures-32      your own images
   npx haze --help`);
+showRun(folder, process.stdout.isTTY === true, haze);
 
 /** The first number that no run has reached. */
 function nextNumber(runs) {

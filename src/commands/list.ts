@@ -68,6 +68,12 @@ const train: Command = {
         default: 'the next of runs/1, runs/2, …',
       },
       resume: { describe: 'Go on with the run in --out; its own settings hold' },
+      watch: { describe: 'Serve a page of the run while it trains, as haze watch does' },
+      ...watchingFlags,
+      tensorboard: {
+        describe:
+          "Write TensorBoard's event file, too; a resume of a run that has one goes on with it",
+      },
       ...orPresets(trainingFlags),
     },
     'Data:': orPresets(dataFlags),

@@ -4,6 +4,7 @@ import { readRequireCuda } from '../config/computing.js';
 import { readRunConfig } from '../config/read.js';
 import { newRunConfig, resumedRunConfig } from '../config/run-config.js';
 import { readDataBudget, readMinutes } from '../config/training.js';
+import { readListening } from '../config/watching.js';
 import { reasonOf } from '../data/reason.js';
 import { UsageError } from '../errors.js';
 import { writeLossCurve } from '../io/loss-curve.js';
@@ -15,6 +16,7 @@ import { shellWord } from '../shell-word.js';
 import type { TrainEvent, TrainOptions, TrainResult } from '../train/options.js';
 import { trainLocked } from '../train/train.js';
 import { significant } from '../units.js';
+import { type PageBeside, serveBeside } from '../watch/beside.js';
 import { interruptible } from './interrupt.js';
 import { openProgress, type Progress } from './progress.js';
 import { claimRunFolder } from './run-folder.js';
@@ -35,10 +37,12 @@ export async function run(args: Args): Promise<void> {
 
 async function trainInto(out: string, args: Args, hold: Hold): Promise<void> {
   const options = await readOptions(out, args);
+  const page = await openPage(out, args);
   const progress = openProgress('step');
   const loading = openProgress('image');
   let stepped = false;
   try {
+    if (page) progress.line(`watch   ${page.url}`);
     const result = await interruptible('stopping, and saving; again ends it at once', (signal) =>
       trainLocked(
         {
@@ -66,7 +70,16 @@ async function trainInto(out: string, args: Args, hold: Hold): Promise<void> {
   } finally {
     loading.stop();
     progress.stop();
+    await page?.close();
   }
+}
+
+/** The page of the run, where it is asked for. @throws UsageError, for what is said of a page without one, too */
+async function openPage(out: string, args: Args): Promise<PageBeside | null> {
+  if (args.boolean('watch')) return serveBeside(out, readListening(args));
+  for (const name of ['host', 'port'])
+    if (args.has(name)) throw new UsageError(`--${name}: is of the page that --watch serves`);
+  return null;
 }
 
 /** Settings that choose a network: whoever gives one has chosen. */
@@ -83,6 +96,7 @@ async function readOptions(out: string, args: Args): Promise<TrainOptions> {
     advise: !CHOOSING.some((name) => args.has(name)),
     ...(minutes !== undefined && { minutes }),
     requireCuda: readRequireCuda(args),
+    tensorboard: args.boolean('tensorboard') ?? false,
     ...(dataBudget !== undefined && { dataBudget }),
   };
   if (!resume) {

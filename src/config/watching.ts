@@ -16,6 +16,8 @@ export const watchingFlags: Flags = {
 export function readListening(args: Args): { host: string; port: number } {
   const host = args.text('host') ?? '127.0.0.1';
   if (!/^[\w.:%-]+$/.test(host))
-    throw new UsageError('--host: expected an address or a name of this machine, without a port');
+    throw new UsageError(
+      `${args.where('host')}: expected an address or a name of this machine, without a port`,
+    );
   return { host, port: args.whole('port', { min: 0, max: 65535 }) ?? 0 };
 }

@@ -1,22 +1,10 @@
-/**
- * The log of a run: metrics.jsonl, one JSON object a line, one line a step. Lines go to the operating
- * system as they come (a write takes microseconds, a step many milliseconds), so a killed run keeps them;
- * `flush` forces them to disk, as checkpoints ask for.
- */
-import {
-  closeSync,
-  fstatSync,
-  fsyncSync,
-  openSync,
-  readSync,
-  type Stats,
-  statSync,
-  writeSync,
-} from 'node:fs';
-import { RunError, UsageError } from '../errors.js';
-import { asRunError, systemCode, systemReason, writeAtomically, writeFully } from './atomic.js';
+/** The log of a run: metrics.jsonl, one JSON object a line, one line a step. */
+import { statSync } from 'node:fs';
+import { UsageError } from '../errors.js';
+import { AppendLog } from './append-log.js';
+import { systemCode, systemReason, writeAtomically, writeFully } from './atomic.js';
 import { isObject, show } from './json.js';
-import { checkPlain, readLines } from './plain-file.js';
+import { readLines } from './plain-file.js';
 
 /**
  * Mean loss of a step's images by how far they are on the way to noise, in quarters (improved-diffusion's q0 to q3); one without
@@ -44,47 +32,15 @@ export interface HeldOutMetrics {
 export type Metrics = StepMetrics | HeldOutMetrics;
 
 /** Appends to a run's metrics.jsonl. */
-export class MetricsLog {
-  readonly path: string;
-  private file: number | undefined;
-
-  private constructor(path: string, file: number) {
-    this.path = path;
-    this.file = file;
-  }
-
+export class MetricsLog extends AppendLog {
   /** Opens the log for appending; makes it when there is none. @throws RunError; UsageError for what is no file */
   static open(path: string): MetricsLog {
-    return new MetricsLog(path, openLog(path));
+    return new MetricsLog(path);
   }
 
   /** Adds a line. @throws RunError when it cannot be written. */
   append(metrics: Metrics): void {
-    const line = Buffer.from(`${JSON.stringify(metrics)}\n`);
-    for (let at = 0; at < line.length; )
-      at += attempt(this.path, () => writeSync(this.open(), line, at));
-  }
-
-  /** Forces all lines to disk. A log that was deleted since is written again. @throws RunError */
-  flush(): void {
-    this.file = attempt(this.path, () => follow(this.path, this.open()));
-    attempt(this.path, () => fsyncSync(this.open()));
-  }
-
-  /** Forces all lines to disk and closes; safe to call twice. */
-  close(): void {
-    if (this.file === undefined) return;
-    try {
-      attempt(this.path, () => fsyncSync(this.open()));
-    } finally {
-      closeSync(this.file);
-      this.file = undefined;
-    }
-  }
-
-  private open(): number {
-    if (this.file === undefined) throw new RunError(`${this.path}: the log is closed`);
-    return this.file;
+    this.write(Buffer.from(`${JSON.stringify(metrics)}\n`));
   }
 }
 
@@ -105,7 +61,7 @@ export async function readMetrics(path: string): Promise<Metrics[]> {
  */
 export async function cutBack(path: string, step: number): Promise<Metrics[]> {
   const last: Metrics[] = [];
-  if (statOf(path) === undefined) return last;
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) return last;
   await writeAtomically(path, async (file) => {
     let text = '';
     for await (const { line, metrics } of logged(path)) {
@@ -169,42 +125,3 @@ const isStep = (value: unknown): value is StepMetrics =>
 
 const hasNumbers = (value: unknown, ...names: string[]): value is Record<string, unknown> =>
   isObject(value) && names.every((name) => typeof value[name] === 'number');
-
-function openLog(path: string): number {
-  const found = attempt(path, () => statOf(path));
-  // Before it is opened: a pipe would wait for its reader.
-  if (found) checkPlain(path, found);
-  return attempt(path, () => openSync(path, 'a+'));
-}
-
-/**
- * The open log, or another where it stands no more: with all lines where it was deleted, as it is where somebody
- * replaced it.
- */
-function follow(path: string, file: number): number {
-  const there = statOf(path);
-  const own = fstatSync(file);
-  if (there && there.ino === own.ino && there.dev === own.dev) return file;
-  const other = openLog(path);
-  if (!there) copy(file, other);
-  closeSync(file);
-  return other;
-}
-
-function copy(from: number, to: number): void {
-  const piece = Buffer.alloc(1 << 16);
-  for (let at = 0, got = 1; got > 0; at += got) {
-    got = readSync(from, piece, 0, piece.length, at);
-    for (let done = 0; done < got; ) done += writeSync(to, piece, done, got - done);
-  }
-}
-
-const statOf = (path: string): Stats | undefined => statSync(path, { throwIfNoEntry: false });
-
-function attempt<T>(path: string, action: () => T): T {
-  try {
-    return action();
-  } catch (error) {
-    throw asRunError(path, error);
-  }
-}

@@ -19,6 +19,8 @@ export interface RunPaths {
   readonly metrics: string;
   /** What it said while it trained. */
   readonly notes: string;
+  /** TensorBoard's events, where the run writes some. */
+  readonly events: string;
   /** The losses as a picture. */
   readonly curve: string;
   /** Weights that sampling is guided by, where the run keeps some. */
@@ -37,6 +39,7 @@ export function runPaths(dir: string): RunPaths {
     config: join(dir, 'config.json'),
     metrics: join(dir, 'metrics.jsonl'),
     notes: join(dir, 'notes.jsonl'),
+    events: join(dir, 'events.out.tfevents.haze'),
     curve: join(dir, 'loss.png'),
     guide: join(dir, 'guide.safetensors'),
     samples: join(dir, 'samples'),
@@ -97,11 +100,12 @@ export async function removeLeft({
   dir,
   config,
   metrics,
+  events,
   curve,
   guide,
   samples,
 }: RunPaths): Promise<void> {
-  const own = [config, metrics, curve, guide].map((path) => basename(path));
+  const own = [config, metrics, events, curve, guide].map((path) => basename(path));
   await removeTemporaries(dir, (base) => own.includes(base));
   await removeTemporaries(samples, (base) => GRID.test(base));
 }

@@ -28,7 +28,16 @@ export const trainSteps = (
 ): AsyncGenerator<TrainStep, TrainResult, undefined> => asProgramEach(place, steps(spelt(options)));
 
 /** What is given to `train` itself; all else is the config's. */
-const OWN = ['data', 'out', 'resume', 'dataBudget', 'requireCuda', 'minutes', 'advise'];
+const OWN = [
+  'data',
+  'out',
+  'resume',
+  'dataBudget',
+  'requireCuda',
+  'minutes',
+  'advise',
+  'tensorboard',
+];
 
 const place = (name: string): string => `${OWN.includes(name) ? 'train' : 'runConfig'}.${name}`;
 

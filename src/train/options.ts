@@ -34,6 +34,11 @@ export interface TrainOptions {
    * false. E.g. `advise: true`.
    */
   readonly advise?: boolean;
+  /**
+   * Write the numbers of each step, samples and the config for TensorBoard, too, into `out`. A run that has such a file goes on with it
+   * when it is resumed, without being asked. Default false. E.g. `tensorboard: true`.
+   */
+  readonly tensorboard?: boolean;
   /** Fail with a CheckError unless a CUDA GPU computes. Default false. E.g. `requireCuda: true`. */
   readonly requireCuda?: boolean;
   /**

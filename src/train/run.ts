@@ -10,8 +10,10 @@ import { writeCheckpoint } from '../io/checkpoint.js';
 import { MetricsLog, type StepMetrics } from '../io/metrics.js';
 import { gridPath, isFile, type Json, type RunPaths, restoreRun, runPaths } from '../io/run.js';
 import { writeTensors } from '../io/safetensors.js';
+import type { EventLog } from '../io/tensorboard/events.js';
 import { firstNotFinite, type StateDict } from '../network/state.js';
 import { shellWord } from '../shell-word.js';
+import { addSamples, heldOutScalars, openEvents, stepScalars } from './events.js';
 import { PaceReport } from './header.js';
 import { HeldOutLoss } from './held-out.js';
 import { learningRate } from './learning-rate.js';
@@ -55,6 +57,8 @@ export class Run {
   private readonly until: number;
   private readonly paths: RunPaths;
   private readonly log: MetricsLog;
+  /** For TensorBoard, where it is asked for. */
+  private readonly events: EventLog | null;
   private readonly heldOut: HeldOutLoss | null;
   private readonly recent: number[] = [];
   private heldOutLoss: number | null;
@@ -91,6 +95,7 @@ export class Run {
     this.guideStep = keepGuide === null ? null : Math.max(1, Math.round(keepGuide * this.total));
     this.paths = runPaths(options.out);
     this.log = MetricsLog.open(this.paths.metrics);
+    this.events = openEvents(options, this.paths, config);
     this.heldOut = data.heldOut
       ? new HeldOutLoss(data.heldOut, diffusion.loss, positionsOf(config), new CounterRandom(seed))
       : null;
@@ -120,6 +125,7 @@ export class Run {
   private closeLog(): void {
     try {
       this.log.close();
+      this.events?.close();
     } catch (error) {
       this.tell({ kind: 'warning', text: (error as Error).message });
     }
@@ -166,7 +172,9 @@ export class Run {
     this.recent.push(loss);
     if (this.recent.length > LAST) this.recent.shift();
     const ms = Object.fromEntries(Object.entries(metrics.ms).map(([k, v]) => [k, round(v)]));
-    this.log.append({ ...metrics, imagesPerSecond: round(imagesPerSecond), ms });
+    const line = { ...metrics, imagesPerSecond: round(imagesPerSecond), ms };
+    this.log.append(line);
+    this.events?.scalars(step, stepScalars(line));
     const totalSteps = this.total;
     this.tell({ kind: 'step', step, totalSteps, epoch: epoch + 1, loss, imagesPerSecond });
   }
@@ -232,6 +240,7 @@ export class Run {
     if (heldOutLoss === null) return;
     this.heldOutLoss = heldOutLoss;
     this.log.append({ step, epoch, heldOutLoss });
+    this.events?.scalars(step, heldOutScalars(heldOutLoss));
     this.tell({ kind: 'heldOut', step, heldOutLoss });
   }
 
@@ -258,6 +267,7 @@ export class Run {
         onProgress: (done, total) => this.pause(step, 'samples', done, total),
       });
       this.cutShort = !made;
+      if (made && this.events) await addSamples(this.events, step, path);
       if (made) this.tell({ kind: 'samples', step, path });
     } catch (error) {
       // A picture is no reason to lose a run.
@@ -291,6 +301,7 @@ export class Run {
     };
     await this.restore();
     this.log.flush();
+    this.events?.flush();
     const path = await writeCheckpoint(out, step, checkpoint, this.config.training.keep);
     if (!(await isFile(this.paths.config)))
       throw new RunError(`${out}: the run was deleted while it was saved at step ${step}`);

@@ -20,6 +20,7 @@ import {
   writeConfig,
 } from '../io/run.js';
 import type { Hold } from '../io/run-lock.js';
+import { cutBackEvents } from '../io/tensorboard/events.js';
 import { checkNetworkOf, readWeights } from '../io/weights.js';
 import { initialState, withZeros } from '../network/initial-state.js';
 import { buildNetwork } from '../network/network.js';
@@ -93,6 +94,7 @@ export async function start(
     await trainer.unet.importState(await firstWeights(config, onEvent));
   }
   const log = await cutBack(paths.metrics, taken);
+  await cutBackEvents(paths.events, taken);
   await writeConfig(paths, json);
   return { taken, checkpoint, log, data, hold };
 }

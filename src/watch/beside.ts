@@ -1,0 +1,46 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { RunError, UsageError } from '../errors.js';
+import type { Told } from './child.js';
+import type { Listening } from './server.js';
+
+/** A page that another process serves. */
+export interface PageBeside {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/**
+ * Serves the page of a run, whose folder need not be there yet, in a process of its own.
+ * @throws UsageError where it cannot listen there; RunError where the process ends before it does
+ */
+export async function serveBeside(place: string, { host, port }: Listening): Promise<PageBeside> {
+  const child = fork(
+    fileURLToPath(new URL('child.js', import.meta.url)),
+    [place, host, `${port}`],
+    {
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      execArgv: [],
+    },
+  );
+  const ended = once(child, 'exit').catch(() => undefined);
+  const told = await Promise.race([
+    once(child, 'message').then(([message]) => message as Told),
+    ended.then((): Told => ({ failed: 'its process ended' })),
+  ]);
+  const close = async (): Promise<void> => {
+    child.ref();
+    if (child.connected) child.disconnect();
+    await ended;
+  };
+  if ('url' in told) {
+    // A page is no reason for this process to go on.
+    child.unref();
+    child.channel?.unref();
+    return { url: told.url, close };
+  }
+  await close();
+  if ('refused' in told) throw new UsageError(told.refused);
+  throw new RunError(`--watch: the page cannot be served: ${told.failed}`);
+}

@@ -1,0 +1,36 @@
+/**
+ * A process that serves the page of one run beside its training, which it never slows: pages have it read and thin, at a lower priority
+ * than what trains. It ends with the process that started it, however that ends.
+ */
+import { setPriority } from 'node:os';
+import { UsageError } from '../errors.js';
+import { serve } from './server.js';
+import { WatchedRuns } from './watched-runs.js';
+
+/** What it tells the process that started it. */
+export type Told =
+  | { readonly url: string }
+  | { readonly refused: string }
+  | { readonly failed: string };
+
+const [place = '', host = '', port = ''] = process.argv.slice(2);
+
+// Ctrl-C reaches all processes of a terminal; the one that trains saves its run first, and shows how.
+for (const name of ['SIGINT', 'SIGHUP'] as const) process.on(name, () => {});
+process.on('disconnect', () => process.exit());
+try {
+  setPriority(10);
+} catch {
+  // Some systems forbid it.
+}
+try {
+  const { url } = await serve(WatchedRuns.ofRun(place), { host, port: Number(port) });
+  tell({ url });
+} catch (error) {
+  const { message } = error as Error;
+  tell(error instanceof UsageError ? { refused: message } : { failed: message });
+}
+
+function tell(told: Told): void {
+  process.send?.(told);
+}

@@ -1,0 +1,15 @@
+// How `npm start` ends: with the page of its run where somebody looks, and with the command for it where nobody does.
+// No dependency may be imported here.
+
+/**
+ * On a terminal serves the page of a run until Ctrl-C; otherwise says how to.
+ * @param haze runs the program with some words, and returns when it has ended well
+ */
+export function showRun(folder, isTerminal, haze, print = console.log) {
+  if (!isTerminal) {
+    print(`  npx haze watch ${folder}    the run as a page in the browser`);
+    return;
+  }
+  print('\nThe run as a page in the browser, until Ctrl-C:');
+  haze('watch', folder);
+}
