@@ -134,7 +134,7 @@ onLinux(
     until grep -q '^step' log; do sleep 0.1; done
     trap '' HUP
     kill -HUP 0
-    until ls run/checkpoints 2> /dev/null | grep -q step-400 || grep -q interrupted log; do sleep 0.2; done
+    until grep -q 'step 400: saved\\|interrupted' log; do sleep 0.2; done
     cat log`;
     const group = ['setsid', '--wait', 'sh', '-c', script, 'sh', ...train, '--steps', '400'];
     const { stdout, stderr } = await shell(folder, '"$@"', group);
