@@ -43,7 +43,7 @@ interface Plan extends GenerateOptions {
 const BATCHES: Readonly<Record<DeviceChoice['device'], number>> = { wasm: 16, tensorflow: 64 };
 
 /** Jobs into which images are shared out for workers elsewhere, where they are enough for it. */
-const FEWEST_JOBS = 32;
+const FEWEST_JOBS = 16;
 
 /**
  * Images that are encoded or written at one time: more than the four threads that do it, since on TensorFlow the thread

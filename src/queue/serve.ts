@@ -51,6 +51,9 @@ const TIDY = 600;
 /** Milliseconds for which a worker takes no job after one has failed: twice as long after each, up to a minute. */
 const REST = { first: 5000, most: 60_000 };
 
+/** Milliseconds that a short job takes at most: many times what Redis takes for its result. */
+const SHORT = 2000;
+
 /** Milliseconds within which the same is not said again. */
 const REPEAT = 10_000;
 
@@ -79,6 +82,8 @@ class Server {
   private readonly start = performance.now();
   private readonly rate = new Rate();
   private lanes = 1;
+  /** Jobs that are taken beyond the lanes. */
+  private ahead = 0;
   private images = 0;
   private failed = 0;
   private stopping = false;
@@ -139,18 +144,29 @@ class Server {
     });
     this.maker.onLanes((lanes) => {
       this.lanes = lanes;
-      worker.concurrency = lanes;
+      this.setConcurrency();
     });
     worker.on('error', (error) => this.tellOf(error));
     worker.on('stalled', () => this.note('a worker was lost; its job is taken up again'));
     return worker;
   }
 
+  /**
+   * While a short job's result is on its way the lane has the next one. Of long ones none is taken ahead, since another worker may be
+   * idle by then.
+   */
+  private setConcurrency(): void {
+    if (this.worker) this.worker.concurrency = this.lanes + this.ahead;
+  }
+
   private async handle(job: Job, token: string | undefined): Promise<null> {
     const { UnrecoverableError, WaitingError } = await import('bullmq');
     try {
       const data = this.read(job);
+      const begun = performance.now();
       const pixels = await this.maker.make(data);
+      this.ahead = performance.now() - begun < SHORT ? 1 : 0;
+      this.setConcurrency();
       await this.put(job.id!, pixels);
       this.images += data.images.length;
       this.failures = 0;

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -183,6 +183,25 @@ redisTest(
     await running;
     t.deepEqual(await hashes(options.out), expected);
     t.true(worker.notes.some((note) => /what lies in Redis is damaged; it is removed/.test(note)));
+  },
+);
+
+redisTest(
+  'A worker whose disk fails leaves its jobs to others, and takes none for a while',
+  async (t) => {
+    const server = await startRedis(t);
+    const failing = await workerHere(t, server);
+    await rm(failing.cache.folder, { recursive: true });
+    await writeFile(failing.cache.folder, 'no folder');
+    const options = queued(server);
+    const running = generate(options);
+    await until(() => failing.notes.some((note) => /cannot write .*ENOTDIR/.test(note)));
+    await workerHere(t, server);
+    t.like(await running, { made: 64 });
+    t.deepEqual(await hashes(options.out), expected);
+    t.is(await failing.stop(), 0);
+    const failures = failing.notes.filter((note) => /cannot write/.test(note));
+    t.true(failures.length < 5, failures.join('\n'));
   },
 );
 

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
+import { CLI } from './cli-path.js';
 import { temporaryFolder } from './folder.js';
 
 /** What a call of the built program left. */
@@ -12,8 +13,7 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** The built program. */
-export const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
+export { CLI } from './cli-path.js';
 
 /** Runs the built program in a folder, to its end. */
 export const haze = (

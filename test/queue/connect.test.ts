@@ -1,7 +1,11 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import test from 'ava';
 import { RunError, UsageError } from '../../src/errors.js';
 import { parseAddress } from '../../src/queue/address.js';
 import { checkRoom, connect } from '../../src/queue/connect.js';
+import { haze } from '../helpers/cli.js';
+import { temporaryFolder } from '../helpers/folder.js';
 import { clientOf, connectionTo, freePort, redisTest, startRedis } from '../helpers/redis.js';
 
 const refused = (url: string) => connect('--queue', parseAddress('--queue', url));
@@ -64,3 +68,42 @@ test('where nobody listens, or there is no such host, the line says so', async (
     message: /^--queue: redis:\/\/host\.invalid: cannot be reached: .*(ENOTFOUND|EAI_AGAIN)/,
   });
 });
+
+/** Makes a key and a certificate of localhost that nobody has signed. Resolves to why not. */
+function certify(folder: string): string | undefined {
+  const files = ['-keyout', join(folder, 'key.pem'), '-out', join(folder, 'certificate.pem')];
+  const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
+  const args = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', ...files, ...names];
+  const { status, error, stderr } = spawnSync('openssl', args, { encoding: 'utf8' });
+  return status === 0 ? undefined : (error?.message ?? stderr);
+}
+
+redisTest(
+  'rediss:// is TLS, to a Redis whose certificate Node trusts and to no other',
+  async (t) => {
+    const folder = await temporaryFolder(t);
+    const lack = certify(folder);
+    if (lack !== undefined) {
+      t.log(`not run: ${lack}`);
+      t.pass();
+      return;
+    }
+    const [key, certificate] = ['key.pem', 'certificate.pem'].map((name) => join(folder, name));
+    const port = await freePort();
+    const files = ['--tls-key-file', key!, '--tls-cert-file', certificate!];
+    const settings = ['--tls-port', `${port}`, ...files, '--tls-ca-cert-file', certificate!];
+    const server = await startRedis(t, [...settings, '--tls-auth-clients', 'no'], 'sesame');
+    await clientOf(t, server).zadd('haze:builds', Date.now() / 1000, 'some-build');
+    const call = ['queue', '--queue', `rediss://:sesame@localhost:${port}`];
+    const stranger = await haze(folder, call);
+    t.is(stranger.code, 1);
+    t.regex(
+      stranger.stderr,
+      /^haze: --queue: rediss:\/\/localhost:\d+: cannot be reached: self-signed/,
+    );
+    const known = await haze(folder, call, { NODE_EXTRA_CA_CERTS: certificate! });
+    t.is(known.code, 0, known.stderr);
+    t.regex(known.stdout, /^rediss:\/\/localhost:\d+: Redis /);
+    t.regex(known.stdout, /^some-build +0 +0 +0 +0$/m, 'the queue itself is read over TLS, too');
+  },
+);
