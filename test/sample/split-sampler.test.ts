@@ -79,6 +79,7 @@ for (const options of [
   { sampler: 'dpm++3m', steps: 6 },
   { sampler: 'dpm++sde', steps: 6, lastAlpha: 'first' },
   { sampler: 'unipc', steps: 6 },
+  { sampler: 'unipc', steps: 7, order: 3, solverType: 'bh1' },
   { sampler: 'flow-euler', steps: 6, shift: 3 },
 ] as const) {
   const sampler = JSON.stringify(options);

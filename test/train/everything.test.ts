@@ -6,6 +6,7 @@ import { completeModel } from '../../src/config/network-settings.js';
 import type { Objective } from '../../src/diffusion/objective.js';
 import { Interrupted } from '../../src/errors.js';
 import { readMetrics } from '../../src/io/metrics.js';
+import { runPaths } from '../../src/io/run.js';
 import { readSafetensors } from '../../src/io/safetensors.js';
 import type { TrainEvent, TrainOptions } from '../../src/train/options.js';
 import { train } from '../../src/train/train.js';
@@ -36,11 +37,16 @@ function everything(source: string, change: Partial<RunConfig['training']> = {})
   };
 }
 
+/** Two steps of smaller images, and a guide of the weights half way. */
+const GROWING = { grow: '8:0.4', keepGuide: 0.5 };
+
 const FILES = ['model', 'optimizer', 'ema-0.9', 'ema-0.99'];
 const read = ({ out }: TrainOptions, step: number) =>
   FILES.map((name) =>
     readFileSync(join(out, 'checkpoints', `step-${step}`, `${name}.safetensors`)),
   );
+
+const readGuide = ({ out }: TrainOptions) => readFileSync(runPaths(out).guide);
 
 const log = async ({ out }: TrainOptions) =>
   (await readMetrics(join(out, 'metrics.jsonl'))).map((line) =>
@@ -62,7 +68,7 @@ async function stopAt(options: TrainOptions, step: number): Promise<void> {
 
 test('a run with everything on, stopped at any step and resumed with any threads, has the same bits', async (t) => {
   const folder = await temporaryFolder(t);
-  const config = everything(writeLabelledBars(folder));
+  const config = everything(writeLabelledBars(folder), GROWING);
   const whole = newRun(config, join(folder, 'whole'));
   await train(whole);
   const [expected, lines] = [read(whole, 5), await log(whole)];
@@ -75,6 +81,7 @@ test('a run with everything on, stopped at any step and resumed with any threads
     const options = newRun({ ...config, computing }, join(folder, `stopped-${step}`));
     await stopAt(options, step);
     t.deepEqual(read(options, 5), expected, `stopped at ${step}, ${threads} threads`);
+    t.deepEqual(readGuide(options), readGuide(whole));
     t.deepEqual(await log(options), lines);
   }
 });

@@ -11,7 +11,9 @@ import type { TrainEvent, TrainOptions } from '../../src/train/options.js';
 import { trainSteps } from '../../src/train/steps.js';
 import { train } from '../../src/train/train.js';
 import { temporaryFolder } from '../helpers/folder.js';
+import { close } from '../helpers/kernels.js';
 import { newRun, tinyRun, writeBars } from '../helpers/run.js';
+import { tensorflowTest } from '../helpers/tensorflow.js';
 
 const model = completeModel({
   ...{ kind: 'unet2d', size: 16, widths: [8, 16], channels: 1, layers: 1 },
@@ -108,6 +110,32 @@ test('as an async iterable it gives every step once, and a break at the end of a
   const left = newRun(config, join(folder, 'left'));
   for await (const { step } of trainSteps(left)) if (step === 3) break;
   t.deepEqual((await readdir(join(left.out, 'checkpoints'))).sort(), ['latest', 'step-3']);
+});
+
+tensorflowTest('on TensorFlow a run grows as it does on wasm, and keeps its guide', async (t) => {
+  const folder = await temporaryFolder(t);
+  // Smooth, and one step of 8x8 before two of 16x16.
+  const change = { steps: 3, batch: 2, grow: '8:0.34', optimizer: 'adam', keepGuide: 0.5 } as const;
+  const config = growing(writeBars(folder), change);
+  const diffusion = { ...config.diffusion, loss: 'l2' } as const;
+  const on = async (device: 'wasm' | 'tensorflow') => {
+    const computing = { ...config.computing, device, eager: device === 'tensorflow', threads: 1 };
+    const options = newRun({ ...config, computing, diffusion }, join(folder, device));
+    const notes: string[] = [];
+    await train({
+      ...options,
+      onEvent: (event) => event.kind === 'note' && notes.push(event.text),
+    });
+    const shown = notes.flatMap((note) => /^(?:model|grow) .*?(\d+x\d+)/.exec(note)?.[1] ?? []);
+    t.deepEqual(shown, ['8x8', '16x16', '16x16'], device);
+    t.true((await readdir(options.out)).includes('guide.safetensors'));
+    return (await log(options)).flatMap((line) => ('loss' in line ? [line.loss] : []));
+  };
+  const [expected, got] = [await on('wasm'), await on('tensorflow')];
+  t.is(got.length, 3);
+  // Adam's first steps are of the size of the rate, whatever rounding leaves of a small gradient.
+  close(t, got, expected, { rtol: 1e-2 });
+  close(t, got.slice(0, 1), expected.slice(0, 1), { rtol: 1e-5 });
 });
 
 test('a stage whose share comes to no step is left out, and the last one has a step at least', async (t) => {

@@ -96,6 +96,7 @@ for (const options of [
   { sampler: 'ddim', eta: 0 },
   { sampler: 'dpm++3m', steps: STEPS },
   { sampler: 'dpm++sde', steps: STEPS, dynamicThreshold: 0.9 },
+  { sampler: 'unipc', steps: STEPS, order: 3, lowerOrderFinal: false },
 ] as const)
   test(`Noise, steps and bytes are those of one thread, for any workers: ${JSON.stringify(options)}`, async (t) => {
     const trajectory = makeTrajectory(schedule, options);

@@ -26,6 +26,7 @@ for (const how of [
   { sampler: 'heun', steps: 3 },
   { sampler: 'dpm++3m', steps: 5, karras: true },
   { sampler: 'dpm++sde', steps: 3, dynamicThreshold: 0.9 },
+  { sampler: 'unipc', steps: 6, order: 3 },
 ] as const)
   test(`Images of each worker are those of the sampler: ${how.sampler}`, async (t) => {
     const one = { ...options('tiny', 2, 2), size: 8, trajectory: makeTrajectory(schedule, how) };
