@@ -75,7 +75,7 @@ export class WatchedRun {
 
   /** However many ask at once, files are read once. */
   private async refresh(): Promise<void> {
-    if (performance.now() - this.read < FRESH) return;
+    if (!this.isBehind() && performance.now() - this.read < FRESH) return;
     this.reading ??= this.look().finally(() => {
       this.read = performance.now();
       this.reading = null;
@@ -114,7 +114,7 @@ export class WatchedRun {
   private state(): RunState {
     if (!this.there) return this.seen ? 'gone' : 'waiting';
     const { step } = this.losses.steps;
-    if (this.progress && this.progress.read < this.progress.size) return 'reading';
+    if (this.isBehind()) return 'reading';
     const total = this.totalSteps();
     if (total !== null && step >= total) return 'finished';
     const idle = this.idle();
@@ -122,6 +122,11 @@ export class WatchedRun {
     return idle > Math.max(QUIET_SECONDS, QUIET_STEPS * this.secondsPerStep())
       ? 'quiet'
       : 'training';
+  }
+
+  /** Whether its log is longer than what was read. */
+  private isBehind(): boolean {
+    return this.progress !== null && this.progress.read < this.progress.size;
   }
 
   private idle(): number | null {

@@ -26,7 +26,8 @@ const QUARTERS = [
 ] as const;
 
 /** Where each bucket stands. */
-const middles = ({ first, last }: Curve): number[] => first.map((step, i) => (step + last[i]!) / 2);
+const middles = ({ first, last }: Curve): number[] =>
+  first.map((step, i) => Math.round((step + last[i]!) / 2));
 
 /** Buckets that a mean is over, of a share of all; 5 at least, as in loss.png. */
 const windowOf = ({ first }: Curve, share: number): number =>
