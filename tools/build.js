@@ -34,6 +34,7 @@ run(asc, '--config', 'asconfig.json', '--target', 'strict');
 run(asc, '--config', 'asconfig.json', '--target', 'relaxed');
 await writeAbi();
 run(require.resolve('typescript/bin/tsc'));
+run(require.resolve('typescript/bin/tsc'), '-p', 'web');
 await bundle();
 writeNpmLock('dist/src/tensorflow/setup/npm-lock.json');
 chmodSync('dist/src/cli.js', 0o755);
