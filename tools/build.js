@@ -44,6 +44,7 @@ await writeAbi();
 run(require.resolve('typescript/bin/tsc'));
 run(require.resolve('typescript/bin/tsc'), '-p', PAGE);
 copyPage();
+run(require.resolve('typescript/bin/tsc'), '-p', 'web');
 await bundle();
 writeNpmLock('dist/src/tensorflow/setup/npm-lock.json');
 chmodSync('dist/src/cli.js', 0o755);

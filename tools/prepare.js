@@ -72,7 +72,7 @@ function packages(file) {
 const STAMP = join(root, 'dist', '.built');
 
 /** What the build reads. */
-const SOURCES = ['assembly', 'src', 'test', 'bench', 'tools'];
+const SOURCES = ['assembly', 'src', 'test', 'bench', 'tools', 'web'];
 const SETTINGS = ['package-lock.json', 'tsconfig.json', 'asconfig.json'];
 
 /** Builds dist/ unless nothing has changed since it was built. */

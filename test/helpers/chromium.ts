@@ -36,7 +36,12 @@ export async function openPage(
   t: ExecutionContext,
   options: BrowserContextOptions = {},
 ): Promise<Visit> {
-  browser ??= chromium.launch({ executablePath: executablePath!, args: ['--no-sandbox'] });
+  browser ??= chromium.launch({
+    executablePath: executablePath!,
+    // Containers have no room for a sandbox of its own, nor much shared memory.
+    args: ['--no-sandbox', '--disable-dev-shm-usage'],
+    timeout: 0,
+  });
   const context = await (await browser).newContext(options);
   t.teardown(() => context.close());
   const page = await context.newPage();
@@ -47,6 +52,21 @@ export async function openPage(
   });
   page.on('pageerror', (error) => errors.push(String(error)));
   // A test has no time limit of its own but ava's.
-  page.setDefaultTimeout(0);
+  context.setDefaultTimeout(0);
   return { page, requests, errors };
+}
+
+/** Opens an address in a window of 1200x900. `elsewhere` has the requests to other places. */
+export async function openAt(
+  t: ExecutionContext,
+  url: string,
+  options: BrowserContextOptions = {},
+): Promise<Visit & { readonly elsewhere: readonly string[] }> {
+  const visit = await openPage(t, { viewport: { width: 1200, height: 900 }, ...options });
+  const elsewhere: string[] = [];
+  visit.page.context().on('request', (request) => {
+    if (!request.url().startsWith(url)) elsewhere.push(request.url());
+  });
+  await visit.page.goto(url, { waitUntil: 'load' });
+  return { ...visit, elsewhere };
 }

@@ -3,18 +3,16 @@ import { writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import test, { type ExecutionContext } from 'ava';
+import type { ExecutionContext } from 'ava';
 import type { AxeResults } from 'axe-core';
 import type { Page } from 'playwright-core';
 import sharp from 'sharp';
 import { WatchedRuns } from '../../src/watch/watched-runs.js';
-import { closeBrowser, inBrowser, openPage } from '../helpers/browser.js';
+import { chromiumTest, openAt } from '../helpers/chromium.js';
 import { temporaryFolder } from '../helpers/folder.js';
 import { appendSteps, linesOf, serving, writePng, writeRun } from '../helpers/watch.js';
 
 /* The page of `haze watch` in a real browser. */
-
-test.after.always(closeBrowser);
 
 /** A run of 24 steps with samples of three of them and a film strip. */
 async function shownRun(t: ExecutionContext): Promise<{ run: string; url: string }> {
@@ -40,11 +38,11 @@ async function lossRows(page: Page): Promise<number[][]> {
   );
 }
 
-inBrowser(
+chromiumTest(
   'the curve has the points of metrics.jsonl, and is drawn; a new step appears while a run goes on',
   async (t) => {
     const { run, url } = await shownRun(t);
-    const { page, elsewhere, errors } = await openPage(t, url);
+    const { page, elsewhere, errors } = await openAt(t, url);
     await lossTable(page).locator('summary').click();
     await page.locator('#loss-chart canvas').waitFor();
     const logged = readFileSync(join(run, 'metrics.jsonl'), 'utf8')
@@ -95,11 +93,11 @@ const inkOf = (page: Page): Promise<number> =>
     return data.filter((value, i) => i % 4 === 3 && value > 0).length;
   });
 
-inBrowser(
+chromiumTest(
   'samples are stepped through by mouse and by keyboard, and the newest is followed',
   async (t) => {
     const { run, url } = await shownRun(t);
-    const { page, elsewhere, errors } = await openPage(t, url);
+    const { page, elsewhere, errors } = await openAt(t, url);
     const text = page.locator('#step-text');
     const image = page.locator('#sample-columns img');
     const shows = async (step: number, place: string) => {
@@ -137,7 +135,7 @@ inBrowser(
   },
 );
 
-inBrowser(
+chromiumTest(
   'several runs are shown side by side, and those that are chosen; what differs in their settings is marked',
   async (t) => {
     const folder = await temporaryFolder(t);
@@ -146,7 +144,7 @@ inBrowser(
       await writePng(join(run, 'samples', 'step-10.png'), 100 * i);
     }
     const url = await serving(t, await WatchedRuns.open(folder));
-    const { page, errors } = await openPage(t, url);
+    const { page, errors } = await openAt(t, url);
     await page.locator('#fact-columns article').nth(1).waitFor();
     t.deepEqual((await page.locator('#fact-columns h3').allTextContents()).sort(), ['a', 'b']);
     t.is(await page.locator('#sample-columns img').count(), 2);
@@ -160,7 +158,7 @@ inBrowser(
   },
 );
 
-inBrowser('names and texts of a hostile run are shown as text', async (t) => {
+chromiumTest('names and texts of a hostile run are shown as text', async (t) => {
   const folder = await temporaryFolder(t);
   const attack = '<img src=x onerror="document.title=1"><script>document.title=1</script>';
   const name = '<img src=x onerror=document.title=1>';
@@ -172,7 +170,7 @@ inBrowser('names and texts of a hostile run are shown as text', async (t) => {
   await writePng(join(run, '" onerror="alert(1).png'), 3);
   writeRun(folder, 'other', 3);
   const url = await serving(t, await WatchedRuns.open(folder));
-  const { page, elsewhere, errors } = await openPage(t, url);
+  const { page, elsewhere, errors } = await openAt(t, url);
   await page.locator('#remark-columns li').waitFor();
   t.is(await page.locator('#remark-columns li').textContent(), `Warning: ${attack}`);
   t.true((await page.locator('#fact-columns h3').allTextContents()).includes(name));
@@ -186,28 +184,31 @@ inBrowser('names and texts of a hostile run are shown as text', async (t) => {
   t.deepEqual(errors, []);
 });
 
-inBrowser('of a run that is deleted while it is shown, the page says so and goes on', async (t) => {
-  const { run, url } = await shownRun(t);
-  const { page, errors } = await openPage(t, url);
-  await page.locator('#fact-columns dd', { hasText: '24 of 40' }).waitFor();
-  appendFileSync(join(run, 'metrics.jsonl'), '{"step":25,"epo');
-  rmSync(run, { recursive: true });
-  await page.locator('#status', { hasText: 'its files are gone' }).waitFor();
-  t.is(await page.locator('#fact-columns dd', { hasText: '24 of 40' }).count(), 1);
-  mkdirSync(run);
-  writeRun(join(run, '..'), 'run', 7);
-  await page.locator('#fact-columns dd', { hasText: '7 of 40' }).waitFor();
-  t.deepEqual(errors, []);
-});
+chromiumTest(
+  'of a run that is deleted while it is shown, the page says so and goes on',
+  async (t) => {
+    const { run, url } = await shownRun(t);
+    const { page, errors } = await openAt(t, url);
+    await page.locator('#fact-columns dd', { hasText: '24 of 40' }).waitFor();
+    appendFileSync(join(run, 'metrics.jsonl'), '{"step":25,"epo');
+    rmSync(run, { recursive: true });
+    await page.locator('#status', { hasText: 'its files are gone' }).waitFor();
+    t.is(await page.locator('#fact-columns dd', { hasText: '24 of 40' }).count(), 1);
+    mkdirSync(run);
+    writeRun(join(run, '..'), 'run', 7);
+    await page.locator('#fact-columns dd', { hasText: '7 of 40' }).waitFor();
+    t.deepEqual(errors, []);
+  },
+);
 
 for (const colorScheme of ['light', 'dark'] as const)
-  inBrowser(`axe finds nothing on the page, ${colorScheme}`, async (t) => {
+  chromiumTest(`axe finds nothing on the page, ${colorScheme}`, async (t) => {
     const { run } = await shownRun(t);
     writeFileSync(join(run, 'notes.jsonl'), linesOf([{ step: 0, kind: 'warning', text: 'slow' }]));
     writeRun(join(run, '..'), 'other', 12);
     const url = await serving(t, await WatchedRuns.open(join(run, '..')));
     // axe is put into the page, which lets no such script in by itself.
-    const { page } = await openPage(t, url, { colorScheme, bypassCSP: true });
+    const { page } = await openAt(t, url, { colorScheme, bypassCSP: true });
     await page.locator('#sample-columns img:visible').waitFor();
     await page.evaluate(
       'for (const details of document.querySelectorAll("details")) details.open = true',
@@ -225,7 +226,7 @@ for (const colorScheme of ['light', 'dark'] as const)
 /** The README's pictures are made anew of the run that HAZE_SCREENSHOTS names; without it, others for this test alone. */
 const SCREENSHOTS = process.env.HAZE_SCREENSHOTS;
 
-inBrowser(
+chromiumTest(
   'the page is light or dark as the reader has it, and pictures of it are made for the README',
   async (t) => {
     const folder = SCREENSHOTS
@@ -237,7 +238,7 @@ inBrowser(
     const brightness: number[] = [];
     for (const colorScheme of ['light', 'dark'] as const) {
       const viewport = { width: 1000, height: 1400 };
-      const { page } = await openPage(t, url, { colorScheme, viewport });
+      const { page } = await openAt(t, url, { colorScheme, viewport });
       await page.locator('#loss-chart canvas').waitFor();
       await page.locator('#sample-columns img:visible').waitFor();
       await page.waitForLoadState('networkidle');
