@@ -9,15 +9,22 @@ import { print } from './text.js';
 export async function run(args: Args): Promise<void> {
   const place = args.positional('runs', 'a run or a folder of runs');
   const listening = readListening(args);
-  const server = await serve(await WatchedRuns.open(place), listening);
-  try {
-    print(`${place}: ${server.url}\n`);
-    process.stderr.write('Ctrl-C ends it\n');
-    await interruptible('the page is closed', aborted);
-  } finally {
-    await server.close();
-  }
+  const runs = await WatchedRuns.open(place);
+  // Ctrl-C is listened for before it is spoken of.
+  await interruptible('the page is closed', async (signal) => {
+    const server = await serve(runs, listening);
+    try {
+      print(`${place}: ${server.url}\n`);
+      process.stderr.write('Ctrl-C ends it\n');
+      await aborted(signal);
+    } finally {
+      await server.close();
+    }
+  });
 }
 
 const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
