@@ -9,6 +9,7 @@ import { Args } from './config/args.js';
 import { quote, suggestion } from './config/source.js';
 import { UsageError } from './errors.js';
 import { requireRoomToStart } from './machine/address-space.js';
+import { throwIfMachines } from './machine/faults.js';
 import { printableLines } from './printable.js';
 import { withoutPasswords } from './queue/address.js';
 import { version } from './version.js';
@@ -37,7 +38,11 @@ async function main(): Promise<void> {
   const line = commandLine(COMMANDS, version(), async (command, values) => {
     // doctor says what is missing.
     if (command.name !== 'doctor') requireRoomToStart();
-    const { run } = await command.load();
+    // Node opens a command's modules at one time.
+    const { run } = await command.load().catch((error: unknown) => {
+      throwIfMachines(error, `${command.name} cannot be loaded`);
+      throw error;
+    });
     await run(new Args(values));
   });
   const [first] = words;
