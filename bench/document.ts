@@ -3,6 +3,9 @@
  *
  *     <!-- bench: unet -->
  *     <!-- end -->
+ *
+ * `<!-- bench wide: unet -->` is filled from a report that has rows with wide vectors, and the others from one that has none: the document
+ * shows two Nodes.
  */
 import {
   factTable,
@@ -24,23 +27,29 @@ import {
 } from '../src/bench/result.js';
 import { UsageError } from '../src/errors.js';
 
-const MARKED = /<!-- bench: ([\w-]+) -->\n[\s\S]*?<!-- end -->/g;
+const MARKED = /<!-- bench( wide)?: ([\w-]+) -->\n[\s\S]*?<!-- end -->/g;
 
 /** Layers that are shown, of a forward pass and of a training step: the slowest. All are in the JSON. */
 const SLOWEST = 16;
 
-/** The document with the report's figures in it. @throws UsageError for a marker without an end or a name that there is not */
+/** What the names of a report's files end with. */
+export const editionOf = ({ results }: Report): '' | '-wide' =>
+  results.some(({ wide }) => wide) ? '-wide' : '';
+
+/** The document with the report's figures in it, where it has places for them. @throws UsageError for a marker without an end or a name that there is not */
 export function fill(document: string, report: Report): string {
   const parts = sections(report);
+  const edition = editionOf(report);
   let found = 0;
-  const filled = document.replace(MARKED, (_, name: string) => {
+  const filled = document.replace(MARKED, (block, wide: string | undefined, name: string) => {
     found++;
     const body = parts[name];
     if (body === undefined)
       throw new UsageError(`expected one of ${Object.keys(parts).join(', ')}, got bench: ${name}`);
-    return `<!-- bench: ${name} -->\n\n${body}\n<!-- end -->`;
+    if ((wide !== undefined) !== (edition === '-wide')) return block;
+    return `<!-- bench${wide ?? ''}: ${name} -->\n\n${body}\n<!-- end -->`;
   });
-  const begun = document.match(/<!-- bench: /g)?.length ?? 0;
+  const begun = document.match(/<!-- bench( wide)?: /g)?.length ?? 0;
   if (begun !== found) throw new UsageError(`${begun} markers begin and ${found} end`);
   return filled;
 }
