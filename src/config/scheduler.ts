@@ -87,6 +87,19 @@ const IGNORED = [
   'max_image_seq_len',
 ];
 
+/** Keys that diffusers' schedulers do not take null for: without a value there is no forward process. */
+const NEVER_NULL = [
+  'num_train_timesteps',
+  'beta_start',
+  'beta_end',
+  'beta_schedule',
+  'prediction_type',
+  'timestep_spacing',
+];
+
+/** Those that are on by default, and off where they are null. */
+const OFF_IF_NULL = ['clip_sample', 'set_alpha_to_one', 'lower_order_final'];
+
 /** Features that are not there: each must be off. */
 const ABSENT = [
   'use_exponential_sigmas',
@@ -124,11 +137,7 @@ export function parseScheduler(
   json: Readonly<Record<string, unknown>>,
 ): SchedulerConfig {
   const name = choose(`${where}._class_name`, String(json._class_name), Object.keys(CLASSES));
-  const kept = Object.entries(json).filter(
-    ([key, value]) =>
-      !key.startsWith('_') && value !== null && !isEmpty(value) && !IGNORED.includes(key),
-  );
-  const o = new JsonObject(where, Object.fromEntries(kept), 'all');
+  const o = new JsonObject(where, meant(where, json), 'all');
   refuseAbsent(where, o, json);
   const kind = CLASSES[name]!;
   const sampler = kind.sampler(o);
@@ -137,6 +146,25 @@ export function parseScheduler(
     : { diffusion: diffusion(o, kind), sampling: sampling(o, sampler, kind) };
   o.finish();
   return scheduler;
+}
+
+/** The keys that say something. @throws UsageError for null where there must be a value */
+function meant(
+  where: string,
+  json: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  const empty = NEVER_NULL.find((key) => json[key] === null);
+  if (empty !== undefined) throw new UsageError(`${where}.${empty}: expected a value, got null`);
+  const kept = Object.entries(json)
+    .map(([key, value]) => [key, value === null && OFF_IF_NULL.includes(key) ? false : value])
+    .filter(
+      ([key, value]) =>
+        !String(key).startsWith('_') &&
+        value !== null &&
+        !isEmpty(value) &&
+        !IGNORED.includes(String(key)),
+    );
+  return Object.fromEntries(kept);
 }
 
 const isEmpty = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
@@ -190,8 +218,17 @@ function diffusion(o: JsonObject, { betas = [1e-4, 0.02] }: SchedulerClass): Dif
   const schedule = o.oneOf('beta_schedule', Object.keys(SCHEDULES) as (keyof typeof SCHEDULES)[]);
   const betaStart = o.real('beta_start', { above: 0, below: 1 });
   const betaEnd = o.real('beta_end', { above: 0, below: 1 });
+  if (betaStart !== undefined && betaEnd !== undefined && betaEnd < betaStart)
+    throw new UsageError(
+      `${o.where('beta_end')}: expected at least beta_start, which is ${betaStart}, got ${betaEnd}`,
+    );
   const names = Object.keys(PREDICTIONS) as (keyof typeof PREDICTIONS)[];
   const objective = PREDICTIONS[o.oneOf('prediction_type', names) ?? 'epsilon'];
+  const zeroTerminalSnr = o.boolean('rescale_betas_zero_snr') === true;
+  if (zeroTerminalSnr && objective === 'epsilon')
+    throw new UsageError(
+      `${o.where('rescale_betas_zero_snr')}: expected false with prediction_type epsilon, got true: noise alone says nothing of the image to such a network`,
+    );
   return checkDiffusion({
     ...DIFFUSION_DEFAULTS,
     timesteps: o.whole('num_train_timesteps', { min: 1, max: 100_000 }) ?? 1000,
@@ -199,7 +236,7 @@ function diffusion(o: JsonObject, { betas = [1e-4, 0.02] }: SchedulerClass): Dif
     betaStart: betaStart ?? betas[0],
     betaEnd: betaEnd ?? betas[1],
     ...(objective !== 'epsilon' && { objective }),
-    ...(o.boolean('rescale_betas_zero_snr') && { zeroTerminalSnr: true }),
+    ...(zeroTerminalSnr && { zeroTerminalSnr }),
   });
 }
 

@@ -22,6 +22,8 @@ export interface MomentOptions {
   readonly karras: boolean;
   /** The noise that is left at the end: none, or that of t = 0. */
   readonly lastAlpha: 'one' | 'first';
+  /** Whether timesteps of Karras' levels are cut to whole ones, in place of rounded. */
+  readonly cuts?: boolean;
 }
 
 /** Euler and Heun: timesteps may lie between those of the schedule. */
@@ -44,7 +46,8 @@ export function multistepMoments(schedule: Schedule, options: MomentOptions): Mo
     return moments(visited, own, levels, options);
   }
   const karras = karrasLevels(levels.at(-1)!, levels[0]!, options.steps);
-  const times = karras.map((level) => roundHalfEven(timeOfLevel(levels, level)));
+  const whole = options.cuts ? Math.floor : roundHalfEven;
+  const times = karras.map((level) => whole(timeOfLevel(levels, level)));
   return moments(times, karras, levels, options);
 }
 

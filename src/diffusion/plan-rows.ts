@@ -35,10 +35,11 @@ const unscaled = (rows: readonly Row[]): Plan => ({
 /** The rows of any sampler. */
 export function planRows(schedule: Schedule, options: SamplerOptions): Plan {
   const { sampler } = options;
-  if (sampler === 'ancestral')
-    return unscaled(
-      ancestralRows(schedule, scheduleSteps(schedule, options), options.variance ?? 'small'),
-    );
+  if (sampler === 'ancestral') {
+    const { variance = 'small', spacing = 'even' } = options;
+    const steps = scheduleSteps(schedule, options);
+    return unscaled(ancestralRows(schedule, steps, { variance, noisyEnd: spacing !== 'even' }));
+  }
   if (sampler === 'ddim')
     return unscaled(ddimRows(schedule, scheduleSteps(schedule, options), options.eta ?? 0));
   if (isMultistep(sampler) || isOfFlow(sampler, schedule)) {
@@ -81,8 +82,11 @@ const twice = ([first, ...rest]: readonly Moment[]): Moment[] => [
 const UNIPC_FIRST = 1 - 1e-6;
 
 function solverMoments(schedule: Schedule, options: SamplerOptions): Moment[] {
-  if (schedule.objective !== 'flow')
-    return multistepMoments(schedule, momentOptions(schedule, options));
+  if (schedule.objective !== 'flow') {
+    // diffusers' DPMSolverMultistepScheduler cuts the timesteps of this schedule, and rounds those of all others.
+    const cuts = schedule.schedule === 'cosine' && options.sampler !== 'unipc';
+    return multistepMoments(schedule, { ...momentOptions(schedule, options), cuts });
+  }
   const { sampler, spacing = 'even', shift = 1 } = options;
   const steps = options.steps ?? defaultSteps(sampler, schedule);
   const first = sampler === 'unipc' ? UNIPC_FIRST : 1;

@@ -55,6 +55,8 @@ export interface ScheduleTables<Table> {
 /** The tables as the kernels take them, and in double precision for what is derived from them. */
 export interface Schedule extends ScheduleTables<Float32Array> {
   readonly timesteps: number;
+  /** Whose betas they are. */
+  readonly schedule: ScheduleOptions['schedule'];
   /** What the network that goes with it predicts. */
   readonly objective: Objective;
   readonly exact: ScheduleTables<Float64Array>;
@@ -75,6 +77,7 @@ export function makeSchedule(options: ScheduleOptions): Schedule {
   const round = (table: Float64Array) => Float32Array.from(table);
   return {
     timesteps: options.timesteps,
+    schedule: options.schedule,
     objective: options.objective ?? 'epsilon',
     betas: round(exact.betas),
     alphas: round(exact.alphas),

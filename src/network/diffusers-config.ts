@@ -70,8 +70,9 @@ const pixels = whole(1, LARGEST_SIDE);
 
 /** A number, or height and width that are the same. */
 const side: Read<number | null> = orNull((v) => {
-  const [height, width] = Array.isArray(v) ? v.map(pixels) : [pixels(v), pixels(v)];
-  return height !== undefined && height === width ? height : fail('square images');
+  const [height, width, more] = Array.isArray(v) ? v.map(pixels) : [pixels(v), pixels(v)];
+  const square = height !== undefined && height === width && more === undefined;
+  return square ? height : fail('square images');
 });
 
 const DOWN = ['DownBlock2D', 'AttnDownBlock2D'] as const;

@@ -57,7 +57,7 @@ export class Comparison {
       const difference = Math.abs(a - b);
       const error = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference;
       const limit = tolerance(i);
-      const use = error === 0 ? 0 : error / limit;
+      const use = partUsed(error, limit);
       this.largestError = Math.max(this.largestError, error);
       if (use <= this.use) continue;
       this.use = use;
@@ -71,6 +71,16 @@ export class Comparison {
     const { name, values, largestError, worst, use } = this;
     return worst ? { name, values, largestError, worst, holds: use <= 1 } : null;
   }
+}
+
+/**
+ * The part of its tolerance that an error uses. A tolerance that follows from expected values is no number where one of
+ * these is none, and endless where one is endless: then an error that is no number does not hold either.
+ */
+function partUsed(error: number, limit: number): number {
+  if (error === 0) return 0;
+  const use = error / limit;
+  return Number.isNaN(use) ? Number.POSITIVE_INFINITY : use;
 }
 
 /** Position of a flat index in a row-major tensor. */

@@ -4,7 +4,7 @@ import { UsageError } from '../errors.js';
 import { isObject, parseJson } from '../io/json.js';
 import { fromDiffusers } from '../network/diffusers-config.js';
 import { checkNetwork, checkSize } from '../network/network.js';
-import { networkFromShapes } from '../network/recognise.js';
+import { ANCHORS, networkFromShapes } from '../network/recognise.js';
 import type { Unet2dConfig } from '../network/unet2d-config.js';
 import { Comparison, type Group } from './compare.js';
 import { addTensor, type Fixture } from './fixture.js';
@@ -31,8 +31,9 @@ const CLIPPED: Optimizer = { ...ADAMW, clip: 1 };
 /** Timesteps are below this, and so are labels that are embedded like them. */
 const TIMESTEPS = 1000;
 
-/** Whether a fixture is of this kind. */
-export const isUnet2d = ({ metadata }: Fixture): boolean => metadata.config !== undefined;
+/** Whether a fixture is of this kind: by its config, or by its weights, of which nothing can be told without it. */
+export const isUnet2d = (fixture: Fixture): boolean =>
+  fixture.metadata.config !== undefined || fixture.has(`state0/${ANCHORS.unet2d}`);
 
 /** A fixture's inputs, and the network they are for. */
 interface Case {
@@ -163,7 +164,10 @@ function whole(fixture: Fixture, name: string, below: number, { batch }: Images)
 /** The network of the header's config, which the weights must be of. */
 function readNetwork(fixture: Fixture, { channels, size }: Images): Unet2dConfig {
   const where = `${fixture.path}: __metadata__: config`;
-  const { config } = fromDiffusers(where, parse(where, fixture.metadata.config ?? ''));
+  const text = fixture.metadata.config;
+  if (text === undefined)
+    throw new UsageError(`${where}: expected the config.json of the UNet2DModel, got none`);
+  const { config } = fromDiffusers(where, parse(where, text));
   const state = [...fixture.below('state0')].map(([name, { shape }]) => [name, shape] as const);
   try {
     checkNetwork(config);

@@ -216,16 +216,36 @@ test('what Haze cannot do is refused by key and value', async (t) => {
     [{ use_beta_sigmas: true }, /use_beta_sigmas: not supported, got true/],
     [
       { rescale_betas_zero_snr: true },
-      /--zero-terminal-snr: noise alone says nothing of the image/,
+      /scheduler_config\.json\.rescale_betas_zero_snr: expected false with prediction_type epsilon, got true/,
     ],
     [{ trained_betas: [0.1, 0.2] }, /trained_betas: not supported/],
     [{ timestep_spacing: 'log' }, /timestep_spacing: expected one of leading, trailing, linspace/],
     [{ solver_order: 2 }, /solver_order: unknown field/],
+    [
+      { beta_start: 0.02, beta_end: 0.01 },
+      /scheduler_config\.json\.beta_end: expected at least beta_start, which is 0.02, got 0.01/,
+    ],
+    [{ prediction_type: null }, /prediction_type: expected a value, got null/],
+    [{ timestep_spacing: null }, /timestep_spacing: expected a value, got null/],
+    [{ num_train_timesteps: null }, /num_train_timesteps: expected a value, got null/],
   ];
   for (const [change, message] of wrong) {
     const path = await written(t, { _class_name: 'DDPMScheduler', ...change });
     t.throws(() => readScheduler(path), { instanceOf: UsageError, message });
   }
+});
+
+test('null is off, as in Python, also where a key is on by default', async (t) => {
+  const sampling = async (config: object) => readScheduler(await written(t, config)).sampling;
+  t.is((await sampling({ _class_name: 'DDPMScheduler', clip_sample: null })).clamp, false);
+  t.is(
+    (await sampling({ _class_name: 'DDIMScheduler', set_alpha_to_one: null })).lastAlpha,
+    'first',
+  );
+  const solver = { _class_name: 'UniPCMultistepScheduler', lower_order_final: null };
+  t.is((await sampling(solver)).lowerOrderFinal, false);
+  const nothing = { trained_betas: null, thresholding: null, rescale_betas_zero_snr: null };
+  t.is((await sampling({ _class_name: 'DDPMScheduler', ...nothing })).clamp, 1);
 });
 
 test('an offset needs room at the last timestep', async (t) => {

@@ -41,6 +41,9 @@ test('keys that begin with an underscore are passed over', (t) => {
 test('sample_size may be height and width, of squares', (t) => {
   t.is(fromDiffusers('config.json', { sample_size: [32, 32] }).size, 32);
   t.is(fromDiffusers('config.json', { sample_size: null }).size, null);
+  t.throws(() => fromDiffusers('config.json', { sample_size: [32, 32, 32] }), {
+    message: /sample_size: expected square images, got \[32,32,32\]/,
+  });
 });
 
 test('any other value is refused by key and value', (t) => {

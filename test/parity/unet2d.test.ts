@@ -69,10 +69,10 @@ const perfect: Subject = {
 const compare = (some: StateDict, about = metadata) =>
   compareFixture(new Fixture('fixture', some, about), perfect);
 
-function corrupted(name: string, at: number): StateDict {
+function corrupted(name: string, at: number, by = 0.05): StateDict {
   const tensor = tensors.get(name) as F32Tensor;
   const data = tensor.data.slice();
-  data[at]! += 0.05;
+  data[at]! += by;
   return new Map<string, Tensor>([...tensors, [name, { ...tensor, data }]]);
 }
 
@@ -97,6 +97,17 @@ test('a value off by 0.05 is caught in whichever tensor of expected values', asy
     );
 });
 
+test('a value that is not finite is caught, whatever tolerances follow from it', async (t) => {
+  for (const name of ['out', 'loss', 'losses', 'grad/conv_out.bias', 'state1/conv_out.bias'])
+    for (const by of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+      const failed = (await compare(corrupted(name, 0, by))).filter(({ holds }) => !holds);
+      t.true(
+        failed.some(({ worst }) => worst.tensor === name),
+        `${name}: ${by}`,
+      );
+    }
+});
+
 test('a fixture may hold some of the groups', async (t) => {
   const names = async (...wanted: RegExp[]) => {
     const some = [...tensors].filter(([name]) => wanted.some((pattern) => pattern.test(name)));
@@ -117,6 +128,10 @@ test('a fixture whose parts do not belong together is the user’s error', async
     [
       () => compare(tensors, { config: '[]' }),
       /^fixture: __metadata__: config: expected a JSON object/,
+    ],
+    [
+      () => compare(tensors, {}),
+      /^fixture: __metadata__: config: expected the config\.json of the UNet2DModel, got none$/,
     ],
     [
       () => compare(tensors, config({ act_fn: 'relu' })),

@@ -17,19 +17,20 @@ const signal = (bar: number): Signal => ({ alpha: Math.sqrt(bar), sigma: Math.sq
 
 /**
  * Ho et al. eq. 7 with σ² either the posterior variance (`small`) or β (`large`), of a schedule that has the visited timesteps
- * alone: there α_t is ᾱ_t/ᾱ_s. The last step adds no noise.
+ * alone: there α_t is ᾱ_t/ᾱ_s. The last step adds no noise, unless `noisyEnd` asks for what diffusers does: β from a last
+ * timestep above 0.
  */
 export function ancestralRows(
   { exact, objective }: Schedule,
   steps: readonly Step[],
-  variance: 'small' | 'large',
+  { variance, noisyEnd }: { variance: 'small' | 'large'; noisyEnd: boolean },
 ): Row[] {
   return steps.map(({ t, target }, i) => {
     const bar = exact.alphaBar[t]!;
     const alpha = bar / target;
     const beta = 1 - alpha;
     const posterior = ((1 - target) / (1 - bar)) * beta;
-    const noisy = i < steps.length - 1;
+    const noisy = i < steps.length - 1 || (noisyEnd && t > 0);
     return {
       t,
       foresees: imageFrom(objective, signal(bar)),
