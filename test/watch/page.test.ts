@@ -259,6 +259,22 @@ chromiumTest(
   },
 );
 
+chromiumTest('of many runs there is one line each, and their states are counted', async (t) => {
+  const folder = await temporaryFolder(t);
+  for (let i = 0; i < 10; i++) writeRun(folder, `run-${i}`, i < 9 ? 3 + i : 0);
+  const url = await serving(t, await WatchedRuns.open(folder));
+  const { page, errors } = await openAt(t, url);
+  for (const box of await page.locator('#run-boxes input').all()) await box.check();
+  await page.locator('#status', { hasText: '10 runs: ' }).waitFor();
+  const status = (await page.locator('#status').textContent()) ?? '';
+  t.regex(status, /\b9 training\b/);
+  t.regex(status, /\b1 waiting\b/);
+  const labels = await page.locator('#loss-chart .u-label').allTextContents();
+  t.is(labels.filter((text) => /^run-\d: mean of/.test(text)).length, 10);
+  t.is(labels.filter((text) => text.includes('each step')).length, 0);
+  t.deepEqual(errors, []);
+});
+
 chromiumTest('numbers of any size are drawn, on both scales', async (t) => {
   const folder = await temporaryFolder(t);
   const run = writeRun(folder, 'run', 0);

@@ -159,6 +159,9 @@ function isZoomed({ data: [x], scales }: uPlot): boolean {
   return x.length > 1 && min != null && max != null && (min > x[0]! || max < x.at(-1)!);
 }
 
+/** Lines that are each put into words. */
+const SPOKEN_OF = 12;
+
 /** `mean of 40 steps: 0.21 at step 1, 0.034 at step 800, lowest 0.033 at step 780.` */
 function summaryOf(lines: readonly Line[]): string {
   const said = lines.flatMap(({ label, look, x, y }) => {
@@ -170,5 +173,6 @@ function summaryOf(lines: readonly Line[]): string {
       `${short(p.value, 3)} at step ${whole(p.step)}`;
     return [`${label}: ${at(begin)}, ${at(end)}, lowest ${at(low)}`];
   });
+  if (said.length > SPOKEN_OF) return `${said.length} lines, whose points are in the table.`;
   return said.length === 0 ? '' : `${said.join('; ')}.`;
 }

@@ -20,6 +20,9 @@ function factsOf(run: RunData): (readonly [string, string | null])[] {
   ];
 }
 
+/** Characters from which on a fact has a row of its own. */
+const LONG = 40;
+
 /** A card of a run; its name stands there where several are shown. */
 export function factsColumn(name: string): Column<RunData> {
   const list = make('dl');
@@ -35,6 +38,7 @@ export function factsColumn(name: string): Column<RunData> {
         const [dt, dd] = [...list.children[i]!.children] as [HTMLElement, HTMLElement];
         setText(dt, term);
         setText(dd, value);
+        list.children[i]!.classList.toggle('wide', value.length > LONG);
       }
       fill(faults, run.faults);
     },

@@ -57,7 +57,10 @@ const chosenRuns = (): string[] =>
 
 function show(runs: readonly RunData[]): void {
   document.body.classList.toggle('several', runs.length > 1);
-  for (const id of ['now', 'loss']) byId(id, HTMLElement).hidden = runs.length === 0;
+  byId('now', HTMLElement).hidden = runs.length === 0;
+  byId('loss', HTMLElement).hidden = runs.every(
+    ({ steps, heldOuts }) => steps.first.length + heldOuts.first.length === 0,
+  );
   facts.update(runs);
   charts.update(runs);
   samples.update(runs);
@@ -70,7 +73,18 @@ function show(runs: readonly RunData[]): void {
     ({ steps }) => 'q0' in steps.means || 'q3' in steps.means,
   );
   byId('speed', HTMLElement).hidden = !runs.some(({ now }) => now !== null);
-  setText(status, runs.length === 0 ? 'No run is chosen.' : runs.map(announced).join('. '));
+  setText(status, statusOf(runs));
+}
+
+/** Runs that are each spoken of; of more it is said how many are in which state. */
+const SPOKEN_OF = 4;
+
+function statusOf(runs: readonly RunData[]): string {
+  if (runs.length === 0) return 'No run is chosen.';
+  if (runs.length <= SPOKEN_OF) return runs.map(announced).join('. ');
+  const counts = new Map<string, number>();
+  for (const { state } of runs) counts.set(state, (counts.get(state) ?? 0) + 1);
+  return `${runs.length} runs: ${[...counts].map(([state, count]) => `${count} ${state}`).join(', ')}`;
 }
 
 /** What is read out when it changes: states and new samples, not each step. */
