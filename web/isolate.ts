@@ -1,5 +1,5 @@
-/** Where a visitor's page was loaded once more to be isolated, so that it is not loaded for ever. */
-const TRIED = 'haze-isolation';
+/** Where a visitor's page was loaded once more to be isolated, so that it is not loaded for ever. Other pages may share the origin. */
+const TRIED = `haze-isolation ${new URL('.', location.href).pathname}`;
 
 /**
  * Has a service worker isolate the page where the host does not, by loading it once more.

@@ -11,6 +11,8 @@ self.addEventListener('fetch', (event) => {
 
 async function isolated(request) {
   const response = await fetch(request);
+  // A host leads elsewhere, as from index.html to its folder: the browser follows, and asks here again.
+  if (response.type === 'opaqueredirect') return response;
   const headers = new Headers(response.headers);
   headers.set('Cross-Origin-Opener-Policy', 'same-origin');
   headers.set('Cross-Origin-Embedder-Policy', 'require-corp');

@@ -9,6 +9,7 @@ import { UsageError } from '../errors.js';
 import { exportDiffusers } from '../export/diffusers.js';
 import { exportWeb, PRECISIONS } from '../export/web.js';
 import { printable } from '../printable.js';
+import { shellWord } from '../shell-word.js';
 import { bytes } from '../units.js';
 import { FORMATS, type Format, OF_ONE_FORMAT } from './export-flags.js';
 import { print } from './text.js';
@@ -56,7 +57,8 @@ async function writeWeb(args: Args, path: string, out: string): Promise<void> {
   const guide = await readGuideOf(args, path, model);
   const { page, weights } = await exportWeb({ ...model, guide, precision, out });
   print(
-    `${printable(out)}: a page that draws in its visitors' browsers: ${bytes(page)}, and ${bytes(weights)} of weights (${precision})\n`,
+    `${printable(out)}: a page that draws in its visitors' browsers: ${bytes(page)}, and ${bytes(weights)} of weights (${precision})\n` +
+      `next  npx serve ${shellWord(out)}    any web server will do; opened as a file it does not draw\n`,
   );
 }
 

@@ -5,10 +5,13 @@
 import { appendFileSync } from 'node:fs';
 import { isObject } from './json.js';
 
+const KINDS = ['note', 'warning', 'ended'] as const;
+
 /** A line for the user, and the step after which it was said. */
 export interface Note {
   readonly step: number;
-  readonly kind: 'note' | 'warning';
+  /** `ended` says what ended the run before its last step. */
+  readonly kind: (typeof KINDS)[number];
   readonly text: string;
 }
 
@@ -60,4 +63,4 @@ const isNote = (value: unknown): value is Note & Record<string, unknown> =>
   isObject(value) &&
   typeof value.step === 'number' &&
   typeof value.text === 'string' &&
-  (value.kind === 'note' || value.kind === 'warning');
+  KINDS.some((kind) => kind === value.kind);

@@ -3,14 +3,26 @@ import { runPaths } from '../io/run.js';
 import type { TrainEvent, TrainOptions } from './options.js';
 
 /** Tells on what a run tells, and keeps its notes and warnings in its folder once its first step is taken. */
-export function noting({ out, onEvent }: TrainOptions): (event: TrainEvent) => void {
+export interface Noting {
+  readonly onEvent: (event: TrainEvent) => void;
+  /** Keeps what ended the run before its last step. */
+  ended(error: unknown): void;
+}
+
+export function noting({ out, onEvent }: TrainOptions): Noting {
   const log = new NotesLog(runPaths(out).notes);
   let step = 0;
-  return (event) => {
-    if ('step' in event) {
-      step = event.step;
-      log.begin();
-    } else if (event.kind !== 'loading') log.add({ step, kind: event.kind, text: event.text });
-    onEvent?.(event);
+  return {
+    onEvent: (event) => {
+      if ('step' in event) {
+        step = event.step;
+        log.begin();
+      } else if (event.kind !== 'loading') log.add({ step, kind: event.kind, text: event.text });
+      onEvent?.(event);
+    },
+    ended: (error) => {
+      const text = error instanceof Error ? error.message : String(error);
+      log.add({ step, kind: 'ended', text });
+    },
   };
 }

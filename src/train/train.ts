@@ -37,8 +37,21 @@ export async function trainLocked(
   hold: Hold,
   afterStep?: AfterStep,
 ): Promise<TrainResult> {
-  await checkStart(asked);
-  const given = { ...asked, onEvent: noting(asked) };
+  const notes = noting(asked);
+  try {
+    return await trainStages({ ...asked, onEvent: notes.onEvent }, hold, afterStep);
+  } catch (error) {
+    notes.ended(error);
+    throw error;
+  }
+}
+
+async function trainStages(
+  given: TrainOptions,
+  hold: Hold,
+  afterStep: AfterStep | undefined,
+): Promise<TrainResult> {
+  await checkStart(given);
   const all = await listData(given.config, given);
   if (given.advise && !given.resume) await advise(given, all);
   const { config, listed } = await classify(given.config, all);

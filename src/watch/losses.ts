@@ -54,9 +54,9 @@ export class Losses {
   }
 
   private add(metrics: Metrics): boolean {
-    const { step } = metrics;
+    const { step, epoch } = metrics;
     const curve = 'loss' in metrics ? this.steps : this.heldOuts;
-    if (!(Number.isSafeInteger(step) && step > curve.step)) return false;
+    if (![step, epoch].every(Number.isSafeInteger) || step <= curve.step) return false;
     if ('loss' in metrics) this.addStep(metrics);
     else {
       this.heldOuts.add(step, [['heldOutLoss', metrics.heldOutLoss]]);

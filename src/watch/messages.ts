@@ -17,9 +17,17 @@ export interface RunList {
 
 /**
  * `waiting`: there is nothing yet. `reading`: its log is longer than what was read so far. `training`: a step came lately. `finished`: its
- * last step is taken. `quiet`: no step for a while. `gone`: its files were there and are no more.
+ * last step is taken. `stopped`: something ended it before that, which its newest remark says. `quiet`: no step for a while. `gone`: its
+ * files were there and are no more.
  */
-export type RunState = 'waiting' | 'reading' | 'training' | 'finished' | 'quiet' | 'gone';
+export type RunState =
+  | 'waiting'
+  | 'reading'
+  | 'training'
+  | 'finished'
+  | 'stopped'
+  | 'quiet'
+  | 'gone';
 
 /** A picture of a run, and a number that changes with its content. */
 export interface Picture {
@@ -29,7 +37,8 @@ export interface Picture {
 
 /** A line of a run's notes.jsonl. */
 export interface Remark {
-  readonly kind: 'note' | 'warning';
+  /** `ended` says what ended the run before its last step. */
+  readonly kind: 'note' | 'warning' | 'ended';
   readonly text: string;
 }
 
@@ -59,7 +68,7 @@ export interface Now {
   /** From 1. */
   readonly epoch: number;
   readonly loss: number | null;
-  readonly lr: number;
+  readonly lr: number | null;
   readonly imagesPerSecond: number | null;
   /** Milliseconds a step by part. */
   readonly ms: Readonly<Record<string, number>>;

@@ -4,8 +4,9 @@ import type { Now } from './messages.js';
 /** Steps whose mean is shown as what holds now; `haze train` reports as many at its end. */
 const LAST = 40;
 
-/** Parts of a step that are shown; a log that names more is not one of ours. */
+/** Parts of a step that are shown, and characters of their names; a log that has more of either is not one of ours. */
 const MOST_PARTS = 32;
+const LONGEST_PART = 100;
 
 /** The last steps of a run. */
 export class Recent {
@@ -47,7 +48,7 @@ export class Recent {
 /** What a log says took time in a step. */
 export const partsOf = ({ ms }: StepMetrics): string[] =>
   Object.keys(ms)
-    .filter((part) => Number.isFinite(ms[part]))
+    .filter((part) => part.length <= LONGEST_PART && Number.isFinite(ms[part]))
     .slice(0, MOST_PARTS);
 
 const mean = (values: readonly number[]): number | null =>

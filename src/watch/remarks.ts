@@ -9,7 +9,8 @@ const LONGEST = 2000;
 
 /** What a run said, of its notes.jsonl. */
 export class Remarks {
-  private kept: Remark[] = [];
+  /** As far as it was read. */
+  readonly kept: Remark[] = [];
   private readonly file: FollowedFile;
 
   constructor(root: string, folder: string) {
@@ -18,15 +19,14 @@ export class Remarks {
       join(folder, 'notes.jsonl'),
       (line) => this.take(line),
       () => {
-        this.kept = [];
+        this.kept.length = 0;
       },
     );
   }
 
-  /** Reads what is new. A run need not have said anything. */
-  async follow(): Promise<readonly Remark[]> {
-    await this.file.follow().catch(() => undefined);
-    return this.kept;
+  /** Reads what is new. @throws as `FollowedFile.follow` does */
+  async follow(): Promise<void> {
+    await this.file.follow();
   }
 
   private take(line: string): void {

@@ -21,11 +21,38 @@ export interface WatchServer {
   close(): Promise<void>;
 }
 
-/** Serves the page of some runs. @throws UsageError where it cannot listen there */
-export async function serve(runs: WatchedRuns, { host, port }: Listening): Promise<WatchServer> {
-  const server = createServer((request, response) => {
+/** What a connection may take, in milliseconds. */
+export interface Patience {
+  /** For a request to come whole; a browser's comes at once. */
+  readonly asking: number;
+  /** Without a byte in either direction. */
+  readonly silence: number;
+}
+
+const PATIENCE: Patience = { asking: 10_000, silence: 60_000 };
+
+/** Connections at one time. Each may have a picture open, and systems often allow a process 1,024 files. */
+const MOST_CONNECTIONS = 400;
+
+/**
+ * Serves the page of some runs.
+ * @throws UsageError where it cannot listen there
+ */
+export async function serve(
+  runs: WatchedRuns,
+  { host, port }: Listening,
+  { asking, silence }: Patience = PATIENCE,
+): Promise<WatchServer> {
+  const limits = {
+    headersTimeout: asking,
+    requestTimeout: asking,
+    connectionsCheckingInterval: asking / 4,
+  };
+  const server = createServer(limits, (request, response) => {
     void answer(runs, host, request, response);
   });
+  server.maxConnections = MOST_CONNECTIONS;
+  server.setTimeout(silence);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(refusal(error, host, port)));
     server.listen(port, host, resolve);

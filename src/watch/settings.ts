@@ -5,9 +5,9 @@ import { isObject } from '../io/json.js';
 import { type Json, readJsonFile } from '../io/run.js';
 import { inside } from './inside.js';
 
-/** Rows of the table of settings, and characters of a value. */
+/** Rows of the table of settings, and characters of a path or a value. */
 const MOST_ROWS = 500;
-const LONGEST_VALUE = 500;
+const LONGEST_TEXT = 500;
 
 export type Row = readonly [path: string, value: string];
 
@@ -54,8 +54,11 @@ const positive = (value: unknown): number | null =>
 function rowsOf(value: unknown, path = ''): Row[] {
   if (isObject(value))
     return Object.entries(value).flatMap(([name, inner]) =>
-      rowsOf(inner, path === '' ? name : `${path}.${name}`),
+      rowsOf(inner, shortened(path === '' ? name : `${path}.${name}`)),
     );
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
-  return [[path, text.length <= LONGEST_VALUE ? text : `${text.slice(0, LONGEST_VALUE)} …`]];
+  return [[path, shortened(text)]];
 }
+
+const shortened = (text: string): string =>
+  text.length <= LONGEST_TEXT ? text : `${text.slice(0, LONGEST_TEXT)} …`;

@@ -3,6 +3,9 @@ import type { Curve } from './messages.js';
 /** Buckets that a curve has at most: more cannot be told apart on a screen. */
 export const MOST_BUCKETS = 2048;
 
+/** Series that are kept; a log whose lines name more is not one of ours, and would take memory without end. */
+export const MOST_SERIES = 64;
+
 /** Digits of a mean of several values; a value of its own is passed on as it is. */
 const DIGITS = 6;
 
@@ -77,6 +80,7 @@ export class Thinned {
   private put(name: string, at: number, value: number): void {
     let column = this.columns.get(name);
     if (!column) {
+      if (this.columns.size >= MOST_SERIES) return;
       column = [];
       this.columns.set(name, column);
     }

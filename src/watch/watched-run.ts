@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { systemCode, systemReason } from '../io/atomic.js';
 import type { Progress } from './followed-file.js';
 import { Losses } from './losses.js';
-import type { Picture, Remark, RunMessage, RunState } from './messages.js';
-import { picturesIn, samplesIn } from './pictures.js';
+import type { Picture, RunMessage, RunState } from './messages.js';
+import { type Grid, Grids, picturesIn } from './pictures.js';
 import { Remarks } from './remarks.js';
 import { Settings } from './settings.js';
 
@@ -20,6 +20,12 @@ export interface Known {
   readonly from: number;
 }
 
+/** What came of reading something. */
+type Attempt<T> =
+  | { readonly is: 'read'; readonly value: T }
+  | { readonly is: 'missing' }
+  | { readonly is: 'faulty' };
+
 /** One run as it stands in its files. It reads when it is asked, and only what is new. */
 export class WatchedRun {
   readonly name: string;
@@ -29,14 +35,16 @@ export class WatchedRun {
   private readonly losses: Losses;
   private readonly settings: Settings;
   private readonly remarks: Remarks;
+  private readonly grids: Grids;
   private progress: Progress | null = null;
   private pictures: readonly Picture[] = [];
-  private samples: readonly (readonly [number, number])[] = [];
-  private said: readonly Remark[] = [];
+  private samples: readonly Grid[] = [];
   private faults: readonly string[] = [];
   /** Whether there was a config.json, ever and now. */
   private seen = false;
   private there = false;
+  /** Whether its log is longer than what was read, and can be read. */
+  private behind = false;
   private read = 0;
   private reading: Promise<void> | null = null;
 
@@ -48,34 +56,36 @@ export class WatchedRun {
     this.losses = new Losses(root, folder);
     this.settings = new Settings(root, folder);
     this.remarks = new Remarks(root, folder);
+    this.grids = new Grids(root, join(folder, 'samples'));
   }
 
   /** What a page shows of the run that has these buckets of steps and held-out losses. */
   async message(steps: Known, heldOuts: Known): Promise<RunMessage> {
     await this.refresh();
     const { losses } = this;
+    const state = this.state();
     return {
       name: this.name,
-      state: this.state(),
+      state,
       read: this.progress && this.progress.size > 0 ? this.progress.read / this.progress.size : 1,
       idle: this.idle(),
       totalSteps: this.totalSteps(),
       now: losses.recent.now(),
       heldOut: losses.heldOut,
-      secondsLeft: this.secondsLeft(),
+      secondsLeft: state === 'stopped' || state === 'gone' ? null : this.secondsLeft(),
       steps: losses.steps.curve(steps.generation, steps.from),
       heldOuts: losses.heldOuts.curve(heldOuts.generation, heldOuts.from),
       samples: this.samples,
       pictures: this.pictures,
       config: this.settings.rows,
-      remarks: this.said,
+      remarks: this.remarks.kept,
       faults: [...this.faults, ...losses.faults()],
     };
   }
 
   /** However many ask at once, files are read once. */
   private async refresh(): Promise<void> {
-    if (!this.isBehind() && performance.now() - this.read < FRESH) return;
+    if (!this.behind && performance.now() - this.read < FRESH) return;
     this.reading ??= this.look().finally(() => {
       this.read = performance.now();
       this.reading = null;
@@ -83,50 +93,46 @@ export class WatchedRun {
     await this.reading;
   }
 
+  /** What is gone stays as it was last seen: the page says so. */
   private async look(): Promise<void> {
     const faults: string[] = [];
-    const attempt = async <T>(what: string, action: () => Promise<T>): Promise<T | undefined> => {
+    const attempt = async <T>(what: string, action: () => Promise<T>): Promise<Attempt<T>> => {
       try {
-        return await action();
+        return { is: 'read', value: await action() };
       } catch (error) {
-        if (systemCode(error) !== 'ENOENT') faults.push(`${what}: ${reason(error)}`);
-        return undefined;
+        if (isMissing(error)) return { is: 'missing' };
+        faults.push(`${what}: ${reason(error)}`);
+        return { is: 'faulty' };
       }
     };
     const { root, folder } = this;
-    const settled = await attempt('config.json', async () => {
-      await this.settings.follow();
-      return true;
-    });
-    this.there = settled === true || faults.length > 0;
-    this.seen ||= this.there;
-    // What is gone stays as it was last seen: the page says so.
-    const progress = await attempt('metrics.jsonl', () => this.losses.follow());
-    this.progress = progress ?? this.progress;
-    this.there &&= progress !== undefined || this.losses.steps.step === 0;
-    this.said = await this.remarks.follow();
-    this.pictures = (await attempt('pictures', () => picturesIn(root, folder))) ?? this.pictures;
-    this.samples =
-      (await attempt('samples', () => samplesIn(root, join(folder, 'samples')))) ?? this.samples;
+    // The log before the config: a run has its config first, so that whoever knows a step knows what of.
+    const log = await attempt('metrics.jsonl', () => this.losses.follow());
+    if (log.is === 'read') this.progress = log.value;
+    this.behind = log.is === 'read' && log.value.read < log.value.size;
+    const config = await attempt('config.json', () => this.settings.follow());
+    this.seen ||= config.is !== 'missing';
+    this.there = config.is !== 'missing' && (log.is !== 'missing' || this.losses.steps.step === 0);
+    await attempt('notes.jsonl', () => this.remarks.follow());
+    const pictures = await attempt('pictures', () => picturesIn(root, folder));
+    if (pictures.is === 'read') this.pictures = pictures.value;
+    const samples = await attempt('samples', () => this.grids.follow());
+    if (samples.is === 'read') this.samples = samples.value;
     this.faults = faults;
   }
 
   private state(): RunState {
     if (!this.there) return this.seen ? 'gone' : 'waiting';
+    if (this.behind) return 'reading';
+    if (this.remarks.kept.at(-1)?.kind === 'ended') return 'stopped';
     const { step } = this.losses.steps;
-    if (this.isBehind()) return 'reading';
     const total = this.totalSteps();
     if (total !== null && step >= total) return 'finished';
     const idle = this.idle();
-    if (idle === null) return 'waiting';
+    if (idle === null || step === 0) return 'waiting';
     return idle > Math.max(QUIET_SECONDS, QUIET_STEPS * this.secondsPerStep())
       ? 'quiet'
       : 'training';
-  }
-
-  /** Whether its log is longer than what was read. */
-  private isBehind(): boolean {
-    return this.progress !== null && this.progress.read < this.progress.size;
   }
 
   private idle(): number | null {
@@ -152,6 +158,10 @@ export class WatchedRun {
     return total === null || pace === 0 || left <= 0 ? null : left * pace;
   }
 }
+
+/** Nothing is there, or something else where its folder was. */
+const isMissing = (error: unknown): boolean =>
+  ['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '');
 
 const reason = (error: unknown): string =>
   systemReason(error) ?? (error instanceof Error ? error.message : String(error));

@@ -61,6 +61,9 @@ export class WatchedRuns {
     const { runs } = await this.list();
     if (!runs.includes(name)) return undefined;
     this.root ??= await realpath(this.place).catch(() => undefined);
+    // Meanwhile another request may have found it.
+    const other = this.known.get(name);
+    if (other) return other;
     // Before the folder is there, nothing can be read of it.
     const root = this.root ?? resolve(this.place);
     const run = new WatchedRun(root, this.single ? root : join(root, name), name);

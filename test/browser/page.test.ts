@@ -1,8 +1,9 @@
-import { readFile } from 'node:fs/promises';
+import { cp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import sharp from 'sharp';
+import { axeFindsNothing } from '../helpers/axe.js';
 import { chromiumTest, openPage } from '../helpers/chromium.js';
 import { haze } from '../helpers/cli.js';
 import { digest } from '../helpers/digest.js';
@@ -222,6 +223,49 @@ chromiumTest('a page whose model is not there, or not whole, says so', async (t)
   const broken = (all: Buffer) =>
     Buffer.from(String(all).replace('"timesteps": 6', '"timesteps": 0'));
   t.regex((await about(broken, 'model.json')) ?? '', /model\.json\.diffusion\.timesteps: /);
+});
+
+for (const colorScheme of ['light', 'dark'] as const)
+  chromiumTest(`axe finds nothing on the page that draws, ${colorScheme}`, async (t) => {
+    const run = await freshRun(t, SMALL, { classes: ['bus', 'van', 'lorry'] });
+    const { url } = await serve(t, await siteOf(t, run), ISOLATED);
+    for (const width of [1000, 320]) {
+      const viewport = { width, height: 800 };
+      const { page } = await openPage(t, { colorScheme, viewport, bypassCSP: true });
+      await openSitePage(page, url);
+      await axeFindsNothing(t, page);
+      t.regex(await drawOn(page, { count: '16', ...few }), /^Drawn in/);
+      await axeFindsNothing(t, page);
+      const over = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
+      t.true(Number(over) <= 0, `${over} pixels wider than a window of ${width}`);
+    }
+  });
+
+chromiumTest(
+  'the page that a service worker isolates opens where its host leads elsewhere',
+  async (t) => {
+    const run = await freshRun(t, { size: '16', widths: '8,16', timesteps: '6' });
+    const { url } = await serve(t, await siteOf(t, run), {}, { '/index.html': '/' });
+    const { page, errors } = await openPage(t);
+    await openSitePage(page, url);
+    await openSitePage(page, `${url}index.html`);
+    t.is(page.url(), url);
+    t.true(await isolatedIn(page));
+    t.deepEqual(errors, []);
+  },
+);
+
+chromiumTest('pages in two folders of a host are isolated each for itself', async (t) => {
+  const run = await freshRun(t, { size: '16', widths: '8,16', timesteps: '6' });
+  const site = await siteOf(t, run);
+  const web = join(run, '..', 'web');
+  for (const name of ['a', 'b']) await cp(site, join(web, name), { recursive: true });
+  const { url } = await serve(t, web);
+  const { page } = await openPage(t);
+  for (const name of ['a', 'b']) {
+    await openSitePage(page, `${url}${name}/`);
+    t.true(await isolatedIn(page), name);
+  }
 });
 
 if (process.env.HAZE_SITE)

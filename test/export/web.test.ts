@@ -47,6 +47,7 @@ test('a site holds the page, kernels, headers and weights of two bytes a paramet
     stdout,
     /a page that draws in its visitors' browsers: \d.*KiB, and \d.*KiB of weights \(f16\)/,
   );
+  t.regex(stdout, /^next {2}npx serve \S+site /m);
   const names = readdirSync(site).sort();
   const page = ['index.html', 'page.js', 'style.css', 'engine.js', 'web-worker.js', 'model.json'];
   const kernels = ['haze.relaxed.wasm', 'haze.strict.wasm'];

@@ -31,15 +31,21 @@ export interface Served {
   readonly sent: readonly Sent[];
 }
 
-/** Serves the files of a folder as a static host does, with these headers. */
+/** Serves the files of a folder as a static host does, with these headers. `elsewhere` has addresses that lead to others. */
 export async function serve(
   t: ExecutionContext,
   folder: string,
   headers: Readonly<Record<string, string>> = {},
+  elsewhere: Readonly<Record<string, string>> = {},
 ): Promise<Served> {
   const sent: Sent[] = [];
   const server = createServer(async (request, response) => {
     const { pathname } = new URL(request.url!, 'http://localhost');
+    const location = elsewhere[pathname];
+    if (location !== undefined) {
+      response.writeHead(301, { location }).end();
+      return;
+    }
     const path = pathname.endsWith('/') ? `${pathname}index.html` : pathname;
     const body = await readFile(join(folder, path)).catch(() => undefined);
     const type = TYPES[extname(path)] ?? 'application/octet-stream';

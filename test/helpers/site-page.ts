@@ -34,7 +34,8 @@ export async function said(page: Page): Promise<string> {
 /** `digest` of the picture's pixels, three bytes each. It is made in the page: a list of them would take playwright a minute. */
 export const picturesDigest = (page: Page): Promise<string> => page.evaluate(DIGEST);
 
-const DIGEST = `(async () => {
+/** The same as an expression, for any browser. */
+export const DIGEST = `(async () => {
   const canvas = document.getElementById('picture');
   const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
   const hash = await crypto.subtle.digest('SHA-256', data.filter((_, i) => i % 4 < 3));

@@ -103,10 +103,16 @@ print(json.dumps({
 const hasTensorboard = spawnSync(PYTHON, ['-c', 'import tensorboard']).status === 0;
 
 (hasTensorboard ? test : test.skip)(
-  `TensorBoard's own reader gives back every scalar, image and the config${hasTensorboard ? '' : ' (PYTHON has no tensorboard)'}`,
+  `TensorBoard's own reader gives back every scalar, image and the config, after a resume, too${hasTensorboard ? '' : ' (PYTHON has no tensorboard)'}`,
   async (t) => {
     const { options } = await prepared(t, { steps: 4, sampleEvery: 2 });
     await train({ ...options, tensorboard: true });
+    // As a killed process leaves it: a step that no checkpoint has.
+    const lost = EventLog.open(eventsOf(options), '');
+    lost.scalars(5, [['loss/train', 1]]);
+    lost.close();
+    const training = { ...options.config.training, steps: 6 };
+    await train({ ...options, config: { ...options.config, training }, resume: true });
     const { stdout } = await run(PYTHON, ['-c', READER, options.out], { maxBuffer: 2 ** 26 });
     const read = JSON.parse(stdout) as {
       scalars: Record<string, number>;
@@ -120,6 +126,7 @@ const hasTensorboard = spawnSync(PYTHON, ['-c', 'import tensorboard']).status ==
       [
         ['samples', 2],
         ['samples', 4],
+        ['samples', 6],
       ],
     );
     for (const [, step, width, height, png] of read.images) {

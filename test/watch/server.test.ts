@@ -1,8 +1,10 @@
-import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readlink, realpath, rm, symlink, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { ASSET_PATHS } from '../../src/watch/assets.js';
-import type { RunList } from '../../src/watch/messages.js';
+import type { RunList, RunMessage } from '../../src/watch/messages.js';
 import { serve } from '../../src/watch/server.js';
 import { WatchedRuns } from '../../src/watch/watched-runs.js';
 import { temporaryFolder } from '../helpers/folder.js';
@@ -172,4 +174,96 @@ test('a port that is taken, and an address that is not this machine’s, are ref
   await t.throwsAsync(serve(watched, { host: '203.0.113.7', port: 0 }), {
     message: '--host: expected an address of this machine, got 203.0.113.7',
   });
+});
+
+test('it listens on an address of IPv6, where the machine has one', async (t) => {
+  const { runs } = await guarded(t);
+  const server = await serve(await WatchedRuns.open(runs), { host: '::1', port: 0 }).catch(
+    () => undefined,
+  );
+  if (!server) {
+    t.pass('this machine has no IPv6');
+    return;
+  }
+  t.teardown(() => server.close());
+  t.regex(server.url, /^http:\/\/\[::1\]:\d+\/$/);
+  t.is((await fetch(`${server.url}runs`)).status, 200);
+});
+
+test('connections that ask for nothing are cut, however many, and then others are answered', async (t) => {
+  const { runs } = await guarded(t);
+  const listening = { host: '127.0.0.1', port: 0 };
+  const patience = { asking: 300, silence: 60_000 };
+  const server = await serve(await WatchedRuns.open(runs), listening, patience);
+  t.teardown(() => server.close());
+  const port = Number(new URL(server.url).port);
+  const closed = await Promise.all(
+    Array.from({ length: 600 }, async () => {
+      const socket = connect(port, '127.0.0.1');
+      socket.on('error', () => {});
+      socket.resume();
+      socket.write('GET / HTTP/1.1\r\nHost: ');
+      return { gone: new Promise((resolve) => socket.once('close', resolve)) };
+    }),
+  );
+  let status = 0;
+  while (status !== 200)
+    status = await ask(server.url, '/runs').then(
+      (reply) => reply.status,
+      () => 0,
+    );
+  await Promise.all(closed.map(({ gone }) => gone));
+  t.pass();
+});
+
+const onLinux = process.platform === 'linux' ? test : test.skip;
+
+onLinux('a picture is closed when its reader leaves, or takes nothing any more', async (t) => {
+  const folder = await realpath(await temporaryFolder(t));
+  const run = writeRun(folder, 'run', 1);
+  const picture = join(run, 'large.png');
+  // More than the system keeps for a connection.
+  await writeFile(picture, Buffer.alloc(64 << 20));
+  const listening = { host: '127.0.0.1', port: 0 };
+  const patience = { asking: 10_000, silence: 300 };
+  const server = await serve(await WatchedRuns.open(run), listening, patience);
+  t.teardown(() => server.close());
+  const port = Number(new URL(server.url).port);
+  for (const leaves of [true, false]) {
+    const socket = connect(port, '127.0.0.1');
+    t.teardown(() => socket.destroy());
+    socket.on('error', () => {});
+    socket.write('GET /picture/run/large.png HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await new Promise((resolve) => socket.once('data', resolve));
+    socket.pause();
+    while (!(await isOpen(picture))) await setTimeout(5);
+    if (leaves) socket.destroy();
+    while (await isOpen(picture)) await setTimeout(5);
+    t.pass();
+  }
+});
+
+/** Whether this process has a file open. */
+async function isOpen(path: string): Promise<boolean> {
+  const names = await readdir('/proc/self/fd');
+  const targets = await Promise.all(
+    names.map((name) => readlink(`/proc/self/fd/${name}`).catch(() => '')),
+  );
+  return targets.includes(path);
+}
+
+test('what the page is told of can be asked for, whatever its name', async (t) => {
+  const folder = await temporaryFolder(t);
+  const run = writeRun(folder, 'a b%2e?#ü', 1);
+  for (const name of ['a b%2f?#ü.png', '.hidden.png', 'plain.PNG'])
+    await writePng(join(run, name), 1);
+  if (process.platform !== 'win32') await writePng(join(run, 'a\\b.png'), 1);
+  const url = await serving(t, await WatchedRuns.open(folder));
+  const [run1] = (await askJson<RunList>(url, '/runs')).runs;
+  const { pictures } = await askJson<RunMessage>(url, `/run/${encodeURIComponent(run1!)}`);
+  t.deepEqual(pictures.map(({ name }) => name).sort(), ['a b%2f?#ü.png', 'plain.PNG']);
+  for (const { name } of pictures) {
+    const path = `/picture/${encodeURIComponent(run1!)}/${encodeURIComponent(name)}`;
+    t.is((await ask(url, path)).status, 200, name);
+  }
 });

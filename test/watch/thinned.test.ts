@@ -1,6 +1,6 @@
 import test from 'ava';
 import { merged } from '../../src/watch/page/merged.js';
-import { Thinned } from '../../src/watch/thinned.js';
+import { MOST_SERIES, Thinned } from '../../src/watch/thinned.js';
 
 test('a short series keeps every value as it is', (t) => {
   const series = new Thinned(['loss'], 8);
@@ -69,4 +69,16 @@ test('who asks for what is new has the whole series after each answer', (t) => {
     const whole = series.curve();
     t.deepEqual({ ...known, means: { ...known.means } }, { ...whole, means: { ...whole.means } });
   }
+});
+
+test('names without end do not take memory without end', (t) => {
+  const series = new Thinned(['loss']);
+  for (let step = 1; step <= 1000; step++)
+    series.add(step, [
+      ['loss', 1],
+      [`name ${step}`, 1],
+    ]);
+  const { means, lows } = series.curve();
+  t.is(Object.keys(means).length, MOST_SERIES);
+  t.is(lows.loss!.length, 1000);
 });

@@ -1,8 +1,19 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { cutBack } from '../../src/io/metrics.js';
 import type { RunList, RunMessage } from '../../src/watch/messages.js';
+import { WatchedRun } from '../../src/watch/watched-run.js';
 import { WatchedRuns } from '../../src/watch/watched-runs.js';
 import { temporaryFolder } from '../helpers/folder.js';
 import {
@@ -201,4 +212,121 @@ test('a run that is to come is waited for', async (t) => {
   t.is((await ask(url, '/picture/run/film.png')).status, 404);
   writeRun(folder, 'run', 3);
   t.like(await askJson<RunMessage>(url, '/run/run'), { state: 'training' });
+});
+
+test('whoever is told of a step is told how many there will be, however the run began meanwhile', async (t) => {
+  const folder = await realpath(await temporaryFolder(t));
+  const run = new WatchedRun(folder, join(folder, 'run'), 'run');
+  // The run begins between two readings.
+  const { losses } = run as unknown as { losses: { follow(): Promise<unknown> } };
+  const follow = losses.follow.bind(losses);
+  losses.follow = () => {
+    writeRun(folder, 'run', 3);
+    return follow();
+  };
+  const nothing = { generation: '', from: 0 };
+  const message = await run.message(nothing, nothing);
+  t.like(message, { state: 'training', totalSteps: 40 });
+  t.is(message.now?.step, 3);
+});
+
+test('a run that took no step waits, whatever files it has', async (t) => {
+  const { told } = await watched(t, 0);
+  t.like(await told(), { state: 'waiting', now: null });
+});
+
+test('of a run that something ended the page is told so, until it goes on', async (t) => {
+  const { run, told } = await watched(t, 12);
+  const notes = join(run, 'notes.jsonl');
+  const ended = linesOf([
+    { step: 0, kind: 'note', text: 'device  wasm' },
+    { step: 12, kind: 'ended', text: 'step 13: the loss is NaN' },
+  ]);
+  writeFileSync(notes, ended);
+  const stopped = await told();
+  t.like(stopped, { state: 'stopped', secondsLeft: null });
+  t.deepEqual(stopped.remarks.at(-1), { kind: 'ended', text: 'step 13: the loss is NaN' });
+  appendFileSync(notes, linesOf([{ step: 12, kind: 'note', text: 'resuming at step 12' }]));
+  appendSteps(run, 13, 13);
+  t.is((await told()).state, 'training');
+});
+
+test('files that cannot be read are named, and the rest is shown', async (t) => {
+  const { run, told } = await watched(t, 4);
+  mkdirSync(join(run, 'notes.jsonl'));
+  rmSync(join(run, 'samples'), { recursive: true });
+  symlinkSync('/', join(run, 'samples'));
+  const { faults, steps } = await told();
+  t.regex(faults[0]!, /^notes\.jsonl: .*expected a file, got a folder$/);
+  t.regex(faults[1]!, /^samples: .*got a link out of it$/);
+  t.is(faults.length, 2);
+  t.is(steps.first.length, 4);
+});
+
+test('a log that can be read no more is a fault, and not one that is waited for', async (t) => {
+  const { run, told } = await watched(t, 4);
+  t.is((await told()).state, 'training');
+  const metrics = join(run, 'metrics.jsonl');
+  rmSync(metrics);
+  mkdirSync(metrics);
+  const { faults, state, steps } = await told();
+  t.regex(faults[0]!, /^metrics\.jsonl: .*expected a file, got a folder$/);
+  t.not(state, 'reading');
+  t.is(steps.first.length, 4);
+});
+
+test('a file in place of a run’s folder is no run', async (t) => {
+  const { run, told } = await watched(t, 4);
+  t.is((await told()).state, 'training');
+  rmSync(run, { recursive: true });
+  writeFileSync(run, 'a file');
+  t.like(await told(), { state: 'gone', faults: [] });
+});
+
+test('numbers that are none, and names without end, take no page and no memory', async (t) => {
+  const { run, told } = await watched(t, 3);
+  const odd = JSON.stringify(stepOf(4)).replace('"epoch":0', '"epoch":null');
+  const many = range(5, 200).map((step) =>
+    stepOf(step, { ms: Object.fromEntries(range(1, 30).map((i) => [`part ${step} ${i}`, 1])) }),
+  );
+  const long = stepOf(201, { ms: { ['x'.repeat(10_000)]: 1, own: 2 } });
+  appendFileSync(join(run, 'metrics.jsonl'), `${odd}\n${linesOf([...many, long])}`);
+  const name = 'n'.repeat(10_000);
+  const config = { [name]: { [name]: 1 }, training: { steps: 300 } };
+  writeFileSync(join(run, 'config.json'), JSON.stringify(config));
+  const message = await told();
+  t.is(message.now?.step, 201);
+  t.deepEqual(Object.keys(message.now!.ms), ['own']);
+  t.true(Object.keys(message.steps.means).length <= 64);
+  t.true(JSON.stringify(message).length < 400_000);
+  t.deepEqual(message.faults, [
+    'metrics.jsonl: 1 line left out that are no metrics, or out of order',
+  ]);
+});
+
+test('grids that come or change are seen, long after the others were made', async (t) => {
+  const { run, told } = await watched(t, 20);
+  const samples = join(run, 'samples');
+  const longAgo = Date.now() / 1000 - 3600;
+  for (const step of [5, 10]) await writePng(join(samples, `step-${step}.png`), step);
+  utimesSync(samples, longAgo, longAgo);
+  const stepsIn = ({ samples }: RunMessage) => samples.map(([step]) => step);
+  const before = await told();
+  t.deepEqual(stepsIn(before), [5, 10]);
+  t.deepEqual((await told()).samples, before.samples);
+  await writePng(join(samples, 'other'), 1);
+  utimesSync(join(samples, 'other'), longAgo, longAgo);
+  renameSync(join(samples, 'other'), join(samples, 'step-10.png'));
+  await writePng(join(samples, 'step-20.png'), 1);
+  const after = await told();
+  t.deepEqual(stepsIn(after), [5, 10, 20]);
+  t.not(after.samples[1]![1], before.samples[1]![1]);
+});
+
+test('however many ask for a run at once, its files are read once', async (t) => {
+  const folder = await temporaryFolder(t);
+  writeRun(folder, 'run', 20);
+  const url = await serving(t, await WatchedRuns.open(folder));
+  const all = await Promise.all(range(1, 50).map(() => askJson<RunMessage>(url, '/run/run')));
+  t.is(new Set(all.map(({ steps }) => steps.generation)).size, 1);
 });

@@ -1,4 +1,5 @@
 /** What a browser's global scope has that Node's has not, as far as it is used here. */
+import { MAX_WORKERS } from '../control.js';
 
 /** A Web Worker, as who started it sees it. */
 export interface WebWorker {
@@ -30,4 +31,4 @@ export const canShare = (): boolean => scope.crossOriginIsolated === true;
 
 /** Workers that may compute at one time. */
 export const processors = (): number =>
-  canShare() ? (scope.navigator?.hardwareConcurrency ?? 1) : 1;
+  canShare() ? Math.min(scope.navigator?.hardwareConcurrency ?? 1, MAX_WORKERS) : 1;

@@ -5,6 +5,12 @@ import { merged } from './merged.js';
 /** A run as far as the page knows it; `steps` and `heldOuts` are whole. */
 export type RunData = RunMessage;
 
+/** Milliseconds after which a server is taken to be away. */
+const LONGEST_ANSWER = 20_000;
+
+/** There is no server, or none that can be reached. */
+export class Unanswered extends Error {}
+
 const EMPTY: Curve = {
   generation: '',
   from: 0,
@@ -16,27 +22,35 @@ const EMPTY: Curve = {
   highs: {},
 };
 
-export const getRuns = (): Promise<RunList> => getJson<RunList>('/runs');
+/** @throws Unanswered */
+export const getRuns = (): Promise<RunList | undefined> => getJson<RunList>('/runs');
 
-/** The run as it is now, after it was known as `old`. */
-export async function getRun(name: string, old: RunData | undefined): Promise<RunData> {
+/** The run as it is now, after it was known as `old`; undefined for one that is there no more. @throws Unanswered */
+export async function getRun(name: string, old: RunData | undefined): Promise<RunData | undefined> {
   const steps = old?.steps ?? EMPTY;
   const heldOuts = old?.heldOuts ?? EMPTY;
   const query = new URLSearchParams({ steps: known(steps), heldOut: known(heldOuts) });
   const message = await getJson<RunMessage>(`/run/${encodeURIComponent(name)}?${query}`);
-  return {
-    ...message,
-    steps: merged(steps, message.steps),
-    heldOuts: merged(heldOuts, message.heldOuts),
-  };
+  return (
+    message && {
+      ...message,
+      steps: merged(steps, message.steps),
+      heldOuts: merged(heldOuts, message.heldOuts),
+    }
+  );
 }
 
 /** All but the last bucket, which may have grown. */
 const known = ({ generation, first }: Curve): string =>
   `${generation}.${Math.max(0, first.length - 1)}`;
 
-async function getJson<T>(path: string): Promise<T> {
-  const response = await fetch(path, { cache: 'no-store' });
-  if (!response.ok) throw new Error(await response.text());
-  return (await response.json()) as T;
+/** What stands at an address; undefined where nothing does. */
+async function getJson<T>(path: string): Promise<T | undefined> {
+  try {
+    const signal = AbortSignal.timeout(LONGEST_ANSWER);
+    const response = await fetch(path, { cache: 'no-store', signal });
+    return response.ok ? ((await response.json()) as T) : undefined;
+  } catch (cause) {
+    throw new Unanswered('the server does not answer', { cause });
+  }
 }

@@ -37,19 +37,22 @@ const windowOf = ({ first }: Curve, share: number): number =>
 export function lossLines(runs: readonly RunData[], share: number): Line[] {
   return runs.flatMap((run, i) => {
     const { steps, heldOuts } = run;
-    const of = (text: string) => (runs.length === 1 ? text : `${run.name}: ${text}`);
+    const of = (text: string) => (runs.length === 1 ? text : `${shortened(run.name)}: ${text}`);
     // One run has a colour for each of its lines; of several each has one.
     const colour = (own: number) => (runs.length === 1 ? own : i % COLOURS);
     const x = middles(steps);
     const window = windowOf(steps, share);
     const faint = { colour: colour(0), look: 'faint', x } as const;
+    // Of more runs than there are colours, single steps would hide the rest.
     const raw: Line[] =
-      steps.width === 1
-        ? [{ ...faint, label: of('each step'), y: steps.means.loss ?? [] }]
-        : [
-            { ...faint, label: of('lowest'), y: steps.lows.loss ?? [] },
-            { ...faint, label: of('highest'), y: steps.highs.loss ?? [] },
-          ];
+      runs.length > COLOURS
+        ? []
+        : steps.width === 1
+          ? [{ ...faint, label: of('each step'), y: steps.means.loss ?? [] }]
+          : [
+              { ...faint, label: of('lowest'), y: steps.lows.loss ?? [] },
+              { ...faint, label: of('highest'), y: steps.highs.loss ?? [] },
+            ];
     const mean: Line = {
       label: of(window === 1 ? 'mean' : `mean of ${whole(window * steps.width)} steps`),
       colour: colour(0),
@@ -98,3 +101,9 @@ function lines(steps: Curve, names: readonly (readonly [string, string])[], shar
     return [{ label, colour: i % COLOURS, look: 'bold' as const, x, y }];
   });
 }
+
+/** Characters of a run's name in a legend. */
+const LONGEST_NAME = 28;
+
+const shortened = (name: string): string =>
+  name.length <= LONGEST_NAME ? name : `${name.slice(0, LONGEST_NAME - 1)}…`;

@@ -17,6 +17,8 @@ export class Chart {
   private lines: readonly Line[] = [];
   private logarithmic = false;
   private drawn: uPlot | null = null;
+  /** Whether there is something that was not drawn, as where a chart has no width. */
+  private stale = false;
   /** What the chart was made for; another set of lines needs another chart. */
   private made = '';
 
@@ -41,6 +43,7 @@ export class Chart {
   show(lines: readonly Line[], logarithmic = false): void {
     this.lines = lines;
     this.logarithmic = logarithmic;
+    this.stale = true;
     this.element.hidden = lines.every(({ x }) => x.length === 0);
     if (this.element.hidden) return;
     this.draw();
@@ -51,6 +54,7 @@ export class Chart {
   private draw(): void {
     const width = this.plot.clientWidth;
     if (width === 0 || this.lines.length === 0) return;
+    this.stale = false;
     const data = dataOf(this.lines);
     const wanted = JSON.stringify([
       this.lines.map(({ label, colour, look }) => [label, colour, look]),
@@ -98,8 +102,8 @@ export class Chart {
   private resize(): void {
     const width = this.plot.clientWidth;
     if (width === 0) return;
-    if (!this.drawn) this.draw();
-    else if (this.drawn.width !== width) this.drawn.setSize({ width, height: HEIGHT });
+    if (this.drawn && this.drawn.width !== width) this.drawn.setSize({ width, height: HEIGHT });
+    if (this.stale) this.draw();
   }
 
   private fillTable(): void {
@@ -155,6 +159,9 @@ function isZoomed({ data: [x], scales }: uPlot): boolean {
   return x.length > 1 && min != null && max != null && (min > x[0]! || max < x.at(-1)!);
 }
 
+/** Lines that are each put into words. */
+const SPOKEN_OF = 12;
+
 /** `mean of 40 steps: 0.21 at step 1, 0.034 at step 800, lowest 0.033 at step 780.` */
 function summaryOf(lines: readonly Line[]): string {
   const said = lines.flatMap(({ label, look, x, y }) => {
@@ -166,5 +173,6 @@ function summaryOf(lines: readonly Line[]): string {
       `${short(p.value, 3)} at step ${whole(p.step)}`;
     return [`${label}: ${at(begin)}, ${at(end)}, lowest ${at(low)}`];
   });
+  if (said.length > SPOKEN_OF) return `${said.length} lines, whose points are in the table.`;
   return said.length === 0 ? '' : `${said.join('; ')}.`;
 }

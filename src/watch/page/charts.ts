@@ -17,6 +17,8 @@ export class Charts {
     ['Milliseconds a step by part', partLines],
   ]);
   private runs: readonly RunData[] = [];
+  /** What was drawn: charts of a run that takes no step are left as they are. */
+  private drawn = '';
 
   constructor() {
     byId('loss-chart', HTMLElement).append(this.loss.element);
@@ -26,6 +28,9 @@ export class Charts {
 
   update(runs: readonly RunData[]): void {
     this.runs = runs;
+    const version = versionOf(runs);
+    if (version === this.drawn) return;
+    this.drawn = version;
     this.draw();
   }
 
@@ -64,3 +69,12 @@ export class Charts {
     });
   }
 }
+
+/** Differs where charts do: the last step of a curve changes with each entry. */
+const versionOf = (runs: readonly RunData[]): string =>
+  JSON.stringify(
+    runs.flatMap(({ name, steps, heldOuts }) => [
+      name,
+      ...[steps, heldOuts].flatMap(({ generation, last }) => [generation, last.at(-1) ?? 0]),
+    ]),
+  );

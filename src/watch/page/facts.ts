@@ -20,6 +20,9 @@ function factsOf(run: RunData): (readonly [string, string | null])[] {
   ];
 }
 
+/** Characters from which on a fact has a row of its own. */
+const LONG = 40;
+
 /** A card of a run; its name stands there where several are shown. */
 export function factsColumn(name: string): Column<RunData> {
   const list = make('dl');
@@ -35,13 +38,16 @@ export function factsColumn(name: string): Column<RunData> {
         const [dt, dd] = [...list.children[i]!.children] as [HTMLElement, HTMLElement];
         setText(dt, term);
         setText(dd, value);
+        list.children[i]!.classList.toggle('wide', value.length > LONG);
       }
       fill(faults, run.faults);
     },
   };
 }
 
-/** What a run said, warnings first named as such. */
+const BEFORE = { note: '', warning: 'Warning: ', ended: 'Ended: ' } as const;
+
+/** What a run said; what is more than a note is named as such. */
 export function remarksColumn(name: string): Column<RunData> {
   const list = make('ul', { class: 'remarks' });
   const element = make('article', {}, make('h3', { class: 'run-name' }, name), list);
@@ -49,22 +55,19 @@ export function remarksColumn(name: string): Column<RunData> {
     element,
     update(run) {
       element.hidden = run.remarks.length === 0;
-      fill(
-        list,
-        run.remarks.map(({ kind, text }) => (kind === 'warning' ? `Warning: ${text}` : text)),
-      );
+      const texts = run.remarks.map(({ kind, text }) => `${BEFORE[kind]}${text}`);
+      if (!fill(list, texts)) return;
+      for (const [i, { kind }] of run.remarks.entries())
+        list.children[i]!.classList.toggle('warning', kind !== 'note');
     },
   };
 }
 
-function fill(list: HTMLElement, texts: readonly string[]): void {
+/** Whether texts were others. */
+function fill(list: HTMLElement, texts: readonly string[]): boolean {
   const same =
     list.childElementCount === texts.length &&
     texts.every((text, i) => list.children[i]!.textContent === text);
-  if (same) return;
-  list.replaceChildren(
-    ...texts.map((text) =>
-      make('li', text.startsWith('Warning: ') ? { class: 'warning' } : {}, text),
-    ),
-  );
+  if (!same) list.replaceChildren(...texts.map((text) => make('li', {}, text)));
+  return !same;
 }

@@ -1,8 +1,8 @@
 /** The page of `haze watch`: asks the server for what is new, and shows it. */
 import type { RunList } from '../messages.js';
-import { getRun, getRuns, type RunData } from './api.js';
+import { getRun, getRuns, type RunData, Unanswered } from './api.js';
 import { Charts } from './charts.js';
-import { byId, Columns, make, setText } from './dom.js';
+import { byId, type Column, Columns, make, setText } from './dom.js';
 import { factsColumn, remarksColumn } from './facts.js';
 import { picturesColumn, Samples } from './samples.js';
 import { SettingsTable } from './settings-table.js';
@@ -18,6 +18,7 @@ const HIDDEN = 10;
 const status = byId('status', HTMLElement);
 const choice = byId('runs', HTMLFieldSetElement);
 const boxes = byId('run-boxes', HTMLElement);
+const listed = new Columns<{ readonly name: string }>(boxes, boxOf);
 const facts = new Columns<RunData>(byId('fact-columns', HTMLElement), factsColumn);
 const pictures = new Columns<RunData>(byId('picture-columns', HTMLElement), picturesColumn);
 const remarks = new Columns<RunData>(byId('remark-columns', HTMLElement), remarksColumn);
@@ -26,32 +27,40 @@ const samples = new Samples();
 const settings = new SettingsTable();
 
 const known = new Map<string, RunData>();
-let listed: readonly string[] = [];
 let timer: ReturnType<typeof setTimeout> | undefined;
 let asking = false;
+/** Whether something was chosen since the page asked. */
+let asksAgain = false;
+
+/** A box by which a run is chosen. */
+function boxOf(name: string): Column<unknown> {
+  const box = make('input', { type: 'checkbox', name: 'run', value: name });
+  box.addEventListener('change', () => void ask());
+  return { element: make('label', {}, box, name), update: () => {} };
+}
 
 function showList({ place, single, runs }: RunList): void {
   setText(byId('place', HTMLElement), place);
   document.title = `${place} – Haze`;
   choice.hidden = single;
-  if (runs.join('/') === listed.join('/')) return;
-  const chosen = new Set(listed.length === 0 ? runs.slice(0, AT_FIRST) : chosenRuns());
-  listed = runs;
-  boxes.replaceChildren(
-    ...runs.map((name) => {
-      const box = make('input', { type: 'checkbox', name: 'run', value: name });
-      box.checked = chosen.has(name);
-      box.addEventListener('change', () => void ask());
-      return make('label', {}, box, name);
-    }),
-  );
+  const wereNone = boxes.childElementCount === 0;
+  listed.update(runs.map((name) => ({ name })));
+  if (wereNone) for (const box of allBoxes().slice(0, AT_FIRST)) box.checked = true;
 }
 
+const allBoxes = (): HTMLInputElement[] => [...boxes.querySelectorAll('input')];
+
 const chosenRuns = (): string[] =>
-  [...boxes.querySelectorAll('input')].filter(({ checked }) => checked).map(({ value }) => value);
+  allBoxes()
+    .filter(({ checked }) => checked)
+    .map(({ value }) => value);
 
 function show(runs: readonly RunData[]): void {
   document.body.classList.toggle('several', runs.length > 1);
+  byId('now', HTMLElement).hidden = runs.length === 0;
+  byId('loss', HTMLElement).hidden = runs.every(
+    ({ steps, heldOuts }) => steps.first.length + heldOuts.first.length === 0,
+  );
   facts.update(runs);
   charts.update(runs);
   samples.update(runs);
@@ -64,7 +73,18 @@ function show(runs: readonly RunData[]): void {
     ({ steps }) => 'q0' in steps.means || 'q3' in steps.means,
   );
   byId('speed', HTMLElement).hidden = !runs.some(({ now }) => now !== null);
-  setText(status, runs.map(announced).join('. '));
+  setText(status, statusOf(runs));
+}
+
+/** Runs that are each spoken of; of more it is said how many are in which state. */
+const SPOKEN_OF = 4;
+
+function statusOf(runs: readonly RunData[]): string {
+  if (runs.length === 0) return 'No run is chosen.';
+  if (runs.length <= SPOKEN_OF) return runs.map(announced).join('. ');
+  const counts = new Map<string, number>();
+  for (const { state } of runs) counts.set(state, (counts.get(state) ?? 0) + 1);
+  return `${runs.length} runs: ${[...counts].map(([state, count]) => `${count} ${state}`).join(', ')}`;
 }
 
 /** What is read out when it changes: states and new samples, not each step. */
@@ -78,28 +98,39 @@ function announced(run: RunData): string {
 
 /** Asks once for all runs that are shown, and then again after a while. */
 async function ask(): Promise<void> {
-  if (asking) return;
+  if (asking) {
+    asksAgain = true;
+    return;
+  }
   asking = true;
+  asksAgain = false;
   clearTimeout(timer);
   let pause = PATIENCE;
   try {
-    const list = await getRuns();
-    showList(list);
-    const names = chosenRuns();
-    const runs = await Promise.all(names.map((name) => getRun(name, known.get(name))));
-    for (const run of runs) known.set(run.name, run);
-    show(runs);
-    const reading = runs.some(({ state }) => state === 'reading');
-    pause = reading ? 0 : list.interval * (document.hidden ? HIDDEN : 1);
-  } catch {
+    pause = await askOnce();
+  } catch (error) {
+    if (!(error instanceof Unanswered)) throw error;
     setText(
       status,
       'The server does not answer: it was ended, or the network failed. Asking again.',
     );
   } finally {
     asking = false;
-    timer = setTimeout(ask, pause);
+    timer = setTimeout(ask, asksAgain ? 0 : pause);
   }
+}
+
+/** @returns milliseconds until it is worth asking again */
+async function askOnce(): Promise<number> {
+  const list = await getRuns();
+  if (!list) throw new Unanswered('another server answers');
+  showList(list);
+  const answers = await Promise.all(chosenRuns().map((name) => getRun(name, known.get(name))));
+  const runs = answers.filter((run) => run !== undefined);
+  for (const run of runs) known.set(run.name, run);
+  show(runs);
+  const reading = runs.some(({ state }) => state === 'reading');
+  return reading ? 0 : list.interval * (document.hidden ? HIDDEN : 1);
 }
 
 document.addEventListener('visibilitychange', () => {

@@ -24,7 +24,7 @@ export function duration(seconds: number): string {
 }
 
 /** What a run does, in a sentence without its numbers: it is read out when it changes. */
-export function stateText({ state, read, idle }: RunMessage): string {
+export function stateText({ state, read, idle, remarks }: RunMessage): string {
   switch (state) {
     case 'waiting':
       return 'no step yet';
@@ -34,6 +34,8 @@ export function stateText({ state, read, idle }: RunMessage): string {
       return 'training';
     case 'finished':
       return 'finished';
+    case 'stopped':
+      return `stopped: ${remarks.at(-1)?.text.split('\n')[0] ?? ''}`;
     case 'quiet':
       return `no step for ${duration(idle ?? 0)}: it was stopped, or draws samples`;
     case 'gone':
