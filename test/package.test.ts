@@ -4,12 +4,15 @@ import { isBuiltin } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
+import ts from 'typescript';
+import { compiled } from './helpers/programs.js';
 
 const root = new URL('../../', import.meta.url);
 
 interface Manifest {
   readonly bin: { readonly haze: string };
   readonly dependencies: Readonly<Record<string, string>>;
+  readonly sideEffects: readonly string[];
   readonly imports: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly exports: Readonly<
     Record<'.' | './browser', { readonly types: string; readonly default: string }>
@@ -37,6 +40,7 @@ test('the package holds the program, its types and kernels and what a reader wan
   const compiled = (name: string) => /^dist\/src\/.+\.(js|d\.ts)$/.test(name);
   t.deepEqual(files.filter((name) => !compiled(name)).sort(), [
     'CHANGELOG.md',
+    'LICENCES.md',
     'LICENSE',
     'README.md',
     'dist/assembly/constants.d.ts',
@@ -118,4 +122,48 @@ test('what names the version or the supported Nodes says the same as package.jso
   t.deepEqual(majors(tested!), majors(compared!), '.github/workflows/test.yml and tools/nodes.js');
   t.is(Math.min(...majors(tested!)), majors(engines.node)[0]!);
   t.true(majors(tested!).includes(majors(read('.nvmrc'))[0]!), '.nvmrc');
+});
+
+/** What a module may have at its top and do nothing when it is imported. */
+const QUIET: ReadonlySet<ts.SyntaxKind> = new Set([
+  ...[ts.SyntaxKind.ImportDeclaration, ts.SyntaxKind.ExportDeclaration],
+  ...[ts.SyntaxKind.ExportAssignment, ts.SyntaxKind.VariableStatement],
+  ...[ts.SyntaxKind.FunctionDeclaration, ts.SyntaxKind.ClassDeclaration],
+]);
+
+test('a module that does something when it is imported is one of sideEffects in package.json, and bundlers may leave out the others', (t) => {
+  const patterns = manifest.sideEffects.map(
+    (path) => new RegExp(`^${path.slice(2).replaceAll('.', '\\.').replaceAll('*', '[^/]*')}$`),
+  );
+  const isListed = (name: string) => patterns.some((pattern) => pattern.test(name));
+  const scripts = files.filter((name) => /^dist\/.+\.js$/.test(name));
+  const acting = scripts.filter((name) => {
+    const text = readFileSync(new URL(name, root), 'utf8');
+    const { statements } = ts.createSourceFile(name, text, ts.ScriptTarget.Latest);
+    return statements.some(({ kind }) => !QUIET.has(kind));
+  });
+  t.true(acting.length >= 5);
+  t.deepEqual(
+    acting.filter((name) => !isListed(name)),
+    [],
+  );
+  for (const [i, pattern] of patterns.entries())
+    t.true(
+      scripts.some((name) => pattern.test(name)),
+      manifest.sideEffects[i],
+    );
+});
+
+test("the package's types compile where there are those of Node and no browser's", async (t) => {
+  const names =
+    'drawWith, evaluate, generate, load, runConfig, sample, train, trainSteps, UsageError';
+  const program = `import { ${names}, type Model } from 'haze';
+import { load as loadPage } from 'haze/browser';
+
+export const all = [${names}, loadPage];
+export const use = async (model: Model): Promise<Float32Array> => (await model.sample({ count: 1 })).images;
+`;
+  // es2023 is what Node 20 has; without more, TypeScript would add the DOM.
+  await compiled(t, { 'program.ts': program }, { lib: ['es2023'] });
+  t.pass();
 });

@@ -7,7 +7,7 @@ import { isHangupIgnored } from './hangup.js';
 export function keepHangupIgnored(): void {
   if (!isHangupIgnored()) return;
   process.on('SIGHUP', () => {});
-  signals = ['SIGINT', 'SIGTERM'];
+  signals = signals.filter((name) => name !== 'SIGHUP');
 }
 
 /**
@@ -37,4 +37,10 @@ export async function interruptible<T>(
   }
 }
 
-let signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+/** What asks to stop: Ctrl-C, the system, a terminal that is closed, and on Windows Ctrl-Break, which other systems do not have. */
+export const stopSignals = (platform: NodeJS.Platform): NodeJS.Signals[] => [
+  ...(['SIGINT', 'SIGTERM', 'SIGHUP'] as const),
+  ...(platform === 'win32' ? (['SIGBREAK'] as const) : []),
+];
+
+let signals: readonly NodeJS.Signals[] = stopSignals(process.platform);

@@ -1,5 +1,6 @@
 import { closest, distance } from 'fastest-levenshtein';
 import { UsageError } from '../errors.js';
+import { jsonText } from '../io/json.js';
 import { printable } from '../printable.js';
 
 /*
@@ -125,7 +126,7 @@ export function quote(got: unknown): string {
   // JSON writes null for NaN and infinity.
   const isNumber = typeof got === 'number';
   const text =
-    typeof got === 'string' ? got : ((isNumber ? undefined : JSON.stringify(got)) ?? String(got));
+    typeof got === 'string' ? got : ((isNumber ? undefined : jsonText(got)) ?? String(got));
   if (text === '') return 'nothing';
   const line = printable(text);
   if (line.length > 60) return `${line.slice(0, 57)}…`;

@@ -12,12 +12,11 @@ import { type Npz, type NpzArray, namesText, openNpz } from '../io/npz.js';
 import { fsPath, joinRaw, type RawPath } from '../io/raw-path.js';
 import { openSafetensors } from '../io/safetensors.js';
 import { holdsStatistics } from '../io/statistics-file.js';
-import { allowedMemory } from '../machine/memory.js';
-import { bytes } from '../units.js';
 import { classesOfNpz, LABELS_NAME } from './array-labels.js';
 import { fingerprintOfParts } from './fingerprint.js';
 import { readAt } from './read-at.js';
 import type { Place, Source } from './source.js';
+import { requireRoomToUnpack } from './unpacked.js';
 
 /** Images of one shape one after the other. */
 interface Images {
@@ -106,11 +105,7 @@ function arrayOf(npz: Npz, file: string): string {
 /** Deflated data cannot be read from the middle, so the pixels are unpacked into memory. */
 async function unpack(array: NpzArray, shape: Shape): Promise<SharedArrayBuffer> {
   const length = shape.count * shape.height * shape.width * shape.channels;
-  const most = Math.floor(allowedMemory() / 4);
-  if (length > most)
-    throw new UsageError(
-      `${array.where}: expected at most ${bytes(most)} of compressed images, got ${bytes(length)}; store them as they are (np.savez)`,
-    );
+  requireRoomToUnpack(array.where, length, 'store them as they are (np.savez)');
   const pixels = new SharedArrayBuffer(length);
   let at = 0;
   for await (const piece of array.read(length)) {

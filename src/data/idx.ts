@@ -14,6 +14,7 @@ import { classesOfIdx } from './classes.js';
 import { fingerprintOfParts } from './fingerprint.js';
 import { reasonOf } from './reason.js';
 import type { Place, Source } from './source.js';
+import { requireRoomToUnpack } from './unpacked.js';
 
 const TYPES: Record<number, string> = {
   8: 'u8',
@@ -60,7 +61,10 @@ async function openZipped(place: Place): Promise<Source> {
     for await (const chunk of unzipped as AsyncIterable<Buffer>) {
       chunks.push(chunk);
       length += chunk.length;
-      if (!shape && length >= HEADER) shape = parse(file, Buffer.concat(chunks, HEADER));
+      if (!shape && length >= HEADER) {
+        shape = parse(file, Buffer.concat(chunks, HEADER));
+        if (shape) requireRoomToUnpack(file, bytes(shape), 'unpack the file (gunzip)');
+      }
       // What is longer than its header says is refused before it fills the memory.
       if (shape ? length - HEADER > bytes(shape) : length >= HEADER) break;
     }

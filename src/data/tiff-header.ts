@@ -42,6 +42,7 @@ export function tiffHeader(read: ReadBytes): TiffHeader | undefined {
   try {
     const tags = readDirectory(read);
     const samples = tags.get(TAG.samplesPerPixel)?.[0] ?? 1;
+    if (samples > MOST_VALUES) return undefined;
     const photometric = tags.get(TAG.photometric)?.[0] ?? GREY;
     const extra = tags.get(TAG.extraSamples) ?? undeclared(photometric, samples);
     const colours = Math.max(1, samples - extra.length);

@@ -1,9 +1,10 @@
 /** Folders that are there whole or not at all. */
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UsageError } from '../errors.js';
 import { asRunError, syncFolder, systemCode } from '../io/atomic.js';
 import { makeFolders } from '../io/make-folders.js';
+import { moveOver } from '../io/rename.js';
 import { isFile, isFolder } from '../io/run.js';
 
 /** @throws UsageError for a folder that is there */
@@ -14,6 +15,8 @@ export async function requireNew(out: string): Promise<void> {
 
 /** As files hold it. */
 export const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
+
+const IS_THERE: ReadonlySet<string | undefined> = new Set(['EEXIST', 'ENOTEMPTY']);
 
 /** Makes a folder under another name, which takes its own when all is in it. */
 export async function wholeFolder(
@@ -28,11 +31,12 @@ export async function wholeFolder(
     await rm(temporary, { recursive: true, force: true });
     await mkdir(temporary);
     await fill(temporary);
-    await rename(temporary, out);
+    await moveOver(temporary, out);
     await syncFolder(above);
   } catch (error) {
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
-    if (systemCode(error) === 'ENOTEMPTY' || systemCode(error) === 'EEXIST')
+    // Windows says of a folder that is there what it says of one that may not be touched.
+    if (IS_THERE.has(systemCode(error)) || (systemCode(error) === 'EPERM' && (await isFolder(out))))
       throw new UsageError(`--out ${out}: expected a new folder, got one that is there`);
     throw asRunError(out, error);
   }

@@ -147,8 +147,10 @@ export class Manifest {
 
 async function cutTornLine(path: string): Promise<void> {
   const there = await stat(path).catch(() => undefined);
-  if (there) checkPlain(path, there);
-  const file = await open(path, 'a+');
+  if (!there) return;
+  checkPlain(path, there);
+  // Not for appending: Windows cuts no file that is open for that alone.
+  const file = await open(path, 'r+');
   try {
     const { size } = await file.stat();
     const from = Math.max(0, size - LONGEST_LINE);

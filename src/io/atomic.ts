@@ -2,9 +2,10 @@
  * Files that are either whole or absent: write under a temporary name in the same folder, sync, rename.
  * A crash at any byte leaves what was there before; a failure removes the temporary file.
  */
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { RunError } from '../errors.js';
+import { moveOver } from './rename.js';
 import { temporaryPath } from './temporary.js';
 
 /**
@@ -20,7 +21,7 @@ export async function writeAtomically(
   const temporary = temporaryPath(path, owner);
   try {
     await writeSynced(temporary, fill);
-    await rename(temporary, path);
+    await moveOver(temporary, path);
     await syncFolder(dirname(path));
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
@@ -58,12 +59,25 @@ export async function writeSynced(
   }
 }
 
+/** How folders are opened, for tests. */
+export interface Folders {
+  readonly platform: NodeJS.Platform;
+  open(path: string): Promise<Pick<FileHandle, 'sync' | 'close'>>;
+}
+
+const HERE: Folders = { platform: process.platform, open: (path) => open(path, 'r') };
+
+/** What file systems say that force no folders to disk, as some of other machines: there is nothing to be done. */
+const CANNOT: ReadonlySet<string | undefined> = new Set(['EINVAL', 'ENOSYS', 'ENOTSUP']);
+
 /** Forces a folder's entries (names created, renamed, removed) to disk, where the system can. */
-export async function syncFolder(path: string): Promise<void> {
-  if (process.platform === 'win32') return; // Windows opens no folders; its renames are journalled.
-  const folder = await open(path, 'r');
+export async function syncFolder(path: string, system = HERE): Promise<void> {
+  if (system.platform === 'win32') return; // Windows opens no folders; its renames are journalled.
+  const folder = await system.open(path);
   try {
     await folder.sync();
+  } catch (error) {
+    if (!CANNOT.has(systemCode(error))) throw error;
   } finally {
     await folder.close();
   }

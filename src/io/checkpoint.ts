@@ -7,7 +7,7 @@
  * being replaced or removed, and stands in for `step-N` where the crash came between the two renames.
  */
 import type { Dirent } from 'node:fs';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { OptimizerState } from '../contracts/device.js';
 import { UsageError } from '../errors.js';
@@ -17,6 +17,7 @@ import { removeTemporaries } from './clean-up.js';
 import { show } from './json.js';
 import { optimizerTensors, readOptimizer } from './optimizer-file.js';
 import { readSmallFile } from './plain-file.js';
+import { moveOver, PATIENTLY } from './rename.js';
 import { isFile, isFolder, type Json, readJsonFile, runPaths } from './run.js';
 import { writeTensors } from './safetensors.js';
 import { readWeights } from './weights.js';
@@ -159,15 +160,15 @@ async function writeFolder(dir: string, step: number, checkpoint: Checkpoint): P
 async function replaceFolder(from: string, to: string): Promise<void> {
   const old = oldName(to);
   const exists = await isFolder(to);
-  if (exists) await rename(to, old);
+  if (exists) await moveOver(to, old);
   try {
-    await rename(from, to);
+    await moveOver(from, to);
   } catch (error) {
-    if (exists) await rename(old, to);
+    if (exists) await moveOver(old, to);
     throw error;
   }
   await syncFolder(join(to, '..'));
-  if (exists) await rm(old, { recursive: true });
+  if (exists) await rm(old, PATIENTLY);
 }
 
 /**
@@ -195,8 +196,8 @@ async function cleanUp(checkpoints: string): Promise<void> {
     const path = join(checkpoints, name);
     const replaced =
       of === latest && name.endsWith('.old') && !(await isFolder(join(checkpoints, latest)));
-    if (replaced) await rename(path, join(checkpoints, latest));
-    else await rm(path, { recursive: true });
+    if (replaced) await moveOver(path, join(checkpoints, latest));
+    else await rm(path, PATIENTLY);
   }
 }
 
@@ -209,8 +210,8 @@ async function removeOld(checkpoints: string, step: number, keep: number): Promi
   others.sort((a, b) => Number(a > step) - Number(b > step) || b - a);
   for (const n of others.slice(Math.max(0, keep - 1))) {
     const path = join(checkpoints, `step-${n}`);
-    await rename(path, oldName(path)); // At once, so that a crash leaves no half of a checkpoint.
-    await rm(oldName(path), { recursive: true });
+    await moveOver(path, oldName(path)); // At once, so that a crash leaves no half of a checkpoint.
+    await rm(oldName(path), PATIENTLY);
   }
 }
 

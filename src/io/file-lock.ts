@@ -1,7 +1,7 @@
 /**
  * Locks that a file system holds (flock), so that they reach across containers and, where the file system itself does,
- * across machines. Node has no call for them. The program `flock` takes the lock on a file that it gets open from us, and
- * the lock stays with the open file: until we close it, or end, in whichever way.
+ * across machines. Node has no call for them. On macOS opening a file can lock it; elsewhere the program `flock` takes the lock on a
+ * file that it gets open from us. The lock stays with the open file: until we close it, or end, in whichever way.
  */
 import { type StdioOptions, spawn } from 'node:child_process';
 import {
@@ -35,13 +35,24 @@ const TRIES = 20;
 /** Milliseconds for the program, which does nothing that waits. */
 const PATIENCE = 10_000;
 
+/** How files are opened, for tests. */
+export interface Opening {
+  readonly platform: NodeJS.Platform;
+  open(path: string, flags: number): number;
+}
+
+const HERE: Opening = {
+  platform: process.platform,
+  open: (path, flags) => openSync(path, flags, 0o666),
+};
+
 /** Locks the file `path`, which is made where there is none, in a folder that must be there. */
-export async function tryLockFile(path: string): Promise<FileLockResult> {
-  if (process.platform === 'win32') return 'none';
+export async function tryLockFile(path: string, system = HERE): Promise<FileLockResult> {
+  if (system.platform === 'win32') return 'none';
   for (let i = 0; i < TRIES; i++) {
-    const file = openLockFile(path);
-    if (file === undefined) return 'none';
-    const state = await flock(file);
+    const file = openLockFile(path, system);
+    if (typeof file === 'string') return file;
+    const state = system.platform === 'darwin' ? 'ours' : await flock(file);
     if (state === 'ours' && isAt(path, file)) return heldLock(path, file);
     closeSync(file);
     if (state !== 'ours') return state;
@@ -87,16 +98,21 @@ function writeOwner(file: number): void {
   }
 }
 
-function openLockFile(path: string): number | undefined {
-  if (lstatSync(path, { throwIfNoEntry: false })?.isFile() === false) return undefined;
-  const flags = NONBLOCK | constants.O_NOFOLLOW;
+/** macOS's O_EXLOCK, which Node has no name for: who opens a file has its lock, as flock gives it. */
+const LOCKING = 0x20;
+
+/** Opens the file, and on macOS locks it. */
+function openLockFile(path: string, { platform, open }: Opening): number | 'held' | 'none' {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isFile() === false) return 'none';
+  const flags = NONBLOCK | constants.O_NOFOLLOW | (platform === 'darwin' ? LOCKING : 0);
   for (const access of [constants.O_RDWR | constants.O_CREAT, constants.O_RDONLY])
     try {
-      return openSync(path, access | flags, 0o666);
+      return open(path, access | flags);
     } catch (error) {
-      if (systemCode(error) !== 'EACCES') return undefined;
+      if (systemCode(error) === 'EAGAIN') return 'held';
+      if (systemCode(error) !== 'EACCES') return 'none';
     }
-  return undefined;
+  return 'none';
 }
 
 function isAt(path: string, file: number): boolean {

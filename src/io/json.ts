@@ -2,6 +2,7 @@
  * JSON from files we did not write. `JSON.parse` keeps the last of two equal names in silence and nests as
  * deep as memory lasts; this reader refuses both.
  */
+import { printable } from '../printable.js';
 
 /** What a file may hold: nesting and names are checked before a single object is made. */
 export interface JsonLimits {
@@ -16,7 +17,12 @@ export interface JsonLimits {
  */
 export function parseJson(text: string, limits: JsonLimits): unknown {
   checkNames(text, limits);
-  return JSON.parse(text);
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    // V8 quotes the text around the fault, which may hold anything.
+    throw new SyntaxError(printable((error as Error).message), { cause: error });
+  }
 }
 
 /** True for `{…}`, false for arrays, null and all else. */
@@ -24,9 +30,19 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** A value as JSON; of one that nests deeper than the stack goes, that it does. Undefined where JSON has nothing for it. */
+export function jsonText(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    if (error instanceof RangeError) return 'a value that nests too deep';
+    throw error;
+  }
+}
+
 /** A value of a file as an error shows it: quoted, short, without control characters. */
 export function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  const text = jsonText(value) ?? String(value);
   return text.length <= 100 ? text : `${text.slice(0, 97)}...`;
 }
 

@@ -1,12 +1,10 @@
 /** The loss curve of a run as a picture: every step faint, their moving mean bold, held-out losses as points. */
-import type { Mark, Spec } from 'vega';
 import { UsageError } from '../errors.js';
 import { writeFileAtomically } from './atomic.js';
 import type { Metrics } from './metrics.js';
 import { extensionOf } from './output-path.js';
-import { toSvg } from './svg.js';
 
-interface Point {
+export interface Point {
   readonly step: number;
   readonly loss: number;
 }
@@ -29,7 +27,9 @@ export async function writeLossCurve(path: string, metrics: readonly Metrics[]):
   const curve = lossCurve(metrics);
   if (curve.steps.length + curve.heldOut.length === 0)
     throw new UsageError(`${path}: expected losses to draw, got a log without any`);
-  const svg = await toSvg(spec(curve));
+  // Loaded when the first is drawn: most commands draw none.
+  const { lossPicture } = await import('./loss-picture.js');
+  const svg = lossPicture(curve);
   await writeFileAtomically(path, extensionOf(path) === '.png' ? await toPng(svg) : svg);
 }
 
@@ -73,75 +73,4 @@ async function toPng(svg: string): Promise<Buffer> {
     .flatten({ background: 'white' })
     .png()
     .toBuffer();
-}
-
-/** One series of the picture: its data's name, its words in the legend, its colour and stroke. */
-interface Series {
-  readonly name: string;
-  readonly title: string;
-  readonly points: readonly Point[];
-  readonly colour: string;
-  readonly stroke: number;
-}
-
-function spec({ steps, mean, heldOut, window }: LossCurve): Spec {
-  const all: Series[] = [
-    { name: 'steps', title: 'each step', points: steps, colour: '#a9cbe8', stroke: 1 },
-    {
-      name: 'mean',
-      title: `mean of ${window} steps`,
-      points: mean,
-      colour: '#1f6fb4',
-      stroke: 2.5,
-    },
-    { name: 'heldOut', title: 'held out', points: heldOut, colour: '#d9541e', stroke: 1 },
-  ];
-  const series = all.filter(({ points }) => points.length > 0);
-  const over = (field: string) => ({ fields: series.map(({ name }) => ({ data: name, field })) });
-  return {
-    width: 760,
-    height: 400,
-    padding: 12,
-    background: 'white',
-    data: series.map(({ name, points }) => ({ name, values: [...points] })),
-    scales: [
-      { name: 'x', type: 'linear', range: 'width', zero: true, domain: over('step') },
-      { name: 'y', type: 'linear', range: 'height', zero: true, nice: true, domain: over('loss') },
-      {
-        name: 'series',
-        type: 'ordinal',
-        domain: series.map(({ title }) => title),
-        range: series.map(({ colour }) => colour),
-      },
-    ],
-    axes: [
-      {
-        orient: 'bottom',
-        scale: 'x',
-        title: 'training step',
-        tickCount: 8,
-        tickMinStep: 1,
-        ...TEXT,
-      },
-      { orient: 'left', scale: 'y', title: 'loss on the noise', grid: true, ...TEXT },
-    ],
-    legends: [{ fill: 'series', orient: 'top-right', symbolType: 'circle', labelFontSize: 12 }],
-    marks: series.flatMap(marks),
-  };
-}
-
-const TEXT = { labelFontSize: 12, titleFontSize: 13, titlePadding: 10, gridColor: '#e8e8e8' };
-
-/** Points so few that a dot each can be told apart get one; held-out losses and short runs do. */
-const FEW = 100;
-
-/** A line, and dots on it where the points are few. */
-function marks({ name, points, colour, stroke }: Series): Mark[] {
-  const at = { x: { scale: 'x', field: 'step' }, y: { scale: 'y', field: 'loss' } };
-  const line = { stroke: { value: colour }, strokeWidth: { value: stroke } };
-  const dots = { fill: { value: colour }, size: { value: name === 'heldOut' ? 36 : 12 } };
-  const from = { data: name };
-  const lines: Mark = { type: 'line', from, encode: { enter: { ...at, ...line } } };
-  const symbols: Mark = { type: 'symbol', from, encode: { enter: { ...at, ...dots } } };
-  return points.length <= FEW ? [lines, symbols] : [lines];
 }

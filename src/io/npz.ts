@@ -38,6 +38,9 @@ const CHUNK = 1 << 20;
 
 const DEFLATE = 8;
 
+/** Bytes that a byte of deflated data can become, at most (https://zlib.net/zlib_tech.html). */
+const MOST_DEFLATED = 1032;
+
 /** The arrays of an open file. @throws UsageError for what is no zip, or a damaged one */
 export async function openNpz(file: InputFile): Promise<Npz> {
   const zip = await named(file, () =>
@@ -89,6 +92,10 @@ async function openEntry(
   if (entry.uncompressedSize !== expected)
     throw new UsageError(
       `${where}: expected ${expected} bytes, as its shape (${npy.shape.join(', ')}) has, got ${entry.uncompressedSize}`,
+    );
+  if (deflated && expected > MOST_DEFLATED * (place.bytes + 1))
+    throw new UsageError(
+      `${where}: expected what ${place.bytes} deflated bytes can hold, got ${expected} bytes`,
     );
   const at = deflated ? null : place.at + npy.start;
   const body = { at: place.at + npy.start, bytes: place.bytes - npy.start };

@@ -202,7 +202,8 @@ export function readJsonFileSync(path: string, mend = (text: string) => text): J
 function parseJsonFile(path: string, text: string | { error: unknown }): Json {
   try {
     if (typeof text !== 'string') throw text.error;
-    const value = parseJson(text, { depth: 32, names: 10_000 });
+    // Editors on Windows put a mark before UTF-8.
+    const value = parseJson(text.replace(/^\ufeff/, ''), { depth: 32, names: 10_000 });
     if (isObject(value)) return value;
   } catch (error) {
     const reason = error instanceof SyntaxError ? error.message : systemReason(error);

@@ -1,9 +1,9 @@
 /** Locks that are sockets: who listens has it. Seen by all processes of one machine that share its network. */
-import { createHash } from 'node:crypto';
-import { realpath, rm } from 'node:fs/promises';
+import { createHash, randomBytes } from 'node:crypto';
+import { link, realpath, rename, rm } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { systemCode } from './atomic.js';
 
 export interface SocketLock {
@@ -17,15 +17,39 @@ const PATIENCE = 5000;
 /** Bytes of an abstract socket's name on Linux, the zero before it among them (sun_path). */
 const LONGEST = 108;
 
+/** Bytes of the path of a socket among files: macOS takes 103, and while one is removed nine stand behind its name. */
+const LONGEST_PATH = 94;
+
+/** The system that sockets are on, for tests. */
+export interface SocketSystem {
+  readonly platform: NodeJS.Platform;
+  /** The folder for temporary files. */
+  readonly temporary: string;
+}
+
+const HERE: SocketSystem = { platform: process.platform, temporary: tmpdir() };
+
 /** Where to listen for a path and a use. Two ways to write one path are one address, by links or from another folder. */
-export async function addressOf(path: string, use: string): Promise<string> {
-  const target = `${await canonical(resolve(path))}\0${use}`;
+export async function addressOf(
+  path: string,
+  use: string,
+  { platform, temporary }: SocketSystem = HERE,
+): Promise<string> {
+  const target = `${folded(await canonical(resolve(path)), platform)}\0${use}`;
   const name = `haze-${createHash('sha256').update(target).digest('hex').slice(0, 32)}`;
   // As long as can be: Node 20 fills shorter names up with zeros, and Node 22 and later look for them without.
-  if (process.platform === 'linux') return `\0${name}`.padEnd(LONGEST, '-');
-  if (process.platform === 'win32') return `\\\\.\\pipe\\${name}`;
-  return join(tmpdir(), name);
+  if (platform === 'linux') return `\0${name}`.padEnd(LONGEST, '-');
+  if (platform === 'win32') return `\\\\.\\pipe\\${name}`;
+  const place = join(temporary, name);
+  return Buffer.byteLength(place) <= LONGEST_PATH ? place : join('/tmp', name);
 }
+
+/**
+ * One spelling of a path. The file systems of Windows and macOS take a name in capitals, or with its accents composed or not, for
+ * the same; of a folder that is not there yet only they could tell.
+ */
+const folded = (path: string, platform: NodeJS.Platform): string =>
+  platform === 'win32' || platform === 'darwin' ? path.normalize('NFC').toLowerCase() : path;
 
 /** Listens at an address; `held` when another does, and undefined where the system lets nobody. */
 export async function tryListen(address: string): Promise<SocketLock | 'held' | undefined> {
@@ -72,11 +96,25 @@ function answer(socket: net.Socket): void {
   socket.end(String(process.pid), () => socket.destroy());
 }
 
-/** Where sockets are files they outlive their holder. Removes such a one. */
+/**
+ * Where sockets are files they outlive their holder. Takes such a one away; false where it is another's after all. Others may do
+ * the same at the same time, and one of them listen there already: so it is moved before it is asked again and removed.
+ */
 async function clearLeft(address: string): Promise<boolean> {
-  if (process.platform === 'linux' || process.platform === 'win32') return false;
-  const { refused } = await ask(address);
-  if (refused) await rm(address, { force: true });
+  if (!isAbsolute(address) || address.startsWith('\\\\')) return false;
+  if (!(await ask(address)).refused) return false;
+  const aside = `${address}.${randomBytes(4).toString('hex')}`;
+  try {
+    await rename(address, aside);
+  } catch (error) {
+    // Somebody else took it away: whoever listens first has the lock.
+    if (systemCode(error) === 'ENOENT') return true;
+    throw error;
+  }
+  const { refused } = await ask(aside);
+  // Unlike a rename, a link takes no other's place.
+  if (!refused) await link(aside, address).catch(() => undefined);
+  await rm(aside, { force: true });
   return refused;
 }
 

@@ -1,12 +1,13 @@
 /** Weights that have come through Redis, on this machine's disk: each by its hash, which is checked whenever one is used. */
 import { randomBytes } from 'node:crypto';
-import { readdir, rename, stat, utimes } from 'node:fs/promises';
+import { readdir, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Redis } from 'ioredis';
 import { asRunError, remove } from '../io/atomic.js';
 import { cacheFolder } from '../io/cache-folder.js';
 import { hashFile } from '../io/hash.js';
 import { makeFolders } from '../io/make-folders.js';
+import { moveOver } from '../io/rename.js';
 import { writeSafetensors } from '../io/safetensors.js';
 import type { StateDict } from '../network/state.js';
 import { type Blob, fetchBlob } from './blobs.js';
@@ -44,7 +45,7 @@ export class BlobCache {
     try {
       await writeSafetensors(fresh, state);
       const blob = { sha256: await hashFile(fresh), bytes: (await stat(fresh)).size };
-      await rename(fresh, this.pathOf(blob));
+      await moveOver(fresh, this.pathOf(blob));
       return blob;
     } catch (error) {
       await remove(fresh).catch(() => undefined);

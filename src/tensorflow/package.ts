@@ -1,6 +1,6 @@
 /**
- * Finds the JavaScript of `@tensorflow/tfjs-node-gpu`: an optional dependency, so npm may have dropped it;
- * then set-up has fetched it into the cache.
+ * Finds the JavaScript of `@tensorflow/tfjs-node-gpu`. It weighs more than all the rest, so it is not installed with Haze: set-up
+ * fetches it into the cache, unless the project has it.
  */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -10,7 +10,7 @@ export const PACKAGE = '@tensorflow/tfjs-node-gpu';
 /** The version that the binding's sources and the loader are written against. */
 export const PACKAGE_VERSION = '4.22.0';
 
-/** Where set-up puts the package when npm dropped it. */
+/** Where set-up puts the package. */
 export const packageCache = (cache: string): string => path.join(cache, `tfjs-${PACKAGE_VERSION}`);
 
 /** The package's folder: among this program's dependencies, else in the cache; undefined when in neither. */

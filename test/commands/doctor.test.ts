@@ -25,6 +25,7 @@ test('JSON is alone on stdout, and says of each finding whether it is good', asy
   const { stdout } = await haze('.', ['doctor', '--json']);
   const { ok, findings } = JSON.parse(stdout);
   t.true(ok);
+  t.true(findings.length > 5);
   for (const { state, found } of findings) {
     t.true(['good', 'optional', 'missing'].includes(state));
     t.true(found.length > 0);

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import test from 'ava';
+import { stopSignals } from '../../src/commands/interrupt.js';
 import { fixture } from '../helpers/data.js';
 
 /** Work whose native thread never ends: librsvg draws a billion rectangles. */
@@ -37,3 +38,9 @@ for (const name of ['SIGINT', 'SIGTERM'] as const)
     // A shell shows it as 128 and the signal's number: 130 for Ctrl-C.
     t.deepEqual([code, signal], [null, name]);
   });
+
+test('Ctrl-Break stops work on Windows, which alone has it', (t) => {
+  t.deepEqual(stopSignals('win32'), ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']);
+  for (const platform of ['linux', 'darwin'] as const)
+    t.deepEqual(stopSignals(platform), ['SIGINT', 'SIGTERM', 'SIGHUP']);
+});

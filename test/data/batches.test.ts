@@ -5,16 +5,20 @@ import { UsageError } from '../../src/errors.js';
 const OPTIONS: BatchOptions = { count: 103, batch: 10, seed: 7, timesteps: 300, flip: true };
 const steps = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
 
-test('an epoch shows each image once at most, and what is left over changes with the epoch', (t) => {
+test('an epoch shows each image once at most, and which are left out changes with the epoch', (t) => {
   const plan = new BatchPlan(OPTIONS);
   t.is(plan.stepsPerEpoch, 10);
-  const leftOver = [0, 1, 2, 3].map((epoch) => {
-    const seen = new Set(steps(10 * epoch, 10 * epoch + 10).flatMap((s) => [...plan.indices(s)]));
-    t.is(seen.size, 100);
-    return steps(0, 103).filter((i) => !seen.has(i));
+  const leftOut = [0, 1, 2, 3].map((epoch) => {
+    const shown = steps(10 * epoch, 10 * epoch + 10).flatMap((s) => [...plan.indices(s)]);
+    t.is(new Set(shown).size, 100, `epoch ${epoch}: an image comes twice`);
+    t.true(
+      shown.every((i) => i < 103),
+      `epoch ${epoch}: ${shown}`,
+    );
+    return steps(0, 103).filter((i) => !shown.includes(i));
   });
-  t.true(new Set(leftOver.map(String)).size > 1);
-  t.true(leftOver.flat().every((i) => i >= 0 && i < 103));
+  // Three of 103, chosen anew in each: two epochs agree by chance in one of 30,000 seeds.
+  t.is(new Set(leftOut.map(String)).size, 4);
 });
 
 test('steps know their epoch and where it ends', (t) => {

@@ -53,7 +53,8 @@ const refusals: [string, Buffer, RegExp][] = [
   ['no images', idx([0, 8, 8], 8, Buffer.alloc(0)), /0 images of 8x8; expected at least one/],
   ['a short header', idx([COUNT, 8], 0x08).subarray(0, 12), /2 dimensions/],
   ['half a header', idx([COUNT, 8, 8]).subarray(0, 10), /header ends after 10 of 16 bytes/],
-  ['a lying header', idx([0xffffffff, 0xffff, 0xffff]), /got 320/],
+  // Packed, it is refused before so much is unpacked.
+  ['a lying header', idx([0xffffffff, 0xffff, 0xffff]), /got 320|of compressed images, got/],
   ['junk', Buffer.from('hello, world, this is junk'), /neither an IDX file nor/],
   ['an empty file', Buffer.alloc(0), /neither an IDX file nor|empty|no IDX/],
 ];
@@ -76,5 +77,15 @@ test('gzip data that ends early is refused', async (t) => {
   await t.throwsAsync(openData(file), {
     instanceOf: UsageError,
     message: /gzip data cannot be unpacked/,
+  });
+});
+
+test('images that take more than a quarter of the memory are not unpacked', async (t) => {
+  const file = path.join(await temporaryFolder(t), 'data.gz');
+  await writeFile(file, gzipSync(idx([0xffffffff, 0xffff, 0xffff])));
+  await t.throwsAsync(openData(file), {
+    instanceOf: UsageError,
+    message:
+      /data\.gz: expected at most .* of compressed images, got .*; unpack the file \(gunzip\)$/,
   });
 });

@@ -232,3 +232,15 @@ test('samples that are not read are named with what is', async (t) => {
       'its samples are floating-point ones of 64 bits, which are not read; expected 16 or 32',
   });
 });
+
+test('a picture that says it has two thousand million samples a pixel is refused at once', async (t) => {
+  const file = of({ photometric: 2, samples: new Uint8Array(3 * WIDTH * HEIGHT) });
+  // SamplesPerPixel, as LONG.
+  const at = Array.from({ length: file.readUInt16LE(8) }, (_, i) => 10 + 12 * i).find(
+    (entry) => file.readUInt16LE(entry) === 277,
+  )!;
+  file.writeUInt16LE(4, at + 2);
+  file.writeUInt32LE(0x7fffffff, at + 8);
+  const error = await t.throwsAsync(decoded(t, file));
+  t.is(error.constructor, Error);
+});

@@ -22,17 +22,18 @@ const COMPILER = {
   typeRoots: [join(root, 'node_modules', '@types')],
 };
 
-/** A folder with these programs, compiled beside their sources. Their errors fail the test. */
+/** A folder with these programs, compiled beside their sources, with other options of the compiler where some are given. Their errors fail the test. */
 export async function compiled(
   t: ExecutionContext,
   programs: Readonly<Record<string, string>>,
+  options: Readonly<Record<string, unknown>> = {},
 ): Promise<string> {
   const folder = await temporaryFolder(t);
   const files = Object.keys(programs);
   await mkdir(join(folder, 'node_modules'));
   await symlink(root, join(folder, 'node_modules', 'haze'), 'junction');
   await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
-  const config = { compilerOptions: COMPILER, files };
+  const config = { compilerOptions: { ...COMPILER, ...options }, files };
   await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(config));
   for (const [name, text] of Object.entries(programs)) await writeFile(join(folder, name), text);
   const run = promisify(execFile)(process.execPath, [tsc], { cwd: folder });

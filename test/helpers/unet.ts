@@ -1,10 +1,8 @@
 import type { ExecutionContext } from 'ava';
 import type { NetworkInput } from '../../src/contracts/device.js';
 import { WasmNetwork, type WasmNetworkOptions } from '../../src/engine/network/wasm-network.js';
-import { readSafetensors } from '../../src/io/safetensors.js';
 import { buildNetwork, type NetworkConfig } from '../../src/network/network.js';
 import { stateShapes } from '../../src/network/parameters.js';
-import { networkFromShapes } from '../../src/network/recognise.js';
 import { elements, type StateDict, type Tensor } from '../../src/network/state.js';
 
 import { bits, values } from './kernels.js';
@@ -62,51 +60,4 @@ export function sameState(
     t.deepEqual([other.dtype, other.shape], [tensor.dtype, tensor.shape], `${what}: ${name}`);
     t.true(bits(other.data).equals(bits(tensor.data)), `${what}: bits of ${name}`);
   }
-}
-
-/** A file of test/fixtures/make_unet_variants.py, or of the same groups, with images as the devices take them. */
-export interface UnetFixture extends NetworkInput {
-  readonly architecture: NetworkConfig;
-  readonly size: number;
-  readonly batch: number;
-  readonly noise: Float32Array;
-  readonly evaluated: Float32Array;
-  readonly trained: Float32Array;
-  readonly losses: Float32Array;
-  readonly state0: StateDict;
-  readonly gradients: StateDict;
-  readonly state1: StateDict;
-}
-
-export async function readFixture(name: string): Promise<UnetFixture> {
-  const url = new URL(`../../../test/fixtures/${name}.safetensors`, import.meta.url);
-  const { tensors } = await readSafetensors(url.pathname);
-  const group = (prefix: string): StateDict =>
-    new Map(
-      [...tensors]
-        .filter(([key]) => key.startsWith(prefix))
-        .map(([key, tensor]) => [key.slice(prefix.length), tensor]),
-    );
-  const f32 = (key: string) => tensors.get(key)!.data as Float32Array;
-  const image = (key: string) => nhwc(f32(key), tensors.get(key)!.shape);
-  const state0 = group('state0/');
-  const [batch, , size] = tensors.get('xt')!.shape;
-  return {
-    architecture: networkFromShapes(new Map([...state0].map(([k, v]) => [k, v.shape]))),
-    ...{ batch: batch!, size: size! },
-    ...{ xt: image('xt'), noise: image('noise') },
-    t: Int32Array.from(tensors.get('t')!.data as BigInt64Array, Number),
-    ...{ evaluated: image('eps_eval'), trained: image('eps_train'), losses: f32('losses') },
-    ...{ state0, gradients: group('grad/'), state1: group('state1/') },
-  };
-}
-
-/** [batch, channel, height, width] → [batch, height, width, channel]. */
-function nhwc(data: Float32Array, shape: readonly number[]): Float32Array {
-  const [batch, channels, height, width] = shape as [number, number, number, number];
-  const area = height * width;
-  return Float32Array.from({ length: batch * area * channels }, (_, i) => {
-    const [c, pixel] = [i % channels, Math.floor(i / channels)];
-    return data[(Math.floor(pixel / area) * channels + c) * area + (pixel % area)]!;
-  });
 }

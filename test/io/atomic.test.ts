@@ -2,7 +2,12 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import { RunError } from '../../src/errors.js';
-import { systemReason, writeAtomically, writeFileAtomically } from '../../src/io/atomic.js';
+import {
+  syncFolder,
+  systemReason,
+  writeAtomically,
+  writeFileAtomically,
+} from '../../src/io/atomic.js';
 import { temporaryFolder } from '../helpers/folder.js';
 
 test('a file appears whole, over what was there, with nothing beside it', async (t) => {
@@ -66,4 +71,31 @@ test('a system error is told in words with its code; other errors are none', (t)
   t.is(systemReason(error('EWHATEVER')), 'EWHATEVER: x (EWHATEVER)');
   t.is(systemReason(new TypeError('x')), undefined);
   t.is(systemReason('x'), undefined);
+});
+
+/** A folder whose `sync` fails with a code, or not; counts what is done to it. */
+function folders(platform: NodeJS.Platform, code?: string) {
+  const done = { opened: 0, closed: 0 };
+  const sync = async () => {
+    if (code) throw Object.assign(new Error(code), { code, syscall: 'fsync' });
+  };
+  const open = async () => {
+    done.opened++;
+    return { sync, close: async () => void done.closed++ };
+  };
+  return { done, system: { platform, open } };
+}
+
+test('a folder is forced to disk where the system can, and is not opened on Windows', async (t) => {
+  for (const code of [undefined, 'EINVAL', 'ENOTSUP', 'ENOSYS']) {
+    const { done, system } = folders('darwin', code);
+    await syncFolder('a', system);
+    t.deepEqual(done, { opened: 1, closed: 1 }, code);
+  }
+  const { done, system } = folders('linux', 'EIO');
+  await t.throwsAsync(syncFolder('a', system), { code: 'EIO' });
+  t.deepEqual(done, { opened: 1, closed: 1 });
+  const windows = folders('win32', 'EPERM');
+  await syncFolder('a', windows.system);
+  t.deepEqual(windows.done, { opened: 0, closed: 0 });
 });

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -126,4 +126,39 @@ test('what a lock file says is believed where it is a process and a host', async
     writeFileSync(path, text);
     t.is(await fileLockHolder(path), undefined, JSON.stringify(text));
   }
+});
+
+test('on macOS opening the file locks it, without another program', async (t) => {
+  const path = await lockIn(t);
+  const asked: number[] = [];
+  const mac = {
+    platform: 'darwin',
+    // Here a file opens without that flag, which means another thing on other systems.
+    open: (name: string, flags: number) => {
+      asked.push(flags);
+      return openSync(name, flags & ~0x20);
+    },
+  } as const;
+  const lock = ours(await tryLockFile(path, mac));
+  t.true(lock.stands());
+  t.is(await fileLockHolder(path), `process ${process.pid} on ${hostname()}`);
+  lock.release();
+  t.false(existsSync(path));
+  t.deepEqual(
+    asked.map((flags) => flags & 0x20),
+    [0x20],
+  );
+});
+
+test('on macOS a lock that another has is held; a file system without locks has none; Windows has none at all', async (t) => {
+  const path = await lockIn(t);
+  const failing = (platform: NodeJS.Platform, code: string) => ({
+    platform,
+    open: () => {
+      throw Object.assign(new Error(code), { code, syscall: 'open' });
+    },
+  });
+  t.is(await tryLockFile(path, failing('darwin', 'EAGAIN')), 'held');
+  t.is(await tryLockFile(path, failing('darwin', 'ENOTSUP')), 'none');
+  t.is(await tryLockFile(path, failing('win32', 'EPERM')), 'none');
 });

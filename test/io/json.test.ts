@@ -64,3 +64,17 @@ test('values are shown short, quoted and without control characters', (t) => {
   t.is(show([1, 2]), '[1,2]');
   t.is(show('x'.repeat(1000)).length, 100);
 });
+
+test('a value that nests deeper than the stack goes is shown as that', (t) => {
+  let value: unknown = 1;
+  for (let i = 0; i < 100_000; i++) value = [value];
+  t.is(show(value), 'a value that nests too deep');
+});
+
+test('what is wrong with a text is told in one line, whatever the text holds', (t) => {
+  const error = t.throws(() => parseJson('{"a":\u0000\n\u001b[31m\n}', LIMITS), {
+    instanceOf: SyntaxError,
+  });
+  // Control characters, of which a new line is one.
+  t.notRegex(error.message, /\p{Cc}/u);
+});

@@ -86,3 +86,14 @@ test('a run of one step can be drawn, one without losses cannot', async (t) => {
   await writeLossCurve(path, run(1));
   t.deepEqual(await readdir(dir), ['loss.png']);
 });
+
+test('points lie where the axes say: the first loss at the top left, the last at the bottom right', async (t) => {
+  const path = join(await temporaryFolder(t), 'loss.svg');
+  await writeLossCurve(path, [step(0, 8), step(4, 4), step(8, 0)]);
+  const svg = await readFile(path, 'utf8');
+  // 760 pixels of 8 steps, and 400 of losses up to 8, a round number.
+  t.regex(svg, /<polyline points="0,0 380,200 760,400" /);
+  t.is(svg.match(/<circle [^>]*r="2"/g)?.length, 3, 'a dot for each of few points');
+  for (const tick of ['1', '4', '8']) t.true(svg.includes(`>${tick}</text>`), tick);
+  t.notRegex(svg, />\d\.5<\/text>/, 'half a step');
+});

@@ -164,3 +164,13 @@ test('a log that was deleted is written again with all its lines, and one that w
   log.close();
   t.deepEqual(await readMetrics(path), [step(1), step(4)]);
 });
+
+test('a log whose lines end as on Windows is read', async (t) => {
+  const path = join(await temporaryFolder(t), 'metrics.jsonl');
+  const lines = [
+    { step: 1, epoch: 0, heldOutLoss: 0.5 },
+    { step: 2, epoch: 0, heldOutLoss: 0.25 },
+  ];
+  await writeFile(path, lines.map((line) => `${JSON.stringify(line)}\r\n`).join(''));
+  t.deepEqual(await readMetrics(path), lines);
+});

@@ -218,3 +218,22 @@ for (const [what, entries, message] of STATISTICS)
     await t.throwsAsync(readStatistics(path), { name: 'UsageError', message });
     t.true((await stat(path)).size > 0);
   });
+
+test('A deflated entry that cannot hold what it says is refused before memory is taken for it', async (t) => {
+  const path = join(await temporaryFolder(t), 'a.npz');
+  const side = 8192;
+  const bytes = Buffer.from(
+    zipSync({
+      'mu.npy': npy([side], '<f8', new Uint8Array(8 * side)),
+      'sigma.npy': Buffer.from(npyHeader([side, side], '<f8')),
+    }),
+  );
+  // The size that the directory gives for sigma, as its shape has it.
+  const entry = bytes.lastIndexOf('PK\x01\x02', undefined, 'latin1');
+  bytes.writeUInt32LE(8 * side * side + 128, entry + 24);
+  await writeFile(path, bytes);
+  await t.throwsAsync(readStatistics(path), {
+    name: 'UsageError',
+    message: /"sigma": expected what \d+ deflated bytes can hold, got 536871040 bytes$/,
+  });
+});

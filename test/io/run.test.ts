@@ -10,6 +10,7 @@ import {
   gridPath,
   openRun,
   readJsonFile,
+  readJsonFileSync,
   removeLeft,
   restoreRun,
   runPaths,
@@ -189,4 +190,11 @@ test('a run that was deleted is written again, under its lock', async (t) => {
   t.deepEqual((await openRun(dir)).config, CONFIG);
   t.true(existsSync(join(gridPath(paths, 20), '..')));
   t.is(held, 2);
+});
+
+test('a config that was edited on Windows is read: a mark before it, and CRLF', async (t) => {
+  const path = join(await temporaryFolder(t), 'config.json');
+  await writeFile(path, '\ufeff{\r\n  "version": 1\r\n}\r\n');
+  t.deepEqual(await readJsonFile(path), { version: 1 });
+  t.deepEqual(readJsonFileSync(path), { version: 1 });
 });

@@ -1,10 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import net from 'node:net';
+import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { exclusively } from '../../src/io/lock.js';
 import { addressOf, askPid, type SocketLock, tryListen } from '../../src/io/socket-lock.js';
+import { temporaryFolder } from '../helpers/folder.js';
 
 const MODULE = new URL('../../src/io/socket-lock.js', import.meta.url).href;
 
@@ -125,3 +128,54 @@ test('who asks and never hangs up does not keep the holder from ending', async (
   const [code] = await once(child, 'close');
   t.is(code, 0);
 });
+
+test('on Windows a lock is a pipe, and its path in capitals is the same', async (t) => {
+  const windows = { platform: 'win32', temporary: '' } as const;
+  const at = await addressOf('/nowhere/Runs/1', 'run', windows);
+  t.regex(at, /^\\\\\.\\pipe\\haze-[0-9a-f]{32}$/);
+  t.is(await addressOf('/nowhere/runs/1', 'run', windows), at);
+  t.not(await addressOf('/nowhere/runs/2', 'run', windows), at);
+  t.not(await addressOf('/nowhere/runs/1', 'shard', windows), at);
+});
+
+test('on macOS a lock is a file of the temporary folder, or of /tmp where that name would be too long', async (t) => {
+  const mac = (temporary: string) => ({ platform: 'darwin', temporary }) as const;
+  const short = await addressOf('/nowhere/Caf\u00e9', 'run', mac('/var/folders/a'));
+  t.regex(short, /^\/var\/folders\/a\/haze-[0-9a-f]{32}$/);
+  t.is(await addressOf('/nowhere/cafe\u0301', 'run', mac('/var/folders/a')), short, 'accents');
+  const long = await addressOf('/nowhere/a', 'run', mac(`/${'long'.repeat(20)}`));
+  t.regex(long, /^\/tmp\/haze-[0-9a-f]{32}$/);
+});
+
+test('on Linux two names that differ in capitals are two folders', async (t) => {
+  const linux = { platform: 'linux', temporary: '' } as const;
+  t.not(await addressOf('/nowhere/A', 'run', linux), await addressOf('/nowhere/a', 'run', linux));
+});
+
+const withSocketFiles = process.platform === 'win32' ? test.skip : test;
+
+withSocketFiles(
+  'where sockets are files, one that a killed holder left is taken over, and one that is held is not',
+  async (t) => {
+    const folder = await temporaryFolder(t);
+    const at = join(folder, 'lock');
+    const script = `
+      import { tryListen } from ${JSON.stringify(MODULE)};
+      console.log(typeof (await tryListen(${JSON.stringify(at)})));
+      setInterval(() => {}, 1000);`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script]);
+    t.teardown(() => child.kill('SIGKILL'));
+    const [said] = (await once(child.stdout, 'data')) as [Buffer];
+    t.is(String(said), 'object\n');
+    t.is(await tryListen(at), 'held');
+    t.is(await askPid(at), `${child.pid}`);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    t.deepEqual(await readdir(folder), ['lock'], 'the socket is left');
+    const lock = (await tryListen(at)) as SocketLock;
+    t.is(await tryListen(at), 'held');
+    t.is(await askPid(at), `${process.pid}`);
+    t.deepEqual(await readdir(folder), ['lock']);
+    lock.close();
+  },
+);

@@ -5,7 +5,7 @@ import { readSafetensors } from '../../src/io/safetensors.js';
 import { fromDiffusers, toDiffusers } from '../../src/network/diffusers-config.js';
 import { checkNetwork } from '../../src/network/network.js';
 import { fixturePath } from '../helpers/cli.js';
-import { UNET2D_FIXTURES } from '../helpers/unet2d-fixture.js';
+import { UNET2D_FIXTURES } from '../helpers/network-fixture.js';
 
 type Json = Record<string, unknown>;
 
@@ -13,7 +13,7 @@ const CLASS = readFileSync(fixturePath('unet2d/config.json'), 'utf8');
 
 for (const name of UNET2D_FIXTURES)
   test(`the config of ${name} is read and written as diffusers has it`, async (t) => {
-    const { metadata } = await readSafetensors(fixturePath(`unet2d/${name}.safetensors`));
+    const { metadata } = await readSafetensors(fixturePath(`${name}.safetensors`));
     const json = JSON.parse(metadata.config!) as Json;
     const { config, size } = fromDiffusers('config.json', json);
     t.notThrows(() => checkNetwork(config));

@@ -1,5 +1,4 @@
 import test from 'ava';
-import { COMPUTING_DEFAULTS } from '../../src/config/computing.js';
 import type { NetworkDevice, NetworkOptions } from '../../src/contracts/device.js';
 import { Arithmetic } from '../../src/engine/arithmetic.js';
 import { UsageError } from '../../src/errors.js';
@@ -8,11 +7,8 @@ import type { F32Tensor, StateDict, Tensor } from '../../src/network/state.js';
 import type { Group } from '../../src/parity/compare.js';
 import { compareFixture } from '../../src/parity/compare-fixture.js';
 import { Fixture, toChannelsLast } from '../../src/parity/fixture.js';
-import { openSubject } from '../../src/parity/open-subject.js';
 import type { Subject } from '../../src/parity/subject.js';
 import { fixturePath } from '../helpers/cli.js';
-import { tensorflowTest } from '../helpers/tensorflow.js';
-import { UNET2D_FIXTURES } from '../helpers/unet2d-fixture.js';
 
 const path = (name: string): string => fixturePath(`unet2d/${name}.safetensors`);
 const { tensors, metadata } = await readSafetensors(path('rare_16'));
@@ -22,21 +18,6 @@ const GROUPS = ['out', 'loss', 'grad/*', 'state1/*', 'losses'];
 /** What holds, or the worst value of what does not. */
 const verdict = (groups: readonly Group[]) =>
   groups.map(({ name, holds, worst }) => (holds ? name : { name, worst }));
-
-for (const name of UNET2D_FIXTURES) {
-  for (const strict of [true, false])
-    test.serial(`${name} holds on wasm, ${strict ? 'strict' : 'relaxed'}`, async (t) => {
-      const computing = { ...COMPUTING_DEFAULTS, threads: 2, strict };
-      const subject = await openSubject('wasm', computing, 'l1');
-      t.deepEqual(verdict(await compareFixture(await Fixture.read(path(name)), subject)), GROUPS);
-    });
-  for (const eager of [false, true])
-    tensorflowTest(`${name} holds on tensorflow, ${eager ? 'eager' : 'graph'}`, async (t) => {
-      const computing = { ...COMPUTING_DEFAULTS, device: 'tensorflow', eager } as const;
-      const subject = await openSubject('tensorflow', computing, 'l1');
-      t.deepEqual(verdict(await compareFixture(await Fixture.read(path(name)), subject)), GROUPS);
-    });
-}
 
 const below = (prefix: string): StateDict =>
   new Map(

@@ -60,7 +60,7 @@ test("another wheel's set-up is another folder", (t) => {
   t.not(installFolder('/c', newer), installFolder('/c', CUDA));
 });
 
-test('the npm package is found in the cache where npm dropped it', async (t) => {
+test('the npm package is found in the cache where the project does not have it', async (t) => {
   const cache = await temporaryFolder(t);
   const nowhere = path.join(cache, 'elsewhere', 'a.js');
   t.is(findPackage(cache, nowhere), undefined);

@@ -9,8 +9,8 @@ import { loadTensorflow } from '../../src/tensorflow/load.js';
 import { estimateNetwork } from '../../src/tensorflow/memory.js';
 import { createTensorflowNetwork } from '../../src/tensorflow/network-device.js';
 import { values } from '../helpers/kernels.js';
+import { readFixture } from '../helpers/network-fixture.js';
 import { tensorflowTest } from '../helpers/tensorflow.js';
-import { readUnetFixture } from '../helpers/unet-fixture.js';
 
 const network = (widths: readonly number[], size: number) => ({
   architecture: { kind: 'simple', widths, channels: 3, timeDim: 32, norm: 'separate' } as const,
@@ -160,11 +160,11 @@ for (const eager of [false, true]) {
 
   tensorflowTest(`${mode}: a device that is disposed leaves no tensors`, async (t) => {
     const { tf, backend } = await loadTensorflow();
-    const fixture = await readUnetFixture('unet_rgb_16');
+    const fixture = await readFixture('unet_rgb_16');
     const before = [tf.memory().numTensors, backend.getNumOfTFTensors()];
-    const unet = await createTensorflowNetwork({ ...fixture, timesteps: 300, eager });
+    const unet = await createTensorflowNetwork({ ...fixture, eager });
     await unet.importState(fixture.state0);
-    await unet.trainStep(fixture.input, fixture.noise, 1e-3);
+    await unet.trainStep(fixture.input, fixture.target, 1e-3);
     await unet.exportState();
     await unet.importOptimizer(await unet.exportOptimizer());
     await unet.dispose();

@@ -4,8 +4,8 @@ import { RunError, ShapeError, UsageError } from '../../src/errors.js';
 import type { StateDict } from '../../src/network/state.js';
 import { createTensorflowNetwork } from '../../src/tensorflow/network-device.js';
 import { close } from '../helpers/kernels.js';
+import { type NetworkFixture, readFixture, SIMPLE_FIXTURES } from '../helpers/network-fixture.js';
 import { tensorflowTest } from '../helpers/tensorflow.js';
-import { readUnetFixture, UNET_FIXTURES, type UnetFixture } from '../helpers/unet-fixture.js';
 
 const MODES = [
   { mode: 'graph', eager: false },
@@ -13,8 +13,8 @@ const MODES = [
 ];
 
 /** A device with a fixture's weights. */
-async function device(fixture: UnetFixture, eager: boolean): Promise<NetworkDevice> {
-  const unet = await createTensorflowNetwork({ ...fixture, timesteps: 300, eager });
+async function device(fixture: NetworkFixture, eager: boolean): Promise<NetworkDevice> {
+  const unet = await createTensorflowNetwork({ ...fixture, eager });
   await unet.importState(fixture.state0);
   return unet;
 }
@@ -58,7 +58,7 @@ function closeAfterStep(t: ExecutionContext, got: StateDict, expected: StateDict
 }
 
 tensorflowTest('inputs of a wrong length or beyond the schedule are refused by name', async (t) => {
-  const fixture = await readUnetFixture('unet_rgb_16');
+  const fixture = await readFixture('unet_rgb_16');
   const unet = await device(fixture, true);
   const { xt, t: steps } = fixture.input;
   const refused = async (input: NetworkInput, message: RegExp) => {
@@ -72,11 +72,11 @@ tensorflowTest('inputs of a wrong length or beyond the schedule are refused by n
 });
 
 tensorflowTest('a U-Net planned without training refuses to train', async (t) => {
-  const fixture = await readUnetFixture('unet_rgb_16');
+  const fixture = await readFixture('unet_rgb_16');
   for (const { eager } of MODES) {
-    const options = { ...fixture, timesteps: 300, training: false, eager };
+    const options = { ...fixture, training: false, eager };
     const unet = await createTensorflowNetwork(options);
-    const training = () => unet.trainStep(fixture.input, fixture.noise, 1e-3);
+    const training = () => unet.trainStep(fixture.input, fixture.target, 1e-3);
     await t.throwsAsync(training, { instanceOf: RunError, message: /planned without/ });
     await unet.dispose();
   }
@@ -85,7 +85,7 @@ tensorflowTest('a U-Net planned without training refuses to train', async (t) =>
 tensorflowTest(
   'weights that lack a tensor or have another shape are refused by name',
   async (t) => {
-    const fixture = await readUnetFixture('unet_rgb_16');
+    const fixture = await readFixture('unet_rgb_16');
     const unet = await device(fixture, true);
     const without = new Map(fixture.state0);
     without.delete('conv0.bias');
@@ -101,34 +101,34 @@ tensorflowTest(
   },
 );
 
-for (const name of UNET_FIXTURES)
+for (const name of SIMPLE_FIXTURES)
   for (const { mode, eager } of MODES) {
     tensorflowTest(`${name}, ${mode}: predicts what PyTorch does in evaluation`, async (t) => {
-      const fixture = await readUnetFixture(name);
+      const fixture = await readFixture(name);
       const unet = await device(fixture, eager);
       const epsilon = await unet.predict(fixture.input, 'running');
-      close(t, epsilon, fixture.epsEval, { atol: 1e-6, what: 'eps_eval' });
+      close(t, epsilon, fixture.evaluated, { atol: 1e-6, what: 'eps_eval' });
       await unet.dispose();
     });
 
     tensorflowTest(`${name}, ${mode}: gives PyTorch's loss and gradients`, async (t) => {
-      const fixture = await readUnetFixture(name);
+      const fixture = await readFixture(name);
       const unet = await device(fixture, eager);
       const batch = await unet.predict(fixture.input, 'batch');
-      close(t, batch, fixture.epsTrain, { atol: 1e-5, what: 'eps_train by predict' });
-      const { loss, epsilon, gradients } = await unet.gradients(fixture.input, fixture.noise);
-      close(t, epsilon, fixture.epsTrain, { atol: 1e-5, what: 'eps_train' });
+      close(t, batch, fixture.trained, { atol: 1e-5, what: 'eps_train by predict' });
+      const { loss, epsilon, gradients } = await unet.gradients(fixture.input, fixture.target);
+      close(t, epsilon, fixture.trained, { atol: 1e-5, what: 'eps_train' });
       close(t, [loss], fixture.losses.subarray(0, 1), { rtol: 2e-6, what: 'loss' });
       closeGradients(t, gradients, fixture.gradients);
       await unet.dispose();
     });
 
     tensorflowTest(`${name}, ${mode}: trains as PyTorch does`, async (t) => {
-      const fixture = await readUnetFixture(name);
+      const fixture = await readFixture(name);
       const unet = await device(fixture, eager);
       const losses: number[] = [];
       for (let step = 0; step < 5; step++) {
-        losses.push(await unet.trainStep(fixture.input, fixture.noise, 1e-3));
+        losses.push(await unet.trainStep(fixture.input, fixture.target, 1e-3));
         if (step === 0) closeAfterStep(t, await unet.exportState(), fixture.state1);
       }
       close(t, losses, fixture.losses, { rtol: 2e-6, what: 'losses' });

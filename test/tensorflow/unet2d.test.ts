@@ -3,24 +3,24 @@ import type { NetworkDevice, Optimizer } from '../../src/contracts/device.js';
 import type { StateDict } from '../../src/network/state.js';
 import { createTensorflowNetwork } from '../../src/tensorflow/network-device.js';
 import { close } from '../helpers/kernels.js';
-import { tensorflowTest } from '../helpers/tensorflow.js';
 import {
   FIXTURE_ADAMW,
-  readUnet2dFixture,
+  type NetworkFixture,
+  readFixture,
   UNET2D_FIXTURES,
-  type Unet2dFixture,
-} from '../helpers/unet2d-fixture.js';
+} from '../helpers/network-fixture.js';
+import { tensorflowTest } from '../helpers/tensorflow.js';
 
 const RATE = 1e-3;
 
 /** A device with a fixture's weights. */
 async function device(
   t: ExecutionContext,
-  fixture: Unet2dFixture,
+  fixture: NetworkFixture,
   eager: boolean,
   optimizer: Optimizer = FIXTURE_ADAMW,
 ): Promise<NetworkDevice> {
-  const options = { ...fixture, loss: 'l2', optimizer, eager } as const;
+  const options = { ...fixture, optimizer, eager };
   const network = await createTensorflowNetwork(options);
   t.teardown(() => network.dispose());
   await network.importState(fixture.state0);
@@ -50,23 +50,23 @@ for (const name of UNET2D_FIXTURES)
   for (const eager of [false, true]) {
     const mode = eager ? 'eager' : 'graph';
     tensorflowTest(`${name}, ${mode}: output, loss and gradients are PyTorch's`, async (t) => {
-      const fixture = await readUnet2dFixture(name);
+      const fixture = await readFixture(name);
       const network = await device(t, fixture, eager);
       for (const norm of ['running', 'batch'] as const)
-        close(t, await network.predict(fixture.input, norm), fixture.out, {
+        close(t, await network.predict(fixture.input, norm), fixture.evaluated, {
           atol: 1e-5,
           what: norm,
         });
       const { loss, epsilon, gradients } = await network.gradients(fixture.input, fixture.target);
-      close(t, epsilon, fixture.out, { atol: 1e-5, what: 'out in training' });
-      close(t, [loss], [fixture.loss], { atol: 1e-5, what: 'loss' });
+      close(t, epsilon, fixture.evaluated, { atol: 1e-5, what: 'out in training' });
+      close(t, [loss], fixture.losses.subarray(0, 1), { atol: 1e-5, what: 'loss' });
       eachTensor(t, gradients, fixture.gradients, (what, got, expected) =>
         close(t, got, expected, { atol: gradientTolerance(expected), what }),
       );
     });
 
     tensorflowTest(`${name}, ${mode}: a step of AdamW is PyTorch's`, async (t) => {
-      const fixture = await readUnet2dFixture(name);
+      const fixture = await readFixture(name);
       const network = await device(t, fixture, eager);
       await network.trainStep(fixture.input, fixture.target, RATE);
       const before = fixture.state0;
@@ -88,7 +88,7 @@ for (const name of UNET2D_FIXTURES)
     });
 
     tensorflowTest(`${name}, ${mode}: five clipped steps are PyTorch's`, async (t) => {
-      const fixture = await readUnet2dFixture(name);
+      const fixture = await readFixture(name);
       const network = await device(t, fixture, eager, { ...FIXTURE_ADAMW, clip: 1 });
       const losses: number[] = [];
       for (let step = 0; step < 5; step++)

@@ -66,6 +66,8 @@ async function walk(
   const places = new Map<string, Place>();
   let at = begin;
   for (const key of keys) {
+    if (typeof key !== 'string' && typeof key !== 'number')
+      throw new PickleError(`${describe(key)} for the key of a storage`);
     const storage = storages.get(String(key));
     if (!storage) throw new PickleError('it names a storage that no tensor has');
     if (storage.dtype === null)

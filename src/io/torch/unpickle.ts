@@ -132,7 +132,10 @@ class Machine {
     const args = this.pop();
     const called = this.pop();
     if (!(args instanceof Tuple)) throw new PickleError('the arguments of a call are no tuple');
-    this.pushContainer(call(called, args.items));
+    const made = call(called, args.items);
+    // One list of pairs may fill any number of dictionaries, so each pair counts.
+    if (made instanceof Map) this.containers += made.size;
+    this.pushContainer(made);
   }
 
   /** The same with arguments by name, which come last and do not matter. */

@@ -1,5 +1,5 @@
 /**
- * Fetches the npm package into the cache where npm dropped the optional dependency; its scripts never run. A lock file
+ * Fetches the npm package into the cache where the project does not have it; its scripts never run. A lock file
  * pins it and all that it needs by their integrity hashes, as this program's own lock file has them.
  */
 import { readFileSync } from 'node:fs';

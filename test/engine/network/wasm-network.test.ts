@@ -1,9 +1,15 @@
 import test, { type ExecutionContext } from 'ava';
-import type { Loss } from '../../../src/contracts/device.js';
 import type { WasmNetwork } from '../../../src/engine/network/wasm-network.js';
 import type { StateDict } from '../../../src/network/state.js';
 import { close, values } from '../../helpers/kernels.js';
-import { readFixture, sameState, type UnetFixture, unetOf } from '../../helpers/unet.js';
+import {
+  type FixtureName,
+  type NetworkFixture,
+  readFixture,
+  SIMPLE_FIXTURES,
+  VARIANT_FIXTURES,
+} from '../../helpers/network-fixture.js';
+import { sameState, unetOf } from '../../helpers/unet.js';
 
 /*
  * The U-Net against PyTorch's values. Both sum in f32 and in different orders, and Winograd's transforms add some 4e-5
@@ -16,21 +22,14 @@ const TRAINED = { atol: 1e-4, rtol: 0 };
 /** Batch means and variances (about 1), of which a tenth goes into the running ones. */
 const STATISTICS = { atol: 2e-6, rtol: 1e-5 };
 
-const FIXTURES: readonly [name: string, loss: Loss][] = [
-  ['unet_rgb_16', 'l1'],
-  ['unet_grey_32', 'l1'],
-  ['unet_odd_widths_8', 'l1'],
-  ['unet_shared_norm_8', 'l1'],
-  ['unet_l2_8', 'l2'],
-  ['unet_huber_8', 'huber'],
-];
+const FIXTURES: readonly FixtureName[] = [...SIMPLE_FIXTURES, ...VARIANT_FIXTURES];
 
-for (const [name, loss] of FIXTURES)
+for (const name of FIXTURES)
   for (const strict of [true, false]) {
     const title = (what: string) => `${name} (${strict ? 'strict' : 'relaxed'}): ${what}`;
     const load = async (t: ExecutionContext, training = true) => {
       const f = await readFixture(name);
-      const unet = unetOf(t, { ...f, loss, strict, training });
+      const unet = unetOf(t, { ...f, strict, training });
       await unet.importState(f.state0);
       return { f, unet };
     };
@@ -43,7 +42,7 @@ for (const [name, loss] of FIXTURES)
           const running = mode === 'running';
           const expected = running ? f.evaluated : f.trained;
           const what = `ε̂ (${mode}, ${training ? 'with' : 'without'} training)`;
-          close(t, await unet.predict(f, mode), expected, {
+          close(t, await unet.predict(f.input, mode), expected, {
             ...(running ? EVALUATED : TRAINED),
             what,
           });
@@ -54,7 +53,8 @@ for (const [name, loss] of FIXTURES)
 
     test(title('loss, ε̂ and gradients in training'), async (t) => {
       const { f, unet } = await load(t);
-      const got = await unet.gradients(f, f.noise);
+      const got = await unet.gradients(f.input, f.target);
+      const { xt } = f.input;
       close(t, [got.loss], [f.losses[0]!], { rtol: 1e-5, what: 'loss' });
       close(t, got.epsilon, f.trained, { ...TRAINED, what: 'ε̂' });
       t.deepEqual([...got.gradients.keys()].sort(), [...f.gradients.keys()].sort());
@@ -63,8 +63,8 @@ for (const [name, loss] of FIXTURES)
       // kink: one of a few inputs a rounding apart has to take the reference's.
       let apart = differing(got.gradients, f);
       for (let attempt = 1; apart.length > 0 && attempt <= 8; attempt++) {
-        const moved = values(f.xt.length, attempt).map((v, i) => f.xt[i]! * (1 + 2e-6 * v));
-        apart = differing((await unet.gradients({ ...f, xt: moved }, f.noise)).gradients, f);
+        const moved = values(xt.length, attempt).map((v, i) => xt[i]! * (1 + 2e-6 * v));
+        apart = differing((await unet.gradients({ ...f.input, xt: moved }, f.target)).gradients, f);
       }
       t.deepEqual(apart, []);
     });
@@ -72,7 +72,7 @@ for (const [name, loss] of FIXTURES)
     test(title('losses and parameters through steps of Adam'), async (t) => {
       const { f, unet } = await load(t);
       for (const [step, expected] of f.losses.entries()) {
-        const got = await unet.trainStep(f, f.noise, 1e-3);
+        const got = await unet.trainStep(f.input, f.target, 1e-3);
         // Later losses inherit parameters whose gradient is within rounding of zero: Adam moves them either way.
         close(t, [got], [expected], { rtol: [1e-5, 1e-3][step] ?? 5e-3, what: `losses[${step}]` });
         if (step === 0) await checkFirstStep(t, f, unet);
@@ -81,7 +81,7 @@ for (const [name, loss] of FIXTURES)
   }
 
 /** Names and places of gradients that are not the fixture's. */
-function differing(got: StateDict, f: UnetFixture): string[] {
+function differing(got: StateDict, f: NetworkFixture): string[] {
   const list: string[] = [];
   for (const [parameter, { data }] of f.gradients) {
     const expected = data as Float32Array;
@@ -101,7 +101,7 @@ function gradientTolerance(expected: Float32Array): number {
 /** Adam's first step is lr · g/(|g| + 1e-8): lr · sign(g) but where the sign is in doubt, which are few. */
 async function checkFirstStep(
   t: ExecutionContext,
-  f: UnetFixture,
+  f: NetworkFixture,
   unet: WasmNetwork,
 ): Promise<void> {
   const state = await unet.exportState();
@@ -119,7 +119,7 @@ async function checkFirstStep(
 }
 
 /** Running statistics and counts after one pass in training mode. */
-function checkBuffers(t: ExecutionContext, f: UnetFixture, state: StateDict): void {
+function checkBuffers(t: ExecutionContext, f: NetworkFixture, state: StateDict): void {
   t.deepEqual([...state.keys()].sort(), [...f.state1.keys()].sort());
   for (const [name, expected] of f.state1)
     if (/running_(mean|var)$/.test(name))

@@ -241,3 +241,51 @@ test('a terminal never sees control characters of a hostile pickle', async (t) =
     t.false(error.message.includes('\u001b'));
   }
 });
+
+test('one list of pairs that fills dictionaries without end is refused', async (t) => {
+  const pairs = Buffer.concat([
+    Buffer.from(']('),
+    ...Array.from({ length: 1000 }, (_, i) => tuple(whole(i), whole(i))),
+    Buffer.from('eq\x000', 'latin1'),
+  ]);
+  // GLOBAL, BINGET 0, TUPLE1, REDUCE, POP: thirty bytes for a thousand entries.
+  const filled = Buffer.concat([
+    global('collections', 'OrderedDict'),
+    Buffer.from('h\x00\x85R0', 'latin1'),
+  ]);
+  const bytes = torchZip(pickle(pairs, ...Array<Buffer>(2000).fill(filled), state));
+  await t.throwsAsync(read(t, bytes), {
+    instanceOf: UsageError,
+    message: /it has more than 1500000 lists, dictionaries and objects/,
+  });
+});
+
+test('in a file of old, the key of a storage that is no name is refused, however deep it is', async (t) => {
+  const magic = Buffer.from('8a0a6cfc9c46f9206aa85019', 'hex');
+  const deep = Buffer.from(`${']'.repeat(50_000)}${'a'.repeat(49_999)}`);
+  const keys = Buffer.concat([Buffer.from(']'), deep, Buffer.from('a')]);
+  const parts = [magic, Buffer.from('M\xe9\x03', 'latin1'), dictionary({}), state, keys];
+  const old = tensorInOldFile();
+  const file = Buffer.concat(parts.map((part) => pickle(part === state ? old : part)));
+  await t.throwsAsync(read(t, file), {
+    instanceOf: UsageError,
+    message: /a list for the key of a storage/,
+  });
+});
+
+/** A dictionary whose tensor names its storage as PyTorch did before 1.6: with a view, which is None. */
+const tensorInOldFile = (): Buffer =>
+  dictionary({
+    w: called(
+      global('torch._utils', '_rebuild_tensor_v2'),
+      Buffer.concat([
+        tuple(
+          ...[text('storage'), global('torch', 'FloatStorage'), text('0'), text('cpu')],
+          ...[whole(4), Buffer.from('N')],
+        ),
+        Buffer.from('Q'),
+      ]),
+      ...[whole(0), tuple(whole(4)), tuple(whole(1)), Buffer.from('\x89', 'latin1')],
+      called(global('collections', 'OrderedDict')),
+    ),
+  });

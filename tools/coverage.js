@@ -1,0 +1,23 @@
+// `npm run coverage`: the tests, and then what they ran of src/, line by line and branch by branch, as V8 counted it. Arguments
+// go to ava: `npm run coverage -- dist/test/io/json.test.js`. Programs that the tests start count; those that they kill do not.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { build, install, root, run } from './prepare.js';
+
+/** The script of a package's command. */
+function command(name) {
+  const folder = join(root, 'node_modules', name);
+  const { bin } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  return join(folder, typeof bin === 'string' ? bin : bin[name]);
+}
+
+install();
+build();
+// The compiled files, which their source maps lead back to src/.
+const flags = ['--clean', '--include', 'dist/src/**', '--exclude', 'dist/src/watch/page/**'];
+run(process.execPath, [
+  command('c8'),
+  ...flags,
+  ...['--reporter', 'text'],
+  ...[process.execPath, command('ava'), ...process.argv.slice(2)],
+]);
