@@ -204,7 +204,7 @@ const { threads, strict, wide } = computingFlags;
 
 const worker: Command = {
   name: 'worker',
-  describe: 'Make images for haze generate --queue on another machine',
+  describe: 'Compute for haze generate and haze train --queue on other machines',
   groups: {
     'Queue:': { ...queueFlag, ...servingFlags },
     'Computing:': { threads: threads!, strict: strict!, wide: wide! },
@@ -215,7 +215,7 @@ const worker: Command = {
   ],
   notes:
     'It takes jobs of its own version and build alone. Ctrl-C gives back what is in work and exits with 130. ' +
-    'Weights are kept in the cache (HAZE_CACHE, else ~/.cache/haze) for a week.',
+    'Weights and images are kept in the cache (HAZE_CACHE, else ~/.cache/haze) for a week.',
   load: () => import('./worker.js'),
 };
 
