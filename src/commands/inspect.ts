@@ -31,7 +31,7 @@ import { buildNetwork } from '../network/network.js';
 import { weightShape } from '../network/parameters.js';
 import { elements } from '../network/state.js';
 import { printable } from '../printable.js';
-import { bytesBetweenSteps } from '../train/memory.js';
+import { bytesBetweenSteps, copiesOf } from '../train/memory.js';
 import { bytes, grouped, operations } from '../units.js';
 import { type MemoryPlan, planModelMemory } from './memory-plan.js';
 import { print, printJson, table } from './text.js';
@@ -70,7 +70,8 @@ export async function run(args: Args): Promise<void> {
   const threads = threadCount({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
   const { model, timesteps, training } = subject;
   const { sampleEvery } = training;
-  const between = await bytesBetweenSteps({ model, timesteps, threads, sampleEvery }, 'wasm');
+  const pauses = { model, timesteps, threads, sampleEvery, copies: copiesOf(training) };
+  const between = await bytesBetweenSteps(pauses, 'wasm');
   const memory = planModelMemory(model, timesteps, training, threads, between);
   if (json) printJson(asJson(subject, costs, memory));
   else print(asText(subject, costs, memory));

@@ -50,6 +50,8 @@ function presetsAsText(): string {
   );
 }
 
+const { describe: QUEUE } = queueFlag.queue!;
+
 const train: Command = {
   name: 'train',
   describe: 'Train a U-Net on images',
@@ -68,6 +70,10 @@ const train: Command = {
         default: 'the next of runs/1, runs/2, …',
       },
       resume: { describe: 'Go on with the run in --out; its own settings hold' },
+      queue: {
+        describe: `Let workers on other machines train the replicas of --sync-every. ${QUEUE}`,
+        value: 'URL|env',
+      },
       watch: { describe: 'Serve a page of the run while it trains, as haze watch does' },
       ...watchingFlags,
       tensorboard: {
@@ -93,6 +99,10 @@ const train: Command = {
     ['haze train photos/ --preset small --held-out 0.1', 'a tenth kept aside'],
     ['haze train photos/ --preset unet2d-32 --classes folders', 'told the class of each image'],
     ['haze train photos/ --out runs/1 --resume --epochs 200', 'go on for longer'],
+    [
+      'haze train photos/ --replicas 4 --sync-every 25 --queue redis://host',
+      'four replicas, by workers of other machines',
+    ],
   ],
   notes: `Ctrl-C saves a checkpoint and exits with 130.\n\n${presetsAsText()}`,
   load: () => import('./train.js'),
@@ -127,8 +137,6 @@ const sample: Command = {
   notes: WEIGHTS_NOTE,
   load: () => import('./sample.js'),
 };
-
-const { describe: QUEUE } = queueFlag.queue!;
 
 const generate: Command = {
   name: 'generate',
@@ -196,7 +204,7 @@ const { threads, strict, wide } = computingFlags;
 
 const worker: Command = {
   name: 'worker',
-  describe: 'Make images for haze generate --queue on another machine',
+  describe: 'Compute for haze generate and haze train --queue on other machines',
   groups: {
     'Queue:': { ...queueFlag, ...servingFlags },
     'Computing:': { threads: threads!, strict: strict!, wide: wide! },
@@ -207,7 +215,7 @@ const worker: Command = {
   ],
   notes:
     'It takes jobs of its own version and build alone. Ctrl-C gives back what is in work and exits with 130. ' +
-    'Weights are kept in the cache (HAZE_CACHE, else ~/.cache/haze) for a week.',
+    'Weights and images are kept in the cache (HAZE_CACHE, else ~/.cache/haze) for a week.',
   load: () => import('./worker.js'),
 };
 

@@ -56,13 +56,13 @@ function asText({ address, redis, workers, runs, jobs, failures }: Overview): st
       '\n',
       table(
         [
-          ['jobs of', 'waiting', 'active', 'to be tried again', 'failed'],
+          ['jobs of', 'to', 'waiting', 'active', 'to be tried again', 'failed'],
           ...jobs.map((j) => [
-            j.build,
+            ...[j.build, j.kind],
             ...[j.waiting, j.active, j.delayed, j.failed].map((n) => grouped(n)),
           ]),
         ],
-        [1, 2, 3, 4],
+        [2, 3, 4, 5],
       ),
     );
   if (failures.length > 0)

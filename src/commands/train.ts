@@ -19,6 +19,7 @@ import { significant } from '../units.js';
 import { type PageBeside, serveBeside } from '../watch/beside.js';
 import { interruptible } from './interrupt.js';
 import { openProgress, type Progress } from './progress.js';
+import { hidePassword } from './queue-address.js';
 import { claimRunFolder } from './run-folder.js';
 import { sayLastWords } from './text.js';
 
@@ -87,6 +88,7 @@ const CHOOSING = ['preset', 'networkConfig', 'widths', 'init'];
 
 /** @throws UsageError for flags, and for a run to resume that is not there. */
 async function readOptions(out: string, args: Args): Promise<TrainOptions> {
+  hidePassword(args);
   const resume = args.boolean('resume') ?? false;
   const dataBudget = readDataBudget(args);
   const minutes = readMinutes(args, resume);
@@ -97,6 +99,7 @@ async function readOptions(out: string, args: Args): Promise<TrainOptions> {
     ...(minutes !== undefined && { minutes }),
     requireCuda: readRequireCuda(args),
     tensorboard: args.boolean('tensorboard') ?? false,
+    queue: args.text('queue') ?? null,
     ...(dataBudget !== undefined && { dataBudget }),
   };
   if (!resume) {

@@ -1,4 +1,4 @@
-/** `haze worker`: makes images for whoever asks for them through Redis. */
+/** `haze worker`: makes images and trains replicas for whoever asks for them through Redis. */
 import type { Args } from '../config/args.js';
 import { COMPUTING_DEFAULTS, readComputing, threadCount } from '../config/computing.js';
 import { readLostAfter } from '../config/queue.js';
@@ -9,7 +9,9 @@ import { BlobCache } from '../queue/blob-cache.js';
 import { processName } from '../queue/board.js';
 import { buildId } from '../queue/build.js';
 import { connect } from '../queue/connect.js';
+import { GENERATE, TRAIN } from '../queue/kinds.js';
 import { type ServeEvent, serve } from '../queue/serve.js';
+import { TrainMaker } from '../train/train-maker.js';
 import { plural, significant } from '../units.js';
 import { interruptible } from './interrupt.js';
 import { openProgress, type Progress } from './progress.js';
@@ -29,15 +31,38 @@ export async function run(args: Args): Promise<void> {
   const progress = openProgress('image');
   const onNote = (text: string) => progress.line(text);
   const connection = await connect('--queue', address, onNote);
-  const maker = new JobMaker(connection, { threads, strict, wide, cache, onNote });
+  const how = { threads, strict, wide, cache, onNote };
+  const options = { build, lostAfter };
+  const images = teller(progress, 'image');
+  const steps = teller(progress, 'step');
   onNote(
     `worker ${processName()} of ${address.shown}: ${build}, ${plural(threads, 'thread')}; waiting for jobs`,
   );
   try {
-    const images = await interruptible('stopping; jobs in work go back to the queue', (signal) =>
-      serve(connection, maker, { build, lostAfter, onEvent: teller(progress) }, signal),
+    const [made, taken] = await interruptible(
+      'stopping; jobs in work go back to the queue',
+      (signal) =>
+        Promise.all([
+          serve(
+            GENERATE,
+            connection,
+            new JobMaker(connection, how),
+            { ...options, onEvent: images },
+            signal,
+          ),
+          serve(
+            TRAIN,
+            connection,
+            new TrainMaker(connection, how),
+            { ...options, onEvent: steps },
+            signal,
+          ),
+        ]),
     );
-    throw new Interrupted(`interrupted; ${plural(images, 'image')} made, and no job is lost`);
+    const training = taken === 0 ? '' : ` and ${plural(taken, 'step')} taken`;
+    throw new Interrupted(
+      `interrupted; ${plural(made, 'image')} made${training}, and no job is lost`,
+    );
   } finally {
     connection.close();
     progress.stop();
@@ -49,16 +74,16 @@ export async function run(args: Args): Promise<void> {
 /** Milliseconds for which a process that has done all may stay. */
 const LINGER = 500;
 
-/** Tells what a worker does, which has no end: how many images there are, now and then. */
-function teller(progress: Progress): (event: ServeEvent) => void {
+/** Tells what a worker does, which has no end: how many images or steps there are, now and then. */
+function teller(progress: Progress, noun: string): (event: ServeEvent) => void {
   let last = performance.now();
   return (event) => {
     const now = performance.now();
     if (event.kind === 'note') progress.line(event.text);
     else if (now - last > INTERVAL) {
       last = now;
-      const pace = `${significant(event.imagesPerSecond)} images/s`;
-      progress.line(`${plural(event.images, 'image')} · ${pace}`);
+      const pace = `${significant(event.perSecond)} ${noun}s/s`;
+      progress.line(`${plural(event.count, noun)} · ${pace}`);
     }
   };
 }

@@ -133,6 +133,23 @@ export interface TrainingConfig {
   readonly ema: readonly number[];
   /** Batches of each step, whose gradients are summed up. Default 1. E.g. `accumulate: 4`. */
   readonly accumulate: number;
+  /**
+   * Replicas, each with weights and moments of its own within a round, on batches of its own: a step takes `batch` · `accumulate` images
+   * of each. Needs `syncEvery`. Default 1. E.g. `replicas: 4`.
+   */
+  readonly replicas: number;
+  /**
+   * Steps of a round, which ends with one step of an outer optimizer along the mean change of the replicas (DiLoCo, Douillard et al.,
+   * 2023); null (the default): no rounds. E.g. `syncEvery: 25`.
+   */
+  readonly syncEvery: number | null;
+  /**
+   * Step size of the outer optimizer; 1 with `outerMomentum` 0 is plain averaging. Default 0.7, and null without rounds.
+   * E.g. `outerLr: 1`.
+   */
+  readonly outerLr: number | null;
+  /** The outer optimizer's momentum (Nesterov). Default 0.9, and null without rounds. E.g. `outerMomentum: 0`. */
+  readonly outerMomentum: number | null;
   /** γ of min-SNR, which weighs the loss; null (the default): all timesteps count alike. E.g. `snrGamma: 5`. */
   readonly snrGamma: number | null;
   /**

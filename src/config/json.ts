@@ -53,6 +53,28 @@ export class JsonObject implements Source {
     return new JsonObject(`${this.path}.${name}`, this.value(name), optional);
   }
 
+  /** A list of so many objects. */
+  objects(name: string, count: number): JsonObject[] {
+    return this.list(name, count, 'objects').map(
+      (item, i) => new JsonObject(`${this.path}.${name}[${i}]`, item),
+    );
+  }
+
+  /** So many lists of so many numbers. */
+  lists(name: string, count: number, length: number): number[][] {
+    const isRow = (item: unknown): item is number[] =>
+      Array.isArray(item) && item.length === length && item.every((n) => typeof n === 'number');
+    const rows = this.list(name, count, `lists of ${length} numbers`);
+    if (rows.every(isRow)) return rows;
+    throw this.unexpected(name, `${count} lists of ${length} numbers`, rows);
+  }
+
+  private list(name: string, count: number, what: string): unknown[] {
+    const value = this.value(name);
+    if (Array.isArray(value) && value.length === count) return value;
+    throw this.unexpected(name, `${count} ${what}`, value);
+  }
+
   /** The object, or null where the field may hold that. */
   objectOrNull(name: string, optional: readonly string[] | 'all' = []): JsonObject | null {
     return this.value(name) === undefined ? null : this.object(name, optional);

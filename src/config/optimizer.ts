@@ -2,6 +2,7 @@ import { ADAM, type Optimizer } from '../contracts/device.js';
 import { UsageError } from '../errors.js';
 import type { TrainingConfig } from './config.js';
 import { type Flags, given } from './flag.js';
+import { REPLICA_DEFAULTS, withRounds } from './replicas.js';
 import type { Source } from './source.js';
 import { TARGET_DEFAULTS } from './targets.js';
 
@@ -92,6 +93,7 @@ export const OPTIMIZER_DEFAULTS = {
   decayFloor: 0,
   ema: [],
   accumulate: 1,
+  ...REPLICA_DEFAULTS,
   zeroInit: false,
   grow: null,
   keepGuide: null,
@@ -138,7 +140,7 @@ export function withTraining(
     throw new UsageError(
       '--decay-floor: belongs to --decay linear and cosine; the decay is constant',
     );
-  return withMuonRate(settings, withWeightDecay(base, settings, training));
+  return withRounds(settings, withMuonRate(settings, withWeightDecay(base, settings, training)));
 }
 
 function withMuonRate(settings: Partial<TrainingConfig>, training: TrainingConfig): TrainingConfig {

@@ -17,6 +17,7 @@ import { checkGrowth } from './growth.js';
 import { JsonObject } from './json.js';
 import { checkBatch, checkModel } from './model.js';
 import { readForward, readModel, section } from './read-model.js';
+import { checkReplicas } from './replicas.js';
 import { readRunSampling, usualSampling } from './sampling.js';
 import { checkTargets, checkZeroInit } from './targets.js';
 import { OPTIMIZER_DEFAULTS, readData, readTraining } from './training.js';
@@ -114,6 +115,7 @@ function checkTogether(where: string, config: RunConfig): void {
     checkZeroInit(config.model, config.training);
     checkClasses(config);
     checkGrowth(config.model, config.training);
+    checkReplicas(config.training);
   } catch (error) {
     if (error instanceof UsageError) throw new UsageError(`${where}: ${error.message}`);
     throw error;

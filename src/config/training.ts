@@ -7,6 +7,7 @@ import type { DataConfig, Fit, HeldOut, TrainingConfig } from './config.js';
 import { type Flags, given } from './flag.js';
 import { growthFlags, readGrowth } from './growth.js';
 import { OPTIMIZER_DEFAULTS, optimizerFlags, readOptimizer } from './optimizer.js';
+import { readReplicas, replicaFlags } from './replicas.js';
 import { parseDecimal, quote, type Source } from './source.js';
 import { readTargets } from './targets.js';
 
@@ -43,6 +44,7 @@ export const dataFlags: Flags = {
 export const trainingFlags: Flags = {
   batch: { describe: 'Images a step', value: 'N', default: "the preset's" },
   ...optimizerFlags,
+  ...replicaFlags,
   epochs: { describe: 'Length of the run, resumes included', value: 'N', default: '100' },
   steps: { describe: 'The same in steps', value: 'N' },
   minutes: {
@@ -133,6 +135,7 @@ export function readTraining(source: Source): Partial<TrainingConfig> {
   return {
     ...readOptimizer(source),
     ...readTargets(source),
+    ...readReplicas(source),
     ...given<
       Omit<
         TrainingConfig,

@@ -3,15 +3,15 @@ import type { PartBatch, TrainBatch } from './trainer.js';
 
 /** A step's batches, one after the other: each part has as many of its images. */
 export function partsOf(batch: TrainBatch, of: number): [part: Part, images: PartBatch][] {
-  const { lr: _, ...images } = batch;
-  if (of === 1) return [[WHOLE, { ...images, first: 0 }]];
+  const { lr: _, first: begin = 0, ...images } = batch;
+  if (of === 1) return [[WHOLE, { ...images, first: begin }]];
   const { step, pixels, flips, t, labels } = images;
   const count = flips.length / of;
   const each = pixels.length / of;
   return Array.from({ length: of }, (_, index) => {
     const first = index * count;
     const part = {
-      ...{ step, first },
+      ...{ step, first: begin + first },
       pixels: pixels.subarray(index * each, (index + 1) * each),
       flips: flips.subarray(first, first + count),
       t: t.subarray(first, first + count),

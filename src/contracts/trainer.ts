@@ -1,4 +1,5 @@
 import type { Positions } from '../diffusion/mixture.js';
+import type { StateDict } from '../network/state.js';
 import type { NetworkDevice } from './device.js';
 
 /** One batch of a training step. Its noise is the stream (trainNoise, step) of the run's seed. */
@@ -14,10 +15,12 @@ export interface TrainBatch {
   /** Labels, one an image: for networks that read them. */
   readonly labels?: Int32Array;
   readonly lr: number;
+  /** The number of its first image in the step, where others take the images before it; default 0. */
+  readonly first?: number;
 }
 
-/** Some images of a step, beginning with `first`, which their noise depends on. */
-export interface PartBatch extends Omit<TrainBatch, 'lr'> {
+/** Some images of a step, beginning with `first`, which their noise and dropouts depend on. */
+export interface PartBatch extends Omit<TrainBatch, 'lr' | 'first'> {
   readonly first: number;
 }
 
@@ -36,6 +39,8 @@ export interface StepResult {
   /** Each image's own. */
   readonly losses: Float64Array;
   readonly ms: Readonly<Record<string, number>>;
+  /** How long it took, where it was not computed when it was asked for. */
+  readonly milliseconds?: number;
 }
 
 export interface Evaluated {
@@ -46,9 +51,39 @@ export interface Evaluated {
   readonly weights: Float32Array | null;
 }
 
+/**
+ * Replicas that a trainer takes in turn. Each has weights, running statistics, averages and moments of its own within a round, which
+ * begins and ends with the same weights for all.
+ */
+export interface Replicas {
+  readonly count: number;
+  /** Whether steps have been taken since the last round ended. */
+  readonly inRound: boolean;
+  /** Ends a round: all go on from what they have come to together, which the network holds from here until the next step. */
+  endRound(): void;
+  /** Until the next step the network holds what the last round ended with, or all that is a replica's. */
+  show(which: number | 'shared'): void;
+  /** Takes what the network holds for what the last round ended with, and for each replica. */
+  takeAll(): void;
+  /** Takes it for one replica, `within` a round. */
+  take(replica: number, within: boolean): void;
+  /** Whether the outer optimizer has a momentum. */
+  readonly hasMomentum: boolean;
+  /** It by parameter. */
+  exportMomentum(): StateDict;
+  importMomentum(state: StateDict): void;
+}
+
 /** A U-Net with all that a step does around it: noise, q(x_t|x_0), loss, Adam. */
 export interface Trainer {
   readonly unet: NetworkDevice;
+  /** Of a trainer that has several. Its steps take the images of all of them. */
+  readonly replicas?: Replicas;
+  /**
+   * Of one whose steps others compute, a round at a time, who read the images themselves: whether there are steps that nobody has asked
+   * for yet.
+   */
+  readonly elsewhere?: { readonly ahead: boolean };
   /** Memory the training takes, in bytes. */
   readonly memoryBytes: number;
   /** Ho et al. (2020), Algorithm 1, on one batch or several. Milliseconds by part: data, unet, optimizer. */

@@ -35,7 +35,7 @@ interface Current {
   readonly free: number[];
 }
 
-export class JobMaker implements Maker {
+export class JobMaker implements Maker<GenerateJob, Uint8Array> {
   private readonly connection: Pick<Connection, 'redis'>;
   private readonly options: JobMakerOptions;
   private readonly waiting: (() => void)[] = [];

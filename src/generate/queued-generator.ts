@@ -14,6 +14,7 @@ import { buildId, kernelBuild } from '../queue/build.js';
 import { type Connection, checkRoom, connect, explained } from '../queue/connect.js';
 import { bytesOfImage, type GenerateJob, type Recipe } from '../queue/generate-job.js';
 import { MOST_BYTES } from '../queue/keys.js';
+import { GENERATE } from '../queue/kinds.js';
 import { openQueue, tidy, useBuild } from '../queue/queues.js';
 import { Requests } from '../queue/requests.js';
 import { plural } from '../units.js';
@@ -37,7 +38,7 @@ export class QueuedGenerator implements Generator {
   readonly steps: number;
   private readonly connection: Connection;
   private readonly queue: Queue;
-  private readonly requests: Requests;
+  private readonly requests: Requests<GenerateJob, Uint8Array>;
   private readonly blobs: readonly (readonly [path: string, blob: Blob])[];
   private readonly recipe: Recipe;
   private readonly buildId: string;
@@ -69,7 +70,7 @@ export class QueuedGenerator implements Generator {
     this.lanes = lanesOf(recipe, options.missing);
     this.steps = options.trajectory.timesteps.length;
     this.onNote = options.onNote;
-    this.requests = new Requests(connection, queue, () => this.upkeep());
+    this.requests = new Requests(GENERATE, connection, queue, () => this.upkeep());
   }
 
   /** Connects, and puts the weights where workers find them. @throws as `connect`; UsageError where Redis has no room */
@@ -106,8 +107,7 @@ export class QueuedGenerator implements Generator {
     wanted: readonly number[] = [...images],
   ): Promise<Uint8Array> {
     const job: GenerateJob = { build: this.buildId, recipe: this.recipe, images: [...images] };
-    const bytes = images.length * bytesOfImage(this.recipe.model);
-    const pixels = await this.requests.get(job, bytes);
+    const pixels = await this.requests.get(job);
     const open = { job, left: wanted.length };
     for (const image of wanted) this.unkept.set(image, open);
     return pixels;

@@ -32,6 +32,14 @@ export interface Checkpoint {
   readonly state: Json;
   /** Averages of the weights by their decays, each called for by itself. */
   readonly averages?: ReadonlyMap<number, () => Promise<StateDict>>;
+  /** What a run has beside these: tensors by the names of their files, each called for by itself, after all of the above. */
+  readonly others?: ReadonlyMap<string, () => Promise<TensorPart>>;
+}
+
+/** What a file of tensors holds. */
+export interface TensorPart {
+  readonly tensors: StateDict;
+  readonly metadata: Readonly<Record<string, string>>;
 }
 
 /** The files of the checkpoint folder `dir`. */
@@ -42,6 +50,7 @@ export function checkpointPaths(dir: string) {
     optimizer: join(dir, 'optimizer.safetensors'),
     state: join(dir, 'state.json'),
     average: (decay: number) => join(dir, `ema-${decay}.safetensors`),
+    other: (name: string) => join(dir, `${name}.safetensors`),
   };
 }
 
@@ -83,7 +92,7 @@ export async function writeCheckpoint(
 export async function openCheckpoint(
   dir: string,
   decays: readonly number[] = [],
-): Promise<Required<Checkpoint> & { step: number }> {
+): Promise<Required<Omit<Checkpoint, 'others'>> & { step: number }> {
   const paths = checkpointPaths(dir);
   const averages = decays.map(paths.average);
   for (const path of [paths.model, paths.optimizer, paths.state, ...averages])
@@ -146,10 +155,15 @@ async function writeFolder(dir: string, step: number, checkpoint: Checkpoint): P
   ] as const;
   for (const [path, state] of states)
     await writeSynced(path, async (file) => writeTensors(file, await state(), { format: 'pt' }));
-  await writeSynced(paths.optimizer, async (file) => {
-    const { tensors, metadata } = optimizerTensors(await checkpoint.optimizer());
-    await writeTensors(file, tensors, metadata);
-  });
+  const others = [
+    [paths.optimizer, async () => optimizerTensors(await checkpoint.optimizer())],
+    ...[...(checkpoint.others ?? [])].map(([name, part]) => [paths.other(name), part] as const),
+  ] as const;
+  for (const [path, part] of others)
+    await writeSynced(path, async (file) => {
+      const { tensors, metadata } = await part();
+      await writeTensors(file, tensors, metadata);
+    });
   await writeSynced(paths.state, (file) =>
     file.writeFile(`${JSON.stringify({ step, ...checkpoint.state }, null, 2)}\n`),
   );

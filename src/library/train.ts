@@ -37,6 +37,7 @@ const OWN = [
   'minutes',
   'advise',
   'tensorboard',
+  'queue',
 ];
 
 const place = (name: string): string => `${OWN.includes(name) ? 'train' : 'runConfig'}.${name}`;

@@ -40,10 +40,15 @@ export class BlobCache {
   }
 
   /** Puts weights into the cache. The same weights are the same blob, whatever file they came from. */
-  async add(state: StateDict): Promise<Blob> {
+  add(state: StateDict, metadata: Readonly<Record<string, string>> = {}): Promise<Blob> {
+    return this.addFile((path) => writeSafetensors(path, state, metadata));
+  }
+
+  /** Puts a file into the cache that is written to the path that it is given. @throws RunError */
+  async addFile(write: (path: string) => Promise<void>): Promise<Blob> {
     const fresh = join(this.folder, `new-${randomBytes(6).toString('hex')}.safetensors`);
     try {
-      await writeSafetensors(fresh, state);
+      await write(fresh);
       const blob = { sha256: await hashFile(fresh), bytes: (await stat(fresh)).size };
       await moveOver(fresh, this.pathOf(blob));
       return blob;
@@ -51,6 +56,11 @@ export class BlobCache {
       await remove(fresh).catch(() => undefined);
       throw asRunError(this.folder, error);
     }
+  }
+
+  /** Removes one that nobody asks for any more. */
+  async drop(blob: Blob): Promise<void> {
+    await remove(this.pathOf(blob)).catch(() => undefined);
   }
 
   /** The path of a blob's file, which is fetched where it is not here or not what it should be. @throws as `fetchBlob` */

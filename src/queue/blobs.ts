@@ -1,5 +1,5 @@
 /**
- * Weights on their way: a file in Redis under its SHA-256, in chunks that go when nobody asks for them any more. Whoever needs them
+ * Weights and images on their way: a file in Redis under its SHA-256, in chunks that go when nobody asks for them any more. Whoever needs them
  * there keeps them there, and whoever reads them checks every byte.
  */
 import { createHash } from 'node:crypto';
@@ -7,14 +7,10 @@ import type { Redis } from 'ioredis';
 import { RunError } from '../errors.js';
 import { writeAtomically, writeFully } from '../io/atomic.js';
 import { openPlain } from '../io/plain-file.js';
+import type { Blob } from './blob.js';
 import { EXPIRY, keyOf } from './keys.js';
 
-/** A file by its content. */
-export interface Blob {
-  /** In hexadecimal. */
-  readonly sha256: string;
-  readonly bytes: number;
-}
+export type { Blob };
 
 /** Bytes of a chunk: far from what a string of Redis may hold, and little memory on both sides. */
 const CHUNK = 8 << 20;
@@ -46,6 +42,11 @@ export async function keepBlob(redis: Redis, path: string, blob: Blob): Promise<
   }
 }
 
+/** Removes one that nobody asks for any more. */
+export async function dropBlob(redis: Redis, blob: Blob): Promise<void> {
+  await redis.unlink(...chunkKeys(blob));
+}
+
 /** Bytes that an upload would take now. */
 export async function missingBytes(redis: Redis, blob: Blob): Promise<number> {
   const there = await Promise.all(chunkKeys(blob).map((key) => redis.exists(key)));
@@ -74,7 +75,7 @@ export async function fetchBlob(redis: Redis, path: string, blob: Blob): Promise
 const name = ({ sha256 }: Blob): string => `weights ${sha256.slice(0, 12)}`;
 
 async function drop(redis: Redis, blob: Blob): Promise<never> {
-  await redis.del(...chunkKeys(blob));
+  await dropBlob(redis, blob);
   throw new RunError(
     `${name(blob)}: what lies in Redis is damaged; it is removed, to be uploaded again`,
   );

@@ -5,6 +5,7 @@
 import { bestBuild, fusesMultiplyAdd, hashKernels } from '../engine/host/kernels.js';
 import type { Build } from '../engine/module.js';
 import { version } from '../version.js';
+import type { KindName } from './kinds.js';
 
 /** `0.1.0-relaxed-1a2b3c4d5e6f`, or `…-relaxed-unfused-…` on a processor that rounds products first. */
 export function buildId(strict: boolean): string {
@@ -16,5 +17,5 @@ export function buildId(strict: boolean): string {
 /** The kernels that compute here. Vectors of 256 bits give the same bits, so each worker has its own say in them. */
 export const kernelBuild = (strict: boolean): Build => (strict ? 'strict' : bestBuild());
 
-/** BullMQ's name of the queue of jobs that make images. */
-export const queueOf = (build: string): string => `generate-${build}`;
+/** BullMQ's name of a queue of jobs: those that make images, or those that train. */
+export const queueOf = (build: string, kind: KindName = 'generate'): string => `${kind}-${build}`;

@@ -17,13 +17,14 @@ import { JsonObject } from '../config/json.js';
 import { checkModel } from '../config/model.js';
 import { KINDS } from '../config/network-fields.js';
 import { nullableFields, readWhole } from '../config/network-settings.js';
+import { section } from '../config/read-model.js';
 import { readRunSampling } from '../config/sampling.js';
 import { checkSampler } from '../diffusion/check-sampler.js';
 import type { Condition } from '../diffusion/guidance.js';
 import { UsageError } from '../errors.js';
-import { sha256 } from '../io/hash.js';
 import { MOST_LABEL } from '../network/limits.js';
-import type { Blob } from './blobs.js';
+import { type Blob, readBlob } from './blob.js';
+import { hashOf } from './job-id.js';
 import { MOST_BYTES } from './keys.js';
 
 /** What the images of a run have in common. */
@@ -60,18 +61,8 @@ export const bytesOfImage = ({ size, channels }: ModelConfig): number => size * 
 export const imagesInWords = (images: readonly number[]): string =>
   images.length === 1 ? `image ${images[0]}` : `images ${images[0]} to ${images.at(-1)}`;
 
-/** The number of a job, which follows from what it makes: whoever wants the same asks for the same job. */
-export const idOf = (value: GenerateJob | Recipe): string =>
-  `g${sha256(Buffer.from(canonical(value)))}`;
-
-/** JSON with names in one order. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_, item: unknown) =>
-    typeof item === 'object' && item !== null && !Array.isArray(item)
-      ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : item,
-  );
-}
+/** The number of a job, which follows from what it makes. */
+export const idOf = (value: GenerateJob | Recipe): string => hashOf('g', value);
 
 /** How a worker computes: the engine alone, whose bits do not depend on the machine. */
 export const computingOf = (
@@ -136,13 +127,6 @@ function readGuide(g: JsonObject, of: ModelConfig): GuideBlob {
 
 const classesOf = (model: object): unknown => ('numClasses' in model ? model.numClasses : null);
 
-/** Reads an object with no field left over. */
-function section<T>(object: JsonObject, read: (object: JsonObject) => T): T {
-  const result = read(object);
-  object.finish();
-  return result;
-}
-
 function readModel(o: JsonObject): ModelConfig {
   const kind = o.object('model', 'all').oneOf('kind', KINDS);
   if (kind === undefined)
@@ -151,17 +135,6 @@ function readModel(o: JsonObject): ModelConfig {
     m.text('kind');
     return checkModel(readWhole(kind, m));
   });
-}
-
-const HASH = /^[0-9a-f]{64}$/;
-/** More than WebAssembly addresses, so more than any network that is computed. */
-const MOST_WEIGHTS = 2 ** 33;
-
-function readBlob(o: JsonObject): Blob {
-  const hash = o.text('sha256')!;
-  if (!HASH.test(hash))
-    throw new UsageError(`${o.where('sha256')}: expected 64 hexadecimal digits`);
-  return { sha256: hash, bytes: o.whole('bytes', { min: 1, max: MOST_WEIGHTS })! };
 }
 
 /** Sampling that says all, as `readSampling` of the flags makes it. */

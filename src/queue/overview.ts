@@ -1,7 +1,7 @@
 /** All that is to be seen of a queue: who is there, what waits, what failed. */
 import { present, type RunSign, type WorkerSign } from './board.js';
 import type { Connection, ServerInfo } from './connect.js';
-import { imagesInWords, parseJob } from './generate-job.js';
+import { GENERATE, type Kind, type KindName, TRAIN } from './kinds.js';
 import { knownBuilds, openQueue } from './queues.js';
 
 export interface Overview {
@@ -14,9 +14,10 @@ export interface Overview {
   readonly failures: readonly Failure[];
 }
 
-/** Jobs of a build. */
+/** Jobs of a build and a kind. */
 export interface JobCounts {
   readonly build: string;
+  readonly kind: KindName;
   readonly waiting: number;
   readonly active: number;
   /** To be tried again. */
@@ -27,7 +28,7 @@ export interface JobCounts {
 /** A job that was given up within the last hour. */
 export interface Failure {
   readonly build: string;
-  /** `images 16 to 31`; null of one whose data are not sound. */
+  /** `images 16 to 31`, `replica 2, steps 26 to 50`; null of one whose data are not sound. */
   readonly what: string | null;
   readonly reason: string;
 }
@@ -44,7 +45,10 @@ export async function survey(connection: Connection): Promise<Overview> {
   ]);
   const queues = [];
   for (const build of builds.filter((name) => !name.includes(':')).sort())
-    queues.push(await surveyBuild(connection, build));
+    queues.push(
+      await surveyBuild(connection, build, GENERATE),
+      await surveyBuild(connection, build, TRAIN),
+    );
   return {
     address: address.shown,
     redis: await connection.info(),
@@ -58,29 +62,30 @@ export async function survey(connection: Connection): Promise<Overview> {
 const secondsLeft = ({ done, total, imagesPerSecond }: RunSign): number | null =>
   imagesPerSecond > 0 ? Math.round((total - done) / imagesPerSecond) : null;
 
-async function surveyBuild(
+async function surveyBuild<J>(
   { address }: Connection,
   build: string,
+  kind: Pick<Kind<J, unknown>, 'name' | 'parse' | 'inWords'>,
 ): Promise<{ counts: JobCounts; failures: Failure[] }> {
-  const queue = await openQueue(address, build);
+  const queue = await openQueue(address, build, undefined, kind.name);
   try {
     const found = await queue.getJobCounts('waiting', 'active', 'delayed', 'failed');
     const { waiting = 0, active = 0, delayed = 0, failed = 0 } = found;
     const jobs = await queue.getFailed(0, SHOWN - 1);
     const failures = jobs.map(({ data, failedReason }) => ({
       build,
-      what: whatOf(data),
+      what: whatOf(data, kind),
       reason: String(failedReason),
     }));
-    return { counts: { build, waiting, active, delayed, failed }, failures };
+    return { counts: { build, kind: kind.name, waiting, active, delayed, failed }, failures };
   } finally {
     await queue.close();
   }
 }
 
-function whatOf(data: unknown): string | null {
+function whatOf<J>(data: unknown, { parse, inWords }: Pick<Kind<J, unknown>, 'parse' | 'inWords'>) {
   try {
-    return imagesInWords(parseJob(data).images);
+    return inWords(parse(data));
   } catch {
     return null;
   }

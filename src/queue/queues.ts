@@ -5,6 +5,7 @@ import type { Address } from './address.js';
 import { queueOf } from './build.js';
 import { redisOptions } from './connect.js';
 import { EXPIRY, keyOf, PREFIX } from './keys.js';
+import type { KindName } from './kinds.js';
 
 /** How a job is tried again: five times in all, after 1, 2, 4 and 8 seconds. */
 const ATTEMPTS = { attempts: 5, backoff: { type: 'exponential', delay: 1000 } } as const;
@@ -26,9 +27,10 @@ export async function openQueue(
   address: Address,
   build: string,
   ended?: AbortSignal,
+  kind: KindName = 'generate',
 ): Promise<Queue> {
   const { Queue } = await import('bullmq');
-  const queue = new Queue(queueOf(build), {
+  const queue = new Queue(queueOf(build, kind), {
     connection: redisOptions(address, ended),
     prefix: PREFIX,
     defaultJobOptions: JOB_OPTIONS,
@@ -36,6 +38,9 @@ export async function openQueue(
   queue.on('error', () => {});
   return queue;
 }
+
+/** The kinds of work that a build has queues of. */
+const KINDS: readonly KindName[] = ['generate', 'train'];
 
 /** Seconds after which jobs that nobody took go, and queues of builds that nobody uses. */
 const DAY = 86_400;
@@ -60,9 +65,11 @@ export async function tidy(redis: Redis, queue: Queue, address: Address): Promis
   await queue.clean(EXPIRY * 1000, 1000, 'failed');
   const old = await redis.zrangebyscore(BUILDS, '-inf', Math.floor(Date.now() / 1000) - WEEK);
   for (const build of old) {
-    if (queueOf(build) === queue.name || build.includes(':')) continue;
-    const other = await openQueue(address, build);
-    await other.obliterate({ force: true }).finally(() => other.close());
+    if (queue.name.endsWith(`-${build}`) || build.includes(':')) continue;
+    for (const kind of KINDS) {
+      const other = await openQueue(address, build, undefined, kind);
+      await other.obliterate({ force: true }).finally(() => other.close());
+    }
     await redis.zrem(BUILDS, build);
   }
 }

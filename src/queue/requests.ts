@@ -3,11 +3,11 @@
  * is looked at now and then, so that neither a restart of Redis nor a lost message can make anybody wait for ever.
  */
 import type { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
 import { RunError } from '../errors.js';
 import { printable } from '../printable.js';
 import { type Connection, explained } from './connect.js';
-import { type GenerateJob, idOf, imagesInWords } from './generate-job.js';
-import { getResults, removeResult } from './results.js';
+import type { Kind } from './kinds.js';
 
 /** Milliseconds between two looks for results. */
 const LOOK = 100;
@@ -15,25 +15,26 @@ const LOOK = 100;
 /** Looks after which the jobs themselves are looked at: every two seconds. */
 const LOOKS = 20;
 
-interface Request {
+interface Request<J, R> {
   readonly id: string;
-  readonly job: GenerateJob;
-  readonly bytes: number;
-  readonly resolve: (pixels: Uint8Array) => void;
+  readonly job: J;
+  readonly resolve: (result: R) => void;
   readonly reject: (error: unknown) => void;
 }
 
-export class Requests {
+export class Requests<J, R> {
+  private readonly kind: Kind<J, R>;
   private readonly connection: Connection;
   private readonly queue: Queue;
   /** Called at each look at the jobs. */
   private readonly upkeep: () => Promise<void>;
-  private readonly open = new Map<string, Request>();
+  private readonly open = new Map<string, Request<J, R>>();
   private timer: NodeJS.Timeout | undefined;
   private looks = 0;
   private ended: unknown;
 
-  constructor(connection: Connection, queue: Queue, upkeep: () => Promise<void>) {
+  constructor(kind: Kind<J, R>, connection: Connection, queue: Queue, upkeep: () => Promise<void>) {
+    this.kind = kind;
     this.connection = connection;
     this.queue = queue;
     this.upkeep = upkeep;
@@ -46,11 +47,11 @@ export class Requests {
   }
 
   /** The number of a job, and its result once that is there. @throws RunError when it has failed for good */
-  async get(job: GenerateJob, bytes: number): Promise<Uint8Array> {
+  async get(job: J): Promise<R> {
     if (this.ended) throw this.ended;
-    const id = idOf(job);
-    const result = new Promise<Uint8Array>((resolve, reject) => {
-      this.open.set(id, { id, job, bytes, resolve, reject });
+    const id = this.kind.idOf(job);
+    const result = new Promise<R>((resolve, reject) => {
+      this.open.set(id, { id, job, resolve, reject });
     });
     // An earlier run may have left the result, or the reason why there is none.
     await this.add(this.open.get(id)!).catch((error: unknown) => this.settle(id, { error }));
@@ -58,9 +59,9 @@ export class Requests {
   }
 
   /** What was got is on disk: Redis need not keep it. */
-  done(job: GenerateJob): void {
+  done(job: J): void {
     // One that stays goes by itself.
-    removeResult(this.connection.redis, idOf(job)).catch(() => undefined);
+    this.kind.remove(this.redis, this.kind.idOf(job)).catch(() => undefined);
   }
 
   /** Ends all that is awaited, and takes jobs back that nobody has begun. */
@@ -70,6 +71,10 @@ export class Requests {
     const ids = [...this.open.keys()];
     for (const id of ids) this.settle(id, { error });
     await Promise.allSettled(ids.map((id) => this.queue.remove(id)));
+  }
+
+  private get redis(): Redis {
+    return this.connection.redis;
   }
 
   private next(): void {
@@ -90,21 +95,21 @@ export class Requests {
   }
 
   /** Hands results over that are there. */
-  private async take(requests: readonly Request[]): Promise<void> {
-    const results = await getResults(this.connection.redis, requests);
+  private async take(requests: readonly Request<J, R>[]): Promise<void> {
+    const results = await this.kind.get(this.redis, requests);
     for (const [i, { id }] of requests.entries()) {
-      const pixels = results[i];
-      if (pixels) this.settle(id, { pixels });
+      const result = results[i];
+      if (result) this.settle(id, { result });
     }
   }
 
   /** A job that has failed ends the run; one that is gone without a result is added again. */
-  private async check(request: Request): Promise<void> {
+  private async check(request: Request<J, R>): Promise<void> {
     const state = await this.queue.getJobState(request.id);
     if (state === 'failed') {
       const job = await this.queue.getJob(request.id);
       const why = reasonOf(job?.failedReason);
-      const error = new RunError(`${imagesInWords(request.job.images)}: given up: ${why}`);
+      const error = new RunError(`${this.kind.inWords(request.job)}: given up: ${why}`);
       this.settle(request.id, { error });
     } else if (state === 'unknown') {
       // It may have been finished since the last look.
@@ -113,25 +118,24 @@ export class Requests {
     }
   }
 
-  private async add({ id, job, bytes }: Request): Promise<void> {
-    const { redis } = this.connection;
-    const [found] = await getResults(redis, [{ id, bytes }]);
-    if (found) return this.settle(id, { pixels: found });
+  private async add({ id, job }: Request<J, R>): Promise<void> {
+    const [result] = await this.kind.get(this.redis, [{ id, job }]);
+    if (result) return this.settle(id, { result });
     // What failed for an earlier run, or lost its result, is tried anew.
     const state = await this.queue.getJobState(id);
     if (state === 'failed' || state === 'completed') await this.queue.remove(id);
-    await this.queue.add('generate', job, { jobId: id });
+    await this.queue.add(this.kind.name, job, { jobId: id });
   }
 
   private fail(error: unknown): void {
     for (const id of [...this.open.keys()]) this.settle(id, { error });
   }
 
-  private settle(id: string, outcome: { pixels: Uint8Array } | { error: unknown }): void {
+  private settle(id: string, outcome: { result: R } | { error: unknown }): void {
     const request = this.open.get(id);
     if (!request) return;
     this.open.delete(id);
-    if ('pixels' in outcome) request.resolve(outcome.pixels);
+    if ('result' in outcome) request.resolve(outcome.result);
     else void explained(this.connection, outcome.error).then(request.reject);
   }
 }

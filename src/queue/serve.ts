@@ -1,32 +1,30 @@
-/** A worker: takes jobs of its build, one for each of its lanes, until it is told to stop. */
+/** A worker: takes jobs of a kind and of its build, one for each of its lanes, until it is told to stop. */
 import type { Job, Worker } from 'bullmq';
 import { UsageError } from '../errors.js';
 import { leave, processName, Rate, SIGN, sign } from './board.js';
 import { queueOf } from './build.js';
-import {
-  type Connection,
-  explained,
-  isOutOfMemory,
-  memoryInWords,
-  redisOptions,
-} from './connect.js';
-import { type GenerateJob, idOf, parseJob } from './generate-job.js';
+import { Complaints } from './complaints.js';
+import { type Connection, explained, isOutOfMemory, redisOptions } from './connect.js';
 import { PREFIX } from './keys.js';
+import type { Kind } from './kinds.js';
 import { openQueue, tidy, useBuild } from './queues.js';
-import { putResult } from './results.js';
+import { aborted, every, within } from './waiting.js';
 
 /** What computes. */
-export interface Maker {
-  /** Batches in work at one time: known once the first job has come, and another for another model. */
+export interface Maker<J, R> {
+  /** Jobs in work at one time: known once the first has come, and another for another model. */
   onLanes(notice: (lanes: number) => void): void;
-  /** The images of a job: u8 [images, size, size, channels]. @throws Stopped after `stop` */
-  make(job: GenerateJob): Promise<Uint8Array>;
+  /** @throws Stopped after `stop` */
+  make(job: J): Promise<R>;
   /** Drops what is in work. */
   stop(): Promise<void>;
 }
 
 /** Thrown by what was in work when a worker was told to stop. */
 export class Stopped extends Error {}
+
+/** Thrown for a job that nobody can do: whoever tried it would fail alike. */
+export class Hopeless extends Error {}
 
 export interface ServeOptions {
   readonly build: string;
@@ -37,7 +35,8 @@ export interface ServeOptions {
 
 export type ServeEvent =
   | { readonly kind: 'note'; readonly text: string }
-  | { readonly kind: 'done'; readonly images: number; readonly imagesPerSecond: number };
+  /** Images that were made, or steps that were taken; and how many a second. */
+  | { readonly kind: 'done'; readonly count: number; readonly perSecond: number };
 
 /**
  * How many workers may be lost over a job before it is given up. A worker is mostly lost for reasons of its own, and then takes down
@@ -54,37 +53,40 @@ const REST = { first: 5000, most: 60_000 };
 /** Milliseconds that a short job takes at most: many times what Redis takes for its result. */
 const SHORT = 2000;
 
-/** Milliseconds within which the same is not said again. */
-const REPEAT = 10_000;
-
 /** Milliseconds to wait for room in Redis. */
 const FULL = 1000;
 
-/** Serves until the signal is aborted. Resolves to how many images were made. */
-export async function serve(
+/** Milliseconds for each part of the end: Redis may be away. */
+const CLOSE = 3000;
+
+/** Serves until the signal is aborted. Resolves to how many images were made, or steps taken. */
+export async function serve<J, R>(
+  kind: Kind<J, R>,
   connection: Connection,
-  maker: Maker,
+  maker: Maker<J, R>,
   options: ServeOptions,
   signal: AbortSignal,
 ): Promise<number> {
   try {
-    return await new Server(connection, maker, options).run(signal);
+    return await new Server(kind, connection, maker, options).run(signal);
   } catch (error) {
     throw await explained(connection, error);
   }
 }
 
-class Server {
+class Server<J, R> {
+  private readonly kind: Kind<J, R>;
   private readonly connection: Connection;
-  private readonly maker: Maker;
+  private readonly maker: Maker<J, R>;
   private readonly options: ServeOptions;
+  private readonly complaints: Complaints;
   private readonly name = processName();
   private readonly start = performance.now();
   private readonly rate = new Rate();
   private lanes = 1;
   /** Jobs that are taken beyond the lanes. */
   private ahead = 0;
-  private images = 0;
+  private count = 0;
   private failed = 0;
   private stopping = false;
   private readonly ended = new AbortController();
@@ -93,19 +95,21 @@ class Server {
   private resting: NodeJS.Timeout | undefined;
   /** Jobs that failed one after the other. */
   private failures = 0;
-  private last = { text: '', time: 0 };
 
-  constructor(connection: Connection, maker: Maker, options: ServeOptions) {
+  constructor(kind: Kind<J, R>, connection: Connection, maker: Maker<J, R>, options: ServeOptions) {
+    this.kind = kind;
     this.connection = connection;
     this.maker = maker;
     this.options = options;
+    const onNote = (text: string) => options.onEvent({ kind: 'note', text });
+    this.complaints = new Complaints(connection, onNote);
   }
 
   async run(signal: AbortSignal): Promise<number> {
     const { redis, address } = this.connection;
     const { build } = this.options;
     await useBuild(redis, build);
-    const queue = await openQueue(address, build, this.ended.signal);
+    const queue = await openQueue(address, build, this.ended.signal, this.kind.name);
     const worker = await this.open();
     this.worker = worker;
     const signs = every(SIGN, () => this.sign());
@@ -122,18 +126,18 @@ class Server {
       clearInterval(upkeep);
       clearTimeout(this.resting);
       await within(CLOSE, worker.close());
-      await within(CLOSE, leave(redis, 'worker', this.name));
+      if (this.kind.signs) await within(CLOSE, leave(redis, 'worker', this.name));
       this.ended.abort();
       await within(CLOSE, queue.close());
     }
-    return this.images;
+    return this.count;
   }
 
   private async open(): Promise<Worker> {
     const { Worker } = await import('bullmq');
     const { build, lostAfter } = this.options;
     const handle = (job: Job, token?: string) => this.handle(job, token);
-    const worker = new Worker(queueOf(build), handle, {
+    const worker = new Worker(queueOf(build, this.kind.name), handle, {
       connection: redisOptions(this.connection.address, this.ended.signal),
       prefix: PREFIX,
       name: this.name,
@@ -146,8 +150,10 @@ class Server {
       this.lanes = lanes;
       this.setConcurrency();
     });
-    worker.on('error', (error) => this.tellOf(error));
-    worker.on('stalled', () => this.note('a worker was lost; its job is taken up again'));
+    worker.on('error', (error) => this.meet(error));
+    worker.on('stalled', () =>
+      this.complaints.note('a worker was lost; its job is taken up again'),
+    );
     return worker;
   }
 
@@ -164,14 +170,14 @@ class Server {
     try {
       const data = this.read(job);
       const begun = performance.now();
-      const pixels = await this.maker.make(data);
-      this.ahead = performance.now() - begun < SHORT ? 1 : 0;
+      const result = await this.maker.make(data);
+      this.ahead = this.kind.ahead && performance.now() - begun < SHORT ? 1 : 0;
       this.setConcurrency();
-      await this.put(job.id!, pixels);
-      this.images += data.images.length;
+      await this.put(job.id!, result);
+      this.count += this.kind.sizeOf(data);
       this.failures = 0;
-      const imagesPerSecond = this.rate.of(this.images);
-      this.options.onEvent({ kind: 'done', images: this.images, imagesPerSecond });
+      const { count } = this;
+      this.options.onEvent({ kind: 'done', count, perSecond: this.rate.of(count) });
       return null;
     } catch (error) {
       if (this.stopping) {
@@ -181,41 +187,48 @@ class Server {
       }
       this.failed++;
       const { message } = error as Error;
-      this.note(`${job.id?.slice(0, 12)}: ${message}`);
-      if (error instanceof Hostile) throw new UnrecoverableError(message);
+      this.complaints.note(`${job.id?.slice(0, 12)}: ${message}`);
+      if (error instanceof Hopeless) throw new UnrecoverableError(message);
       // What is wrong may be this machine: others have time to take the job.
       this.rest(Math.min(REST.first * 2 ** this.failures++, REST.most));
       throw error;
     }
   }
 
-  /** @throws Hostile for a job that is none, or not for this build */
-  private read(job: Job): GenerateJob {
+  /** @throws Hopeless for a job that is none, or not for this build */
+  private read(job: Job): J {
     try {
-      const data = parseJob(job.data);
-      const { build } = this.options;
-      if (data.build !== build)
-        throw new UsageError(`job.build: expected ${build}, got ${data.build}`);
-      if (idOf(data) !== job.id)
+      const { kind, options } = this;
+      const data = kind.parse(job.data);
+      const build = kind.buildOf(data);
+      if (build !== options.build)
+        throw new UsageError(`job.build: expected ${options.build}, got ${build}`);
+      if (kind.idOf(data) !== job.id)
         throw new UsageError('job: expected a number that follows from its data, got another');
       return data;
     } catch (error) {
-      if (error instanceof UsageError) throw new Hostile(error.message);
+      if (error instanceof UsageError) throw new Hopeless(error.message);
       throw error;
     }
   }
 
   /** Waits for room where Redis is full: whoever takes results makes some. */
-  private async put(id: string, pixels: Uint8Array): Promise<void> {
+  private async put(id: string, result: R): Promise<void> {
     for (;;)
       try {
-        await putResult(this.connection.redis, id, pixels);
+        await this.kind.put(this.connection.redis, id, result);
         return;
       } catch (error) {
         if (!isOutOfMemory(error) || this.stopping) throw error;
-        this.tellOf(error as Error);
+        this.meet(error as Error);
         await new Promise((resolve) => setTimeout(resolve, FULL));
       }
+  }
+
+  /** What BullMQ meets beside the jobs. */
+  private meet(error: Error): void {
+    if (isOutOfMemory(error)) this.rest(FULL);
+    this.complaints.of(error);
   }
 
   /** Takes no job for so many milliseconds. */
@@ -228,69 +241,13 @@ class Server {
     }, milliseconds);
   }
 
+  /** A process is one worker, whatever kinds of jobs it takes. */
   private async sign(): Promise<void> {
+    if (!this.kind.signs) return;
     const seconds = Math.round((performance.now() - this.start) / 1000);
-    const { name, lanes, images, failed } = this;
+    const { name, lanes, count: images, failed } = this;
     const imagesPerSecond = this.rate.of(images);
     const about = { name, build: this.options.build, lanes, seconds, images, imagesPerSecond };
     await sign(this.connection.redis, 'worker', { ...about, failed });
   }
-
-  /** What BullMQ meets beside the jobs. */
-  private tellOf(error: Error): void {
-    if (isOutOfMemory(error)) {
-      this.rest(FULL);
-      void this.connection.info().then(
-        (info) => this.note(`${this.connection.address.shown} is full, ${memoryInWords(info)}`),
-        () => {},
-      );
-    } else if (/could not renew lock|Missing (lock|key) for job/.test(error.message)) {
-      this.note('a job was taken from this worker, which was away for too long');
-    } else if (!('code' in error) && !/Connection is closed/.test(error.message)) {
-      // That Redis is away is told by the connection.
-      this.note(error.message);
-    }
-  }
-
-  private note(text: string): void {
-    const now = performance.now();
-    if (text === this.last.text && now - this.last.time < REPEAT) return;
-    this.last = { text, time: now };
-    this.options.onEvent({ kind: 'note', text });
-  }
 }
-
-/** A job whose data are not sound: nobody can do it. */
-class Hostile extends Error {}
-
-/** Milliseconds for each part of the end: Redis may be away. */
-const CLOSE = 3000;
-
-/** Waits for work for a while, however it ends. */
-async function within(milliseconds: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, milliseconds);
-  });
-  await Promise.race([
-    work.then(
-      () => undefined,
-      () => undefined,
-    ),
-    late,
-  ]);
-  clearTimeout(timer);
-}
-
-/** Does something at once and then every so many seconds; what fails of it is tried again then. */
-function every(seconds: number, work: () => Promise<void>): NodeJS.Timeout {
-  const once = () => void work().catch(() => undefined);
-  once();
-  return setInterval(once, 1000 * seconds);
-}
-
-const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });

@@ -1,5 +1,6 @@
 import { classesInWords } from '../config/classes.js';
 import type { RunConfig } from '../config/config.js';
+import { imagesOfStep, outerOf } from '../config/replicas.js';
 import type { Trainer } from '../contracts/trainer.js';
 import { buildNetwork } from '../network/network.js';
 import { countParameters } from '../network/parameters.js';
@@ -17,8 +18,9 @@ export function header(config: RunConfig, trainer: Trainer, between: number): st
   return [
     `model   ${model.kind === 'simple' ? '' : `${model.kind}, `}widths ${model.widths.join(',')}, ${model.size}x${model.size}x${model.channels}, ${parameters} parameters`,
     `device  ${trainer.unet.description} (${config.chosen?.why ?? ''})`,
-    `memory  ${bytes(trainer.memoryBytes)} for ${batches(training)}; between steps up to ${bytes(between)} more; Node and the images come on top`,
+    `memory  ${bytes(trainer.memoryBytes)} for ${batches(training)}; ${training.syncEvery === null ? 'between' : 'replicas, and between'} steps up to ${bytes(between)} more; Node and the images come on top`,
     ...(config.data.classes ? [`classes ${classesInWords(config)}`] : []),
+    ...(training.syncEvery === null ? [] : [roundsInWords(training)]),
     ...(average === undefined
       ? []
       : [`weights samples and held-out loss take the average (EMA) of decay ${average}`]),
@@ -27,6 +29,12 @@ export function header(config: RunConfig, trainer: Trainer, between: number): st
 
 const batches = ({ batch, accumulate }: RunConfig['training']): string =>
   accumulate === 1 ? `batches of ${batch}` : `batches of ${batch}, ${accumulate} a step`;
+
+function roundsInWords(training: RunConfig['training']): string {
+  const { lr, momentum } = outerOf(training);
+  const { replicas, syncEvery } = training;
+  return `rounds  ${plural(replicas, 'replica')} of ${plural(syncEvery!, 'step')} each, then an outer step of ${lr} with momentum ${momentum}`;
+}
 
 /** Says once, after a few steps, how long an epoch takes. */
 export class PaceReport {
@@ -43,8 +51,8 @@ export class PaceReport {
   /** @param steps steps of this call so far */
   after(steps: number, imagesPerSecond: number): string | null {
     if (steps !== WARM_UP || this.total <= WARM_UP) return null;
-    const { batch, accumulate } = this.config.training;
-    const minutes = (this.stepsPerEpoch * batch * accumulate) / imagesPerSecond / 60;
+    const minutes =
+      (this.stepsPerEpoch * imagesOfStep(this.config.training)) / imagesPerSecond / 60;
     const text = `pace    an epoch of ${plural(this.stepsPerEpoch, 'step')} takes about ${duration(minutes)}`;
     return minutes < SLOW_EPOCH_MINUTES ? text : `${text}; --preset minutes-32 takes minutes`;
   }

@@ -1,5 +1,6 @@
 import type { RunConfig } from '../config/config.js';
 import { atStage, stagesOf } from '../config/growth.js';
+import { imagesOfStep, ofOneReplica } from '../config/replicas.js';
 import { usualSampling } from '../config/sampling.js';
 import type { TrainBatch } from '../contracts/trainer.js';
 import { drawPositions } from '../diffusion/mixture.js';
@@ -50,32 +51,35 @@ export function stepsAt(milliseconds: number, minutes: number, config: RunConfig
 
 /** What grids take for each step, in steps: a pass forward is a third of one that trains. */
 function shareOfSamples(config: RunConfig): number {
-  const { batch, accumulate, sampleEvery } = config.training;
-  if (sampleEvery === 0) return 0;
-  return (COUNT * usualSampling(config).steps) / (3 * batch * accumulate * sampleEvery);
+  const { training } = config;
+  if (training.sampleEvery === 0) return 0;
+  return (
+    (COUNT * usualSampling(config).steps) / (3 * imagesOfStep(training) * training.sampleEvery)
+  );
 }
 
 /** Steps of a run in which the shares of its stages are found. */
 const FINE = 1e6;
 
-/** Milliseconds of a step in the mean over the stages of the run. */
+/** Milliseconds of a step in the mean over the stages of the run. One process takes the replicas in turn. */
 async function measureRun(
   config: RunConfig,
   options: Pick<TrainOptions, 'requireCuda' | 'signal'>,
 ): Promise<number> {
   const { model, training } = config;
+  const one = { ...config, training: ofOneReplica(training) };
   const stages = stagesOf({ model, training: { ...training, epochs: null, steps: FINE } });
   let sum = 0;
   let begin = 0;
   for (const stage of stages) {
     const end = Math.min(FINE, stage.until);
-    sum += (end - begin) * (await measureStep(atStage(config, stage), options));
+    sum += (end - begin) * training.replicas * (await measureStep(atStage(one, stage), options));
     begin = end;
   }
   return sum / FINE;
 }
 
-/** Milliseconds of a step: the median of some. */
+/** Milliseconds of a step of one replica: the median of some. */
 async function measureStep(
   config: RunConfig,
   { requireCuda = false, signal }: Pick<TrainOptions, 'requireCuda' | 'signal'>,
@@ -104,7 +108,7 @@ const isEnough = (steps: number, milliseconds: number): boolean =>
 /** A batch of grey images, as long to compute as any. */
 function someBatch(config: RunConfig, step: number): TrainBatch {
   const { model, training, data, seed } = config;
-  const images = training.batch * training.accumulate;
+  const images = imagesOfStep(training);
   const stream = { purpose: PURPOSE.timestep, index: step };
   return {
     step,

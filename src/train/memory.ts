@@ -1,5 +1,6 @@
 import { threadCount } from '../config/computing.js';
-import type { DeviceChoice, ModelConfig, RunConfig } from '../config/config.js';
+import type { DeviceChoice, ModelConfig, RunConfig, TrainingConfig } from '../config/config.js';
+import { outerOf } from '../config/replicas.js';
 import { defaultBudget } from '../data/dataset.js';
 import { sharedArithmetic } from '../engine/arithmetic.js';
 import { planBytes } from '../engine/network/plan.js';
@@ -18,6 +19,8 @@ export interface Pauses {
   readonly threads: number;
   /** Steps between samples; 0: none are drawn. */
   readonly sampleEvery: number;
+  /** Copies of the weights that replicas keep, or of what is as large; see `copiesOf`. */
+  readonly copies: number;
 }
 
 export const pausesOf = ({ model, diffusion, computing, training }: RunConfig): Pauses => ({
@@ -25,11 +28,22 @@ export const pausesOf = ({ model, diffusion, computing, training }: RunConfig): 
   timesteps: diffusion.timesteps,
   threads: threadCount(computing),
   sampleEvery: training.sampleEvery,
+  copies: copiesOf(training),
 });
 
 /**
- * Bytes that a run takes between its steps, beside those of its trainer: for a checkpoint Adam's moments in the files'
- * layout; for samples, while the checkpoint before them may still wait for the garbage collector, the weights and a U-Net of their
+ * Of each replica the weights, both moments and the averages; what the last round ended with, without moments; and the outer
+ * optimizer's momentum. None without rounds.
+ */
+export function copiesOf(training: TrainingConfig): number {
+  const { replicas, syncEvery, ema } = training;
+  if (syncEvery === null) return 0;
+  return replicas * (3 + ema.length) + 1 + ema.length + (outerOf(training).momentum > 0 ? 1 : 0);
+}
+
+/**
+ * Bytes that a run takes beside those of its trainer: what its replicas keep; between steps for a checkpoint Adam's moments in the
+ * files' layout; for samples, while the checkpoint before them may still wait for the garbage collector, the weights and a U-Net of their
  * own (on TensorFlow an estimate).
  */
 export async function bytesBetweenSteps(
@@ -37,7 +51,7 @@ export async function bytesBetweenSteps(
   device: DeviceChoice['device'],
 ): Promise<number> {
   const { model } = pauses;
-  const checkpoint = 2 * weightBytes(model);
+  const checkpoint = (2 + pauses.copies) * weightBytes(model);
   if (pauses.sampleEvery === 0) return checkpoint;
   const sampler =
     device === 'wasm'

@@ -1,5 +1,6 @@
 import { kernelsOf, threadCount } from '../config/computing.js';
 import type { DeviceChoice, RunConfig } from '../config/config.js';
+import { outerOf } from '../config/replicas.js';
 import { optimizerOf } from '../config/training.js';
 import type { Preprocessing } from '../contracts/preprocessing.js';
 import type { Trainer } from '../contracts/trainer.js';
@@ -8,14 +9,17 @@ import { openUnet } from '../device/open.js';
 import type { Weights } from '../diffusion/mixture.js';
 import { CounterRandom } from '../diffusion/random.js';
 import type { Schedule } from '../diffusion/schedule.js';
+import { UsageError } from '../errors.js';
 import { WasmPreprocessing } from '../wasm/wasm-preprocessing.js';
 import { WasmTrainer } from '../wasm/wasm-trainer.js';
 import { bytesBetweenSteps, pausesOf } from './memory.js';
+import { ReplicaStates } from './replica-states.js';
+import { ReplicatedTrainer } from './replicated-trainer.js';
 import { SplitTrainer } from './split-trainer.js';
 
 /**
  * A trainer on the device the config chooses, and what the run takes between its steps, in bytes.
- * @throws UsageError when the model does not fit; CheckError when a GPU is required and there is none.
+ * @throws UsageError when the model does not fit, and for rounds on TensorFlow; CheckError when a GPU is required and there is none.
  */
 export async function openTrainer(
   config: RunConfig,
@@ -25,10 +29,24 @@ export async function openTrainer(
   const { device, why } = await chooseDevice(config.computing, requireCuda);
   const between = await bytesBetweenSteps(pausesOf(config), device);
   const whole = device === 'wasm' && config.computing.arithmetic === 'wasm';
+  const { training, computing } = config;
+  if (training.syncEvery !== null && !whole)
+    throw new UsageError(
+      `--sync-every: rounds are for the wasm device with its own arithmetic, got ${device} with ${computing.arithmetic}`,
+    );
   const trainer = whole
-    ? WasmTrainer.create({ ...wasmOptions(config, schedule), reserve: between })
+    ? openWhole(config, schedule, between)
     : await openSplit(device, config, schedule, between);
   return { trainer, chosen: { device, description: trainer.unet.description, why }, between };
+}
+
+/** A trainer on the engine alone, of several replicas where the run has rounds. */
+function openWhole(config: RunConfig, schedule: Schedule, reserve: number): Trainer {
+  const trainer = WasmTrainer.create({ ...wasmOptions(config, schedule), reserve });
+  const { training } = config;
+  if (training.syncEvery === null) return trainer;
+  const states = new ReplicaStates(trainer.unet, training.replicas, outerOf(training));
+  return new ReplicatedTrainer(trainer, states);
 }
 
 /** What weighs the loss. */

@@ -39,6 +39,11 @@ export interface TrainOptions {
    * when it is resumed, without being asked. Default false. E.g. `tensorboard: true`.
    */
   readonly tensorboard?: boolean;
+  /**
+   * Address of the Redis whose workers (`haze worker`) train the replicas of a run with rounds; null (the default): this process does.
+   * E.g. `queue: 'redis://host'`.
+   */
+  readonly queue?: string | null;
   /** Fail with a CheckError unless a CUDA GPU computes. Default false. E.g. `requireCuda: true`. */
   readonly requireCuda?: boolean;
   /**

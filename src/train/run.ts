@@ -1,5 +1,6 @@
 import type { RunConfig } from '../config/config.js';
 import { atStage, type Stage } from '../config/growth.js';
+import { imagesOfStep } from '../config/replicas.js';
 import type { Trainer } from '../contracts/trainer.js';
 import type { BatchPlan } from '../data/batches.js';
 import type { TrainingData } from '../data/held-out.js';
@@ -19,6 +20,8 @@ import { HeldOutLoss } from './held-out.js';
 import { learningRate } from './learning-rate.js';
 import type { TrainEvent, TrainOptions, TrainResult } from './options.js';
 import { lossByQuarter, positionsOf } from './positions.js';
+import { replicaParts } from './replica-files.js';
+import { Rounds } from './rounds.js';
 import { writeSamples } from './samples.js';
 import { checkpointState, type Start } from './start.js';
 
@@ -55,6 +58,8 @@ export class Run {
   private readonly total: number;
   /** Where the stage ends: at the end of the run, or before. */
   private readonly until: number;
+  /** Between whose ends nothing is measured, drawn or saved. */
+  private readonly rounds: Rounds;
   private readonly paths: RunPaths;
   private readonly log: MetricsLog;
   /** For TensorBoard, where it is asked for. */
@@ -68,6 +73,8 @@ export class Run {
   private saved: Saved | null;
   /** Whether an interruption came while something between the steps was made, and cut it short. */
   private cutShort = false;
+  /** Whether a resume ended a round in which the run had stopped, so that the newest checkpoint is behind. */
+  private endedLate = false;
 
   constructor(
     options: TrainOptions,
@@ -91,6 +98,7 @@ export class Run {
     const { taken, checkpoint } = begin;
     this.total = Math.max(taken, training.steps ?? training.epochs! * plan.stepsPerEpoch);
     this.until = Math.min(stage.until, this.total);
+    this.rounds = new Rounds(training.syncEvery, this.total);
     const { keepGuide } = training;
     this.guideStep = keepGuide === null ? null : Math.max(1, Math.round(keepGuide * this.total));
     this.paths = runPaths(options.out);
@@ -136,7 +144,7 @@ export class Run {
     const { total, until } = this;
     const { taken } = this.begin;
     const { training } = this.config;
-    const images = training.batch * training.accumulate;
+    const images = imagesOfStep(training);
     const pace = new PaceReport(this.config, this.plan.stepsPerEpoch, total);
     let next = taken < until ? this.read(taken) : undefined;
     for (let step = taken; step < until; step++) {
@@ -145,21 +153,28 @@ export class Run {
       if (step + 1 < until) next = this.read(step + 1);
       const lr = learningRate(training, step, total);
       const running = this.trainer.step({ ...batch, lr });
-      const [{ loss, losses, ms }] = await Promise.all([running, next]);
+      const [{ loss, losses, ms, milliseconds }] = await Promise.all([running, next]).catch(
+        (error: unknown) => this.cease(error, step),
+      );
       const done = step + 1;
       if (!Number.isFinite(loss)) throw this.diverged(done, `the loss is ${loss}`);
-      const imagesPerSecond = (1000 * images) / (performance.now() - begun);
+      const imagesPerSecond = (1000 * images) / (milliseconds ?? performance.now() - begun);
       const quarters = lossByQuarter(batch.t, losses, positionsOf(this.config));
       this.record({ step: done, epoch, loss, lr, ...quarters, imagesPerSecond, ms });
       const text = pace.after(done - taken, imagesPerSecond);
       if (text) this.tell({ kind: 'note', text });
-      await this.between(done, epoch);
+      if (this.rounds.endsAt(done)) {
+        this.trainer.replicas?.endRound();
+        await this.between(done, epoch);
+      }
+      await this.leave(done, epoch);
     }
   }
 
   private async read(step: number) {
     const batch = this.plan.batch(step);
     const { train } = this.data;
+    if (this.trainer.elsewhere) return { ...batch, pixels: new Uint8Array(0) };
     const pixels = new Uint8Array(batch.indices.length * train.size ** 2 * train.channels);
     const ahead = [step + 1, step + 2].filter((later) => later < this.until);
     train.ahead(ahead.map((later) => this.plan.indices(later)));
@@ -180,44 +195,67 @@ export class Run {
   }
 
   /**
-   * A checkpoint where one is due, before anything that takes long; the held-out loss at the end of an epoch; samples;
-   * an interruption.
+   * What is due by the end of a round: a checkpoint, before anything that takes long; the held-out loss, where an epoch has ended;
+   * samples.
    */
   private async between(step: number, epoch: number): Promise<void> {
     const { saveEvery } = this.config.training;
-    if (step === this.guideStep) await this.keepGuide(step);
-    if (saveEvery > 0 && step % saveEvery === 0 && step < this.until) await this.save(step, epoch);
-    if (this.plan.endsEpoch(step - 1)) await this.measure(step, epoch);
+    const { guideStep, rounds } = this;
+    if (guideStep !== null && guideStep <= step && guideStep > rounds.beginOf(step))
+      await this.keepGuide(step);
+    if (rounds.reaches(saveEvery, step) && step < this.until) await this.save(step, epoch);
+    if (this.endsEpoch(step)) await this.measure(step, epoch);
     if (this.samplesAt(step)) await this.sample(step);
-    if (step === this.until) return;
-    if (!this.options.signal?.aborted) await this.afterStep();
-    if (this.options.signal?.aborted) await this.stop(step, epoch);
   }
 
-  /** What follows a checkpoint and an interruption came before: the held-out loss of an epoch, and samples. */
+  /** Whoever waits for the step has it; an interruption ends the run. */
+  private async leave(step: number, epoch: number): Promise<void> {
+    if (step === this.until) return;
+    if (!this.options.signal?.aborted) await this.afterStep();
+    // What is computed already costs nothing, and it is at its end that a round can be saved.
+    if (this.options.signal?.aborted && !this.trainer.elsewhere?.ahead)
+      await this.stop(step, epoch);
+  }
+
+  /** Ends a run that was interrupted while it waited for others. @throws Interrupted once the state is saved; else the error */
+  private async cease(error: unknown, taken: number): Promise<never> {
+    if (!(error instanceof Interrupted)) throw error;
+    return this.stop(taken, this.plan.epochOf(Math.max(0, taken - 1)));
+  }
+
+  /** What follows a checkpoint and an interruption came before: the end of a round, the held-out loss of an epoch, samples. */
   private async makeUp(): Promise<void> {
     const { taken } = this.begin;
     if (taken === 0) return;
     const epoch = this.plan.epochOf(taken - 1);
-    if (this.heldOutLoss === null && this.plan.endsEpoch(taken - 1))
-      await this.measure(taken, epoch);
+    const { replicas } = this.trainer;
+    if (replicas?.inRound) {
+      if (!this.rounds.endsAt(taken)) return;
+      replicas.endRound();
+      this.endedLate = true;
+    }
+    if (this.heldOutLoss === null && this.endsEpoch(taken)) await this.measure(taken, epoch);
     if (this.samplesAt(taken) && !(await isFile(gridPath(this.paths, taken))))
       await this.sample(taken);
     if (this.cutShort) await this.stop(taken, epoch);
   }
 
+  /** Whether an epoch ends with this step, or has ended in the round that does. */
+  private endsEpoch(step: number): boolean {
+    return this.rounds.reaches(this.plan.stepsPerEpoch, step);
+  }
+
   private samplesAt(step: number): boolean {
-    const { sampleEvery } = this.config.training;
-    return sampleEvery > 0 && step % sampleEvery === 0;
+    return this.rounds.reaches(this.config.training.sampleEvery, step);
   }
 
   /** A stage always ends with a checkpoint, and a run with the held-out loss of its last weights, too. */
   private async finish(): Promise<void> {
     const step = this.until;
-    if (step === this.begin.taken) return;
+    if (step === this.begin.taken && !this.endedLate) return;
     const epoch = this.plan.epochOf(step - 1);
     const isLast = step === this.total;
-    if (isLast && !this.plan.endsEpoch(step - 1)) await this.measure(step, epoch);
+    if (isLast && !this.endsEpoch(step)) await this.measure(step, epoch);
     if (this.cutShort) await this.stop(step, epoch);
     await this.save(step, epoch);
   }
@@ -288,16 +326,20 @@ export class Run {
 
   private async save(step: number, epoch: number): Promise<void> {
     const { out } = this.options;
+    const { unet, replicas } = this.trainer;
+    const { ema } = this.config.training;
     const checkpoint = {
-      model: () => this.weights(step),
-      optimizer: () => this.trainer.unet.exportOptimizer(),
-      state: checkpointState(this.config, epoch, this.begin.data),
-      averages: new Map(
-        this.config.training.ema.map((decay, i) => [
-          decay,
-          () => this.trainer.unet.exportAverage(i),
-        ]),
-      ),
+      model: () => {
+        replicas?.show('shared');
+        return this.weights(step);
+      },
+      optimizer: () => {
+        replicas?.show(0);
+        return unet.exportOptimizer();
+      },
+      state: checkpointState(this.config, epoch, this.begin.data, replicas?.inRound),
+      averages: new Map(ema.map((decay, i) => [decay, () => unet.exportAverage(i)])),
+      others: replicaParts(this.trainer, ema, (state) => this.finite(step, state)),
     };
     await this.restore();
     this.log.flush();
@@ -321,7 +363,10 @@ export class Run {
 
   /** The weights as they are. @throws RunError when they are not finite: nobody wants these in place of the last good ones */
   private async weights(step: number): Promise<StateDict> {
-    const state = await this.trainer.unet.exportState();
+    return this.finite(step, await this.trainer.unet.exportState());
+  }
+
+  private finite(step: number, state: StateDict): StateDict {
     const fault = firstNotFinite(state);
     if (fault) throw this.diverged(step, `${fault.name} has come to hold ${fault.value}`);
     return state;

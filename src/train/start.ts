@@ -28,6 +28,7 @@ import type { StateDict } from '../network/state.js';
 import { plural } from '../units.js';
 import type { DataState } from './open-data.js';
 import type { TrainEvent, TrainOptions } from './options.js';
+import { loadReplicas } from './replica-files.js';
 
 /** Where a run stands when its loop begins. */
 export interface Start {
@@ -79,7 +80,7 @@ export async function start(
     if (text !== null) onEvent({ kind: 'warning', text });
   };
   if (!resume) {
-    await trainer.unet.importState(await firstWeights(config, onEvent));
+    await begin(config, trainer, onEvent);
     await createRun(out, json, telling);
     return { taken: 0, checkpoint: null, log: [], data, hold };
   }
@@ -91,7 +92,7 @@ export async function start(
   const taken = checkpoint ? await load(checkpoint, config, trainer, data, onEvent) : 0;
   if (!checkpoint) {
     onEvent({ kind: 'note', text: `${out} has no checkpoint yet; starting at step 0` });
-    await trainer.unet.importState(await firstWeights(config, onEvent));
+    await begin(config, trainer, onEvent);
   }
   const log = await cutBack(paths.metrics, taken);
   await cutBackEvents(paths.events, taken);
@@ -99,11 +100,20 @@ export async function start(
   return { taken, checkpoint, log, data, hold };
 }
 
-/** What a checkpoint's state.json says beside its step. */
-export const checkpointState = (config: RunConfig, epoch: number, data: DataState): Json => ({
+/**
+ * What a checkpoint's state.json says beside its step.
+ * @param inRound of a run with rounds: whether it stopped within one
+ */
+export const checkpointState = (
+  config: RunConfig,
+  epoch: number,
+  data: DataState,
+  inRound?: boolean,
+): Json => ({
   epoch,
   seed: config.seed,
   ...data,
+  ...(inRound !== undefined && { inRound }),
   device: config.chosen?.description ?? null,
 });
 
@@ -120,6 +130,7 @@ async function load(
   await trainer.unet.importOptimizer(await parts.optimizer());
   for (const [i, average] of [...parts.averages.values()].entries())
     await trainer.unet.importAverage(i, await average());
+  await loadReplicas(folder, step, state, trainer, config.training.ema);
   onEvent({ kind: 'note', text: `resuming at step ${step} from ${folder}` });
   const given = config.data.source === GIVEN;
   for (const text of changes(state, data, trainer.unet.description, given))
@@ -166,6 +177,16 @@ const arithmetic = (description: string): string =>
 export function freshState(config: RunConfig): StateDict {
   const state = initialState(buildNetwork(config.model), new CounterRandom(config.seed));
   return config.training.zeroInit ? withZeros(state) : state;
+}
+
+/** Puts a new run's weights into its network. */
+async function begin(
+  config: RunConfig,
+  trainer: Trainer,
+  onEvent: (event: TrainEvent) => void,
+): Promise<void> {
+  await trainer.unet.importState(await firstWeights(config, onEvent));
+  trainer.replicas?.takeAll();
 }
 
 async function firstWeights(config: RunConfig, onEvent: (event: TrainEvent) => void) {

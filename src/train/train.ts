@@ -1,14 +1,15 @@
 import { threadCount } from '../config/computing.js';
 import type { RunConfig } from '../config/config.js';
 import { atStage, type Stage, stagesOf } from '../config/growth.js';
-import { BatchPlan } from '../data/batches.js';
 import type { TrainingData } from '../data/held-out.js';
 import { ownShape } from '../data/own-shape.js';
 import { makeSchedule } from '../diffusion/schedule.js';
 import { Interrupted, UsageError } from '../errors.js';
 import { latestCheckpoint, openCheckpoint } from '../io/checkpoint.js';
 import { asOnlyTrainer, type Hold } from '../io/run-lock.js';
+import type { Connection } from '../queue/connect.js';
 import { advice } from './advice.js';
+import { askWorkers, connectQueue } from './ask-workers.js';
 import { classify } from './classes.js';
 import { header } from './header.js';
 import { stepsIn } from './length.js';
@@ -17,7 +18,8 @@ import { noting } from './noting.js';
 import { dataState, type ListedData, listData, openData } from './open-data.js';
 import { openTrainer } from './open-trainer.js';
 import type { TrainOptions, TrainResult } from './options.js';
-import { positionsOf } from './positions.js';
+import { planOf } from './plan.js';
+import { Rounds } from './rounds.js';
 import { type AfterStep, interruptedAt, Run, type Saved } from './run.js';
 import { checkInit, checkStart, start } from './start.js';
 
@@ -38,20 +40,30 @@ export async function trainLocked(
   afterStep?: AfterStep,
 ): Promise<TrainResult> {
   const notes = noting(asked);
+  const given = { ...asked, onEvent: notes.onEvent };
   try {
-    return await trainStages({ ...asked, onEvent: notes.onEvent }, hold, afterStep);
+    await checkStart(given);
+    const connection = await connectQueue(given);
+    try {
+      return await trainStages(given, { hold, afterStep, connection });
+    } finally {
+      connection?.close();
+    }
   } catch (error) {
     notes.ended(error);
     throw error;
   }
 }
 
-async function trainStages(
-  given: TrainOptions,
-  hold: Hold,
-  afterStep: AfterStep | undefined,
-): Promise<TrainResult> {
-  await checkStart(given);
+/** What stages of a run have in common. */
+interface Around {
+  readonly hold: Hold;
+  readonly afterStep: AfterStep | undefined;
+  /** Where workers train it; null: here. */
+  readonly connection: Connection | null;
+}
+
+async function trainStages(given: TrainOptions, around: Around): Promise<TrainResult> {
   const all = await listData(given.config, given);
   if (given.advise && !given.resume) await advise(given, all);
   const { config, listed } = await classify(given.config, all);
@@ -60,14 +72,14 @@ async function trainStages(
   const stages = await stagesLeft(options);
   // What does not fit in the end is refused before anything is trained.
   if (stages.length > 1) await (await openAt(options, stages.at(-1)!)).trainer.dispose();
-  let result = await trainStage(options, listed, stages[0]!, hold, afterStep);
+  let result = await trainStage(options, listed, stages[0]!, around);
   for (const [i, stage] of stages.slice(1).entries()) {
     const { size } = stage;
     const saved = { path: result.checkpoint, step: stages[i]!.until };
     options.onEvent?.({ kind: 'note', text: `grow    images of ${size}x${size} from here` });
     // The next stage goes on as a resume would, with the same bits.
     const next = { ...options, resume: true, onEvent: withoutWarnings(options) };
-    result = await trainStage(next, listed, stage, hold, afterStep, saved);
+    result = await trainStage(next, listed, stage, around, saved);
   }
   return result;
 }
@@ -129,12 +141,12 @@ async function trainStage(
   options: TrainOptions,
   listed: ListedData,
   stage: Stage,
-  hold: Hold,
-  afterStep: AfterStep | undefined,
+  { hold, afterStep, connection }: Around,
   saved?: Saved,
 ): Promise<TrainResult> {
   const { signal, onEvent = () => {} } = options;
-  const { trainer, chosen, between } = await openAt(options, stage);
+  const { trainer: own, chosen, between } = await openAt(options, stage);
+  let trainer = own;
   const config: RunConfig = { ...options.config, chosen };
   const staged = atStage(config, stage);
   let data: TrainingData | undefined;
@@ -148,17 +160,25 @@ async function trainStage(
     const opening = { ...options, config: staged, dataBudget: budget.bytes };
     data = await openData(listed, opening, onEvent);
     const { count } = data.train;
-    const plan = new BatchPlan({
-      count,
-      batch: config.training.batch * config.training.accumulate,
-      seed: config.seed,
-      timesteps: config.diffusion.timesteps,
-      positions: positionsOf(config),
-      flip: config.data.flip,
-      classes: data.train.classes,
-      labelDropout: config.training.labelDropout,
-    });
+    const plan = planOf(config, data.train);
     signal?.throwIfAborted();
+    if (connection) {
+      const steps = config.training.steps ?? config.training.epochs! * plan.stepsPerEpoch;
+      const whole = { ...staged, training: { ...staged.training, steps } };
+      const rounds = new Rounds(config.training.syncEvery, steps);
+      const until = Math.min(stage.until, steps);
+      const onNote = (text: string) => onEvent({ kind: 'note', text });
+      const about = {
+        connection,
+        config: whole,
+        dataset: data.train,
+        rounds,
+        until,
+        signal,
+        onNote,
+      };
+      trainer = await askWorkers(own, about);
+    }
     const state = await dataState(listed, count);
     const begin = await start(options, config, trainer, state, hold, onEvent);
     return await new Run(options, config, trainer, data, plan, begin, stage, afterStep).go();

@@ -70,7 +70,7 @@ export class WasmTrainer implements Trainer {
     let loss = 0;
     for (const [part, images] of partsOf(batch, this.parts)) {
       this.write(images);
-      unet.beginPart(batch.lr, part);
+      unet.beginPart(batch.lr, part, images.first);
       times.push(await this.engine.run(this.train, batch.step, batch.step + 1));
       times.push(await unet.endPart(part));
       loss += unet.loss / part.of;

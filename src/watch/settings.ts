@@ -40,10 +40,13 @@ export class Settings {
   private take(config: Json): void {
     this.rows = rowsOf(config).slice(0, MOST_ROWS);
     const training = isObject(config.training) ? config.training : {};
-    const { steps, epochs, batch, accumulate } = training;
+    const { steps, epochs, batch, accumulate, replicas } = training;
     this.steps = positive(steps);
     this.epochs = positive(epochs);
-    this.imagesPerStep = (positive(batch) ?? 1) * (positive(accumulate) ?? 1);
+    this.imagesPerStep = [batch, accumulate, replicas].reduce<number>(
+      (product, count) => product * (positive(count) ?? 1),
+      1,
+    );
   }
 }
 

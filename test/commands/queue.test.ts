@@ -42,6 +42,7 @@ redisTest('queue shows workers, runs, jobs and failures, as a table and as JSON'
   t.true(seen.runs[0].done > 8 && seen.runs[0].secondsLeft > 0);
   t.like(seen.jobs[0], { build: buildId(false), failed: 1 });
   t.true(seen.jobs[0].waiting > 0);
+  t.like(seen.jobs[1], { build: buildId(false), kind: 'train', waiting: 0 });
   t.like(seen.failures[0], { what: null });
   t.regex(seen.failures[0].reason, /^job\.build: expected a value/);
   const text = (await haze(folder, ['queue', '--queue', server.url])).stdout;

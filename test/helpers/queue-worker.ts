@@ -3,7 +3,9 @@ import { JobMaker } from '../../src/generate/job-maker.js';
 import type { GenerateOptions } from '../../src/generate/options.js';
 import { BlobCache } from '../../src/queue/blob-cache.js';
 import { buildId } from '../../src/queue/build.js';
+import { GENERATE, TRAIN } from '../../src/queue/kinds.js';
 import { serve } from '../../src/queue/serve.js';
+import { TrainMaker } from '../../src/train/train-maker.js';
 import { type Running, startHaze } from './cli.js';
 import { temporaryFolder } from './folder.js';
 import { optionsIn } from './generate.js';
@@ -32,7 +34,13 @@ export async function workerHere(
   const onEvent = (event: { kind: string; text?: string }) => {
     if (event.text !== undefined) onNote(event.text);
   };
-  const serving = serve(connection, maker, { build, lostAfter: 2, onEvent }, abort.signal);
+  const serving = serve(
+    GENERATE,
+    connection,
+    maker,
+    { build, lostAfter: 2, onEvent },
+    abort.signal,
+  );
   const stop = () => {
     abort.abort();
     return serving;
@@ -74,3 +82,27 @@ export const queuedIn = (
   queue: url,
   ...changes,
 });
+
+/** A worker in this process that trains alone. Its count is of steps. */
+export async function trainerHere(
+  t: ExecutionContext,
+  server: Pick<RedisServer, 'url'>,
+  { threads = 2, build = buildId(false) } = {},
+): Promise<Here> {
+  const notes: string[] = [];
+  const onNote = (text: string) => notes.push(text);
+  const cache = new BlobCache(await temporaryFolder(t));
+  const connection = await connectionTo(t, server, onNote);
+  const maker = new TrainMaker(connection, { threads, strict: false, wide: false, cache, onNote });
+  const abort = new AbortController();
+  const onEvent = (event: { kind: string; text?: string }) => {
+    if (event.text !== undefined) onNote(event.text);
+  };
+  const serving = serve(TRAIN, connection, maker, { build, lostAfter: 2, onEvent }, abort.signal);
+  const stop = () => {
+    abort.abort();
+    return serving;
+  };
+  t.teardown(stop);
+  return { notes, cache, stop };
+}

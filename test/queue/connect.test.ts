@@ -104,6 +104,10 @@ redisTest(
     const known = await haze(folder, call, { NODE_EXTRA_CA_CERTS: certificate! });
     t.is(known.code, 0, known.stderr);
     t.regex(known.stdout, /^rediss:\/\/localhost:\d+: Redis /);
-    t.regex(known.stdout, /^some-build +0 +0 +0 +0$/m, 'the queue itself is read over TLS, too');
+    t.regex(
+      known.stdout,
+      /^some-build +generate +0 +0 +0 +0$/m,
+      'the queue itself is read over TLS, too',
+    );
   },
 );

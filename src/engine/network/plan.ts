@@ -173,7 +173,7 @@ export function planMemory(
     rates: arena.floats('tables', RATES.averages + shape.averages),
     imageLosses: arena.bytes('tables', 8 * batch),
     lossWeights: shape.weighted ? arena.floats('tables', batch) : NULL,
-    first: shape.accumulates ? arena.bytes('tables', 4) : NULL,
+    first: shape.training ? arena.bytes('tables', 4) : NULL,
     normPartial: arena.bytes('tables', shape.training ? normBytes(layout.floats) : 0),
     kept: new Map(),
     buffers: new Buffers(),

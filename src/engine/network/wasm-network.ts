@@ -43,6 +43,7 @@ import {
   planLayout,
   planPrograms,
 } from './plan.js';
+import { copyInto, copyOf, type Snapshot } from './snapshot.js';
 
 export interface WasmNetworkOptions extends PlanOptions, KernelChoice {}
 
@@ -152,11 +153,15 @@ export class WasmNetwork implements NetworkDevice {
     return this.#program(this.#accumulate > 1 ? 'pass' : 'train').program;
   }
 
-  /** Before a part of a step runs. @throws RunError where the network was planned for another number of parts */
-  beginPart(lr: number, { index, of }: Part): void {
+  /**
+   * Before a part of a step runs.
+   * @param first the number of its first image in the step
+   * @throws RunError where the network was planned for another number of parts
+   */
+  beginPart(lr: number, { index, of }: Part, first = index * this.batch): void {
     if (of !== this.#accumulate)
       throw new RunError(`a step of this network has ${this.#accumulate} parts, got ${of}`);
-    if (of > 1) this.#first[0] = index * this.batch;
+    this.#first[0] = first;
     this.setRates(lr);
   }
 
@@ -254,6 +259,53 @@ export class WasmNetwork implements NetworkDevice {
     writeParameters(layout, this.#region(regions.training.m), state.m);
     writeParameters(layout, this.#region(regions.training.v), state.v);
     this.#steps = state.step;
+  }
+
+  /** All that training steps change, as it lies in memory: what is written to it changes the network. */
+  get #live(): Snapshot {
+    const { regions, layout } = this.#training;
+    const { m, v, averages } = regions.training;
+    const statistics = (at: Pointer) => this.engine.floats(at, layout.statistics);
+    return {
+      weights: this.#region(regions.weights),
+      statistics: statistics(regions.statistics),
+      averages: averages.flatMap((average) => [
+        this.#region(average.weights),
+        statistics(average.statistics),
+      ]),
+      moments: [this.#region(m), this.#region(v)],
+      batches: this.#batches,
+      steps: this.#steps,
+    };
+  }
+
+  /** A copy of all that training steps change, in arrays of its own or in those of `into`. */
+  snapshot(into?: Snapshot): Snapshot {
+    if (!into) return copyOf(this.#live);
+    copyInto(into, this.#live);
+    return into;
+  }
+
+  /** Goes on from a copy; from one without moments with those that are there. */
+  restore(snapshot: Snapshot): void {
+    const live = this.#live;
+    copyInto(live, snapshot);
+    this.#batches = live.batches;
+    this.#steps = live.steps;
+    this.#outdate();
+  }
+
+  /** Values that lie as the weights do, by parameter in PyTorch's layouts. */
+  namedParameters(values: Float32Array): StateDict {
+    return readParameters(this.memory.layout, values);
+  }
+
+  /** The way back. @throws UsageError for a missing name or a wrong shape */
+  laidOut(parameters: StateDict): Float32Array {
+    const { layout } = this.memory;
+    const values = new Float32Array(layout.floats);
+    writeParameters(layout, values, parameters);
+    return values;
   }
 
   async dispose(): Promise<void> {

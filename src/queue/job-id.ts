@@ -1,0 +1,15 @@
+/** Numbers of jobs, which follow from what they are: whoever wants the same asks for the same job. */
+import { sha256 } from '../io/hash.js';
+
+/** `g1a2b…`: the kind of the job, and the hash of its data. */
+export const hashOf = (kind: string, value: unknown): string =>
+  `${kind}${sha256(Buffer.from(canonical(value)))}`;
+
+/** JSON with names in one order. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, item: unknown) =>
+    typeof item === 'object' && item !== null && !Array.isArray(item)
+      ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : item,
+  );
+}

@@ -1,0 +1,131 @@
+/** A job that trains a replica for some steps: all that these are a function of. What lies in Redis is read as any other input. */
+import type { RunConfig } from '../config/config.js';
+import { JsonObject } from '../config/json.js';
+import { parseRunConfig } from '../config/read.js';
+import { section } from '../config/read-model.js';
+import { UsageError } from '../errors.js';
+import { type Blob, readBlob } from './blob.js';
+import { hashOf } from './job-id.js';
+
+/** The images of a run, decoded: u8 [count, size, size, channels], then where the network is told classes u32 labels, one an image. */
+export interface Images {
+  readonly blob: Blob;
+  readonly count: number;
+}
+
+/** What a replica is made of. */
+export interface ReplicaBlobs {
+  readonly weights: Blob;
+  /** In the order of `training.ema`. */
+  readonly averages: readonly Blob[];
+  /** The optimizer's state. */
+  readonly optimizer: Blob;
+}
+
+export interface TrainJob {
+  readonly build: string;
+  /** The run, as `configOfJobs` leaves it. */
+  readonly config: RunConfig;
+  readonly images: Images;
+  /** Which replica of `training.replicas`, counted from 0. */
+  readonly replica: number;
+  /** Steps that it has taken, and those that it has in the end. */
+  readonly from: number;
+  readonly until: number;
+  readonly start: ReplicaBlobs;
+}
+
+/** What a worker makes of one. */
+export interface TrainResult {
+  readonly end: ReplicaBlobs;
+  /** Of each step: its loss, and those of its images. */
+  readonly losses: readonly (readonly number[])[];
+  /** Milliseconds of fetching and reading, of computing, of writing and sending. */
+  readonly ms: { readonly load: number; readonly compute: number; readonly send: number };
+}
+
+/** Images that a data set in a queue holds at most: their places are of 32 bits. */
+const MOST_IMAGES = 2 ** 32 - 1;
+/** Bytes of one at most. */
+const MOST_BYTES = 2 ** 40;
+const MOST_STEPS = 1e9;
+/** Steps of a job at most. */
+const MOST_OF_ONE = 1e6;
+
+/** The number of a job, which follows from what it makes. */
+export const idOfTraining = (job: TrainJob): string => hashOf('t', job);
+
+/** `replica 2, steps 26 to 50`. */
+export const trainingInWords = ({ replica, from, until }: TrainJob): string =>
+  `replica ${replica + 1}, steps ${from + 1} to ${until}`;
+
+/** Bytes of the images of a run. */
+export const bytesOfImages = ({ model }: Pick<RunConfig, 'model'>, count: number, told: boolean) =>
+  count * (model.size ** 2 * model.channels + (told ? 4 : 0));
+
+/**
+ * Reads the data of a job, which may be damaged or hostile.
+ * @throws UsageError naming the field, what was expected and what is there
+ */
+export function parseTrainJob(data: unknown): TrainJob {
+  const root = new JsonObject('job', data);
+  const build = root.text('build')!;
+  const config = readConfig(root, data);
+  const { replicas, ema, syncEvery, steps } = config.training;
+  if (syncEvery === null || steps === null)
+    throw new UsageError('job.config.training: expected steps and syncEvery, got none');
+  const images = section(root.object('images'), (o) => readImages(o, config));
+  const replica = root.whole('replica', { min: 0, max: replicas - 1 })!;
+  const from = root.whole('from', { min: 0, max: MOST_STEPS })!;
+  const until = root.whole('until', { min: from + 1, max: Math.min(steps, from + MOST_OF_ONE) })!;
+  const start = section(root.object('start'), (o) => readReplica(o, ema.length));
+  root.finish();
+  return { build, config, images, replica, from, until, start };
+}
+
+/** The config is read as a file is. */
+function readConfig(root: JsonObject, data: unknown): RunConfig {
+  root.object('config', 'all');
+  return parseRunConfig('job.config', (data as { config: unknown }).config);
+}
+
+function readImages(o: JsonObject, config: RunConfig): Images {
+  const count = o.whole('count', { min: 1, max: MOST_IMAGES })!;
+  const blob = section(o.object('blob'), (b) => readBlob(b, MOST_BYTES));
+  const expected = bytesOfImages(config, count, isTold(config));
+  if (blob.bytes !== expected)
+    throw new UsageError(
+      `${o.where('blob')}.bytes: expected ${expected}, of ${count} images, got ${blob.bytes}`,
+    );
+  return { blob, count };
+}
+
+/** Whether the network is told the classes of the images. */
+export const isTold = ({ data }: Pick<RunConfig, 'data'>): boolean =>
+  (data.classes ?? null) !== null;
+
+function readReplica(o: JsonObject, averages: number): ReplicaBlobs {
+  const each = o.objects('averages', averages);
+  return {
+    weights: section(o.object('weights'), readBlob),
+    averages: each.map((average) => section(average, readBlob)),
+    optimizer: section(o.object('optimizer'), readBlob),
+  };
+}
+
+/** Reads a result, which anybody may have put there. @throws UsageError */
+export function parseTrainResult(value: unknown, job: TrainJob): TrainResult {
+  const root = new JsonObject('result', value);
+  const { training } = job.config;
+  const end = section(root.object('end'), (o) => readReplica(o, training.ema.length));
+  const images = training.batch * training.accumulate;
+  const losses = root.lists('losses', job.until - job.from, images + 1);
+  const time = { min: 0 };
+  const ms = section(root.object('ms'), (o) => ({
+    load: o.real('load', time)!,
+    compute: o.real('compute', time)!,
+    send: o.real('send', time)!,
+  }));
+  root.finish();
+  return { end, losses, ms };
+}

@@ -1,0 +1,45 @@
+/** Waiting for what may never come: Redis may be away. */
+
+/** Waits for work for so many milliseconds, however it ends. */
+export async function within(milliseconds: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, milliseconds);
+  });
+  await Promise.race([
+    work.then(
+      () => undefined,
+      () => undefined,
+    ),
+    late,
+  ]);
+  clearTimeout(timer);
+}
+
+/** Does something at once and then every so many seconds; what fails of it is tried again then. */
+export function every(seconds: number, work: () => Promise<void>): NodeJS.Timeout {
+  const once = () => void work().catch(() => undefined);
+  once();
+  return setInterval(once, 1000 * seconds);
+}
+
+export const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+
+/** Work, or what a signal is aborted with before it is done. It leaves nothing on the signal. */
+export function unlessAborted<T>(
+  signal: AbortSignal | undefined,
+  work: Promise<T>,
+  reason: () => Error,
+): Promise<T> {
+  if (!signal) return work;
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(reason());
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
+}

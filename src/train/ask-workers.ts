@@ -1,0 +1,52 @@
+/** Training through a queue: what is loaded, and connected, only where it is asked for. */
+import type { RunConfig } from '../config/config.js';
+import type { Trainer } from '../contracts/trainer.js';
+import { UsageError } from '../errors.js';
+import type { Connection } from '../queue/connect.js';
+import type { TrainOptions } from './options.js';
+import type { QueuedOptions } from './queued-trainer.js';
+import { ReplicatedTrainer } from './replicated-trainer.js';
+
+/** @throws UsageError for a run that workers cannot train */
+export function checkQueued({ training, computing }: RunConfig): void {
+  if (training.syncEvery === null)
+    throw new UsageError(
+      '--queue: workers train the replicas of a round; give --replicas and --sync-every, too',
+    );
+  for (const [name, got] of [
+    ['--device', computing.device],
+    ['--arithmetic', computing.arithmetic],
+  ] as const)
+    if (got !== 'wasm')
+      throw new UsageError(
+        `${name}: expected wasm with --queue, whose bits are the same everywhere, got ${got}`,
+      );
+}
+
+/** Connects to the Redis of a run that has one. @throws as `connect` */
+export async function connectQueue({
+  config,
+  queue = null,
+  minutes,
+  onEvent,
+}: TrainOptions): Promise<Connection | null> {
+  if (queue === null) return null;
+  checkQueued(config);
+  if (minutes !== undefined)
+    throw new UsageError('--minutes: measures this machine alone; with --queue give --steps');
+  const { connect } = await import('../queue/connect.js');
+  const { parseAddress } = await import('../queue/address.js');
+  return connect('--queue', parseAddress('--queue', queue), (text) =>
+    onEvent?.({ kind: 'note', text }),
+  );
+}
+
+/** The trainer whose replicas workers train. */
+export async function askWorkers(trainer: Trainer, options: QueuedOptions): Promise<Trainer> {
+  if (!(trainer instanceof ReplicatedTrainer))
+    throw new UsageError(
+      '--queue: workers train the replicas of a round, got a run without rounds',
+    );
+  const { QueuedTrainer } = await import('./queued-trainer.js');
+  return QueuedTrainer.open(trainer, options);
+}

@@ -1,0 +1,203 @@
+/** What a worker trains with: one run at a time, one replica of it after the other, with all of its threads. */
+import type { RunConfig } from '../config/config.js';
+import { ofOneReplica } from '../config/replicas.js';
+import type { NetworkDevice } from '../contracts/device.js';
+import type { Trainer } from '../contracts/trainer.js';
+import { makeSchedule } from '../diffusion/schedule.js';
+import { EngineError, RunError, UsageError } from '../errors.js';
+import type { Blob } from '../queue/blob.js';
+import type { BlobCache } from '../queue/blob-cache.js';
+import { keepBlob } from '../queue/blobs.js';
+import { type Connection, isOutOfMemory } from '../queue/connect.js';
+import { computingOf } from '../queue/generate-job.js';
+import { hashOf } from '../queue/job-id.js';
+import { Hopeless, type Maker, Stopped } from '../queue/serve.js';
+import { isTold, type ReplicaBlobs, type TrainJob, type TrainResult } from '../queue/train-job.js';
+import { within } from '../queue/waiting.js';
+import { learningRate } from './learning-rate.js';
+import { openTrainer } from './open-trainer.js';
+import { PackedImages } from './packed-images.js';
+import { planOf } from './plan.js';
+import { ofReplica } from './replica-batch.js';
+import { blobsOf, fetchReplica, loadReplica, storeMoments, storeWeights } from './replica-blobs.js';
+
+export interface TrainMakerOptions {
+  readonly threads: number;
+  readonly strict: boolean;
+  readonly wide: boolean;
+  readonly cache: BlobCache;
+  readonly onNote: (text: string) => void;
+}
+
+/** A run that is open. */
+interface Current {
+  readonly id: string;
+  readonly trainer: Trainer;
+  readonly images: PackedImages;
+}
+
+/** Milliseconds for which a job may come to its next step before what it computes with is closed. */
+const CLOSE = 3000;
+
+/** Milliseconds between two attempts to send what Redis has no room for. */
+const FULL = 1000;
+
+export class TrainMaker implements Maker<TrainJob, TrainResult> {
+  private readonly connection: Pick<Connection, 'redis'>;
+  private readonly options: TrainMakerOptions;
+  private current: Current | undefined;
+  private turn: Promise<unknown> = Promise.resolve();
+  private stopped = false;
+  /** Of the last jobs: their files, which the next ones may begin with. */
+  private readonly recent: Blob[][] = [];
+
+  constructor(connection: Pick<Connection, 'redis'>, options: TrainMakerOptions) {
+    this.connection = connection;
+    this.options = options;
+  }
+
+  onLanes(): void {}
+
+  make(job: TrainJob): Promise<TrainResult> {
+    const result = this.turn.then(() => this.train(job));
+    this.turn = result.catch(() => undefined);
+    return result;
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    // It may be waiting for Redis, or for a long step.
+    await within(CLOSE, this.turn);
+    await this.close();
+  }
+
+  private async train(job: TrainJob): Promise<TrainResult> {
+    if (this.stopped) throw new Stopped();
+    try {
+      const begun = performance.now();
+      const { trainer, images } = await this.open(job);
+      await this.load(trainer.unet, job);
+      const loaded = performance.now();
+      const losses = await this.steps(trainer, images, job);
+      const computed = performance.now();
+      const end = await this.send(trainer.unet, job.config.training.ema.length);
+      const sent = performance.now();
+      await this.forget(job, end);
+      return {
+        ...{ end, losses },
+        ms: { load: loaded - begun, compute: computed - loaded, send: sent - computed },
+      };
+    } catch (error) {
+      // What went wrong may be the engine: the next job has another.
+      if (!(error instanceof Stopped)) await this.close();
+      throw error instanceof EngineError ? new RunError(error.message) : error;
+    }
+  }
+
+  private async steps(
+    trainer: Trainer,
+    images: PackedImages,
+    { config, images: { count }, replica, from, until }: TrainJob,
+  ): Promise<number[][]> {
+    const { training } = config;
+    const plan = planOf(config, { count, classes: images.classes });
+    const rows: number[][] = [];
+    for (let step = from; step < until; step++) {
+      if (this.stopped) throw new Stopped();
+      const { indices, ...batch } = ofReplica(plan.batch(step), replica, training.replicas);
+      const pixels = await images.read(indices);
+      const lr = learningRate(training, step, training.steps!);
+      const { loss, losses } = await trainer.step({ ...batch, pixels, lr });
+      if (!Number.isFinite(loss))
+        throw new Hopeless(`step ${step + 1}: the loss is ${loss}; a lower --lr may help`);
+      rows.push([loss, ...losses]);
+    }
+    return rows;
+  }
+
+  private async open(job: TrainJob): Promise<Current> {
+    const { build: _, config, images } = job;
+    const id = hashOf('r', { config, images });
+    if (this.current?.id === id) return this.current;
+    await this.close();
+    const { model, data } = config;
+    const { cache, onNote } = this.options;
+    const path = await cache.file(this.connection.redis, images.blob);
+    const names = isTold(config) ? data.classes!.names : null;
+    const shape = { ...images, size: model.size, channels: model.channels };
+    const packed = await PackedImages.open(path, shape, names);
+    try {
+      const trainer = await this.openTrainer(config);
+      onNote(
+        `run ${id.slice(1, 13)}: ${trainer.unet.description}, ${config.training.replicas} replicas, batches of ${config.training.batch}`,
+      );
+      this.current = { id, trainer, images: packed };
+      return this.current;
+    } catch (error) {
+      await packed.close();
+      throw error;
+    }
+  }
+
+  private async openTrainer(config: RunConfig): Promise<Trainer> {
+    const { threads, strict, wide } = this.options;
+    const own = {
+      ...config,
+      computing: computingOf({ threads, strict, wide }),
+      training: ofOneReplica(config.training),
+    };
+    try {
+      return (await openTrainer(own, makeSchedule(config.diffusion), false)).trainer;
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      throw new RunError(`this worker cannot train it: ${error.message}`);
+    }
+  }
+
+  private async load(unet: NetworkDevice, { config, from, start }: TrainJob): Promise<void> {
+    const { cache } = this.options;
+    await fetchReplica(cache, this.connection.redis, start);
+    await loadReplica(cache, unet, start, config.model, from);
+  }
+
+  /** What the replica has become, into the cache and into Redis. */
+  private async send(unet: NetworkDevice, averages: number): Promise<ReplicaBlobs> {
+    const { cache } = this.options;
+    const end = {
+      ...(await storeWeights(cache, unet, averages)),
+      optimizer: await storeMoments(cache, unet),
+    };
+    for (const blob of blobsOf(end)) await this.upload(cache.pathOf(blob), blob);
+    return end;
+  }
+
+  /** Waits for room where Redis is full: whoever takes results makes some. */
+  private async upload(path: string, blob: Blob): Promise<void> {
+    for (;;)
+      try {
+        return await keepBlob(this.connection.redis, path, blob);
+      } catch (error) {
+        if (!isOutOfMemory(error)) throw error;
+        if (this.stopped) throw new Stopped();
+        this.options.onNote('Redis is full; waiting for room');
+        await new Promise((resolve) => setTimeout(resolve, FULL));
+      }
+  }
+
+  /** Drops files of jobs that lie some rounds back. */
+  private async forget({ start, config }: TrainJob, end: ReplicaBlobs): Promise<void> {
+    this.recent.push([...blobsOf(start), ...blobsOf(end)]);
+    while (this.recent.length > 2 * config.training.replicas) {
+      const old = this.recent.shift()!;
+      const used = new Set(this.recent.flat().map(({ sha256 }) => sha256));
+      for (const blob of old) if (!used.has(blob.sha256)) await this.options.cache.drop(blob);
+    }
+  }
+
+  private async close(): Promise<void> {
+    const { current } = this;
+    this.current = undefined;
+    await current?.images.close();
+    await current?.trainer.dispose();
+  }
+}

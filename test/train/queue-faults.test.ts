@@ -1,0 +1,273 @@
+import { readdirSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import test from 'ava';
+import { Queue } from 'bullmq';
+import { RunError } from '../../src/errors.js';
+import { parseAddress } from '../../src/queue/address.js';
+import { buildId, queueOf } from '../../src/queue/build.js';
+import { redisOptions } from '../../src/queue/connect.js';
+import type { TrainEvent, TrainOptions } from '../../src/train/options.js';
+import { train } from '../../src/train/train.js';
+import { haze, startHaze } from '../helpers/cli.js';
+import { says, trainerHere, workerProcess } from '../helpers/queue-worker.js';
+import { clientOf, type RedisServer, redisTest, startRedis, until } from '../helpers/redis.js';
+import { startRelay } from '../helpers/relay.js';
+import { FILES, fileOf, logOf, replicated } from '../helpers/replicas.js';
+import { newRun, writeBars } from '../helpers/run.js';
+
+/* Workers, Redis and coordinators that are lost, damaged or hostile: the run stays a local one, or one line says why not. */
+
+let folder: string;
+let local: TrainOptions;
+
+const STEPS = 90;
+const read = (options: Pick<TrainOptions, 'out'>) =>
+  FILES.map((name) => fileOf(options, STEPS, name));
+
+test.before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'haze-test-'));
+  process.env.HAZE_CACHE = join(folder, 'cache');
+  const config = replicated(writeBars(folder), 'simple', { steps: STEPS, syncEvery: 30 });
+  local = newRun(config, join(folder, 'local'));
+  await train(local);
+});
+
+test.after.always(() => rm(folder, { recursive: true, force: true }));
+
+let outs = 0;
+const queued = ({ url }: RedisServer): TrainOptions => ({
+  ...local,
+  out: join(folder, `out-${outs++}`),
+  queue: url,
+});
+
+/** What a run tells. */
+function listening(options: TrainOptions) {
+  const notes: string[] = [];
+  const steps: number[] = [];
+  const onEvent = (event: TrainEvent) => {
+    if (event.kind === 'note') notes.push(event.text);
+    if (event.kind === 'step') steps.push(event.step);
+  };
+  return { notes, steps, options: { ...options, onEvent } };
+}
+
+/** A worker has begun to train. */
+const BEGUN = /run [0-9a-f]{12}: /;
+
+redisTest(
+  'Workers that are killed over and over, and others in their place, train the same run',
+  async (t) => {
+    const server = await startRedis(t);
+    const options = queued(server);
+    const running = train(options);
+    let ended = false;
+    void running.then(() => {
+      ended = true;
+    });
+    for (let i = 0; i < 4 && !ended; i++) {
+      const victim = await workerProcess(t, server);
+      await Promise.race([says(victim, BEGUN), running]);
+      await sleep(100 * i);
+      victim.process.kill('SIGKILL');
+    }
+    await workerProcess(t, server);
+    await running;
+    t.deepEqual(read(options), read(local));
+    t.deepEqual(await logOf(options), await logOf(local));
+  },
+);
+
+redisTest(
+  'A worker that is frozen for longer than its lock, and goes on then, does no harm',
+  async (t) => {
+    const server = await startRedis(t);
+    const options = queued(server);
+    const running = train(options);
+    const frozen = await workerProcess(t, server);
+    await says(frozen, BEGUN);
+    frozen.process.kill('SIGSTOP');
+    await trainerHere(t, server);
+    await running;
+    frozen.process.kill('SIGCONT');
+    t.deepEqual(read(options), read(local));
+    const again = queued(server);
+    await train(again);
+    t.deepEqual(read(again), read(local), 'with the worker that is back');
+  },
+);
+
+for (const [what, settings] of [
+  ['keeps its data', ['--appendonly', 'yes']],
+  ['loses its data', []],
+] as const)
+  redisTest(
+    `A Redis that ${what}, is away for longer than a lock and comes back changes no bit`,
+    async (t) => {
+      const server = await startRedis(t, settings);
+      const { options, notes, steps } = listening(queued(server));
+      const running = train(options);
+      const worker = await trainerHere(t, server);
+      await until(() => worker.notes.some((note) => BEGUN.test(note)));
+      await server.stop();
+      await sleep(3000);
+      await server.start();
+      await running;
+      t.deepEqual(read(options), read(local));
+      t.is(steps.length, STEPS);
+      t.true(notes.includes(`${server.url} is back`), notes.join('\n'));
+    },
+  );
+
+const WORDS = [
+  ...[
+    'train',
+    'bars.idx',
+    '--size',
+    '16',
+    '--widths',
+    '8,16',
+    '--channels',
+    '1',
+    '--time-dim',
+    '8',
+  ],
+  ...['--timesteps', '20', '--batch', '2', '--steps', '40', '--replicas', '3', '--sync-every', '4'],
+  ...['--save-every', '4', '--sample-every', '0', '--keep', '20', '--threads', '1', '--seed', '3'],
+];
+
+redisTest(
+  'A coordinator that is killed, and called again, goes on from its last round',
+  async (t) => {
+    const server = await startRedis(t);
+    await trainerHere(t, server);
+    const env = { HAZE_CACHE: join(folder, 'cache') };
+    const own = ['--queue', server.url];
+    t.is((await haze(folder, [...WORDS, '--out', 'alone'], env)).code, 0);
+    const first = startHaze(t, folder, [...WORDS, '--out', 'killed', ...own], env);
+    const saved = () => {
+      try {
+        return readdirSync(join(folder, 'killed/checkpoints')).filter((name) => /^step/.test(name));
+      } catch {
+        return [];
+      }
+    };
+    await until(() => saved().length >= 2);
+    first.process.kill('SIGKILL');
+    await first.exit;
+    t.true(saved().length < 10, 'it was killed before its end');
+    const again = ['train', '--out', 'killed', '--resume', ...own];
+    const { code, stderr } = await haze(folder, again, env);
+    t.is(code, 0, stderr);
+    for (const name of FILES.filter((file) => !file.startsWith('ema')))
+      for (const step of [8, 40])
+        t.deepEqual(
+          fileOf({ out: join(folder, 'killed') }, step, name),
+          fileOf({ out: join(folder, 'alone') }, step, name),
+          `${name} at ${step}`,
+        );
+    t.deepEqual(
+      await logOf({ out: join(folder, 'killed') }),
+      await logOf({ out: join(folder, 'alone') }),
+    );
+    const config = await readFile(join(folder, 'killed/config.json'), 'utf8');
+    t.false(config.includes('redis'), 'where Redis was is no part of a run');
+  },
+);
+
+redisTest(
+  'Files that were damaged in Redis are sent again, and nothing comes of the others',
+  async (t) => {
+    const server = await startRedis(t);
+    const redis = clientOf(t, server);
+    const { options, notes } = listening(queued(server));
+    const running = train(options);
+    const wait = `haze:${queueOf(buildId(false), 'train')}:wait`;
+    await until(async () => (await redis.llen(wait)) > 0);
+    for (const key of await redis.keys('haze:blob:*')) await redis.setrange(key, 2000, 'damage');
+    const worker = await trainerHere(t, server);
+    // What workers have made is damaged as well, again and again.
+    let damaged = 0;
+    const damage = setInterval(async () => {
+      if (damaged > 2) return;
+      const [key] = await redis.keys('haze:trained:*');
+      if (key && (await redis.set(key, 'damage', 'XX')) === 'OK') damaged++;
+    }, 20);
+    await running;
+    clearInterval(damage);
+    t.deepEqual(read(options), read(local));
+    t.true(
+      worker.notes.some((note) => /what lies in Redis is damaged; it is removed/.test(note)),
+      worker.notes.join('\n'),
+    );
+    t.true(notes.length > 0);
+  },
+);
+
+redisTest(
+  'Jobs that nobody can do fail at once, by their field, and the worker goes on',
+  async (t) => {
+    const server = await startRedis(t);
+    const connection = redisOptions(parseAddress('--queue', server.url));
+    const queue = new Queue(queueOf(buildId(false), 'train'), { connection, prefix: 'haze' });
+    t.teardown(() => queue.close());
+    const hostile: [data: unknown, id: string, reason: RegExp][] = [
+      ['{}', 't1', /^job: expected an object/],
+      [{}, 't2', /^job\.build: expected a value/],
+      [{ build: buildId(false), config: local.config }, 't3', /^job\.images: expected a value/],
+    ];
+    for (const [data, jobId] of hostile) await queue.add('train', data, { jobId, attempts: 5 });
+    await trainerHere(t, server);
+    for (const [, id, reason] of hostile) {
+      await until(async () => (await queue.getJobState(id)) === 'failed');
+      const job = await queue.getJob(id);
+      t.regex(job!.failedReason, reason);
+      t.is(job!.attemptsMade, 1);
+    }
+    const options = queued(server);
+    await train(options);
+    t.deepEqual(read(options), read(local));
+  },
+);
+
+redisTest('A loss that is not finite ends a run in a line, wherever it was computed', async (t) => {
+  const server = await startRedis(t);
+  await trainerHere(t, server);
+  const { options } = listening(queued(server));
+  const training = { ...options.config.training, lr: 1e30 };
+  const error = await t.throwsAsync(
+    train({ ...options, config: { ...options.config, training } }),
+    { instanceOf: RunError },
+  );
+  t.regex(
+    error!.message,
+    /^replica \d, steps 1 to 30: given up: step \d+: the loss is \S+; a lower --lr may/,
+  );
+});
+
+redisTest(
+  'A slow network that breaks in the middle of what it carries loses nothing',
+  async (t) => {
+    const server = await startRedis(t);
+    const relay = await startRelay(t, Number(new URL(server.url).port), 2e6);
+    const options = queued(server);
+    const running = train(options);
+    const worker = await trainerHere(t, { url: `redis://127.0.0.1:${relay.port}` });
+    let ended = false;
+    void running.then(() => {
+      ended = true;
+    });
+    for (let i = 0; i < 4; i++) {
+      const before = relay.passed;
+      // A replica is some hundred thousand bytes.
+      await until(() => ended || relay.passed > before + 150_000);
+      relay.cut();
+    }
+    await running;
+    t.deepEqual(read(options), read(local));
+    t.true(worker.notes.some((note) => /is away; waiting for it$/.test(note)));
+  },
+);
