@@ -2,8 +2,8 @@ import type { LayerTime } from '../engine/network/layer-times.js';
 import { ALGORITHMS, type WinogradAlgorithm } from '../engine/winograd/algorithms.js';
 
 /**
- * What part of the time the products would need by themselves, at the speed of the micro-kernel on data in its cache: the
- * rest is transforms, memory and waiting. Winograd's products are fewer than the direct sum's. Null where nothing is convolved.
+ * The share of the time that the products alone would need, at the speed of the micro-kernel on data in its cache; the
+ * rest is transforms, memory and waiting. Winograd has fewer products than direct convolution. Null if nothing is convolved.
  */
 export function peakShare({ gflops, algorithm }: LayerTime, peak: number): number | null {
   if (gflops === null) return null;

@@ -1,4 +1,4 @@
-/** The results as bars, a group for each piece of work: milliseconds an image, less is better. */
+/** The results as bars, a group for each piece of work: milliseconds per image, less is better. */
 import type { Mark, Spec } from 'vega';
 import { writeFileAtomically } from '../io/atomic.js';
 import { toSvg } from '../io/svg.js';
@@ -10,7 +10,7 @@ export const PLOT_EXTENSIONS = ['.svg'] as const;
 /** Pixels. */
 const [WIDTH, BAR, TITLE, LABELS] = [460, 22, 34, 330];
 
-/** Writes the SVG. Each group has a scale of its own, which begins at 0. */
+/** Writes the SVG. Each group has its own scale, which starts at 0. */
 export async function writePlot(path: string, results: readonly Result[]): Promise<void> {
   await writeFileAtomically(path, await toSvg(plotSpec(results)));
 }

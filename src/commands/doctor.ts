@@ -1,4 +1,4 @@
-/** `haze doctor`: what is here, and what to do about what is not. */
+/** `haze doctor`: what this machine supports, and how to fix what is missing. */
 import type { Args } from '../config/args.js';
 import { readRequireCuda } from '../config/computing.js';
 import { printable } from '../printable.js';

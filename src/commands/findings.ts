@@ -15,17 +15,17 @@ import { describeTensorflow } from '../tensorflow/describe.js';
 import { dangerOf } from '../tensorflow/setup/safe-cache.js';
 import { bytes } from '../units.js';
 
-/** One thing the doctor looked at. */
+/** One result of the examination. */
 export interface Finding {
   readonly what: string;
-  /** `optional`: not there, and not needed either; `missing`: something will not work. */
+  /** `optional`: absent, but not needed; `missing`: something will not work. */
   readonly state: 'good' | 'optional' | 'missing';
   readonly found: string;
-  /** What the user can do about it; null where nothing needs doing. */
+  /** What the user can do about it; null if nothing needs doing. */
   readonly mend: string | null;
 }
 
-/** Looks at everything, in the order of the report. */
+/** Examines everything, in the order of the report. */
 export async function examine(): Promise<Finding[]> {
   return [
     node(),
@@ -61,7 +61,7 @@ function machine(): Finding {
   return good('Processor', `${model}, ${count} ${count === 1 ? 'core' : 'cores'} to use${quota}`);
 }
 
-/** What this process may use, and by which limit. */
+/** Memory that this process may use, and the limit that applies. */
 function memory(): Finding {
   const [tightest] = memoryLimits(processors());
   const { bytes: total, what } = tightest!;
@@ -70,11 +70,11 @@ function memory(): Finding {
     `${bytes(total)} (${what}), ${bytes(Math.min(freemem(), total))} free; ` +
     `the wasm device takes ${bytes(room.bytes)} at most`;
   if (room.bytes >= MAX_BYTES) return good('Memory', found);
-  const mend = 'models that fit are smaller: haze inspect --preset small shows what one needs';
+  const mend = 'use a smaller model: haze inspect --preset small shows what one needs';
   return { what: 'Memory', state: 'optional', found, mend };
 }
 
-/** Whether the kernels compile, and which build runs. */
+/** Whether the kernels compile, and which build is used. */
 function kernels(): Finding {
   const what = 'Kernels';
   const build = bestBuild();
@@ -87,7 +87,7 @@ function kernels(): Finding {
   }
   if (build === 'relaxed') {
     const lack = lackOfWideVectors();
-    const wide = lack === null ? '--wide makes it faster here' : `--wide cannot be had: ${lack}`;
+    const wide = lack === null ? '--wide makes it faster here' : `--wide is not available: ${lack}`;
     return good(
       what,
       `SIMD, and relaxed SIMD (fused multiply-add): the relaxed build runs; ${wide}`,
@@ -102,7 +102,7 @@ function kernels(): Finding {
   };
 }
 
-/** Whether threads get a shared memory of the largest size, and workers; address space is only reserved. */
+/** Whether threads get workers and a shared memory of the largest size; address space is only reserved. */
 function sharedMemory(): Finding {
   const what = 'Shared memory';
   const workers = processors();
@@ -124,7 +124,7 @@ function sharedMemory(): Finding {
   }
 }
 
-/** What sharp reads and Haze takes for no picture: drawings, and libvips' own. */
+/** Formats that sharp reads but Haze does not accept as pictures: vector graphics, and libvips' own. */
 const NO_PICTURES: readonly string[] = ['svg', 'raw', 'vips'];
 
 async function pictures(): Promise<Finding> {
@@ -168,12 +168,12 @@ async function tensorflow(): Promise<Finding[]> {
   return [library, good('CUDA', `${device}, driver ${driver ?? 'unknown'}, TF32 ${tf32}`)];
 }
 
-/** What computes features of images, for `haze evaluate`. */
+/** The package that computes image features for `haze evaluate`. */
 async function onnx(): Promise<Finding> {
   const what = 'ONNX Runtime';
   const about = await describeOnnx();
   if ('version' in about) return good(what, `onnxruntime-node ${about.version}`);
-  const found = 'not usable; haze evaluate does without --features';
+  const found = 'not usable; haze evaluate works without --features';
   return { what, state: 'optional', found, mend: INSTALL_ONNX };
 }
 
@@ -181,7 +181,7 @@ async function cache(): Promise<Finding> {
   const what = 'Cache';
   const folder = cacheFolder();
   const place = await nearest(folder);
-  const made = place === folder ? '' : ' (made when first needed)';
+  const made = place === folder ? '' : ' (created when first needed)';
   const danger = dangerOf(folder, folder);
   if (danger) return { what, state: 'optional', found: danger.what, mend: danger.mend };
   try {
@@ -193,7 +193,7 @@ async function cache(): Promise<Finding> {
   }
 }
 
-/** The folder itself or the nearest one above it that exists. */
+/** The folder itself, or its nearest existing ancestor. */
 async function nearest(folder: string): Promise<string> {
   try {
     await access(folder);

@@ -1,4 +1,4 @@
-/** `haze worker`: makes images for whoever asks for them through Redis. */
+/** `haze worker`: draws images that others request through Redis. */
 import type { Args } from '../config/args.js';
 import { COMPUTING_DEFAULTS, readComputing, threadCount } from '../config/computing.js';
 import { readLostAfter } from '../config/queue.js';
@@ -34,22 +34,22 @@ export async function run(args: Args): Promise<void> {
     `worker ${processName()} of ${address.shown}: ${build}, ${plural(threads, 'thread')}; waiting for jobs`,
   );
   try {
-    const images = await interruptible('stopping; jobs in work go back to the queue', (signal) =>
+    const images = await interruptible('stopping; current jobs go back to the queue', (signal) =>
       serve(connection, maker, { build, lostAfter, onEvent: teller(progress) }, signal),
     );
-    throw new Interrupted(`interrupted; ${plural(images, 'image')} made, and no job is lost`);
+    throw new Interrupted(`interrupted; ${plural(images, 'image')} drawn, and no job is lost`);
   } finally {
     connection.close();
     progress.stop();
-    // Where Redis is away BullMQ waits for its connections for ever; by now nothing depends on them.
+    // While Redis is away, BullMQ waits for its connections forever; nothing depends on them any more.
     setTimeout(() => process.exit(), LINGER).unref();
   }
 }
 
-/** Milliseconds for which a process that has done all may stay. */
+/** Milliseconds that a finished process may linger. */
 const LINGER = 500;
 
-/** Tells what a worker does, which has no end: how many images there are, now and then. */
+/** Reports a worker's progress, which has no end: the number of images, now and then. */
 function teller(progress: Progress): (event: ServeEvent) => void {
   let last = performance.now();
   return (event) => {
@@ -63,5 +63,5 @@ function teller(progress: Progress): (event: ServeEvent) => void {
   };
 }
 
-/** Milliseconds between two such lines. */
+/** Milliseconds between two such reports. */
 const INTERVAL = 10_000;
