@@ -21,7 +21,7 @@ export function partsOf(batch: TrainBatch, of: number): [part: Part, images: Par
   });
 }
 
-/** Milliseconds of the parts, by what they went to. */
+/** Milliseconds by part, added up. */
 export function sumTimes(
   times: readonly Readonly<Record<string, number>>[],
 ): Record<string, number> {

@@ -9,16 +9,16 @@ import type { Spacing } from './spacing.js';
 import { type History, historyOf, packRow, ROW_WIDTH } from './table.js';
 
 /*
- * The reverse process as a list of steps: which timesteps are visited, and the numbers that each step's
- * kernel needs. The numbers are made here in f64, so that a trajectory is a walk along a table.
+ * The reverse process as a list of steps: which timesteps are visited, and the coefficients for each step's
+ * kernel. They are computed here in f64, so that a trajectory is a walk along a table.
  */
 
 export interface SamplerOptions {
-  /** How to go back, by name. Default `ancestral`, of flow `flow-euler`, or the model's own. E.g. `sampler: 'unipc'`. */
+  /** Method of the reverse process. Default `ancestral`, for flow `flow-euler`, or the model's own. E.g. `sampler: 'unipc'`. */
   readonly sampler: SamplerName;
-  /** A sampler of one's own, in the place of the one that is named. */
+  /** A custom sampler, instead of a built-in one. */
   readonly custom?: CustomSampler | undefined;
-  /** Reverse steps; absent means what suits the sampler. `heun` asks the network twice in each but the last. */
+  /** Reverse steps; by default what suits the sampler. `heun` evaluates the network twice in each but the last. */
   readonly steps?: number | undefined;
   /** DDIM's η in [0, 1], default 0: 0 is deterministic, 1 has the ancestral variance. */
   readonly eta?: number | undefined;
