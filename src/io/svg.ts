@@ -1,4 +1,4 @@
-/** Pictures by vega, which is loaded when the first is drawn. */
+/** Pictures drawn by vega, which is loaded lazily. */
 import type { Spec } from 'vega';
 
 /** The SVG document of a vega specification. */
