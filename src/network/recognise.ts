@@ -131,7 +131,7 @@ function classesOf(shapes: Shapes): Unet2dConfig['numClasses'] {
   return dimensions(shapes, 'class_embedding.weight', 2)[0]!;
 }
 
-/** Channels of a head: the default, unless queries are of fewer channels than the image, as where a head does not divide it. */
+/** Channels per head: the default, unless queries have fewer channels than the image, as when a head does not divide it. */
 function headDim(shapes: Shapes, { headDim, widths }: Unet2dConfig): number | null {
   const queries = [...shapes].filter(
     ([name, { length }]) => /\.to_q\.weight$/.test(name) && length === 2,
@@ -140,12 +140,12 @@ function headDim(shapes: Shapes, { headDim, widths }: Unet2dConfig): number | nu
     queries.every(([, [inner, width]]) => Math.floor(width! / dim) * dim === inner);
   if (headDim === null || fits(headDim)) return headDim;
   const largest = Math.max(...widths);
-  // As the default does: the largest below, and then what is above.
+  // Like the default: the largest below, and then what is above.
   const tried = Array.from({ length: largest }, (_, i) => (i < headDim ? headDim - i : i + 1));
   return tried.find(fits) ?? headDim;
 }
 
-/** With scale and shift the middle's attention has a norm only where its groups are given. */
+/** With scale and shift, the middle's attention has a norm only if its groups are given. */
 function attentionGroups(shapes: Shapes, guess: Unet2dConfig): number | null {
   if (guess.timeScaleShift === 'default') return guess.attentionGroups;
   const normed = shapes.has('mid_block.attentions.0.group_norm.weight');
@@ -157,17 +157,17 @@ function imageChannels(name: string, channels: number | undefined): 1 | 3 {
   throw new UsageError(`${name}: expected 1 or 3 image channels, got ${channels}`);
 }
 
-/** How many of 0, 1, … hold, up to the first that does not. */
+/** How many of 0, 1, … satisfy `holds`, up to the first that does not. */
 function count(holds: (i: number) => boolean): number {
   let i = 0;
   while (holds(i)) i++;
   return i;
 }
 
-/** The shape of a tensor that must be there and have `rank` dimensions. */
+/** The shape of a required tensor of `rank` dimensions. */
 function dimensions(shapes: Shapes, name: string, rank: number): readonly number[] {
   const shape = shapes.get(name);
-  if (!shape) throw new UsageError(`${name}: expected a tensor of this name, got none`);
+  if (!shape) throw new UsageError(`${name}: expected a tensor with this name, got none`);
   if (shape.length !== rank)
     throw new UsageError(`${name}: expected ${rank} dimensions, got the shape ${show(shape)}`);
   return shape;

@@ -1,4 +1,4 @@
-/** A job that makes images: all that they are a function of. What lies in Redis is read as any other input. */
+/** A job that draws images: everything that determines them. Data from Redis are validated like any other input. */
 import { isDeepStrictEqual } from 'node:util';
 import { COMPUTING_DEFAULTS, readSeed } from '../config/computing.js';
 import type {
@@ -35,10 +35,10 @@ export interface Recipe {
   readonly condition: Condition | null;
   readonly guide: GuideBlob | null;
   readonly seed: number;
-  /** Images made together at most; with batch statistics exactly so many. */
+  /** Largest number of images per batch; with batch statistics the exact number. */
   readonly batch: number;
 }
-
+/** Other weights that guide the model. */
 /** Other weights that the model is guided by. */
 export interface GuideBlob {
   readonly weights: Blob;
@@ -49,7 +49,7 @@ export interface GuideBlob {
 export interface GenerateJob {
   readonly build: string;
   readonly recipe: Recipe;
-  /** Numbers of the images, at most a batch of them. */
+  /** Image numbers, at most one batch. */
   readonly images: readonly number[];
 }
 
@@ -60,11 +60,11 @@ export const bytesOfImage = ({ size, channels }: ModelConfig): number => size * 
 export const imagesInWords = (images: readonly number[]): string =>
   images.length === 1 ? `image ${images[0]}` : `images ${images[0]} to ${images.at(-1)}`;
 
-/** The number of a job, which follows from what it makes: whoever wants the same asks for the same job. */
+/** The id of a job, a hash of its data: requests for the same images have the same id. */
 export const idOf = (value: GenerateJob | Recipe): string =>
   `g${sha256(Buffer.from(canonical(value)))}`;
 
-/** JSON with names in one order. */
+/** JSON with sorted names. */
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_, item: unknown) =>
     typeof item === 'object' && item !== null && !Array.isArray(item)
@@ -73,12 +73,12 @@ function canonical(value: unknown): string {
   );
 }
 
-/** How a worker computes: the engine alone, whose bits do not depend on the machine. */
+/** How a worker computes: on the engine alone, whose bits do not depend on the machine. */
 export const computingOf = (
   own: Pick<ComputingConfig, 'threads' | 'strict' | 'wide'>,
 ): ComputingConfig => ({ ...COMPUTING_DEFAULTS, ...own });
 
-/** Image numbers are of 32 bits. */
+/** Image numbers have 32 bits. */
 const MOST_NUMBER = 2 ** 32 - 1;
 const MOST_BATCH = 65_536;
 /** More than any network has. */
@@ -86,7 +86,7 @@ const MOST_LABELS = 100_000;
 
 /**
  * Reads the data of a job, which may be damaged or hostile.
- * @throws UsageError naming the field, what was expected and what is there
+ * @throws UsageError naming the field, with what was expected and what was found
  */
 export function parseJob(data: unknown): GenerateJob {
   const root = new JsonObject('job', data);
@@ -96,7 +96,7 @@ export function parseJob(data: unknown): GenerateJob {
   root.finish();
   if (images.length === 0 || images.length > recipe.batch)
     throw new UsageError(
-      `job.images: expected 1 to ${recipe.batch} of them, which are a batch, got ${images.length}`,
+      `job.images: expected 1 to ${recipe.batch}, at most a batch, got ${images.length}`,
     );
   return { build, recipe, images };
 }
@@ -129,14 +129,14 @@ function readGuide(g: JsonObject, of: ModelConfig): GuideBlob {
   const model = readModel(g);
   const alike = ({ size, channels, ...rest }: ModelConfig) => [size, channels, classesOf(rest)];
   if (!isDeepStrictEqual(alike(model), alike(of)))
-    throw new UsageError(`${g.where('model')}: expected the images and classes of the model`);
+    throw new UsageError(`${g.where('model')}: expected the same images and classes as the model's`);
   const weights = section(g.object('weights'), readBlob);
   return { weights, model, guidance: g.real('guidance', { min: 0, max: 1000 })! };
 }
 
 const classesOf = (model: object): unknown => ('numClasses' in model ? model.numClasses : null);
 
-/** Reads an object with no field left over. */
+/** Reads an object, and refuses fields that `read` did not read. */
 function section<T>(object: JsonObject, read: (object: JsonObject) => T): T {
   const result = read(object);
   object.finish();
@@ -154,7 +154,7 @@ function readModel(o: JsonObject): ModelConfig {
 }
 
 const HASH = /^[0-9a-f]{64}$/;
-/** More than WebAssembly addresses, so more than any network that is computed. */
+/** More than WebAssembly can address, so more than any supported network. */
 const MOST_WEIGHTS = 2 ** 33;
 
 function readBlob(o: JsonObject): Blob {
@@ -164,7 +164,7 @@ function readBlob(o: JsonObject): Blob {
   return { sha256: hash, bytes: o.whole('bytes', { min: 1, max: MOST_WEIGHTS })! };
 }
 
-/** Sampling that says all, as `readSampling` of the flags makes it. */
+/** Complete sampling settings, as `readSampling` makes them from flags. */
 function readSampling(s: JsonObject, diffusion: DiffusionConfig): SamplingConfig {
   const { timesteps, objective = 'epsilon' } = diffusion;
   const { sampler, steps, eta, norm, ...rest } = readRunSampling(s, { timesteps, objective });

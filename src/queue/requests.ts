@@ -1,6 +1,6 @@
 /**
- * The jobs of a run, from the side of who wants their results. A result is taken as soon as it is there; what became of a job without one
- * is looked at now and then, so that neither a restart of Redis nor a lost message can make anybody wait for ever.
+ * The jobs of a run, from the side of the requester. A result is taken as soon as it is there; jobs without one
+ * are checked periodically, so that neither a restart of Redis nor a lost message makes anybody wait forever.
  */
 import type { Queue } from 'bullmq';
 import { RunError } from '../errors.js';
@@ -9,10 +9,10 @@ import { type Connection, explained } from './connect.js';
 import { type GenerateJob, idOf, imagesInWords } from './generate-job.js';
 import { getResults, removeResult } from './results.js';
 
-/** Milliseconds between two looks for results. */
+/** Milliseconds between two polls for results. */
 const LOOK = 100;
 
-/** Looks after which the jobs themselves are looked at: every two seconds. */
+/** Polls after which the jobs themselves are checked: every two seconds. */
 const LOOKS = 20;
 
 interface Request {
@@ -26,7 +26,7 @@ interface Request {
 export class Requests {
   private readonly connection: Connection;
   private readonly queue: Queue;
-  /** Called at each look at the jobs. */
+  /** Called at each check of the jobs. */
   private readonly upkeep: () => Promise<void>;
   private readonly open = new Map<string, Request>();
   private timer: NodeJS.Timeout | undefined;
@@ -40,30 +40,30 @@ export class Requests {
     this.next();
   }
 
-  /** Jobs whose results are awaited. */
+  /** Number of jobs whose results are awaited. */
   get count(): number {
     return this.open.size;
   }
 
-  /** The number of a job, and its result once that is there. @throws RunError when it has failed for good */
+  /** Requests a job, and resolves to its result. @throws RunError if it has finally failed */
   async get(job: GenerateJob, bytes: number): Promise<Uint8Array> {
     if (this.ended) throw this.ended;
     const id = idOf(job);
     const result = new Promise<Uint8Array>((resolve, reject) => {
       this.open.set(id, { id, job, bytes, resolve, reject });
     });
-    // An earlier run may have left the result, or the reason why there is none.
+    // An earlier run may have left the result, or a failure.
     await this.add(this.open.get(id)!).catch((error: unknown) => this.settle(id, { error }));
     return result;
   }
 
-  /** What was got is on disk: Redis need not keep it. */
+  /** The result is on disk: Redis need not keep it. */
   done(job: GenerateJob): void {
-    // One that stays goes by itself.
+    // If removal fails, it expires on its own.
     removeResult(this.connection.redis, idOf(job)).catch(() => undefined);
   }
 
-  /** Ends all that is awaited, and takes jobs back that nobody has begun. */
+  /** Rejects all requests, and withdraws jobs that nobody has started. */
   async end(error: unknown): Promise<void> {
     this.ended = error;
     clearTimeout(this.timer);
@@ -89,7 +89,7 @@ export class Requests {
     await Promise.all([...this.open.values()].map((request) => this.check(request)));
   }
 
-  /** Hands results over that are there. */
+  /** Takes results that have arrived. */
   private async take(requests: readonly Request[]): Promise<void> {
     const results = await getResults(this.connection.redis, requests);
     for (const [i, { id }] of requests.entries()) {
@@ -98,7 +98,7 @@ export class Requests {
     }
   }
 
-  /** A job that has failed ends the run; one that is gone without a result is added again. */
+  /** A failed job ends the run; one that disappeared without a result is added again. */
   private async check(request: Request): Promise<void> {
     const state = await this.queue.getJobState(request.id);
     if (state === 'failed') {
@@ -107,7 +107,7 @@ export class Requests {
       const error = new RunError(`${imagesInWords(request.job.images)}: given up: ${why}`);
       this.settle(request.id, { error });
     } else if (state === 'unknown') {
-      // It may have been finished since the last look.
+      // It may have finished since the last poll.
       await this.take([request]);
       if (this.open.has(request.id)) await this.add(request);
     }
@@ -117,7 +117,7 @@ export class Requests {
     const { redis } = this.connection;
     const [found] = await getResults(redis, [{ id, bytes }]);
     if (found) return this.settle(id, { pixels: found });
-    // What failed for an earlier run, or lost its result, is tried anew.
+    // A job that failed for an earlier run, or lost its result, is tried again.
     const state = await this.queue.getJobState(id);
     if (state === 'failed' || state === 'completed') await this.queue.remove(id);
     await this.queue.add('generate', job, { jobId: id });
@@ -136,11 +136,11 @@ export class Requests {
   }
 }
 
-/** BullMQ's words for a job that was lost with its workers. */
+/** BullMQ's message for a job that was lost with its workers. */
 const STALLED = /stalled more than allowable limit/;
 
 function reasonOf(reason = 'without a reason'): string {
   if (STALLED.test(reason))
-    return 'every worker that had it was lost: killed, out of memory, or cut off for too long';
+    return 'every worker that took it was lost: killed, out of memory, or disconnected for too long';
   return printable(reason);
 }

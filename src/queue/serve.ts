@@ -1,4 +1,4 @@
-/** A worker: takes jobs of its build, one for each of its lanes, until it is told to stop. */
+/** A worker: takes jobs of its build, one per lane, until it is stopped. */
 import type { Job, Worker } from 'bullmq';
 import { UsageError } from '../errors.js';
 import { leave, processName, Rate, SIGN, sign } from './board.js';
@@ -15,17 +15,17 @@ import { PREFIX } from './keys.js';
 import { openQueue, tidy, useBuild } from './queues.js';
 import { putResult } from './results.js';
 
-/** What computes. */
+/** Computes the images. */
 export interface Maker {
-  /** Batches in work at one time: known once the first job has come, and another for another model. */
+  /** Number of concurrent batches: known once the first job has arrived, and may change with the model. */
   onLanes(notice: (lanes: number) => void): void;
   /** The images of a job: u8 [images, size, size, channels]. @throws Stopped after `stop` */
   make(job: GenerateJob): Promise<Uint8Array>;
-  /** Drops what is in work. */
+  /** Drops running work. */
   stop(): Promise<void>;
 }
 
-/** Thrown by what was in work when a worker was told to stop. */
+/** Thrown by running work when the worker is stopped. */
 export class Stopped extends Error {}
 
 export interface ServeOptions {
@@ -40,27 +40,27 @@ export type ServeEvent =
   | { readonly kind: 'done'; readonly images: number; readonly imagesPerSecond: number };
 
 /**
- * How many workers may be lost over a job before it is given up. A worker is mostly lost for reasons of its own, and then takes down
- * all the jobs that it has; a job that ends whoever takes it must end itself some day.
+ * How many workers a job may lose before it is abandoned. A lost worker usually has other reasons, and takes all of its jobs
+ * with it; but a job that kills every worker must be stopped eventually.
  */
 const MOST_LOST = 8;
 
-/** Seconds between two looks at what dead processes have left. */
+/** Seconds between two clean-ups of what dead processes left. */
 const TIDY = 600;
 
-/** Milliseconds for which a worker takes no job after one has failed: twice as long after each, up to a minute. */
+/** Milliseconds for which a worker takes no job after a failure: doubled after each, up to a minute. */
 const REST = { first: 5000, most: 60_000 };
 
-/** Milliseconds that a short job takes at most: many times what Redis takes for its result. */
+/** Longest duration of a short job in milliseconds: many times the transfer of its result. */
 const SHORT = 2000;
 
-/** Milliseconds within which the same is not said again. */
+/** Milliseconds within which a message is not repeated. */
 const REPEAT = 10_000;
 
 /** Milliseconds to wait for room in Redis. */
 const FULL = 1000;
 
-/** Serves until the signal is aborted. Resolves to how many images were made. */
+/** Serves until the signal is aborted. Resolves to the number of images drawn. */
 export async function serve(
   connection: Connection,
   maker: Maker,
@@ -82,16 +82,16 @@ class Server {
   private readonly start = performance.now();
   private readonly rate = new Rate();
   private lanes = 1;
-  /** Jobs that are taken beyond the lanes. */
+  /** Jobs taken beyond the number of lanes. */
   private ahead = 0;
   private images = 0;
   private failed = 0;
   private stopping = false;
   private readonly ended = new AbortController();
   private worker: Worker | undefined;
-  /** Until it takes jobs again. */
+  /** Set while it takes no jobs. */
   private resting: NodeJS.Timeout | undefined;
-  /** Jobs that failed one after the other. */
+  /** Consecutive failures. */
   private failures = 0;
   private last = { text: '', time: 0 };
 
@@ -147,13 +147,13 @@ class Server {
       this.setConcurrency();
     });
     worker.on('error', (error) => this.tellOf(error));
-    worker.on('stalled', () => this.note('a worker was lost; its job is taken up again'));
+    worker.on('stalled', () => this.note('a worker was lost; its job is taken over'));
     return worker;
   }
 
   /**
-   * While a short job's result is on its way the lane has the next one. Of long ones none is taken ahead, since another worker may be
-   * idle by then.
+   * While a short job's result is being sent, the lane already has the next job. Long jobs are not taken ahead, since another worker
+   * may be idle by then.
    */
   private setConcurrency(): void {
     if (this.worker) this.worker.concurrency = this.lanes + this.ahead;
@@ -175,7 +175,7 @@ class Server {
       return null;
     } catch (error) {
       if (this.stopping) {
-        // Somebody else makes it.
+        // Another worker takes it.
         await within(CLOSE, job.moveToWait(token));
         throw new WaitingError();
       }
@@ -183,13 +183,13 @@ class Server {
       const { message } = error as Error;
       this.note(`${job.id?.slice(0, 12)}: ${message}`);
       if (error instanceof Hostile) throw new UnrecoverableError(message);
-      // What is wrong may be this machine: others have time to take the job.
+      // The fault may be this machine's: give others time to take the job.
       this.rest(Math.min(REST.first * 2 ** this.failures++, REST.most));
       throw error;
     }
   }
 
-  /** @throws Hostile for a job that is none, or not for this build */
+  /** @throws Hostile for an invalid job, or one for another build */
   private read(job: Job): GenerateJob {
     try {
       const data = parseJob(job.data);
@@ -197,7 +197,7 @@ class Server {
       if (data.build !== build)
         throw new UsageError(`job.build: expected ${build}, got ${data.build}`);
       if (idOf(data) !== job.id)
-        throw new UsageError('job: expected a number that follows from its data, got another');
+        throw new UsageError('job: expected an id that matches its data, got another');
       return data;
     } catch (error) {
       if (error instanceof UsageError) throw new Hostile(error.message);
@@ -205,7 +205,7 @@ class Server {
     }
   }
 
-  /** Waits for room where Redis is full: whoever takes results makes some. */
+  /** Waits for room if Redis is full: whoever takes results makes some. */
   private async put(id: string, pixels: Uint8Array): Promise<void> {
     for (;;)
       try {
@@ -218,7 +218,7 @@ class Server {
       }
   }
 
-  /** Takes no job for so many milliseconds. */
+  /** Takes no jobs for this many milliseconds. */
   private rest(milliseconds: number): void {
     if (this.stopping || this.resting) return;
     void this.worker?.pause(true);
@@ -236,7 +236,7 @@ class Server {
     await sign(this.connection.redis, 'worker', { ...about, failed });
   }
 
-  /** What BullMQ meets beside the jobs. */
+  /** Errors of BullMQ outside of jobs. */
   private tellOf(error: Error): void {
     if (isOutOfMemory(error)) {
       this.rest(FULL);
@@ -245,9 +245,9 @@ class Server {
         () => {},
       );
     } else if (/could not renew lock|Missing (lock|key) for job/.test(error.message)) {
-      this.note('a job was taken from this worker, which was away for too long');
+      this.note('a job was taken from this worker, which was unreachable for too long');
     } else if (!('code' in error) && !/Connection is closed/.test(error.message)) {
-      // That Redis is away is told by the connection.
+      // The connection already reports that Redis is unreachable.
       this.note(error.message);
     }
   }
@@ -260,13 +260,13 @@ class Server {
   }
 }
 
-/** A job whose data are not sound: nobody can do it. */
+/** A job with invalid data: no worker can do it. */
 class Hostile extends Error {}
 
-/** Milliseconds for each part of the end: Redis may be away. */
+/** Milliseconds for each part of the shutdown: Redis may be unreachable. */
 const CLOSE = 3000;
 
-/** Waits for work for a while, however it ends. */
+/** Waits for work for a limited time, ignoring its outcome. */
 async function within(milliseconds: number, work: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {
@@ -282,7 +282,7 @@ async function within(milliseconds: number, work: Promise<unknown>): Promise<voi
   clearTimeout(timer);
 }
 
-/** Does something at once and then every so many seconds; what fails of it is tried again then. */
+/** Does something at once and then every so many seconds; failures are retried then. */
 function every(seconds: number, work: () => Promise<void>): NodeJS.Timeout {
   const once = () => void work().catch(() => undefined);
   once();

@@ -1,5 +1,5 @@
 /**
- * Finds the JavaScript of `@tensorflow/tfjs-node-gpu`: an optional dependency, so npm may have dropped it;
+ * Finds the JavaScript of `@tensorflow/tfjs-node-gpu`: an optional dependency, so npm may have omitted it;
  * then set-up has fetched it into the cache.
  */
 import { existsSync } from 'node:fs';
@@ -10,10 +10,10 @@ export const PACKAGE = '@tensorflow/tfjs-node-gpu';
 /** The version that the binding's sources and the loader are written against. */
 export const PACKAGE_VERSION = '4.22.0';
 
-/** Where set-up puts the package when npm dropped it. */
+/** Where set-up puts the package if npm omitted it. */
 export const packageCache = (cache: string): string => path.join(cache, `tfjs-${PACKAGE_VERSION}`);
 
-/** The package's folder: among this program's dependencies, else in the cache; undefined when in neither. */
+/** The package's folder: among this program's dependencies, else in the cache; undefined if in neither. */
 export function findPackage(cache: string, from: string = import.meta.url): string | undefined {
   try {
     return path.dirname(createRequire(from).resolve(`${PACKAGE}/package.json`));
@@ -23,7 +23,7 @@ export function findPackage(cache: string, from: string = import.meta.url): stri
   }
 }
 
-/** The binary that the package's own installer would have put there, if it did. */
+/** The binary of the package's own installer, if it ran. */
 export function officialBinding(packageFolder: string): string | undefined {
   const file = path.join(packageFolder, 'lib', 'napi-v8', 'tfjs_binding.node');
   return existsSync(file) ? file : undefined;

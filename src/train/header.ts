@@ -5,11 +5,11 @@ import { buildNetwork } from '../network/network.js';
 import { countParameters } from '../network/parameters.js';
 import { bytes, grouped, plural } from '../units.js';
 
-/** Steps after which a run can say how long an epoch takes: the first ones are slower. */
+/** Steps after which a run can tell how long an epoch takes: the first ones are slower. */
 const WARM_UP = 3;
 const SLOW_EPOCH_MINUTES = 60;
 
-/** What a run says before its first step; `between` is what it takes between steps, in bytes. */
+/** A run's messages before its first step; `between` is its memory between steps, in bytes. */
 export function header(config: RunConfig, trainer: Trainer, between: number): string[] {
   const { model, training } = config;
   const parameters = grouped(countParameters(buildNetwork(model)));
@@ -28,7 +28,7 @@ export function header(config: RunConfig, trainer: Trainer, between: number): st
 const batches = ({ batch, accumulate }: RunConfig['training']): string =>
   accumulate === 1 ? `batches of ${batch}` : `batches of ${batch}, ${accumulate} a step`;
 
-/** Says once, after a few steps, how long an epoch takes. */
+/** Reports once, after a few steps, how long an epoch takes. */
 export class PaceReport {
   private readonly config: RunConfig;
   private readonly stepsPerEpoch: number;

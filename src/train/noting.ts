@@ -2,7 +2,7 @@ import { NotesLog } from '../io/notes.js';
 import { runPaths } from '../io/run.js';
 import type { TrainEvent, TrainOptions } from './options.js';
 
-/** Tells on what a run tells, and keeps its notes and warnings in its folder once its first step is taken. */
+/** Passes on a run's events, and writes its notes and warnings to its folder once its first step is taken. */
 export function noting({ out, onEvent }: TrainOptions): (event: TrainEvent) => void {
   const log = new NotesLog(runPaths(out).notes);
   let step = 0;

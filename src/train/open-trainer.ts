@@ -14,8 +14,8 @@ import { bytesBetweenSteps, pausesOf } from './memory.js';
 import { SplitTrainer } from './split-trainer.js';
 
 /**
- * A trainer on the device the config chooses, and what the run takes between its steps, in bytes.
- * @throws UsageError when the model does not fit; CheckError when a GPU is required and there is none.
+ * A trainer on the chosen device, and the run's memory between steps, in bytes.
+ * @throws UsageError if the model does not fit; CheckError if a GPU is required and there is none.
  */
 export async function openTrainer(
   config: RunConfig,
@@ -31,7 +31,7 @@ export async function openTrainer(
   return { trainer, chosen: { device, description: trainer.unet.description, why }, between };
 }
 
-/** What weighs the loss. */
+/** The weights of the loss. */
 const weightsOf = ({ lossWeights, snrGamma }: RunConfig['training']): Weights =>
   lossWeights ?? snrGamma;
 
@@ -56,7 +56,7 @@ function wasmOptions(
   };
 }
 
-/** U-Net and preprocessing apart: at least one of them is on TensorFlow. */
+/** U-Net and preprocessing on different devices: at least one of them is TensorFlow. */
 async function openSplit(
   device: DeviceChoice['device'],
   config: RunConfig,
