@@ -1,9 +1,9 @@
 /**
- * Writes docs/BENCHMARKS.md's tables and plots from a run, and what was measured into docs/benchmarks.json:
+ * Writes docs/BENCHMARKS.md's tables and plots from a run, and the measurements into docs/benchmarks.json:
  *
- *     npm run benchmarks                                    everything, beside every peer that is there
+ *     npm run benchmarks                                    everything, beside every available peer
  *     npm run benchmarks -- --rounds 3                      with any flag of haze bench
- *     npm run benchmarks -- --from docs/benchmarks.json     again from what was measured
+ *     npm run benchmarks -- --from docs/benchmarks.json     again, from earlier measurements
  */
 import { spawnSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
@@ -18,13 +18,13 @@ import { fill } from './document.js';
 const docs = (name: string) => fileURLToPath(new URL(`../../docs/${name}`, import.meta.url));
 const cli = fileURLToPath(new URL('../src/cli.js', import.meta.url));
 
-/** With fewer the medians move more from run to run; more take longer than two hours on two cores. */
+/** With fewer, medians vary more between runs; more take longer than two hours on two cores. */
 const ROUNDS = ['--rounds', '9'];
 
-/** Bytes of JSON that a run may print. */
+/** Size limit of a run's JSON, in bytes. */
 const MOST = 2 ** 26;
 
-/** What `haze bench` prints. @throws RunError when it fails; it has said why */
+/** The output of `haze bench`. @throws RunError if it fails; it has printed why */
 function measure(flags: readonly string[]): string {
   const rounds = flags.some((flag) => flag.startsWith('--rounds')) ? [] : ROUNDS;
   const args = [cli, 'bench', 'all', '--peers', '--layers', '--json', ...rounds, ...flags];
@@ -33,7 +33,7 @@ function measure(flags: readonly string[]): string {
     encoding: 'utf8',
     maxBuffer: MOST,
   });
-  if (status !== 0) throw new RunError('haze bench failed; the document is as it was');
+  if (status !== 0) throw new RunError('haze bench failed; the document is unchanged');
   return stdout;
 }
 

@@ -1,5 +1,5 @@
 /**
- * The measured parts of docs/BENCHMARKS.md. They stand between markers, and what is between is replaced:
+ * The measured parts of docs/BENCHMARKS.md. They are between markers, and are replaced:
  *
  *     <!-- bench: unet -->
  *     <!-- end -->
@@ -26,10 +26,10 @@ import { UsageError } from '../src/errors.js';
 
 const MARKED = /<!-- bench: ([\w-]+) -->\n[\s\S]*?<!-- end -->/g;
 
-/** Layers that are shown, of a forward pass and of a training step: the slowest. All are in the JSON. */
+/** Layers to show, of a forward pass and of a training step: the slowest. The JSON has all. */
 const SLOWEST = 16;
 
-/** The document with the report's figures in it. @throws UsageError for a marker without an end or a name that there is not */
+/** The document with the report's figures. @throws UsageError for a marker without an end or with an unknown name */
 export function fill(document: string, report: Report): string {
   const parts = sections(report);
   let found = 0;

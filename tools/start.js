@@ -37,7 +37,7 @@ console.log(`
 Trained for ${minutes} minutes. Look at:
   ${at('samples.png')}  new cars, from noise alone
   ${at('film.png')}     from noise to car
-  ${at('noise.png')}    a car going down in noise: what the model learns to undo
+  ${at('noise.png')}    a car that turns into noise: the model learns to reverse this
   ${at('loss.png')}     the loss, step by step
 
 Next, with \`npx haze\`:
