@@ -32,10 +32,10 @@ export function batchNormMoments(
 }
 
 /**
- * Joins the blocks (Chan et al., 1979) and makes what the normalisation needs.
  * Combines the blocks (Chan et al., 1979) and computes what the normalisation needs.
  * affine [2][channels]: scale = weight/√(var + eps), shift = bias − mean·scale. saved [2][channels]: mean, 1/√(var + eps).
  * With momentum > 0 the running statistics are updated: running += momentum · (batch − running), variance unbiased, as in
+ * PyTorch. Items: channels.
  */
 export function batchNormFinish(
   affine: F32,
@@ -102,8 +102,8 @@ export function batchNormRunning(
 
 /**
  * The two sums of the backward pass, for blocks of 256 pixels of each image: partial [images][blocks][2][channels] = Σ dh,
- * Σ dh·x̂ with x̂ = (r − mean)/σ. Separate for each image, since the time embedding's gradient also uses the first
- * of. Items: images × blocks.
+ * Σ dh·x̂ with x̂ = (r − mean)/σ. Separate for each image, since the time embedding's gradient also uses the
+ * first. Items: images × blocks.
  */
 export function batchNormBackwardSums(
   partial: F32,

@@ -80,7 +80,7 @@ class Head {
   /** Floats from the weights of four queries to the next. */
   step: usize;
   /** The keys and values to multiply the columns with; the keys to sum for dq, and the largest in each channel. */
-  /** The keys and values to multiply the columns with; the keys to sum for dq, and the largest in each channel. */
+  kGroups: F32;
   vGroups: F32;
   kPanels: F32;
   largest: F32;

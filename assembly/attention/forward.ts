@@ -108,8 +108,8 @@ class Block {
     for (let i: usize = 0; i < 8; i++) this.units[i] = <f32>(<f64>scale * Math.LOG2E);
   }
 
-  /** Takes the keys and values of a head. */
   /** Loads the keys and values of a head. */
+  take(k: F32, kStride: usize, v: F32, vStride: usize): void {
     packGroups(this.groups, k, kStride, this.tokens, this.width);
     largestChannels(this.largest, this.groups, this.keys / 4, this.deep);
     const one = changetype<F32>(0);

@@ -101,9 +101,7 @@ function readChosen(args: Args): NamedModel | null {
   if (given.length === 0) return null;
   const model = readModel(args, readBase(args) ?? defaultBase(args));
   if (model.kind === 'unet2d' && model.numClasses !== null)
-    throw new UsageError(
-      '--num-classes: only networks without classes can be measured',
-    );
+    throw new UsageError('--num-classes: only networks without classes can be measured');
   if (given.join() === 'preset')
     return { name: args.text('preset')!, model, ...recipeOf(readBase(args)!, args) };
   return { name: nameOf(model), model };

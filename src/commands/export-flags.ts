@@ -11,7 +11,8 @@ export const OF_ONE_FORMAT: Readonly<Record<Format, Flags>> = {
   diffusers: clampFlags,
   web: {
     precision: {
-      describe: 'Precision of the weights: two bytes each, or four for the same bits as haze sample',
+      describe:
+        'Precision of the weights: two bytes each, or four for the same bits as haze sample',
       value: 'f16|f32',
       default: 'f16',
     },

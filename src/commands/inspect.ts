@@ -60,7 +60,8 @@ export async function run(args: Args): Promise<void> {
   const header = path === undefined ? null : await headerOfNoModel(path);
   if (path !== undefined && header) {
     for (const flag of ['batch', ...Object.values(modelGroups).flatMap(Object.keys)])
-      if (args.has(flag)) throw new UsageError(`${args.where(flag)}: ${path} does not hold a model`);
+      if (args.has(flag))
+        throw new UsageError(`${args.where(flag)}: ${path} does not hold a model`);
     if (json) printJson(headerAsJson(path, header));
     else print(headerAsText(path, header));
     return;

@@ -31,7 +31,7 @@ const takenBack = (name: 'strict' | 'wide'): Flags => {
   return { [name]: { ...flag, describe, negatable: true } };
 };
 
-const MODEL = "A run, a checkpoint folder, a diffusers folder or a file of weights";
+const MODEL = 'A run, a checkpoint folder, a diffusers folder or a file of weights';
 
 const WEIGHTS_NOTE =
   'Files of weights are .safetensors and those of torch.save (.pt, .pth, .bin). If a file holds several networks, FILE#KEY chooses the one under KEY.';
@@ -45,9 +45,7 @@ const networkGroups = Object.fromEntries(
 function presetsAsText(): string {
   const longest = Math.max(...PRESET_NAMES.map(({ length }) => length));
   const lines = PRESET_NAMES.map((name) => `  ${name.padEnd(longest)}  ${PRESETS[name].about}`);
-  return ['Presets (haze inspect --preset NAME shows all their settings):', ...lines].join(
-    '\n',
-  );
+  return ['Presets (haze inspect --preset NAME shows all their settings):', ...lines].join('\n');
 }
 
 const train: Command = {
@@ -224,7 +222,7 @@ const queue: Command = {
 
 const evaluate: Command = {
   name: 'evaluate',
-  describe: 'Measure the quality of images, or of a model's samples',
+  describe: "Measure the quality of images, or of a model's samples",
   positional: {
     name: 'subject',
     describe: `${MODEL}, whose samples are evaluated; or images: a folder, an array (.npz, .npy, .safetensors) or a data file; or statistics (.npz)`,
@@ -320,7 +318,11 @@ const bench: Command = {
         value: 'N',
         default: "8, or the recipe's; 128 for arithmetic, 64 for preprocess, several for generate",
       },
-      rounds: { describe: 'Rounds; each path runs once per round, and medians count', value: 'N', default: '7' },
+      rounds: {
+        describe: 'Rounds; each path runs once per round, and medians count',
+        value: 'N',
+        default: '7',
+      },
       layers: { describe: "Show where the U-Net's time goes, layer by layer" },
       beside: {
         describe: 'Measure the U-Net a second time, beside N busy processes',
@@ -344,7 +346,7 @@ const bench: Command = {
   },
   examples: [
     ['haze bench unet --preset tiny --batch 32', ''],
-    ['haze bench unet --preset pictures-32', 'with the recipe's training settings'],
+    ['haze bench unet --preset pictures-32', "with the recipe's training settings"],
     ['haze bench unet --layers', 'with the time of each layer'],
     ['haze bench unet --preset unet2d-32 --batch 64 --peers', "beside diffusers' own network"],
     ['haze bench unet --preset tiny --peers --beside 2', 'idle, and beside two busy processes'],
@@ -371,7 +373,7 @@ const parity: Command = {
 
 const exportModel: Command = {
   name: 'export',
-  describe: 'Write a model in another program's format, or as a web page',
+  describe: "Write a model in another program's format, or as a web page",
   positional: {
     name: 'format',
     describe: "diffusers, or web: a page that draws images in the visitor's browser",
@@ -384,7 +386,7 @@ const exportModel: Command = {
   },
   groups: {
     'Output:': { out: { describe: 'A new folder', value: 'FOLDER' }, ...weightsFlags },
-    'diffusers' scheduler_config.json:': OF_ONE_FORMAT.diffusers,
+    "diffusers' scheduler_config.json:": OF_ONE_FORMAT.diffusers,
     'Of web:': OF_ONE_FORMAT.web,
     'Diffusion, for bare weights:': bareFlags,
     ...unsaidGroups,
@@ -407,7 +409,8 @@ const setup: Command = {
     ['haze setup tensorflow', 'for the CPU: 274 MB, 0.9 GB on disk'],
     ['haze setup tensorflow --cuda', 'for an NVIDIA GPU'],
   ],
-  notes: 'The result is kept in the cache (HAZE_CACHE, else ~/.cache/haze), which all clones share.',
+  notes:
+    'The result is kept in the cache (HAZE_CACHE, else ~/.cache/haze), which all clones share.',
   load: () => import('./setup.js'),
 };
 
@@ -433,7 +436,7 @@ const watch: Command = {
     ['haze watch runs/1 --port 8080', 'at a fixed address'],
   ],
   notes:
-    'The page only reads runs' files. It needs no network, and follows a run as it trains. Ctrl-C ends it (exit 0).',
+    "The page only reads the runs' files. It needs no network, and follows a run as it trains. Ctrl-C ends it (exit 0).",
   load: () => import('./watch.js'),
 };
 

@@ -43,18 +43,20 @@ async function trainInto(out: string, args: Args, hold: Hold): Promise<void> {
   let stepped = false;
   try {
     if (page) progress.line(`watch   ${page.url}`);
-    const result = await interruptible('stopping and saving; press again to end at once', (signal) =>
-      trainLocked(
-        {
-          ...options,
-          signal,
-          onEvent: (event) => {
-            stepped ||= event.kind === 'step';
-            report(event, progress, loading);
+    const result = await interruptible(
+      'stopping and saving; press again to end at once',
+      (signal) =>
+        trainLocked(
+          {
+            ...options,
+            signal,
+            onEvent: (event) => {
+              stepped ||= event.kind === 'step';
+              report(event, progress, loading);
+            },
           },
-        },
-        hold,
-      ),
+          hold,
+        ),
     );
     progress.stop();
     // Everything is saved: a failure from here on loses nothing.

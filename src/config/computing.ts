@@ -19,7 +19,9 @@ export const computingFlags: Flags = {
   },
   threads: { describe: 'Workers of the wasm engine', value: 'N', default: 'all cores it may use' },
   strict: { describe: 'Use no relaxed SIMD: the same bits on every machine' },
-  wide: { describe: '256-bit vectors: faster, the same bits; needs Node 24 or newer, x64 with AVX2' },
+  wide: {
+    describe: '256-bit vectors: faster, the same bits; needs Node 24 or newer, x64 with AVX2',
+  },
   require: { describe: 'Exit with 3 unless a CUDA GPU computes', value: 'cuda' },
   seed: { describe: 'Key of all random numbers', value: 'N', default: '0' },
   eager: { describe: 'Run TensorFlow operation by operation, for debugging' },

@@ -25,7 +25,7 @@ export const conditionFlags: Flags = {
     describe:
       'Weaker weights that --guidance moves away from, e.g. an earlier checkpoint; none for no guide',
     value: 'MODEL',
-    default: 'the guide that the run's --keep-guide kept',
+    default: "the guide that the run's --keep-guide kept",
   },
 };
 
@@ -76,7 +76,9 @@ export function readCondition(
   const where = source.where('class');
   const labels = asked?.map((text) => labelNamed(`${where}: ${path}`, text, known));
   if (!labels && known.names.length === 0)
-    throw new UsageError(`${where}: ${path} does not say how many classes it has, so a class must be given`);
+    throw new UsageError(
+      `${where}: ${path} does not say how many classes it has, so a class must be given`,
+    );
   return { labels: labels ?? known.names.map((_, i) => i), guidance: guidance ?? 1, none };
 }
 

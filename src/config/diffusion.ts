@@ -9,7 +9,8 @@ import type { Source } from './source.js';
 export const diffusionFlags: Flags = {
   timesteps: { describe: 'Steps T of the forward process', value: 'N', default: '300' },
   schedule: {
-    describe: 'How beta grows: linearly, as the square of a line, as a sigmoid, or by the cosine schedule',
+    describe:
+      'How beta grows: linearly, as the square of a line, as a sigmoid, or by the cosine schedule',
     value: SCHEDULES.join('|'),
     default: 'linear',
   },
@@ -19,7 +20,9 @@ export const diffusionFlags: Flags = {
     default: '0.0001',
   },
   'beta-end': { describe: 'Last beta of all schedules but cosine', value: 'X', default: '0.02' },
-  'scale-betas': { describe: 'Multiply both betas by 1000/T, so that any T ends with as much noise' },
+  'scale-betas': {
+    describe: 'Multiply both betas by 1000/T, so that any T ends with as much noise',
+  },
   'zero-terminal-snr': {
     describe: 'Rescale the betas so that x_T is pure noise; for networks that predict v or x0',
   },

@@ -62,7 +62,8 @@ export const comparisonFlags: Flags = {
     default: 'squash',
   },
   'patch-images': {
-    describe: 'Largest number of images of each set for the sliced Wasserstein distance; 0 skips it',
+    describe:
+      'Largest number of images of each set for the sliced Wasserstein distance; 0 skips it',
     value: 'N',
     default: '512',
   },

@@ -73,7 +73,9 @@ export function fittingGrowth(
 export function checkGrowth(model: ModelConfig, { grow, steps, batch }: TrainingConfig): void {
   if (grow === null) return;
   if (steps === null)
-    throw new UsageError('--grow: needs --steps, of which it gives shares; the length is given by --epochs');
+    throw new UsageError(
+      '--grow: needs --steps, of which it gives shares; the length is given by --epochs',
+    );
   const sizes = [...parse(grow).map(([size]) => size), model.size];
   for (const [i, size] of sizes.entries()) {
     if (i > 0 && size <= sizes[i - 1]!)

@@ -21,8 +21,8 @@ export interface Guide {
 }
 
 /** The condition of the images, and their guide. */
-/** Classes of the images, for a class-conditional network. */
-  /** Classes of the images, of a network that is told them. */
+export interface Drawn {
+  /** Classes of the images, for a class-conditional network. */
   readonly condition: Condition | null;
   /** If set, the condition does not guide. */
   readonly guide: Guide | null;

@@ -121,7 +121,8 @@ const UNET2D: FieldsOf<Unet2dConfig> = {
     read: (s, name) => s.real(name, { above: 0 }),
   },
   flipSinToCos: {
-    describe: 'Put cosines before sines in the time embedding; --no-flip-sin-to-cos puts them after',
+    describe:
+      'Put cosines before sines in the time embedding; --no-flip-sin-to-cos puts them after',
     default: 'on',
     negatable: true,
     read: (s, name) => s.boolean(name),

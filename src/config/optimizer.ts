@@ -23,10 +23,15 @@ const OPTIMIZERS = ['adam', 'adamw', 'muon'] as const;
 const DECAYS = ['constant', 'linear', 'cosine'] as const;
 
 export const optimizerFlags: Flags = {
-  lr: { describe: "Learning rate", value: 'X', default: '0.001' },
-  warmup: { describe: 'Steps over which the learning rate rises linearly to --lr', value: 'N', default: '0' },
+  lr: { describe: 'Learning rate', value: 'X', default: '0.001' },
+  warmup: {
+    describe: 'Steps over which the learning rate rises linearly to --lr',
+    value: 'N',
+    default: '0',
+  },
   decay: {
-    describe: "How the learning rate decays until the run's end; a resume with other --steps follows the new length",
+    describe:
+      "How the learning rate decays until the run's end; a resume with other --steps follows the new length",
     value: DECAYS.join('|'),
     default: 'constant',
   },
@@ -57,7 +62,7 @@ export const optimizerFlags: Flags = {
     default: '1e-8',
   },
   'weight-decay': {
-    describe: 'AdamW's weight decay per step, multiplied by --lr',
+    describe: "AdamW's weight decay per step, multiplied by --lr",
     value: 'X',
     default: String(ADAMW_DECAY),
   },
@@ -67,8 +72,7 @@ export const optimizerFlags: Flags = {
     default: 'none',
   },
   accumulate: {
-    describe:
-      'Batches per step, whose gradients are added up as in one larger batch',
+    describe: 'Batches per step, whose gradients are added up as in one larger batch',
     value: 'N',
     default: '1',
   },

@@ -15,7 +15,7 @@ export const queueFlag: Flags = {
 /** Flags of a worker. */
 export const servingFlags: Flags = {
   'lost-after': {
-    describe: 'Seconds without a sign of life after which other workers take over this one's jobs',
+    describe: "Seconds without a sign of life after which other workers take over this one's jobs",
     value: 'N',
     default: '30',
   },

@@ -23,13 +23,13 @@ import type { Source } from './source.js';
 /** Flags for clamping, and for the noise of the ancestral sampler. */
 export const clampFlags: Flags = {
   clamp: {
-    describe: 'Clamp each step's prediction of the final image; --no-clamp turns it off',
+    describe: "Clamp each step's prediction of the final image; --no-clamp turns it off",
     default: "that of a run's recipe or of a diffusers folder's scheduler, else off",
     negatable: true,
   },
   'clamp-range': { describe: 'Largest value that --clamp leaves', value: 'X', default: '1' },
   variance: {
-    describe: 'Variance of ancestral's noise: the posterior variance, or beta',
+    describe: "Variance of ancestral's noise: the posterior variance, or beta",
     value: 'small|large',
     default: 'small',
   },

@@ -29,12 +29,12 @@ export const dataFlags: Flags = {
   ...classesFlag,
   ...labelDropoutFlag,
   'held-out': {
-    describe: 'Held-out images, whose loss is logged every epoch: a separate folder, or a share of the data',
+    describe:
+      'Held-out images, whose loss is logged every epoch: a separate folder, or a share of the data',
     value: 'FOLDER|FRACTION',
   },
   'data-budget': {
-    describe:
-      'Memory for decoded images in MiB; larger data sets are streamed',
+    describe: 'Memory for decoded images in MiB; larger data sets are streamed',
     value: 'N',
     default: 'a quarter of the available memory',
   },
@@ -46,12 +46,13 @@ export const trainingFlags: Flags = {
   epochs: { describe: 'Length of the run, resumes included', value: 'N', default: '100' },
   steps: { describe: 'The same in steps', value: 'N' },
   minutes: {
-    describe: 'The same in minutes: some steps are timed first, and the resulting number of steps is kept',
+    describe:
+      'The same in minutes: some steps are timed first, and the resulting number of steps is kept',
     value: 'X',
   },
   init: {
     describe:
-      "Start from these weights: a file (.safetensors, .pt, .pth, .bin), a run, or a diffusers folder, which also gives network and schedule",
+      'Start from these weights: a file (.safetensors, .pt, .pth, .bin), a run, or a diffusers folder, which also gives network and schedule',
     value: 'FILE|FOLDER',
   },
   'zero-init': {
@@ -125,9 +126,7 @@ export function readTraining(source: Source): Partial<TrainingConfig> {
   const epochs = source.whole('epochs', { min: 1, max: 1e9 });
   const steps = source.whole('steps', { min: 1, max: 1e9 });
   if (epochs !== undefined && steps !== undefined)
-    throw new UsageError(
-      '--epochs and --steps: both give the length of the run; give only one',
-    );
+    throw new UsageError('--epochs and --steps: both give the length of the run; give only one');
   const keepGuide = source.realOr('keepGuide', { above: 0, below: 1 }, ['none']);
   const init = source.text('init');
   return {

@@ -8,10 +8,9 @@ import { parseDecimal, quote, type Source } from './source.js';
 
 export const weightsFlags: Flags = {
   weights: {
-    describe:
-      "A run's raw weights, or an average (EMA), of which there may be several",
+    describe: "A run's raw weights, or an average (EMA), of which there may be several",
     value: 'raw|ema|ema:DECAY',
-    default: 'the run's first ema, else raw',
+    default: "the run's first ema, else raw",
   },
 };
 
@@ -37,6 +36,7 @@ export function readWhichWeights(
     throw new UsageError(`${source.where('weights')}: expected ${FORMS}, got ${quote(text)}`);
   const found = text === 'ema' ? decays[0] : decays.find((d) => d === parseDecimal(decay));
   if (found !== undefined) return found;
-  const has = training === null ? 'does not belong to a run' : `has averages of decay ${show(decays)}`;
+  const has =
+    training === null ? 'does not belong to a run' : `has averages of decay ${show(decays)}`;
   throw new UsageError(`${source.where('weights')}: ${path} ${has}, got ${quote(text)}`);
 }

@@ -132,7 +132,9 @@ export async function classesOfIdx(images: RawPath, name: string, count: number)
     if (!found?.isFile()) continue;
     return classesOfNumbers(await idxLabels(path.join(folder, candidate), found.size, count));
   }
-  throw new UsageError(`${name}: expected its labels in ${wanted} in the same folder, got no such file`);
+  throw new UsageError(
+    `${name}: expected its labels in ${wanted} in the same folder, got no such file`,
+  );
 }
 
 async function idxLabels(file: string, size: number, count: number): Promise<Uint8Array> {

@@ -110,7 +110,9 @@ function parse(file: string, start: Buffer): Shape | undefined {
   if (type !== 0x08)
     throw new UsageError(`${file}: IDX of ${TYPES[type]}; expected images of u8 (type 0x08)`);
   if (dimensions === 1)
-    throw new UsageError(`${file}: IDX with one dimension, which is a file of labels; expected the file of images`);
+    throw new UsageError(
+      `${file}: IDX with one dimension, which is a file of labels; expected the file of images`,
+    );
   if (dimensions !== 3)
     throw new UsageError(
       `${file}: IDX with ${dimensions} dimensions; expected 3 (count, rows, columns)`,

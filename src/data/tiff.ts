@@ -177,7 +177,8 @@ function whiteOf(
 ): { white: number; doubt?: string } {
   const { min, max, numbers } = range;
   if (format === SAMPLE_FORMAT.float) {
-    if (!numbers) return { white: max <= 1 ? 1 : 255, doubt: 'some of its samples are not numbers' };
+    if (!numbers)
+      return { white: max <= 1 ? 1 : 255, doubt: 'some of its samples are not numbers' };
     if (min >= 0 && max <= 1) return { white: 1 };
     if (raw.scale !== 1) throw new Error('its half-precision samples go beyond 0 to 1');
     return { white: 255, doubt: clipped('floating-point', range) };

@@ -89,7 +89,9 @@ function checkObjective(
   const flow = objective === 'flow';
   for (const name of flow ? SCHEDULE_ONLY : FLOW_ONLY)
     if (options[name] !== undefined)
-      throw new UsageError(`${flagOfSetting(name)}: not supported for a model of --objective ${objective}`);
+      throw new UsageError(
+        `${flagOfSetting(name)}: not supported for a model of --objective ${objective}`,
+      );
   if (flow && options.spacing !== undefined && !isFlowSpacing(options.spacing))
     throw new UsageError(
       `--spacing: expected ${FLOW_SPACINGS.join(' or ')} for a model of --objective flow, got ${options.spacing}`,

@@ -97,6 +97,5 @@ function refuseModelSettings(
     ...SAMPLING_SETTINGS.filter((name) => sampling.has(name)).map((name) => sampling.where(name)),
     ...Object.keys(readDiffusion(settings)).map((name) => settings.where(name)),
   ];
-  if (given !== undefined)
-    throw new UsageError(`${given}: needs a model; ${path} holds ${kind}`);
+  if (given !== undefined) throw new UsageError(`${given}: needs a model; ${path} holds ${kind}`);
 }

@@ -91,9 +91,12 @@ export class ImageMaker {
         this.lost++;
         const which = `images ${wanted[0]} to ${wanted.at(-1)}`;
         if (attempt === ATTEMPTS)
-          throw new EngineError(`${which}: abandoned after ${ATTEMPTS} attempts: ${error.message}`, {
-            cause: error,
-          });
+          throw new EngineError(
+            `${which}: abandoned after ${ATTEMPTS} attempts: ${error.message}`,
+            {
+              cause: error,
+            },
+          );
         this.onNote(`${error.message}; ${which} are drawn again`);
       } finally {
         this.inWork[lane] = 0;

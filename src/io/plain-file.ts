@@ -49,7 +49,7 @@ export async function readSmallFile(path: string, longest: number): Promise<stri
   const file = await openPlain(path);
   try {
     // Virtual files of the system report a size of 0.
-    // One byte more than allowed reveals a file that is longer, or that grows.
+    const size = (await file.stat()).size || longest;
     // One byte more than allowed shows a file that is longer, or that grows.
     const bytes = Buffer.alloc(Math.min(size, longest) + 1);
     let length = 0;

@@ -148,7 +148,7 @@ export function readAnySampling(
 }
 
 /** What a model's path may be. */
-export const MODEL = "a run, a checkpoint folder, a diffusers folder or a file of weights";
+export const MODEL = 'a run, a checkpoint folder, a diffusers folder or a file of weights';
 
 /** @throws UsageError for anything but a path; JavaScript programs have no type checks */
 export function requirePath(where: string, path: unknown, expected = MODEL): void {

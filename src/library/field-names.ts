@@ -20,7 +20,9 @@ export function byOwnNames(
   for (const [other, name] of OTHER_NAMES) {
     if (named[other] === undefined) continue;
     if (named[name] !== undefined)
-      throw new UsageError(`${where}.${other}: another name for ${name}; expected only one of them`);
+      throw new UsageError(
+        `${where}.${other}: another name for ${name}; expected only one of them`,
+      );
     named[name] = named[other];
     delete named[other];
   }

@@ -39,7 +39,8 @@ function checkTimes(t: Times, timesteps: number): void {
 
 function checkLabels(graph: Graph, batch: number, labels: Int32Array | undefined): void {
   if (!graph.labelled) {
-    if (labels) throw new ShapeError('U-Net: labels: expected none, since this network does not read any');
+    if (labels)
+      throw new ShapeError('U-Net: labels: expected none, since this network does not read any');
     return;
   }
   if (!labels) throw new ShapeError('U-Net: labels: expected one per image, got none');

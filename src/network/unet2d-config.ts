@@ -161,8 +161,7 @@ export function checkUnet2d(
   const levels = c.widths.length;
   if (levels === 0) refuse('widths', 'one or more widths', 'none');
   for (const field of ['downAttention', 'upAttention'] as const)
-    if (c[field].length !== levels)
-      refuse(field, `${levels}, one for each width`, c[field].length);
+    if (c[field].length !== levels) refuse(field, `${levels}, one for each width`, c[field].length);
   whole('layers', c.layers);
   whole('groups', c.groups);
   whole('timeDim', c.timeDim);

@@ -108,7 +108,9 @@ function checkServer(at: string, { version, mode, policy }: FullInfo): void {
   if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1]))
     throw new UsageError(`${at}: expected Redis ${OLDEST.join('.')} or newer, got ${version}`);
   if (mode === 'cluster')
-    throw new UsageError(`${at}: expected a single server or the master of its sentinels, got a cluster`);
+    throw new UsageError(
+      `${at}: expected a single server or the master of its sentinels, got a cluster`,
+    );
   if (policy !== undefined && policy !== 'noeviction')
     throw new UsageError(
       `${at}: expected maxmemory-policy noeviction, since other policies lose jobs, got ${policy}; CONFIG SET maxmemory-policy noeviction`,

@@ -129,7 +129,9 @@ function readGuide(g: JsonObject, of: ModelConfig): GuideBlob {
   const model = readModel(g);
   const alike = ({ size, channels, ...rest }: ModelConfig) => [size, channels, classesOf(rest)];
   if (!isDeepStrictEqual(alike(model), alike(of)))
-    throw new UsageError(`${g.where('model')}: expected the same images and classes as the model's`);
+    throw new UsageError(
+      `${g.where('model')}: expected the same images and classes as the model's`,
+    );
   const weights = section(g.object('weights'), readBlob);
   return { weights, model, guidance: g.real('guidance', { min: 0, max: 1000 })! };
 }

@@ -115,13 +115,13 @@ export class Run {
       if (this.until < this.total && this.options.signal?.aborted)
         throw interruptedAt(this.options.out, this.saved!);
     } finally {
-      /** Its lines were synced with the last checkpoint; a failure here must not hide the run's own. */
+      this.closeLog();
     }
     const loss = this.recent.length ? mean(this.recent) : null;
     return { steps: this.total, loss, heldOutLoss: this.heldOutLoss, checkpoint: this.saved!.path };
   }
 
-  /** Its lines were forced to disk with the last checkpoint; a failure of the run itself is not to be hidden by one here. */
+  /** Its lines were synced with the last checkpoint; a failure here must not hide the run's own. */
   private closeLog(): void {
     try {
       this.log.close();

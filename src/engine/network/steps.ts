@@ -197,7 +197,9 @@ class Fusion {
     const out = added ? this.#take(next).out : normalised;
     for (const reader of this.#readers.get(out.id) ?? [])
       if (reader.op !== 'conv' || reader.layer.kernel === 1)
-        throw unsupported(`${layer.name} is read by an operation other than a 3x3 or 4x4 convolution`);
+        throw unsupported(
+          `${layer.name} is read by an operation other than a 3x3 or 4x4 convolution`,
+        );
     return { op: 'batchNorm', layer, x, vector, out };
   }
 

@@ -118,13 +118,15 @@ class Machine {
     const target = this.top();
     if (target instanceof Map)
       for (let i = 0; i < pairs.length; i += 2) target.set(pairs[i]!, pairs[i + 1]!);
-    else if (!(target instanceof Opaque)) throw new PickleError('items of something other than a dictionary');
+    else if (!(target instanceof Opaque))
+      throw new PickleError('items of something other than a dictionary');
   }
 
   append(values: readonly Value[]): void {
     const target = this.top();
     if (Array.isArray(target)) for (const value of values) target.push(value);
-    else if (!(target instanceof Opaque)) throw new PickleError('elements of something other than a list');
+    else if (!(target instanceof Opaque))
+      throw new PickleError('elements of something other than a list');
   }
 
   /** `class(*arguments)`, also by another opcode. */
