@@ -1,9 +1,10 @@
 /**
- * Writes docs/BENCHMARKS.md's tables and plots from a run, and the measurements into docs/benchmarks.json:
+ * Writes docs/BENCHMARKS.md's tables and plots from a run of this Node, and the measurements into docs/benchmarks.json, or, if
+ * vectors can be wide, into docs/benchmarks-wide.json. `npm run benchmarks` runs it on one Node of either kind.
  *
- *     npm run benchmarks                                    everything, beside every available peer
- *     npm run benchmarks -- --rounds 3                      with any flag of haze bench
- *     npm run benchmarks -- --from docs/benchmarks.json     again, from earlier measurements
+ *     node dist/bench/benchmarks.js                                    everything, beside every available peer
+ *     node dist/bench/benchmarks.js --rounds 3                         with any flag of haze bench
+ *     node dist/bench/benchmarks.js --from docs/benchmarks.json        again, from earlier measurements
  */
 import { spawnSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
@@ -13,12 +14,12 @@ import { writePlot } from '../src/bench/plot.js';
 import { type Report, SUBJECTS } from '../src/bench/result.js';
 import { RunError, UsageError } from '../src/errors.js';
 import { writeFileAtomically } from '../src/io/atomic.js';
-import { fill } from './document.js';
+import { editionOf, fill } from './document.js';
 
 const docs = (name: string) => fileURLToPath(new URL(`../../docs/${name}`, import.meta.url));
 const cli = fileURLToPath(new URL('../src/cli.js', import.meta.url));
 
-/** With fewer, medians vary more between runs; more take longer than two hours on two cores. */
+/** With fewer, medians vary more between runs; more take longer than two hours on two cores, on each Node. */
 const ROUNDS = ['--rounds', '9'];
 
 /** Size limit of a run's JSON, in bytes. */
@@ -50,10 +51,11 @@ async function run([flag, ...rest]: readonly string[]): Promise<void> {
       : await readFile(from, 'utf8');
   const report = JSON.parse(json) as Report;
   const filled = fill(text, report);
-  await writeFileAtomically(docs('benchmarks.json'), json);
+  const edition = editionOf(report);
+  await writeFileAtomically(docs(`benchmarks${edition}.json`), json);
   for (const subject of SUBJECTS) {
     const results = report.results.filter((row) => row.subject === subject);
-    await writePlot(docs(`images/bench-${subject}.svg`), results);
+    await writePlot(docs(`images/bench${edition}-${subject}.svg`), results);
   }
   await writeFileAtomically(document, filled);
   console.log(document);

@@ -3,6 +3,9 @@
  *
  *     <!-- bench: unet -->
  *     <!-- end -->
+ *
+ * `<!-- bench wide: unet -->` is filled from a report with rows of wide vectors, the others from one without: the document
+ * shows two Nodes.
  */
 import {
   factTable,
@@ -24,23 +27,29 @@ import {
 } from '../src/bench/result.js';
 import { UsageError } from '../src/errors.js';
 
-const MARKED = /<!-- bench: ([\w-]+) -->\n[\s\S]*?<!-- end -->/g;
+const MARKED = /<!-- bench( wide)?: ([\w-]+) -->\n[\s\S]*?<!-- end -->/g;
 
 /** Layers to show, of a forward pass and of a training step: the slowest. The JSON has all. */
 const SLOWEST = 16;
 
-/** The document with the report's figures. @throws UsageError for a marker without an end or with an unknown name */
+/** The suffix of a report's files. */
+export const editionOf = ({ results }: Report): '' | '-wide' =>
+  results.some(({ wide }) => wide) ? '-wide' : '';
+
+/** The document with the report's figures in its places. @throws UsageError for a marker without an end or with an unknown name */
 export function fill(document: string, report: Report): string {
   const parts = sections(report);
+  const edition = editionOf(report);
   let found = 0;
-  const filled = document.replace(MARKED, (_, name: string) => {
+  const filled = document.replace(MARKED, (block, wide: string | undefined, name: string) => {
     found++;
     const body = parts[name];
     if (body === undefined)
       throw new UsageError(`expected one of ${Object.keys(parts).join(', ')}, got bench: ${name}`);
-    return `<!-- bench: ${name} -->\n\n${body}\n<!-- end -->`;
+    if ((wide !== undefined) !== (edition === '-wide')) return block;
+    return `<!-- bench${wide ?? ''}: ${name} -->\n\n${body}\n<!-- end -->`;
   });
-  const begun = document.match(/<!-- bench: /g)?.length ?? 0;
+  const begun = document.match(/<!-- bench( wide)?: /g)?.length ?? 0;
   if (begun !== found) throw new UsageError(`${begun} markers begin and ${found} end`);
   return filled;
 }

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import sys
 import time
 
@@ -58,4 +59,6 @@ def serve(works, version=torch_version(), threads=None):
             result = works[request["work"]](*batch)
             times.append(1000 * (time.perf_counter() - begun))
         ms = sorted(times)[len(times) // 2]
-        print(json.dumps({"ms": ms, "digest": digest(result())}), flush=True)
+        # JSON has no NaN.
+        values = [v if math.isfinite(v) else None for v in digest(result())]
+        print(json.dumps({"ms": ms, "digest": values}), flush=True)

@@ -1,5 +1,10 @@
 """The networks that are measured, in PyTorch: the reference's U-Net, and diffusers' own UNet2DModel."""
 
+import hashlib
+import os
+import platform
+import tempfile
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -106,13 +111,33 @@ def versions(config):
     return f"{peer.torch_version()}, diffusers {__version__}"
 
 
+def processor():
+    """Identifies the processor by its features: in virtual machines the model name is not enough."""
+    try:
+        with open("/proc/cpuinfo") as file:
+            return next(line for line in file if line.startswith(("flags", "Features")))
+    except (OSError, StopIteration):
+        return platform.processor()
+
+
+def separate_caches():
+    """
+    Gives each processor its own folder of compiled networks. Inductor compiles for the current processor, but does not check
+    which one a cached network was compiled for; one for another processor computes NaN or crashes.
+    """
+    name = f"haze-inductor-{hashlib.sha256(processor().encode()).hexdigest()[:16]}"
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", os.path.join(tempfile.gettempdir(), name))
+
+
 class Network:
     """A network in the memory format and the mode that the command line asks for."""
 
     def __init__(self, args, task, config):
         self.layout = torch.channels_last if args.channels_last else torch.contiguous_format
         self.module = load(task, config).to(memory_format=self.layout)
-        # Each shape is compiled by itself: one program for several batches is a slower one.
+        if args.compile:
+            separate_caches()
+        # Each shape is compiled separately: one program for several batches would be slower.
         self.run = torch.compile(self.module, dynamic=False) if args.compile else self.module
 
     def planes(self, x):

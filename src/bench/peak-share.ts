@@ -3,12 +3,13 @@ import { ALGORITHMS, type WinogradAlgorithm } from '../engine/winograd/algorithm
 
 /**
  * The share of the time that the products alone would need, at the speed of the micro-kernel on data in its cache; the
- * rest is transforms, memory and waiting. Winograd has fewer products than direct convolution. Null if nothing is convolved.
+ * rest is transforms, memory and waiting. Winograd has fewer products than direct convolution; the kernels' own convolutions
+ * may have more or fewer. Null if nothing is convolved.
  */
-export function peakShare({ gflops, algorithm }: LayerTime, peak: number): number | null {
+export function peakShare({ gflops, algorithm, taps = 1 }: LayerTime, peak: number): number | null {
   if (gflops === null) return null;
   const saving = isWinograd(algorithm) ? ALGORITHMS[algorithm].saving : 1;
-  return gflops / saving / peak;
+  return (gflops * taps) / saving / peak;
 }
 
 const isWinograd = (name: string | null): name is WinogradAlgorithm =>

@@ -65,7 +65,8 @@ export class PeerProcess {
 
   async ask(work: string, repeat: number, batch?: number): Promise<Answer> {
     this.#child.stdin.write(`${JSON.stringify({ work, repeat, batch })}\n`);
-    return (await this.#next()) as Answer;
+    const answer = (await this.#next()) as Answer & { digest: readonly (number | null)[] };
+    return { ...answer, digest: answer.digest.map((value) => value ?? Number.NaN) };
   }
 
   /** Closes its input, so that it can end its own children, and waits until it has exited. */

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { compareReports, readResults } from '../bench/compare.js';
 import { bench } from '../bench/index.js';
 import { toMarkdown } from '../bench/markdown.js';
+import { MODELS } from '../bench/models.js';
 import type { BenchOptions, NamedModel } from '../bench/options.js';
 import { PLOT_EXTENSIONS, writePlot } from '../bench/plot.js';
 import { SUBJECTS, type Subject } from '../bench/result.js';
@@ -116,8 +117,10 @@ function recipeOf(base: Base, args: Args): Pick<NamedModel, 'recipe'> {
   return { recipe: { ...{ loss, ema, lr, batch }, optimizer: optimizerOf(training) } };
 }
 
-/** The name of a model in the results, different from others of the same network. */
+/** The name of a model that is measured by default; otherwise a name that tells it from others of the same network. */
 function nameOf(model: ModelConfig): string {
+  const known = Object.values(MODELS).find((one) => isDeepStrictEqual(one.model, model));
+  if (known) return known.name;
   const { kind, size, widths, channels, timeDim } = model;
   const list = widths.join(',');
   if (kind === 'simple') return `widths ${list} ${channels}ch t${timeDim} ${model.norm}`;

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import test from 'ava';
-import { fill } from '../../bench/document.js';
+import { editionOf, fill } from '../../bench/document.js';
 import type { Report } from '../../src/bench/result.js';
 import { UsageError } from '../../src/errors.js';
 import { report } from '../helpers/bench.js';
@@ -21,6 +21,19 @@ test('The slowest layers come first, each with its share of the whole program', 
   t.regex(filled, /the slowest 3 of 3 rows, which take 5 ms in all; .* 100 GFLOP\/s/);
   t.true(filled.indexOf('downs.0.conv1') < filled.indexOf('conv0 '));
   t.regex(filled, /downs\.0\.conv1 .* 60 %/);
+});
+
+test('What was measured with wide vectors goes between markers of its own', (t) => {
+  const text =
+    '<!-- bench: unet -->\nplain\n<!-- end -->\n<!-- bench wide: unet -->\nold\n<!-- end -->\n';
+  const [first, ...others] = report.results;
+  const wide = { ...report, results: [{ ...first!, wide: true }, ...others] };
+  t.is(editionOf(report), '');
+  t.is(editionOf(wide), '-wide');
+  const filled = fill(text, wide);
+  t.true(filled.startsWith('<!-- bench: unet -->\nplain\n<!-- end -->'), filled);
+  t.regex(filled, /<!-- bench wide: unet -->\n\n\*\*unet forward, tiny/);
+  t.true(fill(text, report).endsWith('<!-- bench wide: unet -->\nold\n<!-- end -->\n'));
 });
 
 test('A marker that says something else, or has no end, is refused', (t) => {

@@ -18,7 +18,7 @@ const SERVER = `
   require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
     const { work, repeat, batch } = JSON.parse(line);
     if (work === 'fail') throw new Error('no such work');
-    console.log(JSON.stringify({ ms: repeat, digest: [batch ?? 0] }));
+    console.log(JSON.stringify({ ms: repeat, digest: [work === 'overflow' ? null : batch ?? 0] }));
   });`;
 
 test('A peer says its version and threads, answers in turn, and ends with its input', async (t) => {
@@ -29,6 +29,13 @@ test('A peer says its version and threads, answers in turn, and ends with its in
   t.deepEqual(await peer.ask('forward', 3), { ms: 3, digest: [0] });
   t.deepEqual(await peer.ask('forward', 4, 8), { ms: 4, digest: [8] });
   await peer.end();
+  await peer.end();
+});
+
+test('A result that is not finite, which JSON cannot say, is NaN', async (t) => {
+  const peer = new PeerProcess('someone', node(SERVER));
+  await peer.ready();
+  t.deepEqual(await peer.ask('overflow', 1), { ms: 1, digest: [Number.NaN] });
   await peer.end();
 });
 

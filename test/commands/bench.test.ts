@@ -107,6 +107,16 @@ test("diffusers' network goes through the same subjects, with its norms and atte
       );
 });
 
+test('Flags that make a network of the tables give it the name it has there', async (t) => {
+  const cwd = await temporaryFolder(t);
+  const flags = ['--network', 'unet2d', '--size', '32', '--widths', '32,64,128', '--batch', '1'];
+  const args = ['bench', 'unet', ...flags, ...WASM, '--threads', '1', '--rounds', '1', '--json'];
+  const { code, stdout, stderr } = await haze(cwd, args);
+  t.is(code, 0, stderr);
+  const { results } = JSON.parse(stdout) as Report;
+  t.deepEqual([...new Set(results.map(({ model }) => model))], ['unet2d-32']);
+});
+
 test('A table on the terminal, bars in an SVG, tables in Markdown, and changes since a report', async (t) => {
   const cwd = await temporaryFolder(t);
   const unet = ['bench', 'unet', ...QUICK, ...WASM, '--threads', '1'];

@@ -1,7 +1,7 @@
 /** Where the time of a U-Net's pass goes: the actual program, each phase timed under its layer's name. */
 import { attentionCosts, layerCosts } from '../../network/cost.js';
 import type { Graph } from '../../network/graph.js';
-import type { Program, Section } from '../program.js';
+import type { Phase, Program, Section } from '../program.js';
 import type { LayerPass } from './convolve.js';
 import type { WasmNetwork } from './wasm-network.js';
 
@@ -18,7 +18,7 @@ export type TimedKind =
   | 'copying and others';
 
 export interface LayerTime {
-  /** state_dict name; the kernel for calls without a layer. */
+  /** state_dict name (`….to_q,to_k,to_v` for layers that one kernel computes together); the kernel for calls without a layer. */
   readonly layer: string;
   readonly kind: TimedKind;
   /** For norms and attention, `backward` is the gradients of parameters and input together. */
@@ -31,6 +31,11 @@ export interface LayerTime {
   readonly ms: number;
   /** Of direct convolution, whatever the algorithm; null if nothing is multiplied. */
   readonly gflops: number | null;
+  /**
+   * The kernels' products per product of direct convolution, before Winograd: 16/9 if a 3x3 convolution of
+   * stride 2 is computed as a 4x4 one, 4/9 after an upsampling. Default 1.
+   */
+  readonly taps?: number;
 }
 
 /**
@@ -52,17 +57,22 @@ export async function layerTimes(
   const costs = new Map<string, number>(layerCosts(graph).map((c) => [c.layer.name, c.forward]));
   for (const c of attentionCosts(graph)) costs.set(c.name, c.forward);
   const kinds = kindsOf(graph);
+  const taps = tapsOf(graph);
   return Object.keys(runs[0]!).map((label) => {
     const ms = middle(runs.map((times) => times[label]!));
-    const [layer = label, pass, algorithm] = label.split(' ');
-    const operations = (costs.get(layer) ?? 0) * batch * timesForward(kinds.get(layer), pass);
+    const [names = label, pass, algorithm] = label.split(' ');
+    const layers = names.split(',');
+    const layer = layers[0]!;
+    const cost = layers.reduce((sum, one) => sum + (costs.get(one) ?? 0), 0);
+    const operations = cost * batch * timesForward(kinds.get(layer), pass);
     return {
-      layer,
+      layer: shortened(layers),
       kind: kinds.get(layer) ?? KERNELS[layer] ?? 'copying and others',
       pass: (pass as LayerTime['pass'] | undefined) ?? null,
       algorithm: algorithm ?? null,
       ms,
       gflops: operations > 0 && ms > 0 ? operations / ms / 1e6 : null,
+      ...(taps.has(layer) && { taps: taps.get(layer)! }),
     };
   });
 }
@@ -73,6 +83,22 @@ function timesForward(kind: TimedKind | undefined, pass: string | undefined): nu
   // Its scores are recomputed, and each of its two products has two gradients.
   return kind === 'attention' && pass === 'backward' ? 2.5 : 1;
 }
+
+/** The layers whose `LayerTime.taps` is not 1. */
+function tapsOf({ nodes }: Graph): Map<string, number> {
+  const upsampled = new Set(nodes.flatMap(({ op, out }) => (op === 'upsample' ? [out.id] : [])));
+  return new Map(
+    nodes.flatMap((node) => {
+      if (node.op !== 'conv' || node.layer.kind !== 'conv' || node.layer.kernel !== 3) return [];
+      if (upsampled.has(node.x.id)) return [[node.layer.name, 4 / 9] as const];
+      return node.layer.stride === 2 ? [[node.layer.name, 16 / 9] as const] : [];
+    }),
+  );
+}
+
+/** `a.to_q,to_k`: further names have the first one's parent. */
+const shortened = ([first, ...others]: readonly string[]): string =>
+  [first, ...others.map((other) => other.slice(other.lastIndexOf('.') + 1))].join();
 
 const LAYERS = {
   conv: 'convolution',
@@ -110,11 +136,21 @@ function kindsOf(graph: Graph): Map<string, TimedKind> {
 /** Sections of one phase each, named by the labels of its calls. */
 function phaseByPhase(program: Program): Section[] {
   return program.flatMap(({ phases }) =>
-    phases.map((phase) => ({ name: name(phase[0]?.label, phase[0]?.kernel), phases: [phase] })),
+    phases.map((phase) => ({ name: name(phase), phases: [phase] })),
   );
 }
 
-const name = (label: string | undefined, kernel: string | undefined): string =>
-  /time_mlp|time_emb|class_emb/.test(label ?? '') ? EMBEDDING : (label ?? kernel ?? 'nothing');
+/** The label of a phase's calls, with the names of all layers if it computes several linear ones. */
+function name(phase: Phase): string {
+  const [first] = phase;
+  if (/time_mlp|time_emb|class_emb/.test(first?.label ?? '')) return EMBEDDING;
+  if (first?.label === undefined) return first?.kernel ?? 'nothing';
+  const [, ...rest] = first.label.split(' ');
+  const same = phase.flatMap(({ label }) => {
+    const [layer, ...others] = label?.split(' ') ?? [];
+    return layer !== undefined && others.join() === rest.join() ? [layer] : [];
+  });
+  return [[...new Set(same)].join(), ...rest].join(' ');
+}
 
 const middle = (list: number[]): number => list.sort((a, b) => a - b)[list.length >> 1]!;

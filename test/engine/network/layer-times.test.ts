@@ -35,7 +35,7 @@ test('UNet2DModel has a row for each convolution, norm with its activation, and 
     ...{ kind: 'norm', pass: 'forward', algorithm: '+SiLU', gflops: null },
   });
   t.like(row('mid_block.attentions.0.group_norm'), { kind: 'norm', algorithm: null });
-  t.like(row('mid_block.attentions.0.to_q'), { kind: 'linear', algorithm: 'dense' });
+  t.like(row('mid_block.attentions.0.to_q,to_k,to_v'), { kind: 'linear', algorithm: 'dense' });
   t.like(row('mid_block.attentions.0'), { kind: 'attention', pass: 'forward' });
   t.true(row('mid_block.attentions.0')!.gflops! > 0);
   t.like(row('silu'), { kind: 'activation', pass: null });
@@ -59,4 +59,24 @@ test("The reference's norms have rows by name, forward and backward", async (t) 
   t.true(norms.includes('downs.0.bnorm1 forward'), norms.join());
   t.true(norms.includes('ups.0.bnorm2 backward'), norms.join());
   t.false(rows.some(({ layer }) => layer.startsWith('batchNorm')));
+});
+
+test('Layers that are computed together make one row with the products of all', async (t) => {
+  const rows = await rowsOf(t, UNET2D, 'predict');
+  const products = (layer: string) => {
+    const { ms, gflops } = rows.find((one) => one.layer === layer)!;
+    return Math.round(ms * gflops! * 1e6);
+  };
+  const output = products('mid_block.attentions.0.to_out.0');
+  t.is(products('mid_block.attentions.0.to_q,to_k,to_v'), 3 * output);
+});
+
+test('A row says how many taps its kernels take for those of the layer', async (t) => {
+  const rows = await rowsOf(t, UNET2D, 'predict');
+  const taps = (layer: string) => rows.find((one) => one.layer === layer)!.taps ?? 1;
+  t.is(taps('down_blocks.0.resnets.0.conv1'), 1);
+  t.is(taps('down_blocks.0.downsamplers.0.conv'), 16 / 9);
+  t.is(taps('up_blocks.0.upsamplers.0.conv'), 4 / 9);
+  const simple = await rowsOf(t, SIMPLE, 'predict');
+  t.deepEqual([...new Set(simple.map((one) => one.taps))], [undefined]);
 });
