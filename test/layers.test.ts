@@ -132,7 +132,7 @@ test('The engine and the networks need no Node and no package but in the host', 
   );
 });
 
-test('What draws in a browser needs no Node, and is what draws in Node', (t) => {
+test('The code that draws in a browser needs no Node, and is the code that draws in Node', (t) => {
   const roots = files.filter(
     (file) => within(file, 'src/browser') || /^src\/engine\/host\/(browser|web)/.test(file),
   );
@@ -157,7 +157,7 @@ test('Nothing but the host uses the globals of Node', (t) => {
   }
 });
 
-test('The engine says nothing of diffusion', (t) => {
+test('The engine knows nothing of diffusion', (t) => {
   const wrong = imports.filter(
     ({ from, to }) =>
       within(from, 'src/engine') &&

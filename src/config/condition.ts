@@ -71,7 +71,7 @@ export function readCondition(
   const { none } = known;
   if (guidance !== undefined && guidance !== 1 && none === null)
     throw new UsageError(
-      `${source.where('guidance')}: ${path} was trained without --label-dropout, so it cannot be guided away from no class; expected 1, got ${guidance}`,
+      `${source.where('guidance')}: ${path} was trained without --label-dropout, so classes cannot guide it; expected 1, got ${guidance}`,
     );
   const where = source.where('class');
   const labels = asked?.map((text) => labelNamed(`${where}: ${path}`, text, known));

@@ -70,7 +70,7 @@ for (const { images, pixels, parts, gaps } of CASES)
       },
     );
 
-eachBuild('dropout drops the share of elements that it is asked for', (t, bench) => {
+eachBuild('dropout drops the requested share of elements', (t, bench) => {
   const [pixels, channels, p] = [1024, 64, 0.1];
   const x = bench.put(new Float32Array(pixels * channels).fill(1));
   const members = bench.put(Int32Array.from({ length: channels }, (_, i) => i));

@@ -28,7 +28,7 @@ const stream = {
   timestep: 299,
 };
 
-eachBuild('philox writes the words of [begin, end) alone, wherever the range lies', (t, bench) => {
+eachBuild('philox writes only the words of [begin, end), wherever the range is', (t, bench) => {
   const expected = words(stream, 80);
   const { seed, purpose, index, timestep } = stream;
   for (const begin of [0, 1, 2, 3, 4, 5, 13, 16, 31])

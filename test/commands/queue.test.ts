@@ -11,7 +11,7 @@ import { folderWithModel } from '../helpers/generate.js';
 import { says, workerHere, workerProcess } from '../helpers/queue-worker.js';
 import { redisTest, startRedis, until } from '../helpers/redis.js';
 
-test('worker and queue want an address, and say which', async (t) => {
+test('worker and queue require an address, and say which kind', async (t) => {
   delete process.env.REDIS_URL;
   await refuses(t, ['worker'], /^haze: --queue: expected redis:\/\/.*, in REDIS_URL, which is not/);
   await refuses(t, ['queue', '--queue', 'host:6379'], /^haze: --queue: expected redis:\/\//);

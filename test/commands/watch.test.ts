@@ -28,7 +28,7 @@ test('haze watch prints the address of its page, and Ctrl-C ends it with 0', asy
   }
 });
 
-test('haze watch refuses what is no run, and settings that no server can have', async (t) => {
+test('haze watch refuses a path that is not a run, and invalid server settings', async (t) => {
   await refuses(t, ['watch'], /<runs>: expected a run, or a folder of runs, got nothing/);
   await refuses(
     t,
@@ -122,7 +122,7 @@ test('a page that cannot be served is refused before the training, and so are it
   await refuses(
     t,
     [...ENDLESS, '--port', '0'],
-    /^haze: --port: is of the page that --watch serves$/m,
+    /^haze: --port: belongs to --watch, which is not given$/m,
   );
 });
 

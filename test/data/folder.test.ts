@@ -147,7 +147,7 @@ test('a file that is no picture is named by what it is, with what to do about it
     ['d.jpg', '<!DOCTYPE html><html>404</html>', /an HTML page/],
     ['e.png', 'no picture', /^it is text$/],
     ['f.png', Buffer.from(zipSync({ a: strToU8('x') })), /a zip archive; unpack it/],
-    ['g.png', Buffer.from([1, 2, 3, 4]), /not one of the pictures that are read: JPEG, PNG/],
+    ['g.png', Buffer.from([1, 2, 3, 4]), /not a supported picture: JPEG, PNG/],
   ];
   for (const [name, file] of files) await writeFile(path.join(folder, name), file);
   await flat(5).png().toFile(path.join(folder, 'real.png'));
@@ -219,7 +219,7 @@ test('a run within the folder is left out and named, and so is what a run wrote 
   await refused(
     t,
     path.join(folder, 'runs'),
-    /no images but what .*runs\/1 holds.*left out: it holds a run/,
+    /no images except in .*runs\/1, which is left out: it holds a run/,
   );
   // A configuration beside photographs makes no run.
   const other = await temporaryFolder(t);
@@ -263,7 +263,7 @@ test('an archive or a picture in place of a folder is named, with what to do', a
     /gzip, but no IDX file inside: it is a tar archive; unpack it/,
   );
   await flat(1).png().toFile(at('one.png'));
-  await refused(t, at('one.png'), /but a PNG picture; name the folder it lies in/);
+  await refused(t, at('one.png'), /but a PNG picture; give the folder that it is in/);
 });
 
 test('a pipe with the name of a picture is skipped, not waited for', async (t) => {
@@ -321,7 +321,7 @@ test('a folder without one readable image is an error that says why', async (t) 
   await writeFile(path.join(folder, 'notes.txt'), 'x');
   await refused(t, folder, /no images; expected .jpg.*found notes.txt/);
   await writeFile(path.join(folder, 'train-images-idx3-ubyte'), 'x');
-  await refused(t, folder, /name it: .*train-images-idx3-ubyte/);
+  await refused(t, folder, /give its path: .*train-images-idx3-ubyte/);
   const other = await temporaryFolder(t);
   await writeFile(path.join(other, 'train.bin'), 'x');
   await refused(t, other, /name it: .*train\.bin/);

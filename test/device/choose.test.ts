@@ -15,7 +15,7 @@ async function emptyCache(t: ExecutionContext): Promise<string> {
   return cache;
 }
 
-test.serial('wasm is taken as it is asked for, without a look at TensorFlow', async (t) => {
+test.serial('wasm is used as requested, without looking for TensorFlow', async (t) => {
   await emptyCache(t);
   const chosen = await chooseDevice(COMPUTING_DEFAULTS, false);
   t.deepEqual(chosen, { device: 'wasm', why: '--device wasm' });

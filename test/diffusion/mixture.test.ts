@@ -97,7 +97,7 @@ test('positions cover their range evenly, or most of it in the middle', (t) => {
     }
 });
 
-test('uniform timesteps are those that runs of before have seen', (t) => {
+test('uniform timesteps are those of earlier runs', (t) => {
   const random = new CounterRandom(9);
   const options = { timesteps: T, flow: false, sampling: 'uniform' } as const;
   const stream = { purpose: PURPOSE.timestep, index: 4 };

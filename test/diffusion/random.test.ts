@@ -47,7 +47,7 @@ test('integers fill their range evenly', (t) => {
   t.deepEqual([...random.integers(PURPOSE.timestep, 0, 3, 1)], [0, 0, 0]);
 });
 
-test('a permutation holds every number once, and no place prefers one', (t) => {
+test('a permutation contains every number once, and no position prefers one', (t) => {
   for (const n of [0, 1, 2, 1000])
     t.deepEqual(
       [...random.permutation(PURPOSE.shuffle, 0, n)].sort((a, b) => a - b),
@@ -62,6 +62,6 @@ test('a permutation holds every number once, and no place prefers one', (t) => {
   for (const n of counts.values()) t.true(Math.abs(n - 1000) < 5 * Math.sqrt(833), `${n}`);
 });
 
-test('a seed that cannot be is named', (t) => {
+test('an invalid seed is named', (t) => {
   t.throws(() => new CounterRandom(-1), { instanceOf: UsageError, message: /--seed/ });
 });

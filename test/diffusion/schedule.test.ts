@@ -65,7 +65,7 @@ test('one timestep is a schedule too', (t) => {
   );
 });
 
-test('settings that cannot be are named', (t) => {
+test('invalid settings are named', (t) => {
   const wrong = (change: object, message: RegExp) =>
     t.throws(() => makeSchedule({ ...reference, ...change }), { instanceOf: UsageError, message });
   for (const timesteps of [0, -3, 2.5, Number.NaN]) wrong({ timesteps }, /^--timesteps: .* got/);
@@ -121,7 +121,7 @@ test('zero terminal SNR ends with noise alone, and begins as before', (t) => {
   );
 });
 
-test('forward processes that do not go together are refused by one line', (t) => {
+test('conflicting settings of the forward process are refused in one line', (t) => {
   const wrong = (change: object, message: RegExp) =>
     t.throws(() => makeSchedule({ ...reference, ...change }), { instanceOf: UsageError, message });
   wrong(

@@ -21,7 +21,7 @@ test('any part of a stream can be drawn alone', (t) => {
   t.deepEqual(arithmetic.words(stream, far, 3), arithmetic.words(stream, far - 2, 5).slice(2));
 });
 
-test('memory grows with what is asked for', (t) => {
+test('memory grows on demand', (t) => {
   const x = values(300_000);
   t.deepEqual(new Arithmetic().qSample(x, x, 1, 0), x);
 });
@@ -136,7 +136,7 @@ test('centreCrop takes the middle', (t) => {
   t.deepEqual([...arithmetic.centreCrop(pixels, 5, 4, 1, 2, 2)], [6, 7, 11, 12]);
 });
 
-test('arrays that do not belong together are refused', (t) => {
+test('arrays of different sizes are refused', (t) => {
   const x = values(8);
   t.throws(() => arithmetic.qSample(x, values(7), 1, 0), {
     instanceOf: ShapeError,

@@ -122,7 +122,7 @@ test('The description names build and threads', (t) => {
   t.is(engineOf(t, 2, false).description, `${bestBuild()} SIMD, 2 threads`);
 });
 
-test('Wide vectors are named where they can be had, and refused with the reason where not', async (t) => {
+test('Wide vectors are reported if available, and refused with the reason otherwise', async (t) => {
   const create = () => Engine.create({ threads: 1, strict: true, wide: true, bytes: 1 << 16 });
   const lack = lackOfWideVectors();
   if (lack !== null) {

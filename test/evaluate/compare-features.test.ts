@@ -72,7 +72,7 @@ test('Precision and recall tell samples that lie within the reference from a ref
   t.is(coverage.recall, 0.5);
 });
 
-test('What is done is told, up to all of it', async (t) => {
+test('Progress is reported up to the end', async (t) => {
   const { rows } = await featureFixture();
   const told: [number, number][] = [];
   const { count: n } = rows('a');

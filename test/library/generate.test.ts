@@ -38,7 +38,7 @@ test('The files are the images of sample, in as many calls as one likes', async 
   }
 });
 
-test('Settings that cannot be are refused by name, and nothing is written', async (t) => {
+test('Invalid settings are refused by name, and nothing is written', async (t) => {
   const folder = await folderWithModel(t);
   const model = join(folder, 'model.safetensors');
   const out = join(folder, 'out');

@@ -57,10 +57,12 @@ test('a run on images of a program is that on the same images in a file, and goe
   const longer = await resumeConfig(out, { steps: 7 });
   const others = images.map((image) => ({ ...image, pixels: image.pixels.map((v) => 255 - v) }));
   await train({ config: longer, out, data: others, resume: true, onEvent });
-  t.deepEqual(warnings, ['the checkpoint was trained on other images: from here it takes others']);
+  t.deepEqual(warnings, [
+    'the checkpoint was trained on other images: from here it sees other images',
+  ]);
   await t.throwsAsync(train({ config: longer, out, resume: true }), {
     instanceOf: UsageError,
-    message: /own: expected images, which a program gave this run and alone can give it again/,
+    message: /own: expected images, which a program gave this run and has to give again/,
   });
   const { code, stderr } = await haze(folder, ['train', '--out', 'own', '--resume']);
   t.is(code, 2);
@@ -101,7 +103,7 @@ test('images that a program keeps aside are those of a file, at a resume too, an
   const longer = await resumeConfig(out, { steps: 5 });
   await t.throwsAsync(train({ config: longer, out, data: images, resume: true }), {
     instanceOf: UsageError,
-    message: /own: expected images to keep aside, which a program gave this run and alone can/,
+    message: /own: expected images to keep aside, which a program gave this run and has to/,
   });
 
   const wrong: [heldOut: unknown, message: RegExp][] = [

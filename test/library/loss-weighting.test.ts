@@ -53,13 +53,13 @@ test("a run with weights of one's own resumes with the same bits, from its confi
   t.is(code, 0);
 });
 
-test('weights that cannot be, or do not go together, are refused by name', (t) => {
+test('invalid or conflicting weights are refused by name', (t) => {
   const wrong: [Partial<RunOptions>, RegExp][] = [
     [
       { weighting: () => Number.NaN },
       /^runConfig\.weighting: expected .*, got NaN for timestep 0$/,
     ],
-    [{ lossWeights: [1, 2] }, /lossWeights: expected 20 weights, one a timestep, got 2$/],
+    [{ lossWeights: [1, 2] }, /lossWeights: expected 20 weights, one per timestep, got 2$/],
     [{ lossWeights: [-1] }, /^runConfig\.lossWeights: expected a list of/],
     [{ weighting: () => 1, snrGamma: 3 }, /^runConfig\.lossWeights: .* do not go with/],
     [{ weighting: 'max-snr' as 'none' }, /^runConfig\.weighting: expected one of none, min-snr/],

@@ -30,7 +30,7 @@ test('the setting at fault is named with its function, others by their names', (
     '--sample-steps: expected 3, got 4': 'f.steps: expected 3, got 4',
     '--clamp-range: belongs to --clamp, which is off':
       'f.clampRange: belongs to clamp, which is off',
-    '--epochs and --steps: give one of them': 'f.epochs and steps: give one of them',
+    '--epochs and --steps: give only one': 'f.epochs and steps: give only one',
     'a/config.json: --beta-end: 3': 'a/config.json: betaEnd: 3',
     '--require cuda: --device wasm does not': 'f.requireCuda: device wasm does not',
     '<data>: the run in x has y (of --preset tiny)': 'f.data: the run in x has y (of preset tiny)',
@@ -52,7 +52,7 @@ test('settings of the network go by the names of their flags, too, but not by bo
   const both = { ...run, layersPerBlock: 1, layers: 1 };
   t.throws(() => runConfig(both), {
     instanceOf: UsageError,
-    message: 'runConfig.layersPerBlock: another name of layers; expected one of them',
+    message: 'runConfig.layersPerBlock: another name for layers; expected only one of them',
   });
   t.throws(() => runConfig({ ...run, layersPerBlock: 0 }), {
     message: /^runConfig\.layers: expected a whole number from 1/,
@@ -71,7 +71,7 @@ test('the README says which settings are not the flags in camelCase', (t) => {
 
 test('a model that is not named is asked for in a line', async (t) => {
   const nothing = undefined as unknown as string;
-  const model = "a run, a checkpoint folder, diffusers' folder or a file of weights";
+  const model = 'a run, a checkpoint folder, a diffusers folder or a file of weights';
   const calls: [where: string, call: () => Promise<unknown>, expected: string][] = [
     ['load', () => load(nothing), model],
     ['sample', () => sample(nothing), model],
@@ -213,7 +213,7 @@ test('settings that do not go together are named as a program gives them, by eve
 const OTHERS =
   /^(ignore-scripts|save-dev|no-save|cuda|experimental-[a-z-]+|disable-wasm-trap-handler|max-old-space-size.*|help|verbose|version|no-|no-\w+-.*|out|hash|no-audit|no-fund|prefix)$/;
 
-test('no text that a program may get has a flag that is not respelt', (t) => {
+test('no message for programs contains a flag that is not respelt', (t) => {
   const root = new URL('../../../src/', import.meta.url);
   const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(
     (name) =>

@@ -56,7 +56,7 @@ test('equal values hold where nothing but equality does, as with counts', (t) =>
   t.false(comparison.result()!.holds);
 });
 
-test('nothing compared is no group', (t) => {
+test('an empty comparison is not a group', (t) => {
   t.is(new Comparison('empty').result(), null);
 });
 

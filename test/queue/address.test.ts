@@ -23,7 +23,7 @@ test('env stands for REDIS_URL, which is named where it is not there or is no ad
   t.throws(() => parse('env', { REDIS_URL: 'there' }), { message: /^REDIS_URL: expected redis:/ });
 });
 
-test('what is no address is refused, and no password repeated', (t) => {
+test('an invalid address is refused, without repeating a password', (t) => {
   for (const text of [
     'host:6379',
     'http://:secret@host',

@@ -43,7 +43,7 @@ test('a job of classes and a guide comes back, too', (t) => {
   const other = { ...recipe.guide, model: { ...model, size: 16 } };
   refuses(
     { ...recipe, guide: other },
-    /guide\.model: expected the images and classes of the model/,
+    /guide\.model: expected the same images and classes as the model/,
   );
 });
 

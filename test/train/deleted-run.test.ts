@@ -72,7 +72,7 @@ test('a config.json alone that is deleted is written again', async (t) => {
   await isSound(t, options);
 });
 
-test('a run whose place another has taken meanwhile fails, and leaves that alone', async (t) => {
+test('a run whose folder another run has taken meanwhile fails, and leaves the other alone', async (t) => {
   if (spawnSync('flock', ['--help']).error) return t.pass();
   const { options } = await prepared(t);
   const lock = join(options.out, '.haze-run.lock');

@@ -271,7 +271,7 @@ test('weights that are not finite are never saved', async (t) => {
   const { options } = await prepared(t, { saveEvery: 1, lr: 1e300 });
   await t.throwsAsync(train(options), {
     instanceOf: RunError,
-    message: /^step 1: \S+ has come to hold (NaN|-?Infinity); no checkpoint was written/,
+    message: /^step 1: \S+ became (NaN|-?Infinity); no checkpoint was written/,
   });
   t.deepEqual(readdirSync(join(options.out, 'checkpoints')), []);
 });
@@ -304,7 +304,7 @@ test('a resume over other images goes on and says that it takes others', async (
     },
   });
   t.deepEqual(warnings, [
-    'the checkpoint was trained on 40 images, now there are 48: from here it takes others',
+    'the checkpoint was trained on 40 images, now there are 48: from here it sees other images',
   ]);
 });
 
@@ -334,14 +334,14 @@ test('a resume over as many other images says so, and one over the same says not
   t.deepEqual(await warningsAt(3), []);
   renameSync(join(source, '7.png'), join(source, 'other.png'));
   t.deepEqual(await warningsAt(4), [
-    'the checkpoint was trained on other files, as their names and sizes tell: from here it takes others',
+    'the checkpoint was trained on other files, judging by names and sizes: from here it sees other images',
   ]);
   // Bytes after its end do not matter to a PNG, but its size does.
   writeFileSync(join(source, '3.png'), Buffer.concat([png, Buffer.alloc(1)]));
   writeFileSync(join(heldOut, 'a.png'), Buffer.concat([png, Buffer.alloc(1)]));
   t.deepEqual(await warningsAt(5), [
-    'the checkpoint was trained on other files, as their names and sizes tell: from here it takes others',
-    'the held-out files are others, as their names and sizes tell: losses before and after do not compare',
+    'the checkpoint was trained on other files, judging by names and sizes: from here it sees other images',
+    'the held-out files have changed, judging by names and sizes: losses before and after are not comparable',
   ]);
   t.deepEqual(await warningsAt(6), []);
 });
@@ -364,7 +364,7 @@ test('a resume over a data file with other pixels says so', async (t) => {
   t.regex(warnings[0]!, /other files/);
 });
 
-test('what a listing left out and what is doubtful is told', async (t) => {
+test('skipped and doubtful files are reported', async (t) => {
   const { folder, options } = await prepared(t, { steps: 1 });
   const source = join(folder, 'photos');
   mkdirSync(join(source, 'runs/1/checkpoints'), { recursive: true });
@@ -403,7 +403,7 @@ test("weights for --init that are not this model's are refused before an image i
   t.false(existsSync(out));
 });
 
-test("a run that is being trained is no other's to train, new or resumed", async (t) => {
+test('a run in training is refused to other processes, new or resumed', async (t) => {
   const { options } = await prepared(t, { steps: 4 });
   const others: Promise<unknown>[] = [];
   const refused = () =>
@@ -422,7 +422,7 @@ test("a run that is being trained is no other's to train, new or resumed", async
   await t.notThrowsAsync(train({ ...options, resume: true }));
 });
 
-test('a run says what memory it takes in the unit that suits it', async (t) => {
+test('a run reports its memory in a suitable unit', async (t) => {
   const { options } = await prepared(t, { steps: 1 });
   const notes: string[] = [];
   await train({

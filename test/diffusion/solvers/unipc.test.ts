@@ -39,7 +39,7 @@ test('unipc of order 3 keeps its digits over thousands of small steps', (t) => {
   t.true(error(5000, { order: 3, solverType: 'bh2' }) < 1e-9);
 });
 
-test('unipc of third order looks three images back, of second two', (t) => {
+test('third-order unipc uses three earlier images, second-order two', (t) => {
   const furthest = (order: 1 | 2 | 3) => {
     const rows = unipcRows(
       { objective: 'v', moments: moments(8) },

@@ -22,7 +22,7 @@ for (const architecture of ARCHITECTURES) {
   const layout = layoutParameters(buildNetwork(architecture));
   const state = arbitraryState(architecture);
 
-  test(`Parameters and statistics of ${architecture.widths} come back as they went in`, (t) => {
+  test(`Parameters and statistics of ${architecture.widths} are read back unchanged`, (t) => {
     // What was in memory before must not show.
     const weights = new Float32Array(layout.floats).fill(Number.NaN);
     const statistics = new Float32Array(layout.statistics).fill(Number.NaN);

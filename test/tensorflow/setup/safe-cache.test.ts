@@ -79,9 +79,9 @@ test('nothing is loaded from an unsafe cache: not by a command, not by doctor', 
   t.is(parity.code, 2);
   t.regex(parity.stderr, /^haze: tensorflow: others may write to .*chmod -R go-w/);
   const { what, mend } = (await describeTensorflow(env)).gaps[0]!;
-  t.regex(`${what}; ${mend}`, /others may write to .*; look at what is in it, then run chmod/);
+  t.regex(`${what}; ${mend}`, /others may write to .*; check its contents, then run chmod/);
   const doctor = await haze(folder, ['doctor'], env);
-  t.regex(doctor.stdout, /TensorFlow +others may write to .*\n +→ look at what is in it/);
+  t.regex(doctor.stdout, /TensorFlow +others may write to .*\n +→ check its contents/);
 });
 
 test('set-up refuses an unsafe cache before it runs a program', async (t) => {
