@@ -27,7 +27,7 @@ for (const command of COMMANDS)
       t.true(stdout.includes(words.split(' ').slice(0, 3).join(' ')), words);
   });
 
-test('without a command help is shown, and it is an error', async (t) => {
+test('without a command help is shown, and the exit code is that of an error', async (t) => {
   const { code, stdout, stderr } = await haze('.', []);
   t.is(code, 2);
   t.regex(stdout, /haze <command>/);
@@ -58,7 +58,7 @@ test('an unknown command, or a word too many, is refused', async (t) => {
   await refuses(t, ['doctor', 'now'], /doctor: unexpected word now/);
 });
 
-test('a flag that is unknown, given twice, without its value or with one too many is refused', async (t) => {
+test('a flag that is unknown, repeated, without its value or with an unexpected one is refused', async (t) => {
   await refuses(
     t,
     ['train', 'toy-cars', '--sise', '32'],
@@ -180,7 +180,7 @@ test('a reader that closes the pipe is not an error', async (t) => {
   t.is(code, 0);
 });
 
-test('a current folder that was deleted is refused', async (t) => {
+test('a deleted current folder is refused', async (t) => {
   const folder = await temporaryFolder(t);
   const cli = fileURLToPath(new URL('../src/cli.js', import.meta.url));
   const script = 'rmdir "$PWD" && exec "$0" "$1" inspect';

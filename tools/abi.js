@@ -1,5 +1,5 @@
 // Writes src/engine/abi.ts: the types of the kernels, read from their AssemblyScript signatures by the compiler itself.
-// `npm run build` runs it; `node tools/abi.js --check` fails where the file is out of date.
+// `npm run build` runs it; `node tools/abi.js --check` fails if the file is out of date.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { ElementKind } from 'assemblyscript';

@@ -19,5 +19,5 @@ for (const major of one ? [value] : MAJORS) {
   const node = fetchNode(Number(major));
   console.log(`== Node ${major}`);
   const { status } = spawnSync(node, [script, ...flags], { cwd: root, stdio: 'inherit' });
-  if (status !== 0) fail(`Node ${major}: what was measured before stays`);
+  if (status !== 0) fail(`Node ${major}: earlier measurements are kept`);
 }

@@ -34,7 +34,7 @@ sum.failed += differing.length;
 console.log(countText(sum));
 process.exitCode = sum.failed > 0 || sum.passed === 0 ? 1 : 0;
 
-/** Hashes of what the same seed gives. */
+/** Hashes of the outputs of one seed. */
 function bitsOf(node, ...args) {
   return JSON.parse(output(node, [join('dist', 'test', 'helpers', 'bits.js'), ...args]));
 }

@@ -1,5 +1,5 @@
 // Writes the lock file of the optional npm package, for `haze setup tensorflow`: npm never packs package-lock.json, so
-// the part of it that matters goes into dist/.
+// the relevant part is written into dist/.
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const OPTIONAL = '@tensorflow/tfjs-node-gpu';
@@ -17,7 +17,7 @@ function resolve(packages, from, name) {
   }
 }
 
-/** Paths of a package and of all that it needs, in the lock file's order. */
+/** Paths of a package and all its dependencies, in the lock file's order. */
 function closure(packages, name) {
   const found = new Set();
   const visit = (path) => {
@@ -31,11 +31,11 @@ function closure(packages, name) {
   return Object.keys(packages).filter((path) => found.has(path));
 }
 
-/** Writes `target`: a lock file for a project that depends on that package alone, each entry with its integrity hash. */
+/** Writes `target`: a lock file for a project that depends only on that package, each entry with its integrity hash. */
 export function writeNpmLock(target) {
   const { lockfileVersion, packages } = JSON.parse(readFileSync('package-lock.json', 'utf8'));
   const entries = closure(packages, OPTIONAL).map((path) => {
-    // There it is what the project needs, and nothing that npm may drop.
+    // There it is a required dependency, which npm may not skip.
     const { optional: _, ...entry } = packages[path];
     if (!entry.integrity) throw new Error(`package-lock.json: ${path} has no integrity hash`);
     return [path, entry];

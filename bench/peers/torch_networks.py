@@ -1,4 +1,4 @@
-"""The networks that are measured, in PyTorch: the reference's U-Net, and diffusers' own UNet2DModel."""
+"""The measured networks in PyTorch: the reference's U-Net, and diffusers' own UNet2DModel."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ from torch import nn
 
 import peer
 
-# How PyTorch can be told to run a network: switches of the peers' command lines.
+# PyTorch's ways of running a network: switches of the peers' command lines.
 WAYS = ("--channels-last", "--compile")
 
 
@@ -75,7 +75,7 @@ class Unet(nn.Module):
 
 
 def reference(state):
-    """The reference's network for these weights: its architecture is read off their shapes."""
+    """The reference's network for these weights: its architecture follows from their shapes."""
     first, channels = state["conv0.weight"].shape[:2]
     widths = [first]
     while f"downs.{len(widths) - 1}.conv1.weight" in state:
@@ -88,7 +88,7 @@ def diffusers_unet(config):
     from diffusers import UNet2DModel
 
     class Unet2d(UNet2DModel):
-        # A tensor, not an object that holds one.
+        # A tensor, not an object that contains one.
         def forward(self, x, t):
             return super().forward(x, t, return_dict=False)[0]
 
@@ -130,7 +130,7 @@ def separate_caches():
 
 
 class Network:
-    """A network in the memory format and the mode that the command line asks for."""
+    """A network in the memory format and mode of the command line."""
 
     def __init__(self, args, task, config):
         self.layout = torch.channels_last if args.channels_last else torch.contiguous_format
@@ -146,7 +146,7 @@ class Network:
 
 
 def training(module, config):
-    """The optimizer and the loss that go with a network: Adam and L1 as in the reference, AdamW and MSE as in diffusers."""
+    """The optimizer and the loss of a network: Adam and L1 as in the reference, AdamW and MSE as in diffusers."""
     if config:
         return torch.optim.AdamW(module.parameters(), 1e-4, fused=True), F.mse_loss
     return torch.optim.Adam(module.parameters(), 1e-3, fused=True), F.l1_loss

@@ -25,7 +25,7 @@ export function toMarkdown(report: Report): string {
   return [
     section('Machine and versions', factTable(report)),
     ...byWork(results).map((rows) => section(workName(rows[0]!), resultTable(rows, results))),
-    section("Others' time over Haze's", ratioTable(report)),
+    section('Time relative to Haze', ratioTable(report)),
     ...layers.flatMap((report) =>
       (['forward', 'train'] as const).map((pass) =>
         section(

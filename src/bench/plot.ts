@@ -15,7 +15,7 @@ export async function writePlot(path: string, results: readonly Result[]): Promi
   await writeFileAtomically(path, await toSvg(plotSpec(results)));
 }
 
-export function plotSpec(results: readonly Result[]): Spec {
+function plotSpec(results: readonly Result[]): Spec {
   const groups = byWork(results);
   let top = 0;
   const marks = groups.map((rows): Mark => {

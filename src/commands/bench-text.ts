@@ -50,7 +50,7 @@ function rowsAsText(rows: readonly Result[], all: readonly Result[]): string {
 }
 
 function ratiosAsText(report: Report): string {
-  const head = ["  others' time over ours", 'of', 'medians', 'worst round', 'best round'];
+  const head = ['  time relative to Haze', 'of', 'medians', 'worst round', 'best round'];
   const lines = ratios(report).map((r) => [
     `  ${workName(r)}`,
     r.over,

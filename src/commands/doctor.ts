@@ -25,9 +25,9 @@ const MARKS = { good: '✓', optional: '-', missing: '✗' };
 
 function asText(findings: readonly Finding[]): string {
   const width = Math.max(...findings.map(({ what }) => what.length));
-  const lines = findings.flatMap(({ what, state, found, mend }) => [
+  const lines = findings.flatMap(({ what, state, found, fix }) => [
     `${MARKS[state]} ${what.padEnd(width)}  ${printable(found)}`,
-    ...(mend === null ? [] : [`  ${' '.repeat(width)}  → ${printable(mend)}`]),
+    ...(fix === null ? [] : [`  ${' '.repeat(width)}  → ${printable(fix)}`]),
   ]);
   return `${lines.join('\n')}\n`;
 }

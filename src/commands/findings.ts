@@ -22,7 +22,7 @@ export interface Finding {
   readonly state: 'good' | 'optional' | 'missing';
   readonly found: string;
   /** What the user can do about it; null if nothing needs doing. */
-  readonly mend: string | null;
+  readonly fix: string | null;
 }
 
 /** Examines everything, in the order of the report. */
@@ -40,7 +40,7 @@ export async function examine(): Promise<Finding[]> {
   ];
 }
 
-const good = (what: string, found: string): Finding => ({ what, state: 'good', found, mend: null });
+const good = (what: string, found: string): Finding => ({ what, state: 'good', found, fix: null });
 
 function node(): Finding {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
@@ -50,7 +50,7 @@ function node(): Finding {
     what: 'Node',
     state: 'missing',
     found,
-    mend: 'install Node 20.19 or newer: https://nodejs.org',
+    fix: 'install Node 20.19 or newer: https://nodejs.org',
   };
 }
 
@@ -70,8 +70,8 @@ function memory(): Finding {
     `${bytes(total)} (${what}), ${bytes(Math.min(freemem(), total))} free; ` +
     `the wasm device takes ${bytes(room.bytes)} at most`;
   if (room.bytes >= MAX_BYTES) return good('Memory', found);
-  const mend = 'use a smaller model: haze inspect --preset small shows what one needs';
-  return { what: 'Memory', state: 'optional', found, mend };
+  const fix = 'use a smaller model: haze inspect --preset small shows what one needs';
+  return { what: 'Memory', state: 'optional', found, fix };
 }
 
 /** Whether the kernels compile, and which build is used. */
@@ -83,7 +83,7 @@ function kernels(): Finding {
     compile(build);
   } catch (error) {
     const found = `the WebAssembly modules do not load: ${(error as Error).message}`;
-    return { what, state: 'missing', found, mend: 'npm ci && npm run build' };
+    return { what, state: 'missing', found, fix: 'npm ci && npm run build' };
   }
   if (build === 'relaxed') {
     const lack = lackOfWideVectors();
@@ -93,12 +93,12 @@ function kernels(): Finding {
       `SIMD, and relaxed SIMD (fused multiply-add): the relaxed build runs; ${wide}`,
     );
   }
-  const mend = 'nothing is wrong; a newer Node is faster where it has relaxed SIMD';
+  const fix = 'nothing is wrong; a newer Node is faster where it has relaxed SIMD';
   return {
     what,
     state: 'optional',
     found: 'SIMD without relaxed SIMD: the strict build runs',
-    mend,
+    fix,
   };
 }
 
@@ -109,7 +109,7 @@ function sharedMemory(): Finding {
   const lack = lackOfAddressSpace({ workers, memories: [MAX_BYTES] });
   if (lack !== null) {
     const found = `none for the engine and its workers: ${lack}`;
-    return { what, state: 'missing', found, mend: 'ulimit -v unlimited' };
+    return { what, state: 'missing', found, fix: 'ulimit -v unlimited' };
   }
   try {
     createMemory(MAX_BYTES);
@@ -119,7 +119,7 @@ function sharedMemory(): Finding {
       what,
       state: 'optional',
       found: (error as Error).message,
-      mend: 'ulimit -v unlimited',
+      fix: 'ulimit -v unlimited',
     };
   }
 }
@@ -143,7 +143,7 @@ async function pictures(): Promise<Finding> {
       what,
       state: 'missing',
       found: `sharp does not load: ${reason}`,
-      mend: 'npm ci --include=optional',
+      fix: 'npm ci --include=optional',
     };
   }
 }
@@ -154,14 +154,14 @@ async function tensorflow(): Promise<Finding[]> {
   const [gap] = gaps;
   if (!origin || !version) {
     const found = `${gap?.what ?? 'not there'}; --device wasm computes without it`;
-    return [{ what, state: 'optional', found, mend: gap?.mend ?? null }];
+    return [{ what, state: 'optional', found, fix: gap?.fix ?? null }];
   }
   const build = { cuda: 'CUDA build', cpu: 'CPU build', official: "the package's own" }[origin];
   const library = good(what, `libtensorflow ${version} (${build}) in ${folder}`);
   if (used === undefined || used === 'cpu')
     return [
       library,
-      { what: 'CUDA', state: 'optional', found: gap?.what ?? 'not used', mend: gap?.mend ?? null },
+      { what: 'CUDA', state: 'optional', found: gap?.what ?? 'not used', fix: gap?.fix ?? null },
     ];
   const { name, memoryMB, computeCapability } = used;
   const device = `${name}, ${bytes(memoryMB * 2 ** 20)}, compute capability ${computeCapability}`;
@@ -174,7 +174,7 @@ async function onnx(): Promise<Finding> {
   const about = await describeOnnx();
   if ('version' in about) return good(what, `onnxruntime-node ${about.version}`);
   const found = 'not usable; haze evaluate works without --features';
-  return { what, state: 'optional', found, mend: INSTALL_ONNX };
+  return { what, state: 'optional', found, fix: INSTALL_ONNX };
 }
 
 async function cache(): Promise<Finding> {
@@ -183,13 +183,13 @@ async function cache(): Promise<Finding> {
   const place = await nearest(folder);
   const made = place === folder ? '' : ' (created when first needed)';
   const danger = dangerOf(folder, folder);
-  if (danger) return { what, state: 'optional', found: danger.what, mend: danger.mend };
+  if (danger) return { what, state: 'optional', found: danger.what, fix: danger.fix };
   try {
     await access(place, constants.W_OK);
     return good(what, `${folder}${made}`);
   } catch {
-    const mend = `chmod u+w '${place}', or set HAZE_CACHE to a folder you may write`;
-    return { what, state: 'optional', found: `${folder} cannot be written`, mend };
+    const fix = `chmod u+w '${place}', or set HAZE_CACHE to a folder you may write`;
+    return { what, state: 'optional', found: `${folder} cannot be written`, fix };
   }
 }
 

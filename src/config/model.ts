@@ -65,7 +65,7 @@ export interface Base {
 }
 
 /** The preset that a source names, if any. */
-export function readPreset(source: Source): Preset | undefined {
+function readPreset(source: Source): Preset | undefined {
   const name = source.oneOf('preset', PRESET_NAMES);
   return name && PRESETS[name];
 }

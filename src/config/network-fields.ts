@@ -179,7 +179,7 @@ const UNET2D: FieldsOf<Unet2dConfig> = {
 };
 
 /** The fields of every network, by kind. */
-export const FIELDS = { simple: SIMPLE, unet2d: UNET2D } as const satisfies {
+const FIELDS = { simple: SIMPLE, unet2d: UNET2D } as const satisfies {
   [K in NetworkKind]: FieldsOf<Extract<NetworkConfig, { kind: K }>>;
 };
 

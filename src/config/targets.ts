@@ -44,7 +44,7 @@ export function readTargets(source: Source): Partial<TrainingConfig> {
   const gamma = source.real('snrGamma', { above: 0 });
   if (weighting === 'none' && gamma !== undefined)
     throw new UsageError(
-      `${source.where('snrGamma')}: belongs to --weighting min-snr; the weighting is none`,
+      `${source.where('snrGamma')}: belongs to --weighting min-snr, got --weighting none`,
     );
   const lossWeights = source.reals('lossWeights', { min: 0 }, [1, 100_000]);
   if (lossWeights && (weighting ?? gamma) !== undefined)

@@ -13,7 +13,7 @@ export interface JpegHeader {
   readonly kept: number;
 }
 
-export const isJpeg = (head: Uint8Array): boolean => head[0] === 0xff && head[1] === 0xd8;
+const isJpeg = (head: Uint8Array): boolean => head[0] === 0xff && head[1] === 0xd8;
 
 const EXIF = 0x45786966;
 

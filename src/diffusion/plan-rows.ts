@@ -20,20 +20,20 @@ import type { Row, Walk } from './table.js';
 /* From settings to a table: where the sampler stops, and the rows of its solver. */
 
 /** A sampler's table, and its parameters. */
-export interface Plan {
+export interface SamplerRows {
   readonly rows: readonly Row[];
   readonly start: number;
   readonly scales: ArrayLike<number>;
 }
 
-const unscaled = (rows: readonly Row[]): Plan => ({
+const unscaled = (rows: readonly Row[]): SamplerRows => ({
   rows,
   start: 1,
   scales: new Float64Array(rows.length + 1).fill(1),
 });
 
 /** The rows of any sampler. */
-export function planRows(schedule: Schedule, options: SamplerOptions): Plan {
+export function planRows(schedule: Schedule, options: SamplerOptions): SamplerRows {
   const { sampler } = options;
   if (sampler === 'ancestral')
     return unscaled(
@@ -55,7 +55,7 @@ const isOfFlow = (sampler: SamplerName, { objective }: Schedule): sampler is OfF
   objective === 'flow' && ['flow-euler', 'euler', 'heun'].includes(sampler);
 
 /** Euler, Euler ancestral and Heun, for which diffusers keeps x as x_0 + σ̃·ε. */
-function eulerPlan(schedule: Schedule, options: SamplerOptions): Plan {
+function eulerPlan(schedule: Schedule, options: SamplerOptions): SamplerRows {
   const { sampler, spacing = 'linspace' } = options;
   const moments = eulerMoments(schedule, momentOptions(schedule, options));
   const walk = { objective: schedule.objective, moments };

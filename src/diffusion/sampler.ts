@@ -1,7 +1,7 @@
 import type { ReverseKernel } from '../engine/reverse-kernel.js';
 import { checkSampler } from './check-sampler.js';
 import { type CustomSampler, customRows } from './custom-sampler.js';
-import { type Plan, planRows, scheduleSteps } from './plan-rows.js';
+import { planRows, type SamplerRows, scheduleSteps } from './plan-rows.js';
 import { defaultSteps, type SamplerName } from './samplers.js';
 import type { Schedule } from './schedule.js';
 import { ancestralNoiseSteps, ddimNoiseSteps } from './solvers/noise-steps.js';
@@ -147,7 +147,7 @@ function customTrajectory(
 
 /** @param byTime whether a step's noise belongs to its timestep, which is whole and visited once, or to the step's number */
 function trajectoryOf(
-  { rows, start, scales }: Plan,
+  { rows, start, scales }: SamplerRows,
   options: SamplerOptions,
   byTime: boolean,
 ): Trajectory {

@@ -82,7 +82,7 @@ export class FeatureNetwork {
   }
 }
 
-export class Extractor {
+class Extractor {
   readonly #network: OnnxNetwork;
   readonly #form: InputForm;
   readonly #output: string;

@@ -29,7 +29,7 @@ import { PngStore } from './png-store.js';
 import { type Maker, type Settings, settingsOf } from './settings.js';
 
 /** The options with all choices made. */
-interface Plan extends GenerateOptions {
+interface ChosenOptions extends GenerateOptions {
   readonly device: DeviceChoice['device'];
   readonly batch: number;
   /** Whether the batch may be reduced to save memory: it was not given, and no image depends on it. */
@@ -64,7 +64,7 @@ export async function generate(options: GenerateOptions): Promise<GenerateResult
   const { device } = await chooseDevice(computing, requireCuda);
   const yields = options.batch === null && options.sampling.norm === 'running';
   const usual = BATCHES[device] / passesOf(options.condition);
-  const plan: Plan = { ...options, device, batch: options.batch ?? usual, yields };
+  const plan: ChosenOptions = { ...options, device, batch: options.batch ?? usual, yields };
   const { out, model, shard, condition = null } = options;
   return asOnlyMaker(out, shard, async (hold) => {
     const store =
@@ -83,14 +83,14 @@ export async function generate(options: GenerateOptions): Promise<GenerateResult
 }
 
 class Generation {
-  private readonly options: Plan;
+  private readonly options: ChosenOptions;
   private readonly settings: Settings;
   private readonly store: PngStore | ArrayStore;
   private readonly range: ImageRange;
   private readonly hold: () => Promise<Reach>;
 
   constructor(
-    options: Plan,
+    options: ChosenOptions,
     settings: Settings,
     store: PngStore | ArrayStore,
     hold: () => Promise<Reach>,
@@ -261,7 +261,7 @@ async function isFinished(
  * Batch statistics fix the batch; otherwise the images are divided evenly among the lanes. On the engine a lane is a worker,
  * and at most as many are started as there are batches.
  */
-function shareOf(plan: Plan, missing: number): Share {
+function shareOf(plan: ChosenOptions, missing: number): Share {
   const { sampling, batch, workers, device, computing, yields } = plan;
   const overlapped =
     computing.arithmetic === 'wasm' ? Math.min(LANES, Math.ceil(missing / batch)) : 1;

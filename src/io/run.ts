@@ -180,10 +180,10 @@ export async function readJsonFile(path: string): Promise<Json> {
 
 /**
  * The same synchronously, for small files that settings name.
- * @param mend corrects the text of a file that another program wrote, before it is parsed
+ * @param correct fixes the text of a file that another program wrote, before it is parsed
  * @throws UsageError
  */
-export function readJsonFileSync(path: string, mend = (text: string) => text): Json {
+export function readJsonFileSync(path: string, correct = (text: string) => text): Json {
   let text: string | { error: unknown };
   try {
     const stats = statSync(path);
@@ -192,7 +192,7 @@ export function readJsonFileSync(path: string, mend = (text: string) => text): J
       throw new UsageError(
         `${path}: expected a file of at most ${LONGEST_JSON} bytes, got a longer one`,
       );
-    text = mend(readFileSync(path, 'utf8'));
+    text = correct(readFileSync(path, 'utf8'));
   } catch (error) {
     text = { error };
   }

@@ -49,7 +49,7 @@ export const settingOf = (flag: string): string => OTHERWISE[flag] ?? camel(flag
 export function respell(text: string, place: Place): string {
   const placed = typeof place === 'string' ? (name: string) => `${place}.${name}` : place;
   const plain = text
-    .replace(/^To go on: haze train .*$/m, 'To go on: train with resume: true')
+    .replace(/^To continue: haze train .*$/m, 'To continue: train with resume: true')
     .replaceAll('--require cuda', '--require');
   return respellFlags(plain, (flag) => (KNOWN.has(flag) ? settingOf(flag) : undefined), placed);
 }

@@ -8,7 +8,7 @@ import { otherPlatform } from './setup/platform.js';
 /** Something missing, and how to fix it. */
 export interface Gap {
   readonly what: string;
-  readonly mend: string;
+  readonly fix: string;
 }
 
 export interface TensorflowReport {
@@ -68,7 +68,7 @@ export async function requireCuda(env: NodeJS.ProcessEnv = process.env): Promise
   const { used, gaps } = await describeTensorflow(env);
   if (used !== undefined && used !== 'cpu') return;
   const [gap] = gaps;
-  const why = gap ? `${gap.what}; ${gap.mend}` : 'libtensorflow found no device';
+  const why = gap ? `${gap.what}; ${gap.fix}` : 'libtensorflow found no device';
   throw new CheckError(`--require cuda: no usable GPU: ${why}`);
 }
 
@@ -89,39 +89,39 @@ const SETUP_CUDA = 'run `haze setup tensorflow --cuda`';
 
 function gaps(install: Install | undefined, seen: Probe | undefined, driver?: string): Gap[] {
   const setup = driver ? SETUP_CUDA : SETUP;
-  if (!install) return [{ what: 'tensorflow is not set up', mend: setup }];
+  if (!install) return [{ what: 'tensorflow is not set up', fix: setup }];
   const { origin } = install;
   const again = origin === 'cuda' ? SETUP_CUDA : setup;
-  if (!seen?.ok) return [{ what: `libtensorflow does not load: ${seen?.why}`, mend: again }];
+  if (!seen?.ok) return [{ what: `libtensorflow does not load: ${seen?.why}`, fix: again }];
   if (seen.gpu) return [];
   if (!driver) {
     const what = 'no NVIDIA driver is loaded';
     return [
-      { what, mend: 'without an NVIDIA GPU there is nothing to do; with one, install its driver' },
+      { what, fix: 'without an NVIDIA GPU there is nothing to do; with one, install its driver' },
     ];
   }
   if (origin === 'cpu')
     return [
       {
         what: `there is an NVIDIA driver (${driver}), but the CPU build is set up`,
-        mend: SETUP_CUDA,
+        fix: SETUP_CUDA,
       },
     ];
   if (origin === 'official')
     return [
       {
         what: `the package's own libtensorflow ${seen.version} does not use the GPU (driver ${driver})`,
-        mend: SETUP_CUDA,
+        fix: SETUP_CUDA,
       },
     ];
   const missing = missingLibraries(install.folder);
   if (missing.length > 0)
-    return [{ what: `CUDA libraries are missing: ${missing.join(', ')}`, mend: SETUP_CUDA }];
+    return [{ what: `CUDA libraries are missing: ${missing.join(', ')}`, fix: SETUP_CUDA }];
   const words = seen.complaint ?? 'libtensorflow gives no reason';
   return [
     {
       what: `the NVIDIA driver (${driver}) offers libtensorflow no device: ${words}`,
-      mend: 'check nvidia-smi; CUDA 12.5 needs driver 525.60 or later',
+      fix: 'check nvidia-smi; CUDA 12.5 needs driver 525.60 or later',
     },
   ];
 }

@@ -28,7 +28,7 @@ const NOISE = 'noise';
 const WEIGHTS = 'weights';
 
 /** The name of a node's input. */
-export function feedName(node: NodeOf<'image' | 'sinusoid' | 'embedding' | 'dropout'>): string {
+function feedName(node: NodeOf<'image' | 'sinusoid' | 'embedding' | 'dropout'>): string {
   switch (node.op) {
     case 'image':
       return 'xt';

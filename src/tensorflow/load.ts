@@ -41,7 +41,7 @@ export function loadTensorflow(options: LoadOptions = {}): Promise<Tensorflow> {
 }
 
 /** Environment variables that libtensorflow reads while it loads; the user's own values take precedence. */
-export function libraryEnvironment(options: LoadOptions = {}): Record<string, string> {
+function libraryEnvironment(options: LoadOptions = {}): Record<string, string> {
   return {
     // Off by default on many CPUs; it makes the backward convolutions with SAME padding twice as fast.
     TF_ENABLE_ONEDNN_OPTS: '1',

@@ -30,7 +30,7 @@ export interface Manifest {
 }
 
 /** The set-ups in order of preference: CUDA's also runs on the CPU if there is no GPU. */
-export const BUNDLES: readonly Bundle[] = [CUDA, CPU];
+const BUNDLES: readonly Bundle[] = [CUDA, CPU];
 
 /** The best available install, or undefined. */
 export function findInstall(

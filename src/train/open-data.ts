@@ -44,10 +44,7 @@ export async function listData(
 type GivenOptions = Pick<TrainOptions, 'out' | 'data' | 'heldOut' | 'dataBudget' | 'signal'>;
 
 /** Names for a program's images, in messages. */
-const OWN = {
-  data: { are: 'images', names: 'names its data' },
-  heldOut: { are: 'images to keep aside', names: 'keeps aside' },
-} as const;
+const OWN = { data: 'images', heldOut: 'images to hold out' } as const;
 
 /**
  * Images from a program; undefined if the config names others.
@@ -62,17 +59,16 @@ async function listGiven(
   taken = 0,
 ): Promise<Source | undefined> {
   const images = given[option];
-  const { are, names } = OWN[option];
   if (named !== GIVEN) {
     if (images === undefined) return undefined;
     throw new UsageError(
-      `train.${option}: the config ${names}${named === null ? ' none of a program' : `, ${named}`}; runConfig({ ${option}: images }) is for images that a program gives`,
+      `train.${option}: the config has ${named ?? 'none'}; to give images, make it with runConfig({ ${option}: images })`,
     );
   }
   if (images !== undefined)
     return openGiven(`train.${option}`, images, (dataBudget ?? defaultBudget()) - taken, signal);
   throw new UsageError(
-    `${out}: expected ${are}, which a program gave this run and has to give again: train({ config, out, ${option}, resume: true })`,
+    `${out}: expected ${OWN[option]}, which a program gave this run and has to give again: train({ config, out, ${option}, resume: true })`,
   );
 }
 

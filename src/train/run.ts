@@ -35,7 +35,7 @@ export interface Saved {
 export const interruptedAt = (out: string, { path, step }: Saved): Interrupted =>
   new Interrupted(
     `interrupted at step ${step}; saved ${path}\n` +
-      `To go on: haze train --out ${shellWord(out)} --resume`,
+      `To continue: haze train --out ${shellWord(out)} --resume`,
   );
 
 /** Called after each step and everything that follows it; the next one starts when it has resolved. */

@@ -207,7 +207,7 @@ eachBuild('attention: a NaN affects its own query, or its whole head', (t, bench
   t.deepEqual(broken(hurt('k')), head);
 });
 
-eachBuild('attention: an image has the same bits alone as among others', (t, bench) => {
+eachBuild('attention: an image has the same bits alone and in a batch', (t, bench) => {
   const s = { images: 3, tokens: 50, heads: 2, width: 12 };
   const x = inputs(s);
   const all = run(t, bench, s, x, 0.3);

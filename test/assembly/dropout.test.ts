@@ -83,7 +83,7 @@ eachBuild('dropout drops the requested share of elements', (t, bench) => {
   t.true(Math.abs(dropped - got.length * p) < 5 * deviation, `${dropped} of ${got.length}`);
 });
 
-eachBuild('each part of the address of a stream changes the mask of dropout', (t, bench) => {
+eachBuild("every part of a stream's address changes the dropout mask", (t, bench) => {
   const channels = 64;
   const x = bench.put(new Float32Array(channels).fill(1));
   const members = bench.put(Int32Array.from({ length: channels }, (_, i) => i));

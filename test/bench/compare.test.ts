@@ -28,7 +28,7 @@ test('A row is compared with the same path of the same work, with the noise of b
   t.deepEqual(none, []);
 });
 
-test('A row that is new has no change', (t) => {
+test('A new row has no change', (t) => {
   const [first] = compareReports(report, []);
   t.is(first?.old, null);
   t.is(first?.change, 0);

@@ -10,7 +10,7 @@ test('A report becomes sections, with every row and what is missing', (t) => {
     '## Machine and versions',
     '## unet forward, tiny, batch 4, 32x32',
     '## arithmetic qSample, batch 4, 32x32',
-    "## Others' time over Haze's",
+    '## Time relative to Haze',
     '## Layers, forward: tiny, batch 4, 32x32, 2 threads, relaxed',
     '## Layers, train: tiny, batch 4, 32x32, 2 threads, relaxed',
     '## Not measured',

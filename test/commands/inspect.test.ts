@@ -80,7 +80,7 @@ test('training takes as much memory as planned, up to the largest batch', async 
   t.regex(error!.message, new RegExp(`the largest batch that fits is ${largestBatch}$`));
 });
 
-test('a plan of a model that is far too large says that no batch fits', async (t) => {
+test('the plan of a far too large model says that no batch fits', async (t) => {
   const { code, stdout } = await haze('.', ['inspect', '--size', '4096', '--batch', '65536']);
   t.is(code, 0);
   t.regex(stdout, /^Training does not fit in [\d.]+ \w+( \(.*\))?; not even a batch of 1 does\.$/m);

@@ -107,7 +107,7 @@ test('Ctrl-C saves the run, draws its losses and exits with 130; a resume contin
   child.kill('SIGINT');
   const { code, stderr } = await exit;
   t.is(code, 130, stderr);
-  t.regex(stderr, /^To go on: haze train --out r --resume$/m);
+  t.regex(stderr, /^To continue: haze train --out r --resume$/m);
   t.notRegex(stderr, /^\s+at /m);
   t.is((await sharp(join(folder, 'r/loss.png')).metadata()).format, 'png');
   const { step } = (await readMetrics(join(folder, 'r/metrics.jsonl'))).at(-1)!;

@@ -75,7 +75,7 @@ async function addressOf(stderr: NodeJS.ReadableStream): Promise<string> {
   throw new Error('no address');
 }
 
-test('train --watch serves the page of its run while it trains, and ends it with itself', async (t) => {
+test('train --watch serves the page of its run while it trains, and stops it at its own end', async (t) => {
   const folder = await temporaryFolder(t);
   writeBars(folder);
   const { process: child, exit } = startHaze(t, folder, [...ENDLESS, '--watch']);
@@ -89,7 +89,7 @@ test('train --watch serves the page of its run while it trains, and ends it with
   child.kill('SIGINT');
   const { code, stderr } = await exit;
   t.is(code, 130, stderr);
-  t.regex(stderr, /^To go on: haze train --out r --resume$/m);
+  t.regex(stderr, /^To continue: haze train --out r --resume$/m);
   await t.throwsAsync(ask(url, '/'), { code: 'ECONNREFUSED' });
 });
 

@@ -82,7 +82,7 @@ test('lists are numbers between commas, each held to the range', (t) => {
     );
 });
 
-test('names are looked up by their flag, in kebab case or as renamed', (t) => {
+test('names are looked up by their flag, in kebab case or renamed', (t) => {
   t.is(kebab('sampleEvery'), 'sample-every');
   const args = new Args({ 'beta-start': '0.1', bn: 'batch' });
   t.is(args.real('betaStart', {}), 0.1);
@@ -104,7 +104,7 @@ test('an unknown value gets the choices, and a suggestion where one is near', (t
   t.is(norm('layer'), '--norm: expected one of separate, shared, got layer');
 });
 
-test('a message shows what was given on one line, cut to a readable length', (t) => {
+test('a message shows the given value on one line, shortened to a readable length', (t) => {
   t.is(
     error(() => whole(`1\n2\u001b[31m`)),
     '--n: expected a whole number, got 1\\n2\\x1b[31m',

@@ -46,7 +46,7 @@ test('images of any size from any iterable are read once, scaled, and may be cha
   await dataset.close();
 });
 
-test('images that leave no room for decoded ones are decoded as they are needed', async (t) => {
+test('images without room for their pixels are decoded on demand', async (t) => {
   const source = await openGiven('data', plain(300), 300 * 16);
   const target = { size: 4, channels: 1, fit: 'squash', threads: 1 } as const;
   const dataset = await openDataset(source, { ...target, budgetBytes: 300 * 16 + 100 });
@@ -71,7 +71,7 @@ test('labels are classes, by name or by number', async (t) => {
   t.is(await classes(plain(2)), undefined);
 });
 
-test('a fingerprint is of pixels, shapes and labels', async (t) => {
+test('a fingerprint covers pixels, shapes and labels', async (t) => {
   const of = async (images: GivenImage[]) =>
     (await openGiven('data', images, BUDGET)).fingerprint();
   const [first] = plain(1);
@@ -87,7 +87,7 @@ test('a fingerprint is of pixels, shapes and labels', async (t) => {
   t.is(await of(plain(1)), prints[0]!);
 });
 
-test('what is no image is refused by its number', async (t) => {
+test('a value that is not an image is refused by its number', async (t) => {
   const [one] = plain(1);
   const wrong: [unknown, RegExp][] = [
     [7, /^train\.data: expected a list or another iterable of images, got 7$/],

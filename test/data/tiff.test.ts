@@ -53,7 +53,7 @@ const grey = ([r]: readonly number[]): number[] => [r!];
 const asGrey = QUARTERS.map(([r]) => [r, r, r]);
 const asRgb = QUARTERS.map((colour) => [...colour]);
 
-test('samples beside the colours that are no transparency are left aside, as by Pillow', async (t) => {
+test('extra samples that are not transparency are ignored, as in Pillow', async (t) => {
   const beside: [string, readonly number[], readonly number[] | undefined][] = [
     ['near infrared', [BAND], [0]],
     ['two bands', [BAND, BAND], [0, 0]],
@@ -76,7 +76,7 @@ test('samples beside the colours that are no transparency are left aside, as by 
   t.deepEqual((await read(t, of({ photometric: 2, samples: words, extra: [0] }))).colours, asRgb);
 });
 
-test('a spot plate beside the inks changes nothing of their colours', async (t) => {
+test('a spot plate beside the inks does not change their colours', async (t) => {
   const inks = ([r, g, b]: readonly number[]) => [255 - r!, 255 - g!, 255 - b!, 0];
   const plain = await read(t, of({ photometric: 5, samples: bytes(inks) }));
   for (const plates of [[BAND], [BAND, BAND]]) {
@@ -86,7 +86,7 @@ test('a spot plate beside the inks changes nothing of their colours', async (t) 
   }
 });
 
-test('real transparency shows white, wherever it stands among the samples', async (t) => {
+test('transparency shows white, wherever it is among the samples', async (t) => {
   const OPACITY = 102;
   const shown = (v: number) => Math.floor((v * OPACITY + 255 * (255 - OPACITY)) / 255);
   const rgb = QUARTERS.map((colour) => colour.map(shown));
@@ -142,7 +142,7 @@ test('32-bit samples that use their range are scaled', async (t) => {
   t.deepEqual(rgb, { colours: asRgb, doubt: undefined });
 });
 
-test('12 bits in words of 16 are scaled where the file says so, and doubted where it does not', async (t) => {
+test('12 bits in 16-bit words are scaled if the file says so, and doubted otherwise', async (t) => {
   const samples = Uint16Array.from(
     samplesOf((c) => c),
     (v) => Math.round((v * 4095) / 255),
@@ -163,7 +163,7 @@ test('12 bits in words of 16 are scaled where the file says so, and doubted wher
   t.deepEqual(wrong, { colours: asRgb, doubt: undefined });
 });
 
-test('samples of which it is not certain what is white are clipped as by Pillow, and doubted', async (t) => {
+test('samples with an uncertain white level are clipped as in Pillow, and doubted', async (t) => {
   const values = (scale: number) => samplesOf(grey).map((v) => v * scale);
   const cases: [string, Omit<TiffOptions, 'width' | 'height'>, RegExp][] = [
     [
@@ -225,7 +225,7 @@ test('half-precision samples from 0 to 1 are scaled, and refused beyond', async 
   await t.throwsAsync(read(t, beyond), { message: /half-precision samples go beyond 0 to 1/ });
 });
 
-test('samples that are not read are named with what is', async (t) => {
+test('unsupported samples are reported with the supported ones', async (t) => {
   const samples = Float64Array.from(samplesOf(grey), (v) => v / 255);
   await t.throwsAsync(decoded(t, of({ samples, photometric: 1, format: 3 })), {
     message:

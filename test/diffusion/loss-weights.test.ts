@@ -42,7 +42,7 @@ test('a function is asked for each timestep once, with ᾱ and the ratio of sign
   }
 });
 
-test('min-SNR written as a function weighs as min-SNR does, to the bit', (t) => {
+test('min-SNR written as a function gives the same bits as min-SNR', (t) => {
   const by: Record<'epsilon' | 'x0' | 'v', LossWeighting> = {
     epsilon: ({ snr }) => Math.min(snr, 5) / snr,
     x0: ({ snr }) => Math.min(snr, 5),

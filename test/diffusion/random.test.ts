@@ -10,7 +10,7 @@ test('purposes are distinct', (t) => {
   t.is(new Set(all).size, all.length);
 });
 
-test('a stream is the same in any order of calls and at any length', (t) => {
+test('a stream is the same for any order of calls and any length', (t) => {
   const long = random.words(PURPOSE.bench, 3, 200_000);
   random.words(PURPOSE.shuffle, 1, 5);
   t.deepEqual(new CounterRandom(42).words(PURPOSE.bench, 3, 70_001), long.slice(0, 70_001));

@@ -57,7 +57,7 @@ test("the cosine schedule follows Nichol and Dhariwal's curve until betas are cl
   t.true(s.betas.every((beta) => beta > 0 && beta <= Math.fround(0.999)));
 });
 
-test('one timestep is a schedule too', (t) => {
+test('a schedule may have a single timestep', (t) => {
   t.deepEqual([...makeSchedule({ ...reference, timesteps: 1 }).betas], [Math.fround(1e-4)]);
   t.is(
     makeSchedule({ ...reference, schedule: 'cosine', timesteps: 1 }).betas[0],

@@ -11,7 +11,7 @@ import { haze } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
 import { freshRun, SMALL } from '../helpers/fresh-run.js';
 
-test('a run that is exported opens as the same model', async (t) => {
+test('an exported run opens as the same model', async (t) => {
   const folder = await freshRun(t, SMALL);
   const model = await openModel(folder, new Args({}));
   const out = join(folder, '..', 'deep', 'pipeline');

@@ -162,11 +162,11 @@ test('A folder of images with other settings is refused, naming the setting, and
   const { diffusion, sampling, model } = options;
   const others: [RegExp, Partial<GenerateOptions>][] = [
     [/^--seed: the images in .*out were drawn with 5, got 6; give another --out$/, { seed: 6 }],
-    [/^--sample-steps: .*made with 4, got 5/, { sampling: { ...sampling, steps: 5 } }],
+    [/^--sample-steps: .*drawn with 4, got 5/, { sampling: { ...sampling, steps: 5 } }],
     [/^--eta: /, { sampling: { ...sampling, eta: 0 } }],
     [/^--bn: /, { sampling: { ...sampling, norm: 'batch' } }],
     [/^--beta-end: /, { diffusion: { ...diffusion, betaEnd: 0.2 } }],
-    [/^--format: .*made with png, got npz/, { format: 'npz' }],
+    [/^--format: .*drawn with png, got npz/, { format: 'npz' }],
     [/^--size: /, { model: { ...model, size: 32 } }],
   ];
   for (const [message, changes] of others) {
@@ -195,7 +195,7 @@ test('Images by another build are kept, and the user is told', async (t) => {
   await writeFile(manifest, [other, ...rest].join('\n'));
   t.like(await generate(options), { made: 12, kept: 4 });
   t.true(
-    notes.some((note) => /other.* not bit-exact together/.test(note)),
+    notes.some((note) => /other.* may differ in bits/.test(note)),
     notes.join('\n'),
   );
 });
@@ -214,7 +214,7 @@ test('With batch statistics images depend on the batch size, and on nothing else
   await rm(join(folder, 'two', name(5)));
   t.like(await make('two', {}), { made: 1, kept: 15 });
   t.deepEqual(await hashes(join(folder, 'two')), first);
-  await t.throwsAsync(make('two', { batch: 8 }), { message: /^--batch: .*made with 4, got 8/ });
+  await t.throwsAsync(make('two', { batch: 8 }), { message: /^--batch: .*drawn with 4, got 8/ });
   await make('eight', { batch: 8 });
   t.notDeepEqual(await hashes(join(folder, 'eight')), first);
 });

@@ -112,7 +112,7 @@ test('A manifest that was deleted while images were made fails at its end', asyn
   await rm(path);
   t.throws(() => manifest.close(), {
     instanceOf: RunError,
-    message: `${path}: the manifest was deleted while images were made`,
+    message: `${path}: the manifest was deleted while images were drawn`,
   });
   manifest.close();
 });

@@ -214,7 +214,7 @@ redisTest('A worker that is interrupted gives its job back at once', async (t) =
   first.process.kill('SIGINT');
   const { code, stderr } = await first.exit;
   t.is(code, 130);
-  t.regex(stderr, /haze: interrupted; \d+ images? made, and no job is lost\n$/);
+  t.regex(stderr, /haze: interrupted; \d+ images? drawn, and no job is lost\n$/);
   t.is(await clientOf(t, server).llen(keyOf('active')), 0);
   await workerHere(t, server);
   t.like(await running, { made: 64 });

@@ -147,7 +147,7 @@ test('invalid settings are refused by name', async (t) => {
     [{ values: 12, stpes: 3 }, /^drawWith\.stpes: unknown/, UsageError],
     [
       { values: 12, sampler: 'ddim', objective: 'flow' },
-      /^drawWith\.sampler: ddim is not for/,
+      /^drawWith\.sampler: ddim does not support/,
       UsageError,
     ],
     [

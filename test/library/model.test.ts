@@ -165,7 +165,7 @@ test('a disposed model says so to calls that wait, that are in work and that com
   await t.throwsAsync(model.predict(new Float32Array(EACH), 0), expected);
 });
 
-test('a process that disposes of its model, or never does, ends by itself', async (t) => {
+test('a process ends whether or not it disposes of its model', async (t) => {
   const { path } = await opened(t);
   const index = new URL('../../src/index.js', import.meta.url).href;
   for (const end of ['await model.dispose();', '']) {

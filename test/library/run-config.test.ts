@@ -4,7 +4,7 @@ import { type RunOptions, resumeConfig, runConfig, UsageError } from '../../src/
 import { createRun, type Json } from '../../src/io/run.js';
 import { temporaryFolder } from '../helpers/folder.js';
 
-test('the data alone makes a run: everything else has the default of its flag', (t) => {
+test('the data is enough for a run: everything else has the default of its flag', (t) => {
   const config = runConfig({ data: 'toy-cars' });
   t.is(config.data.source, 'toy-cars');
   t.deepEqual(config.model.widths, [64, 128, 256, 512, 1024]);

@@ -55,7 +55,7 @@ test('limits of the shell count by what of them is used, and the one that leaves
   t.is(processLimit('data', root), null);
 });
 
-test('a process that has hardly any address space left does not start', async (t) => {
+test('a process with hardly any address space left does not start', async (t) => {
   t.notThrows(() => requireRoomToStart('/nowhere'));
   const room = await kernelFiles(await temporaryFolder(t), limited);
   t.notThrows(() => requireRoomToStart(room));

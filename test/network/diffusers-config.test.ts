@@ -32,7 +32,7 @@ test("every key of the class's own config is known, and is what holds where it i
   t.like(toDiffusers(config, size), keys);
 });
 
-test('keys that begin with an underscore are passed over', (t) => {
+test('keys that start with an underscore are ignored', (t) => {
   t.notThrows(() =>
     fromDiffusers('config.json', { _name_or_path: 'x', _diffusers_version: '0.1' }),
   );

@@ -4,7 +4,7 @@ import { parseAddress, withoutPasswords } from '../../src/queue/address.js';
 
 const parse = (text: string, env: NodeJS.ProcessEnv = {}) => parseAddress('--queue', text, env);
 
-test('an address has a host, and a port, a database, a user and a password where it says so', (t) => {
+test('an address has a host, and optionally a port, a database, a user and a password', (t) => {
   t.deepEqual(parse('redis://host'), {
     ...{ host: 'host', port: 6379, database: 0, secure: false },
     shown: 'redis://host',
@@ -40,7 +40,7 @@ test('an invalid address is refused, without repeating a password', (t) => {
   }
 });
 
-test('a text that repeats an address says no password', (t) => {
+test('a text that repeats an address contains no password', (t) => {
   t.is(
     withoutPasswords('redis://haze:secret@host/1 and rediss://:s3@other: no'),
     'redis://***@host/1 and rediss://***@other: no',

@@ -18,7 +18,7 @@ redisTest('a password that is wrong or missing is refused, in a line without it'
   });
   t.is(wrong?.message, `--queue: ${shown}: wrong user or password (WRONGPASS)`);
   const none = await t.throwsAsync(refused(shown), { instanceOf: UsageError });
-  t.is(none?.message, `--queue: ${shown}: wants a password, and none is given (NOAUTH)`);
+  t.is(none?.message, `--queue: ${shown}: needs a password, and none is given (NOAUTH)`);
   const { address } = await connectionTo(t, server);
   t.is(address.shown, shown);
 });

@@ -41,7 +41,7 @@ async function folders(root: string, names: readonly string[]): Promise<string> 
   return root;
 }
 
-test('a run keeps the names of its classes, and its network has them and one for none', async (t) => {
+test('a run keeps the names of its classes, and its network has one more, for none', async (t) => {
   const folder = await temporaryFolder(t);
   const out = join(folder, 'run');
   await train(newRun(labelled(writeLabelledBars(folder)), out));
@@ -86,7 +86,7 @@ test('sub-folders are classes, and held-out images of theirs are measured', asyn
   t.true(lines.some((line) => 'heldOutLoss' in line));
 });
 
-test('a grid of a run has a row a class', async (t) => {
+test("a run's grid has a row per class", async (t) => {
   const folder = await temporaryFolder(t);
   const out = join(folder, 'run');
   await train(newRun(labelled(writeLabelledBars(folder), {}, { sampleEvery: 2 }), out));
@@ -169,6 +169,6 @@ test('a resume over data of other classes is refused', async (t) => {
   await t.throwsAsync(train({ ...newRun(longer, out), resume: true }), {
     instanceOf: UsageError,
     message:
-      /^--classes: .*photos has bus, car, van, and the run was begun with bus, van; a resume may not change them$/,
+      /^--classes: .*photos has bus, car, van, but the run was begun with bus, van; a resume may not change them$/,
   });
 });

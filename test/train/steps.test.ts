@@ -31,7 +31,7 @@ async function all(options: TrainOptions) {
   }
 }
 
-test('the steps of a loop are those of train, bit by bit, each with what followed it', async (t) => {
+test('the steps of a loop are those of train, bit by bit, each with its results', async (t) => {
   const { folder, options } = await prepared(t, { steps: 7, saveEvery: 3, sampleEvery: 6 });
   const data = { ...options.config.data, heldOut: { fraction: 0.2 } };
   const config = { ...options.config, data };

@@ -23,7 +23,7 @@ const bytes = (folder: string, step: number) =>
     readFileSync(join(folder, 'checkpoints', `step-${step}`, `${name}.safetensors`)),
   );
 
-test('a run leaves its config, a line a step, and a checkpoint at the end', async (t) => {
+test('a run writes its config, a line per step, and a checkpoint at the end', async (t) => {
   const { options } = await prepared(t);
   const events: TrainEvent[] = [];
   const result = await train({ ...options, onEvent: (event) => events.push(event) });
@@ -70,7 +70,7 @@ test('threads do not change a bit of model and optimizer', async (t) => {
   for (const other of others) t.deepEqual(other, first);
 });
 
-test('a run that was stopped and resumed is the run that was not, bit by bit', async (t) => {
+test('a stopped and resumed run equals an uninterrupted one, bit by bit', async (t) => {
   const { folder, options } = await prepared(t, { steps: 12 });
   await train(options);
   const out = join(folder, 'stopped');
@@ -106,7 +106,7 @@ test('a resume drops the lines that came after its checkpoint', async (t) => {
   t.deepEqual(steps, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
 });
 
-test('a resume whose steps are all taken does nothing and says so', async (t) => {
+test('a resume of a finished run does nothing and says so', async (t) => {
   const { options } = await prepared(t);
   await train(options);
   const notes: string[] = [];
@@ -120,7 +120,7 @@ test('a resume whose steps are all taken does nothing and says so', async (t) =>
   t.deepEqual(bytes(options.out, 7), before);
 });
 
-test('a resume on the other build goes on and says that bits may differ', async (t) => {
+test('a resume on the other build continues and says that bits may differ', async (t) => {
   const { options } = await prepared(t);
   await train(options);
   const warnings: string[] = [];
@@ -197,7 +197,7 @@ test('--init begins with the weights of a file', async (t) => {
   t.deepEqual(after?.tensors.get('conv0.weight'), before?.tensors.get('conv0.weight'));
 });
 
-test('--init takes weights by the names that PyTorch gives them, and says so', async (t) => {
+test("--init reads weights under PyTorch's names, and says so", async (t) => {
   const { folder, options } = await prepared(t);
   const { checkpoint } = await train(options);
   const { tensors } = await readSafetensors(join(checkpoint, 'model.safetensors'));
@@ -229,7 +229,7 @@ test('--init with weights of another model is an error that leaves nothing behin
   t.false(existsSync(options.out));
 });
 
-test('a run that exists is not written over', async (t) => {
+test('an existing run is not overwritten', async (t) => {
   const { options } = await prepared(t);
   await train(options);
   const before = bytes(options.out, 7);
@@ -289,7 +289,7 @@ test('a checkpoint that is damaged by a NaN is refused with file and tensor', as
   });
 });
 
-test('a resume over other images goes on and says that it takes others', async (t) => {
+test('a resume over other images continues and says so', async (t) => {
   const { folder, options } = await prepared(t, { steps: 2 });
   await train(options);
   writeBars(folder, 48);

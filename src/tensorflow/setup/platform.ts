@@ -5,15 +5,15 @@ import { UsageError } from '../../errors.js';
 export function otherPlatform(
   platform: string = process.platform,
   arch: string = process.arch,
-): { readonly what: string; readonly mend: string } | undefined {
+): { readonly what: string; readonly fix: string } | undefined {
   if (platform === 'linux' && arch === 'x64') return undefined;
   return {
     what: `libtensorflow can only be set up on Linux x64; this is ${platform} on ${arch}`,
-    mend: 'use --device wasm, which runs wherever Node does',
+    fix: 'use --device wasm, which runs wherever Node does',
   };
 }
 
 /** @throws UsageError if there are no libraries for the platform; `prefix` says who needs them. */
 export function checkPlatform(prefix: string, other = otherPlatform()): void {
-  if (other) throw new UsageError(`${prefix}${other.what}; ${other.mend}`);
+  if (other) throw new UsageError(`${prefix}${other.what}; ${other.fix}`);
 }

@@ -10,7 +10,7 @@ import { shellWord } from '../../shell-word.js';
 /** What is unsafe on a file's path in the cache, and how to fix it. */
 export interface Danger {
   readonly what: string;
-  readonly mend: string;
+  readonly fix: string;
 }
 
 /**
@@ -33,12 +33,12 @@ export function dangerOf(
     if (entry.uid !== user && entry.uid !== 0)
       return {
         what: `${at} belongs to another user (${entry.uid}, and you are ${user})`,
-        mend: 'set HAZE_CACHE to a folder of your own',
+        fix: 'set HAZE_CACHE to a folder of your own',
       };
     if (entry.mode & 0o022)
       return {
         what: `others may write to ${at} (mode ${(entry.mode & 0o7777).toString(8)})`,
-        mend: `check its contents, then run chmod -R go-w ${shellWord(cache)}`,
+        fix: `check its contents, then run chmod -R go-w ${shellWord(cache)}`,
       };
     if (entry.isDirectory() && !(entry.mode & 0o011)) return undefined;
   }
@@ -50,6 +50,6 @@ export function refuseUnsafe(cache: string, file: string): void {
   const danger = dangerOf(cache, file);
   if (danger)
     throw new UsageError(
-      `tensorflow: ${danger.what}, and native code is loaded from there; ${danger.mend}`,
+      `tensorflow: ${danger.what}, and native code is loaded from there; ${danger.fix}`,
     );
 }

@@ -83,7 +83,7 @@ test('A tensor that is missing or has another shape is the user’s error', (t) 
     t.throws(() => write(changed(name, shape && [...shape])), { instanceOf: UsageError, message });
 });
 
-test('A state that is refused leaves the parameters as they were', (t) => {
+test('A refused state leaves the parameters unchanged', (t) => {
   const [architecture] = ARCHITECTURES as [NetworkConfig];
   const layout = layoutParameters(buildNetwork(architecture));
   const state = arbitraryState(architecture);

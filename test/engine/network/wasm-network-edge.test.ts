@@ -120,7 +120,7 @@ test('A model that does not fit says what it needs, what there is, and the large
   }
 });
 
-test('What lies beside the U-Net counts towards the largest batch', (t) => {
+test('Memory beside the U-Net counts towards the largest batch', (t) => {
   const options = { architecture: REFERENCE, size: 64, timesteps: 300, threads: 2, batch: 700 };
   const message = (bytesAnImage: number) =>
     t.throws(() =>
