@@ -1,7 +1,7 @@
 import { F32 } from './f32';
 
 /**
- * AdamW (Loshchilov & Hutter, 2019, algorithm 2), as torch.optim.AdamW computes it: with g' = clip·g,
+ * AdamW (Loshchilov & Hutter, 2019, algorithm 2), as in torch.optim.AdamW: with g' = clip·g,
  * m ← β₁m + (1−β₁)g', v ← β₂v + (1−β₂)g'², p ← p·(1 − lr·decay) − lr/(1−β₁ᵗ) · m / (√v/√(1−β₂ᵗ) + eps).
  * p, g, m, v: f32 [4·items]. rates: f32 [lr/(1−β₁ᵗ), 1/√(1−β₂ᵗ), lr·decay]. clip: one factor f32 (see `gradientClip`), or null.
  * Items: quads of elements.
@@ -26,12 +26,12 @@ export function adamW(
   const factor = changetype<usize>(clip) === 0 ? f32x4.splat(1) : clip.splat(0);
   const first1 = f32x4.splat(<f32>beta1);
   const first2 = f32x4.splat(<f32>beta2);
-  // 1 − β is rounded once: a difference of f32 values would be off by 1.3e-5 for 0.999.
+  // 1 − β is passed rounded once: a difference of f32 values would be off by 1.3e-5 for 0.999.
   const rest1 = f32x4.splat(<f32>(1 - beta1));
   const rest2 = f32x4.splat(<f32>(1 - beta2));
   const eps = f32x4.splat(<f32>epsilon);
   let i = begin * 4;
-  // The test comes last: V8 takes out of a loop what is computed before every way out of it, here all that is above.
+  // The test is at the end: V8 hoists out of a loop only what is computed before every exit, here everything above.
   do {
     const gradient = f32x4.mul(g.lanes(i), factor);
     const mean = f32x4.add(f32x4.mul(first1, m.lanes(i)), f32x4.mul(rest1, gradient));

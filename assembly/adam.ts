@@ -1,7 +1,7 @@
 import { F32 } from './f32';
 
 /**
- * Adam (Kingma & Ba, 2015, algorithm 1), as PyTorch computes it: m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g²,
+ * Adam (Kingma & Ba, 2015, algorithm 1), as in PyTorch: m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g²,
  * p ← p − lr/(1−β₁ᵗ) · m / (√v/√(1−β₂ᵗ) + eps). β₁ = 0.9, β₂ = 0.999, eps = 1e-8.
  * p, g, m, v: f32 [4·items]. rates: [lr/(1−β₁ᵗ), 1/√(1−β₂ᵗ)]. Items: quads of elements.
  */

@@ -1,7 +1,7 @@
 import { F32 } from './f32';
 
 /**
- * The mean of the gradients of several batches, one after the other: sum ← g·share, or sum + g·share where `more` is not 0.
+ * The mean of the gradients of several batches, accumulated one by one: sum ← g·share, or sum + g·share where `more` is not 0.
  * The same bits in both builds. sum, g: f32 [4·items]. Items: quads of elements.
  */
 export function addGradient(

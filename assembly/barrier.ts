@@ -2,14 +2,14 @@ import { ABORT, ABORTED, GENERATION, SLEEPERS, SLEPT } from './constants';
 import { U32 } from './u32';
 
 /*
- * The meeting point between two kernel calls. Layout, in u32 at 64-byte distances so that the words
+ * The synchronisation point between two kernel calls. Layout, in u32 at 64-byte distances so that the words
  * never share a cache line: [0] arrived, [16] generation, [32] sleepers, [48] abort.
  */
 
 /**
- * Waits until all `size` workers have arrived. Returns ABORTED and SLEPT as they apply, else 0.
- * @param spins looks at the generation, of less than half a nanosecond each, before the first sleep
- * @param wait longest single sleep in nanoseconds; the abort flag is looked at after each.
+ * Waits until all `size` workers have arrived. Returns ABORTED and SLEPT as flags.
+ * @param spins polls of the generation, of less than half a nanosecond each, before the first sleep
+ * @param wait longest single sleep in nanoseconds; the abort flag is checked after each.
  */
 export function barrier(state: U32, size: i32, spins: i32, wait: i64): i32 {
   const base = changetype<usize>(state);

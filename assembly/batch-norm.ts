@@ -4,11 +4,11 @@ import { blockMoments } from './moments';
 
 /*
  * Batch normalisation (Ioffe & Szegedy, 2015) over the rows of r: f32 [rows, channels], where rows are all pixels
- * of the batch. r is what ReLU let through, so the backward pass masks with r > 0 as well. Sums are taken over
+ * of the batch. r is the output of ReLU, so the backward pass also masks with r > 0. Sums are taken over
  * fixed blocks of 256 rows, then over the blocks in order: the same bits for any number of workers.
  */
 
-/** Rows for which `batchNormBackwardApply` fetches factors and sums once. Measured: 16 take two thirds of the time of one. */
+/** Rows for which `batchNormBackwardApply` loads factors and sums once. Measured: 16 take two thirds of the time of one. */
 const ROWS: i32 = 16;
 
 /**
@@ -32,10 +32,10 @@ export function batchNormMoments(
 }
 
 /**
- * Joins the blocks (Chan et al., 1979) and makes what the normalisation needs.
+ * Combines the blocks (Chan et al., 1979) and computes what the normalisation needs.
  * affine [2][channels]: scale = weight/√(var + eps), shift = bias − mean·scale. saved [2][channels]: mean, 1/√(var + eps).
- * With momentum > 0 the running statistics move: running += momentum · (batch − running), variance unbiased, as
- * PyTorch does. Items: channels.
+ * With momentum > 0 the running statistics are updated: running += momentum · (batch − running), variance unbiased, as in
+ * PyTorch. Items: channels.
  */
 export function batchNormFinish(
   affine: F32,
@@ -102,8 +102,8 @@ export function batchNormRunning(
 
 /**
  * The two sums of the backward pass, for blocks of 256 pixels of each image: partial [images][blocks][2][channels] = Σ dh,
- * Σ dh·x̂ with x̂ = (r − mean)/σ. Images apart, because the first is also what the time embedding's gradient is made
- * of. Items: images × blocks.
+ * Σ dh·x̂ with x̂ = (r − mean)/σ. Separate for each image, since the time embedding's gradient also uses the
+ * first. Items: images × blocks.
  */
 export function batchNormBackwardSums(
   partial: F32,
@@ -124,7 +124,7 @@ export function batchNormBackwardSums(
     const sums = partial.at(<usize>(item * 2 * channels));
     const dots = sums.at(channels);
     for (let c = 0; c < 2 * channels; c += 4) sums.setLanes(c, zero);
-    // Row by row, and the sums in memory: they stay in the cache, and dh and r are read as they lie.
+    // Row by row, with the sums in memory: they stay in the cache, and dh and r are read sequentially.
     for (let row = first; row < first + count; row++) {
       const at = <usize>row * channels;
       for (let c = 0; c < channels; c += 4) {
@@ -140,7 +140,7 @@ export function batchNormBackwardSums(
 }
 
 /**
- * dweight = Σ dh·x̂, dbias = Σ dh (added to what is there if `accumulate`: a shared norm is applied twice), and
+ * dweight = Σ dh·x̂, dbias = Σ dh (added to the previous contents if `accumulate`: a shared norm is applied twice), and
  * factors [3][channels] of dr = f0·dh + f1·r + f2, i.e. weight/σ · (dh − Σdh/n − x̂·Σ(dh·x̂)/n), from the partial sums
  * of all images. Items: channels.
  */
@@ -179,8 +179,8 @@ export function batchNormBackwardFinish(
 }
 
 /**
- * Through the norm and the ReLU before it, in place: dh ← r > 0 ? f0·dh + f1·r + f2 : 0. That is the gradient of a
- * convolution's output, so its sums are taken in passing, for the bias: columns [images][blocks][channels], by blocks of
+ * Back through the norm and the ReLU before it, in place: dh ← r > 0 ? f0·dh + f1·r + f2 : 0. That is the gradient of a
+ * convolution's output, so its sums are taken on the fly, for the bias: columns [images][blocks][channels], by blocks of
  * 256 pixels. Items: images × blocks.
  */
 export function batchNormBackwardApply(
@@ -211,7 +211,7 @@ export function batchNormBackwardApply(
   }
 }
 
-/** `batchNormBackwardApply` for four channels of some rows, one at least, `channels` floats apart. */
+/** `batchNormBackwardApply` for four channels of at least one row, `channels` floats apart. */
 function applyRows(d: F32, sums: F32, r: F32, factors: F32, rows: i32, channels: usize): void {
   const zero = f32x4.splat(0);
   const f0 = factors.lanes(0);

@@ -2,7 +2,7 @@ import { F32 } from './f32';
 
 /*
  * Images are dense outside the U-Net (1 or 3 channels) and padded to 8 channels inside it, so that every kernel
- * works on whole vectors. The padding is zero and stays so.
+ * works on whole vectors. The padding is zero and stays zero.
  */
 
 /** out f32 [pixels, 8] ← x f32 [pixels, channels], zeros behind. Items: pixels. */

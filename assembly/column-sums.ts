@@ -3,7 +3,7 @@ import { F32 } from './f32';
 
 /*
  * Sums over rows: bias gradients, and the gradient of the time embedding (a sum over each image's pixels).
- * Blocks of 256 rows are summed first and then joined in order, so the bits do not depend on the workers.
+ * Blocks of 256 rows are summed first and then combined in order, so the bits do not depend on the workers.
  */
 
 /**
@@ -36,7 +36,7 @@ export function columnSums(
         sum1 = f32x4.add(sum1, v128.load(at, 16));
         at += (<usize>stride) << 2;
       } while (--row > 0);
-      // The upper four first: V8 joins them (see `winograd/wide.ts`).
+      // The upper four first, so that V8 joins them (see `winograd/wide.ts`).
       v128.store(to + c, sum1, 16);
       v128.store(to + c, sum0);
     }

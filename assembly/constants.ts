@@ -1,6 +1,6 @@
 /*
- * What the kernels share with those who plan their calls. Both compilers read this file: no types (AssemblyScript takes a
- * whole number for an i32), no imports, and numbers alone.
+ * Constants shared by the kernels and the code that plans their calls. Both compilers read this file: no types (AssemblyScript takes a
+ * whole number for an i32), no imports, and only numbers.
  */
 
 /** Pixels, or rows, of one block of sums: constant, so that no sum depends on the workers. */
@@ -9,7 +9,7 @@ export const BLOCK = 256;
 /** Floats whose squares `gradientNorm` sums at a time. */
 export const CLIP_BLOCK = 4096;
 
-/** Flags of `dense`, `winogradOutput` and those that end as it does. */
+/** Flags of `dense`, `winogradOutput` and other kernels with the same final step. */
 export const ACCUMULATE = 1;
 export const RELU = 2;
 
@@ -23,81 +23,81 @@ export const FLIP = 0;
 export const TO_TRANSPOSED = 1;
 export const FROM_TRANSPOSED = 2;
 
-/** Modes of `deriveWeights` and `foldGradient`; the first two are also where W begins in K. */
+/** Modes of `deriveWeights` and `foldGradient`; the first two are also the offset of W in K. */
 export const STRIDED = 0;
 export const STRIDED_RIGHT = 1;
 export const UPSAMPLED = 2;
 
-/** What `barrier` returns, together: the run was aborted; the wait was so long that the worker slept. */
+/** Flags returned by `barrier`: the run was aborted; the wait was so long that the worker slept. */
 export const ABORTED = 1;
 export const SLEPT = 2;
 
-/** Bytes from the barrier's first word to the others, each on a cache line of its own. */
+/** Bytes from the barrier's first word to the others, each on its own cache line. */
 export const GENERATION = 64;
 export const SLEEPERS = 128;
 export const ABORT = 192;
 
-/** Queries of an item of `attention`: as many as twelve rows, the unit of the products, go into, and the lanes of two vectors. */
+/** Queries of an item of `attention`: a multiple of twelve, the rows of a product block, and of the lanes of two vectors. */
 export const ATTENTION_QUERIES = 48;
 
-/** Floats before the arrays in attention's scratch, for what says where they are. */
+/** Floats before the arrays in attention's scratch, for the pointers to them. */
 export const ATTENTION_HEADER = 32;
 
-/** Floats from the weights of four queries to those of the next, beyond what they hold. */
+/** Padding in floats between the weights of four queries and those of the next. */
 export const ATTENTION_PADDING = 16;
 
 /** Channels that one item of a transform covers (fewer in the last block): two cache lines of each pixel. */
 export const CHANNEL_BLOCK = 32;
 
-/** Input channels that one item of a transform of weights covers (fewer in the last block). */
+/** Input channels that one item of a weight transform covers (fewer in the last block). */
 export const WEIGHT_BLOCK = 16;
 
-/** Floats between groups of four tiles of V in a deep plan and others, beyond what they hold; measured, 1 to 7 %. */
+/** Padding in floats between groups of four tiles of V, in deep plans and others; measured, 1 to 7 %. */
 export const QUAD_PADDING = 16;
 
-/** Floats of scratch of a transform in both directions, P X Pᵀ. */
+/** Floats of scratch for a transform in both directions, P X Pᵀ. */
 export const SANDWICH_SCRATCH = 144;
 
-/** Floats of a row of a strip of four channels, and of one of eight, which has a scratch of its own size. */
+/** Floats of a row of a strip of four channels, and of one of eight, which has its own scratch size. */
 export const STRIP_WIDTH = 72;
 export const WIDE_STRIP_WIDTH = 2 * STRIP_WIDTH;
-/** Floats of the scratch of transforms by strips, of either kind. */
+/** Floats of scratch for transforms by strips, of either kind. */
 export const STRIP_SCRATCH = 6 * WIDE_STRIP_WIDTH + 8;
 
 /**
  * Floats before the planes in the scratch of a worker that transforms and multiplies: whole cache lines, for strips, which
- * need more than the way back to pixels.
+ * need more than the inverse transform.
  */
 export const TRANSFORM_SCRATCH = (STRIP_SCRATCH + 15) & ~15;
 
-/** Input channels of the block of weights that the deep kernels make at a time. */
+/** Input channels of the block of weights that the deep kernels transform at a time. */
 export const DEEP_BLOCK = 64;
 
-/** Output panels that at most share a block's read of V; more gained nothing. */
+/** Most output panels that share a block's read of V; more gained nothing. */
 export const DEEP_GROUP = 2;
 
-/** Floats between a block's points: what they hold, and some, so that they do not meet in the cache. */
+/** Floats between a block's points: their contents, and padding to avoid cache conflicts. */
 export const DEEP_POINT = DEEP_BLOCK * 8 + 16;
 
 /** Floats of scratch of the deep kernels: a transform's, then a block of 36 points for each panel of a group. */
 export const DEEP_SCRATCH = SANDWICH_SCRATCH + DEEP_GROUP * 36 * DEEP_POINT;
 
-/** Rows and panels of an item of `denseBlocks`: twelve, the unit of the products, go into the rows. */
+/** Rows and panels of an item of `denseBlocks`: the rows are a multiple of twelve, the rows of a product block. */
 export const DENSE_ROWS = 48;
 export const DENSE_PANELS = 16;
 
-/** What an item of `denseWeightsBlocks` takes of the inputs and of the panels of outputs: their sums stay in the cache. */
+/** Inputs and output panels of an item of `denseWeightsBlocks`: their sums stay in the cache. */
 export const DENSE_GRADIENT_INPUTS = 128;
 export const DENSE_GRADIENT_PANELS = 8;
 
-/** Rows that it brings in at a time, and floats between groups of channels beyond these, so that they do not meet in the cache. */
+/** Rows that it loads at a time, and padding in floats between groups of channels, to avoid cache conflicts. */
 export const DENSE_GRADIENT_CHUNK = 128;
 export const DENSE_GRADIENT_PADDING = 16;
 
-/** Floats of its scratch: eights of inputs and panels of outputs. */
+/** Floats of its scratch: groups of eight inputs, and panels of outputs. */
 export const DENSE_GRADIENT_SCRATCH =
   ((DENSE_GRADIENT_INPUTS >> 3) + DENSE_GRADIENT_PANELS) *
   (8 * DENSE_GRADIENT_CHUNK + DENSE_GRADIENT_PADDING);
 
-/** Rows of a panel of weights that one item of Muon's passes over them takes. */
+/** Rows of a panel of weights that one item of Muon's passes covers. */
 export const MUON_ROWS = 64;

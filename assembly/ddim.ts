@@ -4,7 +4,7 @@ import { F32 } from './f32';
  * Generalised reverse step from timestep t to an earlier one s, Song et al. (2021) eq. 12:
  *   x̂_0 = (x_t − √(1−ᾱ_t)·ε̂)/√ᾱ_t,
  *   x_s = √ᾱ_s·x̂_0 + √(1−ᾱ_s−σ²)·ε̂ + σ·z, element-wise.
- * coefficients: f32[5] = [1/√ᾱ_t, √(1−ᾱ_t), √ᾱ_s, √(1−ᾱ_s−σ²), σ]; a σ of 0 leaves z unread.
+ * coefficients: f32[5] = [1/√ᾱ_t, √(1−ᾱ_t), √ᾱ_s, √(1−ᾱ_s−σ²), σ]; if σ is 0, z is not read.
  * out, x, eps, z: f32[end]; out may alias any of them. Touches [begin, end) only.
  */
 export function ddimStep(

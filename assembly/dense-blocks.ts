@@ -16,21 +16,21 @@ import { multiplyQuads } from './winograd/multiply';
 import { wide } from './winograd/wide';
 
 /*
- * The layers of dense.ts over many rows. A worker brings some rows into the layouts that `winograd/micro-kernels` reads, in scratch
- * of its own that stays in its cache, and multiplies them with all that they meet.
+ * The layers of dense.ts over many rows. A worker packs some rows into the layouts of `winograd/micro-kernels`, in its own
+ * scratch that stays in its cache, and multiplies them with all weights.
  */
 
-/** As the type that rows and panels are counted in; the rows are brought in once for all panels of an item. */
+/** In the type used for counts; the rows are packed once for all panels of an item. */
 const ROWS: usize = DENSE_ROWS;
 const PANELS: usize = DENSE_PANELS;
-/** Inputs multiplied at a time: as in `winograd/multiply`. */
+/** Inputs to multiply at a time: as in `winograd/multiply`. */
 const DEPTH: usize = 256;
 
 /**
- * `dense`, with the same bits: each sum starts at the bias and takes the inputs in order. Blocks of four rows are no faster
+ * `dense`, with the same bits: each sum starts with the bias and takes the inputs in order. Blocks of four rows are no faster
  * than `dense` itself (measured).
  * Items: blocks of 48 rows x blocks of 16 panels, the panels fastest.
- * @param base what the output is added to, with the flag ACCUMULATE, in rows of `baseStride` floats; null: what is in y
+ * @param base what the output is added to, with the flag ACCUMULATE, in rows of `baseStride` floats; null: the contents of y
  * @param scratch f32[48 · (inputs + 8)], the caller's own
  */
 export function denseBlocks(
@@ -81,7 +81,7 @@ export function denseBlocks(
   }
 }
 
-/** Eight sums of each row, at the bias or 0. */
+/** Initialises eight sums of each row, with the bias or 0. */
 function startSums(sums: F32, bias: F32, at: usize, rows: usize): void {
   let low = f32x4.splat(0);
   let high = low;
@@ -92,7 +92,7 @@ function startSums(sums: F32, bias: F32, at: usize, rows: usize): void {
   for (let row: usize = 0; row < rows; row++) sums.setPair(8 * row, low, high);
 }
 
-/** Groups of four rows, eight of their floats together: to [rows/4][inputs/8][4 rows][8]. Rows that are missing repeat the last. */
+/** Groups of four rows, interleaved by eight floats: to [rows/4][inputs/8][4 rows][8]. Missing rows repeat the last. */
 function packRows(to: F32, x: F32, stride: usize, rows: usize, inputs: usize): void {
   const last = rows - 1;
   for (let row: usize = 0; row < rows; row += 4) {
@@ -135,7 +135,7 @@ const WEIGHT_PANELS: usize = DENSE_GRADIENT_PANELS;
 /**
  * dw[ci, co] = Σ_r x[r, ci] · dy[r, co] of each group of rows, summed in order: partial f32 [groups][panels][inputs][8].
  * Items: groups x blocks of 128 inputs x blocks of 8 panels, the panels fastest.
- * @param group rows of a group
+ * @param group rows per group
  * @param scratch f32[(16 + 8) · (8 · 128 + 16)], the caller's own
  */
 export function denseWeightsBlocks(
@@ -188,7 +188,7 @@ export function denseWeightsBlocks(
   }
 }
 
-/** Eight channels of every row together: to [channels/8][rows][8], `step` floats from one eight to the next. */
+/** Groups of eight channels of every row: to [channels/8][rows][8], `step` floats from one group to the next. */
 function packColumns(
   to: F32,
   step: usize,

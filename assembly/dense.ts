@@ -7,9 +7,9 @@ import { F32, madd } from './f32';
  */
 
 /**
- * y[r, co] = bias[co] + Σ_ci x[r, ci] · w[ci, co], added to what is there with ACCUMULATE, then max(y, 0) with RELU.
- * bias: f32[outputs] or null. Each sum starts at the bias and takes ci in order. Items: groups of four rows x panels, the
- * panel fastest; the last group takes the last row again where rows are missing, which gives the same bits twice.
+ * y[r, co] = bias[co] + Σ_ci x[r, ci] · w[ci, co], added to the previous contents with ACCUMULATE, then max(y, 0) with RELU.
+ * bias: f32[outputs] or null. Each sum starts with the bias and takes ci in order. Items: groups of four rows x panels, the
+ * panel fastest; the last group repeats the last row if rows are missing, which gives the same bits twice.
  */
 export function dense(
   y: F32,
@@ -81,7 +81,7 @@ export function dense(
   }
 }
 
-/** Eight outputs of a row. */
+/** Writes eight outputs of a row. */
 export function put(y: F32, low: v128, high: v128, flags: i32): void {
   if (flags & ACCUMULATE) {
     low = f32x4.add(y.lanes(0), low);

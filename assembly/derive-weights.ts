@@ -3,12 +3,12 @@ import { F32 } from './f32';
 import { phaseMajor } from './transpose-weights';
 
 /*
- * 3x3 convolutions that change the size of an image are 4x4 convolutions of stride 2 (padding 1), or the transpose of one, whose
- * kernel K is made of theirs, W. By mode:
- * 0. Stride 2 and padding 1 on all sides, even sides: K has W in its rows and columns 0 to 2, and zeros.
- * 1. Stride 2 and padding on the right and at the bottom alone: W is in 1 to 3.
- * 2. Upsampling by 2 to the nearest pixel, then stride 1 and padding 1; transposed. Each small pixel meets two neighbouring rows
- *    of W, so K[k] = W[2 − k] + W[3 − k] where there are such rows, and columns likewise.
+ * 3x3 convolutions that change the size of an image are 4x4 convolutions of stride 2 (padding 1), or the transpose of one, with a
+ * kernel K that is derived from theirs, W. By mode:
+ * 0. Stride 2 and padding 1 on all sides, even sizes: K has W in its rows and columns 0 to 2, and zeros.
+ * 1. Stride 2 and padding only on the right and at the bottom: W is in 1 to 3.
+ * 2. Nearest upsampling by 2, then stride 1 and padding 1; transposed. Each small pixel meets two neighbouring rows
+ *    of W, so K[k] = W[2 − k] + W[3 − k] where these rows exist, and columns likewise.
  * Weights are panels [outputs/8][taps][inputs][8]; those of the transposed convolution have their taps in the order of phases.
  */
 
@@ -36,7 +36,7 @@ export function deriveWeights(
 }
 
 /**
- * The adjoint: dw, of 9 taps and overwritten, from the gradient dk of the 16 that were derived. Items: 9 taps × panels, the
+ * The adjoint: overwrites dw, of 9 taps, from the gradient dk of the 16 derived ones. Items: 9 taps × panels, the
  * panel fastest.
  */
 export function foldGradient(
@@ -61,13 +61,13 @@ export function foldGradient(
   }
 }
 
-/** Whether row k of K has row `row` of W in it; columns likewise. */
+/** Whether row k of K contains row `row` of W; columns likewise. */
 function meets(k: i32, row: i32, mode: i32): bool {
   if (mode === UPSAMPLED) return k + row === 2 || k + row === 3;
   return k === row + mode;
 }
 
-/** Where the element ky·4 + kx of K is stored. */
+/** The index of element ky·4 + kx of K in storage. */
 function placeOf(tap: i32, mode: i32): i32 {
   return mode === UPSAMPLED ? phaseMajor(tap) : tap;
 }

@@ -5,12 +5,12 @@ import { philoxBlock, philoxBlocks } from './philox';
 import { U32 } from './u32';
 
 /**
- * Dropout (Srivastava et al., 2014), forward and backward: y = x/(1 − p) where an element is kept, else 0; 0 ≤ p < 1, y may be x.
- * An element is dropped where its word of the stream (seed, purpose, index, timestep) is below p·2³². Its number in the
+ * Dropout (Srivastava et al., 2014), forward and backward: y = x/(1 − p) where an element is kept, else 0; 0 ≤ p < 1, y may alias x.
+ * An element is dropped if its word of the stream (seed, purpose, index, timestep) is below p·2³². Its index in the
  * stream is (image·pixels + pixel)·real + its real channel, so padding does not matter. The same bits in both builds.
- * firstImage: u32 [1], the number of the first image, or null for 0.
- * members: i32 [channels], the real channel of each, ascending, −1 for padding, which begins anywhere and ends at multiples of 4;
- * `real`: how many real channels there are. Items: images × blocks of 256 pixels.
+ * firstImage: u32 [1], the index of the first image, or null for 0.
+ * members: i32 [channels], the real channel of each, ascending, −1 for padding, which may begin anywhere and ends at multiples of 4;
+ * `real`: number of real channels. Items: images × blocks of 256 pixels.
  */
 export function dropout(
   y: F32,
@@ -61,7 +61,7 @@ export function dropout(
   }
 }
 
-/** The channels of one pixel, whose first element is given. */
+/** The channels of one pixel, from the given element on. */
 function dropPixel(
   y: F32,
   x: F32,
@@ -98,7 +98,7 @@ function isRun(members: I32, c: i32, channels: i32): bool {
   return c + 32 <= channels && members[c] >= 0 && members[c + 31] === members[c] + 31;
 }
 
-/** The words of the four elements from `element` on, which lie in two blocks or in one. */
+/** The words of the four elements from `element` on, which are in two blocks or in one. */
 function wordsFrom(element: u32, c1: u32, c2: u32, c3: u32, k0: u32, k1: u32): v128 {
   const words = philoxBlock(element >> 2, c1, c2, c3, k0, k1);
   const phase = element & 3;
@@ -109,7 +109,7 @@ function wordsFrom(element: u32, c1: u32, c2: u32, c3: u32, k0: u32, k1: u32): v
   return v128.shuffle<u32>(words, next, 3, 4, 5, 6);
 }
 
-/** 32 channels, whose words are drawn to where the results will be. `element` is a multiple of 4. */
+/** 32 channels, whose words are drawn into the place of the results. `element` is a multiple of 4. */
 function drop32(
   y: F32,
   x: F32,

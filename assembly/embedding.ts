@@ -19,8 +19,8 @@ export function embeddingForward(
 }
 
 /**
- * dtable [classes][channels], overwritten: the sum of the rows of dout, in the order of the images, whose label is the class; 0
- * where there is none. Items: classes.
+ * Overwrites dtable [classes][channels]: the sum of the rows of dout, in the order of the images, whose label is the class; 0
+ * if there is none. Items: classes.
  */
 export function embeddingBackward(
   dtable: F32,

@@ -1,17 +1,17 @@
 import { F32, madd } from './f32';
 
 /*
- * Powers of two: the exponentials of a softmax, whose scores can be had in units of log 2. With n the whole number next to y,
+ * Powers of two: the exponentials of a softmax whose scores are in units of log 2. With n the nearest whole number to y,
  * 2ʸ⁻ⁿ is a polynomial of degree 6, a minimax fit to 2.6e-9 of the value, and n is added to the exponent.
  */
 
 /**
- * 0, which no compiler can know: a memory has at most 2¹⁶ pages. V8 builds the vectors it knows anew at each use, by three
- * instructions (Node 24); those that it does not know it keeps in registers, where a loop has them in variables of its own.
+ * 0, but unknown to compilers: a memory has at most 2¹⁶ pages. V8 rebuilds constant vectors at each use, with three
+ * instructions (Node 24); vectors that it does not know to be constant stay in registers, if a loop has them in local variables.
  */
 const NOTHING: f32 = <f32>(memory.size() >> 17);
 
-/** 1.5 · 2²³: a sum with it is rounded to a whole number, which is then in its low bits. */
+/** 1.5 · 2²³: adding it rounds to a whole number, which is then in the low bits of the sum. */
 export const ROUND: v128 = f32x4.splat(12582912 + NOTHING);
 export const C6: v128 = f32x4.splat(0.00015595080913044512 + NOTHING);
 export const C5: v128 = f32x4.splat(0.0013406797079369426 + NOTHING);
@@ -20,15 +20,15 @@ export const C3: v128 = f32x4.splat(0.05550310015678406 + NOTHING);
 export const C2: v128 = f32x4.splat(0.24022652208805084 + NOTHING);
 export const C1: v128 = f32x4.splat(0.6931472420692444 + NOTHING);
 export const C0: v128 = f32x4.splat(1 + NOTHING);
-/** The least y that `power` takes. */
+/** The smallest y that `power` accepts. */
 export const LOWEST: v128 = f32x4.splat(-126 + NOTHING);
 
-/** A class for its inlined method alone, so that loops keep the constants in registers. */
+/** A class only for its inlined method, so that loops keep the constants in registers. */
 @unmanaged
 export class Exp2 {
   /**
-   * 2ʸ in each lane for −126 <= y < 127.5, within 1.5 units in the last place of the exact value, 1 exactly for 0. A NaN
-   * of arithmetic, without further bits, gives NaN. The constants are those above.
+   * 2ʸ in each lane for −126 <= y < 127.5, within 1.5 ulp of the exact value, exactly 1 for 0. A NaN
+   * from arithmetic, without payload, gives NaN. The constants are those above.
    */
   @inline
   static power(
@@ -55,8 +55,8 @@ export class Exp2 {
 }
 
 /**
- * out = 2ˣ of each element, or 2⁻¹²⁶ where that is more: how `Exp2.power` is tried alone.
- * out, x: f32[4·items]; out may be x. Items: quads of elements.
+ * out = 2ˣ of each element, or 2⁻¹²⁶ if that is larger: for testing `Exp2.power` alone.
+ * out, x: f32[4·items]; out may alias x. Items: quads of elements.
  */
 export function powersOfTwo(out: F32, x: F32, begin: usize, end: usize): void {
   for (let i = begin * 4; i < end * 4; i += 4) {

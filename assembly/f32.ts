@@ -33,7 +33,7 @@ export class F32 {
     return v128.load(changetype<usize>(this) + (i << 2), 16);
   }
 
-  /** Sets elements i to i + 7: the upper four first, which is where V8 begins to join. */
+  /** Sets elements i to i + 7: the upper four first, where V8's joining starts. */
   setPair(i: usize, low: v128, high: v128): void {
     const at = changetype<usize>(this) + (i << 2);
     v128.store(at, high, 16);
@@ -48,8 +48,8 @@ export class F32 {
 
 /**
  * a · b + c in each lane: one rounding (fused) in the relaxed build, two in the strict one.
- * For the U-Net's arithmetic alone: noise, schedule and pixels must give the same bits in both builds. `toFloat` may, since it
- * gives them: its inputs are few enough to try them all.
+ * Only for the U-Net's arithmetic: noise, schedule and pixels must give the same bits in both builds. `toFloat` may use it, since it
+ * does give them: its inputs are few enough to test all.
  */
 export function madd(a: v128, b: v128, c: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);

@@ -1,4 +1,4 @@
-/** Typed pointer to f64, for sums whose rounding must not show; see F32. */
+/** Typed pointer to f64, for sums that need its precision; see F32. */
 @unmanaged
 export class F64 {
   @operator('[]')

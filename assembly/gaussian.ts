@@ -4,11 +4,11 @@ import { U32 } from './u32';
 
 /*
  * Standard normals from counter-based words by Box and Muller (1958). Elements come in pairs: the even
- * one's word gives the radius √(−2 ln u), the odd one's the angle, so a normal depends on its place
- * alone. Plain multiplications and additions in both builds: the same bits everywhere.
+ * one's word gives the radius √(−2 ln u), the odd one's the angle, so a normal depends only on its
+ * index. Plain multiplications and additions in both builds: the same bits everywhere.
  */
 
-/** Elements whose words are drawn before they become normals: few enough to stay in the first cache. */
+/** Elements whose words are drawn before they become normals: few enough to stay in the first-level cache. */
 const TILE: usize = 512;
 
 /** The bits of √½ as f32. */
@@ -49,7 +49,7 @@ export function gaussian(
 }
 
 /**
- * The same from an element on: out[e] = element e + first[0]·elementsPerImage. first: u32 [1], read from memory because it moves
+ * The same from an offset on: out[e] = element e + first[0]·elementsPerImage. first: u32 [1], read from memory because it changes
  * from batch to batch of a step.
  */
 export function gaussianFrom(
@@ -64,7 +64,7 @@ export function gaussianFrom(
   end: usize,
 ): void {
   const skipped = <usize>first[0] * elementsPerImage;
-  // Where element 0 would be, which may lie below 0: addresses wrap.
+  // The address of element 0, which may lie below 0: addresses wrap.
   gaussian(out.at(0 - skipped), seedLo, seedHi, purpose, index, 0, skipped + begin, skipped + end);
 }
 
@@ -72,7 +72,7 @@ export function gaussianFrom(
  * Noise for a batch of images: slot k holds the stream (purpose, indices[k], *timestep), so an image's
  * noise does not depend on its slot or batch.
  * out: f32[slots][elementsPerImage]; indices: u32[slots]; timestep: one u32, read from memory because
- * it moves along a trajectory. Items are the flat elements of out; touches [begin, end) only.
+ * it changes along a trajectory. Items are the flat elements of out; touches [begin, end) only.
  */
 export function gaussianImages(
   out: F32,
@@ -96,8 +96,8 @@ export function gaussianImages(
 }
 
 /**
- * Replaces sixteen words by sixteen normals. Two vectors of pairs at once share the loading of the
- * polynomials' constants, which costs as much as their use: a sixth faster than one.
+ * Replaces sixteen words by sixteen normals. Two vectors of pairs at once share loading the
+ * polynomials' constants, which costs as much as using them: a sixth faster than one.
  */
 function normalsInPlace(out: F32): void {
   const a = out.lanes(0);
@@ -154,9 +154,9 @@ function radius(words: v128): v128 {
 }
 
 /*
- * An angle word turns the circle in exact steps of 2⁻³²: its low 30 bits, as a signed fraction y in
- * [−1, 1), give the angle πy/4 in the wedge around 0; bit 30 mirrors the point in the diagonal
- * (cosine and sine change places) and bit 31 in the origin (both change sign).
+ * An angle word divides the circle into exact steps of 2⁻³²: its low 30 bits, as a signed fraction y in
+ * [−1, 1), give the angle πy/4 in the wedge around 0; bit 30 mirrors the point at the diagonal
+ * (swaps cosine and sine) and bit 31 at the origin (changes both signs).
  */
 
 /** Cosine of the angle of each word. */

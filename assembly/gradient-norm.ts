@@ -3,7 +3,7 @@ import { F32 } from './f32';
 import { F64 } from './f64';
 
 /*
- * Clipping of the gradient by the norm of all of it together, as torch.nn.utils.clip_grad_norm_ (Pascanu et al., 2013).
+ * Clipping by global norm, as in torch.nn.utils.clip_grad_norm_ (Pascanu et al., 2013).
  */
 
 /** Floats summed at a time; constant, so that the norm does not depend on the workers. */
@@ -31,8 +31,8 @@ export function gradientNorm(partial: F64, g: F32, count: usize, begin: usize, e
 }
 
 /**
- * out f32 [2] = the norm √Σ partial, and the factor min(1, maxNorm/(norm + 1e-6)) that the gradient is to be multiplied by; NaN
- * where the norm is. Items: 1.
+ * out f32 [2] = the norm √Σ partial, and the factor min(1, maxNorm/(norm + 1e-6)) for the gradient; NaN
+ * if the norm is. Items: 1.
  */
 export function gradientClip(
   out: F32,

@@ -8,8 +8,8 @@ import { rowOf } from './group-norm';
  */
 
 /**
- * dx = f₀·dz + f₁·r + f₂, added to what is there if `accumulate`; dx may be dz. columns (or null): f32 [images][blocks][channels],
- * the sums of what was set or added in blocks of 256 pixels, from which `joinColumnSums` makes the gradient of `add`.
+ * dx = f₀·dz + f₁·r + f₂, added to the previous contents if `accumulate`; dx may alias dz. columns (or null): f32 [images][blocks][channels],
+ * the sums of what was written or added in blocks of 256 pixels, from which `joinColumnSums` computes the gradient of `add`.
  * Items: images × blocks.
  */
 export function groupNormBackwardApply(
@@ -51,10 +51,10 @@ export function groupNormBackwardApply(
   }
 }
 
-/** Eight channels at a time, the upper four first, as V8 joins them. */
+/** Eight channels at a time, the upper four first, so that V8 joins them. */
 @unmanaged
 class Apply {
-  /** `summed` and `accumulate` are known where it is inlined. */
+  /** `summed` and `accumulate` are constants where it is inlined. */
   @inline
   static rows(
     summed: bool,

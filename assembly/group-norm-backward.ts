@@ -21,7 +21,7 @@ import {
 
 /*
  * The backward pass of group normalisation; group-norm.ts has the layouts. dz is dy·silu'(z), or dy without activation: the first
- * pass over the pixels writes it over dy, so that the last needs no exponential. With a = weight·(1 + s) and the sums over a
+ * pass over the pixels overwrites dy with it, so that the last needs no exponential. With a = weight·(1 + s) and the sums over a
  * group's n elements,
  *   dr = (a·dz − Σ a·dz/n − x̂·Σ a·dz·x̂/n)/σ.
  */
@@ -65,8 +65,8 @@ export function groupNormBackwardSums(
 }
 
 /**
- * Turns the dy of pixels into dz, and adds dz and dz·(r − mean) to the sums: these stay in the cache, dy and r are read as they
- * lie. Eight channels at a time, the upper four first, as V8 joins them.
+ * Replaces the dy of pixels by dz, and adds dz and dz·(r − mean) to the sums: these stay in the cache, and dy and r are read
+ * sequentially. Eight channels at a time, the upper four first, so that V8 joins them.
  */
 function sumSiluRows(
   sums: F32,
@@ -213,7 +213,7 @@ function sumRows(
 
 /**
  * From the sums of the blocks: factors [images][3][channels] of dr = f₀·dz + f₁·r + f₂; sums f32 [images][2][channels], an image's
- * part in dbias and in dweight; dfilm [images] rows of `dfilmStride` floats, the gradient of film (null: not wanted), overwritten.
+ * contribution to dbias and dweight; dfilm [images] rows of `dfilmStride` floats, the gradient of film (null: not needed), overwritten.
  * Items: images.
  */
 export function groupNormBackwardFinish(
@@ -306,7 +306,7 @@ function putFactors(
   }
 }
 
-/** dweight and dbias from the sums of all images, added to what is there if `accumulate`. Items: channels. */
+/** dweight and dbias from the sums of all images, added to the previous contents if `accumulate`. Items: channels. */
 export function groupNormBackwardParameters(
   dweight: F32,
   dbias: F32,

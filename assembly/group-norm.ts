@@ -23,10 +23,10 @@ import {
  * Group normalisation (Wu & He, 2018) of r + add, with r: f32 [images, pixels, stride] and a vector `add` for each image:
  *   x̂ = (r + add − mean)/√(variance + eps),  z = x̂·weight + bias,  with film z = (x̂·weight + bias)·(1 + s) + h,
  * then y = silu(z) or z. Mean and variance are those of a group of channels over all pixels of an image.
- *
+ * members: i32 [channels], the group of each channel, −1 for padding, which may be between channels of one group. Groups
  * members: i32 [channels], the group of each channel, −1 for padding, which may lie between channels of one group. Groups
  * come in ascending order and have `per` channels each. add: [images] rows of `addStride` floats, or null; film: [images]
- * rows of `filmStride` floats, each s [channels] and h [channels], or null. What is written for padding is 0.
+ * rows of `filmStride` floats, each s [channels] and h [channels], or null. Padding is written as 0.
  */
 
 /**
@@ -53,7 +53,7 @@ export function groupNormMoments(
 }
 
 /**
- * Joins the blocks and the channels of each group. affine [images][2][channels]: scale and shift of the whole map from r to z.
+ * Combines the blocks and the channels of each group. affine [images][2][channels]: scale and shift of the whole map from r to z.
  * saved [images][2][channels]: mean − add and 1/σ, so that x̂ = (r − saved₀)·saved₁. Items: images.
  */
 export function groupNormFinish(
@@ -99,7 +99,7 @@ export function groupNormFinish(
   }
 }
 
-/** The channel after those of a group; padding behind them is counted to it. */
+/** The end of a group's channels, including padding after them. */
 export function groupEnd(members: I32, first: i32, channels: i32, group: i32): i32 {
   let c = first;
   while (c < channels && members[c] <= group) c++;
@@ -150,7 +150,7 @@ function groupSquares(
   return sum;
 }
 
-/** Scale and shift of an image from what is kept of it. Where 1/σ is 0, for padding, so are they. */
+/** Scale and shift of an image from its saved values. They are 0 where 1/σ is, for padding. */
 function imageAffine(to: F32, saved: F32, weight: F32, bias: F32, film: F32, channels: i32): void {
   for (let c = 0; c < channels; c++) {
     const inverse = <f64>saved[channels + c];
@@ -168,12 +168,12 @@ export function rowOf(rows: F32, image: i32, stride: usize): F32 {
   return changetype<usize>(rows) === 0 ? rows : rows.at(<usize>image * stride);
 }
 
-/** Element i of a row, or 0 of none. */
+/** Element i of a row, or 0 without a row. */
 export function valueAt(row: F32, i: usize): f64 {
   return changetype<usize>(row) === 0 ? 0 : <f64>row[i];
 }
 
-/** y = silu(x·scale + shift) with activation 1, without silu with 0; y may be x. Items: images × blocks of 256 pixels. */
+/** y = silu(x·scale + shift) with activation 1, without silu with 0; y may alias x. Items: images × blocks of 256 pixels. */
 export function groupNormApply(
   y: F32,
   yStride: usize,
@@ -200,7 +200,7 @@ export function groupNormApply(
   }
 }
 
-/** A pixel, eight channels at a time; the upper four first, as V8 joins them (see `winograd/wide.ts`). */
+/** A pixel, eight channels at a time; the upper four first, so that V8 joins them (see `winograd/wide.ts`). */
 function applySilu(
   y: F32,
   yStride: usize,

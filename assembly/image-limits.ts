@@ -1,11 +1,11 @@
 import { F32 } from './f32';
 
-/** Bits of the infinity, above those of every other number that is not negative. */
+/** Bits of infinity, above those of every other non-negative number. */
 const INFINITE: i32 = 0x7f800000;
 
 /**
- * What dynamic thresholding clamps an image to (Saharia et al. 2022, section 2.3): the value of this rank among its
- * |x̂_0| = |a·x + b·m|, at least 1 and at most `largest`. A rank between two whole ones lies between their values (as
+ * The limit of dynamic thresholding for an image (Saharia et al. 2022, section 2.3): the value of this rank among its
+ * |x̂_0| = |a·x + b·m|, at least 1 and at most `largest`. A fractional rank interpolates (like
  * torch.quantile's `linear`).
  * limits: f32[images]; x, output: f32[images][each]; row: f32, a and b first. rank: from 0 to each − 1. Items: images.
  */
@@ -36,7 +36,7 @@ export function imageLimits(
   }
 }
 
-/** Bits of the value that `rank` others are not above; bits of numbers of one sign are in the numbers' order. */
+/** Bits of the value of this rank; the bits of non-negative numbers are in the numbers' order. */
 function ranked(x: F32, output: F32, row: F32, from: usize, to: usize, rank: i32): i32 {
   let low: i32 = 0;
   let high = INFINITE;
@@ -48,7 +48,7 @@ function ranked(x: F32, output: F32, row: F32, from: usize, to: usize, rank: i32
   return low;
 }
 
-/** How many of |x̂_0| have bits of at most `bound`. */
+/** The number of |x̂_0| whose bits are at most `bound`. */
 function countUpTo(x: F32, output: F32, row: F32, from: usize, to: usize, bound: i32): i32 {
   const most = i32x4.splat(bound);
   let counts = i32x4.splat(0);

@@ -3,7 +3,7 @@ import { F32 } from './f32';
 import { F64 } from './f64';
 
 /*
- * The loss image by image: for its quartiles by timestep, and where images have weights (Hang et al., 2023).
+ * The loss of each image: for the loss by quarter of the timesteps, and if images have weights (Hang et al., 2023).
  */
 
 /**
@@ -38,7 +38,7 @@ export function imageLosses(
   }
 }
 
-/** The gradient of the loss by each image's output, times its weight. gradient: f32 [images·pixels, 8]. Items: images. */
+/** Multiplies the gradient with respect to each image's output by its weight. gradient: f32 [images·pixels, 8]. Items: images. */
 export function weighGradient(
   gradient: F32,
   weights: F32,

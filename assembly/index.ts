@@ -1,5 +1,5 @@
 /**
- * The ABI: every kernel the workers can call, by name. A kernel writes its outputs for the items
+ * The ABI: every kernel that workers can call, by name. A kernel writes its outputs for the items
  * [begin, end) of its range and nothing else, so any split of the range among workers gives the same bits.
  */
 
@@ -64,5 +64,5 @@ export {
   winogradWeightGradient,
   winogradWeights,
 } from './winograd/index';
-/** Not a kernel but a choice that an instance keeps. */
+/** Not a kernel, but a setting of an instance. */
 export { setWide } from './winograd/wide';

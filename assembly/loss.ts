@@ -51,7 +51,7 @@ function distance(d: f32, kind: i32): f32 {
 function slope(d: f32, kind: i32): f32 {
   if (kind === L2) return 2 * d;
   if (kind !== L1 && Mathf.abs(d) < 1) return d;
-  // The sign, without a branch that nobody could predict.
+  // The sign, without an unpredictable branch.
   return Mathf.abs(d) > 0 ? copysign<f32>(1, d) : d;
 }
 

@@ -1,7 +1,7 @@
 import { F32, madd } from './f32';
 
 /**
- * Mean and sum of squared deviations of each channel over `rows` rows: the means to `to`, the squares `channels` floats on.
+ * Mean and sum of squared deviations of each channel over `rows` rows: the means to `to`, the squares `channels` floats later.
  * The deviations are taken from this block's own mean, so no digits cancel. Rows are `stride` floats apart; channels are a
  * multiple of 4.
  */

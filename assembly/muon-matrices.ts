@@ -4,15 +4,15 @@ import { F32 } from './f32';
 import { F64 } from './f64';
 import { muonGram, muonMomentum, muonPolynomial, muonUpdate } from './muon';
 
-/** A weight that Muon moves; see muon.ts. */
+/** A weight that Muon updates; see muon.ts. */
 @unmanaged
 export class Matrix {
-  /** Where it begins among the weights, in floats. */
+  /** Its offset among the weights, in floats. */
   weight: i32;
-  /** Places of an output, and outputs: the weight is [outputs/8][k][8]. */
+  /** Weights per output, and outputs: the weight is [outputs/8][k][8]. */
   k: i32;
   outputs: i32;
-  /** X is [m][n], n the smaller side, and is cut into groups of rows. */
+  /** X is [m][n], n the smaller side, and its rows are divided into groups. */
   m: i32;
   n: i32;
   group: i32;
@@ -21,15 +21,15 @@ export class Matrix {
   realPlaces: i32;
 }
 
-/** Bytes of it. */
+/** Its size in bytes. */
 const BYTES: usize = 32;
 const INPUTS: usize = DENSE_GRADIENT_INPUTS;
 const ITERATIONS = 5;
 const BLOCK: usize = 64;
 
 /**
- * The whole step of Muon for matrices that are small enough for a worker's cache, which takes one after the other: no one waits
- * for others. The same bits as by the kernels one by one.
+ * The whole step of Muon for matrices that are small enough for a worker's cache, one after the other: no worker waits
+ * for others. The same bits as with the separate kernels.
  * weights, m, g: f32, the regions of all parameters; rate: f32 [1]; momentum and clip as in `muonMomentum`; scratch: the caller's
  * own, f32 of `muonScratch` (src/engine/network/muon.ts) for the largest. Items: matrices.
  */
@@ -72,7 +72,7 @@ function move(
   const xk: usize = outputs <= k ? n : 1;
   const xo: usize = outputs <= k ? 1 : n;
   const partial = changetype<F64>(scratch);
-  // At a multiple of 16 bytes, as the products' rows must be.
+  // Aligned to 16 bytes, as the products' rows must be.
   let x = scratch.at((2 * items + 15) & ~15);
   let y = x.at(m * n);
   const products = y.at(m * n);
@@ -95,7 +95,7 @@ function move(
   muonUpdate(weights.at(at), x, rate, scale, k, xk, xo, 0, items);
 }
 
-/** What `gramProducts` (src/engine/network/muon.ts) calls for. */
+/** The same products as `gramProducts` (src/engine/network/muon.ts). */
 function gram(to: F32, x: F32, m: usize, n: usize, group: usize, groups: usize, work: F32): void {
   for (let first: usize = 0; first < n; first += BLOCK) {
     const inputs = min(n, first + BLOCK);

@@ -5,20 +5,20 @@ import { F64 } from './f64';
 /*
  * Muon (Jordan et al., 2024): the momentum of a weight matrix M [rows, columns] is brought close to the nearest orthogonal
  * matrix by five steps of a Newton-Schulz iteration, X ← X·(a·I + b·A + c·A²) with A = Xᵀ·X, from X = M/(‖M‖ + 1e-7). The
- * matrix's smaller side is X's columns: where that is the side of the outputs, X is Mᵀ. A is symmetric, and X·p(Xᵀ·X) = p(X·Xᵀ)·X,
- * so either gives the same. The products are those of dense-blocks.ts: here is what lies between them.
+ * matrix's smaller side is X's columns: if that is the outputs, X is Mᵀ. A is symmetric, and X·p(Xᵀ·X) = p(X·Xᵀ)·X,
+ * so both give the same. The products are those of dense-blocks.ts: this file has the rest.
  */
 
 const A: f32 = 3.4445;
 const B: f32 = -4.775;
 const C: f32 = 2.0315;
 
-/** As the type that rows are counted in. */
+/** In the type used for counting rows. */
 const ROWS: usize = MUON_ROWS;
 
 /**
  * The momentum m ← μ·m + (1 − μ)·g' with g' = clip·g, and Nesterov's u = μ·m + (1 − μ)·g' as X.
- * m, g: f32 [panels][k][8], as the weights lie. X: u of output o and place i at x[i·xk + o·xo]. partial f64 [items] = Σ u².
+ * m, g: f32 [panels][k][8], in the layout of the weights. X: u of output o and weight i at x[i·xk + o·xo]. partial f64 [items] = Σ u².
  * clip: one factor f32 (see `gradientClip`), or null. Items: panels × blocks of 64 of k.
  */
 export function muonMomentum(
@@ -59,7 +59,7 @@ export function muonMomentum(
   }
 }
 
-/** Four outputs of a place. */
+/** Writes four outputs. */
 function put(x: F32, step: usize, values: v128): void {
   if (step === 1) {
     x.setLanes(0, values);
@@ -71,7 +71,7 @@ function put(x: F32, step: usize, values: v128): void {
   x[3 * step] = f32x4.extract_lane(values, 3);
 }
 
-/** 1/(‖M‖ + 1e-7) from the sums of squares; 1 for null: X has been divided already. */
+/** 1/(‖M‖ + 1e-7) from the sums of squares; 1 for null: X has already been divided. */
 function inverseNorm(partial: F64, parts: usize): f64 {
   if (changetype<usize>(partial) === 0) return 1;
   let sum: f64 = 0;
@@ -81,7 +81,7 @@ function inverseNorm(partial: F64, parts: usize): f64 {
 
 /**
  * A = Xᵀ·X of the divided X, in rows [n][n] and in panels [n/8][n][8], from the products of groups of X's rows. Of these only
- * blocks of 64 columns are there, with the rows up to theirs, one after the other: [groups][≤ 8 panels][≤ n][8]; A is symmetric.
+ * blocks of 64 columns exist, with the rows up to theirs, one after the other: [groups][≤ 8 panels][≤ n][8]; A is symmetric.
  * Items: rows of A.
  */
 export function muonGram(
@@ -130,7 +130,7 @@ function blockFloats(n: usize, block: usize): usize {
   return min(<usize>8, n / 8 - 8 * block) * min(n, 64 * (block + 1)) * 8;
 }
 
-/** Where the first group's product of a row with a panel is. */
+/** The address of the first group's product of a row with a panel. */
 function product(products: F32, groups: usize, n: usize, panel: usize, row: usize): F32 {
   const block = panel >> 3;
   let before: usize = 0;
@@ -144,7 +144,7 @@ function column(at: F32): v128 {
 }
 
 /**
- * The step's polynomial s·(a·I + b·A + c·A²), with s = 1/(‖M‖ + 1e-7) where X is still to be divided.
+ * The step's polynomial s·(a·I + b·A + c·A²), with s = 1/(‖M‖ + 1e-7) if X still has to be divided.
  * panels: f32 [n/8][n][8], A, which becomes the result; squares: f32 [n][n], A². Items: panels.
  */
 export function muonPolynomial(

@@ -3,7 +3,7 @@ import { U8 } from './u8';
 import { U32 } from './u32';
 
 /*
- * Between bytes and the range of the model: 0…255 and [−1, 1]. The same bits in both builds, and
+ * Conversion between bytes and the model's range: 0…255 and [−1, 1]. The same bits in both builds, and
  * toBytes(toFloat(p)) = p.
  */
 
@@ -40,7 +40,7 @@ export function toBytes(out: U8, x: F32, begin: usize, end: usize): void {
 }
 
 /**
- * A batch of images as the model sees them, some mirrored left to right: toFloat of row y of image n,
+ * A batch of images in the model's range, some mirrored left to right: toFloat of row y of image n,
  * its pixels in reverse order where flips[n] is 1.
  * out: f32[batch][height][width][channels]; pixels: u8 of the same shape; flips: u32[batch];
  * channels 1 to 4. Items are the batch·height rows.
@@ -75,7 +75,7 @@ function rowToFloatMirrored(out: F32, pixels: U8, width: usize, channels: usize)
     const part = out.splat(1);
     const one = out.splat(2);
     const tops = out.splat(3);
-    // Sixteen floats are stored and `whole` of them kept: what is next overwrites the rest.
+    // Sixteen floats are stored and `whole` of them kept: the next store overwrites the rest.
     for (; i + 16 <= length; i += whole) {
       const bytes = i8x16.swizzle(pixels.lanes(length - i - 16), order);
       storeFloats(out.at(i), bytes, base, part, one, tops);
@@ -88,7 +88,7 @@ function rowToFloatMirrored(out: F32, pixels: U8, width: usize, channels: usize)
   }
 }
 
-/** Places of the bytes that reverse the whole pixels at the end of a vector; 255, which gives 0, beyond. */
+/** Byte indices that reverse the whole pixels at the end of a vector; 255, which gives 0, beyond. */
 function mirrorOrder(channels: usize): v128 {
   switch (<i32>channels) {
     case 1:
@@ -103,15 +103,15 @@ function mirrorOrder(channels: usize): v128 {
 }
 
 /**
- * The constants of `storeFloats`, put where the first results will be and read from there: V8 builds those it knows anew in
- * each round of a loop, what comes from memory it keeps in registers. Measured on Node 20, a third less time.
+ * Writes the constants of `storeFloats` into the place of the first results, to be read from there: V8 rebuilds known constants in
+ * each iteration of a loop, but keeps loaded values in registers. Measured on Node 20, a third less time.
  */
 function putConstants(out: F32): void {
   out.setLanes(0, f32x4(256, 1.0 / 255, 1, reinterpret<f32>(0x43804380)));
 }
 
 /**
- * Sixteen bytes as floats in [−1, 1]. A byte p in the middle of the bits of the float 256 makes 256 + p/128, and p/127.5 is
+ * Sixteen bytes as floats in [−1, 1]. A byte p inserted into the middle bits of the float 256 makes 256 + p/128, and p/127.5 is
  * p/128 + (p/128)/255, rounded to the same for each of the 256 levels, fused or not (the tests try all).
  * @param base,part,one,tops 256, 1/255, 1, and the upper half of 256 twice, in all lanes
  */

@@ -3,8 +3,8 @@ import { F32 } from './f32';
 /**
  * Ancestral reverse step, Ho et al. (2020) Algorithm 2, line 4:
  *   x_{t−1} = 1/√α_t · (x_t − β_t/√(1−ᾱ_t)·ε̂) + σ_t·z, element-wise.
- * coefficients: f32[3] = [1/√α_t, β_t/√(1−ᾱ_t), σ_t]; a σ of 0 (t = 0) gives the mean alone and
- * leaves z unread.
+ * coefficients: f32[3] = [1/√α_t, β_t/√(1−ᾱ_t), σ_t]; if σ is 0 (t = 0), the result is the mean and
+ * z is not read.
  * out, x, eps, z: f32[end]; out may alias any of them. Touches [begin, end) only.
  */
 export function pSample(

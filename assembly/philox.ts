@@ -5,7 +5,7 @@ import { U32 } from './u32';
  * of 128-bit counters. Ten rounds of
  *   (x0, x1, x2, x3) -> (hi(M1·x2) ^ x1 ^ k0, lo(M1·x2), hi(M0·x0) ^ x3 ^ k1, lo(M0·x0)),
  * the key growing by (W0, W1) after each. A counter is (block, timestep, index, purpose), and its four
- * words belong to the elements 4·block to 4·block + 3, so a word depends on its place alone.
+ * words belong to the elements 4·block to 4·block + 3, so a word depends only on its index.
  */
 const M0: u32 = 0xd2511f53;
 const M1: u32 = 0xcd9e8d57;
@@ -61,8 +61,8 @@ export function philoxBlock(c0: u32, c1: u32, c2: u32, c3: u32, k0: u32, k1: u32
 }
 
 /**
- * The words of the eight counters c0 to c0 + 7; out: u32[32], counter after counter. Two groups of four
- * lanes side by side keep the multipliers busy: a third faster than one group.
+ * The words of the eight counters c0 to c0 + 7; out: u32[32], counter after counter. Two interleaved groups of four
+ * lanes keep the multipliers busy: a third faster than one group.
  */
 export function philoxBlocks(out: U32, c0: u32, c1: u32, c2: u32, c3: u32, k0: u32, k1: u32): void {
   const m0 = i32x4.splat(M0);

@@ -25,7 +25,7 @@ export function qSample(
 }
 
 /**
- * Forward noising of a batch with a timestep of its own for each image:
+ * Forward noising of a batch with a separate timestep for each image:
  * out[k] = sqrtAlphaBar[t[k]]·x0[k] + sqrtOneMinusAlphaBar[t[k]]·eps[k].
  * out, x0, eps: f32[images][elementsPerImage]; t: u32[images], indices into the two tables.
  * Items are the flat elements of out; touches [begin, end) only.

@@ -1,6 +1,6 @@
 import { F32 } from './f32';
 
-/** y = max(x, 0); y may be x. y, x: f32[4·items]. Items: quads of elements. */
+/** y = max(x, 0); y may alias x. y, x: f32[4·items]. Items: quads of elements. */
 export function relu(y: F32, x: F32, begin: usize, end: usize): void {
   const zero = f32x4.splat(0);
   for (let i = begin * 4; i < end * 4; i += 4) y.setLanes(i, f32x4.max(x.lanes(i), zero));

@@ -1,11 +1,11 @@
 import { F32 } from './f32';
 
 /*
- * Halving by the mean of 2x2 pixels, doubling by the nearest pixel, and the adjoint of each. height and width are always those
- * of the larger image; the smaller has ⌊height/2⌋ x ⌊width/2⌋ pixels. Items: images × rows of the image that is written.
+ * Halving by the mean of 2x2 pixels, doubling to the nearest pixel, and the adjoint of each. height and width are always those
+ * of the larger image; the smaller has ⌊height/2⌋ x ⌊width/2⌋ pixels. Items: images × rows of the written image.
  */
 
-/** y, the smaller image: y = the mean of 2x2 pixels of x. A last odd row or column is left out, as PyTorch does. */
+/** y, the smaller image: y = the mean of 2x2 pixels of x. A last odd row or column is ignored, as in PyTorch. */
 export function averagePool2(
   y: F32,
   yStride: usize,
@@ -115,7 +115,7 @@ function sumPixels(
   } while (c < channels);
 }
 
-/** out (+)= factor · the pixel of x at half its place, or 0 where x ends. */
+/** out (+)= factor · the pixel of x at half the coordinates, or 0 beyond the end of x. */
 function grow(
   out: F32,
   outStride: usize,

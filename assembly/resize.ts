@@ -3,15 +3,15 @@ import { U8 } from './u8';
 import { U32 } from './u32';
 
 /*
- * Antialiased bilinear scaling, as PIL and torchvision (antialias=True) define it: along each axis an
- * output position i looks at c = start + (i + ½)·s in the input, s = extent/outSize, and takes the mean of
+ * Antialiased bilinear scaling, as defined by PIL and torchvision (antialias=True): along each axis an
+ * output position i is centred at c = start + (i + ½)·s in the input, s = extent/outSize, and takes the mean of
  * the samples x around it under the triangle max(0, 1 − |x + ½ − c|/r), r = max(s, 1), cut off at the
  * borders. [start, start + extent) is the part of the axis that is scaled, PIL's `box`: all of it is
- * [0, inSize). It may reach beyond the samples by less than r/2, as where a decoder left out the last one.
- * Rows are blended first: a few weights for whole rows of bytes suit the vectors.
+ * [0, inSize). It may extend beyond the samples by less than r/2, e.g. if a decoder dropped the last one.
+ * Rows are blended first: a few weights for whole rows of bytes suit SIMD.
  */
 
-/** The most input samples that an output position takes. */
+/** The most input samples for an output position. */
 export function resizeTaps(extent: f64, outSize: usize): usize {
   return 2 * <usize>Math.ceil(radius(extent, outSize)) + 1;
 }
@@ -50,7 +50,7 @@ export function resizeWeights(
 /**
  * Scales an image; 8-bit levels are rounded once, at the end.
  * out: u8[outHeight][outWidth][channels]; pixels: u8[height][width][channels], channels 1 to 4;
- * row: f32[width·channels + 3], scratch of this worker alone; the tables are those of resizeWeights for
+ * row: f32[width·channels + 3], this worker's own scratch; the tables are those of resizeWeights for
  * rows (height to outHeight) and columns (width to outWidth). Items are the output rows.
  */
 export function resize(
@@ -121,7 +121,7 @@ function blendRows(row: F32, pixels: U8, weights: F32, count: usize, stride: usi
   }
 }
 
-/** Σ_k weights[k]·pixel k, a channel in each lane; lanes past the channels hold what lies there. */
+/** Σ_k weights[k]·pixel k, a channel in each lane; lanes past the channels are arbitrary. */
 function blendPixels(samples: F32, weights: F32, count: usize, channels: usize): v128 {
   let sum = f32x4.splat(0);
   for (let k: usize = 0; k < count; k++) {

@@ -2,8 +2,8 @@ import { BLOCK } from './constants';
 import { F32 } from './f32';
 
 /**
- * y = x·scale + shift on the first `real` of `channels`, added to what is there if `accumulate`; else 0 on the others, which are
- * padding. y may be x. Rows of yStride and xStride floats. Items: rows.
+ * y = x·scale + shift on the first `real` of `channels`, added to the previous contents if `accumulate`; else 0 on the others, which are
+ * padding. y may alias x. Rows of yStride and xStride floats. Items: rows.
  */
 export function scaleShiftConstant(
   y: F32,
@@ -35,7 +35,7 @@ export function scaleShiftConstant(
 }
 
 /**
- * y = x + v of its image; y may be x. x, y: [images, pixels] rows of xStride and yStride floats; v: [images] rows of `vStride`
+ * y = x + v of its image; y may alias x. x, y: [images, pixels] rows of xStride and yStride floats; v: [images] rows of `vStride`
  * floats. Items: images × blocks of 256 pixels.
  */
 export function addVector(

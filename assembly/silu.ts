@@ -2,30 +2,30 @@ import { F32, madd } from './f32';
 
 /*
  * SiLU (Elfwing et al., 2018): silu(z) = z·σ(z) = z/(1 + e⁻ᶻ), and its slope σ(z)·(1 + z·(1 − σ(z))).
- * e⁻ᶻ = 2ⁿ·e⁻ˢ with n the whole number next to −z/ln 2, and e⁻ˢ for |s| ≤ ln 2/2 is a polynomial of degree 6: a minimax fit to
- * 3.1e-9 of the value. Errors of silu(z) in units in the last place: 2 for z ≥ −5, as PyTorch's, and below that 2.5 in the strict
- * build and 5.5 in the relaxed one, whose operations are fused and give other last bits. Below −87 the result stays silu(−87) =
- * −1.4e-36: there 1/(1 + e⁻ᶻ) is still a normal number, which processors are fast with. NaN gives NaN.
+ * e⁻ᶻ = 2ⁿ·e⁻ˢ with n the nearest whole number to −z/ln 2, and e⁻ˢ for |s| ≤ ln 2/2 is a polynomial of degree 6: a minimax fit to
+ * 3.1e-9 of the value. Errors of silu(z) in ulp: 2 for z ≥ −5, like PyTorch's, and below that 2.5 in the strict
+ * build and 5.5 in the relaxed one, whose fused operations round differently. Below −87 the result stays silu(−87) =
+ * −1.4e-36: there 1/(1 + e⁻ᶻ) is still a normal number, which processors handle fast. NaN gives NaN.
  */
 
 /**
- * 0, which no compiler can know: a memory has at most 2¹⁶ pages. V8 builds the vectors it knows anew at each use, by three
- * instructions; those that it does not know it keeps, where a loop has them in variables of its own.
+ * 0, but unknown to compilers: a memory has at most 2¹⁶ pages. V8 rebuilds constant vectors at each use, with three
+ * instructions; vectors that it does not know to be constant stay in registers, if a loop has them in local variables.
  */
 const NOTHING: f32 = <f32>(memory.size() >> 17);
 
 /*
- * The constants of the methods below. Loops splat them before they begin: V8 joins splats to vectors of 256 bits, and globals of 128
- * bits it does not.
+ * The constants of the methods below. Loops splat them before they start: V8 joins splats to 256-bit vectors, but not 128-bit
+ * globals.
  */
 export const LOWEST: f32 = -87 + NOTHING;
 export const HIGHEST: f32 = 87 + NOTHING;
 export const MINUS_LOG2E: f32 = <f32>-Math.LOG2E + NOTHING;
-/** 1.5 · 2²³: a sum with it is rounded to a whole number, which is then in its low bits. */
+/** 1.5 · 2²³: adding it rounds to a whole number, which is then in the low bits of the sum. */
 export const ROUND: f32 = 12582912 + NOTHING;
 /**
- * ln 2. Where products are rounded it is in two parts, the first of nine bits, whose products with n are exact; where they are
- * not, ln 2 as f32 is near enough: it is off by 1.9e-9.
+ * ln 2. If products are rounded it has two parts, the first of nine bits, whose products with n are exact; if they are
+ * not, ln 2 as f32 is precise enough: it is off by 1.9e-9.
  */
 export const LN2_HIGH: f32 = (ASC_FEATURE_RELAXED_SIMD ? <f32>Math.LN2 : 0.693359375) + NOTHING;
 export const LN2_LOW: f32 = -0.00021219444005469 + NOTHING;
@@ -37,7 +37,7 @@ export const C2: f32 = 0.4999999403953552 + NOTHING;
 export const MINUS_ONE: f32 = -1 + NOTHING;
 export const ONE: f32 = 1 + NOTHING;
 
-/** A class for its inlined methods alone, so that loops keep the constants in registers. */
+/** A class only for its inlined methods, so that loops keep the constants in registers. */
 @unmanaged
 export class Silu {
   /** silu(x) in each lane, for x of LOWEST or more. */
@@ -77,7 +77,7 @@ export class Silu {
     );
   }
 
-  /** d · silu'(x) in each lane, likewise. */
+  /** d · silu'(x) in each lane, for the same x. */
   @inline
   static slope(
     d: v128,
@@ -116,7 +116,7 @@ export class Silu {
     return f32x4.mul(f32x4.mul(d, sigmoid), madd(x, f32x4.sub(one, sigmoid), one));
   }
 
-  /** 1 + e⁻ˣ, likewise. */
+  /** 1 + e⁻ˣ, for the same x. */
   @inline
   static onePlusExp(
     x: v128,
@@ -149,7 +149,7 @@ export class Silu {
   }
 }
 
-/** y = silu(x); y may be x. y, x: f32[4·items]. Items: quads of elements. */
+/** y = silu(x); y may alias x. y, x: f32[4·items]. Items: quads of elements. */
 export function silu(y: F32, x: F32, begin: usize, end: usize): void {
   const lowest = f32x4.splat(LOWEST);
   const highest = f32x4.splat(HIGHEST);

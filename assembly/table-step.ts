@@ -1,14 +1,14 @@
 import { F32 } from './f32';
 
 /**
- * Reverse step of any sampler, as a row of numbers says:
+ * Reverse step of any sampler, given by a row of coefficients:
  *   x̂_0 = clamp(a·x + b·m, ±range),
  *   out = c·x + d·x̂_0 + h·m + e₁·x̂_0⁽¹⁾ + e₂·x̂_0⁽²⁾ + e₃·x̂_0⁽³⁾ + g·z, element-wise,
  * with m the network's output and x̂_0⁽ⁿ⁾ the x̂_0 of n steps ago. Dynamic thresholding (Saharia et al. 2022, section 2.3) clamps
  * image i to ±limits[i] instead, and divides by limits[i].
- * row: f32[10] = [a, b, range, c, d, h, e₁, e₂, e₃, g]; an e or g of 0 leaves what it weighs unread. A NaN stays one.
+ * row: f32[10] = [a, b, range, c, d, h, e₁, e₂, e₃, g]; what has an e or g of 0 is not read. NaN stays NaN.
  * out, x, output, z: f32[end]; out may alias any of them.
- * earlier, earliest, oldest: f32[end], x̂_0⁽¹⁾, x̂_0⁽²⁾ and x̂_0⁽³⁾, moved on by one step; null where they are not kept.
+ * earlier, earliest, oldest: f32[end], x̂_0⁽¹⁾, x̂_0⁽²⁾ and x̂_0⁽³⁾, shifted by one step; null if they are not stored.
  * limits: f32[images], images of `each` values; null: the row's range. Touches [begin, end) only.
  */
 export function tableStep(
@@ -58,7 +58,7 @@ function stepRange(
   const keeps = changetype<usize>(earlier) !== 0;
   const keepsTwo = changetype<usize>(earliest) !== 0;
   const keepsThree = changetype<usize>(oldest) !== 0;
-  // In locals: out may alias the row, as far as the compiler sees.
+  // In locals: as far as the compiler knows, out may alias the row.
   const ofX = row.splat(0);
   const ofOutput = row.splat(1);
   const kept = row.splat(3);

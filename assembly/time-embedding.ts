@@ -3,7 +3,7 @@ import { U32 } from './u32';
 
 /**
  * Sinusoidal time embedding (Vaswani et al., 2017, section 3.5): row t[i] of a table [rows][width] that the host
- * made in f64. out: f32 [images, width]. every: 1 when t holds a row an image, 0 when one for all.
+ * computed in f64. out: f32 [images, width]. every: 1 if t has a row per image, 0 if one for all.
  * Items: images.
  */
 export function timeEmbedding(

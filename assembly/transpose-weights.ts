@@ -4,7 +4,7 @@ import { F32 } from './f32';
 /**
  * Weights of the adjoint convolution, whose forward pass is this one's data gradient:
  * out[cin/8][tap'][cout][8] = w[cout/8][tap][cin][8]. mode 0: stride 1, taps flipped; 1: 4x4 stride 2 to the four
- * phases of a transposed convolution; 2: the way back. Items: cin/8 × taps.
+ * phases of a transposed convolution; 2: the inverse. Items: cin/8 × taps.
  */
 export function transposeWeights(
   out: F32,
@@ -31,7 +31,7 @@ export function transposeWeights(
   }
 }
 
-/** Tap of this layer that stands at `tap` in its adjoint. */
+/** The tap of this layer that becomes `tap` of its adjoint. */
 function sourceTap(tap: i32, taps: i32, mode: i32): i32 {
   if (mode === FLIP) return taps - 1 - tap;
   if (mode === TO_TRANSPOSED) {
@@ -41,14 +41,14 @@ function sourceTap(tap: i32, taps: i32, mode: i32): i32 {
   return phaseMajor(tap);
 }
 
-/** Place of the kernel element ky·4 + kx among the taps of a transposed convolution, which are stored by output phase. */
+/** Index of the kernel element ky·4 + kx among the taps of a transposed convolution, which are stored by output phase. */
 export function phaseMajor(tap: i32): i32 {
   const ky = tap >> 2;
   const kx = tap & 3;
   return (phaseOf(ky) * 2 + phaseOf(kx)) * 4 + tapOf(ky) * 2 + tapOf(kx);
 }
 
-/** Row of the 4x4 kernel that tap a of a phase takes: phase 0 has rows 3, 1; phase 1 has 2, 0. */
+/** Row of the 4x4 kernel for tap a of a phase: phase 0 has rows 3, 1; phase 1 has 2, 0. */
 function kernelIndex(phase: i32, a: i32): i32 {
   return 3 - phase - 2 * a;
 }

@@ -1,10 +1,10 @@
 /**
- * Writes docs/BENCHMARKS.md's tables and plots from a run of this Node, and what was measured into docs/benchmarks.json, or, where vectors can
- * be wide, into docs/benchmarks-wide.json. `npm run benchmarks` runs it on one Node of either kind.
+ * Writes docs/BENCHMARKS.md's tables and plots from a run of this Node, and the measurements into docs/benchmarks.json, or, if
+ * vectors can be wide, into docs/benchmarks-wide.json. `npm run benchmarks` runs it on one Node of either kind.
  *
- *     node dist/bench/benchmarks.js                                    everything, beside every peer that is there
+ *     node dist/bench/benchmarks.js                                    everything, beside every available peer
  *     node dist/bench/benchmarks.js --rounds 3                         with any flag of haze bench
- *     node dist/bench/benchmarks.js --from docs/benchmarks.json        again from what was measured
+ *     node dist/bench/benchmarks.js --from docs/benchmarks.json        again, from earlier measurements
  */
 import { spawnSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
@@ -19,13 +19,13 @@ import { editionOf, fill } from './document.js';
 const docs = (name: string) => fileURLToPath(new URL(`../../docs/${name}`, import.meta.url));
 const cli = fileURLToPath(new URL('../src/cli.js', import.meta.url));
 
-/** With fewer the medians move more from run to run; more take longer than two hours on two cores, on each Node. */
+/** With fewer, medians vary more between runs; more take longer than two hours on two cores, on each Node. */
 const ROUNDS = ['--rounds', '9'];
 
-/** Bytes of JSON that a run may print. */
+/** Size limit of a run's JSON, in bytes. */
 const MOST = 2 ** 26;
 
-/** What `haze bench` prints. @throws RunError when it fails; it has said why */
+/** The output of `haze bench`. @throws RunError if it fails; it has printed why */
 function measure(flags: readonly string[]): string {
   const rounds = flags.some((flag) => flag.startsWith('--rounds')) ? [] : ROUNDS;
   const args = [cli, 'bench', 'all', '--peers', '--layers', '--json', ...rounds, ...flags];
@@ -34,7 +34,7 @@ function measure(flags: readonly string[]): string {
     encoding: 'utf8',
     maxBuffer: MOST,
   });
-  if (status !== 0) throw new RunError('haze bench failed; the document is as it was');
+  if (status !== 0) throw new RunError('haze bench failed; the document is unchanged');
   return stdout;
 }
 

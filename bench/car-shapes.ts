@@ -1,6 +1,6 @@
 /**
- * Of which kind a picture of a toy car looks, by its outlines alone: the edges of its lightly blurred channels, against the mean edges of each
- * kind. Colours, sky and road say nothing of the kind, and do not count.
+ * Classifies pictures of toy cars by their outlines: the edges of the lightly blurred channels, compared with the mean edges of each
+ * kind. Colours, sky and road do not depend on the kind, and are ignored.
  */
 import { openDataset } from '../src/data/dataset.js';
 import { openSource } from '../src/data/source.js';
@@ -49,7 +49,7 @@ export class CarShapes {
     this.#means = means.map(normalised);
   }
 
-  /** The kind whose mean edges are most like those of each picture, or of its mirror image. */
+  /** The kind whose mean edges are most similar to those of each picture, or of its mirror image. */
   kinds(pictures: Pictures): number[] {
     return shapesOf(pictures).map((shape) => {
       const mirrored = mirror(shape, pictures.size);
@@ -69,7 +69,7 @@ function shapesOf({ data, count, size }: Pictures): Float32Array[] {
 
 const inside = (at: number, size: number): number => Math.min(size - 1, Math.max(0, at));
 
-/** By 1 2 1 in both directions. */
+/** Blurred with 1 2 1 in both directions. */
 function blurred(picture: Uint8Array, size: number): Float32Array {
   return Float32Array.from(picture, (_, i) => {
     const [pixel, c] = [Math.floor(i / 3), i % 3];

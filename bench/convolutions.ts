@@ -14,7 +14,7 @@ import { type GradientWay, planWeightGradient } from '../src/engine/winograd/wei
 import { convolve, length, weightGradient, weightLength } from '../test/helpers/convolution.js';
 
 /*
- * The convolutions of the reference U-Net at 64 x 64, one thread: milliseconds, GFLOP/s of the direct sum, and the share
+ * Times the convolutions of the reference U-Net at 64 x 64 on one thread: milliseconds, GFLOP/s of direct convolution, and the share
  * of the micro-kernel's own measured speed that the products alone would need. Every result is checked first.
  *
  *   node dist/bench/convolutions.js [strict|relaxed] [batch] [part of a layer's name] [wide]
@@ -94,8 +94,8 @@ function run(program: readonly Phase[]): void {
 }
 
 /**
- * Milliseconds of processor time: the least of a few runs, after one to warm up. Not those of the clock, since one thread
- * on a machine that others use waits for its turn.
+ * Milliseconds of processor time: the minimum of a few runs, after one to warm up. Not wall-clock time, since a thread
+ * on a shared machine waits for its turn.
  */
 function time(program: readonly Phase[]): number {
   run(program);
@@ -110,7 +110,7 @@ function time(program: readonly Phase[]): number {
   return Math.min(...times);
 }
 
-/** A few elements against the plain sum; the rest has the tests. */
+/** Checks a few elements against the plain sum; the tests check the rest. */
 function check(got: Float32Array, expected: Float64Array, what: string): void {
   const rms = Math.sqrt(expected.reduce((s, v) => s + v * v, 0) / expected.length);
   const worst = expected.reduce((w, v, i) => Math.max(w, Math.abs(v - got[i]!)), 0);
@@ -120,7 +120,7 @@ function check(got: Float32Array, expected: Float64Array, what: string): void {
 const checkable = (c: TiledConvolution): boolean =>
   c.batch * c.output.height * c.output.width * c.input.channels * c.output.channels <= 2 ** 24;
 
-/** The programs of a layer over tensors of their own by every way, and their results for checking. */
+/** The programs of a layer for every way, over separate tensors, and their results for checking. */
 function programs(c: TiledConvolution, x: Float32Array, w: Float32Array, dy: Float32Array) {
   const at = {
     x: put(x),
@@ -190,7 +190,7 @@ function row(name: string, c: TiledConvolution): string {
 
 console.log(
   `${build}, batch ${batch}, Node ${process.version}; micro-kernel ${speed.toFixed(1)} GFLOP/s\n` +
-    'ms, GFLOP/s of the direct sum, and share of the peak: forward by chunks, blocks, deep | weight gradient likewise',
+    'ms, GFLOP/s of direct convolution, and share of the peak: forward by chunks, blocks, deep | weight gradient likewise',
 );
 for (const [name, kind, inputs, outputs, size] of LAYERS.filter(([n]) => n.includes(only))) {
   const outSize = kind === 'conv' ? size : kind === 'down' ? size / 2 : size * 2;

@@ -1,10 +1,10 @@
 /**
- * The measured parts of docs/BENCHMARKS.md. They stand between markers, and what is between is replaced:
+ * The measured parts of docs/BENCHMARKS.md. They are between markers, and are replaced:
  *
  *     <!-- bench: unet -->
  *     <!-- end -->
  *
- * `<!-- bench wide: unet -->` is filled from a report that has rows with wide vectors, and the others from one that has none: the document
+ * `<!-- bench wide: unet -->` is filled from a report with rows of wide vectors, the others from one without: the document
  * shows two Nodes.
  */
 import {
@@ -29,14 +29,14 @@ import { UsageError } from '../src/errors.js';
 
 const MARKED = /<!-- bench( wide)?: ([\w-]+) -->\n[\s\S]*?<!-- end -->/g;
 
-/** Layers that are shown, of a forward pass and of a training step: the slowest. All are in the JSON. */
+/** Layers to show, of a forward pass and of a training step: the slowest. The JSON has all. */
 const SLOWEST = 16;
 
-/** What the names of a report's files end with. */
+/** The suffix of a report's files. */
 export const editionOf = ({ results }: Report): '' | '-wide' =>
   results.some(({ wide }) => wide) ? '-wide' : '';
 
-/** The document with the report's figures in it, where it has places for them. @throws UsageError for a marker without an end or a name that there is not */
+/** The document with the report's figures in its places. @throws UsageError for a marker without an end or with an unknown name */
 export function fill(document: string, report: Report): string {
   const parts = sections(report);
   const edition = editionOf(report);

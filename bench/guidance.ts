@@ -3,8 +3,8 @@ import { inClassRows } from '../src/sample/class-rows.js';
 import { CarShapes, toyCars } from './car-shapes.js';
 
 /*
- * Whether samples of a class are of it: of a run on toy-cars with classes, the share of samples whose outlines are nearest to those of their own
- * class, by guidance, beside what chance gives and what the measure says of cars that were drawn from another seed.
+ * Whether samples of a class belong to it: for a run on toy-cars with classes, the share of samples whose outlines are nearest to those of their own
+ * class, by guidance, beside chance and the share for cars drawn from another seed.
  *
  *   node dist/bench/guidance.js RUN [images of each class, 16] [guidance, 1,3] [grid.png, of the last]
  */
@@ -21,7 +21,7 @@ const COLUMNS = 8;
 const share = (right: number, of: number): string => `${((100 * right) / of).toFixed(1)} %`;
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
-/** How many are of the kind that their place says. */
+/** How many are of the kind that their index implies. */
 const matches = (kinds: readonly number[], labelOf: (i: number) => number): number =>
   kinds.filter((kind, i) => kind === labelOf(i)).length;
 
@@ -56,6 +56,6 @@ for (const [i, text] of guidances.split(',').entries()) {
     const condition = { labels: cars.names.map((_, label) => label), guidance, none: null };
     const { images: rows, layout } = inClassRows({ ...pictures, data, count: kept }, condition);
     await writePicture(out, grid(rows, { ...layout, scale: 2 }));
-    say(`${out}: ${kept} of them, a row a class`);
+    say(`${out}: ${kept} of them, a row per class`);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * One peer by itself, for one line of JSON:
+ * Runs one peer and prints one line of JSON:
  *
  *     npm run --silent bench:peer -- PyTorch train --preset tiny --batch 32 --rounds 7 --threads 2
  *
@@ -42,7 +42,7 @@ interface Request {
 const NAMED = { ...PRESETS, ...MODELS };
 const MODEL_NAMES = Object.keys(NAMED) as (keyof typeof NAMED)[];
 
-/** @throws UsageError for flags that cannot be, and for a peer or a work that there is not */
+/** @throws UsageError for invalid flags, and for an unknown peer or work */
 function readRequest(): Request {
   const { values, positionals } = parse();
   const args = new Args(values);
@@ -92,7 +92,7 @@ function parse() {
   }
 }
 
-/** Resolves to whether the peer could be measured; its row, or why not, is printed. */
+/** Resolves to whether the peer could be measured; prints its row, or why not. */
 function run(request: Request): Promise<boolean> {
   const { name, work, model, threads, rounds } = request;
   return temporarily(async (folder) => {
@@ -118,7 +118,7 @@ function run(request: Request): Promise<boolean> {
   });
 }
 
-/** Subjects whose inputs have a network's weights. */
+/** Subjects whose inputs include a network's weights. */
 const NETWORKED: readonly Subject[] = ['unet', 'sample', 'generate'];
 
 function subjectOf(what: string): Subject {

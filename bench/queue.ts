@@ -19,8 +19,8 @@ import { CLI } from '../test/helpers/cli-path.js';
 import { freePort, RedisServer, until } from '../test/helpers/redis-server.js';
 
 /*
- * What the queue costs: images a second of two workers with a thread each, through a Redis of this machine, against those of
- * `haze generate --workers 2`, in turns. The files of both are compared first.
+ * The overhead of the queue: images per second of two workers with a thread each, through a Redis on this machine, compared with
+ * `haze generate --workers 2`, in turns. First it checks that both give the same files.
  *
  *   node dist/bench/queue.js [images] [rounds] [preset] [steps]
  */

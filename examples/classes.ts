@@ -1,4 +1,4 @@
-/** Trains with classes (a sub-folder each, or the bodies of toy-cars) and draws a column of each, guided: node classes.ts [FOLDER] [STEPS] */
+/** Trains with classes (subfolders, or the bodies of toy-cars) and draws a guided column of each: node classes.ts [FOLDER] [STEPS] */
 import { grid, load, runConfig, toImages, train, writePicture } from 'haze';
 
 const [data = 'toy-cars', steps = '800'] = process.argv.slice(2);
@@ -9,8 +9,8 @@ await train({
     data,
     preset: 'minutes-32',
     classes: 'auto',
-    labelDropout: 0.1, // guidance needs to know what the network predicts without a class
-    keepGuide: 'none', // the recipe's own guidance, by weaker weights, is another
+    labelDropout: 0.1, // guidance needs the network's prediction without a class
+    keepGuide: 'none', // turns off the recipe's own guidance, which uses weaker weights
     steps: Number(steps),
   }),
   out,

@@ -1,4 +1,4 @@
-/** Trains on a folder of pictures for some minutes and draws a grid: node photos.ts FOLDER [MINUTES] */
+/** Trains on a folder of pictures for a few minutes and draws a grid: node photos.ts FOLDER [MINUTES] */
 import { grid, runConfig, sample, toImages, train, writePicture } from 'haze';
 
 const [data = 'toy-cars', minutes = '3'] = process.argv.slice(2);

@@ -3,7 +3,7 @@ import { type CustomSampler, grid, load, toImages, writePicture } from 'haze';
 
 const [path = 'runs/photos', steps = '20'] = process.argv.slice(2);
 
-/** x' = α'·x̂_0 + σ'/σ·(x − α·x̂_0): the noise that is in x stays the same, and only its share changes. */
+/** x' = α'·x̂_0 + σ'/σ·(x − α·x̂_0): keeps the noise in x and only changes its scale. */
 const euler: CustomSampler = ({ steps, timesteps, signalAt }) =>
   Array.from({ length: steps }, (_, i) => {
     const time = (n: number) => ((timesteps - 1) * (steps - n)) / steps;

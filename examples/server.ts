@@ -1,5 +1,5 @@
 /**
- * Draws a PNG per request, by a model that stays open: PORT=3000 node server.ts MODEL
+ * Keeps a model open and draws a PNG per request: PORT=3000 node server.ts MODEL
  * `curl 'localhost:3000/?seed=7&count=4' > four.png`; the same seed gives the same picture.
  */
 import { createServer } from 'node:http';
@@ -12,7 +12,7 @@ const server = createServer(async (request, response) => {
   const { searchParams } = new URL(request.url ?? '/', 'http://localhost');
   const number = (name: string, otherwise: number) => Number(searchParams.get(name) ?? otherwise);
   const leaving = new AbortController();
-  response.on('close', () => leaving.abort()); // nobody waits any more: the machine is free for the next
+  response.on('close', () => leaving.abort()); // the client has left: stop, and serve the next request
   try {
     const { images } = await model.sample({
       count: Math.min(number('count', 1), 64),

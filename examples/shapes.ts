@@ -1,4 +1,4 @@
-/** Trains on images that the program makes itself: discs and squares, with the shape as their class. */
+/** Trains on images that the program draws: discs and squares, with the shape as their class. */
 import { type GivenImage, grid, runConfig, sample, toImages, train, writePicture } from 'haze';
 
 const SIZE = 16;
@@ -16,7 +16,7 @@ function shape(next: () => number): GivenImage {
   return { pixels, width: SIZE, height: SIZE, channels: 1, label: isDisc ? 'disc' : 'square' };
 }
 
-/** A small generator of random numbers, so that the data, and with them the run, are the same each time. */
+/** A small random number generator with a seed, so that the data and the run are the same each time. */
 function numbers(seed: number): () => number {
   let state = seed;
   return () => {

@@ -1,4 +1,4 @@
-/** A training loop of one's own, which stops when the held-out loss has not fallen for three epochs: node steps.ts [DATA] [STEPS] */
+/** A custom training loop with early stopping, when the held-out loss has not fallen for three epochs: node steps.ts [DATA] [STEPS] */
 import { runConfig, trainSteps } from 'haze';
 
 const [data = 'toy-cars', steps = '800'] = process.argv.slice(2);
@@ -15,6 +15,6 @@ for await (const { step, epoch, heldOutLoss } of trainSteps({ config, out: 'runs
   if (heldOutLoss === undefined) continue; // it comes at the end of an epoch
   console.log(`step ${step}: held-out loss ${heldOutLoss.toFixed(4)}`);
   if (heldOutLoss < best.loss) best = { loss: heldOutLoss, epoch };
-  else if (epoch - best.epoch >= 3) break; // leaves a checkpoint, from which `resume: true` goes on
+  else if (epoch - best.epoch >= 3) break; // saves a checkpoint, from which `resume: true` continues
 }
 console.log(`best after epoch ${best.epoch}: ${best.loss.toFixed(4)}`);

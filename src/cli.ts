@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command line: finds the command, lets it run, and turns what is thrown into a line and an exit code. */
+/** The command line: finds the command, runs it, and turns errors into a message and an exit code. */
 import { checkArgv } from './commands/check-argv.js';
 import { keepHangupIgnored } from './commands/interrupt.js';
 import { COMMANDS } from './commands/list.js';
@@ -18,13 +18,13 @@ const words = process.argv.slice(2);
 const verbose = words.includes('--verbose');
 
 keepHangupIgnored();
-// A reader that has seen enough (`| head`) is no failure: what was asked for is made all the same.
+// A reader that closes early (`| head`) is no failure: the work is still done.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') return;
   if (!isLastWords()) process.exit(fail(error));
-  process.stderr.write(`warning: what was done cannot be said on stdout: ${error.message}\n`);
+  process.stderr.write(`warning: the result cannot be written to stdout: ${error.message}\n`);
 });
-// Nobody listens any more: no reason to lose a run that is under way, or the state of one whose terminal was closed.
+// Stderr is gone; that is no reason to lose a run, or its state when the terminal was closed.
 process.stderr.on('error', () => {});
 process.on('uncaughtException', (error) => process.exit(fail(error)));
 process.on('unhandledRejection', (reason) => process.exit(fail(reason)));
@@ -36,9 +36,9 @@ await main().catch((error: unknown) => {
 async function main(): Promise<void> {
   refuseMissingFolder();
   const line = commandLine(COMMANDS, version(), async (command, values) => {
-    // doctor says what is missing.
+    // doctor reports what is missing.
     if (command.name !== 'doctor') requireRoomToStart();
-    // Node opens a command's modules at one time.
+    // Node opens all modules of a command at once.
     const { run } = await command.load().catch((error: unknown) => {
       throwIfMachines(error, `${command.name} cannot be loaded`);
       throw error;
@@ -60,12 +60,12 @@ async function main(): Promise<void> {
     );
   }
   await line.parseAsync(words).catch((error: Error) => {
-    // What the parser itself refuses is the user's to mend.
+    // What the parser refuses is the user's mistake.
     throw error.name === 'YError' ? new UsageError(error.message) : error;
   });
 }
 
-/** The parser, workers and every relative path need the current folder. @throws UsageError where it was deleted */
+/** The parser, workers and every relative path need the current folder. @throws UsageError if it was deleted */
 function refuseMissingFolder(): void {
   try {
     process.cwd();
@@ -74,7 +74,7 @@ function refuseMissingFolder(): void {
   }
 }
 
-/** Says on stderr what went wrong and returns the exit code: the error's own, else 1. */
+/** Prints the error on stderr and returns the exit code: the error's own, else 1. */
 function fail(error: unknown): number {
   const known = error instanceof Error && 'exitCode' in error && typeof error.exitCode === 'number';
   const message = withoutPasswords(error instanceof Error ? error.message : String(error));
@@ -83,11 +83,11 @@ function fail(error: unknown): number {
   );
   if (verbose && error instanceof Error)
     process.stderr.write(`${printableLines(withoutPasswords(stack(error)))}\n`);
-  else if (!known) process.stderr.write('haze: --verbose shows where this came from\n');
+  else if (!known) process.stderr.write('haze: --verbose shows the stack\n');
   return known ? (error.exitCode as number) : 1;
 }
 
-/** The stack, and those of what caused it. */
+/** The stack, and those of its causes. */
 function stack(error: Error): string {
   const cause = error.cause instanceof Error ? `\ncaused by ${stack(error.cause)}` : '';
   return `${error.stack ?? error.message}${cause}`;

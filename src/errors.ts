@@ -1,9 +1,9 @@
 /**
- * The errors Haze throws on purpose. The command line prints their message alone and exits with their
- * code; anything else is a bug or the operating system's, and `--verbose` shows its stack.
+ * The errors that Haze throws deliberately. The command line prints only their message and exits with their
+ * code; anything else is a bug or an operating system error, and `--verbose` shows its stack.
  */
 
-/** The user's input is at fault (flags, configuration, files). Nothing was computed or written. */
+/** The user's input is invalid (flags, configuration, files). Nothing was computed or written. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
   readonly exitCode = 2;
@@ -15,12 +15,12 @@ export class RunError extends Error {
   readonly exitCode: number = 1;
 }
 
-/** A worker or the WebAssembly module failed; the message names worker and kernel, `cause` keeps why. */
+/** A worker or the WebAssembly module failed; the message names worker and kernel, `cause` has the reason. */
 export class EngineError extends RunError {
   override readonly name = 'EngineError';
 }
 
-/** A check the user asked for did not hold: parity, or `--require`. */
+/** A requested check failed: parity, or `--require`. */
 export class CheckError extends Error {
   override readonly name = 'CheckError';
   readonly exitCode = 3;
@@ -32,7 +32,7 @@ export class Interrupted extends Error {
   readonly exitCode = 130;
 }
 
-/** Arrays or images whose sizes do not belong together. Message: `where: what has n, other has m`. */
+/** Arrays or images whose sizes do not match. Message: `where: what has n, other has m`. */
 export class ShapeError extends Error {
   override readonly name = 'ShapeError';
   readonly exitCode = 2;

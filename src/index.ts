@@ -1,8 +1,8 @@
 /**
- * Haze as a library: train a diffusion model, sample from it, and write what comes out.
+ * Haze as a library: train a diffusion model, sample from it, and write the results.
  *
- * The command line is made of the same parts, so both give the same bits. Everything here throws the errors below
- * for what it knows about; messages name a setting as a program gives it, such as `sample.steps`.
+ * The command line uses the same parts, so both give the same bits. Functions throw the errors below
+ * for failures they know about; messages name settings as programs do, e.g. `sample.steps`.
  */
 export type {
   ComputingConfig,

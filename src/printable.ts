@@ -1,9 +1,9 @@
 /**
- * Text that comes from files, names and programs, as it may be printed: what would drive a terminal, break a line or turn
- * the direction of writing is shown and not obeyed.
+ * Makes text from files, names and programs safe to print: what would control a terminal, break a line or change
+ * the direction of writing is escaped.
  */
 
-/** Control characters, separators of lines and paragraphs, and marks of direction. */
+/** Control characters, line and paragraph separators, and direction marks. */
 const DRIVING = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 
 const SHORT: ReadonlyMap<string, string> = new Map([
@@ -15,17 +15,17 @@ const SHORT: ReadonlyMap<string, string> = new Map([
 /** A text on one line: `a\nb`, `\x1b[2J`. */
 export const printable = (text: string): string => text.replaceAll(DRIVING, escaped);
 
-/** A text of several lines, each of them printable. */
+/** A text of several lines, each of them safe to print. */
 export const printableLines = (text: string): string => text.split('\n').map(printable).join('\n');
 
-/** JSON that is printable and means the same: it leaves characters from U+007F on as they are. */
+/** JSON that is safe to print and equivalent: by default it leaves characters from U+007F on unescaped. */
 export const printableJson = (json: string): string =>
   json.replaceAll(DRIVING, (character) => (character === '\n' ? character : unicode(character)));
 
-/** Whether a text is printed as it is. */
+/** Whether a text can be printed unchanged. */
 export const isPrintable = (text: string): boolean => printable(text) === text;
 
-/** As shells with `$'…'`, JavaScript and many more read it. */
+/** Escapes a character in the form that shells with `$'…'`, JavaScript and many others read. */
 export function escaped(character: string): string {
   const code = character.charCodeAt(0);
   if (code > 0xff) return unicode(character);

@@ -1,8 +1,8 @@
 import { isPrintable, printable } from './printable.js';
 
 /**
- * A word as a shell takes it: for commands that a user is shown and may copy. One that cannot be printed as it is comes as
- * `$'a\nb'`, which POSIX has since 2024 and bash, ksh and zsh had before.
+ * A word quoted for a shell, for commands that a user may copy. One that cannot be printed directly becomes
+ * `$'a\nb'`, which POSIX has had since 2024, and bash, ksh and zsh before.
  */
 export function shellWord(word: string): string {
   if (/^[\w@%+=:,./-]+$/.test(word)) return word;

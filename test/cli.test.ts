@@ -27,30 +27,30 @@ for (const command of COMMANDS)
       t.true(stdout.includes(words.split(' ').slice(0, 3).join(' ')), words);
   });
 
-test('without a command help is shown, and it is an error', async (t) => {
+test('without a command help is shown, and the exit code is that of an error', async (t) => {
   const { code, stdout, stderr } = await haze('.', []);
   t.is(code, 2);
   t.regex(stdout, /haze <command>/);
   t.is(stderr, 'haze: expected a command, got none\n');
 });
 
-test('a command lists no flag that it has not', async (t) => {
+test('a command lists no flag that it does not have', async (t) => {
   const { stdout } = await haze('.', ['train', '--help']);
   t.notRegex(stdout, /--version/);
   t.regex(stdout, /--no-strict/);
 });
 
-test('control characters of a name do not reach the terminal', async (t) => {
+test('control characters in a name do not reach the terminal', async (t) => {
   await refuses(t, ['sample', 'a\u001b[2Jb'], /^haze: a\\x1b\[2Jb: expected a model/);
 });
 
-test('--version prints the version alone', async (t) => {
+test('--version prints only the version', async (t) => {
   const { code, stdout } = await haze('.', ['--version']);
   t.is(code, 0);
   t.regex(stdout, /^\d+\.\d+\.\d+\n$/);
 });
 
-test('a word that is no command, or comes too many, is refused', async (t) => {
+test('an unknown command, or a word too many, is refused', async (t) => {
   await refuses(t, ['trian'], /trian: no such command \(did you mean train\?\)/);
   await refuses(t, ['--verison'], /--verison: no such command \(did you mean --version\?\)/);
   await refuses(t, ['toString'], /toString: no such command/);
@@ -58,7 +58,7 @@ test('a word that is no command, or comes too many, is refused', async (t) => {
   await refuses(t, ['doctor', 'now'], /doctor: unexpected word now/);
 });
 
-test('a flag that is unknown, given twice, without its value or with one too many is refused', async (t) => {
+test('a flag that is unknown, repeated, without its value or with an unexpected one is refused', async (t) => {
   await refuses(
     t,
     ['train', 'toy-cars', '--sise', '32'],
@@ -86,7 +86,7 @@ test('a flag that is unknown, given twice, without its value or with one too man
   await refuses(t, ['train', 'toy-cars', '--strict=yes'], /--strict: takes no value, got yes/);
 });
 
-test('a number that cannot be is refused by its flag', async (t) => {
+test('an invalid number is refused with the name of its flag', async (t) => {
   const cases = [
     '--size=0',
     '--widths=64,-8',
@@ -104,7 +104,7 @@ test('a number that cannot be is refused by its flag', async (t) => {
     );
 });
 
-test('an unknown name gets the known ones, and the one that was meant', async (t) => {
+test('for an unknown name the known ones are listed, with a suggestion', async (t) => {
   const train = ['train', 'toy-cars'];
   await refuses(
     t,
@@ -142,7 +142,7 @@ test('flags that contradict each other are refused', async (t) => {
   await refuses(
     t,
     [...train, '--epochs', '1', '--steps', '5'],
-    /--epochs and --steps: each gives the length/,
+    /--epochs and --steps: both give the length/,
   );
   await refuses(
     t,
@@ -165,7 +165,7 @@ test('--verbose shows the stack below the line', async (t) => {
   t.regex(stderr, /^ +at /m);
 });
 
-test('a reader that has seen enough is no error', async (t) => {
+test('a reader that closes the pipe is not an error', async (t) => {
   const cli = fileURLToPath(new URL('../src/cli.js', import.meta.url));
   const child = spawn(process.execPath, [cli, 'inspect', '--json'], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -180,7 +180,7 @@ test('a reader that has seen enough is no error', async (t) => {
   t.is(code, 0);
 });
 
-test('a current folder that was deleted is refused', async (t) => {
+test('a deleted current folder is refused', async (t) => {
   const folder = await temporaryFolder(t);
   const cli = fileURLToPath(new URL('../src/cli.js', import.meta.url));
   const script = 'rmdir "$PWD" && exec "$0" "$1" inspect';
@@ -190,7 +190,7 @@ test('a current folder that was deleted is refused', async (t) => {
   t.is(stderr, 'haze: the current folder: expected one that exists, got one that was deleted\n');
 });
 
-test('the program is executable as it is built', async (t) => {
+test('the built program is executable', async (t) => {
   const folder = await temporaryFolder(t);
   const cli = fileURLToPath(new URL('../src/cli.js', import.meta.url));
   const { stdout } = await promisify(execFile)(cli, ['--version'], { cwd: folder });

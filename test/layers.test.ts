@@ -77,7 +77,7 @@ test('Every source file is in a layer', (t) => {
   );
 });
 
-test('No import points up, nor beside into another folder of its layer', (t) => {
+test('No import points to a higher layer, or to another folder of the same one', (t) => {
   const folderOf = (path: string) =>
     LAYERS.flat()
       .filter((folder) => within(path, folder))
@@ -119,7 +119,7 @@ function foreign(roots: readonly string[], skip: (path: string) => boolean) {
 
 const inHost = (path: string): boolean => within(path, 'src/engine/host');
 
-test('The engine and the networks need no Node and no package but in the host', (t) => {
+test('Only the host of the engine and the networks needs Node or a package', (t) => {
   const roots = files.filter(
     (file) => (within(file, 'src/engine') || within(file, 'src/network')) && !inHost(file),
   );
@@ -132,7 +132,7 @@ test('The engine and the networks need no Node and no package but in the host', 
   );
 });
 
-test('What draws in a browser needs no Node, and is what draws in Node', (t) => {
+test('The code that draws in a browser needs no Node, and is the code that draws in Node', (t) => {
   const roots = files.filter(
     (file) => within(file, 'src/browser') || /^src\/engine\/host\/(browser|web)/.test(file),
   );
@@ -157,7 +157,7 @@ test('Nothing but the host uses the globals of Node', (t) => {
   }
 });
 
-test('The engine says nothing of diffusion', (t) => {
+test('The engine knows nothing of diffusion', (t) => {
   const wrong = imports.filter(
     ({ from, to }) =>
       within(from, 'src/engine') &&

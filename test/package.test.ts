@@ -36,7 +36,7 @@ async function packed(): Promise<string[]> {
   return tarball!.files.map(({ path }) => path);
 }
 
-test('the package holds the program, its types and kernels and what a reader wants, and nothing else', (t) => {
+test('the package contains the program, its types, its kernels and the documentation, and nothing else', (t) => {
   const compiled = (name: string) => /^dist\/src\/.+\.(js|d\.ts)$/.test(name);
   t.deepEqual(files.filter((name) => !compiled(name)).sort(), [
     'CHANGELOG.md',
@@ -78,7 +78,7 @@ test('every source file is in the package, compiled and declared', (t) => {
 /** Where the engine runs, by conditions. */
 const hosts = Object.values(manifest.imports);
 
-test('what package.json points at is in the package, and the command can be started', (t) => {
+test('the files that package.json names are in the package, and the command starts', (t) => {
   const entries = [manifest.exports['.'], manifest.exports['./browser'], ...hosts];
   for (const path of [...entries.flatMap((entry) => Object.values(entry)), manifest.bin.haze]) {
     t.true(existsSync(new URL(path, root)), path);
@@ -108,7 +108,7 @@ test('every package that the program imports is installed with it', (t) => {
   for (const name of imported) t.true(Object.hasOwn(manifest.dependencies, name), name);
 });
 
-test('what names the version or the supported Nodes says the same as package.json', (t) => {
+test('every place that names the version or the supported Nodes agrees with package.json', (t) => {
   const read = (name: string) => readFileSync(new URL(name, root), 'utf8');
   const { version, engines } = JSON.parse(read('package.json')) as {
     version: string;

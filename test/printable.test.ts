@@ -3,7 +3,7 @@ import test from 'ava';
 import { printable, printableJson, printableLines } from '../src/printable.js';
 import { shellWord } from '../src/shell-word.js';
 
-test('what would drive a terminal, end a line or turn it round is shown', (t) => {
+test('characters that control a terminal, end a line or reverse it are made visible', (t) => {
   t.is(printable('a\u001b[2J\nb\r\tc\u007f\u009b'), 'a\\x1b[2J\\nb\\r\\tc\\x7f\\x9b');
   t.is(printable('x\u202egnp.exe\u2028'), 'x\\u202egnp.exe\\u2028');
   const plain = 'größer · 車 🚗 c:\\new';

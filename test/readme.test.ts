@@ -69,7 +69,7 @@ test("the README's table of recipes has all of them, with what the presets say a
   );
 });
 
-test("the README's example compiles against the package's types, runs, and leaves what it says", async (t) => {
+test("the README's example compiles against the package's types, runs, and writes what it says", async (t) => {
   const folder = await compiled(t, { 'example.ts': await example() });
   const { stdout } = await run(process.execPath, ['example.js'], { cwd: folder });
   t.regex(stdout, /saved in runs[\\/]first[\\/]checkpoints[\\/]step-20/);

@@ -20,7 +20,7 @@ test('nouns agree with their number', (t) => {
   );
 });
 
-test('figures have so many significant digits and never an exponent', (t) => {
+test('figures have a given number of significant digits and never an exponent', (t) => {
   t.deepEqual(
     [0.012345, 4.5, 38.812, 1783, 22512].map((n) => significant(n)),
     ['0.0123', '4.50', '38.8', '1780', '22500'],

@@ -1,5 +1,5 @@
 // Writes src/engine/abi.ts: the types of the kernels, read from their AssemblyScript signatures by the compiler itself.
-// `npm run build` runs it; `node tools/abi.js --check` fails where the file is out of date.
+// `npm run build` runs it; `node tools/abi.js --check` fails if the file is out of date.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { ElementKind } from 'assemblyscript';
@@ -8,13 +8,13 @@ import asc from 'assemblyscript/asc';
 const FILE = 'src/engine/abi.ts';
 const ENTRY = 'assembly/index.ts';
 
-/** What a parameter of an AssemblyScript type takes in TypeScript. */
+/** The TypeScript type for a parameter of an AssemblyScript type. */
 const KINDS = {
   ...{ i32: 'Integer', u32: 'Integer', usize: 'Integer', isize: 'Integer' },
   ...{ f32: 'Float', f64: 'Float', i64: 'bigint', u64: 'bigint', bool: 'boolean', void: 'void' },
 };
 
-/** The text of the file. @throws Error where the kernels do not compile, or a type has no counterpart. */
+/** The text of the file. @throws Error if the kernels do not compile, or a type has no counterpart. */
 export async function abiText() {
   let text;
   class ReadSignatures {
@@ -33,7 +33,7 @@ export async function abiText() {
 
 export async function writeAbi() {
   const text = await abiText();
-  // Left alone where it is right, so that nothing that depends on it is built again.
+  // Not rewritten if it is up to date, so that nothing that depends on it is rebuilt.
   if (current() !== text) writeFileSync(FILE, text);
 }
 
@@ -73,7 +73,7 @@ function kindOf(type) {
   return kind;
 }
 
-/** The structures that the host writes: classes of i32 fields that parameters point to. */
+/** The structures that the host writes: classes of i32 fields behind pointer parameters. */
 function layouts(functions) {
   const classes = new Map();
   for (const { parameters } of functions)
@@ -107,7 +107,7 @@ function method({ name, parameters, result }) {
 
 function layout([name, fields]) {
   const list = fields.map((field) => `  '${field}',`);
-  return `/** Words of a \`${name}\`, in its order. */
+  return `/** Words of a \`${name}\`, in order. */
 export const ${name.toUpperCase()}_WORDS = [
 ${list.join('\n')}
 ] as const;
@@ -120,12 +120,12 @@ function render(functions) {
   return `// Written by tools/abi.js from the signatures in assembly/: do not edit.
 import type { Float, Integer, Pointer } from './pointer.js';
 
-/** What computes the items [begin, end) of its range. */
+/** Computes the items [begin, end) of its range. */
 export interface Kernels {
 ${kernels.map(method).join('\n')}
 }
 
-/** What else the module exports. */
+/** The module's other exports. */
 export interface Routines {
 ${others.map(method).join('\n')}
 }
@@ -136,7 +136,7 @@ ${layouts(functions).map(layout).join('\n')}`;
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   if (!process.argv.includes('--check')) await writeAbi();
   else if (current() !== (await abiText())) {
-    console.error(`${FILE} is not what the kernels' signatures say: run npm run build`);
+    console.error(`${FILE} does not match the kernels' signatures: run npm run build`);
     process.exitCode = 1;
   }
 }

@@ -1,5 +1,5 @@
-// `npm run benchmarks`: everything that is measured, on the Node that most have and on one with wide vectors, one after the other, into
-// docs/BENCHMARKS.md. `npm run benchmarks -- --node 24 --rounds 3` measures on one of them, with any flag of haze bench.
+// `npm run benchmarks`: measures everything into docs/BENCHMARKS.md, first on a Node without wide vectors, then on one with
+// them. `npm run benchmarks -- --node 24 --rounds 3` measures on one of them, with any flag of haze bench.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fetchNode } from './fetch-node.js';
@@ -19,5 +19,5 @@ for (const major of one ? [value] : MAJORS) {
   const node = fetchNode(Number(major));
   console.log(`== Node ${major}`);
   const { status } = spawnSync(node, [script, ...flags], { cwd: root, stdio: 'inherit' });
-  if (status !== 0) fail(`Node ${major}: what was measured before stays`);
+  if (status !== 0) fail(`Node ${major}: earlier measurements are kept`);
 }

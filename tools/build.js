@@ -1,4 +1,4 @@
-// Builds dist/: both WebAssembly builds, the types of their kernels (src/engine/abi.ts), then TypeScript, then what browsers run. Run as `npm run build`.
+// Builds dist/: both WebAssembly builds, the types of their kernels (src/engine/abi.ts), then TypeScript, then the bundles for browsers. Run as `npm run build`.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -17,7 +17,7 @@ function run(script, ...args) {
   if (status !== 0) process.exit(status ?? 1);
 }
 
-/** Removes what was compiled from a file that is gone: a deleted test would go on running. */
+/** Removes output of deleted source files: otherwise a deleted test would keep running. */
 function removeStale(folder) {
   const out = join('dist', folder);
   if (!existsSync(out)) return;
@@ -30,7 +30,7 @@ function removeStale(folder) {
   if (readdirSync(out).length === 0) rmSync(out, { recursive: true });
 }
 
-/** What a browser loads is compiled with a browser's types; the rest of it is copied as it is. */
+/** Scripts for browsers are compiled with a browser's types; other files are copied. */
 function copyPage() {
   for (const name of readdirSync(PAGE).filter((name) => /\.(html|css|svg)$/.test(name)))
     copyFileSync(join(PAGE, name), join('dist', PAGE, name));

@@ -1,4 +1,4 @@
-// Bundles what runs in browsers into dist/web/: run by `npm run build`, or by itself after `npx tsc`.
+// Bundles the code for browsers into dist/web/: run by `npm run build`, or on its own after `npx tsc`.
 import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,14 +6,14 @@ import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Scripts by the names under which pages and workers look for each other; those of dist/ are what Node runs. */
+/** Scripts by the names that pages and workers import; the sources are in dist/. */
 const SCRIPTS = {
   browser: 'dist/src/browser/client.js',
   engine: 'dist/src/browser/engine.js',
   'web-worker': 'dist/src/engine/host/web-worker.js',
 };
 
-/** Files of the page as they are. */
+/** Files of the page that are copied unchanged. */
 const PLAIN = ['index.html', 'style.css', 'isolation.js'];
 
 export async function bundle() {
@@ -25,7 +25,7 @@ export async function bundle() {
     outdir: 'dist/web',
     bundle: true,
     format: 'esm',
-    // The condition `browser`, by which the engine has its host for browsers; an import of Node's is an error.
+    // The condition `browser` selects the engine's host for browsers; an import of a Node module is an error.
     platform: 'browser',
     target: 'es2022',
     minify: true,
@@ -33,7 +33,7 @@ export async function bundle() {
     logLevel: 'warning',
   };
   await build({ ...options, entryPoints: SCRIPTS });
-  // After the library, which it takes by the package's own name.
+  // After the library, which it imports by the package's name.
   await build({ ...options, entryPoints: { page: 'web/page.ts' } });
   for (const name of PLAIN) copyFileSync(join(root, 'web', name), join(out, name));
   for (const kind of ['strict', 'relaxed'])

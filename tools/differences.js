@@ -1,4 +1,4 @@
-/** Lines that name each hash which is not the same on all versions. `bits` has hashes by name, by version. */
+/** Lines for the hashes that differ between versions. `bits` has hashes by name, by version. */
 export function differences(bits) {
   const versions = Object.keys(bits);
   const names = new Set(versions.flatMap((version) => Object.keys(bits[version])));

@@ -1,9 +1,9 @@
-// Other versions of Node: npm's own packages for this platform, which hold the program itself. Nothing is installed into the system.
+// Other versions of Node: npm's own packages for this platform, which contain the program. Nothing is installed into the system.
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fail, npm, root } from './prepare.js';
 
-/** The path of the newest Node of a major version that was there when it was first asked for; deleting the folder fetches a newer one. */
+/** The path of a Node of a major version: the newest at the first request. Delete the folder to fetch a newer one. */
 export function fetchNode(major) {
   const folder = join(root, 'node_modules', '.cache', 'haze-nodes', String(major));
   const name = packageName();
@@ -12,10 +12,10 @@ export function fetchNode(major) {
   if (existsSync(path)) return path;
   console.log(`Fetching Node ${major} …`);
   mkdirSync(folder, { recursive: true });
-  // The package `node` would fetch this one by an install script.
+  // The package `node` would fetch this one in an install script.
   const flags = ['--prefix', folder, '--ignore-scripts', '--no-save', '--no-audit', '--no-fund'];
   npm('install', ...flags, `${name}@${major}`);
-  if (!existsSync(path)) fail(`${name}@${major} holds no ${program}`);
+  if (!existsSync(path)) fail(`${name}@${major} does not contain ${program}`);
   return path;
 }
 

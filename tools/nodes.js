@@ -1,5 +1,5 @@
-// `npm run test:nodes`: every test on each version of Node that Haze supports, and the same bits on all of them. Arguments go
-// to ava: `npm run test:nodes -- dist/test/io/run.test.js`.
+// `npm run test:nodes`: runs every test on each version of Node that Haze supports, and checks that all give the same bits.
+// Arguments go to ava: `npm run test:nodes -- dist/test/io/run.test.js`.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { differences } from './differences.js';
@@ -34,7 +34,7 @@ sum.failed += differing.length;
 console.log(countText(sum));
 process.exitCode = sum.failed > 0 || sum.passed === 0 ? 1 : 0;
 
-/** Hashes of what the same seed gives. */
+/** Hashes of the outputs of one seed. */
 function bitsOf(node, ...args) {
   return JSON.parse(output(node, [join('dist', 'test', 'helpers', 'bits.js'), ...args]));
 }

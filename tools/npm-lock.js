@@ -5,7 +5,7 @@ import { closure } from './lock.js';
 
 export const TENSORFLOW = '@tensorflow/tfjs-node-gpu';
 
-/** Writes `target`: a lock file for a project that depends on that package alone, each entry with its integrity hash. */
+/** Writes `target`: a lock file for a project that depends only on that package, each entry with its integrity hash. */
 export function writeNpmLock(target) {
   const { lockfileVersion, packages } = JSON.parse(readFileSync('package-lock.json', 'utf8'));
   const entries = closure(packages, [TENSORFLOW]).map((path) => {

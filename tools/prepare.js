@@ -1,4 +1,4 @@
-// What `npm start` and `npm test` need before they can begin, on a clone where nothing is installed.
+// Prepares a fresh clone for `npm start` and `npm test`.
 // No dependency may be imported here.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -25,7 +25,7 @@ export function fail(message) {
   process.exit(1);
 }
 
-/** Installs what package-lock.json names, unless node_modules has exactly that. */
+/** Installs the packages of package-lock.json, unless node_modules already has exactly these. */
 export function install() {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   if (major < 20 || (major === 20 && minor < 19))
@@ -35,14 +35,14 @@ export function install() {
   npm('ci', '--no-audit', '--no-fund');
 }
 
-/** Runs npm; under `npm start` the one that runs us, since spawning `npm` itself would need a shell on Windows. */
+/** Runs npm; under `npm start` the npm that started this, since spawning `npm` needs a shell on Windows. */
 export function npm(...args) {
   const script = process.env.npm_execpath;
   if (script) run(process.execPath, [script, ...args]);
   else run('npm', args, { shell: process.platform === 'win32' });
 }
 
-/** Runs npm where a failure is no end: its exit status. */
+/** Runs npm, whose failure is not fatal, and returns its exit status. */
 export function npmStatus(...args) {
   const script = process.env.npm_execpath;
   const options = { cwd: root, stdio: 'inherit' };
@@ -52,7 +52,7 @@ export function npmStatus(...args) {
   return status;
 }
 
-/** Whether npm's record of node_modules agrees with the lock; what is optional may be missing. */
+/** Whether npm's record of node_modules agrees with the lock; optional packages may be missing. */
 function isInstalled() {
   const wanted = packages('package-lock.json');
   const present = packages('node_modules/.package-lock.json');
@@ -71,11 +71,11 @@ function packages(file) {
 
 const STAMP = join(root, 'dist', '.built');
 
-/** What the build reads. */
+/** The inputs of the build. */
 const SOURCES = ['assembly', 'src', 'test', 'bench', 'tools', 'web'];
 const SETTINGS = ['package-lock.json', 'tsconfig.json', 'asconfig.json'];
 
-/** Builds dist/ unless nothing has changed since it was built. */
+/** Builds dist/ unless it is up to date. */
 export function build({ always = false } = {}) {
   if (!always && isBuilt()) return;
   console.log('Building …');
@@ -91,7 +91,7 @@ function isBuilt() {
   return inputs.every((path) => newest(join(root, path)) <= built);
 }
 
-/** Time of the newest change in a file or folder; a folder's own time tells of deleted entries. */
+/** Time of the newest change in a file or folder; a folder's own time shows deleted entries. */
 function newest(path) {
   const stats = statSync(path);
   if (!stats.isDirectory()) return stats.mtimeMs;

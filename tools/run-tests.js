@@ -1,15 +1,15 @@
-// Runs ava and counts: what `npm test` and `npm run test:nodes` share. No dependency may be imported here.
+// Runs ava and counts, for `npm test` and `npm run test:nodes`. No dependency may be imported here.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { root } from './prepare.js';
 
-/** `3 passed, 0 failed, 1 skipped`; what was skipped is named only where something was. */
+/** `3 passed, 0 failed, 1 skipped`; skipped tests are named only if there are any. */
 export function countText({ passed, failed, skipped }) {
   return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
 }
 
-/** Runs ava under `node`, whose report in the Test Anything Protocol is passed on and counted. Fails when none ran. */
+/** Runs ava under `node`, passes on its report in the Test Anything Protocol, and counts. Fails if no test ran. */
 export async function runTests(node, args) {
   const count = { passed: 0, failed: 0, skipped: 0 };
   const ava = join(root, 'node_modules', 'ava', 'entrypoints', 'cli.mjs');

@@ -1,9 +1,9 @@
-// How `npm start` ends: with the page of its run where somebody looks, and with the command for it where nobody does.
+// The end of `npm start`: it serves the page of its run on a terminal, and otherwise prints the command for it.
 // No dependency may be imported here.
 
 /**
- * On a terminal serves the page of a run until Ctrl-C; otherwise says how to.
- * @param haze runs the program with some words, and returns when it has ended well
+ * Serves the page of a run until Ctrl-C on a terminal; otherwise says how to.
+ * @param haze runs the program with arguments, and returns if it succeeds
  */
 export function showRun(folder, isTerminal, haze, print = console.log) {
   if (!isTerminal) {

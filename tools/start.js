@@ -1,5 +1,5 @@
 // `npm start`, on a fresh clone with nothing installed: trains a small model on toy-cars for about three
-// minutes on two cores and draws pictures from it. Each start makes a run of its own; none is overwritten.
+// minutes on two cores and draws pictures from it. Each start makes a new run; none is overwritten.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -29,7 +29,7 @@ haze(
   at('film.png'),
   ...seed,
 );
-// The way into noise that the preset learns to undo.
+// The forward process that the preset learns to reverse.
 const forward = ['--timesteps', '1000', '--schedule', 'cosine'];
 haze('noise', 'toy-cars', '--size', '32', ...forward, '--out', at('noise.png'), ...seed);
 
@@ -37,7 +37,7 @@ console.log(`
 Trained for ${minutes} minutes. Look at:
   ${at('samples.png')}  new cars, from noise alone
   ${at('film.png')}     from noise to car
-  ${at('noise.png')}    a car going down in noise: what the model learns to undo
+  ${at('noise.png')}    a car that turns into noise: the model learns to reverse this
   ${at('loss.png')}     the loss, step by step
 
 Next, with \`npx haze\`:
@@ -46,14 +46,14 @@ Next, with \`npx haze\`:
   npx haze --help`);
 showRun(folder, process.stdout.isTTY === true, haze);
 
-/** The first number that no run has reached. */
+/** The first free run number. */
 function nextNumber(runs) {
   const names = existsSync(runs) ? readdirSync(runs) : [];
   const taken = names.filter((name) => /^\d{1,15}$/.test(name)).map(Number);
   return Math.max(0, ...taken) + 1;
 }
 
-/** Shows and runs a command; ends with its exit code if it fails. Ctrl-C is the command's: it saves its run. */
+/** Shows and runs a command; ends with its exit code if it fails. The command handles Ctrl-C and saves its run. */
 function haze(...args) {
   process.on('SIGINT', () => {});
   console.log(`\n$ haze ${args.join(' ')}`);

@@ -1,4 +1,4 @@
-/** The page: its controls, and the picture. What computes is in workers. */
+/** The page: its controls, and the picture. Workers compute. */
 import { type BrowserModel, type Drawn, type DrawOptions, Interrupted, load } from 'haze/browser';
 import { isolate } from './isolate.js';
 
@@ -27,7 +27,7 @@ const picture = element<HTMLCanvasElement>('picture');
 /** Classes that images take in turn. */
 const ALL = '*';
 
-/** The drawing under way. */
+/** Cancels the current drawing. */
 let drawing: AbortController | undefined;
 
 async function start(): Promise<void> {
@@ -44,7 +44,7 @@ async function start(): Promise<void> {
   }
 }
 
-/** Fills the controls with what the model has. */
+/** Fills the controls with the model's settings. */
 function offer({ about: model }: BrowserModel): void {
   const { size, channels, classes, none, guide, samplers, mostSteps, processors, build } = model;
   const threads = processors > 1 ? `up to ${processors} workers` : 'one worker';
@@ -83,7 +83,7 @@ function option(value: string, text: string): HTMLOptionElement {
   return made;
 }
 
-/** What the controls say. */
+/** The settings of the controls. */
 function asked({ about: { classes, none, guide, samplers } }: BrowserModel): DrawOptions {
   const name = samplers.find((known) => known.name === sampler.value)!.name;
   return {
@@ -125,7 +125,7 @@ function show(done: number, total: number): void {
   progress.value = done;
 }
 
-/** Pixel by pixel, so that what is saved is what was computed. */
+/** Pixel by pixel, so that the saved picture has the computed pixels. */
 function paint(
   { grid: { data, width, height }, channels, count: images }: Drawn,
   settings: DrawOptions,

@@ -8,11 +8,11 @@ import { DEPTH, HEADER, QUERIES, up4, up8, weightStep } from './shape';
 import { differentiate, differentiateBounded } from './softmax';
 
 /**
- * Gradients of `attention` in one pass over each head, which overwrite dq, dk and dv. With S = scale · q · kᵀ, P = softmax(S):
+ * Gradients of `attention` in one pass over each head, which overwrites dq, dk and dv. With S = scale · q · kᵀ, P = softmax(S):
  * dv = Pᵀ · dout, dS = P ∘ (dout · vᵀ − Σ dout·out), dq = scale · dS · k, dk = scale · dSᵀ · q.
- * The weights P are computed again from `saved`, with the same bits; one over their sums goes into dout. dk and dv sum
- * over the queries in order. All tensors as in `attention`; dq, dk and dv may be q, k and v. Items: images × heads.
- * @param scratch the worker's own, as large as `attentionBackwardScratch` of src/engine/attention.ts says
+ * The weights P are recomputed from `saved`, with the same bits; the inverses of their sums are applied to dout. dk and dv sum
+ * over the queries in order. All tensors as in `attention`; dq, dk and dv may alias q, k and v. Items: images × heads.
+ * @param scratch the worker's own, of the size given by `attentionBackwardScratch` in src/engine/attention.ts
  */
 export function attentionBackward(
   dq: F32,
@@ -95,11 +95,11 @@ class Head {
   gColumns: F32;
   scores: F32;
   products: F32;
-  /** P, without the division by its sums, and dS of the block; eight channels of its dq. */
+  /** P of the block, without the division by its sums, and dS; eight channels of its dq. */
   weights: F32;
   slopes: F32;
   sums: F32;
-  /** Of each query: what is subtracted from its scores, one over its sum, Σ dout·out by that. */
+  /** For each query: what is subtracted from its scores, the inverse of its sum, Σ dout·out times that inverse. */
   maxima: F32;
   factors: F32;
   means: F32;
@@ -139,7 +139,7 @@ class Head {
     for (let i: usize = 0; i < 8; i++) this.units[i] = <f32>(<f64>scale * Math.LOG2E);
   }
 
-  /** Takes the keys and values of a head. */
+  /** Loads the keys and values of a head. */
   take(k: F32, kStride: usize, v: F32, vStride: usize): void {
     packGroups(this.kGroups, k, kStride, this.tokens, this.width);
     packGroups(this.vGroups, v, vStride, this.tokens, this.width);
@@ -148,7 +148,7 @@ class Head {
     largestChannels(this.largest, this.kGroups, this.keys / 4, this.deep);
   }
 
-  /** What `attention` saved of a block. Queries beyond the last, to whole vectors, count for nothing. */
+  /** Loads what `attention` saved for a block. Padding queries, to whole vectors, have no effect. */
   recall(saved: F32, rows: usize): void {
     for (let j: usize = 0; j < up8(rows); j++) {
       this.maxima[j] = saved[min(j, rows - 1)];
@@ -156,7 +156,7 @@ class Head {
     }
   }
 
-  /** Σ dout·out of each query, by one over its sum. */
+  /** Σ dout·out of each query, times the inverse of its sum. */
   dots(g: F32, gStride: usize, out: F32, outStride: usize, rows: usize): void {
     for (let j: usize = 0; j < up8(rows); j++) {
       const row = min(j, rows - 1);
@@ -165,7 +165,7 @@ class Head {
     }
   }
 
-  /** P and dS of the block. */
+  /** Computes P and dS of the block. */
   weigh(q: F32, qStride: usize, g: F32, gStride: usize, rows: usize): void {
     for (let j: usize = 0; j < rows; j += 8) {
       const some = min(8, rows - j);
@@ -208,7 +208,7 @@ class Head {
     multiplyQuads<Fours>(to, 32, a, 16 * this.deep, b, this.deep, 48, this.keys / 4, 0);
   }
 
-  /** What the block adds to dk and dv; it sets them where `more` is 0. */
+  /** The block's contribution to dk and dv; overwrites them where `more` is 0. */
   addToKeys(q: F32, qStride: usize, g: F32, gStride: usize, rows: usize, more: i32): void {
     packPanels(this.qPanels, 8 * QUERIES, q, qStride, this.scales, rows, this.width);
     packPanels(this.gPanels, 8 * QUERIES, g, gStride, this.factors, rows, this.width);
@@ -248,7 +248,7 @@ class Head {
   }
 }
 
-/** Zeros in the rows of a block of panels from `rows` to the next multiple of four. */
+/** Zeros the rows of a block of panels from `rows` to the next multiple of four. */
 function clearRows(panels: F32, rows: usize, width: usize): void {
   const zero = f32x4.splat(0);
   for (let c: usize = 0; c < width; c += 8)

@@ -1,15 +1,15 @@
 import { F32 } from '../f32';
 
 /*
- * Whether scores can be so large that their exponentials need the maximum of the row. Mostly they can't: with
- * |q · k| <= Σ_c |q_c| · max |k_c| below a limit, 2^score does as it is, and neither the maximum nor a difference nor a lower
- * bound has to be taken, which is a tenth of the time of heads of eight channels.
+ * Whether scores can be so large that their exponentials need the maximum of the row. Usually they cannot: with
+ * |q · k| <= Σ_c |q_c| · max |k_c| below a limit, 2^score is safe, and no maximum, difference or lower bound
+ * is needed, which saves a tenth of the time for heads of eight channels.
  */
 
-/** Scores to here and their sums, times anything below 2⁶⁰, are far from both ends of what f32 can hold. */
+/** Scores up to this and their sums, times anything below 2⁶⁰, are far from both ends of f32's range. */
 const LIMIT: f32 = 60;
 
-/** largest[c] = max |k_c| over all keys, from the groups that `packGroups` made of `deep` channels. NaN is passed over. */
+/** largest[c] = max |k_c| over all keys, from the groups that `packGroups` made of `deep` channels. Ignores NaN. */
 export function largestChannels(largest: F32, groups: F32, quads: usize, deep: usize): void {
   for (let c: usize = 0; c < deep; c += 4) largest.setLanes(c, f32x4.splat(0));
   for (let quad: usize = 0; quad < quads; quad++)
@@ -21,7 +21,7 @@ export function largestChannels(largest: F32, groups: F32, quads: usize, deep: u
     }
 }
 
-/** Whether all scores of eight queries, the columns [deep][8], are within the limit; not if one is NaN. */
+/** Whether all scores of eight queries, the columns [deep][8], are within the limit; false if one is NaN. */
 export function bounded(columns: F32, largest: F32, deep: usize): bool {
   let low = f32x4.splat(0);
   let high = low;

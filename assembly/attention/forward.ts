@@ -9,13 +9,13 @@ import { exponentiate, exponentiateBounded, greatest } from './softmax';
 
 /**
  * Scaled dot-product attention (Vaswani et al., 2017, eq. 1) of each head: out = softmax(scale · q · kᵀ) · v.
- * q, k, v, out: f32 [images][tokens][stride] with strides of their own; head h has the channels [h·width, (h+1)·width), and
- * those from heads·width to `channels` are set to 0 in out. out may be q.
+ * q, k, v, out: f32 [images][tokens][stride], each with its own stride; head h has the channels [h·width, (h+1)·width), and
+ * those from heads·width to `channels` are set to 0 in out. out may alias q.
  * saved: f32 [images][heads][2][tokens] for the backward pass, or null: what is subtracted from each query's scores (in units
- * of log 2), and one over the sum of the exponentials. Items: images × heads × blocks of 48 queries, the block fastest. The
- * scores of a block are all there is of them at a time.
- * @param width of a head: any number of channels
- * @param scratch the worker's own, as large as `attentionScratch` of src/engine/attention.ts says
+ * of log 2), and the inverse of the sum of the exponentials. Items: images × heads × blocks of 48 queries, the block fastest. Only
+ * the scores of one block are in memory at a time.
+ * @param width channels per head: any number
+ * @param scratch the worker's own, of the size given by `attentionScratch` in src/engine/attention.ts
  */
 export function attention(
   out: F32,
@@ -64,7 +64,7 @@ export function attention(
   }
 }
 
-/** A block of queries and the head it looks at, in a worker's scratch. */
+/** A block of queries and their head, in a worker's scratch. */
 @unmanaged
 class Block {
   tokens: usize;
@@ -82,7 +82,7 @@ class Block {
   columns: F32;
   units: F32;
   scores: F32;
-  /** All queries': weights, eight channels of what they sum, maxima, one over the sums. */
+  /** For all queries: weights, eight channels of their weighted sums, maxima, inverses of the sums. */
   weights: F32;
   sums: F32;
   maxima: F32;
@@ -108,7 +108,7 @@ class Block {
     for (let i: usize = 0; i < 8; i++) this.units[i] = <f32>(<f64>scale * Math.LOG2E);
   }
 
-  /** Takes the keys and values of a head. */
+  /** Loads the keys and values of a head. */
   take(k: F32, kStride: usize, v: F32, vStride: usize): void {
     packGroups(this.groups, k, kStride, this.tokens, this.width);
     largestChannels(this.largest, this.groups, this.keys / 4, this.deep);
@@ -116,7 +116,7 @@ class Block {
     packPanels(this.panels, 8 * this.keys, v, vStride, one, this.tokens, this.width);
   }
 
-  /** The weights of the block's queries, and one over their sums. */
+  /** Computes the weights of the block's queries, and the inverses of their sums. */
   weigh(q: F32, qStride: usize, rows: usize): void {
     const scores = this.scores;
     const deep = this.deep;
@@ -147,7 +147,7 @@ class Block {
     for (let j: usize = 0; j < rows; j++) this.factors[j] = 1 / this.factors[j];
   }
 
-  /** The values by their weights. */
+  /** Sums the values by their weights. */
   sum(out: F32, stride: usize, rows: usize): void {
     for (let c: usize = 0; c < this.width; c += 8) {
       for (let key: usize = 0; key < this.tokens; key += DEPTH) {

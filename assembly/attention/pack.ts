@@ -1,12 +1,12 @@
 import { F32 } from '../f32';
 
 /*
- * Rows of one head, brought into the layouts that the products of `winograd/micro-kernels` read. A head's width may be any
- * number: what is missing to whole blocks is zero, and rows that are missing repeat the last one.
+ * Packs rows of one head into the layouts of the products in `winograd/micro-kernels`. A head's width may be any
+ * number: blocks are padded with zeros, and missing rows repeat the last one.
  */
 
 /**
- * Groups of four rows, four of their floats together: to [rows/4][width/4][4 rows][4], rounded up.
+ * Groups of four rows, interleaved by four floats: to [rows/4][width/4][4 rows][4], rounded up.
  * The A of products that sum over the width.
  */
 export function packGroups(to: F32, x: F32, stride: usize, rows: usize, width: usize): void {
@@ -35,7 +35,7 @@ export function packGroups(to: F32, x: F32, stride: usize, rows: usize, width: u
 }
 
 /**
- * Panels of eight floats of every row, each row times its factor: to [width/8][rows][8], rounded up, `step` floats from a
+ * Panels of eight floats of every row, each row times its factor: to [width/8][rows][8], rounded up, `step` floats from one
  * panel to the next. The B of products that sum over the rows. factors: f32[rows], or null for 1
  */
 export function packPanels(
@@ -66,7 +66,7 @@ export function packPanels(
 }
 
 /**
- * Up to eight rows turned into columns: to [width][8] with the width rounded up to a multiple of 4. Rows that are missing
+ * Transposes up to eight rows into columns: to [width][8] with the width rounded up to a multiple of 4. Missing rows
  * repeat the last one; column i is multiplied by factors[i]. The B of products that sum over the width.
  */
 export function packColumns(
@@ -104,7 +104,7 @@ export function packColumns(
 }
 
 /**
- * Rows of C times their factors: out[row, c] = factors[row] · panels[c/8][row][c mod 8], `step` floats from a panel to the
+ * Rows of C times their factors: out[row, c] = factors[row] · panels[c/8][row][c mod 8], `step` floats from one panel to the
  * next. factors: f32[rows], or null for 1
  */
 export function unpackPanels(
@@ -142,7 +142,7 @@ export function clearPadding(
     for (let c = from; c < channels; c++) out[row * stride + c] = 0;
 }
 
-/** The first `count` floats, 0 to 4, and zeros; reads nothing else. */
+/** The first `count` floats, 0 to 4, then zeros; reads nothing else. */
 function firstLanes(x: F32, count: usize): v128 {
   if (count === 4) return x.lanes(0);
   let lanes = f32x4.splat(0);

@@ -1,13 +1,13 @@
 import { ATTENTION_HEADER, ATTENTION_PADDING, ATTENTION_QUERIES } from '../constants';
 
 /*
- * How attention is cut: a block of queries against all keys of a head, whose products are those of `winograd/micro-kernels`.
+ * How attention is divided: a block of queries against all keys of a head, with the products of `winograd/micro-kernels`.
  */
 
-/** Queries of a block, as the type that all here is counted in. */
+/** Queries per block, in the type used for counts here. */
 export const QUERIES: usize = ATTENTION_QUERIES;
 
-/** Keys multiplied at a time: as in `winograd/multiply`. */
+/** Keys to multiply at a time: as in `winograd/multiply`. */
 export const DEPTH: usize = 256;
 
 /** Floats before the arrays in a worker's scratch. */
@@ -21,7 +21,7 @@ export function up8(n: usize): usize {
   return (n + 7) & ~7;
 }
 
-/** Floats from the weights of four queries to those of the next: a cache line more, so that they do not meet in the cache. */
+/** Floats from the weights of four queries to those of the next: one cache line more, to avoid cache conflicts. */
 export function weightStep(tokens: usize): usize {
   return 4 * up4(tokens) + ATTENTION_PADDING;
 }

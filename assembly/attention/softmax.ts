@@ -2,13 +2,13 @@ import { C0, C1, C2, C3, C4, C5, C6, Exp2, LOWEST, ROUND } from '../exp';
 import { F32 } from '../f32';
 
 /*
- * Softmax of eight queries at a time. Scores come as [keys][8 queries], so that each lane is a query and nothing is summed
- * across lanes; they are in units of log 2, so that a power of two does for the exponential. Their number is rounded up to a
- * multiple of four, the last key repeated: that changes no maximum, and what is beyond `keys` is 0 among the weights.
- * Weights leave as two halves [keys][4 queries], `step` floats apart.
+ * Softmax of eight queries at a time. Scores are [keys][8 queries], so that each lane is a query and there are no sums
+ * across lanes; they are in units of log 2, so that the exponential is a power of two. Their number is rounded up to a
+ * multiple of four by repeating the last key: that changes no maximum, and the weights beyond `keys` are 0.
+ * Weights are written as two halves [keys][4 queries], `step` floats apart.
  */
 
-/** maxima[8] = the greatest score of each query. */
+/** maxima[8] = the largest score of each query. */
 export function greatest(maxima: F32, scores: F32, keys: usize): void {
   let m00 = scores.lanes(0);
   let m01 = scores.lanes(4);
@@ -33,7 +33,7 @@ export function greatest(maxima: F32, scores: F32, keys: usize): void {
   maxima.setLanes(4, f32x4.pmax(f32x4.pmax(m01, m11), f32x4.pmax(m21, m31)));
 }
 
-/** weights = 2^(score − maximum), not yet divided by their sums; sums[8] of them. */
+/** weights = 2^(score − maximum), not yet divided by their sums; sums[8] are those sums. */
 export function exponentiate(
   weights: F32,
   step: usize,
@@ -45,7 +45,7 @@ export function exponentiate(
   Weights.exponentiate(false, weights, step, sums, scores, maxima, keys);
 }
 
-/** The same where all maxima are 0, since `bounded` said that no score needs any. */
+/** The same for maxima of 0, when `bounded` says that none are needed. */
 export function exponentiateBounded(
   weights: F32,
   step: usize,
@@ -57,7 +57,7 @@ export function exponentiateBounded(
 }
 
 /**
- * Through the softmax: weights = 2^(score − maximum), gradients = weight · (dots − means), with the dots Σ dout · v as
+ * Backward through the softmax: weights = 2^(score − maximum), gradients = weight · (dots − means), with the dots Σ dout · v as
  * [keys][8 queries] and the means[8] Σ dout · out.
  */
 export function differentiate(
@@ -73,7 +73,7 @@ export function differentiate(
   Weights.differentiate(false, weights, gradients, step, scores, dots, maxima, means, keys);
 }
 
-/** The same where all maxima are 0. */
+/** The same for maxima of 0. */
 export function differentiateBounded(
   weights: F32,
   gradients: F32,
@@ -86,13 +86,13 @@ export function differentiateBounded(
   Weights.differentiate(true, weights, gradients, step, scores, dots, scores, means, keys);
 }
 
-/** Keys whose weights are summed before their sum is added to the others': a shorter sum rounds less. */
+/** Keys whose weights are summed before their sum is added to the total: shorter sums round less. */
 const BLOCK: usize = 64;
 
-/** A class for its inlined methods alone, to which `within` is known: whether scores are taken as they are. */
+/** A class only for its inlined methods, for which `within` is a constant: whether scores are used without maxima. */
 @unmanaged
 class Weights {
-  /** What the power of two is taken of. */
+  /** The argument of the power of two. */
   @inline
   static exponent(within: bool, score: v128, maximum: v128, lowest: v128): v128 {
     return within ? score : f32x4.pmax(f32x4.sub(score, maximum), lowest);

@@ -6,7 +6,7 @@ import { multiplyWide, wide } from './wide';
 
 /**
  * C (+)= Aᵀ · B over the tiles, for `rows` channels, twelve at a time as two blocks of six.
- * c: [rows][8]; a: rows as R says, with `apart`; b: [tiles][8]
+ * c: [rows][8]; a: rows laid out as R says, with `apart`; b: [tiles][8]
  */
 export function accumulateRows<R>(
   c: F32,
@@ -40,11 +40,11 @@ export function accumulateRows<R>(
 }
 
 /**
- * dU[point] (+)= V[point]ᵀ · D[point]: sums over the tiles of a chunk, in their order, on top of the chunks before it
+ * dU[point] (+)= V[point]ᵀ · D[point]: sums over the tiles of a chunk, in their order, added to those of earlier chunks
  * where `more` is not 0. Items: points x panels of 8 columns, the panel fastest.
- * du: [point][panels][rows][8]; v, d: planes as the tilings say, in which the tiles follow one another, eight channels
+ * du: [point][panels][rows][8]; v, d: planes laid out as the tilings say, in which tiles are contiguous, with eight channels
  * of each together
- * @param rows channels on V's side (those of all phases that are stacked); a multiple of 4
+ * @param rows channels on V's side (of all stacked phases); a multiple of 4
  */
 export function accumulate(
   du: F32,

@@ -7,18 +7,18 @@ import { following, Tiling, tileItems } from './tiling';
 import { gradientTiles, inputTiles, outputTiles } from './transforms';
 
 /**
- * Both gradients of a 3 x 3 convolution, of groups of tiles that one worker takes by chunks all the way: dx is the
+ * Both gradients of a 3 x 3 convolution, for groups of tiles that one worker processes chunk by chunk from start to end: dx is the
  * convolution of dy with the turned weights, and dW the sum of x times dy with the taps sliding over dy, so that one
- * transform of dy is for both. Items: groups, each with a dU of its own.
+ * transform of dy serves both. Items: groups, each with its own dU.
  * du: [group][point][panels][rows][8], rows the channels of dy, columns those of x
  * @param g the tiling of dy, then that of dx
  * @param narrow the tiling of x, the columns of dU
- * @param scale,shift what x goes through on its way in, unless null; see `toTiles`
+ * @param scale,shift applied to x as it is loaded, unless null; see `toTiles`
  * @param flags of `fromTiles`, for dx
  * @param rows channels of dy
  * @param panels panels of eight channels of x
  * @param planes points
- * @param vFloats those of V, behind which M is, and behind its `mFloats` D
+ * @param vFloats those of V, which is followed by M, and after its `mFloats` by D
  * @param scratch f32[TRANSFORM_SCRATCH + V, M and D], the caller's own
  */
 export function winogradBackward(

@@ -3,9 +3,9 @@ import { F32 } from '../f32';
 import { Tiling } from './tiling';
 
 /**
- * y ← base in all pixels of `count` tiles, of whatever phase, for an output transform that adds to them: so they come from the
- * cache, and what is added to need not be copied in a pass of its own.
- * @param y the tensor `g` cuts
+ * y ← base in all pixels of `count` tiles, of all phases, before an output transform adds to them: so they are in the
+ * cache, and the base need not be copied in a separate pass.
+ * @param y the tensor of `g`
  * @param base f32 [pixels of y][baseStride]
  */
 export function copyTiles(

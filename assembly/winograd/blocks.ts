@@ -8,19 +8,19 @@ import { following, Tiling, tileItems } from './tiling';
 import { gradientTiles, inputTiles, outputTiles } from './transforms';
 
 /*
- * Layers with many tiles and few weights: one worker takes a block of tiles all the way, in planes of its own. Nothing
- * is passed from one core's cache to another's, and nobody waits at a barrier in between.
+ * Layers with many tiles and few weights: one worker processes a block of tiles from start to end, in its own planes. Nothing
+ * moves between cores' caches, and there is no barrier in between.
  */
 
 /**
- * y = conv(x): `winogradInput`, `winogradMultiply` and `winogradOutput` of one block after the other, with their bits.
- * Phases of the output follow one another in the same planes. Items: blocks of `block` tiles, a multiple of 4.
- * @param base what the output is added to, with the flag ACCUMULATE, in pixels of `baseStride` floats; null: what is in y
+ * y = conv(x): `winogradInput`, `winogradMultiply` and `winogradOutput` for one block after the other, with the same bits.
+ * Phases of the output reuse the same planes. Items: blocks of `block` tiles, a multiple of 4.
+ * @param base what the output is added to, with the flag ACCUMULATE, in pixels of `baseStride` floats; null: the contents of y
  * @param u the transformed weights, [point][panels][k][8]
  * @param g the tiling of the input, then that of the output
- * @param k input channels, or four times as many where phases are stacked
+ * @param k input channels, or four times as many if phases are stacked
  * @param planes points
- * @param vFloats those of V, behind which M is
+ * @param vFloats those of V, which is followed by M
  * @param tiles those of the whole batch
  * @param scratch f32[TRANSFORM_SCRATCH + V and M], the caller's own
  */
@@ -74,10 +74,10 @@ export function winogradBlocks(
  * groups are added up by `winogradWeightGradient`. Items: groups.
  * du: [group][point][panels][rows][8]
  * @param g the tiling of x, the rows of dU; then that of dy, its columns
- * @param swapped 1 where dy is the tensor that the taps slide over
- * @param group tiles of a group
+ * @param swapped 1 if dy is the tensor that the taps slide over
+ * @param group tiles per group
  * @param planes points
- * @param vFloats those of V, behind which D is
+ * @param vFloats those of V, which is followed by D
  * @param scratch f32[TRANSFORM_SCRATCH + V and D], the caller's own
  */
 export function winogradGradientBlocks(

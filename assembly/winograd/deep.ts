@@ -7,21 +7,21 @@ import { sandwich } from './sandwich';
 import { Taps } from './weights';
 
 /*
- * Layers with many channels and few tiles: their transformed weights would be many times larger than all else together
- * (36 MB of taps become 151 MB), and moving them would take longer than the products. Here a block of them is made,
- * used, and forgotten in the cache of one worker. The sums are those of `multiply` and `accumulate`, in their order.
+ * Layers with many channels and few tiles: their transformed weights would be many times larger than everything else
+ * (36 MB of taps become 151 MB), and moving them would take longer than the products. Here a block of them is transformed,
+ * used, and dropped in the cache of one worker. The sums are those of `multiply` and `accumulate`, in their order.
  */
 
-/** As the type that all here is counted in. */
+/** In the type used for counts here. */
 const BLOCK: usize = DEEP_BLOCK;
 const POINT: usize = DEEP_POINT;
 
 /**
- * `toWeightTiles` and `multiply` in one. Items: groups of `group` panels (1 or 2; of one phase where the output has
- * phases), which share each read of V: it is the larger part of what is read.
+ * `toWeightTiles` and `multiply` fused. Items: groups of `group` panels (1 or 2; of one phase if the output has
+ * phases), which share each read of V: it is the larger part of the data that are read.
  * m: [phase][point][tiles/4][panels][4][8], v: [phase][point][tiles/4][k/8][4][8], w: [panels][taps][channels][8]
- * @param k input channels: g.channels, or four times as many where phases are stacked
- * @param panels panels of w, each with all of its phases; `group` divides it
+ * @param k input channels: g.channels, or four times as many if phases are stacked
+ * @param panels panels of w, each with all of its phases; a multiple of `group`
  * @param scratch f32[DEEP_SCRATCH], the caller's own
  */
 export function multiplyDeep<P>(
@@ -78,12 +78,12 @@ export function multiplyDeep<P>(
 }
 
 /**
- * `accumulate` over all tiles, and `fromWeightTiles`, in one. Items: blocks of 64 rows x panels, the panel fastest, so that
+ * `accumulate` over all tiles, and `fromWeightTiles`, fused. Items: blocks of 64 rows x panels, the panel fastest, so that
  * a block of V stays in the cache.
  * dw: [panels of one phase][taps][channels][8], v: [point][rows/8][room][8], d: [point][panels][room][8]
- * @param rows g.channels, or four times as many where V has the phases
- * @param panels those of all phases where D has them
- * @param room tiles there is room for, `tiles` of them there
+ * @param rows g.channels, or four times as many if V has the phases
+ * @param panels those of all phases if D has them
+ * @param room capacity in tiles, of which `tiles` are used
  * @param scratch f32[DEEP_SCRATCH], the caller's own
  */
 export function gradientDeep<P>(

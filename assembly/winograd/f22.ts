@@ -48,7 +48,7 @@ export class Input22 {
   }
 }
 
-/** y = Aᵀ m, each put where and how S says (sink.ts). */
+/** y = Aᵀ m, each written as S says (sink.ts). */
 @unmanaged
 export class Output22 {
   get inputs(): usize {

@@ -2,7 +2,7 @@ import { F32 } from '../f32';
 
 /*
  * F(2, 3): two outputs of a three-tap correlation with four products, from the points 0, 1, −1, ∞.
- * The most accurate of the three-tap algorithms, for 2.25 times fewer products than the direct sum.
+ * The most accurate of the three-tap algorithms, with 2.25 times fewer products than direct convolution.
  *
  *      ⎡−1  0 1 0⎤        ⎡ −1    0   0 ⎤
  *  Bᵀ= ⎢ 0  1 1 0⎥    G = ⎢ 1/2  1/2 1/2⎥    Aᵀ = ⎡1 1  1 0⎤
@@ -52,7 +52,7 @@ export class Input23 {
   }
 }
 
-/** y = Aᵀ m, each put where and how S says (sink.ts). */
+/** y = Aᵀ m, each written as S says (sink.ts). */
 @unmanaged
 export class Output23 {
   get inputs(): usize {

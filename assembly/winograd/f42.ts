@@ -66,7 +66,7 @@ export class Input42 {
   }
 }
 
-/** y = Aᵀ m, each put where and how S says (sink.ts). */
+/** y = Aᵀ m, each written as S says (sink.ts). */
 @unmanaged
 export class Output42 {
   get inputs(): usize {

@@ -90,7 +90,7 @@ export class Input43 {
   }
 }
 
-/** y = Aᵀ m, each put where and how S says (sink.ts). */
+/** y = Aᵀ m, each written as S says (sink.ts). */
 @unmanaged
 export class Output43 {
   get inputs(): usize {

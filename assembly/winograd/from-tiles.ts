@@ -5,14 +5,14 @@ import { AddFloor, Floor, Plain } from './sink';
 import { Tiling, toNextFour } from './tiling';
 import { wide } from './wide';
 
-/** Beside ACCUMULATE and RELU a flag of `fromTiles`: nobody else writes pixels of these tiles, and what lies between them will be written too. */
+/** A flag of `fromTiles` beside ACCUMULATE and RELU: only this call writes pixels of these tiles, and the pixels between them will be written too. */
 export const ALONE: i32 = 4;
 
 /**
- * Takes products back to pixels: y = Aᵀ M A + bias, added to what is there with ACCUMULATE, then max(y, 0)
+ * Transforms products back to pixels: y = Aᵀ M A + bias, added to the previous contents with ACCUMULATE, then max(y, 0)
  * with RELU. Writes only pixels inside the image. Items: see `tileItems`.
- * @param y the tensor `g` cuts
- * @param m the products, laid out as `g` says; its own items of it are used up
+ * @param y the tensor of `g`
+ * @param m the products, laid out as `g` says; those of its items are overwritten
  * @param bias f32[channels] or null. It is added to the product of the points (1, 1), whose value goes into every
  *   output of the tile once.
  * @param scratch f32[STRIP_SCRATCH], the caller's own: half-transformed tiles, then a tile of 4 x 4 vectors or pairs of them
@@ -110,7 +110,7 @@ export function fromTiles<P>(
   }
 }
 
-/** As `Line` of sandwich.ts, for maps that put their results as S says. */
+/** Like `Line` of sandwich.ts, for maps that write their results as S says. */
 @unmanaged
 class Out {
   @inline
@@ -130,7 +130,7 @@ class Out {
     );
   }
 
-  /** Aᵀ M: scratch [outputs][inputs] from the products at (i, j), i·row + j·column floats on. */
+  /** Aᵀ M: scratch [outputs][inputs] from the products at (i, j), at offset i·row + j·column floats. */
   @inline
   static columns<P>(scratch: F32, m: F32, row: usize, column: usize): void {
     const p = changetype<P>(0);
@@ -144,7 +144,7 @@ class Out {
     if (p.inputs > 5) Out.apply<P, Plain>(scratch.at(20), width, m.at(5 * column), row, floor);
   }
 
-  /** (Aᵀ M) A, row by row into S: the pixel (i, j) is i·row + j·column floats on. */
+  /** (Aᵀ M) A, row by row into S: pixel (i, j) at offset i·row + j·column floats. */
   @inline
   static rows<P, S>(y: F32, row: usize, column: usize, scratch: F32, floor: v128): void {
     const p = changetype<P>(0);
@@ -208,7 +208,7 @@ class Out {
   }
 }
 
-/** The part of a tile that lies inside the image, from scratch to its pixels: rows of `width` floats, vectors `apart` floats apart. */
+/** Copies the part of a tile that lies inside the image from scratch to its pixels: rows of `width` floats, vectors `apart` floats apart. */
 function copyInside(
   y: F32,
   row: usize,

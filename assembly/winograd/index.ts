@@ -14,9 +14,9 @@ import { fromWeightTiles, Taps, toWeightTiles } from './weights';
 /*
  * Winograd's minimal filtering, Lavin and Gray (2016): Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A for each tile, summed over the
  * input channels between ⊙ and Aᵀ, so that the sums are one matrix product for each of the n² points. The
- * transforms pick the algorithm by number; the products between them are in multiply.ts and accumulate.ts.
+ * transforms select the algorithm by number; the products between them are in multiply.ts and accumulate.ts.
  */
-/** `inputTiles` of planes anywhere. */
+/** `inputTiles` for planes anywhere in memory. */
 export function winogradInput(
   v: F32,
   x: F32,
@@ -33,7 +33,7 @@ export function winogradInput(
   inputTiles(v, x, g, scale, shift, shiftStep, first, count, scratch, begin, end);
 }
 
-/** `gradientTiles` of planes anywhere. */
+/** `gradientTiles` for planes anywhere in memory. */
 export function winogradGradient(
   v: F32,
   x: F32,
@@ -83,7 +83,7 @@ export function winogradAccumulate(
   accumulate(du, v, d, g, following(g), rows, panels, tiles, duPlane, more, begin, end);
 }
 
-/** `outputTiles` of planes anywhere. */
+/** `outputTiles` for planes anywhere in memory. */
 export function winogradOutput(
   y: F32,
   m: F32,
@@ -133,7 +133,7 @@ export function winogradWeightGradient(
   if (a === 22) fromWeightTiles<WeightGradient22>(dw, du, g, groups, step, scratch, begin, end);
 }
 
-/** dW of `winogradBackward`, whose dU is turned; see `fromTurnedTiles`. */
+/** dW of `winogradBackward`, whose dU is transposed; see `fromTurnedTiles`. */
 export function winogradTurnedGradient(
   dw: F32,
   du: F32,
@@ -149,7 +149,7 @@ export function winogradTurnedGradient(
   if (a === 23) fromTurnedTiles<WeightGradient23>(dw, du, g, groups, step, scratch, begin, end);
 }
 
-/** The products of a layer with few tiles, its weights transformed on the way; see `multiplyDeep`. */
+/** The products of a layer with few tiles, whose weights are transformed on the fly; see `multiplyDeep`. */
 export function winogradMultiplyDeep(
   m: F32,
   v: F32,

@@ -1,13 +1,13 @@
 /*
- * How the rows of A lie for the products of micro-kernels.ts and wide.ts: a class stands for a layout where a type parameter `R` is
- * asked for. A layout's size, `offsetof<R>()`, is the bytes from a row to the next of its group of four: a constant, as the offsets of
- * loads have to be. `step` is those from a k to the next.
- * Where `last` is not 0, as many k lie together as `last` has room for; behind them A goes on `jump` bytes later: addresses of k that
- * are multiples of `last` + 4 begin a group. `quad` is where a group of four rows begins, `apart` bytes from one (or from a pair of
- * them, where they lie in pairs) to the next.
+ * How the rows of A are laid out for the products of micro-kernels.ts and wide.ts: a class stands for a layout where a type parameter `R`
+ * is required. A layout's size, `offsetof<R>()`, is the bytes from one row to the next in its group of four: a constant, since the offsets of
+ * loads must be constant. `step` is the distance from one k to the next.
+ * If `last` is not 0, only as many k are contiguous as `last` has room for; after them A continues `jump` bytes later: addresses of k that
+ * are multiples of `last` + 4 begin a group. `quad` is the start of a group of four rows, `apart` bytes from one (or from a pair of
+ * them, if they are stored in pairs) to the next.
  */
 
-/** [rows/4][k/4][4 rows][4 k]: rows as attention and dense layers bring them in. */
+/** [rows/4][k/4][4 rows][4 k]: rows as packed by attention and dense layers. */
 @unmanaged
 export class Fours {
   a: f64;
@@ -26,7 +26,7 @@ export class Fours {
   }
 }
 
-/** [rows/4][k/8][4 rows][8 k]: V and its rows of tiles, whose eight channels lie together. */
+/** [rows/4][k/8][4 rows][8 k]: V with rows of tiles, whose eight channels are contiguous. */
 @unmanaged
 export class Eights {
   a: f64;
@@ -65,7 +65,7 @@ export class RowsByFour {
   }
 }
 
-/** [rows/8][k][8 rows]: V and its rows of channels. */
+/** [rows/8][k][8 rows]: V with rows of channels. */
 @unmanaged
 export class RowsByEight {
   a: f32;

@@ -1,23 +1,23 @@
 import { F32, madd } from '../f32';
 
 /*
- * Products of small blocks with all of their sums in registers: what nearly all of the U-Net's time goes to. Each sum is
+ * Products of small blocks with all of their sums in registers: the U-Net spends nearly all of its time here. Each sum is
  * taken in the order of k, whatever the block, so that blocks of four and of six rows give the same bits.
  *
- * A comes in groups of four rows; a class of layouts.ts stands for how they lie where a type parameter `R` is asked for.
+ * A comes in groups of four rows; a class of layouts.ts gives their layout where a type parameter `R` is required.
  *
- * What V8 makes of the loops decides over a third of their speed (read with `node --print-wasm-code`):
- * - One k per loop body. With more, V8 gathers the loads of all before the first multiply-add, and spills.
+ * V8's code for the loops determines over a third of their speed (inspected with `node --print-wasm-code`):
+ * - One k per loop body. With more, V8 moves all loads before the first multiply-add, and spills.
  * - A test before the loop and one at its end: V8 then keeps the addresses of A's rows, which are not part of the instructions of
- *   splats, in registers. Without the first test the loads are gathered too.
- * - Pointers one step back, and moved before they are used: so V8 knows, from the subtraction, that their upper halves are
+ *   splats, in registers. Without the first test the loads are moved too.
+ * - Pointers one step back, advanced before use: from the subtraction V8 knows that their upper halves are
  *   zero, and needs no second copy of each.
- * - One variable for all splats, so that twelve sums, two vectors of B and it fit the fifteen registers V8 gives out: with the
- *   product of a separate multiplication beside them (the strict build) they do not, and six rows are a third slower
+ * - One variable for all splats, so that twelve sums, two vectors of B and it fit the fifteen registers that V8 assigns: with the
+ *   product of a separate multiplication (the strict build) they do not, and six rows are a third slower
  *   than four.
  */
 
-/** Whether blocks of six rows pay: a tenth faster than four (measured), where multiply and add are one instruction. */
+/** Whether blocks of six rows pay: a tenth faster than four (measured), if multiply-add is one instruction. */
 export const SIX_ROWS: bool = ASC_FEATURE_RELAXED_SIMD;
 
 /** C (+)= A · B[k][8]; adds to C [4][8] where `more` is not 0. `jump`: see layouts.ts. */
@@ -25,7 +25,7 @@ export function multiply4x8<R>(c: F32, a: usize, b: usize, k: usize, jump: usize
   Rows.multiply<R>(false, c, c, a, a, b, k, jump, more);
 }
 
-/** The same for four rows from `a` to C, and two more from `q`, laid out alike, to D [2][8]. */
+/** The same for four rows from `a` to C, and two more from `q`, in the same layout, to D [2][8]. */
 export function multiply6x8<R>(
   c: F32,
   d: F32,
@@ -39,7 +39,7 @@ export function multiply6x8<R>(
   Rows.multiply<R>(true, c, d, a, q, b, k, jump, more);
 }
 
-/** The block. A class for its inlined method alone, to which `six` is known: where it is false, the last two rows are left out. */
+/** The block. A class only for its inlined method, for which `six` is a constant: if false, the last two rows are omitted. */
 @unmanaged
 class Rows {
   @inline

@@ -43,8 +43,8 @@ export function multiplyQuads<R>(
 }
 
 /**
- * Channels multiplied at a time: 8 KB of B, which stay in the first-level cache while rows of A pass by. The sums are
- * taken up again from memory, so that their bits do not change.
+ * Channels to multiply at a time: 8 KB of B, which stay in the first-level cache while rows of A pass by. The sums
+ * continue from memory, so their bits do not change.
  */
 const DEPTH: usize = 256;
 
@@ -53,9 +53,9 @@ const DEPTH: usize = 256;
  * channels. Items: points x panels of 8 output channels, the panel fastest.
  * @param m,v laid out as the tilings of the output and of the input say
  * @param u [point][panels][k][8]
- * @param k input channels (those of all phases that are stacked); a multiple of 8
+ * @param k input channels (of all stacked phases); a multiple of 8
  * @param quads groups of four tiles
- * @param uPlane floats from a point of u to the next
+ * @param uPlane floats from one point of u to the next
  */
 export function multiply(
   m: F32,

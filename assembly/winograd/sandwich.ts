@@ -2,14 +2,14 @@ import { F32 } from '../f32';
 import { Direct } from './source';
 
 /*
- * A one-dimensional linear map P, as straight-line code, that the two-dimensional transforms are made of. A class with
- * the members `inputs`, `outputs` and `apply` stands for P where a type parameter `P` is asked for; it has no state.
- * `apply(t, tStep, d0, …, d5)` stores P d to t, tStep floats apart; what is beyond its inputs is ignored. `applyPair` does it for
- * eight channels: the lower four of each of the d, then the upper four. All is read before anything is stored, so that V8 joins
+ * A one-dimensional linear map P, as straight-line code, from which the two-dimensional transforms are built. A class with
+ * the members `inputs`, `outputs` and `apply` stands for P where a type parameter `P` is required; it has no state.
+ * `apply(t, tStep, d0, …, d5)` stores P d to t, tStep floats apart; arguments beyond its inputs are ignored. `applyPair` does it for
+ * eight channels: the lower four of each of the d, then the upper four. Everything is read before anything is stored, so that V8 joins
  * them (see wide.ts).
  */
 
-/** Calls of a map. A class for its inlined methods alone: as a function it would stay a call, at twice the time. */
+/** Calls of a map. A class only for its inlined methods: a function would remain a call, at twice the time. */
 @unmanaged
 export class Line {
   /** t ← P x, where the elements of x are `step` floats apart and read as L says. */
@@ -96,8 +96,8 @@ export class Line {
 }
 
 /**
- * Y = P X Pᵀ for four channels at once: the columns of X first, then the rows of what results.
- * x: element (i, j) at i·xRow + j·xColumn; y likewise; all strides in floats. Written out and not looped over:
+ * Y = P X Pᵀ for four channels at once: the columns of X first, then the rows of the result.
+ * x: element (i, j) at i·xRow + j·xColumn; y likewise; all strides in floats. Unrolled instead of a loop:
  * measured on Node 20, a loop takes a tenth longer for 6 x 6 points, a quarter to a half for weights.
  */
 export function sandwich<P>(

@@ -1,8 +1,8 @@
 import { F32 } from '../f32';
 
 /*
- * Where an output transform puts a vector, or a pair of them: a class stands for a way to do it where a type parameter `S` is asked for.
- * They have no state, and what they do not use of their arguments costs nothing.
+ * How an output transform writes a vector, or a pair of them: a class stands for a way to do it where a type parameter `S` is required.
+ * They have no state, and unused arguments cost nothing.
  */
 
 /** y ← value. */

@@ -1,8 +1,8 @@
 import { F32, madd } from '../f32';
 
 /*
- * How a transform reads a vector, and the next four channels: a class stands for a way to do it where a type parameter `L` is asked
- * for. They have no state, and what they do not use of their arguments costs nothing.
+ * How a transform reads a vector, and the next four channels: a class stands for a way to do it where a type parameter `L` is
+ * required. They have no state, and unused arguments cost nothing.
  */
 
 /** x. */
@@ -29,7 +29,7 @@ export class Direct {
   }
 }
 
-/** x · scale + shift: a normalisation that nobody has to write to memory first. */
+/** x · scale + shift: a normalisation that is never materialised. */
 @unmanaged
 export class Affine {
   @inline

@@ -3,13 +3,13 @@ import { F32 } from '../f32';
 import { Line } from './sandwich';
 
 /*
- * P X Pᵀ for tiles of an image that are neighbours in a row: their columns, of which two tiles share some, go through P
- * once, and then each tile's rows. What lies beyond the image is zero, whatever scale and shift.
+ * P X Pᵀ for neighbouring tiles in a row of an image: their columns, some of which two tiles share, go through P
+ * once, and then each tile's rows. Pixels beyond the image are zero, whatever scale and shift.
  */
 
 /**
- * Which of `size` rows (or columns) from `start` on, `step` (1 or 2) apart, lie in [0, length): the first in the low byte,
- * the one after the last in the next.
+ * Which of `size` rows (or columns) from `start` on, `step` (1 or 2) apart, are in [0, length): the first in the low byte,
+ * the end in the next.
  */
 export function inside(start: i32, step: i32, length: i32, size: i32): i32 {
   const from = start < 0 ? (step - 1 - start) >> (step - 1) : 0;
@@ -19,8 +19,8 @@ export function inside(start: i32, step: i32, length: i32, size: i32): i32 {
 
 /**
  * P X: strip [outputs][STRIP_WIDTH].
- * @param x the first pixel of the strip, which may lie outside the image; only what is inside is read
- * @param row,column floats from a pixel to the next below and to the right
+ * @param x the first pixel of the strip, which may lie outside the image; only pixels inside are read
+ * @param row,column floats from one pixel to the next below and to the right
  * @param rows,columns those of the strip that are inside; see `inside`
  * @param span columns of the strip
  */
@@ -49,11 +49,11 @@ export function stripColumns<P, L>(
 }
 
 /**
- * P X Pᵀ of the strip's tiles, of which there is at least one: their rows through P. A loop that is tested at its end, as
- * those over channels are: out of such ones alone V8 takes what does not change. Measured: a training step of `tiny` takes
+ * P X Pᵀ of the strip's tiles, at least one: their rows through P. The loop is tested at its end, like
+ * those over channels: V8 hoists invariants only out of such loops. Measured: a training step of `tiny` takes
  * two hundredths less time.
  * @param v the first tile's block; the next is `tile` floats on, and points are `plane` apart
- * @param side floats from a tile to the next in the strip
+ * @param side floats from one tile to the next in the strip
  */
 export function stripRows<P>(
   v: F32,
@@ -70,7 +70,7 @@ export function stripRows<P>(
   } while (--count > 0);
 }
 
-/** Columns of which all rows are inside. By fours in the source: measured, a twelfth to a third less time. */
+/** Columns whose rows are all inside. Unrolled by four: measured, a twelfth to a third less time. */
 function wholeColumns<P, L>(
   s: F32,
   x: F32,
@@ -95,7 +95,7 @@ function wholeColumns<P, L>(
   }
 }
 
-/** Columns of a strip at the upper or lower edge: a row that is outside is read from `zeros`, and nothing added to it. */
+/** Columns of a strip at the upper or lower edge: rows outside are read from `zeros`, without adding anything. */
 function partColumns<P, L>(
   s: F32,
   zeros: F32,
@@ -204,7 +204,7 @@ export function stripRowPairs<P>(
   } while (--count > 0);
 }
 
-/** There is at least one. */
+/** At least one column. */
 function wholeColumnPairs<P, L>(
   s: F32,
   x: F32,
@@ -226,7 +226,7 @@ function wholeColumnPairs<P, L>(
   } while (--count > 0);
 }
 
-/** `partColumns` for eight channels; there is at least one. */
+/** `partColumns` for eight channels; at least one column. */
 function partColumnPairs<P, L>(
   s: F32,
   zeros: F32,
@@ -260,7 +260,7 @@ function partColumnPairs<P, L>(
   const aUpper = l.upperFactor(scale, 0);
   const b = l.factor(shift, 0);
   const bUpper = l.upperFactor(shift, 0);
-  // V8 joins a mask, and no choice between vectors.
+  // V8 joins a mask, but not a select between vectors.
   const m0 = i32x4.splat(-(<i32>in0));
   const m1 = i32x4.splat(-(<i32>in1));
   const m2 = i32x4.splat(-(<i32>in2));

@@ -1,17 +1,17 @@
 import { CHANNEL_BLOCK } from '../constants';
 
 /**
- * How a tensor is cut into tiles, and where each tile goes in the transformed ("Winograd") domain.
+ * How a tensor is divided into tiles, and the layout of each tile in the transformed ("Winograd") domain.
  * The host writes it once (src/engine/winograd/geometry.ts has the same fields in the same order); kernels read it.
  *
- * Tensor: f32[batch, height, width, pixel], of which the first `channels` of a pixel count (a multiple of 8).
- * Tile (ty, tx) of phase (py, px) holds the pixels y = (ty·side + i)·step + origin + py, and the same in x,
- * where i counts the tile's rows and `side` is the number of outputs a tile has (m of F(m, r)). Pixels outside
- * the tensor are zero when read and left alone when written.
+ * Tensor: f32[batch, height, width, pixel], of which the first `channels` of a pixel are used (a multiple of 8).
+ * Tile (ty, tx) of phase (py, px) has the pixels y = (ty·side + i)·step + origin + py, and the same in x,
+ * where i counts the tile's rows and `side` is the number of its outputs (m of F(m, r)). Pixels outside
+ * the tensor are zero when read and not written.
  *
  * Transformed domain: one plane for each of the n² points; strides in floats. Element (point, phase, t, c) is at
  *   point·plane + phase·phaseStride + (t >> 2)·block + (t & 3)·tile + (c >> 3)·eight + (c >> 2 & 1)·half + (c & 3)
- * so that four channels always lie together, and one layout or another suits the product that follows.
+ * so that four channels are always contiguous, and the layout can suit the product that follows.
  */
 @unmanaged
 export class Tiling {
@@ -26,7 +26,7 @@ export class Tiling {
   across: i32;
   step: i32;
   origin: i32;
-  /** 1, or 4 where the tensor is taken apart into its even and odd rows and columns. */
+  /** 1, or 4 if the tensor is split into its even and odd rows and columns. */
   phases: i32;
   plane: i32;
   phaseStride: i32;
@@ -35,7 +35,7 @@ export class Tiling {
   eight: i32;
   half: i32;
 
-  /** Blocks of channels, each an item of its own. */
+  /** Blocks of channels, each a separate item. */
   channelBlocks(): i32 {
     return (this.channels + CHANNEL_BLOCK - 1) / CHANNEL_BLOCK;
   }
@@ -46,7 +46,7 @@ export function toNextFour(c: usize, half: usize, eight: usize): usize {
   return c & 4 ? eight - half : half;
 }
 
-/** The tiling that follows another in memory: that of the output, or of a weight gradient's columns. */
+/** The next tiling in memory: that of the output, or of a weight gradient's columns. */
 export function following(g: Tiling): Tiling {
   return changetype<Tiling>(changetype<usize>(g) + offsetof<Tiling>());
 }

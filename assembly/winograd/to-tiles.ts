@@ -6,12 +6,12 @@ import { Tiling, toNextFour } from './tiling';
 import { wide } from './wide';
 
 /**
- * Takes tiles into the transformed domain, P X Pᵀ: with P = Bᵀ the input of a convolution (tiles overlap), with
+ * Transforms tiles, P X Pᵀ: with P = Bᵀ the input of a convolution (tiles overlap), with
  * P = A the gradient of its output. Items: see `tileItems`.
  * @param v transformed tiles, laid out as `g` says; tile `first` of the tensor is its tile 0
- * @param x the tensor `g` cuts, read as L says
+ * @param x the tensor of `g`, read as L says
  * @param scale f32[channels]
- * @param shift f32[channels] of an image, and `shiftStep` floats on those of the next
+ * @param shift f32[channels] of an image; those of the next are `shiftStep` floats later
  * @param side rows of a tile that neighbouring tiles do not share: m of F(m, r)
  * @param scratch f32[STRIP_SCRATCH], the caller's own
  */
@@ -61,7 +61,7 @@ export function toTiles<P, L>(
       const columns = inside(left, g.step, g.width, span);
       if (tx === 0 && c0 === 0 && phase === 0)
         fetchRows(x, g, image * g.height + top + size * g.step, side, scratch);
-      // The corner may lie outside the image, or before all of it: it is an address, and only what is inside is read.
+      // The corner may lie outside the image, or before all of it: it is only an address; pixels inside are read.
       const corner = x.at(((image * g.height + top) * g.width + left) * g.pixel + c0);
       const scales = scale.at(c0);
       const shifts = shift.at(<usize>image * shiftStep + c0);

@@ -4,8 +4,8 @@ import { sandwich } from './sandwich';
 import { Taps } from './weights';
 
 /**
- * dW = Gᵀ dU G as `fromWeightTiles` has it, from a dU whose rows are the output channels and whose columns the input channels,
- * [point][panels][rows][8], as it is where the taps slide over dy. One phase; same items.
+ * dW = Gᵀ dU G like `fromWeightTiles`, from a dU whose rows are the output channels and whose columns the input channels,
+ * [point][panels][rows][8], which results if the taps slide over dy. One phase; same items.
  * @param scratch f32[SANDWICH_SCRATCH + 4 · 144], the caller's own
  */
 export function fromTurnedTiles<P>(

@@ -3,8 +3,8 @@ import { F32 } from '../f32';
 import { sandwich } from './sandwich';
 
 /**
- * Where the taps of a convolution's weight W[Cout/8][taps][Cin][8] lie, and where they go in the transformed
- * domain. The host writes it (src/engine/winograd/geometry.ts). Tap (a, b) of phase (py, px) is
+ * The layout of the taps of a convolution's weight W[Cout/8][taps][Cin][8], and of their transforms.
+ * Written by the host (src/engine/winograd/geometry.ts). Tap (a, b) of phase (py, px) is
  * `first + py·phaseRow + px·phaseColumn + a·row + b·column`; its transform U of point p is at
  * `p·plane + phase·phaseStride + panel·panelStride + ci·8`. Strides in floats.
  */
@@ -65,8 +65,8 @@ export function toWeightTiles<P>(
 }
 
 /**
- * dW = Gᵀ dU G for each pair of channels, with P = Gᵀ: the way back of `toWeightTiles`, same items.
- * @param groups how many dU to add up, in their order: each `groupStep` floats after the one before
+ * dW = Gᵀ dU G for each pair of channels, with P = Gᵀ: the adjoint of `toWeightTiles`, same items.
+ * @param groups how many dU to add up, in order: each `groupStep` floats after the one before
  * @param scratch f32[SANDWICH_SCRATCH + 144], the caller's own
  */
 export function fromWeightTiles<P>(
@@ -105,7 +105,7 @@ export function fromWeightTiles<P>(
   }
 }
 
-/** sums[point] = Σ over the groups of du[point], `plane` floats a point. */
+/** sums[point] = Σ over the groups of du[point], with `plane` floats per point. */
 function addGroups(
   sums: F32,
   du: F32,

@@ -2,27 +2,27 @@ import { F32, madd } from '../f32';
 import { multiply4x8 } from './micro-kernels';
 
 /*
- * Products of blocks for processors with vectors of 256 bits: V8 can join two operations on neighbouring vectors into one
- * (`node --experimental-wasm-revectorize`, with V8 13 and AVX2). What it joins here, read with `--print-wasm-code`: all of it.
- * - It begins at neighbouring stores, of which the upper has to come first, and goes back through sums and phis to the loads.
- * - Two loads are neighbours where they have one address and offsets that are immediate. Written as sums, Binaryen turns an
- *   addition of 64 into a subtraction of -64, and they are strangers.
- * - All loads of C stand in one block: what is not wanted of it is masked out, since zeros from another block would not
+ * Products of blocks for processors with 256-bit vectors: V8 can join two operations on neighbouring vectors into one
+ * (`node --experimental-wasm-revectorize`, with V8 13 and AVX2). Here it joins all of them, as `--print-wasm-code` shows:
+ * - It starts at neighbouring stores, of which the upper must come first, and follows sums and phis back to the loads.
+ * - Two loads are neighbours if they have the same address and immediate offsets. Written as sums, Binaryen turns an
+ *   addition of 64 into a subtraction of -64, which breaks the match.
+ * - All loads of C are in one block: unwanted values are masked out, since zeros from another block would not
  *   match, and by a splat, since a parameter would not match either.
- * Without that V8 spills half of the sums, so that these blocks are slower than those of six rows.
+ * Otherwise V8 spills half of the sums, and these blocks are slower than those of six rows.
  */
 
-/** Whether this instance takes these blocks. */
+/** Whether this instance uses these blocks. */
 export let wide: bool = false;
 
-/** Chooses for this instance; the bits of all products are the same. */
+/** Sets it for this instance; the bits of all products are the same. */
 export function setWide(on: bool): void {
   wide = on;
 }
 
 /**
- * C (+)= A · B[k][8] for groups of four rows, three or two at a time: those of C are `cStep` floats apart, those of A as R says, with
- * `apart`. A rest of one group is avoided: its four sums are too few to keep the multipliers busy.
+ * C (+)= A · B[k][8] for groups of four rows, three or two at a time: those of C are `cStep` floats apart, those of A laid out as R says, with
+ * `apart`. A remainder of one group is avoided: its four sums are too few to keep the multipliers busy.
  */
 export function multiplyWide<R>(
   c: F32,
@@ -82,7 +82,7 @@ function multiply8x8<R>(
   Groups.multiply<R>(false, c, cStep, a, q, q, b, k, jump, more);
 }
 
-/** The block. A class for its inlined method alone, to which `three` is known: where it is false, the third group is left out. */
+/** The block. A class only for its inlined method, for which `three` is a constant: if false, the third group is omitted. */
 @unmanaged
 class Groups {
   @inline

@@ -1,4 +1,4 @@
-/** tfjs-node as it ships: with libtensorflow's own defaults, none of Haze's environment. */
+/** tfjs-node as it ships: with libtensorflow's own defaults, without Haze's environment. */
 import { loadInstall } from '../../src/tensorflow/load.js';
 import { requireInstall } from '../../src/tensorflow/locate.js';
 import type { FullTf } from './tfjs-unet.js';

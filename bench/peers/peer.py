@@ -1,4 +1,4 @@
-"""The side of a peer in Python; see peer.ts."""
+"""The Python side of a peer; see peer.ts."""
 
 import argparse
 import json
@@ -10,7 +10,7 @@ import torch
 
 
 def start(*switches):
-    """The command line, the task's tensors and its network's config, with PyTorch told how many threads to use."""
+    """Reads the command line, the task's tensors and its network's config, and sets PyTorch's number of threads."""
     parser = argparse.ArgumentParser()
     parser.add_argument("file")
     parser.add_argument("--threads", type=int, default=1)
@@ -22,7 +22,7 @@ def start(*switches):
 
 
 def read(file):
-    """A task's tensors, and the config.json of its network where that is one of diffusers, else None."""
+    """A task's tensors, and the config.json of its network if it is one of diffusers, else None."""
     from safetensors import safe_open
 
     with safe_open(file, "pt") as task:
@@ -40,14 +40,14 @@ def digest(values):
 
 
 def torch_version():
-    """PyTorch's, with the widest vectors that it uses: they decide how fast it is."""
+    """PyTorch's version, with the widest vectors that it uses, since they determine its speed."""
     return f"{torch.__version__}, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def serve(works, version=torch_version(), threads=None):
     """
-    Does as lines of stdin say. A work returns a function that gives its result, images in NHWC. `threads` where they are
-    not what the command line says.
+    Serves the requests on stdin. A work returns a function that gives its result, images in NHWC. `threads` if they differ
+    from the command line's.
     """
     print(json.dumps({"version": version, "threads": threads}), flush=True)
     for line in sys.stdin:

@@ -1,5 +1,5 @@
 /**
- * The side of a peer in Node: it reads its inputs, says that it is ready, then does as lines of stdin say (see
+ * The Node side of a peer: reads its inputs, reports that it is ready, then follows the lines of stdin (see
  * src/bench/peer-process.ts) until they end.
  */
 
@@ -15,7 +15,7 @@ type Result = ArrayLike<number>;
 
 /**
  * Does the work once and resolves, with everything computed, to its result: one number, or images NHWC; or to a function
- * that puts them into that order, for which the clock does not run.
+ * that converts them to that order, outside of the measured time.
  */
 export type Work = () => Promise<Result | (() => Result)>;
 
@@ -24,11 +24,11 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 
-/** The task's file, and what else the command line says. */
+/** The task's file, and the other words of the command line. */
 export const [file = '', ...words] = positionals;
 export const threads = Number(values.threads);
 
-/** Packages of bench/peers/package.json, which the main install does not have. */
+/** Requires packages of bench/peers/package.json, which the main install does not have. */
 export const requirePeer = createRequire(
   new URL('../../../bench/peers/package.json', import.meta.url),
 );
@@ -43,7 +43,7 @@ export async function readTask() {
   };
 }
 
-/** The weights and the batch that all U-Nets compute on; images are f32 [batch, size, size, channels]. */
+/** The weights and the batch for all U-Nets; images are f32 [batch, size, size, channels]. */
 export async function readUnetTask() {
   const { tensors, f32, shape } = await readTask();
   const prefix = 'state/';
@@ -57,7 +57,7 @@ export async function readUnetTask() {
   return { state, batch, size, channels, xt: f32('xt'), noise: f32('noise'), t };
 }
 
-/** Serves until stdin ends. `threads` where they are not what the command line says. A result of one number is its own digest. */
+/** Serves until stdin ends. `threads` if not as on the command line. A result of one number is its own digest. */
 export async function serve(
   version: string,
   works: Readonly<Record<string, Work>>,

@@ -1,6 +1,6 @@
 """
-A folder of pictures by PIL and numpy through PyTorch's DataLoader: npm run bench:peer -- "PIL and numpy" load. It decodes in the
-process that asks, as a DataLoader does by default, or with --workers in processes of its own: "PIL and numpy in workers".
+Loads a folder of pictures with PIL and numpy through PyTorch's DataLoader: npm run bench:peer -- "PIL and numpy" load. It decodes in the
+main process, as a DataLoader does by default, or with --workers in worker processes: "PIL and numpy in workers".
 """
 
 import argparse
@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 import peer
 
-# Images that are handed over at one time.
+# Images per batch.
 BATCH = 8
 
 
@@ -45,7 +45,7 @@ def main():
     torch.set_num_threads(1)
     workers = args.threads if args.workers else 0
     pictures = Pictures(args.folder, args.size)
-    # Workers that stay have started when the clock does.
+    # Persistent workers are running before the timing starts.
     loader = DataLoader(pictures, BATCH, num_workers=workers, persistent_workers=workers > 0)
 
     def load():

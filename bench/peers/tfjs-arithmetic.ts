@@ -1,4 +1,4 @@
-/** The arithmetic around the U-Net in tfjs-node, on tensors that stay where they are: `npm run bench:peer -- tfjs-node qSample`. */
+/** The arithmetic around the U-Net in tfjs-node, on tensors that stay in TensorFlow: `npm run bench:peer -- tfjs-node qSample`. */
 import type { TfTensor } from '../../src/tensorflow/tfjs.js';
 import { valuesOf } from '../../src/tensorflow/values.js';
 import { loadAsShipped } from './as-shipped.js';
@@ -28,7 +28,7 @@ const [signal = 0, noise = 0] = f32('forward');
 const [recip = 0, scale = 0, sigma = 0] = f32('ancestral');
 const by = (x: TfTensor, factor: number) => tf.mul(x, tf.scalar(factor));
 
-/** A tensor's values are asked for, so that it is computed when the clock stops. */
+/** Reads the tensor's values, so that it is computed when the clock stops. */
 const work =
   (compute: () => TfTensor): Work =>
   async () =>

@@ -1,6 +1,6 @@
 /**
- * The U-Net as one would write it in tfjs from its documentation: `tf.conv2d` and friends, trained by
- * `tf.train.adam`. It keeps no running statistics up to date, which is to its advantage. The backend is the caller's.
+ * The U-Net written for tfjs as its documentation suggests: `tf.conv2d` and so on, trained with
+ * `tf.train.adam`. It does not update running statistics, which is to its advantage. The caller chooses the backend.
  */
 
 import { networkFromShapes } from '../../src/network/recognise.js';
@@ -9,7 +9,7 @@ import type { Tf, TfTensor } from '../../src/tensorflow/tfjs.js';
 import { valuesOf } from '../../src/tensorflow/values.js';
 import { readUnetTask, type Work } from './peer.js';
 
-/** What this file uses of tfjs beside what Haze does. */
+/** What this file uses of tfjs in addition to Haze. */
 export interface FullTf extends Tf {
   variable(initial: TfTensor): TfTensor;
   transpose(x: TfTensor, axes: number[]): TfTensor;
@@ -43,11 +43,11 @@ export interface FullTf extends Tf {
   };
 }
 
-/** The works of a tfjs that is ready to compute. */
+/** The works of an initialised tfjs. */
 export async function tfjsUnet(tf: FullTf): Promise<Record<'forward' | 'train', Work>> {
   const { state, batch, size, xt, noise, t } = await readUnetTask();
   const architecture = networkFromShapes(new Map([...state].map(([k, v]) => [k, v.shape])));
-  if (architecture.kind !== 'simple') throw new Error('tfjs runs the reference U-Net alone');
+  if (architecture.kind !== 'simple') throw new Error('tfjs runs only the reference U-Net');
   const list = stages(architecture);
   const weights = new Map<string, TfTensor>();
   for (const [name, { dtype, shape, data }] of state) {

@@ -1,6 +1,6 @@
 /**
  * The official WebAssembly backend of tfjs: `npm run bench:peer -- "tfjs WASM backend" forward`. It has no gradient of a
- * convolution's weights, so that it does not train.
+ * convolution's weights, so it cannot train.
  */
 import { dirname } from 'node:path';
 import { requirePeer, serve, threads } from './peer.js';
@@ -20,5 +20,5 @@ wasm.setThreadsCount(threads);
 await tf.setBackend('wasm');
 await tf.ready();
 const { forward } = await tfjsUnet(tf);
-// In Node it has one thread, whatever it is told.
+// In Node it has one thread, whatever it is set to.
 await serve(wasm.version_wasm, { forward }, wasm.getThreadsCount());

@@ -1,4 +1,4 @@
-"""The networks that are measured, in PyTorch: the reference's U-Net, and diffusers' own UNet2DModel."""
+"""The measured networks in PyTorch: the reference's U-Net, and diffusers' own UNet2DModel."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ from torch import nn
 
 import peer
 
-# How PyTorch can be told to run a network: switches of the peers' command lines.
+# PyTorch's ways of running a network: switches of the peers' command lines.
 WAYS = ("--channels-last", "--compile")
 
 
@@ -75,7 +75,7 @@ class Unet(nn.Module):
 
 
 def reference(state):
-    """The reference's network for these weights: its architecture is read off their shapes."""
+    """The reference's network for these weights: its architecture follows from their shapes."""
     first, channels = state["conv0.weight"].shape[:2]
     widths = [first]
     while f"downs.{len(widths) - 1}.conv1.weight" in state:
@@ -88,7 +88,7 @@ def diffusers_unet(config):
     from diffusers import UNet2DModel
 
     class Unet2d(UNet2DModel):
-        # A tensor, not an object that holds one.
+        # A tensor, not an object that contains one.
         def forward(self, x, t):
             return super().forward(x, t, return_dict=False)[0]
 
@@ -112,7 +112,7 @@ def versions(config):
 
 
 def processor():
-    """What tells one processor from another: a name alone does not, within virtual machines."""
+    """Identifies the processor by its features: in virtual machines the model name is not enough."""
     try:
         with open("/proc/cpuinfo") as file:
             return next(line for line in file if line.startswith(("flags", "Features")))
@@ -122,22 +122,22 @@ def processor():
 
 def separate_caches():
     """
-    Gives each processor a folder of compiled networks. Inductor compiles for the processor at hand, but does not ask which
-    one a network that it finds was compiled for; another's computes NaN or ends with a signal.
+    Gives each processor its own folder of compiled networks. Inductor compiles for the current processor, but does not check
+    which one a cached network was compiled for; one for another processor computes NaN or crashes.
     """
     name = f"haze-inductor-{hashlib.sha256(processor().encode()).hexdigest()[:16]}"
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", os.path.join(tempfile.gettempdir(), name))
 
 
 class Network:
-    """A network in the memory format and the mode that the command line asks for."""
+    """A network in the memory format and mode of the command line."""
 
     def __init__(self, args, task, config):
         self.layout = torch.channels_last if args.channels_last else torch.contiguous_format
         self.module = load(task, config).to(memory_format=self.layout)
         if args.compile:
             separate_caches()
-        # Each shape is compiled by itself: one program for several batches is a slower one.
+        # Each shape is compiled separately: one program for several batches would be slower.
         self.run = torch.compile(self.module, dynamic=False) if args.compile else self.module
 
     def planes(self, x):
@@ -146,7 +146,7 @@ class Network:
 
 
 def training(module, config):
-    """The optimizer and the loss that go with a network: Adam and L1 as in the reference, AdamW and MSE as in diffusers."""
+    """The optimizer and the loss of a network: Adam and L1 as in the reference, AdamW and MSE as in diffusers."""
     if config:
         return torch.optim.AdamW(module.parameters(), 1e-4, fused=True), F.mse_loss
     return torch.optim.Adam(module.parameters(), 1e-3, fused=True), F.l1_loss

@@ -1,4 +1,4 @@
-"""Whole images by PyTorch, the loop of the reference: npm run bench:peer -- PyTorch ancestral --preset tiny"""
+"""Draws whole images in PyTorch with the loop of the reference: npm run bench:peer -- PyTorch ancestral --preset tiny"""
 
 import torch
 
@@ -20,7 +20,7 @@ def main():
         for step, (recip, scale, sigma) in enumerate(rows):
             x = recip * (x - scale * net.run(x, times[step].expand(len(x))))
             if sigma > 0:
-                # Fresh noise is drawn, as the loop has to; what is added is the task's, so that the images can be compared.
+                # Draws fresh noise, as the loop must, but adds the task's, so that the images can be compared.
                 torch.randn_like(x)
                 x = x + sigma * noise[step][first : first + batch]
         return ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)

@@ -32,7 +32,7 @@ def main():
 
     @torch.no_grad()
     def step():
-        """A step of the ancestral sampler with fresh noise; what is compared has the noise of the task."""
+        """A step of the ancestral sampler with fresh noise; the compared result uses the task's noise."""
         net.module.eval()
         recip, scale, sigma = task["ancestral"]
         mean = recip * (x - scale * net.run(x, t))

@@ -22,14 +22,14 @@ import { f32, temporarily, writeTask } from './task.js';
 /** Values of the reference's batch: 1.57 million. */
 const BATCH = PRESETS.reference.batch;
 
-/** Runs that one task of the workers makes, as a training step makes many calls. */
+/** Calls per task of the workers, since a training step makes many calls. */
 const TIMES = 8;
 
 /** Runs of a peer in a turn. */
 const PEER_REPEAT = 9;
 
 /**
- * Another generator's normals have the same mean and deviation, no more, and the fewer they are the less so: six standard
+ * Normals of another generator agree only in mean and deviation, and less closely the fewer they are: six standard
  * deviations of the difference of two means.
  */
 const anotherGenerator = (values: number): number => 6 * Math.sqrt(2 / values);
@@ -109,7 +109,7 @@ async function benchKernel(
   try {
     const results = await measure(work, [...contenders, ...peers.contenders], {
       rounds: options.rounds,
-      // f32 against f64, another order of operations, and half a level either way in bytes.
+      // f32 against f64, a different order of operations, and for bytes rounding to the neighbouring level.
       tolerance: what === 'toBytes' ? 1 : 1e-4,
       pause: peers.contenders.length > 0 ? PAUSE : 0,
       onNote: options.onNote,
@@ -125,7 +125,7 @@ interface Runner {
   readonly runner: KernelRunner<Name>;
 }
 
-/** These kernels have no relaxed operations: the two builds would be the same row twice. */
+/** These kernels have no relaxed operations, so the two builds would give the same row twice. */
 function openRunners(inputs: Inputs, options: BenchOptions): Runner[] {
   const [first] = variants(options);
   return variants(options)
@@ -178,7 +178,7 @@ function throughTensorflow(
   };
 }
 
-/** Arrays in, arrays out, as the sampler and the trainer use it. Its noise is ours. */
+/** Takes and returns arrays, like the sampler and the trainer. The noise is Haze's. */
 const TENSORFLOW: Partial<Record<Name, OnTensorflow>> = {
   qSample: (tf, i) => tf.qSample(i.x0, i.eps, i.signal, i.noise),
   pSample: (tf, i) => tf.reverseStep('pSample', i.x0, i.eps, i.z, i.ancestral),
@@ -236,7 +236,7 @@ function plainCall(what: Name, i: Inputs): { run: () => void; out: ArrayLike<num
   }
 }
 
-/** Seeded, except that pixels count up, so that peers can make them too: pixel i is i mod 251. */
+/** Seeded, except for the pixels, which count up so that peers can make them too: pixel i is i mod 251. */
 export function kernelInputs(model: ModelConfig, batch: number, seed: number): Inputs {
   const { size, channels } = model;
   const values = batch * size * size * channels;
@@ -263,7 +263,7 @@ export function kernelInputs(model: ModelConfig, batch: number, seed: number): I
   };
 }
 
-/** The inputs of the kernels that peers have too. */
+/** The inputs of the kernels that peers also implement. */
 export function writeKernelTask(folder: string, i: Inputs): Promise<string> {
   const shape = [i.flips.length, i.image.height, i.image.width, i.image.channels];
   return writeTask(folder, {

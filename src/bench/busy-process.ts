@@ -1,8 +1,8 @@
-/** A process of busy.ts: computes without rest until its input ends. */
+/** A process of busy.ts: computes without pause until its input ends. */
 import { setImmediate } from 'node:timers/promises';
 import { version } from '../version.js';
 
-/** Milliseconds between looks at the input. */
+/** Milliseconds between checks of the input. */
 const STRETCH = 20;
 
 let ended = false;

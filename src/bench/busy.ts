@@ -1,8 +1,8 @@
-/** Processes that keep processors busy beside a measurement: a machine that is not idle, as most are. */
+/** Processes that keep processors busy during a measurement, as on most machines in use. */
 import { fileURLToPath } from 'node:url';
 import { PeerProcess } from './peer-process.js';
 
-/** Starts so many, one thread each. Resolves, once all of them compute, to how to end them. */
+/** Starts `count` of them, one thread each. Resolves, once all of them compute, to a function that ends them. */
 export async function startBusy(count: number): Promise<() => Promise<void>> {
   const script = fileURLToPath(new URL('./busy-process.js', import.meta.url));
   const launch = { program: process.execPath, args: [script] };

@@ -1,16 +1,16 @@
-/** A report against an older one: what became faster or slower, and whether that is more than noise. */
+/** Compares a report with an older one: what became faster or slower, and whether the change exceeds the noise. */
 import { UsageError } from '../errors.js';
 import { isObject, parseJson } from '../io/json.js';
 import { readSmallFile } from '../io/plain-file.js';
 import { noise } from './ratios.js';
 import { type Path, pathName, type Report, type Result, type Work, workName } from './result.js';
 
-/** What is read of an older row. */
+/** The fields that are read from an older row. */
 export type OldResult = Work & Path & Pick<Result, 'ms' | 'spread'>;
 
 export interface Change {
   readonly result: Result;
-  /** Null where the older report has no such row. */
+  /** Null if the older report has no such row. */
   readonly old: OldResult | null;
   /** New time over old, less 1: −0.1 is a tenth faster. */
   readonly change: number;
@@ -18,7 +18,7 @@ export interface Change {
   readonly noise: number;
 }
 
-/** Each row beside its older self. */
+/** Each row with its older counterpart. */
 export function compareReports(report: Report, old: readonly OldResult[]): Change[] {
   const known = new Map(old.map((row) => [key(row), row]));
   return report.results.map((result) => {
@@ -31,18 +31,18 @@ export function compareReports(report: Report, old: readonly OldResult[]): Chang
 
 const key = (row: Work & Path): string => `${workName(row)}: ${pathName(row)}`;
 
-/** Bytes of the longest report that is read; one of everything has some 100 thousand. */
+/** Size limit of a report, in bytes; a full one has about 100 thousand. */
 const LONGEST = 1 << 26;
 
 const LIMITS = { depth: 16, names: 1_000_000 };
 
-/** The rows of a file that `--json` wrote, which `flag` names. @throws UsageError saying what is not as it should be. */
+/** The rows of a file that `--json` wrote, which `flag` names. @throws UsageError that says what is wrong with it */
 export async function readResults(path: string, flag = '--compare'): Promise<OldResult[]> {
   const text = await readSmallFile(path, LONGEST).catch((error: NodeJS.ErrnoException) => {
     if (error instanceof UsageError) throw new UsageError(`${flag}: ${error.message}`);
     throw new UsageError(`${flag}: cannot read ${path} (${error.code ?? error.message})`);
   });
-  const expected = 'expected what haze bench --json wrote';
+  const expected = 'expected the output of haze bench --json';
   let value: unknown;
   try {
     value = parseJson(text, LIMITS);

@@ -1,4 +1,4 @@
-/** Whole images as files: `haze generate` by workers and batch, beside `haze sample` and others' sampling loops. */
+/** Whole images as files: `haze generate` by workers and batch, beside `haze sample` and the sampling loops of peers. */
 import { rm } from 'node:fs/promises';
 import { join as joinPath } from 'node:path';
 import type { ModelConfig } from '../config/config.js';
@@ -26,22 +26,22 @@ import { digest } from './statistics.js';
 import { type Findings, join, wantsTensorflow } from './suite.js';
 import { f32, i64, temporarily, writeTask } from './task.js';
 
-/** Batches of a worker; the first is what users get. */
+/** Batches per worker; the first is the default. */
 const BATCHES = [16, 8, 4];
 
-/** Images at least, so that the last batches of two workers do not weigh much. */
+/** The fewest images, so that the last batches of two workers carry little weight. */
 const IMAGES = 32;
 
-/** Operations of a turn: on two cores about a second, and a dozen paths take turns. */
+/** Operations per turn: about a second on two cores; a dozen paths take turns. */
 const OPERATIONS = 150e9;
 
-/** Steps of an image: enough that what happens once an image does not weigh more than it does in 300, and few. */
+/** Steps per image: enough that fixed costs per image weigh no more than they do with 300, and few. */
 const STEPS = { least: 2, most: 100 };
 
-/** Batches of peers, besides all images at one time: the best one counts. */
+/** Batches of peers, besides all images at once: the best one counts. */
 const PEER_BATCH = 8;
 
-/** Of pixels in [-1, 1]: a value near the middle between two levels may go either way. */
+/** For pixels in [-1, 1]: a value near the middle between two levels may round either way. */
 const TOLERANCE = 0.02;
 
 export async function benchGenerate(options: BenchOptions): Promise<Findings> {
@@ -94,14 +94,14 @@ async function benchModel({ name, model }: NamedModel, options: BenchOptions): P
   });
 }
 
-/** How much is made in a turn. */
+/** The amount of work in a turn. */
 export interface Extent {
   readonly batches: readonly number[];
   readonly images: number;
   readonly steps: number;
 }
 
-/** As many images as give every worker whole batches of each size, and steps for about a second. */
+/** Enough images to give every worker whole batches of each size, and enough steps for about a second. */
 export function extentOf(model: ModelConfig, batch: number | null, workers: number): Extent {
   const batches = batch === null ? BATCHES : [batch];
   const share = workers * Math.max(...batches);
@@ -111,7 +111,7 @@ export function extentOf(model: ModelConfig, batch: number | null, workers: numb
   return { batches, images, steps: Math.min(STEPS.most, Math.max(STEPS.least, steps)) };
 }
 
-/** The run that all of Haze's paths vary. */
+/** The run that all of Haze's paths modify. */
 function baseOptions(
   model: ModelConfig,
   weights: string,
@@ -128,7 +128,7 @@ function baseOptions(
 
 type Base = ReturnType<typeof baseOptions>;
 
-/** All workers and one, with each batch. */
+/** All workers, and one, with each batch. */
 function onEngine(base: Base, { batches }: Extent, options: BenchOptions, folder: string) {
   if (options.only.arithmetic === 'tensorflow') return [];
   const [first] = variants(options);
@@ -142,7 +142,7 @@ function onEngine(base: Base, { batches }: Extent, options: BenchOptions, folder
   );
 }
 
-/** Two batches, which overlap where the arithmetic is the pool's. */
+/** Two batches, which overlap if the pool computes the arithmetic. */
 function onTensorflow(base: Base, { images }: Extent, options: BenchOptions, folder: string) {
   const { threads } = variants(options)[0]!;
   const batch = Math.ceil(images / 2);

@@ -1,4 +1,4 @@
-/** Runs the suites of the subjects asked for, one after the other, and puts their findings into one report. */
+/** Runs the suites of the requested subjects one after the other, and joins their findings into one report. */
 import { benchArithmetic } from './arithmetic.js';
 import { benchGenerate } from './generate.js';
 import { machine, versions } from './machine.js';
@@ -17,7 +17,7 @@ const SUITES: Readonly<Record<Subject, Suite>> = {
   generate: benchGenerate,
 };
 
-/** @throws CheckError when two paths do not compute the same. */
+/** @throws CheckError if two paths give different results */
 export async function bench(subjects: readonly Subject[], options: BenchOptions): Promise<Report> {
   const all: Findings[] = [];
   for (const subject of subjects) all.push(await SUITES[subject](options));

@@ -1,15 +1,15 @@
 import type { LayerTime, TimedKind } from '../engine/network/layer-times.js';
 import { peakShare } from './peak-share.js';
 
-/** All rows of one kind together. */
+/** All rows of one kind added up. */
 export interface KindTime {
   readonly kind: TimedKind;
   readonly ms: number;
-  /** As `peakShare`, of the kind's time in all. */
+  /** Like `peakShare`, for the kind's total time. */
   readonly ofPeak: number | null;
 }
 
-/** Times by kind, the longest first: a network has more layers than one can take in. */
+/** Times by kind, longest first: a network has too many layers to read one by one. */
 export function byKind(layers: readonly LayerTime[], peak: number): KindTime[] {
   const kinds = [...new Set(layers.map(({ kind }) => kind))];
   return kinds

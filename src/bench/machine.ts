@@ -1,4 +1,4 @@
-/** Where and with what a benchmark ran: numbers mean nothing without it. */
+/** The machine and the versions that a benchmark ran with; its numbers mean nothing without them. */
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import { allowedMemory } from '../machine/memory.js';
@@ -14,7 +14,7 @@ export function machine(): Report['machine'] {
   };
 }
 
-/** Haze's, Node's and the libraries' that take part. */
+/** Versions of Haze, Node and the libraries involved. */
 export async function versions(): Promise<Record<string, string>> {
   const { default: sharp } = await import('sharp');
   const url = new URL('../../../package.json', import.meta.url);

@@ -25,7 +25,7 @@ export function toMarkdown(report: Report): string {
   return [
     section('Machine and versions', factTable(report)),
     ...byWork(results).map((rows) => section(workName(rows[0]!), resultTable(rows, results))),
-    section("Others' time over Haze's", ratioTable(report)),
+    section('Time relative to Haze', ratioTable(report)),
     ...layers.flatMap((report) =>
       (['forward', 'train'] as const).map((pass) =>
         section(
@@ -40,7 +40,7 @@ export function toMarkdown(report: Report): string {
 
 const section = (title: string, body: string): string => `## ${title}\n\n${body}`;
 
-/** Columns are numbers but for the first `words`. */
+/** All columns but the first `words` are numbers. */
 function markdownTable(
   head: readonly string[],
   rows: readonly (readonly string[])[],
@@ -64,7 +64,7 @@ export function factTable({ machine, versions }: Pick<Report, 'machine' | 'versi
   );
 }
 
-/** The models that are measured, with what they are and what is measured of them. */
+/** The measured models: what they are, and what is measured with them. */
 export function modelTable(): string {
   const passes = (name: string) =>
     (['forward', 'train'] as const).flatMap((what) => {
@@ -86,7 +86,7 @@ export function modelTable(): string {
 const parameterCount = (model: ModelConfig): number =>
   layerCosts(buildNetwork(model)).reduce((sum, { parameters }) => sum + parameters, 0);
 
-/** Rows of one piece of work. */
+/** The rows of one piece of work. */
 export function resultTable(rows: readonly Result[], all: readonly Result[] = rows): string {
   const first = primary(rows);
   const step = rows[0]?.msPerStep !== undefined;
@@ -108,7 +108,7 @@ export function resultTable(rows: readonly Result[], all: readonly Result[] = ro
   );
 }
 
-/** Rows of several pieces of work side by side: a column for each, milliseconds of the whole work. */
+/** Several pieces of work side by side, a column for each, in milliseconds of the whole work. */
 export function pivotTable(results: readonly Result[]): string {
   const works = byWork(results);
   const paths = [...new Set(results.map(pathName))];
@@ -138,11 +138,11 @@ export function ratioTable(report: Pick<Report, 'results'>): string {
   );
 }
 
-/** What was measured layer by layer, in words. */
+/** What was measured layer by layer, as text. */
 export const layersName = ({ model, batch, size, threads, build }: LayerReport): string =>
   `${model}, batch ${batch}, ${size}x${size}, ${threads} threads, ${build}`;
 
-/** What a program's time goes into, by kind. */
+/** Where a program's time goes, by kind. */
 export function kindTable(
   { peak }: Pick<LayerReport, 'peak'>,
   layers: readonly LayerTime[],
@@ -184,5 +184,5 @@ export function layerTable(
 
 export const missingList = (missing: readonly Missing[]): string =>
   missing.length === 0
-    ? 'Everything that was asked for was measured.\n'
+    ? 'Everything requested was measured.\n'
     : missing.map((m) => `- ${workName(m)}: ${m.by}: ${m.why}\n`).join('');

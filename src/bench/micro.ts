@@ -1,12 +1,12 @@
-/** Benchmark.js as the harness of work that takes less than a few milliseconds. */
+/** Uses Benchmark.js as the harness for work that takes less than a few milliseconds. */
 import Benchmark from 'benchmark';
 import { RunError } from '../errors.js';
 import { median } from './statistics.js';
 
-/** Seconds of a turn, after the few cycles in which Benchmark.js finds out how often to run. */
+/** Seconds per turn, after the few cycles in which Benchmark.js calibrates its number of runs. */
 const TURN = 0.15;
 
-/** Milliseconds of one run: the median over Benchmark.js's samples. @throws RunError when the work fails. */
+/** Milliseconds of one run: the median of Benchmark.js's samples. @throws RunError if the work fails */
 export function microTurn(run: () => void | Promise<void>): Promise<number> {
   return new Promise((resolve, reject) => {
     new Benchmark({

@@ -1,11 +1,11 @@
-/** The models that are measured, and how each is trained. */
+/** The measured models, and how each is trained. */
 import { completeModel } from '../config/network-settings.js';
 import { PRESETS } from '../config/presets.js';
 import { ADAM } from '../contracts/device.js';
 import type { NetworkKind } from '../network/network.js';
 import type { NamedModel, Training } from './options.js';
 
-/** A model with what it is, for the table of docs/BENCHMARKS.md. */
+/** A model and its description, for the table of docs/BENCHMARKS.md. */
 export interface MeasuredModel extends NamedModel {
   readonly about: string;
 }
@@ -40,7 +40,7 @@ export const MODELS = {
 
 export type ModelName = keyof typeof MODELS;
 
-/** The batch of a model that flags ask for, and of the large ones. */
+/** The batch of a model chosen by flags, and of the large ones. */
 export const BATCH = 8;
 
 export type Pass = 'forward' | 'train';
@@ -49,7 +49,7 @@ export type Pass = 'forward' | 'train';
  * What is measured without flags.
  */
 
-/** Of `unet`: batches, one picture at a time, and training. */
+/** For `unet`: batches, single pictures, and training. */
 export const PASSES: readonly (readonly [model: ModelName, what: Pass, batch: number])[] = [
   ['reference', 'forward', BATCH],
   ['reference', 'forward', 1],
@@ -61,19 +61,19 @@ export const PASSES: readonly (readonly [model: ModelName, what: Pass, batch: nu
   ['ddpm-cifar10-32', 'train', BATCH],
 ];
 
-/** Of `unet --layers`, each in the batch of its first pass. */
+/** For `unet --layers`, each in the batch of its first pass. */
 export const LAYERED: readonly ModelName[] = ['reference', 'unet2d-32'];
 
-/** Of `sample` and `generate`. */
+/** For `sample` and `generate`. */
 export const SAMPLED: readonly ModelName[] = ['reference', 'unet2d-32'];
 export const GENERATED: readonly ModelName[] = ['tiny', 'unet2d-32'];
 
-/** How a network is trained here: as its own authors do. */
+/** How a network is trained here: as its authors train it. */
 const TRAINING = {
   simple: { loss: 'l1', optimizer: ADAM, ema: [], lr: 1e-3 },
   unet2d: { loss: 'l2', optimizer: { ...ADAM, decay: 0.01 }, ema: [], lr: 1e-4 },
 } as const satisfies Record<NetworkKind, Training>;
 
-/** How a measured model is trained: by its recipe, or as above. */
+/** How a measured model is trained: by its recipe, else as above. */
 export const trainingOf = ({ model, recipe }: Omit<NamedModel, 'name'>): Training =>
   recipe ?? TRAINING[model.kind];

@@ -6,18 +6,18 @@ export type Training = Required<Pick<NetworkOptions, 'loss' | 'optimizer' | 'ema
   readonly lr: number;
 };
 
-/** A model that is measured, and what it is called in the results. */
+/** A measured model, and its name in the results. */
 export interface NamedModel {
   readonly name: string;
   readonly model: ModelConfig;
-  /** Of a recipe, and its batch; else it is trained as its network's authors do. */
+  /** A recipe's training and batch; without it the model is trained as its network's authors train it. */
   readonly recipe?: Training & { readonly batch: number };
 }
 
 export interface BenchOptions {
-  /** The model that flags ask for; null measures the default cases. */
+  /** The model chosen by flags; null measures the default cases. */
   readonly chosen: NamedModel | null;
-  /** `--batch`; null where each subject takes its own. */
+  /** `--batch`; null uses each subject's own. */
   readonly batch: number | null;
   readonly rounds: number;
   /** Threads, build, eager; `device` and `arithmetic` are in `only`. */
@@ -30,7 +30,7 @@ export interface BenchOptions {
   readonly seed: number;
   readonly peers: boolean;
   readonly layers: boolean;
-  /** Busy processes beside which the U-Net is measured once more; 0: none. */
+  /** Number of busy processes for a second measurement of the U-Net; 0 for none. */
   readonly beside: number;
   readonly onNote: (text: string) => void;
 }

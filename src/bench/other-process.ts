@@ -1,4 +1,4 @@
-/** The process of other-vectors.ts: its task is the first argument, as JSON. It ends with its input. */
+/** The process started by other-vectors.ts: its task is the first argument, as JSON. It ends when its input ends. */
 import { createInterface } from 'node:readline';
 import { DIFFUSION_DEFAULTS } from '../config/diffusion.js';
 import { WasmNetwork } from '../engine/network/wasm-network.js';
@@ -20,7 +20,7 @@ const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
 say({ version });
 let checked = false;
 for await (const _ of createInterface({ input: process.stdin })) {
-  // The first answer is looked at, the others are timed.
+  // The first result is checked, the others are timed.
   if (checked) say({ ms: await turn(), digest: [] });
   else say({ ms: 0, digest: await check() });
   checked = true;

@@ -1,6 +1,6 @@
 /**
- * Haze with vectors of the other width, as a process of its own: V8 compiles everything in a process with wide vectors once they
- * have been asked for, so one process cannot hold both. It serves as peers do (peer-process.ts).
+ * Haze with the other vector width, in a separate process: once wide vectors are enabled, V8 uses them for everything it compiles
+ * in a process, so one process cannot measure both. It uses the protocol of peers (peer-process.ts).
  */
 import { fileURLToPath } from 'node:url';
 import { host } from '../engine/host/index.js';
@@ -10,7 +10,7 @@ import { ours, variants } from './paths.js';
 import { PeerProcess } from './peer-process.js';
 import type { Contender } from './rounds.js';
 
-/** What the process computes: a U-Net on the seed's inputs. */
+/** What the process computes: a U-Net on seeded inputs. */
 export interface OtherTask extends Omit<NamedModel, 'name'> {
   readonly batch: number;
   readonly seed: number;
@@ -20,7 +20,7 @@ export interface OtherTask extends Omit<NamedModel, 'name'> {
   readonly wide: boolean;
 }
 
-/** The contender and how to end it; null where this machine has vectors of one width alone. */
+/** The contender and a function that ends it; null if this machine has only one vector width. */
 export async function openOtherVectors(
   options: Pick<BenchOptions, 'computing' | 'seed'>,
   one: Pick<OtherTask, 'model' | 'recipe' | 'batch' | 'what'>,

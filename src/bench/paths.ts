@@ -1,4 +1,4 @@
-/** The paths that Haze itself has on this machine. */
+/** Haze's own paths on this machine. */
 import { threadCount } from '../config/computing.js';
 import { bestBuild } from '../engine/host/kernels.js';
 import type { Build } from '../engine/module.js';
@@ -13,7 +13,7 @@ export interface Variant {
   readonly threads: number;
 }
 
-/** The engine's variants, the one that users get first: then one thread, then the strict build. */
+/** The engine's variants: the default first, then one thread, then the strict build. */
 export function variants({ computing }: Pick<BenchOptions, 'computing'>): Variant[] {
   const threads = threadCount(computing);
   const build = computing.strict ? 'strict' : bestBuild();
@@ -25,9 +25,9 @@ export function variants({ computing }: Pick<BenchOptions, 'computing'>): Varian
   ];
 }
 
-/** Why TensorFlow's paths are missing, or null where they are not. */
+/** Why TensorFlow's paths cannot be measured, or null if they can. */
 export const tensorflowMissing = (): string | null =>
   findInstall() ? null : 'not set up: haze setup tensorflow';
 
-/** Haze's own path. */
+/** A path of Haze itself. */
 export const ours = (path: Omit<Path, 'by'>): Path => ({ by: 'haze', ...path });

@@ -2,9 +2,9 @@ import type { LayerTime } from '../engine/network/layer-times.js';
 import { ALGORITHMS, type WinogradAlgorithm } from '../engine/winograd/algorithms.js';
 
 /**
- * What part of the time the products would need by themselves, at the speed of the micro-kernel on data in its cache: the
- * rest is transforms, memory and waiting. Winograd's products are fewer than the direct sum's, and those of the kernels' own convolution may
- * be more or fewer. Null where nothing is convolved.
+ * The share of the time that the products alone would need, at the speed of the micro-kernel on data in its cache; the
+ * rest is transforms, memory and waiting. Winograd has fewer products than direct convolution; the kernels' own convolutions
+ * may have more or fewer. Null if nothing is convolved.
  */
 export function peakShare({ gflops, algorithm, taps = 1 }: LayerTime, peak: number): number | null {
   if (gflops === null) return null;

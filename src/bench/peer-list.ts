@@ -1,4 +1,4 @@
-/** The peers in bench/peers: how each is started, what it can do, and what it lacks on this machine. */
+/** The peers in bench/peers: how each is started, what it supports, and what it lacks on this machine. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,39 +8,39 @@ import type { NetworkKind } from '../network/network.js';
 import { findInstall } from '../tensorflow/locate.js';
 import type { Launch } from './peer-process.js';
 
-/** What a peer is given: a file of inputs (or a folder of pictures), and its share of the machine. */
+/** A peer's task: a file of inputs (or a folder of pictures), and its share of the machine. */
 export interface Task {
   readonly file: string;
   readonly threads: number;
-  /** The network of the weights, where there are any. */
+  /** The network of the weights, if there are any. */
   readonly network?: NetworkKind;
   /** Side that pictures are scaled to. */
   readonly size?: number;
 }
 
-/** Who computes what for comparison. */
+/** Another library that does the same work, for comparison. */
 export interface Peer {
   readonly name: string;
   readonly works: readonly string[];
-  /** Networks that it has; default all. */
+  /** Networks that it supports; default all. */
   readonly networks?: readonly NetworkKind[];
-  /** Works that it could be expected to do, and why it does not. */
+  /** Work that it might be expected to do, and why it does not. */
   readonly cannot?: Readonly<Record<string, string>>;
   /** The command, or what is missing and how to get it. */
   launch(task: Task): Promise<Launch | { readonly missing: string }>;
 }
 
-/** The repository, seen from dist/src/bench; an installed package has no bench/. */
+/** The repository root, seen from dist/src/bench; an installed package has no bench/. */
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const SCRIPTS = join(ROOT, 'bench', 'peers');
 const COMPILED = join(ROOT, 'dist', 'bench', 'peers');
 
 const NOT_SHIPPED = "peers are in the repository's bench/peers, not in the package";
 const NO_TORCH =
-  'no PyTorch: pip install torch numpy pillow safetensors, and name its Python in PYTHON';
-const NO_DIFFUSERS = 'no diffusers: pip install diffusers, into the Python that PYTHON names';
+  'no PyTorch: pip install torch numpy pillow safetensors, and set PYTHON to that Python';
+const NO_DIFFUSERS = 'no diffusers: pip install diffusers for the Python that PYTHON names';
 const NO_ONNX =
-  'no PyTorch that exports: pip install torch numpy pillow safetensors onnx, and name its Python in PYTHON';
+  'no PyTorch with ONNX export: pip install torch numpy pillow safetensors onnx, and set PYTHON to that Python';
 
 function torch(name: string, script: string, works: readonly string[], ...more: string[]): Peer {
   return {
@@ -84,7 +84,7 @@ function node(
   };
 }
 
-/** Whether a package of bench/peers/package.json is there. */
+/** Null if a package of bench/peers/package.json is installed, else what is missing. */
 const lacksPackage = (name: string) => (): string | null =>
   existsSync(join(SCRIPTS, 'node_modules', name))
     ? null
@@ -96,12 +96,12 @@ const lacksTensorflow = (): string | null =>
 const UNET = ['forward', 'train', 'reverse step'];
 const KERNELS = ['gaussian', 'qSample', 'pSample', 'toFloat'];
 
-/** ONNX Runtime needs a file of the model, which PyTorch exports. */
+/** ONNX Runtime needs the model as a file, which PyTorch exports. */
 const onnx = (name: string, kind: 'node' | 'web'): Peer => {
   const peer = node(name, 'onnxruntime.js', ['forward'], lacksPackage(`onnxruntime-${kind}`), kind);
   return {
     ...peer,
-    cannot: { train: 'it computes forward alone' },
+    cannot: { train: 'it only computes forward passes' },
     launch: async (task) => {
       if ((await exporter()) === null) return { missing: NO_ONNX };
       if (task.network === 'unet2d' && (await diffusers()) === null)
@@ -111,7 +111,7 @@ const onnx = (name: string, kind: 'node' | 'web'): Peer => {
   };
 };
 
-/** The ways in which PyTorch runs a network, by what is put behind its name (see `ratios.ts`). */
+/** The ways in which PyTorch runs a network, by the suffix of its name (see `ratios.ts`). */
 const TORCH_WAYS: readonly (readonly [name: string, ...switches: string[]])[] = [
   ['PyTorch'],
   ['PyTorch channels_last', '--channels-last'],
@@ -147,7 +147,7 @@ export const PEERS: readonly Peer[] = [
   onnx('onnxruntime-web', 'web'),
 ];
 
-/** A Python that has torch and the modules: $PYTHON, else python3. Null where there is none. */
+/** A Python with torch and the modules: $PYTHON, else python3. Null if there is none. */
 const pythonWith = (modules: string) => {
   const found = new Map<string, Promise<string | null>>();
   return (): Promise<string | null> => {

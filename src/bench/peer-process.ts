@@ -1,17 +1,17 @@
 /**
- * A peer is a process of its own, with its own libraries and environment, that does as it is told: a line of JSON with
- * the work goes in, and one with milliseconds and a digest of the result comes back. So peers and Haze can take turns.
+ * A peer is a separate process with its own libraries and environment. It reads the work as a line of JSON, and
+ * answers with the milliseconds and a digest of the result, so that peers and Haze can take turns.
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { RunError } from '../errors.js';
 
-/** What a peer answers to `{"work": …, "repeat": …}`, with a `batch` where that is not the inputs'. */
+/** A peer's answer to `{"work": …, "repeat": …}`; `batch` is given if it differs from the inputs'. */
 export interface Answer {
   /** Milliseconds of one run: the median of `repeat`. */
   readonly ms: number;
-  /** See `digest`: it shows that peers compute the same. */
+  /** See `digest`: shows that all peers compute the same result. */
   readonly digest: readonly number[];
 }
 
@@ -22,17 +22,17 @@ export interface Launch {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Lines of a peer's complaints that are kept: more than a stack has. */
+/** Lines of a peer's stderr to keep: longer than a stack trace. */
 const LAST_LINES = 50;
 
-/** Milliseconds that a peer has to end by itself: it may be in the middle of its work when another has failed. */
+/** Milliseconds that a peer has to end on its own: it may be in the middle of its work when another has failed. */
 const PATIENCE = 5000;
 
 export class PeerProcess {
   readonly name: string;
   /** Its libraries' versions, after `ready`. */
   version = '';
-  /** Threads it uses, where that is not what it was told. */
+  /** Threads that it uses, if not the number it was given. */
   threads: number | undefined;
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
   readonly #lines: AsyncIterator<string>;
@@ -53,7 +53,7 @@ export class PeerProcess {
     });
   }
 
-  /** Resolves once it has loaded its inputs. @throws RunError with the reason when it ends instead. */
+  /** Resolves once it has loaded its inputs. @throws RunError with the reason if it exits instead */
   async ready(): Promise<void> {
     const { version, threads } = (await this.#next()) as {
       version: string;
@@ -69,7 +69,7 @@ export class PeerProcess {
     return { ...answer, digest: answer.digest.map((value) => value ?? Number.NaN) };
   }
 
-  /** Lets it end, so that it ends what it has started itself, and waits until it has. */
+  /** Closes its input, so that it can end its own children, and waits until it has exited. */
   async end(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const ended = new Promise((resolve) => this.#child.once('exit', resolve));
@@ -83,13 +83,13 @@ export class PeerProcess {
     for (;;) {
       const { value, done } = await this.#lines.next();
       if (done) throw new RunError(`${this.name} ended: ${reason(this.#complaints)}`);
-      // Libraries may print lines of their own.
+      // Libraries may print their own lines.
       if ((value as string).startsWith('{')) return JSON.parse(value as string);
     }
   }
 }
 
-/** The line that says what went wrong, which Python puts under the stack and Node above it; else the last one. */
+/** The line that says what went wrong (Python puts it below the stack, Node above); otherwise the last line. */
 const reason = (lines: readonly string[]): string =>
   lines.findLast((line) => /^[\w.]*(Error|Exception)\b/.test(line)) ??
   lines.findLast((line) => line.trim() !== '') ??

@@ -1,4 +1,4 @@
-/** Peers as contenders: started for one piece of work, ended after it. */
+/** Peers as contenders: started for one piece of work and ended after it. */
 import { RunError } from '../errors.js';
 import { PEERS, type Peer, type Task } from './peer-list.js';
 import { PeerProcess } from './peer-process.js';
@@ -14,20 +14,20 @@ export interface OpenPeers {
 }
 
 export interface PeerOptions {
-  /** Runs in a turn; their median counts. */
+  /** Runs per turn; the median counts. */
   readonly repeat: number;
-  /** How far the digest may be from Haze's, where it is another than the work's. */
+  /** How far the digest may be from Haze's, if not the work's tolerance. */
   readonly tolerance?: number;
-  /** How many numbers of the digest can agree; default all. Of another generator's it is mean and deviation. */
+  /** How many numbers of the digest can agree; default all. With another random generator, only mean and deviation. */
   readonly comparable?: number;
-  /** Batches to try, where they are a peer's own choice. */
+  /** Batches to try, if a peer may choose its own. */
   readonly batches?: readonly number[];
 }
 
-/** Milliseconds between turns where peers take part: OpenMP's threads spin before they sleep. */
+/** Milliseconds between turns with peers: OpenMP's threads spin before they sleep. */
 export const PAUSE = 100;
 
-/** Starts the peers that can do the work. Those that cannot be started, or fail later, are named with the reason. */
+/** Starts the peers that support the work. Those that cannot be started, or fail later, are reported with the reason. */
 export async function openPeers(
   work: Work,
   task: Task,
@@ -44,7 +44,7 @@ export async function openPeers(
   for (const peer of PEERS.filter((p) => p.works.includes(work.what) && wanted(p))) {
     const { network } = task;
     if (network && !(peer.networks ?? [network]).includes(network)) {
-      missing.push({ ...work, by: peer.name, why: "it has the reference's network alone" });
+      missing.push({ ...work, by: peer.name, why: "it only has the reference's network" });
       continue;
     }
     const launch = await peer.launch(task);
@@ -64,7 +64,7 @@ export async function openPeers(
     versions[peer.name] = process.version;
     const threads = process.threads ?? task.threads;
     const onFailure = ({ message: why }: RunError) => {
-      // Once, though each of its batches fails.
+      // Report it once, even if each of its batches fails.
       if (!missing.some((m) => m.by === peer.name)) missing.push({ ...work, by: peer.name, why });
     };
     for (const batch of options.batches ?? [undefined]) {

@@ -1,4 +1,4 @@
-/** Pictures that are as much work to decode as photographs: seeded, so that every run decodes the same. */
+/** Pictures that take as much work to decode as photographs; seeded, so every run decodes the same ones. */
 import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { carPicture } from '../data/toy-cars.js';
@@ -7,14 +7,14 @@ import { CounterRandom, PURPOSE } from '../diffusion/random.js';
 /** Side in pixels. */
 export const SIDE = 512;
 
-/** Deviation of the grain in levels: at this quality the files are as large as photographs' are. */
+/** Standard deviation of the grain, in levels: at this JPEG quality it makes files as large as photographs. */
 const GRAIN = 10;
 const QUALITY = 90;
 
-/** Pictures that are drawn; more files are copies of them, which are as much work to decode. */
+/** Distinct pictures; further files are copies, which take as much work to decode. */
 const DRAWN = 64;
 
-/** Writes `count` JPEG files of a drawn scene under film grain. Resolves to their paths. */
+/** Writes `count` JPEG files of a drawn scene with film grain. Resolves to their paths. */
 export async function writePhotographs(
   folder: string,
   count: number,

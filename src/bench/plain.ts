@@ -1,6 +1,6 @@
 /**
- * The arithmetic around the U-Net as one would write it in JavaScript: loops over typed arrays, no WebAssembly.
- * What the kernels are measured against.
+ * The arithmetic around the U-Net in straightforward JavaScript: loops over typed arrays, no WebAssembly.
+ * The kernels are measured against it.
  */
 
 const M0 = 0xd2511f53;

@@ -1,4 +1,4 @@
-/** A folder of photographs: decode, scale, normalise and mirror, against sharp's own scaling. */
+/** A folder of photographs: decode, scale, normalise and mirror, compared with sharp's own scaling. */
 import { join as joinPath } from 'node:path';
 import { PRESETS } from '../config/presets.js';
 import { DecodePool } from '../data/decode-pool.js';
@@ -13,10 +13,10 @@ import { digest } from './statistics.js';
 import type { Findings } from './suite.js';
 import { temporarily } from './task.js';
 
-/** Photographs of the folder: of so many that a load's beginning and end, where a worker waits for another, do not count. */
+/** Photographs in the folder: enough that the start and end of a load, where one worker waits for the other, do not count. */
 const COUNT = 256;
 
-/** Of the mean and deviation of all pixels: libraries scale and decode a little differently. */
+/** For the mean and deviation of all pixels: libraries scale and decode slightly differently. */
 const TOLERANCE = 0.02;
 
 export async function benchPreprocess(options: BenchOptions): Promise<Findings> {
@@ -105,7 +105,7 @@ async function openLoader(
   };
 }
 
-/** Decoding and scaling by libvips, the bytes left as they come: it neither normalises nor mirrors. */
+/** Decoding and scaling by libvips alone: the bytes are neither normalised nor mirrored. */
 async function sharpAlone(
   files: readonly string[],
   size: number,
@@ -115,7 +115,7 @@ async function sharpAlone(
   const out = new Uint8Array(files.length * size * size * 3);
   const load = async () => {
     const before = sharp.concurrency();
-    sharp.concurrency(1); // As many pictures at a time as there are threads, each on one.
+    sharp.concurrency(1); // One thread per picture, and as many pictures at once as there are threads.
     sharp.cache(false);
     const todo = files.entries();
     const lane = async () => {

@@ -1,26 +1,26 @@
-/** What the results say of one another: others' times over ours. */
+/** Speed ratios from the results: the time of others divided by Haze's. */
 import { byWork, type Report, type Result, type Work } from './result.js';
 import { quantile } from './statistics.js';
 
-/** A time over Haze's of the same work; above 1, Haze is ahead. */
+/** A time divided by Haze's for the same work; above 1, Haze is ahead. */
 export interface Ratio extends Work {
   /**
-   * Whose time is divided by ours; the best of PyTorch's ways and batches, or Haze's own on one thread or worker. With `, over
-   * wide` (or `over plain`) it is held against Haze with vectors of the other width.
+   * Whose time is divided by Haze's: the best of PyTorch's ways and batches, or Haze's own on one thread or worker. The suffix `, over
+   * wide` (or `over plain`) means that Haze with the other vector width is the divisor.
    */
   readonly over: string;
   /** Of the medians. */
   readonly ratio: number;
-  /** The best and the worst of the rounds, each against the same round of ours. */
+  /** The best and the worst round, each against Haze's time in the same round. */
   readonly best: number;
   readonly worst: number;
 }
 
-/** The row that others are held against: Haze's first, which is what users get. */
+/** The row that others are compared with: Haze's first, which is the default. */
 export const primary = (rows: readonly Result[]): Result | undefined =>
   rows.find(({ by }) => by === 'haze');
 
-/** Every peer over Haze, and Haze on one thread over Haze on all. */
+/** Every peer against Haze, and Haze on one thread against Haze on all. */
 export function ratios({ results }: Pick<Report, 'results'>): Ratio[] {
   return byWork(results).flatMap((rows) => {
     const first = primary(rows);
@@ -37,7 +37,7 @@ export function ratios({ results }: Pick<Report, 'results'>): Ratio[] {
   });
 }
 
-/** The same path as Haze's first but for the width of its vectors. */
+/** Whether a row differs from Haze's first only in its vector width. */
 const isOtherWidth = (row: Result, first: Result): boolean =>
   row.by === 'haze' &&
   row.wide === !first.wide &&
@@ -52,7 +52,7 @@ function overOther(row: Result, other: Result): Ratio {
 
 const widthOf = ({ wide }: Result): string => (wide ? 'wide' : 'plain');
 
-/** Haze's first row on one thread: the same path but for that. */
+/** Whether a row differs from Haze's first only in using one thread. */
 const isOneThread = (row: Result, first: Result): boolean =>
   row.threads === 1 &&
   row.device === first.device &&
@@ -60,10 +60,10 @@ const isOneThread = (row: Result, first: Result): boolean =>
   row.wide === first.wide &&
   row.batch === first.batch;
 
-/** What is put behind a peer's name: the memory format, and whether torch.compile has been over the network. */
+/** The suffixes of a peer's name: the memory format, and whether the network was compiled by torch.compile. */
 const WAYS = / (compiled|channels_last)\b/g;
 
-/** Of the rows of one peer, in several ways (`PyTorch channels_last`) or batches, the fastest. */
+/** The fastest row of each peer among its ways (`PyTorch channels_last`) and batches. */
 function bestWays(rows: readonly Result[]): Result[] {
   const best = new Map<string, Result>();
   for (const row of rows) {
@@ -89,6 +89,6 @@ function ratio(row: Result, first: Result): Ratio {
   };
 }
 
-/** How much of a row's time is noise: half the distance of its quartiles over its median. */
+/** A row's noise: half the interquartile range over the median. */
 export const noise = ({ ms, spread: [low, high] }: Pick<Result, 'ms' | 'spread'>): number =>
   (high - low) / 2 / ms;

@@ -1,4 +1,4 @@
-/** What a benchmark finds, as plain data: the contents of `--json`, and what tables, plots and comparisons are made of. */
+/** The findings of a benchmark as plain data: the contents of `--json`, and the source of tables, plots and comparisons. */
 import type { LayerTime } from '../engine/network/layer-times.js';
 import { median, quartiles } from './statistics.js';
 
@@ -6,37 +6,37 @@ export const SUBJECTS = ['arithmetic', 'preprocess', 'unet', 'sample', 'generate
 
 export type Subject = (typeof SUBJECTS)[number];
 
-/** One piece of work on inputs of one size, which several paths do. */
+/** One piece of work on inputs of one size, done by several paths. */
 export interface Work {
   readonly subject: Subject;
   /** `forward`, `train`, `reverse step`, `ancestral`, `load`, or a kernel. */
   readonly what: string;
-  /** Preset, or the widths; null where no model takes part. */
+  /** Preset, or the widths; null if no model is involved. */
   readonly model: string | null;
   readonly batch: number;
   /** Side of the images in pixels. */
   readonly size: number;
-  /** Images in all, where they are more than a batch. Then each path has a batch of its own. */
+  /** Images in all, if more than one batch. Then each path has its own batch. */
   readonly images?: number;
-  /** Reverse steps of an image, where images are sampled. */
+  /** Reverse steps per image, if images are sampled. */
   readonly steps?: number;
-  /** Busy processes that ran all the while; none where it is left out. */
+  /** Busy processes that ran during the measurement; omitted if there were none. */
   readonly beside?: number;
 }
 
-/** One way to do the work: the parts of a row that say which. */
+/** One way to do the work: the fields that identify a row. */
 export interface Path {
   /** `haze`, `plain JS`, `sharp`, or the name of a peer. */
   readonly by: string;
   readonly device: 'wasm' | 'tensorflow' | null;
   readonly arithmetic: 'wasm' | 'tensorflow' | null;
-  /** Build of the kernels, where they ran. */
+  /** Build of the kernels, if they ran. */
   readonly build: 'strict' | 'relaxed' | null;
-  /** Haze's with vectors of 256 bits, where the wasm engine ran. */
+  /** Whether Haze used 256-bit vectors, if the wasm engine ran. */
   readonly wide?: boolean;
-  /** Threads it was told to use; null where it does not let itself be told. */
+  /** Threads it was told to use; null if it cannot be told. */
   readonly threads: number | null;
-  /** Images that it takes at one time, where that is not the work's. */
+  /** Images at a time, if not the work's batch. */
   readonly batch?: number;
 }
 
@@ -46,7 +46,7 @@ export interface Result extends Work, Path {
   /** Milliseconds of the whole work: the median of the rounds, and its quartiles. */
   readonly ms: number;
   readonly spread: readonly [low: number, high: number];
-  /** Of a reverse step, where the work is one: then an image has `steps` of them. */
+  /** Per reverse step, if the work is one; an image then takes `steps` of them. */
   readonly msPerStep?: number;
   readonly msPerImage: number;
   readonly imagesPerSecond: number;
@@ -54,7 +54,7 @@ export interface Result extends Work, Path {
   readonly rounds: readonly number[];
 }
 
-/** A path that could not be measured, and what mends that. */
+/** A path that could not be measured, and why. */
 export interface Missing extends Work {
   readonly by: string;
   readonly why: string;
@@ -83,7 +83,7 @@ export interface LayerReport {
   readonly train: readonly LayerTime[];
 }
 
-/** A row of the results from the milliseconds of each round. */
+/** A row of the results, from the milliseconds of each round. */
 export function toResult(work: Work, path: Path, rounds: readonly number[]): Result {
   const ms = median(rounds);
   const isStep = work.what === 'reverse step';
@@ -101,7 +101,7 @@ export function toResult(work: Work, path: Path, rounds: readonly number[]): Res
   };
 }
 
-/** The work in words: `unet forward, reference, batch 8, 64x64`. */
+/** The work as text: `unet forward, reference, batch 8, 64x64`. */
 export function workName(work: Work): string {
   const { subject, what, model, batch, size, images, steps, beside } = work;
   return [
@@ -114,7 +114,7 @@ export function workName(work: Work): string {
   ].join(', ');
 }
 
-/** The path in words: `haze, wasm, relaxed, 2 threads`. */
+/** The path as text: `haze, wasm, relaxed, 2 threads`. */
 export function pathName(path: Path & Pick<Work, 'images'>): string {
   const { by, device, arithmetic, build, wide, threads, batch, images } = path;
   const where = device ?? arithmetic;
@@ -131,7 +131,7 @@ export function pathName(path: Path & Pick<Work, 'images'>): string {
   return words.join(', ');
 }
 
-/** A row's time over that of the same path without busy processes; null where none ran beside it, or it was not measured so. */
+/** A row's time over that of the same path without busy processes; null if no busy process ran, or there is no such row. */
 export function overIdle(row: Result, all: readonly Result[]): number | null {
   const { beside, ...idle } = row;
   if (beside === undefined) return null;
@@ -141,7 +141,7 @@ export function overIdle(row: Result, all: readonly Result[]): number | null {
   return other ? row.ms / other.ms : null;
 }
 
-/** Results by the work that they did, in their order. */
+/** Results grouped by work, in their order. */
 export function byWork<T extends Work>(rows: readonly T[]): T[][] {
   const groups = new Map<string, T[]>();
   for (const row of rows) {

@@ -1,6 +1,6 @@
 /**
- * Measures paths against one another: all compute once and are compared, then they take turns, a round at a time, so
- * that whatever else the machine does meets all of them alike.
+ * Measures paths against each other: all run once and are compared, then they take turns, round by round, so
+ * that other load on the machine affects all of them alike.
  */
 import { setTimeout } from 'node:timers/promises';
 import { CheckError, RunError } from '../errors.js';
@@ -10,19 +10,19 @@ import { difference, median } from './statistics.js';
 /** A path that is ready to run. */
 export interface Contender {
   readonly path: Path;
-  /** Does the work once: the digest of its result. */
+  /** Does the work once. Resolves to the digest of its result. */
   check(): Promise<readonly number[]>;
-  /** Does the work: milliseconds of one run of it. */
+  /** Does the work. Resolves to the milliseconds of one run. */
   turn(): Promise<number>;
   /** How far its digest may be from the first path's; default the work's. */
   readonly tolerance?: number;
-  /** Takes the reason when the path fails, and the others go on; without it the measurement fails. */
+  /** Called with the reason if the path fails, and the others continue; without it the measurement fails. */
   onFailure?(error: RunError): void;
 }
 
 export interface RoundsOptions {
   readonly rounds: number;
-  /** How far digests may be apart, relative to 1 + |value|. */
+  /** How far digests may differ, relative to 1 + |value|. */
   readonly tolerance: number;
   /** Milliseconds between turns, for threads of another process that spin before they sleep. */
   readonly pause: number;
@@ -31,7 +31,7 @@ export interface RoundsOptions {
   readonly now?: () => number;
 }
 
-/** The results of all paths. @throws CheckError when one does not compute what the first does. */
+/** The results of all paths. @throws CheckError if the result of one differs from the first path's */
 export async function measure(
   work: Work,
   contenders: readonly Contender[],
@@ -44,14 +44,14 @@ export async function measure(
   for (let round = 0; round <= rounds; round++)
     left = await survivors(left, async (contender) => {
       if (pause > 0) await setTimeout(pause);
-      // The first round warms up: caches, compilers, the processor's clock. It also tells how long a run is.
+      // The first round warms up caches, compilers and the processor's clock. It also shows how long a run takes.
       if (round === 0) runs.set(contender, await runsOf(contender, now));
       else times.get(contender)!.push(await takeTurn(contender, runs.get(contender)!));
     });
   return left.map((contender) => toResult(work, contender.path, times.get(contender)!));
 }
 
-/** Does something with each in turn. Resolves to those that did not fail. */
+/** Calls `act` for each in turn. Resolves to those that did not fail. */
 async function survivors(
   contenders: readonly Contender[],
   work: (contender: Contender) => Promise<void>,
@@ -68,18 +68,18 @@ async function survivors(
   return left;
 }
 
-/** Milliseconds that a turn lasts at least, within `MOST_RUNS`: short work is measured at work, and not as it wakes up. */
+/** Minimum milliseconds of a turn, within `MOST_RUNS`, so that short work is measured in steady state. */
 const TURN = 1000;
 const MOST_RUNS = 25;
 
-/** How many runs make a turn, by what one takes with all that belongs to it: a harness repeats the work by itself. */
+/** Runs per turn, from the whole time of one call: a harness repeats the work on its own. */
 async function runsOf({ turn }: Contender, now: () => number): Promise<number> {
   const begun = now();
   await turn();
   return Math.min(MOST_RUNS, Math.ceil(TURN / (now() - begun)));
 }
 
-/** The median of so many runs in a row. */
+/** The median of `runs` runs in a row. */
 async function takeTurn(contender: Contender, runs: number): Promise<number> {
   const times: number[] = [];
   for (let i = 0; i < runs; i++) times.push(await contender.turn());
@@ -100,7 +100,7 @@ function compare(
     const apart = difference(digest, first.digest);
     if (!(apart <= own))
       throw new CheckError(
-        `${workName(work)}: ${name(path)} computes something else than ${name(first.path)}: ` +
+        `${workName(work)}: ${name(path)} gives a different result from ${name(first.path)}: ` +
           `${apart.toPrecision(2)} apart, allowed ${own}`,
       );
   });

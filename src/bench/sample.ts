@@ -1,6 +1,6 @@
 /**
- * The reverse process, for every pairing of device and arithmetic: a step of the ancestral sampler, and the images a
- * second that follow from it.
+ * The reverse process, for every pairing of device and arithmetic: one step of the ancestral sampler, and the resulting
+ * images per second.
  */
 import type { ModelConfig } from '../config/config.js';
 import { DIFFUSION_DEFAULTS } from '../config/diffusion.js';
@@ -20,7 +20,7 @@ import { digest } from './statistics.js';
 import { type Findings, join, wantsTensorflow } from './suite.js';
 import { f32, i64, temporarily, writeTask } from './task.js';
 
-/** Reverse steps of a turn. */
+/** Reverse steps per turn. */
 const STEPS = 3;
 
 const TOLERANCE = 1e-3;
@@ -81,7 +81,7 @@ async function benchModel(chosen: NamedModel, options: BenchOptions): Promise<Fi
   });
 }
 
-/** Every pairing; of those on the engine alone, its first variant. */
+/** Every pairing; for the engine alone, only its first variant. */
 function paths(options: BenchOptions, work: Work, missing: Missing[]): Path[] {
   const [first] = variants(options);
   const { only } = options;
@@ -128,7 +128,7 @@ function openPath(
   );
 }
 
-/** Turns walk along the trajectory, and begin anew where it ends. */
+/** Turns walk along the trajectory and start again at its end. */
 function contender(path: Path, sampler: Sampler, steps: number): Contender {
   const images = Uint32Array.from({ length: sampler.batch }, (_, i) => i);
   let at = 0;

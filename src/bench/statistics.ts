@@ -1,6 +1,6 @@
-/** Medians and quartiles: unlike means they do not follow the one round in which the machine did something else. */
+/** Medians and quartiles: unlike means, they are robust to a single disturbed round. */
 
-/** The value below which a share q of the list lies, interpolated. The list is not empty. */
+/** The q-quantile of the list, interpolated. The list is not empty. */
 export function quantile(list: readonly number[], q: number): number {
   const sorted = [...list].sort((a, b) => a - b);
   const at = q * (sorted.length - 1);
@@ -17,8 +17,8 @@ export const quartiles = (list: readonly number[]): [low: number, high: number] 
 ];
 
 /**
- * What is compared of two results before they are timed: the mean, the root mean square, and eight values
- * spread over them.
+ * What is compared of two results before they are timed: the mean, the root mean square, and eight evenly
+ * spaced values.
  */
 export function digest(values: ArrayLike<number>): number[] {
   const n = values.length;
@@ -34,7 +34,7 @@ export function digest(values: ArrayLike<number>): number[] {
 
 const SAMPLES = 8;
 
-/** The largest difference of two digests over 1 + |expected|, in the entries that both have. */
+/** The largest difference of two digests over 1 + |expected|, among the entries that both have. */
 export function difference(got: readonly number[], expected: readonly number[]): number {
   const both = Math.min(got.length, expected.length);
   let worst = 0;

@@ -2,7 +2,7 @@ import type { BenchOptions } from './options.js';
 import { tensorflowMissing } from './paths.js';
 import type { LayerReport, Missing, Result, Work } from './result.js';
 
-/** What a subject adds to the report. */
+/** One subject's contribution to the report. */
 export interface Findings {
   readonly results: readonly Result[];
   readonly missing: readonly Missing[];
@@ -12,7 +12,7 @@ export interface Findings {
 
 export type Suite = (options: BenchOptions) => Promise<Findings>;
 
-/** The findings of several pieces of work as one. */
+/** The findings of several pieces of work joined. */
 export function join(all: readonly Findings[]): Findings {
   return {
     results: all.flatMap(({ results }) => results),
@@ -22,7 +22,7 @@ export function join(all: readonly Findings[]): Findings {
   };
 }
 
-/** Whether TensorFlow's path of some work is to be measured; where it cannot be, the reason is put into `missing`. */
+/** Whether TensorFlow's path of some work should be measured; if it cannot be, adds the reason to `missing`. */
 export function wantsTensorflow(
   only: 'wasm' | 'tensorflow' | null,
   work: Work,

@@ -1,4 +1,4 @@
-/** Inputs that peers read: one .safetensors in a temporary folder, removed after the work. */
+/** Inputs for peers: one .safetensors in a temporary folder, removed after the work. */
 import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import { writeSafetensors } from '../io/safetensors.js';
 import { toDiffusers } from '../network/diffusers-config.js';
 import type { StateDict, Tensor } from '../network/state.js';
 
-/** A folder for the time that `work` takes, or until the process exits in the middle of it. */
+/** A folder that exists while `work` runs; it is also removed if the process exits meanwhile. */
 export async function temporarily<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'haze-bench-'));
   const clear = () => rmSync(folder, { recursive: true, force: true });
@@ -22,8 +22,8 @@ export async function temporarily<T>(work: (folder: string) => Promise<T>): Prom
 }
 
 /**
- * Writes tensors, and a network's weights under `state/`. The header has the config.json of a network of diffusers; of the
- * reference's the shapes say all. Resolves to the file.
+ * Writes tensors, and a network's weights under `state/`. For a diffusers network the header has its config.json; for the
+ * reference's network the shapes are sufficient. Resolves to the file.
  */
 export async function writeTask(
   folder: string,

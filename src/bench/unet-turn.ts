@@ -1,4 +1,4 @@
-/** A pass of a U-Net as it is measured, whatever process it runs in. */
+/** One measured pass of a U-Net, in this process or another. */
 import { DIFFUSION_DEFAULTS } from '../config/diffusion.js';
 import type { NetworkDevice, NetworkOptions } from '../contracts/device.js';
 import type { NetworkInputs } from './inputs.js';
@@ -7,7 +7,7 @@ import type { NamedModel } from './options.js';
 import type { Contender } from './rounds.js';
 import { digest } from './statistics.js';
 
-/** What a network is opened for. */
+/** The options that a network is opened with. */
 export function unetShape(
   one: Omit<NamedModel, 'name'> & { readonly batch: number },
 ): NetworkOptions {
@@ -31,7 +31,7 @@ export function unetTurn(
   return {
     check: async () => {
       const result = await work();
-      // A loss is one number, of which no mean has to be taken.
+      // A loss is a single number and needs no digest.
       return what === 'train' ? Array.from(result) : digest(result);
     },
     turn: async () => {

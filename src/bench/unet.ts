@@ -26,7 +26,7 @@ interface Case extends NamedModel {
 
 const { timesteps } = DIFFUSION_DEFAULTS;
 
-/** Digests may differ by what Winograd's tiles cost, in f32, over the depth of the network. */
+/** Digests may differ by the f32 error of Winograd's tiles over the depth of the network. */
 const TOLERANCE = 1e-3;
 
 function cases({ chosen, batch }: BenchOptions): Case[] {
@@ -39,7 +39,7 @@ function cases({ chosen, batch }: BenchOptions): Case[] {
   }));
 }
 
-/** Models and batches whose layers are timed: each that flags ask for, else some, in the batch of their first case. */
+/** Models and batches whose layers are timed: those chosen by flags, else some, in the batch of their first case. */
 function layered(options: BenchOptions): Omit<Case, 'what'>[] {
   const all = cases(options);
   if (options.chosen || options.batch !== null) return all.slice(0, 1);
@@ -88,7 +88,7 @@ async function benchCase(one: Case, options: BenchOptions): Promise<Findings> {
   });
 }
 
-/** Takes turns, and with `beside` once more while other processes are busy. */
+/** Measures in turns and, with `beside`, once more while other processes are busy. */
 async function measureBoth(
   work: Work,
   contenders: readonly Contender[],
@@ -99,7 +99,7 @@ async function measureBoth(
   const idle = await measure(work, contenders, how);
   if (beside === 0) return idle;
   const end = await startBusy(beside);
-  // They have been compared; since then each has trained on by as many steps as its turns had.
+  // They were compared before; since then each has trained on for as many steps as its turns had.
   const compared = contenders.map((one) => ({ ...one, check: async () => [] }));
   try {
     return [...idle, ...(await measure({ ...work, beside }, compared, how))];
@@ -108,7 +108,7 @@ async function measureBoth(
   }
 }
 
-/** Haze's paths, and the computing settings of each. */
+/** Haze's paths, each with its computing settings. */
 function paths(options: BenchOptions, work: Work, missing: Missing[]) {
   const { computing, only } = options;
   const wasm = variants(options).map(
@@ -124,7 +124,7 @@ function paths(options: BenchOptions, work: Work, missing: Missing[]) {
   return [...list, [path, computing] as const];
 }
 
-/** The weights and batch, for peers. */
+/** The weights and the batch, for peers. */
 export function writeUnetTask(
   folder: string,
   model: ModelConfig,
@@ -160,7 +160,7 @@ async function benchLayers(one: Omit<Case, 'what'>, options: BenchOptions): Prom
       await unet.dispose();
     }
   };
-  // The peak is a bound, so it is looked for all along: the machine may be slower at one time than at another.
+  // The peak is an upper bound, so it is measured throughout: the machine's speed may vary over time.
   const peaks = [await microKernelPeak(engine)];
   const forward = await times(false);
   peaks.push(await microKernelPeak(engine));

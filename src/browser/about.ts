@@ -9,7 +9,7 @@ import { MOST_OF_CLASSES, usualCount } from '../sample/class-rows.js';
 import type { OpenSite } from './open-site.js';
 import type { About } from './protocol.js';
 
-/** What a page may offer of an open model. */
+/** What a page can offer for an open model. */
 export function aboutOf({ site }: OpenSite, build: Build): About {
   const { model, diffusion, sampling, classes, guide } = site;
   const { timesteps, objective = 'epsilon' } = diffusion;
@@ -33,7 +33,7 @@ export function aboutOf({ site }: OpenSite, build: Build): About {
   };
 }
 
-/** Of a model whose classes are any numbers there is no usual condition. */
+/** A model whose classes are any numbers has no default condition. */
 function usualOf(site: OpenSite['site']): number {
   const named = site.classes === null || site.classes.names.length > 0;
   const source = new JsonObject('model', named ? {} : { class: 0 }, 'all');

@@ -1,5 +1,5 @@
 /**
- * Haze in a browser, for programs: a model's images, drawn by Web Workers. The page's thread does nothing but wait.
+ * Haze in a browser, for programs: a model's images, drawn by Web Workers. The page's thread only waits.
  * @example
  * import { load } from 'haze/browser';
  * const model = await load('/model/');
@@ -12,42 +12,42 @@ import type { About, Drawn, DrawSettings, ModelBytes, Reply, Request } from './p
 export type { About, Drawn, DrawSettings, ModelBytes };
 export { Interrupted, RunError, UsageError };
 
-/** Bundlers look for this form, and bring the script along. */
+/** Bundlers recognise this form, and include the script. */
 declare const Worker: new (url: URL, options: { readonly type: 'module' }) => WebWorker;
 
 const startEngine = (): WebWorker =>
   new Worker(new URL('./engine.js', import.meta.url), { type: 'module' });
 
-/** Told how far something is. */
+/** Receives the progress of an operation. */
 export type OnProgress = (done: number, total: number) => void;
 
 export interface LoadSettings {
-  /** Told of the weights' bytes that have come. Default nobody is. E.g. `onProgress: (done, total) => show(done / total)`. */
+  /** Called with the bytes of the weights that have arrived. Default none. E.g. `onProgress: (done, total) => show(done / total)`. */
   readonly onProgress?: OnProgress;
 }
 
-/** What goes with a drawing beside its settings. */
+/** Options of `draw`, besides its settings. */
 export interface DrawOptions extends DrawSettings {
   /** Aborting it ends the drawing before its next step, with `Interrupted`. Default none. E.g. `signal: AbortSignal.timeout(60_000)`. */
   readonly signal?: AbortSignal;
-  /** Told of reverse steps that are done, of all. Default nobody is. E.g. `onProgress: (done, total) => show(done / total)`. */
+  /** Called with the number of finished reverse steps. Default none. E.g. `onProgress: (done, total) => show(done / total)`. */
   readonly onProgress?: OnProgress;
 }
 
-/** A model that is open. Drawings wait for one another. */
+/** An open model. Calls of `draw` run one after the other. */
 export interface BrowserModel {
-  /** What there is to choose. */
+  /** The model's settings and classes. */
   readonly about: About;
-  /** The images that `haze sample` draws with the same settings. @throws UsageError for settings that cannot be; Interrupted */
+  /** The images that `haze sample` draws with the same settings. @throws UsageError for invalid settings; Interrupted */
   draw(options?: DrawOptions): Promise<Drawn>;
-  /** Ends what is in work and frees memory and workers; safe to call twice. */
+  /** Ends calls in progress and frees memory and workers; safe to call twice. */
   dispose(): void;
 }
 
 /**
  * Opens a model that `haze export web` wrote.
- * @param from address of the folder of its `model.json`, or what is in it
- * @throws UsageError for what is no model; RunError for what cannot be fetched, and where the browser lacks something
+ * @param from address of the folder with its `model.json`, or the contents of the folder
+ * @throws UsageError if it is not a model; RunError if a file cannot be fetched, or the browser lacks a feature
  */
 export async function load(
   from: string | URL | ModelBytes,
@@ -113,10 +113,10 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** Without its number, for each kind. */
+/** A request without its number, for each kind. */
 type Asked = Request extends infer R ? (R extends Request ? Omit<R, 'id'> : never) : never;
 
-/** A worker, and what was asked of it. */
+/** A worker, and the requests sent to it. */
 class Connection {
   readonly #worker: WebWorker;
   readonly #waiting = new Map<number, Waiting>();
@@ -179,7 +179,7 @@ class Connection {
   }
 }
 
-/** Errors lose their class on the way from a worker. */
+/** Restores the class of an error, which messages from a worker lose. */
 function errorOf(name: string, message: string): Error {
   if (name === 'UsageError') return new UsageError(message);
   if (name === 'Interrupted') return new Interrupted(message);

@@ -1,9 +1,9 @@
 import { RunError } from '../errors.js';
 
-/** Told of bytes that have come, of all. */
+/** Called with the number of bytes received, and in total. */
 export type OnBytes = (done: number, total: number) => void;
 
-/** The bytes at an address. @throws RunError where there are none */
+/** The bytes at an address. @throws RunError if it cannot be fetched */
 export async function download(
   url: string | URL,
   onBytes: OnBytes = () => {},
@@ -25,7 +25,7 @@ interface Reader {
   read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>;
 }
 
-/** @param expected bytes by the header, which counts what was sent: packed files hold more */
+/** @param expected the content length, which counts the bytes sent: compressed files have more */
 async function collect(reader: Reader, expected: number, onBytes: OnBytes): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
   let size = 0;

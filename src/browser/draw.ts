@@ -1,4 +1,4 @@
-/** Images of a model on a website: what `haze sample` does, by the same files, with the workers of a page. */
+/** Draws images of a model on a website: the same code as `haze sample`, with a page's workers. */
 
 import { readGuided } from '../config/condition.js';
 import { readCount, readSeed } from '../config/drawing.js';
@@ -22,25 +22,25 @@ import { WasmSampler } from '../wasm/wasm-sampler.js';
 import type { OpenSite } from './open-site.js';
 import type { Drawn } from './protocol.js';
 
-/** What is told and asked while images are drawn. */
+/** Callbacks while images are drawn. */
 export interface Hooks {
   readonly signal: AbortSignal;
   readonly onProgress: (done: number, total: number) => void;
 }
 
-/** What was asked for, with the model's defaults. */
+/** The requested settings, completed by the model's defaults. */
 interface Asked {
   readonly plan: SamplingPlan;
   readonly norm: 'running' | 'batch';
   readonly condition: Condition | null;
-  /** W of the guide; null where it does not guide. */
+  /** W of the guide; null if it does not guide. */
   readonly guidance: number | null;
   readonly count: number;
   readonly seed: number;
   readonly workers: number;
 }
 
-/** @throws UsageError for settings that cannot be; EngineError where memory cannot be had; Interrupted */
+/** @throws UsageError for invalid settings; EngineError for too little memory; Interrupted */
 export async function draw(opened: OpenSite, settings: object, hooks: Hooks): Promise<Drawn> {
   const { model } = opened.site;
   const asked = read(opened, settings);
@@ -90,7 +90,7 @@ function readWorkers(source: JsonObject): number {
   return workers;
 }
 
-/** As `haze sample` opens it: one program where no guide needs a second network. */
+/** Opens it like `haze sample`: as one program, unless a guide needs a second network. */
 async function openSampler(
   { site, weights, guide }: OpenSite,
   { plan, norm, condition, guidance, seed, workers: threads }: Asked,

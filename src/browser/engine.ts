@@ -1,4 +1,4 @@
-/** The script of the worker that computes for a page: it opens one model, and draws of it, a drawing after the other. */
+/** The script of a page's worker: it opens one model, and draws its images, one request after the other. */
 import { loadKernels } from '../engine/host/browser-kernels.js';
 import { scope } from '../engine/host/browser-scope.js';
 import { aboutOf } from './about.js';
@@ -8,10 +8,10 @@ import { type OpenSite, openSite } from './open-site.js';
 import type { LoadRequest, Reply, Request } from './protocol.js';
 import { inProgramsWords } from './words.js';
 
-/** What is asked; the next waits for it. */
+/** The current request; the next one waits for it. */
 let turn: Promise<void> = Promise.resolve();
 let opened: OpenSite | undefined;
-/** Of drawings that wait or are under way, by number. */
+/** One for each waiting or running request, by number. */
 const cancels = new Map<number, AbortController>();
 
 scope.onmessage = ({ data }) => {

@@ -1,4 +1,4 @@
-/** A model on a website, opened: its description and its weights in memory. */
+/** Opens a model on a website: its description and its weights, in memory. */
 import { parseSite, type Site } from '../config/site.js';
 import { UsageError } from '../errors.js';
 import { bytesInMemory } from '../io/byte-source.js';
@@ -17,8 +17,8 @@ export interface OpenSite {
 const DESCRIPTION = 'model.json';
 
 /**
- * Opens the folder at an address, or what is in it.
- * @throws UsageError for what is no model; RunError for what cannot be fetched
+ * Opens the folder at an address, or its given contents.
+ * @throws UsageError if it is not a model; RunError if a file cannot be fetched
  */
 export async function openSite(from: string | ModelBytes, onBytes: OnBytes): Promise<OpenSite> {
   if (typeof from !== 'string')

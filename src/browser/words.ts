@@ -11,7 +11,7 @@ const NAMES: ReadonlyMap<string, string> = new Map([
   ...Object.entries(SAMPLING_NAMES).map(([name, flag]) => [flag, name] as const),
 ]);
 
-/** A message of the command line with settings as a program spells them: `draw.steps`, not `--sample-steps`. */
+/** A message of the command line with the settings' names in programs: `draw.steps`, not `--sample-steps`. */
 export const inProgramsWords = (text: string): string =>
   respellFlags(
     text,

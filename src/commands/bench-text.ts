@@ -50,7 +50,7 @@ function rowsAsText(rows: readonly Result[], all: readonly Result[]): string {
 }
 
 function ratiosAsText(report: Report): string {
-  const head = ["  others' time over ours", 'of', 'medians', 'worst round', 'best round'];
+  const head = ['  time relative to Haze', 'of', 'medians', 'worst round', 'best round'];
   const lines = ratios(report).map((r) => [
     `  ${workName(r)}`,
     r.over,
@@ -95,7 +95,7 @@ function kindTable(layers: readonly LayerTime[], peak: number): string {
   return table([['  kind', 'ms', 'of all', 'of peak'], ...lines], [1, 2, 3]);
 }
 
-/** Each row's change beside its noise; what is within the noise is no change. */
+/** Each row's change beside its noise; a change within the noise counts as none. */
 export function changesAsText(changes: readonly Change[], old: string): string {
   const head = [`against ${old}`, '', 'was ms', 'is ms', 'change', 'noise', ''];
   const lines = changes.map(({ result, old, change, noise }) => [

@@ -1,4 +1,4 @@
-/** `haze bench`: how fast each path is on this machine, and how fast others are. */
+/** `haze bench`: measures each path on this machine, and peers. */
 import { isDeepStrictEqual } from 'node:util';
 import { compareReports, readResults } from '../bench/compare.js';
 import { bench } from '../bench/index.js';
@@ -57,13 +57,13 @@ export async function run(args: Args): Promise<void> {
   if (markdown !== undefined) await writeFileAtomically(markdown, toMarkdown(report));
 }
 
-/** There is nothing to save; what was written for peers is removed on the way out, and they end with their input. */
+/** There is nothing to save; the files written for peers are removed on exit, and peers end with their input. */
 function interrupted(): never {
-  process.stderr.write('haze: interrupted; nothing is written\n');
+  process.stderr.write('haze: interrupted; nothing was written\n');
   process.exit(130);
 }
 
-/** `all`, which is also the default, or one subject. */
+/** `all`, the default, or one subject. */
 function readSubjects(what: string | undefined): readonly Subject[] {
   const chosen = choose('[what]', what ?? 'all', [...SUBJECTS, 'all']);
   return chosen === 'all' ? SUBJECTS : [chosen];
@@ -88,29 +88,27 @@ async function readOptions(args: Args): Promise<BenchOptions> {
     },
     seed: readSeed(args) ?? 0,
     peers: args.boolean('peers') ?? false,
-    // The setting `layers` is the network's, whose flag is another.
+    // The setting `layers` belongs to the network, whose flag has another name.
     layers: args.renamed({ layerTimes: 'layers' }).boolean('layerTimes') ?? false,
     beside: args.whole('beside', { min: 0, max: 1024 }) ?? 0,
     onNote: (text) => process.stderr.write(`${printableLines(text)}\n`),
   };
 }
 
-/** The model of the flags, by its preset's name or its widths; null without any. */
+/** The model chosen by flags, named by its preset or its widths; null without any. */
 function readChosen(args: Args): NamedModel | null {
   const names = Object.values(modelGroups).flatMap(Object.keys);
   const given = names.filter((name) => args.has(name));
   if (given.length === 0) return null;
   const model = readModel(args, readBase(args) ?? defaultBase(args));
   if (model.kind === 'unet2d' && model.numClasses !== null)
-    throw new UsageError(
-      '--num-classes: expected a network that is told no classes, to be measured',
-    );
+    throw new UsageError('--num-classes: only networks without classes can be measured');
   if (given.join() === 'preset')
     return { name: args.text('preset')!, model, ...recipeOf(readBase(args)!, args) };
   return { name: nameOf(model), model };
 }
 
-/** How a recipe trains; peers train as the networks' authors do, and so does what is measured beside them. */
+/** A recipe's training; peers, and whatever is measured beside them, train as the networks' authors do. */
 function recipeOf(base: Base, args: Args): Pick<NamedModel, 'recipe'> {
   if (!base.recipe?.training || args.boolean('peers')) return {};
   const training = trainingOf(base);
@@ -119,7 +117,7 @@ function recipeOf(base: Base, args: Args): Pick<NamedModel, 'recipe'> {
   return { recipe: { ...{ loss, ema, lr, batch }, optimizer: optimizerOf(training) } };
 }
 
-/** The name of a model that is measured by default; else what tells it from others of the same network. */
+/** The name of a model that is measured by default; otherwise a name that tells it from others of the same network. */
 function nameOf(model: ModelConfig): string {
   const known = Object.values(MODELS).find((one) => isDeepStrictEqual(one.model, model));
   if (known) return known.name;

@@ -4,9 +4,9 @@ import { UsageError } from '../errors.js';
 import { allFlags, type Command, positionalsOf } from './command.js';
 
 /**
- * Looks through a command's words before they are parsed, for what a parser would let pass or blame less clearly.
+ * Checks a command's words before they are parsed, for errors that the parser would accept or report less clearly.
  * @throws UsageError for an unknown flag (with a suggestion), a flag given twice, a flag without its value,
- *   and a word too many or too few.
+ *   and a missing or superfluous word.
  */
 export function checkArgv(command: Command, words: readonly string[]): void {
   const flags = allFlags(command);
@@ -39,7 +39,7 @@ export function checkArgv(command: Command, words: readonly string[]): void {
     );
 }
 
-/** Words that no flag takes: one that does not belong, or several where one is expected. */
+/** Words that belong to no flag: one that the command does not take, or several where it takes one. */
 function tooMany(command: Command, words: readonly string[]): UsageError {
   const { name, positional } = command;
   const extra = words[positionalsOf(command).length]!;
@@ -47,14 +47,14 @@ function tooMany(command: Command, words: readonly string[]): UsageError {
   if (!positional?.several || there.length < 2)
     return new UsageError(`${name}: unexpected word ${quote(extra)}`);
   return new UsageError(
-    `<${positional.name}>: expected one, got ${words.length} names such as ${quote(there[0])}; ${positional.several}`,
+    `<${positional.name}>: expected one, got ${words.length} such as ${quote(there[0])}; ${positional.several}`,
   );
 }
 
-/** A sentence's beginning within a sentence. */
+/** The start of a sentence, for use inside another. */
 const lower = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
 
-/** `--name=value` or `--no-name`, held against the command's flags. */
+/** `--name=value` or `--no-name`, checked against the command's flags. */
 function parseFlag(command: Command, word: string): { name: string; value: string | undefined } {
   const flags = allFlags(command);
   const at = word.indexOf('=');

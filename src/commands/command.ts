@@ -1,32 +1,32 @@
 import type { Args } from '../config/args.js';
 import type { Flags } from '../config/flag.js';
 
-/** A word of a command that is no flag. */
+/** A word of a command that is not a flag. */
 export interface Positional {
   readonly name: string;
   readonly describe: string;
   readonly optional: boolean;
-  /** What to do instead of naming several of them, as a shell does for a wildcard. */
+  /** What to do instead of giving several, as a shell does when it expands a wildcard. */
   readonly several?: string;
 }
 
-/** A command as the command line sees it; what it does is loaded only when it is called. */
+/** A command as the command line sees it; its implementation is loaded when it is called. */
 export interface Command {
   readonly name: string;
   readonly describe: string;
   readonly positional?: Positional;
-  /** A word after it. */
+  /** A second word. */
   readonly secondPositional?: Positional;
-  /** Flags by the heading under which help lists them. */
+  /** Flags by their heading in the help. */
   readonly groups: Readonly<Record<string, Flags>>;
-  /** Command line and what it does. */
+  /** A command line and what it does. */
   readonly examples: readonly (readonly [string, string])[];
-  /** What a reader of its help should know besides. */
+  /** Additional notes for the help. */
   readonly notes?: string;
   readonly load: () => Promise<{ run(args: Args): Promise<void> }>;
 }
 
-/** The words that a command takes, in order. */
+/** The positional words that a command takes, in order. */
 export const positionalsOf = (command: Command): Positional[] =>
   [command.positional, command.secondPositional].filter((word) => word !== undefined);
 

@@ -1,4 +1,4 @@
-/** `haze doctor`: what is here, and what to do about what is not. */
+/** `haze doctor`: what this machine supports, and how to fix what is missing. */
 import type { Args } from '../config/args.js';
 import { readRequireCuda } from '../config/computing.js';
 import { printable } from '../printable.js';
@@ -25,9 +25,9 @@ const MARKS = { good: '✓', optional: '-', missing: '✗' };
 
 function asText(findings: readonly Finding[]): string {
   const width = Math.max(...findings.map(({ what }) => what.length));
-  const lines = findings.flatMap(({ what, state, found, mend }) => [
+  const lines = findings.flatMap(({ what, state, found, fix }) => [
     `${MARKS[state]} ${what.padEnd(width)}  ${printable(found)}`,
-    ...(mend === null ? [] : [`  ${' '.repeat(width)}  → ${printable(mend)}`]),
+    ...(fix === null ? [] : [`  ${' '.repeat(width)}  → ${printable(fix)}`]),
   ]);
   return `${lines.join('\n')}\n`;
 }

@@ -1,4 +1,4 @@
-/** `haze evaluate`: figures of how good images are, and of how well a model knows images that it has not seen. */
+/** `haze evaluate`: measures of image quality, and of how well a model predicts unseen images. */
 import type { Args } from '../config/args.js';
 import { readRequireCuda } from '../config/computing.js';
 import { EVALUATION_NAMES } from '../config/evaluation.js';

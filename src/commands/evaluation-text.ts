@@ -4,7 +4,7 @@ import { printable } from '../printable.js';
 import { grouped, plural, significant } from '../units.js';
 import { table } from './text.js';
 
-/** The figures for the terminal, each with what it was computed of. */
+/** The figures for the terminal, each with what it was computed from. */
 export function evaluationAsText(
   evaluation: Evaluation,
   options: Pick<EvaluateOptions, 'subject' | 'nearest' | 'saveStatistics'>,
@@ -76,7 +76,7 @@ function figures({
   return rows;
 }
 
-/** Distances of equal sets are rounding around zero. */
+/** Distances between equal sets are rounding errors around zero. */
 const figure = (value: number): string =>
   Math.abs(value) < 1e-6 ? value.toExponential(1) : significant(value, 4);
 
@@ -85,7 +85,7 @@ function nearestText(path: string, { nearest }: Evaluation): string {
   const [closest] = nearest
     .flatMap(({ sample, neighbours: [first] }) => (first ? [{ sample, ...first }] : []))
     .sort((a, b) => a.distance - b.distance);
-  const rows = `${printable(path)}: ${plural(nearest.length, 'sample')}, each beside the images of the reference that lie nearest\n`;
+  const rows = `${printable(path)}: ${plural(nearest.length, 'sample')}, each beside the nearest images of the reference\n`;
   if (!closest) return rows;
   const { sample, name, distance, mirrored } = closest;
   return `${rows}closest: sample ${sample} and ${printable(name)}${mirrored ? ', mirrored' : ''}, ${distance.toFixed(2)} of 255 apart (root mean square)\n`;
@@ -117,7 +117,7 @@ function likelihoodText({ likelihood, seed }: Evaluation): string {
   );
   return (
     `held out  ${printable(name)}: ${plural(images, 'image')} at each of ${plural(timesteps, 'timestep')}, seed ${seed}\n\n${quarters}\n` +
-    `bits a dimension, at most: ${significant(bitsPerDim, 4)}${error} (x_0 clamped, variance ${variance}; ${prior.toExponential(1)} of it the prior's)\n`
+    `bits per dimension, at most: ${significant(bitsPerDim, 4)}${error} (x_0 clamped, variance ${variance}; ${prior.toExponential(1)} of it the prior's)\n`
   );
 }
 

@@ -1,4 +1,4 @@
-/** `haze export`: a model in another program's form. */
+/** `haze export`: writes a model in another program's format. */
 import type { Args } from '../config/args.js';
 import { classLabelsOf } from '../config/condition.js';
 import { readGuideOf } from '../config/guide.js';
@@ -57,7 +57,7 @@ async function writeWeb(args: Args, path: string, out: string): Promise<void> {
   const guide = await readGuideOf(args, path, model);
   const { page, weights } = await exportWeb({ ...model, guide, precision, out });
   print(
-    `${printable(out)}: a page that draws in its visitors' browsers: ${bytes(page)}, and ${bytes(weights)} of weights (${precision})\n` +
+    `${printable(out)}: a page that draws images in the visitor's browser: ${bytes(page)}, and ${bytes(weights)} of weights (${precision})\n` +
       `next  npx serve ${shellWord(out)}    any web server will do; opened as a file it does not draw\n`,
   );
 }
@@ -68,8 +68,8 @@ async function opened(args: Args, path: string): Promise<OpenModel> {
   return model;
 }
 
-/** What a pipeline of diffusers has no place for. */
+/** What a diffusers pipeline cannot represent. */
 const leftOut = ({ guide }: OpenModel): string[] =>
   guide === null
     ? []
-    : [`guide: not in the folder, which has no place for it; sample with --guide ${guide}`];
+    : [`guide: not in the folder, whose format cannot hold it; sample with --guide ${guide}`];

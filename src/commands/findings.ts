@@ -15,17 +15,17 @@ import { describeTensorflow } from '../tensorflow/describe.js';
 import { dangerOf } from '../tensorflow/setup/safe-cache.js';
 import { bytes } from '../units.js';
 
-/** One thing the doctor looked at. */
+/** One result of the examination. */
 export interface Finding {
   readonly what: string;
-  /** `optional`: not there, and not needed either; `missing`: something will not work. */
+  /** `optional`: absent, but not needed; `missing`: something will not work. */
   readonly state: 'good' | 'optional' | 'missing';
   readonly found: string;
-  /** What the user can do about it; null where nothing needs doing. */
-  readonly mend: string | null;
+  /** What the user can do about it; null if nothing needs doing. */
+  readonly fix: string | null;
 }
 
-/** Looks at everything, in the order of the report. */
+/** Examines everything, in the order of the report. */
 export async function examine(): Promise<Finding[]> {
   return [
     node(),
@@ -40,7 +40,7 @@ export async function examine(): Promise<Finding[]> {
   ];
 }
 
-const good = (what: string, found: string): Finding => ({ what, state: 'good', found, mend: null });
+const good = (what: string, found: string): Finding => ({ what, state: 'good', found, fix: null });
 
 function node(): Finding {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
@@ -50,7 +50,7 @@ function node(): Finding {
     what: 'Node',
     state: 'missing',
     found,
-    mend: 'install Node 20.19 or newer: https://nodejs.org',
+    fix: 'install Node 20.19 or newer: https://nodejs.org',
   };
 }
 
@@ -61,7 +61,7 @@ function machine(): Finding {
   return good('Processor', `${model}, ${count} ${count === 1 ? 'core' : 'cores'} to use${quota}`);
 }
 
-/** What this process may use, and by which limit. */
+/** Memory that this process may use, and the limit that applies. */
 function memory(): Finding {
   const [tightest] = memoryLimits(processors());
   const { bytes: total, what } = tightest!;
@@ -70,11 +70,11 @@ function memory(): Finding {
     `${bytes(total)} (${what}), ${bytes(Math.min(freemem(), total))} free; ` +
     `the wasm device takes ${bytes(room.bytes)} at most`;
   if (room.bytes >= MAX_BYTES) return good('Memory', found);
-  const mend = 'models that fit are smaller: haze inspect --preset small shows what one needs';
-  return { what: 'Memory', state: 'optional', found, mend };
+  const fix = 'use a smaller model: haze inspect --preset small shows what one needs';
+  return { what: 'Memory', state: 'optional', found, fix };
 }
 
-/** Whether the kernels compile, and which build runs. */
+/** Whether the kernels compile, and which build is used. */
 function kernels(): Finding {
   const what = 'Kernels';
   const build = bestBuild();
@@ -83,33 +83,33 @@ function kernels(): Finding {
     compile(build);
   } catch (error) {
     const found = `the WebAssembly modules do not load: ${(error as Error).message}`;
-    return { what, state: 'missing', found, mend: 'npm ci && npm run build' };
+    return { what, state: 'missing', found, fix: 'npm ci && npm run build' };
   }
   if (build === 'relaxed') {
     const lack = lackOfWideVectors();
-    const wide = lack === null ? '--wide makes it faster here' : `--wide cannot be had: ${lack}`;
+    const wide = lack === null ? '--wide makes it faster here' : `--wide is not available: ${lack}`;
     return good(
       what,
       `SIMD, and relaxed SIMD (fused multiply-add): the relaxed build runs; ${wide}`,
     );
   }
-  const mend = 'nothing is wrong; a newer Node is faster where it has relaxed SIMD';
+  const fix = 'nothing is wrong; a newer Node is faster where it has relaxed SIMD';
   return {
     what,
     state: 'optional',
     found: 'SIMD without relaxed SIMD: the strict build runs',
-    mend,
+    fix,
   };
 }
 
-/** Whether threads get a shared memory of the largest size, and workers; address space is only reserved. */
+/** Whether threads get workers and a shared memory of the largest size; address space is only reserved. */
 function sharedMemory(): Finding {
   const what = 'Shared memory';
   const workers = processors();
   const lack = lackOfAddressSpace({ workers, memories: [MAX_BYTES] });
   if (lack !== null) {
     const found = `none for the engine and its workers: ${lack}`;
-    return { what, state: 'missing', found, mend: 'ulimit -v unlimited' };
+    return { what, state: 'missing', found, fix: 'ulimit -v unlimited' };
   }
   try {
     createMemory(MAX_BYTES);
@@ -119,12 +119,12 @@ function sharedMemory(): Finding {
       what,
       state: 'optional',
       found: (error as Error).message,
-      mend: 'ulimit -v unlimited',
+      fix: 'ulimit -v unlimited',
     };
   }
 }
 
-/** What sharp reads and Haze takes for no picture: drawings, and libvips' own. */
+/** Formats that sharp reads but Haze does not accept as pictures: vector graphics, and libvips' own. */
 const NO_PICTURES: readonly string[] = ['svg', 'raw', 'vips'];
 
 async function pictures(): Promise<Finding> {
@@ -143,7 +143,7 @@ async function pictures(): Promise<Finding> {
       what,
       state: 'missing',
       found: `sharp does not load: ${reason}`,
-      mend: 'npm ci --include=optional',
+      fix: 'npm ci --include=optional',
     };
   }
 }
@@ -154,46 +154,46 @@ async function tensorflow(): Promise<Finding[]> {
   const [gap] = gaps;
   if (!origin || !version) {
     const found = `${gap?.what ?? 'not there'}; --device wasm computes without it`;
-    return [{ what, state: 'optional', found, mend: gap?.mend ?? null }];
+    return [{ what, state: 'optional', found, fix: gap?.fix ?? null }];
   }
   const build = { cuda: 'CUDA build', cpu: 'CPU build', official: "the package's own" }[origin];
   const library = good(what, `libtensorflow ${version} (${build}) in ${folder}`);
   if (used === undefined || used === 'cpu')
     return [
       library,
-      { what: 'CUDA', state: 'optional', found: gap?.what ?? 'not used', mend: gap?.mend ?? null },
+      { what: 'CUDA', state: 'optional', found: gap?.what ?? 'not used', fix: gap?.fix ?? null },
     ];
   const { name, memoryMB, computeCapability } = used;
   const device = `${name}, ${bytes(memoryMB * 2 ** 20)}, compute capability ${computeCapability}`;
   return [library, good('CUDA', `${device}, driver ${driver ?? 'unknown'}, TF32 ${tf32}`)];
 }
 
-/** What computes features of images, for `haze evaluate`. */
+/** The package that computes image features for `haze evaluate`. */
 async function onnx(): Promise<Finding> {
   const what = 'ONNX Runtime';
   const about = await describeOnnx();
   if ('version' in about) return good(what, `onnxruntime-node ${about.version}`);
-  const found = 'not usable; haze evaluate does without --features';
-  return { what, state: 'optional', found, mend: INSTALL_ONNX };
+  const found = 'not usable; haze evaluate works without --features';
+  return { what, state: 'optional', found, fix: INSTALL_ONNX };
 }
 
 async function cache(): Promise<Finding> {
   const what = 'Cache';
   const folder = cacheFolder();
   const place = await nearest(folder);
-  const made = place === folder ? '' : ' (made when first needed)';
+  const made = place === folder ? '' : ' (created when first needed)';
   const danger = dangerOf(folder, folder);
-  if (danger) return { what, state: 'optional', found: danger.what, mend: danger.mend };
+  if (danger) return { what, state: 'optional', found: danger.what, fix: danger.fix };
   try {
     await access(place, constants.W_OK);
     return good(what, `${folder}${made}`);
   } catch {
-    const mend = `chmod u+w '${place}', or set HAZE_CACHE to a folder you may write`;
-    return { what, state: 'optional', found: `${folder} cannot be written`, mend };
+    const fix = `chmod u+w '${place}', or set HAZE_CACHE to a folder you may write`;
+    return { what, state: 'optional', found: `${folder} cannot be written`, fix };
   }
 }
 
-/** The folder itself or the nearest one above it that exists. */
+/** The folder itself, or its nearest existing ancestor. */
 async function nearest(folder: string): Promise<string> {
   try {
     await access(folder);

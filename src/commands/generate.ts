@@ -1,4 +1,4 @@
-/** `haze generate`: many images of a model as files, each worker making batches of its own. */
+/** `haze generate`: draws many images as files; each worker draws its own batches. */
 import type { Args } from '../config/args.js';
 import {
   COMPUTING_DEFAULTS,
@@ -29,7 +29,7 @@ export async function run(args: Args): Promise<void> {
   const options = await readOptions(path, args);
   const progress = openProgress('image');
   try {
-    const result = await interruptible('stopping; what is finished stays', (signal) =>
+    const result = await interruptible('stopping; finished images stay', (signal) =>
       generate({
         ...options,
         signal,

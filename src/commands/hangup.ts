@@ -1,18 +1,18 @@
 /**
- * Whether this process was started with SIGHUP ignored, as nohup does. Node sets every signal back before any JavaScript runs, so
- * the process itself no longer shows it; those around it do:
+ * Whether this process was started with SIGHUP ignored, as by nohup. Node resets every signal before any JavaScript runs, so
+ * the process itself no longer shows it, but its surroundings do:
  *
- * - A process hands on what it ignores. Where a script that nohup started runs Haze, the script's shell still ignores it.
- * - A shell names in `_` the program that it starts. Where it says nohup to us and was not itself told so, it ran nohup.
- * - nohup takes a terminal away from standard input, by a /dev/null that is open for writing only, and from standard output, by a
+ * - Ignored signals are inherited. If nohup started a script that runs Haze, the script's shell still ignores SIGHUP.
+ * - A shell sets `_` to the program it starts. If our `_` names nohup and the shell's own does not, the shell ran nohup.
+ * - nohup replaces a terminal on standard input by a /dev/null opened for writing only, and on standard output by a
  *   file nohup.out.
  *
- * Between a shell and Haze there may be npm, which runs on Node and so hands on nothing: then those above npm are looked at too.
+ * There may be npm between the shell and Haze. It runs on Node, so it passes nothing on: then its ancestors are checked too.
  */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
-/** Where to look, for tests. */
+/** Where to look; tests replace it. */
 export interface Surroundings {
   readonly proc: string;
   readonly pid: number;
@@ -36,13 +36,13 @@ export function isHangupIgnored(here: Surroundings = HERE): boolean {
   return hasNohupsInput(here) || hasNohupsOutput(here);
 }
 
-/** How a process came to be. */
+/** How a process was started. */
 interface Started {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly parent: number;
 }
 
-/** Of this process, and of those above it up to the outermost npm: npm tells those below it where it is. */
+/** This process, and those above it up to the outermost npm, which tells its descendants where it is. */
 function* starts({ proc, env, ppid }: Surroundings): Generator<Started> {
   let started: Started = { env, parent: ppid };
   yield started;
@@ -55,13 +55,13 @@ function* starts({ proc, env, ppid }: Surroundings): Generator<Started> {
 
 const namesNohup = ({ _: program = '' }: Started['env']): boolean => basename(program) === 'nohup';
 
-/** Bit n − 1 of the mask is signal n's; SIGHUP is 1. */
+/** Bit n − 1 of the mask stands for signal n; SIGHUP is 1. */
 function ignoresHangup(proc: string, pid: number): boolean {
   const mask = status(proc, pid, 'SigIgn');
   return mask !== undefined && (Number.parseInt(mask.at(-1) ?? '0', 16) & 1) === 1;
 }
 
-/** Open for writing only, which nobody else makes of an input. */
+/** Whether standard input is open for writing only, which only nohup does. */
 function hasNohupsInput({ proc, pid }: Surroundings): boolean {
   const info = read(join(proc, String(pid), 'fdinfo', '0')) ?? '';
   const [, flags] = /^flags:\s+([0-7]+)$/m.exec(info) ?? [];
@@ -80,7 +80,7 @@ function target(proc: string, pid: number, fd: number): string {
   }
 }
 
-/** The environment that a process was started with; empty where it may not be read. */
+/** The environment that a process was started with; empty if it may not be read. */
 function environment(proc: string, pid: number): Started['env'] {
   const pairs = (read(join(proc, String(pid), 'environ')) ?? '').split('\0');
   return Object.fromEntries(

@@ -1,4 +1,4 @@
-/** `haze inspect`: what a model is made of and what it costs, without computing anything. */
+/** `haze inspect`: a model's structure and costs, without computing anything. */
 import type { Args } from '../config/args.js';
 import type { ClassLabels } from '../config/class-labels.js';
 import { classesInWords } from '../config/classes.js';
@@ -40,18 +40,18 @@ interface Subject {
   readonly path: string | null;
   readonly model: ModelConfig;
   readonly timesteps: number;
-  /** How it is trained, and in which batch. */
+  /** How it is trained, and the batch. */
   readonly training: TrainingConfig;
-  /** What its preset says of that and of sampling. */
+  /** What its preset says about training and sampling. */
   readonly recipe: Recipe;
   readonly run: RunConfig | null;
-  /** Of a folder of diffusers. */
+  /** From a diffusers folder. */
   readonly classLabels: ClassLabels | null;
-  /** Which names of bare weights were taken, where they are not the network's own. */
+  /** Which names of bare weights were used, if not the network's own. */
   readonly notes: readonly string[];
 }
 
-/** What a file says of its tensors before they are read. */
+/** What a file says about its tensors before they are read. */
 type Header = Pick<TensorFile, 'entries' | 'metadata'>;
 
 export async function run(args: Args): Promise<void> {
@@ -60,7 +60,8 @@ export async function run(args: Args): Promise<void> {
   const header = path === undefined ? null : await headerOfNoModel(path);
   if (path !== undefined && header) {
     for (const flag of ['batch', ...Object.values(modelGroups).flatMap(Object.keys)])
-      if (args.has(flag)) throw new UsageError(`${args.where(flag)}: ${path} holds no model`);
+      if (args.has(flag))
+        throw new UsageError(`${args.where(flag)}: ${path} does not hold a model`);
     if (json) printJson(headerAsJson(path, header));
     else print(headerAsText(path, header));
     return;
@@ -77,7 +78,7 @@ export async function run(args: Args): Promise<void> {
   else print(asText(subject, costs, memory));
 }
 
-/** The header of a file that does not claim to be this U-Net: a fixture, an optimizer's state, another network. */
+/** The header of a file that does not claim to be this U-Net: a fixture, optimizer state, another network. */
 async function headerOfNoModel(path: string): Promise<Header | null> {
   const source = await resolveModel(path);
   if (source.kind !== 'weights') return null;
@@ -103,7 +104,7 @@ function fromFlags(args: Args): Subject {
 
 async function fromFile(path: string, args: Args): Promise<Subject> {
   if (args.text('preset') !== undefined)
-    throw new UsageError(`--preset: ${path} is a model already; leave one of the two out`);
+    throw new UsageError(`--preset: ${path} is already a model; give only one of the two`);
   const notes: string[] = [];
   const { model, diffusion, run, classLabels, ...opened } = await openModel(path, args, (text) =>
     notes.push(text),
@@ -123,7 +124,7 @@ async function fromFile(path: string, args: Args): Promise<Subject> {
   };
 }
 
-/** What a run keeps of its recipe beside its settings. */
+/** The part of a run's recipe that is not in its settings. */
 const samplingOnly = (run: RunConfig | null): Recipe =>
   run?.sampling ? { sampling: run.sampling } : {};
 
@@ -134,7 +135,7 @@ const withBatch = (training: TrainingConfig, args: Args): TrainingConfig => ({
 
 const sum = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0);
 
-/** What a model costs for one image, by layer and in all. */
+/** The cost of a model for one image, by layer and in total. */
 interface Costs {
   readonly layers: readonly LayerCost[];
   readonly attention: readonly AttentionCost[];
@@ -187,7 +188,7 @@ function asText(subject: Subject, costs: Costs, memory: MemoryPlan): string {
   const colours = model.channels === 1 ? 'grey' : 'RGB';
   const size = `${model.size}x${model.size} ${colours}`;
   const facts = [
-    ['model', subject.path ?? 'of the flags'],
+    ['model', subject.path ?? 'from the flags'],
     ['images', size],
     ['widths', `${model.widths.join(', ')} · ${traits(model)}`],
     ['parameters', grouped(parameters)],
@@ -203,18 +204,18 @@ function asText(subject: Subject, costs: Costs, memory: MemoryPlan): string {
   return `${table(facts)}\n${layersAsText(costs)}\n${memoryAsText(memory)}`;
 }
 
-/** What a preset says, as flags. */
+/** A preset's settings as flags. */
 const recipeAsText = (recipe: Recipe): string[][] =>
   [
     ['trained with', trainingFlagsOf(recipe)] as const,
     ['sampled with', samplingFlagsOf(recipe.sampling)] as const,
   ].flatMap(([what, flags]) => (flags.length > 0 ? [[what, flags.join(' ')]] : []));
 
-/** How many classes there are, what they are called, and the label of none. */
+/** The number of classes, their names, and the label for no class. */
 const labelsInWords = ({ names, none }: ClassLabels): string =>
-  `${names.length}: ${listNames(names)}${none === null ? '' : `; label ${none} stands for none`}`;
+  `${names.length}: ${listNames(names)}${none === null ? '' : `; label ${none} stands for no class`}`;
 
-/** What tells a network from others of the same widths. */
+/** What distinguishes a network from others of the same widths. */
 function traits(model: ModelConfig): string {
   const time = `time embedding ${model.timeDim}`;
   if (model.kind === 'simple') return `${time} · norm ${model.norm}`;
@@ -259,7 +260,7 @@ function memoryAsText(memory: MemoryPlan): string {
   const reason = lackOfAddressSpace(wanted);
   const lack = reason === null ? '' : `It cannot be trained here: ${reason}.\n`;
   return (
-    `memory of the wasm device, batch ${batch}, ${threads} threads\n` +
+    `memory on the wasm device, batch ${batch}, ${threads} threads\n` +
     table(
       [
         ...groups,

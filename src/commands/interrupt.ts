@@ -1,8 +1,8 @@
 import { isHangupIgnored } from './hangup.js';
 
 /**
- * A closed terminal stops nothing where SIGHUP was ignored when the process was started: Node has taken that back, and this takes
- * back what Node did. To be called as early as can be.
+ * Closing the terminal must not stop a process that was started with SIGHUP ignored. Node resets that, and this function
+ * restores it. Call it as early as possible.
  */
 export function keepHangupIgnored(): void {
   if (!isHangupIgnored()) return;
@@ -11,7 +11,7 @@ export function keepHangupIgnored(): void {
 }
 
 /**
- * Runs work that Ctrl-C, SIGTERM or a closed terminal asks to stop: the first one aborts the signal, so that
+ * Runs work that Ctrl-C, SIGTERM or a closed terminal can stop: the first one aborts the signal, so that
  * the work can save its state; a second one ends the process at once.
  */
 export async function interruptible<T>(
@@ -19,8 +19,8 @@ export async function interruptible<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const controller = new AbortController();
-  // The next one is left to the system, which ends the process whatever its threads do: process.exit would wait for
-  // those in native code, of which some may never end.
+  // The next signal is left to the system, which ends the process at once: process.exit would wait for threads in
+  // native code, some of which may never return.
   const leave = () => {
     for (const name of signals) process.off(name, stop);
   };

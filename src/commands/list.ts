@@ -16,7 +16,7 @@ import { OF_ONE_FORMAT } from './export-flags.js';
 
 const { size } = modelFlags;
 
-/** What neither shapes nor a config say of bare weights. */
+/** What neither shapes nor a config say about bare weights. */
 const bareFlags: Flags = { size: { ...size!, default: '64' }, ...diffusionFlags, ...objectiveFlag };
 
 /** Parity draws no random numbers. */
@@ -24,30 +24,28 @@ const { seed: _, ...withoutSeed } = computingFlags;
 
 const jsonFlag = { json: { describe: 'Print JSON alone' } };
 
-/** A flag that a resume may take back. */
+/** A flag that a resume may undo. */
 const takenBack = (name: 'strict' | 'wide'): Flags => {
   const flag = computingFlags[name]!;
-  const describe = `${flag.describe}; --no-${name} takes it back on a resume`;
+  const describe = `${flag.describe}; --no-${name} undoes it on a resume`;
   return { [name]: { ...flag, describe, negatable: true } };
 };
 
-const MODEL = "A run, a checkpoint folder, diffusers' folder or a file of weights";
+const MODEL = 'A run, a checkpoint folder, a diffusers folder or a file of weights';
 
 const WEIGHTS_NOTE =
-  'Files of weights are .safetensors and what torch.save writes (.pt, .pth, .bin). Of several networks in one, FILE#KEY is the one under KEY.';
+  'Files of weights are .safetensors and those of torch.save (.pt, .pth, .bin). If a file holds several networks, FILE#KEY chooses the one under KEY.';
 
 /** The network's flags, for commands that take a preset. */
 const networkGroups = Object.fromEntries(
   Object.entries(modelGroups).map(([title, flags]) => [title, orPresets(flags)]),
 );
 
-/** What each preset is for. */
+/** The purpose of each preset. */
 function presetsAsText(): string {
   const longest = Math.max(...PRESET_NAMES.map(({ length }) => length));
   const lines = PRESET_NAMES.map((name) => `  ${name.padEnd(longest)}  ${PRESETS[name].about}`);
-  return ['Presets, of which haze inspect --preset NAME shows all that they say:', ...lines].join(
-    '\n',
-  );
+  return ['Presets (haze inspect --preset NAME shows all their settings):', ...lines].join('\n');
 }
 
 const { describe: QUEUE } = queueFlag.queue!;
@@ -58,9 +56,9 @@ const train: Command = {
   positional: {
     name: 'data',
     describe:
-      'A folder of images, an IDX file, a CIFAR binary file, an array (.npz, .npy, .safetensors), or toy-cars, which are drawn',
+      'A folder of images, an IDX file, a CIFAR binary file, an array (.npz, .npy, .safetensors), or toy-cars, which Haze draws itself',
     optional: true,
-    several: 'name the folder they lie in, without a wildcard',
+    several: 'give their folder, without a wildcard',
   },
   groups: {
     'Run:': {
@@ -69,16 +67,16 @@ const train: Command = {
         value: 'FOLDER',
         default: 'the next of runs/1, runs/2, …',
       },
-      resume: { describe: 'Go on with the run in --out; its own settings hold' },
+      resume: { describe: 'Continue the run in --out with its own settings' },
       queue: {
         describe: `Let workers on other machines train the replicas of --sync-every. ${QUEUE}`,
         value: 'URL|env',
       },
-      watch: { describe: 'Serve a page of the run while it trains, as haze watch does' },
+      watch: { describe: 'Serve the page of haze watch while the run trains' },
       ...watchingFlags,
       tensorboard: {
         describe:
-          "Write TensorBoard's event file, too; a resume of a run that has one goes on with it",
+          "Also write TensorBoard's event file; a resume of a run that has one continues it",
       },
       ...orPresets(trainingFlags),
     },
@@ -94,11 +92,11 @@ const train: Command = {
     },
   },
   examples: [
-    ['haze train toy-cars --preset tiny --steps 300', 'the quickest look'],
-    ['haze train photos/ --preset pictures-32 --minutes 30', 'your images, by a recipe'],
-    ['haze train photos/ --preset small --held-out 0.1', 'a tenth kept aside'],
-    ['haze train photos/ --preset unet2d-32 --classes folders', 'told the class of each image'],
-    ['haze train photos/ --out runs/1 --resume --epochs 200', 'go on for longer'],
+    ['haze train toy-cars --preset tiny --steps 300', 'the quickest first try'],
+    ['haze train photos/ --preset pictures-32 --minutes 30', 'your images, with a recipe'],
+    ['haze train photos/ --preset small --held-out 0.1', 'a tenth held out'],
+    ['haze train photos/ --preset unet2d-32 --classes folders', 'class-conditional, by subfolder'],
+    ['haze train photos/ --out runs/1 --resume --epochs 200', 'train for longer'],
     [
       'haze train photos/ --replicas 4 --sync-every 25 --queue redis://host',
       'four replicas, by workers of other machines',
@@ -117,10 +115,10 @@ const sample: Command = {
       count: { describe: 'Images', value: 'N', default: '16' },
       out: { describe: 'All images in a grid', value: 'FILE.png', default: 'samples.png' },
       film: {
-        describe: 'From noise to image, a row for each of the first images',
+        describe: 'Strip from noise to image, a row for each of the first images',
         value: 'FILE.png',
       },
-      gif: { describe: 'The grid as it comes out of the noise', value: 'FILE.gif' },
+      gif: { describe: 'Animation of the grid, from noise to images', value: 'FILE.gif' },
     },
     'Sampling:': { ...weightsFlags, ...samplingFlags },
     'Diffusion, for bare weights:': bareFlags,
@@ -130,9 +128,9 @@ const sample: Command = {
   examples: [
     ['haze sample runs/1 --count 64 --out grid.png', ''],
     ['haze sample runs/1 --sampler ddim --film strip.png', 'fast, as a film strip'],
-    ['haze sample runs/1 --class bus,van --guidance 3', 'two classes of a run with classes'],
+    ['haze sample runs/1 --class bus,van --guidance 3', 'two classes of a class-conditional run'],
     ['haze sample model.safetensors --size 32 --seed 7', 'weights from elsewhere'],
-    ['haze sample checkpoint.pt#ema --size 32', 'one of the networks in a checkpoint of PyTorch'],
+    ['haze sample checkpoint.pt#ema --size 32', 'one of the networks in a PyTorch checkpoint'],
   ],
   notes: WEIGHTS_NOTE,
   load: () => import('./sample.js'),
@@ -140,34 +138,34 @@ const sample: Command = {
 
 const generate: Command = {
   name: 'generate',
-  describe: 'Make many images as files',
+  describe: 'Draw many images into files',
   positional: { name: 'model', describe: MODEL, optional: false },
   groups: {
     'Images:': {
-      count: { describe: 'Images, of all shards together', value: 'N', default: '64' },
+      count: { describe: 'Number of images, over all shards', value: 'N', default: '64' },
       out: { describe: 'Their folder', value: 'FOLDER', default: 'generated' },
       format: {
         describe:
-          'A file an image, or one for all: NumPy arr_0, uint8 [N, height, width, channels]',
+          'One file per image (png), or one for all: NumPy arr_0, uint8 [N, height, width, channels]',
         value: 'png|npz|safetensors',
         default: 'png',
       },
-      shard: { describe: 'Make part i of n alone; parts may share the folder', value: 'i/n' },
-      resume: { describe: 'Make images again whose files are not what the manifest says' },
+      shard: { describe: 'Draw only part i of n; parts may share the folder', value: 'i/n' },
+      resume: { describe: 'Redraw images whose files do not match the manifest' },
     },
     'Pool:': {
       workers: {
-        describe: 'Each makes batches of its own; on tensorflow they do the arithmetic beside it',
+        describe: 'Each draws its own batches; on tensorflow they do the arithmetic beside it',
         value: 'N',
         default: '--threads, or all cores it may use',
       },
       batch: {
-        describe: 'Images made at one time, at most: by a worker, or by tensorflow',
+        describe: 'Largest number of images at once, per worker or on tensorflow',
         value: 'N',
-        default: '16, on tensorflow 64; fewer where memory is short',
+        default: '16, on tensorflow 64; fewer if memory is short',
       },
       queue: {
-        describe: `Let workers on other machines make the images. ${QUEUE}`,
+        describe: `Let workers on other machines draw the images. ${QUEUE}`,
         value: 'URL|env',
       },
     },
@@ -177,7 +175,7 @@ const generate: Command = {
       bn: {
         ...samplingFlags.bn!,
         describe:
-          'BatchNorm by running statistics, or by the batch: then images depend on --batch, and only on that',
+          'BatchNorm by running statistics, or by the batch: images then also depend on --batch',
       },
     },
     'Diffusion, for bare weights:': bareFlags,
@@ -190,13 +188,13 @@ const generate: Command = {
     ['haze generate runs/1 --count 50000 --out cars --shard 2/4', 'one of four processes'],
     [
       'haze generate runs/1 --count 50000 --out cars --queue redis://host',
-      'by haze worker elsewhere',
+      'by workers on other machines',
     ],
   ],
   notes:
     `${WEIGHTS_NOTE}\n` +
     'Image k of a seed is the same file for any workers, batch or shard. After Ctrl-C (exit 130), a crash or a full ' +
-    'disk the same command goes on; what is finished and matches the manifest is kept.',
+    'disk the same command continues; finished files that match the manifest are kept.',
   load: () => import('./generate.js'),
 };
 
@@ -211,17 +209,17 @@ const worker: Command = {
   },
   examples: [
     ['haze worker --queue redis://host', ''],
-    ['REDIS_URL=rediss://user:password@host haze worker', 'over TLS, with a password nobody sees'],
+    ['REDIS_URL=rediss://user:password@host haze worker', 'over TLS, with the password hidden'],
   ],
   notes:
-    'It takes jobs of its own version and build alone. Ctrl-C gives back what is in work and exits with 130. ' +
+    'It takes only jobs for its own version and build. Ctrl-C returns its jobs to the queue and exits with 130. ' +
     'Weights and images are kept in the cache (HAZE_CACHE, else ~/.cache/haze) for a week.',
   load: () => import('./worker.js'),
 };
 
 const queue: Command = {
   name: 'queue',
-  describe: 'Show workers, runs and jobs of a queue',
+  describe: 'Show the workers, runs and jobs of a queue',
   groups: { 'Queue:': queueFlag, 'Output:': jsonFlag },
   examples: [
     ['haze queue --queue redis://host', ''],
@@ -232,7 +230,7 @@ const queue: Command = {
 
 const evaluate: Command = {
   name: 'evaluate',
-  describe: 'Measure how good images are, or those of a model',
+  describe: "Measure the quality of images, or of a model's samples",
   positional: {
     name: 'subject',
     describe: `${MODEL}, whose samples are evaluated; or images: a folder, an array (.npz, .npy, .safetensors) or a data file; or statistics (.npz)`,
@@ -259,18 +257,18 @@ const evaluate: Command = {
       'Fréchet and kernel distance, precision and recall',
     ],
     ['haze evaluate photos/ --features inception.onnx --save-statistics photos.npz', ''],
-    ['haze evaluate runs/1 --held-out others/ --json', 'loss by timestep, bits a dimension'],
+    ['haze evaluate runs/1 --held-out others/ --json', 'loss by timestep, bits per dimension'],
   ],
   notes:
     `${WEIGHTS_NOTE}\n` +
-    "A model's samples are the images that haze generate makes of the same seed. Features need the package onnxruntime-node: " +
+    "A model's samples are those of haze generate with the same seed. Features need the package onnxruntime-node: " +
     'npm install --save-dev --ignore-scripts onnxruntime-node.',
   load: () => import('./evaluate.js'),
 };
 
 const noise: Command = {
   name: 'noise',
-  describe: 'Draw the forward process: an image going down in noise',
+  describe: 'Draw the forward process: an image that turns into noise',
   positional: {
     name: 'image',
     describe: 'A picture file, or toy-cars for a drawn one',
@@ -294,7 +292,7 @@ const inspect: Command = {
   describe: 'Show layers, parameters, operations and memory of a model',
   positional: {
     name: 'model',
-    describe: `${MODEL}; without it, the model of the flags`,
+    describe: `${MODEL}; without it, the model that the flags describe`,
     optional: true,
   },
   groups: {
@@ -315,7 +313,7 @@ const inspect: Command = {
 
 const bench: Command = {
   name: 'bench',
-  describe: 'Measure how fast each path is, and compare',
+  describe: 'Measure and compare the speed of each path',
   positional: {
     name: 'what',
     describe: 'arithmetic, preprocess, unet, sample, generate or all',
@@ -324,24 +322,28 @@ const bench: Command = {
   groups: {
     'Measuring:': {
       batch: {
-        describe: 'Images at a time',
+        describe: 'Images per batch',
         value: 'N',
         default: "8, or the recipe's; 128 for arithmetic, 64 for preprocess, several for generate",
       },
-      rounds: { describe: 'Turns that each path takes; medians count', value: 'N', default: '7' },
+      rounds: {
+        describe: 'Rounds; each path runs once per round, and medians count',
+        value: 'N',
+        default: '7',
+      },
       layers: { describe: "Show where the U-Net's time goes, layer by layer" },
       beside: {
-        describe: 'Measure the U-Net once more, beside so many busy processes',
+        describe: 'Measure the U-Net a second time, beside N busy processes',
         value: 'N',
         default: '0',
       },
-      peers: { describe: 'Measure PyTorch and others of bench/peers beside' },
+      peers: { describe: 'Also measure PyTorch and the other peers of bench/peers' },
     },
     'Output:': {
       ...jsonFlag,
       plot: { describe: 'Draw bars', value: 'FILE.svg' },
       markdown: { describe: 'Write the tables', value: 'FILE.md' },
-      compare: { describe: 'Show changes since what --json wrote', value: 'OLD.json' },
+      compare: { describe: 'Show changes since an earlier --json report', value: 'OLD.json' },
     },
     ...networkGroups,
     'Computing:': {
@@ -352,14 +354,14 @@ const bench: Command = {
   },
   examples: [
     ['haze bench unet --preset tiny --batch 32', ''],
-    ['haze bench unet --preset pictures-32', 'trained as the recipe says'],
+    ['haze bench unet --preset pictures-32', "with the recipe's training settings"],
     ['haze bench unet --layers', 'with the time of each layer'],
     ['haze bench unet --preset unet2d-32 --batch 64 --peers', "beside diffusers' own network"],
-    ['haze bench unet --preset tiny --peers --beside 2', 'on a machine that is not idle'],
-    ['haze bench all --peers --plot bench.svg', 'beside whatever of PyTorch and others is there'],
+    ['haze bench unet --preset tiny --peers --beside 2', 'idle, and beside two busy processes'],
+    ['haze bench all --peers --plot bench.svg', 'beside PyTorch and all other installed peers'],
   ],
   notes:
-    'A path that is not set up is named at the end. PYTHON names a Python that has torch, for unet2d diffusers too.',
+    'Paths that are not set up are listed at the end. PYTHON names a Python with torch, and diffusers for unet2d.',
   load: () => import('./bench.js'),
 };
 
@@ -373,26 +375,26 @@ const parity: Command = {
   },
   groups: { 'Diffusion:': lossFlag, 'Output:': jsonFlag, 'Computing:': withoutSeed },
   examples: [['haze parity test/fixtures/unet_rgb_16.safetensors', '']],
-  notes: 'Exits with 3 when a group of values is not within its tolerance.',
+  notes: 'Exits with 3 if a group of values is outside its tolerance.',
   load: () => import('./parity.js'),
 };
 
 const exportModel: Command = {
   name: 'export',
-  describe: 'Write a model in the form of another program, or as a web page',
+  describe: "Write a model in another program's format, or as a web page",
   positional: {
     name: 'format',
-    describe: "diffusers, or web: a page that draws in its visitors' browsers",
+    describe: "diffusers, or web: a page that draws images in the visitor's browser",
     optional: false,
   },
   secondPositional: {
     name: 'model',
-    describe: 'A run or a checkpoint folder; for diffusers of --network unet2d',
+    describe: 'A run or a checkpoint folder; diffusers needs --network unet2d',
     optional: false,
   },
   groups: {
     'Output:': { out: { describe: 'A new folder', value: 'FOLDER' }, ...weightsFlags },
-    'Of diffusers, for scheduler_config.json:': OF_ONE_FORMAT.diffusers,
+    "diffusers' scheduler_config.json:": OF_ONE_FORMAT.diffusers,
     'Of web:': OF_ONE_FORMAT.web,
     'Diffusion, for bare weights:': bareFlags,
     ...unsaidGroups,
@@ -415,13 +417,14 @@ const setup: Command = {
     ['haze setup tensorflow', 'for the CPU: 274 MB, 0.9 GB on disk'],
     ['haze setup tensorflow --cuda', 'for an NVIDIA GPU'],
   ],
-  notes: 'It lives in the cache (HAZE_CACHE, else ~/.cache/haze) and is shared by every clone.',
+  notes:
+    'The result is kept in the cache (HAZE_CACHE, else ~/.cache/haze), which all clones share.',
   load: () => import('./setup.js'),
 };
 
 const doctor: Command = {
   name: 'doctor',
-  describe: 'Show what this machine offers, and how to mend what is missing',
+  describe: 'Show what this machine supports, and how to fix what is missing',
   groups: {
     'Output:': jsonFlag,
     'Computing:': { require: computingFlags.require! },
@@ -432,16 +435,16 @@ const doctor: Command = {
 
 const watch: Command = {
   name: 'watch',
-  describe: 'Show runs on a page in the browser: losses, samples, speed and settings',
+  describe: 'Show runs on a web page: losses, samples, speed and settings',
   positional: { name: 'runs', describe: 'A run, or a folder of runs', optional: false },
   groups: { 'Server:': watchingFlags },
   examples: [
-    ['haze watch runs/1', 'one run, while it trains or later'],
+    ['haze watch runs/1', 'one run, during or after training'],
     ['haze watch runs', 'several side by side'],
-    ['haze watch runs/1 --port 8080', 'always at the same address'],
+    ['haze watch runs/1 --port 8080', 'at a fixed address'],
   ],
   notes:
-    'The page reads the files of runs and changes none. It needs no network, and follows a run that trains. Ctrl-C ends it (exit 0).',
+    "The page only reads the runs' files. It needs no network, and follows a run as it trains. Ctrl-C ends it (exit 0).",
   load: () => import('./watch.js'),
 };
 

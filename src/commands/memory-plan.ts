@@ -4,23 +4,23 @@ import { planRoom } from '../engine/arena.js';
 import { type Extension, largestBatch, planBytes } from '../engine/network/plan.js';
 import { planBatch } from '../wasm/batch-program.js';
 
-/** Bytes by what they hold. */
+/** Bytes by use. */
 export interface PlannedBytes {
   readonly total: number;
   readonly groups: Readonly<Record<string, number>>;
 }
 
-/** What the wasm device needs of its 4 GiB for a model and batch. */
+/** The wasm device's memory for a model and batch. */
 export interface MemoryPlan {
   readonly batch: number;
   readonly threads: number;
-  /** Bytes there are: of WebAssembly's 4 GiB what this process may have. */
+  /** Bytes available: the part of WebAssembly's 4 GiB that this process may use. */
   readonly limit: number;
-  /** What they are a part of, where it is less than those 4 GiB; else null. */
+  /** What limits it, if it is less than 4 GiB; else null. */
   readonly limitedBy: string | null;
   readonly training: PlannedBytes;
   readonly sampling: PlannedBytes;
-  /** Bytes that training takes beside it between its steps. */
+  /** Bytes that training needs beside it, between its steps. */
   readonly between: number;
   /** Largest batch whose training fits; 0 if none does. */
   readonly largestBatch: number;
@@ -28,8 +28,8 @@ export interface MemoryPlan {
 
 /**
  * Plans the memory of a model without allocating any.
- * @param training how it is trained, and in which batch
- * @param reserve what training takes between its steps, in bytes
+ * @param training how it is trained, and the batch
+ * @param reserve what training needs between its steps, in bytes
  */
 export function planModelMemory(
   model: ModelConfig,

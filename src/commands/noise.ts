@@ -1,4 +1,4 @@
-/** `haze noise`: q(x_t|x_0) of one image at evenly spaced t, as the reference's first figure. */
+/** `haze noise`: q(x_t|x_0) of one image at evenly spaced t, like the reference's first figure. */
 import type { Args } from '../config/args.js';
 import {
   COMPUTING_DEFAULTS,
@@ -29,7 +29,7 @@ import { throwIfMachines } from '../machine/faults.js';
 import { printable } from '../printable.js';
 import { print } from './text.js';
 
-/** Squares of the strip: t = 0 and the last t among them. */
+/** Squares in the strip, from t = 0 to the last t. */
 const MOMENTS = 10;
 
 export async function run(args: Args): Promise<void> {
@@ -38,7 +38,7 @@ export async function run(args: Args): Promise<void> {
   await checkOutputPath('--out', out, PICTURE_EXTENSIONS);
   const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
   await chooseDevice(computing, readRequireCuda(args));
-  // What a network would predict is no matter to the way into noise.
+  // The forward process does not depend on what a network predicts.
   const diffusion = withDiffusion({ ...DIFFUSION_DEFAULTS, objective: 'v' }, readDiffusion(args));
   const size = readSize(args) ?? PRESETS.reference.model.size;
   const seed = readSeed(args) ?? 0;
@@ -52,7 +52,7 @@ export async function run(args: Args): Promise<void> {
   print(`${printable(out)}: t = ${ts.join(', ')}\n`);
 }
 
-/** The image's pixels, or those of the first car that the seed draws. @throws UsageError when it is no picture. */
+/** The image's pixels, or those of the first car of the seed. @throws UsageError if it is not a picture */
 async function readImage(
   spec: string,
   seed: number,
@@ -79,7 +79,7 @@ function moments(timesteps: number): number[] {
   return Array.from({ length: count }, (_, i) => Math.round((i * (timesteps - 1)) / (count - 1)));
 }
 
-/** x_t at each t as bytes, with the same ε throughout, so that the squares show one path into noise. */
+/** x_t at each t as bytes, with the same ε throughout, so that the squares show one path to noise. */
 function noised(
   arithmetic: AnyArithmetic,
   pixels: Uint8Array,

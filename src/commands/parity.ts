@@ -1,4 +1,4 @@
-/** `haze parity`: how far our numbers are from PyTorch's, and whether that is far enough away to be wrong. */
+/** `haze parity`: compares Haze's numbers with PyTorch's, each group within its tolerance. */
 import type { Args } from '../config/args.js';
 import {
   COMPUTING_DEFAULTS,
@@ -32,7 +32,7 @@ export async function run(args: Args): Promise<void> {
   else print(asText(groups));
   if (failed.length > 0)
     throw new CheckError(
-      `${path}: ${failed.length} of ${groups.length} groups are not within their tolerance\n` +
+      `${path}: ${failed.length} of ${groups.length} groups are outside their tolerance\n` +
         failed.map(describe).join('\n'),
     );
 }
@@ -45,7 +45,7 @@ function asText(groups: readonly Group[]): string {
     `${worst.error.toExponential(1)} of ${worst.tolerance.toExponential(1)}`,
     holds ? 'holds' : 'DOES NOT HOLD',
   ]);
-  const head = ['group', 'values', 'largest error', 'nearest to its tolerance', ''];
+  const head = ['group', 'values', 'largest error', 'share of tolerance', ''];
   return table([head, ...rows], [1, 2]);
 }
 

@@ -1,18 +1,18 @@
 import cliProgress from 'cli-progress';
 import { printable } from '../printable.js';
 
-/** How far a long command is: a bar on a terminal, plain lines now and then elsewhere; always on stderr. */
+/** Progress of a long command: a bar on a terminal, otherwise a plain line now and then; always on stderr. */
 export interface Progress {
   /**
-   * `done` of `total`, with what else is worth saying. The time left follows from the pace since the first call;
-   * `exact` also counts what is half done, for a steadier one.
+   * `done` of `total`, with further text. The time left follows from the pace since the first call;
+   * `exact` also counts what is half done, for a steadier estimate.
    */
   update(done: number, total: number, text: string, exact?: number): void;
-  /** What goes on between two of them. */
+  /** What happens between two updates. */
   aside(text: string): void;
-  /** A line of its own, above the bar. */
+  /** A separate line, above the bar. */
   line(text: string): void;
-  /** Ends the bar; a later update begins a new one. */
+  /** Ends the bar; a later update starts a new one. */
   stop(): void;
 }
 
@@ -22,7 +22,7 @@ const SEPARATOR = ' · ';
 /** Seconds between plain lines. */
 const INTERVAL = 10;
 
-/** Where progress goes: stderr, which may be a terminal. */
+/** Where progress is written: stderr, which may be a terminal. */
 export type ProgressStream = NodeJS.WritableStream & {
   readonly isTTY?: boolean;
   readonly columns?: number;
@@ -86,7 +86,7 @@ class Bar implements Progress {
   }
 
   stop(): void {
-    // Where the bar ends is where the cursor was saved when it began: lines that were written since would be lost.
+    // The end of the bar is where the cursor was saved when it started: lines written since would be lost.
     if (this.bar) this.stream.write(SAVE_CURSOR);
     this.bar?.stop();
     this.bar = undefined;
@@ -94,19 +94,19 @@ class Bar implements Progress {
   }
 }
 
-/** What stands behind the bar. */
+/** The text behind the bar. */
 interface Payload {
   readonly text: string;
   readonly left: string;
 }
 
-/** Characters of the bar, and how few will do where the line is short. */
+/** Characters of the bar, and the fewest on a short line. */
 const BAR = 24;
 const SHORT_BAR = 8;
 
 /**
- * A line that fits into `columns`. Where all do not fit, the bar is shorter first; then the parts of the text go, the last
- * one first. How far it is and how long it takes are what people look for: they stay.
+ * A line that fits into `columns`. If it is too long, the bar is shortened first; then parts of the text are dropped, from the
+ * last one. How far it is and how long it takes matter most: they stay.
  */
 export function barLine(
   count: string,
@@ -139,9 +139,9 @@ function start(
   const bar = new cliProgress.SingleBar({
     format: (_, { progress, value, total: all }, { text, left }: Payload) =>
       barLine(`${noun} ${value}/${all}`, progress, text, left, stream.columns ?? 80),
-    // Drawn again after a line has taken its place.
+    // Drawn again after a line has replaced it.
     forceRedraw: true,
-    // Interrupts are the command's to handle.
+    // The command handles interrupts.
     gracefulExit: false,
     stream,
   });

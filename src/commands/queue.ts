@@ -68,7 +68,7 @@ function asText({ address, redis, workers, runs, jobs, failures }: Overview): st
   if (failures.length > 0)
     parts.push(
       '\nfailed within the last hour\n',
-      table(failures.map(({ what, reason }) => [what ?? 'a job that is none', reason])),
+      table(failures.map(({ what, reason }) => [what ?? 'an invalid job', reason])),
     );
   return parts.join('');
 }

@@ -10,14 +10,14 @@ export interface Claim {
 }
 
 /**
- * The first of runs/1, runs/2, … that no entry's number reaches and no process has claimed: for a run whose folder
- * nobody named.
+ * The first of runs/1, runs/2, … that no existing number reaches and no process has claimed, for a run whose folder
+ * was not named.
  */
 export async function claimRunFolder(root = 'runs'): Promise<Claim> {
   for (let number = await nextNumber(root); ; number++) {
     const out = join(root, String(number));
     const lock = await tryLockRun(out);
-    // Another process may have made it between the look and the lock.
+    // Another process may have made it between the check and the lock.
     if (lock && number >= (await nextNumber(root))) return { out, lock };
     lock?.release();
   }

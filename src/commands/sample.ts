@@ -31,17 +31,17 @@ import { interruptible } from './interrupt.js';
 import { openProgress } from './progress.js';
 import { print } from './text.js';
 
-/** Images that a film strip shows, a row each, and its columns. */
+/** Images in a film strip, a row each, and its columns. */
 const FILM_ROWS = 4;
 const FILM_MOMENTS = 10;
-/** Images that an animation shows, and its frames. */
+/** Images in an animation, and its frames. */
 const GIF_IMAGES = 64;
 const GIF_MOMENTS = 60;
 
-/** Rows of a grid that are named. */
+/** How many rows of a grid are named. */
 const ROWS_NAMED = 12;
 
-/** What is drawn of a model of classes. */
+/** The classes that are drawn. */
 interface Told {
   readonly condition: Condition | null;
   readonly classNames: readonly string[];
@@ -79,7 +79,7 @@ export async function run(args: Args): Promise<void> {
   }
 }
 
-/** Where pictures go; the grid has a name of its own unless only others were asked for. */
+/** Where pictures go; the grid has a default name unless only others were requested. */
 async function readOutputs(args: Args): Promise<Outputs> {
   const [out, film, gif] = [args.text('out'), args.text('film'), args.text('gif')];
   const grid = out ?? (film === undefined && gif === undefined ? 'samples.png' : undefined);
@@ -142,11 +142,11 @@ async function write(
   }
   if (outputs.gif !== undefined) {
     await writeAnimation(outputs.gif, moments.map(inGrid));
-    say(outputs.gif, 'coming out of the noise');
+    say(outputs.gif, 'from noise to images');
   }
 }
 
-/** What the rows of a grid are; fewer images than classes are of the first of these. */
+/** What the rows of a grid show; if there are fewer images than classes, only the first of these. */
 function rowsInWords(
   condition: Told['condition'],
   count: number,
@@ -158,14 +158,14 @@ function rowsInWords(
   return `, a row each of ${of.slice(0, ROWS_NAMED).join(', ')}${of.length > ROWS_NAMED ? ', …' : ''}`;
 }
 
-/** The first images of several. */
+/** The first of several images. */
 function first(images: Images, count: number): Images {
   const kept = Math.min(count, images.count);
   const each = images.data.length / images.count;
   return { ...images, count: kept, data: images.data.subarray(0, kept * each) };
 }
 
-/** `count` of a list, evenly spaced, first and last among them. */
+/** `count` evenly spaced entries of a list, with the first and the last. */
 function evenly<T>(list: readonly T[], count: number): T[] {
   if (list.length <= count) return [...list];
   return Array.from(

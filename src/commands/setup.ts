@@ -1,4 +1,4 @@
-/** `haze setup tensorflow`: libtensorflow in the user's cache, once for all clones. */
+/** `haze setup tensorflow`: sets up libtensorflow in the user's cache, once for all clones. */
 import type { Args } from '../config/args.js';
 import { quote } from '../config/source.js';
 import { UsageError } from '../errors.js';

@@ -1,6 +1,6 @@
 import { printable, printableJson, printableLines } from '../printable.js';
 
-/** Writes lines to stdout. What comes from files must not bring lines of its own: see `printable`. */
+/** Writes lines to stdout. Text from files must not add lines of its own: see `printable`. */
 export const print = (text: string): void => {
   process.stdout.write(printableLines(text));
 };
@@ -20,14 +20,14 @@ export function table(
   return rows.map((row) => `${row.map(cell).join('  ').trimEnd()}\n`).join('');
 }
 
-/** A JSON value as the whole of stdout. */
+/** Writes a JSON value as the only output on stdout. */
 export const printJson = (value: unknown): void => {
   process.stdout.write(`${printableJson(JSON.stringify(value, null, 2))}\n`);
 };
 
 let last = false;
 
-/** Writes to stdout what was done. All is saved by now: a stdout that cannot be written makes no failure of it. */
+/** Writes what was done to stdout. Everything is saved by now, so a failure to write is not an error. */
 export function sayLastWords(text: string): void {
   last = true;
   print(text);

@@ -1,4 +1,4 @@
-/** `haze train`: flags to a run's configuration, and its events to lines and a bar. */
+/** `haze train`: flags to a run's configuration, its events to lines and a progress bar. */
 import type { Args } from '../config/args.js';
 import { readRequireCuda } from '../config/computing.js';
 import { readRunConfig } from '../config/read.js';
@@ -44,28 +44,30 @@ async function trainInto(out: string, args: Args, hold: Hold): Promise<void> {
   let stepped = false;
   try {
     if (page) progress.line(`watch   ${page.url}`);
-    const result = await interruptible('stopping, and saving; again ends it at once', (signal) =>
-      trainLocked(
-        {
-          ...options,
-          signal,
-          onEvent: (event) => {
-            stepped ||= event.kind === 'step';
-            report(event, progress, loading);
+    const result = await interruptible(
+      'stopping and saving; press again to end at once',
+      (signal) =>
+        trainLocked(
+          {
+            ...options,
+            signal,
+            onEvent: (event) => {
+              stepped ||= event.kind === 'step';
+              report(event, progress, loading);
+            },
           },
-        },
-        hold,
-      ),
+          hold,
+        ),
     );
     progress.stop();
-    // All is saved: whatever fails from here on takes nothing of it away.
+    // Everything is saved: a failure from here on loses nothing.
     const curve = await drawLosses(out).catch((error: unknown) => {
-      progress.line(`warning: the losses are not drawn: ${reasonOf(error)}`);
+      progress.line(`warning: the loss curve was not drawn: ${reasonOf(error)}`);
       return null;
     });
     sayLastWords(summary(out, result, curve));
   } catch (error) {
-    // Whatever ended the run, its losses show what came before; a second failure would hide the first.
+    // However the run ended, draw the losses up to there; a second failure must not hide the first.
     if (stepped) await drawLosses(out).catch(() => undefined);
     throw error;
   } finally {
@@ -75,18 +77,18 @@ async function trainInto(out: string, args: Args, hold: Hold): Promise<void> {
   }
 }
 
-/** The page of the run, where it is asked for. @throws UsageError, for what is said of a page without one, too */
+/** The run's page, if requested. @throws UsageError, also for the page's flags without a page */
 async function openPage(out: string, args: Args): Promise<PageBeside | null> {
   if (args.boolean('watch')) return serveBeside(out, readListening(args));
   for (const name of ['host', 'port'])
-    if (args.has(name)) throw new UsageError(`--${name}: is of the page that --watch serves`);
+    if (args.has(name)) throw new UsageError(`--${name}: belongs to --watch, which is not given`);
   return null;
 }
 
-/** Settings that choose a network: whoever gives one has chosen. */
+/** Settings that choose a network: with one of them, no preset is suggested. */
 const CHOOSING = ['preset', 'networkConfig', 'widths', 'init'];
 
-/** @throws UsageError for flags, and for a run to resume that is not there. */
+/** @throws UsageError for flags, and if there is no run to resume */
 async function readOptions(out: string, args: Args): Promise<TrainOptions> {
   hidePassword(args);
   const resume = args.boolean('resume') ?? false;
@@ -146,7 +148,7 @@ function report(event: TrainEvent, progress: Progress, loading: Progress): void 
   }
 }
 
-/** Draws the run's losses so far beside them; null where there are too few for a curve. */
+/** Draws the run's losses so far into its folder; null if there are too few for a curve. */
 async function drawLosses(out: string): Promise<string | null> {
   const { metrics, curve } = runPaths(out);
   const losses = await readMetrics(metrics);
@@ -168,6 +170,6 @@ function summary(
   return `${lines.join('\n')}\n`;
 }
 
-/** Four decimals; a loss that has run away is not spelt out. */
+/** Four decimals, unless the loss has diverged. */
 const lossText = (loss: number): string =>
   Math.abs(loss) < 1e4 ? loss.toFixed(4) : loss.toExponential(1);

@@ -3,7 +3,7 @@ import yargs from 'yargs';
 import type { Flag } from '../config/flag.js';
 import { COMMON_FLAGS, type Command, positionalsOf } from './command.js';
 
-/** What the command line is made of: help, version and one handler a command. */
+/** The parts of the command line: help, version and one handler per command. */
 export function commandLine(
   commands: readonly Command[],
   version: string,
@@ -20,7 +20,7 @@ export function commandLine(
     .version(version)
     .help()
     .wrap(Math.min(110, process.stdout.columns ?? 110))
-    .epilogue('haze <command> --help tells more of each.')
+    .epilogue('haze <command> --help describes each command.')
     .example('haze train toy-cars --preset tiny --steps 300', 'train on cars that Haze draws')
     .example('haze sample runs/1 --out grid.png', 'draw new ones');
   for (const command of commands)
@@ -33,7 +33,7 @@ export function commandLine(
   return line;
 }
 
-/** Words are taken as they stand: numbers are read by config/, and a flag has one spelling. */
+/** Words are taken literally: config/ reads numbers, and a flag has one spelling. */
 const PARSER = {
   'parse-numbers': false,
   'parse-positional-numbers': false,
@@ -57,7 +57,7 @@ function describeCommand(builder: Argv, command: Command): Argv {
     builder.group(Object.keys(flags), title);
   }
   addFlag(builder, 'verbose', COMMON_FLAGS.verbose!);
-  builder.version(false); // It is the program's, not a command's.
+  builder.version(false); // It belongs to the program, not to a command.
   for (const [words, meaning] of command.examples) builder.example(words, meaning);
   return builder
     .usage(`haze ${usage(command)}\n\n${command.describe}.`)

@@ -1,4 +1,4 @@
-/** `haze watch`: a page of runs, served until Ctrl-C. */
+/** `haze watch`: serves a page of runs until Ctrl-C. */
 import type { Args } from '../config/args.js';
 import { readListening } from '../config/watching.js';
 import { serve } from '../watch/server.js';
@@ -10,7 +10,7 @@ export async function run(args: Args): Promise<void> {
   const place = args.positional('runs', 'a run or a folder of runs');
   const listening = readListening(args);
   const runs = await WatchedRuns.open(place);
-  // Ctrl-C is listened for before it is spoken of.
+  // Listen for Ctrl-C before announcing it.
   await interruptible('the page is closed', async (signal) => {
     const server = await serve(runs, listening);
     try {

@@ -1,4 +1,4 @@
-/** `haze worker`: makes images and trains replicas for whoever asks for them through Redis. */
+/** `haze worker`: draws images and trains replicas that others request through Redis. */
 import type { Args } from '../config/args.js';
 import { COMPUTING_DEFAULTS, readComputing, threadCount } from '../config/computing.js';
 import { readLostAfter } from '../config/queue.js';
@@ -40,7 +40,7 @@ export async function run(args: Args): Promise<void> {
   );
   try {
     const [made, taken] = await interruptible(
-      'stopping; jobs in work go back to the queue',
+      'stopping; current jobs go back to the queue',
       (signal) =>
         Promise.all([
           serve(
@@ -61,20 +61,20 @@ export async function run(args: Args): Promise<void> {
     );
     const training = taken === 0 ? '' : ` and ${plural(taken, 'step')} taken`;
     throw new Interrupted(
-      `interrupted; ${plural(made, 'image')} made${training}, and no job is lost`,
+      `interrupted; ${plural(made, 'image')} drawn${training}, and no job is lost`,
     );
   } finally {
     connection.close();
     progress.stop();
-    // Where Redis is away BullMQ waits for its connections for ever; by now nothing depends on them.
+    // While Redis is away, BullMQ waits for its connections forever; nothing depends on them any more.
     setTimeout(() => process.exit(), LINGER).unref();
   }
 }
 
-/** Milliseconds for which a process that has done all may stay. */
+/** Milliseconds that a finished process may linger. */
 const LINGER = 500;
 
-/** Tells what a worker does, which has no end: how many images or steps there are, now and then. */
+/** Reports a worker's progress, which has no end: the number of images or steps, now and then. */
 function teller(progress: Progress, noun: string): (event: ServeEvent) => void {
   let last = performance.now();
   return (event) => {
@@ -88,5 +88,5 @@ function teller(progress: Progress, noun: string): (event: ServeEvent) => void {
   };
 }
 
-/** Milliseconds between two such lines. */
+/** Milliseconds between two such reports. */
 const INTERVAL = 10_000;

@@ -14,7 +14,7 @@ import {
   within,
 } from './source.js';
 
-/** The flags given on the command line, read strictly. Settings that were not given are undefined. */
+/** The flags of the command line, read strictly. Settings that were not given are undefined. */
 export class Args implements Source {
   private readonly values: Readonly<Record<string, unknown>>;
   /** Settings whose flag has another name, e.g. `{ eps: 'norm-eps' }`. */
@@ -28,7 +28,7 @@ export class Args implements Source {
     this.names = names;
   }
 
-  /** The same flags, where some settings go by another name. */
+  /** The same flags, with other names for some settings. */
   renamed(names: Readonly<Record<string, string>>): Args {
     return new Args(this.values, { ...this.names, ...names });
   }
@@ -50,7 +50,7 @@ export class Args implements Source {
     return value;
   }
 
-  /** Texts between commas; one that has a comma of its own stands in double quotes, which are doubled within. */
+  /** Comma-separated texts; one that contains a comma is in double quotes, in which a quote is doubled. */
   texts(name: string): string[] | undefined {
     const text = this.text(name);
     const parts = text === undefined ? undefined : splitQuoted(text);
@@ -60,14 +60,14 @@ export class Args implements Source {
     );
   }
 
-  /** A positional argument. @throws UsageError naming what was expected there. */
+  /** A positional argument. @throws UsageError that says what was expected */
   positional(name: string, what: string): string {
     const value = this.optionalPositional(name);
     if (value === undefined) throw new UsageError(`<${name}>: expected ${what}, got nothing`);
     return value;
   }
 
-  /** A positional argument that may be left out. */
+  /** An optional positional argument. */
   optionalPositional(name: string): string | undefined {
     const value = this.values[name];
     return typeof value === 'string' && value !== '' ? value : undefined;
@@ -127,7 +127,7 @@ export class Args implements Source {
     );
   }
 
-  /** Lists of them have no form on the command line. */
+  /** Lists of booleans have no form on the command line. */
   booleans(): undefined {
     return undefined;
   }
@@ -162,7 +162,7 @@ export class Args implements Source {
   }
 }
 
-/** One part of a list: in double quotes, or all up to a comma. */
+/** One entry of a list: in double quotes, or everything up to a comma. */
 const PART = /"((?:[^"]|"")*)"(?=,|$)|([^,]*)/y;
 
 function splitQuoted(text: string): string[] {

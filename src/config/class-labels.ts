@@ -5,24 +5,24 @@ import type { ModelConfig } from './config.js';
 import { parseDecimal, quote } from './source.js';
 
 /*
- * What the labels mean that a network is told: a run's config.json says it by its classes, and the model_index.json of diffusers'
- * folder as that of a DiTPipeline does, by `id2label`; `none_label` beside it is Haze's own.
+ * The meaning of the labels that a network receives: a run's config.json gives the names of its classes; in a diffusers folder,
+ * model_index.json gives them by `id2label`, like a DiTPipeline's, and `none_label` is Haze's own addition.
  */
 
 export interface ClassLabels {
-  /** By label, which counts from 0. */
+  /** Names by label, from 0. */
   readonly names: readonly string[];
-  /** The label that stands for no class; null where there is none. */
+  /** The label that stands for no class; null if there is none. */
   readonly none: number | null;
 }
 
-/** The keys of a model_index.json. */
+/** The keys for a model_index.json. */
 export const classLabelsJson = ({ names, none }: ClassLabels): Record<string, unknown> => ({
   id2label: Object.fromEntries(names.map((name, label) => [label, name])),
   ...(none !== null && { none_label: none }),
 });
 
-/** Those of a model_index.json; null where it has none. @throws UsageError for labels that the network does not have */
+/** The labels of a model_index.json; null if it has none. @throws UsageError for labels that the network does not have */
 export function readClassLabels(index: string, model: ModelConfig): ClassLabels | null {
   const { id2label, none_label } = readJsonFileSync(index);
   const count = model.kind === 'unet2d' ? model.numClasses : null;
@@ -30,7 +30,7 @@ export function readClassLabels(index: string, model: ModelConfig): ClassLabels 
   const most = count === 'timestep' ? MOST_LABEL : count - 1;
   const names = readNames(`${index}: id2label`, id2label, most);
   if (none_label === undefined || none_label === null) return { names, none: null };
-  // The first that has no name, as a DiTPipeline takes it for granted.
+  // The first label without a name, which a DiTPipeline implies.
   if (none_label === names.length && names.length <= most) return { names, none: names.length };
   const expected = names.length <= most ? names.length : 'none, since each label has a name';
   throw new UsageError(`${index}: none_label: expected ${expected}, got ${quote(none_label)}`);

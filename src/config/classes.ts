@@ -1,4 +1,4 @@
-/** Which classes a network is told of the images that it is trained on; condition.ts has those of what it draws. */
+/** The classes that a network is trained with; condition.ts has those that it draws. */
 import { CLASS_KINDS, type ClassKind } from '../data/classes.js';
 import { listNames } from '../data/list-names.js';
 import { UsageError } from '../errors.js';
@@ -6,13 +6,13 @@ import type { RunClasses, RunConfig, TrainingConfig } from './config.js';
 import type { Flags } from './flag.js';
 import type { Source } from './source.js';
 
-/** Share of images whose class is left out unless said otherwise: Ho & Salimans (2022) found 0.1 and 0.2 best. */
+/** Default share of images trained without their class: Ho & Salimans (2022) found 0.1 and 0.2 best. */
 const LABEL_DROPOUT = 0.1;
 
 export const classesFlag: Flags = {
   classes: {
     describe:
-      "Tell a unet2d the images' classes: by sub-folders, by labels (of IDX files, CIFAR and arr_1 of a .npz), by the bodies of toy-cars, or what there is",
+      "Train a unet2d with the images' classes: from subfolders, from labels (IDX files, CIFAR, arr_1 of a .npz), from the bodies of toy-cars, or whichever the data have",
     value: ['auto', ...CLASS_KINDS].join('|'),
     default: 'none',
   },
@@ -20,7 +20,7 @@ export const classesFlag: Flags = {
 
 export const labelDropoutFlag: Flags = {
   'label-dropout': {
-    describe: 'Share of images that --classes leaves without a class, which --guidance needs',
+    describe: 'Share of images that are trained without their class, which --guidance needs',
     value: 'P',
     default: `${LABEL_DROPOUT} with --classes`,
   },
@@ -29,7 +29,7 @@ export const labelDropoutFlag: Flags = {
 type OfClasses = Pick<TrainingConfig, 'labelDropout'>;
 
 /**
- * A run's classes by the settings over what it had. Their names are known once the data are listed.
+ * A run's classes: the settings override what it had. Their names are known once the data are listed.
  * @throws UsageError for label dropout without classes
  */
 export function readClasses(
@@ -49,13 +49,13 @@ export function readClasses(
   return { classes, labelDropout: given ?? usual };
 }
 
-/** Those of a config.json. */
+/** The classes in a config.json. */
 export const readRunClasses = (source: Source): RunClasses => ({
   by: source.oneOf('by', ['auto', ...CLASS_KINDS])!,
   names: source.texts('names')!,
 });
 
-/** @throws UsageError for a network that cannot be told a run's classes, or that is told some where the run has none */
+/** @throws UsageError if the network cannot be conditioned on the run's classes, or expects classes that the run does not have */
 export function checkClasses({
   model,
   data,
@@ -65,7 +65,7 @@ export function checkClasses({
   if (!data.classes) {
     if (told !== null)
       throw new UsageError(
-        `--num-classes: the network is told classes, got ${told}; --classes says which the images are of`,
+        `--num-classes: the network expects classes, got ${told}; --classes says where the images' classes come from`,
       );
     if (training.labelDropout > 0)
       throw new UsageError('--label-dropout: belongs to --classes, which is not given');
@@ -73,7 +73,7 @@ export function checkClasses({
   }
   if (model.kind !== 'unet2d')
     throw new UsageError(
-      `--classes: the network ${model.kind} cannot be told classes; use --network unet2d`,
+      `--classes: the network ${model.kind} does not support classes; use --network unet2d`,
     );
   const { names } = data.classes;
   if (names.length === 0 || told === 'timestep') return;
@@ -85,11 +85,11 @@ export function checkClasses({
   );
 }
 
-/** Rows of the network's embedding; with label dropout the last stands for no class. */
+/** Rows of the network's class embedding; with label dropout the last stands for no class. */
 const classCount = (names: readonly string[], { labelDropout }: OfClasses): number =>
   names.length + (labelDropout > 0 ? 1 : 0);
 
-/** The run once its classes' names are known. @throws UsageError as `checkClasses` */
+/** The run, once the names of its classes are known. @throws UsageError as `checkClasses` */
 export function withClassNames(run: RunConfig, by: ClassKind, names: readonly string[]): RunConfig {
   const { model } = run;
   const numClasses = model.kind === 'unet2d' ? model.numClasses : null;
@@ -103,10 +103,10 @@ export function withClassNames(run: RunConfig, by: ClassKind, names: readonly st
   return named;
 }
 
-/** How many classes a run has, what they are called, and how often none is told, in a line. */
+/** The number and names of a run's classes, and the share of images without, in one line. */
 export function classesInWords({ data, training }: Pick<RunConfig, 'data' | 'training'>): string {
   const { by, names } = data.classes ?? { by: 'auto', names: [] };
   const share = Number((100 * training.labelDropout).toPrecision(3));
-  const without = share > 0 ? `; ${share} % of the images go without` : '';
+  const without = share > 0 ? `; ${share} % of the images are trained without` : '';
   return `${names.length}, by ${by}: ${listNames(names)}${without}`;
 }

@@ -18,11 +18,13 @@ export const computingFlags: Flags = {
     default: 'wasm',
   },
   threads: { describe: 'Workers of the wasm engine', value: 'N', default: 'all cores it may use' },
-  strict: { describe: 'Do without relaxed SIMD: the same bits on every machine' },
-  wide: { describe: 'Vectors of 256 bits: faster, the same bits; Node 24 or newer, x64 with AVX2' },
+  strict: { describe: 'Use no relaxed SIMD: the same bits on every machine' },
+  wide: {
+    describe: '256-bit vectors: faster, the same bits; needs Node 24 or newer, x64 with AVX2',
+  },
   require: { describe: 'Exit with 3 unless a CUDA GPU computes', value: 'cuda' },
   seed: { describe: 'Key of all random numbers', value: 'N', default: '0' },
-  eager: { describe: 'TensorFlow operation by operation, for debugging' },
+  eager: { describe: 'Run TensorFlow operation by operation, for debugging' },
 };
 
 export const COMPUTING_DEFAULTS: ComputingConfig = {
@@ -34,7 +36,7 @@ export const COMPUTING_DEFAULTS: ComputingConfig = {
   eager: false,
 };
 
-/** The computing settings that a source gives. @throws UsageError for one that cannot be. */
+/** The computing settings that a source gives. @throws UsageError for an invalid one */
 export function readComputing(source: Source): Partial<ComputingConfig> {
   return given<ComputingConfig>({
     device: source.oneOf('device', ['wasm', 'tensorflow', 'auto']),
@@ -49,17 +51,17 @@ export function readComputing(source: Source): Partial<ComputingConfig> {
 export const readRequireCuda = (source: Source): boolean =>
   source.oneOf('require', ['cuda']) === 'cuda';
 
-/** @throws UsageError for `--eager` where TensorFlow does not compute. */
+/** @throws UsageError for `--eager` if TensorFlow does not compute */
 export function checkComputing(config: ComputingConfig): ComputingConfig {
   if (config.eager && config.device === 'wasm')
     throw new UsageError(`--eager: belongs to --device tensorflow; the device is wasm`);
   return config;
 }
 
-/** The engine's kernels. */
+/** The choice of kernels for the engine. */
 export const kernelsOf = ({ strict, wide }: ComputingConfig): KernelChoice => ({ strict, wide });
 
-/** Workers: as many as asked for, else as many as processors may be used. */
+/** Number of workers: as requested, else one per available processor. */
 export const threadCount = (config: ComputingConfig): number => config.threads ?? processors();
 
 export { readSeed } from './drawing.js';

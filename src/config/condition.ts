@@ -1,4 +1,4 @@
-/** Which classes a network is told of the images that it draws, and how strongly. */
+/** The classes that a network is conditioned on when it draws, and the strength of the guidance. */
 import { listNames } from '../data/list-names.js';
 import type { Condition } from '../diffusion/guidance.js';
 import { UsageError } from '../errors.js';
@@ -11,7 +11,7 @@ import { parseDecimal, quote, type Source, suggestion } from './source.js';
 export const conditionFlags: Flags = {
   class: {
     describe:
-      'Of a model of classes: those that images take in turn, by name (with a comma in it: in double quotes) or number; none draws without one',
+      'Classes that the images take in turn, by name (in double quotes if it contains a comma) or number; none draws without a class',
     value: 'NAME,…',
     default: 'all',
   },
@@ -23,32 +23,32 @@ export const conditionFlags: Flags = {
   },
   guide: {
     describe:
-      'Weaker weights that --guidance moves away from, e.g. an earlier checkpoint; none takes none',
+      'Weaker weights that --guidance moves away from, e.g. an earlier checkpoint; none for no guide',
     value: 'MODEL',
-    default: 'what --keep-guide kept of the run',
+    default: "the guide that the run's --keep-guide kept",
   },
 };
 
 /** Names of the settings, for programs. */
 export const CONDITION_SETTINGS = ['class', 'guidance', 'guide'] as const;
 
-/** A model of whose images classes are told. */
+/** A model that may be conditioned on classes. */
 export interface Conditional {
   readonly model: ModelConfig;
-  /** Of its run; null for what is of none. */
+  /** Of its run; null without a run. */
   readonly run: {
     readonly data: Pick<DataConfig, 'classes'>;
     readonly training: Pick<TrainingConfig, 'labelDropout'>;
   } | null;
-  /** What a folder of diffusers, or a website, says of its classes; without both they have no names. */
+  /** What a diffusers folder or a website says about its classes; without either they have no names. */
   readonly classLabels?: ClassLabels | null;
 }
 
 /**
- * What a model is told of the images that it draws; null for one that is told nothing.
+ * The classes and guidance of the images that a model draws; null for an unconditional model.
  * @param path the model, for messages
- * @throws UsageError for a class that it does not have, for guidance without images of no class, and for either of a model
- *   without classes
+ * @throws UsageError for an unknown class, for guidance by a model that cannot draw without a class, and for either with
+ *   an unconditional model
  */
 export function readCondition(
   source: Source,
@@ -65,35 +65,37 @@ export function readCondition(
       throw new UsageError(`${source.where('class')}: ${path} was trained without classes`);
     if (guidance === undefined || guidance === 1) return null;
     throw new UsageError(
-      `${source.where('guidance')}: ${path} was trained without classes; expected ${source.where('guide')} beside it`,
+      `${source.where('guidance')}: ${path} was trained without classes, so it needs ${source.where('guide')}`,
     );
   }
   const { none } = known;
   if (guidance !== undefined && guidance !== 1 && none === null)
     throw new UsageError(
-      `${source.where('guidance')}: ${path} knows no images without a class, as --label-dropout gives a run; expected 1, got ${guidance}`,
+      `${source.where('guidance')}: ${path} was trained without --label-dropout, so classes cannot guide it; expected 1, got ${guidance}`,
     );
   const where = source.where('class');
   const labels = asked?.map((text) => labelNamed(`${where}: ${path}`, text, known));
   if (!labels && known.names.length === 0)
-    throw new UsageError(`${where}: ${path} does not say how many classes it has; expected some`);
+    throw new UsageError(
+      `${where}: ${path} does not say how many classes it has, so a class must be given`,
+    );
   return { labels: labels ?? known.names.map((_, i) => i), guidance: guidance ?? 1, none };
 }
 
-/** W with other weights unless something else is asked for. */
+/** Default W with a guide. */
 export const USUAL_GUIDANCE = 2;
 
-/** What is told of images, and W where other weights guide them. */
+/** The condition of the images, and W if other weights guide them. */
 export interface Guided {
   readonly condition: Condition | null;
-  /** Null where other weights do not guide. */
+  /** Null without a guide. */
   readonly guidance: number | null;
 }
 
 /**
- * Classes and guidance of what is drawn, where other weights may guide it: then classes do not.
- * @param hasOther whether there are other weights
- * @param usual W with them unless `guidance` says so
+ * Classes and guidance of the images. If a guide takes part, it replaces guidance by classes.
+ * @param hasOther whether there is a guide
+ * @param usual default W with a guide
  * @throws UsageError as `readCondition`
  */
 export function readGuided(
@@ -110,32 +112,32 @@ export function readGuided(
 }
 
 /**
- * The labels that `class` names, for a network that is told each image's; undefined for one that is told none.
- * @throws UsageError for a class that is not there, for one of a model without, and where one is wanted and none named
+ * The labels that `class` names, for a class-conditional network; undefined for an unconditional one.
+ * @throws UsageError for an unknown class, for a class with an unconditional model, and if a class is needed and none is given
  */
 export function readLabels(source: Source, path: string, of: Conditional): number[] | undefined {
   if (!source.has('class') && classesOf(of))
     throw new UsageError(
-      `${source.where('class')}: ${path} is told classes; expected that of the images`,
+      `${source.where('class')}: ${path} is class-conditional; expected the class of the images`,
     );
   const condition = readCondition(source, path, of);
   return condition ? [...condition.labels] : undefined;
 }
 
-/** What a model's labels mean, where its run or folder says so. */
+/** The meaning of a model's labels, if its run or folder gives it. */
 export function classLabelsOf({ run, classLabels = null }: Conditional): ClassLabels | null {
   if (!run?.data.classes) return classLabels;
   const { names } = run.data.classes;
   return { names, none: run.training.labelDropout > 0 ? names.length : null };
 }
 
-/** The classes that a model is told, whose names are empty where any number is one; null for one that is told none. */
+/** A model's classes, with no names if any number is one; null for an unconditional model. */
 export function classesOf(of: Conditional): ClassLabels | null {
   if (of.model.kind !== 'unet2d' || of.model.numClasses === null) return null;
   return { names: classNames(of), none: classLabelsOf(of)?.none ?? null };
 }
 
-/** Names of a model's classes: those of its run or folder, else their numbers. */
+/** Names of a model's classes: those of its run or folder, else numbers. */
 export function classNames(of: Conditional): readonly string[] {
   const labels = classLabelsOf(of);
   if (labels) return labels.names;
@@ -148,7 +150,7 @@ export function classNames(of: Conditional): readonly string[] {
 export const nameOfLabel = (names: readonly string[], label: number): string =>
   names[label] ?? (names.length > 0 ? 'none' : String(label));
 
-/** A class by its name, or its number where none is called so. */
+/** A class by its name, or by its number if none has that name. */
 function labelNamed(where: string, text: string, { names, none }: ClassLabels): number {
   const named = names.indexOf(text);
   if (named >= 0) return named;

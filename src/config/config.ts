@@ -7,10 +7,10 @@ import type { NetworkConfig } from '../network/network.js';
 
 /*
  * What a command computes, as plain data: the parsed flags, and the contents of `run/config.json`.
- * Everything here has been validated (args.ts, read.ts); what receives it trusts it.
+ * Everything here has been validated (args.ts, read.ts); code that receives it trusts it.
  */
 
-/** Where and how the numbers are computed. Nothing here changes what a run means, only its bits. */
+/** Where and how the numbers are computed. Nothing here changes the meaning of a run, only its bits. */
 export interface ComputingConfig {
   /**
    * Where the U-Net's forward and backward run; `auto` is tensorflow with a usable GPU, else wasm. Default `wasm`.
@@ -19,13 +19,13 @@ export interface ComputingConfig {
   readonly device: 'wasm' | 'tensorflow' | 'auto';
   /** Where q(x_t|x_0), the reverse step and pixel conversion run. Default `wasm`. E.g. `arithmetic: 'tensorflow'`. */
   readonly arithmetic: 'wasm' | 'tensorflow';
-  /** Workers of the wasm engine; null (the default) is one for each core of the machine it runs on. E.g. `threads: 2`. */
+  /** Workers of the wasm engine; null (the default) is one per core of the machine it runs on. E.g. `threads: 2`. */
   readonly threads: number | null;
   /** The build without relaxed SIMD, whose bits are the same on every machine. Default false. E.g. `strict: true`. */
   readonly strict: boolean;
-  /** Vectors of 256 bits on the wasm engine: the same bits in less time. Default false. E.g. `wide: true`. */
+  /** 256-bit vectors on the wasm engine: the same bits in less time. Default false. E.g. `wide: true`. */
   readonly wide: boolean;
-  /** TensorFlow operation by operation instead of one graph. Default false. E.g. `eager: true`. */
+  /** Run TensorFlow operation by operation instead of as one graph. Default false. E.g. `eager: true`. */
   readonly eager: boolean;
 }
 
@@ -45,93 +45,93 @@ export interface DiffusionConfig {
   readonly betaStart: number;
   /** Last β. Default 0.02. E.g. `betaEnd: 0.01`. */
   readonly betaEnd: number;
-  /** Both times 1000/T. Default false. E.g. `scaleBetas: true`. */
+  /** Multiply both betas by 1000/T. Default false. E.g. `scaleBetas: true`. */
   readonly scaleBetas?: boolean;
-  /** Betas rescaled so that x_T is noise alone (Lin et al. 2024). Default false. E.g. `zeroTerminalSnr: true`. */
+  /** Rescale the betas so that x_T is pure noise (Lin et al. 2024). Default false. E.g. `zeroTerminalSnr: true`. */
   readonly zeroTerminalSnr?: boolean;
   /**
    * What the network predicts: the noise, the image, v or the velocity of flow matching. Default `epsilon`.
    * E.g. `objective: 'v'`.
    */
   readonly objective?: Objective;
-  /** Distance between what is predicted and what should be. Default `l1`. E.g. `loss: 'l2'`. */
+  /** Distance between prediction and target. Default `l1`. E.g. `loss: 'l2'`. */
   readonly loss: Loss;
 }
 
 /** The reverse process. */
 export interface SamplingConfig extends Omit<SamplerOptions, 'steps' | 'eta'> {
-  /** Reverse steps, at most T (of flow 1000). Default what suits the sampler, of ancestral T. E.g. `steps: 25`. */
+  /** Reverse steps, at most T (for flow 1000). Default is the sampler's own; for ancestral, T. E.g. `steps: 25`. */
   readonly steps: number;
   /** DDIM's η: 0 is deterministic, 1 has the ancestral variance (Song et al. 2021, eq. 16). Default 0. E.g. `eta: 0.5`. */
   readonly eta: number;
   /**
-   * BatchNorm by running statistics, or by the batch's own: then an image depends on those made with it. Default `running`.
+   * BatchNorm by running statistics, or by the batch's own: an image then depends on the others in its batch. Default `running`.
    * E.g. `norm: 'batch'`.
    */
   readonly norm: BatchNormMode;
 }
 
-/** How a run is sampled unless something else is asked for; the sampler's own defaults for what is left out. */
+/** A run's default sampling settings; the sampler's own defaults apply to the rest. */
 export type RunSampling = Partial<SamplingConfig>;
 
-/** Images kept aside: a folder's (or file's) own, or a seeded share of the data. */
+/** Held-out images: a separate folder (or file), or a seeded share of the data. */
 export type HeldOut = { readonly source: string } | { readonly fraction: number };
 
-/** How an image becomes a square: stretched, or its middle cut out after scaling the short side. */
+/** How an image becomes a square: stretched, or its centre cropped after scaling the short side. */
 export type Fit = 'squash' | 'crop';
 
 /** The classes of a run's images. */
 export interface RunClasses {
-  /** Where they are said: sub-folders, labels in files, the bodies of toy-cars; `auto` until the run has looked. */
+  /** Where the classes come from: subfolders, labels in files, the bodies of toy-cars; `auto` until the run has checked. */
   readonly by: ClassKind | 'auto';
-  /** By label, which counts from 0; empty until the run has looked. */
+  /** Names by label, from 0; empty until the run has checked. */
   readonly names: readonly string[];
 }
 
 export interface DataConfig {
   /** `toy-cars`, or the absolute path of a folder of images, an IDX file or a CIFAR binary file. */
   readonly source: string;
-  /** Make other images square by stretching them, or by cutting out their middle. Default `squash`. E.g. `fit: 'crop'`. */
+  /** Make images square by stretching them, or by cropping their centre. Default `squash`. E.g. `fit: 'crop'`. */
   readonly fit: Fit;
   /** Mirror half of the images, chosen anew each epoch. Default true. E.g. `flip: false`. */
   readonly flip: boolean;
   readonly heldOut: HeldOut | null;
-  /** What the network is told of each image; null or missing: nothing. */
+  /** The classes of the images that condition the network; null or missing: none. */
   readonly classes?: RunClasses | null;
 }
 
 export interface TrainingConfig {
-  /** Images of a batch. Default the preset's. E.g. `batch: 64`. */
+  /** Images per batch. Default the preset's. E.g. `batch: 64`. */
   readonly batch: number;
-  /** Step size of the optimizer. Default 0.001. E.g. `lr: 2e-4`. */
+  /** Learning rate of the optimizer. Default 0.001. E.g. `lr: 2e-4`. */
   readonly lr: number;
   /**
    * Adam; AdamW, which has a weight decay; or Muon for the matrices, with AdamW for the rest. Default `adam`.
    * E.g. `optimizer: 'muon'`.
    */
   readonly optimizer: 'adam' | 'adamw' | 'muon';
-  /** Muon's step size, which rises and falls as `lr` does; null without Muon. Default 0.02. E.g. `muonLr: 0.01`. */
+  /** Muon's learning rate, which warms up and decays like `lr`; null without Muon. Default 0.02. E.g. `muonLr: 0.01`. */
   readonly muonLr: number | null;
-  /** How much both moments keep of themselves in a step. Default `[0.9, 0.999]`. E.g. `betas: [0.9, 0.99]`. */
+  /** Decay rates of both moments. Default `[0.9, 0.999]`. E.g. `betas: [0.9, 0.99]`. */
   readonly betas: readonly [number, number];
-  /** What is added to the root of the second moment. Default 1e-8. E.g. `epsilon: 1e-6`. */
+  /** Added to the root of the second moment. Default 1e-8. E.g. `epsilon: 1e-6`. */
   readonly epsilon: number;
-  /** Share of the weights that AdamW takes off in a step, times `lr`. Default 0.01, with Adam 0. E.g. `weightDecay: 0.05`. */
+  /** AdamW's weight decay per step, multiplied by `lr`. Default 0.01, with Adam 0. E.g. `weightDecay: 0.05`. */
   readonly weightDecay: number;
-  /** Largest norm of all gradients together, to which they are scaled; null (the default): as they are. E.g. `clip: 1`. */
+  /** Largest global norm of the gradients, to which larger ones are scaled; null (the default): no clipping. E.g. `clip: 1`. */
   readonly clip: number | null;
-  /** Steps in which `lr` is reached. Default 0. E.g. `warmup: 100`. */
+  /** Steps over which the rate rises to `lr`. Default 0. E.g. `warmup: 100`. */
   readonly warmup: number;
-  /** How `lr` falls until the end of the run, to `decayFloor` of it. Default `constant`. E.g. `decay: 'cosine'`. */
+  /** How `lr` decays until the end of the run, to `decayFloor` of it. Default `constant`. E.g. `decay: 'cosine'`. */
   readonly decay: 'constant' | 'linear' | 'cosine';
-  /** Share of `lr` that it falls to. Default 0. E.g. `decayFloor: 0.02`. */
+  /** Share of `lr` at which the decay ends. Default 0. E.g. `decayFloor: 0.02`. */
   readonly decayFloor: number;
   /**
-   * Decays of the averages (EMA) that are kept of the weights, 4 at most; sampling takes the first. Default none.
+   * Decays of the averages (EMA) of the weights to keep, at most 4; sampling uses the first. Default none.
    * E.g. `ema: [0.999]`.
    */
   readonly ema: readonly number[];
-  /** Batches of each step, whose gradients are summed up. Default 1. E.g. `accumulate: 4`. */
+  /** Batches per step, whose gradients are added up. Default 1. E.g. `accumulate: 4`. */
   readonly accumulate: number;
   /**
    * Replicas, each with weights and moments of its own within a round, on batches of its own: a step takes `batch` · `accumulate` images
@@ -150,47 +150,47 @@ export interface TrainingConfig {
   readonly outerLr: number | null;
   /** The outer optimizer's momentum (Nesterov). Default 0.9, and null without rounds. E.g. `outerMomentum: 0`. */
   readonly outerMomentum: number | null;
-  /** γ of min-SNR, which weighs the loss; null (the default): all timesteps count alike. E.g. `snrGamma: 5`. */
+  /** γ of min-SNR weights of the loss; null (the default): all timesteps count alike. E.g. `snrGamma: 5`. */
   readonly snrGamma: number | null;
   /**
-   * Weights of the loss of a program's own, one a timestep (of `flow` at 0 … 1000); null (the default): none.
+   * A program's own weights of the loss, one per timestep (for `flow` at 0 … 1000); null (the default): none.
    * E.g. `lossWeights: table`.
    */
   readonly lossWeights: readonly number[] | null;
-  /** Share of images that are trained on without a class, for guidance. Default 0.1, without classes 0. E.g. `labelDropout: 0.2`. */
+  /** Share of images that are trained without their class, for guidance. Default 0.1, without classes 0. E.g. `labelDropout: 0.2`. */
   readonly labelDropout: number;
   /** Share of the steps after which the weights are kept as a guide for sampling; null (the default): never. E.g. `keepGuide: 0.3`. */
   readonly keepGuide: number | null;
   /**
-   * Sides of the images until shares of `steps`; the rest sees those of `size`. Null (the default): all do.
+   * Smaller image sizes, each until a share of `steps`; the rest uses `size`. Null (the default): `size` throughout.
    * E.g. `grow: '16:0.5,24:0.8'`.
    */
   readonly grow: string | null;
-  /** How timesteps are drawn: evenly, or most in the middle. Default `uniform`. E.g. `timeSampling: 'logit-normal'`. */
+  /** How timesteps are drawn: uniformly, or mostly in the middle. Default `uniform`. E.g. `timeSampling: 'logit-normal'`. */
   readonly timeSampling: 'uniform' | 'logit-normal';
   /**
-   * Total length of the run in passes over the data, resumes included; null where it is in steps. Default 100.
+   * Total length of the run in passes over the data, resumes included; null if `steps` gives it. Default 100.
    * E.g. `epochs: 25`.
    */
   readonly epochs: number | null;
-  /** The same in steps; null (the default) where it is in epochs. E.g. `steps: 2000`. */
+  /** Total length in steps; null (the default) if `epochs` gives it. E.g. `steps: 2000`. */
   readonly steps: number | null;
-  /** Steps between checkpoints; 0 writes one at the end alone. Default 500. E.g. `saveEvery: 100`. */
+  /** Steps between checkpoints; 0 writes only one at the end. Default 500. E.g. `saveEvery: 100`. */
   readonly saveEvery: number;
-  /** Steps between sample grids; 0 makes none. Default 500. E.g. `sampleEvery: 0`. */
+  /** Steps between sample grids; 0 draws none. Default 500. E.g. `sampleEvery: 0`. */
   readonly sampleEvery: number;
-  /** Newest checkpoints kept; older ones are removed. Default 3. E.g. `keep: 1`. */
+  /** Newest checkpoints to keep; older ones are removed. Default 3. E.g. `keep: 1`. */
   readonly keep: number;
-  /** Whether the layers that end each branch of a unet2d began as zero. Default false. E.g. `zeroInit: true`. */
+  /** Whether the last layers of each branch of a unet2d start at zero. Default false. E.g. `zeroInit: true`. */
   readonly zeroInit: boolean;
   /**
-   * Path of the weights it starts from (a file, a run, diffusers' folder), or null (the default) for PyTorch's initialisation
+   * Path of the initial weights (a file, a run, a diffusers folder), or null (the default) for PyTorch's initialisation
    * from the seed. E.g. `init: 'runs/1'`.
    */
   readonly init: string | null;
 }
 
-/** Which device computed, and why that one. */
+/** Which device computed, and why it was chosen. */
 export interface DeviceChoice {
   readonly device: 'wasm' | 'tensorflow';
   /** NetworkDevice.description, e.g. `wasm (relaxed SIMD, 2 threads)`. */
@@ -206,7 +206,7 @@ export interface RunConfig {
   readonly model: ModelConfig;
   readonly diffusion: DiffusionConfig;
   readonly training: TrainingConfig;
-  /** Of its preset, where that says so. */
+  /** From its preset, if that has any. */
   readonly sampling?: RunSampling;
   readonly computing: ComputingConfig;
   /** Filled in by the run when it opens its device. */

@@ -9,7 +9,8 @@ import type { Source } from './source.js';
 export const diffusionFlags: Flags = {
   timesteps: { describe: 'Steps T of the forward process', value: 'N', default: '300' },
   schedule: {
-    describe: 'How beta grows: as a line, the square of one, a sigmoid, or the cosine schedule',
+    describe:
+      'How beta grows: linearly, as the square of a line, as a sigmoid, or by the cosine schedule',
     value: SCHEDULES.join('|'),
     default: 'linear',
   },
@@ -19,13 +20,15 @@ export const diffusionFlags: Flags = {
     default: '0.0001',
   },
   'beta-end': { describe: 'Last beta of all schedules but cosine', value: 'X', default: '0.02' },
-  'scale-betas': { describe: 'Both betas times 1000/T: any T ends with as much noise' },
+  'scale-betas': {
+    describe: 'Multiply both betas by 1000/T, so that any T ends with as much noise',
+  },
   'zero-terminal-snr': {
-    describe: 'Betas rescaled so that x_T is noise alone; for networks that predict v or x0',
+    describe: 'Rescale the betas so that x_T is pure noise; for networks that predict v or x0',
   },
 };
 
-/** What bare weights were trained to predict, which their shapes do not say. */
+/** What bare weights were trained to predict; their shapes do not tell. */
 export const objectiveFlag: Flags = {
   objective: {
     describe:
@@ -35,10 +38,10 @@ export const objectiveFlag: Flags = {
   },
 };
 
-/** The loss is training's alone: the forward process does not know it. */
+/** The loss belongs to training; the forward process does not use it. */
 export const lossFlag: Flags = {
   loss: {
-    describe: 'Distance between what is predicted and what should be',
+    describe: 'Distance between prediction and target',
     value: 'l1|l2|huber',
     default: 'l1',
   },
@@ -52,7 +55,7 @@ export const DIFFUSION_DEFAULTS: DiffusionConfig = {
   loss: 'l1',
 };
 
-/** The diffusion settings that a source gives. @throws UsageError for one that cannot be. */
+/** The diffusion settings that a source gives. @throws UsageError for an invalid one */
 export function readDiffusion(source: Source): Partial<DiffusionConfig> {
   return given<DiffusionConfig>({
     timesteps: source.whole('timesteps', { min: 1, max: 100_000 }),
@@ -65,14 +68,14 @@ export function readDiffusion(source: Source): Partial<DiffusionConfig> {
   });
 }
 
-/** What the network predicts, if a source says so. */
+/** The network's objective, if the source gives it. */
 export const readObjective = (source: Source): { objective?: Objective } =>
   given<{ objective: Objective }>({ objective: source.oneOf('objective', OBJECTIVES) });
 
-/** Fields of the diffusion that a config need not have. */
+/** Fields of the diffusion that a config may omit. */
 export const OPTIONAL_DIFFUSION = ['scaleBetas', 'zeroTerminalSnr', 'objective'] as const;
 
-/** @throws UsageError for betas that fall, and for what does not go together. */
+/** @throws UsageError for decreasing betas and for conflicting settings */
 export function checkDiffusion(config: DiffusionConfig): DiffusionConfig {
   if (config.betaEnd < config.betaStart)
     throw new UsageError(
@@ -83,15 +86,15 @@ export function checkDiffusion(config: DiffusionConfig): DiffusionConfig {
 }
 
 /**
- * A config with the settings that were given in place of its own.
- * @throws UsageError for betas that fall, and for a beta given to the cosine schedule, which has its own.
+ * A config with the given settings in place of its own.
+ * @throws UsageError for decreasing betas, and for a beta with the cosine schedule, which has its own
  */
 export function withDiffusion(
   base: DiffusionConfig,
   settings: Partial<DiffusionConfig>,
 ): DiffusionConfig {
   const config = { ...base, ...settings };
-  // Without it being asked for, a network that is to predict the noise is not told of noise alone.
+  // Unless requested, a network that predicts the noise does not get pure noise as input.
   if (settings.objective === 'epsilon' && settings.zeroTerminalSnr === undefined)
     delete config.zeroTerminalSnr;
   for (const [flag, value] of [

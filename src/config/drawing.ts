@@ -1,11 +1,11 @@
 import type { Source } from './source.js';
 
-/** What every drawing of images is told: which and how many. */
+/** Settings that all commands that draw images share: the seed and the count. */
 
 /** The seed: any whole number that a double holds exactly. */
 export const readSeed = (source: Source): number | undefined =>
   source.whole('seed', { min: 0, max: Number.MAX_SAFE_INTEGER });
 
-/** Images to draw, where it is said. */
+/** The number of images to draw, if given. */
 export const readCount = (source: Source): number | undefined =>
   source.whole('count', { min: 1, max: 65_536 });

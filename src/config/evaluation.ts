@@ -1,47 +1,47 @@
-/** What is computed of images and models by `haze evaluate`. */
+/** The settings of `haze evaluate`. */
 import { UsageError } from '../errors.js';
 import type { Fit } from './config.js';
 import type { Flags } from './flag.js';
 import type { Source } from './source.js';
 import { readFit } from './training.js';
 
-/** A network in a file whose output is taken for features, and what its input is made like. */
+/** A feature network in a file, and how its input is prepared. */
 export interface FeatureConfig {
   readonly file: string;
-  /** Side of its images; null: what the file says, else Inception's 299. */
+  /** Image size of its input; null: what the file says, else Inception's 299. */
   readonly size: number | null;
   /** Channels first or last; null: what the shape in the file says, else first. */
   readonly layout: 'nchw' | 'nhwc' | null;
-  /** What the bytes 0 and 255 become. */
+  /** What the bytes 0 and 255 are mapped to. */
   readonly range: readonly [number, number];
   /** Then (value − mean)/deviation, by channel. */
   readonly mean: readonly number[];
   readonly deviation: readonly number[];
   readonly filter: 'bicubic' | 'bilinear';
-  /** Null: the only one. */
+  /** Null: the only output. */
   readonly output: string | null;
 }
 
-/** Which figures, of how many images. */
+/** Which figures to compute, on how many images. */
 export interface EvaluationConfig {
   readonly features: FeatureConfig | null;
-  /** Side at which images are compared; null: the samples' own. */
+  /** Size at which images are compared; null: the samples' own. */
   readonly size: number | null;
   readonly fit: Fit;
-  /** Images of each set that are compared pair by pair, at most. */
+  /** Largest number of images of each set for pairwise comparison. */
   readonly pairImages: number;
   readonly kernelSubsets: number;
   readonly kernelSubsetSize: number;
   /** k of precision and recall. */
   readonly neighbours: number;
-  /** Images of each set whose patches are compared, at most; 0: none. */
+  /** Largest number of images of each set whose patches are compared; 0: none. */
   readonly patchImages: number;
-  /** Where the page of nearest images goes, and how many samples it shows. */
+  /** Path of the page of nearest images, and the number of samples on it. */
   readonly nearest: string | null;
   readonly nearestSamples: number;
-  /** Images whose likelihood is bounded, at most. */
+  /** Largest number of images whose likelihood is bounded. */
   readonly heldOutImages: number;
-  /** Where mean and covariance of the samples' features go. */
+  /** Path for mean and covariance of the samples' features. */
   readonly saveStatistics: string | null;
 }
 
@@ -52,22 +52,23 @@ export const comparisonFlags: Flags = {
   },
   size: {
     describe:
-      'Side in pixels at which images are compared; of bare weights the side of their images, 64 unless given',
+      'Size in pixels at which images are compared; for bare weights the size of their images (default 64)',
     value: 'N',
     default: "the samples' own",
   },
   fit: {
-    describe: 'Make other images square by stretching or by cutting',
+    describe: 'Make images square by stretching or by cropping',
     value: 'squash|crop',
     default: 'squash',
   },
   'patch-images': {
-    describe: 'Images of each set for the sliced Wasserstein distance, at most; 0: leave it out',
+    describe:
+      'Largest number of images of each set for the sliced Wasserstein distance; 0 skips it',
     value: 'N',
     default: '512',
   },
   nearest: {
-    describe: 'Draw samples beside the images of the reference that lie nearest to them',
+    describe: 'Draw samples beside the nearest images of the reference',
     value: 'FILE.png',
   },
   'nearest-samples': { describe: 'Samples on that page', value: 'N', default: '16' },
@@ -76,12 +77,12 @@ export const comparisonFlags: Flags = {
 export const featureFlags: Flags = {
   features: {
     describe:
-      'A network whose output is taken for features: Fréchet and kernel distance, precision and recall (needs the package onnxruntime-node)',
+      'Feature network, for Fréchet and kernel distance, precision and recall (needs the package onnxruntime-node)',
     value: 'FILE.onnx',
   },
-  'feature-output': { describe: 'Its output', value: 'NAME', default: 'the only one' },
+  'feature-output': { describe: 'Name of its output', value: 'NAME', default: 'the only one' },
   'feature-size': {
-    describe: 'Side of its images',
+    describe: 'Image size of its input',
     value: 'N',
     default: 'what the file says, else 299',
   },
@@ -91,35 +92,35 @@ export const featureFlags: Flags = {
     default: 'what the file says, else nchw',
   },
   'feature-range': {
-    describe: 'What the bytes 0 and 255 become',
+    describe: 'What the bytes 0 and 255 are mapped to',
     value: 'X,X',
     default: '-1,1',
   },
   'feature-mean': {
-    describe: 'Taken off after that, of red, green and blue',
+    describe: 'Subtracted after that, for red, green and blue',
     value: 'X,X,X',
     default: '0,0,0',
   },
   'feature-std': { describe: 'Divided by after that', value: 'X,X,X', default: '1,1,1' },
   'feature-resize': {
-    describe: 'Filter of the scaling to that side, antialiased',
+    describe: 'Filter for scaling to that size, antialiased',
     value: 'bicubic|bilinear',
     default: 'bicubic',
   },
   'pair-images': {
     describe:
-      'Images of each set that are compared pair by pair, for the kernel distance, precision and recall',
+      'Largest number of images of each set for pairwise comparison: kernel distance, precision and recall',
     value: 'N',
     default: '5000',
   },
   'kernel-subsets': {
-    describe: 'Random subsets that show how certain the kernel distance is',
+    describe: 'Random subsets for the uncertainty of the kernel distance',
     value: 'N',
     default: '100',
   },
   'kernel-subset-size': { describe: 'Images of each', value: 'N', default: '1000' },
   neighbours: {
-    describe: 'Neighbour that the balls of precision and recall reach to',
+    describe: 'Neighbour that sets the radius of the balls of precision and recall',
     value: 'N',
     default: '3',
   },
@@ -131,23 +132,23 @@ export const featureFlags: Flags = {
 
 export const likelihoodFlags: Flags = {
   'held-out': {
-    describe: 'Images that the model was not trained on: loss by timestep, and bits a dimension',
+    describe: 'Images that the model was not trained on: loss by timestep, and bits per dimension',
     value: 'FOLDER|FILE',
   },
   'held-out-images': {
-    describe: 'How many of them, chosen by the seed; each takes a pass a timestep',
+    describe: 'How many of them, chosen by the seed; each takes one pass per timestep',
     value: 'N',
     default: '64',
   },
 };
 
-/** Settings whose flags are called otherwise. */
+/** Settings whose flags have another name. */
 export const EVALUATION_NAMES = {
   featureDeviation: 'feature-std',
   featureFilter: 'feature-resize',
 };
 
-/** The settings of an evaluation. @throws UsageError for one that cannot be */
+/** The settings of an evaluation. @throws UsageError for an invalid one */
 export function readEvaluation(source: Source): EvaluationConfig {
   return {
     features: readFeatures(source),
@@ -165,7 +166,7 @@ export function readEvaluation(source: Source): EvaluationConfig {
   };
 }
 
-/** What belongs to a network of features, and means nothing without one. */
+/** Settings of a feature network, meaningless without one. */
 const OF_FEATURES = [
   ...['featureOutput', 'featureSize', 'featureLayout', 'featureRange', 'featureMean'],
   ...['featureDeviation', 'featureFilter', 'pairImages', 'kernelSubsets', 'kernelSubsetSize'],

@@ -4,7 +4,7 @@ import { threadCount } from './computing.js';
 import type { ComputingConfig, ModelConfig } from './config.js';
 import { quote, type Source } from './source.js';
 
-/** `png` is a file an image; the others one file for all. */
+/** `png` writes one file per image; the others one file for all. */
 export const FORMATS = ['png', 'npz', 'safetensors'] as const;
 export type Format = (typeof FORMATS)[number];
 
@@ -14,34 +14,34 @@ export interface Shard {
   readonly of: number;
 }
 
-/** Which images are made, where they go, and who makes them. */
+/** Which images are drawn, where they go, and who draws them. */
 export interface GenerationConfig {
-  /** Images of all shards together: the numbers 0 to count − 1. Default 64. E.g. `count: 1000`. */
+  /** Number of images over all shards; they are numbered 0 to count − 1. Default 64. E.g. `count: 1000`. */
   readonly count: number;
   readonly out: string;
-  /** A file an image, or one for all. Default `png`. E.g. `format: 'npz'`. */
+  /** One file per image, or one for all. Default `png`. E.g. `format: 'npz'`. */
   readonly format: Format;
-  /** Each makes batches of its own. Default `threads`, or all cores it may use. E.g. `workers: 4`. */
+  /** Each draws its own batches. Default `threads`, or all cores it may use. E.g. `workers: 4`. */
   readonly workers: number;
   /**
-   * Images made at one time: at most so many, or with batch statistics exactly so many. Null (the default) is what suits the
+   * Images at once: at most this many, or with batch statistics exactly this many. Null (the default) is what suits the
    * device. E.g. `batch: 8`.
    */
   readonly batch: number | null;
   readonly shard: Shard;
   /**
-   * Address of the Redis whose workers (`haze worker`) make the images; null (the default): this process does.
+   * Address of the Redis whose workers (`haze worker`) draw the images; null (the default): this process draws them.
    * E.g. `queue: 'redis://host'`.
    */
   readonly queue?: string | null;
-  /** Replace files that are not what the manifest says. Default false. E.g. `resume: true`. */
+  /** Replace files that do not match the manifest. Default false. E.g. `resume: true`. */
   readonly resume: boolean;
 }
 
-/** Images are numbered by 32 bits; this is less, so that a bit an image is little memory. */
+/** Image numbers have 32 bits; this limit keeps one bit per image small. */
 const MOST_IMAGES = 100_000_000;
 
-/** What to generate of a model. @throws UsageError for a setting that cannot be */
+/** The settings of `haze generate` for a model. @throws UsageError for an invalid one */
 export function readGeneration(
   source: Source,
   computing: ComputingConfig,
@@ -59,7 +59,7 @@ export function readGeneration(
   };
 }
 
-/** @param labelled whether images have labels beside them. @throws UsageError for more images than a file of the format holds */
+/** @param labelled whether images have labels. @throws UsageError for more images than a file of the format can hold */
 export function checkFormatHolds(
   { format, count }: Pick<GenerationConfig, 'format' | 'count'>,
   { size, channels }: ModelConfig,
@@ -74,12 +74,12 @@ export function checkFormatHolds(
     );
 }
 
-/** @throws UsageError for settings of who computes, which are the workers' own, and for devices that workers do not have */
+/** @throws UsageError for computing settings that each worker has itself, and for devices that workers do not support */
 function checkQueued(source: Source, { device, arithmetic }: ComputingConfig): void {
   for (const name of ['workers', 'threads', 'wide'])
     if (source.has(name))
       throw new UsageError(
-        `${source.where(name)}: belongs to haze worker where there is --queue; each has its own`,
+        `${source.where(name)}: belongs to haze worker when --queue is given; each worker has its own`,
       );
   for (const [name, got] of [
     ['device', device],
@@ -102,7 +102,7 @@ function readShard(text: string | undefined): Shard {
   );
 }
 
-/** Workers of the pool, which other commands call threads. */
+/** Workers of the pool; other commands call them threads. */
 function readWorkers(source: Source, computing: ComputingConfig): number {
   const workers = source.whole('workers', { min: 1, max: 256 });
   if (workers === undefined) return threadCount(computing);

@@ -1,6 +1,6 @@
 /**
- * Growing resolution: a run whose first steps see smaller images, which cost less. Half the side is a quarter of the work, and
- * what a picture shows as a whole is learned there; the weights of a convolutional network fit any side.
+ * Growing resolution: the first steps of a run use smaller images, which cost less. Half the size is a quarter of the work, and
+ * coarse structure is learned there; the weights of a convolutional network fit any size.
  */
 import { UsageError } from '../errors.js';
 import { checkSize } from '../network/network.js';
@@ -12,20 +12,20 @@ import { parseDecimal, quote, type Source } from './source.js';
 export const growthFlags: Flags = {
   grow: {
     describe:
-      'Begin with smaller images: sides in pixels, each until which share of --steps, e.g. 16:0.7; then --size',
+      'Start with smaller images: sizes in pixels, each up to a share of --steps, e.g. 16:0.7; then --size',
     value: 'N:X[,N:X]|none',
     default: 'none',
   },
 };
 
-/** Steps of a run that see images of one side. */
+/** A part of a run with images of one size. */
 export interface Stage {
   readonly size: number;
-  /** The first step, counted from 0, that is no longer of it; of the last stage infinity. */
+  /** The first step, counted from 0, after the stage; infinity for the last stage. */
   readonly until: number;
 }
 
-/** `grow` as it stands in config.json, the same as on the command line; null is none. @throws UsageError for another form */
+/** `grow` in config.json, in the form of the command line; null is none. @throws UsageError for another form */
 export function readGrowth(source: Source): string | null | undefined {
   const text = source.text('grow');
   if (text === 'none') return null;
@@ -34,8 +34,8 @@ export function readGrowth(source: Source): string | null | undefined {
 }
 
 /**
- * The stages of a run, the last of which sees images of the model's own side, for a step at least. A stage whose share comes to no
- * step is none.
+ * The stages of a run. The last has the model's own size and at least one step. A stage whose share rounds to no
+ * step is omitted.
  */
 export function stagesOf({ model, training }: Pick<RunConfig, 'model' | 'training'>): Stage[] {
   const { grow, steps } = training;
@@ -48,13 +48,13 @@ export function stagesOf({ model, training }: Pick<RunConfig, 'model' | 'trainin
   return [...smaller.filter(({ until }, i) => until > (smaller[i - 1]?.until ?? 0)), last];
 }
 
-/** The run as it is in a stage: with images of its side. */
+/** The run's config during a stage: with its image size. */
 export const atStage = <C extends RunConfig>(config: C, { size }: Stage): C => ({
   ...config,
   model: { ...config.model, size },
 });
 
-/** Training without a recipe's stages where they do not go with the settings. */
+/** Training without a recipe's stages if they do not fit the settings. */
 export function fittingGrowth(
   model: ModelConfig,
   training: TrainingConfig,
@@ -69,16 +69,18 @@ export function fittingGrowth(
   }
 }
 
-/** @throws UsageError for sides that the network has not, and a run whose length is not known in steps */
+/** @throws UsageError for sizes that the network does not support, and if the run's length is not known in steps */
 export function checkGrowth(model: ModelConfig, { grow, steps, batch }: TrainingConfig): void {
   if (grow === null) return;
   if (steps === null)
-    throw new UsageError('--grow: its shares are of --steps; the length is given by --epochs');
+    throw new UsageError(
+      '--grow: needs --steps, of which it gives shares; the length is given by --epochs',
+    );
   const sizes = [...parse(grow).map(([size]) => size), model.size];
   for (const [i, size] of sizes.entries()) {
     if (i > 0 && size <= sizes[i - 1]!)
       throw new UsageError(
-        `--grow: expected sides that grow up to --size ${model.size}, got ${quote(grow)}`,
+        `--grow: expected increasing sizes up to --size ${model.size}, got ${quote(grow)}`,
       );
     try {
       checkSize(model, size);
@@ -100,6 +102,6 @@ function parse(text: string, where = '--grow'): [size: number, share: number][] 
   );
   if (sound) return stages;
   throw new UsageError(
-    `${where}: expected sides and shares of the steps that grow and are below 1, such as 16:0.5,24:0.8, got ${quote(text)}`,
+    `${where}: expected sizes and shares of the steps, both increasing, shares below 1, such as 16:0.5,24:0.8, got ${quote(text)}`,
   );
 }

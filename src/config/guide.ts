@@ -1,4 +1,4 @@
-/** What the images that a model draws are guided by: their classes, or other weights (autoguidance). */
+/** What guides the images that a model draws: their classes, or other weights (autoguidance). */
 import { isDeepStrictEqual } from 'node:util';
 import type { Condition } from '../diffusion/guidance.js';
 import { UsageError } from '../errors.js';
@@ -11,27 +11,27 @@ import { type OpenModel, openModel } from './open-model.js';
 import { show } from './show.js';
 import type { Source } from './source.js';
 
-/** Other weights that a model is guided by: m = m_guide + W·(m − m_guide), autoguidance (Karras et al. 2024). */
+/** Other weights that guide a model: m = m_guide + W·(m − m_guide), autoguidance (Karras et al. 2024). */
 export interface Guide {
-  /** Path of the file of weights, as `readWeights` takes it, and the network that they are of. */
+  /** Path of the file of weights, as `readWeights` takes it, and their network. */
   readonly weights: string;
   readonly model: ModelConfig;
   /** W. */
   readonly guidance: number;
 }
 
-/** What is drawn of a model, and how it is guided. */
+/** The condition of the images, and their guide. */
 export interface Drawn {
-  /** Classes of the images, of a network that is told them. */
+  /** Classes of the images, for a class-conditional network. */
   readonly condition: Condition | null;
-  /** Then the condition does not guide. */
+  /** If set, the condition does not guide. */
   readonly guide: Guide | null;
 }
 
 /**
- * Classes and guide of what is drawn. Without `guide`, a run's own is taken, where it has kept one.
+ * Classes and guide of the images. Without `guide`, the run's own is used, if it kept one.
  * @param path the model, for messages
- * @throws UsageError as `readCondition`, and for a guide that is no model or predicts something else
+ * @throws UsageError as `readCondition`, and for a guide that is not a model or predicts something else
  */
 export async function readDrawn(source: Source, path: string, of: OpenModel): Promise<Drawn> {
   const asked = source.text('guide');
@@ -50,7 +50,7 @@ export async function readDrawn(source: Source, path: string, of: OpenModel): Pr
 }
 
 /**
- * The guide alone, of what draws for others, who choose classes.
+ * The guide alone, for code that draws for others, who choose the classes.
  * @throws UsageError as `readDrawn`
  */
 export async function readGuideOf(
@@ -66,7 +66,7 @@ export async function readGuideOf(
   return (await readDrawn(source, path, of)).guide;
 }
 
-/** Bare weights are of the same network, as they do not say how they were trained. */
+/** Bare weights are taken to be of the same network and objective. */
 async function open(guide: string, path: string, of: OpenModel) {
   if ((await resolveModel(guide)).kind === 'weights') {
     await checkNetworkOf(guide, of.model, path);
@@ -77,7 +77,7 @@ async function open(guide: string, path: string, of: OpenModel) {
   return { weights: opened.weights, model: opened.model };
 }
 
-/** @throws UsageError unless both predict the same of the same images */
+/** @throws UsageError unless both predict the same quantity for the same images */
 function checkAlike(named: string, path: string, of: OpenModel, guide: OpenModel): void {
   const fields = (model: OpenModel): Record<string, unknown> => {
     const { loss: _, ...forward } = model.diffusion;
@@ -89,6 +89,6 @@ function checkAlike(named: string, path: string, of: OpenModel, guide: OpenModel
   for (const name of new Set([...Object.keys(own), ...Object.keys(other)]))
     if (!isDeepStrictEqual(own[name], other[name]))
       throw new UsageError(
-        `${named}: expected a model for images and noise as those of ${path}, whose ${name} is ${show(own[name])}, got ${show(other[name])}`,
+        `${named}: expected a model for the same images and noise as ${path}, whose ${name} is ${show(own[name])}, got ${show(other[name])}`,
       );
 }

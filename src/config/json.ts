@@ -13,17 +13,17 @@ import {
 } from './source.js';
 
 /**
- * An object of a JSON file, or the options that a program gives, read field by field. A field must be there unless
- * it is `optional`, where null says so.
+ * An object in a JSON file, or the options that a program passes, read field by field. A field is required unless
+ * it is `optional`, in which case null means it is not given.
  */
 export class JsonObject implements Source {
-  /** The file and the way to this object, for messages. */
+  /** The file and the path of this object in it, for messages. */
   readonly path: string;
   private readonly fields: ReadonlyMap<string, unknown>;
   private readonly optional: readonly string[] | 'all';
   private readonly read = new Set<string>();
 
-  /** @throws UsageError unless the value is an object. `where` names the file and the way to it. */
+  /** @throws UsageError unless the value is an object. `where` names the file and the path in it */
   constructor(where: string, value: unknown, optional: readonly string[] | 'all' = []) {
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       throw new UsageError(`${where}: expected an object, got ${quote(value)}`);
@@ -40,7 +40,7 @@ export class JsonObject implements Source {
     return `${this.path}.${name}`;
   }
 
-  /** @throws UsageError naming a field that nothing has read: misspelt, or of another version. */
+  /** @throws UsageError naming a field that was not read: misspelt, or of another version */
   finish(): void {
     for (const name of this.fields.keys())
       if (!this.read.has(name))
@@ -75,7 +75,7 @@ export class JsonObject implements Source {
     throw this.unexpected(name, `${count} ${what}`, value);
   }
 
-  /** The object, or null where the field may hold that. */
+  /** The object, or null if the field may be null. */
   objectOrNull(name: string, optional: readonly string[] | 'all' = []): JsonObject | null {
     return this.value(name) === undefined ? null : this.object(name, optional);
   }

@@ -11,14 +11,14 @@ import { DEFAULT_PRESETS, PRESET_NAMES, PRESETS, type Preset, type Recipe } from
 import type { Source } from './source.js';
 
 const networkConfig = {
-  describe: "diffusers' config.json of a UNet2DModel; flags go before what it says",
+  describe: "diffusers' config.json of a UNet2DModel; flags override it",
   value: 'FILE',
 };
 
 /** Flags that fix the network and its image size. */
 export const modelFlags: Flags = {
   preset: {
-    describe: 'A whole set-up: network, size, batch, and of some how to train and sample',
+    describe: 'A complete set-up: network, size, batch, and for recipes how to train and sample',
     value: PRESET_NAMES.join('|'),
     default: 'reference; with --network unet2d unet2d-32',
   },
@@ -32,47 +32,47 @@ export const modelFlags: Flags = {
   ...sharedFlags,
 };
 
-/** The same and those that one network has, under the headings of help. */
+/** The same and the flags that belong to one network, under the headings of help. */
 export const modelGroups: Readonly<Record<string, Flags>> = {
   'Model:': modelFlags,
   'Model, with --network simple:': simpleFlags,
   'Model, with --network unet2d:': unet2dFlags,
 };
 
-/** What shapes do not say of bare weights. */
+/** What the shapes of bare weights do not tell. */
 export const unsaidGroups: Readonly<Record<string, Flags>> = {
-  'Network, for bare weights of a unet2d, whose shapes do not say:': {
+  'Network, for bare weights of a unet2d, whose shapes do not tell:': {
     'network-config': networkConfig,
     ...unsaidFlags(UNSAID),
   },
 };
 
-/** Images a step where nothing says: of a network that is described, and of bare weights. */
+/** Default batch for a network from a config, and for bare weights. */
 export const DEFAULT_BATCH = 16;
 export const DEFAULT_BATCHES = { simple: PRESETS.reference.batch, unet2d: DEFAULT_BATCH } as const;
 
-/** A network and what else comes with it, which settings change. */
+/** A network and its accompanying settings, which other settings override. */
 export interface Base {
   readonly given: GivenModel;
-  /** Images a step that suit it; undefined where nothing says. */
+  /** A suitable batch; undefined if there is none. */
   readonly batch?: number;
-  /** How it is trained and sampled, where its preset says so. */
+  /** How it is trained and sampled, if its preset says so. */
   readonly recipe?: Recipe;
-  /** Whether the network is a preset's, which yields where it does not go with settings. */
+  /** Whether the network comes from a preset, whose fields yield to conflicting settings. */
   readonly yields?: boolean;
-  /** What the user named it by, for messages: `--preset tiny`. */
+  /** What the user called it, for messages: `--preset tiny`. */
   readonly named: string;
 }
 
-/** The preset that a source names, if it names one. */
-export function readPreset(source: Source): Preset | undefined {
+/** The preset that a source names, if any. */
+function readPreset(source: Source): Preset | undefined {
   const name = source.oneOf('preset', PRESET_NAMES);
   return name && PRESETS[name];
 }
 
 /**
- * What `--preset` and a network's config say: with both, the network is the config's, and the rest the preset's.
- * @param described the config, where another setting than `--network-config` names it
+ * The base from `--preset` and a network's config: with both, the network is the config's, and the rest the preset's.
+ * @param described the config, if a setting other than `--network-config` gives it
  * @throws UsageError for a config that is not supported
  */
 export function readBase(source: Source, described?: Base): Base | undefined {
@@ -86,21 +86,21 @@ export function readBase(source: Source, described?: Base): Base | undefined {
   return { ...network, batch, recipe, given: { size: preset.model.size, ...network.given } };
 }
 
-/** The network of diffusers' config.json. @throws UsageError naming what is not supported. */
+/** The network in diffusers' config.json. @throws UsageError naming what is not supported */
 export function readNetworkConfig(path: string): Base & { readonly given: { kind: 'unet2d' } } {
   const { config, size } = fromDiffusers(path, readJsonFileSync(path));
   return { given: { ...config, ...(size !== null && { size }) }, named: path };
 }
 
-/** The base of a network that nothing names but, perhaps, its kind. */
+/** The base when neither a preset nor a config is given. */
 export function defaultBase(source: Source): Base {
   const name = DEFAULT_PRESETS[readKind(source) ?? 'simple'];
   return { ...PRESETS[name], named: `--preset ${name}` };
 }
 
 /**
- * The model of settings over a base.
- * @throws UsageError for settings of another network, and for what does not belong together.
+ * The model from settings over a base.
+ * @throws UsageError for settings of another network, and for conflicting ones
  */
 export function readModel(source: Source, { given, named, yields }: Base): ModelConfig {
   const kind = readKind(source);
@@ -111,8 +111,8 @@ export function readModel(source: Source, { given, named, yields }: Base): Model
 }
 
 /**
- * A preset's network without what does not go with other widths or another size: sides that are no levels', groups and heads that
- * do not divide. The network's own defaults stand instead.
+ * A preset's network without the fields that do not fit other widths or another size: attention at sizes that no level has, groups and
+ * head sizes that do not divide. They get the network's defaults.
  */
 function fittingNetwork(base: GivenModel, changes: GivenModel): GivenModel {
   if (base.kind !== 'unet2d' || changes.kind !== 'unet2d') return base;
@@ -129,15 +129,15 @@ function fittingNetwork(base: GivenModel, changes: GivenModel): GivenModel {
   };
 }
 
-/** A network with changes. */
+/** A network with changes applied. */
 export function changedModel(base: GivenModel, changes: GivenModel, named: string): ModelConfig {
   const stated = { ...base, ...changes } as GivenModel;
   if (stated.size === undefined)
-    throw new UsageError(`--size: ${named} does not say the side of its images; give it`);
+    throw new UsageError(`--size: ${named} does not give its image size; set it`);
   return checkModel(completeModel(stated));
 }
 
-/** @throws UsageError where BatchNorm would see one value a channel, which has no variance: PyTorch refuses it too */
+/** @throws UsageError if BatchNorm would see one value per channel, which has no variance: PyTorch refuses it too */
 export function checkBatch({ kind, size, widths }: ModelConfig, batch: number): void {
   const smallest = size / 2 ** (widths.length - 1);
   if (kind === 'simple' && smallest === 1 && batch === 1)
@@ -146,7 +146,7 @@ export function checkBatch({ kind, size, widths }: ModelConfig, batch: number): 
     );
 }
 
-/** @throws UsageError unless the widths, channels, time dimension and size belong together. */
+/** @throws UsageError unless the widths, channels, time dimension and size fit together */
 export function checkModel(model: ModelConfig): ModelConfig {
   checkNetwork(model);
   checkSize(model, model.size);

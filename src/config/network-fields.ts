@@ -6,15 +6,15 @@ import { type Flag, type Flags, kebab } from './flag.js';
 import type { Source } from './source.js';
 
 /*
- * The fields of each network: how one is read from a flag, a setting or a config.json, and what help says of it. Flags,
- * files, resumes and messages are made from these tables, so that a new field is described here and nowhere else.
+ * The fields of each network: how each is read from a flag, a setting or a config.json, and its help text. Flags,
+ * files, resumes and messages are made from these tables, so a new field is described once, here.
  */
 
-/** A field of a network's config. Without `describe` it is in files alone, and `flag` names what a user gives for it. */
+/** A field of a network's config. Without `describe` it occurs only in files, and `flag` names the user's setting for it. */
 export interface Field<T> extends Partial<Flag> {
-  /** Name of its flag without the dashes; the field's own name in kebab case unless given. */
+  /** Name of its flag without the dashes; by default the field's name in kebab case. */
   readonly flag?: string;
-  /** The value, or undefined where it is not given. */
+  /** The value, or undefined if it is not given. */
   readonly read: (source: Source, name: string) => T | undefined;
   /** Whether config.json may hold null. */
   readonly nullable?: true;
@@ -23,7 +23,7 @@ export interface Field<T> extends Partial<Flag> {
 type FieldsOf<C> = { readonly [F in keyof Omit<C, 'kind'>]-?: Field<C[F]> };
 
 const TIME_DIM = {
-  describe: 'Length of the time embedding; for simple even',
+  describe: 'Length of the time embedding; must be even for simple',
   value: 'N',
   default: '32; unet2d: four times the first width',
 } satisfies Flag;
@@ -52,7 +52,7 @@ const SIMPLE: FieldsOf<SimpleConfig> = {
     read: (s, name) => s.whole(name, { min: 4, max: MOST_CHANNELS, even: true }),
   },
   norm: {
-    describe: 'Two BatchNorms a stage, or one applied twice',
+    describe: 'Two BatchNorms per stage, or one applied twice',
     value: 'separate|shared',
     default: 'separate',
     read: (s, name) => s.oneOf(name, ['separate', 'shared']),
@@ -63,9 +63,9 @@ const UNET2D: FieldsOf<Unet2dConfig> = {
   ...SHARED,
   timeDim: { ...TIME_DIM, read: (s, name) => s.whole(name, { min: 1, max: MOST_CHANNELS }) },
   layers: {
-    // `--layers` alone is bench's.
+    // `--layers` itself belongs to bench.
     flag: 'layers-per-block',
-    describe: 'Residual blocks of a level going down; going up there is one more',
+    describe: 'Residual blocks per level on the way down; one more on the way up',
     value: 'N',
     default: '2',
     read: (s, name) => s.whole(name, { min: 1, max: MOST_LAYERS }),
@@ -73,27 +73,27 @@ const UNET2D: FieldsOf<Unet2dConfig> = {
   downAttention: { flag: 'attention', read: (s, name) => s.booleans(name) },
   upAttention: { flag: 'attention', read: (s, name) => s.booleans(name) },
   mid: {
-    describe: 'Blocks in the middle; --no-mid does without',
+    describe: 'Use blocks in the middle; --no-mid omits them',
     default: 'on',
     negatable: true,
     read: (s, name) => s.boolean(name),
   },
   midAttention: {
-    describe: 'Attention in the middle; --no-mid-attention does without',
+    describe: 'Use attention in the middle; --no-mid-attention omits it',
     default: 'on',
     negatable: true,
     read: (s, name) => s.boolean(name),
   },
   midScale: {
-    describe: 'What sums in the middle are divided by',
+    describe: 'Divisor of the residual sums in the middle',
     value: 'X',
     default: '1',
     read: (s, name) => s.real(name, { above: 0 }),
   },
   headDim: {
-    describe: 'Channels of an attention head; all: one head',
+    describe: 'Channels per attention head; all: one head',
     value: 'N|all',
-    default: '8, or the largest divisor of the channels below',
+    default: '8, or the largest divisor of the channels below that',
     nullable: true,
     read: (s, name) => {
       const given = s.wholeOr(name, { min: 1, max: MOST_CHANNELS }, ['all']);
@@ -115,13 +115,14 @@ const UNET2D: FieldsOf<Unet2dConfig> = {
   },
   eps: {
     flag: 'norm-eps',
-    describe: 'What the norms add to a variance',
+    describe: 'Added to the variance in norms',
     value: 'X',
     default: '0.00001',
     read: (s, name) => s.real(name, { above: 0 }),
   },
   flipSinToCos: {
-    describe: 'Cosines before sines in the time embedding; --no-flip-sin-to-cos after',
+    describe:
+      'Put cosines before sines in the time embedding; --no-flip-sin-to-cos puts them after',
     default: 'on',
     negatable: true,
     read: (s, name) => s.boolean(name),
@@ -133,44 +134,44 @@ const UNET2D: FieldsOf<Unet2dConfig> = {
     read: (s, name) => s.real(name, {}),
   },
   timeScaleShift: {
-    describe: 'Whether the time is added, or scales and shifts what is normalised',
+    describe: 'Whether the time embedding is added, or scales and shifts normalised activations',
     value: 'default|scale_shift',
     default: 'default',
     read: (s, name) => s.oneOf(name, ['default', 'scale_shift']),
   },
   centerInput: {
-    describe: 'The network reads 2x − 1',
+    describe: 'Feed the network 2x − 1',
     default: 'off',
     negatable: true,
     read: (s, name) => s.boolean(name),
   },
   downPadding: {
-    describe: 'Padding of strided convolutions: all around, or 0: right and bottom',
+    describe: 'Padding of strided convolutions: on all sides, or with 0 only right and bottom',
     value: '0|1',
     default: '1',
     read: (s, name) => s.whole(name, { min: 0, max: 1 }) as 0 | 1 | undefined,
   },
   downType: {
-    describe: 'How levels that attend halve the image',
+    describe: 'How levels with attention halve the image',
     value: 'conv|resnet',
     default: 'conv',
     read: (s, name) => s.oneOf(name, ['conv', 'resnet']),
   },
   upType: {
-    describe: 'How levels that attend double it',
+    describe: 'How levels with attention double it',
     value: 'conv|resnet',
     default: 'conv',
     read: (s, name) => s.oneOf(name, ['conv', 'resnet']),
   },
   numClasses: {
-    describe: 'Classes that the network is told: how many, or numbers embedded like timesteps',
+    describe: 'Number of classes, or timestep: class numbers embedded like timesteps',
     value: 'N|timestep',
     default: 'none',
     nullable: true,
     read: (s, name) => s.wholeOr(name, { min: 1, max: MOST_CLASSES }, ['timestep']),
   },
   dropout: {
-    describe: 'Share of values that training drops in each residual block',
+    describe: 'Dropout probability in each residual block, in training',
     value: 'X',
     default: '0',
     read: (s, name) => s.real(name, { min: 0, below: 1 }),
@@ -178,13 +179,13 @@ const UNET2D: FieldsOf<Unet2dConfig> = {
 };
 
 /** The fields of every network, by kind. */
-export const FIELDS = { simple: SIMPLE, unet2d: UNET2D } as const satisfies {
+const FIELDS = { simple: SIMPLE, unet2d: UNET2D } as const satisfies {
   [K in NetworkKind]: FieldsOf<Extract<NetworkConfig, { kind: K }>>;
 };
 
 export const KINDS = Object.keys(FIELDS) as NetworkKind[];
 
-/** The fields of a network by name, in the order of the table. */
+/** The fields of a network by name, in table order. */
 export const fieldsOf = (kind: NetworkKind): [name: string, field: Field<unknown>][] =>
   Object.entries(FIELDS[kind]);
 
@@ -192,14 +193,14 @@ export const fieldsOf = (kind: NetworkKind): [name: string, field: Field<unknown
 export const flagOf = (kind: NetworkKind, name: string): string =>
   Object.fromEntries(fieldsOf(kind))[name]?.flag ?? kebab(name);
 
-/** Names of settings whose flags are called otherwise, for `Args`. */
+/** Settings whose flags have another name, for `Args`. */
 export const FIELD_FLAGS: Readonly<Record<string, string>> = Object.fromEntries(
   KINDS.flatMap(fieldsOf).flatMap(([name, { flag }]) => (flag ? [[name, flag]] : [])),
 );
 
-/** Where blocks attend, as a user says it. */
+/** Where blocks attend, in the user's terms. */
 const attention: Flag = {
-  describe: 'Sides of the levels whose blocks attend, in pixels',
+  describe: 'Image sizes of the levels with attention, in pixels',
   value: 'N,N,…|none',
   default: 'that of the last level',
 };
@@ -224,6 +225,6 @@ export const unet2dFlags: Flags = {
   ...flagsOf('unet2d', (name) => name !== 'layers' && !isShared(name)),
 };
 
-/** The flags of these fields of the unet2d. */
+/** The flags of the given fields of the unet2d. */
 export const unsaidFlags = (fields: readonly string[]): Flags =>
   flagsOf('unet2d', (name) => fields.includes(name));

@@ -7,28 +7,28 @@ import type { ModelConfig } from './config.js';
 import { fieldsOf, KINDS } from './network-fields.js';
 import type { Source } from './source.js';
 
-/** What is said of a network of one kind: by flags, a program, a preset or a file. The rest follows or has a default. */
+/** The given fields of a network of one kind: from flags, a program, a preset or a file. The rest follows or has a default. */
 export type GivenModel = GivenOf<SimpleConfig> | (GivenOf<Unet2dConfig> & Attention);
 type GivenOf<C extends NetworkConfig> = Partial<Omit<C, 'kind'>> & {
   readonly kind: C['kind'];
   readonly size?: number;
 };
 
-/** Sides of the levels that attend, down and up alike: what a user says in place of `downAttention` and `upAttention`. */
+/** Image sizes of the levels with attention, down and up alike: the user's form of `downAttention` and `upAttention`. */
 interface Attention {
   readonly attention?: readonly number[];
 }
 
 const SIZE = { min: 2, max: LARGEST_SIDE };
 
-/** The network's kind that a source names, if it names one. */
+/** The network's kind, if the source gives it. */
 export const readKind = (source: Source): NetworkKind | undefined => source.oneOf('network', KINDS);
 
 export const readSize = (source: Source): number | undefined => source.whole('size', SIZE);
 
 /**
- * What a source says of a network of this kind.
- * @throws UsageError for a setting that cannot be, or that another network has.
+ * The fields that a source gives for a network of this kind.
+ * @throws UsageError for an invalid setting, or one of another network
  */
 export function readGiven(kind: NetworkKind, source: Source): GivenModel {
   refuseForeign(kind, source);
@@ -41,20 +41,20 @@ export function readGiven(kind: NetworkKind, source: Source): GivenModel {
   return { kind, ...Object.fromEntries(given) } as GivenModel;
 }
 
-/** Every field of a network, from a file that must have them all. */
+/** Every field of a network, from a file that must have all of them. */
 export function readWhole(kind: NetworkKind, source: Source): ModelConfig {
   const fields = fieldsOf(kind).map(([name, { read }]) => [name, read(source, name) ?? null]);
   return { kind, size: readSize(source), ...Object.fromEntries(fields) } as ModelConfig;
 }
 
-/** Names of the fields that a file may hold null for, or leave out. */
+/** Names of the fields that may be null or missing in a file. */
 export const nullableFields = (kind: NetworkKind): string[] =>
   fieldsOf(kind).flatMap(([name, { nullable }]) => (nullable ? [name] : []));
 
 const readAttention = (source: Source): number[] | undefined =>
   source.wholes('attention', { min: 1, max: SIZE.max }, 'none');
 
-/** @throws UsageError for a setting of another network, by name. */
+/** @throws UsageError naming a setting of another network */
 function refuseForeign(kind: NetworkKind, source: Source): void {
   const own = namesOf(kind);
   for (const other of KINDS)
@@ -70,7 +70,7 @@ const namesOf = (kind: NetworkKind): string[] => [
   ...(kind === 'unet2d' ? ['attention'] : []),
 ];
 
-/** The whole of what is given: what is not follows from it, or has its default. `size` and `widths` must be given. */
+/** Completes a network: what is not given follows from the rest, or has its default. `size` and `widths` must be given. */
 export function completeModel(given: GivenModel): ModelConfig {
   if (given.kind === 'simple') return { ...SIMPLE_DEFAULTS, ...given } as ModelConfig;
   const { attention, ...rest } = given;

@@ -23,30 +23,30 @@ import { show } from './show.js';
 import type { Source } from './source.js';
 import { readWhichWeights } from './which-weights.js';
 
-/** A model found on disk: what it is, and where its weights are. */
+/** A model found on disk: its network, and where its weights are. */
 export interface OpenModel {
   /** Path of the file of weights, as readWeights takes it. */
   readonly weights: string;
   readonly model: ModelConfig;
   readonly diffusion: DiffusionConfig;
-  /** The run it belongs to; null for bare weights and folders of diffusers. */
+  /** The run it belongs to; null for bare weights and diffusers folders. */
   readonly run: RunConfig | null;
-  /** Path of the weights that its run kept as a guide; null where there are none. */
+  /** Path of the weights that its run kept as a guide; null if it kept none. */
   readonly guide: string | null;
-  /** What a folder of diffusers says of its labels; null where it says nothing, and for all else. */
+  /** The meaning of the labels in a diffusers folder; null if it gives none, and for everything else. */
   readonly classLabels: ClassLabels | null;
-  /** How its scheduler samples, or its run's recipe. */
+  /** Sampling defaults, from its scheduler or its run's recipe. */
   readonly sampling: SamplingDefaults;
-  /** For the user: what was assumed of bare weights. */
+  /** For the user: what was assumed for bare weights. */
   readonly notes: readonly string[];
 }
 
 /**
- * Opens a run, a checkpoint folder, a folder of diffusers or bare weights. What a run's or a folder's config says wins: a
- * setting that says otherwise is an error. The network of bare weights is read off their shapes, the rest comes from settings
+ * Opens a run, a checkpoint folder, a diffusers folder or bare weights. The config of a run or folder has priority: a
+ * conflicting setting is an error. The network of bare weights follows from their shapes, the rest from settings
  * or defaults.
- * @param onNote told which names of bare weights were taken
- * @throws UsageError for what is no model, or settings against it.
+ * @param onNote told which names of bare weights were used
+ * @throws UsageError if `path` is not a model, or a setting conflicts with it
  */
 export async function openModel(
   path: string,
@@ -73,7 +73,7 @@ export async function openModel(
   const guide = (await isFile(kept)) ? kept : null;
   const notes = run.training.ema.length > 0 ? [`weights: ${nameOfWeights(decay)}`] : [];
   if (guide === null && run.training.keepGuide !== null)
-    notes.push(`guide: there is no file ${kept}; without --guide images are not guided`);
+    notes.push(`guide: the file ${kept} is missing; without --guide, sampling is not guided`);
   const sampling = samplingOfRun(run);
   return { weights: chosen, model, diffusion, run, guide, classLabels: null, sampling, notes };
 }
@@ -88,7 +88,7 @@ async function openPipeline(
 ): Promise<OpenModel> {
   const { given } = readNetworkConfig(config);
   const size = readGiven(given.kind, settings).size;
-  // The network computes any size that it can halve; the config's is the one that it was trained at.
+  // The network supports any size that it can halve; the config has the one it was trained at.
   const model = changedModel(
     given,
     { kind: given.kind, ...(size !== undefined && { size }) },
@@ -127,33 +127,33 @@ async function openBare(
   return { weights, model, diffusion, ...none, notes };
 }
 
-/** The forward process, and what the network predicts of it. */
+/** The forward process and the network's objective. */
 const readForward = (settings: Source): Partial<DiffusionConfig> => ({
   ...readDiffusion(settings),
   ...readObjective(settings),
 });
 
-/** With what a config means that does not say it. */
+/** With the implied values of fields that a config omits. */
 const whole = (config: DiffusionConfig): DiffusionConfig => ({
   ...{ scaleBetas: false, zeroTerminalSnr: false, objective: 'epsilon' },
   ...config,
 });
 
-/** What settings say that shapes do not. */
+/** Settings that shapes do not tell. */
 const hintsOf = (given: GivenModel) =>
   Object.fromEntries(
     Object.entries(given).filter(([name]) => (UNSAID as readonly string[]).includes(name)),
   );
 
-/** What was assumed of bare weights: their shapes are the same with other values. */
+/** The values assumed for bare weights, whose shapes fit other values too. */
 function unsaid(path: string, found: object, given: object): string {
   const assumed = UNSAID.filter((name) => !(name in given) && name !== 'dropout').map(
     (name) => `--${flagOf('unet2d', name)} ${show(found[name as keyof typeof found])}`,
   );
-  return `${path}: shapes do not say everything; assumed are ${assumed.join(', ')}; --network-config says it all`;
+  return `${path}: shapes do not determine the network; assumed: ${assumed.join(', ')}; --network-config gives all of it`;
 }
 
-/** @throws UsageError for a setting that the model has otherwise, by its flag */
+/** @throws UsageError naming the flag of a setting that differs from the model's */
 function refuseOtherNetwork(path: string, model: ModelConfig, settings: Source): void {
   const kind = readKind(settings);
   if (kind !== undefined && kind !== model.kind)
@@ -176,7 +176,7 @@ function refuseFields(path: string, model: ModelConfig, given: GivenModel): void
   );
 }
 
-/** @throws UsageError for a setting that the model has already and that is given otherwise. */
+/** @throws UsageError for a setting that differs from the model's own */
 function refuseOthers<T extends object>(
   path: string,
   has: T,

@@ -6,28 +6,33 @@ import { REPLICA_DEFAULTS, withRounds } from './replicas.js';
 import type { Source } from './source.js';
 import { TARGET_DEFAULTS } from './targets.js';
 
-/** What moves the weights: the optimizer, its rate over the run, and the averages beside it. */
+/** Settings of the update: the optimizer, its learning rate over the run, and the averages of the weights. */
 
 const ADAM_BETAS = [ADAM.beta1, ADAM.beta2] as const;
 
-/** PyTorch's default of AdamW. */
+/** PyTorch's default for AdamW. */
 const ADAMW_DECAY = 0.01;
 
-/** Muon's momentum, and the rate that suits it where none is given (Jordan et al., 2024). */
+/** Muon's momentum, and its default learning rate (Jordan et al., 2024). */
 const MUON_MOMENTUM = 0.95;
 const MUON_RATE = 0.02;
 
-/** Averages of the weights that a run can keep: each takes as much memory as the weights. */
+/** The most averages of the weights that a run can keep: each takes as much memory as the weights. */
 const MOST_AVERAGES = 4;
 
 const OPTIMIZERS = ['adam', 'adamw', 'muon'] as const;
 const DECAYS = ['constant', 'linear', 'cosine'] as const;
 
 export const optimizerFlags: Flags = {
-  lr: { describe: "The optimizer's step size", value: 'X', default: '0.001' },
-  warmup: { describe: 'Steps in which --lr is reached, evenly from 0', value: 'N', default: '0' },
+  lr: { describe: 'Learning rate', value: 'X', default: '0.001' },
+  warmup: {
+    describe: 'Steps over which the learning rate rises linearly to --lr',
+    value: 'N',
+    default: '0',
+  },
   decay: {
-    describe: "How --lr falls until the run's end; a resume with other --steps follows these",
+    describe:
+      "How the learning rate decays until the run's end; a resume with other --steps follows the new length",
     value: DECAYS.join('|'),
     default: 'constant',
   },
@@ -43,44 +48,43 @@ export const optimizerFlags: Flags = {
     default: 'adam',
   },
   'muon-lr': {
-    describe: 'Step size of what muon moves; --lr is that of AdamW beside it',
+    describe: 'Learning rate of Muon; --lr is that of AdamW for the rest',
     value: 'X',
     default: String(MUON_RATE),
   },
   betas: {
-    describe: 'How much both moments keep of themselves in a step',
+    describe: 'Decay rates of both moments',
     value: 'X,X',
     default: ADAM_BETAS.join(','),
   },
   epsilon: {
-    describe: 'What is added to the root of the second moment',
+    describe: 'Added to the root of the second moment',
     value: 'X',
     default: '1e-8',
   },
   'weight-decay': {
-    describe: 'Share of the weights that AdamW takes off, times --lr',
+    describe: "AdamW's weight decay per step, multiplied by --lr",
     value: 'X',
     default: String(ADAMW_DECAY),
   },
   clip: {
-    describe: 'Largest norm of all gradients together; larger ones are scaled',
+    describe: 'Largest global norm of the gradients; larger ones are scaled down',
     value: 'X|none',
     default: 'none',
   },
   accumulate: {
-    describe:
-      'Batches a step: their gradients are summed up, as those of one of so many times --batch',
+    describe: 'Batches per step, whose gradients are added up as in one larger batch',
     value: 'N',
     default: '1',
   },
   ema: {
-    describe: `Keep averages (EMA) of the weights with these decays, ${MOST_AVERAGES} at most; samples take the first`,
+    describe: `Keep averages (EMA) of the weights with these decays, ${MOST_AVERAGES} at most; sampling uses the first`,
     value: 'X[,X]|none',
     default: 'none',
   },
 };
 
-/** What these and `targets.ts`' were in runs that could not choose them, too. */
+/** The values of these and of `targets.ts`' settings in runs that were made before the settings existed. */
 export const OPTIMIZER_DEFAULTS = {
   optimizer: 'adam',
   muonLr: null,
@@ -100,7 +104,7 @@ export const OPTIMIZER_DEFAULTS = {
   ...TARGET_DEFAULTS,
 } as const satisfies Partial<TrainingConfig>;
 
-/** The settings of these that a source gives. @throws UsageError for one that cannot be. */
+/** The optimizer settings that a source gives. @throws UsageError for an invalid one */
 export function readOptimizer(source: Source): Partial<TrainingConfig> {
   const clip = source.realOr('clip', { above: 0 }, ['none']);
   return given<TrainingConfig>({
@@ -127,7 +131,7 @@ function readDecays(source: Source): number[] | undefined {
 }
 
 /**
- * A run's training with the settings that were given in place of its own.
+ * A run's training with the given settings in place of its own.
  * @throws UsageError for a setting that belongs to another optimizer or decay
  */
 export function withTraining(
@@ -166,7 +170,7 @@ function withWeightDecay(
   return base.optimizer === 'adam' ? training : { ...training, weightDecay: 0 };
 }
 
-/** The optimizer as a device takes it. */
+/** The optimizer as devices expect it. */
 export function optimizerOf(training: TrainingConfig): Optimizer {
   const { betas, epsilon, weightDecay, clip, optimizer, lr, muonLr } = training;
   const ratio = (muonLr ?? MUON_RATE) / lr;

@@ -9,11 +9,11 @@ import type {
 import { completeModel, type GivenModel } from './network-settings.js';
 
 /*
- * The presets: each says a network, the batch it is trained with, and, where it is a recipe, how it is trained and sampled. Help,
+ * The presets: each has a network, its batch, and, if it is a recipe, training and sampling settings. Help,
  * `inspect`, the README's table and the advice of `haze train` come from this table.
  */
 
-/** What a preset says beside its network and batch; all else has the defaults of the flags. */
+/** A preset's settings beside its network and batch; everything else has the flags' defaults. */
 export interface Recipe {
   readonly diffusion?: Partial<DiffusionConfig>;
   readonly data?: Partial<Pick<DataConfig, 'fit' | 'flip'>>;
@@ -21,16 +21,16 @@ export interface Recipe {
   readonly sampling?: RunSampling;
 }
 
-/** A model, the batch it is trained with, and how. */
+/** A model, its batch, and how it is trained. */
 export interface Preset {
-  /** What it is for, in a line. */
+  /** Its purpose, in a line. */
   readonly about: string;
   readonly model: ModelConfig;
-  /** What the preset says of the model; the rest of it follows. */
+  /** The fields of the model that the preset gives; the rest follows. */
   readonly given: GivenModel;
   readonly batch: number;
   readonly recipe: Recipe;
-  /** Minutes on two cores from which on it makes the best pictures of all; without, it is for other ends. */
+  /** Minutes on two cores from which it draws the best pictures of all presets; without it, it has another purpose. */
   readonly from?: number;
 }
 
@@ -47,7 +47,7 @@ function preset<K extends NetworkKind>(
   return { about, model, given, batch, recipe, ...(from !== undefined && { from }) };
 }
 
-/** What the recipes share. */
+/** Settings that all recipes share. */
 const DIFFUSION = {
   objective: 'v',
   schedule: 'cosine',
@@ -78,7 +78,7 @@ const SAMPLING = {
   clamp: 1,
 } as const satisfies RunSampling;
 
-/** A recipe of so many steps, with what it has otherwise than the others. */
+/** A recipe of the given steps, with its differences from the others. */
 const recipe = (
   steps: number,
   { diffusion, data, training, sampling }: Recipe = {},
@@ -89,7 +89,7 @@ const recipe = (
   sampling: { ...SAMPLING, ...sampling },
 });
 
-/** A UNet2DModel of one block a level that attends at one side. */
+/** A UNet2DModel with one block per level and attention at one size. */
 const attending = (size: number, widths: readonly number[], attention: number) =>
   ({
     kind: 'unet2d',
@@ -157,7 +157,7 @@ export type PresetName = keyof typeof PRESETS;
 
 export const PRESET_NAMES = Object.keys(PRESETS) as PresetName[];
 
-/** The preset that a network has where none is named. */
+/** The preset of a network when none is named. */
 export const DEFAULT_PRESETS = {
   simple: 'reference',
   unet2d: 'unet2d-32',

@@ -1,4 +1,4 @@
-/** Flags of what goes through Redis. */
+/** Flags of the commands that use Redis. */
 import type { Flags } from './flag.js';
 import type { Source } from './source.js';
 
@@ -15,12 +15,12 @@ export const queueFlag: Flags = {
 /** Flags of a worker. */
 export const servingFlags: Flags = {
   'lost-after': {
-    describe: 'Seconds without a sign of life after which others take up what this worker has',
+    describe: "Seconds without a sign of life after which other workers take over this one's jobs",
     value: 'N',
     default: '30',
   },
 };
 
-/** What other machines may not see of a worker for, at most: between the shortest break in a network and a day. Seconds. */
+/** Seconds: between the shortest interruption of a network and a day. */
 export const readLostAfter = (source: Source): number =>
   source.whole('lostAfter', { min: 1, max: 86_400 }) ?? 30;

@@ -1,4 +1,4 @@
-/** What a file says of a network and of its forward process, all of it. */
+/** Reads a network and its forward process from a file that has all of their fields. */
 import { UsageError } from '../errors.js';
 import type { DiffusionConfig, ModelConfig } from './config.js';
 import { readDiffusion, readObjective } from './diffusion.js';
@@ -6,7 +6,7 @@ import type { JsonObject } from './json.js';
 import { KINDS } from './network-fields.js';
 import { nullableFields, readWhole } from './network-settings.js';
 
-/** The field `model`. Before there was a second network none was named; before data had classes, `numClasses` was called so, and null. */
+/** The field `model`. Older files name no network, which was the only one; and `numClasses` was called `classes`, always null. */
 export function readModel(root: JsonObject): ModelConfig {
   const kind = root.object('model', ['kind']).oneOf('kind', KINDS) ?? 'simple';
   return section(root.object('model', ['kind', 'classes', ...nullableFields(kind)]), (o) => {
@@ -17,11 +17,11 @@ export function readModel(root: JsonObject): ModelConfig {
   });
 }
 
-/** Before there was another objective none was named: the noise. */
+/** Older files name no objective: it was the noise. */
 export const readForward = (object: JsonObject): DiffusionConfig =>
   section(object, (o) => ({ ...readDiffusion(o), ...readObjective(o) }) as DiffusionConfig);
 
-/** Reads an object with no field left over. */
+/** Reads an object, and refuses fields that `read` did not read. */
 export function section<T>(object: JsonObject, read: (object: JsonObject) => T): T {
   const result = read(object);
   object.finish();

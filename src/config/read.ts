@@ -24,7 +24,7 @@ import { OPTIMIZER_DEFAULTS, readData, readTraining } from './training.js';
 
 /**
  * Reads a run's config.json, which may be damaged or hostile.
- * @throws UsageError naming the file, the field, what was expected and what is there.
+ * @throws UsageError naming the file and the field, with what was expected and what was found
  */
 export async function readRunConfig(path: string): Promise<RunConfig> {
   return parseRunConfig(path, await readJsonFile(path));
@@ -87,7 +87,7 @@ const training = (object: JsonObject): TrainingConfig =>
     return read as TrainingConfig;
   });
 
-/** Only runs whose preset says so have any. */
+/** Present only in runs whose preset has sampling settings. */
 function sampling(root: JsonObject, forward: DiffusionConfig): { sampling?: RunSampling } {
   const object = root.objectOrNull('sampling', 'all');
   return object ? { sampling: section(object, (o) => readRunSampling(o, forward)) } : {};
@@ -104,7 +104,7 @@ const chosen = (object: JsonObject | null): DeviceChoice | null =>
     why: o.text('why')!,
   }));
 
-/** What fields must satisfy together; the messages there name flags, so the file is named before them. */
+/** Checks across fields; their messages name flags, so the file's name is put before them. */
 function checkTogether(where: string, config: RunConfig): void {
   try {
     checkModel(config.model);

@@ -6,16 +6,16 @@ import { SAMPLING_NAMES } from './sampling.js';
 import { show } from './show.js';
 
 /*
- * What a recipe says, as the flags that say the same: for `inspect`, and for help, which names the flags that a preset may set.
+ * A recipe as the equivalent flags: for `inspect`, and for help, which marks the flags that a preset may set.
  */
 
 /** A flag without its dashes and its value, or a switch that is on or off. */
 type Said = readonly [flag: string, value: unknown];
 
-/** The flags of `haze train` that say what a recipe says of training. */
+/** The flags of `haze train` equivalent to a recipe's training. */
 export const trainingFlagsOf = (recipe: Recipe): string[] => words(saidOfTraining(recipe));
 
-/** The flags of `haze sample` that say how it is sampled. */
+/** The flags of `haze sample` equivalent to its sampling. */
 export const samplingFlagsOf = (sampling: RunSampling = {}): string[] =>
   words(
     Object.entries(sampling).flatMap(([name, value]): Said[] => {
@@ -26,7 +26,7 @@ export const samplingFlagsOf = (sampling: RunSampling = {}): string[] =>
     }),
   );
 
-/** Flags, where those that some preset sets say so of their default. */
+/** Flags with a note in the default of those that some preset sets. */
 export function orPresets(flags: Flags): Flags {
   const presets: readonly Preset[] = Object.values(PRESETS);
   const set = new Set(presets.flatMap(saidBy));
@@ -37,7 +37,7 @@ export function orPresets(flags: Flags): Flags {
   return Object.fromEntries(told) as Flags;
 }
 
-/** Names of the flags that say what a preset does; those that every preset says have it in their own words. */
+/** Names of the flags that a preset sets; those that every preset sets mention it in their own text. */
 const saidBy = ({ given, recipe }: Preset): string[] => [
   ...saidOfTraining(recipe).map(([flag]) => flag),
   ...Object.keys(given)

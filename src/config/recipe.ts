@@ -3,9 +3,9 @@ import { DIFFUSION_DEFAULTS } from './diffusion.js';
 import { type Base, DEFAULT_BATCH } from './model.js';
 import { TRAINING_DEFAULTS } from './training.js';
 
-/** What a network is trained with before any setting: its recipe, over the defaults. */
+/** A network's training before any setting: its recipe over the defaults. */
 
-/** The length of a recipe is in steps. */
+/** A recipe gives its length in steps. */
 export function trainingOf({ batch = DEFAULT_BATCH, recipe }: Base): TrainingConfig {
   const { training } = recipe ?? {};
   const length = training?.steps ? { epochs: null } : {};

@@ -2,10 +2,10 @@
 const FLAG = /(^|[\s(`'])(?:--(no-)?([a-z][a-z0-9-]*)|<(data|model)>)/g;
 
 /**
- * A message with settings as a program spells them.
- * @param nameOf the setting of a flag; undefined for what is no flag of the program's
- * @param placed where the setting is given, for the one that the message begins with, which is at fault; the rest it belongs to, or
- *   does not go with
+ * A message that names settings the way a program does.
+ * @param nameOf the setting of a flag; undefined if the program has no such setting
+ * @param placed where the setting is given, for the one that the message begins with, which is at fault; the others belong to it or
+ *   conflict with it
  */
 export function respellFlags(
   text: string,

@@ -35,9 +35,9 @@ import {
 } from './training.js';
 
 /**
- * A new run: the settings over what a preset, a network's config or diffusers' folder of `--init` says, and the defaults. What a
- * preset says and makes no sense beside a setting is left out.
- * @throws UsageError for one that cannot be.
+ * A new run: the settings, over a preset, a network's config or `--init`'s diffusers folder, over the defaults. Preset values
+ * that conflict with a setting are dropped.
+ * @throws UsageError for an invalid setting
  */
 export function newRunConfig(source: string, settings: Source): RunConfig {
   const init = readInitFolder(settings);
@@ -47,7 +47,7 @@ export function newRunConfig(source: string, settings: Source): RunConfig {
       version: 1,
       seed: 0,
       data: { source: dataSource(source), ...DATA_DEFAULTS, ...base.recipe?.data },
-      // Weights to begin with were trained for their own forward process.
+      // Initial weights were trained for their own forward process.
       diffusion: { ...diffusionOf(base), ...init?.diffusion, loss: diffusionOf(base).loss },
       training: trainingOf(base),
       ...(base.recipe?.sampling && { sampling: base.recipe.sampling }),
@@ -57,7 +57,7 @@ export function newRunConfig(source: string, settings: Source): RunConfig {
   return blamingPreset(settings, base, make);
 }
 
-/** Names the preset in an error that would not be there without its recipe. */
+/** Names the preset in an error that would not occur without its recipe. */
 function blamingPreset<T>(settings: Source, base: Base, make: (base: Base) => T): T {
   try {
     return make(base);
@@ -77,7 +77,7 @@ function passes(make: () => unknown): boolean {
   }
 }
 
-/** The network and the forward process of the folder of diffusers that `--init` names, if it names one. */
+/** The network and the forward process of the diffusers folder that `--init` names, if any. */
 function readInitFolder(
   settings: Source,
 ): { base: Base; diffusion: DiffusionConfig | undefined } | undefined {
@@ -92,9 +92,9 @@ function readInitFolder(
 }
 
 /**
- * A run's config with the changes that settings make on a resume.
- * @param source the data named again, if it was
- * @throws UsageError naming the flag, the run's value and the one given, for any change that a resume may not make.
+ * A run's config with the changes that a resume's settings make.
+ * @param source the data, if named again
+ * @throws UsageError naming the flag, the run's value and the given one, for any change that a resume may not make
  */
 export function resumedRunConfig(
   where: string,
@@ -108,7 +108,7 @@ export function resumedRunConfig(
     throw refusal(where, settings, base, 'network', run.model.kind, kind);
   const given = { ...run.model, ...base?.given } as GivenModel;
   const { batch = run.training.batch, recipe } = base ?? {};
-  // The length is the run's own: the preset's was that of a new one.
+  // The length is the run's own: the preset's belongs to a new run.
   const { steps: _, ...training } = { ...recipe?.training };
   const changed = withSettings(
     settings,
@@ -139,7 +139,7 @@ function refusal(
   got: unknown,
   flag = `--${kebab(name)}`,
 ): UsageError {
-  // For a value that no flag of its own gave.
+  // For a value that a preset gave and no flag.
   const of = base && !settings.has(name) ? ` (of ${base.named})` : '';
   return new UsageError(
     `${flag}: the run in ${where} has ${show(has)}, got ${show(got)}${of}; ` +
@@ -150,10 +150,10 @@ function refusal(
 const CHANGEABLE =
   '--steps, --epochs, --threads, --device, --strict, --wide, --save-every, --sample-every and --keep';
 
-/** What a resume may not change: a setting, its flag, and its value. Everything else in RunConfig it may. */
+/** What a resume may not change: a setting, its flag, and its value. Everything else in RunConfig may change. */
 type Fixed = [name: string, flag: string, read: (c: RunConfig) => unknown];
 
-/** The network's fields, first those that others follow from. */
+/** The network's fields; first those that others follow from. */
 const fixedOfNetwork = (kind: NetworkKind): Fixed[] =>
   ['size', ...fieldsOf(kind).map(([name]) => name)].map((name) => [
     name,
@@ -161,7 +161,7 @@ const fixedOfNetwork = (kind: NetworkKind): Fixed[] =>
     ({ model }) => asGiven(model, name),
   ]);
 
-/** A field as a user gives it: levels that attend by their sides. */
+/** A field in the user's terms: levels with attention by their sizes. */
 function asGiven(model: ModelConfig, name: string): unknown {
   const value = model[name as keyof ModelConfig] as unknown;
   if (name !== 'downAttention' && name !== 'upAttention') return value;
@@ -201,7 +201,7 @@ const FIXED: Fixed[] = [
   fixed('eager', (c) => c.computing.eager),
 ];
 
-/** Of a length in minutes, a number of steps that stands until some are measured (`train/length.ts`). */
+/** With a length in minutes: a placeholder for the number of steps until some are timed (`train/length.ts`). */
 const withMeasured = (settings: Source, training: TrainingConfig): TrainingConfig =>
   settings.has('minutes') && training.steps === null
     ? { ...training, epochs: null, steps: 1 }

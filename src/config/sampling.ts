@@ -20,16 +20,16 @@ import { type Flags, given } from './flag.js';
 import type { SamplingDefaults } from './scheduler.js';
 import type { Source } from './source.js';
 
-/** Flags of what is clamped, and of the noise of the ancestral sampler. */
+/** Flags for clamping, and for the noise of the ancestral sampler. */
 export const clampFlags: Flags = {
   clamp: {
-    describe: 'Clamp the image that each step foresees; --no-clamp does not',
-    default: "off; what a run's recipe, or the scheduler of diffusers' folder says",
+    describe: "Clamp each step's prediction of the final image; --no-clamp turns it off",
+    default: "that of a run's recipe or of a diffusers folder's scheduler, else off",
     negatable: true,
   },
   'clamp-range': { describe: 'Largest value that --clamp leaves', value: 'X', default: '1' },
   variance: {
-    describe: 'Noise of ancestral: the posterior variance, or beta',
+    describe: "Variance of ancestral's noise: the posterior variance, or beta",
     value: 'small|large',
     default: 'small',
   },
@@ -41,22 +41,22 @@ const stepsInWords = Object.entries(SAMPLERS)
   .map(([name, { steps }]) => `${name} ${steps}`)
   .join(', ');
 
-/** The samplers that have a setting, for help. */
+/** The samplers with a setting, for help. */
 const having = (setting: OwnSetting): string =>
   SAMPLER_NAMES.filter((name) => kindOf(name).settings.includes(setting)).join(', ');
 
-/** Flags of the reverse process, and of what is drawn. */
+/** Flags of the reverse process, and of the images. */
 export const samplingFlags: Flags = {
   ...conditionFlags,
   sampler: {
-    describe: 'How to go back',
+    describe: 'Method of the reverse process',
     value: SAMPLER_NAMES.join('|'),
-    default: "that of a run's recipe or of diffusers' folder; else ancestral, of flow flow-euler",
+    default: "that of a run's recipe or of a diffusers folder; else ancestral, for flow flow-euler",
   },
   'sample-steps': {
-    describe: 'Reverse steps, 1 to T; heun asks the network twice a step',
+    describe: 'Reverse steps, 1 to T; heun evaluates the network twice per step',
     value: 'N',
-    default: `those of a run's recipe with its sampler; else ancestral T, ${stepsInWords}`,
+    default: `those of a run's recipe for its sampler; else ancestral T, ${stepsInWords}`,
   },
   eta: {
     describe: 'Noise of ddim: 0 is deterministic, 1 as much as ancestral',
@@ -74,12 +74,12 @@ export const samplingFlags: Flags = {
     default: 'any',
   },
   spacing: {
-    describe: "Timesteps: evenly from the last, or as diffusers' timestep_spacing",
+    describe: "Choice of timesteps: evenly from the last, or like diffusers' timestep_spacing",
     value: SPACINGS.join('|'),
     default: 'even with ancestral, ddim and flow, else linspace',
   },
   'steps-offset': {
-    describe: 'Timesteps that --spacing leading is moved by',
+    describe: 'Offset of the timesteps of --spacing leading',
     value: 'N',
     default: '0',
   },
@@ -93,37 +93,37 @@ export const samplingFlags: Flags = {
     negatable: true,
   },
   'lower-order-final': {
-    describe: `Lower orders at the end of fewer than 15 steps (${having('lowerOrderFinal')})`,
+    describe: `Use lower orders at the end of fewer than 15 steps (${having('lowerOrderFinal')})`,
     default: 'on',
     negatable: true,
   },
   order: {
-    describe: `Order of ${having('order')}: the images that a step looks at, 1 to 3`,
+    describe: `Order of ${having('order')}: the number of predictions that a step uses, 1 to 3`,
     value: 'N',
     default: '2',
   },
   'solver-type': {
-    describe: `B(h) of ${having('solverType')}, as diffusers names it`,
+    describe: `B(h) of ${having('solverType')}, by diffusers' name`,
     value: 'bh1|bh2',
     default: 'bh2',
   },
   shift: {
-    describe: 'Of a network that predicts flow: how much longer the way stays with noise',
+    describe: 'For flow: values above 1 spend more steps at high noise',
     value: 'X',
     default: '1',
   },
   bn: {
     describe:
-      'BatchNorm by running statistics, or by the batch, as the reference samples: then an image depends on the others made with it',
+      'BatchNorm by running statistics, or by the batch like the reference: an image then depends on the others in its batch',
     value: 'running|batch',
     default: 'running',
   },
 };
 
-/** Names in SamplingConfig whose flags are called otherwise. */
+/** Names in SamplingConfig whose flags have another name. */
 export const SAMPLING_NAMES = { steps: 'sample-steps', norm: 'bn' };
 
-/** Names of the settings, for programs. */
+/** Names of the settings in programs. */
 export const SAMPLING_SETTINGS = [
   'sampler',
   'steps',
@@ -136,18 +136,18 @@ export const SAMPLING_SETTINGS = [
   ...CONDITION_SETTINGS,
 ] as const;
 
-/** What of the forward process says how to go back. */
+/** The part of the forward process that determines the reverse process. */
 type Forward = Pick<DiffusionConfig, 'timesteps' | 'objective'>;
 
-/** What a run's recipe says of sampling, as what stands where nothing else is asked for. */
+/** The sampling settings of a run's recipe, as defaults. */
 export const samplingOfRun = ({ sampling }: Pick<RunConfig, 'sampling'>): SamplingDefaults =>
   sampling ? { ...sampling, clampsAll: true } : {};
 
-/** How a run is sampled unless something else is asked for. */
+/** A run's default sampling. */
 export const usualSampling = (run: Pick<RunConfig, 'diffusion' | 'sampling'>): SamplingConfig =>
   readSampling(new Args({}), run.diffusion, samplingOfRun(run));
 
-/** The settings of a run's recipe in its config.json. @throws UsageError for one that cannot be */
+/** The sampling settings in a run's config.json. @throws UsageError for an invalid one */
 export function readRunSampling(source: Source, forward: Forward): RunSampling {
   const sampling = given<SamplingConfig>({
     sampler: source.oneOf('sampler', SAMPLER_NAMES),
@@ -161,13 +161,13 @@ export function readRunSampling(source: Source, forward: Forward): RunSampling {
   });
   if (sampling.clamp !== undefined && sampling.dynamicThreshold !== undefined)
     throw new UsageError(
-      `${source.where('dynamicThreshold')}: clamps by itself; it does not go with clamp`,
+      `${source.where('dynamicThreshold')}: clamps too, so it cannot be combined with clamp`,
     );
   return sampling;
 }
 
 /**
- * What of a recipe's sampling fits a forward process that it was not made for: nothing where the objective does not have its
+ * The part of a recipe's sampling that fits a forward process it was not made for: nothing if the objective does not support its
  * sampler, and no more steps than there are timesteps.
  */
 export function fittingSampling(
@@ -185,8 +185,8 @@ const whole = ({ timesteps, objective = 'epsilon' }: Forward) => ({ timesteps, o
 
 /**
  * How to sample a model.
- * @param defaults what the model's own scheduler, or its run's recipe, says
- * @throws UsageError for a setting that cannot be, or that the sampler or the model does not have.
+ * @param defaults those of the model's own scheduler, or its run's recipe
+ * @throws UsageError for an invalid setting, or one that the sampler or the model does not have
  */
 export function readSampling(
   source: Source,
@@ -198,7 +198,7 @@ export function readSampling(
   refuseForeign(source, sampler);
   const forward = { timesteps, objective };
   const most = mostSteps(forward);
-  // Steps and η suit the sampler that they were chosen for.
+  // Steps and η were chosen for their sampler.
   const own = sampler === usual ? defaults : {};
   const steps =
     source.whole('steps', { min: 1, max: most }) ?? own.steps ?? defaultSteps(sampler, forward);
@@ -214,7 +214,7 @@ export function readSampling(
   return config;
 }
 
-/** @throws UsageError for a setting of other samplers, by its flag */
+/** @throws UsageError naming the flag of a setting of other samplers */
 function refuseForeign(source: Source, sampler: SamplerName): void {
   for (const name of OWN_SETTINGS)
     if (source.has(name) && !kindOf(sampler).settings.includes(name))
@@ -223,17 +223,17 @@ function refuseForeign(source: Source, sampler: SamplerName): void {
       );
 }
 
-/** Samplers whose schedulers in diffusers clamp by a fixed range. */
+/** Samplers whose schedulers in diffusers clamp to a fixed range. */
 const CLAMPING: readonly SamplerName[] = ['ancestral', 'ddim', 'heun'];
 
-/** What x̂₀ is clamped to. @throws UsageError for both clamps at once */
+/** The limits of x̂₀. @throws UsageError for both kinds of clamping at once */
 function readLimits(source: Source, sampler: SamplerName, defaults: SamplingDefaults) {
   const quantile = source.real('dynamicThreshold', { above: 0, max: 1 });
   const most = source.real('thresholdMax', { above: 0 });
   const asked = source.boolean('clamp') === true || source.has('clampRange');
   if (quantile !== undefined && asked)
     throw new UsageError(
-      `${source.where('dynamicThreshold')}: clamps by itself; it does not go with --clamp`,
+      `${source.where('dynamicThreshold')}: clamps too, so it cannot be combined with --clamp`,
     );
   const threshold =
     asked || source.has('clamp') ? quantile : (quantile ?? defaults.dynamicThreshold);
@@ -251,7 +251,7 @@ function readLimits(source: Source, sampler: SamplerName, defaults: SamplingDefa
   });
 }
 
-/** The range that x̂₀ is clamped to; false where it is not. @throws UsageError for a range of no clamp */
+/** The range that x̂₀ is clamped to; false without clamping. @throws UsageError for a range without clamping */
 export function readClamp(
   source: Source,
   preset: SamplingDefaults['clamp'] = false,
@@ -271,13 +271,13 @@ export const readVariance = (source: Source): 'small' | 'large' | undefined =>
 interface Context {
   readonly objective: NonNullable<DiffusionConfig['objective']>;
   readonly defaults: SamplingDefaults;
-  /** Whether every timestep is visited, which any spacing does alike. */
+  /** Whether every timestep is visited; then all spacings are the same. */
   readonly all: boolean;
 }
 
 /**
- * The settings that not every sampler has: those that were given, else the scheduler's. What is the sampler's own default is
- * left out, so that configs of old stay as they are.
+ * The settings that only some samplers have: the given ones, else the scheduler's. Values equal to the sampler's default are
+ * omitted, so that older configs keep their form.
  */
 function readOwn(source: Source, sampler: SamplerName, { objective, defaults, all }: Context) {
   const read = readOwnSettings(source);

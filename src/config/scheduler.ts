@@ -8,21 +8,21 @@ import { JsonObject } from './json.js';
 import { choose, quote } from './source.js';
 
 /*
- * diffusers' scheduler_config.json (0.42.1): a forward process, and how to go back. Read are the schedulers of the samplers that
- * Haze has; what Haze does not compute is refused by key and value. A DDPMScheduler's is written.
+ * diffusers' scheduler_config.json (0.42.1): a forward process and a sampler. It reads the schedulers of the samplers that
+ * Haze has, and refuses what Haze does not support, by key and value. It writes a DDPMScheduler's.
  */
 
-/** What a scheduler says; `sampling` stands where nothing else is given. */
+/** A scheduler's settings; `sampling` has defaults. */
 export interface SchedulerConfig {
   readonly diffusion: DiffusionConfig;
   readonly sampling: SamplingDefaults;
 }
 
-/** How to sample unless a setting says otherwise. */
+/** Default sampling settings. */
 export type SamplingDefaults = Partial<Omit<SamplingConfig, 'clamp'>> & {
   /** The range; false does not clamp. */
   readonly clamp?: number | false | undefined;
-  /** Whether the range is for any sampler, or for those alone whose schedulers clamp in diffusers. */
+  /** Whether the range applies to any sampler, or only to those whose schedulers clamp in diffusers. */
   readonly clampsAll?: boolean;
 };
 
@@ -33,7 +33,7 @@ interface SchedulerClass {
   readonly betas?: readonly [start: number, end: number];
   readonly spacing: 'leading' | 'linspace';
   readonly clips?: boolean;
-  /** Of networks that predict flow. */
+  /** For networks that predict flow. */
   readonly flow?: true;
 }
 
@@ -76,7 +76,7 @@ const PREDICTIONS = {
   v_prediction: 'v',
 } as const satisfies Record<string, Objective>;
 
-/** Keys that say nothing where what they belong to is off, and those of files of old that say nothing at all. */
+/** Keys that have no effect while their feature is off, and obsolete keys that never have any. */
 const IGNORED = [
   'tensor_format',
   'flow_shift',
@@ -100,7 +100,7 @@ const NEVER_NULL = [
 /** Those that are on by default, and off where they are null. */
 const OFF_IF_NULL = ['clip_sample', 'set_alpha_to_one', 'lower_order_final'];
 
-/** Features that are not there: each must be off. */
+/** Unsupported features: each must be off. */
 const ABSENT = [
   'use_exponential_sigmas',
   'use_beta_sigmas',
@@ -112,7 +112,7 @@ const ABSENT = [
   'euler_at_final',
 ];
 
-/** Keys whose value, where it is given, must be this one. */
+/** Keys that must have this value if given. */
 const ONLY: Readonly<Record<string, unknown>> = {
   interpolation_type: 'linear',
   timestep_type: 'discrete',
@@ -121,17 +121,17 @@ const ONLY: Readonly<Record<string, unknown>> = {
 
 /**
  * Reads a scheduler_config.json.
- * @throws UsageError naming file, key and value of what is not supported.
+ * @throws UsageError naming file, key and value of what is not supported
  */
 export function readScheduler(path: string): SchedulerConfig {
   return parseScheduler(path, readJsonFileSync(path, withoutInfinity));
 }
 
-/** Python writes an infinity, which JSON does not have, for the λ that DPMSolverMultistepScheduler does not go below. */
+/** Python writes an infinity, which JSON does not have, for the lower bound of λ in DPMSolverMultistepScheduler. */
 const withoutInfinity = (text: string): string =>
   text.replace(/("lambda_min_clipped"\s*:\s*)-Infinity/, '$1null');
 
-/** The same of its parsed JSON; `where` names it in errors. */
+/** Reads its parsed JSON; `where` names it in errors. */
 export function parseScheduler(
   where: string,
   json: Readonly<Record<string, unknown>>,
@@ -173,7 +173,7 @@ function refuseAbsent(where: string, o: JsonObject, json: Readonly<Record<string
   for (const key of ABSENT)
     if (o.boolean(key)) throw new UsageError(`${where}.${key}: not supported, got true`);
   if (o.has('trained_betas'))
-    throw new UsageError(`${where}.trained_betas: not supported, got betas of its own`);
+    throw new UsageError(`${where}.trained_betas: not supported, got custom betas`);
   for (const [key, only] of Object.entries(ONLY)) {
     if (!o.has(key)) continue;
     if (json[key] !== only)
@@ -183,7 +183,7 @@ function refuseAbsent(where: string, o: JsonObject, json: Readonly<Record<string
   }
 }
 
-/** DPM-Solver++ of second and third order, and its stochastic kin of second. */
+/** DPM-Solver++ of second and third order, and the stochastic one of second. */
 function dpmSampler(o: JsonObject): SamplerName {
   const algorithm = o.oneOf('algorithm_type', ['dpmsolver++', 'sde-dpmsolver++']);
   const stochastic = algorithm === 'sde-dpmsolver++';
@@ -273,14 +273,14 @@ function signalIsLeft(o: JsonObject, sampler: SamplerName): boolean {
   return o.oneOf('final_sigmas_type', ['zero', 'sigma_min']) === 'sigma_min';
 }
 
-/** Dynamic thresholding, where it is on. */
+/** Dynamic thresholding, if it is on. */
 function readThreshold(o: JsonObject) {
   const dynamicThreshold = o.real('dynamic_thresholding_ratio', { min: 0, max: 1 }) ?? 0.995;
   const thresholdMax = o.real('sample_max_value', { above: 0 }) ?? 1;
   return o.boolean('thresholding') ? { dynamicThreshold, thresholdMax } : undefined;
 }
 
-/** The keys of a DDPMScheduler's config. @throws UsageError for a network that predicts flow, which it does not sample. */
+/** The keys of a DDPMScheduler's config. @throws UsageError for a network that predicts flow, which it cannot sample */
 export function schedulerJson(
   diffusion: DiffusionConfig,
   { clamp = false, variance = 'small' }: Pick<SamplingDefaults, 'clamp' | 'variance'>,

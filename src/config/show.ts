@@ -1,4 +1,4 @@
-/** Values of a list that are written out, and the first of a longer one. */
+/** Entries shown of a list; a longer one is truncated. */
 const MOST_SHOWN = 16;
 const FIRST = 4;
 

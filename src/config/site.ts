@@ -1,4 +1,4 @@
-/** A model on a website, as `model.json` describes it: what a browser needs beside the weights, and nothing of where the run was. */
+/** A model on a website, as `model.json` describes it: what a browser needs beside the weights, and nothing about the run's files. */
 
 import { MOST_LABEL } from '../network/limits.js';
 import { buildNetwork } from '../network/network.js';
@@ -15,27 +15,27 @@ export interface Site {
   readonly version: 1;
   readonly model: ModelConfig;
   readonly diffusion: DiffusionConfig;
-  /** How to sample unless a visitor says otherwise. */
+  /** Default sampling settings. */
   readonly sampling: SamplingDefaults;
-  /** Of a network that is told classes; the names are empty where any number is one. */
+  /** For a class-conditional network; without names if any number is a class. */
   readonly classes: ClassLabels | null;
-  /** Name of the file of weights beside it. */
+  /** Name of the file of weights in the same folder. */
   readonly weights: string;
-  /** Other weights that images move away from. */
+  /** Other weights that guide the images. */
   readonly guide: SiteGuide | null;
 }
 
 interface SiteGuide {
   readonly model: ModelConfig;
   readonly weights: string;
-  /** W unless a visitor says otherwise. */
+  /** Default W. */
   readonly guidance: number;
 }
 
-/** What a website tells of its model's classes. */
+/** What a website says about its model's classes. */
 export const siteClasses = (of: Conditional): ClassLabels | null => classesOf(of);
 
-/** A site's model as its classes are read from it. */
+/** A site's model, for reading its classes. */
 export const conditionalOf = ({ model, classes }: Site): Conditional => ({
   model,
   run: null,
@@ -44,7 +44,7 @@ export const conditionalOf = ({ model, classes }: Site): Conditional => ({
 
 /**
  * Reads a site's description; `where` names it in messages.
- * @throws UsageError naming the field, what was expected and what is there
+ * @throws UsageError naming the field, with what was expected and what was found
  */
 export function parseSite(where: string, value: unknown): Site {
   const root = new JsonObject(where, value, ['classes', 'guide']);
@@ -64,7 +64,7 @@ export function parseSite(where: string, value: unknown): Site {
   return site;
 }
 
-/** @throws UsageError for a network that cannot be */
+/** @throws UsageError for an invalid network */
 function checkedModel(root: JsonObject): ModelConfig {
   const model = readModel(root);
   buildNetwork(model, model.size);

@@ -8,7 +8,7 @@ import { printable } from '../printable.js';
  * read by one function from either, so a range is stated once and both are checked alike.
  */
 
-/** Bounds of a number; both ends belong to it unless `above` or `below` is given. */
+/** Bounds of a number, inclusive unless `above` or `below` is given. */
 export interface Range {
   readonly min?: number;
   readonly max?: number;
@@ -17,7 +17,7 @@ export interface Range {
   readonly even?: boolean;
 }
 
-/** A number of values, or the fewest and the most. */
+/** An exact count, or the fewest and the most. */
 export type Count = number | readonly [fewest: number, most: number];
 
 export function isCount(length: number, count: Count): boolean {
@@ -25,7 +25,7 @@ export function isCount(length: number, count: Count): boolean {
   return length >= count[0] && length <= count[1];
 }
 
-/** Settings by their names in RunConfig; undefined where one is not given. */
+/** Settings by their names in RunConfig; undefined if not given. */
 export interface Source {
   whole(name: string, range: Range): number | undefined;
   real(name: string, range: Range): number | undefined;
@@ -41,10 +41,10 @@ export interface Source {
     range: Range,
     words: readonly T[],
   ): number | T | undefined;
-  /** @param empty the word that stands for an empty list on the command line, where there may be one */
+  /** @param empty the word for an empty list on the command line, if an empty list is allowed */
   wholes(name: string, range: Range, empty?: string): number[] | undefined;
   /**
-   * @param count how many, or the fewest and the most
+   * @param count exact count, or the fewest and the most
    * @param empty as for `wholes`
    */
   reals(name: string, range: Range, count: Count, empty?: string): number[] | undefined;
@@ -52,15 +52,15 @@ export interface Source {
   booleans(name: string): boolean[] | undefined;
   oneOf<T extends string>(name: string, choices: readonly T[]): T | undefined;
   text(name: string): string | undefined;
-  /** Several texts: between commas, or a list, whose numbers are taken as texts, too. */
+  /** Several texts: comma-separated, or a list, whose numbers count as texts. */
   texts(name: string): string[] | undefined;
-  /** Whether it is given, whatever it is. */
+  /** Whether it is given, with any value. */
   has(name: string): boolean;
-  /** What the user calls the setting, for messages. */
+  /** The user's name of the setting, for messages. */
   where(name: string): string;
 }
 
-/** The number that a text is in decimal notation; NaN for hex, `Infinity`, spaces and all else. */
+/** The number that a text denotes in decimal notation; NaN for hex, `Infinity`, spaces and everything else. */
 export const parseDecimal = (text: string): number =>
   /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
 
@@ -86,7 +86,7 @@ export function describe(kind: 'whole number' | 'number', range: Range): string 
 export const describeSeveral = (count: Count, kind: 'whole number' | 'number', range: Range) =>
   `${typeof count === 'number' ? count : count.join(' to ')} ${describe(kind, range).replace(/^an? /, '').replace(kind, `${kind}s`)}`;
 
-/** True for a finite number within the range, and a whole one where that is asked for. */
+/** Whether a value is a finite number within the range, and whole if required. */
 export function within(value: number, kind: 'whole number' | 'number', range: Range): boolean {
   if (kind === 'whole number' ? !Number.isSafeInteger(value) : !Number.isFinite(value))
     return false;
@@ -99,7 +99,7 @@ export function within(value: number, kind: 'whole number' | 'number', range: Ra
   );
 }
 
-/** ` (did you mean ddim?)` when a known name is near, else nothing. */
+/** ` (did you mean ddim?)` if a known name is close, else empty. */
 export function suggestion(got: string, known: readonly string[], prefix = ''): string {
   if (known.length === 0) return '';
   const near = closest(got, known);
@@ -121,7 +121,7 @@ export function choose<T extends string>(where: string, got: string, choices: re
   );
 }
 
-/** What the user gave, on one line and not endless; in quotes where spaces begin or end it. */
+/** The user's input on one line, shortened; in quotes if it begins or ends with a space. */
 export function quote(got: unknown): string {
   // JSON writes null for NaN and infinity.
   const isNumber = typeof got === 'number';

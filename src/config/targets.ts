@@ -4,7 +4,7 @@ import type { DiffusionConfig, ModelConfig, TrainingConfig } from './config.js';
 import { type Flags, given } from './flag.js';
 import type { Source } from './source.js';
 
-/** Which timesteps are trained on, and how much each counts. */
+/** Which timesteps are trained on, and the weight of each. */
 
 /** Hang et al. (2023). */
 const USUAL_GAMMA = 5;
@@ -19,18 +19,18 @@ export const targetFlags: Flags = {
     default: 'none',
   },
   'snr-gamma': {
-    describe: 'Largest ratio of signal to noise that --weighting min-snr lets count',
+    describe: 'Largest signal-to-noise ratio that --weighting min-snr counts',
     value: 'X',
     default: String(USUAL_GAMMA),
   },
   'time-sampling': {
-    describe: 'How timesteps are drawn: evenly, or most in the middle, as sigmoids of normals',
+    describe: 'How timesteps are drawn: uniformly, or mostly in the middle, as sigmoids of normals',
     value: SAMPLINGS.join('|'),
     default: 'uniform',
   },
 };
 
-/** What these were in runs that could not choose them, too. */
+/** Their values in runs that were made before the settings existed. */
 export const TARGET_DEFAULTS = {
   snrGamma: null,
   lossWeights: null,
@@ -38,18 +38,18 @@ export const TARGET_DEFAULTS = {
   labelDropout: 0,
 } as const satisfies Partial<TrainingConfig>;
 
-/** The settings of these that a source gives. @throws UsageError for one that cannot be */
+/** The target settings that a source gives. @throws UsageError for an invalid one */
 export function readTargets(source: Source): Partial<TrainingConfig> {
   const weighting = source.oneOf('weighting', WEIGHTINGS);
   const gamma = source.real('snrGamma', { above: 0 });
   if (weighting === 'none' && gamma !== undefined)
     throw new UsageError(
-      `${source.where('snrGamma')}: belongs to --weighting min-snr; the weighting is none`,
+      `${source.where('snrGamma')}: belongs to --weighting min-snr, got --weighting none`,
     );
   const lossWeights = source.reals('lossWeights', { min: 0 }, [1, 100_000]);
   if (lossWeights && (weighting ?? gamma) !== undefined)
     throw new UsageError(
-      `${source.where('lossWeights')}: weights of one's own do not go with --weighting`,
+      `${source.where('lossWeights')}: custom weights cannot be combined with --weighting`,
     );
   const timeSampling = source.oneOf('timeSampling', SAMPLINGS);
   return {
@@ -62,19 +62,19 @@ export function readTargets(source: Source): Partial<TrainingConfig> {
   };
 }
 
-/** @throws UsageError for a network that has no such layers, and beside weights to begin with */
+/** @throws UsageError for a network without such layers, and together with initial weights */
 export function checkZeroInit({ kind }: ModelConfig, { zeroInit, init }: TrainingConfig): void {
   if (!zeroInit) return;
   if (kind !== 'unet2d')
     throw new UsageError(`--zero-init: belongs to --network unet2d; the network is ${kind}`);
   if (init !== null)
-    throw new UsageError('--zero-init: the weights are those of --init; leave one of the two out');
+    throw new UsageError('--zero-init: --init already gives the weights; give only one of the two');
 }
 
 /**
- * Training without what was not asked for and does not go with what was: weights of the loss for flow, and zeros for a network
- * that has no such layers or begins with other weights.
- * @param asked what settings gave
+ * Training without preset values that conflict with the given settings: loss weights for flow, and zeros for a network
+ * without such layers or with initial weights.
+ * @param asked the given settings
  */
 export function fittingTargets(
   { model, diffusion }: { readonly model: ModelConfig; readonly diffusion: DiffusionConfig },
@@ -90,7 +90,7 @@ export function fittingTargets(
   };
 }
 
-/** @throws UsageError for weights of a loss that has none, and for another number of them than there are timesteps */
+/** @throws UsageError for weights of a loss that supports none, and for a count that differs from the timesteps */
 export function checkTargets(
   { objective = 'epsilon', timesteps }: DiffusionConfig,
   { snrGamma, lossWeights }: TrainingConfig,
@@ -98,7 +98,7 @@ export function checkTargets(
   const expected = lossTableLength({ objective, timesteps });
   if (lossWeights && lossWeights.length !== expected)
     throw new UsageError(
-      `lossWeights: expected ${expected} weights, one a timestep, got ${lossWeights.length}`,
+      `lossWeights: expected ${expected} weights, one per timestep, got ${lossWeights.length}`,
     );
   if (objective === 'flow' && snrGamma !== null)
     throw new UsageError('--weighting: min-snr is for --objective epsilon, x0 and v, not flow');

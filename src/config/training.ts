@@ -13,68 +13,69 @@ import { readTargets } from './targets.js';
 
 export { OPTIMIZER_DEFAULTS, optimizerOf, withTraining } from './optimizer.js';
 
-/** What `readOptimizer` reads. */
+/** The settings that `readOptimizer` reads. */
 type OptimizerSettings = Pick<TrainingConfig, 'lr' | keyof typeof OPTIMIZER_DEFAULTS>;
 
 export const dataFlags: Flags = {
   fit: {
-    describe: 'Make images square by stretching or by cutting',
+    describe: 'Make images square by stretching or by cropping',
     value: 'squash|crop',
     default: 'squash',
   },
   flip: {
-    describe: 'Mirror half of the images at random; --no-flip does not',
+    describe: 'Mirror half of the images at random; --no-flip turns it off',
     default: 'on',
     negatable: true,
   },
   ...classesFlag,
   ...labelDropoutFlag,
   'held-out': {
-    describe: 'Images kept aside, whose loss is logged every epoch: others, or a share of the data',
+    describe:
+      'Held-out images, whose loss is logged every epoch: a separate folder, or a share of the data',
     value: 'FOLDER|FRACTION',
   },
   'data-budget': {
-    describe:
-      'Memory for decoded images in MiB; more are streamed, as are those there is no room for',
+    describe: 'Memory for decoded images in MiB; larger data sets are streamed',
     value: 'N',
-    default: 'a quarter of what the process may have',
+    default: 'a quarter of the available memory',
   },
 };
 
 export const trainingFlags: Flags = {
-  batch: { describe: 'Images a step', value: 'N', default: "the preset's" },
+  batch: { describe: 'Images per step', value: 'N', default: "the preset's" },
   ...optimizerFlags,
   ...replicaFlags,
   epochs: { describe: 'Length of the run, resumes included', value: 'N', default: '100' },
   steps: { describe: 'The same in steps', value: 'N' },
   minutes: {
-    describe: 'The same in minutes: some steps are measured first, and their number is kept',
+    describe:
+      'The same in minutes: some steps are timed first, and the resulting number of steps is kept',
     value: 'X',
   },
   init: {
     describe:
-      "Start from these weights: a file (.safetensors, .pt, .pth, .bin), a run, or diffusers' folder, whose network and schedule it takes",
+      'Start from these weights: a file (.safetensors, .pt, .pth, .bin), a run, or a diffusers folder, which also gives network and schedule',
     value: 'FILE|FOLDER',
   },
   'zero-init': {
     describe:
-      'Begin with zero weights in conv2, conv_out and to_out, so that each block passes its input on; of unet2d',
+      'Initialise conv2, conv_out and to_out of a unet2d to zero, so that each block starts as the identity',
     negatable: true,
   },
   ...growthFlags,
   'keep-guide': {
     describe:
-      'Keep the weights that the run has after this share of its steps: what sampling is guided away from (autoguidance)',
+      'Keep the weights after this share of the steps, for sampling to be guided away from (autoguidance)',
     value: 'X|none',
     default: 'none',
   },
   'save-every': {
-    describe: 'Steps between checkpoints; 0: one at the end',
+    describe: 'Steps between checkpoints; 0: only one at the end',
     value: 'N',
     default: '500',
   },
   'sample-every': { describe: 'Steps between sample grids; 0: none', value: 'N', default: '500' },
-  keep: { describe: 'Newest checkpoints kept', value: 'N', default: '3' },
+  keep: { describe: 'Number of checkpoints to keep', value: 'N', default: '3' },
 };
 
 export const DATA_DEFAULTS: Omit<DataConfig, 'source'> = {
@@ -95,11 +96,11 @@ export const TRAINING_DEFAULTS: Omit<TrainingConfig, 'batch'> = {
   init: null,
 };
 
-/** `toy-cars` itself, what stands for images of a program, or the absolute path. */
+/** `toy-cars` itself, the marker for images from a program, or the absolute path. */
 export const dataSource = (source: string): string =>
   source === TOY_CARS || source === GIVEN ? source : resolve(source);
 
-/** The data settings that a source gives; `heldOut` reads that one, whose form differs by source. */
+/** The data settings that a source gives; `heldOut` is passed in, since its form differs by source. */
 export function readData(source: Source, heldOut: HeldOut | undefined): Partial<DataConfig> {
   return given<Omit<DataConfig, 'source' | 'classes'>>({
     fit: readFit(source),
@@ -109,7 +110,7 @@ export function readData(source: Source, heldOut: HeldOut | undefined): Partial<
 }
 
 /**
- * `--held-out`: what looks like a number is a fraction in (0, 1), anything else names images. A folder of such a name
+ * `--held-out`: a number is a fraction in (0, 1), anything else is a path of images. A folder with such a name
  * can be written `./0.1`.
  */
 export function readHeldOut(text: string | undefined): HeldOut | undefined {
@@ -122,14 +123,12 @@ export function readHeldOut(text: string | undefined): HeldOut | undefined {
   );
 }
 
-/** The training settings that a source gives. @throws UsageError for one that cannot be. */
+/** The training settings that a source gives. @throws UsageError for an invalid one */
 export function readTraining(source: Source): Partial<TrainingConfig> {
   const epochs = source.whole('epochs', { min: 1, max: 1e9 });
   const steps = source.whole('steps', { min: 1, max: 1e9 });
   if (epochs !== undefined && steps !== undefined)
-    throw new UsageError(
-      '--epochs and --steps: each gives the length of the run; give one of them',
-    );
+    throw new UsageError('--epochs and --steps: both give the length of the run; give only one');
   const keepGuide = source.realOr('keepGuide', { above: 0, below: 1 }, ['none']);
   const init = source.text('init');
   return {
@@ -157,7 +156,7 @@ export function readTraining(source: Source): Partial<TrainingConfig> {
 
 /**
  * The length of a new run in minutes.
- * @throws UsageError beside another length, and on a resume, whose length is in steps by then
+ * @throws UsageError together with another length, and on a resume, whose length is already in steps
  */
 export function readMinutes(source: Source, resume: boolean): number | undefined {
   const minutes = source.real('minutes', { above: 0, max: 1e6 });
@@ -165,11 +164,11 @@ export function readMinutes(source: Source, resume: boolean): number | undefined
   const other = (['steps', 'epochs'] as const).find((name) => source.has(name));
   if (other !== undefined)
     throw new UsageError(
-      `${source.where('minutes')} and ${source.where(other)}: each gives the length of the run; give one of them`,
+      `${source.where('minutes')} and ${source.where(other)}: both give the length of the run; give only one`,
     );
   if (!resume) return minutes;
   throw new UsageError(
-    `${source.where('minutes')}: belongs to a new run; a resume takes --steps or --epochs, resumes included`,
+    `${source.where('minutes')}: belongs to a new run; a resume takes the total --steps or --epochs`,
   );
 }
 

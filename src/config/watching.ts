@@ -5,11 +5,11 @@ import type { Flags } from './flag.js';
 
 export const watchingFlags: Flags = {
   host: {
-    describe: 'Address to listen on; 0.0.0.0 lets other machines see the page, whoever has them',
+    describe: 'Address to listen on; 0.0.0.0 lets any other machine see the page',
     value: 'ADDRESS',
     default: '127.0.0.1',
   },
-  port: { describe: 'Port; 0 takes any that is free', value: 'N', default: '0' },
+  port: { describe: 'Port; 0 takes any free one', value: 'N', default: '0' },
 };
 
 /** @throws UsageError */
@@ -17,7 +17,7 @@ export function readListening(args: Args): { host: string; port: number } {
   const host = args.text('host') ?? '127.0.0.1';
   if (!/^[\w.:%-]+$/.test(host))
     throw new UsageError(
-      `${args.where('host')}: expected an address or a name of this machine, without a port`,
+      `${args.where('host')}: expected an address or name of this machine, without a port`,
     );
   return { host, port: args.whole('port', { min: 0, max: 65535 }) ?? 0 };
 }

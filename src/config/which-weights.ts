@@ -4,24 +4,23 @@ import type { Flags } from './flag.js';
 import { show } from './show.js';
 import { parseDecimal, quote, type Source } from './source.js';
 
-/** Which of a checkpoint's weights are meant: those that were trained, or an average (EMA) of them. */
+/** Which of a checkpoint's weights to use: the raw ones, or an average (EMA) of them. */
 
 export const weightsFlags: Flags = {
   weights: {
-    describe:
-      "A run's weights as they were trained, or their average, of which there may be several",
+    describe: "A run's raw weights, or an average (EMA), of which there may be several",
     value: 'raw|ema|ema:DECAY',
-    default: 'ema where the run has it, its first; else raw',
+    default: "the run's first ema, else raw",
   },
 };
 
 const FORMS = 'raw, ema or ema:DECAY';
 
 /**
- * The decay of the average that is meant; null for the weights as they were trained.
+ * The decay of the chosen average; null for the raw weights.
  * @param path the model, for messages
- * @param training of its run; null where it is of none
- * @throws UsageError for an average that there is not
+ * @param training of its run; null without a run
+ * @throws UsageError for an average that does not exist
  */
 export function readWhichWeights(
   source: Source,
@@ -37,6 +36,7 @@ export function readWhichWeights(
     throw new UsageError(`${source.where('weights')}: expected ${FORMS}, got ${quote(text)}`);
   const found = text === 'ema' ? decays[0] : decays.find((d) => d === parseDecimal(decay));
   if (found !== undefined) return found;
-  const has = training === null ? 'is of no run' : `has averages of decay ${show(decays)}`;
+  const has =
+    training === null ? 'does not belong to a run' : `has averages of decay ${show(decays)}`;
   throw new UsageError(`${source.where('weights')}: ${path} ${has}, got ${quote(text)}`);
 }

@@ -1,6 +1,6 @@
 /**
- * Many images on a device: batches side by side in lanes, each lane with its own memory over weights that all
- * share. With running statistics image k of a seed is a function of the seed, k and the weights alone.
+ * Draws many images on a device: batches run side by side in lanes, each lane with its own memory over shared
+ * weights. With running statistics, image k of a seed is a function of the seed, k and the weights alone.
  */
 export interface Generator {
   readonly device: 'wasm' | 'tensorflow';
@@ -8,25 +8,25 @@ export interface Generator {
   readonly description: string;
   /** What the bits depend on besides the settings, e.g. `relaxed`. */
   readonly build: string;
-  /** Batches that may be in work at one time. */
+  /** Batches that may run at once. */
   readonly lanes: number;
   /** Images in a full batch. */
   readonly batch: number;
   /** Reverse steps of a batch. */
   readonly steps: number;
-  /** Whether batches are to end at multiples of `batch`, so that another run's are the same; default false. */
+  /** Whether batches should end at multiples of `batch`, so that another run has the same batches; default false. */
   readonly aligned?: boolean;
   /**
-   * Makes the images of these numbers, at most `batch` of them: u8 [images, size, size, channels], an array of the
-   * caller's own. A lane makes one batch at a time.
-   * @param wanted those of them that will go to disk; the rest is there
-   * @throws EngineError when a worker is lost; the lane is free again, and the batch may be made once more
+   * Draws the images of these numbers, at most `batch` of them: u8 [images, size, size, channels], in an array that the
+   * caller owns. A lane draws one batch at a time.
+   * @param wanted those of them that will be written to disk; the others already are
+   * @throws EngineError if a worker is lost; the lane is free again, and the batch may be retried
    */
   make(lane: number, images: Uint32Array, wanted?: readonly number[]): Promise<Uint8Array>;
-  /** Reverse steps that the lane's batch has behind it. */
+  /** Reverse steps that the lane's batch has finished. */
   stepsDone(lane: number): number;
-  /** Told of each image that is on disk, where something else holds it until then. */
+  /** Called for each image that is on disk, if something else stores it until then. */
   kept?(image: number): void;
-  /** Ends what is in work; safe to call twice. */
+  /** Stops running work; safe to call twice. */
   dispose(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 import { type Part, WHOLE } from './device.js';
 import type { PartBatch, TrainBatch } from './trainer.js';
 
-/** A step's batches, one after the other: each part has as many of its images. */
+/** Splits a step's batch: each part has equally many of its images. */
 export function partsOf(batch: TrainBatch, of: number): [part: Part, images: PartBatch][] {
   const { lr: _, first: begin = 0, ...images } = batch;
   if (of === 1) return [[WHOLE, { ...images, first: begin }]];
@@ -21,7 +21,7 @@ export function partsOf(batch: TrainBatch, of: number): [part: Part, images: Par
   });
 }
 
-/** Milliseconds of the parts, by what they went to. */
+/** Milliseconds by part, added up. */
 export function sumTimes(
   times: readonly Readonly<Record<string, number>>[],
 ): Record<string, number> {

@@ -6,37 +6,37 @@ import type { NetworkDevice } from './device.js';
 export interface TrainBatch {
   /** Steps taken before this one. */
   readonly step: number;
-  /** u8 [batch, size, size, channels]: of all batches together where the trainer accumulates. */
+  /** u8 [batch, size, size, channels]: all batches of the step together if the trainer accumulates. */
   readonly pixels: Uint8Array;
-  /** 1 mirrors the image left to right; one an image. */
+  /** One per image; 1 mirrors it left to right. */
   readonly flips: Uint32Array;
-  /** Where each image is on the way to noise. */
+  /** How noisy each image is. */
   readonly t: Positions;
-  /** Labels, one an image: for networks that read them. */
+  /** Labels, one per image: for networks that read them. */
   readonly labels?: Int32Array;
   readonly lr: number;
   /** The number of its first image in the step, where others take the images before it; default 0. */
   readonly first?: number;
 }
 
-/** Some images of a step, beginning with `first`, which their noise and dropouts depend on. */
+/** Some images of a step, starting with `first`, which their noise and dropouts depend on. */
 export interface PartBatch extends Omit<TrainBatch, 'lr' | 'first'> {
   readonly first: number;
 }
 
-/** Images that are not trained on. The noise of each is the stream (heldOutNoise, its number). */
+/** Images that are not trained on. The noise of each is the stream (heldOutNoise, image number). */
 export interface EvaluationBatch {
-  /** Their numbers, `batch` of them. */
+  /** Their image numbers, `batch` of them. */
   readonly images: Uint32Array;
   readonly pixels: Uint8Array;
   readonly t: Positions;
-  /** Labels, one an image: for networks that read them. */
+  /** Labels, one per image: for networks that read them. */
   readonly labels?: Int32Array;
 }
 
 export interface StepResult {
   readonly loss: number;
-  /** Each image's own. */
+  /** Per image. */
   readonly losses: Float64Array;
   readonly ms: Readonly<Record<string, number>>;
   /** How long it took, where it was not computed when it was asked for. */
@@ -45,7 +45,7 @@ export interface StepResult {
 
 export interface Evaluated {
   readonly epsilon: Float32Array;
-  /** ε, or what else is to be predicted. */
+  /** ε, or another target. */
   readonly noise: Float32Array;
   /** Weights of the images' losses; null for 1. */
   readonly weights: Float32Array | null;
@@ -74,7 +74,7 @@ export interface Replicas {
   importMomentum(state: StateDict): void;
 }
 
-/** A U-Net with all that a step does around it: noise, q(x_t|x_0), loss, Adam. */
+/** A U-Net with everything else in a step: noise, q(x_t|x_0), loss, Adam. */
 export interface Trainer {
   readonly unet: NetworkDevice;
   /** Of a trainer that has several. Its steps take the images of all of them. */
@@ -84,12 +84,12 @@ export interface Trainer {
    * for yet.
    */
   readonly elsewhere?: { readonly ahead: boolean };
-  /** Memory the training takes, in bytes. */
+  /** Memory that training takes, in bytes. */
   readonly memoryBytes: number;
   /** Ho et al. (2020), Algorithm 1, on one batch or several. Milliseconds by part: data, unet, optimizer. */
   step(batch: TrainBatch): Promise<StepResult>;
   /**
-   * What the network predicts (running statistics), and what it should, f32 [batch, size, size, channels]; valid until the next
+   * The network's predictions (with running statistics) and their targets, f32 [batch, size, size, channels]; valid until the next
    * call.
    */
   evaluate(batch: EvaluationBatch): Promise<Evaluated>;

@@ -1,4 +1,4 @@
-/** Labels beside the images of a .npz: `arr_1`, whole numbers, one an image, as improved-diffusion and `haze generate` write them. */
+/** Labels in a .npz beside its images: `arr_1`, whole numbers, one per image, as improved-diffusion and `haze generate` write them. */
 import { UsageError } from '../errors.js';
 import { withInputFile } from '../io/input-file.js';
 import { NPY_BYTES } from '../io/npy.js';
@@ -7,14 +7,14 @@ import { type Classes, classesOfNumbers, MOST_CLASSES } from './classes.js';
 
 export const LABELS_NAME = 'arr_1';
 
-/** How each type's elements are read. */
+/** Reads an element of each type. */
 const READERS: Readonly<Record<string, (bytes: Buffer, at: number) => number>> = {
   '|u1': (bytes, at) => bytes.readUInt8(at),
   '<i4': (bytes, at) => bytes.readInt32LE(4 * at),
   '<i8': (bytes, at) => Number(bytes.readBigInt64LE(8 * at)),
 };
 
-/** @throws UsageError for what are no labels of as many images */
+/** @throws UsageError unless these are labels of `count` images */
 export const classesOfNpz = (file: string, count: number): Promise<Classes> =>
   withInputFile(file, 'an array of images', async (opened) => {
     const { dtype, shape, where, read } = await (await openNpz(opened)).open(
@@ -23,7 +23,7 @@ export const classesOfNpz = (file: string, count: number): Promise<Classes> =>
     );
     if (shape.length !== 1 || shape[0] !== count)
       throw new UsageError(
-        `${where}: expected ${count} labels, one an image, got (${shape.join(', ')})`,
+        `${where}: expected ${count} labels, one per image, got (${shape.join(', ')})`,
       );
     const parts: Uint8Array[] = [];
     for await (const piece of read(count * NPY_BYTES[dtype]!)) parts.push(piece.slice());

@@ -1,6 +1,6 @@
 /**
- * Images in one array: NumPy's .npy and .npz (stored or deflated) and .safetensors, u8 [count, height, width] or with 1, 3 or 4
- * (RGBA) channels behind. What `haze generate` writes for other programs is read again by this.
+ * Images in one array: NumPy's .npy and .npz (stored or deflated) and .safetensors, u8 [count, height, width], optionally with 1, 3 or 4
+ * (RGBA) channels as the last dimension. It also reads the arrays that `haze generate` writes.
  */
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
@@ -18,26 +18,26 @@ import { readAt } from './read-at.js';
 import type { Place, Source } from './source.js';
 import { requireRoomToUnpack } from './unpacked.js';
 
-/** Images of one shape one after the other. */
+/** Consecutive images of one shape. */
 interface Images {
   readonly from: RawPath | SharedArrayBuffer;
-  /** Where the first begins. */
+  /** Offset of the first, in bytes. */
   readonly at: number;
   readonly count: number;
   readonly height: number;
   readonly width: number;
   readonly channels: 1 | 3 | 4;
-  /** Whether labels lie beside them. */
+  /** Whether the file has labels for them. */
   readonly labelled?: boolean;
 }
 
-/** What `haze generate` calls its arrays, and the part that is not finished. */
+/** `haze generate`'s array files, and the marker of an unfinished one. */
 const GENERATED = ['images.npz', 'images.safetensors'];
 const PART = 'images.part';
 
 /**
- * A file of one array of images; undefined for a file of another kind.
- * @throws UsageError for an array that holds no images, and for a damaged file
+ * A file with one array of images; undefined for a file of another kind.
+ * @throws UsageError for an array that does not hold images, and for a damaged file
  */
 export async function openArray(place: Place): Promise<Source | undefined> {
   const file = place.path;
@@ -47,7 +47,7 @@ export async function openArray(place: Place): Promise<Source | undefined> {
   return source(place, await withInputFile(file, 'an array of images', open));
 }
 
-/** The array of a folder that `haze generate` filled; undefined for another folder. @throws UsageError for one that is not finished */
+/** The array of a folder that `haze generate` wrote; undefined for another folder. @throws UsageError for an unfinished one */
 export async function openArrayFolder(folder: Place): Promise<Source | undefined> {
   const names = await readdir(fsPath(folder.path)).catch(() => [] as string[]);
   if (!names.some((name) => /^manifest-\d+-of-\d+\.jsonl$/.test(name))) return undefined;
@@ -59,11 +59,11 @@ export async function openArrayFolder(folder: Place): Promise<Source | undefined
     });
   if (!names.includes(PART)) return undefined;
   throw new UsageError(
-    `${folder.name}: expected a finished set of images, got one that haze generate has not finished; the same command goes on`,
+    `${folder.name}: expected a finished set of images, got one that haze generate has not finished; run the same command to finish it`,
   );
 }
 
-/** By content where that says it; a zip may be anything, and safetensors have no mark. */
+/** By content, except for formats without a signature: a zip may be anything, and safetensors has none. */
 function readerOf(file: string): ((file: InputFile) => Promise<Images>) | undefined {
   if (/\.npz$/i.test(file)) return fromNpz;
   if (/\.safetensors$/i.test(file)) return fromSafetensors;
@@ -77,7 +77,7 @@ async function fromNpy({ path: name, handle, size }: InputFile): Promise<Images>
   const expected = npy.start + npyBytes(npy, ['|u1'], name);
   if (size !== expected)
     throw new UsageError(
-      `${name}: expected ${expected} bytes, as its shape (${npy.shape.join(', ')}) has, got ${size}`,
+      `${name}: expected ${expected} bytes for its shape (${npy.shape.join(', ')}), got ${size}`,
     );
   refuseFortran(npy.fortran, name);
   return { from: name, at: npy.start, ...imageShape(npy.shape, name) };
@@ -93,7 +93,7 @@ async function fromNpz(file: InputFile): Promise<Images> {
   return { from: await unpack(array, shape), at: 0, labelled, ...shape };
 }
 
-/** `arr_0`, as `np.savez` names what it is not told a name for, or the only one. */
+/** `arr_0`, the name that `np.savez` gives an unnamed array, or the only one. */
 function arrayOf(npz: Npz, file: string): string {
   if (npz.names.includes('arr_0')) return 'arr_0';
   const [name] = npz.names;
@@ -102,10 +102,10 @@ function arrayOf(npz: Npz, file: string): string {
   throw new UsageError(`${file}: expected one array of images, or arr_0, got ${what}`);
 }
 
-/** Deflated data cannot be read from the middle, so the pixels are unpacked into memory. */
+/** Deflated data cannot be read from the middle, so the pixels are decompressed into memory. */
 async function unpack(array: NpzArray, shape: Shape): Promise<SharedArrayBuffer> {
   const length = shape.count * shape.height * shape.width * shape.channels;
-  requireRoomToUnpack(array.where, length, 'store them as they are (np.savez)');
+  requireRoomToUnpack(array.where, length, 'store them uncompressed (np.savez)');
   const pixels = new SharedArrayBuffer(length);
   let at = 0;
   for await (const piece of array.read(length)) {
@@ -123,13 +123,13 @@ async function fromSafetensors(file: InputFile): Promise<Images> {
       `${file.path}: expected one tensor of type U8, as haze generate writes images, got ${entries.size === 1 ? `one of ${info?.dtype}` : `${entries.size} tensors`}`,
     );
   const shape = imageShape(info.shape, `${file.path}: ${name}`);
-  // The only tensor's data end with the file.
+  // The data of the only tensor end with the file.
   return { from: file.path, at: file.size - elementsOf(info.shape), ...shape };
 }
 
 type Shape = Omit<Images, 'from' | 'at' | 'labelled'>;
 
-/** Pixels that an image may have: what the decoder allows a picture. */
+/** Most pixels of an image: the decoder's limit for a picture. */
 const MOST_PIXELS = 268_435_456;
 
 function imageShape(shape: readonly number[], where: string): Shape {

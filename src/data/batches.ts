@@ -1,6 +1,6 @@
 /**
- * Which images a training step takes, which of them it mirrors and at which timesteps: a function of the
- * seed and the step alone, so that a run that resumes sees what it would have seen.
+ * Which images a training step takes, which of them it mirrors, and their timesteps: a function of the
+ * seed and the step alone, so a resumed run sees what an uninterrupted one would have seen.
  */
 import { drawPositions, type PositionOptions, type Positions } from '../diffusion/mixture.js';
 import { CounterRandom, PURPOSE } from '../diffusion/random.js';
@@ -12,13 +12,13 @@ export interface Batch {
   /** Steps count from 0, epochs too. */
   readonly step: number;
   readonly epoch: number;
-  /** Images of the data set, one a slot. */
+  /** Images of the data set, one per slot. */
   readonly indices: Uint32Array;
-  /** 1 where the image in the slot is mirrored left to right, else 0. */
+  /** 1 if the image in the slot is mirrored left to right, else 0. */
   readonly flips: Uint32Array;
-  /** Where the image in each slot is on the way to noise. */
+  /** How noisy the image in each slot is. */
   readonly t: Positions;
-  /** Class of each slot; the number of classes where it is left out, which stands for no class. Missing without classes. */
+  /** Class of each slot; the number of classes stands for no class. Missing without classes. */
   readonly labels?: Int32Array;
 }
 
@@ -29,40 +29,40 @@ export interface BatchOptions {
   readonly seed: number;
   /** T: timesteps of the diffusion. */
   readonly timesteps: number;
-  /** How these are drawn; by default uniform. */
+  /** How timesteps are drawn; by default uniformly. */
   readonly positions?: PositionOptions;
   /** Mirror each image with probability one half. */
   readonly flip: boolean;
-  /** Classes of the images, for networks that are told them. */
+  /** Classes of the images, for class-conditional networks. */
   readonly classes?: Classes | null;
-  /** Probability with which an image's class is left out (Ho & Salimans 2022); default 0. */
+  /** Probability with which an image's class is dropped (Ho & Salimans 2022); default 0. */
   readonly labelDropout?: number;
 }
 
 /**
  * The batches of a run. An epoch is a seeded permutation of the images cut into ⌊count/batch⌋ steps; the
- * images left over wait for the next epoch's permutation.
+ * images left over are part of the next epoch's permutation.
  */
 export class BatchPlan {
   readonly stepsPerEpoch: number;
   readonly #options: BatchOptions;
   readonly #random: CounterRandom;
-  /** The last two epochs' orders: a step near an epoch's end looks ahead into the next. */
+  /** The orders of two epochs: a step near an epoch's end looks ahead into the next. */
   readonly #orders = new Map<number, Uint32Array>();
 
-  /** @throws UsageError when the images do not fill one batch. */
+  /** @throws UsageError if there are fewer images than one batch */
   constructor(options: BatchOptions) {
     const { count, batch, seed } = options;
     if (count < batch)
       throw new UsageError(
-        `--batch: a batch takes ${batch} images, and the data has ${count}; expected at most ${count}`,
+        `--batch: expected at most ${count}, the number of images in the data, got ${batch}`,
       );
     this.stepsPerEpoch = Math.floor(count / batch);
     this.#options = options;
     this.#random = new CounterRandom(seed);
   }
 
-  /** The epoch that step belongs to. */
+  /** The epoch of a step. */
   epochOf(step: number): number {
     return Math.floor(step / this.stepsPerEpoch);
   }
@@ -72,7 +72,7 @@ export class BatchPlan {
     return (step + 1) % this.stepsPerEpoch === 0;
   }
 
-  /** The images of a step alone: what `Dataset.ahead` wants to know. */
+  /** Only the images of a step, for `Dataset.ahead`. */
   indices(step: number): Uint32Array {
     const { batch } = this.#options;
     const first = (step % this.stepsPerEpoch) * batch;

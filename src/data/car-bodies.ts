@@ -1,12 +1,12 @@
 /**
- * The kinds of car: silhouettes, panes and wheels as SVG path data in a frame of 64 units a side, the nose
- * to the right, the sills at y = 47.5. Each kind takes its proportions from the caller's random numbers.
+ * The kinds of car: silhouettes, panes and wheels as SVG path data in a 64-unit square, the nose
+ * to the right, the sills at y = 47.5. The proportions of each come from the caller's random numbers.
  */
 
-/** A uniform random number in [0, 1), the next one at each call. */
+/** A uniform random number in [0, 1), a new one at each call. */
 export type Uniform = () => number;
 
-/** A car's outline: what differs between a van and a sedan. Points are SVG path data in the 64-unit frame. */
+/** A car's outline: the differences between a van and a sedan. Points are SVG path data in the 64-unit frame. */
 export interface Body {
   /** The silhouette, from the rear bumper clockwise to the front one, closed along the sills. */
   readonly shell: string;
@@ -178,12 +178,12 @@ function lorry(random: Uniform): Body {
   };
 }
 
-/** One car's body, of a kind and with proportions drawn at random. */
+/** The body of one car, of a random kind and with random proportions. */
 export function drawBody(random: Uniform): Body {
   return pick(random, BODIES)(random);
 }
 
-/** The name of the kind that `drawBody` would take of the same random numbers. */
+/** The name of the kind that `drawBody` would pick with the same random numbers. */
 export const pickBodyName = (random: Uniform): string => pick(random, BODIES).name;
 
 const BODIES: readonly ((random: Uniform) => Body)[] = [
@@ -198,7 +198,7 @@ const BODIES: readonly ((random: Uniform) => Body)[] = [
   lorry,
 ];
 
-/** An element drawn at random. */
+/** A random element. */
 export const pick = <T>(random: Uniform, list: readonly T[]): T =>
   list[Math.floor(random() * list.length)] as T;
 

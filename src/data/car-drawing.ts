@@ -1,7 +1,7 @@
 /**
- * One car as an SVG picture, 64 units a side: a side view facing right, big in the frame, on a road under
- * a plain sky. Shapes are strong and few, so that they survive at 32 pixels and a small U-Net learns them;
- * everything that varies is drawn from the caller's random numbers.
+ * One car as an SVG picture, 64 units a side: a side view facing right that fills the frame, on a road under
+ * a plain sky. The shapes are strong and few, so that they survive at 32 pixels and a small U-Net can learn them;
+ * everything that varies comes from the caller's random numbers.
  */
 import { type Body, drawBody, n, pick, pickBodyName, type Uniform } from './car-bodies.js';
 
@@ -33,13 +33,13 @@ const ROAD = ['#6f747b', '#7d7f86', '#64707a'] as const;
 const GLASS = '#cfeaf6';
 const INK = '#22262c';
 
-/** Units a side of the frame that the drawings live in. */
+/** Side of the drawings' frame, in units. */
 export const CAR_UNITS = 64;
 
-/** Where the wheels stand. */
+/** Height of the ground, where the wheels touch it. */
 const GROUND = 53;
 
-/** The picture of one car: an SVG document of `pixels` a side. */
+/** The picture of one car: an SVG document with a side of `pixels`. */
 export function drawCar(random: Uniform, pixels: number): string {
   const scene = background(random);
   const body = drawBody(random);
@@ -48,7 +48,7 @@ export function drawCar(random: Uniform, pixels: number): string {
     random,
     COLOURS.filter((c) => c !== colour),
   );
-  // A little larger or smaller about the point where the wheels stand, and a little to the side.
+  // Scaled a little about the point where the wheels touch the ground, and shifted a little sideways.
   const scale = 0.94 + 0.1 * random();
   const dx = 32 * (1 - scale) + 2 * (random() - 0.5);
   const dy = GROUND * (1 - scale);
@@ -61,7 +61,7 @@ export function drawCar(random: Uniform, pixels: number): string {
   );
 }
 
-/** The kind of the car that `drawCar` draws of the same random numbers. */
+/** The kind of car that `drawCar` draws with the same random numbers. */
 export function carBody(random: Uniform): string {
   background(random);
   return pickBodyName(random);

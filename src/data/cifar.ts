@@ -16,11 +16,11 @@ import type { Place, Source } from './source.js';
 const SIDE = 32;
 const PIXELS = 3 * SIDE * SIDE;
 
-/** Classes that each label byte of a record counts: CIFAR-100's are coarse and fine. */
+/** The number of classes of each label byte of a record: CIFAR-100 has coarse and fine ones. */
 interface Kind {
   readonly name: string;
   readonly classes: readonly number[];
-  /** Names of the classes that the last label byte counts, where the format fixes them. */
+  /** Names of the classes of the last label byte, if the format fixes them. */
   readonly names?: readonly string[];
 }
 
@@ -43,7 +43,7 @@ interface Batch {
   readonly count: number;
 }
 
-/** A folder that holds `data_batch_*.bin`, all of them in order; undefined for another folder. */
+/** A folder with `data_batch_*.bin`, all of them in order; undefined for another folder. */
 export async function openCifarFolder(folder: Place): Promise<Source | undefined> {
   const names = await readdir(fsPath(folder.path)).catch(() => [] as string[]);
   const batches = names.filter((name) => /^data_batch_\d+\.bin$/.test(name)).sort();
@@ -61,7 +61,7 @@ const within = (folder: Place, name: string): Place => ({
 
 /**
  * One batch file (`.bin`); undefined for a file of another name.
- * @throws UsageError when the file is not made of CIFAR records.
+ * @throws UsageError unless the file consists of CIFAR records
  */
 export async function openCifar(file: Place): Promise<Source | undefined> {
   if (!/\.bin$/i.test(file.name)) return undefined;
@@ -79,11 +79,11 @@ async function openBatch(place: Place): Promise<Batch> {
     if (size === 0) throw new UsageError(`${file}: the file is empty`);
     const kinds = KINDS.filter((kind) => size % recordBytes(kind) === 0);
     if (kinds.length === 0) throw notRecords(file, size);
-    // A size may be a multiple of both records: then the labels tell.
+    // A size may be a multiple of both kinds of record: then the labels decide.
     for (const kind of kinds)
       if (await hasLabels(handle, kind, size))
         return { file: place, kind, count: size / recordBytes(kind) };
-    throw new UsageError(`${file}: its records have labels that ${kinds[0]!.name} does not know`);
+    throw new UsageError(`${file}: its records have labels that ${kinds[0]!.name} does not have`);
   } finally {
     await handle.close();
   }
@@ -96,10 +96,10 @@ function notRecords(file: string, size: number): UsageError {
   );
 }
 
-/** Records whose labels are looked at: enough to tell the kinds apart, and either from other files. */
+/** Records whose labels are checked: enough to tell the kinds apart, and from other files. */
 const LOOKED_AT = 64;
 
-/** Whether the labels of the first records are such as the kind has. */
+/** Whether the labels of the first records are valid for the kind. */
 async function hasLabels(handle: FileHandle, kind: Kind, size: number): Promise<boolean> {
   const each = recordBytes(kind);
   const labels = Buffer.alloc(kind.classes.length);
@@ -110,10 +110,10 @@ async function hasLabels(handle: FileHandle, kind: Kind, size: number): Promise<
   return true;
 }
 
-/** Records that are read at a time for their labels. */
+/** Records per read when collecting labels. */
 const AT_A_TIME = 4096;
 
-/** The last label byte of each record: CIFAR-100's fine one. @throws UsageError for one that the kind does not have */
+/** The last label byte of each record: CIFAR-100's fine one. @throws UsageError for an invalid one */
 function labelsOf({ file, kind, count }: Batch): Uint8Array {
   const each = recordBytes(kind);
   const at = kind.classes.length - 1;

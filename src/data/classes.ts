@@ -1,4 +1,4 @@
-/** Which class each image of a data set is of: by its folder, a file of labels, a byte of its record, or how it was drawn. */
+/** The class of each image of a data set: from its folder, a file of labels, a byte of its record, or how it was drawn. */
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -11,34 +11,34 @@ import { listNames } from './list-names.js';
 import { reasonOf } from './reason.js';
 import type { Source } from './source.js';
 
-/** Where classes are said. */
+/** Where classes come from. */
 export const CLASS_KINDS = ['folders', 'labels', 'bodies'] as const;
 export type ClassKind = (typeof CLASS_KINDS)[number];
 
 /** The classes of a source. */
 export interface Classes {
-  /** By label, which counts from 0. */
+  /** Names by label, from 0. */
   readonly names: readonly string[];
   /** Label of each item. */
   readonly labels: Int32Array;
 }
 
-/** The most classes, far above those of any data set; more are a mistake, such as a folder an image. */
+/** The most classes, far above those of any data set; more are a mistake, such as one folder per image. */
 export const MOST_CLASSES = 10_000;
 
-/** Files that lie in no folder which a message names. */
+/** Number of files outside any folder that a message names. */
 const LISTED = 3;
 
 /**
- * The folder below the root that each file lies in, at whatever depth, in code-unit order of their names.
- * @throws UsageError for a file that lies in none
+ * The class of each file is its top-level folder below the root, in code-unit order of the names.
+ * @throws UsageError for a file outside any folder
  */
 export function classesOfFolders(root: string, files: readonly ListedFile[]): Classes {
   const folders = files.map(({ name }) => name.split('/').slice(0, -1)[0]);
   const outside = files.filter((_, i) => folders[i] === undefined);
   if (outside.length > 0)
     throw new UsageError(
-      `${root}: expected every image in a folder of its class, got ${outside.length} that lie in none, such as ${outside
+      `${root}: expected every image in a folder named after its class, got ${outside.length} outside any, such as ${outside
         .slice(0, LISTED)
         .map(({ name }) => name)
         .join(', ')}`,
@@ -46,18 +46,18 @@ export function classesOfFolders(root: string, files: readonly ListedFile[]): Cl
   return numbered(root, folders as readonly string[]);
 }
 
-/** Names as labels. */
+/** Numbers the names in order. */
 export function numbered(where: string, of: readonly string[]): Classes {
   const names = [...new Set(of)].sort();
   if (names.length > MOST_CLASSES)
     throw new UsageError(
-      `${where}: expected at most ${MOST_CLASSES} classes, got ${names.length}; each folder below it is one`,
+      `${where}: expected at most ${MOST_CLASSES} classes, got ${names.length}; each subfolder is one`,
     );
   const label = new Map(names.map((name, i) => [name, i]));
   return { names, labels: Int32Array.from(of, (name) => label.get(name)!) };
 }
 
-/** The classes of a source; `where` begins messages. @throws UsageError where it does not say them */
+/** The classes of a source; `where` begins messages. @throws UsageError if it does not have any */
 export async function requireClasses(where: string, source: Source): Promise<Classes> {
   if (!source.classes)
     throw new UsageError(`${where}: ${source.name} does not say which class each image is of`);
@@ -69,16 +69,16 @@ export async function requireClasses(where: string, source: Source): Promise<Cla
   }
 }
 
-/** @throws UsageError where all images are of one class, which tells a network nothing */
+/** @throws UsageError if all images are of one class, which has nothing to learn */
 export function checkSeveral(where: string, { names, labels }: Classes): void {
   const first = labels[0] ?? 0;
   if (labels.every((label) => label === first))
     throw new UsageError(
-      `${where}: expected two classes or more, got ${printable(names[first] ?? 'none')} alone`,
+      `${where}: expected two classes or more, got only ${printable(names[first] ?? 'none')}`,
     );
 }
 
-/** The labels that images have among the classes of others. @throws UsageError naming a class that is not one of them */
+/** The labels of images, numbered by known classes. @throws UsageError naming a class that is not known */
 export function among(
   where: string,
   { names, labels }: Classes,
@@ -92,7 +92,7 @@ export function among(
   );
 }
 
-/** Labels that are numbers, of classes with or without names of their own. */
+/** Numeric labels, with or without names for the classes. */
 export function classesOfNumbers(
   labels: Uint8Array | Int32Array,
   names?: readonly string[],
@@ -105,16 +105,16 @@ export function classesOfNumbers(
   };
 }
 
-/** Magic and the one dimension of a file of labels. */
+/** Size of the magic number and the one dimension of a file of labels. */
 const LABELS_HEADER = 8;
 
-/** Bytes that such a file may have: labels of 100 million images. */
+/** Size limit of such a file: labels of 100 million images. */
 const LARGEST = 1e8 + LABELS_HEADER;
 
 /**
- * The labels of an IDX file of images, from the file of labels beside it: `train-images-idx3-ubyte` has
- * `train-labels-idx1-ubyte`, packed by gzip or not.
- * @throws UsageError where there is none, or it holds no labels of as many images
+ * The labels of an IDX file of images, from the file of labels in the same folder: for `train-images-idx3-ubyte` it is
+ * `train-labels-idx1-ubyte`, with or without gzip.
+ * @throws UsageError if it is missing or does not hold labels of `count` images
  */
 export async function classesOfIdx(images: RawPath, name: string, count: number): Promise<Classes> {
   const file = String(fsPath(images));
@@ -124,7 +124,7 @@ export async function classesOfIdx(images: RawPath, name: string, count: number)
     .replace(/idx3/i, 'idx1');
   if (wanted === base)
     throw new UsageError(
-      `${name}: expected "images" in its name, which stands as "labels" in that of the file of labels beside it`,
+      `${name}: expected "images" in its name; the file of labels in the same folder has "labels" instead`,
     );
   const folder = path.dirname(file);
   for (const candidate of [wanted, `${wanted}.gz`]) {
@@ -132,7 +132,9 @@ export async function classesOfIdx(images: RawPath, name: string, count: number)
     if (!found?.isFile()) continue;
     return classesOfNumbers(await idxLabels(path.join(folder, candidate), found.size, count));
   }
-  throw new UsageError(`${name}: expected its labels in ${wanted} beside it, got no such file`);
+  throw new UsageError(
+    `${name}: expected its labels in ${wanted} in the same folder, got no such file`,
+  );
 }
 
 async function idxLabels(file: string, size: number, count: number): Promise<Uint8Array> {
@@ -149,7 +151,7 @@ async function idxLabels(file: string, size: number, count: number): Promise<Uin
   const held = bytes.length - LABELS_HEADER;
   if (bytes.readUInt32BE(4) !== count || held !== count)
     throw new UsageError(
-      `${file}: expected ${count} labels, one an image, got ${bytes.readUInt32BE(4)} in ${held} bytes`,
+      `${file}: expected ${count} labels, one per image, got ${bytes.readUInt32BE(4)} in ${held} bytes`,
     );
   return bytes.subarray(LABELS_HEADER);
 }
@@ -157,7 +159,7 @@ async function idxLabels(file: string, size: number, count: number): Promise<Uin
 function unpacked(file: string, stored: Buffer, count: number): Buffer {
   if (stored[0] !== 0x1f || stored[1] !== 0x8b) return stored;
   try {
-    // What unpacks to more than labels of the images is refused before it fills the memory.
+    // Data that unpack to more than the labels are refused before they fill the memory.
     return gunzipSync(stored, { maxOutputLength: count + LABELS_HEADER });
   } catch (error) {
     throw new UsageError(

@@ -1,6 +1,6 @@
 /**
- * A data set opened for training: u8 images of one size, either all decoded in shared memory or, when they
- * are larger than the budget, decoded when they are asked for. Both give the same bytes.
+ * A data set opened for training: u8 images of one size, either all decoded in shared memory or, if they
+ * exceed the budget, decoded on request. Both give the same bytes.
  */
 import { constants } from 'node:buffer';
 import { UsageError } from '../errors.js';
@@ -22,49 +22,49 @@ export interface Dataset {
   readonly count: number;
   readonly size: number;
   readonly channels: 1 | 3;
-  /** Files that give no image, and why. */
+  /** Files that contain no readable image, and why. */
   readonly skipped: readonly Skipped[];
-  /** Images that may not look as they were meant, and why. */
+  /** Images that may not look as intended, and why. */
   readonly doubtful: readonly Skipped[];
-  /** The classes, by label, and the label of each image; null where none were asked for. */
+  /** The classes, by label, and the label of each image; null if none were requested. */
   readonly classes: Classes | null;
-  /** Decoded once in shared memory, or streamed. */
+  /** Whether it is decoded once into shared memory, not streamed. */
   readonly resident: boolean;
   /**
    * Copies images `indices` as u8 [indices.length, size, size, channels] to the start of `out`.
-   * @throws RunError when a file that could be read before no longer can.
+   * @throws RunError if a file that was readable before no longer is
    */
   read(indices: ArrayLike<number>, out: Uint8Array): Promise<void>;
-  /** Says which reads come next, nearest first, so that a streamed data set decodes them ahead. */
+  /** Announces the next reads, nearest first, so that a streamed data set can decode them ahead. */
   ahead(batches: readonly ArrayLike<number>[]): void;
   /** Frees memory and workers; safe to call twice. */
   close(): Promise<void>;
 }
 
 export interface DatasetOptions extends Target {
-  /** Of the source's items; default none. */
+  /** Classes of the source's items; default none. */
   readonly classes?: Classes | undefined;
   /**
-   * Workers that decode. The decoding of files itself happens in libuv's threads, of which Node has four
+   * Decoding workers. The decoding of files itself happens in libuv's threads, of which Node has four
    * unless it is started with another UV_THREADPOOL_SIZE.
    */
   readonly threads: number;
-  /** Decoded images that take more than this stay on disk; see `defaultBudget`. */
+  /** Decoded images that take more than this are not kept in memory; see `defaultBudget`. */
   readonly budgetBytes?: number;
   readonly onProgress?: (done: number, total: number) => void;
-  /** Ends the decoding when it is aborted. */
+  /** Aborting it stops the decoding. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A quarter of the memory that this process may use, and no more than one buffer can hold. */
+/** A quarter of the memory available to this process, and no more than one buffer can hold. */
 export function defaultBudget(): number {
   return Math.min(Math.floor(allowedMemory() / 4), constants.MAX_LENGTH);
 }
 
 /**
- * Decodes the images of a source. Each is decoded once here, so that what cannot be read is known before the first
+ * Decodes the images of a source. Each is decoded once here, so that unreadable files are known before the first
  * step, whatever the budget.
- * @throws UsageError when not one image in it can be read; what `signal` is aborted with.
+ * @throws UsageError if none of its images can be read; the reason with which `signal` was aborted
  */
 export async function openDataset(source: Source, options: DatasetOptions): Promise<Dataset> {
   const { size, channels, fit, threads, signal, onProgress } = options;
@@ -92,7 +92,7 @@ export async function openDataset(source: Source, options: DatasetOptions): Prom
   }
 }
 
-/** What both kinds of data set say about themselves. */
+/** The properties that both kinds of data set share. */
 export type About = Pick<
   Dataset,
   'name' | 'count' | 'size' | 'channels' | 'skipped' | 'doubtful' | 'classes'

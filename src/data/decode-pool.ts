@@ -11,39 +11,39 @@ import { DecodingMemory, MOST_BYTES } from './decoding-memory.js';
 import { reasonOf } from './reason.js';
 import type { Item } from './source.js';
 
-/** Items a task: enough that its hand-over (a fraction of a millisecond) does not count. */
+/** Items per task: enough that posting it (a fraction of a millisecond) is negligible. */
 const CHUNK: Record<Item['kind'], number> = { file: 8, car: 16, record: 256 };
 
 /**
- * Tasks a worker has in hand: while the one ends, the other goes on, and libvips with it, on threads of its own. With one
- * at a time, a tenth of the time is lost. A single worker is asked for by those who want cores left, so it gets one.
+ * Tasks in flight per worker: while one ends, the other continues, and libvips with it, on its own threads. With only
+ * one, a tenth of the time is lost. A caller that asks for a single worker wants to leave cores free, so it gets one.
  */
 const tasksAtATime = (threads: number): number => (threads > 1 ? 2 : 1);
 
-/** Failures that are tried again, of which ten are shown: each takes a millisecond or so. */
+/** Failures that are retried, of which ten are shown: each takes about a millisecond. */
 const TRIED_AGAIN = 1000;
 
-/** Items to decode, one after the other. */
+/** Items to decode, in order. */
 export interface DecodeJob {
   readonly count: number;
   /** Item i in [0, count). */
   readonly item: (i: number) => Item;
-  /** Where their images go, from its start; null only tries them. */
+  /** Where the images go, from its start; null only checks that they can be decoded. */
   readonly out: SharedArrayBuffer | null;
   readonly onProgress?: ((done: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What the kernels of a worker take, which scale its images. */
+/** Memory of a worker's kernels, which scale its images. */
 const decoder = () => ({ workers: 1, memories: [mostScratch()] });
 
-/** As many workers as address space is left for. @throws RunError when there is none for one */
+/** The number of workers that address space allows. @throws RunError if there is not enough for one */
 function affordable(threads: number): number {
   requireAddressSpace('decoding images', decoder());
   return Math.min(threads, Math.floor(addressSpaceLeft() / addressSpace(decoder())));
 }
 
-/** Workers that decode; the order of their work changes nothing, since each image has its own place. */
+/** Decoding workers; their order does not matter, since each image has its own place. */
 export class DecodePool {
   readonly #pool: Piscina<DecodeTask, DecodeResult>;
   readonly #memory: DecodingMemory;
@@ -63,26 +63,26 @@ export class DecodePool {
       minThreads: threads,
       maxThreads: threads,
       concurrentTasksPerWorker: tasksAtATime(threads),
-      // A worker waits for libvips, not only for tasks, so it must not block in an atomic wait.
+      // A worker waits for libvips as well as for tasks, so it must not block in an atomic wait.
       atomics: 'disabled',
     });
     this.#starts = new WorkerStarts(this.#pool);
   }
 
   /**
-   * @param budget bytes of pictures in work at a time, of all workers together
-   * @throws RunError where address space is limited and does not do for one worker
+   * @param budget bytes of pictures being decoded at once, over all workers
+   * @throws RunError if address space is limited and not enough for one worker
    */
   static async open(target: Target, threads: number, budget = MOST_BYTES): Promise<DecodePool> {
-    // libvips must be loaded by the main thread first and stay (sharp's rule for worker threads).
+    // The main thread must load libvips first and keep it (sharp's rule for worker threads).
     await import('sharp');
     return new DecodePool(target, affordable(threads), budget);
   }
 
   /**
-   * Resolves to the items that could not be read, and those whose image is doubtful, in order. A pool whose job was
-   * aborted decodes no more.
-   * @throws what `signal` is aborted with; RunError, also for an item that the machine has too little left for
+   * Resolves to the unreadable items and the doubtful ones, in order. After an aborted job the pool decodes
+   * nothing more.
+   * @throws the reason with which `signal` was aborted; RunError, also if the machine has too little memory for an item
    */
   async decode(job: DecodeJob): Promise<DecodeResult> {
     const stop = () => this.#memory.stop();
@@ -102,7 +102,7 @@ export class DecodePool {
     const doubts: Failure[] = [];
     let next = 0;
     let done = 0;
-    // Each lane keeps one task waiting or running, as many wait as run: no worker idles, and no million tasks queue up.
+    // Each lane keeps one task queued or running, so no worker idles, and the queue stays short for millions of items.
     const lane = async (): Promise<void> => {
       while (next < count) {
         signal?.throwIfAborted();
@@ -110,7 +110,7 @@ export class DecodePool {
         next = Math.min(count, begin + size);
         const items = Array.from({ length: next - begin }, (_, i) => item(begin + i));
         const result = await this.#run({ items, out: this.#place(out, begin) });
-        // Of a task that was interrupted, some items are not tried.
+        // An interrupted task has not tried all of its items.
         signal?.throwIfAborted();
         const ofJob = (f: Failure): Failure => ({ ...f, item: begin + f.item });
         failures.push(...result.failures.map(ofJob));
@@ -124,7 +124,7 @@ export class DecodePool {
     return { failures: failures.sort(byItem), doubts };
   }
 
-  /** One by one, for reasons that are each item's own. What can be read now, after all, is no failure. */
+  /** Retries items one by one, to get each one's own reason. An item that can be read now is no failure. */
   async #tryAgain(
     { item, out, signal }: DecodeJob,
     failures: readonly Failure[],
@@ -151,7 +151,7 @@ export class DecodePool {
     return out && { buffer: out, offset: item * this.#bytes };
   }
 
-  /** Waits for the workers to have started and to finish the tasks they have. */
+  /** Waits until the workers have started and finished their tasks. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#starts.settled();

@@ -1,4 +1,4 @@
-/** What a worker of the decoding pool does: a few items at a time, straight into shared memory. */
+/** A worker of the decoding pool: decodes a few items at a time directly into shared memory. */
 import { workerData } from 'node:worker_threads';
 import sharp from 'sharp';
 import { machineFault } from '../machine/faults.js';
@@ -9,57 +9,57 @@ import type { Item } from './source.js';
 
 export interface DecodeTask {
   readonly items: readonly Item[];
-  /** Where the images go, one after the other; null when the items are only tried. */
+  /** Where the images go, one after the other; null if the items are only checked. */
   readonly out: { readonly buffer: SharedArrayBuffer; readonly offset: number } | null;
 }
 
-/** What the workers of a pool are started with. */
+/** The data that the workers of a pool start with. */
 export interface DecodeWorkerData {
   readonly target: Target;
   readonly memory: { readonly budget: number; readonly shared: SharedArrayBuffer };
 }
 
-/** What a task found out beside the pixels. */
+/** A task's findings about its items. */
 export interface DecodeResult {
-  /** Items that gave no image. */
+  /** Items without a readable image. */
   readonly failures: readonly Failure[];
-  /** Items whose image may not look as it was meant. */
+  /** Items whose image may not look as intended. */
   readonly doubts: readonly Failure[];
 }
 
-/** An item of the task, by its position in it, and what is the matter with it. */
+/** An item of the task, by its index in it, and what is wrong with it. */
 export interface Failure {
   readonly item: number;
   /**
-   * One line. libvips keeps its messages in one place for the whole process: where others were decoded at the same
+   * One line. libvips keeps its messages in one place per process: if other files were decoded at the same
    * time, this may be the reason of one of them.
    */
   readonly reason: string;
-  /** What of the machine has run out, where it is not the item's fault. */
+  /** The resource that the machine ran out of, if the item is not at fault. */
   readonly fault?: string;
 }
 
-// The pool is the parallelism, and no file is decoded twice in a row.
+// The pool already runs in parallel, and no file is decoded twice in a row.
 sharp.concurrency(1);
 sharp.cache(false);
-// For each kind that it knows, libvips looks into each file twice. A JPEG with a gain map is read as the JPEG that it also
-// is, and libvips's own format is nobody's photographs: without these two, a twentieth less time. Drawings in files are
-// never rendered; those of the cars come from memory.
+// libvips looks into each file twice for each kind it knows. A JPEG with a gain map is read as a plain JPEG, and
+// libvips's own format is not used for photographs: blocking these two saves a twentieth of the time. Vector graphics in
+// files are never rendered; the cars' drawings come from memory.
 sharp.block({
   operation: ['VipsForeignLoadUhdr', 'VipsForeignLoadVips', 'VipsForeignLoadSvgFile'],
 });
 
-/** Piscina hands over its own workerData wrapped in a list with its environment's. */
+/** Piscina passes its own workerData in a list with its environment's. */
 const { target, memory } = (
   Array.isArray(workerData) ? workerData[1] : workerData
 ) as DecodeWorkerData;
 
 const decodingMemory = new DecodingMemory(memory.budget, memory.shared);
 
-/** Items of a task in hand at a time: one is scaled on this thread while libvips decodes the next on another. */
+/** Items in flight: one is scaled on this thread while libvips decodes the next on another. */
 const LANES = 2;
 
-/** Decodes the items; those that fail are reported and leave their place as it was. */
+/** Decodes the items; those that fail are reported, and their places stay unchanged. */
 export default async function decodeTask({ items, out }: DecodeTask): Promise<DecodeResult> {
   const failures: Failure[] = [];
   const doubts: Failure[] = [];

@@ -1,6 +1,6 @@
 /**
- * From an item to the u8 pixels of the training image: decoding by sharp (or a plain read for files of raw
- * pixels), then our own antialiased scaling, the same for every source.
+ * From an item to the u8 pixels of the training image: decoding by sharp (or a plain read of raw
+ * pixels), then Haze's own antialiased scaling, the same for every source.
  */
 import sharp from 'sharp';
 import { type Box, sharedArithmetic } from '../engine/arithmetic.js';
@@ -12,14 +12,14 @@ import { readAt } from './read-at.js';
 import type { Item } from './source.js';
 import { carPicture } from './toy-cars.js';
 
-/** How images end up: `size` a side, grey or RGB, squashed to the square or cropped to it. */
+/** The form of the decoded images: `size` a side, grey or RGB, squashed to the square or cropped to it. */
 export interface Target {
   readonly size: number;
   readonly channels: 1 | 3;
   readonly fit: 'squash' | 'crop';
 }
 
-/** Bytes of one image of the target: u8 [size, size, channels]. */
+/** Bytes of one decoded image: u8 [size, size, channels]. */
 export const imageBytes = ({ size, channels }: Pick<Target, 'size' | 'channels'>): number =>
   size * size * channels;
 
@@ -29,24 +29,24 @@ export interface Picture {
   readonly width: number;
   readonly height: number;
   readonly channels: 1 | 3;
-  /** Where the whole picture lies, if some of it is not in the pixels. */
+  /** The extent of the whole picture, if the pixels lack some of it. */
   readonly box?: Box;
-  /** Why it may not look as it was meant. */
+  /** Why it may not look as intended. */
   readonly doubt?: string;
 }
 
-/** An image of the target. */
+/** A decoded and scaled image. */
 export interface Image {
   /** u8 [size, size, channels]. */
   readonly pixels: Uint8Array;
-  /** Why it may not look as it was meant. */
+  /** Why it may not look as intended. */
   readonly doubt?: string | undefined;
 }
 
 /**
  * The image of an item.
- * @param memory that those share which decode at the same time
- * @throws when the item cannot be read; the message is the reason alone.
+ * @param memory shared by all decoders that run at the same time
+ * @throws if the item cannot be read; the message is only the reason
  */
 export async function decode(item: Item, target: Target, memory?: DecodingMemory): Promise<Image> {
   const share = new Share(memory);
@@ -94,7 +94,7 @@ function interleave(planes: Uint8Array): Uint8Array {
   return pixels;
 }
 
-/** Drawn at least at twice the target and at 128 pixels, so that our scaling gives the same clean edges at any size. */
+/** Drawn at twice the target size or more, and at least 128 pixels, so that scaling gives the same clean edges at any size. */
 async function rasterise(seed: number, index: number, size: number): Promise<Picture> {
   const side = Math.max(2 * CAR_UNITS, 2 * size);
   const svg = carPicture(seed, index, side);

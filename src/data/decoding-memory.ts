@@ -1,47 +1,47 @@
 /**
- * Memory of pictures that are being decoded. A file of 32 KB may hold 268 million pixels, and every worker has several
- * files in hand; so each says what it will take before it is decoded, and waits until there is room.
+ * Limits the memory of pictures that are being decoded. A file of 32 KB may hold 268 million pixels, and every worker
+ * decodes several files at once; so each reserves its memory before it is decoded, and waits until there is room.
  */
 import { setTimeout } from 'node:timers/promises';
 import { requireMemory } from '../machine/faults.js';
 import { bytes as inUnits } from '../units.js';
 
-/** What one picture may take. A larger one is refused, and on every machine alike: a data set is the same everywhere. */
+/** Most bytes of one picture. Larger ones are refused on every machine, so that a data set is the same everywhere. */
 export const MOST_BYTES = 2 ** 30;
 
-/** Pixels of a picture, 0x3fff a side: beyond, decoders overflow, and it is a bomb or a mistake. */
+/** Most pixels of a picture, 0x3fff a side: beyond that decoders overflow, and the file is a decompression bomb or a mistake. */
 const MOST_PIXELS = 0x3fff ** 2;
 
-/** Milliseconds between two looks for room. Only pictures that take a good part of a second wait. */
+/** Milliseconds between checks for room. Only pictures that take a large part of a second wait. */
 const PATIENCE = 5;
 
-/** Bytes of a unit of the count, so that 32 bits hold it. */
+/** Bytes per unit of the count, so that it fits into 32 bits. */
 const UNIT = 1024;
 
-/** Cells of the shared count: units in use, and whether to give up. */
+/** Cells of the shared count: units in use, and whether to stop. */
 const USED = 0;
 const STOPPED = 1;
 
-/** A count of the bytes in work that all threads of a pool share. */
+/** The bytes in use, counted over all threads of a pool. */
 export class DecodingMemory {
-  /** To be handed to another thread. */
+  /** To pass to other threads. */
   readonly shared: SharedArrayBuffer;
   readonly budget: number;
   readonly #cells: Int32Array;
 
-  /** @param budget bytes that may be in work at a time; a picture that takes more by itself is decoded alone */
+  /** @param budget bytes in use at once; a picture that takes more is decoded alone */
   constructor(budget: number, shared = new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT)) {
     this.budget = budget;
     this.shared = shared;
     this.#cells = new Int32Array(shared);
   }
 
-  /** Bytes in work. */
+  /** Bytes in use. */
   get used(): number {
     return Atomics.load(this.#cells, USED) * UNIT;
   }
 
-  /** Whether what waits and what comes next is to be given up. */
+  /** Whether decoding was stopped. */
   get stopped(): boolean {
     return Atomics.load(this.#cells, STOPPED) === 1;
   }
@@ -50,7 +50,7 @@ export class DecodingMemory {
     Atomics.store(this.#cells, STOPPED, 1);
   }
 
-  /** Waits until there is room for so many bytes and takes it. @throws when it is stopped */
+  /** Waits until there is room for the bytes and takes them. @throws if decoding is stopped */
   async take(bytes: number): Promise<void> {
     while (!this.#tryTake(bytes)) {
       if (this.stopped) throw new Error('given up');
@@ -71,20 +71,20 @@ export class DecodingMemory {
 
 const units = (bytes: number): number => Math.ceil(bytes / UNIT);
 
-/** What one picture takes of a `DecodingMemory`, from before its decoding until its pixels are no longer needed. */
+/** One picture's share of a `DecodingMemory`, from before its decoding until its pixels are no longer needed. */
 export class Share {
   readonly #memory: DecodingMemory | undefined;
   #bytes = 0;
 
-  /** @param memory none where one picture alone is decoded */
+  /** @param memory omitted if only one picture is decoded */
   constructor(memory?: DecodingMemory) {
     this.#memory = memory;
   }
 
   /**
-   * Waits for room for a picture of so many pixels, of which each takes so many bytes.
-   * @throws when it is larger than what is decoded; the message is the reason alone. Where it is larger than what this process
-   * may have, that is the machine's fault
+   * Waits for room for a picture with so many bytes per pixel.
+   * @throws if it exceeds the limits; the message is only the reason. If it exceeds what this process may use, the machine
+   * is at fault
    */
   async take(width: number, height: number, bytesPerPixel: number): Promise<void> {
     const bytes = width * height * bytesPerPixel;
@@ -100,7 +100,7 @@ export class Share {
   }
 }
 
-/** @throws when a picture has more pixels, or takes more memory, than what is decoded */
+/** @throws if a picture exceeds the limits of pixels or memory */
 export function checkSize(width: number, height: number, bytes = 0): void {
   const size = `its ${width}x${height} pixels`;
   if (width * height > MOST_PIXELS)

@@ -1,19 +1,19 @@
-/** Whether data are still the same: a hash of their listing, so that a resumed run can tell. */
+/** Detects changed data: a hash of their listing, for a resumed run to compare. */
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { fsPath, type RawPath } from '../io/raw-path.js';
 import { readAt } from './read-at.js';
 
-/** A file of a listing: its name below the folder that is listed, and where it lies. */
+/** A file of a listing: its name relative to the listed folder, and its path. */
 export interface ListedFile {
   readonly name: string;
   readonly path: RawPath;
 }
 
-/** Files that are asked for their size at a time. */
+/** Files whose size is queried at once. */
 const AT_A_TIME = 256;
 
-/** A hash of the names and sizes of files in their order. What has gone meanwhile has no size. */
+/** A hash of the names and sizes of files in order. A file that has since disappeared has no size. */
 export async function fingerprintOf(files: readonly ListedFile[]): Promise<string> {
   const hash = createHash('sha256');
   for (let first = 0; first < files.length; first += AT_A_TIME) {
@@ -30,10 +30,10 @@ const sizeOf = (path: RawPath): Promise<number> =>
     () => -1,
   );
 
-/** Bytes of each part of a file that is looked at. */
+/** Bytes of each sampled part of a file. */
 const PART = 1 << 16;
 
-/** A hash of a file's size, and of its beginning, middle and end: files of raw pixels are often of one size. */
+/** A hash of a file's size and its beginning, middle and end: files of raw pixels often have the same size. */
 export async function fingerprintOfParts(paths: readonly RawPath[]): Promise<string> {
   const hash = createHash('sha256');
   for (const path of paths) {

@@ -12,8 +12,8 @@ import { reasonOf } from './reason.js';
 import type { Place, Skipped, Source } from './source.js';
 
 /**
- * What counts as an image by its name. Of some kinds the decoder may know nothing: those are reported as
- * skipped with its own words, and not passed over in silence.
+ * Extensions that count as images. The decoder may not support some of them: these files are reported as
+ * skipped with its reason, not silently ignored.
  */
 const IMAGE =
   /\.(?:jpe?g|jpe|jfif|png|webp|gif|avif|tiff?|bmp|dib|heic|heif|jxl|jp2|ppm|pgm|pnm|tga|qoi)$/i;
@@ -21,9 +21,9 @@ const IMAGE =
 const ARCHIVE = /\.(?:zip|tar|tgz|tar\.\w+|7z|rar)$/i;
 
 /**
- * Lists the images under a folder, in code-unit order of their paths. Hidden files are left out, and so is what a run of
- * Haze holds, which would else be trained on: a folder within, or a run's own files in this one.
- * @throws UsageError when the folder cannot be read or holds no image; RunError where the machine has too little left
+ * Lists the images under a folder, in code-unit order of their paths. Hidden files are skipped, and so are the files of Haze
+ * runs, which would otherwise be trained on: a run's folder within, or a run's own files in this one.
+ * @throws UsageError if the folder cannot be read or holds no image; RunError if the machine has too little memory left
  */
 export async function openFolder(place: Place): Promise<Source> {
   const listing = new Listing(place);
@@ -44,27 +44,27 @@ export async function openFolder(place: Place): Promise<Source> {
   };
 }
 
-/** An entry of a folder: its name as text, and as the file system has it. */
+/** An entry of a folder: its name as text, and as the file system stores it. */
 type Entry = Dirent<Buffer> & { readonly text: string };
 
-/** What a run writes beside its configuration, by the names that it gives. */
+/** A run's files other than its configuration, by name. */
 const RUN = runPaths('');
 
 class Listing {
   readonly files: ListedFile[] = [];
-  /** Files that are no images by their names. */
+  /** Files whose names are not those of images. */
   readonly others: string[] = [];
   readonly skipped: Skipped[] = [];
   readonly leftOut: Skipped[] = [];
   readonly #root: Place;
-  /** Folders that were entered, by their own paths. */
+  /** Folders already entered, by real path. */
   readonly #seen = new Set<string>();
 
   constructor(root: Place) {
     this.#root = root;
   }
 
-  /** @throws UsageError when the folder itself cannot be read; RunError where the machine has too little left */
+  /** @throws UsageError if the folder itself cannot be read; RunError if the machine has too little memory left */
   async read(): Promise<void> {
     const { path: root, name } = this.#root;
     await this.#walk('', root).catch((error: unknown) => {
@@ -114,11 +114,11 @@ class Listing {
 }
 
 /**
- * The entries of a folder by name: the file system's own order differs from machine to machine, and decides by which of
- * its names a folder that is linked to is entered.
+ * The entries of a folder sorted by name: the file system's order differs between machines, and it would decide under which
+ * name a linked folder is entered.
  */
 async function list(folder: RawPath): Promise<Entry[]> {
-  // Names as bytes are given for a path as bytes alone, on file systems that do not tell what an entry is.
+  // On file systems that do not report entry types, names come as bytes only for a path given as bytes.
   const bytes = Buffer.from(fsPath(folder));
   const entries = await readdir(bytes, { withFileTypes: true, encoding: 'buffer' });
   return entries
@@ -126,13 +126,13 @@ async function list(folder: RawPath): Promise<Entry[]> {
     .sort((a, b) => (a.text === b.text ? a.name.compare(b.name) : a.text < b.text ? -1 : 1));
 }
 
-/** Whether a folder is a run's, or was: it is known by its configuration and what was made under it. */
+/** Whether a folder is or was a run's: recognised by its configuration and the results beside it. */
 function holdsRun(entries: readonly Entry[]): boolean {
   const names = new Set(entries.map(({ text }) => text));
   return names.has(RUN.config) && (names.has(RUN.checkpoints) || names.has(RUN.metrics));
 }
 
-/** Code units; two names that read the same have kept the order of their bytes. */
+/** Code units; two names with the same text keep the order of their bytes. */
 const byName = (a: ListedFile, b: ListedFile): number =>
   a.name === b.name ? 0 : a.name < b.name ? -1 : 1;
 
@@ -147,17 +147,17 @@ function noImages(
     );
   if (leftOut.length > 0)
     return new UsageError(
-      `${folder}: no images but what ${leftOut[0]!.path} holds, which is left out: ${leftOut[0]!.reason}`,
+      `${folder}: no images except in ${leftOut[0]!.path}, which is left out: ${leftOut[0]!.reason}`,
     );
   if (others.length === 0) return new UsageError(`${folder}: the folder is empty; ${expected}`);
   const packed = others.find((name) => /idx3-ubyte(?:\.gz)?$|(?:^|\/)train\.bin$/.test(name));
   if (packed !== undefined)
     return new UsageError(
-      `${folder}: no images, but a file that may hold many; name it: ${path.join(folder, packed)}`,
+      `${folder}: no images, but a file that may hold many; give its path: ${path.join(folder, packed)}`,
     );
   if (others.some((name) => /(?:^|\/)data_batch_\d+$/.test(name)))
     return new UsageError(
-      `${folder}: CIFAR-10 in its Python version; expected the binary version (data_batch_*.bin)`,
+      `${folder}: CIFAR-10 in the Python version; expected the binary version (data_batch_*.bin)`,
     );
   const archive = others.find((name) => ARCHIVE.test(name));
   if (archive !== undefined)

@@ -1,4 +1,4 @@
-/** Where the first frame of a GIF lies on its canvas (GIF89a, 18 to 24). */
+/** The position of a GIF's first frame on its canvas (GIF89a, 18 to 24). */
 import type { ReadBytes } from './tiff-header.js';
 
 /** In pixels of the canvas. */
@@ -9,12 +9,12 @@ export interface Frame {
   readonly height: number;
 }
 
-/** Signature and logical screen. */
+/** Size of the signature and the logical screen descriptor. */
 const HEADER = 13;
 const EXTENSION = 0x21;
 const IMAGE = 0x2c;
 
-/** Undefined where there is none, which is the decoder's to say. */
+/** Undefined if there is none; the decoder reports that. */
 export function firstFrame(read: ReadBytes): Frame | undefined {
   let at = HEADER + colourTable(read(0, HEADER)[10] ?? 0);
   for (;;) {
@@ -31,13 +31,13 @@ export function firstFrame(read: ReadBytes): Frame | undefined {
   }
 }
 
-/** Bytes of the colour table that the flags tell of. */
+/** Bytes of the colour table that the flags announce. */
 const colourTable = (flags: number): number => (flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0);
 
-/** Bytes read at a time: most extensions are shorter. */
+/** Bytes per read: most extensions are shorter. */
 const WINDOW = 1 << 14;
 
-/** The place after a chain of blocks, each of which begins with its length; the last has none. */
+/** The offset after a chain of blocks, each of which starts with its length; the last is empty. */
 function afterSubBlocks(read: ReadBytes, start: number): number {
   let window: Buffer = Buffer.alloc(0);
   let begin = start;
@@ -48,13 +48,13 @@ function afterSubBlocks(read: ReadBytes, start: number): number {
       begin = at;
     }
     const length = window[at - begin];
-    if (length === undefined) return at; // Beyond the end there is no block.
+    if (length === undefined) return at; // There is no block beyond the end.
     at += 1 + length;
     if (length === 0) return at;
   }
 }
 
-/** Shows white, as transparent pixels do, where the canvas has nothing of the frame; libvips leaves it black. */
+/** Fills the canvas outside the frame with white, like transparent pixels; libvips leaves it black. */
 export function outsideWhite(
   pixels: Uint8Array,
   width: number,

@@ -1,31 +1,31 @@
-/** Images that a program gives: any iterable of arrays, read once into memory. */
+/** Images from a program: any iterable of arrays, read once into memory. */
 import { createHash } from 'node:crypto';
 import { Interrupted, UsageError } from '../errors.js';
 import { bytes } from '../units.js';
 import { type Classes, MOST_CLASSES, numbered } from './classes.js';
 import type { Source } from './source.js';
 
-/** What a config names in the place of a path, for images that a program gives. */
+/** Stands for the path in a config when the images come from a program. */
 export const GIVEN = 'given by a program';
 
-/** An image as a program gives it. */
+/** An image from a program. */
 export interface GivenImage {
   /** u8 [height, width, channels]: rows from the top, without padding. They are copied. */
   readonly pixels: Uint8Array | Uint8ClampedArray;
   readonly width: number;
   readonly height: number;
-  /** 1: grey; 3: red, green, blue; 4: opacity behind them, where what is transparent shows white. */
+  /** 1: grey; 3: red, green, blue; 4: RGB and opacity; transparent pixels are shown on white. */
   readonly channels: 1 | 3 | 4;
-  /** Its class, by name or by number from 0: all images have one, or none has. */
+  /** Its class, by name or by number from 0: either all images have one, or none has. */
   readonly label?: string | number;
 }
 
 export type GivenImages = Iterable<GivenImage> | AsyncIterable<GivenImage>;
 
-/** Pixels that an image may have: what the decoder allows a picture. */
+/** Most pixels of an image: the decoder's limit for a picture. */
 const MOST_PIXELS = 268_435_456;
 
-/** Bytes that are asked for at a time, for small images together. */
+/** Bytes per allocation, shared by small images. */
 const BLOCK = 1 << 24;
 
 interface Place {
@@ -39,8 +39,8 @@ interface Place {
 /**
  * Reads all images.
  * @param where names them in messages
- * @param budget bytes that they may take
- * @throws UsageError naming the image that is none; what the iterable throws; Interrupted
+ * @param budget limit of their memory, in bytes
+ * @throws UsageError naming the invalid image; errors of the iterable; Interrupted
  */
 export async function openGiven(
   where: string,
@@ -77,7 +77,7 @@ export async function openGiven(
   };
 }
 
-/** Whether a value can be iterated over, as a text can that is no list of images. */
+/** Whether a value is a list of images or another iterable; text does not count. */
 export const isIterable = (value: unknown): boolean =>
   typeof value === 'object' &&
   value !== null &&
@@ -90,7 +90,7 @@ function checkIterable(where: string, images: unknown): void {
     );
 }
 
-/** @throws UsageError for what is no image */
+/** @throws UsageError for an invalid image */
 function readImage(
   where: string,
   given: GivenImage,
@@ -141,7 +141,7 @@ function checkLabel(
   if (typeof label === kind) return;
   const first = kind === 'undefined' ? 'none' : `a ${kind}`;
   throw new UsageError(
-    `${where}: label: expected ${first}, as the first image has, got ${describe(label)}`,
+    `${where}: label: expected ${first} like the first image's, got ${describe(label)}`,
   );
 }
 
@@ -152,16 +152,16 @@ function classesOf(where: string, labels: readonly (string | number | undefined)
   return { names: Array.from({ length: count }, (_, i) => String(i)), labels: numbers };
 }
 
-/** What there is instead, on one line. */
+/** The actual value, on one line. */
 function describe(value: unknown): string {
   if (value === undefined || value === null || value === '') return 'nothing';
   if (typeof value === 'object') return value.constructor?.name ?? 'an object';
   return typeof value === 'number' ? String(value) : `a ${typeof value}`;
 }
 
-/** Shared memory for images, one after the other. */
+/** Consecutive images in shared memory. */
 class Blocks {
-  /** Bytes of all blocks. */
+  /** Total bytes of all blocks. */
   bytes = 0;
   readonly #where: string;
   readonly #budget: number;
@@ -173,7 +173,7 @@ class Blocks {
     this.#budget = budget;
   }
 
-  /** Copies the pixels of image `number`. @throws UsageError where they take more than there is */
+  /** Copies the pixels of image `number`. @throws UsageError if the budget is exceeded */
   keep(pixels: ArrayLike<number>, number: number): Pick<Place, 'from' | 'offset'> {
     const { length } = pixels;
     if (this.#used + length > this.#block.byteLength) this.#grow(length, number);
@@ -187,7 +187,7 @@ class Blocks {
     const left = this.#budget - this.bytes;
     if (length > left)
       throw new UsageError(
-        `${this.#where}: expected images of at most ${bytes(this.#budget)} in all (dataBudget), got more with image ${number}; images in files may be more`,
+        `${this.#where}: expected images of at most ${bytes(this.#budget)} in all (dataBudget), got more with image ${number}; images in files can be streamed`,
       );
     this.#block = new SharedArrayBuffer(Math.max(length, Math.min(BLOCK, left)));
     this.#used = 0;

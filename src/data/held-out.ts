@@ -1,4 +1,4 @@
-/** Images kept aside, to see how the model does on what it was not trained on. */
+/** Held-out images, to measure how the model does on data that it was not trained on. */
 import { CounterRandom, PURPOSE } from '../diffusion/random.js';
 import { UsageError } from '../errors.js';
 import type { Classes } from './classes.js';
@@ -14,14 +14,14 @@ export interface TrainingData {
   close(): Promise<void>;
 }
 
-/** What to keep aside: other images, or a share of the same between 0 and 1, chosen by the seed. */
+/** What to hold out: other images, or a share between 0 and 1 of the same ones, chosen by the seed. */
 export type Aside =
   | { readonly source: Source; readonly classes?: Classes | undefined }
   | { readonly fraction: number; readonly seed: number };
 
 /**
- * Decodes the images to train on and those kept aside.
- * @throws UsageError when not one of either can be read, or the share leaves one side empty.
+ * Decodes the training images and the held-out ones.
+ * @throws UsageError if no image of either can be read, or the share leaves one side empty
  */
 export async function openTrainingData(
   source: Source,
@@ -47,7 +47,7 @@ export async function openTrainingData(
 function split(all: Dataset, fraction: number, seed: number): TrainingData {
   if (all.count < 2)
     throw new UsageError(
-      `--held-out: ${all.name} has one image; expected two or more to keep one aside`,
+      `--held-out: ${all.name} has one image; expected two or more to hold one out`,
     );
   const aside = Math.min(all.count - 1, Math.max(1, Math.round(fraction * all.count)));
   const order = new CounterRandom(seed).permutation(PURPOSE.heldOutSplit, 0, all.count);
@@ -63,7 +63,7 @@ function withBudgetLeft(options: DatasetOptions, train: Dataset): DatasetOptions
   return { ...options, budgetBytes: (options.budgetBytes ?? defaultBudget()) - used };
 }
 
-/** Some of the images of a data set, which stays open until one of its parts is closed. */
+/** Some images of a data set, which stays open until one of its subsets is closed. */
 class Subset implements Dataset {
   readonly name: string;
   readonly count: number;

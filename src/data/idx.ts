@@ -1,5 +1,5 @@
 /**
- * IDX, the format of MNIST and its kin: two zero bytes, the type of the elements, the number of dimensions,
+ * IDX, the format of MNIST and similar sets: two zero bytes, the type of the elements, the number of dimensions,
  * each dimension as a big-endian u32, then the elements (http://yann.lecun.com/exdb/mnist/).
  */
 import { createReadStream } from 'node:fs';
@@ -25,7 +25,7 @@ const TYPES: Record<number, string> = {
   14: 'f64',
 };
 
-/** Magic and the three dimensions of a file of images. */
+/** Size of the magic number and the three dimensions of a file of images. */
 const HEADER = 16;
 
 interface Shape {
@@ -35,8 +35,8 @@ interface Shape {
 }
 
 /**
- * An IDX file of u8 images [count, height, width]; undefined when the file is of another kind.
- * @throws UsageError for labels, another type or number of dimensions, and a size that does not match.
+ * An IDX file of u8 images [count, height, width]; undefined for a file of another kind.
+ * @throws UsageError for labels, another type or number of dimensions, and a size that does not match
  */
 export async function openIdx(place: Place): Promise<Source | undefined> {
   const start = await head(place);
@@ -48,7 +48,7 @@ export async function openIdx(place: Place): Promise<Source | undefined> {
   return source(place, place.path, shape);
 }
 
-/** Gzip cannot be read from the middle, so the pixels are unpacked into shared memory. */
+/** Gzip cannot be read from the middle, so the pixels are decompressed into shared memory. */
 async function openZipped(place: Place): Promise<Source> {
   const file = place.name;
   const chunks: Buffer[] = [];
@@ -65,7 +65,7 @@ async function openZipped(place: Place): Promise<Source> {
         shape = parse(file, Buffer.concat(chunks, HEADER));
         if (shape) requireRoomToUnpack(file, bytes(shape), 'unpack the file (gunzip)');
       }
-      // What is longer than its header says is refused before it fills the memory.
+      // Data longer than the header says are refused before they fill the memory.
       if (shape ? length - HEADER > bytes(shape) : length >= HEADER) break;
     }
   } catch (error) {
@@ -87,7 +87,7 @@ async function openZipped(place: Place): Promise<Source> {
   return source(place, pixels, shape);
 }
 
-/** What is packed instead, where that is known. */
+/** What the archive holds instead, if that is known. */
 function inside(chunks: readonly Buffer[]): string {
   const kind = fileKind(Buffer.concat(chunks));
   return kind === undefined ? '' : `: it is ${describeKind(kind)}`;
@@ -114,7 +114,9 @@ function parse(file: string, start: Buffer): Shape | undefined {
   if (type !== 0x08)
     throw new UsageError(`${file}: IDX of ${TYPES[type]}; expected images of u8 (type 0x08)`);
   if (dimensions === 1)
-    throw new UsageError(`${file}: IDX with one dimension, so labels; expected the file of images`);
+    throw new UsageError(
+      `${file}: IDX with one dimension, which is a file of labels; expected the file of images`,
+    );
   if (dimensions !== 3)
     throw new UsageError(
       `${file}: IDX with ${dimensions} dimensions; expected 3 (count, rows, columns)`,

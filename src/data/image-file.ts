@@ -1,10 +1,10 @@
 /**
- * Reads an image file by sharp.
+ * Reads an image file with sharp.
  *
  * A JPEG can be decoded at a half, a quarter or an eighth of its size by leaving out frequencies, in about
- * half the time. We ask for it where that leaves at least twice the target, so that our own scaling still
- * has the last word. sharp has no option for it, and its `resize` would add a resampling of its own; but
- * libvips takes a loader's options in brackets after the file name.
+ * half the time. We do that if it leaves at least twice the target size, so that our own scaling does the
+ * final resize. sharp has no option for it, and its `resize` would add its own resampling; but
+ * libvips accepts a loader's options in brackets after the file name.
  */
 import { closeSync, openSync, statSync } from 'node:fs';
 import sharp, { type SharpOptions } from 'sharp';
@@ -29,15 +29,15 @@ import {
   withoutOtherSamples,
 } from './tiff.js';
 
-/** Bytes looked at to find what a picture is, and a JPEG's size; smaller files are read whole. */
+/** Bytes read to determine a picture's kind and a JPEG's size; smaller files are read whole. */
 const HEAD = 1 << 16;
 
 /**
- * RGB, to be scaled to `size`. Transparent pixels show white, the page that cut-outs are made for; PIL's
- * `convert('RGB')` would show whatever colour lies hidden under them. Colour profiles are applied, so CMYK
- * and wide-gamut photographs look as they do in a browser. Of an animation this is the first frame.
- * @param share what it takes of the memory for decoding, until its pixels are no longer needed
- * @throws when it cannot be read; the message is the reason alone.
+ * RGB, to be scaled to `size`. Transparent pixels become white, the usual background of cut-outs; PIL's
+ * `convert('RGB')` would show the colour hidden under them. Colour profiles are applied, so CMYK
+ * and wide-gamut photographs look as they do in a browser. An animation gives its first frame.
+ * @param share its share of the memory for decoding, until its pixels are no longer needed
+ * @throws if it cannot be read; the message is only the reason
  */
 export async function loadImage(path: RawPath, size: number, share: Share): Promise<Picture> {
   const entry = statSync(fsPath(path));
@@ -46,7 +46,7 @@ export async function loadImage(path: RawPath, size: number, share: Share): Prom
   if (entry.size === 0) throw new Error('the file is empty');
   const head = readAt(path, 0, HEAD);
   const kind = fileKind(head);
-  // The decoder would take drawings too, which can keep it busy for ever.
+  // The decoder would also accept vector graphics, which can keep it busy forever.
   if (!isPicture(kind)) throw notAPicture(kind);
   return withName(path, (name) => {
     const file: PictureFile = { path, name, kind, head, input: head.length < HEAD ? head : name };
@@ -56,14 +56,14 @@ export async function loadImage(path: RawPath, size: number, share: Share): Prom
 
 interface PictureFile {
   readonly path: RawPath;
-  /** A name of it for sharp. */
+  /** A name of the file for sharp. */
   readonly name: string;
   readonly kind: PictureKind;
   readonly head: Buffer;
   readonly input: SharpInput;
 }
 
-/** Gives a file a name that is a text, since sharp takes no other. Only Linux has other names, and this one for an open file. */
+/** Gives a file a textual name, which sharp requires. Other names exist only on Linux, which also has this name for an open file. */
 async function withName<T>(path: RawPath, use: (name: string) => Promise<T>): Promise<T> {
   if (typeof path === 'string') return use(path);
   const file = openSync(fsPath(path), 'r');
@@ -115,38 +115,38 @@ async function decodePicture(
 }
 
 /**
- * Truncated and corrupt files are errors, as in PIL; odd metadata is not. What turns out to be larger than the header says
- * is refused, since the memory for it was not asked for.
+ * Truncated and corrupt files are errors, as in PIL; odd metadata is not. A picture larger than its header says
+ * is refused, since no memory was reserved for it.
  */
 const optionsFor = ({ width, height, jpeg }: PictureHeader): SharpOptions => ({
   failOn: 'error',
   limitInputPixels: width * height,
   limitInputChannels: false,
-  // Even where there is nothing to turn, it costs a copy of the picture.
+  // It costs a copy of the picture even if there is nothing to rotate.
   autoOrient: jpeg?.exif !== false,
 });
 
-/** The most that a picture shows whose 16-bit samples end at 14 bits. */
+/** The largest 8-bit value of a picture whose 16-bit samples use only 14 bits. */
 const DARK = 63;
 
-/** Cameras and microscopes put 12 or 14 bits into words of 16; but it may be a dark picture. */
+/** Cameras and microscopes store 12 or 14 bits in 16-bit words; but it may also be a dark picture. */
 function withDoubt(decoded: Decoded, { deep }: PictureHeader): Decoded {
   if (!deep || decoded.data.some((level) => level > DARK)) return decoded;
   return {
     ...decoded,
     doubt:
-      'its 16-bit samples use a quarter of their range at most, so it comes out dark; ' +
-      'if they are of 10 to 14 bits, scale them to 16',
+      'its 16-bit samples use at most a quarter of their range, so it looks dark; ' +
+      'if they have 10 to 14 bits, scale them to 16',
   };
 }
 
 interface Shrink {
   readonly factor: number;
-  /** Undefined where the factor divides the picture's sides, and so nothing of it is lost. */
+  /** Undefined if the factor divides the picture's sides, so that nothing is lost. */
   readonly stored?: Stored;
 }
 
-/** The whole picture as it is stored. */
+/** The whole picture as stored. */
 interface Stored {
   readonly width: number;
   readonly height: number;
@@ -163,14 +163,14 @@ async function planShrink(
   const factor = [8, 4, 2].find((f) => Math.floor(side / f) >= 2 * size);
   if (!factor) return undefined;
   if (width % factor === 0 && height % factor === 0) return { factor };
-  // Asked only where it matters: opening the file takes an eighth of the time that decoding a small photograph does.
+  // Queried only if needed: opening the file takes an eighth of the time of decoding a small photograph.
   const { orientation = 1 } = jpeg?.exif === false ? {} : await sharp(name).metadata();
   return { factor, stored: { width, height, orientation } };
 }
 
 /**
- * Where the whole picture lies around the shrunk one, which lacks the stored picture's last columns and
- * rows where the factor does not divide its size; orientation moves them to other sides.
+ * The extent of the whole picture around the shrunk one, which lacks the stored picture's last columns and
+ * rows if the factor does not divide its size; orientation moves them to other sides.
  */
 function extent(factor: number, stored: Stored, width: number, height: number): Box | undefined {
   const { orientation } = stored;

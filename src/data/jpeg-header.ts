@@ -1,23 +1,23 @@
-/** What the first bytes of a JPEG tell, a hundred times faster than a decoder opens it. */
+/** Information in the first bytes of a JPEG, a hundred times faster than opening it with a decoder. */
 
 export interface JpegHeader {
   /** As stored, before any EXIF orientation. */
   readonly width: number;
   readonly height: number;
-  /** Whether there is EXIF metadata, and so perhaps an orientation. */
+  /** Whether there is EXIF metadata, which may give an orientation. */
   readonly exif: boolean;
   /**
-   * Bytes a pixel of the coefficients that a picture of several scans keeps until the last one, even where it is shrunk;
+   * Bytes per pixel for the coefficients that a multi-scan picture keeps until its last scan, even if it is shrunk;
    * 0 for one that is decoded row by row.
    */
   readonly kept: number;
 }
 
-export const isJpeg = (head: Uint8Array): boolean => head[0] === 0xff && head[1] === 0xd8;
+const isJpeg = (head: Uint8Array): boolean => head[0] === 0xff && head[1] === 0xd8;
 
 const EXIF = 0x45786966;
 
-/** Application data 1, where EXIF lives. */
+/** Application data 1, which holds EXIF. */
 const APP1 = 0xe1;
 
 /** Start-of-frame markers: C0 to CF but for DHT (C4), JPG (C8) and DAC (CC). */
@@ -27,7 +27,7 @@ const isFrame = (marker: number): boolean =>
 /** Start of scan. */
 const SOS = 0xda;
 
-/** Undefined when `head` is no JPEG, or ends before the frame header (ITU-T T.81, B.2.2). */
+/** Undefined if `head` is not a JPEG, or ends before the frame header (ITU-T T.81, B.2.2). */
 export function jpegHeader(head: Uint8Array): JpegHeader | undefined {
   if (!isJpeg(head)) return undefined;
   const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
@@ -52,14 +52,14 @@ export function jpegHeader(head: Uint8Array): JpegHeader | undefined {
   };
 }
 
-/** Whether the picture comes in several scans: progressive, or a component at a time. */
+/** Whether the picture has several scans: progressive, or one component at a time. */
 const hasScans = (head: Uint8Array, frame: number, scan: number | undefined): boolean =>
   isProgressive(head[frame + 1]!) || (scan !== undefined && head[scan + 4]! < head[frame + 9]!);
 
 /** C2, C6, CA and CE. */
 const isProgressive = (marker: number): boolean => (marker & 3) === 2;
 
-/** Components of the frame, each by its share of the pixels: 3 for 4:4:4, 1.5 for 4:2:0; 4 where they are cut off. */
+/** Components of the frame, each weighted by its share of the pixels: 3 for 4:4:4, 1.5 for 4:2:0; 4 if they are cut off. */
 function samplesPerPixel(head: Uint8Array, frame: number): number {
   const components = head.subarray(frame + 10, frame + 10 + 3 * (head[frame + 9] ?? 0));
   const factors = Array.from({ length: Math.floor(components.length / 3) }, (_, i) => {

@@ -1,13 +1,13 @@
 import { printable } from '../printable.js';
 
-/** Classes that a message lists. */
+/** Number of classes that a message lists. */
 const MOST_LISTED = 12;
 
-/** A name as `--class` takes it: in double quotes where it has a comma, or begins with a quote. */
+/** A name as `--class` takes it: in double quotes if it has a comma or begins with a quote. */
 const asListed = (name: string): string =>
   /^"|,/.test(name) ? `"${name.replaceAll('"', '""')}"` : name;
 
-/** Names for a message, not without end. */
+/** A list of names for a message, truncated. */
 export function listNames(names: readonly string[]): string {
   const some = names
     .slice(0, MOST_LISTED)

@@ -1,6 +1,6 @@
-/** Transparency on white, the page that cut-outs are made for. */
+/** Transparency on white, the usual background of cut-outs. */
 
-/** Lays RGB on white, by the opacity of each pixel; cut off to whole levels, as libvips does. */
+/** Blends RGB with white by each pixel's opacity; truncated to whole levels, like libvips. */
 export function onWhite(
   pixels: Uint8Array,
   opaque: number,
@@ -12,7 +12,7 @@ export function onWhite(
   }
 }
 
-/** RGB of RGBA, u8 [pixels, 4]. */
+/** RGB from RGBA, u8 [pixels, 4]. */
 export function flattened(rgba: Uint8Array): Uint8Array {
   const pixels = Uint8Array.from(
     { length: (rgba.length / 4) * 3 },

@@ -1,20 +1,20 @@
-/** What the images of a source are like before they are scaled. */
+/** The shape of a source's images before they are scaled. */
 import sharp from 'sharp';
 import type { Item, Source } from './source.js';
 
-/** What a set's own images are like, by one of them. */
+/** The shape of a set's own images, taken from one of them. */
 export interface OwnShape {
   readonly width: number;
   readonly height: number;
   readonly channels: 1 | 3;
-  /** Their side; null where they are not square. */
+  /** Their size; null if they are not square. */
   readonly size: number | null;
 }
 
-/** Files that are tried, of which one can be read. */
+/** Files to try until one can be read. */
 const TRIED = 16;
 
-/** The shape of the first image that says it; null where the first ones cannot be read. */
+/** The shape of the first readable image; null if none of the first ones can be read. */
 export async function ownShape(source: Source): Promise<OwnShape | null> {
   for (let i = 0; i < Math.min(TRIED, source.count); i++) {
     const shape = await shapeOf(source.item(i));
@@ -26,7 +26,7 @@ export async function ownShape(source: Source): Promise<OwnShape | null> {
   return null;
 }
 
-/** Toy cars are drawn at any side; this is that of the presets. */
+/** Toy cars can be drawn at any size; this is the presets'. */
 const CAR = { width: 32, height: 32, channels: 3 };
 
 async function shapeOf(
@@ -34,7 +34,7 @@ async function shapeOf(
 ): Promise<{ width: number; height: number; channels: number } | undefined> {
   if (item.kind === 'car') return CAR;
   if (item.kind === 'record') return item;
-  // A path of other bytes than UTF-8 would be taken for a picture itself.
+  // sharp would take a path that is not UTF-8, as bytes, for the picture itself.
   if (typeof item.path !== 'string') return undefined;
   const found = await sharp(item.path)
     .metadata()

@@ -1,11 +1,11 @@
-/** What is known of a picture before it is decoded: its size, and what its decoding takes. */
+/** Information about a picture before it is decoded: its size, and the memory that decoding takes. */
 import sharp from 'sharp';
 import { describeKind, type FileKind, type PictureKind } from '../io/file-kind.js';
 import { type JpegHeader, jpegHeader } from './jpeg-header.js';
 import { checkSamples } from './tiff.js';
 import { type TiffHeader, tiffHeader } from './tiff-header.js';
 
-/** A picture file as sharp takes it: its path, or all of its bytes. */
+/** A picture file as sharp's input: its path, or all of its bytes. */
 export type SharpInput = string | Buffer;
 
 export interface PictureHeader {
@@ -13,31 +13,31 @@ export interface PictureHeader {
   /** As stored, before any EXIF orientation. */
   readonly width: number;
   readonly height: number;
-  /** Of a JPEG, where it was found in the first bytes. */
+  /** For a JPEG, if it was found in the first bytes. */
   readonly jpeg?: JpegHeader | undefined;
   readonly tiff?: TiffHeader | undefined;
-  /** Bytes that each pixel takes while it is decoded, the result's among them; a JPEG may be shrunk on the way. */
+  /** Bytes per pixel while decoding, including the result; a JPEG may be shrunk on the way. */
   readonly bytesPerPixel: number;
-  /** Whether its samples are words of 16 bits. */
+  /** Whether its samples are 16-bit words. */
   readonly deep: boolean;
 }
 
-/** The result, RGB, and what decoders that go row by row need besides: measured on 12 million pixels, as the others. */
+/** The RGB result plus the needs of row-by-row decoders: measured with 12 million pixels, like the others. */
 const BY_ROWS = 4;
 
-/** A picture that is turned by its EXIF data is copied. */
+/** A picture that is rotated by its EXIF data is copied. */
 const TURNED = 3;
 
-/** Bytes a pixel of decoders that hold the whole picture. */
+/** Bytes per pixel for decoders that hold the whole picture. */
 const WEBP = 13;
 const GIF = 9;
 const AVIF = 21;
 const DEEP_AVIF = 27;
 
-/** Pictures of fewer pixels are taken as turned: to ask would take longer than what it saves. */
+/** Smaller pictures are assumed to be rotated: checking would take longer than it saves. */
 const ASKED = 1 << 22;
 
-/** @throws when it cannot be read, or is none of the kinds that are */
+/** @throws if it cannot be read or is not a supported kind of picture */
 export async function pictureHeader(
   kind: PictureKind,
   head: Buffer,
@@ -54,21 +54,21 @@ export async function pictureHeader(
   if (tiff) checkSamples(tiff);
   const found = await metadata(input);
   const { width, height, compression, bitsPerSample = 8 } = found;
-  // What calls itself AVIF may hold another codec, and libheif would only say "bad seek".
+  // An AVIF file may contain another codec, for which libheif would only say "bad seek".
   if (kind === 'avif' && compression !== 'av1') throw notAPicture('heic');
   const bytes = bytesPerPixel(kind, bitsPerSample > 8, tiff);
   return { kind, width, height, tiff, bytesPerPixel: bytes, deep: tiff?.bits === 16 };
 }
 
-/** The reason why a file is not decoded. */
+/** The reason why a file cannot be decoded. */
 export const notAPicture = (kind: FileKind | undefined): Error =>
   new Error(
     kind === undefined
-      ? 'it is not one of the pictures that are read: JPEG, PNG, WebP, GIF, AVIF, TIFF'
+      ? 'it is not a supported picture: JPEG, PNG, WebP, GIF, AVIF, TIFF'
       : `it is ${describeKind(kind)}`,
   );
 
-/** Without sharp's limit, so that the message of ours can name the size. */
+/** Without sharp's limit, so that our message can name the size. */
 const metadata = (input: SharpInput) =>
   sharp(input, { limitInputPixels: false, limitInputChannels: false }).metadata();
 
@@ -86,10 +86,10 @@ function bytesPerPixel(kind: PictureKind, deep: boolean, tiff: TiffHeader | unde
   }
 }
 
-/** Signature, and the chunk IHDR with its length and type. */
+/** The signature, and the IHDR chunk with its length and type. */
 const PNG_HEADER = 29;
 
-/** Samples of a pixel by PNG's colour type; a palette's index is one. */
+/** Samples per pixel by PNG's colour type; a palette index counts as one. */
 const PNG_SAMPLES: Readonly<Record<number, number>> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
 
 /** PNG, third edition, 11.2.1: width, height, bit depth, colour type, compression, filter, interlace. */

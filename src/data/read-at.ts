@@ -2,8 +2,8 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { fsPath, type RawPath } from '../io/raw-path.js';
 
 /**
- * Up to `length` bytes of a file from `offset`. At once: a decoding worker has nothing better to do
- * meanwhile, and the asynchronous way costs more than the read.
+ * Up to `length` bytes of a file from `offset`. Synchronous: a decoding worker has nothing else to do
+ * meanwhile, and an asynchronous read costs more than the read itself.
  */
 export function readAt(path: RawPath, offset: number, length: number): Buffer {
   const file = openSync(fsPath(path), 'r');

@@ -2,7 +2,7 @@
 import type { About, Dataset } from './dataset.js';
 import type { Failure } from './decode-worker.js';
 
-/** Images one after the other in shared memory; reading is copying. */
+/** Consecutive images in shared memory; reading copies them. */
 export class ResidentDataset implements Dataset {
   readonly name: string;
   readonly count: number;
@@ -14,7 +14,7 @@ export class ResidentDataset implements Dataset {
   readonly resident = true;
   #pixels: Uint8Array;
 
-  /** @param pixels images of all items in order, with the places of those in `failures` unset. */
+  /** @param pixels images of all items in order; the places of those in `failures` are unset */
   constructor(about: About, pixels: SharedArrayBuffer, failures: readonly Failure[]) {
     this.name = about.name;
     this.count = about.count;

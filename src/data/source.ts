@@ -1,6 +1,6 @@
 /**
- * What `<data>` may be, before any pixel is decoded: a list of items, each of which a worker can turn into
- * an image on its own.
+ * The kinds of `<data>`, before any pixel is decoded: a list of items, each of which a worker can decode
+ * independently.
  */
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
@@ -18,53 +18,53 @@ import { readAt } from './read-at.js';
 import { reasonOf } from './reason.js';
 import { openToyCars, TOY_CARS } from './toy-cars.js';
 
-/** An image that is not decoded yet; plain data, so that it can be handed to a worker. */
+/** An image that is not decoded yet; plain data, so that it can be sent to a worker. */
 export type Item =
   | { readonly kind: 'file'; readonly path: RawPath }
   | {
       readonly kind: 'record';
-      /** The file that holds the pixels, or its contents where it cannot be read in place (gzip). */
+      /** The file that holds the pixels, or its contents if it cannot be read at an offset (gzip). */
       readonly from: RawPath | SharedArrayBuffer;
-      /** Where the pixels begin, in bytes. */
+      /** Offset of the pixels, in bytes. */
       readonly offset: number;
       readonly width: number;
       readonly height: number;
       /** 4: RGBA. */
       readonly channels: 1 | 3 | 4;
-      /** All red, then all green, then all blue (CIFAR), not pixel by pixel. */
+      /** Whether all red comes first, then all green, then all blue (CIFAR), instead of pixel by pixel. */
       readonly planar: boolean;
     }
   | { readonly kind: 'car'; readonly seed: number; readonly index: number };
 
-/** A file that gives no image, and why. */
+/** A file without a readable image, and why. */
 export interface Skipped {
   readonly path: string;
   readonly reason: string;
 }
 
-/** The images of a folder or file, in an order that is always the same. */
+/** The images of a folder or file, in a fixed order. */
 export interface Source {
   readonly name: string;
   readonly count: number;
   /** Image i in [0, count). */
   item(i: number): Item;
-  /** How image i is named in messages. */
+  /** The name of image i in messages. */
   label(i: number): string;
-  /** Bytes of memory that it keeps for itself; missing where it reads from files. */
+  /** Bytes of memory that it holds itself; missing if it reads from files. */
   readonly memoryBytes?: number;
-  /** What the listing could not enter. */
+  /** What could not be listed. */
   readonly skipped: readonly Skipped[];
-  /** What it left out of its own accord, and why. */
+  /** What it skipped deliberately, and why. */
   readonly leftOut: readonly Skipped[];
-  /** Where `classes` come from; `labels` unless said otherwise. */
+  /** Where `classes` come from; default `labels`. */
   readonly classesBy?: ClassKind;
-  /** Which class each item is of; missing where the data do not say. @throws UsageError where they should and do not */
+  /** The class of each item; missing if the data have no classes. @throws UsageError if they should have some and do not */
   classes?(): Promise<Classes>;
-  /** A hash of what is listed, by names and sizes: the same for the same images, wherever they lie. */
+  /** A hash of the listing, by names and sizes: the same for the same images, independent of their location. */
   fingerprint(): Promise<string>;
 }
 
-/** Where data lie, and how the user named it. */
+/** The location of data, and the user's name for it. */
 export interface Place {
   readonly path: RawPath;
   readonly name: string;
@@ -74,8 +74,8 @@ const EXPECTED =
   'expected a folder of images, an IDX file (.gz too), a CIFAR binary file, an array (.npz, .npy, .safetensors), or toy-cars';
 
 /**
- * Finds out what `spec` is and lists its images.
- * @throws UsageError when there is nothing there, nothing that can be read, or nothing that is understood.
+ * Determines what `spec` is and lists its images.
+ * @throws UsageError if it does not exist, cannot be read, or is not supported
  */
 export async function openSource(spec: string, seed: number): Promise<Source> {
   if (spec === TOY_CARS) return openToyCars(seed);
@@ -95,11 +95,11 @@ export async function openSource(spec: string, seed: number): Promise<Source> {
   );
 }
 
-/** What a file is instead, where that is known. */
+/** What a file is instead, if that is known. */
 function but({ path }: Place): string {
   const kind = fileKind(readAt(path, 0, KIND_BYTES));
   if (kind === undefined) return '';
-  const hint = isPicture(kind) ? '; name the folder it lies in' : '';
+  const hint = isPicture(kind) ? '; give the folder that it is in' : '';
   return ` but ${describeKind(kind)}${hint}`;
 }
 
@@ -112,7 +112,7 @@ async function unreachable(spec: string, error: NodeJS.ErrnoException): Promise<
   return new UsageError(`${spec}: no such folder or file${hint || `; ${EXPECTED}`}`);
 }
 
-/** `toy-cars` or a neighbour on disk, where the name is close enough to be a slip. */
+/** `toy-cars` or a neighbouring entry on disk, if the name is close enough to be a typo. */
 async function suggestion(spec: string): Promise<string | undefined> {
   const near = (a: string, b: string) =>
     distance(a.toLowerCase(), b.toLowerCase()) <= Math.max(1, Math.floor(b.length / 3));

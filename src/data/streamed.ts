@@ -1,4 +1,4 @@
-/** A data set that is larger than its budget: its images are decoded when they are asked for, or just before. */
+/** A data set that exceeds its budget: images are decoded on request, or just before. */
 import { RunError } from '../errors.js';
 import type { About, Dataset } from './dataset.js';
 import { imageBytes } from './decode.js';
@@ -6,7 +6,7 @@ import type { DecodePool } from './decode-pool.js';
 import type { Failure } from './decode-worker.js';
 import type { Source } from './source.js';
 
-/** Batches kept decoded ahead of the one that is asked for: enough to even out slow files. */
+/** Batches decoded ahead of the requested one: enough to even out slow files. */
 const AHEAD = 4;
 
 /** Decodes batches in a pool while the step before them computes. */
@@ -20,11 +20,11 @@ export class StreamedDataset implements Dataset {
   readonly classes: Dataset['classes'];
   readonly resident = false;
   readonly #source: Source;
-  /** Item of each image: all but the unreadable ones. */
+  /** The item of each image; unreadable ones are left out. */
   readonly #items: Uint32Array;
   readonly #pool: DecodePool;
   readonly #budget: number;
-  /** Batches being decoded or waiting to be read, by their indices. */
+  /** Batches that are being decoded or wait to be read, by their indices. */
   #coming = new Map<string, Promise<Uint8Array>>();
 
   constructor(
@@ -56,7 +56,7 @@ export class StreamedDataset implements Dataset {
     out.set(await (coming ?? this.#decode(indices)));
   }
 
-  /** Decodes one batch at least, and at most four or what the budget holds. */
+  /** Decodes at least one batch, and at most four or as many as the budget holds. */
   ahead(batches: readonly ArrayLike<number>[]): void {
     const batchBytes = (batches[0]?.length ?? 0) * imageBytes(this);
     const most = Math.max(1, Math.min(AHEAD, Math.floor(this.#budget / batchBytes)));
@@ -64,7 +64,7 @@ export class StreamedDataset implements Dataset {
     for (const batch of batches.slice(0, most)) {
       const key = keyOf(batch);
       const decoding = this.#coming.get(key) ?? this.#decode(batch);
-      // Whoever reads the batch gets the error; a batch that is never read fails in silence.
+      // The reader of the batch gets the error; for a batch that is never read it does not matter.
       decoding.catch(() => {});
       coming.set(key, decoding);
     }

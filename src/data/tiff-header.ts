@@ -1,4 +1,4 @@
-/** What the tags of a TIFF's first page say of its samples: decoders tell too little of it (TIFF 6.0, BigTIFF). */
+/** What the tags of a TIFF's first page say about its samples, since decoders report too little of it (TIFF 6.0, BigTIFF). */
 
 export interface TiffHeader {
   /** PhotometricInterpretation: 0 and 1 grey, 2 RGB, 3 palette, 5 inks, 6 YCbCr, 8 CIELab. */
@@ -6,15 +6,15 @@ export interface TiffHeader {
   readonly samples: number;
   readonly bits: number;
   readonly format: SampleFormat;
-  /** Samples of a pixel's colour; the extra ones come after them. */
+  /** Samples of a pixel's colour; extra samples come after them. */
   readonly colours: number;
-  /** The sample that is transparency, if one is. */
+  /** Index of the transparency sample, if there is one. */
   readonly alpha: number | undefined;
-  /** The largest value that the file says its samples have. */
+  /** The largest sample value, if the file gives it. */
   readonly largest: number | undefined;
 }
 
-/** SampleFormat, as the standard counts. */
+/** SampleFormat, with the standard's numbers. */
 export const SAMPLE_FORMAT = { unsigned: 1, signed: 2, float: 3 } as const;
 export type SampleFormat = number;
 
@@ -31,13 +31,13 @@ const TAG = {
 const GREY = 1;
 export const RGB = 2;
 
-/** ExtraSamples that are transparency: associated, unassociated, and what Corel Draw writes. Others are none. */
+/** ExtraSamples that mean transparency: associated, unassociated, and Corel Draw's. Others do not. */
 const ALPHA: ReadonlySet<number> = new Set([1, 2, 999]);
 
-/** Reads bytes of the file; shorter at its end. */
+/** Reads bytes of the file; fewer at its end. */
 export type ReadBytes = (offset: number, length: number) => Buffer;
 
-/** Undefined where the directory cannot be read, which is the decoder's to say. */
+/** Undefined if the directory cannot be read; the decoder reports that. */
 export function tiffHeader(read: ReadBytes): TiffHeader | undefined {
   try {
     const tags = readDirectory(read);
@@ -63,8 +63,8 @@ export function tiffHeader(read: ReadBytes): TiffHeader | undefined {
 }
 
 /**
- * Extra samples that a file does not declare. A fourth beside RGB is transparency, as libtiff and Pillow take it; all
- * others are of an unknown kind.
+ * Extra samples that a file does not declare. A fourth beside RGB is transparency, as in libtiff and Pillow; all
+ * others are of unknown kind.
  */
 function undeclared(photometric: number, samples: number): number[] {
   if (photometric === RGB && samples === 4) return [2];
@@ -72,7 +72,7 @@ function undeclared(photometric: number, samples: number): number[] {
   return Array(Math.max(0, samples - colours)).fill(0);
 }
 
-/** Samples of a colour by PhotometricInterpretation. */
+/** Samples per colour by PhotometricInterpretation. */
 const COLOURS: Readonly<Record<number, number>> = {
   0: 1,
   1: 1,
@@ -87,7 +87,7 @@ const COLOURS: Readonly<Record<number, number>> = {
 /** Most values of a tag that are read: enough for the samples of any picture. */
 const MOST_VALUES = 4096;
 
-/** The numbers of each tag of the first directory. @throws RangeError where the file ends before */
+/** The numbers of each tag of the first directory. @throws RangeError if the file ends before */
 function readDirectory(read: ReadBytes): Map<number, number[]> {
   const start = read(0, 16);
   const little = start[0] === 0x49;
@@ -121,5 +121,5 @@ function readDirectory(read: ReadBytes): Map<number, number[]> {
   return tags;
 }
 
-/** Bytes of a value by the type of a tag, of the whole numbers alone: BYTE, SHORT, LONG, UNDEFINED. */
+/** Bytes per value by the type of a tag, only for whole numbers: BYTE, SHORT, LONG, UNDEFINED. */
 const INTEGER_BYTES: Readonly<Record<number, number>> = { 1: 1, 3: 2, 4: 4, 7: 1 };

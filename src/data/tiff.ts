@@ -1,14 +1,14 @@
 /**
- * TIFFs whose samples a decoder would misread: extra samples that are no transparency, floating-point numbers, signed and
- * 32-bit integers, and fewer bits than their words have.
+ * TIFFs whose samples a decoder would misread: extra samples that are not transparency, floating-point numbers, signed and
+ * 32-bit integers, and samples with fewer bits than their words.
  */
 import type { Sharp } from 'sharp';
 import { onWhite } from './on-white.js';
 import { RGB, SAMPLE_FORMAT, type TiffHeader } from './tiff-header.js';
 
 /**
- * Whether the decoder's way with the samples is right: whole numbers of up to 16 bits, of which the largest is white, and
- * colours that are neither grey nor RGB.
+ * Whether the decoder handles the samples correctly: whole numbers of up to 16 bits whose maximum is white, and
+ * colours other than grey and RGB.
  */
 export const isOrdinary = ({ photometric, format, bits, largest }: TiffHeader): boolean =>
   photometric > RGB ||
@@ -17,28 +17,28 @@ export const isOrdinary = ({ photometric, format, bits, largest }: TiffHeader): 
     bits <= 16 &&
     !(photometric > 0 && isFewerBits(largest, bits)));
 
-/** Whether beside its colours a TIFF has samples that the decoder would take for transparency, or trip over. */
+/** Whether a TIFF has samples beside its colours that the decoder would take for transparency, or fail on. */
 export const hasOtherSamples = ({ samples, colours, alpha }: TiffHeader): boolean =>
   samples > colours && !(samples === colours + 1 && alpha === colours);
 
-/** Whether a largest value is the end of a number of bits between 8 and those of the words: 4095 for 12 in 16. */
+/** Whether a maximum is that of a number of bits between 8 and the word size: 4095 for 12 in 16. */
 const isFewerBits = (largest: number | undefined, bits: number): largest is number =>
   largest !== undefined &&
   largest > 255 &&
   largest < 2 ** bits - 1 &&
   Number.isInteger(Math.log2(largest + 1));
 
-/** @throws for samples that the decoder does not read; the message is the reason alone */
+/** @throws for samples that the decoder does not read; the message is only the reason */
 export function checkSamples({ bits, format }: TiffHeader): void {
   const kind = format === SAMPLE_FORMAT.float ? 'floating-point' : 'whole-number';
   const expected = format === SAMPLE_FORMAT.float ? '16 or 32' : '1, 2, 4, 8, 16 or 32';
   if (!expected.split(/\D+/).includes(String(bits)))
     throw new Error(
-      `its samples are ${kind} ones of ${bits} bits, which are not read; expected ${expected}`,
+      `its samples are ${kind} ones of ${bits} bits, which are not supported; expected ${expected}`,
     );
 }
 
-/** RGB of 8 bits, and what is doubtful about it. */
+/** 8-bit RGB, and doubts about it. */
 export interface Decoded {
   readonly data: Uint8Array;
   readonly width: number;
@@ -46,7 +46,7 @@ export interface Decoded {
   readonly doubt?: string | undefined;
 }
 
-/** Colour samples without those beside them; transparency is shown on white. */
+/** The colour samples without the extra ones; transparency is shown on white. */
 export async function withoutOtherSamples(
   picture: Sharp,
   { samples, alpha }: TiffHeader,
@@ -58,7 +58,7 @@ export async function withoutOtherSamples(
     .toBuffer({ resolveWithObject: true });
   const { width, height, channels } = info;
   if (alpha === undefined) return { data, width, height };
-  // However many the colours have become, the other samples come after them.
+  // However many colours there are now, the extra samples come after them.
   const beside = channels - (samples - alpha);
   const colours = new Uint8Array(3 * width * height);
   for (let i = 0; i < colours.length; i++)
@@ -69,12 +69,12 @@ export async function withoutOtherSamples(
 
 type Samples = Float32Array | Int32Array | Uint32Array | Uint16Array | Int8Array;
 
-/** How raw samples come out of sharp: of a depth, as an array, and what was added to them on the way. */
+/** Raw samples from sharp: their depth and array type, and the mapping applied to them. */
 interface Raw {
   readonly depth: 'float' | 'int' | 'uint' | 'ushort' | 'char';
   readonly array: new (buffer: ArrayBufferLike, offset: number, length: number) => Samples;
   readonly size: number;
-  /** What the stored value v comes out as: scale·v + shift. */
+  /** The stored value v is returned as scale·v + shift. */
   readonly scale: number;
   readonly shift: number;
 }
@@ -84,8 +84,8 @@ const FLOAT: Raw = { depth: 'float', array: Float32Array, size: 4, ...plain };
 const WORDS = { depth: 'ushort', array: Uint16Array, size: 2 } as const;
 
 /**
- * Colour spaces of 16 bits come out as unsigned words, whatever the samples are: signed ones are shifted to fit, and half
- * floats, of which only [0, 1] has a certain meaning, scaled so that what is beyond still shows.
+ * 16-bit colour spaces are returned as unsigned words, whatever the samples are: signed ones are shifted to fit, and half
+ * floats, which only have a defined meaning in [0, 1], are scaled so that values beyond it are still visible.
  */
 function rawOf({ format, bits }: TiffHeader, space: string): Raw {
   const deep = space.endsWith('16');
@@ -101,8 +101,8 @@ function rawOf({ format, bits }: TiffHeader, space: string): Raw {
 }
 
 /**
- * Samples as they are stored, scaled to 8 bits where it is certain what is white; a colour profile does not apply to them.
- * @param open the picture, opened anew at each call
+ * Samples as stored, scaled to 8 bits if the white level is certain; colour profiles do not apply to them.
+ * @param open the picture, reopened at each call
  */
 export async function scaledSamples(open: () => Sharp, header: TiffHeader): Promise<Decoded> {
   const { space, channels } = await open().metadata();
@@ -135,7 +135,7 @@ function levels(
   for (let i = 0; i < data.length; i++) {
     const value = at(Math.floor(i / 3), grey ? 0 : i % 3) / white;
     const level = Math.min(1, Math.max(0, photometric === 0 ? 1 - value : value));
-    data[i] = Math.round(255 * level); // What is no number becomes 0.
+    data[i] = Math.round(255 * level); // NaN becomes 0.
   }
   if (alpha !== undefined) onWhite(data, white, (pixel) => at(pixel, alpha));
   return { data, doubt };
@@ -144,7 +144,7 @@ function levels(
 interface Range {
   readonly min: number;
   readonly max: number;
-  /** Whether all are numbers. */
+  /** Whether all are numbers (not NaN). */
   readonly numbers: boolean;
 }
 
@@ -166,7 +166,7 @@ function rangeOf(
   return { min, max, numbers };
 }
 
-/** The least of 32 bits that 8 bits still show: samples that reach it use the range that the standard gives them. */
+/** The smallest 32-bit value that is still visible in 8 bits: samples that reach it use the range of the standard. */
 const FULL_RANGE = 2 ** 24;
 
 /** The value that is white, and why it may be another. */
@@ -177,7 +177,8 @@ function whiteOf(
 ): { white: number; doubt?: string } {
   const { min, max, numbers } = range;
   if (format === SAMPLE_FORMAT.float) {
-    if (!numbers) return { white: max <= 1 ? 1 : 255, doubt: 'some of its samples are no numbers' };
+    if (!numbers)
+      return { white: max <= 1 ? 1 : 255, doubt: 'some of its samples are not numbers' };
     if (min >= 0 && max <= 1) return { white: 1 };
     if (raw.scale !== 1) throw new Error('its half-precision samples go beyond 0 to 1');
     return { white: 255, doubt: clipped('floating-point', range) };
@@ -190,7 +191,7 @@ function whiteOf(
 }
 
 const clipped = (kind: string, { min, max }: Range): string =>
-  `its ${kind} samples go from ${short(min)} to ${short(max)}, which does not tell what is white: ` +
+  `its ${kind} samples range from ${short(min)} to ${short(max)}, which does not determine the white level: ` +
   'taken as 0 to 255, and clipped';
 
 const short = (value: number): string => String(Number(value.toPrecision(6)));

@@ -2,8 +2,8 @@ import type { ComputingConfig, DeviceChoice } from '../config/config.js';
 import { CheckError } from '../errors.js';
 
 /**
- * Which device computes the U-Net, and why. TensorFlow is looked at only where it matters.
- * @throws CheckError when a CUDA GPU is required and none is usable, or would not compute; UsageError for a device
+ * Which device computes the U-Net, and why. TensorFlow is examined only if it matters.
+ * @throws CheckError if a CUDA GPU is required and none is usable or would compute; UsageError for a device
  *   that is not set up.
  */
 export async function chooseDevice(

@@ -1,4 +1,4 @@
-/** Opens what computes, on the device chosen for it. TensorFlow is loaded only where it is asked for. */
+/** Opens the chosen device. TensorFlow is loaded only if it is requested. */
 import { kernelsOf, threadCount } from '../config/computing.js';
 import type { ComputingConfig, DeviceChoice } from '../config/config.js';
 import type { NetworkDevice, NetworkOptions } from '../contracts/device.js';
@@ -8,13 +8,13 @@ import { WasmNetwork } from '../engine/network/wasm-network.js';
 
 export interface UnetOptions extends NetworkOptions, Pick<Demand, 'reserve'> {}
 
-/** A U-Net and the memory it takes, in bytes (on TensorFlow an estimate). */
+/** A U-Net and its memory in bytes (an estimate on TensorFlow). */
 export interface OpenUnet {
   readonly unet: NetworkDevice;
   readonly memoryBytes: number;
 }
 
-/** @throws UsageError when it does not fit, or TensorFlow is not set up. */
+/** @throws UsageError if it does not fit, or TensorFlow is not set up */
 export async function openUnet(
   device: DeviceChoice['device'],
   computing: ComputingConfig,
@@ -37,13 +37,13 @@ export async function openUnet(
   return { unet, memoryBytes: unet.engine.memory.buffer.byteLength };
 }
 
-/** What both arithmetics can do. */
+/** The operations that both arithmetics support. */
 export type AnyArithmetic = Pick<
   Arithmetic,
   'qSample' | 'qSampleImages' | 'reverseStep' | 'toFloat' | 'toBytes' | 'batchToFloat'
 >;
 
-/** The arithmetic around the U-Net, on typed arrays. @throws UsageError where TensorFlow is not set up. */
+/** The arithmetic around the U-Net, on typed arrays. @throws UsageError if TensorFlow is not set up */
 export async function openArithmetic({
   arithmetic,
   strict,

@@ -20,7 +20,7 @@ import { spaced } from './spacing.js';
 
 /* Which settings of a sampler can be, and go together. */
 
-/** Flags of settings whose names are not theirs. */
+/** Flags of settings that have another name. */
 const FLAGS: Partial<Record<OwnSetting, string>> = {
   stepsOffset: '--steps-offset',
   lastAlpha: '--last-alpha',
@@ -30,7 +30,7 @@ const FLAGS: Partial<Record<OwnSetting, string>> = {
 
 const flagOfSetting = (name: OwnSetting): string => FLAGS[name] ?? `--${name}`;
 
-/** @throws UsageError for settings that cannot be, or that do not go together. */
+/** @throws UsageError for invalid or conflicting settings */
 export function checkSampler(schedule: Forward, options: SamplerOptions): void {
   const { objective } = schedule;
   const {
@@ -62,7 +62,7 @@ export function checkSampler(schedule: Forward, options: SamplerOptions): void {
   checkSolver(options);
   if (!(shift > 0)) throw new UsageError(`--shift: expected a number above 0, got ${shift}`);
   if (options.clamp !== undefined && options.dynamicThreshold !== undefined)
-    throw new UsageError('--dynamic-threshold: clamps by itself; it does not go with --clamp');
+    throw new UsageError('--dynamic-threshold: clamps too, so it cannot be combined with --clamp');
   if (objective !== 'flow') checkSpacing(schedule, options, steps);
 }
 
@@ -74,7 +74,7 @@ function checkSolver({ order = 2, solverType = 'bh2' }: SamplerOptions): void {
     throw new UsageError(`--solver-type: expected bh1 or bh2, got ${String(solverType)}`);
 }
 
-/** @throws UsageError for a sampler that the objective does not have, and settings that both do not. */
+/** @throws UsageError for a sampler or a setting that the objective does not support */
 function checkObjective(
   sampler: SamplerName,
   objective: Schedule['objective'],
@@ -83,13 +83,15 @@ function checkObjective(
   if (!kindOf(sampler).objectives.includes(objective)) {
     const able = SAMPLER_NAMES.filter((name) => kindOf(name).objectives.includes(objective));
     throw new UsageError(
-      `--sampler: ${sampler} is not for a model of --objective ${objective}, which has ${able.join(', ')}`,
+      `--sampler: ${sampler} does not support a model of --objective ${objective}; expected ${able.join(', ')}`,
     );
   }
   const flow = objective === 'flow';
   for (const name of flow ? SCHEDULE_ONLY : FLOW_ONLY)
     if (options[name] !== undefined)
-      throw new UsageError(`${flagOfSetting(name)}: not for a model of --objective ${objective}`);
+      throw new UsageError(
+        `${flagOfSetting(name)}: not supported for a model of --objective ${objective}`,
+      );
   if (flow && options.spacing !== undefined && !isFlowSpacing(options.spacing))
     throw new UsageError(
       `--spacing: expected ${FLOW_SPACINGS.join(' or ')} for a model of --objective flow, got ${options.spacing}`,

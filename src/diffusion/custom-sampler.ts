@@ -11,36 +11,36 @@ import {
 import type { Schedule } from './schedule.js';
 import type { Row } from './table.js';
 
-/* A sampler of one's own: a function that makes the table. */
+/* A custom sampler: a function that makes the table. */
 
-/** What a sampler is made for. */
+/** The input of a custom sampler. */
 export interface SamplerWay {
-  /** Reverse steps that were asked for; default 50, or T where that is less. */
+  /** The requested reverse steps; default 50, or T if that is less. */
   readonly steps: number;
-  /** T; of `flow` 1000, what the network is told of noise alone. */
+  /** T; for `flow` 1000, the network's timestep for pure noise. */
   readonly timesteps: number;
   /** What the network predicts. */
   readonly objective: Objective;
   /**
-   * What x_t holds, x_t = α·x_0 + σ·ε, at a timestep from 0 to T − 1 (of `flow` to 1000), which may lie between two.
+   * α and σ of x_t = α·x_0 + σ·ε at a timestep from 0 to T − 1 (for `flow` to 1000), which may be fractional.
    * @throws UsageError for another timestep
    */
   signalAt(t: number): Signal;
-  /** x̂_0 of x and the network's output there. */
+  /** Coefficients for x̂_0 from x and the network's output. */
   imageFrom(signal: Signal): Mix;
-  /** ε̂ of the same. */
+  /** Coefficients for ε̂. */
   noiseFrom(signal: Signal): Mix;
 }
 
-/** A step of a sampler of one's own: a row of the table (see `Row`). */
+/** A step of a custom sampler: a row of the table (see `Row`). */
 export interface CustomRow extends Omit<Row, 'foresees'> {
-  /** Default x̂_0 as it follows from what the network predicts at t. */
+  /** Default x̂_0 as it follows from the network's output at t. */
   readonly foresees?: Mix;
 }
 
 /**
- * Makes the rows of a sampler, one for each time that the network is asked: x' = c·x + d·x̂_0 + h·m + e₁·x̂_0⁽¹⁾ + e₂·x̂_0⁽²⁾ + e₃·x̂_0⁽³⁾ + g·z, where m is
- * the output, x̂_0 the image that it foresees (clamped, where that is asked for), x̂_0⁽ⁿ⁾ that of n rows before, and z noise.
+ * Makes the rows of a sampler, one per evaluation of the network: x' = c·x + d·x̂_0 + h·m + e₁·x̂_0⁽¹⁾ + e₂·x̂_0⁽²⁾ + e₃·x̂_0⁽³⁾ + g·z, where m is
+ * the output, x̂_0 the predicted image (clamped if requested), x̂_0⁽ⁿ⁾ that of n rows before, and z noise.
  * `start` is the standard deviation of x_T; default 1.
  * @example Euler's method:
  * ({ steps, timesteps, signalAt }) => {
@@ -56,10 +56,10 @@ export type CustomSampler = (
   way: SamplerWay,
 ) => readonly CustomRow[] | { readonly rows: readonly CustomRow[]; readonly start?: number };
 
-/** Rows that a table may have. */
+/** Most rows of a table. */
 const MOST_ROWS = 100_000;
 
-/** The table of a sampler of one's own. @throws UsageError naming the row, what was expected and got */
+/** The table of a custom sampler. @throws UsageError naming the row, with what was expected and what was found */
 export function customRows(
   schedule: Schedule,
   sampler: CustomSampler,
@@ -123,7 +123,7 @@ function readMix(where: string, given: unknown, way: SamplerWay, t: number): Mix
   return { x: finite(`${where}.x`, x), output: finite(`${where}.output`, output) };
 }
 
-/** @throws UsageError for what is no finite number of f32 */
+/** @throws UsageError for a value that is not a finite f32 */
 function finite(where: string, value: unknown): number {
   if (typeof value === 'number' && Number.isFinite(Math.fround(value))) return value;
   throw new UsageError(`${where}: expected a finite number, got ${String(value)}`);

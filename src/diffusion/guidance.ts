@@ -1,15 +1,15 @@
-/** What a network that is told classes is told of the images that are drawn, and classifier-free guidance (Ho & Salimans 2022). */
+/** The labels of a class-conditional network when it draws, and classifier-free guidance (Ho & Salimans 2022). */
 
 export interface Condition {
-  /** Labels that images take in turn: image k is of number k modulo their count, whatever is made beside it. */
+  /** Labels that images take in turn: image k has the label with index k modulo their count, in any batch. */
   readonly labels: readonly number[];
-  /** W: of each step's outputs m = m_none + W·(m_class − m_none). 1 is the class's output alone, computed by itself. */
+  /** W in each step's m = m_none + W·(m_class − m_none). 1 evaluates only the class. */
   readonly guidance: number;
-  /** The label of no class, for m_none; null where the network knows no such label. */
+  /** The label of no class, for m_none; null if the network has none. */
   readonly none: number | null;
 }
 
-/** Evaluations of the network for each image, which go in one batch. */
+/** Evaluations of the network per image, which share one batch. */
 export const passesOf = (condition: Condition | null | undefined): 1 | 2 =>
   condition && condition.guidance !== 1 && condition.none !== null ? 2 : 1;
 
@@ -17,7 +17,7 @@ export const passesOf = (condition: Condition | null | undefined): 1 | 2 =>
 export const labelOf = ({ labels }: Condition, image: number): number =>
   labels[image % labels.length]!;
 
-/** Labels of a pass over images of these numbers: those of their classes, then as many of no class where the pass is guided. */
+/** Labels of a pass over these images: those of their classes, then, in a guided pass, as many for no class. */
 export function labelsOfPass(condition: Condition, images: ArrayLike<number>): Int32Array {
   const own = Array.from(images, (image) => labelOf(condition, image));
   return Int32Array.from(
@@ -25,7 +25,7 @@ export function labelsOfPass(condition: Condition, images: ArrayLike<number>): I
   );
 }
 
-/** Weights of the output itself and of the other one, which it moves away from. */
+/** Weights of the output and of the one that it moves away from. */
 export const guidanceWeights = ({
   guidance,
 }: Pick<Condition, 'guidance'>): [own: number, other: number] => [
@@ -33,7 +33,7 @@ export const guidanceWeights = ({
   Math.fround(1 - guidance),
 ];
 
-/** Each image twice, as a guided pass takes them. */
+/** Each image twice, as input of a guided pass. */
 export function twice(x: Float32Array): Float32Array<ArrayBuffer> {
   const both = new Float32Array(2 * x.length);
   both.set(x);
@@ -47,7 +47,7 @@ export function guided(condition: Condition, output: Float32Array): Float32Array
   return away(condition, output.subarray(0, half), output.subarray(half));
 }
 
-/** m + (W − 1)·(m − other), as W·m + (1 − W)·other: in f32 as the kernel qSample mixes, so with the engine's bits. */
+/** m + (W − 1)·(m − other), as W·m + (1 − W)·other: in f32 like the kernel qSample, so with the same bits as the engine. */
 export function away(
   condition: Pick<Condition, 'guidance'>,
   output: Float32Array,

@@ -2,17 +2,17 @@ import type { Signal } from './objective.js';
 import type { Schedule } from './schedule.js';
 
 /*
- * Levels of noise between the timesteps of a schedule. σ̃ = σ/α is the noise beside an image that is not scaled (Karras et
- * al. 2022); α = 1/√(1 + σ̃²) and σ = σ̃·α lead back.
+ * Noise levels between the timesteps of a schedule. σ̃ = σ/α is the noise relative to an unscaled image (Karras et
+ * al. 2022); conversely α = 1/√(1 + σ̃²) and σ = σ̃·α.
  */
 
-/** A moment of the reverse process: what x holds there, and what the network is told of it. */
+/** A moment of the reverse process: the composition of x, and the network's timestep. */
 export interface Moment extends Signal {
-  /** The timestep that the network sees; of the end, where it sees nothing, 0. */
+  /** The network's timestep; 0 at the end, where it is not evaluated. */
   readonly t: number;
 }
 
-/** ᾱ of a last timestep that is noise alone, where σ̃ would be infinite (diffusers'). */
+/** ᾱ of a last timestep that is pure noise, where σ̃ would be infinite (diffusers' value). */
 const LEAST_SIGNAL = 2 ** -24;
 
 /** σ̃ of every timestep. */
@@ -25,7 +25,7 @@ export function signalOf(level: number): Signal {
   return { alpha, sigma: level * alpha };
 }
 
-/** σ̃ of a timestep that may lie between two of the schedule. */
+/** σ̃ of a timestep that may be fractional. */
 export function levelAt(levels: Float64Array, t: number): number {
   const low = Math.min(Math.floor(t), levels.length - 1);
   const high = Math.min(low + 1, levels.length - 1);
@@ -42,7 +42,7 @@ export function karrasLevels(largest: number, smallest: number, steps: number): 
   );
 }
 
-/** The timestep of a level, between those of the schedule by the levels' logarithms. */
+/** The timestep of a level, interpolated between those of the schedule in the logarithm of the level. */
 export function timeOfLevel(levels: Float64Array, level: number): number {
   const log = Math.log(Math.max(level, 1e-10));
   let low = 0;

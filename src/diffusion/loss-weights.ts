@@ -3,24 +3,24 @@ import { FLOW_TIMES } from './objective.js';
 import type { Schedule } from './schedule.js';
 
 /*
- * Weights of the loss by a function of one's own, as a table: it is evaluated once, so that a run and its resumes have the same
- * numbers. The table has an entry a timestep; of `flow`, whose timesteps are real, one at each of 0 … 1000, and lines between.
+ * Custom loss weights: the function is evaluated once, into a table, so that a run and its resumes use the same
+ * numbers. The table has an entry per timestep; for `flow`, whose timesteps are real, one at each of 0 … 1000, interpolated linearly.
  */
 
-/** Where on the way to noise an image is. */
+/** How noisy an image is. */
 export interface LossMoment {
-  /** The timestep, counted from 0; of `flow` 1000·s. */
+  /** The timestep, counted from 0; for `flow` 1000·s. */
   readonly t: number;
-  /** ᾱ, the share of the image in the variance of x_t; of `flow` (1 − s)². */
+  /** ᾱ, the share of the image in the variance of x_t; for `flow` (1 − s)². */
   readonly alphaBar: number;
-  /** Signal to noise: ᾱ/(1 − ᾱ), of `flow` (1 − s)²/s²; infinite without noise. */
+  /** Signal-to-noise ratio: ᾱ/(1 − ᾱ), for `flow` (1 − s)²/s²; infinite without noise. */
   readonly snr: number;
 }
 
-/** How much the loss at a moment counts: a finite number of 0 or more. */
+/** The weight of the loss at a moment: a finite number of 0 or more. */
 export type LossWeighting = (moment: LossMoment) => number;
 
-/** Most timesteps of such a table, which stands in config.json. */
+/** Most timesteps of such a table, which is part of config.json. */
 const LONGEST = 10_000;
 
 /** Entries of a table. */
@@ -30,7 +30,7 @@ export const lossTableLength = ({
 }: Pick<Schedule, 'objective' | 'timesteps'>): number =>
   objective === 'flow' ? FLOW_TIMES + 1 : timesteps;
 
-/** @throws UsageError for weights that cannot be; `where` names the function in messages */
+/** @throws UsageError for invalid weights; `where` names the function in messages */
 export function makeLossWeights(
   where: string,
   weighting: LossWeighting,
@@ -39,7 +39,7 @@ export function makeLossWeights(
   const length = lossTableLength(schedule);
   if (length > LONGEST)
     throw new UsageError(
-      `${where}: expected at most ${LONGEST} timesteps for weights of one's own, got ${length}`,
+      `${where}: expected at most ${LONGEST} timesteps for custom weights, got ${length}`,
     );
   const table = Array.from({ length }, (_, t) => {
     const weight: unknown = weighting(momentAt(schedule, t));
@@ -62,7 +62,7 @@ function momentAt({ objective, exact }: Schedule, t: number): LossMoment {
   return { t, alphaBar, snr: alphaBar / (1 - alphaBar) };
 }
 
-/** The weight at a position: a timestep, or of `flow` s. */
+/** The weight at a position: a timestep, or s for `flow`. */
 export function lossWeightAt(
   table: readonly number[],
   { objective }: Pick<Schedule, 'objective'>,

@@ -4,33 +4,33 @@ import type { CounterRandom, Purpose } from './random.js';
 import type { Schedule } from './schedule.js';
 
 /*
- * What training makes of an image and its noise: x_t = α·x_0 + σ·ε, and what the network is to predict of it, which is a mixture of
- * the two as well. Both are a few numbers an image.
+ * How training mixes an image and its noise: x_t = α·x_0 + σ·ε, and the network's target, which is also a mixture of
+ * the two. Both take a few numbers per image.
  */
 
-/** Where on the way to noise images are: timesteps of the schedule, or for `flow` s in [0, 1). */
+/** How noisy images are: timesteps of the schedule, or for `flow` s in [0, 1). */
 export type Positions = Int32Array | Float32Array;
 
-/** How timesteps are drawn: evenly, or as sigmoids of normals, most in the middle (Esser et al., 2024, section 3.1). */
+/** How timesteps are drawn: uniformly, or as sigmoids of normals, mostly in the middle (Esser et al., 2024, section 3.1). */
 export type TimeSampling = 'uniform' | 'logit-normal';
 
 /** Weights of the loss: γ of min-SNR (Hang et al., 2023), a table (see loss-weights.ts), or null for 1. */
 export type Weights = number | readonly number[] | null;
 
-/** Of each image, one number. */
+/** One number per image in each array. */
 export interface Mixture {
-  /** What the network is told: timesteps of the schedule, or any real numbers. */
+  /** The network's timesteps: those of the schedule, or any real numbers. */
   readonly t: Positions;
   /** α and σ. */
   readonly signal: Float32Array;
   readonly noise: Float32Array;
-  /** The target's shares of x_0 and ε; null where it is ε. */
+  /** The target's shares of x_0 and ε; null if it is ε. */
   readonly target: { readonly signal: Float32Array; readonly noise: Float32Array } | null;
-  /** Of the loss; null for 1. */
+  /** Weights of the loss; null for 1. */
   readonly weights: Float32Array | null;
 }
 
-/** What images at these positions are made into. */
+/** The coefficients for images at these positions. */
 export function mixture(schedule: Schedule, positions: Positions, by: Weights): Mixture {
   const { objective } = schedule;
   const each = (value: (position: number) => number) => Float32Array.from(positions, value);
@@ -65,7 +65,7 @@ function weigh(schedule: Schedule, positions: Positions, by: Weights): Float32Ar
   return Float32Array.from(positions, (t) => minSnr(objective, exact.alphaBar[t]!, by));
 }
 
-/** min(SNR, γ) for the loss on x_0, and what that is for the losses on ε and v; SNR = ᾱ/(1 − ᾱ). */
+/** min(SNR, γ) for the loss on x_0, and the equivalent for the losses on ε and v; SNR = ᾱ/(1 − ᾱ). */
 function minSnr(objective: 'epsilon' | 'x0' | 'v', alphaBar: number, gamma: number): number {
   const snr = alphaBar / (1 - alphaBar);
   const least = Math.min(snr, gamma);
@@ -103,6 +103,6 @@ export interface PositionOptions {
   readonly sampling: TimeSampling;
 }
 
-/** Which quarter of the way to noise a position is in, 0 to 3. */
+/** The quarter of the timesteps that a position is in, 0 to 3. */
 export const quarterOf = (position: number, { timesteps, flow }: PositionOptions): number =>
   Math.min(3, Math.floor((4 * position) / (flow ? 1 : timesteps)));

@@ -11,8 +11,8 @@ import type { Schedule } from './schedule.js';
 import { roundHalfEven, type Spacing, spaced } from './spacing.js';
 
 /*
- * Where a reverse process stops on its way from noise: one moment a step, and the end. diffusers' schedulers are of two kinds,
- * which differ in what they round.
+ * The moments of a reverse process: one per step, and the end. diffusers' schedulers are of two kinds,
+ * which differ in their rounding.
  */
 
 export interface MomentOptions {
@@ -20,13 +20,13 @@ export interface MomentOptions {
   readonly spacing: Spacing;
   readonly stepsOffset: number;
   readonly karras: boolean;
-  /** The noise that is left at the end: none, or that of t = 0. */
+  /** The noise left at the end: none, or that of t = 0. */
   readonly lastAlpha: 'one' | 'first';
   /** Whether timesteps of Karras' levels are cut to whole ones, in place of rounded. */
   readonly cuts?: boolean;
 }
 
-/** Euler and Heun: timesteps may lie between those of the schedule. */
+/** Euler and Heun: timesteps may be fractional. */
 export function eulerMoments(schedule: Schedule, options: MomentOptions): Moment[] {
   const levels = noiseLevels(schedule);
   const visited = spacedFor(schedule, options, { between: true });
@@ -37,7 +37,7 @@ export function eulerMoments(schedule: Schedule, options: MomentOptions): Moment
   return moments(times, karras, levels, options);
 }
 
-/** DPM-Solver++ and UniPC: whole timesteps, of one step more whose last is not visited. */
+/** DPM-Solver++ and UniPC: whole timesteps, from a spacing with one more step whose last is not visited. */
 export function multistepMoments(schedule: Schedule, options: MomentOptions): Moment[] {
   const levels = noiseLevels(schedule);
   const visited = spacedFor(schedule, options, { open: true });
@@ -69,15 +69,15 @@ function moments(
 
 export interface FlowOptions {
   readonly steps: number;
-  /** `linspace` ends at s = 1/1000 as diffusers does, `even` goes down by equal parts of the way to 0. */
+  /** `linspace` ends at s = 1/1000 like diffusers, `even` goes down to 0 in equal parts. */
   readonly spacing: 'even' | 'linspace';
-  /** How much longer the way stays with noise: s becomes shift·s/(1 + (shift − 1)·s) (Esser et al. 2024, section 5.3.2). */
+  /** Values above 1 spend more steps at high noise: s becomes shift·s/(1 + (shift − 1)·s) (Esser et al. 2024, section 5.3.2). */
   readonly shift: number;
   /** The largest s. */
   readonly first: number;
 }
 
-/** Flow matching: x = (1 − s)·x_0 + s·ε, and the network sees 1000·s. */
+/** Flow matching: x = (1 − s)·x_0 + s·ε, and the network's timestep is 1000·s. */
 export function flowMoments({ steps, spacing, shift, first }: FlowOptions): Moment[] {
   const shifted = (s: number) => (shift * s) / (1 + (shift - 1) * s);
   // diffusers shifts its smallest s once more.

@@ -1,5 +1,5 @@
 /*
- * What the network predicts, and how the image that a step foresees follows from it. With x_t = α·x_0 + σ·ε:
+ * What the network predicts, and the predicted image that follows from it. With x_t = α·x_0 + σ·ε:
  * `epsilon`: the noise ε (Ho et al. 2020); `x0`: the image; `v`: α·ε − σ·x_0 (Salimans & Ho 2022);
  * `flow`: ε − x_0, the velocity of the straight path with α = 1 − s and σ = s (Liu et al. 2023; Lipman et al. 2023).
  * diffusers calls the first three epsilon, sample and v_prediction.
@@ -9,10 +9,10 @@ export const OBJECTIVES = ['epsilon', 'x0', 'v', 'flow'] as const;
 
 export type Objective = (typeof OBJECTIVES)[number];
 
-/** Of `flow` the network sees t = 1000·s, as diffusers' do, whatever the schedule's T is. */
+/** For `flow` the network's timestep is t = 1000·s, as in diffusers, whatever the schedule's T. */
 export const FLOW_TIMES = 1000;
 
-/** How much of the image and of the noise x_t holds: x_t = α·x_0 + σ·ε. */
+/** The shares of the image and of the noise in x_t = α·x_0 + σ·ε. */
 export interface Signal {
   readonly alpha: number;
   readonly sigma: number;
@@ -24,7 +24,7 @@ export interface Mix {
   readonly output: number;
 }
 
-/** x̂_0 from x_t and the output. For `epsilon` α must not be 0, for `flow` α + σ is 1. */
+/** Coefficients for x̂_0. For `epsilon` α must not be 0, for `flow` α + σ is 1. */
 export function imageFrom(objective: Objective, { alpha, sigma }: Signal): Mix {
   switch (objective) {
     case 'epsilon':
@@ -42,7 +42,7 @@ export function imageFrom(objective: Objective, { alpha, sigma }: Signal): Mix {
   }
 }
 
-/** ε̂ from x_t and the output. For `x0` σ must not be 0. */
+/** Coefficients for ε̂. For `x0` σ must not be 0. */
 export function noiseFrom(objective: Objective, { alpha, sigma }: Signal): Mix {
   switch (objective) {
     case 'epsilon':

@@ -19,21 +19,21 @@ import type { Row, Walk } from './table.js';
 
 /* From settings to a table: where the sampler stops, and the rows of its solver. */
 
-/** A table, and what belongs to it. */
-export interface Plan {
+/** A sampler's table, and its parameters. */
+export interface SamplerRows {
   readonly rows: readonly Row[];
   readonly start: number;
   readonly scales: ArrayLike<number>;
 }
 
-const unscaled = (rows: readonly Row[]): Plan => ({
+const unscaled = (rows: readonly Row[]): SamplerRows => ({
   rows,
   start: 1,
   scales: new Float64Array(rows.length + 1).fill(1),
 });
 
 /** The rows of any sampler. */
-export function planRows(schedule: Schedule, options: SamplerOptions): Plan {
+export function planRows(schedule: Schedule, options: SamplerOptions): SamplerRows {
   const { sampler } = options;
   if (sampler === 'ancestral') {
     const { variance = 'small', spacing = 'even' } = options;
@@ -51,20 +51,20 @@ export function planRows(schedule: Schedule, options: SamplerOptions): Plan {
 
 type OfFlow = 'flow-euler' | 'euler' | 'heun';
 
-/** Euler and Heun along s, which need no scales. */
+/** Euler and Heun along s, which need no scaling. */
 const isOfFlow = (sampler: SamplerName, { objective }: Schedule): sampler is OfFlow =>
   objective === 'flow' && ['flow-euler', 'euler', 'heun'].includes(sampler);
 
-/** Euler, its ancestral kin and Heun, whose x diffusers keeps as x_0 + σ̃·ε. */
-function eulerPlan(schedule: Schedule, options: SamplerOptions): Plan {
+/** Euler, Euler ancestral and Heun, for which diffusers keeps x as x_0 + σ̃·ε. */
+function eulerPlan(schedule: Schedule, options: SamplerOptions): SamplerRows {
   const { sampler, spacing = 'linspace' } = options;
   const moments = eulerMoments(schedule, momentOptions(schedule, options));
   const walk = { objective: schedule.objective, moments };
   const solvers = { euler: eulerRows, 'euler-a': eulerAncestralRows, heun: heunRows };
   const rows = solvers[sampler as keyof typeof solvers](walk);
-  // Where each row leads; Heun's two rows of a step lead to the same moment.
+  // The moment that each row reaches; Heun's two rows of a step reach the same one.
   const reached = sampler === 'heun' ? twice(moments) : moments;
-  // diffusers': √(σ̃² + 1) where the first timestep is not the last of the schedule by itself, else σ̃.
+  // As in diffusers: √(σ̃² + 1) if the spacing does not start at the last timestep of the schedule, else σ̃.
   const whole = spacing === 'leading' || spacing === 'even';
   return {
     rows,
@@ -78,7 +78,7 @@ const twice = ([first, ...rest]: readonly Moment[]): Moment[] => [
   ...rest.flatMap((moment, i) => (i < rest.length - 1 ? [moment, moment] : [moment])),
 ];
 
-/** A first s that UniPC's polynomial can begin with, as diffusers does. */
+/** The first s with which UniPC's polynomial can start, as in diffusers. */
 const UNIPC_FIRST = 1 - 1e-6;
 
 function solverMoments(schedule: Schedule, options: SamplerOptions): Moment[] {
@@ -121,7 +121,7 @@ function momentOptions(schedule: Schedule, options: SamplerOptions) {
   return { steps, spacing, stepsOffset, karras, lastAlpha };
 }
 
-/** The timesteps of `ancestral` and `ddim`, and ᾱ of where each step leads. */
+/** The timesteps of `ancestral` and `ddim`, and the ᾱ that each step reaches. */
 export function scheduleSteps(schedule: Schedule, options: SamplerOptions): Step[] {
   const { timesteps, exact } = schedule;
   const { steps, spacing, stepsOffset: offset, lastAlpha } = momentOptions(schedule, options);

@@ -2,11 +2,11 @@ import { type Stream, sharedArithmetic } from '../engine/arithmetic.js';
 import { splitSeed } from '../engine/seed.js';
 
 /*
- * Randomness by counters: a value is a function of (seed, purpose, index, timestep, element) and never
+ * Counter-based randomness: a value is a function of (seed, purpose, index, timestep, element) and never
  * of the order of calls, so any batch, worker, shard or resume sees the same numbers.
  */
 
-/** What a random number is for. The numbers are part of what a seed means: never change or reuse one. */
+/** The purpose of a random number. These numbers are part of the meaning of a seed: never change or reuse one. */
 export const PURPOSE = {
   /** Initial weights; index is the tensor's place in the state dict, element its place in the tensor. */
   weights: 1,
@@ -18,7 +18,7 @@ export const PURPOSE = {
   timestep: 4,
   /** ε of a training step; index is the step, element its place in the batch. */
   trainNoise: 5,
-  /** Which images a held-out fraction keeps aside; index 0. */
+  /** Which images a held-out fraction holds out; index 0. */
   heldOutSplit: 6,
   /** t of the held-out images; index 0, element the image. */
   heldOutTimestep: 7,
@@ -34,27 +34,27 @@ export const PURPOSE = {
   forwardFigure: 12,
   /** Inputs of benchmarks; index is the benchmark's own. */
   bench: 13,
-  /** Dropouts' masks; index is the optimizer's steps so far, timestep the dropout's number in the network. */
+  /** Dropout masks; index is the optimizer's steps so far, timestep the dropout's number in the network. */
   dropout: 14,
-  /** Which images an evaluation compares pair by pair, and by patches; index is the set: 0 the samples, 1 the reference. */
+  /** Which images an evaluation compares pairwise, and by patches; index is the set: 0 the samples, 1 the reference. */
   evaluationImages: 40,
   /** Subsets of the kernel distance; index is twice the subset, and one more for the reference. */
   evaluationSubset: 41,
   /** Places of an image's patches; index is the image, timestep the level of the pyramid. */
   evaluationPatch: 42,
-  /** Directions that patches are projected on; index is the level. */
+  /** Directions that patches are projected onto; index is the level. */
   evaluationDirection: 43,
   /** Which images' likelihood is bounded; index 0. */
   likelihoodImages: 44,
   /** ε of an image whose likelihood is bounded; index is the image, timestep t. */
   likelihoodNoise: 45,
-  /** Which training images' classes are left out; index is the step, element the slot in the batch. */
+  /** Which training images' classes are dropped; index is the step, element the slot in the batch. */
   labelDropout: 46,
 } as const;
 
 export type Purpose = (typeof PURPOSE)[keyof typeof PURPOSE];
 
-/** Words drawn at a time, which bounds the memory next to the result. */
+/** Words drawn at a time, to bound temporary memory. */
 const CHUNK = 1 << 16;
 
 /** The streams of one seed, drawn on this thread. */
@@ -62,7 +62,7 @@ export class CounterRandom {
   readonly #key;
   readonly #arithmetic = sharedArithmetic();
 
-  /** @param seed 0 to 2⁵³ − 1. @throws UsageError for another. */
+  /** @param seed 0 to 2⁵³ − 1. @throws UsageError for another */
   constructor(seed: number) {
     this.#key = splitSeed(seed);
   }

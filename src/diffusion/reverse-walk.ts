@@ -13,17 +13,17 @@ export interface ReverseStep {
   ): Float32Array<ArrayBuffer>;
 }
 
-/** A walk along a trajectory on arrays: x, and the earlier x̂_0 that its steps look at. */
+/** A walk along a trajectory on arrays: x, and the earlier x̂_0 that its steps use. */
 export class ReverseWalk {
   readonly trajectory: Trajectory;
-  /** x_t as it is now. */
+  /** The current x_t. */
   x: Float32Array<ArrayBuffer>;
   readonly #arithmetic: ReverseStep;
   readonly #memory: StepMemory;
 
   /**
-   * @param noise standard normals, of which x_T is made
-   * @param each values in an image, which dynamic thresholding takes one by one
+   * @param noise standard normals for x_T
+   * @param each values per image, for dynamic thresholding
    */
   constructor(trajectory: Trajectory, arithmetic: ReverseStep, noise: Float32Array, each: number) {
     const { history, threshold, start } = trajectory;
@@ -43,7 +43,7 @@ export class ReverseWalk {
     return this.#row(step).at(-1) !== 0;
   }
 
-  /** Takes a step; each in its turn. `z` may be left out where it is not noisy. */
+  /** Takes a step; call in order. `z` may be omitted if the step is not noisy. */
   step(step: number, output: Float32Array, z: Float32Array = output): void {
     const { kernel } = this.trajectory;
     const row = this.#row(step);

@@ -1,7 +1,7 @@
 import type { ReverseKernel } from '../engine/reverse-kernel.js';
 import { checkSampler } from './check-sampler.js';
 import { type CustomSampler, customRows } from './custom-sampler.js';
-import { type Plan, planRows, scheduleSteps } from './plan-rows.js';
+import { planRows, type SamplerRows, scheduleSteps } from './plan-rows.js';
 import { defaultSteps, type SamplerName } from './samplers.js';
 import type { Schedule } from './schedule.js';
 import { ancestralNoiseSteps, ddimNoiseSteps } from './solvers/noise-steps.js';
@@ -9,27 +9,27 @@ import type { Spacing } from './spacing.js';
 import { type History, historyOf, packRow, ROW_WIDTH } from './table.js';
 
 /*
- * The reverse process as a list of steps: which timesteps are visited, and the numbers that each step's
- * kernel needs. The numbers are made here in f64, so that a trajectory is a walk along a table.
+ * The reverse process as a list of steps: which timesteps are visited, and the coefficients for each step's
+ * kernel. They are computed here in f64, so that a trajectory is a walk along a table.
  */
 
 export interface SamplerOptions {
-  /** How to go back, by name. Default `ancestral`, of flow `flow-euler`, or the model's own. E.g. `sampler: 'unipc'`. */
+  /** Method of the reverse process. Default `ancestral`, for flow `flow-euler`, or the model's own. E.g. `sampler: 'unipc'`. */
   readonly sampler: SamplerName;
-  /** A sampler of one's own, in the place of the one that is named. */
+  /** A custom sampler, instead of a built-in one. */
   readonly custom?: CustomSampler | undefined;
-  /** Reverse steps; absent means what suits the sampler. `heun` asks the network twice in each but the last. */
+  /** Reverse steps; by default what suits the sampler. `heun` evaluates the network twice in each but the last. */
   readonly steps?: number | undefined;
   /** DDIM's η in [0, 1], default 0: 0 is deterministic, 1 has the ancestral variance. */
   readonly eta?: number | undefined;
-  /** Range that x̂₀ is clamped to, above 0; absent: as it is. */
+  /** Range that x̂₀ is clamped to, above 0; by default not clamped. */
   readonly clamp?: number | undefined;
   /**
-   * Share of an image's |x̂₀| that its own clamp leaves, in (0, 1] (Saharia et al. 2022, section 2.3). Default no such clamp.
+   * Clamps each image's x̂₀ to this quantile of its |x̂₀|, in (0, 1] (Saharia et al. 2022, section 2.3). Default not clamped.
    * E.g. `dynamicThreshold: 0.995`.
    */
   readonly dynamicThreshold?: number | undefined;
-  /** The largest such clamp. Default any. E.g. `thresholdMax: 1.5`. */
+  /** Upper limit of that quantile. Default none. E.g. `thresholdMax: 1.5`. */
   readonly thresholdMax?: number | undefined;
   /**
    * σ² of the ancestral sampler: the posterior variance or β_t (Ho et al. 2020, section 3.2). Default `small`.
@@ -37,64 +37,64 @@ export interface SamplerOptions {
    */
   readonly variance?: 'small' | 'large' | undefined;
   /**
-   * Which timesteps are visited: `even` begins with T−1 and takes the next visited as the step's target. The others are
-   * diffusers' timestep_spacing (Lin et al. 2024, table 2); DDIM's targets are then ⌊T/steps⌋ below. Default `even` for
+   * Which timesteps are visited: with `even` the first is T−1, and each step leads to the next visited timestep. The others are
+   * diffusers' timestep_spacing (Lin et al. 2024, table 2); DDIM then steps down by ⌊T/steps⌋. Default `even` for
    * `ancestral`, `ddim` and `flow`, else `linspace`. E.g. `spacing: 'trailing'`.
    */
   readonly spacing?: Spacing | undefined;
-  /** Timesteps that those of `leading` are moved by. Default 0. E.g. `stepsOffset: 1`. */
+  /** Offset of the timesteps of `leading`. Default 0. E.g. `stepsOffset: 1`. */
   readonly stepsOffset?: number | undefined;
   /** ᾱ after the last step: 1, or that of t = 0. Default `one`. E.g. `lastAlpha: 'first'`. */
   readonly lastAlpha?: 'one' | 'first' | undefined;
-  /** Noise levels of Karras et al. 2022, eq. 5, instead of those of the visited timesteps. Default false. E.g. `karras: true`. */
+  /** Use the noise levels of Karras et al. 2022, eq. 5, instead of the schedule's. Default false. E.g. `karras: true`. */
   readonly karras?: boolean | undefined;
-  /** Lower orders in the last steps of a solver that takes fewer than 15. Default true. E.g. `lowerOrderFinal: false`. */
+  /** Lower the order in the last steps of a solver with fewer than 15. Default true. E.g. `lowerOrderFinal: false`. */
   readonly lowerOrderFinal?: boolean | undefined;
-  /** Order of `unipc`: how many x̂₀ a step looks at, from 1 to 3. Default 2. E.g. `order: 3`. */
+  /** Order of `unipc`: the number of x̂₀ that a step uses, from 1 to 3. Default 2. E.g. `order: 3`. */
   readonly order?: 1 | 2 | 3 | undefined;
   /** B(h) of `unipc` (Zhao et al. 2023): −h, or e^{−h} − 1. Default `bh2`. E.g. `solverType: 'bh1'`. */
   readonly solverType?: 'bh1' | 'bh2' | undefined;
-  /** Of `flow`: how much longer the way stays with noise. Default 1. E.g. `shift: 3`. */
+  /** For `flow`: values above 1 spend more steps at high noise. Default 1. E.g. `shift: 3`. */
   readonly shift?: number | undefined;
 }
 
 export type { ReverseKernel };
 
 export interface Trajectory {
-  /** The kernel that takes a step, which fixes what a row of coefficients holds. */
+  /** The kernel that takes a step, which determines the columns of the coefficients. */
   readonly kernel: ReverseKernel;
-  /** What the network sees, in the order of visit: any numbers of f32. */
+  /** The network's timesteps, in the order of visit: any f32 numbers. */
   readonly timesteps: Float64Array;
-  /** The stream of each step's noise: u32, the timestep where that is whole, else the step's number. */
+  /** The stream of each step's noise: u32, the timestep if it is whole, else the step's number. */
   readonly streams: Uint32Array;
-  /** f32[steps][width]: one row for each visited timestep. */
+  /** f32[steps][width]: one row per visited timestep. */
   readonly coefficients: Float32Array;
-  /** Numbers in a row: 3 for pSample, 5 for ddimStep, 10 for tableStep; the last is that of z. */
+  /** Numbers per row: 3 for pSample, 5 for ddimStep, 10 for tableStep; the last is that of z. */
   readonly width: number;
-  /** How many earlier x̂₀ a row of tableStep reads. */
+  /** Number of earlier x̂₀ that a row of tableStep reads. */
   readonly history: History;
   /** Dynamic thresholding, with tableStep. */
   readonly threshold: Threshold | null;
   /** Standard deviation of x_T. */
   readonly start: number;
-  /** What diffusers' scheduler of the name holds, in units of x, before the first step and after each. */
+  /** The state of the corresponding diffusers scheduler in units of x, before the first step and after each. */
   readonly scales: Float64Array;
 }
 
-/** Clamps each image by the quantile of its own |x̂₀|, and divides by that. */
+/** Clamps each image to a quantile of its |x̂₀|, and divides by it. */
 export interface Threshold {
   /** In (0, 1]. */
   readonly quantile: number;
-  /** The largest clamp. */
+  /** Upper limit of the clamp. */
   readonly most: number;
 }
 
-/** No largest clamp: the largest f32, since a program's numbers are finite. */
+/** No limit: the largest f32, since a program's numbers are finite. */
 const LARGEST = (2 - 2 ** -23) * 2 ** 127;
 
 /**
  * The reverse process of a schedule.
- * @throws UsageError for settings that the sampler does not have, or an objective.
+ * @throws UsageError for settings that the sampler or the objective does not support
  */
 export function makeTrajectory(schedule: Schedule, options: SamplerOptions): Trajectory {
   const given = dropUndefined(options);
@@ -108,7 +108,7 @@ const dropUndefined = (options: SamplerOptions): SamplerOptions =>
     Object.entries(options).filter(([, value]) => value !== undefined),
   ) as unknown as SamplerOptions;
 
-/** The samplers of `noise-steps.ts`, where they are asked for. */
+/** The trajectory of a sampler in `noise-steps.ts`, if it is requested. */
 function noiseTrajectory(schedule: Schedule, options: SamplerOptions): Trajectory | null {
   const { sampler, clamp, eta = 0, variance = 'small', dynamicThreshold } = options;
   if (schedule.objective !== 'epsilon' || dynamicThreshold !== undefined) return null;
@@ -129,7 +129,7 @@ function noiseTrajectory(schedule: Schedule, options: SamplerOptions): Trajector
   };
 }
 
-/** Any sampler as a table. */
+/** The trajectory of any sampler as a table. */
 function tableTrajectory(schedule: Schedule, options: SamplerOptions): Trajectory {
   const byTime = options.sampler === 'ancestral' || options.sampler === 'ddim';
   return trajectoryOf(planRows(schedule, options), options, byTime);
@@ -145,9 +145,9 @@ function customTrajectory(
   return trajectoryOf({ rows, start, scales: rows.map(() => 1).concat(1) }, options, false);
 }
 
-/** @param byTime whether a step's noise is of its timestep, which is whole and visited once, or of the step's number */
+/** @param byTime whether a step's noise belongs to its timestep, which is whole and visited once, or to the step's number */
 function trajectoryOf(
-  { rows, start, scales }: Plan,
+  { rows, start, scales }: SamplerRows,
   options: SamplerOptions,
   byTime: boolean,
 ): Trajectory {

@@ -3,11 +3,11 @@ import type { Schedule } from './schedule.js';
 import type { Spacing } from './spacing.js';
 
 /*
- * The samplers by the names that people know, and which settings and objectives each has. Help, checks and messages come from
+ * The samplers by their usual names, with the settings and objectives that each supports. Help, checks and messages come from
  * here.
  */
 
-/** Settings that some samplers have and others do not. */
+/** Settings that only some samplers have. */
 export const OWN_SETTINGS = [
   'eta',
   'variance',
@@ -29,7 +29,7 @@ export interface SamplerKind {
   readonly objectives: readonly Objective[];
   readonly settings: readonly OwnSetting[];
   readonly spacing: Spacing;
-  /** Reverse steps unless said otherwise; `all` is one a timestep. */
+  /** Default number of reverse steps; `all` is one per timestep. */
   readonly steps: number | 'all';
 }
 
@@ -69,7 +69,7 @@ export const SAMPLERS = {
     steps: 50,
   },
   heun: {
-    describe: 'Karras et al. 2022, second order: asks the network twice a step',
+    describe: 'Karras et al. 2022, second order: two evaluations per step',
     objectives: ANY,
     settings: ['spacing', 'stepsOffset', 'karras', 'shift'],
     spacing: 'linspace',
@@ -112,7 +112,7 @@ export const SAMPLERS = {
   },
 } as const satisfies Readonly<Record<string, SamplerKind>>;
 
-/** What of a forward process says how to go back. */
+/** The part of a forward process that determines the reverse process. */
 export type Forward = Pick<Schedule, 'timesteps' | 'objective'>;
 
 export type SamplerName = keyof typeof SAMPLERS;
@@ -121,21 +121,21 @@ export const SAMPLER_NAMES = Object.keys(SAMPLERS) as SamplerName[];
 
 export const kindOf = (sampler: SamplerName): SamplerKind => SAMPLERS[sampler];
 
-/** The sampler of a model unless one is named. */
+/** The default sampler of a model. */
 export const defaultSampler = (objective: Objective): SamplerName =>
   objective === 'flow' ? 'flow-euler' : 'ancestral';
 
-/** The spacing unless one is named: of a way along s there is no timestep to round to. */
+/** The default spacing: along s there is no timestep to round to. */
 export const defaultSpacing = (sampler: SamplerName, objective: Objective): Spacing =>
   objective === 'flow' ? 'even' : kindOf(sampler).spacing;
 
-/** Spacings of a way along s. */
+/** Spacings along s. */
 export const FLOW_SPACINGS = ['even', 'linspace'] as const;
 
 export const isFlowSpacing = (spacing: Spacing): spacing is (typeof FLOW_SPACINGS)[number] =>
   (FLOW_SPACINGS as readonly Spacing[]).includes(spacing);
 
-/** Solvers that look at earlier steps. */
+/** Solvers that use earlier steps. */
 const MULTISTEP = ['dpm++2m', 'dpm++3m', 'dpm++sde', 'unipc'] as const;
 
 export type Multistep = (typeof MULTISTEP)[number];
@@ -143,15 +143,15 @@ export type Multistep = (typeof MULTISTEP)[number];
 export const isMultistep = (sampler: SamplerName): sampler is Multistep =>
   (MULTISTEP as readonly SamplerName[]).includes(sampler);
 
-/** Settings that a solver has for the noise levels of a schedule alone, and for a way along s alone. */
+/** Settings that a solver has only for the noise levels of a schedule, and only along s. */
 export const SCHEDULE_ONLY: readonly OwnSetting[] = ['karras', 'stepsOffset', 'lastAlpha'];
 export const FLOW_ONLY: readonly OwnSetting[] = ['shift'];
 
-/** The most reverse steps: one a timestep, and of flow matching, which has none, one a unit of what the network sees. */
+/** The most reverse steps: one per timestep; for flow matching, whose time is continuous, one per unit of the network's timestep. */
 export const mostSteps = ({ timesteps, objective }: Forward): number =>
   objective === 'flow' ? FLOW_TIMES : timesteps;
 
-/** Reverse steps unless said otherwise. */
+/** The default number of reverse steps. */
 export function defaultSteps(sampler: SamplerName, forward: Forward): number {
   const { steps } = kindOf(sampler);
   const most = mostSteps(forward);

@@ -2,27 +2,27 @@ import { UsageError } from '../errors.js';
 import { OBJECTIVES, type Objective } from './objective.js';
 
 /*
- * The forward process as tables over t = 0 … T−1: how much signal and how much noise an image holds
+ * The forward process as tables over t = 0 … T−1: the shares of signal and noise in an image
  * after t + 1 noising steps (Ho et al. 2020, section 2; Nichol & Dhariwal 2021 for the cosine schedule; Lin et al. 2024 for
- * a last step that is noise alone).
+ * a last step of pure noise).
  */
 
 export interface ScheduleOptions {
   /**
-   * `linear`: betas evenly from betaStart to betaEnd; `scaled-linear`: their roots evenly (Rombach et al., 2022);
-   * `cosine`: Nichol & Dhariwal, which has its own; `sigmoid`: as a sigmoid from −6 to 6 grows (Xu et al., 2022). E.g. `schedule: 'linear'`.
+   * `linear`: betas evenly spaced from betaStart to betaEnd; `scaled-linear`: their roots evenly spaced (Rombach et al., 2022);
+   * `cosine`: Nichol & Dhariwal, with its own betas; `sigmoid`: growing like a sigmoid from −6 to 6 (Xu et al., 2022). E.g. `schedule: 'linear'`.
    */
   readonly schedule: (typeof SCHEDULES)[number];
   /** T, at least 1. E.g. `timesteps: 300`. */
   readonly timesteps: number;
   /** First beta of all schedules but cosine, in (0, 1). E.g. `betaStart: 1e-4`. */
   readonly betaStart: number;
-  /** Last beta of them. E.g. `betaEnd: 0.02`. */
+  /** Last beta of all schedules but cosine. E.g. `betaEnd: 0.02`. */
   readonly betaEnd: number;
-  /** First and last beta times 1000/T, so that any T ends with as much noise. Default false. E.g. `scaleBetas: true`. */
+  /** Multiply first and last beta by 1000/T, so that any T ends with as much noise. Default false. E.g. `scaleBetas: true`. */
   readonly scaleBetas?: boolean;
   /**
-   * √ᾱ shifted and scaled so that the last is 0: x_T is noise alone (Lin et al. 2024, Algorithm 1). Default false.
+   * √ᾱ shifted and scaled so that the last is 0: x_T is pure noise (Lin et al. 2024, Algorithm 1). Default false.
    * E.g. `zeroTerminalSnr: true`.
    */
   readonly zeroTerminalSnr?: boolean;
@@ -32,7 +32,7 @@ export interface ScheduleOptions {
 
 export const SCHEDULES = ['linear', 'scaled-linear', 'cosine', 'sigmoid'] as const;
 
-/** One entry for each timestep. */
+/** One entry per timestep. */
 export interface ScheduleTables<Table> {
   /** β_t: the variance that step t adds. */
   readonly betas: Table;
@@ -44,7 +44,7 @@ export interface ScheduleTables<Table> {
   readonly alphaBarPrev: Table;
   /** 1/√α_t. */
   readonly sqrtRecipAlphas: Table;
-  /** √ᾱ_t: what is left of the image in x_t. */
+  /** √ᾱ_t: the share of the image in x_t. */
   readonly sqrtAlphaBar: Table;
   /** √(1−ᾱ_t): the standard deviation of the noise in x_t. */
   readonly sqrtOneMinusAlphaBar: Table;
@@ -52,12 +52,12 @@ export interface ScheduleTables<Table> {
   readonly posteriorVariance: Table;
 }
 
-/** The tables as the kernels take them, and in double precision for what is derived from them. */
+/** The tables in f32 for the kernels, and in f64 to derive others from. */
 export interface Schedule extends ScheduleTables<Float32Array> {
   readonly timesteps: number;
   /** Whose betas they are. */
   readonly schedule: ScheduleOptions['schedule'];
-  /** What the network that goes with it predicts. */
+  /** The objective of the network. */
   readonly objective: Objective;
   readonly exact: ScheduleTables<Float64Array>;
 }
@@ -67,8 +67,8 @@ const COSINE_OFFSET = 0.008;
 const COSINE_LARGEST_BETA = 0.999;
 
 /**
- * Tables made once in f64, then rounded to f32.
- * @throws UsageError for timesteps or betas that cannot be.
+ * Computes the tables in f64, then rounds them to f32.
+ * @throws UsageError for invalid timesteps or betas
  */
 export function makeSchedule(options: ScheduleOptions): Schedule {
   checkSchedule(options);
@@ -109,13 +109,13 @@ function betasOf(options: ScheduleOptions): Float64Array {
   }
 }
 
-/** The T whose betas `scaleBetas` leaves as they are (Nichol & Dhariwal 2021, section 2.3). */
+/** The T for which `scaleBetas` changes nothing (Nichol & Dhariwal 2021, section 2.3). */
 const SCALED_TIMESTEPS = 1000;
 
 const betaScale = ({ scaleBetas, timesteps }: ScheduleOptions): number =>
   scaleBetas ? SCALED_TIMESTEPS / timesteps : 1;
 
-/** @throws UsageError for timesteps or betas that cannot be, and for what does not go together. */
+/** @throws UsageError for invalid timesteps or betas, and for conflicting settings */
 export function checkSchedule(options: ScheduleOptions): void {
   const { schedule, timesteps, betaStart, betaEnd, objective = 'epsilon' } = options;
   if (!Number.isInteger(timesteps) || timesteps < 1)
@@ -131,7 +131,7 @@ export function checkSchedule(options: ScheduleOptions): void {
   checkZeroTerminalSnr(options);
   if (schedule === 'cosine') {
     if (options.scaleBetas)
-      throw new UsageError('--scale-betas: the cosine schedule has betas of its own');
+      throw new UsageError('--scale-betas: the cosine schedule has its own betas');
     return;
   }
   if (!(betaStart > 0 && betaStart < 1))
@@ -151,10 +151,10 @@ function checkZeroTerminalSnr({ zeroTerminalSnr, objective, timesteps }: Schedul
   if (!zeroTerminalSnr) return;
   if (objective === undefined || objective === 'epsilon')
     throw new UsageError(
-      '--zero-terminal-snr: noise alone says nothing of the image to a network that predicts noise; it needs --objective v or x0',
+      '--zero-terminal-snr: a network that predicts noise learns nothing about the image from pure noise; use --objective v or x0',
     );
   if (objective === 'flow')
-    throw new UsageError('--zero-terminal-snr: --objective flow ends with noise alone anyway');
+    throw new UsageError('--zero-terminal-snr: --objective flow already ends with pure noise');
   if (timesteps < 2)
     throw new UsageError(`--zero-terminal-snr: expected 2 timesteps or more, got ${timesteps}`);
 }
@@ -165,7 +165,7 @@ function linear(start: number, end: number, timesteps: number): Float64Array {
   return Float64Array.from({ length: timesteps }, (_, t) => start + t * stride);
 }
 
-/** Betas whose √ᾱ begin as those given and end with 0. */
+/** Betas whose √ᾱ start like the given ones and end at 0. */
 function zeroTerminalSnr(betas: Float64Array): Float64Array {
   const roots = tables(betas).sqrtAlphaBar;
   const [first, last] = [roots[0]!, roots.at(-1)!];

@@ -1,9 +1,9 @@
 /*
- * Which timesteps are visited, in the order of visit (Lin et al. 2024, table 2, has diffusers' three). Halves are rounded to
- * even, as NumPy does.
+ * Which timesteps are visited, in the order of visit (diffusers' three are in table 2 of Lin et al. 2024). Halves are rounded to
+ * even, as in NumPy.
  */
 
-/** `even` begins with T−1; the others are diffusers' timestep_spacing. */
+/** `even` starts at T−1; the others are diffusers' timestep_spacing. */
 export const SPACINGS = ['even', 'leading', 'trailing', 'linspace'] as const;
 
 export type Spacing = (typeof SPACINGS)[number];
@@ -13,13 +13,13 @@ export interface SpacingOptions {
   readonly steps: number;
   /** Added to the timesteps of `leading`. */
   readonly offset: number;
-  /** `linspace` as it comes, between timesteps, as diffusers' Euler and Heun visit them; default rounded. */
+  /** `linspace` without rounding, as diffusers' Euler and Heun use it; by default rounded. */
   readonly between?: boolean;
-  /** `leading` and `linspace` of one step more, without the last, as diffusers' multistep solvers visit them. */
+  /** `leading` and `linspace` with one more step but without the last, as diffusers' multistep solvers use them. */
   readonly open?: boolean;
 }
 
-/** `steps` timesteps, falling. */
+/** `steps` timesteps, decreasing. */
 export function spaced(spacing: Spacing, options: SpacingOptions): number[] {
   const { timesteps, steps, offset, between = false, open = false } = options;
   const parts = open ? steps + 1 : steps;

@@ -2,16 +2,16 @@ import type { Moment } from './levels.js';
 import type { Mix, Objective } from './objective.js';
 
 /*
- * A reverse process as a table: every sampler in use is linear in what it sees, but for one clamp, so a step is a row of numbers
+ * A reverse process as a table: every supported sampler is linear in its inputs, except for one clamp, so a step is a row of numbers
  * for one kernel:
  *   x̂_0 = clamp(a·x + b·m),   x' = c·x + d·x̂_0 + h·m + e₁·x̂_0⁽¹⁾ + e₂·x̂_0⁽²⁾ + e₃·x̂_0⁽³⁾ + g·z
- * with m = network(x, t) and x̂_0⁽ⁿ⁾ the x̂_0 of n steps ago. x is α·x_0 + σ·ε throughout: samplers of the literature that keep
- * the image as it is and let the noise grow (Karras et al. 2022) are written in it, so that no network needs its input scaled.
+ * with m = network(x, t) and x̂_0⁽ⁿ⁾ the x̂_0 of n steps ago. x is α·x_0 + σ·ε throughout: samplers from the literature that leave
+ * the image unscaled and let the noise grow (Karras et al. 2022) are rewritten for it, so no network needs scaled input.
  */
 
-/** Of what the next x is made. */
+/** The coefficients of the next x. */
 export interface Row {
-  /** The timestep that the network sees. */
+  /** The network's timestep. */
   readonly t: number;
   /** x̂_0 from x and the output: a and b. */
   readonly foresees: Mix;
@@ -21,7 +21,7 @@ export interface Row {
   readonly x0: number;
   /** h. */
   readonly output?: number;
-  /** e₁, e₂ and e₃: the x̂_0 of one step, of two and of three steps ago. */
+  /** e₁, e₂ and e₃: for the x̂_0 of one, two and three steps ago. */
   readonly earlier?: number;
   readonly earliest?: number;
   readonly oldest?: number;
@@ -29,7 +29,7 @@ export interface Row {
   readonly noise?: number;
 }
 
-/** Numbers of a row as the kernel takes it. */
+/** Numbers per row as the kernel reads it. */
 export const ROW_WIDTH = 10;
 
 /** a, b, range, c, d, h, e₁, e₂, e₃, g. */
@@ -38,7 +38,7 @@ export function packRow(row: Row, range: number): number[] {
   return [foresees.x, foresees.output, range, x, x0, output, earlier, earliest, oldest, noise];
 }
 
-/** How many earlier x̂_0 a table reads. */
+/** Number of earlier x̂_0 that a table reads. */
 export type History = 0 | 1 | 2 | 3;
 
 export function historyOf(rows: readonly Row[]): History {
@@ -47,10 +47,10 @@ export function historyOf(rows: readonly Row[]): History {
   return rows.some(({ earlier }) => earlier) ? 1 : 0;
 }
 
-/** What the table of a solver is made of: where it stops on its way from noise, and what the network predicts. */
+/** The input of a solver's table: the moments on the way from noise, and the network's objective. */
 export interface Walk {
   readonly objective: Objective;
-  /** Of every step, and the end. */
+  /** One per step, and the end. */
   readonly moments: readonly Moment[];
 }
 

@@ -1,7 +1,7 @@
 // Written by tools/abi.js from the signatures in assembly/: do not edit.
 import type { Float, Integer, Pointer } from './pointer.js';
 
-/** What computes the items [begin, end) of its range. */
+/** Computes the items [begin, end) of its range. */
 export interface Kernels {
   adam(
     p: Pointer,
@@ -949,14 +949,14 @@ export interface Kernels {
   ): void;
 }
 
-/** What else the module exports. */
+/** The module's other exports. */
 export interface Routines {
   barrier(state: Pointer, size: Integer, spins: Integer, wait: bigint): Integer;
   resizeTaps(extent: Float, outSize: Integer): Integer;
   setWide(on: boolean): void;
 }
 
-/** Words of a `Matrix`, in its order. */
+/** Words of a `Matrix`, in order. */
 export const MATRIX_WORDS = [
   'weight',
   'k',
@@ -968,7 +968,7 @@ export const MATRIX_WORDS = [
   'realPlaces',
 ] as const;
 
-/** Words of a `Taps`, in its order. */
+/** Words of a `Taps`, in order. */
 export const TAPS_WORDS = [
   'algorithm',
   'channels',
@@ -984,7 +984,7 @@ export const TAPS_WORDS = [
   'panelStride',
 ] as const;
 
-/** Words of a `Tiling`, in its order. */
+/** Words of a `Tiling`, in order. */
 export const TILING_WORDS = [
   'algorithm',
   'height',

@@ -9,15 +9,15 @@ import { type Pointer, pointer } from './pointer.js';
 const ALIGN = 64;
 
 /**
- * Lays out the shared memory before anything runs: names and byte addresses, nothing is ever freed.
- * Buffers that never live at the same time share addresses by `mark` and `rewind`.
+ * Lays out the shared memory before anything runs: names and byte addresses; nothing is ever freed.
+ * Buffers that are never used at the same time share addresses by `mark` and `rewind`.
  */
 export class Arena {
   private top = ARENA;
   private peak = ARENA;
   private readonly sizes = new Map<string, number>();
 
-  /** Address of `floats` f32 values. `group` is what the memory plan shows them under. */
+  /** Address of `floats` f32 values. The memory plan lists them under `group`. */
   floats(group: string, floats: number): Pointer {
     return this.bytes(group, floats * 4);
   }
@@ -30,7 +30,7 @@ export class Arena {
     return pointer(at);
   }
 
-  /** The next free address; `rewind` to it lets later buffers reuse what follows. */
+  /** The next free address; `rewind` to it lets later buffers reuse the memory after it. */
   mark(): number {
     return this.top;
   }
@@ -39,7 +39,7 @@ export class Arena {
     this.top = mark;
   }
 
-  /** Bytes of the largest layout so far, the control block included. */
+  /** Bytes of the largest layout so far, including the control block. */
   get size(): number {
     return this.peak;
   }
@@ -50,20 +50,20 @@ export class Arena {
   }
 }
 
-/** What a plan is made for. */
+/** The process that a plan is made for. */
 export interface Demand {
   readonly threads: number;
-  /** Bytes that the process will hold beside the plan; default 0. */
+  /** Bytes that the process will need beside the plan; default 0. */
   readonly reserve?: number;
 }
 
-/** The most that a plan may take: what the process may have, and no more than WebAssembly addresses. */
+/** The limit of a plan: the memory available to the process, and at most what WebAssembly can address. */
 export function planRoom({ threads, reserve = 0 }: Demand): Room {
   const room = host.memoryRoom(threads, reserve);
   return room.bytes < MAX_BYTES ? room : { bytes: MAX_BYTES };
 }
 
-/** @throws UsageError with what is needed, what there is, and `hint` (e.g. the largest batch that fits). */
+/** @throws UsageError with the memory needed, the memory available, and `hint` (e.g. the largest batch that fits) */
 export function checkFits(bytes: number, { bytes: available, of }: Room, hint: () => string): void {
   if (bytes <= available) return;
   throw new UsageError(
@@ -71,7 +71,7 @@ export function checkFits(bytes: number, { bytes: available, of }: Room, hint: (
   );
 }
 
-/** So that what is needed never reads like what there is. */
+/** Rounded up, so that the need never reads like the available amount. */
 function roundedUp(bytes: number): string {
   const [unit, name] = bytes < GIB ? [GIB / 1024, 'MiB'] : [GIB, 'GiB'];
   return `${(Math.ceil((bytes / unit) * 100) / 100).toFixed(2)} ${name}`;

@@ -6,20 +6,20 @@ import type { ReverseKernel } from './reverse-kernel.js';
 import { Scratch } from './scratch.js';
 import type { Key } from './seed.js';
 
-/** A stream of random numbers; the fields but the key are u32 words of Philox's counter. */
+/** A stream of random numbers; all fields but the key are u32 words of Philox's counter. */
 export interface Stream {
   readonly key: Key;
   readonly purpose: number;
-  /** Training step, epoch or image number, as the purpose says. */
+  /** Training step, epoch or image number, depending on the purpose. */
   readonly index: number;
   readonly timestep?: number;
 }
 
-/** What a step of `tableStep` has beside its arrays. */
+/** Inputs of a `tableStep` beside its arrays. */
 export interface StepMemory {
-  /** x̂_0 of one step, of two and of three steps ago, as many as the table reads; each step replaces them. */
+  /** x̂_0 of one, two and three steps ago, as many as the table reads; each step replaces them. */
   readonly history: Float32Array<ArrayBuffer>[];
-  /** Dynamic thresholding, over images of `each` values; null clamps to the row's range. */
+  /** Dynamic thresholding, for images of `each` values; null clamps to the row's range. */
   readonly threshold: { readonly quantile: number; readonly most: number } | null;
   readonly each: number;
 }
@@ -32,7 +32,7 @@ export interface ImageShape {
   readonly channels: number;
 }
 
-/** A part of an image, in pixels that need not be whole. */
+/** A part of an image, in pixels that may be fractional. */
 export interface Box {
   readonly left: number;
   readonly top: number;
@@ -42,8 +42,8 @@ export interface Box {
 
 /**
  * The arithmetic around the U-Net on typed arrays: one thread, one call at a time, results in new
- * arrays. For small work, decoding workers and tests; the training and sampling programs call the same
- * kernels from the pool, and get the same bits.
+ * arrays. For small work, decoding workers and tests; training and sampling programs run the same
+ * kernels in the pool, with the same bits.
  */
 export class Arithmetic {
   readonly #scratch: Scratch;
@@ -74,7 +74,7 @@ export class Arithmetic {
     return s.floats(out, x0.length);
   }
 
-  /** qSample of a batch, image n at timestep t[n] of the schedule's tables. */
+  /** qSample for a batch, image n at timestep t[n] of the schedule's tables. */
   qSampleImages(
     x0: Float32Array,
     eps: Float32Array,
@@ -96,7 +96,7 @@ export class Arithmetic {
 
   /**
    * A reverse step: the kernel and one row of coefficients of a `Trajectory`.
-   * @param memory of a table whose steps look at earlier ones, or threshold
+   * @param memory for a table whose steps use earlier ones, or thresholding
    */
   reverseStep(
     kernel: ReverseKernel,
@@ -155,7 +155,7 @@ export class Arithmetic {
     return s.bytes(out, x.length);
   }
 
-  /** A batch as floats, image n mirrored left to right where flips[n] is 1. */
+  /** A batch as floats, with image n mirrored left to right where flips[n] is 1. */
   batchToFloat(
     pixels: Uint8Array,
     flips: Uint32Array,
@@ -171,8 +171,8 @@ export class Arithmetic {
   }
 
   /**
-   * Antialiased bilinear scaling of u8 [height, width, channels], as PIL's.
-   * @param box the part that is scaled; it may reach up to half a pixel of the result beyond the image.
+   * Antialiased bilinear scaling of u8 [height, width, channels], like PIL's.
+   * @param box the part to scale; it may extend up to half a pixel of the result beyond the image
    */
   resizeImage(
     pixels: Uint8Array,
@@ -195,14 +195,14 @@ export class Arithmetic {
     const from = s.space(stride * Math.max(...bands.map((band) => band.rows)));
     for (const { first, rows: count, begin, end } of bands) {
       s.write(from, pixels.subarray(first * stride, (first + count) * stride));
-      // Where row 0 would be, which may lie below 0: addresses wrap.
+      // The address of row 0, which may lie below 0: addresses wrap.
       const origin = plus(from, -first * stride);
       s.kernels.resize(out, origin, row, ...rows, ...columns, ...sizes, begin, end);
     }
     return s.bytes(out, outHeight * outWidth * channels);
   }
 
-  /** The middle outHeight x outWidth pixels; an odd pixel more is left at the right and the bottom. */
+  /** The centre outHeight x outWidth pixels; an odd excess pixel is cut at the right and the bottom. */
   centreCrop(
     pixels: Uint8Array,
     width: number,
@@ -224,7 +224,7 @@ export class Arithmetic {
     return s.bytes(out, outHeight * outWidth * channels);
   }
 
-  /** A square image: stretched (`squash`), or the short side scaled to `size` and the middle kept (`crop`). */
+  /** A square image: stretched (`squash`), or with the short side scaled to `size` and the centre kept (`crop`). */
   fitImage(
     pixels: Uint8Array,
     width: number,
@@ -247,7 +247,7 @@ export class Arithmetic {
     return this.#scratch;
   }
 
-  /** Runs a random kernel. Its out pointer is where element 0 would be, which may lie below 0: addresses wrap. */
+  /** Runs a random kernel. Its out pointer is the address of element 0, which may lie below 0: addresses wrap. */
   #stream(kernel: 'philox' | 'gaussian', stream: Stream, begin: number, count: number): Pointer {
     const s = this.#begin();
     const at = s.space(4 * count);
@@ -274,14 +274,14 @@ export class Arithmetic {
 
 const NO_MEMORY: StepMemory = { history: [], threshold: null, each: 0 };
 
-/** The rank of a quantile among so many values, in f32 as torch.quantile has it. */
+/** The rank of a quantile among `values` values, in f32 like torch.quantile's. */
 export const rankOf = (quantile: number, values: number): number =>
   Math.fround(Math.fround(quantile) * (values - 1));
 
-/** Bytes of a picture that are scaled at a time: kernel memory never shrinks, and a picture may have a gigabyte. */
+/** Bytes of a picture to scale at once: kernel memory never shrinks, and a picture may have a gigabyte. */
 const BAND = 16 << 20;
 
-/** Output rows [begin, end), and the input rows that they look at. */
+/** Output rows [begin, end), and the input rows that they need. */
 interface Band {
   readonly begin: number;
   readonly end: number;
@@ -289,7 +289,7 @@ interface Band {
   readonly rows: number;
 }
 
-/** Output rows in groups that look at no more than `most` input rows, or are one row alone. */
+/** Output rows in groups that need at most `most` input rows, or single rows. */
 function inBands(bounds: Uint32Array, most: number): Band[] {
   const bands: Band[] = [];
   for (let i = 0; i < bounds.length / 2; i++) {
@@ -318,7 +318,7 @@ function expectLength(where: string, pixels: Uint8Array, length: number): void {
 
 let shared: Arithmetic | undefined;
 
-/** One for all of a thread: each has a memory of its own, for which V8 reserves gigabytes of address space. */
+/** One per thread: each has its own memory, for which V8 reserves gigabytes of address space. */
 export function sharedArithmetic(): Arithmetic {
   shared ??= new Arithmetic(host.plainBuild());
   return shared;

@@ -4,7 +4,7 @@ import {
   ATTENTION_QUERIES as QUERIES,
 } from '../../assembly/constants.js';
 
-/** What the kernels of assembly/attention/ need of whoever plans their calls. */
+/** Sizes that a program needs to call the kernels of assembly/attention/. */
 
 /** The shape of an attention layer: `images` of `tokens` pixels, whose channels are `heads` heads of `width`. */
 export interface Attention {
@@ -25,7 +25,7 @@ export const attentionBackwardItems = ({ images, heads }: Attention): number => 
 export const attentionSaved = ({ images, tokens, heads }: Attention): number =>
   2 * images * heads * tokens;
 
-/** Bytes of scratch, from a multiple of 16 on, that each worker needs of its own for `attention`. */
+/** Bytes of scratch, aligned to 16, that each worker needs for `attention`. */
 export function attentionScratch({ tokens, width }: Attention): number {
   const { keys, weights, deep, wide } = rounded(tokens, width);
   return 4 * (HEADER + keys * (deep + wide + 8) + 9 * deep + weights + QUERIES * (8 + 2) + 8);
@@ -38,7 +38,7 @@ export function attentionBackwardScratch({ tokens, width }: Attention): number {
   return 4 * (HEADER + keys * (2 * deep + 3 * wide + 16) + blocks + QUERIES * (8 + 4) + 8);
 }
 
-/** Tokens and widths in whole blocks, and floats of a block's weights. */
+/** Tokens and widths rounded up to whole blocks, and floats of a block's attention weights. */
 function rounded(tokens: number, width: number) {
   const up = (n: number, to: number) => to * Math.ceil(n / to);
   const keys = up(tokens, 4);

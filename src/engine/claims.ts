@@ -2,15 +2,15 @@ import { CLAIMED_CALLS, claimWord } from './control.js';
 import { type Call, share } from './program.js';
 
 /**
- * Who computes which items of a call: each worker takes pieces of its own share, and those who are done take pieces that the
- * others have not come to. So a worker that is held up, by another program or a slower core, holds up the others less. An
- * item is computed in the same way by whoever computes it, so that no bit tells who did.
+ * Load balancing within a call: each worker takes pieces of its own share, and workers that have finished steal pieces that the
+ * others have not reached. So a worker that is delayed by another program or a slower core delays the others less. Every worker
+ * computes an item in the same way, so the bits do not depend on who does.
  *
- * A worker's counters, one a call, say how many pieces of its share are taken. There are two sets: nobody looks at the one
- * of the next phase before all have met at the barrier, so that its owner can clear it.
+ * A worker's counters, one per call, record how many pieces of its share are taken. There are two sets: nobody uses the one
+ * of the next phase before all have met at the barrier, so its owner can clear it.
  */
 
-/** Pieces of a share. Measured: 4 and 16 take as long as 8; with another program on one of two cores, 1 takes 4 % longer. */
+/** Pieces per share. Measured: 4 and 16 take as long as 8; with another program on one of two cores, 1 takes 4 % longer. */
 const PIECES = 8;
 
 export class Claims {
@@ -19,7 +19,7 @@ export class Claims {
   readonly #size: number;
   #parity = 0;
 
-  /** Before the first phase the workers must meet: they clear counters that a run before may have left. */
+  /** The workers must meet before the first phase: they clear counters that an earlier run may have left. */
   constructor(words: Int32Array, rank: number, size: number) {
     this.#words = words;
     this.#rank = rank;
@@ -28,7 +28,7 @@ export class Claims {
     this.#clear(1);
   }
 
-  /** Runs a kernel over the items of a phase's call that fall to this worker. */
+  /** Runs a kernel over this worker's items of a call. */
   run(
     call: Pick<Call, 'items' | 'grain'>,
     index: number,
@@ -45,13 +45,13 @@ export class Claims {
     for (let i = 0; i < size; i++) this.#take((rank + i) % size, items, grain, index, kernel);
   }
 
-  /** Moves on to the next phase, once all workers have met. */
+  /** Moves on to the next phase; call it once all workers have met. */
   next(): void {
     this.#parity = 1 - this.#parity;
     this.#clear(1 - this.#parity);
   }
 
-  /** Pieces of a worker's share, until all are taken. */
+  /** Takes pieces of a worker's share until none are left. */
   #take(
     owner: number,
     items: number,

@@ -12,9 +12,9 @@ import { type Address, type Call, call, tuple } from './program.js';
 import { pixels, strided, type View } from './tensors.js';
 
 /**
- * The layers that multiply: what they read and write, and the kernel calls of those that look at one pixel at a time. A
- * data gradient is the adjoint layer with transposed weights: 3x3 and 1x1 are their own kind's, 4x4 stride 2 and its
- * transpose are each other's.
+ * The layers that multiply: their inputs and outputs, and the kernel calls of those without a neighbourhood. A
+ * data gradient is the adjoint layer with transposed weights: 3x3 and 1x1 are adjoint to their own kind, 4x4 stride 2 and its
+ * transpose to each other.
  */
 export type ConvKind = 'same3' | 'same1' | 'strided4' | 'transposed4';
 
@@ -36,7 +36,7 @@ const TRANSPOSE_MODE: Record<ConvKind, number> = {
 /** Weights between one input and one output channel. */
 export const TAPS: Record<ConvKind, number> = { same3: 9, same1: 1, strided4: 16, transposed4: 16 };
 
-/** Rows from which a block of them at a time is worth while. */
+/** Rows from which processing them in blocks pays off. */
 const MANY_ROWS = 1024;
 
 export interface LayerConvolution {
@@ -46,22 +46,22 @@ export interface LayerConvolution {
   readonly output: View;
   readonly relu?: boolean;
   readonly accumulate?: boolean;
-  /** What is added to, where it does not lie in the output; see `addsInPassing`. */
+  /** What is added to the output, if it is elsewhere in memory; see `addsInPassing`. */
   readonly base?: View | undefined;
 }
 
 export const rowsOf = ({ batch, input }: LayerConvolution): number =>
   batch * input.height * input.width;
 
-/** Whether a layer without a neighbourhood reads so many rows that a worker brings some of them into its cache at a time. */
+/** Whether a layer without a neighbourhood has so many rows that a worker loads them into its cache in blocks. */
 export const manyRows = (c: LayerConvolution): boolean =>
   pixels(c.input) > 1 && rowsOf(c) >= MANY_ROWS;
 
-/** Bytes of scratch that a worker needs of its own for `denseCall`. */
+/** Bytes of scratch that each worker needs for `denseCall`. */
 export const denseScratch = (c: LayerConvolution): number =>
   manyRows(c) ? 4 * DENSE_ROWS * (c.input.channels + 8) : 0;
 
-/** y = x · W + bias of a 1x1 convolution or linear layer. bias: address or 0. worker: `denseScratch` for each worker. */
+/** y = x · W + bias of a 1x1 convolution or linear layer. bias: address or 0. worker: each worker's `denseScratch`. */
 export function denseCall(
   c: LayerConvolution,
   weights: Pointer,
@@ -80,7 +80,7 @@ export function denseCall(
   return call('denseBlocks', [...to, ...base, ...args, worker], items);
 }
 
-/** The layer whose forward pass is this one's data gradient: from dy (`c.output`) to dx (`c.input`). */
+/** The layer whose forward pass is this layer's data gradient: from dy (`c.output`) to dx (`c.input`). */
 export const adjoint = (c: LayerConvolution, accumulate: boolean): LayerConvolution => ({
   kind: ADJOINT[c.kind],
   batch: c.batch,

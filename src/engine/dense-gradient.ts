@@ -10,15 +10,15 @@ import { strided } from './tensors.js';
 
 /** Plans the weight gradients of 1x1 convolutions and linear layers: dW = Σ x ⊗ dy over the rows. */
 
-/** Items of a layer, as far as its rows go: enough to share out. And rows that a group has at least. */
+/** Items of a layer, if it has enough rows, so that they can be shared out; and the fewest rows of a group. */
 const ITEMS = 32;
 const GROUP_ROWS = 256;
 
 export interface DenseGradientPlan {
-  /** Bytes of scratch that all share, and of each worker. */
+  /** Bytes of scratch that all workers share, and that each has. */
   readonly scratchBytes: number;
   readonly workerBytes: number;
-  /** dw is overwritten with the gradient, in the layout of the weights. */
+  /** Overwrites dw with the gradient, in the layout of the weights. */
   phases(at: { dw: Pointer; scratch: Pointer; worker: Address }): Phase[];
 }
 
@@ -36,7 +36,7 @@ export function planDenseGradient(c: LayerConvolution): DenseGradientPlan {
   return { scratchBytes: 0, workerBytes: 0, phases };
 }
 
-/** Each worker sums groups of rows by itself, which are added up at the end. The groups are a function of the shape. */
+/** Each worker sums groups of rows, which are added up at the end. The groups are a function of the shape. */
 function planGroups(c: LayerConvolution): DenseGradientPlan {
   const rows = rowsOf(c);
   const blocks = Math.ceil(c.input.channels / INPUTS) * Math.ceil(c.output.channels / 8 / PANELS);
@@ -57,7 +57,7 @@ function planGroups(c: LayerConvolution): DenseGradientPlan {
   };
 }
 
-/** The arguments that the kernels have in common. */
+/** The arguments common to the kernels. */
 const operands = (c: LayerConvolution) =>
   tuple(
     ...tuple(...strided(c.input), ...strided(c.output)),

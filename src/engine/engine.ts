@@ -10,13 +10,13 @@ import type { Run, Task, Times } from './walker.js';
 export type { Times } from './walker.js';
 
 export interface EngineOptions extends KernelChoice {
-  /** Workers; default one for each processor that may be used. */
+  /** Workers; default one per available processor. */
   readonly threads?: number;
-  /** Bytes of shared memory, as an Arena planned them. */
+  /** Bytes of shared memory, as planned by an Arena. */
   readonly bytes: number;
 }
 
-/** A program as the engine keeps it. */
+/** A program as stored by the engine. */
 export interface LoadedProgram {
   readonly id: number;
   readonly program: Program;
@@ -31,7 +31,7 @@ export interface Part {
 }
 
 /**
- * N workers over one shared memory. One task a worker runs a whole program, since a task costs
+ * N workers over one shared memory. One task per worker runs a whole program, since a task costs
  * hundreds of microseconds and a step has hundreds of kernel calls.
  */
 export class Engine {
@@ -59,7 +59,7 @@ export class Engine {
     workers.onLost(() => this.noticeDesertion());
   }
 
-  /** @throws UsageError for a bad thread count, and wide vectors where they cannot be had; EngineError for memory. */
+  /** @throws UsageError for an invalid thread count, and for wide vectors if they are not available; EngineError for memory */
   static create(options: EngineOptions): Engine {
     const threads = options.threads ?? host.processors();
     if (!Number.isInteger(threads) || threads < 1 || threads > MAX_WORKERS)
@@ -92,7 +92,7 @@ export class Engine {
 
   /**
    * Runs the program on all workers for each step in [from, to).
-   * @throws EngineError naming worker and kernel; the engine is of no use after one.
+   * @throws EngineError naming worker and kernel; the engine cannot be used after one
    */
   async run(loaded: LoadedProgram, from = 0, to = 1): Promise<Times> {
     if (this.broken) throw this.broken;
@@ -112,10 +112,10 @@ export class Engine {
   }
 
   /**
-   * Runs the parts one after the other, whole, on one worker: no barriers, while other workers do as they please.
-   * The caller sees to it that runs under way write to different memory. `line`, below `threads` and of one run
-   * at a time, is the name by which `where` and errors know the run.
-   * @throws EngineError naming kernel and reason; the engine has another worker then, and the run may be repeated.
+   * Runs whole parts one after the other on one worker, without barriers and independent of other workers.
+   * The caller makes sure that concurrent runs write to different memory. `line`, below `threads` and used by one run
+   * at a time, identifies the run for `where` and errors.
+   * @throws EngineError naming kernel and reason; the engine then has a new worker, and the run may be repeated
    */
   async runAlone(line: number, parts: readonly Part[]): Promise<Times> {
     if (this.broken) throw this.broken;
@@ -130,7 +130,7 @@ export class Engine {
     throw this.broken ?? new EngineError('the run was aborted');
   }
 
-  /** Where the run of a status line is. */
+  /** The position of the run with this status line. */
   where(line: number): Position {
     return position(this.memory.buffer, line);
   }
@@ -150,7 +150,7 @@ export class Engine {
     return this.workers.run(task, this.deserted.signal);
   }
 
-  /** A worker that fails while it starts is not replaced: once none is left, tasks would wait for ever. */
+  /** A worker that fails while it starts is not replaced: once none is left, tasks would wait forever. */
   private noticeDesertion(): void {
     if (this.workers.count > 0) return;
     this.broken ??= new EngineError('all workers are lost, and none could be started');

@@ -1,4 +1,4 @@
-/** Single kernels on the pool over arrays of the caller's: for benchmarks, where a program is one call. */
+/** Runs single kernels in the pool on the caller's arrays: for benchmarks, whose programs are one call. */
 
 import { Arena } from './arena.js';
 import { Engine, type LoadedProgram } from './engine.js';
@@ -8,10 +8,10 @@ import type { Arguments, Call, KernelName } from './program.js';
 
 type Values = Float32Array | Uint32Array | Uint8Array;
 
-/** Stands for the kernel's output among its arguments. */
+/** The placeholder for the kernel's output among its arguments. */
 export const OUTPUT = Symbol('output');
 
-/** What stands for an argument: a pointer's is an array or the output. */
+/** The caller's form of an argument: for a pointer an array or the output. */
 type Given<T> = T extends { readonly base: unknown }
   ? never
   : T extends Pointer
@@ -20,14 +20,14 @@ type Given<T> = T extends { readonly base: unknown }
 
 type GivenFor<A extends readonly unknown[]> = { readonly [I in keyof A]: Given<A[I]> };
 
-/** A call of a kernel: arrays are copied to shared memory once, numbers are passed. */
+/** A kernel call: arrays are copied to shared memory once, numbers are passed on. */
 interface KernelCallOf<K extends KernelName> {
   readonly kernel: K;
   /** All arguments but the range. */
   readonly args: GivenFor<Arguments<K>>;
   readonly items: number;
   readonly grain?: number;
-  /** What is written: its type and length. */
+  /** The output's type and length. */
   readonly output: { readonly type: 'f32' | 'u8'; readonly length: number };
 }
 
@@ -44,7 +44,7 @@ export class KernelRunner<Name extends string> {
   readonly #loaded = new Map<Name, Loaded>();
   readonly #inputs = new Map<Values, Pointer>();
 
-  /** Arrays that several calls name are in memory once; each call has an output of its own. */
+  /** An array that several calls name is in memory once; each call has its own output. */
   constructor(
     calls: Readonly<Record<Name, KernelCall>>,
     engine: KernelChoice & { threads: number },
@@ -66,7 +66,7 @@ export class KernelRunner<Name extends string> {
       const args = calls[name].args.map((arg: number | boolean | Values | typeof OUTPUT) =>
         arg === OUTPUT ? at : typeof arg === 'object' ? inputs.get(arg)! : arg,
       );
-      // Of the same kernel as the arguments that were given.
+      // The types are right: kernel and arguments come from the same call.
       const phases = [[{ kernel, args, items, grain } as unknown as Call]];
       this.#loaded.set(name, { program: this.#engine.load([{ name: kernel, phases }]), at });
     }
@@ -76,19 +76,19 @@ export class KernelRunner<Name extends string> {
     return this.#engine.build;
   }
 
-  /** Puts other contents where `input`, an array of the calls, was copied to. */
+  /** Overwrites the copy of `input`, an array of the calls. */
   write(input: Values, contents: Values): void {
     const { buffer } = this.#engine.memory;
     const bytes = new Uint8Array(contents.buffer, contents.byteOffset, contents.byteLength);
     new Uint8Array(buffer, this.#inputs.get(input)!, input.byteLength).set(bytes);
   }
 
-  /** Runs the call `times` times in one task of each worker. */
+  /** Runs the call `times` times in one task per worker. */
   async run(name: Name, times: number): Promise<void> {
     await this.#engine.run(this.#loaded.get(name)!.program, 0, times);
   }
 
-  /** A copy of what the last run wrote. */
+  /** A copy of the last run's output. */
   output(name: Name): Float32Array | Uint8Array {
     const { type, length } = this.#calls[name].output;
     const { buffer } = this.#engine.memory;

@@ -7,18 +7,18 @@ import { host } from './host/index.js';
 /** The two builds of the same source: strict SIMD, and relaxed SIMD (fused multiply-add). */
 export type Build = 'strict' | 'relaxed';
 
-/** Which kernels compute, and how V8 compiles them. */
+/** Which build of the kernels to use, and how V8 compiles it. */
 export interface KernelChoice {
-  /** Forces the strict build; default the best one this machine runs. */
+  /** Use the strict build; default the best one that this machine can run. */
   readonly strict?: boolean | undefined;
-  /** Vectors of 256 bits, which give the same bits in less time; default false. See `lackOfWideVectors`. */
+  /** 256-bit vectors, which give the same bits in less time; default false. See `lackOfWideVectors`. */
   readonly wide?: boolean | undefined;
 }
 
-/** What an instance can do. */
+/** The exports of an instance. */
 export type Exports = Kernels & Routines;
 
-/** The kernels over a memory, for this thread; `wide`: with blocks for vectors of 256 bits, which give the same bits. */
+/** Instantiates the kernels on a memory, for this thread; `wide`: with blocks for 256-bit vectors, which give the same bits. */
 export function instantiate(
   module: WebAssembly.Module,
   memory: WebAssembly.Memory,
@@ -36,8 +36,8 @@ export function instantiate(
 export const PAGE = 65536;
 
 /**
- * A shared memory of at least `bytes`, fixed in size unless it may grow to `most`.
- * @throws EngineError when it cannot be had, or above 4 GiB
+ * A shared memory of at least `bytes`, of fixed size unless it may grow to `most`.
+ * @throws EngineError if it cannot be allocated, or above 4 GiB
  */
 export function createMemory(bytes: number, most = bytes): WebAssembly.Memory {
   const [initial, maximum] = [bytes, most].map((n) => Math.max(1, Math.ceil(n / PAGE)));
@@ -49,7 +49,7 @@ export function createMemory(bytes: number, most = bytes): WebAssembly.Memory {
   }
 }
 
-/** Adds at least `bytes`. @throws EngineError when they cannot be had */
+/** Adds at least `bytes`. @throws EngineError if they cannot be allocated */
 export function growMemory(memory: WebAssembly.Memory, bytes: number): void {
   requireAddresses(memory.buffer.byteLength + bytes);
   try {

@@ -1,15 +1,15 @@
-/** Looks before a sleep where others need the core: about 10 µs. */
+/** Polls before sleeping when others need the core: about 10 µs. */
 const SHORT = 20_000;
-/** Looks where the core is ours: about 3 ms. Workers with a core each are less apart, unless something holds one up. */
+/** Polls when the core is free: about 3 ms. Workers with a core each differ by less, unless something delays one. */
 const LONG = 8_000_000;
-/** What a wait that ended in time adds to the next. */
+/** What a wait that ended in time adds to the next limit. */
 const STEP = LONG / 256;
 
 /**
- * How long a worker spins at a barrier before it sleeps. A step has hundreds of barriers, and on a virtual machine it can
- * take 100 µs to wake, so that spinning pays. But where other programs, or more workers than cores, want the core, the one
- * waited for may not run before the spinner sleeps: a wait in vain makes the next ones shorter, and they grow again little by
- * little. Measured with another program on one of two cores: about as fast as spinning briefly always.
+ * How long a worker spins at a barrier before it sleeps. A step has hundreds of barriers, and on a virtual machine waking
+ * can take 100 µs, so spinning pays. But if other programs, or more workers than cores, need the core, the awaited worker
+ * may not run before the spinning one sleeps: a wait that ended in sleep shortens the next ones, and they grow again
+ * slowly. Measured with another program on one of two cores: about as fast as always spinning briefly.
  */
 export class Patience {
   readonly workers: number;

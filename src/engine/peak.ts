@@ -1,4 +1,4 @@
-/** What the micro-kernel of the convolutions reaches on data in its cache: the bound that a layer's speed is held against. */
+/** The speed of the convolutions' micro-kernel on data in its cache: the peak that a layer's speed is compared with. */
 
 import { Arena } from './arena.js';
 import { Engine } from './engine.js';
@@ -7,13 +7,13 @@ import { call } from './program.js';
 import { ALGORITHMS } from './winograd/algorithms.js';
 import { tiling } from './winograd/geometry.js';
 
-/** Input channels and groups of four tiles: data that stays in the first-level cache. */
+/** Input channels and groups of four tiles: the data stay in the first-level cache. */
 const CHANNELS = 64;
 const QUADS = 15;
-/** Blocks that each worker multiplies between barriers, so that these do not count. */
+/** Blocks that each worker multiplies between barriers: enough that these are negligible. */
 const BLOCKS = 2048;
 
-/** Quads of V and of M right behind one another, a point a block: all that the products read of a tiling. */
+/** Contiguous quads of V and M, one point per block: all that the products read of a tiling. */
 function tilings(): Int32Array {
   const tensor = { height: 0, width: 0, channels: 0, pixel: 0 };
   const common = {
@@ -31,10 +31,10 @@ function tilings(): Int32Array {
   ]);
 }
 
-/** Runs, of which the middle one counts: in the best ones, others may have begun before the clock, which is worker 0's. */
+/** Runs; the median counts: in the fastest, other workers may have started before the clock, which is worker 0's. */
 const RUNS = 11;
 
-/** GFLOP/s of the products on all threads at once. */
+/** GFLOP/s of the products on all threads together. */
 export async function microKernelPeak(
   options: KernelChoice & { readonly threads: number },
 ): Promise<number> {

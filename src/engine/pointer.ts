@@ -1,6 +1,6 @@
 /**
- * Numbers that kernels take, told apart so that a call with arguments in the wrong order does not compile. A plain number is
- * an integer or a float, but no pointer; a pointer is neither.
+ * Types for the numbers that kernels take, so that a call with arguments in the wrong order does not compile. A plain number is
+ * an integer or a float, but not a pointer; a pointer is neither.
  */
 
 declare const POINTER: unique symbol;
@@ -13,14 +13,14 @@ export type Integer = number & { readonly [POINTER]?: never };
 
 export type Float = number & { readonly [POINTER]?: never };
 
-/** For what a kernel may do without. */
+/** For optional arguments of a kernel. */
 export const NULL = 0 as Pointer;
 
 /** The pointer to a byte address. */
 export const pointer = (address: number): Pointer => address as Pointer;
 
-/** The pointer so many bytes on. */
+/** The pointer advanced by some bytes. */
 export const plus = (at: Pointer, bytes: number): Pointer => pointer(at + bytes);
 
-/** The pointer so many f32 values on. */
+/** The pointer advanced by some f32 values. */
 export const plusFloats = (at: Pointer, floats: number): Pointer => plus(at, 4 * floats);

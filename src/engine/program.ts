@@ -2,13 +2,13 @@ import type { Kernels } from './abi.js';
 import type { Integer, Pointer } from './pointer.js';
 
 /**
- * A program is what the workers are handed: sections of phases of kernel calls. Every worker walks it, takes
+ * A program is what workers run: sections of phases of kernel calls. Every worker walks it, computes
  * its share of each call's items, and meets the others at a barrier after each phase. Calls within a phase
- * must not depend on one another.
+ * must not depend on each other.
  */
 
 /**
- * A kernel argument: a constant, or one that moves with the iteration (`perStep`) of a program that is
+ * A kernel argument: a constant, or one that advances with the iteration (`perStep`) of a program that is
  * run over a range of steps, or with the worker (`perWorker`: scratch memory).
  */
 export type Argument<T extends number = Integer> =
@@ -16,7 +16,7 @@ export type Argument<T extends number = Integer> =
   | { readonly base: T; readonly perStep: number }
   | { readonly base: T; readonly perWorker: number };
 
-/** A pointer that may move. */
+/** A pointer that may advance. */
 export type Address = Argument<Pointer>;
 
 export type KernelName = keyof Kernels;
@@ -29,24 +29,24 @@ type Moving<A extends readonly unknown[]> = {
   readonly [I in keyof A]: A[I] extends number ? Argument<A[I]> : A[I];
 };
 
-/** The same, of which some may move. */
+/** The same, where some may advance. */
 export type Arguments<K extends KernelName> = Moving<PlainArguments<K>>;
 
 export interface CallOf<K extends KernelName> {
   readonly kernel: K;
   readonly args: Arguments<K>;
-  /** Size of the range that the workers share out. */
+  /** Size of the range that the workers divide. */
   readonly items: number;
   /** Ranges begin at multiples of this (default 1). */
   readonly grain?: number;
-  /** What the call is part of, for tables of times; it changes nothing. */
+  /** The layer and pass that the call is part of, for tables of times; without effect on the run. */
   readonly label?: string;
 }
 
 /** A call of any kernel, with the arguments that it takes. */
 export type Call = { [K in KernelName]: CallOf<K> }[KernelName];
 
-/** Makes a call: here the arguments are seen as the kernel's own, which those of an array by itself are not. */
+/** Makes a call: here arguments are checked against the kernel's own, which a plain array's are not. */
 export const call = <K extends KernelName>(
   kernel: K,
   args: Arguments<K>,
@@ -54,12 +54,12 @@ export const call = <K extends KernelName>(
   options: Pick<CallOf<K>, 'grain' | 'label'> = {},
 ): CallOf<K> => ({ kernel, args, items, ...options });
 
-/** Some of a call's arguments in their order, for lists that are too long for a line: `[...tuple(a, b), ...tuple(c, d)]`. */
+/** Some of a call's arguments in order, for lists that are too long for a line: `[...tuple(a, b), ...tuple(c, d)]`. */
 export const tuple = <const T extends readonly unknown[]>(...items: T): T => items;
 
 export type Phase = readonly Call[];
 
-/** Phases under a name; a run reports the time of each. */
+/** Named phases; a run reports the time of each section. */
 export interface Section {
   readonly name: string;
   readonly phases: readonly Phase[];

@@ -4,15 +4,15 @@ import { type Pointer, pointer } from './pointer.js';
 
 type Values = Float32Array | Uint32Array | Uint8Array;
 
-/** Nothing lies below, so that no array has the address 0. */
+/** Memory below it stays unused, so that no array has the address 0. */
 const FIRST = 4096;
 
-/** To what size a scratch memory may grow. */
+/** The size to which a scratch memory may grow. */
 export const mostScratch = (): number => host.mostScratch();
 
 /**
- * The kernels over a growing memory of their own, for calls from one thread: copy in, call, copy out.
- * Each round of calls begins with `reset`, which forgets the addresses before it.
+ * The kernels on their own growing memory, for calls from one thread: copy in, call, copy out.
+ * Each round of calls begins with `reset`, which invalidates earlier addresses.
  */
 export class Scratch {
   readonly kernels: Exports;
@@ -28,7 +28,7 @@ export class Scratch {
     this.#top = FIRST;
   }
 
-  /** Address of `bytes` of memory whose content is arbitrary. @throws EngineError past 4 GiB, or where the system refuses. */
+  /** Address of `bytes` of memory with arbitrary contents. @throws EngineError past 4 GiB, or if the system refuses */
   space(bytes: number): Pointer {
     const at = this.#top;
     this.#top = Math.ceil((at + bytes) / 64) * 64;

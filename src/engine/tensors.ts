@@ -1,7 +1,7 @@
 import { type Pointer, plusFloats } from './pointer.js';
 
 /**
- * Where a tensor lies: f32 [batch, height, width, channel] with a pixel stride, so that a view can be one half
+ * The memory of a tensor: f32 [batch, height, width, channel] with a pixel stride, so that a view can be one half
  * of a concatenation. Channels are padded to multiples of 8 inside the U-Net; the padding is always zero.
  */
 export interface View {
@@ -11,11 +11,11 @@ export interface View {
   readonly width: number;
   /** Padded channels. */
   readonly channels: number;
-  /** Floats from one pixel to the next; `channels` or more. */
+  /** Floats from one pixel to the next; at least `channels`. */
   readonly stride: number;
 }
 
-/** Channels as they are stored: up to the next multiple of 8. */
+/** Channels as stored: rounded up to a multiple of 8. */
 export const padded = (channels: number): number => Math.ceil(channels / 8) * 8;
 
 /** Channels [first, first + count) of a view. */
@@ -25,7 +25,7 @@ export const slice = (view: View, first: number, count: number): View => ({
   channels: count,
 });
 
-/** A view as kernels take it: where it lies, and its stride. */
+/** A view as kernel arguments: its address and stride. */
 export const strided = ({ at, stride }: View): [at: Pointer, stride: number] => [at, stride];
 
 /** A contiguous view. */
@@ -39,11 +39,11 @@ export const contiguous = (at: Pointer, side: number, channels: number): View =>
 
 export const pixels = (view: View): number => view.height * view.width;
 
-/** Channels of a concatenation as it is stored: each part up to the next multiple of 8. */
+/** Channels of a concatenation as stored: each part rounded up to a multiple of 8. */
 export const paddedChannels = (parts: readonly number[]): number =>
   parts.reduce((sum, part) => sum + padded(part), 0);
 
-/** The place of each real channel of a concatenation among the padded ones. */
+/** The position of each real channel of a concatenation among the padded ones. */
 export function paddedPlaces(parts: readonly number[]): number[] {
   let first = 0;
   return parts.flatMap((part) => {

@@ -5,20 +5,20 @@ import { type Exports, instantiate } from './module.js';
 import { Patience } from './patience.js';
 import type { Call, Program } from './program.js';
 
-/** What every worker gets when it starts. */
+/** The data that every worker starts with. */
 export interface WalkerData {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
-  /** Vectors of 256 bits; see `hasWideVectors`. */
+  /** Whether to use 256-bit vectors; see `lackOfWideVectors`. */
   readonly wide: boolean;
-  /** Processors that all workers have together. */
+  /** Processors available to all workers together. */
   readonly cores: number;
 }
 
 /** A program, run for each step in [from, to). */
 export interface Run {
   readonly programId: number;
-  /** The program as JSON in memory that is shared, so handed over by reference; parsed once a worker. */
+  /** The program as JSON in shared memory, so passed by reference; parsed once per worker. */
   readonly program: ArrayBufferLike;
   readonly from: number;
   readonly to: number;
@@ -28,27 +28,27 @@ export interface Run {
 export interface Task {
   readonly rank: number;
   readonly size: number;
-  /** The status line in which it says where it is. */
+  /** The status line for its position. */
   readonly line: number;
   readonly runs: readonly Run[];
 }
 
 type Given = Call['args'][number];
 
-/** Sleeps at the barrier are cut into slices this long, so that an abort is seen soon. Nanoseconds. */
+/** Sleeps at the barrier are split into slices of this length, so that an abort is noticed soon. Nanoseconds. */
 const WAIT = 100_000_000n;
 
 /** Milliseconds by section name. */
 export type Times = Record<string, number>;
 
-/** A worker's side of the engine: it walks programs over the memory that all share. */
+/** A worker's side of the engine: it walks programs over the shared memory. */
 export class Walker {
   readonly #memory: WebAssembly.Memory;
   readonly #kernels: Exports;
   readonly #words: Int32Array;
   readonly #cores: number;
   readonly #programs = new Map<number, Program>();
-  /** Outlives a task: a step is one. */
+  /** Kept across tasks: a step is one. */
   #patience: Patience | undefined;
 
   constructor({ module, memory, wide, cores }: WalkerData) {
@@ -67,7 +67,7 @@ export class Walker {
       for (const [index, run] of task.runs.entries())
         if (!this.#walkRun(task, claims, index, run, times)) return null;
     } catch (error) {
-      // Whoever computes alone leaves nobody waiting.
+      // With a single worker nobody waits.
       if (task.size > 1) abort(this.#memory.buffer);
       throw error;
     }
@@ -124,7 +124,7 @@ export class Walker {
     });
   }
 
-  /** A kernel that takes its arguments as they come: a program was checked where it was made. */
+  /** A kernel without typed arguments: a program was checked when it was made. */
   #kernel(name: Call['kernel']): (...args: readonly (number | boolean)[]) => void {
     const found = this.#kernels[name];
     if (!found) throw new Error(`no kernel is called ${name}`);

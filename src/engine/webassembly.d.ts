@@ -10,7 +10,7 @@ declare namespace WebAssembly {
   class Memory {
     constructor(descriptor: { initial: number; maximum: number; shared: true });
     readonly buffer: SharedArrayBuffer;
-    /** Adds pages of 64 KiB. @throws RangeError past the maximum or the machine's memory. */
+    /** Adds pages of 64 KiB. @throws RangeError past the maximum or the machine's memory */
     grow(pages: number): number;
   }
   function compile(bytes: Uint8Array): Promise<Module>;

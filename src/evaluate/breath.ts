@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 
-/** Milliseconds that a long computation holds the thread. */
+/** Milliseconds that a long computation may block the thread. */
 const HOLD = 50;
 
-/** Lets a long computation on this thread be seen to and be stopped, now and then. */
+/** Lets a long computation yield to the event loop now and then, and be stopped. */
 export class Breath {
   readonly #signal: AbortSignal | undefined;
   #last = performance.now();
@@ -12,7 +12,7 @@ export class Breath {
     this.#signal = signal;
   }
 
-  /** To be awaited often. @throws what the signal was aborted with */
+  /** Await it often. @throws the reason with which the signal was aborted */
   async take(): Promise<void> {
     if (performance.now() - this.#last < HOLD) return;
     await setImmediate();

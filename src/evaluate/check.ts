@@ -1,4 +1,4 @@
-/** Which figures belong to what is given. */
+/** Checks which figures are possible with the given sets. */
 import { UsageError } from '../errors.js';
 import type { EvaluateOptions } from './options.js';
 
@@ -7,15 +7,15 @@ type Given = Pick<
   'subject' | 'reference' | 'features' | 'saveStatistics' | 'heldOut' | 'nearest'
 >;
 
-/** Whether the samples are looked at at all. */
+/** Whether any samples are needed. */
 export const needsSamples = ({ reference, saveStatistics }: Given): boolean =>
   reference !== null || saveStatistics !== null;
 
-/** Whether pictures are held against pictures. */
+/** Whether images are compared with images. */
 export const comparesImages = ({ subject, reference }: Given): boolean =>
   subject.kind !== 'statistics' && reference?.kind === 'images';
 
-/** @throws UsageError for what computes nothing, and for what belongs to something else */
+/** @throws UsageError if nothing would be computed, and for an option that does not apply */
 export function checkEvaluation(options: Given): void {
   const { subject, reference, features, saveStatistics, heldOut, nearest } = options;
   if (!needsSamples(options) && heldOut === null)
@@ -23,24 +23,24 @@ export function checkEvaluation(options: Given): void {
       `--reference: expected images or statistics to compare ${subject.name} with, or --held-out or --save-statistics, got none of them`,
     );
   if (heldOut !== null && subject.kind !== 'model')
-    throw new UsageError(`--held-out: belongs to a model; ${subject.name} holds ${subject.kind}`);
+    throw new UsageError(`--held-out: needs a model; ${subject.name} holds ${subject.kind}`);
   if (heldOut !== null && subject.kind === 'model' && subject.diffusion.objective === 'flow')
     throw new UsageError(
-      `--held-out: has no bound for a model of flow, which ${subject.name} is; it has one for epsilon, x0 and v`,
+      `--held-out: there is no bound for a flow model such as ${subject.name}; expected epsilon, x0 or v`,
     );
   if (saveStatistics !== null && subject.kind === 'statistics')
     throw new UsageError(
-      `--save-statistics: belongs to images; ${subject.name} holds statistics already`,
+      `--save-statistics: needs images; ${subject.name} already holds statistics`,
     );
   if (nearest !== null && !comparesImages(options))
     throw new UsageError(
-      '--nearest: needs the images of both sets, and statistics have none; give --reference as images',
+      '--nearest: needs the images of both sets, and statistics have none; give images as --reference',
     );
   const kinds = [subject.kind, ...(reference ? [reference.kind] : [])];
   const ofStatistics = kinds.filter((kind) => kind === 'statistics').length;
   if (features && ofStatistics === kinds.length)
     throw new UsageError(
-      '--features: both sets are statistics already; there are no images to take features of',
+      '--features: both sets are already statistics; there are no images to compute features of',
     );
   if (features && !needsSamples(options))
     throw new UsageError(
@@ -48,6 +48,6 @@ export function checkEvaluation(options: Given): void {
     );
   if (!features && ofStatistics > 0 && ofStatistics < 2)
     throw new UsageError(
-      `--features: needed to compare images with statistics; give the network that ${subject.kind === 'statistics' ? subject.name : reference!.name} was computed by`,
+      `--features: needed to compare images with statistics; give the network that ${subject.kind === 'statistics' ? subject.name : reference!.name} was computed with`,
     );
 }

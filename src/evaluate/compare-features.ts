@@ -1,4 +1,4 @@
-/** What is computed of pairs of features: the kernel distance, and precision and recall, in one walk over the pairs. */
+/** Figures of pairs of features: the kernel distance, and precision and recall, in one walk over the pairs. */
 import type { CounterRandom } from '../diffusion/random.js';
 import type { Breath } from './breath.js';
 import { type KernelDistance, KernelDistanceSums, type SubsetOptions } from './kernel-distance.js';

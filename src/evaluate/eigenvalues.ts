@@ -1,13 +1,13 @@
 /**
  * Eigenvalues of a symmetric matrix in f64: Householder's tridiagonal form, then QL with implicit shifts (Golub & Van Loan,
- * Matrix Computations, 8.3). Vectors are not asked for, which leaves a seventh of the work; the errors are a few
+ * Matrix Computations, 8.3). Eigenvectors are not computed, which leaves a seventh of the work; the errors are a few
  * roundings of the largest eigenvalue.
  */
 import { RunError } from '../errors.js';
 import type { Breath } from './breath.js';
 import type { Matrix } from './matrix.js';
 
-/** In no particular order. The matrix is overwritten; what is above its diagonal is not read. @throws RunError where they do not settle, which NaNs do not */
+/** In no particular order. Overwrites the matrix; reads nothing above its diagonal. @throws RunError if they do not converge, as with NaN */
 export async function eigenvalues(matrix: Matrix, breath: Breath): Promise<Float64Array> {
   const { diagonal, beside } = await tridiagonal(matrix, breath);
   iterate(diagonal, beside);
@@ -16,11 +16,11 @@ export async function eigenvalues(matrix: Matrix, breath: Breath): Promise<Float
 
 interface Tridiagonal {
   readonly diagonal: Float64Array;
-  /** Beside it: element i stands at [i, i − 1], and the first is 0. */
+  /** The subdiagonal: element i is at [i, i − 1], and the first is 0. */
   readonly beside: Float64Array;
 }
 
-/** Reflections from the last row up, each of which leaves a row with one element beside the diagonal. */
+/** Reflections from the last row up, each of which leaves one off-diagonal element in a row. */
 async function tridiagonal({ rows: n, data: a }: Matrix, breath: Breath): Promise<Tridiagonal> {
   const diagonal = new Float64Array(n);
   const beside = new Float64Array(n);
@@ -35,7 +35,7 @@ async function tridiagonal({ rows: n, data: a }: Matrix, breath: Breath): Promis
   return { diagonal, beside };
 }
 
-/** Makes a reflection of the row u, applies it to the rows before it from both sides, and returns what is left of u. */
+/** Makes a reflection of the row u, applies it to the rows before it from both sides, and returns the remaining element of u. */
 function reflect(u: Float64Array, a: Float64Array, n: number, q: Float64Array): number {
   const length = u.length;
   const last = u[length - 1]!;
@@ -68,7 +68,7 @@ function reflect(u: Float64Array, a: Float64Array, n: number, q: Float64Array): 
   return scale * norm;
 }
 
-/** q = A·u, of which the lower triangle is read once for both halves. */
+/** q = A·u, reading the lower triangle once for both halves. */
 function productWith(a: Float64Array, n: number, u: Float64Array, q: Float64Array): void {
   const length = u.length;
   q.fill(0, 0, length);
@@ -85,19 +85,19 @@ function productWith(a: Float64Array, n: number, u: Float64Array, q: Float64Arra
   }
 }
 
-/** Turns that an eigenvalue may take; it settles within three or so. */
+/** Most iterations per eigenvalue; it converges within about three. */
 const TURNS = 60;
 
 /** QL with implicit shifts: the diagonal becomes the eigenvalues. */
 function iterate(d: Float64Array, beside: Float64Array): void {
   const n = d.length;
-  // Element i beside the diagonal stands at [i + 1, i] from here on.
+  // From here on, subdiagonal element i is at [i + 1, i].
   const e = Float64Array.from({ length: n }, (_, i) => beside[i + 1] ?? 0);
   for (let l = 0; l < n; l++)
     for (let turn = 0; ; turn++) {
       const m = firstNegligible(d, e, l);
       if (m === l) break;
-      if (turn === TURNS) throw new RunError('the eigenvalues of a covariance do not settle');
+      if (turn === TURNS) throw new RunError('the eigenvalues of a covariance do not converge');
       sweep(d, e, l, m);
     }
 }

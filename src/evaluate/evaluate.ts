@@ -1,4 +1,4 @@
-/** Figures of how good images are, and how well a model knows those that it has not seen. */
+/** Computes figures of image quality, and of how well a model predicts unseen images. */
 import { threadCount } from '../config/computing.js';
 import { defaultBudget } from '../data/dataset.js';
 import { type GivenImages, openGiven } from '../data/given.js';
@@ -21,12 +21,12 @@ import { SMALLEST } from './pyramid.js';
 import { drawSamples } from './samples.js';
 import { slicedWasserstein } from './sliced-wasserstein.js';
 
-/** Files that give no image of which each is named; the rest are counted. */
+/** Number of unreadable files that are named; the rest are counted. */
 const NAMED = 10;
 
 /**
- * Evaluates a model, images or statistics of features.
- * @throws UsageError for what cannot be evaluated so; RunError where it fails; Interrupted
+ * Evaluates a model, images or feature statistics.
+ * @throws UsageError for a subject that cannot be evaluated this way; RunError if it fails; Interrupted
  */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   checkEvaluation(options);
@@ -42,14 +42,14 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   }
 }
 
-/** A set of which statistics alone are known, or what a pass collected. */
+/** A set known only by statistics, or the findings of a pass. */
 interface Known {
   readonly summary: SetSummary;
   readonly collected: Collected | null;
   readonly statistics: Statistics | null;
 }
 
-/** The kinds of figures by themselves. */
+/** The figures without the description of the sets. */
 type Figures = Pick<
   Evaluation,
   'frechet' | 'kernel' | 'coverage' | 'pairs' | 'slicedWasserstein' | 'nearest'
@@ -76,7 +76,7 @@ class Run {
   async go(): Promise<Evaluation> {
     const { features, computing, subject, heldOut, seed } = this.#options;
     if (subject.kind === 'model') for (const text of subject.notes) this.#note(text);
-    // What may be refused is opened before what takes long.
+    // Inputs that may be refused are opened before slow work begins.
     const unseen = heldOut === null ? null : await this.#openUnseen(heldOut);
     if (features) this.#network = await FeatureNetwork.open(features, threadCount(computing));
     const compared = needsSamples(this.#options) ? await this.#compare() : null;
@@ -114,25 +114,25 @@ class Run {
     };
   }
 
-  /** Side and channels at which images are compared: the samples' own, or those of the only images there are. */
+  /** Size and channels at which images are compared: the samples' own, or those of the only images available. */
   async #shape(reference: Source | Statistics | null): Promise<Shape> {
     const { subject, size } = this.#options;
     if (subject.kind === 'model')
       return { ...shapeOf(subject.model), ...(size !== null && { size }) };
     const source =
       subject.kind === 'images' ? await this.#open(subject.name, subject.name) : reference;
-    // Of two files of statistics nothing is ever scaled.
+    // With two files of statistics nothing is scaled.
     if (!source || !isSource(source)) return { size: size ?? 1, channels: 3 };
     const own = await ownShape(source);
     const side = size ?? own?.size;
     if (side) return { size: side, channels: own?.channels ?? 3 };
     const why = own ? `are not square (${own.width}x${own.height})` : 'do not say their size';
     throw new UsageError(
-      `--size: the images of ${source.name} ${why}; say at which side to compare`,
+      `--size: the images of ${source.name} ${why}; give the size at which to compare them`,
     );
   }
 
-  /** The samples: a model's are drawn first. */
+  /** The samples; a model's are drawn first. */
   async #samples(): Promise<Source | Statistics> {
     const { subject } = this.#options;
     if (subject.kind !== 'model') return this.#openSet(subject, subject.name);
@@ -143,7 +143,7 @@ class Run {
     return { ...(await openSource(drawn.path, 0)), name: subject.name };
   }
 
-  /** One pass over images, or what a file of statistics says. */
+  /** One pass over images, or the contents of a file of statistics. */
   async #known(
     set: Source | Statistics,
     number: 0 | 1,
@@ -220,7 +220,7 @@ class Run {
     for (const { summary, collected } of [a, b])
       if (collected && collected.images <= first.mean.length)
         this.#note(
-          `${summary.name}: ${plural(collected.images, 'image')} for ${plural(first.mean.length, 'feature')}: the Fréchet distance of so few is too large, and comparable with that of as many alone`,
+          `${summary.name}: ${plural(collected.images, 'image')} for ${plural(first.mean.length, 'feature')}: with so few images the Fréchet distance is too large, and comparable only with that of equally many`,
         );
     const [rows, others] = [a.collected?.rows, b.collected?.rows];
     if (!rows || !others) return { frechet };

@@ -1,11 +1,11 @@
-/** From bytes to what a network takes: scaled to its side, in its layout and its range. */
+/** Prepares images as input of a feature network: scaled to its size, in its layout and range. */
 import { type Filter, Resizer } from './resize.js';
 
 export interface InputForm {
   readonly size: number;
   readonly channels: 1 | 3;
   readonly layout: 'nchw' | 'nhwc';
-  /** What the bytes 0 and 255 become. */
+  /** What the bytes 0 and 255 are mapped to. */
   readonly range: readonly [number, number];
   /** Then (value − mean)/deviation, by channel. */
   readonly mean: readonly number[];
@@ -13,10 +13,10 @@ export interface InputForm {
   readonly filter: Filter;
 }
 
-/** PIL's weights of red, green and blue in a grey. */
+/** PIL's weights of red, green and blue for grey. */
 const LUMA = [0.299, 0.587, 0.114] as const;
 
-/** Makes inputs of images of one size. */
+/** Prepares images of one size. */
 export class FeatureInput {
   readonly #form: InputForm;
   readonly #from: { readonly size: number; readonly channels: 1 | 3 };
@@ -32,7 +32,7 @@ export class FeatureInput {
     this.#scaled = new Float32Array(form.size ** 2);
   }
 
-  /** Bytes of an image, u8 [size, size, channels], as image `slot` of a batch. */
+  /** Writes an image, u8 [size, size, channels], as image `slot` of a batch. */
   put(pixels: Uint8Array, out: Float32Array, slot: number): void {
     const { size, channels, layout, range, mean, deviation } = this.#form;
     const [low, high] = range;
@@ -50,7 +50,7 @@ export class FeatureInput {
     }
   }
 
-  /** A channel of the image as floats; grey of a coloured one where the network takes grey. */
+  /** A channel of the image as floats; grey from colour if the network expects grey. */
   #take(pixels: Uint8Array, channel: number): void {
     const { channels } = this.#from;
     const plane = this.#plane;

@@ -1,20 +1,20 @@
-/** A network whose output is taken for features of images. */
+/** A network whose output is used as features of images. */
 import type { FeatureConfig } from '../config/evaluation.js';
 import { RunError, UsageError } from '../errors.js';
 import { hashFile } from '../io/hash.js';
 import { FeatureInput, type InputForm } from './feature-input.js';
 import { firstLine, type OnnxNetwork, type OnnxTensor, type OnnxValue, openOnnx } from './onnx.js';
 
-/** Side of the input where neither the file nor a flag says: Inception's. */
+/** Input size if neither the file nor a flag gives it: Inception's. */
 const USUAL_SIZE = 299;
 
-/** Images at a time where the file does not say. */
+/** Batch if the file does not give it. */
 const USUAL_BATCH = 32;
 
-/** The most features of an image: their covariance takes half a gigabyte. */
+/** The most features per image: their covariance takes half a gigabyte. */
 const MOST_FEATURES = 8192;
 
-/** What was used, for whoever reads the figures. */
+/** The network and its settings, for readers of the figures. */
 export interface FeatureDescription {
   readonly file: string;
   readonly sha256: string;
@@ -46,7 +46,7 @@ export class FeatureNetwork {
     this.#batch = batch;
   }
 
-  /** @throws UsageError for a file that is no network of images, and for flags that it does not go with */
+  /** @throws UsageError for a file that is not a network of images, and for flags that do not fit it */
   static async open(config: FeatureConfig, threads: number): Promise<FeatureNetwork> {
     const network = await openOnnx(config.file, threads);
     try {
@@ -64,7 +64,7 @@ export class FeatureNetwork {
     }
   }
 
-  /** Tells of the features of each image, one after the other, from images of one size. */
+  /** An extractor for images of one size, which gives the features of each image in order. */
   extractor(from: { readonly size: number; readonly channels: 1 | 3 }): Extractor {
     return new Extractor(this.#network, this.#form, this.#batch, this.#output, this.#file, from);
   }
@@ -82,7 +82,7 @@ export class FeatureNetwork {
   }
 }
 
-export class Extractor {
+class Extractor {
   readonly #network: OnnxNetwork;
   readonly #form: InputForm;
   readonly #output: string;
@@ -109,7 +109,7 @@ export class Extractor {
     this.#each = from.size ** 2 * from.channels;
   }
 
-  /** f32 [images, features] of at most `batch` u8 images; a batch that is not full has its last image several times. */
+  /** f32 [images, features] for at most `batch` u8 images; a smaller batch is filled up with its last image. */
   async extract(pixels: Uint8Array): Promise<Float32Array> {
     const count = pixels.length / this.#each;
     const { size, channels, layout } = this.#form;
@@ -132,13 +132,13 @@ export class Extractor {
       return outputs[this.#output]!;
     } catch (error) {
       throw new UsageError(
-        `--features ${this.#file}: the network does not take ${this.#form.layout} images [${shape.join(', ')}]: ${firstLine(error)}`,
+        `--features ${this.#file}: the network does not accept ${this.#form.layout} images [${shape.join(', ')}]: ${firstLine(error)}`,
       );
     }
   }
 }
 
-/** [batch, features], or maps of features, whose mean is taken. @throws UsageError for another shape; RunError for NaN */
+/** [batch, features], or feature maps, which are averaged. @throws UsageError for another shape; RunError for NaN */
 function featuresOf(
   { data, dims }: OnnxTensor,
   count: number,
@@ -149,7 +149,7 @@ function featuresOf(
   const known = dims.length === 2 || dims.length === 4;
   if (!(data instanceof Float32Array) || !known || images !== batch || features < 1)
     throw new UsageError(
-      `--features ${file}: expected an output of f32 [images, features] or [images, features, height, width], got [${dims.join(', ')}] for ${batch} images; --feature-output names another`,
+      `--features ${file}: expected an output of f32 [images, features] or [images, features, height, width], got [${dims.join(', ')}] for ${batch} images; --feature-output chooses another output`,
     );
   if (features > MOST_FEATURES)
     throw new UsageError(
@@ -161,7 +161,7 @@ function featuresOf(
     let sum = 0;
     for (let p = 0; p < pixels; p++) sum += data[i * pixels + p]!;
     out[i] = sum / pixels;
-    if (!Number.isFinite(out[i]!)) throw new RunError(`${file}: a feature has come to be ${sum}`);
+    if (!Number.isFinite(out[i]!)) throw new RunError(`${file}: a feature became ${sum}`);
   }
   return out;
 }
@@ -181,12 +181,12 @@ function formOf(config: FeatureConfig, value: OnnxValue | undefined) {
   const own = height ?? width;
   if (own !== undefined && config.size !== null && own !== config.size)
     throw new UsageError(
-      `--feature-size: ${config.file} takes images of ${own}x${own}, got ${config.size}`,
+      `--feature-size: ${config.file} expects images of ${own}x${own}, got ${config.size}`,
     );
   if (channels !== undefined && channels !== 1 && channels !== 3)
     throw refuse(
       'an input of 1 or 3 channels',
-      `[${shape!.join(', ')}]; --feature-layout says where they stand`,
+      `[${shape!.join(', ')}]; --feature-layout gives their position`,
     );
   if (channels === 1)
     for (const [flag, values] of [
@@ -195,7 +195,7 @@ function formOf(config: FeatureConfig, value: OnnxValue | undefined) {
     ] as const)
       if (new Set(values).size > 1)
         throw new UsageError(
-          `${flag}: ${config.file} takes grey images; expected three equal numbers, got ${values.join(',')}`,
+          `${flag}: ${config.file} expects grey images; expected three equal numbers, got ${values.join(',')}`,
         );
   const form: InputForm = {
     size: own ?? config.size ?? USUAL_SIZE,
@@ -209,7 +209,7 @@ function formOf(config: FeatureConfig, value: OnnxValue | undefined) {
   return { form, batch: fixed(shape?.[0]) ?? USUAL_BATCH };
 }
 
-/** Channels first, unless the file says that they are last. */
+/** Channels first, unless the shape in the file has them last. */
 function layoutOf(shape: OnnxValue['shape']): InputForm['layout'] {
   const few = (axis: number) => [1, 3].includes(fixed(shape?.[axis]) ?? 0);
   return few(3) && !few(1) ? 'nhwc' : 'nchw';
@@ -227,7 +227,7 @@ function outputOf({ file, output }: FeatureConfig, names: readonly string[]): st
   throw new UsageError(`--feature-output: ${file} has ${list(names)}; name one`);
 }
 
-/** Names that a message lists. */
+/** Number of names that a message lists. */
 const LISTED = 8;
 
 const list = (names: readonly string[]): string =>

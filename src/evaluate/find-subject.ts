@@ -1,4 +1,4 @@
-/** What a path holds that can be evaluated: a model, images, or statistics of features. */
+/** Determines what a path holds: a model, images, or feature statistics. */
 import { stat } from 'node:fs/promises';
 import { TOY_CARS } from '../data/toy-cars.js';
 import { UsageError } from '../errors.js';
@@ -15,7 +15,7 @@ import { holdsStatistics } from '../io/statistics-file.js';
 import { isTorchFile } from '../io/torch/is-torch-file.js';
 import type { FileSubject } from './options.js';
 
-/** @throws UsageError for a path with nothing there, and for files that cannot be read */
+/** @throws UsageError if the path does not exist, or its files cannot be read */
 export async function subjectKind(path: string): Promise<'model' | FileSubject['kind']> {
   if (path === TOY_CARS) return 'images';
   const { file } = await weightsPath(path);
@@ -35,13 +35,13 @@ export async function subjectKind(path: string): Promise<'model' | FileSubject['
   return entry.isFile() && (await isTorch(file)) ? 'model' : 'images';
 }
 
-/** A run, a checkpoint or a folder of diffusers. */
+/** Whether the folder is a run, a checkpoint or a diffusers folder. */
 const holdsModel = async (folder: string): Promise<boolean> =>
   findPipeline(folder) !== undefined ||
   (await isFile(runPaths(folder).config)) ||
   (await isFile(checkpointPaths(folder).model));
 
-/** What torch.save wrote. Other zips and pickles are no images either, and opening them as a model says why. */
+/** Whether torch.save wrote the file. Other zips and pickles are not images either, and opening them as a model gives the reason. */
 const isTorch = (path: string): Promise<boolean> =>
   withInputFile(path, 'a file', async ({ handle }) => {
     const head = Buffer.alloc(KIND_BYTES);

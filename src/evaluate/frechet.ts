@@ -8,7 +8,7 @@ import { Breath } from './breath.js';
 import { eigenvalues } from './eigenvalues.js';
 import { type Matrix, timesTransposed } from './matrix.js';
 
-/** @throws UsageError for statistics of different numbers of features; what `breath` throws */
+/** @throws UsageError for statistics of different numbers of features; errors of `breath` */
 export async function frechetDistance(
   a: Statistics,
   b: Statistics,
@@ -16,7 +16,7 @@ export async function frechetDistance(
 ): Promise<number> {
   if (a.mean.length !== b.mean.length)
     throw new UsageError(
-      `--reference: expected statistics of ${a.mean.length} features, as the images have, got ${b.mean.length}`,
+      `--reference: expected statistics of ${a.mean.length} features like the images', got ${b.mean.length}`,
     );
   let distance = 0;
   for (let i = 0; i < a.mean.length; i++) distance += (a.mean[i]! - b.mean[i]!) ** 2;
@@ -28,8 +28,8 @@ const trace = ({ mean, covariance }: Statistics): number =>
   mean.reduce((sum, _, i) => sum + covariance[i * mean.length + i]!, 0);
 
 /**
- * tr (Σ₁Σ₂)^½. With Σ₁ = FᵀF the eigenvalues of Σ₁Σ₂ are those of FΣ₂Fᵀ, which is symmetric and has no more rows than Σ₁ has
- * rank; their roots are summed. Rounding leaves zeros slightly negative: they count as zeros.
+ * tr (Σ₁Σ₂)^½. With Σ₁ = FᵀF, the eigenvalues of Σ₁Σ₂ are those of FΣ₂Fᵀ, which is symmetric and has as many rows as the rank
+ * of Σ₁; their roots are summed. Rounding makes zeros slightly negative: they count as zeros.
  */
 async function traceOfRoot(
   first: Float64Array,
@@ -43,10 +43,10 @@ async function traceOfRoot(
   return values.reduce((sum, value) => sum + Math.sqrt(Math.max(0, value)), 0);
 }
 
-/** What is left of a variance, of the largest, where rounding alone is left. */
+/** A remaining variance below this share of the largest is only rounding. */
 const NEGLIGIBLE = 1e-14;
 
-/** Cholesky's factor F with Σ = FᵀF, largest variance first: it ends at the rank of Σ, which few images leave small. */
+/** The Cholesky factor F with Σ = FᵀF, largest variance first: it ends at the rank of Σ, which is small for few images. */
 async function factorOf(sigma: Float64Array, n: number, breath: Breath): Promise<Matrix> {
   const left = Float64Array.from({ length: n }, (_, i) => sigma[i * n + i]!);
   const least = NEGLIGIBLE * left.reduce((a, b) => Math.max(a, b), 0);

@@ -1,4 +1,4 @@
-/** A set of images, and one pass over it that collects all that figures need. */
+/** A set of images, and one pass over it that collects everything that figures need. */
 import type { Fit } from '../config/config.js';
 import type { Source } from '../data/source.js';
 import { type CounterRandom, PURPOSE } from '../diffusion/random.js';
@@ -15,18 +15,18 @@ export interface Shape {
   readonly channels: 1 | 3;
 }
 
-/** What a pass is to collect. */
+/** What a pass collects. */
 export interface PassOptions extends Shape {
-  /** 0 the samples, 1 the reference: which of the seed's choices are theirs. */
+  /** 0 the samples, 1 the reference: selects their random choices. */
   readonly set: 0 | 1;
   readonly fit: Fit;
   readonly threads: number;
   readonly random: CounterRandom;
   readonly network: FeatureNetwork | null;
-  /** Images whose features are kept, and whose patches are, at most. */
+  /** Largest number of images whose features are kept, and whose patches are. */
   readonly pairImages: number;
   readonly patchImages: number;
-  /** The first images that are kept as they are. */
+  /** Number of first images whose pixels are kept. */
   readonly keep: number;
   readonly nearest: NearestImages | null;
   readonly signal?: AbortSignal | undefined;
@@ -34,17 +34,17 @@ export interface PassOptions extends Shape {
   readonly onProgress: (done: number, total: number) => void;
 }
 
-/** What a pass found. */
+/** The findings of a pass. */
 export interface Collected {
   readonly images: number;
   readonly moments: Moments | null;
-  /** Features of some images, by the seed. */
+  /** Features of some images, chosen by the seed. */
   readonly rows: Rows | null;
   readonly patches: Patches | null;
   readonly kept: readonly { readonly number: number; readonly pixels: Uint8Array }[];
 }
 
-/** One pass over the images of a source. @throws UsageError when none can be read */
+/** One pass over the images of a source. @throws UsageError if none can be read */
 export async function collect(source: Source, options: PassOptions): Promise<Collected> {
   const { size, channels, random, set, network, nearest } = options;
   const each = size * size * channels;

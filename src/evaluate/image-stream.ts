@@ -1,33 +1,33 @@
-/** Images one chunk after the other: one pass over them, in the memory of two chunks. */
+/** Streams images chunk by chunk: one pass over them, in the memory of two chunks. */
 import { imageBytes, type Target } from '../data/decode.js';
 import { DecodePool } from '../data/decode-pool.js';
 import type { Skipped, Source } from '../data/source.js';
 import { UsageError } from '../errors.js';
 
-/** Consecutive images that could be read. */
+/** Consecutive readable images. */
 export interface Chunk {
-  /** Their numbers in the source. */
+  /** Their indices in the source. */
   readonly numbers: readonly number[];
   /** u8 [images, size, size, channels]. */
   readonly pixels: Uint8Array;
-  /** Items of the source that are behind it, read or not. */
+  /** Items of the source up to here, read or not. */
   readonly passed: number;
 }
 
-/** Bytes and images of a chunk, at most. */
+/** Largest number of bytes and images in a chunk. */
 const CHUNK_BYTES = 32 << 20;
 const CHUNK_IMAGES = 512;
 
 export interface StreamOptions extends Target {
   readonly threads: number;
   readonly signal?: AbortSignal | undefined;
-  /** Told of each file that gives no image. */
+  /** Called for each file without a readable image. */
   readonly onSkipped: (skipped: Skipped) => void;
 }
 
 /**
- * The images of a source at one size. The next chunk is decoded while one is worked on.
- * @throws UsageError when not one can be read; what `signal` is aborted with
+ * The images of a source at one size. The next chunk is decoded while the current one is processed.
+ * @throws UsageError if none can be read; the reason with which `signal` was aborted
  */
 export async function* streamImages(
   source: Source,
@@ -67,7 +67,7 @@ export async function* streamImages(
     next = decode(0);
     for (let chunk = await next; chunk; chunk = await next) {
       next = decode(chunk.passed);
-      // It may fail while the chunk is worked on; it is awaited after that.
+      // It may fail while the chunk is processed; it is awaited after that.
       next.catch(() => undefined);
       read += chunk.numbers.length;
       if (chunk.numbers.length > 0) yield chunk;

@@ -1,6 +1,6 @@
 /**
  * The kernel distance (Bińkowski et al. 2018): the unbiased estimate of the squared maximum mean discrepancy with the kernel
- * (x·y/features + 1)³, over all images at once and over random subsets, whose spread shows how certain it is.
+ * (x·y/features + 1)³, over all images at once and over random subsets, whose spread shows its uncertainty.
  */
 import { type CounterRandom, PURPOSE } from '../diffusion/random.js';
 
@@ -16,11 +16,11 @@ export interface KernelDistance {
 
 export interface SubsetOptions {
   readonly subsets: number;
-  /** Images of a subset, of each set; fewer where a set has fewer. */
+  /** Images per subset from each set; fewer if a set has fewer. */
   readonly subsetSize: number;
 }
 
-/** The subsets that each image is in, a bit a subset. */
+/** The subsets that each image is in, one bit per subset. */
 interface Membership {
   readonly words: number;
   readonly bits: Uint32Array;
@@ -29,7 +29,7 @@ interface Membership {
 const SAMPLES = 0;
 const REFERENCE = 1;
 
-/** Sums of the kernel over pairs: of all, and of those that are together in a subset. */
+/** Sums of the kernel over pairs: of all, and of those within a subset. */
 class Sums {
   all = 0;
   readonly #subsets: Float64Array;
@@ -58,7 +58,7 @@ class Sums {
   }
 }
 
-/** Takes pairs as they come; every pair once. */
+/** Takes pairs in any order; every pair once. */
 export class KernelDistanceSums {
   readonly #counts: readonly [number, number];
   readonly #subsets: number;

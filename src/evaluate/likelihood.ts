@@ -1,23 +1,23 @@
 /**
- * How well a model knows images that it was not trained on: the loss on their noise by timestep, and the variational bound of
- * their likelihood in bits a dimension (Ho et al. 2020, eq. 5; Nichol & Dhariwal 2021, whose image_nll computes the same terms).
- * Of networks that predict ε, or what ε follows from (noise-predictor.ts), with a fixed variance.
+ * How well a model predicts unseen images: the loss on their noise by timestep, and the variational bound of
+ * their likelihood in bits per dimension (Ho et al. 2020, eq. 5; Nichol & Dhariwal 2021, whose image_nll computes the same terms).
+ * For networks that predict ε, or something from which ε follows (noise-predictor.ts), with a fixed variance.
  */
 import type { Loss } from '../contracts/device.js';
 import type { Schedule } from '../diffusion/schedule.js';
 import type { Breath } from './breath.js';
 
-/** Means over the images; a list has an entry a timestep, from 0. */
+/** Means over the images; a list has an entry per timestep, from 0. */
 export interface Likelihood {
   readonly images: number;
   readonly timesteps: number;
-  /** The bound: the prior's term and the sum of those of all timesteps. */
+  /** The bound: the prior's term plus the terms of all timesteps. */
   readonly bitsPerDim: number;
   /** Standard error of that mean over the images; null for one image. */
   readonly standardError: number | null;
-  /** Bits a dimension that x_T still tells of the image. */
+  /** The prior's term: bits per dimension that x_T still contains about the image. */
   readonly prior: number;
-  /** Bits a dimension of each timestep: at 0 the image's own bytes, after that what the step back gets wrong. */
+  /** Bits per dimension of each timestep: at 0 those of the image's bytes, after that the error of the reverse step. */
   readonly terms: readonly number[];
   /** Mean |ε − ε̂|, squared or Huber's. */
   readonly losses: Readonly<Record<Loss, readonly number[]>>;
@@ -25,14 +25,14 @@ export interface Likelihood {
 
 export interface LikelihoodOptions {
   readonly schedule: Schedule;
-  /** σ² of the steps back: the posterior variance, or β_t. At t = 0 both are the posterior variance of t = 1. */
+  /** σ² of the reverse steps: the posterior variance, or β_t. At t = 0 both are the posterior variance of t = 1. */
   readonly variance: 'small' | 'large';
   /** u8, one image after the other. */
   readonly pixels: Uint8Array;
   readonly images: number;
-  /** Images that `predict` takes at a time. */
+  /** Images per call of `predict`. */
   readonly batch: number;
-  /** ε̂ of `batch` images of these numbers, each at a timestep of its own. */
+  /** ε̂ of `batch` images with these indices, each at its own timestep. */
   predict(xt: Float32Array, t: Int32Array, images: Int32Array): Promise<Float32Array>;
   /** ε of an image at a timestep. */
   noise(image: number, t: number): Float32Array;
@@ -94,12 +94,12 @@ function noised(
   for (let i = 0; i < out.length; i++) out[i] = signal * x0[i]! + noise * epsilon[i]!;
 }
 
-/** What the terms take of the schedule, in f64. */
+/** The tables of the schedule that the terms use, in f64. */
 interface BoundTables {
   readonly bar: Float64Array;
-  /** Of x_0 in the mean of q(x_{t−1}|x_t, x_0). */
+  /** Coefficient of x_0 in the mean of q(x_{t−1}|x_t, x_0). */
   readonly start: Float64Array;
-  /** Of x_t in it. */
+  /** Coefficient of x_t in it. */
   readonly present: Float64Array;
   /** ln of the posterior's variance and of the model's; at t = 0 the former is that of t = 1. */
   readonly logTrue: Float64Array;
@@ -108,7 +108,7 @@ interface BoundTables {
 
 function boundTables({ exact }: Schedule, variance: 'small' | 'large'): BoundTables {
   const { betas, alphas, alphaBar, alphaBarPrev, posteriorVariance } = exact;
-  // One timestep alone has no posterior variance above 0.
+  // A single timestep has no posterior variance above 0.
   const least = posteriorVariance[1] ?? betas[0]!;
   const clipped = posteriorVariance.map((v, t) => Math.log(t === 0 ? least : v));
   const large = betas.map((v, t) => Math.log(t === 0 ? least : v));
@@ -121,7 +121,7 @@ function boundTables({ exact }: Schedule, variance: 'small' | 'large'): BoundTab
   };
 }
 
-/** Bits a dimension of one image at t: KL(q(x_{t−1}|x_t, x_0) ‖ p(x_{t−1}|x_t)), at 0 −log p(x_0|x_1). x̂_0 is clamped to ±1. */
+/** Bits per dimension of one image at t: KL(q(x_{t−1}|x_t, x_0) ‖ p(x_{t−1}|x_t)), at 0 −log p(x_0|x_1). x̂_0 is clamped to ±1. */
 function term(
   x0: Float64Array,
   epsilon: Float32Array,
@@ -143,7 +143,7 @@ function term(
   return sum / x0.length / Math.LN2;
 }
 
-/** KL(q(x_T|x_0) ‖ N(0, 1)) in bits a dimension. */
+/** KL(q(x_T|x_0) ‖ N(0, 1)) in bits per dimension. */
 function priorTerm(x0: Float64Array, { bar }: BoundTables): number {
   const last = bar.at(-1)!;
   const signal = Math.sqrt(last);
@@ -152,14 +152,14 @@ function priorTerm(x0: Float64Array, { bar }: BoundTables): number {
   return sum / x0.length / Math.LN2;
 }
 
-/** KL of normals by their means and the logarithms of their variances, in nats. */
+/** KL divergence of normals, from their means and log variances, in nats. */
 const divergence = (m1: number, log1: number, m2: number, log2: number): number =>
   0.5 * (-1 + log2 - log1 + Math.exp(log1 - log2) + (m1 - m2) ** 2 * Math.exp(-log2));
 
-/** The least probability of a byte: its logarithm must be finite. */
+/** Lower bound of a byte's probability, since its logarithm must be finite. */
 const LEAST = 1e-12;
 
-/** ln of the mass that a normal has in the bin of a byte, 2/255 wide; the outermost bins are open. */
+/** ln of a normal's mass in the bin of a byte, 2/255 wide; the outermost bins are open. */
 function logLikelihood(x: number, mean: number, logScale: number): number {
   const scale = Math.exp(-logScale);
   const above = standardNormal(scale * (x - mean + 1 / 255));
@@ -168,7 +168,7 @@ function logLikelihood(x: number, mean: number, logScale: number): number {
   return Math.log(Math.max(LEAST, mass));
 }
 
-/** The distribution function, approximated as image_nll does (Page 1977). */
+/** The normal distribution function, approximated as in image_nll (Page 1977). */
 const standardNormal = (x: number): number =>
   0.5 * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
 

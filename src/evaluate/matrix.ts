@@ -1,17 +1,17 @@
 /**
- * Products of matrices in f64, for statistics of features. Nothing here runs on the engine: its kernels compute in f32, which
- * a covariance of thousands of features does not stand.
+ * Matrix products in f64, for feature statistics. They do not run on the engine: its kernels compute in f32, which
+ * is not precise enough for the covariance of thousands of features.
  */
 import type { Breath } from './breath.js';
 
-/** A matrix in rows without padding. */
+/** A row-major matrix without padding. */
 export interface Matrix {
   readonly rows: number;
   readonly columns: number;
   readonly data: Float64Array;
 }
 
-/** Elements of a row that are taken at a time, so that four rows of each factor stay in the first cache. */
+/** Elements of a row to process at a time, so that four rows of each factor stay in the first-level cache. */
 const DEPTH = 256;
 
 /** C = A·Bᵀ: dot products of the rows of A and of B. */
@@ -24,7 +24,7 @@ export async function timesTransposed(a: Matrix, b: Matrix, breath: Breath): Pro
   return { rows: a.rows, columns: b.rows, data };
 }
 
-/** Adds the dot products of rows [i0, i1) of A and [j0, j1) of B to C, whose rows are of `width`. */
+/** Adds the dot products of rows [i0, i1) of A and [j0, j1) of B to C, whose rows have `width` elements. */
 export function addDots(
   c: Float64Array,
   width: number,

@@ -14,7 +14,7 @@ import { likelihood } from './likelihood.js';
 import { noisePredictor } from './noise-predictor.js';
 import type { EvaluateOptions, Evaluation, ModelSubject } from './options.js';
 
-/** Images of a pass: as many as `haze generate` takes at a time. */
+/** Images per pass: as many as `haze generate` draws at a time. */
 const BATCHES = { wasm: 16, tensorflow: 64 } as const;
 
 interface Means {
@@ -24,7 +24,7 @@ interface Means {
   readonly onProgress: (done: number, total: number) => void;
 }
 
-/** Of some of the images, by the seed. @throws UsageError where the model does not fit, or no image can be read */
+/** Uses some of the images, chosen by the seed. @throws UsageError if the model does not fit, or no image can be read */
 export async function modelLikelihood(
   subject: ModelSubject,
   source: Source,
@@ -68,7 +68,7 @@ export async function modelLikelihood(
   }
 }
 
-/** The class of each image among those of the model; null of one that is told none. @throws UsageError */
+/** The class of each image among the model's; null for an unconditional model. @throws UsageError */
 async function labelsOf(
   { condition, classNames }: ModelSubject,
   source: Source,
@@ -81,7 +81,7 @@ async function labelsOf(
 const ofImages = (labels: Int32Array | null, numbers: readonly number[], images: Int32Array) =>
   labels ? { labels: images.map((image) => labels[numbers[image]!]!) } : {};
 
-/** Images by the seed, in the order of the source. */
+/** Images chosen by the seed, in the order of the source. */
 async function choose(
   source: Source,
   { size, channels }: ModelSubject['model'],

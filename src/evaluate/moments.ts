@@ -1,21 +1,21 @@
 /**
- * Mean and covariance of rows that come one after the other, in one pass and in memory for the covariance alone: chunks of
- * rows are centred by themselves and merged (Chan, Golub & LeVeque 1979), which loses no digits where a mean is large.
+ * Mean and covariance of a stream of rows, in one pass and with memory only for the covariance: chunks of
+ * rows are centred separately and merged (Chan, Golub & LeVeque 1979), which loses no digits if a mean is large.
  */
 import { RunError } from '../errors.js';
 import type { Statistics } from '../io/statistics-file.js';
 import { addDots } from './matrix.js';
 
-/** Rows that are merged at a time. */
+/** Rows to merge at a time. */
 const CHUNK = 256;
 
-/** Side of the blocks of the covariance, of which those above the diagonal are left out. */
+/** Side of the covariance's blocks; those above the diagonal are omitted. */
 const BLOCK = 64;
 
 export class Moments {
   readonly #features: number;
   readonly #mean: Float64Array;
-  /** Sums of products of what is centred, below the diagonal and in the blocks on it. */
+  /** Sums of products of centred values, below the diagonal and in the blocks on it. */
   readonly #products: Float64Array;
   /** Rows that wait to be merged, as columns: [features][CHUNK]. */
   readonly #waiting: Float64Array;
@@ -34,7 +34,7 @@ export class Moments {
     return this.#count + this.#waits;
   }
 
-  /** Adds rows of so many features each. */
+  /** Adds rows of features. */
   add(rows: Float32Array): void {
     const n = this.#features;
     for (let at = 0; at < rows.length; at += n) {
@@ -44,7 +44,7 @@ export class Moments {
     }
   }
 
-  /** The covariance is divided by one less than the count, as numpy.cov does. @throws RunError for fewer than two rows */
+  /** Divides the covariance by one less than the count, like numpy.cov. @throws RunError for fewer than two rows */
   finish(): Statistics {
     this.#merge();
     if (this.#count < 2)
@@ -73,7 +73,7 @@ export class Moments {
     this.#waits = 0;
   }
 
-  /** Takes the mean off a feature's column, fills what is not used with zeros, and returns the mean. */
+  /** Subtracts the mean from a feature's column, fills the unused part with zeros, and returns the mean. */
   #centre(feature: number, rows: number): number {
     const column = this.#waiting.subarray(feature * CHUNK, (feature + 1) * CHUNK);
     let sum = 0;
@@ -84,7 +84,7 @@ export class Moments {
     return mean;
   }
 
-  /** Products of the chunk's own, and of the distance between its mean and that so far. */
+  /** Adds the chunk's products, and those of the distance between its mean and the mean so far. */
   #addProducts(shift: Float64Array, weight: number): void {
     const n = this.#features;
     const waiting = { rows: n, columns: CHUNK, data: this.#waiting };

@@ -1,20 +1,20 @@
 /**
- * The images of the reference that lie nearest to samples, pixel by pixel: samples that are copies of what a model was
- * trained on show beside it. Mirrored images count, since training mirrors.
+ * The reference images nearest to samples, by pixel difference, which reveals samples that are copies of training
+ * images. Mirrored images count, since training mirrors.
  */
 import { film, type Images } from '../io/grid.js';
 import { writePicture } from '../io/pictures.js';
 import { mirrored } from './image-stream.js';
 
-/** An image of the reference beside a sample. */
+/** A reference image near a sample. */
 export interface Neighbour {
   readonly name: string;
-  /** Root of the mean squared difference of the pixels, of 255. */
+  /** Root mean square difference of the pixels, of 255. */
   readonly distance: number;
   readonly mirrored: boolean;
 }
 
-/** A sample's number and what lies nearest to it, nearest first. */
+/** A sample's number and its nearest images, nearest first. */
 export interface NearestOf {
   readonly sample: number;
   readonly neighbours: readonly Neighbour[];
@@ -24,7 +24,7 @@ interface Found extends Neighbour {
   readonly pixels: Uint8Array;
 }
 
-/** Neighbours that are shown beside a sample. */
+/** Neighbours shown beside a sample. */
 const SHOWN = 5;
 
 export class NearestImages {
@@ -44,7 +44,7 @@ export class NearestImages {
     this.#found = samples.map(() => []);
   }
 
-  /** Holds an image of the reference against every sample. */
+  /** Compares a reference image with every sample. */
   add(pixels: Uint8Array, name: string): void {
     const mirror = mirrored(pixels, this.#size, this.#channels);
     for (const [k, sample] of this.#samples.entries()) {
@@ -71,7 +71,7 @@ export class NearestImages {
     }));
   }
 
-  /** A row a sample, which comes first. @throws RunError when it cannot be written */
+  /** A row per sample, which comes first. @throws RunError if it cannot be written */
   async write(path: string): Promise<void> {
     const columns = 1 + Math.min(...this.#found.map((found) => found.length));
     const frames = Array.from({ length: columns }, (_, column) =>
@@ -95,7 +95,7 @@ export class NearestImages {
   }
 }
 
-/** Root mean square; what is known to be beyond `most` is not summed to its end. */
+/** Root mean square difference; the sum is cut short once it is known to exceed `most`. */
 function difference(a: Uint8Array, b: Uint8Array, most: number): number {
   const limit = most ** 2 * a.length;
   let sum = 0;

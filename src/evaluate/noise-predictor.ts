@@ -4,7 +4,7 @@ import type { LikelihoodOptions } from './likelihood.js';
 
 type Predict = LikelihoodOptions['predict'];
 
-/** ε̂ from what a network of the objective predicts, each image at a timestep of its own. The network's array is written to. */
+/** ε̂ from the output of a network with this objective, each image at its own timestep. Overwrites the network's array. */
 export function noisePredictor(
   { exact }: Pick<Schedule, 'exact'>,
   objective: Exclude<Objective, 'flow'>,

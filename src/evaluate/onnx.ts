@@ -1,13 +1,13 @@
 /**
- * Networks in ONNX files, by onnxruntime-node: an optional package of some 290 MB, which is loaded where features are asked
- * for. Only what is used of it is described here, since its types need not be there.
+ * Networks in ONNX files, run by onnxruntime-node: an optional package of some 290 MB, loaded lazily when features are
+ * requested. Only the part of its interface that is used is described here, since its types may not be installed.
  */
 import { stat } from 'node:fs/promises';
 import { UsageError } from '../errors.js';
 import { systemReason } from '../io/atomic.js';
 import { checkPlain } from '../io/plain-file.js';
 
-/** What a session is asked for. */
+/** A session of the runtime. */
 export interface OnnxSession {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
@@ -24,7 +24,7 @@ export interface OnnxValue {
   readonly name: string;
   readonly isTensor: boolean;
   readonly type?: string;
-  /** A size that is not fixed is a name. */
+  /** A dynamic dimension is a name. */
   readonly shape?: readonly (number | string)[];
 }
 
@@ -41,7 +41,7 @@ interface Runtime {
   };
 }
 
-/** A network that is open, and how its input is made. */
+/** An open network, and the form of its input. */
 export interface OnnxNetwork {
   readonly session: OnnxSession;
   tensor(data: Float32Array, shape: readonly number[]): unknown;
@@ -49,13 +49,13 @@ export interface OnnxNetwork {
 
 const PACKAGE = 'onnxruntime-node';
 
-/** How to install it. Its script would fetch CUDA's library alone: what computes on the CPU is in the package. */
+/** How to install it. Its install script would only fetch the CUDA library: the package contains the CPU runtime. */
 export const INSTALL_ONNX = `npm install --save-dev --ignore-scripts ${PACKAGE}`;
 
-/** The largest severity but fatal that is not printed: the runtime warns of what it folds. */
+/** Suppresses the runtime's warnings about folded constants: only errors are printed. */
 const ERRORS_ALONE = 3;
 
-/** @throws UsageError where the package is missing or does not load, and for a file that it does not read */
+/** @throws UsageError if the package is missing or does not load, and for a file that it cannot read */
 export async function openOnnx(path: string, threads: number): Promise<OnnxNetwork> {
   try {
     checkPlain(path, await stat(path));
@@ -75,16 +75,16 @@ export async function openOnnx(path: string, threads: number): Promise<OnnxNetwo
     return { session, tensor: (data, shape) => new Tensor('float32', data, shape) };
   } catch (error) {
     throw new UsageError(
-      `--features ${path}: expected an ONNX network, got what ${PACKAGE} does not read: ${firstLine(error)}`,
+      `--features ${path}: expected an ONNX network, got a file that ${PACKAGE} cannot read: ${firstLine(error)}`,
     );
   }
 }
 
-/** Its version, or why there is none; for whoever asks what there is. */
+/** Its version, or why it is not available. */
 export async function describeOnnx(): Promise<{ version: string } | { missing: string }> {
   try {
     const { env } = await load();
-    return { version: env?.versions?.node ?? 'of an unknown version' };
+    return { version: env?.versions?.node ?? 'of unknown version' };
   } catch (error) {
     return { missing: firstLine(error) };
   }

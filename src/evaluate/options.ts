@@ -14,19 +14,19 @@ import type { SlicedWasserstein } from './sliced-wasserstein.js';
 /** A model whose samples are evaluated. */
 export interface ModelSubject extends Pick<OpenModel, 'weights' | 'model' | 'diffusion' | 'notes'> {
   readonly kind: 'model';
-  /** As the user names it. */
+  /** The user's name for it. */
   readonly name: string;
   readonly sampling: SamplingConfig;
-  /** Classes of the samples, of a model that is told them, and the names of all. */
+  /** Classes of the samples, for a class-conditional model, and the names of all classes. */
   readonly condition: Condition | null;
-  /** Other weights that they are guided by. */
+  /** Other weights that guide the samples. */
   readonly guide: Guide | null;
   readonly classNames: readonly string[];
-  /** Samples that are drawn. */
+  /** Number of samples to draw. */
   readonly count: number;
 }
 
-/** Images, or statistics of the features of some, by path. */
+/** Images, or statistics of features, by path. */
 export interface FileSubject {
   readonly kind: 'images' | 'statistics';
   readonly name: string;
@@ -56,16 +56,16 @@ export type EvaluateEvent =
 /** A set that was evaluated. */
 export interface SetSummary {
   readonly name: string;
-  /** Images that were read; null of statistics, which do not say. */
+  /** Number of images read; null for statistics, which do not give it. */
   readonly images: number | null;
-  /** Side and channels at which they were compared; null of statistics. */
+  /** Size and channels at which they were compared; null for statistics. */
   readonly size: number | null;
   readonly channels: 1 | 3 | null;
-  /** Side and filter of what was done to them before they were compared; null where they have this size already. */
+  /** Size and filter of the scaling before they were compared; null if none was needed. */
   readonly scaled: string | null;
 }
 
-/** The figures. Null is what was not asked for, or what there were no images for. */
+/** The figures; null if not requested, or if there were no images for it. */
 export interface Evaluation {
   readonly seed: number;
   readonly samples: SetSummary | null;
@@ -74,11 +74,11 @@ export interface Evaluation {
   readonly frechet: number | null;
   readonly kernel: KernelDistance | null;
   readonly coverage: PrecisionRecall | null;
-  /** Images of each set that the two were computed of. */
+  /** Number of images of each set in pairwise figures. */
   readonly pairs: { readonly samples: number; readonly reference: number } | null;
   readonly slicedWasserstein: SlicedWasserstein | null;
   readonly nearest: readonly NearestOf[] | null;
-  /** Of the model on images kept aside. */
+  /** Of the model on held-out images. */
   readonly likelihood:
     | (Likelihood & { readonly name: string; readonly variance: 'small' | 'large' })
     | null;

@@ -1,4 +1,4 @@
-/** Dot products of all pairs of rows, tile by tile, so that no more than a tile is in memory. */
+/** Dot products of all pairs of rows, tile by tile, so that only one tile is in memory. */
 import type { Breath } from './breath.js';
 import { addDots, type Matrix } from './matrix.js';
 
@@ -9,13 +9,13 @@ export interface Rows {
   readonly data: Float32Array;
 }
 
-/** Rows of a tile's side: both sides of 2,048 features take two megabytes. */
+/** Rows per side of a tile: both sides take two megabytes with 2,048 features. */
 const SIDE = 64;
 
-/** Told of a pair: row i of the first, row j of the second, and their dot product. */
+/** Called for a pair: row i of the first set, row j of the second, and their dot product. */
 export type OnPair = (i: number, j: number, dot: number) => void;
 
-/** All pairs of rows of two sets. Resolves when the last was told; `onTile` hears how many pairs are done. */
+/** All pairs of rows of two sets. Resolves after the last; `onTile` receives the number of pairs done. */
 export async function eachPair(
   a: Rows,
   b: Rows,
@@ -60,7 +60,7 @@ async function walk(
   }
 }
 
-/** Rows from `first` on in f64. */
+/** Rows from `first` on, in f64. */
 function tile({ count, features, data }: Rows, first: number): Matrix {
   const rows = Math.min(SIDE, count - first);
   const part = data.subarray(first * features, (first + rows) * features);

@@ -1,21 +1,21 @@
 /**
- * The Laplacian pyramid of an image (Burt & Adelson 1983) as in Karras et al. (2018): each level is what the next smaller
- * one does not show, and the last is the smallest image itself.
+ * The Laplacian pyramid of an image (Burt & Adelson 1983) as in Karras et al. (2018): each level has the detail that the next
+ * smaller one lacks, and the last is the smallest image itself.
  */
 
-/** A plane of a square image. */
+/** One plane of a square image. */
 export interface Plane {
   readonly side: number;
   readonly data: Float32Array;
 }
 
-/** The smallest level. */
+/** Size of the smallest level. */
 export const SMALLEST = 16;
 
-/** Binomial weights in one direction; the sum of two directions is 1. */
+/** Binomial weights in one direction; over two directions they sum to 1. */
 const TAPS = [1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16] as const;
 
-/** Sides of the levels, the finest first: halves down to 16 pixels or the last above it. */
+/** Sizes of the levels, the finest first: halved down to 16 pixels or the last size above. */
 export function levelSides(side: number): number[] {
   const sides: number[] = [];
   for (let s = side; s >= SMALLEST; s = s / 2) {
@@ -25,7 +25,7 @@ export function levelSides(side: number): number[] {
   return sides;
 }
 
-/** The levels of a plane by `levelSides`. */
+/** The levels of a plane, as in `levelSides`. */
 export function laplacian(plane: Plane, levels: number): Plane[] {
   const pyramid = [plane];
   for (let i = 1; i < levels; i++) {
@@ -46,7 +46,7 @@ function down(plane: Plane): Plane {
   return { side: half, data: out };
 }
 
-/** Zeros between the pixels, blurred with four times the weight. */
+/** Inserts zeros between the pixels and blurs with four times the weight. */
 function up({ side, data }: Plane): Plane {
   const twice = 2 * side;
   const out = new Float32Array(twice * twice);
@@ -59,7 +59,7 @@ function difference(a: Plane, b: Plane): Plane {
   return { side: a.side, data: a.data.map((value, i) => value - b.data[i]!) };
 }
 
-/** The binomial filter in both directions, each `gain` times; beyond the edge the image is mirrored about its last pixel. */
+/** The binomial filter in both directions, scaled by `gain` in each; the image is mirrored about its edge pixels. */
 function blur({ side, data }: Plane, gain: number): Plane {
   const at = Array.from({ length: side + 4 }, (_, i) => mirrored(i - 2, side));
   const rows = new Float32Array(side * side);

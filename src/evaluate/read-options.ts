@@ -1,4 +1,4 @@
-/** The options of an evaluation, from flags or from what a program gives. */
+/** Reads the options of an evaluation, from flags or from a program. */
 import {
   COMPUTING_DEFAULTS,
   checkComputing,
@@ -18,13 +18,13 @@ import { PICTURE_EXTENSIONS } from '../io/pictures.js';
 import { subjectKind } from './find-subject.js';
 import type { EvaluateOptions, FileSubject, ModelSubject } from './options.js';
 
-/** Samples that are drawn of a model unless said otherwise. */
+/** Default number of samples of a model. */
 const SAMPLES = 1000;
 
 /**
- * @param settings all but how samples are drawn
- * @param sampling that, whose names may be others on the command line
- * @throws UsageError for settings that cannot be, and for those of a model where images are evaluated
+ * @param settings all settings but those of sampling
+ * @param sampling those, whose names may differ on the command line
+ * @throws UsageError for invalid settings, and for those of a model if images are evaluated
  */
 export async function readEvaluateOptions(
   path: string,
@@ -57,7 +57,7 @@ async function readReference(path: string, settings: Source): Promise<FileSubjec
   });
   if (kind === 'model')
     throw new UsageError(
-      `${where}: expected images or statistics, got a model, ${path}; name it first, as what is evaluated`,
+      `${where}: expected images or statistics, got a model, ${path}; a model can only be the first argument`,
     );
   return { kind, name: path };
 }
@@ -73,7 +73,7 @@ async function readSubject(
     refuseModelSettings(path, kind, settings, sampling);
     return { kind, name: path };
   }
-  // `size` is the side at which images are compared; a model in bare weights takes it for its own.
+  // `size` is the size at which images are compared; for a model of bare weights it is also its own.
   const opened = await openModel(path, settings);
   const { weights, model, diffusion, notes, sampling: defaults } = opened;
   return {
@@ -85,7 +85,7 @@ async function readSubject(
   };
 }
 
-/** @throws UsageError for a setting that draws samples, where there is no model to draw from */
+/** @throws UsageError for a setting of sampling if there is no model */
 function refuseModelSettings(
   path: string,
   kind: FileSubject['kind'],
@@ -97,6 +97,5 @@ function refuseModelSettings(
     ...SAMPLING_SETTINGS.filter((name) => sampling.has(name)).map((name) => sampling.where(name)),
     ...Object.keys(readDiffusion(settings)).map((name) => settings.where(name)),
   ];
-  if (given !== undefined)
-    throw new UsageError(`${given}: belongs to a model; ${path} holds ${kind}`);
+  if (given !== undefined) throw new UsageError(`${given}: needs a model; ${path} holds ${kind}`);
 }

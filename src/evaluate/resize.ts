@@ -1,12 +1,12 @@
 /**
- * Antialiased scaling in f32, as Pillow scales pictures of mode F: the filter is widened by the factor of scaling where the
- * picture becomes smaller, and what lies beyond the edge is left out. clean-fid scales so (Parmar et al. 2022).
+ * Antialiased scaling in f32, like Pillow's for pictures of mode F: when the picture becomes smaller, the filter is widened by
+ * the scaling factor; weights beyond the edge are dropped. clean-fid scales this way (Parmar et al. 2022).
  */
 
 export const FILTERS = ['bicubic', 'bilinear'] as const;
 export type Filter = (typeof FILTERS)[number];
 
-/** Half the width of the filter, and its value. Bicubic is Keys' with a = −1/2, as Pillow's. */
+/** Half the width of the filter, and its value. Bicubic is Keys' with a = −1/2, as in Pillow. */
 const KERNELS: Readonly<Record<Filter, { support: number; value: (x: number) => number }>> = {
   bilinear: { support: 1, value: (x) => Math.max(0, 1 - Math.abs(x)) },
   bicubic: {
@@ -19,7 +19,7 @@ const KERNELS: Readonly<Record<Filter, { support: number; value: (x: number) => 
   },
 };
 
-/** What each place of the result takes: of `taps` places from `first` on, by weights. */
+/** The weights of each output pixel: for `taps` input pixels from `first` on. */
 interface Axis {
   readonly taps: number;
   readonly first: Int32Array;
@@ -40,7 +40,7 @@ export class Resizer {
     this.#rows = new Float32Array(from * to);
   }
 
-  /** A plane [from][from] to [to][to], clipped to 0 to 255. */
+  /** Scales a plane [from][from] to [to][to], clipped to 0 to 255. */
   plane(pixels: Float32Array, out: Float32Array): void {
     const [n, m] = [this.#from, this.#to];
     if (n === m) {
@@ -77,7 +77,7 @@ function axisOf(from: number, to: number, filter: Filter): Axis {
     const centre = (i + 0.5) * ratio;
     const begin = Math.max(0, Math.floor(centre - reach + 0.5));
     const end = Math.min(from, Math.floor(centre + reach + 0.5));
-    // All taps lie within the picture: those before the filter's begin weigh nothing.
+    // All taps lie within the picture: those before the start of the filter have weight 0.
     first[i] = Math.min(begin, from - taps);
     let sum = 0;
     for (let k = begin; k < end; k++) {

@@ -1,4 +1,4 @@
-/** Samples of a model, in a file that is removed in the end: they are the images that `haze generate` makes of the same seed. */
+/** Draws samples of a model into a temporary file: the images of `haze generate` with the same seed. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,12 +7,12 @@ import { generate } from '../generate/generate.js';
 import type { EvaluateOptions, ModelSubject } from './options.js';
 
 export interface DrawnSamples {
-  /** A folder that `openSource` takes. */
+  /** A folder for `openSource`. */
   readonly path: string;
   remove(): Promise<void>;
 }
 
-/** @throws as `generate` does */
+/** @throws like `generate` */
 export async function drawSamples(
   { weights, model, diffusion, sampling, condition, guide, classNames, count }: ModelSubject,
   { computing, seed, requireCuda, signal, onEvent }: EvaluateOptions,

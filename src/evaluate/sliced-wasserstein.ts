@@ -1,25 +1,25 @@
 /**
  * Sliced Wasserstein distance between patches of images on the levels of a Laplacian pyramid (Karras et al. 2018, section
- * 5): 7x7 patches, each channel normalised over all of a level's, projected on random directions; the mean distance of
- * the sorted projections. No network is needed, and the levels say at which scale images differ.
+ * 5): 7x7 patches, each channel normalised over its level, projected onto random directions; the mean distance of
+ * the sorted projections. It needs no network, and the levels show at which scale images differ.
  */
 import { type CounterRandom, PURPOSE } from '../diffusion/random.js';
 import type { Breath } from './breath.js';
 import { laplacian, levelSides } from './pyramid.js';
 
-/** A patch's side, patches of an image on a level, and directions. */
+/** A patch's side, patches per image and level, and directions. */
 const SIDE = 7;
 const PATCHES = 128;
 const DIRECTIONS = 512;
 
-/** Directions that patches are projected on at a time. */
+/** Directions to project onto at a time. */
 const AT_A_TIME = 4;
 
-/** Figures are given a thousandfold, as Karras et al. do. */
+/** Figures are multiplied by 1,000, as in Karras et al. */
 const SCALE = 1000;
 
 export interface SlicedWasserstein {
-  /** By level, the finest first: its side in pixels and the distance, times 1,000. */
+  /** By level, the finest first: its size in pixels and the distance, times 1,000. */
   readonly levels: readonly { readonly side: number; readonly distance: number }[];
   /** Their mean. */
   readonly mean: number;
@@ -38,7 +38,7 @@ export class Patches {
   readonly #levels: readonly Float32Array[];
   #images = 0;
 
-  /** @param most images that are taken; later ones are passed over */
+  /** @param most largest number of images; further ones are ignored */
   constructor(size: number, channels: 1 | 3, most: number, random: CounterRandom) {
     this.sides = levelSides(size);
     this.#size = size;
@@ -56,7 +56,7 @@ export class Patches {
     return SIDE * SIDE * this.#channels;
   }
 
-  /** Takes the patches of an image, u8 [size, size, channels]; `number` is the image's own, which places them. */
+  /** Adds the patches of an image, u8 [size, size, channels]; the image's `number` determines their positions. */
   add(pixels: Uint8Array, number: number): void {
     if (this.#images === this.#most) return;
     const [n, channels] = [this.#size, this.#channels];
@@ -110,7 +110,7 @@ export class Patches {
   }
 }
 
-/** The distance of two sets of patches of one size. Both take part with as many images as the smaller has. */
+/** The distance of two sets of patches of one size, using as many images of each as the smaller has. */
 export async function slicedWasserstein(
   a: Patches,
   b: Patches,
@@ -151,7 +151,7 @@ function unitVectors(random: CounterRandom, level: number, values: number): Floa
   return vectors;
 }
 
-/** Projections on `AT_A_TIME` directions, each in order. A patch is read once for all of them. */
+/** Projections onto `AT_A_TIME` directions, each sorted. A patch is read once for all of them. */
 function projections(patches: Float32Array, directions: Float64Array): Float32Array[] {
   const n = directions.length / AT_A_TIME;
   const count = patches.length / n;
@@ -173,7 +173,7 @@ function projections(patches: Float32Array, directions: Float64Array): Float32Ar
   return [a!, b!, c!, d!].map((projection) => projection.sort());
 }
 
-/** Mean |a − b| of what has the same rank. */
+/** Mean |a − b| over equal ranks. */
 function distance(a: Float32Array, b: Float32Array): number {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += Math.abs(a[i]! - b[i]!);

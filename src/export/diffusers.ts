@@ -1,4 +1,4 @@
-/** A model as a folder that diffusers' `DDPMPipeline.from_pretrained` reads. */
+/** Exports a model as a folder that diffusers' `DDPMPipeline.from_pretrained` reads. */
 import { mkdir } from 'node:fs/promises';
 import { type ClassLabels, classLabelsJson } from '../config/class-labels.js';
 import type { DiffusionConfig, ModelConfig } from '../config/config.js';
@@ -11,22 +11,22 @@ import { readWeights } from '../io/weights.js';
 import { toDiffusers, UNET_CLASS } from '../network/diffusers-config.js';
 import { json, requireNew, wholeFolder } from './whole-folder.js';
 
-/** What is exported, and where to. */
+/** The model and the destination. */
 export interface ExportOptions {
   /** Path of the file of weights. */
   readonly weights: string;
   readonly model: ModelConfig;
   readonly diffusion: DiffusionConfig;
   readonly sampling: Pick<SamplingDefaults, 'clamp' | 'variance'>;
-  /** What the labels mean, of a network that is told classes; null where nobody says so. */
+  /** The meaning of the labels of a class-conditional network; null if unknown. */
   readonly classLabels: ClassLabels | null;
-  /** The folder, which must not be there yet. */
+  /** The folder, which must not exist yet. */
   readonly out: string;
 }
 
 /**
- * Writes the folder whole or not at all; attention's layers have their names of today.
- * @throws UsageError for a network that diffusers does not have, and for a folder that is there; RunError for a full disk
+ * Writes the folder atomically; attention layers get their current names.
+ * @throws UsageError for a network that diffusers does not have, and for an existing folder; RunError for a full disk
  */
 export async function exportDiffusers(options: ExportOptions): Promise<void> {
   const { model, out } = options;

@@ -1,4 +1,4 @@
-/** A model as a website: a page that draws its images in the browser of whoever visits it. */
+/** Exports a model as a website: a page that draws its images in the visitor's browser. */
 import { copyFile, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,42 +13,42 @@ import { json, requireNew, wholeFolder } from './whole-folder.js';
 
 export const PRECISIONS = ['f16', 'f32'] as const;
 
-/** What is exported, and where to. */
+/** The model and the destination. */
 export interface WebOptions
   extends Pick<OpenModel, 'weights' | 'model' | 'diffusion' | 'sampling' | 'run'> {
   readonly guide: Guide | null;
-  /** Of the weights in the file. */
+  /** Precision of the weights in the file. */
   readonly precision: (typeof PRECISIONS)[number];
-  /** The folder, which must not be there yet. */
+  /** The folder, which must not exist yet. */
   readonly out: string;
 }
 
-/** Bytes of the files that were written. */
+/** Bytes of the written files. */
 export interface WebSizes {
   readonly page: number;
   readonly weights: number;
 }
 
-/** What the build makes of `web/` and `src/browser/`. */
+/** The build output of `web/` and `src/browser/`. */
 const PAGE = fileURLToPath(new URL('../../web/', import.meta.url));
 
 const WEIGHTS = 'weights.safetensors';
 const GUIDE = 'guide.safetensors';
 
-/** Headers by which a page is cross-origin isolated, and may share memory among workers. */
+/** Headers that make a page cross-origin isolated, so that it may share memory among workers. */
 const HEADERS = {
   'Cross-Origin-Opener-Policy': 'same-origin',
   'Cross-Origin-Embedder-Policy': 'require-corp',
 };
 
 /**
- * Writes the folder whole or not at all.
- * @throws UsageError for a folder that is there; RunError for a full disk
+ * Writes the folder atomically.
+ * @throws UsageError for an existing folder; RunError for a full disk
  */
 export async function exportWeb(options: WebOptions): Promise<WebSizes> {
   const { out, guide } = options;
   await requireNew(out);
-  // Read as browsers will, so that what they would refuse is refused here.
+  // Read like browsers do, so that what they would refuse is refused here.
   const site = parseSite('model.json', JSON.parse(JSON.stringify(describe(options))));
   let sizes: WebSizes | undefined;
   await wholeFolder(out, async (folder) => {
@@ -64,7 +64,7 @@ export async function exportWeb(options: WebOptions): Promise<WebSizes> {
   return sizes!;
 }
 
-/** What browsers are told: nothing of where the run or its data were. */
+/** The description for browsers: nothing about the location of the run or its data. */
 function describe({ model, run, diffusion, sampling, guide }: WebOptions): Site {
   const { clamp, ...rest } = sampling;
   return {
@@ -79,7 +79,7 @@ function describe({ model, run, diffusion, sampling, guide }: WebOptions): Site 
 
 async function copyPage(folder: string): Promise<void> {
   const names = await readdir(PAGE).catch((cause: unknown) => {
-    throw new RunError(`${PAGE}: expected the page, got none; npm run build makes it`, { cause });
+    throw new RunError(`${PAGE}: expected the page, got none; npm run build creates it`, { cause });
   });
   for (const name of names.filter((name) => name !== LIBRARY))
     await copyFile(join(PAGE, name), join(folder, name));
@@ -104,7 +104,7 @@ async function bytesIn(folder: string): Promise<number> {
 
 const headers = Object.entries(HEADERS);
 
-/** The headers as hosts read them, by file. Other hosts have the page's service worker. */
+/** The headers in the formats of hosts, by file. Other hosts use the page's service worker. */
 const HOSTS = {
   // Netlify, Cloudflare Pages.
   _headers: ['/*', ...headers.map(([key, value]) => `  ${key}: ${value}`), ''].join('\n'),

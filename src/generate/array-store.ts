@@ -18,18 +18,18 @@ import { listFolder } from './manifest.js';
 import type { Condition, Store } from './store.js';
 import { clearTemporaries } from './temporaries.js';
 
-/** A file in which the images lie one after the other, from a byte on. */
+/** A file with consecutive images, from an offset on. */
 interface Source {
   readonly file: FileHandle;
   readonly start: number;
 }
 
-/** Bytes that are read at a time. */
+/** Bytes per read. */
 const CHUNK = Math.min(1 << 22, LARGEST_CALL);
 
 /**
- * All images in one file, written at the end. Until then each lies at its place in `images.part`, which all shards
- * share and whose gaps take no room on disk; a hash in a manifest says that an image is there.
+ * All images in one file, written at the end. Until then each is at its offset in `images.part`, a sparse file that all
+ * shards share; a hash in a manifest says that an image is there.
  */
 export class ArrayStore implements Store {
   readonly name: string;
@@ -60,7 +60,7 @@ export class ArrayStore implements Store {
     return this.name;
   }
 
-  /** Reads the image where it lies: in the part, else in the finished file. */
+  /** Reads the image from the part, else from the finished file. */
   async check(image: number, hash: string): Promise<Condition> {
     this.source ??= this.openSource();
     const source = await this.source;
@@ -100,13 +100,13 @@ export class ArrayStore implements Store {
     await this.closeSource();
   }
 
-  /** SHA-256 of the finished file, if one is there. */
+  /** SHA-256 of the finished file, if it exists. */
   async finishedHash(): Promise<string | undefined> {
     return (await isFile(this.path)) ? hashFile(this.path) : undefined;
   }
 
   /**
-   * Writes images 0 to count − 1, which must all be sound, as the finished file. The caller is the only process that does
+   * Writes images 0 to count − 1, which must all be intact, as the finished file. Only one process at a time may do this
    * (`atOneFile`). Resolves to the file's SHA-256.
    */
   async finish(count: number): Promise<string> {
@@ -119,7 +119,7 @@ export class ArrayStore implements Store {
     return writeArray(this.path, this.format, shape, read(this.part!, range), labels);
   }
 
-  /** Removes the part, once the finished file stands in a manifest. */
+  /** Removes the part, once a manifest lists the finished file. */
   async removePart(): Promise<void> {
     await this.close();
     await remove(this.partPath);
@@ -147,12 +147,12 @@ export class ArrayStore implements Store {
   }
 
   /**
-   * Opens the part for writing. A new one begins with the images of a finished file, where one stands that is to
-   * hold more or that has been damaged; it appears with all of them, or not at all.
+   * Opens the part for writing. A new one starts with the images of a finished file that is to hold more or that
+   * has been damaged; it is created with all of them, or not at all.
    */
   private async openPart(): Promise<void> {
     const files = [this.name, PART];
-    // Shards on other machines may be at it, which the lock need not reach.
+    // Shards on other machines may be writing, and the lock may not reach them.
     await clearTemporaries(this.out, (base) => (files.includes(base) ? "another's" : undefined));
     await this.closeSource();
     this.part ??= await openIfThere(this.partPath, 'r+');

@@ -1,6 +1,6 @@
 /**
- * Work that a few hands do beside its producers, and that may not pile up: once `room` items wait, `put` waits too.
- * The first failure ends it: what waits is dropped, and every later call throws it.
+ * Work done by a few consumers beside its producers, with back-pressure: once `room` items wait, `put` waits too.
+ * The first failure ends it: waiting items are dropped, and every later call throws it.
  */
 export class BoundedQueue<T> {
   private readonly handle: (item: T) => Promise<void>;
@@ -20,7 +20,7 @@ export class BoundedQueue<T> {
     this.hands = hands;
   }
 
-  /** Resolves once there is room for the item. @throws what an earlier item failed with */
+  /** Resolves once there is room for the item. @throws the error of an earlier item */
   async put(item: T): Promise<void> {
     while (!this.failure && this.items.length >= this.room) await this.change();
     this.check();
@@ -28,7 +28,7 @@ export class BoundedQueue<T> {
     this.next();
   }
 
-  /** Resolves once nothing waits or is in hand. @throws what an item failed with */
+  /** Resolves once all items are done. @throws the error of an item */
   async drain(): Promise<void> {
     while (this.busy > 0 || this.items.length > 0) await this.change();
     this.check();

@@ -29,33 +29,33 @@ import { PngStore } from './png-store.js';
 import { type Maker, type Settings, settingsOf } from './settings.js';
 
 /** The options with all choices made. */
-interface Plan extends GenerateOptions {
+interface ChosenOptions extends GenerateOptions {
   readonly device: DeviceChoice['device'];
   readonly batch: number;
-  /** Whether the batch may be less where memory asks for it: it was not given, and no image depends on it. */
+  /** Whether the batch may be reduced to save memory: it was not given, and no image depends on it. */
   readonly yields: boolean;
 }
 
 /**
- * Images of a batch. On the engine 16 are some 7 % faster than 8 for the tiny model, larger ones hardly more, and each
- * worker keeps one in memory; TensorFlow pays for each call.
+ * Images per batch. On the engine 16 are some 7 % faster than 8 for the tiny model, larger batches hardly more, and each
+ * worker keeps one in memory; TensorFlow has an overhead per call.
  */
 const BATCHES: Readonly<Record<DeviceChoice['device'], number>> = { wasm: 16, tensorflow: 64 };
 
-/** Jobs into which images are shared out for workers elsewhere, where they are enough for it. */
+/** Jobs into which images are divided for remote workers, if there are enough images. */
 const FEWEST_JOBS = 16;
 
 /**
- * Images that are encoded or written at one time: more than the four threads that do it, since on TensorFlow the thread
- * that hands them on is away most of the time (with 16 a run of few steps is some 5 % faster than with 4).
+ * Images encoded or written at one time: more than the four threads that do it, since on TensorFlow the thread
+ * that hands them on is blocked most of the time (with 16 a run of few steps is some 5 % faster than with 4).
  */
 const HANDS = 16;
 
 /**
- * Makes the images of a shard that its folder does not hold yet. Whatever is finished when it ends, in whichever way,
- * is on disk and in the manifest, and the next run goes on from there.
- * @throws UsageError for a folder with other images or a model that does not fit; RunError for a full disk or workers
- *   that are lost again and again; Interrupted
+ * Draws the images of a shard that its folder lacks. However it ends, finished images
+ * are on disk and in the manifest, and the next run continues from there.
+ * @throws UsageError for a folder with other images or a model that does not fit; RunError for a full disk or repeatedly
+ *   lost workers; Interrupted
  */
 export async function generate(options: GenerateOptions): Promise<GenerateResult> {
   const { format, computing, requireCuda, guide, notes = [] } = options;
@@ -64,7 +64,7 @@ export async function generate(options: GenerateOptions): Promise<GenerateResult
   const { device } = await chooseDevice(computing, requireCuda);
   const yields = options.batch === null && options.sampling.norm === 'running';
   const usual = BATCHES[device] / passesOf(options.condition);
-  const plan: Plan = { ...options, device, batch: options.batch ?? usual, yields };
+  const plan: ChosenOptions = { ...options, device, batch: options.batch ?? usual, yields };
   const { out, model, shard, condition = null } = options;
   return asOnlyMaker(out, shard, async (hold) => {
     const store =
@@ -83,14 +83,14 @@ export async function generate(options: GenerateOptions): Promise<GenerateResult
 }
 
 class Generation {
-  private readonly options: Plan;
+  private readonly options: ChosenOptions;
   private readonly settings: Settings;
   private readonly store: PngStore | ArrayStore;
   private readonly range: ImageRange;
   private readonly hold: () => Promise<Reach>;
 
   constructor(
-    options: Plan,
+    options: ChosenOptions,
     settings: Settings,
     store: PngStore | ArrayStore,
     hold: () => Promise<Reach>,
@@ -116,7 +116,7 @@ class Generation {
     return { made: range.size - kept, kept, seconds, awaited };
   }
 
-  /** Opens the device and the manifest, and makes what is not marked. Resolves to the seconds it took. */
+  /** Opens the device and the manifest, and draws the unmarked images. Resolves to the seconds it took. */
   private async makeMissing(overview: Overview): Promise<number> {
     const { options, range } = this;
     const schedule = makeSchedule(options.diffusion);
@@ -148,7 +148,7 @@ class Generation {
     }
   }
 
-  /** Workers elsewhere make the images. */
+  /** Lets remote workers draw the images. */
   private async askWorkers(
     trajectory: Trajectory,
     state: StateDict,
@@ -156,7 +156,7 @@ class Generation {
   ): Promise<Generator> {
     const { options, range } = this;
     const { QueuedGenerator } = await import('./queued-generator.js');
-    // A function of what is asked for and not of what is there: after a resume the jobs are the same.
+    // A function of the request, not of the folder: after a resume the jobs are the same.
     const batch = options.yields
       ? evenBatch(range.size, options.batch, FEWEST_JOBS)
       : options.batch;
@@ -164,7 +164,7 @@ class Generation {
     return QueuedGenerator.open({ ...options, trajectory, batch, missing, onNote }, state);
   }
 
-  /** The lanes make images, a bounded queue takes them from there to the disk. */
+  /** The lanes draw images, and a bounded queue passes them to the disk. */
   private async produce(generator: Generator, manifest: Manifest): Promise<number> {
     const { options, range, store } = this;
     const { seed, condition, classNames = [], signal, onEvent } = options;
@@ -195,14 +195,14 @@ class Generation {
     }
     if (range.count < range.size)
       throw new Interrupted(
-        `interrupted; ${range.count} of ${range.size} images are finished, and the same command makes the rest`,
+        `interrupted; ${range.count} of ${range.size} images are finished; the same command draws the rest`,
       );
     return (performance.now() - start) / 1000;
   }
 
   /**
-   * Writes the file of all images, once all shards are done, as the only process that does. Resolves to how many images
-   * are still missing.
+   * Writes the file of all images once all shards are done, as the only process that does. Resolves to the number of
+   * images that are still missing.
    */
   private async finish(store: ArrayStore): Promise<number> {
     const { options, settings } = this;
@@ -223,7 +223,7 @@ class Generation {
     return 0;
   }
 
-  /** The manifest of this shard, headed by who makes what follows. */
+  /** The manifest of this shard, with a header that says who draws the following images. */
   private async openManifest({ headers }: Overview, maker: Maker): Promise<Manifest> {
     const { out, shard } = this.options;
     await makeFolders(out).catch((error: unknown) => {
@@ -239,7 +239,7 @@ class Generation {
   }
 }
 
-/** Whether the file of all images is there, whole. @throws UsageError when there are more images in it */
+/** Whether the file of all images exists and is intact. @throws UsageError if it has more images */
 async function isFinished(
   { out, count }: GenerateOptions,
   store: ArrayStore,
@@ -258,10 +258,10 @@ async function isFinished(
 }
 
 /**
- * Batch statistics fix the batch; otherwise all lanes get as equal a share as can be. On the engine a lane is a worker,
- * and more than there are batches stay away.
+ * Batch statistics fix the batch; otherwise the images are divided evenly among the lanes. On the engine a lane is a worker,
+ * and at most as many are started as there are batches.
  */
-function shareOf(plan: Plan, missing: number): Share {
+function shareOf(plan: ChosenOptions, missing: number): Share {
   const { sampling, batch, workers, device, computing, yields } = plan;
   const overlapped =
     computing.arithmetic === 'wasm' ? Math.min(LANES, Math.ceil(missing / batch)) : 1;
@@ -279,7 +279,7 @@ const makerOf = ({ computing }: GenerateOptions, { device, build }: Generator): 
   build,
 });
 
-/** What the user should know before the wait. */
+/** What the user should know in advance. */
 function notes(
   range: ImageRange,
   { description, batch, steps }: Generator,
@@ -293,7 +293,7 @@ function notes(
   const show = ({ version, device, build }: Maker) => `haze ${version}, ${device}, ${build}`;
   return [
     work,
-    `images there were made by ${show(other)}, these are by ${show(maker)}: they are not bit-exact together`,
+    `earlier images were drawn by ${show(other)}, these are drawn by ${show(maker)}: they may differ in bits`,
   ];
 }
 

@@ -1,7 +1,7 @@
 import type { Shard } from '../config/generation.js';
 import type { BatchNormMode } from '../contracts/device.js';
 
-/** Image numbers [first, end) of one shard, and one bit for each that is done: memory for any count. */
+/** Image numbers [first, end) of one shard, with one bit each for those that are done. */
 export class ImageRange {
   readonly first: number;
   readonly end: number;
@@ -18,7 +18,7 @@ export class ImageRange {
     return this.end - this.first;
   }
 
-  /** How many are marked. */
+  /** Number of marked images. */
   get count(): number {
     return this.marked;
   }
@@ -46,16 +46,16 @@ export function shardRange(count: number, { index, of }: Shard): ImageRange {
   return new ImageRange(bound(index - 1), bound(index));
 }
 
-/** Images that are made together, and those of them that are wanted. */
+/** Images drawn together, and those of them that are wanted. */
 export interface Batch {
   readonly images: Uint32Array;
   readonly wanted: readonly number[];
 }
 
 /**
- * The images that are not marked, in batches. With running statistics a batch is any images; with batch statistics it
- * is always the same ones, [k·size, (k+1)·size), so that an image depends on the batch size and on nothing else.
- * @param aligned whether a batch of any images is always the same ones, too, as far as they are of the range
+ * The unmarked images, in batches. With running statistics a batch may hold any images; with batch statistics it
+ * is always the same ones, [k·size, (k+1)·size), so that an image depends only on the batch size.
+ * @param aligned whether, with running statistics too, a batch is always the same images, within the range
  */
 export function* batches(
   range: ImageRange,
@@ -75,7 +75,7 @@ export function* batches(
   }
 }
 
-/** The batch size, at most `largest`, that gives all lanes as equal a share as can be. */
+/** The batch size, at most `largest`, that divides the images evenly among the lanes. */
 export function evenBatch(images: number, largest: number, lanes: number): number {
   const rounds = Math.ceil(images / (lanes * largest));
   return Math.ceil(images / (rounds * lanes));

@@ -1,4 +1,4 @@
-/** What a folder holds already: read from its manifests, and checked against the files. */
+/** What a folder already holds: read from its manifests, and checked against the files. */
 import { isDeepStrictEqual } from 'node:util';
 import { UsageError } from '../errors.js';
 import { BoundedQueue } from './bounded-queue.js';
@@ -23,7 +23,7 @@ export interface Overview {
   readonly files: readonly FileLine[];
 }
 
-/** Reads every manifest of the folder. @throws UsageError when images there were made with other settings */
+/** Reads every manifest of the folder. @throws UsageError if images there were drawn with other settings */
 export async function survey(out: string, settings: Settings): Promise<Overview> {
   const makers: Maker[] = [];
   const headers = new Map<string, Maker>();
@@ -42,12 +42,12 @@ export async function survey(out: string, settings: Settings): Promise<Overview>
   return { manifests: paths, makers, headers, files };
 }
 
-/** Files that are looked at at one time. */
+/** Files checked at one time. */
 const HANDS = 4;
 
 /**
- * Marks the images of the range that a manifest lists and that are what it says.
- * @returns the lowest image that is there and is not what any manifest says, if there is one
+ * Marks the images of the range that a manifest lists and whose files match it.
+ * @returns the lowest image whose file matches no manifest, if there is one
  */
 export async function markSound(
   { manifests }: Overview,
@@ -71,12 +71,12 @@ export async function markSound(
 }
 
 /**
- * Damaged images that are remembered: one is named, but the lines after may still vouch for some. Files are looked at side
- * by side, so the first that is found need not be the lowest.
+ * How many damaged images are remembered: later lines may still match some of them. Files are checked concurrently,
+ * so the first to be found need not be the lowest.
  */
 const LISTED = 1000;
 
-/** @throws UsageError for files that would be replaced, unless the user asked for that with `--resume`. */
+/** @throws UsageError for files that would be replaced, unless `--resume` allows it */
 export async function refuseStrangers(
   out: string,
   store: Store,
@@ -86,14 +86,14 @@ export async function refuseStrangers(
 ): Promise<void> {
   if (damaged !== undefined)
     throw new UsageError(
-      `--out ${out}: image ${damaged} in ${store.file(damaged)} is not what the manifest says; ` +
-        '--resume makes such images again',
+      `--out ${out}: image ${damaged} in ${store.file(damaged)} does not match the manifest; ` +
+        '--resume redraws such images',
     );
   if (headers.size > 0) return;
   const stranger = await store.occupied(range);
   if (stranger === undefined) return;
   throw new UsageError(
-    `--out ${out}: expected a new folder or one with a manifest, got one that holds ${stranger}; ` +
+    `--out ${out}: expected a new folder or one with a manifest, got one with ${stranger}; ` +
       'give another --out, or --resume to replace it',
   );
 }

@@ -1,4 +1,4 @@
-/** What a worker computes with: one model at a time, as many batches side by side as it has threads. */
+/** A queue worker's computation: one model at a time, with as many concurrent batches as it has threads. */
 import type { ComputingConfig } from '../config/config.js';
 import type { Generator } from '../contracts/generator.js';
 import { makeTrajectory } from '../diffusion/sampler.js';
@@ -26,7 +26,7 @@ export interface JobMakerOptions {
   readonly onNote: (text: string) => void;
 }
 
-/** A model that is open. */
+/** An open model. */
 interface Current {
   readonly id: string;
   readonly recipe: Recipe;
@@ -41,7 +41,7 @@ export class JobMaker implements Maker<GenerateJob, Uint8Array> {
   private readonly waiting: (() => void)[] = [];
   private current: Current | undefined;
   private notice: (lanes: number) => void = () => {};
-  /** Jobs take lanes in the order in which they come, so that none of another model waits for ever. */
+  /** Jobs take lanes in the order of arrival, so that no other model's job waits forever. */
   private turn: Promise<unknown> = Promise.resolve();
   private stopped = false;
 
@@ -75,7 +75,7 @@ export class JobMaker implements Maker<GenerateJob, Uint8Array> {
     await this.current?.generator.dispose();
   }
 
-  /** The batches of a job, which are several where memory does not do for one. */
+  /** The batches of a job: several if memory is not enough for one. */
   private async makeIn(
     { generator, recipe }: Current,
     lane: number,
@@ -103,7 +103,7 @@ export class JobMaker implements Maker<GenerateJob, Uint8Array> {
     throw new Stopped();
   }
 
-  /** Opens another model once nobody uses the one before. */
+  /** Opens another model once the previous one is no longer used. */
   private async change(id: string, recipe: Recipe): Promise<void> {
     while (this.current && this.current.free.length < this.current.generator.lanes) {
       if (this.stopped) throw new Stopped();
@@ -139,11 +139,11 @@ export class JobMaker implements Maker<GenerateJob, Uint8Array> {
     const state = await readWeights(weights);
     return openGenerator(options, 'wasm', trajectory, schedule, share, state).catch((error) => {
       if (!(error instanceof UsageError)) throw error;
-      throw new UsageError(`this worker cannot make them: ${error.message}`);
+      throw new UsageError(`this worker cannot draw them: ${error.message}`);
     });
   }
 
-  /** What else a generator wants to know. */
+  /** Further options for a generator. */
   private forms(): Pick<GenerateOptions, 'computing' | 'requireCuda'> {
     const { threads, strict, wide } = this.options;
     const own: Pick<ComputingConfig, 'threads' | 'strict' | 'wide'> = { threads, strict, wide };

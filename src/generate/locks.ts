@@ -1,6 +1,6 @@
 /**
- * Who may do what in a folder that several processes share: one process makes a shard, and one at a time touches what
- * all shards have in common.
+ * Locks for a folder that several processes share: each shard is drawn by one process, and one at a time changes the
+ * shared files.
  */
 
 import type { Shard } from '../config/generation.js';
@@ -9,8 +9,8 @@ import { exclusively, type Reach, withLock } from '../io/lock.js';
 import { shardName } from './options.js';
 
 /**
- * Makes a shard as the only process on it. `make` calls `hold` when the folder is there.
- * @throws UsageError naming the process that is on it already; so does `hold`
+ * Draws a shard as the only process on it. `make` calls `hold` once the folder exists.
+ * @throws UsageError naming the process that is already drawing it; so does `hold`
  */
 export function asOnlyMaker<T>(
   out: string,
@@ -20,12 +20,12 @@ export function asOnlyMaker<T>(
   const what = shard.of === 1 ? 'images' : `shard ${shard.index}/${shard.of}`;
   const refuse = (holder: string) =>
     new UsageError(
-      `--out ${out}: ${holder} is making ${what} there; wait for it, or give another --out`,
+      `--out ${out}: ${holder} is already drawing ${what} there; wait for it, or give another --out`,
     );
   return exclusively({ path: out, use: `shard ${shardName(shard)}` }, refuse, make);
 }
 
-/** Runs `body` while no other shard is at the one file of all images, or its part. */
+/** Runs `body` while no other shard uses the file of all images, or its part. */
 export function atOneFile<T>(out: string, body: () => Promise<T>): Promise<T> {
   return withLock({ path: out, use: 'one file' }, () => undefined, body);
 }

@@ -3,7 +3,7 @@ import { EngineError } from '../errors.js';
 import type { Batch } from './image-range.js';
 import type { GenerateEvent } from './options.js';
 
-/** A batch is given up when so many workers in a row are lost over it. */
+/** A batch is abandoned after this many lost workers in a row. */
 const ATTEMPTS = 3;
 
 /** Milliseconds between two reports of progress. */
@@ -15,7 +15,7 @@ export interface Image {
   readonly pixels: Uint8Array;
 }
 
-/** How the images of a run come to be, and how far they are. */
+/** Draws the images of a run, and tracks its progress. */
 export class ImageMaker {
   lost = 0;
   private readonly generator: Generator;
@@ -31,7 +31,7 @@ export class ImageMaker {
     this.inWork = Array.from({ length: generator.lanes }, () => 0);
   }
 
-  /** Images made, and the done part of those in work. */
+  /** Images drawn, plus the finished share of those in progress. */
   get done(): number {
     const { steps } = this.generator;
     return this.inWork.reduce(
@@ -41,8 +41,8 @@ export class ImageMaker {
   }
 
   /**
-   * Makes the batches, each lane one after the other, and hands each image over; a lane waits while `accept` does.
-   * When it ends, no lane is at work. @throws what `accept` throws; EngineError when workers are lost over and over
+   * Draws the batches, each lane one after the other, and passes each image on; a lane waits while `accept` does.
+   * When it ends, all lanes are idle. @throws errors of `accept`; EngineError if workers are lost repeatedly
    */
   async run(batches: Iterator<Batch>, accept: (image: Image) => Promise<void>): Promise<void> {
     const lanes = this.inWork.map((_, lane) => this.lane(lane, batches, accept));
@@ -50,7 +50,7 @@ export class ImageMaker {
     if (this.failure) throw this.failure.error;
   }
 
-  /** Ends the run at once: batches in work are dropped. */
+  /** Stops the run at once: running batches are dropped. */
   async stop(): Promise<void> {
     this.stopped = true;
     await this.generator.dispose();
@@ -91,17 +91,20 @@ export class ImageMaker {
         this.lost++;
         const which = `images ${wanted[0]} to ${wanted.at(-1)}`;
         if (attempt === ATTEMPTS)
-          throw new EngineError(`${which}: given up after ${ATTEMPTS} attempts: ${error.message}`, {
-            cause: error,
-          });
-        this.onNote(`${error.message}; ${which} are made again`);
+          throw new EngineError(
+            `${which}: abandoned after ${ATTEMPTS} attempts: ${error.message}`,
+            {
+              cause: error,
+            },
+          );
+        this.onNote(`${error.message}; ${which} are drawn again`);
       } finally {
         this.inWork[lane] = 0;
       }
   }
 }
 
-/** Reports progress now and then until the work is done, and once more then. */
+/** Reports progress periodically until the work is done, and once more then. */
 export async function reporting<T>(
   report: () => GenerateEvent,
   onEvent: ((event: GenerateEvent) => void) | undefined,

@@ -1,7 +1,7 @@
 /**
- * The manifest of a process: which images it finished, one JSON object a line, appended as they come. A header with
- * settings and build stands before the lines that it holds for. What a crash tore or somebody damaged is passed over:
- * an image that no sound line vouches for is made again.
+ * The manifest of a process: which images it finished, one JSON object per line, appended as they finish. A header with
+ * settings and build precedes the lines it applies to. Torn or damaged lines are skipped:
+ * an image without an intact line is drawn again.
  */
 import { closeSync, fstatSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
@@ -19,7 +19,7 @@ export interface HeaderLine {
   readonly settings: Settings;
   readonly maker: Maker;
   /**
-   * Of what stands before it. Other lines are held against the files; this tells a header that was damaged from one of
+   * Hash of the settings before it. Other lines are checked against the files; this distinguishes a damaged header from one with
    * other settings.
    */
   readonly check: string;
@@ -30,11 +30,11 @@ export function headerLine(settings: Settings, maker: Maker): HeaderLine {
   return { settings, maker, check };
 }
 
-/** A finished image. `sha256` is of its file, or of its pixels where one file holds all. */
+/** A finished image. `sha256` is of its file, or of its pixels if one file holds all. */
 export interface ImageLine {
   readonly index: number;
   readonly seed: number;
-  /** Its class, of a model that is told them, by number and by name. */
+  /** Its class, for a class-conditional model, by number and by name. */
   readonly label?: number;
   readonly class?: string;
   readonly file: string;
@@ -58,12 +58,12 @@ const NAME = /^manifest-\d+-of-\d+\.jsonl$/;
 export const manifestPath = (out: string, shard: Shard): string =>
   join(out, `manifest-${shardName(shard)}.jsonl`);
 
-/** Paths of all manifests of a folder, which need not exist. @throws UsageError when it is no folder */
+/** Paths of all manifests of a folder, which need not exist. @throws UsageError if it is not a folder */
 export async function manifests(out: string): Promise<string[]> {
   return (await listFolder(out)).filter((name) => NAME.test(name)).map((name) => join(out, name));
 }
 
-/** Names in a folder; none when there is no folder. @throws UsageError when it cannot be read */
+/** Names in a folder; none if it does not exist. @throws UsageError if it cannot be read */
 export async function listFolder(out: string): Promise<string[]> {
   try {
     return (await readdir(out)).sort();
@@ -73,12 +73,12 @@ export async function listFolder(out: string): Promise<string[]> {
   }
 }
 
-/** Longer than any line that is ever written, and than what crashes leave of one. Bytes. */
+/** Longer than any line ever written, or left by a crash. Bytes. */
 const LONGEST_LINE = 1 << 20;
 
 /**
- * The sound lines of a manifest, from its first header on; a file of any length in little memory.
- * @throws UsageError when it cannot be read
+ * The intact lines of a manifest, from its first header on; reads a file of any length in little memory.
+ * @throws UsageError if it cannot be read
  */
 export async function* readManifest(path: string): AsyncGenerator<Line> {
   let headed = false;
@@ -106,7 +106,7 @@ export class Manifest {
     this.file = file;
   }
 
-  /** Opens a manifest or begins one; a torn last line is cut off. @throws RunError */
+  /** Opens or creates a manifest; a torn last line is cut off. @throws RunError */
   static async open(path: string): Promise<Manifest> {
     try {
       await cutTornLine(path);
@@ -116,7 +116,7 @@ export class Manifest {
     }
   }
 
-  /** Adds a line, whole and at once. @throws RunError when it cannot be written */
+  /** Appends a whole line at once. @throws RunError if it cannot be written */
   append(line: Line): void {
     if (this.file === undefined) throw new RunError(`${this.path}: the manifest is closed`);
     const bytes = Buffer.from(`${JSON.stringify(line)}\n`);
@@ -127,16 +127,16 @@ export class Manifest {
     }
   }
 
-  /** Forces it to disk and closes it; safe to call twice. @throws RunError, also when it was deleted meanwhile */
+  /** Syncs it to disk and closes it; safe to call twice. @throws RunError, also if it was deleted meanwhile */
   close(): void {
     if (this.file === undefined) return;
     const file = this.file;
     this.file = undefined;
     try {
       fsyncSync(file);
-      // Without it nothing vouches for the images, and the next run would refuse the folder.
+      // Without it the images have no hashes, and the next run would refuse the folder.
       if (fstatSync(file).nlink === 0)
-        throw new RunError(`${this.path}: the manifest was deleted while images were made`);
+        throw new RunError(`${this.path}: the manifest was deleted while images were drawn`);
     } catch (error) {
       throw asRunError(this.path, error);
     } finally {

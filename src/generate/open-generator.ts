@@ -13,23 +13,23 @@ import type { GenerateOptions } from './options.js';
 import { OverlappedGenerator } from './overlapped-generator.js';
 import { SamplerGenerator } from './sampler-generator.js';
 
-/** How the work of a run is shared out, after how much there is. */
+/** How the work of a run is divided, depending on its size. */
 export interface Share {
   readonly workers: number;
-  /** Batches in work at one time, and the images of each. */
+  /** Concurrent batches, and the images of each. */
   readonly lanes: number;
   readonly batch: number;
-  /** Whether fewer will do where so many do not fit into memory. */
+  /** Whether fewer are acceptable if memory is not enough. */
   readonly yields: boolean;
 }
 
-/** What a generator needs of the options. */
+/** The options that a generator needs. */
 type Options = Pick<
   GenerateOptions,
   'computing' | 'model' | 'sampling' | 'condition' | 'guide' | 'seed' | 'requireCuda'
 >;
 
-/** A generator on the device that was chosen, with these weights. @throws UsageError when it does not fit. */
+/** A generator on the chosen device, with these weights. @throws UsageError if it does not fit */
 export async function openGenerator(
   options: Options,
   device: DeviceChoice['device'],
@@ -42,7 +42,7 @@ export async function openGenerator(
   const { workers, batch } = share;
   const { timesteps } = schedule;
   const shape = { architecture: model, size: model.size, timesteps, batch };
-  // A guide is a second network, which workers cannot share as they do the first: batches are made one after the other.
+  // A guide is a second network, which workers cannot share like the first: batches are drawn one after the other.
   if (computing.arithmetic === 'tensorflow' || options.guide) {
     const steps = trajectory.timesteps.length;
     const arithmetic = await openArithmetic(computing);

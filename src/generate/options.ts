@@ -7,14 +7,14 @@ import type {
 import type { GenerationConfig, Shard } from '../config/generation.js';
 import type { Drawn } from '../config/guide.js';
 
-/** `2-of-5`: how files and locks name a shard. */
+/** `2-of-5`: a shard in the names of files and locks. */
 export const shardName = ({ index, of }: Shard): string => `${index}-of-${of}`;
 
-/** Many images of a model as files, by workers that each make batches of their own. */
+/** Many images of a model as files, by workers that each draw their own batches. */
 export interface GenerateOptions extends GenerationConfig, Partial<Drawn> {
   /** Path of the file of weights, as `readWeights` takes it. */
   readonly weights: string;
-  /** Told first, as notes: what was assumed of the weights. */
+  /** Passed on first, as notes: what was assumed about the weights. */
   readonly notes?: readonly string[];
   readonly model: ModelConfig;
   readonly diffusion: DiffusionConfig;
@@ -32,13 +32,13 @@ export interface GenerateOptions extends GenerationConfig, Partial<Drawn> {
 
 export type GenerateEvent = { readonly kind: 'note'; readonly text: string } | GenerateProgress;
 
-/** How far the shard is, in images. */
+/** Progress of the shard, in images. */
 export interface GenerateProgress {
   readonly kind: 'progress';
-  /** Images whose files are there, and all of them; those kept from an earlier run among both. */
+  /** Images whose files exist, and all images; both include those of an earlier run. */
   readonly done: number;
   readonly total: number;
-  /** `done`, and the parts of the images in work. */
+  /** `done`, plus the finished share of the images in progress. */
   readonly exact: number;
   readonly imagesPerSecond: number;
   /** Workers lost so far. */
@@ -47,10 +47,10 @@ export interface GenerateProgress {
 
 export interface GenerateResult {
   readonly made: number;
-  /** Images of this shard that were there already. */
+  /** Images of this shard that already existed. */
   readonly kept: number;
   /** From the first batch to the last file. */
   readonly seconds: number;
-  /** Images of other shards that are not finished; only looked at for a format with one file for all. */
+  /** Unfinished images of other shards; only determined for a format with one file for all. */
   readonly awaited: number;
 }

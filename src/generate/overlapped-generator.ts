@@ -13,13 +13,13 @@ export interface OverlapOptions {
   readonly condition?: Condition | null;
 }
 
-/** Batches in work at one time: while the device has one, the pool has the other. */
+/** Concurrent batches: while the device computes one, the pool computes the other. */
 export const LANES = 2;
 
 /**
- * The U-Net on a device in large batches, the arithmetic on the pool beside it. TensorFlow computes in the thread that
- * calls it, so a lane's reverse step and noise are made in the pool while that thread is inside the U-Net of the other
- * lane's batch, and finished files are encoded and written by threads that do not wait for it either.
+ * The U-Net on a device in large batches, with the arithmetic on the pool beside it. TensorFlow computes in the thread that
+ * calls it, so a lane's reverse step and noise are computed in the pool while that thread is inside the U-Net of the other
+ * lane's batch; finished files are encoded and written by threads that do not wait for it either.
  */
 export class OverlappedGenerator implements Generator {
   readonly device = 'tensorflow';
@@ -33,7 +33,7 @@ export class OverlappedGenerator implements Generator {
   private readonly norm: BatchNormMode;
   private readonly condition: Condition | null;
   private readonly done: number[];
-  /** x_t of the batch that the device is at. */
+  /** x_t of the batch that the device computes. */
   private readonly xt: Float32Array;
   /** Settles when the device is free. */
   private turn: Promise<unknown> = Promise.resolve();
@@ -59,7 +59,7 @@ export class OverlappedGenerator implements Generator {
     return `${this.unet.description}, arithmetic on ${workers} worker${plural}`;
   }
 
-  /** Ho et al. (2020), Algorithm 2 (or DDIM). A batch that is not full makes its last image several times over. */
+  /** Ho et al. (2020), Algorithm 2 (or DDIM). A smaller batch is filled up with its last image. */
   async make(lane: number, images: Uint32Array): Promise<Uint8Array> {
     const pool = this.pool;
     const last = images.length - 1;
@@ -84,12 +84,12 @@ export class OverlappedGenerator implements Generator {
     await Promise.all([this.pool.destroy(), this.unet.dispose()]);
   }
 
-  /** ε̂ of the lane's batch, once the device is free: lanes take turns in the order in which they ask. */
+  /** ε̂ of the lane's batch, once the device is free: lanes take turns in the order of their requests. */
   private predict(lane: number, step: number, images: Uint32Array): Promise<Float32Array> {
     const turn = this.turn
       .catch(() => undefined)
       .then(async () => {
-        // Messages of the pool, files and signals have their time between two passes.
+        // Between two passes, handle messages of the pool, files and signals.
         await setImmediate();
         if (this.disposed) throw new Error('the generator was disposed of');
         const { unet, norm, condition } = this;

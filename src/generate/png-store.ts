@@ -12,16 +12,16 @@ import { clearTemporaries } from './temporaries.js';
 
 /** `000042.png`; more digits where they are needed. */
 const NAME = /^(\d{6,})\.png$/;
-/** While it is written the name of its shard is part of it: `000042.png.2-of-4`. */
+/** While it is written, its name includes its shard: `000042.png.2-of-4`. */
 const OWNED = /^(\d{6,})\.png\.(\d+-of-\d+)$/;
 
-/** A PNG an image. */
+/** One PNG per image. */
 export class PngStore implements Store {
   private readonly out: string;
   private readonly size: number;
   private readonly channels: 1 | 3;
   private readonly shard: string;
-  /** More bytes than any PNG of ours has: the pixels as they are, and what may stand around them. */
+  /** An upper bound for the bytes of our PNGs: uncompressed pixels plus overhead. */
   private readonly largest: number;
 
   constructor(out: string, { size, channels }: { size: number; channels: 1 | 3 }, shard: Shard) {
@@ -50,7 +50,7 @@ export class PngStore implements Store {
     return (await listFolder(this.out)).find((name) => within(range, NAME, name));
   }
 
-  /** What other shards are writing stays: their ranges overlap ours where images were shared out anew. */
+  /** Leaves what other shards are writing: their ranges overlap ours if the images were divided differently before. */
   async begin(range: ImageRange): Promise<void> {
     await clearTemporaries(this.out, (base) => {
       if (!within(range, OWNED, base)) return undefined;

@@ -1,4 +1,4 @@
-/** Batches made by workers elsewhere: what `generate --queue` asks for its images. */
+/** Batches drawn by remote workers, for `generate --queue`. */
 import { randomBytes } from 'node:crypto';
 import type { Queue } from 'bullmq';
 import type { Generator } from '../contracts/generator.js';
@@ -20,10 +20,10 @@ import { Requests } from '../queue/requests.js';
 import { plural } from '../units.js';
 import type { GenerateOptions } from './options.js';
 
-/** Jobs that are asked for at one time: enough for some hundreds of threads, and results of so many wait in Redis at most. */
+/** Jobs requested at one time: enough for some hundreds of threads, and a limit for the results that wait in Redis. */
 const MOST_JOBS = 1024;
 
-/** Whose signs of life are looked at. */
+/** Workers whose signs of life are checked. */
 interface Team {
   readonly workers: number;
   readonly lanes: number;
@@ -46,7 +46,7 @@ export class QueuedGenerator implements Generator {
   private readonly onNote: (text: string) => void;
   private readonly name = `${processName()}-${randomBytes(2).toString('hex')}`;
   private readonly rate = new Rate();
-  /** Images of a job that are not on disk yet, by image. */
+  /** Jobs whose images are not all on disk yet, by image. */
   private readonly unkept = new Map<number, { readonly job: GenerateJob; left: number }>();
   private done = 0;
   private team: Team | undefined;
@@ -73,7 +73,7 @@ export class QueuedGenerator implements Generator {
     this.requests = new Requests(GENERATE, connection, queue, () => this.upkeep());
   }
 
-  /** Connects, and puts the weights where workers find them. @throws as `connect`; UsageError where Redis has no room */
+  /** Connects, and uploads the weights for workers. @throws like `connect`; UsageError if Redis has no room */
   static async open(options: QueuedOptions, state: StateDict): Promise<QueuedGenerator> {
     const { onNote } = options;
     const connection = await connect('--queue', parseAddress('--queue', options.queue!), onNote);
@@ -137,13 +137,13 @@ export class QueuedGenerator implements Generator {
       .end(new Interrupted('interrupted'))
       .then(() => leave(this.connection.redis, 'run', this.name))
       .then(() => this.queue.close());
-    // Redis may be away.
+    // Redis may be unreachable.
     await Promise.race([leaving.catch(() => undefined), later(LEAVE)]);
     this.connection.close();
     void this.queue.disconnect().catch(() => undefined);
   }
 
-  /** Every two seconds: the weights stay in Redis, others see this run, and this run sees the workers. */
+  /** Every two seconds: keeps the weights in Redis, announces this run, and looks for workers. */
   private async upkeep(): Promise<void> {
     const { redis } = this.connection;
     for (const [path, blob] of this.blobs) await keepBlob(redis, path, blob);
@@ -162,31 +162,31 @@ export class QueuedGenerator implements Generator {
     this.team = team;
     if (before?.workers === team.workers) return;
     if (team.workers > 0) this.onNote(`${plural(team.workers, 'worker')} there`);
-    else this.onNote(`no worker of ${this.buildId} is there; haze worker starts one`);
+    else this.onNote(`there is no worker for ${this.buildId}; haze worker starts one`);
   }
 }
 
 export interface QueuedOptions extends GenerateOptions {
   readonly trajectory: Trajectory;
   readonly batch: number;
-  /** Images to make. */
+  /** Images to draw. */
   readonly missing: number;
   readonly onNote: (text: string) => void;
 }
 
-/** Milliseconds to take leave. */
+/** Milliseconds for leaving. */
 const LEAVE = 3000;
 
 const later = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds).unref());
 
-/** As many jobs as there is work for, and whose results fit into what Redis should hold of them. */
+/** As many jobs as there is work for, and whose results fit into the room for them in Redis. */
 function lanesOf({ batch, model }: Recipe, missing: number): number {
   const room = Math.floor(MOST_BYTES / (batch * bytesOfImage(model)));
   return Math.max(1, Math.min(MOST_JOBS, room, Math.ceil(missing / batch) + 1));
 }
 
-/** The recipe of a run, whose weights lie in the cache. */
+/** The recipe of a run, whose weights are in the cache. */
 async function cached(options: QueuedOptions, state: StateDict, cache: BlobCache) {
   const { model, diffusion, sampling, condition = null, guide = null, seed, batch } = options;
   const weights = await cache.add(state);
@@ -194,7 +194,7 @@ async function cached(options: QueuedOptions, state: StateDict, cache: BlobCache
   const recipe: Recipe = {
     weights,
     model,
-    // The loss is training's alone.
+    // The loss matters only in training.
     diffusion: { ...diffusion, loss: 'l1' },
     sampling,
     condition,
@@ -206,7 +206,7 @@ async function cached(options: QueuedOptions, state: StateDict, cache: BlobCache
   return { recipe, blobs: all.map((blob) => [cache.pathOf(blob), blob] as const) };
 }
 
-/** Uploads the weights, if Redis has room for them and for the results that may wait there. */
+/** Uploads the weights if Redis has room for them and for waiting results. */
 async function makeRoom(
   connection: Connection,
   recipe: Recipe,
@@ -218,7 +218,7 @@ async function makeRoom(
   const weights = sizes.reduce((sum, size) => sum + size, 0);
   const images = Math.min(missing, lanesOf(recipe, missing) * recipe.batch);
   const needed = weights + images * bytesOfImage(recipe.model);
-  const what = `weights, and ${plural(images, 'image')} on their way`;
+  const what = `weights, and ${plural(images, 'image')} in transit`;
   checkRoom(connection, await connection.info(), needed, what);
   for (const [path, blob] of blobs) await keepBlob(redis, path, blob);
 }

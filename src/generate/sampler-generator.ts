@@ -2,7 +2,7 @@ import type { Generator } from '../contracts/generator.js';
 import type { Sampler } from '../contracts/sampler.js';
 import type { AnyArithmetic } from '../device/open.js';
 
-/** Batches one after the other by a sampler, on whatever devices it has: what is asked of a U-Net that is not shared. */
+/** Draws batches one after the other with a sampler, on whatever devices it uses: for a U-Net that is not shared. */
 export class SamplerGenerator implements Generator {
   readonly device: Generator['device'];
   readonly build: string;
@@ -38,7 +38,7 @@ export class SamplerGenerator implements Generator {
     await this.sampler.start(slots);
     for (; this.done < this.steps; this.done++) {
       await this.sampler.advance(this.done, this.done + 1);
-      // TensorFlow computes in this thread: let files be written and signals be seen between steps.
+      // TensorFlow computes in this thread: let files be written and signals be handled between steps.
       await new Promise((resolve) => setImmediate(resolve));
       if (this.disposed) throw new Error('the generator was disposed of');
     }

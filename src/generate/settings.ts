@@ -7,10 +7,10 @@ import { UsageError } from '../errors.js';
 import { UNSAID } from '../network/recognise.js';
 import type { GenerateOptions } from './options.js';
 
-/** What fixes the images of a folder, flat, as a manifest's header holds it. */
+/** The settings that determine the images of a folder, flat, as in a manifest's header. */
 export type Settings = Readonly<Record<string, string | number>>;
 
-/** What may change between runs and then costs bit-exactness alone. */
+/** What may change between runs, at the cost of bit-exactness. */
 export type Maker = Readonly<Record<'version' | 'device' | 'arithmetic' | 'build', string>>;
 
 /** Flags by setting, for messages. */
@@ -52,7 +52,7 @@ export function settingsOf(
   };
 }
 
-/** Settings that are said where they are not the usual ones. */
+/** Optional settings, included if they differ from the default. */
 const flat = (settings: object): Settings =>
   Object.fromEntries(
     Object.entries(settings)
@@ -63,22 +63,22 @@ const flat = (settings: object): Settings =>
       ]),
   );
 
-/** Labels that images take in turn, and how strongly. */
+/** Labels that images take in turn, and the guidance. */
 const told = (condition: GenerateOptions['condition']): Settings =>
   condition ? { class: condition.labels.join(), guidance: condition.guidance } : {};
 
-/** What a unet2d computes beside what its weights say, by flag. */
+/** Fields of a unet2d that its weights do not determine, by flag. */
 const unsaid = (model: ModelConfig): Settings =>
   model.kind === 'simple'
     ? {}
     : Object.fromEntries(UNSAID.map((name) => [flagOf(model.kind, name), show(model[name])]));
 
-/** @throws UsageError naming the first setting that the images of the folder do not share. */
+/** @throws UsageError naming the first setting in which the folder's images differ */
 export function checkSettings(out: string, found: Settings, wanted: Settings): void {
   for (const name of new Set([...Object.keys(wanted), ...Object.keys(found)])) {
     if (isDeepStrictEqual(found[name], wanted[name])) continue;
     throw new UsageError(
-      `${FLAGS[name] ?? `--${name}`}: the images in ${out} were made with ${found[name] ?? 'none'}, ` +
+      `${FLAGS[name] ?? `--${name}`}: the images in ${out} were drawn with ${found[name] ?? 'none'}, ` +
         `got ${wanted[name] ?? 'none'}; give another --out`,
     );
   }

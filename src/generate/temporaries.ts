@@ -1,16 +1,16 @@
-/** What killed processes leave: files under temporary names (see io/temporary.ts). */
+/** Files that killed processes left under temporary names (see io/temporary.ts). */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { remove } from '../io/atomic.js';
 import { baseOfTemporary } from '../io/temporary.js';
 import { listFolder } from './manifest.js';
 
-/** A temporary file that nobody has written to for so long was left by a process that is gone. Milliseconds. */
+/** A temporary file that has not been written to for this long was left by a dead process. Milliseconds. */
 const ABANDONED = 600_000;
 
 /**
- * Removes the temporary files of a folder that `whose` says are ours, by the names of the files they are of, and those of
- * others that are old.
+ * Removes the temporary files of a folder that `whose` says are ours, by the names of the files they belong to, and old ones
+ * of others.
  */
 export async function clearTemporaries(
   folder: string,

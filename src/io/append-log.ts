@@ -1,6 +1,6 @@
 /**
- * Files of a run that grow step by step. What is added goes to the operating system as it comes (a write takes microseconds, a
- * step many milliseconds), so a killed run keeps it; `flush` forces it to disk, as checkpoints ask for.
+ * Files of a run that grow step by step. Each addition is passed to the operating system at once (a write takes microseconds, a
+ * step many milliseconds), so a killed run keeps it; `flush` syncs it to disk, as checkpoints require.
  */
 import {
   closeSync,
@@ -20,30 +20,30 @@ export class AppendLog {
   readonly path: string;
   private file: number | undefined;
 
-  /** Opens the file for appending; makes it when there is none. @throws RunError; UsageError for what is no file */
+  /** Opens the file for appending, and creates it if it does not exist. @throws RunError; UsageError if it is not a plain file */
   constructor(path: string) {
     this.path = path;
     this.file = openLog(path);
   }
 
-  /** Whether nothing was written to it yet. */
+  /** Whether nothing has been written to it yet. */
   protected isEmpty(): boolean {
     return attempt(this.path, () => fstatSync(this.open()).size === 0);
   }
 
-  /** Adds bytes. @throws RunError when they cannot be written. */
+  /** Appends bytes. @throws RunError if they cannot be written */
   protected write(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length; )
       at += attempt(this.path, () => writeSync(this.open(), bytes, at));
   }
 
-  /** Forces all to disk. A file that was deleted since is written again. @throws RunError */
+  /** Syncs everything to disk. A file that was deleted since is written again. @throws RunError */
   flush(): void {
     this.file = attempt(this.path, () => follow(this.path, this.open()));
     attempt(this.path, () => fsyncSync(this.open()));
   }
 
-  /** Forces all to disk and closes; safe to call twice. */
+  /** Syncs everything to disk and closes; safe to call twice. */
   close(): void {
     if (this.file === undefined) return;
     try {
@@ -62,13 +62,13 @@ export class AppendLog {
 
 function openLog(path: string): number {
   const found = attempt(path, () => statOf(path));
-  // Before it is opened: a pipe would wait for its reader.
+  // Before opening: a pipe would wait for its reader.
   if (found) checkPlain(path, found);
   return attempt(path, () => openSync(path, 'a+'));
 }
 
 /**
- * The open log, or another where it stands no more: with all lines where it was deleted, as it is where somebody
+ * The open log, or a new one if it is no longer in place: with all lines if it was deleted, unchanged if somebody
  * replaced it.
  */
 function follow(path: string, file: number): number {

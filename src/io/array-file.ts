@@ -1,6 +1,6 @@
 /**
- * One u8 array of any length as a file that others read: NumPy's .npz (`arr_0`, stored without compression, and labels in `arr_1`
- * where there are any, as improved-diffusion writes them) or .safetensors (one tensor, `images`). Written from a stream, whole or not at all; the same array
+ * One u8 array of any length as a file for other programs: NumPy's .npz (`arr_0`, uncompressed, with optional labels in `arr_1`,
+ * like improved-diffusion's) or .safetensors (one tensor, `images`). Written from a stream, atomically; the same array
  * gives the same bytes.
  * Formats: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, and see safetensors.ts.
  */
@@ -12,16 +12,16 @@ import { npyHeader } from './npy.js';
 
 export type ArrayFormat = 'npz' | 'safetensors';
 
-/** Bytes of an array that fit a format: a zip without its 64-bit extension ends at 4 GiB. */
+/** Largest array of each format, in bytes: a zip without its 64-bit extension ends at 4 GiB. */
 export const LARGEST_ARRAY: Readonly<Record<ArrayFormat, number>> = {
   npz: 2 ** 32 - 2 ** 16,
   safetensors: Number.MAX_SAFE_INTEGER,
 };
 
-/** Bytes of a label: an int64, as NumPy has them. */
+/** Bytes of a label: an int64, NumPy's default. */
 export const LABEL_BYTES = 8;
 
-/** Labels of an array's images; only .npz holds them. */
+/** Labels of an array's images; only .npz supports them. */
 export interface Labels {
   readonly count: number;
   of(image: number): number;
@@ -29,7 +29,7 @@ export interface Labels {
 
 /**
  * Writes the array whose elements `source` yields in row-major order. Resolves to the file's SHA-256.
- * @throws RunError when it cannot be written
+ * @throws RunError if it cannot be written
  */
 export async function writeArray(
   path: string,
@@ -55,7 +55,7 @@ export async function writeArray(
   return hash.digest('hex');
 }
 
-/** The byte at which the array begins in a file of `writeArray`; no particular one in a file that is damaged. */
+/** The offset of the array in a file of `writeArray`; arbitrary if the file is damaged. */
 export async function arrayStart(file: FileHandle, format: ArrayFormat): Promise<number> {
   const head = Buffer.alloc(64);
   await file.read(head, 0, head.length, 0);
@@ -72,12 +72,12 @@ export interface NpzEntry {
   readonly source: AsyncIterable<Uint8Array>;
 }
 
-/** Writes several arrays as one .npz, each stored as it is. @throws RunError when it cannot be written */
+/** Writes several arrays as one .npz, uncompressed. @throws RunError if it cannot be written */
 export async function writeNpz(path: string, entries: readonly NpzEntry[]): Promise<void> {
   await writeAtomically(path, (file) => writeZip((bytes) => writeFully(file, bytes), entries));
 }
 
-/** Labels that are put together at a time. */
+/** Labels to assemble at a time. */
 const LABELS = 1 << 16;
 
 function labelsEntry(labels: Labels): NpzEntry {
@@ -107,7 +107,7 @@ async function writeZip(
   };
   for (const { name, shape, dtype, source } of entries) {
     const entry = new ZipPassThrough(`${name}.npy`);
-    entry.mtime = new Date(1980, 0, 1); // The clock has no place in a file that is the same each time.
+    entry.mtime = new Date(1980, 0, 1); // A fixed time, so that the same array gives the same file.
     zip.add(entry);
     entry.push(npyHeader(shape, dtype));
     for await (const chunk of source) {

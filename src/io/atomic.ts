@@ -1,5 +1,5 @@
 /**
- * Files that are either whole or absent: write under a temporary name in the same folder, sync, rename.
+ * Files that are either complete or absent: write under a temporary name in the same folder, sync, rename.
  * A crash at any byte leaves what was there before; a failure removes the temporary file.
  */
 import { type FileHandle, open, rm } from 'node:fs/promises';
@@ -9,9 +9,9 @@ import { moveOver } from './rename.js';
 import { temporaryPath } from './temporary.js';
 
 /**
- * Writes `path` atomically; `fill` writes the content through an open file. `owner`, a word, goes into the temporary
- * name, for clean-ups that have to tell whose it is.
- * @throws RunError with the path and the system's reason when it cannot be written; other errors of `fill` pass.
+ * Writes `path` atomically; `fill` writes the content through an open file. `owner`, a word, becomes part of the temporary
+ * name, for clean-ups that need to know whose it is.
+ * @throws RunError with the path and the system's reason if it cannot be written; other errors of `fill` pass through
  */
 export async function writeAtomically(
   path: string,
@@ -29,7 +29,7 @@ export async function writeAtomically(
   }
 }
 
-/** Writes text or bytes to `path` atomically. @throws RunError as `writeAtomically` does. */
+/** Writes text or bytes to `path` atomically. @throws RunError like `writeAtomically` */
 export function writeFileAtomically(
   path: string,
   content: string | Uint8Array,
@@ -38,14 +38,14 @@ export function writeFileAtomically(
   return writeAtomically(path, (file) => file.writeFile(content), owner);
 }
 
-/** Removes a file that may not be there. @throws RunError when it cannot be removed */
+/** Removes a file that may not exist. @throws RunError if it cannot be removed */
 export async function remove(path: string): Promise<void> {
   await rm(path, { force: true }).catch((error: unknown) => {
     throw asRunError(path, error);
   });
 }
 
-/** Creates `path`, which must not exist, fills it and forces it to disk. Not atomic by itself. */
+/** Creates `path`, which must not exist, fills it and syncs it to disk. Not atomic on its own. */
 export async function writeSynced(
   path: string,
   fill: (file: FileHandle) => Promise<void>,
@@ -70,9 +70,9 @@ const HERE: Folders = { platform: process.platform, open: (path) => open(path, '
 /** What file systems say that force no folders to disk, as some of other machines: there is nothing to be done. */
 const CANNOT: ReadonlySet<string | undefined> = new Set(['EINVAL', 'ENOSYS', 'ENOTSUP']);
 
-/** Forces a folder's entries (names created, renamed, removed) to disk, where the system can. */
+/** Syncs a folder's entries (names created, renamed, removed) to disk, if the system can. */
 export async function syncFolder(path: string, system = HERE): Promise<void> {
-  if (system.platform === 'win32') return; // Windows opens no folders; its renames are journalled.
+  if (system.platform === 'win32') return; // Windows cannot open folders; its renames are journalled.
   const folder = await system.open(path);
   try {
     await folder.sync();
@@ -83,7 +83,7 @@ export async function syncFolder(path: string, system = HERE): Promise<void> {
   }
 }
 
-/** Writes all the bytes: a single write may stop short, or be longer than one system call takes. */
+/** Writes all the bytes: a single write may stop short, or exceed the limit of a system call. */
 export async function writeFully(file: FileHandle, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length; ) {
     const length = Math.min(bytes.length - at, LARGEST_CALL);
@@ -91,17 +91,17 @@ export async function writeFully(file: FileHandle, bytes: Uint8Array): Promise<v
   }
 }
 
-/** Bytes read or written in one system call: Linux takes less than 2 GiB, and a call blocks a pool thread. */
+/** Bytes per system call: Linux takes less than 2 GiB, and a call blocks a pool thread. */
 export const LARGEST_CALL = 64 << 20;
 
-/** A system error as a RunError: `cannot write <path>: the disk is full (ENOSPC)`; other errors as they are. */
+/** A system error as a RunError: `cannot write <path>: the disk is full (ENOSPC)`; other errors unchanged. */
 export function asRunError(path: string, error: unknown): unknown {
   const reason = systemReason(error);
   if (reason === undefined) return error;
   return new RunError(`cannot write ${path}: ${reason}`, { cause: error });
 }
 
-/** A file system error in words with its code, or undefined if it is no system error. */
+/** A file system error as text with its code, or undefined if it is not a system error. */
 export function systemReason(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error) || !('syscall' in error)) return undefined;
   const code = String(error.code);
@@ -118,14 +118,14 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['EPERM', 'permission denied'],
   ['EROFS', 'the file system is read-only'],
   ['ENOSPC', 'the disk is full'],
-  ['EDQUOT', 'the disk quota is used up'],
+  ['EDQUOT', 'the disk quota is exceeded'],
   ['EFBIG', 'the file is larger than the system allows'],
   ['EIO', 'the disk failed'],
   ['ENOENT', 'no such file or folder'],
   ['ENOTDIR', 'part of the path is a file, not a folder'],
-  ['EEXIST', 'it exists already'],
+  ['EEXIST', 'it already exists'],
   ['EISDIR', 'it is a folder'],
   ['ENAMETOOLONG', 'the name is too long'],
-  ['ELOOP', 'its symbolic links lead in a circle'],
+  ['ELOOP', 'its symbolic links form a loop'],
   ['EMFILE', 'too many open files'],
 ]);

@@ -1,14 +1,14 @@
 import { UsageError } from '../errors.js';
 
-/** Bytes that are read at places of their own: those of a file, or of memory. */
+/** Random access to bytes: of a file, or in memory. */
 export interface ByteSource {
   /** For messages. */
   readonly path: string;
   readonly size: number;
   /**
-   * Fills `bytes` from byte `at` on.
+   * Fills `bytes` from offset `at`.
    * @param where the part that is read, for the message
-   * @throws UsageError when they end before
+   * @throws UsageError if the source ends before
    */
   read(bytes: Uint8Array, at: number, where?: string): Promise<void>;
 }
@@ -22,6 +22,6 @@ export function bytesInMemory(path: string, all: Uint8Array): ByteSource {
   return { path, size: all.length, read };
 }
 
-/** For bytes that end before what is read of them. */
+/** The error for a source that ends too early. */
 export const cutOff = (where: string, expected: number, got: number): UsageError =>
   new UsageError(`${where}: expected ${expected} bytes or more, got ${got}: the file is cut off`);

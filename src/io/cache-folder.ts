@@ -1,4 +1,4 @@
-/** Where Haze keeps what it can make or fetch again: in the user's cache, shared by every clone. */
+/** The folder for data that Haze can make or fetch again: in the user's cache, shared by all clones. */
 import os from 'node:os';
 import path from 'node:path';
 

@@ -1,10 +1,10 @@
 /**
- * A checkpoint is all that training needs to go on: a folder `step-N` with the model, Adam's moments and
- * the loop's state. It is written under another name, forced to disk and renamed, so a crash at any byte
+ * A checkpoint has everything that training needs to continue: a folder `step-N` with the model, Adam's moments and
+ * the loop's state. It is written under a temporary name, synced to disk and renamed, so a crash at any byte
  * leaves the last good one; `latest` names the newest.
  *
- * Hidden names in the folder are left-overs of a crash: `.step-N.tmp` was being written; `.step-N.old` was
- * being replaced or removed, and stands in for `step-N` where the crash came between the two renames.
+ * Hidden names in the folder are left by a crash: `.step-N.tmp` was being written; `.step-N.old` was
+ * being replaced or removed, and stands in for `step-N` if the crash came between the two renames.
  */
 import type { Dirent } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
@@ -23,14 +23,14 @@ import { writeTensors } from './safetensors.js';
 import { readWeights } from './weights.js';
 
 /**
- * What a checkpoint holds beside its step. `state` is the training loop's own (epoch, build, …). The others are
- * called for one after the other, so that no more than one of them is in memory.
+ * The contents of a checkpoint beside its step. `state` is the training loop's own (epoch, build, …). The others are
+ * called one after the other, so that at most one of them is in memory.
  */
 export interface Checkpoint {
   model(): Promise<StateDict>;
   optimizer(): Promise<OptimizerState>;
   readonly state: Json;
-  /** Averages of the weights by their decays, each called for by itself. */
+  /** Averages of the weights by their decays, each loaded separately. */
   readonly averages?: ReadonlyMap<number, () => Promise<StateDict>>;
   /** What a run has beside these: tensors by the names of their files, each called for by itself, after all of the above. */
   readonly others?: ReadonlyMap<string, () => Promise<TensorPart>>;
@@ -57,7 +57,7 @@ export function checkpointPaths(dir: string) {
 /**
  * Writes checkpoint `step` of a run, makes it the latest, then removes old ones so that `keep` (1 or more)
  * remain. Resolves to its folder.
- * @throws RunError with path and reason (disk full, no permission), or what a part throws; the checkpoints before it
+ * @throws RunError with path and reason (disk full, no permission), or errors of a part; earlier checkpoints
  * survive.
  */
 export async function writeCheckpoint(
@@ -85,9 +85,9 @@ export async function writeCheckpoint(
 }
 
 /**
- * Opens a checkpoint folder, whose parts are read when they are called for.
- * @param decays of the averages that it is to hold
- * @throws UsageError when a file is missing or is not what `writeCheckpoint` writes; so do the parts.
+ * Opens a checkpoint folder, whose parts are read on demand.
+ * @param decays of the averages that it should have
+ * @throws UsageError if a file is missing or invalid; so do the parts
  */
 export async function openCheckpoint(
   dir: string,
@@ -109,8 +109,8 @@ export async function openCheckpoint(
 }
 
 /**
- * What a checkpoint's folder keeps beside its tensors.
- * @throws UsageError for a step that is none, and for one other than the folder is named for
+ * The part of a checkpoint that is not tensors.
+ * @throws UsageError for an invalid step, and for one that differs from the folder's name
  */
 export async function readState(dir: string): Promise<Json & { step: number }> {
   const path = checkpointPaths(dir).state;
@@ -120,20 +120,20 @@ export async function readState(dir: string): Promise<Json & { step: number }> {
   const named = stepOf(basename(dir));
   if (named !== undefined && named !== step)
     throw new UsageError(
-      `${path}: step: expected ${named}, as the checkpoint's folder is named, got ${step}`,
+      `${path}: step: expected ${named}, the number in the folder's name, got ${step}`,
     );
   return { step, ...state };
 }
 
-/** The step in the name of a checkpoint's folder, a set-aside one's too; undefined for other names. */
+/** The step in the name of a checkpoint's folder, also of a set-aside one; undefined for other names. */
 function stepOf(name: string): number | undefined {
   const own = /^\.(.+)\.old$/.exec(name)?.[1] ?? name;
   return STEP.test(own) ? Number(own.slice('step-'.length)) : undefined;
 }
 
 /**
- * The folder of a run's newest checkpoint, or undefined when it has none. `latest` decides; where it is
- * missing or names nothing, the highest step does.
+ * The folder of a run's newest checkpoint, or undefined if it has none. `latest` decides; if it is
+ * missing or invalid, the highest step does.
  */
 export async function latestCheckpoint(runDir: string): Promise<string | undefined> {
   const { checkpoints } = runPaths(runDir);
@@ -170,7 +170,7 @@ async function writeFolder(dir: string, step: number, checkpoint: Checkpoint): P
   await syncFolder(dir);
 }
 
-/** Renames a folder; one that has its name already (a resume came by again) is kept until that is done. */
+/** Renames a folder; one that already has the name (after a resume) is kept until that is done. */
 async function replaceFolder(from: string, to: string): Promise<void> {
   const old = oldName(to);
   const exists = await isFolder(to);
@@ -186,7 +186,7 @@ async function replaceFolder(from: string, to: string): Promise<void> {
 }
 
 /**
- * Removes what a crash left in a run's checkpoints; one that it left under its old name gets its own back. The caller
+ * Removes what a crash left in a run's checkpoints; a set-aside one that is still needed gets its name back. The caller
  * holds the run's lock.
  * @throws RunError
  */
@@ -198,7 +198,7 @@ export async function removeLeftCheckpoints(runDir: string): Promise<void> {
   });
 }
 
-/** Only names that this file gives: whatever else lies in the folder is not ours. */
+/** Only names that this file gives: anything else in the folder is not ours. */
 async function cleanUp(checkpoints: string): Promise<void> {
   const latest = await readLatest(checkpoints);
   await removeTemporaries(checkpoints, (base) => base === 'latest');
@@ -216,34 +216,34 @@ async function cleanUp(checkpoints: string): Promise<void> {
 }
 
 /**
- * Keeps the checkpoint just written and the `keep − 1` nearest before it. Later steps can only be of a
- * future that was given up (training went on from an older one): they go first.
+ * Keeps the checkpoint just written and the `keep − 1` nearest before it. Later steps can only belong to an
+ * abandoned continuation (training was resumed from an older one): they are removed first.
  */
 async function removeOld(checkpoints: string, step: number, keep: number): Promise<void> {
   const others = (await listSteps(checkpoints)).filter((n) => n !== step);
   others.sort((a, b) => Number(a > step) - Number(b > step) || b - a);
   for (const n of others.slice(Math.max(0, keep - 1))) {
     const path = join(checkpoints, `step-${n}`);
-    await moveOver(path, oldName(path)); // At once, so that a crash leaves no half of a checkpoint.
+    await moveOver(path, oldName(path)); // Atomic, so that a crash does not leave half a checkpoint.
     await rm(oldName(path), PATIENTLY);
   }
 }
 
 const oldName = (dir: string): string => dir.replace(/(step-\d+)$/, '.$1.old');
 
-/** The steps of the checkpoints that are there. */
+/** The steps of the existing checkpoints. */
 async function listSteps(checkpoints: string): Promise<number[]> {
   const names = await readdir(checkpoints).catch(() => []);
   return names.filter((name) => STEP.test(name)).map((name) => Number(name.slice('step-'.length)));
 }
 
-/** The name in `latest`, or undefined when there is none or it is not a checkpoint's. */
+/** The name in `latest`, or undefined if it is missing or not a checkpoint's. */
 async function readLatest(checkpoints: string): Promise<string | undefined> {
   const text = await readSmallFile(join(checkpoints, 'latest'), LONGEST_NAME).catch(() => '');
   return STEP.test(text.trim()) ? text.trim() : undefined;
 }
 
-/** Bytes of `latest`, and a few that an editor may have added. */
+/** Bytes of `latest`, plus a few that an editor may have added. */
 const LONGEST_NAME = 64;
 
 const STEP = /^step-(0|[1-9]\d{0,14})$/;

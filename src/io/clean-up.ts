@@ -1,4 +1,4 @@
-/** What killed processes leave under temporary names is removed by the next one that holds the lock on their files. */
+/** Removes files that killed processes left under temporary names; done by the next process that holds the lock on their files. */
 import type { Dirent } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,9 +6,9 @@ import { asRunError, systemCode } from './atomic.js';
 import { baseOfTemporary } from './temporary.js';
 
 /**
- * Removes temporary files of a folder, which need not exist. The caller holds the lock on what they are of.
- * @param isOurs of which files, by name
- * @throws RunError when one cannot be removed
+ * Removes temporary files of a folder, which need not exist. The caller holds the lock on the files they belong to.
+ * @param isOurs selects those files by name
+ * @throws RunError if one cannot be removed
  */
 export async function removeTemporaries(
   folder: string,

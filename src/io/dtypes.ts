@@ -1,7 +1,7 @@
 /** Element types of tensors in files, by the names that safetensors gives them. */
 
 /**
- * Dtypes that are read, with their bytes. Floats become F32 and all else I64, the two that Haze computes in and
+ * Supported dtypes, with their bytes. Floats become F32 and all others I64, the two that Haze computes in and
  * writes.
  */
 export const DTYPE_BYTES = {

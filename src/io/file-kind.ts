@@ -1,13 +1,13 @@
 /**
- * What a file is by its first bytes, whatever its name says: to hand decoders only what they are meant for, and to
- * give reasons that people can act on when a file is not what was expected.
+ * Detects a file's kind from its first bytes, whatever its name: to give decoders only what they are meant for, and to
+ * give helpful reasons if a file is not what was expected.
  */
 import { isUtf8 } from 'node:buffer';
 
-/** Pictures that are decoded. */
+/** Pictures that can be decoded. */
 export type PictureKind = 'jpeg' | 'png' | 'gif' | 'webp' | 'tiff' | 'avif';
 
-/** Other files that people give by mistake, and what to say of each after "it is" or "got". */
+/** Other files that are often given by mistake, with the text for each after "it is" or "got". */
 const OTHERS = {
   heic: 'a HEIC photograph, which is not supported here; convert it to JPEG first, such as by heif-convert IN.heic OUT.jpg, magick IN.heic OUT.jpg or, on macOS, sips -s format jpeg IN.heic --out OUT.jpg',
   jxl: 'a JPEG XL picture, which is not supported here; convert it to PNG first',
@@ -21,19 +21,19 @@ const OTHERS = {
   video: 'a video; extract its frames as pictures first',
   svg: 'an SVG drawing, which is not rendered here; convert it to PNG first',
   lfs: 'a Git LFS pointer that stands for the file; git lfs pull fetches the file itself',
-  html: 'an HTML page, as a download leaves that asked for a login or failed; download the file again',
+  html: 'an HTML page, probably from a download that failed or asked for a login; download the file again',
   json: 'JSON text',
   text: 'text',
   zip: 'a zip archive; unpack it first',
-  gzip: 'a file packed by gzip; unpack it first',
+  gzip: 'a gzip file; unpack it first',
   tar: 'a tar archive; unpack it first (tar -xf)',
   '7z': 'a 7z archive; unpack it first',
   rar: 'a RAR archive; unpack it first',
-  xz: 'a file packed by xz; unpack it first',
-  bzip2: 'a file packed by bzip2; unpack it first',
-  zstd: 'a file packed by zstd; unpack it first',
+  xz: 'an xz file; unpack it first',
+  bzip2: 'a bzip2 file; unpack it first',
+  zstd: 'a zstd file; unpack it first',
   pdf: 'a PDF document',
-  npy: 'a NumPy array (.npy); name the file itself if it holds images',
+  npy: 'a NumPy array (.npy); give the file itself if it holds images',
   hdf5: 'an HDF5 file; save its images as PNG files',
   parquet: 'a Parquet file; save its images as PNG files',
   sqlite: 'a database',
@@ -50,18 +50,18 @@ const PICTURES: Record<PictureKind, string> = {
 
 export type FileKind = PictureKind | keyof typeof OTHERS;
 
-/** What to say of a file of this kind, after "it is" or "got". */
+/** The text for a file of this kind, after "it is" or "got". */
 export const describeKind = (kind: FileKind): string =>
   isPicture(kind) ? PICTURES[kind] : OTHERS[kind];
 
-/** Whether files of this kind are decoded. */
+/** Whether files of this kind can be decoded. */
 export const isPicture = (kind: FileKind | undefined): kind is PictureKind =>
   kind !== undefined && Object.hasOwn(PICTURES, kind);
 
-/** Bytes that tell every kind but a drawing's, which may open with a long comment. */
+/** Bytes that identify every kind but SVG, which may begin with a long comment. */
 export const KIND_BYTES = 1024;
 
-/** The kind of a file by its first bytes (1,024 or more, or all of them); undefined for one that is not known here. */
+/** The kind of a file from its first bytes (1,024 or more, or all of them); undefined if unknown. */
 export function fileKind(head: Uint8Array): FileKind | undefined {
   const bytes = Buffer.from(head.buffer, head.byteOffset, head.byteLength);
   const found = MAGIC.find(([, magic, at = 0]) => {
@@ -71,7 +71,7 @@ export function fileKind(head: Uint8Array): FileKind | undefined {
   return found?.[0] ?? ofContainer(bytes) ?? textKind(bytes);
 }
 
-/** Fixed bytes at a fixed place. They are no looser than the decoder's own, which must not take a file for another kind. */
+/** Fixed bytes at a fixed offset. They are as strict as the decoder's own, so that it cannot take a file for another kind. */
 const MAGIC: readonly (readonly [FileKind, string, number?])[] = [
   ['jpeg', '\xff\xd8\xff'],
   ['png', '\x89PNG\r\n\x1a\n'],
@@ -106,7 +106,7 @@ const MAGIC: readonly (readonly [FileKind, string, number?])[] = [
   ['sqlite', 'SQLite format 3\0'],
 ];
 
-/** Kinds whose first bytes vary: RIFF, ISO media files by their brands, BMP and netpbm. */
+/** Kinds whose first bytes vary: RIFF, ISO media files by brand, BMP and netpbm. */
 function ofContainer(bytes: Buffer): FileKind | undefined {
   const text = (at: number, length: number) => bytes.toString('latin1', at, at + length);
   if (text(0, 4) === 'RIFF') return ({ WEBP: 'webp', 'AVI ': 'video' } as const)[text(8, 4)];
@@ -118,7 +118,7 @@ function ofContainer(bytes: Buffer): FileKind | undefined {
   return undefined;
 }
 
-/** The first brand is the file's own, the others after a version those that it is compatible with. */
+/** The first brand is the file's own; after a version come those that it is compatible with. */
 function ofBrands(brands: string): FileKind {
   const all = brands.match(/[\s\S]{4}/g) ?? [];
   if (all.some((brand) => /^avi[fs]$/.test(brand))) return 'avif';
@@ -138,7 +138,7 @@ function textKind(bytes: Buffer): FileKind | undefined {
   return 'text';
 }
 
-/** A text from its first tag that is no comment. */
+/** A text from its first tag that is not a comment. */
 function withoutComments(text: string): string {
   let at = 0;
   while (text.startsWith('<!--', at)) {
@@ -150,10 +150,10 @@ function withoutComments(text: string): string {
   return text.slice(at);
 }
 
-/** Bytes at the end that may be the begin of a character. */
+/** Bytes at the end that may be the start of a character. */
 const LONGEST_CHARACTER = 4;
 
-/** UTF-8 without control characters, of which the end may be cut off; or UTF-16 that says so. */
+/** UTF-8 without control characters, possibly cut off at the end; or UTF-16 with a byte order mark. */
 function isText(bytes: Buffer): boolean {
   if (bytes.length === 0) return false;
   if (/^(\xff\xfe|\xfe\xff)/.test(bytes.toString('latin1', 0, 2))) return true;

@@ -1,7 +1,7 @@
 /**
- * Locks that a file system holds (flock), so that they reach across containers and, where the file system itself does,
+ * Locks of the file system (flock), which work across containers and, if the file system supports it,
  * across machines. Node has no call for them. On macOS opening a file can lock it; elsewhere the program `flock` takes the lock on a
- * file that it gets open from us. The lock stays with the open file: until we close it, or end, in whichever way.
+ * file that we opened and pass to it. The lock stays with the open file until we close it or exit, for whatever reason.
  */
 import { type StdioOptions, spawn } from 'node:child_process';
 import {
@@ -20,19 +20,19 @@ import { NONBLOCK, readSmallFile } from './plain-file.js';
 
 /** A lock that we hold. */
 export interface FileLock {
-  /** Whether the file still stands where it was locked: who deletes it, deletes the lock. */
+  /** Whether the file is still in place: deleting it deletes the lock. */
   stands(): boolean;
-  /** Removes the file, and frees it. */
+  /** Removes the file, and releases the lock. */
   release(): void;
 }
 
-/** `held` by another; `none` where it cannot be had: no such folder, no program, a file system without locks. */
+/** `held` by another; `none` if it is not available: no such folder, no program, a file system without locks. */
 export type FileLockResult = FileLock | 'held' | 'none';
 
-/** Tries until the file that was locked is the one that stands there: its last holder may have removed it meanwhile. */
+/** Attempts until the locked file is the one in place: its last holder may have removed it meanwhile. */
 const TRIES = 20;
 
-/** Milliseconds for the program, which does nothing that waits. */
+/** Milliseconds for the program, which does not wait for anything. */
 const PATIENCE = 10_000;
 
 /** How files are opened, for tests. */
@@ -46,7 +46,7 @@ const HERE: Opening = {
   open: (path, flags) => openSync(path, flags, 0o666),
 };
 
-/** Locks the file `path`, which is made where there is none, in a folder that must be there. */
+/** Locks the file `path`, and creates it if needed, in an existing folder. */
 export async function tryLockFile(path: string, system = HERE): Promise<FileLockResult> {
   if (system.platform === 'win32') return 'none';
   for (let i = 0; i < TRIES; i++) {
@@ -60,7 +60,7 @@ export async function tryLockFile(path: string, system = HERE): Promise<FileLock
   return 'held';
 }
 
-/** Who holds the lock file `path`, as it said itself: `process 12 on host`; undefined where that cannot be read. */
+/** The holder of the lock file `path`, as it identified itself: `process 12 on host`; undefined if that cannot be read. */
 export async function fileLockHolder(path: string): Promise<string | undefined> {
   const text = await readSmallFile(path, 512).catch(() => '');
   const [, pid, host] = OWNER.exec(text) ?? [];
@@ -78,23 +78,23 @@ function heldLock(path: string, file: number): FileLock {
       if (!open) return;
       open = false;
       try {
-        // While it is ours: another that gets the lock next would lose it.
+        // While we hold it: otherwise the next holder would lose it.
         if (isAt(path, file)) unlinkSync(path);
       } catch {
-        // A lock file that stays is taken by the next that wants it.
+        // A lock file that remains is reused by the next holder.
       }
       closeSync(file);
     },
   };
 }
 
-/** For messages alone. */
+/** Only for messages. */
 function writeOwner(file: number): void {
   try {
     ftruncateSync(file);
     writeSync(file, `${process.pid} ${hostname()}\n`, 0);
   } catch {
-    // A full disk, or a file of another user that we may lock but not write.
+    // A full disk, or another user's file that we may lock but not write.
   }
 }
 
@@ -131,7 +131,7 @@ function flock(file: number): Promise<'ours' | 'held' | 'none'> {
       said = `${said}${text}`.slice(0, 100);
     });
     child.once('error', () => resolve('none'));
-    // Of a lock that another has it says nothing; of all else, what is wrong.
+    // It prints nothing if another holds the lock; otherwise it prints what is wrong.
     child.once('close', (code) =>
       resolve(code === 0 ? 'ours' : code === 1 && said === '' ? 'held' : 'none'),
     );

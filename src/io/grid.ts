@@ -14,15 +14,15 @@ export interface Images {
 export type Picture = Images & { readonly count: 1 };
 
 export interface Layout {
-  /** Images in a row; a near-square by default. */
+  /** Images per row; by default nearly square. */
   readonly columns?: number;
-  /** How many pixels a side each pixel becomes (nearest neighbour); by default enough for a side of 96. */
+  /** Side of the square that each pixel becomes (nearest neighbour); by default enough for images of 96 pixels. */
   readonly scale?: number;
   /** Pixels between images and around them, white. */
   readonly gap?: number;
 }
 
-/** All images in rows. @throws ShapeError when the data is not what the sizes say, or there is none. */
+/** All images in rows. @throws ShapeError if the data do not match the sizes, or are empty */
 export function grid(images: Images, layout: Layout = {}): Picture {
   checkImages(images);
   const { count, height, width, channels } = images;
@@ -46,14 +46,14 @@ export function grid(images: Images, layout: Layout = {}): Picture {
   return { ...picture, data };
 }
 
-/** All images in one row: the frames of a film. @throws ShapeError as `grid` does. */
+/** All images in one row: the frames of a film. @throws ShapeError like `grid` */
 export function strip(frames: Images, layout: Omit<Layout, 'columns'> = {}): Picture {
   return grid(frames, { ...layout, columns: frames.count });
 }
 
 /**
- * A row for each image, a column for each frame: several images on their way from noise, say.
- * @throws ShapeError when the frames hold different numbers or sizes of images, or there are none.
+ * A row for each image, a column for each frame: e.g. several images on their way from noise.
+ * @throws ShapeError if the frames differ in number or size of images, or there are none
  */
 export function film(frames: readonly Images[], layout: Omit<Layout, 'columns'> = {}): Picture {
   const first = frames[0];

@@ -1,4 +1,4 @@
-/** IEEE 754 binary16, of two bytes: a sign, 5 bits of exponent, 10 of fraction. */
+/** IEEE 754 binary16, two bytes: a sign, 5 bits of exponent, 10 of fraction. */
 
 /** Exact in f32. */
 export function halfToFloat(bits: number): number {
@@ -10,10 +10,10 @@ export function halfToFloat(bits: number): number {
   return sign * (1024 + fraction) * 2 ** (exponent - 25);
 }
 
-/** From halfway between the largest half and the next power of two on, numbers round to infinity. */
+/** Halfway between the largest half and the next power of two: from here on numbers round to infinity. */
 const OVERFLOW = 65_520;
 
-/** The nearest half's bits, ties to the even one; infinities and NaN stay what they are. */
+/** The nearest half's bits, ties to even; infinities and NaN are preserved. */
 export function floatToHalf(value: number): number {
   if (Number.isNaN(value)) return 0x7e00;
   const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
@@ -22,16 +22,16 @@ export function floatToHalf(value: number): number {
   // Below 2^-14 all halves are 2^-24 apart, above it 2^-10 of their power of two.
   const exponent = Math.max(-14, size === 0 ? -14 : Math.floor(Math.log2(size)));
   const steps = toEven(size / 2 ** (exponent - 10));
-  // Of normal numbers the first 1024 steps are the hidden bit, which adds one to the exponent's field.
+  // For normal numbers the first 1024 steps are the hidden bit, which adds one to the exponent field.
   return sign | (((exponent + 14) << 10) + steps);
 }
 
-/** The nearest whole number, ties to the even one; below 2^31. */
+/** The nearest whole number, ties to even; below 2^31. */
 function toEven(x: number): number {
   const below = Math.floor(x);
   const rest = x - below;
   return rest > 0.5 || (rest === 0.5 && below % 2 === 1) ? below + 1 : below;
 }
 
-/** Whether a half holds the number but for rounding. */
+/** Whether the number is in the range of a half. */
 export const fitsHalf = (value: number): boolean => Math.abs(value) < OVERFLOW;

@@ -5,7 +5,7 @@ import { openPlain } from './plain-file.js';
 export const sha256 = (bytes: Uint8Array): string =>
   createHash('sha256').update(bytes).digest('hex');
 
-/** Reads a plain file of any length in little memory. @throws as `openPlain` does */
+/** Hashes a plain file of any length in little memory. @throws like `openPlain` */
 export async function hashFile(path: string): Promise<string> {
   const file = await openPlain(path);
   try {
@@ -21,5 +21,5 @@ export async function hashFile(path: string): Promise<string> {
   }
 }
 
-/** Bytes that are read at a time. */
+/** Bytes per read. */
 const CHUNK = 1 << 20;

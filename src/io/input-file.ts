@@ -1,4 +1,4 @@
-/** Files that are read at places of their own: opened once, looked at first, closed whatever happens. */
+/** Files for random access: checked before they are opened, and always closed. */
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { UsageError } from '../errors.js';
 import { LARGEST_CALL, systemReason } from './atomic.js';
@@ -10,9 +10,9 @@ export interface InputFile extends ByteSource {
 }
 
 /**
- * Opens a file for `use` and closes it after.
+ * Opens a file for `use` and closes it afterwards.
  * @param expected what it should be, for the message: `a .safetensors file`
- * @throws UsageError when it is no file or cannot be read; other errors of `use` pass.
+ * @throws UsageError if it is not a plain file or cannot be read; other errors of `use` pass through
  */
 export async function withInputFile<T>(
   path: string,
@@ -21,7 +21,7 @@ export async function withInputFile<T>(
 ): Promise<T> {
   let handle: FileHandle | undefined;
   try {
-    // Before it is opened: opening a pipe would wait for its writer.
+    // Before opening: opening a pipe would wait for its writer.
     if (!(await stat(path)).isFile())
       throw new UsageError(`${path}: expected ${expected}, got a folder or a device`);
     const opened = await open(path, 'r');
@@ -39,7 +39,7 @@ export async function withInputFile<T>(
   }
 }
 
-/** Fills `bytes` from byte `at` of the file. @throws UsageError when the file ends before. */
+/** Fills `bytes` from offset `at` of the file. @throws UsageError if the file ends before */
 export async function readFully(
   file: FileHandle,
   bytes: Uint8Array,

@@ -1,10 +1,10 @@
 /**
- * JSON from files we did not write. `JSON.parse` keeps the last of two equal names in silence and nests as
- * deep as memory lasts; this reader refuses both.
+ * JSON from files that we did not write. `JSON.parse` silently keeps the last of two duplicate keys and nests as
+ * deep as memory allows; this reader refuses both.
  */
 import { printable } from '../printable.js';
 
-/** What a file may hold: nesting and names are checked before a single object is made. */
+/** Limits of a file: nesting and names are checked before a single object is created. */
 export interface JsonLimits {
   readonly depth: number;
   /** Names in all objects together. */
@@ -13,7 +13,7 @@ export interface JsonLimits {
 
 /**
  * Parses JSON text.
- * @throws SyntaxError when it is malformed, an object has a name twice, or a limit is passed.
+ * @throws SyntaxError if it is malformed, an object has a duplicate name, or a limit is exceeded
  */
 export function parseJson(text: string, limits: JsonLimits): unknown {
   checkNames(text, limits);
@@ -25,7 +25,7 @@ export function parseJson(text: string, limits: JsonLimits): unknown {
   }
 }
 
-/** True for `{…}`, false for arrays, null and all else. */
+/** True for `{…}`, false for arrays, null and everything else. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
@@ -40,13 +40,13 @@ export function jsonText(value: unknown): string | undefined {
   }
 }
 
-/** A value of a file as an error shows it: quoted, short, without control characters. */
+/** A value of a file for an error message: quoted, short, without control characters. */
 export function show(value: unknown): string {
   const text = jsonText(value) ?? String(value);
   return text.length <= 100 ? text : `${text.slice(0, 97)}...`;
 }
 
-/** Walks the text's strings and brackets; that it is JSON otherwise is left to JSON.parse. */
+/** Checks the text's strings and brackets; JSON.parse checks the rest of the syntax. */
 function checkNames(text: string, limits: JsonLimits): void {
   const scopes: Set<string>[] = [];
   let names = 0;

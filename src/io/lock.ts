@@ -1,7 +1,7 @@
 /**
- * Locks between processes. A lock is two: a socket that its holder listens on, which the processes of one machine see
- * before there is a folder, and a locked file in the folder once it is there, which other containers see too. The system
- * frees both when the holder ends, however it ends, so that no lock outlives a process and none has to be guessed stale.
+ * Locks between processes. A lock consists of two: a socket that its holder listens on, which the processes of one machine see
+ * even before the folder exists, and a locked file in the folder, which other containers see too. The system
+ * releases both when the holder ends, however it ends, so no lock outlives its process, and none is ever stale.
  */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,35 +9,35 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type FileLock, fileLockHolder, tryLockFile } from './file-lock.js';
 import { addressOf, askPid, type SocketLock, tryListen } from './socket-lock.js';
 
-/** What a lock is taken on: a path, which need not exist, and a word for what is done there. */
+/** What is locked: a path, which need not exist, and a word for the use. */
 export interface LockTarget {
   readonly path: string;
   readonly use: string;
 }
 
-/** Who sees a lock: all who see the folder; or, without a file that can be locked, the processes of this machine. */
+/** Who sees a lock: everybody who sees the folder; or, if no file can be locked, the processes of this machine. */
 export type Reach = 'everywhere' | 'machine';
 
 export interface Lock {
   /**
-   * Locks the folder's file, once the folder is there, and again where it was deleted. Resolves to undefined where another
-   * has it.
+   * Locks the folder's file, once the folder exists, and again if it was deleted. Resolves to undefined if another
+   * holds it.
    */
   hold(): Promise<Reach | undefined>;
   /** Safe to call twice. */
   release(): void;
 }
 
-/** `process 1234`, as what is thrown names it. */
+/** Receives `process 1234`, and returns the error to throw. */
 type Refuse = (holder: string) => Error;
 
-/** Milliseconds between two tries for a lock that another has. */
+/** Milliseconds between attempts for a lock that another holds. */
 const AGAIN = 100;
 
 /**
- * The lock, or undefined while another process, or another call in this one, holds it. Where the system lets nobody
- * listen, as in some sandboxes, the file alone is the lock; where there is none either, everybody has the lock: work
- * there goes unguarded, and does not stop.
+ * The lock, or undefined while another process, or another call in this one, holds it. If the system does not allow
+ * listening, as in some sandboxes, the file alone is the lock; without that either, the lock always succeeds: work
+ * continues unguarded.
  */
 export async function tryLock(target: LockTarget): Promise<Lock | undefined> {
   const socket = await tryListen(await addressOf(target.path, target.use));
@@ -48,7 +48,7 @@ export async function tryLock(target: LockTarget): Promise<Lock | undefined> {
   return undefined;
 }
 
-/** Runs `body` under the lock; `onWait` is called once if another has it first. */
+/** Runs `body` under the lock; `onWait` is called once if another holds it first. */
 export async function withLock<T>(
   target: LockTarget,
   onWait: () => void,
@@ -61,9 +61,9 @@ export async function withLock<T>(
 }
 
 /**
- * Runs `body` under the lock, or throws what `refuse` makes of its holder: `process 1234`, or `another process` where
- * that does not say. `body` calls `hold` when it has made the folder, and learns how far the lock reaches; that throws
- * the same.
+ * Runs `body` under the lock, or throws `refuse` of its holder: `process 1234`, or `another process` if
+ * that is unknown. `body` calls `hold` once it has made the folder, and learns how far the lock reaches; `hold` throws
+ * the same error.
  */
 export async function exclusively<T>(
   target: LockTarget,
@@ -76,18 +76,18 @@ export async function exclusively<T>(
   throw refuse(pid === undefined ? await holderOfFile(target) : `process ${pid}`);
 }
 
-/** Calls a lock's `hold`. @throws what `refuse` makes of who has it instead */
+/** Calls a lock's `hold`. @throws `refuse` of the holder */
 export async function holding(lock: Lock, target: LockTarget, refuse: Refuse): Promise<Reach> {
   const reach = await lock.hold();
   if (reach === undefined) throw refuse(await holderOfFile(target));
   return reach;
 }
 
-/** What to say of a lock on a folder that other containers do not see; null where there is nothing to say. */
+/** A warning if other containers do not see the lock on a folder; else null. */
 export const unseen = (folder: string, reach: Reach): string | null =>
   reach === 'everywhere' || process.platform !== 'linux'
     ? null
-    : `no file in ${folder} can be locked (by the program flock): see to it that no other container or machine writes there`;
+    : `no file in ${folder} can be locked (by the program flock): make sure that no other container or machine writes there`;
 
 const holderOfFile = async (target: LockTarget): Promise<string> =>
   (await fileLockHolder(lockFile(target))) ?? 'another process';
@@ -120,7 +120,7 @@ function lockOf(target: LockTarget, socket: SocketLock | undefined): Lock {
   };
 }
 
-/** `.haze-shard-1-of-4.lock`: in the folder, and there only while it is locked, or after a holder was killed. */
+/** `.haze-shard-1-of-4.lock`: exists in the folder only while it is locked, or after its holder was killed. */
 const lockFile = ({ path, use }: LockTarget): string =>
   join(path, `.haze-${use.replaceAll(/[^\w]+/g, '-')}.lock`);
 

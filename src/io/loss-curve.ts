@@ -9,19 +9,19 @@ export interface Point {
   readonly loss: number;
 }
 
-/** What is drawn: steps and their mean, and the losses on images kept aside. */
+/** The drawn data: losses of steps and their mean, and losses of held-out images. */
 export interface LossCurve {
   readonly steps: readonly Point[];
   readonly mean: readonly Point[];
   readonly heldOut: readonly Point[];
-  /** Steps that each mean is over. */
+  /** Steps per mean. */
   readonly window: number;
 }
 
 /**
- * Draws the losses of `metrics` at `path`, as SVG or PNG by its extension. PNG is at twice the size, for
+ * Draws the losses of `metrics` at `path`, as SVG or PNG depending on its extension. PNG has twice the size, for
  * dense screens.
- * @throws UsageError when there is no loss to draw; RunError when the file cannot be written.
+ * @throws UsageError if there is no loss to draw; RunError if the file cannot be written
  */
 export async function writeLossCurve(path: string, metrics: readonly Metrics[]): Promise<void> {
   const curve = lossCurve(metrics);
@@ -34,8 +34,8 @@ export async function writeLossCurve(path: string, metrics: readonly Metrics[]):
 }
 
 /**
- * The series of the picture. The mean is over windows of a fiftieth of all steps, 5 at least. Losses that
- * are not finite are left out.
+ * The series of the picture. The mean is over windows of a fiftieth of all steps, at least 5. Losses that
+ * are not finite are omitted.
  */
 export function lossCurve(metrics: readonly Metrics[]): LossCurve {
   const finite = (p: Point) => Number.isFinite(p.loss);
@@ -49,7 +49,7 @@ export function lossCurve(metrics: readonly Metrics[]): LossCurve {
   return { steps: thin(steps), mean: thin(movingMean(steps, window)), heldOut, window };
 }
 
-/** Each mean stands at the middle of its steps, so that it does not lag behind them. */
+/** Each mean is drawn at the middle of its steps, so that it does not lag. */
 function movingMean(points: readonly Point[], window: number): Point[] {
   const means: Point[] = [];
   let sum = 0;
@@ -61,7 +61,7 @@ function movingMean(points: readonly Point[], window: number): Point[] {
   return means;
 }
 
-/** At most about 4,000 points: more cannot be told apart on 800 pixels, and make the SVG heavy. */
+/** At most about 4,000 points: more cannot be distinguished on 800 pixels, and make the SVG large. */
 function thin(points: readonly Point[]): readonly Point[] {
   const every = Math.ceil(points.length / 4000);
   return every <= 1 ? points : points.filter((_, i) => i % every === 0);

@@ -3,9 +3,9 @@ import { dirname } from 'node:path';
 import { systemCode } from './atomic.js';
 
 /**
- * Makes a folder and those above it that are missing. Resolves to the topmost that had to be made, or undefined if all
- * were there. Node's own `recursive` never ends where a system says that there is no such file although the folder above
- * is there, as Linux does in /proc.
+ * Makes a folder and its missing ancestors. Resolves to the topmost that was made, or undefined if all
+ * existed. Node's own `recursive` never ends on a system that reports a missing file although the parent folder
+ * exists, as Linux does in /proc.
  * @throws the system's error
  */
 export async function makeFolders(path: string): Promise<string | undefined> {
@@ -19,10 +19,10 @@ export async function makeFolders(path: string): Promise<string | undefined> {
   return topmost ?? path;
 }
 
-/** What systems say of a folder that is there, or of the root. */
+/** Error codes for a folder that exists, or for the root. */
 const IS_THERE: ReadonlySet<string | undefined> = new Set(['EEXIST', 'EISDIR', 'EPERM']);
 
-/** One folder, which another process may be making too: resolves to whether it had to be made, or why it cannot be. */
+/** Makes one folder, which another process may be making too: resolves to whether it was made, or why it cannot be. */
 async function make(path: string): Promise<{ made: boolean } | { error: unknown }> {
   try {
     await mkdir(path);

@@ -1,4 +1,4 @@
-/** The log of a run: metrics.jsonl, one JSON object a line, one line a step. */
+/** The log of a run: metrics.jsonl, one JSON object per line, one line per step. */
 import { statSync } from 'node:fs';
 import { UsageError } from '../errors.js';
 import { AppendLog } from './append-log.js';
@@ -7,12 +7,12 @@ import { isObject, show } from './json.js';
 import { readLines } from './plain-file.js';
 
 /**
- * Mean loss of a step's images by how far they are on the way to noise, in quarters (improved-diffusion's q0 to q3); one without
+ * Mean loss of a step's images by quarter of the timesteps (improved-diffusion's q0 to q3); a quarter without
  * images is missing.
  */
 export type Quarters = { readonly [Q in 'q0' | 'q1' | 'q2' | 'q3']?: number };
 
-/** One training step. Steps count from 1, epochs from 0; `ms` says where its time went. */
+/** One training step. Steps count from 1, epochs from 0; `ms` says how long each part took. */
 export interface StepMetrics extends Quarters {
   readonly step: number;
   readonly epoch: number;
@@ -22,7 +22,7 @@ export interface StepMetrics extends Quarters {
   readonly ms: Readonly<Record<string, number>>;
 }
 
-/** The loss on images kept aside, after `step` steps. */
+/** The loss on held-out images, after `step` steps. */
 export interface HeldOutMetrics {
   readonly step: number;
   readonly epoch: number;
@@ -33,20 +33,20 @@ export type Metrics = StepMetrics | HeldOutMetrics;
 
 /** Appends to a run's metrics.jsonl. */
 export class MetricsLog extends AppendLog {
-  /** Opens the log for appending; makes it when there is none. @throws RunError; UsageError for what is no file */
+  /** Opens the log for appending, and creates it if it does not exist. @throws RunError; UsageError if it is not a plain file */
   static open(path: string): MetricsLog {
     return new MetricsLog(path);
   }
 
-  /** Adds a line. @throws RunError when it cannot be written. */
+  /** Appends a line. @throws RunError if it cannot be written */
   append(metrics: Metrics): void {
     this.write(Buffer.from(`${JSON.stringify(metrics)}\n`));
   }
 }
 
 /**
- * Reads a log. A last line that a crash tore is left out; no log is an empty one.
- * @throws UsageError naming the line that is no metrics.
+ * Reads a log. A torn last line is omitted; a missing log is empty.
+ * @throws UsageError naming an invalid line
  */
 export async function readMetrics(path: string): Promise<Metrics[]> {
   const read: Metrics[] = [];
@@ -55,9 +55,9 @@ export async function readMetrics(path: string): Promise<Metrics[]> {
 }
 
 /**
- * Drops the lines after `step`, as a resume from that step's checkpoint must, and a torn last line. Resolves to what was
- * logged of `step` itself.
- * @throws UsageError as `readMetrics` does; RunError when the log cannot be written.
+ * Drops the lines after `step`, as a resume from that step's checkpoint requires, and a torn last line. Resolves to what was
+ * logged for `step` itself.
+ * @throws UsageError like `readMetrics`; RunError if the log cannot be written
  */
 export async function cutBack(path: string, step: number): Promise<Metrics[]> {
   const last: Metrics[] = [];
@@ -77,13 +77,13 @@ export async function cutBack(path: string, step: number): Promise<Metrics[]> {
   return last;
 }
 
-/** Characters that are written at a time. */
+/** Characters per write. */
 const PIECE = 1 << 18;
 
-/** Longer than any line that is ever written, and than what crashes leave of one. Bytes. */
+/** Longer than any line ever written, or left by a crash. Bytes. */
 const LONGEST_LINE = 1 << 20;
 
-/** The sound lines of a log of any length; none where there is no log. */
+/** The intact lines of a log of any length; none if there is no log. */
 async function* logged(path: string): AsyncGenerator<{ line: string; metrics: Metrics }> {
   let number = 0;
   let torn: string | undefined;
@@ -104,10 +104,10 @@ async function* logged(path: string): AsyncGenerator<{ line: string; metrics: Me
   }
 }
 
-/** A line's metrics, or undefined if it is none. JSON has no NaN; one that was written reads as null. */
+/** A line's metrics, or undefined if it is invalid. JSON has no NaN; one is written as null. */
 export function parseMetrics(line: string): Metrics | undefined {
   try {
-    // A reviver takes several times as long, and is wanted by next to no line.
+    // A reviver takes several times as long, and hardly any line needs it.
     const value: unknown = line.includes('null') ? JSON.parse(line, nullAsNaN) : JSON.parse(line);
     return isHeldOut(value) || isStep(value) ? value : undefined;
   } catch {

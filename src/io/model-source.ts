@@ -1,4 +1,4 @@
-/** What a `<model>` argument may be: a run, one of its checkpoints, a folder of diffusers, or a file of weights. */
+/** Resolves a `<model>` argument: a run, one of its checkpoints, a diffusers folder, or a file of weights. */
 import { stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { UsageError } from '../errors.js';
@@ -8,7 +8,7 @@ import { weightsPath } from './network.js';
 import { findPipeline, type Pipeline } from './pipeline.js';
 import { isFile, runPaths } from './run.js';
 
-/** A model and where its parts are. `weights` is its file of weights; `config` the config.json that wins over flags. */
+/** A model and its files. `weights` is its file of weights; `config` the config.json that overrides flags. */
 export type ModelSource =
   | { kind: 'run'; run: string; config: string; checkpoint: string; weights: string }
   | { kind: 'checkpoint'; checkpoint: string; weights: string; config: string | undefined }
@@ -16,10 +16,10 @@ export type ModelSource =
   | { kind: 'weights'; weights: string };
 
 /**
- * Finds out what `path` is: for a run its latest checkpoint, for a checkpoint the config of the run around
- * it. A file is taken as weights; reading it shows whether it is.
- * @throws UsageError when nothing is there, for a folder without a model, and for a checkpoint of another step than its folder is
- * named for
+ * Determines what `path` is: for a run its latest checkpoint, for a checkpoint the config of its
+ * run. A file is taken as weights; reading it shows whether it is.
+ * @throws UsageError if it does not exist, for a folder without a model, and for a checkpoint whose step differs from its
+ * folder's name
  */
 export async function resolveModel(path: string): Promise<ModelSource> {
   const { file } = await weightsPath(path);
@@ -30,7 +30,7 @@ export async function resolveModel(path: string): Promise<ModelSource> {
   if (await isFile(config)) {
     const checkpoint = await latestCheckpoint(path);
     if (checkpoint === undefined)
-      throw new UsageError(`${path}: expected a run with a checkpoint, got one that has none yet`);
+      throw new UsageError(`${path}: expected a run with a checkpoint, got one without`);
     const weights = checkpointPaths(checkpoint).model;
     await checkState(checkpoint);
     return { kind: 'run', run: path, config, checkpoint, weights };
@@ -43,17 +43,17 @@ export async function resolveModel(path: string): Promise<ModelSource> {
     return { kind: 'checkpoint', checkpoint: path, weights, config: found };
   }
   throw new UsageError(
-    `${path}: expected a run (config.json), a checkpoint (model.safetensors), a pipeline of diffusers ` +
-      '(model_index.json) or a .safetensors file, got a folder with neither',
+    `${path}: expected a run (config.json), a checkpoint (model.safetensors), a diffusers pipeline ` +
+      '(model_index.json) or a .safetensors file, got a folder with none of them',
   );
 }
 
-/** A checkpoint's weights alone may lie without its state. @throws UsageError for a state of another step than the folder's */
+/** A checkpoint's weights may exist without its state. @throws UsageError for a state whose step differs from the folder's name */
 async function checkState(checkpoint: string): Promise<void> {
   if (await isFile(checkpointPaths(checkpoint).state)) await readState(checkpoint);
 }
 
-/** The file of weights of a model, whatever it is. @throws UsageError as `resolveModel` */
+/** The file of weights of any kind of model. @throws UsageError like `resolveModel` */
 export const weightsOf = async (path: string): Promise<string> =>
   (await resolveModel(path)).weights;
 

@@ -1,7 +1,7 @@
 /**
- * Which tensors of a file are a network's: files of weights hold them under names with a prefix (`module.` of
- * DataParallel, `_orig_mod.` of torch.compile, a checkpoint's `model_state_dict.`) and beside others. A network is
- * where its anchor is, a tensor that it has once.
+ * Finds a network's tensors in a file: files of weights may have a prefix on the names (`module.` of
+ * DataParallel, `_orig_mod.` of torch.compile, a checkpoint's `model_state_dict.`) and other tensors beside them. A network is
+ * located by its anchor, a tensor that it has exactly once.
  */
 import { UsageError } from '../errors.js';
 import { show } from './json.js';
@@ -9,17 +9,17 @@ import { isFile } from './run.js';
 
 /** A network's tensors within a file. */
 export interface NetworkNames {
-  /** What stands before each of the network's names; empty, or ending in a dot. */
+  /** The prefix of each of the network's names; empty, or ending in a dot. */
   readonly prefix: string;
-  /** For the user: which names were taken; null where they stand as they are. */
+  /** For the user: which names were used; null if they have no prefix. */
   readonly note: string | null;
 }
 
 /**
  * Finds the network whose names include `anchor`.
- * @param under takes the one under this prefix, where there are several
- * @returns undefined where there is none
- * @throws UsageError where there are several, naming them
+ * @param under chooses the one under this prefix, if there are several
+ * @returns undefined if there is none
+ * @throws UsageError if there are several, naming them
  */
 export function findNetwork(
   path: string,
@@ -43,19 +43,19 @@ export function findNetwork(
   return { prefix, note: noteOf(path, prefix, taken, all.length - taken) };
 }
 
-/** The tensors below a prefix, by the network's own names. */
+/** The tensors under a prefix, by the network's own names. */
 export function below<T>(entries: ReadonlyMap<string, T>, prefix: string): Map<string, T> {
   const own = [...entries].filter(([name]) => name.startsWith(prefix));
   return new Map(own.map(([name, entry]) => [name.slice(prefix.length), entry]));
 }
 
-/** A file of weights as a user names it: `checkpoint.pt#ema` is the network under `ema` in checkpoint.pt. */
+/** The user's form of a file of weights: `checkpoint.pt#ema` is the network under `ema` in checkpoint.pt. */
 export interface WeightsPath {
   readonly file: string;
   readonly under: string | undefined;
 }
 
-/** Takes `path` apart, unless there is a file of just this name. */
+/** Splits `path`, unless a file with this name exists. */
 export async function weightsPath(path: string): Promise<WeightsPath> {
   const at = path.lastIndexOf('#');
   const file = path.slice(0, at);
@@ -72,7 +72,7 @@ function noteOf(path: string, prefix: string, taken: number, left: number): stri
 function ambiguous(path: string, found: readonly string[], under: string | undefined): UsageError {
   const where = under === undefined ? '' : ` under ${show(under)}`;
   return new UsageError(
-    `${path}: expected one network${where}, got ${list(found)}; choose one by its name, as in ` +
+    `${path}: expected one network${where}, got ${list(found)}; choose one by name, as in ` +
       show(`${path}#${found[0]!.slice(0, -1)}`),
   );
 }

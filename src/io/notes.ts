@@ -1,13 +1,13 @@
 /**
- * What a run said: notes.jsonl, one JSON object a line. It is for whoever looks at the run later; nothing else depends on it, so
- * what cannot be written is tried again with the next line, and never ends a run.
+ * A run's messages: notes.jsonl, one JSON object per line. It is for people who look at the run later; nothing else depends on it, so
+ * a failed write is retried with the next line, and never ends a run.
  */
 import { appendFileSync } from 'node:fs';
 import { isObject } from './json.js';
 
 const KINDS = ['note', 'warning', 'ended'] as const;
 
-/** A line for the user, and the step after which it was said. */
+/** A line for the user, and the last step before it. */
 export interface Note {
   readonly step: number;
   /** `ended` says what ended the run before its last step. */
@@ -15,7 +15,7 @@ export interface Note {
   readonly text: string;
 }
 
-/** Appends to a run's notes.jsonl, which it does not make before `begin`: a run that is refused leaves nothing. */
+/** Appends to a run's notes.jsonl, which is not created before `begin`: a refused run leaves nothing. */
 export class NotesLog {
   private readonly path: string;
   private waiting: Note[] = [];
@@ -25,7 +25,7 @@ export class NotesLog {
     this.path = path;
   }
 
-  /** From here on the run has a folder. */
+  /** Call once the run has a folder. */
   begin(): void {
     if (this.begun) return;
     this.begun = true;
@@ -44,12 +44,12 @@ export class NotesLog {
       appendFileSync(this.path, lines.join(''));
       this.waiting = [];
     } catch {
-      // The folder was deleted, or the disk is full: with the next line.
+      // The folder was deleted, or the disk is full: retried with the next line.
     }
   }
 }
 
-/** A line's note, or undefined if it is none. */
+/** A line's note, or undefined if it is invalid. */
 export function parseNote(line: string): Note | undefined {
   try {
     const value: unknown = JSON.parse(line);

@@ -1,23 +1,23 @@
 /**
- * The header of a NumPy array: magic, version, the length of a Python literal, and that literal, which says type, order and
- * shape (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html). It is taken as hostile: nothing is
- * allocated by its word.
+ * The header of a NumPy array: magic, version, the length of a Python literal, and that literal, with type, order and
+ * shape (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html). It is treated as hostile: nothing is
+ * allocated on its word.
  */
 import { UsageError } from '../errors.js';
 import { show } from './json.js';
 
-/** What a header says. */
+/** The contents of a header. */
 export interface Npy {
   /** NumPy's name of the type: `|u1`, `<f8`. */
   readonly dtype: string;
   /** Whether the first index varies fastest. */
   readonly fortran: boolean;
   readonly shape: readonly number[];
-  /** Bytes of the header: the array begins behind it. */
+  /** Bytes of the header: the array starts after it. */
   readonly start: number;
 }
 
-/** Bytes of the types that are read. */
+/** Bytes of the supported types. */
 export const NPY_BYTES: Readonly<Record<string, number>> = {
   '|u1': 1,
   '<i4': 4,
@@ -26,20 +26,20 @@ export const NPY_BYTES: Readonly<Record<string, number>> = {
   '<f8': 8,
 };
 
-/** The longest header that is read: NumPy pads its own to 128 bytes or so. */
+/** Size limit of a header: NumPy pads its own to about 128 bytes. */
 const LONGEST = 1 << 16;
 
-/** Bytes from the start of an array that hold its whole header, if they are there. */
+/** Bytes from the start of an array that contain its whole header, if the file has them. */
 export const NPY_HEAD = LONGEST + 12;
 
-/** Dimensions that an array may have here. */
+/** Most dimensions of an array. */
 const MOST_DIMENSIONS = 8;
 
 const MAGIC = '\x93NUMPY';
 
 /**
  * Reads the header at the start of `head`.
- * @throws UsageError naming `where`, for what is no header, or of a type that is not read
+ * @throws UsageError naming `where`, for an invalid header, or an unsupported type
  */
 export function parseNpy(head: Buffer, where: string): Npy {
   if (head.toString('latin1', 0, 6) !== MAGIC)
@@ -102,7 +102,7 @@ export function npyBytes({ dtype, shape }: Npy, types: readonly string[], where:
   return elementsOf(shape) * NPY_BYTES[dtype]!;
 }
 
-/** A header of version 1, padded so that the data begins at a multiple of 64. */
+/** A header of version 1, padded so that the data start at a multiple of 64. */
 export function npyHeader(shape: readonly number[], dtype = '|u1'): Uint8Array {
   const dimensions = shape.length === 1 ? `${shape[0]},` : shape.join(', ');
   const literal = `{'descr': '${dtype}', 'fortran_order': False, 'shape': (${dimensions}), }`;

@@ -1,6 +1,6 @@
 /**
- * NumPy's .npz: a zip of arrays, each stored as it is (`np.savez`) or deflated (`np.savez_compressed`). It is taken as
- * hostile: entries are held against the file and their own headers before anything is read.
+ * NumPy's .npz: a zip of arrays, each stored (`np.savez`) or deflated (`np.savez_compressed`). It is treated as
+ * hostile: entries are checked against the file and their own headers before anything is read.
  */
 
 import { Readable } from 'node:stream';
@@ -17,23 +17,23 @@ import { listEntries, type Place, placeOf, ZipReader } from './zip-reader.js';
 export interface NpzArray extends Npy {
   /** For messages: file and array. */
   readonly where: string;
-  /** Where the array's own bytes begin in the file; null where they are deflated. */
+  /** Offset of the array's data in the file; null if they are deflated. */
   readonly at: number | null;
-  /** Its bytes without the header, piece by piece, and never more than `bytes`. */
+  /** Its bytes without the header, piece by piece, at most `bytes`. */
   read(bytes: number): AsyncGenerator<Uint8Array>;
 }
 
 /** The arrays of a file by name, without `.npy`. */
 export interface Npz {
   readonly names: readonly string[];
-  /** @throws UsageError for an entry that is damaged, encrypted, or no array */
+  /** @throws UsageError for an entry that is damaged, encrypted, or not an array */
   open(name: string, types: readonly string[]): Promise<NpzArray>;
 }
 
-/** Names of arrays that a message lists. */
+/** Number of array names that a message lists. */
 const LISTED = 8;
 
-/** Bytes that are read at a time. */
+/** Bytes per read. */
 const CHUNK = 1 << 20;
 
 const DEFLATE = 8;
@@ -41,7 +41,7 @@ const DEFLATE = 8;
 /** Bytes that a byte of deflated data can become, at most (https://zlib.net/zlib_tech.html). */
 const MOST_DEFLATED = 1032;
 
-/** The arrays of an open file. @throws UsageError for what is no zip, or a damaged one */
+/** The arrays of an open file. @throws UsageError if it is not a zip, or damaged */
 export async function openNpz(file: InputFile): Promise<Npz> {
   const zip = await named(file, () =>
     yauzl.fromRandomAccessReaderPromise(new ZipReader(file), file.size, { autoClose: false }),
@@ -66,7 +66,7 @@ export async function openNpz(file: InputFile): Promise<Npz> {
   };
 }
 
-/** Names for a message, not without end. */
+/** A list of names for a message, truncated. */
 export const namesText = (names: readonly string[]): string =>
   `${names.slice(0, LISTED).map(show).join(', ')}${names.length > LISTED ? ', …' : ''}`;
 
@@ -91,7 +91,7 @@ async function openEntry(
   const expected = npy.start + npyBytes(npy, types, where);
   if (entry.uncompressedSize !== expected)
     throw new UsageError(
-      `${where}: expected ${expected} bytes, as its shape (${npy.shape.join(', ')}) has, got ${entry.uncompressedSize}`,
+      `${where}: expected ${expected} bytes for its shape (${npy.shape.join(', ')}), got ${entry.uncompressedSize}`,
     );
   if (deflated && expected > MOST_DEFLATED * (place.bytes + 1))
     throw new UsageError(
@@ -120,7 +120,7 @@ async function start(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
   return Buffer.concat(parts);
 }
 
-/** The bytes of a place. The pieces share one buffer. */
+/** The bytes of an entry. The pieces share one buffer. */
 async function* pieces(file: InputFile, { at, bytes }: Place): AsyncGenerator<Uint8Array> {
   const buffer = Buffer.alloc(Math.min(CHUNK, bytes));
   for (let done = 0; done < bytes; done += buffer.length) {
@@ -131,7 +131,7 @@ async function* pieces(file: InputFile, { at, bytes }: Place): AsyncGenerator<Ui
 }
 
 async function* inflated(file: InputFile, place: Place, where: string): AsyncGenerator<Uint8Array> {
-  // The inflater keeps what it was given: pieces that share a buffer would be written over.
+  // The inflater keeps its input: pieces that share a buffer would be overwritten.
   const source = Readable.from(copies(pieces(file, place)));
   const inflater = source.pipe(createInflateRaw());
   source.on('error', (error) => inflater.destroy(error));
@@ -161,7 +161,7 @@ async function* skip(bytes: number, source: AsyncIterable<Uint8Array>): AsyncGen
   }
 }
 
-/** @throws UsageError where the source ends before, or goes on after so many bytes */
+/** @throws UsageError if the source ends early, or continues after `bytes` bytes */
 async function* exactly(
   bytes: number,
   source: AsyncIterable<Uint8Array>,
@@ -179,7 +179,7 @@ async function* exactly(
     );
 }
 
-/** Names the file in what yauzl throws. */
+/** Adds the file's name to errors of yauzl. */
 async function named<T>(file: InputFile, read: () => Promise<T>): Promise<T> {
   try {
     return await read();

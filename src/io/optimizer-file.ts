@@ -9,7 +9,7 @@ import { firstNotFinite, type StateDict, type Tensor } from '../network/state.js
 import { show } from './json.js';
 import { readSafetensors } from './safetensors.js';
 
-/** The tensors and metadata that `readOptimizer` reads back. */
+/** The tensors and metadata that `readOptimizer` reads. */
 export function optimizerTensors({ step, m, v }: OptimizerState): {
   tensors: StateDict;
   metadata: Record<string, string>;
@@ -24,8 +24,8 @@ export function optimizerTensors({ step, m, v }: OptimizerState): {
 
 /**
  * The state after `expected` steps.
- * @throws UsageError when the file is unsound or of another step, its moments are not pairs of equal shape, or hold what
- *   Adam never comes to.
+ * @throws UsageError if the file is damaged or of another step, or its moments are not pairs of equal shape, or have values
+ *   that Adam cannot produce
  */
 export async function readOptimizer(path: string, expected: number): Promise<OptimizerState> {
   const { tensors, metadata } = await readSafetensors(path);
@@ -36,7 +36,7 @@ export async function readOptimizer(path: string, expected: number): Promise<Opt
     );
   if (step !== expected)
     throw new UsageError(
-      `${path}: __metadata__: step: expected ${expected}, as the checkpoint says, got ${step}`,
+      `${path}: __metadata__: step: expected ${expected}, the checkpoint's step, got ${step}`,
     );
   const m = new Map<string, Tensor>();
   const v = new Map<string, Tensor>();

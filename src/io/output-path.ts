@@ -1,12 +1,12 @@
-/** Checks of an output's path that are made before the hours of work whose result goes there. */
+/** Checks an output's path before the hours of work whose result goes there. */
 import { dirname, extname } from 'node:path';
 import { UsageError } from '../errors.js';
 import { isFolder } from './run.js';
 
 /**
- * Checks that a file can be put at `path`; `flag` names where the user gave it, `extensions` (with the dot)
- * what can be written. An existing file will be replaced.
- * @throws UsageError when the extension is another, the folder is missing, or `path` is a folder.
+ * Checks that a file can be written to `path`; `flag` is the user's flag for it, `extensions` (with the dot)
+ * are the supported formats. An existing file will be replaced.
+ * @throws UsageError if the extension is another, the folder is missing, or `path` is a folder
  */
 export async function checkOutputPath(
   flag: string,

@@ -1,34 +1,34 @@
-/** Pictures and animations as files, by sharp (loaded when first needed), each written whole or not at all. */
+/** Pictures and animations as files, by sharp (loaded lazily), each written atomically. */
 import type { Sharp } from 'sharp';
 import { RunError, ShapeError } from '../errors.js';
 import { writeFileAtomically } from './atomic.js';
 import type { Picture } from './grid.js';
 import { extensionOf } from './output-path.js';
 
-/** Extensions that `writePicture` and `writeAnimation` take, for `checkOutputPath`. */
+/** Extensions for `writePicture` and `writeAnimation`, for `checkOutputPath`. */
 export const PICTURE_EXTENSIONS = ['.png', '.webp', '.gif'] as const;
 export const ANIMATION_EXTENSIONS = ['.gif', '.webp'] as const;
 
 export interface Timing {
-  /** Milliseconds a frame; files keep hundredths of a second. */
+  /** Milliseconds per frame; files have a resolution of hundredths of a second. */
   readonly delay?: number;
-  /** Milliseconds that the last frame stays. */
+  /** Milliseconds of the last frame. */
   readonly hold?: number;
-  /** How often it plays; 0 is for ever. */
+  /** Number of repetitions; 0 means forever. */
   readonly loop?: number;
 }
 
 /**
- * Writes a picture in the format of its extension: PNG and WebP without loss, GIF in 256 colours.
- * @throws RunError with the path and the reason when it cannot be written.
+ * Writes a picture in the format of its extension: lossless PNG and WebP, GIF in 256 colours.
+ * @throws RunError with the path and the reason if it cannot be written
  */
 export async function writePicture(path: string, picture: Picture): Promise<void> {
   await encode(path, await fromFrames([picture]), {});
 }
 
 /**
- * Writes frames as an animated GIF or WebP, the last frame held.
- * @throws ShapeError when the frames differ in size or there is none; RunError as `writePicture` does.
+ * Writes frames as an animated GIF or WebP that holds the last frame.
+ * @throws ShapeError if the frames differ in size or there are none; RunError like `writePicture`
  */
 export async function writeAnimation(
   path: string,
@@ -39,7 +39,7 @@ export async function writeAnimation(
   await encode(path, await fromFrames(frames), { delay: delays, loop });
 }
 
-/** A picture as the bytes of a PNG. */
+/** Encodes a picture as PNG. */
 export async function encodePng(picture: Picture): Promise<Uint8Array> {
   return (await fromFrames([picture])).png().toBuffer();
 }
@@ -53,7 +53,7 @@ async function encode(
   try {
     bytes = await inFormat(image, extensionOf(path), animation).toBuffer();
   } catch (error) {
-    // What an encoder cannot do: a WebP of more than 16,383 pixels a side, for one.
+    // A limit of the encoder, for example a WebP of more than 16,383 pixels a side.
     const reason = error instanceof Error ? error.message : String(error);
     throw new RunError(`cannot write ${path}: ${reason}`, { cause: error });
   }
@@ -77,7 +77,7 @@ function inFormat(
   }
 }
 
-/** Frames as sharp takes them: one tall image, cut into pages. */
+/** Frames in sharp's form: one tall image, divided into pages. */
 async function fromFrames(frames: readonly Picture[]): Promise<Sharp> {
   const [first] = frames;
   if (!first) throw new ShapeError('writeAnimation: expected one frame or more, got none');

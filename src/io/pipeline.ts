@@ -1,6 +1,6 @@
 /**
- * Folders as diffusers writes them: a pipeline, nested (`unet/`, `scheduler/`) or flat as google/ddpm-*, or a model alone. What
- * the configs in them mean is not this file's business.
+ * Folders in diffusers' layout: a pipeline, nested (`unet/`, `scheduler/`) or flat like google/ddpm-*, or a model alone. Their
+ * configs are read elsewhere.
  */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,16 +10,16 @@ import { readJsonFileSync } from './run.js';
 
 /** The files of such a folder. */
 export interface Pipeline {
-  /** Its model_index.json; a model alone has none. */
+  /** Its model_index.json; missing for a model alone. */
   readonly index: string | undefined;
   /** The network's config.json. */
   readonly config: string;
   readonly weights: string;
-  /** scheduler_config.json; a model alone need not have any. */
+  /** scheduler_config.json; optional for a model alone. */
   readonly scheduler: string | undefined;
 }
 
-/** Pipelines of a U-Net and a scheduler alone, which make images of noise. */
+/** Unconditional pipelines with only a U-Net and a scheduler. */
 const CLASSES = ['DDPMPipeline', 'DDIMPipeline'];
 
 const INDEX = 'model_index.json';
@@ -28,8 +28,8 @@ const SCHEDULER = 'scheduler_config.json';
 const STEM = 'diffusion_pytorch_model';
 
 /**
- * The files of a folder of diffusers; undefined for any other folder, or what is none.
- * @throws UsageError for a pipeline of another class, or one that lacks a file.
+ * The files of a diffusers folder; undefined for anything else.
+ * @throws UsageError for a pipeline of another class, or one that lacks a file
  */
 export function findPipeline(folder: string): Pipeline | undefined {
   const index = join(folder, INDEX);
@@ -45,7 +45,7 @@ export function findPipeline(folder: string): Pipeline | undefined {
   };
 }
 
-/** Where a pipeline that is written has its files. */
+/** Paths for writing a pipeline. */
 export function pipelinePaths(folder: string) {
   const [unet, scheduler] = [join(folder, 'unet'), join(folder, 'scheduler')];
   return {
@@ -68,7 +68,7 @@ function pipeline(folder: string, index: string): Pipeline {
   return { index, config, weights: weightsIn(join(config, '..')), scheduler };
 }
 
-/** A file in the sub-folder, or beside the index. */
+/** A file in the subfolder, or beside the index. */
 function first(folder: string, part: string, name: string): string {
   const places = [join(folder, part, name), join(folder, name)];
   const found = places.find(isFileSync);
@@ -76,7 +76,7 @@ function first(folder: string, part: string, name: string): string {
   throw new UsageError(`${folder}: expected ${places[0]} or ${places[1]}, got neither`);
 }
 
-/** The file of weights: safetensors before pickles, whole precision before variants as `fp16`. */
+/** The file of weights: safetensors before pickles, full precision before variants such as `fp16`. */
 function weightsIn(folder: string): string {
   const names = readdirSync(folder).sort();
   for (const extension of ['safetensors', 'bin']) {
@@ -87,7 +87,7 @@ function weightsIn(folder: string): string {
   }
   const sharded = names.find((name) => name.startsWith(STEM));
   throw new UsageError(
-    `${folder}: expected ${STEM}.safetensors or .bin, got ${sharded === undefined ? 'neither' : `${sharded}, in pieces, which are not read`}`,
+    `${folder}: expected ${STEM}.safetensors or .bin, got ${sharded === undefined ? 'neither' : `${sharded}, in shards, which are not supported`}`,
   );
 }
 

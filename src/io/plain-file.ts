@@ -1,23 +1,23 @@
 /**
- * Reading files that should be plain, and mostly small. A folder that somebody else filled may hold anything under their
- * names: a pipe, which waits for its writer for ever, a device, or a file without end.
+ * Reads files that should be plain, and mostly small. In a folder that somebody else filled, any name may be
+ * a pipe, which waits for its writer forever, a device, or an endless file.
  */
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { UsageError } from '../errors.js';
 
-/** With it a pipe opens at once; Windows has no such flag, and no pipes among its files. */
+/** With it a pipe opens at once; Windows has no such flag, and no named pipes in its file system. */
 export const NONBLOCK = constants.O_NONBLOCK ?? 0;
 
-/** Bytes that are read at a time. */
+/** Bytes per read. */
 const CHUNK = 1 << 16;
 
 /**
- * Opens a file for reading that must be a plain one.
- * @throws UsageError naming what is there instead; the system's error when it cannot be opened
+ * Opens a file for reading, which must be a plain one.
+ * @throws UsageError naming what it is instead; the system's error if it cannot be opened
  */
 export async function openPlain(path: string): Promise<FileHandle> {
-  // Before it is opened: that alone may wait, or set a device going.
+  // Before opening, which may wait, or start a device.
   checkPlain(path, await stat(path));
   const file = await open(path, constants.O_RDONLY | NONBLOCK);
   try {
@@ -41,14 +41,14 @@ function kindOf(stats: Stats): string {
 }
 
 /**
- * A plain file as UTF-8 text.
- * @param longest bytes it may have
- * @throws UsageError for one that is longer, or no plain file; the system's error when it cannot be read
+ * Reads a plain file as UTF-8 text.
+ * @param longest its size limit in bytes
+ * @throws UsageError for a longer one, or if it is not a plain file; the system's error if it cannot be read
  */
 export async function readSmallFile(path: string, longest: number): Promise<string> {
   const file = await openPlain(path);
   try {
-    // Files of the system itself say that they are empty.
+    // Virtual files of the system report a size of 0.
     const size = (await file.stat()).size || longest;
     // One byte more than allowed shows a file that is longer, or that grows.
     const bytes = Buffer.alloc(Math.min(size, longest) + 1);
@@ -67,8 +67,8 @@ export async function readSmallFile(path: string, longest: number): Promise<stri
 
 /**
  * The lines of a plain file of any length, in little memory.
- * @param longest bytes that a line may have
- * @throws UsageError for a line that is longer, which may have no end; as `openPlain` does
+ * @param longest size limit of a line in bytes
+ * @throws UsageError for a longer line, which may be endless; otherwise like `openPlain`
  */
 export async function* readLines(path: string, longest: number): AsyncGenerator<string> {
   const file = await openPlain(path);

@@ -1,5 +1,5 @@
 /**
- * Paths whose names are not UTF-8, as archives of other systems leave them. Linux takes any bytes for a name; a JavaScript
+ * Paths whose names are not UTF-8, as archives from other systems contain. On Linux a name may be any bytes; a JavaScript
  * string cannot hold them, so such a path stays bytes.
  */
 import { isUtf8 } from 'node:buffer';
@@ -7,10 +7,10 @@ import { readdir, stat } from 'node:fs/promises';
 import { isAbsolute, join, sep } from 'node:path';
 import { UsageError } from '../errors.js';
 
-/** A text wherever the path is UTF-8, else its bytes. */
+/** A text if the path is UTF-8, else its bytes. */
 export type RawPath = string | Uint8Array;
 
-/** What `fs` takes: bytes come out of a worker's message as a plain array. */
+/** In the form for `fs`: bytes in a worker's message arrive as a plain array. */
 export const fsPath = (path: RawPath): string | Buffer =>
   typeof path === 'string' ? path : Buffer.from(path.buffer, path.byteOffset, path.byteLength);
 
@@ -20,7 +20,7 @@ export function joinRaw(folder: RawPath, name: Buffer): RawPath {
   return Buffer.concat([Buffer.from(fsPath(folder)), Buffer.from(sep), name]);
 }
 
-/** A name for messages and for order: bytes that are not UTF-8 as `\xe9`. */
+/** A name for messages and sorting: bytes that are not UTF-8 appear as `\xe9`. */
 export function nameText(name: Buffer): string {
   if (isUtf8(name)) return name.toString();
   let text = '';
@@ -32,7 +32,7 @@ export function nameText(name: Buffer): string {
   return text;
 }
 
-/** Bytes of the character at `at`; 0 where there is none. */
+/** Bytes of the character at `at`; 0 if it is invalid. */
 function characterAt(bytes: Buffer, at: number): number {
   const first = bytes[at]!;
   const length = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
@@ -42,13 +42,13 @@ function characterAt(bytes: Buffer, at: number): number {
 
 const escaped = (byte: number): string => `\\x${byte.toString(16).padStart(2, '0')}`;
 
-/** What Node makes of bytes in its arguments that are not UTF-8. */
+/** Node's replacement for bytes in its arguments that are not UTF-8. */
 const LOST = '\ufffd';
 
 /**
- * The path that an argument names. Of bytes that are not UTF-8 an argument has only U+FFFD left; they are found again by
- * the names on disk that read the same. A text that names something, or nothing, stays as it is.
- * @throws UsageError where two names on disk read the same
+ * The path that an argument names. Bytes that are not UTF-8 arrive as U+FFFD; they are recovered by
+ * comparing with the names on disk. A text that names an existing file, or none, is returned unchanged.
+ * @throws UsageError if several names on disk match
  */
 export async function resolveRaw(text: string): Promise<RawPath> {
   if (!text.includes(LOST) || (await exists(text))) return text;
@@ -66,7 +66,7 @@ async function lookUp(folder: RawPath, part: string, text: string): Promise<Buff
   const found = names.filter((name) => name.toString() === part);
   if (found.length > 1)
     throw new UsageError(
-      `${text}: expected one such name, got ${found.map(nameText).join(' and ')}; name the folder above them`,
+      `${text}: expected one such name, got ${found.map(nameText).join(' and ')}; give their parent folder`,
     );
   return found[0];
 }

@@ -1,4 +1,4 @@
-/** Tensors by name out of any file that holds them: safetensors, or what `torch.save` writes. */
+/** Reads tensors by name from any file that has them: safetensors, or the output of `torch.save`. */
 import type { Tensor } from '../network/state.js';
 import { withInputFile } from './input-file.js';
 import { openSafetensors, type Safetensors } from './safetensors.js';
@@ -6,12 +6,12 @@ import type { TensorFile } from './tensor-file.js';
 import { isTorchFile } from './torch/is-torch-file.js';
 import { openTorchFile } from './torch/open.js';
 
-/** What a file of weights may be, for messages. */
+/** The supported files of weights, for messages. */
 const EXPECTED = "a file of tensors (.safetensors, or PyTorch's .pt, .pth or .bin)";
 
 /**
- * Opens a file of tensors for `use`; its first bytes say which format it is, whatever it is called.
- * @throws UsageError when it is neither, or not sound; other errors of `use` pass.
+ * Opens a file of tensors for `use`; its first bytes determine the format, whatever its name.
+ * @throws UsageError if it is neither, or damaged; other errors of `use` pass through
  */
 export function withTensorFile<T>(path: string, use: (file: TensorFile) => Promise<T>): Promise<T> {
   return withInputFile(path, EXPECTED, async (file) => {
@@ -22,10 +22,10 @@ export function withTensorFile<T>(path: string, use: (file: TensorFile) => Promi
 }
 
 /**
- * Reads every tensor of a .safetensors or of a file by `torch.save` (.pt, .pth, .bin), of which nothing is run: a
- * pickle's objects that are no tensors, dictionaries or lists are passed over. Tensors in nested dictionaries and lists
- * are named by the way to them: `model_state_dict.conv0.weight`. Floats become F32 (F64 is rounded), all else I64.
- * @throws UsageError naming file, tensor, expected and got, for a file that is not sound or holds what is not read.
+ * Reads every tensor of a .safetensors or of a `torch.save` file (.pt, .pth, .bin), without running any of it: a
+ * pickle's objects other than tensors, dictionaries and lists are skipped. Tensors in nested dictionaries and lists
+ * are named by their path: `model_state_dict.conv0.weight`. Floats become F32 (F64 is rounded), all others I64.
+ * @throws UsageError with file, tensor, expected and got, for a file that is damaged or has unsupported contents
  */
 export function readTensors(path: string): Promise<Safetensors> {
   return withTensorFile(path, async (file) => {

@@ -1,6 +1,6 @@
 /**
- * A run is a folder: `config.json` (all that is needed to repeat it), `metrics.jsonl`, `samples/` and
- * `checkpoints/`. A new run never writes over an old one.
+ * A run is a folder: `config.json` (everything needed to repeat it), `metrics.jsonl`, `samples/` and
+ * `checkpoints/`. A new run never overwrites an old one.
  */
 import { constants, readFileSync, statSync } from 'node:fs';
 import { access, readdir, rm, stat } from 'node:fs/promises';
@@ -12,24 +12,24 @@ import { isObject, parseJson } from './json.js';
 import { makeFolders } from './make-folders.js';
 import { checkPlain, readSmallFile } from './plain-file.js';
 
-/** Where a run keeps its files. */
+/** The files of a run. */
 export interface RunPaths {
   readonly dir: string;
   readonly config: string;
   readonly metrics: string;
-  /** What it said while it trained. */
+  /** Its notes and warnings. */
   readonly notes: string;
-  /** TensorBoard's events, where the run writes some. */
+  /** TensorBoard's events, if the run writes them. */
   readonly events: string;
-  /** The losses as a picture. */
+  /** The loss curve. */
   readonly curve: string;
-  /** Weights that sampling is guided by, where the run keeps some. */
+  /** Weights that guide sampling, if the run keeps some. */
   readonly guide: string;
   readonly samples: string;
   readonly checkpoints: string;
 }
 
-/** What config.json holds: JSON values by name. What they mean is the business of src/config/. */
+/** The contents of config.json: JSON values by name. src/config/ interprets them. */
 export type Json = Readonly<Record<string, unknown>>;
 
 /** The paths of the run in `dir`, whether it exists or not. */
@@ -48,8 +48,8 @@ export function runPaths(dir: string): RunPaths {
 }
 
 /**
- * Refuses a folder that a new run cannot have, before anything is computed or written.
- * @throws UsageError when `dir` holds a run already, or is a file.
+ * Refuses a folder that a new run cannot use, before anything is computed or written.
+ * @throws UsageError if `dir` already holds a run, or is a file
  */
 export async function checkNewRun(dir: string): Promise<void> {
   const names = await listFolder(dir);
@@ -59,14 +59,14 @@ export async function checkNewRun(dir: string): Promise<void> {
   if (own.length === 0) return;
   throw new UsageError(
     `--out ${dir}: expected a new folder, got one that holds a run (${own.join(', ')}). ` +
-      'Add --resume to go on with it, or give another --out',
+      'Add --resume to continue it, or give another --out',
   );
 }
 
 /**
- * Starts a run: makes `dir` with its sub-folders and writes config.json.
- * @param hold called when the folder is there and nothing in it, to lock it
- * @throws UsageError as `checkNewRun` does; RunError when it cannot be written, and then no new folder is left.
+ * Starts a run: makes `dir` with its subfolders and writes config.json.
+ * @param hold called once the empty folder exists, to lock it
+ * @throws UsageError like `checkNewRun`; RunError if it cannot be written, and then no new folder is left
  */
 export async function createRun(
   dir: string,
@@ -77,11 +77,11 @@ export async function createRun(
   const paths = runPaths(dir);
   const made = await makeFolder(paths.dir);
   await hold?.();
-  // Again under the lock: another may have begun, and ended, in between.
+  // Again under the lock: another run may have started, and ended, in between.
   if (hold) await checkNewRun(dir);
   try {
     await removeLeft(paths);
-    // config.json first: a crash in between leaves a run that can be named, not folders that cannot.
+    // config.json first: a crash in between leaves a recognisable run, not unidentifiable folders.
     await writeConfig(paths, config);
     await makeFolder(paths.checkpoints);
     await makeFolder(paths.samples);
@@ -93,7 +93,7 @@ export async function createRun(
 }
 
 /**
- * Removes what killed processes left half-written of a run's own files. The caller holds the run's lock.
+ * Removes half-written files of a run that killed processes left. The caller holds the run's lock.
  * @throws RunError
  */
 export async function removeLeft({
@@ -110,16 +110,16 @@ export async function removeLeft({
   await removeTemporaries(samples, (base) => GRID.test(base));
 }
 
-/** Where the grid of images of `step` is. */
+/** Path of the sample grid of `step`. */
 export const gridPath = ({ samples }: RunPaths, step: number): string =>
   join(samples, `step-${step}.png`);
 
 const GRID = /^step-\d+\.png$/;
 
 /**
- * Checks that a run in `dir` could be written, before the hours whose result goes there: its folders, or the nearest
- * one above that exists.
- * @throws RunError naming the folder and why not
+ * Checks that a run in `dir` could be written, before the hours of work whose result goes there: its folders, or the nearest
+ * existing ancestor.
+ * @throws RunError naming the folder and the reason
  */
 export async function checkWritable(dir: string): Promise<void> {
   const { checkpoints, samples } = runPaths(dir);
@@ -129,7 +129,7 @@ export async function checkWritable(dir: string): Promise<void> {
     });
 }
 
-/** The path itself, or the nearest one above it that exists. */
+/** The path itself, or its nearest existing ancestor. */
 async function nearestFolder(path: string): Promise<string> {
   const found = await stat(path).catch(() => undefined);
   return found || dirname(path) === path ? path : nearestFolder(dirname(path));
@@ -137,7 +137,7 @@ async function nearestFolder(path: string): Promise<string> {
 
 /**
  * Opens an existing run and reads its config.json.
- * @throws UsageError when `dir` holds no run or its config.json is no JSON object.
+ * @throws UsageError if `dir` holds no run or its config.json is not a JSON object
  */
 export async function openRun(dir: string): Promise<{ paths: RunPaths; config: Json }> {
   const paths = runPaths(dir);
@@ -147,8 +147,8 @@ export async function openRun(dir: string): Promise<{ paths: RunPaths; config: J
 }
 
 /**
- * Makes a run whose folder was deleted or moved away while it trains one that can be opened again.
- * @param hold called when the folder is there, to lock it
+ * Makes a run usable again if its folder was deleted or moved while it trains.
+ * @param hold called once the folder exists, to lock it
  * @returns whether config.json was missing
  * @throws RunError
  */
@@ -164,12 +164,12 @@ export async function restoreRun(
   return true;
 }
 
-/** Replaces config.json, as a resume does that changes how long to train. @throws RunError */
+/** Replaces config.json, for a resume that changes the length of training. @throws RunError */
 export async function writeConfig(paths: RunPaths, config: Json): Promise<void> {
   await writeFileAtomically(paths.config, `${JSON.stringify(config, null, 2)}\n`);
 }
 
-/** Bytes of the longest config.json or state.json that is read; real ones have some thousand. */
+/** Size limit of config.json and state.json in bytes; real ones have some thousand. */
 const LONGEST_JSON = 1 << 20;
 
 /** A JSON object from a file that users may have edited. @throws UsageError */
@@ -179,11 +179,11 @@ export async function readJsonFile(path: string): Promise<Json> {
 }
 
 /**
- * The same at once, for small files that settings name.
- * @param mend what is changed in a text that another program writes, before it is read
+ * The same synchronously, for small files that settings name.
+ * @param correct fixes the text of a file that another program wrote, before it is parsed
  * @throws UsageError
  */
-export function readJsonFileSync(path: string, mend = (text: string) => text): Json {
+export function readJsonFileSync(path: string, correct = (text: string) => text): Json {
   let text: string | { error: unknown };
   try {
     const stats = statSync(path);
@@ -192,7 +192,7 @@ export function readJsonFileSync(path: string, mend = (text: string) => text): J
       throw new UsageError(
         `${path}: expected a file of at most ${LONGEST_JSON} bytes, got a longer one`,
       );
-    text = mend(readFileSync(path, 'utf8'));
+    text = correct(readFileSync(path, 'utf8'));
   } catch (error) {
     text = { error };
   }
@@ -213,17 +213,17 @@ function parseJsonFile(path: string, text: string | { error: unknown }): Json {
   throw new UsageError(`${path}: expected a JSON object, got another JSON value`);
 }
 
-/** Whether `path` is a file; false when nothing is there. */
+/** Whether `path` is a file; false if it does not exist. */
 export async function isFile(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isFile() ?? false;
 }
 
-/** Whether `path` is a folder; false when nothing is there. */
+/** Whether `path` is a folder; false if it does not exist. */
 export async function isFolder(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
 }
 
-/** Makes a folder and those above it; resolves to the first that had to be made. */
+/** Makes a folder and its missing ancestors; resolves to the first that was made. */
 async function makeFolder(path: string): Promise<string | undefined> {
   try {
     return await makeFolders(path);

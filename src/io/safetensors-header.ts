@@ -1,13 +1,13 @@
 /**
- * The header of a safetensors file: JSON that names each tensor's dtype, shape and place in the data
- * after it. The file is taken as hostile: nothing is allocated or read by its word before every entry has
+ * The header of a safetensors file: JSON with each tensor's dtype, shape and position in the data
+ * after it. The file is treated as hostile: nothing is allocated or read on its word before every entry has
  * been checked against the others and against the size of the file.
  */
 import { UsageError } from '../errors.js';
 import { DTYPE_BYTES, type Dtype, isDtype } from './dtypes.js';
 import { isObject, parseJson, show } from './json.js';
 
-/** One tensor as the header describes it; `begin` and `end` count bytes from the start of the data. */
+/** One tensor in the header; `begin` and `end` are byte offsets from the start of the data. */
 export interface TensorInfo {
   readonly dtype: Dtype;
   readonly shape: readonly number[];
@@ -15,21 +15,21 @@ export interface TensorInfo {
   readonly end: number;
 }
 
-/** A checked header: tensors in the order of the file, and the free text under `__metadata__`. */
+/** A checked header: tensors in file order, and the free text under `__metadata__`. */
 export interface Header {
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** Longest header that is read, as in the format's own library: 100 MB. */
+/** Longest supported header, as in the format's own library: 100 MB. */
 export const LONGEST_HEADER = 100_000_000;
 
-/** Root, entry, list: a header nests no deeper. The most names is far above any model's, far below memory's. */
+/** Root, entry, list: a header nests no deeper. The limit on names is far above any model's, far below memory's. */
 const LIMITS = { depth: 3, names: 400_000 };
 
 /**
  * Checks a header's bytes against the `dataBytes` bytes that follow it in the file called `where`.
- * @throws UsageError naming file, tensor, what was expected and what was found.
+ * @throws UsageError naming file and tensor, with what was expected and what was found
  */
 export function parseHeader(bytes: Uint8Array, dataBytes: number, where: string): Header {
   const root = parseRoot(bytes, where);
@@ -90,7 +90,7 @@ function checkEntry(name: string, entry: unknown, where: string): TensorInfo {
   return { dtype, shape, begin, end };
 }
 
-/** Every byte of the data belongs to exactly one tensor: no overlap, no hole, nothing beyond the end. */
+/** Every byte of the data must belong to exactly one tensor: no overlap, no gap, nothing beyond the end. */
 function checkPlaces(
   tensors: ReadonlyMap<string, TensorInfo>,
   dataBytes: number,
@@ -99,7 +99,7 @@ function checkPlaces(
   let at = 0;
   for (const [name, { begin, end }] of inFileOrder(tensors)) {
     if (begin !== at) {
-      const fault = begin < at ? 'it overlaps another' : 'a hole lies before it';
+      const fault = begin < at ? 'it overlaps another' : 'there is a gap before it';
       throw new UsageError(
         `${where}: tensor ${show(name)}: expected its data to begin at byte ${at}, got ${begin}: ${fault}`,
       );
@@ -113,11 +113,11 @@ function checkPlaces(
   }
   if (at !== dataBytes)
     throw new UsageError(
-      `${where}: expected ${at} bytes of data, as its header says, got ${dataBytes}`,
+      `${where}: expected ${at} bytes of data according to its header, got ${dataBytes}`,
     );
 }
 
-/** Entries by where their data lies. */
+/** Entries sorted by the position of their data. */
 export function inFileOrder(tensors: ReadonlyMap<string, TensorInfo>): [string, TensorInfo][] {
   return [...tensors].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
 }

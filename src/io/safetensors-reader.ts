@@ -1,5 +1,5 @@
 /**
- * Reads safetensors out of a file or out of memory, alike: nothing in them is trusted, and nothing here needs Node.
+ * Reads safetensors from a file or from memory: nothing in them is trusted, and nothing here needs Node.
  *
  * Layout: u64 (little-endian) length of the header, the header in JSON padded with spaces, the data.
  * Format: https://github.com/huggingface/safetensors
@@ -12,18 +12,18 @@ import { type Header, LONGEST_HEADER, parseHeader } from './safetensors-header.j
 import { readTensor } from './tensor-data.js';
 import type { TensorFile } from './tensor-file.js';
 
-/** What else a file is, in words; undefined where that is not known. */
+/** What a file is instead, as text; undefined if unknown. */
 export type WhatElse = () => Promise<string | undefined>;
 
-/** A checked header, and the byte where the data begins. */
+/** A checked header, and the offset of the data. */
 export interface LoadedHeader {
   readonly header: Header;
   readonly dataStart: number;
 }
 
 /**
- * The tensors by name, with nothing but the header read.
- * @throws UsageError naming file, tensor, expected and got, for what is not sound
+ * The tensors by name; only the header is read.
+ * @throws UsageError with file, tensor, expected and got, for an invalid file
  */
 export async function openTensors(file: ByteSource, whatElse?: WhatElse): Promise<TensorFile> {
   const loaded = await loadHeader(file, whatElse);
@@ -31,7 +31,7 @@ export async function openTensors(file: ByteSource, whatElse?: WhatElse): Promis
   return { entries, metadata, read: (name) => readNamed(file, loaded, name) };
 }
 
-/** The tensor of a name that the header has. */
+/** The tensor with a name from the header. */
 export function readNamed(
   file: ByteSource,
   { header, dataStart }: LoadedHeader,
@@ -42,7 +42,7 @@ export function readNamed(
   return readTensor(file, info, dataStart + info.begin, where);
 }
 
-/** @throws UsageError for a header that is not sound, or does not go with the size of the file */
+/** @throws UsageError for an invalid header, or one that does not match the size of the file */
 export async function loadHeader(
   file: ByteSource,
   whatElse: WhatElse = async () => undefined,

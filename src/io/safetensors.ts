@@ -1,5 +1,5 @@
 /**
- * Safetensors files: named tensors behind a JSON header, interchangeable with PyTorch's. Reading trusts
+ * Safetensors files: named tensors after a JSON header, interchangeable with PyTorch's. Reading trusts
  * nothing in the file; writing is atomic and streams each tensor's own memory.
  *
  * Layout: u64 (little-endian) length of the header, the header in JSON padded with spaces, the data.
@@ -19,24 +19,24 @@ import type { TensorFile } from './tensor-file.js';
 import { convertLine } from './torch/convert-line.js';
 import { isTorchFile } from './torch/is-torch-file.js';
 
-/** The tensors of a file, in the order of its header, and its `__metadata__`. */
+/** The tensors of a file, in header order, and its `__metadata__`. */
 export interface Safetensors {
   readonly tensors: Map<string, Tensor>;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** A tensor of numbers of two bytes. */
+/** A tensor of half-precision numbers. */
 interface F16Tensor {
   readonly dtype: 'F16';
   readonly shape: readonly number[];
   readonly data: Uint16Array;
 }
 
-/** What is written: tensors as Haze computes in them, or of half their size. */
+/** Tensors to write: in Haze's types, or in half precision. */
 type WrittenTensor = Tensor | F16Tensor;
 export type WrittenTensors = ReadonlyMap<string, WrittenTensor>;
 
-/** Floats as the nearest halves; a tensor with a number that no half is near to stays as it is. */
+/** Converts floats to the nearest halves; a tensor with a number outside their range is left unchanged. */
 export const inHalves = (tensors: StateDict): WrittenTensors =>
   new Map([...tensors].map(([name, tensor]) => [name, halved(tensor)]));
 
@@ -47,8 +47,8 @@ function halved(tensor: Tensor): WrittenTensor {
 }
 
 /**
- * Reads every tensor of a file; floats become F32 (F64 is rounded), all else I64.
- * @throws UsageError naming file, tensor, expected and got, for anything that is not a sound safetensors file.
+ * Reads every tensor of a file; floats become F32 (F64 is rounded), all others I64.
+ * @throws UsageError with file, tensor, expected and got, for an invalid safetensors file
  */
 export function readSafetensors(path: string): Promise<Safetensors> {
   return withFile(path, async (file, loaded) => {
@@ -59,14 +59,14 @@ export function readSafetensors(path: string): Promise<Safetensors> {
   });
 }
 
-/** Names, dtypes, shapes and metadata alone; the data is checked to be there but not read. @throws UsageError */
+/** Only names, dtypes, shapes and metadata; the data must exist but are not read. @throws UsageError */
 export function readHeader(path: string): Promise<Header> {
   return withFile(path, async (_, { header }) => header);
 }
 
 /**
- * Writes a state dict. The header keeps its order; the data holds I64 first, so that every tensor is aligned.
- * @throws ShapeError when a tensor's data is not its shape's; RunError when the file cannot be written.
+ * Writes a state dict. The header keeps its order; the data have I64 first, so that every tensor is aligned.
+ * @throws ShapeError if a tensor's data do not match its shape; RunError if the file cannot be written
  */
 export async function writeSafetensors(
   path: string,
@@ -76,7 +76,7 @@ export async function writeSafetensors(
   await writeAtomically(path, (file) => writeTensors(file, tensors, metadata));
 }
 
-/** Writes header and data to an open file, for callers that arrange for atomicity themselves. */
+/** Writes header and data to an open file, for callers that ensure atomicity themselves. */
 export async function writeTensors(
   file: FileHandle,
   tensors: WrittenTensors,
@@ -89,7 +89,7 @@ export async function writeTensors(
   for (const [, { data }] of ordered) await writeFully(file, bytesOf(data));
 }
 
-/** Length and header; padded so that the data begins at a multiple of 8. */
+/** Length and header; padded so that the data start at a multiple of 8. */
 function encodeHeader(
   tensors: WrittenTensors,
   ordered: readonly [string, WrittenTensor][],
@@ -117,7 +117,7 @@ function encodeHeader(
   return header;
 }
 
-/** An open safetensors file as named tensors. @throws UsageError as `readSafetensors` does */
+/** An open safetensors file as named tensors. @throws UsageError like `readSafetensors` */
 export async function openSafetensors(file: InputFile): Promise<TensorFile> {
   await refuseTorch(file);
   return openTensors(file, () => kindInWords(file));
@@ -134,7 +134,7 @@ async function withFile<T>(
   });
 }
 
-/** @throws UsageError with the way out, for a file of PyTorch's own format */
+/** @throws UsageError with a hint how to convert it, for a file in PyTorch's own format */
 async function refuseTorch({ path, handle }: InputFile): Promise<void> {
   const start = Buffer.alloc(8);
   await handle.read(start, 0, 8, 0);
@@ -144,7 +144,7 @@ async function refuseTorch({ path, handle }: InputFile): Promise<void> {
     );
 }
 
-/** What a file is by its beginning. */
+/** A file's kind from its first bytes. */
 async function kindInWords(file: InputFile): Promise<string | undefined> {
   const bytes = Buffer.alloc(Math.min(file.size, KIND_BYTES));
   await file.read(bytes, 0);

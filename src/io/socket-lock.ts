@@ -1,4 +1,4 @@
-/** Locks that are sockets: who listens has it. Seen by all processes of one machine that share its network. */
+/** Locks that are sockets: the listener holds the lock. Seen by all processes of one machine that share its network. */
 import { createHash, randomBytes } from 'node:crypto';
 import { link, realpath, rename, rm } from 'node:fs/promises';
 import net from 'node:net';
@@ -11,10 +11,10 @@ export interface SocketLock {
   close(): void;
 }
 
-/** Milliseconds for a holder to say who it is; it may be computing. */
+/** Milliseconds for a holder to identify itself; it may be computing. */
 const PATIENCE = 5000;
 
-/** Bytes of an abstract socket's name on Linux, the zero before it among them (sun_path). */
+/** Bytes of an abstract socket's name on Linux, including the leading zero (sun_path). */
 const LONGEST = 108;
 
 /** Bytes of the path of a socket among files: macOS takes 103, and while one is removed nine stand behind its name. */
@@ -29,7 +29,7 @@ export interface SocketSystem {
 
 const HERE: SocketSystem = { platform: process.platform, temporary: tmpdir() };
 
-/** Where to listen for a path and a use. Two ways to write one path are one address, by links or from another folder. */
+/** The address for a path and a use. Different spellings of a path, by links or from another folder, give the same address. */
 export async function addressOf(
   path: string,
   use: string,
@@ -37,7 +37,7 @@ export async function addressOf(
 ): Promise<string> {
   const target = `${folded(await canonical(resolve(path)), platform)}\0${use}`;
   const name = `haze-${createHash('sha256').update(target).digest('hex').slice(0, 32)}`;
-  // As long as can be: Node 20 fills shorter names up with zeros, and Node 22 and later look for them without.
+  // The full length: Node 20 pads shorter names with zeros, and Node 22 and later look for them without.
   if (platform === 'linux') return `\0${name}`.padEnd(LONGEST, '-');
   if (platform === 'win32') return `\\\\.\\pipe\\${name}`;
   const place = join(temporary, name);
@@ -51,20 +51,20 @@ export async function addressOf(
 const folded = (path: string, platform: NodeJS.Platform): string =>
   platform === 'win32' || platform === 'darwin' ? path.normalize('NFC').toLowerCase() : path;
 
-/** Listens at an address; `held` when another does, and undefined where the system lets nobody. */
+/** Listens at an address; `held` if another does, and undefined if the system does not allow listening. */
 export async function tryListen(address: string): Promise<SocketLock | 'held' | undefined> {
   try {
     const server =
       (await listen(address)) ?? ((await clearLeft(address)) && (await listen(address)));
     if (!server) return 'held';
-    server.unref(); // A lock alone is no reason for a process to go on.
+    server.unref(); // A lock alone must not keep the process alive.
     return { close: () => void server.close() };
   } catch {
     return undefined;
   }
 }
 
-/** The process that listens, as it says itself; undefined when nobody does, or says anything else. */
+/** The process that listens, as it identifies itself; undefined if nobody does, or the answer is anything else. */
 export const askPid = async (address: string): Promise<string | undefined> =>
   (await ask(address)).pid;
 
@@ -77,11 +77,11 @@ async function canonical(path: string): Promise<string> {
   }
 }
 
-/** The listening server, or undefined when another listens there. */
+/** The listening server, or undefined if another listens there. */
 function listen(address: string): Promise<net.Server | undefined> {
   return new Promise((resolve, reject) => {
     const server = net.createServer(answer);
-    // Later ones too: a connection that cannot be taken is no reason to stop.
+    // Later ones too: a connection that cannot be accepted is no reason to stop.
     server.on('error', (error) =>
       systemCode(error) === 'EADDRINUSE' ? resolve(undefined) : reject(error),
     );
@@ -89,7 +89,7 @@ function listen(address: string): Promise<net.Server | undefined> {
   });
 }
 
-/** Says who we are and hangs up: who asks may be anybody, and may never hang up. */
+/** Identifies this process and closes: the other side may be anybody, and may never close. */
 function answer(socket: net.Socket): void {
   socket.unref();
   socket.on('error', () => undefined);
@@ -97,7 +97,7 @@ function answer(socket: net.Socket): void {
 }
 
 /**
- * Where sockets are files they outlive their holder. Takes such a one away; false where it is another's after all. Others may do
+ * Where sockets are files they outlive their holder. Takes such a file away; false where it is another's after all. Others may do
  * the same at the same time, and one of them listen there already: so it is moved before it is asked again and removed.
  */
 async function clearLeft(address: string): Promise<boolean> {
@@ -118,7 +118,7 @@ async function clearLeft(address: string): Promise<boolean> {
   return refused;
 }
 
-/** Asks who listens; `refused` when nobody does. Who answers may be anybody: what is no pid, and in time, is no answer. */
+/** Asks the listener; `refused` if there is none. It may be anybody: only a process number, in time, is believed. */
 function ask(address: string): Promise<{ pid?: string; refused: boolean }> {
   return new Promise((resolve) => {
     const socket = net.connect(address).setEncoding('latin1');

@@ -1,5 +1,5 @@
 /**
- * Mean and covariance of features in a file, as pytorch-fid and clean-fid write and read them: a .npz with `mu` [n] and
+ * Mean and covariance of features in a file, in the format of pytorch-fid and clean-fid: a .npz with `mu` [n] and
  * `sigma` [n, n].
  */
 import { UsageError } from '../errors.js';
@@ -7,22 +7,22 @@ import { writeNpz } from './array-file.js';
 import { type InputFile, withInputFile } from './input-file.js';
 import { type Npz, type NpzArray, namesText, openNpz } from './npz.js';
 
-/** Of n features: their mean [n] and covariance [n, n], in rows. */
+/** For n features: their mean [n] and covariance [n, n], row-major. */
 export interface Statistics {
   readonly mean: Float64Array;
   readonly covariance: Float64Array;
 }
 
-/** The most features: the covariance of so many takes half a gigabyte. */
+/** The most features: their covariance takes half a gigabyte. */
 const MOST = 8192;
 
 const TYPES = ['<f8', '<f4'];
 
-/** Whether the arrays of a file are those of statistics. */
+/** Whether the arrays of a file are statistics. */
 export const holdsStatistics = ({ names }: Npz): boolean =>
   names.includes('mu') && names.includes('sigma');
 
-/** @throws UsageError for a file that is none, is damaged, or whose covariance is none */
+/** @throws UsageError for a file without statistics, a damaged one, or an invalid covariance */
 export const readStatistics = (path: string): Promise<Statistics> =>
   withInputFile(path, 'a .npz of statistics', readOpen);
 
@@ -49,7 +49,7 @@ async function readOpen(file: InputFile): Promise<Statistics> {
   return { mean, covariance };
 }
 
-/** The numbers of an array in the order of the file, in f64. @throws UsageError for one that is not finite */
+/** The numbers of an array in file order, in f64. @throws UsageError for one that is not finite */
 async function values({ read, shape, dtype, where }: NpzArray): Promise<Float64Array> {
   const length = shape.reduce((a, b) => a * b, 1);
   const bytes = new Uint8Array(length * (dtype === '<f4' ? 4 : 8));
@@ -67,10 +67,10 @@ async function values({ read, shape, dtype, where }: NpzArray): Promise<Float64A
   throw new UsageError(`${where}: expected finite numbers, got ${wrong}`);
 }
 
-/** What rounding to f32 leaves of symmetry, of the largest variance. */
+/** Tolerated asymmetry from rounding to f32, relative to the largest variance. */
 const ASYMMETRY = 1e-5;
 
-/** In either order of the array a covariance is the same. */
+/** A covariance is symmetric, so the order of the array does not matter. */
 function checkCovariance(sigma: Float64Array, n: number, where: string): void {
   let largest = 0;
   for (let i = 0; i < n; i++) {
@@ -87,7 +87,7 @@ function checkCovariance(sigma: Float64Array, n: number, where: string): void {
         );
 }
 
-/** @throws RunError when it cannot be written */
+/** @throws RunError if it cannot be written */
 export async function writeStatistics(
   path: string,
   { mean, covariance }: Statistics,

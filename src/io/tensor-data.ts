@@ -1,22 +1,22 @@
 /**
- * The data of tensors in files, read into arrays of their own: aligned, and never twice in memory. Dtypes
- * that PyTorch users have but Haze does not compute in are converted on the way.
+ * Reads the data of tensors in files into separate arrays: aligned, and never twice in memory. Dtypes
+ * that PyTorch users have but Haze does not compute in are converted on the fly.
  */
 import { elements, type Tensor } from '../network/state.js';
 import type { ByteSource } from './byte-source.js';
 import { DTYPE_BYTES, type Dtype } from './dtypes.js';
 import { halfToFloat } from './half.js';
 
-/** Bytes of foreign dtypes that are converted at a time; a multiple of every element's size. */
+/** Bytes of foreign dtypes to convert at a time; a multiple of every element's size. */
 const PIECE = 1 << 20;
 
-/** A tensor whose elements lie in a file one after the other, row-major. */
+/** A tensor whose elements are contiguous in a file, row-major. */
 export interface DenseTensor {
   readonly dtype: Dtype;
   readonly shape: readonly number[];
 }
 
-/** Reads one tensor; `at` is the byte of the file where its data begins. */
+/** Reads one tensor; `at` is the offset of its data in the file. */
 export async function readTensor(
   file: ByteSource,
   info: DenseTensor,

@@ -1,4 +1,4 @@
-/** A model's weights in a file: which U-Net they are of, and whether one can compute with them. */
+/** A model's weights in a file: their network, and whether they are valid. */
 import { isDeepStrictEqual } from 'node:util';
 import { UsageError } from '../errors.js';
 import type { NetworkConfig } from '../network/network.js';
@@ -10,13 +10,13 @@ import { below, findNetwork, type NetworkNames, weightsPath } from './network.js
 import { withTensorFile } from './read-tensors.js';
 import type { TensorEntry, TensorFile } from './tensor-file.js';
 
-/** Told which of a file's names were taken, where they are not the network's own. */
+/** Told which of a file's names were used, if they are not the network's own. */
 export type OnNote = (text: string) => void;
 
 /**
  * The network of a file of weights.
  * @param path as `weightsPath` takes it
- * @param hints what is known of it beside its shapes
+ * @param hints what is known beside its shapes
  * @throws UsageError naming the file and the first tensor at fault
  */
 export function readNetwork(
@@ -28,9 +28,9 @@ export function readNetwork(
 }
 
 /**
- * Holds a file of weights against the U-Net it is for, by its header alone.
- * @param whose what says so, for the message: `this run`
- * @throws UsageError naming what differs
+ * Checks that a file of weights fits a U-Net, using only its header.
+ * @param whose who expects that, for the message: `this run`
+ * @throws UsageError naming the difference
  */
 export async function checkNetworkOf(
   path: string,
@@ -46,9 +46,9 @@ export async function checkNetworkOf(
 }
 
 /**
- * The weights of a file, under the network's own names. What counts batches may be missing, as in files of old.
+ * The weights of a file, under the network's own names. Batch counters may be missing, as in old files.
  * @param path as `weightsPath` takes it
- * @throws UsageError for a tensor that is missing, does not belong, is of another type, or holds a value that is not
+ * @throws UsageError for a tensor that is missing, unexpected or of another type, or has a value that is not
  * finite, or a variance below zero.
  */
 export async function readWeights(path: string, onNote: OnNote = () => {}): Promise<StateDict> {
@@ -63,7 +63,7 @@ export async function readWeights(path: string, onNote: OnNote = () => {}): Prom
     const expected = name.endsWith('.num_batches_tracked') ? 'I64' : 'F32';
     if (dtype !== expected)
       throw new UsageError(
-        `${path}: ${name}: expected ${expected} or what becomes it, got ${dtype}`,
+        `${path}: ${name}: expected ${expected} or a type that converts to it, got ${dtype}`,
       );
   }
   const fault = firstNotFinite(tensors);
@@ -73,20 +73,20 @@ export async function readWeights(path: string, onNote: OnNote = () => {}): Prom
   return tensors;
 }
 
-/** SHA-256 of a file of weights, and of which network in it where that was chosen. */
+/** SHA-256 of a file of weights, and of the chosen network's name, if one was chosen. */
 export async function hashWeights(path: string): Promise<string> {
   const { file, under } = await weightsPath(path);
   const hash = await hashFile(file);
   return under === undefined ? hash : `${hash}#${under}`;
 }
 
-/** A tensor of a network under today's name: what it is called in the file, and its shape. */
+/** A tensor of a network under its current name: its name in the file, and its shape. */
 interface NamedEntry {
   readonly stored: string;
   readonly shape: readonly number[];
 }
 
-/** Opens a file of weights and finds the network in it; where there is none, its names are taken as they stand. */
+/** Opens a file of weights and finds the network in it; if there is none, its names are used unchanged. */
 async function withNetwork<T>(
   path: string,
   onNote: OnNote,
@@ -104,7 +104,7 @@ async function withNetwork<T>(
   });
 }
 
-/** The network of a file, of whichever kind; undefined where there is none. @throws UsageError where there are several */
+/** The network in a file, of any kind; undefined if there is none. @throws UsageError if there are several */
 export function findAnyNetwork(
   file: string,
   { entries }: Pick<TensorFile, 'entries'>,
@@ -137,7 +137,7 @@ function networkOf(
   return named(path, () => networkFromShapes(shapes, hints));
 }
 
-/** A norm takes the root of its running variance: one below zero would turn every pixel into NaN. */
+/** A norm takes the root of its running variance: a negative one would turn every pixel into NaN. */
 function checkVariances(tensors: StateDict, path: string): void {
   for (const [name, { data }] of tensors) {
     const negative = name.endsWith('.running_var')
@@ -148,7 +148,7 @@ function checkVariances(tensors: StateDict, path: string): void {
   }
 }
 
-/** Names the file before what is wrong with its tensors. */
+/** Adds the file's name to errors about its tensors. */
 function named<T>(path: string, read: () => T): T {
   try {
     return read();

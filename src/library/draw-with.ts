@@ -1,4 +1,4 @@
-/** The reverse process with any function as the network, for programs: what `haze sample` does around its own. */
+/** The reverse process with any function as the network, for programs. */
 import { readSeed } from '../config/computing.js';
 import type { DiffusionConfig } from '../config/config.js';
 import {
@@ -19,22 +19,22 @@ import { type AnySamplingSettings, readAnySampling, split } from './draw.js';
 import { asProgramEach } from './spelling.js';
 
 /**
- * What a network predicts of images x at a timestep t, all at the same: an array of x's length. t is what the network was trained
- * to be told: a timestep of the schedule, counted from 0, or between two; of `flow` 1000·s.
+ * A network's predictions for images x, all at the same timestep t: an array of x's length. t is in the units of the network's
+ * training: a timestep of the schedule, counted from 0, possibly fractional; for `flow` 1000·s.
  */
 export type Network = (x: Float32Array, t: number) => Float32Array | Promise<Float32Array>;
 
-/** How to draw. The settings are the flags of `haze sample`; what is left out has the flag's default. */
+/** How to draw. The settings are the flags of `haze sample`, with the flags' defaults. */
 export interface DrawWithSettings
   extends Omit<AnySamplingSettings, 'norm'>,
     Partial<Omit<DiffusionConfig, 'loss'>> {
-  /** Values of an image, in any layout. E.g. `values: 32 * 32 * 3`. */
+  /** Values per image, in any layout. E.g. `values: 32 * 32 * 3`. */
   readonly values: number;
-  /** Images, which the network is given together. Default 1. E.g. `count: 16`. */
+  /** Images, which the network receives together. Default 1. E.g. `count: 16`. */
   readonly count?: number;
-  /** Key of all noise. Default 0. Image k of a seed has the same noise as that of `sample`. E.g. `seed: 7`. */
+  /** Key of all noise. Default 0. Image k of a seed has the same noise as with `sample`. E.g. `seed: 7`. */
   readonly seed?: number;
-  /** Standard normals of which x_T is made, `count`·`values` of them. Default the seed's. E.g. `noise: normals`. */
+  /** Standard normals for x_T, `count`·`values` of them. Default the seed's. E.g. `noise: normals`. */
   readonly noise?: Float32Array;
   /** Aborting it throws Interrupted before the next step. Default none. E.g. `signal: AbortSignal.timeout(60_000)`. */
   readonly signal?: AbortSignal;
@@ -42,20 +42,20 @@ export interface DrawWithSettings
 
 /** The images after a step. */
 export interface DrawStep {
-  /** How many steps lie behind, from 1; after the last it is `steps`. */
+  /** Number of finished steps, from 1; equals `steps` after the last. */
   readonly step: number;
   readonly steps: number;
-  /** What the network was told in this step. */
+  /** The network's timestep in this step. */
   readonly t: number;
-  /** The images as they are now: a copy. */
+  /** The current images: a copy. */
   readonly x: Float32Array<ArrayBuffer>;
 }
 
 /**
- * Draws images with a function as the network, step by step: the last step has the images.
+ * Draws images with a function as the network, step by step: the last step has the finished images.
  * @example
  * for await (const { step, x } of drawWith(network, { values: 784, sampler: 'dpm++2m', steps: 20 })) show(step, x);
- * @throws UsageError for settings that cannot be; ShapeError for an output of another length; Interrupted
+ * @throws UsageError for invalid settings; ShapeError for an output of another length; Interrupted
  */
 export const drawWith = (
   network: Network,
@@ -90,7 +90,7 @@ async function* walkSteps(
   }
 }
 
-/** Settings of the reverse process: a network of one's own has norms of its own. */
+/** Settings of the reverse process: a custom network handles its own norms. */
 const DRAWN = SAMPLING_SETTINGS.filter((name) => name !== 'norm');
 
 function readSettings(given: object) {

@@ -1,4 +1,4 @@
-/** What `sample`, `generate` and `load` have in common: a model on disk, and how to draw from it. */
+/** Shared by `sample`, `generate` and `load`: opening a model on disk, and drawing from it. */
 import {
   COMPUTING_DEFAULTS,
   checkComputing,
@@ -19,80 +19,80 @@ import { UsageError } from '../errors.js';
 import type { Hints } from '../network/recognise.js';
 import { byOwnNames } from './field-names.js';
 
-/** How to open a model on disk. Each is the flag with its name; what is left out has the flag's default. */
+/** How to open a model on disk. Each setting is the flag of the same name, with its default. */
 export interface ModelSettings
   extends Omit<Hints, 'headDim'>,
     Partial<Omit<DiffusionConfig, 'loss'>>,
     Partial<ComputingConfig> {
-  /** Channels of an attention head, for bare weights; `all` is one head. Default 8, or the largest divisor of the channels below. E.g. `headDim: 64`. */
+  /** Channels per attention head, for bare weights; `all` is one head. Default 8, or the largest divisor of the channels below that. E.g. `headDim: 64`. */
   readonly headDim?: number | 'all';
-  /** `eps` by the name of its flag. Default 1e-5. E.g. `normEps: 1e-6`. */
+  /** The flag's name for `eps`. Default 1e-5. E.g. `normEps: 1e-6`. */
   readonly normEps?: number;
   /**
-   * diffusers' config.json of a unet2d, for bare weights, whose shapes do not say everything. Default none.
+   * diffusers' config.json of a unet2d, for bare weights, whose shapes do not determine everything. Default none.
    * E.g. `networkConfig: 'config.json'`.
    */
   readonly networkConfig?: string;
   /**
-   * Of a run's weights: `raw`, or their average, `ema` or `ema:0.999`. Default `ema` where the run has it.
+   * Which of a run's weights to use: `raw`, or an average, `ema` or `ema:0.999`. Default `ema` if the run has it.
    * E.g. `weights: 'raw'`.
    */
   readonly weights?: 'raw' | 'ema' | `ema:${number}`;
-  /** Side of the images in pixels, for bare weights. Default 64. E.g. `size: 32`. */
+  /** Size of the images in pixels, for bare weights. Default 64. E.g. `size: 32`. */
   readonly size?: number;
   /** Fail with a CheckError unless a CUDA GPU computes. Default false. E.g. `requireCuda: true`. */
   readonly requireCuda?: boolean;
 }
 
-/** How to go back from noise. Each is the flag with its name; what is left out has the flag's default. */
+/** The reverse process. Each setting is the flag of the same name, with its default. */
 export interface SamplingSettings extends Partial<Omit<SamplingConfig, 'clamp' | 'custom'>> {
   /**
-   * Of a model of classes: those that images take in turn, by name or number; `none` draws without one. Default all.
+   * Classes that the images take in turn, by name or number; `none` draws without a class. Default all.
    * E.g. `class: ['sedan', 'bus']`.
    */
   readonly class?: string | number | readonly (string | number)[];
   /**
-   * Of a model of classes: how strongly images follow theirs (Ho & Salimans 2022), or move away from `guide`. Default 1, which does
+   * How strongly images follow their classes (Ho & Salimans 2022), or move away from `guide`. Default 1, which does
    * not guide. E.g. `guidance: 3`.
    */
   readonly guidance?: number;
   /**
-   * Weaker weights that images move away from (autoguidance, Karras et al. 2024), by `guidance`, then 2 unless it is given: a model, or
-   * `none`. Default what `keepGuide` kept of the run. E.g. `guide: 'runs/1/checkpoints/step-500'`.
+   * Weaker weights that images are guided away from (autoguidance, Karras et al. 2024), with `guidance` 2 by default: a model, or
+   * `none`. Default what the run's `keepGuide` kept. E.g. `guide: 'runs/1/checkpoints/step-500'`.
    */
   readonly guide?: string;
   /**
-   * Clamp the image that each step foresees, to ±`clampRange`. Default false, or what the model's scheduler says.
+   * Clamp each step's prediction of the final image to ±`clampRange`. Default false, or what the model's scheduler says.
    * E.g. `clamp: true`.
    */
   readonly clamp?: boolean;
   /** Largest value that `clamp` leaves. Default 1. E.g. `clampRange: 1.5`. */
   readonly clampRange?: number;
-  /** Key of all random numbers. Default 0. Image k of a seed is the same whatever is made beside it. E.g. `seed: 7`. */
+  /** Key of all random numbers. Default 0. Image k of a seed is the same whatever else is drawn. E.g. `seed: 7`. */
   readonly seed?: number;
 }
 
-/** The same, where the sampler may be one's own. */
+/** Sampling settings that also allow a custom sampler. */
 export interface AnySamplingSettings extends Omit<SamplingSettings, 'sampler'> {
   /**
-   * How to go back: by name, or a function that makes the steps (see `CustomSampler`). Default that of the model.
+   * Method of the reverse process: by name, or a function that makes the steps (see `CustomSampler`). Default the model's.
    * E.g. `sampler: 'unipc'`.
    */
   readonly sampler?: SamplerName | CustomSampler;
 }
 
-/** Settings of both. */
+/** Settings shared by drawing functions. */
 export interface DrawSettings<Event> extends ModelSettings, SamplingSettings {
   /** Aborting it throws Interrupted. Default none. E.g. `signal: AbortSignal.timeout(60_000)`. */
   readonly signal?: AbortSignal;
-  /** Told of notes and progress. Default nobody is. E.g. `onEvent: ({ kind }) => console.log(kind)`. */
+  /** Called with notes and progress. Default none. E.g. `onEvent: ({ kind }) => console.log(kind)`. */
   readonly onEvent?: (event: Event) => void;
 }
 
 /**
- * Opens the model and reads the settings, those of the caller by `readOwn`.
- * @throws UsageError for what is no model, and for settings that cannot be, that the run has otherwise or that are
- *   unknown.
+ * Opens the model and reads the settings; `readOwn` reads the caller's.
+ * @throws UsageError if it is not a model, and for settings that are invalid, unknown, or differ from the
+ *   run's.
  */
 export async function readDraw<Event, Own>(
   where: string,
@@ -122,12 +122,12 @@ export async function readDraw<Event, Own>(
   };
 }
 
-/** Reverse steps of a sampler of one's own, unless said otherwise. */
+/** Default number of reverse steps of a custom sampler. */
 const USUAL_STEPS = 50;
 
 /**
- * How to go back from noise, where the sampler may be one's own.
- * @throws UsageError for settings that cannot be, and for those that samplers by name have
+ * Reads the reverse process, which may be a custom sampler.
+ * @throws UsageError for invalid settings, and for those that only built-in samplers have
  */
 export function readAnySampling(
   where: string,
@@ -140,7 +140,7 @@ export function readAnySampling(
     return readSampling(new JsonObject(where, draw, 'all'), forward, defaults);
   const foreign = OWN_SETTINGS.find((name) => draw[name] !== undefined);
   if (foreign !== undefined)
-    throw new UsageError(`${where}.${foreign}: belongs to samplers by name, got one's own`);
+    throw new UsageError(`${where}.${foreign}: belongs to built-in samplers, got a custom one`);
   const { timesteps, objective = 'epsilon' } = forward;
   const steps = Math.min(USUAL_STEPS, mostSteps({ timesteps, objective }));
   const source = new JsonObject(where, { steps, ...rest }, 'all');
@@ -148,20 +148,20 @@ export function readAnySampling(
 }
 
 /** What a model's path may be. */
-export const MODEL = "a run, a checkpoint folder, diffusers' folder or a file of weights";
+export const MODEL = 'a run, a checkpoint folder, a diffusers folder or a file of weights';
 
-/** @throws UsageError for what is no path, which types cannot keep from programs without them */
+/** @throws UsageError for anything but a path; JavaScript programs have no type checks */
 export function requirePath(where: string, path: unknown, expected = MODEL): void {
   if (typeof path === 'string' && path !== '') return;
   const got = path === undefined || path === '' ? 'nothing' : quote(path);
   throw new UsageError(`${where}: expected ${expected}, got ${got}`);
 }
 
-/** Where to compute. */
+/** Computing settings. */
 export const readComputers = (source: JsonObject): ComputingConfig =>
   checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(source) });
 
-/** The fields of these names, and the others. */
+/** Splits fields into those with these names, and the others. */
 export function split(
   object: object,
   names: readonly string[],

@@ -1,4 +1,4 @@
-/** Figures of images and models, for programs: what `haze evaluate` does. */
+/** `haze evaluate` for programs: figures of images and models. */
 import { JsonObject } from '../config/json.js';
 import { SAMPLING_SETTINGS } from '../config/sampling.js';
 import { type GivenImages, isIterable } from '../data/given.js';
@@ -9,50 +9,50 @@ import { type DrawSettings, MODEL, requirePath, split } from './draw.js';
 import { byOwnNames } from './field-names.js';
 import { asProgram, telling } from './spelling.js';
 
-/** What to compute. The settings are the flags of `haze evaluate`; what is left out has the flag's default. */
+/** What to compute. The settings are the flags of `haze evaluate`, with the flags' defaults. */
 export interface EvaluateSettings extends DrawSettings<EvaluateEvent> {
   /** Images to compare with (a folder, an array, a data file), or a `.npz` of statistics. Default none. E.g. `reference: 'photos'`. */
   readonly reference?: string;
-  /** Side in pixels at which images are compared. Default the samples' own. Of bare weights it is the model's. E.g. `size: 64`. */
+  /** Size in pixels at which images are compared. Default the samples' own. For bare weights it is also the model's. E.g. `size: 64`. */
   readonly size?: number;
-  /** Make other images square by stretching or by cutting. Default `squash`. E.g. `fit: 'crop'`. */
+  /** Make images square by stretching or by cropping. Default `squash`. E.g. `fit: 'crop'`. */
   readonly fit?: 'squash' | 'crop';
-  /** Samples to draw of a model. Default 1000. E.g. `count: 5000`. */
+  /** Samples to draw from a model. Default 1000. E.g. `count: 5000`. */
   readonly count?: number;
-  /** Images of each set for the sliced Wasserstein distance, at most; 0 leaves it out. Default 512. E.g. `patchImages: 0`. */
+  /** Largest number of images of each set for the sliced Wasserstein distance; 0 skips it. Default 512. E.g. `patchImages: 0`. */
   readonly patchImages?: number;
-  /** A picture of samples beside the images of the reference that lie nearest. Default none. E.g. `nearest: 'page.png'`. */
+  /** Path for a picture of samples beside the nearest images of the reference. Default none. E.g. `nearest: 'page.png'`. */
   readonly nearest?: string;
   /** Samples on that page. Default 16. E.g. `nearestSamples: 8`. */
   readonly nearestSamples?: number;
-  /** A network in an ONNX file whose output is taken for features; needs the package onnxruntime-node. Default none. E.g. `features: 'inception.onnx'`. */
+  /** Feature network in an ONNX file; needs the package onnxruntime-node. Default none. E.g. `features: 'inception.onnx'`. */
   readonly features?: string;
-  /** The output by name. Default the only one. E.g. `featureOutput: 'pool'`. */
+  /** Name of its output. Default the only one. E.g. `featureOutput: 'pool'`. */
   readonly featureOutput?: string;
-  /** Side of the network's images in pixels. Default what the file says, else 299. E.g. `featureSize: 224`. */
+  /** Image size of its input in pixels. Default what the file says, else 299. E.g. `featureSize: 224`. */
   readonly featureSize?: number;
   /** Channels first or last. Default what the file says, else first. E.g. `featureLayout: 'nhwc'`. */
   readonly featureLayout?: 'nchw' | 'nhwc';
-  /** What the bytes 0 and 255 become. Default `[-1, 1]`, as Inception takes them. E.g. `featureRange: [0, 1]`. */
+  /** What the bytes 0 and 255 are mapped to. Default `[-1, 1]`, as Inception expects. E.g. `featureRange: [0, 1]`. */
   readonly featureRange?: readonly [number, number];
-  /** Taken off after that, of red, green and blue. Default `[0, 0, 0]`. E.g. `featureMean: [0.485, 0.456, 0.406]`. */
+  /** Subtracted after that, for red, green and blue. Default `[0, 0, 0]`. E.g. `featureMean: [0.485, 0.456, 0.406]`. */
   readonly featureMean?: readonly [number, number, number];
   /** Divided by after that. Default `[1, 1, 1]`. E.g. `featureDeviation: [0.229, 0.224, 0.225]`. */
   readonly featureDeviation?: readonly [number, number, number];
-  /** Filter of the scaling to the network's side. Default `bicubic`. E.g. `featureFilter: 'bilinear'`. */
+  /** Filter for scaling to the network's size. Default `bicubic`. E.g. `featureFilter: 'bilinear'`. */
   readonly featureFilter?: 'bicubic' | 'bilinear';
-  /** Images of each set that are compared pair by pair, at most. Default 5000. E.g. `pairImages: 1000`. */
+  /** Largest number of images of each set for pairwise comparison. Default 5000. E.g. `pairImages: 1000`. */
   readonly pairImages?: number;
-  /** Random subsets of the kernel distance. Default 100. E.g. `kernelSubsets: 10`. */
+  /** Random subsets for the uncertainty of the kernel distance. Default 100. E.g. `kernelSubsets: 10`. */
   readonly kernelSubsets?: number;
-  /** Images of each. Default 1000. E.g. `kernelSubsetSize: 100`. */
+  /** Images per subset. Default 1000. E.g. `kernelSubsetSize: 100`. */
   readonly kernelSubsetSize?: number;
-  /** Neighbour that the balls of precision and recall reach to. Default 3. E.g. `neighbours: 5`. */
+  /** Neighbour that sets the radius of the balls of precision and recall. Default 3. E.g. `neighbours: 5`. */
   readonly neighbours?: number;
-  /** Where mean and covariance of the samples' features go, as pytorch-fid writes them. Default none. E.g. `saveStatistics: 'stats.npz'`. */
+  /** Path for mean and covariance of the samples' features, in pytorch-fid's format. Default none. E.g. `saveStatistics: 'stats.npz'`. */
   readonly saveStatistics?: string;
   /**
-   * Images that the model was not trained on, by path or as arrays, with labels where it was told classes: loss by timestep, and bits a
+   * Images that the model was not trained on, by path or as arrays, with labels if it is class-conditional: loss by timestep, and bits per
    * dimension. Default none. E.g. `heldOut: 'others'`.
    */
   readonly heldOut?: string | GivenImages;
@@ -61,9 +61,9 @@ export interface EvaluateSettings extends DrawSettings<EvaluateEvent> {
 }
 
 /**
- * Evaluates a model (by samples that it draws), images, or statistics of features.
+ * Evaluates a model (by samples that it draws), images, or feature statistics.
  * @example `const { frechet } = await evaluate('cars.npz', { reference: 'photos', features: 'inception.onnx' });`
- * @throws UsageError for what cannot be evaluated so, and settings that cannot be; RunError; Interrupted
+ * @throws UsageError for a subject that cannot be evaluated this way, and for invalid settings; RunError; Interrupted
  */
 export const evaluate = (subject: string, settings: EvaluateSettings = {}): Promise<Evaluation> =>
   asProgram('evaluate', () =>
@@ -79,7 +79,7 @@ async function measure(subject: string, settings: EvaluateSettings): Promise<Eva
   const source = new JsonObject('evaluate', byOwnNames('evaluate', rest), 'all');
   const sampling = new JsonObject('evaluate', draw, 'all');
   const options = await readEvaluateOptions(subject, source, sampling);
-  // Weights that a run describes need no settings for bare ones, which are read all the same.
+  // A run's weights do not need the settings for bare ones, but these are still read.
   source.finish();
   return evaluateOptions({
     ...options,

@@ -1,4 +1,4 @@
-/** A model that stays open, for programs: weights on a device, asked for predictions and images as often as one likes. */
+/** A model that stays open, for programs: weights on a device, for any number of predictions and images. */
 import { readSeed } from '../config/computing.js';
 import { classNames, readLabels } from '../config/condition.js';
 import type { DiffusionConfig, ModelConfig, SamplingConfig } from '../config/config.js';
@@ -37,15 +37,15 @@ export type ClassNames = NonNullable<AnySamplingSettings['class']>;
 /** How to open it. */
 export interface LoadSettings extends ModelSettings {
   /**
-   * Told what was assumed of bare weights, and which of a run's weights were taken. Default nobody is.
+   * Called with what was assumed for bare weights, and which of a run's weights are used. Default none.
    * E.g. `onNote: console.log`.
    */
   readonly onNote?: (text: string) => void;
 }
 
-/** How to draw from an open model: the settings of `sample` that are not of the model itself. */
+/** How to draw from an open model: the settings of `sample` except those of the model itself. */
 export interface ModelStepsSettings extends AnySamplingSettings {
-  /** Images. Default 16, of a model of several classes whole rows of all, up to 48. E.g. `count: 4`. */
+  /** Images. Default 16; for a model of several classes whole rows of all, up to 48. E.g. `count: 4`. */
   readonly count?: number;
   /** Aborting it throws Interrupted before the next step. Default none. E.g. `signal: AbortSignal.timeout(60_000)`. */
   readonly signal?: AbortSignal;
@@ -53,52 +53,52 @@ export interface ModelStepsSettings extends AnySamplingSettings {
 
 export interface ModelSampleSettings extends ModelStepsSettings {
   /**
-   * Moments of the way from noise to keep, evenly spaced, and of how many of the first images. Default none.
+   * Moments of the reverse process to keep, evenly spaced, and of how many of the first images. Default none.
    * E.g. `frames: { moments: 10, images: 4 }`.
    */
   readonly frames?: { readonly moments: number; readonly images: number };
-  /** Told of notes and progress. Default nobody is. E.g. `onEvent: ({ kind }) => console.log(kind)`. */
+  /** Called with notes and progress. Default none. E.g. `onEvent: ({ kind }) => console.log(kind)`. */
   readonly onEvent?: (event: SampleEvent) => void;
 }
 
 /**
- * A model that is open. Calls may be made at any time: they wait for one another. `sampleSteps` waits at each of its steps, so that
- * other calls may be made between these.
+ * An open model. Calls may be made at any time: they are queued. `sampleSteps` yields at each of its steps, so that
+ * other calls can run in between.
  */
 export interface Model {
-  /** The network and the side of its images. */
+  /** The network and the size of its images. */
   readonly model: ModelConfig;
-  /** The forward process it was trained for, and what it predicts. */
+  /** The forward process it was trained with, and its objective. */
   readonly diffusion: DiffusionConfig;
-  /** Names of its classes by label, of a network that is told them. */
+  /** Names of its classes by label, for a class-conditional network. */
   readonly classes: readonly string[];
   /** Where the network computes. */
   readonly device: 'wasm' | 'tensorflow';
   /**
-   * What the network predicts (the noise, or what else `diffusion.objective` says), with BatchNorm's running statistics.
-   * @param x images, f32 [N, size, size, channels] in [−1, 1] where they are free of noise, with any N of 1 or more
-   * @param t timesteps counted from 0, one for all images or one an image: any real numbers; of `flow` 1000·s
-   * @param of of a network that is told classes: by name or number, one for all images or one an image; `none` for none
-   * @returns an array like x
-   * @throws ShapeError for arrays of other lengths; UsageError for timesteps that are not finite, and for classes that are not there
+   * The network's prediction (the noise, or another `diffusion.objective`), with BatchNorm's running statistics.
+   * @param x images, f32 [N, size, size, channels], for any N of 1 or more; without noise in [−1, 1]
+   * @param t timesteps counted from 0, one for all images or one per image: any real numbers; for `flow` 1000·s
+   * @param of classes for a class-conditional network, by name or number, one for all images or one per image; `none` for no class
+   * @returns an array of x's shape
+   * @throws ShapeError for arrays of other lengths; UsageError for timesteps that are not finite, and for unknown classes
    */
   predict(x: Float32Array, t: number | ArrayLike<number>, of?: ClassNames): Promise<Float32Array>;
-  /** The images that `sample` draws of the same seed. @throws UsageError for settings that cannot be; Interrupted */
+  /** The images that `sample` draws with the same seed. @throws UsageError for invalid settings; Interrupted */
   sample(settings?: ModelSampleSettings): Promise<Samples>;
-  /** The same step by step: the last has the images. */
+  /** The same step by step: the last step has the finished images. */
   sampleSteps(settings?: ModelStepsSettings): AsyncGenerator<DrawStep, void, undefined>;
-  /** Ends what is in work and frees memory and workers; safe to call twice. Other calls throw RunError from then on. */
+  /** Stops running work and frees memory and workers; safe to call twice. Other calls throw RunError from then on. */
   dispose(): Promise<void>;
   /** `dispose`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
- * Opens a run (its newest checkpoint), a checkpoint's folder, diffusers' folder or a file of weights, and keeps it open.
+ * Opens a run (its newest checkpoint), a checkpoint's folder, a diffusers folder or a file of weights, and keeps it open.
  * @example
  * await using model = await load('runs/1');
  * const { images } = await model.sample({ count: 4, sampler: 'ddim' });
- * @throws UsageError for what is no model, and for settings that cannot be or that the run has otherwise
+ * @throws UsageError if it is not a model, and for settings that are invalid or differ from the run's
  */
 export const load = (path: string, settings: LoadSettings = {}): Promise<Model> =>
   asProgram('load', () => open(path, settings));
@@ -244,7 +244,7 @@ class LoadedModel implements Model {
     return this.dispose();
   }
 
-  /** Values of an image. */
+  /** Values per image. */
   get #each(): number {
     return this.model.size ** 2 * this.model.channels;
   }
@@ -263,7 +263,7 @@ class LoadedModel implements Model {
     return new SplitSampler({ unet, arithmetic, guide: away, ...rest });
   }
 
-  /** The guide's networks; those of the last one stay open. */
+  /** The guide's networks; those of the last guide stay open. */
   async #openGuide(guide: Guide | null): Promise<OpenNetworks | null> {
     if (!guide) return null;
     const { weights, model } = guide;
@@ -275,7 +275,7 @@ class LoadedModel implements Model {
     return networks;
   }
 
-  /** Does something when it is its turn. @throws RunError where the model is disposed by then, or while it is done */
+  /** Runs work in its turn. @throws RunError if the model is disposed before or during it */
   async #turn<T>(name: string, work: () => Promise<T>): Promise<T> {
     const disposed = () => new RunError(`model.${name}: the model was disposed`);
     if (this.#closed) throw disposed();
@@ -289,14 +289,14 @@ class LoadedModel implements Model {
     });
   }
 
-  /** A label an image; nothing for a network that is told none. @throws UsageError; ShapeError for another number of classes */
+  /** One label per image; undefined for an unconditional network. @throws UsageError; ShapeError for another number of classes */
   #labels(of: ClassNames | undefined, count: number): readonly number[] | undefined {
     const source = new JsonObject('model.predict', { class: of }, 'all');
     const labels = readLabels(source, this.#path, this.#opened);
     if (!labels || labels.length === count) return labels;
     if (labels.length === 1) return new Array<number>(count).fill(labels[0]!);
     throw new ShapeError(
-      `model.predict: expected one class, or ${count}, one an image, got ${labels.length}`,
+      `model.predict: expected one class, or ${count}, one per image, got ${labels.length}`,
     );
   }
 
@@ -305,7 +305,7 @@ class LoadedModel implements Model {
     return signal ? AbortSignal.any([signal, closing]) : closing;
   }
 
-  /** @throws UsageError for settings that cannot be, or that are unknown */
+  /** @throws UsageError for invalid or unknown settings */
   async #read(where: string, { signal: _, ...given }: ModelStepsSettings) {
     const { diffusion } = this;
     const [draw, rest] = split(given, SAMPLING_SETTINGS);
@@ -327,7 +327,7 @@ interface How extends Drawn {
   readonly sampling: SamplingConfig;
 }
 
-/** How many images there are. @throws ShapeError; UsageError for what is no Float32Array, of which programs in JavaScript know nothing */
+/** The number of images. @throws ShapeError; UsageError for anything but a Float32Array, since JavaScript programs have no type checks */
 function countImages(x: Float32Array, { size, channels }: ModelConfig): number {
   const each = size ** 2 * channels;
   if (!((x as unknown) instanceof Float32Array))
@@ -338,7 +338,7 @@ function countImages(x: Float32Array, { size, channels }: ModelConfig): number {
   );
 }
 
-/** A timestep an image. @throws ShapeError for another number of them; UsageError for what is no number */
+/** One timestep per image. @throws ShapeError for another number of them; UsageError for values that are not numbers */
 function readTimes(t: number | ArrayLike<number>, count: number): Float32Array {
   if (typeof t !== 'number' && (t as ArrayLike<number> | undefined)?.length === undefined)
     throw new UsageError(`model.predict: expected a timestep or a list of them, got ${kindOf(t)}`);
@@ -346,18 +346,18 @@ function readTimes(t: number | ArrayLike<number>, count: number): Float32Array {
     typeof t === 'number' ? new Float32Array(count).fill(t) : Float32Array.from(Array.from(t));
   if (times.length !== count)
     throw new ShapeError(
-      `model.predict: expected one timestep, or ${count}, one an image, got ${times.length}`,
+      `model.predict: expected one timestep, or ${count}, one per image, got ${times.length}`,
     );
   const wrong = times.find((time) => !Number.isFinite(time));
   if (wrong === undefined) return times;
   throw new UsageError(`model.predict: expected timesteps that are finite numbers, got ${wrong}`);
 }
 
-/** What a value is, for messages. */
+/** The type of a value, for messages. */
 const kindOf = (value: unknown): string =>
   (value as object | null | undefined)?.constructor?.name ?? String(value);
 
-/** The values, filled up with zeros. */
+/** The values, padded with zeros. */
 function filled(values: Float32Array, length: number): Float32Array {
   if (values.length === length) return values;
   const all = new Float32Array(length);

@@ -1,4 +1,4 @@
-/** A run's configuration from what a program gives: the same settings, defaults and checks as the command line's. */
+/** A run's configuration from a program: the same settings, defaults and checks as the command line's. */
 import { join } from 'node:path';
 import type {
   ComputingConfig,
@@ -23,7 +23,7 @@ import type { Unet2dConfig } from '../network/unet2d-config.js';
 import { byOwnNames } from './field-names.js';
 import { asProgram, asProgramNow } from './spelling.js';
 
-/** Settings of the network; those of the other one are refused. */
+/** Settings of the network; those of the other network are refused. */
 export interface NetworkSettings
   extends Partial<Omit<SimpleConfig, 'kind'>>,
     Partial<
@@ -33,18 +33,18 @@ export interface NetworkSettings
   readonly network?: NetworkKind;
   /** diffusers' config.json of a UNet2DModel. Default none. E.g. `networkConfig: 'unet/config.json'`. */
   readonly networkConfig?: string;
-  /** Sides of the levels whose blocks attend, in pixels. Default that of the last level. E.g. `attention: [16, 8]`. */
+  /** Image sizes of the levels with attention, in pixels. Default that of the last level. E.g. `attention: [16, 8]`. */
   readonly attention?: readonly number[];
-  /** Channels of an attention head; `all` is one head. Default 8, or the largest divisor of the channels below. E.g. `headDim: 64`. */
+  /** Channels per attention head; `all` is one head. Default 8, or the largest divisor of the channels below that. E.g. `headDim: 64`. */
   readonly headDim?: number | 'all';
-  /** `layers` by the name of its flag. Default 2. E.g. `layersPerBlock: 1`. */
+  /** The flag's name for `layers`. Default 2. E.g. `layersPerBlock: 1`. */
   readonly layersPerBlock?: number;
-  /** `eps` by the name of its flag. Default 1e-5. E.g. `normEps: 1e-6`. */
+  /** The flag's name for `eps`. Default 1e-5. E.g. `normEps: 1e-6`. */
   readonly normEps?: number;
 }
 type UpAndDown = 'downAttention' | 'upAttention';
 
-/** Settings of a run. Each is the flag of `haze train` with its name; what is left out has the flag's default. */
+/** Settings of a run. Each is the flag of `haze train` with the same name, and its default. */
 export interface RunSettings
   extends NetworkSettings,
     Partial<DiffusionConfig>,
@@ -52,53 +52,53 @@ export interface RunSettings
     Partial<Omit<TrainingConfig, 'clip' | 'keepGuide'>>,
     Partial<ComputingConfig> {
   /**
-   * What the network is told of each image: its sub-folder, its label in an IDX or CIFAR file or of a program's image, its body of toy-cars,
-   * or `auto`, what there is. Default nothing. Needs `network: 'unet2d'`; a share of the images, `labelDropout`, goes without.
+   * Where the images' classes come from: subfolders, labels in an IDX or CIFAR file or of a program's images, bodies of toy-cars,
+   * or `auto`, whichever the data have. Default none. Needs `network: 'unet2d'`; a share of the images, `labelDropout`, is trained without.
    * E.g. `classes: 'folders'`.
    */
   readonly classes?: 'auto' | ClassKind;
   /**
-   * Weights of the loss by timestep: `min-snr`, with `snrGamma` 5 unless it is given, or a function of one's own. That is evaluated once,
+   * Weights of the loss by timestep: `min-snr`, with `snrGamma` 5 by default, or a function. A function is evaluated once,
    * into `lossWeights`, which config.json keeps. Default `none`. E.g. `weighting: ({ snr }) => 1 / (1 + snr)`.
    */
   readonly weighting?: 'none' | 'min-snr' | LossWeighting;
   /**
-   * Largest norm of all gradients together, to which they are scaled; `none` leaves them as they are, where the preset says otherwise.
+   * Largest global norm of the gradients, to which larger ones are scaled; `none` turns off a preset's clipping.
    * Default the preset's, or none. E.g. `clip: 1`.
    */
   readonly clip?: number | 'none' | null;
   /**
-   * Share of the steps after which the weights are kept as a guide for sampling; `none` keeps none, where the preset says otherwise.
+   * Share of the steps after which the weights are kept as a guide for sampling; `none` turns off a preset's.
    * Default the preset's, or none. E.g. `keepGuide: 0.3`.
    */
   readonly keepGuide?: number | 'none' | null;
   /**
-   * A whole set-up, of which `PRESETS` says all; settings go before it. Default `reference`, of `unet2d` `unet2d-32`.
+   * A complete set-up, listed in `PRESETS`; settings override it. Default `reference`, for `unet2d` `unet2d-32`.
    * E.g. `preset: 'small'`.
    */
   readonly preset?: PresetName;
-  /** Side of the square images, in pixels. Default the preset's. E.g. `size: 32`. */
+  /** Size of the square images, in pixels. Default the preset's. E.g. `size: 32`. */
   readonly size?: number;
   /** Key of all random numbers. Default 0. E.g. `seed: 7`. */
   readonly seed?: number;
   /**
-   * Images kept aside: a folder or file of others, a share of the data between 0 and 1, or images as arrays, which are given to `train` as
-   * well: it reads them. Default none. E.g. `heldOut: 0.1`.
+   * Held-out images: a separate folder or file, a share of the data between 0 and 1, or images as arrays, which are also passed to
+   * `train`, which reads them. Default none. E.g. `heldOut: 0.1`.
    */
   readonly heldOut?: string | number | GivenImages;
 }
 
 export interface RunOptions extends RunSettings {
   /**
-   * A folder of images, an IDX file, a CIFAR binary file, an array of images (`.npz`, `.npy`, `.safetensors`), or `toy-cars`, which are
-   * drawn; or images as arrays, which are given to `train` as well: it reads them. E.g. `data: 'photos'`.
+   * A folder of images, an IDX file, a CIFAR binary file, an array of images (`.npz`, `.npy`, `.safetensors`), or `toy-cars`, which Haze
+   * draws; or images as arrays, which are also passed to `train`, which reads them. E.g. `data: 'photos'`.
    */
   readonly data: string | GivenImages;
 }
 
 /**
  * The configuration of a new run, for `train`.
- * @throws UsageError naming the setting, what was expected and what was given.
+ * @throws UsageError naming the setting, with what was expected and what was given.
  */
 export const runConfig = ({ data, ...settings }: RunOptions): RunConfig =>
   asProgramNow('runConfig', () => {
@@ -109,7 +109,7 @@ export const runConfig = ({ data, ...settings }: RunOptions): RunConfig =>
 /**
  * The configuration of the run in the folder `out` with changes, for `train` with `resume`. Only `steps`, `epochs`,
  * `threads`, `device`, `strict`, `wide`, `saveEvery`, `sampleEvery` and `keep` may change.
- * @throws UsageError for another change, and where there is no run.
+ * @throws UsageError for another change, and if there is no run.
  */
 export const resumeConfig = (
   out: string,
@@ -123,7 +123,7 @@ export const resumeConfig = (
     );
   });
 
-/** How a config names the data. */
+/** The name of the data in a config. */
 function nameOf(where: string, data: unknown): string {
   if (typeof data === 'string' && data !== '') return data;
   if (isIterable(data)) return GIVEN;
@@ -133,7 +133,7 @@ function nameOf(where: string, data: unknown): string {
   );
 }
 
-/** Reads settings of which the weighting may be a function, whose table follows from the rest. */
+/** Reads settings whose weighting may be a function; its table depends on the others. */
 function readWeighted(
   where: string,
   { weighting, ...rest }: RunSettings,
@@ -146,7 +146,7 @@ function readWeighted(
   return read(where, { ...rest, lossWeights }, make);
 }
 
-/** How a config names images kept aside. */
+/** The name of held-out images in a config. */
 function nameOfAside(where: string, heldOut: unknown): string {
   if (typeof heldOut === 'string' || typeof heldOut === 'number') return String(heldOut);
   if (isIterable(heldOut)) return GIVEN;
@@ -155,7 +155,7 @@ function nameOfAside(where: string, heldOut: unknown): string {
   );
 }
 
-/** Reads settings as a config.json is read, where every field may be left out and none be misspelt. */
+/** Reads settings like a config.json, with every field optional and unknown ones refused. */
 function read<T>(
   where: string,
   { heldOut, ...rest }: RunSettings,

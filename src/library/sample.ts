@@ -1,4 +1,4 @@
-/** Images from a model on disk, for programs: what `haze sample` does, with arrays instead of pictures. */
+/** `haze sample` for programs: images from a model on disk, as arrays instead of pictures. */
 import { nameOfLabel } from '../config/condition.js';
 import type { ModelConfig } from '../config/config.js';
 import { readCount } from '../config/drawing.js';
@@ -10,29 +10,29 @@ import { sample as sampleWeights } from '../sample/sample.js';
 import { type AnySamplingSettings, type DrawSettings, readDraw } from './draw.js';
 import { asProgram, telling } from './spelling.js';
 
-/** How to sample. The settings are the flags of `haze sample`; what is left out has the flag's default. */
+/** How to sample. The settings are the flags of `haze sample`, with the flags' defaults. */
 export interface SampleSettings
   extends Omit<DrawSettings<SampleEvent>, 'sampler'>,
     AnySamplingSettings {
-  /** Images. Default 16, of a model of several classes whole rows of all, up to 48. E.g. `count: 36`. */
+  /** Images. Default 16; for a model of several classes whole rows of all, up to 48. E.g. `count: 36`. */
   readonly count?: number;
   /**
-   * Moments of the way from noise to keep, evenly spaced, and of how many of the first images. Default none.
+   * Moments of the reverse process to keep, evenly spaced, and of how many of the first images. Default none.
    * E.g. `frames: { moments: 10, images: 4 }`.
    */
   readonly frames?: { readonly moments: number; readonly images: number };
 }
 
-/** Images, and the model that made them. */
+/** Images, and the model that drew them. */
 export interface Samples extends SampleResult {
   readonly model: ModelConfig;
-  /** The class of each image; null of a model without classes. */
+  /** The class of each image; null for an unconditional model. */
   readonly classes: readonly string[] | null;
 }
 
 /**
  * Draws images from a run, a checkpoint folder or a file of weights.
- * @throws UsageError for what is no model, and for settings that cannot be or that the run has otherwise.
+ * @throws UsageError if it is not a model, and for settings that are invalid or differ from the run's.
  */
 export const sample = (model: string, settings: SampleSettings = {}): Promise<Samples> =>
   asProgram('sample', () => draw(model, { ...settings, ...telling('sample', settings.onEvent) }));
@@ -58,7 +58,7 @@ interface Drawn {
   readonly classNames: readonly string[];
 }
 
-/** @throws UsageError for moments or images that cannot be */
+/** @throws UsageError for invalid moments or images */
 export function readFrames(
   where: string,
   frames: SampleSettings['frames'],

@@ -7,9 +7,9 @@ import {
 import { asProgramNow } from './spelling.js';
 
 /**
- * Tables made once in f64, then rounded to f32.
+ * Computes the tables in f64, then rounds them to f32.
  * @example `makeSchedule({ schedule: 'linear', timesteps: 300, betaStart: 1e-4, betaEnd: 0.02 }).alphaBar`
- * @throws UsageError for timesteps or betas that cannot be.
+ * @throws UsageError for invalid timesteps or betas.
  */
 export const makeSchedule = (options: ScheduleOptions): Schedule =>
   asProgramNow('makeSchedule', () => make(options));

@@ -1,6 +1,6 @@
 /**
- * Messages name settings by their flags, and are written once for the command line and for programs. Here they are respelt: what a
- * program gets says `sample.steps`, not `--sample-steps`. All that the library exports goes through this.
+ * Messages name settings by their flags, and are written once for the command line and for programs. Here they are respelt:
+ * programs get `sample.steps`, not `--sample-steps`. Every function that the library exports uses this.
  */
 import { computingFlags } from '../config/computing.js';
 import { diffusionFlags, lossFlag, objectiveFlag } from '../config/diffusion.js';
@@ -19,10 +19,10 @@ import { dataFlags, trainingFlags } from '../config/training.js';
 import { weightsFlags } from '../config/which-weights.js';
 import { CheckError, Interrupted, RunError, ShapeError, UsageError } from '../errors.js';
 
-/** What a program calls a setting: the function it is given to, or that and the setting's name made into one text. */
+/** A program's name for a setting: the function that receives it, or a function that builds the name. */
 export type Place = string | ((name: string) => string);
 
-/** Flags whose settings do not have the same name in camelCase. */
+/** Flags whose settings are not their names in camelCase. */
 const OTHERWISE: Readonly<Record<string, string>> = Object.fromEntries([
   ...Object.entries({ ...SAMPLING_NAMES, ...EVALUATION_NAMES, ...FIELD_FLAGS }).map(
     ([name, flag]) => [flag, name],
@@ -36,7 +36,7 @@ const GROUPS = [
   ...[comparisonFlags, featureFlags, likelihoodFlags],
 ];
 
-/** Flags of which a library's user may be told. */
+/** Flags that may occur in messages to programs. */
 const KNOWN = new Set([
   ...GROUPS.flatMap((group) => Object.keys(group)),
   ...['out', 'resume', 'count', 'format', 'shard', 'workers', 'queue'],
@@ -45,16 +45,16 @@ const KNOWN = new Set([
 /** `sample-steps` → `steps`. */
 export const settingOf = (flag: string): string => OTHERWISE[flag] ?? camel(flag);
 
-/** The text with settings as a program spells them. */
+/** The text with settings in programs' spelling. */
 export function respell(text: string, place: Place): string {
   const placed = typeof place === 'string' ? (name: string) => `${place}.${name}` : place;
   const plain = text
-    .replace(/^To go on: haze train .*$/m, 'To go on: train with resume: true')
+    .replace(/^To continue: haze train .*$/m, 'To continue: train with resume: true')
     .replaceAll('--require cuda', '--require');
   return respellFlags(plain, (flag) => (KNOWN.has(flag) ? settingOf(flag) : undefined), placed);
 }
 
-/** Does something for a program. @throws what the work does, respelt */
+/** Runs work for a program. @throws the work's errors, respelt */
 export async function asProgram<T>(place: Place, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -63,7 +63,7 @@ export async function asProgram<T>(place: Place, work: () => Promise<T>): Promis
   }
 }
 
-/** The same at once. */
+/** The same synchronously. */
 export function asProgramNow<T>(place: Place, work: () => T): T {
   try {
     return work();
@@ -72,7 +72,7 @@ export function asProgramNow<T>(place: Place, work: () => T): T {
   }
 }
 
-/** The same one item after the other. */
+/** The same for an async iterable. */
 export async function* asProgramEach<T, R>(
   place: Place,
   items: AsyncGenerator<T, R, undefined>,
@@ -84,7 +84,7 @@ export async function* asProgramEach<T, R>(
   }
 }
 
-/** Tells a program of events, whose texts are respelt. */
+/** Passes events on to a program, with respelt texts. */
 export function telling<E extends { readonly kind: string }>(
   place: Place,
   onEvent: ((event: E) => void) | undefined,

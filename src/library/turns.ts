@@ -1,4 +1,4 @@
-/** Work that takes turns: each piece begins when those before it have ended, well or not. */
+/** A queue of work: each piece starts when those before it have ended, successfully or not. */
 export class Turns {
   #last: Promise<unknown> = Promise.resolve();
 

@@ -1,12 +1,12 @@
 /**
- * What Linux's control groups allow: containers, systemd's units and batch systems limit processes by them. A group is a
- * folder with a file for each limit; those of the groups above it hold too. Version 1 has a tree for each kind of limit,
- * version 2 one for all, and a machine may have both.
+ * Limits of Linux's control groups, which containers, systemd units and batch systems use. A group is a
+ * folder with a file per limit; the limits of its ancestors apply too. Version 1 has a tree per kind of limit,
+ * version 2 a single one, and a machine may have both.
  */
 import { posix } from 'node:path';
 import { readText } from './read-text.js';
 
-/** Bytes that the process's groups may hold in memory, swap aside; null where they set no limit. */
+/** Bytes of memory that the process's groups allow, without swap; null if unlimited. */
 export function cgroupMemory(root = '/'): number | null {
   const one = (folder: string) => readText(root, folder, 'memory.limit_in_bytes');
   const two = (folder: string) => readText(root, folder, 'memory.max');
@@ -17,7 +17,7 @@ export function cgroupMemory(root = '/'): number | null {
   return least(limits.filter((limit) => limit < UNLIMITED));
 }
 
-/** Processors whose time the process's groups may use, in parts of one too (1.5); null where they set no quota. */
+/** Processor time that the process's groups allow, possibly fractional (1.5 processors); null without a quota. */
 export function cgroupProcessors(root = '/'): number | null {
   const one = (folder: string) =>
     share(readText(root, folder, 'cpu.cfs_quota_us'), readText(root, folder, 'cpu.cfs_period_us'));
@@ -25,7 +25,7 @@ export function cgroupProcessors(root = '/'): number | null {
   return least([...groups(root, 'cpu').map(one), ...groups(root, null).map(two)]);
 }
 
-/** Version 1 says "no limit" with the largest multiple of a page. */
+/** Version 1's value for "no limit" is the largest multiple of a page. */
 const UNLIMITED = 2 ** 62;
 
 const toNumber = (text: string | undefined): number =>
@@ -41,7 +41,7 @@ function least(values: readonly number[]): number | null {
   return limits.length > 0 ? Math.min(...limits) : null;
 }
 
-/** The process's group and those above it, as folders; `controller` is of version 1, null means version 2. */
+/** The process's group and its ancestors, as folders; `controller` is for version 1, null means version 2. */
 function groups(root: string, controller: string | null): string[] {
   const path = groupPath(root, controller);
   const mount = path === undefined ? undefined : findMount(root, controller);
@@ -53,7 +53,7 @@ function groups(root: string, controller: string | null): string[] {
   }
 }
 
-/** Where the process is in the tree. A line of /proc/self/cgroup: `4:cpu,cpuacct:/a/b`, of version 2 `0::/a/b`. */
+/** The process's path in the tree. A line of /proc/self/cgroup: `4:cpu,cpuacct:/a/b`, for version 2 `0::/a/b`. */
 function groupPath(root: string, controller: string | null): string | undefined {
   for (const line of lines(readText(root, '/proc/self/cgroup'))) {
     const [, names, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
@@ -64,7 +64,7 @@ function groupPath(root: string, controller: string | null): string | undefined 
 }
 
 interface Mount {
-  /** The group that is mounted. */
+  /** The mounted group. */
   readonly root: string;
   readonly point: string;
 }
@@ -84,7 +84,7 @@ function findMount(root: string, controller: string | null): Mount | undefined {
   return undefined;
 }
 
-/** A group's path below the mount. A container that sees its own part of the tree alone may be told a path outside. */
+/** A group's path below the mount. In a container that sees only its own part of the tree, the path may be outside. */
 function inMount(path: string, mounted: string): string {
   if (mounted === '/') return path.startsWith('/..') ? '/' : posix.normalize(path);
   return path.startsWith(`${mounted}/`) ? posix.normalize(path.slice(mounted.length)) : '/';

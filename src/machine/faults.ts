@@ -1,13 +1,13 @@
-/** Failures that are the machine's and not of the file at hand: whatever came next would fail too. */
+/** Failures of the machine rather than of the current file: any other file would fail too. */
 import { RunError } from '../errors.js';
 import { bytes } from '../units.js';
 import { allowedMemory, memoryLimits } from './memory.js';
 import { processLimit } from './process-limits.js';
 
-/** What is asked for is more than the process may have. */
+/** The request exceeds what the process may use. */
 class MachineFault extends Error {}
 
-/** System errors by what has run out. */
+/** System errors by the exhausted resource. */
 const CODES: ReadonlyMap<string, 'memory' | 'files'> = new Map([
   ['ENOMEM', 'memory'],
   ['ERR_MEMORY_ALLOCATION_FAILED', 'memory'],
@@ -16,17 +16,17 @@ const CODES: ReadonlyMap<string, 'memory' | 'files'> = new Map([
 ]);
 
 const FILES = /too many open files/i;
-/** GLib's words, when the kernel gives no thread: for want of address space, or of processes (`ulimit -u`, a pids group). */
+/** GLib's message when the kernel refuses a thread: lack of address space, or of processes (`ulimit -u`, a pids group). */
 const THREADS = /error creating thread/i;
-/** V8's words, and the engine's for the same. */
+/** V8's message, and the engine's for the same. */
 const OURS = /WebAssembly\.Memory|array buffer allocation failed|refused .* of shared memory/i;
-/** Those of libvips and what it is made of. */
+/** Messages of libvips and its libraries. */
 const NATIVE =
   /out of memory|cannot allocate memory|(?:unable|failed) to (?:allocate|create thread)/i;
 
 /**
- * What has run out, in words that name the limit; undefined for a failure of another kind. Errors of workers and of native
- * libraries have a message alone.
+ * The exhausted resource, with its limit; undefined for other failures. Errors from workers and native
+ * libraries have only a message.
  */
 export function machineFault(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
@@ -41,13 +41,13 @@ export function machineFault(error: unknown): string | undefined {
 }
 
 /**
- * Whether allocations fail before the machine is full. Where nothing limits the process, they do only for a file that claims to be
- * larger than the machine, and that is the file's fault.
+ * Whether allocations may fail before the machine is full. Without limits they only fail for a file that claims to be
+ * larger than the machine, which is the file's fault.
  */
 const isLimited = (): boolean =>
   processLimit('addressSpace') !== null || processLimit('data') !== null;
 
-/** @throws RunError for a failure that is the machine's: `what` is what could not be done */
+/** @throws RunError for a failure of the machine: `what` is the failed operation */
 export function throwIfMachines(error: unknown, what: string): void {
   const fault = machineFault(error);
   if (fault !== undefined) throw new RunError(`${what}: ${fault}`, { cause: error });
@@ -56,16 +56,16 @@ export function throwIfMachines(error: unknown, what: string): void {
 let allowed: number | undefined;
 
 /**
- * Looks before something takes so many bytes, since a process that takes more than it may have is killed without a word.
- * @throws an error that `machineFault` knows, which begins with `what`
+ * Checks before allocating this many bytes, since a process that exceeds its limit is killed without a message.
+ * @throws an error for `machineFault`, starting with `what`
  */
 export function requireMemory(what: string, needed: number): void {
-  // The files that say so are not read again for each picture.
+  // Cached: the system's files are not read again for each picture.
   allowed ??= allowedMemory();
   if (needed > allowed) throw new MachineFault(`${what}: ${memory()}`);
 }
 
-/** Read in time: when no descriptor is left, the limit cannot be read either. */
+/** Read in advance: without free descriptors the limit cannot be read either. */
 const limit = processLimit('files');
 
 function openFiles(): string {

@@ -1,29 +1,29 @@
-/** How much memory this process may have: what the machine, its control groups and `ulimit` allow. */
+/** The memory available to this process: limited by the machine, its control groups and `ulimit`. */
 import { totalmem } from 'node:os';
 import { bytes } from '../units.js';
 import { cgroupMemory } from './cgroup.js';
 import { processLimit } from './process-limits.js';
 
-/** Something that bounds the process's memory. */
+/** A limit of the process's memory. */
 export interface MemoryLimit {
   readonly bytes: number;
   /** For messages: `the machine's memory`. */
   readonly what: string;
-  /** Bytes of it that are gone before the plan's begin. */
+  /** Bytes of it that are taken before the plan's. */
   readonly taken: number;
 }
 
 /**
- * What Node, its libraries and the workers (those that compute, that decode and that draw samples) take beside all that is planned:
+ * Memory of Node, its libraries and the workers (for computing, decoding and drawing samples) beside everything that is planned:
  * measured 90 to 130 MiB with two threads and 230 MiB with eight, on Node 20 while it trains `tiny` and `small`.
  */
 const NODE = 96 * 2 ** 20;
 const WORKER = 32 * 2 ** 20;
 
-/** What Node takes in a process of so many workers, in bytes. */
+/** Node's own memory in a process with this many workers, in bytes. */
 export const nodeBytes = (threads: number): number => NODE + threads * WORKER;
 
-/** All that bounds a process of so many workers, the one that leaves least first. */
+/** All limits of a process with this many workers, the tightest first. */
 export function memoryLimits(threads: number, root = '/'): MemoryLimit[] {
   const taken = nodeBytes(threads);
   const limits: MemoryLimit[] = [{ bytes: machineBytes(), what: "the machine's memory", taken }];
@@ -38,14 +38,14 @@ export function memoryLimits(threads: number, root = '/'): MemoryLimit[] {
 
 const left = (limit: MemoryLimit): number => Math.max(0, limit.bytes - limit.taken);
 
-/** Room for what is planned, and what bounds it. */
+/** The memory available to a plan, and its limit. */
 export interface Room {
   readonly bytes: number;
-  /** For messages; undefined where nothing but the device itself does. */
+  /** The limit, for messages; undefined if it is only the device's own. */
   readonly of?: string;
 }
 
-/** The room in a process of so many workers, `reserve` of which others will use. */
+/** The memory available in a process with this many workers, of which others will use `reserve`. */
 export function memoryRoom(threads: number, reserve = 0, root = '/'): Room {
   const [tightest] = memoryLimits(threads, root);
   const { bytes: all, what, taken } = tightest!;
@@ -54,12 +54,12 @@ export function memoryRoom(threads: number, reserve = 0, root = '/'): Room {
   return { bytes: Math.max(0, all - taken - reserve), of };
 }
 
-/** The memory that this process may use: the machine's, or less where something limits it. */
+/** The memory available to this process: the machine's, or less if it is limited. */
 export function allowedMemory(root = '/'): number {
   return Math.min(...memoryLimits(0, root).map((limit) => limit.bytes));
 }
 
-/** Elsewhere than on Linux libuv knows best; where nothing limits the process it says 0 or more than there is. */
+/** Outside Linux libuv knows best; without a limit it reports 0 or more than exists. */
 function machineBytes(): number {
   const told = process.platform === 'linux' ? 0 : process.constrainedMemory();
   return told > 0 ? Math.min(told, totalmem()) : totalmem();

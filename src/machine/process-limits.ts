@@ -1,4 +1,4 @@
-/** Limits that a shell sets with `ulimit`, as Linux shows them, and what of them is used. */
+/** Limits set by `ulimit`, as Linux reports them, and their current use. */
 import { readText } from './read-text.js';
 
 /** A limit by its name in /proc/self/limits, and the command that sets it. */
@@ -11,13 +11,13 @@ const LIMITS = {
 export interface ProcessLimit {
   /** Bytes, or a number of files. */
   readonly most: number;
-  /** What of it the process has now; 0 where that is not counted. */
+  /** Current use; 0 if it is not counted. */
   readonly used: number;
   /** `ulimit -v`. */
   readonly command: string;
 }
 
-/** The soft limit; null where there is none, or where the system does not say. */
+/** The soft limit; null if there is none, or the system does not report it. */
 export function processLimit(kind: keyof typeof LIMITS, root = '/'): ProcessLimit | null {
   const { row, command, used } = LIMITS[kind];
   const text = readText(root, '/proc/self/limits') ?? '';
@@ -26,7 +26,7 @@ export function processLimit(kind: keyof typeof LIMITS, root = '/'): ProcessLimi
   return { most: Number(most), used: used === null ? 0 : usage(used, root), command };
 }
 
-/** A row of /proc/self/status, which is in KiB. */
+/** A row of /proc/self/status, in KiB. */
 function usage(row: string, root: string): number {
   const text = readText(root, '/proc/self/status') ?? '';
   const [, kibibytes] = new RegExp(`^${row}:\\s+(\\d+) kB$`, 'm').exec(text) ?? [];

@@ -15,8 +15,8 @@ import type {
 } from './graph.js';
 
 /**
- * Builds a graph: layers are declared in the order of the state dict, then used in execution order, any number of
- * times. @throws ShapeError where shapes do not fit.
+ * Builds a graph: layers are declared in state_dict order, then used in execution order, any number of
+ * times. @throws ShapeError if shapes do not match.
  */
 export class GraphBuilder {
   readonly #size: number;
@@ -26,7 +26,7 @@ export class GraphBuilder {
   #values = 0;
   #dropouts = 0;
 
-  /** @param channels of the images, which the output has too */
+  /** @param channels of the images and of the output */
   constructor(size: number, channels: number) {
     this.#size = size;
     this.#channels = channels;
@@ -79,7 +79,7 @@ export class GraphBuilder {
     return this.#add({ op: 'embedding', layer, out: this.#value(0, layer.outputs) });
   }
 
-  /** `parts`: how the output is cut where it is to be added to a concatenation. */
+  /** `parts`: how the output's channels are divided if it is to be added to a concatenation. */
   conv(layer: ConvLayer, x: Value, parts?: readonly number[]): Value {
     this.#expect(layer.name, x.channels, layer.inputs);
     const out = this.#value(outputSide(layer, x.side), layer.outputs, parts);
@@ -146,13 +146,13 @@ export class GraphBuilder {
     return this.#add({ op: 'downsample', x, out: this.#value(x.side / 2, x.channels, x.parts) });
   }
 
-  /** Nothing is added for a rate of 0. */
+  /** Adds nothing for a rate of 0. */
   dropout(rate: number, x: Value): Value {
     if (rate === 0) return x;
     return this.#add({ op: 'dropout', rate, index: this.#dropouts++, x, out: this.#like(x) });
   }
 
-  /** Multi-head self-attention over pixels (Vaswani et al., 2017); `name` is what it belongs to. */
+  /** Multi-head self-attention over pixels (Vaswani et al., 2017); `name` is that of its block. */
   attention(name: string, q: Value, k: Value, v: Value, heads: number, headDim: number): Value {
     for (const x of [q, k, v]) this.#expect(name, x.channels, heads * headDim);
     return this.#add({ op: 'attention', name, q, k, v, heads, headDim, out: this.#like(q) });
@@ -198,10 +198,10 @@ export class GraphBuilder {
     return this.#value(side, channels, parts);
   }
 
-  /** What is added to a concatenation has to be cut like it. */
+  /** A value that is added to a concatenation must be divided like it. */
   #expectParts(where: string, { parts }: Value, expected: readonly number[]): void {
     if (parts.join() !== expected.join())
-      throw new ShapeError(`${where}: expected channels cut into ${expected}, got ${parts}`);
+      throw new ShapeError(`${where}: expected channels divided into ${expected}, got ${parts}`);
   }
 
   #expect(where: string, got: number, expected: number): void {
@@ -209,7 +209,7 @@ export class GraphBuilder {
   }
 }
 
-/** Side of a convolution's output. @throws ShapeError where the kernel does not fit. */
+/** Size of a convolution's output. @throws ShapeError if the kernel does not fit */
 function outputSide({ name, kind, kernel, stride, padding }: ConvLayer, side: number): number {
   const [before, after] = padding;
   if (kind === 'convTranspose') return (side - 1) * stride - before - after + kernel;

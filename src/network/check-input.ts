@@ -2,7 +2,7 @@ import { ShapeError } from '../errors.js';
 import type { Graph } from './graph.js';
 import type { Times } from './sinusoid.js';
 
-/** One batch of a network, as far as its shape is concerned. */
+/** The shape of one batch of a network. */
 interface Batch {
   readonly xt: { readonly length: number };
   readonly t: Times;
@@ -10,8 +10,8 @@ interface Batch {
 }
 
 /**
- * Holds the inputs of a pass against the network.
- * @throws ShapeError naming the input of another length, or the first timestep or label that is out of range.
+ * Checks the inputs of a pass.
+ * @throws ShapeError naming an input of another length, or the first timestep or label that is out of range.
  */
 export function checkInput(
   graph: Graph,
@@ -39,10 +39,11 @@ function checkTimes(t: Times, timesteps: number): void {
 
 function checkLabels(graph: Graph, batch: number, labels: Int32Array | undefined): void {
   if (!graph.labelled) {
-    if (labels) throw new ShapeError('U-Net: labels: expected none, as this network reads none');
+    if (labels)
+      throw new ShapeError('U-Net: labels: expected none, since this network does not read any');
     return;
   }
-  if (!labels) throw new ShapeError('U-Net: labels: expected one an image, got none');
+  if (!labels) throw new ShapeError('U-Net: labels: expected one per image, got none');
   checkLength('labels', labels, batch);
   const limit = labelLimit(graph);
   const wrong = labels.findIndex((label) => !(label >= 0 && label < limit));
@@ -53,7 +54,7 @@ function checkLabels(graph: Graph, batch: number, labels: Int32Array | undefined
   );
 }
 
-/** Labels are below this: the fewest classes of an embedding. */
+/** Exclusive upper bound of the labels: the smallest number of classes of an embedding. */
 function labelLimit({ nodes }: Graph): number {
   const classes = nodes.flatMap((node) => (node.op === 'embedding' ? [node.layer.classes] : []));
   return Math.min(Infinity, ...classes);

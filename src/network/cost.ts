@@ -2,22 +2,22 @@ import { type Graph, inputsOf, type Layer, type Value } from './graph.js';
 import { layerParameters } from './parameters.js';
 import { elements } from './state.js';
 
-/** What a layer has and does for one image. */
+/** A layer's parameters, and its operations for one image. */
 export interface LayerCost {
   readonly layer: Layer;
-  /** Side of its input and output in pixels; 0 for layers of vectors. */
+  /** Size of its input and output in pixels; 0 for layers on vectors. */
   readonly inputSide: number;
   readonly outputSide: number;
   readonly parameters: number;
-  /** Floating-point operations for one image, a multiply and an add being two. */
+  /** Floating-point operations for one image; a multiply-add counts as two. */
   readonly forward: number;
-  /** Forward, weight gradient and, where anything below needs it, input gradient. */
+  /** Forward, weight gradient and, if it is needed, input gradient. */
   readonly training: number;
 }
 
-/** The products of attention, which have no layer: between queries and keys, and with the values. */
+/** The products of attention, which have no layer: of queries and keys, and with the values. */
 export interface AttentionCost {
-  /** As the node's. */
+  /** The node's name. */
   readonly name: string;
   readonly side: number;
   readonly forward: number;
@@ -25,8 +25,8 @@ export interface AttentionCost {
 }
 
 /**
- * Parameters and operations of each layer for one image, in state_dict order. Counted are convolutions and linear layers;
- * norms, activations and sums are well below a hundredth of them.
+ * Parameters and operations of each layer for one image, in state_dict order. Only convolutions and linear layers are
+ * counted; norms, activations and sums are well below a hundredth of them.
  */
 export function layerCosts(graph: Graph): LayerCost[] {
   const uses = layerUses(graph);
@@ -70,7 +70,7 @@ export function networkCost(graph: Graph): { forward: number; training: number }
   return { forward: sum((c) => c.forward), training: sum((c) => c.training) };
 }
 
-/** The nodes of each layer: what they read and make. */
+/** The nodes of each layer, with their inputs and outputs. */
 function layerUses({ nodes }: Graph): Map<string, { x: Value | undefined; out: Value }[]> {
   const uses = new Map<string, { x: Value | undefined; out: Value }[]>();
   for (const node of nodes) {
@@ -81,7 +81,7 @@ function layerUses({ nodes }: Graph): Map<string, { x: Value | undefined; out: V
   return uses;
 }
 
-/** Values that parameters have gone into, whose gradient is therefore asked for: not the image, nor sinusoids. */
+/** Values that depend on parameters, whose gradient is therefore needed: not the image, nor sinusoids. */
 export function trainedValues({ nodes }: Graph): Set<number> {
   const trained = new Set<number>();
   for (const node of nodes)

@@ -3,31 +3,31 @@ import { LARGEST_SIDE, MOST_CHANNELS, MOST_CLASSES, MOST_LAYERS } from './limits
 import { type CheckedField, checkUnet2d, type Unet2dConfig } from './unet2d-config.js';
 
 /*
- * diffusers' config.json of a `UNet2DModel`, both ways. Every key of the class (diffusers 0.42.1) is in one table, with the
- * class's default; what Haze does not compute is refused by key and value.
+ * diffusers' config.json of a `UNet2DModel`, in both directions. Every key of the class (diffusers 0.42.1) is in one table, with the
+ * class's default; unsupported values are refused by key and value.
  */
 
-/** The class that the file is of. */
+/** The class of the file. */
 export const UNET_CLASS = 'UNet2DModel';
 
-/** A network as the file has it. */
+/** A network in a file. */
 export interface DiffusersNetwork {
   readonly config: Unet2dConfig;
-  /** `sample_size`; null where the file does not say. */
+  /** `sample_size`; null if the file does not give it. */
   readonly size: number | null;
 }
 
 /** Reads a value. @throws Unsupported */
 type Read<T> = (value: unknown) => T;
 
-/** A key of the file: the class's default, what its value becomes, and what it is written as. */
+/** A key of the file: the class's default, how its value is read, and how it is written. */
 interface Key<T> {
   readonly missing: unknown;
   readonly read: Read<T>;
   readonly write: (network: DiffusersNetwork) => unknown;
 }
 
-/** What was expected of a value. */
+/** Says what was expected of a value. */
 class Unsupported extends Error {}
 
 const fail = (expected: string): never => {
@@ -68,7 +68,7 @@ const oneOf =
 
 const pixels = whole(1, LARGEST_SIDE);
 
-/** A number, or height and width that are the same. */
+/** A number, or equal height and width. */
 const side: Read<number | null> = orNull((v) => {
   const [height, width, more] = Array.isArray(v) ? v.map(pixels) : [pixels(v), pixels(v)];
   const square = height !== undefined && height === width && more === undefined;
@@ -129,7 +129,7 @@ const KEYS = {
   ),
 } satisfies Record<string, Key<unknown>>;
 
-/** What the fields that must go together are called in the file. */
+/** The file's keys for fields that must fit together. */
 const FIELD_KEYS = {
   widths: 'block_out_channels',
   downAttention: 'down_block_types',
@@ -149,12 +149,12 @@ const FIELD_KEYS = {
 type Keys = typeof KEYS;
 type Values = { [K in keyof Keys]: ReturnType<Keys[K]['read']> };
 
-/** Keys of the file that say nothing of what is computed; so do those that begin with `_`. */
+/** Keys without influence on the computation; so are those that begin with `_`. */
 const IGNORED = ['num_train_timesteps'];
 
 /**
  * The network of a parsed config.json; `where` names it in errors.
- * @throws UsageError naming a key that is unknown, whose value is not supported, or that does not go with the others.
+ * @throws UsageError naming a key that is unknown, has an unsupported value, or conflicts with others.
  */
 export function fromDiffusers(
   where: string,
@@ -169,7 +169,7 @@ export function fromDiffusers(
   const v = values(where, json);
   if (v.in_channels !== v.out_channels)
     throw new UsageError(
-      `${where}: out_channels: expected ${v.in_channels}, as in_channels says, got ${v.out_channels}`,
+      `${where}: out_channels: expected ${v.in_channels} like in_channels, got ${v.out_channels}`,
     );
   const config = asConfig(v);
   checkUnet2d(config, (field) => `${where}: ${FIELD_KEYS[field]}`);
@@ -217,7 +217,7 @@ function asConfig(v: Values): Unet2dConfig {
   };
 }
 
-/** The keys of config.json, for a network of images of this side. */
+/** The keys of config.json, for a network with this image size. */
 export function toDiffusers(config: Unet2dConfig, size: number | null): Record<string, unknown> {
   const entries = Object.entries<Key<unknown>>(KEYS).map(([name, { write }]) => [
     name,
@@ -226,7 +226,7 @@ export function toDiffusers(config: Unet2dConfig, size: number | null): Record<s
   return { _class_name: UNET_CLASS, ...Object.fromEntries(entries) };
 }
 
-/** A value of the file, on one line and not endless. */
+/** A value of the file on one line, truncated. */
 function show(value: unknown): string {
   const text = JSON.stringify(value);
   return text.length <= 60 ? text : `${text.slice(0, 57)}…`;

@@ -1,11 +1,11 @@
 /**
- * A network as data: layers with parameters, and nodes that say what is computed with them, in execution order. Static
+ * A network as data: layers with parameters, and nodes that describe the computation, in execution order. Static
  * shapes, no device and no Node: parameters, costs, memory plans, gradients and both devices are loops over it.
  */
 
 /**
- * What a node computes: images f32 [batch, side, side, channels], or with side 0 vectors [batch, channels].
- * `parts` are the channels of the tensors that were concatenated into it, one number where none were.
+ * The result of a node: images f32 [batch, side, side, channels], or with side 0 vectors [batch, channels].
+ * `parts` are the channels of the tensors that it concatenates, or one number.
  */
 export interface Value {
   readonly id: number;
@@ -28,7 +28,7 @@ export interface ConvLayer {
   readonly padding: Padding;
 }
 
-/** y = x·Wᵀ + b of a vector, or of each pixel. */
+/** y = x·Wᵀ + b for a vector, or for each pixel. */
 export interface LinearLayer {
   readonly kind: 'linear';
   readonly name: string;
@@ -36,7 +36,7 @@ export interface LinearLayer {
   readonly outputs: number;
 }
 
-/** A vector for each class. */
+/** A vector per class. */
 export interface EmbeddingLayer {
   readonly kind: 'embedding';
   readonly name: string;
@@ -52,7 +52,7 @@ export interface BatchNormLayer {
   readonly eps: number;
 }
 
-/** Group normalisation (Wu & He, 2018): each image by itself. */
+/** Group normalisation (Wu & He, 2018), separate for each image. */
 export interface GroupNormLayer {
   readonly kind: 'groupNorm';
   readonly name: string;
@@ -64,14 +64,14 @@ export interface GroupNormLayer {
 export type NormLayer = BatchNormLayer | GroupNormLayer;
 export type Layer = ConvLayer | LinearLayer | EmbeddingLayer | NormLayer;
 
-/** One operation: reads values and a layer's parameters, and makes `out`. */
+/** One operation: reads values and a layer's parameters, and computes `out`. */
 export type Node =
   /** x_t. */
   | { readonly op: 'image'; readonly out: Value }
   /**
    * Sinusoids of the timestep or label, a real number p: with ω_i = exp(−i·ln(10000)/(half − shift)), half = channels/2,
    * sin(p·ω_i) and cos(p·ω_i) in this order (Vaswani et al., 2017, section 3.5). `divide`: whether ln(10000) is divided
-   * before it is multiplied by i or after, which f32 rounds differently.
+   * before it is multiplied by i or after, which rounds differently in f32.
    */
   | {
       readonly op: 'sinusoid';
@@ -81,7 +81,7 @@ export type Node =
       readonly divide: 'before' | 'after';
       readonly out: Value;
     }
-  /** The label's row. */
+  /** The row of the label. */
   | { readonly op: 'embedding'; readonly layer: EmbeddingLayer; readonly out: Value }
   | { readonly op: 'conv'; readonly layer: ConvLayer; readonly x: Value; readonly out: Value }
   | { readonly op: 'linear'; readonly layer: LinearLayer; readonly x: Value; readonly out: Value }
@@ -111,7 +111,7 @@ export type Node =
       readonly out: Value;
     }
   | { readonly op: 'concat'; readonly a: Value; readonly b: Value; readonly out: Value }
-  /** Each pixel twice in both directions. */
+  /** Nearest upsampling by two in both directions. */
   | { readonly op: 'upsample'; readonly x: Value; readonly out: Value }
   /** Means of 2x2 pixels. */
   | { readonly op: 'downsample'; readonly x: Value; readonly out: Value }
@@ -126,7 +126,7 @@ export type Node =
   /** softmax(q·kᵀ/√headDim)·v over all pixels of an image; head h has the channels [h·headDim, (h + 1)·headDim). */
   | {
       readonly op: 'attention';
-      /** What it belongs to, e.g. `mid_block.attentions.0`. */
+      /** Its block, e.g. `mid_block.attentions.0`. */
       readonly name: string;
       readonly q: Value;
       readonly k: Value;
@@ -141,7 +141,7 @@ export type NodeOf<O extends Op> = Extract<Node, { op: O }>;
 
 /** A network for images of one size. */
 export interface Graph {
-  /** Side of the images. */
+  /** Size of the images. */
   readonly size: number;
   /** Channels of x_t and of the output. */
   readonly channels: number;
@@ -149,7 +149,7 @@ export interface Graph {
   readonly layers: readonly Layer[];
   /** In execution order. */
   readonly nodes: readonly Node[];
-  /** ε̂, or what else the network predicts. */
+  /** The prediction: ε̂, or by another objective. */
   readonly output: Value;
   /** Whether a node reads the label. */
   readonly labelled: boolean;

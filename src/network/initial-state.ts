@@ -4,9 +4,9 @@ import { layerParameters } from './parameters.js';
 import { elements, type StateDict, type Tensor } from './state.js';
 
 /**
- * Fresh weights, distributed as PyTorch's defaults: weight and bias of every convolution and linear layer uniform in
+ * Fresh weights with PyTorch's default distributions: weight and bias of every convolution and linear layer uniform in
  * ±1/√fan_in (fan_in = inputs·k², for a transposed convolution outputs·k²), embeddings N(0, 1), norms the identity. A
- * tensor is a function of the seed and its place among those that are drawn.
+ * tensor is a function of the seed and its index among the random ones.
  */
 export function initialState({ layers }: Graph, random: CounterRandom): StateDict {
   const state = new Map<string, Tensor>();
@@ -21,10 +21,10 @@ export function initialState({ layers }: Graph, random: CounterRandom): StateDic
   return state;
 }
 
-/** The layers that end a residual block, an attention, and the network of a unet2d. */
+/** The last layers of a residual block, of attention, and of a unet2d. */
 const LAST = /(^|\.)(conv2|conv_out|to_out\.0)\.weight$/;
 
-/** A state whose branches add nothing yet, and which predicts zero but for its last bias. */
+/** A state whose branches add nothing yet, and which predicts only its last bias. */
 export const withZeros = (state: StateDict): StateDict =>
   new Map(
     [...state].map(([name, tensor]) =>

@@ -1,8 +1,8 @@
 import { type Graph, inputsOf, type Value } from './graph.js';
 
 /**
- * The layers whose weights Muon moves: convolutions and linear layers, but for the first and the last convolution and the linear
- * layers that embed the timestep or label, whose results only other layers on vectors read.
+ * The layers whose weights Muon updates: convolutions and linear layers, except the first and the last convolution and the linear
+ * layers that embed the timestep or label, whose results are read only by other layers on vectors.
  */
 export function matrixLayers(graph: Graph): ReadonlySet<string> {
   const names = new Set<string>();
@@ -19,7 +19,7 @@ export function matrixLayers(graph: Graph): ReadonlySet<string> {
   return names;
 }
 
-/** Whether a value is x_t, perhaps scaled. */
+/** Whether a value is x_t, possibly scaled. */
 function readsImage({ nodes }: Graph, x: Value): boolean {
   const maker = nodes.find(({ out }) => out.id === x.id);
   return (
@@ -27,7 +27,7 @@ function readsImage({ nodes }: Graph, x: Value): boolean {
   );
 }
 
-/** The vectors that images are made of, themselves or after an activation or dropout. */
+/** The vectors that operations on images read, directly or after an activation or dropout. */
 function imageReaders({ nodes }: Graph): ReadonlySet<number> {
   const found = new Set<number>();
   for (const node of [...nodes].reverse()) {

@@ -4,11 +4,11 @@ import { buildSimple, checkSimple, type SimpleConfig } from './simple.js';
 import { buildUnet2d } from './unet2d.js';
 import { checkUnet2d, type Unet2dConfig } from './unet2d-config.js';
 
-/** What fixes a network's parameters. Image size and batch are chosen per run, not here. */
+/** Determines a network's parameters. Image size and batch are chosen per run, not here. */
 export type NetworkConfig = SimpleConfig | Unet2dConfig;
 export type NetworkKind = NetworkConfig['kind'];
 
-/** @throws UsageError naming the option that is impossible. */
+/** @throws UsageError naming the invalid option. */
 export function checkNetwork(config: NetworkConfig): void {
   for (const w of config.widths)
     if (!Number.isInteger(w) || w < 1)
@@ -24,7 +24,7 @@ export function checkNetwork(config: NetworkConfig): void {
 /** The smallest image that the network can halve as often as it does. */
 const smallestSize = ({ widths }: NetworkConfig): number => 2 ** (widths.length - 1);
 
-/** @throws UsageError when the image cannot be halved as often as the network does. */
+/** @throws UsageError if the image cannot be halved as often as the network does. */
 export function checkSize(config: NetworkConfig, size: number): void {
   const { widths } = config;
   const factor = smallestSize(config);
@@ -37,8 +37,8 @@ export function checkSize(config: NetworkConfig, size: number): void {
 }
 
 /**
- * The network for images of `size` pixels square; of the smallest size, for what does not depend on it.
- * @throws UsageError for an impossible config or size
+ * The network for square images of `size` pixels; of the smallest size if the size does not matter.
+ * @throws UsageError for an invalid config or size
  */
 export function buildNetwork(config: NetworkConfig, size?: number): Graph {
   checkNetwork(config);

@@ -1,7 +1,7 @@
 import type { Graph, Layer } from './graph.js';
 import { elements } from './state.js';
 
-/** What of a network lies in files: parameters, which training moves, and the buffers of batch norms. */
+/** The tensors of a network in files: parameters, which are trained, and the buffers of batch norms. */
 
 /** A tensor by its state_dict name, in PyTorch's layout. */
 export interface TensorSpec {
@@ -28,7 +28,7 @@ export function weightShape(l: Layer): number[] {
   }
 }
 
-/** Weight and, but for an embedding, bias. */
+/** Weight and, except for an embedding, bias. */
 export function layerParameters(layer: Layer): TensorSpec[] {
   const weight = { name: `${layer.name}.weight`, shape: weightShape(layer) };
   if (layer.kind === 'embedding') return [weight];
@@ -51,6 +51,6 @@ export function stateShapes({ layers }: Graph): Map<string, readonly number[]> {
   return shapes;
 }
 
-/** Trained parameters: weights and biases. 62,438,883 for the reference's widths. */
+/** Number of trained parameters: weights and biases. 62,438,883 for the reference's widths. */
 export const countParameters = (graph: Graph): number =>
   parameters(graph).reduce((sum, { shape }) => sum + elements(shape), 0);

@@ -5,20 +5,20 @@ import type { SimpleConfig } from './simple.js';
 import { type Unet2dConfig, unet2dDefaults } from './unet2d-config.js';
 
 /*
- * Weights say what network they belong to: the network is read off the shapes of a state dict,
- * and then every tensor is held against it.
+ * Recognises the network of weights: it is derived from the shapes of a state dict,
+ * and then every tensor is checked against it.
  */
 
-/** Shapes by name, as a file's header gives them. */
+/** Shapes by name, from a file's header. */
 export type Shapes = ReadonlyMap<string, readonly number[]>;
 
-/** A tensor that each network has once and the other has not: where it is, the network is. */
+/** A tensor that each network has exactly once and the other lacks: it identifies the network. */
 export const ANCHORS = {
   simple: 'conv0.weight',
   unet2d: 'conv_in.weight',
 } as const satisfies Record<NetworkKind, string>;
 
-/** Fields of a unet2d that leave no trace in its shapes, or not always. */
+/** Fields of a unet2d that do not affect its shapes, or not always. */
 export const UNSAID = [
   'headDim',
   'groups',
@@ -34,14 +34,14 @@ export const UNSAID = [
   'dropout',
 ] as const satisfies (keyof Unet2dConfig)[];
 
-/** What is known of a network beside its shapes; it does not stand against them. */
+/** What is known of a network beside its shapes; shapes have priority. */
 export type Hints = Partial<Pick<Unet2dConfig, (typeof UNSAID)[number]>>;
 
 /**
- * The network of a state dict. How many batches a norm has seen may be missing: PyTorch before 0.4.1 did not save it,
- * and nothing is computed with it.
- * @param hints what shapes do not say; without them the defaults hold
- * @throws UsageError naming the first tensor that is missing, has another shape, or does not belong.
+ * The network of a state dict. The norms' batch counters may be missing: PyTorch before 0.4.1 did not save them,
+ * and nothing depends on them.
+ * @param hints what shapes do not determine; defaults otherwise
+ * @throws UsageError naming the first tensor that is missing, unexpected, or of another shape.
  */
 export function networkFromShapes(shapes: Shapes, hints: Hints = {}): NetworkConfig {
   const config = shapes.has(ANCHORS.unet2d) ? guessUnet2d(shapes, hints) : guessSimple(shapes);
@@ -57,7 +57,7 @@ export function networkFromShapes(shapes: Shapes, hints: Hints = {}): NetworkCon
   return config;
 }
 
-/** The network that conv0, the down stages and the time embedding claim. */
+/** The network that conv0, the down stages and the time embedding imply. */
 function guessSimple(shapes: Shapes): SimpleConfig {
   const [first, channels] = dimensions(shapes, 'conv0.weight', 4);
   const widths = [first!];
@@ -74,7 +74,7 @@ function guessSimple(shapes: Shapes): SimpleConfig {
   };
 }
 
-/** The network that the first blocks of each level, the middle and the embeddings claim. */
+/** The network that the first blocks of each level, the middle and the embeddings imply. */
 function guessUnet2d(shapes: Shapes, hints: Hints): Unet2dConfig {
   const [, channels] = dimensions(shapes, ANCHORS.unet2d, 4);
   const blocks = count((i) => shapes.has(`down_blocks.${i}.resnets.0.conv1.weight`));
@@ -93,7 +93,7 @@ function guessUnet2d(shapes: Shapes, hints: Hints): Unet2dConfig {
     widths,
     layers: count((k) => shapes.has(`down_blocks.0.resnets.${k}.conv1.weight`)),
     ...{ downAttention, upAttention, mid },
-    // Without a middle nothing shows whether it would attend; the default is that it does.
+    // Without a middle nothing shows whether it would have attention; the default is that it does.
     midAttention: !mid || attends('mid_block'),
     timeDim: dimensions(shapes, 'time_embedding.linear_1.weight', 2)[0]!,
     timeScaleShift,
@@ -108,7 +108,7 @@ function guessUnet2d(shapes: Shapes, hints: Hints): Unet2dConfig {
   };
 }
 
-/** Whether levels that attend change resolution by residual blocks; nothing where no level that attends does. */
+/** Whether levels with attention change resolution by residual blocks; undefined if no such level changes it. */
 function resampling(
   shapes: Shapes,
   down: readonly boolean[],
@@ -131,7 +131,7 @@ function classesOf(shapes: Shapes): Unet2dConfig['numClasses'] {
   return dimensions(shapes, 'class_embedding.weight', 2)[0]!;
 }
 
-/** Channels of a head: the default, unless queries are of fewer channels than the image, as where a head does not divide it. */
+/** Channels per head: the default, unless queries have fewer channels than the image, as when a head does not divide it. */
 function headDim(shapes: Shapes, { headDim, widths }: Unet2dConfig): number | null {
   const queries = [...shapes].filter(
     ([name, { length }]) => /\.to_q\.weight$/.test(name) && length === 2,
@@ -140,12 +140,12 @@ function headDim(shapes: Shapes, { headDim, widths }: Unet2dConfig): number | nu
     queries.every(([, [inner, width]]) => Math.floor(width! / dim) * dim === inner);
   if (headDim === null || fits(headDim)) return headDim;
   const largest = Math.max(...widths);
-  // As the default does: the largest below, and then what is above.
+  // Like the default: the largest below, and then what is above.
   const tried = Array.from({ length: largest }, (_, i) => (i < headDim ? headDim - i : i + 1));
   return tried.find(fits) ?? headDim;
 }
 
-/** With scale and shift the middle's attention has a norm only where its groups are given. */
+/** With scale and shift, the middle's attention has a norm only if its groups are given. */
 function attentionGroups(shapes: Shapes, guess: Unet2dConfig): number | null {
   if (guess.timeScaleShift === 'default') return guess.attentionGroups;
   const normed = shapes.has('mid_block.attentions.0.group_norm.weight');
@@ -157,17 +157,17 @@ function imageChannels(name: string, channels: number | undefined): 1 | 3 {
   throw new UsageError(`${name}: expected 1 or 3 image channels, got ${channels}`);
 }
 
-/** How many of 0, 1, … hold, up to the first that does not. */
+/** How many of 0, 1, … satisfy `holds`, up to the first that does not. */
 function count(holds: (i: number) => boolean): number {
   let i = 0;
   while (holds(i)) i++;
   return i;
 }
 
-/** The shape of a tensor that must be there and have `rank` dimensions. */
+/** The shape of a required tensor of `rank` dimensions. */
 function dimensions(shapes: Shapes, name: string, rank: number): readonly number[] {
   const shape = shapes.get(name);
-  if (!shape) throw new UsageError(`${name}: expected a tensor of this name, got none`);
+  if (!shape) throw new UsageError(`${name}: expected a tensor with this name, got none`);
   if (shape.length !== rank)
     throw new UsageError(`${name}: expected ${rank} dimensions, got the shape ${show(shape)}`);
   return shape;

@@ -2,7 +2,7 @@ import { UsageError } from '../errors.js';
 import { GraphBuilder } from './builder.js';
 import type { Graph } from './graph.js';
 
-/** The reference's U-Net, of a PyTorch walk-through: what fixes its parameters. */
+/** The reference's U-Net, from a PyTorch walk-through: the fields that determine its parameters. */
 export interface SimpleConfig {
   readonly kind: 'simple';
   /**
@@ -12,13 +12,13 @@ export interface SimpleConfig {
   readonly widths: readonly number[];
   /** Image channels: 1 (grey) or 3 (RGB). Default 3. E.g. `channels: 1`. */
   readonly channels: 1 | 3;
-  /** Length of the time embedding; even, at least 4. Default 32; of unet2d four times the first width. E.g. `timeDim: 64`. */
+  /** Length of the time embedding; even, at least 4. Default 32; for unet2d four times the first width. E.g. `timeDim: 64`. */
   readonly timeDim: number;
-  /** Two BatchNorms a stage (`bnorm1`, `bnorm2`), or one applied twice (`bnorm`). Default `separate`. E.g. `norm: 'shared'`. */
+  /** Two BatchNorms per stage (`bnorm1`, `bnorm2`), or one applied twice (`bnorm`). Default `separate`. E.g. `norm: 'shared'`. */
   readonly norm: 'separate' | 'shared';
 }
 
-/** @throws UsageError naming the option that is impossible. */
+/** @throws UsageError naming the invalid option. */
 export function checkSimple({ widths, timeDim }: SimpleConfig): void {
   if (widths.length < 2)
     throw new UsageError(`--widths: expected two or more widths, got ${widths.length}`);
@@ -37,7 +37,7 @@ export interface Stage {
   readonly norms: readonly [string, string];
 }
 
-/** The stages in the order they run: down ones, then up ones, whose input is a concatenation. */
+/** The stages in execution order: down, then up, whose input is a concatenation. */
 export function stages({ widths, norm }: Pick<SimpleConfig, 'widths' | 'norm'>): Stage[] {
   const names = (stage: string): [string, string] =>
     norm === 'shared'
@@ -54,7 +54,7 @@ export function stages({ widths, norm }: Pick<SimpleConfig, 'widths' | 'norm'>):
   ];
 }
 
-/** The network for images of `size` pixels square. */
+/** The network for square images of `size` pixels. */
 export function buildSimple(config: SimpleConfig, size: number): Graph {
   const { channels, timeDim } = config;
   const g = new GraphBuilder(size, channels);
@@ -75,7 +75,7 @@ export function buildSimple(config: SimpleConfig, size: number): Graph {
   return g.build(g.conv(declared.output, h));
 }
 
-/** All layers, in the order in which the reference's `state_dict()` lists them. */
+/** All layers, in the order of the reference's `state_dict()`. */
 function declare({ declare }: GraphBuilder, config: SimpleConfig) {
   const { widths, timeDim, channels } = config;
   const first = widths[0]!;

@@ -1,12 +1,12 @@
 import type { NodeOf } from './graph.js';
 
-/** Timesteps, one an image: those of a schedule, counted from 0 (Int32Array), or any real numbers (Float32Array). */
+/** Timesteps, one per image: those of a schedule, counted from 0 (Int32Array), or any real numbers (Float32Array). */
 export type Times = Int32Array | Float32Array;
 
 /**
  * The sinusoids of positions p, f32 [positions, stride]: with half = channels/2 and ω_i = exp(−i·ln(10000)/(half − shift))
  * sin(p·ω_i) and cos(p·ω_i) in the order of the node (Vaswani et al., 2017, section 3.5), zeros from 2·half to `stride`.
- * Exponent, frequency and angle are rounded to f32 as PyTorch rounds them: at t = 299 that moves an angle by up to 1e-5.
+ * Exponent, frequency and angle are rounded to f32 like PyTorch's: at t = 299 that changes an angle by up to 1e-5.
  */
 export function sinusoids(
   positions: ArrayLike<number>,

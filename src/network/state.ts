@@ -1,6 +1,6 @@
 /**
- * A state dict as PyTorch writes it: names to tensors, in the reference's layouts (convolutions OIHW,
- * transposed convolutions IOHW). Both devices import and export this form, and files hold it.
+ * A state dict in PyTorch's form: names to tensors, in the reference's layouts (convolutions OIHW,
+ * transposed convolutions IOHW). Both devices import and export this form, and so do files.
  */
 export type Tensor = F32Tensor | I64Tensor;
 
@@ -23,11 +23,11 @@ export type StateDict = ReadonlyMap<string, Tensor>;
 /** Product of the dimensions. */
 export const elements = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
-/** The first value of a state dict that is NaN or infinite, and the tensor it is in. */
+/** The first NaN or infinity in a state dict, and its tensor. */
 export function firstNotFinite(state: StateDict): { name: string; value: number } | undefined {
   for (const [name, { dtype, data }] of state) {
     if (dtype !== 'F32') continue;
-    // By index: a callback or an iterator takes a second for the reference's 62 million values, this a tenth.
+    // A plain loop: a callback or an iterator takes a second for the reference's 62 million values, this a tenth.
     for (let i = 0; i < data.length; i++)
       if (!Number.isFinite(data[i])) return { name, value: data[i]! };
   }

@@ -10,62 +10,62 @@ export interface Unet2dConfig {
   readonly channels: 1 | 3;
   /** Channels of each level (`block_out_channels`). */
   readonly widths: readonly number[];
-  /** Residual blocks of each level going down; going up there is one more (`layers_per_block`). Default 2. E.g. `layers: 1`. */
+  /** Residual blocks per level on the way down; one more on the way up (`layers_per_block`). Default 2. E.g. `layers: 1`. */
   readonly layers: number;
-  /** Whether the blocks of a level attend: going down, and going up in the order they run. */
+  /** Whether the blocks of a level have attention: on the way down, and on the way up in execution order. */
   readonly downAttention: readonly boolean[];
   readonly upAttention: readonly boolean[];
   /** Whether there is a middle (`mid_block_type`). Default true. E.g. `mid: false`. */
   readonly mid: boolean;
-  /** Whether the middle attends (`add_attention`). Default true. E.g. `midAttention: false`. */
+  /** Whether the middle has attention (`add_attention`). Default true. E.g. `midAttention: false`. */
   readonly midAttention: boolean;
-  /** What the middle's residual sums are divided by (`mid_block_scale_factor`). Default 1. E.g. `midScale: 1.5`. */
+  /** Divisor of the residual sums in the middle (`mid_block_scale_factor`). Default 1. E.g. `midScale: 1.5`. */
   readonly midScale: number;
-  /** Channels of an attention head; null: one head as wide as the level (`attention_head_dim`). */
+  /** Channels per attention head; null: one head as wide as the level (`attention_head_dim`). */
   readonly headDim: number | null;
   /** Groups of a group norm (`norm_num_groups`). Default the largest divisor of all widths up to 32. E.g. `groups: 8`. */
   readonly groups: number;
-  /** Those of the norms of attention (`attn_norm_num_groups`). Default `groups`. E.g. `attentionGroups: 4`. */
+  /** Groups of attention's norms (`attn_norm_num_groups`). Default `groups`. E.g. `attentionGroups: 4`. */
   readonly attentionGroups: number | null;
-  /** What a norm adds to the variance (`norm_eps`). Default 1e-5. E.g. `eps: 1e-6`. */
+  /** Added to the variance in norms (`norm_eps`). Default 1e-5. E.g. `eps: 1e-6`. */
   readonly eps: number;
   /** Length of the time embedding (`time_embedding_dim`). */
   readonly timeDim: number;
   /** Cosines first in the sinusoids of timesteps (`flip_sin_to_cos`). Default true. E.g. `flipSinToCos: false`. */
   readonly flipSinToCos: boolean;
-  /** Taken off the number of their frequencies (`freq_shift`). Default 0. E.g. `freqShift: 1`. */
+  /** Subtracted from the number of their frequencies (`freq_shift`). Default 0. E.g. `freqShift: 1`. */
   readonly freqShift: number;
   /**
-   * How blocks take the time embedding: added, or as a scale and a shift (`resnet_time_scale_shift`). Default `default`.
+   * How blocks use the time embedding: added, or as a scale and a shift (`resnet_time_scale_shift`). Default `default`.
    * E.g. `timeScaleShift: 'scale_shift'`.
    */
   readonly timeScaleShift: 'default' | 'scale_shift';
   /** The network reads 2x − 1 (`center_input_sample`). Default false. E.g. `centerInput: true`. */
   readonly centerInput: boolean;
   /**
-   * `downsample_padding` of a 3x3 convolution of stride 2: 1 all around, or 0 and then right and bottom alone. Default 1.
+   * `downsample_padding` of a 3x3 convolution of stride 2: 1 on all sides, or with 0 only right and bottom. Default 1.
    * E.g. `downPadding: 0`.
    */
   readonly downPadding: 0 | 1;
   /**
-   * How blocks that attend halve the resolution; the others always by a convolution (`downsample_type`). Default `conv`.
+   * How levels with attention halve the resolution; the others always use a convolution (`downsample_type`). Default `conv`.
    * E.g. `downType: 'resnet'`.
    */
   readonly downType: 'conv' | 'resnet';
   /** How they double it (`upsample_type`). Default `conv`. E.g. `upType: 'resnet'`. */
   readonly upType: 'conv' | 'resnet';
   /**
-   * Classes that the network is told: how many, numbers that are embedded like timesteps, or none. Default none, or those of
+   * Number of classes, `timestep` for class numbers that are embedded like timesteps, or none. Default none, or those of
    * `classes`. E.g. `numClasses: 10`.
    */
   readonly numClasses: number | 'timestep' | null;
-  /** Share of the values within a block that training leaves out. Default 0. E.g. `dropout: 0.1`. */
+  /** Dropout probability within a block, in training. Default 0. E.g. `dropout: 0.1`. */
   readonly dropout: number;
 }
 
 /**
- * What holds where it is not said: the class's own defaults, but that groups and heads fit the widths, and that the blocks
- * of the last level alone attend.
+ * Defaults: the class's own, except that groups and heads fit the widths, and only the blocks
+ * of the last level have attention.
  */
 export function unet2dDefaults({
   widths,
@@ -110,8 +110,8 @@ function largestDivisor(list: readonly number[], most: number): number {
 }
 
 /**
- * The levels whose images have one of these sides.
- * @throws UsageError naming a side that no level has.
+ * Which levels have images of one of these sizes.
+ * @throws UsageError naming a size that no level has.
  */
 export function attendingLevels(
   widths: readonly number[],
@@ -122,12 +122,12 @@ export function attendingLevels(
   const wrong = sides.find((side) => !levels.includes(side));
   if (wrong !== undefined)
     throw new UsageError(
-      `--attention: expected sides of the levels, which are ${levels.join(', ')}, got ${wrong}`,
+      `--attention: expected image sizes of levels, which are ${levels.join(', ')}, got ${wrong}`,
     );
   return levels.map((side) => sides.includes(side));
 }
 
-/** Fields that checkUnet2d may name, by their flags where nothing else is said. */
+/** Fields that checkUnet2d may name, by their flags unless `nameOf` is given. */
 const FLAGS = {
   widths: '--widths',
   downAttention: 'down blocks',
@@ -146,7 +146,7 @@ const FLAGS = {
 
 export type CheckedField = keyof typeof FLAGS;
 
-/** @throws UsageError naming, by `nameOf`, the option that is impossible. */
+/** @throws UsageError naming, by `nameOf`, the invalid option. */
 export function checkUnet2d(
   c: Unet2dConfig,
   nameOf: (field: CheckedField) => string = (field) => FLAGS[field],
@@ -161,8 +161,7 @@ export function checkUnet2d(
   const levels = c.widths.length;
   if (levels === 0) refuse('widths', 'one or more widths', 'none');
   for (const field of ['downAttention', 'upAttention'] as const)
-    if (c[field].length !== levels)
-      refuse(field, `${levels}, as there are ${levels} widths`, c[field].length);
+    if (c[field].length !== levels) refuse(field, `${levels}, one for each width`, c[field].length);
   whole('layers', c.layers);
   whole('groups', c.groups);
   whole('timeDim', c.timeDim);
@@ -180,16 +179,16 @@ export function checkUnet2d(
     refuse('freqShift', `a number below ${half}, half of the first width`, c.freqShift);
   const narrowest = Math.min(...attendingWidths(c));
   if (c.headDim !== null && c.headDim > narrowest)
-    refuse('headDim', `at most the ${narrowest} channels of a level that attends`, c.headDim);
+    refuse('headDim', `at most the ${narrowest} channels of a level with attention`, c.headDim);
   for (const { layer, outputs } of groupedWidths(c)) {
     const own = layer === 'attention' && c.attentionGroups !== null;
     const field = own ? 'attentionGroups' : 'groups';
     if (outputs % c[field]! !== 0)
-      refuse(field, 'a divisor of all channels that are normalised', `${c[field]} for ${outputs}`);
+      refuse(field, 'a divisor of all normalised channels', `${c[field]} for ${outputs}`);
   }
 }
 
-/** The channels of the levels that attend, the middle among them. */
+/** The channels of the levels with attention, including the middle. */
 const attendingWidths = (
   c: Pick<Unet2dConfig, 'widths' | 'downAttention' | 'upAttention' | 'mid' | 'midAttention'>,
 ): number[] =>
@@ -200,7 +199,7 @@ const attendingWidths = (
       (c.mid && c.midAttention && i === c.widths.length - 1),
   );
 
-/** The levels going up, in the order they run, with the channels that each of their blocks reads: a concatenation. */
+/** The levels on the way up, in execution order, with the channels that each of their blocks reads: a concatenation. */
 export function upLevels({ widths, layers }: Unet2dConfig): { width: number; inputs: number[] }[] {
   const up = [...widths].reverse();
   return up.map((width, i) => {
@@ -214,7 +213,7 @@ export function upLevels({ widths, layers }: Unet2dConfig): { width: number; inp
   });
 }
 
-/** The channels that group norms see. */
+/** The channels of group norms. */
 function groupedWidths(c: Unet2dConfig): { layer: 'block' | 'attention'; outputs: number }[] {
   const block = (outputs: number) => ({ layer: 'block' as const, outputs });
   const middle = { layer: 'attention' as const, outputs: c.widths.at(-1)! };

@@ -2,14 +2,14 @@ import { GraphBuilder } from './builder.js';
 import type { Graph, Value } from './graph.js';
 import { times, type Unet2dConfig, upLevels } from './unet2d-config.js';
 
-/** The network for images of `size` pixels square. */
+/** The network for square images of `size` pixels. */
 export function buildUnet2d(c: Unet2dConfig, size: number): Graph {
   const g = new GraphBuilder(size, c.channels);
   const first = c.widths[0]!;
   const last = c.widths.at(-1)!;
   const headDim = (width: number) => c.headDim ?? width;
 
-  // Layers, in the order in which the class declares them.
+  // Layers, in the order of the class's declarations.
   const convIn = g.declare.conv('conv_in', c.channels, first, 3);
   const embedTime = declareEmbedding('time_embedding', first);
   const embedClass = declareClasses();
@@ -24,7 +24,7 @@ export function buildUnet2d(c: Unet2dConfig, size: number): Graph {
     const resample = i < c.widths.length - 1 && down(`${name}.downsamplers.0`, width, attends);
     return { blocks, attentions, resample };
   });
-  // In the order of the state dict the ways up come before the middle.
+  // In the state dict the way up comes before the middle.
   const ups = upLevels(c).map(({ width, inputs }, i) => {
     const name = `up_blocks.${i}`;
     const attends = c.upAttention[i]!;
@@ -37,13 +37,13 @@ export function buildUnet2d(c: Unet2dConfig, size: number): Graph {
   const normOut = g.declare.groupNorm('conv_norm_out', first, c.groups, c.eps);
   const convOut = g.declare.conv('conv_out', first, c.channels, 3);
 
-  // What is computed.
+  // The computation.
   const order = c.flipSinToCos ? 'cos-sin' : 'sin-cos';
   const sinusoid = (of: 'time' | 'label') =>
     g.sinusoid(of, first, { order, shift: c.freqShift, divide: 'after' });
   let embedding = embedTime(() => sinusoid('time'));
   if (embedClass) embedding = g.add(embedding, embedClass());
-  /** Each residual block's layer for the time reads this. */
+  /** Read by the time layer of each residual block. */
   const time = g.silu(embedding);
   const image = g.image();
   let h = g.conv(convIn, c.centerInput ? g.scale(image, 2, -1) : image);
@@ -88,7 +88,7 @@ export function buildUnet2d(c: Unet2dConfig, size: number): Graph {
   }
 
   function declareMiddle(): (x: Value) => Value {
-    // With scale and shift the middle's attention has a norm only where its groups are given.
+    // With scale and shift, the middle's attention has a norm only if its groups are given.
     const groups = c.attentionGroups ?? (c.timeScaleShift === 'default' ? c.groups : null);
     const attend = c.midAttention && attention('mid_block.attentions.0', last, groups, c.midScale);
     const [before, after] = times(2, (k) =>
@@ -100,7 +100,7 @@ export function buildUnet2d(c: Unet2dConfig, size: number): Graph {
     };
   }
 
-  /** A residual block, which may change the resolution of what it reads. */
+  /** A residual block, which may change the resolution of its input. */
   function residual(
     name: string,
     inputs: number,
@@ -131,7 +131,7 @@ export function buildUnet2d(c: Unet2dConfig, size: number): Graph {
     };
   }
 
-  /** Self-attention over pixels, with a norm before it and a residual around it. */
+  /** Self-attention over pixels, with a norm before it and a residual connection around it. */
   function attention(
     name: string,
     width: number,
@@ -173,5 +173,5 @@ export function buildUnet2d(c: Unet2dConfig, size: number): Graph {
   }
 }
 
-/** Layers that are declared, to be used on an image. */
+/** Declared layers, to be applied to an image. */
 type Block = (x: Value) => Value;

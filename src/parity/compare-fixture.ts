@@ -9,8 +9,8 @@ import type { Subject } from './subject.js';
 import { compareUnet2d, isUnet2d } from './unet2d.js';
 
 /**
- * Compares every group of values that a fixture has.
- * @throws UsageError for a fixture without any, or whose tensors do not belong together.
+ * Compares every group of values in a fixture.
+ * @throws UsageError for a fixture without any, or whose tensors do not match.
  */
 export async function compareFixture(fixture: Fixture, subject: Subject): Promise<Group[]> {
   const groups: (Group | null)[] = [...compareSchedule(fixture)];

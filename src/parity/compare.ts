@@ -1,12 +1,12 @@
 /*
- * Values against expected ones, group by group. An element holds when |got − expected| ≤ its tolerance;
- * a group is judged by the element that comes nearest to its tolerance, or passes it the most.
+ * Compares values with expected ones, group by group. An element passes if |got − expected| ≤ its tolerance;
+ * a group is judged by the element that uses the largest share of its tolerance.
  */
 
-/** The element of a group that uses the largest part of its tolerance. */
+/** The element of a group that uses the largest share of its tolerance. */
 export interface Worst {
   readonly tensor: string;
-  /** Position in the tensor, one number a dimension. */
+  /** Its index in the tensor, one number per dimension. */
   readonly index: readonly number[];
   readonly expected: number;
   readonly got: number;
@@ -14,7 +14,7 @@ export interface Worst {
   readonly tolerance: number;
 }
 
-/** A group of expected values and how ours compare. */
+/** The result for a group of expected values. */
 export interface Group {
   readonly name: string;
   readonly values: number;
@@ -42,7 +42,7 @@ export class Comparison {
     this.name = name;
   }
 
-  /** Compares a tensor. A length that differs, or a NaN on either side, is infinitely wrong. */
+  /** Compares a tensor. A different length, or a NaN on either side, counts as infinitely wrong. */
   add(
     tensor: string,
     shape: readonly number[],
@@ -66,7 +66,7 @@ export class Comparison {
     }
   }
 
-  /** The group, or null if nothing was compared. */
+  /** The group's result, or null if nothing was compared. */
   result(): Group | null {
     const { name, values, largestError, worst, use } = this;
     return worst ? { name, values, largestError, worst, holds: use <= 1 } : null;
@@ -83,7 +83,7 @@ function partUsed(error: number, limit: number): number {
   return Number.isNaN(use) ? Number.POSITIVE_INFINITY : use;
 }
 
-/** Position of a flat index in a row-major tensor. */
+/** Converts a flat index in a row-major tensor. */
 function position(flat: number, shape: readonly number[]): number[] {
   const index: number[] = [];
   let rest = flat;

@@ -24,7 +24,7 @@ export async function compareNoising(fixture: Fixture, subject: Subject): Promis
   return comparison.result();
 }
 
-/** x_t as the subject makes it, [batch, channel, height, width]. */
+/** x_t as computed by the subject, [batch, channel, height, width]. */
 async function qSample(fixture: Fixture, subject: Subject, images: Images): Promise<Float32Array> {
   const x0 = channelsLast(fixture, 'x0', images);
   const t = timesteps(fixture, images);

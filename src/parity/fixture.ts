@@ -4,8 +4,8 @@ import { elements, type F32Tensor, type StateDict, type Tensor } from '../networ
 import type { Comparison, Tolerance } from './compare.js';
 
 /*
- * A fixture: inputs and the values that PyTorch computed from them, in one file (.safetensors, or of torch.save). Images there
- * are [batch, channel, height, width]; ours are [batch, height, width, channel].
+ * A fixture: inputs and the values that PyTorch computed from them, in one file (.safetensors, or of torch.save). Its images
+ * are [batch, channel, height, width]; Haze's are [batch, height, width, channel].
  */
 export class Fixture {
   readonly path: string;
@@ -19,7 +19,7 @@ export class Fixture {
     this.metadata = metadata;
   }
 
-  /** @throws UsageError for what is no sound file of tensors. */
+  /** @throws UsageError for an invalid file of tensors. */
   static async read(path: string): Promise<Fixture> {
     const { tensors, metadata } = await readTensors(path);
     return new Fixture(path, tensors, metadata);
@@ -36,7 +36,7 @@ export class Fixture {
     return new Map(found.map(([name, tensor]) => [name.slice(start.length), tensor]));
   }
 
-  /** An f32 tensor of the given rank. @throws UsageError naming it when it is missing or another. */
+  /** An f32 tensor of the given rank. @throws UsageError naming it if it is missing or different. */
   f32(name: string, rank: number): F32Tensor {
     const tensor = this.tensor(name);
     if (tensor.dtype !== 'F32' || tensor.shape.length !== rank)
@@ -69,7 +69,7 @@ export class Fixture {
   private tensor(name: string): Tensor {
     const tensor = this.tensors.get(name);
     if (!tensor)
-      throw new UsageError(`${this.path}: ${name}: expected a tensor of this name, got none`);
+      throw new UsageError(`${this.path}: ${name}: expected a tensor with this name, got none`);
     return tensor;
   }
 
@@ -98,7 +98,7 @@ export function addTensor(
   comparison.add(name, expected.shape, got.data, expected.data, tolerance(expected));
 }
 
-/** [batch, channel, …] → [batch, …, channel], where `channels` × `pixels` values make an image. */
+/** [batch, channel, …] → [batch, …, channel], where an image has `channels` × `pixels` values. */
 export function toChannelsLast(data: Float32Array, channels: number, pixels: number): Float32Array {
   return swapInner(data, channels, pixels);
 }

@@ -8,21 +8,21 @@ import { compareEpsilon, type Pass } from './pass.js';
 import { constant, gradientTolerance, TRAINING } from './tolerances.js';
 
 /*
- * The loss has kinks: |ε − ε̂| where a residual is zero, and every ReLU where its input is. Where one of them lies
- * within rounding of its kink, two right passes take different sides and differ by a whole term of the
- * gradient. So the sides are settled the reference's way before gradients and steps are compared.
+ * The loss has kinks: |ε − ε̂| where a residual is zero, and every ReLU where its input is. If a value is
+ * within rounding of its kink, two correct passes may take different sides and differ by a whole term of the
+ * gradient. So the sides are settled as in the reference before gradients and steps are compared.
  */
 
-/** The inputs on which ours takes the reference's sides. */
+/** The inputs for which Haze takes the reference's sides. */
 export interface Settled {
   readonly input: NetworkInput;
   readonly noise: Float32Array;
 }
 
-/** How far x_t is moved, relative to its values, when the gradients differ: about what a pass rounds by. */
+/** Relative perturbations of x_t to try while the gradients differ: about the rounding error of a pass. */
 const NUDGES = [0, 1e-6, 1e-6, 1e-6, 1e-6, 4e-6, 4e-6, 4e-6, 4e-6];
 
-/** ε̂ in training and every gradient; and the inputs for the steps that follow. */
+/** Compares ε̂ in training and every gradient; also returns the inputs for the following steps. */
 export async function compareGradients(
   pass: Pass,
 ): Promise<{ settled: Settled; groups: (Group | null)[] }> {
@@ -42,11 +42,11 @@ export async function compareGradients(
   return { settled: best!.settled, groups: [training, best!.group] };
 }
 
-/** The part of its tolerance that a group uses. */
+/** The share of its tolerance that a group uses. */
 const use = (group: Group | null): number =>
   group ? group.worst.error / group.worst.tolerance : 0;
 
-/** Gradients at inputs whose residuals have been put on the reference's sides of zero. */
+/** Gradients at inputs whose residuals have been put on the reference's side of zero. */
 async function gradientsAt(
   { fixture, unet, images }: Pass,
   { input, noise }: Settled,
@@ -69,7 +69,7 @@ function against(fixture: Fixture, gradients: StateDict): Group | null {
   return comparison.result();
 }
 
-/** x_t moved at random by up to `size` of each value, to the other side of a ReLU's kink with luck. */
+/** x_t perturbed at random by up to `size` of each value, hopefully to the other side of a ReLU's kink. */
 function nudge({ xt, t }: NetworkInput, size: number, attempt: number): NetworkInput {
   if (size === 0) return { xt, t };
   const moves = new CounterRandom(0).uniform(PURPOSE.bench, attempt, xt.length, -size, size);
@@ -77,8 +77,8 @@ function nudge({ xt, t }: NetworkInput, size: number, attempt: number): NetworkI
 }
 
 /**
- * Noise that puts each residual ε − ε̂ on the side of zero where the reference's is: an element whose predictions
- * agree within `tolerance` while the signs of its residuals do not gets the reference's residual.
+ * Noise that puts each residual ε − ε̂ on the reference's side of zero: an element whose predictions
+ * agree within `tolerance`, but whose residuals differ in sign, gets the reference's residual.
  */
 export function settleResiduals(
   noise: Float32Array,

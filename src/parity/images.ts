@@ -38,7 +38,7 @@ export const channelsLast = (fixture: Fixture, name: string, { shape, channels, 
 export const channelsFirst = (data: Float32Array, { channels, size }: Images) =>
   toChannelsFirst(data, channels, size * size);
 
-/** The architecture that state0 has, checked against the images. */
+/** The architecture of state0, checked against the images. */
 export function architecture(fixture: Fixture, images: Images): NetworkConfig {
   const state = fixture.below('state0');
   let found: NetworkConfig;

@@ -6,13 +6,13 @@ import { makeTrajectory } from '../diffusion/sampler.js';
 import { makeSchedule } from '../diffusion/schedule.js';
 import type { Subject } from './subject.js';
 
-/** The device and the arithmetic that were chosen, with the reference's own schedule. */
+/** The chosen device and arithmetic, with the reference's own schedule. */
 export async function openSubject(
   device: DeviceChoice['device'],
   computing: ComputingConfig,
   loss: Loss,
 ): Promise<Subject> {
-  // TF32 rounds to 10 bits, which no tolerance of parity allows.
+  // TF32 has 10-bit mantissas, which exceeds every tolerance of parity.
   if (device === 'tensorflow' || computing.arithmetic === 'tensorflow')
     await (await import('../tensorflow/load.js')).loadTensorflow({ tf32: false });
   const schedule = makeSchedule(DIFFUSION_DEFAULTS);
@@ -24,7 +24,7 @@ export async function openSubject(
     reverse: arithmetic,
     qSample: async (x0, t, noise) => arithmetic.qSampleImages(x0, noise, schedule, t),
     pSample: async (x, epsilon, t, z) => {
-      // The trajectory visits T−1 first.
+      // The trajectory starts at T−1.
       const row = width * (schedule.timesteps - 1 - t);
       return arithmetic.reverseStep('pSample', x, epsilon, z, coefficients.slice(row, row + width));
     },

@@ -6,7 +6,7 @@ import type { Fixture } from './fixture.js';
 import type { Images } from './images.js';
 import { constant } from './tolerances.js';
 
-/** A U-Net on its device, with the fixture's one batch. */
+/** A U-Net on its device, for the fixture's batch. */
 export interface Pass {
   readonly fixture: Fixture;
   readonly images: Images;
@@ -15,7 +15,7 @@ export interface Pass {
   readonly input: NetworkInput;
 }
 
-/** ε̂ [batch, channel, height, width] against the fixture's tensor `name`. */
+/** Compares ε̂ [batch, channel, height, width] with the fixture's tensor `name`. */
 export function compareEpsilon(
   name: string,
   { fixture, images: { shape } }: Pass,

@@ -16,7 +16,7 @@ const TABLES = {
   post_var: (s) => s.posteriorVariance,
 } satisfies Record<string, (s: Schedule) => Float32Array>;
 
-/** The linear schedule's tables against those of a fixture, whose length says T. */
+/** Compares the linear schedule's tables with those of a fixture, whose length is T. */
 export function compareSchedule(fixture: Fixture): Group[] {
   const groups: Group[] = [];
   for (const [name, table] of Object.entries(TABLES)) {

@@ -12,12 +12,12 @@ import type { Subject } from './subject.js';
 import { constant, schedulerTolerance, scheduleTolerance } from './tolerances.js';
 
 /*
- * Trajectories of diffusers' schedulers with the network x·t/(t + 1). The file's metadata has under `cases` what each one is:
- * the scheduler's class and config, its steps, and what else a step is told (η). Its tensors, below its name, are `start`,
- * `noise` (of the steps that draw any), `trajectory` (x after each step, or each `every`-th) and `timesteps`.
+ * Trajectories of diffusers' schedulers with the network x·t/(t + 1). The file's metadata describe the cases under `cases`:
+ * the scheduler's class and config, its steps, and further arguments of a step (η). Its tensors, below the case's name, are `start`,
+ * `noise` (of the steps that use it), `trajectory` (x after each step, or each `every`-th) and `timesteps`.
  */
 
-/** One case as the metadata has it. */
+/** One case in the metadata. */
 interface Case {
   readonly name: string;
   readonly json: Readonly<Record<string, unknown>>;
@@ -28,7 +28,7 @@ interface Case {
 
 export const hasSchedulers = ({ metadata }: Fixture): boolean => metadata.cases !== undefined;
 
-/** @throws UsageError for a case that does not say what it is, and for what Haze does not compute */
+/** @throws UsageError for an incomplete case, and for what Haze does not support */
 export function compareSchedulers(fixture: Fixture, subject: Subject): Group[] {
   return casesOf(fixture).flatMap((one) => {
     const where = `${fixture.path}: ${one.name}`;
@@ -131,7 +131,7 @@ function compareWalk(
   return comparison.result();
 }
 
-/** z of the steps that draw any: of each step, or of those that add it, in their order. */
+/** z of the steps that use it: of each step, or of those that add it, in order. */
 function noiseOf(fixture: Fixture, name: string, each: number) {
   let drawn = 0;
   return (step: number, steps: number): Float32Array => {

@@ -1,12 +1,12 @@
 import type { NetworkDevice, NetworkOptions } from '../contracts/device.js';
 import type { ReverseStep } from '../diffusion/reverse-walk.js';
 
-/** What is compared: a U-Net of some shape, and the arithmetic around it. Images are [batch, height, width, channel]. */
+/** The subject of a comparison: a U-Net of some shape, and the arithmetic around it. Images are [batch, height, width, channel]. */
 export interface Subject {
   unet(options: NetworkOptions): Promise<NetworkDevice>;
-  /** q(x_t|x_0) with a timestep an image. */
+  /** q(x_t|x_0) with one timestep per image. */
   qSample(x0: Float32Array, t: Int32Array, noise: Float32Array): Promise<Float32Array>;
-  /** The ancestral step from x_t by ε̂ and the noise z, all images at t. */
+  /** The ancestral step from x_t with ε̂ and the noise z, all images at t. */
   pSample(
     x: Float32Array,
     epsilon: Float32Array,

@@ -19,12 +19,12 @@ import {
 } from './tolerances.js';
 
 /*
- * Fixtures of diffusers' UNet2DModel: x, t, label and target to out, the mean squared error, its gradients, the state after a
- * step of AdamW, and the losses of steps whose gradients are clipped. The header has the model's config.json. Nothing here has
- * a kink, so nothing has to be settled (gradients.ts).
+ * Fixtures of diffusers' UNet2DModel: from x, t, label and target to out, the mean squared error, its gradients, the state after a
+ * step of AdamW, and the losses of steps with clipped gradients. The header has the model's config.json. This network has
+ * no kinks, so nothing has to be settled (gradients.ts).
  */
 
-/** The optimizer of the fixtures: what `state1` was made with, and, clipped, `losses`. */
+/** The optimizer of the fixtures: for `state1`, and, with clipping, for `losses`. */
 const ADAMW: Optimizer = { beta1: 0.95, beta2: 0.999, epsilon: 1e-8, decay: 1e-2, clip: null };
 const CLIPPED: Optimizer = { ...ADAMW, clip: 1 };
 
@@ -35,17 +35,17 @@ const TIMESTEPS = 1000;
 export const isUnet2d = (fixture: Fixture): boolean =>
   fixture.metadata.config !== undefined || fixture.has(`state0/${ANCHORS.unet2d}`);
 
-/** A fixture's inputs, and the network they are for. */
+/** A fixture's inputs, and their network. */
 interface Case {
   readonly fixture: Fixture;
   readonly architecture: Unet2dConfig;
   readonly images: Images;
   readonly input: NetworkInput;
-  /** What the output is held against. */
+  /** The target of the output. */
   readonly target: Float32Array;
 }
 
-/** @throws UsageError for a fixture whose parts do not belong together */
+/** @throws UsageError for a fixture whose parts do not match */
 export async function compareUnet2d(fixture: Fixture, subject: Subject): Promise<(Group | null)[]> {
   const one = readCase(fixture);
   const groups = await withDevice(one, subject, ADAMW, async (device) => [
@@ -161,7 +161,7 @@ function whole(fixture: Fixture, name: string, below: number, { batch }: Images)
   throw new UsageError(`${fixture.path}: ${name}: expected ${batch} numbers, got ${values.length}`);
 }
 
-/** The network of the header's config, which the weights must be of. */
+/** The network in the header's config, which must match the weights. */
 function readNetwork(fixture: Fixture, { channels, size }: Images): Unet2dConfig {
   const where = `${fixture.path}: __metadata__: config`;
   const text = fixture.metadata.config;
@@ -176,7 +176,7 @@ function readNetwork(fixture: Fixture, { channels, size }: Images): Unet2dConfig
     for (const [name, value] of Object.entries(found))
       if (!isDeepStrictEqual(value, config[name as keyof Unet2dConfig]))
         throw new UsageError(
-          `expected ${name} ${config[name as keyof Unet2dConfig]}, as the config has, got ${value}`,
+          `expected ${name} ${config[name as keyof Unet2dConfig]} from the config, got ${value}`,
         );
   } catch (error) {
     if (error instanceof UsageError)

@@ -1,4 +1,4 @@
-/** Where Redis is: an address that may hold a password, which is shown nowhere. */
+/** Redis's address, which may include a password that is never shown. */
 import { UsageError } from '../errors.js';
 
 export interface Address {
@@ -7,7 +7,7 @@ export interface Address {
   readonly database: number;
   readonly username?: string;
   readonly password?: string;
-  /** Over TLS: `rediss://`. */
+  /** Whether it uses TLS: `rediss://`. */
   readonly secure: boolean;
   /** The address without user and password, for messages. */
   readonly shown: string;
@@ -15,13 +15,13 @@ export interface Address {
 
 const FORM = 'redis://[user:password@]host[:port][/database], or rediss://… over TLS';
 
-/** What stands for the address in REDIS_URL on the command line, where it keeps a password from others' eyes. */
+/** Stands for the address in REDIS_URL on the command line, to keep a password from other users. */
 export const BY_ENVIRONMENT = 'env';
 
 /**
  * Reads an address.
- * @param where what the user calls the setting, for messages
- * @throws UsageError, which does not repeat what may be a password
+ * @param where the user's name for the setting, for messages
+ * @throws UsageError, which does not repeat a possible password
  */
 export function parseAddress(
   where: string,
@@ -41,7 +41,7 @@ function parse(where: string, text: string): Address {
   const database = /^\/?(\d{0,5})$/.exec(url.pathname)?.[1];
   if (database === undefined || url.search !== '' || url.hash !== '')
     throw new UsageError(
-      `${where}: expected nothing but the number of a database behind ${url.protocol}//${url.host}`,
+      `${where}: expected only a database number after ${url.protocol}//${url.host}`,
     );
   const shown = `${url.protocol}//${url.host}${database === '' ? '' : `/${database}`}`;
   return {
@@ -59,10 +59,10 @@ function decoded(where: string, part: string): string {
   try {
     return decodeURIComponent(part);
   } catch {
-    throw new UsageError(`${where}: user and password: expected a % that stands for itself as %25`);
+    throw new UsageError(`${where}: user and password: expected a literal % to be written as %25`);
   }
 }
 
-/** A text in which passwords of such addresses are not to be read. */
+/** A text with the passwords of such addresses removed. */
 export const withoutPasswords = (text: string): string =>
   text.replaceAll(/(rediss?:\/\/)[^\s/@]*(?::[^\s@]*)?@/gi, '$1***@');

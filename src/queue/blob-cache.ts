@@ -1,4 +1,4 @@
-/** Weights that have come through Redis, on this machine's disk: each by its hash, which is checked whenever one is used. */
+/** Files received through Redis, on this machine's disk: each by its hash, which is checked at each use. */
 import { randomBytes } from 'node:crypto';
 import { readdir, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { writeSafetensors } from '../io/safetensors.js';
 import type { StateDict } from '../network/state.js';
 import { type Blob, fetchBlob } from './blobs.js';
 
-/** Days after which a file that nobody has used goes. */
+/** Days after which an unused file is removed. */
 const KEPT_DAYS = 7;
 const DAY = 86_400_000;
 
@@ -23,7 +23,7 @@ export class BlobCache {
     this.folder = folder;
   }
 
-  /** Makes the folder, and removes what has not been used for long. @throws RunError where it cannot be written */
+  /** Makes the folder, and removes files that have not been used for long. @throws RunError if it cannot be written */
   async open(): Promise<void> {
     await makeFolders(this.folder).catch((error: unknown) => {
       throw asRunError(this.folder, error);
@@ -39,7 +39,7 @@ export class BlobCache {
     return join(this.folder, `${sha256}.safetensors`);
   }
 
-  /** Puts weights into the cache. The same weights are the same blob, whatever file they came from. */
+  /** Puts weights into the cache. Equal weights are the same blob, whatever file they came from. */
   add(state: StateDict, metadata: Readonly<Record<string, string>> = {}): Promise<Blob> {
     return this.addFile((path) => writeSafetensors(path, state, metadata));
   }
@@ -63,7 +63,7 @@ export class BlobCache {
     await remove(this.pathOf(blob)).catch(() => undefined);
   }
 
-  /** The path of a blob's file, which is fetched where it is not here or not what it should be. @throws as `fetchBlob` */
+  /** The path of a blob's file, which is fetched if it is missing or damaged. @throws like `fetchBlob` */
   async file(redis: Redis, blob: Blob): Promise<string> {
     const path = this.pathOf(blob);
     const found = await hashFile(path).catch(() => undefined);

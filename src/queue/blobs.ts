@@ -1,6 +1,6 @@
 /**
- * Weights and images on their way: a file in Redis under its SHA-256, in chunks that go when nobody asks for them any more. Whoever needs them
- * there keeps them there, and whoever reads them checks every byte.
+ * Transfers files (weights, images, optimizer states): each is in Redis under its SHA-256, in chunks that expire when they are no longer requested. A process that needs
+ * them there renews them, and every reader checks every byte.
  */
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
@@ -12,7 +12,7 @@ import { EXPIRY, keyOf } from './keys.js';
 
 export type { Blob };
 
-/** Bytes of a chunk: far from what a string of Redis may hold, and little memory on both sides. */
+/** Bytes per chunk: far from the limit of a Redis string, and little memory on both sides. */
 const CHUNK = 8 << 20;
 
 const chunkCount = ({ bytes }: Blob): number => Math.ceil(bytes / CHUNK);
@@ -21,9 +21,9 @@ const chunkKeys = (blob: Blob): string[] =>
   Array.from({ length: chunkCount(blob) }, (_, i) => keyOf('blob', blob.sha256, i));
 
 /**
- * Sets the time of each chunk anew, and uploads those that are not there.
- * @param path the file, which is what the blob says
- * @throws what Redis says, e.g. that it has no more memory
+ * Renews the expiry of each chunk, and uploads missing ones.
+ * @param path the blob's file
+ * @throws Redis's errors, e.g. that it is out of memory
  */
 export async function keepBlob(redis: Redis, path: string, blob: Blob): Promise<void> {
   const keys = chunkKeys(blob);
@@ -47,7 +47,7 @@ export async function dropBlob(redis: Redis, blob: Blob): Promise<void> {
   await redis.unlink(...chunkKeys(blob));
 }
 
-/** Bytes that an upload would take now. */
+/** Bytes that an upload would add now. */
 export async function missingBytes(redis: Redis, blob: Blob): Promise<number> {
   const there = await Promise.all(chunkKeys(blob).map((key) => redis.exists(key)));
   const missing = there.filter((found) => found === 0).length;
@@ -55,8 +55,8 @@ export async function missingBytes(redis: Redis, blob: Blob): Promise<number> {
 }
 
 /**
- * Fetches a blob to a file, which appears whole or not at all. A damaged one is removed from Redis, so that its owner uploads it again.
- * @throws RunError where it is not there, or not what its name says
+ * Fetches a blob to a file atomically. A damaged one is removed from Redis, so that its owner uploads it again.
+ * @throws RunError if it is missing or damaged
  */
 export async function fetchBlob(redis: Redis, path: string, blob: Blob): Promise<void> {
   const hash = createHash('sha256');
@@ -77,6 +77,6 @@ const name = ({ sha256 }: Blob): string => `weights ${sha256.slice(0, 12)}`;
 async function drop(redis: Redis, blob: Blob): Promise<never> {
   await dropBlob(redis, blob);
   throw new RunError(
-    `${name(blob)}: what lies in Redis is damaged; it is removed, to be uploaded again`,
+    `${name(blob)}: the copy in Redis is damaged; it was removed, to be uploaded again`,
   );
 }

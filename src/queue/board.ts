@@ -1,28 +1,28 @@
-/** Who is there: workers and runs say so every few seconds, under names that go by themselves when they no longer do. */
+/** Lists workers and runs: they announce themselves every few seconds, under keys that expire when they no longer do. */
 import { hostname } from 'node:os';
 import type { Redis } from 'ioredis';
 import { isObject } from '../io/json.js';
 import { keyOf } from './keys.js';
 
-/** Seconds between two signs of life, and after which one without is gone. */
+/** Seconds between two announcements, and after which a silent process counts as gone. */
 export const SIGN = 2;
 const GONE = 10;
 
-/** A worker as it describes itself. */
+/** A worker's announcement. */
 export interface WorkerSign {
   readonly name: string;
   readonly build: string;
-  /** Batches that it makes at one time. */
+  /** Number of its concurrent batches. */
   readonly lanes: number;
   /** Seconds since it was started. */
   readonly seconds: number;
   readonly images: number;
-  /** Of the last half a minute. */
+  /** Over the last half minute. */
   readonly imagesPerSecond: number;
   readonly failed: number;
 }
 
-/** A `haze generate --queue` as it describes itself. */
+/** The announcement of a `haze generate --queue`. */
 export interface RunSign {
   readonly name: string;
   readonly build: string;
@@ -41,7 +41,7 @@ export const processName = (): string => `${hostname()}-${process.pid}`;
 
 const setKey = (kind: Kind) => keyOf(`${kind}s`);
 
-/** Says that somebody is there. */
+/** Announces a process. */
 export async function sign<K extends Kind>(redis: Redis, kind: K, about: Signs[K]): Promise<void> {
   const now = Math.floor(Date.now() / 1000);
   await redis
@@ -52,12 +52,12 @@ export async function sign<K extends Kind>(redis: Redis, kind: K, about: Signs[K
     .exec();
 }
 
-/** Says that somebody has left. */
+/** Withdraws an announcement. */
 export async function leave(redis: Redis, kind: Kind, name: string): Promise<void> {
   await redis.pipeline().zrem(setKey(kind), name).del(keyOf(kind, name)).exec();
 }
 
-/** All that are there. */
+/** All current announcements. */
 export async function present<K extends Kind>(redis: Redis, kind: K): Promise<Signs[K][]> {
   const names = await redis.zrange(setKey(kind), 0, -1);
   if (names.length === 0) return [];
@@ -80,7 +80,7 @@ function parse(text: string): Record<string, unknown> | undefined {
 const number = (value: unknown): number =>
   typeof value === 'number' && Number.isFinite(value) ? value : 0;
 
-/** Anybody may write there: what is no number counts as none. */
+/** Anybody may write there: values that are not numbers are ignored. */
 const SOUND: {
   readonly [K in Kind]: (value: Record<string, unknown>) => Omit<Signs[K], 'name'>;
 } = {
@@ -101,11 +101,11 @@ const SOUND: {
   }),
 };
 
-/** How many a second, over the last while. */
+/** A count per second, over the last while. */
 export class Rate {
   private readonly seen: { readonly time: number; readonly count: number }[] = [];
 
-  /** Takes a count of all so far. Resolves to the pace since the oldest count that is remembered. */
+  /** Records the total count so far. Returns the rate since the oldest count in the window. */
   of(count: number, time = performance.now() / 1000): number {
     this.seen.push({ time, count });
     while (this.seen.length > 2 && time - this.seen[0]!.time > WINDOW) this.seen.shift();
@@ -114,5 +114,5 @@ export class Rate {
   }
 }
 
-/** Seconds over which a pace is taken. */
+/** Seconds of the window. */
 const WINDOW = 30;

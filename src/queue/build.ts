@@ -1,6 +1,6 @@
 /**
- * What the bits of an image depend on beside its job's data: the version, the kernels, and how the processor rounds what they leave
- * to it. Jobs lie in a queue of their build, so that a worker of another never sees them.
+ * What the bits of an image depend on beside its job's data: the version, the kernels, and the processor's rounding where the kernels
+ * leave it open. Each build has its own queue, so a worker never sees jobs of another build.
  */
 import { bestBuild, fusesMultiplyAdd, hashKernels } from '../engine/host/kernels.js';
 import type { Build } from '../engine/module.js';
@@ -14,8 +14,8 @@ export function buildId(strict: boolean): string {
   return `${version()}-${build}${unfused}-${hashKernels(build).slice(0, 12)}`;
 }
 
-/** The kernels that compute here. Vectors of 256 bits give the same bits, so each worker has its own say in them. */
+/** The kernels used here. 256-bit vectors give the same bits, so each worker decides about them itself. */
 export const kernelBuild = (strict: boolean): Build => (strict ? 'strict' : bestBuild());
 
-/** BullMQ's name of a queue of jobs: those that make images, or those that train. */
+/** BullMQ's name for a queue of image jobs, or of those that train. */
 export const queueOf = (build: string, kind: KindName = 'generate'): string => `${kind}-${build}`;

@@ -1,4 +1,4 @@
-/** Connections to Redis, and what it must be like to be of use. ioredis is loaded here, and only when it is needed. */
+/** Connections to Redis, and its requirements. ioredis is loaded here, lazily. */
 import type { Redis } from 'ioredis';
 import { RunError, UsageError } from '../errors.js';
 import { bytes } from '../units.js';
@@ -7,10 +7,10 @@ import type { Address } from './address.js';
 /** Milliseconds to wait for a connection. */
 const CONNECT = 10_000;
 
-/** Milliseconds between two attempts to connect again. */
+/** Milliseconds between two attempts to reconnect. */
 const AGAIN = { first: 100, most: 2000 };
 
-/** Connects again until it is ended; commands wait meanwhile. */
+/** Reconnects until it is ended; commands wait meanwhile. */
 export function redisOptions(address: Address, ended?: AbortSignal) {
   const { host, port, database, username, password, secure } = address;
   return {
@@ -25,10 +25,10 @@ export function redisOptions(address: Address, ended?: AbortSignal) {
   };
 }
 
-/** What of Redis is looked at. */
+/** The relevant facts about the server. */
 export interface ServerInfo {
   readonly version: string;
-  /** Bytes in use, and the most there may be; 0 where there is no limit. */
+  /** Bytes in use, and the limit; 0 if there is none. */
   readonly used: number;
   readonly most: number;
 }
@@ -38,14 +38,14 @@ export interface Connection {
   readonly redis: Redis;
   readonly address: Address;
   info(): Promise<ServerInfo>;
-  /** Ends it at once; commands that wait fail. */
+  /** Closes it at once; waiting commands fail. */
   close(): void;
 }
 
 /**
- * Connects, and looks at whether the server will do.
- * @param onNote told when Redis goes away and when it is back
- * @throws UsageError for a password that is refused or a server that would lose jobs; RunError where none answers
+ * Connects, and checks the server.
+ * @param onNote called when Redis becomes unreachable and when it is back
+ * @throws UsageError for a wrong password or a server that would lose jobs; RunError if it does not answer
  */
 export async function connect(
   where: string,
@@ -78,7 +78,7 @@ export async function connect(
   return { redis, address, info, close: () => redis.disconnect() };
 }
 
-/** The oldest Redis that BullMQ is made for. */
+/** The oldest Redis that BullMQ supports. */
 const OLDEST = [6, 2] as const;
 
 interface FullInfo extends ServerInfo {
@@ -102,16 +102,18 @@ function parseInfo(text: string): FullInfo {
   };
 }
 
-/** @throws UsageError for a server that is too old, that drops keys when memory is short, or that is a cluster's */
+/** @throws UsageError for a server that is too old, evicts keys when memory is short, or is part of a cluster */
 function checkServer(at: string, { version, mode, policy }: FullInfo): void {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1]))
     throw new UsageError(`${at}: expected Redis ${OLDEST.join('.')} or newer, got ${version}`);
   if (mode === 'cluster')
-    throw new UsageError(`${at}: expected one server or its sentinels' master, got a cluster's`);
+    throw new UsageError(
+      `${at}: expected a single server or the master of its sentinels, got a cluster`,
+    );
   if (policy !== undefined && policy !== 'noeviction')
     throw new UsageError(
-      `${at}: expected the maxmemory-policy noeviction, since others lose jobs, got ${policy}; CONFIG SET maxmemory-policy noeviction`,
+      `${at}: expected maxmemory-policy noeviction, since other policies lose jobs, got ${policy}; CONFIG SET maxmemory-policy noeviction`,
     );
 }
 
@@ -119,21 +121,21 @@ function checkServer(at: string, { version, mode, policy }: FullInfo): void {
 function refusal(at: string, error: unknown): Error {
   const message = error instanceof Error ? error.message : String(error);
   if (/^WRONGPASS/.test(message))
-    return new UsageError(`${at}: user or password are refused (WRONGPASS)`);
+    return new UsageError(`${at}: wrong user or password (WRONGPASS)`);
   if (/^NOAUTH/.test(message))
-    return new UsageError(`${at}: wants a password, and none is given (NOAUTH)`);
+    return new UsageError(`${at}: needs a password, and none is given (NOAUTH)`);
   if (/^NOPERM/.test(message)) return new UsageError(`${at}: ${message}`);
   return new RunError(`${at}: cannot be reached: ${reasonOf(error)}`, { cause: error });
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nobody listens there',
+  ECONNREFUSED: 'nothing listens there',
   ENOTFOUND: 'there is no such host',
-  EAI_AGAIN: 'the name of the host cannot be looked up',
+  EAI_AGAIN: 'the host name cannot be resolved',
   ETIMEDOUT: 'it does not answer',
-  EHOSTUNREACH: 'there is no way to the host',
-  ENETUNREACH: 'there is no way to the network',
-  ECONNRESET: 'it ended the connection',
+  EHOSTUNREACH: 'the host is unreachable',
+  ENETUNREACH: 'the network is unreachable',
+  ECONNRESET: 'it closed the connection',
 };
 
 function reasonOf(error: unknown): string {
@@ -143,13 +145,13 @@ function reasonOf(error: unknown): string {
   return typeof message === 'string' && message !== '' ? message : String(error);
 }
 
-/** Says once that Redis is away, and once that it is back. */
+/** Reports once that Redis is unreachable, and once that it is back. */
 function tellOfAbsence(redis: Redis, { shown }: Address, onNote: (text: string) => void): void {
   let away = false;
   redis.on('close', () => {
     if (redis.status === 'end' || away) return;
     away = true;
-    onNote(`${shown} is away; waiting for it`);
+    onNote(`${shown} is unreachable; waiting for it`);
   });
   redis.on('ready', () => {
     if (away) onNote(`${shown} is back`);
@@ -157,7 +159,7 @@ function tellOfAbsence(redis: Redis, { shown }: Address, onNote: (text: string) 
   });
 }
 
-/** Whether Redis refused a write for want of memory. */
+/** Whether Redis refused a write because it is out of memory. */
 export const isOutOfMemory = (error: unknown): boolean =>
   error instanceof Error && /\bOOM\b/.test(error.message);
 
@@ -165,19 +167,19 @@ export const isOutOfMemory = (error: unknown): boolean =>
 export const memoryInWords = ({ used, most }: ServerInfo): string =>
   most === 0 ? `using ${bytes(used)}` : `using ${bytes(used)} of its maxmemory of ${bytes(most)}`;
 
-/** What Redis answers to a command that it refuses, in words of Haze; other errors as they are. */
+/** Redis's answer to a refused command in Haze's words; other errors unchanged. */
 export async function explained({ address, info }: Connection, error: unknown): Promise<unknown> {
   if (!(error instanceof Error) || error.name !== 'ReplyError') return error;
   if (!isOutOfMemory(error))
     return new RunError(`${address.shown}: ${error.message}`, { cause: error });
   const memory = await info().then(memoryInWords, () => 'full');
   return new RunError(
-    `${address.shown} takes nothing more, ${memory}; free some or set maxmemory higher, and run the same command again`,
+    `${address.shown} is full, ${memory}; free some memory or raise maxmemory, and run the same command again`,
     { cause: error },
   );
 }
 
-/** @throws UsageError where so many bytes more do not fit into what Redis may use */
+/** @throws UsageError if this many more bytes do not fit into Redis's memory */
 export function checkRoom(
   { address }: Pick<Connection, 'address'>,
   info: ServerInfo,

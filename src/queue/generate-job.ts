@@ -1,4 +1,4 @@
-/** A job that makes images: all that they are a function of. What lies in Redis is read as any other input. */
+/** A job that draws images: everything that determines them. Data from Redis are validated like any other input. */
 import { isDeepStrictEqual } from 'node:util';
 import { COMPUTING_DEFAULTS, readSeed } from '../config/computing.js';
 import type {
@@ -36,10 +36,10 @@ export interface Recipe {
   readonly condition: Condition | null;
   readonly guide: GuideBlob | null;
   readonly seed: number;
-  /** Images made together at most; with batch statistics exactly so many. */
+  /** Largest number of images per batch; with batch statistics the exact number. */
   readonly batch: number;
 }
-
+/** Other weights that guide the model. */
 /** Other weights that the model is guided by. */
 export interface GuideBlob {
   readonly weights: Blob;
@@ -50,7 +50,7 @@ export interface GuideBlob {
 export interface GenerateJob {
   readonly build: string;
   readonly recipe: Recipe;
-  /** Numbers of the images, at most a batch of them. */
+  /** Image numbers, at most one batch. */
   readonly images: readonly number[];
 }
 
@@ -64,12 +64,12 @@ export const imagesInWords = (images: readonly number[]): string =>
 /** The number of a job, which follows from what it makes. */
 export const idOf = (value: GenerateJob | Recipe): string => hashOf('g', value);
 
-/** How a worker computes: the engine alone, whose bits do not depend on the machine. */
+/** How a worker computes: on the engine alone, whose bits do not depend on the machine. */
 export const computingOf = (
   own: Pick<ComputingConfig, 'threads' | 'strict' | 'wide'>,
 ): ComputingConfig => ({ ...COMPUTING_DEFAULTS, ...own });
 
-/** Image numbers are of 32 bits. */
+/** Image numbers have 32 bits. */
 const MOST_NUMBER = 2 ** 32 - 1;
 const MOST_BATCH = 65_536;
 /** More than any network has. */
@@ -77,7 +77,7 @@ const MOST_LABELS = 100_000;
 
 /**
  * Reads the data of a job, which may be damaged or hostile.
- * @throws UsageError naming the field, what was expected and what is there
+ * @throws UsageError naming the field, with what was expected and what was found
  */
 export function parseJob(data: unknown): GenerateJob {
   const root = new JsonObject('job', data);
@@ -87,7 +87,7 @@ export function parseJob(data: unknown): GenerateJob {
   root.finish();
   if (images.length === 0 || images.length > recipe.batch)
     throw new UsageError(
-      `job.images: expected 1 to ${recipe.batch} of them, which are a batch, got ${images.length}`,
+      `job.images: expected 1 to ${recipe.batch}, at most a batch, got ${images.length}`,
     );
   return { build, recipe, images };
 }
@@ -120,7 +120,9 @@ function readGuide(g: JsonObject, of: ModelConfig): GuideBlob {
   const model = readModel(g);
   const alike = ({ size, channels, ...rest }: ModelConfig) => [size, channels, classesOf(rest)];
   if (!isDeepStrictEqual(alike(model), alike(of)))
-    throw new UsageError(`${g.where('model')}: expected the images and classes of the model`);
+    throw new UsageError(
+      `${g.where('model')}: expected the same images and classes as the model's`,
+    );
   const weights = section(g.object('weights'), readBlob);
   return { weights, model, guidance: g.real('guidance', { min: 0, max: 1000 })! };
 }

@@ -1,13 +1,13 @@
-/** Names in Redis: all of Haze's begin alike, and databases keep groups of machines apart. */
+/** Keys in Redis: all of Haze's have the same prefix, and databases separate groups of machines. */
 
-/** What BullMQ's keys begin with, too. */
+/** Also the prefix of BullMQ's keys. */
 export const PREFIX = 'haze';
 
 export const keyOf = (...parts: readonly (string | number)[]): string =>
   [PREFIX, ...parts].join(':');
 
-/** Seconds after which what nobody asks for any more goes: results, weights. Whoever uses it sets the time anew. */
+/** Seconds after which unused data expire: results, weights. Each use renews them. */
 export const EXPIRY = 3600;
 
-/** The most bytes of a string that are asked for: Redis allows 512 MiB. */
+/** The largest string to request: Redis allows 512 MiB. */
 export const MOST_BYTES = 256 << 20;

@@ -1,4 +1,4 @@
-/** All that is to be seen of a queue: who is there, what waits, what failed. */
+/** The state of a queue: workers, runs, waiting and failed jobs. */
 import { present, type RunSign, type WorkerSign } from './board.js';
 import type { Connection, ServerInfo } from './connect.js';
 import { GENERATE, type Kind, type KindName, TRAIN } from './kinds.js';
@@ -20,20 +20,20 @@ export interface JobCounts {
   readonly kind: KindName;
   readonly waiting: number;
   readonly active: number;
-  /** To be tried again. */
+  /** Waiting for a retry. */
   readonly delayed: number;
   readonly failed: number;
 }
 
-/** A job that was given up within the last hour. */
+/** A job that was abandoned within the last hour. */
 export interface Failure {
   readonly build: string;
-  /** `images 16 to 31`, `replica 2, steps 26 to 50`; null of one whose data are not sound. */
+  /** `images 16 to 31`, `replica 2, steps 26 to 50`; null if its data are invalid. */
   readonly what: string | null;
   readonly reason: string;
 }
 
-/** Failures that are shown of a build: the last ones. */
+/** Number of failures shown per build: the latest ones. */
 const SHOWN = 10;
 
 export async function survey(connection: Connection): Promise<Overview> {

@@ -1,4 +1,4 @@
-/** BullMQ's queues, one a build, and their upkeep. BullMQ is loaded here, and only when it is needed. */
+/** BullMQ's queues, one per build, and their maintenance. BullMQ is loaded here, lazily. */
 import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Address } from './address.js';
@@ -7,21 +7,21 @@ import { redisOptions } from './connect.js';
 import { EXPIRY, keyOf, PREFIX } from './keys.js';
 import type { KindName } from './kinds.js';
 
-/** How a job is tried again: five times in all, after 1, 2, 4 and 8 seconds. */
+/** Retries of a job: five attempts, after 1, 2, 4 and 8 seconds. */
 const ATTEMPTS = { attempts: 5, backoff: { type: 'exponential', delay: 1000 } } as const;
 
-/** A finished job is its result, and needs no other trace; of one that failed, the reason stays for a while. */
+/** A finished job leaves only its result; the reason of a failed one is kept for a while. */
 export const JOB_OPTIONS = {
   ...ATTEMPTS,
   removeOnComplete: true,
   removeOnFail: { age: EXPIRY, count: 1000 },
-  // Paths of a worker's machine are nobody's business.
+  // Stack traces would reveal paths of a worker's machine.
   stackTraceLimit: 0,
 } as const;
 
 /**
- * The queue of a build. What its connection fails with is told by the connection beside it.
- * @param ended aborted when it need not connect again, so that it can be closed while Redis is away
+ * The queue of a build. Errors of its connection are reported by the connection beside it.
+ * @param ended aborted when it need not reconnect, so that it can be closed while Redis is unreachable
  */
 export async function openQueue(
   address: Address,
@@ -42,22 +42,22 @@ export async function openQueue(
 /** The kinds of work that a build has queues of. */
 const KINDS: readonly KindName[] = ['generate', 'train'];
 
-/** Seconds after which jobs that nobody took go, and queues of builds that nobody uses. */
+/** Seconds after which jobs that nobody took, and queues of unused builds, are removed. */
 const DAY = 86_400;
 const WEEK = 7 * DAY;
 
 const BUILDS = keyOf('builds');
 
-/** Says that a build is in use. */
+/** Records that a build is in use. */
 export const useBuild = (redis: Redis, build: string): Promise<unknown> =>
   redis.zadd(BUILDS, Math.floor(Date.now() / 1000), build);
 
-/** Builds that have been in use within a week. */
+/** Builds used within the last week. */
 export const knownBuilds = (redis: Redis): Promise<string[]> => redis.zrange(BUILDS, 0, -1);
 
 /**
- * Removes what dead processes have left: jobs that have waited for a day, reasons of failures older than an hour, and whole queues of
- * builds that have not been in use for a week. Whoever still wants a job adds it again.
+ * Removes what dead processes left: jobs that have waited for a day, failures older than an hour, and whole queues of
+ * builds not used for a week. A process that still wants a job adds it again.
  */
 export async function tidy(redis: Redis, queue: Queue, address: Address): Promise<void> {
   await queue.clean(DAY * 1000, 1000, 'wait');

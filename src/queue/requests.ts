@@ -1,6 +1,6 @@
 /**
- * The jobs of a run, from the side of who wants their results. A result is taken as soon as it is there; what became of a job without one
- * is looked at now and then, so that neither a restart of Redis nor a lost message can make anybody wait for ever.
+ * The jobs of a run, from the side of the requester. A result is taken as soon as it is there; jobs without one
+ * are checked periodically, so that neither a restart of Redis nor a lost message makes anybody wait forever.
  */
 import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
@@ -9,10 +9,10 @@ import { printable } from '../printable.js';
 import { type Connection, explained } from './connect.js';
 import type { Kind } from './kinds.js';
 
-/** Milliseconds between two looks for results. */
+/** Milliseconds between two polls for results. */
 const LOOK = 100;
 
-/** Looks after which the jobs themselves are looked at: every two seconds. */
+/** Polls after which the jobs themselves are checked: every two seconds. */
 const LOOKS = 20;
 
 interface Request<J, R> {
@@ -26,7 +26,7 @@ export class Requests<J, R> {
   private readonly kind: Kind<J, R>;
   private readonly connection: Connection;
   private readonly queue: Queue;
-  /** Called at each look at the jobs. */
+  /** Called at each check of the jobs. */
   private readonly upkeep: () => Promise<void>;
   private readonly open = new Map<string, Request<J, R>>();
   private timer: NodeJS.Timeout | undefined;
@@ -41,30 +41,30 @@ export class Requests<J, R> {
     this.next();
   }
 
-  /** Jobs whose results are awaited. */
+  /** Number of jobs whose results are awaited. */
   get count(): number {
     return this.open.size;
   }
 
-  /** The number of a job, and its result once that is there. @throws RunError when it has failed for good */
+  /** Requests a job, and resolves to its result. @throws RunError if it has finally failed */
   async get(job: J): Promise<R> {
     if (this.ended) throw this.ended;
     const id = this.kind.idOf(job);
     const result = new Promise<R>((resolve, reject) => {
       this.open.set(id, { id, job, resolve, reject });
     });
-    // An earlier run may have left the result, or the reason why there is none.
+    // An earlier run may have left the result, or a failure.
     await this.add(this.open.get(id)!).catch((error: unknown) => this.settle(id, { error }));
     return result;
   }
 
-  /** What was got is on disk: Redis need not keep it. */
+  /** The result is on disk: Redis need not keep it. */
   done(job: J): void {
-    // One that stays goes by itself.
+    // If removal fails, it expires on its own.
     this.kind.remove(this.redis, this.kind.idOf(job)).catch(() => undefined);
   }
 
-  /** Ends all that is awaited, and takes jobs back that nobody has begun. */
+  /** Rejects all requests, and withdraws jobs that nobody has started. */
   async end(error: unknown): Promise<void> {
     this.ended = error;
     clearTimeout(this.timer);
@@ -94,7 +94,7 @@ export class Requests<J, R> {
     await Promise.all([...this.open.values()].map((request) => this.check(request)));
   }
 
-  /** Hands results over that are there. */
+  /** Takes results that have arrived. */
   private async take(requests: readonly Request<J, R>[]): Promise<void> {
     const results = await this.kind.get(this.redis, requests);
     for (const [i, { id }] of requests.entries()) {
@@ -103,7 +103,7 @@ export class Requests<J, R> {
     }
   }
 
-  /** A job that has failed ends the run; one that is gone without a result is added again. */
+  /** A failed job ends the run; one that disappeared without a result is added again. */
   private async check(request: Request<J, R>): Promise<void> {
     const state = await this.queue.getJobState(request.id);
     if (state === 'failed') {
@@ -112,7 +112,7 @@ export class Requests<J, R> {
       const error = new RunError(`${this.kind.inWords(request.job)}: given up: ${why}`);
       this.settle(request.id, { error });
     } else if (state === 'unknown') {
-      // It may have been finished since the last look.
+      // It may have finished since the last poll.
       await this.take([request]);
       if (this.open.has(request.id)) await this.add(request);
     }
@@ -121,7 +121,7 @@ export class Requests<J, R> {
   private async add({ id, job }: Request<J, R>): Promise<void> {
     const [result] = await this.kind.get(this.redis, [{ id, job }]);
     if (result) return this.settle(id, { result });
-    // What failed for an earlier run, or lost its result, is tried anew.
+    // A job that failed for an earlier run, or lost its result, is tried again.
     const state = await this.queue.getJobState(id);
     if (state === 'failed' || state === 'completed') await this.queue.remove(id);
     await this.queue.add(this.kind.name, job, { jobId: id });
@@ -140,11 +140,11 @@ export class Requests<J, R> {
   }
 }
 
-/** BullMQ's words for a job that was lost with its workers. */
+/** BullMQ's message for a job that was lost with its workers. */
 const STALLED = /stalled more than allowable limit/;
 
 function reasonOf(reason = 'without a reason'): string {
   if (STALLED.test(reason))
-    return 'every worker that had it was lost: killed, out of memory, or cut off for too long';
+    return 'every worker that took it was lost: killed, out of memory, or disconnected for too long';
   return printable(reason);
 }

@@ -1,4 +1,4 @@
-/** Finished images on their way back: their bytes behind the SHA-256 of them, under the number of their job, for a while. */
+/** Finished images in Redis: their SHA-256 and bytes under the id of their job, for a limited time. */
 import type { Redis } from 'ioredis';
 import { sha256 } from '../io/hash.js';
 import { EXPIRY, keyOf } from './keys.js';
@@ -13,7 +13,7 @@ export async function putResult(redis: Redis, job: string, pixels: Uint8Array): 
   await redis.set(resultKey(job), Buffer.concat([hash, pixels]), 'EX', EXPIRY);
 }
 
-/** The pixels of each job, `bytes` of them; undefined for one that is not there or not whole. */
+/** The pixels of each job, `bytes` of them; undefined for a missing or incomplete one. */
 export async function getResults(
   redis: Redis,
   jobs: readonly { readonly id: string; readonly bytes: number }[],

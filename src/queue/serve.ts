@@ -20,7 +20,7 @@ export interface Maker<J, R> {
   stop(): Promise<void>;
 }
 
-/** Thrown by what was in work when a worker was told to stop. */
+/** Thrown by running work when the worker is stopped. */
 export class Stopped extends Error {}
 
 /** Thrown for a job that nobody can do: whoever tried it would fail alike. */
@@ -39,18 +39,18 @@ export type ServeEvent =
   | { readonly kind: 'done'; readonly count: number; readonly perSecond: number };
 
 /**
- * How many workers may be lost over a job before it is given up. A worker is mostly lost for reasons of its own, and then takes down
- * all the jobs that it has; a job that ends whoever takes it must end itself some day.
+ * How many workers a job may lose before it is abandoned. A lost worker usually has other reasons, and takes all of its jobs
+ * with it; but a job that kills every worker must be stopped eventually.
  */
 const MOST_LOST = 8;
 
-/** Seconds between two looks at what dead processes have left. */
+/** Seconds between two clean-ups of what dead processes left. */
 const TIDY = 600;
 
-/** Milliseconds for which a worker takes no job after one has failed: twice as long after each, up to a minute. */
+/** Milliseconds for which a worker takes no job after a failure: doubled after each, up to a minute. */
 const REST = { first: 5000, most: 60_000 };
 
-/** Milliseconds that a short job takes at most: many times what Redis takes for its result. */
+/** Longest duration of a short job in milliseconds: many times the transfer of its result. */
 const SHORT = 2000;
 
 /** Milliseconds to wait for room in Redis. */
@@ -84,16 +84,16 @@ class Server<J, R> {
   private readonly start = performance.now();
   private readonly rate = new Rate();
   private lanes = 1;
-  /** Jobs that are taken beyond the lanes. */
+  /** Jobs taken beyond the number of lanes. */
   private ahead = 0;
   private count = 0;
   private failed = 0;
   private stopping = false;
   private readonly ended = new AbortController();
   private worker: Worker | undefined;
-  /** Until it takes jobs again. */
+  /** Set while it takes no jobs. */
   private resting: NodeJS.Timeout | undefined;
-  /** Jobs that failed one after the other. */
+  /** Consecutive failures. */
   private failures = 0;
 
   constructor(kind: Kind<J, R>, connection: Connection, maker: Maker<J, R>, options: ServeOptions) {
@@ -158,8 +158,8 @@ class Server<J, R> {
   }
 
   /**
-   * While a short job's result is on its way the lane has the next one. Of long ones none is taken ahead, since another worker may be
-   * idle by then.
+   * While a short job's result is being sent, the lane already has the next job. Long jobs are not taken ahead, since another worker
+   * may be idle by then.
    */
   private setConcurrency(): void {
     if (this.worker) this.worker.concurrency = this.lanes + this.ahead;
@@ -181,7 +181,7 @@ class Server<J, R> {
       return null;
     } catch (error) {
       if (this.stopping) {
-        // Somebody else makes it.
+        // Another worker takes it.
         await within(CLOSE, job.moveToWait(token));
         throw new WaitingError();
       }

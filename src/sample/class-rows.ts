@@ -1,22 +1,22 @@
-/** Images of several classes, which they take in turn, as a grid with a row a class. */
+/** Images of several classes in turn, as a grid with a row per class. */
 import type { Condition } from '../diffusion/guidance.js';
 import type { Images, Layout } from '../io/grid.js';
 
-/** Images that are drawn unless a number is given. */
+/** Default number of images. */
 const USUAL = 16;
 
-/** The most of several classes that `sample` draws unless a number is given. */
+/** Largest default number of images of several classes for `sample`. */
 export const MOST_OF_CLASSES = 48;
 
-/** The widest row of a class that nobody asked for. */
+/** Largest default number of images per class. */
 const WIDEST = 8;
 
 const classesOf = (condition: Condition | null | undefined): number =>
   condition?.labels.length ?? 1;
 
 /**
- * How many images to draw: whole rows of all classes, or images of as many classes as may be.
- * @param most of several classes
+ * How many images to draw: whole rows of all classes, or images of as many classes as possible.
+ * @param most largest number for several classes
  */
 export function usualCount(condition: Condition | null | undefined, most: number): number {
   const classes = classesOf(condition);
@@ -25,7 +25,7 @@ export function usualCount(condition: Condition | null | undefined, most: number
   return Math.min(most, columns * classes);
 }
 
-/** Images in the order of a grid, and its columns: image k is of class k modulo their number, and stands in its row. */
+/** Reorders images for a grid, and returns its columns: image k has class k modulo their number, and is in its row. */
 export function inClassRows(
   images: Images,
   condition: Condition | null | undefined,
@@ -34,7 +34,7 @@ export function inClassRows(
   if (rows === 1) return { images, layout: {} };
   const columns = Math.ceil(images.count / rows);
   const each = images.data.length / images.count;
-  // Where a class has one image less, white stays.
+  // If a class has one image less, its last place stays white.
   const data = new Uint8Array(rows * columns * each).fill(255);
   for (let k = 0; k < images.count; k++) {
     const place = (k % rows) * columns + Math.floor(k / rows);

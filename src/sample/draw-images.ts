@@ -1,4 +1,4 @@
-/** The loop of sampling: batches one after the other, on whatever sampler. */
+/** The sampling loop: batches one after the other, on any sampler. */
 import type { Sampler } from '../contracts/sampler.js';
 import { passesOf } from '../diffusion/guidance.js';
 import { FLOW_TIMES } from '../diffusion/objective.js';
@@ -8,23 +8,23 @@ import { Interrupted } from '../errors.js';
 import { plural } from '../units.js';
 import type { Frame, SampleOptions, SampleResult } from './options.js';
 
-/** Reverse steps between two looks at the interrupt flag, unless something else is asked for. */
+/** Default number of reverse steps between two checks of the signal. */
 const STRIDE = 10;
 
-/** What options come to before anything is computed. */
+/** Decisions that are made before anything is computed. */
 export interface SamplingPlan {
   readonly schedule: Schedule;
   readonly trajectory: Trajectory;
-  /** Images that are made at one time. */
+  /** Images drawn at one time. */
   readonly batch: number;
 }
 
 interface Drawing extends Pick<SampleOptions, 'model' | 'count' | 'frames' | 'signal' | 'onEvent'> {
-  /** Reverse steps between two looks at the signal; default 10. */
+  /** Reverse steps between two checks of the signal; default 10. */
   readonly stride?: number;
 }
 
-/** @throws UsageError for a sampler that the model does not have */
+/** @throws UsageError for a sampler that the model does not support */
 export function planSampling({
   diffusion,
   sampling,
@@ -36,7 +36,7 @@ export function planSampling({
   return { schedule, trajectory: makeTrajectory(schedule, sampling), batch };
 }
 
-/** Batches one after the other: Ho et al. (2020), Algorithm 2, or what other sampler was planned. @throws Interrupted */
+/** Batches one after the other: Ho et al. (2020), Algorithm 2, or another planned sampler. @throws Interrupted */
 export async function drawImages(
   sampler: Sampler,
   { schedule, trajectory }: SamplingPlan,
@@ -71,14 +71,14 @@ export async function drawImages(
   return { images, frames: frames.list };
 }
 
-/** Images in one batch: more would not be faster on the engine, and memory stays small. */
+/** Images per batch: more would not be faster on the engine, and memory stays small. */
 const LARGEST_BATCH = 16;
 
-/** Images that are made at one time, of so many in all; `passes` evaluations of each go in one batch. */
+/** Images drawn at one time, for `count` in all; the `passes` evaluations of each share a batch. */
 export const batchFor = (count: number, passes: 1 | 2 = 1): number =>
   Math.ceil(count / Math.ceil((count * passes) / LARGEST_BATCH));
 
-/** The moments of the trajectory that a film keeps, of the first images. */
+/** Keeps the moments of the trajectory for a film, of the first images. */
 class Frames {
   readonly list: { t: number; images: Float32Array }[] & Frame[];
   private readonly moments: number[];
@@ -109,7 +109,7 @@ class Frames {
     return this.moments.find((m) => m > step) ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Copies the batch that begins with image `first`, if step is a moment. */
+  /** Copies the batch that starts with image `first`, if step is a moment. */
   keep(step: number, first: number, sampler: Sampler): void {
     const at = this.moments.indexOf(step);
     const wanted = Math.min(this.images - first, sampler.batch);

@@ -1,4 +1,4 @@
-/** What the sampler computes in, as what a picture is made of. */
+/** Converts sampled arrays to pixels. */
 import { sharedArithmetic } from '../engine/arithmetic.js';
 import type { Images } from '../io/grid.js';
 

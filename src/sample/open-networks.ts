@@ -8,25 +8,25 @@ import type { SamplerNetwork } from './split-sampler.js';
 /** Batch sizes whose networks are kept: one that predicts beside one that samples. */
 const KEPT = 2;
 
-/** What networks are opened for. */
+/** The options that networks are opened with. */
 export interface NetworkOptions {
   readonly model: ModelConfig;
-  /** T: real timesteps may be anything. */
+  /** T; real timesteps may be any numbers. */
   readonly timesteps: number;
   readonly computing: ComputingConfig;
   readonly requireCuda: boolean;
 }
 
 /**
- * A model's weights on a device, for batches of any size. Networks have a fixed one, so there is one for each size that was asked for
- * lately. One call at a time.
+ * A model's weights on a device, for batches of any size. A network has a fixed batch size, so there is one for each recently
+ * requested size. One call at a time.
  */
 export class OpenNetworks {
   readonly device: 'wasm' | 'tensorflow';
   readonly arithmetic: AnyArithmetic;
   readonly #options: NetworkOptions;
   readonly #state: StateDict;
-  /** The one that was used last comes last. */
+  /** The most recently used one is last. */
   readonly #open = new Map<number, NetworkDevice>();
 
   private constructor(
@@ -41,13 +41,13 @@ export class OpenNetworks {
     this.#options = options;
   }
 
-  /** @throws CheckError where a GPU is required and there is none; UsageError for a device that is not set up */
+  /** @throws CheckError if a GPU is required and there is none; UsageError for a device that is not set up */
   static async open(state: StateDict, options: NetworkOptions): Promise<OpenNetworks> {
     const { device } = await chooseDevice(options.computing, options.requireCuda);
     return new OpenNetworks(device, await openArithmetic(options.computing), state, options);
   }
 
-  /** The network for a batch, which is opened when it is asked something and may be another each time. */
+  /** A network for the batch, opened lazily; the underlying one may change between calls. */
   ofBatch(batch: number): SamplerNetwork {
     return {
       ...{ batch, description: this.device },
@@ -63,7 +63,7 @@ export class OpenNetworks {
     for (const network of open) await network.dispose();
   }
 
-  /** @throws UsageError for a batch that does not fit memory */
+  /** @throws UsageError for a batch that does not fit into memory */
   async #network(batch: number): Promise<NetworkDevice> {
     const known = this.#open.get(batch);
     this.#open.delete(batch);

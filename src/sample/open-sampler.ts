@@ -14,13 +14,13 @@ import { WasmSampler } from '../wasm/wasm-sampler.js';
 import type { SampleOptions } from './options.js';
 import { SplitSampler, type SplitSamplerOptions } from './split-sampler.js';
 
-/** What a sampler needs of the options. */
+/** The options that a sampler needs. */
 export type SamplerOptions = Pick<
   SampleOptions,
   'computing' | 'model' | 'sampling' | 'condition' | 'guide' | 'seed' | 'requireCuda'
 >;
 
-/** A sampler on the device the options choose, with these weights and the guide's. @throws UsageError when it does not fit. */
+/** A sampler on the chosen device, with these weights and the guide's. @throws UsageError if it does not fit */
 export async function openSampler(
   options: SamplerOptions,
   trajectory: Trajectory,
@@ -70,11 +70,11 @@ async function open(
   return { sampler: new SplitSampler(apart), unet };
 }
 
-/** The guide in a line, for notes. */
+/** The guide in one line, for notes. */
 export const guideInWords = ({ weights, guidance }: Guide): string =>
   `guided away from ${weights}, W = ${guidance}`;
 
-/** The network of other weights, on the same device. */
+/** The guide's network, on the same device. */
 async function openGuide(
   { computing, requireCuda }: SamplerOptions,
   { weights, model, guidance }: Guide,

@@ -6,11 +6,11 @@ import type {
 } from '../config/config.js';
 import type { Drawn } from '../config/guide.js';
 
-/** Images to draw from a model's weights. Image k of a seed is the same in any count, batch or thread number. */
+/** Images to draw from a model's weights. Image k of a seed is the same for any count, batch or number of threads. */
 export interface SampleOptions extends Partial<Drawn> {
   /** Path of the file of weights, as `readWeights` takes it. */
   readonly weights: string;
-  /** Told first, as notes: what was assumed of the weights. */
+  /** Passed on first, as notes: what was assumed about the weights. */
   readonly notes?: readonly string[];
   readonly model: ModelConfig;
   readonly diffusion: DiffusionConfig;
@@ -29,12 +29,12 @@ export interface SampleOptions extends Partial<Drawn> {
 
 export type SampleEvent =
   | { readonly kind: 'note'; readonly text: string }
-  /** Reverse steps done of all (batches × steps). */
+  /** Finished reverse steps of all (batches × steps). */
   | { readonly kind: 'progress'; readonly done: number; readonly total: number };
 
-/** A moment of the trajectory: f32 [images, size, size, channels]; the first holds x_T, the last the result. */
+/** A moment of the trajectory: f32 [images, size, size, channels]; the first is x_T, the last the result. */
 export interface Frame {
-  /** Timestep the images are at, T (of flow 1,000) for x_T and 0 for the result. */
+  /** Its timestep, T (for flow 1,000) for x_T and 0 for the result. */
   readonly t: number;
   readonly images: Float32Array;
 }

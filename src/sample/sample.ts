@@ -4,7 +4,7 @@ import { drawImages, planSampling } from './draw-images.js';
 import { guideInWords, openSampler } from './open-sampler.js';
 import type { SampleOptions, SampleResult } from './options.js';
 
-/** Draws images from a file of weights. @throws UsageError for weights that are not this model's; Interrupted. */
+/** Draws images from a file of weights. @throws UsageError for weights of another model; Interrupted */
 export async function sample(options: SampleOptions): Promise<SampleResult> {
   const { weights, guide, notes = [], onEvent } = options;
   for (const text of [...notes, ...(guide ? [guideInWords(guide)] : [])])

@@ -1,6 +1,6 @@
 /**
- * A sampler whose U-Net and arithmetic are apart, on any devices: x_t passes between them as an array.
- * Where both are on the engine, `WasmSampler` does the same in one program.
+ * A sampler with U-Net and arithmetic on any two devices: x_t is passed between them as an array.
+ * If both are on the engine, `WasmSampler` does the same in one program.
  */
 
 import type { BatchNormMode, NetworkDevice } from '../contracts/device.js';
@@ -17,7 +17,7 @@ import { type CounterRandom, PURPOSE, type Purpose } from '../diffusion/random.j
 import { type ReverseStep, ReverseWalk } from '../diffusion/reverse-walk.js';
 import type { Trajectory } from '../diffusion/sampler.js';
 
-/** What a sampler asks of a network. */
+/** The part of a network that a sampler uses. */
 export type SamplerNetwork = Pick<NetworkDevice, 'batch' | 'description' | 'predict' | 'dispose'>;
 
 export interface SplitSamplerOptions {
@@ -26,15 +26,15 @@ export interface SplitSamplerOptions {
   readonly trajectory: Trajectory;
   readonly norm: BatchNormMode;
   readonly random: CounterRandom;
-  /** Values in an image. */
+  /** Values per image. */
   readonly each: number;
-  /** What the network is told of the images, where it is told classes; guided, it takes each image twice. */
+  /** Classes of the images, for a class-conditional network; guidance passes each image through it twice. */
   readonly condition?: Condition | null;
-  /** Another network that predictions move away from, with W; then the condition does not guide. */
+  /** Another network that predictions are guided away from, with W; then the condition does not guide. */
   readonly guide?: { readonly unet: SamplerNetwork; readonly guidance: number } | null;
 }
 
-/** What the network predicts of images of these numbers, all at one timestep: guided where the condition says so. */
+/** The prediction for images of these numbers, all at one timestep: guided if the condition says so. */
 export async function predictAt(
   { guide, ...options }: Pick<SplitSamplerOptions, 'unet' | 'norm' | 'condition' | 'guide'>,
   x: Float32Array,

@@ -1,6 +1,6 @@
 /**
- * Adam (Kingma and Ba, 2015) with PyTorch's place for ε, by TensorFlow's fused operation, and AdamW's decoupled decay
- * (Loshchilov and Hutter, 2019). Step count and learning rate are variables, so that a step uploads no scalar.
+ * Adam (Kingma and Ba, 2015) with PyTorch's placement of ε, by TensorFlow's fused operation, and AdamW's decoupled decay
+ * (Loshchilov and Hutter, 2019). Step count and learning rate are variables, so that a step uploads no scalars.
  */
 import type { Optimizer } from '../contracts/device.js';
 import { add, multiply } from './calls.js';
@@ -8,14 +8,14 @@ import { muonStep } from './muon.js';
 import { bool, FLOAT, int, type Ops, one, scalar } from './ops.js';
 import { RATE, STEP, type Store, type Variable } from './variables.js';
 
-/** A weight that Muon moves. */
+/** A weight that Muon updates. */
 export interface Matrix {
-  /** Of a transposed convolution. */
+  /** Whether it belongs to a transposed convolution. */
   readonly transposed: boolean;
 }
 
 /**
- * Counts a step and updates every parameter, those in `matrices` by Muon where the optimizer has it, the others by Adam: θ ← θ − η·decay·θ, then θ ← θ − η·m̂/(√v̂ + ε). The fused operation adds its
+ * Counts a step and updates every parameter, those in `matrices` by Muon if the optimizer has it, the others by Adam: θ ← θ − η·decay·θ, then θ ← θ − η·m̂/(√v̂ + ε). The fused operation adds its
  * ε to the uncorrected √v; with both bias corrections cᵢ = 1 − βᵢᵗ moved into its rate, η·√c₂/c₁, and its ε, ε·√c₂,
  * that is the same update.
  */
@@ -50,7 +50,7 @@ export function adamStep<V>(
       muonStep(store, muon, variable, matrix.transposed, towards, muonRate);
       continue;
     }
-    // Not before the gradient is there: until then the pass reads the parameter, and a change would copy it.
+    // Only once the gradient is there: until then the pass reads the parameter, and a change would copy it.
     if (decayRate !== undefined)
       store.subtract(name, multiply(ops, store.read(name), ops.after(decayRate, [towards])));
     const state = [name, `adam/m/${name}`, `adam/v/${name}`].map((n) => store.handle(n));
@@ -58,7 +58,7 @@ export function adamStep<V>(
   }
 }
 
-/** Gradients scaled so that their norm, all together, is at most `limit`: as PyTorch's `clip_grad_norm_`. */
+/** Gradients scaled so that their global norm is at most `limit`, like PyTorch's `clip_grad_norm_`. */
 function clipped<V>(
   ops: Ops<V>,
   names: readonly string[],

@@ -1,6 +1,6 @@
 /**
- * Which algorithm computes each convolution: TensorFlow's own, or batched matrix products (`lowering.ts`), by an estimate
- * of the time each takes on a CPU. A GPU has its own choice to make, in cuDNN.
+ * Chooses the algorithm of each convolution: TensorFlow's own, or batched matrix products (`lowering.ts`), by an estimate
+ * of the time each takes on a CPU. On a GPU, cuDNN makes its own choice.
  */
 import type { Graph, NodeOf } from '../network/graph.js';
 import {
@@ -13,13 +13,13 @@ import { loweredConvolution } from './lowered-convolution.js';
 import { type Lowering, lowerConvolution, loweredSize, type Tile } from './lowering.js';
 import type { Ops } from './ops.js';
 
-/** A network of one batch: what fixes every shape. */
+/** A network of one batch size, which determines every shape. */
 export interface NetworkShape {
   readonly graph: Graph;
   readonly batch: number;
 }
 
-/** What a convolution is needed for: one pass with weights that stay, or all three maps with weights that change. */
+/** The use of a convolution: one pass with fixed weights, or all three maps with changing weights. */
 export type Use = 'prediction' | 'training';
 
 /** How one convolution is computed. */
@@ -30,7 +30,7 @@ export type ConvNode = NodeOf<'conv'>;
 /** The algorithm of each convolution. */
 export type ConvolutionPlan = ReadonlyMap<ConvNode, Algorithm>;
 
-/** Chooses for every convolution of the network; `direct` is TensorFlow's own for all. */
+/** Chooses for every convolution of the network; `direct` uses TensorFlow's own for all. */
 export function planConvolutions(shape: NetworkShape, use: Use, direct: boolean): ConvolutionPlan {
   return new Map(
     convolutions(shape).map(([node, c]): [ConvNode, Algorithm] => {
@@ -52,9 +52,9 @@ export const convolutions = ({ graph, batch }: NetworkShape): [ConvNode, Convolu
   );
 
 /**
- * Nanoseconds a piece, fitted by least squares to the times of 134 convolutions (the U-Net's of three presets at batches
- * of 1 to 64) on two cores with AVX-512, with TensorFlow 2.21 and oneDNN. What the estimates choose takes within 1 % of
- * the best choice's time there, summed over each U-Net, but at batch 1 (9 %).
+ * Nanoseconds per unit, fitted by least squares to the times of 134 convolutions (the U-Net's of three presets at batches
+ * of 1 to 64) on two cores with AVX-512, with TensorFlow 2.21 and oneDNN. There the estimated choices take within 1 % of
+ * the best choices' time, summed over each U-Net, except at batch 1 (9 %).
  */
 const COSTS = {
   training: {

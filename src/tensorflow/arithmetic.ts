@@ -1,7 +1,7 @@
 /**
  * `--arithmetic tensorflow`: noising, the reverse steps and pixel conversion as tfjs operations, one for
- * each sign in the formula. The second path beside the kernels: the same methods and formulas, within f32
- * rounding of them.
+ * each operation in the formula. An alternative to the kernels: the same methods and formulas, equal within f32
+ * rounding.
  */
 import type { ReverseKernel } from '../diffusion/sampler.js';
 import type { Arithmetic, ImageShape, StepMemory } from '../engine/arithmetic.js';
@@ -16,12 +16,12 @@ type SecondPath = Pick<
   'qSample' | 'qSampleImages' | 'reverseStep' | 'toFloat' | 'toBytes' | 'batchToFloat'
 >;
 
-/** @throws UsageError where TensorFlow is not set up. */
+/** @throws UsageError if TensorFlow is not set up */
 export async function createTensorflowArithmetic(): Promise<TensorflowArithmetic> {
   return new TensorflowArithmetic((await loadTensorflow()).tf);
 }
 
-/** Results are new arrays; nothing given is written to. */
+/** Results are new arrays; arguments are never written to. */
 export class TensorflowArithmetic implements SecondPath {
   readonly #tf: Tf;
 
@@ -38,7 +38,7 @@ export class TensorflowArithmetic implements SecondPath {
     });
   }
 
-  /** qSample of a batch, image n at timestep t[n] of the schedule's tables. */
+  /** qSample for a batch, image n at timestep t[n] of the schedule's tables. */
   qSampleImages(
     x0: Float32Array,
     eps: Float32Array,
@@ -61,7 +61,7 @@ export class TensorflowArithmetic implements SecondPath {
     });
   }
 
-  /** A reverse step with one row of coefficients of a `Trajectory`; a last one of 0 leaves z unread. */
+  /** A reverse step with one row of coefficients of a `Trajectory`; if the last is 0, z is not read. */
   reverseStep(
     kernel: ReverseKernel,
     x: Float32Array,
@@ -95,7 +95,7 @@ export class TensorflowArithmetic implements SecondPath {
     return new Uint8Array(Uint8ClampedArray.from(levels).buffer);
   }
 
-  /** A batch as floats, image n mirrored left to right where flips[n] is 1. */
+  /** A batch as floats, with image n mirrored left to right where flips[n] is 1. */
   batchToFloat(pixels: Uint8Array, flips: Uint32Array, { height, width, channels }: ImageShape) {
     const shape = [flips.length, height, width, channels];
     const length = flips.length * height * width * channels;

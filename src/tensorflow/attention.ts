@@ -1,4 +1,4 @@
-/** Self-attention in TensorFlow's operations, with its gradient. */
+/** Self-attention with TensorFlow's operations, with its gradient. */
 import { join, multiply, permute, product, reduce, reshape, split, subtract } from './calls.js';
 import { type Ops, one, scalar } from './ops.js';
 import type { Tape } from './tape.js';
@@ -11,10 +11,10 @@ export interface Heads {
   readonly headDim: number;
 }
 
-/** Largest number of attention weights that are made at once: 32 MB. */
+/** Largest number of attention weights to compute at once: 32 MB. */
 const WEIGHTS = 2 ** 23;
 
-/** How many images are attended at once: parts of the batch, so that the weights between all pixels stay small. */
+/** Divides the batch into parts to attend at once, so that the weights between all pixels stay small. */
 export function attentionParts({ batch, pixels, heads }: Heads): number[] {
   const images = Math.max(1, Math.floor(WEIGHTS / (heads * pixels ** 2)));
   const parts = Math.ceil(batch / images);
@@ -32,8 +32,8 @@ interface Part<V> {
 }
 
 /**
- * softmax(q·kᵀ/√headDim)·v, in the shape of q. Of several parts only one is in work at a time, and backward makes its
- * weights again; those of a single part are kept.
+ * softmax(q·kᵀ/√headDim)·v, in the shape of q. Of several parts only one is in memory at a time, and the backward pass recomputes
+ * its weights; those of a single part are kept.
  */
 export function attention<V>(
   tape: Tape<V>,
@@ -74,7 +74,7 @@ export function attention<V>(
 
 const softmax = <V>(ops: Ops<V>, q: V, k: V): V => one(ops, 'Softmax', [product(ops, q, k, 'y')]);
 
-/** The gradients of q, k and v; of the scores it is weights·(dWeights − Σ dOut·out), the sum over a head's channels. */
+/** The gradients of q, k and v; that of the scores is weights·(dWeights − Σ dOut·out), the sum over a head's channels. */
 function backward<V>(ops: Ops<V>, part: Part<V>, dOut: V, kept: boolean): [V, V, V] {
   const { q, k, v, out } = part;
   const weights = kept ? part.weights : softmax(ops, ops.after(q, [dOut]), k);

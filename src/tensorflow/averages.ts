@@ -1,10 +1,10 @@
-/** Averages of the weights and running statistics (EMA): a step of theirs, and their exchange with the weights. */
+/** Averages of the weights and running statistics (EMA): their update, and swapping them with the weights. */
 import { averageRate } from '../contracts/device.js';
 import { add, multiply, subtract } from './calls.js';
 import { one, scalar } from './ops.js';
 import { averageName, STEP, type Store, type Variable } from './variables.js';
 
-/** Moves each average towards the weights, e ← e − rate·(e − p), by the rate after the steps that are counted. */
+/** Moves each average towards the weights, e ← e − rate·(e − p), with the rate for the counted steps. */
 export function averageStep<V>(
   store: Store<V>,
   variables: readonly Variable[],
@@ -25,10 +25,10 @@ export function averageStep<V>(
   }
 }
 
-/** `averageRate` of a decay that never counts, times 10 + steps. */
+/** `averageRate` of a decay that is never reached, times 10 + steps. */
 const WARMING = averageRate(1, 0) * 10;
 
-/** Exchanges weights and statistics with an average's. */
+/** Swaps weights and statistics with an average's. */
 export function exchangeAverage<V>(
   store: Store<V>,
   variables: readonly Variable[],
@@ -38,7 +38,7 @@ export function exchangeAverage<V>(
   for (const { name } of variables) {
     const average = averageName(index, name);
     const [own, other] = [store.read(name), store.read(average)];
-    // Not before both are read.
+    // Only once both are read.
     store.assign(name, ops.after(other, [own]));
     store.assign(average, ops.after(own, [other]));
   }

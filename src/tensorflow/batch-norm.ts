@@ -1,4 +1,4 @@
-/** Batch normalisation in TensorFlow's operations, with its gradient. Images are f32 NHWC. */
+/** Batch normalisation with TensorFlow's operations, with its gradient. Images are f32 NHWC. */
 import { add, multiply, reduce } from './calls.js';
 import { bool, FLOAT, float, type Ops, one, scalar, string } from './ops.js';
 import type { Tape } from './tape.js';
@@ -18,19 +18,19 @@ export interface Affine<V> {
   readonly eps: number;
 }
 
-/** Mean and variance of a batch: f32 [channels]. The variance is the unbiased one, as running statistics take it. */
+/** Mean and variance of a batch: f32 [channels]. The variance is the unbiased one, which running statistics use. */
 export interface Statistics<V> {
   readonly mean: V;
   readonly variance: V;
 }
 
-/** Batch normalisation by the batch's own statistics, which it returns as well. */
+/** Batch normalisation by the batch's own statistics, which are also returned. */
 interface Normalised<V> {
   readonly y: V;
   readonly statistics: Statistics<V>;
 }
 
-/** All of it by TensorFlow's fused operation: for GPUs, where cuDNN does it. */
+/** Computed by TensorFlow's fused operation: for GPUs, where cuDNN implements it. */
 export function batchNormFused<V>(tape: Tape<V>, x: V, affine: Affine<V>): Normalised<V> {
   const { ops } = tape;
   const empty = ops.constant(new Float32Array(0), [0]);
@@ -42,8 +42,8 @@ export function batchNormFused<V>(tape: Tape<V>, x: V, affine: Affine<V>): Norma
 }
 
 /**
- * On a CPU the fused operation sums a channel's values one by one: over 8 images of 64x64 its variance is off by 1e-4, and
- * what it normalises by 2e-4. Here sums go axis by axis, which keeps f32's precision and takes a hundredth of a
+ * On a CPU the fused operation sums a channel's values sequentially: over 8 images of 64x64 its variance is off by 1e-4, and
+ * the values used for normalising by 2e-4. Here sums go axis by axis, which keeps f32's precision and takes a hundredth of a
  * training step. `count` is the number of values in a channel.
  */
 export function batchNorm<V>(tape: Tape<V>, x: V, affine: Affine<V>, count: number): Normalised<V> {
@@ -57,7 +57,7 @@ export function batchNorm<V>(tape: Tape<V>, x: V, affine: Affine<V>, count: numb
   return { y, statistics: { mean, variance: multiply(ops, variance, unbiased) } };
 }
 
-/** The gradient, from what forward left for it: mean, variance (on a GPU its root's inverse), and a workspace. */
+/** The gradient, from what the forward pass saved: mean, variance (on a GPU the inverse of its root), and a workspace. */
 function recordNorm<V>(
   tape: Tape<V>,
   { x, y, scale, offset, eps }: Affine<V> & { x: V; y: V },
@@ -76,7 +76,7 @@ function recordNorm<V>(
 /** Over width, then height, then images. */
 const channelMean = <V>(ops: Ops<V>, x: V): V => reduce(ops, 'Mean', x, [2, 1, 0]);
 
-/** Batch normalisation by running statistics; has no gradient here, as only evaluation uses it. */
+/** Batch normalisation by running statistics; without gradient, since only evaluation uses it. */
 export const batchNormRunning = <V>(
   tape: Tape<V>,
   x: V,
@@ -95,7 +95,7 @@ function normalise<V>(
   return ops.op('FusedBatchNormV3', inputs, attributes(eps, false), 6)[0]!;
 }
 
-/** (1 − rate)·a + rate·b: the move of a running statistic. */
+/** (1 − rate)·a + rate·b: the update of a running statistic. */
 export function towards<V>(ops: Ops<V>, a: V, b: V, rate: number): V {
   const times = (value: V, factor: number) => multiply(ops, value, scalar(ops, factor));
   return add(ops, times(a, 1 - rate), times(b, rate));

@@ -1,4 +1,4 @@
-/** TensorFlow's operations that are called in many places, as functions of f32 values. */
+/** Frequently used TensorFlow operations, as functions of f32 values. */
 import { bool, FLOAT, INT32, int, type Ops, one, vector } from './ops.js';
 
 export const add = <V>(ops: Ops<V>, a: V, b: V): V => one(ops, 'AddV2', [a, b]);
@@ -12,13 +12,13 @@ export const reshape = <V>(ops: Ops<V>, x: V, shape: readonly number[]): V =>
 export const permute = <V>(ops: Ops<V>, x: V, axes: readonly number[]): V =>
   one(ops, 'Transpose', [x, vector(ops, ...axes)], { T: FLOAT, Tperm: INT32 });
 
-/** A batch of products; x or y transposed. */
+/** A batch of matrix products; x or y transposed. */
 export function product<V>(ops: Ops<V>, x: V, y: V, adjoint?: 'x' | 'y'): V {
   const attributes = { T: FLOAT, adj_x: bool(adjoint === 'x'), adj_y: bool(adjoint === 'y') };
   return one(ops, 'BatchMatMulV2', [x, y], attributes);
 }
 
-/** Sums or means over one axis after the other, which keeps f32's precision; `keep` leaves them with length 1. */
+/** Sums or means over one axis after the other, which keeps f32's precision; `keep` keeps them with length 1. */
 export function reduce<V>(
   ops: Ops<V>,
   how: 'Sum' | 'Mean',

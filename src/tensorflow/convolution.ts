@@ -1,11 +1,11 @@
 /**
- * A convolution as three bilinear maps: forward, and its adjoints by image and by weights. A transposed convolution is
- * the first adjoint taken for forward, so all convolutions of a network and their gradients are these three.
+ * A convolution as three bilinear maps: forward, and its adjoints by image and by weights. The forward pass of a transposed convolution
+ * is the first adjoint, so all convolutions of a network and their gradients are these three.
  */
 import type { NodeOf, Padding } from '../network/graph.js';
 import { type Attributes, FLOAT, ints, type Ops, one, string, vector } from './ops.js';
 
-/** x [batch, side, side, inputs] to y [batch, …, outputs]. Of a transposed convolution, x is the output and y the input. */
+/** x [batch, side, side, inputs] to y [batch, …, outputs]. For a transposed convolution, x is the output and y the input. */
 export interface ConvolutionGeometry {
   readonly batch: number;
   readonly side: number;
@@ -28,8 +28,8 @@ export function convolutionOf(
 }
 
 /**
- * One way to compute it. Image, weights and gradient are each brought into a form of its own, once; two of the forms
- * give what the third belongs to.
+ * One way to compute it. Image, weights and gradient are each converted once to a form of their own; two of the forms
+ * give the third quantity.
  */
 export interface ConvolutionMaps<V> {
   /** The form of x. */
@@ -68,8 +68,8 @@ export function directConvolution<V>(ops: Ops<V>, c: ConvolutionGeometry): Convo
 }
 
 /**
- * SAME where that pads as the convolution does (3x3, and 4x4 with stride 2 on even sides): oneDNN's backward
- * convolutions know it, but not EXPLICIT (twice as slow here).
+ * SAME if that pads like the convolution (3x3, and 4x4 with stride 2 on even sides): oneDNN's backward
+ * convolutions support it, but not EXPLICIT (which is twice as slow here).
  */
 function padding({
   side,

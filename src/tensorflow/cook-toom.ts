@@ -4,7 +4,7 @@
  * is a filter.
  */
 
-/** A matrix as its rows. */
+/** A matrix as a list of rows. */
 export type Matrix = readonly (readonly number[])[];
 
 /** y = Aᵀ·((G·w) ⊙ (B·x)) is y[i] = Σ_j w[j]·x[i + j] for n values x, r taps w and m outputs y. */
@@ -18,8 +18,8 @@ export interface MinimalFilter {
 }
 
 /**
- * The finite points, by their number; infinity comes on top. Of the fractions of eighths up to 2, those with the smallest
- * errors in f32 of normally distributed values, of output and both gradients: a third to a half of the usual points'
+ * The finite points, by their number; infinity is added. Of the fractions of eighths up to 2, these have the smallest f32
+ * errors for normally distributed values, in output and both gradients: a third to a half of the usual points'
  * (0, ±1, ±2). Their powers and products are exact.
  */
 const POINTS: Readonly<Record<number, readonly number[]>> = {
@@ -33,7 +33,7 @@ const POINTS: Readonly<Record<number, readonly number[]>> = {
 export function minimalFilter(m: number, r: number): MinimalFilter {
   const points = POINTS[m + r - 2]!;
   const others = points.map((p) => points.filter((q) => q !== p));
-  // The product over the other points belongs to G, so that B stays exact.
+  // The product over the other points is part of G, so that B stays exact.
   const scales = points.map((p, i) => others[i]!.reduce((product, q) => product * (p - q), 1));
   return {
     a: [...points.map((p) => powers(p, m)), unit(m)],
@@ -45,7 +45,7 @@ export function minimalFilter(m: number, r: number): MinimalFilter {
 /** 1, p, p², … */
 const powers = (p: number, length: number): number[] => Array.from({ length }, (_, i) => p ** i);
 
-/** The highest coefficient alone: what a polynomial is at infinity. */
+/** Only the highest coefficient: a polynomial's value at infinity. */
 const unit = (length: number): number[] =>
   Array.from({ length }, (_, i) => (i === length - 1 ? 1 : 0));
 
@@ -59,6 +59,6 @@ function fromRoots(roots: readonly number[]): number[] {
 
 export const transpose = (a: Matrix): Matrix => a[0]!.map((_, j) => a.map((row) => row[j]!));
 
-/** The Kronecker product a ⊗ a: what `a` does along the rows and along the columns of an image. */
+/** The Kronecker product a ⊗ a: `a` along the rows and along the columns of an image. */
 export const square = (a: Matrix): Matrix =>
   a.flatMap((row) => a.map((other) => row.flatMap((v) => other.map((w) => v * w))));

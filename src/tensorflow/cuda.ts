@@ -1,6 +1,6 @@
 /**
- * What CUDA needs, looked up as libtensorflow will: by file name, in the folders of its run path. It opens
- * them at run time and names none that is absent, so a gap is found here or not at all.
+ * Looks up CUDA's libraries the way libtensorflow will: by file name, in the folders of its run path. It opens
+ * them at run time and does not report missing ones, so this is the only check.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -17,7 +17,7 @@ const RUN_PATH = [
   'nvshmem',
 ];
 
-/** Libraries that libtensorflow 2.21 opens itself. */
+/** Libraries that libtensorflow 2.21 opens. */
 const OPENED = [
   'libcudart.so.12',
   'libcublas.so.12',
@@ -30,7 +30,7 @@ const OPENED = [
   'libnccl.so.2',
 ];
 
-/** Libraries that those need in turn, found by their own run paths, with the folder they look in. */
+/** Libraries that those need in turn, found by their own run paths, with the folder that they search. */
 const NEEDED: readonly (readonly [folder: string, name: string])[] = [
   ['cuda_nvrtc', 'libnvrtc.so.12'],
   ['nvjitlink', 'libnvJitLink.so.12'],
@@ -47,7 +47,7 @@ export function missingLibraries(folder: string): string[] {
   ];
 }
 
-/** Version of the NVIDIA kernel driver, e.g. `550.54.15`; undefined where none is loaded. */
+/** Version of the NVIDIA kernel driver, e.g. `550.54.15`; undefined if none is loaded. */
 export function nvidiaDriver(proc = '/proc/driver/nvidia/version'): string | undefined {
   try {
     return /Kernel Module.*?\s(\d+(?:\.\d+)+)/.exec(readFileSync(proc, 'utf8'))?.[1] ?? 'unknown';
@@ -56,5 +56,5 @@ export function nvidiaDriver(proc = '/proc/driver/nvidia/version'): string | und
   }
 }
 
-/** True when the environment forbids TF32 (`NVIDIA_TF32_OVERRIDE=0`), whatever the GPU could do. */
+/** Whether the environment forbids TF32 (`NVIDIA_TF32_OVERRIDE=0`), whatever the GPU supports. */
 export const tf32Forbidden = (env: NodeJS.ProcessEnv): boolean => env.NVIDIA_TF32_OVERRIDE === '0';

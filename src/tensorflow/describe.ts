@@ -1,45 +1,45 @@
-/** What TensorFlow is on this machine, what computes, and what to do about gaps: for doctor, `auto` and `--require`. */
+/** The state of TensorFlow on this machine, the device it uses, and how to fix gaps: for doctor, `auto` and `--require`. */
 import { CheckError } from '../errors.js';
 import { missingLibraries, nvidiaDriver, tf32Forbidden } from './cuda.js';
 import { findInstall, type Install, installDanger, type Origin } from './locate.js';
 import { type CudaDevice, type Probe, probe } from './probe.js';
 import { otherPlatform } from './setup/platform.js';
 
-/** Something missing, and the command or act that mends it. */
+/** Something missing, and how to fix it. */
 export interface Gap {
   readonly what: string;
-  readonly mend: string;
+  readonly fix: string;
 }
 
 export interface TensorflowReport {
-  /** Where libtensorflow comes from, or undefined where there is none. */
+  /** Where libtensorflow comes from, or undefined if there is none. */
   readonly origin: Origin | undefined;
   readonly folder: string | undefined;
-  /** libtensorflow's version, where it loads. */
+  /** libtensorflow's version, if it loads. */
   readonly version: string | undefined;
   /** CUDA devices in libtensorflow's order. */
   readonly devices: readonly CudaDevice[];
-  /** What computes: the first CUDA device (`CUDA_VISIBLE_DEVICES` chooses), else the CPU; undefined where nothing loads. */
+  /** The device used: the first CUDA device (`CUDA_VISIBLE_DEVICES` chooses), else the CPU; undefined if nothing loads. */
   readonly used: CudaDevice | 'cpu' | undefined;
   /** Version of the NVIDIA driver, if there is one. */
   readonly driver: string | undefined;
-  /** Whether convolutions may round to TF32: `unsupported` by the device (or none), `off` by the environment. */
+  /** Whether convolutions may round to TF32: `unsupported` by the device (or without one), `off` by the environment. */
   readonly tf32: 'on' | 'off' | 'unsupported';
   readonly gaps: readonly Gap[];
 }
 
-/** Looks, and loads libtensorflow in a child process (a second or two). Never throws. */
+/** Examines the set-up, and loads libtensorflow in a child process (a second or two). Never throws. */
 export async function describeTensorflow(
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<TensorflowReport> {
   const install = findInstall(env);
   const danger = install && installDanger(install, env);
-  // As on another platform: a gap that set-up does not mend, and nothing is loaded.
+  // Like another platform: a gap that set-up does not fix, and nothing is loaded.
   if (danger) return report(undefined, undefined, nvidiaDriver(), env, danger);
   return report(install, install && (await probe(install, env)), nvidiaDriver(), env);
 }
 
-/** The report on an install and what a probe of it saw; `other` is a gap that no set-up mends: a platform without any. */
+/** The report on an install and the result of probing it; `other` is a gap that no set-up fixes: an unsupported platform. */
 export function report(
   install: Install | undefined,
   seen: Probe | undefined,
@@ -68,11 +68,11 @@ export async function requireCuda(env: NodeJS.ProcessEnv = process.env): Promise
   const { used, gaps } = await describeTensorflow(env);
   if (used !== undefined && used !== 'cpu') return;
   const [gap] = gaps;
-  const why = gap ? `${gap.what}; ${gap.mend}` : 'libtensorflow found no device';
+  const why = gap ? `${gap.what}; ${gap.fix}` : 'libtensorflow found no device';
   throw new CheckError(`--require cuda: no usable GPU: ${why}`);
 }
 
-/** The GPU that `auto` takes, or why there is none. A CPU build is not even loaded to find out. */
+/** The GPU for `auto`, or why there is none. A CPU build is not even loaded. */
 export async function usableGpu(
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<CudaDevice | { readonly why: string }> {
@@ -89,39 +89,39 @@ const SETUP_CUDA = 'run `haze setup tensorflow --cuda`';
 
 function gaps(install: Install | undefined, seen: Probe | undefined, driver?: string): Gap[] {
   const setup = driver ? SETUP_CUDA : SETUP;
-  if (!install) return [{ what: 'tensorflow is not set up', mend: setup }];
+  if (!install) return [{ what: 'tensorflow is not set up', fix: setup }];
   const { origin } = install;
   const again = origin === 'cuda' ? SETUP_CUDA : setup;
-  if (!seen?.ok) return [{ what: `libtensorflow does not load: ${seen?.why}`, mend: again }];
+  if (!seen?.ok) return [{ what: `libtensorflow does not load: ${seen?.why}`, fix: again }];
   if (seen.gpu) return [];
   if (!driver) {
     const what = 'no NVIDIA driver is loaded';
     return [
-      { what, mend: 'without an NVIDIA GPU there is nothing to do; with one, install its driver' },
+      { what, fix: 'without an NVIDIA GPU there is nothing to do; with one, install its driver' },
     ];
   }
   if (origin === 'cpu')
     return [
       {
         what: `there is an NVIDIA driver (${driver}), but the CPU build is set up`,
-        mend: SETUP_CUDA,
+        fix: SETUP_CUDA,
       },
     ];
   if (origin === 'official')
     return [
       {
         what: `the package's own libtensorflow ${seen.version} does not use the GPU (driver ${driver})`,
-        mend: SETUP_CUDA,
+        fix: SETUP_CUDA,
       },
     ];
   const missing = missingLibraries(install.folder);
   if (missing.length > 0)
-    return [{ what: `CUDA libraries are missing: ${missing.join(', ')}`, mend: SETUP_CUDA }];
+    return [{ what: `CUDA libraries are missing: ${missing.join(', ')}`, fix: SETUP_CUDA }];
   const words = seen.complaint ?? 'libtensorflow gives no reason';
   return [
     {
-      what: `the NVIDIA driver (${driver}) gives libtensorflow no device: ${words}`,
-      mend: 'check nvidia-smi; CUDA 12.5 needs driver 525.60 or later',
+      what: `the NVIDIA driver (${driver}) offers libtensorflow no device: ${words}`,
+      fix: 'check nvidia-smi; CUDA 12.5 needs driver 525.60 or later',
     },
   ];
 }

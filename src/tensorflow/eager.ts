@@ -1,4 +1,4 @@
-/** Runs routines operation by operation: slow on small networks (20 ms a step in calls alone), easy to debug. */
+/** Runs routines operation by operation: slow on small networks (20 ms per step in calls alone), easy to debug. */
 import type { Tensorflow } from './load.js';
 import {
   type Attribute,
@@ -81,7 +81,7 @@ class EagerOps implements Ops<TfTensor> {
     return handle;
   }
 
-  /** Deletes the variables themselves, which outlive their handles. */
+  /** Deletes the variables, which outlive their handles. */
   dispose(): void {
     for (const handle of this.#handles.values()) {
       this.op('DestroyResourceOp', [handle], { ignore_lookup_error: bool(true) }, 0);

@@ -1,4 +1,4 @@
-/** What a pass is fed: x_t, the sinusoids and labels that the network's nodes read, the masks of its dropouts, ε. */
+/** The inputs of a pass: x_t, the sinusoids and labels that the network's nodes read, the masks of its dropouts, ε. */
 import type { NetworkInput } from '../contracts/device.js';
 import type { CounterRandom } from '../diffusion/random.js';
 import { RunError } from '../errors.js';
@@ -8,12 +8,12 @@ import { sinusoids } from '../network/sinusoid.js';
 import { elements } from '../network/state.js';
 import type { NetworkShape } from './algorithm.js';
 
-/** One batch, as a device is given it. */
+/** One batch, as a device receives it. */
 export interface Batch extends NetworkInput {
   readonly noise?: Float32Array;
   /** The optimizer's steps so far. */
   readonly step: number;
-  /** The number of the first image in its step; default 0. */
+  /** The index of the first image in its step; default 0. */
   readonly first?: number;
 }
 
@@ -27,8 +27,8 @@ export interface Feed {
 const NOISE = 'noise';
 const WEIGHTS = 'weights';
 
-/** The name of what a node reads. */
-export function feedName(node: NodeOf<'image' | 'sinusoid' | 'embedding' | 'dropout'>): string {
+/** The name of a node's input. */
+function feedName(node: NodeOf<'image' | 'sinusoid' | 'embedding' | 'dropout'>): string {
   switch (node.op) {
     case 'image':
       return 'xt';
@@ -90,7 +90,7 @@ export function trainingFeeds(shape: NetworkShape, weighted = false): Feed[] {
   return [...predictionFeeds(shape), ...masks, noise, ...(weighted ? [weights] : [])];
 }
 
-/** @throws RunError where a batch has none */
+/** @throws RunError if a batch has none */
 function lossWeights({ weights }: Batch): Float32Array {
   if (!weights) throw new RunError('this network was planned for weights');
   return weights;
@@ -111,7 +111,7 @@ function mask(
   return out;
 }
 
-/** What was fed, by name. */
+/** The fed values, by name. */
 export class Fed<V> {
   readonly #values: ReadonlyMap<string, V>;
 
@@ -123,7 +123,7 @@ export class Fed<V> {
     return this.#values.get(feedName(node));
   }
 
-  /** Of the images' losses, where they have any. */
+  /** Weights of the images' losses, if they have any. */
   get weights(): V | undefined {
     return this.#values.get(WEIGHTS);
   }

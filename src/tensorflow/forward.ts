@@ -2,7 +2,7 @@
 import type { Graph } from '../network/graph.js';
 import { compute, type Pass } from './operations.js';
 
-/** The network's output, f32 [batch, size, size, channels]; the tape then knows the way back. */
+/** The network's output, f32 [batch, size, size, channels]; the tape has then recorded the backward pass. */
 export function forward<V>(graph: Graph, pass: Omit<Pass<V>, 'value'>): V {
   const values = new Map<number, V>();
   const whole: Pass<V> = { ...pass, value: ({ id }) => values.get(id)! };

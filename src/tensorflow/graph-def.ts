@@ -1,6 +1,6 @@
 /**
- * Writes a graph as TensorFlow's protocol buffers: a SavedModel that holds one GraphDef and nothing else
- * (no variables folder, no signatures). The message classes are those the tfjs package carries.
+ * Writes a graph as TensorFlow's protocol buffers: a SavedModel with one GraphDef and nothing else
+ * (no variables folder, no signatures). The message classes are those of the tfjs package.
  */
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -37,7 +37,7 @@ export function savedModel(nodes: readonly Node[], packageFolder: string): Uint8
   return model.serializeBinary();
 }
 
-/** The tag that the model is loaded by. */
+/** The tag by which the model is loaded. */
 export const TAG = 'serve';
 
 function nodeDef(messages: Messages, { name, op, inputs, attributes, value }: Node): NodeDef {
@@ -105,7 +105,7 @@ function tensorShape(messages: Messages, shape: readonly number[]): TensorShape 
   return message;
 }
 
-/** The generated message classes of `dist/proto/api_pb.js`, as far as they are used; the package has no types for them. */
+/** The generated message classes of `dist/proto/api_pb.js` that are used; the package has no types for them. */
 interface Messages {
   readonly GraphDef: new () => GraphDef;
   readonly NodeDef: new () => NodeDef;

@@ -1,7 +1,7 @@
 /**
- * Runs each routine as one graph. All routines are recorded into one graph once, which becomes a session
- * of its own with the variables in it; a run is then a single call, however many operations it holds. The
- * binding loads graphs from SavedModel folders only, so the graph passes through a temporary one.
+ * Runs each routine as one graph. All routines are recorded into one graph once, which becomes its own session
+ * with the variables in it; a run is then a single call, however many operations it has. The
+ * binding can load graphs only from SavedModel folders, so the graph is written to a temporary one.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -74,15 +74,15 @@ function record(recorder: Recorder, name: string, { inputs, body }: Routine): En
   return { inputs: fed, outputs: recorder.finish(results) };
 }
 
-/** Notes operations as graph nodes. A value is the name of a node's output: `train/12-Conv2D:0`. */
+/** Records operations as graph nodes. A value is the name of a node's output: `train/12-Conv2D:0`. */
 class Recorder implements Ops<string> {
   readonly nodes: Node[] = [];
   readonly #variables = new Map<string, string>();
   readonly #handles = new Set<string>();
   #routine = '';
-  /** Nodes of this routine that nobody takes a value from: assignments and updates. */
+  /** Nodes of this routine whose outputs nothing reads: assignments and updates. */
   #effects: string[] = [];
-  /** The node that changed a variable last in this routine, by the variable's handle. */
+  /** The last node of this routine that changed a variable, by the variable's handle. */
   readonly #changed = new Map<string, string>();
 
   begin(routine: string): void {
@@ -96,7 +96,7 @@ class Recorder implements Ops<string> {
     return this.#add(`${this.#routine}/in/${name}`, 'Placeholder', [], attributes);
   }
 
-  /** What to fetch: the results, and everything that the routine does on the side with the first of them. */
+  /** The values to fetch: the results; the first one also waits for all side effects of the routine. */
   finish(results: readonly string[]): string[] {
     const after = this.#effects.map(waitFor);
     const values = results.length > 0 ? results : [this.constant(Float32Array.of(0), [])];
@@ -137,7 +137,7 @@ class Recorder implements Ops<string> {
     return `${this.#routine}/${this.nodes.length}-${of}`;
   }
 
-  /** The inputs of a node that changes variables: it waits for those that changed the same ones. */
+  /** The inputs of a node that changes variables: it waits for earlier changes of the same ones. */
   #effect(node: string, inputs: readonly string[]): string[] {
     const before = inputs.flatMap((input) => this.#changed.get(input) ?? []);
     for (const input of inputs) if (this.#handles.has(input)) this.#changed.set(input, node);
@@ -157,7 +157,7 @@ class Recorder implements Ops<string> {
   }
 }
 
-/** An input that only waits, for the node of a value. */
+/** A control input for the node of a value. */
 const waitFor = (value: string): string => `^${value.replace(/:\d+$/, '')}`;
 
 function loadModel({ backend }: Tensorflow, model: Uint8Array): number {

@@ -1,4 +1,4 @@
-/** Group normalisation in TensorFlow's operations, with its gradient. Images are f32 NHWC. */
+/** Group normalisation with TensorFlow's operations, with its gradient. Images are f32 NHWC. */
 import type { Affine } from './batch-norm.js';
 import { add, multiply, reduce, reshape, square, subtract } from './calls.js';
 import { FLOAT, INT32, type Ops, one, scalar, string, vector } from './ops.js';
@@ -8,13 +8,13 @@ export interface Groups {
   readonly batch: number;
   readonly channels: number;
   readonly groups: number;
-  /** Pixels of an image. */
+  /** Pixels per image. */
   readonly pixels: number;
 }
 
 /**
- * y = scale·(x − mean)·r + offset with r = 1/√(variance + ε), mean and variance of each image and group (biased, as
- * PyTorch's). What backward reads is x − mean, in place of x.
+ * y = scale·(x − mean)·r + offset with r = 1/√(variance + ε), mean and variance of each image and group (biased, like
+ * PyTorch's). The backward pass reads x − mean, in place of x.
  */
 export function groupNorm<V>(tape: Tape<V>, x: V, affine: Affine<V>, of: Groups): V {
   const { ops } = tape;
@@ -50,7 +50,7 @@ export function groupNorm<V>(tape: Tape<V>, x: V, affine: Affine<V>, of: Groups)
 /** Over width, then height: [batch, side, side, channels] to [batch, channels]. */
 const pixels = <V>(ops: Ops<V>, how: 'Sum' | 'Mean', x: V): V => reduce(ops, how, x, [2, 1]);
 
-/** Between values of channels and of groups. */
+/** Converts between values per channel and per group. */
 function grouped<V>(ops: Ops<V>, { batch, channels, groups }: Groups) {
   const each = channels / groups;
   return {
@@ -61,7 +61,7 @@ function grouped<V>(ops: Ops<V>, { batch, channels, groups }: Groups) {
       one(ops, 'BroadcastTo', [x, vector(ops, batch, groups, each)], { T: FLOAT, Tidx: INT32 }),
     /** [channels] to [1, groups, channels/groups]. */
     perGroup: (x: V) => reshape(ops, x, [1, groups, each]),
-    /** [batch, groups, channels/groups] to [batch, channels], and to what every pixel is given. */
+    /** [batch, groups, channels/groups] to [batch, channels], and to values for every pixel. */
     vector: (x: V) => reshape(ops, x, [batch, channels]),
     image: (x: V) => reshape(ops, x, [batch, 1, 1, channels]),
   };

@@ -1,4 +1,4 @@
-/** Layers with weights in TensorFlow's operations, each with its gradient. Images are f32 NHWC. */
+/** Layers with weights, with TensorFlow's operations, each with its gradient. Images are f32 NHWC. */
 import { gather } from './calls.js';
 import type { ConvolutionMaps } from './convolution.js';
 import { bool, FLOAT, INT32, one, string } from './ops.js';
@@ -9,9 +9,9 @@ const NHWC = { T: FLOAT, data_format: string('NHWC') };
 /** A convolution with its weights. */
 export interface Filter<V> {
   readonly maps: ConvolutionMaps<V>;
-  /** The weights in the form that `maps` takes. */
+  /** The weights in the form for `maps`. */
   readonly form: V;
-  /** The parameter that their gradient is for; undefined where none is asked for. */
+  /** The parameter that receives their gradient; undefined if none is needed. */
   readonly parameter: V | undefined;
 }
 
@@ -63,7 +63,7 @@ export function linear<V>(tape: Tape<V>, x: V, w: V, b: V): V {
   });
 }
 
-/** The rows of w [classes, outputs] that `labels` (f32) name. */
+/** The rows of w [classes, outputs] with the indices `labels` (f32). */
 export function embedding<V>(tape: Tape<V>, w: V, labels: V, classes: number): V {
   const { ops } = tape;
   const rows = one(ops, 'Cast', [labels], { SrcT: FLOAT, DstT: INT32 });

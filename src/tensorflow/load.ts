@@ -1,6 +1,6 @@
 /**
- * Loads tfjs with the native binding that set-up built. The package's own entry point insists on a binary
- * from its own installer, so the parts behind it are put together here.
+ * Loads tfjs with the native binding that set-up built. The package's own entry point requires a binary
+ * from its own installer, so its parts are put together here.
  */
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -10,14 +10,14 @@ import { type Install, type Origin, refuseUnsafeInstall, requireInstall } from '
 import { PACKAGE } from './package.js';
 import type { Binding, Tf, TfBackend } from './tfjs.js';
 
-/** tfjs, ready to compute. */
+/** tfjs, ready to use. */
 export interface Tensorflow {
   readonly tf: Tf;
   readonly backend: TfBackend;
   /** libtensorflow's version, e.g. `2.21.0`. */
   readonly version: string;
   readonly origin: Origin;
-  /** True when operations run on a CUDA device. */
+  /** Whether operations run on a CUDA device. */
   readonly gpu: boolean;
   readonly install: Install;
 }
@@ -25,37 +25,37 @@ export interface Tensorflow {
 export interface LoadOptions {
   /** Allow TF32 (10-bit mantissas) in convolutions and products on Ampere GPUs and later; default true. */
   readonly tf32?: boolean;
-  /** Leave the environment as it is, for comparisons with tfjs as others use it; default false. */
+  /** Leave the environment unchanged, for comparisons with tfjs as others use it; default false. */
   readonly asShipped?: boolean;
 }
 
 let loading: Promise<Tensorflow> | undefined;
 
 /**
- * Loads libtensorflow once a process; later calls give the same. Options count in the first call only.
- * @throws UsageError when it is not set up; RunError when it does not load.
+ * Loads libtensorflow once per process; later calls return the same. Only the first call's options count.
+ * @throws UsageError if it is not set up; RunError if it does not load.
  */
 export function loadTensorflow(options: LoadOptions = {}): Promise<Tensorflow> {
   loading ??= loadInstall(requireInstall(), options);
   return loading;
 }
 
-/** Environment that libtensorflow reads while it loads; what the user has set stays. */
-export function libraryEnvironment(options: LoadOptions = {}): Record<string, string> {
+/** Environment variables that libtensorflow reads while it loads; the user's own values take precedence. */
+function libraryEnvironment(options: LoadOptions = {}): Record<string, string> {
   return {
     // Off by default on many CPUs; it makes the backward convolutions with SAME padding twice as fast.
     TF_ENABLE_ONEDNN_OPTS: '1',
-    // Errors only: TensorFlow writes to stderr by itself.
+    // Errors only: TensorFlow writes to stderr on its own.
     TF_CPP_MIN_LOG_LEVEL: '2',
-    // Else it takes nearly all memory of every GPU at once.
+    // Otherwise it takes nearly all memory of every GPU at once.
     TF_FORCE_GPU_ALLOW_GROWTH: 'true',
     ...(options.tf32 === false && { NVIDIA_TF32_OVERRIDE: '0' }),
   };
 }
 
 /**
- * Loads a given install. One process holds one libtensorflow: call this once, or `loadTensorflow`.
- * @throws UsageError for one in the cache that others may change; RunError when it does not load.
+ * Loads a given install. One process can load one libtensorflow: call this once, or `loadTensorflow`.
+ * @throws UsageError for one in the cache that others may change; RunError if it does not load.
  */
 export async function loadInstall(
   install: Install,
@@ -95,7 +95,7 @@ function loadBinding(require: NodeJS.Require, install: Install): Binding {
   }
 }
 
-/** The package calls two functions of `util` that Node 22 warns of, and that Node 23 took out. */
+/** The package calls two functions of `util` that Node 22 deprecates, and that Node 23 removed. */
 function shimNode(): void {
   const old = util as { isNullOrUndefined?: unknown; isArray?: unknown };
   old.isNullOrUndefined = (value: unknown) => value === null || value === undefined;

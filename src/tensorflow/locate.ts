@@ -1,4 +1,4 @@
-/** Which native binding to load: one that `haze setup tensorflow` built, else one the package's installer left. */
+/** Which native binding to load: one that `haze setup tensorflow` built, else one from the package's installer. */
 import { existsSync, readFileSync } from 'node:fs';
 import { UsageError } from '../errors.js';
 import { cacheFolder } from '../io/cache-folder.js';
@@ -22,17 +22,17 @@ export interface Install {
   readonly packageFolder: string;
 }
 
-/** What `haze setup tensorflow` wrote last: the set-up is whole. */
+/** Written last by `haze setup tensorflow`: it marks a complete set-up. */
 export interface Manifest {
   readonly kind: Bundle['kind'];
   readonly tensorflow: string;
   readonly wheels: readonly string[];
 }
 
-/** The set-ups in order of preference: CUDA's runs on the CPU where there is no GPU. */
-export const BUNDLES: readonly Bundle[] = [CUDA, CPU];
+/** The set-ups in order of preference: CUDA's also runs on the CPU if there is no GPU. */
+const BUNDLES: readonly Bundle[] = [CUDA, CPU];
 
-/** The best install there is, or undefined. */
+/** The best available install, or undefined. */
 export function findInstall(
   env: NodeJS.ProcessEnv = process.env,
   bundles: readonly Bundle[] = BUNDLES,
@@ -52,8 +52,8 @@ export function findInstall(
 }
 
 /**
- * @throws UsageError saying how to set it up, or that `other` is a platform where it cannot be, or that others may change
- * what would be loaded.
+ * @throws UsageError that says how to set it up, or that the platform does not support it, or that others may change
+ * the files to load.
  */
 export function requireInstall(
   env: NodeJS.ProcessEnv = process.env,
@@ -71,10 +71,10 @@ export function requireInstall(
   );
 }
 
-/** What native code and the JavaScript around it lie in. */
+/** The files of native code and the JavaScript around it. */
 const loaded = (install: Install): string[] => [install.binding, install.packageFolder];
 
-/** Who else could change what an install loads; undefined where nobody could. */
+/** Who else could change the files of an install; undefined if nobody could. */
 export function installDanger(
   install: Install,
   env: NodeJS.ProcessEnv = process.env,
@@ -90,7 +90,7 @@ export function refuseUnsafeInstall(install: Install, env: NodeJS.ProcessEnv = p
   for (const file of loaded(install)) refuseUnsafe(cacheFolder(env), file);
 }
 
-/** The manifest of a set-up, or undefined where there is none or it cannot be read. */
+/** The manifest of a set-up, or undefined if it is missing or cannot be read. */
 export function readManifest(folder: string): Manifest | undefined {
   try {
     return JSON.parse(readFileSync(manifestFile(folder), 'utf8')) as Manifest;

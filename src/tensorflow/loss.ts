@@ -1,4 +1,4 @@
-/** The losses on the noise or what else is predicted, with d = ŷ − y over n values, and their gradients by ŷ. */
+/** The losses on a prediction, with d = ŷ − y over n values, and their gradients with respect to ŷ. */
 import type { Loss } from '../contracts/device.js';
 import { multiply } from './calls.js';
 import { bool, FLOAT, INT32, type Ops, one, scalar, vector } from './ops.js';
@@ -36,7 +36,7 @@ export function lossAndGradient<V>(
   };
 }
 
-/** The distance of each value, and its slope times what is left out of it. */
+/** The distance of each value, and its slope, without a factor that is applied later. */
 function distances<V>(
   ops: Ops<V>,
   loss: Loss,
@@ -66,7 +66,7 @@ function distances<V>(
   }
 }
 
-/** Means over axes; of all four a scalar, else the axes stay with length 1. */
+/** Means over axes; over all four a scalar, else the axes are kept with length 1. */
 const mean = <V>(ops: Ops<V>, values: V, ...axes: number[]): V =>
   one(ops, 'Mean', [values, vector(ops, ...axes)], {
     T: FLOAT,

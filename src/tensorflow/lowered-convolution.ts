@@ -1,4 +1,4 @@
-/** A lowered convolution's three maps as TensorFlow's operations: gathers, constant matrices, batched products. */
+/** A lowered convolution's three maps as TensorFlow operations: gathers, constant matrices, batched products. */
 import { gather, permute, product, reshape } from './calls.js';
 import type { ConvolutionMaps } from './convolution.js';
 import { type Matrix, transpose } from './cook-toom.js';
@@ -7,7 +7,7 @@ import { bool, FLOAT, INT32, int, type Ops, one } from './ops.js';
 
 /**
  * The forms: image [points, rows, pixels·inputs], weights [points, pixels·inputs, outputs], gradient
- * [points, rows, outputs]. Each map is a product of two of them, and the transform that made the third, transposed.
+ * [points, rows, outputs]. Each map is a product of two of them, and the transposed transform of the third.
  */
 export function loweredConvolution<V>(ops: Ops<V>, l: Lowering): ConvolutionMaps<V> {
   const { points, rows, pixels, inputs, outputs, kernel, transforms } = l;
@@ -33,7 +33,7 @@ export function loweredConvolution<V>(ops: Ops<V>, l: Lowering): ConvolutionMaps
   };
 }
 
-/** The matrix times x seen as [columns, …]. */
+/** The matrix times x, reshaped to [columns, …]. */
 function constantTimes<V>(ops: Ops<V>, matrix: Matrix, x: V): V {
   const columns = matrix[0]!.length;
   const constant = ops.constant(Float32Array.from(matrix.flat()), [matrix.length, columns]);
@@ -41,7 +41,7 @@ function constantTimes<V>(ops: Ops<V>, matrix: Matrix, x: V): V {
   return one(ops, 'MatMul', [constant, reshape(ops, x, [columns, -1])], attributes);
 }
 
-/** x [batch, side, side, inputs] to its patches. */
+/** Gathers the patches of x [batch, side, side, inputs]. */
 function takePatches<V>(ops: Ops<V>, l: Lowering, x: V): V {
   const border = ops.constant(Int32Array.of(0, 0, 1, 1, 1, 1, 0, 0), [4, 2]);
   const padded = one(ops, 'Pad', [x, border], { T: FLOAT, Tpaddings: INT32 });
@@ -52,10 +52,10 @@ function takePatches<V>(ops: Ops<V>, l: Lowering, x: V): V {
   return gather(ops, reshape(ops, padded, [-1, l.inputs]), places);
 }
 
-/** The adjoint: patches [points·rows·pixels, inputs] are summed where they overlap. */
+/** The adjoint: sums patches [points·rows·pixels, inputs] where they overlap. */
 function putPatches<V>(ops: Ops<V>, l: Lowering, patches: V): V {
   const length = l.points * l.rows * l.pixels;
-  // One row of zeros at the end, for pixels that fewer patches have.
+  // One row of zeros at the end, for pixels in fewer patches.
   const border = ops.constant(Int32Array.of(0, 1, 0, 0), [2, 2]);
   const padded = one(ops, 'Pad', [patches, border], { T: FLOAT, Tpaddings: INT32 });
   const each = ops.constant(multiples(l.batch, l.tiles ** 2 * l.pixels), [l.batch, 1]);

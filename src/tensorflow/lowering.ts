@@ -1,15 +1,15 @@
 /**
  * How a convolution becomes batched matrix products: which pixels are gathered into patches, which constant matrices
- * transform them, and where a pixel's gradients are. All of it is constant, and here as plain numbers.
+ * transform them, and where a pixel's gradients are. All of this is constant, and given as plain numbers.
  *
- * With a tile of m, n = m + r − 1 values a dimension (r the taps) give the m outputs of a tile (Winograd's F(m, r)): n²
+ * With a tile of m, n = m + r − 1 values per dimension (r the taps) give the m outputs of a tile (Winograd's F(m, r)): n²
  * products of [tiles, inputs] and [inputs, outputs]. A 4x4 kernel with stride 2 is a 2x2 one over the four phases of
  * the image as channels. Without a tile, there is one product over all taps of every output pixel.
  */
 import type { ConvolutionGeometry } from './convolution.js';
 import { type Matrix, minimalFilter, square, transpose } from './cook-toom.js';
 
-/** Rows of outputs that a tile has; 0 for patches that are not transformed. */
+/** Output rows per tile; 0 for patches that are not transformed. */
 export type Tile = 0 | 2 | 4;
 
 /** Sizes of the products: x [points, rows, pixels·inputs] times w [points, pixels·inputs, outputs]. */
@@ -27,11 +27,11 @@ export interface LoweredSize {
 export interface Lowering extends ConvolutionGeometry, LoweredSize {
   readonly tile: Tile;
   readonly transforms?: Transforms;
-  /** The pixels of patches, by their place in the first image with a border of one zero: [points, tiles², pixels]. */
+  /** The pixels of patches, by their index in the first image with a border of one zero: [points, tiles², pixels]. */
   readonly take: Int32Array;
   /**
-   * Where the gradients of each pixel of the first image are in [points, batch, tiles², pixels]: one of them an array
-   * [side²], −1 where a pixel has fewer.
+   * Where the gradients of each pixel of the first image are in [points, batch, tiles², pixels]: one array [side²] for each
+   * of them, −1 where a pixel has fewer.
    */
   readonly put: readonly Int32Array[];
 }
@@ -54,7 +54,7 @@ export function lowerConvolution(c: ConvolutionGeometry, tile: Tile): Lowering {
   return tile === 0 ? lowering : { ...lowering, transforms: transformsOf(c, tile) };
 }
 
-/** The sizes of the products alone. */
+/** Only the sizes of the products. */
 export function loweredSize(c: ConvolutionGeometry, tile: Tile): LoweredSize {
   const taps = c.kernel / c.stride;
   const tiles = c.side / c.stride / (tile || 1);
@@ -71,10 +71,10 @@ function transformsOf(c: ConvolutionGeometry, tile: number): Transforms {
   return { image: square(b), weights: weightTransform(c, g), output: square(transpose(a)) };
 }
 
-/** The taps of each phase by themselves: rows are (point, point, phase, phase), columns (tap, tap). */
+/** The taps of each phase separately: rows are (point, point, phase, phase), columns (tap, tap). */
 function weightTransform({ kernel, stride }: ConvolutionGeometry, g: Matrix): Matrix {
   const phases = range(stride);
-  // Of the taps, a phase has every stride-th.
+  // A phase has every stride-th tap.
   const spread = (row: readonly number[], phase: number) =>
     range(kernel).map((tap) => (tap % stride === phase ? row[(tap - phase) / stride]! : 0));
   return g.flatMap((rowY) =>
@@ -86,7 +86,7 @@ function weightTransform({ kernel, stride }: ConvolutionGeometry, g: Matrix): Ma
   );
 }
 
-/** The pixels of a patch from its upper left one, in the order [points, pixels]. */
+/** The pixels of a patch relative to its upper left one, in the order [points, pixels]. */
 function patchOffsets(c: ConvolutionGeometry, tile: Tile): [y: number, x: number][] {
   const points = tile === 0 ? 1 : tile + c.kernel / c.stride - 1;
   const inner = tile === 0 ? c.kernel : c.stride;

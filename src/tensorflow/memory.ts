@@ -1,4 +1,4 @@
-/** What a network takes on TensorFlow, which plans nothing ahead and tells nothing: an estimate. */
+/** An estimate of a network's memory on TensorFlow, which neither plans nor reports it. */
 import type { NetworkOptions } from '../contracts/device.js';
 import {
   type Graph,
@@ -14,19 +14,19 @@ import { chooseTile, convolutions, type NetworkShape, type Use } from './algorit
 import { attentionParts } from './attention.js';
 import { loweredSize } from './lowering.js';
 
-/** Bytes of libtensorflow and tfjs with nothing in them. */
+/** Bytes of libtensorflow and tfjs themselves. */
 const LIBRARY = 450e6;
 
-/** Values in work at once, in values of the largest image. */
+/** Temporary values, in units of the largest image. */
 const WORK: Readonly<Record<Use, number>> = { training: 6, prediction: 2 };
 
 type Options = Pick<NetworkOptions, 'architecture' | 'size' | 'batch' | 'ema'>;
 
-/** Bytes of a process whose one network this is; `direct` where TensorFlow's own convolutions compute all. */
+/** Bytes of a process with one network; `direct` if TensorFlow's own convolutions compute everything. */
 export const estimateMemory = (options: Options, use: Use, direct = false): number =>
   LIBRARY + estimateNetwork(options, use, direct);
 
-/** Bytes of a network where libtensorflow is loaded already. */
+/** Bytes of a network if libtensorflow is already loaded. */
 export function estimateNetwork(
   { architecture, size, batch, ema = [] }: Options,
   use: Use,
@@ -44,7 +44,7 @@ export function estimateNetwork(
 const count = ({ side, channels }: Value, batch: number): number =>
   batch * Math.max(1, side) ** 2 * channels;
 
-/** What an operation leaves for backward: values of the network, and numbers beside them. */
+/** What an operation saves for the backward pass: values of the network, and further numbers. */
 interface Kept {
   readonly values?: readonly Value[];
   readonly more?: number;
@@ -72,7 +72,7 @@ const KEPT = {
   attention: ({ q, heads, headDim }, batch) => {
     const pixels = q.side ** 2;
     const parts = attentionParts({ batch, pixels, heads, headDim });
-    // One part's weights stay; of several, one is in work.
+    // A single part's weights are kept; of several, one is in memory at a time.
     return { more: 4 * count(q, batch) + parts[0]! * heads * pixels ** 2 };
   },
 } satisfies { [O in Op]: (node: NodeOf<O>, batch: number) => Kept };
@@ -80,7 +80,7 @@ const KEPT = {
 const kept = <O extends Op>(op: O, node: NodeOf<O>, batch: number): Kept =>
   (KEPT as { [P in Op]: (node: NodeOf<P>, batch: number) => Kept })[op](node, batch);
 
-/** Numbers that forward leaves for backward. */
+/** Numbers that the forward pass saves for the backward pass. */
 function keptValues({ graph, batch }: NetworkShape): number {
   const all = graph.nodes.map((node: Node) => kept(node.op, node, batch));
   const values = new Set(all.flatMap(({ values = [] }) => values));
@@ -88,7 +88,7 @@ function keptValues({ graph, batch }: NetworkShape): number {
   return [...values].reduce((sum, value) => sum + count(value, batch), more);
 }
 
-/** Numbers alive at once while a pass runs, each value from its making to its last reading. */
+/** Numbers alive at once during a pass, each value from its computation to its last use. */
 function aliveValues({ graph, batch }: NetworkShape): number {
   const last = lastReadings(graph);
   let alive = 0;
@@ -107,8 +107,8 @@ function lastReadings({ nodes }: Graph): Map<Value, number> {
 }
 
 /**
- * Values in the forms that convolutions as products take: their weights stay (in training until backward has read them),
- * of images all that backward reads, or in prediction the largest layer's alone.
+ * Values in the forms of convolutions as products: their weights are kept (in training until the backward pass has read them),
+ * and of images everything that the backward pass reads, or in prediction only the largest layer's.
  */
 function loweredValues(shape: NetworkShape, use: Use): number {
   const forms = convolutions(shape).flatMap(([, c]) => {

@@ -8,7 +8,7 @@ import type { Store, Variable } from './variables.js';
 const ITERATIONS = 5;
 const [A, B, C] = [3.4445, -4.775, 2.0315];
 
-/** Moves one matrix. @param rate Muon's, of this step */
+/** Updates one matrix. @param rate Muon's, for this step */
 export function muonStep<V>(
   store: Store<V>,
   { momentum }: Muon,
@@ -32,8 +32,8 @@ export function muonStep<V>(
 }
 
 /**
- * A weight as a matrix [inputs·kernel², outputs] and back. Its columns are the outputs: the last axis as it is kept, of a linear
- * layer the first, and of a transposed convolution the one before the last.
+ * A weight as a matrix [inputs·kernel², outputs] and back. Its columns are the outputs: the last axis as stored, for a linear
+ * layer the first, and for a transposed convolution the one before the last.
  */
 function matrixForm<V>(ops: Ops<V>, { kept }: Variable, transposed: boolean) {
   const axes = kept.length === 2 ? [1, 0] : transposed ? [0, 1, 3, 2] : undefined;

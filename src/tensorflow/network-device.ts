@@ -1,4 +1,4 @@
-/** The network device on TensorFlow: the same interface and state as the wasm device, within tolerances. */
+/** The network device on TensorFlow: the same interface and state as the wasm device, equal within tolerances. */
 import {
   ADAM,
   type BatchNormMode,
@@ -25,13 +25,13 @@ import { networkRoutines, type RoutineName } from './routines.js';
 import type { Variable } from './variables.js';
 
 export interface TensorflowOptions extends NetworkOptions {
-  /** Operation by operation instead of one graph a step. */
+  /** Run operation by operation instead of one graph per step. */
   readonly eager?: boolean;
 }
 
 /**
  * Loads libtensorflow and prepares a network, whose weights are zero until `importState`.
- * @throws UsageError for an impossible network or size, or where TensorFlow is not set up.
+ * @throws UsageError for an invalid network or size, or if TensorFlow is not set up.
  */
 export const createTensorflowNetwork = ({
   architecture,
@@ -60,15 +60,15 @@ class TensorflowNetwork implements NetworkDevice {
   readonly #random: CounterRandom;
   /** Batches of a step. */
   readonly #accumulate: number;
-  /** How many averages are kept. */
+  /** Number of averages. */
   readonly #averages: number;
   #rate: number | undefined;
   /** The optimizer's steps so far. */
   #steps = 0;
-  /** The weights are in the form that prediction takes. */
+  /** Whether the weights are in the form for prediction. */
   #prepared = false;
   #batches = new Map<string, bigint>();
-  /** Of the last training step's images. */
+  /** Losses of the last training step's images. */
   #losses = new Float64Array();
 
   constructor(tensorflow: Tensorflow, graph: Graph, options: GraphOptions) {
@@ -150,7 +150,7 @@ class TensorflowNetwork implements NetworkDevice {
     return this.#read('export-state');
   }
 
-  /** A state that a routine exports. */
+  /** The state that a routine exports. */
   #read(routine: RoutineName): StateDict {
     const values = named(this.#state, this.#machine.run(routine, []));
     const state = new Map<string, Tensor>();
@@ -236,7 +236,7 @@ class TensorflowNetwork implements NetworkDevice {
     return feeds.map(({ values }) => values(fed, this.#random));
   }
 
-  /** The batch norms, once for each application. */
+  /** The batch norms, once per application. */
   #norms(): string[] {
     return this.#network.graph.nodes.flatMap((node) =>
       node.op === 'norm' && node.layer.kind === 'batchNorm' ? [node.layer.name] : [],

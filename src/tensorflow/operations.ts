@@ -1,4 +1,4 @@
-/** What each operation of a network is in TensorFlow's. */
+/** The operations of a network in terms of TensorFlow's. */
 import type { Node, NodeOf, Op, Value } from '../network/graph.js';
 import { attention } from './attention.js';
 import {
@@ -26,7 +26,7 @@ import {
 import type { Tape } from './tape.js';
 
 /**
- * How batch norms normalise: by running statistics, or by the batch's own, which `seen` may note; `gpu` leaves those to
+ * How batch norms normalise: by running statistics, or by the batch's own, which `seen` may record; `gpu` leaves those to
  * the GPU's own library.
  */
 export type Norms<V> =
@@ -41,16 +41,16 @@ export type Norms<V> =
 export interface Pass<V> {
   readonly tape: Tape<V>;
   readonly batch: number;
-  /** A bias, or a weight of another layer than a convolution, by its state_dict name. */
+  /** A bias, or a weight of a layer other than a convolution, by its state_dict name. */
   readonly parameter: (name: string) => V;
   /** The weights of a convolution. */
   readonly filter: (node: NodeOf<'conv'>) => Filter<V>;
   readonly norms: Norms<V>;
-  /** What is fed for a node that reads no value: x_t, sinusoids, labels. */
+  /** The input of a node that reads no value: x_t, sinusoids, labels. */
   readonly fed: (node: NodeOf<'image' | 'sinusoid' | 'embedding'>) => V;
-  /** The mask of a dropout; undefined where it does nothing. */
+  /** The mask of a dropout; undefined if it does nothing. */
   readonly mask: (node: NodeOf<'dropout'>) => V | undefined;
-  /** What a node computed. */
+  /** The result of a node. */
   readonly value: (of: Value) => V;
 }
 
@@ -101,7 +101,7 @@ const OPERATIONS = {
   },
 } satisfies Operations;
 
-/** What a node computes from the values before it. */
+/** Computes a node from earlier values. */
 export const compute = <V>(pass: Pass<V>, node: Node): V => dispatch(pass, node.op, node);
 
 const dispatch = <V, O extends Op>(pass: Pass<V>, op: O, node: NodeOf<O>): V =>

@@ -1,10 +1,10 @@
 /**
- * Raw TensorFlow operations, behind one interface with two sides: run at once (`eager.ts`), or recorded
- * into a graph (`graph.ts`). Networks are interpreted once, over this.
+ * Raw TensorFlow operations behind one interface with two implementations: run at once (`eager.ts`), or recorded
+ * into a graph (`graph.ts`). Networks are interpreted once, over this interface.
  */
 import { RunError } from '../errors.js';
 
-/** An attribute of an operation, with the kind that its definition asks for. */
+/** An attribute of an operation, with the kind that its definition requires. */
 export type Attribute =
   | { readonly kind: 'type'; readonly value: number }
   | { readonly kind: 'bool'; readonly value: boolean }
@@ -32,37 +32,37 @@ export const shape = (value: readonly number[]): Attribute => ({ kind: 'shape', 
 /** `V` is a value: a tensor that exists (eager), or the name of a graph node's output. */
 export interface Ops<V> {
   /**
-   * One operation of TensorFlow's registry, by name; gives its outputs in order. Those without outputs change variables:
-   * in the order of the calls, for each variable.
+   * One operation of TensorFlow's registry, by name; returns its outputs in order. Those without outputs change variables:
+   * for each variable in the order of the calls.
    */
   op(name: string, inputs: readonly V[], attributes: Attributes, outputs?: number): V[];
 
-  /** `value`, computed no earlier than `first`: a graph else runs whatever is ready. */
+  /** `value`, computed no earlier than `first`: otherwise a graph runs whatever is ready. */
   after(value: V, first: readonly V[]): V;
 
-  /** f32 or i32 values that never change. */
+  /** Constant f32 or i32 values. */
   constant(values: Float32Array | Int32Array, shape: readonly number[]): V;
 
-  /** The handle of a variable: f32 that lives from one run to the next. The same name is the same variable. */
+  /** The handle of a variable: f32 that persists between runs. The same name is the same variable. */
   variable(name: string, shape: readonly number[]): V;
 }
 
-/** A computation with f32 inputs and outputs, run by a machine as often as wanted. */
+/** A computation with f32 inputs and outputs, which a machine can run repeatedly. */
 export interface Routine {
   readonly inputs: readonly { readonly name: string; readonly shape: readonly number[] }[];
-  /** The outputs; variables that it assigns are a side effect. A variable is read before it is assigned. */
+  /** Returns the outputs; assigning variables is a side effect. A variable is read before it is assigned. */
   readonly body: <V>(ops: Ops<V>, inputs: readonly V[]) => readonly V[];
 }
 
 /** Runs routines that share variables. */
 export interface Machine<Name extends string> {
-  /** One f32 array an input, in order; gives one an output. Inputs are not kept. */
+  /** Takes one f32 array per input, in order; returns one per output. Inputs are not kept. */
   run(routine: Name, inputs: readonly Float32Array[]): Float32Array[];
   /** Frees variables and graph; safe to call twice. */
   dispose(): void;
 }
 
-/** A routine that a machine was given. @throws RunError for one that it was not. */
+/** A routine that a machine was given. @throws RunError for another */
 export function planned<T>(routine: T | undefined, name: string): T {
   if (routine === undefined) throw new RunError(`this network was planned without ${name}`);
   return routine;
@@ -76,24 +76,24 @@ export const one = <V>(
   attributes: Attributes = { T: FLOAT },
 ): V => ops.op(name, inputs, attributes, 1)[0]!;
 
-/** f32 scalar that never changes. */
+/** A constant f32 scalar. */
 export const scalar = <V>(ops: Ops<V>, value: number): V =>
   ops.constant(Float32Array.of(value), []);
 
-/** i32 vector that never changes: shapes, axes, permutations. */
+/** A constant i32 vector: shapes, axes, permutations. */
 export const vector = <V>(ops: Ops<V>, ...values: number[]): V =>
   ops.constant(Int32Array.from(values), [values.length]);
 
-/** The value of a variable now. */
+/** The current value of a variable. */
 export const read = <V>(ops: Ops<V>, variable: V): V =>
   one(ops, 'ReadVariableOp', [variable], { dtype: FLOAT });
 
-/** Gives a variable its next value. */
+/** Assigns a variable. */
 export function assign<V>(ops: Ops<V>, variable: V, value: V): void {
   ops.op('AssignVariableOp', [variable, value], { dtype: FLOAT }, 0);
 }
 
-/** Takes `value` off a variable. */
+/** Subtracts `value` from a variable. */
 export function assignSub<V>(ops: Ops<V>, variable: V, value: V): void {
   ops.op('AssignSubVariableOp', [variable, value], { dtype: FLOAT }, 0);
 }

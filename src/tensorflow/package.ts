@@ -13,7 +13,7 @@ export const PACKAGE_VERSION = '4.22.0';
 /** Where set-up puts the package. */
 export const packageCache = (cache: string): string => path.join(cache, `tfjs-${PACKAGE_VERSION}`);
 
-/** The package's folder: among this program's dependencies, else in the cache; undefined when in neither. */
+/** The package's folder: among this program's dependencies, else in the cache; undefined if in neither. */
 export function findPackage(cache: string, from: string = import.meta.url): string | undefined {
   try {
     return path.dirname(createRequire(from).resolve(`${PACKAGE}/package.json`));
@@ -23,7 +23,7 @@ export function findPackage(cache: string, from: string = import.meta.url): stri
   }
 }
 
-/** The binary that the package's own installer would have put there, if it did. */
+/** The binary of the package's own installer, if it ran. */
 export function officialBinding(packageFolder: string): string | undefined {
   const file = path.join(packageFolder, 'lib', 'napi-v8', 'tfjs_binding.node');
   return existsSync(file) ? file : undefined;

@@ -20,13 +20,13 @@ import { type NetworkVariables, networkVariables, preparedName, type Store } fro
 
 /** One network on one kind of device. */
 export interface Network extends NetworkShape {
-  /** Convolutions and batch norms are left to the GPU's own library. */
+  /** Whether convolutions and batch norms are left to the GPU's own library. */
   readonly gpu: boolean;
   /** How convolutions are computed in prediction, and in training. */
   readonly prediction: ConvolutionPlan;
   readonly training: ConvolutionPlan;
   readonly variables: NetworkVariables;
-  /** What each is fed. */
+  /** The inputs of each. */
   readonly feeds: { readonly prediction: readonly Feed[]; readonly training: readonly Feed[] };
 }
 
@@ -46,7 +46,7 @@ export function makeNetwork(
 /** Weight of the batch in a running statistic: PyTorch's `momentum`. */
 const MOMENTUM = 0.1;
 
-/** Brings weights into the form that prediction takes. */
+/** Converts weights to the form for prediction. */
 export function prepare<V>({ prediction }: Network, store: Store<V>): void {
   const done = new Set<string>();
   for (const [node, algorithm] of prediction) {
@@ -60,7 +60,7 @@ export function prepare<V>({ prediction }: Network, store: Store<V>): void {
 
 const weightName = ({ layer }: ConvNode): string => `${layer.name}.weight`;
 
-/** The network's output from what is fed, by weights that were prepared. */
+/** The network's output from its inputs, with prepared weights. */
 export function predict<V>(
   { graph, batch, gpu, prediction, feeds }: Network,
   store: Store<V>,
@@ -83,7 +83,7 @@ export function predict<V>(
   });
 }
 
-/** What a pass in training gives. */
+/** The results of a training pass. */
 export interface TrainingPass<V> {
   readonly loss: V;
   /** Each image's own. */
@@ -93,7 +93,7 @@ export interface TrainingPass<V> {
   readonly gradient: (name: string) => V;
 }
 
-/** Forward in training mode, loss and backward, from what is fed; moves the running statistics. */
+/** Forward in training mode, loss and backward, from the inputs; updates the running statistics. */
 export function trainingPass<V>(
   network: Network,
   store: Store<V>,
@@ -124,7 +124,7 @@ export function trainingPass<V>(
   return { loss: value, images, epsilon, gradient: (name) => tape.gradient(parameter(name)) };
 }
 
-/** Convolutions' weights in the forms that training takes; a form that two uses share is made once. */
+/** Convolution weights in the forms for training; a form that two uses share is computed once. */
 function trainedFilters<V>(
   { training }: Network,
   { ops }: Store<V>,
@@ -142,15 +142,15 @@ function trainedFilters<V>(
   };
 }
 
-/** The name of a convolution's weights as its algorithm takes them. */
+/** The name of a convolution's weights in the form for its algorithm. */
 const formName = (node: ConvNode, algorithm: Algorithm): string =>
   'direct' in algorithm ? weightName(node) : preparedName(node, algorithm.lowered);
 
-/** Running statistics as a pass moves them, and their assignment when it has. */
+/** Running statistics, updated during a pass and assigned after it. */
 function movingStatistics<V>(store: Store<V>) {
   const running = new Map<string, Statistics<V>>();
   const seen = (name: string, batch: Statistics<V>) => {
-    // A shared norm is applied twice; its second move starts where the first ended.
+    // A shared norm is applied twice; its second update starts where the first ended.
     const { mean, variance } = running.get(name) ?? runningStatistics(store, name);
     running.set(name, {
       mean: towards(store.ops, mean, batch.mean, MOMENTUM),

@@ -1,4 +1,4 @@
-/** Operations without weights in TensorFlow's own, each with its gradient. Images are f32 NHWC, vectors [batch, channels]. */
+/** Operations without weights, with TensorFlow's operations, each with its gradient. Images are f32 NHWC, vectors [batch, channels]. */
 import { add, join, multiply, reshape, split, subtract } from './calls.js';
 import { bool, FLOAT, INT32, ints, type Ops, one, scalar, string, vector } from './ops.js';
 import type { Tape } from './tape.js';
@@ -9,7 +9,7 @@ export function relu<V>(tape: Tape<V>, x: V): V {
   return tape.record(y, (dy) => tape.give(x, one(ops, 'ReluGrad', [dy, y])));
 }
 
-/** y = x·σ(x), whose derivative is σ + y·(1 − σ): backward does not read x. */
+/** y = x·σ(x), whose derivative is σ + y·(1 − σ): the backward pass does not read x. */
 export function silu<V>(tape: Tape<V>, x: V): V {
   const { ops } = tape;
   const sigmoid = one(ops, 'Sigmoid', [x]);
@@ -56,7 +56,7 @@ export function addPerChannel<V>(tape: Tape<V>, x: V, e: V, channels: number, di
 const divided = <V>(ops: Ops<V>, x: V, divisor: number): V =>
   divisor === 1 ? x : one(ops, 'RealDiv', [x, scalar(ops, divisor)]);
 
-/** x·(1 + scale) + shift of every pixel, `by` being [scale | shift]. */
+/** x·(1 + scale) + shift for every pixel, with `by` = [scale | shift]. */
 export function film<V>(tape: Tape<V>, x: V, by: V, channels: number): V {
   const { ops } = tape;
   const [scale, shift] = split(ops, by, [channels, channels], 1);
@@ -92,7 +92,7 @@ export function masked<V>(tape: Tape<V>, x: V, mask: V): V {
   return tape.record(multiply(ops, x, mask), (dy) => tape.give(x, multiply(ops, dy, mask)));
 }
 
-/** Concatenation of channels, which `a` and `b` have so many of. */
+/** Concatenation of channels, of which `a` and `b` have the given numbers. */
 export function concat<V>(
   tape: Tape<V>,
   a: V,
@@ -110,7 +110,7 @@ export function concat<V>(
 
 const NEAREST = { T: FLOAT, align_corners: bool(false), half_pixel_centers: bool(false) };
 
-/** Each pixel twice in both directions; `side` is that of x. */
+/** Nearest upsampling by two in both directions; `side` is that of x. */
 export function upsample<V>(tape: Tape<V>, x: V, side: number): V {
   const { ops } = tape;
   return tape.record(repeat(ops, x, side), (dy) => {
@@ -122,7 +122,7 @@ export function upsample<V>(tape: Tape<V>, x: V, side: number): V {
 const repeat = <V>(ops: Ops<V>, x: V, side: number): V =>
   one(ops, 'ResizeNearestNeighbor', [x, vector(ops, 2 * side, 2 * side)], NEAREST);
 
-/** Means of 2x2 pixels; `side` is that of x. Their gradient is a repetition, which is ten times as fast as AvgPoolGrad. */
+/** Means of 2x2 pixels; `side` is that of x. Their gradient is a repetition, ten times as fast as AvgPoolGrad. */
 export function downsample<V>(tape: Tape<V>, x: V, side: number): V {
   const { ops } = tape;
   const y = one(ops, 'AvgPool', [x], {

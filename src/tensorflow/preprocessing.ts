@@ -1,4 +1,4 @@
-/** Preprocessing of batches as tfjs operations: the second path beside the kernels. The noise is the same. */
+/** Preprocessing of batches as tfjs operations: the alternative to the kernels. The noise is the same. */
 
 import type { Prepared, Preprocessing } from '../contracts/preprocessing.js';
 import type { EvaluationBatch, PartBatch } from '../contracts/trainer.js';
@@ -9,7 +9,7 @@ import type { ImageShape } from '../engine/arithmetic.js';
 import type { TensorflowArithmetic } from './arithmetic.js';
 
 export class TensorflowPreprocessing implements Preprocessing {
-  /** Its tensors live for one call. */
+  /** Its tensors exist for one call. */
   readonly memoryBytes = 0;
   readonly #arithmetic: TensorflowArithmetic;
   readonly #schedule: Schedule;

@@ -1,4 +1,4 @@
-/** The child of `probe`: loads the install named on its command line and prints what it is, as JSON. */
+/** The child of `probe`: loads the install named on its command line and prints its properties as JSON. */
 import { loadInstall } from './load.js';
 import type { Install } from './locate.js';
 
@@ -12,5 +12,5 @@ const product = tf.tidy(() => {
   const attributes = [type, no('transpose_a'), no('transpose_b')];
   return backend.executeMultipleOutputs('MatMul', attributes, [a, a], 1)[0]!.dataSync().join();
 });
-if (product !== '7,10,15,22') throw new Error(`a 2x2 product came out as ${product}`);
+if (product !== '7,10,15,22') throw new Error(`a 2x2 product gave ${product}`);
 process.stdout.write(`${JSON.stringify({ version, gpu })}\n`);

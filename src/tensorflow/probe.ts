@@ -1,12 +1,12 @@
 /**
- * Loads libtensorflow in a process of its own, runs an operation, and tells what it saw. A library that
- * crashes or prints takes nothing with it; set-up verifies with this and `doctor` reports from it.
+ * Loads libtensorflow in a separate process, runs an operation, and reports the result. A library that
+ * crashes or prints does no harm there; set-up verifies with this and `doctor` reports from it.
  */
 import { fileURLToPath } from 'node:url';
 import type { Install } from './locate.js';
 import { command, type Finished, reason } from './setup/command.js';
 
-/** A CUDA device as libtensorflow announces it. */
+/** A CUDA device as announced by libtensorflow. */
 export interface CudaDevice {
   readonly index: number;
   readonly name: string;
@@ -15,15 +15,15 @@ export interface CudaDevice {
   readonly computeCapability: string;
 }
 
-/** What a probe saw. */
+/** The result of a probe. */
 export type Probe =
   | {
       readonly ok: true;
       readonly version: string;
-      /** Operations run on a CUDA device. */
+      /** Whether operations run on a CUDA device. */
       readonly gpu: boolean;
       readonly devices: readonly CudaDevice[];
-      /** Why there is no GPU, in libtensorflow's words; undefined where it said nothing. */
+      /** Why there is no GPU, in libtensorflow's words; undefined if it gave no reason. */
       readonly complaint: string | undefined;
     }
   | { readonly ok: false; readonly why: string };
@@ -36,7 +36,7 @@ export async function probe(
   const script = fileURLToPath(new URL('./probe-child.js', import.meta.url));
   const loud = {
     ...env,
-    // Its own words about devices and libraries are at the levels below warnings.
+    // Its messages about devices and libraries have levels below warnings.
     TF_CPP_MIN_LOG_LEVEL: '0',
     TF_CPP_MAX_VLOG_LEVEL: '0',
   };
@@ -47,7 +47,7 @@ export async function probe(
   return { ok: true, ...seen, ...readLog(done.stderr) };
 }
 
-/** What libtensorflow's log says of GPUs: the devices it made, or why it made none. */
+/** What libtensorflow's log says about GPUs: the devices it created, or why it created none. */
 export function readLog(log: string): Pick<Extract<Probe, { ok: true }>, 'devices' | 'complaint'> {
   const created =
     /Created device \S*GPU:(\d+) with (\d+) MB memory:.*?name: ([^,]+),.*?compute capability: ([\d.]+)/g;

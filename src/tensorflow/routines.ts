@@ -1,6 +1,6 @@
 /**
- * What the device computes, as routines over shared variables: prediction with either statistics, the
- * gradients, the whole training step, and state in and out.
+ * The device's computations, as routines over shared variables: prediction with either statistics, the
+ * gradients, the whole training step, and importing and exporting state.
  */
 import type { Loss, Optimizer } from '../contracts/device.js';
 import { matrixLayers } from '../network/matrix-layers.js';
@@ -37,11 +37,11 @@ export interface RoutineOptions {
   readonly accumulate: number;
   /** Decays of the averages. */
   readonly ema: readonly number[];
-  /** Without it, training costs no memory. */
+  /** Whether training is possible; without it, it costs no memory. */
   readonly training: boolean;
 }
 
-/** What a network can be asked to do; `→` says what each gives. */
+/** The routines of a network; `→` marks their results. */
 export function networkRoutines(network: Network, options: RoutineOptions): Routines {
   const { parameters, statistics, optimizer, averages } = network.variables;
   const state = [...parameters, ...statistics];
@@ -140,7 +140,7 @@ function averagings(network: Network, decays: readonly number[]): Routines {
   return all;
 }
 
-/** The first batch of a step, and those between it and the last: their gradients are summed up. → loss, each image's */
+/** The first batch of a step, and those between it and the last: their gradients are added up. → loss, each image's */
 function partRoutines(network: Network, { loss, accumulate }: RoutineOptions): Routines {
   const part = (first: boolean): Routine => ({
     inputs: network.feeds.training,
@@ -159,7 +159,7 @@ function partRoutines(network: Network, { loss, accumulate }: RoutineOptions): R
   return { 'train-first': part(true), 'train-next': part(false) };
 }
 
-/** The gradients of all batches of a step, with the last one's. */
+/** Adds the last batch's gradients to those of the others in the step. */
 function summed<V>(
   store: Store<V>,
   { gradient }: TrainingPass<V>,
@@ -177,7 +177,7 @@ function summed<V>(
   };
 }
 
-/** The weights that Muon moves, by name. */
+/** The weights that Muon updates, by name. */
 function matricesOf({ graph }: Network): ReadonlyMap<string, Matrix> {
   const names = matrixLayers(graph);
   const layers = graph.layers.filter(({ name }) => names.has(name));
@@ -186,7 +186,7 @@ function matricesOf({ graph }: Network): ReadonlyMap<string, Matrix> {
   );
 }
 
-/** A routine that assigns what it is given, in PyTorch's layouts. → nothing */
+/** A routine that assigns its inputs, in PyTorch's layouts. → nothing */
 const importing = ({ variables }: Network, list: readonly Variable[]): Routine => ({
   inputs: list,
   body: <V>(ops: Ops<V>, inputs: readonly V[]) => {

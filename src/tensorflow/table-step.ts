@@ -35,7 +35,7 @@ export function tableStep(
   return next!;
 }
 
-/** x̂_0 within ±range, or thresholded image by image. */
+/** Limits x̂_0 to ±range, or thresholds it per image. */
 function clamp(tf: Tf, x0: TfTensor, range: number, memory: StepMemory | undefined): TfTensor {
   if (!memory?.threshold) return range === Infinity ? x0 : tf.clipByValue(x0, -range, range);
   const { threshold, each } = memory;
@@ -56,7 +56,7 @@ function limitsOf(
   const [rows, each] = magnitudes.shape as [number, number];
   const rank = rankOf(quantile, each);
   const below = Math.floor(rank);
-  // The values from the rank up, falling: the last is the rank's, the one before it the next.
+  // The values from the rank up, decreasing: the last is the rank's, the one before it the next.
   const { values } = tf.topk(magnitudes, each - below, true);
   const column = (n: number) => tf.slice(values, [0, Math.max(0, n)], [rows, 1]);
   const [low, high] = [column(each - below - 1), column(each - below - 2)];

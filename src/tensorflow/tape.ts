@@ -1,6 +1,6 @@
 /**
- * Reverse-mode differentiation, as small as networks need: each operation leaves on the tape how its output's
- * gradient becomes its inputs' and its parameters'; `backward` plays the tape from its end.
+ * Reverse-mode differentiation, as small as networks need: each operation records on the tape how its output's
+ * gradient is propagated to its inputs and parameters; `backward` replays the tape from its end.
  */
 import { type Ops, one } from './ops.js';
 
@@ -14,17 +14,17 @@ export class Tape<V> {
     this.ops = ops;
   }
 
-  /** Asks for the gradient of a value that no layer made: a parameter. */
+  /** Requests the gradient of a value that no layer computed: a parameter. */
   watch(value: V): void {
     this.#watched.add(value);
   }
 
-  /** True when someone needs this value's gradient; false for images and timesteps. */
+  /** Whether this value's gradient is needed; false for images and timesteps. */
   watches(value: V): boolean {
     return this.#watched.has(value);
   }
 
-  /** Notes how `output` came about. `backward` calls `give` for each input that is watched. */
+  /** Records how `output` was computed. `backward` calls `give` for each input that is watched. */
   record(output: V, backward: (gradient: V) => void): V {
     this.#watched.add(output);
     this.#steps.push({ output, backward });
@@ -40,7 +40,7 @@ export class Tape<V> {
     );
   }
 
-  /** Plays the tape back from `output`, whose own gradient is given. */
+  /** Replays the tape backwards from `output`, whose own gradient is given. */
   backward(output: V, gradient: V): void {
     this.give(output, gradient);
     for (const step of this.#steps.reverse()) {
@@ -49,7 +49,7 @@ export class Tape<V> {
     }
   }
 
-  /** The gradient that arrived at a value. */
+  /** The accumulated gradient of a value. */
   gradient(value: V): V {
     const gradient = this.#gradients.get(value);
     if (gradient === undefined) throw new Error('Tape: no gradient reached this value');

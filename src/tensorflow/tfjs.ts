@@ -1,9 +1,9 @@
 /**
- * The part of tfjs that Haze uses, described here: the package is optional, so its own types may be absent
- * where this is compiled. Names and meanings are tfjs's (4.22).
+ * The part of tfjs that Haze uses, described here: the package is optional, so its own types may be missing
+ * when this is compiled. Names and meanings are tfjs's (4.22).
  */
 
-/** `tf.Tensor`, as far as it is used. */
+/** The part of `tf.Tensor` that is used. */
 export interface TfTensor {
   readonly shape: number[];
   readonly dtype: string;
@@ -11,7 +11,7 @@ export interface TfTensor {
   dispose(): void;
 }
 
-/** An attribute of a raw operation, as the native binding takes it. */
+/** An attribute of a raw operation, in the native binding's form. */
 export interface OpAttribute {
   readonly name: string;
   /** One of the binding's `TF_ATTR_…` values. */
@@ -77,7 +77,7 @@ export interface Tf {
   maximum(a: TfTensor, b: TfTensor): TfTensor;
   reshape(a: TfTensor, shape: readonly number[]): TfTensor;
   slice(a: TfTensor, begin: readonly number[], size: readonly number[]): TfTensor;
-  /** The largest `k` along the last axis, falling. */
+  /** The largest `k` along the last axis, decreasing. */
   topk(a: TfTensor, k: number, sorted: boolean): { values: TfTensor; indices: TfTensor };
   reverse(a: TfTensor, axis: number): TfTensor;
   where(condition: TfTensor, a: TfTensor, b: TfTensor): TfTensor;

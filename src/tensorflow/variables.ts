@@ -1,6 +1,6 @@
 /**
- * A network's variables: parameters, running statistics, Adam's state. They are kept in TensorFlow's
- * layouts and handed in and out in PyTorch's.
+ * A network's variables: parameters, running statistics, Adam's state. They are stored in TensorFlow's
+ * layouts and imported and exported in PyTorch's.
  */
 import type { Graph } from '../network/graph.js';
 import { parameters as parameterSpecs, stateShapes } from '../network/parameters.js';
@@ -11,15 +11,15 @@ import { assign, assignSub, type Ops, one, read } from './ops.js';
 
 /** One variable. */
 export interface Variable {
-  /** state_dict name; Adam's have `adam/…` in front. */
+  /** state_dict name; Adam's have the prefix `adam/…`. */
   readonly name: string;
   /** PyTorch's shape. */
   readonly shape: readonly number[];
-  /** Shape kept: convolution weights HWIO; of transposed ones, [kernel, kernel, out, in]. */
+  /** Stored shape: convolution weights HWIO; for transposed ones [kernel, kernel, out, in]. */
   readonly kept: readonly number[];
 }
 
-/** Variables by what they are, each in state_dict order. */
+/** Variables by kind, each in state_dict order. */
 export interface NetworkVariables {
   /** Weights and biases. */
   readonly parameters: readonly Variable[];
@@ -27,23 +27,23 @@ export interface NetworkVariables {
   readonly statistics: readonly Variable[];
   /** Adam's step count, then all first moments, then all second moments. */
   readonly optimizer: readonly Variable[];
-  /** Gradients of a step's batches summed up, where it has several. */
+  /** Sums of the gradients of a step's batches, if it has several. */
   readonly sums: readonly Variable[];
-  /** Averages of the weights and statistics, one list a decay. */
+  /** Averages of the weights and statistics, one list per decay. */
   readonly averages: readonly (readonly Variable[])[];
-  /** Weights of convolutions in the form that prediction takes, of those that have one of their own. */
+  /** Convolution weights in the form for prediction, if it differs. */
   readonly prepared: readonly Variable[];
 }
 
-/** The name of a layer's weights in the form that an algorithm takes; a layer may be used on images of several sizes. */
+/** The name of a layer's weights in the form for an algorithm; a layer may be used on images of several sizes. */
 export const preparedName = ({ layer }: ConvNode, { tile }: Lowering): string =>
   `prepared/${layer.name}/${tile}`;
 
-/** Adam's learning rate: set before a step where it changed, and no part of any state. */
+/** Adam's learning rate: set before a step if it changed, and not part of any state. */
 export const RATE: Variable = { name: 'adam/rate', shape: [], kept: [] };
 export const STEP: Variable = { name: 'adam/step', shape: [], kept: [] };
 
-/** `prediction` says which weights have a form of their own. */
+/** `prediction` determines which weights have another form. */
 export function networkVariables(
   graph: Graph,
   prediction: ConvolutionPlan = new Map(),
@@ -126,13 +126,13 @@ export class Store<V> {
     assignSub(this.ops, this.handle(name), value);
   }
 
-  /** Takes a value in PyTorch's layout. Always a copy: the value fed may be the caller's own memory. */
+  /** Imports a value in PyTorch's layout. Always copies: the value fed may be the caller's own memory. */
   takeIn({ name, shape }: Variable, value: V): void {
     const kept = isImageKernel(shape) ? permute(this.ops, value, INWARD) : value;
     this.assign(name, one(this.ops, 'DeepCopy', [kept]));
   }
 
-  /** A value that is kept like this variable, in PyTorch's layout. */
+  /** Exports a value stored like this variable, in PyTorch's layout. */
   handOut({ shape }: Variable, value: V): V {
     return isImageKernel(shape) ? permute(this.ops, value, OUTWARD) : value;
   }

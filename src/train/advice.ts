@@ -3,22 +3,22 @@ import type { OwnShape } from '../data/own-shape.js';
 import type { NetworkKind } from '../network/network.js';
 import { plural } from '../units.js';
 
-/** What a run says of presets where none is named: which one it has, and which would make better pictures. */
+/** Advice about presets when none is named: which one the run uses, and which would draw better pictures. */
 
-/** Images of this side and above are worth a preset of 64 pixels. */
+/** Images of this size and above are worth a preset of 64 pixels. */
 const LARGE = 48;
 
 export interface Given {
   /** The network that is trained. */
   readonly kind: NetworkKind;
-  /** The data, and how many images they are. */
+  /** The data's name, and the number of images. */
   readonly name: string;
   readonly count: number;
-  /** What they are like; null where that is not known. */
+  /** The shape of the images; null if unknown. */
   readonly own: OwnShape | null;
-  /** Minutes of the run; null where they are not given. */
+  /** Length of the run in minutes; null if it is not given. */
   readonly minutes: number | null;
-  /** Threads that compute. The table's minutes are those of two. */
+  /** Number of threads. The table's minutes are for two. */
   readonly threads: number;
 }
 
@@ -49,6 +49,6 @@ function fittingPresets({ width, height, channels }: OwnShape): Fitting[] {
   return ofColours.sort(([, a], [, b]) => a - b);
 }
 
-/** The last that there are minutes enough for; the quickest where there are few. */
+/** The last one for which there is enough time; the quickest if there is little. */
 const bestOf = (fitting: readonly Fitting[], minutes: number): string =>
   (fitting.findLast(([, from]) => from <= minutes) ?? fitting[0]!)[0];

@@ -1,4 +1,4 @@
-/** The classes of a run's images, once these are listed. */
+/** Determines the classes of a run's images, once these are listed. */
 import { withClassNames } from '../config/classes.js';
 import type { RunConfig } from '../config/config.js';
 import { among, type Classes, checkSeveral, requireClasses } from '../data/classes.js';
@@ -7,15 +7,15 @@ import { listNames } from '../data/list-names.js';
 import { UsageError } from '../errors.js';
 import type { ListedData } from './open-data.js';
 
-/** A run whose classes have names, and its images with the class of each. */
+/** A run with named classes, and its images with the class of each. */
 export interface Classified {
   readonly config: RunConfig;
   readonly listed: ListedData;
 }
 
 /**
- * Looks up the classes that a run's config asks for.
- * @throws UsageError for data that do not say them, that have one alone, or that a resumed run does not have
+ * Determines the classes that a run's config requests.
+ * @throws UsageError for data without classes, with only one, or with others than a resumed run's
  */
 export async function classify(config: RunConfig, listed: ListedData): Promise<Classified> {
   const wanted = config.data.classes;
@@ -34,17 +34,17 @@ export async function classify(config: RunConfig, listed: ListedData): Promise<C
   };
 }
 
-/** Of images in other files, which must be of the same classes. */
+/** Of images in other files, which must have the same classes. */
 async function asideOf(aside: Aside | null, names: readonly string[]): Promise<Aside | null> {
   if (!aside || !('source' in aside)) return aside;
   const own = await requireClasses('--held-out', aside.source);
   return { ...aside, classes: among(`--held-out: ${aside.source.name}`, own, names) };
 }
 
-/** @throws UsageError where a run was begun with other classes, whose labels would mean something else now */
+/** @throws UsageError if a run was begun with other classes, so that labels would change their meaning */
 function sameClasses(name: string, own: Classes, before: readonly string[]): Classes {
   if (own.names.length === before.length && own.names.every((n, i) => n === before[i])) return own;
   throw new UsageError(
-    `--classes: ${name} has ${listNames(own.names)}, and the run was begun with ${listNames(before)}; a resume may not change them`,
+    `--classes: ${name} has ${listNames(own.names)}, but the run was begun with ${listNames(before)}; a resume may not change them`,
   );
 }

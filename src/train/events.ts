@@ -1,4 +1,4 @@
-/** A run's numbers and samples as TensorBoard's events. */
+/** A run's metrics and samples as TensorBoard's events. */
 import { readFile } from 'node:fs/promises';
 import type { RunConfig } from '../config/config.js';
 import type { StepMetrics } from '../io/metrics.js';
@@ -6,7 +6,7 @@ import type { RunPaths } from '../io/run.js';
 import { EventLog, hasEvents } from '../io/tensorboard/events.js';
 import type { TrainOptions } from './options.js';
 
-/** The events of a run that has some, or is asked for them; null for others. @throws RunError */
+/** The event log of a run that has one, or is asked for one; else null. @throws RunError */
 export function openEvents(
   { tensorboard = false }: TrainOptions,
   { events }: RunPaths,
@@ -16,7 +16,7 @@ export function openEvents(
   return EventLog.open(events, JSON.stringify(config, null, 2));
 }
 
-/** What a step's line in metrics.jsonl says; TensorBoard groups names by what stands before the slash. */
+/** The contents of a step's line in metrics.jsonl; TensorBoard groups names by the part before the slash. */
 export function stepScalars(metrics: StepMetrics): [name: string, value: number][] {
   const { loss, lr, imagesPerSecond, ms, q0, q1, q2, q3 } = metrics;
   const quarters = Object.entries({ q0, q1, q2, q3 }).flatMap(
@@ -36,7 +36,7 @@ export const heldOutScalars = (loss: number): [name: string, value: number][] =>
   ['loss/held out', loss],
 ];
 
-/** The grid of samples at `path`. @throws RunError when it cannot be written; the system's error when it cannot be read */
+/** Adds the grid of samples at `path`. @throws RunError if it cannot be written; the system's error if it cannot be read */
 export async function addSamples(events: EventLog, step: number, path: string): Promise<void> {
   events.png(step, 'samples', await readFile(path));
 }

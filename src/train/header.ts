@@ -6,11 +6,11 @@ import { buildNetwork } from '../network/network.js';
 import { countParameters } from '../network/parameters.js';
 import { bytes, grouped, plural } from '../units.js';
 
-/** Steps after which a run can say how long an epoch takes: the first ones are slower. */
+/** Steps after which a run can tell how long an epoch takes: the first ones are slower. */
 const WARM_UP = 3;
 const SLOW_EPOCH_MINUTES = 60;
 
-/** What a run says before its first step; `between` is what it takes between steps, in bytes. */
+/** A run's messages before its first step; `between` is its memory between steps, in bytes. */
 export function header(config: RunConfig, trainer: Trainer, between: number): string[] {
   const { model, training } = config;
   const parameters = grouped(countParameters(buildNetwork(model)));
@@ -36,7 +36,7 @@ function roundsInWords(training: RunConfig['training']): string {
   return `rounds  ${plural(replicas, 'replica')} of ${plural(syncEvery!, 'step')} each, then an outer step of ${lr} with momentum ${momentum}`;
 }
 
-/** Says once, after a few steps, how long an epoch takes. */
+/** Reports once, after a few steps, how long an epoch takes. */
 export class PaceReport {
   private readonly config: RunConfig;
   private readonly stepsPerEpoch: number;

@@ -6,8 +6,8 @@ import { type CounterRandom, PURPOSE } from '../diffusion/random.js';
 import type { Attention } from './options.js';
 
 /**
- * The loss on images kept aside, with running statistics: the same images, t and noise every time, so that two
- * values differ by what was learned alone.
+ * The loss on held-out images, with running statistics: the same images, t and noise every time, so that
+ * a change comes from training, not from sampling noise.
  */
 export class HeldOutLoss {
   private readonly dataset: Dataset;
@@ -21,7 +21,7 @@ export class HeldOutLoss {
     this.t = drawPositions(random, stream, dataset.count, options);
   }
 
-  /** Mean over all elements of all held-out images; null when it is interrupted. */
+  /** Mean over all elements of all held-out images; null if it is interrupted. */
   async measure(trainer: Trainer, { signal, onProgress }: Attention = {}): Promise<number | null> {
     const { count, size, channels, classes } = this.dataset;
     const { batch } = trainer.unet;
@@ -30,7 +30,7 @@ export class HeldOutLoss {
     let sum = 0;
     for (let first = 0; first < count; first += batch) {
       if (signal?.aborted) return null;
-      // The last batch is filled up with its last image, which is then not counted.
+      // The last batch is filled up with its last image, whose copies do not count.
       const images = Uint32Array.from({ length: batch }, (_, i) => Math.min(first + i, count - 1));
       await this.dataset.read(images, pixels);
       const chosen = Array.from(images, (k) => this.t[k]!);

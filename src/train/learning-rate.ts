@@ -1,8 +1,8 @@
 import type { TrainingConfig } from '../config/config.js';
 
 /**
- * The learning rate of a step: `lr`, reached evenly over the first `warmup` steps, times what the decay leaves, from 1 down to
- * the floor at the end of the run. With f the share of the run that is done: linear 1 − f, cosine (1 + cos πf)/2.
+ * The learning rate of a step: `lr`, reached linearly over the first `warmup` steps, times the decay, from 1 down to
+ * the floor at the end of the run. With f the finished share of the run: linear 1 − f, cosine (1 + cos πf)/2.
  * @param step steps taken before it
  * @param total steps of the whole run
  */

@@ -14,12 +14,12 @@ import { COUNT } from './samples.js';
 import { freshState } from './start.js';
 
 /*
- * The length of a run that is given in minutes, as steps: from here on the run is one of so many steps, whatever the machine does.
+ * Converts the length of a run in minutes to steps: from here on the run has that many steps, whatever the machine does.
  */
 
-/** Steps before the clock starts: V8 compiles while they run. */
+/** Steps before the clock starts: V8 compiles during them. */
 const WARM_UP = 3;
-/** What is enough to measure. */
+/** Enough for a measurement. */
 const ENOUGH = { steps: 20, milliseconds: 5000, least: 3 };
 
 export interface Length {
@@ -29,8 +29,8 @@ export interface Length {
 }
 
 /**
- * How many steps take so many minutes here, by a few steps of a trainer of its own, which leaves nothing behind. Sample grids count
- * as what their passes cost; checkpoints and held-out losses come on top.
+ * How many steps take this many minutes here, from a few steps of a separate trainer, which leaves nothing behind. Sample grids count
+ * by the cost of their passes; checkpoints and held-out losses are not included.
  */
 export async function stepsIn(
   minutes: number,
@@ -39,17 +39,17 @@ export async function stepsIn(
 ): Promise<Length> {
   const milliseconds = await measureRun(config, options);
   const steps = stepsAt(milliseconds, minutes, config);
-  const text = `length  ${plural(steps, 'step')}, about ${minutes} min at ${significant(milliseconds)} ms a step; --steps ${steps} repeats the run`;
+  const text = `length  ${plural(steps, 'step')}, about ${minutes} min at ${significant(milliseconds)} ms per step; --steps ${steps} repeats the run`;
   return { steps, text };
 }
 
-/** How many steps of so many milliseconds, with their grids, there are in minutes. */
+/** Number of steps, including their sample grids, that fit into the minutes. */
 export function stepsAt(milliseconds: number, minutes: number, config: RunConfig): number {
   const each = milliseconds * (1 + shareOfSamples(config));
   return Math.min(1e9, Math.max(1, Math.floor((minutes * 60_000) / each)));
 }
 
-/** What grids take for each step, in steps: a pass forward is a third of one that trains. */
+/** Cost of the sample grids per step, in steps: a forward pass is a third of a training step. */
 function shareOfSamples(config: RunConfig): number {
   const { training } = config;
   if (training.sampleEvery === 0) return 0;
@@ -58,10 +58,10 @@ function shareOfSamples(config: RunConfig): number {
   );
 }
 
-/** Steps of a run in which the shares of its stages are found. */
+/** Steps of a run for finding the shares of its stages. */
 const FINE = 1e6;
 
-/** Milliseconds of a step in the mean over the stages of the run. One process takes the replicas in turn. */
+/** Mean milliseconds of a step over the stages of the run. One process takes the replicas in turn. */
 async function measureRun(
   config: RunConfig,
   options: Pick<TrainOptions, 'requireCuda' | 'signal'>,
@@ -79,7 +79,7 @@ async function measureRun(
   return sum / FINE;
 }
 
-/** Milliseconds of a step of one replica: the median of some. */
+/** Milliseconds of a step of one replica: the median of a few. */
 async function measureStep(
   config: RunConfig,
   { requireCuda = false, signal }: Pick<TrainOptions, 'requireCuda' | 'signal'>,
@@ -105,7 +105,7 @@ async function measureStep(
 const isEnough = (steps: number, milliseconds: number): boolean =>
   steps >= ENOUGH.least && (steps >= ENOUGH.steps || milliseconds >= ENOUGH.milliseconds);
 
-/** A batch of grey images, as long to compute as any. */
+/** A batch of grey images, which take as long to compute as any. */
 function someBatch(config: RunConfig, step: number): TrainBatch {
   const { model, training, data, seed } = config;
   const images = imagesOfStep(training);

@@ -12,12 +12,12 @@ import { countParameters } from '../network/parameters.js';
 import { bytes } from '../units.js';
 import { COUNT } from './samples.js';
 
-/** What decides how much memory a run takes between its steps. */
+/** What determines a run's memory between its steps. */
 export interface Pauses {
   readonly model: ModelConfig;
   readonly timesteps: number;
   readonly threads: number;
-  /** Steps between samples; 0: none are drawn. */
+  /** Steps between samples; 0 for none. */
   readonly sampleEvery: number;
   /** Copies of the weights that replicas keep, or of what is as large; see `copiesOf`. */
   readonly copies: number;
@@ -42,9 +42,9 @@ export function copiesOf(training: TrainingConfig): number {
 }
 
 /**
- * Bytes that a run takes beside those of its trainer: what its replicas keep; between steps for a checkpoint Adam's moments in the
- * files' layout; for samples, while the checkpoint before them may still wait for the garbage collector, the weights and a U-Net of their
- * own (on TensorFlow an estimate).
+ * A run's memory beside its trainer's, in bytes: what its replicas keep; between steps for a checkpoint Adam's moments in the
+ * files' layout; for samples, while the previous checkpoint may not have been garbage collected, the weights and their own U-Net
+ * (an estimate on TensorFlow).
  */
 export async function bytesBetweenSteps(
   pauses: Pauses,
@@ -72,13 +72,13 @@ const samplerShape = ({ model, timesteps }: Pauses) => ({
   timesteps,
 });
 
-/** Bytes of the U-Net on the engine that draws a run's samples. */
+/** Bytes of the engine's U-Net that draws a run's samples. */
 const samplerBytes = (pauses: Pauses): number =>
   planBytes({ ...samplerShape(pauses), threads: pauses.threads, training: false }).total;
 
 /**
- * Looks whether address space is left for what a run opens after its trainer: a worker that decodes, and for samples a
- * U-Net with workers of its own. Else it would be known after many steps.
+ * Checks in advance that there is address space for what a run opens after its trainer: a decoding worker, and for samples a
+ * U-Net with its own workers. Otherwise it would fail after many steps.
  * @throws RunError
  */
 export function requireSpaceToRun(pauses: Pauses): void {
@@ -96,18 +96,18 @@ export function requireSpaceToRun(pauses: Pauses): void {
 /** Bytes for decoded images. */
 export interface Budget {
   readonly bytes: number;
-  /** Why it is less than what was asked for; null where it is not. */
+  /** Why it is less than requested; null if it is not. */
   readonly warning: string | null;
 }
 
 /**
- * What was asked for, or the default, and no more than a run leaves that takes so many bytes. Where images do not fit, they are
- * decoded as they are needed, which gives the same run.
+ * The requested budget, or the default, limited by what a run with the given needs leaves. Images that do not fit are
+ * decoded on demand, which gives the same run.
  */
 export function dataBudget(asked: number | undefined, threads: number, taken: number): Budget {
   const { bytes: left, of } = memoryRoom(threads, taken);
   if (asked === undefined || asked <= left)
     return { bytes: Math.min(asked ?? defaultBudget(), left), warning: null };
-  const warning = `--data-budget: ${bytes(asked)} are more than there are, ${bytes(left)} (${of}): images beyond these are decoded as they are needed`;
+  const warning = `--data-budget: ${bytes(asked)} is more than available, ${bytes(left)} (${of}): further images are decoded as they are needed`;
   return { bytes: left, warning };
 }

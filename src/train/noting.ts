@@ -2,7 +2,7 @@ import { NotesLog } from '../io/notes.js';
 import { runPaths } from '../io/run.js';
 import type { TrainEvent, TrainOptions } from './options.js';
 
-/** Tells on what a run tells, and keeps its notes and warnings in its folder once its first step is taken. */
+/** Passes on a run's events, and writes its notes and warnings to its folder once its first step is taken. */
 export interface Noting {
   readonly onEvent: (event: TrainEvent) => void;
   /** Keeps what ended the run before its last step. */

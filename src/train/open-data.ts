@@ -9,18 +9,18 @@ import { UsageError } from '../errors.js';
 import { plural } from '../units.js';
 import type { TrainEvent, TrainOptions } from './options.js';
 
-/** Files of a kind of warning that are named one by one; the rest are counted. */
+/** Number of files per kind of warning that are named; the rest are counted. */
 const NAMED = 10;
 
 /** The images of a run before any is decoded. */
 export interface ListedData {
   readonly source: Source;
-  /** Of the source's images; missing where the network is told none. */
+  /** Classes of the source's images; missing for an unconditional network. */
   readonly classes?: Classes;
   readonly aside: Aside | null;
 }
 
-/** Lists the images before anything slow begins. @throws UsageError when there is no such data. */
+/** Lists the images before anything slow begins. @throws UsageError if there are none */
 export async function listData(
   { data, seed }: RunConfig,
   options: GivenOptions,
@@ -43,17 +43,14 @@ export async function listData(
 
 type GivenOptions = Pick<TrainOptions, 'out' | 'data' | 'heldOut' | 'dataBudget' | 'signal'>;
 
-/** What images of a program are, in messages. */
-const OWN = {
-  data: { are: 'images', names: 'names its data' },
-  heldOut: { are: 'images to keep aside', names: 'keeps aside' },
-} as const;
+/** Names for a program's images, in messages. */
+const OWN = { data: 'images', heldOut: 'images to hold out' } as const;
 
 /**
- * Images that a program gives; undefined where the config names others.
- * @param named what the config names; null: nothing, or a share
- * @param taken bytes of the budget that others have
- * @throws UsageError where both give some, or neither
+ * Images from a program; undefined if the config names others.
+ * @param named the config's name for them; null: nothing, or a share
+ * @param taken bytes of the budget that others use
+ * @throws UsageError if both give some, or neither
  */
 async function listGiven(
   option: keyof typeof OWN,
@@ -62,31 +59,30 @@ async function listGiven(
   taken = 0,
 ): Promise<Source | undefined> {
   const images = given[option];
-  const { are, names } = OWN[option];
   if (named !== GIVEN) {
     if (images === undefined) return undefined;
     throw new UsageError(
-      `train.${option}: the config ${names}${named === null ? ' none of a program' : `, ${named}`}; runConfig({ ${option}: images }) is for images that a program gives`,
+      `train.${option}: the config has ${named ?? 'none'}; to give images, make it with runConfig({ ${option}: images })`,
     );
   }
   if (images !== undefined)
     return openGiven(`train.${option}`, images, (dataBudget ?? defaultBudget()) - taken, signal);
   throw new UsageError(
-    `${out}: expected ${are}, which a program gave this run and alone can give it again: train({ config, out, ${option}, resume: true })`,
+    `${out}: expected ${OWN[option]}, which a program gave this run and has to give again: train({ config, out, ${option}, resume: true })`,
   );
 }
 
-/** What a checkpoint keeps of the data, to tell at a resume whether they are still the same. */
+/** The description of the data in a checkpoint, to detect changes at a resume. */
 export interface DataState {
-  /** How many images are trained on. */
+  /** Number of training images. */
   readonly images: number;
   /** The fingerprint of their listing. */
   readonly listing: string;
-  /** That of those kept aside, where they are others; else null. */
+  /** The same of the held-out images, if they are others; else null. */
   readonly heldOutListing: string | null;
 }
 
-/** @param images how many of the listed ones can be read and are not kept aside */
+/** @param images number of listed images that are readable and not held out */
 export async function dataState({ source, aside }: ListedData, images: number): Promise<DataState> {
   const other = aside && 'source' in aside ? aside.source : null;
   return {
@@ -96,7 +92,7 @@ export async function dataState({ source, aside }: ListedData, images: number): 
   };
 }
 
-/** Decodes the images of a run and those it keeps aside; tells of progress and of files that were skipped. */
+/** Decodes the images of a run and the held-out ones; reports progress and skipped files. */
 export async function openData(
   { source, classes, aside }: ListedData,
   { config, dataBudget, signal }: TrainOptions,
@@ -146,7 +142,7 @@ function describe({ train, heldOut }: TrainingData, onEvent: (event: TrainEvent)
   );
 }
 
-/** Warns of files: names the first ones, and counts them. */
+/** Warns about files: names the first ones, and counts the rest. */
 function name(
   what: string,
   noun: string,

@@ -18,8 +18,8 @@ import { ReplicatedTrainer } from './replicated-trainer.js';
 import { SplitTrainer } from './split-trainer.js';
 
 /**
- * A trainer on the device the config chooses, and what the run takes between its steps, in bytes.
- * @throws UsageError when the model does not fit, and for rounds on TensorFlow; CheckError when a GPU is required and there is none.
+ * A trainer on the chosen device, and the run's memory between steps, in bytes.
+ * @throws UsageError if the model does not fit, and for rounds on TensorFlow; CheckError if a GPU is required and there is none.
  */
 export async function openTrainer(
   config: RunConfig,
@@ -49,7 +49,7 @@ function openWhole(config: RunConfig, schedule: Schedule, reserve: number): Trai
   return new ReplicatedTrainer(trainer, states);
 }
 
-/** What weighs the loss. */
+/** The weights of the loss. */
 const weightsOf = ({ lossWeights, snrGamma }: RunConfig['training']): Weights =>
   lossWeights ?? snrGamma;
 
@@ -74,7 +74,7 @@ function wasmOptions(
   };
 }
 
-/** U-Net and preprocessing apart: at least one of them is on TensorFlow. */
+/** U-Net and preprocessing on different devices: at least one of them is TensorFlow. */
 async function openSplit(
   device: DeviceChoice['device'],
   config: RunConfig,

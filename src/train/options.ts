@@ -3,40 +3,40 @@ import type { GivenImages } from '../data/given.js';
 
 /** A training run: what to compute (`config`), and where and how to report it. */
 export interface TrainOptions {
-  /** What to compute: of `runConfig`, or on a resume of `resumeConfig`. E.g. `config: runConfig({ data: 'photos' })`. */
+  /** What to compute: from `runConfig`, or on a resume from `resumeConfig`. E.g. `config: runConfig({ data: 'photos' })`. */
   readonly config: RunConfig;
   /**
-   * The images, where the config was made for images that a program gives (`runConfig({ data: images })`); read once. Default
+   * The images, if the config was made for a program's images (`runConfig({ data: images })`); read once. Default
    * none. E.g. `data: images`.
    */
   readonly data?: GivenImages;
   /**
-   * The images kept aside, where the config was made for some that a program gives (`runConfig({ heldOut: images })`); read once, with
-   * labels where the others have some. Default none. E.g. `heldOut: others`.
+   * The held-out images, if the config was made for a program's (`runConfig({ heldOut: images })`); read once, with
+   * labels if the others have some. Default none. E.g. `heldOut: others`.
    */
   readonly heldOut?: GivenImages;
   /** The run folder: config.json, metrics.jsonl, checkpoints/, samples/. E.g. `out: 'runs/1'`. */
   readonly out: string;
-  /** Go on with the run in `out`; without it (the default) an existing run there is never written over. E.g. `resume: true`. */
+  /** Continue the run in `out`; without it (the default) an existing run is never overwritten. E.g. `resume: true`. */
   readonly resume?: boolean;
   /**
-   * Bytes of decoded images kept in memory; a larger data set is streamed ahead of the steps. Default a quarter of
-   * the memory that the process may have, and never more than training leaves. E.g. `dataBudget: 2 ** 30`.
+   * Bytes of decoded images to keep in memory; a larger data set is streamed ahead of the steps. Default a quarter of
+   * the available memory, and never more than training leaves. E.g. `dataBudget: 2 ** 30`.
    */
   readonly dataBudget?: number;
   /**
-   * Length of a new run in minutes, in place of the config's: some steps are measured before it, and the number of steps that this
-   * comes to is kept in config.json. Default the config's. E.g. `minutes: 30`.
+   * Length of a new run in minutes, in place of the config's: some steps are timed first, and the resulting number of steps
+   * is kept in config.json. Default the config's. E.g. `minutes: 30`.
    */
   readonly minutes?: number;
   /**
-   * Tell of a new run which preset it has, and which would suit its images better: for runs that none was named for. Default
+   * Report which preset a new run uses, and which would suit its images better: for runs without a named preset. Default
    * false. E.g. `advise: true`.
    */
   readonly advise?: boolean;
   /**
-   * Write the numbers of each step, samples and the config for TensorBoard, too, into `out`. A run that has such a file goes on with it
-   * when it is resumed, without being asked. Default false. E.g. `tensorboard: true`.
+   * Also write each step's metrics, the samples and the config for TensorBoard into `out`. A run with such a file continues it
+   * on a resume without this option. Default false. E.g. `tensorboard: true`.
    */
   readonly tensorboard?: boolean;
   /**
@@ -51,23 +51,23 @@ export interface TrainOptions {
    * the first step nothing is written. Default none. E.g. `signal: AbortSignal.timeout(60_000)`.
    */
   readonly signal?: AbortSignal;
-  /** Told what happens, in order. Default nobody is. E.g. `onEvent: ({ kind }) => console.log(kind)`. */
+  /** Called with events, in order. Default none. E.g. `onEvent: ({ kind }) => console.log(kind)`. */
   readonly onEvent?: (event: TrainEvent) => void;
 }
 
-/** How long work tells of its progress and is interrupted. */
+/** How long work reports progress and is interrupted. */
 export interface Attention {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** What a run tells while it goes, in order: notes and loading, then steps with the rest between them. */
+/** A run's events, in order: notes and loading, then steps and what happens between them. */
 export type TrainEvent =
-  /** A line for the user: the header's, a skipped file, a resume on another build. */
+  /** A line for the user: from the header, about a skipped file, a resume on another build. */
   | { readonly kind: 'note'; readonly text: string }
-  /** Something is at fault but the run goes on. */
+  /** A problem that does not stop the run. */
   | { readonly kind: 'warning'; readonly text: string }
-  /** Images decoded so far of all. */
+  /** Images decoded so far, and in total. */
   | { readonly kind: 'loading'; readonly done: number; readonly total: number }
   | {
       readonly kind: 'step';
@@ -80,7 +80,7 @@ export type TrainEvent =
       readonly imagesPerSecond: number;
     }
   | { readonly kind: 'heldOut'; readonly step: number; readonly heldOutLoss: number }
-  /** Something between two steps that takes a while: `done` of `total` of it. */
+  /** Slow work between two steps: `done` of `total` of it. */
   | {
       readonly kind: 'pause';
       readonly step: number;
@@ -95,9 +95,9 @@ export type TrainEvent =
 export interface TrainResult {
   /** Steps of the whole run, resumes included. */
   readonly steps: number;
-  /** Mean training loss over the last 40 steps of this call (or all of them, if fewer); null if there was none to take. */
+  /** Mean training loss over the last 40 steps of this call (or all, if fewer); null if there were none. */
   readonly loss: number | null;
-  /** Loss on the held-out images after the last epoch, if any were kept aside. */
+  /** Loss on the held-out images after the last epoch, if there are any. */
   readonly heldOutLoss: number | null;
   /** The last checkpoint's folder. */
   readonly checkpoint: string;

@@ -2,7 +2,7 @@ import type { RunConfig } from '../config/config.js';
 import { type PositionOptions, type Positions, quarterOf } from '../diffusion/mixture.js';
 import type { Quarters } from '../io/metrics.js';
 
-/** How a run draws where its images are on the way to noise. */
+/** How a run draws how noisy its images are. */
 export const positionsOf = ({ diffusion, training }: RunConfig): PositionOptions => ({
   timesteps: diffusion.timesteps,
   flow: diffusion.objective === 'flow',
@@ -11,7 +11,7 @@ export const positionsOf = ({ diffusion, training }: RunConfig): PositionOptions
 
 const NAMES = ['q0', 'q1', 'q2', 'q3'] as const;
 
-/** The mean loss of the images in each quarter of the way to noise; those without images are left out. */
+/** The mean loss of the images in each quarter of the timesteps; quarters without images are omitted. */
 export function lossByQuarter(
   positions: Positions,
   losses: Float64Array,

@@ -25,7 +25,7 @@ import { Rounds } from './rounds.js';
 import { writeSamples } from './samples.js';
 import { checkpointState, type Start } from './start.js';
 
-/** Steps whose mean loss a run reports at its end. */
+/** Number of steps whose mean loss a run reports at its end. */
 const LAST = 40;
 
 /** A checkpoint that was written. */
@@ -34,14 +34,14 @@ export interface Saved {
   readonly step: number;
 }
 
-/** What a run that has saved its state is interrupted with. */
+/** The interruption of a run that has saved its state. */
 export const interruptedAt = (out: string, { path, step }: Saved): Interrupted =>
   new Interrupted(
     `interrupted at step ${step}; saved ${path}\n` +
-      `To go on: haze train --out ${shellWord(out)} --resume`,
+      `To continue: haze train --out ${shellWord(out)} --resume`,
   );
 
-/** Called after each step and what follows it; the next one begins when it has resolved. */
+/** Called after each step and everything that follows it; the next one starts when it has resolved. */
 export type AfterStep = () => Promise<void>;
 
 /** A training run's loop, and what happens between its steps. */
@@ -54,15 +54,15 @@ export class Run {
   private readonly begin: Start;
   private readonly stage: Stage;
   private readonly afterStep: AfterStep;
-  /** Steps of the whole run, those that were taken before it among them. */
+  /** Steps of the whole run, including those taken before. */
   private readonly total: number;
-  /** Where the stage ends: at the end of the run, or before. */
+  /** The step at which the stage ends: the end of the run, or before. */
   private readonly until: number;
   /** Between whose ends nothing is measured, drawn or saved. */
   private readonly rounds: Rounds;
   private readonly paths: RunPaths;
   private readonly log: MetricsLog;
-  /** For TensorBoard, where it is asked for. */
+  /** For TensorBoard, if requested. */
   private readonly events: EventLog | null;
   private readonly heldOut: HeldOutLoss | null;
   private readonly recent: number[] = [];
@@ -71,7 +71,7 @@ export class Run {
   private readonly guideStep: number | null;
   /** The newest checkpoint and its step. */
   private saved: Saved | null;
-  /** Whether an interruption came while something between the steps was made, and cut it short. */
+  /** Whether an interruption cut work between two steps short. */
   private cutShort = false;
   /** Whether a resume ended a round in which the run had stopped, so that the newest checkpoint is behind. */
   private endedLate = false;
@@ -129,7 +129,7 @@ export class Run {
     return { steps: this.total, loss, heldOutLoss: this.heldOutLoss, checkpoint: this.saved!.path };
   }
 
-  /** Its lines were forced to disk with the last checkpoint; a failure of the run itself is not to be hidden by one here. */
+  /** Its lines were synced with the last checkpoint; a failure here must not hide the run's own. */
   private closeLog(): void {
     try {
       this.log.close();
@@ -249,7 +249,7 @@ export class Run {
     return this.rounds.reaches(this.config.training.sampleEvery, step);
   }
 
-  /** A stage always ends with a checkpoint, and a run with the held-out loss of its last weights, too. */
+  /** A stage always ends with a checkpoint, and a run also with the held-out loss of its last weights. */
   private async finish(): Promise<void> {
     const step = this.until;
     if (step === this.begin.taken && !this.endedLate) return;
@@ -282,7 +282,7 @@ export class Run {
     this.tell({ kind: 'heldOut', step, heldOutLoss });
   }
 
-  /** Does something with the weights that sampling takes in the place of those that are trained, where a run has others. */
+  /** Runs `action` with the weights that sampling uses in place of the trained ones, if a run has others. */
   private async withAverage<T>(action: () => Promise<T>): Promise<T> {
     if (this.config.training.ema.length === 0) return action();
     const { unet } = this.trainer;
@@ -308,13 +308,13 @@ export class Run {
       if (made && this.events) await addSamples(this.events, step, path);
       if (made) this.tell({ kind: 'samples', step, path });
     } catch (error) {
-      // A picture is no reason to lose a run.
+      // A failed picture is no reason to lose a run.
       const text = `step ${step}: no samples: ${(error as Error).message}`;
       this.tell({ kind: 'warning', text });
     }
   }
 
-  /** What sampling is guided away from: the weights that it would take now. */
+  /** Keeps the guide: the weights that sampling would use now. */
   private async keepGuide(step: number): Promise<void> {
     await this.restore();
     const weights = await this.withAverage(() => this.weights(step));
@@ -351,7 +351,7 @@ export class Run {
     this.tell({ kind: 'checkpoint', step, path });
   }
 
-  /** What is written next has a folder, and a run that can be opened around it, whatever became of them meanwhile. */
+  /** Makes sure that the following writes have a folder, with a run that can be opened, whatever happened meanwhile. */
   private async restore(): Promise<void> {
     const { out } = this.options;
     if (await restoreRun(this.paths, this.config as unknown as Json, this.begin.hold))
@@ -361,14 +361,14 @@ export class Run {
       });
   }
 
-  /** The weights as they are. @throws RunError when they are not finite: nobody wants these in place of the last good ones */
+  /** The current weights. @throws RunError if they are not finite: they must not replace the last good ones */
   private async weights(step: number): Promise<StateDict> {
     return this.finite(step, await this.trainer.unet.exportState());
   }
 
   private finite(step: number, state: StateDict): StateDict {
     const fault = firstNotFinite(state);
-    if (fault) throw this.diverged(step, `${fault.name} has come to hold ${fault.value}`);
+    if (fault) throw this.diverged(step, `${fault.name} became ${fault.value}`);
     return state;
   }
 
@@ -388,7 +388,7 @@ export class Run {
   }
 }
 
-/** The held-out loss that was logged after the last step that was taken. */
+/** The last logged held-out loss. */
 function lastHeldOut({ taken, log }: Start): number | null {
   const line = log.findLast((metrics) => 'heldOutLoss' in metrics && metrics.step === taken);
   return line && 'heldOutLoss' in line ? line.heldOutLoss : null;
@@ -397,5 +397,5 @@ function lastHeldOut({ taken, log }: Start): number | null {
 const mean = (values: readonly number[]): number =>
   values.reduce((a, b) => a + b, 0) / values.length;
 
-/** Three decimals are all a timing means. */
+/** Three decimals: timings are not more precise. */
 const round = (value: number): number => Math.round(value * 1000) / 1000;

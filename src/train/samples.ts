@@ -10,12 +10,12 @@ import { toImages } from '../sample/images.js';
 import { sampleFrom } from '../sample/sample.js';
 import type { Attention } from './options.js';
 
-/** Images in the grid that a run draws while it trains, at most. */
+/** Largest number of images in the grid that a run draws while it trains. */
 export const COUNT = 16;
 
 /**
- * Draws a grid from the weights as they are: the same seed, so that grids of one run show the same noise. Resolves to
- * false when it is interrupted; then there is no grid.
+ * Draws a grid with the current weights: always with the same seed, so that grids of one run start from the same noise. Resolves to
+ * false if it is interrupted; then there is no grid.
  */
 export async function writeSamples(
   path: string,
@@ -51,7 +51,7 @@ export async function writeSamples(
   }
 }
 
-/** All classes of a run in turn, not guided. */
+/** All classes of a run in turn, without guidance. */
 function conditionOf({ data }: RunConfig): Condition | null {
   const { classes } = data;
   return classes ? { labels: classes.names.map((_, i) => i), guidance: 1, none: null } : null;

@@ -1,6 +1,6 @@
 /**
- * A trainer whose U-Net and preprocessing are apart, on any devices: batches pass between them as arrays.
- * Where both are on the engine, `WasmTrainer` does the same in one program.
+ * A trainer with U-Net and preprocessing on any two devices: batches are passed between them as arrays.
+ * If both are on the engine, `WasmTrainer` does the same in one program.
  */
 import type { NetworkDevice, NetworkInput } from '../contracts/device.js';
 import { partsOf, sumTimes } from '../contracts/parts.js';

@@ -30,22 +30,22 @@ import type { DataState } from './open-data.js';
 import type { TrainEvent, TrainOptions } from './options.js';
 import { loadReplicas } from './replica-files.js';
 
-/** Where a run stands when its loop begins. */
+/** The state of a run when its loop starts. */
 export interface Start {
   /** Steps taken already. */
   readonly taken: number;
-  /** The checkpoint they are in; null where there is none. */
+  /** Their checkpoint; null if there is none. */
   readonly checkpoint: string | null;
-  /** What was logged of the last of them. */
+  /** The log of the last of them. */
   readonly log: readonly Metrics[];
   /** What it trains on. */
   readonly data: DataState;
-  /** Holds the run's lock in its folder. */
+  /** Takes the run's lock in its folder. */
   readonly hold: Hold;
 }
 
 /**
- * Before anything slow: a new run must not meet an old one, and its folder must be one that can be written.
+ * Checks before anything slow: a new run must not collide with an old one, and its folder must be writable.
  * @throws UsageError; RunError for a folder that cannot be written
  */
 export async function checkStart({ out, resume }: TrainOptions): Promise<void> {
@@ -53,7 +53,7 @@ export async function checkStart({ out, resume }: TrainOptions): Promise<void> {
   await checkWritable(out);
 }
 
-/** A new run's first weights must be such as it has. @throws UsageError */
+/** Checks that a new run's initial weights fit it. @throws UsageError */
 export async function checkInit({ resume, config }: TrainOptions): Promise<void> {
   const { init } = config.training;
   if (!resume && init !== null)
@@ -62,8 +62,8 @@ export async function checkInit({ resume, config }: TrainOptions): Promise<void>
 
 /**
  * Gives the trainer its weights (from a checkpoint, from a file, or fresh) and prepares the run's folder.
- * @param data what there is to train on
- * @throws UsageError for weights that are not this model's; then the folder is as it was.
+ * @param data the training data
+ * @throws UsageError for weights of another model; then the folder is unchanged.
  */
 export async function start(
   options: TrainOptions,
@@ -101,7 +101,7 @@ export async function start(
 }
 
 /**
- * What a checkpoint's state.json says beside its step.
+ * The contents of a checkpoint's state.json beside its step.
  * @param inRound of a run with rounds: whether it stopped within one
  */
 export const checkpointState = (
@@ -138,42 +138,42 @@ async function load(
   return step;
 }
 
-/** Why a resumed run is not bit by bit the one that was not stopped. */
+/** Why a resumed run is not bit-identical to an uninterrupted one. */
 function changes(state: Json, data: DataState, device: string, given: boolean): string[] {
   const texts: string[] = [];
   const before = String(state.device ?? '');
   if (arithmetic(before) !== arithmetic(device))
     texts.push(
-      `the checkpoint was computed on ${before}, this run goes on with ${device}: from here it is no longer bit-exact`,
+      `the checkpoint was computed on ${before}, this run continues on ${device}: from here it is no longer bit-exact`,
     );
   texts.push(...dataChanges(state, data, given));
   return texts;
 }
 
-/** What a checkpoint's data had that these have not. One of an older version tells less of them. */
+/** How the data differ from a checkpoint's. One of an older version describes them in less detail. */
 function dataChanges(state: Json, data: DataState, given: boolean): string[] {
   const texts: string[] = [];
   const differs = (key: keyof DataState) => key in state && state[key] !== data[key];
   if (typeof state.images === 'number' && differs('images'))
     texts.push(
-      `the checkpoint was trained on ${plural(state.images, 'image')}, now there are ${data.images}: from here it takes others`,
+      `the checkpoint was trained on ${plural(state.images, 'image')}, now there are ${data.images}: from here it sees other images`,
     );
   else if (differs('listing'))
     texts.push(
-      `the checkpoint was trained on other ${given ? 'images' : 'files, as their names and sizes tell'}: from here it takes others`,
+      `the checkpoint was trained on other ${given ? 'images' : 'files, judging by names and sizes'}: from here it sees other images`,
     );
   if (differs('heldOutListing'))
     texts.push(
-      'the held-out files are others, as their names and sizes tell: losses before and after do not compare',
+      'the held-out files have changed, judging by names and sizes: losses before and after are not comparable',
     );
   return texts;
 }
 
-/** A device's description without what does not change the bits: its thread count, and how wide its vectors are. */
+/** A device's description without what does not affect the bits: its thread count, and its vector width. */
 const arithmetic = (description: string): string =>
   description.replace(/( of \d+ bits)?, \d+ threads?/, '');
 
-/** Fresh weights of the run's seed. */
+/** Fresh weights from the run's seed. */
 export function freshState(config: RunConfig): StateDict {
   const state = initialState(buildNetwork(config.model), new CounterRandom(config.seed));
   return config.training.zeroInit ? withZeros(state) : state;

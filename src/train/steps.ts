@@ -1,9 +1,9 @@
-/** Training as an async iterable: one step at a time, each when it is asked for. */
+/** Training as an async iterable: one step at a time, on request. */
 import { Interrupted } from '../errors.js';
 import type { TrainEvent, TrainOptions, TrainResult } from './options.js';
 import { train } from './train.js';
 
-/** A training step, and what was done behind it. */
+/** A training step, and what followed it. */
 export interface TrainStep {
   /** Steps taken, from 1. */
   readonly step: number;
@@ -13,7 +13,7 @@ export interface TrainStep {
   readonly epoch: number;
   readonly loss: number;
   readonly imagesPerSecond: number;
-  /** The loss on images kept aside, at the end of an epoch and of the run. */
+  /** The loss on held-out images, at the end of an epoch and of the run. */
   readonly heldOutLoss?: number;
   /** The folder of a checkpoint that was written. */
   readonly checkpoint?: string;
@@ -21,7 +21,7 @@ export interface TrainStep {
   readonly samples?: string;
 }
 
-/** Trains step by step. Whoever leaves early leaves a checkpoint. @throws what `train` does */
+/** Trains step by step. Leaving the loop early saves a checkpoint. @throws like `train` */
 export async function* trainSteps(
   options: TrainOptions,
 ): AsyncGenerator<TrainStep, TrainResult, undefined> {
@@ -61,13 +61,13 @@ function follow(current: TrainStep | undefined, event: TrainEvent): TrainStep | 
   return event.kind === 'samples' ? { ...current, samples: event.path } : current;
 }
 
-/** Hands items over one by one: who gives waits until the next one is asked for. */
+/** Hands items over one by one: the producer waits until the next one is requested. */
 class Handover<T> {
   #receive: ((item: T | undefined) => void) | undefined;
   #release: (() => void) | undefined;
   #ended = false;
 
-  /** Resolves when another one is asked for, or none any more. */
+  /** Resolves when another one is requested, or no more are. */
   give(item: T): Promise<void> {
     if (this.#ended) return Promise.resolve();
     return new Promise((release) => {

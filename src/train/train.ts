@@ -24,16 +24,16 @@ import { type AfterStep, interruptedAt, Run, type Saved } from './run.js';
 import { checkInit, checkStart, start } from './start.js';
 
 /**
- * Trains a U-Net on images: Ho et al. (2020), Algorithm 1, with everything a run needs around it.
- * @throws UsageError for input that cannot be trained on (nothing is left behind), and for a run that another process
- * is training; RunError for a loss that is not finite or a disk that is full (the last checkpoint stays); Interrupted
+ * Trains a U-Net on images: Ho et al. (2020), Algorithm 1, including everything else that belongs to a run.
+ * @throws UsageError for input that cannot be trained on (nothing is left behind), and if another process is training
+ * the run; RunError for a loss that is not finite or a full disk (the last checkpoint stays); Interrupted
  * once the state is saved.
  */
 export async function train(options: TrainOptions, afterStep?: AfterStep): Promise<TrainResult> {
   return asOnlyTrainer(options.out, (hold) => trainLocked(options, hold, afterStep));
 }
 
-/** The same, where the caller has the run's lock; `hold` extends it to the folder once that is there. */
+/** The same if the caller holds the run's lock; `hold` extends it to the folder once that exists. */
 export async function trainLocked(
   asked: TrainOptions,
   hold: Hold,
@@ -70,21 +70,21 @@ async function trainStages(given: TrainOptions, around: Around): Promise<TrainRe
   await checkInit({ ...given, config });
   const options = await withLength({ ...given, config });
   const stages = await stagesLeft(options);
-  // What does not fit in the end is refused before anything is trained.
+  // A final size that does not fit is refused before anything is trained.
   if (stages.length > 1) await (await openAt(options, stages.at(-1)!)).trainer.dispose();
   let result = await trainStage(options, listed, stages[0]!, around);
   for (const [i, stage] of stages.slice(1).entries()) {
     const { size } = stage;
     const saved = { path: result.checkpoint, step: stages[i]!.until };
     options.onEvent?.({ kind: 'note', text: `grow    images of ${size}x${size} from here` });
-    // The next stage goes on as a resume would, with the same bits.
+    // The next stage continues like a resume, with the same bits.
     const next = { ...options, resume: true, onEvent: withoutWarnings(options) };
     result = await trainStage(next, listed, stage, around, saved);
   }
   return result;
 }
 
-/** Says which preset a run has that none was named for, and which would suit its images. */
+/** Reports which preset a run without a named one uses, and which would suit its images. */
 async function advise(
   { config, minutes, onEvent }: TrainOptions,
   { source }: ListedData,
@@ -97,7 +97,7 @@ async function advise(
     onEvent?.({ kind: 'note', text });
 }
 
-/** The options with the steps that a length in minutes comes to, which is told. */
+/** Replaces a length in minutes by the number of steps, which is reported. */
 async function withLength(options: TrainOptions): Promise<TrainOptions> {
   const { config, resume, minutes, signal, onEvent } = options;
   if (minutes === undefined || resume) return options;
@@ -116,7 +116,7 @@ async function withLength(options: TrainOptions): Promise<TrainOptions> {
 const interruptedEarly = (): Interrupted =>
   new Interrupted('interrupted before the first step; nothing was written');
 
-/** The stages of a run that are not behind it. */
+/** The remaining stages of a run. */
 async function stagesLeft({ out, resume, config }: TrainOptions): Promise<Stage[]> {
   const stages = stagesOf(config);
   if (!resume || stages.length === 1) return stages;
@@ -129,14 +129,14 @@ async function stagesLeft({ out, resume, config }: TrainOptions): Promise<Stage[
 const openAt = ({ config, requireCuda = false }: TrainOptions, stage: Stage) =>
   openTrainer(atStage(config, stage), makeSchedule(config.diffusion), requireCuda);
 
-/** What was said of the data in a run's first stage holds in the others. */
+/** Warnings about the data in a run's first stage are not repeated in the others. */
 const withoutWarnings =
   ({ onEvent }: TrainOptions): NonNullable<TrainOptions['onEvent']> =>
   (event) => {
     if (event.kind !== 'warning') onEvent?.(event);
   };
 
-/** @param saved the checkpoint that a stage before it ended with */
+/** @param saved the checkpoint at the end of the stage before it */
 async function trainStage(
   options: TrainOptions,
   listed: ListedData,

@@ -6,7 +6,7 @@ import type { Pointer } from '../engine/pointer.js';
 import { type Call, call, type Section } from '../engine/program.js';
 import { splitSeed } from '../engine/seed.js';
 
-/** What the preprocessing of a batch reads and writes; byte addresses. */
+/** Inputs and outputs of a batch's preprocessing; byte addresses. */
 export interface BatchMemory {
   readonly batch: number;
   readonly size: number;
@@ -14,22 +14,22 @@ export interface BatchMemory {
   /** u8 [batch, size, size, channels], as decoded. */
   readonly pixels: Pointer;
   readonly flips: Pointer;
-  /** u32 numbers of the images, for their noise; and a 0, the timestep of noise that has none. */
+  /** u32 image numbers, for their noise; and a 0, the timestep of noise without one. */
   readonly images: Pointer;
   readonly zero: Pointer;
-  /** u32 [1], the number of the first image in its step. */
+  /** u32 [1], the index of the first image in its step. */
   readonly first: Pointer;
   readonly x0: Pointer;
   /** f32 [batch], the mixture: of x_0 and ε in x_t, then in the target. */
   readonly shares: readonly [Pointer, Pointer, Pointer, Pointer];
-  /** u32 [batch], 0, 1, 2 …: each image's place in these. */
+  /** u32 [batch], 0, 1, 2 …: each image's index in these. */
   readonly places: Pointer;
   /** Outputs, where the U-Net reads them: x_t, and ε, which becomes the target. */
   readonly xt: Pointer;
   readonly noise: Pointer;
 }
 
-/** Where the U-Net wants its inputs. */
+/** Where the U-Net reads its inputs. */
 export type BatchTargets = Pick<BatchMemory, 'xt' | 'noise'>;
 
 /** Lays out the inputs of the preprocessing beside the U-Net. */
@@ -54,15 +54,15 @@ export function planBatch(
   };
 }
 
-/** Where ε comes from: one stream a step for training, one an image for images that are kept aside. */
+/** The source of ε: one stream per step for training, one per image for held-out images. */
 export type NoiseSource = 'step' | 'image';
 
-/** What is to be predicted: ε itself, or a mixture of it with x_0. */
+/** What is predicted: ε itself, or a mixture of it with x_0. */
 export type Target = 'noise' | 'mixture';
 
 /**
- * u8 images → x_0 in [−1, 1], mirrored where asked; ε of the seed's stream; x_t = α·x_0 + σ·ε; the target.
- * With `step` the stream's index is the step that is run.
+ * u8 images → x_0 in [−1, 1], mirrored if flipped; ε from the seed's stream; x_t = α·x_0 + σ·ε; the target.
+ * With `step` the stream's index is the current step.
  */
 export function batchSection(
   memory: BatchMemory,
@@ -85,7 +85,7 @@ export function batchSection(
         noiseCall(memory, each, seed, source),
       ],
       [mix(xt, shares[0], shares[1])],
-      // After x_t, which is made of ε too.
+      // After x_t, which depends on ε too.
       ...(target === 'mixture' ? [[mix(noise, shares[2], shares[3])]] : []),
     ],
   };
@@ -105,14 +105,14 @@ function noiseCall(memory: BatchMemory, each: number, seed: number, source: Nois
       });
 }
 
-/** What `writeBatch` puts where the kernels read it. */
+/** The input of `writeBatch`. */
 export interface BatchInput {
   readonly pixels: Uint8Array;
   readonly mixture: Mixture;
   /** Without them nothing is mirrored. */
   readonly flips?: Uint32Array;
   readonly images?: Uint32Array;
-  /** The number of the first image in its step; default 0. */
+  /** The index of the first image in its step; default 0. */
   readonly first?: number;
 }
 

@@ -20,21 +20,21 @@ import {
 export interface ReversePoolOptions extends KernelChoice {
   readonly trajectory: Trajectory;
   readonly seed: number;
-  /** Images of a batch, and values of an image. */
+  /** Images per batch, and values per image. */
   readonly batch: number;
   readonly each: number;
-  /** Batches that are in work at one time. */
+  /** Number of concurrent batches. */
   readonly lanes: number;
   readonly workers: number;
 }
 
 /**
- * Values below which a batch is not shared out further: handing a worker a task costs 150 to 280 µs, in which it draws
- * this many normals.
+ * A batch is not divided into shares smaller than this many values: posting a task to a worker costs 150 to 280 µs, the time for
+ * drawing this many normals.
  */
 const SHARE = 65_536;
 
-/** Some images of a lane's batch, which one worker does alone. */
+/** Some images of a lane's batch, which one worker computes. */
 interface PartPlan extends ReverseBatch {
   /** u8 [count, size, size, channels]. */
   readonly pixels: Pointer;
@@ -51,13 +51,13 @@ interface LanePart {
 
 interface PoolPlan {
   readonly tables: TrajectoryTables;
-  /** By lane; the parts of a lane lie one after the other in memory. */
+  /** By lane; the parts of a lane are contiguous in memory. */
   readonly lanes: readonly (readonly PartPlan[])[];
 }
 
 /**
  * The arithmetic of the reverse process on a pool of workers, for batches whose U-Net is computed elsewhere: x_T, z,
- * the step and the bytes, while the thread that calls it is free, or busy with another batch's U-Net.
+ * the step and the bytes, while the calling thread is free, or busy with another batch's U-Net.
  */
 export class ReversePool {
   private readonly engine: Engine;
@@ -84,7 +84,7 @@ export class ReversePool {
     );
   }
 
-  /** @throws UsageError when the batches do not fit into the engine's memory */
+  /** @throws UsageError if the batches do not fit into the engine's memory */
   static create(options: ReversePoolOptions): ReversePool {
     const { arena, plan } = planPool(options);
     const { workers: threads, strict, wide } = options;
@@ -93,7 +93,7 @@ export class ReversePool {
     return new ReversePool(engine, plan, options);
   }
 
-  /** Values of a batch. */
+  /** Values per batch. */
   get values(): number {
     return this.options.batch * this.options.each;
   }
@@ -102,21 +102,21 @@ export class ReversePool {
     return this.engine.threads;
   }
 
-  /** Draws x_T, and z of the first step, of the images of these numbers, `batch` of them. */
+  /** Draws x_T, and z of the first step, for the images of these numbers, `batch` of them. */
   async start(lane: number, images: Uint32Array): Promise<void> {
     const [first] = this.plan.lanes[lane]!;
     new Uint32Array(this.engine.memory.buffer, first!.images, images.length).set(images);
     await this.run(lane, (part) => [at(part.start, 0), ...this.noise(part, 0)]);
   }
 
-  /** x_t as it is now, f32 [batch, size, size, channels], copied to `out`. */
+  /** The current x_t, f32 [batch, size, size, channels], copied to `out`. */
   read(lane: number, out: Float32Array): void {
     out.set(this.engine.floats(this.plan.lanes[lane]![0]!.x, out.length));
   }
 
   /**
-   * x_t to x_{t−1} by ε̂, f32 [batch, size, size, channels], and z of the step after. One task a worker: a second that
-   * was handed over would wait for the calling thread, which by then is busy elsewhere.
+   * x_t to x_{t−1} with ε̂, f32 [batch, size, size, channels], and z of the next step. One task per worker: a second
+   * one would wait for the calling thread, which is busy elsewhere by then.
    */
   async step(lane: number, step: number, epsilon: Float32Array): Promise<void> {
     this.engine.floats(this.plan.lanes[lane]![0]!.epsilon, epsilon.length).set(epsilon);
@@ -141,7 +141,7 @@ export class ReversePool {
     return coefficients[(step + 1) * width - 1] ? [at(noise, step)] : [];
   }
 
-  /** Runs programs of every part of a lane. When it rejects no worker is at the lane any more. */
+  /** Runs programs for every part of a lane. When it rejects, no worker uses the lane any more. */
   private async run(lane: number, programs: (part: LanePart) => Part[]): Promise<void> {
     const runs = this.lanes[lane]!.map((part) => this.engine.runAlone(part.line, programs(part)));
     const failed = (await Promise.allSettled(runs)).find(({ status }) => status === 'rejected');
@@ -149,13 +149,13 @@ export class ReversePool {
   }
 }
 
-/** So many values on; null stays null. */
+/** Advances by values; null stays null. */
 const offset = (from: Pointer, floats: number): Pointer =>
   from === NULL ? NULL : plusFloats(from, floats);
 
 const at = (loaded: LoadedProgram, step: number): Part => ({ loaded, from: step, to: step + 1 });
 
-/** Lays out the lanes. Plans only; nothing is allocated. */
+/** Lays out the lanes. Only plans; nothing is allocated. */
 function planPool(options: ReversePoolOptions): { arena: Arena; plan: PoolPlan } {
   const arena = new Arena();
   const tables = planTables(arena, options.trajectory);

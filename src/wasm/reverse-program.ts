@@ -24,30 +24,30 @@ export interface ReverseOptions {
   readonly trajectory: Trajectory;
   readonly norm: BatchNormMode;
   readonly seed: number;
-  /** What the network is told of the images, where it is told classes; default null. */
+  /** The classes of the images, for a class-conditional network; default null. */
   readonly condition?: Condition | null;
 }
 
 /** The trajectory's tables, which every batch reads; byte addresses. */
 export interface TrajectoryTables {
-  /** u32 rows of the network's sinusoids, one a step. */
+  /** u32 rows of the network's sinusoids, one per step. */
   readonly times: Pointer;
   /** u32 streams of the steps' noise, then a 0 for x_T's. */
   readonly streams: Pointer;
   readonly coefficients: Pointer;
 }
 
-/** What the reverse process of a batch keeps beside the U-Net; byte addresses. */
+/** The memory of a batch's reverse process beside the U-Net; byte addresses. */
 export interface ReverseMemory extends TrajectoryTables {
-  /** u32 image numbers, one a slot. */
+  /** u32 image numbers, one per slot. */
   readonly images: Pointer;
   /** z, f32 [batch, size, size, channels]. */
   readonly z: Pointer;
-  /** x̂_0 of one step, of two and of three steps ago, of the same shape; null where the table does not read them. */
+  /** x̂_0 of one, two and three steps ago, of the same shape; null if the table does not read them. */
   readonly earlier: Pointer;
   readonly earliest: Pointer;
   readonly oldest: Pointer;
-  /** f32 [batch], what dynamic thresholding clamps each image to; null without. */
+  /** f32 [batch], the limits of dynamic thresholding for each image; null without. */
   readonly limits: Pointer;
 }
 
@@ -59,7 +59,7 @@ export function planTables(arena: Arena, { streams, coefficients }: Trajectory):
   };
 }
 
-/** Lays out what a table's steps keep of a batch: `values` in all, of so many images. */
+/** Lays out what a table's steps store for a batch: `values` in total, for the given images. */
 export function planMemory(
   arena: Arena,
   { history, threshold }: Trajectory,
@@ -91,7 +91,7 @@ export function planReverse(
   };
 }
 
-/** @param shape of the network, where the engine has one */
+/** @param shape of the network, if the engine has one */
 export function writeTables(
   engine: Engine,
   tables: TrajectoryTables,
@@ -107,12 +107,12 @@ export function writeTables(
   engine.floats(tables.coefficients, coefficients.length).set(coefficients);
 }
 
-/** What the arithmetic of a reverse step works on: a batch of images, or some of one; byte addresses. */
+/** The data of a reverse step: a batch of images, or a part of one; byte addresses. */
 export interface ReverseBatch extends ReverseMemory {
   /** x_t and ε̂, f32 [images, size, size, channels]. */
   readonly x: Pointer;
   readonly epsilon: Pointer;
-  /** How many images, and the values in each. */
+  /** Number of images, and of values in each. */
   readonly count: number;
   readonly each: number;
 }
@@ -127,7 +127,7 @@ export function initProgram(
   return [{ name: 'noise', phases: drawStart(batch, trajectory, seed) }];
 }
 
-/** Ho et al. (2020), Algorithm 2, lines 2 to 4 (or DDIM's step): z, ε̂, x_{t−1}. A guided pass sees each image twice. */
+/** Ho et al. (2020), Algorithm 2, lines 2 to 4 (or DDIM's step): z, ε̂, x_{t−1}. A guided pass evaluates each image twice. */
 export function stepProgram(
   unet: NetworkMemory,
   memory: ReverseMemory,
@@ -152,11 +152,11 @@ export function stepProgram(
   ];
 }
 
-/** Whether any step of the trajectory adds noise: the last number of a row is its σ, and where that is 0 no z is read. */
+/** Whether any step of the trajectory adds noise: the last number of a row is its σ, and if it is 0 no z is read. */
 export const readsNoise = ({ coefficients, width }: Trajectory): boolean =>
   coefficients.some((value, i) => i % width === width - 1 && value !== 0);
 
-/** x_T, into x. */
+/** Draws x_T into x. */
 export function drawStart(
   batch: ReverseBatch,
   { streams, start }: Trajectory,
@@ -170,13 +170,13 @@ export function drawStart(
   return [draw, [call('qSample', [x, x, x, start, 0], count * each, { grain: 4 })]];
 }
 
-/** z of the step that the program is at, into z. */
+/** Draws z of the program's current step into z. */
 export function drawNoise(batch: ReverseBatch, seed: number): Call {
   const stream: Address = { base: batch.streams, perStep: 4 };
   return normals(batch, batch.z, stream, seed, PURPOSE.sampleNoise);
 }
 
-/** x_t to x_{t−1} with the coefficients of the step that the program is at, in place. */
+/** x_t to x_{t−1} in place, with the coefficients of the program's current step. */
 export function takeStep(batch: ReverseBatch, { kernel, width, threshold }: Trajectory): Phase[] {
   const { x, epsilon, z, coefficients, count, each } = batch;
   const row: Address = { base: coefficients, perStep: 4 * width };
@@ -200,13 +200,13 @@ export function takeStep(batch: ReverseBatch, { kernel, width, threshold }: Traj
   }
 }
 
-/** The images again, behind themselves. */
+/** Copies the images after themselves. */
 function copyImages({ x, count, each }: ReverseBatch): Phase {
   const values = count * each;
   return [call('qSample', [plusFloats(x, values), x, x, 1, 0], values, { grain: 4 })];
 }
 
-/** The outputs with a class and those without, which lie behind them, to what the step takes: W·m_class + (1 − W)·m_none. */
+/** Mixes the outputs with a class and those without, which follow them: W·m_class + (1 − W)·m_none. */
 function guide({ epsilon, count, each }: ReverseBatch, condition: Condition): Phase {
   const values = count * each;
   const outputs = tuple(epsilon, epsilon, plusFloats(epsilon, values));

@@ -28,12 +28,12 @@ export interface WasmGeneratorOptions extends ReverseOptions, KernelChoice {
   readonly architecture: NetworkConfig;
   readonly size: number;
   readonly timesteps: number;
-  /** Images that a worker makes at one time. */
+  /** Images that a worker draws at one time. */
   readonly batch: number;
   readonly workers: number;
 }
 
-/** The memory of one batch in work: activations and scratch; weights are everyone's. */
+/** The memory of one running batch: activations and scratch; weights are shared. */
 interface LanePlan {
   readonly unet: NetworkMemory;
   readonly reverse: ReverseMemory;
@@ -54,7 +54,7 @@ interface Lane {
   readonly parts: readonly Part[];
 }
 
-/** Sampling for throughput: each worker makes whole batches by itself, and none ever waits for another. */
+/** Sampling for throughput: each worker draws whole batches, and none ever waits for another. */
 export class WasmGenerator implements Generator {
   readonly device = 'wasm';
   readonly batch: number;
@@ -83,8 +83,8 @@ export class WasmGenerator implements Generator {
   }
 
   /**
-   * Starts the workers over a memory that holds these weights, once.
-   * @throws UsageError when it does not fit, or for weights that are not this architecture's.
+   * Starts the workers over a memory that holds these weights once.
+   * @throws UsageError if it does not fit, or for weights of another architecture.
    */
   static async create(options: WasmGeneratorOptions, state: StateDict): Promise<WasmGenerator> {
     const { arena, plan } = planGenerator(options);
@@ -93,7 +93,7 @@ export class WasmGenerator implements Generator {
     const engine = Engine.create({ threads, strict, wide, bytes: arena.size });
     try {
       writeMemory(engine, plan, options, state);
-      // By all workers, so that all have started when the first batch is asked for.
+      // On all workers, so that all have started when the first batch is requested.
       await engine.run(engine.load(plan.prepare));
       return new WasmGenerator(engine, plan, options);
     } catch (error) {
@@ -119,7 +119,7 @@ export class WasmGenerator implements Generator {
     const { plan, parts } = this.work[lane]!;
     const { buffer } = this.engine.memory;
     const slots = new Uint32Array(buffer, plan.reverse.images, this.batch);
-    // A batch that is not full makes its last image several times over.
+    // A smaller batch is filled up with its last image.
     for (let i = 0; i < this.batch; i++) slots[i] = images[Math.min(i, images.length - 1)]!;
     if (this.condition) writeLabels(this.engine, plan.unet, labelsOfPass(this.condition, slots));
     await this.engine.runAlone(lane, parts);
@@ -136,7 +136,7 @@ export class WasmGenerator implements Generator {
   }
 }
 
-/** Lays out the weights once and each lane's activations. Plans only; nothing is allocated. */
+/** Lays out the weights once, and each lane's activations. Only plans; nothing is allocated. */
 function planGenerator(options: WasmGeneratorOptions): { arena: Arena; plan: GeneratorPlan } {
   const arena = new Arena();
   const tables = planTables(arena, options.trajectory);
@@ -199,7 +199,7 @@ function writeMemory(
 
 const roomFor = ({ workers }: WasmGeneratorOptions) => planRoom({ threads: workers });
 
-/** For a plan that does not fit. */
+/** The hint for a plan that does not fit. */
 function hint(options: WasmGeneratorOptions): string {
   const largest = largestBatch(options);
   if (largest > 0)
@@ -207,7 +207,7 @@ function hint(options: WasmGeneratorOptions): string {
   return `not even a batch of 1 fits with ${options.workers} workers`;
 }
 
-/** The largest batch that fits, at most the one asked for, by bisection over plans; 0 where none does. */
+/** The largest batch that fits, at most the requested one, by bisection over plans; 0 if none does. */
 export function largestBatch(options: WasmGeneratorOptions): number {
   const room = roomFor(options).bytes;
   const fits = (batch: number) => planGenerator({ ...options, batch }).arena.size <= room;

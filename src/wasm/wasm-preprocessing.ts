@@ -78,7 +78,7 @@ export class WasmPreprocessing implements Preprocessing {
     await this.#engine.destroy();
   }
 
-  /** Copies: the next batch is written over these, and native code takes no shared memory. */
+  /** Copies: the next batch overwrites these, and native code does not accept shared memory. */
   #prepared(mixed: Mixture): Prepared {
     const { batch, size, channels, xt, noise } = this.#memory;
     const values = batch * size * size * channels;

@@ -49,7 +49,7 @@ export class WasmSampler implements Sampler {
     writeTables(engine, memory, options.trajectory, unet.memory.shape);
   }
 
-  /** @throws UsageError when it does not fit memory. */
+  /** @throws UsageError if it does not fit into memory. */
   static create(options: WasmSamplerOptions): WasmSampler {
     const { trajectory, timesteps, condition } = options;
     const times = otherTimes(trajectory.timesteps, timesteps);

@@ -20,7 +20,7 @@ export interface WasmTrainerOptions
   readonly lossWeights?: Weights;
 }
 
-/** Training on the engine: preprocessing, U-Net and Adam are one program, one task a worker. */
+/** Training on the engine: preprocessing, U-Net and Adam are one program, one task per worker. */
 export class WasmTrainer implements Trainer {
   readonly unet: WasmNetwork;
   private readonly memory: BatchMemory;
@@ -48,7 +48,7 @@ export class WasmTrainer implements Trainer {
     ]);
   }
 
-  /** @throws UsageError when it does not fit memory. */
+  /** @throws UsageError if it does not fit into memory. */
   static create(options: WasmTrainerOptions): WasmTrainer {
     const { schedule, lossWeights = null, ...rest } = options;
     const shape = { size: options.size, channels: options.architecture.channels };
@@ -96,7 +96,7 @@ export class WasmTrainer implements Trainer {
     await this.unet.dispose();
   }
 
-  /** Puts a batch, and what it is mixed by, where the program reads it. */
+  /** Writes a batch, and its mixture, into the program's memory. */
   private write(batch: Pick<TrainBatch, 't' | 'pixels' | 'labels'>) {
     const mixed = mixture(this.schedule, batch.t, this.lossWeights);
     writeBatch(this.engine, this.memory, { ...batch, mixture: mixed });

@@ -1,4 +1,4 @@
-/** What the server of `haze watch` answers, request by request. */
+/** Answers the requests to the server of `haze watch`. */
 import type { FileHandle } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { pictureType } from './pictures.js';
 import type { Known, WatchedRun } from './watched-run.js';
 import type { WatchedRuns } from './watched-runs.js';
 
-/** Of every answer: nothing from elsewhere, nothing within another page, and no type that was not said. */
+/** Headers of every answer: no foreign content, no embedding in another page, no guessed content types. */
 const HEADERS = {
   'content-security-policy':
     "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'",
@@ -22,7 +22,7 @@ const HEADERS = {
   'cache-control': 'no-cache',
 } as const;
 
-/** An answer that is an error: its status, and why. */
+/** An error answer: its status, and the reason. */
 class Refusal extends Error {
   readonly status: number;
 
@@ -59,7 +59,7 @@ function check(host: string, { method, headers }: IncomingMessage): void {
   if (method !== 'GET' && method !== 'HEAD')
     throw new Refusal(405, 'this server shows runs: it answers GET and HEAD');
   if (!isOwnHost(host, headers.host))
-    throw new Refusal(403, 'this server answers to its own address alone (--host)');
+    throw new Refusal(403, 'this server answers only to its own address (--host)');
 }
 
 async function route(

@@ -1,4 +1,4 @@
-/** The files of the page itself. A table: no name in a request becomes a path. */
+/** The page's own files, as a table: no name in a request becomes a path. */
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -29,11 +29,11 @@ const CSS = 'text/css; charset=utf-8';
 
 const own = (name: string): string => fileURLToPath(new URL(`page/${name}`, import.meta.url));
 
-/** uPlot's package names its entry for Node; what browsers take lies beside it. */
+/** uPlot's package exports its entry for Node; the file for browsers is beside it. */
 const uplot = (name: string): string =>
   join(dirname(createRequire(import.meta.url).resolve('uplot')), name);
 
-/** Where each address of the page is read from. */
+/** The file for each address of the page. */
 const FILES: ReadonlyMap<string, readonly [type: string, path: () => string]> = new Map([
   ['/', ['text/html; charset=utf-8', () => own('index.html')]],
   ['/assets/page.css', [CSS, () => own('page.css')]],
@@ -48,7 +48,7 @@ const FILES: ReadonlyMap<string, readonly [type: string, path: () => string]> = 
 
 const loaded = new Map<string, Promise<Asset>>();
 
-/** What stands at an address of the page; undefined where nothing does. */
+/** The file at an address of the page; undefined if there is none. */
 export function asset(path: string): Promise<Asset> | undefined {
   const found = FILES.get(path);
   if (!found) return undefined;
@@ -58,5 +58,5 @@ export function asset(path: string): Promise<Asset> | undefined {
   return known;
 }
 
-/** Addresses of all files that the page loads, for what holds their size. */
+/** Addresses of all files that the page loads, for the check of their size. */
 export const ASSET_PATHS: readonly string[] = [...FILES.keys()];

@@ -12,8 +12,8 @@ export interface PageBeside {
 }
 
 /**
- * Serves the page of a run, whose folder need not be there yet, in a process of its own.
- * @throws UsageError where it cannot listen there; RunError where the process ends before it does
+ * Serves the page of a run, whose folder need not exist yet, in another process.
+ * @throws UsageError if it cannot listen there; RunError if the process ends before it listens
  */
 export async function serveBeside(place: string, { host, port }: Listening): Promise<PageBeside> {
   const child = fork(
@@ -35,7 +35,7 @@ export async function serveBeside(place: string, { host, port }: Listening): Pro
     await ended;
   };
   if ('url' in told) {
-    // A page is no reason for this process to go on.
+    // A page must not keep this process alive.
     child.unref();
     child.channel?.unref();
     return { url: told.url, close };

@@ -1,13 +1,13 @@
 /**
- * A process that serves the page of one run beside its training, which it never slows: pages have it read and thin, at a lower priority
- * than what trains. It ends with the process that started it, however that ends.
+ * A process that serves the page of one run while it trains. Reading and thinning for pages run at a lower priority than training.
+ * It ends with the process that started it, however that ends.
  */
 import { setPriority } from 'node:os';
 import { UsageError } from '../errors.js';
 import { serve } from './server.js';
 import { WatchedRuns } from './watched-runs.js';
 
-/** What it tells the process that started it. */
+/** Its message to the process that started it. */
 export type Told =
   | { readonly url: string }
   | { readonly refused: string }
@@ -15,13 +15,13 @@ export type Told =
 
 const [place = '', host = '', port = ''] = process.argv.slice(2);
 
-// Ctrl-C reaches all processes of a terminal; the one that trains saves its run first, and shows how.
+// Ctrl-C reaches all processes of a terminal; the training process first saves its run, and shows it.
 for (const name of ['SIGINT', 'SIGHUP'] as const) process.on(name, () => {});
 process.on('disconnect', () => process.exit());
 try {
   setPriority(10);
 } catch {
-  // Some systems forbid it.
+  // Some systems do not allow this.
 }
 try {
   const { url } = await serve(WatchedRuns.ofRun(place), { host, port: Number(port) });

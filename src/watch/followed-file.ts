@@ -2,14 +2,14 @@ import type { FileHandle } from 'node:fs/promises';
 import { openPlain } from '../io/plain-file.js';
 import { inside } from './inside.js';
 
-/** Bytes read at a time. */
+/** Bytes per read. */
 const CHUNK = 1 << 20;
-/** Bytes of the longest line; what goes on without an end is passed over. */
+/** Bytes of the longest line; longer ones are skipped. */
 const LONGEST_LINE = 1 << 20;
-/** Milliseconds that one call may take: whoever asks wants what there is, and asks again. */
+/** Milliseconds that one call may take: the caller wants what is read so far, and calls again. */
 const PATIENCE = 100;
 
-/** Bytes behind which reading goes on: where they are others, somebody wrote another file over this one. */
+/** Number of last bytes to compare before reading on: if they differ, the file was overwritten. */
 const TAIL = 64;
 
 const NEWLINE = 0x0a;
@@ -18,13 +18,13 @@ const NEWLINE = 0x0a;
 export interface Progress {
   readonly read: number;
   readonly size: number;
-  /** When it was written last, in milliseconds since 1970. */
+  /** The time of its last write, in milliseconds since 1970. */
   readonly modified: number;
 }
 
 /**
- * The lines of a file that grows, each once. A file that was cut or replaced, as a resume does, is read again from its beginning. A
- * last line without its end waits for the rest.
+ * The lines of a growing file, each once. A file that was truncated or replaced, e.g. by a resume, is read again from its start. An
+ * incomplete last line waits for the rest.
  */
 export class FollowedFile {
   private readonly root: string;
@@ -34,12 +34,12 @@ export class FollowedFile {
   private identity = '';
   private offset = 0;
   private rest: Buffer = Buffer.alloc(0);
-  /** The last bytes that were read. */
+  /** The last bytes read. */
   private tail: Buffer = Buffer.alloc(0);
 
   /**
-   * @param root a real path, out of which no link may lead
-   * @param onRestart called when lines that came are no longer those of the file
+   * @param root a real path, which no link may lead out of
+   * @param onRestart called when earlier lines are no longer those of the file
    */
   constructor(root: string, path: string, onLine: (line: string) => void, onRestart: () => void) {
     this.root = root;
@@ -48,7 +48,7 @@ export class FollowedFile {
     this.onRestart = onRestart;
   }
 
-  /** Reads on, for some time. @throws the system's error where there is no file; UsageError where it is not a plain one */
+  /** Continues reading, for a limited time. @throws the system's error if there is no file; UsageError if it is not a plain one */
   async follow(): Promise<Progress> {
     const file = await openPlain(await inside(this.root, this.path));
     try {
@@ -104,7 +104,7 @@ export class FollowedFile {
   }
 
   private keep(rest: Buffer): void {
-    // The end of such a line is then a line that says nothing.
+    // The end of such a line then becomes a line without meaning.
     this.rest = rest.length > LONGEST_LINE ? Buffer.from('?') : rest;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Which Host headers are answered. A page of another site can have its name point here (DNS rebinding) and read what a server on this
- * machine says; but then the browser names that site.
+ * Which Host headers are answered. Another site can point its name here (DNS rebinding) and read the answers of a server on this
+ * machine; but then the browser's Host header names that site.
  */
 
 import { isIP } from 'node:net';
@@ -8,7 +8,7 @@ import { hostname } from 'node:os';
 
 const LOCAL = ['127.0.0.1', 'localhost', '::1'];
 
-/** Addresses that stand for all of a machine's. */
+/** Addresses that mean all of a machine's. */
 const ALL = ['0.0.0.0', '::'];
 
 /** Whether a server that listens on `host` answers a request with this Host header. Ports may differ: tunnels have their own. */
@@ -16,7 +16,7 @@ export function isOwnHost(host: string, header: string | undefined): boolean {
   const name = nameOf(header ?? '');
   if (name === undefined) return false;
   if (LOCAL.includes(name) || name === host.toLowerCase()) return true;
-  // Whoever listens on all addresses is reached by any of them; a name that points here needs more than an address.
+  // A server on all addresses is reached by any of them; a host name that points here is not an address.
   return ALL.includes(host) && (isIP(name) !== 0 || name === hostname().toLowerCase());
 }
 
@@ -26,5 +26,5 @@ function nameOf(header: string): string | undefined {
   return (found?.[1] ?? found?.[2])?.toLowerCase();
 }
 
-/** A host as it stands in an address. */
+/** A host as written in a URL. */
 export const inUrl = (host: string): string => (isIP(host) === 6 ? `[${host}]` : host);

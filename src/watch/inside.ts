@@ -3,8 +3,8 @@ import { sep } from 'node:path';
 import { UsageError } from '../errors.js';
 
 /**
- * The real path of what lies in a folder, whose own real path is given. Links are followed, but none leads out.
- * @throws UsageError for what lies outside; the system's error where there is nothing
+ * The real path of an entry of a folder, whose own real path is given. Links are followed, but none may lead out.
+ * @throws UsageError for a path outside; the system's error if it does not exist
  */
 export async function inside(root: string, path: string): Promise<string> {
   const real = await realpath(path);

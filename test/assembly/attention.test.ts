@@ -185,7 +185,7 @@ eachBuild('attention: queries that need a maximum and queries that need none agr
     close(t, got[name], exact[name], { atol: 72 * atol, what: name });
 });
 
-eachBuild('attention: scores far below zero are as good as others', (t, bench) => {
+eachBuild('attention: scores far below zero are as accurate as others', (t, bench) => {
   const s = { images: 1, tokens: 5, heads: 1, width: 4 };
   const x = { ...inputs(s), q: new Float32Array(20).fill(30), k: new Float32Array(20).fill(-30) };
   const mean = (c: number) => [0, 1, 2, 3, 4].reduce((sum, row) => sum + x.v[4 * row + c]! / 5, 0);
@@ -194,7 +194,7 @@ eachBuild('attention: scores far below zero are as good as others', (t, bench) =
   close(t, got.out, means, { atol: 1e-6, what: 'equal scores of -3600' });
 });
 
-eachBuild('attention: a NaN reaches its own query, or all of its head', (t, bench) => {
+eachBuild('attention: a NaN affects its own query, or its whole head', (t, bench) => {
   const s = { images: 1, tokens: 6, heads: 2, width: 4 };
   const hurt = (name: 'q' | 'k') => {
     const x = inputs(s);
@@ -207,7 +207,7 @@ eachBuild('attention: a NaN reaches its own query, or all of its head', (t, benc
   t.deepEqual(broken(hurt('k')), head);
 });
 
-eachBuild('attention: an image has the same bits alone as among others', (t, bench) => {
+eachBuild('attention: an image has the same bits alone and in a batch', (t, bench) => {
   const s = { images: 3, tokens: 50, heads: 2, width: 12 };
   const x = inputs(s);
   const all = run(t, bench, s, x, 0.3);

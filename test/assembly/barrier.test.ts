@@ -9,7 +9,7 @@ const SLEPT = 2;
 const WAIT = 1_000_000n;
 const STATE = pointer(4096);
 
-eachBuild('The last to arrive opens the barrier, and says nothing', (t, { kernels, memory }) => {
+eachBuild('The last to arrive opens the barrier, and reports nothing', (t, { kernels, memory }) => {
   const words = new Int32Array(memory.buffer, 4096, 64);
   words[0] = 1;
   t.is(kernels.barrier(STATE, 2, 10, WAIT), 0);
@@ -17,13 +17,16 @@ eachBuild('The last to arrive opens the barrier, and says nothing', (t, { kernel
   t.is(words[GENERATION >> 2], 1);
 });
 
-eachBuild('Who waits in vain sees the abort, and says that it spun in vain', (t, bench) => {
-  const words = new Int32Array(bench.memory.buffer, 4096, 64);
-  words[ABORT >> 2] = 1;
-  t.is(bench.kernels.barrier(STATE, 2, 10, WAIT), ABORTED | SLEPT);
-});
+eachBuild(
+  'A worker that waits in vain sees the abort, and reports that it spun in vain',
+  (t, bench) => {
+    const words = new Int32Array(bench.memory.buffer, 4096, 64);
+    words[ABORT >> 2] = 1;
+    t.is(bench.kernels.barrier(STATE, 2, 10, WAIT), ABORTED | SLEPT);
+  },
+);
 
-eachBuild('Alone there is nobody to wait for, but an abort to see', (t, { kernels, memory }) => {
+eachBuild('A single worker does not wait, but sees an abort', (t, { kernels, memory }) => {
   t.is(kernels.barrier(STATE, 1, 10, WAIT), 0);
   new Int32Array(memory.buffer, 4096, 64)[ABORT >> 2] = 1;
   t.is(kernels.barrier(STATE, 1, 10, WAIT), ABORTED);

@@ -1,7 +1,7 @@
 import { tuple } from '../../src/engine/program.js';
 import { bits, eachBuild, values } from '../helpers/kernels.js';
 
-eachBuild('padChannels puts zeros behind, and dropChannels takes them away', (t, bench) => {
+eachBuild('padChannels appends zeros, and dropChannels removes them', (t, bench) => {
   for (const channels of [1, 3])
     for (const pixels of [1, 2, 13]) {
       bench.reset();

@@ -167,7 +167,7 @@ function sums(
   return dw;
 }
 
-test('Scratch for blocks of rows is asked for where there are many pixels', (t) => {
+test('Scratch for blocks of rows is requested if there are many pixels', (t) => {
   const bytes = (batch: number, side: number) => {
     const view = { at: NULL, height: side, width: side, channels: 40, stride: 40 };
     return denseScratch({ kind: 'same1', batch, input: view, output: view });

@@ -84,7 +84,7 @@ for (const c of CASES) {
   });
 }
 
-eachBuild('dense: a row has the same bits alone as among others', (t, bench) => {
+eachBuild('dense: a row has the same bits alone and among others', (t, bench) => {
   const [rows, inputs, outputs] = [7, 40, 16];
   const [x, w] = [bench.put(values(rows * inputs, 1)), bench.put(values(inputs * outputs, 2))];
   const y = bench.alloc(4 * rows * outputs);

@@ -70,7 +70,7 @@ for (const { images, pixels, parts, gaps } of CASES)
       },
     );
 
-eachBuild('dropout drops the share of elements that it is asked for', (t, bench) => {
+eachBuild('dropout drops the requested share of elements', (t, bench) => {
   const [pixels, channels, p] = [1024, 64, 0.1];
   const x = bench.put(new Float32Array(pixels * channels).fill(1));
   const members = bench.put(Int32Array.from({ length: channels }, (_, i) => i));
@@ -83,7 +83,7 @@ eachBuild('dropout drops the share of elements that it is asked for', (t, bench)
   t.true(Math.abs(dropped - got.length * p) < 5 * deviation, `${dropped} of ${got.length}`);
 });
 
-eachBuild('each part of the address of a stream changes the mask of dropout', (t, bench) => {
+eachBuild("every part of a stream's address changes the dropout mask", (t, bench) => {
   const channels = 64;
   const x = bench.put(new Float32Array(channels).fill(1));
   const members = bench.put(Int32Array.from({ length: channels }, (_, i) => i));

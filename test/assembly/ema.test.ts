@@ -2,7 +2,7 @@ import { eachBuild, values } from '../helpers/kernels.js';
 
 const round = Math.fround;
 
-eachBuild('ema moves an average by its rate, for any range of quads', (t, bench) => {
+eachBuild('ema updates an average by its rate, for any range of quads', (t, bench) => {
   const rate = bench.put(Float32Array.of(0.3));
   bench.mark();
   for (const begin of [0, 1, 3])

@@ -184,7 +184,7 @@ for (let i = 0, area = 0; i < TABLE.length; i++) {
   area += mass;
 }
 
-eachBuild('gaussianFrom goes on in the stream where the images before have left it', (t, bench) => {
+eachBuild('gaussianFrom continues the stream where the earlier images stopped', (t, bench) => {
   for (const each of [7, 12])
     for (const first of [0, 1, 5]) {
       bench.reset();

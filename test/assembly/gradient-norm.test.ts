@@ -40,7 +40,7 @@ eachBuild(
   },
 );
 
-eachBuild('a gradient that is not a number gives no number', (t, bench) => {
+eachBuild('a NaN gradient gives a NaN norm', (t, bench) => {
   const got = clip(bench, Float32Array.of(1, Number.NaN, 2), 1);
   t.deepEqual([...got].map(Number.isNaN), [true, true]);
   const infinite = clip(bench, Float32Array.of(1, Number.POSITIVE_INFINITY), 1);

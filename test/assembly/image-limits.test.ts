@@ -35,7 +35,7 @@ eachBuild('imageLimits is the quantile of each image, for any size of images', (
       }
 });
 
-eachBuild('imageLimits sees values that are equal, and zeros', (t, bench) => {
+eachBuild('imageLimits handles equal values, and zeros', (t, bench) => {
   const row = bench.put(Float32Array.of(1, 0));
   const same = bench.put(new Float32Array(10).fill(-3));
   const zeros = bench.put(new Float32Array(10));

@@ -46,7 +46,7 @@ eachBuild(
   },
 );
 
-eachBuild('muonGram mirrors what blocks of columns hold, and divides by the norm', (t, bench) => {
+eachBuild('muonGram mirrors blocks of columns, and divides by the norm', (t, bench) => {
   for (const n of [8, 64, 72, 136]) {
     bench.reset();
     const groups = 2;

@@ -43,7 +43,7 @@ eachBuild('toBytes rounds to the nearest level, for any range and alignment', (t
     }
 });
 
-eachBuild('every byte survives the way to floats and back', (t, bench) => {
+eachBuild('every byte survives the conversion to float and back', (t, bench) => {
   const all = Uint8Array.from({ length: 256 }, (_, i) => i);
   const [floats, back] = [bench.alloc(1024), bench.alloc(256)];
   bench.run('toFloat', [floats, bench.put(all)], 256);
@@ -54,7 +54,7 @@ eachBuild('every byte survives the way to floats and back', (t, bench) => {
   t.is(x[255], 1);
 });
 
-eachBuild('values that are no colour become the nearest one, and NaN black', (t, bench) => {
+eachBuild('values out of range become the nearest colour, and NaN black', (t, bench) => {
   const odd = [Number.NaN, -Infinity, Infinity, -1e9, 1e9, -1.001, 1.001, -0, 0];
   const x = Float32Array.from([...odd, ...odd, ...odd]);
   const out = bench.alloc(x.length);
@@ -85,7 +85,7 @@ eachBuild('batchToFloat mirrors the images that are flipped and no others', (t, 
     }
 });
 
-eachBuild('batchToFloat writes the rows of its range alone', (t, bench) => {
+eachBuild('batchToFloat writes only the rows of its range', (t, bench) => {
   const [height, width, channels] = [4, 7, 3];
   const row = width * channels;
   const pixels = bytes(2 * height * row);

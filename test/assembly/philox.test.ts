@@ -15,7 +15,7 @@ test('the reference gives the answers published with Random123', (t) => {
   t.is(hex(philox4x32(pi, [0xa4093822, 0x299f31d0])), 'd16cfe09 94fdcceb 5001e420 24126ea1');
 });
 
-eachBuild('philox at counter and key zero gives the published words', (t, bench) => {
+eachBuild('philox with counter and key zero gives the published words', (t, bench) => {
   const out = bench.alloc(16);
   bench.run('philox', [out, 0, 0, 0, 0, 0], 4);
   t.is(hex([...bench.u32(out, 4)]), '6627e8d5 e169c58d bc57ac4c 9b00dbd8');
@@ -28,7 +28,7 @@ const stream = {
   timestep: 299,
 };
 
-eachBuild('philox writes the words of [begin, end) alone, wherever the range lies', (t, bench) => {
+eachBuild('philox writes only the words of [begin, end), wherever the range is', (t, bench) => {
   const expected = words(stream, 80);
   const { seed, purpose, index, timestep } = stream;
   for (const begin of [0, 1, 2, 3, 4, 5, 13, 16, 31])

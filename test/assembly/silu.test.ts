@@ -87,7 +87,7 @@ eachBuild('silu keeps to its limits: huge, tiny and undefined values', (t, bench
   }
 });
 
-eachBuild('silu and siluBackward touch their quads alone, for lengths 0 to 17', (t, bench) => {
+eachBuild('silu and siluBackward touch only their quads, for lengths 0 to 17', (t, bench) => {
   const x = values(4 * 24, 5);
   for (let quads = 0; quads <= 17; quads++)
     for (const begin of [0, 1, 2, 3]) {

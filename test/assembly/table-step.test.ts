@@ -95,7 +95,7 @@ eachBuild('tableStep clamps each image to its own limit, and divides by it', (t,
   t.deepEqual(bench.f32(x!, 21), expected);
 });
 
-eachBuild('tableStep reads nothing that a weight of 0 leaves out, and keeps a NaN', (t, bench) => {
+eachBuild('tableStep does not read inputs of weight 0, and keeps a NaN', (t, bench) => {
   const lists = arrays(19);
   lists[0] = lists[0]!.with(3, Number.NaN).with(18, Number.NaN);
   const row = ROW.with(6, 0).with(7, 0).with(8, 0).with(9, 0).with(2, Number.POSITIVE_INFINITY);

@@ -143,7 +143,7 @@ for (const build of ['strict', 'relaxed'] as const)
         t.deepEqual(wide, got, 'blocks for vectors of 256 bits: the same bits');
       });
 
-test('Layers with many tiles and few weights go both ways at once; others do not', (t) => {
+test('Layers with many tiles and few weights compute both gradients at once; others do not', (t) => {
   const of = (side: number, inputs: number, outputs: number) =>
     goesTogether(convolution({ batch: 32, height: side, width: side, inputs, outputs }, 'F(4,3)'));
   t.true(of(32, 16, 32));

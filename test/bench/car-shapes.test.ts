@@ -4,7 +4,7 @@ import { CarShapes, toyCars } from '../../bench/car-shapes.js';
 const right = (kinds: readonly number[], labels: Int32Array): number =>
   kinds.filter((kind, i) => kind === labels[i]).length / kinds.length;
 
-test('the kind of a car is seen by its outlines, whichever way it faces and whatever its colours', async (t) => {
+test('the kind of a car is recognised by its outlines, in either direction and any colours', async (t) => {
   const shapes = new CarShapes(await toyCars(0, 16, 512));
   const { data, count, size, labels } = await toyCars(1, 16, 200);
   t.true(right(shapes.kinds({ data, count, size }), labels) > 0.85);
@@ -17,7 +17,7 @@ test('the kind of a car is seen by its outlines, whichever way it faces and what
   t.true(right(shapes.kinds({ data: turned, count, size }), labels) > 0.85);
 });
 
-test('pictures without a car are of no kind more often than by chance', async (t) => {
+test('pictures without a car are assigned to no kind more often than by chance', async (t) => {
   const shapes = new CarShapes(await toyCars(0, 16, 512));
   const { labels } = await toyCars(1, 16, 200);
   const noise = Uint8Array.from(

@@ -7,7 +7,7 @@ import { UsageError } from '../../src/errors.js';
 import { ours, report, results, work } from '../helpers/bench.js';
 import { temporaryFolder } from '../helpers/folder.js';
 
-test('A report that was written is read back, and nothing has changed since', async (t) => {
+test('A written report is read back without changes', async (t) => {
   const file = join(await temporaryFolder(t), 'old.json');
   await writeFile(file, JSON.stringify(report));
   const changes = compareReports(report, await readResults(file));
@@ -18,7 +18,7 @@ test('A report that was written is read back, and nothing has changed since', as
   }
 });
 
-test('A row is held against the same path of the same work, with the noise of both', (t) => {
+test('A row is compared with the same path of the same work, with the noise of both', (t) => {
   const old = [toResult(work, ours, [20, 20, 20]), toResult({ ...work, batch: 8 }, ours, [1])];
   const now = { ...report, results: [toResult(work, ours, [9, 10, 11])] };
   const [change, ...none] = compareReports(now, old);
@@ -28,18 +28,18 @@ test('A row is held against the same path of the same work, with the noise of bo
   t.deepEqual(none, []);
 });
 
-test('A row that is new has no change', (t) => {
+test('A new row has no change', (t) => {
   const [first] = compareReports(report, []);
   t.is(first?.old, null);
   t.is(first?.change, 0);
 });
 
-test('What is no report is refused, with the file and what was expected', async (t) => {
+test('A file that is not a report is refused, with its name and what was expected', async (t) => {
   const folder = await temporaryFolder(t);
   const row = (changes: object) => JSON.stringify({ results: [{ ...results[0], ...changes }] });
   const bad: [RegExp, string][] = [
-    [/expected what haze bench --json wrote, got /, '{'],
-    [/expected what haze bench --json wrote: no results/, '[]'],
+    [/expected the output of haze bench --json, got /, '{'],
+    [/expected the output of haze bench --json: no results/, '[]'],
     [/: no results/, '{"results": 3}'],
     [/results\[0\] is not a row/, '{"results": [3]}'],
     [/results\[0\] is not a row/, row({ ms: -1 })],

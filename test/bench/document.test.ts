@@ -7,7 +7,7 @@ import { report } from '../helpers/bench.js';
 
 const docs = (name: string) => new URL(`../../../docs/${name}`, import.meta.url);
 
-test('Figures go between their markers, and the words around them stay', (t) => {
+test('Figures replace the text between their markers, and the rest stays', (t) => {
   const text = 'Before.\n\n<!-- bench: unet -->\nold\n<!-- end -->\n\nAfter.\n';
   const filled = fill(text, report);
   t.true(filled.startsWith('Before.\n\n<!-- bench: unet -->\n\n**unet forward, tiny'), filled);
@@ -23,7 +23,7 @@ test('The slowest layers come first, each with its share of the whole program', 
   t.regex(filled, /downs\.0\.conv1 .* 60 %/);
 });
 
-test('What was measured with wide vectors goes between markers of its own', (t) => {
+test('Measurements with wide vectors have their own markers', (t) => {
   const text =
     '<!-- bench: unet -->\nplain\n<!-- end -->\n<!-- bench wide: unet -->\nold\n<!-- end -->\n';
   const [first, ...others] = report.results;
@@ -36,7 +36,7 @@ test('What was measured with wide vectors goes between markers of its own', (t) 
   t.true(fill(text, report).endsWith('<!-- bench wide: unet -->\nold\n<!-- end -->\n'));
 });
 
-test('A marker that says something else, or has no end, is refused', (t) => {
+test('An unknown marker, or one without an end, is refused', (t) => {
   const bad: [string, RegExp][] = [
     ['<!-- bench: nothing -->\n<!-- end -->', /expected one of machine, .*, got bench: nothing/],
     ['<!-- bench: unet -->\n', /1 markers begin and 0 end/],

@@ -10,7 +10,7 @@ test('A report becomes sections, with every row and what is missing', (t) => {
     '## Machine and versions',
     '## unet forward, tiny, batch 4, 32x32',
     '## arithmetic qSample, batch 4, 32x32',
-    "## Others' time over Haze's",
+    '## Time relative to Haze',
     '## Layers, forward: tiny, batch 4, 32x32, 2 threads, relaxed',
     '## Layers, train: tiny, batch 4, 32x32, 2 threads, relaxed',
     '## Not measured',
@@ -28,7 +28,7 @@ test('A report becomes sections, with every row and what is missing', (t) => {
   for (const line of lines) t.true(text.includes(`${line}\n`), line);
 });
 
-test('Kinds of layers stand above the layers, and models in a table with what they are', (t) => {
+test('Kinds of layers come before the layers, and models have a table with their descriptions', (t) => {
   t.true(toMarkdown(report).includes('| convolution | 4.00 | 80 % | 41 % |\n'));
   t.true(toMarkdown(report).includes('| activation | 1.00 | 20 % |  |\n'));
   const models = modelTable();
@@ -39,7 +39,7 @@ test('Kinds of layers stand above the layers, and models in a table with what th
   t.regex(models, /^\| `ddpm-cifar10-32` \| .*google.* \| 32x32 \| 35,746,307 \|$/m);
 });
 
-test('Every table has as many cells in each row as in its head', (t) => {
+test('Every row of a table has as many cells as its header', (t) => {
   const tables = toMarkdown(report)
     .split('\n\n')
     .filter((block) => block.startsWith('|'));
@@ -53,7 +53,7 @@ test('Every table has as many cells in each row as in its head', (t) => {
   }
 });
 
-test('A reverse step has a column of its own', (t) => {
+test('A reverse step has its own column', (t) => {
   const step = { ...work, subject: 'sample', what: 'reverse step', steps: 300 } as const;
   const table = resultTable([toResult(step, ours, [8, 8, 8])]);
   t.true(table.startsWith('| path | ms a step | ms an image |'));
@@ -72,6 +72,6 @@ test('Kernels stand side by side, with an empty cell where a path lacks one', (t
   ]);
 });
 
-test('Where nothing is missing, that is said', (t) => {
-  t.regex(toMarkdown({ ...report, missing: [] }), /Everything that was asked for was measured/);
+test('A report with nothing missing says so', (t) => {
+  t.regex(toMarkdown({ ...report, missing: [] }), /Everything requested was measured/);
 });

@@ -13,21 +13,21 @@ test('ddpm-cifar10-32 is the network that google/ddpm-cifar10-32 publishes', (t)
   t.deepEqual({ ...MODELS['ddpm-cifar10-32'].model }, { ...config, size });
 });
 
-test('unet2d-32 is as its description says', (t) => {
+test('unet2d-32 matches its description', (t) => {
   t.like(MODELS['unet2d-32'].model, {
     ...{ widths: [32, 64, 128], layers: 2, headDim: 8, groups: 32, size: 32 },
     ...{ downAttention: [false, false, true], upAttention: [true, false, false] },
   });
 });
 
-test('Every model goes by its own name, and can be', (t) => {
+test('Every model has a unique name and a valid configuration', (t) => {
   for (const [key, { name, model }] of Object.entries(MODELS)) {
     t.is(name as string, key);
     t.notThrows(() => checkModel(model), key);
   }
 });
 
-test('A recipe is measured as it trains, another network as its authors train it', (t) => {
+test('A recipe is measured with its own training settings, another network with those of its authors', (t) => {
   const { model } = PRESETS['pictures-32'];
   const optimizer = { ...ADAM, clip: 1, muon: { momentum: 0.95, ratio: 20 } };
   const recipe = { loss: 'huber', optimizer, ema: [0.9], lr: 0.002, batch: 4 } as const;

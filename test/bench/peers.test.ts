@@ -21,7 +21,7 @@ const SERVER = `
     console.log(JSON.stringify({ ms: repeat, digest: [work === 'overflow' ? null : batch ?? 0] }));
   });`;
 
-test('A peer says its version and threads, answers in turn, and ends with its input', async (t) => {
+test('A peer reports its version and threads, answers in turn, and ends when its input ends', async (t) => {
   const peer = new PeerProcess('someone', node(SERVER));
   await peer.ready();
   t.is(peer.version, '1.2');
@@ -32,14 +32,14 @@ test('A peer says its version and threads, answers in turn, and ends with its in
   await peer.end();
 });
 
-test('A result that is not finite, which JSON cannot say, is NaN', async (t) => {
+test('A result that is not finite, which JSON cannot represent, is NaN', async (t) => {
   const peer = new PeerProcess('someone', node(SERVER));
   await peer.ready();
   t.deepEqual(await peer.ask('overflow', 1), { ms: 1, digest: [Number.NaN] });
   await peer.end();
 });
 
-test('A peer that ends is an error that names the reason, not the stack', async (t) => {
+test('A peer that exits is an error with the reason, without the stack', async (t) => {
   const peer = new PeerProcess('someone', node(SERVER));
   await peer.ready();
   await t.throwsAsync(peer.ask('fail', 1), {
@@ -55,7 +55,7 @@ test('A peer that cannot be started is an error that says why', async (t) => {
 
 const task = { file: '/none.safetensors', threads: 1 };
 
-test('Peers that break while they start are named as missing, and the others are measured', async (t) => {
+test('Peers that fail at the start are listed as missing, and the others are measured', async (t) => {
   const like = PEERS.find(({ name }) => name === 'tfjs-node')!;
   const peers = await openPeers(work, task, { repeat: 1 }, (peer) => peer.name === like.name);
   t.deepEqual(peers.contenders, []);
@@ -74,7 +74,7 @@ test('A peer that does not have the network is named, and not started', async (t
   t.deepEqual(peers.contenders, []);
   t.deepEqual(
     peers.missing.map(({ by, why }) => [by, why]),
-    ['tfjs-node', 'tfjs WASM backend'].map((by) => [by, "it has the reference's network alone"]),
+    ['tfjs-node', 'tfjs WASM backend'].map((by) => [by, "it only has the reference's network"]),
   );
 });
 
@@ -89,7 +89,7 @@ function withPython(t: ExecutionContext, program: string): void {
 }
 
 test.serial(
-  'A Python with PyTorch but no diffusers lacks that for its network alone',
+  "A Python with PyTorch but without diffusers only lacks diffusers' network",
   async (t) => {
     const program = join(await temporaryFolder(t), 'python');
     await writeFile(program, '#!/bin/sh\ncase "$2" in *diffusers*) exit 1;; esac\n', {
@@ -113,7 +113,7 @@ test.serial(
       await reasons('unet2d'),
       names.map(({ name }) => [
         name,
-        'no diffusers: pip install diffusers, into the Python that PYTHON names',
+        'no diffusers: pip install diffusers for the Python that PYTHON names',
       ]),
     );
     // It is started, and ends without a word.
@@ -124,21 +124,18 @@ test.serial(
   },
 );
 
-test.serial(
-  'Without a Python every peer that needs one is named with what to install',
-  async (t) => {
-    withPython(t, '/none/python');
-    for (const what of ['forward', 'train', 'reverse step', 'ancestral', 'load', 'qSample']) {
-      const wanted = (name: string) => /PyTorch|PIL|onnxruntime/.test(name);
-      const peers = await openPeers({ ...work, what }, task, { repeat: 1 }, (p) => wanted(p.name));
-      t.deepEqual(peers.contenders, []);
-      t.true(peers.missing.length >= 1, what);
-      for (const { by, why } of peers.missing)
-        t.regex(
-          why,
-          /^(no PyTorch.*: pip install torch|not installed: npm ci|it computes forward alone)/,
-          by,
-        );
-    }
-  },
-);
+test.serial('Without Python every peer that needs it is listed with what to install', async (t) => {
+  withPython(t, '/none/python');
+  for (const what of ['forward', 'train', 'reverse step', 'ancestral', 'load', 'qSample']) {
+    const wanted = (name: string) => /PyTorch|PIL|onnxruntime/.test(name);
+    const peers = await openPeers({ ...work, what }, task, { repeat: 1 }, (p) => wanted(p.name));
+    t.deepEqual(peers.contenders, []);
+    t.true(peers.missing.length >= 1, what);
+    for (const { by, why } of peers.missing)
+      t.regex(
+        why,
+        /^(no PyTorch.*: pip install torch|not installed: npm ci|it only computes forward passes)/,
+        by,
+      );
+  }
+});

@@ -27,11 +27,11 @@ test("The best of PyTorch's ways counts, compiled ones among them", (t) => {
   t.deepEqual(best(25, 25), [['PyTorch channels_last', 2]]);
 });
 
-test('Work that Haze has no row of has no ratio', (t) => {
+test('Work without a row of Haze has no ratio', (t) => {
   t.deepEqual(ratios({ results: [toResult(work, peer('PyTorch'), [1, 1])] }), []);
 });
 
-test('Of whole images, one worker with the same batch is held against all', (t) => {
+test('For whole images, one worker with the same batch is compared with all', (t) => {
   const images: Work = { ...work, subject: 'generate', what: 'ancestral', images: 32, steps: 10 };
   const row = (threads: number, batch: number, ms: number) =>
     toResult(images, { ...ours, threads, batch }, [ms]);
@@ -42,12 +42,12 @@ test('Of whole images, one worker with the same batch is held against all', (t) 
   );
 });
 
-test('A reverse step tells what an image of all steps takes', (t) => {
+test('The time of a reverse step gives that of an image with all steps', (t) => {
   const step: Work = { ...work, subject: 'sample', what: 'reverse step', steps: 300 };
   t.like(toResult(step, ours, [8, 8]), { msPerStep: 8, msPerImage: 600, imagesPerSecond: 1 / 0.6 });
 });
 
-test('Beside busy processes paths are held against one another, and each against itself alone', (t) => {
+test('Beside busy processes paths are compared with each other, and each with its time on an idle machine', (t) => {
   const busy: Work = { ...work, beside: 2 };
   const rows = [
     toResult(work, ours, [10]),
@@ -69,6 +69,6 @@ test('Beside busy processes paths are held against one another, and each against
   t.is(overIdle(rows[2]!, rows.slice(2)), null);
 });
 
-test('Noise is half the distance of the quartiles, as a share of the median', (t) => {
+test('Noise is half the interquartile range, as a share of the median', (t) => {
   t.is(noise({ ms: 10, spread: [9, 11] }), 0.1);
 });

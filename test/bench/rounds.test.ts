@@ -35,7 +35,7 @@ test.serial('Every path is checked before any is timed, then they take turns', a
 });
 
 test.serial(
-  'A path that computes something else is an error that names both, and nothing is timed',
+  'A path with a different result is an error that names both, and nothing is timed',
   async (t) => {
     const first = contender(ours, [1, 2]);
     const other = contender(peer('PyTorch'), [1, 2.1]);
@@ -44,19 +44,19 @@ test.serial(
     });
     t.is(
       error?.message,
-      'unet forward, tiny, batch 4, 32x32: PyTorch, 2 threads computes something else than ' +
+      'unet forward, tiny, batch 4, 32x32: PyTorch, 2 threads gives a different result from ' +
         'haze, wasm, relaxed, 2 threads: 0.033 apart, allowed 0.001',
     );
     t.deepEqual([...first.calls, ...other.calls], ['check', 'check']);
   },
 );
 
-test.serial('A result that is no number is as wrong as one that is far off', async (t) => {
+test.serial('A NaN is as wrong as a result that is far off', async (t) => {
   const paths = [contender(ours, [1]), contender(peer('PyTorch'), [Number.NaN])];
   await t.throwsAsync(measure(work, paths, options), { instanceOf: CheckError, message: /NaN/ });
 });
 
-test.serial('A path may be allowed more than the others', async (t) => {
+test.serial('A path may have a larger tolerance than the others', async (t) => {
   const another = { ...contender(peer('PyTorch'), [1.04]), tolerance: 0.05 };
   t.is((await measure(work, [contender(ours, [1]), another], options)).length, 2);
   const strict = { ...contender(peer('PyTorch'), [1.04]), tolerance: 0.001 };
@@ -83,17 +83,20 @@ test.serial(
   },
 );
 
-test.serial('Work that is over at once is not done without end', async (t) => {
+test.serial('Very short work is repeated only up to a limit', async (t) => {
   const path = contender(ours, [1], [100, 90, 10, 80]);
   await measure(work, [path], { ...options, rounds: 1 });
   t.is(path.calls.length, 1 + 1 + 25);
 });
 
-test.serial('How often work is done goes by what a run takes, not by what it says', async (t) => {
-  const harness = contender(ours, [1], [0.01], long);
-  await measure(work, [harness], { ...options, rounds: 1 });
-  t.deepEqual(harness.calls, ['check', 'turn', 'turn']);
-});
+test.serial(
+  'The number of repetitions follows from the duration of a run, not from what it reports',
+  async (t) => {
+    const harness = contender(ours, [1], [0.01], long);
+    await measure(work, [harness], { ...options, rounds: 1 });
+    t.deepEqual(harness.calls, ['check', 'turn', 'turn']);
+  },
+);
 
 /** Works so many times, then fails. */
 function failing(after: number) {
@@ -140,7 +143,7 @@ for (const [when, after] of [
     },
   );
 
-test.serial('A failure of our own ends the measurement', async (t) => {
+test.serial('A failure of Haze itself ends the measurement', async (t) => {
   const { onFailure: _, ...broken } = failing(0);
   await t.throwsAsync(measure(work, [broken], options), { instanceOf: RunError });
 });

@@ -11,7 +11,7 @@ test('Quantiles are interpolated between sorted values, whatever their order was
   t.is(quantile([9, 10, 100], 1), 100);
 });
 
-test('The list that is asked about stays as it is', (t) => {
+test('The input list is not changed', (t) => {
   const list = [3, 1, 2];
   median(list);
   t.deepEqual(list, [3, 1, 2]);

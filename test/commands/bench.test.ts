@@ -40,12 +40,12 @@ test('Bad flags exit with 2, say what was expected, and leave nothing behind', a
   for (const [message, ...flags] of bad) await refuses(t, ['bench', ...flags], message);
 });
 
-test('A file to compare with that is no report is refused before anything is measured', async (t) => {
+test('A file for --compare that is not a report is refused before anything is measured', async (t) => {
   const cwd = await temporaryFolder(t);
   await writeFile(join(cwd, 'old.json'), '{"results": 3}');
   const { code, stderr, stdout } = await haze(cwd, ['bench', ...QUICK, '--compare', 'old.json']);
   t.is(code, 2);
-  t.is(stderr, 'haze: --compare: old.json: expected what haze bench --json wrote: no results\n');
+  t.is(stderr, 'haze: --compare: old.json: expected the output of haze bench --json: no results\n');
   t.is(stdout, '');
 });
 
@@ -85,7 +85,7 @@ test('All subjects as JSON have machine, versions and a row for each path', asyn
   t.true(times!.train.length > times!.forward.length);
 });
 
-test("diffusers' network goes through the same subjects, with its norms and attention in the table of layers", async (t) => {
+test("diffusers' network is measured in the same subjects, with its norms and attention in the table of layers", async (t) => {
   const cwd = await temporaryFolder(t);
   const network = ['--network', 'unet2d', '--layers-per-block', '1', ...QUICK];
   const args = ['bench', 'all', ...network, ...WASM, '--threads', '1', '--layers', '--json'];
@@ -161,7 +161,7 @@ test('Beside busy processes the U-Net is measured once more, and they end with t
   t.regex(stdout, / over haze +over idle$/m);
 });
 
-test('Peers that are not there are named on the terminal, a line each', async (t) => {
+test('Missing peers are listed on the terminal, one per line', async (t) => {
   const cwd = await temporaryFolder(t);
   const args = ['bench', 'preprocess', '--batch', '2', '--rounds', '1', '--peers'];
   const { code, stdout, stderr } = await haze(cwd, [...args, '--threads', '1'], NO_PYTHON);
@@ -184,7 +184,7 @@ test('Ctrl-C exits with 130 and leaves nothing in the folder for temporary files
   t.deepEqual(await readdir(TMPDIR), []);
 });
 
-test('A recipe is measured in its own batch unless another is given', async (t) => {
+test('A recipe is measured with its own batch size unless another is given', async (t) => {
   const args = ['bench', 'unet', '--preset', 'minutes-32', '--rounds', '1', ...WASM, '--json'];
   const { code, stdout, stderr } = await haze('.', args);
   t.is(code, 0, stderr);

@@ -30,7 +30,7 @@ const message = (...words: string[]): string => {
   }
 };
 
-test('flags and the positional pass in any order and either form', (t) => {
+test('flags and the positional argument are accepted in any order and either form', (t) => {
   for (const words of [
     'wall',
     '--hue 3 wall',
@@ -48,7 +48,7 @@ test('a value may look like anything but a flag', (t) => {
   t.is(message('--hue', '--dry'), '--hue: expected N, got nothing');
 });
 
-test('what does not belong is named, with what may have been meant', (t) => {
+test('an unexpected argument is named, with a suggestion', (t) => {
   t.is(message('--huee', '3'), '--huee: haze paint has no such flag (did you mean --hue?)');
   t.is(message('--no-dry'), '--no-dry: haze paint has no such flag');
   t.is(message('--no-mxi'), '--no-mxi: haze paint has no such flag (did you mean --no-mix?)');
@@ -70,7 +70,7 @@ test("several files, as a shell's wildcard gives them, are answered with what to
   const check = (words: readonly string[]) => () => checkArgv({ ...command, positional }, words);
   t.throws(check([...files, '--dry']), {
     instanceOf: UsageError,
-    message: /^<canvas>: expected one, got 3 names such as .*; name the folder$/,
+    message: /^<canvas>: expected one, got 3 such as .*; name the folder$/,
   });
   t.throws(check([files[0]!, 'wall']), { message: 'paint: unexpected word wall' });
   t.notThrows(check(files.slice(0, 1)));

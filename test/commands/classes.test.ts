@@ -29,19 +29,19 @@ async function withRun(t: ExecutionContext): Promise<string> {
 
 const DDIM = ['--sampler', 'ddim', '--sample-steps', '3', '--threads', '2'];
 
-test.serial('a run with classes says them when it begins and when it is inspected', async (t) => {
+test.serial('a run lists its classes at its start and in inspect', async (t) => {
   const folder = await temporaryFolder(t);
   writeLabelledBars(folder);
   const { stderr } = await ok(t, folder, [...TRAIN, '--out', 'run', '--held-out', '0.2']);
-  t.regex(stderr, /^classes 3, by labels: 0, 1, 2; 10 % of the images go without$/m);
+  t.regex(stderr, /^classes 3, by labels: 0, 1, 2; 10 % of the images are trained without$/m);
   t.regex(stderr, /held-out loss/);
   const { stdout } = await ok(t, folder, ['inspect', 'run']);
-  t.regex(stdout, /^classes +3, by labels: 0, 1, 2; 10 % of the images go without$/m);
+  t.regex(stdout, /^classes +3, by labels: 0, 1, 2; 10 % of the images are trained without$/m);
   const { run } = JSON.parse((await ok(t, folder, ['inspect', 'run', '--json'])).stdout);
   t.deepEqual(run.data.classes.names, ['0', '1', '2']);
 });
 
-test.serial('sample draws a row a class, those that are named, and guided', async (t) => {
+test.serial('sample draws a row per class, the named classes, and with guidance', async (t) => {
   const folder = await withRun(t);
   const all = await ok(t, folder, ['sample', 'run', ...DDIM]);
   t.is(all.stdout, 'samples.png: 24 images, a row each of 0, 1, 2\n');
@@ -83,7 +83,7 @@ test.serial('sample draws a row a class, those that are named, and guided', asyn
 });
 
 test.serial(
-  'generate makes classes in turn, and says each in the manifest and in arr_1',
+  'generate draws classes in turn, and records each in the manifest and in arr_1',
   async (t) => {
     const folder = await withRun(t);
     const make = ['generate', 'run', ...DDIM, '--count', '7', '--guidance', '2'];
@@ -113,13 +113,13 @@ test.serial(
     t.is(other.code, 2);
     t.regex(
       other.stderr,
-      /^haze: --class: the images in png were made with 0,1,2, got 1; give another/m,
+      /^haze: --class: the images in png were drawn with 0,1,2, got 1; give another/m,
     );
   },
 );
 
 test.serial(
-  'image k is the same in sample and generate, and whatever is made beside it',
+  'image k is the same in sample and generate, whatever is drawn beside it',
   async (t) => {
     const folder = await withRun(t);
     const how = { sampler: 'ddim', steps: 3, guidance: 3, seed: 5, threads: 2 } as const;
@@ -144,7 +144,7 @@ test.serial(
 );
 
 test.serial(
-  'evaluate draws samples of the classes asked for, and asks for those of held-out images',
+  'evaluate draws samples of the requested classes, and requires those of held-out images',
   async (t) => {
     const folder = await withRun(t);
     const evaluate = ['evaluate', 'run', ...DDIM, '--json'];
@@ -230,12 +230,12 @@ test.serial(
     writeFileSync(path, JSON.stringify(without));
     const { code, stderr: refused } = await haze(folder, ['sample', 'pipeline', '--guidance', '2']);
     t.is(code, 2);
-    t.regex(refused, /^haze: --guidance: pipeline knows no images without a class/);
+    t.regex(refused, /^haze: --guidance: pipeline was trained without --label-dropout/);
   },
 );
 
 test.serial(
-  'an open model draws the classes that sample draws, and predicts of those named',
+  'an open model draws the classes that sample draws, and predicts for the named ones',
   async (t) => {
     const run = join(await withRun(t), 'run');
     const model = await load(run, { threads: 2 });
@@ -256,11 +256,12 @@ test.serial(
     t.deepEqual(several.slice(256, 512), one.slice(256, 512));
     await t.throwsAsync(model.predict(x, 4), {
       instanceOf: UsageError,
-      message: /^model\.predict\.class: .*run is told classes; expected that of the images$/,
+      message:
+        /^model\.predict\.class: .*run is class-conditional; expected the class of the images$/,
     });
     await t.throwsAsync(model.predict(x, 4, [0, 1]), {
       instanceOf: ShapeError,
-      message: 'model.predict: expected one class, or 3, one an image, got 2',
+      message: 'model.predict: expected one class, or 3, one per image, got 2',
     });
     await t.throwsAsync(model.sample({ class: '7' }), {
       instanceOf: UsageError,

@@ -21,7 +21,7 @@ test('doctor finds what the wasm device needs, each with a line', async (t) => {
     t.regex(stdout, new RegExp(`^[✓✗-] ${what} `, 'm'));
 });
 
-test('JSON is alone on stdout, and says of each finding whether it is good', async (t) => {
+test('stdout has only JSON, which says for each finding whether it is good', async (t) => {
   const { stdout } = await haze('.', ['doctor', '--json']);
   const { ok, findings } = JSON.parse(stdout);
   t.true(ok);
@@ -32,14 +32,14 @@ test('JSON is alone on stdout, and says of each finding whether it is good', asy
   }
 });
 
-test('the cache is where HAZE_CACHE says', async (t) => {
+test('HAZE_CACHE sets the cache', async (t) => {
   const folder = join(await temporaryFolder(t), 'cache');
   const { stdout } = await haze('.', ['doctor'], { HAZE_CACHE: folder });
   t.true(stdout.includes(folder));
 });
 
 if (process.platform !== 'win32')
-  test('a cache that others may write to, which set-up refuses, is no good one', async (t) => {
+  test('a cache that others may write to, which set-up refuses, is reported as bad', async (t) => {
     const folder = join(await temporaryFolder(t), 'cache');
     await mkdir(folder);
     await chmod(folder, 0o777);

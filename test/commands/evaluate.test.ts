@@ -78,7 +78,7 @@ const BAD: readonly (readonly [RegExp, ...string[]])[] = [
     'a.npz',
   ],
   [
-    /--features: both sets are statistics already/,
+    /--features: both sets are already statistics/,
     STATISTICS,
     '--reference',
     STATISTICS,
@@ -130,7 +130,7 @@ const BAD: readonly (readonly [RegExp, ...string[]])[] = [
 for (const [message, ...args] of BAD)
   test(`evaluate is refused: ${message.source}`, (t) => refuses(t, ['evaluate', ...args], message));
 
-test('Statistics are compared without any network, and equal ones are not apart', async (t) => {
+test('Statistics are compared without any network, and equal ones have distance 0', async (t) => {
   const found = await json('.', STATISTICS, '--reference', STATISTICS);
   t.true(Math.abs(found.frechet!) < 1e-6);
   t.deepEqual(found.samples, {
@@ -167,7 +167,7 @@ test('Images are compared with nothing to download, and copies show on the page 
   t.is(copies.slicedWasserstein!.mean, 0);
 });
 
-test('Images of another size are scaled to that of the samples, which is said; images that are not square need a size', async (t) => {
+test("Images of another size are scaled to the samples' size with a note; images that are not square need a size", async (t) => {
   const cwd = await temporaryFolder(t);
   const few = await noise(cwd, 'few.npy', 4, 1);
   const found = await json(cwd, few, '--reference', IMAGES);
@@ -182,7 +182,7 @@ test('Images of another size are scaled to that of the samples, which is said; i
   t.regex(stderr, /--size: the images of wide\.npy are not square \(20x16\)/);
 });
 
-test('A file that cannot be read is named and passed over, and a set without any is refused', async (t) => {
+test('An unreadable file is named and skipped, and a set without any image is refused', async (t) => {
   const cwd = await temporaryFolder(t);
   const few = await noise(cwd, 'few.npy', 4, 1);
   await haze(cwd, ['noise', 'toy-cars', '--size', '16', '--out', 'pictures.png']);
@@ -199,7 +199,7 @@ test('A file that cannot be read is named and passed over, and a set without any
   t.regex(none.stderr, /folder: none of its images can be read \(2\); folder\/a\.png: /);
 });
 
-test("A model's samples are those of haze generate, and its likelihood on images kept aside is the seed's", async (t) => {
+test("A model's samples are those of haze generate, and its likelihood on held-out images depends only on the seed", async (t) => {
   const cwd = await folderWithModel(t);
   const model = [
     'model.safetensors',
@@ -235,7 +235,7 @@ test("A model's samples are those of haze generate, and its likelihood on images
   t.regex(alone.stdout, /^held out +.*images\.npz: 4 images at each of 6 timesteps, seed 3\n/);
   t.regex(
     alone.stdout,
-    /bits a dimension, at most: [\d.]+ ±[\d.]+ \(x_0 clamped, variance small; /,
+    /bits per dimension, at most: [\d.]+ ±[\d.]+ \(x_0 clamped, variance small; /,
   );
   const library = await evaluate(join(cwd, 'model.safetensors'), {
     ...{ size: 16, timesteps: 6, seed: 3, heldOut: IMAGES, heldOutImages: 4, threads: 1 },
@@ -311,7 +311,7 @@ onnxTest(
     t.is(wrong.code, 2);
     t.regex(
       wrong.stderr,
-      /--reference: expected statistics of 5 features, as the images have, got 24/,
+      /--reference: expected statistics of 5 features like the images', got 24/,
     );
     const less = await json(
       cwd,

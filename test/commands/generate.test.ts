@@ -60,7 +60,7 @@ test('Bad flags exit with 2, say what was expected in a line or two, and leave n
   ]);
 });
 
-test('The command says how much it made, and a second time that all is there', async (t) => {
+test('The command says how many images it drew, and the second time that all exist', async (t) => {
   const cwd = await folderWithModel(t);
   const first = await haze(cwd, command(4, '--count', '5', '--out', 'a'));
   t.is(first.code, 0, first.stderr);
@@ -73,11 +73,11 @@ test('The command says how much it made, and a second time that all is there', a
   t.is(other.code, 2);
   t.regex(
     other.stderr,
-    /^haze: --seed: the images in a were made with 0, got 1; give another --out\n$/,
+    /^haze: --seed: the images in a were drawn with 0, got 1; give another --out\n$/,
   );
 });
 
-test('A process that is killed leaves whole files, and the next makes the identical set', async (t) => {
+test('A killed process leaves whole files, and the next one makes the identical set', async (t) => {
   const cwd = await folderWithModel(t);
   const args = (out: string) => command(40, '--count', '60', '--batch', '1', '--out', out);
   t.is((await haze(cwd, args('whole'))).code, 0);
@@ -115,7 +115,7 @@ test('Two processes on one folder: the second is refused, and can go on once the
   t.deepEqual(await hashes(join(cwd, 'shared')), await hashes(join(cwd, 'whole')));
 });
 
-test('Ctrl-C exits with 130 and says what is finished, which is kept', async (t) => {
+test('Ctrl-C exits with 130 and says how much is finished, which is kept', async (t) => {
   const cwd = await folderWithModel(t);
   const args = command(40, '--count', '200', '--batch', '1', '--out', 'a');
   const { process: child, exit } = startHaze(t, cwd, args);
@@ -138,7 +138,7 @@ test('A worker thread that dies in the middle is replaced, and the files are the
   const { exit } = startHaze(t, cwd, [...args('out'), '--workers', '2'], env);
   const { code, stderr } = await exit;
   t.is(code, 0, stderr);
-  t.regex(stderr, /worker \d stopped while running \w+: .*; images \d+ to \d+ are made again/);
+  t.regex(stderr, /worker \d stopped while running \w+: .*; images \d+ to \d+ are drawn again/);
   t.regex(stderr, /1 worker lost/);
   t.deepEqual(await hashes(join(cwd, 'out')), await hashes(join(cwd, 'whole')));
 });

@@ -42,12 +42,12 @@ test('a process that a shell started as it does all is not under nohup', async (
   t.false(isHangupIgnored(here));
 });
 
-test('what the parent ignores is ignored: a script under nohup', async (t) => {
+test('signals that the parent ignores are ignored: a script under nohup', async (t) => {
   t.true(isHangupIgnored(await surroundings(t, {}, { 50: { ignores: HUP } })));
   t.false(isHangupIgnored(await surroundings(t, {}, { 50: { ignores: '0000000000001006' } })));
 });
 
-test('`_` counts where the shell that set it was not told so itself', async (t) => {
+test('`_` counts if the shell that set it was not itself under nohup', async (t) => {
   const env = { _: '/usr/bin/nohup' };
   t.true(isHangupIgnored(await surroundings(t, env, { 50: { env: { _: '/bin/bash' } } })));
   // A terminal that nohup started long ago, in which a shell that sets no `_` does not ignore the signal.
@@ -63,7 +63,7 @@ test('npm between nohup and Haze is looked through, npm in npm too', async (t) =
   t.false(isHangupIgnored(await surroundings(t, npm, { ...above({}), 30: {} })));
 });
 
-test('what nohup does to a terminal shows: an input that cannot be read, nohup.out', async (t) => {
+test('the effects of nohup on a terminal are recognised: an unreadable input, nohup.out', async (t) => {
   const without = { 50: {} };
   const input = { input: '/dev/null', flags: '0100001' };
   t.true(isHangupIgnored(await surroundings(t, {}, without, input)));
@@ -71,7 +71,7 @@ test('what nohup does to a terminal shows: an input that cannot be read, nohup.o
   t.true(isHangupIgnored(await surroundings(t, {}, without, { output: '/home/me/nohup.out' })));
 });
 
-test('where there is no /proc only `_` tells', (t) => {
+test('without /proc only `_` decides', (t) => {
   const here = { proc: '/no-such-folder', pid: 100, ppid: 50 };
   t.true(isHangupIgnored({ ...here, env: { _: '/usr/bin/nohup' } }));
   t.false(isHangupIgnored({ ...here, env: { _: '/usr/bin/node' } }));

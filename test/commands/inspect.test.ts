@@ -66,7 +66,7 @@ test('the memory plan names the largest batch that fits', (t) => {
   t.true(plan.sampling.total < plan.training.total);
 });
 
-test('the plan is what training takes, to the largest batch', async (t) => {
+test('training takes as much memory as planned, up to the largest batch', async (t) => {
   const { model } = PRESETS.tiny;
   const { training, largestBatch } = planModelMemory(model, 300, trained(5), 2);
   const loss = 'l1' as const;
@@ -80,13 +80,13 @@ test('the plan is what training takes, to the largest batch', async (t) => {
   t.regex(error!.message, new RegExp(`the largest batch that fits is ${largestBatch}$`));
 });
 
-test('a plan of a model that is far too large says that no batch fits', async (t) => {
+test('the plan of a far too large model says that no batch fits', async (t) => {
   const { code, stdout } = await haze('.', ['inspect', '--size', '4096', '--batch', '65536']);
   t.is(code, 0);
   t.regex(stdout, /^Training does not fit in [\d.]+ \w+( \(.*\))?; not even a batch of 1 does\.$/m);
 });
 
-test('the architecture of bare weights is read off their shapes', async (t) => {
+test('the architecture of bare weights follows from their shapes', async (t) => {
   const path = join(await temporaryFolder(t), 'model.safetensors');
   await writeSafetensors(
     path,
@@ -121,7 +121,7 @@ test('weights with a tensor of another shape are refused by its name', async (t)
   await refuses(
     t,
     ['inspect', path],
-    /odd\.safetensors: ups\.0\.bnorm2\.running_var: expected a tensor of this name, got none/,
+    /odd\.safetensors: ups\.0\.bnorm2\.running_var: expected a tensor with this name, got none/,
   );
 });
 
@@ -135,11 +135,11 @@ test('any other safetensors file is listed by its header', async (t) => {
   await refuses(
     t,
     ['inspect', fixturePath('unet_rgb_16.safetensors'), '--size', '16'],
-    /--size: .* holds no model/,
+    /--size: .* does not hold a model/,
   );
 });
 
-test('names from a file cannot drive the terminal', async (t) => {
+test('names from a file cannot control the terminal', async (t) => {
   const path = join(await temporaryFolder(t), 'hostile.safetensors');
   await writeSafetensors(
     path,
@@ -149,7 +149,7 @@ test('names from a file cannot drive the terminal', async (t) => {
   t.regex(stdout, /\\x1b\[2Jcleared/);
 });
 
-test('what a run says of itself cannot drive the terminal, nor its name, nor as JSON', async (t) => {
+test("neither a run's settings nor its name can control the terminal, also not as JSON", async (t) => {
   const folder = await temporaryFolder(t);
   const run = 'a\u001b[2Jb\u202e';
   const trained = await haze(folder, [
@@ -174,7 +174,7 @@ test('what a run says of itself cannot drive the terminal, nor its name, nor as 
   t.true(trained.stdout.includes("haze sample $'a\\x1b[2Jb\\u202e'"), trained.stdout);
 });
 
-test('what is no model is refused', async (t) => {
+test('a path that is not a model is refused', async (t) => {
   const folder = await temporaryFolder(t);
   const junk = join(folder, 'junk.safetensors');
   await writeFile(junk, 'neither here nor there');
@@ -182,7 +182,7 @@ test('what is no model is refused', async (t) => {
   await refuses(
     t,
     ['inspect', folder],
-    /expected a run \(config\.json\), a checkpoint .*, got a folder with neither/,
+    /expected a run \(config\.json\), a checkpoint .*, got a folder with none of them/,
   );
   await refuses(
     t,

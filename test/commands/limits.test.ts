@@ -211,8 +211,8 @@ onLinux(
     const args = [process.execPath, CLI, 'train', 'photos', ...SMALL, '--out', 'run'];
     const { code, stderr } = await shell(folder, script, args);
     t.is(code, 0, stderr);
-    t.regex(stderr, /^warning: the losses are not drawn: /m);
-    t.regex(stderr, /^warning: what was done cannot be said on stdout: /m);
+    t.regex(stderr, /^warning: the loss curve was not drawn: /m);
+    t.regex(stderr, /^warning: the result cannot be written to stdout: /m);
     t.true((await readdir(join(folder, 'run', 'checkpoints'))).includes('step-4'));
   },
 );

@@ -18,7 +18,7 @@ async function roughness(path: string, square: number): Promise<number> {
   return channels.reduce((sum, { stdev }) => sum + stdev, 0) / channels.length;
 }
 
-test('an image goes down in noise, square by square, at T timesteps evenly spaced', async (t) => {
+test('an image turns into noise, square by square, at T evenly spaced timesteps', async (t) => {
   const folder = await temporaryFolder(t);
   const plain = { create: { width: 50, height: 40, channels: 3, background: '#336699' } } as const;
   await sharp(plain).png().toFile(join(folder, 'plain.png'));
@@ -65,7 +65,7 @@ test('the same seed draws the same noise, another seed another', async (t) => {
   t.notDeepEqual(await draw('c.png', '--seed', '1'), first);
 });
 
-test('a file that is no picture, and a name that is no picture file, are refused', async (t) => {
+test('an input that is not a picture, and an output name without a picture format, are refused', async (t) => {
   const folder = await temporaryFolder(t);
   const text = join(folder, 'text.png');
   await writeFile(text, 'no picture');
@@ -85,7 +85,7 @@ test('a file that is no picture, and a name that is no picture file, are refused
   await refuses(t, ['noise'], /<image>: expected a picture file, or toy-cars .*, got nothing/);
 });
 
-test('what is no picture is refused in words, and a pipe is not waited for', async (t) => {
+test('a file that is not a picture is refused with a message, and a pipe is not waited for', async (t) => {
   await refuses(t, ['noise', 'none.png'], /none\.png: expected a picture, got none: no such file/);
   const folder = await temporaryFolder(t);
   await refuses(t, ['noise', folder], /got none: it is a folder, a pipe or a device$/m);
@@ -107,5 +107,5 @@ test('a picture that may look wrong is drawn with a warning that says why', asyn
   );
   const { code, stderr } = await haze(folder, ['noise', 'a.tif', '--size', '8']);
   t.is(code, 0, stderr);
-  t.regex(stderr, /^warning: a\.tif: its floating-point samples go from 0 to 252/);
+  t.regex(stderr, /^warning: a\.tif: its floating-point samples range from 0 to 252/);
 });

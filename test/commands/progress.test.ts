@@ -51,7 +51,7 @@ class Terminal extends Writable {
   }
 }
 
-test('no line is lost on a terminal, while a bar is drawn or after it', (t) => {
+test('no line is lost on a terminal, during or after a progress bar', (t) => {
   const terminal = new Terminal();
   const progress = openProgress('step', terminal as unknown as ProgressStream);
   progress.line('before');
@@ -74,7 +74,7 @@ test('no line is lost on a terminal, while a bar is drawn or after it', (t) => {
   );
 });
 
-test('elsewhere there are plain lines, the first and the last among them', (t) => {
+test('without a terminal there are plain lines, including the first and the last', (t) => {
   let text = '';
   const stream = new Writable({
     write: (chunk, _, done) => {
@@ -90,7 +90,7 @@ test('elsewhere there are plain lines, the first and the last among them', (t) =
   t.is(text, 'image 1/5\nimage 5/5\na name with \\x1b[2J in it\n');
 });
 
-test('off a terminal the end is said once, however often it is reported', (t) => {
+test('without a terminal the end is printed once, however often it is reported', (t) => {
   let written = '';
   const stream = new Writable({
     write: (chunk: Buffer, _encoding, done) => {
@@ -105,7 +105,7 @@ test('off a terminal the end is said once, however often it is reported', (t) =>
   t.is(written, 'MB 0/9\nMB 9/9\nMB 9/9\n');
 });
 
-test('On a terminal too the time left follows from what is half done', async (t) => {
+test('On a terminal the remaining time counts unfinished work too', async (t) => {
   const terminal = new Terminal();
   const progress = openProgress('image', terminal as unknown as ProgressStream);
   progress.update(0, 8, '', 0);
@@ -115,7 +115,7 @@ test('On a terminal too the time left follows from what is half done', async (t)
   t.regex(terminal.lines.join('\n'), /image 0\/8 .* \d:\d\d left/);
 });
 
-test('on 80 columns a line ends with the time left; what does not fit is left out', async (t) => {
+test('on 80 columns a line ends with the remaining time; what does not fit is left out', async (t) => {
   const terminal = new Terminal(80);
   const progress = openProgress('step', terminal as unknown as ProgressStream);
   const text = 'epoch 117 · loss 0.1234 · 43.3 images/s';
@@ -128,7 +128,7 @@ test('on 80 columns a line ends with the time left; what does not fit is left ou
   t.regex(drawn, /^step 12345\/99999 \[=+-+\] epoch 117 · loss 0\.1234.* · [\d:]+ left$/);
 });
 
-test('where a line is short the bar is shorter first, then the text less', (t) => {
+test('on a narrow terminal first the bar is shortened, then the text', (t) => {
   const text = 'epoch 117 · loss 0.1234 · 43.3 images/s';
   const line = (columns: number) => barLine('step 5/10', 0.5, text, '1:02:03 left', columns);
   t.is(line(120), `step 5/10 [============------------] ${text} · 1:02:03 left`);

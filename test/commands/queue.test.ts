@@ -11,7 +11,7 @@ import { folderWithModel } from '../helpers/generate.js';
 import { says, workerHere, workerProcess } from '../helpers/queue-worker.js';
 import { redisTest, startRedis, until } from '../helpers/redis.js';
 
-test('worker and queue want an address, and say which', async (t) => {
+test('worker and queue require an address, and say which kind', async (t) => {
   delete process.env.REDIS_URL;
   await refuses(t, ['worker'], /^haze: --queue: expected redis:\/\/.*, in REDIS_URL, which is not/);
   await refuses(t, ['queue', '--queue', 'host:6379'], /^haze: --queue: expected redis:\/\//);
@@ -49,10 +49,7 @@ redisTest('queue shows workers, runs, jobs and failures, as a table and as JSON'
   t.regex(text, /^redis:\/\/127\.0\.0\.1:\d+: Redis \d+\.\d+\.\d+, using /);
   t.regex(text, /\n1 worker\nworker .*images\/s .*\n.*-relaxed-|-strict-/);
   t.regex(text, /\n1 run\nrun .*left\n.* 20,000 .*\d:\d\d\n/);
-  t.regex(
-    text,
-    /\nfailed within the last hour\na job that is none {2}job\.build: expected a value/,
-  );
+  t.regex(text, /\nfailed within the last hour\nan invalid job {2}job\.build: expected a value/);
   run.process.kill('SIGINT');
   t.is((await run.exit).code, 130);
   await worker.stop();

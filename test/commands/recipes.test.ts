@@ -7,7 +7,7 @@ import { writeBars } from '../helpers/run.js';
 
 const SMALL = ['--size', '16', '--widths', '8,16', '--batch', '4', '--threads', '1'];
 
-test('a run by a recipe is sampled as the recipe says, by every command and in its grids', async (t) => {
+test("a run of a recipe is sampled with the recipe's settings, by every command and in its grids", async (t) => {
   const folder = await temporaryFolder(t);
   writeBars(folder);
   const run = async (...words: string[]) => {
@@ -41,7 +41,7 @@ test('a run by a recipe is sampled as the recipe says, by every command and in i
   });
 });
 
-test('a run that no preset was named for begins by saying which it has', async (t) => {
+test('a run without a given preset prints at its start which one it has', async (t) => {
   const folder = await temporaryFolder(t);
   writeBars(folder);
   const train = ['train', 'bars.idx', '--network', 'unet2d', '--size', '16', '--channels', '1'];

@@ -19,7 +19,7 @@ test('runs are numbered from 1, past the highest there is', async (t) => {
   t.is(await next(root), join(root, '13'));
 });
 
-test('two that begin at the same time get a folder each', async (t) => {
+test('two runs that start at the same time get a folder each', async (t) => {
   const root = join(await temporaryFolder(t), 'runs');
   const claims = await Promise.all([1, 2, 3].map(() => claimRunFolder(root)));
   t.deepEqual(

@@ -53,7 +53,7 @@ test('a run gives a grid, a film and an animation of the sizes asked for', async
   t.is(code, 0, stderr);
   t.is(
     stdout,
-    'grid.png: 5 images\nfilm.png: from noise to image\nall.gif: coming out of the noise\n',
+    'grid.png: 5 images\nfilm.png: from noise to image\nall.gif: from noise to images\n',
   );
   const cell = 8 * 12 + 2;
   t.deepEqual(await size(join(folder, 'grid.png')), [3 * cell + 2, 2 * cell + 2, 1]);
@@ -61,7 +61,7 @@ test('a run gives a grid, a film and an animation of the sizes asked for', async
   t.is((await size(join(folder, 'all.gif')))[2], 13);
 });
 
-test('all pictures are made when nobody reads what it says', async (t) => {
+test('all pictures are written even if nobody reads stdout', async (t) => {
   const folder = await workplace(t);
   const files = ['--out', 'grid.png', '--film', 'film.png', '--gif', 'all.gif'];
   const { process: child, exit } = startHaze(t, folder, [
@@ -124,7 +124,7 @@ test('the same seed draws the same pictures from the run, its checkpoint and its
   t.notDeepEqual(await draw(...bare, ...solver, '--objective', 'v'), solved);
 });
 
-test("a flag against the run's own settings is refused, one that repeats them is not", async (t) => {
+test("a flag that contradicts the run's settings is refused, one that repeats them is not", async (t) => {
   const folder = await workplace(t);
   const run = join(folder, 'run');
   await refuses(t, ['sample', run, '--size', '16'], /--size: .*run has 8, got 16/);
@@ -166,12 +166,12 @@ test('pictures that cannot be written are refused before anything is drawn', asy
   await t.throwsAsync(stat(join(folder, 'samples.png')));
 });
 
-test('what is no model is refused', async (t) => {
+test('a path that is not a model is refused', async (t) => {
   const folder = await workplace(t);
   await refuses(
     t,
     ['sample'],
-    /<model>: expected a run, a checkpoint folder, diffusers' folder or a file of weights, got nothing/,
+    /<model>: expected a run, a checkpoint folder, a diffusers folder or a file of weights, got nothing/,
   );
   await refuses(t, ['sample', join(folder, 'none')], /expected a model, got none/);
   await refuses(

@@ -16,7 +16,7 @@ test('tables are aligned, numbers to the right', (t) => {
   t.is(table([]), '');
 });
 
-test('durations read like a clock', (t) => {
+test('durations are shown like a clock', (t) => {
   t.deepEqual([0, 7.4, 65, 3599.6, 3600, 45296].map(duration), [
     '0:00',
     '0:07',

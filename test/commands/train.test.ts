@@ -36,7 +36,7 @@ async function workplace(t: ExecutionContext, count = 9): Promise<string> {
   return folder;
 }
 
-test('a run leaves its settings, losses, checkpoint and curve, and says where', async (t) => {
+test('a run writes its settings, losses, checkpoint and curve, and says where', async (t) => {
   const folder = await workplace(t);
   const { code, stdout, stderr } = await haze(folder, [
     'train',
@@ -100,14 +100,14 @@ async function untilSteps(folder: string, steps: number): Promise<void> {
   while ((await readMetrics(metrics)).length < steps) await setTimeout(5);
 }
 
-test('Ctrl-C saves the run, draws its losses and exits with 130; a resume goes on from there', async (t) => {
+test('Ctrl-C saves the run, draws its losses and exits with 130; a resume continues from there', async (t) => {
   const folder = await workplace(t);
   const { process: child, exit } = endless(t, folder);
   await untilSteps(folder, 3);
   child.kill('SIGINT');
   const { code, stderr } = await exit;
   t.is(code, 130, stderr);
-  t.regex(stderr, /^To go on: haze train --out r --resume$/m);
+  t.regex(stderr, /^To continue: haze train --out r --resume$/m);
   t.notRegex(stderr, /^\s+at /m);
   t.is((await sharp(join(folder, 'r/loss.png')).metadata()).format, 'png');
   const { step } = (await readMetrics(join(folder, 'r/metrics.jsonl'))).at(-1)!;
@@ -117,7 +117,7 @@ test('Ctrl-C saves the run, draws its losses and exits with 130; a resume goes o
   t.regex(more.stderr, new RegExp(`resuming at step ${step} `));
 });
 
-test("a second process is refused a run in progress; one that was killed is in nobody's way", async (t) => {
+test('a run in progress is refused to a second process; a killed process blocks nobody', async (t) => {
   const folder = await workplace(t);
   const { process: child, exit } = endless(t, folder);
   await untilSteps(folder, 21);
@@ -138,7 +138,7 @@ test("a second process is refused a run in progress; one that was killed is in n
   t.is(more.code, 0, more.stderr);
 });
 
-test('a run goes on when nobody reads what it says', async (t) => {
+test('a run continues if nobody reads its output', async (t) => {
   const folder = await workplace(t);
   const args = ['train', 'photos', ...SMALL, '--steps', '200', '--save-every', '1', '--out', 'r'];
   const { process: child, exit } = startHaze(t, folder, args);
@@ -181,7 +181,7 @@ test('a run that diverges stops with its step and exits with 1', async (t) => {
   t.is(stdout, '');
 });
 
-test('data that is not there or not enough is refused, and nothing is left', async (t) => {
+test('missing or too little data is refused, and nothing is left behind', async (t) => {
   const folder = await workplace(t, 3);
   const train = (data: string) => ['train', join(folder, data), ...SMALL, '--steps', '2'];
   await mkdir(join(folder, 'empty'));

@@ -61,7 +61,7 @@ test.serial(
   },
 );
 
-test.serial('every flag of the optimizer changes what is learned', async (t) => {
+test.serial('every flag of the optimizer changes the trained weights', async (t) => {
   const folder = await temporaryFolder(t);
   writeBars(folder);
   const variants: string[][] = [
@@ -146,7 +146,7 @@ test.serial(
   },
 );
 
-test.serial('a folder made with other samplings is not gone on with', async (t) => {
+test.serial('a folder with other sampling settings is not continued', async (t) => {
   const folder = await temporaryFolder(t);
   const made = [
     'generate',
@@ -168,7 +168,7 @@ test.serial('a folder made with other samplings is not gone on with', async (t) 
     '--no-clamp',
   ]);
   t.is(code, 2);
-  t.regex(stderr, /--clamp-range: the images in many were made with 1\.5, got none/);
+  t.regex(stderr, /--clamp-range: the images in many were drawn with 1\.5, got none/);
 });
 
 test.serial('inspect tells a unet2d from others, with attention as rows', async (t) => {
@@ -177,7 +177,7 @@ test.serial('inspect tells a unet2d from others, with attention as rows', async 
   t.regex(stdout, /mid_block\.attentions\.0, products +attention/);
 });
 
-test.serial('networks that are told classes are inspected', async (t) => {
+test.serial('class-conditional networks are inspected', async (t) => {
   const args = ['inspect', '--network', 'unet2d', '--num-classes', '10'];
   t.regex(await ok(t, '.', args), /classes 10/);
 });

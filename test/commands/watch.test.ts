@@ -28,7 +28,7 @@ test('haze watch prints the address of its page, and Ctrl-C ends it with 0', asy
   }
 });
 
-test('haze watch refuses what is no run, and settings that no server can have', async (t) => {
+test('haze watch refuses a path that is not a run, and invalid server settings', async (t) => {
   await refuses(t, ['watch'], /<runs>: expected a run, or a folder of runs, got nothing/);
   await refuses(
     t,
@@ -75,7 +75,7 @@ async function addressOf(stderr: NodeJS.ReadableStream): Promise<string> {
   throw new Error('no address');
 }
 
-test('train --watch serves the page of its run while it trains, and ends it with itself', async (t) => {
+test('train --watch serves the page of its run while it trains, and stops it at its own end', async (t) => {
   const folder = await temporaryFolder(t);
   writeBars(folder);
   const { process: child, exit } = startHaze(t, folder, [...ENDLESS, '--watch']);
@@ -88,7 +88,7 @@ test('train --watch serves the page of its run while it trains, and ends it with
   child.kill('SIGINT');
   const { code, stderr } = await exit;
   t.is(code, 130, stderr);
-  t.regex(stderr, /^To go on: haze train --out r --resume$/m);
+  t.regex(stderr, /^To continue: haze train --out r --resume$/m);
   await t.throwsAsync(ask(url, '/'), { code: 'ECONNREFUSED' });
 });
 
@@ -121,7 +121,7 @@ test('a page that cannot be served is refused before the training, and so are it
   await refuses(
     t,
     [...ENDLESS, '--port', '0'],
-    /^haze: --port: is of the page that --watch serves$/m,
+    /^haze: --port: belongs to --watch, which is not given$/m,
   );
 });
 

@@ -22,7 +22,7 @@ test('whole numbers are read in decimal', (t) => {
   t.is(new Args({}).whole('n', {}), undefined);
 });
 
-test('what is not a whole number of the range is refused with what was expected and got', (t) => {
+test('anything but a whole number in the range is refused with what was expected and got', (t) => {
   for (const text of ['abc', '1.5', '1e999', 'NaN', 'Infinity', '0x10', '1_000', '١', '--'])
     t.is(
       error(() => whole(text, { min: 1 })),
@@ -55,7 +55,7 @@ test('what is not a whole number of the range is refused with what was expected 
   );
 });
 
-test('numbers keep to open and closed ends', (t) => {
+test('numbers respect open and closed bounds', (t) => {
   t.is(real('1e-3', { above: 0, max: 1 }), 0.001);
   t.is(real('.5'), 0.5);
   t.is(
@@ -82,7 +82,7 @@ test('lists are numbers between commas, each held to the range', (t) => {
     );
 });
 
-test('names are looked up by their flag, in kebab case or as renamed', (t) => {
+test('names are looked up by their flag, in kebab case or renamed', (t) => {
   t.is(kebab('sampleEvery'), 'sample-every');
   const args = new Args({ 'beta-start': '0.1', bn: 'batch' });
   t.is(args.real('betaStart', {}), 0.1);
@@ -104,7 +104,7 @@ test('an unknown value gets the choices, and a suggestion where one is near', (t
   t.is(norm('layer'), '--norm: expected one of separate, shared, got layer');
 });
 
-test('a message shows what was given on one line, cut to a readable length', (t) => {
+test('a message shows the given value on one line, shortened to a readable length', (t) => {
   t.is(
     error(() => whole(`1\n2\u001b[31m`)),
     '--n: expected a whole number, got 1\\n2\\x1b[31m',
@@ -112,7 +112,7 @@ test('a message shows what was given on one line, cut to a readable length', (t)
   t.true(error(() => whole('x'.repeat(5000))).length < 120);
 });
 
-test('a positional argument that is missing says what was expected there', (t) => {
+test('for a missing positional argument the message says what was expected', (t) => {
   t.is(new Args({ data: 'photos' }).positional('data', 'images'), 'photos');
   t.is(
     error(() => new Args({}).positional('data', 'images')),

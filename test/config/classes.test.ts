@@ -37,15 +37,15 @@ test('with label dropout the network has one class more than the data, the last,
   t.is(classesOf(named({ 'num-classes': 'timestep' })), 'timestep');
 });
 
-test('without --classes a run is told none', (t) => {
+test('without --classes a run has none', (t) => {
   const run = fresh();
   t.deepEqual([run.data.classes, run.training.labelDropout, classesOf(run)], [null, 0, null]);
 });
 
-test('what does not go with classes is refused in a line', (t) => {
+test('settings that classes exclude are refused in a line', (t) => {
   t.is(
     message(() => newRunConfig('toy-cars', new Args({ classes: 'auto' }))),
-    '--classes: the network simple cannot be told classes; use --network unet2d',
+    '--classes: the network simple does not support classes; use --network unet2d',
   );
   t.is(
     message(() => fresh({ 'label-dropout': '0.1' })),
@@ -53,7 +53,7 @@ test('what does not go with classes is refused in a line', (t) => {
   );
   t.is(
     message(() => fresh({ 'num-classes': '10' })),
-    '--num-classes: the network is told classes, got 10; --classes says which the images are of',
+    "--num-classes: the network expects classes, got 10; --classes says where the images' classes come from",
   );
   t.is(
     message(() => named({ 'num-classes': '3' })),
@@ -71,7 +71,7 @@ test('what does not go with classes is refused in a line', (t) => {
   );
 });
 
-test('a run with classes comes back from its config.json, and one of old without', (t) => {
+test('a run with classes is read back from its config.json, and an old one without', (t) => {
   const run = named();
   const json = JSON.parse(JSON.stringify(run));
   t.deepEqual(parseRunConfig('c', json), run);
@@ -116,7 +116,7 @@ test('a resume keeps the classes, and may not change them', (t) => {
   );
 });
 
-test('a program says classes as the command line does', (t) => {
+test('programs set classes like the command line', (t) => {
   const run = runConfig({
     data: 'toy-cars',
     network: 'unet2d',
@@ -130,7 +130,7 @@ test('a program says classes as the command line does', (t) => {
 const condition = (flags: Flags, run: RunConfig | null = named(), model = run?.model) =>
   readCondition(new Args(flags), 'runs/1', { model: model!, run });
 
-test('all classes are drawn in turn, or those that are named', (t) => {
+test('all classes are drawn in turn, or the named ones', (t) => {
   t.deepEqual(condition({}), { labels: [0, 1, 2], guidance: 1, none: 3 });
   t.deepEqual(condition({ class: 'van,bus', guidance: '2.5' }), {
     ...{ labels: [2, 0], guidance: 2.5, none: 3 },
@@ -144,7 +144,7 @@ test('all classes are drawn in turn, or those that are named', (t) => {
   });
 });
 
-test('a class by number is taken where none has that name', (t) => {
+test('a class is chosen by number if none has that name', (t) => {
   const run = withClassNames(fresh({ classes: 'auto' }), 'folders', ['2', '1', 'none']);
   t.deepEqual(condition({ class: '2,1,0,none' }, run)?.labels, [0, 1, 0, 2]);
 });
@@ -160,18 +160,18 @@ test('a class whose name has a comma is given in quotes, as messages list it', (
   );
 });
 
-test('a model of elsewhere has numbers for classes, and no class for none', (t) => {
+test('a model of another program has numbers for classes, and no class for `none`', (t) => {
   const { model } = named();
   t.deepEqual(condition({}, null, model), { labels: [0, 1, 2, 3], guidance: 1, none: null });
   t.regex(
     message(() => condition({ guidance: '2' }, null, model)),
-    /^--guidance: runs\/1 knows no images without a class, as --label-dropout gives a run; expected 1, got 2$/,
+    /^--guidance: runs\/1 was trained without --label-dropout, so classes cannot guide it; expected 1, got 2$/,
   );
   const timestep = { ...model, numClasses: 'timestep' } as typeof model;
   t.deepEqual(condition({ class: '7' }, null, timestep)?.labels, [7]);
   t.regex(
     message(() => condition({}, null, timestep)),
-    /^--class: runs\/1 does not say how many classes it has; expected some$/,
+    /^--class: runs\/1 does not say how many classes it has, so a class must be given$/,
   );
 });
 
@@ -189,11 +189,15 @@ test('classes and guidance that a model does not have are refused in a line', (t
     [/^--class: expected a value, got nothing$/, { class: '' }],
     [/^--class: runs\/1 was trained without classes$/, { class: 'bus' }, fresh()],
     [
-      /^--guidance: runs\/1 was trained without classes; expected --guide beside it$/,
+      /^--guidance: runs\/1 was trained without classes, so it needs --guide$/,
       { guidance: '2' },
       fresh(),
     ],
-    [/^--guidance: runs\/1 knows no images without a class.*got 2$/, { guidance: '2' }, without],
+    [
+      /^--guidance: runs\/1 was trained without --label-dropout.*got 2$/,
+      { guidance: '2' },
+      without,
+    ],
     [/^--class: runs\/1 has no class none/, { class: 'none' }, without],
     [/^--guidance: expected a number from 0 to 1000, got x$/, { guidance: 'x' }],
     [/^--guidance: expected a number from 0 to 1000, got -1$/, { guidance: '-1' }],

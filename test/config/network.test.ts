@@ -84,11 +84,11 @@ test('--attention names sides, on the way down and up', (t) => {
   refused(
     t,
     () => levels({ attention: '12' }),
-    /^--attention: expected sides of the levels, which are 32, 16, 8, 4, got 12$/,
+    /^--attention: expected image sizes of levels, which are 32, 16, 8, 4, got 12$/,
   );
 });
 
-test('every flag of the table is read, and reaches the field that it is of', (t) => {
+test('every flag of the table is read into its field', (t) => {
   const flags: Flags = {
     channels: '1',
     widths: '12,24',
@@ -172,11 +172,11 @@ test('a flag of the other network is refused by name', (t) => {
   );
 });
 
-test('what a network cannot be is refused', (t) => {
+test('invalid networks are refused', (t) => {
   refused(
     t,
     () => model({ groups: '5' }),
-    /^--groups: expected a divisor of all channels that are normalised, got 5 for 32$/,
+    /^--groups: expected a divisor of all normalised channels, got 5 for 32$/,
   );
   refused(
     t,
@@ -187,7 +187,7 @@ test('what a network cannot be is refused', (t) => {
   refused(
     t,
     () => model({ 'attention-groups': '5' }),
-    /^--attention-groups: expected a divisor of all channels that are normalised, got 5 for /,
+    /^--attention-groups: expected a divisor of all normalised channels, got 5 for /,
   );
   refused(
     t,
@@ -197,7 +197,7 @@ test('what a network cannot be is refused', (t) => {
   refused(
     t,
     () => model({ 'head-dim': '1000' }),
-    /^--head-dim: expected at most the 128 channels of a level that attends, got 1000$/,
+    /^--head-dim: expected at most the 128 channels of a level with attention, got 1000$/,
   );
   refused(
     t,
@@ -207,7 +207,7 @@ test('what a network cannot be is refused', (t) => {
   refused(t, () => model({ size: '30' }), /^--size: 3 widths halve the image 2 times/);
 });
 
-test("--network-config takes diffusers' config, and flags go before it", async (t) => {
+test("--network-config reads diffusers' config, and flags override it", async (t) => {
   const wanted = model({
     widths: '16,24',
     'layers-per-block': '1',
@@ -244,7 +244,7 @@ test("--network-config takes diffusers' config, and flags go before it", async (
   refused(
     t,
     () => fresh({ 'network-config': path }),
-    /^--size: .*config\.json does not say the side/,
+    /^--size: .*config\.json does not give its image size/,
   );
 });
 
@@ -257,7 +257,7 @@ test("--init of diffusers' folder takes its network and its forward process", (t
   t.like(fresh({ init, loss: 'l2', timesteps: '40' }).diffusion, { timesteps: 40, loss: 'l2' });
 });
 
-test('config.json keeps every field, and a run of before has the simple network and Adam', (t) => {
+test('config.json keeps every field, and an old run has the simple network and Adam', (t) => {
   for (const flags of [
     {},
     { network: 'unet2d', 'head-dim': 'all' },
@@ -332,7 +332,7 @@ test('the optimizer is Adam with PyTorch’s defaults unless flags say otherwise
   t.is(optimizerOf(fresh({ optimizer: 'adamw', 'weight-decay': '0' }).training).decay, 0);
 });
 
-test('settings of an optimizer that cannot be are refused, and changes of one on a resume', (t) => {
+test('invalid optimizer settings are refused, and changes on a resume', (t) => {
   refused(
     t,
     () => fresh({ 'weight-decay': '0.1' }),
@@ -366,7 +366,7 @@ test('settings of an optimizer that cannot be are refused, and changes of one on
   );
 });
 
-test('Muon has a rate of its own beside the one of AdamW, which moves the rest', (t) => {
+test('Muon has its own learning rate beside that of AdamW, which updates the rest', (t) => {
   const { training } = fresh({ optimizer: 'muon', lr: '0.004' });
   t.like(training, { optimizer: 'muon', lr: 0.004, muonLr: 0.02, weightDecay: 0.01 });
   const { muon, ...adamW } = optimizerOf(training);
@@ -387,7 +387,7 @@ test('Muon has a rate of its own beside the one of AdamW, which moves the rest',
   refused(t, () => resumed({ 'muon-lr': '0.1' }), /^--muon-lr: the run in runs\/1 has 0.02, got/);
 });
 
-test('objectives, weights, timesteps and parts of a step are kept, and refused where they do not go together', (t) => {
+test('objectives, weights, timesteps and parts of a step are kept, and conflicting ones refused', (t) => {
   const unet2d = { network: 'unet2d', timesteps: '40' };
   const run = fresh({
     ...{ ...unet2d, objective: 'v', weighting: 'min-snr', 'time-sampling': 'logit-normal' },
@@ -413,29 +413,32 @@ test('objectives, weights, timesteps and parts of a step are kept, and refused w
     [{ weighting: 'none', 'snr-gamma': '2' }, /^--snr-gamma: belongs to --weighting min-snr/],
     [{ weighting: 'min-snr', 'snr-gamma': '0' }, /^--snr-gamma: expected a number above 0, got 0$/],
     [{ objective: 'noise' }, /^--objective: expected one of epsilon, x0, v, flow, got noise/],
-    [{ 'zero-terminal-snr': true }, /^--zero-terminal-snr: .* it needs --objective v or x0$/],
+    [{ 'zero-terminal-snr': true }, /^--zero-terminal-snr: .* use --objective v or x0$/],
     [{ 'time-sampling': 'normal' }, /^--time-sampling: expected one of uniform, logit-normal/],
     [{ accumulate: '0' }, /^--accumulate: expected a whole number from 1/],
-    [{ grow: '16:0.5' }, /^--grow: its shares are of --steps; the length is given by --epochs$/],
+    [
+      { grow: '16:0.5' },
+      /^--grow: needs --steps, of which it gives shares; the length is given by --epochs$/,
+    ],
     ...['16', '16:0', '16:1', '8:0.5,16:0.5', '16:0.5:1', '1.5:0.5', 'half', ','].map(
       (grow): [flags: Flags, message: RegExp] => [
         { ...unet2d, steps: '9', grow },
-        /^--grow: expected sides and shares of the steps that grow/,
+        /^--grow: expected sizes and shares of the steps, both increasing/,
       ],
     ),
     [
       { ...unet2d, steps: '9', grow: '16:0.2,8:0.5' },
-      /^--grow: expected sides that grow up to --size/,
+      /^--grow: expected increasing sizes up to --size/,
     ],
     [
       { ...unet2d, steps: '9', grow: '32:0.5' },
-      /^--grow: expected sides that grow up to --size 32/,
+      /^--grow: expected increasing sizes up to --size 32/,
     ],
     [{ ...unet2d, steps: '9', grow: '6:0.5' }, /^--grow: 6: .* multiple of 4; got 6$/],
     [{ 'zero-init': true }, /^--zero-init: belongs to --network unet2d; the network is simple$/],
     [
       { ...unet2d, 'zero-init': true, init: 'w.safetensors' },
-      /^--zero-init: the weights are those/,
+      /^--zero-init: --init already gives the weights/,
     ],
   ];
   for (const [flags, message] of faults) refused(t, () => fresh(flags), message);
@@ -450,7 +453,7 @@ test('objectives, weights, timesteps and parts of a step are kept, and refused w
   for (const [flags, message] of changes) refused(t, () => resumed(flags), message);
 });
 
-test('averages and a decay that cannot be are refused, and changes of them on a resume', (t) => {
+test('invalid averages and decays are refused, and changes on a resume', (t) => {
   const faults: [flags: Flags, message: RegExp][] = [
     [{ ema: '1' }, /^--ema: expected 0 to 4 numbers from 0 and below 1 between commas, got 1$/],
     [{ ema: '0.9,-0.1' }, /^--ema: expected 0 to 4 numbers/],

@@ -66,14 +66,14 @@ for (const name of ['nested', 'flat', 'fp16'])
     t.is(run, null);
   });
 
-test('its scheduler says the forward process and how to sample', async (t) => {
+test('its scheduler determines the forward process and the sampling', async (t) => {
   const { diffusion, sampling } = await open(pipeline('nested'));
   t.like(diffusion, { timesteps: 50, schedule: 'linear', betaStart: 1e-4, betaEnd: 0.02 });
   t.like(sampling, { sampler: 'ancestral', clamp: 1.5, variance: 'large' });
   t.like((await open(pipeline('fp16'))).sampling, { sampler: 'ddim', clamp: 1 });
 });
 
-test('pickles, names of old and half precision hold the same weights', async (t) => {
+test('pickles, old names and half precision give the same weights', async (t) => {
   const weights = async (name: string) => readWeights((await open(pipeline(name))).weights);
   const [nested, flat, half] = [
     await weights('nested'),
@@ -110,7 +110,7 @@ for (const device of ['wasm', 'tensorflow'] as const)
     },
   );
 
-test('flags may say what the folder says, and the size of images, but nothing else', async (t) => {
+test('flags may repeat what the folder says, and set the size of images, but nothing else', async (t) => {
   t.is((await open(pipeline('nested'), { size: '16' })).model.size, 16);
   await t.notThrowsAsync(
     open(pipeline('nested'), { groups: '4', attention: '4', timesteps: '50', 'norm-eps': '1e-6' }),
@@ -140,17 +140,17 @@ async function bare(
   return path;
 }
 
-test('of bare weights shapes say what they can, and defaults hold for the rest', async (t) => {
+test('the shapes of bare weights determine what they can, with defaults for the rest', async (t) => {
   const { model, notes } = await open(await bare(t), { size: '8' });
   t.deepEqual(model, { ...NETWORK, ...MINIMUM, downPadding: 1 });
   t.is(notes.length, 1);
   t.regex(
     notes[0]!,
-    /assumed are --head-dim 6, --groups 4, .*--norm-eps 0.00001, --flip-sin-to-cos on/,
+    /assumed: --head-dim 6, --groups 4, .*--norm-eps 0.00001, --flip-sin-to-cos on/,
   );
 });
 
-test('flags, or the config, say the rest of bare weights', async (t) => {
+test('flags, or the config, determine the rest of bare weights', async (t) => {
   const flags = {
     ...{ size: '8', 'head-dim': 'all', 'norm-eps': '1e-6', 'flip-sin-to-cos': false },
     ...{ 'freq-shift': '1', 'down-padding': '0' },
@@ -201,7 +201,7 @@ test('a folder that lacks a file, or of another pipeline, is refused by name', a
     [
       (f) =>
         renameSync(join(f, weights), join(f, weights.replace('.safe', '-00001-of-00002.safe'))),
-      /got diffusion_pytorch_model-00001-of-00002\.safetensors, in pieces, which are not read/,
+      /got diffusion_pytorch_model-00001-of-00002\.safetensors, in shards, which are not supported/,
     ],
     [
       (f) => rmSync(join(f, 'scheduler'), { recursive: true }),
@@ -242,7 +242,7 @@ test('a model alone, without a pipeline around it, is opened too', async (t) => 
   t.deepEqual(sampling, {});
 });
 
-test('what a folder says of its labels is read, and refused where the network has no such', async (t) => {
+test("a folder's labels are read, and refused if the network does not have them", async (t) => {
   const folder = join(await temporaryFolder(t), 'pipeline');
   cpSync(pipeline('nested'), folder, { recursive: true });
   const index = join(folder, 'model_index.json');

@@ -49,7 +49,7 @@ function networkFlags({ given: { kind, ...fields }, batch }: Preset): Given {
 }
 
 for (const name of PRESET_NAMES)
-  test(`--preset ${name} is what the flags say that it stands for`, (t) => {
+  test(`--preset ${name} equals its flags`, (t) => {
     const { recipe, ...preset } = PRESETS[name] as Preset;
     const { sampling, ...run } = fresh({ preset: name });
     const flags = { ...networkFlags({ recipe, ...preset }), ...parsed(trainingFlagsOf(recipe)) };
@@ -63,7 +63,7 @@ for (const name of PRESET_NAMES)
     t.notRegex(preset.about, /\n/);
   });
 
-test('the presets of old say a network and a batch alone', (t) => {
+test('the old presets only set a network and a batch', (t) => {
   for (const name of ['reference', 'small', 'tiny', 'unet2d-32', 'unet2d-64'] as const) {
     const run = fresh({ preset: name });
     t.false('sampling' in run);
@@ -81,7 +81,7 @@ test('every recipe is trained for a number of steps that its warm-up is a small 
   }
 });
 
-test('a flag goes before what the preset says, and programs do the same', (t) => {
+test('a flag overrides the preset, also in programs', (t) => {
   const run = fresh({
     ...{ preset: 'pictures-32', steps: '70', lr: '0.002', ema: 'none', clip: 'none' },
     ...{
@@ -114,7 +114,7 @@ test('a flag goes before what the preset says, and programs do the same', (t) =>
   t.is(fresh({ preset: 'pictures-32', epochs: '3' }).training.steps, null);
 });
 
-test('what a preset says and makes no sense beside a flag is left out', (t) => {
+test("a preset's setting that makes no sense beside a flag is left out", (t) => {
   const preset = 'pictures-32';
   const flow = fresh({ preset, objective: 'flow' });
   t.false('sampling' in flow);
@@ -145,7 +145,7 @@ test('stages of a recipe are left out where they do not go with the settings, an
   t.like(fresh({ minutes: '5', grow: '32:0.5' }).training, { grow: '32:0.5', epochs: null });
 });
 
-test('a flag against the preset that cannot be is refused, naming both', (t) => {
+test('a flag that conflicts with the preset is refused, naming both', (t) => {
   const preset = 'pictures-32';
   const wrong: [flags: Given, message: RegExp][] = [
     [
@@ -162,7 +162,7 @@ test('a flag against the preset that cannot be is refused, naming both', (t) => 
     t.throws(() => fresh({ preset, ...flags }), { instanceOf: UsageError, message });
 });
 
-test("a config of the network takes the preset's network away, and nothing else", async (t) => {
+test("a config of the network replaces the preset's network, and nothing else", async (t) => {
   const path = join(await temporaryFolder(t), 'config.json');
   const model = completeModel({ kind: 'unet2d', size: 16, widths: [16, 24], layers: 1 });
   if (model.kind !== 'unet2d') throw new Error('of another kind');
@@ -197,7 +197,7 @@ test('a resume may name its preset again, and no other', (t) => {
   );
 });
 
-test('config.json keeps how a run is sampled, and what cannot be is refused by its field', (t) => {
+test("config.json keeps a run's sampling, and invalid values are refused with the name of the field", (t) => {
   const run = fresh({ preset: 'pictures-32' });
   const copy = () => JSON.parse(JSON.stringify(run)) as { sampling: Record<string, unknown> };
   t.deepEqual(parseRunConfig('c', copy()), run);
@@ -207,8 +207,12 @@ test('config.json keeps how a run is sampled, and what cannot be is refused by i
     ['eta', 2, /^c\.sampling\.eta: expected a number from 0 to 1, got 2$/],
     ['clamp', true, /^c\.sampling\.clamp: expected a number above 0, got true$/],
     ['step', 3, /^c\.sampling\.step: unknown field \(did you mean steps\?\)$/],
-    ['sampler', 'flow-euler', /^c: --sampler: flow-euler is not for a model of --objective v/],
-    ['dynamicThreshold', 0.9, /^c\.sampling\.dynamicThreshold: clamps by itself/],
+    [
+      'sampler',
+      'flow-euler',
+      /^c: --sampler: flow-euler does not support a model of --objective v/,
+    ],
+    ['dynamicThreshold', 0.9, /^c\.sampling\.dynamicThreshold: clamps too/],
   ];
   for (const [field, value, message] of wrong) {
     const changed = copy();
@@ -217,7 +221,7 @@ test('config.json keeps how a run is sampled, and what cannot be is refused by i
   }
 });
 
-test('a run is sampled as its recipe says, and a flag goes before it', (t) => {
+test("a run is sampled with its recipe's settings, and a flag overrides them", (t) => {
   const run = fresh({ preset: 'pictures-32' });
   const sampling = { sampler: 'ddim', eta: 1, steps: 50, spacing: 'linspace', clamp: 1 } as const;
   t.like(run.sampling, sampling);

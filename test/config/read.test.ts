@@ -133,7 +133,7 @@ test('a file that is cut off anywhere is refused with its path', async (t) => {
   await t.throwsAsync(readRunConfig(`${path}.none`), { instanceOf: UsageError });
 });
 
-test('what a network predicts and how betas are made is read where it is said', (t) => {
+test("a network's objective and schedule are read if given", (t) => {
   const diffusion = (fields: Json) =>
     parseRunConfig(
       'config.json',

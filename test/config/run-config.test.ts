@@ -40,7 +40,7 @@ test("without flags a run is the reference's", (t) => {
   t.deepEqual([run.data.flip, run.data.fit, run.seed], [true, 'squash', 0]);
 });
 
-test('a preset sets model and batch, and single flags go before it', (t) => {
+test('a preset sets model and batch, and single flags override it', (t) => {
   const run = fresh({ preset: 'tiny', batch: '8', channels: '1' });
   t.deepEqual(run.model.widths, [16, 32, 64, 128]);
   t.deepEqual([run.model.size, run.model.channels, run.training.batch], [32, 1, 8]);
@@ -72,7 +72,7 @@ test('--held-out is a fraction when it is a number', (t) => {
     );
 });
 
-test('what does not go together is refused', (t) => {
+test('conflicting settings are refused', (t) => {
   t.regex(
     message(() => fresh({ schedule: 'cosine', 'beta-start': '0.1' })),
     /--beta-start: belongs to --schedule linear/,
@@ -155,7 +155,7 @@ test("anything else is refused by its flag, with the run's value and the one giv
   );
 });
 
-test('a preset against the run is refused by what it would change', (t) => {
+test('a preset that contradicts the run is refused, naming what it would change', (t) => {
   t.regex(
     message(() => resumed({ preset: 'tiny' })),
     /^--size: the run in runs\/1 has 64, got 32 \(of --preset tiny\)/,

@@ -24,7 +24,7 @@ test('ddim takes 50 steps, fewer where there are fewer, or as many as asked for'
   t.is(sampling({ sampler: 'ddim', 'sample-steps': '7', eta: '0.5' }).eta, 0.5);
 });
 
-test('what a sampler does not have is refused by its flag', (t) => {
+test('a setting that a sampler does not have is refused with its flag', (t) => {
   const cases: [flags: Given, message: RegExp][] = [
     [{ eta: '0' }, /^--eta: belongs to --sampler ddim; the sampler is ancestral$/],
     [
@@ -42,7 +42,7 @@ test('what a sampler does not have is refused by its flag', (t) => {
     t.throws(() => sampling(flags), { instanceOf: UsageError, message });
 });
 
-test('each sampler has its steps, and says what is not its own default alone', (t) => {
+test('each sampler has its number of steps, and shows only settings that differ from its defaults', (t) => {
   t.deepEqual(sampling({ sampler: 'dpm++2m' }, 1000), {
     ...{ sampler: 'dpm++2m', steps: 20, eta: 0, norm: 'running' },
   });
@@ -57,7 +57,7 @@ test('each sampler has its steps, and says what is not its own default alone', (
   });
 });
 
-test('a network that predicts flow is sampled along s, and by nothing else', (t) => {
+test('a flow network is only sampled along s', (t) => {
   const flow = (flags: Given) =>
     readSampling(new Args(flags).renamed(SAMPLING_NAMES), { timesteps: 300, objective: 'flow' });
   t.deepEqual(flow({}), { sampler: 'flow-euler', steps: 50, eta: 0, norm: 'running' });
@@ -67,7 +67,7 @@ test('a network that predicts flow is sampled along s, and by nothing else', (t)
   const wrong: [flags: Given, message: RegExp][] = [
     [
       { sampler: 'ddim' },
-      /^--sampler: ddim is not for a model of --objective flow, which has euler, heun, dpm/,
+      /^--sampler: ddim does not support a model of --objective flow; expected euler, heun, dpm/,
     ],
     [{ sampler: 'dpm++2m', karras: true }, /^--karras: not for a model of --objective flow$/],
     [{ spacing: 'leading' }, /^--spacing: expected even or linspace .* flow, got leading$/],
@@ -77,9 +77,12 @@ test('a network that predicts flow is sampled along s, and by nothing else', (t)
     t.throws(() => flow(flags), { instanceOf: UsageError, message });
 });
 
-test('settings that do not go together are refused', (t) => {
+test('conflicting settings are refused', (t) => {
   const wrong: [flags: Given, message: RegExp][] = [
-    [{ sampler: 'flow-euler' }, /^--sampler: flow-euler is not for a model of --objective epsilon/],
+    [
+      { sampler: 'flow-euler' },
+      /^--sampler: flow-euler does not support a model of --objective epsilon/,
+    ],
     [{ sampler: 'unipc', shift: '2' }, /^--shift: not for a model of --objective epsilon$/],
     [{ karras: true }, /^--karras: belongs to --sampler euler, euler-a, heun, .*; the sampler is/],
     [
@@ -92,7 +95,7 @@ test('settings that do not go together are refused', (t) => {
       /^--solver-type: expected one of bh1, bh2, got bh3/,
     ],
     [{ variance: 'large', sampler: 'euler' }, /^--variance: belongs to --sampler ancestral; /],
-    [{ 'dynamic-threshold': '0.9', clamp: true }, /^--dynamic-threshold: clamps by itself/],
+    [{ 'dynamic-threshold': '0.9', clamp: true }, /^--dynamic-threshold: clamps too/],
     [{ 'threshold-max': '2' }, /^--threshold-max: belongs to --dynamic-threshold, which is off/],
     [{ 'dynamic-threshold': '0' }, /^--dynamic-threshold: expected .* above 0 .* 1, got 0$/],
   ];

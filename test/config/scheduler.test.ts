@@ -156,7 +156,7 @@ test('an infinity as Python writes it is read where diffusers saves one', async 
   t.is(readScheduler(path).sampling.sampler, 'dpm++2m');
 });
 
-test('what of a solver Haze does not compute is refused by key and value', async (t) => {
+test('unsupported solver settings are refused by key and value', async (t) => {
   const wrong: [config: object, message: RegExp][] = [
     [{ solver_order: 1 }, /solver_order: expected a whole number from 2 to 3, got 1/],
     [{ algorithm_type: 'dpmsolver' }, /algorithm_type: expected one of dpmsolver\+\+, sde-/],
@@ -204,7 +204,7 @@ test('what an old google/ddpm-* has is read', async (t) => {
   t.like(readScheduler(await written(t, old)).sampling, { variance: 'large', clamp: 1 });
 });
 
-test('what Haze cannot do is refused by key and value', async (t) => {
+test('unsupported settings are refused by key and value', async (t) => {
   const wrong: [change: Record<string, unknown>, message: RegExp][] = [
     [
       { _class_name: 'PNDMScheduler' },

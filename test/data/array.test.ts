@@ -73,7 +73,7 @@ test('A folder of haze generate with one array stands for it, and one that is no
   await writeFile(join(folder, 'images.part'), '');
   await t.throwsAsync(openSource(folder, 0), {
     name: 'UsageError',
-    message: /not finished; the same command goes on/,
+    message: /not finished; run the same command/,
   });
   await writeFile(join(folder, 'images.npz'), await readFile(fixturePath('evaluation/images.npz')));
   t.is((await openSource(folder, 0)).count, 6);
@@ -117,7 +117,7 @@ const BAD: readonly (readonly [string, Uint8Array, RegExp])[] = [
     /with 1, 3 or 4 channels behind, got \(2, 4, 4, 2\)/,
   ],
   ['a.npy', npy([0, 4, 4, 3], '|u1', new Uint8Array(0)), /got \(0, 4, 4, 3\)/],
-  ['a.npy', npy([2, 4, 4, 3], '|u1', new Uint8Array(90)), /expected 224 bytes, .* got 218/],
+  ['a.npy', npy([2, 4, 4, 3], '|u1', new Uint8Array(90)), /expected 224 bytes .* got 218/],
   ['a.npy', npy([2, 4, 4, 3], '<f4', new Uint8Array(384)), /of type \|u1, got/],
   [
     'a.npz',
@@ -166,7 +166,7 @@ test('Labels beside the images of a .npz are classes, of any type of whole numbe
     t.is(classes.names.length, 45);
   }
   for (const [array, message] of [
-    [npy([2], '|u1', Uint8Array.of(1, 0)), /"arr_1": expected 3 labels, one an image, got \(2\)$/],
+    [npy([2], '|u1', Uint8Array.of(1, 0)), /"arr_1": expected 3 labels, one per image, got \(2\)$/],
     [
       npy([3], '<f4', new Uint8Array(12)),
       /expected an array of type \|u1 or <i4 or <i8, got "<f4"/,

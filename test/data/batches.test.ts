@@ -33,7 +33,7 @@ test('steps know their epoch and where it ends', (t) => {
   );
 });
 
-test('a step is the same whatever was asked before it, so a resume goes on as it would have', (t) => {
+test('a step does not depend on earlier requests, so a resume continues as an uninterrupted run would', (t) => {
   const whole = new BatchPlan(OPTIONS);
   const batches = steps(0, 40).map((s) => whole.batch(s));
   for (const step of [39, 3, 12, 11, 25, 0])
@@ -74,8 +74,8 @@ test('timesteps cover [0, T) evenly', (t) => {
   );
 });
 
-test('fewer images than a batch is an error that says both numbers', (t) => {
+test('fewer images than a batch is an error with both numbers', (t) => {
   const error = t.throws(() => new BatchPlan({ ...OPTIONS, count: 9 }), { instanceOf: UsageError });
-  t.is(error.message, '--batch: a batch takes 10 images, and the data has 9; expected at most 9');
+  t.is(error.message, '--batch: expected at most 9, the number of images in the data, got 10');
   t.is(new BatchPlan({ ...OPTIONS, count: 10 }).stepsPerEpoch, 1);
 });

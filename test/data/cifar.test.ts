@@ -48,7 +48,7 @@ test('CIFAR-100 has two labels a record', async (t) => {
   t.deepEqual([...all.subarray(-6)], [40, 50, 60, 40, 50, 60]);
 });
 
-test('where the size could be of either, the labels tell', async (t) => {
+test('if the size fits either format, the labels decide', async (t) => {
   const file = path.join(await temporaryFolder(t), 'train.bin');
   const ten = Buffer.concat(Array.from({ length: 3074 }, (_, i) => record(i % 10, 70, 80, 90)));
   await writeFile(file, ten);
@@ -68,7 +68,7 @@ const refusals: [string, Buffer, RegExp][] = [
     record(1, 1, 1, 1).subarray(0, 3000),
     /CIFAR-10 of 3073, CIFAR-100 of 3074 bytes\), got 3000 bytes/,
   ],
-  ['a label that cannot be', record(10, 1, 1, 1), /labels that CIFAR-10 does not know/],
+  ['a label that cannot be', record(10, 1, 1, 1), /labels that CIFAR-10 does not have/],
   ['an empty batch', Buffer.alloc(0), /empty/],
 ];
 

@@ -43,7 +43,7 @@ test('Images in no folder are refused, and so is one class alone where several a
   const alone = await classesOf(root);
   t.throws(() => checkSeveral('cars', alone), {
     instanceOf: UsageError,
-    message: 'cars: expected two classes or more, got van alone',
+    message: 'cars: expected two classes or more, got only van',
   });
   t.throws(() => checkSeveral('cars', { names: ['a', 'b'], labels: Int32Array.of(1, 1) }), {
     instanceOf: UsageError,
@@ -53,7 +53,7 @@ test('Images in no folder are refused, and so is one class alone where several a
   await writeFile(path.join(root, 'b.png'), '');
   await t.throwsAsync(classesOf(root), {
     name: 'UsageError',
-    message: /got 1 that lie in none, such as b\.png/,
+    message: /got 1 outside any, such as b\.png/,
   });
 });
 
@@ -72,7 +72,8 @@ test('The labels of an IDX file lie beside it, packed or not', async (t) => {
     await writeFile(file, pack(images(3)));
     await t.throwsAsync(classesOf(file), {
       name: 'UsageError',
-      message: /expected its labels in train-labels-idx1-ubyte beside it, got no such file/,
+      message:
+        /expected its labels in train-labels-idx1-ubyte in the same folder, got no such file/,
     });
     await writeFile(path.join(root, `train-labels-idx1-ubyte${end}`), pack(labels([2, 0, 1])));
     const { names, labels: found } = await classesOf(file);
@@ -82,7 +83,7 @@ test('The labels of an IDX file lie beside it, packed or not', async (t) => {
 });
 
 const BAD: readonly (readonly [string, Buffer, RegExp])[] = [
-  ['too few', labels([1, 0]), /expected 3 labels, one an image, got 2 in 2 bytes/],
+  ['too few', labels([1, 0]), /expected 3 labels, one per image, got 2 in 2 bytes/],
   [
     'a header that says another count',
     labels([1, 0, 2], 4),
@@ -116,7 +117,7 @@ test("CIFAR's label bytes are classes, by CIFAR-10's names or CIFAR-100's number
   t.is(hundred.names[99], '99');
 });
 
-test('Toy cars are of the body that is drawn', async (t) => {
+test('Toy cars have the body that is drawn', async (t) => {
   const { names, labels } = await classesOf('toy-cars');
   t.is(names.length, 8);
   t.is(labels.length, 2048);

@@ -27,7 +27,7 @@ const refused = async (t: Parameters<typeof temporaryFolder>[0], spec: string, m
   t.regex(error.message, message);
 };
 
-test('images at any depth come in the order of their paths, hidden files left out', async (t) => {
+test('images at any depth are listed in the order of their paths, without hidden files', async (t) => {
   const folder = await temporaryFolder(t);
   await mkdir(path.join(folder, 'b/deep/er'), { recursive: true });
   await mkdir(path.join(folder, '.hidden'));
@@ -138,7 +138,7 @@ test('a drawing is never rendered, whatever its name and its first bytes say', a
   t.regex(skipped.find((s) => s.path.endsWith('long.jpg'))!.reason, /an SVG drawing/);
 });
 
-test('a file that is no picture is named by what it is, with what to do about it', async (t) => {
+test('a file that is not a picture is reported with its kind and a remedy', async (t) => {
   const folder = await temporaryFolder(t);
   const files: [string, Buffer | string, RegExp][] = [
     ['a.jpg', await readFile(fixture('photo.heic')), /HEIC.*not supported.*convert it to JPEG/],
@@ -147,7 +147,7 @@ test('a file that is no picture is named by what it is, with what to do about it
     ['d.jpg', '<!DOCTYPE html><html>404</html>', /an HTML page/],
     ['e.png', 'no picture', /^it is text$/],
     ['f.png', Buffer.from(zipSync({ a: strToU8('x') })), /a zip archive; unpack it/],
-    ['g.png', Buffer.from([1, 2, 3, 4]), /not one of the pictures that are read: JPEG, PNG/],
+    ['g.png', Buffer.from([1, 2, 3, 4]), /not a supported picture: JPEG, PNG/],
   ];
   for (const [name, file] of files) await writeFile(path.join(folder, name), file);
   await flat(5).png().toFile(path.join(folder, 'real.png'));
@@ -156,7 +156,7 @@ test('a file that is no picture is named by what it is, with what to do about it
   for (const [i, [name, , reason]] of files.entries()) t.regex(skipped[i]!.reason, reason, name);
 });
 
-test('a picture by the name of another kind is read as what it is', async (t) => {
+test('a picture with the extension of another format is read by its content', async (t) => {
   const folder = await temporaryFolder(t);
   await writeFile(path.join(folder, 'a.heic'), await flat(20).png().toBuffer());
   await writeFile(path.join(folder, 'b.png'), await flat(20).tiff().toBuffer());
@@ -193,7 +193,7 @@ onLinux('names that are not UTF-8 are read, of files and folders', async (t) => 
   t.deepEqual(await pixels(streamed), await pixels(dataset));
 });
 
-test('a run within the folder is left out and named, and so is what a run wrote into the folder itself', async (t) => {
+test("a run within the folder is left out and named, and so are a run's files in the folder itself", async (t) => {
   const folder = await temporaryFolder(t);
   await flat(10).png().toFile(path.join(folder, 'a.png'));
   const run = async (dir: string) => {
@@ -219,7 +219,7 @@ test('a run within the folder is left out and named, and so is what a run wrote 
   await refused(
     t,
     path.join(folder, 'runs'),
-    /no images but what .*runs\/1 holds.*left out: it holds a run/,
+    /no images except in .*runs\/1, which is left out: it holds a run/,
   );
   // A configuration beside photographs makes no run.
   const other = await temporaryFolder(t);
@@ -229,7 +229,7 @@ test('a run within the folder is left out and named, and so is what a run wrote 
   t.is((await openSource(other, 0)).count, 1);
 });
 
-test('the fingerprint tells names and sizes, not where the folder lies', async (t) => {
+test("the fingerprint depends on names and sizes, not on the folder's path", async (t) => {
   const [one, two] = [await temporaryFolder(t), await temporaryFolder(t)];
   for (const folder of [one, two])
     for (const name of ['a', 'b']) await writeFile(path.join(folder, `${name}.png`), 'x');
@@ -246,7 +246,7 @@ test('the fingerprint tells names and sizes, not where the folder lies', async (
   t.not(await cars(1), await cars(2));
 });
 
-test('an archive or a picture in place of a folder is named, with what to do', async (t) => {
+test('an archive or a picture in place of a folder is reported with a remedy', async (t) => {
   const folder = await temporaryFolder(t);
   const at = (name: string) => path.join(folder, name);
   await writeFile(at('photos.zip'), zipSync({ 'a.png': strToU8('x') }));
@@ -263,7 +263,7 @@ test('an archive or a picture in place of a folder is named, with what to do', a
     /gzip, but no IDX file inside: it is a tar archive; unpack it/,
   );
   await flat(1).png().toFile(at('one.png'));
-  await refused(t, at('one.png'), /but a PNG picture; name the folder it lies in/);
+  await refused(t, at('one.png'), /but a PNG picture; give the folder that it is in/);
 });
 
 test('a pipe with the name of a picture is skipped, not waited for', async (t) => {
@@ -280,7 +280,7 @@ test('a pipe with the name of a picture is skipped, not waited for', async (t) =
   );
 });
 
-test('a folder that is linked to goes by the first of its names, whatever order the disk lists', async (t) => {
+test('a linked folder goes by the first of its names, whatever order the disk lists them in', async (t) => {
   const folder = await temporaryFolder(t);
   // Made in falling order: a file system that lists by age would enter `z` first.
   await mkdir(path.join(folder, 'z'));
@@ -293,7 +293,7 @@ test('a folder that is linked to goes by the first of its names, whatever order 
   t.is(source.label(0), path.join(folder, 'a', 'x.png'));
 });
 
-test('decoding ends when it is asked to', async (t) => {
+test('decoding can be aborted', async (t) => {
   const source = await openSource('toy-cars', 0);
   const controller = new AbortController();
   const onProgress = () => controller.abort(new Error('enough'));
@@ -321,7 +321,7 @@ test('a folder without one readable image is an error that says why', async (t) 
   await writeFile(path.join(folder, 'notes.txt'), 'x');
   await refused(t, folder, /no images; expected .jpg.*found notes.txt/);
   await writeFile(path.join(folder, 'train-images-idx3-ubyte'), 'x');
-  await refused(t, folder, /name it: .*train-images-idx3-ubyte/);
+  await refused(t, folder, /give its path: .*train-images-idx3-ubyte/);
   const other = await temporaryFolder(t);
   await writeFile(path.join(other, 'train.bin'), 'x');
   await refused(t, other, /name it: .*train\.bin/);

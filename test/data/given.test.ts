@@ -46,7 +46,7 @@ test('images of any size from any iterable are read once, scaled, and may be cha
   await dataset.close();
 });
 
-test('images that leave no room for decoded ones are decoded as they are needed', async (t) => {
+test('images without room for their pixels are decoded on demand', async (t) => {
   const source = await openGiven('data', plain(300), 300 * 16);
   const target = { size: 4, channels: 1, fit: 'squash', threads: 1 } as const;
   const dataset = await openDataset(source, { ...target, budgetBytes: 300 * 16 + 100 });
@@ -71,7 +71,7 @@ test('labels are classes, by name or by number', async (t) => {
   t.is(await classes(plain(2)), undefined);
 });
 
-test('a fingerprint is of pixels, shapes and labels', async (t) => {
+test('a fingerprint covers pixels, shapes and labels', async (t) => {
   const of = async (images: GivenImage[]) =>
     (await openGiven('data', images, BUDGET)).fingerprint();
   const [first] = plain(1);
@@ -87,7 +87,7 @@ test('a fingerprint is of pixels, shapes and labels', async (t) => {
   t.is(await of(plain(1)), prints[0]!);
 });
 
-test('what is no image is refused by its number', async (t) => {
+test('a value that is not an image is refused by its number', async (t) => {
   const [one] = plain(1);
   const wrong: [unknown, RegExp][] = [
     [7, /^train\.data: expected a list or another iterable of images, got 7$/],
@@ -101,9 +101,9 @@ test('what is no image is refused by its number', async (t) => {
     [[{ ...one, pixels: new Float32Array(16) }], /expected a Uint8Array, got Float32Array$/],
     [[{ ...one, channels: 3 }], /pixels: expected 4·4·3 = 48 bytes, got 16$/],
     [[{ ...one, width: 2 ** 16, height: 2 ** 16 }], /expected at most 268435456 pixels/],
-    [named('a', undefined), /image 1: label: expected a string, as the first .*, got nothing$/],
-    [named(undefined, 3), /image 1: label: expected none, as the first image has, got 3$/],
-    [named(1, 'a'), /image 1: label: expected a number, as the first image has, got a string$/],
+    [named('a', undefined), /image 1: label: expected a string like the first .*, got nothing$/],
+    [named(undefined, 3), /image 1: label: expected none like the first image's, got 3$/],
+    [named(1, 'a'), /image 1: label: expected a number, like the first image's, got a string$/],
     [named(-1), /image 0: label: expected a name or a whole number from 0 to 9999, got -1$/],
     [named(''), /image 0: label: expected a name .*, got nothing$/],
   ];

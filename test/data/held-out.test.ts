@@ -43,7 +43,7 @@ async function split(
   };
 }
 
-test('a fraction keeps images of its own aside, chosen by the seed', async (t) => {
+test('a fraction holds out images, chosen by the seed', async (t) => {
   const folder = await greys(t, 20);
   const a = await split(t, folder, 0.2);
   t.is(a.heldOut?.length, 4);

@@ -45,7 +45,7 @@ test('grey digits become RGB by repetition and are scaled to any size', async (t
 });
 
 const refusals: [string, Buffer, RegExp][] = [
-  ['labels', idx([40], 0x08, images.subarray(0, 40)), /one dimension, so labels/],
+  ['labels', idx([40], 0x08, images.subarray(0, 40)), /one dimension, which is a file of labels/],
   ['floats', idx([COUNT, 4, 4], 0x0d), /IDX of f32; expected images of u8/],
   ['colour', idx([COUNT, 8, 8, 1]), /4 dimensions; expected 3/],
   ['truncated pixels', idx([COUNT + 1, 8, 8]), /expected 384 bytes after the header, got 320/],

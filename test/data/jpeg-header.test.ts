@@ -24,7 +24,7 @@ test('padding before a marker is passed over', async (t) => {
   t.is(jpegHeader(padded)?.width, 70);
 });
 
-test('other files and cut headers give nothing', async (t) => {
+test('other files and truncated headers give nothing', async (t) => {
   t.is(jpegHeader(await picture().png().toBuffer()), undefined);
   t.is(jpegHeader(Buffer.alloc(0)), undefined);
   t.is(jpegHeader(Buffer.from([0xff, 0xd8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10])), undefined);

@@ -58,7 +58,7 @@ test('a batch may be read in another order, or never, or without notice', async 
   }
 });
 
-test('a file that breaks while the run goes on stops it, by name', async (t) => {
+test('a file that breaks during a run stops it, by name', async (t) => {
   const folder = await folderOf(t, 3);
   const dataset = await opened(t, folder, { budgetBytes: 1 });
   await writeFile(path.join(folder, '11.png'), 'broken');
@@ -78,7 +78,7 @@ test('a data set closes while batches are being decoded, more than once', async 
   await t.throwsAsync(pixels(dataset, [0]), { message: /closed/ });
 });
 
-test('progress is told while a data set opens', async (t) => {
+test('progress is reported while a data set opens', async (t) => {
   const told: [number, number][] = [];
   await opened(t, await folderOf(t, 20), { onProgress: (done, total) => told.push([done, total]) });
   t.deepEqual(told.at(-1), [20, 20]);

@@ -53,7 +53,7 @@ const grey = ([r]: readonly number[]): number[] => [r!];
 const asGrey = QUARTERS.map(([r]) => [r, r, r]);
 const asRgb = QUARTERS.map((colour) => [...colour]);
 
-test('samples beside the colours that are no transparency are left aside, as by Pillow', async (t) => {
+test('extra samples that are not transparency are ignored, as in Pillow', async (t) => {
   const beside: [string, readonly number[], readonly number[] | undefined][] = [
     ['near infrared', [BAND], [0]],
     ['two bands', [BAND, BAND], [0, 0]],
@@ -76,7 +76,7 @@ test('samples beside the colours that are no transparency are left aside, as by 
   t.deepEqual((await read(t, of({ photometric: 2, samples: words, extra: [0] }))).colours, asRgb);
 });
 
-test('a spot plate beside the inks changes nothing of their colours', async (t) => {
+test('a spot plate beside the inks does not change their colours', async (t) => {
   const inks = ([r, g, b]: readonly number[]) => [255 - r!, 255 - g!, 255 - b!, 0];
   const plain = await read(t, of({ photometric: 5, samples: bytes(inks) }));
   for (const plates of [[BAND], [BAND, BAND]]) {
@@ -86,7 +86,7 @@ test('a spot plate beside the inks changes nothing of their colours', async (t) 
   }
 });
 
-test('real transparency shows white, wherever it stands among the samples', async (t) => {
+test('transparency shows white, wherever it is among the samples', async (t) => {
   const OPACITY = 102;
   const shown = (v: number) => Math.floor((v * OPACITY + 255 * (255 - OPACITY)) / 255);
   const rgb = QUARTERS.map((colour) => colour.map(shown));
@@ -142,7 +142,7 @@ test('32-bit samples that use their range are scaled', async (t) => {
   t.deepEqual(rgb, { colours: asRgb, doubt: undefined });
 });
 
-test('12 bits in words of 16 are scaled where the file says so, and doubted where it does not', async (t) => {
+test('12 bits in 16-bit words are scaled if the file says so, and doubted otherwise', async (t) => {
   const samples = Uint16Array.from(
     samplesOf((c) => c),
     (v) => Math.round((v * 4095) / 255),
@@ -150,7 +150,7 @@ test('12 bits in words of 16 are scaled where the file says so, and doubted wher
   const said = await read(t, of({ photometric: 2, samples, tags: [[281, [4095, 4095, 4095]]] }));
   t.deepEqual(said, { colours: asRgb, doubt: undefined });
   const unsaid = await read(t, of({ photometric: 2, samples }));
-  t.regex(unsaid.doubt!, /16-bit samples use a quarter of their range at most.*comes out dark/);
+  t.regex(unsaid.doubt!, /16-bit samples use at most a quarter of their range.*looks dark/);
   const whole = Uint16Array.from(
     samplesOf((c) => c),
     (v) => 257 * v,
@@ -163,33 +163,33 @@ test('12 bits in words of 16 are scaled where the file says so, and doubted wher
   t.deepEqual(wrong, { colours: asRgb, doubt: undefined });
 });
 
-test('samples of which it is not certain what is white are clipped as by Pillow, and doubted', async (t) => {
+test('samples with an uncertain white level are clipped as in Pillow, and doubted', async (t) => {
   const values = (scale: number) => samplesOf(grey).map((v) => v * scale);
   const cases: [string, Omit<TiffOptions, 'width' | 'height'>, RegExp][] = [
     [
       'floats to 255',
       { samples: Float32Array.from(values(1)), photometric: 1, format: 3 },
-      /floating-point samples go from 20 to 220/,
+      /floating-point samples range from 20 to 220/,
     ],
     [
       'signed 8-bit',
       { samples: Int8Array.from(values(0.5)), photometric: 1, format: 2 },
-      /signed 8-bit samples go from 10 to 110/,
+      /signed 8-bit samples range from 10 to 110/,
     ],
     [
       'signed 16-bit',
       { samples: Int16Array.from(values(1)), photometric: 1, format: 2 },
-      /signed 16-bit samples go from 20 to 220/,
+      /signed 16-bit samples range from 20 to 220/,
     ],
     [
       'signed 32-bit',
       { samples: Int32Array.from(values(1)), photometric: 1, format: 2 },
-      /signed 32-bit samples go from 20 to 220/,
+      /signed 32-bit samples range from 20 to 220/,
     ],
     [
       '32-bit',
       { samples: Uint32Array.from(values(1)), photometric: 1 },
-      / 32-bit samples go from 20 to 220/,
+      / 32-bit samples range from 20 to 220/,
     ],
   ];
   for (const [name, options, doubt] of cases) {
@@ -207,7 +207,7 @@ test('samples of which it is not certain what is white are clipped as by Pillow,
     of({ samples: Float32Array.from(values(300), (v) => v - 5), photometric: 1, format: 3 }),
   );
   t.deepEqual(far.colours, Array(4).fill([255, 255, 255]));
-  t.regex(far.doubt!, /go from 5995 to 65995/);
+  t.regex(far.doubt!, /range from 5995 to 65995/);
   const holes = Float32Array.from(values(1 / 255));
   holes[40] = Number.NaN;
   t.regex((await read(t, of({ samples: holes, photometric: 1, format: 3 }))).doubt!, /no numbers/);
@@ -225,11 +225,11 @@ test('half-precision samples from 0 to 1 are scaled, and refused beyond', async 
   await t.throwsAsync(read(t, beyond), { message: /half-precision samples go beyond 0 to 1/ });
 });
 
-test('samples that are not read are named with what is', async (t) => {
+test('unsupported samples are reported with the supported ones', async (t) => {
   const samples = Float64Array.from(samplesOf(grey), (v) => v / 255);
   await t.throwsAsync(decoded(t, of({ samples, photometric: 1, format: 3 })), {
     message:
-      'its samples are floating-point ones of 64 bits, which are not read; expected 16 or 32',
+      'its samples are floating-point ones of 64 bits, which are not supported; expected 16 or 32',
   });
 });
 

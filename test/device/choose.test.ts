@@ -15,13 +15,13 @@ async function emptyCache(t: ExecutionContext): Promise<string> {
   return cache;
 }
 
-test.serial('wasm is taken as it is asked for, without a look at TensorFlow', async (t) => {
+test.serial('wasm is used as requested, without looking for TensorFlow', async (t) => {
   await emptyCache(t);
   const chosen = await chooseDevice(COMPUTING_DEFAULTS, false);
   t.deepEqual(chosen, { device: 'wasm', why: '--device wasm' });
 });
 
-test.serial('tensorflow that is not set up is an error with the command', async (t) => {
+test.serial('a tensorflow that is not set up is an error with the setup command', async (t) => {
   await emptyCache(t);
   for (const wish of [{ device: 'tensorflow' }, { arithmetic: 'tensorflow' }] as const) {
     const choosing = () => chooseDevice({ ...COMPUTING_DEFAULTS, ...wish }, false);
@@ -42,7 +42,7 @@ test.serial('auto falls back to wasm and says why', async (t) => {
   t.regex((await chooseDevice(auto, false)).why, /CPU build/);
 });
 
-test.serial('--require cuda without a usable GPU is a check that did not hold', async (t) => {
+test.serial('--require cuda without a usable GPU is a failed check', async (t) => {
   await emptyCache(t);
   for (const device of ['wasm', 'tensorflow', 'auto'] as const) {
     const choosing = () => chooseDevice({ ...COMPUTING_DEFAULTS, device }, true);

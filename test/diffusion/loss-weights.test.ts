@@ -42,7 +42,7 @@ test('a function is asked for each timestep once, with ᾱ and the ratio of sign
   }
 });
 
-test('min-SNR written as a function weighs as min-SNR does, to the bit', (t) => {
+test('min-SNR written as a function gives the same bits as min-SNR', (t) => {
   const by: Record<'epsilon' | 'x0' | 'v', LossWeighting> = {
     epsilon: ({ snr }) => Math.min(snr, 5) / snr,
     x0: ({ snr }) => Math.min(snr, 5),
@@ -59,7 +59,7 @@ test('min-SNR written as a function weighs as min-SNR does, to the bit', (t) => 
   }
 });
 
-test('of flow a weight between two entries lies on the line between them', (t) => {
+test('for flow, a weight between two entries is interpolated linearly', (t) => {
   const schedule = of('flow');
   const table = makeLossWeights('w', ({ t: time }) => time * 2, schedule);
   for (const s of [0, 0.25, 0.70005, 0.9999]) {
@@ -70,7 +70,7 @@ test('of flow a weight between two entries lies on the line between them', (t) =
   t.deepEqual([...weights!], [500, 1000]);
 });
 
-test('weights that cannot be are refused with their timestep', (t) => {
+test('invalid weights are refused with their timestep', (t) => {
   const wrong: [LossWeighting, RegExp, number?][] = [
     [({ t: time }) => (time === 17 ? Number.NaN : 1), /^w: .* 0 or more, got NaN for timestep 17$/],
     [() => -1, /got -1 for timestep 0$/],

@@ -10,7 +10,7 @@ test('purposes are distinct', (t) => {
   t.is(new Set(all).size, all.length);
 });
 
-test('a stream is the same in any order of calls and at any length', (t) => {
+test('a stream is the same for any order of calls and any length', (t) => {
   const long = random.words(PURPOSE.bench, 3, 200_000);
   random.words(PURPOSE.shuffle, 1, 5);
   t.deepEqual(new CounterRandom(42).words(PURPOSE.bench, 3, 70_001), long.slice(0, 70_001));
@@ -47,7 +47,7 @@ test('integers fill their range evenly', (t) => {
   t.deepEqual([...random.integers(PURPOSE.timestep, 0, 3, 1)], [0, 0, 0]);
 });
 
-test('a permutation holds every number once, and no place prefers one', (t) => {
+test('a permutation contains every number once, and no position prefers one', (t) => {
   for (const n of [0, 1, 2, 1000])
     t.deepEqual(
       [...random.permutation(PURPOSE.shuffle, 0, n)].sort((a, b) => a - b),
@@ -62,6 +62,6 @@ test('a permutation holds every number once, and no place prefers one', (t) => {
   for (const n of counts.values()) t.true(Math.abs(n - 1000) < 5 * Math.sqrt(833), `${n}`);
 });
 
-test('a seed that cannot be is named', (t) => {
+test('an invalid seed is named', (t) => {
   t.throws(() => new CounterRandom(-1), { instanceOf: UsageError, message: /--seed/ });
 });

@@ -71,7 +71,7 @@ test("ddim over all timesteps with eta 1 is the ancestral sampler's step", (t) =
   }
 });
 
-test('the variance that leaves a ddim step is that of its target timestep', (t) => {
+test('the variance after a ddim step is that of its target timestep', (t) => {
   const { coefficients: c, timesteps } = makeTrajectory(schedule, {
     sampler: 'ddim',
     steps: 20,
@@ -84,7 +84,7 @@ test('the variance that leaves a ddim step is that of its target timestep', (t) 
   }
 });
 
-test('settings that the sampler does not have are named', (t) => {
+test('settings that the sampler does not support are named', (t) => {
   const wrong = (options: object, message: RegExp) =>
     t.throws(() => makeTrajectory(schedule, { sampler: 'ddim', ...options }), {
       instanceOf: UsageError,

@@ -59,7 +59,7 @@ test("the cosine schedule follows Nichol and Dhariwal's curve until betas are cl
   t.true(s.betas.every((beta) => beta > 0 && beta <= Math.fround(0.999)));
 });
 
-test('one timestep is a schedule too', (t) => {
+test('a schedule may have a single timestep', (t) => {
   t.deepEqual([...makeSchedule({ ...reference, timesteps: 1 }).betas], [Math.fround(1e-4)]);
   t.is(
     makeSchedule({ ...reference, schedule: 'cosine', timesteps: 1 }).betas[0],
@@ -67,7 +67,7 @@ test('one timestep is a schedule too', (t) => {
   );
 });
 
-test('settings that cannot be are named', (t) => {
+test('invalid settings are named', (t) => {
   const wrong = (change: object, message: RegExp) =>
     t.throws(() => makeSchedule({ ...reference, ...change }), { instanceOf: UsageError, message });
   for (const timesteps of [0, -3, 2.5, Number.NaN]) wrong({ timesteps }, /^--timesteps: .* got/);
@@ -123,7 +123,7 @@ test('zero terminal SNR ends with noise alone, and begins as before', (t) => {
   );
 });
 
-test('forward processes that do not go together are refused by one line', (t) => {
+test('conflicting settings of the forward process are refused in one line', (t) => {
   const wrong = (change: object, message: RegExp) =>
     t.throws(() => makeSchedule({ ...reference, ...change }), { instanceOf: UsageError, message });
   wrong(

@@ -3,7 +3,7 @@ import { Arena, checkFits } from '../../src/engine/arena.js';
 import { ARENA } from '../../src/engine/control.js';
 import { UsageError } from '../../src/errors.js';
 
-test('Buffers begin behind the control block, on cache lines of their own', (t) => {
+test('Buffers start after the control block, each on its own cache lines', (t) => {
   const arena = new Arena();
   t.is(arena.size, ARENA);
   const addresses = [
@@ -33,7 +33,7 @@ test('Groups count the bytes asked for, in the order of their first buffer', (t)
   );
 });
 
-test('What is rewound is used again, and the size is that of the largest layout', (t) => {
+test('Rewound memory is reused, and the size is that of the largest layout', (t) => {
   const arena = new Arena();
   arena.bytes('kept', 64);
   const mark = arena.mark();
@@ -43,7 +43,7 @@ test('What is rewound is used again, and the size is that of the largest layout'
   t.is(arena.size, ARENA + 64 + 640);
 });
 
-test('What does not fit says what is needed, what there is, and what to do', (t) => {
+test('An error for too little memory says what is needed, what is available, and what to do', (t) => {
   t.notThrows(() => checkFits(100, { bytes: 100 }, () => 'unused'));
   t.throws(() => checkFits(6 * 2 ** 30, { bytes: 4 * 2 ** 30 }, () => 'take less'), {
     instanceOf: UsageError,

@@ -9,7 +9,7 @@ const arithmetic = new Arithmetic();
 const stream = { key: [5, 6], purpose: 7, index: 8, timestep: 9 } as const;
 const plain = { seed: stream.key, purpose: 7, index: 8, timestep: 9 };
 
-test('any part of a stream can be drawn alone', (t) => {
+test('any part of a stream can be drawn separately', (t) => {
   const all = words(plain, 100);
   t.deepEqual(arithmetic.words(stream, 0, 100), all);
   t.deepEqual(arithmetic.words(stream, 41, 9), all.slice(41, 50));
@@ -21,7 +21,7 @@ test('any part of a stream can be drawn alone', (t) => {
   t.deepEqual(arithmetic.words(stream, far, 3), arithmetic.words(stream, far - 2, 5).slice(2));
 });
 
-test('memory grows with what is asked for', (t) => {
+test('memory grows on demand', (t) => {
   const x = values(300_000);
   t.deepEqual(new Arithmetic().qSample(x, x, 1, 0), x);
 });
@@ -84,7 +84,7 @@ test('an image is stretched, or its middle kept', (t) => {
   t.is(tall.length, 16);
 });
 
-test('a box says which part is scaled, and may reach beyond the image', (t) => {
+test('a box selects the part to scale, and may extend beyond the image', (t) => {
   const ramp = (n: number, first: number) =>
     Uint8Array.from({ length: n }, (_, i) => first + 2 * i);
   const whole = arithmetic.resizeImage(ramp(64, 20), 64, 1, 1, 8, 1);
@@ -104,7 +104,7 @@ test('a box says which part is scaled, and may reach beyond the image', (t) => {
   t.deepEqual(without(ramp(63, 20), last).slice(0, -1), [...whole].slice(0, -1));
 });
 
-test('a picture of more than the kernels take at a time is scaled by bands, with the same bits', (t) => {
+test('a picture too large for the kernels is scaled in bands, with the same bits', (t) => {
   // 54 MiB: bands of 16. Rows repeat after 2,000, so the upper half alone is a picture of one band less.
   const [width, height] = [3000, 6000];
   const pixels = new Uint8Array(width * height * 3);
@@ -136,7 +136,7 @@ test('centreCrop takes the middle', (t) => {
   t.deepEqual([...arithmetic.centreCrop(pixels, 5, 4, 1, 2, 2)], [6, 7, 11, 12]);
 });
 
-test('arrays that do not belong together are refused', (t) => {
+test('arrays of different sizes are refused', (t) => {
   const x = values(8);
   t.throws(() => arithmetic.qSample(x, values(7), 1, 0), {
     instanceOf: ShapeError,

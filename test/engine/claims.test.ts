@@ -59,7 +59,7 @@ test('Each item is computed once, whoever comes first, at multiples of the grain
       }
 });
 
-test('A worker that is done takes what another has not come to, and leaves it what it has', (t) => {
+test('A finished worker takes items that another has not reached, and leaves it its current ones', (t) => {
   const words = wordsOf();
   const [slow, fast] = [0, 1].map((rank) => new Claims(words, rank, 2)) as [Claims, Claims];
   const record = new Record(80);
@@ -78,7 +78,7 @@ test('A worker that is done takes what another has not come to, and leaves it wh
   );
 });
 
-test('Counters that a run before has left do not matter', (t) => {
+test('Counters left by an earlier run do not matter', (t) => {
   const words = wordsOf().fill(1000);
   const [a, b] = [0, 1].map((rank) => new Claims(words, rank, 2)) as [Claims, Claims];
   const record = new Record(100);

@@ -26,7 +26,7 @@ test('A program runs its sections in order and reports the time of each', async 
   for (const ms of Object.values(times)) t.true(ms >= 0 && Number.isFinite(ms));
 });
 
-test('An argument moves with the step, and a program runs over a range of steps', async (t) => {
+test('An argument can depend on the step, and a program runs over a range of steps', async (t) => {
   const engine = engineOf(t, 2);
   engine.floats(row(0), 8).fill(7);
   const out = { base: row(1), perStep: 32 };
@@ -38,7 +38,7 @@ test('An argument moves with the step, and a program runs over a range of steps'
   t.deepEqual(await engine.run(program, 3, 3), {}, 'an empty range does nothing');
 });
 
-test('An argument moves with the worker', async (t) => {
+test('An argument can depend on the worker', async (t) => {
   const engine = engineOf(t, 3);
   engine.floats(row(0), 24).set(values(24));
   const out = { base: row(8), perWorker: 64 };
@@ -82,7 +82,7 @@ test('Any number of threads gives the same bytes', async (t) => {
   t.is(results[2], results[0]);
 });
 
-test('No worker runs ahead through many phases, with more threads than cores', async (t) => {
+test('With more threads than cores, no worker runs ahead through many phases', async (t) => {
   const engine = engineOf(t, 7);
   const rows = 64;
   const [a, b] = [row(0), row(rows)];
@@ -122,7 +122,7 @@ test('The description names build and threads', (t) => {
   t.is(engineOf(t, 2, false).description, `${bestBuild()} SIMD, 2 threads`);
 });
 
-test('Wide vectors are named where they can be had, and refused with the reason where not', async (t) => {
+test('Wide vectors are reported if available, and refused with the reason otherwise', async (t) => {
   const create = () => Engine.create({ threads: 1, strict: true, wide: true, bytes: 1 << 16 });
   const lack = lackOfWideVectors();
   if (lack !== null) {

@@ -74,7 +74,7 @@ test('Relaxed SIMD is taken exactly where its build compiles', (t) => {
   t.true(WebAssembly.validate(read('strict')));
 });
 
-test('Wide vectors need V8 13 or later, x64 and AVX2, and what lacks is said', (t) => {
+test('Wide vectors need V8 13 or later, x64 and AVX2, and the message says what is missing', (t) => {
   const machine = {
     arch: 'x64',
     versions: { v8: '13.6.233.17-node.28', node: '24.0.0' },

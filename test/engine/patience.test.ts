@@ -17,13 +17,13 @@ test('With a core for each worker it spins long, until that was in vain', (t) =>
   t.is(patience.spins, long / 4);
 });
 
-test('However often it was in vain, it spins for a short time', (t) => {
+test('However often it was in vain, it still spins briefly', (t) => {
   const patience = new Patience(2, 2);
   for (let i = 0; i < 50; i++) patience.learn(true);
   t.is(patience.spins, SHORT);
 });
 
-test('Waits that end in time bring its patience back, little by little', (t) => {
+test('Waits that end in time restore its patience gradually', (t) => {
   const patience = new Patience(2, 2);
   const long = patience.spins;
   for (let i = 0; i < 50; i++) patience.learn(true);

@@ -23,7 +23,7 @@ async function bitsOf(...args: string[]): Promise<Bits> {
   },
 );
 
-test('Where wide vectors cannot be had, nothing is computed in their name', async (t) => {
+test('Without wide vectors nothing is computed in their name', async (t) => {
   const wide = await bitsOf('wide');
   t.is(Object.keys(wide).length > 0, lack === null);
 });

@@ -46,7 +46,7 @@ test('A subset as large as the sets gives the whole distance each time, and so n
   t.true(kernel.deviation < 1e-10 * kernel.all);
 });
 
-test('Subsets spread about the whole distance, by the seed alone', async (t) => {
+test('Subsets vary around the whole distance, and depend only on the seed', async (t) => {
   const { rows } = await featureFixture();
   const first = await compare(rows('a'), rows('b'));
   const again = await compare(rows('a'), rows('b'));
@@ -59,7 +59,7 @@ test('Subsets spread about the whole distance, by the seed alone', async (t) => 
   t.true(deviation > 0 && Math.abs(mean - all) < deviation, `${mean} ±${deviation}, ${all}`);
 });
 
-test('Precision and recall tell samples that lie within the reference from a reference that samples do not reach', async (t) => {
+test('Precision and recall tell samples within the reference from a reference that samples do not cover', async (t) => {
   const line = (values: readonly number[]): Rows => ({
     count: values.length,
     features: 1,
@@ -72,7 +72,7 @@ test('Precision and recall tell samples that lie within the reference from a ref
   t.is(coverage.recall, 0.5);
 });
 
-test('What is done is told, up to all of it', async (t) => {
+test('Progress is reported up to the end', async (t) => {
   const { rows } = await featureFixture();
   const told: [number, number][] = [];
   const { count: n } = rows('a');

@@ -44,7 +44,7 @@ onnxTest('What does not go with the file is refused by the flag that says it', a
   const bad: readonly (readonly [Partial<FeatureConfig>, RegExp])[] = [
     [{ output: null }, /--feature-output: .* has vector, map; name one$/],
     [{ output: 'pool' }, /--feature-output: .* has vector, map, got pool$/],
-    [{ size: 299 }, /--feature-size: .* takes images of 16x16, got 299$/],
+    [{ size: 299 }, /--feature-size: .* expects images of 16x16, got 299$/],
     [{ layout: 'nhwc' }, /--features .*: expected an input of/],
     [
       { file: text },

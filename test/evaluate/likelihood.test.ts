@@ -88,7 +88,7 @@ const known = (level: number, images: number): LikelihoodOptions => {
   };
 };
 
-test('A model that knows the noise pays for the bytes alone', async (t) => {
+test('A model that knows the noise only pays for the bytes', async (t) => {
   for (const level of [0, 128, 255]) {
     const found = await likelihood(known(level, 2), new Breath());
     for (let step = 1; step < T; step++) t.true(Math.abs(found.terms[step]!) < 1e-6, `${step}`);

@@ -11,7 +11,7 @@ import { haze } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
 import { freshRun, SMALL } from '../helpers/fresh-run.js';
 
-test('a run that is exported opens as the same model', async (t) => {
+test('an exported run opens as the same model', async (t) => {
   const folder = await freshRun(t, SMALL);
   const model = await openModel(folder, new Args({}));
   const out = join(folder, '..', 'deep', 'pipeline');
@@ -41,7 +41,7 @@ test('clip_sample is false where the run does not clamp, and what flags say othe
   });
 });
 
-test('a run of the simple network is refused, and a folder that is there', async (t) => {
+test('a run of the simple network is refused, and an existing folder', async (t) => {
   const simple = await openModel(
     await freshRun(t, { size: '16', widths: '8,16', channels: '1' }),
     new Args({}),
@@ -55,7 +55,7 @@ test('a run of the simple network is refused, and a folder that is there', async
   mkdirSync(out);
   await t.throwsAsync(exportDiffusers({ ...model, out }), {
     instanceOf: UsageError,
-    message: /^--out .*out: expected a new folder, got one that is there$/,
+    message: /^--out .*out: expected a new folder, got one that exists$/,
   });
   t.deepEqual(readdirSync(join(out, '..')), ['out']);
 });
@@ -73,7 +73,7 @@ test('the command line takes a format and a model', async (t) => {
   );
   await refused(
     ['diffusers'],
-    /<model>: expected a run or a checkpoint folder; for diffusers of --network unet2d, got nothing/,
+    /<model>: expected a run or a checkpoint folder; diffusers needs --network unet2d, got nothing/,
   );
   await refused(['diffusers', 'a', 'b', '--out', 'x'], /unexpected word b/);
   await refused(['diffusers', '.'], /--out: expected a new folder, got nothing/);

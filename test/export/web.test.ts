@@ -45,7 +45,7 @@ test('a site holds the page, kernels, headers and weights of two bytes a paramet
   t.is(code, 0, stderr);
   t.regex(
     stdout,
-    /a page that draws in its visitors' browsers: \d.*KiB, and \d.*KiB of weights \(f16\)/,
+    /a page that draws images in the visitor's browser: \d.*KiB, and \d.*KiB of weights \(f16\)/,
   );
   t.regex(stdout, /^next {2}npx serve \S+site /m);
   const names = readdirSync(site).sort();
@@ -147,7 +147,7 @@ test('so it is with classes and guidance, and the grid is the picture of haze sa
   t.is((await drawSite(site, one)).images, digest((await sample(run, one)).images));
 });
 
-test("a run's guide goes along, and guides as it does haze sample; --guide none leaves it", async (t) => {
+test("a run's guide is exported, and guides as in haze sample; --guide none leaves it out", async (t) => {
   const run = await freshRun(t, SMALL, { guide: true });
   const [site, without] = [join(run, '..', 'site'), join(run, '..', 'without')];
   t.is((await haze(run, ['export', 'web', '.', '--out', site, '--precision', 'f32'])).code, 0);
@@ -164,7 +164,7 @@ test("a run's guide goes along, and guides as it does haze sample; --guide none 
   t.is((await drawSite(without, settings)).about.guide, null);
 });
 
-test('settings that cannot be are refused in the words of programs', async (t) => {
+test('invalid settings are refused with the names that programs use', async (t) => {
   const run = await freshRun(t, SIMPLE);
   const site = join(run, '..', 'site');
   t.is((await haze(run, ['export', 'web', '.', '--out', site])).code, 0);
@@ -186,7 +186,7 @@ test('settings that cannot be are refused in the words of programs', async (t) =
     t.regex((await drawSite(site, settings)).refused ?? 'it drew', message);
 });
 
-test('an export that cannot be is refused before anything is written', async (t) => {
+test('an impossible export is refused before anything is written', async (t) => {
   const run = await freshRun(t, SIMPLE);
   await refuses(t, ['export', 'web', run], /--out: expected a new folder, got nothing/);
   await refuses(t, ['export', 'web', run, '--out', run], /expected a new folder, got one that is/);

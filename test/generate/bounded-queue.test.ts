@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import { BoundedQueue } from '../../src/generate/bounded-queue.js';
 
-test('Producers wait while the queue is full, so that little piles up before slow hands', async (t) => {
+test('Producers wait while the queue is full, so that little accumulates before slow consumers', async (t) => {
   let put = 0;
   let handled = 0;
   let furthest = 0;
@@ -18,7 +18,7 @@ test('Producers wait while the queue is full, so that little piles up before slo
   t.true(furthest <= 3 + 2 + 1, `${furthest} waited`);
 });
 
-test('As many items are in hand at one time as there are hands', async (t) => {
+test('As many items are in progress at once as there are consumers', async (t) => {
   let busy = 0;
   let most = 0;
   const work = async () => {

@@ -97,7 +97,7 @@ test('Finished images are kept, and missing ones made, with --resume and without
   t.like(await generate({ ...options, count: 20 }), { made: 4, kept: 16 });
 });
 
-test('A damaged file is refused without --resume, and made again with it', async (t) => {
+test('A damaged file is refused without --resume, and redrawn with it', async (t) => {
   const folder = await folderWithModel(t);
   const options = optionsIn(folder, 'out');
   await generate(options);
@@ -106,7 +106,7 @@ test('A damaged file is refused without --resume, and made again with it', async
   await writeFile(join(options.out, name(4)), '');
   await t.throwsAsync(generate(options), {
     instanceOf: UsageError,
-    message: /image 3 in 000003\.png is not what the manifest says; --resume/,
+    message: /image 3 in 000003\.png does not match the manifest; --resume/,
   });
   t.like(await generate({ ...options, resume: true }), { made: 2, kept: 14 });
   t.deepEqual(await hashes(options.out), first);
@@ -127,7 +127,7 @@ test('An image that has become a pipe or endless is a damaged one', async (t) =>
   t.deepEqual(await hashes(options.out), before);
 });
 
-test('A manifest that is lost or damaged costs time alone, with --resume', async (t) => {
+test('A lost or damaged manifest only costs time, with --resume', async (t) => {
   const folder = await folderWithModel(t);
   const options = optionsIn(folder, 'out');
   await generate(options);
@@ -161,12 +161,12 @@ test('A folder of images with other settings is refused, naming the setting, and
   const before = await hashes(options.out);
   const { diffusion, sampling, model } = options;
   const others: [RegExp, Partial<GenerateOptions>][] = [
-    [/^--seed: the images in .*out were made with 5, got 6; give another --out$/, { seed: 6 }],
-    [/^--sample-steps: .*made with 4, got 5/, { sampling: { ...sampling, steps: 5 } }],
+    [/^--seed: the images in .*out were drawn with 5, got 6; give another --out$/, { seed: 6 }],
+    [/^--sample-steps: .*drawn with 4, got 5/, { sampling: { ...sampling, steps: 5 } }],
     [/^--eta: /, { sampling: { ...sampling, eta: 0 } }],
     [/^--bn: /, { sampling: { ...sampling, norm: 'batch' } }],
     [/^--beta-end: /, { diffusion: { ...diffusion, betaEnd: 0.2 } }],
-    [/^--format: .*made with png, got npz/, { format: 'npz' }],
+    [/^--format: .*drawn with png, got npz/, { format: 'npz' }],
     [/^--size: /, { model: { ...model, size: 32 } }],
   ];
   for (const [message, changes] of others) {
@@ -195,7 +195,7 @@ test('Images by another build are kept, and the user is told', async (t) => {
   await writeFile(manifest, [other, ...rest].join('\n'));
   t.like(await generate(options), { made: 12, kept: 4 });
   t.true(
-    notes.some((note) => /other.* not bit-exact together/.test(note)),
+    notes.some((note) => /other.* may differ in bits/.test(note)),
     notes.join('\n'),
   );
 });
@@ -214,7 +214,7 @@ test('With batch statistics images depend on the batch size, and on nothing else
   await rm(join(folder, 'two', name(5)));
   t.like(await make('two', {}), { made: 1, kept: 15 });
   t.deepEqual(await hashes(join(folder, 'two')), first);
-  await t.throwsAsync(make('two', { batch: 8 }), { message: /^--batch: .*made with 4, got 8/ });
+  await t.throwsAsync(make('two', { batch: 8 }), { message: /^--batch: .*drawn with 4, got 8/ });
   await make('eight', { batch: 8 });
   t.notDeepEqual(await hashes(join(folder, 'eight')), first);
 });

@@ -60,7 +60,7 @@ async function make(
   }
 }
 
-test('A worker that is lost is replaced, its batch is made again, and the images are the same', async (t) => {
+test('A lost worker is replaced, its batch is drawn again, and the images are the same', async (t) => {
   const expected = await make(await open(t, 100));
   const generator = await open(t, 100);
   let kills = 1;
@@ -72,7 +72,7 @@ test('A worker that is lost is replaced, its batch is made again, and the images
   t.is(notes.length, 1);
   t.regex(
     notes[0]!,
-    /^worker [01] stopped while running \w+: worker exited.*; images \d to \d are made again$/,
+    /^worker [01] stopped while running \w+: worker exited.*; images \d to \d are drawn again$/,
   );
   t.is(images.size, 8);
   for (const [index, pixels] of expected)
@@ -93,7 +93,7 @@ test('Workers that are lost over and over end the run with an error that says so
   const error = await t.throwsAsync(make(generator, kill), { instanceOf: EngineError });
   t.regex(
     error!.message,
-    /^images \d to \d: given up after 3 attempts: worker \d stopped|all workers are lost/,
+    /^images \d to \d: abandoned after 3 attempts: worker \d stopped|all workers are lost/,
   );
   t.is(error!.exitCode, 1);
 });
@@ -115,7 +115,7 @@ test('A run that is stopped ends at once, without an error', async (t) => {
   await t.notThrowsAsync(run);
 });
 
-test('Progress counts the done part of what is in work', async (t) => {
+test('Progress counts the finished part of unfinished batches', async (t) => {
   const generator = await open(t, 100);
   const maker = new ImageMaker(generator, () => {});
   const seen: number[] = [];

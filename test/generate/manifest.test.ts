@@ -35,7 +35,7 @@ test('A manifest is read as it was written, over several openings', async (t) =>
   t.deepEqual(await lines(path), written);
 });
 
-test('A line that a crash tore at any byte is passed over, and cut off before the next', async (t) => {
+test('A line that a crash cut at any byte is skipped, and removed before the next', async (t) => {
   const path = join(await temporaryFolder(t), 'manifest-1-of-1.jsonl');
   const whole = `${JSON.stringify(header)}\n${JSON.stringify(image(0))}\n`;
   const last = JSON.stringify(image(1));
@@ -112,7 +112,7 @@ test('A manifest that was deleted while images were made fails at its end', asyn
   await rm(path);
   t.throws(() => manifest.close(), {
     instanceOf: RunError,
-    message: `${path}: the manifest was deleted while images were made`,
+    message: `${path}: the manifest was deleted while images were drawn`,
   });
   manifest.close();
 });

@@ -90,7 +90,7 @@ redisTest(
     frozen.process.kill('SIGINT');
     const { code, stderr } = await frozen.exit;
     t.is(code, 130);
-    t.regex(stderr, /a job was taken from this worker, which was away for too long/);
+    t.regex(stderr, /a job was taken from this worker, which was unreachable for too long/);
   },
 );
 
@@ -116,7 +116,7 @@ for (const [what, settings] of [
       t.like(await running, { made: 64 });
       t.deepEqual(await hashes(options.out), expected);
       for (const said of [notes, worker.notes]) {
-        t.true(said.includes(`${server.url} is away; waiting for it`), said.join('\n'));
+        t.true(said.includes(`${server.url} is unreachable; waiting for it`), said.join('\n'));
         t.true(said.includes(`${server.url} is back`), said.join('\n'));
       }
     },
@@ -182,7 +182,7 @@ redisTest(
     const worker = await workerHere(t, server);
     await running;
     t.deepEqual(await hashes(options.out), expected);
-    t.true(worker.notes.some((note) => /what lies in Redis is damaged; it is removed/.test(note)));
+    t.true(worker.notes.some((note) => /the copy in Redis is damaged; it was removed/.test(note)));
   },
 );
 
@@ -214,7 +214,7 @@ redisTest('A worker that is interrupted gives its job back at once', async (t) =
   first.process.kill('SIGINT');
   const { code, stderr } = await first.exit;
   t.is(code, 130);
-  t.regex(stderr, /haze: interrupted; \d+ images? made, and no job is lost\n$/);
+  t.regex(stderr, /haze: interrupted; \d+ images? drawn, and no job is lost\n$/);
   t.is(await clientOf(t, server).llen(keyOf('active')), 0);
   await workerHere(t, server);
   t.like(await running, { made: 64 });
@@ -232,7 +232,7 @@ redisTest(
     const worker = await workerProcess(t, server);
     await until(async () => (await pictures(join(folder, 'away'))) >= 2);
     const both = [run, worker];
-    const away = both.map((one) => says(one, /is away; waiting for it/));
+    const away = both.map((one) => says(one, /is unreachable; waiting for it/));
     await server.stop();
     await Promise.all(away);
     for (const { process } of both) process.kill('SIGINT');
@@ -275,7 +275,7 @@ redisTest(
       [{ ...sound, images: [-1] }, 'g2', /^job\.images: /],
       ['{}', 'g3', /^job: expected an object/],
       [elsewhere, idOf(elsewhere), /^job\.build: expected .*, got 0\.0\.1-strict$/],
-      [sound, 'g4', /^job: expected a number that follows from its data, got another$/],
+      [sound, 'g4', /^job: expected an id that matches its data, got another$/],
     ];
     const options = { attempts: 5, backoff: 60_000 };
     for (const [data, jobId] of hostile) await queue.add('generate', data, { ...options, jobId });
@@ -308,10 +308,7 @@ redisTest(
     // What is lost cannot be asked for again.
     await redis.flushall();
     const { message } = (await running)!;
-    t.regex(
-      message,
-      /^redis:\/\/.* takes nothing more, using .* of its maxmemory of 1 bytes; free some/,
-    );
+    t.regex(message, /^redis:\/\/.* is full, using .* of its maxmemory of 1 bytes; free some/);
     await t.throwsAsync(generate(options), {
       instanceOf: UsageError,
       message: /^--queue: .*: expected room for .* \(weights, and \d+ images on their way\), got a/,

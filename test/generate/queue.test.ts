@@ -140,10 +140,10 @@ redisTest('Devices and settings that are the workers own are refused beside --qu
     ]);
   const workers = await call('--workers', '3');
   t.is(workers.code, 2);
-  t.regex(workers.stderr, /^haze: --workers: belongs to haze worker where there is --queue/);
+  t.regex(workers.stderr, /^haze: --workers: belongs to haze worker when --queue is given/);
   t.regex((await call('--device', 'auto')).stderr, /^haze: --device: expected wasm with --queue/);
   const away = await call();
   t.is(away.code, 1);
-  t.regex(away.stderr, /haze: --queue: redis:\/\/localhost:1: cannot be reached: nobody listens/);
+  t.regex(away.stderr, /haze: --queue: redis:\/\/localhost:1: cannot be reached: nothing listens/);
   t.notRegex(away.stderr, /secret/);
 });

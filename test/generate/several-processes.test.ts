@@ -35,7 +35,7 @@ test('A second process on a shard is refused, naming the first; other shards go 
   );
 });
 
-test('Whoever goes on with a shard clears what it left half-written, and nothing that another writes', async (t) => {
+test('A process that continues a shard removes its partial files, and none of other processes', async (t) => {
   const folder = await folderWithModel(t);
   const options = optionsIn(folder, 'out', { count: 8, shard: { index: 1, of: 2 } });
   await mkdir(options.out);
@@ -74,7 +74,7 @@ for (const format of ['npz', 'safetensors'] as const) {
     }
   });
 
-  test.serial(`A ${format} that is to grow loses no image, wherever that fails`, async (t) => {
+  test.serial(`Growing a ${format} loses no image, wherever it fails`, async (t) => {
     const folder = await folderWithModel(t);
     const options = optionsIn(folder, 'whole', { format, count: 6 });
     await generate({ ...options, out: join(folder, 'whole') });

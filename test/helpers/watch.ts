@@ -67,7 +67,7 @@ export async function serving(t: ExecutionContext, runs: WatchedRuns): Promise<s
   return server.url;
 }
 
-/** A request whose path goes out as it stands: fetch would mend it. */
+/** A request whose path goes out as it stands: fetch would normalise it. */
 export function ask(
   url: string,
   path: string,

@@ -63,7 +63,7 @@ test('a folder in the place of the file is a RunError with the reason, and stays
   t.deepEqual(await readdir(dir), ['a']);
 });
 
-test('a system error is told in words with its code; other errors are none', (t) => {
+test('a system error is described with its code; other errors are not', (t) => {
   const error = (code: string) =>
     Object.assign(new Error(`${code}: x`), { code, syscall: 'write' });
   t.is(systemReason(error('ENOSPC')), 'the disk is full (ENOSPC)');

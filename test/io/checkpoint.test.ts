@@ -49,7 +49,7 @@ test('old checkpoints beyond the number to keep are removed, oldest first', asyn
   t.deepEqual(await list(run), ['latest', 'step-12']);
 });
 
-test('after going back, checkpoints of the future that was given up are removed first', async (t) => {
+test('after going back, checkpoints of the abandoned future are removed first', async (t) => {
   const run = await temporaryFolder(t);
   for (const step of [10, 20, 30, 40]) await write(run, step);
   await write(run, 25, 3);
@@ -163,14 +163,14 @@ test('a checkpoint whose folder, state and optimizer are of different steps is r
     await cp(dir, name, { recursive: true });
     await t.throwsAsync(readCheckpoint(name), {
       instanceOf: UsageError,
-      message: `${checkpointPaths(name).state}: step: expected 30, as the checkpoint's folder is named, got 20`,
+      message: `${checkpointPaths(name).state}: step: expected 30, the number in the folder's name, got 20`,
     });
   }
   const { state, optimizer } = checkpointPaths(renamed);
   await writeFile(state, '{"step": 30}');
   await t.throwsAsync(readCheckpoint(renamed), {
     instanceOf: UsageError,
-    message: `${optimizer}: __metadata__: step: expected 30, as the checkpoint says, got 20`,
+    message: `${optimizer}: __metadata__: step: expected 30, the checkpoint's step, got 20`,
   });
   // A folder that somebody named otherwise says nothing of a step.
   const copied = join(run, 'best');
@@ -240,7 +240,7 @@ test('a clean-up leaves what is not a checkpoint’s, in a folder that is linked
   t.deepEqual(await list(run), [...stay, '.step-3.tmp', 'latest', 'step-20', 'step-30'].sort());
 });
 
-test('a part that cannot be had leaves the checkpoint before it, and nothing of its own', async (t) => {
+test('an unavailable part leaves the earlier checkpoint, and nothing of its own', async (t) => {
   const run = await temporaryFolder(t);
   await write(run, 1);
   const order: string[] = [];

@@ -120,7 +120,7 @@ test('where a file cannot be locked there is no lock, and nothing is touched', a
   t.is(await fileLockHolder(pipe), undefined);
 });
 
-test('what a lock file says is believed where it is a process and a host', async (t) => {
+test('a lock file is trusted only if it names a process and a host', async (t) => {
   const path = await lockIn(t);
   for (const text of ['', '12', '12 a\nb\n', 'x y\n', '12 \u001b[2J\n', `1 ${'h'.repeat(999)}\n`]) {
     writeFileSync(path, text);

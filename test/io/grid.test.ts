@@ -17,14 +17,14 @@ const rows = ({ data, width }: Images) =>
     ...data.slice(y * width, (y + 1) * width),
   ]);
 
-test('images are laid out in rows, near a square, and places left over are white', (t) => {
+test('images are laid out in rows, nearly square, and unused cells are white', (t) => {
   t.deepEqual(rows(grid(pairs(3), { gap: 0, scale: 1 })), [
     [0, 1, 10, 11],
     [20, 21, 255, 255],
   ]);
 });
 
-test('a gap lies between images and around them', (t) => {
+test('there is a gap between images and around them', (t) => {
   const w = 255;
   t.deepEqual(rows(grid(pairs(2), { gap: 1, scale: 1 })), [
     [w, w, w, w, w, w, w],

@@ -92,7 +92,7 @@ test('The lock is free again after an error', async (t) => {
   t.is(await exclusively(target('failing'), refuse, async () => 1), 1);
 });
 
-test('Who comes second is refused, and is told which process came first', async (t) => {
+test('The second process is refused, and is told which one came first', async (t) => {
   const lock = target('refuse');
   await exclusively(lock, refuse, () =>
     t.throwsAsync(
@@ -137,7 +137,7 @@ for (const signal of ['SIGKILL', 'SIGTERM'] as const)
     again!.release();
   });
 
-test('A lock alone does not keep a process going', async (t) => {
+test('A lock alone does not keep a process alive', async (t) => {
   const script = `
     import { tryLock } from ${JSON.stringify(MODULE)};
     await tryLock(${JSON.stringify(target('idle'))});`;

@@ -13,7 +13,7 @@ test('Folders that are missing are made, and the topmost of them is told', async
   t.is(await makeFolders(join(folder, 'a', 'b', 'd')), join(folder, 'a', 'b', 'd'));
 });
 
-test('Several at one time do not get in the way of one another', async (t) => {
+test('Several at once do not disturb each other', async (t) => {
   const path = join(await temporaryFolder(t), 'a', 'b', 'c', 'd');
   await Promise.all(Array.from({ length: 8 }, () => makeFolders(path)));
   t.true((await stat(path)).isDirectory());

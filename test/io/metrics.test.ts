@@ -23,7 +23,7 @@ async function logged(path: string, lines: readonly Metrics[]): Promise<void> {
   log.close();
 }
 
-test('what is appended is read back, line by line, across openings', async (t) => {
+test('appended lines are read back, across openings', async (t) => {
   const path = join(await temporaryFolder(t), 'metrics.jsonl');
   await logged(path, [step(1), step(2)]);
   await logged(path, [heldOut(2), step(3)]);
@@ -42,7 +42,7 @@ test('a line can be read as soon as it is appended', async (t) => {
   t.throws(() => log.append(step(2)), { instanceOf: RunError, message: /the log is closed/ });
 });
 
-test('a resume cuts the log back to its checkpoint, held-out lines with it', async (t) => {
+test('a resume truncates the log to its checkpoint, including held-out lines', async (t) => {
   const path = join(await temporaryFolder(t), 'metrics.jsonl');
   await logged(path, [step(1), step(2), heldOut(2), step(3), heldOut(3)]);
   await cutBack(path, 2);
@@ -59,7 +59,7 @@ test('cutting back keeps the bytes of the lines that stay', async (t) => {
   t.is(await readFile(path, 'utf8'), line);
 });
 
-test('a last line that a crash tore is left out, and cut off', async (t) => {
+test('a last line that a crash cut is left out, and removed', async (t) => {
   const path = join(await temporaryFolder(t), 'metrics.jsonl');
   const whole = JSON.stringify(step(2));
   for (const torn of [whole.slice(0, 1), whole.slice(0, -1), '\0\0\0', '2']) {
@@ -73,7 +73,7 @@ test('a last line that a crash tore is left out, and cut off', async (t) => {
   }
 });
 
-test('a last line that lacks nothing but its end counts', async (t) => {
+test('a complete last line without a newline counts', async (t) => {
   const path = join(await temporaryFolder(t), 'metrics.jsonl');
   await writeFile(path, `${JSON.stringify(step(1))}\n${JSON.stringify(step(2))}`);
   await cutBack(path, 9);
@@ -81,7 +81,7 @@ test('a last line that lacks nothing but its end counts', async (t) => {
   t.deepEqual(await readMetrics(path), [step(1), step(2), step(3)]);
 });
 
-test('a line in the middle that is no metrics is refused by its number', async (t) => {
+test('a malformed line in the middle is refused by its number', async (t) => {
   const path = join(await temporaryFolder(t), 'metrics.jsonl');
   for (const line of [
     '',

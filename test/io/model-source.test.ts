@@ -32,7 +32,7 @@ test('a checkpoint comes with the config of the run around it, if there is one',
   t.deepEqual(await resolveModel(alone), expected(alone, undefined));
 });
 
-test('a file is taken for weights, and so is a network in it', async (t) => {
+test('a file is read as weights, and so is a network in it', async (t) => {
   const dir = await temporaryFolder(t);
   for (const name of ['w.safetensors', 'w.pt', 'w.bin', 'w#1.pt']) {
     await writeFile(join(dir, name), '');
@@ -52,8 +52,8 @@ test('nothing, a folder without a model and a run without a checkpoint are refus
   await mkdir(join(dir, 'empty'));
   const cases: [string, RegExp][] = [
     ['none', /expected a model, got none: no such file or folder \(ENOENT\)/],
-    ['empty', /expected a run .* got a folder with neither/],
-    ['run', /got one that has none yet/],
+    ['empty', /expected a run .* got a folder with none of them/],
+    ['run', /got one without/],
   ];
   for (const [name, message] of cases)
     await t.throwsAsync(resolveModel(join(dir, name)), { instanceOf: UsageError, message }, name);
@@ -70,7 +70,7 @@ test('a checkpoint of another step than its folder is named for is refused', asy
   for (const path of [run, dir])
     await t.throwsAsync(resolveModel(path), {
       instanceOf: UsageError,
-      message: `${join(dir, 'state.json')}: step: expected 5, as the checkpoint's folder is named, got 3`,
+      message: `${join(dir, 'state.json')}: step: expected 5, the number in the folder's name, got 3`,
     });
   await rename(dir, join(run, 'checkpoints', 'best'));
   t.is((await resolveModel(join(run, 'checkpoints', 'best'))).kind, 'checkpoint');

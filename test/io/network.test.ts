@@ -7,27 +7,27 @@ import { temporaryFolder } from '../helpers/folder.js';
 
 const find = (names: string[], under?: string) => findNetwork('w.pt', names, 'a.weight', under);
 
-test('names as they are win, whatever is beside them', (t) => {
+test('unprefixed names win, whatever else there is', (t) => {
   t.deepEqual(find(['a.weight', 'b']), { prefix: '', note: null });
   t.deepEqual(find(['ema.a.weight', 'a.weight']), { prefix: '', note: null });
 });
 
 for (const prefix of ['module.', '_orig_mod.', 'module._orig_mod.', 'ema_model.', 'model.', 'x.1.'])
-  test(`the prefix ${prefix} is found, and said`, (t) => {
+  test(`the prefix ${prefix} is found and reported`, (t) => {
     t.deepEqual(find([`${prefix}a.weight`, `${prefix}b`]), {
       prefix,
       note: `w.pt: the network's 2 tensors are named "${prefix}…", read without that prefix`,
     });
   });
 
-test('what else a checkpoint holds is left out, and counted', (t) => {
+test('the rest of a checkpoint is left out, and counted', (t) => {
   const names = ['betas', 'model.a.weight', 'model.b', 'optimizer.state.0.step'];
   t.is(find(names)?.prefix, 'model.');
   t.regex(find(names)?.note ?? '', /the network's 2 tensors .*; 2 others are left out$/);
   t.regex(find(names.slice(0, 3))?.note ?? '', /; 1 other is left out$/);
 });
 
-test('where no name is the anchor there is no network', (t) => {
+test('without an anchor name there is no network', (t) => {
   t.is(find([]), undefined);
   t.is(find(['xa.weight', 'a.weight.b']), undefined);
 });
@@ -37,7 +37,7 @@ test('several networks are named, and one can be chosen', (t) => {
   t.throws(() => find(names), {
     instanceOf: UsageError,
     message:
-      'w.pt: expected one network, got "model", "ema.module", "ema.shadow"; choose one by its name, as in "w.pt#model"',
+      'w.pt: expected one network, got "model", "ema.module", "ema.shadow"; choose one by name, as in "w.pt#model"',
   });
   t.throws(() => find(names, 'ema'), {
     message: /one network under "ema", got "ema\.module", "ema\.shadow"; .*"w\.pt#ema\.module"$/,

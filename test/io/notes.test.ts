@@ -26,7 +26,7 @@ test('notes wait until the run has begun, and for a folder that was deleted', as
   t.deepEqual(await notesIn(path), [b, c]);
 });
 
-test('what is no note is none', (t) => {
+test('malformed notes are ignored', (t) => {
   for (const line of ['', '{}', 'null', '[1]', '{"step":1,"kind":"other","text":"x"}', '{"step":1'])
     t.is(parseNote(line), undefined, line);
 });

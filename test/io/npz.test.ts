@@ -130,7 +130,7 @@ const FILES: readonly (readonly [string, Uint8Array, RegExp])[] = [
   [
     'too few bytes',
     zip({ 'arr_0.npy': images.subarray(0, 200) }),
-    /expected 224 bytes, as its shape \(2, 4, 4, 3\) has, got 200/,
+    /expected 224 bytes for its shape \(2, 4, 4, 3\), got 200/,
   ],
   [
     'Python objects',

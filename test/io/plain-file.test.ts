@@ -13,7 +13,7 @@ async function lines(path: string, longest = 100): Promise<string[]> {
   return read;
 }
 
-test('what is no plain file is refused by what it is, and not waited for', async (t) => {
+test('anything but a plain file is refused by its kind, and not waited for', async (t) => {
   const folder = await temporaryFolder(t);
   const cases: [string, string][] = [[folder, 'a folder']];
   if (process.platform !== 'win32') {
@@ -42,7 +42,7 @@ test('a small file is read up to its limit, and refused beyond it', async (t) =>
   await t.throwsAsync(readSmallFile(path, 4), { instanceOf: UsageError });
 });
 
-test('files of the system, which say that they are empty, are read too', async (t) => {
+test('virtual files of the system, which report a size of 0, are read too', async (t) => {
   if (process.platform !== 'linux') return t.pass();
   t.regex(await readSmallFile('/proc/self/stat', 4096), /^\d+ /);
 });

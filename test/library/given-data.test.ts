@@ -29,7 +29,7 @@ function bars(file: string): GivenImage[] {
   }));
 }
 
-test('a run on images of a program is that on the same images in a file, and goes on with them alone', async (t) => {
+test("a run on a program's images equals one on the same images in a file, and continues only with them", async (t) => {
   const folder = await temporaryFolder(t);
   const file = writeBars(folder);
   const images = bars(file);
@@ -57,17 +57,22 @@ test('a run on images of a program is that on the same images in a file, and goe
   const longer = await resumeConfig(out, { steps: 7 });
   const others = images.map((image) => ({ ...image, pixels: image.pixels.map((v) => 255 - v) }));
   await train({ config: longer, out, data: others, resume: true, onEvent });
-  t.deepEqual(warnings, ['the checkpoint was trained on other images: from here it takes others']);
+  t.deepEqual(warnings, [
+    'the checkpoint was trained on other images: from here it sees other images',
+  ]);
   await t.throwsAsync(train({ config: longer, out, resume: true }), {
     instanceOf: UsageError,
-    message: /own: expected images, which a program gave this run and alone can give it again/,
+    message: /own: expected images, which a program gave this run and has to give again/,
   });
   const { code, stderr } = await haze(folder, ['train', '--out', 'own', '--resume']);
   t.is(code, 2);
-  t.regex(stderr, /^haze: own: expected images, which a program gave this run and alone.*\n$/);
+  t.regex(
+    stderr,
+    /^haze: own: expected images, which a program gave this run and has to give again.*\n$/,
+  );
 });
 
-test('images that a program keeps aside are those of a file, at a resume too, and with classes', async (t) => {
+test('held-out images of a program give the same results as those in a file, also on a resume and with classes', async (t) => {
   const folder = await temporaryFolder(t);
   const file = writeBars(folder);
   const images = bars(file);
@@ -101,7 +106,7 @@ test('images that a program keeps aside are those of a file, at a resume too, an
   const longer = await resumeConfig(out, { steps: 5 });
   await t.throwsAsync(train({ config: longer, out, data: images, resume: true }), {
     instanceOf: UsageError,
-    message: /own: expected images to keep aside, which a program gave this run and alone can/,
+    message: /own: expected images to hold out, which a program gave this run and has to/,
   });
 
   const wrong: [heldOut: unknown, message: RegExp][] = [
@@ -127,19 +132,17 @@ test('images that a program keeps aside are those of a file, at a resume too, an
   );
 });
 
-test('images beside a config that names others, or none, are refused', async (t) => {
+test('images are refused if the config names others, or none', async (t) => {
   const folder = await temporaryFolder(t);
   const file = writeBars(folder);
   const config = runConfig({ ...SETTINGS, data: file, steps: 1 });
   const out = join(folder, 'run');
   await t.throwsAsync(train({ config, out, data: bars(file) }), {
     instanceOf: UsageError,
-    message:
-      /^train\.data: the config names its data, .*bars\.idx; runConfig\(\{ data: images \}\)/,
+    message: /^train\.data: the config has .*bars\.idx; .* runConfig\(\{ data: images \}\)/,
   });
   await t.throwsAsync(train({ config, out, heldOut: bars(file) }), {
     instanceOf: UsageError,
-    message:
-      /^train\.heldOut: the config keeps aside none of a program; runConfig\(\{ heldOut: images \}\)/,
+    message: /^train\.heldOut: the config has none; .* runConfig\(\{ heldOut: images \}\)/,
   });
 });

@@ -25,7 +25,7 @@ const OWN: LossWeighting = ({ snr }) => Math.min(snr, 5) / (snr + 1);
 const weights = ({ checkpoint }: TrainResult): Buffer =>
   readFileSync(join(checkpoint, 'model.safetensors'));
 
-test("a run with weights of one's own resumes with the same bits, from its config alone or with the function", async (t) => {
+test('a run with custom weights resumes with the same bits, from its config alone or with the function', async (t) => {
   const folder = await temporaryFolder(t);
   const data = writeBars(folder);
   const run = async (out: string, change: Partial<RunOptions>) => {
@@ -53,15 +53,15 @@ test("a run with weights of one's own resumes with the same bits, from its confi
   t.is(code, 0);
 });
 
-test('weights that cannot be, or do not go together, are refused by name', (t) => {
+test('invalid or conflicting weights are refused by name', (t) => {
   const wrong: [Partial<RunOptions>, RegExp][] = [
     [
       { weighting: () => Number.NaN },
       /^runConfig\.weighting: expected .*, got NaN for timestep 0$/,
     ],
-    [{ lossWeights: [1, 2] }, /lossWeights: expected 20 weights, one a timestep, got 2$/],
+    [{ lossWeights: [1, 2] }, /lossWeights: expected 20 weights, one per timestep, got 2$/],
     [{ lossWeights: [-1] }, /^runConfig\.lossWeights: expected a list of/],
-    [{ weighting: () => 1, snrGamma: 3 }, /^runConfig\.lossWeights: .* do not go with/],
+    [{ weighting: () => 1, snrGamma: 3 }, /^runConfig\.lossWeights: .* cannot be combined with/],
     [{ weighting: 'max-snr' as 'none' }, /^runConfig\.weighting: expected one of none, min-snr/],
   ];
   for (const [change, message] of wrong)

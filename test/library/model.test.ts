@@ -56,7 +56,7 @@ test('an open model draws the images of sample, at once and step by step, in any
   t.deepEqual(await model.sample(settings), await sample(path, { ...BARE, ...settings }));
 });
 
-test('calls at the same time wait for one another, and change nothing of each other', async (t) => {
+test('concurrent calls wait for each other, and do not affect each other', async (t) => {
   const { model } = await opened(t);
   const x = values(5 * EACH, 3);
   const expected = [await model.sample({ count: 1, seed: 1 }), await model.predict(x, 4)];
@@ -93,7 +93,7 @@ test('predictions are those of the network, of any number of images at real time
   t.deepEqual(await model.predict(x.slice(0, EACH), times[0]!), output.slice(0, EACH));
 });
 
-test('what cannot be is refused by name, and the model goes on', async (t) => {
+test('invalid settings are refused by name, and the model remains usable', async (t) => {
   const { model, path } = await opened(t);
   const [usage, wrongShape] = [{ instanceOf: UsageError }, { instanceOf: ShapeError }];
   const x = new Float32Array(2 * EACH);
@@ -108,7 +108,7 @@ test('what cannot be is refused by name, and the model goes on', async (t) => {
       /images of 16x16x3 = 768 values each, got 1535/,
     ],
     [() => model.predict(new Float32Array(), 3), wrongShape, /got 0 values$/],
-    [() => model.predict(x, [1, 2, 3]), wrongShape, /one timestep, or 2, one an image, got 3$/],
+    [() => model.predict(x, [1, 2, 3]), wrongShape, /one timestep, or 2, one per image, got 3$/],
     [() => model.predict(x, Number.NaN), usage, /^model\.predict: .* finite numbers, got NaN$/],
     [
       () => model.predict([...x] as unknown as Float32Array, 3),
@@ -128,14 +128,18 @@ test('what cannot be is refused by name, and the model goes on', async (t) => {
     [() => model.sample({ frames: { moments: 1, images: 99 } }), usage, /sample\.frames\.images/],
     [() => steps(model, { sampler: 'dim' }), usage, /^model\.sampleSteps\.sampler: .*ddim/],
     [() => load(path, { ...BARE, thraeds: 2 } as object), usage, /^load\.thraeds: unknown field/],
-    [() => load(path, { ...BARE, weights: 'ema' }), usage, /^load\.weights: .* is of no run/],
+    [
+      () => load(path, { ...BARE, weights: 'ema' }),
+      usage,
+      /^load\.weights: .* does not belong to a run/,
+    ],
     [() => load(`${path}.none`), usage, /expected a model, got none/],
   ];
   for (const [call, kind, message] of refused) await t.throwsAsync(call, { ...kind, message });
   t.is((await model.predict(x, 3)).length, x.length);
 });
 
-test('an abort ends a call, and the model goes on', async (t) => {
+test('an abort ends a call, and the model remains usable', async (t) => {
   const { model } = await opened(t);
   const controller = new AbortController();
   const { signal } = controller;
@@ -161,7 +165,7 @@ test('a disposed model says so to calls that wait, that are in work and that com
   await t.throwsAsync(model.predict(new Float32Array(EACH), 0), expected);
 });
 
-test('a process that disposes of its model, or never does, ends by itself', async (t) => {
+test('a process ends whether or not it disposes of its model', async (t) => {
   const { path } = await opened(t);
   const index = new URL('../../src/index.js', import.meta.url).href;
   for (const end of ['await model.dispose();', '']) {

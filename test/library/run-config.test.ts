@@ -4,7 +4,7 @@ import { type RunOptions, resumeConfig, runConfig, UsageError } from '../../src/
 import { createRun, type Json } from '../../src/io/run.js';
 import { temporaryFolder } from '../helpers/folder.js';
 
-test('the data alone makes a run: everything else has the default of its flag', (t) => {
+test('the data is enough for a run: everything else has the default of its flag', (t) => {
   const config = runConfig({ data: 'toy-cars' });
   t.is(config.data.source, 'toy-cars');
   t.deepEqual(config.model.widths, [64, 128, 256, 512, 1024]);
@@ -16,7 +16,7 @@ test('the data alone makes a run: everything else has the default of its flag', 
   t.is(config.seed, 0);
 });
 
-test('settings go over the preset', (t) => {
+test('settings override the preset', (t) => {
   const config = runConfig({
     data: 'cars',
     preset: 'tiny',
@@ -33,7 +33,7 @@ test('settings go over the preset', (t) => {
   t.is(config.data.source, join(process.cwd(), 'cars'));
 });
 
-test('a number keeps a share of the data aside, a name other images', (t) => {
+test('a number holds out a share of the data, a name other images', (t) => {
   t.deepEqual(runConfig({ data: 'a', heldOut: 0.1 }).data.heldOut, { fraction: 0.1 });
   t.deepEqual(runConfig({ data: 'a', heldOut: '/b' }).data.heldOut, { source: '/b' });
 });

@@ -66,7 +66,7 @@ test('frames show the way from noise to the result', async (t) => {
   t.true(events.includes('progress'));
 });
 
-test('settings that cannot be are refused by name', async (t) => {
+test('invalid settings are refused by name', async (t) => {
   const path = await weights(await temporaryFolder(t));
   const wrong: [Record<string, unknown>, RegExp][] = [
     [{ count: 0 }, /^sample\.count: expected a whole number from 1 to 65536, got 0$/],

@@ -30,13 +30,14 @@ test('the setting at fault is named with its function, others by their names', (
     '--sample-steps: expected 3, got 4': 'f.steps: expected 3, got 4',
     '--clamp-range: belongs to --clamp, which is off':
       'f.clampRange: belongs to clamp, which is off',
-    '--epochs and --steps: give one of them': 'f.epochs and steps: give one of them',
+    '--epochs and --steps: give only one': 'f.epochs and steps: give only one',
     'a/config.json: --beta-end: 3': 'a/config.json: betaEnd: 3',
     '--require cuda: --device wasm does not': 'f.requireCuda: device wasm does not',
     '<data>: the run in x has y (of --preset tiny)': 'f.data: the run in x has y (of preset tiny)',
     'npm install --ignore-scripts x; haze setup tensorflow --cuda':
       'npm install --ignore-scripts x; haze setup tensorflow --cuda',
-    'saved x\nTo go on: haze train --out x --resume': 'saved x\nTo go on: train with resume: true',
+    'saved x\nTo continue: haze train --out x --resume':
+      'saved x\nTo continue: train with resume: true',
     '--no-flip': 'f.flip: false',
     'runs/--steps/a--steps': 'runs/--steps/a--steps',
   };
@@ -52,7 +53,7 @@ test('settings of the network go by the names of their flags, too, but not by bo
   const both = { ...run, layersPerBlock: 1, layers: 1 };
   t.throws(() => runConfig(both), {
     instanceOf: UsageError,
-    message: 'runConfig.layersPerBlock: another name of layers; expected one of them',
+    message: 'runConfig.layersPerBlock: another name for layers; expected only one of them',
   });
   t.throws(() => runConfig({ ...run, layersPerBlock: 0 }), {
     message: /^runConfig\.layers: expected a whole number from 1/,
@@ -69,9 +70,9 @@ test('the README says which settings are not the flags in camelCase', (t) => {
     if (flag !== 'attention') t.true(readme.includes(`\`${name}\` or \`${camel(flag)}\``), flag);
 });
 
-test('a model that is not named is asked for in a line', async (t) => {
+test('a missing model is an error of one line', async (t) => {
   const nothing = undefined as unknown as string;
-  const model = "a run, a checkpoint folder, diffusers' folder or a file of weights";
+  const model = 'a run, a checkpoint folder, a diffusers folder or a file of weights';
   const calls: [where: string, call: () => Promise<unknown>, expected: string][] = [
     ['load', () => load(nothing), model],
     ['sample', () => sample(nothing), model],
@@ -86,7 +87,7 @@ test('a model that is not named is asked for in a line', async (t) => {
   await t.throwsAsync(load(7 as unknown as string), { message: /^load: expected .*, got 7$/ });
 });
 
-test('errors keep their class and cause, their stacks say the same, and what is not ours stays', async (t) => {
+test('errors keep their class and cause, their stacks match, and errors of others are unchanged', async (t) => {
   const cause = new Error('why');
   const own = new CheckError('--size: no', { cause });
   const error = await t.throwsAsync(asProgram('f', () => Promise.reject(own)));
@@ -167,7 +168,7 @@ test('settings that do not go together are named as a program gives them, by eve
   const data = 'x';
   const calls: [call: () => unknown, message: RegExp][] = [
     [() => runConfig({ data, widths: [8] }), /^runConfig\.widths: expected two or more/],
-    [() => runConfig({ data, epochs: 1, steps: 1 }), /^runConfig\.epochs and steps: each gives/],
+    [() => runConfig({ data, epochs: 1, steps: 1 }), /^runConfig\.epochs and steps: both give/],
     [() => runConfig({ data, schedule: 'cosine', betaEnd: 0.1 }), /^runConfig\.betaEnd: belongs/],
     [() => runConfig({ data, eager: true }), /^runConfig\.eager: belongs to device tensorflow/],
     [() => runConfig({ data, muonLr: 1 }), /^runConfig\.muonLr: belongs to optimizer muon;/],
@@ -176,7 +177,7 @@ test('settings that do not go together are named as a program gives them, by eve
       /^resumeConfig\.lr: .*; a resume may change only steps, /,
     ],
     [() => resumeConfig(out, { data }), /^resumeConfig\.data: the run in/],
-    [() => train(options), /^train\.out .*: expected a new folder, .*\. Add resume to go on/],
+    [() => train(options), /^train\.out .*: expected a new folder, .*\. Add resume to continue/],
     [() => trainSteps(options).next(), /^train\.out .*: expected a new folder/],
     [() => train({ ...options, requireCuda: true, out: `${out}2` }), /^train\.requireCuda: /],
     [
@@ -198,7 +199,7 @@ test('settings that do not go together are named as a program gives them, by eve
     [() => open.sampleSteps(draw).next(), new RegExp(`^model\\.sampleSteps\\.${spacing.source}`)],
     [
       () => drawWith((x) => x, { values: 3, sampler: 'ddim', objective: 'flow' }).next(),
-      /^drawWith\.sampler: ddim is not for a model of objective flow/,
+      /^drawWith\.sampler: ddim does not support a model of objective flow/,
     ],
     [
       () => makeSchedule({ schedule: 'linear', timesteps: 0, betaStart: 0.1, betaEnd: 0.2 }),
@@ -213,7 +214,7 @@ test('settings that do not go together are named as a program gives them, by eve
 const OTHERS =
   /^(ignore-scripts|save-dev|no-save|cuda|experimental-[a-z-]+|disable-wasm-trap-handler|max-old-space-size.*|help|verbose|version|no-|no-\w+-.*|out|hash|no-audit|no-fund|prefix)$/;
 
-test('no text that a program may get has a flag that is not respelt', (t) => {
+test('no message for programs contains a flag that is not respelt', (t) => {
   const root = new URL('../../../src/', import.meta.url);
   const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(
     (name) =>

@@ -4,7 +4,7 @@ import { machineFault, requireMemory, throwIfMachines } from '../../src/machine/
 
 const system = (code: string) => Object.assign(new Error(`${code}: it failed`), { code });
 
-test('what has run out is told from what is wrong with a file', (t) => {
+test('an exhausted resource is told from a faulty file', (t) => {
   t.regex(machineFault(system('EMFILE'))!, /^too many open files/);
   t.regex(machineFault(system('ENOMEM'))!, /^out of memory \(.+: [\d.]+ GiB\)$/);
   t.regex(
@@ -34,7 +34,7 @@ test('the error says what could not be done, and others pass', (t) => {
   t.notThrows(() => throwIfMachines(system('EACCES'), 'photos/a'));
 });
 
-test('what takes more memory than there is fails before it is tried', (t) => {
+test('an allocation beyond the available memory fails before it is tried', (t) => {
   t.notThrows(() => requireMemory('its pixels', 2 ** 20));
   const error = t.throws(() => requireMemory('its pixels', Number.MAX_SAFE_INTEGER));
   t.regex(machineFault(error)!, /^its pixels: out of memory \(.+: [\d.]+ GiB\)$/);

@@ -29,7 +29,7 @@ const limited = {
   'proc/self/status': 'Name:\tnode\nVmSize:\t  307200 kB\nVmData:\t  1000 kB',
 };
 
-test('without any other limit the machine is what there is', async (t) => {
+test("without any other limit the machine's memory counts", async (t) => {
   const root = await temporaryFolder(t);
   t.is(allowedMemory(root), totalmem());
   t.is(memoryRoom(2, 0, root).bytes, totalmem() - nodeBytes(2));
@@ -55,7 +55,7 @@ test('limits of the shell count by what of them is used, and the one that leaves
   t.is(processLimit('data', root), null);
 });
 
-test('a process that has hardly any address space left does not start', async (t) => {
+test('a process with hardly any address space left does not start', async (t) => {
   t.notThrows(() => requireRoomToStart('/nowhere'));
   const room = await kernelFiles(await temporaryFolder(t), limited);
   t.notThrows(() => requireRoomToStart(room));

@@ -15,7 +15,7 @@ test('the layers of the reference add up to its parameter counts', (t) => {
   t.is(countParameters(buildNetwork(model)), total('separate'));
 });
 
-test('operations follow kernel, channels and the side at which the layer works', (t) => {
+test("operations follow from kernel, channels and the layer's resolution", (t) => {
   const costs = new Map(layerCosts(buildNetwork(model, 64)).map((cost) => [cost.layer.name, cost]));
   const forward = (name: string) => costs.get(name)?.forward;
   t.is(forward('conv0'), 2 * 3 * 64 * 9 * 64 ** 2);

@@ -32,7 +32,7 @@ test("every key of the class's own config is known, and is what holds where it i
   t.like(toDiffusers(config, size), keys);
 });
 
-test('keys that begin with an underscore are passed over', (t) => {
+test('keys that start with an underscore are ignored', (t) => {
   t.notThrows(() =>
     fromDiffusers('config.json', { _name_or_path: 'x', _diffusers_version: '0.1' }),
   );
@@ -55,7 +55,7 @@ test('any other value is refused by key and value', (t) => {
     ],
     [{ sample_size: [32, 64] }, 'config.json: sample_size: expected square images, got [32,64]'],
     [{ in_channels: 6, out_channels: 6 }, 'config.json: in_channels: expected 1 or 3, got 6'],
-    [{ out_channels: 1 }, 'config.json: out_channels: expected 3, as in_channels says, got 1'],
+    [{ out_channels: 1 }, 'config.json: out_channels: expected 3 like in_channels, got 1'],
     [
       { down_block_types: ['SkipDownBlock2D'] },
       'config.json: down_block_types: expected "DownBlock2D" or "AttnDownBlock2D", got ["SkipDownBlock2D"]',
@@ -105,7 +105,7 @@ test('values that do not go together are refused by key', (t) => {
   const wrong: [change: Json, message: string][] = [
     [
       { block_out_channels: [32, 64] },
-      'config.json: down_block_types: expected 2, as there are 2 widths, got 4',
+      'config.json: down_block_types: expected 2, one for each width, got 4',
     ],
     [
       { block_out_channels: [] },
@@ -113,11 +113,11 @@ test('values that do not go together are refused by key', (t) => {
     ],
     [
       { norm_num_groups: 5 },
-      'config.json: norm_num_groups: expected a divisor of all channels that are normalised, got 5 for 224',
+      'config.json: norm_num_groups: expected a divisor of all normalised channels, got 5 for 224',
     ],
     [
       { attn_norm_num_groups: 5 },
-      'config.json: attn_norm_num_groups: expected a divisor of all channels that are normalised, got 5 for 896',
+      'config.json: attn_norm_num_groups: expected a divisor of all normalised channels, got 5 for 896',
     ],
     [
       { freq_shift: 112 },
@@ -125,13 +125,13 @@ test('values that do not go together are refused by key', (t) => {
     ],
     [
       { attention_head_dim: 449 },
-      'config.json: attention_head_dim: expected at most the 448 channels of a level that attends, got 449',
+      'config.json: attention_head_dim: expected at most the 448 channels of a level with attention, got 449',
     ],
   ];
   for (const [change, message] of wrong)
     t.throws(() => fromDiffusers('config.json', change), { instanceOf: UsageError, message });
 });
 
-test('a head may be wider than levels that do not attend', (t) => {
+test('a head may be wider than levels without attention', (t) => {
   t.notThrows(() => fromDiffusers('config.json', { attention_head_dim: 300 }));
 });

@@ -50,10 +50,10 @@ test('a tensor that is missing is named, whichever it is', (t) => {
   const counts = /\.num_batches_tracked$/;
   for (const name of [...stateShapes(buildNetwork(SMALL)).keys()].filter((n) => !counts.test(n)))
     t.regex(message(without(name)), /: expected (a tensor|the shape)|no such tensor/, name);
-  t.is(message(without('output.bias')), 'output.bias: expected a tensor of this name, got none');
+  t.is(message(without('output.bias')), 'output.bias: expected a tensor with this name, got none');
 });
 
-test('how many batches a norm has seen may be missing, and is held against its shape where it is there', (t) => {
+test("a norm's count of batches may be missing, and its shape is checked otherwise", (t) => {
   const name = 'downs.0.bnorm1.num_batches_tracked';
   t.deepEqual(networkFromShapes(without(name)), SMALL);
   t.is(message(withShape(name, [1])), `${name}: expected 0 dimensions, got the shape [1]`);
@@ -82,8 +82,8 @@ test('images of two channels, and odd time embeddings, are refused', (t) => {
   t.regex(message(withShape('time_mlp.1.weight', [31, 31])), /even number of at least 4, got 31/);
 });
 
-test('an empty file is no U-Net', (t) => {
-  t.is(message(new Map()), 'conv0.weight: expected a tensor of this name, got none');
+test('an empty file is not a U-Net', (t) => {
+  t.is(message(new Map()), 'conv0.weight: expected a tensor with this name, got none');
 });
 
 const UNET2D = unet2dDefaults({ widths: [8, 12, 16] });
@@ -122,7 +122,7 @@ for (const [what, change] of Object.entries({
     t.deepEqual(networkFromShapes(stateShapes(buildNetwork(config))), config);
   });
 
-test('what shapes do not say is taken from hints', (t) => {
+test('hints supply what shapes do not determine', (t) => {
   const hints: Hints = {
     headDim: null,
     groups: 2,

@@ -119,12 +119,12 @@ test.serial(
         new Map([['state0/conv0.bias', tensors.get('state0/conv0.bias')!]]),
         /expected a group of values/,
       ],
-      [without('t'), /^fixture: t: expected a tensor of this name, got none$/],
+      [without('t'), /^fixture: t: expected a tensor with this name, got none$/],
       [
         without('state0/output.bias'),
-        /^fixture: state0: output\.bias: expected a tensor of this name, got none$/,
+        /^fixture: state0: output\.bias: expected a tensor with this name, got none$/,
       ],
-      [without('noise'), /^fixture: noise: expected a tensor of this name, got none$/],
+      [without('noise'), /^fixture: noise: expected a tensor with this name, got none$/],
       [shaped('xt', [4, 3, 4, 16]), /^fixture: xt: expected (square images|the shape)/],
       [
         shaped('eps_eval', [4, 3, 64, 1]),

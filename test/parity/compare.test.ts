@@ -56,7 +56,7 @@ test('equal values hold where nothing but equality does, as with counts', (t) =>
   t.false(comparison.result()!.holds);
 });
 
-test('nothing compared is no group', (t) => {
+test('an empty comparison is not a group', (t) => {
   t.is(new Comparison('empty').result(), null);
 });
 
@@ -68,7 +68,7 @@ test('images change between channels first and channels last', (t) => {
   t.deepEqual(toChannelsFirst(toChannelsLast(batch, 3, 25), 3, 25), batch);
 });
 
-test("a residual within rounding of zero is put on the reference's side, all others stay", (t) => {
+test("a residual within rounding of zero is moved to the reference's side, all others stay", (t) => {
   const noise = Float32Array.of(0.5, 0.5, 0.5);
   const theirs = Float32Array.of(0.5 - 2 ** -20, 0.25, 0.75);
   const ours = Float32Array.of(0.5 + 2 ** -20, 0.25, 0.25);
@@ -78,7 +78,7 @@ test("a residual within rounding of zero is put on the reference's side, all oth
   t.deepEqual([...settled.slice(1)], [0.5, 0.5]);
 });
 
-test("Adam's first step is held tightly but where the gradient's sign is in doubt", (t) => {
+test("Adam's first step has a tight tolerance, except where the gradient's sign is in doubt", (t) => {
   const parameters = Float32Array.of(0.5, 0.5, 0.5);
   const tolerance = firstStepTolerance(parameters, Float32Array.of(0.01, 1e-9, -0.004));
   t.true(tolerance(0) < 1e-6);

@@ -17,7 +17,7 @@ const subjectOf = (computing: Partial<ComputingConfig>) =>
   openSubject('wasm', { ...COMPUTING_DEFAULTS, threads: 1, ...computing }, 'l1');
 
 for (const strict of [true, false])
-  test(`every sampler goes diffusers' way, ${strict ? 'strict' : 'relaxed'}`, async (t) => {
+  test(`every sampler follows diffusers' trajectory, ${strict ? 'strict' : 'relaxed'}`, async (t) => {
     const fixture = new Fixture('samplers', tensors, metadata);
     const groups = await compareFixture(fixture, await subjectOf({ strict }));
     t.deepEqual(
@@ -90,12 +90,12 @@ test('a case that cannot be compared is named, with its key and value', async (t
     });
 });
 
-test('noise that is missing is asked for', async (t) => {
+test('missing noise is reported', async (t) => {
   const fewer = new Map(tensors);
   fewer.delete('ddpm_trailing_x0/noise');
   const fixture = new Fixture('f', fewer, metadata);
   await t.throwsAsync(compareFixture(fixture, await subjectOf({})), {
     instanceOf: UsageError,
-    message: /ddpm_trailing_x0\/noise: expected a tensor of this name, got none/,
+    message: /ddpm_trailing_x0\/noise: expected a tensor with this name, got none/,
   });
 });

@@ -120,14 +120,17 @@ test('a fixture whose parts do not belong together is the user’s error', async
     ],
     [
       () => compare(tensors, config({ layers_per_block: 2 })),
-      /^fixture: state0: expected layers 2, as the config has, got 1$/,
+      /^fixture: state0: expected layers 2 from the config, got 1$/,
     ],
     [
       () => compare(without('state0/conv_out.bias')),
-      /^fixture: state0: conv_out\.bias: expected a tensor of this name, got none$/,
+      /^fixture: state0: conv_out\.bias: expected a tensor with this name, got none$/,
     ],
-    [() => compare(without('label')), /^fixture: label: expected a tensor of this name, got none$/],
-    [() => compare(without('x')), /^fixture: x: expected a tensor of this name, got none$/],
+    [
+      () => compare(without('label')),
+      /^fixture: label: expected a tensor with this name, got none$/,
+    ],
+    [() => compare(without('x')), /^fixture: x: expected a tensor with this name, got none$/],
     [
       () =>
         compare(

@@ -4,7 +4,7 @@ import { parseAddress, withoutPasswords } from '../../src/queue/address.js';
 
 const parse = (text: string, env: NodeJS.ProcessEnv = {}) => parseAddress('--queue', text, env);
 
-test('an address has a host, and a port, a database, a user and a password where it says so', (t) => {
+test('an address has a host, and optionally a port, a database, a user and a password', (t) => {
   t.deepEqual(parse('redis://host'), {
     ...{ host: 'host', port: 6379, database: 0, secure: false },
     shown: 'redis://host',
@@ -23,7 +23,7 @@ test('env stands for REDIS_URL, which is named where it is not there or is no ad
   t.throws(() => parse('env', { REDIS_URL: 'there' }), { message: /^REDIS_URL: expected redis:/ });
 });
 
-test('what is no address is refused, and no password repeated', (t) => {
+test('an invalid address is refused, without repeating a password', (t) => {
   for (const text of [
     'host:6379',
     'http://:secret@host',
@@ -40,7 +40,7 @@ test('what is no address is refused, and no password repeated', (t) => {
   }
 });
 
-test('a text that repeats an address says no password', (t) => {
+test('a text that repeats an address contains no password', (t) => {
   t.is(
     withoutPasswords('redis://haze:secret@host/1 and rediss://:s3@other: no'),
     'redis://***@host/1 and rediss://***@other: no',

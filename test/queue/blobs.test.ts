@@ -58,7 +58,7 @@ redisTest('a damaged file is not taken and not kept in Redis, and none of it sta
   for (const damage of damages) {
     await keepBlob(redis, path, blob);
     await damage();
-    const message = /^weights [0-9a-f]{12}: what lies in Redis is damaged; it is removed, to be/;
+    const message = /^weights [0-9a-f]{12}: the copy in Redis is damaged; it was removed, to be/;
     await t.throwsAsync(fetch(), { instanceOf: RunError, message });
     t.deepEqual(await redis.keys('*'), []);
     t.deepEqual(await readdir(folder), []);

@@ -16,9 +16,9 @@ redisTest('a password that is wrong or missing is refused, in a line without it'
   const wrong = await t.throwsAsync(refused(server.url.replace('sesame', 'simsala')), {
     instanceOf: UsageError,
   });
-  t.is(wrong?.message, `--queue: ${shown}: user or password are refused (WRONGPASS)`);
+  t.is(wrong?.message, `--queue: ${shown}: wrong user or password (WRONGPASS)`);
   const none = await t.throwsAsync(refused(shown), { instanceOf: UsageError });
-  t.is(none?.message, `--queue: ${shown}: wants a password, and none is given (NOAUTH)`);
+  t.is(none?.message, `--queue: ${shown}: needs a password, and none is given (NOAUTH)`);
   const { address } = await connectionTo(t, server);
   t.is(address.shown, shown);
 });
@@ -27,7 +27,8 @@ redisTest('a Redis that would lose jobs when memory is short is refused', async 
   const server = await startRedis(t, ['--maxmemory-policy', 'allkeys-lru']);
   await t.throwsAsync(refused(server.url), {
     instanceOf: UsageError,
-    message: /expected the maxmemory-policy noeviction, since others lose jobs, got allkeys-lru;/,
+    message:
+      /expected maxmemory-policy noeviction, since other policies lose jobs, got allkeys-lru;/,
   });
   await clientOf(t, server).config('SET', 'maxmemory-policy', 'noeviction');
   t.like(await (await connectionTo(t, server)).info(), { most: 0 });
@@ -54,14 +55,14 @@ redisTest('that Redis goes away and comes back is said once each', async (t) => 
   const waiting = redis.ping();
   await server.start();
   t.is(await waiting, 'PONG');
-  t.deepEqual(notes, [`${server.url} is away; waiting for it`, `${server.url} is back`]);
+  t.deepEqual(notes, [`${server.url} is unreachable; waiting for it`, `${server.url} is back`]);
 });
 
-test('where nobody listens, or there is no such host, the line says so', async (t) => {
+test('if nothing listens, or the host does not exist, the message says so', async (t) => {
   const port = await freePort();
   await t.throwsAsync(refused(`redis://127.0.0.1:${port}`), {
     instanceOf: RunError,
-    message: `--queue: redis://127.0.0.1:${port}: cannot be reached: nobody listens there (ECONNREFUSED)`,
+    message: `--queue: redis://127.0.0.1:${port}: cannot be reached: nothing listens there (ECONNREFUSED)`,
   });
   await t.throwsAsync(refused('redis://host.invalid'), {
     instanceOf: RunError,

@@ -43,7 +43,7 @@ test('a job of classes and a guide comes back, too', (t) => {
   const other = { ...recipe.guide, model: { ...model, size: 16 } };
   refuses(
     { ...recipe, guide: other },
-    /guide\.model: expected the images and classes of the model/,
+    /guide\.model: expected the same images and classes as the model/,
   );
 });
 
@@ -83,8 +83,8 @@ test('a job with hostile fields is refused, by the field', (t) => {
     ['recipe.condition', { labels: [0], guidance: 1 }, /condition: expected none/],
     ['recipe.seed', 0.5, /recipe\.seed/],
     ['recipe.batch', 1e9, /recipe\.batch/],
-    ['images', [], /^job\.images: expected 1 to 4 of them/],
-    ['images', [0, 1, 2, 3, 4], /^job\.images: expected 1 to 4 of them/],
+    ['images', [], /^job\.images: expected 1 to 4, at most a batch/],
+    ['images', [0, 1, 2, 3, 4], /^job\.images: expected 1 to 4, at most a batch/],
     ['images', [-1], /^job\.images/],
     ['images', [2 ** 32], /^job\.images/],
     ['images', '0-3', /^job\.images/],

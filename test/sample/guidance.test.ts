@@ -141,7 +141,7 @@ test('a guided step takes m_none + W·(m_class − m_none), of two passes over t
   close(t, await whole(how, images, GUIDED), walk.x, { atol: 1e-5 });
 });
 
-test('a guidance of 1 is the class by itself, and another changes the images', async (t) => {
+test('a guidance of 1 is the class alone, and another changes the images', async (t) => {
   const how = { sampler: 'ddim', steps: 4 } as const;
   const plain = await whole(how, [0, 1], { ...GUIDED, guidance: 1 });
   t.deepEqual(await whole(how, [0, 1], { labels: GUIDED.labels, guidance: 1, none: null }), plain);
@@ -178,7 +178,7 @@ for (const classes of [4, 'timestep'] as const)
     }
   });
 
-test('beside a device the pool makes guided images of the same bits', async (t) => {
+test('beside a device the pool draws guided images with the same bits', async (t) => {
   const how = { sampler: 'ddim', steps: 4, eta: 0.5 } as const;
   const { network } = WasmNetwork.create(net(4));
   await network.importState(weightsOf());

@@ -81,7 +81,7 @@ test('a guided model moves away from what its guide predicts, in samples, files 
   const same = ['--sampler', 'ddim', '--sample-steps', '3', '--seed', '5'];
   const { code, stderr } = await haze(folder, [...again, ...same, '--guide', 'none']);
   t.is(code, 2);
-  t.regex(stderr, /^haze: --guide: the images in files were made with [0-9a-f]{64}, got none/m);
+  t.regex(stderr, /^haze: --guide: the images in files were drawn with [0-9a-f]{64}, got none/m);
   const { stdout } = await ok(t, folder, [
     ...again,
     ...same,
@@ -127,11 +127,11 @@ test('--keep-guide keeps the averaged weights of its step, over a resume too, an
   const without = await ok(t, folder, ['sample', 'run', '--count', '1', '--out', 'a.png']);
   t.regex(
     without.stderr,
-    /^guide: there is no file run\/guide\.safetensors; without --guide images/m,
+    /^guide: the file run\/guide\.safetensors is missing; without --guide, sampling/m,
   );
 });
 
-test('with classes the model and its guide are both told them', async (t) => {
+test('with classes both the model and its guide get them', async (t) => {
   const folder = await temporaryFolder(t);
   const at = (name: string) => join(folder, name);
   writeLabelledBars(folder);
@@ -165,7 +165,7 @@ tensorflowTest(
   },
 );
 
-test('guides that cannot be are refused by one line', async (t) => {
+test('invalid guides are refused in one line', async (t) => {
   const { folder, at } = await withRuns(t);
   const other = ['--objective', 'v', '--steps', '1', '--out', 'v'];
   await ok(t, folder, ['train', 'bars.idx', ...UNET2D, ...WIDTHS, ...other]);

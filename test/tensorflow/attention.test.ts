@@ -83,7 +83,7 @@ for (const lengths of [[5], [2, 2, 1], [1, 1, 1, 1, 1]])
     check(t, lengths),
   );
 
-test('few images are attended at once where there are many pixels', (t) => {
+test('with many pixels attention runs on few images at once', (t) => {
   const parts = (batch: number, pixels: number, heads: number) =>
     attentionParts({ batch, pixels, heads, headDim: 8 });
   t.deepEqual(parts(64, 64, 16), [64]);

@@ -21,7 +21,7 @@ for (const [m, r] of FILTERS)
         }
   });
 
-test('what transforms images and outputs is exact in f32', (t) => {
+test('the transforms of images and outputs are exact in f32', (t) => {
   for (const [m, r] of FILTERS) {
     const { a, b } = minimalFilter(m, r);
     for (const value of [...square(a).flat(), ...square(b).flat()]) t.is(value, Math.fround(value));

@@ -106,10 +106,10 @@ test('nothing set up: the command, with --cuda where there is a driver', (t) => 
   t.like(report(undefined, undefined, undefined, {}), {
     origin: undefined,
     used: undefined,
-    gaps: [{ what: 'tensorflow is not set up', mend: 'run `haze setup tensorflow`' }],
+    gaps: [{ what: 'tensorflow is not set up', fix: 'run `haze setup tensorflow`' }],
   });
   const { gaps } = report(undefined, undefined, '550.54.15', {});
-  t.is(gaps[0]!.mend, 'run `haze setup tensorflow --cuda`');
+  t.is(gaps[0]!.fix, 'run `haze setup tensorflow --cuda`');
 });
 
 test('a GPU that computes: the device, TF32, and no gaps', (t) => {
@@ -127,7 +127,7 @@ test('a driver, but the CPU build or the old official one: set up for CUDA', (t)
     const { used, gaps } = report(install(origin), works(), '550.54.15', {});
     t.is(used, 'cpu');
     t.is(gaps.length, 1);
-    t.is(gaps[0]!.mend, 'run `haze setup tensorflow --cuda`');
+    t.is(gaps[0]!.fix, 'run `haze setup tensorflow --cuda`');
   }
 });
 
@@ -141,7 +141,7 @@ test('the CUDA build with a driver and a library missing names the library', asy
   const folder = await fakeCuda(t, ['libcudnn.so.9']);
   const { gaps } = report(install('cuda', folder), works(), '550.54.15', {});
   t.regex(gaps[0]!.what, /libcudnn\.so\.9/);
-  t.is(gaps[0]!.mend, 'run `haze setup tensorflow --cuda`');
+  t.is(gaps[0]!.fix, 'run `haze setup tensorflow --cuda`');
 });
 
 test("with everything there and still no device, libtensorflow's words are passed on", async (t) => {
@@ -155,7 +155,7 @@ test('a library that does not load is a gap with the reason', (t) => {
   const { used, version, gaps } = report(install('cuda'), seen, undefined, {});
   t.deepEqual([used, version], [undefined, undefined]);
   t.regex(gaps[0]!.what, /invalid ELF header/);
-  t.is(gaps[0]!.mend, 'run `haze setup tensorflow --cuda`');
+  t.is(gaps[0]!.fix, 'run `haze setup tensorflow --cuda`');
 });
 
 test('--require cuda fails where nothing is set up, and says what to do', async (t) => {

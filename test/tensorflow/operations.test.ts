@@ -176,7 +176,7 @@ tensorflowTest('labels that are missing, unasked for or no class are refused', a
     const predicting = () => network.predict({ ...INPUT, ...(labels && { labels }) }, 'running');
     await t.throwsAsync(predicting, { instanceOf: ShapeError, message });
   };
-  await refused(labelled, undefined, /labels: expected one an image, got none/);
+  await refused(labelled, undefined, /labels: expected one per image, got none/);
   await refused(labelled, Int32Array.of(1), /labels has 1 elements, expected 2/);
   await refused(labelled, Int32Array.of(0, 5), /labels\[1\] is 5, expected .* from 0 to 4/);
   await refused(labelled, Int32Array.of(-1, 0), /labels\[0\] is -1/);

@@ -85,7 +85,7 @@ test("a run's first average is what a model is opened with, and --weights choose
   const faults = [
     [options.out, 'ema:0.5', /^sample\.weights: .*run has averages of decay 0\.9,0\.99, got ema:0/],
     [options.out, 'best', /^sample\.weights: expected raw, ema or ema:DECAY, got best$/],
-    [file('model'), 'ema', /^sample\.weights: .* is of no run, got ema$/],
+    [file('model'), 'ema', /^sample\.weights: .* does not belong to a run, got ema$/],
   ] as const;
   for (const [path, weights, message] of faults)
     await t.throwsAsync(open(path, weights), { instanceOf: UsageError, message });

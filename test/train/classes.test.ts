@@ -41,7 +41,7 @@ async function folders(root: string, names: readonly string[]): Promise<string> 
   return root;
 }
 
-test('a run keeps the names of its classes, and its network has them and one for none', async (t) => {
+test('a run keeps the names of its classes, and its network has one more, for none', async (t) => {
   const folder = await temporaryFolder(t);
   const out = join(folder, 'run');
   await train(newRun(labelled(writeLabelledBars(folder)), out));
@@ -52,7 +52,7 @@ test('a run keeps the names of its classes, and its network has them and one for
   t.deepEqual(tensors.get('class_embedding.weight')!.shape, [4, 32]);
 });
 
-test('what the labels say is learned: shuffled ones give other weights, and so does dropping them', async (t) => {
+test('labels affect training: shuffled ones give other weights, and so does dropping them', async (t) => {
   const folder = await temporaryFolder(t);
   const states: string[] = [];
   for (const [i, [labelOf, labelDropout]] of (
@@ -86,7 +86,7 @@ test('sub-folders are classes, and held-out images of theirs are measured', asyn
   t.true(lines.some((line) => 'heldOutLoss' in line));
 });
 
-test('a grid of a run has a row a class', async (t) => {
+test("a run's grid has a row per class", async (t) => {
   const folder = await temporaryFolder(t);
   const out = join(folder, 'run');
   await train(newRun(labelled(writeLabelledBars(folder), {}, { sampleEvery: 2 }), out));
@@ -109,7 +109,7 @@ test('data that do not say classes, or say one alone or others than asked, are r
     t,
     labelled(alone),
     out,
-    /^--classes: .*alone: expected two classes or more, got van alone$/,
+    /^--classes: .*alone: expected two classes or more, got only van$/,
   );
   const same = writeLabelledBars(folder, () => 1);
   await refused(
@@ -154,7 +154,7 @@ test('held-out images without classes, or of one that the data do not have, are 
     t,
     labelled(source, await held('plain', ['.'])),
     out,
-    /^--held-out: .*plain: expected every image in a folder of its class, got 3 that lie in none/,
+    /^--held-out: .*plain: expected every image in a folder named after its class, got 3 outside any/,
   );
 });
 
@@ -169,6 +169,6 @@ test('a resume over data of other classes is refused', async (t) => {
   await t.throwsAsync(train({ ...newRun(longer, out), resume: true }), {
     instanceOf: UsageError,
     message:
-      /^--classes: .*photos has bus, car, van, and the run was begun with bus, van; a resume may not change them$/,
+      /^--classes: .*photos has bus, car, van, but the run was begun with bus, van; a resume may not change them$/,
   });
 });

@@ -39,7 +39,7 @@ async function isSound(t: ExecutionContext, options: TrainOptions): Promise<void
 
 const WARNING = /config\.json was deleted while the run trained; it is written again$/;
 
-test('a run that is deleted while it trains is written again, with all that was logged', async (t) => {
+test('a run that is deleted while it trains is rewritten, with its whole log', async (t) => {
   const { options } = await prepared(t, { sampleEvery: 5 });
   const warnings = await trainThrough(t, options, () => rmSync(options.out, { recursive: true }));
   t.is(warnings.length, 1);
@@ -59,7 +59,7 @@ test('a run that is moved away while it trains goes on under its old name', asyn
   await openRun(moved);
 });
 
-test('a config.json alone that is deleted is written again', async (t) => {
+test('a deleted config.json is rewritten', async (t) => {
   const { options } = await prepared(t);
   const path = join(options.out, 'config.json');
   let before = '';
@@ -72,7 +72,7 @@ test('a config.json alone that is deleted is written again', async (t) => {
   await isSound(t, options);
 });
 
-test('a run whose place another has taken meanwhile fails, and leaves that alone', async (t) => {
+test('a run whose folder another run has taken meanwhile fails, and leaves the other alone', async (t) => {
   if (spawnSync('flock', ['--help']).error) return t.pass();
   const { options } = await prepared(t);
   const lock = join(options.out, '.haze-run.lock');

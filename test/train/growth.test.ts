@@ -40,7 +40,7 @@ const log = async ({ out }: TrainOptions) =>
     'loss' in line ? { ...line, ms: {}, imagesPerSecond: 0 } : line,
   );
 
-test('a run that grows is first one of small images, and its weights go on in larger ones', async (t) => {
+test('a growing run starts with small images, and its weights continue with larger ones', async (t) => {
   const folder = await temporaryFolder(t);
   const source = writeBars(folder);
   const options = newRun(growing(source), join(folder, 'growing'));

@@ -40,7 +40,7 @@ test('an interruption cuts samples short, when their checkpoint is written alrea
   const { options: run, events } = aborting(options, (event) => event.kind === 'pause');
   await t.throwsAsync(train(run), {
     instanceOf: Interrupted,
-    message: /^interrupted at step 3; saved .*step-3\nTo go on: haze train --out \S+ --resume$/,
+    message: /^interrupted at step 3; saved .*step-3\nTo continue: haze train --out \S+ --resume$/,
   });
   t.deepEqual(kinds(events).slice(-3), ['step', 'checkpoint', 'pause']);
   t.deepEqual(readdirSync(join(options.out, 'samples')), []);
@@ -54,7 +54,7 @@ test('an interruption at the last step is one too, if it cuts something short', 
   t.is(readFileSync(join(options.out, 'checkpoints', 'latest'), 'utf8'), 'step-7\n');
 });
 
-test('a held-out loss that an interruption cut short is made up on the resume', async (t) => {
+test('a held-out loss that an interruption cut short is computed on the resume', async (t) => {
   const { options } = await prepared(t, { steps: 8 });
   const data = { ...options.config.data, heldOut: { fraction: 0.5 } };
   const config = { ...options.config, data };
@@ -84,7 +84,7 @@ test('a held-out loss that an interruption cut short is made up on the resume', 
   );
 });
 
-test('samples that an interruption cut short, or a kill prevented, are made up on the resume', async (t) => {
+test('samples that an interruption cut short, or a kill prevented, are drawn on the resume', async (t) => {
   const { options } = await prepared(t, { steps: 8, saveEvery: 3, sampleEvery: 3 });
   const grid = join(options.out, 'samples', 'step-3.png');
   const { options: run } = aborting(options, (event) => event.kind === 'pause');

@@ -11,11 +11,11 @@ test('the rate is constant unless said otherwise', (t) => {
   t.deepEqual(rates({}, [0, 5, 9]), [0.5, 0.5, 0.5]);
 });
 
-test('warm-up reaches the rate evenly', (t) => {
+test('warm-up raises the rate linearly', (t) => {
   t.deepEqual(rates({ warmup: 4 }, [0, 1, 3, 4, 9]), [0.125, 0.25, 0.5, 0.5, 0.5]);
 });
 
-test('a linear decay falls evenly to its floor at the end of the run', (t) => {
+test('a linear decay reaches its floor at the end of the run', (t) => {
   const decay = 'linear';
   t.deepEqual(rates({ decay }, [0, 5, 10]), [0.5, 0.25, 0]);
   close(t, rates({ decay, decayFloor: 0.2 }, [0, 5, 10]), [0.5, 0.3, 0.1], { rtol: 1e-15 });

@@ -59,7 +59,7 @@ test('the stages of a run that grows, and its classes, are measured too', async 
   t.is(steps, 1);
 });
 
-test('minutes that are none, beside another length, or on a resume are refused', async (t) => {
+test('invalid minutes, minutes beside another length, and minutes on a resume are refused', async (t) => {
   const { options } = await prepared(t);
   for (const minutes of [0, -1, Number.NaN])
     await t.throwsAsync(train({ ...options, minutes }), {
@@ -68,12 +68,12 @@ test('minutes that are none, beside another length, or on a resume are refused',
     });
   const wrong: [flags: Record<string, string>, resume: boolean, message: RegExp][] = [
     [{ minutes: '0' }, false, /^--minutes: expected a number above 0 and at most 1000000, got 0$/],
-    [{ minutes: '3', steps: '5' }, false, /^--minutes and --steps: each gives the length/],
-    [{ minutes: '3', epochs: '5' }, false, /^--minutes and --epochs: each gives the length/],
+    [{ minutes: '3', steps: '5' }, false, /^--minutes and --steps: both give the length/],
+    [{ minutes: '3', epochs: '5' }, false, /^--minutes and --epochs: both give the length/],
     [
       { minutes: '3' },
       true,
-      /^--minutes: belongs to a new run; a resume takes --steps or --epochs/,
+      /^--minutes: belongs to a new run; a resume takes the total --steps or --epochs/,
     ],
   ];
   for (const [flags, resume, message] of wrong)

@@ -31,7 +31,7 @@ async function all(options: TrainOptions) {
   }
 }
 
-test('the steps of a loop are those of train, bit by bit, each with what followed it', async (t) => {
+test('the steps of a loop are those of train, bit by bit, each with its results', async (t) => {
   const { folder, options } = await prepared(t, { steps: 7, saveEvery: 3, sampleEvery: 6 });
   const data = { ...options.config.data, heldOut: { fraction: 0.2 } };
   const config = { ...options.config, data };
@@ -60,7 +60,7 @@ test('the steps of a loop are those of train, bit by bit, each with what followe
   t.like(steps[4], { totalSteps: 7, epoch: 2 });
 });
 
-test('who breaks off leaves a checkpoint of that step, from which a resume has the same bits', async (t) => {
+test('a loop that breaks leaves a checkpoint of that step, from which a resume has the same bits', async (t) => {
   const { folder, options } = await prepared(t, { steps: 6 });
   await train(options);
   const out = join(folder, 'left');
@@ -84,7 +84,7 @@ test('an error of the loop leaves a checkpoint, too, and comes out as it is', as
   t.is(readFileSync(join(options.out, 'checkpoints', 'latest'), 'utf8'), 'step-2\n');
 });
 
-test('no step begins before it is asked for', async (t) => {
+test('no step begins before it is requested', async (t) => {
   const { options } = await prepared(t, { steps: 5 });
   const events: string[] = [];
   const walk = trainSteps({ ...options, onEvent: ({ kind }) => events.push(kind) });

@@ -78,7 +78,7 @@ test('events hold what metrics.jsonl holds, the samples and the config; a resume
     t.deepEqual(png, readFileSync(join(options.out, 'samples', `step-${step}.png`)));
 });
 
-test('a run that is not asked for events writes none', async (t) => {
+test('a run writes events only on request', async (t) => {
   const { options } = await prepared(t, { steps: 1 });
   await train(options);
   t.false(existsSync(eventsOf(options)));

@@ -24,7 +24,7 @@ const bytes = (folder: string, step: number) =>
     readFileSync(join(folder, 'checkpoints', `step-${step}`, `${name}.safetensors`)),
   );
 
-test('a run leaves its config, a line a step, and a checkpoint at the end', async (t) => {
+test('a run writes its config, a line per step, and a checkpoint at the end', async (t) => {
   const { options } = await prepared(t);
   const events: TrainEvent[] = [];
   const result = await train({ ...options, onEvent: (event) => events.push(event) });
@@ -71,7 +71,7 @@ test('threads do not change a bit of model and optimizer', async (t) => {
   for (const other of others) t.deepEqual(other, first);
 });
 
-test('a run that was stopped and resumed is the run that was not, bit by bit', async (t) => {
+test('a stopped and resumed run equals an uninterrupted one, bit by bit', async (t) => {
   const { folder, options } = await prepared(t, { steps: 12 });
   await train(options);
   const out = join(folder, 'stopped');
@@ -107,7 +107,7 @@ test('a resume drops the lines that came after its checkpoint', async (t) => {
   t.deepEqual(steps, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
 });
 
-test('a resume whose steps are all taken does nothing and says so', async (t) => {
+test('a resume of a finished run does nothing and says so', async (t) => {
   const { options } = await prepared(t);
   await train(options);
   const notes: string[] = [];
@@ -121,7 +121,7 @@ test('a resume whose steps are all taken does nothing and says so', async (t) =>
   t.deepEqual(bytes(options.out, 7), before);
 });
 
-test('a resume on the other build goes on and says that bits may differ', async (t) => {
+test('a resume on the other build continues and says that bits may differ', async (t) => {
   const { options } = await prepared(t);
   await train(options);
   const warnings: string[] = [];
@@ -217,7 +217,7 @@ test('--init begins with the weights of a file', async (t) => {
   t.deepEqual(after?.tensors.get('conv0.weight'), before?.tensors.get('conv0.weight'));
 });
 
-test('--init takes weights by the names that PyTorch gives them, and says so', async (t) => {
+test("--init reads weights under PyTorch's names, and says so", async (t) => {
   const { folder, options } = await prepared(t);
   const { checkpoint } = await train(options);
   const { tensors } = await readSafetensors(join(checkpoint, 'model.safetensors'));
@@ -249,7 +249,7 @@ test('--init with weights of another model is an error that leaves nothing behin
   t.false(existsSync(options.out));
 });
 
-test('a run that exists is not written over', async (t) => {
+test('an existing run is not overwritten', async (t) => {
   const { options } = await prepared(t);
   await train(options);
   const before = bytes(options.out, 7);
@@ -291,7 +291,7 @@ test('weights that are not finite are never saved', async (t) => {
   const { options } = await prepared(t, { saveEvery: 1, lr: 1e300 });
   await t.throwsAsync(train(options), {
     instanceOf: RunError,
-    message: /^step 1: \S+ has come to hold (NaN|-?Infinity); no checkpoint was written/,
+    message: /^step 1: \S+ became (NaN|-?Infinity); no checkpoint was written/,
   });
   t.deepEqual(readdirSync(join(options.out, 'checkpoints')), []);
 });
@@ -309,7 +309,7 @@ test('a checkpoint that is damaged by a NaN is refused with file and tensor', as
   });
 });
 
-test('a resume over other images goes on and says that it takes others', async (t) => {
+test('a resume over other images continues and says so', async (t) => {
   const { folder, options } = await prepared(t, { steps: 2 });
   await train(options);
   writeBars(folder, 48);
@@ -324,7 +324,7 @@ test('a resume over other images goes on and says that it takes others', async (
     },
   });
   t.deepEqual(warnings, [
-    'the checkpoint was trained on 40 images, now there are 48: from here it takes others',
+    'the checkpoint was trained on 40 images, now there are 48: from here it sees other images',
   ]);
 });
 
@@ -354,14 +354,14 @@ test('a resume over as many other images says so, and one over the same says not
   t.deepEqual(await warningsAt(3), []);
   renameSync(join(source, '7.png'), join(source, 'other.png'));
   t.deepEqual(await warningsAt(4), [
-    'the checkpoint was trained on other files, as their names and sizes tell: from here it takes others',
+    'the checkpoint was trained on other files, judging by names and sizes: from here it sees other images',
   ]);
   // Bytes after its end do not matter to a PNG, but its size does.
   writeFileSync(join(source, '3.png'), Buffer.concat([png, Buffer.alloc(1)]));
   writeFileSync(join(heldOut, 'a.png'), Buffer.concat([png, Buffer.alloc(1)]));
   t.deepEqual(await warningsAt(5), [
-    'the checkpoint was trained on other files, as their names and sizes tell: from here it takes others',
-    'the held-out files are others, as their names and sizes tell: losses before and after do not compare',
+    'the checkpoint was trained on other files, judging by names and sizes: from here it sees other images',
+    'the held-out files have changed, judging by names and sizes: losses before and after are not comparable',
   ]);
   t.deepEqual(await warningsAt(6), []);
 });
@@ -384,7 +384,7 @@ test('a resume over a data file with other pixels says so', async (t) => {
   t.regex(warnings[0]!, /other files/);
 });
 
-test('what a listing left out and what is doubtful is told', async (t) => {
+test('skipped and doubtful files are reported', async (t) => {
   const { folder, options } = await prepared(t, { steps: 1 });
   const source = join(folder, 'photos');
   mkdirSync(join(source, 'runs/1/checkpoints'), { recursive: true });
@@ -423,7 +423,7 @@ test("weights for --init that are not this model's are refused before an image i
   t.false(existsSync(out));
 });
 
-test("a run that is being trained is no other's to train, new or resumed", async (t) => {
+test('a run in training is refused to other processes, new or resumed', async (t) => {
   const { options } = await prepared(t, { steps: 4 });
   const others: Promise<unknown>[] = [];
   const refused = () =>
@@ -442,7 +442,7 @@ test("a run that is being trained is no other's to train, new or resumed", async
   await t.notThrowsAsync(train({ ...options, resume: true }));
 });
 
-test('a run says what memory it takes in the unit that suits it', async (t) => {
+test('a run reports its memory in a suitable unit', async (t) => {
   const { options } = await prepared(t, { steps: 1 });
   const notes: string[] = [];
   await train({

@@ -105,14 +105,14 @@ for (const options of [
       same(t, await walk(open(t, { trajectory, workers })), want, `${workers} workers`);
   });
 
-test('Lanes that are in work at one time do not disturb each other', async (t) => {
+test('Concurrent lanes do not disturb each other', async (t) => {
   const pool = open(t, { lanes: 3, workers: 2 });
   const want = expected({ sampler: 'ancestral' });
   const got = await Promise.all([0, 1, 2].map((lane) => walk(pool, lane)));
   for (const lane of got) same(t, lane, want);
 });
 
-test('A worker that is lost fails its lane alone, which may then be made again', async (t) => {
+test('A lost worker fails only its lane, which can be retried', async (t) => {
   const pool = open(t, { lanes: 2, workers: 2 });
   const want = await walk(pool);
   let failed = 0;

@@ -46,12 +46,12 @@ for (const how of [
     t.deepEqual([...first!, ...second!], [...expected]);
   });
 
-test('The largest batch is the one asked for where it fits', (t) => {
+test('The largest batch is the requested one if it fits', (t) => {
   t.is(largestBatch(options('tiny', 64, 16)), 16);
   t.is(largestBatch(options('reference', 2, 16)), 16);
 });
 
-test('Where many workers leave too little memory for it, it is the largest that fits', async (t) => {
+test('If many workers leave too little memory for it, it is the largest that fits', async (t) => {
   const largest = largestBatch(options('reference', 64, 16));
   t.true(largest > 0 && largest < 16, `${largest}`);
   await t.throwsAsync(WasmGenerator.create(options('reference', 64, largest + 1), new Map()), {
@@ -60,7 +60,7 @@ test('Where many workers leave too little memory for it, it is the largest that 
   });
 });
 
-test('Workers that have no room even for one image each are refused', async (t) => {
+test('Workers without room for one image each are refused', async (t) => {
   const many = options('reference', 500, 8);
   t.is(largestBatch(many), 0);
   await t.throwsAsync(WasmGenerator.create(many, new Map()), {

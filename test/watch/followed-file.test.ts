@@ -26,7 +26,7 @@ async function followed(t: ExecutionContext, name = 'log') {
   return { folder, path, lines, file };
 }
 
-test('lines come once each as a file grows; a torn one waits for its rest', async (t) => {
+test('each line of a growing file is read once; an incomplete one waits for its rest', async (t) => {
   const { path, lines, file } = await followed(t);
   await writeFile(path, 'one\ntw');
   t.like(await file.follow(), { read: 6, size: 6 });
@@ -39,7 +39,7 @@ test('lines come once each as a file grows; a torn one waits for its rest', asyn
   t.deepEqual(lines, ['one', 'two', 'three']);
 });
 
-test('a file that was cut, and one that was replaced, are read again', async (t) => {
+test('a truncated file, and a replaced one, are read again', async (t) => {
   const { folder, path, lines, file } = await followed(t);
   await writeFile(path, 'one\ntwo\n');
   await file.follow();
@@ -71,7 +71,7 @@ test('a line without an end is not kept in memory, and those behind it are read'
   t.is(lines.at(-1), 'two');
 });
 
-test('what is no file of the folder is refused: links out of it, folders, pipes', async (t) => {
+test('anything but a file of the folder is refused: links out of it, folders, pipes', async (t) => {
   const { folder, path, file } = await followed(t);
   await t.throwsAsync(file.follow(), { code: 'ENOENT' });
   const outside = join(await temporaryFolder(t), 'secret');

@@ -57,7 +57,7 @@ test('a series that begins late, and values that are not finite, leave buckets w
   ]);
 });
 
-test('who asks for what is new has the whole series after each answer', (t) => {
+test('a client that asks for news has the whole series after each answer', (t) => {
   const series = new Thinned(['a'], 16);
   let known = series.curve();
   for (let step = 1; step <= 200; step++) {

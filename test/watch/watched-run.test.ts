@@ -205,7 +205,7 @@ test('of a folder all runs are shown, and those that come later; what is neither
   t.true((await askJson<RunList>(url, '/runs')).runs.includes(name), 'it was shown, so it stays');
 });
 
-test('a run that is to come is waited for', async (t) => {
+test('a future run is waited for', async (t) => {
   const folder = await temporaryFolder(t);
   const url = await serving(t, WatchedRuns.ofRun(join(folder, 'run')));
   t.like(await askJson<RunMessage>(url, '/run/run'), { state: 'waiting', now: null });

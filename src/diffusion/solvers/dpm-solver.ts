@@ -3,19 +3,19 @@ import { imageFrom } from '../objective.js';
 import { halfLogSnr, type Row, type Walk } from '../table.js';
 
 /*
- * DPM-Solver++ (Lu et al. 2022): the exact solution of the probability-flow equation for x̂_0 that is a polynomial of λ, through
+ * DPM-Solver++ (Lu et al. 2022): the exact solution of the probability-flow ODE if x̂_0 is a polynomial of λ through
  * its last one, two or three values. With λ from s to t, h = λ_t − λ_s: x_t = σ_t/σ_s·x + α_t·(1 − e^{−h})·x̂_0 + …
  */
 
 export interface DpmOptions {
   readonly order: 2 | 3;
-  /** Follows the reverse stochastic equation instead (SDE-DPM-Solver++): of order 2. */
+  /** Solves the reverse SDE instead (SDE-DPM-Solver++), with order 2. */
   readonly stochastic: boolean;
-  /** Lower orders in the last steps, where there are fewer than 15 (diffusers' lower_order_final). */
+  /** Lower orders in the last steps if there are fewer than 15 (diffusers' lower_order_final). */
   readonly lowerFinal: boolean;
 }
 
-/** Fewest steps whose end keeps its order. */
+/** Fewest steps with full order at the end. */
 const ENOUGH_STEPS = 15;
 
 export function dpmRows({ objective, moments }: Walk, options: DpmOptions): Row[] {
@@ -40,7 +40,7 @@ function orderOf(i: number, steps: number, to: Moment, { order, lowerFinal }: Dp
 
 type Update = Omit<Row, 't' | 'foresees'>;
 
-/** @param path the moments that the step looks at: those of earlier x̂_0, its own, and where it leads */
+/** @param path the moments of a step: those of earlier x̂_0, its own, and its target */
 function deterministic(path: readonly Moment[], order: number): Update {
   const [from, to] = path.slice(-2) as [Moment, Moment];
   const h = halfLogSnr(to) - halfLogSnr(from);
@@ -69,7 +69,7 @@ function stochastic(path: readonly Moment[], order: number): Update {
   return { x, x0: image + image / (2 * r0), earlier: -image / (2 * r0), noise };
 }
 
-/** The steps of λ before this one, in units of it. */
+/** The previous steps of λ, relative to this one. */
 function ratios(path: readonly Moment[], h: number): { r0: number; r1: number } {
   const lambdas = path.slice(0, -1).map(halfLogSnr);
   const step = (n: number) => (lambdas.at(-1 - n)! - lambdas.at(-2 - n)!) / h;

@@ -3,7 +3,7 @@ import { imageFrom } from '../objective.js';
 import type { Row, Walk } from '../table.js';
 
 /*
- * Steps along the line from x to x̂_0 (Karras et al. 2022). Over x/α that is Euler's method for dx/dσ̃ = (x − x̂_0)/σ̃; of flow
+ * Steps along the line from x to x̂_0 (Karras et al. 2022). For x/α this is Euler's method for dx/dσ̃ = (x − x̂_0)/σ̃; for flow
  * matching, where α + σ = 1, for dx/ds.
  */
 
@@ -15,13 +15,13 @@ export const eulerRows = ({ objective, moments }: Walk): Row[] =>
     ...towards(from, to),
   }));
 
-/** Weights of x and x̂_0 in what has the noise of `to`: x' = (σ'/σ)·x + (α' − α·σ'/σ)·x̂_0. */
+/** Coefficients of x and x̂_0 for the noise level `to`: x' = (σ'/σ)·x + (α' − α·σ'/σ)·x̂_0. */
 function towards(from: Moment, to: Moment): Pick<Row, 'x' | 'x0'> {
   const kept = to.sigma / from.sigma;
   return { x: kept, x0: to.alpha - from.alpha * kept };
 }
 
-/** Euler's method to a level below the next, and noise back up to that (k-diffusion's Euler ancestral). */
+/** Euler's method to a level below the next, then noise back up to it (k-diffusion's Euler ancestral). */
 export function eulerAncestralRows({ objective, moments }: Walk): Row[] {
   return pairs(moments).map(([from, to]) => {
     const [level, next] = [from.sigma / from.alpha, to.sigma / to.alpha];
@@ -38,10 +38,10 @@ export function eulerAncestralRows({ objective, moments }: Walk): Row[] {
 }
 
 /**
- * Heun's method, Karras et al. Algorithm 1: a step of Euler's, the network again where it leads, and the step once more along
+ * Heun's method, Karras et al. Algorithm 1: an Euler step, an evaluation at its end, and the step again along
  * the mean of both slopes; the last step is Euler's. With x' the first half's result and the slopes
- * (x' − x̂_0⁽¹⁾)/σ̃' and (x' − x̂_0)/σ̃', the corrected state is x' + α'·(1 − σ̃/σ̃')/2·(x̂_0⁽¹⁾ − x̂_0): where it began need not be
- * kept. Flow matching goes along s instead, with slopes (x' − x̂_0)/s': x' + (1 − s/s')/2·(x̂_0⁽¹⁾ − x̂_0).
+ * (x' − x̂_0⁽¹⁾)/σ̃' and (x' − x̂_0)/σ̃', the corrected state is x' + α'·(1 − σ̃/σ̃')/2·(x̂_0⁽¹⁾ − x̂_0): the starting state need not be
+ * kept. Flow matching integrates over s instead, with slopes (x' − x̂_0)/s': x' + (1 − s/s')/2·(x̂_0⁽¹⁾ − x̂_0).
  */
 export function heunRows({ objective, moments }: Walk): Row[] {
   return pairs(moments).flatMap(([from, to]): Row[] => {

@@ -1,5 +1,5 @@
 /**
- * x of A·x = b, by Gaussian elimination with partial pivoting: for the few equations that a solver's weights come from.
+ * Solves A·x = b by Gaussian elimination with partial pivoting, for the few equations of a solver's weights.
  * @param rows A, square and of full rank
  */
 export function solve(rows: readonly (readonly number[])[], b: readonly number[]): number[] {

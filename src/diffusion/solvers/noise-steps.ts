@@ -2,17 +2,17 @@ import type { Schedule, ScheduleTables } from '../schedule.js';
 import type { Step } from './posterior.js';
 
 /*
- * Ancestral sampling over every timestep, and DDIM, of a network that predicts noise: what a seed means to them is fixed to the
- * bit by the order of their operations, so they keep kernels and formulas of their own.
+ * Ancestral sampling over every timestep, and DDIM, for networks that predict noise: the order of their operations determines
+ * the bits of a seed, so they keep their own kernels and formulas.
  */
 
-/** The rows of a trajectory, and the kernel that takes them. */
+/** The rows of a trajectory, and their kernel. */
 export interface Rows {
   readonly kernel: 'pSample' | 'ddimStep' | 'tableStep';
   readonly rows: readonly (readonly number[])[];
 }
 
-/** Rows [1/√α_t, β_t/√(1−ᾱ_t), σ_t], with σ_t 0 at t = 0; where x̂₀ is clamped, those of its posterior mean. */
+/** Rows [1/√α_t, β_t/√(1−ᾱ_t), σ_t], with σ_t 0 at t = 0; if x̂₀ is clamped, those of its posterior mean. */
 export function ancestralNoiseSteps(
   { exact }: Schedule,
   steps: readonly Step[],
@@ -33,7 +33,7 @@ export function ancestralNoiseSteps(
   };
 }
 
-/** Of x_t and of x̂₀ in the mean of q(x_{t−1}|x_t, x_0): Ho et al. (2020), eq. 7. */
+/** Coefficients of x_t and x̂₀ in the mean of q(x_{t−1}|x_t, x_0): Ho et al. (2020), eq. 7. */
 function posterior(exact: ScheduleTables<Float64Array>, t: number) {
   const remaining = 1 - exact.alphaBar[t]!;
   const before = exact.alphaBarPrev[t]!;
@@ -44,7 +44,7 @@ function posterior(exact: ScheduleTables<Float64Array>, t: number) {
   };
 }
 
-/** Rows [1/√ᾱ_t, √(1−ᾱ_t), √ᾱ_s, √(1−ᾱ_s−σ²), σ], where s is the timestep that the step leads to. */
+/** Rows [1/√ᾱ_t, √(1−ᾱ_t), √ᾱ_s, √(1−ᾱ_s−σ²), σ], where s is the target timestep. */
 export function ddimNoiseSteps(
   { exact }: Schedule,
   steps: readonly Step[],
@@ -72,7 +72,7 @@ function ddimRow(exact: ScheduleTables<Float64Array>, { t, target }: Step, eta: 
   ];
 }
 
-/** Of what a step that clamps is made: x_t, x̂₀, ε̂ and noise. */
+/** Coefficients of a step that clamps: of x_t, x̂₀, ε̂ and noise. */
 interface Weights {
   readonly x: number;
   readonly x0: number;

@@ -3,11 +3,11 @@ import type { Schedule } from '../schedule.js';
 import type { Row } from '../table.js';
 
 /*
- * The samplers that go along the schedule's own timesteps: ancestral (Ho et al. 2020) and DDIM (Song et al. 2021). ᾱ of each
- * step's timestep and of its target say everything.
+ * The samplers along the schedule's own timesteps: ancestral (Ho et al. 2020) and DDIM (Song et al. 2021). They only need ᾱ of
+ * each step's timestep and of its target.
  */
 
-/** A step from timestep t to where ᾱ is `target`. */
+/** A step from timestep t to the point where ᾱ is `target`. */
 export interface Step {
   readonly t: number;
   readonly target: number;
@@ -16,8 +16,8 @@ export interface Step {
 const signal = (bar: number): Signal => ({ alpha: Math.sqrt(bar), sigma: Math.sqrt(1 - bar) });
 
 /**
- * Ho et al. eq. 7 with σ² either the posterior variance (`small`) or β (`large`), of a schedule that has the visited timesteps
- * alone: there α_t is ᾱ_t/ᾱ_s. The last step adds no noise, unless `noisyEnd` asks for what diffusers does: β from a last
+ * Ho et al. eq. 7 with σ² either the posterior variance (`small`) or β (`large`), for a schedule of only the visited
+ * timesteps: its α_t is ᾱ_t/ᾱ_s. The last step adds no noise, unless `noisyEnd` asks for what diffusers does: β from a last
  * timestep above 0.
  */
 export function ancestralRows(
@@ -41,7 +41,7 @@ export function ancestralRows(
   });
 }
 
-/** Song et al. eq. 12 and 16. The direction is that of the output before anything is clamped. */
+/** Song et al. eq. 12 and 16. The direction is that of the output before clamping. */
 export function ddimRows(
   { exact, objective }: Schedule,
   steps: readonly Step[],

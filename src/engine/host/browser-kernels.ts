@@ -2,14 +2,14 @@ import { EngineError } from '../../errors.js';
 import type { Build } from '../module.js';
 import { hasRelaxedSimd } from './relaxed-probe.js';
 
-/** The one build that this worker has: the relaxed one where the browser takes it. */
+/** The build that this worker has loaded: the relaxed one if the browser supports it. */
 let loaded: { readonly build: Build; readonly module: WebAssembly.Module } | undefined;
 
 /**
- * Compiles the kernels, once a worker and before anything else of the engine is used: a browser compiles none of this size while
- * others wait.
+ * Compiles the kernels, once per worker and before anything else of the engine is used: browsers do not compile modules of this
+ * size synchronously.
  * @param read the bytes of a build
- * @throws EngineError where the browser has no SIMD or no threads; what `read` throws
+ * @throws EngineError if the browser lacks SIMD or threads; errors of `read`
  */
 export async function loadKernels(read: (build: Build) => Promise<Uint8Array>): Promise<Build> {
   if (loaded) return loaded.build;
@@ -20,7 +20,7 @@ export async function loadKernels(read: (build: Build) => Promise<Uint8Array>): 
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new EngineError(
-      `this browser does not take the kernels (WebAssembly with SIMD): ${why}`,
+      `this browser cannot compile the kernels (WebAssembly with SIMD): ${why}`,
       {
         cause,
       },
@@ -35,7 +35,7 @@ export function loadedBuild(): Build {
   return loaded.build;
 }
 
-/** @throws EngineError for the build that was not loaded */
+/** @throws EngineError for the build that is not loaded */
 export function loadedKernels(build: Build): WebAssembly.Module {
   if (loaded?.build !== build) throw new EngineError(`the ${build} kernels are not loaded`);
   return loaded.module;

@@ -1,14 +1,14 @@
-/** What a browser's global scope has that Node's has not, as far as it is used here. */
+/** The parts of a browser's global scope that Node lacks and that are used here. */
 import { MAX_WORKERS } from '../control.js';
 
-/** A Web Worker, as who started it sees it. */
+/** A Web Worker, from outside. */
 export interface WebWorker {
   postMessage(message: unknown, transfer?: readonly ArrayBuffer[]): void;
   terminate(): void;
   onmessage: ((event: { readonly data: unknown }) => void) | null;
   /** The script could not be loaded, or threw. */
   onerror: ((event: { readonly message?: string }) => void) | null;
-  /** A message came that could not be read. */
+  /** A message could not be deserialised. */
   onmessageerror: (() => void) | null;
 }
 
@@ -26,9 +26,9 @@ interface WorkerScope {
 
 export const scope = globalThis as unknown as WorkerScope;
 
-/** Whether memory may be handed to other workers. */
+/** Whether memory can be shared with other workers. */
 export const canShare = (): boolean => scope.crossOriginIsolated === true;
 
-/** Workers that may compute at one time. */
+/** Number of workers that can run at once. */
 export const processors = (): number =>
   canShare() ? Math.min(scope.navigator?.hardwareConcurrency ?? 1, MAX_WORKERS) : 1;

@@ -3,21 +3,21 @@ import { type Task, type Times, Walker, type WalkerData } from '../walker.js';
 import { canShare, scope, type WebWorker } from './browser-scope.js';
 import type { Workers } from './host.js';
 
-/** Bundlers look for `new Worker(new URL(…, import.meta.url))` as it stands here, and bring the script along. */
+/** Bundlers look for exactly `new Worker(new URL(…, import.meta.url))`, and include the script. */
 declare const Worker: new (url: URL, options: { readonly type: 'module' }) => WebWorker;
 
 const startWorker = (): WebWorker =>
   new Worker(new URL('./web-worker.js', import.meta.url), { type: 'module' });
 
-/** What a worker answers a task with. */
+/** A worker's answer to a task. */
 export type Answer = { readonly times: Times | null } | { readonly error: string };
 
-/** @throws EngineError for several where memory cannot be shared */
+/** @throws EngineError for several workers if memory cannot be shared */
 export function startWorkers(threads: number, data: WalkerData): Workers {
   if (canShare()) return new WebWorkers(threads, data);
   if (threads === 1) return new OwnWorker(data);
   throw new EngineError(
-    `${threads} workers: the page is not cross-origin isolated, and memory cannot be shared`,
+    `${threads} workers: the page is not cross-origin isolated, so memory cannot be shared`,
   );
 }
 
@@ -27,7 +27,7 @@ interface Waiting {
   readonly reject: (reason: unknown) => void;
 }
 
-/** Web Workers, each a task at a time. One that is lost is not replaced: then all tasks fail, since others would wait for it. */
+/** Web Workers, each with one task at a time. A lost one is not replaced: then all tasks fail, since others would wait for it. */
 class WebWorkers implements Workers {
   readonly #all: readonly WebWorker[];
   readonly #free: WebWorker[];
@@ -103,7 +103,7 @@ class WebWorkers implements Workers {
   }
 }
 
-/** The worker that asks walks programs by itself. Before each it takes the messages that wait, such as one that cancels. */
+/** Walks programs on the calling worker itself. Before each it handles pending messages, such as one that cancels. */
 class OwnWorker implements Workers {
   readonly count = 1;
   readonly #walker: Walker;
@@ -123,7 +123,7 @@ class OwnWorker implements Workers {
   async destroy(): Promise<void> {}
 }
 
-/** A task of the event loop later; timers wait for 4 ms when they are set one after the other. */
+/** Resolves in a later task of the event loop; nested timers would wait for 4 ms. */
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => {
     const { port1, port2 } = new scope.MessageChannel();

@@ -3,12 +3,12 @@ import { canShare, processors } from './browser-scope.js';
 import { startWorkers } from './browser-workers.js';
 import { type Host, MAX_BYTES } from './host.js';
 
-/** What single calls may take: a browser reserves the most of a shared memory at once, and a page has little. */
+/** Memory limit of single calls: a browser reserves the maximum of a shared memory at once, and a page has little. */
 const MOST_SCRATCH = 2 ** 28;
 
 /**
- * A browser, in a Web Worker: kernels that were loaded before (`loadKernels`), and Web Workers over shared memory where the page is
- * cross-origin isolated. Elsewhere memory cannot be handed to others, and the worker that asks computes by itself.
+ * A browser, in a Web Worker: kernels loaded before (`loadKernels`), and Web Workers over shared memory if the page is
+ * cross-origin isolated. Otherwise memory cannot be shared, and the calling worker computes itself.
  */
 export const host: Host = {
   processors,

@@ -6,42 +6,42 @@ import type { Task, Times, WalkerData } from '../walker.js';
 export const MAX_BYTES = 2 ** 32;
 
 /**
- * What the engine needs of where it runs: the kernels' modules, workers, and what the machine has. The rest of the engine
+ * What the engine needs from its environment: compiled kernels, workers, and the machine's resources. The rest of the engine
  * knows neither Node nor browsers.
  */
 export interface Host {
-  /** Processors that may be used. */
+  /** Available processors. */
   processors(): number;
   /** The fastest build that runs here. */
   bestBuild(): Build;
-  /** The build for calls that give the same bits in both: whichever is at hand. */
+  /** The build for calls that give the same bits in both: whichever is available. */
   plainBuild(): Build;
-  /** Why vectors of 256 bits cannot be had, for which kernels have larger blocks; null where they can. */
+  /** Why 256-bit vectors, for which kernels have larger blocks, are not available; null if they are. */
   lackOfWideVectors(): string | null;
-  /** The kernels, each kind compiled once a thread. */
+  /** The kernels, each kind compiled once per thread. */
   compile(build: Build, wide: boolean): WebAssembly.Module;
-  /** Room for what is planned, in a process of so many workers, `reserve` bytes of which others will use. */
+  /** The memory available to a plan, in a process with this many workers where others will use `reserve` bytes. */
   memoryRoom(threads: number, reserve: number): Room;
   /**
-   * To what size a memory for single calls may grow. Where no room is kept around memories this much is reserved for each, and the
+   * The size to which a memory for single calls may grow. If address space is not limited, this much is reserved for each; the
    * largest picture that Node decodes takes less than half of 4 GiB.
    */
   mostScratch(): number;
-  /** Why there is no address space for so many workers and memories that may grow to these sizes; null where there is. */
+  /** Why address space is too small for these workers and memories growing to these sizes; null if it is not. */
   lackOfAddressSpace(wanted: { workers: number; memories: readonly number[] }): string | null;
-  /** A copy that all workers read: in shared memory, where there are others. */
+  /** A copy that all workers can read: in shared memory, if there are other workers. */
   share(bytes: Uint8Array): ArrayBufferLike;
   startWorkers(threads: number, data: WalkerData): Workers;
 }
 
-/** Workers that walk programs, each a task at a time. */
+/** Workers that walk programs, each with one task at a time. */
 export interface Workers {
-  /** Those that are there; a lost one is replaced unless it fails as it starts. */
+  /** The current number; a lost worker is replaced unless it fails as it starts. */
   readonly count: number;
-  /** Resolves to null after an abort. @throws what the worker threw, or why it was lost */
+  /** Resolves to null after an abort. @throws the worker's error, or the reason why it was lost */
   run(task: Task, signal: AbortSignal): Promise<Times | null>;
-  /** Calls back after a worker has been lost, and replaced where that can be. */
+  /** Calls `notice` after a worker has been lost, and replaced if possible. */
   onLost(notice: () => void): void;
-  /** Ends them, once all have started. */
+  /** Ends the workers, once all have started. */
   destroy(): Promise<void>;
 }

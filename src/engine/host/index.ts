@@ -1,5 +1,5 @@
 /**
- * Where the engine runs. `#engine-host` is `node.ts`, and `browser.ts` where the condition `browser` holds, as bundlers set it for
- * pages: package.json has both under `imports`.
+ * The engine's environment. `#engine-host` is `node.ts`, or `browser.ts` under the condition `browser`, which bundlers set for
+ * pages: see `imports` in package.json.
  */
 export { host } from '#engine-host';

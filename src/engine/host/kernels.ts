@@ -5,34 +5,34 @@ import { readText } from '../../machine/read-text.js';
 import type { Build } from '../module.js';
 import { hasRelaxedSimd } from './relaxed-probe.js';
 
-/** The kernels as files, and which of them suits this Node. */
+/** The kernels' files, and which of them this Node can run. */
 
 /**
- * The fastest build this machine runs. Node 20 has relaxed SIMD behind a V8 flag, which workers inherit; where it is always
- * on, later versions of V8 know the flag no more, and say so on stderr.
+ * The fastest build that this machine can run. Node 20 has relaxed SIMD behind a V8 flag, which workers inherit; later versions
+ * of V8, where it is always on, no longer know the flag and complain on stderr.
  */
 export function bestBuild(): Build {
   if (!hasRelaxedSimd()) v8.setFlagsFromString('--experimental-wasm-relaxed-simd');
   return hasRelaxedSimd() ? 'relaxed' : 'strict';
 }
 
-/** V8 compiles pairs of neighbouring vectors as one of 256 bits. Wherever it finds a pair, so that all kernels may gain. */
+/** V8 compiles pairs of neighbouring vectors as one of 256 bits, wherever it finds a pair: all kernels may gain. */
 const REVECTORIZE = '--experimental-wasm-revectorize';
 
-/** The first V8 that joins what the kernels' larger blocks hold: Node 24 has it. */
+/** The first V8 that joins the vectors of the kernels' larger blocks: that of Node 24. */
 const WIDE_V8 = 13;
 
-/** What of the machine decides over wide vectors. */
+/** The properties of the machine that wide vectors depend on. */
 interface WideMachine {
   readonly arch: string;
   readonly versions: { readonly v8: string; readonly node: string };
-  /** Features of the processor; null where they are not known. */
+  /** Features of the processor; null if they are not known. */
   readonly features: string | null;
 }
 
 /**
- * Why V8 does not join pairs of vectors into vectors of 256 bits here, as `expected …, got …`; null where it does. They give the
- * same bits in less time, by an experiment of V8's, which is why they have to be asked for.
+ * Why V8 cannot join pairs of vectors into 256-bit ones here, as `expected …, got …`; null if it can. They give the
+ * same bits in less time, but are an experiment of V8, so they are off by default.
  */
 export function lackOfWideVectors(
   { arch, versions, features }: WideMachine = thisMachine(),
@@ -51,12 +51,12 @@ function thisMachine(): WideMachine {
   return { arch, versions, features };
 }
 
-/** A custom section, which does nothing: V8 keeps what it compiled by the bytes, whatever flags it was compiled with. */
+/** A custom section without effect: V8 caches compiled code by the module's bytes, whatever flags it was compiled with. */
 const MARK = [0x00, 0x05, 0x04, ...new TextEncoder().encode('wide')];
 
 const modules = new Map<string, WebAssembly.Module>();
 
-/** Compiled once a thread. With `wide`, V8 joins vectors in all it compiles from then on. */
+/** Compiled once per thread. With `wide`, V8 joins vectors in everything it compiles from then on. */
 export function compile(build: Build, wide = false): WebAssembly.Module {
   const key = `${build} ${wide}`;
   let module = modules.get(key);
@@ -79,7 +79,7 @@ function readKernels(build: Build): Buffer {
 export const hashKernels = (build: Build): string =>
   createHash('sha256').update(readKernels(build)).digest('hex');
 
-/** f(a, b, c) = a · b + c by the one relaxed operation that the kernels use, whose rounding is the processor's. */
+/** f(a, b, c) = a · b + c by the only relaxed operation in the kernels, whose rounding depends on the processor. */
 const MADD_PROBE = new Uint8Array([
   0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x08, 0x01, 0x60, 0x03, 0x7d, 0x7d, 0x7d,
   0x01, 0x7d, 0x03, 0x02, 0x01, 0x00, 0x07, 0x05, 0x01, 0x01, 0x66, 0x00, 0x00, 0x0a, 0x16, 0x01,
@@ -88,8 +88,8 @@ const MADD_PROBE = new Uint8Array([
 ]);
 
 /**
- * Whether the relaxed build rounds a · b + c once on this processor, as nearly all do, or twice: that alone makes its bits differ
- * between machines. (1 + 2^−12)² is 1 + 2^−11 + 2^−24, whose last part a rounding between loses.
+ * Whether the relaxed build rounds a · b + c once on this processor, as on nearly all, or twice: only this makes its bits differ
+ * between machines. (1 + 2^−12)² is 1 + 2^−11 + 2^−24; rounding in between loses the last term.
  */
 export function fusesMultiplyAdd(): boolean {
   if (bestBuild() !== 'relaxed') return false;

@@ -5,7 +5,7 @@ import { type Host, MAX_BYTES } from './host.js';
 import { bestBuild, compile, lackOfWideVectors } from './kernels.js';
 import { Pool } from './pool.js';
 
-/** Node: kernels from files, worker threads, and what the operating system allows. */
+/** Node: kernels from files, worker threads, and the operating system's limits. */
 export const host: Host = {
   processors: () => processors(),
   bestBuild,

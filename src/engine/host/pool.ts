@@ -5,20 +5,20 @@ import { WorkerStarts } from '../../worker-start.js';
 import type { Task, Times, WalkerData } from '../walker.js';
 import type { Workers } from './host.js';
 
-/** Worker threads of Piscina. */
+/** Piscina's worker threads. */
 export class Pool implements Workers {
   private readonly pool: Piscina;
   private readonly starts: WorkerStarts;
 
   constructor(threads: number, workerData: WalkerData) {
-    // Loaded when workers are wanted: `--help` and single kernels need none.
+    // Loaded lazily: `--help` and single kernels need no workers.
     const piscina = createRequire(import.meta.url)('piscina') as typeof import('piscina');
     this.pool = new piscina.Piscina({
       filename: fileURLToPath(new URL('./worker.js', import.meta.url)),
       minThreads: threads,
       maxThreads: threads,
       concurrentTasksPerWorker: 1,
-      // Idle workers wait in their event loops, where they can be ended at any time, and not in an atomic wait.
+      // Idle workers wait in their event loops, where they can be ended at any time, not in an atomic wait.
       atomics: 'disabled',
       workerData,
       execArgv: [],

@@ -1,4 +1,4 @@
-/** The script of a Web Worker that walks programs: the first message is what it starts with, all others are tasks. */
+/** The script of a Web Worker that walks programs: its first message has its start data, all others are tasks. */
 import { type Task, Walker, type WalkerData } from '../walker.js';
 import { scope } from './browser-scope.js';
 import type { Answer } from './browser-workers.js';

@@ -3,5 +3,5 @@ import { type Task, type Times, Walker, type WalkerData } from '../walker.js';
 
 const walker = new Walker(workerData as WalkerData);
 
-/** What a thread of the pool does with a task. */
+/** Runs a task on a thread of the pool. */
 export default (task: Task): Times | null => walker.walk(task);

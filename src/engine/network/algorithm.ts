@@ -10,8 +10,8 @@ import {
 } from '../winograd/weight-gradient.js';
 
 /**
- * Which layers go through Winograd's minimal filtering and by which tiles. A function of the layer's shape alone, so
- * that an image does not depend on its batch, nor any bit on what was measured in this process.
+ * Chooses Winograd's minimal filtering and its tiles for a layer. A function of the layer's shape alone, so
+ * an image does not depend on its batch, nor any bit on measurements in this process.
  */
 
 const KINDS: Record<Exclude<ConvKind, 'same1'>, winograd.ConvolutionKind> = {
@@ -20,14 +20,14 @@ const KINDS: Record<Exclude<ConvKind, 'same1'>, winograd.ConvolutionKind> = {
   transposed4: 'up',
 };
 
-/** Weights (of a tap) up to which it costs little to transform them. */
+/** Weights (per tap) up to which transforming them costs little. */
 const FEW_WEIGHTS = 2 ** 16;
 
 /**
- * Large tiles save more products, small ones more of the transformed weights to be read and of the pixels beyond the
- * edge. Weights that stay are read transformed, which at 4 x 4 pixels is most of the work for one picture.
- * @param fixed whether the weights stay (evaluation), or change with each step
- * @returns null for layers without a neighbourhood, which are products of matrices
+ * Large tiles save more products; small ones need fewer transformed weights and waste fewer pixels at the
+ * edge. Fixed weights are read in transformed form, which at 4 x 4 pixels is most of the work for one picture.
+ * @param fixed whether the weights are fixed (evaluation), or change with each step
+ * @returns null for layers without a neighbourhood, which are matrix products
  */
 export function chooseAlgorithm(
   c: LayerConvolution,
@@ -41,15 +41,15 @@ export function chooseAlgorithm(
 }
 
 /**
- * The plan of a forward convolution (or of a data gradient), or null for matrix multiplication. Weights that change with
- * each step may be transformed in passing; the bits are the same either way.
+ * The plan of a forward convolution (or of a data gradient), or null for a matrix product. Weights that change with
+ * each step may be transformed on the fly; the bits are the same either way.
  */
 export function winogradForward(c: LayerConvolution, fixed: boolean): ForwardPlan | null {
   const described = describe(c, fixed);
   return described && planForward(described, chooseWay(described, !fixed));
 }
 
-/** Whether what a layer's output is added to may lie elsewhere: a worker that has some pixels in its cache copies these there. */
+/** Whether the base of a layer's sum may be elsewhere in memory: a worker copies it for the pixels it has in its cache. */
 export function addsInPassing(c: LayerConvolution, fixed: boolean): boolean {
   const described = describe(c, fixed);
   return described ? chooseWay(described, !fixed) === 'blocks' : manyRows(c);
@@ -61,7 +61,7 @@ export function winogradGradient(c: LayerConvolution): GradientPlan | null {
   return described && planWeightGradient(described, chooseGradientWay(described));
 }
 
-/** The plan of both gradients at once, or null where each goes by itself. */
+/** The plan of both gradients at once, or null if they are computed separately. */
 export function winogradBackward(c: LayerConvolution): BackwardPlan | null {
   const described = describe(c, false);
   return described && goesTogether(described) ? planBackward(described) : null;

@@ -1,27 +1,27 @@
 import type { Arena } from '../arena.js';
 import { type Pointer, plus } from '../pointer.js';
 
-/** What a walk over the steps uses of the memory, and when; then where it lies. */
+/** Which memory a walk over the steps uses, and when; then where it is placed. */
 
 interface Buffer {
   readonly bytes: number;
-  /** First and last moment of its use; both belong to it. */
+  /** First and last moment of its use, inclusive. */
   from: number;
   to: number;
 }
 
-/** Alignment of a buffer, so that no two tensors share a line between workers. */
+/** Alignment of a buffer, so that no two tensors share a cache line between workers. */
 const ALIGN = 64;
 
 /**
- * Buffers by name whose contents are needed for a time. Those of one group that are not needed at the same time share
+ * Buffers by name, each with a lifetime. Buffers of one group whose lifetimes do not overlap share
  * addresses.
  */
 export class Buffers {
   readonly #groups = new Map<string, Map<string, Buffer>>();
   readonly #addresses = new Map<string, Pointer>();
 
-  /** Notes a use at a moment. */
+  /** Records a use at a moment. */
   use(group: string, name: string, bytes: number, moment: number): void {
     const buffers = this.#groups.get(group) ?? new Map<string, Buffer>();
     this.#groups.set(group, buffers);
@@ -34,7 +34,7 @@ export class Buffers {
     buffer.to = Math.max(buffer.to, moment);
   }
 
-  /** Lays all of them out, group by group. */
+  /** Places all of them, group by group. */
   place(arena: Arena): void {
     for (const [group, buffers] of this.#groups) {
       const { offsets, size } = pack([...buffers.values()]);
@@ -44,7 +44,7 @@ export class Buffers {
     }
   }
 
-  /** Byte address of a buffer that has been placed. */
+  /** Byte address of a placed buffer. */
   at(name: string): Pointer {
     const at = this.#addresses.get(name);
     if (at === undefined) throw new Error(`no buffer is called ${name}`);
@@ -53,8 +53,8 @@ export class Buffers {
 }
 
 /**
- * Offsets of intervals in time so that those which overlap do not share bytes: largest first, each as low as it fits. Of
- * the orders that were tried for U-Nets this one came closest to the largest sum of what is alive at one time.
+ * Offsets such that intervals that overlap in time do not share bytes: largest first, each as low as it fits. For
+ * U-Nets this order came closest, of those tried, to the largest sum of buffers alive at once.
  */
 export function pack(buffers: readonly Buffer[]): { offsets: number[]; size: number } {
   const offsets = new Array<number>(buffers.length).fill(0);

@@ -15,15 +15,15 @@ import { together, type Walk } from './walk.js';
 
 /** A layer's backward pass as phases of kernel calls: the gradients of its parameters, and of its input. */
 
-/** Where small layers that go side by side have their scratch: floats from its beginning. */
+/** Where small layers that run side by side have their scratch: floats from its start. */
 export interface Beside {
   columns: number;
   transposed: number;
 }
 
 /**
- * The backward pass in two parts: the parameters' gradients, then (after a barrier) the input's with the last of the
- * bias. `beside` is moved on.
+ * The backward pass in two parts: the parameters' gradients, then (after a barrier) the input's, with the end of the
+ * bias's. Advances `beside`.
  */
 export function convolveBackward(
   walk: Walk,
@@ -81,7 +81,7 @@ export function convolveBackward(
   };
 }
 
-/** Sums of a gradient's columns by blocks: those that the step before has left, or calls that take them. */
+/** Column sums of a gradient by blocks: those that the previous step left, or calls that compute them. */
 function columnSums(
   walk: Walk,
   { out }: ConvolveStep,
@@ -107,8 +107,8 @@ function biasCall(bias: Pointer, dy: View, { at, blocks }: { at: Pointer; blocks
 }
 
 /**
- * Where the gradients of a layer go, weight and then bias: to the parameters', or where the layer has been met before, to
- * scratch from which they are added.
+ * Where a layer's gradients are written, weight and then bias: to the parameters', or, if the layer has occurred before, to
+ * scratch, from which they are added.
  */
 function ownGradient(
   walk: Walk,
@@ -122,12 +122,12 @@ function ownGradient(
   if (!again) return { weight: first, bias: plus(first, toBias), add: [] };
   const bytes = toBias + 4 * at.outputs;
   const other = walk.scratch(`second gradient of ${name}`, bytes);
-  // Padded channels make all counts multiples of 8.
+  // Padding makes all channel counts multiples of 8.
   const add = walk.emit(() => [[call('copyChannels', [first, 8, other, 8, 8, true], bytes / 32)]]);
   return { weight: other, bias: plus(other, toBias), add };
 }
 
-/** Where the gradient of the kernels' weights goes, and how it becomes that of the layer's. */
+/** Where the gradient of the kernels' weights is written, and the calls that turn it into the layer's. */
 function weightGradientPlace(
   walk: Walk,
   at: LayerAddresses,
@@ -146,14 +146,14 @@ function weightGradientPlace(
 }
 
 interface BothOptions {
-  /** The transposed weights, and where the gradient of the weights goes. */
+  /** The transposed weights, and where the weight gradient is written. */
   readonly w: Pointer;
   readonly dw: Pointer;
   readonly accumulate: boolean;
   readonly affine: AffinePointers | undefined;
 }
 
-/** Both gradients of the layers that have them computed at once, else null. */
+/** Both gradients, for layers that compute them at once, else null. */
 function bothGradients(
   walk: Walk,
   c: LayerConvolution,

@@ -10,12 +10,12 @@ import { kindOf, theWeights, transformedName } from './layer-weights.js';
 import type { ConvolveStep } from './steps.js';
 import type { Walk } from './walk.js';
 
-/** A layer's forward pass as phases of kernel calls, whatever algorithm its shape calls for. */
+/** A layer's forward pass as phases of kernel calls, with the algorithm for its shape. */
 
-/** What a layer's calls compute: its output, the gradients of its weights or of its input, or both of these. */
+/** What a layer's calls compute: its output, the gradient of its weights or of its input, or both gradients. */
 export type LayerPass = 'forward' | 'weights' | 'input' | 'both';
 
-/** y = layer(x), added to what is there if the step says so. */
+/** y = layer(x), added to the output's contents if the step says so. */
 export function convolveForward(walk: Walk, step: ConvolveStep): Phase[] {
   const { name } = step.layer;
   const { view: input, affine } = walk.operand(step.x);
@@ -37,7 +37,7 @@ export function convolveForward(walk: Walk, step: ConvolveStep): Phase[] {
   return [...before, ...weights.phases, ...labelled(walk, phases, name, 'forward', c)];
 }
 
-/** What the output is added to, unless it lies there: for the layer to read, or copied there first. */
+/** What the output is added to: it is read by the layer if it is elsewhere, or copied first. */
 function startFrom(
   walk: Walk,
   { side, out }: ConvolveStep,
@@ -53,11 +53,11 @@ function startFrom(
 interface ConvolveOptions {
   readonly bias: Pointer;
   readonly affine?: AffinePointers | undefined;
-  /** Where the weights stand transformed, if they do. */
+  /** Address of the transformed weights, if they are stored. */
   readonly u?: Pointer | undefined;
 }
 
-/** The convolution by its algorithm. */
+/** The convolution with its algorithm. */
 export function convolve(walk: Walk, c: LayerConvolution, w: Pointer, o: ConvolveOptions): Phase[] {
   const plan = winogradForward(c, walk.fixed);
   if (!plan) {
@@ -84,7 +84,7 @@ export function convolve(walk: Walk, c: LayerConvolution, w: Pointer, o: Convolv
   );
 }
 
-/** Phases whose calls say what they are part of: layer, pass, algorithm. */
+/** Phases whose calls are labelled with layer, pass and algorithm. */
 export function labelled(
   walk: Walk,
   phases: readonly Phase[],

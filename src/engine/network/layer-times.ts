@@ -1,11 +1,11 @@
-/** Where the time of a U-Net's pass goes: the program that runs, each of its phases timed under its layer's name. */
+/** Where the time of a U-Net's pass goes: the actual program, each phase timed under its layer's name. */
 import { attentionCosts, layerCosts } from '../../network/cost.js';
 import type { Graph } from '../../network/graph.js';
 import type { Phase, Program, Section } from '../program.js';
 import type { LayerPass } from './convolve.js';
 import type { WasmNetwork } from './wasm-network.js';
 
-/** What kind of work a row is: of a layer, or of a kernel that belongs to none. */
+/** The kind of a row: of a layer, or of a kernel that belongs to none. */
 export type TimedKind =
   | 'convolution'
   | 'linear'
@@ -18,29 +18,29 @@ export type TimedKind =
   | 'copying and others';
 
 export interface LayerTime {
-  /** state_dict name, of layers that one kernel computes together `….to_q,to_k,to_v`; for what belongs to no layer, the kernel. */
+  /** state_dict name (`….to_q,to_k,to_v` for layers that one kernel computes together); the kernel for calls without a layer. */
   readonly layer: string;
   readonly kind: TimedKind;
-  /** Of norms and attention `backward` is the gradients of parameters and input at once. */
+  /** For norms and attention, `backward` is the gradients of parameters and input together. */
   readonly pass: LayerPass | 'backward' | null;
   /**
-   * `F(4,3)` and so on: Winograd's tiles; `dense`: a product of matrices; `+SiLU`: a norm and the activation behind it. Null
+   * `F(4,3)` and so on: Winograd's tiles; `dense`: a matrix product; `+SiLU`: a norm fused with the activation after it. Null
    * for others.
    */
   readonly algorithm: string | null;
   readonly ms: number;
-  /** Of the direct sum, whatever the algorithm; null where nothing is multiplied. */
+  /** Of direct convolution, whatever the algorithm; null if nothing is multiplied. */
   readonly gflops: number | null;
   /**
-   * Products of the convolution that the kernels have for those of the direct sum, before Winograd: 16/9 where a 3x3 convolution of
-   * stride 2 is done as a 4x4 one, 4/9 behind an upsampling. Default 1.
+   * The kernels' products per product of direct convolution, before Winograd: 16/9 if a 3x3 convolution of
+   * stride 2 is computed as a 4x4 one, 4/9 after an upsampling. Default 1.
    */
   readonly taps?: number;
 }
 
 /**
- * Milliseconds by layer and pass, in the order they run: each the median of `rounds` runs. The inputs must stand in the
- * U-Net's memory: predict or train before.
+ * Milliseconds by layer and pass, in execution order: each the median of `rounds` runs. The U-Net's memory must hold
+ * inputs: predict or train before.
  */
 export async function layerTimes(
   unet: WasmNetwork,
@@ -77,14 +77,14 @@ export async function layerTimes(
   });
 }
 
-/** Products of a pass over those of a forward pass. */
+/** Products of a pass relative to those of a forward pass. */
 function timesForward(kind: TimedKind | undefined, pass: string | undefined): number {
   if (pass === 'both') return 2;
-  // Its scores are not kept: they are computed again, and of each of both products there are two gradients.
+  // Its scores are recomputed, and each of its two products has two gradients.
   return kind === 'attention' && pass === 'backward' ? 2.5 : 1;
 }
 
-/** Where a layer's `LayerTime.taps` is not 1. */
+/** The layers whose `LayerTime.taps` is not 1. */
 function tapsOf({ nodes }: Graph): Map<string, number> {
   const upsampled = new Set(nodes.flatMap(({ op, out }) => (op === 'upsample' ? [out.id] : [])));
   return new Map(
@@ -96,7 +96,7 @@ function tapsOf({ nodes }: Graph): Map<string, number> {
   );
 }
 
-/** `a.to_q,to_k`: what follows the first name is of the same parent. */
+/** `a.to_q,to_k`: further names have the first one's parent. */
 const shortened = ([first, ...others]: readonly string[]): string =>
   [first, ...others.map((other) => other.slice(other.lastIndexOf('.') + 1))].join();
 
@@ -109,7 +109,7 @@ const LAYERS = {
   groupNorm: 'norm',
 } as const satisfies Record<Graph['layers'][number]['kind'], TimedKind>;
 
-/** What the time and the class go through on their way to the blocks: side by side, and too small to be told apart. */
+/** The layers of the time and class embedding: they run side by side, and are too small to tell apart. */
 const EMBEDDING = 'timeEmbedding';
 
 /** Kernels that belong to no layer. */
@@ -133,14 +133,14 @@ function kindsOf(graph: Graph): Map<string, TimedKind> {
   return kinds;
 }
 
-/** Sections of one phase each, named by what its calls are part of. */
+/** Sections of one phase each, named by the labels of its calls. */
 function phaseByPhase(program: Program): Section[] {
   return program.flatMap(({ phases }) =>
     phases.map((phase) => ({ name: name(phase), phases: [phase] })),
   );
 }
 
-/** The label of a phase's calls; with the names of all layers, where several linear ones are computed in one phase. */
+/** The label of a phase's calls, with the names of all layers if it computes several linear ones. */
 function name(phase: Phase): string {
   const [first] = phase;
   if (/time_mlp|time_emb|class_emb/.test(first?.label ?? '')) return EMBEDDING;

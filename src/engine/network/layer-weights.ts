@@ -10,11 +10,11 @@ import { winogradForward } from './algorithm.js';
 import type { ConvolveStep } from './steps.js';
 import type { Walk } from './walk.js';
 
-/** The convolution of the kernels that a layer is, and its weights as they take them: as they are, derived, or transformed and kept. */
+/** The kernels' convolution for a layer, and its weights in their form: unchanged, derived, or transformed and stored. */
 
 /**
- * How a layer's weights become those of a convolution that the kernels have: a 3x3 convolution of stride 2 is a 4x4 one with
- * zeros, and behind an upsampling a 4x4 transposed one of sums.
+ * How a layer's weights become those of a convolution that the kernels support: a 3x3 convolution of stride 2 becomes a 4x4 one with
+ * zeros, one after an upsampling a transposed 4x4 one of sums.
  */
 export const DERIVED_MODES = {
   strided: STRIDED,
@@ -23,7 +23,7 @@ export const DERIVED_MODES = {
 } as const;
 export type Derived = keyof typeof DERIVED_MODES;
 
-/** The kernels' convolution that a step is, and how its weights are made if not as they are. */
+/** The kernels' convolution for a step, and how its weights are derived, if they are. */
 export function kindOf({ layer, upsampled }: ConvolveStep): { kind: ConvKind; derived?: Derived } {
   if (layer.kind === 'linear') return { kind: 'same1' };
   const { kind, kernel, stride, padding } = layer;
@@ -49,11 +49,11 @@ export function kindOf({ layer, upsampled }: ConvolveStep): { kind: ConvKind; de
   }
 }
 
-/** Whether a step is a product of matrices of its input and nothing else. */
+/** Whether a step is a matrix product of its input and nothing else. */
 export const isProduct = (step: ConvolveStep): boolean =>
   kindOf(step).kind === 'same1' && !step.side;
 
-/** The weights as the kernels take them, made for this pass if they are derived. */
+/** The weights as the kernels read them; derived ones are computed for this pass. */
 export function theWeights(
   walk: Walk,
   { layer }: ConvolveStep,
@@ -75,11 +75,11 @@ function deriveCall(walk: Walk, name: string, out: Pointer, derived: Derived): C
   );
 }
 
-/** Name of the transformed weights of a layer, and of the derived ones that they are made from. */
+/** Names of a layer's transformed weights, and of the derived ones from which they are made. */
 export const transformedName = (layer: string): string => `transformed ${layer}`;
 const derivedName = (layer: string): string => `derived ${layer}`;
 
-/** Bytes by name that the layer keeps where the weights stay: transformed weights, and those they are made from. */
+/** Bytes by name that the layer stores if its weights are fixed: transformed weights, and those from which they are made. */
 export function keptWeights(walk: Walk, step: ConvolveStep): [name: string, bytes: number][] {
   const { layer } = step;
   const { kind, derived } = kindOf(step);
@@ -92,7 +92,7 @@ export function keptWeights(walk: Walk, step: ConvolveStep): [name: string, byte
   return derived ? [...own, [derivedName(layer.name), 4 * TAPS[kind] * inputs * outputs]] : own;
 }
 
-/** Transforms the weights that stay, once for each change of them; nothing where none are kept. */
+/** Transforms fixed weights, once after each change; nothing if none are stored. */
 export function prepareWeights(walk: Walk, step: ConvolveStep): Phase[] {
   const { name } = step.layer;
   const u = walk.kept(transformedName(name));

@@ -26,11 +26,11 @@ import {
 import type { StepOf, StepOp } from './steps.js';
 import type { Walk } from './walk.js';
 
-/** Every step's kernel calls, forward and backward. Phases come one after the other; what a phase holds is independent. */
+/** Every step's kernel calls, forward and backward. Phases run one after the other; calls within a phase are independent. */
 
 interface Lowering<S> {
   forward(walk: Walk, step: S): Phase[];
-  /** From the gradient of `out` to those of what was read; called only where both are asked for. */
+  /** From the gradient of `out` to those of the inputs; called only if both are needed. */
   backward(walk: Walk, step: S): Phase[];
 }
 
@@ -114,7 +114,7 @@ export const LOWERINGS: { readonly [O in StepOp]: Lowering<StepOf<O>> } = {
       const parts = partsOf(step).filter(({ value }) => walk.wants(value));
       const within = parts.filter(({ value, first }) => walk.liesIn(value, step.out, first));
       for (const { value } of within) walk.accumulates(value);
-      // What does not lie in the concatenation has its gradient elsewhere; one that is in it twice has the sum.
+      // A part that is not placed in the concatenation has its gradient elsewhere; one that occurs twice has the sum.
       return parts
         .filter((part) => !within.includes(part))
         .map(({ value, first }): Phase => {
@@ -140,7 +140,7 @@ export const LOWERINGS: { readonly [O in StepOp]: Lowering<StepOf<O>> } = {
         phases.push(...vectorGradient(walk, b, dy));
         return [...phases, ...pass(walk, a, out)];
       }
-      // The first is copied or added, so that the second may take over the place.
+      // The first is copied or added, so that the second may reuse the buffer.
       if (walk.wants(a)) {
         const add = walk.accumulates(a);
         phases.push([copyCall(walk, walk.gradient(a), dy, add)]);
@@ -189,7 +189,7 @@ export const LOWERINGS: { readonly [O in StepOp]: Lowering<StepOf<O>> } = {
   dropout: {
     forward: (walk, step) => {
       const [x, y] = [walk.view(step.x), walk.view(step.out)];
-      // In evaluation everything goes through.
+      // Evaluation passes everything through.
       if (walk.mode !== 'train') return [[copyCall(walk, y, x, false)]];
       return [[dropoutCall(walk, step, y, x)]];
     },
@@ -241,11 +241,11 @@ export const LOWERINGS: { readonly [O in StepOp]: Lowering<StepOf<O>> } = {
   },
 };
 
-/** Names of what is kept for a step: the sinusoids of every timestep or label, and what attention leaves for backward. */
+/** Names of stored data of a step: the sinusoids of every timestep or label, and what attention saves for the backward pass. */
 export const tableName = (id: number): string => `table ${id}`;
 const savedName = ({ out }: StepOf<'attention'>): string => `saved ${out.id}`;
 
-/** The gradient of a sum goes to both of its operands: to the one that was there before as it is. */
+/** The gradient of a sum goes to both of its operands: unchanged to the one that was there before. */
 export function sideBackward(walk: Walk, { side, out }: StepOf<'convolve'>): Phase[] {
   if (!side) return [];
   if (!walk.liesIn(side, out, 0)) return pass(walk, side, out);
@@ -253,7 +253,7 @@ export function sideBackward(walk: Walk, { side, out }: StepOf<'convolve'>): Pha
   return [];
 }
 
-/** The gradient of x is that of out: it takes over the place, or is copied, or added. */
+/** The gradient of x is that of out: it reuses the buffer, or is copied or added. */
 function pass(walk: Walk, x: Value, out: Value): Phase[] {
   if (!walk.wants(x)) return [];
   const takes = walk.takesOver(x, out);
@@ -261,20 +261,20 @@ function pass(walk: Walk, x: Value, out: Value): Phase[] {
   return takes ? [] : [[copyCall(walk, walk.gradient(x), walk.gradient(out), add)]];
 }
 
-/** The parts of a concatenation with the channels before them; the second first, which is a skip more often. */
+/** The parts of a concatenation with the channels before them; the second first, which is more often a skip. */
 const partsOf = ({ a, b }: StepOf<'concat'>) => [
   { value: b, first: channelsOf(a) },
   { value: a, first: 0 },
 ];
 
-/** Elements of a contiguous tensor by fours. */
+/** Groups of four elements of a contiguous tensor. */
 function quads(walk: Walk, view: View): number {
   if (view.stride !== view.channels)
     throw new RunError('an activation by itself writes no part of a concatenation');
   return (walk.batch * pixels(view) * view.channels) / 4;
 }
 
-/** Where a tensor lies without gaps: where it is, or copied to `copy`. */
+/** A contiguous form of a tensor: in place, or copied to `copy`. */
 function contiguousOf(walk: Walk, view: View, copy: Pointer): { at: Pointer; calls: Phase[] } {
   if (view.stride === view.channels) return { at: view.at, calls: [] };
   const to = { ...view, at: copy, stride: view.channels };

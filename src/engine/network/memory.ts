@@ -7,7 +7,7 @@ import type { Buffers } from './buffers.js';
 import type { ParameterLayout, ParameterRegions } from './parameters.js';
 import type { Placement, Schedule } from './schedule.js';
 
-/** What a network's memory is planned for. */
+/** What determines a network's memory. */
 export interface NetworkShape {
   readonly graph: Graph;
   readonly batch: number;
@@ -15,17 +15,17 @@ export interface NetworkShape {
   readonly timesteps: number;
   /** Other timesteps that programs visit, which may be any real numbers. */
   readonly times: readonly number[];
-  /** Whether gradients and the optimizer's moments are kept. */
+  /** Whether to keep gradients and the optimizer's moments. */
   readonly training: boolean;
-  /** Whether Muon moves the matrices. */
+  /** Whether Muon updates the matrices. */
   readonly muon: boolean;
-  /** Whether gradients of several batches are summed up. */
+  /** Whether gradients of several batches are added up. */
   readonly accumulates: boolean;
   /** Whether images' losses have weights. */
   readonly weighted: boolean;
-  /** Averages of the weights that are kept in training. */
+  /** Averages of the weights to keep in training. */
   readonly averages: number;
-  /** Of the dropouts' masks. */
+  /** Seed of the dropout masks. */
   readonly seed: number;
 }
 
@@ -40,12 +40,12 @@ export interface NetworkMemory {
   readonly xt: Pointer;
   readonly epsilon: Pointer;
   readonly noise: Pointer;
-  /** u32 rows of the sinusoids' tables (of a timestep of the schedule: itself) and labels, one an image. */
+  /** u32 rows of the sinusoid tables (a schedule timestep is its own row) and labels, one per image. */
   readonly t: Pointer;
   readonly labels: Pointer;
-  /** What stays while others come and go, by name: tables and transformed weights, which plans of one network share. */
+  /** Persistent data by name: tables and transformed weights, which plans of one network share. */
   readonly kept: ReadonlyMap<string, Pointer>;
-  /** The same of this plan alone: scales and statistics of batch norms. */
+  /** Persistent data of this plan alone: scales and statistics of batch norms. */
   readonly norms: ReadonlyMap<string, Pointer>;
   /** Values, gradients and scratch. */
   readonly buffers: Buffers;
@@ -57,7 +57,7 @@ export interface NetworkMemory {
   /** Loss (f64), and the optimizer's rates (see `RATES`); 0 without training. */
   readonly loss: Pointer;
   readonly rates: Pointer;
-  /** f64 losses of the images, f32 weights of these (null for 1), and u32 the number of the first image in its step. */
+  /** f64 losses of the images, f32 weights for them (null for 1), and u32 the index of the first image in its step. */
   readonly imageLosses: Pointer;
   readonly lossWeights: Pointer;
   readonly first: Pointer;
@@ -66,7 +66,7 @@ export interface NetworkMemory {
 }
 
 /**
- * Places in `rates`, f32: Adam's three (see `adamW`), Muon's, the gradient's norm and what it is clipped by, and a rate of each
+ * Offsets into `rates`, f32: Adam's three (see `adamW`), Muon's, the gradient's norm and its clip factor, and a rate for each
  * average.
  */
 export const RATES = { muon: 3, norm: 4, averages: 8 } as const;
@@ -74,38 +74,38 @@ export const RATES = { muon: 3, norm: 4, averages: 8 } as const;
 /** A plan that has a backward pass. */
 export type TrainingMemory = NetworkMemory & { readonly regions: Required<ParameterRegions> };
 
-/** @throws RunError if the plan was made without training. */
+/** @throws RunError if the plan was made without training */
 export function trainingMemory(memory: NetworkMemory): TrainingMemory {
   if (!memory.regions.training) throw new RunError('this network was planned without training');
   return memory as TrainingMemory;
 }
 
-/** What several plans of one network and size may have in common: all that a pass reads and does not write, but for its inputs. */
+/** The parts that several plans of one network and size can share: everything that a pass only reads, except its inputs. */
 export type SharedMemory = Pick<NetworkMemory, 'layout' | 'regions' | 'kept'>;
 
 /**
- * The tables of sinusoids have a row for each timestep of the schedule, then one for each image, which a pass with real
+ * The sinusoid tables have a row per timestep of the schedule, then one per image, which a pass with real
  * timesteps fills, then one for each of `times`.
  */
 export const sinusoidRows = ({ timesteps, batch, times }: NetworkShape): number =>
   timesteps + batch + times.length;
 
-/** The row of a timestep that is of the schedule or in `times`. */
+/** The row of a timestep from the schedule or from `times`. */
 export const rowOfTime = ({ timesteps, batch, times }: NetworkShape, t: number): number =>
   Number.isInteger(t) && t >= 0 && t < timesteps ? t : timesteps + batch + times.indexOf(t);
 
-/** Those of some timesteps that the schedule does not have, each once: the `times` of a plan that visits them. */
+/** The distinct timesteps that the schedule lacks: the `times` of a plan that visits them. */
 export const otherTimes = (visited: Iterable<number>, timesteps: number): number[] => [
   ...new Set([...visited].filter((t) => !(Number.isInteger(t) && t >= 0 && t < timesteps))),
 ];
 
-/** Channels of a value as it is stored. */
+/** Channels of a value as stored. */
 export const channelsOf = ({ parts }: Value): number => paddedChannels(parts);
 
-/** Pixels of a value; a vector is one. */
+/** Pixels of a value; a vector has one. */
 export const pixelsOf = ({ side }: Value): number => Math.max(1, side) ** 2;
 
-/** Reserves memory as the arena goes, for words to be written later. */
+/** Reserves memory from the arena, for words to be written later. */
 export function reserver(arena: Arena): Pick<NetworkMemory, 'reserve' | 'reserved'> {
   const reserved: NetworkMemory['reserved'] = [];
   return {

@@ -14,32 +14,32 @@ import type { LayerAddresses } from './parameters.js';
 import type { Walk } from './walk.js';
 
 /**
- * Muon's step as kernel calls (assembly/muon.ts says what they compute). Small matrices go whole, each by one worker, in its own
- * scratch and cache. All workers share the products of a larger one, in scratch that lies where activations were.
+ * Muon's step as kernel calls (assembly/muon.ts has the formulas). One worker computes a small matrix in one call, in its own
+ * scratch and cache. All workers share the products of a larger one, in scratch that overlaps the activations.
  */
 
 const ITERATIONS = 5;
 
-/** Floats of the largest matrix that goes whole: with its products 5 MB. */
+/** Floats of the largest matrix that one worker computes: 5 MB with its products. */
 const WHOLE_FLOATS = 1 << 19;
 
-/** Groups of X's rows, whose products are added up at the end: enough items to share out; and rows of one, at least. */
+/** Groups of X's rows, whose products are added up at the end: enough items to share out; and the fewest rows of a group. */
 const GROUPS = 4;
 const GROUP_ROWS = 64;
 
-/** Columns that a block of A has, of which only those up to the diagonal's block are computed. */
+/** Columns in a block of A; only blocks up to the diagonal are computed. */
 const BLOCK = 64;
 
 /** One layer's weights as a matrix. */
 interface Matrix {
   readonly weight: number;
-  /** Places of an output: inputs·kernel². */
+  /** Weights per output: inputs·kernel². */
   readonly k: number;
   readonly outputs: number;
-  /** X has n columns and m rows, n the smaller. */
+  /** X has n columns and m rows; n is the smaller. */
   readonly n: number;
   readonly m: number;
-  /** Outputs and places without padding. */
+  /** Outputs and weights per output, without padding. */
   readonly realOutputs: number;
   readonly realPlaces: number;
 }
@@ -61,7 +61,7 @@ function matricesOf({ memory }: Walk): Matrix[] {
     .map(matrixOf);
 }
 
-/** Where the parameters lie that are no matrices, as ranges of floats. */
+/** The parameters that are not matrices, as ranges of floats. */
 export function otherRanges(walk: Walk): { readonly first: number; readonly floats: number }[] {
   const ranges: { first: number; floats: number }[] = [];
   let first = 0;
@@ -77,9 +77,9 @@ export function otherRanges(walk: Walk): { readonly first: number; readonly floa
 }
 
 /**
- * Moves all matrices.
- * @param gradients what is taken for the gradient
- * @param clip its factor, or null
+ * Updates all matrices.
+ * @param gradients the gradient to use
+ * @param clip address of its clip factor, or null
  */
 export function muonPhases(walk: Walk, muon: Muon, gradients: Pointer, clip: Pointer): Phase[] {
   walk.moment++;
@@ -94,14 +94,14 @@ export function muonPhases(walk: Walk, muon: Muon, gradients: Pointer, clip: Poi
 
 const sizeOf = ({ k, outputs }: Matrix): number => k * outputs;
 
-/** Floats of scratch that the products of a matrix take. */
+/** Floats of scratch for the products of a matrix. */
 const productScratch = (n: number): number =>
   Math.max(DENSE_ROWS * (n + 8), DENSE_GRADIENT_SCRATCH);
 
 /** Items of the passes over a weight. */
 const itemsOf = ({ outputs, k }: Matrix): number => (outputs / 8) * Math.ceil(k / MUON_ROWS);
 
-/** Floats of scratch that a matrix takes as a whole. */
+/** Floats of scratch for a matrix that one worker computes. */
 function muonScratch(matrix: Matrix): number {
   const { m, n } = matrix;
   const square = n * n;
@@ -133,7 +133,7 @@ function wholeCall(
   return call('muonMatrices', args, matrices.length);
 }
 
-/** A matrix whose products all workers share. */
+/** The step of a matrix whose products all workers share. */
 function step(
   walk: Walk,
   matrix: Matrix,
@@ -172,11 +172,11 @@ function step(
   return [...phases, [call('muonUpdate', put, items)]];
 }
 
-/** One matrix's place. */
+/** The addresses of one matrix. */
 interface Work {
   readonly n: number;
   readonly m: number;
-  /** X, and where the next one goes. */
+  /** X, and where the next one is written. */
   readonly x: Pointer;
   readonly y: Pointer;
   readonly products: Pointer;
@@ -185,7 +185,7 @@ interface Work {
   readonly scratch: Address;
 }
 
-/** y = x·(a·I + b·A + c·A²); `partial` where x is still to be divided by its norm. */
+/** y = x·(a·I + b·A + c·A²); `partial` if x still has to be divided by its norm. */
 function iteration(
   { n, m, x, y, products, rows, panels, scratch }: Work,
   partial: Pointer,
@@ -206,7 +206,7 @@ function iteration(
   ];
 }
 
-/** How X's rows are cut: a function of their number alone. */
+/** How X's rows are divided: a function of their number alone. */
 function groupsOf(m: number): { readonly group: number; readonly groups: number } {
   const group = Math.ceil(m / Math.max(1, Math.min(GROUPS, Math.floor(m / GROUP_ROWS))));
   return { group, groups: Math.ceil(m / group) };

@@ -10,13 +10,13 @@ import { affineOf, savedOf, shiftOf, type Walk } from './walk.js';
 
 /** Norms, forward and backward. */
 
-/** As PyTorch's: how far running statistics move towards the batch's. */
+/** PyTorch's momentum of the running statistics. */
 const MOMENTUM = 0.1;
 
-/** Stands for a view where there is none. */
+/** Stands for a missing view. */
 const NONE: ReturnType<typeof strided> = [NULL, 0];
 
-/** Blocks that an image's pixels are summed by. */
+/** Number of blocks for summing an image's pixels. */
 const blocksOf = (view: View): number => Math.ceil(pixels(view) / BLOCK);
 
 /** Addresses of a norm's parameters and running statistics. */
@@ -30,7 +30,7 @@ function addresses(walk: Walk, { weight, bias, runningMean, runningVar }: LayerA
   };
 }
 
-/** Scale and shift of the batch's own statistics (those of the running ones are prepared), and the vector on top. */
+/** Scale and shift from the batch's own statistics (those of the running ones are prepared), and the added vector. */
 export function batchNormForward(walk: Walk, step: BatchNormStep): Phase[] {
   walk.lazy.set(step.out.id, step);
   const r = walk.view(step.x);
@@ -65,7 +65,7 @@ export function batchNormForward(walk: Walk, step: BatchNormStep): Phase[] {
   return labels(`${step.layer.name} forward`, phases);
 }
 
-/** Scale and shift from the running statistics; once for each change of the weights or statistics. */
+/** Scale and shift from the running statistics; once after each change of the weights or statistics. */
 export function prepareBatchNorm(walk: Walk, step: BatchNormStep): Call {
   const n = addresses(walk, walk.layer(step.layer.name));
   const { channels } = walk.view(step.x);
@@ -79,7 +79,7 @@ export function prepareBatchNorm(walk: Walk, step: BatchNormStep): Call {
 
 /**
  * Back through a norm and the ReLU before it, in place: the result's gradient becomes that of the convolution's output,
- * whose column sums are left in `columns`. A vector was added to every pixel, so that its gradient is each image's sum.
+ * and its column sums are left in `columns`. The vector was added to every pixel, so its gradient is each image's sum.
  */
 export function batchNormBackward(walk: Walk, step: BatchNormStep): Phase[] {
   const r = walk.view(step.x);
@@ -114,7 +114,7 @@ export function batchNormBackward(walk: Walk, step: BatchNormStep): Phase[] {
   ]);
 }
 
-/** The gradient of a vector that was added to every pixel: each image's sum, of blocks that lie `step` floats apart. */
+/** The gradient of a vector that was added to every pixel: each image's sum, over blocks that are `step` floats apart. */
 function vectorGradient(
   walk: Walk,
   vector: Value,
@@ -131,11 +131,11 @@ function vectorGradient(
   );
 }
 
-/** What a group norm leaves for its backward pass: scale and shift of each image, then mean and 1/σ. */
+/** What a group norm saves for its backward pass: scale and shift of each image, then mean and 1/σ. */
 const affineName = ({ out }: GroupNormStep): string => `affine ${out.id}`;
 const savedName = ({ out }: GroupNormStep): string => `saved ${out.id}`;
 
-/** Name of the table that says to which group each channel belongs. */
+/** Name of the table with the group of each channel. */
 export const membersName = (layer: string): string => `members ${layer}`;
 
 /** The group of each padded channel, −1 for padding. */
@@ -183,7 +183,7 @@ export function groupNormForward(walk: Walk, step: GroupNormStep): Phase[] {
   ]);
 }
 
-/** Back through the activation, in place, for nobody else reads dy any more; then through the norm, in place where nobody else reads x. */
+/** Back through the activation, in place, since nothing else reads dy any more; then through the norm, in place if nothing else reads x. */
 export function groupNormBackward(walk: Walk, step: GroupNormStep): Phase[] {
   const { layer, vector, film } = step;
   const x = walk.view(step.x);
@@ -210,7 +210,7 @@ export function groupNormBackward(walk: Walk, step: GroupNormStep): Phase[] {
   const n = addresses(walk, at);
   const again = walk.met.has(layer.name);
   walk.met.add(layer.name);
-  // What is added to another gradient is not all of it, so that its sums are of no use.
+  // If it was added to another gradient, the sums are not those of the whole.
   walk.sums = accumulate ? undefined : { place: walk.gradientPlace(step.x), blocks: items };
   const time = vector && vectorGradient(walk, vector, columns, x, c);
   return labels(labelOf(step, 'backward'), [
@@ -253,7 +253,7 @@ export function groupNormBackward(walk: Walk, step: GroupNormStep): Phase[] {
   ]);
 }
 
-/** For tables of times: a norm, and whether the activation behind it goes with it. */
+/** Label for tables of times: a norm, and whether it is fused with the activation after it. */
 const labelOf = ({ layer, silu }: GroupNormStep, pass: 'forward' | 'backward'): string =>
   `${layer.name} ${pass}${silu ? ' +SiLU' : ''}`;
 

@@ -35,7 +35,7 @@ export function optimizerPhases(walk: Walk, optimizer: Optimizer): Phase[] {
   ];
 }
 
-/** The factor that brings the norm of all gradients to `clip` where it is larger. */
+/** Computes the factor that reduces the global norm of the gradients to `clip` if it is larger. */
 function clipPhases(memory: TrainingMemory, clip: number): Phase[] {
   const { regions, layout, normPartial, rates } = memory;
   const blocks = Math.ceil(layout.floats / CLIP_BLOCK);
@@ -46,7 +46,7 @@ function clipPhases(memory: TrainingMemory, clip: number): Phase[] {
   ];
 }
 
-/** One step of each average of the weights and the running statistics, which the optimizer has moved. */
+/** One step of each average of the weights and the running statistics, after the optimizer's. */
 export function averagePhases({ regions, layout, rates }: TrainingMemory): Phase[] {
   const calls = regions.training.averages.flatMap((average, i): Call[] => {
     const rate = plusFloats(rates, RATES.averages + i);

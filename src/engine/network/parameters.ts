@@ -7,20 +7,20 @@ import type { Pointer } from '../pointer.js';
 import { paddedChannels, paddedPlaces } from '../tensors.js';
 
 /**
- * Where each layer's parameters lie, and the way between PyTorch's layouts and the engine's: weights as panels
- * W[outputs/8][tap][inputs][8] with channels padded to multiples of 8 by zeros, which training never moves.
+ * Where each layer's parameters are stored, and the conversion between PyTorch's layouts and the engine's: weights as panels
+ * W[outputs/8][tap][inputs][8] with channels padded to multiples of 8 by zeros, which training never changes.
  */
 export interface LayerAddresses {
   readonly layer: Layer;
   /** Float offsets into a region (weights, gradients and both of Adam's moments share one layout); -1 for no bias. */
   readonly weight: number;
   readonly bias: number;
-  /** Padded input and output channels, and the place of each real one among them. */
+  /** Padded input and output channels, and the position of each real one among them. */
   readonly inputs: number;
   readonly outputs: number;
   readonly inputPlaces: readonly number[];
   readonly outputPlaces: readonly number[];
-  /** Float offsets into the statistics region; BatchNorm only. */
+  /** Float offsets into the statistics region; only for BatchNorm. */
   readonly runningMean: number;
   readonly runningVar: number;
 }
@@ -63,7 +63,7 @@ export function layoutParameters({ layers, nodes }: Graph): ParameterLayout {
   return { layers: map, floats: Math.ceil(floats / 16) * 16, statistics };
 }
 
-/** How the channels that a layer reads and makes are cut, each part padded by itself: as where it is used first. */
+/** How the input and output channels of a layer are divided, each part padded separately: as where it is first used. */
 function parts(
   layer: Layer,
   nodes: readonly Node[],
@@ -91,7 +91,7 @@ function paddedWeight(layer: Layer, inputs: number, outputs: number): number {
   }
 }
 
-/** Regions of shared memory by what they hold; byte addresses. */
+/** Regions of shared memory by contents; byte addresses. */
 export interface ParameterRegions {
   readonly weights: Pointer;
   readonly statistics: Pointer;
@@ -99,7 +99,7 @@ export interface ParameterRegions {
     readonly gradients: Pointer;
     readonly m: Pointer;
     readonly v: Pointer;
-    /** Gradients of several batches, summed up; `gradients` itself where there is one. */
+    /** Sum of the gradients of several batches; `gradients` itself if there is only one. */
     readonly sum: Pointer;
     readonly averages: readonly Average[];
   };
@@ -108,7 +108,7 @@ export interface ParameterRegions {
 /** An average of the weights and of the running statistics. */
 export type Average = Pick<ParameterRegions, 'weights' | 'statistics'>;
 
-/** What is kept beside the weights. */
+/** Regions to keep beside the weights. */
 interface Kept {
   readonly training: boolean;
   readonly accumulates: boolean;
@@ -136,7 +136,7 @@ export function allocateParameters(
 }
 
 /**
- * For every element of PyTorch's weight, in its row-major order, calls back with the offset in the engine's panels.
+ * Calls back for every element of PyTorch's weight, in its row-major order, with the offset in the engine's panels.
  */
 function eachWeight(at: LayerAddresses, visit: (from: number, to: number) => void): void {
   const { layer } = at;
@@ -165,7 +165,7 @@ function eachWeight(at: LayerAddresses, visit: (from: number, to: number) => voi
   }
 }
 
-/** The place of kernel element ky·4 + kx in the phase-major order of a transposed convolution. */
+/** The index of kernel element ky·4 + kx in the phase-major order of a transposed convolution. */
 function phaseMajor(tap: number): number {
   const ky = tap >> 2;
   const kx = tap & 3;
@@ -184,7 +184,7 @@ function eachElement(
   else for (const [c, place] of at.outputPlaces.entries()) visit(c, at.bias + place);
 }
 
-/** Copies named parameters (and no buffers) into a region. @throws UsageError for a missing name or a wrong shape. */
+/** Copies named parameters (and no buffers) into a region. @throws UsageError for a missing name or a wrong shape */
 export function writeParameters(
   layout: ParameterLayout,
   region: Float32Array,
@@ -195,7 +195,7 @@ export function writeParameters(
       ...{ at, name, data: take(state, name, shape) },
     })),
   );
-  region.fill(0); // Not before all are known to be right.
+  region.fill(0); // Only once all are known to be valid.
   for (const { at, name, data } of found)
     eachElement(at, name, (from, to) => {
       region[to] = data[from]!;
@@ -216,7 +216,7 @@ export function readParameters(layout: ParameterLayout, region: Float32Array): S
   return state;
 }
 
-/** Copies the running statistics of a state dict into their region; resolves how many batches each norm has seen. */
+/** Copies the running statistics of a state dict into their region; returns how many batches each norm has seen. */
 export function writeStatistics(
   layout: ParameterLayout,
   region: Float32Array,

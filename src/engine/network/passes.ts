@@ -12,17 +12,17 @@ import { averagePhases, optimizerPhases } from './optimizer.js';
 import type { Step, StepOf } from './steps.js';
 import { type NormMode, sideBySide, type Timesteps, Walk } from './walk.js';
 
-/** Whole passes over a network: its steps' kernel calls in the order of its schedule. */
+/** Whole passes over a network: its steps' kernel calls in schedule order. */
 
 /**
- * ε̂ = f(x_t, t), from `memory.xt` to the output (padded), as phases of kernel calls. Only `train` leaves what the backward
+ * ε̂ = f(x_t, t), from `memory.xt` to the output (padded), as phases of kernel calls. Only `train` saves what the backward
  * pass needs.
  */
 export function forward(memory: NetworkMemory, mode: NormMode, t: Timesteps): Phase[] {
   return forwardWalk(new Walk(memory, mode, t, true));
 }
 
-/** Dense ε̂ for the world outside: the output to `memory.epsilon`. */
+/** Writes the output without padding to `memory.epsilon`. */
 export function dropPadding(memory: NetworkMemory): Phase {
   const { graph, batch } = memory.shape;
   const output = new Walk(memory, 'running', NO_TIMESTEPS, true).view(graph.output);
@@ -43,7 +43,7 @@ export function optimizing(memory: NetworkMemory, optimizer: Optimizer): Phase[]
   ];
 }
 
-/** Adds the gradients of a batch to those before it, as their share of the step. */
+/** Adds the gradients of a batch to those before it, weighted by its share of the step. */
 export function summing(memory: NetworkMemory, share: number, more: boolean): Section {
   const { regions, layout } = trainingMemory(memory);
   const { sum, gradients } = regions.training;
@@ -56,7 +56,7 @@ export function summing(memory: NetworkMemory, share: number, more: boolean): Se
 const trainWalk = (memory: NetworkMemory): Walk =>
   new Walk(memory, 'train', { at: memory.t, every: true }, true);
 
-/** The walk that training takes, or prediction by the batch's own statistics: what any other needs, it needs too. */
+/** The walk of training, or of prediction with the batch's own statistics: it needs everything that any other walk needs. */
 export function survey(memory: NetworkMemory): Walk {
   const walk = new Walk(memory, memory.shape.training ? 'train' : 'batch', NO_TIMESTEPS, false);
   const { training, muon } = memory.shape;
@@ -66,7 +66,7 @@ export function survey(memory: NetworkMemory): Walk {
   return walk;
 }
 
-/** The batch norms' scale and shift from the running statistics; once for each change of the weights or statistics. */
+/** The batch norms' scale and shift from the running statistics; once after each change of the weights or statistics. */
 export function prepareNorms(memory: NetworkMemory): Phase {
   const walk = new Walk(memory, 'running', NO_TIMESTEPS, true);
   return memory.schedule.images.flatMap((step): Call[] =>
@@ -74,15 +74,15 @@ export function prepareNorms(memory: NetworkMemory): Phase {
   );
 }
 
-/** The transformed weights where they are kept, which is in plans without training; once for each change of them. */
+/** The transformed weights, if they are stored, which is in plans without training; once after each change of them. */
 export function prepareKeptWeights(memory: NetworkMemory): Phase[] {
   const walk = new Walk(memory, 'running', NO_TIMESTEPS, true);
-  // In the order in which forward comes to them, since an operand may be a batch norm's.
+  // In forward order, since an operand may belong to a batch norm.
   const programs = memory.schedule.images.map((step) => {
     if (step.op === 'batchNorm') walk.lazy.set(step.out.id, step);
     return step.op === 'convolve' ? prepareWeights(walk, step) : [];
   });
-  // Weights that are derived first, then all transforms: a transform reads what a derivation of its own layer wrote.
+  // First weights that are derived, then all transforms: a transform reads what a derivation of its own layer wrote.
   const last = (program: Phase[]) => program.at(-1) ?? [];
   const first = programs.flatMap((program) => (program.length > 1 ? program[0]! : []));
   const rest = programs.flatMap(last);
@@ -108,7 +108,7 @@ function forwardWalk(walk: Walk): Phase[] {
   return phases;
 }
 
-/** Steps on images, of which products of one value that follow one another go side by side: attention's queries, keys and values. */
+/** Steps on images; consecutive products of the same value run side by side: attention's queries, keys and values. */
 function runs(images: readonly Step[]): Step[][] {
   const list: Step[][] = [];
   for (const step of images) {
@@ -142,7 +142,7 @@ function trainingWalk(walk: Walk, loss: Loss): Phase[] {
 const forwardOf = (walk: Walk, step: Step): Phase[] => lowering(step).forward(walk, step);
 const backwardOf = (walk: Walk, step: Step): Phase[] => lowering(step).backward(walk, step);
 
-/** The table's entry, for a step of whichever kind. */
+/** The table's entry for any kind of step. */
 function lowering(step: Step): {
   forward(walk: Walk, step: Step): Phase[];
   backward(walk: Walk, step: Step): Phase[];
@@ -152,7 +152,7 @@ function lowering(step: Step): {
 
 const KINDS: Record<Loss, number> = { l1: L1, l2: L2, huber: HUBER };
 
-/** The loss between the output and `memory.noise`, and its gradient by the output. */
+/** The loss between the output and `memory.noise`, and its gradient with respect to the output. */
 function noiseLoss(walk: Walk, loss: Loss): Phase[] {
   const { memory } = walk;
   const { output, channels } = memory.shape.graph;
@@ -181,8 +181,8 @@ function noiseLoss(walk: Walk, loss: Loss): Phase[] {
 }
 
 /**
- * Back through a wave of steps on vectors. Linear layers go side by side: through their ReLUs, then the parameters'
- * gradients of all, then their inputs', which may add up in one place.
+ * Back through a wave of steps on vectors. Linear layers run side by side: through their ReLUs, then all parameter
+ * gradients, then the inputs', which may add up in one buffer.
  */
 function waveBackward(walk: Walk, wave: readonly Step[]): Phase[] {
   const arrived = wave.filter((step) => walk.arrived(step.out));

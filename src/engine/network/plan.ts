@@ -34,14 +34,14 @@ import {
 import { place, schedule } from './schedule.js';
 import { affineOf, savedOf, Walk } from './walk.js';
 
-/** Plans a network: its memory and the programs over it. Nothing is allocated but addresses. */
+/** Plans a network: its memory and the programs over it. It only computes addresses and allocates nothing. */
 
 export interface PlanOptions extends NetworkOptions, Demand {
-  /** Timesteps that the schedule does not have and programs visit; default none. */
+  /** Timesteps beyond the schedule's that programs visit; default none. */
   readonly times?: readonly number[];
 }
 
-/** The same for a network of one's own, which no config describes. */
+/** The same for a custom network without a config. */
 export interface GraphOptions extends Omit<NetworkOptions, 'architecture' | 'size'>, Demand {
   readonly graph: Graph;
   readonly times?: readonly number[];
@@ -79,10 +79,10 @@ export function planPrograms(
   return programs;
 }
 
-/** Lays out what is to lie beside a network, of whatever batch. */
+/** Lays out further memory beside a network, for any batch. */
 export type Extension<T = unknown> = (arena: Arena, memory: NetworkMemory) => T;
 
-/** Bytes by what they hold, and in all, for a network of this shape. Of one that does not fit, without its programs' tables. */
+/** Bytes by contents and in total, for a network of this shape. For one that does not fit, without its programs' tables. */
 export function planBytes(
   options: AnyOptions,
   extend?: Extension,
@@ -96,7 +96,7 @@ export function planBytes(
 type WithoutBatch = Omit<PlanOptions, 'batch'> | Omit<GraphOptions, 'batch'>;
 
 /**
- * The largest batch that fits into the memory there is, 0 if none does. Looks at layouts without programs, whose length grows
+ * The largest batch that fits into the available memory, 0 if none does. Uses layouts without programs, whose length grows
  * with the batch and whose tables do not.
  */
 export function largestBatch(options: WithoutBatch, extend?: Extension): number {
@@ -122,8 +122,8 @@ export function largestBatch(options: WithoutBatch, extend?: Extension): number 
 }
 
 /**
- * Lays a network out in an arena of its own.
- * @throws UsageError for an impossible config or size.
+ * Lays out a network in its own arena.
+ * @throws UsageError for an invalid config or size
  */
 export function planLayout(options: AnyOptions): { arena: Arena; memory: NetworkMemory } {
   const arena = new Arena();
@@ -141,8 +141,8 @@ export function planLayout(options: AnyOptions): { arena: Arena; memory: Network
 }
 
 /**
- * Lays out a network. Deterministic, allocates nothing but addresses.
- * @param shared of a plan whose weights this one reads, for passes of their own side by side; neither trains
+ * Lays out a network. Deterministic; only computes addresses.
+ * @param shared memory of a plan whose weights this one reads, for independent passes side by side; neither trains
  */
 export function planMemory(
   arena: Arena,
@@ -184,7 +184,7 @@ export function planMemory(
     : keep(arena, blank);
   const memory = { ...blank, kept };
   const walk = survey(memory);
-  // A cache line between workers.
+  // One cache line between workers.
   const workerBytes = 64 * Math.ceil(walk.workerBytes / 64) + 64;
   walk.noteScratch(threads, workerBytes);
   memory.buffers.place(arena);
@@ -200,7 +200,7 @@ function realChannels(parts: readonly number[]): Int32Array {
   return table;
 }
 
-/** Sinusoids of the labels of a pass, a row an image: of each plan by itself, since passes side by side differ in them. */
+/** Sinusoids of the labels of a pass, a row per image: separate for each plan, since passes side by side have different labels. */
 function labelTables(arena: Arena, { schedule, shape }: NetworkMemory): Map<string, Pointer> {
   const tables = new Map<string, Pointer>();
   for (const step of schedule.waves.flat())
@@ -211,7 +211,7 @@ function labelTables(arena: Arena, { schedule, shape }: NetworkMemory): Map<stri
   return tables;
 }
 
-/** Lays out what stays: tables of the graph, and where the weights do, these transformed. */
+/** Lays out persistent data: tables of the graph, and transformed weights if they are fixed. */
 function keep(arena: Arena, memory: NetworkMemory): ReadonlyMap<string, Pointer> {
   const { training } = memory.shape;
   const { waves, images } = memory.schedule;

@@ -3,18 +3,18 @@ import type { Graph, Value } from '../../network/graph.js';
 import { fuse, reads, type Step, type StepOp } from './steps.js';
 
 /**
- * The order in which steps run. Vectors come first (embeddings of the timestep and the label, and what is made of them),
- * in waves of steps that do not depend on one another; then the images, one step after the other. The backward pass
- * goes the other way.
+ * The order in which steps run. Vectors come first (embeddings of the timestep and the label, and what depends on them),
+ * in waves of independent steps; then the images, one step after the other. The backward pass
+ * runs in reverse.
  */
 export interface Schedule {
-  /** Inputs, then what reads those, and so on. */
+  /** The inputs, then the steps that read them, and so on. */
   readonly waves: readonly (readonly Step[])[];
   readonly images: readonly Step[];
-  /** The step that makes a value, and those that read it. */
+  /** The step that produces each value, and those that read it. */
   readonly makers: ReadonlyMap<number, Step>;
   readonly readers: ReadonlyMap<number, readonly Step[]>;
-  /** Values whose gradient is asked for. */
+  /** Values whose gradient is needed. */
   readonly trained: ReadonlySet<number>;
 }
 
@@ -30,7 +30,7 @@ export function schedule(graph: Graph): Schedule {
     const values = reads(step);
     makers.set(step.out.id, step);
     for (const { id } of values) readers.set(id, [...(readers.get(id) ?? []), step]);
-    // What was made up in fusing depends on parameters, too.
+    // Values that fusing removed depended on parameters too.
     if ('layer' in step || values.some(({ id }) => trained.has(id))) trained.add(step.out.id);
     if (step.out.side > 0 && step.op !== 'image') {
       images.push(step);
@@ -43,19 +43,19 @@ export function schedule(graph: Graph): Schedule {
   return { waves, images, makers, readers, trained };
 }
 
-/** Where each value lies within another: the parts of a concatenation in it, a sum's first operand where the sum goes. */
+/** The place of a value within another: a concatenation's parts in it, a sum's first operand in the sum. */
 export interface Placement {
   readonly inside: Value;
   /** Channels (padded) before it. */
   readonly first: number;
 }
 
-/** Steps whose kernels write pixels without a distance between them. */
+/** Steps whose kernels write pixels contiguously. */
 const CONTIGUOUS: ReadonlySet<StepOp> = new Set<StepOp>(['image', 'activation']);
 
 /**
- * Concatenations own their buffers, and producers write slices. A step that adds to what another made writes over it
- * where nobody reads that afterwards.
+ * Concatenations own their buffers, and producers write slices. A step that adds to another's output overwrites it
+ * if nothing reads it afterwards.
  * @param training whether the backward pass reads values again
  */
 export function place(

@@ -12,11 +12,11 @@ import type {
 import { inputsOf } from '../../network/graph.js';
 
 /**
- * The first pass of the compiler: nodes that the kernels compute together become one step. Ordered patterns, each looked
- * for once; a node that none takes is a step of its own.
+ * The first pass of the compiler: nodes that kernels compute together are fused into one step. Ordered patterns, each searched
+ * for once; a node that no pattern takes becomes its own step.
  */
 
-/** What one group of kernel calls computes; `out` is what it makes. */
+/** What one group of kernel calls computes; `out` is its result. */
 export type Step =
   | NodeOf<'image' | 'sinusoid' | 'embedding' | 'concat' | 'upsample' | 'downsample'>
   | NodeOf<'scale' | 'dropout' | 'attention' | 'activation'>
@@ -25,21 +25,21 @@ export type Step =
   | GroupNormStep
   | AddStep;
 
-/** A convolution or linear layer, with what can be done as its output is written. */
+/** A convolution or linear layer, with the operations that are fused into writing its output. */
 export interface ConvolveStep {
   readonly op: 'convolve';
   readonly layer: ConvLayer | LinearLayer;
   readonly x: Value;
-  /** Reads x with each pixel twice in both directions. */
+  /** Reads x upsampled by two in both directions. */
   readonly upsampled: boolean;
   readonly relu: boolean;
-  /** What is added to the output. */
+  /** Added to the output. */
   readonly side: Value | undefined;
   readonly out: Value;
 }
 
 /**
- * A batch norm of what a ReLU let through, then the addition of a vector to each pixel. The result is never
+ * A batch norm of a ReLU's output, then the addition of a vector to each pixel. The result is never
  * materialised: the convolutions that read it apply scale and shift as they load.
  */
 export interface BatchNormStep {
@@ -95,11 +95,11 @@ export function fuse(graph: Graph): Step[] {
 
 class Fusion {
   readonly #nodes: readonly Node[];
-  /** The nodes that read a value; the output has a reader outside. */
+  /** The nodes that read a value; the output also has a reader outside the graph. */
   readonly #readers = new Map<number, Node[]>();
   readonly #output: Value;
   readonly #makers = new Map<number, Node>();
-  /** Nodes that have become part of an earlier or later step. */
+  /** Nodes that are already part of another step. */
   readonly #taken = new Set<Node>();
 
   constructor({ nodes, output }: Graph) {
@@ -133,13 +133,13 @@ class Fusion {
       case 'add':
         return this.#add(node);
       case 'film':
-        throw unsupported('film of what is no group norm');
+        throw unsupported('a film without a group norm before it');
       default:
         return [node];
     }
   }
 
-  /** A layer, the ReLU behind it, or the addition of what was made before it. */
+  /** A layer, fused with the ReLU after it or with the addition of an earlier value. */
   #convolve(node: NodeOf<'conv' | 'linear'>, x: Value, upsampled: boolean): Step[] {
     const base = { op: 'convolve', layer: node.layer, x, upsampled } as const;
     const next = this.#only(node.out);
@@ -161,7 +161,7 @@ class Fusion {
     return [{ ...plain, side: undefined, out: node.out }];
   }
 
-  /** A vector that is added to each pixel joins the norm before it (batch) or behind it (group). */
+  /** A vector added to each pixel is fused with the norm before it (batch) or after it (group). */
   #add(node: NodeOf<'add'>): Step[] {
     const { a, b, divisor, out } = node;
     if (b.side === a.side) return [{ op: 'add', a, b, divisor, out }];
@@ -190,23 +190,25 @@ class Fusion {
   #batchNorm(layer: BatchNormLayer, x: Value, normalised: Value): Step {
     const maker = this.#makers.get(x.id);
     if (maker?.op !== 'activation' || maker.kind !== 'relu')
-      throw unsupported(`${layer.name} normalises what no ReLU made`);
+      throw unsupported(`${layer.name} normalises a value that is not a ReLU's output`);
     const next = this.#only(normalised);
     const added = next?.op === 'add' && next.b.side === 0 && next.divisor === 1;
     const vector = added ? next.b : undefined;
     const out = added ? this.#take(next).out : normalised;
     for (const reader of this.#readers.get(out.id) ?? [])
       if (reader.op !== 'conv' || reader.layer.kernel === 1)
-        throw unsupported(`${layer.name} is read by what is no 3x3 or 4x4 convolution`);
+        throw unsupported(
+          `${layer.name} is read by an operation other than a 3x3 or 4x4 convolution`,
+        );
     return { op: 'batchNorm', layer, x, vector, out };
   }
 
-  /** Whether a value is made before a node runs. */
+  /** Whether a value is computed before a node runs. */
   #isBefore({ id }: Value, node: Node): boolean {
     return this.#nodes.indexOf(this.#makers.get(id)!) < this.#nodes.indexOf(node);
   }
 
-  /** The one node that reads a value, if there is one. */
+  /** The only node that reads a value, if there is exactly one. */
   #only({ id }: Value): Node | undefined {
     const readers = this.#readers.get(id) ?? [];
     if (id === this.#output.id || readers.length !== 1) return undefined;
@@ -223,4 +225,4 @@ const is3x3 = ({ kind, kernel, stride, padding }: ConvLayer): boolean =>
   kind === 'conv' && kernel === 3 && stride === 1 && padding[0] === 1 && padding[1] === 1;
 
 const unsupported = (what: string): RunError =>
-  new RunError(`the wasm device does not compute this network: ${what}`);
+  new RunError(`the wasm device does not support this network: ${what}`);

@@ -9,12 +9,12 @@ import type { LayerAddresses } from './parameters.js';
 import type { BatchNormStep } from './steps.js';
 
 /**
- * Where a batch norm's statistics come from: `train` uses the batch's and moves the running ones, `batch` uses the
- * batch's alone, `running` uses the running ones.
+ * The source of a batch norm's statistics: `train` uses the batch's and updates the running ones, `batch` uses only the
+ * batch's, `running` uses the running ones.
  */
 export type NormMode = 'train' | 'batch' | 'running';
 
-/** Timesteps of a pass: their address (which may move with the step), and whether there is one for each image. */
+/** Timesteps of a pass: their address (which may depend on the step), and whether there is one per image. */
 export interface Timesteps {
   readonly at: Address;
   readonly every: boolean;
@@ -24,15 +24,15 @@ const ACTIVATIONS = 'activations';
 const GRADIENTS = 'gradients of activations';
 const SCRATCH = 'scratch';
 
-/** Column sums of a gradient that stand in the scratch `columns`: of which gradient, and by how many blocks. */
+/** Column sums of a gradient in the scratch `columns`: of which gradient, and in how many blocks. */
 interface ColumnSums {
   readonly place: string;
   readonly blocks: number;
 }
 
 /**
- * One walk over the steps of a network, forward and perhaps back. It is taken twice: first to see which buffers are
- * needed when and how large scratch must be (`emits` false), then, once these have addresses, to emit kernel calls.
+ * A pass over the steps of a network, forward and optionally back. It runs twice: first to collect the lifetimes of buffers
+ * and the size of scratch (`emits` false), then, once these have addresses, to emit kernel calls.
  */
 export class Walk {
   readonly memory: NetworkMemory;
@@ -41,16 +41,16 @@ export class Walk {
   readonly emits: boolean;
   /** Counts the steps. */
   moment = 0;
-  /** Batch norms by their result, which convolutions apply as they load. */
+  /** Batch norms by their result; convolutions apply them as they load. */
   readonly lazy = new Map<number, BatchNormStep>();
   workerBytes = 0;
-  /** Layers whose gradients have been written: one that is used twice adds. */
+  /** Layers whose gradients have been written: the second use of a layer adds to them. */
   readonly met = new Set<string>();
-  /** What `columns` holds. */
+  /** The contents of `columns`. */
   sums: ColumnSums | undefined;
   readonly #scratch = new Map<string, number>();
   readonly #written = new Set<number>();
-  /** Values whose gradient lies where another's does. */
+  /** Values whose gradient reuses another's buffer. */
   readonly #aliases = new Map<number, Value>();
 
   constructor(memory: NetworkMemory, mode: NormMode, t: Timesteps, emits: boolean) {
@@ -64,24 +64,24 @@ export class Walk {
     return this.memory.shape.batch;
   }
 
-  /** Whether the weights stay, so that what is made of them can be kept. */
+  /** Whether the weights are fixed, so that data derived from them can be stored. */
   get fixed(): boolean {
     return !this.memory.shape.training;
   }
 
-  /** Kernel calls, made only when they are wanted: there may be many. */
+  /** Kernel calls; computed only if they are needed, since there may be many. */
   emit(phases: () => Phase[]): Phase[] {
     return this.emits ? phases() : [];
   }
 
-  /** Where a value lies. */
+  /** The view of a value. */
   view(value: Value): View {
     const placement = this.memory.placed.get(value.id);
     if (placement) return slice(this.view(placement.inside), placement.first, channelsOf(value));
     return this.#tensor(ACTIVATIONS, `value ${value.id}`, value);
   }
 
-  /** Where the gradient of a value lies. */
+  /** The view of a value's gradient. */
   gradient(value: Value): View {
     const other = this.#aliases.get(value.id);
     if (other) return this.gradient(other);
@@ -91,7 +91,7 @@ export class Walk {
     return this.#tensor(GRADIENTS, `gradient ${value.id}`, value);
   }
 
-  /** Names where a gradient lies: equal for values that share a place. */
+  /** A name for the buffer of a gradient: equal for values that share it. */
   gradientPlace(value: Value): string {
     let [at, first] = [value, 0];
     for (;;) {
@@ -103,13 +103,13 @@ export class Walk {
     }
   }
 
-  /** Whether a part of a concatenation, or of a sum, lies within it at these channels. */
+  /** Whether a part of a concatenation or sum is placed within it, at these channels. */
   liesIn(part: Value, whole: Value, first: number): boolean {
     const placement = this.memory.placed.get(part.id);
     return placement?.inside.id === whole.id && placement.first === first;
   }
 
-  /** Whether a value's gradient has been written, so that more is added; from now on it has, and sums taken before are stale. */
+  /** Whether a value's gradient has already been written, so that more is added. From now on it has, and earlier sums are stale. */
   accumulates(value: Value): boolean {
     const before = this.#written.has(value.id);
     this.arrives(value);
@@ -117,12 +117,12 @@ export class Walk {
     return before;
   }
 
-  /** A gradient has arrived as it lies: nothing is written. */
+  /** Records that a gradient is already in place: nothing is written. */
   arrives(value: Value): void {
     this.#written.add(value.id);
   }
 
-  /** Whether anything has arrived at a value. */
+  /** Whether a value has received any gradient. */
   arrived(value: Value): boolean {
     return this.#written.has(value.id);
   }
@@ -132,8 +132,8 @@ export class Walk {
   }
 
   /**
-   * The gradient of `value` may lie where that of `other` is, which nobody needs any more: true if from now on it does.
-   * Not so where it has a place of its own, or something has been written there.
+   * Lets the gradient of `value` reuse the buffer of `other`'s, which is no longer needed. False if it has its own buffer,
+   * or something has been written there.
    */
   takesOver(value: Value, other: Value): boolean {
     if (this.#written.has(value.id) || this.memory.placed.has(value.id)) return false;
@@ -141,12 +141,12 @@ export class Walk {
     return true;
   }
 
-  /** Floats by name that are needed from step to step of this walk, e.g. what a norm has found. */
+  /** Floats by name that are kept from step to step of this walk, e.g. a norm's statistics. */
   floats(name: string, count: number): Pointer {
     return this.#buffer(ACTIVATIONS, name, 4 * count);
   }
 
-  /** Scratch whose contents mean nothing from one use to the next. */
+  /** Scratch whose contents do not survive from one use to the next. */
   scratch(name: string, bytes: number): Pointer {
     if (!this.emits) {
       this.#scratch.set(name, Math.max(this.#scratch.get(name) ?? 0, bytes));
@@ -164,7 +164,7 @@ export class Walk {
     };
   }
 
-  /** Words in memory that never change. */
+  /** Constant words in memory. */
   words(words: Int32Array): Pointer {
     return this.emits ? this.memory.reserve(words) : NULL;
   }
@@ -178,19 +178,19 @@ export class Walk {
     return plusFloats(this.memory.regions.weights, offset);
   }
 
-  /** Byte address of a parameter's gradient. @throws RunError if the plan was made without training. */
+  /** Byte address of a parameter's gradient. @throws RunError if the plan was made without training */
   gradients(offset: number): Pointer {
     const { training } = this.memory.regions;
     if (!training) throw new RunError('this network was planned without training');
     return plusFloats(training.gradients, offset);
   }
 
-  /** What stays, by name; undefined where the plan has none. */
+  /** Stored data by name; undefined if the plan has none. */
   kept(name: string): Pointer | undefined {
     return this.memory.kept.get(name) ?? this.memory.norms.get(name);
   }
 
-  /** What a convolution reads, and the batch norm it applies on the way. */
+  /** The view that a convolution reads, and the batch norm that it applies while loading. */
   operand(value: Value): { view: View; affine: AffinePointers | undefined } {
     const norm = this.lazy.get(value.id);
     if (!norm) return { view: this.view(value), affine: undefined };
@@ -206,7 +206,7 @@ export class Walk {
     return { view, affine };
   }
 
-  /** Names the scratch that the first walk has found to be needed, so that it is laid out too. */
+  /** Requests the scratch that the first walk needed, so that it is placed too. */
   noteScratch(threads: number, workerBytes: number): void {
     const { buffers } = this.memory;
     const always = (name: string, bytes: number) => {
@@ -231,18 +231,18 @@ export class Walk {
   }
 }
 
-/** Names of what a batch norm keeps: scale and shift, and with a vector the shift of each image. */
+/** Names of a batch norm's stored data: scale and shift, and with a vector the shift of each image. */
 export const affineOf = ({ out }: BatchNormStep): string => `affine ${out.id}`;
 export const savedOf = ({ out }: BatchNormStep): string => `saved ${out.id}`;
 export const shiftOf = ({ out }: BatchNormStep): string => `shift ${out.id}`;
 
-/** Calls that do not depend on the first phase join it. */
+/** Adds calls that do not depend on the first phase to it. */
 export const together = (calls: Phase, [first, ...rest]: readonly Phase[]): Phase[] => [
   [...calls, ...(first ?? [])],
   ...rest,
 ];
 
-/** Programs that do not depend on one another, phase by phase. */
+/** Merges independent programs phase by phase. */
 export function sideBySide(programs: readonly (readonly Phase[])[]): Phase[] {
   const longest = Math.max(0, ...programs.map((p) => p.length));
   return Array.from({ length: longest }, (_, i) =>

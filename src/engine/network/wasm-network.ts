@@ -47,7 +47,7 @@ import { copyInto, copyOf, type Snapshot } from './snapshot.js';
 
 export interface WasmNetworkOptions extends PlanOptions, KernelChoice {}
 
-/** For a network of one's own. */
+/** For a custom network. */
 export interface WasmGraphOptions extends GraphOptions, KernelChoice {}
 
 type Options = WasmNetworkOptions | WasmGraphOptions;
@@ -61,11 +61,11 @@ export class WasmNetwork implements NetworkDevice {
   readonly #programs = new Map<string, LoadedProgram>();
   readonly #optimizer: Optimizer;
   readonly #ema: readonly number[];
-  /** Parts of a step. */
+  /** Batches of a step. */
   readonly #accumulate: number;
   #batches = new Map<string, bigint>();
   #steps = 0;
-  /** What of `prepare` belongs to the present weights and running statistics. */
+  /** Which results of `prepare` match the current weights and running statistics. */
   #ready = { norms: false, weights: false };
 
   private constructor(engine: Engine, memory: NetworkMemory, options: Options) {
@@ -78,9 +78,9 @@ export class WasmNetwork implements NetworkDevice {
   }
 
   /**
-   * `extend` lays out what a trainer or sampler needs beside the network in the same memory, and `program` plans what is
-   * to run over both: programs last, since those of a model that is far too large would fill the heap.
-   * @throws UsageError for an impossible config or size, or a model that does not fit.
+   * `extend` lays out what a trainer or sampler needs beside the network in the same memory, and `program` plans the
+   * programs over both; it runs last, since the programs of a model that is far too large would fill the heap.
+   * @throws UsageError for an invalid config or size, or a model that does not fit
    */
   static create<T, P>(
     options: Options,
@@ -148,15 +148,15 @@ export class WasmNetwork implements NetworkDevice {
     return new Float64Array(this.engine.memory.buffer, this.memory.imageLosses, this.batch).slice();
   }
 
-  /** Sections of a training step's part whose x_t, t, labels, weights and target already stand in memory. */
+  /** Sections of a part of a training step; x_t, t, labels, weights and target must be in memory. */
   trainSections(): Program {
     return this.#program(this.#accumulate > 1 ? 'pass' : 'train').program;
   }
 
   /**
-   * Before a part of a step runs.
+   * Call before a part of a step.
    * @param first the number of its first image in the step
-   * @throws RunError where the network was planned for another number of parts
+   * @throws RunError if the network was planned for another number of parts
    */
   beginPart(lr: number, { index, of }: Part, first = index * this.batch): void {
     if (of !== this.#accumulate)
@@ -166,7 +166,7 @@ export class WasmNetwork implements NetworkDevice {
   }
 
   /**
-   * After it: its gradients are added up, and the last one's step is taken. Resolves to the times of that.
+   * Call after a part: adds up its gradients; after the last part runs the optimizer. Resolves to the times of that.
    */
   async endPart({ index, of }: Part): Promise<Times> {
     const times = of > 1 ? await this.engine.run(this.#program(index === 0 ? 'first' : 'sum')) : {};
@@ -177,17 +177,17 @@ export class WasmNetwork implements NetworkDevice {
     return { optimizer: (times.optimizer ?? 0) + (last.optimizer ?? 0) };
   }
 
-  /** The number of a part's first image. */
+  /** The index of a part's first image. */
   get #first(): Uint32Array {
     return new Uint32Array(this.engine.memory.buffer, this.memory.first, 1);
   }
 
-  /** Sections of a pass with running statistics (after `prepare`) whose x_t and t stand in memory. */
+  /** Sections of a pass with running statistics (after `prepare`); x_t and t must be in memory. */
   predictSections(): Program {
     return this.#program('running').program;
   }
 
-  /** The optimizer's bias-corrected rates for the step that is about to run, and those of the averages. */
+  /** Sets the optimizer's bias-corrected rates for the next step, and those of the averages. */
   setRates(lr: number): void {
     const step = this.#steps + 1;
     const { beta1, beta2, decay, muon } = this.#optimizer;
@@ -205,7 +205,7 @@ export class WasmNetwork implements NetworkDevice {
     return this.#readLoss();
   }
 
-  /** Transforms the weights and makes the norms' scale and shift for passes in this mode, where they are out of date. */
+  /** Transforms the weights and computes the norms' scale and shift for passes in this mode, if they are out of date. */
   async prepare(norm: BatchNormMode): Promise<void> {
     const weights = this.#program('prepareWeights');
     if (!this.#ready.weights && weights.program.some(({ phases }) => phases.length > 0))
@@ -327,14 +327,14 @@ export class WasmNetwork implements NetworkDevice {
     return readState(layout, this.#region(weights), moving, this.#batches);
   }
 
-  /** Resolves to how many batches each norm has seen. */
+  /** Returns how many batches each norm has seen. */
   #write({ weights, statistics }: Average, state: StateDict): Map<string, bigint> {
     const { layout } = this.memory;
     writeParameters(layout, this.#region(weights), state);
     return writeStatistics(layout, this.engine.floats(statistics, layout.statistics), state);
   }
 
-  /** @throws RunError for one that was not planned */
+  /** @throws RunError for an average that was not planned */
   #average(index: number): Average {
     const average = this.#training.regions.training.averages[index];
     if (!average) throw new RunError(`this network was planned without average ${index}`);
@@ -353,7 +353,7 @@ export class WasmNetwork implements NetworkDevice {
 
   async #run(name: string): Promise<Times> {
     this.#outdate();
-    // A dropout's mask is of the step that is taken.
+    // A dropout mask belongs to the step that is being taken.
     const step = this.#steps;
     const times = await this.engine.run(this.#program(name), step, step + 1);
     if (name === 'gradients') this.#countBatches();
@@ -389,7 +389,7 @@ export class WasmNetwork implements NetworkDevice {
   }
 }
 
-/** Floats that are exchanged at a time. */
+/** Floats to swap at a time. */
 const PIECE = 1 << 16;
 
 function exchange(a: Float32Array, b: Float32Array): void {
@@ -401,7 +401,7 @@ function exchange(a: Float32Array, b: Float32Array): void {
   }
 }
 
-/** Puts what a plan has reserved words for where it lies, and the sinusoids of every timestep that is known beforehand. */
+/** Writes the reserved words of a plan into memory, and the sinusoids of every timestep that is known in advance. */
 export function writeReserved(engine: Engine, memory: NetworkMemory): void {
   for (const { at, words } of memory.reserved)
     new Int32Array(engine.memory.buffer, at, words.length).set(words);
@@ -412,7 +412,7 @@ export function writeReserved(engine: Engine, memory: NetworkMemory): void {
   }
 }
 
-/** Puts the timesteps of a pass, one an image, which have been checked, where the network reads them. */
+/** Writes the timesteps of a pass, one per image, which must be valid, into the network's memory. */
 export function writeTimes(engine: Engine, memory: NetworkMemory, t: InputTimes): void {
   const rows = new Int32Array(engine.memory.buffer, memory.t, t.length);
   const { timesteps } = memory.shape;
@@ -422,7 +422,7 @@ export function writeTimes(engine: Engine, memory: NetworkMemory, t: InputTimes)
     writeSinusoids(engine, memory, node, t, timesteps);
 }
 
-/** Puts the weights of the images' losses where they are read; @throws RunError where the network was planned for others */
+/** Writes the weights of the images' losses into memory. @throws RunError if the network was planned otherwise */
 export function writeLossWeights(
   engine: Engine,
   { lossWeights, shape }: NetworkMemory,
@@ -433,7 +433,7 @@ export function writeLossWeights(
   if (weights) engine.floats(lossWeights, shape.batch).set(weights);
 }
 
-/** Puts labels, which have been checked, where the network reads them. */
+/** Writes labels, which must be valid, into the network's memory. */
 export function writeLabels(
   engine: Engine,
   memory: NetworkMemory,
@@ -442,7 +442,7 @@ export function writeLabels(
   if (!labels) return;
   const words = new Int32Array(engine.memory.buffer, memory.labels, labels.length);
   words.set(labels);
-  // Labels that are embedded as timesteps are: a row of sinusoids for each image.
+  // Labels that are embedded like timesteps: a row of sinusoids for each image.
   for (const node of sinusoidNodes(memory, 'label')) {
     writeSinusoids(engine, memory, node, labels);
     words.set(labels.map((_, image) => image));

@@ -21,12 +21,12 @@ import {
 import { chooseGradientWay, mostGroups } from './weight-gradient.js';
 
 /**
- * Plans both gradients of a 3 x 3 convolution at once (assembly/winograd/backward.ts), for those that would go by blocks in
- * either: dy is read and transformed once. As in a weight gradient alone, how tiles are grouped and summed is a function of
+ * Plans both gradients of a 3 x 3 convolution at once (assembly/winograd/backward.ts), for layers that would use `blocks` for
+ * either: dy is read and transformed once. As for a weight gradient alone, the grouping and order of sums are a function of
  * the layer's shape and the batch.
  */
 
-/** Bytes of V, M and D that a worker may fill. */
+/** Bytes of V, M and D per worker. */
 const BLOCK_BYTES = 448 * 2 ** 10;
 
 export interface BackwardPointers {
@@ -34,13 +34,13 @@ export interface BackwardPointers {
   /** `workerBytes` for each worker. */
   readonly worker: Address;
   readonly x: Address;
-  /** What x goes through on its way in. */
+  /** The affine map that is applied to x as it is loaded. */
   readonly affine?: AffinePointers;
   readonly dy: Address;
   readonly dx: Address;
   /** Adds to dx instead of overwriting it. */
   readonly accumulate?: boolean;
-  /** The weights of the adjoint layer; then `weightBytes` of scratch. */
+  /** The weights of the adjoint layer, and `weightBytes` of scratch. */
   readonly w: Address;
   readonly u: Pointer;
   /** Overwritten with the gradient, in the layout of the weights. */
@@ -48,12 +48,12 @@ export interface BackwardPointers {
 }
 
 export interface BackwardPlan {
-  /** To be copied to where the pointer `descriptor` says. */
+  /** To be copied to the address in the pointer `descriptor`. */
   readonly descriptor: Int32Array;
   readonly workerBytes: number;
   /** Bytes of scratch for the transformed weights and their transformed gradient. */
   readonly weightBytes: number;
-  /** The adjoint's weights transformed; both gradients; dW from the points. */
+  /** Transforms the adjoint's weights, computes both gradients, and dW from its points. */
   phases(at: BackwardPointers): Phase[];
 }
 
@@ -156,7 +156,7 @@ export function planBackward(c: TiledConvolution): BackwardPlan {
   };
 }
 
-/** Tiles that a worker takes at a time: as many as fit, and about as many each time. */
+/** Tiles that a worker takes at a time: as many as fit, and about equally many each time. */
 function chunkTiles({ algorithm, input, output }: TiledConvolution, group: number): number {
   const bytes = 4 * ALGORITHMS[algorithm].points ** 2 * (2 * input.channels + output.channels);
   const most = within(BLOCK_BYTES, bytes, { step: 4, least: 12, most: 96 });

@@ -19,45 +19,45 @@ import {
 
 /**
  * Plans convolutions by Winograd's minimal filtering (assembly/winograd): descriptors, scratch and kernel calls. Pure:
- * pointers come in, programs go out. A tile's arithmetic does not depend on its neighbours nor on what it is computed
- * together with, so that an image's output does not depend on the batch, nor any bit on the way that is taken.
+ * pointers in, programs out. A tile's arithmetic depends neither on its neighbours nor on the tiles computed with
+ * it, so an image's output does not depend on the batch, nor any bit on the way.
  */
 
 /**
- * The ways through a layer. `blocks`: each worker takes blocks of tiles from pixels to pixels; for few weights and
- * many tiles. `chunks`: all workers transform, multiply and transform back one chunk of tiles after the other, sharing
- * the points of the weights. `deep`: the same for few tiles and so many weights that they are transformed on the way
- * to the products, and forgotten.
+ * The ways through a layer. `blocks`: each worker takes blocks of tiles from input to output pixels; for few weights and
+ * many tiles. `chunks`: all workers transform, multiply and transform back one chunk of tiles after the other, dividing
+ * the points of the weights. `deep`: the same for few tiles and so many weights that they are transformed on the fly
+ * and never stored.
  */
 export type Way = 'blocks' | 'chunks' | 'deep';
 
-/** Floats of U up to which every worker reads all of it for each block: what a third-level cache gives out in passing. */
+/** Floats of U up to which every worker reads all of it for each block: a third-level cache delivers that easily. */
 const BLOCKS_WEIGHTS = 600_000;
-/** Bytes of V and M that a worker may fill: they stay in a second-level cache. Measured: 100 to 600 KB take the same time. */
+/** Bytes of V and M per worker, which stay in a second-level cache. Measured: 100 to 600 KB take the same time. */
 const BLOCK_BYTES = 256 * 2 ** 10;
-/** Fewer blocks would leave workers without any, and smaller ones would read the weights too often. */
+/** With fewer blocks some workers would have none, and smaller blocks would read the weights too often. */
 const MIN_BLOCKS = 8;
 const BLOCK_TILES = 12;
-/** Up to so many blocks one more or less is felt. */
+/** Up to this many blocks, one more or less makes a difference. */
 const FEW_BLOCKS = 24;
 
-/** Tiles up to which a layer may be deep: V and M of all of them have to stay in the cache beside a block of weights. */
+/** Tiles up to which a layer may be deep: V and M of all of them must stay in the cache beside a block of weights. */
 const DEEP_TILES = 64;
-/** Floats of U from which it is worth it: written and read back, they would not stay in the cache in between. */
+/** Floats of U from which it pays: written and read back, they would not stay in the cache in between. */
 const DEEP_FLOATS = 1_500_000;
 
 /**
- * Tiles transformed and multiplied at a time by all: few enough that V and M stay in the cache, many enough to pay for
- * reading U and for meeting at the barriers. Measured: from 48 to 144 (a third for the four phases of `up`) the time is
+ * Tiles that all workers transform and multiply at a time: few enough that V and M stay in the cache, many enough to pay for
+ * reading U and for the barriers. Measured: from 48 to 144 (a third for the four phases of `up`) the time is
  * the same.
  */
 const CHUNK = { conv: 96, down: 96, up: 36 } as const;
 
-/** Pointers of the affine map that a convolution's input may go through: x · scale[c] + shift[image][c]; padding stays zero. */
+/** Pointers of the affine map of a convolution's input: x · scale[c] + shift[image][c]; padding stays zero. */
 export interface AffinePointers {
   readonly scale: Address;
   readonly shift: Address;
-  /** Floats from the shifts of an image to those of the next; 0 where all share them. */
+  /** Floats from one image's shifts to the next's; 0 if all images share them. */
   readonly shiftStep: number;
 }
 
@@ -70,38 +70,38 @@ export interface ForwardPointers {
   readonly worker: Address;
   readonly x: Address;
   readonly affine?: AffinePointers;
-  /** The weights, and `weightBytes` for them transformed, which `ready` says they are. A deep plan needs the first alone. */
+  /** The weights, and `weightBytes` for their transform; `ready` means it is done. A deep plan needs only the weights. */
   readonly w: Address;
   readonly u: Address;
   readonly ready?: boolean;
   readonly y: Address;
-  /** f32[outputs]; none if not given. */
+  /** f32[outputs]; omitted for none. */
   readonly bias?: Address;
   /** Adds to y instead of overwriting it. */
   readonly accumulate?: boolean;
-  /** What is added to where it is not y, with floats from a pixel to the next; for `blocks` alone. */
+  /** What is added to, if not y, with floats from one pixel to the next; only for `blocks`. */
   readonly base?: { readonly at: Address; readonly stride: number };
-  /** max(y, 0) at the very end. */
+  /** Applies max(y, 0) last. */
   readonly relu?: boolean;
 }
 
 export interface ForwardPlan {
   readonly way: Way;
-  /** To be copied to where the pointer `descriptor` says. */
+  /** To be copied to the address in the pointer `descriptor`. */
   readonly descriptor: Int32Array;
-  /** Bytes of scratch that a run needs, at a multiple of 16; shared by the workers. Their contents mean nothing between runs. */
+  /** Bytes of scratch for a run, aligned to 16, shared by the workers. Contents do not survive between runs. */
   readonly scratchBytes: number;
-  /** The same for each worker. */
+  /** Scratch of each worker. */
   readonly workerBytes: number;
   /** Bytes of the transformed weights U; 0 for a deep plan. */
   readonly weightBytes: number;
-  /** U from the weights W[Cout/8][tap][Cin][8]; needed once for each change of W. Empty for a deep plan. */
+  /** Computes U from the weights W[Cout/8][tap][Cin][8]; needed once for each change of W. Empty for a deep plan. */
   weights(at: Pick<ForwardPointers, 'descriptor' | 'worker' | 'w' | 'u'>): Phase;
   /** y = conv(x) + bias; transforms the weights first unless they are ready. */
   forward(at: ForwardPointers): Phase[];
 }
 
-/** The way for weights that stay as they are (`changing` false), or change with every run. */
+/** The way for weights that are fixed (`changing` false), or change with every run. */
 export function chooseWay(c: TiledConvolution, changing: boolean): Way {
   const { points } = ALGORITHMS[c.algorithm];
   const { tiles } = tileGrid(c);
@@ -111,8 +111,8 @@ export function chooseWay(c: TiledConvolution, changing: boolean): Way {
 }
 
 /**
- * Tiles of a block: a multiple of 12, of which the products take two times six at once; where that makes few blocks, so
- * many that two, four or eight workers have as many each.
+ * Tiles of a block: a multiple of 12, of which the products take two times six at once; if that makes few blocks, a number
+ * such that two, four or eight workers have equally many.
  */
 function blockTiles(c: TiledConvolution): number {
   const { kind, algorithm, input, output } = c;
@@ -130,7 +130,7 @@ function blockTiles(c: TiledConvolution): number {
   return 4 * divideUp(tiles, 4 * MIN_BLOCKS * Math.max(1, Math.round(blocks / MIN_BLOCKS)));
 }
 
-/** Tiles that the planes of a way have room for. */
+/** Tiles for which the planes of a way have room. */
 function roomOf(c: TiledConvolution, way: Way): number {
   const { tiles } = tileGrid(c);
   const most = { blocks: blockTiles(c), chunks: CHUNK[c.kind], deep: DEEP_TILES }[way];
@@ -149,12 +149,12 @@ export function planForward(c: TiledConvolution, way: Way): ForwardPlan {
   const { down, across, tiles } = tileGrid(c);
   const room = roomOf(c, way);
   const near = way === 'blocks';
-  /** Planes at a time: in blocks, the phases of the output have the same ones. */
+  /** Planes at a time: in blocks, the phases of the output reuse the same ones. */
   const planes = points * points * (near ? 1 : outPhases);
   /** Channels that the products sum over: all four phases of `down` are stacked. */
   const k = input.channels * inStep * inStep;
   const panels = output.channels / 8;
-  /** Panels that share a read of V in a deep plan; fewer where that would leave few items to share out. */
+  /** Panels that share a read of V in a deep plan; fewer if that would leave few items to share out. */
   const group = panels % 2 === 0 && outPhases * panels >= 32 ? 2 : 1;
   const groups = room / 4;
   const vQuad = 4 * k * (near ? planes : 1) + QUAD_PADDING;
@@ -273,7 +273,7 @@ export function planForward(c: TiledConvolution, way: Way): ForwardPlan {
 
 /**
  * Input transform | products | output transform for each chunk, where a chunk's output transform shares its phase with
- * the next chunk's input transform: they touch M and V alone.
+ * the next chunk's input transform: they use only M and V.
  */
 function interleave(
   list: readonly [first: number, count: number][],

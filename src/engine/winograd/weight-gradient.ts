@@ -21,28 +21,28 @@ import {
 } from './geometry.js';
 
 /**
- * Plans weight gradients: dU = Σ V ⊙ D over the tiles of the batch, and the way back from points to taps. The order in which
- * tiles are summed, and their grouping, are functions of the layer's shape and the batch: no bit depends on the workers.
+ * Plans weight gradients: dU = Σ V ⊙ D over the tiles of the batch, and the inverse transform from points to taps. The order in
+ * which tiles are summed, and their grouping, are functions of the layer's shape and the batch: no bit depends on the workers.
  */
 
 /**
- * `blocks`: each worker sums a group of tiles by itself, and the groups are added up at the end; for few weights and
- * many tiles. `chunks`: all workers transform one chunk after the other and share the points of its products. `deep`:
- * where V and D of all tiles are smaller than dU, each block of dU is made and used up in the cache.
+ * `blocks`: each worker sums a group of tiles, and the groups are added up at the end; for few weights and
+ * many tiles. `chunks`: all workers transform one chunk after the other and divide the points of its products. `deep`:
+ * if V and D of all tiles are smaller than dU, each block of dU is computed and consumed in the cache.
  */
 export type GradientWay = 'blocks' | 'chunks' | 'deep';
 
-/** Floats of dU up to which groups may have one each: it stays in a second-level cache beside V and D. */
+/** Floats of dU up to which each group may have its own: it stays in a second-level cache beside V and D. */
 const BLOCKS_WEIGHTS = 100_000;
-/** Groups of a layer, fewer where each has more to add up in the end; and tiles that a group has at least. */
+/** Groups of a layer, fewer if each has more to add up at the end; and the fewest tiles of a group. */
 const GROUPS = 16;
 const FEW_GROUPS = 8;
 const FEW_GROUPS_WEIGHTS = 40_000;
 const GROUP_TILES = 32;
-/** Bytes of V and D that a worker may fill: they stay in a second-level cache. Measured: 200 to 800 KB take the same time. */
+/** Bytes of V and D per worker, which stay in a second-level cache. Measured: 200 to 800 KB take the same time. */
 const BLOCK_BYTES = 384 * 2 ** 10;
 
-/** Tiles transformed at a time by all. Measured: from 96 to 256 the time is the same. */
+/** Tiles that all workers transform at a time. Measured: from 96 to 256 the time is the same. */
 const CHUNK = 128;
 
 export interface GradientPointers {
@@ -56,22 +56,22 @@ export interface GradientPointers {
   readonly du: Address;
   /** Overwritten with the gradient, in the layout of the weights. */
   readonly dw: Address;
-  /** dw is then that of the convolution of x · scale + shift. */
+  /** If given, dw is that of the convolution of x · scale + shift. */
   readonly affine?: AffinePointers;
 }
 
 export interface GradientPlan {
   readonly way: GradientWay;
-  /** To be copied to where the pointer `descriptor` says. */
+  /** To be copied to the address in the pointer `descriptor`. */
   readonly descriptor: Int32Array;
-  /** Bytes of scratch that a run needs, at a multiple of 16: shared, of each worker, and for dU. */
+  /** Bytes of scratch for a run, aligned to 16: shared, per worker, and for dU. */
   readonly scratchBytes: number;
   readonly workerBytes: number;
   readonly weightBytes: number;
   weightGradient(at: GradientPointers): Phase[];
 }
 
-/** Channels that a dU has on the side of x and on that of dy. */
+/** Channels of dU on the side of x and on that of dy. */
 function sides({ input, output, kind }: TiledConvolution): { rows: number; columns: number } {
   const swapped = kind === 'up';
   const { phases } = TAPS[kind];
@@ -103,7 +103,7 @@ export function planWeightGradient(c: TiledConvolution, way: GradientWay): Gradi
   const { points } = algorithm;
   const { input, output, kind } = c;
   const swapped = kind === 'up';
-  /** The tensor that the taps slide over, and the one that they are multiplied with. */
+  /** The tensor that the taps slide over, and the one that it is multiplied with. */
   const [wide, narrow] = swapped ? [output, input] : [input, output];
   const step = kind === 'conv' ? 1 : 2;
   const phases = step * step;
@@ -120,7 +120,7 @@ export function planWeightGradient(c: TiledConvolution, way: GradientWay): Gradi
   });
   const chunk = Math.min({ blocks: fitting, chunks: CHUNK, deep: tiles }[way], tiles);
   const room = chunk + TILE_PADDING;
-  // A deep plan's planes hold one point of all channels. Otherwise the points of four or eight channels lie together, so
+  // A deep plan's planes hold one point of all channels. Otherwise the points of four or eight channels are contiguous, so
   // that a transform, which writes all of them at once, touches few pages.
   const apart = way === 'deep';
   const eight = 8 * room * (apart ? 1 : planes);
@@ -130,7 +130,7 @@ export function planWeightGradient(c: TiledConvolution, way: GradientWay): Gradi
   const dFloats = apart ? planes * dPlane : panels * eight;
   const uPlane = rows * columns + PLANE_PADDING;
   const layout = { block: 32, tile: 8, eight, half: 4 };
-  /** From a phase to the next, whose channels follow. */
+  /** From one phase to the next, whose channels follow. */
   const phaseStride = (wide.channels / 8) * eight;
   const wideTiling = { tensor: wide, step, origin: -1, phases, phaseStride };
   const narrowTiling = { tensor: narrow, step: 1, origin: 0, phases: 1, phaseStride: 0 };

@@ -1,4 +1,4 @@
-/** CRC-32C (Castagnoli, reflected polynomial 0x82F63B78; RFC 3720, B.4), by a table of bytes. */
+/** CRC-32C (Castagnoli, reflected polynomial 0x82F63B78; RFC 3720, B.4), using a byte table. */
 
 const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   let value = byte;
@@ -12,7 +12,7 @@ export function crc32c(bytes: Uint8Array): number {
   return (crc ^ 0xffffffff) >>> 0;
 }
 
-/** As TFRecord files hold it: rotated by 15 bits, plus a constant, so that a checksum of data with checksums in it is none of these. */
+/** As in TFRecord files: rotated by 15 bits, plus a constant, so that data containing checksums do not disturb the checksum. */
 export function maskedCrc32c(bytes: Uint8Array): number {
   const crc = crc32c(bytes);
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;

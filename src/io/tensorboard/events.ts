@@ -1,5 +1,5 @@
 /**
- * Event files as TensorBoard reads them: `Event` messages (tensorflow/core/util/event.proto) as TFRecords. One file a run, beside its
+ * TensorBoard's event files: `Event` messages (tensorflow/core/util/event.proto) as TFRecords. One file per run, beside its
  * metrics.jsonl.
  */
 import { statSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { readRecords, record } from './records.js';
 
 /** Fields of `Event`. */
 const EVENT = { wallTime: 1, step: 2, fileVersion: 3, summary: 5 } as const;
-/** Fields of `Summary`, of its values, and of what these hold. */
+/** Fields of `Summary`, of its values, and of their contents. */
 const SUMMARY = { value: 1 } as const;
 const VALUE = { tag: 1, simpleValue: 2, image: 4, tensor: 8, metadata: 9 } as const;
 const IMAGE = { height: 1, width: 2, colorspace: 3, encoded: 4 } as const;
@@ -20,14 +20,14 @@ const METADATA = { plugin: 1 } as const;
 const PLUGIN = { name: 1 } as const;
 
 const VERSION = 'brain.Event:2';
-/** `DT_STRING` of tensorflow's DataType. */
+/** `DT_STRING` in tensorflow's DataType. */
 const STRING = 7;
 
 /** Appends to a run's event file. */
 export class EventLog extends AppendLog {
   /**
-   * Opens the file for appending. A new one begins with its version, and with `config` as text.
-   * @throws RunError; UsageError for what is no file
+   * Opens the file for appending. A new one starts with its version, and with `config` as text.
+   * @throws RunError; UsageError if it is not a plain file
    */
   static open(path: string, config: string): EventLog {
     const log = new EventLog(path);
@@ -37,7 +37,7 @@ export class EventLog extends AppendLog {
     return log;
   }
 
-  /** Numbers after a step, by name; those that are not finite are kept as they are. @throws RunError */
+  /** Numbers after a step, by name; those that are not finite are written unchanged. @throws RunError */
   scalars(step: number, values: Iterable<readonly [name: string, value: number]>): void {
     const summary = [...values].map(([name, value]) =>
       field(SUMMARY.value, field(VALUE.tag, name), float(VALUE.simpleValue, value)),
@@ -47,7 +47,7 @@ export class EventLog extends AppendLog {
 
   /** A picture after a step. @throws RunError */
   png(step: number, name: string, bytes: Buffer): void {
-    // Of a PNG the header comes first, and has width and height at 16.
+    // A PNG starts with its header, which has width and height at 16.
     const image = field(
       VALUE.image,
       integer(IMAGE.height, bytes.readUInt32BE(20)),
@@ -58,7 +58,7 @@ export class EventLog extends AppendLog {
     this.add(step, field(EVENT.summary, field(SUMMARY.value, field(VALUE.tag, name), image)));
   }
 
-  /** A text, which TensorBoard reads as Markdown: it is shown as code. */
+  /** A text, which TensorBoard renders as Markdown: it is written as code. */
   private text(name: string, text: string): void {
     const code = `    ${text.replaceAll('\n', '\n    ')}`;
     const tensor = field(
@@ -83,8 +83,8 @@ export const hasEvents = (path: string): boolean =>
   statSync(path, { throwIfNoEntry: false }) !== undefined;
 
 /**
- * Drops the events after `step`, as a resume from that step's checkpoint must, and what a crash tore.
- * @throws UsageError for what is no file; RunError when it cannot be written
+ * Drops the events after `step`, as a resume from that step's checkpoint requires, and a torn record.
+ * @throws UsageError if it is not a plain file; RunError if it cannot be written
  */
 export async function cutBackEvents(path: string, step: number): Promise<void> {
   if (!hasEvents(path)) return;

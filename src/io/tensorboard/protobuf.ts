@@ -1,4 +1,4 @@
-/** As much of protobuf's wire format as TensorBoard's events need (protobuf.dev/programming-guides/encoding). */
+/** The part of protobuf's wire format that TensorBoard's events need (protobuf.dev/programming-guides/encoding). */
 
 const [VARINT, I64, BYTES, I32] = [0, 1, 2, 5];
 
@@ -28,13 +28,13 @@ export function float(field: number, value: number): Buffer {
   return Buffer.concat([tag(field, I32), bytes]);
 }
 
-/** Bytes, a text in UTF-8, or a message made of fields. */
+/** Bytes, UTF-8 text, or a message made of fields. */
 export function field(number: number, ...content: readonly (Uint8Array | string)[]): Buffer {
   const bytes = Buffer.concat(content.map((part) => Buffer.from(part as Uint8Array)));
   return Buffer.concat([tag(number, BYTES), varint(bytes.length), bytes]);
 }
 
-/** A number of a message's own field; 0 where it has none, as protobuf says. */
+/** The number in a message's own field; 0 if it is missing, as in protobuf. */
 export function integerOf(message: Uint8Array, number: number): number {
   let at = 0;
   const read = (): number => {

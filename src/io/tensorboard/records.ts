@@ -8,10 +8,10 @@ import { maskedCrc32c } from './crc32c.js';
 const HEADER = 12;
 const FOOTER = 4;
 
-/** Bytes of the longest record that is read; a grid of samples has some hundred thousand. */
+/** Size limit of a record in bytes; a grid of samples has some hundred thousand. */
 const LONGEST = 64 << 20;
 
-/** Data as a record. */
+/** Encodes data as a record. */
 export function record(data: Uint8Array): Buffer {
   const bytes = Buffer.alloc(HEADER + data.length + FOOTER);
   bytes.writeBigUInt64LE(BigInt(data.length), 0);
@@ -22,9 +22,9 @@ export function record(data: Uint8Array): Buffer {
 }
 
 /**
- * The data of a file's records, up to its end or the first one that is not sound: a crash may have torn it, and what follows cannot
+ * The data of a file's records, up to its end or the first damaged one: a crash may have torn it, and later records cannot
  * be found.
- * @throws UsageError for what is no plain file; the system's error when it cannot be read
+ * @throws UsageError if it is not a plain file; the system's error if it cannot be read
  */
 export async function* readRecords(path: string): AsyncGenerator<Buffer> {
   const file = await openPlain(path);

@@ -1,12 +1,12 @@
-/** Reads a pickle's bytes one after the other. */
+/** Reads a pickle's bytes sequentially. */
 
-/** The bytes are not a pickle that is read; the message says why. Whoever knows the file's name makes a UsageError of it. */
+/** The bytes are not a supported pickle; the message says why. Callers that know the file's name turn it into a UsageError. */
 export class PickleError extends Error {
   override readonly name = 'PickleError';
 }
 
 export class ByteReader {
-  /** Of the next byte. */
+  /** Offset of the next byte. */
   at = 0;
   private readonly bytes: Buffer;
 
@@ -18,7 +18,7 @@ export class ByteReader {
   u16 = (): number => this.bytes.readUInt16LE(this.take(2));
   i32 = (): number => this.bytes.readInt32LE(this.take(4));
   u32 = (): number => this.bytes.readUInt32LE(this.take(4));
-  /** Of big-endian bytes, as BINFLOAT has them. */
+  /** From big-endian bytes, as in BINFLOAT. */
   f64 = (): number => this.bytes.readDoubleBE(this.take(8));
 
   /** A length in 8 bytes. */
@@ -34,7 +34,7 @@ export class ByteReader {
     return this.bytes.subarray(begin, begin + length);
   }
 
-  /** A signed integer of any length, the lowest byte first, in two's complement. */
+  /** A signed integer of any length, little-endian, in two's complement. */
   integer(length: number): number | bigint {
     const bytes = this.slice(length);
     if (length === 0) return 0;

@@ -1,15 +1,15 @@
 /**
- * The few of Python's and PyTorch's functions and classes that a state dict is made of, and what calling them means here. All
- * others are known by their names alone.
+ * The few functions and classes of Python and PyTorch that occur in a state dict, and what calling them means here. All
+ * others are represented only by name.
  */
 import { DTYPE_BYTES, type Dtype, isDtype } from '../dtypes.js';
 import { PickleError } from './byte-reader.js';
 import { describe, Global, Opaque, Storage, StoredTensor, Tuple, type Value } from './values.js';
 
-/** What a persistent id stands for. */
+/** Resolves a persistent id. */
 export type PersistentLoad = (id: Value) => Value;
 
-/** The result of `called(*args)`, of which nothing is run. @throws PickleError for arguments that cannot be */
+/** The result of `called(*args)`; nothing is run. @throws PickleError for invalid arguments */
 export function call(called: Value, args: readonly Value[]): Value {
   if (called instanceof Opaque) return called;
   if (!(called instanceof Global)) throw new PickleError(`it calls ${describe(called)}`);
@@ -31,7 +31,7 @@ const KNOWN: ReadonlyMap<string, Call> = new Map<string, Call>([
   ['torch._tensor._rebuild_from_type_v2', rebuildFromType],
 ]);
 
-/** `OrderedDict()`, or as Python 2 wrote it: of a list of pairs. */
+/** `OrderedDict()`, or in Python 2's form, from a list of pairs. */
 function dictionary([pairs]: readonly Value[]): Value {
   const made = new Map<Value, Value>();
   if (!Array.isArray(pairs)) return made;
@@ -41,7 +41,7 @@ function dictionary([pairs]: readonly Value[]): Value {
       : pair instanceof Tuple
         ? pair.items
         : [];
-    if (items.length !== 2) throw new PickleError('a dictionary of what are no pairs');
+    if (items.length !== 2) throw new PickleError('a dictionary of items that are not pairs');
     made.set(items[0]!, items[1]!);
   }
   return made;
@@ -67,8 +67,8 @@ function rebuildTyped(args: readonly Value[]): Value {
 
 /** (function, class, arguments, state) of a subclass, or of a tensor with attributes. */
 function rebuildFromType([made, , args]: readonly Value[]): Value {
-  if (!(args instanceof Tuple)) throw new PickleError('the arguments of a call are no tuple');
-  // No deeper: arguments that call in turn are nothing that PyTorch writes.
+  if (!(args instanceof Tuple)) throw new PickleError('the arguments of a call are not a tuple');
+  // Not recursive: PyTorch never writes arguments that are calls of this kind.
   if (made instanceof Global && made.name.endsWith('_rebuild_from_type_v2'))
     throw new PickleError('it calls _rebuild_from_type_v2 of itself');
   return call(made ?? null, args.items);
@@ -86,7 +86,7 @@ function makeTensor(storage: Storage, dtype: string, args: readonly Value[]): St
   return new StoredTensor(storage, dtype, offset, shape, strides);
 }
 
-/** The last element that a view reaches must lie within its storage. */
+/** The last element of a view must lie within its storage. */
 function checkExtent(
   storage: Storage,
   dtype: string,
@@ -143,8 +143,8 @@ const STORAGE_DTYPES: ReadonlyMap<string, Dtype> = new Map<string, Dtype>([
 ]);
 
 /**
- * What a persistent id `('storage', type, key, location, length[, view])` names; location, a device, does not
- * matter. A view `(key, offset, length)`, of old files, is a part of it.
+ * The storage that a persistent id `('storage', type, key, location, length[, view])` names; location, a device, does not
+ * matter. A view `(key, offset, length)`, in old files, is a part of it.
  * @throws PickleError
  */
 export function loadStorage(id: Value): Value {
@@ -155,11 +155,11 @@ export function loadStorage(id: Value): Value {
     [];
   const named = typeof key === 'string' || typeof key === 'number';
   if (kind !== 'storage' || name === undefined || !named || !isCount(length))
-    throw new PickleError('a persistent id that names no storage');
+    throw new PickleError('a persistent id that does not name a storage');
   const dtype = STORAGE_DTYPES.get(name) ?? null;
   if (!(view instanceof Tuple)) return new Storage(dtype, name, String(key), length, 0);
   const [, begin, part] = view.items;
   if (!isCount(begin) || !isCount(part) || begin + part > length)
-    throw new PickleError(`a view that reaches out of a storage of ${length}`);
+    throw new PickleError(`a view that exceeds a storage of ${length}`);
   return new Storage(dtype, name, String(key), part, begin);
 }

@@ -1,10 +1,10 @@
-/** For a file that only PyTorch itself can read: the line of Python that makes a .safetensors of it. */
+/** For files that only PyTorch itself can read: the line of Python that converts one to .safetensors. */
 import { extname } from 'node:path';
 import { shellWord } from '../../shell-word.js';
 
 /**
- * Flattens nested dictionaries and lists into names joined by dots, as `readTensors` does; prefixes stay, since what reads the
- * names copes with them. Tensors are made contiguous and separate, as safetensors wants them.
+ * Flattens nested dictionaries and lists into names joined by dots, like `readTensors`; prefixes stay, since the reader of
+ * the names handles them. Tensors are made contiguous and separate, as safetensors requires.
  */
 const PROGRAM = [
   'import sys, torch, safetensors.torch as s',
@@ -14,11 +14,11 @@ const PROGRAM = [
   "s.save_file({k: v.detach().clone().contiguous() for k, v in flat(d, '')}, sys.argv[2])",
 ].join('; ');
 
-/** `Convert it once, where PyTorch is:` and the command, on a line of its own. */
+/** `Convert it once, with PyTorch:` and the command, on its own line. */
 export function convertLine(path: string): string {
   const extension = extname(path);
   const stem = path.slice(0, path.length - extension.length);
-  // A file by a wrong name is not written over.
+  // A file with the wrong extension is not overwritten.
   const target = `${stem}${extension === '.safetensors' ? '.converted' : ''}.safetensors`;
-  return `Convert it once, where PyTorch is:\n  python -c "${PROGRAM}" ${shellWord(path)} ${shellWord(target)}`;
+  return `Convert it once, with PyTorch:\n  python -c "${PROGRAM}" ${shellWord(path)} ${shellWord(target)}`;
 }

@@ -1,15 +1,15 @@
-/** The tensors in nested dictionaries, lists and tuples, each named by the way to it: `model.conv0.weight`. */
+/** The tensors in nested dictionaries, lists and tuples, each named by its path: `model.conv0.weight`. */
 import { PickleError } from './byte-reader.js';
 import { StoredTensor, Tuple, type Value } from './values.js';
 
 /** As in a safetensors header; checkpoints nest some five levels. */
 const MOST_TENSORS = 400_000;
 const DEEPEST = 32;
-/** As many as a pickle can have opcodes; but it may name one list in many places, so that those do not bound the way. */
+/** As many as a pickle may have opcodes; but a pickle may refer to one list in many places, so opcodes alone do not bound the values. */
 const MOST_VALUES = 10_000_000;
 const LONGEST_NAME = 4096;
 
-/** In the order of the file. What is no tensor is left out. @throws PickleError for a name twice, and beyond bounds */
+/** In file order, only tensors. @throws PickleError for a duplicate name, and beyond limits */
 export function tensorsByName(root: Value): Map<string, StoredTensor> {
   const found = new Map<string, StoredTensor>();
   let values = 0;

@@ -1,7 +1,7 @@
 /**
- * What `torch.save` wrote before PyTorch 1.6, and writes with `_use_new_zipfile_serialization=False`: five
- * pickles (a magic number, a version, facts of the machine, the object, the keys of its storages) and then each
- * storage, its length in 8 bytes before it.
+ * The format of `torch.save` before PyTorch 1.6, and with `_use_new_zipfile_serialization=False`: five
+ * pickles (a magic number, a version, facts about the machine, the object, the keys of its storages) and then each
+ * storage, preceded by its length in 8 bytes.
  */
 import { UsageError } from '../../errors.js';
 import { DTYPE_BYTES } from '../dtypes.js';
@@ -16,13 +16,13 @@ import { describe, Storage, type Value } from './values.js';
 const MAGIC = 0x1950a86a20f9469cfc6cn;
 const VERSION = 1001;
 
-/** Such a file: its object, and where its storages lie. */
+/** Such a file: its object, and the positions of its storages. */
 export interface Legacy {
   readonly root: Value;
   storage(key: string): Promise<Place>;
 }
 
-/** @throws UsageError for another pickle; PickleError for one that is not sound */
+/** @throws UsageError for another pickle; PickleError for a damaged one */
 export async function openLegacy(file: InputFile, pickles: Buffer): Promise<Legacy> {
   const reader = new ByteReader(pickles);
   const none = (id: Value): Value => {
@@ -30,14 +30,14 @@ export async function openLegacy(file: InputFile, pickles: Buffer): Promise<Lega
   };
   if (unpickle(reader, none) !== MAGIC)
     throw new UsageError(
-      `${file.path}: expected a file of torch.save, got another pickle; only tensors that torch.save wrote are read`,
+      `${file.path}: expected a file of torch.save, got another pickle; only tensors from torch.save are supported`,
     );
   const version = unpickle(reader, none);
   if (version !== VERSION) throw new PickleError(`version ${describe(version)} of torch.save`);
   const system = unpickle(reader, none);
   if (system instanceof Map && system.get('little_endian') === false)
     throw new UsageError(
-      `${file.path}: expected numbers in little-endian order, got the other. ${convertLine(file.path)}`,
+      `${file.path}: expected numbers in little-endian order, got big-endian. ${convertLine(file.path)}`,
     );
   const storages = new Map<string, Storage>();
   const root = unpickle(reader, (id) => {
@@ -56,7 +56,7 @@ export async function openLegacy(file: InputFile, pickles: Buffer): Promise<Lega
   return { root, storage };
 }
 
-/** Goes from length to length. A storage's own type says how many bytes an element has. */
+/** Walks from length to length. A storage's type determines the bytes per element. */
 async function walk(
   file: InputFile,
   keys: readonly Value[],
@@ -69,10 +69,10 @@ async function walk(
     if (typeof key !== 'string' && typeof key !== 'number')
       throw new PickleError(`${describe(key)} for the key of a storage`);
     const storage = storages.get(String(key));
-    if (!storage) throw new PickleError('it names a storage that no tensor has');
+    if (!storage) throw new PickleError('it lists a storage that no tensor uses');
     if (storage.dtype === null)
       throw new UsageError(
-        `${file.path}: expected storages of types that are read, got ${storage.type}. ${convertLine(file.path)}`,
+        `${file.path}: expected storages of supported types, got ${storage.type}. ${convertLine(file.path)}`,
       );
     const head = Buffer.alloc(8);
     await readFully(file.handle, head, at, file.path);

@@ -1,7 +1,7 @@
 /**
- * Files of `torch.save` (`.pt`, `.pth`, `.bin`, `.ckpt`) as tensors by name. The file is taken as hostile: its pickle is read by a
- * machine that runs nothing (unpickle.ts), every view is held against its storage and every storage against the
- * file, and what is allocated is bounded by the file's size.
+ * Files of `torch.save` (`.pt`, `.pth`, `.bin`, `.ckpt`) as tensors by name. The file is treated as hostile: its pickle is interpreted
+ * without running anything (unpickle.ts), every view is checked against its storage and every storage against the
+ * file, and allocations are bounded by the file's size.
  *
  * Format: https://docs.pytorch.org/docs/stable/notes/serialization.html
  */
@@ -21,13 +21,13 @@ import { describe, type StoredTensor, type Value } from './values.js';
 import { readView } from './view.js';
 import { openZip } from './zip.js';
 
-/** Longest pickle that is read: a tensor takes some 150 bytes of it, none of them its data. */
+/** Size limit of the pickle: a tensor takes some 150 bytes of it, without its data. */
 const LONGEST_PICKLE = 32 << 20;
 
-/** Views may repeat what is stored, but not without end: bytes that are read, at most, by the file's size. */
+/** Views may repeat stored data, but not without limit: the most bytes to read, by the file's size. */
 const mostBytes = (fileSize: number): number => 4 * fileSize + (16 << 20);
 
-/** @param start the file's first 8 bytes @throws UsageError for what is not sound, or no tensors */
+/** @param start the file's first 8 bytes @throws UsageError for a damaged file, or one without tensors */
 export async function openTorchFile(file: InputFile, start: Uint8Array): Promise<TensorFile> {
   return named(file, async () => {
     const { root, storage } = await (isZip(start) ? openZipped(file) : openBare(file));
@@ -39,7 +39,7 @@ export async function openTorchFile(file: InputFile, start: Uint8Array): Promise
 
 interface Opened {
   readonly root: Value;
-  /** Where the bytes of a storage lie. */
+  /** The position of a storage's bytes. */
   storage(key: string): Promise<Place>;
 }
 
@@ -75,7 +75,7 @@ function reader(
         left -= bytes;
         if (left >= 0) return;
         throw new UsageError(
-          `${where}: expected tensors of about the file's ${file.size} bytes, got many more: they repeat what is stored`,
+          `${where}: expected tensors of about the file's ${file.size} bytes, got many more: they repeat stored data`,
         );
       });
     });
@@ -88,14 +88,14 @@ function noTensors(file: InputFile, root: Value): UsageError {
   );
 }
 
-/** Names the file in what is wrong with its pickle. */
+/** Adds the file's name to errors about its pickle. */
 async function named<T>(file: InputFile, read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
     if (!(error instanceof PickleError)) throw error;
     throw new UsageError(
-      `${file.path}: expected a pickle of tensors, got one that is not read: ${show(error.message)}. ${convertLine(file.path)}`,
+      `${file.path}: expected a pickle of tensors, got one that is not supported: ${show(error.message)}. ${convertLine(file.path)}`,
     );
   }
 }

@@ -1,8 +1,8 @@
 /**
- * A machine for pickles that can do nothing: it knows the opcodes that protocols 2 to 5 write for data, and of
- * Python's classes and functions only those that a state dict is made of (calls.ts). Any other name stands for itself, and calling it
- * gives an object of which no more is known. Every loop is over bytes that are there, and how much they may become is
- * bounded.
+ * An interpreter for pickles that cannot run code: it knows the opcodes that protocols 2 to 5 write for data, and of
+ * Python's classes and functions only those that occur in a state dict (calls.ts). Any other name is only a name, and calling it
+ * gives an opaque object. Every loop is bounded by existing bytes, and so is the memory that they may
+ * become.
  *
  * Format: https://github.com/python/cpython/blob/main/Lib/pickletools.py
  */
@@ -11,18 +11,18 @@ import { call, type PersistentLoad } from './calls.js';
 import { Global, Opaque, Tuple, type Value } from './values.js';
 
 /**
- * Most opcodes, and among them such as make containers. A tensor takes some 40 and 6; a history of losses one a value.
+ * The most opcodes, and the most containers. A tensor takes some 40 and 6; a history of losses one per value.
  */
 const MOST_OPCODES = 10_000_000;
 const MOST_CONTAINERS = 1_500_000;
 
-/** What MARK leaves on the stack, for the next opcode that takes all above it. */
+/** MARK puts it on the stack, for a later opcode that takes everything above it. */
 const MARK = Symbol('mark');
 type Item = Value | typeof MARK;
 
 /**
- * Reads the pickle that begins at `reader.at` and stands after it then.
- * @param persistentLoad makes the value of a persistent id, which is PyTorch's way to name storages
+ * Reads the pickle that starts at `reader.at`, and leaves the reader after it.
+ * @param persistentLoad resolves a persistent id, by which PyTorch refers to storages
  * @throws PickleError
  */
 export function unpickle(reader: ByteReader, persistentLoad: PersistentLoad): Value {
@@ -50,7 +50,7 @@ class Machine {
       const operation = OPERATIONS.get(opcode);
       if (!operation) {
         const hex = opcode.toString(16).padStart(2, '0');
-        throw new PickleError(`opcode 0x${hex} at byte ${at} is none that a state dict needs`);
+        throw new PickleError(`opcode 0x${hex} at byte ${at} does not occur in a state dict`);
       }
       operation(this, this.reader);
     }
@@ -61,7 +61,7 @@ class Machine {
     this.stack.push(value);
   }
 
-  /** Pushes a new list, tuple, dictionary or result of a call. */
+  /** Pushes a new list, tuple, dictionary or call result. */
   pushContainer(value: Value): void {
     if (++this.containers > MOST_CONTAINERS)
       throw new PickleError(`it has more than ${MOST_CONTAINERS} lists, dictionaries and objects`);
@@ -70,7 +70,7 @@ class Machine {
 
   pop(): Value {
     const item = this.stack.pop();
-    if (item === undefined || item === MARK) throw new PickleError('its stack runs empty');
+    if (item === undefined || item === MARK) throw new PickleError('its stack is empty');
     return item;
   }
 
@@ -92,10 +92,10 @@ class Machine {
     return this.stack.splice(at).slice(1) as Value[];
   }
 
-  /** POP takes a mark away, too. */
+  /** POP also removes a mark. */
   drop(): void {
     if (this.stack.at(-1) === MARK) this.marks.pop();
-    if (this.stack.pop() === undefined) throw new PickleError('its stack runs empty');
+    if (this.stack.pop() === undefined) throw new PickleError('its stack is empty');
   }
 
   put(index: number): void {
@@ -112,33 +112,35 @@ class Machine {
     this.push(value);
   }
 
-  /** Puts key and value, in turn, into the dictionary that is on top; of other objects nothing is kept. */
+  /** Puts alternating keys and values into the dictionary on top; for other objects they are dropped. */
   setItems(pairs: readonly Value[]): void {
     if (pairs.length % 2 !== 0) throw new PickleError('a key has no value');
     const target = this.top();
     if (target instanceof Map)
       for (let i = 0; i < pairs.length; i += 2) target.set(pairs[i]!, pairs[i + 1]!);
-    else if (!(target instanceof Opaque)) throw new PickleError('items of what is no dictionary');
+    else if (!(target instanceof Opaque))
+      throw new PickleError('items of something other than a dictionary');
   }
 
   append(values: readonly Value[]): void {
     const target = this.top();
     if (Array.isArray(target)) for (const value of values) target.push(value);
-    else if (!(target instanceof Opaque)) throw new PickleError('elements of what is no list');
+    else if (!(target instanceof Opaque))
+      throw new PickleError('elements of something other than a list');
   }
 
-  /** `class(*arguments)`, and the same by another opcode. */
+  /** `class(*arguments)`, also by another opcode. */
   reduce(): void {
     const args = this.pop();
     const called = this.pop();
-    if (!(args instanceof Tuple)) throw new PickleError('the arguments of a call are no tuple');
+    if (!(args instanceof Tuple)) throw new PickleError('the arguments of a call are not a tuple');
     const made = call(called, args.items);
     // One list of pairs may fill any number of dictionaries, so each pair counts.
     if (made instanceof Map) this.containers += made.size;
     this.pushContainer(made);
   }
 
-  /** The same with arguments by name, which come last and do not matter. */
+  /** The same with keyword arguments, which come last and are ignored. */
   newObjectEx(): void {
     this.pop();
     this.reduce();
@@ -155,7 +157,7 @@ class Machine {
 
   global(module: Value, name: Value): void {
     if (typeof module !== 'string' || typeof name !== 'string')
-      throw new PickleError('the name of a class or function is no text');
+      throw new PickleError('the name of a class or function is not text');
     this.pushContainer(new Global(`${module}.${name}`));
   }
 
@@ -174,7 +176,7 @@ type Operation = (machine: Machine, reader: ByteReader) => void;
 
 const STOP = 0x2e;
 
-/** The opcodes that are known, by their names in Python's pickletools. */
+/** The supported opcodes, by their names in Python's pickletools. */
 const OPERATIONS: ReadonlyMap<number, Operation> = new Map<number, Operation>([
   [0x80, (_, r) => void r.u8()], // PROTO
   [0x95, (_, r) => void r.length()], // FRAME

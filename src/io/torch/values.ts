@@ -1,4 +1,4 @@
-/** What a pickle holds, as far as a state dict needs it: data and nothing that could act. */
+/** The contents of a pickle, as far as a state dict needs them: data only, nothing executable. */
 import type { Dtype } from '../dtypes.js';
 
 export type Value =
@@ -25,7 +25,7 @@ export class Tuple {
   }
 }
 
-/** The name of a Python class or function, `torch._utils._rebuild_tensor_v2`; it is only ever compared. */
+/** The name of a Python class or function, `torch._utils._rebuild_tensor_v2`; it is only compared. */
 export class Global {
   readonly name: string;
 
@@ -34,7 +34,7 @@ export class Global {
   }
 }
 
-/** An object that a state dict has no need of: what would have made it was not run, and what it holds is forgotten. */
+/** An object that a state dict does not need: it was not constructed, and its contents are dropped. */
 export class Opaque {
   /** The class or function that Python would have called. */
   readonly origin: string;
@@ -44,17 +44,17 @@ export class Opaque {
   }
 }
 
-/** A run of elements somewhere in the file. */
+/** Contiguous elements somewhere in the file. */
 export class Storage {
-  /** Dtype of its elements; null for untyped bytes, and where Haze does not read the type. */
+  /** Dtype of its elements; null for untyped bytes, and for unsupported types. */
   readonly dtype: Dtype | null;
-  /** PyTorch's name of its type, `FloatStorage`. */
+  /** PyTorch's name of its type, e.g. `FloatStorage`. */
   readonly type: string;
-  /** Names its bytes within the file. */
+  /** Key of its bytes within the file. */
   readonly key: string;
-  /** Elements; of untyped storages, bytes. */
+  /** Number of elements; of bytes for untyped storages. */
   readonly length: number;
-  /** First element of it in the bytes that `key` names: of old files, where a storage may be part of another. */
+  /** Index of its first element in the bytes of `key`: in old files a storage may be part of another. */
   readonly begin: number;
 
   constructor(dtype: Dtype | null, type: string, key: string, length: number, begin: number) {
@@ -69,12 +69,12 @@ export class Storage {
 /** A tensor: a view of a storage. */
 export class StoredTensor {
   readonly storage: Storage;
-  /** A dtype that is read, or PyTorch's name of one that is not. */
+  /** A supported dtype, or PyTorch's name of an unsupported one. */
   readonly dtype: string;
   /** First element in the storage. */
   readonly offset: number;
   readonly shape: readonly number[];
-  /** Elements from one index to the next, by dimension. */
+  /** Distance in elements from one index to the next, by dimension. */
   readonly strides: readonly number[];
 
   constructor(
@@ -92,7 +92,7 @@ export class StoredTensor {
   }
 }
 
-/** What a value is, for messages. */
+/** Describes a value, for messages. */
 export function describe(value: Value): string {
   if (value === null) return 'None';
   if (Array.isArray(value)) return 'a list';

@@ -1,4 +1,4 @@
-/** Reads a tensor that is a view of a storage: in one piece, or with strides of any kind. */
+/** Reads a tensor that is a view of a storage: contiguous, or with any strides. */
 import { UsageError } from '../../errors.js';
 import { elements, type Tensor } from '../../network/state.js';
 import { DTYPE_BYTES, isDtype } from '../dtypes.js';
@@ -8,9 +8,9 @@ import type { Place } from '../zip-reader.js';
 import type { StoredTensor } from './values.js';
 
 /**
- * Reads `view` of the storage whose bytes lie at `place`.
- * @param spend called with the bytes that will be read or made, before they are allocated
- * @throws UsageError for a dtype that is not read, and for a view that reaches beyond the storage
+ * Reads `view` of the storage whose bytes are at `place`.
+ * @param spend called with the number of bytes that will be read or created, before they are allocated
+ * @throws UsageError for an unsupported dtype, and for a view that exceeds the storage
  */
 export async function readView(
   file: InputFile,
@@ -40,7 +40,7 @@ export async function readView(
   return gather(spanned, shape, strides);
 }
 
-/** Whether the elements lie one after the other, row-major. Of a dimension of one the stride does not matter. */
+/** Whether the elements are contiguous, row-major. The stride of a dimension of size one does not matter. */
 function isDense(shape: readonly number[], strides: readonly number[]): boolean {
   let expected = 1;
   for (let axis = shape.length - 1; axis >= 0; axis--) {

@@ -1,6 +1,6 @@
 /**
- * The zip that `torch.save` writes since PyTorch 1.6: `<name>/data.pkl`, and beside it the bytes of each
- * storage, `<name>/data/<key>`, stored without compression. Where they lie is looked up; nothing is unpacked.
+ * The zip that `torch.save` writes since PyTorch 1.6: `<name>/data.pkl`, and the bytes of each
+ * storage, `<name>/data/<key>`, uncompressed. Their positions are looked up; nothing is unpacked.
  */
 import yauzl from 'yauzl';
 import { UsageError } from '../../errors.js';
@@ -13,11 +13,11 @@ import { convertLine } from './convert-line.js';
 /** The parts of such a file. */
 export interface TorchZip {
   readonly pickle: Place;
-  /** The bytes of a storage. @throws UsageError where there are none */
+  /** The position of a storage's bytes. @throws UsageError if it is missing */
   storage(key: string): Promise<Place>;
 }
 
-/** @throws UsageError for a zip that is damaged, of something else, or written otherwise than `torch.save` does */
+/** @throws UsageError for a zip that is damaged, of another kind, or not in `torch.save`'s form */
 export async function openZip(file: InputFile): Promise<TorchZip> {
   const zip = await named(file, () =>
     yauzl.fromRandomAccessReaderPromise(new ZipReader(file), file.size, { autoClose: false }),
@@ -38,7 +38,7 @@ export async function openZip(file: InputFile): Promise<TorchZip> {
   };
   if (entries.has(`${folder}constants.pkl`))
     throw new UsageError(
-      `${file.path}: expected a state dict, got a TorchScript archive; in Python, save the state_dict() of what torch.jit.load gives`,
+      `${file.path}: expected a state dict, got a TorchScript archive; in Python, save the state_dict() of the module from torch.jit.load`,
     );
   await checkByteOrder(
     file,
@@ -50,7 +50,7 @@ export async function openZip(file: InputFile): Promise<TorchZip> {
 async function stored(file: InputFile, zip: yauzl.ZipFile, entry: yauzl.Entry): Promise<Place> {
   if (entry.compressionMethod !== 0 || entry.isEncrypted())
     throw new UsageError(
-      `${file.path}: expected entries stored as they are, as torch.save does, got ${show(entry.fileName)} compressed or ` +
+      `${file.path}: expected uncompressed entries, as torch.save writes them, got ${show(entry.fileName)} compressed or ` +
         `encrypted. ${convertLine(file.path)}`,
     );
   return placeOf(zip, entry);
@@ -66,7 +66,7 @@ async function checkByteOrder(file: InputFile, place: Place | false): Promise<vo
   );
 }
 
-/** Names the file in what yauzl throws. */
+/** Adds the file's name to errors of yauzl. */
 async function named<T>(file: InputFile, read: () => Promise<T>): Promise<T> {
   try {
     return await read();

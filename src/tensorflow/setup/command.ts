@@ -1,17 +1,17 @@
-/** Runs the programs that a set-up needs (Python, g++, npm, Node) and keeps what they print. */
+/** Runs the programs that a set-up needs (Python, g++, npm, Node) and captures their output. */
 import { spawn } from 'node:child_process';
 
 export interface Finished {
-  /** Exit status; -1 when a signal ended it. */
+  /** Exit status; -1 if a signal ended it. */
   readonly status: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
 /**
- * Runs a program in the folder `cwd`: one of the set-up's own, since programs take files of the current folder for their
- * own settings and modules, and in that anything may lie. Resolves when the program has ended, or to undefined when there is no
- * such program.
+ * Runs a program in the folder `cwd`: one of the set-up's own, since programs read settings and modules from the current folder,
+ * which may contain anything. Resolves when the program has ended, or to undefined if the program does not
+ * exist.
  */
 export function command(
   program: string,
@@ -36,7 +36,7 @@ export function command(
   });
 }
 
-/** The line of a program's output that says best why it failed: its last error, else its last line. */
+/** The line of a program's output that best explains its failure: its last error, else its last line. */
 export function reason({ stdout, stderr }: Pick<Finished, 'stdout' | 'stderr'>): string {
   const lines = `${stdout}\n${stderr}`
     .split('\n')

@@ -1,6 +1,6 @@
 /**
  * Compiles the package's own C++ binding against the unpacked libtensorflow: two source files and one
- * call of the compiler, without node-gyp (which would download Node's headers from another host).
+ * compiler call, without node-gyp (which would download Node's headers from another host).
  */
 import { writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -11,12 +11,12 @@ import { MUTE_LIBRARY, MUTE_SOURCE, UNMUTE_SOURCE } from './mute.js';
 
 const require = createRequire(import.meta.url);
 
-/** Compilers to try, in order; `CXX` goes first when it is set. */
+/** Compilers to try, in order; `CXX` comes first if it is set. */
 const COMPILERS = ['g++', 'c++', 'clang++'];
 
 /**
  * The first C++ compiler on the PATH; `cwd` is a folder of the set-up's own.
- * @throws RunError saying what to install.
+ * @throws RunError that says what to install.
  */
 export async function findCompiler(env: NodeJS.ProcessEnv, cwd: string): Promise<string> {
   const candidates = env.CXX ? [env.CXX, ...COMPILERS] : COMPILERS;
@@ -30,12 +30,12 @@ export async function findCompiler(env: NodeJS.ProcessEnv, cwd: string): Promise
   );
 }
 
-/** Everything a compilation needs to know. */
+/** The inputs of a compilation. */
 export interface Compilation {
   readonly compiler: string;
-  /** The folder of `@tensorflow/tfjs-node-gpu`, which holds the binding's sources. */
+  /** The folder of `@tensorflow/tfjs-node-gpu`, which has the binding's sources. */
   readonly packageFolder: string;
-  /** The folder with libtensorflow and its headers, which gets the binding too. */
+  /** The folder with libtensorflow and its headers, where the binding goes too. */
   readonly libraries: string;
   /** The `.node` file. */
   readonly output: string;

@@ -1,4 +1,4 @@
-/** Takes the few files that are needed out of a wheel, which is a zip archive. */
+/** Extracts the few files that are needed from a wheel, which is a zip archive. */
 import { createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import yauzl from 'yauzl';
 
 /**
- * Writes the entries that `wanted` accepts below `folder` and returns their names. Streams them: one is
+ * Writes the entries that `wanted` accepts below `folder` and returns their names. Streams them: one has
  * 790 MB. yauzl checks each entry's path (no `..`, nothing absolute) and size.
  */
 export async function extract(

@@ -1,6 +1,6 @@
 /**
- * Fetches the npm package into the cache where the project does not have it; its scripts never run. A lock file
- * pins it and all that it needs by their integrity hashes, as this program's own lock file has them.
+ * Fetches the npm package into the cache if the project does not have it; its scripts never run. A lock file
+ * pins it and its dependencies by their integrity hashes, taken from this program's own lock file.
  */
 import { readFileSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
@@ -8,10 +8,10 @@ import { RunError } from '../../errors.js';
 import { findPackage, PACKAGE, PACKAGE_VERSION, packageCache } from '../package.js';
 import { command, type Finished, reason } from './command.js';
 
-/** A lock file of npm's, as far as it matters here. */
+/** The relevant part of npm's lock file. */
 export interface NpmLock {
   readonly lockfileVersion: number;
-  /** By their folders; the project itself is the empty one. */
+  /** By folder; the project itself has the empty name. */
   readonly packages: Readonly<Record<string, LockedPackage>>;
 }
 
@@ -21,13 +21,13 @@ interface LockedPackage {
   readonly dependencies?: Readonly<Record<string, string>>;
 }
 
-/** The lock file that the build takes out of package-lock.json. */
+/** The lock file that the build extracts from package-lock.json. */
 export const pinnedLock = (): NpmLock =>
   JSON.parse(readFileSync(new URL('./npm-lock.json', import.meta.url), 'utf8')) as NpmLock;
 
 /**
  * @returns the package's folder.
- * @throws RunError when npm is missing or fails, and for a package that is not what the lock file says.
+ * @throws RunError if npm is missing or fails, and for a package that does not match the lock file.
  */
 export async function fetchPackage(
   cache: string,

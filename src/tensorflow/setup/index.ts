@@ -1,7 +1,7 @@
 /**
- * `haze setup tensorflow`: wheels by pip, the files that matter out of them, the binding compiled against
- * them, an operation run; then the finished folder gets its name in one step. Whatever fails before that
- * leaves an earlier set-up as it was.
+ * `haze setup tensorflow`: fetches wheels with pip, extracts the files that matter, compiles the binding against
+ * them, and runs an operation; then renames the finished folder in one step. A failure before that
+ * leaves an earlier set-up unchanged.
  */
 import { mkdir, readdir, rename, rm, statfs, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -21,17 +21,17 @@ import { checkPlatform } from './platform.js';
 import { refuseUnsafe } from './safe-cache.js';
 import { type Bundle, CPU, CUDA, type Wheel } from './wheels.js';
 
-/** What a set-up is doing, for a bar or lines. */
+/** The progress of a set-up, for a bar or lines. */
 export interface SetupProgress {
   /** e.g. `download tensorflow-cpu 2.21.0 (274 MB)`. */
   readonly step: string;
-  /** Bytes so far and in all, where the step is counted. */
+  /** Bytes so far and in total, if the step is counted. */
   readonly done?: number;
   readonly total?: number;
 }
 
 export interface SetupOptions {
-  /** Take the CUDA build and NVIDIA's libraries (3.3 GB down, 5.6 GB on disk). */
+  /** Use the CUDA build and NVIDIA's libraries (3.3 GB to download, 5.6 GB on disk). */
   readonly cuda?: boolean;
   readonly onProgress?: (progress: SetupProgress) => void;
   readonly env?: NodeJS.ProcessEnv;
@@ -44,15 +44,15 @@ export interface SetupResult {
   readonly install: Install;
   /** libtensorflow's version. */
   readonly version: string;
-  /** Operations run on a CUDA device. */
+  /** Whether operations run on a CUDA device. */
   readonly gpu: boolean;
-  /** It was there before and still works; nothing was done. */
+  /** Whether it already existed and still works, so that nothing was done. */
   readonly already: boolean;
 }
 
 /**
- * Sets up libtensorflow in the user's cache; quick when it is already there.
- * @throws UsageError on another platform than Linux x64; RunError naming what is missing or went wrong.
+ * Sets up libtensorflow in the user's cache; quick if that has already been done.
+ * @throws UsageError on platforms other than Linux x64; RunError naming what is missing or went wrong.
  */
 export async function setupTensorflow(options: SetupOptions = {}): Promise<SetupResult> {
   const env = options.env ?? process.env;
@@ -67,7 +67,7 @@ export async function setupTensorflow(options: SetupOptions = {}): Promise<Setup
     throw new RunError(`setup tensorflow: cannot write ${cache}: ${why}`, { cause: error });
   };
   const own = path.join(root, OWN);
-  // For the user alone: what lies here is loaded into every run.
+  // Only for the user: files in it are loaded into every run.
   await mkdir(own, { recursive: true, mode: 0o700 }).catch(cannotWrite);
   for (const folder of [own, path.join(cache, 'wheels')]) refuseUnsafe(cache, folder);
   const wait = () => onProgress({ step: 'wait for another set-up in the same cache' });
@@ -91,7 +91,7 @@ async function setUp(job: Job): Promise<SetupResult> {
   const folder = installFolder(cache, bundle);
   const standing = await verifyStanding(cache, folder, bundle, env);
   if (standing) return standing;
-  // The cheap checks first: nothing is downloaded for a machine that cannot compile.
+  // Cheap checks first: nothing is downloaded for a machine that cannot compile.
   const compiler = await findCompiler(env, own);
   const packageFolder = findPackage(cache) ?? (await fetchNpm(job));
   const wheels = await fetchWheels(job);
@@ -125,7 +125,7 @@ const installAt = (folder: string, bundle: Bundle, packageFolder: string): Insta
   packageFolder,
 });
 
-/** The set-up that is there, if it still works. */
+/** The existing set-up, if it still works. */
 async function verifyStanding(
   cache: string,
   folder: string,
@@ -154,7 +154,7 @@ function fetchNpm({ cache, env, onProgress }: Job): Promise<string> {
   return fetchPackage(cache, env);
 }
 
-/** All wheels of the bundle on disk, each checked against its hash; a finished one is used again. */
+/** All wheels of the bundle on disk, each checked against its hash; finished ones are reused. */
 async function fetchWheels(job: Job): Promise<string[]> {
   const { bundle, cache, own, env, onProgress } = job;
   const folder = path.join(cache, 'wheels');
@@ -177,7 +177,7 @@ async function fetchWheels(job: Job): Promise<string[]> {
   return wheels.map((wheel) => path.join(folder, wheel.file));
 }
 
-/** pip copies a wheel once before it is done, so the largest missing one counts twice. */
+/** pip copies a wheel before it is done, so the largest missing one counts twice. */
 async function checkSpace(folder: string, wheels: Wheel[], missing: Wheel[]): Promise<void> {
   const { bavail, bsize } = await statfs(folder);
   const sum = (sizes: number[]) => sizes.reduce((a, b) => a + b, 0);
@@ -206,7 +206,7 @@ async function unpack(job: Job, wheels: string[], building: string): Promise<voi
   if (bundle.nvidia.length > 0) await linkCusolver(building);
 }
 
-/** Of libtensorflow: both libraries and the C headers; of NVIDIA's wheels: the shared libraries. */
+/** From libtensorflow: both libraries and the C headers; from NVIDIA's wheels: the shared libraries. */
 const isWanted = (name: string): boolean =>
   WANTED.has(name) || /^nvidia\/[^/]+\/lib\/[^/]+\.so[.\d]*$/.test(name);
 
@@ -233,7 +233,7 @@ const WANTED = new Set([
 
 /**
  * libtensorflow_framework opens cuSOLVER by name, but its run path lists every NVIDIA folder except that
- * one: a link in a folder it does list closes the gap.
+ * one: a link in a folder that it does list closes the gap.
  */
 async function linkCusolver(building: string): Promise<void> {
   const listed = path.join(building, 'nvidia', 'cublas', 'lib');
@@ -241,13 +241,13 @@ async function linkCusolver(building: string): Promise<void> {
   await symlink('../../cusolver/lib/libcusolver.so.11', path.join(listed, 'libcusolver.so.11'));
 }
 
-/** Puts the finished folder in place; one that was there and broken goes away. */
+/** Puts the finished folder in place; removes a broken one. */
 async function replace(building: string, folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true });
   await rename(building, folder);
 }
 
-/** What set-ups that were killed left behind. The lock is held, so nobody is working there. */
+/** Removes what killed set-ups left behind. The lock is held, so no other set-up is running. */
 async function removeLeftovers(root: string): Promise<void> {
   const leftovers = (await readdir(root)).filter((name) => name.startsWith(BUILDING));
   await Promise.all(

@@ -1,15 +1,15 @@
 /**
- * libtensorflow logs while it is being loaded, before any log level is in force: two or three lines on every
- * command that would mean nothing to its user. A library without dependencies, linked last and so
- * initialised first, points stderr at nothing; the binding, initialised after all that it links,
- * puts it back. `TF_CPP_MIN_LOG_LEVEL=0` leaves stderr alone. (Where a system initialises in another order,
+ * libtensorflow logs while it is being loaded, before any log level applies: two or three lines on every
+ * command that mean nothing to the user. A library without dependencies, linked last and so
+ * initialised first, redirects stderr to nothing; the binding, initialised after all that it links,
+ * restores it. `TF_CPP_MIN_LOG_LEVEL=0` leaves stderr alone. (If a system initialises in another order,
  * the lines are shown and nothing else changes.)
  */
 
-/** The file name of the library, beside the binding. */
+/** The file name of the library, in the folder of the binding. */
 export const MUTE_LIBRARY = 'libhaze_mute.so';
 
-/** C++ of the library. */
+/** The library's C++ source. */
 export const MUTE_SOURCE = `
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /**
- * Fetching wheels with pip, which knows the user's proxies, mirrors and credentials. The hash is pip's to
- * check, and ours again before a wheel found on disk is used.
+ * Fetches wheels with pip, which knows the user's proxies, mirrors and credentials. pip checks the hash,
+ * and we check it again before a wheel found on disk is used.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -11,18 +11,18 @@ import { RunError } from '../../errors.js';
 import { command, type Finished, reason } from './command.js';
 import type { Wheel } from './wheels.js';
 
-/** Called with the bytes that have arrived. */
+/** Called with the bytes received so far. */
 export type OnBytes = (bytes: number) => void;
 
 /**
- * Isolated: modules come from Python's own installation, never from the current folder, where a `pip.py` may lie, nor from
+ * Isolated: modules come from Python's own installation, never from the current folder, which may contain a `pip.py`, nor from
  * `PYTHONPATH`.
  */
 const PIP = ['-I', '-m', 'pip'];
 
 /**
- * The first Python on the PATH that has pip; `cwd` is a folder of the set-up's own.
- * @throws RunError saying what to install.
+ * The first Python on the PATH with pip; `cwd` is a folder of the set-up's own.
+ * @throws RunError that says what to install.
  */
 export async function findPython(env: NodeJS.ProcessEnv, cwd: string): Promise<string> {
   let found = '';
@@ -40,7 +40,7 @@ export async function findPython(env: NodeJS.ProcessEnv, cwd: string): Promise<s
   );
 }
 
-/** True when the file is there and is that wheel, byte for byte. */
+/** Whether the file exists and is that wheel, byte for byte. */
 export async function isWheel(file: string, wheel: Wheel): Promise<boolean> {
   const size = await stat(file)
     .then((s) => s.size)
@@ -52,8 +52,8 @@ export async function isWheel(file: string, wheel: Wheel): Promise<boolean> {
 }
 
 /**
- * Downloads one wheel into `folder` under its own name, by way of a temporary folder beside it, so that a
- * wheel there is always a whole one. One call at a time in a folder. @throws RunError: offline, another hash, no space.
+ * Downloads one wheel into `folder` under its own name, through a temporary folder, so that a
+ * wheel there is always complete. One call at a time per folder. @throws RunError: offline, another hash, no space.
  */
 export async function downloadWheel(
   python: string,
@@ -124,7 +124,7 @@ function downloadError(wheel: Wheel, done: Finished | undefined): RunError {
   );
 }
 
-/** Bytes of all files below a folder; files that vanish meanwhile count as nothing. */
+/** Bytes of all files below a folder; files that vanish meanwhile count as 0. */
 async function sizeOf(folder: string): Promise<number> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
   const sizes = entries

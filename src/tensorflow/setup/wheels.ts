@@ -1,25 +1,25 @@
 /**
- * The wheels that carry libtensorflow, each fixed by its version and hash: pip refuses any other file.
- * A wheel is fetched for its shared libraries and C headers alone; no Python of the same version is needed.
+ * The wheels with libtensorflow, each pinned by version and hash: pip refuses any other file.
+ * A wheel is fetched only for its shared libraries and C headers; no Python of the same version is needed.
  */
 export interface Wheel {
   readonly project: string;
   readonly version: string;
-  /** Its file name; the tags in it (PEP 427) say which Python and platform pip is asked for. */
+  /** Its file name; its tags (PEP 427) determine the Python and platform that pip is asked for. */
   readonly file: string;
   readonly sha256: string;
   /** Size of the wheel, in bytes. */
   readonly bytes: number;
-  /** Size of what is unpacked from it, in bytes. */
+  /** Size of what is extracted from it, in bytes. */
   readonly unpacked: number;
 }
 
-/** What one set-up is made of. */
+/** The wheels of one set-up. */
 export interface Bundle {
   readonly kind: 'cpu' | 'cuda';
-  /** Holds libtensorflow and its C headers. */
+  /** Has libtensorflow and its C headers. */
   readonly tensorflow: Wheel;
-  /** CUDA's own libraries, found by libtensorflow's run path beside it. */
+  /** CUDA's own libraries, found by libtensorflow's run path in the same folder. */
   readonly nvidia: readonly Wheel[];
 }
 
@@ -39,8 +39,8 @@ export const CPU: Bundle = {
 
 /**
  * libtensorflow for CUDA 12.5 and cuDNN 9 (compute capability 6.0 and later), and the CUDA libraries it
- * opens by name. Versions are what pip resolved for `tensorflow[and-cuda]==2.21.0` on 2026-11-23, without
- * nvcc, which is a compiler and has no library. Sizes unpacked are rounded up.
+ * opens by name. Versions are those that pip resolved for `tensorflow[and-cuda]==2.21.0` on 2026-11-23, without
+ * nvcc, which is a compiler and has no library. Sizes on disk are rounded up.
  */
 export const CUDA: Bundle = {
   kind: 'cuda',

@@ -1,4 +1,4 @@
-/** From what is known of runs to the lines of charts. */
+/** Makes the lines of charts from the data of runs. */
 import type { Curve } from '../messages.js';
 import type { RunData } from './api.js';
 import { smoothed } from './smooth.js';
@@ -7,10 +7,10 @@ import { whole } from './words.js';
 /** A line of a chart. */
 export interface Line {
   readonly label: string;
-  /** Number of a colour of page.css. */
+  /** Index of a colour in page.css. */
   readonly colour: number;
   readonly look: 'faint' | 'bold' | 'points';
-  /** Steps, rising; the same array where lines share them. */
+  /** Steps, ascending; lines with the same steps share the array. */
   readonly x: readonly number[];
   readonly y: readonly (number | null)[];
 }
@@ -25,11 +25,11 @@ const QUARTERS = [
   ['q3', 'most noise (q3)'],
 ] as const;
 
-/** Where each bucket stands. */
+/** The position of each bucket. */
 const middles = ({ first, last }: Curve): number[] =>
   first.map((step, i) => Math.round((step + last[i]!) / 2));
 
-/** Buckets that a mean is over, of a share of all; 5 at least, as in loss.png. */
+/** Buckets per mean: a share of all, and at least 5, as in loss.png. */
 const windowOf = ({ first }: Curve, share: number): number =>
   share === 0 ? 1 : Math.max(5, Math.round(first.length * share));
 
@@ -38,7 +38,7 @@ export function lossLines(runs: readonly RunData[], share: number): Line[] {
   return runs.flatMap((run, i) => {
     const { steps, heldOuts } = run;
     const of = (text: string) => (runs.length === 1 ? text : `${shortened(run.name)}: ${text}`);
-    // One run has a colour for each of its lines; of several each has one.
+    // A single run has a colour for each of its lines; several runs have one each.
     const colour = (own: number) => (runs.length === 1 ? own : i % COLOURS);
     const x = middles(steps);
     const window = windowOf(steps, share);
@@ -71,7 +71,7 @@ export function lossLines(runs: readonly RunData[], share: number): Line[] {
   });
 }
 
-/** Mean losses of a run by quarters of the way to noise. */
+/** Mean losses of a run by quarters of the timesteps. */
 export const quarterLines = ({ steps }: RunData, share: number): Line[] =>
   lines(
     steps,

@@ -1,4 +1,4 @@
-/** Making and filling elements. All text goes in as text: what comes from runs is never read as HTML. */
+/** Makes and fills elements. All text is set as text: data of runs is never parsed as HTML. */
 
 type Attributes = Readonly<Record<string, string>>;
 
@@ -14,7 +14,7 @@ export function make<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** A table that may be larger than the page: what scrolls can be reached by keyboard. */
+/** A table that may be larger than the page: its scrolling area can be reached by keyboard. */
 export function scrolling(label: string, table: HTMLTableElement): HTMLElement {
   return make(
     'div',
@@ -30,18 +30,18 @@ export function byId<T extends HTMLElement>(id: string, kind: new () => T): T {
   throw new Error(`index.html has no #${id}`);
 }
 
-/** Changes text only where it differs, so that selections stay and screen readers are not told again. */
+/** Changes text only if it differs, so that selections stay and screen readers do not repeat it. */
 export function setText(element: HTMLElement, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Something on the page for one run. */
+/** A part of the page for one run. */
 export interface Column<T> {
   readonly element: HTMLElement;
   update(item: T): void;
 }
 
-/** A child of `parent` for each of some named things, in their order; those that stay are not made again. */
+/** Keeps one child of `parent` per key, in their order; existing ones are reused. */
 export class Columns<T extends { readonly name: string }> {
   private readonly parent: HTMLElement;
   private readonly create: (name: string) => Column<T>;

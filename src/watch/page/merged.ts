@@ -1,6 +1,6 @@
 import type { Column, Curve } from '../messages.js';
 
-/** A curve with what came of it since. */
+/** A curve with its newer values added. */
 export function merged(old: Curve, next: Curve): Curve {
   if (next.from === 0 || next.generation !== old.generation) return { ...next, from: 0 };
   const joined = <T>(a: readonly T[], b: readonly T[]): T[] => [...a.slice(0, next.from), ...b];

@@ -1,4 +1,4 @@
-/** Samples by step, all runs at the same one, and the other pictures of runs. */
+/** Samples by step, the same for all runs, and the runs' other pictures. */
 import type { RunData } from './api.js';
 import { byId, type Column, Columns, make, setText } from './dom.js';
 import { whole } from './words.js';
@@ -13,9 +13,9 @@ export class Samples {
     this.column(name),
   );
   private runs: readonly RunData[] = [];
-  /** All steps that a run has samples of. */
+  /** All steps for which a run has samples. */
   private steps: readonly number[] = [];
-  /** The step that is shown; null follows the newest. */
+  /** The step to show; null follows the newest. */
   private chosen: number | null = null;
 
   constructor() {
@@ -79,7 +79,7 @@ export class Samples {
   }
 }
 
-/** Film strips and whatever else lies in a run's folder. */
+/** Film strips and other pictures in a run's folder. */
 export function picturesColumn(name: string): Column<RunData> {
   const list = make('div');
   const heading = make('h3', { class: 'run-name' }, name);

@@ -1,4 +1,4 @@
-/** The settings of runs side by side; those in which they differ are marked. */
+/** The settings of runs side by side; differences are marked. */
 import type { RunData } from './api.js';
 import { byId, make, scrolling } from './dom.js';
 

@@ -1,6 +1,6 @@
 /**
- * The mean of each value and those around it, `window` in all; fewer at both ends, so that the curve begins and ends where the
- * values do. What is null counts for nothing.
+ * The mean of each value and its neighbours, `window` in all; fewer at both ends, so that the curve begins and ends where the
+ * values do. Null values do not count.
  */
 export function smoothed(values: readonly (number | null)[], window: number): (number | null)[] {
   const half = Math.floor(Math.max(1, window) / 2);
@@ -11,7 +11,7 @@ export function smoothed(values: readonly (number | null)[], window: number): (n
     counts.push(counts[i]! + (value === null ? 0 : 1));
   }
   return values.map((value, i) => {
-    // As many on both sides: a window that is cut on one would lean to the other.
+    // Equally many on both sides: a window that is cut on one side would be biased to the other.
     const reach = Math.min(half, i, values.length - 1 - i);
     const [from, to] = [i - reach, i + reach + 1];
     const count = counts[to]! - counts[from]!;

@@ -35,11 +35,11 @@ for (const solverType of ['bh1', 'bh2'] as const)
       t.true(coarse! / fine! > 0.9 * 2 ** order, `${coarse} ${fine}`);
     });
 
-test('unipc of order 3 keeps its digits over thousands of small steps', (t) => {
+test('unipc of order 3 stays accurate over thousands of small steps', (t) => {
   t.true(error(5000, { order: 3, solverType: 'bh2' }) < 1e-9);
 });
 
-test('unipc of third order looks three images back, of second two', (t) => {
+test('third-order unipc uses three earlier images, second-order two', (t) => {
   const furthest = (order: 1 | 2 | 3) => {
     const rows = unipcRows(
       { objective: 'v', moments: moments(8) },

@@ -83,7 +83,7 @@ for (const { size, ...architecture } of ARCHITECTURES) {
     sameState(t, got.v, expected.v, 'v');
   });
 
-  test(`What is exported from ${name} is what was imported`, async (t) => {
+  test(`${name} exports what was imported`, async (t) => {
     const unet = unetOf(t, { architecture, size, batch: 1, training: false });
     const state = arbitraryState(architecture);
     await unet.importState(state);

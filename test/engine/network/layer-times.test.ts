@@ -71,7 +71,7 @@ test('Layers that are computed together make one row with the products of all', 
   t.is(products('mid_block.attentions.0.to_q,to_k,to_v'), 3 * output);
 });
 
-test('A row says how many taps its kernels take for those of the layer', async (t) => {
+test("A row gives the ratio of its kernels' taps to the layer's", async (t) => {
   const rows = await rowsOf(t, UNET2D, 'predict');
   const taps = (layer: string) => rows.find((one) => one.layer === layer)!.taps ?? 1;
   t.is(taps('down_blocks.0.resnets.0.conv1'), 1);

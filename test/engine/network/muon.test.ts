@@ -116,7 +116,7 @@ for (const [what, optimizer] of Object.entries(OPTIMIZERS)) {
   );
 }
 
-test('a matrix that is large enough to be shared out moves by the formula', async (t) => {
+test('a matrix that is large enough to be split among workers is updated by the formula', async (t) => {
   const g = new GraphBuilder(1, 1);
   const first = g.declare.conv('first', 1, 22_016, 1);
   const large = g.declare.conv('large', 22_016, 20, 1);
@@ -138,7 +138,7 @@ test('a matrix that is large enough to be shared out moves by the formula', asyn
   close(t, got, expected, { atol: 1e-6, what: name });
 });
 
-test('beside Muon AdamW moves the rest as it does alone', async (t) => {
+test('beside Muon AdamW updates the rest as it does alone', async (t) => {
   const states = [];
   for (const muon of [{}, { muon: MUON }]) {
     const optimizer = { ...ADAM, decay: 0.1, clip: 0.5, ...muon };
@@ -152,7 +152,7 @@ test('beside Muon AdamW moves the rest as it does alone', async (t) => {
   sameState(t, states[1]!, states[0]!);
 });
 
-test('a gradient of zero moves no matrix', async (t) => {
+test('a zero gradient changes no matrix', async (t) => {
   const optimizer = { ...ADAM, muon: MUON };
   const options = { batch: BATCH, timesteps: 10, loss: 'l2', optimizer } as const;
   const network = await openGraph(t, 'wasm', GRAPH, options);

@@ -22,7 +22,7 @@ for (const architecture of ARCHITECTURES) {
   const layout = layoutParameters(buildNetwork(architecture));
   const state = arbitraryState(architecture);
 
-  test(`Parameters and statistics of ${architecture.widths} come back as they went in`, (t) => {
+  test(`Parameters and statistics of ${architecture.widths} are read back unchanged`, (t) => {
     // What was in memory before must not show.
     const weights = new Float32Array(layout.floats).fill(Number.NaN);
     const statistics = new Float32Array(layout.statistics).fill(Number.NaN);
@@ -83,7 +83,7 @@ test('A tensor that is missing or has another shape is the user’s error', (t) 
     t.throws(() => write(changed(name, shape && [...shape])), { instanceOf: UsageError, message });
 });
 
-test('A state that is refused leaves the parameters as they were', (t) => {
+test('A refused state leaves the parameters unchanged', (t) => {
   const [architecture] = ARCHITECTURES as [NetworkConfig];
   const layout = layoutParameters(buildNetwork(architecture));
   const state = arbitraryState(architecture);

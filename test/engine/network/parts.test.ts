@@ -75,7 +75,7 @@ async function parts(t: ExecutionContext, device: Device): Promise<void> {
   }
 }
 
-test('a step in parts is the step of one batch, on the engine', (t) => parts(t, 'wasm'));
+test('a step in parts equals the step of one batch, on the engine', (t) => parts(t, 'wasm'));
 tensorflowTest('a step in parts is the step of one batch, on TensorFlow', (t) =>
   parts(t, 'tensorflow'),
 );
@@ -108,7 +108,7 @@ async function weighted(t: ExecutionContext, device: Device): Promise<void> {
   close(t, values(got.gradients), expected, { atol: 1e-5 * largest });
 }
 
-test('weights weigh loss and gradients, on the engine', (t) => weighted(t, 'wasm'));
+test('weights scale loss and gradients, on the engine', (t) => weighted(t, 'wasm'));
 tensorflowTest('weights weigh loss and gradients, on TensorFlow', (t) => weighted(t, 'tensorflow'));
 
 test('a step of another number of parts than was planned for, or without its weights, is refused', async (t) => {

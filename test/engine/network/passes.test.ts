@@ -22,7 +22,7 @@ test('Queries, keys and values are products of one phase', (t) => {
   for (const list of found) t.deepEqual(list, ['q', 'k', 'v']);
 });
 
-test('What a layer of many pixels adds to is not copied in a pass of its own', (t) => {
+test('The summand of a layer of many pixels is not copied in a separate pass', (t) => {
   const copies = (batch: number) => {
     const unet = unetOf(t, { architecture: UNET2D, size: SIZE, batch });
     const calls = unet.predictSections().flatMap(({ phases }) => phases.flat());

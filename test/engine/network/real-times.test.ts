@@ -25,7 +25,7 @@ test('a whole timestep given as a real number gives the same bits', async (t) =>
   t.deepEqual(await unet.predict(input, 'running'), whole, 'and whole ones after real ones');
 });
 
-test('between two timesteps lies what a network sees of a real one', async (t) => {
+test('a real timestep is embedded between its two neighbours', async (t) => {
   const unet = unetOf(t, { architecture, size: 8, batch: 3 });
   await unet.importState(arbitraryState(architecture));
   const at = (time: number) => unet.predict(real(time, time, time), 'running');
@@ -60,7 +60,7 @@ test('a training step takes real timesteps', async (t) => {
   t.not(await loss(Float32Array.from(input.t, (v) => v + 0.5)), whole);
 });
 
-test('a timestep that is no number is named', async (t) => {
+test('a NaN timestep is named', async (t) => {
   const unet = unetOf(t, { architecture, size: 8, batch: 3 });
   await t.throwsAsync(unet.predict(real(1, Number.NaN, 2), 'running'), {
     instanceOf: ShapeError,

@@ -61,7 +61,7 @@ test('A residual block is two norms and two convolutions', (t) => {
   t.deepEqual(words.slice(2), ['sinusoid', 'time', 'n silu', 'a', 'm vector silu', 'b sum', 'out']);
 });
 
-test('An upsampling joins the convolution behind it, and stands by itself before anything else', (t) => {
+test('An upsampling is fused with the convolution after it, and is a separate step before anything else', (t) => {
   const doubled = (g: GraphBuilder, x: Value) => g.upsample(g.downsample(x));
   const joined = stepsOf((g, x) => g.conv(g.declare.conv('a', 8, 8, 3), doubled(g, x)));
   t.deepEqual(joined.slice(2), ['downsample', 'a upsampled', 'out']);
@@ -69,11 +69,14 @@ test('An upsampling joins the convolution behind it, and stands by itself before
   t.deepEqual(apart.slice(2), ['downsample', 'upsample', 'add', 'out']);
 });
 
-test('What no kernel does is refused with its reason', (t) => {
+test('An unsupported operation is refused with its reason', (t) => {
   const cases: [RegExp, (g: GraphBuilder, x: Value) => Value][] = [
-    [/normalises what no ReLU made/, (g, x) => g.norm(g.declare.batchNorm('n', 8), x)],
     [
-      /film of what is no group norm/,
+      /normalises a value that is not a ReLU's output/,
+      (g, x) => g.norm(g.declare.batchNorm('n', 8), x),
+    ],
+    [
+      /a film without a group norm/,
       (g, x) => g.film(x, g.linear(g.declare.linear('by', 4, 16), sinusoid(g, 4), [8, 8])),
     ],
   ];
@@ -90,7 +93,7 @@ test('Vectors come first, in waves', (t) => {
   t.false(images.some((step) => step.out.side === 0));
 });
 
-test('Concatenations hold what goes into them, once each', (t) => {
+test('Concatenations contain their inputs, once each', (t) => {
   const order = schedule(REFERENCE);
   const placed = place(order, true, channelsOf);
   const concat = order.images.find((step) => step.op === 'concat');

@@ -158,11 +158,13 @@ test('A dropout drops other values in another step or for another seed, and none
   t.deepEqual(await losses(1), one);
 });
 
-test('Labels are asked for where a network reads them, and held against its classes', async (t) => {
+test('Labels are required if a network reads them, and checked against its classes', async (t) => {
   const unet = unetOf(t, { architecture: FULL, size: 8, batch: 2, training: false });
   await unet.importState(stateOf(FULL));
   const { noise: _, labels, ...input } = inputOf(FULL, 8, [0, 1]);
-  await t.throwsAsync(unet.predict(input, 'running'), { message: /labels: expected one an image/ });
+  await t.throwsAsync(unet.predict(input, 'running'), {
+    message: /labels: expected one per image/,
+  });
   const wrong = { ...input, labels: Int32Array.of(0, 5) };
   await t.throwsAsync(unet.predict(wrong, 'running'), { message: /labels\[1\] is 5/ });
   const of = async (which: Int32Array) => unet.predict({ ...input, labels: which }, 'running');

@@ -89,7 +89,7 @@ test('The padding of odd widths stays zero through training', async (t) => {
   }
 });
 
-test('gradients leaves the parameters, and moves the statistics as a training step does', async (t) => {
+test('gradients leaves the parameters, and updates the statistics like a training step', async (t) => {
   const state = arbitraryState(TINY);
   const input = arbitraryInput(TINY, 4, [0, 1]);
   const [looking, training] = [0, 1].map(() =>
@@ -120,7 +120,7 @@ test('A model that does not fit says what it needs, what there is, and the large
   }
 });
 
-test('What lies beside the U-Net counts towards the largest batch', (t) => {
+test('Memory beside the U-Net counts towards the largest batch', (t) => {
   const options = { architecture: REFERENCE, size: 64, timesteps: 300, threads: 2, batch: 700 };
   const message = (bytesAnImage: number) =>
     t.throws(() =>
@@ -133,7 +133,7 @@ test('What lies beside the U-Net counts towards the largest batch', (t) => {
   t.regex(message(2 ** 32), /not even a batch of 1 fits$/);
 });
 
-test('A model that is out of all proportion is refused before its programs are planned', (t) => {
+test('A far too large model is refused before its programs are planned', (t) => {
   const options = { architecture: REFERENCE, size: 4096, batch: 65_536, timesteps: 3, threads: 2 };
   for (const training of [true, false])
     t.throws(() => WasmNetwork.create({ ...options, training }), {

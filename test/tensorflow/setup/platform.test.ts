@@ -5,7 +5,7 @@ import { requireInstall } from '../../../src/tensorflow/locate.js';
 import { checkPlatform, otherPlatform } from '../../../src/tensorflow/setup/platform.js';
 import { temporaryFolder } from '../../helpers/folder.js';
 
-test('Linux on x64 has nothing said of it', (t) => {
+test('Linux on x64 gets no message', (t) => {
   t.is(otherPlatform('linux', 'x64'), undefined);
 });
 

@@ -49,7 +49,7 @@ test('a folder or file that others may write to is refused, wherever it lies on 
   t.notThrows(() => refuseUnsafe(cache, binding));
 });
 
-test('what lies below a folder that is closed to others is out of their reach', async (t) => {
+test('files below a folder that is closed to others are safe', async (t) => {
   const { cache, binding } = await cacheWithBinding(t);
   await chmod(path.dirname(binding), 0o777);
   t.truthy(dangerOf(cache, binding));
@@ -64,7 +64,7 @@ test("another user's cache is refused", async (t) => {
   if (own === 0) await chown(path.dirname(binding), 12345, 12345);
   const danger = own === 0 ? dangerOf(cache, binding) : dangerOf(cache, binding, own + 1);
   t.regex(danger!.what, /belongs to another user \(\d+, and you are \d+\)$/);
-  t.regex(danger!.mend, /HAZE_CACHE/);
+  t.regex(danger!.fix, /HAZE_CACHE/);
 });
 
 test('nothing is loaded from an unsafe cache: not by a command, not by doctor', async (t) => {
@@ -78,10 +78,10 @@ test('nothing is loaded from an unsafe cache: not by a command, not by doctor', 
   const parity = await haze(folder, ['parity', fixture, '--device', 'tensorflow'], env);
   t.is(parity.code, 2);
   t.regex(parity.stderr, /^haze: tensorflow: others may write to .*chmod -R go-w/);
-  const { what, mend } = (await describeTensorflow(env)).gaps[0]!;
-  t.regex(`${what}; ${mend}`, /others may write to .*; look at what is in it, then run chmod/);
+  const { what, fix } = (await describeTensorflow(env)).gaps[0]!;
+  t.regex(`${what}; ${fix}`, /others may write to .*; check its contents, then run chmod/);
   const doctor = await haze(folder, ['doctor'], env);
-  t.regex(doctor.stdout, /TensorFlow +others may write to .*\n +→ look at what is in it/);
+  t.regex(doctor.stdout, /TensorFlow +others may write to .*\n +→ check its contents/);
 });
 
 test('set-up refuses an unsafe cache before it runs a program', async (t) => {
