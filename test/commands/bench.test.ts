@@ -35,7 +35,7 @@ test('Bad flags exit with 2, say what was expected, and leave nothing behind', a
     [/--device: expected one of/, 'unet', '--device', 'abacus'],
     [/--size/, 'unet', '--size', '7'],
     [/--peer/, 'unet', '--peer'],
-    [/--num-classes: expected a network that is told no classes/, ...CLASSES],
+    [/--num-classes: only networks without classes/, ...CLASSES],
   ];
   for (const [message, ...flags] of bad) await refuses(t, ['bench', ...flags], message);
 });
@@ -180,7 +180,7 @@ test('Ctrl-C exits with 130 and leaves nothing in the folder for temporary files
   child.kill('SIGINT');
   const { code, stderr } = await exit;
   t.is(code, 130, stderr);
-  t.regex(stderr, /^haze: interrupted; nothing is written$/m);
+  t.regex(stderr, /^haze: interrupted; nothing was written$/m);
   t.deepEqual(await readdir(TMPDIR), []);
 });
 

@@ -173,7 +173,7 @@ test.serial(
       '1',
     ];
     const refused = await haze(folder, images);
-    t.regex(refused.stderr, /^haze: --class: belongs to a model; bars-images\.idx holds images$/m);
+    t.regex(refused.stderr, /^haze: --class: needs a model; bars-images\.idx holds images$/m);
   },
 );
 
@@ -208,7 +208,7 @@ test.serial(
       none_label: 8,
     });
     const { stdout } = await ok(t, folder, ['inspect', 'pipeline']);
-    t.regex(stdout, /^classes +8: .*pickup.*; label 8 stands for none$/m);
+    t.regex(stdout, /^classes +8: .*pickup.*; label 8 stands for no class$/m);
     const how = ['--class', `pickup,none,${names[0]}`, '--count', '4', '--guidance', '3'];
     // The folder's scheduler spaces timesteps otherwise where they are not all visited.
     for (const sampler of [

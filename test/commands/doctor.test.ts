@@ -46,7 +46,7 @@ if (process.platform !== 'win32')
     const { stdout } = await haze('.', ['doctor'], { HAZE_CACHE: folder });
     t.regex(
       stdout,
-      /^- Cache +others may write to .*cache \(mode 777\)\n +→ look at what .*, then run chmod -R go-w /m,
+      /^- Cache +others may write to .*cache \(mode 777\)\n +→ check its contents, then run chmod -R go-w /m,
     );
     await chmod(folder, 0o755);
     t.regex((await haze('.', ['doctor'], { HAZE_CACHE: folder })).stdout, /^✓ Cache +.*cache$/m);

@@ -58,9 +58,9 @@ const BAD: readonly (readonly [RegExp, ...string[]])[] = [
   [/--reference: expected images or statistics to compare .* with, .* got none of them/, IMAGES],
   [/nothing\.npz: expected a model, .* got none: no such file/, 'nothing.npz'],
   [/--reference: nothing: expected/, IMAGES, '--reference', 'nothing'],
-  [/--held-out: belongs to a model; .* holds images/, IMAGES, '--held-out', IMAGES],
-  [/--count: belongs to a model; .* holds images/, IMAGES, '--reference', IMAGES, '--count', '4'],
-  [/--sampler: belongs to a model/, IMAGES, '--reference', IMAGES, '--sampler', 'ddim'],
+  [/--held-out: needs a model; .* holds images/, IMAGES, '--held-out', IMAGES],
+  [/--count: needs a model; .* holds images/, IMAGES, '--reference', IMAGES, '--count', '4'],
+  [/--sampler: needs a model/, IMAGES, '--reference', IMAGES, '--sampler', 'ddim'],
   [/--features: needed to compare images with statistics/, IMAGES, '--reference', STATISTICS],
   [
     /--nearest: needs the images of both sets/,

@@ -106,7 +106,7 @@ test('Two processes on one folder: the second is refused, and can go on once the
   t.is(second.code, 2, second.stderr);
   t.is(
     second.stderr,
-    `haze: --out shared: process ${first.pid} is making images there; wait for it, or give another --out\n`,
+    `haze: --out shared: process ${first.pid} is already drawing images there; wait for it, or give another --out\n`,
   );
   first.kill('SIGKILL');
   await exit;

@@ -108,7 +108,7 @@ test('the architecture of bare weights follows from their shapes', async (t) => 
     /--widths: .*model\.safetensors has 4,6,9, got 4,6/,
   );
   await refuses(t, ['inspect', path, '--size', '18'], /--size: 3 widths .* multiple of 4; got 18/);
-  await refuses(t, ['inspect', path, '--preset', 'tiny'], /--preset: .* is a model already/);
+  await refuses(t, ['inspect', path, '--preset', 'tiny'], /--preset: .* is already a model/);
 });
 
 test('weights with a tensor of another shape are refused by its name', async (t) => {

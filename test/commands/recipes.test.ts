@@ -52,6 +52,9 @@ test('a run without a given preset prints at its start which one it has', async 
   const [first, second, third] = stderr.split('\n');
   t.regex(first!, /^preset {2}unet2d-32, since none is named: /);
   t.regex(second!, /bars\.idx, 40 grey images as 16x16: .* --preset sprites-28 in 0\.0001 min$/);
-  t.regex(third!, /^length {2}1 steps?, about 0\.0001 min at [\d.]+ ms a step; --steps 1 repeats/);
+  t.regex(
+    third!,
+    /^length {2}1 steps?, about 0\.0001 min at [\d.]+ ms per step; --steps 1 repeats/,
+  );
   t.regex(stdout, /^steps {7}1$/m);
 });

@@ -195,7 +195,10 @@ test('missing or too little data is refused, and nothing is left behind', async 
   t.regex(junk.stderr, /^haze: .*junk: none of its images can be read/m);
   const few = await haze(folder, [...train('photos'), '--out', 'r']);
   t.is(few.code, 2);
-  t.regex(few.stderr, /^haze: --batch: a batch takes 4 images, and the data has 3/m);
+  t.regex(
+    few.stderr,
+    /^haze: --batch: expected at most 3, the number of images in the data, got 4/m,
+  );
   t.deepEqual((await readdir(folder)).sort(), ['empty', 'junk', 'photos']);
 });
 

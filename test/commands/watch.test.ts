@@ -39,7 +39,7 @@ test('haze watch refuses a path that is not a run, and invalid server settings',
   const folder = await temporaryFolder(t);
   const run = writeRun(folder, 'run', 1);
   await refuses(t, ['watch', run, '--port', '65536'], /--port: expected a whole number/);
-  await refuses(t, ['watch', run, '--host', 'a b'], /--host: expected an address or a name/);
+  await refuses(t, ['watch', run, '--host', 'a b'], /--host: expected an address or name/);
   await refuses(
     t,
     ['watch', run, '--host', '203.0.113.7'],

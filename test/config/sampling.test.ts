@@ -69,7 +69,10 @@ test('a flow network is only sampled along s', (t) => {
       { sampler: 'ddim' },
       /^--sampler: ddim does not support a model of --objective flow; expected euler, heun, dpm/,
     ],
-    [{ sampler: 'dpm++2m', karras: true }, /^--karras: not for a model of --objective flow$/],
+    [
+      { sampler: 'dpm++2m', karras: true },
+      /^--karras: not supported for a model of --objective flow$/,
+    ],
     [{ spacing: 'leading' }, /^--spacing: expected even or linspace .* flow, got leading$/],
     [{ shift: '0' }, /^--shift: expected a number above 0, got 0$/],
   ];
@@ -83,7 +86,10 @@ test('conflicting settings are refused', (t) => {
       { sampler: 'flow-euler' },
       /^--sampler: flow-euler does not support a model of --objective epsilon/,
     ],
-    [{ sampler: 'unipc', shift: '2' }, /^--shift: not for a model of --objective epsilon$/],
+    [
+      { sampler: 'unipc', shift: '2' },
+      /^--shift: not supported for a model of --objective epsilon$/,
+    ],
     [{ karras: true }, /^--karras: belongs to --sampler euler, euler-a, heun, .*; the sampler is/],
     [
       { order: '3', sampler: 'dpm++3m' },

@@ -47,7 +47,7 @@ test('Images in no folder are refused, and so is one class alone where several a
   });
   t.throws(() => checkSeveral('cars', { names: ['a', 'b'], labels: Int32Array.of(1, 1) }), {
     instanceOf: UsageError,
-    message: 'cars: expected two classes or more, got b alone',
+    message: 'cars: expected two classes or more, got only b',
   });
   t.notThrows(() => checkSeveral('cars', { names: ['a', 'b'], labels: Int32Array.of(1, 0) }));
   await writeFile(path.join(root, 'b.png'), '');

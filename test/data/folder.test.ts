@@ -324,7 +324,7 @@ test('a folder without one readable image is an error that says why', async (t) 
   await refused(t, folder, /give its path: .*train-images-idx3-ubyte/);
   const other = await temporaryFolder(t);
   await writeFile(path.join(other, 'train.bin'), 'x');
-  await refused(t, other, /name it: .*train\.bin/);
+  await refused(t, other, /give its path: .*train\.bin/);
   await writeFile(path.join(folder, 'a.png'), 'x');
   await writeFile(path.join(folder, 'b.png'), '');
   await refused(t, folder, /none of its images can be read \(2\); .*a.png: /);

@@ -103,7 +103,7 @@ test('a value that is not an image is refused by its number', async (t) => {
     [[{ ...one, width: 2 ** 16, height: 2 ** 16 }], /expected at most 268435456 pixels/],
     [named('a', undefined), /image 1: label: expected a string like the first .*, got nothing$/],
     [named(undefined, 3), /image 1: label: expected none like the first image's, got 3$/],
-    [named(1, 'a'), /image 1: label: expected a number, like the first image's, got a string$/],
+    [named(1, 'a'), /image 1: label: expected a number like the first image's, got a string$/],
     [named(-1), /image 0: label: expected a name or a whole number from 0 to 9999, got -1$/],
     [named(''), /image 0: label: expected a name .*, got nothing$/],
   ];

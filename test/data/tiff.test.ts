@@ -210,7 +210,10 @@ test('samples with an uncertain white level are clipped as in Pillow, and doubte
   t.regex(far.doubt!, /range from 5995 to 65995/);
   const holes = Float32Array.from(values(1 / 255));
   holes[40] = Number.NaN;
-  t.regex((await read(t, of({ samples: holes, photometric: 1, format: 3 }))).doubt!, /no numbers/);
+  t.regex(
+    (await read(t, of({ samples: holes, photometric: 1, format: 3 }))).doubt!,
+    /are not numbers/,
+  );
 });
 
 test('half-precision samples from 0 to 1 are scaled, and refused beyond', async (t) => {

@@ -128,7 +128,7 @@ test('conflicting settings of the forward process are refused in one line', (t) 
     t.throws(() => makeSchedule({ ...reference, ...change }), { instanceOf: UsageError, message });
   wrong(
     { zeroTerminalSnr: true },
-    /^--zero-terminal-snr: noise alone says nothing .*--objective v/,
+    /^--zero-terminal-snr: a network that predicts noise learns nothing .*--objective v/,
   );
   wrong({ zeroTerminalSnr: true, objective: 'flow' }, /^--zero-terminal-snr: --objective flow/);
   wrong({ schedule: 'cosine', scaleBetas: true }, /^--scale-betas: the cosine schedule has/);

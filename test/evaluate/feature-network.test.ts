@@ -48,7 +48,7 @@ onnxTest('What does not go with the file is refused by the flag that says it', a
     [{ layout: 'nhwc' }, /--features .*: expected an input of/],
     [
       { file: text },
-      /text\.onnx: expected an ONNX network, got what onnxruntime-node does not read/,
+      /text\.onnx: expected an ONNX network, got a file that onnxruntime-node cannot read/,
     ],
     [{ file: fixturePath('evaluation') }, /expected a file, got a folder/],
     [{ file: fixturePath('none.onnx') }, /--features .*none\.onnx: cannot be read/],

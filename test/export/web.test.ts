@@ -172,7 +172,7 @@ test('invalid settings are refused with the names that programs use', async (t) 
     [{ steps: 13 }, /^draw\.steps: expected a whole number from 1 to 12, got 13$/],
     [
       { sampler: 'flow-euler' },
-      /^draw\.sampler: flow-euler is not for a model of objective epsilon/,
+      /^draw\.sampler: flow-euler does not support a model of objective epsilon/,
     ],
     [{ seed: -1 }, /^draw\.seed: /],
     [{ count: 0 }, /^draw\.count: /],
@@ -189,7 +189,11 @@ test('invalid settings are refused with the names that programs use', async (t) 
 test('an impossible export is refused before anything is written', async (t) => {
   const run = await freshRun(t, SIMPLE);
   await refuses(t, ['export', 'web', run], /--out: expected a new folder, got nothing/);
-  await refuses(t, ['export', 'web', run, '--out', run], /expected a new folder, got one that is/);
+  await refuses(
+    t,
+    ['export', 'web', run, '--out', run],
+    /expected a new folder, got one that exists/,
+  );
   const out = ['--out', join(await temporaryFolder(t), 'site')];
   await refuses(
     t,

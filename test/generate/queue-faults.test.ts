@@ -160,7 +160,7 @@ redisTest(
     };
     const options = queued(server, { signal: abort.signal, onEvent });
     const running = generate(options);
-    const line = `no worker of ${buildId(false)} is there; haze worker starts one`;
+    const line = `there is no worker for ${buildId(false)}; haze worker starts one`;
     await until(() => notes.includes(line));
     await sleep(500);
     abort.abort();
@@ -256,7 +256,7 @@ redisTest('A job over which worker after worker was lost is given up in a line',
   const error = await running;
   t.regex(
     error!.message,
-    /^images \d+ to \d+: given up: every worker that had it was lost: killed, out of memory, or cut off/,
+    /^images \d+ to \d+: given up: every worker that took it was lost: killed, out of memory, or disconnected/,
   );
   t.true((await worker.stop()) > 0, 'the worker goes on with others');
 });

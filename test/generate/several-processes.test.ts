@@ -17,7 +17,7 @@ test('A second process on a shard is refused, naming the first; other shards go 
       await t.throwsAsync(generate(one!), {
         instanceOf: UsageError,
         message: new RegExp(
-          `^--out .*out: process ${process.pid} is making shard 1/2 there; wait for it, or give another --out$`,
+          `^--out .*out: process ${process.pid} is already drawing shard 1/2 there; wait for it, or give another --out$`,
         ),
       });
       t.like(await generate(two!), { made: 8 });
@@ -29,7 +29,7 @@ test('A second process on a shard is refused, naming the first; other shards go 
     { path: whole.out, use: 'shard 1-of-1' },
     () => new Error(),
     async () => {
-      const message = /is making images there; wait for it/;
+      const message = /is already drawing images there; wait for it/;
       await t.throwsAsync(generate(whole), { instanceOf: UsageError, message });
     },
   );

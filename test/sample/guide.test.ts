@@ -172,13 +172,13 @@ test('invalid guides are refused in one line', async (t) => {
   const faults: [RegExp, ...string[]][] = [
     [/^haze: --guide: none\/such: expected a model, got none/m, 'run', '--guide', 'none/such'],
     [
-      /^haze: --guide: v: expected a model for images and noise as those of run, whose objective is epsilon, got v$/m,
+      /^haze: --guide: v: expected a model for the same images and noise as run, whose objective is epsilon, got v$/m,
       'run',
       '--guide',
       'v',
     ],
     [
-      /^haze: --guidance: weak was trained without classes; expected --guide beside it$/m,
+      /^haze: --guidance: weak was trained without classes, so it needs --guide$/m,
       'weak',
       '--guidance',
       '3',
