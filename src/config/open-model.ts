@@ -83,7 +83,7 @@ const nameOfWeights = (decay: number | null): string =>
 
 async function openPipeline(
   path: string,
-  { index, config, scheduler, weights }: Pipeline,
+  { index, config, scheduler, schedulerClass, weights }: Pipeline,
   settings: Source,
 ): Promise<OpenModel> {
   const { given } = readNetworkConfig(config);
@@ -101,7 +101,7 @@ async function openPipeline(
   const found = { weights, model, run: null, guide: null, classLabels, notes: [] };
   if (scheduler === undefined)
     return { ...found, sampling: {}, diffusion: withDiffusion(DIFFUSION_DEFAULTS, asked) };
-  const { diffusion, sampling } = readScheduler(scheduler);
+  const { diffusion, sampling } = readScheduler(scheduler, schedulerClass);
   refuseOthers(path, whole(diffusion), asked);
   return { ...found, diffusion, sampling };
 }

@@ -84,10 +84,10 @@ function readInitFolder(
   const init = settings.text('init');
   const pipeline = init === undefined ? undefined : findPipeline(init);
   if (!pipeline) return undefined;
-  const { config, scheduler } = pipeline;
+  const { config, scheduler, schedulerClass } = pipeline;
   const base = readNetworkConfig(config);
   if (scheduler === undefined) return { base, diffusion: undefined };
-  const { diffusion } = readScheduler(scheduler);
+  const { diffusion } = readScheduler(scheduler, schedulerClass);
   return { base, diffusion };
 }
 

@@ -121,10 +121,16 @@ const ONLY: Readonly<Record<string, unknown>> = {
 
 /**
  * Reads a scheduler_config.json.
- * @throws UsageError naming file, key and value of what is not supported
+ * @param indexed the class that the pipeline's index has for it
+ * @throws UsageError naming file, key and value of what is not supported<<<---|||.===, and of a class that is another than the index's.--->>>
  */
-export function readScheduler(path: string): SchedulerConfig {
-  return parseScheduler(path, readJsonFileSync(path, withoutInfinity));
+export function readScheduler(path: string, indexed?: string): SchedulerConfig {
+  const json = readJsonFileSync(path, withoutInfinity);
+  if (indexed !== undefined && json._class_name !== indexed)
+    throw new UsageError(
+      `${path}._class_name: expected ${quote(indexed)}, as model_index.json has, got ${quote(json._class_name)}`,
+    );
+  return parseScheduler(path, json);
 }
 
 /** Python writes an infinity, which JSON does not have, for the lower bound of λ in DPMSolverMultistepScheduler. */

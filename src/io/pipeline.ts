@@ -17,6 +17,8 @@ export interface Pipeline {
   readonly weights: string;
   /** scheduler_config.json; optional for a model alone. */
   readonly scheduler: string | undefined;
+  /** The class that the index has for it, if it has any: diffusers makes one of this class, whatever the scheduler's file says. */
+  readonly schedulerClass?: string | undefined;
 }
 
 /** Unconditional pipelines with only a U-Net and a scheduler. */
@@ -58,14 +60,21 @@ export function pipelinePaths(folder: string) {
 }
 
 function pipeline(folder: string, index: string): Pipeline {
-  const { _class_name: name } = readJsonFileSync(index);
+  const { _class_name: name, ...parts } = readJsonFileSync(index);
   if (typeof name !== 'string' || !CLASSES.includes(name))
     throw new UsageError(
       `${index}: _class_name: expected ${CLASSES.join(' or ')}, got ${show(name)}`,
     );
   const config = first(folder, 'unet', CONFIG);
   const scheduler = first(folder, 'scheduler', SCHEDULER);
-  return { index, config, weights: weightsIn(join(config, '..')), scheduler };
+  const schedulerClass = classIn(parts.scheduler);
+  return { index, config, weights: weightsIn(join(config, '..')), scheduler, schedulerClass };
+}
+
+/** The class of a part of the index, [library, class]. */
+function classIn(part: unknown): string | undefined {
+  const name: unknown = Array.isArray(part) ? part[1] : undefined;
+  return typeof name === 'string' ? name : undefined;
 }
 
 /** A file in the subfolder, or beside the index. */

@@ -40,8 +40,9 @@ export async function checkNetworkOf(
   const found = await readNetwork(path, () => {}, expected.kind === 'unet2d' ? expected : {});
   for (const [key, got] of Object.entries(found)) {
     const wanted = expected[key as keyof NetworkConfig];
+    const name = key === 'kind' ? '--network' : key;
     if (!isDeepStrictEqual(got, wanted))
-      throw new UsageError(`${path}: expected ${key} ${wanted}, as ${whose} has, got ${got}`);
+      throw new UsageError(`${path}: expected ${name} ${wanted}, as ${whose} has, got ${got}`);
   }
 }
 

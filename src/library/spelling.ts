@@ -28,6 +28,8 @@ const OTHERWISE: Readonly<Record<string, string>> = Object.fromEntries([
     ([name, flag]) => [flag, name],
   ),
   ['require', 'requireCuda'],
+  // The flag of two fields of files, which a program has one setting for, too.
+  ['attention', 'attention'],
 ]);
 
 const GROUPS = [

@@ -213,6 +213,14 @@ test('a folder that lacks a file, or of another pipeline, is refused by name', a
     ],
     [
       (f) => {
+        const path = join(f, 'model_index.json');
+        const scheduler = ['diffusers', 'PNDMScheduler'];
+        writeFileSync(path, JSON.stringify({ ...readJsonFileSync(path), scheduler }));
+      },
+      /scheduler_config\.json\._class_name: expected PNDMScheduler, as model_index\.json has, got DDPMScheduler/,
+    ],
+    [
+      (f) => {
         const path = join(f, 'unet', 'config.json');
         writeFileSync(path, JSON.stringify({ ...readJsonFileSync(path), act_fn: 'mish' }));
       },

@@ -40,6 +40,11 @@ test('a number holds out a share of the data, a name other images', (t) => {
 
 const wrong: [what: string, settings: Record<string, unknown>, message: RegExp][] = [
   ['no data', { data: '' }, /^runConfig\.data: expected a folder of images.*, got nothing$/],
+  [
+    'sides that no level has',
+    { data: 'toy-cars', network: 'unet2d', attention: [7] },
+    /^runConfig\.attention: expected sides of the levels, which are 32, 16, 8, got 7$/,
+  ],
   ['data that is no text', { data: 7 }, /^runConfig\.data: expected a folder .*, got number$/],
   ['a misspelt setting', { step: 5 }, /^runConfig\.step: unknown field \(did you mean steps\?\)$/],
   ['a number as text', { lr: '0.1' }, /^runConfig\.lr: expected a number above 0, got "0\.1"$/],
