@@ -3,13 +3,13 @@
 
 /**
  * On a terminal serves the page of a run until Ctrl-C; otherwise says how to.
- * @param haze runs the program with some words, and returns when it has ended well
+ * @param serve runs the program with some words, until Ctrl-C
  */
-export function showRun(folder, isTerminal, haze, print = console.log) {
+export function showRun(folder, isTerminal, serve, print = console.log) {
   if (!isTerminal) {
     print(`  npx haze watch ${folder}    the run as a page in the browser`);
     return;
   }
   print('\nThe run as a page in the browser, until Ctrl-C:');
-  haze('watch', folder);
+  serve('watch', folder);
 }
