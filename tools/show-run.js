@@ -3,13 +3,13 @@
 
 /**
  * Serves the page of a run until Ctrl-C on a terminal; otherwise says how to.
- * @param haze runs the program with arguments, and returns if it succeeds
+ * @param serve runs the program with arguments, until <<<---if|||when===Ctrl-C--->>><<<---succeeds|||has ended well===--->>>
  */
-export function showRun(folder, isTerminal, haze, print = console.log) {
+export function showRun(folder, isTerminal, serve, print = console.log) {
   if (!isTerminal) {
     print(`  npx haze watch ${folder}    the run as a page in the browser`);
     return;
   }
   print('\nThe run as a page in the browser, until Ctrl-C:');
-  haze('watch', folder);
+  serve('watch', folder);
 }

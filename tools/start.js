@@ -1,8 +1,8 @@
 // `npm start`, on a fresh clone with nothing installed: trains a small model on toy-cars for about three
 // minutes on two cores and draws pictures from it. Each start makes a new run; none is overwritten.
-import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { haze, hazeUntilCtrlC } from './haze.js';
 import { build, install, root } from './prepare.js';
 import { showRun } from './show-run.js';
 
@@ -44,7 +44,7 @@ Next, with \`npx haze\`:
   npx haze train toy-cars --preset pictures-32 --minutes 30    a larger network, for longer
   npx haze train path/to/photographs --preset pictures-32      your own images
   npx haze --help`);
-showRun(folder, process.stdout.isTTY === true, haze);
+showRun(folder, process.stdout.isTTY === true, hazeUntilCtrlC);
 
 /** The first free run number. */
 function nextNumber(runs) {
@@ -52,14 +52,4 @@ function nextNumber(runs) {
   const taken = names.filter((name) => /^\d{1,15}$/.test(name)).map(Number);
   return Math.max(0, ...taken) + 1;
 }
-
-/** Shows and runs a command; ends with its exit code if it fails. The command handles Ctrl-C and saves its run. */
-function haze(...args) {
-  process.on('SIGINT', () => {});
-  console.log(`\n$ haze ${args.join(' ')}`);
-  const cli = join(root, 'dist', 'src', 'cli.js');
-  const { status } = spawnSync(process.execPath, [cli, ...args], { cwd: root, stdio: 'inherit' });
-  process.removeAllListeners('SIGINT');
-  if (status === 0) return;
-  process.exit(status ?? 1);
-}
+<<<--- The command handles|||===--->>><<<---and|||is the command's: it===--->>>

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import test from 'ava';
-import { CLI } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
 import { writeRun } from '../helpers/watch.js';
 
@@ -59,30 +59,27 @@ except OSError:
 print('code', os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 `;
 
+const RUN = new URL('../../../tools/haze.js', import.meta.url);
+
 /** start.js without the minutes before its end. */
-const PROGRAM = `
-const { spawnSync } = require('node:child_process');
-const [tool, cli] = process.argv.slice(1);
-import(tool).then(({ showRun }) => showRun('run', process.stdout.isTTY === true, (...args) => {
-  process.on('SIGINT', () => {});
-  const { status } = spawnSync(process.execPath, [cli, ...args], { stdio: 'inherit' });
-  process.removeAllListeners('SIGINT');
-  process.exitCode = status === 0 ? 0 : 9;
-}));
+const program = (run: string) => `
+import { hazeUntilCtrlC } from '${RUN.href}';
+import { showRun } from '${TOOL.href}';
+showRun('${run}', process.stdout.isTTY === true, hazeUntilCtrlC);
 `;
 
 const hasPython = spawnSync('python3', ['-c', 'import pty']).status === 0;
 
-(hasPython ? test : test.skip)(
-  'Ctrl-C on the terminal ends the page of npm start with 0',
-  async (t) => {
+for (const [title, words] of [
+  ['Ctrl-C on the terminal ends the page of npm start with 0', [process.execPath, 'start.mjs']],
+  ['so it does in a shell, in which npm runs it', ['/bin/sh', '-c', 'node start.mjs']],
+] as const)
+  (hasPython ? test : test.skip)(title, async (t) => {
     const folder = await temporaryFolder(t);
-    writeRun(folder, 'run', 3);
-    const args = [process.execPath, '-e', PROGRAM, fileURLToPath(TOOL), CLI];
-    const { stdout, stderr } = spawnSync('python3', ['-c', TERMINAL, ...args], {
+    await writeFile(join(folder, 'start.mjs'), program(writeRun(folder, 'run', 3)));
+    const { stdout, stderr } = spawnSync('python3', ['-c', TERMINAL, ...words], {
       cwd: folder,
       encoding: 'utf8',
     });
     t.regex(stdout, /code 0$/m, stderr);
-  },
-);
+  });
