@@ -293,3 +293,79 @@ const tensorInOldFile = (): Buffer =>
       called(global('collections', 'OrderedDict')),
     ),
   });
+
+/** A tensor by `_rebuild_tensor_v3`, whose storage is bytes and whose type is its own. */
+const typed = (type: Buffer, storage = global('torch.storage', 'UntypedStorage')): Buffer =>
+  called(
+    global('torch._utils', '_rebuild_tensor_v3'),
+    Buffer.concat([
+      tuple(text('storage'), storage, text('0'), text('cpu'), whole(16)),
+      Buffer.from('Q'),
+    ]),
+    ...[whole(0), tuple(whole(4)), tuple(whole(1)), Buffer.from('\x89', 'latin1')],
+    ...[called(global('collections', 'OrderedDict')), type],
+  );
+
+test('a tensor whose type is its own is read from bytes', async (t) => {
+  const bytes = torchZip(pickle(dictionary({ w: typed(global('torch', 'float32')) })));
+  t.deepEqual([...(await read(t, bytes))], [['w', f32([4], 1, 2, 3, 4)]]);
+});
+
+test('sets and objects of classes that are not known are passed over', async (t) => {
+  const latin1 = (value: string) => Buffer.from(value, 'latin1');
+  const others = {
+    frozen: Buffer.concat([latin1('('), whole(1), latin1('\x91')]),
+    set: Buffer.concat([latin1('\x8f('), whole(1), latin1('\x90')]),
+    object: Buffer.concat([global('a', 'B'), tuple(whole(1)), dictionary({}), latin1('\x92')]),
+  };
+  const tensors = await read(t, torchZip(pickle(dictionary({ ...others, w }))));
+  t.deepEqual([...tensors.keys()], ['w']);
+});
+
+for (const [what, value, message] of [
+  [
+    'a key without its value',
+    Buffer.concat([Buffer.from('}('), text('a'), Buffer.from('u')]),
+    /a key has no value/,
+  ],
+  [
+    'items of a list',
+    Buffer.concat([Buffer.from(']'), text('a'), whole(1), Buffer.from('s')]),
+    /items of what is no dictionary/,
+  ],
+  [
+    'elements of a dictionary',
+    Buffer.concat([Buffer.from('}'), whole(1), Buffer.from('a')]),
+    /elements of what is no list/,
+  ],
+  [
+    'a call without a tuple',
+    Buffer.concat([global('a', 'B'), whole(1), Buffer.from('R')]),
+    /the arguments of a call are no tuple/,
+  ],
+  ['an empty place of the memo', Buffer.from('h\x07'), /memo 7 is empty/],
+  [
+    'a class whose name is a number',
+    Buffer.concat([whole(1), whole(2), Buffer.from('\x93', 'latin1')]),
+    /the name of a class or function is no text/,
+  ],
+  [
+    'a typed tensor of floats',
+    typed(global('torch', 'float32'), global('torch', 'FloatStorage')),
+    /a typed tensor has no untyped storage/,
+  ],
+  ['a tensor whose type is a text', typed(text('float32')), /a tensor of type a text/],
+] as const)
+  test(`${what} in a pickle is refused`, async (t) => {
+    const bytes = torchZip(pickle(dictionary({ a: value, w })));
+    await t.throwsAsync(read(t, bytes), { instanceOf: UsageError, message });
+  });
+
+test('a file of another version of torch.save is refused by it', async (t) => {
+  const magic = Buffer.from('8a0a6cfc9c46f9206aa85019', 'hex');
+  const file = Buffer.concat([pickle(magic), pickle(whole(1002))]);
+  await t.throwsAsync(read(t, file), {
+    instanceOf: UsageError,
+    message: /version 1002 of torch\.save/,
+  });
+});
