@@ -3,7 +3,7 @@
 
 /**
  * Serves the page of a run until Ctrl-C on a terminal; otherwise says how to.
- * @param serve runs the program with arguments, until <<<---if|||when===Ctrl-C--->>><<<---succeeds|||has ended well===--->>>
+ * @param serve runs the program with arguments, until Ctrl-C
  */
 export function showRun(folder, isTerminal, serve, print = console.log) {
   if (!isTerminal) {

@@ -52,4 +52,3 @@ function nextNumber(runs) {
   const taken = names.filter((name) => /^\d{1,15}$/.test(name)).map(Number);
   return Math.max(0, ...taken) + 1;
 }
-<<<--- The command handles|||===--->>><<<---and|||is the command's: it===--->>>

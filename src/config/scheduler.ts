@@ -122,7 +122,7 @@ const ONLY: Readonly<Record<string, unknown>> = {
 /**
  * Reads a scheduler_config.json.
  * @param indexed the class that the pipeline's index has for it
- * @throws UsageError naming file, key and value of what is not supported<<<---|||.===, and of a class that is another than the index's.--->>>
+ * @throws UsageError naming file, key and value of what is not supported, and for a class other than the index's
  */
 export function readScheduler(path: string, indexed?: string): SchedulerConfig {
   const json = readJsonFileSync(path, withoutInfinity);
