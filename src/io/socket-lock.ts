@@ -99,10 +99,11 @@ function answer(socket: net.Socket): void {
 /**
  * Where sockets are files they outlive their holder. Takes such a file away; false where it is another's after all. Others may do
  * the same at the same time, and one of them listen there already: so it is moved before it is asked again and removed.
+ * @param asking asks who listens, for tests
  */
-async function clearLeft(address: string): Promise<boolean> {
+export async function clearLeft(address: string, asking = ask): Promise<boolean> {
   if (!isAbsolute(address) || address.startsWith('\\\\')) return false;
-  if (!(await ask(address)).refused) return false;
+  if (!(await asking(address)).refused) return false;
   const aside = `${address}.${randomBytes(4).toString('hex')}`;
   try {
     await rename(address, aside);
@@ -111,7 +112,7 @@ async function clearLeft(address: string): Promise<boolean> {
     if (systemCode(error) === 'ENOENT') return true;
     throw error;
   }
-  const { refused } = await ask(aside);
+  const { refused } = await asking(aside);
   // Unlike a rename, a link takes no other's place.
   if (!refused) await link(aside, address).catch(() => undefined);
   await rm(aside, { force: true });

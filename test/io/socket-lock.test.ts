@@ -6,7 +6,13 @@ import net from 'node:net';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { exclusively } from '../../src/io/lock.js';
-import { addressOf, askPid, type SocketLock, tryListen } from '../../src/io/socket-lock.js';
+import {
+  addressOf,
+  askPid,
+  clearLeft,
+  type SocketLock,
+  tryListen,
+} from '../../src/io/socket-lock.js';
 import { temporaryFolder } from '../helpers/folder.js';
 
 const MODULE = new URL('../../src/io/socket-lock.js', import.meta.url).href;
@@ -176,6 +182,23 @@ withSocketFiles(
     t.is(await tryListen(at), 'held');
     t.is(await askPid(at), `${process.pid}`);
     t.deepEqual(await readdir(folder), ['lock']);
+    lock.close();
+  },
+);
+
+withSocketFiles(
+  'a socket on which somebody listens by the time it is taken away is put back',
+  async (t) => {
+    const folder = await temporaryFolder(t);
+    const at = join(folder, 'lock');
+    const lock = (await tryListen(at)) as SocketLock;
+    // It looked left when it was asked; another took it over before it was moved.
+    const answers = [true, false];
+    t.false(await clearLeft(at, async () => ({ refused: answers.shift()! })));
+    t.deepEqual(await readdir(folder), ['lock']);
+    t.is(await askPid(at), `${process.pid}`);
+    // And one that is gone by then is anybody's.
+    t.true(await clearLeft(join(folder, 'gone'), async () => ({ refused: true })));
     lock.close();
   },
 );
