@@ -37,12 +37,13 @@ export async function openTab(t: ExecutionContext): Promise<Tab> {
   const browser = await openFirefox(t);
   // Whether a page has come is for tests to say: one that is loaded twice may end no load.
   await browser.ask('WebDriver:NewSession', { pageLoadStrategy: 'none' });
+  const execute = async (script: string) => {
+    const said = await browser.ask('WebDriver:ExecuteScript', { script, args: [] });
+    return (said as { value: unknown }).value;
+  };
   const evaluate = async (expression: string) => {
     const script = `return (async () => JSON.stringify(await (${expression})) ?? 'null')()`;
-    const { value } = (await browser.ask('WebDriver:ExecuteScript', { script, args: [] })) as {
-      value: string;
-    };
-    return JSON.parse(value) as unknown;
+    return JSON.parse(String(await execute(script))) as unknown;
   };
   const idOf = async (selector: string) => {
     const asked = { using: 'css selector', value: selector };
@@ -55,7 +56,9 @@ export async function openTab(t: ExecutionContext): Promise<Tab> {
     },
     evaluate,
     until: async (expression) => {
-      while (!(await evaluate(expression).catch(unlessLost))) await setTimeout(50);
+      // Not a promise: one of a page that goes is waited for in vain.
+      const script = `return Boolean(${expression})`;
+      while ((await execute(script).catch(unlessLost)) !== true) await setTimeout(50);
     },
     click: async (selector) => {
       await browser.ask('WebDriver:ElementClick', await idOf(selector));
