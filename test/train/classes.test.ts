@@ -116,7 +116,7 @@ test('data that do not say classes, or say one alone or others than asked, are r
     t,
     labelled(same),
     out,
-    /^--classes: .*: expected two classes or more, got 1 alone$/,
+    /^--classes: .*: expected two classes or more, got only 1$/,
   );
   const array = join(folder, 'images.npy');
   const header = "{'descr': '|u1', 'fortran_order': False, 'shape': (8, 16, 16), }".padEnd(117);
