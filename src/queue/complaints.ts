@@ -30,9 +30,9 @@ export class Complaints {
         () => {},
       );
     } else if (/could not renew lock|Missing (lock|key) for job/.test(error.message)) {
-      this.note('a job was taken from this worker, which was away for too long');
+      this.note('a job was taken from this worker, which was unreachable for too long');
     } else if (!('code' in error) && !/Connection is closed/.test(error.message)) {
-      // That Redis is away is told by the connection.
+      // The connection already reports that Redis is unreachable.
       this.note(error.message);
     }
   }

@@ -151,9 +151,7 @@ class Server<J, R> {
       this.setConcurrency();
     });
     worker.on('error', (error) => this.meet(error));
-    worker.on('stalled', () =>
-      this.complaints.note('a worker was lost; its job is taken up again'),
-    );
+    worker.on('stalled', () => this.complaints.note('a worker was lost; its job is taken over'));
     return worker;
   }
 
@@ -204,7 +202,7 @@ class Server<J, R> {
       if (build !== options.build)
         throw new UsageError(`job.build: expected ${options.build}, got ${build}`);
       if (kind.idOf(data) !== job.id)
-        throw new UsageError('job: expected a number that follows from its data, got another');
+        throw new UsageError('job: expected an id that matches its data, got another');
       return data;
     } catch (error) {
       if (error instanceof UsageError) throw new Hopeless(error.message);

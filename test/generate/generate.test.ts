@@ -149,7 +149,7 @@ test('A lost or damaged manifest only costs time, with --resume', async (t) => {
   await rm(manifest);
   await t.throwsAsync(generate(options), {
     instanceOf: UsageError,
-    message: /expected a new folder or one with a manifest, got one that holds 000000\.png/,
+    message: /expected a new folder or one with a manifest, got one with 000000\.png/,
   });
   t.deepEqual(await hashes(options.out), first);
 });

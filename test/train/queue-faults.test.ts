@@ -268,6 +268,6 @@ redisTest(
     }
     await running;
     t.deepEqual(read(options), read(local));
-    t.true(worker.notes.some((note) => /is away; waiting for it$/.test(note)));
+    t.true(worker.notes.some((note) => /is unreachable; waiting for it$/.test(note)));
   },
 );
