@@ -104,7 +104,7 @@ export class QueuedTrainer implements Trainer {
       const blob = await cache.addFile((path) => packImages(path, dataset));
       const bytes = bytesOfRound(config, blob);
       const missing = bytes.held - blob.bytes + (await missingBytes(redis, blob));
-      checkRoom(connection, await connection.info(), missing, 'images, and replicas on their way');
+      checkRoom(connection, await connection.info(), missing, 'images, and replicas in transit');
       options.onNote(`queue   ${address.shown}: ${bytesInWords(bytes)}`);
       await keepBlob(redis, cache.pathOf(blob), blob);
       const build = buildId(config.computing.strict);

@@ -311,7 +311,7 @@ redisTest(
     t.regex(message, /^redis:\/\/.* is full, using .* of its maxmemory of 1 bytes; free some/);
     await t.throwsAsync(generate(options), {
       instanceOf: UsageError,
-      message: /^--queue: .*: expected room for .* \(weights, and \d+ images on their way\), got a/,
+      message: /^--queue: .*: expected room for .* \(weights, and \d+ images in transit\), got a/,
     });
     await redis.config('SET', 'maxmemory', '0');
     const { made, kept } = await generate(options);

@@ -175,7 +175,7 @@ redisTest(
     await t.throwsAsync(train(options), {
       instanceOf: UsageError,
       message:
-        /^--queue: .*: expected room for .* \(images, and replicas on their way\), got a Redis/,
+        /^--queue: .*: expected room for .* \(images, and replicas in transit\), got a Redis/,
     });
     t.deepEqual(await readdir(folder), ['bars.idx']);
   },
