@@ -43,7 +43,7 @@ const wrong: [what: string, settings: Record<string, unknown>, message: RegExp][
   [
     'sides that no level has',
     { data: 'toy-cars', network: 'unet2d', attention: [7] },
-    /^runConfig\.attention: expected sides of the levels, which are 32, 16, 8, got 7$/,
+    /^runConfig\.attention: expected image sizes of levels, which are 32, 16, 8, got 7$/,
   ],
   ['data that is no text', { data: 7 }, /^runConfig\.data: expected a folder .*, got number$/],
   ['a misspelt setting', { step: 5 }, /^runConfig\.step: unknown field \(did you mean steps\?\)$/],

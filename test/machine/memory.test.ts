@@ -63,7 +63,7 @@ test('a process with hardly any address space left does not start', async (t) =>
   const root = await kernelFiles(await temporaryFolder(t), full);
   t.throws(() => requireRoomToStart(root), {
     instanceOf: RunError,
-    message: /^ulimit -v leaves too little address space: 600\.00 MiB in all, 400\.00 MiB of them/,
+    message: /^ulimit -v leaves too little address space: 600\.00 MiB in all, 400\.00 MiB of it/,
   });
 });
 
