@@ -200,7 +200,7 @@ redisTest(
     clearInterval(damage);
     t.deepEqual(read(options), read(local));
     t.true(
-      worker.notes.some((note) => /what lies in Redis is damaged; it is removed/.test(note)),
+      worker.notes.some((note) => /the copy in Redis is damaged; it was removed/.test(note)),
       worker.notes.join('\n'),
     );
     t.true(notes.length > 0);

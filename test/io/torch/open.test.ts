@@ -331,23 +331,23 @@ for (const [what, value, message] of [
   [
     'items of a list',
     Buffer.concat([Buffer.from(']'), text('a'), whole(1), Buffer.from('s')]),
-    /items of what is no dictionary/,
+    /items of something other than a dictionary/,
   ],
   [
     'elements of a dictionary',
     Buffer.concat([Buffer.from('}'), whole(1), Buffer.from('a')]),
-    /elements of what is no list/,
+    /elements of something other than a list/,
   ],
   [
     'a call without a tuple',
     Buffer.concat([global('a', 'B'), whole(1), Buffer.from('R')]),
-    /the arguments of a call are no tuple/,
+    /the arguments of a call are not a tuple/,
   ],
   ['an empty place of the memo', Buffer.from('h\x07'), /memo 7 is empty/],
   [
     'a class whose name is a number',
     Buffer.concat([whole(1), whole(2), Buffer.from('\x93', 'latin1')]),
-    /the name of a class or function is no text/,
+    /the name of a class or function is not text/,
   ],
   [
     'a typed tensor of floats',
