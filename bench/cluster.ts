@@ -1,10 +1,10 @@
-/** What a round takes 10, 100 and 1,000 workers, computed: `node dist/bench/cluster.js [PARAMETERS [STEP_SECONDS [STEPS]]]`. */
+/** The computed time of a round with 10, 100 and 1,000 workers: `node dist/bench/cluster.js [PARAMETERS [STEP_SECONDS [STEPS]]]`. */
 import { argv } from 'node:process';
 import { type Cluster, roundCost } from '../src/train/round-model.js';
 
 const [parameters = 62_438_883, stepSeconds = 10, steps = 100] = argv.slice(2).map(Number);
 
-/** Gigabits a second, in bytes. */
+/** Gigabits per second, in bytes. */
 const gigabit = 1e9 / 8;
 
 const cluster: Omit<Cluster, 'workers' | 'replicas'> = {

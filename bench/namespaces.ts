@@ -14,8 +14,8 @@ import { CLI } from '../test/helpers/cli-path.js';
 import { freePort, RedisServer, until } from '../test/helpers/redis-server.js';
 
 /*
- * Rounds of workers that are hosts of their own, as far as a network goes: a namespace each, whose link is limited by `tc` (tbf), against
- * what `train/round-model.ts` computes. It needs root, `ip` and `tc`; Redis and the coordinator are in this machine's own namespace.
+ * Measures rounds of workers in network namespaces, each with a link limited by `tc` (tbf), and compares them with the model in
+ * `train/round-model.ts`. Needs root, `ip` and `tc`; Redis and the coordinator are in the default namespace.
  *
  *   node dist/bench/namespaces.js [workers] [megabits] [rounds] [steps] [preset]
  */

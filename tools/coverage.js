@@ -1,10 +1,10 @@
-// `npm run coverage`: the tests, and then what they ran of src/, line by line and branch by branch, as V8 counted it. Arguments
-// go to ava: `npm run coverage -- dist/test/io/json.test.js`. Programs that the tests start count; those that they kill do not.
+// `npm run coverage`: runs the tests and prints V8's coverage of src/ by line and branch. Arguments
+// go to ava: `npm run coverage -- dist/test/io/json.test.js`. Programs that the tests start count, unless they are killed.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, install, root, run } from './prepare.js';
 
-/** The script of a package's command. */
+/** The script behind a package's command. */
 function command(name) {
   const folder = join(root, 'node_modules', name);
   const { bin } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
@@ -13,7 +13,7 @@ function command(name) {
 
 install();
 build();
-// The compiled files, which their source maps lead back to src/.
+// The compiled files; source maps lead back to src/.
 const flags = ['--clean', '--include', 'dist/src/**', '--exclude', 'dist/src/watch/page/**'];
 run(process.execPath, [
   command('c8'),

@@ -1,9 +1,9 @@
-// `npm run fuzz`: damages files, and looks for such as a reader neither reads nor refuses in one line. Each reader has a process
-// of its own, which is ended where it does not come to an end. What is found is kept in test/fixtures/fuzz, which a test reads.
+// `npm run fuzz`: damages files, and looks for ones that a reader neither reads nor refuses in one line. Each reader has its own
+// process, which is killed if it hangs. Finds are kept in test/fixtures/fuzz, which a test reads.
 //
-//     npm run fuzz                                  every reader for 20 seconds, from another seed each time
-//     npm run fuzz -- --seconds 600 torch npz       some of them for longer
-//     npm run fuzz -- --seed 7                      what was tried before, again
+//     npm run fuzz                                  every reader for 20 seconds, with a new seed each time
+//     npm run fuzz -- --seconds 600 torch npz       some readers for longer
+//     npm run fuzz -- --seed 7                      repeats an earlier search
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,10 +12,10 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build, fail, install, root } from './prepare.js';
 
-/** Seconds over its time that a reader may take with its last file. */
+/** Extra seconds for a reader's last file. */
 const PATIENCE = 30;
 
-/** MiB of JavaScript's memory. */
+/** MiB of the JavaScript heap. */
 const MEMORY = 1024;
 
 function parse() {
@@ -35,7 +35,7 @@ const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
 if (!(seconds > 0) || !Number.isSafeInteger(seed))
   fail('expected --seconds above 0 and a whole --seed');
 
-/** Runs the search for one reader: what it printed, or why it ended without. */
+/** Runs the search for one reader: returns its output, or why it failed. */
 function run(name, file) {
   const script = join(root, 'dist', 'test', 'fuzz', 'run.js');
   const args = [`--max-old-space-size=${MEMORY}`, script, name, `${seconds}`, `${seed}`, file];

@@ -5,10 +5,10 @@ import { root } from './prepare.js';
 
 const CLI = join(root, 'dist', 'src', 'cli.js');
 
-/** What a terminal sends for Ctrl-C where it makes no signal of it. */
+/** The character that a terminal in raw mode sends for Ctrl-C. */
 const CTRL_C = 3;
 
-/** Shows and runs a command; ends with its exit code if it fails. Ctrl-C is the command's: it saves its run. */
+/** Shows and runs a command; ends with its exit code if it fails. The command handles Ctrl-C: it saves its run. */
 export function haze(...args) {
   process.on('SIGINT', () => {});
   say(args);
@@ -19,8 +19,8 @@ export function haze(...args) {
 }
 
 /**
- * Shows and runs a last command, until Ctrl-C. That is read as a key and handed on: a signal of the terminal would reach the shell
- * in which npm runs this program, too, and the shell then ends by it, whatever this program's exit code is.
+ * Shows and runs the last command, until Ctrl-C, which is read as a key and passed on: the terminal's signal would also reach the shell
+ * in which npm runs this program, and that shell would die of it, whatever this program's exit code.
  */
 export function hazeUntilCtrlC(...args) {
   say(args);

@@ -1,4 +1,4 @@
-// `npm run licences`: writes LICENCES.md, the licences of all that is installed with Haze, out of package-lock.json.
+// `npm run licences`: writes LICENCES.md, the licences of everything installed with Haze, from package-lock.json.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,17 +7,17 @@ import { TENSORFLOW } from './npm-lock.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** What licences of dependencies may say, by their SPDX names; others want a decision first. */
+/** Permitted licences of dependencies, by their SPDX names; any other needs a decision. */
 export const ALLOWED = [
   ...['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'ISC', 'MIT', 'Unlicense'],
-  // libvips, a library that sharp loads as a file of its own.
+  // libvips, which sharp loads as a separate shared library.
   'LGPL-3.0-or-later',
 ];
 
 /** The names in an SPDX expression. */
 const namesIn = (licence) => licence.split(/\s*(?:\(|\)|\bAND\b|\bOR\b)\s*/).filter(Boolean);
 
-/** A row a package: name, versions, licence. @throws Error for a licence that is missing, or not in `ALLOWED` */
+/** One row per package: name, versions, licence. @throws Error for a missing licence, or one not in `ALLOWED` */
 function rows(packages, names) {
   const found = new Map();
   for (const path of closure(packages, names)) {

@@ -1,6 +1,6 @@
-// What package-lock.json says of which package needs which.
+// The dependency graph in package-lock.json.
 
-/** The entry of `packages` that Node finds for a dependency of the package at `from`. */
+/** The entry of `packages` to which Node resolves a dependency of the package at `from`. */
 function resolve(packages, from, name) {
   for (
     let folder = from;
@@ -13,7 +13,7 @@ function resolve(packages, from, name) {
   }
 }
 
-/** Paths of some packages and of all that they need, on whichever platform, in the lock file's order. */
+/** Paths of some packages and all their dependencies, on any platform, in the lock file's order. */
 export function closure(packages, names) {
   const found = new Set();
   const visit = (path) => {

@@ -5,18 +5,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fail, root } from './prepare.js';
 
-/** Runs `use` with a folder of its own, which has spaces in its path, and removes it. */
+/** Runs `use` with a temporary folder whose path contains spaces, and removes it. */
 export function inFolder(use) {
   const folder = mkdtempSync(join(tmpdir(), 'haze a package '));
-  // What fails ends the process at once.
+  // A failure ends the process at once.
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
   use(folder);
 }
 
-/** Runs a program to its end: what it printed and the seconds that it took. Ends this one where it fails. */
+/** Runs a program: returns its output and its seconds. Exits if it fails. */
 export function timed(cwd, program, args, env = {}) {
   const begin = performance.now();
-  // The npm that runs us: on Windows its command is a script, which takes a shell, and a shell splits paths with spaces.
+  // The npm that runs us: on Windows its command is a script, which needs a shell, and a shell splits paths with spaces.
   const script = program === 'npm' ? process.env.npm_execpath : undefined;
   const [file, all] = script ? [process.execPath, [script, ...args]] : [program, args];
   const { npm_config_local_prefix: _, ...rest } = process.env;
@@ -27,7 +27,7 @@ export function timed(cwd, program, args, env = {}) {
   return { stdout, seconds: (performance.now() - begin) / 1000 };
 }
 
-/** Makes the tarball in a folder: its path, its bytes, and those of its files. */
+/** Packs the tarball into a folder: returns its path, its size, and that of its files. */
 export function pack(folder) {
   const args = ['pack', '--json', '--pack-destination', folder];
   const [{ filename, size, unpackedSize, entryCount }] = JSON.parse(

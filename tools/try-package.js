@@ -1,12 +1,12 @@
-// `npm run try-package`: installs the tarball by npm, pnpm and yarn, in a folder with spaces in its path, and uses it: the
-// command's version and doctor, training and sampling, a program, and its types. Names of package managers try those alone.
+// `npm run try-package`: installs the tarball with npm, pnpm and yarn, in a folder with spaces in its path, and uses it: the
+// command's version and doctor, training and sampling, a program, and its types. Arguments name the package managers to try.
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { inFolder, pack, project, timed } from './packed.js';
 import { fail, root } from './prepare.js';
 
-/** How each installs a tarball without running scripts, and what its projects say besides. */
+/** How each installs a tarball without running scripts, and what else its package.json needs. */
 const MANAGERS = {
   npm: { args: ['install', '--ignore-scripts', '--no-audit', '--no-fund'] },
   pnpm: { fetch: 'pnpm@10', args: ['add', '--ignore-scripts'] },
@@ -22,7 +22,7 @@ await writePicture('a car.png', grid(toImages(images, model)));
 console.log(checkpoint);
 `;
 
-/** The types of Node alone, and those of the package checked with all others. */
+/** Only Node's types, and a full check of the package's declarations. */
 const COMPILER = {
   ...{ module: 'nodenext', target: 'es2022', lib: ['es2023'], types: ['node'] },
   ...{ strict: true, noEmit: true, skipLibCheck: false },
@@ -40,7 +40,7 @@ function fetchManager(folder, name) {
   return [process.execPath, join(installed, typeof bin === 'string' ? bin : bin[name])];
 }
 
-/** Installs and uses the package in a project of its own. */
+/** Installs and uses the package in a new project. */
 function tryWith(folder, tarball, name) {
   const [program, ...first] = fetchManager(folder, name);
   const place = project(folder, `by ${name}`);

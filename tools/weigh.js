@@ -1,11 +1,11 @@
-// `npm run weigh`: what an install of the package weighs and how long it takes, alone and with the optional TensorFlow package.
-// Each is installed twice: with an empty cache of npm's, and again with what that has fetched.
+// `npm run weigh`: the size and duration of an install of the package, alone and with the optional TensorFlow package.
+// Each is installed twice: with an empty npm cache, and with a filled one.
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { TENSORFLOW } from './npm-lock.js';
 import { bytesBelow, inFolder, pack, project, timed } from './packed.js';
 
-/** Packages that are named, of the heaviest. */
+/** Number of heaviest packages to list. */
 const HEAVIEST = 10;
 
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
@@ -21,7 +21,7 @@ function packagesIn(modules) {
     );
 }
 
-/** All packages, those within others too. */
+/** All packages, including nested ones. */
 function count(folder) {
   const modules = join(folder, 'node_modules');
   if (!existsSync(modules)) return 0;
@@ -40,7 +40,7 @@ inFolder((folder) => {
   ]) {
     const place = project(folder, 'weighed');
     const cache = join(folder, 'cache');
-    // Its install script would fetch a library, and so does `haze setup tensorflow`.
+    // Its install script would download a library, which `haze setup tensorflow` does.
     const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--cache', cache];
     const install = () =>
       timed(place, 'npm', ['install', ...flags, tarball.path, ...others]).seconds;

@@ -1,9 +1,9 @@
-/** The picture of benchmarks: a group of bars for each piece of work, as SVG. */
+/** The benchmark plot, as SVG: a group of bars per piece of work. */
 import { element, picture, pixel, scaleFromZero, words } from '../io/svg.js';
 import { significant } from '../units.js';
 import { byWork, pathName, type Result, workName } from './result.js';
 
-/** Pixels: of the longest bar, a row, a group's title, the labels before the bars, their figures behind, and around all. */
+/** Pixels of the longest bar, a row, a group's title, the labels left of the bars, the figures right of them, and the margin. */
 const [WIDTH, ROW, TITLE, LABELS, FIGURES, PADDING] = [460, 22, 34, 330, 110, 14];
 
 /** Between two groups. */
@@ -11,7 +11,7 @@ const GAP = 14;
 
 const [OURS, OTHERS] = ['#1f6fb4', '#b9b9b9'];
 
-/** Each group has a scale of its own, which begins at 0. */
+/** Each group has its own scale, from 0. */
 export function barPicture(results: readonly Result[]): string {
   let top = PADDING;
   const groups = byWork(results).flatMap((rows) => {

@@ -1,6 +1,6 @@
 /**
- * Replicas: data parallelism that talks little (DiLoCo, Douillard et al., 2023). Each replica takes some steps of its own; then all go on
- * from what they have come to together.
+ * Replicas: data parallelism with little communication (DiLoCo, Douillard et al., 2023). Each replica trains separately for some steps;
+ * then all continue from their combined weights.
  */
 import { UsageError } from '../errors.js';
 import type { TrainingConfig } from './config.js';
@@ -10,19 +10,19 @@ import type { Source } from './source.js';
 /** The paper's outer optimizer: Nesterov's momentum. */
 const OUTER = { lr: 0.7, momentum: 0.9 } as const;
 
-/** Each keeps its weights and moments: more than any machine has memory for. */
+/** Each replica keeps its own weights and moments: more would not fit into any machine. */
 const MOST_REPLICAS = 1024;
 
 export const replicaFlags: Flags = {
   replicas: {
     describe:
-      'Train so many replicas, each on --batch images a step of its own, which come together every --sync-every steps',
+      'Number of replicas, each with its own --batch images per step; they are averaged every --sync-every steps',
     value: 'N',
     default: '1',
   },
   'sync-every': {
     describe:
-      'Steps of each replica in a round, which ends with one step of an outer optimizer along their mean change (DiLoCo)',
+      'Steps of each replica per round; a round ends with one outer optimizer step along their mean change (DiLoCo)',
     value: 'N',
     default: 'no rounds',
   },
@@ -38,7 +38,7 @@ export const replicaFlags: Flags = {
   },
 };
 
-/** What these were in runs that could not choose them, too. */
+/** The defaults, which also hold for runs older than these settings. */
 export const REPLICA_DEFAULTS = {
   replicas: 1,
   syncEvery: null,
@@ -46,7 +46,7 @@ export const REPLICA_DEFAULTS = {
   outerMomentum: null,
 } as const satisfies Partial<TrainingConfig>;
 
-/** The settings of these that a source gives. @throws UsageError for one that cannot be */
+/** Reads the replica settings from a source. @throws UsageError for an invalid one */
 export const readReplicas = (source: Source): Partial<TrainingConfig> =>
   given<Pick<TrainingConfig, keyof typeof REPLICA_DEFAULTS>>({
     replicas: source.whole('replicas', { min: 1, max: MOST_REPLICAS }),
@@ -55,7 +55,7 @@ export const readReplicas = (source: Source): Partial<TrainingConfig> =>
     outerMomentum: source.real('outerMomentum', { min: 0, below: 1 }),
   });
 
-/** A run's training with the outer optimizer where it has rounds, and without where it has none. @throws UsageError */
+/** Fills in the outer optimizer if the run has rounds. @throws UsageError for its settings without rounds */
 export function withRounds(
   settings: Partial<TrainingConfig>,
   training: TrainingConfig,
@@ -74,7 +74,7 @@ export function withRounds(
   return training;
 }
 
-/** @throws UsageError for replicas that never come together */
+/** @throws UsageError for replicas that are never averaged */
 export function checkReplicas({ replicas, syncEvery }: TrainingConfig): void {
   if (replicas > 1 && syncEvery === null)
     throw new UsageError(
@@ -82,7 +82,7 @@ export function checkReplicas({ replicas, syncEvery }: TrainingConfig): void {
     );
 }
 
-/** Images of a step, of all replicas together. */
+/** Images per step, over all replicas. */
 export const imagesOfStep = ({
   batch,
   accumulate,
@@ -96,7 +96,7 @@ export interface Outer {
   readonly momentum: number;
 }
 
-/** That of a run with rounds. */
+/** The outer optimizer of a run with rounds. */
 export const outerOf = ({
   outerLr,
   outerMomentum,
@@ -105,7 +105,7 @@ export const outerOf = ({
   momentum: outerMomentum ?? OUTER.momentum,
 });
 
-/** The training of one replica by itself, without rounds. */
+/** The training settings of a single replica, without rounds. */
 export const ofOneReplica = (training: TrainingConfig): TrainingConfig => ({
   ...training,
   ...REPLICA_DEFAULTS,

@@ -3,8 +3,8 @@ import { allowedMemory } from '../machine/memory.js';
 import { bytes } from '../units.js';
 
 /**
- * Images that are packed cannot be read from the middle: they are unpacked into memory, and may take a quarter of it.
- * @param instead what to do where they take more
+ * Compressed images cannot be read from the middle: they are decompressed into memory, and may take a quarter of it.
+ * @param instead advice for the user if they take more
  * @throws UsageError
  */
 export function requireRoomToUnpack(where: string, length: number, instead: string): void {

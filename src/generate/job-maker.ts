@@ -5,7 +5,6 @@ import { makeTrajectory } from '../diffusion/sampler.js';
 import { makeSchedule } from '../diffusion/schedule.js';
 import { EngineError, UsageError } from '../errors.js';
 import { checkNetworkOf, readWeights } from '../io/weights.js';
-import type { BlobCache } from '../queue/blob-cache.js';
 import type { Connection } from '../queue/connect.js';
 import {
   bytesOfImage,
@@ -14,17 +13,9 @@ import {
   idOf,
   type Recipe,
 } from '../queue/generate-job.js';
-import { type Maker, Stopped } from '../queue/serve.js';
+import { type Maker, type MakerOptions, Stopped } from '../queue/maker.js';
 import { openGenerator } from './open-generator.js';
 import type { GenerateOptions } from './options.js';
-
-export interface JobMakerOptions {
-  readonly threads: number;
-  readonly strict: boolean;
-  readonly wide: boolean;
-  readonly cache: BlobCache;
-  readonly onNote: (text: string) => void;
-}
 
 /** An open model. */
 interface Current {
@@ -37,7 +28,7 @@ interface Current {
 
 export class JobMaker implements Maker<GenerateJob, Uint8Array> {
   private readonly connection: Pick<Connection, 'redis'>;
-  private readonly options: JobMakerOptions;
+  private readonly options: MakerOptions;
   private readonly waiting: (() => void)[] = [];
   private current: Current | undefined;
   private notice: (lanes: number) => void = () => {};
@@ -45,7 +36,7 @@ export class JobMaker implements Maker<GenerateJob, Uint8Array> {
   private turn: Promise<unknown> = Promise.resolve();
   private stopped = false;
 
-  constructor(connection: Pick<Connection, 'redis'>, options: JobMakerOptions) {
+  constructor(connection: Pick<Connection, 'redis'>, options: MakerOptions) {
     this.connection = connection;
     this.options = options;
   }

@@ -2,16 +2,16 @@
 import type { LossCurve, Point } from './loss-curve.js';
 import { element, picture, pixel, type Scale, scaleFromZero, tickText, words } from './svg.js';
 
-/** Pixels of the area between the axes, and around it for their words. */
+/** Pixels of the plot area, and of the margins for labels. */
 const [WIDTH, HEIGHT] = [760, 400];
 const [LEFT, TOP, RIGHT, BOTTOM] = [84, 20, 36, 64];
 
-/** Points so few that a dot each can be told apart get one; held-out losses and short runs do. */
+/** Series of up to this many points get a dot per point: held-out losses and short runs. */
 const FEW = 100;
 
 const [GREY, RULE, DARK] = ['#e8e8e8', '#888', '#222'];
 
-/** One series of the picture: its words in the legend, its colour, stroke and the radius of its dots. */
+/** One series of the picture: its name in the legend, its colour, stroke and the radius of its dots. */
 interface Series {
   readonly title: string;
   readonly points: readonly Point[];
@@ -20,7 +20,7 @@ interface Series {
   readonly radius: number;
 }
 
-/** Steps across, losses up, both from zero. Of the series of `curve` those are drawn that have points; one has. */
+/** Steps on the x axis, losses on the y axis, both from zero. Draws the series of `curve` that have points; at least one must. */
 export function lossPicture(curve: LossCurve): string {
   const series = seriesOf(curve).filter(({ points }) => points.length > 0);
   const all = series.flatMap(({ points }) => points);
@@ -65,7 +65,7 @@ function lossAxis(y: Scale): string[] {
 }
 
 function stepAxis(x: Scale): string[] {
-  // There is no half of a step.
+  // No ticks between steps.
   const marks = x.ticks
     .filter(Number.isInteger)
     .flatMap((value) => [
@@ -77,7 +77,7 @@ function stepAxis(x: Scale): string[] {
   return [line(0, HEIGHT, WIDTH, HEIGHT, RULE), ...marks, title];
 }
 
-/** A line, and dots on it where the points are few. */
+/** A line, with dots if there are few points. */
 function drawn({ points, colour, stroke, radius }: Series, x: Scale, y: Scale): string[] {
   const places = points.map(({ step, loss }) => [pixel(x.at(step)), pixel(y.at(loss))] as const);
   const path = {
@@ -88,10 +88,10 @@ function drawn({ points, colour, stroke, radius }: Series, x: Scale, y: Scale): 
   return [element('polyline', path), ...(points.length <= FEW ? dots : [])];
 }
 
-/** Pixels of the legend's rows, and of the longest of its words. */
+/** Pixels of the legend's rows, and of its longest name. */
 const [ROW, WORDS] = [18, 130];
 
-/** At the top right, where a loss that falls leaves room. */
+/** At the top right, where a falling loss leaves room. */
 function legend(series: readonly Series[]): string[] {
   return series.flatMap(({ title, colour }, i) => {
     const y = 14 + ROW * i;

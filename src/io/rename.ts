@@ -1,11 +1,11 @@
 /**
- * Renames that a glance of another program does not stop. On Windows a file that somebody has open cannot be replaced, nor a
- * folder be moved that holds one. Virus scanners and indexers open each new file for a moment, and so does `haze watch`.
+ * Renames that survive a file being open elsewhere for a moment. On Windows an open file cannot be replaced, nor a
+ * folder that contains one moved. Virus scanners, indexers and `haze watch` open new files briefly.
  */
 import { rename } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** What renames, for tests. */
+/** The system calls, for tests. */
 export interface Renaming {
   readonly platform: NodeJS.Platform;
   rename(from: string, to: string): Promise<void>;
@@ -18,13 +18,13 @@ const HERE: Renaming = {
   wait: (milliseconds) => sleep(milliseconds),
 };
 
-/** What Windows says of a file that is open, and of one that may not be touched at all: time tells which. */
+/** Windows' errors for an open file, and for one without permission: only retrying tells them apart. */
 const BUSY: ReadonlySet<unknown> = new Set(['EACCES', 'EBUSY', 'EPERM']);
 
-/** Milliseconds before each further try: three seconds in all. */
+/** Milliseconds before each retry: three seconds in all. */
 const WAITS = [10, 20, 50, 100, 200, 500, 1000, 1000];
 
-/** Renames a file, over another that may be there, or a folder. @throws the system's error */
+/** Renames a file, replacing an existing one, or a folder. @throws the system's error */
 export async function moveOver(from: string, to: string, system = HERE): Promise<void> {
   const waits = system.platform === 'win32' ? WAITS : [];
   for (const wait of waits) {
@@ -45,5 +45,5 @@ async function attempt(action: () => Promise<void>): Promise<NodeJS.ErrnoExcepti
   }
 }
 
-/** Options of `rm` for folders: where a file in one is busy, Node tries five times more, and waits 100 ms longer each time. */
+/** Options of `rm` for folders: if a file in one is busy, Node retries five times, 100 ms later each time. */
 export const PATIENTLY = { recursive: true, maxRetries: 5, retryDelay: 100 } as const;

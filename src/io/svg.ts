@@ -1,10 +1,10 @@
-/** SVG pictures as text: elements, and the linear scales that bars and curves stand on. d3-array chooses where ticks are. */
+/** SVG pictures as text: elements, and linear scales for bars and curves. d3-array chooses the ticks. */
 import { extent, nice, ticks } from 'd3-array';
 
 /** Attributes of an element by their names in SVG. */
 export type Attributes = Readonly<Record<string, string | number>>;
 
-/** An element around others, which are markup already. */
+/** An element with children, which are already markup. */
 export function element(name: string, attributes: Attributes, ...children: string[]): string {
   const written = Object.entries(attributes).map(([key, value]) => ` ${key}="${escaped(value)}"`);
   const start = `<${name}${written.join('')}`;
@@ -16,7 +16,7 @@ export function words(content: string, x: number, y: number, attributes: Attribu
   return element('text', { x: pixel(x), y: pixel(y), ...attributes }, escaped(content));
 }
 
-/** The document: a picture on white. `title` says in words what it shows. */
+/** The document: a picture on white. `title` describes it in words. */
 export function picture(
   width: number,
   height: number,
@@ -33,7 +33,7 @@ export function picture(
   );
 }
 
-/** A hundredth of a pixel is more than anybody sees. */
+/** Rounds to a hundredth of a pixel, which is finer than anyone can see. */
 export const pixel = (value: number): number => Math.round(100 * value) / 100;
 
 const ENTITIES: Readonly<Record<string, string>> = {
@@ -46,30 +46,30 @@ const ENTITIES: Readonly<Record<string, string>> = {
 const escaped = (value: string | number): string =>
   String(value).replaceAll(/[&<>"]/g, (character) => ENTITIES[character]!);
 
-/** How values lie on an axis. */
+/** Maps values to an axis. */
 export interface Scale {
-  /** Where the axis is marked. */
+  /** Values of the ticks. */
   readonly ticks: readonly number[];
-  /** The place of a value, in pixels. */
+  /** Position of a value, in pixels. */
   at(value: number): number;
 }
 
-/** What an axis shows, and how. */
+/** The values and the layout of an axis. */
 export interface Axis {
   /** Finite numbers. */
   readonly values: Iterable<number>;
-  /** Pixels of its first and its last value. */
+  /** Pixels of its first and last value. */
   readonly range: readonly [from: number, to: number];
   /** About how many ticks. */
   readonly count: number;
-  /** Whether it goes on to the next tick. */
+  /** Whether it extends to the next tick. */
   readonly nice?: boolean;
 }
 
-/** An axis that has zero on it, so that lengths compare. */
+/** An axis that includes zero, so that lengths are comparable. */
 export function scaleFromZero({ values, range: [from, to], count, nice: wide }: Axis): Scale {
   const [low, high] = extent([0, ...values]) as [number, number];
-  // Where all values are zero there is no length to show, and any will do.
+  // If all values are zero, any length will do.
   const ends: [number, number] = [low, high > low ? high : low + 1];
   const [begin, end] = wide ? nice(...ends, count) : ends;
   return {
@@ -78,7 +78,7 @@ export function scaleFromZero({ values, range: [from, to], count, nice: wide }: 
   };
 }
 
-/** A tick as people write it: 0.25, 12,000, 3e-7. */
+/** A tick's label: 0.25, 12,000, 3e-7. */
 export function tickText(value: number): string {
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-4 || size >= 1e9)) return value.toExponential();

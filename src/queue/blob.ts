@@ -1,18 +1,18 @@
-/** A file by its content, which is what jobs call it. */
+/** A file identified by its content, as jobs refer to it. */
 import type { JsonObject } from '../config/json.js';
 import { UsageError } from '../errors.js';
 
 export interface Blob {
-  /** In hexadecimal. */
+  /** SHA-256 in hexadecimal. */
   readonly sha256: string;
   readonly bytes: number;
 }
 
 const HASH = /^[0-9a-f]{64}$/;
-/** More than WebAssembly addresses, so more than any network that is computed. */
+/** More than WebAssembly can address, so more than any supported network. */
 const MOST_WEIGHTS = 2 ** 33;
 
-/** One in the data of a job. @throws UsageError for what is none */
+/** Reads one from the data of a job. @throws UsageError if it is invalid */
 export function readBlob(o: JsonObject, most = MOST_WEIGHTS): Blob {
   const hash = o.text('sha256')!;
   if (!HASH.test(hash))

@@ -1,7 +1,7 @@
-/** What a worker says of what it meets beside its jobs: each once in a while. */
+/** A worker's messages about errors outside of its jobs, without repetition. */
 import { type Connection, isOutOfMemory, memoryInWords } from './connect.js';
 
-/** Milliseconds within which the same is not said again. */
+/** Milliseconds within which a message is not repeated. */
 const REPEAT = 10_000;
 
 export class Complaints {
@@ -21,7 +21,7 @@ export class Complaints {
     this.onNote(text);
   }
 
-  /** Of an error of BullMQ's or Redis's. */
+  /** Reports an error of BullMQ or Redis. */
   of(error: Error): void {
     const { address, info } = this.connection;
     if (isOutOfMemory(error)) {

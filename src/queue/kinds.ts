@@ -1,4 +1,4 @@
-/** What kinds of work go through a queue: images, and training. Each has queues of its own, one a build. */
+/** The kinds of jobs in a queue: images and training. Each kind has one queue per build. */
 import type { Redis } from 'ioredis';
 import { bytesOfImage, type GenerateJob, idOf, imagesInWords, parseJob } from './generate-job.js';
 import { getResults, putResult, removeResult } from './results.js';
@@ -11,25 +11,25 @@ import {
 } from './train-job.js';
 import { getTrained, putTrained, removeTrained } from './train-results.js';
 
-/** BullMQ's name of the jobs, and the beginning of their queues'. */
+/** BullMQ's name of the jobs, and the prefix of their queues. */
 export type KindName = 'generate' | 'train';
 
-/** Jobs `J` whose results `R` lie in Redis until somebody has taken them. */
+/** Jobs `J` whose results `R` stay in Redis until they are taken. */
 export interface Kind<J, R> {
   readonly name: KindName;
-  /** Whether the worker of these jobs is the one that says that its process is there. */
+  /** Whether the worker of these jobs announces its process. */
   readonly signs: boolean;
-  /** Whether a worker takes the next job while the result of a short one is on its way. */
+  /** Whether a worker takes the next job while the result of a short one is being sent. */
   readonly ahead: boolean;
   idOf(job: J): string;
   inWords(job: J): string;
   buildOf(job: J): string;
-  /** Images, or steps. */
+  /** Number of images, or of steps. */
   sizeOf(job: J): number;
-  /** @throws UsageError for data that are not sound */
+  /** @throws UsageError for invalid data */
   parse(data: unknown): J;
   put(redis: Redis, id: string, result: R): Promise<void>;
-  /** Of each job its result; undefined for one that is not there or not whole. */
+  /** The result of each job; undefined for a missing or incomplete one. */
   get(
     redis: Redis,
     jobs: readonly { readonly id: string; readonly job: J }[],

@@ -1,4 +1,4 @@
-/** A worker: takes jobs of a kind and of its build, one for each of its lanes, until it is told to stop. */
+/** A worker: takes jobs of one kind and of its build, one per lane, until it is stopped. */
 import type { Job, Worker } from 'bullmq';
 import { UsageError } from '../errors.js';
 import { leave, processName, Rate, SIGN, sign } from './board.js';
@@ -7,24 +7,10 @@ import { Complaints } from './complaints.js';
 import { type Connection, explained, isOutOfMemory, redisOptions } from './connect.js';
 import { PREFIX } from './keys.js';
 import type { Kind } from './kinds.js';
+import { Hopeless, type Maker } from './maker.js';
 import { openQueue, tidy, useBuild } from './queues.js';
+import { RETRY, untilRoom } from './room.js';
 import { aborted, every, within } from './waiting.js';
-
-/** What computes. */
-export interface Maker<J, R> {
-  /** Jobs in work at one time: known once the first has come, and another for another model. */
-  onLanes(notice: (lanes: number) => void): void;
-  /** @throws Stopped after `stop` */
-  make(job: J): Promise<R>;
-  /** Drops what is in work. */
-  stop(): Promise<void>;
-}
-
-/** Thrown by running work when the worker is stopped. */
-export class Stopped extends Error {}
-
-/** Thrown for a job that nobody can do: whoever tried it would fail alike. */
-export class Hopeless extends Error {}
 
 export interface ServeOptions {
   readonly build: string;
@@ -53,10 +39,7 @@ const REST = { first: 5000, most: 60_000 };
 /** Longest duration of a short job in milliseconds: many times the transfer of its result. */
 const SHORT = 2000;
 
-/** Milliseconds to wait for room in Redis. */
-const FULL = 1000;
-
-/** Milliseconds for each part of the end: Redis may be away. */
+/** Milliseconds for each part of the shutdown: Redis may be unreachable. */
 const CLOSE = 3000;
 
 /** Serves until the signal is aborted. Resolves to how many images were made, or steps taken. */
@@ -210,26 +193,23 @@ class Server<J, R> {
     }
   }
 
-  /** Waits for room where Redis is full: whoever takes results makes some. */
-  private async put(id: string, result: R): Promise<void> {
-    for (;;)
-      try {
-        await this.kind.put(this.connection.redis, id, result);
-        return;
-      } catch (error) {
-        if (!isOutOfMemory(error) || this.stopping) throw error;
-        this.meet(error as Error);
-        await new Promise((resolve) => setTimeout(resolve, FULL));
-      }
+  private put(id: string, result: R): Promise<void> {
+    return untilRoom(
+      () => this.kind.put(this.connection.redis, id, result),
+      (error) => {
+        if (this.stopping) throw error;
+        this.meet(error);
+      },
+    );
   }
 
-  /** What BullMQ meets beside the jobs. */
+  /** Errors of BullMQ outside of jobs. */
   private meet(error: Error): void {
-    if (isOutOfMemory(error)) this.rest(FULL);
+    if (isOutOfMemory(error)) this.rest(RETRY);
     this.complaints.of(error);
   }
 
-  /** Takes no job for so many milliseconds. */
+  /** Takes no jobs for this many milliseconds. */
   private rest(milliseconds: number): void {
     if (this.stopping || this.resting) return;
     void this.worker?.pause(true);

@@ -1,4 +1,4 @@
-/** A job that trains a replica for some steps: all that these are a function of. What lies in Redis is read as any other input. */
+/** A job that trains a replica for some steps: everything that determines them. Data from Redis are validated like any other input. */
 import type { RunConfig } from '../config/config.js';
 import { JsonObject } from '../config/json.js';
 import { parseRunConfig } from '../config/read.js';
@@ -7,13 +7,13 @@ import { UsageError } from '../errors.js';
 import { type Blob, readBlob } from './blob.js';
 import { hashOf } from './job-id.js';
 
-/** The images of a run, decoded: u8 [count, size, size, channels], then where the network is told classes u32 labels, one an image. */
+/** The images of a run, decoded: u8 [count, size, size, channels], then, for a class-conditional network, u32 labels, one per image. */
 export interface Images {
   readonly blob: Blob;
   readonly count: number;
 }
 
-/** What a replica is made of. */
+/** The files of a replica. */
 export interface ReplicaBlobs {
   readonly weights: Blob;
   /** In the order of `training.ema`. */
@@ -24,35 +24,35 @@ export interface ReplicaBlobs {
 
 export interface TrainJob {
   readonly build: string;
-  /** The run, as `configOfJobs` leaves it. */
+  /** The run's config, reduced by `configOfJobs`. */
   readonly config: RunConfig;
   readonly images: Images;
-  /** Which replica of `training.replicas`, counted from 0. */
+  /** Index of the replica, from 0. */
   readonly replica: number;
-  /** Steps that it has taken, and those that it has in the end. */
+  /** Steps taken before and after the job. */
   readonly from: number;
   readonly until: number;
   readonly start: ReplicaBlobs;
 }
 
-/** What a worker makes of one. */
+/** The result of a job. */
 export interface TrainResult {
   readonly end: ReplicaBlobs;
-  /** Of each step: its loss, and those of its images. */
+  /** Per step: its loss, and the losses of its images. */
   readonly losses: readonly (readonly number[])[];
-  /** Milliseconds of fetching and reading, of computing, of writing and sending. */
+  /** Milliseconds for loading, computing and sending. */
   readonly ms: { readonly load: number; readonly compute: number; readonly send: number };
 }
 
-/** Images that a data set in a queue holds at most: their places are of 32 bits. */
+/** Most images of a data set in a queue: their indices have 32 bits. */
 const MOST_IMAGES = 2 ** 32 - 1;
-/** Bytes of one at most. */
+/** Most bytes of one image. */
 const MOST_BYTES = 2 ** 40;
 const MOST_STEPS = 1e9;
-/** Steps of a job at most. */
+/** Most steps of a job. */
 const MOST_OF_ONE = 1e6;
 
-/** The number of a job, which follows from what it makes. */
+/** The id of a job, a hash of its data. */
 export const idOfTraining = (job: TrainJob): string => hashOf('t', job);
 
 /** `replica 2, steps 26 to 50`. */
@@ -65,7 +65,7 @@ export const bytesOfImages = ({ model }: Pick<RunConfig, 'model'>, count: number
 
 /**
  * Reads the data of a job, which may be damaged or hostile.
- * @throws UsageError naming the field, what was expected and what is there
+ * @throws UsageError naming the field, with what was expected and what was found
  */
 export function parseTrainJob(data: unknown): TrainJob {
   const root = new JsonObject('job', data);
@@ -83,7 +83,7 @@ export function parseTrainJob(data: unknown): TrainJob {
   return { build, config, images, replica, from, until, start };
 }
 
-/** The config is read as a file is. */
+/** The config is validated like one from a file. */
 function readConfig(root: JsonObject, data: unknown): RunConfig {
   root.object('config', 'all');
   return parseRunConfig('job.config', (data as { config: unknown }).config);
@@ -100,7 +100,7 @@ function readImages(o: JsonObject, config: RunConfig): Images {
   return { blob, count };
 }
 
-/** Whether the network is told the classes of the images. */
+/** Whether the network is class-conditional. */
 export const isTold = ({ data }: Pick<RunConfig, 'data'>): boolean =>
   (data.classes ?? null) !== null;
 
@@ -113,7 +113,7 @@ function readReplica(o: JsonObject, averages: number): ReplicaBlobs {
   };
 }
 
-/** Reads a result, which anybody may have put there. @throws UsageError */
+/** Reads a result, which may be damaged or hostile. @throws UsageError */
 export function parseTrainResult(value: unknown, job: TrainJob): TrainResult {
   const root = new JsonObject('result', value);
   const { training } = job.config;

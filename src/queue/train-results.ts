@@ -1,4 +1,4 @@
-/** What workers have made of replicas: where their blobs are, and the losses, under the number of the job, for a while. */
+/** Results of training jobs: the blobs of the replicas and the losses, under the job's id. They expire. */
 import type { Redis } from 'ioredis';
 import { sha256 } from '../io/hash.js';
 import { EXPIRY, keyOf, MOST_BYTES } from './keys.js';
@@ -14,7 +14,7 @@ export async function putTrained(redis: Redis, job: string, result: TrainResult)
   await redis.set(resultKey(job), `${sha256(Buffer.from(text))}${text}`, 'EX', EXPIRY);
 }
 
-/** The result of each job; undefined for one that is not there, or is not what its worker put there. */
+/** The result of each job; undefined for a missing or damaged one. */
 export async function getTrained(
   redis: Redis,
   jobs: readonly { readonly id: string; readonly job: TrainJob }[],

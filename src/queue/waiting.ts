@@ -1,6 +1,6 @@
-/** Waiting for what may never come: Redis may be away. */
+/** Waiting for promises that may never settle, since Redis may be unreachable. */
 
-/** Waits for work for so many milliseconds, however it ends. */
+/** Waits for work for a limited time, ignoring its outcome. */
 export async function within(milliseconds: number, work: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {
@@ -16,7 +16,7 @@ export async function within(milliseconds: number, work: Promise<unknown>): Prom
   clearTimeout(timer);
 }
 
-/** Does something at once and then every so many seconds; what fails of it is tried again then. */
+/** Does something at once and then every so many seconds; failures are retried then. */
 export function every(seconds: number, work: () => Promise<void>): NodeJS.Timeout {
   const once = () => void work().catch(() => undefined);
   once();
@@ -29,7 +29,7 @@ export const aborted = (signal: AbortSignal): Promise<void> =>
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
 
-/** Work, or what a signal is aborted with before it is done. It leaves nothing on the signal. */
+/** Resolves like `work`, or rejects with `reason` if the signal is aborted first. Removes its listener. */
 export function unlessAborted<T>(
   signal: AbortSignal | undefined,
   work: Promise<T>,

@@ -1,4 +1,4 @@
-/** Training through a queue: what is loaded, and connected, only where it is asked for. */
+/** Training through a queue, loaded and connected lazily. */
 import type { RunConfig } from '../config/config.js';
 import type { Trainer } from '../contracts/trainer.js';
 import { UsageError } from '../errors.js';
@@ -23,7 +23,7 @@ export function checkQueued({ training, computing }: RunConfig): void {
       );
 }
 
-/** Connects to the Redis of a run that has one. @throws as `connect` */
+/** Connects to the run's Redis, if it has one. @throws like `connect` */
 export async function connectQueue({
   config,
   queue = null,
@@ -41,7 +41,7 @@ export async function connectQueue({
   );
 }
 
-/** The trainer whose replicas workers train. */
+/** Opens the trainer whose replicas are trained by workers. */
 export async function askWorkers(trainer: Trainer, options: QueuedOptions): Promise<Trainer> {
   if (!(trainer instanceof ReplicatedTrainer))
     throw new UsageError(

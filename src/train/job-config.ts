@@ -3,8 +3,8 @@ import type { RunConfig } from '../config/config.js';
 import { GIVEN } from '../data/given.js';
 
 /**
- * Of a run's config what its steps are a function of, the same for all who continue it: no paths, and nothing of when it saves, draws or
- * measures, nor of where it computes.
+ * The part of a run's config that determines its steps, the same for everyone who continues it: without paths, saving, sampling,
+ * evaluation and devices.
  */
 export const configOfJobs = ({
   version,

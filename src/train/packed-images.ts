@@ -1,4 +1,4 @@
-/** The images of a run in one file, for workers: u8 [count, size, size, channels], then where there are classes u32 labels, one an image. */
+/** The images of a run in one file, for workers: u8 [count, size, size, channels], then, if there are classes, u32 labels, one per image. */
 import type { FileHandle } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import type { Classes } from '../data/classes.js';
@@ -7,7 +7,7 @@ import { RunError } from '../errors.js';
 import { writeAtomically, writeFully } from '../io/atomic.js';
 import { openPlain } from '../io/plain-file.js';
 
-/** Images that are read and written at a time. */
+/** Images per read and write. */
 const PIECE = 256;
 
 type Shape = Pick<Dataset, 'count' | 'size' | 'channels'>;
@@ -32,7 +32,7 @@ export function packImages(path: string, dataset: Dataset): Promise<void> {
   });
 }
 
-/** Such a file, open. */
+/** An open file of packed images. */
 export class PackedImages {
   readonly classes: Classes | null;
   private readonly file: FileHandle;
@@ -45,8 +45,8 @@ export class PackedImages {
   }
 
   /**
-   * @param names of its classes; null where it has no labels
-   * @throws RunError for labels that are none of these
+   * @param names of its classes; null if it has no labels
+   * @throws RunError for labels out of range
    */
   static async open(
     path: string,
@@ -72,7 +72,7 @@ export class PackedImages {
     }
   }
 
-  /** The images of some numbers, one after the other. */
+  /** The images with these indices, in order. */
   async read(indices: Uint32Array): Promise<Uint8Array> {
     const { each } = this;
     const pixels = new Uint8Array(indices.length * each);
@@ -91,7 +91,7 @@ async function readFully(file: FileHandle, into: Uint8Array, position: number): 
   if (bytesRead !== into.length) throw new RunError('images: the file is shorter than it was');
 }
 
-/** The bytes of words in a file, or the other way round: the same on nearly every machine. */
+/** Converts words between memory and little-endian bytes: on nearly every machine they are the same. */
 function littleEndian(words: Uint32Array): Uint8Array {
   const bytes = Buffer.from(words.buffer, words.byteOffset, words.byteLength);
   return endianness() === 'LE' ? bytes : bytes.swap32();

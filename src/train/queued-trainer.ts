@@ -1,6 +1,6 @@
 /**
- * Replicas that workers train through a queue: a round is a job for each. This process sends what they begin with, takes what they have
- * become, and brings them together; then all is as if it had trained them itself, to the same bits.
+ * Replicas that workers train through a queue, with one job per replica and round. This process sends their initial state, collects
+ * the results and takes the outer step. The bits are those of a local run.
  */
 import { randomBytes } from 'node:crypto';
 import type { Queue } from 'bullmq';
@@ -33,7 +33,7 @@ import type { Rounds } from './rounds.js';
 
 export interface QueuedOptions {
   readonly connection: Connection;
-  /** The run as it is in this stage, with its length in steps. */
+  /** The run's config in this stage, with its length in steps. */
   readonly config: RunConfig;
   readonly dataset: Dataset;
   readonly rounds: Rounds;
@@ -43,10 +43,10 @@ export interface QueuedOptions {
   readonly onNote: (text: string) => void;
 }
 
-/** Times that a result is asked for whose files are gone or damaged. */
+/** Requests for a result whose files are missing or damaged. */
 const ATTEMPTS = 5;
 
-/** Milliseconds to take leave. */
+/** Milliseconds to sign off. */
 const LEAVE = 3000;
 
 export class QueuedTrainer implements Trainer {
@@ -62,11 +62,11 @@ export class QueuedTrainer implements Trainer {
   private readonly report = new RoundReport();
   private readonly rate = new Rate();
   private readonly name = `${processName()}-${randomBytes(2).toString('hex')}`;
-  /** What the last round left of each replica's moments, which the next one begins with. */
+  /** Each replica's moments after the last round, with which the next one begins. */
   private moments: readonly Blob[] = [];
-  /** Files that jobs in work need. */
+  /** Files that the current jobs need. */
   private needed: readonly Blob[] = [];
-  /** Steps that are computed and that nobody has asked for yet. */
+  /** Computed steps that have not been requested yet. */
   private computed: StepResult[] = [];
   private done = 0;
   private workers: number | undefined;
@@ -82,7 +82,7 @@ export class QueuedTrainer implements Trainer {
     this.inner = inner;
     this.replicas = inner.replicas;
     this.options = options;
-    // As workers read it, so that they find the same number in it.
+    // As workers read it, so that they compute the same id.
     const config: unknown = JSON.parse(JSON.stringify(configOfJobs(options.config)));
     this.config = parseRunConfig('config', config);
     this.build = buildId(options.config.computing.strict);
@@ -93,7 +93,7 @@ export class QueuedTrainer implements Trainer {
     options.signal?.addEventListener('abort', this.interrupt, { once: true });
   }
 
-  /** Sends the images to where workers find them. @throws UsageError where Redis has no room for them and for a round */
+  /** Uploads the images. @throws UsageError if Redis has no room for them and for a round */
   static async open(inner: ReplicatedTrainer, options: QueuedOptions): Promise<QueuedTrainer> {
     const { connection, config, dataset } = options;
     const { redis, address } = connection;
@@ -149,13 +149,13 @@ export class QueuedTrainer implements Trainer {
       .end(new Interrupted('interrupted'))
       .then(() => leave(connection.redis, 'run', this.name))
       .then(() => this.queue.close());
-    // Redis may be away.
+    // Redis may be unreachable.
     await within(LEAVE, leaving);
     void this.queue.disconnect().catch(() => undefined);
     await this.inner.dispose();
   }
 
-  /** All replicas, from the step to the end of its round, or of the stage. */
+  /** Trains all replicas from the step to the end of its round, or of the stage. */
   private async round(from: number): Promise<StepResult[]> {
     const begun = performance.now();
     const until = Math.min(this.options.rounds.endAfter(from), this.options.until);
@@ -179,12 +179,12 @@ export class QueuedTrainer implements Trainer {
     }));
   }
 
-  /** What needs Redis, which may be away. Whatever changes the network is not to be left half way. */
+  /** Runs something that needs Redis, which may be unreachable. Changes of the network are not interrupted. */
   private unlessInterrupted<T>(work: Promise<T>): Promise<T> {
     return unlessAborted(this.options.signal, work, () => new Interrupted('interrupted'));
   }
 
-  /** The jobs of a round, with files of what the replicas begin with. */
+  /** The jobs of a round, with the files of the replicas' initial state. */
   private async jobs(from: number, until: number): Promise<TrainJob[]> {
     const { build, config, images, replicas } = this;
     const starts: ReplicaBlobs[] = [];
@@ -193,7 +193,7 @@ export class QueuedTrainer implements Trainer {
     return starts.map((start, replica) => ({ build, config, images, replica, from, until, start }));
   }
 
-  /** A replica's files. Between rounds all have the weights of the first, and moments as their workers sent them. */
+  /** A replica's files. Between rounds all replicas have the same weights, and the moments that their workers sent. */
   private async store(replica: number, first: ReplicaBlobs | undefined): Promise<ReplicaBlobs> {
     const { cache, unet, replicas } = this;
     const known = this.moments[replica];
@@ -205,7 +205,7 @@ export class QueuedTrainer implements Trainer {
     return { weights, averages, optimizer: known ?? (await storeMoments(cache, unet)) };
   }
 
-  /** The result of a job, when it came, and its files in the cache. One whose files are gone or damaged is made anew. */
+  /** The result of a job, its arrival time, and its files in the cache. If files are missing or damaged, the job is repeated. */
   private async get(job: TrainJob, attempt = 1): Promise<TrainResult & { readonly at: number }> {
     const { redis } = this.options.connection;
     const result = await this.requests.get(job);
@@ -230,7 +230,7 @@ export class QueuedTrainer implements Trainer {
     this.moments = results.map(({ end }) => end.optimizer);
   }
 
-  /** What a round leaves, but for the moments that the next one begins with. */
+  /** Removes a round's files, except the moments that the next one needs. */
   private async forget(jobs: readonly TrainJob[], results: readonly TrainResult[]): Promise<void> {
     const { redis } = this.options.connection;
     for (const job of jobs) this.requests.done(job);
@@ -238,7 +238,7 @@ export class QueuedTrainer implements Trainer {
     const all = [...jobs.map(({ start }) => start), ...results.map(({ end }) => end)];
     const old = distinct(all.flatMap(blobsOf)).filter(({ sha256 }) => !kept.has(sha256));
     this.needed = this.moments;
-    // What stays goes by itself.
+    // The rest expires.
     await within(LEAVE, Promise.all(old.map((blob) => dropBlob(redis, blob))));
     for (const blob of old) await this.cache.drop(blob);
   }
@@ -246,14 +246,14 @@ export class QueuedTrainer implements Trainer {
   private async keepNeeded(): Promise<void> {
     const { redis } = this.options.connection;
     const isNeeded = (blob: Blob) => blob === this.images.blob || this.needed.includes(blob);
-    // A round that ends meanwhile drops what it had.
+    // A round that ends meanwhile removes its own files.
     for (const blob of [this.images.blob, ...this.needed])
       await keepBlob(redis, this.cache.pathOf(blob), blob).catch((error: unknown) => {
         if (isNeeded(blob)) throw error;
       });
   }
 
-  /** Every two seconds: the files stay in Redis, others see this run, and this run sees the workers. */
+  /** Every two seconds: renews the files in Redis, announces this run, and looks for workers. */
   private async upkeep(): Promise<void> {
     const { connection, config, onNote } = this.options;
     const { redis } = connection;
@@ -284,12 +284,12 @@ const distinct = (blobs: readonly Blob[]): Blob[] => [
   ...new Map(blobs.map((blob) => [blob.sha256, blob])).values(),
 ];
 
-/** What a round takes, nearly: files have headers, too. */
+/** Bytes of a round, without file headers. */
 function bytesOfRound(config: RunConfig, images: Blob): RoundBytes {
   const weights = 4 * countParameters(buildNetwork(config.model));
   const { replicas, ema } = config.training;
   const shared = (1 + ema.length) * weights;
   const back = replicas * (shared + 2 * weights);
-  // Workers send moments that the next round begins with: they are there.
+  // The moments that workers sent are already in Redis for the next round.
   return { out: shared, back, held: images.bytes + shared + replicas * 2 * weights + back };
 }

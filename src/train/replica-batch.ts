@@ -1,7 +1,7 @@
-/** What of a step's images is a replica's: the r-th part of as many as there are replicas. */
+/** A replica's share of a step's images: the r-th of R equal parts. */
 import type { Batch } from '../data/batches.js';
 
-/** A replica's images of a step, and the number of the first of them. */
+/** A replica's images of a step, and the index of the first. */
 export interface ReplicaBatch extends Omit<Batch, 'epoch'> {
   readonly first: number;
 }

@@ -1,4 +1,4 @@
-/** A replica as files that go through a queue: its weights, its averages and its moments. */
+/** A replica as files in a queue: weights, averages and moments. */
 import type { Redis } from 'ioredis';
 import type { ModelConfig } from '../config/config.js';
 import type { NetworkDevice } from '../contracts/device.js';
@@ -15,7 +15,7 @@ export const blobsOf = ({ weights, averages, optimizer }: ReplicaBlobs): Blob[] 
   optimizer,
 ];
 
-/** Puts the weights and averages that a network holds into the cache. */
+/** Writes a network's weights and averages to the cache. */
 export async function storeWeights(
   cache: BlobCache,
   unet: NetworkDevice,
@@ -27,13 +27,13 @@ export async function storeWeights(
   return { weights, averages: each };
 }
 
-/** Puts its moments there. */
+/** Writes its moments to the cache. */
 export async function storeMoments(cache: BlobCache, unet: NetworkDevice): Promise<Blob> {
   const { tensors, metadata } = optimizerTensors(await unet.exportOptimizer());
   return cache.add(tensors, metadata);
 }
 
-/** Fetches a replica's files into the cache. @throws RunError for one that is not in Redis, or is damaged there */
+/** Fetches a replica's files into the cache. @throws RunError for one that is missing or damaged in Redis */
 export async function fetchReplica(
   cache: BlobCache,
   redis: Redis,
@@ -43,8 +43,8 @@ export async function fetchReplica(
 }
 
 /**
- * Puts a replica, whose files are in the cache, into a network.
- * @param taken steps that it has taken
+ * Loads a replica from its files in the cache into a network.
+ * @param taken steps it has taken
  * @throws UsageError for files of another network, or of another step
  */
 export async function loadReplica(

@@ -1,7 +1,7 @@
 /**
- * What a checkpoint of replicas holds beside what every checkpoint does (the weights and averages that the last round ended with, the
- * first replica's moments): `outer`, the outer optimizer's momentum; `optimizer-2`, …, the others' moments; and, within a round,
- * `replica-1`, … and `replica-1-ema-DECAY`, …, the weights and averages of each. For people replicas count from 1.
+ * The additional files of a checkpoint with replicas (the usual ones hold the weights and averages after the last round, and the first
+ * replica's moments): `outer`, the outer optimizer's momentum; `optimizer-2`, …, the others' moments; and, within a round,
+ * `replica-1`, … and `replica-1-ema-DECAY`, …, the weights and averages of each. File names count replicas from 1.
  */
 import type { Replicas, Trainer } from '../contracts/trainer.js';
 import { UsageError } from '../errors.js';
@@ -23,8 +23,8 @@ const numbersOf = ({ count }: Replicas): number[] => Array.from({ length: count 
 
 /**
  * The files of a trainer's replicas, by name.
- * @param decays of the averages that it keeps
- * @param finite looks whether weights can be saved
+ * @param decays of its averages
+ * @param finite checks that weights can be saved
  */
 export function replicaParts(
   { unet, replicas }: Trainer,
@@ -59,9 +59,9 @@ export function replicaParts(
 }
 
 /**
- * Takes up what a checkpoint holds of replicas, of which the trainer's network has what every checkpoint holds.
+ * Loads a checkpoint's replicas; the usual files must already be in the trainer's network.
  * @param state its state.json
- * @throws UsageError for a file that is missing or not sound
+ * @throws UsageError for a missing or invalid file
  */
 export async function loadReplicas(
   folder: string,

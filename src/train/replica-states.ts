@@ -1,4 +1,4 @@
-/** What replicas have become: a copy of each beside the one network that all of them are trained in. */
+/** The states of the replicas: a copy of each, beside the one network in which all of them are trained. */
 import type { Outer } from '../config/replicas.js';
 import type { Replicas } from '../contracts/trainer.js';
 import { copyInto, copyOf, type Snapshot } from '../engine/network/snapshot.js';
@@ -7,7 +7,7 @@ import { RunError } from '../errors.js';
 import type { StateDict } from '../network/state.js';
 import { isPlain, mean, outerStep } from './outer-step.js';
 
-/** What the network holds: what a round ended with, or a replica. */
+/** The content of the network: the state after a round, or a replica. */
 type Held = number | 'shared';
 
 export class ReplicaStates implements Replicas {
@@ -15,15 +15,15 @@ export class ReplicaStates implements Replicas {
   private readonly unet: WasmNetwork;
   private readonly outer: Outer;
   private own: Snapshot[] = [];
-  /** What the last round ended with, without moments, which nobody shares. */
+  /** The state after the last round, without moments, which are not shared. */
   private shared: Snapshot | undefined;
-  /** The outer optimizer's, as the weights lie. */
+  /** The outer optimizer's momentum, in the layout of the weights. */
   private momentum: Float32Array;
   private held: Held = 0;
-  /** Whether the replica in the network has moved since it was copied. */
+  /** Whether the replica in the network has changed since it was copied. */
   private moved = false;
   private round = false;
-  /** Milliseconds that the ends of rounds have taken. */
+  /** Milliseconds spent on the ends of rounds. */
   averaging = 0;
 
   constructor(unet: WasmNetwork, count: number, outer: Outer) {
@@ -47,7 +47,7 @@ export class ReplicaStates implements Replicas {
     this.load(which);
   }
 
-  /** Says that the replica in the network has taken a step. */
+  /** Call when the replica in the network has taken a step. */
   hasMoved(): void {
     this.moved = true;
     this.round = true;
@@ -80,7 +80,7 @@ export class ReplicaStates implements Replicas {
       own.map(({ weights }) => weights),
       this.outer,
     );
-    // A variance along an outer step could fall below zero: these are averaged, as the averages are.
+    // An outer step could make a variance negative, so running statistics and averages are averaged plainly.
     mean(
       common.statistics,
       own.map(({ statistics }) => statistics),
@@ -110,7 +110,7 @@ export class ReplicaStates implements Replicas {
     return this.shared;
   }
 
-  /** Copies the replica in the network, if it has moved. */
+  /** Copies the replica in the network, if it has changed. */
   private settle(): void {
     if (this.moved && this.held !== 'shared') this.unet.snapshot(this.own[this.held]);
     this.moved = false;

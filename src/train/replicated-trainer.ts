@@ -1,6 +1,6 @@
 /**
- * Replicas in one process, which take turns in one network at each step: who computes them, and in which order, changes no bit, since
- * within a round they do not depend on each other.
+ * Replicas in one process, which take turns in one network at each step. The order does not affect the bits, since replicas are
+ * independent within a round.
  */
 import { partsOf, sumTimes } from '../contracts/parts.js';
 import type { EvaluationBatch, StepResult, TrainBatch, Trainer } from '../contracts/trainer.js';
@@ -48,7 +48,7 @@ export class ReplicatedTrainer implements Trainer {
   }
 }
 
-/** The step of all: the mean of their losses, in their order. */
+/** The combined step: the mean of the replicas' losses, in order. */
 export function together(results: readonly StepResult[]): StepResult {
   return {
     loss: results.reduce((sum, { loss }) => sum + loss / results.length, 0),

@@ -1,26 +1,26 @@
 /**
- * What a round through a queue takes, by arithmetic: computing, bytes, bandwidths and stragglers. Redis stands between all, so its own
- * link carries what the coordinator and every worker send and fetch; links are as fast in either direction.
+ * Computes the time of a round through a queue from compute time, bytes, bandwidths and stragglers. All data go through Redis, so its
+ * link carries everything that the coordinator and the workers send and fetch; links are equally fast in both directions.
  */
 
-/** A cluster and what it trains. */
+/** A cluster and its training run. */
 export interface Cluster {
   readonly workers: number;
   readonly replicas: number;
   /** Parameters of the network. */
   readonly parameters: number;
-  /** Averages of the weights that are kept. */
+  /** Number of averages of the weights. */
   readonly averages: number;
-  /** Steps of a round, and seconds that one takes a worker. */
+  /** Steps of a round, and seconds of a worker per step. */
   readonly steps: number;
   readonly stepSeconds: number;
-  /** Standard deviation of the time that a job takes, as a share of it: machines that are slower, or busy. */
+  /** Relative standard deviation of a job's time: some machines are slower, or busy. */
   readonly spread: number;
-  /** Bytes a second of a worker's link, of Redis's and of the coordinator's. */
+  /** Bytes per second of a worker's link, of Redis's and of the coordinator's. */
   readonly workerLink: number;
   readonly redisLink: number;
   readonly coordinatorLink: number;
-  /** Seconds for which the coordinator averages a replica's parameters. */
+  /** Seconds for averaging one replica's parameters. */
   readonly averageSeconds: number;
 }
 
@@ -40,12 +40,12 @@ export interface RoundCost {
   readonly total: number;
   /** Through Redis's link, in and out. */
   readonly bytes: number;
-  /** Of the steps alone, without waiting for the slowest, in the total. */
+  /** Share of the total spent on the steps, without waiting for the slowest worker. */
   readonly efficiency: number;
 }
 
 /**
- * The largest of n normal deviates, in the mean and nearly: √(2 ln n) less its first correction (Cramér, 1946); of one it is 0.
+ * Approximate mean of the largest of n normal deviates: √(2 ln n) minus its first correction (Cramér, 1946); 0 for one.
  */
 export function expectedMaximum(n: number): number {
   if (n < 2) return 0;
@@ -53,7 +53,7 @@ export function expectedMaximum(n: number): number {
   return root - (Math.log(Math.log(n)) + Math.log(4 * Math.PI)) / (2 * root) + EULER / root;
 }
 
-/** Euler's constant: the mean of the Gumbel distribution that maxima have. */
+/** Euler's constant: the mean of the Gumbel distribution of maxima. */
 const EULER = 0.577_215_664_9;
 
 export function roundCost(cluster: Cluster): RoundCost {
@@ -62,7 +62,7 @@ export function roundCost(cluster: Cluster): RoundCost {
   const weights = 4 * parameters * (1 + averages);
   const moments = 8 * parameters;
   const busy = Math.min(workers, replicas);
-  /** Jobs that the busiest worker takes, one after the other. */
+  /** Jobs of the busiest worker, one after the other. */
   const turns = Math.ceil(replicas / workers);
   // A worker fetches the weights once, and each replica's moments.
   const fetched = busy * weights + replicas * moments;

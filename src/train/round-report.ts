@@ -1,15 +1,15 @@
-/** Where the time of rounds goes that workers compute, and what goes through Redis. */
+/** Where the time of rounds on workers goes, and how many bytes go through Redis. */
 import { bytes } from '../units.js';
 
 /** Milliseconds of a round by part. */
 export interface RoundTimes {
-  /** Of the coordinator: writing and sending what replicas begin with. */
+  /** Coordinator: writing and sending the replicas' initial state. */
   readonly upload: number;
-  /** From the last job that was sent to the last result. */
+  /** From the last job sent to the last result. */
   readonly wait: number;
-  /** Fetching and reading what they ended with. */
+  /** Coordinator: fetching and reading the results. */
   readonly download: number;
-  /** Of the slowest worker: reading, computing and sending. */
+  /** Slowest worker: loading, computing and sending. */
   readonly load: number;
   readonly compute: number;
   readonly send: number;
@@ -17,10 +17,10 @@ export interface RoundTimes {
 
 /** Bytes of a run's rounds. */
 export interface RoundBytes {
-  /** From the coordinator, and to it. */
+  /** Sent and received by the coordinator. */
   readonly out: number;
   readonly back: number;
-  /** In Redis at one time, the images among them. */
+  /** Largest amount in Redis at a time, including the images. */
   readonly held: number;
 }
 
@@ -29,7 +29,7 @@ export const bytesInWords = ({ out, back, held }: RoundBytes): string =>
 
 const PARTS = ['upload', 'wait', 'download', 'load', 'compute', 'send'] as const;
 
-/** Sums of rounds. */
+/** Sums over rounds. */
 export class RoundReport {
   private readonly sums = new Map<string, number>();
   private rounds = 0;
@@ -42,8 +42,8 @@ export class RoundReport {
   }
 
   /**
-   * Of a round in the mean; null before there was one.
-   * @param averaging milliseconds that bringing the replicas together took in all
+   * Means per round; null before the first one.
+   * @param averaging total milliseconds of the outer steps
    */
   inWords(averaging: number): string | null {
     const { rounds } = this;

@@ -1,6 +1,6 @@
-/** The steps between which replicas go their own ways. */
+/** Rounds: stretches of steps in which replicas are independent. */
 
-/** Rounds end after every so many steps, and with the run. Without rounds each step is one. Steps are counted by those taken. */
+/** Rounds end after every `every` steps, and with the run. Without rounds each step is one. `taken` counts finished steps. */
 export class Rounds {
   private readonly every: number;
   private readonly total: number;
@@ -14,22 +14,22 @@ export class Rounds {
     this.total = total;
   }
 
-  /** Whether one ends when so many steps are taken. */
+  /** Whether a round ends after this many steps. */
   endsAt(taken: number): boolean {
     return taken % this.every === 0 || taken === this.total;
   }
 
-  /** How many were taken when the one began that ended, or goes on, at `taken` steps. */
+  /** Steps taken at the beginning of the round that ends at, or contains, `taken`. */
   beginOf(taken: number): number {
     return Math.floor((taken - 1) / this.every) * this.every;
   }
 
-  /** How many are taken when the one ends that the next step is of. */
+  /** Steps taken at the end of the round of the next step. */
   endAfter(taken: number): number {
     return Math.min(this.beginOf(taken + 1) + this.every, Math.max(this.total, taken + 1));
   }
 
-  /** Whether a multiple of `period` lies in the one that ends at `taken` steps; 0 has none. */
+  /** Whether a multiple of `period` lies in the round that ends at `taken`; 0 has none. */
   reaches(period: number, taken: number): boolean {
     if (period === 0) return false;
     return Math.floor(taken / period) > Math.floor(this.beginOf(taken) / period);

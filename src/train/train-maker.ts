@@ -1,4 +1,4 @@
-/** What a worker trains with: one run at a time, one replica of it after the other, with all of its threads. */
+/** A worker's training: one run at a time, one replica after the other, with all of its threads. */
 import type { RunConfig } from '../config/config.js';
 import { ofOneReplica } from '../config/replicas.js';
 import type { NetworkDevice } from '../contracts/device.js';
@@ -6,12 +6,12 @@ import type { Trainer } from '../contracts/trainer.js';
 import { makeSchedule } from '../diffusion/schedule.js';
 import { EngineError, RunError, UsageError } from '../errors.js';
 import type { Blob } from '../queue/blob.js';
-import type { BlobCache } from '../queue/blob-cache.js';
 import { keepBlob } from '../queue/blobs.js';
-import { type Connection, isOutOfMemory } from '../queue/connect.js';
+import type { Connection } from '../queue/connect.js';
 import { computingOf } from '../queue/generate-job.js';
 import { hashOf } from '../queue/job-id.js';
-import { Hopeless, type Maker, Stopped } from '../queue/serve.js';
+import { Hopeless, type Maker, type MakerOptions, Stopped } from '../queue/maker.js';
+import { untilRoom } from '../queue/room.js';
 import { isTold, type ReplicaBlobs, type TrainJob, type TrainResult } from '../queue/train-job.js';
 import { within } from '../queue/waiting.js';
 import { learningRate } from './learning-rate.js';
@@ -21,37 +21,26 @@ import { planOf } from './plan.js';
 import { ofReplica } from './replica-batch.js';
 import { blobsOf, fetchReplica, loadReplica, storeMoments, storeWeights } from './replica-blobs.js';
 
-export interface TrainMakerOptions {
-  readonly threads: number;
-  readonly strict: boolean;
-  readonly wide: boolean;
-  readonly cache: BlobCache;
-  readonly onNote: (text: string) => void;
-}
-
-/** A run that is open. */
+/** An open run. */
 interface Current {
   readonly id: string;
   readonly trainer: Trainer;
   readonly images: PackedImages;
 }
 
-/** Milliseconds for which a job may come to its next step before what it computes with is closed. */
+/** Milliseconds for a job to reach its next step before its trainer is closed. */
 const CLOSE = 3000;
-
-/** Milliseconds between two attempts to send what Redis has no room for. */
-const FULL = 1000;
 
 export class TrainMaker implements Maker<TrainJob, TrainResult> {
   private readonly connection: Pick<Connection, 'redis'>;
-  private readonly options: TrainMakerOptions;
+  private readonly options: MakerOptions;
   private current: Current | undefined;
   private turn: Promise<unknown> = Promise.resolve();
   private stopped = false;
-  /** Of the last jobs: their files, which the next ones may begin with. */
+  /** Files of the last jobs, with which the next ones may begin. */
   private readonly recent: Blob[][] = [];
 
-  constructor(connection: Pick<Connection, 'redis'>, options: TrainMakerOptions) {
+  constructor(connection: Pick<Connection, 'redis'>, options: MakerOptions) {
     this.connection = connection;
     this.options = options;
   }
@@ -88,7 +77,7 @@ export class TrainMaker implements Maker<TrainJob, TrainResult> {
         ms: { load: loaded - begun, compute: computed - loaded, send: sent - computed },
       };
     } catch (error) {
-      // What went wrong may be the engine: the next job has another.
+      // The engine may be the cause: the next job gets a new one.
       if (!(error instanceof Stopped)) await this.close();
       throw error instanceof EngineError ? new RunError(error.message) : error;
     }
@@ -160,7 +149,7 @@ export class TrainMaker implements Maker<TrainJob, TrainResult> {
     await loadReplica(cache, unet, start, config.model, from);
   }
 
-  /** What the replica has become, into the cache and into Redis. */
+  /** Sends the trained replica to the cache and to Redis. */
   private async send(unet: NetworkDevice, averages: number): Promise<ReplicaBlobs> {
     const { cache } = this.options;
     const end = {
@@ -171,20 +160,19 @@ export class TrainMaker implements Maker<TrainJob, TrainResult> {
     return end;
   }
 
-  /** Waits for room where Redis is full: whoever takes results makes some. */
-  private async upload(path: string, blob: Blob): Promise<void> {
-    for (;;)
-      try {
-        return await keepBlob(this.connection.redis, path, blob);
-      } catch (error) {
-        if (!isOutOfMemory(error)) throw error;
+  private upload(path: string, blob: Blob): Promise<void> {
+    let told = false;
+    return untilRoom(
+      () => keepBlob(this.connection.redis, path, blob),
+      () => {
         if (this.stopped) throw new Stopped();
-        this.options.onNote('Redis is full; waiting for room');
-        await new Promise((resolve) => setTimeout(resolve, FULL));
-      }
+        if (!told) this.options.onNote('Redis is full; waiting for room');
+        told = true;
+      },
+    );
   }
 
-  /** Drops files of jobs that lie some rounds back. */
+  /** Removes files of jobs of earlier rounds. */
   private async forget({ start, config }: TrainJob, end: ReplicaBlobs): Promise<void> {
     this.recent.push([...blobsOf(start), ...blobsOf(end)]);
     while (this.recent.length > 2 * config.training.replicas) {

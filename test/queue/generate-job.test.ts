@@ -2,21 +2,12 @@ import test from 'ava';
 import { completeModel } from '../../src/config/network-settings.js';
 import { UsageError } from '../../src/errors.js';
 import { idOf, imagesInWords, parseJob } from '../../src/queue/generate-job.js';
+import { changed } from '../helpers/changed.js';
 import { jobOf } from '../helpers/generate-job.js';
 
 const weights = { sha256: '0123456789abcdef'.repeat(4), bytes: 1000 };
 const job = jobOf(weights, '0.1.0-strict');
 const copy = () => JSON.parse(JSON.stringify(job)) as Record<string, unknown>;
-
-/** The job with one field otherwise, by its path; undefined takes it away. */
-function changed(path: string, value: unknown): unknown {
-  const root = copy();
-  const names = path.split('.');
-  let at: Record<string, unknown> = root;
-  for (const name of names.slice(0, -1)) at = at[name] as Record<string, unknown>;
-  at[names.at(-1)!] = value;
-  return root;
-}
 
 test('a job comes back from JSON as it was', (t) => {
   t.deepEqual(parseJob(copy()), job);
@@ -90,10 +81,10 @@ test('a job with hostile fields is refused, by the field', (t) => {
     ['images', '0-3', /^job\.images/],
   ];
   for (const [path, value, message] of cases)
-    t.throws(() => parseJob(changed(path, value)), { instanceOf: UsageError, message }, path);
+    t.throws(() => parseJob(changed(job, path, value)), { instanceOf: UsageError, message }, path);
   for (const data of [null, 'x', [], 7])
     t.throws(() => parseJob(data), { instanceOf: UsageError, message: /^job: expected an object/ });
-  const large = changed('recipe.model.size', 4096) as { recipe: { batch: number } };
+  const large = changed(job, 'recipe.model.size', 4096) as { recipe: { batch: number } };
   large.recipe.batch = 1000;
   t.throws(() => parseJob(large), { instanceOf: UsageError, message: /recipe\.batch: .*bytes/ });
 });

@@ -9,6 +9,7 @@ import {
   trainingInWords,
 } from '../../src/queue/train-job.js';
 import { configOfJobs } from '../../src/train/job-config.js';
+import { changed } from '../helpers/changed.js';
 import { replicated } from '../helpers/replicas.js';
 
 const blob = (digit: string, bytes = 1000) => ({ sha256: digit.repeat(64), bytes });
@@ -20,16 +21,6 @@ const job: TrainJob = {
   images: { blob: blob('d', bytesOfImages(config, 40, false)), count: 40 },
 };
 const copy = () => JSON.parse(JSON.stringify(job)) as Record<string, unknown>;
-
-/** The job with one field otherwise, by its path; undefined takes it away. */
-function changed(path: string, value: unknown): unknown {
-  const root = copy();
-  const names = path.split('.');
-  let at: Record<string, unknown> = root;
-  for (const name of names.slice(0, -1)) at = at[name] as Record<string, unknown>;
-  at[names.at(-1)!] = value;
-  return root;
-}
 
 test('a job comes back from JSON as it was, with its number', (t) => {
   t.deepEqual(parseTrainJob(copy()), job);
@@ -76,7 +67,11 @@ test('a job that is not sound is refused by its field', (t) => {
     ['config.model.widths', [8, -16], /^job\.config\.model\.widths: /],
   ];
   for (const [path, value, message] of faults)
-    t.throws(() => parseTrainJob(changed(path, value)), { instanceOf: UsageError, message }, path);
+    t.throws(
+      () => parseTrainJob(changed(job, path, value)),
+      { instanceOf: UsageError, message },
+      path,
+    );
 });
 
 test('a result comes back as it was, and one of another shape is none', (t) => {

@@ -3,6 +3,8 @@ import { attentionCosts, layerCosts } from '../../network/cost.js';
 import type { Graph } from '../../network/graph.js';
 import type { Phase, Program, Section } from '../program.js';
 import type { LayerPass } from './convolve.js';
+import { DERIVED_TAPS, kindOf } from './layer-weights.js';
+import { fuse } from './steps.js';
 import type { WasmNetwork } from './wasm-network.js';
 
 /** The kind of a row: of a layer, or of a kernel that belongs to none. */
@@ -85,16 +87,15 @@ function timesForward(kind: TimedKind | undefined, pass: string | undefined): nu
 }
 
 /** The layers whose `LayerTime.taps` is not 1. */
-function tapsOf({ nodes }: Graph): Map<string, number> {
-  const upsampled = new Set(nodes.flatMap(({ op, out }) => (op === 'upsample' ? [out.id] : [])));
-  return new Map(
-    nodes.flatMap((node) => {
-      if (node.op !== 'conv' || node.layer.kind !== 'conv' || node.layer.kernel !== 3) return [];
-      if (upsampled.has(node.x.id)) return [[node.layer.name, 4 / 9] as const];
-      return node.layer.stride === 2 ? [[node.layer.name, 16 / 9] as const] : [];
+const tapsOf = (graph: Graph): Map<string, number> =>
+  new Map(
+    fuse(graph).flatMap((step) => {
+      const derived = step.op === 'convolve' ? kindOf(step).derived : undefined;
+      return step.op === 'convolve' && derived
+        ? [[step.layer.name, DERIVED_TAPS[derived]] as const]
+        : [];
     }),
   );
-}
 
 /** `a.to_q,to_k`: further names have the first one's parent. */
 const shortened = ([first, ...others]: readonly string[]): string =>

@@ -23,6 +23,13 @@ export const DERIVED_MODES = {
 } as const;
 export type Derived = keyof typeof DERIVED_MODES;
 
+/** Products per output pixel of the 4x4 convolution, relative to those of the 3x3 one that it stands for. */
+export const DERIVED_TAPS: Readonly<Record<Derived, number>> = {
+  strided: 16 / 9,
+  stridedRight: 16 / 9,
+  upsampled: 4 / 9,
+};
+
 /** The kernels' convolution for a step, and how its weights are derived, if they are. */
 export function kindOf({ layer, upsampled }: ConvolveStep): { kind: ConvKind; derived?: Derived } {
   if (layer.kind === 'linear') return { kind: 'same1' };

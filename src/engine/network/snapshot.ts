@@ -1,4 +1,4 @@
-/** What training steps change, as the engine lays it out: copies that several trainings take turns with in one network. */
+/** The state that training steps change, in the engine's layout: copies let several trainings take turns in one network. */
 
 export interface Snapshot {
   readonly weights: Float32Array;
@@ -6,11 +6,11 @@ export interface Snapshot {
   readonly statistics: Float32Array;
   /** Weights and running statistics of each average. */
   readonly averages: readonly Float32Array[];
-  /** First and second, or none. */
+  /** First and second moments, or none. */
   readonly moments: readonly Float32Array[];
-  /** How many batches each norm has seen. */
+  /** Number of batches each norm has seen. */
   batches: Map<string, bigint>;
-  /** The optimizer's. */
+  /** The optimizer's step count. */
   steps: number;
 }
 
@@ -24,7 +24,7 @@ export const copyOf = (snapshot: Snapshot): Snapshot => ({
   steps: snapshot.steps,
 });
 
-/** Puts one over another: of what both have. */
+/** Copies one over another, for the parts that both have. */
 export function copyInto(to: Snapshot, from: Snapshot): void {
   const pairs: (readonly [Float32Array, Float32Array])[] = [
     [to.weights, from.weights],
