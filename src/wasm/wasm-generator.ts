@@ -3,11 +3,11 @@ import { type Condition, labelsOfPass, passesOf } from '../diffusion/guidance.js
 import { Arena, checkFits, planRoom } from '../engine/arena.js';
 import { Engine, type LoadedProgram, type Part } from '../engine/engine.js';
 import type { KernelChoice } from '../engine/module.js';
+import { writeLabels, writeReserved } from '../engine/network/inputs.js';
 import { type NetworkMemory, otherTimes } from '../engine/network/memory.js';
 import { writeParameters, writeStatistics } from '../engine/network/parameters.js';
 import { prepareKeptWeights, prepareNorms } from '../engine/network/passes.js';
 import { planMemory } from '../engine/network/plan.js';
-import { writeLabels, writeReserved } from '../engine/network/wasm-network.js';
 import type { Pointer } from '../engine/pointer.js';
 import { call, type Program } from '../engine/program.js';
 import type { Graph } from '../network/graph.js';

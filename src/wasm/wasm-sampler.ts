@@ -1,12 +1,9 @@
 import type { Sampler } from '../contracts/sampler.js';
 import { type Condition, labelsOfPass, passesOf } from '../diffusion/guidance.js';
 import type { LoadedProgram } from '../engine/engine.js';
+import { writeLabels } from '../engine/network/inputs.js';
 import { otherTimes } from '../engine/network/memory.js';
-import {
-  WasmNetwork,
-  type WasmNetworkOptions,
-  writeLabels,
-} from '../engine/network/wasm-network.js';
+import { WasmNetwork, type WasmNetworkOptions } from '../engine/network/wasm-network.js';
 import type { Program } from '../engine/program.js';
 import {
   initProgram,

@@ -3,13 +3,8 @@ import type { EvaluationBatch, TrainBatch, Trainer } from '../contracts/trainer.
 import { mixture, type Weights } from '../diffusion/mixture.js';
 import type { Schedule } from '../diffusion/schedule.js';
 import type { Engine, LoadedProgram, Times } from '../engine/engine.js';
-import {
-  WasmNetwork,
-  type WasmNetworkOptions,
-  writeLabels,
-  writeLossWeights,
-  writeTimes,
-} from '../engine/network/wasm-network.js';
+import { writeLabels, writeLossWeights, writeTimes } from '../engine/network/inputs.js';
+import { WasmNetwork, type WasmNetworkOptions } from '../engine/network/wasm-network.js';
 import { type BatchMemory, batchSection, planBatch, writeBatch } from './batch-program.js';
 
 export interface WasmTrainerOptions

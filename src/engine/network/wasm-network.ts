@@ -11,29 +11,14 @@ import {
 } from '../../contracts/device.js';
 import { RunError } from '../../errors.js';
 import { checkInput } from '../../network/check-input.js';
-import type { NodeOf } from '../../network/graph.js';
-import { type Times as InputTimes, sinusoids, timesteps } from '../../network/sinusoid.js';
 import type { StateDict } from '../../network/state.js';
 import { checkFits, planRoom } from '../arena.js';
 import { Engine, type LoadedProgram, type Times } from '../engine.js';
 import type { KernelChoice } from '../module.js';
-import { type Pointer, plusFloats } from '../pointer.js';
 import type { Program } from '../program.js';
-import { tableName } from './lowering.js';
-import {
-  channelsOf,
-  type NetworkMemory,
-  RATES,
-  type TrainingMemory,
-  trainingMemory,
-} from './memory.js';
-import {
-  type Average,
-  readParameters,
-  readState,
-  writeParameters,
-  writeStatistics,
-} from './parameters.js';
+import { writeLabels, writeLossWeights, writeReserved, writeTimes } from './inputs.js';
+import { type NetworkMemory, RATES, type TrainingMemory, trainingMemory } from './memory.js';
+import { readParameters, writeParameters } from './parameters.js';
 import {
   type AnyOptions,
   type Extension,
@@ -43,7 +28,8 @@ import {
   planLayout,
   planPrograms,
 } from './plan.js';
-import { copyInto, copyOf, type Snapshot } from './snapshot.js';
+import type { Snapshot } from './snapshot.js';
+import { NetworkStates } from './states.js';
 
 export interface WasmNetworkOptions extends PlanOptions, KernelChoice {}
 
@@ -63,8 +49,7 @@ export class WasmNetwork implements NetworkDevice {
   readonly #ema: readonly number[];
   /** Batches of a step. */
   readonly #accumulate: number;
-  #batches = new Map<string, bigint>();
-  #steps = 0;
+  readonly #states: NetworkStates;
   /** Which results of `prepare` match the current weights and running statistics. */
   #ready = { norms: false, weights: false };
 
@@ -75,6 +60,7 @@ export class WasmNetwork implements NetworkDevice {
     this.#optimizer = options.optimizer ?? ADAM;
     this.#ema = options.ema ?? [];
     this.#accumulate = options.accumulate ?? 1;
+    this.#states = new NetworkStates(engine, memory);
   }
 
   /**
@@ -127,7 +113,10 @@ export class WasmNetwork implements NetworkDevice {
     return {
       loss: this.#readLoss(),
       epsilon: this.engine.floats(this.memory.epsilon, this.#denseLength).slice(),
-      gradients: readParameters(layout, this.#region(regions.training.gradients)),
+      gradients: readParameters(
+        layout,
+        this.engine.floats(regions.training.gradients, layout.floats),
+      ),
     };
   }
 
@@ -173,7 +162,7 @@ export class WasmNetwork implements NetworkDevice {
     this.#countBatches();
     if (index + 1 < of) return times;
     const last = of > 1 ? await this.engine.run(this.#program('optimize')) : {};
-    this.#steps++;
+    this.#states.steps++;
     return { optimizer: (times.optimizer ?? 0) + (last.optimizer ?? 0) };
   }
 
@@ -189,7 +178,7 @@ export class WasmNetwork implements NetworkDevice {
 
   /** Sets the optimizer's bias-corrected rates for the next step, and those of the averages. */
   setRates(lr: number): void {
-    const step = this.#steps + 1;
+    const step = this.#states.steps + 1;
     const { beta1, beta2, decay, muon } = this.#optimizer;
     const rates = this.engine.floats(this.memory.rates, RATES.averages + this.#ema.length);
     rates[0] = lr / (1 - beta1 ** step);
@@ -217,81 +206,43 @@ export class WasmNetwork implements NetworkDevice {
   }
 
   async exportState(): Promise<StateDict> {
-    return this.#read(this.memory.regions);
+    return this.#states.read();
   }
 
   async importState(state: StateDict): Promise<void> {
-    const { training } = this.memory.regions;
-    this.#batches = this.#write(this.memory.regions, state);
-    for (const average of training?.averages ?? []) this.#write(average, state);
+    this.#states.write(state);
     this.#outdate();
   }
 
   async exportAverage(index: number): Promise<StateDict> {
-    return this.#read(this.#average(index));
+    return this.#states.readAverage(index);
   }
 
   async importAverage(index: number, state: StateDict): Promise<void> {
-    this.#write(this.#average(index), state);
+    this.#states.writeAverage(index, state);
   }
 
   async exchangeAverage(index: number): Promise<void> {
-    const { layout, regions } = this.memory;
-    const average = this.#average(index);
-    exchange(this.#region(regions.weights), this.#region(average.weights));
-    const statistics = (at: Pointer) => this.engine.floats(at, layout.statistics);
-    exchange(statistics(regions.statistics), statistics(average.statistics));
+    this.#states.exchangeAverage(index);
     this.#outdate();
   }
 
   async exportOptimizer(): Promise<OptimizerState> {
-    const { layout, regions } = this.#training;
-    const { m, v } = regions.training;
-    return {
-      step: this.#steps,
-      m: readParameters(layout, this.#region(m)),
-      v: readParameters(layout, this.#region(v)),
-    };
+    return this.#states.readOptimizer();
   }
 
   async importOptimizer(state: OptimizerState): Promise<void> {
-    const { layout, regions } = this.#training;
-    writeParameters(layout, this.#region(regions.training.m), state.m);
-    writeParameters(layout, this.#region(regions.training.v), state.v);
-    this.#steps = state.step;
-  }
-
-  /** All that training steps change, as it lies in memory: what is written to it changes the network. */
-  get #live(): Snapshot {
-    const { regions, layout } = this.#training;
-    const { m, v, averages } = regions.training;
-    const statistics = (at: Pointer) => this.engine.floats(at, layout.statistics);
-    return {
-      weights: this.#region(regions.weights),
-      statistics: statistics(regions.statistics),
-      averages: averages.flatMap((average) => [
-        this.#region(average.weights),
-        statistics(average.statistics),
-      ]),
-      moments: [this.#region(m), this.#region(v)],
-      batches: this.#batches,
-      steps: this.#steps,
-    };
+    this.#states.writeOptimizer(state);
   }
 
   /** A copy of all that training steps change, in arrays of its own or in those of `into`. */
   snapshot(into?: Snapshot): Snapshot {
-    if (!into) return copyOf(this.#live);
-    copyInto(into, this.#live);
-    return into;
+    return this.#states.snapshot(into);
   }
 
   /** Goes on from a copy; from one without moments with those that are there. */
   restore(snapshot: Snapshot): void {
-    const live = this.#live;
-    copyInto(live, snapshot);
-    this.#batches = live.batches;
-    this.#steps = live.steps;
+    this.#states.restore(snapshot);
     this.#outdate();
   }
 
@@ -321,30 +272,6 @@ export class WasmNetwork implements NetworkDevice {
     return batch * graph.size ** 2 * graph.channels;
   }
 
-  #read({ weights, statistics }: Average): StateDict {
-    const { layout } = this.memory;
-    const moving = this.engine.floats(statistics, layout.statistics);
-    return readState(layout, this.#region(weights), moving, this.#batches);
-  }
-
-  /** Returns how many batches each norm has seen. */
-  #write({ weights, statistics }: Average, state: StateDict): Map<string, bigint> {
-    const { layout } = this.memory;
-    writeParameters(layout, this.#region(weights), state);
-    return writeStatistics(layout, this.engine.floats(statistics, layout.statistics), state);
-  }
-
-  /** @throws RunError for an average that was not planned */
-  #average(index: number): Average {
-    const average = this.#training.regions.training.averages[index];
-    if (!average) throw new RunError(`this network was planned without average ${index}`);
-    return average;
-  }
-
-  #region(at: number): Float32Array {
-    return this.engine.floats(at, this.memory.layout.floats);
-  }
-
   #program(name: string): LoadedProgram {
     const program = this.#programs.get(name);
     if (!program) throw new RunError(`this network was planned without ${name}`);
@@ -354,7 +281,7 @@ export class WasmNetwork implements NetworkDevice {
   async #run(name: string): Promise<Times> {
     this.#outdate();
     // A dropout mask belongs to the step that is being taken.
-    const step = this.#steps;
+    const step = this.#states.steps;
     const times = await this.engine.run(this.#program(name), step, step + 1);
     if (name === 'gradients') this.#countBatches();
     return times;
@@ -380,89 +307,8 @@ export class WasmNetwork implements NetworkDevice {
 
   #countBatches(): void {
     this.#outdate();
-    // A norm that is applied twice has seen two batches.
-    for (const node of this.memory.shape.graph.nodes) {
-      if (node.op !== 'norm' || node.layer.kind !== 'batchNorm') continue;
-      const { name } = node.layer;
-      this.#batches.set(name, (this.#batches.get(name) ?? 0n) + 1n);
-    }
+    this.#states.countBatches();
   }
-}
-
-/** Floats to swap at a time. */
-const PIECE = 1 << 16;
-
-function exchange(a: Float32Array, b: Float32Array): void {
-  for (let at = 0; at < a.length; at += PIECE) {
-    const [one, other] = [a, b].map((array) => array.subarray(at, at + PIECE));
-    const kept = one!.slice();
-    one!.set(other!);
-    other!.set(kept);
-  }
-}
-
-/** Writes the reserved words of a plan into memory, and the sinusoids of every timestep that is known in advance. */
-export function writeReserved(engine: Engine, memory: NetworkMemory): void {
-  for (const { at, words } of memory.reserved)
-    new Int32Array(engine.memory.buffer, at, words.length).set(words);
-  const { shape } = memory;
-  for (const node of sinusoidNodes(memory, 'time')) {
-    writeSinusoids(engine, memory, node, timesteps(shape.timesteps));
-    writeSinusoids(engine, memory, node, shape.times, shape.timesteps + shape.batch);
-  }
-}
-
-/** Writes the timesteps of a pass, one per image, which must be valid, into the network's memory. */
-export function writeTimes(engine: Engine, memory: NetworkMemory, t: InputTimes): void {
-  const rows = new Int32Array(engine.memory.buffer, memory.t, t.length);
-  const { timesteps } = memory.shape;
-  rows.set(t instanceof Int32Array ? t : t.map((_, image) => timesteps + image));
-  if (t instanceof Int32Array) return;
-  for (const node of sinusoidNodes(memory, 'time'))
-    writeSinusoids(engine, memory, node, t, timesteps);
-}
-
-/** Writes the weights of the images' losses into memory. @throws RunError if the network was planned otherwise */
-export function writeLossWeights(
-  engine: Engine,
-  { lossWeights, shape }: NetworkMemory,
-  weights: Float32Array | null,
-): void {
-  if ((weights !== null) !== shape.weighted)
-    throw new RunError(`this network was planned ${shape.weighted ? 'for' : 'without'} weights`);
-  if (weights) engine.floats(lossWeights, shape.batch).set(weights);
-}
-
-/** Writes labels, which must be valid, into the network's memory. */
-export function writeLabels(
-  engine: Engine,
-  memory: NetworkMemory,
-  labels: Int32Array | undefined,
-): void {
-  if (!labels) return;
-  const words = new Int32Array(engine.memory.buffer, memory.labels, labels.length);
-  words.set(labels);
-  // Labels that are embedded like timesteps: a row of sinusoids for each image.
-  for (const node of sinusoidNodes(memory, 'label')) {
-    writeSinusoids(engine, memory, node, labels);
-    words.set(labels.map((_, image) => image));
-  }
-}
-
-const sinusoidNodes = ({ shape }: NetworkMemory, of: 'time' | 'label'): NodeOf<'sinusoid'>[] =>
-  shape.graph.nodes.filter((n): n is NodeOf<'sinusoid'> => n.op === 'sinusoid' && n.of === of);
-
-function writeSinusoids(
-  engine: Engine,
-  memory: NetworkMemory,
-  node: NodeOf<'sinusoid'>,
-  positions: ArrayLike<number>,
-  firstRow = 0,
-): void {
-  const channels = channelsOf(node.out);
-  const table = sinusoids(positions, node, channels);
-  const at = plusFloats(memory.kept.get(tableName(node.out.id))!, firstRow * channels);
-  engine.floats(at, table.length).set(table);
 }
 
 function checkNetworkFits(options: AnyOptions, bytes: number, extend?: Extension): void {
