@@ -20,7 +20,8 @@ import { openTrainer } from './open-trainer.js';
 import type { TrainOptions, TrainResult } from './options.js';
 import { planOf } from './plan.js';
 import { Rounds } from './rounds.js';
-import { type AfterStep, interruptedAt, Run, type Saved } from './run.js';
+import { type AfterStep, interruptedAt, Run } from './run.js';
+import type { Saved } from './run-outputs.js';
 import { checkInit, checkStart, start } from './start.js';
 
 /**
