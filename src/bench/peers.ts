@@ -20,6 +20,8 @@ export interface PeerOptions {
   readonly tolerance?: number;
   /** How many numbers of the digest can agree; default all. With another random generator, only mean and deviation. */
   readonly comparable?: number;
+  /** How many results in a row are compared before anything is timed; default 1. */
+  readonly checks?: number;
   /** Batches to try, if a peer may choose its own. */
   readonly batches?: readonly number[];
 }
@@ -82,7 +84,7 @@ function contender(
   process: PeerProcess,
   what: string,
   threads: number,
-  { repeat, tolerance, comparable }: PeerOptions,
+  { repeat, tolerance, comparable, checks = 1 }: PeerOptions,
   batch: number | undefined,
 ): Contender {
   const path: Path = {
@@ -91,7 +93,12 @@ function contender(
   };
   return {
     path,
-    check: async () => (await process.ask(what, 1, batch)).digest.slice(0, comparable),
+    check: async () => {
+      const digests: number[] = [];
+      for (let i = 0; i < checks; i++)
+        digests.push(...(await process.ask(what, 1, batch)).digest.slice(0, comparable));
+      return digests;
+    },
     turn: async () => (await process.ask(what, repeat, batch)).ms,
     ...(tolerance !== undefined && { tolerance }),
   };

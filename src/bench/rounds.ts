@@ -10,13 +10,13 @@ import { difference, median } from './statistics.js';
 /** A path that is ready to run. */
 export interface Contender {
   readonly path: Path;
-  /** Does the work once. Resolves to the digest of its result. */
+  /** Does the work, before it is timed. Resolves to the digest of its result. */
   check(): Promise<readonly number[]>;
   /** Does the work. Resolves to the milliseconds of one run. */
   turn(): Promise<number>;
   /** How far its digest may be from the first path's; default the work's. */
   readonly tolerance?: number;
-  /** Called with the reason if the path fails, and the others continue; without it the measurement fails. */
+  /** Called with the reason if the path fails or gives a different result, and the others continue; without it the measurement fails. */
   onFailure?(error: RunError): void;
 }
 
@@ -31,7 +31,7 @@ export interface RoundsOptions {
   readonly now?: () => number;
 }
 
-/** The results of all paths. @throws CheckError if the result of one differs from the first path's */
+/** The results of all paths. @throws CheckError if the result of one without `onFailure` differs from the first path's */
 export async function measure(
   work: Work,
   contenders: readonly Contender[],
@@ -94,14 +94,15 @@ function compare(
 ): Promise<Contender[]> {
   let first: { readonly path: Path; readonly digest: readonly number[] } | undefined;
   const name = (path: Path) => pathName({ ...work, ...path });
-  return survivors(contenders, async ({ path, check, tolerance: own = tolerance }) => {
+  return survivors(contenders, async ({ path, check, tolerance: own = tolerance, onFailure }) => {
     const digest = await check();
     first ??= { path, digest };
     const apart = difference(digest, first.digest);
-    if (!(apart <= own))
-      throw new CheckError(
-        `${workName(work)}: ${name(path)} gives a different result from ${name(first.path)}: ` +
-          `${apart.toPrecision(2)} apart, allowed ${own}`,
-      );
+    if (apart <= own) return;
+    const what =
+      `gives a different result from ${name(first.path)}: ` +
+      `${apart.toPrecision(2)} apart, allowed ${own}`;
+    if (onFailure) throw new RunError(what);
+    throw new CheckError(`${workName(work)}: ${name(path)} ${what}`);
   });
 }

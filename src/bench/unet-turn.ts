@@ -17,6 +17,9 @@ export function unetShape(
   return { architecture: model, size: model.size, batch, timesteps, loss, optimizer, ema };
 }
 
+/** How many results in a row are compared: the loss of a second training step shows what the first made of the gradients. */
+export const CHECKS = { forward: 1, train: 2 } as const satisfies Record<Pass, number>;
+
 /** A forward pass with running statistics, or a whole training step. */
 export function unetTurn(
   unet: NetworkDevice,
@@ -30,9 +33,13 @@ export function unetTurn(
       : async () => [await unet.trainStep(inputs, inputs.noise, lr)];
   return {
     check: async () => {
-      const result = await work();
-      // A loss is a single number and needs no digest.
-      return what === 'train' ? Array.from(result) : digest(result);
+      const results: number[] = [];
+      for (let i = 0; i < CHECKS[what]; i++) {
+        const result = await work();
+        // A loss is a single number and needs no digest.
+        results.push(...(what === 'train' ? result : digest(result)));
+      }
+      return results;
     },
     turn: async () => {
       const begun = performance.now();

@@ -17,7 +17,7 @@ import type { LayerReport, Missing, Result, Work } from './result.js';
 import { type Contender, measure } from './rounds.js';
 import { type Findings, join, wantsTensorflow } from './suite.js';
 import { f32, i64, temporarily, writeTask } from './task.js';
-import { unetShape, unetTurn } from './unet-turn.js';
+import { CHECKS, unetShape, unetTurn } from './unet-turn.js';
 
 interface Case extends NamedModel {
   readonly what: Pass;
@@ -77,7 +77,7 @@ async function benchCase(one: Case, options: BenchOptions): Promise<Findings> {
       }
       other = options.only.device === 'tensorflow' ? null : await openOtherVectors(options, one);
       if (other) contenders.splice(1, 0, other.contender);
-      if (options.peers) peers = await openPeers(work, task, { repeat: 1 });
+      if (options.peers) peers = await openPeers(work, task, { repeat: 1, checks: CHECKS[what] });
       const results = await measureBoth(work, [...contenders, ...peers.contenders], options);
       return { results, missing: [...missing, ...peers.missing], versions: peers.versions };
     } finally {

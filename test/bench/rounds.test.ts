@@ -51,6 +51,20 @@ test.serial(
   },
 );
 
+test.serial('A peer with a different result is left out with the reason', async (t) => {
+  const reasons: string[] = [];
+  const onFailure = ({ message }: RunError) => reasons.push(message);
+  const paths = [contender(ours, [1, 2]), { ...contender(peer('PyTorch'), [1, 2.1]), onFailure }];
+  const results = await measure(work, paths, options);
+  t.deepEqual(
+    results.map(({ by }) => by),
+    ['haze'],
+  );
+  t.deepEqual(reasons, [
+    'gives a different result from haze, wasm, relaxed, 2 threads: 0.033 apart, allowed 0.001',
+  ]);
+});
+
 test.serial('A NaN is as wrong as a result that is far off', async (t) => {
   const paths = [contender(ours, [1]), contender(peer('PyTorch'), [Number.NaN])];
   await t.throwsAsync(measure(work, paths, options), { instanceOf: CheckError, message: /NaN/ });
