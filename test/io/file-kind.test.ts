@@ -9,7 +9,7 @@ import { tiff } from '../helpers/tiff.js';
 const picture = () => from(slopes(12, 10), 12, 10);
 const bytes = (text: string) => Buffer.from(text, 'latin1');
 
-test('the pictures that are decoded are known by their first bytes', async (t) => {
+test('decodable pictures are recognised by their first bytes', async (t) => {
   const files: [FileKind, Buffer][] = [
     ['jpeg', await picture().jpeg().toBuffer()],
     ['png', await picture().png().toBuffer()],
@@ -26,7 +26,7 @@ test('the pictures that are decoded are known by their first bytes', async (t) =
   }
 });
 
-test('other files are told from them and from each other', async (t) => {
+test('other kinds of files are recognised', async (t) => {
   const files: [FileKind | undefined, Buffer][] = [
     ['heic', await readFile(fixture('photo.heic'))],
     ['video', bytes('\0\0\0\x18ftypmp42\0\0\0\0mp42isom')],
@@ -58,7 +58,7 @@ test('other files are told from them and from each other', async (t) => {
   }
 });
 
-test('any bytes give a kind or none', (t) => {
+test('any bytes give a kind, or none', (t) => {
   t.is(fileKind(bytes('<!-- --> <!---->'.repeat(5000))), 'text');
   for (const start of [
     '',
