@@ -1,4 +1,4 @@
-import { cp, readFile } from 'node:fs/promises';
+import { cp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import sharp from 'sharp';
@@ -223,6 +223,27 @@ chromiumTest('the page reports a missing or incomplete model', async (t) => {
   const broken = (all: Buffer) =>
     Buffer.from(String(all).replace('"timesteps": 6', '"timesteps": 0'));
   t.regex((await about(broken, 'model.json')) ?? '', /model\.json\.diffusion\.timesteps: /);
+});
+
+chromiumTest('the page reports a worker whose script cannot be loaded', async (t) => {
+  const run = await freshRun(t, { size: '16', widths: '8,16', timesteps: '6' });
+  const site = await siteOf(t, run);
+  await rm(join(site, 'web-worker.js'));
+  const { url } = await serve(t, site, ISOLATED);
+  const { page } = await openPage(t);
+  await openSitePage(page, url);
+  await page.locator('#workers').evaluate((input) => input.setAttribute('max', '8'));
+  t.is(
+    await drawOn(page, { count: '2', ...few, workers: '2' }),
+    'all workers are lost, and none could be started',
+  );
+  await rm(join(site, 'engine.js'));
+  await page.goto(url);
+  await page.locator('#about:has-text("cannot be opened")').waitFor();
+  t.is(
+    await page.locator('#about').textContent(),
+    'The model cannot be opened: the worker was lost: its script could not be loaded',
+  );
 });
 
 for (const colorScheme of ['light', 'dark'] as const)

@@ -320,6 +320,8 @@ test('a folder without a readable image is refused with the reason', async (t) =
   await refused(t, folder, /the folder is empty; expected .jpg/);
   await writeFile(path.join(folder, 'notes.txt'), 'x');
   await refused(t, folder, /no images; expected .jpg.*found notes.txt/);
+  await writeFile(path.join(folder, 'more.txt'), 'x');
+  await refused(t, folder, /no images; .*found 2 files such as (notes|more)\.txt/);
   await writeFile(path.join(folder, 'train-images-idx3-ubyte'), 'x');
   await refused(t, folder, /give its path: .*train-images-idx3-ubyte/);
   const other = await temporaryFolder(t);
