@@ -129,8 +129,9 @@ test('a row is made if its commands succeed and write its pictures; otherwise it
   t.is(make({ pictures: ['a.png'], commands: [draw] }, places), undefined);
   t.is(await readFile(join(places.OUT, 'a.png'), 'utf8'), 'new');
   t.is(make({ pictures: ['a.png', 'b.png'], commands: [draw] }, places), 'b.png: not written');
-  const broken = 'node TMP/none.mjs';
-  t.is(make({ pictures: ['a.png'], commands: [broken, draw] }, places), `${broken} ended with 1`);
+  await writeFile(join(folder, 'broken.mjs'), 'process.exitCode = 3;');
+  const broken = 'node TMP/broken.mjs';
+  t.is(make({ pictures: ['a.png'], commands: [broken, draw] }, places), `${broken} ended with 3`);
 });
 
 const speedrun = (...args: string[]) =>
