@@ -27,14 +27,14 @@ for (const command of COMMANDS)
       t.true(stdout.includes(words.split(' ').slice(0, 3).join(' ')), words);
   });
 
-test('without a command help is shown, and the exit code is that of an error', async (t) => {
+test('without a command, help is shown and the exit code is 2', async (t) => {
   const { code, stdout, stderr } = await haze('.', []);
   t.is(code, 2);
   t.regex(stdout, /haze <command>/);
   t.is(stderr, 'haze: expected a command, got none\n');
 });
 
-test('a command lists no flag that it does not have', async (t) => {
+test('a command lists only flags that it accepts', async (t) => {
   const { stdout } = await haze('.', ['train', '--help']);
   t.notRegex(stdout, /--version/);
   t.regex(stdout, /--no-strict/);
@@ -104,7 +104,7 @@ test('an invalid number is refused with the name of its flag', async (t) => {
     );
 });
 
-test('for an unknown name the known ones are listed, with a suggestion', async (t) => {
+test('for an unknown name, the known ones are listed with a suggestion', async (t) => {
   const train = ['train', 'toy-cars'];
   await refuses(
     t,
@@ -157,7 +157,7 @@ test('flags that contradict each other are refused', async (t) => {
   );
 });
 
-test('--verbose shows the stack below the line', async (t) => {
+test('--verbose adds the stack to the error line', async (t) => {
   const folder = await temporaryFolder(t);
   const { code, stderr } = await haze(folder, ['train', '--verbose']);
   t.is(code, 2);
@@ -197,7 +197,7 @@ test('the built program is executable', async (t) => {
   t.regex(stdout, /^\d/);
 });
 
-test('nothing heavy is loaded to show help', async (t) => {
+test('showing help loads no heavy module', async (t) => {
   const folder = await temporaryFolder(t);
   const hook = join(folder, 'hook.mjs');
   // Every module that is resolved, on stderr.

@@ -26,7 +26,7 @@ async function isPicture(t: ExecutionContext, data: string | Buffer): Promise<vo
   t.true(width >= 96 && height >= 96, `${width}x${height}`);
 }
 
-test('the examples compile against the package and do what they say', async (t) => {
+test('the examples compile against the package and run', async (t) => {
   const folder = await compiled(t, Object.fromEntries(names.map((name) => [name, text(name)])));
   const ran: string[] = [];
   const example = (name: string, ...args: string[]) => {

@@ -77,7 +77,7 @@ test('Every source file is in a layer', (t) => {
   );
 });
 
-test('No import points to a higher layer, or to another folder of the same one', (t) => {
+test('No import points to a higher layer, or to another folder of the same layer', (t) => {
   const folderOf = (path: string) =>
     LAYERS.flat()
       .filter((folder) => within(path, folder))
@@ -119,7 +119,7 @@ function foreign(roots: readonly string[], skip: (path: string) => boolean) {
 
 const inHost = (path: string): boolean => within(path, 'src/engine/host');
 
-test('Only the host of the engine and the networks needs Node or a package', (t) => {
+test("Of the engine and the networks, only the engine's host needs Node or a package", (t) => {
   const roots = files.filter(
     (file) => (within(file, 'src/engine') || within(file, 'src/network')) && !inHost(file),
   );
@@ -132,7 +132,7 @@ test('Only the host of the engine and the networks needs Node or a package', (t)
   );
 });
 
-test('The code that draws in a browser needs no Node, and is the code that draws in Node', (t) => {
+test('The code for browsers needs no Node, and draws by the same modules as Node', (t) => {
   const roots = files.filter(
     (file) => within(file, 'src/browser') || /^src\/engine\/host\/(browser|web)/.test(file),
   );
@@ -148,7 +148,7 @@ test('The code that draws in a browser needs no Node, and is the code that draws
     t.true(seen.has(`src/${shared}.ts`), shared);
 });
 
-test('Nothing but the host uses the globals of Node', (t) => {
+test('Only the host uses the globals of Node', (t) => {
   for (const file of files) {
     if (!within(file, 'src/engine') && !within(file, 'src/network')) continue;
     if (within(file, 'src/engine/host')) continue;

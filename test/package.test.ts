@@ -36,7 +36,7 @@ async function packed(): Promise<string[]> {
   return tarball!.files.map(({ path }) => path);
 }
 
-test('the package contains the program, its types, its kernels and the documentation, and nothing else', (t) => {
+test('the package contains exactly the program, its types, its kernels and documentation', (t) => {
   const compiled = (name: string) => /^dist\/src\/.+\.(js|d\.ts)$/.test(name);
   t.deepEqual(files.filter((name) => !compiled(name)).sort(), [
     'CHANGELOG.md',
@@ -87,7 +87,7 @@ test('the files that package.json names are in the package, and the command star
   t.regex(readFileSync(new URL(manifest.bin.haze, root), 'utf8'), /^#!\/usr\/bin\/env node\n/);
 });
 
-test("the kernels are packed where the engine looks for them, seen from its compiled module's place", (t) => {
+test('the kernels are packed where the compiled engine looks for them', (t) => {
   const module = readFileSync(new URL('dist/src/engine/host/kernels.js', root), 'utf8');
   const [, pattern] = /new URL\(`([^`]+)`, import\.meta\.url\)/.exec(module)!;
   for (const build of ['strict', 'relaxed']) {
@@ -131,7 +131,7 @@ const QUIET: ReadonlySet<ts.SyntaxKind> = new Set([
   ...[ts.SyntaxKind.FunctionDeclaration, ts.SyntaxKind.ClassDeclaration],
 ]);
 
-test('a module that does something when it is imported is one of sideEffects in package.json, and bundlers may leave out the others', (t) => {
+test('package.json lists exactly the modules with side effects, so bundlers may drop the others', (t) => {
   const patterns = manifest.sideEffects.map(
     (path) => new RegExp(`^${path.slice(2).replaceAll('.', '\\.').replaceAll('*', '[^/]*')}$`),
   );
@@ -154,7 +154,7 @@ test('a module that does something when it is imported is one of sideEffects in 
     );
 });
 
-test("the package's types compile where there are those of Node and no browser's", async (t) => {
+test("the package's types compile with Node's types and without the DOM", async (t) => {
   const names =
     'drawWith, evaluate, generate, load, runConfig, sample, train, trainSteps, UsageError';
   const program = `import { ${names}, type Model } from 'haze';

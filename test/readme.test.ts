@@ -21,7 +21,7 @@ async function example(): Promise<string> {
   return found![1]!;
 }
 
-test("the README's tables of memory are what inspect prints", async (t) => {
+test("the README's tables of memory match the output of inspect", async (t) => {
   const readme = await readFile(join(root, 'README.md'), 'utf8');
   const cells = (row: string) => row.split('|').map((cell) => cell.trim());
   const plan = async (...args: string[]) => {
@@ -49,7 +49,7 @@ test("the README's tables of memory are what inspect prints", async (t) => {
 /** Minutes of so many seconds, to two digits. */
 const minutesOf = (seconds: number): string => `${Number((seconds / 60).toPrecision(2))}`;
 
-test("the README's table of recipes has all of them, with what the presets say and what follows from it", async (t) => {
+test("the README's table of recipes lists all of them, with their settings and times", async (t) => {
   const readme = await readFile(join(root, 'README.md'), 'utf8');
   const [, table] = /\n\| recipe \| .*\n.*\n((?:\|.*\n)*)/.exec(readme)!;
   const rows = table!.trimEnd().split('\n');
@@ -69,7 +69,7 @@ test("the README's table of recipes has all of them, with what the presets say a
   );
 });
 
-test("the README's example compiles against the package's types, runs, and writes what it says", async (t) => {
+test("the README's example compiles against the package's types, runs, and writes its files", async (t) => {
   const folder = await compiled(t, { 'example.ts': await example() });
   const { stdout } = await run(process.execPath, ['example.js'], { cwd: folder });
   t.regex(stdout, /saved in runs[\\/]first[\\/]checkpoints[\\/]step-20/);

@@ -13,7 +13,7 @@ test('numbers are shown in the unit that suits them', (t) => {
   t.deepEqual([0, 2048, 11.5e9].map(operations), ['0.00 FLOP', '2.05 kFLOP', '11.5 GFLOP']);
 });
 
-test('nouns agree with their number', (t) => {
+test('nouns are singular or plural by their number', (t) => {
   t.deepEqual(
     [0, 1, 2048].map((n) => plural(n, 'image')),
     ['0 images', '1 image', '2,048 images'],

@@ -1,9 +1,9 @@
-/** Where a visitor's page was loaded once more to be isolated, so that it is not loaded for ever. Other pages may share the origin. */
+/** Marks a page that was reloaded once, so that it is not reloaded forever. It has the path, since other pages may share the origin. */
 const TRIED = `haze-isolation ${new URL('.', location.href).pathname}`;
 
 /**
- * Has a service worker isolate the page where the host does not, by loading it once more.
- * @returns whether the page is about to be loaded again
+ * If the host does not isolate the page, lets a service worker do so, and reloads the page once.
+ * @returns whether the page is about to be reloaded
  */
 export async function isolate(): Promise<boolean> {
   if (crossOriginIsolated || !isSecureContext || !('serviceWorker' in navigator)) return false;
@@ -11,14 +11,14 @@ export async function isolate(): Promise<boolean> {
   try {
     if (!(await isActive(await navigator.serviceWorker.register('isolation.js')))) return false;
   } catch {
-    return false; // The visitor's browser does not want it: one worker draws.
+    return false; // The browser does not allow it: one worker draws.
   }
   sessionStorage.setItem(TRIED, 'yes');
   location.reload();
   return true;
 }
 
-/** Waits for a worker to be active; one that fails never is. Whoever blocks service workers may give no registration at all. */
+/** Waits until a worker is active, or has failed. A browser that blocks service workers may return no registration. */
 async function isActive(registration: ServiceWorkerRegistration | undefined): Promise<boolean> {
   const worker = registration?.installing ?? registration?.waiting ?? registration?.active;
   if (!worker) return false;

@@ -11,7 +11,7 @@ self.addEventListener('fetch', (event) => {
 
 async function isolated(request) {
   const response = await fetch(request);
-  // A host leads elsewhere, as from index.html to its folder: the browser follows, and asks here again.
+  // The host redirects, e.g. from index.html to its folder: the browser follows, and its next request comes here again.
   if (response.type === 'opaqueredirect') return response;
   const headers = new Headers(response.headers);
   headers.set('Cross-Origin-Opener-Policy', 'same-origin');

@@ -24,7 +24,7 @@ const progress = element<HTMLProgressElement>('progress');
 const status = element<HTMLParagraphElement>('status');
 const picture = element<HTMLCanvasElement>('picture');
 
-/** Classes that images take in turn. */
+/** The option for all classes in turn. */
 const ALL = '*';
 
 /** Cancels the current drawing. */

@@ -1,5 +1,6 @@
 /**
  * Haze in a browser, for programs: a model's images, drawn by Web Workers. The page's thread only waits.
+ * @module haze/browser
  * @example
  * import { load } from 'haze/browser';
  * const model = await load('/model/');

@@ -44,7 +44,7 @@ export class BlobCache {
     return this.addFile((path) => writeSafetensors(path, state, metadata));
   }
 
-  /** Puts a file into the cache that is written to the path that it is given. @throws RunError */
+  /** Adds a file to the cache, which `write` writes to the path that it receives. @throws RunError */
   async addFile(write: (path: string) => Promise<void>): Promise<Blob> {
     const fresh = join(this.folder, `new-${randomBytes(6).toString('hex')}.safetensors`);
     try {
@@ -58,7 +58,7 @@ export class BlobCache {
     }
   }
 
-  /** Removes one that nobody asks for any more. */
+  /** Removes a file that is no longer needed. */
   async drop(blob: Blob): Promise<void> {
     await remove(this.pathOf(blob)).catch(() => undefined);
   }

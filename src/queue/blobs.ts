@@ -42,7 +42,7 @@ export async function keepBlob(redis: Redis, path: string, blob: Blob): Promise<
   }
 }
 
-/** Removes one that nobody asks for any more. */
+/** Removes a blob that is no longer needed. */
 export async function dropBlob(redis: Redis, blob: Blob): Promise<void> {
   await redis.unlink(...chunkKeys(blob));
 }

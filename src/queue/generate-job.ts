@@ -39,7 +39,7 @@ export interface Recipe {
   /** Largest number of images per batch; with batch statistics the exact number. */
   readonly batch: number;
 }
-/** Other weights that guide the model. */
+
 /** Other weights that the model is guided by. */
 export interface GuideBlob {
   readonly weights: Blob;
@@ -139,7 +139,7 @@ function readModel(o: JsonObject): ModelConfig {
   });
 }
 
-/** Sampling that says all, as `readSampling` of the flags makes it. */
+/** Complete sampling settings, as `readSampling` makes them from flags. */
 function readSampling(s: JsonObject, diffusion: DiffusionConfig): SamplingConfig {
   const { timesteps, objective = 'epsilon' } = diffusion;
   const { sampler, steps, eta, norm, ...rest } = readRunSampling(s, { timesteps, objective });

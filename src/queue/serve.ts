@@ -21,7 +21,7 @@ export interface ServeOptions {
 
 export type ServeEvent =
   | { readonly kind: 'note'; readonly text: string }
-  /** Images that were made, or steps that were taken; and how many a second. */
+  /** Images made or steps taken so far, and their rate per second. */
   | { readonly kind: 'done'; readonly count: number; readonly perSecond: number };
 
 /**
@@ -42,7 +42,7 @@ const SHORT = 2000;
 /** Milliseconds for each part of the shutdown: Redis may be unreachable. */
 const CLOSE = 3000;
 
-/** Serves until the signal is aborted. Resolves to how many images were made, or steps taken. */
+/** Serves until the signal is aborted. Resolves to the number of images made, or of steps taken. */
 export async function serve<J, R>(
   kind: Kind<J, R>,
   connection: Connection,
@@ -170,13 +170,13 @@ class Server<J, R> {
       const { message } = error as Error;
       this.complaints.note(`${job.id?.slice(0, 12)}: ${message}`);
       if (error instanceof Hopeless) throw new UnrecoverableError(message);
-      // What is wrong may be this machine: others have time to take the job.
+      // This machine may be at fault: the pause lets others take the job.
       this.rest(Math.min(REST.first * 2 ** this.failures++, REST.most));
       throw error;
     }
   }
 
-  /** @throws Hopeless for a job that is none, or not for this build */
+  /** @throws Hopeless for invalid data, or a job for another build */
   private read(job: Job): J {
     try {
       const { kind, options } = this;

@@ -49,7 +49,7 @@ export async function answer(
       return;
     }
     const [status, text] =
-      error instanceof Refusal ? [error.status, error.message] : [404, 'there is no such thing'];
+      error instanceof Refusal ? [error.status, error.message] : [404, 'not found'];
     if (status === 405) response.setHeader('allow', 'GET, HEAD');
     send(response, status, 'text/plain; charset=utf-8', Buffer.from(`${text}\n`));
   }
@@ -81,7 +81,7 @@ async function route(
   return sendRun(response, run, query);
 }
 
-/** A part of an address as it was meant. What cannot be read stands for nothing. */
+/** Decodes a part of an address. @throws Refusal if it is not valid */
 function decoded(part: string): string {
   try {
     return decodeURIComponent(part);
@@ -99,7 +99,7 @@ async function sendRun(response: ServerResponse, run: WatchedRun, query: string)
   sendJson(response, await run.message(known('steps'), known('heldOut')));
 }
 
-/** `film.png`, or `samples/step-500.png`: names of a form, of files that lie in the run. */
+/** Sends `film.png` or `samples/step-500.png`: only names of these forms, and only files inside the run. */
 async function sendPicture(
   request: IncomingMessage,
   response: ServerResponse,
@@ -143,7 +143,7 @@ async function sendFile(
 const sendJson = (response: ServerResponse, value: unknown): void =>
   send(response, 200, 'application/json; charset=utf-8', Buffer.from(JSON.stringify(value)));
 
-/** Node leaves the body out of an answer to HEAD. */
+/** Node omits the body of an answer to HEAD. */
 function send(response: ServerResponse, status: number, type: string, body: Buffer): void {
   response.writeHead(status, { 'content-type': type, 'content-length': body.length });
   response.end(body);

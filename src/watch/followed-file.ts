@@ -104,7 +104,7 @@ export class FollowedFile {
   }
 
   private keep(rest: Buffer): void {
-    // The end of such a line then becomes a line without meaning.
+    // The rest of a line that is too long then becomes an invalid line.
     this.rest = rest.length > LONGEST_LINE ? Buffer.from('?') : rest;
   }
 }

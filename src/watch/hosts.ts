@@ -8,7 +8,7 @@ import { hostname } from 'node:os';
 
 const LOCAL = ['127.0.0.1', 'localhost', '::1'];
 
-/** Addresses that mean all of a machine's. */
+/** Addresses that stand for all addresses of a machine. */
 const ALL = ['0.0.0.0', '::'];
 
 /** Whether a server that listens on `host` answers a request with this Host header. Ports may differ: tunnels have their own. */

@@ -34,9 +34,7 @@ export class Losses {
 
   faults(): string[] {
     if (this.unsound === 0) return [];
-    return [
-      `metrics.jsonl: ${plural(this.unsound, 'line')} left out that are no metrics, or out of order`,
-    ];
+    return [`metrics.jsonl: ${plural(this.unsound, 'line')} skipped: not metrics, or out of order`];
   }
 
   private forget(): void {

@@ -5,9 +5,9 @@
 
 /** Answer to `GET /runs`. */
 export interface RunList {
-  /** The path that is watched, as it was given. */
+  /** The watched path, as given. */
   readonly place: string;
-  /** Whether that is one run, or a folder of runs. */
+  /** Whether it is a single run rather than a folder of runs. */
   readonly single: boolean;
   /** Names of the runs, the newest first. */
   readonly runs: readonly string[];
@@ -16,9 +16,9 @@ export interface RunList {
 }
 
 /**
- * `waiting`: there is nothing yet. `reading`: its log is longer than what was read so far. `training`: a step came lately. `finished`: its
- * last step is taken. `stopped`: something ended it before that, which its newest remark says. `quiet`: no step for a while. `gone`: its
- * files were there and are no more.
+ * `waiting`: there is no step yet. `reading`: the log is not read to its end yet. `training`: a step was logged recently. `finished`: the last
+ * step is logged. `stopped`: the run ended before that, and its newest remark says why. `quiet`: no step for a while. `gone`: its files were
+ * deleted.
  */
 export type RunState =
   | 'waiting'
@@ -42,27 +42,27 @@ export interface Remark {
   readonly text: string;
 }
 
-/** A series that is thinned: a value a bucket of so many consecutive entries; null where they have none. */
+/** A thinned series: one value per bucket of consecutive entries; null if they have none. */
 export type Column = readonly (number | null)[];
 
-/** Buckets from number `from` on. At most some thousand, however long the run is. */
+/** Buckets from number `from` on. Their number is limited, however long the run is. */
 export interface Curve {
-  /** Another one means that all buckets are others: the page drops those that it has. */
+  /** If it changes, all buckets have changed, and the page drops the ones it has. */
   readonly generation: string;
   readonly from: number;
-  /** Log entries in a bucket; with 1 the values are those of the log. */
+  /** Log entries per bucket; with 1 the values are those of the log. */
   readonly width: number;
   /** The first and last step of each bucket. */
   readonly first: readonly number[];
   readonly last: readonly number[];
   /** Means by name: `loss`, `q0` … `q3`, `lr`, `imagesPerSecond`, `ms <part>`; of held-out losses `heldOutLoss`. */
   readonly means: Readonly<Record<string, Column>>;
-  /** Smallest and largest value, of the series that are drawn as a band. */
+  /** Smallest and largest values of the series that are drawn as bands. */
   readonly lows: Readonly<Record<string, Column>>;
   readonly highs: Readonly<Record<string, Column>>;
 }
 
-/** The newest step, and what the last few of them were on average. */
+/** The newest step, and means over the last few. */
 export interface Now {
   readonly step: number;
   /** From 1. */
@@ -70,33 +70,33 @@ export interface Now {
   readonly loss: number | null;
   readonly lr: number | null;
   readonly imagesPerSecond: number | null;
-  /** Milliseconds a step by part. */
+  /** Milliseconds per step by part. */
   readonly ms: Readonly<Record<string, number>>;
 }
 
-/** Answer to `GET /run/<name>?steps=G.N&heldOut=G.N`, where N is the bucket from which the page wants those of generation G. */
+/** Answer to `GET /run/<name>?steps=G.N&heldOut=G.N`: the page has the buckets of generation G before number N. */
 export interface RunMessage {
   readonly name: string;
   readonly state: RunState;
-  /** Share of the log that is read. */
+  /** The share of the log that has been read. */
   readonly read: number;
-  /** Seconds since something was written to the log; null without one. */
+  /** Seconds since the last write to the log; null without a log. */
   readonly idle: number | null;
-  /** Steps of the whole run, where they are known. */
+  /** Steps of the whole run, if known. */
   readonly totalSteps: number | null;
   readonly now: Now | null;
   /** The last held-out loss and its step. */
   readonly heldOut: { readonly step: number; readonly loss: number } | null;
-  /** Seconds to the last step at the present pace. */
+  /** Seconds to the last step at the current pace. */
   readonly secondsLeft: number | null;
   readonly steps: Curve;
   readonly heldOuts: Curve;
-  /** Steps that there are samples of, rising, and a number that changes with each one's content. */
+  /** Steps with samples, ascending, each with a number that changes with its content. */
   readonly samples: readonly (readonly [step: number, version: number])[];
   readonly pictures: readonly Picture[];
   /** Settings by their path in config.json. */
   readonly config: readonly (readonly [path: string, value: string])[];
   readonly remarks: readonly Remark[];
-  /** What is wrong with its files. */
+  /** Problems with its files. */
   readonly faults: readonly string[];
 }

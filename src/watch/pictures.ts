@@ -1,11 +1,11 @@
-/** The pictures of a run that are shown: those of its own folder, and its grids by step. */
+/** The pictures of a run that the page shows: those in its folder, and its sample grids by step. */
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { extensionOf } from '../io/output-path.js';
 import { inside } from './inside.js';
 import type { Picture } from './messages.js';
 
-/** What browsers draw without running anything in it: SVG may hold scripts. */
+/** Formats that cannot contain scripts, as SVG can. */
 const TYPES: ReadonlyMap<string, string> = new Map([
   ['.png', 'image/png'],
   ['.gif', 'image/gif'],
@@ -14,17 +14,17 @@ const TYPES: ReadonlyMap<string, string> = new Map([
   ['.webp', 'image/webp'],
 ]);
 
-/** Pictures of a folder that are listed; the page draws its losses itself. */
+/** The largest number of pictures listed, and the one that is left out since the page draws the losses itself. */
 const MOST = 50;
 const DRAWN = 'loss.png';
 
 /**
- * Milliseconds for which a folder has to have been left alone before its listing is believed: clocks of file systems are coarse, and
- * two changes may bear one time.
+ * Milliseconds without a change after which a folder's listing is reused: clocks of file systems are coarse, so two changes may have the
+ * same time.
  */
 const SETTLED = 5000;
 
-/** The media type of a picture's name; undefined for what is none, is hidden, or is no plain name on some system. */
+/** The media type of a picture by its name; undefined for other files, hidden ones, and names that are paths on some system. */
 export const pictureType = (name: string): string | undefined =>
   name.startsWith('.') || /[/\\\0]/.test(name) ? undefined : TYPES.get(extensionOf(name));
 
@@ -43,12 +43,12 @@ export async function picturesIn(root: string, folder: string): Promise<Picture[
 /** The step of a grid, and a number that changes with its content. */
 export type Grid = readonly [step: number, version: number];
 
-/** The grids of images by step, rising. Of thousands each is looked at again only when something in their folder was renamed. */
+/** The sample grids by step, ascending. The files are read again only if their folder has changed, since there may be thousands. */
 export class Grids {
   private readonly root: string;
   private readonly folder: string;
   private found: readonly Grid[] = [];
-  /** When the folder had last changed as it was listed; NaN where that may be no more than its first change. */
+  /** The folder's time of change when it was listed; NaN if more changes may have the same time. */
   private listed = Number.NaN;
 
   constructor(root: string, folder: string) {
@@ -56,7 +56,7 @@ export class Grids {
     this.folder = folder;
   }
 
-  /** @throws the system's error where there is no folder; UsageError for a link out */
+  /** @throws the system's error if there is no folder; UsageError for a link out of the run */
   async follow(): Promise<readonly Grid[]> {
     const { mtimeMs } = await stat(await inside(this.root, this.folder));
     if (mtimeMs === this.listed) return this.found;
@@ -79,7 +79,7 @@ async function gridsIn(root: string, folder: string): Promise<Grid[]> {
   return found;
 }
 
-/** When a file was written last; undefined for what is none, or lies elsewhere. */
+/** The time of a file's last write; undefined if it is not a file, or not inside the run. */
 async function versionOf(root: string, path: string): Promise<number | undefined> {
   try {
     const stats = await stat(await inside(root, path));

@@ -1,10 +1,10 @@
 import type { StepMetrics } from '../io/metrics.js';
 import type { Now } from './messages.js';
 
-/** Steps whose mean is shown as what holds now; `haze train` reports as many at its end. */
+/** Number of steps in the means that the page shows as current, the same as in the summary of `haze train`. */
 const LAST = 40;
 
-/** Parts of a step that are shown, and characters of their names; a log that has more of either is not one of ours. */
+/** Limits for the parts of a step and the length of their names: Haze's own logs stay below. */
 const MOST_PARTS = 32;
 const LONGEST_PART = 100;
 
@@ -17,7 +17,7 @@ export class Recent {
     if (this.steps.length > LAST) this.steps.shift();
   }
 
-  /** Seconds that a step takes; null before there is one. */
+  /** Mean seconds per step; null before the first step. */
   secondsPerStep(imagesPerStep: number): number | null {
     const rates = this.steps
       .map(({ imagesPerSecond }) => imagesPerSecond)
@@ -45,7 +45,7 @@ export class Recent {
   }
 }
 
-/** What a log says took time in a step. */
+/** The timed parts of a step. */
 export const partsOf = ({ ms }: StepMetrics): string[] =>
   Object.keys(ms)
     .filter((part) => part.length <= LONGEST_PART && Number.isFinite(ms[part]))

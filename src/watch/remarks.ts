@@ -3,13 +3,13 @@ import { parseNote } from '../io/notes.js';
 import { FollowedFile } from './followed-file.js';
 import type { Remark } from './messages.js';
 
-/** Lines that are kept, the newest, and characters of each. */
+/** Number of lines kept, the newest ones, and of characters per line. */
 const MOST = 200;
 const LONGEST = 2000;
 
-/** What a run said, of its notes.jsonl. */
+/** The remarks in a run's notes.jsonl. */
 export class Remarks {
-  /** As far as it was read. */
+  /** Those read so far. */
   readonly kept: Remark[] = [];
   private readonly file: FollowedFile;
 

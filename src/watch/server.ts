@@ -10,20 +10,20 @@ import type { WatchedRuns } from './watched-runs.js';
 export interface Listening {
   /** An address or name of this machine. */
   readonly host: string;
-  /** 0 takes any that is free. */
+  /** 0 for any free one. */
   readonly port: number;
 }
 
 export interface WatchServer {
-  /** What a browser opens. */
+  /** The address to open in a browser. */
   readonly url: string;
-  /** Ends it and all connections to it. */
+  /** Ends the server and all its connections. */
   close(): Promise<void>;
 }
 
-/** What a connection may take, in milliseconds. */
+/** Time limits of a connection, in milliseconds. */
 export interface Patience {
-  /** For a request to come whole; a browser's comes at once. */
+  /** Until a request is complete. */
   readonly asking: number;
   /** Without a byte in either direction. */
   readonly silence: number;
@@ -31,12 +31,12 @@ export interface Patience {
 
 const PATIENCE: Patience = { asking: 10_000, silence: 60_000 };
 
-/** Connections at one time. Each may have a picture open, and systems often allow a process 1,024 files. */
+/** The largest number of concurrent connections: each may have a picture open, and many systems allow a process 1,024 files. */
 const MOST_CONNECTIONS = 400;
 
 /**
- * Serves the page of some runs.
- * @throws UsageError where it cannot listen there
+ * Serves the page of one or several runs.
+ * @throws UsageError if it cannot listen there
  */
 export async function serve(
   runs: WatchedRuns,
@@ -57,7 +57,7 @@ export async function serve(
     server.once('error', (error) => reject(refusal(error, host, port)));
     server.listen(port, host, resolve);
   });
-  // What goes wrong with a connection is that connection's end.
+  // A failed connection is closed; the server goes on.
   server.on('error', () => {});
   const { port: own } = server.address() as AddressInfo;
   return {

@@ -1,11 +1,11 @@
-/** A run's config.json as the page shows it, and what of it the page's numbers need. */
+/** A run's config.json as the page shows it, and the settings that the page's numbers need. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isObject } from '../io/json.js';
 import { type Json, readJsonFile } from '../io/run.js';
 import { inside } from './inside.js';
 
-/** Rows of the table of settings, and characters of a path or a value. */
+/** Limits for the rows of the table of settings, and for the characters of a path or value. */
 const MOST_ROWS = 500;
 const LONGEST_TEXT = 500;
 
@@ -14,7 +14,7 @@ export type Row = readonly [path: string, value: string];
 /** Reads config.json again when it has changed. */
 export class Settings {
   rows: readonly Row[] = [];
-  /** Images that a step takes; 1 where config.json does not say. */
+  /** Images per step; 1 if config.json does not say. */
   imagesPerStep = 1;
   steps: number | null = null;
   epochs: number | null = null;
@@ -27,7 +27,7 @@ export class Settings {
     this.path = join(folder, 'config.json');
   }
 
-  /** @throws the system's error where there is none; UsageError for one that cannot be read */
+  /** @throws the system's error if there is no config.json; UsageError if it cannot be read */
   async follow(): Promise<void> {
     const path = await inside(this.root, this.path);
     const { mtimeMs, ino, size } = await stat(path);

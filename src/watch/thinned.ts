@@ -1,15 +1,15 @@
 import type { Curve } from './messages.js';
 
-/** Buckets that a curve has at most: more cannot be told apart on a screen. */
+/** The largest number of buckets in a curve: more cannot be distinguished on a screen. */
 export const MOST_BUCKETS = 2048;
 
-/** Series that are kept; a log whose lines name more is not one of ours, and would take memory without end. */
+/** The largest number of series: Haze's own logs have fewer, and others could take any amount of memory. */
 export const MOST_SERIES = 64;
 
-/** Digits of a mean of several values; a value of its own is passed on as it is. */
+/** Digits of a mean of several values; single values are not rounded. */
 const DIGITS = 6;
 
-/** What is known of a series in a bucket. */
+/** A series within a bucket. */
 interface Cell {
   low: number;
   high: number;
@@ -18,8 +18,8 @@ interface Cell {
 }
 
 /**
- * Series over steps, thinned as they come: buckets of `width` consecutive entries with minimum, maximum and mean. When there are too
- * many, pairs of them become one. So a log of any length takes the same memory, and each entry the same short time.
+ * Series over steps, thinned as they arrive: buckets of `width` consecutive entries with minimum, maximum and mean. When there are too
+ * many buckets, pairs of them are merged. So memory and the time per entry do not depend on the length of the log.
  */
 export class Thinned {
   private width = 1;
@@ -33,7 +33,7 @@ export class Thinned {
   private readonly life = Math.random().toString(36).slice(2);
   private merges = 0;
 
-  /** @param banded series whose smallest and largest values are kept, too */
+  /** @param banded series whose smallest and largest values are also kept */
   constructor(banded: readonly string[], most = MOST_BUCKETS) {
     this.banded = new Set(banded);
     this.most = most;
@@ -59,7 +59,7 @@ export class Thinned {
     for (const [name, value] of values) if (Number.isFinite(value)) this.put(name, at, value);
   }
 
-  /** The buckets from `from` on, where the asker has those before of this generation; otherwise all. */
+  /** The buckets from `from` on if the caller has the earlier ones of this generation; otherwise all. */
   curve(generation = '', from = 0): Curve {
     const own = `${this.life}-${this.merges}`;
     const at = generation === own ? Math.min(Math.max(0, from), this.first.length) : 0;
@@ -104,14 +104,14 @@ export class Thinned {
         name,
         this.first.map((_, i) => joined(column[2 * i], column[2 * i + 1])),
       );
-    // Of an odd number of buckets the last one is half full.
+    // If their number was odd, the last bucket is half full.
     this.filled = last.length % 2 === 1 ? this.width : 2 * this.width;
     this.width *= 2;
     this.merges++;
   }
 
   private columnsOf(at: number, names: readonly string[], pick: (cell: Cell) => number) {
-    // Entries of a null prototype: a part of a step may be called __proto__.
+    // No prototype, since a part of a step may be called __proto__.
     const columns: Record<string, (number | null)[]> = Object.create(null);
     for (const name of names) {
       const column = this.columns.get(name) ?? [];

@@ -7,30 +7,30 @@ import { type Grid, Grids, picturesIn } from './pictures.js';
 import { Remarks } from './remarks.js';
 import { Settings } from './settings.js';
 
-/** Milliseconds within which all who ask get what was read for the first of them. */
+/** Milliseconds for which requests are answered from the last read. */
 const FRESH = 200;
 
-/** A run that takes a step this long ago, in seconds and in steps, is quiet: it was stopped, or draws samples. */
+/** Without a step for this long, in seconds and in durations of a step, a run is quiet: it was stopped, or draws samples. */
 const QUIET_SECONDS = 15;
 const QUIET_STEPS = 10;
 
-/** The buckets that a page has already: of a generation those before one. */
+/** The buckets that a page already has: those of a generation before `from`. */
 export interface Known {
   readonly generation: string;
   readonly from: number;
 }
 
-/** What came of reading something. */
+/** The outcome of reading a file. */
 type Attempt<T> =
   | { readonly is: 'read'; readonly value: T }
   | { readonly is: 'missing' }
   | { readonly is: 'faulty' };
 
-/** One run as it stands in its files. It reads when it is asked, and only what is new. */
+/** A run as its files describe it. They are read on request, and only what is new. */
 export class WatchedRun {
   readonly name: string;
   readonly folder: string;
-  /** A real path, out of which no link may lead. */
+  /** A real path that no link may lead out of. */
   readonly root: string;
   private readonly losses: Losses;
   private readonly settings: Settings;
@@ -40,15 +40,15 @@ export class WatchedRun {
   private pictures: readonly Picture[] = [];
   private samples: readonly Grid[] = [];
   private faults: readonly string[] = [];
-  /** Whether there was a config.json, ever and now. */
+  /** Whether there has ever been a config.json, and whether there is one now. */
   private seen = false;
   private there = false;
-  /** Whether its log is longer than what was read, and can be read. */
+  /** Whether a part of the log is still to be read. */
   private behind = false;
   private read = 0;
   private reading: Promise<void> | null = null;
 
-  /** @param root a real path, out of which no link may lead */
+  /** @param root a real path that no link may lead out of */
   constructor(root: string, folder: string, name: string) {
     this.root = root;
     this.folder = folder;
@@ -59,7 +59,7 @@ export class WatchedRun {
     this.grids = new Grids(root, join(folder, 'samples'));
   }
 
-  /** What a page shows of the run that has these buckets of steps and held-out losses. */
+  /** The update for a page that has these buckets of steps and held-out losses. */
   async message(steps: Known, heldOuts: Known): Promise<RunMessage> {
     await this.refresh();
     const { losses } = this;
@@ -83,7 +83,7 @@ export class WatchedRun {
     };
   }
 
-  /** However many ask at once, files are read once. */
+  /** Concurrent requests share one read. */
   private async refresh(): Promise<void> {
     if (!this.behind && performance.now() - this.read < FRESH) return;
     this.reading ??= this.look().finally(() => {
@@ -93,7 +93,7 @@ export class WatchedRun {
     await this.reading;
   }
 
-  /** What is gone stays as it was last seen: the page says so. */
+  /** Missing files leave the last state as it was; the page says that they are gone. */
   private async look(): Promise<void> {
     const faults: string[] = [];
     const attempt = async <T>(what: string, action: () => Promise<T>): Promise<Attempt<T>> => {
@@ -106,7 +106,7 @@ export class WatchedRun {
       }
     };
     const { root, folder } = this;
-    // The log before the config: a run has its config first, so that whoever knows a step knows what of.
+    // The log before the config: a run writes its config first, so a known step always has its config.
     const log = await attempt('metrics.jsonl', () => this.losses.follow());
     if (log.is === 'read') this.progress = log.value;
     this.behind = log.is === 'read' && log.value.read < log.value.size;
@@ -143,7 +143,7 @@ export class WatchedRun {
     return this.losses.recent.secondsPerStep(this.settings.imagesPerStep) ?? 0;
   }
 
-  /** Of a run whose length is in epochs, known once the second one has begun. */
+  /** If the length is in epochs, it is known once the second epoch has begun. */
   private totalSteps(): number | null {
     const { steps, epochs } = this.settings;
     if (steps !== null) return steps;
@@ -159,7 +159,7 @@ export class WatchedRun {
   }
 }
 
-/** Nothing is there, or something else where its folder was. */
+/** Nothing is there, or a file where its folder was. */
 const isMissing = (error: unknown): boolean =>
   ['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '');
 

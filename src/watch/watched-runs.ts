@@ -5,13 +5,13 @@ import { inside } from './inside.js';
 import type { RunList } from './messages.js';
 import { WatchedRun } from './watched-run.js';
 
-/** Milliseconds between two questions of a page. */
+/** Milliseconds between two requests of a page. */
 const INTERVAL = 1000;
 
-/** Runs of a folder that are shown, the newest. */
+/** The largest number of runs shown from a folder: the newest ones. */
 const MOST_RUNS = 500;
 
-/** The runs that one server shows: one, or all of a folder. A run is known by its name, so no path comes from a request. */
+/** The runs that a server shows: one, or all in a folder. Requests name runs, so no path comes from a request. */
 export class WatchedRuns {
   private readonly place: string;
   /** The folder's real path; undefined while there is none. */
@@ -26,8 +26,8 @@ export class WatchedRuns {
   }
 
   /**
-   * Looks at a run, or at a folder of runs.
-   * @throws UsageError where there is neither
+   * Opens a run, or a folder of runs.
+   * @throws UsageError if the path is neither
    */
   static async open(place: string): Promise<WatchedRuns> {
     const root = await realpath(place).catch(() => undefined);
@@ -42,29 +42,29 @@ export class WatchedRuns {
     return runs;
   }
 
-  /** One run, whose folder need not be there yet. */
+  /** A single run, whose folder need not exist yet. */
   static ofRun(place: string): WatchedRuns {
     return new WatchedRuns(place, undefined, true);
   }
 
-  /** All runs as they are now. One that was shown and is gone stays, and says so. */
+  /** All current runs, and the deleted ones that were shown before. */
   async list(): Promise<RunList> {
     const { place, single } = this;
     const runs = single ? [basename(resolve(place))] : await this.names();
     return { place, single, runs, interval: INTERVAL };
   }
 
-  /** The run of a name; undefined for others. */
+  /** The run with this name; undefined if there is none. */
   async find(name: string): Promise<WatchedRun | undefined> {
     const found = this.known.get(name);
     if (found) return found;
     const { runs } = await this.list();
     if (!runs.includes(name)) return undefined;
     this.root ??= await realpath(this.place).catch(() => undefined);
-    // Meanwhile another request may have found it.
+    // Another request may have opened it meanwhile.
     const other = this.known.get(name);
     if (other) return other;
-    // Before the folder is there, nothing can be read of it.
+    // A run without a folder is not kept, since its real path is not known yet.
     const root = this.root ?? resolve(this.place);
     const run = new WatchedRun(root, this.single ? root : join(root, name), name);
     if (this.root !== undefined) this.known.set(name, run);
@@ -87,7 +87,7 @@ export class WatchedRuns {
   }
 }
 
-/** When a run of a folder was begun or resumed; undefined for what is no run, or lies elsewhere. */
+/** When a run in the folder was started or resumed; undefined if it is not a run, or lies outside. */
 async function timeOf(root: string, name: string): Promise<number | undefined> {
   try {
     const config = await inside(root, join(root, name, 'config.json'));

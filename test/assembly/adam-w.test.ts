@@ -87,7 +87,7 @@ for (const [title, options, clips] of [
       },
     );
 
-eachSplit('adamW and the clipping are those of PyTorch', (t, bench) => {
+eachSplit('adamW and clipping match PyTorch', (t, bench) => {
   const options = { lr: 0.01, beta1: 0.95, beta2: 0.999, eps: 1e-6, decay: 0.1 };
   const gradients = [
     [3, -4, 0.25, 0],
@@ -133,7 +133,7 @@ eachSplit('adamW and the clipping are those of PyTorch', (t, bench) => {
   return [p!, m!, v!];
 });
 
-eachSplit('adamW with a factor of 1 has the bits of adamW without one', (t, bench) => {
+eachSplit('adamW with a factor of 1 gives the same bits as without a factor', (t, bench) => {
   const options = { lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, decay: 0.01 };
   const gradients = [values(24, 1), values(24, 2)];
   const [plainly, clipped] = [undefined, [1, 1]].map((clips) =>

@@ -18,7 +18,7 @@ eachBuild('padChannels appends zeros, and dropChannels removes them', (t, bench)
     }
 });
 
-eachBuild('copyChannels copies or adds between strides and leaves the rest', (t, bench) => {
+eachBuild('copyChannels copies or adds between strides and writes nothing else', (t, bench) => {
   const [rows, channels, outStride, inStride] = [7, 8, 24, 16];
   const x = values(rows * inStride, 1);
   const out = values(rows * outStride, 2);

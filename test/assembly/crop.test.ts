@@ -1,6 +1,6 @@
 import { eachBuild } from '../helpers/kernels.js';
 
-eachBuild('crop copies the window and nothing else', (t, bench) => {
+eachBuild('crop copies only the window', (t, bench) => {
   const [width, height, channels] = [7, 6, 3];
   const pixels = Uint8Array.from({ length: width * height * channels }, (_, i) => i);
   for (const [left, top, w, h] of [

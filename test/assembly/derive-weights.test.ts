@@ -78,7 +78,7 @@ for (const layer of LAYERS) {
   const w = values(9 * INPUTS * OUTPUTS, 2);
   const panels = OUTPUTS / 8;
 
-  eachSplit(`deriveWeights: the 4x4 convolution gives what ${title} does`, (t, bench) => {
+  eachSplit(`deriveWeights: the 4x4 convolution gives the same result as ${title}`, (t, bench) => {
     const expected = new Float64Array(BATCH * scale(height) * scale(width) * OUTPUTS);
     eachProduct(layer, x, (weight, output, input) => {
       expected[output]! += w[weight]! * input;

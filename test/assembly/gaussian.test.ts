@@ -9,7 +9,7 @@ const { seed, purpose, index, timestep } = stream;
 /** f32 logarithm, sine and cosine are each good to a unit or two in the last place. */
 const ulps = { atol: 1e-9, rtol: 4e-7 };
 
-eachBuild('gaussian agrees with Box and Muller in double precision', (t, bench) => {
+eachBuild('gaussian matches the Box-Muller transform in double precision', (t, bench) => {
   const length = 20000;
   const out = bench.alloc(4 * length);
   bench.run('gaussian', [out, ...seed, purpose, index, timestep], length);
@@ -47,33 +47,36 @@ eachBuild('gaussian gives the same bits over many tiles', (t, bench) => {
   }
 });
 
-eachBuild('an image has the noise of its number and timestep in any slot', (t, bench) => {
-  for (const elements of [1, 3, 16, 25, 48]) {
-    const numbers = [9, 0, 4294967295, 9, 2];
-    const indices = bench.put(Uint32Array.from(numbers));
-    const step = bench.put(Uint32Array.of(17));
-    const items = elements * numbers.length;
-    const out = bench.put(new Float32Array(items), 1);
-    const last = bench.put(new Float32Array(items), 2);
-    bench.run('gaussianImages', [out, indices, step, elements, ...seed, purpose], items);
-    bench.runRange(
-      'gaussianImages',
-      [last, indices, step, elements, ...seed, purpose],
-      items - 2,
-      items,
-    );
-    const expected = numbers.flatMap((number) => {
-      const alone = bench.alloc(4 * elements);
-      bench.run('gaussian', [alone, ...seed, purpose, number, 17], elements);
-      return [...bench.f32(alone, elements)];
-    });
-    t.deepEqual([...bench.f32(out, items)], expected, `${elements} elements an image`);
-    t.deepEqual(
-      [...bench.f32(last, items)],
-      expected.map((v, i) => (i < items - 2 ? 0 : v)),
-    );
-  }
-});
+eachBuild(
+  'the noise of an image depends on its number and timestep, not on its slot in the batch',
+  (t, bench) => {
+    for (const elements of [1, 3, 16, 25, 48]) {
+      const numbers = [9, 0, 4294967295, 9, 2];
+      const indices = bench.put(Uint32Array.from(numbers));
+      const step = bench.put(Uint32Array.of(17));
+      const items = elements * numbers.length;
+      const out = bench.put(new Float32Array(items), 1);
+      const last = bench.put(new Float32Array(items), 2);
+      bench.run('gaussianImages', [out, indices, step, elements, ...seed, purpose], items);
+      bench.runRange(
+        'gaussianImages',
+        [last, indices, step, elements, ...seed, purpose],
+        items - 2,
+        items,
+      );
+      const expected = numbers.flatMap((number) => {
+        const alone = bench.alloc(4 * elements);
+        bench.run('gaussian', [alone, ...seed, purpose, number, 17], elements);
+        return [...bench.f32(alone, elements)];
+      });
+      t.deepEqual([...bench.f32(out, items)], expected, `${elements} elements an image`);
+      t.deepEqual(
+        [...bench.f32(last, items)],
+        expected.map((v, i) => (i < items - 2 ? 0 : v)),
+      );
+    }
+  },
+);
 
 test('both builds draw the same bits', (t) => {
   const [strict, relaxed] = (['strict', 'relaxed'] as const).map((build) => {
@@ -107,7 +110,7 @@ eachBuild('the extreme words give the extreme normals, all finite', (t, bench) =
   }
 });
 
-test('no radius word gives more than 6.67, and none is infinite', (t) => {
+test('every radius word gives a finite radius of at most 6.67', (t) => {
   t.true(Math.hypot(...boxMuller(0, 0)) < 6.67);
   t.is(Math.hypot(...boxMuller(0xffffffff, 0)), 0);
 });
@@ -184,7 +187,7 @@ for (let i = 0, area = 0; i < TABLE.length; i++) {
   area += mass;
 }
 
-eachBuild('gaussianFrom continues the stream where the earlier images stopped', (t, bench) => {
+eachBuild('gaussianFrom continues the stream where earlier images ended', (t, bench) => {
   for (const each of [7, 12])
     for (const first of [0, 1, 5]) {
       bench.reset();

@@ -15,7 +15,7 @@ function limit(x: Float32Array, m: Float32Array, rank: number, most: number): nu
   return Math.min(Math.max(value, 1), most);
 }
 
-eachBuild('imageLimits is the quantile of each image, for any size of images', (t, bench) => {
+eachBuild('imageLimits gives the quantile of each image, for any image size', (t, bench) => {
   const row = bench.put(ROW);
   bench.mark();
   for (const each of [1, 2, 3, 4, 7, 27, 64])

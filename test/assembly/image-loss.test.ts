@@ -9,7 +9,7 @@ const DISTANCES = [
 
 for (const [kind, distance] of DISTANCES.entries())
   eachSplit(
-    `imageLosses gives each image's own mean, with weights or without, kind ${kind}`,
+    `imageLosses gives the mean loss of each image, with and without weights, kind ${kind}`,
     (t, bench) => {
       const [images, pixels, channels] = [5, 9, 3];
       const estimate = values(8 * images * pixels, 1).map((v) => 2 * v);

@@ -3,7 +3,7 @@ import { close, eachBuild, values } from '../helpers/kernels.js';
 const ROWS = 64;
 
 eachBuild(
-  'muonMomentum moves the momentum, and leaves Nesterov’s as a matrix either way',
+  'muonMomentum updates the momentum and writes the Nesterov momentum as a matrix, for either orientation',
   (t, bench) => {
     for (const [k, panels, clip] of [
       [3, 1, undefined],
@@ -82,7 +82,7 @@ eachBuild('muonGram mirrors blocks of columns, and divides by the norm', (t, ben
 });
 
 eachBuild(
-  'muonPolynomial is a·I + b·A + c·A², and muonUpdate takes X off the weights',
+  'muonPolynomial is a·I + b·A + c·A², and muonUpdate subtracts X from the weights',
   (t, bench) => {
     const [n, k] = [16, 70];
     const [a, squares] = [values(n * n, 1), values(n * n, 2)];

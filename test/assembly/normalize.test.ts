@@ -21,7 +21,7 @@ eachBuild('toFloat gives p/127.5 − 1, for any range and alignment', (t, bench)
     }
 });
 
-eachBuild('toFloat rounds each of the 256 levels as the division does', (t, bench) => {
+eachBuild('toFloat rounds each of the 256 levels like the division', (t, bench) => {
   const pixels = Uint8Array.from({ length: 256 }, (_, p) => p);
   const out = bench.put(new Float32Array(256));
   bench.run('toFloat', [out, bench.put(pixels)], 256, 16);
@@ -43,7 +43,7 @@ eachBuild('toBytes rounds to the nearest level, for any range and alignment', (t
     }
 });
 
-eachBuild('every byte survives the conversion to float and back', (t, bench) => {
+eachBuild('every byte is unchanged by conversion to float and back', (t, bench) => {
   const all = Uint8Array.from({ length: 256 }, (_, i) => i);
   const [floats, back] = [bench.alloc(1024), bench.alloc(256)];
   bench.run('toFloat', [floats, bench.put(all)], 256);
@@ -54,7 +54,7 @@ eachBuild('every byte survives the conversion to float and back', (t, bench) => 
   t.is(x[255], 1);
 });
 
-eachBuild('values out of range become the nearest colour, and NaN black', (t, bench) => {
+eachBuild('values out of range are clamped, and NaN becomes black', (t, bench) => {
   const odd = [Number.NaN, -Infinity, Infinity, -1e9, 1e9, -1.001, 1.001, -0, 0];
   const x = Float32Array.from([...odd, ...odd, ...odd]);
   const out = bench.alloc(x.length);
@@ -63,7 +63,7 @@ eachBuild('values out of range become the nearest colour, and NaN black', (t, be
   t.deepEqual([...bench.u8(out, x.length)], [...expected, ...expected, ...expected]);
 });
 
-eachBuild('batchToFloat mirrors the images that are flipped and no others', (t, bench) => {
+eachBuild('batchToFloat mirrors only the flipped images', (t, bench) => {
   const flips = Uint32Array.of(0, 1, 1, 0);
   const height = 3;
   for (const channels of [1, 2, 3, 4])

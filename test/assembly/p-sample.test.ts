@@ -26,7 +26,7 @@ eachBuild('pSample takes the ancestral step, for any range and alignment', (t, b
     }
 });
 
-eachBuild('the last ancestral step is only the mean, whatever z contains', (t, bench) => {
+eachBuild('the last ancestral step returns the mean, whatever z contains', (t, bench) => {
   const x = values(19, 1);
   const eps = values(19, 2);
   const z = bench.put(new Float32Array(19).fill(Number.NaN));

@@ -4,7 +4,7 @@ import { philox4x32, words } from '../helpers/philox.js';
 
 const hex = (list: number[]) => list.map((w) => w.toString(16).padStart(8, '0')).join(' ');
 
-test('the reference gives the answers published with Random123', (t) => {
+test('the reference implementation gives the known answers of Random123', (t) => {
   const ones = 0xffffffff;
   const pi = [0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344];
   t.is(hex(philox4x32([0, 0, 0, 0], [0, 0])), '6627e8d5 e169c58d bc57ac4c 9b00dbd8');
@@ -42,7 +42,7 @@ eachBuild('philox writes only the words of [begin, end), wherever the range is',
     }
 });
 
-eachBuild('each counter word and key word of philox matters', (t, bench) => {
+eachBuild('each counter word and key word of philox affects the result', (t, bench) => {
   type Address = [number, number, number, number, number];
   const args = [1, 2, 3, 4, 5];
   const draw = (list: number[]) => {

@@ -1,7 +1,7 @@
 import { eachSplit, values } from '../helpers/kernels.js';
 
 eachSplit(
-  'reluBackward lets through what the ReLU let through, and nothing at zero',
+  'reluBackward passes gradients where the ReLU was positive, and none at zero',
   (t, bench) => {
     for (const quads of [1, 2, 5]) {
       const dx = values(4 * quads + 4, 1);
@@ -15,7 +15,7 @@ eachSplit(
   },
 );
 
-eachSplit('relu is max(x, 0), and writes no more', (t, bench) => {
+eachSplit('relu is max(x, 0), and writes only its range', (t, bench) => {
   for (const quads of [1, 2, 5]) {
     const x = values(4 * quads, 1);
     const out = values(4 * quads + 4, 2);

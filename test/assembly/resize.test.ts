@@ -88,7 +88,7 @@ eachBuild('resize rounds the mean under the triangle to the nearest level', (t, 
   }
 });
 
-eachBuild('an image of one colour stays that colour at any size', (t, bench) => {
+eachBuild('an image of one colour keeps its colour at any size', (t, bench) => {
   for (const colour of [0, 1, 127, 254, 255])
     for (const [width, outWidth] of [
       [1, 7],
@@ -113,7 +113,7 @@ eachBuild('resizing to the same size changes nothing', (t, bench) => {
   t.deepEqual(resize(bench, c, pixels), pixels);
 });
 
-test('the fixture reaches every kind of case', (t) => {
+test('the fixture covers every kind of case', (t) => {
   t.deepEqual(new Set(cases.map((c) => c.channels)).size, 4);
   t.true(cases.some((c) => c.outWidth > c.width) && cases.some((c) => c.outWidth < c.width));
 });

@@ -45,7 +45,7 @@ const at = (lists: Float32Array[], i: number): Inputs => {
 };
 
 eachBuild(
-  'tableStep is its formula, for any range and alignment, and moves the history on',
+  'tableStep follows its formula for any range and alignment, and shifts the history',
   (t, bench) => {
     const row = bench.put(ROW);
     bench.mark();
@@ -81,7 +81,7 @@ eachBuild(
   },
 );
 
-eachBuild('tableStep clamps each image to its own limit, and divides by it', (t, bench) => {
+eachBuild('tableStep clamps each image to its own limit and divides by it', (t, bench) => {
   const lists = arrays(21);
   const limits = Float32Array.of(1, 1.25, 0.5);
   const [x, m, z] = lists.map((list) => bench.put(list));
@@ -95,7 +95,7 @@ eachBuild('tableStep clamps each image to its own limit, and divides by it', (t,
   t.deepEqual(bench.f32(x!, 21), expected);
 });
 
-eachBuild('tableStep does not read inputs of weight 0, and keeps a NaN', (t, bench) => {
+eachBuild('tableStep does not read inputs of weight 0, and propagates a NaN', (t, bench) => {
   const lists = arrays(19);
   lists[0] = lists[0]!.with(3, Number.NaN).with(18, Number.NaN);
   const row = ROW.with(6, 0).with(7, 0).with(8, 0).with(9, 0).with(2, Number.POSITIVE_INFINITY);

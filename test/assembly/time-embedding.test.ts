@@ -2,7 +2,7 @@ import { tuple } from '../../src/engine/program.js';
 import { eachBuild, values } from '../helpers/kernels.js';
 
 eachBuild(
-  'timeEmbedding reads the row of each image’s timestep, or of one shared by all',
+  'timeEmbedding reads the row of each image’s timestep, or of a shared timestep',
   (t, bench) => {
     const width = 16;
     const table = values(5 * width, 1);

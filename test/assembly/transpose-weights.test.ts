@@ -77,7 +77,7 @@ eachSplit('transposeWeights of a 1x1 convolution is the transpose of a matrix', 
   return [transposed];
 });
 
-eachBuild('transposeWeights twice gives the weights back', (t, bench) => {
+eachBuild('transposeWeights twice restores the weights', (t, bench) => {
   for (const kind of KINDS) {
     bench.reset();
     const w = values(TAPS[kind] * INPUTS * OUTPUTS, 1);

@@ -129,7 +129,7 @@ const describe = (o: Case): string =>
 for (const build of ['strict', 'relaxed'] as const)
   for (const name of ['F(4,3)', 'F(2,3)'] as const)
     for (const o of CASES)
-      test(`${name} gives both plain gradients at once: ${describe(o)} (${build})`, (t) => {
+      test(`${name} computes both gradients at once, like the plain sums: ${describe(o)} (${build})`, (t) => {
         const c = convolution(o, name);
         const d = data(c);
         const got = run(c, o, d, { build, shares: 1 });

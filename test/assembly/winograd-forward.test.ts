@@ -206,7 +206,7 @@ const describe = ({ batch, height, width, inputs: i, outputs: o, ...more }: Case
 for (const build of ['strict', 'relaxed'] as const)
   for (const [name, algorithm] of Object.entries(ALGORITHMS))
     for (const o of CASES.filter((o) => algorithm.kinds.includes(o.kind)))
-      test(`${name} gives the plain sums, the same bits in any shares, blocks and ways: ${describe(o)} (${build})`, (t) => {
+      test(`${name} matches the plain sums, with the same bits for any shares, blocks and ways: ${describe(o)} (${build})`, (t) => {
         const c = convolution(o, name as WinogradAlgorithm);
         const data = inputs(c);
         const got = run(c, o, data, { build, shares: 1 });
@@ -227,7 +227,7 @@ for (const build of ['strict', 'relaxed'] as const)
 
 for (const build of ['strict', 'relaxed'] as const)
   for (const [name, { kinds }] of Object.entries(ALGORITHMS))
-    test(`${name} gives an image the same bits in any batch (${build})`, (t) => {
+    test(`${name} gives the same bits for an image in any batch (${build})`, (t) => {
       for (const kind of kinds) {
         const o: Case = { kind, batch: 7, height: 11, width: 14, inputs: 8, outputs: 16 };
         const all = convolution(o, name as WinogradAlgorithm);

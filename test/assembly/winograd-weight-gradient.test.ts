@@ -134,7 +134,7 @@ for (const build of ['strict', 'relaxed'] as const)
   for (const [name, { kinds }] of Object.entries(ALGORITHMS))
     for (const o of CASES.filter((o) => kinds.includes(o.kind)))
       for (const way of ['chunks', 'blocks', 'deep'] as const)
-        test(`${name} gives the plain weight gradient by ${way}: ${describe(o)} (${build})`, (t) => {
+        test(`${name} matches the plain weight gradient by ${way}: ${describe(o)} (${build})`, (t) => {
           const c = convolution(o, name as WinogradAlgorithm);
           const data = inputs(c);
           const got = run(c, o, data, { build, shares: 1, way });

@@ -7,7 +7,7 @@ import { report } from '../helpers/bench.js';
 
 const docs = (name: string) => new URL(`../../../docs/${name}`, import.meta.url);
 
-test('Figures replace the text between their markers, and the rest stays', (t) => {
+test('Figures replace the text between their markers and change nothing else', (t) => {
   const text = 'Before.\n\n<!-- bench: unet -->\nold\n<!-- end -->\n\nAfter.\n';
   const filled = fill(text, report);
   t.true(filled.startsWith('Before.\n\n<!-- bench: unet -->\n\n**unet forward, tiny'), filled);

@@ -7,7 +7,7 @@ const row = (kind: LayerTime['kind'], ms: number, gflops: number | null): LayerT
   ...{ algorithm: gflops === null ? null : 'dense', gflops },
 });
 
-test('Rows are added up by kind, the longest first, and shares of the peak are weighted by time', (t) => {
+test('Rows are summed by kind, longest first, and shares of the peak are weighted by time', (t) => {
   const rows = [
     row('norm', 4, null),
     row('convolution', 6, 100),

@@ -3,7 +3,7 @@ import { modelTable, pivotTable, resultTable, toMarkdown } from '../../src/bench
 import { toResult } from '../../src/bench/result.js';
 import { ours, report, results, work } from '../helpers/bench.js';
 
-test('A report becomes sections, with every row and what is missing', (t) => {
+test('A report becomes sections with every row and the missing peers', (t) => {
   const text = toMarkdown(report);
   const titles = text.split('\n').filter((line) => line.startsWith('## '));
   t.deepEqual(titles, [
@@ -60,7 +60,7 @@ test('A reverse step has its own column', (t) => {
   t.regex(table, /2 threads \| 8\.00 \| 600 \| 1\.67 \|/);
 });
 
-test('Kernels stand side by side, with an empty cell where a path lacks one', (t) => {
+test('Kernels are listed side by side, with an empty cell if a path lacks one', (t) => {
   const arithmetic = results.filter(({ subject }) => subject === 'arithmetic');
   const other = { ...arithmetic[0]!, what: 'gaussian', ms: 5 };
   t.deepEqual(pivotTable([...arithmetic, other]).split('\n'), [

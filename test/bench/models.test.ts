@@ -7,7 +7,7 @@ import { PRESETS } from '../../src/config/presets.js';
 import { ADAM } from '../../src/contracts/device.js';
 import { fromDiffusers } from '../../src/network/diffusers-config.js';
 
-test('ddpm-cifar10-32 is the network that google/ddpm-cifar10-32 publishes', (t) => {
+test('ddpm-cifar10-32 is the published network of google/ddpm-cifar10-32', (t) => {
   const url = new URL('../../../test/fixtures/ddpm-cifar10-32.json', import.meta.url);
   const { config, size } = fromDiffusers(url.pathname, JSON.parse(readFileSync(url, 'utf8')));
   t.deepEqual({ ...MODELS['ddpm-cifar10-32'].model }, { ...config, size });
@@ -27,7 +27,7 @@ test('Every model has a unique name and a valid configuration', (t) => {
   }
 });
 
-test('A recipe is measured with its own training settings, another network with those of its authors', (t) => {
+test("A recipe is measured with its own training settings, other networks with their authors' settings", (t) => {
   const { model } = PRESETS['pictures-32'];
   const optimizer = { ...ADAM, clip: 1, muon: { momentum: 0.95, ratio: 20 } };
   const recipe = { loss: 'huber', optimizer, ema: [0.9], lr: 0.002, batch: 4 } as const;

@@ -11,7 +11,7 @@ test("Winograd's own products are compared with the peak, not those of direct co
   t.is(peakShare(layer('F(2,3)', 180), 100), 0.8);
 });
 
-test('A convolution that is computed as another one is compared with the peak by the products of the latter', (t) => {
+test('A convolution that is computed as another one is rated by the products of the latter', (t) => {
   t.is(peakShare(layer('F(4,2)', 288, 4 / 9), 100), 0.5);
 });
 

@@ -124,18 +124,21 @@ test.serial(
   },
 );
 
-test.serial('Without Python every peer that needs it is listed with what to install', async (t) => {
-  withPython(t, '/none/python');
-  for (const what of ['forward', 'train', 'reverse step', 'ancestral', 'load', 'qSample']) {
-    const wanted = (name: string) => /PyTorch|PIL|onnxruntime/.test(name);
-    const peers = await openPeers({ ...work, what }, task, { repeat: 1 }, (p) => wanted(p.name));
-    t.deepEqual(peers.contenders, []);
-    t.true(peers.missing.length >= 1, what);
-    for (const { by, why } of peers.missing)
-      t.regex(
-        why,
-        /^(no PyTorch.*: pip install torch|not installed: npm ci|it only computes forward passes)/,
-        by,
-      );
-  }
-});
+test.serial(
+  'Without Python, every peer that needs it is listed with installation instructions',
+  async (t) => {
+    withPython(t, '/none/python');
+    for (const what of ['forward', 'train', 'reverse step', 'ancestral', 'load', 'qSample']) {
+      const wanted = (name: string) => /PyTorch|PIL|onnxruntime/.test(name);
+      const peers = await openPeers({ ...work, what }, task, { repeat: 1 }, (p) => wanted(p.name));
+      t.deepEqual(peers.contenders, []);
+      t.true(peers.missing.length >= 1, what);
+      for (const { by, why } of peers.missing)
+        t.regex(
+          why,
+          /^(no PyTorch.*: pip install torch|not installed: npm ci|it only computes forward passes)/,
+          by,
+        );
+    }
+  },
+);

@@ -3,7 +3,7 @@ import { noise, ratios } from '../../src/bench/ratios.js';
 import { overIdle, toResult, type Work } from '../../src/bench/result.js';
 import { ours, peer, results, work } from '../helpers/bench.js';
 
-test("Others' times are divided by ours; of a peer's formats the faster counts", (t) => {
+test("Ratios divide a peer's time by Haze's, using the faster of the peer's formats", (t) => {
   const [thread, torch, plain, ...none] = ratios({ results });
   t.like(thread, { over: 'one thread', ratio: 1.8, worst: 1.5, best: 2 });
   t.like(torch, { over: 'PyTorch channels_last', ratio: 2, worst: 2, best: 2 });
@@ -11,7 +11,7 @@ test("Others' times are divided by ours; of a peer's formats the faster counts",
   t.deepEqual(none, []);
 });
 
-test("The best of PyTorch's ways counts, compiled ones among them", (t) => {
+test("The ratio uses PyTorch's fastest mode, compiled or not", (t) => {
   const best = (compiled: number, both: number) => {
     const rows = [
       toResult(work, ours, [10]),
@@ -42,12 +42,12 @@ test('For whole images, one worker with the same batch is compared with all', (t
   );
 });
 
-test('The time of a reverse step gives that of an image with all steps', (t) => {
+test('The time of an image follows from the time of a reverse step', (t) => {
   const step: Work = { ...work, subject: 'sample', what: 'reverse step', steps: 300 };
   t.like(toResult(step, ours, [8, 8]), { msPerStep: 8, msPerImage: 600, imagesPerSecond: 1 / 0.6 });
 });
 
-test('Beside busy processes paths are compared with each other, and each with its time on an idle machine', (t) => {
+test('Beside busy processes, paths are compared with each other and with their times on an idle machine', (t) => {
   const busy: Work = { ...work, beside: 2 };
   const rows = [
     toResult(work, ours, [10]),

@@ -14,7 +14,7 @@ const options = {
 const long = () => clock.pass(1000);
 const short = () => clock.pass(400);
 
-test.serial('Every path is checked before any is timed, then they take turns', async (t) => {
+test.serial('All paths are checked before any is timed; then they take turns', async (t) => {
   const order: string[] = [];
   const traced = ['haze', 'PyTorch'].map((by) => ({
     path: peer(by),
@@ -65,7 +65,7 @@ test.serial('A peer with a different result is left out with the reason', async 
   ]);
 });
 
-test.serial('A NaN is as wrong as a result that is far off', async (t) => {
+test.serial('A NaN is rejected like a result that is far off', async (t) => {
   const paths = [contender(ours, [1]), contender(peer('PyTorch'), [Number.NaN])];
   await t.throwsAsync(measure(work, paths, options), { instanceOf: CheckError, message: /NaN/ });
 });
@@ -88,7 +88,7 @@ test.serial('The first round warms up and does not count', async (t) => {
 });
 
 test.serial(
-  'Work of less than a turn is done several times in one, and the median counts',
+  'Work shorter than a turn is repeated within it, and the median is reported',
   async (t) => {
     const path = contender(ours, [1], [100, 90, 10, 80], short);
     const [result] = await measure(work, [path], { ...options, rounds: 1 });

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { difference, digest, median, quantile, quartiles } from '../../src/bench/statistics.js';
 
-test('Quantiles are interpolated between sorted values, whatever their order was', (t) => {
+test('Quantiles are interpolated between sorted values, whatever the order of the input', (t) => {
   t.is(median([5, 1, 3]), 3);
   t.is(median([4, 1, 2, 3]), 2.5);
   t.is(median([7]), 7);
@@ -22,7 +22,7 @@ test('A digest is mean, root mean square and eight values spread over the result
   t.deepEqual(digest(values), [7.5, Math.sqrt(1240 / 16), 0, 2, 4, 6, 8, 10, 12, 14]);
 });
 
-test('Two digests differ by their worst entry, relative where it is large', (t) => {
+test('The difference of two digests is that of their worst entry, relative if it is large', (t) => {
   t.is(difference([0, 1], [0, 1]), 0);
   t.is(difference([0.5, 1], [0, 1]), 0.5);
   t.is(difference([0, 108], [0, 99]), 0.09);

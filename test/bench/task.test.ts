@@ -28,7 +28,7 @@ test("A task has weights, inputs, and the config.json of one of diffusers' netwo
   t.deepEqual(task.tensors.get('noise')?.shape, [2, 16, 16, 3]);
 });
 
-test('For the reference, the shapes say everything', async (t) => {
+test('For the reference, the shapes are a complete description', async (t) => {
   const { task } = await write(await temporaryFolder(t), MODELS.tiny.model);
   t.is(task.metadata.config, undefined);
 });

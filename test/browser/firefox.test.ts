@@ -37,8 +37,8 @@ async function sampled(t: ExecutionContext, run: string, about: string): Promise
 }
 
 for (const [title, headers, asked] of [
-  ['with one worker and two', ISOLATED, [1, 2]],
-  ['where a service worker isolates the page', {}, [2]],
+  ['with one worker and with two', ISOLATED, [1, 2]],
+  ['on a page that a service worker isolates', {}, [2]],
 ] as const)
   firefoxTest(`Firefox draws the pixels of haze sample ${title}`, async (t) => {
     const run = await freshRun(t, { size: '16', widths: '8,8', timesteps: '20' });

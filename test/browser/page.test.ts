@@ -1,6 +1,5 @@
-import { cp, readFile } from 'node:fs/promises';
+import { cp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import sharp from 'sharp';
 import { axeFindsNothing } from '../helpers/axe.js';
@@ -8,6 +7,7 @@ import { chromiumTest, openPage } from '../helpers/chromium.js';
 import { haze } from '../helpers/cli.js';
 import { digest } from '../helpers/digest.js';
 import { freshRun, SMALL } from '../helpers/fresh-run.js';
+import { IMAGES } from '../helpers/images.js';
 import { ISOLATED, serve } from '../helpers/serve.js';
 import { choose, drawOn, openSitePage, picturesDigest, said } from '../helpers/site-page.js';
 
@@ -47,7 +47,7 @@ const isolatedIn = (page: { evaluate(code: string): Promise<unknown> }) =>
   page.evaluate('crossOriginIsolated');
 
 chromiumTest(
-  'a page draws 16 images with one worker and two: the pixels of haze sample',
+  'the page draws the pixels of haze sample, with one worker and with two',
   async (t) => {
     const run = await freshRun(t, { size: '16', widths: '8,8', timesteps: '20' });
     const { url } = await serve(t, await siteOf(t, run), ISOLATED);
@@ -66,7 +66,7 @@ chromiumTest(
 );
 
 chromiumTest(
-  'so it does with a class and guidance, and asks nobody but its own site',
+  'the page draws the pixels of haze sample with a class and guidance, and requests nothing from other sites',
   async (t) => {
     const run = await freshRun(t, SMALL, { classes: ['bus', 'van', 'lorry'] });
     const { url, sent } = await serve(t, await siteOf(t, run), ISOLATED);
@@ -90,7 +90,7 @@ chromiumTest(
 );
 
 chromiumTest(
-  'where memory cannot be shared one worker draws the same pixels, and can be cancelled',
+  'without shared memory one worker draws the same pixels, and can be cancelled',
   async (t) => {
     const run = await freshRun(t, { size: '16', widths: '8,16', timesteps: '400', channels: '1' });
     const { url } = await serve(t, await siteOf(t, run));
@@ -122,7 +122,7 @@ async function cancelled(t: ExecutionContext, page: Parameters<typeof said>[0]):
 }
 
 chromiumTest(
-  'a drawing by several workers can be cancelled, and the next one is whole',
+  'a drawing by several workers can be cancelled, and the next one is complete',
   async (t) => {
     const run = await freshRun(t, { size: '16', widths: '8,8', timesteps: '400' });
     const { url } = await serve(t, await siteOf(t, run), ISOLATED);
@@ -151,7 +151,7 @@ chromiumTest('on a host without headers a service worker isolates the page', asy
   t.is(sent.filter(({ path }) => path === '/index.html').length, 2);
 });
 
-chromiumTest('the tab goes on with other things while it draws', async (t) => {
+chromiumTest('the tab stays responsive while it draws', async (t) => {
   const run = await freshRun(t, { size: '16', widths: '8,16', timesteps: '100' });
   const site = await siteOf(t, run);
   for (const [headers, blocked] of [
@@ -184,7 +184,7 @@ const COUNT_TURNS = `
   globalThis.counted = () => { counting = false; return count; };
 `;
 
-chromiumTest('the picture that is saved has the pixels that were drawn', async (t) => {
+chromiumTest('the saved picture has the drawn pixels', async (t) => {
   const run = await freshRun(t, { size: '16', widths: '8,16', timesteps: '6' });
   const { url } = await serve(t, await siteOf(t, run), ISOLATED);
   const { page } = await openPage(t);
@@ -203,7 +203,7 @@ chromiumTest('the picture that is saved has the pixels that were drawn', async (
   t.is(digest(saved), await picturesDigest(page));
 });
 
-chromiumTest('a page whose model is not there, or not whole, says so', async (t) => {
+chromiumTest('the page reports a missing or incomplete model', async (t) => {
   const run = await freshRun(t, { size: '16', widths: '8,16', timesteps: '6' });
   const site = await siteOf(t, run);
   const { page } = await openPage(t);
@@ -225,8 +225,29 @@ chromiumTest('a page whose model is not there, or not whole, says so', async (t)
   t.regex((await about(broken, 'model.json')) ?? '', /model\.json\.diffusion\.timesteps: /);
 });
 
+chromiumTest('the page reports a worker whose script cannot be loaded', async (t) => {
+  const run = await freshRun(t, { size: '16', widths: '8,16', timesteps: '6' });
+  const site = await siteOf(t, run);
+  await rm(join(site, 'web-worker.js'));
+  const { url } = await serve(t, site, ISOLATED);
+  const { page } = await openPage(t);
+  await openSitePage(page, url);
+  await page.locator('#workers').evaluate((input) => input.setAttribute('max', '8'));
+  t.is(
+    await drawOn(page, { count: '2', ...few, workers: '2' }),
+    'all workers are lost, and none could be started',
+  );
+  await rm(join(site, 'engine.js'));
+  await page.goto(url);
+  await page.locator('#about:has-text("cannot be opened")').waitFor();
+  t.is(
+    await page.locator('#about').textContent(),
+    'The model cannot be opened: the worker was lost: its script could not be loaded',
+  );
+});
+
 for (const colorScheme of ['light', 'dark'] as const)
-  chromiumTest(`axe finds nothing on the page that draws, ${colorScheme}`, async (t) => {
+  chromiumTest(`axe finds no violation on the page, ${colorScheme}`, async (t) => {
     const run = await freshRun(t, SMALL, { classes: ['bus', 'van', 'lorry'] });
     const { url } = await serve(t, await siteOf(t, run), ISOLATED);
     for (const width of [1000, 320]) {
@@ -241,21 +262,18 @@ for (const colorScheme of ['light', 'dark'] as const)
     }
   });
 
-chromiumTest(
-  'the page that a service worker isolates opens where its host leads elsewhere',
-  async (t) => {
-    const run = await freshRun(t, { size: '16', widths: '8,16', timesteps: '6' });
-    const { url } = await serve(t, await siteOf(t, run), {}, { '/index.html': '/' });
-    const { page, errors } = await openPage(t);
-    await openSitePage(page, url);
-    await openSitePage(page, `${url}index.html`);
-    t.is(page.url(), url);
-    t.true(await isolatedIn(page));
-    t.deepEqual(errors, []);
-  },
-);
+chromiumTest('a page that a service worker isolates opens on a host that redirects', async (t) => {
+  const run = await freshRun(t, { size: '16', widths: '8,16', timesteps: '6' });
+  const { url } = await serve(t, await siteOf(t, run), {}, { '/index.html': '/' });
+  const { page, errors } = await openPage(t);
+  await openSitePage(page, url);
+  await openSitePage(page, `${url}index.html`);
+  t.is(page.url(), url);
+  t.true(await isolatedIn(page));
+  t.deepEqual(errors, []);
+});
 
-chromiumTest('pages in two folders of a host are isolated each for itself', async (t) => {
+chromiumTest('pages in two folders of a host are isolated independently', async (t) => {
   const run = await freshRun(t, { size: '16', widths: '8,16', timesteps: '6' });
   const site = await siteOf(t, run);
   const web = join(run, '..', 'web');
@@ -270,7 +288,7 @@ chromiumTest('pages in two folders of a host are isolated each for itself', asyn
 
 if (process.env.HAZE_SITE)
   chromiumTest('the picture of the page for the README', async (t) => {
-    const site = join(process.env.HAZE_SITE!);
+    const site = process.env.HAZE_SITE!;
     const { url } = await serve(t, site, ISOLATED);
     const { page } = await openPage(t, {
       viewport: { width: 880, height: 760 },
@@ -278,11 +296,10 @@ if (process.env.HAZE_SITE)
     });
     await openSitePage(page, url);
     t.regex(await drawOn(page, {}), /^Drawn in/);
-    // The time is that of a machine which does other things, too.
+    // The time depends on what else the machine does.
     await page
       .locator('#status')
       .evaluate((line) => line.setAttribute('style', 'visibility: hidden'));
-    const path = fileURLToPath(new URL('../../../docs/images/web.png', import.meta.url));
-    await page.screenshot({ path });
+    await page.screenshot({ path: join(IMAGES, 'web.png') });
     t.pass();
   });

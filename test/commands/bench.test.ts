@@ -107,7 +107,7 @@ test("diffusers' network is measured in the same subjects, with its norms and at
       );
 });
 
-test('Flags that make a network of the tables give it the name it has there', async (t) => {
+test('Flags that describe a network of the tables give it its name', async (t) => {
   const cwd = await temporaryFolder(t);
   const flags = ['--network', 'unet2d', '--size', '32', '--widths', '32,64,128', '--batch', '1'];
   const args = ['bench', 'unet', ...flags, ...WASM, '--threads', '1', '--rounds', '1', '--json'];
@@ -117,7 +117,7 @@ test('Flags that make a network of the tables give it the name it has there', as
   t.deepEqual([...new Set(results.map(({ model }) => model))], ['unet2d-32']);
 });
 
-test('A table on the terminal, bars in an SVG, tables in Markdown, and changes since a report', async (t) => {
+test('Results are written as a table, SVG bars and Markdown, with changes since a report', async (t) => {
   const cwd = await temporaryFolder(t);
   const unet = ['bench', 'unet', ...QUICK, ...WASM, '--threads', '1'];
   const first = await haze(cwd, [...unet, '--json']);
@@ -143,7 +143,7 @@ test('A table on the terminal, bars in an SVG, tables in Markdown, and changes s
   t.regex(await readFile(join(cwd, 'out.md'), 'utf8'), /^## unet train, widths 8,16/m);
 });
 
-test('Beside busy processes the U-Net is measured once more, and they end with the command', async (t) => {
+test('With --beside the U-Net is measured again beside busy processes, which end with the command', async (t) => {
   const cwd = await temporaryFolder(t);
   const args = ['bench', 'unet', ...QUICK, ...WASM, '--threads', '1', '--beside', '2'];
   const json = await haze(cwd, [...args, '--json']);
@@ -171,7 +171,7 @@ test('Missing peers are listed on the terminal, one per line', async (t) => {
   t.regex(stdout, / PIL and numpy in workers +no PyTorch: pip install torch/);
 });
 
-test('Ctrl-C exits with 130 and leaves nothing in the folder for temporary files', async (t) => {
+test('Ctrl-C exits with 130 and leaves no temporary files', async (t) => {
   const TMPDIR = await temporaryFolder(t);
   const args = ['bench', 'preprocess', '--batch', '4', '--rounds', '1000', '--threads', '1'];
   const { process: child, exit } = startHaze(t, TMPDIR, args, { TMPDIR });

@@ -62,7 +62,7 @@ test('an unexpected argument is named, with a suggestion', (t) => {
   t.is(message('--dry=1'), '--dry: takes no value, got 1');
 });
 
-test("several files, as a shell's wildcard gives them, are answered with what to name instead", async (t) => {
+test("several files, e.g. from a shell's wildcard, are refused with a hint what to pass instead", async (t) => {
   const folder = await temporaryFolder(t);
   const files = ['a.png', 'b.png', 'c.png'].map((name) => join(folder, name));
   for (const file of files) await writeFile(file, '');

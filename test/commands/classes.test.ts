@@ -178,7 +178,7 @@ test.serial(
 );
 
 test.serial(
-  'an export keeps the classes and that of none, and draws the same images of them',
+  'an export keeps the classes and the one for none, and draws the same images',
   async (t) => {
     const folder = await temporaryFolder(t);
     const small = ['--size', '16', '--widths', '8,16', '--layers-per-block', '1', '--batch', '4'];
@@ -235,7 +235,7 @@ test.serial(
 );
 
 test.serial(
-  'an open model draws the classes that sample draws, and predicts for the named ones',
+  'an open model draws the same classes as sample, and predicts for named classes',
   async (t) => {
     const run = join(await withRun(t), 'run');
     const model = await load(run, { threads: 2 });

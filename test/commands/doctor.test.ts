@@ -4,7 +4,7 @@ import test from 'ava';
 import { haze } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
 
-test('doctor finds what the wasm device needs, each with a line', async (t) => {
+test('doctor reports each requirement of the wasm device in a line', async (t) => {
   const { code, stdout } = await haze('.', ['doctor']);
   t.is(code, 0);
   for (const what of [
@@ -21,7 +21,7 @@ test('doctor finds what the wasm device needs, each with a line', async (t) => {
     t.regex(stdout, new RegExp(`^[✓✗-] ${what} `, 'm'));
 });
 
-test('stdout has only JSON, which says for each finding whether it is good', async (t) => {
+test('with --json, stdout is only JSON, with a verdict for each finding', async (t) => {
   const { stdout } = await haze('.', ['doctor', '--json']);
   const { ok, findings } = JSON.parse(stdout);
   t.true(ok);
@@ -39,7 +39,7 @@ test('HAZE_CACHE sets the cache', async (t) => {
 });
 
 if (process.platform !== 'win32')
-  test('a cache that others may write to, which set-up refuses, is reported as bad', async (t) => {
+  test('a cache that others may write to is reported as bad, since set-up refuses it', async (t) => {
     const folder = join(await temporaryFolder(t), 'cache');
     await mkdir(folder);
     await chmod(folder, 0o777);

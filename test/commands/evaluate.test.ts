@@ -130,7 +130,7 @@ const BAD: readonly (readonly [RegExp, ...string[]])[] = [
 for (const [message, ...args] of BAD)
   test(`evaluate is refused: ${message.source}`, (t) => refuses(t, ['evaluate', ...args], message));
 
-test('Statistics are compared without any network, and equal ones have distance 0', async (t) => {
+test('Statistics are compared without a network, and equal ones have distance 0', async (t) => {
   const found = await json('.', STATISTICS, '--reference', STATISTICS);
   t.true(Math.abs(found.frechet!) < 1e-6);
   t.deepEqual(found.samples, {
@@ -141,7 +141,7 @@ test('Statistics are compared without any network, and equal ones have distance 
   t.is(found.slicedWasserstein, null);
 });
 
-test('Images are compared with nothing to download, and copies show on the page of nearest images', async (t) => {
+test('Images are compared without a download, and the page of nearest images shows copies', async (t) => {
   const cwd = await temporaryFolder(t);
   const [few, many] = [await noise(cwd, 'few.npy', 5, 1), await noise(cwd, 'many.npy', 12, 2)];
   const { code, stdout, stderr } = await haze(cwd, [
@@ -199,7 +199,7 @@ test('An unreadable file is named and skipped, and a set without any image is re
   t.regex(none.stderr, /folder: none of its images can be read \(2\); folder\/a\.png: /);
 });
 
-test("A model's samples are those of haze generate, and its likelihood on held-out images depends only on the seed", async (t) => {
+test("A model's samples equal those of haze generate, and its likelihood depends only on the seed", async (t) => {
   const cwd = await folderWithModel(t);
   const model = [
     'model.safetensors',
@@ -257,7 +257,7 @@ test("A model's samples are those of haze generate, and its likelihood on held-o
   t.deepEqual(left, ['made', 'model.safetensors']);
 });
 
-test('Without the package for networks one line says how to install it', async (t) => {
+test('Without onnxruntime-node, one line says how to install it', async (t) => {
   const preload = new URL('../helpers/without-onnx.js', import.meta.url).href;
   const { code, stderr, stdout } = await haze(
     '.',
@@ -285,7 +285,7 @@ test('Ctrl-C ends an evaluation with 130', async (t) => {
 });
 
 onnxTest(
-  'With a network there are all figures, and its statistics compare as the images do',
+  'With a network all figures are computed, and saved statistics give the same distance as the images',
   async (t) => {
     const cwd = await temporaryFolder(t);
     const [few, many] = [await noise(cwd, 'few.npy', 20, 1), await noise(cwd, 'many.npy', 30, 2)];

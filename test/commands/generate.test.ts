@@ -21,7 +21,7 @@ async function untilSome(folder: string): Promise<void> {
   while ((await finished(folder)).length < 3) await setTimeout(5);
 }
 
-test('Bad flags exit with 2, say what was expected in a line or two, and leave nothing behind', async (t) => {
+test('Invalid flags exit with 2, say what was expected, and leave nothing behind', async (t) => {
   const cwd = await folderWithModel(t);
   await writeFile(join(cwd, 'file'), '');
   await writeFile(join(cwd, 'broken.safetensors'), 'x');
@@ -60,7 +60,7 @@ test('Bad flags exit with 2, say what was expected in a line or two, and leave n
   ]);
 });
 
-test('The command says how many images it drew, and the second time that all exist', async (t) => {
+test('The command reports how many images it drew, and the second time that all exist', async (t) => {
   const cwd = await folderWithModel(t);
   const first = await haze(cwd, command(4, '--count', '5', '--out', 'a'));
   t.is(first.code, 0, first.stderr);
@@ -77,7 +77,7 @@ test('The command says how many images it drew, and the second time that all exi
   );
 });
 
-test('A killed process leaves whole files, and the next one makes the identical set', async (t) => {
+test('A killed process leaves only complete files, and the next run completes the identical set', async (t) => {
   const cwd = await folderWithModel(t);
   const args = (out: string) => command(40, '--count', '60', '--batch', '1', '--out', out);
   t.is((await haze(cwd, args('whole'))).code, 0);
@@ -96,7 +96,7 @@ test('A killed process leaves whole files, and the next one makes the identical 
   t.deepEqual(await hashes(join(cwd, 'killed')), expected);
 });
 
-test('Two processes on one folder: the second is refused, and can go on once the first is killed', async (t) => {
+test('A second process on a folder is refused until the first one has ended', async (t) => {
   const cwd = await folderWithModel(t);
   const args = (out: string) => command(300, '--count', '60', '--batch', '1', '--out', out);
   t.is((await haze(cwd, args('whole'))).code, 0);
@@ -115,7 +115,7 @@ test('Two processes on one folder: the second is refused, and can go on once the
   t.deepEqual(await hashes(join(cwd, 'shared')), await hashes(join(cwd, 'whole')));
 });
 
-test('Ctrl-C exits with 130 and says how much is finished, which is kept', async (t) => {
+test('Ctrl-C exits with 130, reports how much is finished, and keeps it', async (t) => {
   const cwd = await folderWithModel(t);
   const args = command(40, '--count', '200', '--batch', '1', '--out', 'a');
   const { process: child, exit } = startHaze(t, cwd, args);
@@ -129,7 +129,7 @@ test('Ctrl-C exits with 130 and says how much is finished, which is kept', async
   t.is(manifest.trim().split('\n').length, kept + 1);
 });
 
-test('A worker thread that dies in the middle is replaced, and the files are the same', async (t) => {
+test('A worker thread that dies is replaced, and the files are the same', async (t) => {
   const cwd = await folderWithModel(t);
   const args = (out: string) => command(300, '--count', '40', '--batch', '20', '--out', out);
   t.is((await haze(cwd, [...args('whole'), '--workers', '2'])).code, 0);

@@ -37,24 +37,24 @@ async function surroundings(
   return { proc, pid: 100, ppid: 50, env };
 }
 
-test('a process that a shell started as it does all is not under nohup', async (t) => {
+test('a process that a shell started normally is not under nohup', async (t) => {
   const here = await surroundings(t, { _: '/usr/bin/node' }, { 50: { env: { _: '/bin/bash' } } });
   t.false(isHangupIgnored(here));
 });
 
-test('signals that the parent ignores are ignored: a script under nohup', async (t) => {
+test('if the parent ignores the signal, as a script under nohup does, it is ignored', async (t) => {
   t.true(isHangupIgnored(await surroundings(t, {}, { 50: { ignores: HUP } })));
   t.false(isHangupIgnored(await surroundings(t, {}, { 50: { ignores: '0000000000001006' } })));
 });
 
-test('`_` counts if the shell that set it was not itself under nohup', async (t) => {
+test('`_` is trusted only if the shell that set it was not under nohup itself', async (t) => {
   const env = { _: '/usr/bin/nohup' };
   t.true(isHangupIgnored(await surroundings(t, env, { 50: { env: { _: '/bin/bash' } } })));
   // A terminal that nohup started long ago, in which a shell that sets no `_` does not ignore the signal.
   t.false(isHangupIgnored(await surroundings(t, env, { 50: { env } })));
 });
 
-test('npm between nohup and Haze is looked through, npm in npm too', async (t) => {
+test('nohup is detected through npm, also through nested npm', async (t) => {
   const npm = { npm_execpath: '/usr/lib/npm-cli.js' };
   const above = (top: Pretended) => ({ 50: { parent: 40, env: npm }, 40: { parent: 30, ...top } });
   const nohup = above({ env: { _: '/usr/bin/nohup' } });
@@ -63,7 +63,7 @@ test('npm between nohup and Haze is looked through, npm in npm too', async (t) =
   t.false(isHangupIgnored(await surroundings(t, npm, { ...above({}), 30: {} })));
 });
 
-test('the effects of nohup on a terminal are recognised: an unreadable input, nohup.out', async (t) => {
+test('nohup is recognised by its effects on a terminal: unreadable input, nohup.out', async (t) => {
   const without = { 50: {} };
   const input = { input: '/dev/null', flags: '0100001' };
   t.true(isHangupIgnored(await surroundings(t, {}, without, input)));

@@ -41,7 +41,7 @@ test("the reference's model has 62,438,883 parameters, and 62,433,123 with share
   t.is((await inspect('--norm', 'shared')).parameters, 62_433_123);
 });
 
-test('JSON has layers that add up, operations, and the memory plan of the batch', async (t) => {
+test('the JSON has layers that add up, operations, and the memory plan of the batch', async (t) => {
   const { layers, parameters, memory, flopsPerImage } = await inspect(
     '--preset',
     'tiny',
@@ -66,7 +66,7 @@ test('the memory plan names the largest batch that fits', (t) => {
   t.true(plan.sampling.total < plan.training.total);
 });
 
-test('training takes as much memory as planned, up to the largest batch', async (t) => {
+test('training takes the planned amount of memory, up to the largest batch', async (t) => {
   const { model } = PRESETS.tiny;
   const { training, largestBatch } = planModelMemory(model, 300, trained(5), 2);
   const loss = 'l1' as const;
@@ -80,13 +80,13 @@ test('training takes as much memory as planned, up to the largest batch', async 
   t.regex(error!.message, new RegExp(`the largest batch that fits is ${largestBatch}$`));
 });
 
-test('the plan of a far too large model says that no batch fits', async (t) => {
+test('the plan of a model that is far too large says that no batch fits', async (t) => {
   const { code, stdout } = await haze('.', ['inspect', '--size', '4096', '--batch', '65536']);
   t.is(code, 0);
   t.regex(stdout, /^Training does not fit in [\d.]+ \w+( \(.*\))?; not even a batch of 1 does\.$/m);
 });
 
-test('the architecture of bare weights follows from their shapes', async (t) => {
+test('the architecture of bare weights is read from their shapes', async (t) => {
   const path = join(await temporaryFolder(t), 'model.safetensors');
   await writeSafetensors(
     path,
@@ -111,7 +111,7 @@ test('the architecture of bare weights follows from their shapes', async (t) => 
   await refuses(t, ['inspect', path, '--preset', 'tiny'], /--preset: .* is already a model/);
 });
 
-test('weights with a tensor of another shape are refused by its name', async (t) => {
+test('weights with a tensor of the wrong shape are refused by its name', async (t) => {
   const path = join(await temporaryFolder(t), 'odd.safetensors');
   const state = new Map(
     zeros({ kind: 'simple', widths: [4, 6], channels: 3, timeDim: 8, norm: 'separate' }),
@@ -125,7 +125,7 @@ test('weights with a tensor of another shape are refused by its name', async (t)
   );
 });
 
-test('any other safetensors file is listed by its header', async (t) => {
+test('the header of any other safetensors file is listed', async (t) => {
   const { code, stdout } = await haze('.', [
     'inspect',
     fixturePath('schedule_linear_T300.safetensors'),
@@ -149,7 +149,7 @@ test('names from a file cannot control the terminal', async (t) => {
   t.regex(stdout, /\\x1b\[2Jcleared/);
 });
 
-test("neither a run's settings nor its name can control the terminal, also not as JSON", async (t) => {
+test("a run's settings and name cannot control the terminal, as text or as JSON", async (t) => {
   const folder = await temporaryFolder(t);
   const run = 'a\u001b[2Jb\u202e';
   const trained = await haze(folder, [
@@ -198,7 +198,7 @@ test('a path that is not a model is refused', async (t) => {
   );
 });
 
-test('a checkpoint of PyTorch is inspected as the model it holds, with a note', async (t) => {
+test('a PyTorch checkpoint is inspected as the model that it contains, with a note', async (t) => {
   const nested = fixturePath('torch/nested.pt');
   const { model, notes } = await inspect(nested, '--size', '8');
   t.deepEqual(model.widths, [8, 16]);
@@ -207,7 +207,7 @@ test('a checkpoint of PyTorch is inspected as the model it holds, with a note', 
   t.regex(stdout, /^note +.*nested\.pt: the network's 42 tensors/m);
 });
 
-test('a file of torch.save with another network is listed by its names, dtypes and shapes', async (t) => {
+test('for a torch.save file with another network, names, dtypes and shapes are listed', async (t) => {
   const { tensors } = await inspect(fixturePath('torch/tensors.pt'));
   t.deepEqual(
     tensors.find((of: { name: string }) => of.name === 'bfloat16'),

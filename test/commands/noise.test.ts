@@ -18,7 +18,7 @@ async function roughness(path: string, square: number): Promise<number> {
   return channels.reduce((sum, { stdev }) => sum + stdev, 0) / channels.length;
 }
 
-test('an image turns into noise, square by square, at T evenly spaced timesteps', async (t) => {
+test('a strip shows an image turning into noise at evenly spaced timesteps', async (t) => {
   const folder = await temporaryFolder(t);
   const plain = { create: { width: 50, height: 40, channels: 3, background: '#336699' } } as const;
   await sharp(plain).png().toFile(join(folder, 'plain.png'));
@@ -44,7 +44,7 @@ test('an image turns into noise, square by square, at T evenly spaced timesteps'
   t.deepEqual((await readdir(folder)).sort(), ['plain.png', 'strip.png']);
 });
 
-test('the same seed draws the same noise, another seed another', async (t) => {
+test('the same seed draws the same noise, and another seed different noise', async (t) => {
   const folder = await temporaryFolder(t);
   const draw = async (name: string, ...flags: string[]) => {
     await haze(folder, [
@@ -65,7 +65,7 @@ test('the same seed draws the same noise, another seed another', async (t) => {
   t.notDeepEqual(await draw('c.png', '--seed', '1'), first);
 });
 
-test('an input that is not a picture, and an output name without a picture format, are refused', async (t) => {
+test('an input that is not a picture and an output without a picture format are refused', async (t) => {
   const folder = await temporaryFolder(t);
   const text = join(folder, 'text.png');
   await writeFile(text, 'no picture');
@@ -85,7 +85,7 @@ test('an input that is not a picture, and an output name without a picture forma
   await refuses(t, ['noise'], /<image>: expected a picture file, or toy-cars .*, got nothing/);
 });
 
-test('a file that is not a picture is refused with a message, and a pipe is not waited for', async (t) => {
+test('a file that is not a picture is refused, and a pipe is refused without waiting', async (t) => {
   await refuses(t, ['noise', 'none.png'], /none\.png: expected a picture, got none: no such file/);
   const folder = await temporaryFolder(t);
   await refuses(t, ['noise', folder], /got none: it is a folder, a pipe or a device$/m);

@@ -22,7 +22,7 @@ for (const build of ['strict', 'relaxed'])
     }
   });
 
-test('a wrong value fails with exit code 3, its position and what was expected', async (t) => {
+test('a wrong value exits with 3 and is reported with its position and the expected value', async (t) => {
   const { tensors } = await readSafetensors(fixturePath('unet_odd_widths_8.safetensors'));
   const tensor = tensors.get('eps_eval') as Tensor & { dtype: 'F32' };
   const data = tensor.data.slice();

@@ -51,7 +51,7 @@ class Terminal extends Writable {
   }
 }
 
-test('no line is lost on a terminal, during or after a progress bar', (t) => {
+test('on a terminal no line is lost, during or after a progress bar', (t) => {
   const terminal = new Terminal();
   const progress = openProgress('step', terminal as unknown as ProgressStream);
   progress.line('before');
@@ -74,7 +74,7 @@ test('no line is lost on a terminal, during or after a progress bar', (t) => {
   );
 });
 
-test('without a terminal there are plain lines, including the first and the last', (t) => {
+test('without a terminal, plain lines are printed, including the first and the last', (t) => {
   let text = '';
   const stream = new Writable({
     write: (chunk, _, done) => {
@@ -115,7 +115,7 @@ test('On a terminal the remaining time counts unfinished work too', async (t) =>
   t.regex(terminal.lines.join('\n'), /image 0\/8 .* \d:\d\d left/);
 });
 
-test('on 80 columns a line ends with the remaining time; what does not fit is left out', async (t) => {
+test('on 80 columns a line ends with the remaining time, and parts that do not fit are left out', async (t) => {
   const terminal = new Terminal(80);
   const progress = openProgress('step', terminal as unknown as ProgressStream);
   const text = 'epoch 117 · loss 0.1234 · 43.3 images/s';
@@ -128,7 +128,7 @@ test('on 80 columns a line ends with the remaining time; what does not fit is le
   t.regex(drawn, /^step 12345\/99999 \[=+-+\] epoch 117 · loss 0\.1234.* · [\d:]+ left$/);
 });
 
-test('on a narrow terminal first the bar is shortened, then the text', (t) => {
+test('on a narrow terminal the bar is shortened first, then the text', (t) => {
   const text = 'epoch 117 · loss 0.1234 · 43.3 images/s';
   const line = (columns: number) => barLine('step 5/10', 0.5, text, '1:02:03 left', columns);
   t.is(line(120), `step 5/10 [============------------] ${text} · 1:02:03 left`);

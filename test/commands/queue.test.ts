@@ -11,7 +11,7 @@ import { folderWithModel } from '../helpers/generate.js';
 import { says, workerHere, workerProcess } from '../helpers/queue-worker.js';
 import { redisTest, startRedis, until } from '../helpers/redis.js';
 
-test('worker and queue require an address, and say which kind', async (t) => {
+test('worker and queue require an address, and say what form it has', async (t) => {
   delete process.env.REDIS_URL;
   await refuses(t, ['worker'], /^haze: --queue: expected redis:\/\/.*, in REDIS_URL, which is not/);
   await refuses(t, ['queue', '--queue', 'host:6379'], /^haze: --queue: expected redis:\/\//);
@@ -58,7 +58,7 @@ redisTest('queue shows workers, runs, jobs and failures, as a table and as JSON'
 });
 
 redisTest(
-  'a password is in no file, no message and, once it is read, in no list of processes',
+  'a password appears in no file, no message and, once read, no list of processes',
   async (t) => {
     const server = await startRedis(t, [], 'sesame');
     const folder = await folderWithModel(t);

@@ -7,7 +7,7 @@ import { writeBars } from '../helpers/run.js';
 
 const SMALL = ['--size', '16', '--widths', '8,16', '--batch', '4', '--threads', '1'];
 
-test("a run of a recipe is sampled with the recipe's settings, by every command and in its grids", async (t) => {
+test("every command and the sample grids use the recipe's sampling settings", async (t) => {
   const folder = await temporaryFolder(t);
   writeBars(folder);
   const run = async (...words: string[]) => {
@@ -41,7 +41,7 @@ test("a run of a recipe is sampled with the recipe's settings, by every command 
   });
 });
 
-test('a run without a given preset prints at its start which one it has', async (t) => {
+test('without --preset, training prints the preset that it uses', async (t) => {
   const folder = await temporaryFolder(t);
   writeBars(folder);
   const train = ['train', 'bars.idx', '--network', 'unet2d', '--size', '16', '--channels', '1'];

@@ -11,7 +11,7 @@ async function next(root: string): Promise<string> {
   return out;
 }
 
-test('runs are numbered from 1, past the highest there is', async (t) => {
+test('runs are numbered from 1, after the highest existing number', async (t) => {
   const root = join(await temporaryFolder(t), 'runs');
   t.is(await next(root), join(root, '1'));
   for (const name of ['1', '12', 'mine', '0x20', '9'.repeat(30)])
@@ -19,7 +19,7 @@ test('runs are numbered from 1, past the highest there is', async (t) => {
   t.is(await next(root), join(root, '13'));
 });
 
-test('two runs that start at the same time get a folder each', async (t) => {
+test('two runs that start at the same time get different folders', async (t) => {
   const root = join(await temporaryFolder(t), 'runs');
   const claims = await Promise.all([1, 2, 3].map(() => claimRunFolder(root)));
   t.deepEqual(

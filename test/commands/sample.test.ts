@@ -38,7 +38,7 @@ const size = async (path: string) => {
   return [width, height, pages ?? 1];
 };
 
-test('a run gives a grid, a film and an animation of the sizes asked for', async (t) => {
+test('a run is drawn as a grid, a film and an animation of the requested sizes', async (t) => {
   const folder = await workplace(t);
   const files = ['--out', 'grid.png', '--film', 'film.png', '--gif', 'all.gif'];
   const { code, stdout, stderr } = await haze(folder, [
@@ -79,7 +79,7 @@ test('all pictures are written even if nobody reads stdout', async (t) => {
   ]);
 });
 
-test('weights that hold a NaN are refused', async (t) => {
+test('weights with a NaN are refused', async (t) => {
   const folder = await temporaryFolder(t);
   const data = Float32Array.of(Number.NaN, 0, 0, 0);
   const path = join(folder, 'broken.safetensors');
@@ -124,7 +124,7 @@ test('the same seed draws the same pictures from the run, its checkpoint and its
   t.notDeepEqual(await draw(...bare, ...solver, '--objective', 'v'), solved);
 });
 
-test("a flag that contradicts the run's settings is refused, one that repeats them is not", async (t) => {
+test("a flag may repeat the run's settings but not contradict them", async (t) => {
   const folder = await workplace(t);
   const run = join(folder, 'run');
   await refuses(t, ['sample', run, '--size', '16'], /--size: .*run has 8, got 16/);
@@ -185,7 +185,7 @@ test('a path that is not a model is refused', async (t) => {
   await refuses(t, ['sample', join(folder, 'run')], /model\.safetensors: /);
 });
 
-test('the same weights give the same picture from any file: nested, with prefixes, without counts', async (t) => {
+test('the same weights give the same picture from any file: nested, with prefixes, without batch counts', async (t) => {
   const folder = await temporaryFolder(t);
   const nested = fixturePath('torch/nested.pt');
   const own = [...(await readTensors(nested)).tensors].map(

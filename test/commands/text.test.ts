@@ -2,7 +2,7 @@ import test from 'ava';
 import { duration } from '../../src/commands/progress.js';
 import { table } from '../../src/commands/text.js';
 
-test('tables are aligned, numbers to the right', (t) => {
+test('table columns are aligned, and numbers are right-aligned', (t) => {
   t.is(
     table(
       [

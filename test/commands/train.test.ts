@@ -36,7 +36,7 @@ async function workplace(t: ExecutionContext, count = 9): Promise<string> {
   return folder;
 }
 
-test('a run writes its settings, losses, checkpoint and curve, and says where', async (t) => {
+test('a run writes its settings, losses, checkpoint and curve, and prints their paths', async (t) => {
   const folder = await workplace(t);
   const { code, stdout, stderr } = await haze(folder, [
     'train',
@@ -63,7 +63,7 @@ test('a run writes its settings, losses, checkpoint and curve, and says where', 
   t.deepEqual((await readdir(join(folder, 'runs'))).sort(), ['1', '2']);
 });
 
-test('an existing run is never written over, and resumes by its own settings', async (t) => {
+test('an existing run is never overwritten, and resumes with its own settings', async (t) => {
   const folder = await workplace(t);
   const out = ['--out', 'mine'];
   t.is((await haze(folder, ['train', 'photos', ...SMALL, '--steps', '4', ...out])).code, 0);
@@ -117,7 +117,7 @@ test('Ctrl-C saves the run, draws its losses and exits with 130; a resume contin
   t.regex(more.stderr, new RegExp(`resuming at step ${step} `));
 });
 
-test('a run in progress is refused to a second process; a killed process blocks nobody', async (t) => {
+test('a second process cannot train a run in progress, but can after the first was killed', async (t) => {
   const folder = await workplace(t);
   const { process: child, exit } = endless(t, folder);
   await untilSteps(folder, 21);
@@ -147,7 +147,7 @@ test('a run continues if nobody reads its output', async (t) => {
   t.is(await readFile(join(folder, 'r/checkpoints/latest'), 'utf8'), 'step-200\n');
 });
 
-test('a worker that is killed ends the run with 1; its checkpoints stay, and its losses are drawn', async (t) => {
+test('a killed worker ends the run with 1, with checkpoints kept and losses drawn', async (t) => {
   const folder = await workplace(t);
   const env = await killingWorkers(t, 'r/checkpoints/latest');
   const { exit } = endless(t, folder, env);
@@ -158,7 +158,7 @@ test('a worker that is killed ends the run with 1; its checkpoints stay, and its
   t.is((await sharp(join(folder, 'r/loss.png')).metadata()).format, 'png');
 });
 
-test('two runs that begin at once without a name get a folder each', async (t) => {
+test('two unnamed runs that start at the same time get different folders', async (t) => {
   const folder = await workplace(t);
   const args = ['train', 'photos', ...SMALL, '--steps', '2'];
   const both = await Promise.all([haze(folder, args), haze(folder, args)]);
@@ -202,7 +202,7 @@ test('missing or too little data is refused, and nothing is left behind', async 
   t.deepEqual((await readdir(folder)).sort(), ['empty', 'junk', 'photos']);
 });
 
-test('a model that does not fit says what it needs, and the largest batch that would', async (t) => {
+test('for a model that does not fit, the error has the memory needed and the largest batch that fits', async (t) => {
   const model = ['--size', '64', '--widths', '64,128,256', '--batch', '4096'];
   await refuses(
     t,
@@ -216,7 +216,7 @@ test('a model that does not fit says what it needs, and the largest batch that w
   );
 });
 
-test('a resume needs a run, and a sound one', async (t) => {
+test('a resume without a valid run is refused', async (t) => {
   await refuses(
     t,
     ['train', 'toy-cars', '--resume'],
@@ -234,7 +234,7 @@ test('a resume needs a run, and a sound one', async (t) => {
   );
 });
 
-test('a batch that leaves BatchNorm one value is refused, as by PyTorch', async (t) => {
+test('a batch that leaves BatchNorm a single value is refused, as in PyTorch', async (t) => {
   const model = ['--size', '4', '--widths', '4,4,4', '--batch', '1'];
   await refuses(
     t,
@@ -243,7 +243,7 @@ test('a batch that leaves BatchNorm one value is refused, as by PyTorch', async 
   );
 });
 
-test('--held-out that is missing is refused by its flag', async (t) => {
+test('a missing --held-out folder is refused with the name of the flag', async (t) => {
   await refuses(
     t,
     ['train', 'toy-cars', ...SMALL, '--held-out', 'none'],
@@ -251,7 +251,7 @@ test('--held-out that is missing is refused by its flag', async (t) => {
   );
 });
 
-test('a run that cannot be written fails with its reason, as does a GPU that is required', async (t) => {
+test('a run that cannot be written, or that lacks a required GPU, fails with the reason', async (t) => {
   const folder = await workplace(t);
   await writeFile(join(folder, 'file'), '');
   const { code, stderr } = await haze(folder, [

@@ -45,7 +45,7 @@ const weights = (folder: string, run: string, step: number): string =>
   sha256(readFileSync(join(folder, run, 'checkpoints', `step-${step}`, 'model.safetensors')));
 
 test.serial(
-  'a unet2d trains, and a run that was stopped and resumed ends with the same bits',
+  'a unet2d run that was stopped and resumed has the bits of an uninterrupted one',
   async (t) => {
     const folder = await temporaryFolder(t);
     writeBars(folder);
@@ -90,7 +90,7 @@ test.serial('every flag of the optimizer changes the trained weights', async (t)
 });
 
 test.serial(
-  'a run of a unet2d is sampled, generated from, exported, and trained on from there',
+  'a unet2d run can be sampled, generated from, exported, and used for --init',
   async (t) => {
     const folder = await temporaryFolder(t);
     writeBars(folder);
@@ -146,7 +146,7 @@ test.serial(
   },
 );
 
-test.serial('a folder with other sampling settings is not continued', async (t) => {
+test.serial('generate does not continue a folder that has other sampling settings', async (t) => {
   const folder = await temporaryFolder(t);
   const made = [
     'generate',
@@ -171,7 +171,7 @@ test.serial('a folder with other sampling settings is not continued', async (t) 
   t.regex(stderr, /--clamp-range: the images in many were drawn with 1\.5, got none/);
 });
 
-test.serial('inspect tells a unet2d from others, with attention as rows', async (t) => {
+test.serial('inspect recognises a unet2d, and lists its attention', async (t) => {
   const stdout = await ok(t, '.', ['inspect', fixturePath('pipelines/flat')]);
   t.regex(stdout, /unet2d · time embedding 32 · layers 1 · attention at 4 · groups 4 · one head/);
   t.regex(stdout, /mid_block\.attentions\.0, products +attention/);

@@ -75,7 +75,7 @@ async function addressOf(stderr: NodeJS.ReadableStream): Promise<string> {
   throw new Error('no address');
 }
 
-test('train --watch serves the page of its run while it trains, and stops it at its own end', async (t) => {
+test('train --watch serves the page of its run, and stops serving when training ends', async (t) => {
   const folder = await temporaryFolder(t);
   writeBars(folder);
   const { process: child, exit } = startHaze(t, folder, [...ENDLESS, '--watch']);
@@ -109,7 +109,7 @@ onLinux('the page of a training that is killed does not outlive it', async (t) =
   t.pass();
 });
 
-test('a page that cannot be served is refused before the training, and so are its settings without it', async (t) => {
+test('a page that cannot be served is refused before training, and so are its flags without --watch', async (t) => {
   const folder = await temporaryFolder(t);
   const url = await serving(t, await WatchedRuns.open(writeRun(folder, 'run', 1)));
   const { port } = new URL(url);

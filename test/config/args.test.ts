@@ -22,7 +22,7 @@ test('whole numbers are read in decimal', (t) => {
   t.is(new Args({}).whole('n', {}), undefined);
 });
 
-test('anything but a whole number in the range is refused with what was expected and got', (t) => {
+test('anything but a whole number in the range is refused, with the expected and the given value', (t) => {
   for (const text of ['abc', '1.5', '1e999', 'NaN', 'Infinity', '0x10', '1_000', '١', '--'])
     t.is(
       error(() => whole(text, { min: 1 })),
@@ -72,7 +72,7 @@ test('numbers respect open and closed bounds', (t) => {
   );
 });
 
-test('lists are numbers between commas, each held to the range', (t) => {
+test('lists are comma-separated numbers, each checked against the range', (t) => {
   const widths = (text: string) => new Args({ widths: text }).wholes('widths', { min: 1 });
   t.deepEqual(widths('16,32,64'), [16, 32, 64]);
   for (const text of ['16,', '16,,32', '16;32', '16,0', '16, 32'])
@@ -90,7 +90,7 @@ test('names are looked up by their flag, in kebab case or renamed', (t) => {
   t.is(args.renamed({ norm: 'bn' }).where('norm'), '--bn');
 });
 
-test('an unknown value gets the choices, and a suggestion where one is near', (t) => {
+test('for an unknown value the message lists the choices, and suggests a similar one', (t) => {
   const norm = (text: string) =>
     error(() => new Args({ norm: text }).oneOf('norm', ['separate', 'shared']));
   t.is(
@@ -112,7 +112,7 @@ test('a message shows the given value on one line, shortened to a readable lengt
   t.true(error(() => whole('x'.repeat(5000))).length < 120);
 });
 
-test('for a missing positional argument the message says what was expected', (t) => {
+test('for a missing positional argument, the message says what was expected', (t) => {
   t.is(new Args({ data: 'photos' }).positional('data', 'images'), 'photos');
   t.is(
     error(() => new Args({}).positional('data', 'images')),

@@ -26,7 +26,7 @@ const message = (make: () => unknown): string => {
   }
 };
 
-test('with label dropout the network has one class more than the data, the last, for none', (t) => {
+test('with label dropout the network has one extra class, the last, for none', (t) => {
   const run = named();
   t.deepEqual(run.data.classes, { by: 'bodies', names: ['bus', 'sedan', 'van'] });
   t.is(run.training.labelDropout, 0.1);
@@ -42,7 +42,7 @@ test('without --classes a run has none', (t) => {
   t.deepEqual([run.data.classes, run.training.labelDropout, classesOf(run)], [null, 0, null]);
 });
 
-test('settings that classes exclude are refused in a line', (t) => {
+test('settings that conflict with classes are refused in one line', (t) => {
   t.is(
     message(() => newRunConfig('toy-cars', new Args({ classes: 'auto' }))),
     '--classes: the network simple does not support classes; use --network unet2d',
@@ -71,7 +71,7 @@ test('settings that classes exclude are refused in a line', (t) => {
   );
 });
 
-test('a run with classes is read back from its config.json, and an old one without', (t) => {
+test('classes are read back from config.json, and an older config.json without classes is accepted', (t) => {
   const run = named();
   const json = JSON.parse(JSON.stringify(run));
   t.deepEqual(parseRunConfig('c', json), run);
@@ -95,7 +95,7 @@ test('a run with classes is read back from its config.json, and an old one witho
   );
 });
 
-test('a resume keeps the classes, and may not change them', (t) => {
+test('a resume keeps the classes and cannot change them', (t) => {
   const run = named();
   const resumed = (flags: Flags, of = run) =>
     resumedRunConfig('runs/1', of, undefined, new Args(flags));
@@ -116,7 +116,7 @@ test('a resume keeps the classes, and may not change them', (t) => {
   );
 });
 
-test('programs set classes like the command line', (t) => {
+test('programs and the command line set classes alike', (t) => {
   const run = runConfig({
     data: 'toy-cars',
     network: 'unet2d',
@@ -130,7 +130,7 @@ test('programs set classes like the command line', (t) => {
 const condition = (flags: Flags, run: RunConfig | null = named(), model = run?.model) =>
   readCondition(new Args(flags), 'runs/1', { model: model!, run });
 
-test('all classes are drawn in turn, or the named ones', (t) => {
+test('images take all classes in turn, or the named ones', (t) => {
   t.deepEqual(condition({}), { labels: [0, 1, 2], guidance: 1, none: 3 });
   t.deepEqual(condition({ class: 'van,bus', guidance: '2.5' }), {
     ...{ labels: [2, 0], guidance: 2.5, none: 3 },
@@ -144,12 +144,12 @@ test('all classes are drawn in turn, or the named ones', (t) => {
   });
 });
 
-test('a class is chosen by number if none has that name', (t) => {
+test('a number chooses a class unless a class has that name', (t) => {
   const run = withClassNames(fresh({ classes: 'auto' }), 'folders', ['2', '1', 'none']);
   t.deepEqual(condition({ class: '2,1,0,none' }, run)?.labels, [0, 1, 0, 2]);
 });
 
-test('a class whose name has a comma is given in quotes, as messages list it', (t) => {
+test('a class name with a comma is given in quotes, as in messages', (t) => {
   const run = withClassNames(fresh({ classes: 'auto' }), 'folders', ['a "b"', 'bus, coach', 'van']);
   t.deepEqual(condition({ class: 'van,"bus, coach",a "b"' }, run)?.labels, [2, 1, 0]);
   t.deepEqual(condition({ class: '"bus, coach"' }, run)?.labels, [1]);
@@ -160,7 +160,7 @@ test('a class whose name has a comma is given in quotes, as messages list it', (
   );
 });
 
-test('a model of another program has numbers for classes, and no class for `none`', (t) => {
+test('a foreign model has classes by number, and no class for `none`', (t) => {
   const { model } = named();
   t.deepEqual(condition({}, null, model), { labels: [0, 1, 2, 3], guidance: 1, none: null });
   t.regex(
@@ -175,7 +175,7 @@ test('a model of another program has numbers for classes, and no class for `none
   );
 });
 
-test('classes and guidance that a model does not have are refused in a line', (t) => {
+test('classes and guidance that a model does not support are refused in one line', (t) => {
   const without = named({ 'label-dropout': '0' });
   for (const [expected, flags, run] of [
     [

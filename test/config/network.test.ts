@@ -25,7 +25,7 @@ const model = (flags: Flags = {}) => fresh({ network: 'unet2d', ...flags }).mode
 const refused = (t: ExecutionContext, make: () => unknown, message: RegExp) =>
   t.throws(make, { instanceOf: UsageError, message });
 
-test('--network unet2d has the defaults of its class, and groups and heads that fit its widths', (t) => {
+test('--network unet2d has the defaults of UNet2DModel, with groups and heads that fit its widths', (t) => {
   t.deepEqual(fresh({ network: 'unet2d' }).model, {
     kind: 'unet2d',
     size: 32,
@@ -68,7 +68,7 @@ test('groups are the largest divisor of all widths up to 32, heads 8 or the larg
   t.deepEqual(of('6,11'), [1, 1]);
 });
 
-test('--attention names sides, on the way down and up', (t) => {
+test('--attention selects levels by image size, on the way down and up', (t) => {
   const levels = (flags: Flags) => {
     const { downAttention, upAttention } = model({ size: '32', widths: '8,8,16,16', ...flags });
     return [downAttention, upAttention];
@@ -248,7 +248,7 @@ test("--network-config reads diffusers' config, and flags override it", async (t
   );
 });
 
-test("--init of diffusers' folder takes its network and its forward process", (t) => {
+test('--init with a diffusers folder takes its network and forward process', (t) => {
   const init = fixturePath('pipelines/nested');
   const run = fresh({ init });
   t.like(run.model, { kind: 'unet2d', size: 8, widths: [8, 12], eps: 1e-6 });
@@ -257,7 +257,7 @@ test("--init of diffusers' folder takes its network and its forward process", (t
   t.like(fresh({ init, loss: 'l2', timesteps: '40' }).diffusion, { timesteps: 40, loss: 'l2' });
 });
 
-test('config.json keeps every field, and an old run has the simple network and Adam', (t) => {
+test('config.json keeps every field, and an older run has the simple network and Adam', (t) => {
   for (const flags of [
     {},
     { network: 'unet2d', 'head-dim': 'all' },
@@ -387,7 +387,7 @@ test('Muon has its own learning rate beside that of AdamW, which updates the res
   refused(t, () => resumed({ 'muon-lr': '0.1' }), /^--muon-lr: the run in runs\/1 has 0.02, got/);
 });
 
-test('objectives, weights, timesteps and parts of a step are kept, and conflicting ones refused', (t) => {
+test('objective, weighting, timestep and accumulation settings are kept, and conflicting ones refused', (t) => {
   const unet2d = { network: 'unet2d', timesteps: '40' };
   const run = fresh({
     ...{ ...unet2d, objective: 'v', weighting: 'min-snr', 'time-sampling': 'logit-normal' },
@@ -473,7 +473,7 @@ test('invalid averages and decays are refused, and changes on a resume', (t) => 
   refused(t, () => resumed({ warmup: '0' }), /^--warmup: the run in runs\/1 has 10, got 0; /);
 });
 
-test('programs give the same settings', (t) => {
+test('programs give the same settings as flags', (t) => {
   t.deepEqual(
     runConfig({
       ...{ data: 'toy-cars', network: 'unet2d', widths: [16, 32], attention: [16], headDim: 'all' },

@@ -60,20 +60,20 @@ const MINIMUM = {
 };
 
 for (const name of ['nested', 'flat', 'fp16'])
-  test(`a folder of diffusers is a model: ${name}`, async (t) => {
+  test(`a diffusers folder is a model: ${name}`, async (t) => {
     const { model, run } = await open(pipeline(name));
     t.deepEqual(model, NETWORK);
     t.is(run, null);
   });
 
-test('its scheduler determines the forward process and the sampling', async (t) => {
+test("a diffusers folder's scheduler determines the forward process and sampling", async (t) => {
   const { diffusion, sampling } = await open(pipeline('nested'));
   t.like(diffusion, { timesteps: 50, schedule: 'linear', betaStart: 1e-4, betaEnd: 0.02 });
   t.like(sampling, { sampler: 'ancestral', clamp: 1.5, variance: 'large' });
   t.like((await open(pipeline('fp16'))).sampling, { sampler: 'ddim', clamp: 1 });
 });
 
-test('pickles, old names and half precision give the same weights', async (t) => {
+test('pickles, older names and half precision give the same weights', async (t) => {
   const weights = async (name: string) => readWeights((await open(pipeline(name))).weights);
   const [nested, flat, half] = [
     await weights('nested'),
@@ -110,7 +110,7 @@ for (const device of ['wasm', 'tensorflow'] as const)
     },
   );
 
-test('flags may repeat what the folder says, and set the size of images, but nothing else', async (t) => {
+test("flags may repeat the folder's settings and set the image size, but nothing else", async (t) => {
   t.is((await open(pipeline('nested'), { size: '16' })).model.size, 16);
   await t.notThrowsAsync(
     open(pipeline('nested'), { groups: '4', attention: '4', timesteps: '50', 'norm-eps': '1e-6' }),
@@ -140,7 +140,7 @@ async function bare(
   return path;
 }
 
-test('the shapes of bare weights determine what they can, with defaults for the rest', async (t) => {
+test('the architecture of bare weights follows from shapes, and from defaults otherwise', async (t) => {
   const { model, notes } = await open(await bare(t), { size: '8' });
   t.deepEqual(model, { ...NETWORK, ...MINIMUM, downPadding: 1 });
   t.is(notes.length, 1);
@@ -150,7 +150,7 @@ test('the shapes of bare weights determine what they can, with defaults for the 
   );
 });
 
-test('flags, or the config, determine the rest of bare weights', async (t) => {
+test('flags or a config set what the shapes of bare weights leave open', async (t) => {
   const flags = {
     ...{ size: '8', 'head-dim': 'all', 'norm-eps': '1e-6', 'flip-sin-to-cos': false },
     ...{ 'freq-shift': '1', 'down-padding': '0' },
@@ -168,7 +168,7 @@ test('flags, or the config, determine the rest of bare weights', async (t) => {
   );
 });
 
-test('attention made of 1x1 convolutions is read', async (t) => {
+test('attention as 1x1 convolutions is read', async (t) => {
   const path = await bare(
     t,
     (state) =>
@@ -185,7 +185,7 @@ test('attention made of 1x1 convolutions is read', async (t) => {
   t.deepEqual(state.get('mid_block.attentions.0.to_q.weight')!.shape, [12, 12]);
 });
 
-test('a folder that lacks a file, or of another pipeline, is refused by name', async (t) => {
+test('a folder that lacks a file or holds another pipeline is refused by name', async (t) => {
   const copy = async (change: (folder: string) => void) => {
     const folder = join(await temporaryFolder(t), 'pipeline');
     cpSync(pipeline('nested'), folder, { recursive: true });
@@ -241,7 +241,7 @@ test('a folder that lacks a file, or of another pipeline, is refused by name', a
     );
 });
 
-test('a model alone, without a pipeline around it, is opened too', async (t) => {
+test('a model without a pipeline is opened', async (t) => {
   const { model, diffusion, sampling } = await open(join(pipeline('nested'), 'unet'), {
     timesteps: '40',
   });

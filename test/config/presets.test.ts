@@ -63,7 +63,7 @@ for (const name of PRESET_NAMES)
     t.notRegex(preset.about, /\n/);
   });
 
-test('the old presets only set a network and a batch', (t) => {
+test('presets without a recipe only set a network and a batch', (t) => {
   for (const name of ['reference', 'small', 'tiny', 'unet2d-32', 'unet2d-64'] as const) {
     const run = fresh({ preset: name });
     t.false('sampling' in run);
@@ -72,7 +72,7 @@ test('the old presets only set a network and a batch', (t) => {
   }
 });
 
-test('every recipe is trained for a number of steps that its warm-up is a small part of', (t) => {
+test('the warm-up of every recipe is a small part of its steps', (t) => {
   t.true(recipes.length >= 4);
   for (const name of recipes) {
     const { training } = fresh({ preset: name });
@@ -114,7 +114,7 @@ test('a flag overrides the preset, also in programs', (t) => {
   t.is(fresh({ preset: 'pictures-32', epochs: '3' }).training.steps, null);
 });
 
-test("a preset's setting that makes no sense beside a flag is left out", (t) => {
+test('preset settings that do not fit a flag are dropped', (t) => {
   const preset = 'pictures-32';
   const flow = fresh({ preset, objective: 'flow' });
   t.false('sampling' in flow);
@@ -133,7 +133,7 @@ test("a preset's setting that makes no sense beside a flag is left out", (t) => 
   });
 });
 
-test('stages of a recipe are left out where they do not go with the settings, and a flag takes them back', (t) => {
+test('the stages of a recipe are dropped if they do not fit the settings, and a flag removes them', (t) => {
   const { model, training } = fresh({ preset: 'pictures-32' });
   const growing = { ...training, grow: '16:0.5' };
   t.is(fittingGrowth(model, growing, {}).grow, '16:0.5');
@@ -162,7 +162,7 @@ test('a flag that conflicts with the preset is refused, naming both', (t) => {
     t.throws(() => fresh({ preset, ...flags }), { instanceOf: UsageError, message });
 });
 
-test("a config of the network replaces the preset's network, and nothing else", async (t) => {
+test("a network config replaces only the preset's network", async (t) => {
   const path = join(await temporaryFolder(t), 'config.json');
   const model = completeModel({ kind: 'unet2d', size: 16, widths: [16, 24], layers: 1 });
   if (model.kind !== 'unet2d') throw new Error('of another kind');
@@ -171,7 +171,7 @@ test("a config of the network replaces the preset's network, and nothing else", 
   t.deepEqual(fresh({ preset: 'pictures-32', 'network-config': path }), { ...rest, model });
 });
 
-test('a resume may name its preset again, and no other', (t) => {
+test('a resume may repeat its preset but not name another', (t) => {
   const run = fresh({ preset: 'pictures-32', steps: '9' });
   const resumed = (flags: Given) => resumedRunConfig('runs/1', run, undefined, new Args(flags));
   t.deepEqual(resumed({}), run);

@@ -35,7 +35,7 @@ const message = (value: unknown): string => {
   }
 };
 
-test('a config comes back from JSON as it was', (t) => {
+test('a config is unchanged by JSON', (t) => {
   const chosen = {
     device: 'wasm',
     description: 'wasm (strict SIMD, 1 thread)',
@@ -50,7 +50,7 @@ test('a config comes back from JSON as it was', (t) => {
     t.deepEqual(parseRunConfig('c', JSON.parse(JSON.stringify(original))), original);
 });
 
-test('any field that is missing is named', (t) => {
+test('every missing field is named', (t) => {
   const paths = (object: Json, prefix = ''): string[] =>
     Object.entries(object).flatMap(([name, value]) =>
       typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -81,7 +81,7 @@ test('any field that is missing is named', (t) => {
   );
 });
 
-test('a field of another type or out of range is named with what was expected and got', (t) => {
+test('a field of the wrong type or out of range is named, with the expected and the given value', (t) => {
   const cases: [path: string, value: unknown, expected: RegExp][] = [
     ['version', 2, /^config\.json\.version: expected a whole number from 1 to 1, got 2$/],
     ['seed', -1, /\.seed: expected a whole number from 0 to .*, got -1$/],
@@ -118,12 +118,12 @@ test('a field of another type or out of range is named with what was expected an
     t.regex(message(changed(path, value)), expected, path);
 });
 
-test('JSON that is no object is refused', (t) => {
+test('JSON that is not an object is refused', (t) => {
   for (const value of [null, 3, 'text', []])
     t.regex(message(value), /^config\.json: expected an object, got /);
 });
 
-test('a file that is cut off anywhere is refused with its path', async (t) => {
+test('a file truncated anywhere is refused with its path', async (t) => {
   const path = join(await temporaryFolder(t), 'config.json');
   const text = JSON.stringify(config());
   for (let length = 0; length < text.length; length += 37) {

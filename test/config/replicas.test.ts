@@ -10,7 +10,7 @@ type Flags = Readonly<Record<string, string | boolean>>;
 
 const fresh = (flags: Flags) => newRunConfig('toy-cars', new Args(flags));
 
-test('rounds have the outer optimizer of the paper unless another is given', (t) => {
+test("by default, rounds have the paper's outer optimizer", (t) => {
   const of = (flags: Flags) => {
     const { replicas, syncEvery, outerLr, outerMomentum } = fresh(flags).training;
     return [replicas, syncEvery, outerLr, outerMomentum];
@@ -24,7 +24,7 @@ test('rounds have the outer optimizer of the paper unless another is given', (t)
   t.deepEqual([replicas, syncEvery, outerMomentum], [2, 1, 0.5]);
 });
 
-test('rounds that cannot be are refused in a line that names the flag', (t) => {
+test('impossible rounds are refused in one line that names the flag', (t) => {
   const faults: [flags: Flags, message: RegExp][] = [
     [{ replicas: '4' }, /^--replicas: expected --sync-every with it, .* for 4 replicas$/],
     [
@@ -54,7 +54,7 @@ test('rounds that cannot be are refused in a line that names the flag', (t) => {
   });
 });
 
-test('a resume keeps its rounds, and config.json is read as it was written', (t) => {
+test('a resume keeps its rounds, and config.json is read back unchanged', (t) => {
   const run = fresh({ replicas: '4', 'sync-every': '25', 'outer-momentum': '0.5' });
   t.deepEqual(parseRunConfig('config.json', JSON.parse(JSON.stringify(run))), run);
   const resumed = (flags: Flags) => resumedRunConfig('runs/1', run, undefined, new Args(flags));
@@ -74,7 +74,7 @@ test('a resume keeps its rounds, and config.json is read as it was written', (t)
   t.throws(() => hostile({ outerLr: -1 }), { message: /outerLr: expected a number above 0/ });
 });
 
-test('runs of before there were rounds have none', (t) => {
+test('older runs have no rounds', (t) => {
   const { replicas, syncEvery, outerLr, outerMomentum, ...training } = fresh({}).training;
   const run = parseRunConfig('config.json', { ...fresh({}), training });
   t.deepEqual(run, fresh({}));

@@ -19,7 +19,7 @@ const message = (make: () => unknown): string => {
   }
 };
 
-test("without flags a run is the reference's", (t) => {
+test('without flags a run has the settings of the reference', (t) => {
   const run = fresh();
   t.deepEqual(run.model, {
     kind: 'simple',
@@ -46,7 +46,7 @@ test('a preset sets model and batch, and single flags override it', (t) => {
   t.deepEqual([run.model.size, run.model.channels, run.training.batch], [32, 1, 8]);
 });
 
-test('--steps takes the place of the default epochs', (t) => {
+test('--steps replaces the default epochs', (t) => {
   t.deepEqual(
     [fresh({ steps: '20' }).training.steps, fresh({ steps: '20' }).training.epochs],
     [20, null],
@@ -57,13 +57,13 @@ test('--steps takes the place of the default epochs', (t) => {
   );
 });
 
-test('paths are kept absolute, so that a resume from elsewhere finds them', (t) => {
+test('paths are stored as absolute paths, so a resume from another folder finds them', (t) => {
   t.is(fresh({}, 'photos').data.source, resolve('photos'));
   t.deepEqual(fresh({ 'held-out': 'test' }).data.heldOut, { source: resolve('test') });
   t.is(fresh({ init: 'w.safetensors' }).training.init, resolve('w.safetensors'));
 });
 
-test('--held-out is a fraction when it is a number', (t) => {
+test('a number for --held-out is a fraction', (t) => {
   t.deepEqual(fresh({ 'held-out': '0.25' }).data.heldOut, { fraction: 0.25 });
   for (const text of ['0', '1', '1.5', '-0.1', 'Infinity'])
     t.regex(
@@ -95,7 +95,7 @@ test('conflicting settings are refused', (t) => {
   );
 });
 
-test('a resume without flags is the run itself', (t) => {
+test('a resume without flags keeps the config', (t) => {
   t.deepEqual(resumed({}), fresh());
   t.deepEqual(resumed({}, 'toy-cars'), fresh());
 });
@@ -125,7 +125,7 @@ test("a resume may repeat the run's own settings", (t) => {
   );
 });
 
-test("anything else is refused by its flag, with the run's value and the one given", (t) => {
+test("any other change on a resume is refused, with the run's value and the given one", (t) => {
   const cases: [flags: Record<string, string | boolean>, expected: string][] = [
     [{ size: '32' }, '--size: the run in runs/1 has 64, got 32'],
     [{ channels: '1' }, '--channels: the run in runs/1 has 3, got 1'],
@@ -155,7 +155,7 @@ test("anything else is refused by its flag, with the run's value and the one giv
   );
 });
 
-test('a preset that contradicts the run is refused, naming what it would change', (t) => {
+test('a preset that contradicts the run is refused, naming the settings that it would change', (t) => {
   t.regex(
     message(() => resumed({ preset: 'tiny' })),
     /^--size: the run in runs\/1 has 64, got 32 \(of --preset tiny\)/,

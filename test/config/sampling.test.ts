@@ -8,12 +8,12 @@ type Given = Record<string, string | boolean>;
 const sampling = (flags: Given, timesteps = 300) =>
   readSampling(new Args(flags).renamed(SAMPLING_NAMES), { timesteps });
 
-test('the ancestral sampler takes every step, by running statistics', (t) => {
+test('the ancestral sampler takes all steps with running statistics by default', (t) => {
   t.deepEqual(sampling({}), { sampler: 'ancestral', steps: 300, eta: 1, norm: 'running' });
   t.is(sampling({ 'sample-steps': '300', bn: 'batch' }).norm, 'batch');
 });
 
-test('ddim takes 50 steps, fewer where there are fewer, or as many as asked for', (t) => {
+test('ddim takes 50 steps, fewer if there are fewer timesteps, or the requested number', (t) => {
   t.deepEqual(sampling({ sampler: 'ddim' }), {
     sampler: 'ddim',
     steps: 50,
@@ -24,7 +24,7 @@ test('ddim takes 50 steps, fewer where there are fewer, or as many as asked for'
   t.is(sampling({ sampler: 'ddim', 'sample-steps': '7', eta: '0.5' }).eta, 0.5);
 });
 
-test('a setting that a sampler does not have is refused with its flag', (t) => {
+test('a setting that the sampler does not have is refused with its flag', (t) => {
   const cases: [flags: Given, message: RegExp][] = [
     [{ eta: '0' }, /^--eta: belongs to --sampler ddim; the sampler is ancestral$/],
     [
@@ -57,7 +57,7 @@ test('each sampler has its number of steps, and shows only settings that differ 
   });
 });
 
-test('a flow network is only sampled along s', (t) => {
+test('a flow network is sampled only along s', (t) => {
   const flow = (flags: Given) =>
     readSampling(new Args(flags).renamed(SAMPLING_NAMES), { timesteps: 300, objective: 'flow' });
   t.deepEqual(flow({}), { sampler: 'flow-euler', steps: 50, eta: 0, norm: 'running' });

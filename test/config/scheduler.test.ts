@@ -63,14 +63,14 @@ async function walk(
 const tolerance = (what: string) => ({ atol: 1e-4, rtol: 2e-5, what });
 
 for (const [name, one] of cases) {
-  test(`sampling obeys scheduler_config.json: ${name}`, async (t) => {
+  test(`sampling follows scheduler_config.json: ${name}`, async (t) => {
     const arithmetic = new Arithmetic();
     const { kernel, path } = await walk(t, name, one, (...args) => arithmetic.reverseStep(...args));
     const clamps = one.config.clip_sample === true;
     t.is(kernel === 'tableStep', clamps);
     close(t, path, tensors.get(`${name}/path`)!.data as Float32Array, tolerance(name));
   });
-  tensorflowTest(`and so it does on tensorflow: ${name}`, async (t) => {
+  tensorflowTest(`sampling on tensorflow follows scheduler_config.json: ${name}`, async (t) => {
     const { createTensorflowArithmetic } = await import('../../src/tensorflow/arithmetic.js');
     const arithmetic = await createTensorflowArithmetic();
     const { path } = await walk(t, name, one, (...args) => arithmetic.reverseStep(...args));
@@ -91,7 +91,7 @@ test('a scheduler without keys has the defaults of its class', async (t) => {
   t.deepEqual([ddpm.diffusion.timesteps, ddpm.diffusion.schedule], [1000, 'linear']);
 });
 
-test('each class of scheduler is the sampler that it is', async (t) => {
+test('each scheduler class maps to its sampler', async (t) => {
   const classes: [config: object, sampling: object][] = [
     [{ _class_name: 'EulerDiscreteScheduler' }, { sampler: 'euler', spacing: 'linspace' }],
     [{ _class_name: 'EulerAncestralDiscreteScheduler' }, { sampler: 'euler-a', clamp: false }],
@@ -132,7 +132,7 @@ test('each class of scheduler is the sampler that it is', async (t) => {
     t.like(readScheduler(await written(t, config)).sampling, sampling);
 });
 
-test('what a network predicts is read, and the betas of each class', async (t) => {
+test('the prediction type and the betas of each class are read', async (t) => {
   const diffusion = async (config: object) => readScheduler(await written(t, config)).diffusion;
   const v = { prediction_type: 'v_prediction', rescale_betas_zero_snr: true };
   t.like(await diffusion({ _class_name: 'DDIMScheduler', ...v }), {
@@ -149,7 +149,7 @@ test('what a network predicts is read, and the betas of each class', async (t) =
   });
 });
 
-test('an infinity as Python writes it is read where diffusers saves one', async (t) => {
+test("Python's spelling of infinity is read where diffusers writes it", async (t) => {
   const path = join(await temporaryFolder(t), 'scheduler_config.json');
   const text = '{ "_class_name": "DPMSolverMultistepScheduler", "lambda_min_clipped": -Infinity }';
   writeFileSync(path, text);
@@ -187,7 +187,7 @@ test('unsupported solver settings are refused by key and value', async (t) => {
   }
 });
 
-test('what an old google/ddpm-* has is read', async (t) => {
+test('the config of an older google/ddpm-* is read', async (t) => {
   const old = {
     _class_name: 'DDPMScheduler',
     _diffusers_version: '0.1.1',
@@ -235,7 +235,7 @@ test('unsupported settings are refused by key and value', async (t) => {
   }
 });
 
-test('null is off, as in Python, also where a key is on by default', async (t) => {
+test('null turns a key off, as in Python, even if it is on by default', async (t) => {
   const sampling = async (config: object) => readScheduler(await written(t, config)).sampling;
   t.is((await sampling({ _class_name: 'DDPMScheduler', clip_sample: null })).clamp, false);
   t.is(
@@ -248,7 +248,7 @@ test('null is off, as in Python, also where a key is on by default', async (t) =
   t.is((await sampling({ _class_name: 'DDPMScheduler', ...nothing })).clamp, 1);
 });
 
-test('an offset needs room at the last timestep', async (t) => {
+test('an offset that goes beyond the last timestep is refused', async (t) => {
   const path = await written(t, { _class_name: 'DDPMScheduler', steps_offset: 1 });
   const { sampling } = readScheduler(path);
   t.throws(() => readSampling(new Args({}), { timesteps: 1000 }, sampling), {
@@ -258,7 +258,7 @@ test('an offset needs room at the last timestep', async (t) => {
   t.is(readSampling(new Args({ sampler: 'ddim' }), { timesteps: 1000 }, sampling).stepsOffset, 1);
 });
 
-test('a scheduler that is written is read as it was', async (t) => {
+test('a written scheduler is read back unchanged', async (t) => {
   for (const schedule of ['linear', 'scaled-linear', 'cosine', 'sigmoid'] as const)
     for (const clamp of [false, 1, 2.5] as const) {
       const diffusion = {

@@ -49,7 +49,7 @@ test('Arrays of images are data: stored, deflated, bare and as safetensors, with
   }
 });
 
-test('Grey arrays of three dimensions are data, and the first of several arrays is the one without a name', async (t) => {
+test('Grey arrays may have three dimensions, and the first of several arrays is the default', async (t) => {
   const folder = await temporaryFolder(t);
   const grey = npy(
     [2, 4, 4],
@@ -67,7 +67,7 @@ test('Grey arrays of three dimensions are data, and the first of several arrays 
   );
 });
 
-test('A folder of haze generate with one array stands for it, and one that is not finished is refused', async (t) => {
+test('A folder of haze generate stands for its array, and is refused if it is unfinished', async (t) => {
   const folder = await temporaryFolder(t);
   await writeFile(join(folder, 'manifest-1-of-1.jsonl'), '');
   await writeFile(join(folder, 'images.part'), '');
@@ -79,7 +79,7 @@ test('A folder of haze generate with one array stands for it, and one that is no
   t.is((await openSource(folder, 0)).count, 6);
 });
 
-test('transparent pixels of an array, in a file or of a program, show white as those of a picture do', async (t) => {
+test('transparent pixels of arrays show white, like those of pictures', async (t) => {
   const folder = await temporaryFolder(t);
   // Every opacity, over colours of all kinds.
   const rgba = Uint8Array.from({ length: 2 * 16 * 16 * 4 }, (_, i) => {
@@ -138,7 +138,7 @@ for (const [name, bytes, message] of BAD)
     await t.throwsAsync(openSource(join(folder, name), 0), { name: 'UsageError', message });
   });
 
-test('Statistics, and weights, are not taken for images', async (t) => {
+test('Statistics and weights are not mistaken for images', async (t) => {
   await t.throwsAsync(openSource(fixturePath('evaluation/statistics.npz'), 0), {
     message: /expected one array of images, or arr_0, got statistics of features/,
   });
@@ -147,7 +147,7 @@ test('Statistics, and weights, are not taken for images', async (t) => {
   });
 });
 
-test('Labels beside the images of a .npz are classes, of any type of whole numbers, stored or deflated', async (t) => {
+test('Labels beside the images of a .npz are classes, in any integer type, stored or deflated', async (t) => {
   const folder = await temporaryFolder(t);
   const path = join(folder, 'a.npz');
   const images = npy([3, 4, 4], '|u1', new Uint8Array(48));

@@ -5,7 +5,7 @@ import { UsageError } from '../../src/errors.js';
 const OPTIONS: BatchOptions = { count: 103, batch: 10, seed: 7, timesteps: 300, flip: true };
 const steps = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
 
-test('an epoch shows each image once at most, and which are left out changes with the epoch', (t) => {
+test('an epoch has each image at most once, and leaves out different ones each time', (t) => {
   const plan = new BatchPlan(OPTIONS);
   t.is(plan.stepsPerEpoch, 10);
   const leftOut = [0, 1, 2, 3].map((epoch) => {
@@ -33,7 +33,7 @@ test('steps know their epoch and where it ends', (t) => {
   );
 });
 
-test('a step does not depend on earlier requests, so a resume continues as an uninterrupted run would', (t) => {
+test('a step does not depend on earlier requests, so a resume equals an uninterrupted run', (t) => {
   const whole = new BatchPlan(OPTIONS);
   const batches = steps(0, 40).map((s) => whole.batch(s));
   for (const step of [39, 3, 12, 11, 25, 0])
@@ -41,7 +41,7 @@ test('a step does not depend on earlier requests, so a resume continues as an un
   for (const step of [39, 3, 12]) t.deepEqual(whole.batch(step), batches[step]!);
 });
 
-test('seeds and steps give other batches', (t) => {
+test('each seed and step gives a different batch', (t) => {
   const one = new BatchPlan(OPTIONS);
   const other = new BatchPlan({ ...OPTIONS, seed: 8 });
   t.notDeepEqual(one.batch(0).indices, other.batch(0).indices);
@@ -74,7 +74,7 @@ test('timesteps cover [0, T) evenly', (t) => {
   );
 });
 
-test('fewer images than a batch is an error with both numbers', (t) => {
+test('fewer images than a batch are refused with both numbers', (t) => {
   const error = t.throws(() => new BatchPlan({ ...OPTIONS, count: 9 }), { instanceOf: UsageError });
   t.is(error.message, '--batch: expected at most 9, the number of images in the data, got 10');
   t.is(new BatchPlan({ ...OPTIONS, count: 10 }).stepsPerEpoch, 1);

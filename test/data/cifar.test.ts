@@ -36,7 +36,7 @@ test('a folder of batches is one data set, the test batch left out', async (t) =
   );
 });
 
-test('CIFAR-100 has two labels a record', async (t) => {
+test('CIFAR-100 records have two labels', async (t) => {
   const file = path.join(await temporaryFolder(t), 'train.bin');
   const coarse = (label: number) => Buffer.from([label]);
   await writeFile(

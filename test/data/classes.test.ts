@@ -15,7 +15,7 @@ const classesOf = async (spec: string) => {
   return source.classes!();
 };
 
-test('Folders are classes, by name, whatever lies below them', async (t) => {
+test('Folders are classes by name, at any depth below', async (t) => {
   const root = await temporaryFolder(t);
   for (const name of ['van/a.png', 'bus/1/b.png', 'bus/c.png', 'van/z/y/d.png']) {
     await mkdir(path.dirname(path.join(root, name)), { recursive: true });
@@ -36,7 +36,7 @@ test('Folders are classes, by name, whatever lies below them', async (t) => {
   ]);
 });
 
-test('Images in no folder are refused, and so is one class alone where several are needed', async (t) => {
+test('Images outside of folders are refused, and so is a single class if several are needed', async (t) => {
   const root = await temporaryFolder(t);
   await mkdir(path.join(root, 'van'));
   await writeFile(path.join(root, 'van', 'a.png'), '');
@@ -64,7 +64,7 @@ const images = (count: number) => {
 const labels = (values: readonly number[], count = values.length) =>
   Buffer.from([0, 0, 8, 1, 0, 0, 0, count, ...values]);
 
-test('The labels of an IDX file lie beside it, packed or not', async (t) => {
+test('The labels of an IDX file are read from the file beside it, packed or not', async (t) => {
   for (const pack of [(b: Buffer) => b, gzipSync]) {
     const root = await temporaryFolder(t);
     const end = pack === gzipSync ? '.gz' : '';
@@ -117,7 +117,7 @@ test("CIFAR's label bytes are classes, by CIFAR-10's names or CIFAR-100's number
   t.is(hundred.names[99], '99');
 });
 
-test('Toy cars have the body that is drawn', async (t) => {
+test('The label of a toy car is the body that is drawn', async (t) => {
   const { names, labels } = await classesOf('toy-cars');
   t.is(names.length, 8);
   t.is(labels.length, 2048);
@@ -131,7 +131,7 @@ test('Toy cars have the body that is drawn', async (t) => {
   }
 });
 
-test('Labels stay with their images where files are skipped, resident and streamed, and some are kept aside', async (t) => {
+test('Labels stay with their images if files are skipped, streamed or held out', async (t) => {
   const root = await temporaryFolder(t);
   await mkdir(path.join(root, 'a'));
   await mkdir(path.join(root, 'b'));
@@ -172,7 +172,7 @@ const plan = (labelDropout?: number) =>
     ...(labelDropout !== undefined && { labelDropout }),
   });
 
-test("A batch has its images' labels, and none without classes", (t) => {
+test('A batch has the labels of its images, and none without classes', (t) => {
   const { indices, labels: found } = plan().batch(4);
   t.deepEqual(
     [...found!],
@@ -182,7 +182,7 @@ test("A batch has its images' labels, and none without classes", (t) => {
   t.is(without.batch(0).labels, undefined);
 });
 
-test('Label dropout leaves out its share, which is a function of seed and step, and changes nothing else', (t) => {
+test('Label dropout drops its share of labels by seed and step, and changes nothing else', (t) => {
   const { indices, labels: kept, t: times } = plan().batch(1);
   const dropped = plan(0.2).batch(1);
   t.deepEqual([dropped.indices, dropped.t], [indices, times]);

@@ -27,20 +27,20 @@ const grey = (image: Uint8Array): Uint8Array => image.filter((_, i) => i % 3 ===
 /** Pillow rounds between its two passes and we do not, which moves a pixel by one at most. */
 const PILLOW = { atol: 1 };
 
-test('a PNG is squashed as by Pillow, down and up', async (t) => {
+test('a PNG is squashed as in Pillow, down and up', async (t) => {
   for (const name of ['resize', 'resize_up']) {
     const got = await decoded(t, await readFile(fixture(`${name}.png`)), 'a.png', { size: 32 });
     close(t, got, await raw(`${name}_squash_32.png`), { ...PILLOW, what: name });
   }
 });
 
-test('a PNG is cropped as by torchvision: short side, then centre', async (t) => {
+test('a PNG is cropped as in torchvision: short side, then centre', async (t) => {
   const file = await readFile(fixture('resize.png'));
   const got = await decoded(t, file, 'a.png', { size: 32, fit: 'crop' });
   close(t, got, await raw('resize_crop_32.png'), PILLOW);
 });
 
-test('a PNG becomes grey as by Pillow', async (t) => {
+test('a PNG is converted to grey as in Pillow', async (t) => {
   const file = await readFile(fixture('resize.png'));
   const got = await decoded(t, file, 'a.png', { size: 32, channels: 1 });
   close(
@@ -57,7 +57,7 @@ function difference(a: Uint8Array, b: Uint8Array): { mean: number; most: number 
   return { mean: all.reduce((sum, v) => sum + v, 0) / all.length, most: Math.max(...all) };
 }
 
-test('a JPEG far larger than the target is decoded shrunk, and looks as by Pillow at full size', async (t) => {
+test('a JPEG far larger than the target is decoded at reduced size, and matches Pillow at full size', async (t) => {
   // 519x391, which no shrinking factor divides.
   const file = await readFile(fixture('resize.jpg'));
   const got = await decoded(t, file, 'a.jpg', { size: 32 });
@@ -68,7 +68,7 @@ test('a JPEG far larger than the target is decoded shrunk, and looks as by Pillo
   t.true(most <= 16, `largest difference ${most}`);
 });
 
-test('a JPEG less than four times the target is decoded whole, within two of Pillow', async (t) => {
+test('a JPEG less than four times the target is decoded at full size, within two levels of Pillow', async (t) => {
   const file = await readFile(fixture('resize.jpg'));
   const got = await decoded(t, file, 'a.jpg', { size: 100 });
   const whole = sharp(file).raw().toBuffer({ resolveWithObject: true });
@@ -92,7 +92,7 @@ const expectedSlopes = async (t: ExecutionContext, channels: 1 | 3 = 3) =>
 
 const sixteen = (channels: 1 | 3) => Uint16Array.from(slopes(W, H, channels), (v) => v * 257);
 
-test('grey, 16-bit, palette and lossless files of any format give the picture they hold', async (t) => {
+test('grey, 16-bit, palette and lossless files of any format are decoded', async (t) => {
   const rgb = await expectedSlopes(t);
   const picture = () => from(slopes(W, H), W, H);
   const files: [string, Buffer, number][] = [
@@ -125,7 +125,7 @@ test('grey, 16-bit, palette and lossless files of any format give the picture th
   }
 });
 
-test('a JPEG with a gain map, as telephones make them, is read as the JPEG it also is', async (t) => {
+test('a JPEG with a gain map, as phones write it, is read as a plain JPEG', async (t) => {
   // Ultra HDR, by libvips: pyvips.Image.uhdrsave of resize.png at twice its brightness. The gain map is a second JPEG.
   const file = await readFile(fixture('gain_map.jpg'));
   const second = file.lastIndexOf(Buffer.from([0xff, 0xd8, 0xff]));
@@ -134,7 +134,7 @@ test('a JPEG with a gain map, as telephones make them, is read as the JPEG it al
   t.deepEqual(got, await decoded(t, file.subarray(0, second), 'a.jpg', { size: 32 }));
 });
 
-test('a CMYK JPEG gives the colours that its inks mix', async (t) => {
+test('a CMYK JPEG is converted to the colours of its inks', async (t) => {
   const muted = from(
     slopes(W, H).map((v) => 90 + v / 4),
     W,
@@ -190,7 +190,7 @@ function gifWithFrame(
   ]);
 }
 
-test('where the first frame of a GIF leaves its canvas free it is white', async (t) => {
+test('the canvas that the first frame of a GIF does not cover is white', async (t) => {
   // An extension of three blocks before the frame, one of them full.
   const comment = `!\xfe\xff${'x'.repeat(255)}\x02yy\x01z\0`;
   for (const more of ['', comment]) {
@@ -246,7 +246,7 @@ for (const [size, width, height, how] of [
     }
   });
 
-test('a file name with brackets is a file name', async (t) => {
+test('a file name may contain brackets', async (t) => {
   const file = await from(slopes(96, 64), 96, 64).jpeg().toBuffer();
   t.deepEqual(await decoded(t, file, 'a [page=3] (copy).jpg'), await decoded(t, file, 'a.jpg'));
 });

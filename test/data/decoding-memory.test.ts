@@ -9,7 +9,7 @@ import { checkSize, DecodingMemory, MOST_BYTES, Share } from '../../src/data/dec
 import { openSource } from '../../src/data/source.js';
 import { OPTIONS, temporaryFolder } from '../helpers/data.js';
 
-test('what does not fit waits for what is given back; a picture larger than the budget is decoded alone', async (t) => {
+test('requests beyond the budget wait for memory to be returned; a picture larger than the budget is decoded alone', async (t) => {
   const memory = new DecodingMemory(10_000);
   const other = new DecodingMemory(10_000, memory.shared);
   await memory.take(6000);
@@ -35,7 +35,7 @@ test('what does not fit waits for what is given back; a picture larger than the 
   t.true(memory.used <= 1024);
 });
 
-test('threads take of one count, and never more together than the budget', async (t) => {
+test('threads share one count, and together never exceed the budget', async (t) => {
   const budget = 100 * 1024;
   const memory = new DecodingMemory(budget);
   const worker = `
@@ -67,7 +67,7 @@ test('threads take of one count, and never more together than the budget', async
   t.is(memory.used, 0);
 });
 
-test('a picture beyond the limits is refused with its size and the limit', async (t) => {
+test('a picture beyond a limit is refused with its size and the limit', async (t) => {
   t.notThrows(() => checkSize(12_000, 12_000, 5e8));
   t.throws(() => checkSize(20_000, 20_000), {
     message: 'its 20000x20000 pixels are 400000000, above the pixel limit of 268402689',
@@ -79,7 +79,7 @@ test('a picture beyond the limits is refused with its size and the limit', async
   t.is(MOST_BYTES, 2 ** 30);
 });
 
-test('what waits for room is given up at an interruption', async (t) => {
+test('an interruption ends the wait for memory', async (t) => {
   const folder = await temporaryFolder(t);
   const picture = { create: { width: 900, height: 600, channels: 3, background: '#f80' } } as const;
   const file = await sharp(picture).png().toBuffer();
@@ -101,7 +101,7 @@ test('what waits for room is given up at an interruption', async (t) => {
   t.true(done < 40);
 });
 
-test('pictures that do not fit together are decoded all the same, one after the other', async (t) => {
+test('pictures that do not fit into memory together are decoded one after the other', async (t) => {
   const folder = await temporaryFolder(t);
   const picture = { create: { width: 600, height: 400, channels: 3, background: '#f80' } } as const;
   const file = path.join(folder, 'a.png');

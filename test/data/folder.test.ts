@@ -27,7 +27,7 @@ const refused = async (t: Parameters<typeof temporaryFolder>[0], spec: string, m
   t.regex(error.message, message);
 };
 
-test('images at any depth are listed in the order of their paths, without hidden files', async (t) => {
+test('images at any depth are listed in path order, without hidden files', async (t) => {
   const folder = await temporaryFolder(t);
   await mkdir(path.join(folder, 'b/deep/er'), { recursive: true });
   await mkdir(path.join(folder, '.hidden'));
@@ -87,7 +87,7 @@ test('unreadable files are named with their reason, and the others keep their or
 
 // Alone: libvips keeps the messages of the whole process in one place.
 test.serial(
-  'each damaged file is named with its own reason, however many are decoded at a time',
+  'each damaged file is named with its own reason, however many are decoded at once',
   async (t) => {
     const folder = await temporaryFolder(t);
     const jpeg = await from(slopes(200, 100), 200, 100).jpeg().toBuffer();
@@ -111,7 +111,7 @@ const ENDLESS = `<svg xmlns="http://www.w3.org/2000/svg" width="900" height="900
   (_, i) => `<g id="a${i + 1}">${`<use href="#a${i}"/>`.repeat(10)}</g>`,
 ).join('')}</defs><use href="#a9"/></svg>`;
 
-test('a drawing is never rendered, whatever its name and its first bytes say', async (t) => {
+test('an SVG is never rendered, whatever its name and first bytes', async (t) => {
   const folder = await temporaryFolder(t);
   const xml = '<?xml version="1.0"?>\n';
   const starts = [
@@ -156,7 +156,7 @@ test('a file that is not a picture is reported with its kind and a remedy', asyn
   for (const [i, [name, , reason]] of files.entries()) t.regex(skipped[i]!.reason, reason, name);
 });
 
-test('a picture with the extension of another format is read by its content', async (t) => {
+test('a picture is read by its content, whatever its extension', async (t) => {
   const folder = await temporaryFolder(t);
   await writeFile(path.join(folder, 'a.heic'), await flat(20).png().toBuffer());
   await writeFile(path.join(folder, 'b.png'), await flat(20).tiff().toBuffer());
@@ -193,7 +193,7 @@ onLinux('names that are not UTF-8 are read, of files and folders', async (t) => 
   t.deepEqual(await pixels(streamed), await pixels(dataset));
 });
 
-test("a run within the folder is left out and named, and so are a run's files in the folder itself", async (t) => {
+test("a run within the folder is skipped and named, and so are a run's files in the folder itself", async (t) => {
   const folder = await temporaryFolder(t);
   await flat(10).png().toFile(path.join(folder, 'a.png'));
   const run = async (dir: string) => {
@@ -266,7 +266,7 @@ test('an archive or a picture in place of a folder is reported with a remedy', a
   await refused(t, at('one.png'), /but a PNG picture; give the folder that it is in/);
 });
 
-test('a pipe with the name of a picture is skipped, not waited for', async (t) => {
+test('a pipe with the name of a picture is skipped without waiting', async (t) => {
   if (process.platform === 'win32') return t.pass('there are no named pipes among files');
   const folder = await temporaryFolder(t);
   await promisify(execFile)('mkfifo', [path.join(folder, 'a.png')]);
@@ -280,7 +280,7 @@ test('a pipe with the name of a picture is skipped, not waited for', async (t) =
   );
 });
 
-test('a linked folder goes by the first of its names, whatever order the disk lists them in', async (t) => {
+test('a folder linked under several names has the first of them, whatever the order on disk', async (t) => {
   const folder = await temporaryFolder(t);
   // Made in falling order: a file system that lists by age would enter `z` first.
   await mkdir(path.join(folder, 'z'));
@@ -315,11 +315,13 @@ test('a picture of more pixels than sharp allows is skipped', async (t) => {
   t.regex(dataset.skipped[0]!.reason, /pixel limit/);
 });
 
-test('a folder without one readable image is an error that says why', async (t) => {
+test('a folder without a readable image is refused with the reason', async (t) => {
   const folder = await temporaryFolder(t);
   await refused(t, folder, /the folder is empty; expected .jpg/);
   await writeFile(path.join(folder, 'notes.txt'), 'x');
   await refused(t, folder, /no images; expected .jpg.*found notes.txt/);
+  await writeFile(path.join(folder, 'more.txt'), 'x');
+  await refused(t, folder, /no images; .*found 2 files such as (notes|more)\.txt/);
   await writeFile(path.join(folder, 'train-images-idx3-ubyte'), 'x');
   await refused(t, folder, /give its path: .*train-images-idx3-ubyte/);
   const other = await temporaryFolder(t);
@@ -330,7 +332,7 @@ test('a folder without one readable image is an error that says why', async (t) 
   await refused(t, folder, /none of its images can be read \(2\); .*a.png: /);
 });
 
-test('a missing path is an error that says what is expected or meant', async (t) => {
+test('a missing path is refused with what is expected, or with a suggestion', async (t) => {
   const folder = await temporaryFolder(t);
   await mkdir(path.join(folder, 'photos'));
   await refused(t, path.join(folder, 'elephants'), /no such folder or file; expected a folder of/);

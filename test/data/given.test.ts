@@ -18,7 +18,7 @@ const named = (...labels: (string | number | undefined)[]): GivenImage[] =>
     return label === undefined ? image : { ...image, label };
   });
 
-test('images of any size from any iterable are read once, scaled, and may be changed afterwards', async (t) => {
+test('images of any size from any iterable are read once and scaled, and may be changed afterwards', async (t) => {
   const [small, other] = [plain(40), { ...plain(1)[0]!, width: 8, height: 2 }];
   const own = [...small, { ...other, channels: 3 as const, pixels: new Uint8Array(48).fill(200) }];
   let begun = 0;
@@ -46,7 +46,7 @@ test('images of any size from any iterable are read once, scaled, and may be cha
   await dataset.close();
 });
 
-test('images without room for their pixels are decoded on demand', async (t) => {
+test('images that do not fit into memory are decoded on demand', async (t) => {
   const source = await openGiven('data', plain(300), 300 * 16);
   const target = { size: 4, channels: 1, fit: 'squash', threads: 1 } as const;
   const dataset = await openDataset(source, { ...target, budgetBytes: 300 * 16 + 100 });
@@ -119,7 +119,7 @@ test('a value that is not an image is refused by its number', async (t) => {
   });
 });
 
-test('an abort ends the reading', async (t) => {
+test('an abort ends reading', async (t) => {
   const controller = new AbortController();
   let read = 0;
   function* endless() {

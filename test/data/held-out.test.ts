@@ -43,7 +43,7 @@ async function split(
   };
 }
 
-test('a fraction holds out images, chosen by the seed', async (t) => {
+test('a fraction holds out images that the seed chooses', async (t) => {
   const folder = await greys(t, 20);
   const a = await split(t, folder, 0.2);
   t.is(a.heldOut?.length, 4);
@@ -67,7 +67,7 @@ test('each side has at least one image', async (t) => {
   });
 });
 
-test('another folder can be held out, or nothing', async (t) => {
+test('a separate folder or nothing can be held out', async (t) => {
   const folder = await greys(t, 3);
   const other = await greys(t, 2, path.join(await temporaryFolder(t), '0.5-of-it'));
   const both = await split(t, folder, other);
@@ -81,7 +81,7 @@ test('another folder can be held out, or nothing', async (t) => {
   t.is((await split(t, folder, null)).heldOut, undefined);
 });
 
-test('a streamed part decodes ahead', async (t) => {
+test('a streamed part is decoded ahead', async (t) => {
   const { data, heldOut } = await split(t, await greys(t, 10), 0.5, { budgetBytes: 300 });
   data.heldOut!.ahead([[4, 0], [1]]);
   t.deepEqual(

@@ -60,7 +60,7 @@ const refusals: [string, Buffer, RegExp][] = [
 ];
 
 for (const [what, contents, message] of refusals)
-  test(`${what} in place of IDX images: one line that says so`, async (t) => {
+  test(`${what} in place of IDX images is refused in one line`, async (t) => {
     const file = path.join(await temporaryFolder(t), 'data');
     for (const bytes of [contents, gzipSync(contents)]) {
       await writeFile(file, bytes);

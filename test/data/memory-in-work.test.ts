@@ -18,7 +18,7 @@ const PROGRAM = `
   process.stdout.write(JSON.stringify([failures, process.resourceUsage().maxRSS * 1024]));
 `;
 
-test('small files of large pictures do not fill the memory, however many are being decoded', async (t) => {
+test('small files of large pictures do not exhaust memory, however many are being decoded', async (t) => {
   const file = path.join(await temporaryFolder(t), 'a.png');
   const side = 2400;
   const picture = {

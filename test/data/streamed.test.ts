@@ -20,7 +20,7 @@ async function folderOf(t: ExecutionContext, count: number): Promise<string> {
 
 const ONE = 8 * 8 * 3;
 
-test('data at the budget is resident and above it streamed, with the same bytes', async (t) => {
+test('data up to the budget is resident, and beyond it streamed, with the same bytes', async (t) => {
   const folder = await folderOf(t, 12);
   const resident = await opened(t, folder, { budgetBytes: 12 * ONE });
   const streamed = await opened(t, folder, { budgetBytes: 12 * ONE - 1 });
@@ -48,7 +48,7 @@ test('batches announced ahead are decoded before they are read', async (t) => {
   t.deepEqual(await pixels(dataset, [0, 1]), expected.slice(0, 2 * ONE));
 });
 
-test('a batch may be read in another order, or never, or without notice', async (t) => {
+test('a batch may be read in any order, never, or without announcement', async (t) => {
   const dataset = await opened(t, await folderOf(t, 12), { budgetBytes: 12 * ONE - 1 });
   const expected = await pixels(dataset);
   for (let step = 0; step < 6; step++) {
@@ -58,7 +58,7 @@ test('a batch may be read in another order, or never, or without notice', async 
   }
 });
 
-test('a file that breaks during a run stops it, by name', async (t) => {
+test('a file that becomes unreadable during a run stops it, with its name', async (t) => {
   const folder = await folderOf(t, 3);
   const dataset = await opened(t, folder, { budgetBytes: 1 });
   await writeFile(path.join(folder, '11.png'), 'broken');
@@ -70,7 +70,7 @@ test('a file that breaks during a run stops it, by name', async (t) => {
   });
 });
 
-test('a data set closes while batches are being decoded, more than once', async (t) => {
+test('a data set can be closed while batches are being decoded, and closed twice', async (t) => {
   const dataset = await opened(t, await folderOf(t, 12), { budgetBytes: 1 });
   dataset.ahead([[0, 1, 2, 3]]);
   await dataset.close();

@@ -76,7 +76,7 @@ test('extra samples that are not transparency are ignored, as in Pillow', async 
   t.deepEqual((await read(t, of({ photometric: 2, samples: words, extra: [0] }))).colours, asRgb);
 });
 
-test('a spot plate beside the inks does not change their colours', async (t) => {
+test('a spot plate does not change the colours of the inks', async (t) => {
   const inks = ([r, g, b]: readonly number[]) => [255 - r!, 255 - g!, 255 - b!, 0];
   const plain = await read(t, of({ photometric: 5, samples: bytes(inks) }));
   for (const plates of [[BAND], [BAND, BAND]]) {
@@ -86,7 +86,7 @@ test('a spot plate beside the inks does not change their colours', async (t) => 
   }
 });
 
-test('transparency shows white, wherever it is among the samples', async (t) => {
+test('transparency shows white, at any position among the samples', async (t) => {
   const OPACITY = 102;
   const shown = (v: number) => Math.floor((v * OPACITY + 255 * (255 - OPACITY)) / 255);
   const rgb = QUARTERS.map((colour) => colour.map(shown));
@@ -142,7 +142,7 @@ test('32-bit samples that use their range are scaled', async (t) => {
   t.deepEqual(rgb, { colours: asRgb, doubt: undefined });
 });
 
-test('12 bits in 16-bit words are scaled if the file says so, and doubted otherwise', async (t) => {
+test('12 bits in 16-bit words are scaled if the file says so, and give a warning otherwise', async (t) => {
   const samples = Uint16Array.from(
     samplesOf((c) => c),
     (v) => Math.round((v * 4095) / 255),
@@ -163,7 +163,7 @@ test('12 bits in 16-bit words are scaled if the file says so, and doubted otherw
   t.deepEqual(wrong, { colours: asRgb, doubt: undefined });
 });
 
-test('samples with an uncertain white level are clipped as in Pillow, and doubted', async (t) => {
+test('samples with an unknown white level are clipped as in Pillow, with a warning', async (t) => {
   const values = (scale: number) => samplesOf(grey).map((v) => v * scale);
   const cases: [string, Omit<TiffOptions, 'width' | 'height'>, RegExp][] = [
     [
@@ -236,7 +236,7 @@ test('unsupported samples are reported with the supported ones', async (t) => {
   });
 });
 
-test('a picture that says it has two thousand million samples a pixel is refused at once', async (t) => {
+test('a header with two billion samples per pixel is refused at once', async (t) => {
   const file = of({ photometric: 2, samples: new Uint8Array(3 * WIDTH * HEIGHT) });
   // SamplesPerPixel, as LONG.
   const at = Array.from({ length: file.readUInt16LE(8) }, (_, i) => 10 + 12 * i).find(

@@ -11,11 +11,11 @@ test('a car is a function of seed and index', (t) => {
   t.not(carPicture(4, 17, 64), car);
 });
 
-test('drawings are well-formed, whatever the random numbers', (t) => {
+test('drawings are well-formed for any random numbers', (t) => {
   for (let i = 0; i < 300; i++) t.notRegex(carPicture(0, i, 64), /NaN|undefined|null/);
 });
 
-test('the cars are a data set, all different, bold and in colour', async (t) => {
+test('the cars are a data set of different, high-contrast, coloured images', async (t) => {
   const cars = await opened(t, 'toy-cars', { size: 16 });
   t.is(cars.name, 'toy-cars');
   t.true(cars.count >= 1024);
@@ -32,7 +32,7 @@ test('the cars are a data set, all different, bold and in colour', async (t) => 
   t.true(mean > 90 && mean < 190, `mean level ${mean}`);
 });
 
-test('a car keeps its shape at every size', async (t) => {
+test('a car has the same shape at every size', async (t) => {
   const car = { kind: 'car', seed: 0, index: 5 } as const;
   const { pixels: small } = await decode(car, { size: 8, channels: 1, fit: 'squash' });
   const { pixels: large } = await decode(car, { size: 16, channels: 1, fit: 'squash' });

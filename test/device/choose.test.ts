@@ -21,7 +21,7 @@ test.serial('wasm is used as requested, without looking for TensorFlow', async (
   t.deepEqual(chosen, { device: 'wasm', why: '--device wasm' });
 });
 
-test.serial('a tensorflow that is not set up is an error with the setup command', async (t) => {
+test.serial('without a set-up of TensorFlow, the error has the setup command', async (t) => {
   await emptyCache(t);
   for (const wish of [{ device: 'tensorflow' }, { arithmetic: 'tensorflow' }] as const) {
     const choosing = () => chooseDevice({ ...COMPUTING_DEFAULTS, ...wish }, false);

@@ -38,7 +38,7 @@ const solved = (steps: number, order: 1 | 2): number[] =>
     return x;
   });
 
-test('for flow, heun takes the mean of two slopes along s, and euler one', (t) => {
+test('for flow, heun averages two slopes along s, and euler takes one', (t) => {
   for (const steps of [1, 2, 7]) {
     const heun = drawn({ sampler: 'heun', steps });
     // f32 of a dozen steps of numbers around 1.
@@ -50,7 +50,7 @@ test('for flow, heun takes the mean of two slopes along s, and euler one', (t) =
   }
 });
 
-test('second-order heun comes closer to the line with as many evaluations', (t) => {
+test('heun is more accurate than euler with the same number of evaluations', (t) => {
   const exact = solved(4000, 2);
   const off = (x: Float32Array) => x.reduce((sum, v, i) => sum + Math.abs(v - exact[i]!), 0);
   const heun = drawn({ sampler: 'heun', steps: 16 });

@@ -16,7 +16,7 @@ const of = (objective: Objective, timesteps = 50) =>
     objective,
   });
 
-test('a function is asked for each timestep once, with ᾱ and the ratio of signal to noise', (t) => {
+test('a weighting function is called once per timestep, with ᾱ and the signal-to-noise ratio', (t) => {
   for (const objective of OBJECTIVES) {
     const seen: LossMoment[] = [];
     const schedule = of(objective);

@@ -21,7 +21,7 @@ const alphaBar = (t: number) =>
     1,
   );
 
-test('x_t mixes image and noise as the schedule says, and linearly for flow', (t) => {
+test('x_t mixes image and noise by the schedule, and linearly for flow', (t) => {
   for (const objective of OBJECTIVES) {
     const flow = objective === 'flow';
     const positions = flow ? Float32Array.of(0, 0.3, 0.99) : POSITIONS;
@@ -63,7 +63,7 @@ test('the target is the noise, the image, v or the velocity', (t) => {
   t.is(targets('flow'), eps - x0);
 });
 
-test('min-SNR weights the losses as in its paper, and without it nothing is weighted', (t) => {
+test('min-SNR weights losses as in its paper, and by default losses are not weighted', (t) => {
   for (const gamma of [1, 5])
     for (const objective of ['epsilon', 'x0', 'v'] as const) {
       const { weights } = mixture(of(objective), POSITIONS, gamma);
@@ -77,7 +77,7 @@ test('min-SNR weights the losses as in its paper, and without it nothing is weig
     }
 });
 
-test('positions cover their range evenly, or mostly its middle', (t) => {
+test('positions are uniform, or concentrated in the middle', (t) => {
   const random = new CounterRandom(9);
   const stream = { purpose: PURPOSE.timestep, index: 4 };
   for (const flow of [false, true])
@@ -97,7 +97,7 @@ test('positions cover their range evenly, or mostly its middle', (t) => {
     }
 });
 
-test('uniform timesteps are those of earlier runs', (t) => {
+test('uniform timesteps are unchanged from earlier versions', (t) => {
   const random = new CounterRandom(9);
   const options = { timesteps: T, flow: false, sampling: 'uniform' } as const;
   const stream = { purpose: PURPOSE.timestep, index: 4 };

@@ -11,7 +11,7 @@ const TARGETS: Record<Objective, (x0: number, eps: number, a: number, s: number)
 };
 
 for (const objective of OBJECTIVES)
-  test(`${objective}: image and noise follow from x_t and a right output`, (t) => {
+  test(`${objective}: image and noise follow from x_t and a correct output`, (t) => {
     for (const sigma of [0.02, 0.3, 0.9])
       for (const [x0, eps] of [
         [0.7, -1.3],

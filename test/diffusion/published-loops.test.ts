@@ -211,7 +211,7 @@ function scaled(walk: ReverseWalk, step: number, take: () => void): void {
 }
 
 for (const { title, config, steps, sum, mean, from = 0, slack = 1e-2, each = 192 } of LOOPS)
-  test(`the loop of diffusers' own test: ${title}`, (t) => {
+  test(`the loop of diffusers' own test gives its result: ${title}`, (t) => {
     const { diffusion, sampling } = parseScheduler(title, config);
     const source = new JsonObject(title, { steps }, 'all');
     const schedule = makeSchedule(diffusion);

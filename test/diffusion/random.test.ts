@@ -5,7 +5,7 @@ import { UsageError } from '../../src/errors.js';
 
 const random = new CounterRandom(42);
 
-test('purposes are distinct', (t) => {
+test('different purposes have different streams', (t) => {
   const all = Object.values(PURPOSE);
   t.is(new Set(all).size, all.length);
 });
@@ -19,7 +19,7 @@ test('a stream is the same for any order of calls and any length', (t) => {
   t.deepEqual(new Arithmetic().gaussian(stream, 0, 70_001), normals);
 });
 
-test('seed, purpose and index each give another stream', (t) => {
+test('each seed, purpose and index gives a different stream', (t) => {
   const first = (r: CounterRandom, purpose: 1 | 2, index: number) => r.words(purpose, index, 1)[0];
   const all = [
     first(random, 1, 0),
@@ -47,7 +47,7 @@ test('integers fill their range evenly', (t) => {
   t.deepEqual([...random.integers(PURPOSE.timestep, 0, 3, 1)], [0, 0, 0]);
 });
 
-test('a permutation contains every number once, and no position prefers one', (t) => {
+test('a permutation contains every number once, with equal probability at each position', (t) => {
   for (const n of [0, 1, 2, 1000])
     t.deepEqual(
       [...random.permutation(PURPOSE.shuffle, 0, n)].sort((a, b) => a - b),

@@ -11,7 +11,7 @@ const schedule = makeSchedule({
   betaEnd: 0.02,
 });
 
-test('the ancestral sampler visits every timestep, last first', (t) => {
+test('the ancestral sampler visits every timestep, from last to first', (t) => {
   const { kernel, timesteps, coefficients, width } = makeTrajectory(schedule, {
     sampler: 'ancestral',
   });
@@ -49,13 +49,13 @@ test('ddim visits evenly spaced timesteps from the last one', (t) => {
   for (let steps = 1; steps <= 300; steps++) t.is(new Set(visited(steps)).size, steps);
 });
 
-test('without eta ddim adds no noise, and its last step gives the predicted image', (t) => {
+test('without eta, ddim adds no noise, and its last step returns the predicted image', (t) => {
   const { coefficients: c, width } = makeTrajectory(schedule, { sampler: 'ddim', steps: 50 });
   for (let row = 0; row < 50; row++) t.is(c[row * width + 4], 0);
   t.deepEqual([...c.subarray(49 * width + 2, 50 * width)], [1, 0, 0]);
 });
 
-test("ddim over all timesteps with eta 1 is the ancestral sampler's step", (t) => {
+test('ddim over all timesteps with eta 1 takes the steps of the ancestral sampler', (t) => {
   const a = makeTrajectory(schedule, { sampler: 'ancestral' }).coefficients;
   const d = makeTrajectory(schedule, { sampler: 'ddim', steps: 300, eta: 1 }).coefficients;
   for (let i = 0; i < 300; i++) {
@@ -84,7 +84,7 @@ test('the variance after a ddim step is that of its target timestep', (t) => {
   }
 });
 
-test('settings that the sampler does not support are named', (t) => {
+test('settings that the sampler does not support are refused by name', (t) => {
   const wrong = (options: object, message: RegExp) =>
     t.throws(() => makeTrajectory(schedule, { sampler: 'ddim', ...options }), {
       instanceOf: UsageError,

@@ -12,7 +12,7 @@ const reference = {
   betaEnd: 0.02,
 } as const;
 
-test("the linear schedule has PyTorch's tables", async (t) => {
+test("the linear schedule matches PyTorch's tables", async (t) => {
   const ours = makeSchedule(reference);
   const file = fixturePath('schedule_linear_T300.safetensors');
   const { tensors: theirs } = await readSafetensors(file);
@@ -32,7 +32,7 @@ test("the linear schedule has PyTorch's tables", async (t) => {
     close(t, table, theirs.get(what)!.data as Float32Array, { atol: 1e-6, rtol: 1e-4, what });
 });
 
-test('tables begin and end as the formulas say', (t) => {
+test('tables begin and end with the values of the formulas', (t) => {
   const s = makeSchedule(reference);
   t.is(s.betas[0], Math.fround(1e-4));
   t.is(s.betas[299], Math.fround(0.02));
@@ -43,7 +43,7 @@ test('tables begin and end as the formulas say', (t) => {
   for (const table of [s.sqrtAlphaBar, s.betas, s.posteriorVariance]) t.is(table.length, 300);
 });
 
-test('tables are rounded once, from double precision', (t) => {
+test('tables are computed in double precision and rounded once', (t) => {
   const s = makeSchedule(reference);
   t.deepEqual(s.alphaBar, Float32Array.from(s.exact.alphaBar));
   t.deepEqual(s.posteriorVariance, Float32Array.from(s.exact.posteriorVariance));
@@ -67,7 +67,7 @@ test('a schedule may have a single timestep', (t) => {
   );
 });
 
-test('invalid settings are named', (t) => {
+test('invalid settings are refused by name', (t) => {
   const wrong = (change: object, message: RegExp) =>
     t.throws(() => makeSchedule({ ...reference, ...change }), { instanceOf: UsageError, message });
   for (const timesteps of [0, -3, 2.5, Number.NaN]) wrong({ timesteps }, /^--timesteps: .* got/);
@@ -79,7 +79,7 @@ test('invalid settings are named', (t) => {
   );
 });
 
-test('sigmoid betas grow as a sigmoid between the two that are given', (t) => {
+test('sigmoid betas follow a sigmoid between the two given betas', (t) => {
   const s = makeSchedule({ ...reference, schedule: 'sigmoid', timesteps: 1001 });
   const share = (beta: number) => (beta - 1e-4) / (0.02 - 1e-4);
   const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
@@ -93,7 +93,7 @@ test('sigmoid betas grow as a sigmoid between the two that are given', (t) => {
   );
 });
 
-test('scaled betas leave as much signal for any number of timesteps', (t) => {
+test('scaled betas leave the same signal for any number of timesteps', (t) => {
   const last = (timesteps: number, scaleBetas: boolean) =>
     makeSchedule({ ...reference, timesteps, scaleBetas }).exact.alphaBar.at(-1)!;
   t.is(last(1000, true), last(1000, false));
@@ -107,7 +107,7 @@ test('scaled betas leave as much signal for any number of timesteps', (t) => {
   );
 });
 
-test('zero terminal SNR ends with noise alone, and begins as before', (t) => {
+test('zero terminal SNR ends with pure noise, and begins with the unscaled value', (t) => {
   const plain = makeSchedule(reference).exact.sqrtAlphaBar;
   const { exact } = makeSchedule({ ...reference, zeroTerminalSnr: true, objective: 'v' });
   t.is(exact.sqrtAlphaBar[299], 0);

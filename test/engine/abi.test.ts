@@ -9,7 +9,7 @@ import { NULL, type Pointer, plus, pointer } from '../../src/engine/pointer.js';
 
 const at = pointer(4096);
 
-test('The types name every function that the module exports', (t) => {
+test('The types cover every exported function', (t) => {
   const { memory, ...kernels } = instantiate(compile('strict'), createMemory(65536)) as Exports & {
     memory: unknown;
   };
@@ -25,14 +25,14 @@ test('The types name every function that the module exports', (t) => {
   t.is(status, 0, stderr);
 });
 
-test('Structures that the host writes have the fields of the kernels', (t) => {
+test('Structures that the host writes have the layout of the kernels', (t) => {
   t.is(TILING_WORDS.length, 16);
   t.is(TAPS_WORDS.length, 12);
   t.is(TILING_WORDS.indexOf('plane'), 10);
   t.is(TAPS_WORDS[0], 'algorithm');
 });
 
-test('Pointers are numbers', (t) => {
+test('Pointers are passed as numbers', (t) => {
   const next: Pointer = plus(at, 64);
   t.is(next, pointer(4160));
   t.is(NULL, pointer(0));

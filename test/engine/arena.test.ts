@@ -19,7 +19,7 @@ test('Buffers start after the control block, each on its own cache lines', (t) =
   t.is(arena.size, ARENA + 256);
 });
 
-test('Groups count the bytes asked for, in the order of their first buffer', (t) => {
+test('Groups count the requested bytes, in the order of their first buffer', (t) => {
   const arena = new Arena();
   arena.bytes('weights', 10);
   arena.floats('images', 3);
@@ -33,7 +33,7 @@ test('Groups count the bytes asked for, in the order of their first buffer', (t)
   );
 });
 
-test('Rewound memory is reused, and the size is that of the largest layout', (t) => {
+test('Rewound memory is reused, and the size is that of the largest layout so far', (t) => {
   const arena = new Arena();
   arena.bytes('kept', 64);
   const mark = arena.mark();
@@ -43,7 +43,7 @@ test('Rewound memory is reused, and the size is that of the largest layout', (t)
   t.is(arena.size, ARENA + 64 + 640);
 });
 
-test('An error for too little memory says what is needed, what is available, and what to do', (t) => {
+test('The error for too little memory says how much is needed and available, and what to do', (t) => {
   t.notThrows(() => checkFits(100, { bytes: 100 }, () => 'unused'));
   t.throws(() => checkFits(6 * 2 ** 30, { bytes: 4 * 2 ** 30 }, () => 'take less'), {
     instanceOf: UsageError,

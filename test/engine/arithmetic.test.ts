@@ -26,7 +26,7 @@ test('memory grows on demand', (t) => {
   t.deepEqual(new Arithmetic().qSample(x, x, 1, 0), x);
 });
 
-test('noising and the reverse steps are the kernels of the programs', (t) => {
+test('noising and reverse steps use the kernels of the programs', (t) => {
   const [x, eps, z] = [values(24, 1), values(24, 2), values(24, 3)];
   close(
     t,
@@ -57,7 +57,7 @@ test('noising and the reverse steps are the kernels of the programs', (t) => {
   );
 });
 
-test('bytes become floats, mirrored where asked, and bytes again', (t) => {
+test('bytes are converted to floats, mirrored on request, and back', (t) => {
   const pixels = Uint8Array.from({ length: 2 * 2 * 3 * 3 }, (_, i) => 7 * i);
   t.deepEqual(arithmetic.toBytes(arithmetic.toFloat(pixels)), pixels);
   const shape = { height: 2, width: 3, channels: 3 };
@@ -67,7 +67,7 @@ test('bytes become floats, mirrored where asked, and bytes again', (t) => {
   t.deepEqual(back.slice(18, 21), pixels.slice(24, 27));
 });
 
-test('an image is stretched, or its middle kept', (t) => {
+test('an image is stretched, or cropped to its centre', (t) => {
   // Left and right quarters black, the middle white.
   const pixels = Uint8Array.from({ length: 16 * 8 }, (_, i) =>
     i % 16 >= 4 && i % 16 < 12 ? 255 : 0,
@@ -84,7 +84,7 @@ test('an image is stretched, or its middle kept', (t) => {
   t.is(tall.length, 16);
 });
 
-test('a box selects the part to scale, and may extend beyond the image', (t) => {
+test('a box selects the region to scale, and may extend beyond the image', (t) => {
   const ramp = (n: number, first: number) =>
     Uint8Array.from({ length: n }, (_, i) => first + 2 * i);
   const whole = arithmetic.resizeImage(ramp(64, 20), 64, 1, 1, 8, 1);
@@ -131,7 +131,7 @@ test('a picture too large for the kernels is scaled in bands, with the same bits
   t.deepEqual(part(4500, 1500).subarray(row), image.subarray(37 * row));
 });
 
-test('centreCrop takes the middle', (t) => {
+test('centreCrop takes the centre', (t) => {
   const pixels = Uint8Array.from({ length: 5 * 4 }, (_, i) => i);
   t.deepEqual([...arithmetic.centreCrop(pixels, 5, 4, 1, 2, 2)], [6, 7, 11, 12]);
 });

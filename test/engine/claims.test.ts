@@ -23,7 +23,7 @@ class Record {
   }
 }
 
-test('Each item is computed once, whoever comes first, at multiples of the grain', (t) => {
+test('Each item is computed once, in any order of workers, at multiples of the grain', (t) => {
   for (const size of [1, 2, 3, 7])
     for (const [items, grain] of [
       [0, 1],
@@ -59,7 +59,7 @@ test('Each item is computed once, whoever comes first, at multiples of the grain
       }
 });
 
-test('A finished worker takes items that another has not reached, and leaves it its current ones', (t) => {
+test('A finished worker takes items that another has not reached, but not its current ones', (t) => {
   const words = wordsOf();
   const [slow, fast] = [0, 1].map((rank) => new Claims(words, rank, 2)) as [Claims, Claims];
   const record = new Record(80);
@@ -78,7 +78,7 @@ test('A finished worker takes items that another has not reached, and leaves it 
   );
 });
 
-test('Counters left by an earlier run do not matter', (t) => {
+test('Counters of an earlier run do not matter', (t) => {
   const words = wordsOf().fill(1000);
   const [a, b] = [0, 1].map((rank) => new Claims(words, rank, 2)) as [Claims, Claims];
   const record = new Record(100);

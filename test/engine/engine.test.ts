@@ -82,7 +82,7 @@ test('Any number of threads gives the same bytes', async (t) => {
   t.is(results[2], results[0]);
 });
 
-test('With more threads than cores, no worker runs ahead through many phases', async (t) => {
+test('With more threads than cores, no worker runs ahead of the others by many phases', async (t) => {
   const engine = engineOf(t, 7);
   const rows = 64;
   const [a, b] = [row(0), row(rows)];
@@ -102,7 +102,7 @@ test('With more threads than cores, no worker runs ahead through many phases', a
   );
 });
 
-test('A bad number of threads is the user’s error', (t) => {
+test('An invalid number of threads is a UsageError', (t) => {
   for (const threads of [0, -1, 1.5, 257, Number.NaN])
     t.throws(() => Engine.create({ threads, bytes: 1 << 16 }), {
       instanceOf: UsageError,
@@ -134,7 +134,7 @@ test('Wide vectors are reported if available, and refused with the reason otherw
   await engine.destroy();
 });
 
-test('An engine can be destroyed twice, and does not run afterwards', async (t) => {
+test('An engine can be destroyed twice, and refuses to run afterwards', async (t) => {
   const engine = engineOf(t, 2);
   const program = engine.load(mixed);
   await engine.run(program);

@@ -23,7 +23,7 @@ async function fails(t: ExecutionContext, run: Promise<unknown>, message: RegExp
 
 const load = (engine: Engine, ...phases: Phase[]) => engine.load([{ name: 'test', phases }]);
 
-test('A kernel that traps is an error naming worker and kernel', async (t) => {
+test('A kernel that traps ends the run with an error naming worker and kernel', async (t) => {
   for (const threads of [1, 3]) {
     const engine = engineOf(t, threads);
     const program = load(engine, [note], [note, trap], [note]);
@@ -44,7 +44,7 @@ test('A kernel that traps wakes the workers that sleep at the barrier', async (t
   );
 });
 
-test('A kernel that does not exist is an error naming it', async (t) => {
+test('A kernel that does not exist is refused by name', async (t) => {
   const engine = engineOf(t, 2);
   // A program comes as JSON, which no compiler has seen.
   const missing = JSON.parse('{ "kernel": "nonesuch", "args": [], "items": 2 }') as Call;
@@ -85,13 +85,13 @@ for (const victim of [0, 1])
     await fails(t, run, /^worker [01] stopped while running copyChannels: worker exited/);
   });
 
-test('An engine that is destroyed in the middle of a run ends it with an error', async (t) => {
+test('Destroying an engine during a run ends the run with an error', async (t) => {
   const engine = engineOf(t, 2);
   const run = interrupted(engine, [[note], [note]], 1e9, () => engine.destroy());
   await t.throwsAsync(run, { instanceOf: EngineError, message: /shut down/ });
 });
 
-test('An engine that is destroyed waits for the replacement of a lost worker to have started', async (t) => {
+test('Destroying an engine waits until the replacement of a lost worker has started', async (t) => {
   const engine = engineOf(t, 2);
   const pool = poolOf(engine);
   const [lost, other] = pool.threads;

@@ -69,7 +69,7 @@ test('Both builds have the same kernels', (t) => {
   t.deepEqual(relaxed, strict);
 });
 
-test('Relaxed SIMD is taken exactly where its build compiles', (t) => {
+test('Relaxed SIMD is used exactly if its build compiles', (t) => {
   t.is(bestBuild() === 'relaxed', WebAssembly.validate(read('relaxed')));
   t.true(WebAssembly.validate(read('strict')));
 });
@@ -93,7 +93,7 @@ test('Wide vectors need V8 13 or later, x64 and AVX2, and the message says what 
   );
 });
 
-test('A module is compiled once, and memory is whole pages', (t) => {
+test('A module is compiled once, and memory consists of whole pages', (t) => {
   t.is(compile('strict'), compile('strict'));
   t.not(compile('strict'), compile('relaxed'));
   t.is(createMemory(0).buffer.byteLength, 65536);

@@ -3,13 +3,13 @@ import { Patience } from '../../src/engine/patience.js';
 
 const SHORT = new Patience(3, 2).spins;
 
-test('With more workers than cores a worker never spins long', (t) => {
+test('With more workers than cores, a worker spins only briefly', (t) => {
   const patience = new Patience(3, 2);
   for (let i = 0; i < 1000; i++) patience.learn(false);
   t.is(patience.spins, SHORT);
 });
 
-test('With a core for each worker it spins long, until that was in vain', (t) => {
+test('With a core for each worker, it spins long until spinning has not helped', (t) => {
   const patience = new Patience(2, 2);
   const long = patience.spins;
   t.true(long > 100 * SHORT);
@@ -17,13 +17,13 @@ test('With a core for each worker it spins long, until that was in vain', (t) =>
   t.is(patience.spins, long / 4);
 });
 
-test('However often it was in vain, it still spins briefly', (t) => {
+test('It still spins briefly, however often spinning has not helped', (t) => {
   const patience = new Patience(2, 2);
   for (let i = 0; i < 50; i++) patience.learn(true);
   t.is(patience.spins, SHORT);
 });
 
-test('Waits that end in time restore its patience gradually', (t) => {
+test('Waits that end while spinning restore the duration gradually', (t) => {
   const patience = new Patience(2, 2);
   const long = patience.spins;
   for (let i = 0; i < 50; i++) patience.learn(true);

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { share } from '../../src/engine/program.js';
 
-test('Shares cover all items once, in order, from multiples of the grain, and evenly', (t) => {
+test('Shares are even, ordered, start at multiples of the grain, and cover all items once', (t) => {
   for (const items of [0, 1, 2, 3, 4, 5, 16, 63, 64, 65, 1000])
     for (const grain of [1, 4, 7, 64])
       for (const size of [1, 2, 3, 7, 16, 256]) {

@@ -23,7 +23,7 @@ async function bitsOf(...args: string[]): Promise<Bits> {
   },
 );
 
-test('Without wide vectors nothing is computed in their name', async (t) => {
+test('Wide vectors compute results exactly if they are available', async (t) => {
   const wide = await bitsOf('wide');
   t.is(Object.keys(wide).length > 0, lack === null);
 });

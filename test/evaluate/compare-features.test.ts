@@ -10,7 +10,7 @@ const OPTIONS: PairOptions = { subsets: 40, subsetSize: 50, neighbours: 3 };
 const compare = (a: Rows, b: Rows, options = OPTIONS, seed = 0) =>
   compareFeatures(a, b, options, new CounterRandom(seed), new Breath());
 
-test("Kernel distance, precision and recall are PyTorch's", async (t) => {
+test("Kernel distance, precision and recall match PyTorch's", async (t) => {
   const { rows, expected } = await featureFixture();
   for (const [a, b] of [['a', 'b'] as const, ['few', 'b'] as const, ['a', 'a'] as const]) {
     const { kernel, coverage } = await compare(rows(a), rows(b));
@@ -31,7 +31,7 @@ const some = ({ features, data }: Rows, indices: readonly number[]): Rows => ({
   ),
 });
 
-test('A subset as large as the sets gives the whole distance each time, and so no deviation', async (t) => {
+test('Subsets as large as the sets give the distance of the whole sets, without deviation', async (t) => {
   const { rows } = await featureFixture();
   const [a, b] = [
     rows('a'),
@@ -46,7 +46,7 @@ test('A subset as large as the sets gives the whole distance each time, and so n
   t.true(kernel.deviation < 1e-10 * kernel.all);
 });
 
-test('Subsets vary around the whole distance, and depend only on the seed', async (t) => {
+test('Subsets vary around the distance of the whole sets, and depend only on the seed', async (t) => {
   const { rows } = await featureFixture();
   const first = await compare(rows('a'), rows('b'));
   const again = await compare(rows('a'), rows('b'));
@@ -59,7 +59,7 @@ test('Subsets vary around the whole distance, and depend only on the seed', asyn
   t.true(deviation > 0 && Math.abs(mean - all) < deviation, `${mean} ±${deviation}, ${all}`);
 });
 
-test('Precision and recall tell samples within the reference from a reference that samples do not cover', async (t) => {
+test('Precision measures samples within the reference, and recall the reference that samples cover', async (t) => {
   const line = (values: readonly number[]): Rows => ({
     count: values.length,
     features: 1,
@@ -72,7 +72,7 @@ test('Precision and recall tell samples within the reference from a reference th
   t.is(coverage.recall, 0.5);
 });
 
-test('Progress is reported up to the end', async (t) => {
+test('Progress is reported to the end', async (t) => {
   const { rows } = await featureFixture();
   const told: [number, number][] = [];
   const { count: n } = rows('a');

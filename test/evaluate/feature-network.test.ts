@@ -19,7 +19,7 @@ const NETWORK: FeatureConfig = {
 const open = (changes: Partial<FeatureConfig> = {}) =>
   FeatureNetwork.open({ ...NETWORK, ...changes }, 1);
 
-onnxTest("Features of scaled images, and means of a map of them, are PyTorch's", async (t) => {
+onnxTest("Features of scaled images, and means of feature maps, match PyTorch's", async (t) => {
   const pixels = await pixelsOf(fixturePath('evaluation/images.npz'), 8);
   const { floats } = await evaluationFixture('network');
   for (const output of ['vector', 'map'] as const) {
@@ -38,7 +38,7 @@ onnxTest("Features of scaled images, and means of a map of them, are PyTorch's",
   }
 });
 
-onnxTest('What does not go with the file is refused by the flag that says it', async (t) => {
+onnxTest('Flags that do not fit the network file are refused by name', async (t) => {
   const text = join(await temporaryFolder(t), 'text.onnx');
   await writeFile(text, 'hello');
   const bad: readonly (readonly [Partial<FeatureConfig>, RegExp])[] = [
@@ -69,7 +69,7 @@ const made = (form: Partial<InputForm>, pixels = PIXELS, channels: 1 | 3 = 3) =>
   return [...out].map((value) => Math.round(value * 1000) / 1000);
 };
 
-test('Bytes go to the range, less the mean and over the deviation of their channel, in either layout', (t) => {
+test("Bytes are mapped to the range and normalised by each channel's mean and deviation, in either layout", (t) => {
   const before = Array.from({ length: 12 }, () => 0);
   const planes = [0, 1, 0.2, 0.4, -0.3, 0.3, -0.3, -0.1, 0.8, 1.2, 0.4, 0.8];
   t.deepEqual(made({}), [...before, ...planes]);
@@ -77,7 +77,7 @@ test('Bytes go to the range, less the mean and over the deviation of their chann
   t.deepEqual(made({ layout: 'nhwc' }), [...before, ...last]);
 });
 
-test('Grey images are repeated for networks of colours, and colours become grey for networks of grey', (t) => {
+test('Grey images are repeated for colour networks, and colour images become grey for grey networks', (t) => {
   const plain = { range: [0, 255], mean: [0, 0, 0], deviation: [1, 1, 1] } as const;
   const grey = Uint8Array.of(1, 2, 3, 4);
   t.deepEqual(made(plain, grey, 1).slice(12), [1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4]);

@@ -21,7 +21,7 @@ function moments(rows: Float32Array, features: number) {
   return of.finish();
 }
 
-test("The Fréchet distance is PyTorch's, also where images are fewer than features", async (t) => {
+test("The Fréchet distance matches PyTorch's, also with fewer images than features", async (t) => {
   const { rows, expected } = await featureFixture();
   for (const [a, b] of [['a', 'b'] as const, ['few', 'b'] as const, ['b', 'few'] as const]) {
     const [first, second] = [rows(a), rows(b)];
@@ -35,7 +35,7 @@ test("The Fréchet distance is PyTorch's, also where images are fewer than featu
   }
 });
 
-test('The Fréchet distance of a set to itself is zero but for rounding', async (t) => {
+test('The Fréchet distance of a set to itself is zero, up to rounding', async (t) => {
   const { rows } = await featureFixture();
   const { data, features } = rows('a');
   const own = moments(data, features);
@@ -44,7 +44,7 @@ test('The Fréchet distance of a set to itself is zero but for rounding', async 
   t.true(Math.abs(distance) < 1e-9 * size, `${distance}`);
 });
 
-test('The Fréchet distance of diagonal covariances is that of its formula', async (t) => {
+test('The Fréchet distance of diagonal covariances matches the formula', async (t) => {
   const diagonal = (mean: number[], variances: number[]) => ({
     mean: Float64Array.from(mean),
     covariance: Float64Array.from(
@@ -61,7 +61,7 @@ test('Statistics of different numbers of features are refused', async (t) => {
   t.regex(error!.message, /--reference: expected statistics of 2 features like .*, got 3$/);
 });
 
-test('Moments of rows that come in parts are those of all rows at once, without loss for a large mean', (t) => {
+test('Moments computed in parts equal those of all rows at once, even for a large mean', (t) => {
   const features = 5;
   const rows = numbers(700 * features, 7).map((value) => 1000 + value);
   const parts = new Moments(features);
@@ -89,7 +89,7 @@ test('One row has no covariance', (t) => {
   t.throws(() => one.finish(), { message: /needs two images or more, got 1/ });
 });
 
-test('Eigenvalues have the sums, squares and products that the matrix has, for sides from 1 on', async (t) => {
+test('Eigenvalues match the trace, norm and determinant of the matrix, for any size', async (t) => {
   for (const n of [1, 2, 3, 17, 60]) {
     const factor = { rows: n, columns: n, data: Float64Array.from(numbers(n * n, n)) };
     const matrix = await timesTransposed(factor, factor, new Breath());
@@ -104,7 +104,7 @@ test('Eigenvalues have the sums, squares and products that the matrix has, for s
   }
 });
 
-test('Eigenvalues of a known matrix, and of one without any beside its diagonal', async (t) => {
+test('Eigenvalues of a known matrix and of a diagonal one are found, and a NaN is refused', async (t) => {
   const of = async (n: number, data: number[]) =>
     [
       ...(await eigenvalues({ rows: n, columns: n, data: Float64Array.from(data) }, new Breath())),

@@ -30,7 +30,7 @@ np.savez(sys.argv[4], mu=np.mean(b, axis=0), sigma=np.cov(b, rowvar=False))
 print(json.dumps(out))
 `;
 
-test("Fréchet and kernel distances are those of the judge's own functions, and statistics pass both ways", async (t) => {
+test("Fréchet and kernel distances match judge.py's functions, and statistics are exchanged both ways", async (t) => {
   const python = await pythonWith('torch', 'safetensors', 'h5py', 'PIL', 'numpy');
   if (!python) {
     t.log('skipped: no Python with torch, safetensors, h5py, pillow and numpy; name one in PYTHON');

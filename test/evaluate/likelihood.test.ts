@@ -30,7 +30,7 @@ async function network(batch: number) {
   return unet;
 }
 
-test("The terms of the bound and the losses are PyTorch's on the same weights, images and noise", async (t) => {
+test("The terms of the bound and the losses match PyTorch's for the same weights, images and noise", async (t) => {
   const fixture = await evaluationFixture('likelihood');
   const noise = fixture.floats('noise');
   // 36 passes do not fill eights: the last batch is not full.
@@ -88,7 +88,7 @@ const known = (level: number, images: number): LikelihoodOptions => {
   };
 };
 
-test('A model that knows the noise only pays for the bytes', async (t) => {
+test('A model that predicts the noise exactly only pays for the rounding to bytes', async (t) => {
   for (const level of [0, 128, 255]) {
     const found = await likelihood(known(level, 2), new Breath());
     for (let step = 1; step < T; step++) t.true(Math.abs(found.terms[step]!) < 1e-6, `${step}`);

@@ -25,7 +25,7 @@ const TRUTH = {
 };
 
 for (const objective of OBJECTIVES.filter((name) => name !== 'flow'))
-  test(`The noise follows from what a network of ${objective} predicts, at each image's own timestep`, async (t_) => {
+  test(`The noise follows from the prediction of a ${objective} network, at each image's own timestep`, async (t_) => {
     const predict = noisePredictor(schedule, objective, async () =>
       Float32Array.from(noise, (_, i) => TRUTH[objective](i)),
     );

@@ -9,7 +9,7 @@ import { evaluationFixture } from '../helpers/evaluation.js';
 const farthest = (a: Float32Array, b: Float32Array): number =>
   a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), 0);
 
-test("Scaling is Pillow's of mode F, up and down, by both filters", async (t) => {
+test('Scaling matches Pillow in mode F, up and down, with both filters', async (t) => {
   const { floats } = await evaluationFixture('resize');
   for (const [n, m] of [[8, 21] as const, [32, 13] as const, [16, 16] as const, [5, 40] as const])
     for (const filter of ['bicubic', 'bilinear'] satisfies Filter[]) {
@@ -21,7 +21,7 @@ test("Scaling is Pillow's of mode F, up and down, by both filters", async (t) =>
     }
 });
 
-test("A plane's Laplacian pyramid is PyTorch's", async (t) => {
+test("A plane's Laplacian pyramid matches PyTorch's", async (t) => {
   const { floats } = await evaluationFixture('pyramid');
   const levels = laplacian({ side: 64, data: floats('plane') }, 3);
   for (const [i, { side, data }] of levels.entries()) {
@@ -31,7 +31,7 @@ test("A plane's Laplacian pyramid is PyTorch's", async (t) => {
   }
 });
 
-test('Levels halve down to 16 pixels, or end where a side is odd or would be less', (t) => {
+test('Levels halve down to 16 pixels, or end at an odd or smaller side', (t) => {
   t.deepEqual(levelSides(64), [64, 32, 16]);
   t.deepEqual(levelSides(28), [28]);
   t.deepEqual(levelSides(34), [34, 17]);
@@ -58,7 +58,7 @@ function patches(images: readonly Uint8Array[], side: number, from = 0): Patches
 const between = (a: Patches, b: Patches) =>
   slicedWasserstein(a, b, new CounterRandom(0), new Breath());
 
-test('The sliced Wasserstein distance is zero for equal sets, small for sets of one kind, and large for others', async (t) => {
+test('The sliced Wasserstein distance is zero for equal sets, small for similar ones, and large for others', async (t) => {
   const [sharp, other, soft] = [
     noise(32, 24, 1, false),
     noise(32, 24, 2, false),
@@ -80,7 +80,7 @@ test('The sliced Wasserstein distance is zero for equal sets, small for sets of 
   t.deepEqual(far, await between(patches(sharp, 32), patches(soft, 32, 100)));
 });
 
-test('Sets of different sizes are compared by as many images as the smaller has, and more than asked for are passed over', async (t) => {
+test('Sets of different sizes are compared by the number of images of the smaller, up to the requested number', async (t) => {
   const images = noise(16, 20, 1, false);
   const few = patches(images.slice(0, 7), 16);
   const { images: compared } = await between(few, patches(images, 16));

@@ -24,7 +24,7 @@ test('an exported run opens as the same model', async (t) => {
   t.deepEqual(readdirSync(join(out, '..')), ['pipeline']);
 });
 
-test('clip_sample is false where the run does not clamp, and what flags say otherwise', async (t) => {
+test('clip_sample is false if the run does not clamp, and follows flags', async (t) => {
   const folder = await freshRun(t, SMALL);
   const scheduler = (out: string) =>
     readJsonFileSync(join(folder, '..', out, 'scheduler', 'scheduler_config.json'));

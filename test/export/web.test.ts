@@ -38,7 +38,7 @@ async function drawSite(folder: string, settings: object): Promise<Told> {
 const sizeOf = (folder: string, names: readonly string[]): number =>
   names.reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
 
-test('a site holds the page, kernels, headers and weights of two bytes a parameter, and keeps to its budget', async (t) => {
+test('a site has page, kernels, headers and weights of two bytes per parameter, within its size budget', async (t) => {
   const run = await freshRun(t, SIMPLE);
   const site = join(run, '..', 'site');
   const { code, stdout, stderr } = await haze(run, ['export', 'web', '.', '--out', site]);
@@ -64,7 +64,7 @@ test('a site holds the page, kernels, headers and weights of two bytes a paramet
   t.notRegex(told, /toy-cars|"training"|"data"/);
 });
 
-test('every host is told the headers that the service worker sets', async (t) => {
+test('the files for hosts set the same headers as the service worker', async (t) => {
   const run = await freshRun(t, SIMPLE);
   const site = join(run, '..', 'site');
   t.is((await haze(run, ['export', 'web', '.', '--out', site])).code, 0);
@@ -86,7 +86,7 @@ test('every host is told the headers that the service worker sets', async (t) =>
   );
 });
 
-test('weights of two bytes are the nearest to those of the run, and of four the same', async (t) => {
+test('weights of two bytes are the nearest halves, and weights of four are unchanged', async (t) => {
   const run = await freshRun(t, SMALL);
   const [half, full] = [join(run, '..', 'half'), join(run, '..', 'full')];
   t.is((await haze(run, ['export', 'web', '.', '--out', half])).code, 0);
@@ -109,7 +109,7 @@ test('weights of two bytes are the nearest to those of the run, and of four the 
   t.true(statSync(small!).size < 0.6 * statSync(large!).size);
 });
 
-test('with weights of four bytes the files of a browser draw what haze sample draws, bit for bit', async (t) => {
+test('with weights of four bytes, the code for browsers draws the bits of haze sample', async (t) => {
   const run = await freshRun(t, SIMPLE, {
     sampling: { sampler: 'dpm++2m', steps: 4, clamp: 1.5 },
   });
@@ -130,7 +130,7 @@ test('with weights of four bytes the files of a browser draw what haze sample dr
   t.deepEqual((about.samplers as object[])[0], { name: 'dpm++2m', steps: 4 });
 });
 
-test('so it is with classes and guidance, and the grid is the picture of haze sample', async (t) => {
+test('with classes and guidance, the code for browsers draws the bits and the grid of haze sample', async (t) => {
   const run = await freshRun(t, SMALL, { classes: ['bus', 'van', 'lorry'] });
   const site = join(run, '..', 'site');
   t.is((await haze(run, ['export', 'web', '.', '--out', site, '--precision', 'f32'])).code, 0);
@@ -147,7 +147,7 @@ test('so it is with classes and guidance, and the grid is the picture of haze sa
   t.is((await drawSite(site, one)).images, digest((await sample(run, one)).images));
 });
 
-test("a run's guide is exported, and guides as in haze sample; --guide none leaves it out", async (t) => {
+test("a run's guide is exported and guides as in haze sample; --guide none omits it", async (t) => {
   const run = await freshRun(t, SMALL, { guide: true });
   const [site, without] = [join(run, '..', 'site'), join(run, '..', 'without')];
   t.is((await haze(run, ['export', 'web', '.', '--out', site, '--precision', 'f32'])).code, 0);

@@ -15,7 +15,7 @@ const RUNS = 60;
 const target = (name: string, all: readonly Target[]): Target =>
   all.find((one) => one.name === name)!;
 
-test('every sound file is read by its reader', async (t) => {
+test('every reader reads its undamaged files', async (t) => {
   const folder = await temporaryFolder(t);
   for (const one of await targets(folder))
     for (const [i, seed] of one.seeds.entries())
@@ -29,7 +29,7 @@ test('every sound file is read by its reader', async (t) => {
 /** These seeds lack what their readers want beside them, or much of what is in them. */
 const UNSOUND = ['benchmarks', 'job', 'model-index'];
 
-test('what npm run fuzz found is read, or refused in a line', async (t) => {
+test('the finds of npm run fuzz are read, or refused in one line', async (t) => {
   const folder = await temporaryFolder(t);
   const all = await targets(folder);
   const kept = fixturePath('fuzz');
@@ -43,7 +43,7 @@ test('what npm run fuzz found is read, or refused in a line', async (t) => {
   t.true(found > 0);
 });
 
-test('damaged files are read, or refused in a line', async (t) => {
+test('damaged files are read, or refused in one line', async (t) => {
   const folder = await temporaryFolder(t);
   for (const one of await targets(folder)) {
     const { find } = await search(one, folder, { seed: 1, runs: RUNS });
@@ -51,7 +51,7 @@ test('damaged files are read, or refused in a line', async (t) => {
   }
 });
 
-test('the search finds a reader that throws anything else, and makes its file small', async (t) => {
+test('the search finds a reader that throws any other error, and minimises its file', async (t) => {
   const folder = await temporaryFolder(t);
   const read = async (path: string) => {
     if (readFileSync(path).length < 10) throw new TypeError('a fault');
@@ -62,7 +62,7 @@ test('the search finds a reader that throws anything else, and makes its file sm
   t.is(find?.bytes.length, 0);
 });
 
-test('damage is a function of its description, and does not change the seed', (t) => {
+test('damage depends only on its description, and does not change the seed file', (t) => {
   const seed = Uint8Array.from({ length: 300 }, (_, i) => i % 256);
   const before = seed.slice();
   const some = fc.sample(damage, { seed: 2, numRuns: 300 });

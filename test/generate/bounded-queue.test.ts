@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import { BoundedQueue } from '../../src/generate/bounded-queue.js';
 
-test('Producers wait while the queue is full, so that little accumulates before slow consumers', async (t) => {
+test('Producers wait while the queue is full, so few items accumulate before slow consumers', async (t) => {
   let put = 0;
   let handled = 0;
   let furthest = 0;
@@ -18,7 +18,7 @@ test('Producers wait while the queue is full, so that little accumulates before 
   t.true(furthest <= 3 + 2 + 1, `${furthest} waited`);
 });
 
-test('As many items are in progress at once as there are consumers', async (t) => {
+test('Each consumer processes one item at a time, concurrently with the others', async (t) => {
   let busy = 0;
   let most = 0;
   const work = async () => {
@@ -32,7 +32,7 @@ test('As many items are in progress at once as there are consumers', async (t) =
   t.is(most, 4);
 });
 
-test('After a failure every call throws it, and what waited is dropped', async (t) => {
+test('After a failure every call throws it, and waiting items are dropped', async (t) => {
   const done: number[] = [];
   const work = async (item: number) => {
     await setTimeout(1);

@@ -28,7 +28,7 @@ const apart = (a: Uint8Array, b: Uint8Array) =>
 
 for (const arithmetic of ['wasm', 'tensorflow'] as const)
   tensorflowTest(
-    `On tensorflow with ${arithmetic} arithmetic images are those of sample, for any workers, batch and shard`,
+    `On tensorflow with ${arithmetic} arithmetic, images equal those of sample for any workers, batch and shard`,
     async (t) => {
       const folder = await folderWithModel(t);
       const computing = {

@@ -58,7 +58,7 @@ test('64 images are the same files with 1 and 2 workers, batches of 4 and 7, and
   }
 });
 
-test('Images are those that sample draws, and the manifest has their hashes', async (t) => {
+test('Images equal those of sample, and the manifest has their hashes', async (t) => {
   const folder = await folderWithModel(t);
   const options = optionsIn(folder, 'out');
   await generate(options);
@@ -83,7 +83,7 @@ test('Images are those that sample draws, and the manifest has their hashes', as
   }
 });
 
-test('Finished images are kept, and missing ones made, with --resume and without', async (t) => {
+test('Finished images are kept and missing ones drawn, with and without --resume', async (t) => {
   const folder = await folderWithModel(t);
   const options = optionsIn(folder, 'out');
   t.like(await generate(options), { made: 16, kept: 0 });
@@ -113,7 +113,7 @@ test('A damaged file is refused without --resume, and redrawn with it', async (t
   t.like(await generate(options), { made: 0, kept: 16 });
 });
 
-test('An image that has become a pipe or endless is a damaged one', async (t) => {
+test('An image replaced by a pipe or an endless file counts as damaged', async (t) => {
   if (process.platform === 'win32') return t.pass();
   const folder = await folderWithModel(t);
   const options = optionsIn(folder, 'out');
@@ -154,7 +154,7 @@ test('A lost or damaged manifest only costs time, with --resume', async (t) => {
   t.deepEqual(await hashes(options.out), first);
 });
 
-test('A folder of images with other settings is refused, naming the setting, and left as it is', async (t) => {
+test('A folder with other settings is refused with the name of the setting, and left unchanged', async (t) => {
   const folder = await folderWithModel(t);
   const options = optionsIn(folder, 'out', { count: 2 });
   await generate(options);
@@ -181,7 +181,7 @@ test('A folder of images with other settings is refused, naming the setting, and
   t.deepEqual(await hashes(options.out), before);
 });
 
-test('Images by another build are kept, and the user is told', async (t) => {
+test('Images of another build are kept, with a note', async (t) => {
   const folder = await folderWithModel(t);
   const notes: string[] = [];
   const options = optionsIn(folder, 'out', {
@@ -200,7 +200,7 @@ test('Images by another build are kept, and the user is told', async (t) => {
   );
 });
 
-test('With batch statistics images depend on the batch size, and on nothing else', async (t) => {
+test('With batch statistics, images depend on the batch size and on nothing else', async (t) => {
   const folder = await folderWithModel(t);
   const sampling = { sampler: 'ddim', steps: 4, eta: 0.5, norm: 'batch' } as const;
   const make = (out: string, changes: Partial<GenerateOptions>) =>
@@ -219,7 +219,7 @@ test('With batch statistics images depend on the batch size, and on nothing else
   t.notDeepEqual(await hashes(join(folder, 'eight')), first);
 });
 
-test('An interrupt keeps what is finished, and the next run makes the rest', async (t) => {
+test('An interrupt keeps finished images, and the next run draws the rest', async (t) => {
   const folder = await folderWithModel(t);
   const whole = optionsIn(folder, 'whole', { count: 60 });
   await generate(whole);
@@ -260,7 +260,7 @@ async function fullDisk(t: ExecutionContext, at: number, options: GenerateOption
 
 for (const format of ['png', 'npz'] as const)
   test.serial(
-    `A full disk at any moment fails, and the next run completes the ${format}`,
+    `A full disk at any write fails the run, and the next run completes the ${format}`,
     async (t) => {
       const folder = await folderWithModel(t);
       const whole = optionsIn(folder, 'whole', { count: 3, format });
@@ -273,7 +273,7 @@ for (const format of ['png', 'npz'] as const)
   );
 
 for (const format of ['npz', 'safetensors'] as const) {
-  test(`One ${format} of all shards is written by the last, and holds the images of sample`, async (t) => {
+  test(`The last shard writes one ${format} of all shards, with the images of sample`, async (t) => {
     const folder = await folderWithModel(t);
     const options = optionsIn(folder, 'out', { format });
     t.like(await generate({ ...options, shard: { index: 2, of: 2 } }), { made: 8, awaited: 8 });
@@ -288,7 +288,7 @@ for (const format of ['npz', 'safetensors'] as const) {
     t.like(await generate(options), { made: 0, kept: 16 });
   });
 
-  test(`A damaged ${format} keeps the images that are sound, and a larger count all of them`, async (t) => {
+  test(`A damaged ${format} keeps its undamaged images, and a larger count keeps all`, async (t) => {
     const folder = await folderWithModel(t);
     const options = optionsIn(folder, 'out', { format });
     const path = join(options.out, `images.${format}`);
@@ -308,7 +308,7 @@ for (const format of ['npz', 'safetensors'] as const) {
     t.like(await generate({ ...options, count: 20 }), { made: 0, kept: 20 });
   });
 
-  test(`A ${format} cut off anywhere is made whole again`, async (t) => {
+  test(`A ${format} truncated anywhere is completed again`, async (t) => {
     const folder = await folderWithModel(t);
     const options = optionsIn(folder, 'out', { format, count: 4 });
     const path = join(options.out, `images.${format}`);

@@ -4,7 +4,7 @@ import { batches, evenBatch, ImageRange, shardRange } from '../../src/generate/i
 const plain = (range: ImageRange, size: number, norm: 'running' | 'batch', aligned?: boolean) =>
   [...batches(range, size, norm, aligned)].map(({ images, wanted }) => [[...images], wanted]);
 
-test('Shards hold every image once, in order, and differ by one image at most', (t) => {
+test('Shards cover every image once, in order, and differ in size by at most one', (t) => {
   for (const [count, of] of [
     [10, 1],
     [10, 3],
@@ -32,7 +32,7 @@ test('Marks are counted once and stay within their range', (t) => {
   t.false(range.includes(25));
 });
 
-test('Batches of running statistics are the missing images, densely', (t) => {
+test('With running statistics, batches consist of missing images only', (t) => {
   const range = new ImageRange(2, 10);
   for (const image of [3, 4, 9]) range.mark(image);
   t.deepEqual(plain(range, 2, 'running'), [
@@ -48,7 +48,7 @@ test('Batches of running statistics are the missing images, densely', (t) => {
   ]);
 });
 
-test('Batches of batch statistics are always the same images, whole, of which some are wanted', (t) => {
+test('With batch statistics, batches always have the same images, even if only some are missing', (t) => {
   const range = new ImageRange(2, 10);
   for (const image of [3, 4, 5, 9]) range.mark(image);
   t.deepEqual(plain(range, 3, 'batch'), [
@@ -60,7 +60,7 @@ test('Batches of batch statistics are always the same images, whole, of which so
   ]);
 });
 
-test('Aligned batches are the same whatever is marked, as far as the range goes', (t) => {
+test('Aligned batches do not depend on finished images, and end with the range', (t) => {
   const range = new ImageRange(2, 11);
   for (const image of [3, 4, 5, 9]) range.mark(image);
   t.deepEqual(plain(range, 3, 'running', true), [
@@ -78,7 +78,7 @@ test('A range with nothing missing has no batches', (t) => {
   t.deepEqual(plain(new ImageRange(4, 4), 3, 'batch'), []);
 });
 
-test('An even batch is never larger than asked, and gives each lane as many rounds', (t) => {
+test('An even batch is at most the requested size, and gives each lane the same number of rounds', (t) => {
   for (const images of [1, 5, 16, 64, 1000])
     for (const largest of [1, 7, 8, 100])
       for (const lanes of [1, 2, 5]) {

@@ -80,7 +80,7 @@ test('A lost worker is replaced, its batch is drawn again, and the images are th
   t.is(poolOf(generator).threads.length, 2);
 });
 
-test('Workers that are lost over and over end the run with an error that says so', async (t) => {
+test('Repeated loss of workers ends the run with an error that says so', async (t) => {
   const generator = await open(t, 100);
   const killed = new Set<unknown>();
   const kill = (lanes: number) => {
@@ -107,7 +107,7 @@ test('A receiver that fails ends the run with its error', async (t) => {
   await t.throwsAsync(run, { instanceOf: RangeError, message: 'no room' });
 });
 
-test('A run that is stopped ends at once, without an error', async (t) => {
+test('A stopped run ends at once, without an error', async (t) => {
   const generator = await open(t, 100);
   const maker = new ImageMaker(generator, () => {});
   const run = maker.run(batches(new ImageRange(0, 1e6), 2, 'running'), async () => {});

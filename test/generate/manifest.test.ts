@@ -23,7 +23,7 @@ async function lines(path: string): Promise<Line[]> {
   return read;
 }
 
-test('A manifest is read as it was written, over several openings', async (t) => {
+test('A manifest written in several sessions is read back unchanged', async (t) => {
   const path = join(await temporaryFolder(t), 'manifest-1-of-1.jsonl');
   const written = [header, image(0), image(1), { file: 'images.npz', images: 2, sha256: 'cd' }];
   for (const line of written) {
@@ -35,7 +35,7 @@ test('A manifest is read as it was written, over several openings', async (t) =>
   t.deepEqual(await lines(path), written);
 });
 
-test('A line that a crash cut at any byte is skipped, and removed before the next', async (t) => {
+test('A line truncated at any byte by a crash is skipped, and removed before the next line', async (t) => {
   const path = join(await temporaryFolder(t), 'manifest-1-of-1.jsonl');
   const whole = `${JSON.stringify(header)}\n${JSON.stringify(image(0))}\n`;
   const last = JSON.stringify(image(1));
@@ -49,7 +49,7 @@ test('A line that a crash cut at any byte is skipped, and removed before the nex
   }
 });
 
-test('Damaged lines are passed over, and no line counts that no header stands before', async (t) => {
+test('Damaged lines are skipped, and lines without a header before them are ignored', async (t) => {
   const path = join(await temporaryFolder(t), 'manifest-1-of-1.jsonl');
   const bad = [
     '{',
@@ -66,7 +66,7 @@ test('Damaged lines are passed over, and no line counts that no header stands be
   t.deepEqual(await lines(path), [header, image(1), image(2)]);
 });
 
-test('A header is read only as it was written: damage is not taken for other settings', async (t) => {
+test('A damaged header is not mistaken for one with other settings', async (t) => {
   const path = join(await temporaryFolder(t), 'manifest-1-of-1.jsonl');
   const text = JSON.stringify(header);
   const after = [header, image(0)].map((line) => JSON.stringify(line)).join('\n');
@@ -78,7 +78,7 @@ test('A header is read only as it was written: damage is not taken for other set
     }
 });
 
-test('The manifests of a folder are those of all shards, and none where there is no folder', async (t) => {
+test('All manifests of shards in a folder are found, and none without a folder', async (t) => {
   const folder = await temporaryFolder(t);
   t.deepEqual(await manifests(join(folder, 'none')), []);
   const names = ['manifest-1-of-2.jsonl', 'manifest-2-of-2.jsonl'];
@@ -90,7 +90,7 @@ test('The manifests of a folder are those of all shards, and none where there is
   );
 });
 
-test('A manifest that is a pipe or has no end is refused, and not waited for', async (t) => {
+test('A manifest that is a pipe or endless is refused without waiting', async (t) => {
   if (process.platform === 'win32') return t.pass();
   const path = join(await temporaryFolder(t), 'manifest-1-of-1.jsonl');
   await writeFile(path, '');
@@ -105,7 +105,7 @@ test('A manifest that is a pipe or has no end is refused, and not waited for', a
     });
 });
 
-test('A manifest that was deleted while images were made fails at its end', async (t) => {
+test('A run whose manifest is deleted meanwhile fails at its end', async (t) => {
   const path = join(await temporaryFolder(t), 'manifest-1-of-1.jsonl');
   const manifest = await Manifest.open(path);
   manifest.append(header);

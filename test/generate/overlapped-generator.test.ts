@@ -60,7 +60,7 @@ async function sampled(count: number): Promise<Uint8Array> {
   return arithmetic.toBytes(sampler.read());
 }
 
-test('Images are those of the sampler, for any lanes, workers and batches', async (t) => {
+test('Images equal those of the sampler for any lanes, workers and batches', async (t) => {
   const expected = await sampled(11);
   for (const [lanes, workers, batch] of [
     [1, 1, 11],
@@ -74,7 +74,7 @@ test('Images are those of the sampler, for any lanes, workers and batches', asyn
   }
 });
 
-test("While the device holds the calling thread, the pool takes the other batch's step", async (t) => {
+test('While the device blocks the calling thread, the pool takes the step of another batch', async (t) => {
   // So many values that a step takes milliseconds.
   const each = 1 << 21;
   const pool = ReversePool.create({
@@ -119,7 +119,7 @@ function changes(value: Float32Array): boolean {
   return false;
 }
 
-test('The device has one batch at a time, each at every timestep', async (t) => {
+test('The device receives one batch at a time, and each batch at every timestep', async (t) => {
   let busy = 0;
   const timesteps: number[] = [];
   const unet = fakeUnet(1);
@@ -144,7 +144,7 @@ test('A device that fails ends the run with its error', async (t) => {
   await t.throwsAsync(make(open(t, unet, 2), 8), { message: 'out of memory on the device' });
 });
 
-test('A generator that is disposed of ends what is in work', async (t) => {
+test('Disposing of a generator ends the work in progress', async (t) => {
   const generator = open(
     t,
     fakeUnet(1, () => void generator.dispose()),

@@ -50,26 +50,23 @@ async function pictures(out: string): Promise<number> {
   return names.filter((name) => /^\d+\.png$/.test(name)).length;
 }
 
-redisTest(
-  'Workers that are killed over and over, and others in their place, make the same files',
-  async (t) => {
-    const server = await startRedis(t);
-    const options = queued(server);
-    const running = generate(options);
-    await workerProcess(t, server);
-    for (let i = 0; i < 3; i++) {
-      const victim = await workerProcess(t, server);
-      await Promise.race([says(victim, /reverse steps/), running]);
-      await sleep(200);
-      victim.process.kill('SIGKILL');
-    }
-    t.like(await running, { made: 64 });
-    t.deepEqual(await hashes(options.out), expected);
-  },
-);
+redisTest('Workers that are repeatedly killed and replaced draw the same files', async (t) => {
+  const server = await startRedis(t);
+  const options = queued(server);
+  const running = generate(options);
+  await workerProcess(t, server);
+  for (let i = 0; i < 3; i++) {
+    const victim = await workerProcess(t, server);
+    await Promise.race([says(victim, /reverse steps/), running]);
+    await sleep(200);
+    victim.process.kill('SIGKILL');
+  }
+  t.like(await running, { made: 64 });
+  t.deepEqual(await hashes(options.out), expected);
+});
 
 redisTest(
-  'A worker that is frozen for longer than its lock, and goes on then, does no harm',
+  'A worker that freezes for longer than its lock and then continues does no harm',
   async (t) => {
     const server = await startRedis(t);
     const options = queued(server);
@@ -99,7 +96,7 @@ for (const [what, settings] of [
   ['loses its data', []],
 ] as const)
   redisTest(
-    `A Redis that ${what}, is away for longer than a lock and comes back costs no image`,
+    `A Redis that ${what}, is away for longer than a lock and comes back loses no image`,
     async (t) => {
       const server = await startRedis(t, settings);
       const notes: string[] = [];
@@ -123,7 +120,7 @@ for (const [what, settings] of [
   );
 
 redisTest(
-  'A coordinator that is killed and called again takes up what workers have made meanwhile',
+  'A coordinator that was killed takes up the results of workers when it is run again',
   async (t) => {
     const server = await startRedis(t);
     const worker = await workerHere(t, server);
@@ -149,7 +146,7 @@ redisTest(
 );
 
 redisTest(
-  'A worker of another build leaves jobs alone, and the run says whom it waits for',
+  'A worker of another build takes no job, and the run says which build it waits for',
   async (t) => {
     const server = await startRedis(t);
     const other = await workerHere(t, server, { build: '0.0.1-relaxed-000000000000' });
@@ -169,43 +166,37 @@ redisTest(
   },
 );
 
-redisTest(
-  'Weights that were damaged in Redis are uploaded again, and no image comes of the others',
-  async (t) => {
-    const server = await startRedis(t);
-    const options = queued(server);
-    const running = generate(options);
-    const redis = clientOf(t, server);
-    await until(async () => (await redis.llen(keyOf('wait'))) > 0);
-    const [blob] = await redis.keys('haze:blob:*');
-    await redis.setrange(blob!, 100_000, 'damage');
-    const worker = await workerHere(t, server);
-    await running;
-    t.deepEqual(await hashes(options.out), expected);
-    t.true(worker.notes.some((note) => /the copy in Redis is damaged; it was removed/.test(note)));
-  },
-);
+redisTest('Weights damaged in Redis are uploaded again and never used', async (t) => {
+  const server = await startRedis(t);
+  const options = queued(server);
+  const running = generate(options);
+  const redis = clientOf(t, server);
+  await until(async () => (await redis.llen(keyOf('wait'))) > 0);
+  const [blob] = await redis.keys('haze:blob:*');
+  await redis.setrange(blob!, 100_000, 'damage');
+  const worker = await workerHere(t, server);
+  await running;
+  t.deepEqual(await hashes(options.out), expected);
+  t.true(worker.notes.some((note) => /the copy in Redis is damaged; it was removed/.test(note)));
+});
 
-redisTest(
-  'A worker whose disk fails leaves its jobs to others, and takes none for a while',
-  async (t) => {
-    const server = await startRedis(t);
-    const failing = await workerHere(t, server);
-    await rm(failing.cache.folder, { recursive: true });
-    await writeFile(failing.cache.folder, 'no folder');
-    const options = queued(server);
-    const running = generate(options);
-    await until(() => failing.notes.some((note) => /cannot write .*ENOTDIR/.test(note)));
-    await workerHere(t, server);
-    t.like(await running, { made: 64 });
-    t.deepEqual(await hashes(options.out), expected);
-    t.is(await failing.stop(), 0);
-    const failures = failing.notes.filter((note) => /cannot write/.test(note));
-    t.true(failures.length < 5, failures.join('\n'));
-  },
-);
+redisTest('A worker whose disk fails leaves its jobs to others and pauses', async (t) => {
+  const server = await startRedis(t);
+  const failing = await workerHere(t, server);
+  await rm(failing.cache.folder, { recursive: true });
+  await writeFile(failing.cache.folder, 'no folder');
+  const options = queued(server);
+  const running = generate(options);
+  await until(() => failing.notes.some((note) => /cannot write .*ENOTDIR/.test(note)));
+  await workerHere(t, server);
+  t.like(await running, { made: 64 });
+  t.deepEqual(await hashes(options.out), expected);
+  t.is(await failing.stop(), 0);
+  const failures = failing.notes.filter((note) => /cannot write/.test(note));
+  t.true(failures.length < 5, failures.join('\n'));
+});
 
-redisTest('A worker that is interrupted gives its job back at once', async (t) => {
+redisTest('An interrupted worker returns its job at once', async (t) => {
   const server = await startRedis(t);
   const options = queued(server);
   const running = generate(options);
@@ -221,48 +212,48 @@ redisTest('A worker that is interrupted gives its job back at once', async (t) =
   t.deepEqual(await hashes(options.out), expected);
 });
 
-redisTest(
-  'Workers and runs that are interrupted while Redis is away end all the same',
-  async (t) => {
-    const server = await startRedis(t);
-    const words =
-      'generate model.safetensors --size 16 --timesteps 20 --count 5000 --batch 2 --out away';
-    const env = { HAZE_CACHE: cache, REDIS_URL: server.url };
-    const run = startHaze(t, folder, [...words.split(' '), '--queue', 'env'], env);
-    const worker = await workerProcess(t, server);
-    await until(async () => (await pictures(join(folder, 'away'))) >= 2);
-    const both = [run, worker];
-    const away = both.map((one) => says(one, /is unreachable; waiting for it/));
-    await server.stop();
-    await Promise.all(away);
-    for (const { process } of both) process.kill('SIGINT');
-    for (const { exit } of both) t.is((await exit).code, 130);
-  },
-);
-
-redisTest('A job over which worker after worker was lost is given up in a line', async (t) => {
+redisTest('Workers and runs can be interrupted while Redis is away', async (t) => {
   const server = await startRedis(t);
-  const running = t.throwsAsync(generate(queued(server)), { instanceOf: RunError });
-  const connection = redisOptions(parseAddress('--queue', server.url));
-  const redis = clientOf(t, server);
-  await until(async () => (await redis.llen(keyOf('wait'))) > 0);
-  // Eight workers that were lost before, and a ninth.
-  const lost = new Worker(QUEUE, null, { connection, prefix: 'haze', lockDuration: 100 });
-  lost.on('error', () => {});
-  const job = await lost.getNextJob('token');
-  await redis.hset(keyOf(job!.id!), 'stc', 8);
-  await lost.close(true);
-  const worker = await workerHere(t, server);
-  const error = await running;
-  t.regex(
-    error!.message,
-    /^images \d+ to \d+: given up: every worker that took it was lost: killed, out of memory, or disconnected/,
-  );
-  t.true((await worker.stop()) > 0, 'the worker goes on with others');
+  const words =
+    'generate model.safetensors --size 16 --timesteps 20 --count 5000 --batch 2 --out away';
+  const env = { HAZE_CACHE: cache, REDIS_URL: server.url };
+  const run = startHaze(t, folder, [...words.split(' '), '--queue', 'env'], env);
+  const worker = await workerProcess(t, server);
+  await until(async () => (await pictures(join(folder, 'away'))) >= 2);
+  const both = [run, worker];
+  const away = both.map((one) => says(one, /is unreachable; waiting for it/));
+  await server.stop();
+  await Promise.all(away);
+  for (const { process } of both) process.kill('SIGINT');
+  for (const { exit } of both) t.is((await exit).code, 130);
 });
 
 redisTest(
-  'Jobs that nobody can do fail at once, by their field, and the worker goes on',
+  'A job that has lost one worker after another is abandoned with a one-line error',
+  async (t) => {
+    const server = await startRedis(t);
+    const running = t.throwsAsync(generate(queued(server)), { instanceOf: RunError });
+    const connection = redisOptions(parseAddress('--queue', server.url));
+    const redis = clientOf(t, server);
+    await until(async () => (await redis.llen(keyOf('wait'))) > 0);
+    // Eight workers that were lost before, and a ninth.
+    const lost = new Worker(QUEUE, null, { connection, prefix: 'haze', lockDuration: 100 });
+    lost.on('error', () => {});
+    const job = await lost.getNextJob('token');
+    await redis.hset(keyOf(job!.id!), 'stc', 8);
+    await lost.close(true);
+    const worker = await workerHere(t, server);
+    const error = await running;
+    t.regex(
+      error!.message,
+      /^images \d+ to \d+: given up: every worker that took it was lost: killed, out of memory, or disconnected/,
+    );
+    t.true((await worker.stop()) > 0, 'the worker goes on with others');
+  },
+);
+
+redisTest(
+  'Invalid jobs fail at once with the name of the field, and the worker continues',
   async (t) => {
     const server = await startRedis(t);
     const connection = redisOptions(parseAddress('--queue', server.url));
@@ -293,7 +284,7 @@ redisTest(
 );
 
 redisTest(
-  'A Redis that is full is waited for by workers, and ends a run in a line; nothing is lost',
+  'Workers wait for a full Redis, and a run ends with a one-line error; nothing is lost',
   async (t) => {
     const server = await startRedis(t);
     const redis = clientOf(t, server);

@@ -23,43 +23,47 @@ test.before(async () => {
 test.after.always(() => rm(cache, { recursive: true, force: true }));
 
 for (const format of ['png', 'npz', 'safetensors'] as const)
-  redisTest(`Images of one worker and of two are those of a local run, as ${format}`, async (t) => {
-    const folder = await folderWithModel(t);
-    const server = await startRedis(t);
-    const local = optionsIn(folder, 'local', { format, count: 64, batch: 4 });
-    await generate(local);
-    const one = await workerHere(t, server);
-    t.like(await generate(queuedIn(folder, 'one', server, { format })), { made: 64, kept: 0 });
-    const two = await workerHere(t, server);
-    t.like(await generate(queuedIn(folder, 'two', server, { format })), { made: 64, kept: 0 });
-    for (const out of ['one', 'two'])
-      t.deepEqual(await hashes(join(folder, out)), await hashes(local.out), out);
-    const header = async (out: string) =>
-      (await readFile(join(folder, out, 'manifest-1-of-1.jsonl'), 'utf8')).split('\n')[0];
-    t.is(await header('one'), await header('local'), 'settings and maker are those of a local run');
-    t.is((await one.stop()) + (await two.stop()), 128);
+  redisTest(
+    `Images of one worker and of two equal those of a local run, as ${format}`,
+    async (t) => {
+      const folder = await folderWithModel(t);
+      const server = await startRedis(t);
+      const local = optionsIn(folder, 'local', { format, count: 64, batch: 4 });
+      await generate(local);
+      const one = await workerHere(t, server);
+      t.like(await generate(queuedIn(folder, 'one', server, { format })), { made: 64, kept: 0 });
+      const two = await workerHere(t, server);
+      t.like(await generate(queuedIn(folder, 'two', server, { format })), { made: 64, kept: 0 });
+      for (const out of ['one', 'two'])
+        t.deepEqual(await hashes(join(folder, out)), await hashes(local.out), out);
+      const header = async (out: string) =>
+        (await readFile(join(folder, out, 'manifest-1-of-1.jsonl'), 'utf8')).split('\n')[0];
+      t.is(
+        await header('one'),
+        await header('local'),
+        'settings and maker are those of a local run',
+      );
+      t.is((await one.stop()) + (await two.stop()), 128);
+    },
+  );
+
+redisTest('A folder begun locally is continued by workers, and the other way round', async (t) => {
+  const folder = await folderWithModel(t);
+  const server = await startRedis(t);
+  await workerHere(t, server);
+  const local = optionsIn(folder, 'local', { count: 30 });
+  await generate(local);
+  await generate(optionsIn(folder, 'out', { count: 11 }));
+  t.like(await generate(queuedIn(folder, 'out', server, { count: 25, batch: null })), {
+    made: 14,
+    kept: 11,
   });
+  t.like(await generate(optionsIn(folder, 'out', { count: 30 })), { made: 5, kept: 25 });
+  t.deepEqual(await hashes(join(folder, 'out')), await hashes(local.out));
+});
 
 redisTest(
-  'A folder that was begun here goes on with workers, and the other way round',
-  async (t) => {
-    const folder = await folderWithModel(t);
-    const server = await startRedis(t);
-    await workerHere(t, server);
-    const local = optionsIn(folder, 'local', { count: 30 });
-    await generate(local);
-    await generate(optionsIn(folder, 'out', { count: 11 }));
-    t.like(await generate(queuedIn(folder, 'out', server, { count: 25, batch: null })), {
-      made: 14,
-      kept: 11,
-    });
-    t.like(await generate(optionsIn(folder, 'out', { count: 30 })), { made: 5, kept: 25 });
-    t.deepEqual(await hashes(join(folder, 'out')), await hashes(local.out));
-  },
-);
-
-redisTest(
-  'Batch statistics, a guide and two models at one time go through the queue',
+  'The queue handles batch statistics, a guide and two models at the same time',
   async (t) => {
     const folder = await folderWithModel(t);
     const server = await startRedis(t);
@@ -85,7 +89,7 @@ redisTest(
   },
 );
 
-redisTest('Nothing but what expires and is small stays in Redis', async (t) => {
+redisTest('Only small data that expire stay in Redis', async (t) => {
   const folder = await folderWithModel(t);
   const server = await startRedis(t);
   const worker = await workerHere(t, server);
@@ -102,7 +106,7 @@ redisTest('Nothing but what expires and is small stays in Redis', async (t) => {
   );
 });
 
-redisTest('An interrupted run leaves no job that waits, and goes on where it was', async (t) => {
+redisTest('An interrupted run leaves no waiting job, and continues where it stopped', async (t) => {
   const folder = await folderWithModel(t);
   const server = await startRedis(t);
   const abort = new AbortController();
@@ -126,7 +130,7 @@ redisTest('An interrupted run leaves no job that waits, and goes on where it was
   t.deepEqual(await hashes(join(folder, 'out')), await hashes(join(folder, 'local')));
 });
 
-redisTest('Devices and settings that are the workers own are refused beside --queue', async (t) => {
+redisTest('Devices and settings that belong to workers are refused with --queue', async (t) => {
   const folder = await folderWithModel(t);
   const call = (...words: string[]) =>
     haze(folder, [

@@ -7,7 +7,7 @@ import { exclusively } from '../../src/io/lock.js';
 import { withFault } from '../helpers/faulty-files.js';
 import { folderWithModel, hashes, optionsIn } from '../helpers/generate.js';
 
-test('A second process on a shard is refused, naming the first; other shards go on', async (t) => {
+test('A second process on a shard is refused with the name of the first; other shards are free', async (t) => {
   const folder = await folderWithModel(t);
   const [one, two] = [1, 2].map((index) => optionsIn(folder, 'out', { shard: { index, of: 2 } }));
   await exclusively(
@@ -35,7 +35,7 @@ test('A second process on a shard is refused, naming the first; other shards go 
   );
 });
 
-test('A process that continues a shard removes its partial files, and none of other processes', async (t) => {
+test("A process that continues a shard removes the shard's partial files, and no other process's", async (t) => {
   const folder = await folderWithModel(t);
   const options = optionsIn(folder, 'out', { count: 8, shard: { index: 1, of: 2 } });
   await mkdir(options.out);
@@ -55,7 +55,7 @@ test('A process that continues a shard removes its partial files, and none of ot
 });
 
 for (const format of ['npz', 'safetensors'] as const) {
-  test(`Shards of one ${format} that run at one time give the file of a single run`, async (t) => {
+  test(`Concurrent shards of one ${format} write the file of a single run`, async (t) => {
     const folder = await folderWithModel(t);
     const single = optionsIn(folder, 'single', { format });
     await generate(single);
@@ -98,7 +98,7 @@ for (const format of ['npz', 'safetensors'] as const) {
   });
 }
 
-test('A part that a finished file was being copied to when the process was killed is no loss', async (t) => {
+test('A process killed while it copies a finished file loses nothing', async (t) => {
   const folder = await folderWithModel(t);
   const options = optionsIn(folder, 'out', { format: 'npz', count: 6 });
   await generate(options);

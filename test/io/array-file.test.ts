@@ -21,7 +21,7 @@ async function* pieces(): AsyncGenerator<Uint8Array> {
   }
 }
 
-test('An npz holds arr_0 as NumPy describes it: header at a multiple of 64, data after it', async (t) => {
+test('An npz has arr_0 in the format of NumPy: a header padded to a multiple of 64, then the data', async (t) => {
   const path = join(await temporaryFolder(t), 'images.npz');
   const hash = await writeArray(path, 'npz', shape, pieces());
   const bytes = await readFile(path);
@@ -53,7 +53,7 @@ test('A safetensors file holds one U8 tensor', async (t) => {
 });
 
 for (const format of ['npz', 'safetensors'] as const) {
-  test(`The data of ${format} is found again`, async (t) => {
+  test(`The data of ${format} are found again`, async (t) => {
     const path = join(await temporaryFolder(t), 'images');
     await writeArray(path, format, shape, pieces());
     const file = await open(path, 'r');

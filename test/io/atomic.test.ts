@@ -10,7 +10,7 @@ import {
 } from '../../src/io/atomic.js';
 import { temporaryFolder } from '../helpers/folder.js';
 
-test('a file appears whole, over what was there, with nothing beside it', async (t) => {
+test('a file replaces an existing one as a whole, and leaves nothing beside it', async (t) => {
   const dir = await temporaryFolder(t);
   const path = join(dir, 'a');
   await writeFile(path, 'a longer text from before');
@@ -19,7 +19,7 @@ test('a file appears whole, over what was there, with nothing beside it', async 
   t.deepEqual(await readdir(dir), ['a']);
 });
 
-test('until the last byte is written, readers see the old file', async (t) => {
+test('readers see the old file until the last byte is written', async (t) => {
   const path = join(await temporaryFolder(t), 'a');
   await writeFile(path, 'old');
   await writeAtomically(path, async (file) => {
@@ -30,7 +30,7 @@ test('until the last byte is written, readers see the old file', async (t) => {
   t.is(await readFile(path, 'utf8'), 'new');
 });
 
-test('an error while writing passes, the old file stays, and the temporary one is removed', async (t) => {
+test('an error while writing is rethrown, the old file stays, and the temporary one is removed', async (t) => {
   const dir = await temporaryFolder(t);
   const path = join(dir, 'a');
   await writeFile(path, 'old');
@@ -43,7 +43,7 @@ test('an error while writing passes, the old file stays, and the temporary one i
   t.deepEqual(await readdir(dir), ['a']);
 });
 
-test('many writers of one file at once leave the whole of one of them', async (t) => {
+test('concurrent writers of a file leave the complete file of one of them', async (t) => {
   const dir = await temporaryFolder(t);
   const path = join(dir, 'a');
   const texts = Array.from({ length: 20 }, (_, i) => String(i).repeat(10_000));
@@ -52,7 +52,7 @@ test('many writers of one file at once leave the whole of one of them', async (t
   t.deepEqual(await readdir(dir), ['a']);
 });
 
-test('a folder in the place of the file is a RunError with the reason, and stays', async (t) => {
+test('a folder in place of the file is kept, and gives a RunError with the reason', async (t) => {
   const dir = await temporaryFolder(t);
   const path = join(dir, 'a');
   await mkdir(join(path, 'inside'), { recursive: true });
@@ -86,7 +86,7 @@ function folders(platform: NodeJS.Platform, code?: string) {
   return { done, system: { platform, open } };
 }
 
-test('a folder is forced to disk where the system can, and is not opened on Windows', async (t) => {
+test('a folder is synced to disk if the system supports it, and is not opened on Windows', async (t) => {
   for (const code of [undefined, 'EINVAL', 'ENOTSUP', 'ENOSYS']) {
     const { done, system } = folders('darwin', code);
     await syncFolder('a', system);

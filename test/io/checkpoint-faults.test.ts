@@ -52,7 +52,7 @@ for (const [step, what] of [
   [30, 'a new checkpoint'],
   [20, 'a checkpoint that replaces the latest'],
 ] as const) {
-  test.serial(`a crash at any operation of ${what} leaves a whole one`, async (t) => {
+  test.serial(`a crash at any operation of ${what} leaves a complete checkpoint`, async (t) => {
     await everyFault(t, 'crash', step, async (run) => {
       await checkLatest(t, run);
       await checkNext(t, run);
@@ -60,7 +60,7 @@ for (const [step, what] of [
   });
 
   test.serial(
-    `a full disk at any operation of ${what} is a RunError and leaves a whole one`,
+    `a full disk at any operation of ${what} is a RunError and leaves a complete checkpoint`,
     async (t) => {
       await everyFault(t, 'ENOSPC', step, async (run, error) => {
         if (error !== undefined) {

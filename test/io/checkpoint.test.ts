@@ -20,7 +20,7 @@ const write = (run: string, step: number, keep = 9, value = step) =>
 
 const list = async (run: string) => (await readdir(join(run, 'checkpoints'))).sort();
 
-test('a checkpoint is read back as it was written: model, optimizer, state and step', async (t) => {
+test('a checkpoint is read back unchanged: model, optimizer, state and step', async (t) => {
   const run = await temporaryFolder(t);
   const dir = await write(run, 20);
   t.is(dir, join(run, 'checkpoints', 'step-20'));
@@ -33,7 +33,7 @@ test('a checkpoint is read back as it was written: model, optimizer, state and s
   t.is(await readFile(join(run, 'checkpoints', 'latest'), 'utf8'), 'step-20\n');
 });
 
-test('the latest checkpoint is the one written last, and none where none was written', async (t) => {
+test('the latest checkpoint is the last one written; without any there is none', async (t) => {
   const run = await temporaryFolder(t);
   t.is(await latestCheckpoint(run), undefined);
   await write(run, 9);
@@ -49,7 +49,7 @@ test('old checkpoints beyond the number to keep are removed, oldest first', asyn
   t.deepEqual(await list(run), ['latest', 'step-12']);
 });
 
-test('after going back, checkpoints of the abandoned future are removed first', async (t) => {
+test('after a return to an earlier step, later checkpoints are removed first', async (t) => {
   const run = await temporaryFolder(t);
   for (const step of [10, 20, 30, 40]) await write(run, step);
   await write(run, 25, 3);
@@ -68,7 +68,7 @@ test('a step that is reached again replaces its checkpoint', async (t) => {
   t.deepEqual(await list(run), ['latest', 'step-20']);
 });
 
-test('what crashes left behind is removed by the next checkpoint', async (t) => {
+test('the next checkpoint removes the remains of crashes', async (t) => {
   const run = await temporaryFolder(t);
   await write(run, 10);
   const checkpoints = join(run, 'checkpoints');
@@ -81,7 +81,7 @@ test('what crashes left behind is removed by the next checkpoint', async (t) => 
   t.deepEqual(await list(run), ['latest', 'step-10', 'step-30']);
 });
 
-test('a checkpoint that a crash left under its old name is found, and gets its name back', async (t) => {
+test('a checkpoint that a crash left under a temporary name is found and renamed', async (t) => {
   const run = await temporaryFolder(t);
   const dir = await write(run, 10);
   await rename(dir, join(run, 'checkpoints', '.step-10.old'));
@@ -90,7 +90,7 @@ test('a checkpoint that a crash left under its old name is found, and gets its n
   t.deepEqual(await list(run), ['latest', 'step-10', 'step-20']);
 });
 
-test('where `latest` is missing, empty, or leads elsewhere, the highest step is the latest', async (t) => {
+test('if `latest` is missing, empty or wrong, the highest step is the latest', async (t) => {
   const run = await temporaryFolder(t);
   for (const step of [9, 10]) await write(run, step);
   const latest = join(run, 'checkpoints', 'latest');
@@ -115,7 +115,7 @@ test('a checkpoint without one of its files is refused by its name', async (t) =
   }
 });
 
-test('a state that is no JSON object, or without a step, is refused', async (t) => {
+test('a state that is not a JSON object with a step is refused', async (t) => {
   const dir = await write(await temporaryFolder(t), 1);
   for (const text of [
     '',
@@ -134,7 +134,7 @@ test('a state that is no JSON object, or without a step, is refused', async (t) 
   }
 });
 
-test('an optimizer whose moments are not pairs of F32 in one shape is refused', async (t) => {
+test('an optimizer whose moments are not pairs of F32 tensors of one shape is refused', async (t) => {
   const dir = await write(await temporaryFolder(t), 1);
   const path = checkpointPaths(dir).optimizer;
   const cases: [Parameters<typeof stateDict>[0], Record<string, string>, RegExp][] = [
@@ -178,7 +178,7 @@ test('a checkpoint whose folder, state and optimizer are of different steps is r
   t.is((await readCheckpoint(copied)).step, 20);
 });
 
-test('moments that Adam never comes to are refused', async (t) => {
+test('moments that Adam cannot produce are refused', async (t) => {
   const dir = await write(await temporaryFolder(t), 1);
   const path = checkpointPaths(dir).optimizer;
   const { NaN: nan, POSITIVE_INFINITY: infinite } = Number;
@@ -198,7 +198,7 @@ test('moments that Adam never comes to are refused', async (t) => {
   t.is((await readCheckpoint(dir)).optimizer.step, 1);
 });
 
-test('a `latest` or a state that is a pipe or without end is not waited for', async (t) => {
+test('a `latest` or a state that is a pipe or endless is refused without waiting', async (t) => {
   if (process.platform === 'win32') return t.pass();
   const run = await temporaryFolder(t);
   const dir = await write(run, 20);
@@ -221,7 +221,7 @@ test('a `latest` or a state that is a pipe or without end is not waited for', as
   await t.throwsAsync(readCheckpoint(dir), { instanceOf: UsageError, message: /without .*state/ });
 });
 
-test('a clean-up leaves what is not a checkpoint’s, in a folder that is linked to too', async (t) => {
+test('a clean-up removes only checkpoints, also in a linked folder', async (t) => {
   const run = await temporaryFolder(t);
   const elsewhere = await temporaryFolder(t);
   const checkpoints = join(run, 'checkpoints');
@@ -240,7 +240,7 @@ test('a clean-up leaves what is not a checkpoint’s, in a folder that is linked
   t.deepEqual(await list(run), [...stay, '.step-3.tmp', 'latest', 'step-20', 'step-30'].sort());
 });
 
-test('an unavailable part leaves the earlier checkpoint, and nothing of its own', async (t) => {
+test('a part that fails keeps the earlier checkpoint, and leaves nothing of the new one', async (t) => {
   const run = await temporaryFolder(t);
   await write(run, 1);
   const order: string[] = [];
@@ -272,7 +272,7 @@ test('a run whose folder cannot be made is a RunError with the path and the reas
   });
 });
 
-test('a limit on the size of files ends in a RunError, and the old checkpoint survives', async (t) => {
+test('a limit on file sizes gives a RunError, and the old checkpoint survives', async (t) => {
   if (process.platform === 'win32') return t.pass();
   const run = await temporaryFolder(t);
   await write(run, 1);

@@ -9,7 +9,7 @@ import { tiff } from '../helpers/tiff.js';
 const picture = () => from(slopes(12, 10), 12, 10);
 const bytes = (text: string) => Buffer.from(text, 'latin1');
 
-test('the pictures that are decoded are known by their first bytes', async (t) => {
+test('decodable pictures are recognised by their first bytes', async (t) => {
   const files: [FileKind, Buffer][] = [
     ['jpeg', await picture().jpeg().toBuffer()],
     ['png', await picture().png().toBuffer()],
@@ -26,17 +26,35 @@ test('the pictures that are decoded are known by their first bytes', async (t) =
   }
 });
 
-test('other files are told from them and from each other', async (t) => {
+test('other kinds of files are recognised', async (t) => {
   const files: [FileKind | undefined, Buffer][] = [
     ['heic', await readFile(fixture('photo.heic'))],
     ['video', bytes('\0\0\0\x18ftypmp42\0\0\0\0mp42isom')],
     ['video', bytes('RIFF\x10\0\0\0AVI LIST')],
+    ['video', bytes('\x1a\x45\xdf\xa3\x01\0')],
+    ['jxl', bytes('\xff\x0a\x01')],
+    ['jxl', bytes('\0\0\0\x0cJXL \r\n\x87\n')],
+    ['jp2', bytes('\0\0\0\x0cjP  \r\n\x87\n')],
+    ['jp2', bytes('\xff\x4f\xff\x51\0')],
+    ['psd', bytes('8BPS\0\x01')],
+    ['icon', bytes('\0\0\x01\0\x01\0')],
+    ['qoi', bytes('qoif\0\0\0\x01')],
+    ['exr', bytes('v/1\x01\x02\0')],
     ['bmp', Buffer.concat([bytes('BM'), Buffer.alloc(60)])],
     ['netpbm', bytes('P6\n2 1\n255\nabcdef')],
     ['netpbm', bytes('P6 # made by hand\n2 1\n255\nabcdef')],
     ['zip', Buffer.from(zipSync({ 'a.png': strToU8('x') }))],
     ['gzip', gzipSync('x')],
     ['tar', Buffer.concat([Buffer.alloc(257), bytes('ustar\x0000')])],
+    ['7z', bytes('7z\xbc\xaf\x27\x1c\0\x04')],
+    ['rar', bytes('Rar!\x1a\x07\x01\0')],
+    ['xz', bytes('\xfd7zXZ\0\0\x04')],
+    ['bzip2', bytes('BZh91AY&SY')],
+    ['zstd', bytes('\x28\xb5\x2f\xfd\x04')],
+    ['npy', bytes('\x93NUMPY\x01\0')],
+    ['hdf5', bytes('\x89HDF\r\n\x1a\n\0')],
+    ['parquet', bytes('PAR1\x15\x04')],
+    ['sqlite', bytes('SQLite format 3\0\x10')],
     ['pdf', bytes('%PDF-1.7')],
     ['lfs', bytes('version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n')],
     ['html', bytes('<!DOCTYPE html>\n<html><body><svg></svg></body></html>')],
@@ -58,7 +76,7 @@ test('other files are told from them and from each other', async (t) => {
   }
 });
 
-test('any bytes give a kind or none', (t) => {
+test('any bytes give a kind, or none', (t) => {
   t.is(fileKind(bytes('<!-- --> <!---->'.repeat(5000))), 'text');
   for (const start of [
     '',

@@ -106,7 +106,7 @@ withFlock('a lock that many want at once is had by one at a time', async (t) => 
   t.is(most, 1);
 });
 
-test('where a file cannot be locked there is no lock, and nothing is touched', async (t) => {
+test('if a file cannot be locked, there is no lock and nothing is changed', async (t) => {
   const folder = await temporaryFolder(t);
   t.is(await tryLockFile(join(folder, 'none', 'lock')), 'none');
   const [target, link] = [join(folder, 'target'), join(folder, 'link')];
@@ -128,7 +128,7 @@ test('a lock file is trusted only if it names a process and a host', async (t) =
   }
 });
 
-test('on macOS opening the file locks it, without another program', async (t) => {
+test('on macOS, opening the file locks it, without another program', async (t) => {
   const path = await lockIn(t);
   const asked: number[] = [];
   const mac = {
@@ -150,7 +150,7 @@ test('on macOS opening the file locks it, without another program', async (t) =>
   );
 });
 
-test('on macOS a lock that another has is held; a file system without locks has none; Windows has none at all', async (t) => {
+test('on macOS, a lock of another process is reported as held, and there is none on a file system without locks or on Windows', async (t) => {
   const path = await lockIn(t);
   const failing = (platform: NodeJS.Platform, code: string) => ({
     platform,

@@ -40,7 +40,7 @@ test('a scale makes each pixel a square', (t) => {
   ]);
 });
 
-test('colours stay with their pixels', (t) => {
+test('each pixel keeps its colours', (t) => {
   const images: Images = {
     data: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12),
     count: 2,
@@ -57,7 +57,7 @@ test('a strip is one row', (t) => {
   t.deepEqual(rows(picture), [[0, 1, 10, 11, 20, 21, 30, 31, 40, 41]]);
 });
 
-test('small images are enlarged unless told otherwise, large ones are not', (t) => {
+test('small images are enlarged by default, and large ones are not', (t) => {
   const square = (side: number): Images => ({
     data: new Uint8Array(side * side),
     count: 1,
@@ -70,7 +70,7 @@ test('small images are enlarged unless told otherwise, large ones are not', (t) 
   t.is(grid(square(256)).width, 2 + 256 + 2);
 });
 
-test('data of another size, and no images, are refused', (t) => {
+test('data of the wrong size, and no images, are refused', (t) => {
   t.throws(() => grid({ ...pairs(2), count: 3 }), {
     instanceOf: ShapeError,
     message: 'grid: 3 images of 1x2x1 have 6 bytes, data has 4',
@@ -86,7 +86,7 @@ test('a film has a row for each image and a column for each frame', (t) => {
   ]);
 });
 
-test('a film of frames that differ, or of none, is refused', (t) => {
+test('a film with frames of different sizes, or without frames, is refused', (t) => {
   t.throws(() => film([]), { instanceOf: ShapeError });
   t.throws(() => film([pairs(2), pairs(3)]), {
     instanceOf: ShapeError,

@@ -3,7 +3,7 @@ import { parseJson, show } from '../../src/io/json.js';
 
 const LIMITS = { depth: 3, names: 4 };
 
-test('sound JSON parses as JSON.parse does', (t) => {
+test('valid JSON is parsed like by JSON.parse', (t) => {
   for (const text of [
     '{"a":{"b":[1,2]},"c":"\\"}{[","d":null}',
     '{"a":"b","b":{"a":1}}',
@@ -30,11 +30,11 @@ test('an object with a name twice is refused, however the name is written', (t) 
     );
 });
 
-test('the same name in different objects is no repetition', (t) => {
+test('the same name in different objects is accepted', (t) => {
   t.deepEqual(parseJson('{"a":{"a":1},"b":{"a":1}}', LIMITS), { a: { a: 1 }, b: { a: 1 } });
 });
 
-test('depth and number of names are limited', (t) => {
+test('nesting depth and number of names are limited', (t) => {
   t.deepEqual(parseJson('[[[1]]]', LIMITS), [[[1]]]);
   t.throws(() => parseJson('[[[[1]]]]', LIMITS), { message: 'nested deeper than 3 levels' });
   t.throws(() => parseJson('[{"a":1,"b":2},{"a":1,"b":2,"c":3}]', LIMITS), {
@@ -65,13 +65,13 @@ test('values are shown short, quoted and without control characters', (t) => {
   t.is(show('x'.repeat(1000)).length, 100);
 });
 
-test('a value that nests deeper than the stack goes is shown as that', (t) => {
+test('a value that is nested deeper than the stack is shown as such', (t) => {
   let value: unknown = 1;
   for (let i = 0; i < 100_000; i++) value = [value];
   t.is(show(value), 'a value that nests too deep');
 });
 
-test('what is wrong with a text is told in one line, whatever the text holds', (t) => {
+test('an error in a text is reported in one line, whatever the text contains', (t) => {
   const error = t.throws(() => parseJson('{"a":\u0000\n\u001b[31m\n}', LIMITS), {
     instanceOf: SyntaxError,
   });

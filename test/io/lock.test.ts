@@ -38,7 +38,7 @@ const withFlock = spawnSync('flock', ['--help']).error ? test.skip : test;
 const inContainer =
   spawnSync(CONTAINER[0], [CONTAINER[1], 'true']).status === 0 ? withFlock : test.skip;
 
-test('Work under one lock does not overlap, and waiting is told once', async (t) => {
+test('Work under one lock does not overlap, and waiting is reported once', async (t) => {
   const order: string[] = [];
   let waits = 0;
   const work = (name: string) =>
@@ -58,7 +58,7 @@ test('Work under one lock does not overlap, and waiting is told once', async (t)
   t.is(waits, 1);
 });
 
-test('Other folders and other uses of a folder are other locks', async (t) => {
+test('Each folder and each use of a folder has its own lock', async (t) => {
   const [a, b] = [target('a'), target('b')];
   const locks = [await tryLock(a), await tryLock(b), await tryLock({ ...a, path: '/elsewhere' })];
   t.false(locks.includes(undefined));
@@ -66,7 +66,7 @@ test('Other folders and other uses of a folder are other locks', async (t) => {
   for (const lock of locks) lock?.release();
 });
 
-test('A folder is one lock by whichever path, also before it exists', async (t) => {
+test('A folder has one lock under every path, even before it exists', async (t) => {
   const folder = await temporaryFolder(t);
   const use = 'run';
   await mkdir(join(folder, 'real'));
@@ -82,7 +82,7 @@ test('A folder is one lock by whichever path, also before it exists', async (t) 
   again!.release();
 });
 
-test('The lock is free again after an error', async (t) => {
+test('An error releases the lock', async (t) => {
   const failing = withLock(
     target('failing'),
     () => t.fail('waited'),
@@ -92,7 +92,7 @@ test('The lock is free again after an error', async (t) => {
   t.is(await exclusively(target('failing'), refuse, async () => 1), 1);
 });
 
-test('The second process is refused, and is told which one came first', async (t) => {
+test('A second process is refused with the name of the first', async (t) => {
   const lock = target('refuse');
   await exclusively(lock, refuse, () =>
     t.throwsAsync(
@@ -113,7 +113,7 @@ test('The second process is refused, and is told which one came first', async (t
   child.kill('SIGKILL');
 });
 
-test('A holder that is killed holds nothing', async (t) => {
+test('Killing the holder releases the lock', async (t) => {
   const lock = target('killed');
   const child = await startHolder(t, lock);
   t.is(await tryLock(lock), undefined);
@@ -126,7 +126,7 @@ test('A holder that is killed holds nothing', async (t) => {
 });
 
 for (const signal of ['SIGKILL', 'SIGTERM'] as const)
-  test(`A holder that ends by ${signal} holds nothing`, async (t) => {
+  test(`Ending the holder by ${signal} releases the lock`, async (t) => {
     const lock = target(signal);
     const child = await startHolder(t, lock);
     t.is(await tryLock(lock), undefined);

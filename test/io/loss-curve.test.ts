@@ -21,7 +21,7 @@ const heldOut = (n: number, heldOutLoss: number): Metrics => ({ step: n, epoch: 
 const run = (steps: number): Metrics[] =>
   Array.from({ length: steps }, (_, i) => step(i + 1, 1 / (i + 1)));
 
-test('the mean is over a window of steps and stands at its middle', (t) => {
+test('the mean is over a window of steps, and is drawn at its middle', (t) => {
   const curve = lossCurve([1, 2, 3, 4, 5, 6].map((n) => step(n, 10 * n)));
   t.is(curve.window, 5);
   t.deepEqual(curve.mean, [
@@ -30,7 +30,7 @@ test('the mean is over a window of steps and stands at its middle', (t) => {
   ]);
 });
 
-test('held-out losses are a series of their own, and losses that are not finite are left out', (t) => {
+test('held-out losses are a separate series, and losses that are not finite are omitted', (t) => {
   const curve = lossCurve([
     step(1, 0.5),
     heldOut(1, 0.75),
@@ -41,13 +41,13 @@ test('held-out losses are a series of their own, and losses that are not finite 
   t.deepEqual(curve.heldOut, [{ step: 1, loss: 0.75 }]);
 });
 
-test('a long run is thinned to what a picture can show, with a longer window', (t) => {
+test('a long run is thinned to the resolution of the picture, with a longer window', (t) => {
   const { steps, window } = lossCurve(run(100_000));
   t.is(steps.length, 4000);
   t.is(window, 2000);
 });
 
-test('the SVG has titled axes, a legend of what is there, and every series', async (t) => {
+test('the SVG has titled axes, every series, and a legend of them', async (t) => {
   const dir = await temporaryFolder(t);
   const path = join(dir, 'loss.svg');
   await writeLossCurve(path, [...run(200), heldOut(100, 0.3), heldOut(200, 0.2)]);
@@ -87,7 +87,7 @@ test('a run of one step can be drawn, one without losses cannot', async (t) => {
   t.deepEqual(await readdir(dir), ['loss.png']);
 });
 
-test('points lie where the axes say: the first loss at the top left, the last at the bottom right', async (t) => {
+test('points match the axes: the first loss is at the top left, the last at the bottom right', async (t) => {
   const path = join(await temporaryFolder(t), 'loss.svg');
   await writeLossCurve(path, [step(0, 8), step(4, 4), step(8, 0)]);
   const svg = await readFile(path, 'utf8');

@@ -4,7 +4,7 @@ import test from 'ava';
 import { makeFolders } from '../../src/io/make-folders.js';
 import { temporaryFolder } from '../helpers/folder.js';
 
-test('Folders that are missing are made, and the topmost of them is told', async (t) => {
+test('Missing folders are created, and the topmost of them is returned', async (t) => {
   const folder = await temporaryFolder(t);
   await mkdir(join(folder, 'a'));
   t.is(await makeFolders(join(folder, 'a', 'b', 'c')), join(folder, 'a', 'b'));
@@ -13,13 +13,13 @@ test('Folders that are missing are made, and the topmost of them is told', async
   t.is(await makeFolders(join(folder, 'a', 'b', 'd')), join(folder, 'a', 'b', 'd'));
 });
 
-test('Several at once do not disturb each other', async (t) => {
+test('Concurrent calls do not disturb each other', async (t) => {
   const path = join(await temporaryFolder(t), 'a', 'b', 'c', 'd');
   await Promise.all(Array.from({ length: 8 }, () => makeFolders(path)));
   t.true((await stat(path)).isDirectory());
 });
 
-test('Where a file is in the way, that is an error', async (t) => {
+test('A file in the way is an error', async (t) => {
   const file = join(await temporaryFolder(t), 'file');
   await writeFile(file, '');
   await t.throwsAsync(makeFolders(file), { code: 'EEXIST' });

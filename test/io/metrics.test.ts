@@ -23,7 +23,7 @@ async function logged(path: string, lines: readonly Metrics[]): Promise<void> {
   log.close();
 }
 
-test('appended lines are read back, across openings', async (t) => {
+test('lines appended in several sessions are read back', async (t) => {
   const path = join(await temporaryFolder(t), 'metrics.jsonl');
   await logged(path, [step(1), step(2)]);
   await logged(path, [heldOut(2), step(3)]);
@@ -51,7 +51,7 @@ test('a resume truncates the log to its checkpoint, including held-out lines', a
   t.is(await readFile(path, 'utf8'), '');
 });
 
-test('cutting back keeps the bytes of the lines that stay', async (t) => {
+test('truncation keeps the bytes of the remaining lines', async (t) => {
   const path = join(await temporaryFolder(t), 'metrics.jsonl');
   const line = `{"note": "kept", ${JSON.stringify(step(1)).slice(1)}\n`;
   await writeFile(path, `${line}${JSON.stringify(step(2))}\n`);
@@ -59,7 +59,7 @@ test('cutting back keeps the bytes of the lines that stay', async (t) => {
   t.is(await readFile(path, 'utf8'), line);
 });
 
-test('a last line that a crash cut is left out, and removed', async (t) => {
+test('a last line truncated by a crash is ignored and removed', async (t) => {
   const path = join(await temporaryFolder(t), 'metrics.jsonl');
   const whole = JSON.stringify(step(2));
   for (const torn of [whole.slice(0, 1), whole.slice(0, -1), '\0\0\0', '2']) {
@@ -106,7 +106,7 @@ test('a loss that was not a number reads as NaN', async (t) => {
   t.true(read !== undefined && 'loss' in read && Number.isNaN(read.loss));
 });
 
-test('a run without a log has no metrics, and nothing to cut', async (t) => {
+test('a run without a log has no metrics, and nothing to truncate', async (t) => {
   const path = join(await temporaryFolder(t), 'metrics.jsonl');
   t.deepEqual(await readMetrics(path), []);
   await cutBack(path, 3);
@@ -124,7 +124,7 @@ test('a log that cannot be opened or read says why', async (t) => {
   await t.throwsAsync(readMetrics(path), { instanceOf: UsageError, message: /got a folder/ });
 });
 
-test('a log that is a pipe or a device is refused, and not waited for', async (t) => {
+test('a log that is a pipe or a device is refused without waiting', async (t) => {
   if (process.platform === 'win32') return t.pass();
   const pipe = join(await temporaryFolder(t), 'metrics.jsonl');
   spawnSync('mkfifo', [pipe]);
@@ -140,7 +140,7 @@ test('a log that is a pipe or a device is refused, and not waited for', async (t
   t.deepEqual(await readdir(dirname(pipe)), ['metrics.jsonl']);
 });
 
-test('a cut keeps the lines of a long log, and tells what was logged of its last step', async (t) => {
+test('truncation keeps the lines of a long log, and reports what was logged for its last step', async (t) => {
   const path = join(await temporaryFolder(t), 'metrics.jsonl');
   const lines = Array.from({ length: 6000 }, (_, i) => step(i + 1));
   await logged(path, [...lines, heldOut(6000), step(6001)]);
@@ -148,7 +148,7 @@ test('a cut keeps the lines of a long log, and tells what was logged of its last
   t.deepEqual(await readMetrics(path), [...lines, heldOut(6000)]);
 });
 
-test('a log that was deleted is written again with all its lines, and one that was replaced goes on', async (t) => {
+test('a deleted log is rewritten with all its lines, and a replaced one is continued', async (t) => {
   const path = join(await temporaryFolder(t), 'metrics.jsonl');
   const log = MetricsLog.open(path);
   log.append(step(1));
@@ -165,7 +165,7 @@ test('a log that was deleted is written again with all its lines, and one that w
   t.deepEqual(await readMetrics(path), [step(1), step(4)]);
 });
 
-test('a log whose lines end as on Windows is read', async (t) => {
+test('a log with CRLF line ends is read', async (t) => {
   const path = join(await temporaryFolder(t), 'metrics.jsonl');
   const lines = [
     { step: 1, epoch: 0, heldOutLoss: 0.5 },

@@ -32,7 +32,7 @@ test('a checkpoint comes with the config of the run around it, if there is one',
   t.deepEqual(await resolveModel(alone), expected(alone, undefined));
 });
 
-test('a file is read as weights, and so is a network in it', async (t) => {
+test('a file, or a network within it, is read as weights', async (t) => {
   const dir = await temporaryFolder(t);
   for (const name of ['w.safetensors', 'w.pt', 'w.bin', 'w#1.pt']) {
     await writeFile(join(dir, name), '');
@@ -45,7 +45,7 @@ test('a file is read as weights, and so is a network in it', async (t) => {
   });
 });
 
-test('nothing, a folder without a model and a run without a checkpoint are refused', async (t) => {
+test('a missing path, a folder without a model and a run without a checkpoint are refused', async (t) => {
   const dir = await temporaryFolder(t);
   const run = join(dir, 'run');
   await createRun(run, {});
@@ -59,7 +59,7 @@ test('nothing, a folder without a model and a run without a checkpoint are refus
     await t.throwsAsync(resolveModel(join(dir, name)), { instanceOf: UsageError, message }, name);
 });
 
-test('a checkpoint of another step than its folder is named for is refused', async (t) => {
+test("a checkpoint whose step differs from its folder's name is refused", async (t) => {
   const run = await temporaryFolder(t);
   const dir = join(run, 'checkpoints', 'step-5');
   await mkdir(dir, { recursive: true });

@@ -7,7 +7,7 @@ import { temporaryFolder } from '../helpers/folder.js';
 
 const find = (names: string[], under?: string) => findNetwork('w.pt', names, 'a.weight', under);
 
-test('unprefixed names win, whatever else there is', (t) => {
+test('names without a prefix take precedence', (t) => {
   t.deepEqual(find(['a.weight', 'b']), { prefix: '', note: null });
   t.deepEqual(find(['ema.a.weight', 'a.weight']), { prefix: '', note: null });
 });
@@ -20,7 +20,7 @@ for (const prefix of ['module.', '_orig_mod.', 'module._orig_mod.', 'ema_model.'
     });
   });
 
-test('the rest of a checkpoint is left out, and counted', (t) => {
+test('other tensors of a checkpoint are skipped and counted', (t) => {
   const names = ['betas', 'model.a.weight', 'model.b', 'optimizer.state.0.step'];
   t.is(find(names)?.prefix, 'model.');
   t.regex(find(names)?.note ?? '', /the network's 2 tensors .*; 2 others are left out$/);
@@ -32,7 +32,7 @@ test('without an anchor name there is no network', (t) => {
   t.is(find(['xa.weight', 'a.weight.b']), undefined);
 });
 
-test('several networks are named, and one can be chosen', (t) => {
+test('several networks are listed, and one can be chosen', (t) => {
   const names = ['model.a.weight', 'ema.module.a.weight', 'ema.shadow.a.weight'];
   t.throws(() => find(names), {
     instanceOf: UsageError,
@@ -51,7 +51,7 @@ test('several networks are named, and one can be chosen', (t) => {
   t.throws(() => find(many), { message: /"m7", \.\.\.; choose/ });
 });
 
-test('the tensors below a prefix have their own names', (t) => {
+test('tensors below a prefix have names without it', (t) => {
   const all = new Map([
     ['m.a', 1],
     ['b', 2],
@@ -66,7 +66,7 @@ test('the tensors below a prefix have their own names', (t) => {
   );
 });
 
-test('a path is taken apart at its last #, unless there is a file of just this name', async (t) => {
+test('a path is split at its last #, unless a file has exactly this name', async (t) => {
   const dir = await temporaryFolder(t);
   const of = (name: string) => weightsPath(join(dir, name));
   await writeFile(join(dir, 'w.pt'), '');

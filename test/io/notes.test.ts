@@ -9,7 +9,7 @@ import { prepared } from '../helpers/run.js';
 const notesIn = async (path: string) =>
   (await readFile(path, 'utf8')).trim().split('\n').map(parseNote);
 
-test('notes wait until the run has begun, and for a folder that was deleted', async (t) => {
+test('notes are kept until the run has begun, and while its folder is deleted', async (t) => {
   const folder = join(await temporaryFolder(t), 'run');
   await mkdir(folder);
   const path = join(folder, 'notes.jsonl');

@@ -29,7 +29,7 @@ async function file(t: ExecutionContext, bytes: Uint8Array, name = 'a.npz'): Pro
   return path;
 }
 
-test('What np.savez stores and what np.savez_compressed deflates are the same images', async (t) => {
+test('Files of np.savez and np.savez_compressed give the same images', async (t) => {
   const stored = await read(fixturePath('evaluation/images.npz'), 'arr_0');
   const deflated = await read(fixturePath('evaluation/images_compressed.npz'), 'arr_0');
   t.deepEqual(stored.array.shape, [6, 8, 8, 3]);
@@ -39,7 +39,7 @@ test('What np.savez stores and what np.savez_compressed deflates are the same im
   t.is(deflated.array.at, null);
 });
 
-test("pytorch-fid's statistics are read, and written so that they are read again", async (t) => {
+test("pytorch-fid's statistics are read, and written statistics are read back", async (t) => {
   const { floats, shape } = await evaluationFixture('features');
   const [count, features] = shape('a') as [number, number];
   const { mean, covariance } = await readStatistics(fixturePath('evaluation/statistics.npz'));
@@ -55,7 +55,7 @@ test("pytorch-fid's statistics are read, and written so that they are read again
   t.deepEqual(await readStatistics(path), { mean, covariance });
 });
 
-test('A header that is written is one that is read, and its data begin at a multiple of 64', (t) => {
+test('A written header is read back, and its data begin at a multiple of 64', (t) => {
   for (const shape of [[7], [2, 3], [100, 32, 32, 3]]) {
     const header = Buffer.from(npyHeader(shape, '<f8'));
     t.deepEqual(parseNpy(header, 'x'), {
@@ -117,6 +117,7 @@ for (const [what, bytes, message] of HEADERS)
 
 const zip = (entries: Record<string, Uint8Array>) => zipSync(entries, { level: 0 });
 const images = npy([2, 4, 4, 3], '|u1', new Uint8Array(96));
+const pair = Buffer.from(zip({ 'arr_0.npy': images, 'arr_1.npy': images })).toString('latin1');
 
 const FILES: readonly (readonly [string, Uint8Array, RegExp])[] = [
   ['text', Buffer.from('hello'), /expected a \.npz, got a damaged zip/],
@@ -127,6 +128,11 @@ const FILES: readonly (readonly [string, Uint8Array, RegExp])[] = [
   ],
   ['a zip that is cut off', zip({ 'arr_0.npy': images }).subarray(0, 120), /damaged zip/],
   ['another array', zip({ 'b.npy': images }), /an array named arr_0, got "?b/],
+  [
+    'an array that occurs twice',
+    Buffer.from(pair.replaceAll('arr_1', 'arr_0'), 'latin1'),
+    /damaged zip: .*arr_0\.npy.* occurs twice in it/,
+  ],
   [
     'too few bytes',
     zip({ 'arr_0.npy': images.subarray(0, 200) }),
@@ -150,7 +156,7 @@ for (const [what, bytes, message] of FILES)
     await t.throwsAsync(read(path, 'arr_0'), { name: 'UsageError', message });
   });
 
-test('A deflated entry that unpacks to more than it says, or to rubbish, is refused', async (t) => {
+test('A deflated entry that unpacks to more than its stated size, or is invalid, is refused', async (t) => {
   const packed = Buffer.from(zipSync({ 'arr_0.npy': images }, { level: 9 }));
   const damaged = Buffer.from(packed);
   // Inside the deflated bytes, behind the local header and the entry's name.
@@ -219,7 +225,7 @@ for (const [what, entries, message] of STATISTICS)
     t.true((await stat(path)).size > 0);
   });
 
-test('A deflated entry that cannot hold what it says is refused before memory is taken for it', async (t) => {
+test('A deflated entry that cannot contain its stated size is refused before memory is allocated', async (t) => {
   const path = join(await temporaryFolder(t), 'a.npz');
   const side = 8192;
   const bytes = Buffer.from(

@@ -35,7 +35,7 @@ for (const extension of ['.png', '.webp'])
     });
 
 for (const extension of ['.gif', '.webp'])
-  test(`an animated ${extension} has every frame, its delays, and plays for ever`, async (t) => {
+  test(`an animated ${extension} has every frame and its delays, and loops forever`, async (t) => {
     const path = join(await temporaryFolder(t), `a${extension}`);
     const frames = [0, 80, 160].map((from) => picture(2, 4, 3, from));
     await writeAnimation(path, frames, { delay: 50, hold: 900 });
@@ -72,7 +72,7 @@ test('a picture that cannot be written is a RunError, and nothing is left', asyn
   t.deepEqual(await readdir(dir), []);
 });
 
-test('an output in no folder, of another kind, or in the place of a folder is refused before any work', async (t) => {
+test('an output without a folder, with another extension, or in place of a folder is refused before any work', async (t) => {
   const dir = await temporaryFolder(t);
   await writeFile(join(dir, 'file'), '');
   const check = (path: string) => checkOutputPath('--out', path, ['.png', '.webp', '.gif']);

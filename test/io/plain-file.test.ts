@@ -13,7 +13,7 @@ async function lines(path: string, longest = 100): Promise<string[]> {
   return read;
 }
 
-test('anything but a plain file is refused by its kind, and not waited for', async (t) => {
+test('anything but a plain file is refused by its kind, without waiting', async (t) => {
   const folder = await temporaryFolder(t);
   const cases: [string, string][] = [[folder, 'a folder']];
   if (process.platform !== 'win32') {
@@ -47,7 +47,7 @@ test('virtual files of the system, which report a size of 0, are read too', asyn
   t.regex(await readSmallFile('/proc/self/stat', 4096), /^\d+ /);
 });
 
-test('lines are read whole wherever a read ends, and refused where they do not', async (t) => {
+test('lines are read whole across reads, and lines without an end are refused', async (t) => {
   const folder = await temporaryFolder(t);
   const path = join(folder, 'lines');
   const texts = Array.from({ length: 5000 }, (_, i) => `${i} ${'ä'.repeat(i % 40)}`);

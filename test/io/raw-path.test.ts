@@ -7,7 +7,7 @@ import { temporaryFolder } from '../helpers/folder.js';
 
 const latin1 = (text: string) => Buffer.from(text, 'latin1');
 
-test('a name that is UTF-8 stays a text, another is shown with its bytes', (t) => {
+test('a UTF-8 name is text, and another is shown with its bytes', (t) => {
   t.is(nameText(Buffer.from('café ☃ 𝄞.png')), 'café ☃ 𝄞.png');
   t.is(nameText(latin1('café1.png')), 'caf\\xe91.png');
   t.is(nameText(Buffer.from([0xe2, 0x98])), '\\xe2\\x98');

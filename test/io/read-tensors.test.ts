@@ -15,14 +15,14 @@ import { f32, stateDict } from '../helpers/tensors.js';
 const torch = (name: string): string => fixturePath(`torch/${name}`);
 
 for (const name of ['tensors.pt', 'tensors_legacy.pt'])
-  test(`${name}: each dtype and layout that PyTorch saves is read as PyTorch has it`, async (t) => {
+  test(`${name}: every dtype and layout that PyTorch saves is read correctly`, async (t) => {
     const { tensors } = await readTensors(torch(name));
     const expected = (await readSafetensors(torch('tensors.safetensors'))).tensors;
     t.deepEqual([...tensors.keys()].sort(), [...expected.keys()].sort());
     for (const [key, tensor] of expected) t.deepEqual(tensors.get(key), tensor, key);
   });
 
-test('tensors in a nested checkpoint are named by the way to them, and what is no tensor is passed over', async (t) => {
+test('tensors in a nested checkpoint are named by their path, and other values are skipped', async (t) => {
   const { tensors } = await readTensors(torch('checkpoint.pt'));
   const names = [...tensors.keys()];
   t.deepEqual(names.slice(0, 7), [
@@ -37,7 +37,7 @@ test('tensors in a nested checkpoint are named by the way to them, and what is n
   t.is(names.length, 21);
 });
 
-test('the format is told by the content, whatever the name', async (t) => {
+test('the format is recognised by the content, whatever the name', async (t) => {
   const dir = await temporaryFolder(t);
   const state = stateDict({ w: f32([2], 1, 2) });
   await writeSafetensors(join(dir, 'a.pt'), state);
@@ -49,7 +49,7 @@ test('the format is told by the content, whatever the name', async (t) => {
     }
 });
 
-test('a file, not a folder nor a pipe, is expected', async (t) => {
+test('a folder or a pipe in place of a file is refused', async (t) => {
   const dir = await temporaryFolder(t);
   const pipe = join(dir, 'pipe.pt');
   await promisify(execFile)('mkfifo', [pipe]);
@@ -65,7 +65,7 @@ test('a file, not a folder nor a pipe, is expected', async (t) => {
   });
 });
 
-test('the line of Python that converts a file copes with nested checkpoints', async (t) => {
+test('the suggested line of Python converts nested checkpoints', async (t) => {
   const python = await pythonWith('torch', 'safetensors');
   if (!python) {
     t.log('skipped: no Python with torch and safetensors; name one in PYTHON');

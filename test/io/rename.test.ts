@@ -20,7 +20,7 @@ function failing(platform: NodeJS.Platform, codes: string[]) {
   return { system, done };
 }
 
-test('on Windows a rename waits for who has the file open', async (t) => {
+test('on Windows a rename waits until other programs close the file', async (t) => {
   for (const code of ['EPERM', 'EACCES', 'EBUSY']) {
     const { system, done } = failing('win32', [code, code, code]);
     await moveOver('a', 'b', system);
@@ -34,7 +34,7 @@ test('a file that stays locked is an error after three seconds', async (t) => {
   t.deepEqual(done, { tries: 9, waited: 2880 });
 });
 
-test('other errors, and all on other systems, are told at once', async (t) => {
+test('other errors, and all errors on other systems, are thrown at once', async (t) => {
   for (const [platform, code] of [
     ['win32', 'ENOENT'],
     ['win32', 'ENOSPC'],

@@ -5,7 +5,7 @@ import { UsageError } from '../../src/errors.js';
 import { asOnlyTrainer, tryLockRun } from '../../src/io/run-lock.js';
 import { temporaryFolder } from '../helpers/folder.js';
 
-test('a run is locked by whatever name its folder is called, before it exists too', async (t) => {
+test('a run is locked under every name of its folder, even before it exists', async (t) => {
   const folder = await temporaryFolder(t);
   const run = join(folder, 'runs', '1');
   await symlink(folder, join(folder, 'link'));

@@ -28,7 +28,7 @@ test('a new run gets its folders and its config, and opens with the same config'
   t.deepEqual(await openRun(dir), { paths, config: CONFIG });
 });
 
-test('a run that exists is never written over: the error names --resume and another --out', async (t) => {
+test('an existing run is never overwritten: the error suggests --resume or another --out', async (t) => {
   const dir = await temporaryFolder(t);
   await createRun(dir, CONFIG);
   for (const create of [checkNewRun(dir), createRun(dir, { seed: 8 })])
@@ -39,7 +39,7 @@ test('a run that exists is never written over: the error names --resume and anot
   t.deepEqual((await openRun(dir)).config, CONFIG);
 });
 
-test('a folder with anything of a run is not taken for a new one', async (t) => {
+test('a folder with any part of a run is refused for a new one', async (t) => {
   const dir = await temporaryFolder(t);
   await mkdir(join(dir, 'checkpoints'));
   await t.throwsAsync(createRun(dir, CONFIG), {
@@ -49,14 +49,14 @@ test('a folder with anything of a run is not taken for a new one', async (t) => 
   t.deepEqual(await readdir(dir), ['checkpoints']);
 });
 
-test('an empty folder and one with other files can hold a new run', async (t) => {
+test('a new run may use an empty folder or one with other files', async (t) => {
   const dir = await temporaryFolder(t);
   await writeFile(join(dir, 'notes.txt'), 'x');
   await createRun(dir, CONFIG);
   t.true((await readdir(dir)).includes('notes.txt'));
 });
 
-test('a file in the place of the run is refused', async (t) => {
+test('a file in place of the run is refused', async (t) => {
   const file = join(await temporaryFolder(t), 'file');
   await writeFile(file, 'x');
   for (const dir of [file, join(file, 'run')])
@@ -75,7 +75,7 @@ test('a folder without a run does not open', async (t) => {
     });
 });
 
-test('a config that is no JSON object is refused by its path', async (t) => {
+test('a config that is not a JSON object is refused with its path', async (t) => {
   const dir = await temporaryFolder(t);
   const { config } = await createRun(dir, CONFIG);
   for (const text of ['', '{"seed":', '[1]', 'null', '{"seed":1,"seed":2}']) {
@@ -85,7 +85,7 @@ test('a config that is no JSON object is refused by its path', async (t) => {
   }
 });
 
-test('a config is replaced whole, and stays when it cannot be written', async (t) => {
+test('a config is replaced atomically, and stays if it cannot be written', async (t) => {
   const dir = await temporaryFolder(t);
   const paths = await createRun(dir, CONFIG);
   await writeConfig(paths, { ...CONFIG, steps: 30 });
@@ -96,7 +96,7 @@ test('a config is replaced whole, and stays when it cannot be written', async (t
   t.deepEqual((await readdir(dir)).sort(), ['checkpoints', 'config.json', 'samples']);
 });
 
-test('a config.json that is a pipe, a device or without end is refused, and not read', async (t) => {
+test('a config.json that is a pipe, a device or endless is refused without reading', async (t) => {
   if (process.platform === 'win32') return t.pass();
   const dir = await temporaryFolder(t);
   const { config } = await createRun(dir, CONFIG);
@@ -115,7 +115,7 @@ test('a config.json that is a pipe, a device or without end is refused, and not 
   await t.throwsAsync(readJsonFile('/dev/zero'), { message: /got a device/ });
 });
 
-test('a new run is locked once its folder is there, and before anything is in it', async (t) => {
+test('a new run is locked after its folder is created, and before anything is written', async (t) => {
   const dir = join(await temporaryFolder(t), 'new');
   await createRun(dir, CONFIG, async () => t.deepEqual(await readdir(dir), []));
   // Another began a run, and ended it, between the first look and the lock.
@@ -135,7 +135,7 @@ test('a new run is locked once its folder is there, and before anything is in it
   t.deepEqual(await readdir(held), ['of another']);
 });
 
-test('a clean-up takes what Haze leaves half-written, and nothing that is called otherwise', async (t) => {
+test("a clean-up removes Haze's partial files, and no files with other names", async (t) => {
   const dir = await temporaryFolder(t);
   const paths = await createRun(dir, CONFIG);
   const left = [
@@ -169,14 +169,14 @@ test('a clean-up takes what Haze leaves half-written, and nothing that is called
   ]);
 });
 
-test('what a killed process left in a folder is gone when a new run begins in it', async (t) => {
+test('a new run removes what a killed process left in its folder', async (t) => {
   const dir = await temporaryFolder(t);
   await writeFile(join(dir, '.config.json.1a2b3c4d.tmp'), '{"se');
   await createRun(dir, CONFIG);
   t.deepEqual((await readdir(dir)).sort(), ['checkpoints', 'config.json', 'samples']);
 });
 
-test('a run that was deleted is written again, under its lock', async (t) => {
+test('a deleted run is rewritten under its lock', async (t) => {
   const dir = join(await temporaryFolder(t), 'run');
   const paths = await createRun(dir, CONFIG);
   let held = 0;
@@ -192,7 +192,7 @@ test('a run that was deleted is written again, under its lock', async (t) => {
   t.is(held, 2);
 });
 
-test('a config that was edited on Windows is read: a mark before it, and CRLF', async (t) => {
+test('a config edited on Windows is read, with a byte order mark and CRLF', async (t) => {
   const path = join(await temporaryFolder(t), 'config.json');
   await writeFile(path, '\ufeff{\r\n  "version": 1\r\n}\r\n');
   t.deepEqual(await readJsonFile(path), { version: 1 });

@@ -175,7 +175,7 @@ const HOSTILE: [title: string, bytes: Buffer, message: RegExp][] = [
 ];
 
 for (const [title, content, message] of HOSTILE)
-  test(`${title} is refused in a line that names the file`, async (t) => {
+  test(`${title} is refused in one line that names the file`, async (t) => {
     const path = join(await temporaryFolder(t), 'bad.safetensors');
     await writeFile(path, content);
     for (const read of [readSafetensors, readHeader]) {
@@ -187,7 +187,7 @@ for (const [title, content, message] of HOSTILE)
     }
   });
 
-test('every truncation of a sound file is refused', async (t) => {
+test('every truncation of a valid file is refused', async (t) => {
   const path = join(await temporaryFolder(t), 'cut.safetensors');
   await writeFile(path, FROM_PYTHON);
   for (let size = FROM_PYTHON.length - 1; size >= 0; size--) {
@@ -196,7 +196,7 @@ test('every truncation of a sound file is refused', async (t) => {
   }
 });
 
-test('a file with any one bit of its header flipped is read or refused, never anything else', async (t) => {
+test('a file with any bit of its header flipped is either read or refused', async (t) => {
   const path = join(await temporaryFolder(t), 'flipped.safetensors');
   const headerEnd = 8 + Number(FROM_PYTHON.readBigUInt64LE());
   for (let bit = 0; bit < 8 * headerEnd; bit++) {
@@ -231,14 +231,14 @@ test('a missing file, a folder and a path through a file are refused with the re
     await t.throwsAsync(readSafetensors(path), { instanceOf: UsageError, message });
 });
 
-test('a named pipe is refused instead of waited for', async (t) => {
+test('a named pipe is refused without waiting', async (t) => {
   if (process.platform === 'win32') return t.pass();
   const path = join(await temporaryFolder(t), 'pipe.safetensors');
   execFileSync('mkfifo', [path]);
   await t.throwsAsync(readSafetensors(path), { instanceOf: UsageError, message: /a device/ });
 });
 
-test('a file without tensors is named by its kind', async (t) => {
+test('a file of another kind is refused with its kind', async (t) => {
   const dir = await temporaryFolder(t);
   const cases: [string, RegExp][] = [
     [
@@ -257,7 +257,7 @@ test('a file without tensors is named by its kind', async (t) => {
   }
 });
 
-test('a file of torch.save is told by its bytes, with the line of Python that converts it', async (t) => {
+test('a torch.save file is recognised by its bytes, and the error has the line of Python that converts it', async (t) => {
   const dir = await temporaryFolder(t);
   const zip = Buffer.from('504b0304140000000000000000', 'hex');
   const pickle = Buffer.from('80028a0a6cfc9c46f9206aa850192e', 'hex');

@@ -7,7 +7,7 @@ import { temporaryFolder } from '../helpers/folder.js';
 import { FROM_PYTHON, file } from '../helpers/safetensors-bytes.js';
 import { f32, i64, stateDict } from '../helpers/tensors.js';
 
-test('a file as Python writes it is read: values, shapes, scalars and metadata', async (t) => {
+test('a file written by Python is read: values, shapes, scalars and metadata', async (t) => {
   const path = join(await temporaryFolder(t), 'a.safetensors');
   await writeFile(path, FROM_PYTHON);
   const { tensors, metadata } = await readSafetensors(path);
@@ -18,7 +18,7 @@ test('a file as Python writes it is read: values, shapes, scalars and metadata',
   t.deepEqual(tensors.get('w'), f32([3], 0, 0.5, 1));
 });
 
-test('a file is written byte for byte as the format says: aligned header, widest dtype first', async (t) => {
+test('a file is written byte for byte by the format: aligned header, widest dtype first', async (t) => {
   const path = join(await temporaryFolder(t), 'a.safetensors');
   await writeSafetensors(path, stateDict({ w: f32([3, 1], 0, 0.5, 1), n: i64([], -7n) }), {
     format: 'pt',
@@ -33,7 +33,7 @@ test('a file is written byte for byte as the format says: aligned header, widest
   t.is(bytes.subarray(8 + length).toString('hex'), `f9ffffffffffffff${'000000000000003f0000803f'}`);
 });
 
-test('what is written is read back, in the same order, with the same bits', async (t) => {
+test('tensors are read back in the same order with the same bits', async (t) => {
   const path = join(await temporaryFolder(t), 'a.safetensors');
   const state = stateDict({
     odd: f32([1, 3], Number.NaN, -0, Number.POSITIVE_INFINITY),
@@ -47,7 +47,7 @@ test('what is written is read back, in the same order, with the same bits', asyn
   t.deepEqual(metadata, {});
 });
 
-test('data larger than one system call takes survives the way out and in', async (t) => {
+test('data larger than one system call can transfer are written and read back', async (t) => {
   const path = join(await temporaryFolder(t), 'a.safetensors');
   const data = new Float32Array((65 << 20) / 4);
   for (let i = 0; i < data.length; i++) data[i] = i;
@@ -59,7 +59,7 @@ test('data larger than one system call takes survives the way out and in', async
 const bytes = (a: Float32Array | BigInt64Array) =>
   Buffer.from(a.buffer, a.byteOffset, a.byteLength);
 
-test('views into a larger or shared memory are written as their own elements alone', async (t) => {
+test('of views into larger or shared memory, only their own elements are written', async (t) => {
   const path = join(await temporaryFolder(t), 'a.safetensors');
   const shared = new Float32Array(new SharedArrayBuffer(32));
   shared.set([0, 1, 2, 3, 4, 5, 6, 7]);
@@ -99,7 +99,7 @@ test('half, bfloat16 and double become F32, and I32 becomes I64', async (t) => {
   t.deepEqual(tensors.get('i'), i64([2], -(2n ** 31n), 2n ** 31n - 1n));
 });
 
-test('every half is the number that its bits mean', async (t) => {
+test('every half is decoded to its value', async (t) => {
   const path = join(await temporaryFolder(t), 'a.safetensors');
   const header = '{"h":{"dtype":"F16","shape":[65536],"data_offsets":[0,131072]}}';
   const data = Buffer.from(Uint16Array.from({ length: 65536 }, (_, i) => i).buffer);
@@ -122,7 +122,7 @@ test('the header alone gives names, dtypes, shapes and metadata', async (t) => {
   t.deepEqual(metadata, { format: 'pt' });
 });
 
-test('the fixtures made by PyTorch are read whole', async (t) => {
+test('the fixtures made by PyTorch are read completely', async (t) => {
   const { tensors } = await readSafetensors('test/fixtures/unet_odd_widths_8.safetensors');
   t.is(
     tensors.size,
@@ -131,7 +131,7 @@ test('the fixtures made by PyTorch are read whole', async (t) => {
   t.deepEqual(tensors.get('state0/conv0.weight')?.shape.slice(2), [3, 3]);
 });
 
-test('data that is not its shape is refused before anything is written', async (t) => {
+test('data that do not match their shape are refused before anything is written', async (t) => {
   const dir = await temporaryFolder(t);
   const state = stateDict({ w: f32([2, 2], 1, 2, 3) });
   await t.throwsAsync(writeSafetensors(join(dir, 'a.safetensors'), state), {
@@ -154,7 +154,7 @@ test('a file that cannot be written is a RunError with the reason, and the old o
   t.deepEqual((await readSafetensors(path)).tensors.get('w'), f32([1], 1));
 });
 
-test('writing over a file replaces it whole and leaves nothing beside it', async (t) => {
+test('writing over a file replaces it as a whole and leaves nothing beside it', async (t) => {
   const dir = await temporaryFolder(t);
   const path = join(dir, 'a.safetensors');
   await writeSafetensors(path, stateDict({ w: f32([3], 1, 2, 3) }));

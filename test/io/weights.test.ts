@@ -38,7 +38,7 @@ const bias = (...values: number[]): Tensor => ({
   data: Float32Array.from(values),
 });
 
-test('weights are read whole, and describe their network', async (t) => {
+test('weights are read completely, and describe their network', async (t) => {
   const path = await written(t);
   t.deepEqual(await readNetwork(path), SMALL);
   t.deepEqual((await readWeights(path)).get('conv0.bias')?.shape, [4]);
@@ -70,13 +70,13 @@ const faults: [string, Record<string, Tensor | undefined>, RegExp][] = [
 ];
 
 for (const [what, changes, message] of faults)
-  test(`weights are refused by file and tensor where ${what}`, async (t) => {
+  test(`weights are refused with file and tensor if ${what}`, async (t) => {
     const path = await written(t, changes);
     const error = await t.throwsAsync(readWeights(path), { instanceOf: UsageError, message });
     t.true(error.message.startsWith(path));
   });
 
-test('weights of another U-Net are refused with what differs', async (t) => {
+test('weights of another U-Net are refused with the difference', async (t) => {
   const path = await written(t);
   await t.throwsAsync(
     checkNetworkOf(path, { ...SMALL, kind: 'simple', widths: [4, 8, 16] }, 'this run'),
@@ -113,7 +113,7 @@ for (const prefix of ['module.', '_orig_mod.', 'module._orig_mod.', 'ema_model.'
     t.true(notes[0]!.includes(`"${prefix}…"`), notes[0]);
   });
 
-test('weights without counts of batches are read', async (t) => {
+test('weights without batch counts are read', async (t) => {
   const counts = [...own.keys()].filter((name) => name.endsWith('.num_batches_tracked'));
   t.true(counts.length > 0);
   const path = await written(t, Object.fromEntries(counts.map((name) => [name, undefined])));
@@ -121,7 +121,7 @@ test('weights without counts of batches are read', async (t) => {
   t.is((await readWeights(path)).size, own.size - counts.length);
 });
 
-test('of several networks in a file one is chosen after #, and the hash says which', async (t) => {
+test('a # chooses one of several networks in a file, and the hash depends on the choice', async (t) => {
   const other = initialState(buildNetwork(SMALL), new CounterRandom(2));
   const path = await fileOf(t, [...prefixed('model.'), ...prefixed('ema.', other)]);
   await t.throwsAsync(readWeights(path), {
@@ -134,7 +134,7 @@ test('of several networks in a file one is chosen after #, and the hash says whi
   t.is(await hashWeights(`${path}#ema`), `${await hashWeights(path)}#ema`);
 });
 
-test('a checkpoint of PyTorch is read: the network under its key, and nothing else', async (t) => {
+test('of a PyTorch checkpoint only the network under its key is read', async (t) => {
   const notes: string[] = [];
   const weights = await readWeights(fixturePath('torch/nested.pt'), (text) => notes.push(text));
   t.is(weights.size, 42);
@@ -142,7 +142,7 @@ test('a checkpoint of PyTorch is read: the network under its key, and nothing el
   t.regex(notes.join(), /nested\.pt: the network's 42 tensors are named "model_state_dict\.…"/);
 });
 
-test('a tensor beside the network may be of any type; one within is refused', async (t) => {
+test('tensors beside the network may have any dtype, but not those within it', async (t) => {
   const path = await fileOf(t, [...prefixed('model.'), ['model.extra', bias(1)]]);
   await t.throwsAsync(readWeights(path), { message: /: extra: no such tensor in this U-Net$/ });
 });

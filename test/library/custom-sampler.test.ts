@@ -68,7 +68,7 @@ const solver: CustomSampler = (way) => {
 const OWN = { euler, 'euler-a': eulerAncestral, 'dpm++2m': solver } as const;
 const BARE = { size: 16, timesteps: 200, threads: 2 } as const;
 
-test('custom samplers draw what the built-in ones with their formulas do, to the bit', async (t) => {
+test('custom samplers draw the bits of built-in samplers with the same formulas', async (t) => {
   const path = join(await folderWithModel(t), 'model.safetensors');
   const model = await load(path, BARE);
   t.teardown(() => model.dispose());
@@ -84,7 +84,7 @@ test('custom samplers draw what the built-in ones with their formulas do, to the
   }
 });
 
-test('of flow, with any function as the network, a midpoint method arrives where the line ends', async (t) => {
+test('for flow, a midpoint method with any function as the network ends at the end of the line', async (t) => {
   const target = [0.5, -0.25, 1];
   const network: Network = (x, time) => x.map((v, i) => (v - target[i % 3]!) / (time / 1000));
   const seen: number[] = [];
@@ -140,7 +140,7 @@ test('invalid rows are refused by their number, and settings of other samplers b
   });
 });
 
-tensorflowTest("on tensorflow a sampler of one's own draws what it draws on wasm", async (t) => {
+tensorflowTest('a custom sampler draws the same images on tensorflow as on wasm', async (t) => {
   const path = join(await folderWithModel(t), 'model.safetensors');
   const settings = { ...BARE, count: 1, steps: 4, sampler: eulerAncestral };
   const { images } = await sample(path, settings);

@@ -45,7 +45,7 @@ function optionsOf(): Option[] {
   });
 }
 
-test('every option of the library says what it means, what it is unless it is given, and how it is written', (t) => {
+test('the documentation of every option has its meaning, default and an example', (t) => {
   const options = optionsOf();
   t.true(options.length > 200, `${options.length} options`);
   for (const { of, name, required, doc } of options) {

@@ -70,7 +70,7 @@ const objectivesOf = (sampler: SamplerName): Objective[] => {
 
 for (const sampler of SAMPLER_NAMES)
   for (const objective of objectivesOf(sampler))
-    test(`${sampler} with the best network for one image arrives there: ${objective}`, async (t) => {
+    test(`${sampler} with the ideal network for one image ends at that image: ${objective}`, async (t) => {
       const settings = {
         values: 12,
         count: 2,
@@ -94,7 +94,7 @@ for (const sampler of SAMPLER_NAMES)
       t.notDeepEqual(steps[0]!.x.slice(0, 12), steps[0]!.x.slice(12));
     });
 
-test('with the network of a model, the images are those that sample draws', async (t) => {
+test("drawWith a model's network draws the images of sample", async (t) => {
   const architecture = {
     kind: 'simple',
     widths: [4, 8],
@@ -124,7 +124,7 @@ test('with the network of a model, the images are those that sample draws', asyn
   }
 });
 
-test('custom noise replaces the seed’s', async (t) => {
+test('custom noise replaces the noise of the seed', async (t) => {
   const noise = values(12, 5);
   const settings = { values: 12, sampler: 'ddim', steps: 3, noise } as const;
   const seen: Float32Array[] = [];
@@ -171,7 +171,7 @@ test('invalid settings are refused by name', async (t) => {
   });
 });
 
-test('an abort ends the walk before its next step', async (t) => {
+test('an abort ends drawing before the next step', async (t) => {
   const controller = new AbortController();
   let calls = 0;
   const network: Network = (x) => {

@@ -14,7 +14,7 @@ import { folderWithModel } from '../helpers/generate.js';
 
 const settings = { size: 16, timesteps: 9, seed: 5, threads: 2 } as const;
 
-test('The files are the images of sample, in any number of calls', async (t) => {
+test('The files have the images of sample, for any number of calls', async (t) => {
   const folder = await folderWithModel(t);
   const model = join(folder, 'model.safetensors');
   const out = join(folder, 'out');
@@ -67,7 +67,7 @@ test('Invalid settings are refused by name, and nothing is written', async (t) =
   t.deepEqual(await readdir(folder), ['model.safetensors']);
 });
 
-test('A signal ends it, and the next call continues', async (t) => {
+test('A signal ends generate, and the next call continues', async (t) => {
   const folder = await folderWithModel(t);
   const model = join(folder, 'model.safetensors');
   const out = join(folder, 'out');

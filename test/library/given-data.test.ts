@@ -29,7 +29,7 @@ function bars(file: string): GivenImage[] {
   }));
 }
 
-test("a run on a program's images equals one on the same images in a file, and continues only with them", async (t) => {
+test("a run on a program's images equals one on the same images in a file, and resumes only with given images", async (t) => {
   const folder = await temporaryFolder(t);
   const file = writeBars(folder);
   const images = bars(file);
@@ -132,7 +132,7 @@ test('held-out images of a program give the same results as those in a file, als
   );
 });
 
-test('images are refused if the config names others, or none', async (t) => {
+test('images are refused if the config names other data, or none', async (t) => {
   const folder = await temporaryFolder(t);
   const file = writeBars(folder);
   const config = runConfig({ ...SETTINGS, data: file, steps: 1 });

@@ -73,7 +73,7 @@ test('invalid or conflicting weights are refused by name', (t) => {
   t.is(flow.training.lossWeights!.length, 1001);
 });
 
-tensorflowTest("on tensorflow weights of one's own give the losses of wasm", async (t) => {
+tensorflowTest('custom weights give the same losses on tensorflow as on wasm', async (t) => {
   const folder = await temporaryFolder(t);
   const data = writeBars(folder);
   const losses: number[] = [];

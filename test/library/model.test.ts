@@ -37,7 +37,7 @@ async function steps(model: Model, settings: object): Promise<DrawStep[]> {
   return all;
 }
 
-test('an open model draws the images of sample, at once and step by step, in any number and order', async (t) => {
+test('an open model draws the images of sample, at once and step by step, in any order', async (t) => {
   const { path, model } = await opened(t);
   for (const settings of [
     { count: 3, seed: 5 },
@@ -74,7 +74,7 @@ test('concurrent calls wait for each other, and do not affect each other', async
   }
 });
 
-test('predictions are those of the network, of any number of images at real timesteps', async (t) => {
+test('predictions equal those of the network for any number of images and real timesteps', async (t) => {
   const { model } = await opened(t);
   const options = { architecture: shape, size: 16, batch: 1, timesteps: 9, threads: 1 };
   const { network } = WasmNetwork.create({ ...options, training: false });
@@ -151,7 +151,7 @@ test('an abort ends a call, and the model remains usable', async (t) => {
   t.is((await model.sample({ count: 1 })).images.length, EACH);
 });
 
-test('a disposed model says so to calls that wait, that are in work and that come', async (t) => {
+test('a disposed model refuses waiting, running and new calls', async (t) => {
   const { model } = await opened(t);
   const walk = model.sampleSteps({ count: 1 });
   t.is((await walk.next()).done, false);
@@ -165,7 +165,7 @@ test('a disposed model says so to calls that wait, that are in work and that com
   await t.throwsAsync(model.predict(new Float32Array(EACH), 0), expected);
 });
 
-test('a process ends whether or not it disposes of its model', async (t) => {
+test('an open model does not keep a process alive', async (t) => {
   const { path } = await opened(t);
   const index = new URL('../../src/index.js', import.meta.url).href;
   for (const end of ['await model.dispose();', '']) {
@@ -179,7 +179,7 @@ test('a process ends whether or not it disposes of its model', async (t) => {
   }
 });
 
-test('a run and its checkpoints are opened, as they were trained or averaged', async (t) => {
+test('runs and checkpoints are opened with raw or averaged weights', async (t) => {
   const { options } = await prepared(t, { steps: 4, saveEvery: 2, ema: [0.5], lr: 0.01 });
   await train(options);
   const { out } = options;
@@ -198,7 +198,7 @@ test('a run and its checkpoints are opened, as they were trained or averaged', a
   t.is(seen.size, 4);
 });
 
-test("diffusers' folder is opened with the sampler of its scheduler", async (t) => {
+test('a diffusers folder is opened with the sampler of its scheduler', async (t) => {
   const path = fixturePath('pipelines/nested');
   const model = await load(path, { threads: 1 });
   t.teardown(() => model.dispose());
@@ -206,7 +206,7 @@ test("diffusers' folder is opened with the sampler of its scheduler", async (t) 
   t.deepEqual(await model.sample(settings), await sample(path, settings));
 });
 
-tensorflowTest('on tensorflow an open model draws what it draws on wasm', async (t) => {
+tensorflowTest('an open model draws the same images on tensorflow as on wasm', async (t) => {
   const { model } = await opened(t);
   const { model: other } = await opened(t, { device: 'tensorflow' });
   t.is(other.device, 'tensorflow');

@@ -4,7 +4,7 @@ import { type RunOptions, resumeConfig, runConfig, UsageError } from '../../src/
 import { createRun, type Json } from '../../src/io/run.js';
 import { temporaryFolder } from '../helpers/folder.js';
 
-test('the data is enough for a run: everything else has the default of its flag', (t) => {
+test('a run needs only its data: everything else has the default of its flag', (t) => {
   const config = runConfig({ data: 'toy-cars' });
   t.is(config.data.source, 'toy-cars');
   t.deepEqual(config.model.widths, [64, 128, 256, 512, 1024]);
@@ -33,7 +33,7 @@ test('settings override the preset', (t) => {
   t.is(config.data.source, join(process.cwd(), 'cars'));
 });
 
-test('a number holds out a share of the data, a name other images', (t) => {
+test('heldOut takes a share of the data as a number, or other images by name', (t) => {
   t.deepEqual(runConfig({ data: 'a', heldOut: 0.1 }).data.heldOut, { fraction: 0.1 });
   t.deepEqual(runConfig({ data: 'a', heldOut: '/b' }).data.heldOut, { source: '/b' });
 });
@@ -63,12 +63,12 @@ const wrong: [what: string, settings: Record<string, unknown>, message: RegExp][
 ];
 
 for (const [what, settings, message] of wrong)
-  test(`${what} is refused, saying where and why`, (t) => {
+  test(`${what} is refused with place and reason`, (t) => {
     const options = { data: 'cars', ...settings } as unknown as RunOptions;
     t.throws(() => runConfig(options), { instanceOf: UsageError, message });
   });
 
-test('a resume takes the config of the run, with the changes that a resume may make', async (t) => {
+test('a resume takes the config of the run, with permitted changes', async (t) => {
   const out = join(await temporaryFolder(t), 'run');
   const run = runConfig({ data: 'toy-cars', preset: 'tiny', steps: 5, seed: 9 });
   await createRun(out, run as unknown as Json);

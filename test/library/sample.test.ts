@@ -31,7 +31,7 @@ async function weights(folder: string): Promise<string> {
   return path;
 }
 
-test('bare weights give images of the size asked for, and of the same seed the same', async (t) => {
+test('bare weights give images of the requested size, the same for the same seed', async (t) => {
   const path = await weights(await temporaryFolder(t));
   const settings = { size: 8, timesteps: 6, count: 3, seed: 5 };
   const { images, frames, model } = await sample(path, { ...settings, threads: 1 });
@@ -46,7 +46,7 @@ test('bare weights give images of the size asked for, and of the same seed the s
   t.is(data.length, images.length);
 });
 
-test('frames show the way from noise to the result', async (t) => {
+test('frames go from noise to the result', async (t) => {
   const path = await weights(await temporaryFolder(t));
   const events: string[] = [];
   const { images, frames } = await sample(path, {
@@ -86,7 +86,7 @@ test('invalid settings are refused by name', async (t) => {
   await t.throwsAsync(sample(`${path}.none`), { instanceOf: UsageError });
 });
 
-test('a run trained by the library is sampled with its own settings, and may not be contradicted', async (t) => {
+test('a run trained by the library is sampled with its own settings, and contradictions are refused', async (t) => {
   const out = join(await temporaryFolder(t), 'run');
   const config = runConfig({
     data: 'toy-cars',

@@ -25,7 +25,7 @@ import { asProgram, respell, settingOf, telling } from '../../src/library/spelli
 import { folderWithModel } from '../helpers/generate.js';
 import { prepared } from '../helpers/run.js';
 
-test('the setting at fault is named with its function, others by their names', (t) => {
+test('a message names the setting at fault with its function, and other settings by name', (t) => {
   const texts = {
     '--sample-steps: expected 3, got 4': 'f.steps: expected 3, got 4',
     '--clamp-range: belongs to --clamp, which is off':
@@ -44,7 +44,7 @@ test('the setting at fault is named with its function, others by their names', (
   for (const [text, expected] of Object.entries(texts)) t.is(respell(text, 'f'), expected);
 });
 
-test('settings of the network go by the names of their flags, too, but not by both', async (t) => {
+test('network settings may also have the names of their flags, but not both', async (t) => {
   const run = { data: 'x', network: 'unet2d', size: 16, widths: [8, 16] } as const;
   t.deepEqual(
     runConfig({ ...run, layersPerBlock: 1, normEps: 1e-6 }),
@@ -62,7 +62,7 @@ test('settings of the network go by the names of their flags, too, but not by bo
   await t.throwsAsync(load(model, { normEps: 1, eps: 1 }), { message: /^load\.normEps: another/ });
 });
 
-test('the README says which settings are not the flags in camelCase', (t) => {
+test('the README lists the settings that are not flags in camelCase', (t) => {
   const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
   for (const [name, flag] of Object.entries({ ...SAMPLING_NAMES, ...EVALUATION_NAMES }))
     t.true(readme.includes(`\`${name}\` for \`--${flag}\``), flag);
@@ -70,7 +70,7 @@ test('the README says which settings are not the flags in camelCase', (t) => {
     if (flag !== 'attention') t.true(readme.includes(`\`${name}\` or \`${camel(flag)}\``), flag);
 });
 
-test('a missing model is an error of one line', async (t) => {
+test('a missing model is a one-line error', async (t) => {
   const nothing = undefined as unknown as string;
   const model = 'a run, a checkpoint folder, a diffusers folder or a file of weights';
   const calls: [where: string, call: () => Promise<unknown>, expected: string][] = [
@@ -87,7 +87,7 @@ test('a missing model is an error of one line', async (t) => {
   await t.throwsAsync(load(7 as unknown as string), { message: /^load: expected .*, got 7$/ });
 });
 
-test('errors keep their class and cause, their stacks match, and errors of others are unchanged', async (t) => {
+test('errors keep their class and cause, their stacks match, and foreign errors are unchanged', async (t) => {
   const cause = new Error('why');
   const own = new CheckError('--size: no', { cause });
   const error = await t.throwsAsync(asProgram('f', () => Promise.reject(own)));
@@ -116,7 +116,7 @@ const flagsOf = (command: string): string[] => {
 
 type Call = (settings: object) => unknown;
 
-test('every option of every function is refused by the name that a program gives it', async (t) => {
+test('every option of every function is refused by its name in programs', async (t) => {
   const model = join(await folderWithModel(t), 'model.safetensors');
   const functions: [command: string, where: string, call: Call][] = [
     ['train', 'runConfig', (settings) => runConfig({ data: 'x', ...settings } as RunOptions)],
@@ -155,7 +155,7 @@ async function refusalOf(call: () => unknown): Promise<string> {
   }
 }
 
-test('settings that do not go together are named as a program gives them, by every function', async (t) => {
+test('every function names conflicting settings by their names in programs', async (t) => {
   const folder = await folderWithModel(t);
   const model = join(folder, 'model.safetensors');
   const { options } = await prepared(t, { steps: 1 });
@@ -214,7 +214,7 @@ test('settings that do not go together are named as a program gives them, by eve
 const OTHERS =
   /^(ignore-scripts|save-dev|no-save|cuda|experimental-[a-z-]+|disable-wasm-trap-handler|max-old-space-size.*|help|verbose|version|no-|no-\w+-.*|out|hash|no-audit|no-fund|prefix)$/;
 
-test('no message for programs contains a flag that is not respelt', (t) => {
+test('no message for programs contains a flag', (t) => {
   const root = new URL('../../../src/', import.meta.url);
   const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(
     (name) =>

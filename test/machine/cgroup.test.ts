@@ -11,7 +11,7 @@ const V1_MOUNTS = [
 ].join('\n');
 const V2_MOUNTS = '30 25 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw';
 
-test('version 1: the tightest limit of the group and those above it holds', async (t) => {
+test('version 1: the tightest limit of the group and its ancestors counts', async (t) => {
   const root = await kernelFiles(await temporaryFolder(t), {
     'proc/self/cgroup': '4:memory:/job/step\n3:cpu,cpuacct:/job\n1:name=systemd:/',
     'proc/self/mountinfo': V1_MOUNTS,
@@ -27,7 +27,7 @@ test('version 1: the tightest limit of the group and those above it holds', asyn
   t.is(cgroupProcessors(root), 2.5);
 });
 
-test('version 1: without limits there are none', async (t) => {
+test('version 1: a group without limits has none', async (t) => {
   const root = await kernelFiles(await temporaryFolder(t), {
     'proc/self/cgroup': '4:memory:/\n3:cpu,cpuacct:/',
     'proc/self/mountinfo': V1_MOUNTS,
@@ -39,7 +39,7 @@ test('version 1: without limits there are none', async (t) => {
   t.is(cgroupProcessors(root), null);
 });
 
-test('version 1: a container that is told a path outside of what it sees has its limit at the mount', async (t) => {
+test('version 1: a container whose path is outside of its mount has its limit at the mount', async (t) => {
   const root = await kernelFiles(await temporaryFolder(t), {
     'proc/self/cgroup': '4:memory:/docker/abc/inner\n',
     'proc/self/mountinfo':
@@ -57,7 +57,7 @@ test('version 1: a container that is told a path outside of what it sees has its
   t.is(cgroupMemory(elsewhere), 3_000_000);
 });
 
-test('version 2: memory.max and cpu.max of the group and those above it', async (t) => {
+test('version 2: memory.max and cpu.max of the group and its ancestors count', async (t) => {
   const root = await kernelFiles(await temporaryFolder(t), {
     'proc/self/cgroup': '0::/user.slice/run-1.scope',
     'proc/self/mountinfo': V2_MOUNTS,
@@ -87,7 +87,7 @@ test('version 2: a container sees its own group as the root', async (t) => {
   t.is(cgroupMemory(outside), 5_000_000);
 });
 
-test('with both versions each is asked, and spaces in mount points are read', async (t) => {
+test('with both versions, each is read, and mount points may have spaces', async (t) => {
   const root = await kernelFiles(await temporaryFolder(t), {
     'proc/self/cgroup': '4:memory:/job\n0::/job',
     'proc/self/mountinfo': [
@@ -101,13 +101,13 @@ test('with both versions each is asked, and spaces in mount points are read', as
   t.is(cgroupProcessors(root), 3);
 });
 
-test('where the kernel shows nothing there is no limit', async (t) => {
+test('if the kernel shows no groups, there is no limit', async (t) => {
   const root = await temporaryFolder(t);
   t.is(cgroupMemory(root), null);
   t.is(cgroupProcessors(root), null);
 });
 
-test('processors are as many as the quota pays for, whole ones, and one at least', async (t) => {
+test('the number of processors is the quota rounded down, and at least one', async (t) => {
   const withQuota = async (quota: string) =>
     kernelFiles(await temporaryFolder(t), {
       'proc/self/cgroup': '0::/',

@@ -4,7 +4,7 @@ import { machineFault, requireMemory, throwIfMachines } from '../../src/machine/
 
 const system = (code: string) => Object.assign(new Error(`${code}: it failed`), { code });
 
-test('an exhausted resource is told from a faulty file', (t) => {
+test('an exhausted resource is distinguished from a faulty file', (t) => {
   t.regex(machineFault(system('EMFILE'))!, /^too many open files/);
   t.regex(machineFault(system('ENOMEM'))!, /^out of memory \(.+: [\d.]+ GiB\)$/);
   t.regex(
@@ -17,16 +17,16 @@ test('an exhausted resource is told from a faulty file', (t) => {
     t.is(machineFault(error), undefined);
 });
 
-test('a native library that gets no thread is short of what the process may have', (t) => {
+test('a native library that cannot start a thread counts as an exhausted resource', (t) => {
   const error = new Error('glib: Error creating thread: Resource temporarily unavailable');
   t.regex(machineFault(error)!, /^(?:no thread could be started|out of memory)/);
 });
 
-test('a file that claims to be larger than the machine is at fault itself, where nothing else limits memory', (t) => {
+test('a file that claims more memory than the machine has is faulty, unless another limit applies', (t) => {
   t.is(machineFault(new Error('vips: out of memory --- size == 80GB')), undefined);
 });
 
-test('the error says what could not be done, and others pass', (t) => {
+test('the error says what could not be done, and other errors are unchanged', (t) => {
   t.throws(() => throwIfMachines(system('ENFILE'), 'photos/a'), {
     instanceOf: RunError,
     message: /^photos\/a: too many open files/,
@@ -34,7 +34,7 @@ test('the error says what could not be done, and others pass', (t) => {
   t.notThrows(() => throwIfMachines(system('EACCES'), 'photos/a'));
 });
 
-test('an allocation beyond the available memory fails before it is tried', (t) => {
+test('an allocation beyond the available memory fails before it is attempted', (t) => {
   t.notThrows(() => requireMemory('its pixels', 2 ** 20));
   const error = t.throws(() => requireMemory('its pixels', Number.MAX_SAFE_INTEGER));
   t.regex(machineFault(error)!, /^its pixels: out of memory \(.+: [\d.]+ GiB\)$/);

@@ -29,13 +29,13 @@ const limited = {
   'proc/self/status': 'Name:\tnode\nVmSize:\t  307200 kB\nVmData:\t  1000 kB',
 };
 
-test("without any other limit the machine's memory counts", async (t) => {
+test("without other limits, the machine's memory counts", async (t) => {
   const root = await temporaryFolder(t);
   t.is(allowedMemory(root), totalmem());
   t.is(memoryRoom(2, 0, root).bytes, totalmem() - nodeBytes(2));
 });
 
-test("a container's limit counts, less what Node takes and what is kept for others", async (t) => {
+test("a container's limit counts, less Node's own use and a reserve", async (t) => {
   const root = await kernelFiles(await temporaryFolder(t), container);
   t.is(allowedMemory(root), 700 * MIB);
   const room = memoryRoom(2, 100 * MIB, root);
@@ -44,7 +44,7 @@ test("a container's limit counts, less what Node takes and what is kept for othe
   t.is(memoryRoom(2, 800 * MIB, root).bytes, 0);
 });
 
-test('limits of the shell count by what of them is used, and the one that leaves least is named', async (t) => {
+test('limits of the shell count less their use, and the one that leaves least is named', async (t) => {
   const root = await kernelFiles(await temporaryFolder(t), { ...container, ...limited });
   t.deepEqual(
     memoryLimits(2, root).map(({ what }) => what),
@@ -55,7 +55,7 @@ test('limits of the shell count by what of them is used, and the one that leaves
   t.is(processLimit('data', root), null);
 });
 
-test('a process with hardly any address space left does not start', async (t) => {
+test('a process with too little address space does not start', async (t) => {
   t.notThrows(() => requireRoomToStart('/nowhere'));
   const room = await kernelFiles(await temporaryFolder(t), limited);
   t.notThrows(() => requireRoomToStart(room));
@@ -67,7 +67,7 @@ test('a process with hardly any address space left does not start', async (t) =>
   });
 });
 
-test('address space is looked at with what V8 reserves around a memory and for workers', async (t) => {
+test('the check of address space includes what V8 reserves around memories and for workers', async (t) => {
   t.is(memoryReservation(65_536, false), 65_536);
   t.true(memoryReservation(65_536, true) >= 8 * 2 ** 30);
   const open = await temporaryFolder(t);

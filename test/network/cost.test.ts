@@ -27,7 +27,7 @@ test("operations follow from kernel, channels and the layer's resolution", (t) =
   t.is(forward('output'), 2 * 64 * 3 * 64 ** 2);
 });
 
-test('training does every product three times, but for the input gradients that nothing needs', (t) => {
+test('training computes every product three times, except for unneeded input gradients', (t) => {
   for (const { layer, forward, training } of layerCosts(buildNetwork(model, 64)))
     t.is(training, (['conv0', 'time_mlp.1'].includes(layer.name) ? 2 : 3) * forward);
 });

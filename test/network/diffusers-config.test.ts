@@ -12,7 +12,7 @@ type Json = Record<string, unknown>;
 const CLASS = readFileSync(fixturePath('unet2d/config.json'), 'utf8');
 
 for (const name of UNET2D_FIXTURES)
-  test(`the config of ${name} is read and written as diffusers has it`, async (t) => {
+  test(`the config of ${name} is read and written like in diffusers`, async (t) => {
     const { metadata } = await readSafetensors(fixturePath(`${name}.safetensors`));
     const json = JSON.parse(metadata.config!) as Json;
     const { config, size } = fromDiffusers('config.json', json);
@@ -24,7 +24,7 @@ for (const name of UNET2D_FIXTURES)
     t.like(written, expected);
   });
 
-test("every key of the class's own config is known, and is what holds where it is missing", (t) => {
+test("every key of the class's config is known, and its value is the default", (t) => {
   const json = JSON.parse(CLASS) as Json;
   const { config, size } = fromDiffusers('config.json', {});
   t.deepEqual(fromDiffusers('config.json', json), { config, size });
@@ -38,7 +38,7 @@ test('keys that start with an underscore are ignored', (t) => {
   );
 });
 
-test('sample_size may be height and width, of squares', (t) => {
+test('sample_size may be an equal height and width', (t) => {
   t.is(fromDiffusers('config.json', { sample_size: [32, 32] }).size, 32);
   t.is(fromDiffusers('config.json', { sample_size: null }).size, null);
   t.throws(() => fromDiffusers('config.json', { sample_size: [32, 32, 32] }), {
@@ -46,7 +46,7 @@ test('sample_size may be height and width, of squares', (t) => {
   });
 });
 
-test('any other value is refused by key and value', (t) => {
+test('unsupported values are refused by key and value', (t) => {
   const wrong: [change: Json, message: string][] = [
     [{ act_fn: 'gelu' }, 'config.json: act_fn: expected "silu", got "gelu"'],
     [
@@ -101,7 +101,7 @@ test('any other value is refused by key and value', (t) => {
     t.throws(() => fromDiffusers('config.json', change), { instanceOf: UsageError, message });
 });
 
-test('values that do not go together are refused by key', (t) => {
+test('conflicting values are refused by key', (t) => {
   const wrong: [change: Json, message: string][] = [
     [
       { block_out_channels: [32, 64] },
@@ -132,6 +132,6 @@ test('values that do not go together are refused by key', (t) => {
     t.throws(() => fromDiffusers('config.json', change), { instanceOf: UsageError, message });
 });
 
-test('a head may be wider than levels without attention', (t) => {
+test('a head may be wider than a level without attention', (t) => {
   t.notThrows(() => fromDiffusers('config.json', { attention_head_dim: 300 }));
 });

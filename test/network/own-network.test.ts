@@ -62,7 +62,7 @@ async function gradientsOf(device: NetworkDevice) {
   return device.gradients(batch.input, batch.noise);
 }
 
-test('Parameters, shapes and costs of a network of one’s own follow from its description', (t) => {
+test('Parameters, shapes and costs of a custom network follow from its graph', (t) => {
   const { graph } = options;
   t.is(
     countParameters(graph),
@@ -79,7 +79,7 @@ test('Parameters, shapes and costs of a network of one’s own follow from its d
 });
 
 for (const strict of [true, false])
-  test(`It learns on the engine (${strict ? 'strict' : 'relaxed'})`, async (t) => {
+  test(`A custom network learns on the engine (${strict ? 'strict' : 'relaxed'})`, async (t) => {
     const { network } = WasmNetwork.create({ ...options, threads: 2, strict });
     t.teardown(() => network.dispose());
     await network.importState(initialState(options.graph, random));
@@ -89,17 +89,20 @@ for (const strict of [true, false])
     t.true(losses.at(-1)! < 0.9 * losses[0]!, `${losses[0]} to ${losses.at(-1)}`);
   });
 
-tensorflowTest('Both devices find the same output and gradients', async (t) => {
-  const { network } = WasmNetwork.create({ ...options, threads: 2 });
-  t.teardown(() => network.dispose());
-  const { graph, ...rest } = options;
-  const other = await createTensorflowGraph(graph, rest);
-  t.teardown(() => other.dispose());
-  const [got, expected] = [await gradientsOf(network), await gradientsOf(other)];
-  close(t, got.epsilon, expected.epsilon, { atol: 1e-5, what: 'output' });
-  for (const [name, tensor] of expected.gradients) {
-    const largest = values(tensor).reduce((most, v) => Math.max(most, Math.abs(v)), 0);
-    const mine = values(got.gradients.get(name)!);
-    close(t, mine, values(tensor), { atol: 1e-6 + 1e-4 * largest, what: name });
-  }
-});
+tensorflowTest(
+  'Both devices compute the same output and gradients of a custom network',
+  async (t) => {
+    const { network } = WasmNetwork.create({ ...options, threads: 2 });
+    t.teardown(() => network.dispose());
+    const { graph, ...rest } = options;
+    const other = await createTensorflowGraph(graph, rest);
+    t.teardown(() => other.dispose());
+    const [got, expected] = [await gradientsOf(network), await gradientsOf(other)];
+    close(t, got.epsilon, expected.epsilon, { atol: 1e-5, what: 'output' });
+    for (const [name, tensor] of expected.gradients) {
+      const largest = values(tensor).reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+      const mine = values(got.gradients.get(name)!);
+      close(t, mine, values(tensor), { atol: 1e-6 + 1e-4 * largest, what: name });
+    }
+  },
+);

@@ -37,7 +37,7 @@ for (const architecture of [
   { kind: 'simple', widths: [4, 8], channels: 1, timeDim: 4, norm: 'shared' },
   { kind: 'simple', widths: [64, 128, 256, 512, 1024], channels: 3, timeDim: 32, norm: 'shared' },
 ] satisfies NetworkConfig[])
-  test(`the architecture ${architecture.widths} (${architecture.norm}) is read off its own shapes`, (t) => {
+  test(`the architecture ${architecture.widths} (${architecture.norm}) is read from its own shapes`, (t) => {
     t.deepEqual(networkFromShapes(stateShapes(buildNetwork(architecture))), architecture);
   });
 
@@ -46,20 +46,20 @@ test('the order of the tensors does not matter', (t) => {
   t.deepEqual(networkFromShapes(shapes), SMALL);
 });
 
-test('a tensor that is missing is named, whichever it is', (t) => {
+test('any missing tensor is named', (t) => {
   const counts = /\.num_batches_tracked$/;
   for (const name of [...stateShapes(buildNetwork(SMALL)).keys()].filter((n) => !counts.test(n)))
     t.regex(message(without(name)), /: expected (a tensor|the shape)|no such tensor/, name);
   t.is(message(without('output.bias')), 'output.bias: expected a tensor with this name, got none');
 });
 
-test("a norm's count of batches may be missing, and its shape is checked otherwise", (t) => {
+test("a norm's batch count may be missing; otherwise its shape is checked", (t) => {
   const name = 'downs.0.bnorm1.num_batches_tracked';
   t.deepEqual(networkFromShapes(without(name)), SMALL);
   t.is(message(withShape(name, [1])), `${name}: expected 0 dimensions, got the shape [1]`);
 });
 
-test('a tensor of another shape is named with both shapes', (t) => {
+test('a tensor of the wrong shape is named with both shapes', (t) => {
   t.is(
     message(withShape('ups.1.conv1.weight', [5, 13, 3, 3])),
     'ups.1.conv1.weight: expected the shape [5, 14, 3, 3], got [5, 13, 3, 3]',
@@ -70,7 +70,7 @@ test('a tensor of another shape is named with both shapes', (t) => {
   );
 });
 
-test('a tensor too many is named', (t) => {
+test('an extra tensor is named', (t) => {
   t.is(message(withShape('ema.weight', [3])), 'ema.weight: no such tensor in this U-Net');
 });
 
@@ -117,12 +117,12 @@ for (const [what, change] of Object.entries({
   'a time embedding of another length': { timeDim: 20 },
   'heads that do not divide': { headDim: 5 },
 } satisfies Record<string, Partial<Unet2dConfig>>))
-  test(`a unet2d is read off its own shapes: ${what}`, (t) => {
+  test(`a unet2d is read from its own shapes: ${what}`, (t) => {
     const config: Unet2dConfig = { ...UNET2D, ...change };
     t.deepEqual(networkFromShapes(stateShapes(buildNetwork(config))), config);
   });
 
-test('hints supply what shapes do not determine', (t) => {
+test('hints supply what the shapes leave open', (t) => {
   const hints: Hints = {
     headDim: null,
     groups: 2,
@@ -140,7 +140,7 @@ test('hints supply what shapes do not determine', (t) => {
   t.notDeepEqual(networkFromShapes(stateShapes(buildNetwork(config))), config);
 });
 
-test('a tensor of a unet2d that is missing is named, whichever it is', (t) => {
+test('any missing tensor of a unet2d is named', (t) => {
   for (const name of stateShapes(buildNetwork(UNET2D)).keys()) {
     const shapes = stateShapes(buildNetwork(UNET2D));
     shapes.delete(name);

@@ -58,7 +58,7 @@ function corrupted(tensors: StateDict, name: string, at: number): StateDict {
 /** Groups of expected values: a value in each tensor of them must be right. */
 const EXPECTED = /^(xt|eps_eval|eps_train|losses|sample\/trajectory|grad\/.*|state1\/.*)$/;
 
-test.serial('a value off by 0.05 is caught in whichever table of the schedule', async (t) => {
+test.serial('a value off by 0.05 is caught in any table of the schedule', async (t) => {
   const tensors = await load('schedule_linear_T300');
   t.is((await compare(tensors)).filter((group) => group.holds).length, tensors.size);
   for (const name of tensors.keys())
@@ -71,7 +71,7 @@ test.serial('a value off by 0.05 is caught in whichever table of the schedule', 
     }
 });
 
-test.serial('a value off by 0.05 is caught in whichever tensor of expected values', async (t) => {
+test.serial('a value off by 0.05 is caught in any tensor of expected values', async (t) => {
   const tensors = await load('unet_odd_widths_8');
   const names = [...tensors.keys()].filter((name) => EXPECTED.test(name));
   t.true(names.length > 130);
@@ -85,7 +85,7 @@ test.serial('a value off by 0.05 is caught in whichever tensor of expected value
   }
 });
 
-test.serial('each loss counts, and each moment of the trajectory', async (t) => {
+test.serial('each loss and each frame of the trajectory is compared', async (t) => {
   const tensors = await load('unet_odd_widths_8');
   const moment = tensors.get('sample/trajectory')!.data.length / 8;
   for (let i = 0; i < 5; i++) t.true(await fails(corrupted(tensors, 'losses', i)));
@@ -95,7 +95,7 @@ test.serial('each loss counts, and each moment of the trajectory', async (t) => 
 
 const fails = async (tensors: StateDict) => (await compare(tensors)).some((group) => !group.holds);
 
-test.serial('a fixture may hold some of the groups', async (t) => {
+test.serial('a fixture may have only some of the groups', async (t) => {
   const tensors = await load('unet_odd_widths_8');
   const only = (...wanted: RegExp[]) =>
     new Map([...tensors].filter(([name]) => wanted.some((pattern) => pattern.test(name))));
@@ -107,7 +107,7 @@ test.serial('a fixture may hold some of the groups', async (t) => {
 });
 
 test.serial(
-  'a fixture without a known group, or whose tensors do not belong together, is the user’s error',
+  'a fixture without a known group or with inconsistent tensors is a UsageError',
   async (t) => {
     const tensors = await load('unet_odd_widths_8');
     const without = (name: string) => new Map([...tensors].filter(([other]) => other !== name));

@@ -11,14 +11,14 @@ function compare(got: ArrayLike<number>, expected: ArrayLike<number>, tolerance 
   return comparison.result()!;
 }
 
-test('a group holds while every element is within its tolerance', (t) => {
+test('a group passes if every element is within its tolerance', (t) => {
   const group = compare([1, 2.0625, 3, 4], [1, 2, 3, 4]);
   t.true(group.holds);
   t.is(group.largestError, 0.0625);
   t.is(group.values, 4);
 });
 
-test('the element that passes its tolerance the most is named with its place', (t) => {
+test('the element that exceeds its tolerance the most is reported with its position', (t) => {
   const { holds, worst } = compare([1, 2.25, 3.5, 4], [1, 2, 3, 4]);
   t.false(holds);
   t.deepEqual(worst, {
@@ -41,14 +41,14 @@ test('a smaller error against a smaller tolerance counts more', (t) => {
   t.is(group.largestError, 0.5);
 });
 
-test('a NaN on either side, and a length that differs, do not hold', (t) => {
+test('a NaN on either side or a different length fails', (t) => {
   t.false(compare([Number.NaN, 2], [1, 2]).holds);
   t.false(compare([1, 2], [Number.NaN, 2]).holds);
   t.false(compare([1], [1, 2]).holds);
   t.false(compare([1, 2, 3], [1, 2]).holds);
 });
 
-test('equal values hold where nothing but equality does, as with counts', (t) => {
+test('with a tolerance of zero, as for counts, only equal values pass', (t) => {
   const comparison = new Comparison('counts');
   comparison.add('n', [], BigInt64Array.of(2n), BigInt64Array.of(2n), () => 0);
   t.true(comparison.result()!.holds);
@@ -60,7 +60,7 @@ test('an empty comparison is not a group', (t) => {
   t.is(new Comparison('empty').result(), null);
 });
 
-test('images change between channels first and channels last', (t) => {
+test('images are converted between channels first and channels last', (t) => {
   const first = Float32Array.of(1, 2, 3, 4, 10, 20, 30, 40);
   const last = toChannelsLast(first, 2, 4);
   t.deepEqual([...last], [1, 10, 2, 20, 3, 30, 4, 40]);
@@ -68,7 +68,7 @@ test('images change between channels first and channels last', (t) => {
   t.deepEqual(toChannelsFirst(toChannelsLast(batch, 3, 25), 3, 25), batch);
 });
 
-test("a residual within rounding of zero is moved to the reference's side, all others stay", (t) => {
+test("only residuals within rounding of zero are moved to the reference's side", (t) => {
   const noise = Float32Array.of(0.5, 0.5, 0.5);
   const theirs = Float32Array.of(0.5 - 2 ** -20, 0.25, 0.75);
   const ours = Float32Array.of(0.5 + 2 ** -20, 0.25, 0.25);

@@ -28,7 +28,7 @@ for (const strict of [true, false])
     for (const name of names) t.true(compared.includes(name), name);
   });
 
-tensorflowTest("every sampler goes diffusers' way on tensorflow", async (t) => {
+tensorflowTest("every sampler follows diffusers' trajectory on tensorflow", async (t) => {
   const fixture = new Fixture('samplers', tensors, metadata);
   const groups = await compareFixture(fixture, await subjectOf({ arithmetic: 'tensorflow' }));
   t.deepEqual(
@@ -38,7 +38,7 @@ tensorflowTest("every sampler goes diffusers' way on tensorflow", async (t) => {
 });
 
 for (const name of names)
-  test(`a value of ${name} that is off by a little is found`, async (t) => {
+  test(`a small error in ${name} is found`, async (t) => {
     const subject = await subjectOf({});
     const tensor = tensors.get(`${name}/trajectory`) as F32Tensor;
     const largest = tensor.data.reduce((max, v) => Math.max(max, Math.abs(v)), 0);
@@ -56,7 +56,7 @@ for (const name of names)
     }
   });
 
-test('a case that cannot be compared is named, with its key and value', async (t) => {
+test('an unsupported case is named with its key and value', async (t) => {
   const subject = await subjectOf({});
   const cases = JSON.parse(metadata.cases!) as Record<string, { config: object }>;
   const [name] = names as [string];

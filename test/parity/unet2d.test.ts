@@ -57,7 +57,7 @@ function corrupted(name: string, at: number, by = 0.05): StateDict {
   return new Map<string, Tensor>([...tensors, [name, { ...tensor, data }]]);
 }
 
-test('a value off by 0.05 is caught in whichever tensor of expected values', async (t) => {
+test('a value off by 0.05 is caught in any tensor of expected values', async (t) => {
   t.deepEqual(verdict(await compare(tensors)), GROUPS);
   const names = [...tensors.keys()].filter((name) =>
     /^(out|loss|losses|(grad|state1)\/.*)$/.test(name),
@@ -78,7 +78,7 @@ test('a value off by 0.05 is caught in whichever tensor of expected values', asy
     );
 });
 
-test('a value that is not finite is caught, whatever tolerances follow from it', async (t) => {
+test('a value that is not finite is caught, even if tolerances follow from it', async (t) => {
   for (const name of ['out', 'loss', 'losses', 'grad/conv_out.bias', 'state1/conv_out.bias'])
     for (const by of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
       const failed = (await compare(corrupted(name, 0, by))).filter(({ holds }) => !holds);
@@ -89,7 +89,7 @@ test('a value that is not finite is caught, whatever tolerances follow from it',
     }
 });
 
-test('a fixture may hold some of the groups', async (t) => {
+test('a fixture may have only some of the groups', async (t) => {
   const names = async (...wanted: RegExp[]) => {
     const some = [...tensors].filter(([name]) => wanted.some((pattern) => pattern.test(name)));
     return (await compare(new Map(some))).map(({ name }) => name);
@@ -100,7 +100,7 @@ test('a fixture may hold some of the groups', async (t) => {
   t.deepEqual(await names(inputs, /^(loss$|grad)/), ['loss', 'grad/*']);
 });
 
-test('a fixture whose parts do not belong together is the user’s error', async (t) => {
+test('a fixture with inconsistent parts is a UsageError', async (t) => {
   const config = (change: object) => ({
     config: JSON.stringify({ ...JSON.parse(metadata.config!), ...change }),
   });

@@ -17,7 +17,7 @@ test('an address has a host, and optionally a port, a database, a user and a pas
   t.like(parse('redis://:secret@[::1]:7000'), { host: '::1', password: 'secret' });
 });
 
-test('env stands for REDIS_URL, which is named where it is not there or is no address', (t) => {
+test('env stands for REDIS_URL, which the error names if it is missing or invalid', (t) => {
   t.like(parse('env', { REDIS_URL: 'redis://:secret@there' }), { host: 'there' });
   t.throws(() => parse('env'), { instanceOf: UsageError, message: /^--queue: .* REDIS_URL/ });
   t.throws(() => parse('env', { REDIS_URL: 'there' }), { message: /^REDIS_URL: expected redis:/ });

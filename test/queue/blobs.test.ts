@@ -20,7 +20,7 @@ async function fileOf(t: ExecutionContext): Promise<{ path: string; blob: Blob; 
 
 const chunk = ({ sha256 }: Blob, i: number) => `haze:blob:${sha256}:${i}`;
 
-redisTest('a file goes through Redis in chunks that expire, and comes out as it was', async (t) => {
+redisTest('a file passes through Redis unchanged, in chunks that expire', async (t) => {
   const redis = clientOf(t, await startRedis(t));
   const { path, blob, bytes } = await fileOf(t);
   t.is(await missingBytes(redis, blob), blob.bytes);
@@ -33,7 +33,7 @@ redisTest('a file goes through Redis in chunks that expire, and comes out as it 
   t.true(bytes.equals(await readFile(copy)));
 });
 
-redisTest('whoever needs a file there sets its time anew, and uploads what has gone', async (t) => {
+redisTest('a process that needs a file renews its expiry and uploads missing chunks', async (t) => {
   const redis = clientOf(t, await startRedis(t));
   const { path, blob } = await fileOf(t);
   await keepBlob(redis, path, blob);
@@ -45,7 +45,7 @@ redisTest('whoever needs a file there sets its time anew, and uploads what has g
   t.is(await redis.strlen(chunk(blob, 1)), 8 << 20);
 });
 
-redisTest('a damaged file is not taken and not kept in Redis, and none of it stays', async (t) => {
+redisTest('a damaged file is refused and removed, from Redis and from disk', async (t) => {
   const redis = clientOf(t, await startRedis(t));
   const { path, blob } = await fileOf(t);
   const folder = await temporaryFolder(t);
@@ -66,7 +66,7 @@ redisTest('a damaged file is not taken and not kept in Redis, and none of it sta
   await t.throwsAsync(fetch(), { message: /^weights [0-9a-f]{12}: part 1 is not in Redis$/ });
 });
 
-redisTest('weights in the cache are looked through whenever they are used', async (t) => {
+redisTest('weights in the cache are checked at every use', async (t) => {
   const redis = clientOf(t, await startRedis(t));
   const [here, there] = [
     new BlobCache(await temporaryFolder(t)),

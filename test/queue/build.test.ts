@@ -4,7 +4,7 @@ import { bestBuild, fusesMultiplyAdd, hashKernels } from '../../src/engine/host/
 import { buildId } from '../../src/queue/build.js';
 import { version } from '../../src/version.js';
 
-test('the two builds of the kernels are two builds, by version, kind and what the kernels are', (t) => {
+test('a build is named by version, kind and hash of its kernels', (t) => {
   t.is(buildId(true), `${version()}-strict-${hashKernels('strict').slice(0, 12)}`);
   if (bestBuild() === 'relaxed') {
     const unfused = fusesMultiplyAdd() ? '' : '-unfused';
@@ -14,7 +14,7 @@ test('the two builds of the kernels are two builds, by version, kind and what th
   t.not(hashKernels('strict'), hashKernels('relaxed'));
 });
 
-test('where the processor has FMA a product and a sum are rounded once, else twice', (t) => {
+test('a product and sum are rounded once on a processor with FMA, and twice otherwise', (t) => {
   const features = process.platform === 'linux' ? readFileSync('/proc/cpuinfo', 'utf8') : '';
   const fuses = fusesMultiplyAdd();
   if (bestBuild() === 'strict') t.false(fuses);

@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import test from 'ava';
 import { RunError, UsageError } from '../../src/errors.js';
 import { parseAddress } from '../../src/queue/address.js';
-import { checkRoom, connect } from '../../src/queue/connect.js';
+import { checkRoom, connect, explained } from '../../src/queue/connect.js';
 import { haze } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
 import { clientOf, connectionTo, freePort, redisTest, startRedis } from '../helpers/redis.js';
 
 const refused = (url: string) => connect('--queue', parseAddress('--queue', url));
 
-redisTest('a password that is wrong or missing is refused, in a line without it', async (t) => {
+redisTest('a wrong or missing password is refused in one line that does not show it', async (t) => {
   const server = await startRedis(t, [], 'sesame');
   const shown = server.url.replace(':sesame@', '');
   const wrong = await t.throwsAsync(refused(server.url.replace('sesame', 'simsala')), {
@@ -23,7 +23,7 @@ redisTest('a password that is wrong or missing is refused, in a line without it'
   t.is(address.shown, shown);
 });
 
-redisTest('a Redis that would lose jobs when memory is short is refused', async (t) => {
+redisTest('a Redis that would evict jobs when memory is short is refused', async (t) => {
   const server = await startRedis(t, ['--maxmemory-policy', 'allkeys-lru']);
   await t.throwsAsync(refused(server.url), {
     instanceOf: UsageError,
@@ -32,6 +32,31 @@ redisTest('a Redis that would lose jobs when memory is short is refused', async 
   });
   await clientOf(t, server).config('SET', 'maxmemory-policy', 'noeviction');
   t.like(await (await connectionTo(t, server)).info(), { most: 0 });
+});
+
+redisTest('a cluster is refused', async (t) => {
+  const server = await startRedis(t, ['--cluster-enabled', 'yes']);
+  await t.throwsAsync(refused(server.url), {
+    instanceOf: UsageError,
+    message: /: expected a single server or the master of its sentinels, got a cluster$/,
+  });
+});
+
+redisTest('a user without the permissions of a worker is refused with the reason', async (t) => {
+  const server = await startRedis(t);
+  const admin = clientOf(t, server);
+  await admin.acl('SETUSER', 'blind', 'on', '>sesame', '~*', '+ping');
+  await admin.acl('SETUSER', 'reader', 'on', '>sesame', '~*', '+ping', '+info', '+get');
+  const as = (user: string) => server.url.replace('redis://', `redis://${user}:sesame@`);
+  await t.throwsAsync(refused(as('blind')), {
+    instanceOf: UsageError,
+    message: /^--queue: redis:\/\/127\.0\.0\.1:\d+: NOPERM .*info/i,
+  });
+  const connection = await connectionTo(t, { url: as('reader') });
+  const error = await t.throwsAsync(connection.redis.set('haze:x', '1'));
+  const said = await explained(connection, error);
+  t.true(said instanceof RunError);
+  t.regex((said as RunError).message, /^redis:\/\/127\.0\.0\.1:\d+: NOPERM .*set/i);
 });
 
 redisTest('a Redis without room for weights and images is refused before any work', async (t) => {
@@ -47,7 +72,7 @@ redisTest('a Redis without room for weights and images is refused before any wor
   });
 });
 
-redisTest('that Redis goes away and comes back is said once each', async (t) => {
+redisTest('loss and return of Redis are reported once each', async (t) => {
   const server = await startRedis(t);
   const notes: string[] = [];
   const { redis } = await connectionTo(t, server, (text) => notes.push(text));
@@ -58,7 +83,7 @@ redisTest('that Redis goes away and comes back is said once each', async (t) => 
   t.deepEqual(notes, [`${server.url} is unreachable; waiting for it`, `${server.url} is back`]);
 });
 
-test('if nothing listens, or the host does not exist, the message says so', async (t) => {
+test('the message says if nothing listens or the host does not exist', async (t) => {
   const port = await freePort();
   await t.throwsAsync(refused(`redis://127.0.0.1:${port}`), {
     instanceOf: RunError,
@@ -79,36 +104,33 @@ function certify(folder: string): string | undefined {
   return status === 0 ? undefined : (error?.message ?? stderr);
 }
 
-redisTest(
-  'rediss:// is TLS, to a Redis whose certificate Node trusts and to no other',
-  async (t) => {
-    const folder = await temporaryFolder(t);
-    const lack = certify(folder);
-    if (lack !== undefined) {
-      t.log(`not run: ${lack}`);
-      t.pass();
-      return;
-    }
-    const [key, certificate] = ['key.pem', 'certificate.pem'].map((name) => join(folder, name));
-    const port = await freePort();
-    const files = ['--tls-key-file', key!, '--tls-cert-file', certificate!];
-    const settings = ['--tls-port', `${port}`, ...files, '--tls-ca-cert-file', certificate!];
-    const server = await startRedis(t, [...settings, '--tls-auth-clients', 'no'], 'sesame');
-    await clientOf(t, server).zadd('haze:builds', Date.now() / 1000, 'some-build');
-    const call = ['queue', '--queue', `rediss://:sesame@localhost:${port}`];
-    const stranger = await haze(folder, call);
-    t.is(stranger.code, 1);
-    t.regex(
-      stranger.stderr,
-      /^haze: --queue: rediss:\/\/localhost:\d+: cannot be reached: self-signed/,
-    );
-    const known = await haze(folder, call, { NODE_EXTRA_CA_CERTS: certificate! });
-    t.is(known.code, 0, known.stderr);
-    t.regex(known.stdout, /^rediss:\/\/localhost:\d+: Redis /);
-    t.regex(
-      known.stdout,
-      /^some-build +generate +0 +0 +0 +0$/m,
-      'the queue itself is read over TLS, too',
-    );
-  },
-);
+redisTest('rediss:// is TLS, and accepts only a certificate that Node trusts', async (t) => {
+  const folder = await temporaryFolder(t);
+  const lack = certify(folder);
+  if (lack !== undefined) {
+    t.log(`not run: ${lack}`);
+    t.pass();
+    return;
+  }
+  const [key, certificate] = ['key.pem', 'certificate.pem'].map((name) => join(folder, name));
+  const port = await freePort();
+  const files = ['--tls-key-file', key!, '--tls-cert-file', certificate!];
+  const settings = ['--tls-port', `${port}`, ...files, '--tls-ca-cert-file', certificate!];
+  const server = await startRedis(t, [...settings, '--tls-auth-clients', 'no'], 'sesame');
+  await clientOf(t, server).zadd('haze:builds', Date.now() / 1000, 'some-build');
+  const call = ['queue', '--queue', `rediss://:sesame@localhost:${port}`];
+  const stranger = await haze(folder, call);
+  t.is(stranger.code, 1);
+  t.regex(
+    stranger.stderr,
+    /^haze: --queue: rediss:\/\/localhost:\d+: cannot be reached: self-signed/,
+  );
+  const known = await haze(folder, call, { NODE_EXTRA_CA_CERTS: certificate! });
+  t.is(known.code, 0, known.stderr);
+  t.regex(known.stdout, /^rediss:\/\/localhost:\d+: Redis /);
+  t.regex(
+    known.stdout,
+    /^some-build +generate +0 +0 +0 +0$/m,
+    'the queue itself is read over TLS, too',
+  );
+});

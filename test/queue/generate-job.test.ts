@@ -9,12 +9,12 @@ const weights = { sha256: '0123456789abcdef'.repeat(4), bytes: 1000 };
 const job = jobOf(weights, '0.1.0-strict');
 const copy = () => JSON.parse(JSON.stringify(job)) as Record<string, unknown>;
 
-test('a job comes back from JSON as it was', (t) => {
+test('a job is unchanged by JSON', (t) => {
   t.deepEqual(parseJob(copy()), job);
   t.is(imagesInWords(job.images), 'images 4 to 7');
 });
 
-test('a job of classes and a guide comes back, too', (t) => {
+test('a job with classes and a guide is unchanged by JSON', (t) => {
   const model = completeModel({
     ...{ kind: 'unet2d', size: 8, widths: [8, 16], channels: 3, numClasses: 4 },
   });
@@ -38,7 +38,7 @@ test('a job of classes and a guide comes back, too', (t) => {
   );
 });
 
-test('the number of a job follows from its data, in whichever order they are said', (t) => {
+test('the id of a job follows from its data, in any order of keys', (t) => {
   const turned = Object.fromEntries(Object.entries(job).reverse()) as unknown as typeof job;
   t.is(idOf(turned), idOf(job));
   t.regex(idOf(job), /^g[0-9a-f]{64}$/);
@@ -50,7 +50,7 @@ test('the number of a job follows from its data, in whichever order they are sai
     t.not(idOf(other), idOf(job));
 });
 
-test('a job with hostile fields is refused, by the field', (t) => {
+test('a job with hostile fields is refused with the name of the field', (t) => {
   const cases: [path: string, value: unknown, message: RegExp][] = [
     ['build', 1, /^job\.build: expected text, got 1/],
     ['build', undefined, /^job\.build: expected a value/],

@@ -1,7 +1,7 @@
 import { getResults, putResult, removeResult } from '../../src/queue/results.js';
 import { clientOf, redisTest, startRedis } from '../helpers/redis.js';
 
-redisTest('a result is taken whole and as it was, or not at all', async (t) => {
+redisTest('a result is read complete and unchanged, or not at all', async (t) => {
   const redis = clientOf(t, await startRedis(t));
   const pixels = Uint8Array.from({ length: 100 }, (_, i) => i);
   const jobs = ['gone', 'sound', 'damaged', 'short'].map((id) => ({ id, bytes: 100 }));

@@ -3,7 +3,7 @@ import { untilRoom } from '../../src/queue/room.js';
 
 const full = () => new Error('OOM command not allowed when used memory > maxmemory');
 
-test('A write is repeated until there is room for it', async (t) => {
+test('A write is repeated until Redis has room for it', async (t) => {
   let attempts = 0;
   const refusals: string[] = [];
   const result = await untilRoom(
@@ -19,7 +19,7 @@ test('A write is repeated until there is room for it', async (t) => {
   t.deepEqual(refusals, [full().message, full().message]);
 });
 
-test('Another error is not repeated, and a refusal may be given up on', async (t) => {
+test('A write with another error is not repeated, and the caller can give up', async (t) => {
   const broken = new Error('broken');
   const lost = untilRoom(
     () => Promise.reject(broken),

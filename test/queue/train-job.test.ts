@@ -22,14 +22,14 @@ const job: TrainJob = {
 };
 const copy = () => JSON.parse(JSON.stringify(job)) as Record<string, unknown>;
 
-test('a job comes back from JSON as it was, with its number', (t) => {
+test('a job and its id are unchanged by JSON', (t) => {
   t.deepEqual(parseTrainJob(copy()), job);
   t.is(idOfTraining(parseTrainJob(copy())), idOfTraining(job));
   t.not(idOfTraining({ ...job, replica: 1 }), idOfTraining(job));
   t.is(trainingInWords(job), 'replica 3, steps 3 to 4');
 });
 
-test('a job of every network and with classes has the number of what is read of it', (t) => {
+test('reading a job keeps its id, for every network and with classes', (t) => {
   const run = replicated('bars', 'unet2d', { lossWeights: null, snrGamma: 5 });
   const told = {
     ...run,
@@ -47,7 +47,7 @@ test('a job of every network and with classes has the number of what is read of 
   }
 });
 
-test('a job that is not sound is refused by its field', (t) => {
+test('an invalid job is refused with the name of the field', (t) => {
   const faults: [path: string, value: unknown, message: RegExp][] = [
     ['code', 'process.exit()', /^job\.code: unknown field/],
     ['build', undefined, /^job\.build: expected a value/],
@@ -74,7 +74,7 @@ test('a job that is not sound is refused by its field', (t) => {
     );
 });
 
-test('a result comes back as it was, and one of another shape is none', (t) => {
+test('a result is unchanged by Redis, and one of another form is ignored', (t) => {
   const losses = [
     [0.5, 0.25, 0.75],
     [0.125, 0.1, 0.15],

@@ -99,13 +99,13 @@ const SAMPLERS = [
 
 for (const how of SAMPLERS) {
   const name = JSON.stringify(how);
-  test(`${name}, guided, in two parts or in one program: the same bits`, async (t) => {
+  test(`${name}, guided, has the same bits in two parts and in one program`, async (t) => {
     const expected = await whole(how, [4, 5, 6], GUIDED);
     const open = async (batch: number) => WasmNetwork.create(net(batch)).network;
     t.deepEqual(await split(how, [4, 5, 6], GUIDED, open, new Arithmetic()), expected);
   });
 
-  tensorflowTest(`${name}, guided, on TensorFlow`, async (t) => {
+  tensorflowTest(`${name}, guided, draws the same images on TensorFlow`, async (t) => {
     const arithmetic = await createTensorflowArithmetic();
     const open = (batch: number) => createTensorflowNetwork(net(batch));
     const got = await split(how, [4, 5, 6], GUIDED, open, arithmetic);
@@ -113,7 +113,7 @@ for (const how of SAMPLERS) {
   });
 }
 
-test('a guided step takes m_none + W·(m_class − m_none), of two passes over the same images', async (t) => {
+test('a guided step uses m_none + W·(m_class − m_none) from two passes over the same images', async (t) => {
   const how = { sampler: 'ddim', steps: 4, eta: 0.5 } as const;
   const images = [4, 5, 6];
   const { network } = WasmNetwork.create(net(3));
@@ -141,7 +141,7 @@ test('a guided step takes m_none + W·(m_class − m_none), of two passes over t
   close(t, await whole(how, images, GUIDED), walk.x, { atol: 1e-5 });
 });
 
-test('a guidance of 1 is the class alone, and another changes the images', async (t) => {
+test('a guidance of 1 uses the class alone, and other values change the images', async (t) => {
   const how = { sampler: 'ddim', steps: 4 } as const;
   const plain = await whole(how, [0, 1], { ...GUIDED, guidance: 1 });
   t.deepEqual(await whole(how, [0, 1], { labels: GUIDED.labels, guidance: 1, none: null }), plain);
@@ -155,7 +155,7 @@ test('a guidance of 1 is the class alone, and another changes the images', async
 });
 
 for (const classes of [4, 'timestep'] as const)
-  test(`an image is the same whatever is made beside it, guided or not: classes ${classes}`, async (t) => {
+  test(`an image does not depend on others in its batch, guided or not: classes ${classes}`, async (t) => {
     const how = { sampler: 'ddim', steps: 4, eta: 0.5 } as const;
     for (const condition of [GUIDED, { ...GUIDED, guidance: 1 }]) {
       const four = await whole(how, [4, 5, 6, 7], condition, classes);
@@ -178,7 +178,7 @@ for (const classes of [4, 'timestep'] as const)
     }
   });
 
-test('beside a device the pool draws guided images with the same bits', async (t) => {
+test('with a device, the pool draws guided images with the same bits', async (t) => {
   const how = { sampler: 'ddim', steps: 4, eta: 0.5 } as const;
   const { network } = WasmNetwork.create(net(4));
   await network.importState(weightsOf());

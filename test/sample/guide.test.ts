@@ -48,7 +48,7 @@ async function withRuns(t: ExecutionContext) {
 
 const DDIM = { sampler: 'ddim', steps: 3, count: 3, seed: 5, threads: 2 } as const;
 
-test('a guided model moves away from what its guide predicts, in samples, files and an open model alike', async (t) => {
+test("guidance moves away from the guide's prediction, alike in sample, generate and an open model", async (t) => {
   const { folder, at } = await withRuns(t);
   for (const guide of [at('weak'), at('run/checkpoints/step-1')]) {
     await using model = await load(at('run'), { threads: 2 });
@@ -95,7 +95,7 @@ test('a guided model moves away from what its guide predicts, in samples, files 
 
 const read = (path: string) => readFileSync(path);
 
-test('--keep-guide keeps the averaged weights of its step, over a resume too, and samples are guided by them', async (t) => {
+test('--keep-guide keeps the averaged weights of its step, also across a resume, and they guide samples', async (t) => {
   const { folder, at } = await withRuns(t);
   const tensors = async (path: string) => (await readSafetensors(at(path))).tensors;
   const guide = await tensors('run/guide.safetensors');
@@ -131,7 +131,7 @@ test('--keep-guide keeps the averaged weights of its step, over a resume too, an
   );
 });
 
-test('with classes both the model and its guide get them', async (t) => {
+test('both the model and its guide receive the classes', async (t) => {
   const folder = await temporaryFolder(t);
   const at = (name: string) => join(folder, name);
   writeLabelledBars(folder);
@@ -153,7 +153,7 @@ test('with classes both the model and its guide get them', async (t) => {
 });
 
 tensorflowTest(
-  'on TensorFlow the guided images are those of the engine, within rounding',
+  'guided images on TensorFlow equal those of the engine, within rounding',
   async (t) => {
     const { at } = await withRuns(t);
     const [a, b] = await Promise.all(

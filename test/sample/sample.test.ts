@@ -25,7 +25,7 @@ const options: Omit<SampleOptions, 'weights'> = {
   requireCuda: false,
 };
 
-test('threads do not change a bit', async (t) => {
+test('images have the same bits for any number of threads', async (t) => {
   const images = [];
   for (const threads of [1, 2, 3])
     images.push(
@@ -35,13 +35,13 @@ test('threads do not change a bit', async (t) => {
   t.deepEqual(images[2], images[0]);
 });
 
-test('image k is the same whatever the count, also across batches', async (t) => {
+test('image k does not depend on the count, also across batches', async (t) => {
   const few = await sampleFrom(state, options);
   const many = await sampleFrom(state, { ...options, count: 19 });
   t.deepEqual(many.images.slice(0, few.images.length), few.images);
 });
 
-test('another seed is another picture', async (t) => {
+test('another seed gives different pictures', async (t) => {
   const [a, b] = [
     await sampleFrom(state, options),
     await sampleFrom(state, { ...options, seed: 6 }),
@@ -49,7 +49,7 @@ test('another seed is another picture', async (t) => {
   t.notDeepEqual(a.images, b.images);
 });
 
-test('frames run from x_T to the result, evenly', async (t) => {
+test('frames are evenly spaced from x_T to the result', async (t) => {
   const { images, frames } = await sampleFrom(state, {
     ...options,
     frames: { moments: 5, images: 2 },
@@ -63,7 +63,7 @@ test('frames run from x_T to the result, evenly', async (t) => {
   t.deepEqual(frames[0]!.images.slice(each), noise);
 });
 
-test('DDIM takes fewer steps', async (t) => {
+test('ddim takes fewer steps', async (t) => {
   const sampling = { sampler: 'ddim', steps: 4, eta: 0, norm: 'running' } as const;
   const events: number[] = [];
   const { images } = await sampleFrom(state, {
@@ -77,19 +77,19 @@ test('DDIM takes fewer steps', async (t) => {
   t.true(images.every(Number.isFinite));
 });
 
-test('batch statistics make an image depend on its batch', async (t) => {
+test('with batch statistics an image depends on its batch', async (t) => {
   const sampling = { ...options.sampling, norm: 'batch' } as const;
   const two = await sampleFrom(state, { ...options, sampling, count: 2 });
   const three = await sampleFrom(state, { ...options, sampling, count: 3 });
   t.notDeepEqual(three.images.slice(0, two.images.length), two.images);
 });
 
-test('an interruption is an Interrupted, before anything is returned', async (t) => {
+test('an interruption throws Interrupted, and returns nothing', async (t) => {
   const signal = AbortSignal.abort();
   await t.throwsAsync(sampleFrom(state, { ...options, signal }), { instanceOf: Interrupted });
 });
 
-test('a file of weights gives what the weights in memory give; those of another model do not', async (t) => {
+test('a file of weights gives the images of the same weights in memory, and weights of another model are refused', async (t) => {
   const folder = await temporaryFolder(t);
   const weights = join(folder, 'model.safetensors');
   await writeSafetensors(weights, state);

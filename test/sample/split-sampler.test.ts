@@ -83,17 +83,20 @@ for (const options of [
   { sampler: 'flow-euler', steps: 6, shift: 3 },
 ] as const) {
   const sampler = JSON.stringify(options);
-  test(`${sampler} on the engine, in two parts or in one program: the same bits`, async (t) => {
+  test(`${sampler} on the engine has the same bits in two parts and in one program`, async (t) => {
     const unet = WasmNetwork.create(net).network;
     t.deepEqual(await split(options, unet, new Arithmetic()), await whole(options));
   });
 
-  tensorflowTest(`${sampler} with U-Net and arithmetic on TensorFlow`, async (t) => {
-    const unet = await createTensorflowNetwork(net);
-    const got = await split(options, unet, await createTensorflowArithmetic());
-    const expected = await whole(options);
-    t.deepEqual(got[0], expected[0]);
-    // Each step passes on the difference of the one before.
-    for (const [i, frame] of got.entries()) close(t, frame, expected[i]!, { atol: 1e-4 });
-  });
+  tensorflowTest(
+    `${sampler} draws the same images with U-Net and arithmetic on TensorFlow`,
+    async (t) => {
+      const unet = await createTensorflowNetwork(net);
+      const got = await split(options, unet, await createTensorflowArithmetic());
+      const expected = await whole(options);
+      t.deepEqual(got[0], expected[0]);
+      // Each step passes on the difference of the one before.
+      for (const [i, frame] of got.entries()) close(t, frame, expected[i]!, { atol: 1e-4 });
+    },
+  );
 }

@@ -121,7 +121,7 @@ for (const of of [...CASES, WIDE]) {
   });
 }
 
-tensorflowTest('the wide case has convolutions as products', (t) => {
+tensorflowTest('the wide case has convolutions computed as products', (t) => {
   const graph = buildNetwork(WIDE, WIDE.size);
   for (const use of ['prediction', 'training'] as const) {
     const plan = planConvolutions({ graph, batch: WIDE.batch }, use, false);
@@ -129,7 +129,7 @@ tensorflowTest('the wide case has convolutions as products', (t) => {
   }
 });
 
-tensorflowTest('prediction follows the weights, however they change', async (t) => {
+tensorflowTest('prediction uses the current weights after every kind of change', async (t) => {
   const weights = initialState(buildNetwork(WIDE), random);
   const { input, noise } = inputs(WIDE, 0);
   for (const unet of (await devices(WIDE)).slice(1)) {
@@ -151,34 +151,46 @@ tensorflowTest('prediction follows the weights, however they change', async (t) 
   }
 });
 
-tensorflowTest('a run moves between devices: weights, statistics and Adam go along', async (t) => {
-  const of: Case = { ...NETWORKS[0], channels: 3, norm: 'separate', loss: 'l1' };
-  const [wasm, graph, eager] = (await devices(of)) as [NetworkDevice, NetworkDevice, NetworkDevice];
-  const weights = initialState(buildNetwork(of), random);
-  const step = (unet: NetworkDevice, n: number) => {
-    const { input, noise } = inputs(of, n);
-    return unet.trainStep(input, noise, 1e-3);
-  };
-  const move = async (from: NetworkDevice, to: NetworkDevice) => {
-    await to.importState(await from.exportState());
-    await to.importOptimizer(await from.exportOptimizer());
-  };
-  await wasm.importState(weights);
-  const expected: number[] = [];
-  for (let n = 0; n < 6; n++) expected.push(await step(wasm, n));
+tensorflowTest(
+  'a run moves between devices with weights, statistics and the state of Adam',
+  async (t) => {
+    const of: Case = { ...NETWORKS[0], channels: 3, norm: 'separate', loss: 'l1' };
+    const [wasm, graph, eager] = (await devices(of)) as [
+      NetworkDevice,
+      NetworkDevice,
+      NetworkDevice,
+    ];
+    const weights = initialState(buildNetwork(of), random);
+    const step = (unet: NetworkDevice, n: number) => {
+      const { input, noise } = inputs(of, n);
+      return unet.trainStep(input, noise, 1e-3);
+    };
+    const move = async (from: NetworkDevice, to: NetworkDevice) => {
+      await to.importState(await from.exportState());
+      await to.importOptimizer(await from.exportOptimizer());
+    };
+    await wasm.importState(weights);
+    const expected: number[] = [];
+    for (let n = 0; n < 6; n++) expected.push(await step(wasm, n));
 
-  await graph.importState(weights);
-  const got = [await step(graph, 0), await step(graph, 1)];
-  await move(graph, eager);
-  got.push(await step(eager, 2));
-  const fresh = WasmNetwork.create({ architecture: of, ...of, timesteps: 300, threads: 1 }).network;
-  await move(eager, fresh);
-  got.push(await step(fresh, 3));
-  await move(fresh, graph);
-  got.push(await step(graph, 4), await step(graph, 5));
+    await graph.importState(weights);
+    const got = [await step(graph, 0), await step(graph, 1)];
+    await move(graph, eager);
+    got.push(await step(eager, 2));
+    const fresh = WasmNetwork.create({
+      architecture: of,
+      ...of,
+      timesteps: 300,
+      threads: 1,
+    }).network;
+    await move(eager, fresh);
+    got.push(await step(fresh, 3));
+    await move(fresh, graph);
+    got.push(await step(graph, 4), await step(graph, 5));
 
-  close(t, got, expected, { rtol: 1e-4, what: 'losses' });
-  t.is((await graph.exportOptimizer()).step, 6);
-  t.is((await graph.exportState()).get('downs.0.bnorm1.num_batches_tracked')!.data[0], 6n);
-  for (const unet of [wasm, graph, eager, fresh]) await unet.dispose();
-});
+    close(t, got, expected, { rtol: 1e-4, what: 'losses' });
+    t.is((await graph.exportOptimizer()).step, 6);
+    t.is((await graph.exportState()).get('downs.0.bnorm1.num_batches_tracked')!.data[0], 6n);
+    for (const unet of [wasm, graph, eager, fresh]) await unet.dispose();
+  },
+);

@@ -15,7 +15,7 @@ const named = (shape: NetworkShape) =>
   new Map(convolutions(shape).map(([{ layer }, c]) => [layer.name, c]));
 const byName = named(reference);
 
-test('every convolution of the U-Net has its shape', (t) => {
+test('the shape of every convolution of the U-Net is found', (t) => {
   t.is(byName.size, 2 + 8 * 3);
   t.deepEqual(byName.get('conv0'), {
     batch: 8,
@@ -30,25 +30,25 @@ test('every convolution of the U-Net has its shape', (t) => {
   t.like(byName.get('ups.0.conv1'), { side: 4, inputs: 2048, outputs: 512, kernel: 3 });
 });
 
-test('of a transposed convolution, the larger image is x', (t) => {
+test('for a transposed convolution, x is the larger image', (t) => {
   t.like(byName.get('ups.3.transform'), { side: 64, inputs: 64, outputs: 64, stride: 2 });
   const graph = buildNetwork({ ...model, widths: [8, 16, 40] }, model.size);
   const shapes = named({ graph, batch: 8 });
   t.like(shapes.get('ups.0.transform'), { side: 32, inputs: 16, outputs: 16 });
 });
 
-test('wide layers go through tiles; images of three channels and 1x1 kernels do not', (t) => {
+test('wide layers are tiled; layers with three channels or 1x1 kernels are not', (t) => {
   for (const use of ['prediction', 'training'] as const) {
     for (const name of ['conv0', 'output']) t.is(chooseTile(byName.get(name)!, use), null, name);
     t.is(chooseTile(byName.get('downs.1.conv2')!, use), 4);
   }
 });
 
-test('where weights outweigh the image, nothing that enlarges them is chosen', (t) => {
+test('if weights are larger than the image, no method that enlarges weights is chosen', (t) => {
   t.is(chooseTile(byName.get('downs.3.transform')!, 'training'), 0);
 });
 
-test("narrow networks keep to TensorFlow's own convolutions, and so does whoever asks for them", (t) => {
+test("narrow networks use TensorFlow's own convolutions, and so do others on request", (t) => {
   const narrow = { graph: buildNetwork({ ...model, widths: [8, 16] }, 16), batch: 4 };
   for (const plan of [
     planConvolutions(narrow, 'training', false),

@@ -18,7 +18,7 @@ const TOLERANCE = { atol: 5e-7, rtol: 5e-7 };
 
 const [x, eps, z] = [values(3 * 40, 1), values(3 * 40, 2), values(3 * 40, 3)];
 
-tensorflowTest('noises images as the kernels do, each at its own t', async (t) => {
+tensorflowTest('TensorFlow noises images like the kernels, each at its own t', async (t) => {
   const [tf, wasm] = [await createTensorflowArithmetic(), new Arithmetic()];
   close(t, tf.qSample(x, eps, 0.8, 0.6), wasm.qSample(x, eps, 0.8, 0.6), TOLERANCE);
   const steps = Int32Array.of(0, 150, 299);
@@ -26,23 +26,26 @@ tensorflowTest('noises images as the kernels do, each at its own t', async (t) =
   close(t, got, wasm.qSampleImages(x, eps, schedule, steps), TOLERANCE);
 });
 
-tensorflowTest('steps back as the kernels do, ancestral and DDIM, to the last step', async (t) => {
-  const [tf, wasm] = [await createTensorflowArithmetic(), new Arithmetic()];
-  for (const options of [
-    { sampler: 'ancestral' },
-    { sampler: 'ddim', steps: 10, eta: 0.5 },
-  ] as const) {
-    const { kernel, coefficients, width, timesteps } = makeTrajectory(schedule, options);
-    for (const i of [0, 5, timesteps.length - 1]) {
-      const row = coefficients.slice(i * width, (i + 1) * width);
-      const got = tf.reverseStep(kernel, x, eps, z, row);
-      close(t, got, wasm.reverseStep(kernel, x, eps, z, row), TOLERANCE);
+tensorflowTest(
+  'TensorFlow takes reverse steps like the kernels, ancestral and DDIM, to the last step',
+  async (t) => {
+    const [tf, wasm] = [await createTensorflowArithmetic(), new Arithmetic()];
+    for (const options of [
+      { sampler: 'ancestral' },
+      { sampler: 'ddim', steps: 10, eta: 0.5 },
+    ] as const) {
+      const { kernel, coefficients, width, timesteps } = makeTrajectory(schedule, options);
+      for (const i of [0, 5, timesteps.length - 1]) {
+        const row = coefficients.slice(i * width, (i + 1) * width);
+        const got = tf.reverseStep(kernel, x, eps, z, row);
+        close(t, got, wasm.reverseStep(kernel, x, eps, z, row), TOLERANCE);
+      }
     }
-  }
-});
+  },
+);
 
 tensorflowTest(
-  'converts all pixel values there and back, and clamps what is outside',
+  'TensorFlow converts all pixel values both ways, and clamps values out of range',
   async (t) => {
     const [tf, wasm] = [await createTensorflowArithmetic(), new Arithmetic()];
     const pixels = Uint8Array.from({ length: 256 }, (_, i) => i);
@@ -53,7 +56,7 @@ tensorflowTest(
   },
 );
 
-tensorflowTest('mirrors the images that are to be mirrored', async (t) => {
+tensorflowTest('TensorFlow mirrors only the flipped images', async (t) => {
   const [tf, wasm] = [await createTensorflowArithmetic(), new Arithmetic()];
   const shape = { height: 5, width: 7, channels: 3 };
   const pixels = Uint8Array.from({ length: 4 * 5 * 7 * 3 }, (_, i) => (i * 37) % 256);
@@ -61,7 +64,7 @@ tensorflowTest('mirrors the images that are to be mirrored', async (t) => {
   t.deepEqual(tf.batchToFloat(pixels, flips, shape), wasm.batchToFloat(pixels, flips, shape));
 });
 
-tensorflowTest('keeps no tensors', async (t) => {
+tensorflowTest("TensorFlow's arithmetic keeps no tensors", async (t) => {
   const { tf, backend } = await loadTensorflow();
   const arithmetic = await createTensorflowArithmetic();
   const before = [tf.memory().numTensors, backend.getNumOfTFTensors()];

@@ -79,11 +79,12 @@ async function check(t: ExecutionContext, lengths: readonly number[]): Promise<v
 }
 
 for (const lengths of [[5], [2, 2, 1], [1, 1, 1, 1, 1]])
-  tensorflowTest(`images attended ${lengths.join(' + ')} at a time give the same`, (t) =>
-    check(t, lengths),
+  tensorflowTest(
+    `attention over ${lengths.join(' + ')} images at a time gives the same result`,
+    (t) => check(t, lengths),
   );
 
-test('with many pixels attention runs on few images at once', (t) => {
+test('with many pixels, attention runs on few images at a time', (t) => {
   const parts = (batch: number, pixels: number, heads: number) =>
     attentionParts({ batch, pixels, heads, headDim: 8 });
   t.deepEqual(parts(64, 64, 16), [64]);

@@ -78,6 +78,6 @@ tensorflowTest('a norm keeps its precision over the values of a large batch', (t
   checkNorm(t, false, 1e-6),
 );
 
-tensorflowTest("a GPU's norm computes the same, as far as this CPU sums", (t) =>
+tensorflowTest("a GPU's norm gives the same result, within the rounding of this CPU", (t) =>
   checkNorm(t, true, 1e-3),
 );

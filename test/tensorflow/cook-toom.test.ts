@@ -9,7 +9,7 @@ const FILTERS = [
 ] as const;
 
 for (const [m, r] of FILTERS)
-  test(`F(${m}, ${r}) is the filter, product by product`, (t) => {
+  test(`F(${m}, ${r}) equals the filter exactly`, (t) => {
     const { a, g, b } = minimalFilter(m, r);
     t.is(b.length, m + r - 1);
     for (let i = 0; i < m; i++)
@@ -28,7 +28,7 @@ test('the transforms of images and outputs are exact in f32', (t) => {
   }
 });
 
-test('a square does along both axes what the matrix does along one', (t) => {
+test('the square transform applies the matrix along both axes', (t) => {
   const matrix = [
     [1, 2, 3],
     [4, 5, 6],

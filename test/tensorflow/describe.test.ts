@@ -65,17 +65,17 @@ test('all CUDA libraries are found where libtensorflow looks', async (t) => {
   t.deepEqual(missingLibraries(await fakeCuda(t)), []);
 });
 
-test('missing CUDA libraries are named, a broken link among them', async (t) => {
+test('missing CUDA libraries are named, including a broken link', async (t) => {
   const without = ['libcudnn.so.9', 'libnvJitLink.so.12', 'libcusolver.so.11'];
   const names = missingLibraries(await fakeCuda(t, without));
   t.deepEqual(names.sort(), [...without].sort());
 });
 
-test('cuSOLVER in its own folder alone is out of reach', async (t) => {
+test('cuSOLVER only in its own folder is not found', async (t) => {
   t.deepEqual(missingLibraries(await fakeCuda(t, ['the link'])), ['libcusolver.so.11']);
 });
 
-test("the driver's version is read where there is a driver", async (t) => {
+test("the driver's version is read if there is a driver", async (t) => {
   const file = path.join(await temporaryFolder(t), 'version');
   t.is(nvidiaDriver(file), undefined);
   const line =
@@ -102,7 +102,7 @@ test("devices and complaints are read from libtensorflow's log", (t) => {
   t.deepEqual(readLog('nothing of interest'), { devices: [], complaint: undefined });
 });
 
-test('nothing set up: the command, with --cuda where there is a driver', (t) => {
+test('without a set-up, the report has the command, with --cuda if there is a driver', (t) => {
   t.like(report(undefined, undefined, undefined, {}), {
     origin: undefined,
     used: undefined,
@@ -112,7 +112,7 @@ test('nothing set up: the command, with --cuda where there is a driver', (t) => 
   t.is(gaps[0]!.fix, 'run `haze setup tensorflow --cuda`');
 });
 
-test('a GPU that computes: the device, TF32, and no gaps', (t) => {
+test('with a GPU that computes, the report has the device, TF32 and no gaps', (t) => {
   const seen = works({ gpu: true, devices: [DEVICE] });
   t.like(report(install('cuda'), seen, '550.54.15', {}), { used: DEVICE, tf32: 'on', gaps: [] });
   const env = { NVIDIA_TF32_OVERRIDE: '0' };
@@ -122,7 +122,7 @@ test('a GPU that computes: the device, TF32, and no gaps', (t) => {
   t.is(report(install('cuda'), turing, '550.54.15', {}).tf32, 'unsupported');
 });
 
-test('a driver, but the CPU build or the old official one: set up for CUDA', (t) => {
+test('with a driver but a CPU build or an old official one, the report suggests a set-up for CUDA', (t) => {
   for (const origin of ['cpu', 'official'] as const) {
     const { used, gaps } = report(install(origin), works(), '550.54.15', {});
     t.is(used, 'cpu');
@@ -137,14 +137,14 @@ test('the CUDA build without a driver says so, and computes on the CPU', (t) => 
   t.regex(gaps[0]!.what, /no NVIDIA driver/);
 });
 
-test('the CUDA build with a driver and a library missing names the library', async (t) => {
+test('the CUDA build with a driver names a missing library', async (t) => {
   const folder = await fakeCuda(t, ['libcudnn.so.9']);
   const { gaps } = report(install('cuda', folder), works(), '550.54.15', {});
   t.regex(gaps[0]!.what, /libcudnn\.so\.9/);
   t.is(gaps[0]!.fix, 'run `haze setup tensorflow --cuda`');
 });
 
-test("with everything there and still no device, libtensorflow's words are passed on", async (t) => {
+test("if nothing is missing but there is no device, libtensorflow's message is passed on", async (t) => {
   const seen = works({ complaint: 'failed call to cuInit: (803)' });
   const { gaps } = report(install('cuda', await fakeCuda(t)), seen, '450.80.02', {});
   t.regex(gaps[0]!.what, /450\.80\.02.*failed call to cuInit: \(803\)/);
@@ -158,14 +158,14 @@ test('a library that does not load is a gap with the reason', (t) => {
   t.is(gaps[0]!.fix, 'run `haze setup tensorflow --cuda`');
 });
 
-test('--require cuda fails where nothing is set up, and says what to do', async (t) => {
+test('--require cuda fails without a set-up, and says what to do', async (t) => {
   const env = { HAZE_CACHE: await temporaryFolder(t) };
   const error = await t.throwsAsync(() => requireCuda(env), { instanceOf: CheckError });
   t.regex(error.message, /haze setup tensorflow/);
 });
 
 tensorflowTest(
-  'the report on this machine has a version, a folder and what computes',
+  'the report on this machine has a version, a folder and the computing device',
   async (t) => {
     const { version, folder, used } = await describeTensorflow();
     t.regex(version!, /^\d+\.\d+/);

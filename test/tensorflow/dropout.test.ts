@@ -45,7 +45,7 @@ function expected(step: number, seed = SEED): Float32Array {
 }
 
 for (const eager of [false, true])
-  tensorflowTest(`masks are those of seed and step, ${eager ? 'eager' : 'graph'}`, async (t) => {
+  tensorflowTest(`masks depend only on seed and step, ${eager ? 'eager' : 'graph'}`, async (t) => {
     const network = await open(t, { eager });
     const epsilon = async () => (await network.gradients(INPUT, NOISE)).epsilon;
     close(t, await epsilon(), expected(0), { rtol: 1e-6 });
@@ -59,7 +59,7 @@ for (const eager of [false, true])
     close(t, of, expected(0, 6), { rtol: 1e-6, what: 'another seed' });
   });
 
-tensorflowTest('a dropout drops its share, and its gradient with it', async (t) => {
+tensorflowTest('dropout drops its share of values and of their gradients', async (t) => {
   const kept = expected(0).filter((v) => v !== 0).length / COUNT;
   t.true(Math.abs(kept - 0.35) < 0.1, `${kept} of the values are kept`);
   const network = await open(t);

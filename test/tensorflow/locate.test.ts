@@ -23,14 +23,14 @@ async function emptyCache(t: ExecutionContext): Promise<{ cache: string; env: No
   return { cache, env: { HAZE_CACHE: cache } };
 }
 
-test('the cache is HAZE_CACHE, else of the XDG cache, else of the home folder', (t) => {
+test('the cache is HAZE_CACHE, else in the XDG cache, else in the home folder', (t) => {
   t.is(cacheFolder({ HAZE_CACHE: '/c', XDG_CACHE_HOME: '/x' }), '/c');
   t.is(cacheFolder({ XDG_CACHE_HOME: '/x' }), '/x/haze');
   t.regex(cacheFolder({}), /\/\.cache\/haze$/);
   t.regex(cacheFolder({ XDG_CACHE_HOME: 'relative' }), /\/\.cache\/haze$/);
 });
 
-test('nothing set up: the message has the command', async (t) => {
+test('without a set-up, the message has the command', async (t) => {
   const { env } = await emptyCache(t);
   t.is(findInstall(env), undefined);
   const error = t.throws(() => requireInstall(env), { instanceOf: UsageError });
@@ -45,14 +45,14 @@ test('a set-up for CUDA is preferred to one for the CPU', async (t) => {
   t.like(findInstall(env), { origin: 'cuda', folder: cuda });
 });
 
-test('a set-up without its manifest is not finished', async (t) => {
+test('a set-up without a manifest is unfinished', async (t) => {
   const { cache, env } = await emptyCache(t);
   const folder = await pretend(cache, CPU);
   await rm(manifestFile(folder));
   t.is(findInstall(env), undefined);
 });
 
-test("another wheel's set-up is another folder", (t) => {
+test('each wheel has its own set-up folder', (t) => {
   const other = { ...CPU, tensorflow: { ...CPU.tensorflow, sha256: 'f'.repeat(64) } };
   t.not(installFolder('/c', other), installFolder('/c', CPU));
   const [first, ...rest] = CUDA.nvidia;
@@ -60,7 +60,7 @@ test("another wheel's set-up is another folder", (t) => {
   t.not(installFolder('/c', newer), installFolder('/c', CUDA));
 });
 
-test('the npm package is found in the cache where the project does not have it', async (t) => {
+test('the npm package is found in the cache if the project does not have it', async (t) => {
   const cache = await temporaryFolder(t);
   const nowhere = path.join(cache, 'elsewhere', 'a.js');
   t.is(findPackage(cache, nowhere), undefined);
@@ -79,7 +79,7 @@ test("the package's own binary is recognised", async (t) => {
   t.is(officialBinding(folder), file);
 });
 
-test('every pinned wheel has a full hash, and a name that carries its version', (t) => {
+test('every pinned wheel has a full hash, and its version in its name', (t) => {
   for (const { file, version, sha256, bytes, unpacked } of [
     CPU.tensorflow,
     CUDA.tensorflow,

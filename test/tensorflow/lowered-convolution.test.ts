@@ -92,7 +92,7 @@ function agree(t: ExecutionContext, got: Results, expected: Results, tolerance: 
 
 for (const { tiles, ...c } of CASES)
   tensorflowTest(
-    `${c.kernel}x${c.kernel}, ${c.inputs} to ${c.outputs} channels at ${c.side}x${c.side}: tiles ${tiles} give what TensorFlow's convolutions do`,
+    `${c.kernel}x${c.kernel}, ${c.inputs} to ${c.outputs} channels at ${c.side}x${c.side}: tiles ${tiles} match TensorFlow's convolutions`,
     async (t) => {
       const expected = await compute(c, { direct: c });
       for (const tile of tiles) {

@@ -99,7 +99,7 @@ async function staysLevel(t: ExecutionContext, run: (step: number) => Promise<un
   t.true(Math.min(...grown) < 12, `resident memory grew by ${text} MB`);
 }
 
-test('the wide network has convolutions of every tile, the narrow one none', (t) => {
+test('the wide network has convolutions with every tile, and the narrow one has none', (t) => {
   const tiles = ({ architecture, size, batch }: NetworkOptions) =>
     (['training', 'prediction'] as const).flatMap((use) =>
       [
@@ -114,7 +114,7 @@ test('the wide network has convolutions of every tile, the narrow one none', (t)
   t.deepEqual([...new Set(tiles(NETWORKS.wide))].sort(), [0, 2, 4]);
 });
 
-test('an estimate holds weights, and images as many as the batch', (t) => {
+test('an estimate includes weights, and images in proportion to the batch', (t) => {
   for (const [name, of] of Object.entries(NETWORKS)) {
     const weights = 4 * countParameters(buildNetwork(of.architecture));
     for (const [use, times] of [
@@ -128,7 +128,7 @@ test('an estimate holds weights, and images as many as the batch', (t) => {
   }
 });
 
-test('training keeps a few values for each that a convolution puts out', (t) => {
+test('training keeps a few values per output of a convolution', (t) => {
   const graph = buildNetwork(attending.architecture, attending.size);
   const convolutions = graph.nodes.filter(({ op }) => op === 'conv');
   const outputs = convolutions.reduce((sum, { out }) => sum + out.side ** 2 * out.channels, 0);
@@ -158,7 +158,7 @@ for (const eager of [false, true]) {
     });
   }
 
-  tensorflowTest(`${mode}: a device that is disposed leaves no tensors`, async (t) => {
+  tensorflowTest(`${mode}: a disposed device leaves no tensors`, async (t) => {
     const { tf, backend } = await loadTensorflow();
     const fixture = await readFixture('unet_rgb_16');
     const before = [tf.memory().numTensors, backend.getNumOfTFTensors()];

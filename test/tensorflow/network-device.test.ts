@@ -103,7 +103,7 @@ tensorflowTest(
 
 for (const name of SIMPLE_FIXTURES)
   for (const { mode, eager } of MODES) {
-    tensorflowTest(`${name}, ${mode}: predicts what PyTorch does in evaluation`, async (t) => {
+    tensorflowTest(`${name}, ${mode}: predictions match PyTorch's in evaluation`, async (t) => {
       const fixture = await readFixture(name);
       const unet = await device(fixture, eager);
       const epsilon = await unet.predict(fixture.input, 'running');
@@ -111,7 +111,7 @@ for (const name of SIMPLE_FIXTURES)
       await unet.dispose();
     });
 
-    tensorflowTest(`${name}, ${mode}: gives PyTorch's loss and gradients`, async (t) => {
+    tensorflowTest(`${name}, ${mode}: loss and gradients match PyTorch's`, async (t) => {
       const fixture = await readFixture(name);
       const unet = await device(fixture, eager);
       const batch = await unet.predict(fixture.input, 'batch');
@@ -123,7 +123,7 @@ for (const name of SIMPLE_FIXTURES)
       await unet.dispose();
     });
 
-    tensorflowTest(`${name}, ${mode}: trains as PyTorch does`, async (t) => {
+    tensorflowTest(`${name}, ${mode}: training matches PyTorch's`, async (t) => {
       const fixture = await readFixture(name);
       const unet = await device(fixture, eager);
       const losses: number[] = [];

@@ -118,9 +118,11 @@ async function slopes(t: ExecutionContext, graph: Graph, eager: boolean): Promis
 }
 
 for (const [what, graph] of Object.entries(GRAPHS)) {
-  tensorflowTest(`the gradients are the loss's slopes: ${what}`, (t) => slopes(t, graph, true));
+  tensorflowTest(`gradients match finite differences of the loss: ${what}`, (t) =>
+    slopes(t, graph, true),
+  );
 
-  tensorflowTest(`a graph computes what eager execution does: ${what}`, async (t) => {
+  tensorflowTest(`a graph and eager execution give the same result: ${what}`, async (t) => {
     const [graphed, eager] = [await open(t, graph), await open(t, graph, { eager: true })];
     const state = arbitrary(graph);
     for (const network of [graphed, eager]) await network.importState(state);
@@ -136,7 +138,7 @@ for (const [what, graph] of Object.entries(GRAPHS)) {
 
 const labelled = around((g, x) => g.add(x, g.embedding(g.declare.embedding('classes', 5, 8))));
 
-tensorflowTest('a class has a row of its own, whose gradient sums over its images', async (t) => {
+tensorflowTest('each class has an embedding, whose gradient sums over its images', async (t) => {
   const network = await open(t, labelled, { eager: true });
   await network.importState(arbitrary(labelled));
   const gradient = async (...labels: number[]) => {
@@ -153,7 +155,7 @@ tensorflowTest('a class has a row of its own, whose gradient sums over its image
   t.true(together[2]!.every((v) => v !== 0));
 });
 
-tensorflowTest("a class's gradient is the loss's slope", async (t) => {
+tensorflowTest("a class's gradient matches finite differences of the loss", async (t) => {
   const network = await open(t, labelled, { eager: true });
   const state = arbitrary(labelled);
   const input = { ...INPUT, labels: Int32Array.of(2, 0) };
@@ -170,7 +172,7 @@ tensorflowTest("a class's gradient is the loss's slope", async (t) => {
   close(t, [slope], [measured], { atol: 1e-5, rtol: 1e-3 });
 });
 
-tensorflowTest('labels that are missing, unasked for or no class are refused', async (t) => {
+tensorflowTest('missing, unexpected and invalid labels are refused', async (t) => {
   const refused = async (graph: Graph, labels: Int32Array | undefined, message: RegExp) => {
     const network = await open(t, graph, { eager: true, training: false });
     const predicting = () => network.predict({ ...INPUT, ...(labels && { labels }) }, 'running');

@@ -77,14 +77,17 @@ const OPTIMIZERS: Readonly<Record<string, Optimizer>> = {
 
 for (const [what, optimizer] of Object.entries(OPTIMIZERS))
   for (const eager of [false, true])
-    tensorflowTest(`steps by the formula: ${what}, ${eager ? 'eager' : 'graph'}`, async (t) => {
-      const network = await open(t, optimizer, eager);
-      const exact = new Exact(optimizer);
-      for (const lr of [1e-2, 1e-2, 3e-2]) {
-        exact.step((await network.gradients(INPUT, NOISE)).gradients, lr);
-        await network.trainStep(INPUT, NOISE, lr);
-        // Values up to 0.5 in f32, three steps of sums.
-        for (const [name, { data }] of await network.exportState())
-          close(t, data as Float32Array, exact.values.get(name)!, { atol: 2e-6, what: name });
-      }
-    });
+    tensorflowTest(
+      `the optimizer follows its formula: ${what}, ${eager ? 'eager' : 'graph'}`,
+      async (t) => {
+        const network = await open(t, optimizer, eager);
+        const exact = new Exact(optimizer);
+        for (const lr of [1e-2, 1e-2, 3e-2]) {
+          exact.step((await network.gradients(INPUT, NOISE)).gradients, lr);
+          await network.trainStep(INPUT, NOISE, lr);
+          // Values up to 0.5 in f32, three steps of sums.
+          for (const [name, { data }] of await network.exportState())
+            close(t, data as Float32Array, exact.values.get(name)!, { atol: 2e-6, what: name });
+        }
+      },
+    );

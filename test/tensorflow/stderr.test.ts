@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { command } from '../../src/tensorflow/setup/command.js';
 import { tensorflowTest } from '../helpers/tensorflow.js';
 
-tensorflowTest('libtensorflow loads without a word, and stderr works afterwards', async (t) => {
+tensorflowTest('libtensorflow loads without output, and stderr works afterwards', async (t) => {
   const load = new URL('../../src/tensorflow/load.js', import.meta.url);
   const script = `
     const { loadTensorflow } = await import(${JSON.stringify(fileURLToPath(load))});

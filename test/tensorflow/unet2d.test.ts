@@ -49,7 +49,7 @@ const gradientTolerance = (expected: Float32Array) => 1e-6 + 1e-4 * largest(expe
 for (const name of UNET2D_FIXTURES)
   for (const eager of [false, true]) {
     const mode = eager ? 'eager' : 'graph';
-    tensorflowTest(`${name}, ${mode}: output, loss and gradients are PyTorch's`, async (t) => {
+    tensorflowTest(`${name}, ${mode}: output, loss and gradients match PyTorch's`, async (t) => {
       const fixture = await readFixture(name);
       const network = await device(t, fixture, eager);
       for (const norm of ['running', 'batch'] as const)
@@ -65,7 +65,7 @@ for (const name of UNET2D_FIXTURES)
       );
     });
 
-    tensorflowTest(`${name}, ${mode}: a step of AdamW is PyTorch's`, async (t) => {
+    tensorflowTest(`${name}, ${mode}: a step of AdamW matches PyTorch's`, async (t) => {
       const fixture = await readFixture(name);
       const network = await device(t, fixture, eager);
       await network.trainStep(fixture.input, fixture.target, RATE);
@@ -87,7 +87,7 @@ for (const name of UNET2D_FIXTURES)
       });
     });
 
-    tensorflowTest(`${name}, ${mode}: five clipped steps are PyTorch's`, async (t) => {
+    tensorflowTest(`${name}, ${mode}: five clipped steps match PyTorch's`, async (t) => {
       const fixture = await readFixture(name);
       const network = await device(t, fixture, eager, { ...FIXTURE_ADAMW, clip: 1 });
       const losses: number[] = [];

@@ -3,7 +3,7 @@ import type { Tf } from '../../src/tensorflow/tfjs.js';
 import { valuesOf } from '../../src/tensorflow/values.js';
 import { tensorflowTest } from '../helpers/tensorflow.js';
 
-tensorflowTest('values come out of tensors that are freed', async (t) => {
+tensorflowTest('reading values frees their tensors', async (t) => {
   const { tf } = await loadTensorflow();
   const before = tf.memory().numTensors;
   const [sum] = valuesOf(tf, () => [tf.add(tf.scalar(1), tf.scalar(2))]);
@@ -11,7 +11,7 @@ tensorflowTest('values come out of tensors that are freed', async (t) => {
   t.is(tf.memory().numTensors, before);
 });
 
-tensorflowTest('tidy is given no values to look through', async (t) => {
+tensorflowTest('tidy receives no values to search', async (t) => {
   const { tf } = await loadTensorflow();
   const returned: unknown[] = [];
   const tidy = <T>(body: () => T): T =>

@@ -3,7 +3,7 @@ import test from 'ava';
 type Differences = (bits: Record<string, Record<string, string>>) => string[];
 const tools = new URL('../../../tools/differences.js', import.meta.url).href;
 
-test('a hash that is not the same on all versions of Node is named, with each of them', async (t) => {
+test('a hash that differs between versions of Node is listed for each version', async (t) => {
   const { differences } = (await import(tools)) as { differences: Differences };
   t.deepEqual(
     differences({ v20: { model: 'a', image: 'b' }, v22: { model: 'a', image: 'b' } }),

@@ -23,7 +23,7 @@ const root = new URL('../../../', import.meta.url);
 const tool = (await import(new URL('tools/licences.js', root).href)) as Tool;
 const text = (name: string) => readFileSync(new URL(name, root), 'utf8');
 
-test('LICENCES.md is what npm run licences writes: all packages of an install, each with its licence', (t) => {
+test('LICENCES.md matches npm run licences, and lists all packages of an install with their licences', (t) => {
   const manifest = JSON.parse(text('package.json')) as Parameters<Tool['licences']>[0];
   const written = text('LICENCES.md');
   t.is(written, tool.licences(manifest, JSON.parse(text('package-lock.json')) as Lock));
@@ -33,7 +33,7 @@ test('LICENCES.md is what npm run licences writes: all packages of an install, e
 
 const TENSORFLOW = { version: '4.0.0', license: 'Apache-2.0' };
 
-test('a package that another needs is listed, one that only development needs is not', (t) => {
+test('indirect dependencies are listed, and development dependencies are not', (t) => {
   const packages = {
     'node_modules/@tensorflow/tfjs-node-gpu': TENSORFLOW,
     'node_modules/a': { version: '1.0.0', license: 'MIT', dependencies: { b: '^2.0.0' } },
@@ -45,7 +45,7 @@ test('a package that another needs is listed, one that only development needs is
   t.false(written.includes('| b | 1.0.0'));
 });
 
-test('a licence that is missing or was not decided on ends the command, naming the package', (t) => {
+test('a missing or unapproved licence ends the command with the name of the package', (t) => {
   const of = (own: object) => () =>
     tool.licences(
       { dependencies: { a: '1' } },

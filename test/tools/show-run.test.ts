@@ -17,7 +17,7 @@ interface Tool {
   ): void;
 }
 
-test('without a terminal npm start ends with the command that shows its run', async (t) => {
+test('without a terminal, npm start ends by printing the command that shows its run', async (t) => {
   const { showRun } = (await import(TOOL.href)) as Tool;
   const said: string[] = [];
   showRun(
@@ -29,7 +29,7 @@ test('without a terminal npm start ends with the command that shows its run', as
   t.deepEqual(said, ['  npx haze watch runs/1    the run as a page in the browser']);
 });
 
-test('on a terminal npm start ends by serving the page of its run', async (t) => {
+test('on a terminal, npm start ends by serving the page of its run', async (t) => {
   const { showRun } = (await import(TOOL.href)) as Tool;
   const calls: string[][] = [];
   showRun(
@@ -71,8 +71,8 @@ showRun('${run}', process.stdout.isTTY === true, hazeUntilCtrlC);
 const hasPython = spawnSync('python3', ['-c', 'import pty']).status === 0;
 
 for (const [title, words] of [
-  ['Ctrl-C on the terminal ends the page of npm start with 0', [process.execPath, 'start.mjs']],
-  ['so it does in a shell, in which npm runs it', ['/bin/sh', '-c', 'node start.mjs']],
+  ['Ctrl-C on a terminal ends the page of npm start with 0', [process.execPath, 'start.mjs']],
+  ['Ctrl-C ends the page with 0 in a shell, as npm starts it', ['/bin/sh', '-c', 'node start.mjs']],
 ] as const)
   (hasPython ? test : test.skip)(title, async (t) => {
     const folder = await temporaryFolder(t);

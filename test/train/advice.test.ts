@@ -13,14 +13,14 @@ const named = (given: Partial<Given>) =>
     ([, name]) => name,
   );
 
-test('without a preset, the default is named, and one that suits the images', (t) => {
+test('without a preset, the default is named and one that suits the images is suggested', (t) => {
   t.regex(said({}), /^preset {2}reference, since none is named: the walk-through's own set-up/);
   t.regex(said({ kind: 'unet2d' }), /^preset {2}unet2d-32, since none is named/);
   t.regex(said({}), /photos, 5,000 images as 640x480: best pictures: --preset minutes-32 /);
   t.is(said({ own: null }).split('\n').length, 1);
 });
 
-test('every recipe is recommended for some images, from some minutes on', (t) => {
+test('every recipe is recommended for some images and durations', (t) => {
   const { from } = PRESETS['pictures-32'];
   t.deepEqual(named({}), ['minutes-32', 'pictures-32', 'pictures-64']);
   t.deepEqual(named({ own: small }), ['minutes-32', 'pictures-32']);
@@ -28,7 +28,7 @@ test('every recipe is recommended for some images, from some minutes on', (t) =>
   t.regex(said({}), new RegExp(`pictures-32 \\(${from} minutes or more\\)`));
 });
 
-test('with minutes, the best recipe for that time is recommended', (t) => {
+test('with --minutes, the best recipe for that time is recommended', (t) => {
   const [quick, middle, long] = [
     ...[PRESETS['minutes-32'], PRESETS['pictures-32'], PRESETS['pictures-64']],
   ].map(({ from }) => from!);

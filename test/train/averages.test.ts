@@ -17,7 +17,7 @@ const read = (run: string, step: number) =>
     readFileSync(join(run, 'checkpoints', `step-${step}`, `${name}.safetensors`)),
   );
 
-test('a run with averages and a decaying rate resumes bit by bit, and logs its rates', async (t) => {
+test('a run with averages and a decaying rate resumes with the same bits, and logs its rates', async (t) => {
   const change = { steps: 8, ema: [0.5, 0.9], warmup: 3, decay: 'cosine' } as const;
   const { folder, options } = await prepared(t, change);
   await train(options);
@@ -43,7 +43,7 @@ test('a run with averages and a decaying rate resumes bit by bit, and logs its r
   );
 });
 
-test('held-out loss takes the first average, and leaves the weights as they were', async (t) => {
+test('held-out loss uses the first average and does not change the weights', async (t) => {
   const change = { steps: 5, ema: [0], lr: 5e-3 };
   const { folder, options } = await prepared(t, change);
   const data = { ...options.config.data, heldOut: { fraction: 0.2 } };
@@ -68,7 +68,7 @@ test('held-out loss takes the first average, and leaves the weights as they were
   t.not(losses[2], losses[0]);
 });
 
-test("a run's first average is what a model is opened with, and --weights chooses", async (t) => {
+test("a model is opened with the run's first average, or with the choice of --weights", async (t) => {
   const { options } = await prepared(t, { steps: 2, ema: [0.9, 0.99] });
   const { checkpoint } = await train(options);
   const open = async (path: string, weights?: string) => {
@@ -91,7 +91,7 @@ test("a run's first average is what a model is opened with, and --weights choose
     await t.throwsAsync(open(path, weights), { instanceOf: UsageError, message });
 });
 
-test('a run without averages is opened as it was trained, and has no other weights', async (t) => {
+test('a run without averages is opened with its raw weights, and has no others', async (t) => {
   const { options } = await prepared(t, { steps: 1 });
   await train(options);
   const source = (settings: object) => new JsonObject('sample', settings, 'all');

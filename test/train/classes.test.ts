@@ -41,7 +41,7 @@ async function folders(root: string, names: readonly string[]): Promise<string> 
   return root;
 }
 
-test('a run keeps the names of its classes, and its network has one more, for none', async (t) => {
+test('a run keeps the names of its classes, and its network has an extra class for none', async (t) => {
   const folder = await temporaryFolder(t);
   const out = join(folder, 'run');
   await train(newRun(labelled(writeLabelledBars(folder)), out));
@@ -52,7 +52,7 @@ test('a run keeps the names of its classes, and its network has one more, for no
   t.deepEqual(tensors.get('class_embedding.weight')!.shape, [4, 32]);
 });
 
-test('labels affect training: shuffled ones give other weights, and so does dropping them', async (t) => {
+test('shuffled or dropped labels give different weights', async (t) => {
   const folder = await temporaryFolder(t);
   const states: string[] = [];
   for (const [i, [labelOf, labelDropout]] of (
@@ -72,7 +72,7 @@ test('labels affect training: shuffled ones give other weights, and so does drop
   t.is(new Set(states).size, 3);
 });
 
-test('sub-folders are classes, and held-out images of theirs are measured', async (t) => {
+test('subfolders are classes, and their held-out images are evaluated', async (t) => {
   const folder = await temporaryFolder(t);
   const source = await folders(join(folder, 'photos'), ['bus', 'van', 'car']);
   const heldOut = { source: await folders(join(folder, 'others'), ['van']) };
@@ -95,7 +95,7 @@ test("a run's grid has a row per class", async (t) => {
   t.deepEqual([width, height], [5 * 98 + 2, 3 * 98 + 2]);
 });
 
-test('data that do not say classes, or say one alone or others than asked, are refused in a line', async (t) => {
+test('data without classes, with a single one, or with others than requested are refused in one line', async (t) => {
   const folder = await temporaryFolder(t);
   const out = join(folder, 'run');
   await refused(
@@ -137,7 +137,7 @@ test('data that do not say classes, or say one alone or others than asked, are r
   );
 });
 
-test('held-out images without classes, or of one that the data do not have, are refused in a line', async (t) => {
+test('held-out images without classes, or of an unknown class, are refused in one line', async (t) => {
   const folder = await temporaryFolder(t);
   const source = await folders(join(folder, 'photos'), ['bus', 'van']);
   const out = join(folder, 'run');
@@ -158,7 +158,7 @@ test('held-out images without classes, or of one that the data do not have, are 
   );
 });
 
-test('a resume over data of other classes is refused', async (t) => {
+test('a resume on data with other classes is refused', async (t) => {
   const folder = await temporaryFolder(t);
   const source = await folders(join(folder, 'photos'), ['bus', 'van']);
   const out = join(folder, 'run');

@@ -39,7 +39,7 @@ async function isSound(t: ExecutionContext, options: TrainOptions): Promise<void
 
 const WARNING = /config\.json was deleted while the run trained; it is written again$/;
 
-test('a run that is deleted while it trains is rewritten, with its whole log', async (t) => {
+test('a run that is deleted while it trains is rewritten with its complete log', async (t) => {
   const { options } = await prepared(t, { sampleEvery: 5 });
   const warnings = await trainThrough(t, options, () => rmSync(options.out, { recursive: true }));
   t.is(warnings.length, 1);
@@ -48,7 +48,7 @@ test('a run that is deleted while it trains is rewritten, with its whole log', a
   await isSound(t, options);
 });
 
-test('a run that is moved away while it trains goes on under its old name', async (t) => {
+test('a run that is moved while it trains continues under its old name', async (t) => {
   const { options } = await prepared(t, { saveEvery: 2 });
   const moved = `${options.out}-moved`;
   const warnings = await trainThrough(t, options, () => renameSync(options.out, moved));
@@ -72,7 +72,7 @@ test('a deleted config.json is rewritten', async (t) => {
   await isSound(t, options);
 });
 
-test('a run whose folder another run has taken meanwhile fails, and leaves the other alone', async (t) => {
+test('a run whose folder another run has taken fails without changing the other', async (t) => {
   if (spawnSync('flock', ['--help']).error) return t.pass();
   const { options } = await prepared(t);
   const lock = join(options.out, '.haze-run.lock');

@@ -59,7 +59,7 @@ for (const devices of [
   ['tensorflow', 'wasm', 'tensorflow'],
 ] as const)
   tensorflowTest(
-    `a run resumed on ${devices.join(', then ')} is the run on one device`,
+    `a run resumed on ${devices.join(', then ')} equals a run on one device`,
     async (t) => {
       const folder = await temporaryFolder(t);
       const source = writeBars(folder);

@@ -66,7 +66,7 @@ async function stopAt(options: TrainOptions, step: number): Promise<void> {
   await train({ ...options, resume: true });
 }
 
-test('a run with everything on, stopped at any step and resumed with any threads, has the same bits', async (t) => {
+test('a run with every feature, stopped at any step and resumed with any threads, has the same bits', async (t) => {
   const folder = await temporaryFolder(t);
   const config = everything(writeLabelledBars(folder), GROWING);
   const whole = newRun(config, join(folder, 'whole'));
@@ -86,17 +86,20 @@ test('a run with everything on, stopped at any step and resumed with any threads
   }
 });
 
-tensorflowTest('the same on TensorFlow, stopped half way', async (t) => {
-  const folder = await temporaryFolder(t);
-  const config = everything(writeLabelledBars(folder), { steps: 3 });
-  const computing = { ...config.computing, device: 'tensorflow' } as const;
-  const options = ['whole', 'stopped'].map((name) =>
-    newRun({ ...config, computing }, join(folder, name)),
-  ) as [TrainOptions, TrainOptions];
-  await train(options[0]);
-  await stopAt(options[1], 2);
-  t.deepEqual(read(options[1], 3), read(options[0], 3));
-});
+tensorflowTest(
+  'a run with every feature on TensorFlow, stopped half way and resumed, has the same result',
+  async (t) => {
+    const folder = await temporaryFolder(t);
+    const config = everything(writeLabelledBars(folder), { steps: 3 });
+    const computing = { ...config.computing, device: 'tensorflow' } as const;
+    const options = ['whole', 'stopped'].map((name) =>
+      newRun({ ...config, computing }, join(folder, name)),
+    ) as [TrainOptions, TrainOptions];
+    await train(options[0]);
+    await stopAt(options[1], 2);
+    t.deepEqual(read(options[1], 3), read(options[0], 3));
+  },
+);
 
 /** The state after some steps. */
 async function trained(t: ExecutionContext, options: TrainOptions) {
@@ -107,7 +110,7 @@ async function trained(t: ExecutionContext, options: TrainOptions) {
   return tensors;
 }
 
-test('four batches of four are the step of one of sixteen, within rounding', async (t) => {
+test('four accumulated batches of four equal a step of one batch of sixteen, within rounding', async (t) => {
   const folder = await temporaryFolder(t);
   const source = writeLabelledBars(folder);
   const runs = await Promise.all(
@@ -132,7 +135,7 @@ test('four batches of four are the step of one of sixteen, within rounding', asy
   }
 });
 
-test('quarters in the log are means of parts of a batch, so that its loss lies among them', async (t) => {
+test('the logged quarters are means over parts of a batch, so its loss lies between them', async (t) => {
   const folder = await temporaryFolder(t);
   const options = newRun(everything(writeLabelledBars(folder)), join(folder, 'run'));
   await train(options);
@@ -146,7 +149,7 @@ test('quarters in the log are means of parts of a batch, so that its loss lies a
 });
 
 for (const objective of ['epsilon', 'x0', 'v', 'flow'] as Objective[])
-  test(`training to predict ${objective} brings the loss down, and its samples are drawn`, async (t) => {
+  test(`training to predict ${objective} lowers the loss, and samples are drawn`, async (t) => {
     const folder = await temporaryFolder(t);
     const change = {
       snrGamma: null,

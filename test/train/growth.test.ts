@@ -40,7 +40,7 @@ const log = async ({ out }: TrainOptions) =>
     'loss' in line ? { ...line, ms: {}, imagesPerSecond: 0 } : line,
   );
 
-test('a growing run starts with small images, and its weights continue with larger ones', async (t) => {
+test('a growing run starts with small images and continues its weights on larger ones', async (t) => {
   const folder = await temporaryFolder(t);
   const source = writeBars(folder);
   const options = newRun(growing(source), join(folder, 'growing'));
@@ -74,7 +74,7 @@ async function stopAt(options: TrainOptions, stop: (event: TrainEvent) => boolea
   return error as unknown;
 }
 
-test('stopped in any stage, at its end or between two, and resumed, it has the same bits', async (t) => {
+test('a growing run stopped in any stage, or between two, and resumed has the same bits', async (t) => {
   const folder = await temporaryFolder(t);
   const config = growing(writeBars(folder));
   const whole = newRun(config, join(folder, 'whole'));
@@ -101,7 +101,7 @@ test('stopped in any stage, at its end or between two, and resumed, it has the s
   }
 });
 
-test('as an async iterable it gives every step once, and a break at the end of a stage ends it', async (t) => {
+test('trainSteps of a growing run yields every step once, and can end at the end of a stage', async (t) => {
   const folder = await temporaryFolder(t);
   const config = growing(writeBars(folder));
   const steps: number[] = [];
@@ -112,33 +112,42 @@ test('as an async iterable it gives every step once, and a break at the end of a
   t.deepEqual((await readdir(join(left.out, 'checkpoints'))).sort(), ['latest', 'step-3']);
 });
 
-tensorflowTest('on TensorFlow a run grows as it does on wasm, and keeps its guide', async (t) => {
-  const folder = await temporaryFolder(t);
-  // Smooth, and one step of 8x8 before two of 16x16.
-  const change = { steps: 3, batch: 2, grow: '8:0.34', optimizer: 'adam', keepGuide: 0.5 } as const;
-  const config = growing(writeBars(folder), change);
-  const diffusion = { ...config.diffusion, loss: 'l2' } as const;
-  const on = async (device: 'wasm' | 'tensorflow') => {
-    const computing = { ...config.computing, device, eager: device === 'tensorflow', threads: 1 };
-    const options = newRun({ ...config, computing, diffusion }, join(folder, device));
-    const notes: string[] = [];
-    await train({
-      ...options,
-      onEvent: (event) => event.kind === 'note' && notes.push(event.text),
-    });
-    const shown = notes.flatMap((note) => /^(?:model|grow) .*?(\d+x\d+)/.exec(note)?.[1] ?? []);
-    t.deepEqual(shown, ['8x8', '16x16', '16x16'], device);
-    t.true((await readdir(options.out)).includes('guide.safetensors'));
-    return (await log(options)).flatMap((line) => ('loss' in line ? [line.loss] : []));
-  };
-  const [expected, got] = [await on('wasm'), await on('tensorflow')];
-  t.is(got.length, 3);
-  // Adam's first steps are of the size of the rate, whatever rounding leaves of a small gradient.
-  close(t, got, expected, { rtol: 1e-2 });
-  close(t, got.slice(0, 1), expected.slice(0, 1), { rtol: 1e-5 });
-});
+tensorflowTest(
+  'a growing run on TensorFlow matches one on wasm, and keeps its guide',
+  async (t) => {
+    const folder = await temporaryFolder(t);
+    // Smooth, and one step of 8x8 before two of 16x16.
+    const change = {
+      steps: 3,
+      batch: 2,
+      grow: '8:0.34',
+      optimizer: 'adam',
+      keepGuide: 0.5,
+    } as const;
+    const config = growing(writeBars(folder), change);
+    const diffusion = { ...config.diffusion, loss: 'l2' } as const;
+    const on = async (device: 'wasm' | 'tensorflow') => {
+      const computing = { ...config.computing, device, eager: device === 'tensorflow', threads: 1 };
+      const options = newRun({ ...config, computing, diffusion }, join(folder, device));
+      const notes: string[] = [];
+      await train({
+        ...options,
+        onEvent: (event) => event.kind === 'note' && notes.push(event.text),
+      });
+      const shown = notes.flatMap((note) => /^(?:model|grow) .*?(\d+x\d+)/.exec(note)?.[1] ?? []);
+      t.deepEqual(shown, ['8x8', '16x16', '16x16'], device);
+      t.true((await readdir(options.out)).includes('guide.safetensors'));
+      return (await log(options)).flatMap((line) => ('loss' in line ? [line.loss] : []));
+    };
+    const [expected, got] = [await on('wasm'), await on('tensorflow')];
+    t.is(got.length, 3);
+    // Adam's first steps are of the size of the rate, whatever rounding leaves of a small gradient.
+    close(t, got, expected, { rtol: 1e-2 });
+    close(t, got.slice(0, 1), expected.slice(0, 1), { rtol: 1e-5 });
+  },
+);
 
-test('a stage whose share comes to no step is left out, and the last one has a step at least', async (t) => {
+test('a stage without steps is skipped, and the last one has at least one step', async (t) => {
   const stages = (steps: number, grow: string) =>
     stagesOf(growing('bars', { steps, grow })).map(({ size, until }) => [size, until]);
   t.deepEqual(stages(6, '8:0.01,12:0.5'), [
@@ -159,7 +168,7 @@ test('a stage whose share comes to no step is left out, and the last one has a s
   t.is((await train(newRun(config, join(folder, 'short')))).steps, 2);
 });
 
-test('a last stage that does not fit in memory is refused before the first one is trained', async (t) => {
+test('a last stage that does not fit into memory is refused before the first is trained', async (t) => {
   const folder = await temporaryFolder(t);
   const config = growing(writeBars(folder), { batch: 4096 });
   const large = { ...config, model: { ...model, size: 256 } };

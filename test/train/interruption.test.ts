@@ -35,7 +35,7 @@ test('an interruption while images are decoded leaves nothing behind', async (t)
   t.false(existsSync(options.out));
 });
 
-test('an interruption cuts samples short, when their checkpoint is written already', async (t) => {
+test('an interruption ends sampling, once the checkpoint is written', async (t) => {
   const { options } = await prepared(t, { saveEvery: 3, sampleEvery: 3 });
   const { options: run, events } = aborting(options, (event) => event.kind === 'pause');
   await t.throwsAsync(train(run), {
@@ -47,14 +47,14 @@ test('an interruption cuts samples short, when their checkpoint is written alrea
   t.is(readFileSync(join(options.out, 'checkpoints', 'latest'), 'utf8'), 'step-3\n');
 });
 
-test('an interruption at the last step is one too, if it cuts something short', async (t) => {
+test('an interruption at the last step counts if it leaves work unfinished', async (t) => {
   const { options } = await prepared(t, { sampleEvery: 7 });
   const { options: run } = aborting(options, (event) => event.kind === 'pause');
   await t.throwsAsync(train(run), { instanceOf: Interrupted, message: /^interrupted at step 7/ });
   t.is(readFileSync(join(options.out, 'checkpoints', 'latest'), 'utf8'), 'step-7\n');
 });
 
-test('a held-out loss that an interruption cut short is computed on the resume', async (t) => {
+test('a resume computes a held-out loss that was interrupted', async (t) => {
   const { options } = await prepared(t, { steps: 8 });
   const data = { ...options.config.data, heldOut: { fraction: 0.5 } };
   const config = { ...options.config, data };
@@ -84,7 +84,7 @@ test('a held-out loss that an interruption cut short is computed on the resume',
   );
 });
 
-test('samples that an interruption cut short, or a kill prevented, are drawn on the resume', async (t) => {
+test('a resume draws samples that an interruption or a kill prevented', async (t) => {
   const { options } = await prepared(t, { steps: 8, saveEvery: 3, sampleEvery: 3 });
   const grid = join(options.out, 'samples', 'step-3.png');
   const { options: run } = aborting(options, (event) => event.kind === 'pause');

@@ -7,7 +7,7 @@ const { training } = tinyRun('');
 const rates = (change: Partial<typeof training>, steps: readonly number[]) =>
   steps.map((step) => learningRate({ ...training, lr: 0.5, ...change }, step, 10));
 
-test('the rate is constant unless said otherwise', (t) => {
+test('the rate is constant by default', (t) => {
   t.deepEqual(rates({}, [0, 5, 9]), [0.5, 0.5, 0.5]);
 });
 
@@ -21,7 +21,7 @@ test('a linear decay reaches its floor at the end of the run', (t) => {
   close(t, rates({ decay, decayFloor: 0.2 }, [0, 5, 10]), [0.5, 0.3, 0.1], { rtol: 1e-15 });
 });
 
-test('a cosine decay is half way down in the middle of the run, beside a warm-up', (t) => {
+test('a cosine decay is half way down in the middle of the run, also after a warm-up', (t) => {
   const decay = 'cosine';
   const expected = [0.25, 0.25 * (1 + Math.SQRT1_2), 0.25, 0];
   close(t, rates({ decay, warmup: 2 }, [0, 2.5, 5, 10]), expected, { atol: 1e-16, rtol: 1e-15 });

@@ -14,7 +14,7 @@ import { newRun, prepared, tinyRun } from '../helpers/run.js';
 const weights = (out: string, steps: number) =>
   readFileSync(join(out, 'checkpoints', `step-${steps}`, 'model.safetensors'));
 
-test('a run of minutes is one of so many steps, which its config keeps, bit by bit', async (t) => {
+test('a run of --minutes equals a run of the number of steps in its config, bit by bit', async (t) => {
   const { folder, options } = await prepared(t);
   const notes: string[] = [];
   const onEvent = (event: TrainEvent) => {
@@ -34,7 +34,7 @@ test('a run of minutes is one of so many steps, which its config keeps, bit by b
   t.deepEqual(weights(options.out, steps), weights(out, steps));
 });
 
-test('minutes become steps by their milliseconds, and grids count', (t) => {
+test('minutes become steps by the time of steps and sample grids', (t) => {
   const config = tinyRun('bars', { batch: 4 });
   t.is(stepsAt(100, 1, config), 600);
   t.is(stepsAt(100, 2.5, config), 1500);
@@ -46,7 +46,7 @@ test('minutes become steps by their milliseconds, and grids count', (t) => {
   t.is(stepsAt(75, 1, parts), 600);
 });
 
-test('the stages of a run that grows, and its classes, are measured too', async (t) => {
+test('the stages and classes of a run are timed too', async (t) => {
   const folder = await temporaryFolder(t);
   const run = tinyRun('toy-cars', { grow: '8:0.5', steps: 4, labelDropout: 0.1, batch: 2 });
   const model = completeModel({

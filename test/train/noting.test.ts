@@ -17,7 +17,7 @@ const notesOf = (out: string): Note[] =>
     .split('\n')
     .map((line) => JSON.parse(line) as Note);
 
-test('what ended a run stands last in its notes, and no more once it goes on', async (t) => {
+test('the last note says what ended a run, until it continues', async (t) => {
   const { options } = await prepared(t, { steps: 2 });
   await train(options);
   t.true(notesOf(options.out).every(({ kind }) => kind !== 'ended'));
@@ -32,7 +32,7 @@ test('what ended a run stands last in its notes, and no more once it goes on', a
   t.not(notesOf(options.out).at(-1)!.kind, 'ended');
 });
 
-test('so does an interruption; of a run that took no step nothing is left', async (t) => {
+test('the last note says that a run was interrupted; a run without a step leaves nothing', async (t) => {
   const { options } = await prepared(t);
   const early = new AbortController();
   early.abort();

@@ -11,7 +11,7 @@ function someValues(length: number, seed: number): Float32Array {
   });
 }
 
-test('an outer step is that of SGD with Nesterov momentum along the mean change, bit by bit', (t) => {
+test('an outer step is SGD with Nesterov momentum along the mean change, bit by bit', (t) => {
   for (const [count, lr, momentum] of [
     [1, 0.7, 0.9],
     [2, 1, 0.5],
@@ -41,21 +41,21 @@ test('an outer step is that of SGD with Nesterov momentum along the mean change,
   }
 });
 
-test('with a step size of 1 and no momentum one replica is taken as it is, next to nothing too', (t) => {
+test('with a learning rate of 1 and no momentum, a single replica is taken unchanged, even tiny values', (t) => {
   const weights = Float32Array.of(1, 1, 0, -1e30, 1e-30);
   const replica = Float32Array.of(1e-20, 1 + 2 ** -23, 1e-40, 1e-30, 1e30);
   outerStep(weights, new Float32Array(0), [replica], { lr: 1, momentum: 0 });
   t.deepEqual(weights, replica);
 });
 
-test('the mean of replicas is rounded once, and may take the place of one of them', (t) => {
+test('the mean of replicas is rounded once, and may be written over one of them', (t) => {
   const first = Float32Array.of(1, 16_777_216, -3);
   const others = [Float32Array.of(2, 1, 3), Float32Array.of(4, 1, 0)];
   mean(first, [first, ...others]);
   t.deepEqual([...first], [7 / 3, 16_777_218 / 3, 0].map(Math.fround));
 });
 
-test('three rounds of two replicas end where PyTorch does', (t) => {
+test('three rounds of two replicas match PyTorch', (t) => {
   const weights = Float32Array.of(0.5, -0.25, 2);
   const momentum = new Float32Array(3);
   const rounds = [

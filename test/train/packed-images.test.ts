@@ -20,7 +20,7 @@ const dataset = (count: number, labelled: boolean): Dataset => ({
 });
 
 for (const labelled of [false, true])
-  test(`images ${labelled ? 'and labels ' : ''}come out of a file as they went in, in any order`, async (t) => {
+  test(`images ${labelled ? 'and labels ' : ''}are read back from a file unchanged, in any order`, async (t) => {
     const path = join(await temporaryFolder(t), 'images');
     const data = dataset(600, labelled);
     await packImages(path, data);
@@ -33,7 +33,7 @@ for (const labelled of [false, true])
     await packed.close();
   });
 
-test('labels of no class and a file that is too short are refused', async (t) => {
+test('invalid labels and a truncated file are refused', async (t) => {
   const path = join(await temporaryFolder(t), 'images');
   const data = dataset(3, true);
   await packImages(path, data);

@@ -58,31 +58,28 @@ function listening(options: TrainOptions) {
 /** A worker has begun to train. */
 const BEGUN = /run [0-9a-f]{12}: /;
 
-redisTest(
-  'Workers that are killed over and over, and others in their place, train the same run',
-  async (t) => {
-    const server = await startRedis(t);
-    const options = queued(server);
-    const running = train(options);
-    let ended = false;
-    void running.then(() => {
-      ended = true;
-    });
-    for (let i = 0; i < 4 && !ended; i++) {
-      const victim = await workerProcess(t, server);
-      await Promise.race([says(victim, BEGUN), running]);
-      await sleep(100 * i);
-      victim.process.kill('SIGKILL');
-    }
-    await workerProcess(t, server);
-    await running;
-    t.deepEqual(read(options), read(local));
-    t.deepEqual(await logOf(options), await logOf(local));
-  },
-);
+redisTest('Workers that are repeatedly killed and replaced train the same run', async (t) => {
+  const server = await startRedis(t);
+  const options = queued(server);
+  const running = train(options);
+  let ended = false;
+  void running.then(() => {
+    ended = true;
+  });
+  for (let i = 0; i < 4 && !ended; i++) {
+    const victim = await workerProcess(t, server);
+    await Promise.race([says(victim, BEGUN), running]);
+    await sleep(100 * i);
+    victim.process.kill('SIGKILL');
+  }
+  await workerProcess(t, server);
+  await running;
+  t.deepEqual(read(options), read(local));
+  t.deepEqual(await logOf(options), await logOf(local));
+});
 
 redisTest(
-  'A worker that is frozen for longer than its lock, and goes on then, does no harm',
+  'A worker that freezes for longer than its lock and then continues does no harm',
   async (t) => {
     const server = await startRedis(t);
     const options = queued(server);
@@ -140,7 +137,7 @@ const WORDS = [
 ];
 
 redisTest(
-  'A coordinator that is killed, and called again, goes on from its last round',
+  'A coordinator that was killed continues from its last round when it is run again',
   async (t) => {
     const server = await startRedis(t);
     await trainerHere(t, server);
@@ -178,37 +175,34 @@ redisTest(
   },
 );
 
-redisTest(
-  'Files that were damaged in Redis are sent again, and nothing comes of the others',
-  async (t) => {
-    const server = await startRedis(t);
-    const redis = clientOf(t, server);
-    const { options, notes } = listening(queued(server));
-    const running = train(options);
-    const wait = `haze:${queueOf(buildId(false), 'train')}:wait`;
-    await until(async () => (await redis.llen(wait)) > 0);
-    for (const key of await redis.keys('haze:blob:*')) await redis.setrange(key, 2000, 'damage');
-    const worker = await trainerHere(t, server);
-    // What workers have made is damaged as well, again and again.
-    let damaged = 0;
-    const damage = setInterval(async () => {
-      if (damaged > 2) return;
-      const [key] = await redis.keys('haze:trained:*');
-      if (key && (await redis.set(key, 'damage', 'XX')) === 'OK') damaged++;
-    }, 20);
-    await running;
-    clearInterval(damage);
-    t.deepEqual(read(options), read(local));
-    t.true(
-      worker.notes.some((note) => /the copy in Redis is damaged; it was removed/.test(note)),
-      worker.notes.join('\n'),
-    );
-    t.true(notes.length > 0);
-  },
-);
+redisTest('Files damaged in Redis are sent again and never used', async (t) => {
+  const server = await startRedis(t);
+  const redis = clientOf(t, server);
+  const { options, notes } = listening(queued(server));
+  const running = train(options);
+  const wait = `haze:${queueOf(buildId(false), 'train')}:wait`;
+  await until(async () => (await redis.llen(wait)) > 0);
+  for (const key of await redis.keys('haze:blob:*')) await redis.setrange(key, 2000, 'damage');
+  const worker = await trainerHere(t, server);
+  // What workers have made is damaged as well, again and again.
+  let damaged = 0;
+  const damage = setInterval(async () => {
+    if (damaged > 2) return;
+    const [key] = await redis.keys('haze:trained:*');
+    if (key && (await redis.set(key, 'damage', 'XX')) === 'OK') damaged++;
+  }, 20);
+  await running;
+  clearInterval(damage);
+  t.deepEqual(read(options), read(local));
+  t.true(
+    worker.notes.some((note) => /the copy in Redis is damaged; it was removed/.test(note)),
+    worker.notes.join('\n'),
+  );
+  t.true(notes.length > 0);
+});
 
 redisTest(
-  'Jobs that nobody can do fail at once, by their field, and the worker goes on',
+  'Invalid jobs fail at once with the name of the field, and the worker continues',
   async (t) => {
     const server = await startRedis(t);
     const connection = redisOptions(parseAddress('--queue', server.url));
@@ -233,41 +227,41 @@ redisTest(
   },
 );
 
-redisTest('A loss that is not finite ends a run in a line, wherever it was computed', async (t) => {
-  const server = await startRedis(t);
-  await trainerHere(t, server);
-  const { options } = listening(queued(server));
-  const training = { ...options.config.training, lr: 1e30 };
-  const error = await t.throwsAsync(
-    train({ ...options, config: { ...options.config, training } }),
-    { instanceOf: RunError },
-  );
-  t.regex(
-    error!.message,
-    /^replica \d, steps 1 to 30: given up: step \d+: the loss is \S+; a lower --lr may/,
-  );
-});
-
 redisTest(
-  'A slow network that breaks in the middle of what it carries loses nothing',
+  'A loss that is not finite ends a run with a one-line error, wherever it was computed',
   async (t) => {
     const server = await startRedis(t);
-    const relay = await startRelay(t, Number(new URL(server.url).port), 2e6);
-    const options = queued(server);
-    const running = train(options);
-    const worker = await trainerHere(t, { url: `redis://127.0.0.1:${relay.port}` });
-    let ended = false;
-    void running.then(() => {
-      ended = true;
-    });
-    for (let i = 0; i < 4; i++) {
-      const before = relay.passed;
-      // A replica is some hundred thousand bytes.
-      await until(() => ended || relay.passed > before + 150_000);
-      relay.cut();
-    }
-    await running;
-    t.deepEqual(read(options), read(local));
-    t.true(worker.notes.some((note) => /is unreachable; waiting for it$/.test(note)));
+    await trainerHere(t, server);
+    const { options } = listening(queued(server));
+    const training = { ...options.config.training, lr: 1e30 };
+    const error = await t.throwsAsync(
+      train({ ...options, config: { ...options.config, training } }),
+      { instanceOf: RunError },
+    );
+    t.regex(
+      error!.message,
+      /^replica \d, steps 1 to 30: given up: step \d+: the loss is \S+; a lower --lr may/,
+    );
   },
 );
+
+redisTest('A slow network that breaks during a transfer loses nothing', async (t) => {
+  const server = await startRedis(t);
+  const relay = await startRelay(t, Number(new URL(server.url).port), 2e6);
+  const options = queued(server);
+  const running = train(options);
+  const worker = await trainerHere(t, { url: `redis://127.0.0.1:${relay.port}` });
+  let ended = false;
+  void running.then(() => {
+    ended = true;
+  });
+  for (let i = 0; i < 4; i++) {
+    const before = relay.passed;
+    // A replica is some hundred thousand bytes.
+    await until(() => ended || relay.passed > before + 150_000);
+    relay.cut();
+  }
+  await running;
+  t.deepEqual(read(options), read(local));
+  t.true(worker.notes.some((note) => /is unreachable; waiting for it$/.test(note)));
+});

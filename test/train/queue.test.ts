@@ -29,7 +29,7 @@ const read = (options: TrainOptions, step: number) =>
 
 for (const network of ['simple', 'unet2d'] as Network[])
   redisTest(
-    `${network}: one worker and two train the replicas of a local run, to its bits`,
+    `${network}: one worker and two train replicas to the bits of a local run`,
     async (t) => {
       const folder = await temporaryFolder(t);
       const server = await startRedis(t);
@@ -55,23 +55,20 @@ for (const network of ['simple', 'unet2d'] as Network[])
     },
   );
 
-redisTest(
-  'classes, several batches a step and images that grow go through the queue',
-  async (t) => {
-    const folder = await temporaryFolder(t);
-    const server = await startRedis(t);
-    await trainerHere(t, server);
-    const change = { steps: 6, grow: '8:0.5', accumulate: 2, batch: 1, labelDropout: 0.3 };
-    const run = replicated(writeLabelledBars(folder), 'unet2d', change);
-    const config: RunConfig = { ...run, data: { ...run.data, classes: { by: 'auto', names: [] } } };
-    const local = newRun(config, join(folder, 'local'));
-    await train(local);
-    const options = { ...newRun(config, join(folder, 'queued')), queue: server.url };
-    await train(options);
-    t.deepEqual(read(options, 6), read(local, 6));
-    t.deepEqual(await logOf(options), await logOf(local));
-  },
-);
+redisTest('the queue handles classes, accumulated batches and growing images', async (t) => {
+  const folder = await temporaryFolder(t);
+  const server = await startRedis(t);
+  await trainerHere(t, server);
+  const change = { steps: 6, grow: '8:0.5', accumulate: 2, batch: 1, labelDropout: 0.3 };
+  const run = replicated(writeLabelledBars(folder), 'unet2d', change);
+  const config: RunConfig = { ...run, data: { ...run.data, classes: { by: 'auto', names: [] } } };
+  const local = newRun(config, join(folder, 'local'));
+  await train(local);
+  const options = { ...newRun(config, join(folder, 'queued')), queue: server.url };
+  await train(options);
+  t.deepEqual(read(options, 6), read(local, 6));
+  t.deepEqual(await logOf(options), await logOf(local));
+});
 
 /** Stops a run when something is told. */
 async function stopAt(options: TrainOptions, stop: (event: TrainEvent) => boolean) {
@@ -86,7 +83,7 @@ async function stopAt(options: TrainOptions, stop: (event: TrainEvent) => boolea
 }
 
 redisTest(
-  'a run goes on with workers where it stopped here, within a round too, and the other way round',
+  'a run stopped locally, even within a round, continues with workers, and the other way round',
   async (t) => {
     const folder = await temporaryFolder(t);
     const server = await startRedis(t);
@@ -112,7 +109,7 @@ redisTest(
 );
 
 redisTest(
-  'a run that waits for workers says so, and an interruption ends it with what it had',
+  'a run that waits for workers says so, and an interruption keeps its last state',
   async (t) => {
     const folder = await temporaryFolder(t);
     const server = await startRedis(t);
@@ -133,7 +130,7 @@ redisTest(
 );
 
 redisTest(
-  'a run says what a round moves and how long its parts take, and leaves next to nothing in Redis',
+  'a run reports the bytes and times of a round, and leaves almost nothing in Redis',
   async (t) => {
     const folder = await temporaryFolder(t);
     const server = await startRedis(t);
@@ -163,7 +160,7 @@ redisTest(
 );
 
 redisTest(
-  'a Redis without room for a round is refused before the first, and no run is left',
+  'a Redis without room for a round is refused before the first round, and no run is left',
   async (t) => {
     const folder = await temporaryFolder(t);
     const server = await startRedis(t);

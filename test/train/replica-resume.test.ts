@@ -28,7 +28,7 @@ const withThreads = (config: RunConfig, threads: number): RunConfig => ({
 });
 
 for (const network of ['simple', 'unet2d'] as Network[])
-  test(`${network}: stopped at any step, within a round too, and resumed with any threads, it has the same bits`, async (t) => {
+  test(`${network}: a run stopped at any step, even within a round, and resumed with any threads has the same bits`, async (t) => {
     const folder = await temporaryFolder(t);
     const run = replicated(writeBars(folder), network, { syncEvery: 3, saveEvery: 1 });
     const config = { ...run, data: { ...run.data, heldOut: { fraction: 0.2 } } };
@@ -56,7 +56,7 @@ for (const network of ['simple', 'unet2d'] as Network[])
     }
   });
 
-test('stopped twice within a round it has the same bits, and as an iterable it gives every step', async (t) => {
+test('a run stopped twice within a round has the same bits, and trainSteps yields every step', async (t) => {
   const folder = await temporaryFolder(t);
   const config = replicated(writeBars(folder), 'simple', { syncEvery: 4 });
   const whole = newRun(config, join(folder, 'whole'));
@@ -70,7 +70,7 @@ test('stopped twice within a round it has the same bits, and as an iterable it g
   t.deepEqual(read(options, 5), read(whole, 5));
 });
 
-test('a run that stopped within a round ends there, if it is resumed for no more steps', async (t) => {
+test('a run stopped within a round and resumed for no more steps ends there', async (t) => {
   const folder = await temporaryFolder(t);
   const config = replicated(writeBars(folder), 'simple', { syncEvery: 4, decay: 'constant' });
   const short = { ...config, training: { ...config.training, steps: 3 } };
@@ -87,7 +87,7 @@ test('a run that stopped within a round ends there, if it is resumed for no more
   t.deepEqual(read(options, 3), read(whole, 3));
 });
 
-test('a stage of a growing run may end within a round, and stops and resumes there', async (t) => {
+test('a growing run whose stage ends within a round stops and resumes there', async (t) => {
   const folder = await temporaryFolder(t);
   const config = replicated(writeBars(folder), 'unet2d', { grow: '8:0.4', syncEvery: 3 });
   const whole = newRun(config, join(folder, 'whole'));

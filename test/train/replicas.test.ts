@@ -21,7 +21,7 @@ const pixelsIn = (path: string) => {
 };
 
 for (const network of NETWORKS)
-  test(`${network}: replicas are trainings of their own that outer steps bring together`, async (t) => {
+  test(`${network}: replicas train independently, and outer steps combine them`, async (t) => {
     const folder = await temporaryFolder(t);
     const source = writeBars(folder);
     const config = replicated(source, network);
@@ -50,7 +50,7 @@ for (const network of NETWORKS)
   });
 
 for (const network of NETWORKS)
-  test(`${network}: one replica that is averaged with nobody is a run without rounds, bit by bit`, async (t) => {
+  test(`${network}: a single replica with plain averaging equals a run without rounds, bit by bit`, async (t) => {
     const folder = await temporaryFolder(t);
     const plain = { replicas: 1, outerLr: 1, outerMomentum: 0 };
     const config = replicated(writeBars(folder), network, { ...plain, batch: 4, syncEvery: 2 });
@@ -67,7 +67,7 @@ for (const network of NETWORKS)
     t.deepEqual(await logOf(rounds), await logOf(whole));
   });
 
-test('a step of replicas takes the images, noise and dropouts of one batch of as many', async (t) => {
+test('a step of all replicas uses the images, noise and dropouts of one large batch', async (t) => {
   const folder = await temporaryFolder(t);
   const source = writeBars(folder);
   const config = replicated(source, 'unet2d', { steps: 1, syncEvery: 1, replicas: 4 });
@@ -92,7 +92,7 @@ async function eventsOf(options: TrainOptions): Promise<string[]> {
   return events;
 }
 
-test('what falls due within a round is done at its end, with what all have come to', async (t) => {
+test('checkpoints, samples and evaluations due within a round are made at its end, with the combined weights', async (t) => {
   const folder = await temporaryFolder(t);
   // Nine batches of 4 in an epoch, of which each step takes three.
   const change = { steps: 8, syncEvery: 4, batch: 4, saveEvery: 2, sampleEvery: 7, keepGuide: 0.3 };
@@ -110,7 +110,7 @@ test('what falls due within a round is done at its end, with what all have come 
   );
 });
 
-test('a header says what the rounds are, and memory counts what replicas keep', async (t) => {
+test('the header describes the rounds, and memory includes the states of replicas', async (t) => {
   const folder = await temporaryFolder(t);
   const notes: string[] = [];
   const onEvent = (event: TrainEvent) => {
@@ -126,7 +126,7 @@ test('a header says what the rounds are, and memory counts what replicas keep', 
   t.regex(text, /; replicas, and between steps up to /);
 });
 
-test('plain averaging keeps no outer momentum, and one replica no other moments', async (t) => {
+test('plain averaging stores no outer momentum, and a single replica stores no extra moments', async (t) => {
   const folder = await temporaryFolder(t);
   const change = { replicas: 1, outerLr: 1, outerMomentum: 0, steps: 2 };
   const options = newRun(replicated(writeBars(folder), 'simple', change), join(folder, 'run'));
@@ -135,7 +135,7 @@ test('plain averaging keeps no outer momentum, and one replica no other moments'
     t.throws(() => fileOf(options, 2, name), { code: 'ENOENT' }, name);
 });
 
-test('rounds are refused where TensorFlow computes, before anything is written', async (t) => {
+test('rounds are refused on TensorFlow before anything is written', async (t) => {
   const folder = await temporaryFolder(t);
   const run = replicated(writeBars(folder), 'simple');
   const config: RunConfig = { ...run, computing: { ...run.computing, arithmetic: 'tensorflow' } };
@@ -147,7 +147,7 @@ test('rounds are refused where TensorFlow computes, before anything is written',
   t.throws(() => readFileSync(join(folder, 'run')), { code: 'ENOENT' });
 });
 
-test('a checkpoint of replicas that is not sound is refused, and names the file', async (t) => {
+test('a damaged checkpoint of replicas is refused with the name of the file', async (t) => {
   const folder = await temporaryFolder(t);
   const options = newRun(
     replicated(writeBars(folder), 'simple', { steps: 2 }),

@@ -8,7 +8,7 @@ const cluster: Cluster = {
 
 const near = (got: number, expected: number) => Math.abs(got - expected) < 1e-9 * expected;
 
-test('a round without stragglers is computing and bytes over the narrowest link', (t) => {
+test('a round without stragglers takes the computing time and the transfer over the narrowest link', (t) => {
   const cost = roundCost(cluster);
   t.is(cost.compute, 5);
   // 4 MB of weights, 8 MB of moments.
@@ -22,7 +22,7 @@ test('a round without stragglers is computing and bytes over the narrowest link'
   t.true(near(cost.efficiency, 5 / cost.total));
 });
 
-test("Redis's link is shared by all, and few workers take turns", (t) => {
+test("all workers share Redis's link, and fewer workers than replicas take turns", (t) => {
   const narrow = roundCost({ ...cluster, workers: 400, replicas: 400, redisLink: 2e6 });
   t.true(near(narrow.load, (400 * 12e6) / 2e6));
   t.true(near(narrow.download, 400 * 12));
@@ -32,7 +32,7 @@ test("Redis's link is shared by all, and few workers take turns", (t) => {
   t.is(roundCost({ ...cluster, workers: 100 }).compute, 5, 'more workers than replicas are idle');
 });
 
-test('stragglers cost more the more there are, and one has none', (t) => {
+test('the cost of stragglers grows with the number of workers, and is zero for one', (t) => {
   const of = (n: number) => roundCost({ ...cluster, spread: 0.1, workers: n, replicas: n }).compute;
   t.is(of(1), 5);
   t.true(of(10) > of(2) && of(100) > of(10) && of(1000) > of(100));

@@ -3,7 +3,7 @@ import { Rounds } from '../../src/train/rounds.js';
 
 const upTo = (total: number) => Array.from({ length: total }, (_, i) => i + 1);
 
-test('rounds end after so many steps, and the last one with the run', (t) => {
+test('a round has a fixed number of steps, and the last one ends with the run', (t) => {
   const rounds = new Rounds(3, 8);
   t.deepEqual(
     upTo(8).filter((taken) => rounds.endsAt(taken)),
@@ -19,7 +19,7 @@ test('rounds end after so many steps, and the last one with the run', (t) => {
   );
 });
 
-test('what falls within a round is reached at its end, once', (t) => {
+test('an event due within a round happens once, at its end', (t) => {
   const reached = (every: number | null, period: number) => {
     const rounds = new Rounds(every, 12);
     return upTo(12).filter((taken) => rounds.endsAt(taken) && rounds.reaches(period, taken));

@@ -86,7 +86,7 @@ async function run(trainer: Trainer) {
 
 const whole = () => run(WasmTrainer.create({ ...net, schedule, seed: SEED }));
 
-test('on the engine, in two parts or in one program: the same bits', async (t) => {
+test('training on the engine has the same bits in two parts and in one program', async (t) => {
   const unet = WasmNetwork.create(net).network;
   t.deepEqual(await run(new SplitTrainer(unet, wasmPreprocessing(), 0)), await whole());
 });
@@ -99,19 +99,25 @@ async function agrees(t: ExecutionContext, unet: NetworkDevice, preprocessing: P
   t.deepEqual(got.noise, expected.noise);
 }
 
-tensorflowTest('the U-Net on TensorFlow, preprocessing on the engine', async (t) => {
-  await agrees(t, await createTensorflowNetwork(net), wasmPreprocessing());
-});
+tensorflowTest(
+  'training matches with the U-Net on TensorFlow and preprocessing on the engine',
+  async (t) => {
+    await agrees(t, await createTensorflowNetwork(net), wasmPreprocessing());
+  },
+);
 
-tensorflowTest('U-Net and preprocessing on TensorFlow', async (t) => {
+tensorflowTest('training matches with U-Net and preprocessing on TensorFlow', async (t) => {
   await agrees(t, await createTensorflowNetwork(net), await tensorflowPreprocessing());
 });
 
-tensorflowTest('the U-Net on the engine, preprocessing on TensorFlow', async (t) => {
-  await agrees(t, WasmNetwork.create(net).network, await tensorflowPreprocessing());
-});
+tensorflowTest(
+  'training matches with the U-Net on the engine and preprocessing on TensorFlow',
+  async (t) => {
+    await agrees(t, WasmNetwork.create(net).network, await tensorflowPreprocessing());
+  },
+);
 
-test('labels reach the network in training and evaluation, in two parts and in one program alike', async (t) => {
+test('labels reach the network in training and evaluation, in two parts and in one program', async (t) => {
   const whole = (labels: number[]) =>
     runTold(WasmTrainer.create({ ...toldNet, schedule, seed: SEED }), labels);
   const unet = WasmNetwork.create(toldNet).network;
@@ -121,7 +127,7 @@ test('labels reach the network in training and evaluation, in two parts and in o
   t.notDeepEqual((await whole([0, 1, 2])).losses, expected.losses);
 });
 
-tensorflowTest('labels on TensorFlow', async (t) => {
+tensorflowTest('labels reach the network on TensorFlow', async (t) => {
   const unet = await createTensorflowNetwork(toldNet);
   const got = await runTold(new SplitTrainer(unet, wasmPreprocessing(), 0), [0, 3, 2]);
   const whole = WasmTrainer.create({ ...toldNet, schedule, seed: SEED });

@@ -31,7 +31,7 @@ async function all(options: TrainOptions) {
   }
 }
 
-test('the steps of a loop are those of train, bit by bit, each with its results', async (t) => {
+test('a loop over trainSteps takes the steps of train, bit by bit, and yields their results', async (t) => {
   const { folder, options } = await prepared(t, { steps: 7, saveEvery: 3, sampleEvery: 6 });
   const data = { ...options.config.data, heldOut: { fraction: 0.2 } };
   const config = { ...options.config, data };
@@ -60,7 +60,7 @@ test('the steps of a loop are those of train, bit by bit, each with its results'
   t.like(steps[4], { totalSteps: 7, epoch: 2 });
 });
 
-test('a loop that breaks leaves a checkpoint of that step, from which a resume has the same bits', async (t) => {
+test('leaving the loop saves a checkpoint of that step, and a resume has the same bits', async (t) => {
   const { folder, options } = await prepared(t, { steps: 6 });
   await train(options);
   const out = join(folder, 'left');
@@ -74,7 +74,7 @@ test('a loop that breaks leaves a checkpoint of that step, from which a resume h
   t.deepEqual(state(out, 6), state(options.out, 6));
 });
 
-test('an error of the loop leaves a checkpoint, too, and comes out as it is', async (t) => {
+test('an error in the loop also saves a checkpoint, and is rethrown unchanged', async (t) => {
   const { options } = await prepared(t, { steps: 6 });
   const own = new Error('mine');
   const loop = async () => {
@@ -110,7 +110,7 @@ test('between two steps the newest checkpoint can be drawn from', async (t) => {
   t.notDeepEqual(drawn[0], drawn[1]);
 });
 
-test('a signal is an Interrupted, and what fails is what train throws', async (t) => {
+test('a signal throws Interrupted, and other errors are those of train', async (t) => {
   const { folder, options } = await prepared(t, { steps: 6 });
   const controller = new AbortController();
   const { signal } = controller;

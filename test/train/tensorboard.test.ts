@@ -45,7 +45,7 @@ function scalarsIn(path: string): Map<string, number> {
   return found;
 }
 
-test('events hold what metrics.jsonl holds, the samples and the config; a resume cuts them back and goes on', async (t) => {
+test('events have the content of metrics.jsonl, samples and config; a resume truncates and continues them', async (t) => {
   const { options } = await prepared(t, { steps: 5, sampleEvery: 2, saveEvery: 3 });
   const { data } = options.config;
   const config = { ...options.config, data: { ...data, heldOut: { fraction: 0.2 } } };
@@ -103,7 +103,7 @@ print(json.dumps({
 const hasTensorboard = spawnSync(PYTHON, ['-c', 'import tensorboard']).status === 0;
 
 (hasTensorboard ? test : test.skip)(
-  `TensorBoard's own reader gives back every scalar, image and the config, after a resume, too${hasTensorboard ? '' : ' (PYTHON has no tensorboard)'}`,
+  `TensorBoard's own reader returns every scalar, image and the config, also after a resume${hasTensorboard ? '' : ' (PYTHON has no tensorboard)'}`,
   async (t) => {
     const { options } = await prepared(t, { steps: 4, sampleEvery: 2 });
     await train({ ...options, tensorboard: true });

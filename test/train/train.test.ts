@@ -49,7 +49,7 @@ test('a run writes its config, a line per step, and a checkpoint at the end', as
   t.is(readFileSync(join(options.out, 'checkpoints', 'latest'), 'utf8'), 'step-7\n');
 });
 
-test('the loss falls', async (t) => {
+test('training lowers the loss', async (t) => {
   const { options } = await prepared(t, { steps: 80, lr: 3e-3 });
   await train(options);
   const losses = (await readMetrics(join(options.out, 'metrics.jsonl'))).map((m) =>
@@ -59,7 +59,7 @@ test('the loss falls', async (t) => {
   t.true(mean(losses.slice(-10)) < 0.85 * mean(losses.slice(0, 10)));
 });
 
-test('threads do not change a bit of model and optimizer', async (t) => {
+test('model and optimizer have the same bits for any number of threads', async (t) => {
   const { folder, options } = await prepared(t);
   const runs = [1, 2, 3].map((threads) => ({
     ...options,
@@ -95,7 +95,7 @@ test('a stopped and resumed run equals an uninterrupted one, bit by bit', async 
   t.deepEqual(await losses(out), await losses(options.out));
 });
 
-test('a resume drops the lines that came after its checkpoint', async (t) => {
+test('a resume drops log lines after its checkpoint', async (t) => {
   const { options } = await prepared(t);
   await train(options);
   const metrics = join(options.out, 'metrics.jsonl');
@@ -121,7 +121,7 @@ test('a resume of a finished run does nothing and says so', async (t) => {
   t.deepEqual(bytes(options.out, 7), before);
 });
 
-test('a resume on the other build continues and says that bits may differ', async (t) => {
+test('a resume with the other build continues, with a note that bits may differ', async (t) => {
   const { options } = await prepared(t);
   await train(options);
   const warnings: string[] = [];
@@ -142,7 +142,7 @@ test('a resume on the other build continues and says that bits may differ', asyn
   t.regex(warnings[0]!, /strict SIMD.*no longer bit-exact/);
 });
 
-test('a resume with other threads and wider vectors is bit-exact, and nothing is said', async (t) => {
+test('a resume with other threads and wider vectors is bit-exact, without a note', async (t) => {
   const { options } = await prepared(t);
   await train(options);
   const file = join(options.out, 'checkpoints', 'step-7', 'state.json');
@@ -177,7 +177,7 @@ test('held-out loss is logged at the end of each epoch and of the run', async (t
   t.true(aside.every((m) => m.heldOutLoss > 0));
 });
 
-test('held-out loss is of the same timesteps and noise each time: a network that does not learn keeps it to the bit', async (t) => {
+test('held-out loss uses the same timesteps and noise each time: without learning it is equal to the bit', async (t) => {
   const { options } = await prepared(t, { steps: 9, lr: 1e-30 });
   const data = { ...options.config.data, heldOut: { fraction: 0.2 } };
   // Without running statistics, which training changes at any rate.
@@ -196,7 +196,7 @@ test('held-out loss is of the same timesteps and noise each time: a network that
   t.not((await measured(4))[0], first);
 });
 
-test('checkpoints are kept as many as asked, and sample grids drawn when due', async (t) => {
+test('the requested number of checkpoints is kept, and sample grids are drawn when due', async (t) => {
   const { options } = await prepared(t, { steps: 6, saveEvery: 2, sampleEvery: 3, keep: 2 });
   await train(options);
   const names = readdirSync(join(options.out, 'checkpoints')).sort();
@@ -204,7 +204,7 @@ test('checkpoints are kept as many as asked, and sample grids drawn when due', a
   t.deepEqual(readdirSync(join(options.out, 'samples')).sort(), ['step-3.png', 'step-6.png']);
 });
 
-test('--init begins with the weights of a file', async (t) => {
+test('--init starts from the weights of a file', async (t) => {
   const { folder, options } = await prepared(t);
   const { checkpoint } = await train(options);
   const init = join(checkpoint, 'model.safetensors');
@@ -217,7 +217,7 @@ test('--init begins with the weights of a file', async (t) => {
   t.deepEqual(after?.tensors.get('conv0.weight'), before?.tensors.get('conv0.weight'));
 });
 
-test("--init reads weights under PyTorch's names, and says so", async (t) => {
+test("--init reads weights under PyTorch's names, with a note", async (t) => {
   const { folder, options } = await prepared(t);
   const { checkpoint } = await train(options);
   const { tensors } = await readSafetensors(join(checkpoint, 'model.safetensors'));
@@ -238,7 +238,7 @@ test("--init reads weights under PyTorch's names, and says so", async (t) => {
   );
 });
 
-test('--init with weights of another model is an error that leaves nothing behind', async (t) => {
+test('--init with weights of another model is refused and leaves nothing behind', async (t) => {
   const { folder, options } = await prepared(t);
   const init = join(folder, 'other.safetensors');
   const data = new Float32Array(9);
@@ -257,7 +257,7 @@ test('an existing run is not overwritten', async (t) => {
   t.deepEqual(bytes(options.out, 7), before);
 });
 
-test('fewer images than a batch is an error with both numbers, and nothing is left', async (t) => {
+test('fewer images than a batch are refused with both numbers, and nothing is left', async (t) => {
   const { options } = await prepared(t, { batch: 64 });
   await t.throwsAsync(train(options), {
     instanceOf: UsageError,
@@ -266,7 +266,7 @@ test('fewer images than a batch is an error with both numbers, and nothing is le
   t.false(existsSync(options.out));
 });
 
-test('a model that does not fit is an error with what is needed, and nothing is left', async (t) => {
+test('a model that does not fit is refused with the memory needed, and nothing is left', async (t) => {
   const { options } = await prepared(t);
   const model = { ...options.config.model, widths: [4096, 8192] };
   const run = train({ ...options, config: { ...options.config, model } });
@@ -299,7 +299,7 @@ test('weights that are not finite are never saved', async (t) => {
   t.deepEqual(readdirSync(join(options.out, 'checkpoints')), []);
 });
 
-test('a checkpoint that is damaged by a NaN is refused with file and tensor', async (t) => {
+test('a checkpoint with a NaN is refused with file and tensor', async (t) => {
   const { options } = await prepared(t, { steps: 2 });
   const { checkpoint } = await train(options);
   const model = join(checkpoint, 'model.safetensors');
@@ -312,7 +312,7 @@ test('a checkpoint that is damaged by a NaN is refused with file and tensor', as
   });
 });
 
-test('a resume over other images continues and says so', async (t) => {
+test('a resume on other images continues with a warning', async (t) => {
   const { folder, options } = await prepared(t, { steps: 2 });
   await train(options);
   writeBars(folder, 48);
@@ -331,7 +331,7 @@ test('a resume over other images continues and says so', async (t) => {
   ]);
 });
 
-test('a resume over as many other images says so, and one over the same says nothing', async (t) => {
+test('a resume on the same number of other images warns, and on the same images does not', async (t) => {
   const { folder, options } = await prepared(t, { steps: 2 });
   const heldOut = join(folder, 'aside');
   mkdirSync(heldOut);
@@ -369,7 +369,7 @@ test('a resume over as many other images says so, and one over the same says not
   t.deepEqual(await warningsAt(6), []);
 });
 
-test('a resume over a data file with other pixels says so', async (t) => {
+test('a resume on a data file with other pixels warns', async (t) => {
   const { options } = await prepared(t, { steps: 2 });
   await train(options);
   const { source } = options.config.data;
@@ -387,7 +387,7 @@ test('a resume over a data file with other pixels says so', async (t) => {
   t.regex(warnings[0]!, /other files/);
 });
 
-test('skipped and doubtful files are reported', async (t) => {
+test('skipped files and files with warnings are reported', async (t) => {
   const { folder, options } = await prepared(t, { steps: 1 });
   const source = join(folder, 'photos');
   mkdirSync(join(source, 'runs/1/checkpoints'), { recursive: true });
@@ -406,7 +406,7 @@ test('skipped and doubtful files are reported', async (t) => {
   t.regex(warnings[0]!, /^check .*0\.tif: its 16-bit samples use at most a quarter/);
 });
 
-test("weights for --init that are not this model's are refused before an image is decoded", async (t) => {
+test('weights for --init of another model are refused before an image is decoded', async (t) => {
   const { folder, options } = await prepared(t);
   const { checkpoint } = await train(options);
   const init = join(checkpoint, 'model.safetensors');
@@ -426,7 +426,7 @@ test("weights for --init that are not this model's are refused before an image i
   t.false(existsSync(out));
 });
 
-test('a run in training is refused to other processes, new or resumed', async (t) => {
+test('other processes can neither start nor resume a run in training', async (t) => {
   const { options } = await prepared(t, { steps: 4 });
   const others: Promise<unknown>[] = [];
   const refused = () =>

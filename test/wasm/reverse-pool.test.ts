@@ -98,7 +98,7 @@ for (const options of [
   { sampler: 'dpm++sde', steps: STEPS, dynamicThreshold: 0.9 },
   { sampler: 'unipc', steps: STEPS, order: 3, lowerOrderFinal: false },
 ] as const)
-  test(`Noise, steps and bytes are those of one thread, for any workers: ${JSON.stringify(options)}`, async (t) => {
+  test(`Noise, steps and bytes equal those of one thread for any workers: ${JSON.stringify(options)}`, async (t) => {
     const trajectory = makeTrajectory(schedule, options);
     const want = expected(options);
     for (const workers of [1, 2, 4])

@@ -28,7 +28,7 @@ for (const how of [
   { sampler: 'dpm++sde', steps: 3, dynamicThreshold: 0.9 },
   { sampler: 'unipc', steps: 6, order: 3 },
 ] as const)
-  test(`Images of each worker are those of the sampler: ${how.sampler}`, async (t) => {
+  test(`Images of each worker equal those of the sampler: ${how.sampler}`, async (t) => {
     const one = { ...options('tiny', 2, 2), size: 8, trajectory: makeTrajectory(schedule, how) };
     const graph = buildNetwork(one.architecture, one.size);
     const state = initialState(graph, new CounterRandom(1));
@@ -51,7 +51,7 @@ test('The largest batch is the requested one if it fits', (t) => {
   t.is(largestBatch(options('reference', 2, 16)), 16);
 });
 
-test('If many workers leave too little memory for it, it is the largest that fits', async (t) => {
+test('The largest batch is smaller if many workers leave too little memory', async (t) => {
   const largest = largestBatch(options('reference', 64, 16));
   t.true(largest > 0 && largest < 16, `${largest}`);
   await t.throwsAsync(WasmGenerator.create(options('reference', 64, largest + 1), new Map()), {

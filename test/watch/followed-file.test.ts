@@ -26,7 +26,7 @@ async function followed(t: ExecutionContext, name = 'log') {
   return { folder, path, lines, file };
 }
 
-test('each line of a growing file is read once; an incomplete one waits for its rest', async (t) => {
+test('each line of a growing file is read once, and an incomplete one only when it is complete', async (t) => {
   const { path, lines, file } = await followed(t);
   await writeFile(path, 'one\ntw');
   t.like(await file.follow(), { read: 6, size: 6 });
@@ -39,7 +39,7 @@ test('each line of a growing file is read once; an incomplete one waits for its 
   t.deepEqual(lines, ['one', 'two', 'three']);
 });
 
-test('a truncated file, and a replaced one, are read again', async (t) => {
+test('a truncated or replaced file is read again', async (t) => {
   const { folder, path, lines, file } = await followed(t);
   await writeFile(path, 'one\ntwo\n');
   await file.follow();
@@ -52,7 +52,7 @@ test('a truncated file, and a replaced one, are read again', async (t) => {
   t.deepEqual(lines.slice(4), ['again', 'one', 'zwei']);
 });
 
-test('a file of many megabytes comes bit by bit, and whole', async (t) => {
+test('a file of many megabytes is read completely, in parts', async (t) => {
   const { path, lines, file } = await followed(t);
   const line = `${'x'.repeat(99)}\n`;
   await writeFile(path, line.repeat(200_000));
@@ -62,7 +62,7 @@ test('a file of many megabytes comes bit by bit, and whole', async (t) => {
   t.true(lines.every((text) => text.length === 99));
 });
 
-test('a line without an end is not kept in memory, and those behind it are read', async (t) => {
+test('an endless line is not kept in memory, and the lines after it are read', async (t) => {
   const { path, lines, file } = await followed(t);
   await writeFile(path, `one\n${'x'.repeat(3 << 20)}\ntwo\n`);
   let progress = await file.follow();
@@ -71,7 +71,7 @@ test('a line without an end is not kept in memory, and those behind it are read'
   t.is(lines.at(-1), 'two');
 });
 
-test('anything but a file of the folder is refused: links out of it, folders, pipes', async (t) => {
+test('links out of the folder, folders and pipes are refused', async (t) => {
   const { folder, path, file } = await followed(t);
   await t.throwsAsync(file.follow(), { code: 'ENOENT' });
   const outside = join(await temporaryFolder(t), 'secret');

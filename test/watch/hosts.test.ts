@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import test from 'ava';
 import { inUrl, isOwnHost } from '../../src/watch/hosts.js';
 
-test('a server answers to its own address and the names of this machine alone', (t) => {
+test('a server answers only to its own address and the names of this machine', (t) => {
   for (const own of ['127.0.0.1:80', 'localhost:1234', 'LOCALHOST', '[::1]:9', '127.0.0.1'])
     t.true(isOwnHost('127.0.0.1', own), own);
   for (const other of [
@@ -19,7 +19,7 @@ test('a server answers to its own address and the names of this machine alone', 
   t.false(isOwnHost('127.0.0.1', undefined));
 });
 
-test('a host that was given is its own; one that stands for all addresses takes addresses, and no other name', (t) => {
+test('a given host is accepted; one that stands for all addresses accepts addresses but no other names', (t) => {
   t.true(isOwnHost('192.168.1.5', '192.168.1.5:8080'));
   t.true(isOwnHost('Box.local', 'box.local:80'));
   t.false(isOwnHost('192.168.1.5', '192.168.1.6'));
@@ -31,7 +31,7 @@ test('a host that was given is its own; one that stands for all addresses takes 
   }
 });
 
-test('an address of IPv6 stands in brackets', (t) => {
+test('an IPv6 address is written in brackets', (t) => {
   t.is(inUrl('::1'), '[::1]');
   t.is(inUrl('127.0.0.1'), '127.0.0.1');
 });

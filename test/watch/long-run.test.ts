@@ -17,7 +17,7 @@ const shows = (page: Page, step: number): Promise<void> =>
     .waitFor();
 
 chromiumTest(
-  'the page of a run of 1,000,000 steps is drawn as far as its log is read, and then to its end; a new step follows',
+  'the page of a run of 1,000,000 steps shows a first curve, the complete one, and then a new step',
   async (t) => {
     const folder = await temporaryFolder(t);
     const run = writeRun(folder, 'run', 0, { training: { batch: 4, steps: 2 * STEPS } });

@@ -1,7 +1,6 @@
 import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import type { Page } from 'playwright-core';
 import sharp from 'sharp';
@@ -9,6 +8,7 @@ import { WatchedRuns } from '../../src/watch/watched-runs.js';
 import { axeFindsNothing } from '../helpers/axe.js';
 import { chromiumTest, openAt } from '../helpers/chromium.js';
 import { temporaryFolder } from '../helpers/folder.js';
+import { IMAGES } from '../helpers/images.js';
 import { appendSteps, linesOf, serving, stepOf, writePng, writeRun } from '../helpers/watch.js';
 
 /* The page of `haze watch` in a real browser. */
@@ -38,7 +38,7 @@ async function lossRows(page: Page): Promise<number[][]> {
 }
 
 chromiumTest(
-  'the curve has the points of metrics.jsonl, and is drawn; a new step appears while a run goes on',
+  'the curve is drawn with the points of metrics.jsonl, and a new step appears during a run',
   async (t) => {
     const { run, url } = await shownRun(t);
     const { page, elsewhere, errors } = await openAt(t, url);
@@ -92,50 +92,47 @@ const inkOf = (page: Page): Promise<number> =>
     return data.filter((value, i) => i % 4 === 3 && value > 0).length;
   });
 
-chromiumTest(
-  'samples are stepped through by mouse and by keyboard, and the newest is followed',
-  async (t) => {
-    const { run, url } = await shownRun(t);
-    const { page, elsewhere, errors } = await openAt(t, url);
-    const text = page.locator('#step-text');
-    const image = page.locator('#sample-columns img');
-    const shows = async (step: number, place: string) => {
-      await page.locator('#step-text', { hasText: `step ${step}, ${place}` }).waitFor();
-      t.regex((await image.getAttribute('src')) ?? '', new RegExp(`/samples/step-${step}\\.png`));
-      t.is(await image.getAttribute('alt'), `Samples of run after step ${step}`);
-      t.is(await page.locator('#step').getAttribute('aria-valuetext'), `step ${step}`);
-    };
-    await shows(20, '3 of 3');
-    await page.getByRole('button', { name: 'Earlier' }).click();
-    await shows(10, '2 of 3');
-    const box = (await page.locator('#step').boundingBox())!;
-    await page.mouse.click(box.x + 3, box.y + box.height / 2);
-    await shows(5, '1 of 3');
-    await page.locator('#step').press('ArrowRight');
-    await shows(10, '2 of 3');
-    await page.locator('#step').press('Home');
-    await shows(5, '1 of 3');
-    await page.keyboard.press('Tab');
-    await page.keyboard.press('Enter');
-    await shows(10, '2 of 3');
-    await page.locator('#step').press('End');
-    await shows(20, '3 of 3');
-    t.is(
-      await image.evaluate(
-        (element) => (element as unknown as { naturalWidth: number }).naturalWidth,
-      ),
-      8,
-    );
-    await writePng(join(run, 'samples', 'step-24.png'), 9);
-    await shows(24, '4 of 4');
-    t.is(await text.textContent(), 'step 24, 4 of 4');
-    t.deepEqual(elsewhere, []);
-    t.deepEqual(errors, []);
-  },
-);
+chromiumTest('mouse and keyboard step through samples, and the newest is followed', async (t) => {
+  const { run, url } = await shownRun(t);
+  const { page, elsewhere, errors } = await openAt(t, url);
+  const text = page.locator('#step-text');
+  const image = page.locator('#sample-columns img');
+  const shows = async (step: number, place: string) => {
+    await page.locator('#step-text', { hasText: `step ${step}, ${place}` }).waitFor();
+    t.regex((await image.getAttribute('src')) ?? '', new RegExp(`/samples/step-${step}\\.png`));
+    t.is(await image.getAttribute('alt'), `Samples of run after step ${step}`);
+    t.is(await page.locator('#step').getAttribute('aria-valuetext'), `step ${step}`);
+  };
+  await shows(20, '3 of 3');
+  await page.getByRole('button', { name: 'Earlier' }).click();
+  await shows(10, '2 of 3');
+  const box = (await page.locator('#step').boundingBox())!;
+  await page.mouse.click(box.x + 3, box.y + box.height / 2);
+  await shows(5, '1 of 3');
+  await page.locator('#step').press('ArrowRight');
+  await shows(10, '2 of 3');
+  await page.locator('#step').press('Home');
+  await shows(5, '1 of 3');
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await shows(10, '2 of 3');
+  await page.locator('#step').press('End');
+  await shows(20, '3 of 3');
+  t.is(
+    await image.evaluate(
+      (element) => (element as unknown as { naturalWidth: number }).naturalWidth,
+    ),
+    8,
+  );
+  await writePng(join(run, 'samples', 'step-24.png'), 9);
+  await shows(24, '4 of 4');
+  t.is(await text.textContent(), 'step 24, 4 of 4');
+  t.deepEqual(elsewhere, []);
+  t.deepEqual(errors, []);
+});
 
 chromiumTest(
-  'several runs are shown side by side, and those that are chosen; what differs in their settings is marked',
+  'chosen runs are shown side by side, and differences of their settings are marked',
   async (t) => {
     const folder = await temporaryFolder(t);
     for (const [i, name] of ['a', 'b'].entries()) {
@@ -184,7 +181,7 @@ chromiumTest('names and texts of a hostile run are shown as text', async (t) => 
 });
 
 chromiumTest(
-  'of a run that is deleted while it is shown, the page says so and goes on',
+  'the page reports a run that is deleted while it is shown, and continues',
   async (t) => {
     const { run, url } = await shownRun(t);
     const { page, errors } = await openAt(t, url);
@@ -201,7 +198,7 @@ chromiumTest(
 );
 
 for (const colorScheme of ['light', 'dark'] as const)
-  chromiumTest(`axe finds nothing on the page, ${colorScheme}`, async (t) => {
+  chromiumTest(`axe finds no violation on the page, ${colorScheme}`, async (t) => {
     const { run } = await shownRun(t);
     const said = [
       { step: 0, kind: 'warning', text: 'slow' },
@@ -226,7 +223,7 @@ for (const colorScheme of ['light', 'dark'] as const)
 /** Pixels by which a page is wider than its window. */
 const OVERHANG = 'document.documentElement.scrollWidth - innerWidth';
 
-chromiumTest('of a run that failed the page says what ended it', async (t) => {
+chromiumTest('the page says what ended a failed run', async (t) => {
   const { run, url } = await shownRun(t);
   const text = 'step 25: the loss is NaN; no checkpoint was written. A lower --lr may help';
   writeFileSync(join(run, 'notes.jsonl'), linesOf([{ step: 24, kind: 'ended', text }]));
@@ -237,29 +234,25 @@ chromiumTest('of a run that failed the page says what ended it', async (t) => {
   t.deepEqual(errors, []);
 });
 
-chromiumTest(
-  'runs that come do not take the keyboard from whoever chooses among them',
-  async (t) => {
-    const folder = await temporaryFolder(t);
-    for (const name of ['a', 'b']) writeRun(folder, name, 3);
-    const url = await serving(t, await WatchedRuns.open(folder));
-    const { page, errors } = await openAt(t, url);
-    const box = page.getByRole('checkbox', { name: 'a', exact: true });
-    await box.focus();
-    writeRun(folder, 'c', 4);
-    await page.getByRole('checkbox', { name: 'c', exact: true }).waitFor();
-    t.true(await box.evaluate((element) => element.matches(':focus')));
-    for (const name of ['a', 'b'])
-      await page.getByRole('checkbox', { name, exact: true }).uncheck();
-    await page.locator('#status', { hasText: 'No run is chosen.' }).waitFor();
-    t.false(await page.locator('#loss').isVisible());
-    await page.keyboard.press('Space');
-    await page.locator('#loss canvas').waitFor();
-    t.deepEqual(errors, []);
-  },
-);
+chromiumTest('new runs do not take the keyboard focus from the choice of runs', async (t) => {
+  const folder = await temporaryFolder(t);
+  for (const name of ['a', 'b']) writeRun(folder, name, 3);
+  const url = await serving(t, await WatchedRuns.open(folder));
+  const { page, errors } = await openAt(t, url);
+  const box = page.getByRole('checkbox', { name: 'a', exact: true });
+  await box.focus();
+  writeRun(folder, 'c', 4);
+  await page.getByRole('checkbox', { name: 'c', exact: true }).waitFor();
+  t.true(await box.evaluate((element) => element.matches(':focus')));
+  for (const name of ['a', 'b']) await page.getByRole('checkbox', { name, exact: true }).uncheck();
+  await page.locator('#status', { hasText: 'No run is chosen.' }).waitFor();
+  t.false(await page.locator('#loss').isVisible());
+  await page.keyboard.press('Space');
+  await page.locator('#loss canvas').waitFor();
+  t.deepEqual(errors, []);
+});
 
-chromiumTest('of many runs there is one line each, and their states are counted', async (t) => {
+chromiumTest('many runs have one line each, and their states are counted', async (t) => {
   const folder = await temporaryFolder(t);
   for (let i = 0; i < 10; i++) writeRun(folder, `run-${i}`, i < 9 ? 3 + i : 0);
   const url = await serving(t, await WatchedRuns.open(folder));
@@ -290,15 +283,13 @@ chromiumTest('numbers of any size are drawn, on both scales', async (t) => {
   t.deepEqual(errors, []);
 });
 
-/** The README's pictures are made anew of the run that HAZE_SCREENSHOTS names; without it, others for this test alone. */
+/** The run that the README's pictures show; without it, pictures are taken for this test alone. */
 const SCREENSHOTS = process.env.HAZE_SCREENSHOTS;
 
 chromiumTest(
-  'the page is light or dark as the reader has it, and pictures of it are made for the README',
+  "the page follows the reader's colour scheme, and its pictures are taken for the README",
   async (t) => {
-    const folder = SCREENSHOTS
-      ? fileURLToPath(new URL('../../../docs/images', import.meta.url))
-      : await temporaryFolder(t);
+    const folder = SCREENSHOTS ? IMAGES : await temporaryFolder(t);
     const url = SCREENSHOTS
       ? await serving(t, await WatchedRuns.open(SCREENSHOTS))
       : (await shownRun(t)).url;

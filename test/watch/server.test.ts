@@ -31,7 +31,7 @@ async function guarded(t: ExecutionContext): Promise<{ url: string; runs: string
   return { url: await serving(t, await WatchedRuns.open(runs)), runs };
 }
 
-test('pictures of runs are served, with their type and a tag that spares sending them again', async (t) => {
+test('pictures of runs are served with their type and an ETag', async (t) => {
   const { url } = await guarded(t);
   for (const path of ['/picture/1/film.png', '/picture/1/samples/step-10.png?v=1']) {
     const { status, headers, body } = await ask(url, path);
@@ -48,7 +48,7 @@ test('pictures of runs are served, with their type and a tag that spares sending
   }
 });
 
-test('nothing but files of runs is served: no way up, no link out, no other kind of file', async (t) => {
+test('only files of runs are served: no parent folders, no links out, no other kinds of files', async (t) => {
   const { url } = await guarded(t);
   const { runs } = await askJson<RunList>(url, '/runs');
   t.deepEqual(runs, ['1']);
@@ -92,7 +92,7 @@ test('nothing but files of runs is served: no way up, no link out, no other kind
   t.is((await ask(url, '/run/%')).status, 400);
 });
 
-test('a run whose own files are links out of it is shown without them, and they are named', async (t) => {
+test('a run is shown without files that are links out of it, and they are named', async (t) => {
   const folder = await temporaryFolder(t);
   await writeFile(join(folder, 'secret'), SECRET);
   const run = writeRun(folder, 'run', 0);
@@ -105,7 +105,7 @@ test('a run whose own files are links out of it is shown without them, and they 
   t.regex(body.toString(), /metrics\.jsonl: .*got a link out of it/);
 });
 
-test('other hosts and methods get an error', async (t) => {
+test('other hosts and methods are refused', async (t) => {
   const { url } = await guarded(t);
   for (const host of [
     'evil.example',
@@ -126,7 +126,7 @@ test('other hosts and methods get an error', async (t) => {
   }
 });
 
-test('every answer forbids what is not its own: scripts, frames, other types, other sites', async (t) => {
+test('every answer forbids foreign scripts, frames, guessed types and other sites', async (t) => {
   const { url } = await guarded(t);
   for (const path of ['/', '/runs', '/run/1', '/picture/1/film.png', '/nowhere']) {
     const { headers } = await ask(url, path);
@@ -139,7 +139,7 @@ test('every answer forbids what is not its own: scripts, frames, other types, ot
   }
 });
 
-test('all that the page loads is there, below 120 kB, and names nothing elsewhere', async (t) => {
+test('all files of the page exist, weigh less than 120 kB, and refer to no other site', async (t) => {
   const { url } = await guarded(t);
   let total = 0;
   for (const path of ASSET_PATHS) {
@@ -164,7 +164,7 @@ test('two hundred connections at once are all answered', async (t) => {
   t.true(all.every(({ status, body }) => status === 200 && body.length > 0));
 });
 
-test('a port that is taken, and an address that is not this machine’s, are refused by their flags', async (t) => {
+test('a port in use and an address of another machine are refused with the names of the flags', async (t) => {
   const { url, runs } = await guarded(t);
   const taken = Number(new URL(url).port);
   const watched = await WatchedRuns.open(runs);
@@ -176,7 +176,7 @@ test('a port that is taken, and an address that is not this machine’s, are ref
   });
 });
 
-test('it listens on an address of IPv6, where the machine has one', async (t) => {
+test('the server listens on an IPv6 address if the machine has one', async (t) => {
   const { runs } = await guarded(t);
   const server = await serve(await WatchedRuns.open(runs), { host: '::1', port: 0 }).catch(
     () => undefined,
@@ -190,7 +190,7 @@ test('it listens on an address of IPv6, where the machine has one', async (t) =>
   t.is((await fetch(`${server.url}runs`)).status, 200);
 });
 
-test('connections that ask for nothing are cut, however many, and then others are answered', async (t) => {
+test('any number of idle connections are cut, and others are answered', async (t) => {
   const { runs } = await guarded(t);
   const listening = { host: '127.0.0.1', port: 0 };
   const patience = { asking: 300, silence: 60_000 };
@@ -252,7 +252,7 @@ async function isOpen(path: string): Promise<boolean> {
   return targets.includes(path);
 }
 
-test('what the page is told of can be asked for, whatever its name', async (t) => {
+test('everything that the page lists can be requested, whatever its name', async (t) => {
   const folder = await temporaryFolder(t);
   const run = writeRun(folder, 'a b%2e?#ü', 1);
   for (const name of ['a b%2f?#ü.png', '.hidden.png', 'plain.PNG'])

@@ -2,7 +2,7 @@ import test from 'ava';
 import { merged } from '../../src/watch/page/merged.js';
 import { MOST_SERIES, Thinned } from '../../src/watch/thinned.js';
 
-test('a short series keeps every value as it is', (t) => {
+test('a short series keeps every value unchanged', (t) => {
   const series = new Thinned(['loss'], 8);
   const values = [0.1234567890123, 0.5, 1e-9];
   for (const [i, value] of values.entries()) series.add(i + 1, [['loss', value]]);
@@ -14,7 +14,7 @@ test('a short series keeps every value as it is', (t) => {
 });
 
 for (const most of [8, 7])
-  test(`buckets of a longer one have the smallest, largest and mean of their values, of at most ${most}`, (t) => {
+  test(`buckets of a longer series have minimum, maximum and mean of their values, at most ${most} of them`, (t) => {
     const series = new Thinned(['a'], most);
     const values = Array.from({ length: 100 }, (_, i) => ((i * 37) % 101) / 10);
     for (const [i, value] of values.entries()) series.add(i + 1, [['a', value]]);
@@ -33,7 +33,7 @@ for (const most of [8, 7])
     }
   });
 
-test('a million steps stay within the buckets of a screen', (t) => {
+test('a million steps stay within the limit of buckets', (t) => {
   const series = new Thinned(['loss']);
   for (let step = 1; step <= 1e6; step++) series.add(step, [['loss', 1 / step]]);
   const { first, last, lows } = series.curve();
@@ -42,7 +42,7 @@ test('a million steps stay within the buckets of a screen', (t) => {
   t.is(lows.loss!.at(-1), 1e-6);
 });
 
-test('a series that begins late, and values that are not finite, leave buckets without a value', (t) => {
+test('late series and values that are not finite leave empty buckets', (t) => {
   const series = new Thinned([], 8);
   series.add(1, [['a', Number.NaN]]);
   series.add(2, [['a', 2]]);
@@ -57,7 +57,7 @@ test('a series that begins late, and values that are not finite, leave buckets w
   ]);
 });
 
-test('a client that asks for news has the whole series after each answer', (t) => {
+test('a client that requests updates has the complete series after each answer', (t) => {
   const series = new Thinned(['a'], 16);
   let known = series.curve();
   for (let step = 1; step <= 200; step++) {
@@ -71,7 +71,7 @@ test('a client that asks for news has the whole series after each answer', (t) =
   }
 });
 
-test('names without end do not take memory without end', (t) => {
+test('the number of series is limited', (t) => {
   const series = new Thinned(['loss']);
   for (let step = 1; step <= 1000; step++)
     series.add(step, [

@@ -40,7 +40,7 @@ async function watched(t: ExecutionContext, steps: number, config: object = {}) 
   return { folder, run, url, told };
 }
 
-test('a page is told all that the log has, and then only what is new', async (t) => {
+test('a page receives the whole log, and then only what is new', async (t) => {
   const { run, told } = await watched(t, 25);
   const all = await told();
   t.is(all.state, 'training');
@@ -65,7 +65,7 @@ test('a page is told all that the log has, and then only what is new', async (t)
   t.deepEqual(more.heldOuts.first, [20]);
 });
 
-test('a run is finished at its last step, and quiet when none came for long', async (t) => {
+test('a run is finished at its last step, and quiet if there was no step for long', async (t) => {
   const { run, told } = await watched(t, 12);
   const metrics = join(run, 'metrics.jsonl');
   const longAgo = Date.now() / 1000 - 3600;
@@ -85,7 +85,7 @@ test('the length of a run in epochs is known once the second has begun', async (
   t.is((await told()).totalSteps, 50);
 });
 
-test('a resume that cuts the log back takes the steps behind it from the page', async (t) => {
+test('a resume that truncates the log removes the later steps from the page', async (t) => {
   const { run, told } = await watched(t, 30);
   const before = await told();
   await cutBack(join(run, 'metrics.jsonl'), 12);
@@ -95,7 +95,7 @@ test('a resume that cuts the log back takes the steps behind it from the page', 
   t.like(after.heldOut, { step: 10 });
 });
 
-test('a log that was cut off or spoilt is shown as far as it goes, and the page is told', async (t) => {
+test('the sound part of a truncated or damaged log is shown, with a message', async (t) => {
   const { run, told } = await watched(t, 5);
   const metrics = join(run, 'metrics.jsonl');
   const sound = readFileSync(metrics, 'utf8');
@@ -104,10 +104,10 @@ test('a log that was cut off or spoilt is shown as far as it goes, and the page 
   writeFileSync(metrics, `${sound}no metrics\n${linesOf([stepOf(3), stepOf(6)])}`);
   const { steps, faults } = await told();
   t.deepEqual(steps.first, [1, 2, 3, 4, 5, 6]);
-  t.deepEqual(faults, ['metrics.jsonl: 2 lines left out that are no metrics, or out of order']);
+  t.deepEqual(faults, ['metrics.jsonl: 2 lines skipped: not metrics, or out of order']);
 });
 
-test('a run that is deleted while it is shown stays as it was, and says so; one that comes again is read', async (t) => {
+test('a run that is deleted stays as it was shown, with a message, and is read again if it returns', async (t) => {
   const { folder, run, told } = await watched(t, 20);
   await writePng(join(run, 'film.png'), 1);
   t.is((await told()).pictures.length, 1);
@@ -122,7 +122,7 @@ test('a run that is deleted while it is shown stays as it was, and says so; one 
   t.is(back.steps.first.length, 3);
 });
 
-test('a config that cannot be read is named, and the losses are shown all the same', async (t) => {
+test('an unreadable config is named, and the losses are still shown', async (t) => {
   const { run, told } = await watched(t, 4);
   writeFileSync(join(run, 'config.json'), '{"training": ');
   const { faults, steps } = await told();
@@ -130,7 +130,7 @@ test('a config that cannot be read is named, and the losses are shown all the sa
   t.is(steps.first.length, 4);
 });
 
-test('settings come as rows of text; notes, samples and pictures as they are in the folder', async (t) => {
+test('a message has settings as rows of text, and the notes, samples and pictures of the folder', async (t) => {
   const { run, told } = await watched(t, 2, { model: { widths: [8, 16] }, note: '<b>' });
   writeFileSync(
     join(run, 'notes.jsonl'),
@@ -168,7 +168,7 @@ test('settings come as rows of text; notes, samples and pictures as they are in 
   );
 });
 
-test('a long log is read bit by bit, thinned, and to its end', async (t) => {
+test('a long log is read in parts to its end, and thinned', async (t) => {
   const folder = await temporaryFolder(t);
   const run = writeRun(folder, 'run', 0, { training: { batch: 4, steps: 60_000 } });
   writeFileSync(join(run, 'metrics.jsonl'), linesOf(range(1, 60_000).map((step) => stepOf(step))));
@@ -181,7 +181,7 @@ test('a long log is read bit by bit, thinned, and to its end', async (t) => {
   t.is(message.steps.last.at(-1), 60_000);
 });
 
-test('of a folder all runs are shown, and those that come later; what is neither a run nor such a folder is refused', async (t) => {
+test('all runs of a folder are shown, also later ones; a path that is neither a run nor such a folder is refused', async (t) => {
   const folder = await temporaryFolder(t);
   const nothing = join(folder, 'nothing');
   await t.throwsAsync(WatchedRuns.open(nothing), {
@@ -214,7 +214,7 @@ test('a future run is waited for', async (t) => {
   t.like(await askJson<RunMessage>(url, '/run/run'), { state: 'training' });
 });
 
-test('whoever is told of a step is told how many there will be, however the run began meanwhile', async (t) => {
+test('a message with a step has the total number of steps, even if the run starts meanwhile', async (t) => {
   const folder = await realpath(await temporaryFolder(t));
   const run = new WatchedRun(folder, join(folder, 'run'), 'run');
   // The run begins between two readings.
@@ -230,12 +230,12 @@ test('whoever is told of a step is told how many there will be, however the run 
   t.is(message.now?.step, 3);
 });
 
-test('a run that took no step waits, whatever files it has', async (t) => {
+test('a run without a step is waiting, whatever files it has', async (t) => {
   const { told } = await watched(t, 0);
   t.like(await told(), { state: 'waiting', now: null });
 });
 
-test('of a run that something ended the page is told so, until it goes on', async (t) => {
+test('a page receives what ended a run, until the run continues', async (t) => {
   const { run, told } = await watched(t, 12);
   const notes = join(run, 'notes.jsonl');
   const ended = linesOf([
@@ -251,7 +251,7 @@ test('of a run that something ended the page is told so, until it goes on', asyn
   t.is((await told()).state, 'training');
 });
 
-test('files that cannot be read are named, and the rest is shown', async (t) => {
+test('unreadable files are named, and the rest is shown', async (t) => {
   const { run, told } = await watched(t, 4);
   mkdirSync(join(run, 'notes.jsonl'));
   rmSync(join(run, 'samples'), { recursive: true });
@@ -263,7 +263,7 @@ test('files that cannot be read are named, and the rest is shown', async (t) => 
   t.is(steps.first.length, 4);
 });
 
-test('a log that can be read no more is a fault, and not one that is waited for', async (t) => {
+test('a log that becomes unreadable is a fault, and is not waited for', async (t) => {
   const { run, told } = await watched(t, 4);
   t.is((await told()).state, 'training');
   const metrics = join(run, 'metrics.jsonl');
@@ -275,7 +275,7 @@ test('a log that can be read no more is a fault, and not one that is waited for'
   t.is(steps.first.length, 4);
 });
 
-test('a file in place of a run’s folder is no run', async (t) => {
+test('a file in place of a run’s folder is not a run', async (t) => {
   const { run, told } = await watched(t, 4);
   t.is((await told()).state, 'training');
   rmSync(run, { recursive: true });
@@ -283,7 +283,7 @@ test('a file in place of a run’s folder is no run', async (t) => {
   t.like(await told(), { state: 'gone', faults: [] });
 });
 
-test('numbers that are none, and names without end, take no page and no memory', async (t) => {
+test('invalid numbers and very many names break no page and fill no memory', async (t) => {
   const { run, told } = await watched(t, 3);
   const odd = JSON.stringify(stepOf(4)).replace('"epoch":0', '"epoch":null');
   const many = range(5, 200).map((step) =>
@@ -299,12 +299,10 @@ test('numbers that are none, and names without end, take no page and no memory',
   t.deepEqual(Object.keys(message.now!.ms), ['own']);
   t.true(Object.keys(message.steps.means).length <= 64);
   t.true(JSON.stringify(message).length < 400_000);
-  t.deepEqual(message.faults, [
-    'metrics.jsonl: 1 line left out that are no metrics, or out of order',
-  ]);
+  t.deepEqual(message.faults, ['metrics.jsonl: 1 line skipped: not metrics, or out of order']);
 });
 
-test('grids that come or change are seen, long after the others were made', async (t) => {
+test('new and changed grids are noticed, long after the others', async (t) => {
   const { run, told } = await watched(t, 20);
   const samples = join(run, 'samples');
   const longAgo = Date.now() / 1000 - 3600;
@@ -323,7 +321,7 @@ test('grids that come or change are seen, long after the others were made', asyn
   t.not(after.samples[1]![1], before.samples[1]![1]);
 });
 
-test('however many ask for a run at once, its files are read once', async (t) => {
+test('concurrent requests for a run read its files once', async (t) => {
   const folder = await temporaryFolder(t);
   writeRun(folder, 'run', 20);
   const url = await serving(t, await WatchedRuns.open(folder));

@@ -1,14 +1,14 @@
-/** What the server sends, kept: of the curves only what is new is asked for. */
+/** Requests to the server. Of the curves, only new buckets are requested. */
 import type { Curve, RunList, RunMessage } from '../messages.js';
 import { merged } from './merged.js';
 
-/** A run as far as the page knows it; `steps` and `heldOuts` are whole. */
+/** A run as the page knows it; `steps` and `heldOuts` are complete. */
 export type RunData = RunMessage;
 
-/** Milliseconds after which a server is taken to be away. */
+/** Milliseconds after which the server counts as unreachable. */
 const LONGEST_ANSWER = 20_000;
 
-/** There is no server, or none that can be reached. */
+/** The server cannot be reached. */
 export class Unanswered extends Error {}
 
 const EMPTY: Curve = {
@@ -25,7 +25,7 @@ const EMPTY: Curve = {
 /** @throws Unanswered */
 export const getRuns = (): Promise<RunList | undefined> => getJson<RunList>('/runs');
 
-/** The run as it is now, after it was known as `old`; undefined for one that is there no more. @throws Unanswered */
+/** Updates a run last known as `old`; undefined if it no longer exists. @throws Unanswered */
 export async function getRun(name: string, old: RunData | undefined): Promise<RunData | undefined> {
   const steps = old?.steps ?? EMPTY;
   const heldOuts = old?.heldOuts ?? EMPTY;
@@ -44,7 +44,7 @@ export async function getRun(name: string, old: RunData | undefined): Promise<Ru
 const known = ({ generation, first }: Curve): string =>
   `${generation}.${Math.max(0, first.length - 1)}`;
 
-/** What stands at an address; undefined where nothing does. */
+/** The JSON at an address; undefined if there is none. */
 async function getJson<T>(path: string): Promise<T | undefined> {
   try {
     const signal = AbortSignal.timeout(LONGEST_ANSWER);

@@ -43,7 +43,7 @@ export function lossLines(runs: readonly RunData[], share: number): Line[] {
     const x = middles(steps);
     const window = windowOf(steps, share);
     const faint = { colour: colour(0), look: 'faint', x } as const;
-    // Of more runs than there are colours, single steps would hide the rest.
+    // With more runs than colours, single steps would hide the means.
     const raw: Line[] =
       runs.length > COLOURS
         ? []
@@ -80,7 +80,7 @@ export const quarterLines = ({ steps }: RunData, share: number): Line[] =>
   );
 
 export const rateLines = ({ steps }: RunData, share: number): Line[] =>
-  lines(steps, [['imagesPerSecond', 'images a second']], share);
+  lines(steps, [['imagesPerSecond', 'images per second']], share);
 
 /** Milliseconds of a step by part. */
 export const partLines = ({ steps }: RunData, share: number): Line[] =>

@@ -1,9 +1,9 @@
-/** A chart with its summary and its table: what the picture shows can be read, too. */
+/** A chart with a summary in words and a table, so that its content can also be read. */
 import { COLOURS, type Line } from './chart-lines.js';
 import { make, scrolling, setText } from './dom.js';
 import { short, whole } from './words.js';
 
-/** Rows of a chart's table: all points of a short run, and of a longer one as many, evenly. */
+/** The largest number of rows in a chart's table: all points of a short run, evenly spaced ones of a longer run. */
 const ROWS = 50;
 const HEIGHT = 300;
 
@@ -17,9 +17,9 @@ export class Chart {
   private lines: readonly Line[] = [];
   private logarithmic = false;
   private drawn: uPlot | null = null;
-  /** Whether there is something that was not drawn, as where a chart has no width. */
+  /** Whether the lines are still to be drawn, e.g. because the chart had no width. */
   private stale = false;
-  /** What the chart was made for; another set of lines needs another chart. */
+  /** Identifies the set of lines; another set needs a new plot. */
   private made = '';
 
   constructor(title: string) {
@@ -145,7 +145,7 @@ function lookOf(
   }
 }
 
-/** All lines over the steps of any of them. */
+/** All lines over the union of their steps. */
 function dataOf(lines: readonly Line[]): uPlot.AlignedData {
   const tables = lines.map(({ x, y }) => [[...x], [...y]] as uPlot.AlignedData);
   const [only] = tables;
@@ -153,14 +153,14 @@ function dataOf(lines: readonly Line[]): uPlot.AlignedData {
   return uPlot.join(tables);
 }
 
-/** Whether a part of the steps was chosen with the mouse. */
+/** Whether a range of steps was selected with the mouse. */
 function isZoomed({ data: [x], scales }: uPlot): boolean {
   const { min, max } = scales.x ?? {};
   return x.length > 1 && min != null && max != null && (min > x[0]! || max < x.at(-1)!);
 }
 
-/** Lines that are each put into words. */
-const SPOKEN_OF = 12;
+/** The largest number of lines that the summary describes one by one. */
+const DESCRIBED = 12;
 
 /** `mean of 40 steps: 0.21 at step 1, 0.034 at step 800, lowest 0.033 at step 780.` */
 function summaryOf(lines: readonly Line[]): string {
@@ -173,6 +173,6 @@ function summaryOf(lines: readonly Line[]): string {
       `${short(p.value, 3)} at step ${whole(p.step)}`;
     return [`${label}: ${at(begin)}, ${at(end)}, lowest ${at(low)}`];
   });
-  if (said.length > SPOKEN_OF) return `${said.length} lines, whose points are in the table.`;
+  if (said.length > DESCRIBED) return `${said.length} lines; the table has their points.`;
   return said.length === 0 ? '' : `${said.join('; ')}.`;
 }

@@ -13,11 +13,11 @@ export class Charts {
     ['Loss by quarter of the way to noise', quarterLines],
   ]);
   private readonly speed = this.columnsOf('speed-columns', [
-    ['Images a second', rateLines],
-    ['Milliseconds a step by part', partLines],
+    ['Images per second', rateLines],
+    ['Milliseconds per step by part', partLines],
   ]);
   private runs: readonly RunData[] = [];
-  /** What was drawn: charts of a run that takes no step are left as they are. */
+  /** What was drawn: the charts of a run without new steps are not redrawn. */
   private drawn = '';
 
   constructor() {
@@ -47,7 +47,7 @@ export class Charts {
     this.speed.update(this.runs);
   }
 
-  /** A column a run, with a chart for each title. */
+  /** A column per run, with a chart for each title. */
   private columnsOf(
     id: string,
     kinds: readonly (readonly [string, (run: RunData, share: number) => Line[]])[],
@@ -70,7 +70,7 @@ export class Charts {
   }
 }
 
-/** Differs where charts do: the last step of a curve changes with each entry. */
+/** Differs if the charts do: the last step of a curve changes with each entry. */
 const versionOf = (runs: readonly RunData[]): string =>
   JSON.stringify(
     runs.flatMap(({ name, steps, heldOuts }) => [

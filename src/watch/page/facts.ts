@@ -1,9 +1,9 @@
-/** The numbers of a run as it stands. */
+/** The current numbers of a run. */
 import type { RunData } from './api.js';
 import { type Column, make, setText } from './dom.js';
 import { duration, short, stateText, whole } from './words.js';
 
-/** What is shown, by name; null where a run has it not. */
+/** The facts by name; null for those that a run does not have. */
 function factsOf(run: RunData): (readonly [string, string | null])[] {
   const { now, heldOut, totalSteps, secondsLeft } = run;
   const memory = run.remarks.findLast(({ text }) => text.startsWith('memory '));
@@ -13,17 +13,17 @@ function factsOf(run: RunData): (readonly [string, string | null])[] {
     ['Epoch', now && whole(now.epoch)],
     ['Loss, last steps', now && short(now.loss)],
     ['Held-out loss', heldOut && `${short(heldOut.loss)} at step ${whole(heldOut.step)}`],
-    ['Images a second', now && short(now.imagesPerSecond, 3)],
+    ['Images per second', now && short(now.imagesPerSecond, 3)],
     ['Time left at this pace', secondsLeft === null ? null : duration(secondsLeft)],
     ['Learning rate', now && short(now.lr, 3)],
     ['Memory', memory ? memory.text.replace(/^memory +/, '').split(';')[0]! : null],
   ];
 }
 
-/** Characters from which on a fact has a row of its own. */
+/** Length in characters from which a fact has a row of its own. */
 const LONG = 40;
 
-/** A card of a run; its name stands there where several are shown. */
+/** A card with the facts of a run, headed by its name. */
 export function factsColumn(name: string): Column<RunData> {
   const list = make('dl');
   const faults = make('ul', { class: 'faults' });
@@ -47,7 +47,7 @@ export function factsColumn(name: string): Column<RunData> {
 
 const BEFORE = { note: '', warning: 'Warning: ', ended: 'Ended: ' } as const;
 
-/** What a run said; what is more than a note is named as such. */
+/** The remarks of a run; warnings and what ended it are marked. */
 export function remarksColumn(name: string): Column<RunData> {
   const list = make('ul', { class: 'remarks' });
   const element = make('article', {}, make('h3', { class: 'run-name' }, name), list);
@@ -63,7 +63,7 @@ export function remarksColumn(name: string): Column<RunData> {
   };
 }
 
-/** Whether texts were others. */
+/** Whether the texts have changed. */
 function fill(list: HTMLElement, texts: readonly string[]): boolean {
   const same =
     list.childElementCount === texts.length &&

@@ -1,4 +1,4 @@
-/** The page of `haze watch`: asks the server for what is new, and shows it. */
+/** The page of `haze watch`: polls the server, and shows what is new. */
 import type { RunList } from '../messages.js';
 import { getRun, getRuns, type RunData, Unanswered } from './api.js';
 import { Charts } from './charts.js';
@@ -8,11 +8,11 @@ import { picturesColumn, Samples } from './samples.js';
 import { SettingsTable } from './settings-table.js';
 import { stateText, whole } from './words.js';
 
-/** Runs of a folder that are shown before any was chosen, the newest. */
+/** Number of runs shown before any is chosen: the newest ones. */
 const AT_FIRST = 3;
-/** Milliseconds until a server is asked again that did not answer. */
+/** Milliseconds until the next request after a failed one. */
 const PATIENCE = 2000;
-/** How much more rarely a page that nobody sees asks. */
+/** The factor by which a hidden page polls less often. */
 const HIDDEN = 10;
 
 const status = byId('status', HTMLElement);
@@ -29,10 +29,10 @@ const settings = new SettingsTable();
 const known = new Map<string, RunData>();
 let timer: ReturnType<typeof setTimeout> | undefined;
 let asking = false;
-/** Whether something was chosen since the page asked. */
+/** Whether the choice of runs has changed since the last request. */
 let asksAgain = false;
 
-/** A box by which a run is chosen. */
+/** The checkbox of a run. */
 function boxOf(name: string): Column<unknown> {
   const box = make('input', { type: 'checkbox', name: 'run', value: name });
   box.addEventListener('change', () => void ask());
@@ -76,27 +76,27 @@ function show(runs: readonly RunData[]): void {
   setText(status, statusOf(runs));
 }
 
-/** Runs that are each spoken of; of more it is said how many are in which state. */
-const SPOKEN_OF = 4;
+/** The largest number of runs described one by one; of more, the states are counted. */
+const DESCRIBED = 4;
 
 function statusOf(runs: readonly RunData[]): string {
   if (runs.length === 0) return 'No run is chosen.';
-  if (runs.length <= SPOKEN_OF) return runs.map(announced).join('. ');
+  if (runs.length <= DESCRIBED) return runs.map(announced).join('. ');
   const counts = new Map<string, number>();
   for (const { state } of runs) counts.set(state, (counts.get(state) ?? 0) + 1);
   return `${runs.length} runs: ${[...counts].map(([state, count]) => `${count} ${state}`).join(', ')}`;
 }
 
-/** What is read out when it changes: states and new samples, not each step. */
+/** Text that screen readers announce when it changes: states and new samples, not each step. */
 function announced(run: RunData): string {
   const newest = run.samples.at(-1);
   const drawn = newest ? `, samples of step ${whole(newest[0])}` : '';
-  // The seconds since its last step would be read out each second.
+  // The seconds since the last step would be announced every second.
   const state = run.state === 'quiet' ? 'no step for a while' : stateText(run);
   return `${run.name}: ${state}${drawn}`;
 }
 
-/** Asks once for all runs that are shown, and then again after a while. */
+/** Requests all shown runs, and schedules the next request. */
 async function ask(): Promise<void> {
   if (asking) {
     asksAgain = true;
@@ -112,7 +112,7 @@ async function ask(): Promise<void> {
     if (!(error instanceof Unanswered)) throw error;
     setText(
       status,
-      'The server does not answer: it was ended, or the network failed. Asking again.',
+      'The server does not answer: it has ended, or the network has failed. Trying again.',
     );
   } finally {
     asking = false;
@@ -120,7 +120,7 @@ async function ask(): Promise<void> {
   }
 }
 
-/** @returns milliseconds until it is worth asking again */
+/** @returns milliseconds until the next request */
 async function askOnce(): Promise<number> {
   const list = await getRuns();
   if (!list) throw new Unanswered('another server answers');

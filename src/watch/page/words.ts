@@ -1,7 +1,7 @@
 /** Numbers and states in words. */
 import type { RunMessage } from '../messages.js';
 
-/** So many significant digits, without an exponent where that can be. */
+/** This many significant digits, without an exponent if possible. */
 export const short = (value: number | null | undefined, digits = 4): string => {
   if (value === null || value === undefined || !Number.isFinite(value)) return '–';
   const rounded = Number(value.toPrecision(digits));
@@ -23,7 +23,7 @@ export function duration(seconds: number): string {
   return `${Math.round(hours / 24)} days`;
 }
 
-/** What a run does, in a sentence without its numbers: it is read out when it changes. */
+/** The state of a run in words. */
 export function stateText({ state, read, idle, remarks }: RunMessage): string {
   switch (state) {
     case 'waiting':
@@ -39,7 +39,7 @@ export function stateText({ state, read, idle, remarks }: RunMessage): string {
     case 'quiet':
       return `no step for ${duration(idle ?? 0)}: it was stopped, or draws samples`;
     case 'gone':
-      return 'its files are gone; what is shown was read before';
+      return 'its files are gone; the page shows what was read before';
     default:
       return state satisfies never;
   }

@@ -2,7 +2,7 @@ import test from 'ava';
 import { solve } from '../../../src/diffusion/solvers/linear.js';
 import { close } from '../../helpers/kernels.js';
 
-test('linear equations are solved, whatever their order', (t) => {
+test('linear equations are solved in any order', (t) => {
   const x = [2, -1, 0.5];
   const rows = [
     [0, 2, -4],

@@ -7,7 +7,7 @@ import { build, predicted } from '../../helpers/predicted.js';
 
 const SCRIPT = fileURLToPath(new URL('../../helpers/browser-host.js', import.meta.url));
 
-test('with the host for browsers a network predicts the same bits, by one worker where memory cannot be shared', async (t) => {
+test("with the browser's host a network predicts the same bits, by one worker without shared memory", async (t) => {
   const args = [...BROWSER_CONDITIONS, SCRIPT];
   const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 2 ** 24 });
   const told = JSON.parse(stdout) as { build: string; alone: unknown; several: string };

@@ -71,7 +71,7 @@ tensorflowTest('averages of weights follow the formula on TensorFlow', (t) =>
   averages(t, 'tensorflow'),
 );
 
-test('a network without averages has none to give', async (t) => {
+test('a network without averages exports none', async (t) => {
   const network = await openGraph(t, 'wasm', GRAPH, { batch: 1, timesteps: 10 });
   await t.throwsAsync(network.exportAverage(0), { message: /planned without average 0/ });
 });

@@ -35,7 +35,7 @@ test('Buffers that are needed at the same time share no byte', (t) => {
   t.true(size >= most && size < 1.5 * most, `${size} for ${most}`);
 });
 
-test('A buffer lives from its first use to its last, and groups are separate', (t) => {
+test('A buffer is live from its first to its last use, and groups are separate', (t) => {
   const arena = new Arena();
   const buffers = new Buffers();
   buffers.use('one', 'a', 640, 3);

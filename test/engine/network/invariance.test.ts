@@ -62,7 +62,7 @@ for (const { size, ...architecture } of ARCHITECTURES) {
       t.true(seen[0]!.every(Number.isFinite));
     });
 
-  test(`Training ${name} goes on with the same bits after export and import`, async (t) => {
+  test(`Training ${name} continues with the same bits after export and import`, async (t) => {
     const open = () => unetOf(t, { architecture, size, batch: 3 });
     const whole = open();
     await whole.importState(arbitraryState(architecture));
@@ -83,7 +83,7 @@ for (const { size, ...architecture } of ARCHITECTURES) {
     sameState(t, got.v, expected.v, 'v');
   });
 
-  test(`${name} exports what was imported`, async (t) => {
+  test(`${name} exports the imported state unchanged`, async (t) => {
     const unet = unetOf(t, { architecture, size, batch: 1, training: false });
     const state = arbitraryState(architecture);
     await unet.importState(state);

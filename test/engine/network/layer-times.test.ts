@@ -43,7 +43,7 @@ test('UNet2DModel has a row for each convolution, norm with its activation, and 
   t.false(rows.some(({ layer }) => /time_emb/.test(layer)));
 });
 
-test('Training has the gradients of all of them, the loss and the optimizer', async (t) => {
+test('Training also has rows for gradients, loss and optimizer', async (t) => {
   const rows = await rowsOf(t, UNET2D, 'train');
   const passes = (layer: string) => rows.filter((r) => r.layer === layer).map((r) => r.pass);
   t.deepEqual(passes('down_blocks.0.resnets.0.norm2'), ['forward', 'backward']);
@@ -53,7 +53,7 @@ test('Training has the gradients of all of them, the loss and the optimizer', as
     t.true(kinds.has(kind), kind);
 });
 
-test("The reference's norms have rows by name, forward and backward", async (t) => {
+test("The reference's norms have named rows, forward and backward", async (t) => {
   const rows = await rowsOf(t, SIMPLE, 'train');
   const norms = rows.filter(({ kind }) => kind === 'norm').map((r) => `${r.layer} ${r.pass}`);
   t.true(norms.includes('downs.0.bnorm1 forward'), norms.join());
@@ -61,7 +61,7 @@ test("The reference's norms have rows by name, forward and backward", async (t) 
   t.false(rows.some(({ layer }) => layer.startsWith('batchNorm')));
 });
 
-test('Layers that are computed together make one row with the products of all', async (t) => {
+test('Layers that are computed together share a row with the products of all', async (t) => {
   const rows = await rowsOf(t, UNET2D, 'predict');
   const products = (layer: string) => {
     const { ms, gflops } = rows.find((one) => one.layer === layer)!;
@@ -71,7 +71,7 @@ test('Layers that are computed together make one row with the products of all', 
   t.is(products('mid_block.attentions.0.to_q,to_k,to_v'), 3 * output);
 });
 
-test("A row gives the ratio of its kernels' taps to the layer's", async (t) => {
+test('A row gives the ratio of the products of its kernels to those of its layer', async (t) => {
   const rows = await rowsOf(t, UNET2D, 'predict');
   const taps = (layer: string) => rows.find((one) => one.layer === layer)!.taps ?? 1;
   t.is(taps('down_blocks.0.resnets.0.conv1'), 1);

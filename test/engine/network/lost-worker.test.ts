@@ -13,7 +13,7 @@ const MODELS = [
 ] as const;
 
 for (const given of MODELS)
-  test(`A worker that is lost while ${given.kind} trains is an error, and so is every later step`, async (t) => {
+  test(`A worker lost while ${given.kind} trains fails that step and every later one`, async (t) => {
     const model = completeModel(given);
     const { network } = WasmNetwork.create({
       ...{ architecture: model, size: model.size, batch: 2, timesteps: 10, threads: 2 },

@@ -97,7 +97,7 @@ function same(
   }
 }
 
-test('the fixture moves its matrices by far more than what is tolerated', (t) => {
+test('the steps in the fixture are far larger than the tolerance', (t) => {
   for (const name of MATRICES) {
     const [before, after] = [group('state0'), group('stateN')].map(
       (state) => (state.get(name) as F32Tensor).data,
@@ -110,7 +110,7 @@ test('the fixture moves its matrices by far more than what is tolerated', (t) =>
   }
 });
 
-test('Muon steps as in PyTorch on the engine: tall and wide matrices, of 3x3 and 1x1 convolutions', (t) =>
+test('Muon on the engine matches PyTorch: tall and wide matrices, 3x3 and 1x1 convolutions', (t) =>
   againstPyTorch(t, 'wasm'));
 
-tensorflowTest('Muon steps as in PyTorch on TensorFlow', (t) => againstPyTorch(t, 'tensorflow'));
+tensorflowTest('Muon on TensorFlow matches PyTorch', (t) => againstPyTorch(t, 'tensorflow'));

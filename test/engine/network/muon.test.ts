@@ -43,7 +43,7 @@ const draw = (n: number) => random.normals(PURPOSE.bench, n, 0, BATCH * SIZE * S
 const [INPUT, NOISE] = [{ xt: draw(1), t: Int32Array.of(3, 7) }, draw(2)];
 const MUON = { momentum: 0.95, ratio: 20 };
 
-test('Muon moves all matrices but the first and last convolution and the embeddings', (t) => {
+test('Muon updates all matrices except the first and last convolution and the embeddings', (t) => {
   t.deepEqual([...matrixLayers(GRAPH)].sort(), ['down', 'narrow', 'time', 'up', 'wide']);
   const others = (preset: keyof typeof PRESETS) => {
     const graph = buildNetwork(PRESETS[preset].model);
@@ -109,14 +109,14 @@ const OPTIMIZERS: Readonly<Record<string, Optimizer>> = {
 };
 
 for (const [what, optimizer] of Object.entries(OPTIMIZERS)) {
-  test(`Muon steps by the formula on the engine, ${what}`, (t) =>
+  test(`Muon on the engine follows the formula, ${what}`, (t) =>
     againstReference(t, 'wasm', optimizer));
-  tensorflowTest(`Muon steps by the formula on TensorFlow, ${what}`, (t) =>
+  tensorflowTest(`Muon on TensorFlow follows the formula, ${what}`, (t) =>
     againstReference(t, 'tensorflow', optimizer),
   );
 }
 
-test('a matrix that is large enough to be split among workers is updated by the formula', async (t) => {
+test('a matrix large enough to be split among workers is updated by the formula', async (t) => {
   const g = new GraphBuilder(1, 1);
   const first = g.declare.conv('first', 1, 22_016, 1);
   const large = g.declare.conv('large', 22_016, 20, 1);
@@ -138,7 +138,7 @@ test('a matrix that is large enough to be split among workers is updated by the 
   close(t, got, expected, { atol: 1e-6, what: name });
 });
 
-test('beside Muon AdamW updates the rest as it does alone', async (t) => {
+test('AdamW beside Muon updates the other parameters as it does alone', async (t) => {
   const states = [];
   for (const muon of [{}, { muon: MUON }]) {
     const optimizer = { ...ADAM, decay: 0.1, clip: 0.5, ...muon };
@@ -170,7 +170,7 @@ test('a zero gradient changes no matrix', async (t) => {
   sameState(t, only(after), only(zero));
 });
 
-test('threads do not change a bit of Muon’s step', async (t) => {
+test('Muon’s step has the same bits for any number of threads', async (t) => {
   const states = [];
   for (const threads of [1, 2, 3]) {
     const optimizer = { ...ADAM, clip: 1, muon: MUON };

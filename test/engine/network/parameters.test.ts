@@ -56,7 +56,7 @@ for (const architecture of ARCHITECTURES) {
   });
 }
 
-test('A tensor that is missing or has another shape is the user’s error', (t) => {
+test('A missing tensor or one of the wrong shape is a UsageError', (t) => {
   const [architecture] = ARCHITECTURES as [NetworkConfig];
   const layout = layoutParameters(buildNetwork(architecture));
   const changed = (name: string, shape?: number[]): StateDict => {

@@ -75,8 +75,8 @@ async function parts(t: ExecutionContext, device: Device): Promise<void> {
   }
 }
 
-test('a step in parts equals the step of one batch, on the engine', (t) => parts(t, 'wasm'));
-tensorflowTest('a step in parts is the step of one batch, on TensorFlow', (t) =>
+test('an accumulated step equals the step of one batch, on the engine', (t) => parts(t, 'wasm'));
+tensorflowTest('an accumulated step equals the step of one batch, on TensorFlow', (t) =>
   parts(t, 'tensorflow'),
 );
 
@@ -108,10 +108,12 @@ async function weighted(t: ExecutionContext, device: Device): Promise<void> {
   close(t, values(got.gradients), expected, { atol: 1e-5 * largest });
 }
 
-test('weights scale loss and gradients, on the engine', (t) => weighted(t, 'wasm'));
-tensorflowTest('weights weigh loss and gradients, on TensorFlow', (t) => weighted(t, 'tensorflow'));
+test('loss weights scale loss and gradients, on the engine', (t) => weighted(t, 'wasm'));
+tensorflowTest('loss weights scale loss and gradients, on TensorFlow', (t) =>
+  weighted(t, 'tensorflow'),
+);
 
-test('a step of another number of parts than was planned for, or without its weights, is refused', async (t) => {
+test('a step with an unplanned number of parts, or without its weights, is refused', async (t) => {
   const options = { batch: 1, timesteps: 10, accumulate: 2, weighted: true } as const;
   const network = await openGraph(t, 'wasm', GRAPH, options);
   const input = { xt: XT!.subarray(0, EACH), t: T.subarray(0, 1) };

@@ -13,7 +13,7 @@ const UNET2D: Unet2dConfig = {
 };
 const SIZE = 32;
 
-test('Queries, keys and values are products of one phase', (t) => {
+test('Queries, keys and values are computed in one phase', (t) => {
   const unet = unetOf(t, { architecture: UNET2D, size: SIZE, batch: 1 });
   const phases = unet.predictSections().flatMap((section) => section.phases);
   const names = ({ label = '' }: Call) => /to_([qkv]) forward/.exec(label)?.[1] ?? [];
@@ -22,7 +22,7 @@ test('Queries, keys and values are products of one phase', (t) => {
   for (const list of found) t.deepEqual(list, ['q', 'k', 'v']);
 });
 
-test('The summand of a layer of many pixels is not copied in a separate pass', (t) => {
+test('The summand of a layer with many pixels is not copied in a separate pass', (t) => {
   const copies = (batch: number) => {
     const unet = unetOf(t, { architecture: UNET2D, size: SIZE, batch });
     const calls = unet.predictSections().flatMap(({ phases }) => phases.flat());

@@ -17,7 +17,7 @@ const architecture: NetworkConfig = {
 const input = arbitraryInput(architecture, 8, [0, 1, 2]);
 const real = (...t: number[]) => ({ ...input, t: Float32Array.from(t) });
 
-test('a whole timestep given as a real number gives the same bits', async (t) => {
+test('a whole timestep gives the same bits as a real number', async (t) => {
   const unet = unetOf(t, { architecture, size: 8, batch: 3 });
   await unet.importState(arbitraryState(architecture));
   const whole = await unet.predict(input, 'running');
@@ -36,7 +36,7 @@ test('a real timestep is embedded between its two neighbours', async (t) => {
   t.true(far(middle, low) < 0.02 * far(high, low));
 });
 
-test('an image sees its own timestep, of the schedule or beyond it', async (t) => {
+test('each image receives its own timestep, within the schedule or beyond', async (t) => {
   const unet = unetOf(t, { architecture, size: 8, batch: 3 });
   await unet.importState(arbitraryState(architecture));
   const mixed = await unet.predict(real(12.5, 999.25, 0), 'running');
@@ -48,7 +48,7 @@ test('an image sees its own timestep, of the schedule or beyond it', async (t) =
   }
 });
 
-test('a training step takes real timesteps', async (t) => {
+test('a training step accepts real timesteps', async (t) => {
   const unet = unetOf(t, { architecture, size: 8, batch: 3 });
   const state = arbitraryState(architecture);
   const loss = async (times: Float32Array | Int32Array) => {
@@ -60,7 +60,7 @@ test('a training step takes real timesteps', async (t) => {
   t.not(await loss(Float32Array.from(input.t, (v) => v + 0.5)), whole);
 });
 
-test('a NaN timestep is named', async (t) => {
+test('a NaN timestep is refused', async (t) => {
   const unet = unetOf(t, { architecture, size: 8, batch: 3 });
   await t.throwsAsync(unet.predict(real(1, Number.NaN, 2), 'running'), {
     instanceOf: ShapeError,
@@ -68,7 +68,7 @@ test('a NaN timestep is named', async (t) => {
   });
 });
 
-tensorflowTest('tensorflow sees real timesteps as wasm does', async (t) => {
+tensorflowTest('tensorflow and wasm embed real timesteps alike', async (t) => {
   const options = { architecture, size: 8, batch: 3, timesteps: 300, training: false };
   const state = arbitraryState(architecture);
   const theirs = await createTensorflowNetwork(options);

@@ -30,7 +30,7 @@ function stepsOf(body: (g: GraphBuilder, x: Value) => Value): string[] {
   return fuse(g.build(g.conv(last, body(g, x)))).map(word);
 }
 
-test('ReLUs join their convolution, and the time embedding the norm before it', (t) => {
+test('ReLUs are fused with their convolution, and the time embedding with the norm before it', (t) => {
   const stage = (name: string) => [
     `${name}.conv1 relu`,
     `${name}.time_mlp relu`,
@@ -50,7 +50,7 @@ test('ReLUs join their convolution, and the time embedding the norm before it', 
 const sinusoid = (g: GraphBuilder, channels: number): Value =>
   g.sinusoid('time', channels, { order: 'sin-cos', shift: 0, divide: 'after' });
 
-test('A residual block is two norms and two convolutions', (t) => {
+test('A residual block compiles to two norms and two convolutions', (t) => {
   const words = stepsOf((g, x) => {
     const { declare } = g;
     const time = g.linear(declare.linear('time', 8, 8), sinusoid(g, 8));
@@ -61,7 +61,7 @@ test('A residual block is two norms and two convolutions', (t) => {
   t.deepEqual(words.slice(2), ['sinusoid', 'time', 'n silu', 'a', 'm vector silu', 'b sum', 'out']);
 });
 
-test('An upsampling is fused with the convolution after it, and is a separate step before anything else', (t) => {
+test('An upsampling is fused with a following convolution, and is a separate step otherwise', (t) => {
   const doubled = (g: GraphBuilder, x: Value) => g.upsample(g.downsample(x));
   const joined = stepsOf((g, x) => g.conv(g.declare.conv('a', 8, 8, 3), doubled(g, x)));
   t.deepEqual(joined.slice(2), ['downsample', 'a upsampled', 'out']);
@@ -84,7 +84,7 @@ test('An unsupported operation is refused with its reason', (t) => {
     t.throws(() => stepsOf(body), { instanceOf: RunError, message });
 });
 
-test('Vectors come first, in waves', (t) => {
+test('Operations on vectors come first, grouped by dependency', (t) => {
   const { waves, images } = schedule(REFERENCE);
   t.deepEqual(
     waves.map((wave) => wave.map(word)),
@@ -93,7 +93,7 @@ test('Vectors come first, in waves', (t) => {
   t.false(images.some((step) => step.out.side === 0));
 });
 
-test('Concatenations contain their inputs, once each', (t) => {
+test('Concatenations contain each of their inputs once', (t) => {
   const order = schedule(REFERENCE);
   const placed = place(order, true, channelsOf);
   const concat = order.images.find((step) => step.op === 'concat');

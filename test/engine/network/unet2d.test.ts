@@ -109,7 +109,7 @@ for (const { name, architecture, size } of CASES) {
       }
     });
 
-  test(`A UNet2DModel ${name} goes on with the same bits where another device stopped`, async (t) => {
+  test(`A UNet2DModel ${name} continues with the same bits from another network's state`, async (t) => {
     const whole = unetOf(t, { ...options, batch: 3 });
     await whole.importState(stateOf(architecture));
     const expected = await steps(whole, architecture, size, [0, 1, 2, 3]);
@@ -142,7 +142,7 @@ for (const { name, architecture, size } of CASES) {
     });
 }
 
-test('A dropout drops other values in another step or for another seed, and none in evaluation', async (t) => {
+test('Dropout depends on step and seed, and is off in evaluation', async (t) => {
   const losses = async (seed: number) => {
     const unet = unetOf(t, { architecture: FULL, size: 16, batch: 2, seed });
     await unet.importState(stateOf(FULL));
@@ -158,7 +158,7 @@ test('A dropout drops other values in another step or for another seed, and none
   t.deepEqual(await losses(1), one);
 });
 
-test('Labels are required if a network reads them, and checked against its classes', async (t) => {
+test('Labels are required if the network reads them, and checked against its classes', async (t) => {
   const unet = unetOf(t, { architecture: FULL, size: 8, batch: 2, training: false });
   await unet.importState(stateOf(FULL));
   const { noise: _, labels, ...input } = inputOf(FULL, 8, [0, 1]);

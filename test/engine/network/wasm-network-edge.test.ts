@@ -26,7 +26,7 @@ const REFERENCE: NetworkConfig = {
 
 for (const norm of ['separate', 'shared'] as const)
   for (const loss of ['l2', 'huber'] satisfies Loss[])
-    test(`The ${loss} loss falls along its gradient as fast as the gradient says (${norm} norms)`, async (t) => {
+    test(`The ${loss} loss decreases along its gradient at the rate of the gradient (${norm} norms)`, async (t) => {
       const architecture = { ...TINY, norm };
       const unet = unetOf(t, { architecture, size: 8, batch: 4, loss });
       const state = arbitraryState(architecture);
@@ -89,7 +89,7 @@ test('The padding of odd widths stays zero through training', async (t) => {
   }
 });
 
-test('gradients leaves the parameters, and updates the statistics like a training step', async (t) => {
+test('gradients() keeps the parameters, and updates running statistics like a training step', async (t) => {
   const state = arbitraryState(TINY);
   const input = arbitraryInput(TINY, 4, [0, 1]);
   const [looking, training] = [0, 1].map(() =>
@@ -103,7 +103,7 @@ test('gradients leaves the parameters, and updates the statistics like a trainin
   t.is((await looking!.exportOptimizer()).step, 0);
 });
 
-test('A model that does not fit says what it needs, what there is, and the largest batch', (t) => {
+test('For a model that does not fit, the error has the memory needed and available, and the largest batch', (t) => {
   const options = { architecture: REFERENCE, size: 64, timesteps: 300, threads: 2 };
   for (const training of [true, false]) {
     const error = t.throws(() => WasmNetwork.create({ ...options, training, batch: 800 }), {
@@ -133,7 +133,7 @@ test('Memory beside the U-Net counts towards the largest batch', (t) => {
   t.regex(message(2 ** 32), /not even a batch of 1 fits$/);
 });
 
-test('A far too large model is refused before its programs are planned', (t) => {
+test('A model that is far too large is refused before its programs are planned', (t) => {
   const options = { architecture: REFERENCE, size: 4096, batch: 65_536, timesteps: 3, threads: 2 };
   for (const training of [true, false])
     t.throws(() => WasmNetwork.create({ ...options, training }), {
@@ -147,7 +147,7 @@ test('The reference at 64x64 and a batch of 128 fits for training', (t) => {
   t.true(planBytes(options).total <= 2 ** 32);
 });
 
-test('Impossible architectures and sizes are the user’s error', (t) => {
+test('Impossible architectures and sizes are UsageErrors', (t) => {
   const create = (change: object) =>
     WasmNetwork.create({
       architecture: TINY,
@@ -174,7 +174,7 @@ test('Inputs of the wrong length are refused', async (t) => {
   await t.throwsAsync(unet.trainStep(input, one.noise, 1e-3), refused);
 });
 
-test('A U-Net planned without training does not train', async (t) => {
+test('A U-Net planned without training refuses to train', async (t) => {
   const unet = unetOf(t, { architecture: TINY, size: 4, batch: 1, training: false });
   const input = arbitraryInput(TINY, 4, [0]);
   await t.throwsAsync(unet.gradients(input, input.noise), { instanceOf: RunError });
@@ -182,7 +182,7 @@ test('A U-Net planned without training does not train', async (t) => {
   await t.throwsAsync(unet.exportOptimizer(), { instanceOf: RunError });
 });
 
-test('A U-Net can be disposed of twice, and does not run afterwards', async (t) => {
+test('A U-Net can be disposed of twice, and refuses to run afterwards', async (t) => {
   const unet = unetOf(t, { architecture: TINY, size: 4, batch: 1 });
   await unet.dispose();
   await unet.dispose();

@@ -10,14 +10,14 @@ import { temporaryFolder } from '../../helpers/folder.js';
 import { readEvents } from '../../helpers/tfevents.js';
 import { writePng } from '../../helpers/watch.js';
 
-test('CRC-32C gives the values of RFC 3720', (t) => {
+test('CRC-32C gives the test values of RFC 3720', (t) => {
   t.is(crc32c(Buffer.alloc(32)), 0x8a9136aa);
   t.is(crc32c(Buffer.alloc(32, 0xff)), 0x62a8ab43);
   t.is(crc32c(Uint8Array.from({ length: 32 }, (_, i) => i)), 0x46dd794e);
   t.is(crc32c(Buffer.from('123456789')), 0xe3069283);
 });
 
-test('a checksum is masked as record_writer.h says', (t) => {
+test("a checksum is masked like in TensorFlow's record_writer.h", (t) => {
   for (const length of [0, 24, 1 << 20]) {
     const bytes = Buffer.alloc(8);
     bytes.writeUInt32LE(length);
@@ -29,13 +29,13 @@ test('a checksum is masked as record_writer.h says', (t) => {
 const masked = (crc: bigint): number =>
   Number(((((crc >> 15n) | (crc << 17n)) & 0xffffffffn) + 0xa282ead8n) & 0xffffffffn);
 
-test('whole numbers of any size are read as they were written', (t) => {
+test('whole numbers of any size are read back', (t) => {
   for (const value of [0, 1, 127, 128, 300, 2 ** 31, 2 ** 32 + 5, Number.MAX_SAFE_INTEGER])
     t.is(integerOf(Buffer.concat([integer(1, 7), integer(2, value)]), 2), value);
   t.is(integerOf(integer(1, 7), 2), 0);
 });
 
-test('scalars, pictures and the config are read back, behind the version', async (t) => {
+test('scalars, pictures and the config are read back after the version', async (t) => {
   const folder = await temporaryFolder(t);
   const path = join(folder, 'events');
   const picture = join(folder, 'picture.png');
@@ -73,7 +73,7 @@ test('scalars, pictures and the config are read back, behind the version', async
   );
 });
 
-test('a cut leaves the events up to a step byte by byte, and nothing of a torn one', async (t) => {
+test('truncation keeps the bytes of the events up to a step, and drops a partial one', async (t) => {
   const path = join(await temporaryFolder(t), 'events');
   const log = EventLog.open(path, 'config');
   log.scalars(1, [['a', 1]]);
@@ -95,7 +95,7 @@ test('a cut leaves the events up to a step byte by byte, and nothing of a torn o
   await cutBackEvents(join(path, '..', 'none'), 2);
 });
 
-test('records end at the first one that is not sound', async (t) => {
+test('reading ends at the first damaged record', async (t) => {
   const folder = await temporaryFolder(t);
   const path = join(folder, 'records');
   const read = async () => {

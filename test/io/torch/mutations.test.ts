@@ -74,7 +74,7 @@ function mutate(file: Buffer, roll: (below: number) => number): Buffer {
 }
 
 for (const [index, name] of FILES.entries())
-  test(`${name}, mutated ${ROUNDS} times, is read or refused, and never becomes much more than it was`, async (t) => {
+  test(`${name}, mutated ${ROUNDS} times, is read or refused, and never takes much more memory`, async (t) => {
     const path = join(await temporaryFolder(t), 'mutated.pt');
     const file = await readFile(fixturePath(`torch/${name}`));
     let refused = 0;

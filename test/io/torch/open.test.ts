@@ -28,11 +28,11 @@ async function read(t: ExecutionContext, bytes: Uint8Array) {
 const w = tensor({ shape: [4], strides: [1] });
 const state = dictionary({ w });
 
-test('a pickle put together by hand is read', async (t) => {
+test('a hand-made pickle is read', async (t) => {
   t.deepEqual([...(await read(t, torchZip(pickle(state))))], [['w', f32([4], 1, 2, 3, 4)]]);
 });
 
-test('what a pickle would run is not run, and the tensors beside it are read', async (t) => {
+test('code in a pickle is not run, and the tensors beside it are read', async (t) => {
   const mark = join(await temporaryFolder(t), 'mark');
   const command = text(`touch ${mark}`);
   const evil = [
@@ -59,13 +59,13 @@ test('what a pickle would run is not run, and the tensors beside it are read', a
   t.false(existsSync(mark));
 });
 
-test('tensors that share a storage each get an array of their own', async (t) => {
+test('tensors that share a storage get separate arrays', async (t) => {
   const tensors = await read(t, torchZip(pickle(dictionary({ a: w, b: w }))));
   t.deepEqual(tensors.get('a'), tensors.get('b'));
   t.not(tensors.get('a')!.data.buffer, tensors.get('b')!.data.buffer);
 });
 
-test('strides of any kind are followed: repeated, overlapping, of dimensions of one', async (t) => {
+test('any strides are followed: repeated, overlapping, and of dimensions of size one', async (t) => {
   const of = async (shape: number[], strides: number[], offset = 0) => {
     const bytes = torchZip(pickle(dictionary({ w: tensor({ shape, strides, offset }) })));
     return [...(await read(t, bytes)).get('w')!.data];
@@ -92,7 +92,16 @@ function doubling(levels: number): Buffer {
   return Buffer.concat([Buffer.from([0x5d, 0x71, 0]), ...steps]);
 }
 
+const numbers = new Uint8Array(16);
+const pair = torchZip(pickle(state), { 0: numbers, 1: numbers }).toString('latin1');
+
 const HOSTILE: [title: string, bytes: Buffer, message: RegExp][] = [
+  [
+    'a zip with an entry that occurs twice',
+    Buffer.from(pair.replaceAll('a/data/1', 'a/data/0'), 'latin1'),
+    /a\/data\/0.* occurs twice in it/,
+  ],
+  ['a persistent id in place of the magic number', pickle(text('x'), 'Q'), /a persistent id of /],
   [
     'a zip of nothing',
     Buffer.from('504b0506'.padEnd(44, '0'), 'hex'),
@@ -218,7 +227,7 @@ const HOSTILE: [title: string, bytes: Buffer, message: RegExp][] = [
 ];
 
 for (const [title, bytes, message] of HOSTILE)
-  test(`${title}: refused by the name of the file`, async (t) => {
+  test(`${title} is refused with the name of the file`, async (t) => {
     const path = join(await temporaryFolder(t), 'bad.pt');
     await writeFile(path, bytes);
     const error = await t.throwsAsync(readTensors(path), { instanceOf: UsageError });
@@ -227,7 +236,7 @@ for (const [title, bytes, message] of HOSTILE)
     t.true(error.message.split('\n').length <= 2, error.message);
   });
 
-test('tensors that each repeat a storage may not do so without end together', async (t) => {
+test('the total size of tensors that repeat a storage is limited', async (t) => {
   const each = tensor({ shape: [1 << 20], strides: [0] });
   const many = Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`t${i}`, each]));
   await t.throwsAsync(read(t, torchZip(pickle(dictionary(many)))), {
@@ -246,7 +255,7 @@ test('a terminal never sees control characters of a hostile pickle', async (t) =
   }
 });
 
-test('one list of pairs that fills dictionaries without end is refused', async (t) => {
+test('a list of pairs that fills ever more dictionaries is refused', async (t) => {
   const pairs = Buffer.concat([
     Buffer.from(']('),
     ...Array.from({ length: 1000 }, (_, i) => tuple(whole(i), whole(i))),
@@ -264,7 +273,7 @@ test('one list of pairs that fills dictionaries without end is refused', async (
   });
 });
 
-test('in a file of old, the key of a storage that is no name is refused, however deep it is', async (t) => {
+test('in the old format, a storage key that is not a name is refused, however deeply nested', async (t) => {
   const magic = Buffer.from('8a0a6cfc9c46f9206aa85019', 'hex');
   const deep = Buffer.from(`${']'.repeat(50_000)}${'a'.repeat(49_999)}`);
   const keys = Buffer.concat([Buffer.from(']'), deep, Buffer.from('a')]);
@@ -274,6 +283,16 @@ test('in a file of old, the key of a storage that is no name is refused, however
   await t.throwsAsync(read(t, file), {
     instanceOf: UsageError,
     message: /a list for the key of a storage/,
+  });
+});
+
+test('in the old format, a tensor whose storage is not in the file is refused', async (t) => {
+  const magic = Buffer.from('8a0a6cfc9c46f9206aa85019', 'hex');
+  const version = Buffer.from('M\xe9\x03', 'latin1');
+  const parts = [magic, version, dictionary({}), tensorInOldFile(), Buffer.from(']')];
+  await t.throwsAsync(read(t, Buffer.concat(parts.map((part) => pickle(part)))), {
+    instanceOf: UsageError,
+    message: /it has no storage 0/,
   });
 });
 
@@ -306,12 +325,12 @@ const typed = (type: Buffer, storage = global('torch.storage', 'UntypedStorage')
     ...[called(global('collections', 'OrderedDict')), type],
   );
 
-test('a tensor whose type is its own is read from bytes', async (t) => {
+test('a tensor that states its own dtype is read from bytes', async (t) => {
   const bytes = torchZip(pickle(dictionary({ w: typed(global('torch', 'float32')) })));
   t.deepEqual([...(await read(t, bytes))], [['w', f32([4], 1, 2, 3, 4)]]);
 });
 
-test('sets and objects of classes that are not known are passed over', async (t) => {
+test('sets and objects of unknown classes are skipped', async (t) => {
   const latin1 = (value: string) => Buffer.from(value, 'latin1');
   const others = {
     frozen: Buffer.concat([latin1('('), whole(1), latin1('\x91')]),
@@ -361,7 +380,7 @@ for (const [what, value, message] of [
     await t.throwsAsync(read(t, bytes), { instanceOf: UsageError, message });
   });
 
-test('a file of another version of torch.save is refused by it', async (t) => {
+test('another version of the torch.save format is refused with its number', async (t) => {
   const magic = Buffer.from('8a0a6cfc9c46f9206aa85019', 'hex');
   const file = Buffer.concat([pickle(magic), pickle(whole(1002))]);
   await t.throwsAsync(read(t, file), {

@@ -6,7 +6,7 @@ import { extract } from '../../../src/tensorflow/setup/extract.js';
 import { temporaryFolder } from '../../helpers/folder.js';
 import { filesBelow } from '../../helpers/setup.js';
 
-test('takes what is wanted and nothing else, deflated or stored', async (t) => {
+test('only the wanted entries are extracted, deflated or stored', async (t) => {
   const folder = await temporaryFolder(t);
   const wheel = path.join(folder, 'a.whl');
   const long = strToU8('so '.repeat(100_000));

@@ -24,25 +24,25 @@ async function fails(
 
 const { python, compiler, pipSays } = PROGRAMS;
 
-test('without Python it says what to install, and leaves nothing', async (t) => {
+test('without Python, the error says what to install, and nothing is left', async (t) => {
   const machine = await fakeMachine(await temporaryFolder(t), { 'g++': compiler });
   await fails(t, machine, /no python3 on the PATH/, /apt install python3-pip/);
   t.deepEqual(await filesBelow(machine.cache), []);
 });
 
-test('without pip it says what to install', async (t) => {
+test('without pip, the error says what to install', async (t) => {
   const programs = { python3: PROGRAMS.pythonWithoutPip, 'g++': compiler };
   const machine = await fakeMachine(await temporaryFolder(t), programs);
   await fails(t, machine, /python3 has no pip/, /apt install python3-pip/);
 });
 
-test('without a compiler it says so before it downloads anything', async (t) => {
+test('a missing compiler is reported before anything is downloaded', async (t) => {
   const machine = await fakeMachine(await temporaryFolder(t), { python3: python });
   await fails(t, machine, /no C\+\+ compiler/, /apt install g\+\+/);
   t.deepEqual(await filesBelow(machine.cache), []);
 });
 
-test('a wheel that pip refuses for its hash is reported as that', async (t) => {
+test('a wheel whose hash pip refuses is reported as such', async (t) => {
   const message = 'ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.';
   const programs = { python3: pipSays(message), 'g++': compiler };
   const machine = await fakeMachine(await temporaryFolder(t), programs);
@@ -50,35 +50,35 @@ test('a wheel that pip refuses for its hash is reported as that', async (t) => {
   t.deepEqual(await filesBelow(machine.cache), []);
 });
 
-test('a wheel with another hash is refused even if pip took it', async (t) => {
+test('a wheel with another hash is refused even if pip accepts it', async (t) => {
   const machine = await fakeMachine(await temporaryFolder(t), { python3: python, 'g++': compiler });
   await writeFile(machine.wheel, 'another file');
   await fails(t, machine, /does not have the expected sha256/);
   t.deepEqual(await filesBelow(machine.cache), []);
 });
 
-test('offline it gives the reason and what to check', async (t) => {
+test('offline, the error has the reason and what to check', async (t) => {
   const message = 'ERROR: No matching distribution found for tensorflow-cpu==2.21.0';
   const programs = { python3: pipSays(message), 'g++': compiler };
   const machine = await fakeMachine(await temporaryFolder(t), programs);
   await fails(t, machine, /\(No matching distribution/, /network/, /PIP_INDEX_URL/);
 });
 
-test('a disk that fills up during the download is named', async (t) => {
+test('a disk that fills up during the download is reported', async (t) => {
   const message = 'ERROR: Could not install: [Errno 28] No space left on device';
   const programs = { python3: pipSays(message), 'g++': compiler };
   const machine = await fakeMachine(await temporaryFolder(t), programs);
   await fails(t, machine, /the disk filled up/);
 });
 
-test('too small a disk is noticed first: free, needed and what to do', async (t) => {
+test('too little disk space is reported first, with free and needed space and what to do', async (t) => {
   const machine = await fakeMachine(await temporaryFolder(t), { python3: python, 'g++': compiler });
   const { tensorflow } = machine.bundle;
   const bundle = { ...machine.bundle, tensorflow: { ...tensorflow, unpacked: 1e18 } };
   await fails(t, { ...machine, bundle }, /MB free/, /\d{12} MB are needed/, /HAZE_CACHE/);
 });
 
-test('a half-finished wheel is downloaded again', async (t) => {
+test('a partially downloaded wheel is downloaded again', async (t) => {
   const machine = await fakeMachine(await temporaryFolder(t), { python3: python, 'g++': compiler });
   const wheel = path.join(machine.cache, 'wheels', machine.bundle.tensorflow.file);
   await mkdir(path.dirname(wheel), { recursive: true });
@@ -88,7 +88,7 @@ test('a half-finished wheel is downloaded again', async (t) => {
   t.deepEqual(await readFile(wheel), await readFile(machine.wheel));
 });
 
-test('a finished wheel is used again: no Python is asked', async (t) => {
+test('a downloaded wheel is used again without Python', async (t) => {
   const machine = await fakeMachine(await temporaryFolder(t), { 'g++': PROGRAMS.compilerFails });
   const wheel = path.join(machine.cache, 'wheels', machine.bundle.tensorflow.file);
   await mkdir(path.dirname(wheel), { recursive: true });
@@ -98,7 +98,7 @@ test('a finished wheel is used again: no Python is asked', async (t) => {
   t.deepEqual(await filesBelow(machine.cache), [path.join('wheels', file)]);
 });
 
-test('an earlier set-up survives one that fails, and so does the downloaded wheel', async (t) => {
+test('a failed set-up keeps an earlier set-up and the downloaded wheel', async (t) => {
   const programs = { python3: python, 'g++': PROGRAMS.compilerFails };
   const machine = await fakeMachine(await temporaryFolder(t), programs);
   const earlier = path.join(machine.cache, 'tensorflow', 'cpu-2.20.0-0123456789abcdef');
@@ -120,7 +120,7 @@ test('a library that does not load is not installed', async (t) => {
   t.deepEqual(await filesBelow(path.join(cache, 'tensorflow')), []);
 });
 
-test('what a killed set-up left behind is cleared away', async (t) => {
+test('the remains of a killed set-up are removed', async (t) => {
   const programs = { python3: python, 'g++': PROGRAMS.compilerFails };
   const machine = await fakeMachine(await temporaryFolder(t), programs);
   const left = path.join(machine.cache, 'tensorflow', '.building-1', 'tensorflow');
@@ -130,13 +130,13 @@ test('what a killed set-up left behind is cleared away', async (t) => {
   t.deepEqual(await filesBelow(path.join(machine.cache, 'tensorflow')), []);
 });
 
-test('a cache that cannot be written is named', async (t) => {
+test('a cache that cannot be written is reported with its path', async (t) => {
   const machine = await fakeMachine(await temporaryFolder(t), {});
   await writeFile(machine.cache, 'a file where the folder should be');
   await fails(t, machine, /cannot write .*cache/);
 });
 
-test.serial('a disk that is full at any step is named, and an earlier set-up stays', async (t) => {
+test.serial('a full disk at any step is reported, and an earlier set-up is kept', async (t) => {
   const folder = await temporaryFolder(t);
   for (let at = 0, struck = true; struck; at++) {
     const programs = { python3: python, 'g++': compiler };

@@ -61,7 +61,7 @@ const lockOf = (bytes: Buffer): NpmLock => {
   };
 };
 
-test('the package is fetched when it is what the lock file says, and refused when it is not', async (t) => {
+test('the package is fetched if it matches the lock file, and refused otherwise', async (t) => {
   const folder = await temporaryFolder(t);
   const cache = path.join(folder, 'cache');
   const right = await tarball(path.join(folder, 'right'), 'exports.right = true;\n');
@@ -81,7 +81,7 @@ test('the package is fetched when it is what the lock file says, and refused whe
   t.is(await readFile(installed, 'utf8'), 'exports.right = true;\n');
 });
 
-test('without npm it says so', async (t) => {
+test('a missing npm is reported', async (t) => {
   const cache = await temporaryFolder(t);
   await t.throwsAsync(fetchPackage(cache, { PATH: '' }, lockOf(Buffer.alloc(0))), {
     instanceOf: RunError,
@@ -89,7 +89,7 @@ test('without npm it says so', async (t) => {
   });
 });
 
-test("every package that is fetched has the hash of this program's own lock file", (t) => {
+test("every fetched package has the hash of Haze's own lock file", (t) => {
   const { '': root, ...others } = pinnedLock().packages;
   t.deepEqual(root, { dependencies: { [PACKAGE]: PACKAGE_VERSION } });
   t.is(others[`node_modules/${PACKAGE}`]?.version, PACKAGE_VERSION);

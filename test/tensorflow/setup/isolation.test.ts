@@ -24,7 +24,7 @@ test('a pip.py in the folder where Python runs, or on PYTHONPATH, is not run', a
   t.false(existsSync(mark));
 });
 
-test('each program of a set-up runs in a folder of its own, and Python isolated', async (t) => {
+test('each program of a set-up runs in its own folder, and Python runs isolated', async (t) => {
   const folder = await temporaryFolder(t);
   const log = path.join(folder, 'log');
   const note = (name: string) => `echo "${name} $PWD $*" >> ${log}`;

@@ -28,14 +28,14 @@ async function cacheWithBinding(t: ExecutionContext): Promise<{ cache: string; b
 const wayTo = (cache: string, file: string): string[] =>
   file === cache ? [cache] : [...wayTo(cache, path.dirname(file)), file];
 
-test('a cache that only its owner writes to is safe, and so is one that is not there', async (t) => {
+test('a cache that only its owner can write to is safe, and so is a missing one', async (t) => {
   const { cache, binding } = await cacheWithBinding(t);
   t.is(dangerOf(cache, binding), undefined);
   t.is(dangerOf(path.join(cache, 'none'), path.join(cache, 'none', 'a')), undefined);
   t.is(dangerOf(cache, '/elsewhere/a.node'), undefined);
 });
 
-test('a folder or file that others may write to is refused, wherever it lies on the way', async (t) => {
+test('a folder or file that others may write to is refused anywhere along the path', async (t) => {
   const { cache, binding } = await cacheWithBinding(t);
   for (const at of wayTo(cache, binding))
     for (const mode of [0o775, 0o757, 0o1777]) {
@@ -49,7 +49,7 @@ test('a folder or file that others may write to is refused, wherever it lies on 
   t.notThrows(() => refuseUnsafe(cache, binding));
 });
 
-test('files below a folder that is closed to others are safe', async (t) => {
+test('files below a folder that others cannot enter are safe', async (t) => {
   const { cache, binding } = await cacheWithBinding(t);
   await chmod(path.dirname(binding), 0o777);
   t.truthy(dangerOf(cache, binding));
@@ -67,7 +67,7 @@ test("another user's cache is refused", async (t) => {
   t.regex(danger!.fix, /HAZE_CACHE/);
 });
 
-test('nothing is loaded from an unsafe cache: not by a command, not by doctor', async (t) => {
+test('neither commands nor doctor load anything from an unsafe cache', async (t) => {
   const { cache, binding } = await cacheWithBinding(t);
   const env = { HAZE_CACHE: cache };
   t.is(requireInstall(env).binding, binding);
@@ -98,7 +98,7 @@ test('set-up refuses an unsafe cache before it runs a program', async (t) => {
   t.deepEqual(await filesBelow(cache), []);
 });
 
-test('set-up makes the cache for its user alone', async (t) => {
+test('set-up creates the cache for its user alone', async (t) => {
   const machine = await fakeMachine(await temporaryFolder(t), { 'g++': PROGRAMS.compilerFails });
   const { cache, env, bundle } = machine;
   const before = process.umask(0);

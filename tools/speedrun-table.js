@@ -1,0 +1,141 @@
+// What `npm run speedrun` makes: the pictures and figures of README.md and docs/QUALITY.md, and the commands behind them.
+// In commands OUT stands for the folder of pictures, MODELS for that of trained models, TMP for one that is removed, and CARS32 or GARMENTS for the option.
+
+/** Photographs that the project does not carry, by option. */
+export const DATA = {
+  cars32:
+    "train/ with the 5,000 photographs of CIFAR-10's automobiles, test/ with its 1,000 others",
+  garments: '900 grey pictures of garments, 28x28 pixels',
+};
+
+/** Models that pictures are drawn from: the words after `haze train`, and minutes on two cores. */
+export const MODELS = {
+  minutes: { minutes: 3, train: 'toy-cars --preset minutes-32 --seed 0' },
+  cars: {
+    minutes: 2,
+    train: 'toy-cars --preset minutes-32 --steps 400 --held-out 0.1 --sample-every 80',
+  },
+  classes: {
+    minutes: 3,
+    train:
+      'toy-cars --classes bodies --network unet2d --size 32 --widths 16,32,64 --layers-per-block 1 --batch 32 --optimizer muon --lr 0.002 --warmup 50 --decay cosine --schedule cosine --loss l2 --ema 0.99 --clip 1 --steps 600 --sample-every 0',
+  },
+  photographs: {
+    minutes: 24,
+    data: 'cars32',
+    train: 'CARS32/train --preset pictures-32 --steps 2400 --sample-every 0',
+  },
+  garments: {
+    minutes: 10,
+    data: 'garments',
+    train: 'GARMENTS --preset sprites-28 --sample-every 0',
+  },
+};
+
+const PRESETS = ['reference', 'small', 'tiny', 'unet2d-32', 'unet2d-64'];
+const RECIPES = ['minutes-32', 'pictures-32', 'pictures-64', 'sprites-28'];
+const BATCHES = [8, 32, 64, 128];
+
+/**
+ * By name: the pictures that are written to OUT or the figures that are printed, the section that shows them, minutes on two cores besides training, the
+ * model, what else is needed, the major version of Node if it matters, and the commands.
+ */
+export const ROWS = {
+  'toy-cars': {
+    ...{ pictures: ['toy-cars.png'], where: 'README', minutes: 1, model: 'minutes' },
+    commands: ['haze sample MODELS/minutes --count 36 --seed 0 --out OUT/toy-cars.png'],
+  },
+  film: {
+    ...{ pictures: ['film.png'], where: 'README', minutes: 1, model: 'minutes' },
+    commands: [
+      'haze sample MODELS/minutes --count 4 --seed 0 --out TMP/film.png --film OUT/film.png',
+    ],
+  },
+  watch: {
+    ...{ pictures: ['watch-light.png', 'watch-dark.png'], where: 'README, Watch', minutes: 1 },
+    ...{ model: 'cars', needs: 'Chromium' },
+    commands: [
+      'HAZE_SCREENSHOTS=MODELS/cars HAZE_IMAGES=OUT ava dist/test/watch/page.test.js --match=*README*',
+    ],
+  },
+  web: {
+    ...{ pictures: ['web.png'], figures: 'bytes of an exported page' },
+    ...{ where: 'README, In a browser', minutes: 1, model: 'minutes', needs: 'Chromium' },
+    commands: [
+      'haze export web MODELS/minutes --out TMP/site',
+      'HAZE_SITE=TMP/site HAZE_IMAGES=OUT ava dist/test/browser/page.test.js --match=*README*',
+    ],
+  },
+  classes: {
+    ...{ pictures: ['classes.png'], figures: 'share of samples that look like their class' },
+    ...{ where: 'README, Classes', minutes: 2, model: 'classes' },
+    commands: ['node dist/bench/guidance.js MODELS/classes 16 1,3 OUT/classes.png'],
+  },
+  'cars-guided': {
+    ...{ pictures: ['cars-guided.png'], where: 'README, Real photographs; QUALITY', minutes: 1 },
+    model: 'photographs',
+    commands: ['haze sample MODELS/photographs --count 40 --out OUT/cars-guided.png'],
+  },
+  'cars-plain': {
+    ...{ pictures: ['cars-plain.png'], where: 'QUALITY', minutes: 1, model: 'photographs' },
+    commands: ['haze sample MODELS/photographs --count 40 --guidance 1 --out OUT/cars-plain.png'],
+  },
+  garments: {
+    ...{ pictures: ['garments.png'], where: 'QUALITY', minutes: 1, model: 'garments' },
+    commands: ['haze sample MODELS/garments --count 60 --out OUT/garments.png'],
+  },
+  judge: {
+    ...{ figures: "a classifier's judgement of samples and photographs", where: 'QUALITY' },
+    ...{ minutes: 18, model: 'photographs', needs: 'PYTHON with torch, h5py and pillow' },
+    commands: [
+      'haze generate MODELS/photographs --count 1000 --format npz --out TMP/cars',
+      'haze generate MODELS/photographs --count 1000 --format npz --guidance 1 --out TMP/plain',
+      'python bench/peers/judge.py CARS32/train TMP/cars/images.npz TMP/plain/images.npz CARS32/test',
+    ],
+  },
+  memory: {
+    ...{ figures: 'parameters, memory and largest batches', minutes: 1 },
+    where: 'README, Presets and memory',
+    commands: [
+      ...[...PRESETS, ...RECIPES].map((name) => `haze inspect --preset ${name} --threads 2`),
+      ...BATCHES.map((batch) => `haze inspect --threads 2 --batch ${batch}`),
+      'haze inspect --threads 2 --norm shared',
+    ],
+  },
+  recipes: {
+    ...{ figures: 'images per second of training, on Node 20', where: 'README, Recipes' },
+    ...{ minutes: 8, node: 20 },
+    commands: RECIPES.map((name) => `haze bench unet --preset ${name} --device wasm --rounds 3`),
+  },
+  'long-run': {
+    ...{ figures: 'milliseconds until the page of a long run is drawn', where: 'README, Watch' },
+    ...{ minutes: 2, needs: 'Chromium' },
+    commands: ['ava dist/test/watch/long-run.test.js'],
+  },
+  queue: {
+    ...{ figures: 'images per second of two workers and a queue', where: 'README, Many machines' },
+    ...{ minutes: 5, needs: 'redis-server' },
+    commands: ['node dist/bench/queue.js'],
+  },
+};
+
+/** The command that trains a model. */
+export const trainCommand = (name) => `haze train ${MODELS[name].train} --out MODELS/${name}`;
+
+/** What a row makes, where it is shown, and what it takes; its commands below. */
+function describe([name, { pictures = [], figures = [], where, minutes, model, needs, commands }]) {
+  const option = MODELS[model]?.data;
+  const made = pictures.concat(figures).join(', ');
+  const trained = model ? ` and the model ${model}` : '';
+  const needed = [needs, option && `--${option}`].filter(Boolean).join(' and ');
+  const head = `${name}: ${made} (${where}); ${minutes} min${trained}${needed && `; needs ${needed}`}`;
+  return [head, ...commands.map((command) => `  ${command}`)].join('\n');
+}
+
+/** Models and rows as text. */
+export function list() {
+  const models = Object.entries(MODELS).map(
+    ([name, { minutes }]) => `model ${name}: ${minutes} min\n  ${trainCommand(name)}`,
+  );
+  return [...models, ...Object.entries(ROWS).map(describe)].join('\n');
+}
