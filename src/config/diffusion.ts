@@ -1,4 +1,4 @@
-import { FLOW_TIMES, OBJECTIVES, type Objective } from '../diffusion/objective.js';
+import { OBJECTIVES, type Objective } from '../diffusion/objective.js';
 import { checkSchedule, SCHEDULES } from '../diffusion/schedule.js';
 import { UsageError } from '../errors.js';
 import type { DiffusionConfig } from './config.js';
@@ -88,16 +88,11 @@ export function checkDiffusion(config: DiffusionConfig): DiffusionConfig {
 /** Settings of the schedule, which straight paths do not use. */
 const OF_SCHEDULE = ['schedule', 'betaStart', 'betaEnd', 'scaleBetas'] as const;
 
-/** @throws UsageError for settings of a schedule with flow, and for other timesteps than its own */
+/** @throws UsageError for settings of a schedule with flow */
 function refuseSchedule(settings: Partial<DiffusionConfig>): void {
   const name = OF_SCHEDULE.find((name) => settings[name] !== undefined && settings[name] !== false);
   if (name !== undefined)
     throw new UsageError(`--${kebab(name)}: --objective flow has straight paths and no schedule`);
-  const { timesteps = FLOW_TIMES } = settings;
-  if (timesteps !== FLOW_TIMES)
-    throw new UsageError(
-      `--timesteps: --objective flow always has ${FLOW_TIMES}, got ${timesteps}`,
-    );
 }
 
 /**

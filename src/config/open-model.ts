@@ -61,6 +61,7 @@ export async function openModel(
   if (source.kind === 'pipeline') return openPipeline(path, source.pipeline, settings, free);
   const config = source.kind === 'weights' ? undefined : source.config;
   if (config === undefined) return openBare(path, weights, settings, onNote);
+  refuseConfig(path, settings);
   const run = await readRunConfig(config);
   const { model, diffusion } = run;
   const decay = readWhichWeights(settings, path, run.training);
@@ -79,6 +80,14 @@ export async function openModel(
   return { weights: chosen, model, diffusion, run, guide, classLabels: null, sampling, notes };
 }
 
+/** @throws UsageError for the config of a network that the model itself has */
+function refuseConfig(path: string, settings: Source): void {
+  if (settings.has('networkConfig'))
+    throw new UsageError(
+      `${settings.where('networkConfig')}: belongs to bare weights; ${path} has its network's config`,
+    );
+}
+
 const nameOfWeights = (decay: number | null): string =>
   decay === null ? 'as they were trained' : `the average (EMA) of decay ${decay}`;
 
@@ -88,6 +97,7 @@ async function openPipeline(
   settings: Source,
   free: readonly string[],
 ): Promise<OpenModel> {
+  refuseConfig(path, settings);
   const { given } = readNetworkConfig(config);
   const size = free.includes('size') ? undefined : readGiven(given.kind, settings).size;
   // The network supports any size that it can halve; the config has the one it was trained at.

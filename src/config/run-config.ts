@@ -198,11 +198,14 @@ function asGiven(model: ModelConfig, name: string): unknown {
   return attendingSizes(levels, model.size);
 }
 
-const fixed = (name: string, read: (c: RunConfig) => unknown): Fixed => [
+const fixed = (name: string, read: (c: RunConfig) => unknown, flag = `--${kebab(name)}`): Fixed => [
   name,
-  `--${kebab(name)}`,
+  flag,
   read,
 ];
+
+/** Flags of settings of training that have another name: a program's own weights are its `weighting`. */
+const FLAGS: Readonly<Record<string, string>> = { lossWeights: '--weighting' };
 
 const FIXED: Fixed[] = [
   ['data', '<data>', (c) => c.data.source],
@@ -221,7 +224,7 @@ const FIXED: Fixed[] = [
   fixed('batch', (c) => c.training.batch),
   fixed('lr', (c) => c.training.lr),
   ...Object.keys(OPTIMIZER_DEFAULTS).map((name) =>
-    fixed(name, (c) => c.training[name as keyof typeof OPTIMIZER_DEFAULTS]),
+    fixed(name, (c) => c.training[name as keyof typeof OPTIMIZER_DEFAULTS], FLAGS[name]),
   ),
   fixed('init', (c) => c.training.init),
   fixed('seed', (c) => c.seed),

@@ -153,11 +153,6 @@ test('conflicting settings are refused', (t) => {
       message(() => fresh({ objective: 'flow', [flag]: value })),
       `--${flag}: --objective flow has straight paths and no schedule`,
     );
-  t.is(
-    message(() => fresh({ objective: 'flow', timesteps: '300' })),
-    '--timesteps: --objective flow always has 1000, got 300',
-  );
-  t.notThrows(() => fresh({ objective: 'flow', timesteps: '1000' }));
   t.notThrows(() => fresh({ objective: 'flow', preset: 'pictures-32' }));
   t.regex(
     message(() => fresh({ eager: true })),
