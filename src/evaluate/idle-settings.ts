@@ -7,13 +7,16 @@ import type { EvaluateOptions } from './options.js';
 
 type Given = Pick<
   EvaluateOptions,
-  'subject' | 'reference' | 'features' | 'saveStatistics' | 'heldOut' | 'nearest'
+  'subject' | 'reference' | 'features' | 'saveStatistics' | 'heldOut' | 'nearest' | 'patchImages'
 >;
 
 /** Settings of a kind, and what they need. */
 type Needing = readonly [settings: readonly string[], met: (given: Given) => boolean, need: string];
 
 const BOTH = 'needs the images of both sets; with statistics there are none';
+
+/** Settings of pairs of images. */
+const OF_PAIRS = ['pairImages', 'kernelSubsets', 'kernelSubsetSize', 'neighbours'];
 
 const NEEDING: readonly Needing[] = [
   [
@@ -26,22 +29,25 @@ const NEEDING: readonly Needing[] = [
     ({ nearest }) => nearest !== null,
     'belongs to --nearest, which is not given',
   ],
+  [OF_PAIRS, hasReference, 'belongs to --reference, which is not given'],
+  [OF_PAIRS, comparesImages, BOTH],
+  // 0 skips what others make impossible.
   [
-    ['patchImages', 'pairImages', 'kernelSubsets', 'kernelSubsetSize', 'neighbours'],
-    ({ reference }) => reference !== null,
+    ['patchImages'],
+    (given) => given.patchImages === 0 || hasReference(given),
     'belongs to --reference, which is not given',
   ],
-  [
-    ['patchImages', 'pairImages', 'kernelSubsets', 'kernelSubsetSize', 'neighbours'],
-    comparesImages,
-    BOTH,
-  ],
+  [['patchImages'], (given) => given.patchImages === 0 || comparesImages(given), BOTH],
   [
     ['size', 'fit'],
     ({ subject, reference }) => subject.kind !== 'statistics' || reference?.kind === 'images',
     'scales images, and statistics have none',
   ],
 ];
+
+function hasReference({ reference }: Given): boolean {
+  return reference !== null;
+}
 
 /** Settings of samples that also matter to a likelihood: the variance, and the sampler that has one. */
 const OF_LIKELIHOOD = ['variance'];

@@ -296,6 +296,12 @@ test("A model's samples are those of haze generate, and its likelihood on held-o
   t.deepEqual(left, ['made', 'model.safetensors']);
 });
 
+test('No patch images are no error where there are no images to take them from', async (t) => {
+  const found = await json('.', STATISTICS, '--reference', STATISTICS, '--patch-images', '0');
+  t.is(found.slicedWasserstein, null);
+  t.true(Math.abs(found.frechet!) < 1e-9);
+});
+
 test('Samples of a run are compared at another size than their own; bare weights say what they predict', async (t) => {
   const cwd = await temporaryFolder(t);
   const run = await freshRun(t, { ...SMALL, timesteps: '6' });
