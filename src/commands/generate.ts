@@ -11,7 +11,7 @@ import { classNames } from '../config/condition.js';
 import { checkFormatHolds, readGeneration } from '../config/generation.js';
 import { readDrawn } from '../config/guide.js';
 import { openModel } from '../config/open-model.js';
-import { readSampling, SAMPLING_NAMES } from '../config/sampling.js';
+import { checkNorm, readSampling, SAMPLING_NAMES } from '../config/sampling.js';
 import { generate } from '../generate/generate.js';
 import type { GenerateOptions, GenerateProgress, GenerateResult } from '../generate/options.js';
 import { printable } from '../printable.js';
@@ -52,13 +52,15 @@ async function readOptions(path: string, args: Args): Promise<GenerateOptions> {
   const generation = readGeneration(args, computing);
   const opened = await openModel(path, args);
   const { weights, model, diffusion, sampling, notes } = opened;
+  const settings = args.renamed(SAMPLING_NAMES);
+  checkNorm(settings, model);
   const { condition, guide } = await readDrawn(args, path, opened);
   checkFormatHolds(generation, model, condition !== null);
   return {
     ...{ weights, notes },
     model,
     diffusion,
-    sampling: readSampling(args.renamed(SAMPLING_NAMES), diffusion, sampling),
+    sampling: readSampling(settings, diffusion, sampling),
     ...{ condition, guide },
     classNames: classNames(opened),
     computing,

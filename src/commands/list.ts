@@ -246,7 +246,7 @@ const evaluate: Command = {
       ...weightsFlags,
       ...samplingFlags,
     },
-    'Diffusion, for bare weights:': diffusionFlags,
+    'Diffusion, for bare weights:': { ...diffusionFlags, ...objectiveFlag },
     ...unsaidGroups,
     'Computing:': computingFlags,
   },

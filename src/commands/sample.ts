@@ -11,7 +11,7 @@ import { classNames, nameOfLabel } from '../config/condition.js';
 import { readCount } from '../config/drawing.js';
 import { readDrawn } from '../config/guide.js';
 import { openModel } from '../config/open-model.js';
-import { readSampling, SAMPLING_NAMES } from '../config/sampling.js';
+import { checkNorm, readSampling, SAMPLING_NAMES } from '../config/sampling.js';
 import type { Condition } from '../diffusion/guidance.js';
 import { film, grid, type Images } from '../io/grid.js';
 import { checkOutputPath } from '../io/output-path.js';
@@ -98,13 +98,15 @@ async function readOptions(
   const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
   const opened = await openModel(path, args);
   const { weights, model, diffusion, sampling, notes } = opened;
+  const settings = args.renamed(SAMPLING_NAMES);
+  checkNorm(settings, model);
   const { condition, guide } = await readDrawn(args, path, opened);
   const count = asked ?? usualCount(condition, MOST_OF_CLASSES);
   return {
     ...{ weights, notes },
     model,
     diffusion,
-    sampling: readSampling(args.renamed(SAMPLING_NAMES), diffusion, sampling),
+    sampling: readSampling(settings, diffusion, sampling),
     ...{ condition, guide },
     classNames: classNames(opened),
     computing,

@@ -75,6 +75,10 @@ export function readCondition(
     );
   const where = source.where('class');
   const labels = asked?.map((text) => labelNamed(`${where}: ${path}`, text, known));
+  if (guidance !== undefined && guidance !== 1 && labels?.every((label) => label === none))
+    throw new UsageError(
+      `${source.where('guidance')}: images without a class have nothing to follow; expected 1 or another class, got ${guidance}`,
+    );
   if (!labels && known.names.length === 0)
     throw new UsageError(
       `${where}: ${path} does not say how many classes it has, so a class must be given`,

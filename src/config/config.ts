@@ -184,7 +184,8 @@ export interface TrainingConfig {
   /** Whether the last layers of each branch of a unet2d start at zero. Default false. E.g. `zeroInit: true`. */
   readonly zeroInit: boolean;
   /**
-   * Path of the initial weights (a file, a run, a diffusers folder), or null (the default) for PyTorch's initialisation
+   * Path of the initial weights (a file; or a run or a diffusers folder, which also give the network and the diffusion), or null (the
+   * default) for PyTorch's initialisation
    * from the seed. E.g. `init: 'runs/1'`.
    */
   readonly init: string | null;

@@ -2,7 +2,7 @@ import { OBJECTIVES, type Objective } from '../diffusion/objective.js';
 import { checkSchedule, SCHEDULES } from '../diffusion/schedule.js';
 import { UsageError } from '../errors.js';
 import type { DiffusionConfig } from './config.js';
-import { type Flags, given } from './flag.js';
+import { type Flags, given, kebab } from './flag.js';
 import type { Source } from './source.js';
 
 /** Flags of the forward process and the loss. */
@@ -85,15 +85,27 @@ export function checkDiffusion(config: DiffusionConfig): DiffusionConfig {
   return config;
 }
 
+/** Settings of the schedule, which straight paths do not use. */
+const OF_SCHEDULE = ['schedule', 'betaStart', 'betaEnd', 'scaleBetas'] as const;
+
+/** @throws UsageError for settings of a schedule with flow */
+function refuseSchedule(settings: Partial<DiffusionConfig>): void {
+  const name = OF_SCHEDULE.find((name) => settings[name] !== undefined && settings[name] !== false);
+  if (name !== undefined)
+    throw new UsageError(`--${kebab(name)}: --objective flow has straight paths and no schedule`);
+}
+
 /**
  * A config with the given settings in place of its own.
- * @throws UsageError for decreasing betas, and for a beta with the cosine schedule, which has its own
+ * @throws UsageError for decreasing betas, for a beta with the cosine schedule, which has its own, and for settings of a schedule
+ *   with flow, which has none
  */
 export function withDiffusion(
   base: DiffusionConfig,
   settings: Partial<DiffusionConfig>,
 ): DiffusionConfig {
   const config = { ...base, ...settings };
+  if (config.objective === 'flow') refuseSchedule(settings);
   // Unless requested, a network that predicts the noise does not get pure noise as input.
   if (settings.objective === 'epsilon' && settings.zeroTerminalSnr === undefined)
     delete config.zeroTerminalSnr;

@@ -37,11 +37,15 @@ export async function readDrawn(source: Source, path: string, of: OpenModel): Pr
   const asked = source.text('guide');
   const chosen = asked === 'none' ? null : (asked ?? of.guide);
   const { condition, guidance } = readGuided(source, path, of, chosen !== null);
-  if (chosen === null || guidance === null) return { condition, guide: null };
-  if (asked === undefined)
-    return { condition, guide: { weights: chosen, model: of.model, guidance } };
+  if (chosen === null) return { condition, guide: null };
+  if (asked === undefined) {
+    const own = guidance !== null && { weights: chosen, model: of.model, guidance };
+    return { condition, guide: own || null };
+  }
   try {
-    return { condition, guide: { ...(await open(chosen, path, of)), guidance } };
+    // One that does not take part, with a guidance of 1, must be a guide, too.
+    const guide = await open(chosen, path, of);
+    return { condition, guide: guidance === null ? null : { ...guide, guidance } };
   } catch (error) {
     if (error instanceof UsageError)
       throw new UsageError(`${source.where('guide')}: ${error.message}`);

@@ -5,9 +5,11 @@ import { checkNetwork, checkSize } from '../network/network.js';
 import { UNSAID } from '../network/recognise.js';
 import type { ModelConfig } from './config.js';
 import type { Flags } from './flag.js';
+import { refuseIdle } from './idle-fields.js';
 import { KINDS, sharedFlags, simpleFlags, unet2dFlags, unsaidFlags } from './network-fields.js';
 import { completeModel, type GivenModel, readGiven, readKind } from './network-settings.js';
 import { DEFAULT_PRESETS, PRESET_NAMES, PRESETS, type Preset, type Recipe } from './presets.js';
+import { refuseOtherNetwork } from './same-network.js';
 import type { Source } from './source.js';
 
 const networkConfig = {
@@ -58,6 +60,8 @@ export interface Base {
   readonly batch?: number;
   /** How it is trained and sampled, if its preset says so. */
   readonly recipe?: Recipe;
+  /** Whether weights fix the network, so that settings must agree with it. */
+  readonly fixed?: boolean;
   /** Whether the network comes from a preset, whose fields yield to conflicting settings. */
   readonly yields?: boolean;
   /** What the user called it, for messages: `--preset tiny`. */
@@ -72,12 +76,16 @@ function readPreset(source: Source): Preset | undefined {
 
 /**
  * The base from `--preset` and a network's config: with both, the network is the config's, and the rest the preset's.
- * @param described the config, if a setting other than `--network-config` gives it
- * @throws UsageError for a config that is not supported
+ * @param described the network, if a setting other than `--network-config` gives it
+ * @throws UsageError for a config that is not supported, and for one beside `described`
  */
 export function readBase(source: Source, described?: Base): Base | undefined {
   const preset = readPreset(source);
   const file = source.text('networkConfig');
+  if (file !== undefined && described)
+    throw new UsageError(
+      `${source.where('networkConfig')}: ${described.named} already gives the network; give only one of the two`,
+    );
   const network = file === undefined ? described : readNetworkConfig(file);
   if (!preset) return network;
   const { given, batch, recipe } = preset;
@@ -100,14 +108,31 @@ export function defaultBase(source: Source): Base {
 
 /**
  * The model from settings over a base.
- * @throws UsageError for settings of another network, and for conflicting ones
+ * @throws UsageError for settings of another network, for conflicting ones, and for those without an effect
  */
-export function readModel(source: Source, { given, named, yields }: Base): ModelConfig {
+export function readModel(source: Source, { given, named, yields, fixed }: Base): ModelConfig {
   const kind = readKind(source);
   if (kind !== undefined && kind !== given.kind)
     throw new UsageError(`${source.where('network')}: ${named} has ${given.kind}, got ${kind}`);
   const changes = readGiven(given.kind, source);
-  return changedModel(yields ? fittingNetwork(given, changes) : given, changes, named);
+  if (fixed) refuseChanges(source, given, changes, named);
+  const model = changedModel(yields ? fittingNetwork(given, changes) : given, changes, named);
+  refuseIdle(source, model);
+  return model;
+}
+
+/** Settings that may differ from the network of initial weights: these fit any image size, and dropout has no weights. */
+const FREE = ['size', 'dropout'];
+
+/** @throws UsageError naming the flag of a setting that contradicts the network of initial weights */
+function refuseChanges(
+  source: Source,
+  given: GivenModel,
+  { kind, size }: GivenModel,
+  named: string,
+): void {
+  const sized = { kind, ...(size !== undefined && { size }) } as GivenModel;
+  refuseOtherNetwork(named, changedModel(given, sized, named), source, FREE);
 }
 
 /**

@@ -1,5 +1,4 @@
 import { dirname } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import { UsageError } from '../errors.js';
 import { checkpointPaths } from '../io/checkpoint.js';
 import { resolveModel } from '../io/model-source.js';
@@ -7,16 +6,15 @@ import type { Pipeline } from '../io/pipeline.js';
 import { isFile, runPaths } from '../io/run.js';
 import { checkNetworkOf, type OnNote, readNetwork } from '../io/weights.js';
 import { UNSAID } from '../network/recognise.js';
-import { attendingLevels } from '../network/unet2d-config.js';
 import { type ClassLabels, readClassLabels } from './class-labels.js';
 import type { DiffusionConfig, ModelConfig, RunConfig } from './config.js';
 import { DIFFUSION_DEFAULTS, readDiffusion, readObjective, withDiffusion } from './diffusion.js';
-import { kebab } from './flag.js';
 import { changedModel, readNetworkConfig } from './model.js';
 import { flagOf } from './network-fields.js';
-import { type GivenModel, readGiven, readKind } from './network-settings.js';
+import { type GivenModel, readGiven } from './network-settings.js';
 import { PRESETS } from './presets.js';
 import { readRunConfig } from './read.js';
+import { refuseFields, refuseOtherNetwork, refuseOthers } from './same-network.js';
 import { samplingOfRun } from './sampling.js';
 import { readScheduler, type SamplingDefaults } from './scheduler.js';
 import { show } from './show.js';
@@ -46,20 +44,24 @@ export interface OpenModel {
  * conflicting setting is an error. The network of bare weights follows from their shapes, the rest from settings
  * or defaults.
  * @param onNote told which names of bare weights were used
+ * @param sizeOf whether the setting `size` is that of any model, or of bare weights alone, and for others something else
  * @throws UsageError if `path` is not a model, or a setting conflicts with it
  */
 export async function openModel(
   path: string,
   settings: Source,
   onNote?: OnNote,
+  sizeOf: 'any model' | 'bare weights' = 'any model',
 ): Promise<OpenModel> {
+  const free = sizeOf === 'any model' ? [] : ['size'];
   const source = await resolveModel(path);
   const { weights } = source;
   if (source.kind === 'pipeline' || source.kind === 'weights')
     readWhichWeights(settings, path, null);
-  if (source.kind === 'pipeline') return openPipeline(path, source.pipeline, settings);
+  if (source.kind === 'pipeline') return openPipeline(path, source.pipeline, settings, free);
   const config = source.kind === 'weights' ? undefined : source.config;
   if (config === undefined) return openBare(path, weights, settings, onNote);
+  refuseConfig(path, settings);
   const run = await readRunConfig(config);
   const { model, diffusion } = run;
   const decay = readWhichWeights(settings, path, run.training);
@@ -67,7 +69,7 @@ export async function openModel(
   if (decay !== null && !(await isFile(chosen)))
     throw new UsageError(`${path}: expected the average (EMA) of decay ${decay}, got no ${chosen}`);
   await checkNetworkOf(chosen, model, 'config.json');
-  refuseOtherNetwork(path, model, settings);
+  refuseOtherNetwork(path, model, settings, free);
   refuseOthers(path, whole(diffusion), readForward(settings));
   const kept = runPaths(dirname(config)).guide;
   const guide = (await isFile(kept)) ? kept : null;
@@ -78,6 +80,14 @@ export async function openModel(
   return { weights: chosen, model, diffusion, run, guide, classLabels: null, sampling, notes };
 }
 
+/** @throws UsageError for the config of a network that the model itself has */
+function refuseConfig(path: string, settings: Source): void {
+  if (settings.has('networkConfig'))
+    throw new UsageError(
+      `${settings.where('networkConfig')}: belongs to bare weights; ${path} has its network's config`,
+    );
+}
+
 const nameOfWeights = (decay: number | null): string =>
   decay === null ? 'as they were trained' : `the average (EMA) of decay ${decay}`;
 
@@ -85,16 +95,18 @@ async function openPipeline(
   path: string,
   { index, config, scheduler, schedulerClass, weights }: Pipeline,
   settings: Source,
+  free: readonly string[],
 ): Promise<OpenModel> {
+  refuseConfig(path, settings);
   const { given } = readNetworkConfig(config);
-  const size = readGiven(given.kind, settings).size;
+  const size = free.includes('size') ? undefined : readGiven(given.kind, settings).size;
   // The network supports any size that it can halve; the config has the one it was trained at.
   const model = changedModel(
     given,
     { kind: given.kind, ...(size !== undefined && { size }) },
     config,
   );
-  refuseOtherNetwork(path, model, settings);
+  refuseOtherNetwork(path, model, settings, free);
   await checkNetworkOf(weights, model, config);
   const asked = readForward(settings);
   const classLabels = index === undefined ? null : readClassLabels(index, model);
@@ -151,41 +163,4 @@ function unsaid(path: string, found: object, given: object): string {
     (name) => `--${flagOf('unet2d', name)} ${show(found[name as keyof typeof found])}`,
   );
   return `${path}: shapes do not determine the network; assumed: ${assumed.join(', ')}; --network-config gives all of it`;
-}
-
-/** @throws UsageError naming the flag of a setting that differs from the model's */
-function refuseOtherNetwork(path: string, model: ModelConfig, settings: Source): void {
-  const kind = readKind(settings);
-  if (kind !== undefined && kind !== model.kind)
-    throw new UsageError(`${settings.where('network')}: ${path} has ${model.kind}, got ${kind}`);
-  const given = readGiven(model.kind, settings);
-  refuseFields(path, model, given);
-  if (given.kind !== 'unet2d' || model.kind !== 'unet2d' || !given.attention) return;
-  const levels = attendingLevels(model.widths, model.size, given.attention);
-  refuseFields(path, model, {
-    kind: 'unet2d',
-    downAttention: levels,
-    upAttention: [...levels].reverse(),
-  });
-}
-
-function refuseFields(path: string, model: ModelConfig, given: GivenModel): void {
-  const { attention: _, ...fields } = given as GivenModel & { attention?: unknown };
-  refuseOthers(path, model, fields as Partial<ModelConfig>, (name) =>
-    name === 'kind' ? 'network-config' : flagOf(model.kind, name),
-  );
-}
-
-/** @throws UsageError for a setting that differs from the model's own */
-function refuseOthers<T extends object>(
-  path: string,
-  has: T,
-  given: Partial<T>,
-  flag: (name: string) => string = kebab,
-): void {
-  for (const [name, value] of Object.entries(given)) {
-    const own = has[name as keyof T];
-    if (own !== undefined && !isDeepStrictEqual(own, value))
-      throw new UsageError(`--${flag(name)}: ${path} has ${show(own)}, got ${show(value)}`);
-  }
 }

@@ -1,10 +1,18 @@
 import { isDeepStrictEqual } from 'node:util';
 import { UsageError } from '../errors.js';
-import { findPipeline } from '../io/pipeline.js';
+import { findRunConfig } from '../io/model-source.js';
+import { findPipeline, type Pipeline } from '../io/pipeline.js';
+import { readJsonFileSync } from '../io/run.js';
 import type { NetworkKind } from '../network/network.js';
 import { checkClasses, readClasses } from './classes.js';
 import { COMPUTING_DEFAULTS, checkComputing, readComputing, readSeed } from './computing.js';
-import type { DiffusionConfig, ModelConfig, RunConfig, TrainingConfig } from './config.js';
+import type {
+  DiffusionConfig,
+  ModelConfig,
+  RunConfig,
+  RunSampling,
+  TrainingConfig,
+} from './config.js';
 import { readDiffusion, readObjective, withDiffusion } from './diffusion.js';
 import { kebab } from './flag.js';
 import { checkGrowth, fittingGrowth } from './growth.js';
@@ -18,7 +26,9 @@ import {
 } from './model.js';
 import { fieldsOf, flagOf } from './network-fields.js';
 import { type GivenModel, readKind } from './network-settings.js';
+import { parseRunConfig } from './read.js';
 import { diffusionOf, trainingOf } from './recipe.js';
+import { attendingSizes } from './same-network.js';
 import { fittingSampling } from './sampling.js';
 import { readScheduler } from './scheduler.js';
 import { show } from './show.js';
@@ -35,25 +45,28 @@ import {
 } from './training.js';
 
 /**
- * A new run: the settings, over a preset, a network's config or `--init`'s diffusers folder, over the defaults. Preset values
- * that conflict with a setting are dropped.
+ * A new run: the settings, over a preset, a network's config, or what `--init` says of its weights, over the defaults. Preset
+ * values that conflict with a setting are dropped.
  * @throws UsageError for an invalid setting
  */
 export function newRunConfig(source: string, settings: Source): RunConfig {
-  const init = readInitFolder(settings);
+  const init = readInit(settings);
   const base = readBase(settings, init?.base) ?? defaultBase(settings);
-  const make = (base: Base) =>
-    withSettings(settings, base, {
+  const make = (base: Base) => {
+    const { loss } = diffusionOf(base);
+    const sampling = base.recipe?.sampling ?? init?.sampling;
+    return withSettings(settings, base, {
       version: 1,
       seed: 0,
       data: { source: dataSource(source), ...DATA_DEFAULTS, ...base.recipe?.data },
-      // Initial weights were trained for their own forward process.
-      diffusion: { ...diffusionOf(base), ...init?.diffusion, loss: diffusionOf(base).loss },
+      // Initial weights were trained for their own forward process, and to predict what they predict.
+      diffusion: init?.diffusion ? { ...init.diffusion, loss } : diffusionOf(base),
       training: trainingOf(base),
-      ...(base.recipe?.sampling && { sampling: base.recipe.sampling }),
+      ...(sampling && { sampling }),
       computing: COMPUTING_DEFAULTS,
       chosen: null,
     });
+  };
   return blamingPreset(settings, base, make);
 }
 
@@ -77,18 +90,33 @@ function passes(make: () => unknown): boolean {
   }
 }
 
-/** The network and the forward process of the diffusers folder that `--init` names, if any. */
-function readInitFolder(
-  settings: Source,
-): { base: Base; diffusion: DiffusionConfig | undefined } | undefined {
+/** What a model that `--init` names gives a new run beside its weights. */
+interface Init {
+  readonly base: Base;
+  readonly diffusion: DiffusionConfig | undefined;
+  readonly sampling?: RunSampling | undefined;
+}
+
+/** Of a diffusers folder, a run or a checkpoint in one; undefined for bare weights. */
+function readInit(settings: Source): Init | undefined {
   const init = settings.text('init');
-  const pipeline = init === undefined ? undefined : findPipeline(init);
-  if (!pipeline) return undefined;
-  const { config, scheduler, schedulerClass } = pipeline;
-  const base = readNetworkConfig(config);
+  if (init === undefined) return undefined;
+  const pipeline = findPipeline(init);
+  if (pipeline) return initOfPipeline(pipeline);
+  const config = findRunConfig(init);
+  return config === undefined ? undefined : initOfRun(init, config);
+}
+
+function initOfPipeline({ config, scheduler, schedulerClass }: Pipeline): Init {
+  const base = { ...readNetworkConfig(config), fixed: true };
   if (scheduler === undefined) return { base, diffusion: undefined };
-  const { diffusion } = readScheduler(scheduler, schedulerClass);
-  return { base, diffusion };
+  return { base, diffusion: readScheduler(scheduler, schedulerClass).diffusion };
+}
+
+function initOfRun(path: string, config: string): Init {
+  const { model, training, diffusion, sampling } = parseRunConfig(config, readJsonFileSync(config));
+  const base = { given: model, batch: training.batch, named: path, fixed: true };
+  return { base, diffusion, sampling };
 }
 
 /**
@@ -167,14 +195,17 @@ function asGiven(model: ModelConfig, name: string): unknown {
   if (name !== 'downAttention' && name !== 'upAttention') return value;
   const levels =
     name === 'upAttention' ? [...(value as boolean[])].reverse() : (value as boolean[]);
-  return levels.flatMap((attends, i) => (attends ? [model.size / 2 ** i] : []));
+  return attendingSizes(levels, model.size);
 }
 
-const fixed = (name: string, read: (c: RunConfig) => unknown): Fixed => [
+const fixed = (name: string, read: (c: RunConfig) => unknown, flag = `--${kebab(name)}`): Fixed => [
   name,
-  `--${kebab(name)}`,
+  flag,
   read,
 ];
+
+/** Flags of settings of training that have another name: a program's own weights are its `weighting`. */
+const FLAGS: Readonly<Record<string, string>> = { lossWeights: '--weighting' };
 
 const FIXED: Fixed[] = [
   ['data', '<data>', (c) => c.data.source],
@@ -193,7 +224,7 @@ const FIXED: Fixed[] = [
   fixed('batch', (c) => c.training.batch),
   fixed('lr', (c) => c.training.lr),
   ...Object.keys(OPTIMIZER_DEFAULTS).map((name) =>
-    fixed(name, (c) => c.training[name as keyof typeof OPTIMIZER_DEFAULTS]),
+    fixed(name, (c) => c.training[name as keyof typeof OPTIMIZER_DEFAULTS], FLAGS[name]),
   ),
   fixed('init', (c) => c.training.init),
   fixed('seed', (c) => c.seed),

@@ -3,6 +3,7 @@ import {
   defaultSampler,
   defaultSpacing,
   defaultSteps,
+  isMultistep,
   kindOf,
   mostSteps,
   OWN_SETTINGS,
@@ -15,7 +16,13 @@ import { SPACINGS } from '../diffusion/spacing.js';
 import { UsageError } from '../errors.js';
 import { Args } from './args.js';
 import { CONDITION_SETTINGS, conditionFlags } from './condition.js';
-import type { DiffusionConfig, RunConfig, RunSampling, SamplingConfig } from './config.js';
+import type {
+  DiffusionConfig,
+  ModelConfig,
+  RunConfig,
+  RunSampling,
+  SamplingConfig,
+} from './config.js';
 import { type Flags, given } from './flag.js';
 import type { SamplingDefaults } from './scheduler.js';
 import type { Source } from './source.js';
@@ -214,6 +221,14 @@ export function readSampling(
   return config;
 }
 
+/** @throws UsageError for BatchNorm by the batch, for a network that has none */
+export function checkNorm(source: Source, { kind }: Pick<ModelConfig, 'kind'>): void {
+  if (kind !== 'simple' && source.oneOf('norm', ['running', 'batch']) === 'batch')
+    throw new UsageError(
+      `${source.where('norm')}: belongs to --network simple; a ${kind} has no BatchNorm`,
+    );
+}
+
 /** @throws UsageError naming the flag of a setting of other samplers */
 function refuseForeign(source: Source, sampler: SamplerName): void {
   for (const name of OWN_SETTINGS)
@@ -286,6 +301,11 @@ function readOwn(source: Source, sampler: SamplerName, { objective, defaults, al
   if (read.stepsOffset !== undefined && spacing !== 'leading')
     throw new UsageError(
       `${source.where('stepsOffset')}: belongs to --spacing leading; the spacing is ${spacing}`,
+    );
+  const karras = read.karras ?? (has('karras') && defaults.karras);
+  if (read.spacing !== undefined && karras && isMultistep(sampler))
+    throw new UsageError(
+      `${source.where('spacing')}: the noise levels of --karras do not follow a spacing with ${sampler}`,
     );
   const moved = spacing === 'leading' && Boolean(read.stepsOffset ?? defaults.stepsOffset);
   const alike = all && sampler === 'ancestral' && !moved;

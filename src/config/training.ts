@@ -54,7 +54,7 @@ export const trainingFlags: Flags = {
   },
   init: {
     describe:
-      'Start from these weights: a file (.safetensors, .pt, .pth, .bin), a run, or a diffusers folder, which also gives network and schedule',
+      'Start from these weights: a file (.safetensors, .pt, .pth, .bin), or a run or a diffusers folder, which also give the network, the forward process and what is predicted',
     value: 'FILE|FOLDER',
   },
   'zero-init': {

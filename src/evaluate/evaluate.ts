@@ -158,6 +158,10 @@ class Run {
     }
     const own = await ownShape(set);
     const collected = await collect(set, this.#passOptions(number, shape, nearest));
+    if (collected.moments && collected.images < 2)
+      throw new UsageError(
+        `${set.name}: expected two images or more, since features of one have no covariance, got ${collected.images}`,
+      );
     return {
       summary: {
         name: set.name,

@@ -1,9 +1,10 @@
 /**
  * How well a model predicts unseen images: the loss on their noise by timestep, and the variational bound of
  * their likelihood in bits per dimension (Ho et al. 2020, eq. 5; Nichol & Dhariwal 2021, whose image_nll computes the same terms).
- * For networks that predict ε, or something from which ε follows (noise-predictor.ts), with a fixed variance.
+ * For networks that predict ε, or something from which it follows, with a fixed variance.
  */
 import type { Loss } from '../contracts/device.js';
+import { imageFrom, type Mix, noiseFrom, type Objective } from '../diffusion/objective.js';
 import type { Schedule } from '../diffusion/schedule.js';
 import type { Breath } from './breath.js';
 
@@ -25,6 +26,8 @@ export interface Likelihood {
 
 export interface LikelihoodOptions {
   readonly schedule: Schedule;
+  /** What the network predicts. */
+  readonly objective: Exclude<Objective, 'flow'>;
   /** σ² of the reverse steps: the posterior variance, or β_t. At t = 0 both are the posterior variance of t = 1. */
   readonly variance: 'small' | 'large';
   /** u8, one image after the other. */
@@ -32,7 +35,7 @@ export interface LikelihoodOptions {
   readonly images: number;
   /** Images per call of `predict`. */
   readonly batch: number;
-  /** ε̂ of `batch` images with these indices, each at its own timestep. */
+  /** The network's output for `batch` images with these indices, each at its own timestep. */
   predict(xt: Float32Array, t: Int32Array, images: Int32Array): Promise<Float32Array>;
   /** ε of an image at a timestep. */
   noise(image: number, t: number): Float32Array;
@@ -41,13 +44,14 @@ export interface LikelihoodOptions {
 
 /** Every image at every timestep. */
 export async function likelihood(options: LikelihoodOptions, breath: Breath): Promise<Likelihood> {
-  const { schedule, images, batch, pixels } = options;
+  const { schedule, objective, images, batch, pixels } = options;
   const steps = schedule.timesteps;
   const each = pixels.length / images;
   const sums = new Sums(images, steps);
-  const tables = boundTables(schedule, options.variance);
+  const tables = boundTables(schedule, objective, options.variance);
   const x0 = Float64Array.from(pixels, (byte) => byte / 127.5 - 1);
   const xt = new Float32Array(batch * each);
+  const hat = new Float64Array(each);
   const t = new Int32Array(batch);
   const numbers = new Int32Array(batch);
   for (let first = 0; first < images * steps; first += batch) {
@@ -65,14 +69,10 @@ export async function likelihood(options: LikelihoodOptions, breath: Breath): Pr
     for (let slot = 0; slot < pairs; slot++) {
       const image = Math.floor((first + slot) / steps);
       const own = x0.subarray(image * each, (image + 1) * each);
-      const hat = predicted.subarray(slot * each, (slot + 1) * each);
-      sums.add(
-        image,
-        t[slot]!,
-        epsilon[slot]!,
-        hat,
-        term(own, epsilon[slot]!, hat, tables, t[slot]!),
-      );
+      const output = predicted.subarray(slot * each, (slot + 1) * each);
+      const pair = { x0: own, epsilon: epsilon[slot]!, output, t: t[slot]! };
+      predictedNoise(hat, pair, tables);
+      sums.add(image, pair.t, pair.epsilon, hat, term(pair, tables));
     }
     options.onProgress?.(first + pairs, images * steps);
     await breath.take();
@@ -94,9 +94,20 @@ function noised(
   for (let i = 0; i < out.length; i++) out[i] = signal * x0[i]! + noise * epsilon[i]!;
 }
 
+/** An image at a timestep: its noise, and the network's output. */
+interface Pair {
+  readonly x0: Float64Array;
+  readonly epsilon: Float32Array;
+  readonly output: Float32Array;
+  readonly t: number;
+}
+
 /** The tables of the schedule that the terms use, in f64. */
 interface BoundTables {
   readonly bar: Float64Array;
+  /** x̂_0 and ε̂ from x_t and the network's output. */
+  readonly image: readonly Mix[];
+  readonly noise: readonly Mix[];
   /** Coefficient of x_0 in the mean of q(x_{t−1}|x_t, x_0). */
   readonly start: Float64Array;
   /** Coefficient of x_t in it. */
@@ -106,14 +117,24 @@ interface BoundTables {
   readonly logModel: Float64Array;
 }
 
-function boundTables({ exact }: Schedule, variance: 'small' | 'large'): BoundTables {
+function boundTables(
+  { exact }: Schedule,
+  objective: LikelihoodOptions['objective'],
+  variance: 'small' | 'large',
+): BoundTables {
   const { betas, alphas, alphaBar, alphaBarPrev, posteriorVariance } = exact;
+  const signals = Array.from(alphaBar, (bar) => ({
+    alpha: Math.sqrt(bar),
+    sigma: Math.sqrt(1 - bar),
+  }));
   // A single timestep has no posterior variance above 0.
   const least = posteriorVariance[1] ?? betas[0]!;
   const clipped = posteriorVariance.map((v, t) => Math.log(t === 0 ? least : v));
   const large = betas.map((v, t) => Math.log(t === 0 ? least : v));
   return {
     bar: alphaBar,
+    image: signals.map((signal) => imageFrom(objective, signal)),
+    noise: signals.map((signal) => noiseFrom(objective, signal)),
     start: betas.map((b, t) => (b * Math.sqrt(alphaBarPrev[t]!)) / (1 - alphaBar[t]!)),
     present: alphas.map((a, t) => ((1 - alphaBarPrev[t]!) * Math.sqrt(a)) / (1 - alphaBar[t]!)),
     logTrue: clipped,
@@ -121,21 +142,31 @@ function boundTables({ exact }: Schedule, variance: 'small' | 'large'): BoundTab
   };
 }
 
+/** ε̂ of an image at a timestep. */
+function predictedNoise(
+  out: Float64Array,
+  { x0, epsilon, output, t }: Pair,
+  { bar, noise }: BoundTables,
+): void {
+  const [alpha, sigma] = [Math.sqrt(bar[t]!), Math.sqrt(1 - bar[t]!)];
+  const mix = noise[t]!;
+  for (let i = 0; i < out.length; i++)
+    out[i] = mix.x * (alpha * x0[i]! + sigma * epsilon[i]!) + mix.output * output[i]!;
+}
+
 /** Bits per dimension of one image at t: KL(q(x_{t−1}|x_t, x_0) ‖ p(x_{t−1}|x_t)), at 0 −log p(x_0|x_1). x̂_0 is clamped to ±1. */
 function term(
-  x0: Float64Array,
-  epsilon: Float32Array,
-  hat: Float32Array,
-  { bar, start, present, logTrue, logModel }: BoundTables,
-  t: number,
+  { x0, epsilon, output, t }: Pair,
+  { bar, image, start, present, logTrue, logModel }: BoundTables,
 ): number {
   const [signal, noise] = [Math.sqrt(bar[t]!), Math.sqrt(1 - bar[t]!)];
+  const mix = image[t]!;
   const [ofStart, ofPresent] = [start[t]!, present[t]!];
   const [before, after] = [logTrue[t]!, logModel[t]!];
   let sum = 0;
   for (let i = 0; i < x0.length; i++) {
     const xt = signal * x0[i]! + noise * epsilon[i]!;
-    const seen = Math.min(1, Math.max(-1, (xt - noise * hat[i]!) / signal));
+    const seen = Math.min(1, Math.max(-1, mix.x * xt + mix.output * output[i]!));
     const mean = ofStart * seen + ofPresent * xt;
     if (t === 0) sum -= logLikelihood(x0[i]!, mean, 0.5 * after);
     else sum += divergence(ofStart * x0[i]! + ofPresent * xt, before, mean, after);
@@ -190,7 +221,7 @@ class Sums {
     this.#losses = { l1: losses(), l2: losses(), huber: losses() };
   }
 
-  add(image: number, t: number, epsilon: Float32Array, hat: Float32Array, bits: number): void {
+  add(image: number, t: number, epsilon: Float32Array, hat: Float64Array, bits: number): void {
     let [l1, l2, huber] = [0, 0, 0];
     for (let i = 0; i < epsilon.length; i++) {
       const d = Math.abs(epsilon[i]! - hat[i]!);

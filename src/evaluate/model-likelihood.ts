@@ -11,7 +11,6 @@ import { readWeights } from '../io/weights.js';
 import type { Breath } from './breath.js';
 import { streamImages } from './image-stream.js';
 import { likelihood } from './likelihood.js';
-import { noisePredictor } from './noise-predictor.js';
 import type { EvaluateOptions, Evaluation, ModelSubject } from './options.js';
 
 /** Images per pass: as many as `haze generate` draws at a time. */
@@ -55,9 +54,9 @@ export async function modelLikelihood(
         ...{ schedule, variance, pixels, onProgress },
         images: numbers.length,
         batch: unet.batch,
-        predict: noisePredictor(schedule, objective, (xt, t, images) =>
+        objective,
+        predict: (xt, t, images) =>
           unet.predict({ xt, t, ...ofImages(labels, numbers, images) }, 'running'),
-        ),
         noise: (image, t) => random.normals(PURPOSE.likelihoodNoise, numbers[image]!, t, each),
       },
       breath,

@@ -1,7 +1,7 @@
 /**
- * Improved precision and recall (Kynkäänniemi et al. 2019): a set covers a point that lies within the ball of one of its
  * Improved precision and recall (Kynkäänniemi et al. 2019): a set covers a point that lies within the ball around one of its
  * images whose radius is the distance to that image's k-th nearest neighbour in the set. Precision is the share of samples that
+ * the reference covers, recall that of the reference that the samples cover.
  */
 
 export interface PrecisionRecall {

@@ -6,16 +6,19 @@ import {
   readSeed,
 } from '../config/computing.js';
 import { classNames } from '../config/condition.js';
+import type { ComputingConfig } from '../config/config.js';
 import { readDiffusion } from '../config/diffusion.js';
 import { readEvaluation } from '../config/evaluation.js';
 import { readDrawn } from '../config/guide.js';
 import { openModel } from '../config/open-model.js';
-import { readSampling, SAMPLING_SETTINGS } from '../config/sampling.js';
+import { checkNorm, readSampling, SAMPLING_SETTINGS } from '../config/sampling.js';
 import type { Source } from '../config/source.js';
 import { UsageError } from '../errors.js';
 import { checkOutputPath } from '../io/output-path.js';
 import { PICTURE_EXTENSIONS } from '../io/pictures.js';
+import { UNSAID } from '../network/recognise.js';
 import { subjectKind } from './find-subject.js';
+import { refuseIdle } from './idle-settings.js';
 import type { EvaluateOptions, FileSubject, ModelSubject } from './options.js';
 
 /** Default number of samples of a model. */
@@ -24,12 +27,14 @@ const SAMPLES = 1000;
 /**
  * @param settings all settings but those of sampling
  * @param sampling those, whose names may differ on the command line
- * @throws UsageError for invalid settings, and for those of a model if images are evaluated
+ * @param hasImagesAside whether a program gives held-out images itself
+ * @throws UsageError for invalid settings, for those of a model if images are evaluated, and for those without an effect
  */
 export async function readEvaluateOptions(
   path: string,
   settings: Source,
   sampling: Source,
+  hasImagesAside = false,
 ): Promise<Omit<EvaluateOptions, 'requireCuda'>> {
   const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(settings) });
   const evaluation = readEvaluation(settings);
@@ -41,12 +46,15 @@ export async function readEvaluateOptions(
   const reference = settings.text('reference');
   const seed = readSeed(settings) ?? 0;
   const heldOut = settings.text('heldOut') ?? null;
-  return {
+  const options = {
     ...evaluation,
     ...{ computing, seed, heldOut },
-    subject: await readSubject(path, settings, sampling),
+    subject: await readSubject(path, settings, sampling, computing),
     reference: reference === undefined ? null : await readReference(reference, settings),
   };
+  const unseen = options.heldOut ?? (hasImagesAside ? 'given by a program' : null);
+  refuseIdle(settings, sampling, { ...options, heldOut: unseen });
+  return options;
 }
 
 async function readReference(path: string, settings: Source): Promise<FileSubject> {
@@ -66,16 +74,18 @@ async function readSubject(
   path: string,
   settings: Source,
   sampling: Source,
+  computing: ComputingConfig,
 ): Promise<ModelSubject | FileSubject> {
   const kind = await subjectKind(path);
   const count = settings.whole('count', { min: 1, max: 10_000_000 });
   if (kind !== 'model') {
-    refuseModelSettings(path, kind, settings, sampling);
+    refuseModelSettings(path, kind, settings, sampling, computing);
     return { kind, name: path };
   }
   // `size` is the size at which images are compared; for a model of bare weights it is also its own.
-  const opened = await openModel(path, settings);
+  const opened = await openModel(path, settings, undefined, 'bare weights');
   const { weights, model, diffusion, notes, sampling: defaults } = opened;
+  checkNorm(sampling, model);
   return {
     ...{ kind, name: path, weights, model, diffusion, notes },
     sampling: readSampling(sampling, diffusion, defaults),
@@ -85,17 +95,25 @@ async function readSubject(
   };
 }
 
-/** @throws UsageError for a setting of sampling if there is no model */
+/** Settings of a model beside its sampling and its forward process. */
+const OF_MODELS = ['count', 'weights', 'networkConfig', 'objective', 'require', ...UNSAID];
+
+/** @throws UsageError for a setting of a model, its samples or its device if there is no model */
 function refuseModelSettings(
   path: string,
   kind: FileSubject['kind'],
   settings: Source,
   sampling: Source,
+  { threads: _, ...computing }: ComputingConfig,
 ): void {
+  const usual: Readonly<Record<string, unknown>> = { ...COMPUTING_DEFAULTS };
   const [given] = [
-    ...(settings.has('count') ? [settings.where('count')] : []),
+    ...OF_MODELS.filter((name) => settings.has(name)).map((name) => settings.where(name)),
     ...SAMPLING_SETTINGS.filter((name) => sampling.has(name)).map((name) => sampling.where(name)),
     ...Object.keys(readDiffusion(settings)).map((name) => settings.where(name)),
+    ...Object.entries(computing)
+      .filter(([name, value]) => value !== usual[name])
+      .map(([name]) => settings.where(name)),
   ];
   if (given !== undefined) throw new UsageError(`${given}: needs a model; ${path} holds ${kind}`);
 }

@@ -6,7 +6,7 @@ import { systemReason } from './atomic.js';
 import { checkpointPaths, latestCheckpoint, readState } from './checkpoint.js';
 import { weightsPath } from './network.js';
 import { findPipeline, type Pipeline } from './pipeline.js';
-import { isFile, runPaths } from './run.js';
+import { isFile, isFileSync, runPaths } from './run.js';
 
 /** A model and its files. `weights` is its file of weights; `config` the config.json that overrides flags. */
 export type ModelSource =
@@ -37,15 +37,26 @@ export async function resolveModel(path: string): Promise<ModelSource> {
   }
   const weights = checkpointPaths(path).model;
   if (await isFile(weights)) {
-    const outer = join(dirname(dirname(resolve(path))), 'config.json');
-    const found = (await isFile(outer)) ? outer : undefined;
     await checkState(path);
-    return { kind: 'checkpoint', checkpoint: path, weights, config: found };
+    return { kind: 'checkpoint', checkpoint: path, weights, config: configAround(path) };
   }
   throw new UsageError(
     `${path}: expected a run (config.json), a checkpoint (model.safetensors), a diffusers pipeline ` +
       '(model_index.json) or a .safetensors file, got a folder with none of them',
   );
+}
+
+/** The config.json of the run that a folder is or is a checkpoint of; undefined for anything else. */
+export function findRunConfig(path: string): string | undefined {
+  const { config } = runPaths(path);
+  if (isFileSync(config)) return config;
+  return isFileSync(checkpointPaths(path).model) ? configAround(path) : undefined;
+}
+
+/** The config.json of the run around a checkpoint, if there is one. */
+function configAround(checkpoint: string): string | undefined {
+  const outer = join(dirname(dirname(resolve(checkpoint))), 'config.json');
+  return isFileSync(outer) ? outer : undefined;
 }
 
 /** A checkpoint's weights may exist without its state. @throws UsageError for a state whose step differs from the folder's name */

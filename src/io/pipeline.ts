@@ -2,11 +2,11 @@
  * Folders in diffusers' layout: a pipeline, nested (`unet/`, `scheduler/`) or flat like google/ddpm-*, or a model alone. Their
  * configs are read elsewhere.
  */
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '../errors.js';
 import { show } from './json.js';
-import { readJsonFileSync } from './run.js';
+import { isFileSync, readJsonFileSync } from './run.js';
 
 /** The files of such a folder. */
 export interface Pipeline {
@@ -99,5 +99,3 @@ function weightsIn(folder: string): string {
     `${folder}: expected ${STEM}.safetensors or .bin, got ${sharded === undefined ? 'neither' : `${sharded}, in shards, which are not supported`}`,
   );
 }
-
-const isFileSync = (path: string): boolean => existsSync(path) && statSync(path).isFile();

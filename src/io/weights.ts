@@ -42,7 +42,9 @@ export async function checkNetworkOf(
     const wanted = expected[key as keyof NetworkConfig];
     const name = key === 'kind' ? '--network' : key;
     if (!isDeepStrictEqual(got, wanted))
-      throw new UsageError(`${path}: expected ${name} ${wanted}, as ${whose} has, got ${got}`);
+      throw new UsageError(
+        `${path}: expected ${name} ${wanted ?? 'none'}, as ${whose} has, got ${got ?? 'none'}`,
+      );
   }
 }
 

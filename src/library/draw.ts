@@ -10,7 +10,7 @@ import type { ComputingConfig, DiffusionConfig, SamplingConfig } from '../config
 import { readDrawn } from '../config/guide.js';
 import { JsonObject } from '../config/json.js';
 import { openModel } from '../config/open-model.js';
-import { readSampling, SAMPLING_SETTINGS } from '../config/sampling.js';
+import { checkNorm, readSampling, SAMPLING_SETTINGS } from '../config/sampling.js';
 import type { SamplingDefaults } from '../config/scheduler.js';
 import { quote } from '../config/source.js';
 import type { CustomSampler } from '../diffusion/custom-sampler.js';
@@ -111,6 +111,7 @@ export async function readDraw<Event, Own>(
   const drawn = new JsonObject(where, draw, 'all');
   const seed = readSeed(source) ?? 0;
   source.finish();
+  checkNorm(drawn, model);
   return {
     ...{ weights, notes, model, diffusion, computing, seed, ...own },
     sampling: readAnySampling(where, draw, diffusion, sampling),

@@ -78,7 +78,7 @@ async function measure(subject: string, settings: EvaluateSettings): Promise<Eva
   const [draw, rest] = split({ ...given, ...named }, SAMPLING_SETTINGS);
   const source = new JsonObject('evaluate', byOwnNames('evaluate', rest), 'all');
   const sampling = new JsonObject('evaluate', draw, 'all');
-  const options = await readEvaluateOptions(subject, source, sampling);
+  const options = await readEvaluateOptions(subject, source, sampling, images !== undefined);
   // A run's weights do not need the settings for bare ones, but these are still read.
   source.finish();
   return evaluateOptions({

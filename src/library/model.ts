@@ -7,7 +7,7 @@ import type { Drawn, Guide } from '../config/guide.js';
 import { readDrawn } from '../config/guide.js';
 import { JsonObject } from '../config/json.js';
 import { type OpenModel, openModel } from '../config/open-model.js';
-import { SAMPLING_SETTINGS } from '../config/sampling.js';
+import { checkNorm, SAMPLING_SETTINGS } from '../config/sampling.js';
 import { passesOf } from '../diffusion/guidance.js';
 import { CounterRandom } from '../diffusion/random.js';
 import { Interrupted, RunError, ShapeError, UsageError } from '../errors.js';
@@ -315,6 +315,7 @@ class LoadedModel implements Model {
     source.finish();
     const sampling = readAnySampling(where, draw, diffusion, this.#opened.sampling);
     const drawn = new JsonObject(where, draw, 'all');
+    checkNorm(drawn, this.model);
     const { condition, guide } = await readDrawn(drawn, this.#path, this.#opened);
     const count = asked ?? usualCount(condition, MOST_OF_CLASSES);
     const plan = planSampling({ diffusion, sampling, condition, count });

@@ -2,6 +2,7 @@ import type { RunConfig } from '../config/config.js';
 import type { Trainer } from '../contracts/trainer.js';
 import { GIVEN } from '../data/given.js';
 import { CounterRandom } from '../diffusion/random.js';
+import { UsageError } from '../errors.js';
 import {
   checkpointPaths,
   latestCheckpoint,
@@ -56,8 +57,12 @@ export async function checkStart({ out, resume }: TrainOptions): Promise<void> {
 /** Checks that a new run's initial weights fit it. @throws UsageError */
 export async function checkInit({ resume, config }: TrainOptions): Promise<void> {
   const { init } = config.training;
-  if (!resume && init !== null)
+  if (resume || init === null) return;
+  try {
     await checkNetworkOf(await weightsOf(init), config.model, 'this run');
+  } catch (error) {
+    throw error instanceof UsageError ? new UsageError(`--init: ${error.message}`) : error;
+  }
 }
 
 /**

@@ -7,6 +7,7 @@ import { evaluate, type GivenImage } from '../../src/index.js';
 import { readStatistics } from '../../src/io/statistics-file.js';
 import { fixturePath, haze, refuses, startHaze } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
+import { freshRun, SMALL } from '../helpers/fresh-run.js';
 import { folderWithModel } from '../helpers/generate.js';
 import { npy } from '../helpers/npy.js';
 import { onnxTest } from '../helpers/onnx.js';
@@ -127,7 +128,45 @@ const BAD: readonly (readonly [RegExp, ...string[]])[] = [
   ],
 ];
 
-for (const [message, ...args] of BAD)
+const HELD = ['--held-out', IMAGES] as const;
+const SET = [IMAGES, '--reference', IMAGES] as const;
+const MODEL = [fixturePath('pipelines/flat'), ...HELD] as const;
+
+/** Settings that others leave without an effect. */
+const IDLE: readonly (readonly [RegExp, ...string[]])[] = [
+  [
+    /--held-out-images: belongs to --held-out, which is not given/,
+    ...SET,
+    '--held-out-images',
+    '4',
+  ],
+  [/--nearest-samples: belongs to --nearest, which is not given/, ...SET, '--nearest-samples', '4'],
+  [/--patch-images: belongs to --reference, which is not given/, ...MODEL, '--patch-images', '4'],
+  [
+    /--patch-images: needs the images of both sets; with statistics there are none/,
+    ...[STATISTICS, '--reference', STATISTICS, '--patch-images', '4'],
+  ],
+  [
+    /--neighbours: needs the images of both sets/,
+    ...[IMAGES, '--reference', STATISTICS, ...NETWORK, '--neighbours', '5'],
+  ],
+  [
+    /--pair-images: belongs to --reference, which is not given/,
+    ...[IMAGES, ...NETWORK, '--save-statistics', 'a.npz', '--pair-images', '5'],
+  ],
+  [
+    /--fit: scales images, and statistics have none/,
+    ...[STATISTICS, '--reference', STATISTICS, '--fit', 'crop'],
+  ],
+  [/--count: no samples are drawn without --reference or/, ...MODEL, '--count', '4'],
+  [/--sampler: no samples are drawn without --reference or/, ...MODEL, '--sampler', 'ddim'],
+  [/--device: needs a model; .* holds images/, ...SET, '--device', 'auto'],
+  [/--strict: needs a model; .* holds images/, ...SET, '--strict'],
+  [/--weights: needs a model; .* holds images/, ...SET, '--weights', 'raw'],
+  [/--require: needs a model; .* holds images/, ...SET, '--require', 'cuda'],
+];
+
+for (const [message, ...args] of [...BAD, ...IDLE])
   test(`evaluate is refused: ${message.source}`, (t) => refuses(t, ['evaluate', ...args], message));
 
 test('Statistics are compared without a network, and equal ones have distance 0', async (t) => {
@@ -255,6 +294,29 @@ test("A model's samples equal those of haze generate, and its likelihood depends
   });
   const left = (await readdir(cwd)).sort();
   t.deepEqual(left, ['made', 'model.safetensors']);
+});
+
+test('No patch images are no error where there are no images to take them from', async (t) => {
+  const found = await json('.', STATISTICS, '--reference', STATISTICS, '--patch-images', '0');
+  t.is(found.slicedWasserstein, null);
+  t.true(Math.abs(found.frechet!) < 1e-9);
+});
+
+test('Samples of a run are compared at another size than their own; bare weights say what they predict', async (t) => {
+  const cwd = await temporaryFolder(t);
+  const run = await freshRun(t, { ...SMALL, timesteps: '6' });
+  const found = await json(cwd, run, '--count', '3', '--size', '24', '--reference', IMAGES);
+  t.like(found.samples, { images: 3, size: 24 });
+  t.regex(found.samples!.scaled!, /^from 16x16 /);
+  t.is(found.reference!.size, 24);
+  const folder = await folderWithModel(t);
+  const bare = ['model.safetensors', '--size', '16', '--timesteps', '6', ...HELD];
+  const one = ['--held-out-images', '1'];
+  const [of, other] = [
+    await json(folder, ...bare, ...one),
+    await json(folder, ...bare, ...one, '--objective', 'v'),
+  ];
+  t.not(of.likelihood!.bitsPerDim, other.likelihood!.bitsPerDim);
 });
 
 test('Without onnxruntime-node, one line says how to install it', async (t) => {

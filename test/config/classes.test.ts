@@ -137,6 +137,7 @@ test('images take all classes in turn, or the named ones', (t) => {
   });
   t.deepEqual(condition({ class: '1' })?.labels, [1]);
   t.deepEqual(condition({ class: 'none' })?.labels, [3]);
+  t.deepEqual(condition({ class: 'none,bus', guidance: '3' })?.labels, [3, 0]);
   t.is(condition({}, fresh()), null);
   const list = new JsonObject('sample', { class: ['van', 1], guidance: 0 }, 'all');
   t.deepEqual(readCondition(list, 'runs/1', named() && { model: named().model, run: named() }), {
@@ -201,6 +202,10 @@ test('classes and guidance that a model does not support are refused in one line
     [/^--class: runs\/1 has no class none/, { class: 'none' }, without],
     [/^--guidance: expected a number from 0 to 1000, got x$/, { guidance: 'x' }],
     [/^--guidance: expected a number from 0 to 1000, got -1$/, { guidance: '-1' }],
+    [
+      /^--guidance: images without a class have nothing to follow; expected 1 or another class, got 3$/,
+      { class: 'none', guidance: '3' },
+    ],
   ] as const)
     t.regex(
       message(() => condition(flags, run)),

@@ -91,11 +91,9 @@ test('--attention selects levels by image size, on the way down and up', (t) => 
 test('every flag of the table is read into its field', (t) => {
   const flags: Flags = {
     channels: '1',
-    widths: '12,24',
+    widths: '12,24,36',
     'time-dim': '20',
     'layers-per-block': '3',
-    mid: false,
-    'mid-attention': false,
     'mid-scale': '1.5',
     'head-dim': 'all',
     groups: '3',
@@ -109,17 +107,17 @@ test('every flag of the table is read into its field', (t) => {
     'down-type': 'resnet',
     'up-type': 'resnet',
     dropout: '0.1',
-    attention: '32,16',
+    attention: '32,8',
   };
   t.deepEqual({ ...model(flags) }, {
     kind: 'unet2d',
     size: 32,
     channels: 1,
-    widths: [12, 24],
+    widths: [12, 24, 36],
     timeDim: 20,
     layers: 3,
-    mid: false,
-    midAttention: false,
+    mid: true,
+    midAttention: true,
     midScale: 1.5,
     headDim: null,
     groups: 3,
@@ -133,10 +131,12 @@ test('every flag of the table is read into its field', (t) => {
     downType: 'resnet',
     upType: 'resnet',
     dropout: 0.1,
-    downAttention: [true, true],
-    upAttention: [true, true],
+    downAttention: [true, false, true],
+    upAttention: [true, false, true],
     numClasses: null,
   } as never);
+  t.like(model({ mid: false }), { mid: false, midAttention: true });
+  t.like(model({ 'mid-attention': false }), { mid: true, midAttention: false });
   // Help lists what is read; classes are the business of classes.test.ts.
   const listed = Object.values(modelGroups).flatMap(Object.keys);
   for (const kind of KINDS)

@@ -124,6 +124,10 @@ test("flags may repeat the folder's settings and set the image size, but nothing
     [{ timesteps: '300' }, /^--timesteps: .*nested has 50, got 300$/],
     [{ norm: 'shared' }, /^--norm: belongs to --network simple; the network is unet2d$/],
     [{ network: 'simple' }, /^--network: .*nested has unet2d, got simple$/],
+    [
+      { 'network-config': join(pipeline('nested'), 'unet', 'config.json') },
+      /^--network-config: belongs to bare weights; .*nested has its network's config$/,
+    ],
   ];
   for (const [flags, message] of wrong)
     await t.throwsAsync(open(pipeline('nested'), flags), { instanceOf: UsageError, message });

@@ -1,9 +1,11 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import test from 'ava';
 import { Args } from '../../src/config/args.js';
 import type { RunConfig } from '../../src/config/config.js';
 import { newRunConfig, resumedRunConfig } from '../../src/config/run-config.js';
 import { UsageError } from '../../src/errors.js';
+import { fixturePath } from '../helpers/cli.js';
+import { freshRun, SMALL } from '../helpers/fresh-run.js';
 
 const fresh = (flags: Record<string, string | boolean> = {}, source = 'toy-cars'): RunConfig =>
   newRunConfig(source, new Args(flags));
@@ -63,6 +65,66 @@ test('paths are stored as absolute paths, so a resume from another folder finds 
   t.is(fresh({ init: 'w.safetensors' }).training.init, resolve('w.safetensors'));
 });
 
+const RUN = { ...SMALL, objective: 'v', batch: '5', loss: 'l2' };
+const DRAWN = { sampler: 'ddim', steps: 9, eta: 1 } as const;
+
+test('--init of a run takes its network, batch, forward process and sampling; how to train is given anew', async (t) => {
+  const run = await freshRun(t, RUN, { sampling: DRAWN });
+  const given = newRunConfig('toy-cars', new Args(RUN));
+  for (const init of [run, join(run, 'checkpoints', 'step-1')]) {
+    const { model, diffusion, training, sampling } = fresh({ init });
+    t.deepEqual(model, given.model);
+    t.deepEqual(diffusion, { ...given.diffusion, loss: 'l1' });
+    t.is(training.batch, 5);
+    t.deepEqual(sampling, DRAWN);
+    t.is(training.init, init);
+  }
+  const other = fresh({ init: run, size: '32', dropout: '0.1', batch: '3', timesteps: '50' });
+  t.like(other.model, { size: 32, widths: [8, 12], dropout: 0.1 });
+  t.like(other.diffusion, { timesteps: 50, objective: 'v' });
+  t.is(other.training.batch, 3);
+});
+
+test("with a preset the network and what it predicts are the run's, the rest the preset's", async (t) => {
+  const run = await freshRun(t, { ...SMALL, schedule: 'linear' });
+  const { model, diffusion, training, sampling } = fresh({ init: run, preset: 'pictures-32' });
+  t.deepEqual(model, newRunConfig('toy-cars', new Args(SMALL)).model);
+  // The recipe's v would be wrong for weights that predict the noise.
+  t.is(diffusion.objective, undefined);
+  t.like(diffusion, { schedule: 'linear', timesteps: 77, loss: 'l2' });
+  t.like(training, { batch: 32, optimizer: 'muon', steps: 4800, zeroInit: false });
+  t.is(sampling?.sampler, 'ddim');
+  const pipeline = fresh({ init: fixturePath('pipelines/flat'), preset: 'minutes-32' });
+  t.is(pipeline.diffusion.objective, undefined);
+});
+
+test('settings that contradict the network of --init are refused by name', async (t) => {
+  const run = await freshRun(t, RUN);
+  const simple = await freshRun(t, { size: '16', widths: '8,16' });
+  const folder = fixturePath('pipelines/flat');
+  const cases: [flags: Record<string, string | boolean>, expected: RegExp][] = [
+    [{ init: run, widths: '8,16' }, /^--widths: .*run has 8,12, got 8,16$/],
+    [{ init: run, channels: '1' }, /^--channels: .*run has 3, got 1$/],
+    [{ init: run, 'norm-eps': '1e-5' }, /^--norm-eps: .*run has 0\.000001, got 0\.00001$/],
+    [{ init: run, attention: '16' }, /^--attention: .*run has 8, got 16$/],
+    [{ init: run, network: 'simple' }, /^--network: .*run has unet2d, got simple$/],
+    [{ init: run, norm: 'shared' }, /^--norm: belongs to --network simple; the network is unet2d$/],
+    [{ init: simple, norm: 'shared' }, /^--norm: .*run has separate, got shared$/],
+    [{ init: simple, network: 'unet2d' }, /^--network: .*run has simple, got unet2d$/],
+    [{ init: folder, groups: '2' }, /^--groups: .*flat.* has 4, got 2$/],
+    [
+      { init: run, 'network-config': join(folder, 'config.json') },
+      /^--network-config: .*run already gives the network; give only one of the two$/,
+    ],
+  ];
+  for (const [flags, expected] of cases)
+    t.regex(
+      message(() => fresh(flags)),
+      expected,
+    );
+  t.notThrows(() => fresh({ init: run, widths: '8,12', attention: '8', 'norm-eps': '1e-6' }));
+});
+
 test('a number for --held-out is a fraction', (t) => {
   t.deepEqual(fresh({ 'held-out': '0.25' }).data.heldOut, { fraction: 0.25 });
   for (const text of ['0', '1', '1.5', '-0.1', 'Infinity'])
@@ -81,6 +143,17 @@ test('conflicting settings are refused', (t) => {
     message(() => fresh({ 'beta-start': '0.5', 'beta-end': '0.1' })),
     /--beta-end: expected at least --beta-start/,
   );
+  for (const [flag, value] of [
+    ['schedule', 'cosine'],
+    ['beta-start', '0.001'],
+    ['beta-end', '0.03'],
+    ['scale-betas', true],
+  ] as const)
+    t.is(
+      message(() => fresh({ objective: 'flow', [flag]: value })),
+      `--${flag}: --objective flow has straight paths and no schedule`,
+    );
+  t.notThrows(() => fresh({ objective: 'flow', preset: 'pictures-32' }));
   t.regex(
     message(() => fresh({ eager: true })),
     /--eager: belongs to --device tensorflow/,

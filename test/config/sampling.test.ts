@@ -1,6 +1,6 @@
 import test from 'ava';
 import { Args } from '../../src/config/args.js';
-import { readSampling, SAMPLING_NAMES } from '../../src/config/sampling.js';
+import { checkNorm, readSampling, SAMPLING_NAMES } from '../../src/config/sampling.js';
 import { UsageError } from '../../src/errors.js';
 
 type Given = Record<string, string | boolean>;
@@ -80,6 +80,23 @@ test('a flow network is sampled only along s', (t) => {
     t.throws(() => flow(flags), { instanceOf: UsageError, message });
 });
 
+test('BatchNorm by the batch is refused for a network without', (t) => {
+  const bn = (norm: string, kind: 'simple' | 'unet2d') =>
+    checkNorm(new Args({ bn: norm }).renamed(SAMPLING_NAMES), { kind });
+  t.throws(() => bn('batch', 'unet2d'), {
+    instanceOf: UsageError,
+    message: '--bn: belongs to --network simple; a unet2d has no BatchNorm',
+  });
+  t.notThrows(() => bn('running', 'unet2d'));
+  t.notThrows(() => bn('batch', 'simple'));
+});
+
+test("Euler's noise levels of Karras follow a spacing", (t) => {
+  t.like(sampling({ sampler: 'euler', karras: true, spacing: 'trailing' }), {
+    ...{ karras: true, spacing: 'trailing' },
+  });
+});
+
 test('conflicting settings are refused', (t) => {
   const wrong: [flags: Given, message: RegExp][] = [
     [
@@ -104,6 +121,10 @@ test('conflicting settings are refused', (t) => {
     [{ 'dynamic-threshold': '0.9', clamp: true }, /^--dynamic-threshold: clamps too/],
     [{ 'threshold-max': '2' }, /^--threshold-max: belongs to --dynamic-threshold, which is off/],
     [{ 'dynamic-threshold': '0' }, /^--dynamic-threshold: expected .* above 0 .* 1, got 0$/],
+    [
+      { sampler: 'dpm++2m', karras: true, spacing: 'trailing' },
+      /^--spacing: the noise levels of --karras do not follow a spacing with dpm\+\+2m$/,
+    ],
   ];
   for (const [flags, message] of wrong)
     t.throws(() => sampling(flags), { instanceOf: UsageError, message });

@@ -1,6 +1,7 @@
 import test from 'ava';
 import { COMPUTING_DEFAULTS } from '../../src/config/computing.js';
 import { openUnet } from '../../src/device/open.js';
+import type { Signal } from '../../src/diffusion/objective.js';
 import { makeSchedule } from '../../src/diffusion/schedule.js';
 import { Breath } from '../../src/evaluate/breath.js';
 import { type LikelihoodOptions, likelihood } from '../../src/evaluate/likelihood.js';
@@ -40,7 +41,7 @@ test("The terms of the bound and the losses match PyTorch's for the same weights
     const told: number[] = [];
     const found = await likelihood(
       {
-        ...{ schedule, variance, images: 3, batch: 8 },
+        ...{ schedule, variance, objective: 'epsilon', images: 3, batch: 8 },
         pixels: fixture.bytes('images'),
         predict: (xt, steps) => unet.predict({ xt, t: steps }, 'running'),
         noise: (image, step) =>
@@ -71,13 +72,62 @@ test("The terms of the bound and the losses match PyTorch's for the same weights
   }
 });
 
+/** What a network that knows everything predicts. */
+const TRUTH = {
+  epsilon: (_: Signal, __: number, noise: number) => noise,
+  x0: (_: Signal, x0: number) => x0,
+  v: ({ alpha, sigma }: Signal, x0: number, noise: number) => alpha * noise - sigma * x0,
+};
+
+for (const objective of ['epsilon', 'x0', 'v'] as const)
+  for (const zeroTerminalSnr of objective === 'epsilon' ? [false] : [false, true])
+    test(`A network of ${objective} that knows everything only pays for the bytes${zeroTerminalSnr ? ', also where x_T is pure noise' : ''}`, async (t) => {
+      const own = makeSchedule({
+        ...{ schedule: 'scaled-linear', timesteps: T, objective, zeroTerminalSnr },
+        ...{ betaStart: 0.002, betaEnd: 0.35 },
+      });
+      const pixels = Uint8Array.from({ length: 24 }, (_, i) => (i * 37) % 256);
+      const noise = (image: number, step: number) =>
+        Float32Array.from({ length: 12 }, (_, i) => Math.sin(image + 7 * step + i));
+      const found = await likelihood(
+        {
+          ...{ schedule: own, variance: 'small', objective, images: 2, batch: 4, pixels, noise },
+          predict: async (_, steps, images) => {
+            const output = new Float32Array(4 * 12);
+            for (let slot = 0; slot < 4; slot++) {
+              const [image, step] = [images[slot]!, steps[slot]!];
+              const signal = {
+                alpha: own.exact.sqrtAlphaBar[step]!,
+                sigma: own.exact.sqrtOneMinusAlphaBar[step]!,
+              };
+              const epsilon = noise(image, step);
+              for (let i = 0; i < 12; i++)
+                output[slot * 12 + i] = TRUTH[objective](
+                  signal,
+                  pixels[image * 12 + i]! / 127.5 - 1,
+                  epsilon[i]!,
+                );
+            }
+            return output;
+          },
+        },
+        new Breath(),
+      );
+      for (let step = 1; step < T; step++)
+        t.true(Math.abs(found.terms[step]!) < 1e-6, `${step}: ${found.terms[step]}`);
+      t.true(found.terms[0]! > 0 && found.terms[0]! < 8);
+      // Little noise follows from an image in f32 only to so many digits.
+      for (const loss of found.losses.l1) t.true(loss < 1e-4, `${loss}`);
+      t.true(found.prior < (zeroTerminalSnr ? 1e-12 : 1));
+    });
+
 /** Of images that all are `level`, by a model that knows their noise exactly. */
 const known = (level: number, images: number): LikelihoodOptions => {
   const epsilon = (image: number, step: number) =>
     Float32Array.from({ length: 12 }, (_, i) => Math.sin(image + 7 * step + i));
   let slots: Float32Array[] = [];
   return {
-    ...{ schedule, variance: 'small', images, batch: 4 },
+    ...{ schedule, variance: 'small', objective: 'epsilon', images, batch: 4 },
     pixels: new Uint8Array(12 * images).fill(level),
     noise: (image, step) => {
       if (slots.length === 4) slots = [];

@@ -70,6 +70,10 @@ test("guidance moves away from the guide's prediction, alike in sample, generate
     t.notDeepEqual(plain.images, expected);
     t.deepEqual((await sample(at('run'), { ...guided, guidance: 1 })).images, plain.images);
   }
+  // A guide that does not take part is looked at, too.
+  await t.throwsAsync(sample(at('run'), { ...DDIM, guide: at('nothing'), guidance: 1 }), {
+    message: /^sample\.guide: .*nothing: expected a model, got none/,
+  });
   const guide = at('weak');
   const files = { ...DDIM, count: 18, guide, guidance: 2.5 } as const;
   const { images } = await sample(at('run'), files);

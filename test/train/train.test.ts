@@ -420,7 +420,7 @@ test('weights for --init of another model are refused before an image is decoded
   const run = train({ ...options, config, out, onEvent: (event) => events.push(event) });
   await t.throwsAsync(run, {
     instanceOf: UsageError,
-    message: /model\.safetensors: expected widths 8,24, as this run has, got 8,16$/,
+    message: /^--init: .*model\.safetensors: expected widths 8,24, as this run has, got 8,16$/,
   });
   t.deepEqual(events, []);
   t.false(existsSync(out));
