@@ -14,6 +14,10 @@ export function make<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
+/** The name of a run, whatever its direction, as a heading; the page hides it where there is one run. */
+export const runHeading = (name: string): HTMLElement =>
+  make('h3', { class: 'run-name' }, make('bdi', {}, name));
+
 /** A table that may be larger than the page: its scrolling area can be reached by keyboard. */
 export function scrolling(label: string, table: HTMLTableElement): HTMLElement {
   return make(

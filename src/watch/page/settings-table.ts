@@ -41,10 +41,10 @@ export class SettingsTable {
       row.append(...cells.map((cell) => make('td', {}, cell)));
       return [row];
     });
-    const names = ['setting', ...runs.map(({ name }) => name)];
+    const heads = ['setting', ...runs.map(({ name }) => make('bdi', {}, name))];
     this.table.replaceChildren(
       make('caption', {}, 'Settings of config.json'),
-      make('thead', {}, make('tr', {}, ...names.map((name) => make('th', { scope: 'col' }, name)))),
+      make('thead', {}, make('tr', {}, ...heads.map((head) => make('th', { scope: 'col' }, head)))),
       make('tbody', {}, ...rows),
     );
   }
