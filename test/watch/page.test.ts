@@ -156,9 +156,15 @@ chromiumTest(
       const run = writeRun(folder, name, 12 + i, { seed: i });
       await writePng(join(run, 'samples', 'step-10.png'), 100 * i);
     }
+    writeRun(folder, 'begun', 1);
     const url = await serving(t, await WatchedRuns.open(folder));
     const { page, errors } = await openAt(t, url);
-    await page.locator('#fact-columns article').nth(1).waitFor();
+    await page.locator('#fact-columns article').nth(2).waitFor();
+    t.is(await page.getByText('No samples', { exact: true }).count(), 1);
+    const summary = plain(await page.locator('#loss-chart .summary').textContent());
+    t.regex(summary, /begun: mean of 5 steps: 1 at step 1[;.]/);
+    await page.getByRole('checkbox', { name: 'begun', exact: true }).uncheck();
+    await page.locator('#fact-columns article').nth(2).waitFor({ state: 'detached' });
     t.deepEqual((await page.locator('#fact-columns h3').allTextContents()).sort(), ['a', 'b']);
     t.is(await page.locator('#sample-columns img').count(), 2);
     t.deepEqual(await page.locator('tr.differs th').allTextContents(), ['seed']);

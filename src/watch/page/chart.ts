@@ -77,6 +77,7 @@ function summaryOf(lines: readonly Line[]): string {
     const low = points.reduce((a, b) => (b.value < a.value ? b : a));
     const at = (p: { value: number; step: number }) =>
       `${short(p.value, 3)} at step ${whole(p.step)}`;
+    if (points.length === 1) return [`${label}: ${at(begin)}`];
     return [`${label}: ${at(begin)}, ${at(end)}, lowest ${at(low)}`];
   });
   if (said.length > SPOKEN_OF) return `${said.length} lines, whose points are in the table.`;

@@ -1,6 +1,6 @@
 /** The runs that are chosen among those of a folder. The page's address keeps them, for a reload and for others. */
 import type { RunList } from '../messages.js';
-import { byId, type Column, Columns, make } from './dom.js';
+import { byId, type Column, Columns, make, named } from './dom.js';
 
 /** Runs that are shown before any was chosen, the newest. */
 const AT_FIRST = 3;
@@ -46,7 +46,7 @@ export class Choice {
       history.replaceState(null, '', `#${kept}`);
       this.onChange();
     });
-    return { element: make('label', {}, box, make('bdi', {}, name)), update: () => {} };
+    return { element: make('label', {}, box, named(name)), update: () => {} };
   }
 }
 

@@ -5,6 +5,13 @@ import { short } from './words.js';
 
 const HEIGHT = 300;
 
+/** Distances of ticks on the axis of the steps: there is no half of a step. */
+const WHOLE = Array.from({ length: 15 }, (_, power) => 10 ** power).flatMap((ten) => [
+  ten,
+  2 * ten,
+  5 * ten,
+]);
+
 export class Plot {
   readonly element = make('div', { class: 'plot' });
   private lines: readonly Line[] = [];
@@ -106,7 +113,7 @@ export class Plot {
       height: HEIGHT,
       scales: { x: { time: false }, y: { distr: this.logarithmic ? 3 : 1 } },
       axes: [
-        { ...axis, values: many },
+        { ...axis, incrs: WHOLE, values: many },
         { ...axis, size: 64, values: many },
       ],
       series: [

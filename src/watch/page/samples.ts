@@ -1,6 +1,6 @@
 /** Samples by step, the same for all runs, and the runs' other pictures. */
 import type { RunData } from './api.js';
-import { byId, type Column, Columns, make, runHeading, setText } from './dom.js';
+import { byId, type Column, Columns, make, named, runHeading, setText } from './dom.js';
 import { isolated, whole } from './words.js';
 
 export class Samples {
@@ -78,8 +78,11 @@ export class Samples {
         if (found && next === source) return;
         source = next;
         image.hidden = !found;
-        setText(caption, found ? `After step ${whole(found[0])}` : 'No samples so early');
-        if (!found) return;
+        if (!found) {
+          setText(caption, samples.length === 0 ? 'No samples' : 'No samples so early');
+          return;
+        }
+        setText(caption, `After step ${whole(found[0])}`);
         at = found[0];
         image.alt = `Samples of ${isolated(name)} after step ${whole(at)}`;
         image.src = source;
@@ -107,7 +110,7 @@ export function picturesColumn(name: string): Column<RunData> {
             alt: `${isolated(picture.name)} of ${isolated(name)}`,
             src: address(name, encodeURIComponent(picture.name), picture.version),
           });
-          return make('figure', {}, image, make('figcaption', {}, make('bdi', {}, picture.name)));
+          return make('figure', {}, image, make('figcaption', {}, named(picture.name)));
         }),
       );
     },

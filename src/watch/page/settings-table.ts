@@ -1,6 +1,7 @@
 /** The settings of runs side by side; differences are marked. */
 import type { RunData } from './api.js';
-import { byId, make, scrolling } from './dom.js';
+import { byId, make, named, scrolling } from './dom.js';
+import { shortened } from './words.js';
 
 export class SettingsTable {
   private readonly section = byId('settings', HTMLElement);
@@ -41,7 +42,7 @@ export class SettingsTable {
       row.append(...cells.map((cell) => make('td', {}, cell)));
       return [row];
     });
-    const heads = ['setting', ...runs.map(({ name }) => make('bdi', {}, name))];
+    const heads = ['setting', ...runs.map(({ name }) => named(shortened(name)))];
     this.table.replaceChildren(
       make('caption', {}, 'Settings of config.json'),
       make('thead', {}, make('tr', {}, ...heads.map((head) => make('th', { scope: 'col' }, head)))),

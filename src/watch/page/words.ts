@@ -25,12 +25,15 @@ export function shortened(name: string): string {
   return `${begin.join('')}…${end.join('')}`;
 }
 
-/** Marks that begin and end a piece of text with a direction of its own, and those that would end it early. */
-const [BEGIN, END] = ['\u2068', '\u2069'];
-const DIRECTING = /[\u202a-\u202e\u2066-\u2069]/g;
+/** Marks that turn text around, and could make a name look like another. */
+const TURNING = /[\u202a-\u202e\u2066-\u2069]/g;
+
+/** A name as it is shown: such marks are written out, as on terminals. */
+export const plain = (name: string): string =>
+  name.replaceAll(TURNING, (mark) => `\\u${mark.charCodeAt(0).toString(16)}`);
 
 /** A name within a sentence: one that is written from right to left leaves the order of the rest as it is. */
-export const isolated = (name: string): string => BEGIN + name.replaceAll(DIRECTING, '') + END;
+export const isolated = (name: string): string => `\u2068${plain(name)}\u2069`;
 
 /** `2 h 5 min`, `3 min`, `12 s`. */
 export function duration(seconds: number): string {
