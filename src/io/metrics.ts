@@ -6,11 +6,11 @@ import { systemCode, systemReason, writeAtomically, writeFully } from './atomic.
 import { isObject, show } from './json.js';
 import { readLines } from './plain-file.js';
 
-/**
- * Mean loss of a step's images by quarter of the timesteps (improved-diffusion's q0 to q3); a quarter without
- * images is missing.
- */
-export type Quarters = { readonly [Q in 'q0' | 'q1' | 'q2' | 'q3']?: number };
+/** Quarters of the timesteps, from the least noise to the most (improved-diffusion's q0 to q3). */
+export const QUARTERS = ['q0', 'q1', 'q2', 'q3'] as const;
+
+/** Mean loss of a step's images by quarter; a quarter without images is missing. */
+export type Quarters = { readonly [Q in (typeof QUARTERS)[number]]?: number };
 
 /** One training step. Steps count from 1, epochs from 0; `ms` says how long each part took. */
 export interface StepMetrics extends Quarters {

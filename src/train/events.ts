@@ -1,7 +1,7 @@
 /** A run's metrics and samples as TensorBoard's events. */
 import { readFile } from 'node:fs/promises';
 import type { RunConfig } from '../config/config.js';
-import type { StepMetrics } from '../io/metrics.js';
+import { QUARTERS, type StepMetrics } from '../io/metrics.js';
 import type { RunPaths } from '../io/run.js';
 import { EventLog, hasEvents } from '../io/tensorboard/events.js';
 import type { TrainOptions } from './options.js';
@@ -18,11 +18,11 @@ export function openEvents(
 
 /** The contents of a step's line in metrics.jsonl; TensorBoard groups names by the part before the slash. */
 export function stepScalars(metrics: StepMetrics): [name: string, value: number][] {
-  const { loss, lr, imagesPerSecond, ms, q0, q1, q2, q3 } = metrics;
-  const quarters = Object.entries({ q0, q1, q2, q3 }).flatMap(
-    ([name, value]): [string, number][] =>
-      value === undefined ? [] : [[`loss by quarter/${name}`, value]],
-  );
+  const { loss, lr, imagesPerSecond, ms } = metrics;
+  const quarters = QUARTERS.flatMap((name): [string, number][] => {
+    const value = metrics[name];
+    return value === undefined ? [] : [[`loss by quarter/${name}`, value]];
+  });
   return [
     ['loss/train', loss],
     ...quarters,

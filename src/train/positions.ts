@@ -1,6 +1,6 @@
 import type { RunConfig } from '../config/config.js';
 import { type PositionOptions, type Positions, quarterOf } from '../diffusion/mixture.js';
-import type { Quarters } from '../io/metrics.js';
+import { QUARTERS, type Quarters } from '../io/metrics.js';
 
 /** How a run draws how noisy its images are. */
 export const positionsOf = ({ diffusion, training }: RunConfig): PositionOptions => ({
@@ -9,8 +9,6 @@ export const positionsOf = ({ diffusion, training }: RunConfig): PositionOptions
   sampling: training.timeSampling,
 });
 
-const NAMES = ['q0', 'q1', 'q2', 'q3'] as const;
-
 /** The mean loss of the images in each quarter of the timesteps; quarters without images are omitted. */
 export function lossByQuarter(
   positions: Positions,
@@ -18,7 +16,7 @@ export function lossByQuarter(
   options: PositionOptions,
 ): Quarters {
   const quarters = Array.from(positions, (position) => quarterOf(position, options));
-  const means = NAMES.flatMap((name, quarter) => {
+  const means = QUARTERS.flatMap((name, quarter) => {
     const own = losses.filter((_, i) => quarters[i] === quarter);
     return own.length > 0 ? [[name, own.reduce((a, b) => a + b, 0) / own.length]] : [];
   });

@@ -1,11 +1,13 @@
 import { join } from 'node:path';
-import { type Metrics, parseMetrics, type StepMetrics } from '../io/metrics.js';
+import { type Metrics, parseMetrics, QUARTERS, type StepMetrics } from '../io/metrics.js';
 import { plural } from '../units.js';
 import { FollowedFile, type Progress } from './followed-file.js';
-import { partsOf, Recent } from './recent.js';
+import { Recent } from './recent.js';
 import { Thinned } from './thinned.js';
 
-const QUARTERS = ['q0', 'q1', 'q2', 'q3'] as const;
+/** Parts of a step that are shown, and characters of their names; a log that has more of either is not one of ours. */
+const MOST_PARTS = 32;
+const LONGEST_PART = 100;
 
 /** The numbers of a run's metrics.jsonl, read as it grows. */
 export class Losses {
@@ -80,3 +82,9 @@ export class Losses {
     this.steps.add(step, values);
   }
 }
+
+/** What a log says took time in a step. */
+const partsOf = ({ ms }: StepMetrics): string[] =>
+  Object.keys(ms)
+    .filter((part) => part.length <= LONGEST_PART && Number.isFinite(ms[part]))
+    .slice(0, MOST_PARTS);

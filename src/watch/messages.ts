@@ -70,8 +70,6 @@ export interface Now {
   readonly loss: number | null;
   readonly lr: number | null;
   readonly imagesPerSecond: number | null;
-  /** Milliseconds per step by part. */
-  readonly ms: Readonly<Record<string, number>>;
 }
 
 /** Answer to `GET /run/<name>?steps=G.N&heldOut=G.N`: the page has the buckets of generation G before number N. */

@@ -1,6 +1,7 @@
 /** A run's config.json as the page shows it, and the settings that the page's numbers need. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { imagesOfStep } from '../config/replicas.js';
 import { isObject } from '../io/json.js';
 import { type Json, readJsonFile } from '../io/run.js';
 import { inside } from './inside.js';
@@ -16,6 +17,8 @@ export class Settings {
   rows: readonly Row[] = [];
   /** Images per step; 1 if config.json does not say. */
   imagesPerStep = 1;
+  /** Steps whose lines a queue may log at once. */
+  stepsPerRound = 1;
   steps: number | null = null;
   epochs: number | null = null;
   private readonly root: string;
@@ -40,13 +43,15 @@ export class Settings {
   private take(config: Json): void {
     this.rows = rowsOf(config).slice(0, MOST_ROWS);
     const training = isObject(config.training) ? config.training : {};
-    const { steps, epochs, batch, accumulate, replicas } = training;
+    const { steps, epochs, batch, accumulate, replicas, syncEvery } = training;
     this.steps = positive(steps);
     this.epochs = positive(epochs);
-    this.imagesPerStep = [batch, accumulate, replicas].reduce<number>(
-      (product, count) => product * (positive(count) ?? 1),
-      1,
-    );
+    this.stepsPerRound = positive(syncEvery) ?? 1;
+    this.imagesPerStep = imagesOfStep({
+      batch: positive(batch) ?? 1,
+      accumulate: positive(accumulate) ?? 1,
+      replicas: positive(replicas) ?? 1,
+    });
   }
 }
 

@@ -10,9 +10,10 @@ import { Settings } from './settings.js';
 /** Milliseconds for which requests are answered from the last read. */
 const FRESH = 200;
 
-/** Without a step for this long, in seconds and in durations of a step, a run is quiet: it was stopped, or draws samples. */
+/** A run whose last step is this long ago, by all of these, is quiet. A round that workers train is logged at its end. */
 const QUIET_SECONDS = 15;
 const QUIET_STEPS = 10;
+const QUIET_ROUNDS = 2;
 
 /** The buckets that a page already has: those of a generation before `from`. */
 export interface Known {
@@ -130,9 +131,8 @@ export class WatchedRun {
     if (total !== null && step >= total) return 'finished';
     const idle = this.idle();
     if (idle === null || step === 0) return 'waiting';
-    return idle > Math.max(QUIET_SECONDS, QUIET_STEPS * this.secondsPerStep())
-      ? 'quiet'
-      : 'training';
+    const steps = Math.max(QUIET_STEPS, QUIET_ROUNDS * this.settings.stepsPerRound);
+    return idle > Math.max(QUIET_SECONDS, steps * this.secondsPerStep()) ? 'quiet' : 'training';
   }
 
   private idle(): number | null {

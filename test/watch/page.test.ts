@@ -1,4 +1,11 @@
-import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
@@ -22,6 +29,13 @@ async function shownRun(t: ExecutionContext): Promise<{ run: string; url: string
   await writePng(join(run, 'film.png'), 250);
   return { run, url: await serving(t, await WatchedRuns.open(run)) };
 }
+
+/** A text without the marks that keep a name's direction to itself. */
+const plain = (text: string | null): string => (text ?? '').replaceAll(/[\u2068\u2069]/g, '');
+
+/** The legend's names of the losses' lines. */
+const labelsOf = async (page: Page): Promise<string[]> =>
+  (await page.locator('#loss-chart .u-label').allTextContents()).map(plain);
 
 const lossTable = (page: Page) => page.locator('#loss-chart details');
 
@@ -100,7 +114,7 @@ chromiumTest('mouse and keyboard step through samples, and the newest is followe
   const shows = async (step: number, place: string) => {
     await page.locator('#step-text', { hasText: `step ${step}, ${place}` }).waitFor();
     t.regex((await image.getAttribute('src')) ?? '', new RegExp(`/samples/step-${step}\\.png`));
-    t.is(await image.getAttribute('alt'), `Samples of run after step ${step}`);
+    t.is(plain(await image.getAttribute('alt')), `Samples of run after step ${step}`);
     t.is(await page.locator('#step').getAttribute('aria-valuetext'), `step ${step}`);
   };
   await shows(20, '3 of 3');
@@ -139,17 +153,27 @@ chromiumTest(
       const run = writeRun(folder, name, 12 + i, { seed: i });
       await writePng(join(run, 'samples', 'step-10.png'), 100 * i);
     }
+    writeRun(folder, 'begun', 1);
     const url = await serving(t, await WatchedRuns.open(folder));
     const { page, errors } = await openAt(t, url);
-    await page.locator('#fact-columns article').nth(1).waitFor();
+    await page.locator('#fact-columns article').nth(2).waitFor();
+    t.is(await page.getByText('No samples', { exact: true }).count(), 1);
+    const summary = plain(await page.locator('#loss-chart .summary').textContent());
+    t.regex(summary, /begun: mean of 5 steps: 1 at step 1[;.]/);
+    await page.getByRole('checkbox', { name: 'begun', exact: true }).uncheck();
+    await page.locator('#fact-columns article').nth(2).waitFor({ state: 'detached' });
     t.deepEqual((await page.locator('#fact-columns h3').allTextContents()).sort(), ['a', 'b']);
     t.is(await page.locator('#sample-columns img').count(), 2);
     t.deepEqual(await page.locator('tr.differs th').allTextContents(), ['seed']);
-    const labels = await page.locator('#loss-chart .u-label').allTextContents();
+    const labels = await labelsOf(page);
     t.true(labels.includes('a: each step') && labels.includes('b: held out'), labels.join());
     await page.getByRole('checkbox', { name: 'a', exact: true }).uncheck();
     await page.locator('#fact-columns article').nth(1).waitFor({ state: 'detached' });
     t.is(await page.locator('#sample-columns img').count(), 1);
+    await page.reload();
+    await page.locator('#fact-columns article').waitFor();
+    t.false(await page.getByRole('checkbox', { name: 'a', exact: true }).isChecked());
+    t.true(await page.getByRole('checkbox', { name: 'b', exact: true }).isChecked());
     t.deepEqual(errors, []);
   },
 );
@@ -196,6 +220,60 @@ chromiumTest(
     t.deepEqual(errors, []);
   },
 );
+
+chromiumTest('samples whose file is gone are named as such, and the others shown', async (t) => {
+  const { run, url } = await shownRun(t);
+  const { page } = await openAt(t, url);
+  await page.locator('#step-text', { hasText: 'step 20, 3 of 3' }).waitFor();
+  rmSync(run, { recursive: true });
+  await page.locator('#status', { hasText: 'its files are gone' }).waitFor();
+  const caption = page.locator('#sample-columns figcaption');
+  const image = page.locator('#sample-columns img');
+  t.is(await caption.textContent(), 'After step 20');
+  t.true(await image.isVisible());
+  await page.getByRole('button', { name: 'Earlier' }).click();
+  await page.locator('figcaption', { hasText: 'After step 10: the picture is gone' }).waitFor();
+  t.false(await image.isVisible());
+});
+
+chromiumTest(
+  'a name of any length and direction keeps the page in its window and the words around it in order',
+  async (t) => {
+    const folder = await temporaryFolder(t);
+    const begin = 'batch-32-'.repeat(10);
+    const names = [`${begin}a`, `${begin}b`, 'x'.repeat(200), '\u202eabc', 'ריצה 1'];
+    for (const name of names)
+      await writePng(join(writeRun(folder, name, 24), 'samples', 'step-10.png'), 1);
+    const url = await serving(t, await WatchedRuns.open(folder));
+    const viewport = { width: 400, height: 800 };
+    const { page, errors } = await openAt(t, url, { viewport });
+    for (const box of await page.locator('#run-boxes input').all()) await box.check();
+    await page
+      .locator('#fact-columns article')
+      .nth(names.length - 1)
+      .waitFor();
+    const over = Number(await page.evaluate(OVERHANG));
+    t.true(over <= 0, `${over} pixels wider than its window`);
+    const labels = await labelsOf(page);
+    t.is(new Set(labels).size, labels.length, 'names that differ in their ends are told apart');
+    t.deepEqual(await page.evaluate(TURNED), []);
+    t.deepEqual(errors, []);
+  },
+);
+
+/** Texts of the legend whose last letter stands left of the letter after the name. */
+const TURNED = `[...document.querySelectorAll('#loss-chart .u-label')].slice(1).flatMap((label) => {
+  const text = label.firstChild;
+  const leftOf = (at) => {
+    const range = document.createRange();
+    range.setStart(text, at);
+    range.setEnd(text, at + 1);
+    return range.getBoundingClientRect().left;
+  };
+  const after = text.data.lastIndexOf(': ') + 2;
+  const isOneLine = label.clientHeight < 30;
+  return isOneLine && leftOf(text.length - 1) < leftOf(after) ? [text.data] : [];
+})`;
 
 for (const colorScheme of ['light', 'dark'] as const)
   chromiumTest(`axe finds no violation on the page, ${colorScheme}`, async (t) => {
@@ -254,7 +332,12 @@ chromiumTest('new runs do not take the keyboard focus from the choice of runs', 
 
 chromiumTest('many runs have one line each, and their states are counted', async (t) => {
   const folder = await temporaryFolder(t);
-  for (let i = 0; i < 10; i++) writeRun(folder, `run-${i}`, i < 9 ? 3 + i : 0);
+  const later = Date.now() / 1000 + 3600;
+  for (let i = 0; i < 10; i++) {
+    const run = writeRun(folder, `run-${i}`, i < 9 ? 3 + i : 0);
+    // None of them is quiet, however long the page takes.
+    utimesSync(join(run, 'metrics.jsonl'), later, later);
+  }
   const url = await serving(t, await WatchedRuns.open(folder));
   const { page, errors } = await openAt(t, url);
   for (const box of await page.locator('#run-boxes input').all()) await box.check();
@@ -262,9 +345,67 @@ chromiumTest('many runs have one line each, and their states are counted', async
   const status = (await page.locator('#status').textContent()) ?? '';
   t.regex(status, /\b9 training\b/);
   t.regex(status, /\b1 waiting\b/);
-  const labels = await page.locator('#loss-chart .u-label').allTextContents();
+  const labels = await labelsOf(page);
   t.is(labels.filter((text) => /^run-\d: mean of/.test(text)).length, 10);
   t.is(labels.filter((text) => text.includes('each step')).length, 0);
+  t.deepEqual(errors, []);
+});
+
+chromiumTest(
+  'lines hidden by keyboard and steps chosen by mouse stay so while the run goes on',
+  async (t) => {
+    const { run, url } = await shownRun(t);
+    const { page, errors } = await openAt(t, url);
+    const label = (name: string) => page.locator('#loss-chart .u-label', { hasText: name });
+    await label('each step').focus();
+    await page.keyboard.press('Enter');
+    t.is(await label('each step').getAttribute('aria-pressed'), 'false');
+    await label('held out').focus();
+    await page.keyboard.press('Space');
+    await page.keyboard.press('Space');
+    const chart = page.locator('#loss-chart .u-over');
+    /** Moves the mouse to a place of the chart, in shares of its width. */
+    const moveTo = async (share: number) => {
+      await chart.scrollIntoViewIfNeeded();
+      const { x, y, width, height } = (await chart.boundingBox())!;
+      await page.mouse.move(x + 1 + share * (width - 2), y + height / 2, { steps: 3 });
+    };
+    await moveTo(0.5);
+    await page.mouse.down();
+    await moveTo(0.75);
+    await page.mouse.up();
+    const leftmost = async () => {
+      await moveTo(0.5);
+      await moveTo(0);
+      return Number(await page.locator('#loss-chart .u-value').first().textContent());
+    };
+    const begin = await leftmost();
+    t.true(begin >= 12 && begin <= 13, `step ${begin}`);
+    await label('held out').focus();
+    // Enough for a mean over more steps, whose label says so.
+    appendSteps(run, 25, 400);
+    await label('mean of 8 steps').waitFor();
+    t.is(await leftmost(), begin);
+    t.is(await label('each step').getAttribute('aria-pressed'), 'false');
+    t.is(await label('held out').getAttribute('aria-pressed'), 'true');
+    t.true(await label('held out').evaluate((element) => element.matches(':focus')));
+    await chart.dblclick();
+    t.true((await leftmost()) <= 1);
+    t.deepEqual(errors, []);
+  },
+);
+
+chromiumTest('losses by timestep are shown of whatever quarters a log has', async (t) => {
+  const folder = await temporaryFolder(t);
+  const run = writeRun(folder, 'run', 0);
+  const { q0: _, q3: __, ...step } = stepOf(1);
+  writeFileSync(join(run, 'metrics.jsonl'), linesOf([step, { ...step, step: 2, ms: {} }]));
+  const url = await serving(t, await WatchedRuns.open(run));
+  const { page, errors } = await openAt(t, url);
+  await page.locator('#loss-chart canvas').waitFor();
+  t.false(await page.locator('#quarters').isVisible());
+  appendFileSync(join(run, 'metrics.jsonl'), linesOf([{ ...step, step: 3, q1: 0.5 }]));
+  await page.locator('#quarters canvas').waitFor();
   t.deepEqual(errors, []);
 });
 
@@ -300,6 +441,9 @@ chromiumTest(
       await page.locator('#loss-chart canvas').waitFor();
       await page.locator('#sample-columns img:visible').waitFor();
       await page.waitForLoadState('networkidle');
+      // No picture ends in the middle of the samples.
+      const samples = (await page.locator('#samples').boundingBox())!;
+      await page.setViewportSize({ width: 1000, height: Math.ceil(samples.y + samples.height) });
       const shot = await page.screenshot();
       // A palette takes a third of the bytes.
       const png = await sharp(shot).png({ palette: true, colours: 128 }).toBuffer();

@@ -77,6 +77,20 @@ test('a run is finished at its last step, and quiet if there was no step for lon
   t.is((await told()).state, 'finished');
 });
 
+test('a run of rounds, which workers may log at once, is quiet after two of them', async (t) => {
+  const training = { batch: 4, steps: 4000, replicas: 2, syncEvery: 100 };
+  const { run, told } = await watched(t, 100, { training });
+  // Eight images a step at fifty a second: sixteen seconds a round.
+  for (const [seconds, state] of [
+    [25, 'training'],
+    [40, 'quiet'],
+  ] as const) {
+    const then = Date.now() / 1000 - seconds;
+    utimesSync(join(run, 'metrics.jsonl'), then, then);
+    t.is((await told()).state, state, `${seconds} s`);
+  }
+});
+
 test('the length of a run in epochs is known once the second has begun', async (t) => {
   const training = { batch: 4, epochs: 5, steps: null };
   const { run, told } = await watched(t, 9, { training });
@@ -286,18 +300,19 @@ test('a file in place of a run’s folder is not a run', async (t) => {
 test('invalid numbers and very many names break no page and fill no memory', async (t) => {
   const { run, told } = await watched(t, 3);
   const odd = JSON.stringify(stepOf(4)).replace('"epoch":0', '"epoch":null');
-  const many = range(5, 200).map((step) =>
+  const many = range(6, 201).map((step) =>
     stepOf(step, { ms: Object.fromEntries(range(1, 30).map((i) => [`part ${step} ${i}`, 1])) }),
   );
-  const long = stepOf(201, { ms: { ['x'.repeat(10_000)]: 1, own: 2 } });
-  appendFileSync(join(run, 'metrics.jsonl'), `${odd}\n${linesOf([...many, long])}`);
+  const long = stepOf(5, { ms: { ['x'.repeat(10_000)]: 1, own: 2 } });
+  appendFileSync(join(run, 'metrics.jsonl'), `${odd}\n${linesOf([long, ...many])}`);
   const name = 'n'.repeat(10_000);
   const config = { [name]: { [name]: 1 }, training: { steps: 300 } };
   writeFileSync(join(run, 'config.json'), JSON.stringify(config));
   const message = await told();
   t.is(message.now?.step, 201);
-  t.deepEqual(Object.keys(message.now!.ms), ['own']);
-  t.true(Object.keys(message.steps.means).length <= 64);
+  const names = Object.keys(message.steps.means);
+  t.true(names.length <= 64);
+  t.true(names.every((name) => name.length < 200));
   t.true(JSON.stringify(message).length < 400_000);
   t.deepEqual(message.faults, ['metrics.jsonl: 1 line skipped: not metrics, or out of order']);
 });

@@ -2,10 +2,12 @@
 import type { Curve } from '../messages.js';
 import type { RunData } from './api.js';
 import { smoothed } from './smooth.js';
-import { whole } from './words.js';
+import { isolated, shortened, whole } from './words.js';
 
 /** A line of a chart. */
 export interface Line {
+  /** Stays when the label changes, as that of a mean over more steps. */
+  readonly key: string;
   readonly label: string;
   /** Index of a colour in page.css. */
   readonly colour: number;
@@ -18,6 +20,7 @@ export interface Line {
 /** Colours of page.css. */
 export const COLOURS = 8;
 
+/** Quarters of the timesteps by their names in a curve. */
 const QUARTERS = [
   ['q0', 'least noise (q0)'],
   ['q1', 'q1'],
@@ -34,55 +37,57 @@ const windowOf = ({ first }: Curve, share: number): number =>
   share === 0 ? 1 : Math.max(5, Math.round(first.length * share));
 
 /** Losses of some runs in one chart: every step faint, their mean bold, held-out losses as points. */
-export function lossLines(runs: readonly RunData[], share: number): Line[] {
-  return runs.flatMap((run, i) => {
-    const { steps, heldOuts } = run;
-    const of = (text: string) => (runs.length === 1 ? text : `${shortened(run.name)}: ${text}`);
+export const lossLines = (runs: readonly RunData[], share: number): Line[] =>
+  runs.flatMap((run, i) => {
+    if (runs.length === 1) return linesOf(run, share, true, [0, 1]);
+    const before = `${isolated(shortened(run.name))}: `;
     // A single run has a colour for each of its lines; several runs have one each.
-    const colour = (own: number) => (runs.length === 1 ? own : i % COLOURS);
-    const x = middles(steps);
-    const window = windowOf(steps, share);
-    const faint = { colour: colour(0), look: 'faint', x } as const;
-    // With more runs than colours, single steps would hide the means.
-    const raw: Line[] =
-      runs.length > COLOURS
-        ? []
-        : steps.width === 1
-          ? [{ ...faint, label: of('each step'), y: steps.means.loss ?? [] }]
-          : [
-              { ...faint, label: of('lowest'), y: steps.lows.loss ?? [] },
-              { ...faint, label: of('highest'), y: steps.highs.loss ?? [] },
-            ];
-    const mean: Line = {
-      label: of(window === 1 ? 'mean' : `mean of ${whole(window * steps.width)} steps`),
-      colour: colour(0),
-      look: 'bold',
-      x,
-      y: smoothed(steps.means.loss ?? [], window),
-    };
-    const heldOut: Line = {
-      label: of('held out'),
-      colour: colour(1),
-      look: 'points',
-      x: middles(heldOuts),
-      y: heldOuts.means.heldOutLoss ?? [],
-    };
-    return [...raw, mean, ...(heldOuts.first.length > 0 ? [heldOut] : [])];
+    const colour = i % COLOURS;
+    // Of more runs than there are colours, single steps would hide the rest.
+    return linesOf(run, share, runs.length <= COLOURS, [colour, colour]).map((line) => ({
+      ...line,
+      label: before + line.label,
+    }));
   });
+
+/** @param each whether every step has its place, too */
+function linesOf(
+  { name, steps, heldOuts }: RunData,
+  share: number,
+  each: boolean,
+  [own, other]: readonly [number, number],
+): Line[] {
+  const x = middles(steps);
+  const window = windowOf(steps, share);
+  const line = (label: string, y: Line['y'] | undefined, rest: Partial<Line> = {}): Line => ({
+    ...{ key: `${label} ${name}`, label, colour: own, look: 'faint', x, y: y ?? [] },
+    ...rest,
+  });
+  const { means, lows, highs } = steps;
+  const raw =
+    steps.width === 1
+      ? [line('each step', means.loss)]
+      : [line('lowest', lows.loss), line('highest', highs.loss)];
+  const label = window === 1 ? 'mean' : `mean of ${whole(window * steps.width)} steps`;
+  const mean = line('mean', smoothed(means.loss ?? [], window), { label, look: 'bold' });
+  const x2 = middles(heldOuts);
+  const points = { colour: other, look: 'points', x: x2 } as const;
+  const heldOut = line('held out', heldOuts.means.heldOutLoss, points);
+  return [...(each ? raw : []), mean, ...(x2.length > 0 ? [heldOut] : [])];
 }
+
+/** Whether a log says how the loss depends on the timestep. */
+export const hasQuarters = ({ steps }: RunData): boolean =>
+  QUARTERS.some(([name]) => name in steps.means);
 
 /** Mean losses of a run by quarters of the timesteps. */
 export const quarterLines = ({ steps }: RunData, share: number): Line[] =>
-  lines(
-    steps,
-    QUARTERS.map(([name, label]) => [name, label]),
-    share,
-  );
+  lines(steps, QUARTERS, share);
 
 export const rateLines = ({ steps }: RunData, share: number): Line[] =>
   lines(steps, [['imagesPerSecond', 'images per second']], share);
 
-/** Milliseconds of a step by part. */
+/** Milliseconds of a step, or of a round that workers train, by part. */
 export const partLines = ({ steps }: RunData, share: number): Line[] =>
   lines(
     steps,
@@ -94,16 +99,10 @@ export const partLines = ({ steps }: RunData, share: number): Line[] =>
 
 function lines(steps: Curve, names: readonly (readonly [string, string])[], share: number): Line[] {
   const x = middles(steps);
-  return names.flatMap(([name, label], i) => {
-    const values = steps.means[name];
+  return names.flatMap(([key, label], i) => {
+    const values = steps.means[key];
     if (!values) return [];
     const y = smoothed(values, windowOf(steps, share));
-    return [{ label, colour: i % COLOURS, look: 'bold' as const, x, y }];
+    return [{ key, label, colour: i % COLOURS, look: 'bold' as const, x, y }];
   });
 }
-
-/** Characters of a run's name in a legend. */
-const LONGEST_NAME = 28;
-
-const shortened = (name: string): string =>
-  name.length <= LONGEST_NAME ? name : `${name.slice(0, LONGEST_NAME - 1)}…`;

@@ -2,7 +2,8 @@
 import type { RunData } from './api.js';
 import { Chart } from './chart.js';
 import { type Line, lossLines, partLines, quarterLines, rateLines } from './chart-lines.js';
-import { byId, type Column, Columns, make } from './dom.js';
+import { byId, type Column, Columns, make, runHeading } from './dom.js';
+import { isolated } from './words.js';
 
 export class Charts {
   private readonly smoothing = byId('smoothing', HTMLInputElement);
@@ -14,7 +15,7 @@ export class Charts {
   ]);
   private readonly speed = this.columnsOf('speed-columns', [
     ['Images per second', rateLines],
-    ['Milliseconds per step by part', partLines],
+    ['Milliseconds by part', partLines],
   ]);
   private runs: readonly RunData[] = [];
   /** What was drawn: the charts of a run without new steps are not redrawn. */
@@ -56,9 +57,9 @@ export class Charts {
       const charts = kinds.map(([title, lines]) => ({
         title,
         lines,
-        chart: new Chart(`${title}, ${name}`),
+        chart: new Chart(`${title}, ${isolated(name)}`),
       }));
-      const element = make('article', {}, make('h3', { class: 'run-name' }, name));
+      const element = make('article', {}, runHeading(name));
       for (const { title, chart } of charts) element.append(make('h3', {}, title), chart.element);
       return {
         element,

@@ -1,4 +1,5 @@
 /** Makes and fills elements. All text is set as text: data of runs is never parsed as HTML. */
+import { plain } from './words.js';
 
 type Attributes = Readonly<Record<string, string>>;
 
@@ -13,6 +14,13 @@ export function make<K extends keyof HTMLElementTagNameMap>(
   element.append(...children);
   return element;
 }
+
+/** A name of a file or a run, whatever its direction. */
+export const named = (name: string): HTMLElement => make('bdi', {}, plain(name));
+
+/** The name of a run as a heading; the page hides it where there is one run. */
+export const runHeading = (name: string): HTMLElement =>
+  make('h3', { class: 'run-name' }, named(name));
 
 /** A table that may be larger than the page: its scrolling area can be reached by keyboard. */
 export function scrolling(label: string, table: HTMLTableElement): HTMLElement {

@@ -1,23 +1,34 @@
 /** The current numbers of a run. */
 import type { RunData } from './api.js';
-import { type Column, make, setText } from './dom.js';
+import { type Column, make, runHeading, setText } from './dom.js';
 import { duration, short, stateText, whole } from './words.js';
 
-/** The facts by name; null for those that a run does not have. */
-function factsOf(run: RunData): (readonly [string, string | null])[] {
-  const { now, heldOut, totalSteps, secondsLeft } = run;
-  const memory = run.remarks.findLast(({ text }) => text.startsWith('memory '));
-  return [
+/** What is known of a run: its name, its value, and what it is the value of. */
+type Fact = readonly [term: string, value: string, detail?: string];
+
+/** The facts that a run has. */
+function factsOf(run: RunData): Fact[] {
+  const { now, heldOut, totalSteps, secondsLeft, remarks } = run;
+  const memory = remarks.findLast(({ text }) => text.startsWith('memory '));
+  const facts: (Fact | null)[] = [
     ['State', stateText(run)],
-    ['Step', now && `${whole(now.step)}${totalSteps === null ? '' : ` of ${whole(totalSteps)}`}`],
-    ['Epoch', now && whole(now.epoch)],
-    ['Loss, last steps', now && short(now.loss)],
-    ['Held-out loss', heldOut && `${short(heldOut.loss)} at step ${whole(heldOut.step)}`],
-    ['Images per second', now && short(now.imagesPerSecond, 3)],
-    ['Time left at this pace', secondsLeft === null ? null : duration(secondsLeft)],
-    ['Learning rate', now && short(now.lr, 3)],
-    ['Memory', memory ? memory.text.replace(/^memory +/, '').split(';')[0]! : null],
+    now && ['Step', whole(now.step), totalSteps === null ? '' : `of ${whole(totalSteps)}`],
+    now && ['Epoch', whole(now.epoch)],
+    now && ['Loss, last steps', short(now.loss)],
+    heldOut && ['Held-out loss', short(heldOut.loss), `at step ${whole(heldOut.step)}`],
+    now && ['Images per second', short(now.imagesPerSecond, 3)],
+    secondsLeft === null ? null : ['Time left at this pace', duration(secondsLeft)],
+    now && ['Learning rate', short(now.lr, 3)],
+    memory ? ['Memory', ...amountOf(memory.text)] : null,
   ];
+  return facts.filter((fact) => fact !== null);
+}
+
+/** `122.94 MiB` and `for batches of 32`, of a run's note. */
+function amountOf(note: string): [value: string, detail: string] {
+  const text = note.replace(/^memory +/, '').split(';')[0]!;
+  const at = text.indexOf(' for ');
+  return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
 }
 
 /** Length in characters from which a fact has a row of its own. */
@@ -27,30 +38,34 @@ const LONG = 40;
 export function factsColumn(name: string): Column<RunData> {
   const list = make('dl');
   const faults = make('ul', { class: 'faults' });
-  const element = make('article', {}, make('h3', { class: 'run-name' }, name), list, faults);
+  const element = make('article', {}, runHeading(name), list, faults);
   return {
     element,
     update(run) {
-      const facts = factsOf(run).filter((fact): fact is [string, string] => fact[1] !== null);
-      if (list.childElementCount !== facts.length)
-        list.replaceChildren(...facts.map(() => make('div', {}, make('dt'), make('dd'))));
-      for (const [i, [term, value]] of facts.entries()) {
-        const [dt, dd] = [...list.children[i]!.children] as [HTMLElement, HTMLElement];
+      const facts = factsOf(run);
+      if (list.childElementCount !== facts.length) list.replaceChildren(...facts.map(emptyFact));
+      for (const [i, [term, value, detail = '']] of facts.entries()) {
+        const fact = list.children[i]!;
+        const [dt, dd] = [...fact.children] as [HTMLElement, HTMLElement];
         setText(dt, term);
-        setText(dd, value);
-        list.children[i]!.classList.toggle('wide', value.length > LONG);
+        setText(dd.children[0] as HTMLElement, value);
+        setText(dd.children[1] as HTMLElement, detail);
+        fact.classList.toggle('wide', value.length > LONG);
       }
       fill(faults, run.faults);
     },
   };
 }
 
+const emptyFact = (): HTMLElement =>
+  make('div', {}, make('dt'), make('dd', {}, make('span'), ' ', make('small')));
+
 const BEFORE = { note: '', warning: 'Warning: ', ended: 'Ended: ' } as const;
 
 /** The remarks of a run; warnings and what ended it are marked. */
 export function remarksColumn(name: string): Column<RunData> {
   const list = make('ul', { class: 'remarks' });
-  const element = make('article', {}, make('h3', { class: 'run-name' }, name), list);
+  const element = make('article', {}, runHeading(name), list);
   return {
     element,
     update(run) {

@@ -1,24 +1,22 @@
 /** The page of `haze watch`: polls the server, and shows what is new. */
 import type { RunList } from '../messages.js';
 import { getRun, getRuns, type RunData, Unanswered } from './api.js';
+import { hasQuarters } from './chart-lines.js';
 import { Charts } from './charts.js';
-import { byId, type Column, Columns, make, setText } from './dom.js';
+import { Choice } from './choice.js';
+import { byId, Columns, setText } from './dom.js';
 import { factsColumn, remarksColumn } from './facts.js';
 import { picturesColumn, Samples } from './samples.js';
 import { SettingsTable } from './settings-table.js';
-import { stateText, whole } from './words.js';
+import { isolated, shortened, stateText, whole } from './words.js';
 
-/** Number of runs shown before any is chosen: the newest ones. */
-const AT_FIRST = 3;
 /** Milliseconds until the next request after a failed one. */
 const PATIENCE = 2000;
 /** The factor by which a hidden page polls less often. */
 const HIDDEN = 10;
 
 const status = byId('status', HTMLElement);
-const choice = byId('runs', HTMLFieldSetElement);
-const boxes = byId('run-boxes', HTMLElement);
-const listed = new Columns<{ readonly name: string }>(boxes, boxOf);
+const choice = new Choice(() => void ask());
 const facts = new Columns<RunData>(byId('fact-columns', HTMLElement), factsColumn);
 const pictures = new Columns<RunData>(byId('picture-columns', HTMLElement), picturesColumn);
 const remarks = new Columns<RunData>(byId('remark-columns', HTMLElement), remarksColumn);
@@ -32,28 +30,12 @@ let asking = false;
 /** Whether the choice of runs has changed since the last request. */
 let asksAgain = false;
 
-/** The checkbox of a run. */
-function boxOf(name: string): Column<unknown> {
-  const box = make('input', { type: 'checkbox', name: 'run', value: name });
-  box.addEventListener('change', () => void ask());
-  return { element: make('label', {}, box, name), update: () => {} };
-}
-
-function showList({ place, single, runs }: RunList): void {
+function showList(list: RunList): void {
+  const { place } = list;
   setText(byId('place', HTMLElement), place);
   document.title = `${place} – Haze`;
-  choice.hidden = single;
-  const wereNone = boxes.childElementCount === 0;
-  listed.update(runs.map((name) => ({ name })));
-  if (wereNone) for (const box of allBoxes().slice(0, AT_FIRST)) box.checked = true;
+  choice.update(list);
 }
-
-const allBoxes = (): HTMLInputElement[] => [...boxes.querySelectorAll('input')];
-
-const chosenRuns = (): string[] =>
-  allBoxes()
-    .filter(({ checked }) => checked)
-    .map(({ value }) => value);
 
 function show(runs: readonly RunData[]): void {
   document.body.classList.toggle('several', runs.length > 1);
@@ -69,9 +51,7 @@ function show(runs: readonly RunData[]): void {
   settings.update(runs);
   remarks.update(runs);
   byId('remarks', HTMLElement).hidden = runs.every((run) => run.remarks.length === 0);
-  byId('quarters', HTMLElement).hidden = !runs.some(
-    ({ steps }) => 'q0' in steps.means || 'q3' in steps.means,
-  );
+  byId('quarters', HTMLElement).hidden = !runs.some(hasQuarters);
   byId('speed', HTMLElement).hidden = !runs.some(({ now }) => now !== null);
   setText(status, statusOf(runs));
 }
@@ -93,7 +73,7 @@ function announced(run: RunData): string {
   const drawn = newest ? `, samples of step ${whole(newest[0])}` : '';
   // The seconds since the last step would be announced every second.
   const state = run.state === 'quiet' ? 'no step for a while' : stateText(run);
-  return `${run.name}: ${state}${drawn}`;
+  return `${isolated(shortened(run.name))}: ${state}${drawn}`;
 }
 
 /** Requests all shown runs, and schedules the next request. */
@@ -125,7 +105,7 @@ async function askOnce(): Promise<number> {
   const list = await getRuns();
   if (!list) throw new Unanswered('another server answers');
   showList(list);
-  const answers = await Promise.all(chosenRuns().map((name) => getRun(name, known.get(name))));
+  const answers = await Promise.all(choice.runs().map((name) => getRun(name, known.get(name))));
   const runs = answers.filter((run) => run !== undefined);
   for (const run of runs) known.set(run.name, run);
   show(runs);

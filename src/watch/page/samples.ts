@@ -1,7 +1,7 @@
 /** Samples by step, the same for all runs, and the runs' other pictures. */
 import type { RunData } from './api.js';
-import { byId, type Column, Columns, make, setText } from './dom.js';
-import { whole } from './words.js';
+import { byId, type Column, Columns, make, named, runHeading, setText } from './dom.js';
+import { isolated, whole } from './words.js';
 
 export class Samples {
   private readonly section = byId('samples', HTMLElement);
@@ -61,19 +61,31 @@ export class Samples {
   private column(name: string): Column<RunData> {
     const image = make('img', { class: 'pixels' });
     const caption = make('figcaption');
-    const heading = make('h3', { class: 'run-name' }, name);
-    const element = make('article', {}, heading, make('figure', {}, image, caption));
+    const element = make('article', {}, runHeading(name), make('figure', {}, image, caption));
+    /** The step whose samples are shown, and where they are. */
+    let at = 0;
+    let source = '';
+    image.addEventListener('error', () => {
+      image.hidden = true;
+      setText(caption, `After step ${whole(at)}: the picture is gone`);
+    });
     return {
       element,
       update: ({ samples }) => {
         const shown = this.steps[this.index()]!;
         const found = samples.findLast(([step]) => step <= shown);
+        const next = found ? address(name, `samples/step-${found[0]}.png`, found[1]) : '';
+        if (found && next === source) return;
+        source = next;
         image.hidden = !found;
-        setText(caption, found ? `After step ${whole(found[0])}` : 'No samples so early');
-        if (!found) return;
-        const [step, version] = found;
-        show(image, address(name, `samples/step-${step}.png`, version));
-        image.alt = `Samples of ${name} after step ${whole(step)}`;
+        if (!found) {
+          setText(caption, samples.length === 0 ? 'No samples' : 'No samples so early');
+          return;
+        }
+        setText(caption, `After step ${whole(found[0])}`);
+        at = found[0];
+        image.alt = `Samples of ${isolated(name)} after step ${whole(at)}`;
+        image.src = source;
       },
     };
   }
@@ -82,8 +94,7 @@ export class Samples {
 /** Film strips and other pictures in a run's folder. */
 export function picturesColumn(name: string): Column<RunData> {
   const list = make('div');
-  const heading = make('h3', { class: 'run-name' }, name);
-  const element = make('article', {}, heading, list);
+  const element = make('article', {}, runHeading(name), list);
   let shown = '';
   return {
     element,
@@ -94,9 +105,12 @@ export function picturesColumn(name: string): Column<RunData> {
       shown = wanted;
       list.replaceChildren(
         ...pictures.map((picture) => {
-          const image = make('img', { class: 'pixels', alt: `${picture.name} of ${name}` });
-          show(image, address(name, encodeURIComponent(picture.name), picture.version));
-          return make('figure', {}, image, make('figcaption', {}, picture.name));
+          const image = make('img', {
+            class: 'pixels',
+            alt: `${isolated(picture.name)} of ${isolated(name)}`,
+            src: address(name, encodeURIComponent(picture.name), picture.version),
+          });
+          return make('figure', {}, image, make('figcaption', {}, named(picture.name)));
         }),
       );
     },
@@ -105,7 +119,3 @@ export function picturesColumn(name: string): Column<RunData> {
 
 const address = (run: string, path: string, version: number): string =>
   `/picture/${encodeURIComponent(run)}/${path}?v=${version}`;
-
-function show(image: HTMLImageElement, source: string): void {
-  if (image.getAttribute('src') !== source) image.src = source;
-}

@@ -1,6 +1,7 @@
 /** The settings of runs side by side; differences are marked. */
 import type { RunData } from './api.js';
-import { byId, make, scrolling } from './dom.js';
+import { byId, make, named, scrolling } from './dom.js';
+import { shortened } from './words.js';
 
 export class SettingsTable {
   private readonly section = byId('settings', HTMLElement);
@@ -41,10 +42,10 @@ export class SettingsTable {
       row.append(...cells.map((cell) => make('td', {}, cell)));
       return [row];
     });
-    const names = ['setting', ...runs.map(({ name }) => name)];
+    const heads = ['setting', ...runs.map(({ name }) => named(shortened(name)))];
     this.table.replaceChildren(
       make('caption', {}, 'Settings of config.json'),
-      make('thead', {}, make('tr', {}, ...names.map((name) => make('th', { scope: 'col' }, name)))),
+      make('thead', {}, make('tr', {}, ...heads.map((head) => make('th', { scope: 'col' }, head)))),
       make('tbody', {}, ...rows),
     );
   }

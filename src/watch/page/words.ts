@@ -13,6 +13,28 @@ export const short = (value: number | null | undefined, digits = 4): string => {
 
 export const whole = (value: number): string => value.toLocaleString('en');
 
+/** Characters of a name that stands among other text. */
+const LONGEST_NAME = 28;
+
+/** Long names of runs often differ in their ends alone. */
+export function shortened(name: string): string {
+  const characters = [...name];
+  if (characters.length <= LONGEST_NAME) return name;
+  const half = (LONGEST_NAME - 1) / 2;
+  const [begin, end] = [characters.slice(0, Math.ceil(half)), characters.slice(-Math.floor(half))];
+  return `${begin.join('')}…${end.join('')}`;
+}
+
+/** Marks that turn text around, and could make a name look like another. */
+const TURNING = /[\u202a-\u202e\u2066-\u2069]/g;
+
+/** A name as it is shown: such marks are written out, as on terminals. */
+export const plain = (name: string): string =>
+  name.replaceAll(TURNING, (mark) => `\\u${mark.charCodeAt(0).toString(16)}`);
+
+/** A name within a sentence: one that is written from right to left leaves the order of the rest as it is. */
+export const isolated = (name: string): string => `\u2068${plain(name)}\u2069`;
+
 /** `2 h 5 min`, `3 min`, `12 s`. */
 export function duration(seconds: number): string {
   if (seconds < 90) return `${Math.round(seconds)} s`;
@@ -37,7 +59,7 @@ export function stateText({ state, read, idle, remarks }: RunMessage): string {
     case 'stopped':
       return `stopped: ${remarks.at(-1)?.text.split('\n')[0] ?? ''}`;
     case 'quiet':
-      return `no step for ${duration(idle ?? 0)}: it was stopped, or draws samples`;
+      return `no step for ${duration(idle ?? 0)}: it was stopped, draws samples or waits for workers`;
     case 'gone':
       return 'its files are gone; the page shows what was read before';
     default:
