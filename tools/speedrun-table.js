@@ -93,6 +93,11 @@ export const ROWS = {
       'python bench/peers/judge.py CARS32/train TMP/cars/images.npz TMP/plain/images.npz CARS32/test',
     ],
   },
+  'torch-recipe': {
+    ...{ figures: 'losses of the same recipe in PyTorch', where: 'QUALITY', minutes: 25 },
+    ...{ model: 'photographs', needs: 'PYTHON with torch, diffusers and pillow' },
+    commands: ['python bench/peers/torch_recipe.py MODELS/photographs CARS32/train'],
+  },
   memory: {
     ...{ figures: 'parameters, memory and largest batches', minutes: 1 },
     where: 'README, Presets and memory',
