@@ -23,7 +23,6 @@ import {
  * Group normalisation (Wu & He, 2018) of r + add, with r: f32 [images, pixels, stride] and a vector `add` for each image:
  *   x̂ = (r + add − mean)/√(variance + eps),  z = x̂·weight + bias,  with film z = (x̂·weight + bias)·(1 + s) + h,
  * then y = silu(z) or z. Mean and variance are those of a group of channels over all pixels of an image.
- * members: i32 [channels], the group of each channel, −1 for padding, which may be between channels of one group. Groups
  * members: i32 [channels], the group of each channel, −1 for padding, which may lie between channels of one group. Groups
  * come in ascending order and have `per` channels each. add: [images] rows of `addStride` floats, or null; film: [images]
  * rows of `filmStride` floats, each s [channels] and h [channels], or null. Padding is written as 0.

@@ -94,9 +94,9 @@ export const ROWS = {
     ],
   },
   'torch-recipe': {
-    ...{ figures: 'losses of the same recipe in PyTorch', where: 'QUALITY', minutes: 25 },
+    ...{ figures: 'losses of the same recipe in PyTorch', where: 'QUALITY', minutes: 20 },
     ...{ model: 'photographs', needs: 'PYTHON with torch, diffusers and pillow' },
-    commands: ['python bench/peers/torch_recipe.py MODELS/photographs CARS32/train'],
+    commands: ['python bench/peers/torch_recipe.py MODELS/photographs CARS32/train --until 1750'],
   },
   memory: {
     ...{ figures: 'parameters, memory and largest batches', minutes: 1 },

@@ -25,6 +25,8 @@ from diffusers import UNet2DModel
 from PIL import Image
 
 EVERY = 250
+# How its samples are drawn here.
+DRAWN = {"sampler": "ddim", "eta": 1, "clamp": 1, "spacing": "linspace"}
 # What is done here. A run that does something else is refused: a comparison with it would say nothing.
 DONE = {
     "model": {"kind": "unet2d", "numClasses": None, "centerInput": False, "midScale": 1, "timeScaleShift": "default"},
@@ -36,17 +38,20 @@ DONE = {
         "grow": None,
         "snrGamma": None,
         "timeSampling": "uniform",
+        "replicas": 1,
     },
+    "data": {"fit": "squash", "heldOut": None, "classes": None},
 }
 
 
-def settings(run):
+def settings(run, draws):
     with open(os.path.join(run, "config.json")) as file:
         config = json.load(file)
-    for part, wanted in DONE.items():
+    for part, wanted in {**DONE, **({"sampling": DRAWN} if draws else {})}.items():
         for name, value in wanted.items():
-            if config[part].get(name) != value:
-                sys.exit(f"{run}: expected {part}.{name} {value}, got {config[part].get(name)}")
+            got = config.get(part, {}).get(name, None if part == "sampling" else value)
+            if got != value:
+                sys.exit(f"{run}: expected {part}.{name} {value}, got {got}")
     if config["training"]["optimizer"] not in ("adamw", "muon"):
         sys.exit(f"{run}: expected adamw or muon, got {config['training']['optimizer']}")
     return config
@@ -195,7 +200,7 @@ def train(net, images, config, until):
 @torch.no_grad()
 def sample(net, config, count, guidance):
     """DDIM with eta 1 over timesteps from the last to 0, clamped: uint8 [count, side, side, C]."""
-    model, steps = config["model"], (config.get("sampling") or {}).get("steps", 50)
+    model, steps = config["model"], config["sampling"]["steps"]
     bars = alpha_bars(config["diffusion"]["timesteps"])
     x = torch.randn(count, model["channels"], model["size"], model["size"])
     times = torch.linspace(len(bars) - 1, 0, steps).round().long().tolist()
@@ -233,7 +238,7 @@ def main():
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
-    config = settings(args.run)
+    config = settings(args.run, args.out is not None)
     with open(os.path.join(args.run, "metrics.jsonl")) as file:
         ours = [row["loss"] for row in map(json.loads, file) if "loss" in row]
     until = args.until or config["training"]["steps"]

@@ -42,7 +42,7 @@ const halving = ({ downAttention }: Unet2dConfig): readonly boolean[] => downAtt
 const doubling = ({ upAttention }: Unet2dConfig): readonly boolean[] => upAttention.slice(0, -1);
 
 /** @throws UsageError naming a given setting that has no effect in the network */
-export function refuseIdle(source: Source, model: ModelConfig): void {
+export function refuseIdleFields(source: Source, model: ModelConfig): void {
   if (model.kind !== 'unet2d') return;
   for (const [field, is, why] of IDLE)
     if (source.has(field) && is(model)) throw new UsageError(`${source.where(field)}: ${why}`);

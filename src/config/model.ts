@@ -5,7 +5,7 @@ import { checkNetwork, checkSize } from '../network/network.js';
 import { UNSAID } from '../network/recognise.js';
 import type { ModelConfig } from './config.js';
 import type { Flags } from './flag.js';
-import { refuseIdle } from './idle-fields.js';
+import { refuseIdleFields } from './idle-fields.js';
 import { KINDS, sharedFlags, simpleFlags, unet2dFlags, unsaidFlags } from './network-fields.js';
 import { completeModel, type GivenModel, readGiven, readKind } from './network-settings.js';
 import { DEFAULT_PRESETS, PRESET_NAMES, PRESETS, type Preset, type Recipe } from './presets.js';
@@ -117,7 +117,7 @@ export function readModel(source: Source, { given, named, yields, fixed }: Base)
   const changes = readGiven(given.kind, source);
   if (fixed) refuseChanges(source, given, changes, named);
   const model = changedModel(yields ? fittingNetwork(given, changes) : given, changes, named);
-  refuseIdle(source, model);
+  refuseIdleFields(source, model);
   return model;
 }
 

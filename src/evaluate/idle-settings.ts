@@ -53,7 +53,7 @@ function hasReference({ reference }: Given): boolean {
 const OF_LIKELIHOOD = ['variance'];
 
 /** @throws UsageError naming a given setting without an effect */
-export function refuseIdle(settings: Source, sampling: Source, given: Given): void {
+export function refuseIdleSettings(settings: Source, sampling: Source, given: Given): void {
   for (const [names, met, need] of NEEDING)
     for (const name of names)
       if (settings.has(name) && !met(given))

@@ -18,7 +18,7 @@ import { checkOutputPath } from '../io/output-path.js';
 import { PICTURE_EXTENSIONS } from '../io/pictures.js';
 import { UNSAID } from '../network/recognise.js';
 import { subjectKind } from './find-subject.js';
-import { refuseIdle } from './idle-settings.js';
+import { refuseIdleSettings } from './idle-settings.js';
 import type { EvaluateOptions, FileSubject, ModelSubject } from './options.js';
 
 /** Default number of samples of a model. */
@@ -53,7 +53,7 @@ export async function readEvaluateOptions(
     reference: reference === undefined ? null : await readReference(reference, settings),
   };
   const unseen = options.heldOut ?? (hasImagesAside ? 'given by a program' : null);
-  refuseIdle(settings, sampling, { ...options, heldOut: unseen });
+  refuseIdleSettings(settings, sampling, { ...options, heldOut: unseen });
   return options;
 }
 

@@ -37,7 +37,6 @@ export function taps(g: Omit<TapsWords, 'algorithm'> & { algorithm: Traits }): n
   return TAPS_WORDS.map((word) => words[word]);
 }
 /** The positions of each phase's taps in a weight, in the kernel's forward direction. */
-/** Where the taps of each phase lie in a weight, for the kernel's forward direction. */
 export const TAPS = {
   conv: { taps: 9, phases: 1, first: 0, phaseRow: 0, phaseColumn: 0, row: 3, column: 1 },
   down: { taps: 16, phases: 4, first: 0, phaseRow: 4, phaseColumn: 1, row: 8, column: 2 },

@@ -1,8 +1,8 @@
-/** The runs that are chosen among those of a folder. The page's address keeps them, for a reload and for others. */
+/** The chosen runs of a folder. The page's address keeps them, so that a reload or a shared link shows the same. */
 import type { RunList } from '../messages.js';
 import { byId, type Column, Columns, make, named } from './dom.js';
 
-/** Runs that are shown before any was chosen, the newest. */
+/** Number of runs shown before any is chosen: the newest ones. */
 const AT_FIRST = 3;
 
 export class Choice {

@@ -1,11 +1,11 @@
-/** The picture of a chart, by uPlot. Lines that were hidden and steps that were chosen stay so when it is drawn anew. */
+/** The picture of a chart, by uPlot. Hidden lines and the zoom survive a redraw. */
 import { COLOURS, type Line } from './chart-lines.js';
 import { make } from './dom.js';
 import { short } from './words.js';
 
 const HEIGHT = 300;
 
-/** Distances of ticks on the axis of the steps: there is no half of a step. */
+/** Tick spacings on the axis of steps: whole steps only. */
 const WHOLE = Array.from({ length: 15 }, (_, power) => 10 ** power).flatMap((ten) => [
   ten,
   2 * ten,
@@ -18,9 +18,9 @@ export class Plot {
   private label = '';
   private logarithmic = false;
   private drawn: uPlot | null = null;
-  /** Whether there is something that was not drawn, as where a chart has no width. */
+  /** Whether the lines are still to be drawn, e.g. because the chart had no width. */
   private stale = false;
-  /** What the picture was made for; another set of lines needs another one. */
+  /** Identifies the lines and their look; others need a new plot. */
   private made = '';
   private keys = '';
   /** Keys of the lines that the legend hides. */
@@ -67,7 +67,7 @@ export class Plot {
     canvas?.setAttribute('aria-label', this.label);
   }
 
-  /** The legend keeps the keyboard, if it has it, and what the reader sees does not move. */
+  /** Makes a new plot. The legend keeps the keyboard focus, and the page does not jump. */
   private replace(width: number, data: uPlot.AlignedData): void {
     const { element } = this;
     const focused = this.labels().indexOf(document.activeElement as HTMLElement);
@@ -163,7 +163,7 @@ function lookOf(
   }
 }
 
-/** All lines over the steps of any of them. */
+/** All lines over the union of their steps. */
 export function dataOf(lines: readonly Line[]): uPlot.AlignedData {
   const tables = lines.map(({ x, y }) => [[...x], [...y]] as uPlot.AlignedData);
   const [only] = tables;
@@ -171,7 +171,7 @@ export function dataOf(lines: readonly Line[]): uPlot.AlignedData {
   return uPlot.join(tables);
 }
 
-/** The steps that were chosen with the mouse; null for all. */
+/** The range of steps selected with the mouse; null for all. */
 function chosenOf({ data: [x], scales }: uPlot): { min: number; max: number } | null {
   const { min, max } = scales.x ?? {};
   const isChosen = x.length > 1 && min != null && max != null && (min > x[0]! || max < x.at(-1)!);
