@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { host } from '../engine/host/index.js';
 import type { Pass } from './models.js';
 import type { BenchOptions, NamedModel } from './options.js';
-import { ours, variants } from './paths.js';
+import { ours as pathOf, variants } from './paths.js';
 import { PeerProcess } from './peer-process.js';
 import type { Contender } from './rounds.js';
 
@@ -25,9 +25,9 @@ export async function openOtherVectors(
   options: Pick<BenchOptions, 'computing' | 'seed'>,
   one: Pick<OtherTask, 'model' | 'recipe' | 'batch' | 'what'>,
 ): Promise<{ readonly contender: Contender; end(): Promise<void> } | null> {
-  const wide = !options.computing.wide;
+  const { build, threads, wide: ours } = variants(options)[0]!;
+  const wide = !ours;
   if (wide && host.lackOfWideVectors() !== null) return null;
-  const { build, threads } = variants(options)[0]!;
   const { model, recipe, batch, what } = one;
   const task: OtherTask = {
     ...{ model, batch, what, threads, wide },
@@ -39,7 +39,7 @@ export async function openOtherVectors(
   const child = new PeerProcess('haze', { program: process.execPath, args });
   await child.ready();
   const contender: Contender = {
-    path: ours({ device: 'wasm', arithmetic: null, build, wide, threads }),
+    path: pathOf({ device: 'wasm', arithmetic: null, build, wide, threads }),
     check: async () => (await child.ask(what, 1)).digest,
     turn: async () => (await child.ask(what, 1)).ms,
   };

@@ -1,6 +1,6 @@
 /** Haze's own paths on this machine. */
 import { threadCount } from '../config/computing.js';
-import { bestBuild } from '../engine/host/kernels.js';
+import { bestBuild, wideByDefault } from '../engine/host/kernels.js';
 import type { Build } from '../engine/module.js';
 import { findInstall } from '../tensorflow/locate.js';
 import type { BenchOptions } from './options.js';
@@ -17,7 +17,7 @@ export interface Variant {
 export function variants({ computing }: Pick<BenchOptions, 'computing'>): Variant[] {
   const threads = threadCount(computing);
   const build = computing.strict ? 'strict' : bestBuild();
-  const { wide } = computing;
+  const wide = computing.wide ?? wideByDefault();
   return [
     { build, wide, threads },
     ...(threads > 1 ? [{ build, wide, threads: 1 }] : []),

@@ -143,8 +143,7 @@ export function writeUnetTask(
 async function benchLayers(one: Omit<Case, 'what'>, options: BenchOptions): Promise<LayerReport> {
   const { name, model, batch } = one;
   const [first] = variants(options);
-  const { threads, build } = first!;
-  const { wide } = options.computing;
+  const { threads, build, wide } = first!;
   const engine = { threads, strict: build === 'strict', wide };
   options.onNote(`unet layers, ${name}, batch ${batch}`);
   const inputs = unetInputs(model, batch, timesteps, options.seed);

@@ -4,7 +4,7 @@ import { arch, availableParallelism, cpus, freemem, platform } from 'node:os';
 import { dirname } from 'node:path';
 import { planRoom } from '../engine/arena.js';
 import { MAX_BYTES } from '../engine/host/host.js';
-import { bestBuild, compile, lackOfWideVectors } from '../engine/host/kernels.js';
+import { bestBuild, compile, lackOfWideVectors, wideByDefault } from '../engine/host/kernels.js';
 import { createMemory } from '../engine/module.js';
 import { describeOnnx, INSTALL_ONNX } from '../evaluate/onnx.js';
 import { cacheFolder } from '../io/cache-folder.js';
@@ -87,7 +87,10 @@ function kernels(): Finding {
   }
   if (build === 'relaxed') {
     const lack = lackOfWideVectors();
-    const wide = lack === null ? '--wide makes it faster here' : `--wide is not available: ${lack}`;
+    const wide =
+      lack !== null
+        ? `no 256-bit vectors: ${lack}`
+        : `256-bit vectors ${wideByDefault() ? 'by default' : 'with --wide, not tested with this Node'}`;
     return good(
       what,
       `SIMD, and relaxed SIMD (fused multiply-add): the relaxed build runs; ${wide}`,

@@ -24,11 +24,15 @@ const { seed: _, ...withoutSeed } = computingFlags;
 
 const jsonFlag = { json: { describe: 'Print JSON alone' } };
 
-/** A flag that a resume may undo. */
-const takenBack = (name: 'strict' | 'wide'): Flags => {
-  const flag = computingFlags[name]!;
-  const describe = `${flag.describe}; --no-${name} undoes it on a resume`;
-  return { [name]: { ...flag, describe, negatable: true } };
+const { strict: strictFlag } = computingFlags;
+
+/** A resume may undo it. */
+const strictOrNot: Flags = {
+  strict: {
+    ...strictFlag!,
+    describe: `${strictFlag!.describe}; --no-strict undoes it on a resume`,
+    negatable: true,
+  },
 };
 
 const MODEL = 'A run, a checkpoint folder, a diffusers folder or a file of weights';
@@ -87,8 +91,7 @@ const train: Command = {
     }),
     'Computing:': {
       ...computingFlags,
-      ...takenBack('strict'),
-      ...takenBack('wide'),
+      ...strictOrNot,
     },
   },
   examples: [

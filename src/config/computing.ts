@@ -21,6 +21,8 @@ export const computingFlags: Flags = {
   strict: { describe: 'Use no relaxed SIMD: the same bits on every machine' },
   wide: {
     describe: '256-bit vectors: faster, the same bits; needs Node 24 or newer, x64 with AVX2',
+    default: 'Node 24 to 26',
+    negatable: true,
   },
   require: { describe: 'Exit with 3 unless a CUDA GPU computes', value: 'cuda' },
   seed: { describe: 'Key of all random numbers', value: 'N', default: '0' },
@@ -32,7 +34,7 @@ export const COMPUTING_DEFAULTS: ComputingConfig = {
   arithmetic: 'wasm',
   threads: null,
   strict: false,
-  wide: false,
+  wide: null,
   eager: false,
 };
 

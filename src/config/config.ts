@@ -23,8 +23,11 @@ export interface ComputingConfig {
   readonly threads: number | null;
   /** The build without relaxed SIMD, whose bits are the same on every machine. Default false. E.g. `strict: true`. */
   readonly strict: boolean;
-  /** 256-bit vectors on the wasm engine: the same bits in less time. Default false. E.g. `wide: true`. */
-  readonly wide: boolean;
+  /**
+   * 256-bit vectors on the wasm engine: the same bits in less time. Default null: where Haze has been tested with them (Node 24
+   * to 26, on x64 with AVX2). E.g. `wide: false`.
+   */
+  readonly wide: boolean | null;
   /** Run TensorFlow operation by operation instead of as one graph. Default false. E.g. `eager: true`. */
   readonly eager: boolean;
 }

@@ -94,7 +94,7 @@ function sampling(root: JsonObject, forward: DiffusionConfig): { sampling?: RunS
 }
 
 const computing = (object: JsonObject): ComputingConfig =>
-  section(object, (o) => ({ threads: null, wide: false, ...readComputing(o) }) as ComputingConfig);
+  section(object, (o) => ({ threads: null, wide: null, ...readComputing(o) }) as ComputingConfig);
 
 const chosen = (object: JsonObject | null): DeviceChoice | null =>
   object &&

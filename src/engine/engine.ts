@@ -67,7 +67,7 @@ export class Engine {
         `--threads: expected a whole number from 1 to ${MAX_WORKERS}, got ${threads}`,
       );
     const build: Build = options.strict ? 'strict' : host.bestBuild();
-    const wide = options.wide ?? false;
+    const wide = options.wide ?? host.wideByDefault();
     const lack = wide ? host.lackOfWideVectors() : null;
     if (lack !== null) throw new UsageError(`--wide: ${lack}`);
     const module = host.compile(build, wide);

@@ -12,7 +12,7 @@ export interface KernelChoice {
   /** Use the strict build; default the best one that this machine can run. */
   readonly strict?: boolean | undefined;
   /** 256-bit vectors, which give the same bits in less time; default false. See `lackOfWideVectors`. */
-  readonly wide?: boolean | undefined;
+  readonly wide?: boolean | null | undefined;
 }
 
 /** The exports of an instance. */

@@ -13,7 +13,7 @@ export interface Maker<J, R> {
 export interface MakerOptions {
   readonly threads: number;
   readonly strict: boolean;
-  readonly wide: boolean;
+  readonly wide: boolean | null;
   readonly cache: BlobCache;
   readonly onNote: (text: string) => void;
 }

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { Engine } from '../../src/engine/engine.js';
-import { bestBuild, lackOfWideVectors } from '../../src/engine/host/kernels.js';
+import { bestBuild, lackOfWideVectors, wideByDefault } from '../../src/engine/host/kernels.js';
 import { type Pointer, plus, plusFloats } from '../../src/engine/pointer.js';
 import { call, type Program } from '../../src/engine/program.js';
 import { EngineError, UsageError } from '../../src/errors.js';
@@ -118,8 +118,9 @@ test('Memory above 4 GiB is refused by name', (t) => {
 });
 
 test('The description names build and threads', (t) => {
-  t.is(engineOf(t, 1).description, 'strict SIMD, 1 thread');
-  t.is(engineOf(t, 2, false).description, `${bestBuild()} SIMD, 2 threads`);
+  const bits = wideByDefault() ? ' of 256 bits' : '';
+  t.is(engineOf(t, 1).description, `strict SIMD${bits}, 1 thread`);
+  t.is(engineOf(t, 2, false).description, `${bestBuild()} SIMD${bits}, 2 threads`);
 });
 
 test('Wide vectors are reported if available, and refused with the reason otherwise', async (t) => {

@@ -51,7 +51,7 @@ export function optionsIn(
       arithmetic: 'wasm',
       threads: null,
       strict: false,
-      wide: false,
+      wide: null,
       eager: false,
     },
     seed: 5,

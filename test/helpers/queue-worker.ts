@@ -29,7 +29,7 @@ export async function workerHere(
   const onNote = (text: string) => notes.push(text);
   const cache = new BlobCache(await temporaryFolder(t));
   const connection = await connectionTo(t, server, onNote);
-  const maker = new JobMaker(connection, { threads: 2, strict, wide: false, cache, onNote });
+  const maker = new JobMaker(connection, { threads: 2, strict, wide: null, cache, onNote });
   const abort = new AbortController();
   const onEvent = (event: { kind: string; text?: string }) => {
     if (event.text !== undefined) onNote(event.text);
@@ -93,7 +93,7 @@ export async function trainerHere(
   const onNote = (text: string) => notes.push(text);
   const cache = new BlobCache(await temporaryFolder(t));
   const connection = await connectionTo(t, server, onNote);
-  const maker = new TrainMaker(connection, { threads, strict: false, wide: false, cache, onNote });
+  const maker = new TrainMaker(connection, { threads, strict: false, wide: null, cache, onNote });
   const abort = new AbortController();
   const onEvent = (event: { kind: string; text?: string }) => {
     if (event.text !== undefined) onNote(event.text);

@@ -60,7 +60,7 @@ export function tinyRun(source: string, change: Partial<RunConfig['training']> =
       arithmetic: 'wasm',
       threads: 2,
       strict: false,
-      wide: false,
+      wide: null,
       eager: false,
     },
     chosen: null,

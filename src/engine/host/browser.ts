@@ -15,6 +15,7 @@ export const host: Host = {
   bestBuild: loadedBuild,
   plainBuild: loadedBuild,
   lackOfWideVectors: () => 'expected Node, got a browser',
+  wideByDefault: () => false,
   compile: (build) => loadedKernels(build),
   memoryRoom: () => ({ bytes: MAX_BYTES }),
   mostScratch: () => MOST_SCRATCH,

@@ -18,6 +18,8 @@ export interface Host {
   plainBuild(): Build;
   /** Why 256-bit vectors, for which kernels have larger blocks, are not available; null if they are. */
   lackOfWideVectors(): string | null;
+  /** Whether to use them where nobody says. */
+  wideByDefault(): boolean;
   /** The kernels, each kind compiled once per thread. */
   compile(build: Build, wide: boolean): WebAssembly.Module;
   /** The memory available to a plan, in a process with this many workers where others will use `reserve` bytes. */

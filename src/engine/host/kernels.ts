@@ -22,6 +22,9 @@ const REVECTORIZE = '--experimental-wasm-revectorize';
 /** The first V8 that joins the vectors of the kernels' larger blocks: that of Node 24. */
 const WIDE_V8 = 13;
 
+/** The last V8 under which the whole test suite has run with joined vectors: that of Node 26. */
+const LAST_TESTED_V8 = 14;
+
 /** The properties of the machine that wide vectors depend on. */
 interface WideMachine {
   readonly arch: string;
@@ -30,10 +33,7 @@ interface WideMachine {
   readonly features: string | null;
 }
 
-/**
- * Why V8 cannot join pairs of vectors into 256-bit ones here, as `expected …, got …`; null if it can. They give the
- * same bits in less time, but are an experiment of V8, so they are off by default.
- */
+/** Why V8 cannot join pairs of vectors into 256-bit ones here, as `expected …, got …`; null if it can. */
 export function lackOfWideVectors(
   { arch, versions, features }: WideMachine = thisMachine(),
 ): string | null {
@@ -44,6 +44,13 @@ export function lackOfWideVectors(
     return 'expected a processor with AVX2, got one without';
   return null;
 }
+
+/**
+ * Whether to join vectors where nobody says. They give the same bits in less time, but are an experiment of V8, so that a version
+ * has to be tested with them first.
+ */
+export const wideByDefault = (machine: WideMachine = thisMachine()): boolean =>
+  lackOfWideVectors(machine) === null && Number.parseInt(machine.versions.v8, 10) <= LAST_TESTED_V8;
 
 function thisMachine(): WideMachine {
   const { arch, versions, platform } = process;

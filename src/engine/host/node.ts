@@ -2,7 +2,7 @@ import { hasTraps, lackOfAddressSpace } from '../../machine/address-space.js';
 import { memoryRoom } from '../../machine/memory.js';
 import { processors } from '../../machine/processors.js';
 import { type Host, MAX_BYTES } from './host.js';
-import { bestBuild, compile, lackOfWideVectors } from './kernels.js';
+import { bestBuild, compile, lackOfWideVectors, wideByDefault } from './kernels.js';
 import { Pool } from './pool.js';
 
 /** Node: kernels from files, worker threads, and the operating system's limits. */
@@ -11,6 +11,7 @@ export const host: Host = {
   bestBuild,
   plainBuild: () => 'strict',
   lackOfWideVectors: () => lackOfWideVectors(),
+  wideByDefault: () => wideByDefault(),
   compile,
   memoryRoom: (threads, reserve) => memoryRoom(threads, reserve),
   mostScratch: () => (hasTraps() ? MAX_BYTES : MAX_BYTES / 2),
