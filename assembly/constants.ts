@@ -43,7 +43,7 @@ export const ATTENTION_QUERIES = 48;
 /** Floats before the arrays in attention's scratch, for the pointers to them. */
 export const ATTENTION_HEADER = 32;
 
-/** Padding in floats between the weights of four queries and those of the next. */
+/** Padding in floats between the weights of eight queries and those of the next. */
 export const ATTENTION_PADDING = 16;
 
 /** Channels that one item of a transform covers (fewer in the last block): two cache lines of each pixel. */

@@ -1,6 +1,6 @@
 import { F32 } from '../f32';
 import { accumulateRows } from '../winograd/accumulate';
-import { Fours, RowsByFour } from '../winograd/layouts';
+import { Eights, Fours, RowsByEight } from '../winograd/layouts';
 import { multiplyQuads } from '../winograd/multiply';
 import { bounded, largestChannels } from './bound';
 import { clearPadding, packColumns, packGroups, packPanels, unpackPanels } from './pack';
@@ -77,7 +77,7 @@ class Head {
   keys: usize;
   deep: usize;
   wide: usize;
-  /** Floats from the weights of four queries to the next. */
+  /** Floats from the weights of eight queries to the next. */
   step: usize;
   /** The keys and values to multiply the columns with; the keys to sum for dq, and the largest in each channel. */
   kGroups: F32;
@@ -115,7 +115,10 @@ class Head {
     this.deep = up4(width);
     this.wide = up8(width);
     this.step = weightStep(tokens);
-    this.kGroups = at;
+    // First, as their layout in products wants them aligned to 32 bytes.
+    this.weights = at;
+    this.slopes = this.weights.at((QUERIES / 8) * this.step);
+    this.kGroups = this.slopes.at((QUERIES / 8) * this.step);
     this.vGroups = this.kGroups.at(this.keys * this.deep);
     this.kPanels = this.vGroups.at(this.keys * this.deep);
     this.largest = this.kPanels.at(this.keys * this.wide);
@@ -127,9 +130,7 @@ class Head {
     this.gColumns = this.qColumns.at(8 * this.deep);
     this.scores = this.gColumns.at(8 * this.deep);
     this.products = this.scores.at(8 * this.keys);
-    this.weights = this.products.at(8 * this.keys);
-    this.slopes = this.weights.at((QUERIES / 4) * this.step);
-    this.sums = this.slopes.at((QUERIES / 4) * this.step);
+    this.sums = this.products.at(8 * this.keys);
     this.maxima = this.sums.at(8 * QUERIES);
     this.factors = this.maxima.at(QUERIES);
     this.means = this.factors.at(QUERIES);
@@ -174,24 +175,15 @@ class Head {
       packColumns(this.gColumns, g.at(j * gStride), gStride, factors, some, this.width);
       this.multiply(this.scores, this.kGroups, this.qColumns);
       this.multiply(this.products, this.vGroups, this.gColumns);
-      const weights = this.weights.at((j / 4) * this.step);
-      const slopes = this.slopes.at((j / 4) * this.step);
+      const weights = this.weights.at((j / 8) * this.step);
+      const slopes = this.slopes.at((j / 8) * this.step);
       const means = this.means.at(j);
       if (bounded(this.qColumns, this.largest, this.deep))
-        differentiateBounded(
-          weights,
-          slopes,
-          this.step,
-          this.scores,
-          this.products,
-          means,
-          this.tokens,
-        );
+        differentiateBounded(weights, slopes, this.scores, this.products, means, this.tokens);
       else
         differentiate(
           weights,
           slopes,
-          this.step,
           this.scores,
           this.products,
           this.maxima.at(j),
@@ -225,17 +217,17 @@ class Head {
   accumulate(to: F32, weights: F32, panel: F32, rows: usize, more: i32): void {
     const a = changetype<usize>(weights);
     const b = changetype<usize>(panel);
-    multiplyQuads<Fours>(to, 32, a, 64, b, up4(rows), (this.step << 2) - 16, this.keys / 4, more);
+    multiplyQuads<Eights>(to, 32, a, 128, b, up4(rows), (this.step << 2) - 32, this.keys / 4, more);
   }
 
   /** dq of the block. */
   sumQueries(dq: F32, stride: usize, rows: usize): void {
     for (let c: usize = 0; c < this.width; c += 8) {
       for (let key: usize = 0; key < this.tokens; key += DEPTH) {
-        const a = changetype<usize>(this.slopes.at(4 * key));
+        const a = changetype<usize>(this.slopes.at(8 * key));
         const b = changetype<usize>(this.kPanels.at(c * this.keys + 8 * key));
         const depth = min(DEPTH, this.tokens - key);
-        accumulateRows<RowsByFour>(this.sums, a, this.step << 2, b, depth, up4(rows), <i32>key);
+        accumulateRows<RowsByEight>(this.sums, a, this.step << 2, b, depth, up4(rows), <i32>key);
       }
       unpackPanels(dq.at(c), stride, this.sums, 0, this.scales, rows, min(8, this.width - c));
     }

@@ -1,6 +1,6 @@
 import { F32 } from '../f32';
 import { accumulateRows } from '../winograd/accumulate';
-import { Fours, RowsByFour } from '../winograd/layouts';
+import { Fours, RowsByEight } from '../winograd/layouts';
 import { multiplyQuads } from '../winograd/multiply';
 import { bounded, largestChannels } from './bound';
 import { clearPadding, packColumns, packGroups, packPanels, unpackPanels } from './pack';
@@ -72,7 +72,7 @@ class Block {
   /** Tokens and width in whole groups of four. */
   keys: usize;
   deep: usize;
-  /** Floats from the weights of four queries to the next. */
+  /** Floats from the weights of eight queries to the next. */
   step: usize;
   /** The keys, and the largest in each channel; the values. */
   groups: F32;
@@ -95,14 +95,15 @@ class Block {
     this.keys = up4(tokens);
     this.deep = up4(width);
     this.step = weightStep(tokens);
-    this.groups = at;
+    // First, as their layout in products wants them aligned to 32 bytes.
+    this.weights = at;
+    this.groups = this.weights.at((QUERIES / 8) * this.step);
     this.largest = this.groups.at(this.keys * this.deep);
     this.panels = this.largest.at(this.deep);
     this.columns = this.panels.at(this.keys * up8(width));
     this.units = this.columns.at(8 * this.deep);
     this.scores = this.units.at(8);
-    this.weights = this.scores.at(8 * this.keys);
-    this.sums = this.weights.at((QUERIES / 4) * this.step);
+    this.sums = this.scores.at(8 * this.keys);
     this.maxima = this.sums.at(8 * QUERIES);
     this.factors = this.maxima.at(QUERIES);
     for (let i: usize = 0; i < 8; i++) this.units[i] = <f32>(<f64>scale * Math.LOG2E);
@@ -132,16 +133,16 @@ class Block {
         this.width,
       );
       multiplyQuads<Fours>(scores, 32, a, 16 * deep, b, deep, 48, this.keys / 4, 0);
-      const weights = this.weights.at((j / 4) * this.step);
+      const weights = this.weights.at((j / 8) * this.step);
       const maxima = this.maxima.at(j);
       const sums = this.factors.at(j);
       if (bounded(this.columns, this.largest, deep)) {
         maxima.setLanes(0, f32x4.splat(0));
         maxima.setLanes(4, f32x4.splat(0));
-        exponentiateBounded(weights, this.step, sums, scores, this.tokens);
+        exponentiateBounded(weights, sums, scores, this.tokens);
       } else {
         greatest(maxima, scores, this.keys);
-        exponentiate(weights, this.step, sums, scores, maxima, this.tokens);
+        exponentiate(weights, sums, scores, maxima, this.tokens);
       }
     }
     for (let j: usize = 0; j < rows; j++) this.factors[j] = 1 / this.factors[j];
@@ -151,10 +152,10 @@ class Block {
   sum(out: F32, stride: usize, rows: usize): void {
     for (let c: usize = 0; c < this.width; c += 8) {
       for (let key: usize = 0; key < this.tokens; key += DEPTH) {
-        const a = changetype<usize>(this.weights.at(4 * key));
+        const a = changetype<usize>(this.weights.at(8 * key));
         const b = changetype<usize>(this.panels.at(c * this.keys + 8 * key));
         const depth = min(DEPTH, this.tokens - key);
-        accumulateRows<RowsByFour>(this.sums, a, this.step << 2, b, depth, up4(rows), <i32>key);
+        accumulateRows<RowsByEight>(this.sums, a, this.step << 2, b, depth, up4(rows), <i32>key);
       }
       unpackPanels(out.at(c), stride, this.sums, 0, this.factors, rows, min(8, this.width - c));
     }

@@ -21,7 +21,7 @@ export function up8(n: usize): usize {
   return (n + 7) & ~7;
 }
 
-/** Floats from the weights of four queries to those of the next: one cache line more, to avoid cache conflicts. */
+/** Floats from the weights of eight queries to those of the next: one cache line more, to avoid cache conflicts. */
 export function weightStep(tokens: usize): usize {
-  return 4 * up4(tokens) + ATTENTION_PADDING;
+  return 8 * up4(tokens) + ATTENTION_PADDING;
 }

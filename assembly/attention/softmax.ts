@@ -5,55 +5,42 @@ import { F32 } from '../f32';
  * Softmax of eight queries at a time. Scores are [keys][8 queries], so that each lane is a query and there are no sums
  * across lanes; they are in units of log 2, so that the exponential is a power of two. Their number is rounded up to a
  * multiple of four by repeating the last key: that changes no maximum, and the weights beyond `keys` are 0.
- * Weights are written as two halves [keys][4 queries], `step` floats apart.
+ * Weights are [keys][8 queries] too.
  */
 
 /** maxima[8] = the largest score of each query. */
 export function greatest(maxima: F32, scores: F32, keys: usize): void {
   let m00 = scores.lanes(0);
-  let m01 = scores.lanes(4);
+  let m01 = scores.upperLanes(0);
   let m10 = scores.lanes(8);
-  let m11 = scores.lanes(12);
+  let m11 = scores.upperLanes(8);
   let m20 = scores.lanes(16);
-  let m21 = scores.lanes(20);
+  let m21 = scores.upperLanes(16);
   let m30 = scores.lanes(24);
-  let m31 = scores.lanes(28);
+  let m31 = scores.upperLanes(24);
   for (let key: usize = 4; key < keys; key += 4) {
     scores = scores.at(32);
     m00 = f32x4.pmax(m00, scores.lanes(0));
-    m01 = f32x4.pmax(m01, scores.lanes(4));
+    m01 = f32x4.pmax(m01, scores.upperLanes(0));
     m10 = f32x4.pmax(m10, scores.lanes(8));
-    m11 = f32x4.pmax(m11, scores.lanes(12));
+    m11 = f32x4.pmax(m11, scores.upperLanes(8));
     m20 = f32x4.pmax(m20, scores.lanes(16));
-    m21 = f32x4.pmax(m21, scores.lanes(20));
+    m21 = f32x4.pmax(m21, scores.upperLanes(16));
     m30 = f32x4.pmax(m30, scores.lanes(24));
-    m31 = f32x4.pmax(m31, scores.lanes(28));
+    m31 = f32x4.pmax(m31, scores.upperLanes(24));
   }
-  maxima.setLanes(0, f32x4.pmax(f32x4.pmax(m00, m10), f32x4.pmax(m20, m30)));
-  maxima.setLanes(4, f32x4.pmax(f32x4.pmax(m01, m11), f32x4.pmax(m21, m31)));
+  const low = f32x4.pmax(f32x4.pmax(m00, m10), f32x4.pmax(m20, m30));
+  maxima.setPair(0, low, f32x4.pmax(f32x4.pmax(m01, m11), f32x4.pmax(m21, m31)));
 }
 
 /** weights = 2^(score − maximum), not yet divided by their sums; sums[8] are those sums. */
-export function exponentiate(
-  weights: F32,
-  step: usize,
-  sums: F32,
-  scores: F32,
-  maxima: F32,
-  keys: usize,
-): void {
-  Weights.exponentiate(false, weights, step, sums, scores, maxima, keys);
+export function exponentiate(weights: F32, sums: F32, scores: F32, maxima: F32, keys: usize): void {
+  Weights.exponentiate(false, weights, sums, scores, maxima, keys);
 }
 
 /** The same for maxima of 0, when `bounded` says that none are needed. */
-export function exponentiateBounded(
-  weights: F32,
-  step: usize,
-  sums: F32,
-  scores: F32,
-  keys: usize,
-): void {
-  Weights.exponentiate(true, weights, step, sums, scores, scores, keys);
+export function exponentiateBounded(weights: F32, sums: F32, scores: F32, keys: usize): void {
+  Weights.exponentiate(true, weights, sums, scores, scores, keys);
 }
 
 /**
@@ -63,27 +50,25 @@ export function exponentiateBounded(
 export function differentiate(
   weights: F32,
   gradients: F32,
-  step: usize,
   scores: F32,
   dots: F32,
   maxima: F32,
   means: F32,
   keys: usize,
 ): void {
-  Weights.differentiate(false, weights, gradients, step, scores, dots, maxima, means, keys);
+  Weights.differentiate(false, weights, gradients, scores, dots, maxima, means, keys);
 }
 
 /** The same for maxima of 0. */
 export function differentiateBounded(
   weights: F32,
   gradients: F32,
-  step: usize,
   scores: F32,
   dots: F32,
   means: F32,
   keys: usize,
 ): void {
-  Weights.differentiate(true, weights, gradients, step, scores, dots, scores, means, keys);
+  Weights.differentiate(true, weights, gradients, scores, dots, scores, means, keys);
 }
 
 /** Keys whose weights are summed before their sum is added to the total: shorter sums round less. */
@@ -102,23 +87,22 @@ class Weights {
   static exponentiate(
     within: bool,
     weights: F32,
-    step: usize,
     sums: F32,
     scores: F32,
     maxima: F32,
     keys: usize,
   ): void {
-    const low = LOWEST;
-    const round = ROUND;
-    const c6 = C6;
-    const c5 = C5;
-    const c4 = C4;
-    const c3 = C3;
-    const c2 = C2;
-    const c1 = C1;
-    const c0 = C0;
+    const low = f32x4.splat(LOWEST);
+    const round = f32x4.splat(ROUND);
+    const c6 = f32x4.splat(C6);
+    const c5 = f32x4.splat(C5);
+    const c4 = f32x4.splat(C4);
+    const c3 = f32x4.splat(C3);
+    const c2 = f32x4.splat(C2);
+    const c1 = f32x4.splat(C1);
+    const c0 = f32x4.splat(C0);
     const m0 = within ? low : maxima.lanes(0);
-    const m1 = within ? low : maxima.lanes(4);
+    const m1 = within ? low : maxima.upperLanes(0);
     let total0 = f32x4.splat(0);
     let total1 = total0;
     for (let first: usize = 0; first < keys; first += BLOCK) {
@@ -127,21 +111,19 @@ class Weights {
       for (let key = min(BLOCK, keys - first); key > 0; key--) {
         const y0 = Weights.exponent(within, scores.lanes(0), m0, low);
         const p0 = Exp2.power(y0, round, c6, c5, c4, c3, c2, c1, c0);
-        weights.setLanes(0, p0);
-        sum0 = f32x4.add(sum0, p0);
-        const y1 = Weights.exponent(within, scores.lanes(4), m1, low);
+        const y1 = Weights.exponent(within, scores.upperLanes(0), m1, low);
         const p1 = Exp2.power(y1, round, c6, c5, c4, c3, c2, c1, c0);
-        weights.setLanes(step, p1);
+        weights.setPair(0, p0, p1);
+        sum0 = f32x4.add(sum0, p0);
         sum1 = f32x4.add(sum1, p1);
         scores = scores.at(8);
-        weights = weights.at(4);
+        weights = weights.at(8);
       }
       total0 = f32x4.add(total0, sum0);
       total1 = f32x4.add(total1, sum1);
     }
-    clearRest(weights, step, keys);
-    sums.setLanes(0, total0);
-    sums.setLanes(4, total1);
+    clearRest(weights, keys);
+    sums.setPair(0, total0, total1);
   }
 
   @inline
@@ -149,51 +131,49 @@ class Weights {
     within: bool,
     weights: F32,
     gradients: F32,
-    step: usize,
     scores: F32,
     dots: F32,
     maxima: F32,
     means: F32,
     keys: usize,
   ): void {
-    const low = LOWEST;
-    const round = ROUND;
-    const c6 = C6;
-    const c5 = C5;
-    const c4 = C4;
-    const c3 = C3;
-    const c2 = C2;
-    const c1 = C1;
-    const c0 = C0;
+    const low = f32x4.splat(LOWEST);
+    const round = f32x4.splat(ROUND);
+    const c6 = f32x4.splat(C6);
+    const c5 = f32x4.splat(C5);
+    const c4 = f32x4.splat(C4);
+    const c3 = f32x4.splat(C3);
+    const c2 = f32x4.splat(C2);
+    const c1 = f32x4.splat(C1);
+    const c0 = f32x4.splat(C0);
     const m0 = within ? low : maxima.lanes(0);
-    const m1 = within ? low : maxima.lanes(4);
+    const m1 = within ? low : maxima.upperLanes(0);
     const d0 = means.lanes(0);
-    const d1 = means.lanes(4);
+    const d1 = means.upperLanes(0);
     for (let key = keys; key > 0; key--) {
       const y0 = Weights.exponent(within, scores.lanes(0), m0, low);
       const p0 = Exp2.power(y0, round, c6, c5, c4, c3, c2, c1, c0);
-      weights.setLanes(0, p0);
-      gradients.setLanes(0, f32x4.mul(p0, f32x4.sub(dots.lanes(0), d0)));
-      const y1 = Weights.exponent(within, scores.lanes(4), m1, low);
+      const y1 = Weights.exponent(within, scores.upperLanes(0), m1, low);
       const p1 = Exp2.power(y1, round, c6, c5, c4, c3, c2, c1, c0);
-      weights.setLanes(step, p1);
-      gradients.setLanes(step, f32x4.mul(p1, f32x4.sub(dots.lanes(4), d1)));
+      weights.setPair(0, p0, p1);
+      const g0 = f32x4.mul(p0, f32x4.sub(dots.lanes(0), d0));
+      const g1 = f32x4.mul(p1, f32x4.sub(dots.upperLanes(0), d1));
+      gradients.setPair(0, g0, g1);
       scores = scores.at(8);
       dots = dots.at(8);
-      weights = weights.at(4);
-      gradients = gradients.at(4);
+      weights = weights.at(8);
+      gradients = gradients.at(8);
     }
-    clearRest(weights, step, keys);
-    clearRest(gradients, step, keys);
+    clearRest(weights, keys);
+    clearRest(gradients, keys);
   }
 }
 
 /** Zeros from key `keys` to the next multiple of four. */
-function clearRest(weights: F32, step: usize, keys: usize): void {
+function clearRest(weights: F32, keys: usize): void {
   const zero = f32x4.splat(0);
   for (; keys & 3; keys++) {
-    weights.setLanes(0, zero);
-    weights.setLanes(step, zero);
-    weights = weights.at(4);
+    weights.setPair(0, zero, zero);
+    weights = weights.at(8);
   }
 }

@@ -47,25 +47,7 @@ export class Eights {
   }
 }
 
-/** [rows/4][k][4 rows]: the weights of attention. */
-@unmanaged
-export class RowsByFour {
-  a: f32;
-
-  get step(): usize {
-    return 16;
-  }
-  get last(): usize {
-    return 0;
-  }
-
-  @inline
-  quad(a: usize, number: usize, apart: usize): usize {
-    return a + number * apart;
-  }
-}
-
-/** [rows/8][k][8 rows]: V with rows of channels. */
+/** [rows/8][k][8 rows]: V with rows of channels; the weights of attention. */
 @unmanaged
 export class RowsByEight {
   a: f32;

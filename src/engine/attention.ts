@@ -25,7 +25,7 @@ export const attentionBackwardItems = ({ images, heads }: Attention): number => 
 export const attentionSaved = ({ images, tokens, heads }: Attention): number =>
   2 * images * heads * tokens;
 
-/** Bytes of scratch, aligned to 16, that each worker needs for `attention`. */
+/** Bytes of scratch, aligned to 32, that each worker needs for `attention`. */
 export function attentionScratch({ tokens, width }: Attention): number {
   const { keys, weights, deep, wide } = rounded(tokens, width);
   return 4 * (HEADER + keys * (deep + wide + 8) + 9 * deep + weights + QUERIES * (8 + 2) + 8);
@@ -42,6 +42,6 @@ export function attentionBackwardScratch({ tokens, width }: Attention): number {
 function rounded(tokens: number, width: number) {
   const up = (n: number, to: number) => to * Math.ceil(n / to);
   const keys = up(tokens, 4);
-  const weights = (QUERIES / 4) * (4 * keys + PADDING);
+  const weights = (QUERIES / 8) * (8 * keys + PADDING);
   return { keys, weights, deep: up(width, 4), wide: up(width, 8) };
 }
