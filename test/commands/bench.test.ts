@@ -133,7 +133,10 @@ test('Results are written as a table, SVG bars and Markdown, with changes since 
   const { code, stdout, stderr } = await haze(cwd, [...unet, ...outputs]);
   t.is(code, 0, stderr);
   t.regex(stdout, /^unet forward, widths 8,16 .*, batch 2, 16x16$/m);
-  t.regex(stdout, /^ {2}haze, wasm, \w+, 1 thread +[\d.]+ +[\d.]+ +[\d.]+ +±0\.0% +1\.00$/m);
+  t.regex(
+    stdout,
+    /^ {2}haze, wasm, \w+(, wide)?, 1 thread +[\d.]+ +[\d.]+ +[\d.]+ +±0\.0% +1\.00$/m,
+  );
   t.regex(stdout, /^against old\.json /m);
   t.regex(stdout, /^unet forward.* -(99|100)\.\d% .* faster$/m);
   t.regex(stdout, /^unet train.* new .*±/m);
