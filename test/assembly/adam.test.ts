@@ -20,8 +20,8 @@ function plainAdam(start: Float32Array, gradients: readonly Float32Array[], lr: 
 eachSplit(
   'adam takes the steps of the plain algorithm, for gradients from 0 to 1e4',
   (t, bench) => {
-    const [quads, lr] = [11, 1e-3];
-    const length = 4 * quads;
+    const [items, lr] = [11, 1e-3];
+    const length = 8 * items;
     const scale = (k: number) => (k < 4 ? 0 : 10 ** ((k % 9) - 4));
     const gradients = [1, 2, 3, 4, 5, 6].map((seed) =>
       values(length, seed).map((g, k) => g * scale(k)),
@@ -34,7 +34,7 @@ eachSplit(
       const rates = bench.put(
         Float32Array.of(lr / (1 - 0.9 ** (i + 1)), 1 / Math.sqrt(1 - 0.999 ** (i + 1))),
       );
-      bench.run('adam', [at.p, bench.put(g), at.m, v, rates], quads);
+      bench.run('adam', [at.p, bench.put(g), at.m, v, rates], items);
     }
     const expected = plainAdam(start, gradients, lr);
     const got = [at.p, at.m, v].map((a) => bench.f32(a, length));

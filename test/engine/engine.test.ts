@@ -61,7 +61,7 @@ const mixed: Program = (() => {
     {
       name: 'step',
       phases: [
-        [call('adam', [x, g, m, v, rates], floats / 4)],
+        [call('adam', [x, g, m, v, rates], floats / 8)],
         [call('columnSums', [partial, x, floats / 8, 8, 8], 2)],
         [call('joinColumnSums', [sums, partial, 2, 8, 8], 8)],
         [call('copyChannels', [x, 8, sums, 0, 8, true], floats / 8)],

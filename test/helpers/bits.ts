@@ -18,10 +18,13 @@ const STEPS = 6;
 /** Hashes by what they are of. */
 export type Bits = Readonly<Record<string, string>>;
 
-/** The networks: BatchNorm and ReLU; GroupNorm, SiLU and attention. */
+/** The networks: BatchNorm, ReLU and Adam; GroupNorm, SiLU, attention, Muon with AdamW, and an average. */
 const NETWORKS: Readonly<Record<string, Partial<RunOptions>>> = {
   simple: { preset: 'tiny' },
-  unet2d: { network: 'unet2d', size: 16, widths: [16, 24], attention: [8], batch: 8 },
+  unet2d: {
+    ...{ network: 'unet2d', size: 16, widths: [16, 24], attention: [8], batch: 8 },
+    ...{ optimizer: 'muon', clip: 1, ema: [0.9] },
+  },
 };
 
 /** Trains and samples a small model of each network with each build that this machine runs. */

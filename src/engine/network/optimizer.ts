@@ -14,10 +14,10 @@ export function optimizerPhases(walk: Walk, optimizer: Optimizer): Phase[] {
   const { weights, training } = memory.regions;
   const { sum: gradients, m, v } = training;
   const { beta1, beta2, epsilon, clip, muon } = optimizer;
-  const whole = { grain: 4 };
+  const whole = { grain: 2 };
   if (isPlainAdam(optimizer))
     return [
-      [call('adam', [weights, gradients, m, v, memory.rates], memory.layout.floats / 4, whole)],
+      [call('adam', [weights, gradients, m, v, memory.rates], memory.layout.floats / 8, whole)],
     ];
   const scale = clip === null ? NULL : plusFloats(memory.rates, RATES.norm + 1);
   const adamW = (first: number, floats: number): Call => {
@@ -25,7 +25,7 @@ export function optimizerPhases(walk: Walk, optimizer: Optimizer): Phase[] {
       ...[Pointer, Pointer, Pointer, Pointer],
     ];
     const args = [p, g, one, two, memory.rates, beta1, beta2, epsilon, scale] as const;
-    return call('adamW', args, floats / 4, whole);
+    return call('adamW', args, floats / 8, whole);
   };
   const ranges = muon ? otherRanges(walk) : [{ first: 0, floats: memory.layout.floats }];
   return [
@@ -51,7 +51,7 @@ export function averagePhases({ regions, layout, rates }: TrainingMemory): Phase
   const calls = regions.training.averages.flatMap((average, i): Call[] => {
     const rate = plusFloats(rates, RATES.averages + i);
     const toward = (to: Pointer, from: Pointer, floats: number) =>
-      call('ema', [to, from, rate], floats / 4, { grain: 4 });
+      call('ema', [to, from, rate], floats / 8, { grain: 2 });
     return [
       toward(average.weights, regions.weights, layout.floats),
       toward(average.statistics, regions.statistics, layout.statistics),
