@@ -30,12 +30,9 @@ export interface Saved {
 
 /** What a training run writes: metrics, checkpoints, held-out losses, samples and its guide. */
 export class RunOutputs {
-  /** The newest checkpoint and its step. */
-  saved: Saved | null;
-  /** The newest held-out loss; null if the last checkpoint's step has none. */
-  heldOutLoss: number | null;
-  /** Whether an interruption cut work between two steps short. */
-  cutShort = false;
+  #saved: Saved | null;
+  #heldOutLoss: number | null;
+  #cutShort = false;
   private readonly options: TrainOptions;
   private readonly config: RunConfig;
   private readonly trainer: Trainer;
@@ -68,9 +65,24 @@ export class RunOutputs {
     this.heldOut = heldOut
       ? new HeldOutLoss(heldOut, diffusion.loss, positionsOf(config), new CounterRandom(seed))
       : null;
-    this.heldOutLoss = lastHeldOut(begin);
+    this.#heldOutLoss = lastHeldOut(begin);
     const { taken, checkpoint } = begin;
-    this.saved = checkpoint === null ? null : { path: checkpoint, step: taken };
+    this.#saved = checkpoint === null ? null : { path: checkpoint, step: taken };
+  }
+
+  /** The newest checkpoint and its step. */
+  get saved(): Saved | null {
+    return this.#saved;
+  }
+
+  /** The newest held-out loss; null if the last checkpoint's step has none. */
+  get heldOutLoss(): number | null {
+    return this.#heldOutLoss;
+  }
+
+  /** Whether an interruption cut work between two steps short. */
+  get cutShort(): boolean {
+    return this.#cutShort;
   }
 
   /** The mean loss of the last steps; null before the first. */
@@ -104,16 +116,16 @@ export class RunOutputs {
   }
 
   async measure(step: number, epoch: number): Promise<void> {
-    if (!this.heldOut || this.cutShort) return;
+    if (!this.heldOut || this.#cutShort) return;
     const heldOutLoss = await this.withAverage(() =>
       this.heldOut!.measure(this.trainer, {
         signal: this.options.signal,
         onProgress: (done, total) => this.pause(step, 'held-out loss', done, total),
       }),
     );
-    this.cutShort = heldOutLoss === null;
+    this.#cutShort = heldOutLoss === null;
     if (heldOutLoss === null) return;
-    this.heldOutLoss = heldOutLoss;
+    this.#heldOutLoss = heldOutLoss;
     this.log.append({ step, epoch, heldOutLoss });
     this.events?.scalars(step, heldOutScalars(heldOutLoss));
     this.tell({ kind: 'heldOut', step, heldOutLoss });
@@ -132,7 +144,7 @@ export class RunOutputs {
   }
 
   async sample(step: number): Promise<void> {
-    if (this.cutShort) return;
+    if (this.#cutShort) return;
     await this.restore();
     const path = gridPath(this.paths, step);
     const weights = await this.withAverage(() => this.weights(step));
@@ -141,7 +153,7 @@ export class RunOutputs {
         signal: this.options.signal,
         onProgress: (done, total) => this.pause(step, 'samples', done, total),
       });
-      this.cutShort = !made;
+      this.#cutShort = !made;
       if (made && this.events) await addSamples(this.events, step, path);
       if (made) this.tell({ kind: 'samples', step, path });
     } catch (error) {
@@ -184,7 +196,7 @@ export class RunOutputs {
     const path = await writeCheckpoint(out, step, checkpoint, this.config.training.keep);
     if (!(await isFile(this.paths.config)))
       throw new RunError(`${out}: the run was deleted while it was saved at step ${step}`);
-    this.saved = { path, step };
+    this.#saved = { path, step };
     this.tell({ kind: 'checkpoint', step, path });
   }
 
@@ -210,8 +222,8 @@ export class RunOutputs {
   }
 
   diverged(step: number, what: string): RunError {
-    const stays = this.saved
-      ? `the checkpoint ${this.saved.path} stays`
+    const stays = this.#saved
+      ? `the checkpoint ${this.#saved.path} stays`
       : 'no checkpoint was written';
     return new RunError(`step ${step}: ${what}; ${stays}. A lower --lr may help`);
   }
