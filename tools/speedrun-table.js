@@ -107,6 +107,11 @@ export const ROWS = {
       'haze inspect --threads 2 --norm shared',
     ],
   },
+  setup: {
+    ...{ figures: 'download of the tensorflow device', where: 'README, Devices', minutes: 3 },
+    ...{ needs: 'Python 3 and a C++ compiler' },
+    commands: ['HAZE_CACHE=TMP/cache haze setup tensorflow'],
+  },
   recipes: {
     ...{ figures: 'images per second of training, on Node 20', where: 'README, Recipes' },
     ...{ minutes: 8, node: 20 },
