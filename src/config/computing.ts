@@ -20,7 +20,8 @@ export const computingFlags: Flags = {
   threads: { describe: 'Workers of the wasm engine', value: 'N', default: 'all cores it may use' },
   strict: { describe: 'Use no relaxed SIMD: the same bits on every machine' },
   wide: {
-    describe: '256-bit vectors: faster, the same bits; needs Node 24 or newer, x64 with AVX2',
+    describe:
+      '256-bit vectors: faster, the same bits; needs Node 24 or newer, x64 with AVX2; --no-wide does without',
     default: 'Node 24 to 26',
     negatable: true,
   },

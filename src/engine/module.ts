@@ -11,7 +11,7 @@ export type Build = 'strict' | 'relaxed';
 export interface KernelChoice {
   /** Use the strict build; default the best one that this machine can run. */
   readonly strict?: boolean | undefined;
-  /** 256-bit vectors, which give the same bits in less time; default false. See `lackOfWideVectors`. */
+  /** 256-bit vectors, which give the same bits in less time; default null: where they were tested. See `lackOfWideVectors`. */
   readonly wide?: boolean | null | undefined;
 }
 

@@ -68,7 +68,9 @@ test('values are shown short, quoted and without control characters', (t) => {
 test('a value that is nested deeper than the stack is shown as such', (t) => {
   let value: unknown = 1;
   for (let i = 0; i < 100_000; i++) value = [value];
-  t.is(show(value), 'a value that nests too deep');
+  // V8 14 writes it without recursion.
+  const shown = show(value);
+  t.true(shown === 'a value that nests too deep' || /^\[{90,}\.\.\.$/.test(shown), shown);
 });
 
 test('an error in a text is reported in one line, whatever the text contains', (t) => {
