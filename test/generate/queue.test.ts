@@ -113,12 +113,12 @@ redisTest('An interrupted run leaves no waiting job, and continues where it stop
   const onEvent = (event: GenerateEvent) => {
     if (event.kind === 'progress' && event.done > 0) abort.abort();
   };
-  // Enough of them that it is not finished when the first ones are seen.
-  const count = 512;
+  // Enough of them that it is not finished when the first ones are seen, however busy the machine.
+  const count = 2048;
   const options = queuedIn(folder, 'out', server, { count, signal: abort.signal, onEvent });
   const running = generate(options);
   const worker = await workerHere(t, server);
-  await t.throwsAsync(running, { instanceOf: Interrupted, message: /of 512 images are finished/ });
+  await t.throwsAsync(running, { instanceOf: Interrupted, message: /of 2048 images are finished/ });
   const { redis } = await connectionTo(t, server);
   t.is(await redis.llen(`haze:generate-${buildId(false)}:wait`), 0);
   const { signal: _, onEvent: __, ...rest } = options;
