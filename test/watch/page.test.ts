@@ -210,6 +210,10 @@ chromiumTest(
     const { run, url } = await shownRun(t);
     const { page, errors } = await openAt(t, url);
     await page.locator('#fact-columns dd', { hasText: '24 of 40' }).waitFor();
+    // Chromium reports a picture that is gone before it was loaded as an error of the page.
+    await page.waitForFunction(
+      '[...document.images].filter((image) => image.naturalWidth > 0).length === 2',
+    );
     appendFileSync(join(run, 'metrics.jsonl'), '{"step":25,"epo');
     rmSync(run, { recursive: true });
     await page.locator('#status', { hasText: 'its files are gone' }).waitFor();
