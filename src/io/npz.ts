@@ -4,7 +4,7 @@
  */
 
 import { Readable } from 'node:stream';
-import { createInflateRaw } from 'node:zlib';
+import { crc32, createInflateRaw } from 'node:zlib';
 import yauzl from 'yauzl';
 import { UsageError } from '../errors.js';
 import { systemReason } from './atomic.js';
@@ -19,7 +19,7 @@ export interface NpzArray extends Npy {
   readonly where: string;
   /** Offset of the array's data in the file; null if they are deflated. */
   readonly at: number | null;
-  /** Its bytes without the header, piece by piece, at most `bytes`. */
+  /** Its bytes without the header, piece by piece, at most `bytes`. Throws a UsageError if the entry's checksum does not match. */
   read(bytes: number): AsyncGenerator<Uint8Array>;
 }
 
@@ -98,13 +98,9 @@ async function openEntry(
       `${where}: expected what ${place.bytes} deflated bytes can hold, got ${expected} bytes`,
     );
   const at = deflated ? null : place.at + npy.start;
-  const body = { at: place.at + npy.start, bytes: place.bytes - npy.start };
+  const content = () => (deflated ? inflated(file, place, where) : pieces(file, place));
   const read = (bytes: number) =>
-    exactly(
-      bytes,
-      deflated ? skip(npy.start, inflated(file, place, where)) : pieces(file, body),
-      where,
-    );
+    exactly(bytes, skip(npy.start, checked(content(), entry.crc32, where)), where);
   return { ...npy, where, at, read };
 }
 
@@ -151,6 +147,25 @@ async function* inflated(file: InputFile, place: Place, where: string): AsyncGen
 async function* copies(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   for await (const piece of source) yield piece.slice();
 }
+
+/** @throws UsageError after the last piece if the CRC-32 of all is another, as NumPy does */
+async function* checked(
+  source: AsyncIterable<Uint8Array>,
+  expected: number,
+  where: string,
+): AsyncGenerator<Uint8Array> {
+  let crc = 0;
+  for await (const piece of source) {
+    crc = crc32(piece, crc);
+    yield piece;
+  }
+  if (crc !== expected)
+    throw new UsageError(
+      `${where}: damaged: expected data of CRC-32 ${hex(expected)}, got ${hex(crc)}`,
+    );
+}
+
+const hex = (crc: number): string => crc.toString(16).padStart(8, '0');
 
 async function* skip(bytes: number, source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let left = bytes;

@@ -1,4 +1,4 @@
-import { stat, writeFile } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { zipSync } from 'fflate';
@@ -155,6 +155,31 @@ for (const [what, bytes, message] of FILES)
     const path = await file(t, bytes);
     await t.throwsAsync(read(path, 'arr_0'), { name: 'UsageError', message });
   });
+
+for (const [what, name] of [
+  ['stored', 'images.npz'],
+  ['deflated', 'images_compressed.npz'],
+] as const)
+  test(`A ${what} entry whose checksum does not match is refused`, async (t) => {
+    const damaged = await readFile(fixturePath(`evaluation/${name}`));
+    // The directory at the end holds the checksum that counts.
+    const directory = damaged.lastIndexOf('PK\x01\x02', undefined, 'latin1');
+    const crc = damaged.readUInt32LE(directory + 16);
+    damaged.writeUInt32LE((crc ^ 1) >>> 0, directory + 16);
+    await t.throwsAsync(read(await file(t, damaged), 'arr_0'), {
+      name: 'UsageError',
+      message: /"arr_0": damaged: expected data of CRC-32 [0-9a-f]{8}, got [0-9a-f]{8}$/,
+    });
+  });
+
+test('One changed byte of stored data is refused', async (t) => {
+  const damaged = Buffer.from(zip({ 'arr_0.npy': images }));
+  damaged[damaged.indexOf(images) + images.length - 1]! ^= 0x40;
+  await t.throwsAsync(read(await file(t, damaged), 'arr_0'), {
+    name: 'UsageError',
+    message: /damaged: expected data of CRC-32/,
+  });
+});
 
 test('A deflated entry that unpacks to more than its stated size, or is invalid, is refused', async (t) => {
   const packed = Buffer.from(zipSync({ 'arr_0.npy': images }, { level: 9 }));
