@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
@@ -55,10 +55,37 @@ test('the examples compile against the package and run', async (t) => {
   t.is(own!.length, builtIn!.length);
   t.false(own!.equals(builtIn!));
 
+  const cifar = cifarFolder(folder);
+  t.is(
+    await example('cifar-class.ts', cifar, 'automobile', 'cars'),
+    `${join('cars', 'train')}: 2 pictures of automobile\n${join('cars', 'test')}: 1 pictures of automobile\n`,
+  );
+  const pixels = await sharp(join(folder, 'cars', 'train', '0001.png'))
+    .raw()
+    .toBuffer();
+  t.deepEqual([...pixels.subarray(0, 6)], [2, 12, 22, 3, 13, 23]);
+
   ran.push('server.ts');
   await serves(t, folder);
   t.deepEqual(ran.sort(), names.sort(), 'every example was run');
 });
+
+/** Records of both classes whose values are those of their pixel and 10 more per channel; the batch's number is added. */
+function cifarFolder(folder: string): string {
+  const record = (label: number, first: number) => [
+    label,
+    ...Array.from(
+      { length: 3 * 1024 },
+      (_, i) => (first + (i % 1024) + 10 * Math.floor(i / 1024)) % 256,
+    ),
+  ];
+  const path = join(folder, 'cifar');
+  mkdirSync(path);
+  writeFileSync(join(path, 'batches.meta.txt'), 'airplane\nautomobile\n\n');
+  for (const [i, name] of ['data_batch_1', 'data_batch_2', 'test_batch'].entries())
+    writeFileSync(join(path, `${name}.bin`), Buffer.from([...record(0, 9), ...record(1, i + 1)]));
+  return path;
+}
 
 async function serves(t: ExecutionContext, folder: string): Promise<void> {
   const server = spawn(process.execPath, [join(folder, 'server.js'), 'runs/photos'], {
