@@ -100,6 +100,13 @@ def zero_branches(net):
                 p.zero_()
 
 
+def guide_step(keep, steps):
+    """The step whose weights become the guide: a share, or from 1 on a number of steps, at most a quarter of all."""
+    if keep is None:
+        return None
+    return max(1, round(keep * steps if keep < 1 else min(keep, steps / 4)))
+
+
 def alpha_bars(timesteps):
     """The cosine schedule of Nichol & Dhariwal, whose betas end at 0.999."""
     f = lambda u: math.cos((u + 0.008) / 1.008 * math.pi / 2) ** 2
@@ -159,7 +166,7 @@ def train(net, images, config, until):
     training, batch = config["training"], config["training"]["batch"]
     bars = alpha_bars(config["diffusion"]["timesteps"])
     found = optimizers(net, training)
-    guide_at = training["keepGuide"] and max(1, round(training["keepGuide"] * training["steps"]))
+    guide_at = guide_step(training["keepGuide"], training["steps"])
     average = copy.deepcopy(net) if training["ema"] else net
     net.average, net.guide = [average], []
     order = torch.empty(0, dtype=torch.long)

@@ -162,7 +162,10 @@ export interface TrainingConfig {
   readonly lossWeights: readonly number[] | null;
   /** Share of images that are trained without their class, for guidance. Default 0.1, without classes 0. E.g. `labelDropout: 0.2`. */
   readonly labelDropout: number;
-  /** Share of the steps after which the weights are kept as a guide for sampling; null (the default): never. E.g. `keepGuide: 0.3`. */
+  /**
+   * Share of the steps after which the weights are kept as a guide for sampling; from 1 on, the number of steps, at most a quarter of all.
+   * Null (the default): never. E.g. `keepGuide: 0.3`.
+   */
   readonly keepGuide: number | null;
   /**
    * Smaller image sizes, each until a share of `steps`; the rest uses `size`. Null (the default): `size` throughout.

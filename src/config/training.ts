@@ -6,6 +6,7 @@ import { classesFlag, labelDropoutFlag } from './classes.js';
 import type { DataConfig, Fit, HeldOut, TrainingConfig } from './config.js';
 import { type Flags, given } from './flag.js';
 import { growthFlags, readGrowth } from './growth.js';
+import { keptGuideFlag, readKeptGuide } from './kept-guide.js';
 import { OPTIMIZER_DEFAULTS, optimizerFlags, readOptimizer } from './optimizer.js';
 import { readReplicas, replicaFlags } from './replicas.js';
 import { parseDecimal, quote, type Source } from './source.js';
@@ -63,12 +64,7 @@ export const trainingFlags: Flags = {
     negatable: true,
   },
   ...growthFlags,
-  'keep-guide': {
-    describe:
-      'Keep the weights after this share of the steps, for sampling to be guided away from (autoguidance)',
-    value: 'X|none',
-    default: 'none',
-  },
+  ...keptGuideFlag,
   'save-every': {
     describe: 'Steps between checkpoints; 0: only one at the end',
     value: 'N',
@@ -129,7 +125,6 @@ export function readTraining(source: Source): Partial<TrainingConfig> {
   const steps = source.whole('steps', { min: 1, max: 1e9 });
   if (epochs !== undefined && steps !== undefined)
     throw new UsageError('--epochs and --steps: both give the length of the run; give only one');
-  const keepGuide = source.realOr('keepGuide', { above: 0, below: 1 }, ['none']);
   const init = source.text('init');
   return {
     ...readOptimizer(source),
@@ -146,7 +141,7 @@ export function readTraining(source: Source): Partial<TrainingConfig> {
       sampleEvery: source.whole('sampleEvery', { min: 0, max: 1e9 }),
       zeroInit: source.boolean('zeroInit'),
       grow: readGrowth(source),
-      keepGuide: keepGuide === 'none' ? null : keepGuide,
+      keepGuide: readKeptGuide(source),
       keep: source.whole('keep', { min: 1, max: 1e6 }),
       init: init === undefined ? undefined : resolve(init),
     }),

@@ -68,7 +68,8 @@ export interface RunSettings
    */
   readonly clip?: number | 'none' | null;
   /**
-   * Share of the steps after which the weights are kept as a guide for sampling; `none` turns off a preset's.
+   * Share of the steps after which the weights are kept as a guide for sampling; from 1 on, the number of steps, at most a
+   * quarter of all; `none` turns off a preset's.
    * Default the preset's, or none. E.g. `keepGuide: 0.3`.
    */
   readonly keepGuide?: number | 'none' | null;

@@ -1,5 +1,6 @@
 import type { RunConfig } from '../config/config.js';
 import type { Stage } from '../config/growth.js';
+import { guideStepOf } from '../config/kept-guide.js';
 import { imagesOfStep } from '../config/replicas.js';
 import type { Trainer } from '../contracts/trainer.js';
 import type { BatchPlan } from '../data/batches.js';
@@ -66,8 +67,7 @@ export class Run {
     this.total = Math.max(begin.taken, training.steps ?? training.epochs! * plan.stepsPerEpoch);
     this.until = Math.min(stage.until, this.total);
     this.rounds = new Rounds(training.syncEvery, this.total);
-    const { keepGuide } = training;
-    this.guideStep = keepGuide === null ? null : Math.max(1, Math.round(keepGuide * this.total));
+    this.guideStep = guideStepOf(training.keepGuide, this.total);
     this.outputs = new RunOutputs(options, config, trainer, data, begin, stage);
   }
 

@@ -195,7 +195,7 @@ test('invalid guides are refused in one line', async (t) => {
     t.is(code, 2, args.join(' '));
     t.regex(stderr, message);
   }
-  for (const share of ['0', '1', 'half']) {
+  for (const share of ['0', '1.5', 'half', '-3']) {
     const flags = ['--steps', '1', '--keep-guide', share, '--out', 'bad'];
     const { code, stderr } = await haze(folder, [
       'train',
@@ -205,7 +205,10 @@ test('invalid guides are refused in one line', async (t) => {
       ...flags,
     ]);
     t.is(code, 2);
-    t.regex(stderr, /^haze: --keep-guide: expected a number above 0 and below 1 or none, got/m);
+    t.regex(
+      stderr,
+      /^haze: --keep-guide: expected a (number above 0|share below 1, or a whole number of steps)/m,
+    );
   }
   t.false(existsSync(at('bad')));
 });
