@@ -25,6 +25,17 @@ export const MODELS = {
     data: 'cars32',
     train: 'CARS32/train --preset pictures-32 --steps 2400 --sample-every 0',
   },
+  long: {
+    minutes: 203,
+    data: 'cars32',
+    train:
+      'CARS32/train --preset pictures-32 --steps 20700 --sample-every 0 --save-every 300 --keep 69',
+  },
+  short: {
+    minutes: 6,
+    data: 'cars32',
+    train: 'CARS32/train --preset pictures-32 --steps 600 --sample-every 0 --keep-guide none',
+  },
   garments: {
     minutes: 10,
     data: 'garments',
@@ -35,6 +46,17 @@ export const MODELS = {
 const PRESETS = ['reference', 'small', 'tiny', 'unet2d-32', 'unet2d-64'];
 const RECIPES = ['minutes-32', 'pictures-32', 'pictures-64', 'sprites-28'];
 const BATCHES = [8, 32, 64, 128];
+
+/** Guides of the long run, with W. The document's guide of step 5,175 was the run's own; the nearest checkpoint stands for it. */
+const GUIDES = [
+  ['none', 1],
+  ...[300, 600, 900, 1200, 1500].map((step) => [`MODELS/long/checkpoints/step-${step}`, 2]),
+  ['MODELS/long/checkpoints/step-5100', 2],
+  ['MODELS/long/checkpoints/step-5100', 3.5],
+  ['TMP/short', 2],
+  ['TMP/short', 2.5],
+];
+const JUDGE = 'python bench/peers/judge.py CARS32/train';
 
 /**
  * By name: the pictures that are written to OUT or the figures that are printed, the section that shows them, minutes on two cores besides training, the
@@ -80,6 +102,10 @@ export const ROWS = {
     ...{ pictures: ['cars-plain.png'], where: 'QUALITY', minutes: 1, model: 'photographs' },
     commands: ['haze sample MODELS/photographs --count 40 --guidance 1 --out OUT/cars-plain.png'],
   },
+  'cars-long': {
+    ...{ pictures: ['cars-long.png'], where: 'QUALITY', minutes: 1, model: 'long' },
+    commands: ['haze sample MODELS/long --count 40 --out OUT/cars-long.png'],
+  },
   garments: {
     ...{ pictures: ['garments.png'], where: 'QUALITY', minutes: 1, model: 'garments' },
     commands: ['haze sample MODELS/garments --count 60 --out OUT/garments.png'],
@@ -90,7 +116,37 @@ export const ROWS = {
     commands: [
       'haze generate MODELS/photographs --count 1000 --format npz --out TMP/cars',
       'haze generate MODELS/photographs --count 1000 --format npz --guidance 1 --out TMP/plain',
-      'python bench/peers/judge.py CARS32/train TMP/cars/images.npz TMP/plain/images.npz CARS32/test',
+      `${JUDGE} TMP/cars/images.npz TMP/plain/images.npz CARS32/test`,
+    ],
+  },
+  'judge-long': {
+    ...{ figures: 'the same of the long run', where: 'QUALITY', minutes: 10, model: 'long' },
+    needs: 'PYTHON with torch, h5py and pillow',
+    commands: [
+      'haze generate MODELS/long --count 1000 --format npz --out TMP/long',
+      `${JUDGE} TMP/long/images.npz`,
+    ],
+  },
+  guides: {
+    ...{ figures: 'the same with other guides', where: 'QUALITY, The guide', minutes: 60 },
+    ...{ model: 'long', needs: 'PYTHON with torch, h5py and pillow' },
+    commands: [
+      `haze train ${MODELS.short.train} --out TMP/short`,
+      ...GUIDES.map(
+        ([guide, w], i) =>
+          `haze generate MODELS/long --count 500 --format npz --guide ${guide} --guidance ${w} --out TMP/${i}`,
+      ),
+      [JUDGE, ...GUIDES.map((_, i) => `TMP/${i}/images.npz`)].join(' '),
+    ],
+  },
+  optimizers: {
+    ...{ figures: 'the same of Muon and AdamW', where: 'QUALITY, What improves quality' },
+    ...{ minutes: 15, model: 'short', needs: 'PYTHON with torch, h5py and pillow' },
+    commands: [
+      `haze train ${MODELS.short.train} --optimizer adamw --out TMP/adamw`,
+      'haze generate MODELS/short --count 500 --format npz --out TMP/a',
+      'haze generate TMP/adamw --count 500 --format npz --out TMP/b',
+      `${JUDGE} TMP/a/images.npz TMP/b/images.npz`,
     ],
   },
   'torch-recipe': {
