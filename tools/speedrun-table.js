@@ -56,6 +56,16 @@ const GUIDES = [
   ['TMP/short', 2],
   ['TMP/short', 2.5],
 ];
+
+/** Changes of the model `short` for about the same time. */
+const CHANGES = [
+  '--steps 600 --optimizer adamw',
+  '--steps 1150 --batch 16',
+  '--steps 305 --batch 64',
+  '--steps 1150 --grow 16:0.7',
+  '--steps 600 --weighting min-snr',
+];
+
 const JUDGE = 'python bench/peers/judge.py CARS32/train';
 
 /**
@@ -139,14 +149,17 @@ export const ROWS = {
       [JUDGE, ...GUIDES.map((_, i) => `TMP/${i}/images.npz`)].join(' '),
     ],
   },
-  optimizers: {
-    ...{ figures: 'the same of Muon and AdamW', where: 'QUALITY, What improves quality' },
-    ...{ minutes: 15, model: 'short', needs: 'PYTHON with torch, h5py and pillow' },
+  changes: {
+    ...{ figures: 'the same of changed recipes', where: 'QUALITY, What improves quality' },
+    ...{ minutes: 60, model: 'short', needs: 'PYTHON with torch, h5py and pillow' },
     commands: [
-      `haze train ${MODELS.short.train} --optimizer adamw --out TMP/adamw`,
-      'haze generate MODELS/short --count 500 --format npz --out TMP/a',
-      'haze generate TMP/adamw --count 500 --format npz --out TMP/b',
-      `${JUDGE} TMP/a/images.npz TMP/b/images.npz`,
+      ...CHANGES.map(
+        (flags, i) =>
+          `haze train CARS32/train --preset pictures-32 --sample-every 0 --keep-guide none ${flags} --out TMP/${i}`,
+      ),
+      'haze generate MODELS/short --count 500 --format npz --out TMP/short',
+      ...CHANGES.map((_, i) => `haze generate TMP/${i} --count 500 --format npz --out TMP/g${i}`),
+      [JUDGE, 'TMP/short/images.npz', ...CHANGES.map((_, i) => `TMP/g${i}/images.npz`)].join(' '),
     ],
   },
   'torch-recipe': {
