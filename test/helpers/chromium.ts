@@ -51,8 +51,8 @@ export async function openPage(
     if (message.type() === 'error') errors.push(message.text());
   });
   page.on('pageerror', (error) => errors.push(String(error)));
-  // A test has no time limit of its own but ava's.
-  context.setDefaultTimeout(0);
+  // Shorter than ava's limit, so that a wait without end is a failure that names what it waited for.
+  context.setDefaultTimeout(240_000);
   return { page, requests, errors };
 }
 

@@ -33,6 +33,20 @@ async function shownRun(t: ExecutionContext): Promise<{ run: string; url: string
 /** A text without the marks that keep a name's direction to itself. */
 const plain = (text: string | null): string => (text ?? '').replaceAll(/[\u2068\u2069]/g, '');
 
+/** Chooses each of so many runs, once the page has listed them all. */
+async function chooseAll(page: Page, count: number): Promise<void> {
+  const boxes = page.locator('#run-boxes input');
+  await boxes.nth(count - 1).waitFor();
+  for (const box of await boxes.all()) await box.check();
+}
+
+/** Waits until so many pictures have been loaded: one whose file is gone before that is named as gone. */
+async function picturesLoaded(page: Page, count: number): Promise<void> {
+  const loaded = '[...document.images].filter((image) => image.naturalWidth > 0).length';
+  // Not waitForFunction, which needs an eval that the page forbids.
+  while (Number(await page.evaluate(loaded)) !== count) await page.waitForTimeout(20);
+}
+
 /** The legend's names of the losses' lines. */
 const labelsOf = async (page: Page): Promise<string[]> =>
   (await page.locator('#loss-chart .u-label').allTextContents()).map(plain);
@@ -40,8 +54,11 @@ const labelsOf = async (page: Page): Promise<string[]> =>
 const lossTable = (page: Page) => page.locator('#loss-chart details');
 
 /** Rows of the losses' table as numbers: step, and what else there is. */
-async function lossRows(page: Page): Promise<number[][]> {
-  const rows = await lossTable(page).locator('tbody tr').all();
+async function lossRows(page: Page, count: number): Promise<number[][]> {
+  const shown = lossTable(page).locator('tbody tr');
+  // An opened table is filled by the event of its opening, which comes after the click.
+  await shown.nth(count - 1).waitFor();
+  const rows = await shown.all();
   return Promise.all(
     rows.map(async (row) =>
       (await row.locator('th, td').allTextContents()).map((text) =>
@@ -62,12 +79,13 @@ chromiumTest(
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as Record<string, number>);
-    const rows = await lossRows(page);
+    const losses = logged.flatMap(({ step, loss }) =>
+      loss === undefined ? [] : [[step, Number(loss.toPrecision(6))]],
+    );
+    const rows = await lossRows(page, losses.length);
     t.deepEqual(
       rows.map(([step, loss]) => [step, loss]),
-      logged.flatMap(({ step, loss }) =>
-        loss === undefined ? [] : [[step, Number(loss.toPrecision(6))]],
-      ),
+      losses,
     );
     t.deepEqual(
       rows.flatMap(([step, , , heldOut]) => (Number.isNaN(heldOut) ? [] : [[step, heldOut]])),
@@ -86,7 +104,7 @@ chromiumTest(
     appendSteps(run, 25, 25);
     await page.locator('#fact-columns dd', { hasText: '25 of 40' }).waitFor();
     t.log(`a new step was shown ${Date.now() - before} ms after it was logged`);
-    t.is((await lossRows(page)).at(-1)?.[0], 25);
+    t.is((await lossRows(page, losses.length + 1)).at(-1)?.[0], 25);
     t.deepEqual(elsewhere, []);
     t.deepEqual(errors, []);
   },
@@ -132,12 +150,7 @@ chromiumTest('mouse and keyboard step through samples, and the newest is followe
   await shows(10, '2 of 3');
   await page.locator('#step').press('End');
   await shows(20, '3 of 3');
-  t.is(
-    await image.evaluate(
-      (element) => (element as unknown as { naturalWidth: number }).naturalWidth,
-    ),
-    8,
-  );
+  await picturesLoaded(page, 2);
   await writePng(join(run, 'samples', 'step-24.png'), 9);
   await shows(24, '4 of 4');
   t.is(await text.textContent(), 'step 24, 4 of 4');
@@ -211,9 +224,7 @@ chromiumTest(
     const { page, errors } = await openAt(t, url);
     await page.locator('#fact-columns dd', { hasText: '24 of 40' }).waitFor();
     // Chromium reports a picture that is gone before it was loaded as an error of the page.
-    await page.waitForFunction(
-      '[...document.images].filter((image) => image.naturalWidth > 0).length === 2',
-    );
+    await picturesLoaded(page, 2);
     appendFileSync(join(run, 'metrics.jsonl'), '{"step":25,"epo');
     rmSync(run, { recursive: true });
     await page.locator('#status', { hasText: 'its files are gone' }).waitFor();
@@ -229,6 +240,7 @@ chromiumTest('samples whose file is gone are named as such, and the others shown
   const { run, url } = await shownRun(t);
   const { page } = await openAt(t, url);
   await page.locator('#step-text', { hasText: 'step 20, 3 of 3' }).waitFor();
+  await picturesLoaded(page, 2);
   rmSync(run, { recursive: true });
   await page.locator('#status', { hasText: 'its files are gone' }).waitFor();
   const caption = page.locator('#sample-columns figcaption');
@@ -251,7 +263,7 @@ chromiumTest(
     const url = await serving(t, await WatchedRuns.open(folder));
     const viewport = { width: 400, height: 800 };
     const { page, errors } = await openAt(t, url, { viewport });
-    for (const box of await page.locator('#run-boxes input').all()) await box.check();
+    await chooseAll(page, names.length);
     await page
       .locator('#fact-columns article')
       .nth(names.length - 1)
@@ -344,7 +356,7 @@ chromiumTest('many runs have one line each, and their states are counted', async
   }
   const url = await serving(t, await WatchedRuns.open(folder));
   const { page, errors } = await openAt(t, url);
-  for (const box of await page.locator('#run-boxes input').all()) await box.check();
+  await chooseAll(page, 10);
   await page.locator('#status', { hasText: '10 runs: ' }).waitFor();
   const status = (await page.locator('#status').textContent()) ?? '';
   t.regex(status, /\b9 training\b/);
