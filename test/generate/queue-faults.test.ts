@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
-import { Queue, Worker } from 'bullmq';
+import { Queue } from 'bullmq';
 import { Interrupted, RunError, UsageError } from '../../src/errors.js';
 import { generate } from '../../src/generate/generate.js';
 import type { GenerateEvent } from '../../src/generate/options.js';
@@ -15,6 +15,7 @@ import { idOf } from '../../src/queue/generate-job.js';
 import { startHaze } from '../helpers/cli.js';
 import { hashes, optionsIn, weightsOf } from '../helpers/generate.js';
 import { jobOf } from '../helpers/generate-job.js';
+import { loseJob } from '../helpers/lost-job.js';
 import { queuedIn, says, workerHere, workerProcess } from '../helpers/queue-worker.js';
 import { clientOf, type RedisServer, redisTest, startRedis, until } from '../helpers/redis.js';
 
@@ -233,15 +234,7 @@ redisTest(
   async (t) => {
     const server = await startRedis(t);
     const running = t.throwsAsync(generate(queued(server)), { instanceOf: RunError });
-    const connection = redisOptions(parseAddress('--queue', server.url));
-    const redis = clientOf(t, server);
-    await until(async () => (await redis.llen(keyOf('wait'))) > 0);
-    // Eight workers that were lost before, and a ninth.
-    const lost = new Worker(QUEUE, null, { connection, prefix: 'haze', lockDuration: 100 });
-    lost.on('error', () => {});
-    const job = await lost.getNextJob('token');
-    await redis.hset(keyOf(job!.id!), 'stc', 8);
-    await lost.close(true);
+    await loseJob(t, server, QUEUE);
     const worker = await workerHere(t, server);
     const error = await running;
     t.regex(

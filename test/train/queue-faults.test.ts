@@ -12,6 +12,7 @@ import { redisOptions } from '../../src/queue/connect.js';
 import type { TrainEvent, TrainOptions } from '../../src/train/options.js';
 import { train } from '../../src/train/train.js';
 import { haze, startHaze } from '../helpers/cli.js';
+import { loseJob } from '../helpers/lost-job.js';
 import { says, trainerHere, workerProcess } from '../helpers/queue-worker.js';
 import { clientOf, type RedisServer, redisTest, startRedis, until } from '../helpers/redis.js';
 import { startRelay } from '../helpers/relay.js';
@@ -224,6 +225,24 @@ redisTest(
     const options = queued(server);
     await train(options);
     t.deepEqual(read(options), read(local));
+  },
+);
+
+redisTest(
+  'A job that has lost one worker after another ends a run with a one-line error, and the worker continues',
+  async (t) => {
+    const server = await startRedis(t);
+    const running = t.throwsAsync(train(queued(server)), { instanceOf: RunError });
+    await loseJob(t, server, queueOf(buildId(false), 'train'));
+    await trainerHere(t, server);
+    const error = await running;
+    t.regex(
+      error!.message,
+      /^replica \d, steps 1 to 30: given up: every worker that took it was lost: killed, out of memory, or disconnected[^\n]*$/,
+    );
+    const again = queued(server);
+    await train(again);
+    t.deepEqual(read(again), read(local));
   },
 );
 
