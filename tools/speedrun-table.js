@@ -10,10 +10,14 @@ export const DATA = {
 
 /** Models that pictures are drawn from: the words after `haze train`, and minutes on two cores. */
 export const MODELS = {
-  minutes: { minutes: 3, train: 'toy-cars --preset minutes-32 --seed 0' },
+  minutes: {
+    minutes: 3,
+    train: 'toy-cars --preset minutes-32 --time-sampling uniform --seed 0',
+  },
   cars: {
     minutes: 2,
-    train: 'toy-cars --preset minutes-32 --steps 400 --held-out 0.1 --sample-every 80',
+    train:
+      'toy-cars --preset minutes-32 --time-sampling uniform --steps 400 --held-out 0.1 --sample-every 80',
   },
   classes: {
     minutes: 3,
@@ -29,12 +33,17 @@ export const MODELS = {
     minutes: 203,
     data: 'cars32',
     train:
-      'CARS32/train --preset pictures-32 --steps 20700 --sample-every 0 --save-every 300 --keep 69',
+      'CARS32/train --preset pictures-32 --steps 20700 --weighting none --time-sampling uniform --sample-every 0 --save-every 300 --keep 69',
   },
   short: {
     minutes: 6,
     data: 'cars32',
     train: 'CARS32/train --preset pictures-32 --steps 600 --sample-every 0 --keep-guide none',
+  },
+  quick: {
+    minutes: 3,
+    data: 'cars32',
+    train: 'CARS32/train --preset minutes-32 --sample-every 0',
   },
   garments: {
     minutes: 10,
@@ -58,12 +67,18 @@ const GUIDES = [
 ];
 
 /** Changes of the model `short` for about the same time. */
+const UNWEIGHTED = '--weighting none --time-sampling uniform';
 const CHANGES = [
-  '--steps 600 --optimizer adamw',
-  '--steps 1150 --batch 16',
-  '--steps 305 --batch 64',
-  '--steps 1150 --grow 16:0.7',
-  '--steps 600 --weighting min-snr',
+  '--steps 600 --time-sampling uniform',
+  '--steps 600 --time-sampling uniform --snr-gamma 1',
+  '--steps 600 --time-sampling uniform --snr-gamma 10',
+  '--steps 600 --time-sampling uniform --muon-lr 0.04',
+  '--steps 600 --weighting none',
+  `--steps 600 ${UNWEIGHTED}`,
+  `--steps 600 ${UNWEIGHTED} --optimizer adamw`,
+  `--steps 1150 ${UNWEIGHTED} --batch 16`,
+  `--steps 305 ${UNWEIGHTED} --batch 64`,
+  `--steps 1150 ${UNWEIGHTED} --grow 16:0.7`,
 ];
 
 const JUDGE = 'python bench/peers/judge.py CARS32/train';
@@ -112,10 +127,6 @@ export const ROWS = {
     ...{ pictures: ['cars-plain.png'], where: 'QUALITY', minutes: 1, model: 'photographs' },
     commands: ['haze sample MODELS/photographs --count 40 --guidance 1 --out OUT/cars-plain.png'],
   },
-  'cars-long': {
-    ...{ pictures: ['cars-long.png'], where: 'QUALITY', minutes: 1, model: 'long' },
-    commands: ['haze sample MODELS/long --count 40 --out OUT/cars-long.png'],
-  },
   garments: {
     ...{ pictures: ['garments.png'], where: 'QUALITY', minutes: 1, model: 'garments' },
     commands: ['haze sample MODELS/garments --count 60 --out OUT/garments.png'],
@@ -129,11 +140,37 @@ export const ROWS = {
       `${JUDGE} TMP/cars/images.npz TMP/plain/images.npz CARS32/test`,
     ],
   },
-  'judge-long': {
-    ...{ figures: 'the same of the long run', where: 'QUALITY', minutes: 10, model: 'long' },
+  'judge-quick': {
+    ...{ figures: 'the same of a short run', where: 'QUALITY', minutes: 2, model: 'quick' },
     needs: 'PYTHON with torch, h5py and pillow',
     commands: [
-      'haze generate MODELS/long --count 1000 --format npz --out TMP/long',
+      'haze generate MODELS/quick --count 500 --format npz --out TMP/quick',
+      `${JUDGE} TMP/quick/images.npz`,
+    ],
+  },
+  'judge-guidance': {
+    ...{ figures: 'the same with more or less guidance', where: 'QUALITY, The guide', minutes: 6 },
+    ...{ model: 'photographs', needs: 'PYTHON with torch, h5py and pillow' },
+    commands: [
+      ...[1, 1.5, 2].map(
+        (w) =>
+          `haze generate MODELS/photographs --count 500 --format npz --guidance ${w} --out TMP/${w}`,
+      ),
+      `${JUDGE} TMP/1/images.npz TMP/1.5/images.npz TMP/2/images.npz`,
+      'haze evaluate TMP/1.5/images.npz --reference CARS32/train',
+      'haze evaluate CARS32/test --reference CARS32/train',
+    ],
+  },
+  'judge-long': {
+    ...{
+      figures: 'the same of a long run without weights of the loss',
+      where: 'QUALITY',
+      minutes: 10,
+      model: 'long',
+    },
+    needs: 'PYTHON with torch, h5py and pillow',
+    commands: [
+      'haze generate MODELS/long --count 1000 --format npz --guidance 2 --out TMP/long',
       `${JUDGE} TMP/long/images.npz`,
     ],
   },
@@ -141,7 +178,7 @@ export const ROWS = {
     ...{ figures: 'the same with other guides', where: 'QUALITY, The guide', minutes: 60 },
     ...{ model: 'long', needs: 'PYTHON with torch, h5py and pillow' },
     commands: [
-      `haze train ${MODELS.short.train} --out TMP/short`,
+      `haze train ${MODELS.short.train} --weighting none --time-sampling uniform --out TMP/short`,
       ...GUIDES.map(
         ([guide, w], i) =>
           `haze generate MODELS/long --count 500 --format npz --guide ${guide} --guidance ${w} --out TMP/${i}`,
@@ -163,9 +200,17 @@ export const ROWS = {
     ],
   },
   'torch-recipe': {
-    ...{ figures: 'losses of the same recipe in PyTorch', where: 'QUALITY', minutes: 20 },
-    ...{ model: 'photographs', needs: 'PYTHON with torch, diffusers and pillow' },
-    commands: ['python bench/peers/torch_recipe.py MODELS/photographs CARS32/train --until 1750'],
+    ...{ figures: 'losses and samples of the same recipe in PyTorch', where: 'QUALITY' },
+    ...{ minutes: 30, model: 'short', needs: 'PYTHON with torch, diffusers, h5py and pillow' },
+    commands: [
+      ...[0, 1].map(
+        (seed) =>
+          `python bench/peers/torch_recipe.py MODELS/short CARS32/train --count 500 --guidance 1 --seed ${seed} --out TMP/${seed}.npz`,
+      ),
+      `haze train ${MODELS.short.train} --seed 1 --out TMP/other`,
+      'haze generate TMP/other --count 500 --format npz --out TMP/drawn',
+      `${JUDGE} TMP/0.npz TMP/1.npz TMP/drawn/images.npz`,
+    ],
   },
   memory: {
     ...{ figures: 'parameters, memory and largest batches', minutes: 1 },

@@ -36,8 +36,6 @@ DONE = {
         "decay": "linear",
         "accumulate": 1,
         "grow": None,
-        "snrGamma": None,
-        "timeSampling": "uniform",
         "replicas": 1,
     },
     "data": {"fit": "squash", "heldOut": None, "classes": None},
@@ -114,6 +112,19 @@ def alpha_bars(timesteps):
     return torch.tensor(np.cumprod(1 - np.array(betas)), dtype=torch.float32)
 
 
+def loss_weights(bars, gamma):
+    """Hang et al. 2023: min(SNR, gamma) / (SNR + 1) for v; 1 without gamma."""
+    snr = bars / (1 - bars)
+    return torch.ones_like(bars) if gamma is None else snr.clamp(max=gamma) / (snr + 1)
+
+
+def timesteps_of(count, timesteps, sampling):
+    if sampling == "uniform":
+        return torch.randint(timesteps, (count,))
+    # logit-normal: the sigmoid of a normal
+    return (torch.randn(count).sigmoid() * timesteps).long().clamp(max=timesteps - 1)
+
+
 class Muon(torch.optim.Optimizer):
     """Jordan et al. 2024: momentum with Nesterov's step, made orthogonal by five Newton–Schulz iterations."""
 
@@ -165,6 +176,7 @@ def train(net, images, config, until):
     """Yields the loss of each step. `net.average` and `net.guide` are what sampling needs."""
     training, batch = config["training"], config["training"]["batch"]
     bars = alpha_bars(config["diffusion"]["timesteps"])
+    weights = loss_weights(bars, training["snrGamma"])
     found = optimizers(net, training)
     guide_at = guide_step(training["keepGuide"], training["steps"])
     average = copy.deepcopy(net) if training["ema"] else net
@@ -177,12 +189,11 @@ def train(net, images, config, until):
         x = images[chosen]
         if config["data"]["flip"]:
             x = torch.where((torch.rand(batch) < 0.5)[:, None, None, None], x.flip(3), x)
-        t = torch.randint(len(bars), (batch,))
+        t = timesteps_of(batch, len(bars), training["timeSampling"])
         noise = torch.randn_like(x)
         signal, spread = (b[:, None, None, None].sqrt() for b in (bars[t], 1 - bars[t]))
-        loss = F.mse_loss(
-            net(signal * x + spread * noise, t, return_dict=False)[0], signal * noise - spread * x
-        )
+        errors = net(signal * x + spread * noise, t, return_dict=False)[0] - (signal * noise - spread * x)
+        loss = (weights[t] * errors.square().mean(dim=(1, 2, 3))).mean()
         net.zero_grad()
         loss.backward()
         if training["clip"]:
@@ -241,7 +252,7 @@ def main():
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--out")
     parser.add_argument("--count", type=int, default=1000)
-    parser.add_argument("--guidance", type=float, default=2)
+    parser.add_argument("--guidance", type=float, default=1.5)
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)

@@ -8,6 +8,9 @@ import type { DataConfig, ModelConfig, TrainingConfig } from './config.js';
 import type { Flags } from './flag.js';
 import { parseDecimal, quote, type Source, suggestion } from './source.js';
 
+/** Default W with a guide. */
+export const USUAL_GUIDANCE = 1.5;
+
 export const conditionFlags: Flags = {
   class: {
     describe:
@@ -19,7 +22,7 @@ export const conditionFlags: Flags = {
     describe:
       'How strongly images follow their classes (e.g. 3), or move away from --guide; 1 does not guide',
     value: 'W',
-    default: '1, with a guide 2',
+    default: `1, with a guide ${USUAL_GUIDANCE}`,
   },
   guide: {
     describe:
@@ -85,9 +88,6 @@ export function readCondition(
     );
   return { labels: labels ?? known.names.map((_, i) => i), guidance: guidance ?? 1, none };
 }
-
-/** Default W with a guide. */
-export const USUAL_GUIDANCE = 2;
 
 /** The condition of the images, and W if other weights guide them. */
 export interface Guided {

@@ -66,6 +66,8 @@ const TRAINING = {
   decayFloor: 0.02,
   clip: 1,
   ema: [0.999],
+  snrGamma: 5,
+  timeSampling: 'logit-normal',
   zeroInit: true,
 } as const satisfies Partial<TrainingConfig>;
 
@@ -133,7 +135,7 @@ export const PRESETS = {
     'pictures of 32 pixels, from a quarter of an hour on',
     attending(32, [32, 64, 128], 8),
     32,
-    // In a run of 20,700 steps, guides from steps 300 to 900 guided too strongly, and the one from step 5,175 hardly at all.
+    // In a long run, guides from steps 300 to 900 guided too strongly, and the one from step 5,175 hardly at all (docs/QUALITY.md).
     recipe(4800, { training: { ema: [0.998], keepGuide: 1200 } }),
     15,
   ),
@@ -148,8 +150,9 @@ export const PRESETS = {
     'grey sprites, digits and garments of 28 pixels, in ten minutes',
     { ...attending(28, [32, 64, 96], 7), channels: 1 },
     32,
-    // Of a few hundred sprites, weights at a quarter of the steps know too little to guide away from.
-    recipe(1400, { training: { ema: [0.998], keepGuide: null } }),
+    // Of a few hundred sprites, weights at a quarter of the steps know too little to guide away from. Timesteps mostly from the middle leave
+    // grain on their plain backgrounds.
+    recipe(1400, { training: { ema: [0.998], keepGuide: null, timeSampling: 'uniform' } }),
     3,
   ),
 } as const satisfies Record<string, Preset>;

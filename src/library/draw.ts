@@ -57,7 +57,7 @@ export interface SamplingSettings extends Partial<Omit<SamplingConfig, 'clamp' |
    */
   readonly guidance?: number;
   /**
-   * Weaker weights that images are guided away from (autoguidance, Karras et al. 2024), with `guidance` 2 by default: a model, or
+   * Weaker weights that images are guided away from (autoguidance, Karras et al. 2024), with `guidance` 1.5 by default: a model, or
    * `none`. Default what the run's `keepGuide` kept. E.g. `guide: 'runs/1/checkpoints/step-500'`.
    */
   readonly guide?: string;
