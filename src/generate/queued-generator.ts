@@ -133,10 +133,10 @@ export class QueuedGenerator implements Generator {
   }
 
   private async leave(): Promise<void> {
-    const leaving = this.requests
-      .end(new Interrupted('interrupted'))
-      .then(() => leave(this.connection.redis, 'run', this.name))
-      .then(() => this.queue.close());
+    const leaving = Promise.all([
+      this.requests.end(new Interrupted('interrupted')),
+      leave(this.connection.redis, 'run', this.name),
+    ]).then(() => this.queue.close());
     // Redis may be unreachable.
     await Promise.race([leaving.catch(() => undefined), later(LEAVE)]);
     this.connection.close();
@@ -147,6 +147,7 @@ export class QueuedGenerator implements Generator {
   private async upkeep(): Promise<void> {
     const { redis } = this.connection;
     for (const [path, blob] of this.blobs) await keepBlob(redis, path, blob);
+    if (this.requests.haveEnded) return;
     await sign(redis, 'run', {
       ...{ name: this.name, build: this.buildId, done: this.done, total: this.total },
       imagesPerSecond: this.rate.of(this.done),

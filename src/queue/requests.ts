@@ -46,6 +46,11 @@ export class Requests<J, R> {
     return this.open.size;
   }
 
+  /** Whether they have ended: an upkeep that is still running must not announce the run again. */
+  get haveEnded(): boolean {
+    return this.ended !== undefined;
+  }
+
   /** Requests a job, and resolves to its result. @throws RunError if it has finally failed */
   async get(job: J): Promise<R> {
     if (this.ended) throw this.ended;

@@ -145,10 +145,10 @@ export class QueuedTrainer implements Trainer {
     signal?.removeEventListener('abort', this.interrupt);
     const text = this.report.inWords(this.replicas.averaging);
     if (text !== null) onNote(`queue   ${text}`);
-    const leaving = this.requests
-      .end(new Interrupted('interrupted'))
-      .then(() => leave(connection.redis, 'run', this.name))
-      .then(() => this.queue.close());
+    const leaving = Promise.all([
+      this.requests.end(new Interrupted('interrupted')),
+      leave(connection.redis, 'run', this.name),
+    ]).then(() => this.queue.close());
     // Redis may be unreachable.
     await within(LEAVE, leaving);
     void this.queue.disconnect().catch(() => undefined);
@@ -258,6 +258,7 @@ export class QueuedTrainer implements Trainer {
     const { connection, config, onNote } = this.options;
     const { redis } = connection;
     await this.keepNeeded();
+    if (this.requests.haveEnded) return;
     const each = imagesOfStep(config.training);
     await sign(redis, 'run', {
       ...{ name: this.name, build: this.build },

@@ -154,7 +154,7 @@ test("a run's guide is exported and guides as in haze sample; --guide none omits
   const settings = { count: 2, sampler: 'euler', steps: 3 } as const;
   const told = await drawSite(site, settings);
   t.is(told.images, digest((await sample(run, settings)).images));
-  t.is(told.about.guide, 2);
+  t.is(told.about.guide, 1.5);
   const alone = { ...settings, guidance: 1 };
   const unguided = await drawSite(site, alone);
   t.is(unguided.images, digest((await sample(run, alone)).images));
