@@ -45,6 +45,11 @@ export const MODELS = {
     data: 'cars32',
     train: 'CARS32/train --preset minutes-32 --sample-every 0',
   },
+  small: {
+    minutes: 15,
+    data: 'cars32',
+    train: 'CARS32/train --preset small --steps 1988 --sample-every 0',
+  },
   garments: {
     minutes: 10,
     data: 'garments',
@@ -126,6 +131,16 @@ export const ROWS = {
   'cars-plain': {
     ...{ pictures: ['cars-plain.png'], where: 'QUALITY', minutes: 1, model: 'photographs' },
     commands: ['haze sample MODELS/photographs --count 40 --guidance 1 --out OUT/cars-plain.png'],
+  },
+  'cars-small': {
+    ...{ pictures: ['cars-small.png'], figures: "a classifier's judgement of 1,000 of these" },
+    ...{ where: 'QUALITY', minutes: 15, model: 'small' },
+    needs: 'PYTHON with torch, h5py and pillow',
+    commands: [
+      'haze sample MODELS/small --count 40 --out OUT/cars-small.png',
+      'haze generate MODELS/small --count 1000 --format npz --out TMP/small',
+      `${JUDGE} TMP/small/images.npz`,
+    ],
   },
   garments: {
     ...{ pictures: ['garments.png'], where: 'QUALITY', minutes: 1, model: 'garments' },

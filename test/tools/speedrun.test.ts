@@ -103,8 +103,16 @@ test('documents and npm start train the models with the flags of the table', (t)
     ['photographs', text('docs/QUALITY.md')],
     ['long', text('docs/QUALITY.md')],
     ['short', text('docs/QUALITY.md')],
+    ['quick', text('docs/QUALITY.md')],
+    ['small', text('docs/QUALITY.md')],
+    ['garments', text('docs/QUALITY.md')],
   ] as const)
-    t.true(shown.includes(`haze train ${MODELS[model]!.train.replace('CARS32', 'cars32')}`), model);
+    t.true(
+      shown.includes(
+        `haze train ${MODELS[model]!.train.replace('CARS32', 'cars32').replace('GARMENTS', 'garments')}`,
+      ),
+      model,
+    );
   const words = MODELS.minutes!.train.replace(' --seed 0', '').split(' ');
   t.true(text('tools/start.js').includes(words.map((word) => `'${word}'`).join(', ')));
 });
