@@ -74,6 +74,8 @@ const GUIDES = [
 /** Changes of the model `short` for about the same time. */
 const UNWEIGHTED = '--weighting none --time-sampling uniform';
 const CHANGES = [
+  '--steps 600 --attention none --no-mid-attention',
+  '--steps 600 --attention 8,16',
   '--steps 600 --time-sampling uniform',
   '--steps 600 --time-sampling uniform --snr-gamma 1',
   '--steps 600 --time-sampling uniform --snr-gamma 10',
