@@ -71,8 +71,9 @@ const GUIDES = [
   ['TMP/short', 2.5],
 ];
 
-/** Changes of the model `short` for about the same time. */
 const UNWEIGHTED = '--weighting none --time-sampling uniform';
+
+/** Changes of the model `short` for about the same time. */
 const CHANGES = [
   '--steps 600 --attention none --no-mid-attention',
   '--steps 600 --attention 8,16',
@@ -195,7 +196,7 @@ export const ROWS = {
     ...{ figures: 'the same with other guides', where: 'QUALITY, The guide', minutes: 60 },
     ...{ model: 'long', needs: 'PYTHON with torch, h5py and pillow' },
     commands: [
-      `haze train ${MODELS.short.train} --weighting none --time-sampling uniform --out TMP/short`,
+      `haze train ${MODELS.short.train} ${UNWEIGHTED} --out TMP/short`,
       ...GUIDES.map(
         ([guide, w], i) =>
           `haze generate MODELS/long --count 500 --format npz --guide ${guide} --guidance ${w} --out TMP/${i}`,

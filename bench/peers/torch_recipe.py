@@ -119,9 +119,9 @@ def loss_weights(bars, gamma):
 
 
 def timesteps_of(count, timesteps, sampling):
+    """Uniform, or logit-normal: sigmoids of normals."""
     if sampling == "uniform":
         return torch.randint(timesteps, (count,))
-    # logit-normal: the sigmoid of a normal
     return (torch.randn(count).sigmoid() * timesteps).long().clamp(max=timesteps - 1)
 
 
