@@ -6,9 +6,10 @@ import { modelFlags, modelGroups, unsaidGroups } from '../config/model.js';
 import { PRESET_NAMES, PRESETS } from '../config/presets.js';
 import { queueFlag, servingFlags } from '../config/queue.js';
 import { orPresets } from '../config/recipe-flags.js';
+import { replicaFlags } from '../config/replicas.js';
 import { samplingFlags } from '../config/sampling.js';
 import { targetFlags } from '../config/targets.js';
-import { dataFlags, trainingFlags } from '../config/training.js';
+import { dataFlags, lengthFlags, stepFlags } from '../config/training.js';
 import { watchingFlags } from '../config/watching.js';
 import { weightsFlags } from '../config/which-weights.js';
 import type { Command } from './command.js';
@@ -72,17 +73,23 @@ const train: Command = {
         default: 'the next of runs/1, runs/2, …',
       },
       resume: { describe: 'Continue the run in --out with its own settings' },
+      ...orPresets(lengthFlags),
+    },
+    'Training:': orPresets(stepFlags),
+    'Replicas:': {
+      ...orPresets(replicaFlags),
       queue: {
         describe: `Let workers on other machines train the replicas of --sync-every. ${QUEUE}`,
         value: 'URL|env',
       },
+    },
+    'Watching:': {
       watch: { describe: 'Serve the page of haze watch while the run trains' },
       ...watchingFlags,
       tensorboard: {
         describe:
           "Also write TensorBoard's event file; a resume of a run that has one continues it",
       },
-      ...orPresets(trainingFlags),
     },
     'Data:': orPresets(dataFlags),
     ...networkGroups,

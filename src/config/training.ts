@@ -42,10 +42,8 @@ export const dataFlags: Flags = {
   },
 };
 
-export const trainingFlags: Flags = {
-  batch: { describe: 'Images per step', value: 'N', default: "the preset's" },
-  ...optimizerFlags,
-  ...replicaFlags,
+/** Length, start and files of a run. */
+export const lengthFlags: Flags = {
   epochs: { describe: 'Length of the run, resumes included', value: 'N', default: '100' },
   steps: { describe: 'The same in steps', value: 'N' },
   minutes: {
@@ -58,13 +56,6 @@ export const trainingFlags: Flags = {
       'Start from these weights: a file (.safetensors, .pt, .pth, .bin), or a run or a diffusers folder, which also give the network, the forward process and what is predicted',
     value: 'FILE|FOLDER',
   },
-  'zero-init': {
-    describe:
-      'Initialise conv2, conv_out and to_out of a unet2d to zero, so that each block starts as the identity',
-    negatable: true,
-  },
-  ...growthFlags,
-  ...keptGuideFlag,
   'save-every': {
     describe: 'Steps between checkpoints; 0: only one at the end',
     value: 'N',
@@ -73,6 +64,21 @@ export const trainingFlags: Flags = {
   'sample-every': { describe: 'Steps between sample grids; 0: none', value: 'N', default: '500' },
   keep: { describe: 'Number of checkpoints to keep', value: 'N', default: '3' },
 };
+
+/** What a step does. */
+export const stepFlags: Flags = {
+  batch: { describe: 'Images per step', value: 'N', default: "the preset's" },
+  ...optimizerFlags,
+  'zero-init': {
+    describe:
+      'Initialise conv2, conv_out and to_out of a unet2d to zero, so that each block starts as the identity',
+    negatable: true,
+  },
+  ...growthFlags,
+  ...keptGuideFlag,
+};
+
+export const trainingFlags: Flags = { ...lengthFlags, ...stepFlags, ...replicaFlags };
 
 export const DATA_DEFAULTS: Omit<DataConfig, 'source'> = {
   fit: 'squash',
