@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { PRESET_NAMES } from '../src/config/presets.js';
 import { choose } from '../src/config/source.js';
 import { hashFile } from '../src/io/hash.js';
 import { CLI } from '../test/helpers/cli-path.js';
@@ -15,19 +16,20 @@ import { freePort, RedisServer } from '../test/helpers/redis-server.js';
  * frozen for longer than its lock, or Redis is stopped and started, or the command is killed and run again, in turn. Every
  * file must be the same.
  *
- *   node dist/bench/faults.js [generate|train] [images|steps] [seconds between faults]
+ *   node dist/bench/faults.js [generate|train] [images|steps] [seconds between faults] [preset]
  */
 
 const task = choose('the work', process.argv[2] ?? 'generate', ['generate', 'train']);
 const count = Number(process.argv[3] ?? (task === 'generate' ? 512 : 200));
 const pause = Number(process.argv[4] ?? 3);
+const preset = choose('the preset', process.argv[5] ?? 'minutes-32', PRESET_NAMES);
 /** Seconds after which a worker counts as lost. */
 const LOST_AFTER = 5;
 
 const folder = await mkdtemp(join(tmpdir(), 'haze-bench-'));
 process.env.HAZE_CACHE = join(folder, 'cache');
 
-const NETWORK = ['toy-cars', '--preset', 'minutes-32', '--sample-every', '0', '--seed', '1'];
+const NETWORK = ['toy-cars', '--preset', preset, '--sample-every', '0', '--seed', '1'];
 const REPLICAS = ['--replicas', '4', '--sync-every', '25', '--batch', '4', '--save-every', '25'];
 
 /** The words of the work that writes `out`, and of its continuation. */
