@@ -21,8 +21,9 @@ async function example(): Promise<string> {
   return found![1]!;
 }
 
-test("the README's tables of memory match the output of inspect", async (t) => {
+test("the tables of memory in the README and in the guide to training match inspect's output", async (t) => {
   const readme = await readFile(join(root, 'README.md'), 'utf8');
+  const guide = await readFile(join(root, 'docs', 'guides', 'training.md'), 'utf8');
   const cells = (row: string) => row.split('|').map((cell) => cell.trim());
   const plan = async (...args: string[]) => {
     const { stdout } = await haze('.', ['inspect', '--threads', '2', ...args]);
@@ -41,7 +42,7 @@ test("the README's tables of memory match the output of inspect", async (t) => {
     t.deepEqual(said, [about, image, widths, `${batch}`, parameters, training, largest]);
   }
   const [, batches, , training] =
-    /(\| `npx haze inspect --threads 2 --batch`.*)\n(.*)\n(.*)/.exec(readme) ?? [];
+    /(\| `npx haze inspect --threads 2 --batch`.*)\n(.*)\n(.*)/.exec(guide) ?? [];
   for (const [i, batch] of cells(batches!).slice(2, -1).entries())
     t.is(cells(training!)[i + 2], (await plan('--batch', batch)).training);
 });

@@ -1,4 +1,4 @@
-// What `npm run speedrun` makes: the pictures and figures of README.md and docs/QUALITY.md, and the commands behind them.
+// What `npm run speedrun` makes: the pictures and figures of README.md, the guides and docs/QUALITY.md, and the commands behind them.
 // In commands OUT stands for the folder of pictures, MODELS for that of trained models, TMP for one that is removed, and CARS32 or GARMENTS for the option.
 
 /** Photographs that the project does not carry, by option. */
@@ -115,7 +115,12 @@ export const ROWS = {
   },
   web: {
     ...{ pictures: ['web.png'], figures: 'bytes of an exported page' },
-    ...{ where: 'README, In a browser', minutes: 1, model: 'minutes', needs: 'Chromium' },
+    ...{
+      where: 'README, In a browser; guides/browser, 2. What it weighs',
+      minutes: 1,
+      model: 'minutes',
+      needs: 'Chromium',
+    },
     commands: [
       'haze export web MODELS/minutes --out TMP/site',
       'HAZE_SITE=TMP/site HAZE_IMAGES=OUT ava dist/test/browser/page.test.js --match=*README*',
@@ -123,7 +128,7 @@ export const ROWS = {
   },
   classes: {
     ...{ pictures: ['classes.png'], figures: 'share of samples that look like their class' },
-    ...{ where: 'README, Classes', minutes: 2, model: 'classes' },
+    ...{ where: 'guides/classes, An example', minutes: 2, model: 'classes' },
     commands: ['node dist/bench/guidance.js MODELS/classes 16 1,3 OUT/classes.png'],
   },
   'cars-guided': {
@@ -232,7 +237,7 @@ export const ROWS = {
   },
   memory: {
     ...{ figures: 'parameters, memory and largest batches', minutes: 1 },
-    where: 'README, Presets and memory',
+    where: 'README, Presets; guides/training, Memory; guides/networks',
     commands: [
       ...[...PRESETS, ...RECIPES].map((name) => `haze inspect --preset ${name} --threads 2`),
       ...BATCHES.map((batch) => `haze inspect --threads 2 --batch ${batch}`),
@@ -240,7 +245,11 @@ export const ROWS = {
     ],
   },
   setup: {
-    ...{ figures: 'download of the tensorflow device', where: 'README, Devices', minutes: 3 },
+    ...{
+      figures: 'download of the tensorflow device',
+      where: 'guides/devices, tensorflow; README, Devices',
+      minutes: 3,
+    },
     ...{ needs: 'Python 3 and a C++ compiler' },
     commands: ['HAZE_CACHE=TMP/cache haze setup tensorflow'],
   },
@@ -250,12 +259,18 @@ export const ROWS = {
     commands: RECIPES.map((name) => `haze bench unet --preset ${name} --device wasm --rounds 3`),
   },
   'long-run': {
-    ...{ figures: 'milliseconds until the page of a long run is drawn', where: 'README, Watch' },
+    ...{
+      figures: 'milliseconds until the page of a long run is drawn',
+      where: 'guides/watch, Long runs',
+    },
     ...{ minutes: 2, needs: 'Chromium' },
     commands: ['ava dist/test/watch/long-run.test.js'],
   },
   queue: {
-    ...{ figures: 'images per second of two workers and a queue', where: 'README, Many machines' },
+    ...{
+      figures: 'images per second of two workers and a queue',
+      where: 'guides/machines, 3. Images',
+    },
     ...{ minutes: 5, needs: 'redis-server' },
     commands: ['node dist/bench/queue.js'],
   },

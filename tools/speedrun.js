@@ -1,4 +1,4 @@
-// `npm run speedrun`: makes the pictures and figures of README.md and docs/QUALITY.md anew, by the commands of speedrun-table.js.
+// `npm run speedrun`: makes the pictures and figures of README.md, the guides and docs/QUALITY.md anew, by the commands of speedrun-table.js.
 //
 //     npm run speedrun                            everything that needs no photographs
 //     npm run speedrun -- --list                  what there is

@@ -124,7 +124,7 @@ onLinux(
 );
 
 onLinux(
-  'a session of its own, as the README advises, is out of reach of the terminal',
+  'a session of its own, as the guide to runs advises, is out of reach of the terminal',
   async (t) => {
     const folder = await temporaryFolder(t);
     const train = [process.execPath, CLI, 'train', 'toy-cars', ...SMALL, '--out', 'run'];

@@ -62,12 +62,14 @@ test('network settings may also have the names of their flags, but not both', as
   await t.throwsAsync(load(model, { normEps: 1, eps: 1 }), { message: /^load\.normEps: another/ });
 });
 
-test('the README lists the settings that are not flags in camelCase', (t) => {
-  const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
+test('the guide to the library lists the settings that are not flags in camelCase', (t) => {
+  const path = new URL('../../../docs/guides/library.md', import.meta.url);
+  const guide = readFileSync(path, 'utf8');
   for (const [name, flag] of Object.entries({ ...SAMPLING_NAMES, ...EVALUATION_NAMES }))
-    t.true(readme.includes(`\`${name}\` for \`--${flag}\``), flag);
+    t.true(guide.includes(`| \`${name}\` | \`--${flag}\` |`), flag);
   for (const [name, flag] of Object.entries(FIELD_FLAGS))
-    if (flag !== 'attention') t.true(readme.includes(`\`${name}\` or \`${camel(flag)}\``), flag);
+    if (flag !== 'attention')
+      t.true(guide.includes(`| \`${name}\` or \`${camel(flag)}\` | \`--${flag}\` |`), flag);
 });
 
 test('a missing model is a one-line error', async (t) => {

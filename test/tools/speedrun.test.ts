@@ -41,6 +41,7 @@ const { DATA, MODELS, ROWS } = (await import(
 )) as Table;
 const rows = Object.values(ROWS);
 const text = (name: string) => readFileSync(new URL(name, root), 'utf8');
+const GUIDES = readdirSync(new URL('docs/guides', root)).map((name) => `docs/guides/${name}`);
 
 /** Names of the pictures in docs/images that documents show. */
 const shownIn = (...names: string[]): string[] => {
@@ -48,15 +49,15 @@ const shownIn = (...names: string[]): string[] => {
   return [...new Set(found.map(([, picture]) => picture!))].sort();
 };
 
-test('the table makes each picture of README.md and docs/QUALITY.md once, and no other', (t) => {
+test('the table makes each picture of README.md, the guides and docs/QUALITY.md once, and no other', (t) => {
   const made = rows.flatMap(({ pictures = [] }) => pictures).sort();
-  t.deepEqual(made, shownIn('README.md', 'docs/QUALITY.md'));
+  t.deepEqual(made, shownIn('README.md', ...GUIDES, 'docs/QUALITY.md'));
 });
 
 test('a document shows each file in docs/images', (t) => {
   t.deepEqual(
     readdirSync(new URL('docs/images', root)).sort(),
-    shownIn('README.md', 'docs/QUALITY.md', 'docs/BENCHMARKS.md'),
+    shownIn('README.md', ...GUIDES, 'docs/QUALITY.md', 'docs/BENCHMARKS.md'),
   );
 });
 
@@ -66,9 +67,11 @@ test('each row writes its pictures and names a model, a section and a time', (t)
   )) {
     t.true(pictures.length > 0 || figures !== undefined, name);
     t.true(commands.length > 0 && minutes > 0, name);
-    const [document, section] = where.split(/[,;] /);
-    const path = document === 'README' ? 'README.md' : `docs/${document}.md`;
-    if (section) t.regex(text(path), new RegExp(`^##+ ${section}$`, 'm'), name);
+    for (const place of where.split('; ')) {
+      const [document, section] = place.split(', ');
+      const path = document === 'README' ? 'README.md' : `docs/${document}.md`;
+      t.regex(text(path), new RegExp(section ? `^##+ ${section}$` : '^# ', 'm'), name);
+    }
     const used = commands.flatMap((command) => command.match(/MODELS\/[\w-]+/g) ?? []);
     t.true(
       used.every((path) => path === `MODELS/${model}`),
@@ -97,9 +100,9 @@ test('the figures of presets cover all presets, and the speeds all recipes', (t)
 });
 
 test('documents and npm start train the models with the flags of the table', (t) => {
-  const readme = text('README.md').replaceAll(/\s*\\\n\s*/g, ' ');
+  const classes = text('docs/guides/classes.md').replaceAll(/\s*\\\n\s*/g, ' ');
   for (const [model, shown] of [
-    ['classes', readme],
+    ['classes', classes],
     ['photographs', text('docs/QUALITY.md')],
     ['long', text('docs/QUALITY.md')],
     ['short', text('docs/QUALITY.md')],
