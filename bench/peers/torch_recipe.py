@@ -4,6 +4,7 @@ A run of Haze once more in PyTorch, on diffusers' UNet2DModel, from the run's co
     python bench/peers/torch_recipe.py runs/1 photos/                     the mean losses of both, by 250 steps
     python bench/peers/torch_recipe.py runs/1 photos/ --until 500         the first 500 steps alone
     python bench/peers/torch_recipe.py runs/1 photos/ --out cars.npz      and 1,000 samples, for judge.py
+    python bench/peers/torch_recipe.py runs/1 photos/ --unshuffle         squares of 2x2 pixels as channels in place of the first level
 
 It draws other noise than the run, so that losses agree within noise: repeat with --seed to see how large that is. The network is not
 compiled: torch.compile of PyTorch 2.13 has given right losses with gradients of zero for most of it. Needs torch, diffusers, numpy and
@@ -17,6 +18,7 @@ import json
 import math
 import os
 import sys
+import time
 
 import numpy as np
 import torch
@@ -64,9 +66,19 @@ def photographs(folder, config):
     return images.reshape(len(files), size, size, -1).permute(0, 3, 1, 2).contiguous()
 
 
-def network(m):
+class Unshuffled(UNet2DModel):
+    """Reads and predicts images with a quarter of the pixels and four times the channels."""
+
+    def forward(self, x, t, return_dict=False):
+        return (F.pixel_shuffle(super().forward(F.pixel_unshuffle(x, 2), t, return_dict=False)[0], 2),)
+
+
+def network(m, unshuffle):
+    if unshuffle:
+        attends = {"downAttention": m["downAttention"][1:], "upAttention": m["upAttention"][:-1]}
+        m = {**m, **attends, "size": m["size"] // 2, "channels": 4 * m["channels"], "widths": m["widths"][1:]}
     block = lambda attends, where: f"{'Attn' if attends else ''}{where}Block2D"
-    net = UNet2DModel(
+    net = (Unshuffled if unshuffle else UNet2DModel)(
         sample_size=m["size"],
         in_channels=m["channels"],
         out_channels=m["channels"],
@@ -253,6 +265,7 @@ def main():
     parser.add_argument("--out")
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--guidance", type=float, default=1.5)
+    parser.add_argument("--unshuffle", action="store_true")
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
@@ -260,17 +273,20 @@ def main():
     with open(os.path.join(args.run, "metrics.jsonl")) as file:
         ours = [row["loss"] for row in map(json.loads, file) if "loss" in row]
     until = args.until or config["training"]["steps"]
-    net = network(config["model"])
+    net = network(config["model"], args.unshuffle)
     if config["training"]["zeroInit"]:
         zero_branches(net)
     theirs = []
+    images = photographs(args.photos, config)
+    begun = time.perf_counter()
     print("steps              PyTorch     Haze")
-    for loss in train(net, photographs(args.photos, config), config, until):
+    for loss in train(net, images, config, until):
         theirs.append(loss)
         if len(theirs) % EVERY == 0 or len(theirs) == until:
             begin = (len(theirs) - 1) // EVERY * EVERY
             both = (mean(theirs[begin:]), mean(ours[begin : len(theirs)]))
             print(f"{begin + 1:>6} to {len(theirs):>6}   " + "   ".join(f"{v:.4f}" for v in both), flush=True)
+    print(f"{time.perf_counter() - begun:.0f} s for {until} steps")
     if args.out:
         net.average[0].eval()
         [guide.eval() for guide in net.guide]
