@@ -38,6 +38,7 @@ async function packed(): Promise<string[]> {
 
 test('the package contains exactly the program, its types, its kernels and documentation', (t) => {
   const compiled = (name: string) => /^dist\/src\/.+\.(js|d\.ts)$/.test(name);
+  const guides = readdirSync(new URL('docs/guides', root)).map((name) => `docs/guides/${name}`);
   t.deepEqual(files.filter((name) => !compiled(name)).sort(), [
     'CHANGELOG.md',
     'LICENCES.md',
@@ -60,6 +61,7 @@ test('the package contains exactly the program, its types, its kernels and docum
     'dist/web/page.js',
     'dist/web/style.css',
     'dist/web/web-worker.js',
+    ...guides.sort(),
     'package.json',
   ]);
 });
