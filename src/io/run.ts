@@ -219,8 +219,14 @@ export async function isFile(path: string): Promise<boolean> {
 }
 
 /** The same at once, for code that reads settings. */
-export const isFileSync = (path: string): boolean =>
-  statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+export function isFileSync(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    // Also for a path through a file: `throwIfNoEntry: false` does not cover that on Node 20.
+    return false;
+  }
+}
 
 /** Whether `path` is a folder; false if it does not exist. */
 export async function isFolder(path: string): Promise<boolean> {

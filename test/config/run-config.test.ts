@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { Args } from '../../src/config/args.js';
 import type { RunConfig } from '../../src/config/config.js';
@@ -63,6 +64,9 @@ test('paths are stored as absolute paths, so a resume from another folder finds 
   t.is(fresh({}, 'photos').data.source, resolve('photos'));
   t.deepEqual(fresh({ 'held-out': 'test' }).data.heldOut, { source: resolve('test') });
   t.is(fresh({ init: 'w.safetensors' }).training.init, resolve('w.safetensors'));
+  // A file is no folder to look into: `stat` of a path through it fails in another way than of a missing one.
+  const file = fileURLToPath(import.meta.url);
+  t.is(fresh({ init: file }).training.init, file);
 });
 
 const RUN = { ...SMALL, objective: 'v', batch: '5', loss: 'l2' };
