@@ -160,6 +160,15 @@ test('pictures that cannot be written are refused before anything is drawn', asy
     ['sample', run, '--count', '0'],
     /--count: expected a whole number from 1 to 65536, got 0/,
   );
+  for (const [flag, name, first] of [
+    ['--film', 'same.png', '--out'],
+    ['--gif', 'same.gif', '--film'],
+  ] as const)
+    await refuses(
+      t,
+      ['sample', run, first, join(folder, name), flag, join(folder, 'run', '..', name)],
+      new RegExp(`${flag}: expected another file than ${first}, got .*${name} for both`),
+    );
   await mkdir(join(folder, 'taken.png'));
   const { code, stderr } = await haze(folder, ['sample', 'run', '--out', 'taken.png']);
   t.is(code, 2, stderr);
