@@ -19,7 +19,7 @@ import { optimizerTensors, readOptimizer } from './optimizer-file.js';
 import { readSmallFile } from './plain-file.js';
 import { moveOver, PATIENTLY } from './rename.js';
 import { isFile, isFolder, type Json, readJsonFile, runPaths } from './run.js';
-import { writeTensors } from './safetensors.js';
+import { readHeader, writeTensors } from './safetensors.js';
 import { readWeights } from './weights.js';
 
 /**
@@ -102,10 +102,23 @@ export async function openCheckpoint(
   return {
     step,
     state,
-    model: () => readWeights(paths.model),
+    model: () => weightsAt(paths.model, step),
     optimizer: () => readOptimizer(paths.optimizer, step),
-    averages: new Map(decays.map((decay) => [decay, () => readWeights(paths.average(decay))])),
+    averages: new Map(decays.map((decay) => [decay, () => weightsAt(paths.average(decay), step)])),
   };
+}
+
+/**
+ * The weights of a checkpoint's file. Checkpoints of older versions do not say which step theirs are from.
+ * @throws UsageError if they are from another step
+ */
+async function weightsAt(path: string, step: number): Promise<StateDict> {
+  const { metadata } = await readHeader(path);
+  if (metadata.step !== undefined && metadata.step !== String(step))
+    throw new UsageError(
+      `${path}: __metadata__: step: expected ${step}, the checkpoint's step, got ${show(metadata.step)}`,
+    );
+  return readWeights(path);
 }
 
 /**
@@ -153,8 +166,9 @@ async function writeFolder(dir: string, step: number, checkpoint: Checkpoint): P
       ([decay, state]) => [paths.average(decay), state] as const,
     ),
   ] as const;
+  const metadata = { format: 'pt', step: String(step) };
   for (const [path, state] of states)
-    await writeSynced(path, async (file) => writeTensors(file, await state(), { format: 'pt' }));
+    await writeSynced(path, async (file) => writeTensors(file, await state(), metadata));
   const others = [
     [paths.optimizer, async () => optimizerTensors(await checkpoint.optimizer())],
     ...[...(checkpoint.others ?? [])].map(([name, part]) => [paths.other(name), part] as const),

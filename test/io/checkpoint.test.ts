@@ -155,7 +155,7 @@ test('an optimizer whose moments are not pairs of F32 tensors of one shape is re
   }
 });
 
-test('a checkpoint whose folder, state and optimizer are of different steps is refused', async (t) => {
+test('a checkpoint whose folder, state, weights and optimizer are of different steps is refused', async (t) => {
   const run = await temporaryFolder(t);
   const dir = await write(run, 20);
   const renamed = join(run, 'checkpoints', 'step-30');
@@ -166,8 +166,14 @@ test('a checkpoint whose folder, state and optimizer are of different steps is r
       message: `${checkpointPaths(name).state}: step: expected 30, the number in the folder's name, got 20`,
     });
   }
-  const { state, optimizer } = checkpointPaths(renamed);
+  const { state, model, optimizer } = checkpointPaths(renamed);
   await writeFile(state, '{"step": 30}');
+  await t.throwsAsync(readCheckpoint(renamed), {
+    instanceOf: UsageError,
+    message: `${model}: __metadata__: step: expected 30, the checkpoint's step, got "20"`,
+  });
+  const other = await write(await temporaryFolder(t), 30);
+  await cp(checkpointPaths(other).model, model);
   await t.throwsAsync(readCheckpoint(renamed), {
     instanceOf: UsageError,
     message: `${optimizer}: __metadata__: step: expected 30, the checkpoint's step, got 20`,
