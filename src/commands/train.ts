@@ -1,7 +1,7 @@
 /** `haze train`: flags to a run's configuration, its events to lines and a progress bar. */
 import type { Args } from '../config/args.js';
 import { readRequireCuda } from '../config/computing.js';
-import { readRunConfig } from '../config/read.js';
+import { readRunIn } from '../config/read.js';
 import { newRunConfig, resumedRunConfig } from '../config/run-config.js';
 import { readDataBudget, readMinutes } from '../config/training.js';
 import { readListening } from '../config/watching.js';
@@ -108,7 +108,7 @@ async function readOptions(out: string, args: Args): Promise<TrainOptions> {
     const source = args.positional('data', 'a folder of images, a data file or toy-cars');
     return { config: newRunConfig(source, args), ...rest };
   }
-  const run = await readRunConfig(runPaths(out).config);
+  const run = await readRunIn(out);
   const source = args.optionalPositional('data');
   return { config: resumedRunConfig(out, run, source, args), ...rest };
 }

@@ -1,5 +1,5 @@
 import { UsageError } from '../errors.js';
-import { readJsonFile } from '../io/run.js';
+import { isFile, readJsonFile, runPaths } from '../io/run.js';
 import { checkClasses, readRunClasses } from './classes.js';
 import { readComputing, readSeed } from './computing.js';
 import type {
@@ -28,6 +28,18 @@ import { OPTIMIZER_DEFAULTS, readData, readTraining } from './training.js';
  */
 export async function readRunConfig(path: string): Promise<RunConfig> {
   return parseRunConfig(path, await readJsonFile(path));
+}
+
+/**
+ * The config of the run in a folder that a resume names.
+ * @throws UsageError if there is no run
+ */
+export async function readRunIn(folder: string): Promise<RunConfig> {
+  const { config } = runPaths(folder);
+  if (await isFile(config)) return readRunConfig(config);
+  throw new UsageError(
+    `--resume: expected the folder of a run in --out, got ${folder}, which has no config.json`,
+  );
 }
 
 /** The config in a parsed JSON value; `where` names it in errors. */

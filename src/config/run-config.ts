@@ -133,7 +133,7 @@ export function resumedRunConfig(
   const base = readBase(settings);
   const kind = base?.given.kind ?? readKind(settings) ?? run.model.kind;
   if (kind !== run.model.kind)
-    throw refusal(where, settings, base, 'network', run.model.kind, kind);
+    throw refusal(where, 'network', run.model.kind, kind, base ? ` (of ${base.named})` : '');
   const given = { ...run.model, ...base?.given } as GivenModel;
   const { batch = run.training.batch, recipe } = base ?? {};
   // The length is the run's own: the preset's belongs to a new run.
@@ -151,24 +151,40 @@ export function resumedRunConfig(
       training: { ...run.training, ...training, batch },
     },
   );
+  // For a value that a preset gave and no flag.
+  const of = (name: string) => (base && !settings.has(name) ? ` (of ${base.named})` : '');
+  checkResumed(where, run, changed, of);
+  return changed;
+}
+
+/**
+ * Checks that a resume changes nothing that it may not.
+ * @param of where a changed setting comes from, as text
+ * @throws UsageError naming the flag, the run's value and the other one
+ */
+export function checkResumed(
+  where: string,
+  run: RunConfig,
+  changed: RunConfig,
+  of: (name: string) => string = () => '',
+): void {
+  const { kind } = run.model;
+  if (changed.model.kind !== kind)
+    throw refusal(where, 'network', kind, changed.model.kind, of('network'));
   for (const [name, flag, read] of [...fixedOfNetwork(kind), ...FIXED]) {
     if (isDeepStrictEqual(read(changed), read(run))) continue;
-    throw refusal(where, settings, base, name, read(run), read(changed), flag);
+    throw refusal(where, name, read(run), read(changed), of(name), flag);
   }
-  return changed;
 }
 
 function refusal(
   where: string,
-  settings: Source,
-  base: Base | undefined,
   name: string,
   has: unknown,
   got: unknown,
+  of: string,
   flag = `--${kebab(name)}`,
 ): UsageError {
-  // For a value that a preset gave and no flag.
-  const of = base && !settings.has(name) ? ` (of ${base.named})` : '';
   return new UsageError(
     `${flag}: the run in ${where} has ${show(has)}, got ${show(got)}${of}; ` +
       `a resume may change only ${CHANGEABLE}`,

@@ -1,5 +1,4 @@
 /** A run's configuration from a program: the same settings, defaults and checks as the command line's. */
-import { join } from 'node:path';
 import type {
   ComputingConfig,
   DataConfig,
@@ -9,7 +8,7 @@ import type {
 } from '../config/config.js';
 import { JsonObject } from '../config/json.js';
 import type { PresetName } from '../config/presets.js';
-import { readRunConfig } from '../config/read.js';
+import { readRunIn } from '../config/read.js';
 import { newRunConfig, resumedRunConfig } from '../config/run-config.js';
 import { quote } from '../config/source.js';
 import type { ClassKind } from '../data/classes.js';
@@ -118,7 +117,7 @@ export const resumeConfig = (
 ): Promise<RunConfig> =>
   asProgram('resumeConfig', async () => {
     const named = data === undefined ? undefined : nameOf('resumeConfig', data);
-    const run = await readRunConfig(join(out, 'config.json'));
+    const run = await readRunIn(out);
     return readWeighted('resumeConfig', settings, (source) =>
       resumedRunConfig(out, run, named, source),
     );

@@ -1,6 +1,8 @@
 import { threadCount } from '../config/computing.js';
 import type { RunConfig } from '../config/config.js';
 import { atStage, type Stage, stagesOf } from '../config/growth.js';
+import { readRunIn } from '../config/read.js';
+import { checkResumed } from '../config/run-config.js';
 import type { TrainingData } from '../data/held-out.js';
 import { ownShape } from '../data/own-shape.js';
 import { makeSchedule } from '../diffusion/schedule.js';
@@ -67,7 +69,9 @@ interface Around {
 async function trainStages(given: TrainOptions, around: Around): Promise<TrainResult> {
   const all = await listData(given.config, given);
   if (given.advise && !given.resume) await advise(given, all);
-  const { config, listed } = await classify(given.config, all);
+  const run = given.resume ? await readRunIn(given.out) : undefined;
+  const { config, listed } = await classify(run ? asBegun(run, given.config) : given.config, all);
+  if (run) checkResumed(given.out, run, config);
   await checkInit({ ...given, config });
   const options = await withLength({ ...given, config });
   const stages = await stagesLeft(options);
@@ -83,6 +87,16 @@ async function trainStages(given: TrainOptions, around: Around): Promise<TrainRe
     result = await trainStage(next, listed, stage, around, saved);
   }
   return result;
+}
+
+/** The config of a resume, which a program may have made anew, with the classes' names that the run was begun with. */
+function asBegun({ data }: RunConfig, config: RunConfig): RunConfig {
+  const { classes } = config.data;
+  if (!classes || classes.names.length > 0 || !data.classes) return config;
+  return {
+    ...config,
+    data: { ...config.data, classes: { ...classes, names: data.classes.names } },
+  };
 }
 
 /** Reports which preset a run without a named one uses, and which would suit its images. */

@@ -281,7 +281,10 @@ test('a loss that is not finite stops the run with its step; the last checkpoint
   const { options } = await prepared(t, { steps: 2 });
   await train(options);
   const training = { ...options.config.training, steps: 9, lr: 1e30 };
-  const run = train({ ...options, config: { ...options.config, training }, resume: true });
+  const config = { ...options.config, training };
+  // As if it had been begun with this rate.
+  writeFileSync(join(options.out, 'config.json'), JSON.stringify(config));
+  const run = train({ ...options, config, resume: true });
   await t.throwsAsync(run, {
     instanceOf: RunError,
     message: /^step 4: the loss is \S+; the checkpoint .*step-2 stays\. A lower --lr may help$/,
@@ -309,6 +312,39 @@ test('a checkpoint with a NaN is refused with file and tensor', async (t) => {
   await t.throwsAsync(train({ ...options, resume: true }), {
     instanceOf: UsageError,
     message: /step-2\/model\.safetensors: conv0\.bias: expected finite numbers, got NaN$/,
+  });
+});
+
+test('a resume with other settings is refused, and changes nothing', async (t) => {
+  const { options } = await prepared(t, { steps: 2 });
+  await train(options);
+  const file = join(options.out, 'config.json');
+  const before = readFileSync(file, 'utf8');
+  const { config } = options;
+  const { training, diffusion } = config;
+  const wrong: [Partial<typeof config>, RegExp][] = [
+    [{ training: { ...training, lr: 0.5 } }, /^--lr: the run in .* has .*, got 0\.5; a resume may/],
+    [{ training: { ...training, batch: 3 } }, /^--batch: .*, got 3; a resume may change only/],
+    [{ training: { ...training, clip: 2 } }, /^--clip: .* has none, got 2;/],
+    [{ diffusion: { ...diffusion, objective: 'v' } }, /^--objective: .* has epsilon, got v;/],
+    [{ seed: 9 }, /^--seed: .*, got 9;/],
+  ];
+  for (const [change, message] of wrong) {
+    const changed = {
+      ...config,
+      ...change,
+      training: { ...training, steps: 3, ...change.training },
+    };
+    await t.throwsAsync(train({ ...options, config: changed, resume: true }), {
+      instanceOf: UsageError,
+      message,
+    });
+    t.is(readFileSync(file, 'utf8'), before);
+  }
+  await t.throwsAsync(train({ ...options, out: join(options.out, 'none'), resume: true }), {
+    instanceOf: UsageError,
+    message:
+      /^--resume: expected the folder of a run in --out, got .*none, which has no config\.json$/,
   });
 });
 
