@@ -99,11 +99,15 @@ function wayOf(schedule: Schedule, steps: number): SamplerWay {
 }
 
 const OPTIONAL = ['output', 'earlier', 'earliest', 'oldest', 'noise'] as const;
+const NAMES = ['t', 'foresees', 'x', 'x0', ...OPTIONAL] as const satisfies readonly (keyof Row)[];
 
 function readRow(where: string, row: unknown, way: SamplerWay): Row {
   if (typeof row !== 'object' || row === null)
     throw new UsageError(`${where}: expected { t, x, x0, … }, got ${String(row)}`);
   const given = row as Readonly<Record<string, unknown>>;
+  const unknown = Object.keys(given).find((name) => !(NAMES as readonly string[]).includes(name));
+  if (unknown !== undefined)
+    throw new UsageError(`${where}: ${unknown}: unknown; expected ${NAMES.join(', ')}`);
   const number = (name: string) => finite(`${where}: ${name}`, given[name]);
   const t = number('t');
   return {

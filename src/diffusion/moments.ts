@@ -40,8 +40,8 @@ export function eulerMoments(schedule: Schedule, options: MomentOptions): Moment
 /** DPM-Solver++ and UniPC: whole timesteps, from a spacing with one more step whose last is not visited. */
 export function multistepMoments(schedule: Schedule, options: MomentOptions): Moment[] {
   const levels = noiseLevels(schedule);
-  const visited = spacedFor(schedule, options, { open: true });
   if (!options.karras) {
+    const visited = spacedFor(schedule, options, { open: true });
     const own = visited.map((t) => levels[t]!);
     return moments(visited, own, levels, options);
   }

@@ -3,6 +3,8 @@
  * even, as in NumPy.
  */
 
+import { UsageError } from '../errors.js';
+
 /** `even` starts at T−1; the others are diffusers' timestep_spacing. */
 export const SPACINGS = ['even', 'leading', 'trailing', 'linspace'] as const;
 
@@ -19,8 +21,21 @@ export interface SpacingOptions {
   readonly open?: boolean;
 }
 
-/** `steps` timesteps, decreasing. */
+/**
+ * `steps` timesteps, decreasing.
+ * @throws UsageError if two steps of a multistep solver would visit the same timestep: nothing lies between them
+ */
 export function spaced(spacing: Spacing, options: SpacingOptions): number[] {
+  const visited = visitedBy(spacing, options);
+  const { timesteps, steps, open = false } = options;
+  if (open && new Set(visited).size < steps)
+    throw new UsageError(
+      `--sample-steps: expected fewer steps, so that each visits another of the ${timesteps} timesteps (--spacing ${spacing}), got ${steps}`,
+    );
+  return visited;
+}
+
+function visitedBy(spacing: Spacing, options: SpacingOptions): number[] {
   const { timesteps, steps, offset, between = false, open = false } = options;
   const parts = open ? steps + 1 : steps;
   const visit = (t: (i: number) => number) => Array.from({ length: steps }, (_, i) => t(i));

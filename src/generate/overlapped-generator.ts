@@ -70,7 +70,7 @@ export class OverlappedGenerator implements Generator {
       await pool.step(lane, step, await this.predict(lane, step, slots));
       this.done[lane] = step + 1;
     }
-    return pool.pixels(lane, images.length);
+    return pool.pixels(lane, images);
   }
 
   stepsDone(lane: number): number {

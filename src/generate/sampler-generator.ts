@@ -1,6 +1,7 @@
 import type { Generator } from '../contracts/generator.js';
 import type { Sampler } from '../contracts/sampler.js';
 import type { AnyArithmetic } from '../device/open.js';
+import { requireFinite } from '../diffusion/finite.js';
 
 /** Draws batches one after the other with a sampler, on whatever devices it uses: for a U-Net that is not shared. */
 export class SamplerGenerator implements Generator {
@@ -42,8 +43,10 @@ export class SamplerGenerator implements Generator {
       await new Promise((resolve) => setImmediate(resolve));
       if (this.disposed) throw new Error('the generator was disposed of');
     }
-    const x = this.sampler.read();
-    return this.arithmetic.toBytes(x.subarray(0, (x.length / this.batch) * images.length));
+    const read = this.sampler.read();
+    const x = read.subarray(0, (read.length / this.batch) * images.length);
+    requireFinite(x, images);
+    return this.arithmetic.toBytes(x);
   }
 
   stepsDone(): number {

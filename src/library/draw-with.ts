@@ -9,6 +9,7 @@ import {
 } from '../config/diffusion.js';
 import { JsonObject } from '../config/json.js';
 import { SAMPLING_SETTINGS } from '../config/sampling.js';
+import { requireFinite } from '../diffusion/finite.js';
 import { CounterRandom, PURPOSE, type Purpose } from '../diffusion/random.js';
 import { ReverseWalk } from '../diffusion/reverse-walk.js';
 import { makeTrajectory } from '../diffusion/sampler.js';
@@ -55,7 +56,7 @@ export interface DrawStep {
  * Draws images with a function as the network, step by step: the last step has the finished images.
  * @example
  * for await (const { step, x } of drawWith(network, { values: 784, sampler: 'dpm++2m', steps: 20 })) show(step, x);
- * @throws UsageError for invalid settings; ShapeError for an output of another length; Interrupted
+ * @throws UsageError for invalid settings; ShapeError for an output of another type or length; RunError for images that are not finite; Interrupted
  */
 export const drawWith = (
   network: Network,
@@ -67,7 +68,9 @@ async function* walkSteps(
   network: Network,
   settings: DrawWithSettings,
 ): AsyncGenerator<DrawStep, void, undefined> {
-  const { signal, noise, ...given } = settings;
+  if (typeof network !== 'function')
+    throw new UsageError(`drawWith: expected a function as the network, got ${typeof network}`);
+  const { signal, noise, ...given } = settings ?? {};
   const { trajectory, count, values, seed } = readSettings(given);
   const random = new CounterRandom(seed);
   const draw = (purpose: Purpose, stream: number): Float32Array => {
@@ -86,6 +89,11 @@ async function* walkSteps(
     if (walk.isNoisy(step))
       walk.step(step, output, draw(PURPOSE.sampleNoise, trajectory.streams[step]!));
     else walk.step(step, output);
+    if (step + 1 === walk.steps)
+      requireFinite(
+        walk.x,
+        Array.from({ length: count }, (_, k) => k),
+      );
     yield { step: step + 1, steps: walk.steps, t, x: walk.x.slice() };
   }
 }
@@ -108,8 +116,11 @@ function readSettings(given: object) {
   return { count, values, seed, trajectory: makeTrajectory(makeSchedule(diffusion), sampling) };
 }
 
-function expectLength(what: string, values: ArrayLike<number> | undefined, expected: number) {
-  const length = values?.length ?? 'nothing';
-  if (length !== expected)
-    throw new ShapeError(`${what}: expected ${expected} values, got ${length}`);
+function expectLength(what: string, values: unknown, expected: number) {
+  if (!(values instanceof Float32Array))
+    throw new ShapeError(
+      `${what}: expected a Float32Array of ${expected} values, got ${values === undefined ? 'nothing' : typeof values}`,
+    );
+  if (values.length !== expected)
+    throw new ShapeError(`${what}: expected ${expected} values, got ${values.length}`);
 }

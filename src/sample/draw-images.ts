@@ -1,5 +1,6 @@
 /** The sampling loop: batches one after the other, on any sampler. */
 import type { Sampler } from '../contracts/sampler.js';
+import { requireFinite } from '../diffusion/finite.js';
 import { passesOf } from '../diffusion/guidance.js';
 import { FLOW_TIMES } from '../diffusion/objective.js';
 import { makeTrajectory, type Trajectory } from '../diffusion/sampler.js';
@@ -68,6 +69,10 @@ export async function drawImages(
     const read = sampler.read();
     images.set(read.subarray(0, Math.min(read.length, images.length - first * each)), first * each);
   }
+  requireFinite(
+    images,
+    Array.from({ length: count }, (_, k) => k),
+  );
   return { images, frames: frames.list };
 }
 

@@ -1,3 +1,4 @@
+import { requireFinite } from '../diffusion/finite.js';
 import type { Trajectory } from '../diffusion/sampler.js';
 import { Arena, checkFits, planRoom } from '../engine/arena.js';
 import { MAX_WORKERS } from '../engine/control.js';
@@ -123,11 +124,15 @@ export class ReversePool {
     await this.run(lane, (part) => [at(part.step, step), ...this.noise(part, step + 1)]);
   }
 
-  /** The first images of the batch as bytes, u8 [images, size, size, channels]; a copy. */
-  async pixels(lane: number, images: number): Promise<Uint8Array<ArrayBuffer>> {
+  /**
+   * The first images of the batch, of these numbers, as bytes: u8 [images, size, size, channels]; a copy.
+   * @throws RunError for values that are not finite
+   */
+  async pixels(lane: number, images: Uint32Array): Promise<Uint8Array<ArrayBuffer>> {
+    const { x, pixels, each } = this.plan.lanes[lane]![0]!;
+    requireFinite(this.engine.floats(x, images.length * each), images);
     await this.run(lane, ({ bytes }) => [at(bytes, 0)]);
-    const { pixels, each } = this.plan.lanes[lane]![0]!;
-    return new Uint8Array(this.engine.memory.buffer, pixels, images * each).slice();
+    return new Uint8Array(this.engine.memory.buffer, pixels, images.length * each).slice();
   }
 
   /** Ends the workers; safe to call twice. */

@@ -1,4 +1,5 @@
 import type { Generator } from '../contracts/generator.js';
+import { requireFinite } from '../diffusion/finite.js';
 import { type Condition, labelsOfPass, passesOf } from '../diffusion/guidance.js';
 import { Arena, checkFits, planRoom } from '../engine/arena.js';
 import { Engine, type LoadedProgram, type Part } from '../engine/engine.js';
@@ -123,6 +124,7 @@ export class WasmGenerator implements Generator {
     for (let i = 0; i < this.batch; i++) slots[i] = images[Math.min(i, images.length - 1)]!;
     if (this.condition) writeLabels(this.engine, plan.unet, labelsOfPass(this.condition, slots));
     await this.engine.runAlone(lane, parts);
+    requireFinite(this.engine.floats(plan.unet.xt, images.length * this.each), images);
     return new Uint8Array(buffer, plan.pixels, images.length * this.each).slice();
   }
 

@@ -84,6 +84,25 @@ test('the variance after a ddim step is that of its target timestep', (t) => {
   }
 });
 
+test('multistep solvers refuse so many steps that two visit the same timestep', (t) => {
+  const range = { betaStart: 1e-4, betaEnd: 0.02 };
+  const schedule = makeSchedule({ schedule: 'linear', timesteps: 20, ...range });
+  const refused = [
+    { sampler: 'dpm++2m', spacing: 'leading', steps: 20 },
+    { sampler: 'dpm++sde', spacing: 'leading', steps: 20 },
+    { sampler: 'unipc', spacing: 'leading', steps: 20 },
+    { sampler: 'unipc', spacing: 'linspace', steps: 20 },
+  ] as const;
+  for (const options of refused) {
+    t.throws(() => makeTrajectory(schedule, options), {
+      instanceOf: UsageError,
+      message: /^--sample-steps: expected fewer steps, so that each .* 20 timesteps .*, got 20$/,
+    });
+    const { coefficients } = makeTrajectory(schedule, { ...options, steps: 19 });
+    t.false(coefficients.some(Number.isNaN));
+  }
+});
+
 test('settings that the sampler does not support are refused by name', (t) => {
   const wrong = (options: object, message: RegExp) =>
     t.throws(() => makeTrajectory(schedule, { sampler: 'ddim', ...options }), {

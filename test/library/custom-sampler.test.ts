@@ -7,12 +7,14 @@ import {
   generate,
   load,
   type Network,
+  RunError,
   type SamplerWay,
   type SampleSettings,
   sample,
   UsageError,
 } from '../../src/index.js';
-import { folderWithModel } from '../helpers/generate.js';
+import { writeSafetensors } from '../../src/io/safetensors.js';
+import { folderWithModel, weightsOf } from '../helpers/generate.js';
 import { close } from '../helpers/kernels.js';
 import { tensorflowTest } from '../helpers/tensorflow.js';
 
@@ -105,6 +107,25 @@ test('for flow, a midpoint method with any function as the network ends at the e
   close(t, steps.at(-1)!.x, target, { atol: 1e-5 });
 });
 
+test('images that are not finite are an error, not black and white pixels', async (t) => {
+  const folder = await folderWithModel(t);
+  const path = join(folder, 'model.safetensors');
+  const sampler: CustomSampler = () => [1, 0].map((t) => ({ t, x: 1e38, x0: 0 }));
+  const message = /^image \d+: expected finite values, got (NaN|-?Infinity): the weights or/;
+  const refusal = { instanceOf: RunError, message };
+  await t.throwsAsync(sample(path, { ...BARE, count: 2, sampler }), refusal);
+  const state = weightsOf(1);
+  (state.get('output.bias')!.data as Float32Array).fill(3e38);
+  const large = join(folder, 'large.safetensors');
+  await writeSafetensors(large, state);
+  const out = join(folder, 'drawn');
+  await t.throwsAsync(generate(large, { ...BARE, count: 2, out, sampler: 'ddim' }), refusal);
+  const network: Network = (x) => x.map(() => Number.NaN);
+  await t.throwsAsync(async () => {
+    for await (const _ of drawWith(network, { values: 4, sampler: 'ddim', steps: 2 }));
+  }, refusal);
+});
+
 test('invalid rows are refused by their number, and settings of other samplers by name', async (t) => {
   const path = join(await folderWithModel(t), 'model.safetensors');
   const draw = (sampler: CustomSampler, more: object = {}) =>
@@ -116,6 +137,7 @@ test('invalid rows are refused by their number, and settings of other samplers b
     [[row, null], /^sampler: row 1: expected \{ t, x, x0, … \}, got null$/],
     [[row, { ...row, x0: Number.NaN }], /^sampler: row 1: x0: expected a finite number, got NaN$/],
     [[{ ...row, x: 1e39 }], /^sampler: row 0: x: expected a finite number, got 1e\+39$/],
+    [[{ ...row, nosie: 1 }], /^sampler: row 0: nosie: unknown; expected t, foresees, x, x0, /],
     [[{ ...row, noise: '1' }], /^sampler: row 0: noise: expected a finite number, got 1$/],
     [[{ ...row, foresees: { x: 1 } }], /row 0: foresees\.output: .*, got undefined$/],
     [[{ ...row, t: 250 }], /^signalAt: expected a timestep from 0 to 199, got 250$/],

@@ -167,7 +167,7 @@ test('invalid settings are refused by name', async (t) => {
   );
   await t.throwsAsync(all((() => undefined) as never, { values: 12 }), {
     instanceOf: ShapeError,
-    message: "drawWith: the network's output: expected 12 values, got nothing",
+    message: "drawWith: the network's output: expected a Float32Array of 12 values, got nothing",
   });
 });
 
