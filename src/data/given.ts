@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { Interrupted, UsageError } from '../errors.js';
 import { bytes } from '../units.js';
+import { unlessAborted } from '../unless-aborted.js';
 import { type Classes, MOST_CLASSES, numbered } from './classes.js';
 import type { Source } from './source.js';
 
@@ -53,9 +54,7 @@ export async function openGiven(
   const hash = createHash('sha256');
   const places: Place[] = [];
   const labels: (string | number | undefined)[] = [];
-  for await (const given of images) {
-    if (signal?.aborted)
-      throw new Interrupted('interrupted while images were read; nothing was written');
+  for await (const given of untilAborted(images, signal)) {
     const image = readImage(`${where}: image ${places.length}`, given, labels);
     const { width, height, channels, label, pixels } = image;
     hash.update(`${JSON.stringify([width, height, channels, label])}\n`).update(pixels);
@@ -75,6 +74,34 @@ export async function openGiven(
     ...(labels[0] !== undefined && { classes: async () => classesOf(where, labels) }),
     fingerprint: async () => listing,
   };
+}
+
+/** The images of an iterable; an abort also ends the wait for one that does not come. @throws Interrupted */
+async function* untilAborted(
+  images: GivenImages,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<GivenImage, void, undefined> {
+  const iterator =
+    Symbol.asyncIterator in images ? images[Symbol.asyncIterator]() : images[Symbol.iterator]();
+  const interrupted = () =>
+    new Interrupted('interrupted while images were read; nothing was written');
+  let open = true;
+  try {
+    while (true) {
+      const next = Promise.resolve(iterator.next());
+      const { value, done } = await unlessAborted(signal, next, interrupted);
+      open = done !== true;
+      if (!open) return;
+      yield value;
+    }
+  } catch (error) {
+    // An iterable that failed is at its end, and one that waits does not hear.
+    if (signal?.aborted) void Promise.resolve(iterator.return?.()).catch(() => undefined);
+    open = false;
+    throw error;
+  } finally {
+    if (open) await iterator.return?.();
+  }
 }
 
 /** Whether a value is a list of images or another iterable; text does not count. */

@@ -1,5 +1,6 @@
 /** Training, for programs. */
 
+import { UsageError } from '../errors.js';
 import type { TrainOptions, TrainResult } from '../train/options.js';
 import { trainSteps as steps, type TrainStep } from '../train/steps.js';
 import { train as trainRun } from '../train/train.js';
@@ -25,7 +26,12 @@ export const train = (options: TrainOptions): Promise<TrainResult> =>
  */
 export const trainSteps = (
   options: TrainOptions,
-): AsyncGenerator<TrainStep, TrainResult, undefined> => asProgramEach(place, steps(spelt(options)));
+): AsyncGenerator<TrainStep, TrainResult, undefined> => asProgramEach(place, begun(options));
+
+/** Checks at the first step, like everything else. */
+async function* begun(options: TrainOptions): AsyncGenerator<TrainStep, TrainResult, undefined> {
+  return yield* steps(spelt(options));
+}
 
 /** Options of `train` itself; all others belong to the config. */
 const OWN = [
@@ -42,7 +48,27 @@ const OWN = [
 
 const place = (name: string): string => `${OWN.includes(name) ? 'train' : 'runConfig'}.${name}`;
 
-const spelt = (options: TrainOptions): TrainOptions => ({
-  ...options,
-  ...telling(place, options.onEvent),
-});
+function spelt(options: TrainOptions): TrainOptions {
+  checkOptions(options);
+  return { ...options, ...telling(place, options.onEvent) };
+}
+
+const KNOWN: Readonly<Record<keyof TrainOptions, true>> = {
+  ...{ config: true, data: true, heldOut: true, out: true, resume: true, dataBudget: true },
+  ...{ minutes: true, advise: true, tensorboard: true, queue: true, requireCuda: true },
+  ...{ signal: true, onEvent: true },
+};
+
+/** What the compiler checks for TypeScript: a setting of the config beside it would do nothing. @throws UsageError */
+function checkOptions(options: TrainOptions): void {
+  const unknown = Object.keys(options).find((name) => !(name in KNOWN));
+  if (unknown !== undefined)
+    throw new UsageError(
+      `train.${unknown}: unknown option; expected ${Object.keys(KNOWN).join(', ')}`,
+    );
+  const { config, out }: { config?: unknown; out?: unknown } = options;
+  if (typeof config !== 'object' || config === null || !('training' in config))
+    throw new UsageError('train.config: expected what runConfig or resumeConfig returns');
+  if (typeof out !== 'string' || out === '')
+    throw new UsageError(`train.out: expected the run's folder, got ${typeof out}`);
+}

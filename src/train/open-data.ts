@@ -41,7 +41,10 @@ export async function listData(
   }
 }
 
-type GivenOptions = Pick<TrainOptions, 'out' | 'data' | 'heldOut' | 'dataBudget' | 'signal'>;
+type GivenOptions = Pick<
+  TrainOptions,
+  'out' | 'resume' | 'data' | 'heldOut' | 'dataBudget' | 'signal'
+>;
 
 /** Names for a program's images, in messages. */
 const OWN = { data: 'images', heldOut: 'images to hold out' } as const;
@@ -55,7 +58,7 @@ const OWN = { data: 'images', heldOut: 'images to hold out' } as const;
 async function listGiven(
   option: keyof typeof OWN,
   named: string | null,
-  { out, dataBudget, signal, ...given }: GivenOptions,
+  { out, resume, dataBudget, signal, ...given }: GivenOptions,
   taken = 0,
 ): Promise<Source | undefined> {
   const images = given[option];
@@ -68,7 +71,9 @@ async function listGiven(
   if (images !== undefined)
     return openGiven(`train.${option}`, images, (dataBudget ?? defaultBudget()) - taken, signal);
   throw new UsageError(
-    `${out}: expected ${OWN[option]}, which a program gave this run and has to give again: train({ config, out, ${option}, resume: true })`,
+    resume
+      ? `${out}: expected ${OWN[option]}, which a program gave this run and has to give again: train({ config, out, ${option}, resume: true })`
+      : `train.${option}: expected the ${OWN[option]} that the config was made for, got none: train({ config, out, ${option} })`,
   );
 }
 

@@ -128,8 +128,12 @@ async function withLength(options: TrainOptions): Promise<TrainOptions> {
   };
 }
 
-const interruptedEarly = (): Interrupted =>
-  new Interrupted('interrupted before the first step; nothing was written');
+const interruptedEarly = (resume = false): Interrupted =>
+  new Interrupted(
+    resume
+      ? 'interrupted before the first step of this resume; the last checkpoint stays'
+      : 'interrupted before the first step; nothing was written',
+  );
 
 /** The remaining stages of a run. */
 async function stagesLeft({ out, resume, config }: TrainOptions): Promise<Stage[]> {
@@ -199,7 +203,7 @@ async function trainStage(
     return await new Run(options, config, trainer, data, plan, begin, stage, afterStep).go();
   } catch (error) {
     if (!signal?.aborted || error !== signal.reason) throw error;
-    throw saved ? interruptedAt(options.out, saved) : interruptedEarly();
+    throw saved ? interruptedAt(options.out, saved) : interruptedEarly(options.resume);
   } finally {
     await data?.close();
     await trainer.dispose();

@@ -1,12 +1,14 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import {
   type GivenImage,
+  Interrupted,
   type RunSettings,
   resumeConfig,
   runConfig,
   type TrainEvent,
+  type TrainOptions,
   train,
   UsageError,
 } from '../../src/index.js';
@@ -130,6 +132,42 @@ test('held-out images of a program give the same results as those in a file, als
     train({ config: told, out: `${out}4`, data: named(images), heldOut: others }),
     { instanceOf: UsageError, message: /^runConfig\.heldOut: given by a program .*class/ },
   );
+});
+
+test('a signal ends the wait for an image that does not come', async (t) => {
+  const folder = await temporaryFolder(t);
+  const [first] = bars(writeBars(folder));
+  let waiting = () => {};
+  const waits = new Promise<void>((resolve) => {
+    waiting = resolve;
+  });
+  async function* data() {
+    yield first!;
+    waiting();
+    await new Promise(() => {});
+  }
+  const stop = new AbortController();
+  const config = runConfig({ ...SETTINGS, data: [first!], heldOut: 0.2, steps: 2 });
+  const run = train({ config, out: join(folder, 'run'), data: data(), signal: stop.signal });
+  await waits;
+  stop.abort();
+  await t.throwsAsync(run, { instanceOf: Interrupted, message: /while images were read; nothing/ });
+});
+
+test('an option that train does not have is refused, and so is a config that is none', async (t) => {
+  const folder = await temporaryFolder(t);
+  const images = bars(writeBars(folder));
+  const config = runConfig({ ...SETTINGS, data: images, steps: 2 });
+  const out = join(folder, 'run');
+  const wrong: [options: object, message: RegExp][] = [
+    [{ config, out, data: images, steps: 3 }, /^train\.steps: unknown option; expected config, /],
+    [{ out }, /^train\.config: expected what runConfig or resumeConfig returns$/],
+    [{ config }, /^train\.out: expected the run's folder, got undefined$/],
+    [{ config, out }, /^train\.data: expected the images that the config was made for, got none: /],
+  ];
+  for (const [options, message] of wrong)
+    await t.throwsAsync(train(options as TrainOptions), { instanceOf: UsageError, message });
+  t.false(existsSync(out));
 });
 
 test('images are refused if the config names other data, or none', async (t) => {
