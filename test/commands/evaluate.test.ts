@@ -206,6 +206,26 @@ test('Images are compared without a download, and the page of nearest images sho
   t.is(copies.slicedWasserstein!.mean, 0);
 });
 
+test('Of a larger set random images are compared, not the first: the order of its files does not matter much', async (t) => {
+  const cwd = await temporaryFolder(t);
+  const words = new CounterRandom(1).words(13, 0, 60 * 256 * 3);
+  // Flat images of any grey, and noise: of the first only the coarse parts differ from image to image.
+  const image = (i: number, noisy: boolean) =>
+    Uint8Array.from({ length: 768 }, (_, k) => words[768 * i + (noisy ? k : 0)]! >>> 24);
+  const write = async (name: string, count: number, isNoisy: (i: number) => boolean) => {
+    const images = Array.from({ length: count }, (_, i) => image(i, isNoisy(i)));
+    await writeFile(join(cwd, name), npy([count, 16, 16, 3], '|u1', Buffer.concat(images)));
+  };
+  await write('samples.npy', 30, (i) => i % 2 === 0);
+  await write('mixed.npy', 60, (i) => i % 2 === 0);
+  await write('sorted.npy', 60, (i) => i >= 30);
+  const distance = async (reference: string) =>
+    (await json(cwd, 'samples.npy', '--reference', reference)).slicedWasserstein!;
+  const [mixed, sorted] = [await distance('mixed.npy'), await distance('sorted.npy')];
+  t.is(sorted.images, 30);
+  t.true(sorted.mean < 2 * mixed.mean, `${sorted.mean} for sorted files, ${mixed.mean} for mixed`);
+});
+
 test("Images of another size are scaled to the samples' size with a note; images that are not square need a size", async (t) => {
   const cwd = await temporaryFolder(t);
   const few = await noise(cwd, 'few.npy', 4, 1);
