@@ -65,6 +65,8 @@ class Run {
   readonly #random: CounterRandom;
   readonly #breath: Breath;
   #network: FeatureNetwork | null = null;
+  /** Opened images by name: opening an array reads all of it. */
+  readonly #opened = new Map<string, Source>();
   #closing: (() => Promise<void>)[] = [];
 
   constructor(options: EvaluateOptions) {
@@ -269,7 +271,9 @@ class Run {
 
   async #open(name: string, where: string): Promise<Source> {
     try {
-      return await openSource(name, this.#options.seed);
+      const source = this.#opened.get(name) ?? (await openSource(name, this.#options.seed));
+      this.#opened.set(name, source);
+      return source;
     } catch (error) {
       if (!(error instanceof UsageError) || !where.startsWith('--')) throw error;
       throw new UsageError(`${where}: ${error.message}`);
