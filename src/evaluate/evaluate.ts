@@ -19,6 +19,7 @@ import { NearestImages } from './nearest.js';
 import type { EvaluateOptions, Evaluation, FileSubject, SetSummary } from './options.js';
 import { SMALLEST } from './pyramid.js';
 import { drawSamples } from './samples.js';
+import { requireSemidefinite } from './semidefinite.js';
 import { slicedWasserstein } from './sliced-wasserstein.js';
 
 /** Number of unreadable files that are named; the rest are counted. */
@@ -260,8 +261,11 @@ class Run {
     });
   }
 
-  #openSet({ kind, name }: FileSubject, where: string): Promise<Source | Statistics> {
-    return kind === 'images' ? this.#open(name, where) : readStatistics(name);
+  async #openSet({ kind, name }: FileSubject, where: string): Promise<Source | Statistics> {
+    if (kind === 'images') return this.#open(name, where);
+    const statistics = await readStatistics(name);
+    await requireSemidefinite(statistics, name, this.#breath);
+    return statistics;
   }
 
   #openUnseen(heldOut: string | GivenImages): Promise<Source> {
