@@ -9,7 +9,7 @@ import { Interrupted, UsageError } from '../errors.js';
 import { readStatistics, type Statistics, writeStatistics } from '../io/statistics-file.js';
 import { plural } from '../units.js';
 import { Breath } from './breath.js';
-import { checkEvaluation, comparesImages, needsSamples } from './check.js';
+import { checkEvaluation, checkFigures, comparesImages, needsSamples } from './check.js';
 import { compareFeatures } from './compare-features.js';
 import { FeatureNetwork } from './feature-network.js';
 import { frechetDistance } from './frechet.js';
@@ -102,6 +102,7 @@ class Run {
     const { reference, saveStatistics } = this.#options;
     const other = reference && (await this.#openSet(reference, '--reference'));
     const shape = await this.#shape(other);
+    checkFigures(this.#options, shape.size);
     const samples = await this.#samples();
     const known = await this.#known(samples, 0, shape, null);
     if (saveStatistics !== null && known.collected?.moments)

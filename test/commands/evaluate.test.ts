@@ -132,6 +132,19 @@ const HELD = ['--held-out', IMAGES] as const;
 const SET = [IMAGES, '--reference', IMAGES] as const;
 const MODEL = [fixturePath('pipelines/flat'), ...HELD] as const;
 
+/** Sets of images without any figure. */
+const NOTHING: readonly (readonly [RegExp, ...string[]])[] = [
+  [
+    /--size: expected 16 pixels or more, which the sliced Wasserstein distance needs, or --features, .* got 8 and none of them; nothing/,
+    ...SET,
+  ],
+  [/--size: expected 16 pixels or more, .* got 4 and none of them/, ...SET, '--size', '4'],
+  [
+    /--patch-images: expected 1 or more .* got 0 and none of them; nothing would be computed/,
+    ...[...SET, '--size', '16', '--patch-images', '0'],
+  ],
+];
+
 /** Settings that others leave without an effect. */
 const IDLE: readonly (readonly [RegExp, ...string[]])[] = [
   [
@@ -166,7 +179,7 @@ const IDLE: readonly (readonly [RegExp, ...string[]])[] = [
   [/--require: needs a model; .* holds images/, ...SET, '--require', 'cuda'],
 ];
 
-for (const [message, ...args] of [...BAD, ...IDLE])
+for (const [message, ...args] of [...BAD, ...NOTHING, ...IDLE])
   test(`evaluate is refused: ${message.source}`, (t) => refuses(t, ['evaluate', ...args], message));
 
 test('Statistics are compared without a network, and equal ones have distance 0', async (t) => {
