@@ -29,6 +29,10 @@ export function checkEvaluation(options: Given): void {
     throw new UsageError(
       `--held-out: there is no bound for a flow model such as ${subject.name}; expected epsilon, x0 or v`,
     );
+  if (features && needsSamples(options) && subject.kind === 'model' && subject.count < 2)
+    throw new UsageError(
+      `--count: expected 2 or more, since features of one image have no covariance, got ${subject.count}`,
+    );
   if (saveStatistics !== null && subject.kind === 'statistics')
     throw new UsageError(
       `--save-statistics: needs images; ${subject.name} already holds statistics`,

@@ -1,8 +1,9 @@
 /** Computes figures of image quality, and of how well a model predicts unseen images. */
 import { threadCount } from '../config/computing.js';
+import type { Fit } from '../config/config.js';
 import { defaultBudget } from '../data/dataset.js';
 import { type GivenImages, openGiven } from '../data/given.js';
-import { ownShape } from '../data/own-shape.js';
+import { hasOtherSizes, type OwnShape, ownShape } from '../data/own-shape.js';
 import { openSource, type Source } from '../data/source.js';
 import { CounterRandom } from '../diffusion/random.js';
 import { Interrupted, UsageError } from '../errors.js';
@@ -171,10 +172,7 @@ class Run {
         name: set.name,
         images: collected.images,
         ...shape,
-        scaled:
-          own && own.size !== shape.size
-            ? `from ${own.width}x${own.height} (${fit}, bilinear, antialiased)`
-            : null,
+        scaled: own && (await scaling(set, own, shape.size, fit)),
       },
       collected,
       statistics: null,
@@ -292,6 +290,18 @@ class Run {
   #progress(what: string, done: number, total: number): void {
     this.#options.onEvent?.({ kind: 'progress', what, done, total });
   }
+}
+
+/** How images are scaled; null if all have the size already. */
+async function scaling(
+  source: Source,
+  own: OwnShape,
+  size: number,
+  fit: Fit,
+): Promise<string | null> {
+  const others = await hasOtherSizes(source, own);
+  if (own.size === size && !others) return null;
+  return `from ${own.width}x${own.height}${others ? ' and other sizes' : ''} (${fit}, bilinear, antialiased)`;
 }
 
 const isSource = (set: Source | Statistics): set is Source => 'item' in set;

@@ -25,6 +25,16 @@ const LARGEST = 1e100;
 export const holdsStatistics = ({ names }: Npz): boolean =>
   names.includes('mu') && names.includes('sigma');
 
+/** @throws UsageError if the file has only one of the two arrays, and no images */
+export function refuseHalf({ names }: Npz, path: string): void {
+  const [only, ...both] = ['mu', 'sigma'].filter((name) => names.includes(name));
+  if (only === undefined || both.length > 0 || names.includes('arr_0')) return;
+  const missing = only === 'mu' ? 'sigma' : 'mu';
+  throw new UsageError(
+    `${path}: expected statistics with mu and sigma, got ${only} without ${missing}`,
+  );
+}
+
 /** @throws UsageError for a file without statistics, a damaged one, or an invalid covariance */
 export const readStatistics = (path: string): Promise<Statistics> =>
   withInputFile(path, 'a .npz of statistics', readOpen);

@@ -1,6 +1,8 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
+import { zipSync } from 'fflate';
+import sharp from 'sharp';
 import { CounterRandom } from '../../src/diffusion/random.js';
 import type { Evaluation } from '../../src/evaluate/options.js';
 import { evaluate, type GivenImage } from '../../src/index.js';
@@ -70,6 +72,14 @@ const BAD: readonly (readonly [RegExp, ...string[]])[] = [
     STATISTICS,
     '--nearest',
     'a.png',
+  ],
+  [
+    /--count: expected 2 or more, since features of one image have no covariance, got 1/,
+    ...[fixturePath('pipelines/flat'), '--reference', IMAGES, '--count', '1', ...NETWORK],
+  ],
+  [
+    /--features .*evaluation: expected a file, got a folder/,
+    ...[IMAGES, '--reference', IMAGES, '--features', fixturePath('evaluation')],
   ],
   [/--nearest: expected a name ending in/, IMAGES, '--reference', IMAGES, '--nearest', 'a.bmp'],
   [
@@ -254,6 +264,43 @@ test("Images of another size are scaled to the samples' size with a note; images
   t.regex(stderr, /--size: the images of wide\.npy are not square \(20x16\)/);
 });
 
+test('A folder of several sizes is said to be one', async (t) => {
+  const cwd = await temporaryFolder(t);
+  await mkdir(join(cwd, 'folder'));
+  for (const width of [16, 24])
+    await sharp({ create: { width, height: 16, channels: 3, background: 'red' } })
+      .png()
+      .toFile(join(cwd, 'folder', `${width}.png`));
+  const found = await json(cwd, await noise(cwd, 'few.npy', 4, 1), '--reference', 'folder');
+  t.regex(found.reference!.scaled!, /^from 16x16 and other sizes \(squash, /);
+});
+
+test('A file with a mean alone is refused by what it lacks', async (t) => {
+  const path = join(await temporaryFolder(t), 'half.npz');
+  const mean = npy([2], '<f8', new Uint8Array(16));
+  await writeFile(path, zipSync({ 'mu.npy': mean }));
+  const message = /half\.npz: expected statistics with mu and sigma, got mu without sigma/;
+  await refuses(t, ['evaluate', IMAGES, '--reference', path], message);
+});
+
+test('Ctrl-C while samples are drawn says that they are not kept', async (t) => {
+  const cwd = await folderWithModel(t);
+  const { process: running, exit } = startHaze(t, cwd, [
+    ...['evaluate', 'model.safetensors', '--size', '16', '--count', '100000'],
+    ...['--reference', IMAGES],
+  ]);
+  // A second signal would end it at once.
+  let told = '';
+  running.stderr!.on('data', (text: string) => {
+    const before = told.includes('samples drawn');
+    told += text;
+    if (!before && told.includes('samples drawn')) running.kill('SIGINT');
+  });
+  const { code, stderr } = await exit;
+  t.is(code, 130, stderr);
+  t.regex(stderr, /haze: interrupted; the samples drawn so far are not kept\n$/);
+});
+
 test('An unreadable file is named and skipped, and a set without any image is refused', async (t) => {
   const cwd = await temporaryFolder(t);
   const few = await noise(cwd, 'few.npy', 4, 1);
@@ -404,10 +451,7 @@ onnxTest(
     t.is(other.kernel, null);
     const wrong = await haze(cwd, ['evaluate', few, '--reference', STATISTICS, ...NETWORK]);
     t.is(wrong.code, 2);
-    t.regex(
-      wrong.stderr,
-      /--reference: expected statistics of 5 features like the images', got 24/,
-    );
+    t.regex(wrong.stderr, /--reference: expected 5 features like the samples', got 24/);
     const less = await json(
       cwd,
       few,
