@@ -1,4 +1,5 @@
 import type { FeatureDescription } from '../evaluate/feature-network.js';
+import type { KernelDistance } from '../evaluate/kernel-distance.js';
 import type { EvaluateOptions, Evaluation, SetSummary } from '../evaluate/options.js';
 import { printable } from '../printable.js';
 import { grouped, plural, significant } from '../units.js';
@@ -52,13 +53,9 @@ function figures({
   if (frechet !== null) rows.push(['Fréchet distance', figure(frechet), '']);
   const of = pairs && `of ${grouped(pairs.samples)} and ${grouped(pairs.reference)} images`;
   if (kernel) {
-    const { mean, deviation, subsets, subsetSize } = kernel;
+    const { mean } = kernel;
     rows.push(['kernel distance, times 1,000', figure(1000 * kernel.all), of!]);
-    rows.push([
-      '  over subsets',
-      figure(1000 * mean),
-      `±${figure(1000 * deviation)} (${plural(subsets, 'subset')} of ${grouped(subsetSize)})`,
-    ]);
+    rows.push(['  over subsets', figure(1000 * mean), subsetText(kernel, pairs!)]);
   }
   if (coverage) {
     rows.push(['precision', coverage.precision.toFixed(4), `k = ${coverage.neighbours}, ${of}`]);
@@ -76,9 +73,19 @@ function figures({
   return rows;
 }
 
-/** Distances between equal sets are rounding errors around zero. */
+/** Without the deviation if every subset is the same: it would say that the distance is certain. */
+function subsetText(
+  { deviation, subsets, subsetSize }: KernelDistance,
+  { samples, reference }: NonNullable<Evaluation['pairs']>,
+): string {
+  if (Math.max(samples, reference) <= subsetSize)
+    return `each of the ${plural(subsets, 'subset')} is all ${grouped(subsetSize)} images, so there is no deviation`;
+  return `±${figure(1000 * deviation)} (${plural(subsets, 'subset')} of ${grouped(subsetSize)})`;
+}
+
+/** Distances between equal sets are 0, or rounding errors around it. */
 const figure = (value: number): string =>
-  Math.abs(value) < 1e-6 ? value.toExponential(1) : significant(value, 4);
+  value === 0 ? '0' : Math.abs(value) < 1e-6 ? value.toExponential(1) : significant(value, 4);
 
 function nearestText(path: string, { nearest }: Evaluation): string {
   if (!nearest) return '';

@@ -89,7 +89,10 @@ async function fromNpz(file: InputFile): Promise<Images> {
   refuseFortran(array.fortran, array.where);
   const shape = imageShape(array.shape, array.where);
   const labelled = npz.names.includes(LABELS_NAME);
-  if (array.at !== null) return { from: file.path, at: array.at, labelled, ...shape };
+  if (array.at !== null) {
+    await verify(array, bytesOf(shape));
+    return { from: file.path, at: array.at, labelled, ...shape };
+  }
   return { from: await unpack(array, shape), at: 0, labelled, ...shape };
 }
 
@@ -102,9 +105,21 @@ function arrayOf(npz: Npz, file: string): string {
   throw new UsageError(`${file}: expected one array of images, or arr_0, got ${what}`);
 }
 
+/**
+ * Reads it once for its checksum, as NumPy does. Later reads are of single images, which have none.
+ * @throws UsageError if it does not match
+ */
+async function verify({ read }: NpzArray, length: number): Promise<void> {
+  const pieces = read(length);
+  while (!(await pieces.next()).done);
+}
+
+const bytesOf = ({ count, height, width, channels }: Shape): number =>
+  count * height * width * channels;
+
 /** Deflated data cannot be read from the middle, so the pixels are decompressed into memory. */
 async function unpack(array: NpzArray, shape: Shape): Promise<SharedArrayBuffer> {
-  const length = shape.count * shape.height * shape.width * shape.channels;
+  const length = bytesOf(shape);
   requireRoomToUnpack(array.where, length, 'store them uncompressed (np.savez)');
   const pixels = new SharedArrayBuffer(length);
   let at = 0;

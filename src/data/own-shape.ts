@@ -26,6 +26,19 @@ export async function ownShape(source: Source): Promise<OwnShape | null> {
   return null;
 }
 
+/** Files to look at for another size, at even distances: all of many would take as long as decoding them. */
+const LOOKED_AT = 256;
+
+/** Whether images of other sizes than `own` are found. */
+export async function hasOtherSizes(source: Source, own: OwnShape): Promise<boolean> {
+  const step = Math.max(1, source.count / LOOKED_AT);
+  for (let i = 0; i < source.count; i += step) {
+    const shape = await shapeOf(source.item(Math.floor(i)));
+    if (shape && (shape.width !== own.width || shape.height !== own.height)) return true;
+  }
+  return false;
+}
+
 /** Toy cars can be drawn at any size; this is the presets'. */
 const CAR = { width: 32, height: 32, channels: 3 };
 

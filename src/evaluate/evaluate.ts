@@ -1,15 +1,16 @@
 /** Computes figures of image quality, and of how well a model predicts unseen images. */
 import { threadCount } from '../config/computing.js';
+import type { Fit } from '../config/config.js';
 import { defaultBudget } from '../data/dataset.js';
 import { type GivenImages, openGiven } from '../data/given.js';
-import { ownShape } from '../data/own-shape.js';
+import { hasOtherSizes, type OwnShape, ownShape } from '../data/own-shape.js';
 import { openSource, type Source } from '../data/source.js';
 import { CounterRandom } from '../diffusion/random.js';
 import { Interrupted, UsageError } from '../errors.js';
 import { readStatistics, type Statistics, writeStatistics } from '../io/statistics-file.js';
 import { plural } from '../units.js';
 import { Breath } from './breath.js';
-import { checkEvaluation, comparesImages, needsSamples } from './check.js';
+import { checkEvaluation, checkFigures, comparesImages, needsSamples } from './check.js';
 import { compareFeatures } from './compare-features.js';
 import { FeatureNetwork } from './feature-network.js';
 import { frechetDistance } from './frechet.js';
@@ -19,6 +20,7 @@ import { NearestImages } from './nearest.js';
 import type { EvaluateOptions, Evaluation, FileSubject, SetSummary } from './options.js';
 import { SMALLEST } from './pyramid.js';
 import { drawSamples } from './samples.js';
+import { requireSemidefinite } from './semidefinite.js';
 import { slicedWasserstein } from './sliced-wasserstein.js';
 
 /** Number of unreadable files that are named; the rest are counted. */
@@ -65,6 +67,8 @@ class Run {
   readonly #random: CounterRandom;
   readonly #breath: Breath;
   #network: FeatureNetwork | null = null;
+  /** Opened images by name: opening an array reads all of it. */
+  readonly #opened = new Map<string, Source>();
   #closing: (() => Promise<void>)[] = [];
 
   constructor(options: EvaluateOptions) {
@@ -99,6 +103,7 @@ class Run {
     const { reference, saveStatistics } = this.#options;
     const other = reference && (await this.#openSet(reference, '--reference'));
     const shape = await this.#shape(other);
+    checkFigures(this.#options, shape.size);
     const samples = await this.#samples();
     const known = await this.#known(samples, 0, shape, null);
     if (saveStatistics !== null && known.collected?.moments)
@@ -167,10 +172,7 @@ class Run {
         name: set.name,
         images: collected.images,
         ...shape,
-        scaled:
-          own && own.size !== shape.size
-            ? `from ${own.width}x${own.height} (${fit}, bilinear, antialiased)`
-            : null,
+        scaled: own && (await scaling(set, own, shape.size, fit)),
       },
       collected,
       statistics: null,
@@ -258,8 +260,11 @@ class Run {
     });
   }
 
-  #openSet({ kind, name }: FileSubject, where: string): Promise<Source | Statistics> {
-    return kind === 'images' ? this.#open(name, where) : readStatistics(name);
+  async #openSet({ kind, name }: FileSubject, where: string): Promise<Source | Statistics> {
+    if (kind === 'images') return this.#open(name, where);
+    const statistics = await readStatistics(name);
+    await requireSemidefinite(statistics, name, this.#breath);
+    return statistics;
   }
 
   #openUnseen(heldOut: string | GivenImages): Promise<Source> {
@@ -269,7 +274,9 @@ class Run {
 
   async #open(name: string, where: string): Promise<Source> {
     try {
-      return await openSource(name, this.#options.seed);
+      const source = this.#opened.get(name) ?? (await openSource(name, this.#options.seed));
+      this.#opened.set(name, source);
+      return source;
     } catch (error) {
       if (!(error instanceof UsageError) || !where.startsWith('--')) throw error;
       throw new UsageError(`${where}: ${error.message}`);
@@ -283,6 +290,18 @@ class Run {
   #progress(what: string, done: number, total: number): void {
     this.#options.onEvent?.({ kind: 'progress', what, done, total });
   }
+}
+
+/** How images are scaled; null if all have the size already. */
+async function scaling(
+  source: Source,
+  own: OwnShape,
+  size: number,
+  fit: Fit,
+): Promise<string | null> {
+  const others = await hasOtherSizes(source, own);
+  if (own.size === size && !others) return null;
+  return `from ${own.width}x${own.height}${others ? ' and other sizes' : ''} (${fit}, bilinear, antialiased)`;
 }
 
 const isSource = (set: Source | Statistics): set is Source => 'item' in set;

@@ -11,7 +11,7 @@ import { openNpz } from '../io/npz.js';
 import { findPipeline } from '../io/pipeline.js';
 import { isFile, runPaths } from '../io/run.js';
 import { readHeader } from '../io/safetensors.js';
-import { holdsStatistics } from '../io/statistics-file.js';
+import { holdsStatistics, refuseHalf } from '../io/statistics-file.js';
 import { isTorchFile } from '../io/torch/is-torch-file.js';
 import type { FileSubject } from './options.js';
 
@@ -25,9 +25,11 @@ export async function subjectKind(path: string): Promise<'model' | FileSubject['
   });
   if (entry.isDirectory()) return (await holdsModel(path)) ? 'model' : 'images';
   if (/\.npz$/i.test(file))
-    return withInputFile(file, 'a .npz', async (opened) =>
-      holdsStatistics(await openNpz(opened)) ? 'statistics' : 'images',
-    );
+    return withInputFile(file, 'a .npz', async (opened) => {
+      const npz = await openNpz(opened);
+      refuseHalf(npz, file);
+      return holdsStatistics(npz) ? 'statistics' : 'images';
+    });
   if (/\.safetensors$/i.test(file)) {
     const tensors = [...(await readHeader(file)).tensors.values()];
     return tensors.length === 1 && tensors[0]!.dtype === 'U8' ? 'images' : 'model';

@@ -4,6 +4,7 @@
  */
 import { UsageError } from '../errors.js';
 import type { Statistics } from '../io/statistics-file.js';
+import { plural } from '../units.js';
 import { Breath } from './breath.js';
 import { eigenvalues } from './eigenvalues.js';
 import { type Matrix, timesTransposed } from './matrix.js';
@@ -16,7 +17,7 @@ export async function frechetDistance(
 ): Promise<number> {
   if (a.mean.length !== b.mean.length)
     throw new UsageError(
-      `--reference: expected statistics of ${a.mean.length} features like the images', got ${b.mean.length}`,
+      `--reference: expected ${plural(a.mean.length, 'feature')} like the samples', got ${b.mean.length}`,
     );
   let distance = 0;
   for (let i = 0; i < a.mean.length; i++) distance += (a.mean[i]! - b.mean[i]!) ** 2;

@@ -50,7 +50,10 @@ export async function collect(source: Source, options: PassOptions): Promise<Col
   const each = size * size * channels;
   const order = random.permutation(PURPOSE.evaluationImages, set, source.count);
   const ofPairs = new Set(order.subarray(0, options.pairImages));
-  const ofPatches = new Set(order.subarray(0, options.patchImages));
+  // In random order: the first files of a larger set may be of one kind.
+  const ofPatches = new Map(
+    Array.from(order.subarray(0, options.patchImages), (number, rank) => [number, rank]),
+  );
   const features =
     network && new Features(network, options, Math.min(source.count, options.pairImages));
   const patches = ofPatches.size > 0 ? new Patches(size, channels, ofPatches.size, random) : null;
@@ -59,7 +62,8 @@ export async function collect(source: Source, options: PassOptions): Promise<Col
   for await (const chunk of streamImages(source, options)) {
     for (const [k, number] of chunk.numbers.entries()) {
       const pixels = chunk.pixels.subarray(k * each, (k + 1) * each);
-      if (ofPatches.has(number)) patches?.add(pixels, number);
+      const rank = ofPatches.get(number);
+      if (rank !== undefined) patches?.add(pixels, number, rank);
       if (kept.length < options.keep) kept.push({ number, pixels: pixels.slice() });
       nearest?.add(pixels, source.label(number));
       if (!features && k % 64 === 0) options.signal?.throwIfAborted();

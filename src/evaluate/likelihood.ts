@@ -6,6 +6,7 @@
 import type { Loss } from '../contracts/device.js';
 import { imageFrom, type Mix, noiseFrom, type Objective } from '../diffusion/objective.js';
 import type { Schedule } from '../diffusion/schedule.js';
+import { RunError } from '../errors.js';
 import type { Breath } from './breath.js';
 
 /** Means over the images; a list has an entry per timestep, from 0. */
@@ -42,7 +43,7 @@ export interface LikelihoodOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** Every image at every timestep. */
+/** Every image at every timestep. @throws RunError for a prediction that is not finite: no mean would be */
 export async function likelihood(options: LikelihoodOptions, breath: Breath): Promise<Likelihood> {
   const { schedule, objective, images, batch, pixels } = options;
   const steps = schedule.timesteps;
@@ -70,6 +71,7 @@ export async function likelihood(options: LikelihoodOptions, breath: Breath): Pr
       const image = Math.floor((first + slot) / steps);
       const own = x0.subarray(image * each, (image + 1) * each);
       const output = predicted.subarray(slot * each, (slot + 1) * each);
+      requireFinite(output, t[slot]!);
       const pair = { x0: own, epsilon: epsilon[slot]!, output, t: t[slot]! };
       predictedNoise(hat, pair, tables);
       sums.add(image, pair.t, pair.epsilon, hat, term(pair, tables));
@@ -80,6 +82,14 @@ export async function likelihood(options: LikelihoodOptions, breath: Breath): Pr
   for (let i = 0; i < images; i++)
     sums.prior[i] = priorTerm(x0.subarray(i * each, (i + 1) * each), tables);
   return sums.result();
+}
+
+function requireFinite(output: Float32Array, t: number): void {
+  const wrong = output.find((value) => !Number.isFinite(value));
+  if (wrong !== undefined)
+    throw new RunError(
+      `--held-out: expected finite predictions of the model, got ${wrong} at timestep ${t}`,
+    );
 }
 
 /** x_t = √ᾱ_t·x_0 + √(1 − ᾱ_t)·ε. */

@@ -61,6 +61,7 @@ export async function openOnnx(path: string, threads: number): Promise<OnnxNetwo
     checkPlain(path, await stat(path));
   } catch (error) {
     const reason = systemReason(error);
+    if (error instanceof UsageError) throw new UsageError(`--features ${error.message}`);
     if (reason === undefined) throw error;
     throw new UsageError(`--features ${path}: cannot be read: ${reason}`);
   }

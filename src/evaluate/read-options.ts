@@ -20,6 +20,7 @@ import { UNSAID } from '../network/recognise.js';
 import { subjectKind } from './find-subject.js';
 import { refuseIdleSettings } from './idle-settings.js';
 import type { EvaluateOptions, FileSubject, ModelSubject } from './options.js';
+import { type Input, refuseOwnInputs } from './own-inputs.js';
 
 /** Default number of samples of a model. */
 const SAMPLES = 1000;
@@ -54,7 +55,31 @@ export async function readEvaluateOptions(
   };
   const unseen = options.heldOut ?? (hasImagesAside ? 'given by a program' : null);
   refuseIdleSettings(settings, sampling, { ...options, heldOut: unseen });
+  await refuseOwnInputs(
+    (['nearest', 'saveStatistics'] as const).flatMap((name) => {
+      const file = evaluation[name];
+      return file === null ? [] : [{ where: settings.where(name), path: file }];
+    }),
+    inputsOf(options),
+  );
   return options;
+}
+
+/** What is read, as the user named it. */
+function inputsOf({
+  subject,
+  reference,
+  heldOut,
+  features,
+}: Pick<EvaluateOptions, 'subject' | 'reference' | 'features'> & {
+  readonly heldOut: string | null;
+}): Input[] {
+  return [
+    { path: subject.name, images: subject.kind !== 'model' },
+    ...(reference ? [{ path: reference.name, images: true }] : []),
+    ...(heldOut === null ? [] : [{ path: heldOut, images: true }]),
+    ...(features ? [{ path: features.file, images: false }] : []),
+  ];
 }
 
 async function readReference(path: string, settings: Source): Promise<FileSubject> {

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { threadCount } from '../config/computing.js';
+import { Interrupted } from '../errors.js';
 import { generate } from '../generate/generate.js';
 import type { EvaluateOptions, ModelSubject } from './options.js';
 
@@ -12,7 +13,7 @@ export interface DrawnSamples {
   remove(): Promise<void>;
 }
 
-/** @throws like `generate` */
+/** @throws like `generate`, which is interrupted without any images kept */
 export async function drawSamples(
   { weights, model, diffusion, sampling, condition, guide, classNames, count }: ModelSubject,
   { computing, seed, requireCuda, signal, onEvent }: EvaluateOptions,
@@ -39,6 +40,9 @@ export async function drawSamples(
     return { path, remove };
   } catch (error) {
     await remove();
+    // generate's message says what it keeps.
+    if (error instanceof Interrupted)
+      throw new Interrupted('interrupted; the samples drawn so far are not kept', { cause: error });
     throw error;
   }
 }

@@ -36,7 +36,8 @@ export class Patches {
   readonly #random: CounterRandom;
   /** By level: [image][patch][channel][7][7]. */
   readonly #levels: readonly Float32Array[];
-  #images = 0;
+  /** The rank of each image that was added. */
+  readonly #ranks: number[] = [];
 
   /** @param most largest number of images; further ones are ignored */
   constructor(size: number, channels: 1 | 3, most: number, random: CounterRandom) {
@@ -49,16 +50,19 @@ export class Patches {
   }
 
   get images(): number {
-    return this.#images;
+    return this.#ranks.length;
   }
 
   get #values(): number {
     return SIDE * SIDE * this.#channels;
   }
 
-  /** Adds the patches of an image, u8 [size, size, channels]; the image's `number` determines their positions. */
-  add(pixels: Uint8Array, number: number): void {
-    if (this.#images === this.#most) return;
+  /**
+   * Adds the patches of an image, u8 [size, size, channels]; the image's `number` determines their positions. Of a set that is
+   * larger than the other, the images of the lowest `rank` are compared.
+   */
+  add(pixels: Uint8Array, number: number, rank: number): void {
+    if (this.images === this.#most) return;
     const [n, channels] = [this.#size, this.#channels];
     for (let c = 0; c < channels; c++) {
       const data = new Float32Array(n * n);
@@ -66,7 +70,7 @@ export class Patches {
       const planes = laplacian({ side: n, data }, this.sides.length);
       for (const [level, plane] of planes.entries()) this.#cut(level, plane, c, number);
     }
-    this.#images++;
+    this.#ranks.push(rank);
   }
 
   #cut(
@@ -81,16 +85,29 @@ export class Patches {
     for (let p = 0; p < PATCHES; p++) {
       const top = Math.floor((words[2 * p]! / 2 ** 32) * places);
       const left = Math.floor((words[2 * p + 1]! / 2 ** 32) * places);
-      const patch = this.#images * PATCHES + p;
+      const patch = this.images * PATCHES + p;
       const to = patch * this.#values + channel * SIDE * SIDE;
       for (let y = 0; y < SIDE; y++)
         for (let x = 0; x < SIDE; x++) out[to + y * SIDE + x] = data[(top + y) * side + left + x]!;
     }
   }
 
-  /** The patches of the first images on a level, each channel with mean 0 and deviation 1. */
+  /** The patches of `images` images of the lowest ranks, in the order in which they were added. */
+  #lowest(level: number, images: number): Float32Array {
+    const each = PATCHES * this.#values;
+    const chosen = [...this.#ranks.keys()]
+      .sort((a, b) => this.#ranks[a]! - this.#ranks[b]!)
+      .slice(0, images)
+      .sort((a, b) => a - b);
+    const out = new Float32Array(images * each);
+    for (const [k, slot] of chosen.entries())
+      out.set(this.#levels[level]!.subarray(slot * each, (slot + 1) * each), k * each);
+    return out;
+  }
+
+  /** The patches of `images` images on a level, each channel with mean 0 and deviation 1. */
   normalised(level: number, images: number): Float32Array {
-    const patches = this.#levels[level]!.slice(0, images * PATCHES * this.#values);
+    const patches = this.#lowest(level, images);
     const each = SIDE * SIDE;
     const groups = patches.length / each;
     for (let c = 0; c < this.#channels; c++) {
@@ -110,7 +127,7 @@ export class Patches {
   }
 }
 
-/** The distance of two sets of patches of one size, using as many images of each as the smaller has. */
+/** The distance of two sets of patches of one size, using as many images of each as the smaller has, those of the lowest ranks. */
 export async function slicedWasserstein(
   a: Patches,
   b: Patches,

@@ -18,9 +18,22 @@ const MOST = 8192;
 
 const TYPES = ['<f8', '<f4'];
 
+/** The largest number: products of two, summed over all features, must not overflow. Features in f32 stay far below it. */
+const LARGEST = 1e100;
+
 /** Whether the arrays of a file are statistics. */
 export const holdsStatistics = ({ names }: Npz): boolean =>
   names.includes('mu') && names.includes('sigma');
+
+/** @throws UsageError if the file has only one of the two arrays, and no images */
+export function refuseHalf({ names }: Npz, path: string): void {
+  const [only, ...both] = ['mu', 'sigma'].filter((name) => names.includes(name));
+  if (only === undefined || both.length > 0 || names.includes('arr_0')) return;
+  const missing = only === 'mu' ? 'sigma' : 'mu';
+  throw new UsageError(
+    `${path}: expected statistics with mu and sigma, got ${only} without ${missing}`,
+  );
+}
 
 /** @throws UsageError for a file without statistics, a damaged one, or an invalid covariance */
 export const readStatistics = (path: string): Promise<Statistics> =>
@@ -49,7 +62,7 @@ async function readOpen(file: InputFile): Promise<Statistics> {
   return { mean, covariance };
 }
 
-/** The numbers of an array in file order, in f64. @throws UsageError for one that is not finite */
+/** The numbers of an array in file order, in f64. @throws UsageError for one that is not finite, or too large */
 async function values({ read, shape, dtype, where }: NpzArray): Promise<Float64Array> {
   const length = shape.reduce((a, b) => a * b, 1);
   const bytes = new Uint8Array(length * (dtype === '<f4' ? 4 : 8));
@@ -62,9 +75,10 @@ async function values({ read, shape, dtype, where }: NpzArray): Promise<Float64A
     dtype === '<f4'
       ? Float64Array.from(new Float32Array(bytes.buffer))
       : new Float64Array(bytes.buffer);
-  const wrong = numbers.find((value) => !Number.isFinite(value));
+  const wrong = numbers.find((value) => !(Math.abs(value) <= LARGEST));
   if (wrong === undefined) return numbers;
-  throw new UsageError(`${where}: expected finite numbers, got ${wrong}`);
+  const expected = Number.isFinite(wrong) ? `numbers up to ±${LARGEST}` : 'finite numbers';
+  throw new UsageError(`${where}: expected ${expected}, got ${wrong}`);
 }
 
 /** Tolerated asymmetry from rounding to f32, relative to the largest variance. */

@@ -1,6 +1,8 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
+import { zipSync } from 'fflate';
+import sharp from 'sharp';
 import { CounterRandom } from '../../src/diffusion/random.js';
 import type { Evaluation } from '../../src/evaluate/options.js';
 import { evaluate, type GivenImage } from '../../src/index.js';
@@ -71,6 +73,14 @@ const BAD: readonly (readonly [RegExp, ...string[]])[] = [
     '--nearest',
     'a.png',
   ],
+  [
+    /--count: expected 2 or more, since features of one image have no covariance, got 1/,
+    ...[fixturePath('pipelines/flat'), '--reference', IMAGES, '--count', '1', ...NETWORK],
+  ],
+  [
+    /--features .*evaluation: expected a file, got a folder/,
+    ...[IMAGES, '--reference', IMAGES, '--features', fixturePath('evaluation')],
+  ],
   [/--nearest: expected a name ending in/, IMAGES, '--reference', IMAGES, '--nearest', 'a.bmp'],
   [
     /--save-statistics: belongs to --features, which is not given/,
@@ -132,6 +142,19 @@ const HELD = ['--held-out', IMAGES] as const;
 const SET = [IMAGES, '--reference', IMAGES] as const;
 const MODEL = [fixturePath('pipelines/flat'), ...HELD] as const;
 
+/** Sets of images without any figure. */
+const NOTHING: readonly (readonly [RegExp, ...string[]])[] = [
+  [
+    /--size: expected 16 pixels or more, which the sliced Wasserstein distance needs, or --features, .* got 8 and none of them; nothing/,
+    ...SET,
+  ],
+  [/--size: expected 16 pixels or more, .* got 4 and none of them/, ...SET, '--size', '4'],
+  [
+    /--patch-images: expected 1 or more .* got 0 and none of them; nothing would be computed/,
+    ...[...SET, '--size', '16', '--patch-images', '0'],
+  ],
+];
+
 /** Settings that others leave without an effect. */
 const IDLE: readonly (readonly [RegExp, ...string[]])[] = [
   [
@@ -166,7 +189,7 @@ const IDLE: readonly (readonly [RegExp, ...string[]])[] = [
   [/--require: needs a model; .* holds images/, ...SET, '--require', 'cuda'],
 ];
 
-for (const [message, ...args] of [...BAD, ...IDLE])
+for (const [message, ...args] of [...BAD, ...NOTHING, ...IDLE])
   test(`evaluate is refused: ${message.source}`, (t) => refuses(t, ['evaluate', ...args], message));
 
 test('Statistics are compared without a network, and equal ones have distance 0', async (t) => {
@@ -206,6 +229,26 @@ test('Images are compared without a download, and the page of nearest images sho
   t.is(copies.slicedWasserstein!.mean, 0);
 });
 
+test('Of a larger set random images are compared, not the first: the order of its files does not matter much', async (t) => {
+  const cwd = await temporaryFolder(t);
+  const words = new CounterRandom(1).words(13, 0, 60 * 256 * 3);
+  // Flat images of any grey, and noise: of the first only the coarse parts differ from image to image.
+  const image = (i: number, noisy: boolean) =>
+    Uint8Array.from({ length: 768 }, (_, k) => words[768 * i + (noisy ? k : 0)]! >>> 24);
+  const write = async (name: string, count: number, isNoisy: (i: number) => boolean) => {
+    const images = Array.from({ length: count }, (_, i) => image(i, isNoisy(i)));
+    await writeFile(join(cwd, name), npy([count, 16, 16, 3], '|u1', Buffer.concat(images)));
+  };
+  await write('samples.npy', 30, (i) => i % 2 === 0);
+  await write('mixed.npy', 60, (i) => i % 2 === 0);
+  await write('sorted.npy', 60, (i) => i >= 30);
+  const distance = async (reference: string) =>
+    (await json(cwd, 'samples.npy', '--reference', reference)).slicedWasserstein!;
+  const [mixed, sorted] = [await distance('mixed.npy'), await distance('sorted.npy')];
+  t.is(sorted.images, 30);
+  t.true(sorted.mean < 2 * mixed.mean, `${sorted.mean} for sorted files, ${mixed.mean} for mixed`);
+});
+
 test("Images of another size are scaled to the samples' size with a note; images that are not square need a size", async (t) => {
   const cwd = await temporaryFolder(t);
   const few = await noise(cwd, 'few.npy', 4, 1);
@@ -219,6 +262,43 @@ test("Images of another size are scaled to the samples' size with a note; images
   const { code, stderr } = await haze(cwd, ['evaluate', 'wide.npy', '--reference', few]);
   t.is(code, 2);
   t.regex(stderr, /--size: the images of wide\.npy are not square \(20x16\)/);
+});
+
+test('A folder of several sizes is said to be one', async (t) => {
+  const cwd = await temporaryFolder(t);
+  await mkdir(join(cwd, 'folder'));
+  for (const width of [16, 24])
+    await sharp({ create: { width, height: 16, channels: 3, background: 'red' } })
+      .png()
+      .toFile(join(cwd, 'folder', `${width}.png`));
+  const found = await json(cwd, await noise(cwd, 'few.npy', 4, 1), '--reference', 'folder');
+  t.regex(found.reference!.scaled!, /^from 16x16 and other sizes \(squash, /);
+});
+
+test('A file with a mean alone is refused by what it lacks', async (t) => {
+  const path = join(await temporaryFolder(t), 'half.npz');
+  const mean = npy([2], '<f8', new Uint8Array(16));
+  await writeFile(path, zipSync({ 'mu.npy': mean }));
+  const message = /half\.npz: expected statistics with mu and sigma, got mu without sigma/;
+  await refuses(t, ['evaluate', IMAGES, '--reference', path], message);
+});
+
+test('Ctrl-C while samples are drawn says that they are not kept', async (t) => {
+  const cwd = await folderWithModel(t);
+  const { process: running, exit } = startHaze(t, cwd, [
+    ...['evaluate', 'model.safetensors', '--size', '16', '--count', '100000'],
+    ...['--reference', IMAGES],
+  ]);
+  // A second signal would end it at once.
+  let told = '';
+  running.stderr!.on('data', (text: string) => {
+    const before = told.includes('samples drawn');
+    told += text;
+    if (!before && told.includes('samples drawn')) running.kill('SIGINT');
+  });
+  const { code, stderr } = await exit;
+  t.is(code, 130, stderr);
+  t.regex(stderr, /haze: interrupted; the samples drawn so far are not kept\n$/);
 });
 
 test('An unreadable file is named and skipped, and a set without any image is refused', async (t) => {
@@ -371,10 +451,7 @@ onnxTest(
     t.is(other.kernel, null);
     const wrong = await haze(cwd, ['evaluate', few, '--reference', STATISTICS, ...NETWORK]);
     t.is(wrong.code, 2);
-    t.regex(
-      wrong.stderr,
-      /--reference: expected statistics of 5 features like the images', got 24/,
-    );
+    t.regex(wrong.stderr, /--reference: expected 5 features like the samples', got 24/);
     const less = await json(
       cwd,
       few,

@@ -138,6 +138,18 @@ for (const [name, bytes, message] of BAD)
     await t.throwsAsync(openSource(join(folder, name), 0), { name: 'UsageError', message });
   });
 
+test('Stored images with a changed byte are refused, as NumPy refuses them', async (t) => {
+  const path = join(await temporaryFolder(t), 'a.npz');
+  const images = npy([2, 4, 4, 3], '|u1', new Uint8Array(96));
+  const bytes = Buffer.from(zipSync({ 'arr_0.npy': images }, { level: 0 }));
+  bytes[bytes.indexOf(images) + images.length - 1]! ^= 0x40;
+  await writeFile(path, bytes);
+  await t.throwsAsync(openSource(path, 0), {
+    name: 'UsageError',
+    message: /"arr_0": damaged: expected data of CRC-32 [0-9a-f]{8}, got [0-9a-f]{8}$/,
+  });
+});
+
 test('Statistics and weights are not mistaken for images', async (t) => {
   await t.throwsAsync(openSource(fixturePath('evaluation/statistics.npz'), 0), {
     message: /expected one array of images, or arr_0, got statistics of features/,

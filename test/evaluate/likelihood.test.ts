@@ -151,3 +151,13 @@ test('A model that predicts the noise exactly only pays for the rounding to byte
   }
   t.is((await likelihood(known(128, 1), new Breath())).standardError, null);
 });
+
+test('A prediction that is not finite is an error, not a table of NaN', async (t) => {
+  for (const wrong of [Number.NaN, Infinity]) {
+    const predict = async () => new Float32Array(4 * 12).fill(wrong, 17, 18);
+    await t.throwsAsync(likelihood({ ...known(128, 1), predict }, new Breath()), {
+      name: 'RunError',
+      message: `--held-out: expected finite predictions of the model, got ${wrong} at timestep 1`,
+    });
+  }
+});

@@ -51,7 +51,7 @@ function noise(side: number, count: number, seed: number, soft: boolean): Uint8A
 
 function patches(images: readonly Uint8Array[], side: number, from = 0): Patches {
   const of = new Patches(side, 1, images.length, new CounterRandom(0));
-  for (const [i, image] of images.entries()) of.add(image, from + i);
+  for (const [i, image] of images.entries()) of.add(image, from + i, i);
   return of;
 }
 
@@ -86,8 +86,22 @@ test('Sets of different sizes are compared by the number of images of the smalle
   const { images: compared } = await between(few, patches(images, 16));
   t.is(compared, 7);
   const most = new Patches(16, 1, 3, new CounterRandom(0));
-  for (const [i, image] of images.entries()) most.add(image, i);
+  for (const [i, image] of images.entries()) most.add(image, i, i);
   t.is(most.images, 3);
+});
+
+test('Of a larger set the images of the lowest ranks are compared, and equal sets do not depend on ranks', async (t) => {
+  const images = noise(16, 6, 1, false);
+  const ranked = (ranks: readonly number[]) => {
+    const of = new Patches(16, 1, images.length, new CounterRandom(0));
+    for (const [i, image] of images.entries()) of.add(image, i, ranks[i]!);
+    return of;
+  };
+  const two = new Patches(16, 1, 2, new CounterRandom(0));
+  for (const i of [1, 4]) two.add(images[i]!, i, i);
+  t.is((await between(two, ranked([5, 1, 4, 3, 0, 2]))).mean, 0);
+  t.true((await between(two, ranked([0, 1, 2, 3, 4, 5]))).mean > 0);
+  t.is((await between(ranked([5, 1, 4, 3, 0, 2]), patches(images, 16))).mean, 0);
 });
 
 test('A set of one colour has a distance, not NaN', async (t) => {

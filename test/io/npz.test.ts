@@ -221,6 +221,16 @@ const STATISTICS: readonly (readonly [string, Record<string, Uint8Array>, RegExp
     /mu"?: expected finite numbers, got NaN/,
   ],
   [
+    'a mean whose square overflows',
+    { 'mu.npy': npy([1], '<f8', f64([1e200])), 'sigma.npy': npy([1, 1], '<f8', f64([1])) },
+    /mu"?: expected numbers up to ±1e\+100, got 1e\+200$/,
+  ],
+  [
+    'variances whose products overflow',
+    { 'mu.npy': npy([1], '<f8', f64([1])), 'sigma.npy': npy([1, 1], '<f8', f64([1e308])) },
+    /sigma"?: expected numbers up to ±1e\+100, got 1e\+308$/,
+  ],
+  [
     'a negative variance',
     { 'mu.npy': npy([1], '<f8', f64([1])), 'sigma.npy': npy([1, 1], '<f8', f64([-1])) },
     /variances of 0 or more, got -1/,
