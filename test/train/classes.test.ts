@@ -111,6 +111,12 @@ test('data without classes, with a single one, or with others than requested are
     out,
     /^--classes: .*alone: expected two classes or more, got only van$/,
   );
+  await refused(
+    t,
+    labelled(await folders(join(folder, 'absent'), ['van', 'none'])),
+    out,
+    /^--classes: .*absent: expected no class of the name none, .*, got one; rename it$/,
+  );
   const same = writeLabelledBars(folder, () => 1);
   await refused(
     t,
