@@ -21,7 +21,7 @@ export interface DrawSettings
   readonly clampRange?: number;
   /** BatchNorm by running statistics, or by the batch's own. Default `running`. E.g. `norm: 'batch'`. */
   readonly norm?: 'running' | 'batch';
-  /** For a class-conditional model: the classes that images take in turn, by name or number; `none` for no class. Default all. E.g. `class: 'bus'`. */
+  /** For a class-conditional model: the classes that images take in turn, by name or, unless names are numbers, by number; `none` for no class. Default all. E.g. `class: 'bus'`. */
   readonly class?: string | number | readonly (string | number)[];
   /** How strongly images follow their classes, or move away from the model's guide. Default the model's own. E.g. `guidance: 3`. */
   readonly guidance?: number;

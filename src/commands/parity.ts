@@ -7,12 +7,14 @@ import {
   readRequireCuda,
 } from '../config/computing.js';
 import { DIFFUSION_DEFAULTS, readDiffusion } from '../config/diffusion.js';
+import type { Loss } from '../contracts/device.js';
 import { chooseDevice } from '../device/choose.js';
 import { CheckError, UsageError } from '../errors.js';
 import type { Group } from '../parity/compare.js';
 import { compareFixture } from '../parity/compare-fixture.js';
 import { Fixture } from '../parity/fixture.js';
 import { openSubject } from '../parity/open-subject.js';
+import { trains } from '../parity/passes.js';
 import { isUnet2d } from '../parity/unet2d.js';
 import { printable } from '../printable.js';
 import { print, printJson, table } from './text.js';
@@ -23,8 +25,7 @@ export async function run(args: Args): Promise<void> {
   const { loss } = readDiffusion(args);
   const { device } = await chooseDevice(computing, readRequireCuda(args));
   const fixture = await Fixture.read(path);
-  if (isUnet2d(fixture) && loss !== undefined && loss !== 'l2')
-    throw new UsageError(`--loss: ${path} has mean squared errors, l2, got ${loss}`);
+  if (loss !== undefined) checkLoss(fixture, loss);
   const subject = await openSubject(device, computing, loss ?? DIFFUSION_DEFAULTS.loss);
   const groups = await compareFixture(fixture, subject);
   const failed = groups.filter((group) => !group.holds);
@@ -35,6 +36,19 @@ export async function run(args: Args): Promise<void> {
       `${path}: ${failed.length} of ${groups.length} groups are outside their tolerance\n` +
         failed.map(describe).join('\n'),
     );
+}
+
+/** @throws UsageError for a loss that the file's values are not of, or do not depend on */
+function checkLoss(fixture: Fixture, loss: Loss): void {
+  const { path } = fixture;
+  if (isUnet2d(fixture)) {
+    if (loss === 'l2') return;
+    throw new UsageError(`--loss: ${path} has mean squared errors, l2, got ${loss}`);
+  }
+  if (trains(fixture)) return;
+  throw new UsageError(
+    `--loss: expected a file with gradients, steps or losses, got ${path}, where nothing depends on it`,
+  );
 }
 
 function asText(groups: readonly Group[]): string {

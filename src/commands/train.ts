@@ -1,6 +1,8 @@
 /** `haze train`: flags to a run's configuration, its events to lines and a progress bar. */
 import type { Args } from '../config/args.js';
 import { readRequireCuda } from '../config/computing.js';
+import { readKind } from '../config/network-settings.js';
+import { DEFAULT_PRESETS } from '../config/presets.js';
 import { readRunIn } from '../config/read.js';
 import { newRunConfig, resumedRunConfig } from '../config/run-config.js';
 import { readDataBudget, readMinutes } from '../config/training.js';
@@ -14,6 +16,7 @@ import { asOnlyTrainer, type Hold } from '../io/run-lock.js';
 import { printable } from '../printable.js';
 import { shellWord } from '../shell-word.js';
 import type { TrainEvent, TrainOptions, TrainResult } from '../train/options.js';
+import { BatchTooLarge } from '../train/plan.js';
 import { trainLocked } from '../train/train.js';
 import { significant } from '../units.js';
 import { type PageBeside, serveBeside } from '../watch/beside.js';
@@ -69,12 +72,20 @@ async function trainInto(out: string, args: Args, hold: Hold): Promise<void> {
   } catch (error) {
     // However the run ended, draw the losses up to there; a second failure must not hide the first.
     if (stepped) await drawLosses(out).catch(() => undefined);
-    throw error;
+    throw error instanceof BatchTooLarge ? blamingPreset(error, args) : error;
   } finally {
     loading.stop();
     progress.stop();
     await page?.close();
   }
+}
+
+/** The error about a batch that a preset gave names the preset. */
+function blamingPreset(error: BatchTooLarge, args: Args): Error {
+  if (['batch', 'resume', 'init'].some((name) => args.has(name))) return error;
+  if (args.has('networkConfig') && !args.has('preset')) return error;
+  const preset = args.text('preset') ?? DEFAULT_PRESETS[readKind(args) ?? 'simple'];
+  return new UsageError(`${error.message} (of --preset ${preset})`);
 }
 
 /** The run's page, if requested. @throws UsageError, also for the page's flags without a page */

@@ -14,7 +14,7 @@ export const USUAL_GUIDANCE = 1.5;
 export const conditionFlags: Flags = {
   class: {
     describe:
-      'Classes that the images take in turn, by name (in double quotes if it contains a comma) or number; none draws without a class',
+      'Classes that the images take in turn, by name (in double quotes if it contains a comma) or, unless names are numbers, by number; none draws without a class',
     value: 'NAME,…',
     default: 'all',
   },
@@ -150,19 +150,24 @@ export function classNames(of: Conditional): readonly string[] {
   return typeof count === 'number' ? Array.from({ length: count }, (_, i) => String(i)) : [];
 }
 
+const WHOLE = /^\d+$/;
+
 /** The name of a label. */
 export const nameOfLabel = (names: readonly string[], label: number): string =>
   names[label] ?? (names.length > 0 ? 'none' : String(label));
 
-/** A class by its name, or by its number if none has that name. */
+/**
+ * A class by its name, or else by its number. A number chooses nothing where some class's name is one: with classes 1, 3 and 7,
+ * or 0, 1, 10 and 2, whose numbers follow their spelling, it would quietly be another class than it says.
+ */
 function labelNamed(where: string, text: string, { names, none }: ClassLabels): number {
   const named = names.indexOf(text);
   if (named >= 0) return named;
-  const number = parseDecimal(text);
+  const number = names.some((name) => WHOLE.test(name)) ? Number.NaN : parseDecimal(text);
   const most = names.length > 0 ? names.length - 1 : MOST_LABEL;
   if (Number.isInteger(number) && number >= 0 && number <= most) return number;
   if (text === 'none' && none !== null) return none;
   const known = names.length > 0 ? listNames(names) : `numbers from 0 to ${MOST_LABEL}`;
-  const hint = Number.isNaN(number) ? suggestion(text, names) : '';
+  const hint = Number.isNaN(parseDecimal(text)) ? suggestion(text, names) : '';
   throw new UsageError(`${where} has no class ${quote(text)}${hint}; it has ${known}`);
 }

@@ -35,7 +35,7 @@ export function readGrowth(source: Source): string | null | undefined {
 
 /**
  * The stages of a run. The last has the model's own size and at least one step. A stage whose share rounds to no
- * step is omitted.
+ * step is omitted: a new run is refused then, unless its steps follow from minutes.
  */
 export function stagesOf({ model, training }: Pick<RunConfig, 'model' | 'training'>): Stage[] {
   const { grow, steps } = training;
@@ -53,6 +53,16 @@ export const atStage = <C extends RunConfig>(config: C, { size }: Stage): C => (
   ...config,
   model: { ...config.model, size },
 });
+
+/** @throws UsageError for a stage of no step, which would not be trained */
+export function checkStages(config: Pick<RunConfig, 'model' | 'training'>): void {
+  const { grow, steps } = config.training;
+  if (grow === null || steps === null) return;
+  if (stagesOf(config).length <= parse(grow).length)
+    throw new UsageError(
+      `--grow: expected at least one step of each size, got ${quote(grow)} of --steps ${steps}`,
+    );
+}
 
 /** Training without a recipe's stages if they do not fit the settings. */
 export function fittingGrowth(

@@ -26,9 +26,13 @@ export function readKeptGuide(source: Source): number | null | undefined {
   return given;
 }
 
-/** The step, counted from 1, of a run of `total` steps; null for none. */
+/**
+ * The step, counted from 1, of a run of `total` steps; null for none. The last step's weights are the model itself, which guides
+ * nowhere: they are none.
+ */
 export function guideStepOf(keepGuide: number | null, total: number): number | null {
   if (keepGuide === null) return null;
   const step = keepGuide < 1 ? keepGuide * total : Math.min(keepGuide, MOST * total);
-  return Math.max(1, Math.round(step));
+  const kept = Math.max(1, Math.round(step));
+  return kept < total ? kept : null;
 }

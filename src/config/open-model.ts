@@ -9,6 +9,7 @@ import { UNSAID } from '../network/recognise.js';
 import { type ClassLabels, readClassLabels } from './class-labels.js';
 import type { DiffusionConfig, ModelConfig, RunConfig } from './config.js';
 import { DIFFUSION_DEFAULTS, readDiffusion, readObjective, withDiffusion } from './diffusion.js';
+import { guideStepOf } from './kept-guide.js';
 import { changedModel, readNetworkConfig } from './model.js';
 import { flagOf } from './network-fields.js';
 import { type GivenModel, readGiven } from './network-settings.js';
@@ -74,11 +75,17 @@ export async function openModel(
   const kept = runPaths(dirname(config)).guide;
   const guide = (await isFile(kept)) ? kept : null;
   const notes = run.training.ema.length > 0 ? [`weights: ${nameOfWeights(decay)}`] : [];
-  if (guide === null && run.training.keepGuide !== null)
-    notes.push(`guide: the file ${kept} is missing; without --guide, sampling is not guided`);
+  if (guide === null && mayHaveGuide(run))
+    notes.push(
+      `guide: the file ${kept} is missing; without --guide, no other weights guide sampling${run.data.classes ? ', only --guidance by its classes' : ''}`,
+    );
   const sampling = samplingOfRun(run);
   return { weights: chosen, model, diffusion, run, guide, classLabels: null, sampling, notes };
 }
+
+/** Whether a run keeps a guide: of its last step, there is none. A length in epochs tells no steps. */
+const mayHaveGuide = ({ training: { keepGuide, steps } }: RunConfig): boolean =>
+  keepGuide !== null && (steps === null || guideStepOf(keepGuide, steps) !== null);
 
 /** @throws UsageError for the config of a network that the model itself has */
 function refuseConfig(path: string, settings: Source): void {

@@ -166,7 +166,9 @@ function withWeightDecay(
     return chosen ? training : { ...training, weightDecay: ADAMW_DECAY };
   }
   if (settings.weightDecay)
-    throw new UsageError('--weight-decay: belongs to --optimizer adamw; the optimizer is adam');
+    throw new UsageError(
+      '--weight-decay: belongs to --optimizer adamw and muon; the optimizer is adam',
+    );
   return base.optimizer === 'adam' ? training : { ...training, weightDecay: 0 };
 }
 

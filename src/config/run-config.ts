@@ -15,7 +15,7 @@ import type {
 } from './config.js';
 import { readDiffusion, readObjective, withDiffusion } from './diffusion.js';
 import { kebab } from './flag.js';
-import { checkGrowth, fittingGrowth } from './growth.js';
+import { checkGrowth, checkStages, fittingGrowth } from './growth.js';
 import {
   type Base,
   checkBatch,
@@ -55,7 +55,7 @@ export function newRunConfig(source: string, settings: Source): RunConfig {
   const make = (base: Base) => {
     const { loss } = diffusionOf(base);
     const sampling = base.recipe?.sampling ?? init?.sampling;
-    return withSettings(settings, base, {
+    const config = withSettings(settings, base, {
       version: 1,
       seed: 0,
       data: { source: dataSource(source), ...DATA_DEFAULTS, ...base.recipe?.data },
@@ -66,6 +66,9 @@ export function newRunConfig(source: string, settings: Source): RunConfig {
       computing: COMPUTING_DEFAULTS,
       chosen: null,
     });
+    // Of a length in minutes the steps are not known yet.
+    if (!settings.has('minutes')) checkStages(config);
+    return config;
   };
   return blamingPreset(settings, base, make);
 }
@@ -153,25 +156,27 @@ export function resumedRunConfig(
   );
   // For a value that a preset gave and no flag.
   const of = (name: string) => (base && !settings.has(name) ? ` (of ${base.named})` : '');
-  checkResumed(where, run, changed, of);
+  // Given as such, the weighting is blamed before the number that follows from it.
+  const first = settings.has('weighting') ? [fixed('weighting', weightingOf)] : [];
+  checkResumed(where, run, changed, { of, first });
   return changed;
 }
 
 /**
  * Checks that a resume changes nothing that it may not.
- * @param of where a changed setting comes from, as text
+ * @param blame where a changed setting comes from, as text, and what is compared first
  * @throws UsageError naming the flag, the run's value and the other one
  */
 export function checkResumed(
   where: string,
   run: RunConfig,
   changed: RunConfig,
-  of: (name: string) => string = () => '',
+  { of = () => '', first = [] }: { of?: (name: string) => string; first?: Fixed[] } = {},
 ): void {
   const { kind } = run.model;
   if (changed.model.kind !== kind)
     throw refusal(where, 'network', kind, changed.model.kind, of('network'));
-  for (const [name, flag, read] of [...fixedOfNetwork(kind), ...FIXED]) {
+  for (const [name, flag, read] of [...fixedOfNetwork(kind), ...first, ...FIXED]) {
     if (isDeepStrictEqual(read(changed), read(run))) continue;
     throw refusal(where, name, read(run), read(changed), of(name), flag);
   }
@@ -223,6 +228,10 @@ const fixed = (name: string, read: (c: RunConfig) => unknown, flag = `--${kebab(
 /** Flags of settings of training that have another name: a program's own weights are its `weighting`. */
 const FLAGS: Readonly<Record<string, string>> = { lossWeights: '--weighting' };
 
+/** What `--weighting` says of a run: a word, or a program's own weights. */
+const weightingOf = ({ training: { lossWeights, snrGamma } }: RunConfig) =>
+  lossWeights ?? (snrGamma === null ? 'none' : 'min-snr');
+
 const FIXED: Fixed[] = [
   ['data', '<data>', (c) => c.data.source],
   fixed('timesteps', (c) => c.diffusion.timesteps),
@@ -237,12 +246,13 @@ const FIXED: Fixed[] = [
   fixed('flip', (c) => c.data.flip),
   fixed('heldOut', (c) => c.data.heldOut),
   fixed('classes', (c) => c.data.classes?.by ?? null),
+  // Before the zeros that initial weights do without.
+  fixed('init', (c) => c.training.init),
   fixed('batch', (c) => c.training.batch),
   fixed('lr', (c) => c.training.lr),
   ...Object.keys(OPTIMIZER_DEFAULTS).map((name) =>
     fixed(name, (c) => c.training[name as keyof typeof OPTIMIZER_DEFAULTS], FLAGS[name]),
   ),
-  fixed('init', (c) => c.training.init),
   fixed('seed', (c) => c.seed),
   fixed('arithmetic', (c) => c.computing.arithmetic),
   fixed('eager', (c) => c.computing.eager),

@@ -47,7 +47,12 @@ export function readTargets(source: Source): Partial<TrainingConfig> {
       `${source.where('snrGamma')}: belongs to --weighting min-snr, got --weighting none`,
     );
   const lossWeights = source.reals('lossWeights', { min: 0 }, [1, 100_000]);
-  if (lossWeights && (weighting ?? gamma) !== undefined)
+  // A program's own weights are its `weighting`, a function.
+  if (lossWeights && weighting === undefined && gamma !== undefined)
+    throw new UsageError(
+      `${source.where('snrGamma')}: belongs to --weighting min-snr, got custom weights`,
+    );
+  if (lossWeights && weighting !== undefined)
     throw new UsageError(
       `${source.where('lossWeights')}: custom weights cannot be combined with --weighting`,
     );

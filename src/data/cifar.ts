@@ -60,7 +60,7 @@ const within = (folder: Place, name: string): Place => ({
 });
 
 /**
- * One batch file (`.bin`); undefined for a file of another name.
+ * One batch file (`.bin`); undefined for a file of another name: records have no mark of their own, and any bytes may look like some.
  * @throws UsageError unless the file consists of CIFAR records
  */
 export async function openCifar(file: Place): Promise<Source | undefined> {

@@ -78,6 +78,17 @@ export function checkSeveral(where: string, { names, labels }: Classes): void {
     );
 }
 
+/** The word of `--class` for images without a class. */
+const WORD_FOR_NONE = 'none';
+
+/** @throws UsageError for a class that could not be told from no class when images are drawn */
+export function checkNotNone(where: string, { names }: Classes): void {
+  if (names.includes(WORD_FOR_NONE))
+    throw new UsageError(
+      `${where}: expected no class of the name ${WORD_FOR_NONE}, which draws images without a class, got one; rename it`,
+    );
+}
+
 /** The labels of images, numbered by known classes. @throws UsageError naming a class that is not known */
 export function among(
   where: string,

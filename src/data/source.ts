@@ -71,7 +71,7 @@ export interface Place {
 }
 
 const EXPECTED =
-  'expected a folder of images, an IDX file (.gz too), a CIFAR binary file, an array (.npz, .npy, .safetensors), or toy-cars';
+  'expected a folder of images, an IDX file (.gz too), a CIFAR binary file (.bin), an array (.npz, .npy, .safetensors), or toy-cars';
 
 /**
  * Determines what `spec` is and lists its images.

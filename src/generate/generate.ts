@@ -287,7 +287,7 @@ function notes(
   { makers }: Overview,
 ): string[] {
   const there = range.count > 0 ? `, ${range.count} are there` : '';
-  const work = `${plural(range.size - range.count, 'image')}${there}; ${description}, batches of ${batch}, ${steps} reverse steps`;
+  const work = `${plural(range.size - range.count, 'image')}${there}; ${description}, batches of ${batch}, ${plural(steps, 'reverse step')}`;
   const other = makers.find((found) => !isDeepStrictEqual(found, maker));
   if (!other) return [work];
   const show = ({ version, device, build }: Maker) => `haze ${version}, ${device}, ${build}`;

@@ -14,6 +14,7 @@ import {
   type Recipe,
 } from '../queue/generate-job.js';
 import { type Maker, type MakerOptions, Stopped } from '../queue/maker.js';
+import { plural } from '../units.js';
 import { openGenerator } from './open-generator.js';
 import type { GenerateOptions } from './options.js';
 
@@ -107,7 +108,7 @@ export class JobMaker implements Maker<GenerateJob, Uint8Array> {
     const free = Array.from({ length: generator.lanes }, (_, lane) => lane);
     this.current = { id, recipe, generator, free };
     this.options.onNote(
-      `weights ${recipe.weights.sha256.slice(0, 12)}: ${generator.description}, batches of ${generator.batch}, ${generator.steps} reverse steps`,
+      `weights ${recipe.weights.sha256.slice(0, 12)}: ${generator.description}, batches of ${generator.batch}, ${plural(generator.steps, 'reverse step')}`,
     );
     this.notice(generator.lanes);
   }

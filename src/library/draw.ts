@@ -47,7 +47,7 @@ export interface ModelSettings
 /** The reverse process. Each setting is the flag of the same name, with its default. */
 export interface SamplingSettings extends Partial<Omit<SamplingConfig, 'clamp' | 'custom'>> {
   /**
-   * Classes that the images take in turn, by name or number; `none` draws without a class. Default all.
+   * Classes that the images take in turn, by name or, unless names are numbers, by number; `none` draws without a class. Default all.
    * E.g. `class: ['sedan', 'bus']`.
    */
   readonly class?: string | number | readonly (string | number)[];

@@ -2,10 +2,11 @@ import { UsageError } from '../errors.js';
 import type { Group } from './compare.js';
 import { compareNoising, compareTrajectory } from './diffusion.js';
 import type { Fixture } from './fixture.js';
-import { comparePasses } from './passes.js';
+import { comparePasses, hasPasses } from './passes.js';
 import { compareSchedule } from './schedule.js';
 import { compareSchedulers, hasSchedulers } from './schedulers.js';
 import type { Subject } from './subject.js';
+import { checkTensors } from './tensors.js';
 import { compareUnet2d, isUnet2d } from './unet2d.js';
 
 /**
@@ -13,12 +14,16 @@ import { compareUnet2d, isUnet2d } from './unet2d.js';
  * @throws UsageError for a fixture without any, or whose tensors do not match.
  */
 export async function compareFixture(fixture: Fixture, subject: Subject): Promise<Group[]> {
+  checkTensors(fixture);
+  const passes = !isUnet2d(fixture) && hasPasses(fixture);
   const groups: (Group | null)[] = [...compareSchedule(fixture)];
   if (hasSchedulers(fixture)) groups.push(...compareSchedulers(fixture, subject));
   if (isUnet2d(fixture)) groups.push(...(await compareUnet2d(fixture, subject)));
-  if (fixture.has('xt') && fixture.has('x0')) groups.push(await compareNoising(fixture, subject));
-  if (hasPasses(fixture)) groups.push(...(await comparePasses(fixture, subject)));
-  if (fixture.has('sample/trajectory')) groups.push(await compareTrajectory(fixture, subject));
+  // Passes have x_t among their inputs; elsewhere it is there to be compared.
+  if (fixture.has('x0') || (fixture.has('xt') && !passes))
+    groups.push(await compareNoising(fixture, subject));
+  if (passes) groups.push(...(await comparePasses(fixture, subject)));
+  if (fixture.below('sample').size > 0) groups.push(await compareTrajectory(fixture, subject));
   const found = groups.filter((group) => group !== null);
   if (found.length === 0)
     throw new UsageError(
@@ -27,8 +32,3 @@ export async function compareFixture(fixture: Fixture, subject: Subject): Promis
     );
   return found;
 }
-
-const hasPasses = (fixture: Fixture): boolean =>
-  !isUnet2d(fixture) &&
-  (['eps_eval', 'eps_train', 'losses'].some((name) => fixture.has(name)) ||
-    ['grad', 'state1'].some((prefix) => fixture.below(prefix).size > 0));

@@ -33,7 +33,11 @@ export async function comparePasses(fixture: Fixture, subject: Subject): Promise
   }
 }
 
-const trains = (fixture: Fixture): boolean =>
+/** Whether a fixture has anything of a U-Net's passes to compare. */
+export const hasPasses = (fixture: Fixture): boolean => fixture.has('eps_eval') || trains(fixture);
+
+/** Whether it has anything of training, which depends on the loss. */
+export const trains = (fixture: Fixture): boolean =>
   ['eps_train', 'losses'].some((name) => fixture.has(name)) ||
   ['grad', 'state1'].some((prefix) => fixture.below(prefix).size > 0);
 

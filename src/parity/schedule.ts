@@ -16,6 +16,8 @@ const TABLES = {
   post_var: (s) => s.posteriorVariance,
 } satisfies Record<string, (s: Schedule) => Float32Array>;
 
+export const TABLE_NAMES: readonly string[] = Object.keys(TABLES);
+
 /** Compares the linear schedule's tables with those of a fixture, whose length is T. */
 export function compareSchedule(fixture: Fixture): Group[] {
   const groups: Group[] = [];

@@ -17,6 +17,8 @@ import { constant, schedulerTolerance, scheduleTolerance } from './tolerances.js
  * `noise` (of the steps that use it), `trajectory` (x after each step, or each `every`-th) and `timesteps`.
  */
 
+const TENSORS = ['start', 'noise', 'trajectory', 'timesteps', 'alphas_cumprod'];
+
 /** One case in the metadata. */
 interface Case {
   readonly name: string;
@@ -27,6 +29,12 @@ interface Case {
 }
 
 export const hasSchedulers = ({ metadata }: Fixture): boolean => metadata.cases !== undefined;
+
+/** The names of the tensors of every case. */
+export const schedulerTensors = (fixture: Fixture): string[] =>
+  hasSchedulers(fixture)
+    ? casesOf(fixture).flatMap(({ name }) => TENSORS.map((tensor) => `${name}/${tensor}`))
+    : [];
 
 /** @throws UsageError for an incomplete case, and for what Haze does not support */
 export function compareSchedulers(fixture: Fixture, subject: Subject): Group[] {
@@ -82,7 +90,6 @@ function casesOf({ path, metadata }: Fixture): Case[] {
 
 function compareTimes(fixture: Fixture, { name }: Case, timesteps: Float64Array): Group | null {
   const tensor = `${name}/timesteps`;
-  if (!fixture.has(tensor)) return null;
   const { data, shape } = fixture.f32(tensor, 1);
   const comparison = new Comparison(tensor);
   comparison.add(tensor, shape, timesteps, data, constant(schedulerTolerance(data, 1)));

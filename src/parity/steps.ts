@@ -47,7 +47,7 @@ function compareState(fixture: Fixture, expected: StateDict, got: StateDict): (G
     if (name.endsWith('.num_batches_tracked')) add(counts, () => EXACT);
     else if (/\.running_(mean|var)$/.test(name))
       add(statistics, (e) => statisticsTolerance(e.data));
-    else add(parameters, (e) => firstStepTolerance(e.data, gradients.get(name)?.data));
+    else add(parameters, (e) => firstStepTolerance(e.data, gradients.get(name)!.data));
   }
   return [parameters.result(), statistics.result(), counts.result()];
 }

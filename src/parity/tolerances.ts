@@ -78,22 +78,19 @@ function largestOf(values: Values): number {
  * be off by τ, the step is off by as much as h changes over [g − τ, g + τ]: almost nothing for most, up
  * to 2·lr if the sign itself is within the error.
  */
-export const firstStepTolerance = (expected: Values, gradient: Values | undefined): Tolerance =>
+export const firstStepTolerance = (expected: Values, gradient: Values): Tolerance =>
   firstStep(expected, gradient, gradientTolerance);
 
 /** The same with the gradient tolerance of a smooth network; a weight decay of lr·1e-2 is exact except for rounding. */
-export const smoothFirstStepTolerance = (
-  expected: Values,
-  gradient: Values | undefined,
-): Tolerance => firstStep(expected, gradient, smoothGradientTolerance);
+export const smoothFirstStepTolerance = (expected: Values, gradient: Values): Tolerance =>
+  firstStep(expected, gradient, smoothGradientTolerance);
 
 function firstStep(
   expected: Values,
-  gradient: Values | undefined,
+  gradient: Values,
   toleranceOf: (gradient: Values) => number,
 ): Tolerance {
   const rounding = relative(expected, 2e-7, 2e-7);
-  if (!gradient) return (i) => rounding(i) + 2 * LEARNING_RATE;
   const tau = toleranceOf(gradient);
   return (i) => {
     const g = Number(gradient[i]);

@@ -121,7 +121,7 @@ async function compareState(
   const comparison = new Comparison('state1/*');
   for (const [name, tensor] of fixture.below('state1'))
     addTensor(comparison, fixture, `state1/${name}`, got.get(name), tensor, ({ data }) =>
-      smoothFirstStepTolerance(data, gradients.get(name)?.data),
+      smoothFirstStepTolerance(data, gradients.get(name)!.data),
     );
   return comparison.result();
 }

@@ -1,7 +1,13 @@
 /** Determines the classes of a run's images, once these are listed. */
 import { withClassNames } from '../config/classes.js';
 import type { RunConfig } from '../config/config.js';
-import { among, type Classes, checkSeveral, requireClasses } from '../data/classes.js';
+import {
+  among,
+  type Classes,
+  checkNotNone,
+  checkSeveral,
+  requireClasses,
+} from '../data/classes.js';
 import type { Aside } from '../data/held-out.js';
 import { listNames } from '../data/list-names.js';
 import { UsageError } from '../errors.js';
@@ -15,7 +21,7 @@ export interface Classified {
 
 /**
  * Determines the classes that a run's config requests.
- * @throws UsageError for data without classes, with only one, or with others than a resumed run's
+ * @throws UsageError for data without classes, with only one, with one named none, or with others than a resumed run's
  */
 export async function classify(config: RunConfig, listed: ListedData): Promise<Classified> {
   const wanted = config.data.classes;
@@ -27,6 +33,8 @@ export async function classify(config: RunConfig, listed: ListedData): Promise<C
   const own = await requireClasses('--classes', source);
   checkSeveral(`--classes: ${source.name}`, own);
   const { names } = wanted;
+  // A run that has such a class already may go on.
+  if (names.length === 0) checkNotNone(`--classes: ${source.name}`, own);
   const classes = names.length === 0 ? own : sameClasses(source.name, own, names);
   return {
     config: withClassNames(config, by, classes.names),

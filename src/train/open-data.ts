@@ -4,6 +4,7 @@ import type { Classes } from '../data/classes.js';
 import { type Dataset, defaultBudget } from '../data/dataset.js';
 import { GIVEN, openGiven } from '../data/given.js';
 import { type Aside, openTrainingData, type TrainingData } from '../data/held-out.js';
+import { listNames } from '../data/list-names.js';
 import { openSource, type Skipped, type Source } from '../data/source.js';
 import { UsageError } from '../errors.js';
 import { plural } from '../units.js';
@@ -115,6 +116,7 @@ export async function openData(
     signal,
   });
   describe(opened, onEvent);
+  warnOfEmpty(opened, onEvent);
   const leftOut = [source, ...(aside && 'source' in aside ? [aside.source] : [])];
   name(
     'left out',
@@ -123,6 +125,23 @@ export async function openData(
     onEvent,
   );
   return opened;
+}
+
+/**
+ * A class without an image, as when none of its files can be read, or where labels leave numbers out. It stays a class, since a
+ * resume must find the same ones, but nothing teaches it.
+ */
+function warnOfEmpty({ train }: TrainingData, onEvent: (event: TrainEvent) => void): void {
+  if (!train.classes) return;
+  const { names, labels } = train.classes;
+  const seen = new Set(labels);
+  const empty = names.filter((_, label) => !seen.has(label));
+  if (empty.length === 0) return;
+  const which =
+    empty.length === 1
+      ? `class ${listNames(empty)} has no image to train on`
+      : `${empty.length} of ${names.length} classes have no image to train on: ${listNames(empty)}`;
+  onEvent({ kind: 'warning', text: `${train.name}: ${which}` });
 }
 
 function describe({ train, heldOut }: TrainingData, onEvent: (event: TrainEvent) => void): void {

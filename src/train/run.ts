@@ -7,6 +7,7 @@ import type { BatchPlan } from '../data/batches.js';
 import type { TrainingData } from '../data/held-out.js';
 import { Interrupted } from '../errors.js';
 import { shellWord } from '../shell-word.js';
+import { plural } from '../units.js';
 import { PaceReport } from './header.js';
 import { learningRate } from './learning-rate.js';
 import type { TrainOptions, TrainResult } from './options.js';
@@ -67,7 +68,7 @@ export class Run {
     this.total = Math.max(begin.taken, training.steps ?? training.epochs! * plan.stepsPerEpoch);
     this.until = Math.min(stage.until, this.total);
     this.rounds = new Rounds(training.syncEvery, this.total);
-    this.guideStep = guideStepOf(training.keepGuide, this.total);
+    this.guideStep = this.guideStepWithinRounds();
     this.outputs = new RunOutputs(options, config, trainer, data, begin, stage);
   }
 
@@ -77,6 +78,7 @@ export class Run {
     try {
       if (taken === this.total)
         outputs.tell({ kind: 'note', text: `nothing to do: ${taken} steps are taken` });
+      this.tellOfNoGuide();
       await this.makeUp();
       await this.steps();
       await this.finish();
@@ -88,6 +90,22 @@ export class Run {
     }
     const { meanLoss: loss, heldOutLoss, saved } = outputs;
     return { steps: this.total, loss, heldOutLoss, checkpoint: saved!.path };
+  }
+
+  /** The step of the guide; none if the round that it falls into ends with the run. */
+  private guideStepWithinRounds(): number | null {
+    const step = guideStepOf(this.config.training.keepGuide, this.total);
+    return step !== null && this.rounds.endAfter(step - 1) < this.total ? step : null;
+  }
+
+  /** A guide that was asked for and is not kept is no surprise to whoever samples. */
+  private tellOfNoGuide(): void {
+    const { keepGuide } = this.config.training;
+    if (keepGuide === null || this.guideStep !== null || this.begin.taken > 0) return;
+    this.outputs.tell({
+      kind: 'note',
+      text: `guide   none is kept: with --keep-guide ${keepGuide} it would be the weights of the last of ${plural(this.total, 'step')}, the model itself`,
+    });
   }
 
   /** The loop: the next batch is read while the step computes. */

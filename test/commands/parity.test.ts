@@ -59,3 +59,12 @@ test('a file without a known group is refused', async (t) => {
   );
   await refuses(t, ['parity'], /<fixture>: expected a file of expected values, got nothing/);
 });
+
+test('a loss is refused for a file in which nothing depends on it', async (t) => {
+  for (const name of ['samplers', 'schedule_linear_T300'])
+    await refuses(
+      t,
+      ['parity', fixturePath(`${name}.safetensors`), '--loss', 'l2'],
+      /^haze: --loss: expected a file with gradients, steps or losses, got .*, where nothing depends on it$/m,
+    );
+});

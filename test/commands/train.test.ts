@@ -197,7 +197,20 @@ test('missing or too little data is refused, and nothing is left behind', async 
   t.is(few.code, 2);
   t.regex(
     few.stderr,
-    /^haze: --batch: expected at most 3, the number of images in the data, got 4/m,
+    /^haze: --batch: expected at most 3, the number of images in the data, got 4; --batch 3 fits$/m,
+  );
+  const recipe = ['train', 'photos', '--preset', 'minutes-32', '--out', 'r'];
+  const ofPreset = await haze(folder, recipe);
+  t.is(ofPreset.code, 2);
+  t.regex(
+    ofPreset.stderr,
+    /^haze: --batch: .* in the data, got 32; --batch 3 fits \(of --preset minutes-32\)$/m,
+  );
+  const large = await haze(folder, [...recipe, '--batch', '2', '--accumulate', '65536']);
+  t.is(large.code, 2);
+  t.regex(
+    large.stderr,
+    /^haze: --accumulate: expected at most 3 images per step, .*, got 131072: --accumulate 65536 times --batch 2$/m,
   );
   t.deepEqual((await readdir(folder)).sort(), ['empty', 'junk', 'photos']);
 });

@@ -147,7 +147,7 @@ test('images take all classes in turn, or the named ones', (t) => {
 
 test('a number chooses a class unless a class has that name', (t) => {
   const run = withClassNames(fresh({ classes: 'auto' }), 'folders', ['2', '1', 'none']);
-  t.deepEqual(condition({ class: '2,1,0,none' }, run)?.labels, [0, 1, 0, 2]);
+  t.deepEqual(condition({ class: '2,1,none' }, run)?.labels, [0, 1, 2]);
 });
 
 test('a class name with a comma is given in quotes, as in messages', (t) => {
@@ -159,6 +159,21 @@ test('a class name with a comma is given in quotes, as in messages', (t) => {
     message(() => condition({ class: 'bus, coach' }, run)),
     /^--class: runs\/1 has no class bus; it has a "b", "bus, coach", van$/,
   );
+});
+
+test('a number that is no name chooses nothing where names are numbers', (t) => {
+  const of = (...names: string[]) => withClassNames(fresh({ classes: 'auto' }), 'folders', names);
+  for (const number of ['0', '2', '01'])
+    t.is(
+      message(() => condition({ class: number }, of('1', '3', '7'))),
+      `--class: runs/1 has no class ${number}; it has 1, 3, 7`,
+    );
+  t.deepEqual(condition({ class: '10,2' }, of('0', '1', '10', '11', '2'))?.labels, [2, 4]);
+  t.regex(
+    message(() => condition({ class: '3' }, of('0', '1', '10', '11', '2'))),
+    /^--class: runs\/1 has no class 3; it has 0, 1, 10, 11, 2$/,
+  );
+  t.deepEqual(condition({ class: '1' }, of('4x4', 'v8'))?.labels, [1]);
 });
 
 test('a foreign model has classes by number, and no class for `none`', (t) => {

@@ -13,7 +13,10 @@ test('A guide is kept after a share of the steps, or after a number of them that
     [600, 2400, 600],
     [600, 800, 200],
     [1, 1000, 1],
-    [600, 1, 1],
+    [600, 2, 1],
+    [600, 1, null],
+    [0.99, 4, null],
+    [0.5, 1, null],
   ] as const;
   for (const [keep, total, step] of cases)
     t.is(guideStepOf(keep, total), step, `${keep} of ${total}`);

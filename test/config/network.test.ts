@@ -317,6 +317,31 @@ test("a resume refuses a change of any of the network's fields, by its flag", (t
   for (const [flags, message] of changes) refused(t, () => resumed(flags), message);
 });
 
+test('a resume blames the flag that was given, not what follows from it', (t) => {
+  const run = fresh({ preset: 'minutes-32' });
+  const resumed = (flags: Flags) => resumedRunConfig('runs/1', run, undefined, new Args(flags));
+  t.deepEqual(resumed({ weighting: 'min-snr' }), run);
+  const changes: [flags: Flags, message: RegExp][] = [
+    [{ weighting: 'none' }, /^--weighting: the run in runs\/1 has min-snr, got none; /],
+    [{ 'snr-gamma': '3' }, /^--snr-gamma: the run in runs\/1 has 5, got 3; /],
+    [{ init: 'first.pt' }, /^--init: the run in runs\/1 has none, got .*first\.pt; /],
+  ];
+  for (const [flags, message] of changes) refused(t, () => resumed(flags), message);
+});
+
+test('a new run has a step or more of each size that it grows through', (t) => {
+  const small = { network: 'unet2d', size: '32', steps: '4' };
+  for (const grow of ['16:0.01', '8:0.3,16:0.31'])
+    refused(
+      t,
+      () => fresh({ ...small, grow }),
+      /^--grow: expected at least one step of each size, got .* of --steps 4$/,
+    );
+  t.is(fresh({ ...small, grow: '16:0.25' }).training.grow, '16:0.25');
+  const { steps: _, ...timed } = small;
+  t.is(fresh({ ...timed, minutes: '1', grow: '16:0.01' }).training.grow, '16:0.01');
+});
+
 test('the optimizer is Adam with PyTorch’s defaults unless flags say otherwise', (t) => {
   t.deepEqual(optimizerOf(fresh().training), ADAM);
   t.deepEqual(optimizerOf(fresh({ optimizer: 'adamw' }).training), { ...ADAM, decay: 0.01 });
@@ -336,7 +361,7 @@ test('invalid optimizer settings are refused, and changes on a resume', (t) => {
   refused(
     t,
     () => fresh({ 'weight-decay': '0.1' }),
-    /^--weight-decay: belongs to --optimizer adamw; the optimizer is adam$/,
+    /^--weight-decay: belongs to --optimizer adamw and muon; the optimizer is adam$/,
   );
   refused(
     t,
@@ -446,7 +471,7 @@ test('objective, weighting, timestep and accumulation settings are kept, and con
   t.deepEqual(resumed({ objective: 'v', weighting: 'min-snr' }), run);
   const changes: [flags: Flags, message: RegExp][] = [
     [{ objective: 'x0' }, /^--objective: the run in runs\/1 has v, got x0; /],
-    [{ weighting: 'none' }, /^--snr-gamma: the run in runs\/1 has 5, got none; /],
+    [{ weighting: 'none' }, /^--weighting: the run in runs\/1 has min-snr, got none; /],
     [{ grow: '8:0.5' }, /^--grow: the run in runs\/1 has 8:0.5,16:0.75, got 8:0.5; /],
     [{ accumulate: '2' }, /^--accumulate: the run in runs\/1 has 4, got 2; /],
   ];

@@ -61,7 +61,10 @@ test('invalid or conflicting weights are refused by name', (t) => {
     ],
     [{ lossWeights: [1, 2] }, /lossWeights: expected 20 weights, one per timestep, got 2$/],
     [{ lossWeights: [-1] }, /^runConfig\.lossWeights: expected a list of/],
-    [{ weighting: () => 1, snrGamma: 3 }, /^runConfig\.lossWeights: .* cannot be combined with/],
+    [
+      { weighting: () => 1, snrGamma: 3 },
+      /^runConfig\.snrGamma: belongs to weighting min-snr, got custom weights$/,
+    ],
     [{ weighting: 'max-snr' as 'none' }, /^runConfig\.weighting: expected one of none, min-snr/],
   ];
   for (const [change, message] of wrong)

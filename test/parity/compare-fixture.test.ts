@@ -150,3 +150,38 @@ test.serial(
       await t.throwsAsync(compare(some), { instanceOf: UsageError, message });
   },
 );
+
+test.serial('a tensor that nothing would compare is refused', async (t) => {
+  const tensors = await load('unet_odd_widths_8');
+  const without = (...names: string[]) =>
+    new Map([...tensors].filter(([name]) => !names.includes(name)));
+  const renamed = (from: RegExp, to: string) =>
+    new Map([...tensors].map(([name, tensor]) => [name.replace(from, to), tensor]));
+  const cases: [tensors: StateDict, message: RegExp][] = [
+    [
+      renamed(/^grad\//, 'gard/'),
+      /^fixture: gard\/conv0\.bias: expected only tensors .*, which nothing reads, nor 53 others$/,
+    ],
+    [renamed(/^losses$/, 'loss'), /^fixture: loss: .*, which nothing reads$/],
+    [
+      renamed(/^sample\/trajectory$/, 'sample/path'),
+      /^fixture: sample\/path: .*, which nothing reads$/,
+    ],
+    [
+      without('grad/output.bias'),
+      /^fixture: grad\/output\.bias: expected a tensor with this name, as .*, got none$/,
+    ],
+    [
+      without('state1/downs.0.bnorm1.running_var'),
+      /^fixture: state1\/downs\.0\.bnorm1\.running_var: expected a tensor .*, got none$/,
+    ],
+    [without('sample/trajectory'), /^fixture: sample\/trajectory: expected a tensor .*, got none$/],
+    [without('xt'), /^fixture: xt: expected a tensor with this name, got none$/],
+    [
+      new Map([...tensors].filter(([name]) => !name.startsWith('grad/'))),
+      /^fixture: grad\/\*: expected the gradients, from which .* follows, got none$/,
+    ],
+  ];
+  for (const [some, message] of cases)
+    await t.throwsAsync(compare(some), { instanceOf: UsageError, message });
+});

@@ -13,6 +13,10 @@ import { tensorflowTest } from '../helpers/tensorflow.js';
 const { tensors, metadata } = await readSafetensors(fixturePath('samplers.safetensors'));
 const names = Object.keys(JSON.parse(metadata.cases!) as object);
 
+/** The tensors of one case alone. */
+const ofCase = (name: string) =>
+  new Map([...tensors].filter(([tensor]) => tensor.startsWith(`${name}/`)));
+
 const subjectOf = (computing: Partial<ComputingConfig>) =>
   openSubject('wasm', { ...COMPUTING_DEFAULTS, threads: 1, ...computing }, 'l1');
 
@@ -45,7 +49,7 @@ for (const name of names)
     for (const at of [7, tensor.data.length - 1]) {
       const data = tensor.data.slice();
       data[at]! += 3e-5 * largest;
-      const changed = new Map([...tensors, [`${name}/trajectory`, { ...tensor, data }]]);
+      const changed = new Map([...ofCase(name), [`${name}/trajectory`, { ...tensor, data }]]);
       const cases = JSON.stringify({ [name]: JSON.parse(metadata.cases!)[name] });
       const groups = await compareFixture(new Fixture('off', changed, { cases }), subject);
       const failed = groups.filter(({ holds }) => !holds);
@@ -78,13 +82,13 @@ test('an unsupported case is named with its key and value', async (t) => {
   ];
   for (const [change, message] of wrong) {
     const text = JSON.stringify({ [name]: change(cases[name]!) });
-    await t.throwsAsync(compareFixture(new Fixture('f', tensors, { cases: text }), subject), {
+    await t.throwsAsync(compareFixture(new Fixture('f', ofCase(name), { cases: text }), subject), {
       instanceOf: UsageError,
       message,
     });
   }
   for (const text of ['[', '3'])
-    await t.throwsAsync(compareFixture(new Fixture('f', tensors, { cases: text }), subject), {
+    await t.throwsAsync(compareFixture(new Fixture('f', ofCase(name), { cases: text }), subject), {
       instanceOf: UsageError,
       message: /metadata: expected cases as a JSON object/,
     });
@@ -97,5 +101,21 @@ test('missing noise is reported', async (t) => {
   await t.throwsAsync(compareFixture(fixture, await subjectOf({})), {
     instanceOf: UsageError,
     message: /ddpm_trailing_x0\/noise: expected a tensor with this name, got none/,
+  });
+});
+
+test('a tensor of no case is refused, and so is a case without its timesteps', async (t) => {
+  const subject = await subjectOf({});
+  const { ddpm_large_v: _, ...others } = JSON.parse(metadata.cases!) as Record<string, object>;
+  const cases = JSON.stringify(others);
+  await t.throwsAsync(compareFixture(new Fixture('f', tensors, { cases }), subject), {
+    instanceOf: UsageError,
+    message: /^f: ddpm_large_v\/.*, which nothing reads, nor 4 others$/,
+  });
+  const fewer = new Map(tensors);
+  fewer.delete('ddpm_large_v/timesteps');
+  await t.throwsAsync(compareFixture(new Fixture('f', fewer, metadata), subject), {
+    instanceOf: UsageError,
+    message: /^f: ddpm_large_v\/timesteps: expected a tensor with this name, got none$/,
   });
 });

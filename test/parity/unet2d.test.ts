@@ -130,6 +130,14 @@ test('a fixture with inconsistent parts is a UsageError', async (t) => {
       () => compare(without('label')),
       /^fixture: label: expected a tensor with this name, got none$/,
     ],
+    [
+      () => compare(without('grad/conv_out.bias')),
+      /^fixture: grad\/conv_out\.bias: expected a tensor with this name, as .*, got none$/,
+    ],
+    [
+      () => compare(new Map([...tensors, ['eps_eval', tensors.get('out')!]])),
+      /^fixture: eps_eval: .*, which nothing reads$/,
+    ],
     [() => compare(without('x')), /^fixture: x: expected a tensor with this name, got none$/],
     [
       () =>

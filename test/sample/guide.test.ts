@@ -131,7 +131,7 @@ test('--keep-guide keeps the averaged weights of its step, also across a resume,
   const without = await ok(t, folder, ['sample', 'run', '--count', '1', '--out', 'a.png']);
   t.regex(
     without.stderr,
-    /^guide: the file run\/guide\.safetensors is missing; without --guide, sampling/m,
+    /^guide: the file run\/guide\.safetensors is missing; without --guide, no other weights guide sampling$/m,
   );
 });
 
@@ -211,4 +211,38 @@ test('invalid guides are refused in one line', async (t) => {
     );
   }
   t.false(existsSync(at('bad')));
+});
+
+test('a class run without its guide says that classes may still guide it, and --guide none is guidance by classes', async (t) => {
+  const folder = await temporaryFolder(t);
+  const at = (name: string) => join(folder, name);
+  writeLabelledBars(folder);
+  const run = ['train', 'bars-images.idx', '--classes', 'auto', ...UNET2D, ...WIDTHS];
+  await ok(t, folder, [...run, '--out', 'run', '--steps', '3', '--keep-guide', '0.3']);
+  const guided = { ...DDIM, guidance: 3 };
+  const { images: byGuide } = await sample(at('run'), guided);
+  const { images: byClasses } = await sample(at('run'), { ...guided, guide: 'none' });
+  t.notDeepEqual(byClasses, byGuide);
+  rmSync(at('run/guide.safetensors'));
+  t.deepEqual((await sample(at('run'), guided)).images, byClasses);
+  const { stderr } = await ok(t, folder, ['sample', 'run', '--count', '1', '--out', 'a.png']);
+  t.regex(stderr, /no other weights guide sampling, only --guidance by its classes$/m);
+});
+
+test('a guide of the last step is not kept, with a note, and not missed', async (t) => {
+  const folder = await temporaryFolder(t);
+  writeLabelledBars(folder);
+  const run = ['train', 'bars-images.idx', ...UNET2D, ...WIDTHS, '--out', 'run'];
+  for (const how of [
+    ['--steps', '3', '--keep-guide', '0.99'],
+    ['--steps', '2', '--keep-guide', '0.3', '--sync-every', '2'],
+  ]) {
+    const { stderr } = await ok(t, folder, [...run, ...how]);
+    t.regex(stderr, /^guide {3}none is kept: .* of the last of [23] steps, the model itself$/m);
+    t.false(existsSync(join(folder, 'run/guide.safetensors')));
+    rmSync(join(folder, 'run'), { recursive: true });
+  }
+  await ok(t, folder, [...run, '--steps', '1', '--keep-guide', '0.5']);
+  const { stderr } = await ok(t, folder, ['sample', 'run', '--count', '1', '--out', 'a.png']);
+  t.notRegex(stderr, /guide/);
 });

@@ -8,6 +8,7 @@ import { readRunConfig } from '../../src/config/read.js';
 import { UsageError } from '../../src/errors.js';
 import { readMetrics } from '../../src/io/metrics.js';
 import { readSafetensors } from '../../src/io/safetensors.js';
+import type { TrainEvent } from '../../src/train/options.js';
 import { train } from '../../src/train/train.js';
 import { from, slopes } from '../helpers/data.js';
 import { temporaryFolder } from '../helpers/folder.js';
@@ -111,6 +112,12 @@ test('data without classes, with a single one, or with others than requested are
     out,
     /^--classes: .*alone: expected two classes or more, got only van$/,
   );
+  await refused(
+    t,
+    labelled(await folders(join(folder, 'absent'), ['van', 'none'])),
+    out,
+    /^--classes: .*absent: expected no class of the name none, .*, got one; rename it$/,
+  );
   const same = writeLabelledBars(folder, () => 1);
   await refused(
     t,
@@ -171,4 +178,35 @@ test('a resume on data with other classes is refused', async (t) => {
     message:
       /^--classes: .*photos has bus, car, van, but the run was begun with bus, van; a resume may not change them$/,
   });
+});
+
+/** The warnings of a run of the data. */
+async function warnings(config: RunConfig, out: string): Promise<string[]> {
+  const texts: string[] = [];
+  const onEvent = (event: TrainEvent) => {
+    if (event.kind === 'warning') texts.push(event.text);
+  };
+  await train({ ...newRun(config, out), onEvent });
+  return texts;
+}
+
+test('classes without an image to train on are named in one line, and stay classes', async (t) => {
+  const folder = await temporaryFolder(t);
+  const photos = await folders(join(folder, 'photos'), ['bus', 'van']);
+  t.deepEqual(await warnings(labelled(photos), join(folder, 'whole')), []);
+  await mkdir(join(photos, 'bad'));
+  await writeFile(join(photos, 'bad', 'x.png'), 'text');
+  const out = join(folder, 'run');
+  const [skipped, empty, ...more] = await warnings(labelled(photos), out);
+  t.regex(skipped!, /^skipped .*x\.png: /);
+  t.regex(empty!, /photos: class bad has no image to train on$/);
+  t.deepEqual(more, []);
+  const { data } = await readRunConfig(join(out, 'config.json'));
+  t.deepEqual(data.classes?.names, ['bad', 'bus', 'van']);
+  const sparse = writeLabelledBars(folder, (k) => 50 * (k % 2));
+  const [many] = await warnings(labelled(sparse), join(folder, 'sparse'));
+  t.regex(
+    many!,
+    /bars-images\.idx: 49 of 51 classes have no image to train on: 1, 2, .*, 12, … \(49\)$/,
+  );
 });
