@@ -10,7 +10,14 @@ const root = new URL('../../', import.meta.url);
  * longest path counts.
  */
 const LAYERS: readonly (readonly string[])[] = [
-  ['src/errors', 'src/units', 'src/version', 'src/printable', 'src/worker-start'],
+  [
+    'src/errors',
+    'src/units',
+    'src/version',
+    'src/printable',
+    'src/unless-aborted',
+    'src/worker-start',
+  ],
   ['src/shell-word', 'src/machine'],
   ['src/engine'],
   ['src/diffusion'],
