@@ -235,7 +235,11 @@ test('a resume without a valid run is refused', async (t) => {
     ['train', 'toy-cars', '--resume'],
     /--resume: expected --out with the folder of the run/,
   );
-  await refuses(t, ['train', '--resume', '--out', 'none'], /none\/config\.json: /);
+  await refuses(
+    t,
+    ['train', '--resume', '--out', 'none'],
+    /--resume: expected the folder of a run in --out, got none, which has no config\.json/,
+  );
   await refuses(t, ['train'], /<data>: expected a folder of images, .*, got nothing/);
   const folder = await workplace(t);
   await mkdir(join(folder, 'r'));

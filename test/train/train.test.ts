@@ -261,7 +261,7 @@ test('fewer images than a batch are refused with both numbers, and nothing is le
   const { options } = await prepared(t, { batch: 64 });
   await t.throwsAsync(train(options), {
     instanceOf: UsageError,
-    message: /^--batch: expected at most 40, .*, got 64$/,
+    message: /^--batch: expected at most 40, .*, got 64; --batch 40 fits$/,
   });
   t.false(existsSync(options.out));
 });
