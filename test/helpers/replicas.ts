@@ -170,3 +170,6 @@ function moved(
   });
   return { dtype: 'F32', shape, data: values };
 }
+
+/** The data of a safetensors file without its header, which says which step they are from. */
+export const dataOf = (file: Buffer): Buffer => file.subarray(8 + Number(file.readBigUInt64LE()));

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import test from 'ava';
 import { Interrupted, RunError } from '../../src/errors.js';
 import { runPaths } from '../../src/io/run.js';
@@ -26,8 +26,15 @@ test('the last note says what ended a run, until it continues', async (t) => {
     config: { ...options.config, training: { ...options.config.training, steps, ...change } },
     resume: true,
   });
+  // As if it had been begun with another rate.
+  const begunAt = (lr: number) => {
+    const { config } = longer(9, { lr });
+    writeFileSync(runPaths(options.out).config, JSON.stringify(config));
+  };
+  begunAt(1e30);
   const error = await t.throwsAsync(train(longer(9, { lr: 1e30 })), { instanceOf: RunError });
   t.deepEqual(notesOf(options.out).at(-1), { step: 3, kind: 'ended', text: error.message });
+  begunAt(options.config.training.lr);
   await train(longer(4));
   t.not(notesOf(options.out).at(-1)!.kind, 'ended');
 });
