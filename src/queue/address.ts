@@ -63,6 +63,6 @@ function decoded(where: string, part: string): string {
   }
 }
 
-/** A text with the passwords of such addresses removed. */
+/** A text with the passwords of such addresses removed, but not the form of an address. */
 export const withoutPasswords = (text: string): string =>
-  text.replaceAll(/(rediss?:\/\/)[^\s/@]*(?::[^\s@]*)?@/gi, '$1***@');
+  text.replaceAll(/(rediss?:\/\/)(?!\[user:password@\])[^\s/@]*(?::[^\s@]*)?@/gi, '$1***@');

@@ -46,4 +46,6 @@ test('a text that repeats an address contains no password', (t) => {
     'redis://***@host/1 and rediss://***@other: no',
   );
   t.is(withoutPasswords('redis://host/1: a@b'), 'redis://host/1: a@b');
+  const { message } = t.throws(() => parse('env'))!;
+  t.is(withoutPasswords(message), message);
 });
