@@ -68,6 +68,7 @@ export async function connect(
   const info = async () => parseInfo(await redis.info());
   try {
     await redis.connect();
+    await selectDatabase(redis, at, address);
     checkServer(at, await info());
     connected = true;
   } catch (error) {
@@ -76,6 +77,17 @@ export async function connect(
   }
   tellOfAbsence(redis, address, onNote);
   return { redis, address, info, close: () => redis.disconnect() };
+}
+
+/** ioredis selects it too, but stays at database 0 if it is not there. @throws UsageError */
+async function selectDatabase(redis: Redis, at: string, { database }: Address): Promise<void> {
+  try {
+    if (database !== 0) await redis.select(database);
+  } catch (error) {
+    throw new UsageError(`${at}: expected a database of this Redis, got ${database}`, {
+      cause: error,
+    });
+  }
 }
 
 /** The oldest Redis that BullMQ supports. */

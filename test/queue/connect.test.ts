@@ -34,6 +34,18 @@ redisTest('a Redis that would evict jobs when memory is short is refused', async
   t.like(await (await connectionTo(t, server)).info(), { most: 0 });
 });
 
+redisTest(
+  'a database that Redis does not have is refused, and not taken for the first',
+  async (t) => {
+    const server = await startRedis(t);
+    await t.throwsAsync(refused(`${server.url}/99`), {
+      instanceOf: UsageError,
+      message: /: expected a database of this Redis, got 99$/,
+    });
+    t.is((await connectionTo(t, { ...server, url: `${server.url}/3` })).address.database, 3);
+  },
+);
+
 redisTest('a cluster is refused', async (t) => {
   const server = await startRedis(t, ['--cluster-enabled', 'yes']);
   await t.throwsAsync(refused(server.url), {
