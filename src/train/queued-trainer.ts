@@ -67,6 +67,8 @@ export class QueuedTrainer implements Trainer {
   private moments: readonly Blob[] = [];
   /** Files that the current jobs need. */
   private needed: readonly Blob[] = [];
+  /** Whether its first round is over. */
+  private begun = false;
   /** Computed steps that have not been requested yet. */
   private computed: StepResult[] = [];
   private done = 0;
@@ -236,7 +238,10 @@ export class QueuedTrainer implements Trainer {
     const { redis } = this.options.connection;
     for (const job of jobs) this.requests.done(job);
     const kept = new Set(this.moments.map(({ sha256 }) => sha256));
-    const all = [...jobs.map(({ start }) => start), ...results.map(({ end }) => end)];
+    // What a run begins with may be in use by another, which begins with the same: moments of zeros, weights of one seed. It expires.
+    const starts = this.begun ? jobs.map(({ start }) => start) : [];
+    this.begun = true;
+    const all = [...starts, ...results.map(({ end }) => end)];
     const old = distinct(all.flatMap(blobsOf)).filter(({ sha256 }) => !kept.has(sha256));
     this.needed = this.moments;
     // The rest expires.

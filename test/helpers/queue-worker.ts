@@ -87,13 +87,13 @@ export const queuedIn = (
 export async function trainerHere(
   t: ExecutionContext,
   server: Pick<RedisServer, 'url'>,
-  { threads = 2, build = buildId(false) } = {},
+  { threads = 2, strict = false, build = buildId(strict) } = {},
 ): Promise<Here> {
   const notes: string[] = [];
   const onNote = (text: string) => notes.push(text);
   const cache = new BlobCache(await temporaryFolder(t));
   const connection = await connectionTo(t, server, onNote);
-  const maker = new TrainMaker(connection, { threads, strict: false, wide: null, cache, onNote });
+  const maker = new TrainMaker(connection, { threads, strict, wide: null, cache, onNote });
   const abort = new AbortController();
   const onEvent = (event: { kind: string; text?: string }) => {
     if (event.text !== undefined) onNote(event.text);

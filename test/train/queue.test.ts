@@ -70,6 +70,24 @@ redisTest('the queue handles classes, accumulated batches and growing images', a
   t.deepEqual(await logOf(options), await logOf(local));
 });
 
+redisTest('a run that ends leaves the files that another one began with', async (t) => {
+  const folder = await temporaryFolder(t);
+  const server = await startRedis(t);
+  const config = replicated(writeBars(folder), 'simple');
+  const strict = { ...config, computing: { ...config.computing, strict: true } };
+  const local = newRun(strict, join(folder, 'local'));
+  await train(local);
+  // No worker has its build yet: it waits in its first round while the other begins, from the same files, and ends.
+  const waiting = newRun(strict, join(folder, 'waiting'));
+  const waits = train({ ...waiting, queue: server.url });
+  const other = newRun(config, join(folder, 'other'));
+  await trainerHere(t, server);
+  await Promise.race([train({ ...other, queue: server.url }), waits]);
+  await trainerHere(t, server, { strict: true });
+  await waits;
+  t.deepEqual(read(waiting, 5), read(local, 5));
+});
+
 /** Stops a run when something is told. */
 async function stopAt(options: TrainOptions, stop: (event: TrainEvent) => boolean) {
   const controller = new AbortController();
