@@ -170,8 +170,8 @@ redisTest(
       /^queue {3}a round takes \S+ s, of which the slowest worker computes .*, loads .* and sends .*; here upload .*, download .*, average /m,
     );
     const left = await clientOf(t, server).keys('haze:blob:*');
-    // The images, and the moments that a next round would begin with.
-    t.is(left.length, 1 + 3, left.join('\n'));
+    // The images, the moments that a next round would begin with, and the weights and moments that the first began with.
+    t.is(left.length, 1 + 3 + 2, left.join('\n'));
     const files = async (dir: string) => (await readdir(dir)).length;
     t.true((await files(worker.cache.folder)) < 40, 'a worker drops what lies some rounds back');
   },
