@@ -1,5 +1,4 @@
 /** `haze sample`: images from a model, as a grid, a film strip and an animation. */
-import { resolve } from 'node:path';
 import type { Args } from '../config/args.js';
 import {
   COMPUTING_DEFAULTS,
@@ -14,9 +13,9 @@ import { readDrawn } from '../config/guide.js';
 import { openModel } from '../config/open-model.js';
 import { checkNorm, readSampling, SAMPLING_NAMES } from '../config/sampling.js';
 import type { Condition } from '../diffusion/guidance.js';
-import { UsageError } from '../errors.js';
 import { film, grid, type Images } from '../io/grid.js';
 import { checkOutputPath } from '../io/output-path.js';
+import { refuseOwnInputs } from '../io/own-inputs.js';
 import {
   ANIMATION_EXTENSIONS,
   PICTURE_EXTENSIONS,
@@ -88,25 +87,10 @@ async function readOutputs(args: Args): Promise<Outputs> {
   if (grid !== undefined) await checkOutputPath('--out', grid, PICTURE_EXTENSIONS);
   if (film !== undefined) await checkOutputPath('--film', film, PICTURE_EXTENSIONS);
   if (gif !== undefined) await checkOutputPath('--gif', gif, ANIMATION_EXTENSIONS);
-  checkDistinct([
-    ['--out', grid],
-    ['--film', film],
-    ['--gif', gif],
-  ]);
+  const named = Object.entries({ '--out': grid, '--film': film, '--gif': gif });
+  const outputs = named.flatMap(([where, path]) => (path === undefined ? [] : [{ where, path }]));
+  await refuseOwnInputs(outputs, []);
   return { out: grid, film, gif };
-}
-
-/** @throws UsageError for two outputs in one file: the second would replace the first */
-function checkDistinct(outputs: readonly (readonly [flag: string, path: string | undefined])[]) {
-  const seen = new Map<string, string>();
-  for (const [flag, path] of outputs) {
-    if (path === undefined) continue;
-    const at = resolve(path);
-    const other = seen.get(at);
-    if (other !== undefined)
-      throw new UsageError(`${flag}: expected another file than ${other}, got ${path} for both`);
-    seen.set(at, flag);
-  }
 }
 
 async function readOptions(

@@ -71,7 +71,7 @@ export async function likelihood(options: LikelihoodOptions, breath: Breath): Pr
       const image = Math.floor((first + slot) / steps);
       const own = x0.subarray(image * each, (image + 1) * each);
       const output = predicted.subarray(slot * each, (slot + 1) * each);
-      requireFinite(output, t[slot]!);
+      checkPrediction(output, t[slot]!);
       const pair = { x0: own, epsilon: epsilon[slot]!, output, t: t[slot]! };
       predictedNoise(hat, pair, tables);
       sums.add(image, pair.t, pair.epsilon, hat, term(pair, tables));
@@ -84,7 +84,8 @@ export async function likelihood(options: LikelihoodOptions, breath: Breath): Pr
   return sums.result();
 }
 
-function requireFinite(output: Float32Array, t: number): void {
+/** @throws RunError for a prediction that is not finite */
+function checkPrediction(output: Float32Array, t: number): void {
   const wrong = output.find((value) => !Number.isFinite(value));
   if (wrong !== undefined)
     throw new RunError(

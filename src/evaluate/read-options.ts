@@ -15,12 +15,12 @@ import { checkNorm, readSampling, SAMPLING_SETTINGS } from '../config/sampling.j
 import type { Source } from '../config/source.js';
 import { UsageError } from '../errors.js';
 import { checkOutputPath } from '../io/output-path.js';
+import { type Input, refuseOwnInputs } from '../io/own-inputs.js';
 import { PICTURE_EXTENSIONS } from '../io/pictures.js';
 import { UNSAID } from '../network/recognise.js';
 import { subjectKind } from './find-subject.js';
 import { refuseIdleSettings } from './idle-settings.js';
 import type { EvaluateOptions, FileSubject, ModelSubject } from './options.js';
-import { type Input, refuseOwnInputs } from './own-inputs.js';
 
 /** Default number of samples of a model. */
 const SAMPLES = 1000;

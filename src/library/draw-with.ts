@@ -89,11 +89,7 @@ async function* walkSteps(
     if (walk.isNoisy(step))
       walk.step(step, output, draw(PURPOSE.sampleNoise, trajectory.streams[step]!));
     else walk.step(step, output);
-    if (step + 1 === walk.steps)
-      requireFinite(
-        walk.x,
-        Array.from({ length: count }, (_, k) => k),
-      );
+    if (step + 1 === walk.steps) requireFinite(walk.x, count);
     yield { step: step + 1, steps: walk.steps, t, x: walk.x.slice() };
   }
 }

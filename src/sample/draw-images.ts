@@ -69,10 +69,7 @@ export async function drawImages(
     const read = sampler.read();
     images.set(read.subarray(0, Math.min(read.length, images.length - first * each)), first * each);
   }
-  requireFinite(
-    images,
-    Array.from({ length: count }, (_, k) => k),
-  );
+  requireFinite(images, count);
   return { images, frames: frames.list };
 }
 

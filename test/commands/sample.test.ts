@@ -167,7 +167,7 @@ test('pictures that cannot be written are refused before anything is drawn', asy
     await refuses(
       t,
       ['sample', run, first, join(folder, name), flag, join(folder, 'run', '..', name)],
-      new RegExp(`${flag}: expected another file than ${first}, got .*${name} for both`),
+      new RegExp(`${flag}: expected another file than that of ${first}, got .*${name}`),
     );
   await mkdir(join(folder, 'taken.png'));
   const { code, stderr } = await haze(folder, ['sample', 'run', '--out', 'taken.png']);

@@ -1,4 +1,4 @@
-/** Refuses to write over what an evaluation reads: its result would replace the images or statistics it was computed from. */
+/** Refuses to write over what a command reads, or over another of its outputs: images or statistics would be lost without a word. */
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import { UsageError } from '../errors.js';

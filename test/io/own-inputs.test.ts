@@ -1,7 +1,7 @@
 import { copyFile, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
-import { refuseOwnInputs } from '../../src/evaluate/own-inputs.js';
+import { refuseOwnInputs } from '../../src/io/own-inputs.js';
 import { fixturePath, haze, refuses } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
 
