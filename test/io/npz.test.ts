@@ -39,6 +39,22 @@ test('Files of np.savez and np.savez_compressed give the same images', async (t)
   t.is(deflated.array.at, null);
 });
 
+test('Arrays of several pieces are read whole, stored or deflated', async (t) => {
+  const pieces = 4;
+  // Of little order, so that the deflated data have several pieces, too.
+  const values = Uint32Array.from({ length: pieces << 18 }, (_, i) => Math.imul(i, 0x9e3779b1));
+  const bytes = npy([values.length], '<i4', Buffer.from(values.buffer));
+  for (const level of [0, 6] as const) {
+    const path = await file(t, zipSync({ 'arr_1.npy': bytes }, { level }));
+    const kept: Uint8Array[] = [];
+    await withInputFile(path, 'a .npz', async (opened) => {
+      const array = await (await openNpz(opened)).open('arr_1', ['<i4']);
+      for await (const piece of array.read(values.byteLength)) kept.push(piece.slice());
+    });
+    t.true(Buffer.concat(kept).equals(Buffer.from(values.buffer)), `level ${level}`);
+  }
+});
+
 test("pytorch-fid's statistics are read, and written statistics are read back", async (t) => {
   const { floats, shape } = await evaluationFixture('features');
   const [count, features] = shape('a') as [number, number];
