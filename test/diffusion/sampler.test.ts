@@ -4,12 +4,8 @@ import { makeSchedule } from '../../src/diffusion/schedule.js';
 import { UsageError } from '../../src/errors.js';
 import { close } from '../helpers/kernels.js';
 
-const schedule = makeSchedule({
-  schedule: 'linear',
-  timesteps: 300,
-  betaStart: 1e-4,
-  betaEnd: 0.02,
-});
+const BETAS = { betaStart: 1e-4, betaEnd: 0.02 };
+const schedule = makeSchedule({ schedule: 'linear', timesteps: 300, ...BETAS });
 
 test('the ancestral sampler visits every timestep, from last to first', (t) => {
   const { kernel, timesteps, coefficients, width } = makeTrajectory(schedule, {
@@ -112,4 +108,16 @@ test('settings that the sampler does not support are refused by name', (t) => {
   for (const steps of [0, 301, 1.5]) wrong({ steps }, /--sample-steps: .* from 1 to 300, got/);
   for (const eta of [-1, 1.5, Number.NaN]) wrong({ eta }, /--eta: .* from 0 to 1, got/);
   wrong({ sampler: 'eular' }, /--sampler: expected one of ancestral, ddim, .*, got eular/);
+});
+
+test('every sampler ends at the first timestep with numbers for coefficients, with Karras levels too', (t) => {
+  for (const kind of ['linear', 'cosine'] as const)
+    for (const sampler of ['euler', 'heun', 'dpm++2m', 'dpm++3m', 'dpm++sde', 'unipc'] as const)
+      for (const karras of [false, true])
+        for (const steps of [2, 5, 20]) {
+          const options = { sampler, karras, steps, lastAlpha: 'first' } as const;
+          const of = makeSchedule({ ...{ schedule: kind, timesteps: 300 }, ...BETAS });
+          const { coefficients } = makeTrajectory(of, options);
+          t.false(coefficients.some(Number.isNaN), JSON.stringify([kind, options]));
+        }
 });

@@ -18,17 +18,21 @@ export interface DpmOptions {
 /** Fewest steps with full order at the end. */
 const ENOUGH_STEPS = 15;
 
+/**
+ * Largest difference of λ between equal noise levels. The last of Karras's levels is that of the schedule's first timestep, at which the process may
+ * also end: a step between them leaves x as it is.
+ */
+const SAME = 1e-9;
+
 export function dpmRows({ objective, moments }: Walk, options: DpmOptions): Row[] {
   const steps = moments.length - 1;
   return Array.from({ length: steps }, (_, i) => {
     const [from, to] = [moments[i]!, moments[i + 1]!];
+    const own = { t: from.t, foresees: imageFrom(objective, from) };
+    if (Math.abs(halfLogSnr(to) - halfLogSnr(from)) < SAME) return { ...own, x: 1, x0: 0 };
     const order = orderOf(i, steps, to, options);
     const update = options.stochastic ? stochastic : deterministic;
-    return {
-      t: from.t,
-      foresees: imageFrom(objective, from),
-      ...update(moments.slice(Math.max(0, i + 1 - order), i + 2), order),
-    };
+    return { ...own, ...update(moments.slice(Math.max(0, i + 1 - order), i + 2), order) };
   });
 }
 
