@@ -136,7 +136,8 @@ class LoadedModel implements Model {
   readonly #closing = new AbortController();
   #closed: Promise<void> | undefined;
   readonly #how: NetworkOptions;
-  #guide: { readonly weights: string; readonly networks: OpenNetworks } | undefined;
+  /** By the guide's file. */
+  readonly #guides = new Map<string, OpenGuide>();
 
   constructor(networks: OpenNetworks, how: NetworkOptions, path: string, opened: OpenModel) {
     this.#networks = networks;
@@ -214,20 +215,28 @@ class LoadedModel implements Model {
     const { trajectory, batch } = plan;
     const steps = trajectory.timesteps.length;
     const batches = Array.from({ length: Math.ceil(count / batch) }, (_, i) => i * batch);
-    const guide = await this.#turn('sampleSteps', () => this.#openGuide(how.guide));
-    const samplers = batches.map(() => this.#sampler(plan, how, guide, random));
-    for (const [i, first] of batches.entries())
-      await samplers[i]!.start(Uint32Array.from({ length: batch }, (_, k) => first + k));
-    const signal = this.#signal(settings.signal);
-    for (let step = 0; step < steps; step++) {
-      for (const sampler of samplers) {
-        if (signal.aborted && !this.#closed) throw new Interrupted('interrupted');
-        await this.#turn('sampleSteps', () => sampler.advance(step, step + 1));
-      }
-      const x = new Float32Array(count * this.#each);
+    const guide = await this.#turn('sampleSteps', async () => {
+      const opened = await this.#openGuide(how.guide);
+      if (opened) opened.users++;
+      return opened;
+    });
+    try {
+      const samplers = batches.map(() => this.#sampler(plan, how, guide, random));
       for (const [i, first] of batches.entries())
-        x.set(samplers[i]!.read().subarray(0, x.length - first * this.#each), first * this.#each);
-      yield { step: step + 1, steps, t: trajectory.timesteps[step]!, x };
+        await samplers[i]!.start(Uint32Array.from({ length: batch }, (_, k) => first + k));
+      const signal = this.#signal(settings.signal);
+      for (let step = 0; step < steps; step++) {
+        for (const sampler of samplers) {
+          if (signal.aborted && !this.#closed) throw new Interrupted('interrupted');
+          await this.#turn('sampleSteps', () => sampler.advance(step, step + 1));
+        }
+        const x = new Float32Array(count * this.#each);
+        for (const [i, first] of batches.entries())
+          x.set(samplers[i]!.read().subarray(0, x.length - first * this.#each), first * this.#each);
+        yield { step: step + 1, steps, t: trajectory.timesteps[step]!, x };
+      }
+    } finally {
+      if (guide) guide.users--;
     }
   }
 
@@ -235,7 +244,7 @@ class LoadedModel implements Model {
     this.#closing.abort();
     this.#closed ??= this.#turns.take(async () => {
       await this.#networks.dispose();
-      await this.#guide?.networks.dispose();
+      for (const { networks } of this.#guides.values()) await networks.dispose();
     });
     return this.#closed;
   }
@@ -252,27 +261,33 @@ class LoadedModel implements Model {
   #sampler(
     { trajectory, batch }: SamplingPlan,
     { sampling, condition, guide }: How,
-    other: OpenNetworks | null,
+    other: OpenGuide | null,
     random: CounterRandom,
   ): SplitSampler {
     const { arithmetic } = this.#networks;
     const unet = this.#networks.ofBatch(batch * passesOf(condition));
     const { norm } = sampling;
     const rest = { trajectory, norm, condition, random, each: this.#each };
-    const away = guide && other && { unet: other.ofBatch(batch), guidance: guide.guidance };
+    const away = guide &&
+      other && { unet: other.networks.ofBatch(batch), guidance: guide.guidance };
     return new SplitSampler({ unet, arithmetic, guide: away, ...rest });
   }
 
-  /** The guide's networks; those of the last guide stay open. */
-  async #openGuide(guide: Guide | null): Promise<OpenNetworks | null> {
+  /** An open guide. Those of earlier calls are closed, unless a `sampleSteps` still needs them. */
+  async #openGuide(guide: Guide | null): Promise<OpenGuide | null> {
     if (!guide) return null;
     const { weights, model } = guide;
-    if (this.#guide?.weights === weights) return this.#guide.networks;
-    await this.#guide?.networks.dispose();
-    this.#guide = undefined;
+    const known = this.#guides.get(weights);
+    if (known) return known;
+    for (const [file, { networks, users }] of this.#guides) {
+      if (users > 0) continue;
+      this.#guides.delete(file);
+      await networks.dispose();
+    }
     const networks = await OpenNetworks.open(await readWeights(weights), { ...this.#how, model });
-    this.#guide = { weights, networks };
-    return networks;
+    const opened = { networks, users: 0 };
+    this.#guides.set(weights, opened);
+    return opened;
   }
 
   /** Runs work in its turn. @throws RunError if the model is disposed before or during it */
@@ -321,6 +336,12 @@ class LoadedModel implements Model {
     const plan = planSampling({ diffusion, sampling, condition, count });
     return { count, seed, sampling, condition, guide, plan };
   }
+}
+
+/** A guide's networks, and how many running `sampleSteps` use them. */
+interface OpenGuide {
+  readonly networks: OpenNetworks;
+  users: number;
 }
 
 /** How images are drawn. */
