@@ -18,8 +18,7 @@ export async function run(args: Args): Promise<void> {
   }
 }
 
-const rate = (imagesPerSecond: number): string =>
-  imagesPerSecond > 0 ? significant(imagesPerSecond) : '-';
+const rate = (perSecond: number): string => (perSecond > 0 ? significant(perSecond) : '-');
 
 function asText({ address, redis, workers, runs, jobs, failures }: Overview): string {
   const parts = [`${address}: Redis ${redis.version}, ${memoryInWords(redis)}\n`];
@@ -28,14 +27,20 @@ function asText({ address, redis, workers, runs, jobs, failures }: Overview): st
     parts.push(
       table(
         [
-          ['worker', 'build', 'lanes', 'up', 'images', 'images/s', 'failed'],
+          ['worker', 'build', 'lanes', 'up', 'images', 'images/s', 'steps', 'steps/s', 'failed'],
           ...workers.map((w) => [
             ...[w.name, w.build, `${w.lanes}`, duration(w.seconds), grouped(w.images)],
-            ...[rate(w.imagesPerSecond), `${w.failed}`],
+            ...[rate(w.imagesPerSecond), grouped(w.steps), rate(w.stepsPerSecond), `${w.failed}`],
           ]),
         ],
-        [2, 3, 4, 5, 6],
+        [2, 3, 4, 5, 6, 7, 8],
       ),
+    );
+  const failing = workers.filter(({ inARow }) => inARow > 0);
+  if (failing.length > 0)
+    parts.push(
+      '\nfailing now\n',
+      table(failing.map((w) => [w.name, `${w.inARow} in a row, the last: ${w.reason}`])),
     );
   parts.push(`\n${plural(runs.length, 'run')}\n`);
   if (runs.length > 0)

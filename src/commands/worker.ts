@@ -10,7 +10,7 @@ import { processName } from '../queue/board.js';
 import { buildId } from '../queue/build.js';
 import { connect } from '../queue/connect.js';
 import { GENERATE, TRAIN } from '../queue/kinds.js';
-import { type ServeEvent, serve } from '../queue/serve.js';
+import { type ServeEvent, serve, service } from '../queue/serve.js';
 import { TrainMaker } from '../train/train-maker.js';
 import { plural, significant } from '../units.js';
 import { interruptible } from './interrupt.js';
@@ -30,38 +30,24 @@ export async function run(args: Args): Promise<void> {
   await cache.open();
   const progress = openProgress('image');
   const onNote = (text: string) => progress.line(text);
-  const connection = await connect('--queue', address, onNote);
+  const connection = await connect('--queue', address, { onNote });
   const how = { threads, strict, wide, cache, onNote };
-  const options = { build, lostAfter };
-  const images = teller(progress, 'image');
-  const steps = teller(progress, 'step');
+  const options = { build, lostAfter, cache: cache.folder, onEvent: teller(progress) };
   onNote(
     `worker ${processName()} of ${address.shown}: ${build}, ${plural(threads, 'thread')}; waiting for jobs`,
   );
   try {
-    const [made, taken] = await interruptible(
-      'stopping; current jobs go back to the queue',
-      (signal) =>
-        Promise.all([
-          serve(
-            GENERATE,
-            connection,
-            new JobMaker(connection, how),
-            { ...options, onEvent: images },
-            signal,
-          ),
-          serve(
-            TRAIN,
-            connection,
-            new TrainMaker(connection, how),
-            { ...options, onEvent: steps },
-            signal,
-          ),
-        ]),
+    const services = [
+      service(GENERATE, new JobMaker(connection, how)),
+      service(TRAIN, new TrainMaker(connection, how)),
+    ];
+    const tally = await interruptible('stopping; current jobs go back to the queue', (signal) =>
+      serve(services, connection, options, signal),
     );
+    const taken = tally.count('steps');
     const training = taken === 0 ? '' : ` and ${plural(taken, 'step')} taken`;
     throw new Interrupted(
-      `interrupted; ${plural(made, 'image')} drawn${training}, and no job is lost`,
+      `interrupted; ${plural(tally.count('images'), 'image')} drawn${training}, and no job is lost`,
     );
   } finally {
     connection.close();
@@ -75,13 +61,15 @@ export async function run(args: Args): Promise<void> {
 const LINGER = 500;
 
 /** Reports a worker's progress, which has no end: the number of images or steps, now and then. */
-function teller(progress: Progress, noun: string): (event: ServeEvent) => void {
-  let last = performance.now();
+function teller(progress: Progress): (event: ServeEvent) => void {
+  const begun = performance.now();
+  const last = { images: begun, steps: begun };
   return (event) => {
     const now = performance.now();
     if (event.kind === 'note') progress.line(event.text);
-    else if (now - last > INTERVAL) {
-      last = now;
+    else if (now - last[event.unit] > INTERVAL) {
+      last[event.unit] = now;
+      const noun = event.unit.slice(0, -1);
       const pace = `${significant(event.perSecond)} ${noun}s/s`;
       progress.line(`${plural(event.count, noun)} · ${pace}`);
     }

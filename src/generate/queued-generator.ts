@@ -9,25 +9,20 @@ import type { StateDict } from '../network/state.js';
 import { parseAddress } from '../queue/address.js';
 import { BlobCache } from '../queue/blob-cache.js';
 import { type Blob, keepBlob, missingBytes } from '../queue/blobs.js';
-import { leave, present, processName, Rate, sign } from '../queue/board.js';
+import { leave, processName, Rate } from '../queue/board.js';
 import { buildId, kernelBuild } from '../queue/build.js';
-import { type Connection, checkRoom, connect, explained } from '../queue/connect.js';
+import { type Connection, checkRoom, connect, explained, withTransfers } from '../queue/connect.js';
 import { bytesOfImage, type GenerateJob, type Recipe } from '../queue/generate-job.js';
 import { MOST_BYTES } from '../queue/keys.js';
 import { GENERATE } from '../queue/kinds.js';
 import { openQueue, tidy, useBuild } from '../queue/queues.js';
 import { Requests } from '../queue/requests.js';
+import { Team } from '../queue/team.js';
 import { plural } from '../units.js';
 import type { GenerateOptions } from './options.js';
 
 /** Jobs requested at one time: enough for some hundreds of threads, and a limit for the results that wait in Redis. */
 const MOST_JOBS = 1024;
-
-/** Workers whose signs of life are checked. */
-interface Team {
-  readonly workers: number;
-  readonly lanes: number;
-}
 
 export class QueuedGenerator implements Generator {
   readonly device = 'wasm';
@@ -43,13 +38,12 @@ export class QueuedGenerator implements Generator {
   private readonly recipe: Recipe;
   private readonly buildId: string;
   private readonly total: number;
-  private readonly onNote: (text: string) => void;
+  private readonly team: Team;
   private readonly name = `${processName()}-${randomBytes(2).toString('hex')}`;
   private readonly rate = new Rate();
   /** Jobs whose images are not all on disk yet, by image. */
   private readonly unkept = new Map<number, { readonly job: GenerateJob; left: number }>();
   private done = 0;
-  private team: Team | undefined;
   private leaving: Promise<void> | undefined;
 
   private constructor(
@@ -69,14 +63,21 @@ export class QueuedGenerator implements Generator {
     this.total = options.missing;
     this.lanes = lanesOf(recipe, options.missing);
     this.steps = options.trajectory.timesteps.length;
-    this.onNote = options.onNote;
-    this.requests = new Requests(GENERATE, connection, queue, () => this.upkeep());
+    const { name, buildId: build } = this;
+    const { onNote } = options;
+    this.team = new Team({ connection, build, name, id: name, onNote });
+    this.requests = new Requests({
+      ...{ kind: GENERATE, connection, queue, onNote },
+      upkeep: (failing) => this.upkeep(failing),
+      onFull: () => this.team.isFull(),
+    });
   }
 
   /** Connects, and uploads the weights for workers. @throws like `connect`; UsageError if Redis has no room */
   static async open(options: QueuedOptions, state: StateDict): Promise<QueuedGenerator> {
-    const { onNote } = options;
-    const connection = await connect('--queue', parseAddress('--queue', options.queue!), onNote);
+    const { onNote, signal } = options;
+    const address = parseAddress('--queue', options.queue!);
+    const connection = await connect('--queue', address, { onNote, signal });
     let queue: Queue | undefined;
     try {
       const { redis, address } = connection;
@@ -144,26 +145,12 @@ export class QueuedGenerator implements Generator {
   }
 
   /** Every two seconds: keeps the weights in Redis, announces this run, and looks for workers. */
-  private async upkeep(): Promise<void> {
-    const { redis } = this.connection;
-    for (const [path, blob] of this.blobs) await keepBlob(redis, path, blob);
+  private async upkeep(failing: boolean): Promise<void> {
+    for (const [path, blob] of this.blobs) await keepBlob(this.connection.redis, path, blob);
     if (this.requests.haveEnded) return;
-    await sign(redis, 'run', {
-      ...{ name: this.name, build: this.buildId, done: this.done, total: this.total },
-      imagesPerSecond: this.rate.of(this.done),
-      jobs: this.requests.count,
-    });
-    const workers = (await present(redis, 'worker')).filter((w) => w.build === this.buildId);
-    const lanes = workers.reduce((sum, worker) => sum + worker.lanes, 0);
-    this.tellOfTeam({ workers: workers.length, lanes });
-  }
-
-  private tellOfTeam(team: Team): void {
-    const before = this.team;
-    this.team = team;
-    if (before?.workers === team.workers) return;
-    if (team.workers > 0) this.onNote(`${plural(team.workers, 'worker')} there`);
-    else this.onNote(`there is no worker for ${this.buildId}; haze worker starts one`);
+    const { done, total } = this;
+    const imagesPerSecond = this.rate.of(done);
+    await this.team.look({ done, total, imagesPerSecond, jobs: this.requests.count }, failing);
   }
 }
 
@@ -218,7 +205,7 @@ async function makeRoom(
   const sizes = await Promise.all(blobs.map(([, blob]) => missingBytes(redis, blob)));
   const weights = sizes.reduce((sum, size) => sum + size, 0);
   const images = Math.min(missing, lanesOf(recipe, missing) * recipe.batch);
-  const needed = weights + images * bytesOfImage(recipe.model);
+  const needed = withTransfers(weights + images * bytesOfImage(recipe.model));
   const what = `weights, and ${plural(images, 'image')} in transit`;
   checkRoom(connection, await connection.info(), needed, what);
   for (const [path, blob] of blobs) await keepBlob(redis, path, blob);

@@ -38,6 +38,10 @@ function parse(where: string, text: string): Address {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (!url || !['redis:', 'rediss:'].includes(url.protocol) || url.hostname === '')
     throw new UsageError(`${where}: expected ${FORM}, got another text`);
+  if (`${url.pathname}${url.search}${url.hash}`.includes('@'))
+    throw new UsageError(
+      `${where}: user and password: expected a literal /, ? and # to be written as %2F, %3F and %23`,
+    );
   const database = /^\/?(\d{0,5})$/.exec(url.pathname)?.[1];
   if (database === undefined || url.search !== '' || url.hash !== '')
     throw new UsageError(
@@ -65,4 +69,4 @@ function decoded(where: string, part: string): string {
 
 /** A text with the passwords of such addresses removed, but not the form of an address. */
 export const withoutPasswords = (text: string): string =>
-  text.replaceAll(/(rediss?:\/\/)(?!\[user:password@\])[^\s/@]*(?::[^\s@]*)?@/gi, '$1***@');
+  text.replaceAll(/(rediss?:\/\/)(?!\[user:password@\])\S*@/gi, '$1***@');

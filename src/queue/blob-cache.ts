@@ -1,6 +1,6 @@
 /** Files received through Redis, on this machine's disk: each by its hash, which is checked at each use. */
 import { randomBytes } from 'node:crypto';
-import { readdir, stat, utimes } from 'node:fs/promises';
+import { readdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Redis } from 'ioredis';
 import { asRunError, remove } from '../io/atomic.js';
@@ -25,9 +25,14 @@ export class BlobCache {
 
   /** Makes the folder, and removes files that have not been used for long. @throws RunError if it cannot be written */
   async open(): Promise<void> {
-    await makeFolders(this.folder).catch((error: unknown) => {
+    const probe = this.fresh();
+    try {
+      await makeFolders(this.folder);
+      await writeFile(probe, '');
+      await remove(probe);
+    } catch (error) {
       throw asRunError(this.folder, error);
-    });
+    }
     for (const name of await readdir(this.folder)) {
       const path = join(this.folder, name);
       const found = await stat(path).catch(() => undefined);
@@ -46,8 +51,10 @@ export class BlobCache {
 
   /** Adds a file to the cache, which `write` writes to the path that it receives. @throws RunError */
   async addFile(write: (path: string) => Promise<void>): Promise<Blob> {
-    const fresh = join(this.folder, `new-${randomBytes(6).toString('hex')}.safetensors`);
+    const fresh = this.fresh();
     try {
+      // Somebody may have emptied the cache meanwhile.
+      await makeFolders(this.folder);
       await write(fresh);
       const blob = { sha256: await hashFile(fresh), bytes: (await stat(fresh)).size };
       await moveOver(fresh, this.pathOf(blob));
@@ -67,9 +74,18 @@ export class BlobCache {
   async file(redis: Redis, blob: Blob): Promise<string> {
     const path = this.pathOf(blob);
     const found = await hashFile(path).catch(() => undefined);
-    if (found !== blob.sha256) await fetchBlob(redis, path, blob);
+    if (found !== blob.sha256) {
+      await makeFolders(this.folder).catch((error: unknown) => {
+        throw asRunError(this.folder, error);
+      });
+      await fetchBlob(redis, path, blob);
+    }
     const now = new Date();
     await utimes(path, now, now);
     return path;
+  }
+
+  private fresh(): string {
+    return join(this.folder, `new-${randomBytes(6).toString('hex')}.safetensors`);
   }
 }

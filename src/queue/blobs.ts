@@ -6,14 +6,18 @@ import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { RunError } from '../errors.js';
 import { writeAtomically, writeFully } from '../io/atomic.js';
+import { hashFile } from '../io/hash.js';
 import { openPlain } from '../io/plain-file.js';
 import type { Blob } from './blob.js';
 import { EXPIRY, keyOf } from './keys.js';
 
 export type { Blob };
 
-/** Bytes per chunk: far from the limit of a Redis string, and little memory on both sides. */
-const CHUNK = 8 << 20;
+/**
+ * Bytes per chunk: far from the limit of a Redis string, and little memory on both sides. Redis's allocator rounds sizes above 8 MiB up to
+ * 10, so a chunk with its header stays below.
+ */
+export const CHUNK = (8 << 20) - 256;
 
 const chunkCount = ({ bytes }: Blob): number => Math.ceil(bytes / CHUNK);
 
@@ -23,12 +27,17 @@ const chunkKeys = (blob: Blob): string[] =>
 /**
  * Renews the expiry of each chunk, and uploads missing ones.
  * @param path the blob's file
- * @throws Redis's errors, e.g. that it is out of memory
+ * @throws RunError if the file is missing or damaged; Redis's errors, e.g. that it is out of memory
  */
 export async function keepBlob(redis: Redis, path: string, blob: Blob): Promise<void> {
   const keys = chunkKeys(blob);
   const there = await Promise.all(keys.map((key) => redis.expire(key, EXPIRY)));
   if (there.every((found) => found === 1)) return;
+  const found = await hashFile(path).catch(() => undefined);
+  if (found !== blob.sha256)
+    throw new RunError(
+      `${name(blob)}: the file in this machine's cache is ${found === undefined ? 'missing' : 'damaged'}`,
+    );
   const file = await openPlain(path);
   try {
     for (const [i, key] of keys.entries()) {
@@ -72,7 +81,7 @@ export async function fetchBlob(redis: Redis, path: string, blob: Blob): Promise
   });
 }
 
-const name = ({ sha256 }: Blob): string => `weights ${sha256.slice(0, 12)}`;
+const name = ({ sha256 }: Blob): string => `file ${sha256.slice(0, 12)}`;
 
 async function drop(redis: Redis, blob: Blob): Promise<never> {
   await dropBlob(redis, blob);

@@ -2,13 +2,14 @@
 import { hostname } from 'node:os';
 import type { Redis } from 'ioredis';
 import { isObject } from '../io/json.js';
-import { keyOf } from './keys.js';
+import { printable } from '../printable.js';
+import { BUILDS, keyOf } from './keys.js';
 
 /** Seconds between two announcements, and after which a silent process counts as gone. */
 export const SIGN = 2;
-const GONE = 10;
+export const GONE = 10;
 
-/** A worker's announcement. */
+/** A worker's announcement. Rates are those of the last half minute. */
 export interface WorkerSign {
   readonly name: string;
   readonly build: string;
@@ -17,15 +18,22 @@ export interface WorkerSign {
   /** Seconds since it was started. */
   readonly seconds: number;
   readonly images: number;
-  /** Over the last half minute. */
   readonly imagesPerSecond: number;
+  /** Steps of replicas. */
+  readonly steps: number;
+  readonly stepsPerSecond: number;
   readonly failed: number;
+  /** Jobs that have failed since the last one that did not, and why the last one did. */
+  readonly inARow: number;
+  readonly reason: string;
 }
 
-/** The announcement of a `haze generate --queue`. */
+/** The announcement of a `haze generate --queue` or `haze train --queue`. */
 export interface RunSign {
   readonly name: string;
   readonly build: string;
+  /** The same for every process that trains this run; for images that of the process. */
+  readonly id: string;
   readonly done: number;
   readonly total: number;
   readonly imagesPerSecond: number;
@@ -41,15 +49,17 @@ export const processName = (): string => `${hostname()}-${process.pid}`;
 
 const setKey = (kind: Kind) => keyOf(`${kind}s`);
 
-/** Announces a process. */
+/** Announces a process, and that its build is in use. @throws Redis's errors, e.g. that it is out of memory */
 export async function sign<K extends Kind>(redis: Redis, kind: K, about: Signs[K]): Promise<void> {
   const now = Math.floor(Date.now() / 1000);
-  await redis
+  const replies = await redis
     .pipeline()
     .zadd(setKey(kind), now, about.name)
     .zremrangebyscore(setKey(kind), '-inf', now - GONE)
     .set(keyOf(kind, about.name), JSON.stringify(about), 'EX', GONE)
+    .zadd(BUILDS, now, about.build)
     .exec();
+  for (const [error] of replies ?? []) if (error) throw error;
 }
 
 /** Withdraws an announcement. */
@@ -80,7 +90,7 @@ function parse(text: string): Record<string, unknown> | undefined {
 const number = (value: unknown): number =>
   typeof value === 'number' && Number.isFinite(value) ? value : 0;
 
-/** Anybody may write there: values that are not numbers are ignored. */
+/** Anybody may write there: values that are not numbers are ignored, and texts are made printable. */
 const SOUND: {
   readonly [K in Kind]: (value: Record<string, unknown>) => Omit<Signs[K], 'name'>;
 } = {
@@ -90,10 +100,15 @@ const SOUND: {
     seconds: number(v.seconds),
     images: number(v.images),
     imagesPerSecond: number(v.imagesPerSecond),
+    steps: number(v.steps),
+    stepsPerSecond: number(v.stepsPerSecond),
     failed: number(v.failed),
+    inARow: number(v.inARow),
+    reason: printable(String(v.reason ?? '')),
   }),
   run: (v) => ({
     build: String(v.build),
+    id: String(v.id),
     done: number(v.done),
     total: number(v.total),
     imagesPerSecond: number(v.imagesPerSecond),

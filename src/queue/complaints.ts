@@ -7,17 +7,18 @@ const REPEAT = 10_000;
 export class Complaints {
   private readonly connection: Connection;
   private readonly onNote: (text: string) => void;
-  private last = { text: '', time: 0 };
+  private last = { about: '', time: 0 };
 
   constructor(connection: Connection, onNote: (text: string) => void) {
     this.connection = connection;
     this.onNote = onNote;
   }
 
-  note(text: string): void {
+  /** @param about what it is about, if the text varies */
+  note(text: string, about = text): void {
     const now = performance.now();
-    if (text === this.last.text && now - this.last.time < REPEAT) return;
-    this.last = { text, time: now };
+    if (about === this.last.about && now - this.last.time < REPEAT) return;
+    this.last = { about, time: now };
     this.onNote(text);
   }
 
@@ -26,11 +27,14 @@ export class Complaints {
     const { address, info } = this.connection;
     if (isOutOfMemory(error)) {
       void info().then(
-        (found) => this.note(`${address.shown} is full, ${memoryInWords(found)}`),
+        (found) =>
+          this.note(`${address.shown} is full, ${memoryInWords(found)}; waiting for room`, 'full'),
         () => {},
       );
-    } else if (/could not renew lock|Missing (lock|key) for job/.test(error.message)) {
-      this.note('a job was taken from this worker, which was unreachable for too long');
+    } else if (/Missing key for job/.test(error.message)) {
+      this.note('a job has disappeared from Redis; whoever wants it adds it again', 'gone');
+    } else if (/could not renew lock|Missing lock for job/.test(error.message)) {
+      this.note('a job was taken from this worker, which was unreachable for too long', 'taken');
     } else if (!('code' in error) && !/Connection is closed/.test(error.message)) {
       // The connection already reports that Redis is unreachable.
       this.note(error.message);

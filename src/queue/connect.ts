@@ -1,11 +1,21 @@
 /** Connections to Redis, and its requirements. ioredis is loaded here, lazily. */
+import { createConnection } from 'node:net';
 import type { Redis } from 'ioredis';
-import { RunError, UsageError } from '../errors.js';
+import { Interrupted, RunError, UsageError } from '../errors.js';
 import { bytes } from '../units.js';
+import { unlessAborted } from '../unless-aborted.js';
 import type { Address } from './address.js';
+import { CHUNK } from './blobs.js';
 
 /** Milliseconds to wait for a connection. */
 const CONNECT = 10_000;
+
+/** Milliseconds after which the system checks whether the other end of a silent connection is still there. */
+const KEEP_ALIVE = 30_000;
+
+/** Milliseconds between two questions whether Redis answers, and of silence after which people are told. */
+const ASK = 2000;
+const SILENT = 15_000;
 
 /** Milliseconds between two attempts to reconnect. */
 const AGAIN = { first: 100, most: 2000 };
@@ -20,6 +30,7 @@ export function redisOptions(address: Address, ended?: AbortSignal) {
     ...(secure && { tls: {} }),
     maxRetriesPerRequest: null,
     connectTimeout: CONNECT,
+    keepAlive: KEEP_ALIVE,
     retryStrategy: (times: number) =>
       ended?.aborted ? null : Math.min(times * AGAIN.first, AGAIN.most),
   };
@@ -42,15 +53,22 @@ export interface Connection {
   close(): void;
 }
 
+export interface ConnectOptions {
+  /** Called when Redis becomes unreachable or silent, and when it is back. */
+  readonly onNote?: ((text: string) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds to wait for a connection and the first answers. Default 12,000. */
+  readonly patience?: number;
+}
+
 /**
  * Connects, and checks the server.
- * @param onNote called when Redis becomes unreachable and when it is back
- * @throws UsageError for a wrong password or a server that would lose jobs; RunError if it does not answer
+ * @throws UsageError for a wrong password or a server that would lose jobs; RunError if it does not answer; Interrupted
  */
 export async function connect(
   where: string,
   address: Address,
-  onNote: (text: string) => void = () => {},
+  { onNote = () => {}, signal, patience = CONNECT + 2000 }: ConnectOptions = {},
 ): Promise<Connection> {
   const { Redis } = await import('ioredis');
   const options = redisOptions(address);
@@ -66,17 +84,58 @@ export async function connect(
     failure ??= error;
   });
   const info = async () => parseInfo(await redis.info());
-  try {
+  const greet = async () => {
     await redis.connect();
     await selectDatabase(redis, at, address);
     checkServer(at, await info());
+  };
+  try {
+    const answered = answerWithin(patience, greet());
+    await unlessAborted(signal, answered, () => new Interrupted('interrupted'));
     connected = true;
   } catch (error) {
     redis.disconnect();
-    throw error instanceof UsageError ? error : refusal(at, failure ?? error);
+    if (error instanceof UsageError || error instanceof Interrupted) throw error;
+    throw refusal(at, (await farewell(error, address)) ?? failure ?? error);
   }
   tellOfAbsence(redis, address, onNote);
-  return { redis, address, info, close: () => redis.disconnect() };
+  const asking = tellOfSilence(redis, address, onNote);
+  const close = () => {
+    clearInterval(asking);
+    redis.disconnect();
+  };
+  return { redis, address, info, close };
+}
+
+/** @throws an error if the work takes longer */
+async function answerWithin(milliseconds: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const silent = new Error('it accepts connections, but does not answer');
+    timer = setTimeout(() => reject(silent), milliseconds);
+  });
+  work.catch(() => undefined);
+  await Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
+
+/** Milliseconds for a server to say why it closes connections. */
+const FAREWELL = 1000;
+
+/** What a server says that closes each connection at once, which ioredis may not have read. */
+async function farewell(
+  error: unknown,
+  { host, port, secure }: Address,
+): Promise<Error | undefined> {
+  if (secure || !/Connection is closed/.test((error as Error).message)) return undefined;
+  const socket = createConnection({ host, port });
+  const reason = new Promise<Error | undefined>((resolve) => {
+    socket.once('data', (data) =>
+      resolve(/^-/.test(`${data}`) ? new Error(`${data.subarray(1)}`) : undefined),
+    );
+    socket.once('error', () => resolve(undefined));
+    socket.setTimeout(FAREWELL, () => resolve(undefined));
+  });
+  return reason.finally(() => socket.destroy());
 }
 
 /** ioredis selects it too, but stays at database 0 if it is not there. @throws UsageError */
@@ -137,8 +196,20 @@ function refusal(at: string, error: unknown): Error {
   if (/^NOAUTH/.test(message))
     return new UsageError(`${at}: needs a password, and none is given (NOAUTH)`);
   if (/^NOPERM/.test(message)) return new UsageError(`${at}: ${message}`);
+  for (const [form, reason] of REFUSALS)
+    if (form.test(message)) return new RunError(`${at}: ${reason}`);
   return new RunError(`${at}: cannot be reached: ${reasonOf(error)}`, { cause: error });
 }
+
+/** Answers in other words than Redis's own, which are long or say little. */
+const REFUSALS: readonly (readonly [RegExp, string])[] = [
+  [
+    /^DENIED .*protected mode/,
+    'this Redis runs in protected mode, without a password, and serves its own machine alone; start it with --requirepass',
+  ],
+  [/max number of clients/, 'this Redis has as many clients as its maxclients allows'],
+  [/^Protocol error/, 'what listens there is no Redis, or expects TLS (rediss://)'],
+];
 
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there',
@@ -171,6 +242,33 @@ function tellOfAbsence(redis: Redis, { shown }: Address, onNote: (text: string) 
   });
 }
 
+/** Reports once that Redis has not answered for long, as a frozen one does not, and once that it answers again. */
+function tellOfSilence(
+  redis: Redis,
+  { shown }: Address,
+  onNote: (text: string) => void,
+): NodeJS.Timeout {
+  let asked: number | undefined;
+  let told = false;
+  const answered = () => {
+    if (told) onNote(`${shown} answers again`);
+    asked = undefined;
+    told = false;
+  };
+  const timer = setInterval(() => {
+    if (redis.status !== 'ready') return;
+    if (asked === undefined) {
+      asked = performance.now();
+      redis.ping().then(answered, answered);
+    } else if (!told && performance.now() - asked > SILENT) {
+      told = true;
+      onNote(`${shown} has not answered for ${SILENT / 1000} s; waiting for it`);
+    }
+  }, ASK);
+  timer.unref();
+  return timer;
+}
+
 /** Whether Redis refused a write because it is out of memory. */
 export const isOutOfMemory = (error: unknown): boolean =>
   error instanceof Error && /\bOOM\b/.test(error.message);
@@ -190,6 +288,13 @@ export async function explained({ address, info }: Connection, error: unknown): 
     { cause: error },
   );
 }
+
+/** Chunks in transit at a time, which Redis keeps in memory beside the data. */
+const IN_TRANSIT = 4;
+
+/** Memory that these bytes take in Redis: a tenth more, and what is in transit. */
+export const withTransfers = (size: number): number =>
+  Math.ceil(1.1 * size) + Math.min(size, IN_TRANSIT * CHUNK);
 
 /** @throws UsageError if this many more bytes do not fit into Redis's memory */
 export function checkRoom(

@@ -11,3 +11,6 @@ export const EXPIRY = 3600;
 
 /** The largest string to request: Redis allows 512 MiB. */
 export const MOST_BYTES = 256 << 20;
+
+/** A sorted set: the builds in use, with the seconds at which they were last. */
+export const BUILDS = keyOf('builds');

@@ -17,8 +17,8 @@ export type KindName = 'generate' | 'train';
 /** Jobs `J` whose results `R` stay in Redis until they are taken. */
 export interface Kind<J, R> {
   readonly name: KindName;
-  /** Whether the worker of these jobs announces its process. */
-  readonly signs: boolean;
+  /** What `sizeOf` counts. */
+  readonly unit: 'images' | 'steps';
   /** Whether a worker takes the next job while the result of a short one is being sent. */
   readonly ahead: boolean;
   idOf(job: J): string;
@@ -39,7 +39,7 @@ export interface Kind<J, R> {
 
 export const GENERATE: Kind<GenerateJob, Uint8Array> = {
   name: 'generate',
-  signs: true,
+  unit: 'images',
   ahead: true,
   idOf,
   inWords: ({ images }) => imagesInWords(images),
@@ -60,7 +60,7 @@ export const GENERATE: Kind<GenerateJob, Uint8Array> = {
 
 export const TRAIN: Kind<TrainJob, TrainResult> = {
   name: 'train',
-  signs: false,
+  unit: 'steps',
   ahead: false,
   idOf: idOfTraining,
   inWords: trainingInWords,

@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis';
 import type { Address } from './address.js';
 import { queueOf } from './build.js';
 import { redisOptions } from './connect.js';
-import { EXPIRY, keyOf, PREFIX } from './keys.js';
+import { BUILDS, EXPIRY, PREFIX } from './keys.js';
 import type { KindName } from './kinds.js';
 
 /** Retries of a job: five attempts, after 1, 2, 4 and 8 seconds. */
@@ -46,8 +46,6 @@ const KINDS: readonly KindName[] = ['generate', 'train'];
 const DAY = 86_400;
 const WEEK = 7 * DAY;
 
-const BUILDS = keyOf('builds');
-
 /** Records that a build is in use. */
 export const useBuild = (redis: Redis, build: string): Promise<unknown> =>
   redis.zadd(BUILDS, Math.floor(Date.now() / 1000), build);
@@ -71,5 +69,33 @@ export async function tidy(redis: Redis, queue: Queue, address: Address): Promis
       await other.obliterate({ force: true }).finally(() => other.close());
     }
     await redis.zrem(BUILDS, build);
+  }
+}
+
+/** BullMQ's lists of jobs that a worker takes, or has taken. */
+const TAKEN = ['wait', 'active'] as const;
+
+/**
+ * Replaces data that are not JSON, over which BullMQ stumbles before a worker sees them, by empty ones: these are refused like other invalid
+ * data. Resolves to the ids of the jobs.
+ */
+export async function emptyBroken(redis: Redis, queue: Queue): Promise<string[]> {
+  const broken: string[] = [];
+  for (const list of TAKEN)
+    for (const id of await redis.lrange(queue.toKey(list), 0, -1)) {
+      const [data, opts] = await redis.hmget(queue.toKey(id), 'data', 'opts');
+      if (isJson(data) && isJson(opts)) continue;
+      await redis.hset(queue.toKey(id), { data: '{}', opts: JSON.stringify(JOB_OPTIONS) });
+      broken.push(id);
+    }
+  return broken;
+}
+
+function isJson(text: string | null | undefined): boolean {
+  try {
+    JSON.parse(text ?? '{}');
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -6,14 +6,32 @@ import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { RunError } from '../errors.js';
 import { printable } from '../printable.js';
-import { type Connection, explained } from './connect.js';
+import { type Connection, explained, isOutOfMemory } from './connect.js';
 import type { Kind } from './kinds.js';
+import { untilRoom } from './room.js';
 
 /** Milliseconds between two polls for results. */
 const LOOK = 100;
 
+/** Most reasons of failed attempts to report. */
+const MOST_TOLD = 20;
+
 /** Polls after which the jobs themselves are checked: every two seconds. */
 const LOOKS = 20;
+
+export interface RequestsOptions<J, R> {
+  readonly kind: Kind<J, R>;
+  readonly connection: Connection;
+  readonly queue: Queue;
+  /**
+   * Called at each check of the jobs. What it throws ends the requests, unless Redis is out of memory.
+   * @param failing whether one has failed since the last result, and is to be tried again
+   */
+  readonly upkeep: (failing: boolean) => Promise<void>;
+  /** Called when Redis has no room for a job; requests are repeated until it has. */
+  readonly onFull: () => Promise<void>;
+  readonly onNote: (text: string) => void;
+}
 
 interface Request<J, R> {
   readonly id: string;
@@ -23,21 +41,17 @@ interface Request<J, R> {
 }
 
 export class Requests<J, R> {
-  private readonly kind: Kind<J, R>;
-  private readonly connection: Connection;
-  private readonly queue: Queue;
-  /** Called at each check of the jobs. */
-  private readonly upkeep: () => Promise<void>;
+  private readonly options: RequestsOptions<J, R>;
   private readonly open = new Map<string, Request<J, R>>();
   private timer: NodeJS.Timeout | undefined;
   private looks = 0;
   private ended: unknown;
+  private failing = false;
+  /** Reasons of failed attempts that have been reported. */
+  private readonly told = new Set<string>();
 
-  constructor(kind: Kind<J, R>, connection: Connection, queue: Queue, upkeep: () => Promise<void>) {
-    this.kind = kind;
-    this.connection = connection;
-    this.queue = queue;
-    this.upkeep = upkeep;
+  constructor(options: RequestsOptions<J, R>) {
+    this.options = options;
     this.next();
   }
 
@@ -59,7 +73,9 @@ export class Requests<J, R> {
       this.open.set(id, { id, job, resolve, reject });
     });
     // An earlier run may have left the result, or a failure.
-    await this.add(this.open.get(id)!).catch((error: unknown) => this.settle(id, { error }));
+    await this.addWithRoom(this.open.get(id)!).catch((error: unknown) =>
+      this.settle(id, { error }),
+    );
     return result;
   }
 
@@ -78,14 +94,24 @@ export class Requests<J, R> {
     await Promise.allSettled(ids.map((id) => this.queue.remove(id)));
   }
 
+  private get kind(): Kind<J, R> {
+    return this.options.kind;
+  }
+
+  private get queue(): Queue {
+    return this.options.queue;
+  }
+
   private get redis(): Redis {
-    return this.connection.redis;
+    return this.options.connection.redis;
   }
 
   private next(): void {
     this.timer = setTimeout(() => {
       this.look()
-        .catch((error: unknown) => this.fail(error))
+        .catch((error: unknown) =>
+          isOutOfMemory(error) ? this.options.onFull() : this.fail(error),
+        )
         .finally(() => {
           if (!this.ended) this.next();
         });
@@ -95,7 +121,7 @@ export class Requests<J, R> {
   private async look(): Promise<void> {
     await this.take([...this.open.values()]);
     if (this.looks++ % LOOKS !== 0) return;
-    await this.upkeep();
+    await this.options.upkeep(this.failing);
     await Promise.all([...this.open.values()].map((request) => this.check(request)));
   }
 
@@ -104,7 +130,9 @@ export class Requests<J, R> {
     const results = await this.kind.get(this.redis, requests);
     for (const [i, { id }] of requests.entries()) {
       const result = results[i];
-      if (result) this.settle(id, { result });
+      if (!result) continue;
+      this.failing = false;
+      this.settle(id, { result });
     }
   }
 
@@ -116,11 +144,33 @@ export class Requests<J, R> {
       const why = reasonOf(job?.failedReason);
       const error = new RunError(`${this.kind.inWords(request.job)}: given up: ${why}`);
       this.settle(request.id, { error });
+    } else if (state === 'delayed') {
+      await this.tellOfFailure(request);
     } else if (state === 'unknown') {
       // It may have finished since the last poll.
       await this.take([request]);
       if (this.open.has(request.id)) await this.add(request);
     }
+  }
+
+  /** A job that waits for another attempt: each reason is reported once. */
+  private async tellOfFailure({ id, job }: Request<J, R>): Promise<void> {
+    this.failing = true;
+    const found = await this.queue.getJob(id);
+    const why = reasonOf(found?.failedReason);
+    if (this.told.has(why) || this.told.size >= MOST_TOLD) return;
+    this.told.add(why);
+    this.options.onNote(`${this.kind.inWords(job)}: failed, and is tried again: ${why}`);
+  }
+
+  private addWithRoom(request: Request<J, R>): Promise<void> {
+    return untilRoom(
+      () => this.add(request),
+      () => {
+        if (this.ended) throw this.ended;
+        void this.options.onFull();
+      },
+    );
   }
 
   private async add({ id, job }: Request<J, R>): Promise<void> {
@@ -141,7 +191,7 @@ export class Requests<J, R> {
     if (!request) return;
     this.open.delete(id);
     if ('result' in outcome) request.resolve(outcome.result);
-    else void explained(this.connection, outcome.error).then(request.reject);
+    else void explained(this.options.connection, outcome.error).then(request.reject);
   }
 }
 

@@ -1,28 +1,53 @@
-/** A worker: takes jobs of one kind and of its build, one per lane, until it is stopped. */
-import type { Job, Worker } from 'bullmq';
-import { UsageError } from '../errors.js';
-import { leave, processName, Rate, SIGN, sign } from './board.js';
+/** A worker: takes jobs of its build, one per lane of each kind, until it is stopped. */
+import type { Job, Queue, Worker } from 'bullmq';
+import { RunError, UsageError } from '../errors.js';
+import { printable } from '../printable.js';
+import { leave, processName, SIGN, sign } from './board.js';
 import { queueOf } from './build.js';
 import { Complaints } from './complaints.js';
 import { type Connection, explained, isOutOfMemory, redisOptions } from './connect.js';
 import { PREFIX } from './keys.js';
 import type { Kind } from './kinds.js';
 import { Hopeless, type Maker } from './maker.js';
-import { openQueue, tidy, useBuild } from './queues.js';
+import { emptyBroken, openQueue, tidy, useBuild } from './queues.js';
 import { RETRY, untilRoom } from './room.js';
+import { Tally } from './tally.js';
 import { aborted, every, within } from './waiting.js';
 
 export interface ServeOptions {
   readonly build: string;
   /** Seconds without a sign of life after which a job's worker counts as lost. */
   readonly lostAfter: number;
+  /** The cache's folder, which reasons for a failure do not show to others. */
+  readonly cache: string;
   readonly onEvent: (event: ServeEvent) => void;
 }
 
 export type ServeEvent =
   | { readonly kind: 'note'; readonly text: string }
   /** Images made or steps taken so far, and their rate per second. */
-  | { readonly kind: 'done'; readonly count: number; readonly perSecond: number };
+  | {
+      readonly kind: 'done';
+      readonly unit: 'images' | 'steps';
+      readonly count: number;
+      readonly perSecond: number;
+    };
+
+/** What the services of a worker share. */
+interface Common {
+  readonly connection: Connection;
+  readonly options: ServeOptions;
+  readonly tally: Tally;
+  readonly name: string;
+}
+
+/** Serves one kind of job until the signal is aborted. */
+export type Service = (common: Common, signal: AbortSignal) => Promise<void>;
+
+export const service =
+  <J, R>(kind: Kind<J, R>, maker: Maker<J, R>): Service =>
+  (common, signal) =>
+    new Server(kind, maker, common).run(signal);
 
 /**
  * How many workers a job may lose before it is abandoned. A lost worker usually has other reasons, and takes all of its jobs
@@ -42,60 +67,70 @@ const SHORT = 2000;
 /** Milliseconds for each part of the shutdown: Redis may be unreachable. */
 const CLOSE = 3000;
 
-/** Serves until the signal is aborted. Resolves to the number of images made, or of steps taken. */
-export async function serve<J, R>(
-  kind: Kind<J, R>,
+/** Serves until the signal is aborted, and announces this process. Resolves to what it has done. */
+export async function serve(
+  services: readonly Service[],
   connection: Connection,
-  maker: Maker<J, R>,
   options: ServeOptions,
   signal: AbortSignal,
-): Promise<number> {
+): Promise<Tally> {
+  const { redis } = connection;
+  const common = { connection, options, tally: new Tally(), name: processName() };
+  const { tally, name } = common;
+  const signs = every(SIGN, () =>
+    sign(redis, 'worker', { name, build: options.build, ...tally.sign }),
+  );
   try {
-    return await new Server(kind, connection, maker, options).run(signal);
+    await Promise.all(services.map((each) => each(common, signal)));
+    return tally;
   } catch (error) {
     throw await explained(connection, error);
+  } finally {
+    clearInterval(signs);
+    await within(CLOSE, leave(redis, 'worker', name));
   }
 }
 
 class Server<J, R> {
   private readonly kind: Kind<J, R>;
-  private readonly connection: Connection;
   private readonly maker: Maker<J, R>;
+  private readonly connection: Connection;
   private readonly options: ServeOptions;
+  private readonly tally: Tally;
+  private readonly name: string;
   private readonly complaints: Complaints;
-  private readonly name = processName();
-  private readonly start = performance.now();
-  private readonly rate = new Rate();
   private lanes = 1;
   /** Jobs taken beyond the number of lanes. */
   private ahead = 0;
-  private count = 0;
-  private failed = 0;
   private stopping = false;
   private readonly ended = new AbortController();
   private worker: Worker | undefined;
+  private queue: Queue | undefined;
+  private mending = false;
   /** Set while it takes no jobs. */
   private resting: NodeJS.Timeout | undefined;
   /** Consecutive failures. */
   private failures = 0;
 
-  constructor(kind: Kind<J, R>, connection: Connection, maker: Maker<J, R>, options: ServeOptions) {
+  constructor(kind: Kind<J, R>, maker: Maker<J, R>, { connection, options, tally, name }: Common) {
     this.kind = kind;
-    this.connection = connection;
     this.maker = maker;
+    this.connection = connection;
     this.options = options;
+    this.tally = tally;
+    this.name = name;
     const onNote = (text: string) => options.onEvent({ kind: 'note', text });
     this.complaints = new Complaints(connection, onNote);
   }
 
-  async run(signal: AbortSignal): Promise<number> {
+  async run(signal: AbortSignal): Promise<void> {
     const { redis, address } = this.connection;
     const { build } = this.options;
     await useBuild(redis, build);
     const queue = await openQueue(address, build, this.ended.signal, this.kind.name);
+    this.queue = queue;
     const worker = await this.open();
     this.worker = worker;
-    const signs = every(SIGN, () => this.sign());
     const upkeep = every(TIDY, async () => {
       await useBuild(redis, build);
       await tidy(redis, queue, address);
@@ -105,15 +140,12 @@ class Server<J, R> {
       this.stopping = true;
       await this.maker.stop();
     } finally {
-      clearInterval(signs);
       clearInterval(upkeep);
       clearTimeout(this.resting);
       await within(CLOSE, worker.close());
-      if (this.kind.signs) await within(CLOSE, leave(redis, 'worker', this.name));
       this.ended.abort();
       await within(CLOSE, queue.close());
     }
-    return this.count;
   }
 
   private async open(): Promise<Worker> {
@@ -131,6 +163,7 @@ class Server<J, R> {
     });
     this.maker.onLanes((lanes) => {
       this.lanes = lanes;
+      this.tally.lanes = lanes;
       this.setConcurrency();
     });
     worker.on('error', (error) => this.meet(error));
@@ -155,10 +188,10 @@ class Server<J, R> {
       this.ahead = this.kind.ahead && performance.now() - begun < SHORT ? 1 : 0;
       this.setConcurrency();
       await this.put(job.id!, result);
-      this.count += this.kind.sizeOf(data);
       this.failures = 0;
-      const { count } = this;
-      this.options.onEvent({ kind: 'done', count, perSecond: this.rate.of(count) });
+      const { unit } = this.kind;
+      const done = this.tally.done(unit, this.kind.sizeOf(data));
+      this.options.onEvent({ kind: 'done', unit, ...done });
       return null;
     } catch (error) {
       if (this.stopping) {
@@ -166,13 +199,14 @@ class Server<J, R> {
         await within(CLOSE, job.moveToWait(token));
         throw new WaitingError();
       }
-      this.failed++;
       const { message } = error as Error;
       this.complaints.note(`${job.id?.slice(0, 12)}: ${message}`);
-      if (error instanceof Hopeless) throw new UnrecoverableError(message);
+      const shown = message.replaceAll(this.options.cache, 'its cache');
+      this.tally.fail(shown, error instanceof Hopeless);
+      if (error instanceof Hopeless) throw new UnrecoverableError(shown);
       // This machine may be at fault: the pause lets others take the job.
       this.rest(Math.min(REST.first * 2 ** this.failures++, REST.most));
-      throw error;
+      throw new RunError(shown);
     }
   }
 
@@ -205,8 +239,22 @@ class Server<J, R> {
 
   /** Errors of BullMQ outside of jobs. */
   private meet(error: Error): void {
+    if (error instanceof SyntaxError) return void this.mend().catch(() => undefined);
     if (isOutOfMemory(error)) this.rest(RETRY);
     this.complaints.of(error);
+  }
+
+  /** A job's data are no JSON. */
+  private async mend(): Promise<void> {
+    const { queue } = this;
+    if (!queue || this.mending) return;
+    this.mending = true;
+    try {
+      for (const id of await emptyBroken(this.connection.redis, queue))
+        this.complaints.note(`${printable(id).slice(0, 12)}: the job's data are not JSON`);
+    } finally {
+      this.mending = false;
+    }
   }
 
   /** Takes no jobs for this many milliseconds. */
@@ -217,15 +265,5 @@ class Server<J, R> {
       this.resting = undefined;
       void this.worker?.resume();
     }, milliseconds);
-  }
-
-  /** A process is one worker, whatever kinds of jobs it takes. */
-  private async sign(): Promise<void> {
-    if (!this.kind.signs) return;
-    const seconds = Math.round((performance.now() - this.start) / 1000);
-    const { name, lanes, count: images, failed } = this;
-    const imagesPerSecond = this.rate.of(images);
-    const about = { name, build: this.options.build, lanes, seconds, images, imagesPerSecond };
-    await sign(this.connection.redis, 'worker', { ...about, failed });
   }
 }

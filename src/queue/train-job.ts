@@ -55,6 +55,10 @@ const MOST_OF_ONE = 1e6;
 /** The id of a job, a hash of its data. */
 export const idOfTraining = (job: TrainJob): string => hashOf('t', job);
 
+/** The id of the run that a job belongs to. */
+export const idOfRun = ({ config, images }: Pick<TrainJob, 'config' | 'images'>): string =>
+  hashOf('r', { config, images });
+
 /** `replica 2, steps 26 to 50`. */
 export const trainingInWords = ({ replica, from, until }: TrainJob): string =>
   `replica ${replica + 1}, steps ${from + 1} to ${until}`;

@@ -1,19 +1,14 @@
 /** Waiting for promises that may never settle, since Redis may be unreachable. */
 
-/** Waits for work for a limited time, ignoring its outcome. */
-export async function within(milliseconds: number, work: Promise<unknown>): Promise<void> {
+/** Waits for work for a limited time. Resolves to its result; undefined if it failed or takes longer. */
+export async function within<T>(milliseconds: number, work: Promise<T>): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, milliseconds);
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), milliseconds);
   });
-  await Promise.race([
-    work.then(
-      () => undefined,
-      () => undefined,
-    ),
-    late,
-  ]);
+  const result = await Promise.race([work.catch(() => undefined), late]);
   clearTimeout(timer);
+  return result;
 }
 
 /** Does something at once and then every so many seconds; failures are retried then. */

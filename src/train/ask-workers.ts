@@ -28,6 +28,7 @@ export async function connectQueue({
   config,
   queue = null,
   minutes,
+  signal,
   onEvent,
 }: TrainOptions): Promise<Connection | null> {
   if (queue === null) return null;
@@ -36,9 +37,8 @@ export async function connectQueue({
     throw new UsageError('--minutes: measures this machine alone; with --queue give --steps');
   const { connect } = await import('../queue/connect.js');
   const { parseAddress } = await import('../queue/address.js');
-  return connect('--queue', parseAddress('--queue', queue), (text) =>
-    onEvent?.({ kind: 'note', text }),
-  );
+  const onNote = (text: string) => onEvent?.({ kind: 'note', text });
+  return connect('--queue', parseAddress('--queue', queue), { onNote, signal });
 }
 
 /** Opens the trainer whose replicas are trained by workers. */

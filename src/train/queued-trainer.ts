@@ -9,21 +9,29 @@ import { parseRunConfig } from '../config/read.js';
 import { imagesOfStep } from '../config/replicas.js';
 import type { EvaluationBatch, StepResult, TrainBatch, Trainer } from '../contracts/trainer.js';
 import type { Dataset } from '../data/dataset.js';
-import { Interrupted, RunError } from '../errors.js';
+import { Interrupted, RunError, StepNotTaken } from '../errors.js';
 import { buildNetwork } from '../network/network.js';
 import { countParameters } from '../network/parameters.js';
 import type { Blob } from '../queue/blob.js';
 import { BlobCache } from '../queue/blob-cache.js';
-import { dropBlob, keepBlob, missingBytes } from '../queue/blobs.js';
-import { leave, present, processName, Rate, sign } from '../queue/board.js';
+import { keepBlob, missingBytes } from '../queue/blobs.js';
+import { GONE, leave, processName, Rate, SIGN } from '../queue/board.js';
 import { buildId } from '../queue/build.js';
-import { type Connection, checkRoom, explained } from '../queue/connect.js';
+import { type Connection, checkRoom, explained, withTransfers } from '../queue/connect.js';
 import { TRAIN } from '../queue/kinds.js';
+import { record, recordedBytes, sweep } from '../queue/ledger.js';
 import { openQueue, tidy, useBuild } from '../queue/queues.js';
 import { Requests } from '../queue/requests.js';
-import type { Images, ReplicaBlobs, TrainJob, TrainResult } from '../queue/train-job.js';
+import { untilRoom } from '../queue/room.js';
+import { Team, twinsOf } from '../queue/team.js';
+import {
+  type Images,
+  idOfRun,
+  type ReplicaBlobs,
+  type TrainJob,
+  type TrainResult,
+} from '../queue/train-job.js';
 import { within } from '../queue/waiting.js';
-import { plural } from '../units.js';
 import { unlessAborted } from '../unless-aborted.js';
 import { configOfJobs } from './job-config.js';
 import { packImages } from './packed-images.js';
@@ -54,51 +62,54 @@ export class QueuedTrainer implements Trainer {
   readonly replicas: ReplicatedTrainer['replicas'];
   private readonly inner: ReplicatedTrainer;
   private readonly options: QueuedOptions;
-  private readonly config: RunConfig;
+  private readonly run: OwnRun;
   private readonly build: string;
   private readonly cache: BlobCache;
   private readonly queue: Queue;
-  private readonly images: Images;
   private readonly requests: Requests<TrainJob, TrainResult>;
+  private readonly team: Team;
   private readonly report = new RoundReport();
   private readonly rate = new Rate();
-  private readonly name = `${processName()}-${randomBytes(2).toString('hex')}`;
   /** Each replica's moments after the last round, with which the next one begins. */
   private moments: readonly Blob[] = [];
   /** Files that the current jobs need. */
   private needed: readonly Blob[] = [];
-  /** Whether its first round is over. */
-  private begun = false;
   /** Computed steps that have not been requested yet. */
   private computed: StepResult[] = [];
   private done = 0;
-  private workers: number | undefined;
-  private readonly interrupt = () => void this.requests.end(new Interrupted('interrupted'));
+  /** Whether the last step of the stage is taken. */
+  private isOver = false;
+  private toldOfTwin = false;
+  private readonly interrupt = () => void this.requests.end(interrupted());
 
   private constructor(
     inner: ReplicatedTrainer,
     options: QueuedOptions,
     cache: BlobCache,
     queue: Queue,
-    images: Images,
+    run: OwnRun,
   ) {
     this.inner = inner;
     this.replicas = inner.replicas;
     this.options = options;
-    // As workers read it, so that they compute the same id.
-    const config: unknown = JSON.parse(JSON.stringify(configOfJobs(options.config)));
-    this.config = parseRunConfig('config', config);
+    this.run = run;
     this.build = buildId(options.config.computing.strict);
     this.cache = cache;
     this.queue = queue;
-    this.images = images;
-    this.requests = new Requests(TRAIN, options.connection, queue, () => this.upkeep());
+    const { connection, onNote } = options;
+    const { build } = this;
+    this.team = new Team({ connection, build, name: run.name, id: run.id, onNote });
+    this.requests = new Requests({
+      ...{ kind: TRAIN, connection, queue, onNote },
+      upkeep: (failing) => this.upkeep(failing),
+      onFull: () => this.team.isFull(),
+    });
     options.signal?.addEventListener('abort', this.interrupt, { once: true });
   }
 
   /** Uploads the images. @throws UsageError if Redis has no room for them and for a round */
   static async open(inner: ReplicatedTrainer, options: QueuedOptions): Promise<QueuedTrainer> {
-    const { connection, config, dataset } = options;
+    const { connection, config, dataset, signal, onNote } = options;
     const { redis, address } = connection;
     let queue: Queue | undefined;
     try {
@@ -106,15 +117,16 @@ export class QueuedTrainer implements Trainer {
       await cache.open();
       const blob = await cache.addFile((path) => packImages(path, dataset));
       const bytes = bytesOfRound(config, blob);
-      const missing = bytes.held - blob.bytes + (await missingBytes(redis, blob));
-      checkRoom(connection, await connection.info(), missing, 'images, and replicas in transit');
-      options.onNote(`queue   ${address.shown}: ${bytesInWords(bytes)}`);
-      await keepBlob(redis, cache.pathOf(blob), blob);
+      const run = ownRun(config, { blob, count: dataset.count });
+      await unlessAborted(signal, requireRoom(connection, run, bytes), interrupted);
+      onNote(`queue   ${address.shown}: ${bytesInWords(bytes)}`);
+      await record(redis, run.id, [blob]);
+      await unlessAborted(signal, keepBlob(redis, cache.pathOf(blob), blob), interrupted);
       const build = buildId(config.computing.strict);
       await useBuild(redis, build);
       queue = await openQueue(address, build, undefined, TRAIN.name);
       await tidy(redis, queue, address);
-      return new QueuedTrainer(inner, options, cache, queue, { blob, count: dataset.count });
+      return new QueuedTrainer(inner, options, cache, queue, run);
     } catch (error) {
       await queue?.close().catch(() => undefined);
       throw await explained(connection, error);
@@ -136,6 +148,7 @@ export class QueuedTrainer implements Trainer {
   async step({ step }: TrainBatch): Promise<StepResult> {
     if (this.computed.length === 0) this.computed = await this.round(step);
     this.done++;
+    this.isOver = step + 1 === this.options.until;
     return this.computed.shift()!;
   }
 
@@ -149,8 +162,10 @@ export class QueuedTrainer implements Trainer {
     const text = this.report.inWords(this.replicas.averaging);
     if (text !== null) onNote(`queue   ${text}`);
     const leaving = Promise.all([
-      this.requests.end(new Interrupted('interrupted')),
-      leave(connection.redis, 'run', this.name),
+      this.requests.end(interrupted()),
+      // A run that is over needs nothing any more; another one continues with what is there.
+      this.isOver ? this.sweep([]) : undefined,
+      leave(connection.redis, 'run', this.run.name),
     ]).then(() => this.queue.close());
     // Redis may be unreachable.
     await within(LEAVE, leaving);
@@ -163,10 +178,11 @@ export class QueuedTrainer implements Trainer {
     const begun = performance.now();
     const until = Math.min(this.options.rounds.endAfter(from), this.options.until);
     const jobs = await this.jobs(from, until);
-    await this.unlessInterrupted(this.keepNeeded());
-    const sent = performance.now();
-    const asked = Promise.all(jobs.map((job) => this.get(job)));
-    const results = await this.unlessInterrupted(asked);
+    const { results, sent } = await this.ask(jobs).catch(async (error: unknown) => {
+      if (error instanceof Interrupted) throw error;
+      const { message } = (await explained(this.options.connection, error)) as Error;
+      throw new StepNotTaken(message, { cause: error });
+    });
     await this.takeUp(results, until);
     await this.forget(jobs, results);
     const end = performance.now();
@@ -182,14 +198,51 @@ export class QueuedTrainer implements Trainer {
     }));
   }
 
+  /** Sends what a round's jobs begin with, and resolves to their results and to when everything was sent. Changes nothing here. */
+  private async ask(jobs: readonly TrainJob[]): Promise<{ results: Arrived[]; sent: number }> {
+    await this.unlessInterrupted(this.removeOld(jobs));
+    await this.unlessInterrupted(
+      untilRoom(
+        () => this.keepNeeded(),
+        () => {
+          if (this.requests.haveEnded) throw interrupted();
+          void this.team.isFull();
+        },
+      ),
+    );
+    const sent = performance.now();
+    const asked = Promise.all(jobs.map((job) => this.get(job)));
+    return { results: await this.unlessInterrupted(asked), sent };
+  }
+
+  /** Removes files of earlier rounds, also those of a process that was killed, except results that wait to be taken. */
+  private async removeOld(jobs: readonly TrainJob[]): Promise<void> {
+    const { redis } = this.options.connection;
+    const named = jobs.map((job) => ({ id: TRAIN.idOf(job), job }));
+    const results = await TRAIN.get(redis, named);
+    const waiting = results.flatMap((result) => (result ? blobsOf(result.end) : []));
+    await this.sweep([this.run.images.blob, ...this.needed, ...waiting]);
+  }
+
+  /** Removes the run's files from Redis, unless another process needs them for the same run. */
+  private async sweep(kept: readonly Blob[]): Promise<void> {
+    const { connection, onNote } = this.options;
+    const [twin] = await twinsOf(connection.redis, this.run);
+    if (!twin) return sweep(connection.redis, this.run.id, kept);
+    if (this.toldOfTwin) return;
+    this.toldOfTwin = true;
+    onNote(`queue   ${twin.name} trains the same run; both go on`);
+  }
+
   /** Runs something that needs Redis, which may be unreachable. Changes of the network are not interrupted. */
   private unlessInterrupted<T>(work: Promise<T>): Promise<T> {
-    return unlessAborted(this.options.signal, work, () => new Interrupted('interrupted'));
+    return unlessAborted(this.options.signal, work, interrupted);
   }
 
   /** The jobs of a round, with the files of the replicas' initial state. */
   private async jobs(from: number, until: number): Promise<TrainJob[]> {
-    const { build, config, images, replicas } = this;
+    const { build, replicas } = this;
+    const { config, images } = this.run;
     const starts: ReplicaBlobs[] = [];
     for (let r = 0; r < replicas.count; r++) starts.push(await this.store(r, starts[0]));
     this.needed = distinct(starts.flatMap(blobsOf));
@@ -204,12 +257,12 @@ export class QueuedTrainer implements Trainer {
     if (!common || !known) replicas.show(replica);
     const { weights, averages } = common
       ? first
-      : await storeWeights(cache, unet, this.config.training.ema.length);
+      : await storeWeights(cache, unet, this.run.config.training.ema.length);
     return { weights, averages, optimizer: known ?? (await storeMoments(cache, unet)) };
   }
 
   /** The result of a job, its arrival time, and its files in the cache. If files are missing or damaged, the job is repeated. */
-  private async get(job: TrainJob, attempt = 1): Promise<TrainResult & { readonly at: number }> {
+  private async get(job: TrainJob, attempt = 1): Promise<Arrived> {
     const { redis } = this.options.connection;
     const result = await this.requests.get(job);
     const at = performance.now();
@@ -225,9 +278,9 @@ export class QueuedTrainer implements Trainer {
   }
 
   private async takeUp(results: readonly TrainResult[], until: number): Promise<void> {
-    const { cache, unet, config, replicas } = this;
+    const { cache, unet, run, replicas } = this;
     for (const [replica, { end }] of results.entries()) {
-      await loadReplica(cache, unet, end, config.model, until);
+      await loadReplica(cache, unet, end, run.config.model, until);
       replicas.take(replica, true);
     }
     this.moments = results.map(({ end }) => end.optimizer);
@@ -236,48 +289,96 @@ export class QueuedTrainer implements Trainer {
   /** Removes a round's files, except the moments that the next one needs. */
   private async forget(jobs: readonly TrainJob[], results: readonly TrainResult[]): Promise<void> {
     const { redis } = this.options.connection;
-    for (const job of jobs) this.requests.done(job);
     const kept = new Set(this.moments.map(({ sha256 }) => sha256));
-    // What a run begins with may be in use by another, which begins with the same: moments of zeros, weights of one seed. It expires.
-    const starts = this.begun ? jobs.map(({ start }) => start) : [];
-    this.begun = true;
-    const all = [...starts, ...results.map(({ end }) => end)];
+    const all = [...jobs.map(({ start }) => start), ...results.map(({ end }) => end)];
     const old = distinct(all.flatMap(blobsOf)).filter(({ sha256 }) => !kept.has(sha256));
     this.needed = this.moments;
-    // The rest expires.
-    await within(LEAVE, Promise.all(old.map((blob) => dropBlob(redis, blob))));
+    // What cannot be removed now expires.
+    await within(LEAVE, this.sweep([this.run.images.blob, ...this.needed]));
+    const twins = await within(LEAVE, twinsOf(redis, this.run));
+    if (twins?.length !== 0) return;
+    for (const job of jobs) this.requests.done(job);
     for (const blob of old) await this.cache.drop(blob);
   }
 
   private async keepNeeded(): Promise<void> {
     const { redis } = this.options.connection;
-    const isNeeded = (blob: Blob) => blob === this.images.blob || this.needed.includes(blob);
+    const { id, images } = this.run;
+    const isNeeded = (blob: Blob) => blob === images.blob || this.needed.includes(blob);
+    const blobs = [images.blob, ...this.needed];
+    await record(redis, id, blobs);
     // A round that ends meanwhile removes its own files.
-    for (const blob of [this.images.blob, ...this.needed])
+    for (const blob of blobs)
       await keepBlob(redis, this.cache.pathOf(blob), blob).catch((error: unknown) => {
         if (isNeeded(blob)) throw error;
       });
   }
 
   /** Every two seconds: renews the files in Redis, announces this run, and looks for workers. */
-  private async upkeep(): Promise<void> {
-    const { connection, config, onNote } = this.options;
-    const { redis } = connection;
+  private async upkeep(failing: boolean): Promise<void> {
     await this.keepNeeded();
     if (this.requests.haveEnded) return;
-    const each = imagesOfStep(config.training);
-    await sign(redis, 'run', {
-      ...{ name: this.name, build: this.build },
+    const { training } = this.run.config;
+    const each = imagesOfStep(training);
+    const about = {
       done: this.done * each,
-      total: config.training.steps! * each,
+      total: training.steps! * each,
       imagesPerSecond: this.rate.of(this.done * each),
       jobs: this.requests.count,
-    });
-    const there = (await present(redis, 'worker')).filter(({ build }) => build === this.build);
-    if (this.workers === there.length) return;
-    this.workers = there.length;
-    if (there.length > 0) onNote(`${plural(there.length, 'worker')} there`);
-    else onNote(`no worker of ${this.build} is there; haze worker starts one`);
+    };
+    await this.team.look(about, failing);
+  }
+}
+
+/** A result with the time of its arrival. */
+type Arrived = TrainResult & { readonly at: number };
+
+const interrupted = () => new Interrupted('interrupted');
+
+/** A run as this process announces it. */
+interface OwnRun {
+  readonly name: string;
+  readonly id: string;
+  /** As workers read it, so that they compute the same ids. */
+  readonly config: RunConfig;
+  readonly images: Images;
+}
+
+function ownRun(whole: RunConfig, images: Images): OwnRun {
+  const text: unknown = JSON.parse(JSON.stringify(configOfJobs(whole)));
+  const config = parseRunConfig('config', text);
+  const name = `${processName()}-${randomBytes(2).toString('hex')}`;
+  return { name, id: idOfRun({ config, images }), config, images };
+}
+
+/**
+ * Checks that Redis has room for the images and a round, where files that a killed process left of the same run do not count: they are needed
+ * again, or removed. Its announcement may still be there for some seconds, which are waited for.
+ * @throws UsageError
+ */
+async function requireRoom(
+  connection: Connection,
+  run: OwnRun,
+  { held }: RoundBytes,
+): Promise<void> {
+  const { redis } = connection;
+  for (let waited = 0; ; waited++) {
+    const alone = (await twinsOf(redis, run)).length === 0;
+    const own = alone
+      ? await recordedBytes(redis, run.id)
+      : run.images.blob.bytes - (await missingBytes(redis, run.images.blob));
+    try {
+      const needed = withTransfers(held) - own;
+      return checkRoom(
+        connection,
+        await connection.info(),
+        needed,
+        'images, and replicas in transit',
+      );
+    } catch (error) {
+      if (alone || waited > GONE + SIGN) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    }
   }
 }
 

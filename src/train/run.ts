@@ -5,7 +5,7 @@ import { imagesOfStep } from '../config/replicas.js';
 import type { Trainer } from '../contracts/trainer.js';
 import type { BatchPlan } from '../data/batches.js';
 import type { TrainingData } from '../data/held-out.js';
-import { Interrupted } from '../errors.js';
+import { Interrupted, RunError, StepNotTaken } from '../errors.js';
 import { shellWord } from '../shell-word.js';
 import { plural } from '../units.js';
 import { PaceReport } from './header.js';
@@ -16,12 +16,17 @@ import { Rounds } from './rounds.js';
 import { RunOutputs, type Saved } from './run-outputs.js';
 import type { Start } from './start.js';
 
+type About = Pick<TrainOptions, 'out' | 'queue'>;
+
 /** The interruption of a run that has saved its state. */
-export const interruptedAt = (out: string, { path, step }: Saved): Interrupted =>
-  new Interrupted(
-    `interrupted at step ${step}; saved ${path}\n` +
-      `To continue: haze train --out ${shellWord(out)} --resume`,
-  );
+export const interruptedAt = (about: About, { path, step }: Saved): Interrupted =>
+  new Interrupted(`interrupted at step ${step}; saved ${path}\n${howToContinue(about)}`);
+
+/** An address may hold a password, which REDIS_URL shows nobody. */
+function howToContinue({ out, queue = null }: About): string {
+  const own = queue === null ? '' : ` --queue ${queue.includes('@') ? 'env' : shellWord(queue)}`;
+  return `To continue: haze train --out ${shellWord(out)} --resume${own}`;
+}
 
 /** Called after each step and everything that follows it; the next one starts when it has resolved. */
 export type AfterStep = () => Promise<void>;
@@ -84,7 +89,7 @@ export class Run {
       await this.finish();
       if (taken < this.until) await this.afterStep();
       if (this.until < this.total && this.options.signal?.aborted)
-        throw interruptedAt(this.options.out, outputs.saved!);
+        throw interruptedAt(this.options, outputs.saved!);
     } finally {
       outputs.close();
     }
@@ -174,10 +179,15 @@ export class Run {
       await this.stop(step, epoch);
   }
 
-  /** Ends a run that was interrupted while it waited for others. @throws Interrupted once the state is saved; else the error */
+  /** Ends a run that was interrupted while it waited for others, or lost them. @throws Interrupted once the state is saved; else the error */
   private async cease(error: unknown, taken: number): Promise<never> {
-    if (!(error instanceof Interrupted)) throw error;
-    return this.stop(taken, this.plan.epochOf(Math.max(0, taken - 1)));
+    const epoch = this.plan.epochOf(Math.max(0, taken - 1));
+    if (error instanceof Interrupted) return this.stop(taken, epoch);
+    if (!(error instanceof StepNotTaken) || taken === this.begin.taken) throw error;
+    const { outputs, options } = this;
+    if (outputs.saved?.step !== taken) await outputs.save(taken, epoch);
+    const to = howToContinue(options);
+    throw new RunError(`${error.message}\nSaved ${outputs.saved!.path}\n${to}`, { cause: error });
   }
 
   /** What follows a checkpoint and an interruption came before: the end of a round, the held-out loss of an epoch, samples. */
@@ -222,6 +232,6 @@ export class Run {
   private async stop(step: number, epoch: number): Promise<never> {
     const { outputs } = this;
     if (outputs.saved?.step !== step) await outputs.save(step, epoch);
-    throw interruptedAt(this.options.out, outputs.saved!);
+    throw interruptedAt(this.options, outputs.saved!);
   }
 }

@@ -9,10 +9,16 @@ import type { Blob } from '../queue/blob.js';
 import { keepBlob } from '../queue/blobs.js';
 import type { Connection } from '../queue/connect.js';
 import { computingOf } from '../queue/generate-job.js';
-import { hashOf } from '../queue/job-id.js';
+import { record } from '../queue/ledger.js';
 import { Hopeless, type Maker, type MakerOptions, Stopped } from '../queue/maker.js';
 import { untilRoom } from '../queue/room.js';
-import { isTold, type ReplicaBlobs, type TrainJob, type TrainResult } from '../queue/train-job.js';
+import {
+  idOfRun,
+  isTold,
+  type ReplicaBlobs,
+  type TrainJob,
+  type TrainResult,
+} from '../queue/train-job.js';
 import { within } from '../queue/waiting.js';
 import { learningRate } from './learning-rate.js';
 import { openTrainer } from './open-trainer.js';
@@ -69,7 +75,7 @@ export class TrainMaker implements Maker<TrainJob, TrainResult> {
       const loaded = performance.now();
       const losses = await this.steps(trainer, images, job);
       const computed = performance.now();
-      const end = await this.send(trainer.unet, job.config.training.ema.length);
+      const end = await this.send(trainer.unet, job);
       const sent = performance.now();
       await this.forget(job, end);
       return {
@@ -105,8 +111,8 @@ export class TrainMaker implements Maker<TrainJob, TrainResult> {
   }
 
   private async open(job: TrainJob): Promise<Current> {
-    const { build: _, config, images } = job;
-    const id = hashOf('r', { config, images });
+    const { config, images } = job;
+    const id = idOfRun(job);
     if (this.current?.id === id) return this.current;
     await this.close();
     const { model, data } = config;
@@ -150,12 +156,13 @@ export class TrainMaker implements Maker<TrainJob, TrainResult> {
   }
 
   /** Sends the trained replica to the cache and to Redis. */
-  private async send(unet: NetworkDevice, averages: number): Promise<ReplicaBlobs> {
+  private async send(unet: NetworkDevice, job: TrainJob): Promise<ReplicaBlobs> {
     const { cache } = this.options;
     const end = {
-      ...(await storeWeights(cache, unet, averages)),
+      ...(await storeWeights(cache, unet, job.config.training.ema.length)),
       optimizer: await storeMoments(cache, unet),
     };
+    await record(this.connection.redis, idOfRun(job), blobsOf(end));
     for (const blob of blobsOf(end)) await this.upload(cache.pathOf(blob), blob);
     return end;
   }

@@ -46,7 +46,9 @@ export async function trainLocked(
   const given = { ...asked, onEvent: notes.onEvent };
   try {
     await checkStart(given);
-    const connection = await connectQueue(given);
+    const connection = await connectQueue(given).catch((error: unknown) => {
+      throw error instanceof Interrupted ? interruptedEarly(given.resume) : error;
+    });
     try {
       return await trainStages(given, { hold, afterStep, connection });
     } finally {
@@ -203,7 +205,7 @@ async function trainStage(
     return await new Run(options, config, trainer, data, plan, begin, stage, afterStep).go();
   } catch (error) {
     if (!signal?.aborted || error !== signal.reason) throw error;
-    throw saved ? interruptedAt(options.out, saved) : interruptedEarly(options.resume);
+    throw saved ? interruptedAt(options, saved) : interruptedEarly(options.resume);
   } finally {
     await data?.close();
     await trainer.dispose();

@@ -162,7 +162,7 @@ redisTest(
     };
     const options = queued(server, { signal: abort.signal, onEvent });
     const running = generate(options);
-    const line = `there is no worker for ${buildId(false)}; haze worker starts one`;
+    const line = `there is no worker for ${buildId(false)}; there is one of 0.0.1-relaxed-000000000000: version, --strict and processor must agree`;
     await until(() => notes.includes(line));
     await sleep(500);
     abort.abort();
@@ -280,35 +280,84 @@ redisTest(
   },
 );
 
+redisTest('Workers and a run wait for a full Redis, and nothing is lost', async (t) => {
+  const server = await startRedis(t);
+  const redis = clientOf(t, server);
+  // So many that they cannot all be done before it is full, however busy the machine is.
+  const many = { count: 400 };
+  const notes: string[] = [];
+  const onEvent = (event: GenerateEvent) => {
+    if (event.kind === 'note') notes.push(event.text);
+  };
+  const options = queued(server, { ...many, onEvent });
+  const running = generate(options);
+  const worker = await workerHere(t, server);
+  await until(async () => (await pictures(options.out)) >= 4);
+  await redis.config('SET', 'maxmemory', '1');
+  const full = / is full, using .* of its maxmemory of 1 bytes; waiting for room/;
+  await until(() => worker.notes.some((note) => full.test(note)));
+  await until(() => notes.some((note) => full.test(note)));
+  // What is lost cannot be asked for again yet.
+  await redis.flushall();
+  await sleep(1000);
+  await t.throwsAsync(generate({ ...options, out: join(folder, `out-${outs++}`) }), {
+    instanceOf: UsageError,
+    message: /^--queue: .*: expected room for .* \(weights, and \d+ images in transit\), got a/,
+  });
+  await redis.config('SET', 'maxmemory', '0');
+  t.is((await running).made, 400);
+  t.true(notes.includes(`${server.url} has room again`), notes.join('\n'));
+  t.false(
+    notes.some((note) => /there is no worker/.test(note) && notes.indexOf(note) > 0),
+    'workers that cannot announce themselves are not missed',
+  );
+  t.is(notes.filter((note) => full.test(note)).length, 1);
+  const alone = optionsIn(folder, `alone-${outs++}`, { ...work, ...many });
+  await generate(alone);
+  t.deepEqual(await hashes(options.out), await hashes(alone.out));
+});
+
 redisTest(
-  'Workers wait for a full Redis, and a run ends with a one-line error; nothing is lost',
+  'A job whose data are not JSON fails like others, and the worker continues',
   async (t) => {
     const server = await startRedis(t);
     const redis = clientOf(t, server);
-    // So many that they cannot all be done before it is full, however busy the machine is.
-    const many = { count: 400 };
-    const options = queued(server, many);
-    const running = t.throwsAsync(generate(options), { instanceOf: RunError });
+    const connection = redisOptions(parseAddress('--queue', server.url));
+    const queue = new Queue(QUEUE, { connection, prefix: 'haze' });
+    t.teardown(() => queue.close());
+    await queue.add('generate', {}, { jobId: 'g1' });
+    await redis.hset(keyOf('g1'), 'data', '{broken');
     const worker = await workerHere(t, server);
-    await until(async () => (await pictures(options.out)) >= 4);
-    await redis.config('SET', 'maxmemory', '1');
-    await until(() =>
-      worker.notes.some((note) => / is full, using .* of its maxmemory of/.test(note)),
-    );
-    // What is lost cannot be asked for again.
-    await redis.flushall();
-    const { message } = (await running)!;
-    t.regex(message, /^redis:\/\/.* is full, using .* of its maxmemory of 1 bytes; free some/);
-    await t.throwsAsync(generate(options), {
-      instanceOf: UsageError,
-      message: /^--queue: .*: expected room for .* \(weights, and \d+ images in transit\), got a/,
-    });
-    await redis.config('SET', 'maxmemory', '0');
-    const { made, kept } = await generate(options);
-    t.is(made + kept, 400);
-    t.true(kept >= 4);
-    const alone = optionsIn(folder, `alone-${outs++}`, { ...work, ...many });
-    await generate(alone);
-    t.deepEqual(await hashes(options.out), await hashes(alone.out));
+    await until(async () => (await queue.getJobState('g1')) === 'failed');
+    t.true(worker.notes.includes("g1: the job's data are not JSON"), worker.notes.join('\n'));
+    const options = queued(server);
+    await generate(options);
+    t.deepEqual(await hashes(options.out), expected);
   },
 );
+
+redisTest('A cache that is removed under a worker is made again', async (t) => {
+  const server = await startRedis(t);
+  const worker = await workerHere(t, server);
+  await rm(worker.cache.folder, { recursive: true });
+  const options = queued(server);
+  await generate(options);
+  t.deepEqual(await hashes(options.out), expected);
+});
+
+redisTest('Why an attempt failed is reported, without the path on the worker', async (t) => {
+  const server = await startRedis(t);
+  const failing = await workerHere(t, server);
+  await rm(failing.cache.folder, { recursive: true });
+  await writeFile(failing.cache.folder, 'no folder');
+  const notes: string[] = [];
+  const onEvent = (event: GenerateEvent) => {
+    if (event.kind === 'note') notes.push(event.text);
+  };
+  const options = queued(server, { onEvent });
+  const running = generate(options);
+  const told = /^images? .*: failed, and is tried again: cannot write its cache.*ENOTDIR/;
+  await until(() => notes.some((note) => told.test(note)));
+  await workerHere(t, server);
+  t.is((await running).made, 64);
+});

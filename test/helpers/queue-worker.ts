@@ -4,7 +4,7 @@ import type { GenerateOptions } from '../../src/generate/options.js';
 import { BlobCache } from '../../src/queue/blob-cache.js';
 import { buildId } from '../../src/queue/build.js';
 import { GENERATE, TRAIN } from '../../src/queue/kinds.js';
-import { serve } from '../../src/queue/serve.js';
+import { serve, service } from '../../src/queue/serve.js';
 import { TrainMaker } from '../../src/train/train-maker.js';
 import { type Running, startHaze } from './cli.js';
 import { temporaryFolder } from './folder.js';
@@ -35,15 +35,14 @@ export async function workerHere(
     if (event.text !== undefined) onNote(event.text);
   };
   const serving = serve(
-    GENERATE,
+    [service(GENERATE, maker)],
     connection,
-    maker,
-    { build, lostAfter: 2, onEvent },
+    { build, lostAfter: 2, cache: cache.folder, onEvent },
     abort.signal,
   );
-  const stop = () => {
+  const stop = async () => {
     abort.abort();
-    return serving;
+    return (await serving).count('images');
   };
   t.teardown(stop);
   return { notes, cache, stop };
@@ -98,10 +97,15 @@ export async function trainerHere(
   const onEvent = (event: { kind: string; text?: string }) => {
     if (event.text !== undefined) onNote(event.text);
   };
-  const serving = serve(TRAIN, connection, maker, { build, lostAfter: 2, onEvent }, abort.signal);
-  const stop = () => {
+  const serving = serve(
+    [service(TRAIN, maker)],
+    connection,
+    { build, lostAfter: 2, cache: cache.folder, onEvent },
+    abort.signal,
+  );
+  const stop = async () => {
     abort.abort();
-    return serving;
+    return (await serving).count('steps');
   };
   t.teardown(stop);
   return { notes, cache, stop };

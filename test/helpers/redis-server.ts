@@ -36,8 +36,8 @@ export class RedisServer {
     await once(process, 'exit');
   }
 
-  kill(): void {
-    this.process?.kill('SIGKILL');
+  kill(signal: NodeJS.Signals = 'SIGKILL'): void {
+    this.process?.kill(signal);
   }
 
   /** A client that is the test's to disconnect. */

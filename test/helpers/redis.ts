@@ -48,7 +48,7 @@ export async function connectionTo(
   { url }: Pick<RedisServer, 'url'>,
   onNote?: (text: string) => void,
 ): Promise<Connection> {
-  const connection = await connect('--queue', parseAddress('--queue', url), onNote);
+  const connection = await connect('--queue', parseAddress('--queue', url), { onNote });
   t.teardown(() => connection.close());
   return connection;
 }

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { readdir, readFile, truncate, utimes, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ExecutionContext } from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { RunError } from '../../src/errors.js';
 import { sha256 } from '../../src/io/hash.js';
 import { BlobCache } from '../../src/queue/blob-cache.js';
-import { type Blob, fetchBlob, keepBlob, missingBytes } from '../../src/queue/blobs.js';
+import { type Blob, CHUNK, fetchBlob, keepBlob, missingBytes } from '../../src/queue/blobs.js';
 import { temporaryFolder } from '../helpers/folder.js';
 import { weightsOf } from '../helpers/generate.js';
 import { clientOf, redisTest, startRedis } from '../helpers/redis.js';
@@ -42,7 +42,7 @@ redisTest('a process that needs a file renews its expiry and uploads missing chu
   t.true((await missingBytes(redis, blob)) > 0);
   await keepBlob(redis, path, blob);
   t.true((await redis.ttl(chunk(blob, 0))) > 3500);
-  t.is(await redis.strlen(chunk(blob, 1)), 8 << 20);
+  t.is(await redis.strlen(chunk(blob, 1)), CHUNK);
 });
 
 redisTest('a damaged file is refused and removed, from Redis and from disk', async (t) => {
@@ -58,12 +58,12 @@ redisTest('a damaged file is refused and removed, from Redis and from disk', asy
   for (const damage of damages) {
     await keepBlob(redis, path, blob);
     await damage();
-    const message = /^weights [0-9a-f]{12}: the copy in Redis is damaged; it was removed, to be/;
+    const message = /^file [0-9a-f]{12}: the copy in Redis is damaged; it was removed, to be/;
     await t.throwsAsync(fetch(), { instanceOf: RunError, message });
     t.deepEqual(await redis.keys('*'), []);
     t.deepEqual(await readdir(folder), []);
   }
-  await t.throwsAsync(fetch(), { message: /^weights [0-9a-f]{12}: part 1 is not in Redis$/ });
+  await t.throwsAsync(fetch(), { message: /^file [0-9a-f]{12}: part 1 is not in Redis$/ });
 });
 
 redisTest('weights in the cache are checked at every use', async (t) => {
@@ -89,4 +89,24 @@ redisTest('weights in the cache are checked at every use', async (t) => {
   await utimes(path, old, old);
   await there.open();
   t.deepEqual(await readdir(there.folder), [], 'and goes when it has not been used for a week');
+});
+
+redisTest('a file of the own cache that was damaged or removed is not uploaded', async (t) => {
+  const redis = clientOf(t, await startRedis(t));
+  const { path, blob } = await fileOf(t);
+  await truncate(path, 1000);
+  const refused = (what: RegExp) =>
+    t.throwsAsync(keepBlob(redis, path, blob), { instanceOf: RunError, message: what });
+  await refused(/^file [0-9a-f]{12}: the file in this machine's cache is damaged$/);
+  await rm(path);
+  await refused(/^file [0-9a-f]{12}: the file in this machine's cache is missing$/);
+  t.deepEqual(await redis.keys('*'), []);
+});
+
+test('a cache that cannot be written is refused when it is opened', async (t) => {
+  if (process.platform !== 'linux') return t.pass();
+  await t.throwsAsync(new BlobCache('/proc/self').open(), {
+    instanceOf: RunError,
+    message: /^cannot write \/proc\/self: /,
+  });
 });

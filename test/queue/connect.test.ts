@@ -1,12 +1,21 @@
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import test from 'ava';
-import { RunError, UsageError } from '../../src/errors.js';
+import { Interrupted, RunError, UsageError } from '../../src/errors.js';
 import { parseAddress } from '../../src/queue/address.js';
 import { checkRoom, connect, explained } from '../../src/queue/connect.js';
 import { haze } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
-import { clientOf, connectionTo, freePort, redisTest, startRedis } from '../helpers/redis.js';
+import {
+  clientOf,
+  connectionTo,
+  freePort,
+  redisTest,
+  startRedis,
+  until,
+} from '../helpers/redis.js';
 
 const refused = (url: string) => connect('--queue', parseAddress('--queue', url));
 
@@ -93,6 +102,58 @@ redisTest('loss and return of Redis are reported once each', async (t) => {
   await server.start();
   t.is(await waiting, 'PONG');
   t.deepEqual(notes, [`${server.url} is unreachable; waiting for it`, `${server.url} is back`]);
+});
+
+test('who accepts connections and does not answer, or answers otherwise, is no Redis', async (t) => {
+  const replies = {
+    '': 'cannot be reached: it accepts connections, but does not answer',
+    'HTTP/1.1 400 Bad Request\r\n\r\n':
+      'what listens there is no Redis, or expects TLS (rediss://)',
+    '-DENIED Redis is running in protected mode because protected mode is enabled\r\n':
+      'this Redis runs in protected mode, without a password, and serves its own machine alone; start it with --requirepass',
+    '-ERR max number of clients reached\r\n':
+      'this Redis has as many clients as its maxclients allows',
+  };
+  for (const [reply, reason] of Object.entries(replies)) {
+    const server = createServer((socket) => {
+      socket.on('error', () => {}).write(reply);
+      if (reply.startsWith('-')) socket.end();
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const url = `redis://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const patience = reply === '' ? 500 : 10_000;
+    await t.throwsAsync(connect('--queue', parseAddress('--queue', url), { patience }), {
+      instanceOf: RunError,
+      message: `--queue: ${url}: ${reason}`,
+    });
+    server.close();
+  }
+});
+
+test('waiting for the first answer can be interrupted', async (t) => {
+  const server = createServer().listen(0, '127.0.0.1');
+  t.teardown(() => server.close());
+  await once(server, 'listening');
+  const url = `redis://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const signal = AbortSignal.timeout(200);
+  await t.throwsAsync(connect('--queue', parseAddress('--queue', url), { signal }), {
+    instanceOf: Interrupted,
+  });
+});
+
+redisTest('a Redis that freezes is reported, and that it answers again', async (t) => {
+  const server = await startRedis(t);
+  const notes: string[] = [];
+  await connectionTo(t, server, (text) => notes.push(text));
+  server.kill('SIGSTOP');
+  await until(() => notes.length > 0);
+  server.kill('SIGCONT');
+  await until(() => notes.length > 1);
+  t.deepEqual(notes, [
+    `${server.url} has not answered for 15 s; waiting for it`,
+    `${server.url} answers again`,
+  ]);
 });
 
 test('the message says if nothing listens or the host does not exist', async (t) => {

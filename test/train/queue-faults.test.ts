@@ -284,3 +284,96 @@ redisTest('A slow network that breaks during a transfer loses nothing', async (t
   t.deepEqual(read(options), read(local));
   t.true(worker.notes.some((note) => /is unreachable; waiting for it$/.test(note)));
 });
+
+redisTest('A run waits for a full Redis, says so once, and changes no bit', async (t) => {
+  const server = await startRedis(t);
+  const redis = clientOf(t, server);
+  const { options, notes, steps } = listening(queued(server));
+  const running = train(options);
+  await trainerHere(t, server);
+  await until(() => steps.length > 0);
+  await redis.config('SET', 'maxmemory', '1');
+  const full = / is full, using .* of its maxmemory of 1 bytes; waiting for room/;
+  await until(() => notes.some((note) => full.test(note)));
+  await sleep(2500);
+  t.true(steps.length < STEPS);
+  await redis.config('SET', 'maxmemory', '0');
+  await running;
+  t.is(notes.filter((note) => full.test(note)).length, 1, notes.join('\n'));
+  t.deepEqual(read(options), read(local));
+});
+
+redisTest(
+  'A Redis that refuses a write ends a run with a one-line error, after its last state is saved',
+  async (t) => {
+    const server = await startRedis(t);
+    const redis = clientOf(t, server);
+    const { options, steps } = listening(queued(server));
+    const running = t.throwsAsync(train(options), { instanceOf: RunError });
+    await trainerHere(t, server);
+    await until(() => steps.length > 0);
+    await redis.acl('SETUSER', 'default', '-set', '-zadd');
+    const { message } = (await running)!;
+    const [, step] = /\nSaved .*step-(\d+)\n/.exec(message) ?? [];
+    t.regex(message, /^redis:\/\/127\.0\.0\.1:\d+: NOPERM [^\n]*\nSaved /);
+    t.true([30, 60].includes(Number(step)), message);
+    const to = `To continue: haze train --out ${options.out} --resume --queue ${server.url}`;
+    t.is(message.split('\n').at(-1), to);
+    await redis.acl('SETUSER', 'default', '+set', '+zadd');
+    await train({ ...options, resume: true });
+    t.deepEqual(read(options), read(local));
+  },
+);
+
+redisTest('The same run in two folders at once comes to the same bits', async (t) => {
+  const server = await startRedis(t);
+  await trainerHere(t, server);
+  const [one, two] = [listening(queued(server)), listening(queued(server))];
+  await Promise.all([train(one.options), train(two.options)]);
+  for (const { options } of [one, two]) t.deepEqual(read(options), read(local));
+  const told = [...one.notes, ...two.notes].filter((note) => /trains the same run/.test(note));
+  t.true(told.length > 0);
+});
+
+redisTest(
+  'What a killed run left in Redis does not count against the room for its resume',
+  async (t) => {
+    const server = await startRedis(t);
+    const redis = clientOf(t, server);
+    const env = { HAZE_CACHE: join(folder, 'cache') };
+    const own = ['--queue', server.url];
+    const before = Number(/used_memory:(\d+)/.exec(await redis.info('memory'))![1]);
+    const first = startHaze(t, folder, [...WORDS, '--out', 'tight', ...own], env);
+    const worker = await trainerHere(t, server);
+    const saved = () => {
+      try {
+        return readdirSync(join(folder, 'tight/checkpoints')).filter((name) => /^step/.test(name));
+      } catch {
+        return [];
+      }
+    };
+    await until(() => saved().length >= 2);
+    first.process.kill('SIGKILL');
+    await first.exit;
+    await worker.stop();
+    const left = Number(/used_memory:(\d+)/.exec(await redis.info('memory'))![1]);
+    t.true(left > before + 100_000, 'it left something');
+    const resume = () => haze(folder, ['train', '--out', 'tight', '--resume', ...own], env);
+    const asked = ({ code, stderr }: { code: number | null; stderr: string }) => {
+      t.is(code, 2, stderr);
+      const [, size, unit] = /expected room for (\S+) (\w+)/.exec(stderr) ?? [];
+      return Number(size) * (unit === 'MiB' ? 2 ** 20 : 2 ** 10);
+    };
+    await redis.config('SET', 'maxmemory', String(left));
+    const room = asked(await resume());
+    await redis.config('SET', 'maxmemory', String(Math.ceil(left + room + 500_000)));
+    await trainerHere(t, server);
+    const again = await resume();
+    t.is(again.code, 0, again.stderr);
+    t.deepEqual(await redis.keys('haze:blob:*'), []);
+    await rm(join(folder, 'tight'), { recursive: true });
+    await redis.config('SET', 'maxmemory', '1');
+    const whole = asked(await haze(folder, [...WORDS, '--out', 'tight', ...own], env));
+    t.true(whole > room + 100_000, `${whole} without files, ${room} with them`);
+  },
+);
