@@ -224,14 +224,17 @@ export class QueuedTrainer implements Trainer {
     await this.sweep([this.run.images.blob, ...this.needed, ...waiting]);
   }
 
-  /** Removes the run's files from Redis, unless another process needs them for the same run. */
-  private async sweep(kept: readonly Blob[]): Promise<void> {
+  /** Removes the run's files from Redis, unless another process needs them for the same run. Resolves to whether there is none. */
+  private async sweep(kept: readonly Blob[]): Promise<boolean> {
     const { connection, onNote } = this.options;
     const [twin] = await twinsOf(connection.redis, this.run);
-    if (!twin) return sweep(connection.redis, this.run.id, kept);
-    if (this.toldOfTwin) return;
+    if (!twin) {
+      await sweep(connection.redis, this.run.id, kept);
+      return true;
+    }
+    if (!this.toldOfTwin) onNote(`queue   ${twin.name} trains the same run; both go on`);
     this.toldOfTwin = true;
-    onNote(`queue   ${twin.name} trains the same run; both go on`);
+    return false;
   }
 
   /** Runs something that needs Redis, which may be unreachable. Changes of the network are not interrupted. */
@@ -288,15 +291,13 @@ export class QueuedTrainer implements Trainer {
 
   /** Removes a round's files, except the moments that the next one needs. */
   private async forget(jobs: readonly TrainJob[], results: readonly TrainResult[]): Promise<void> {
-    const { redis } = this.options.connection;
     const kept = new Set(this.moments.map(({ sha256 }) => sha256));
     const all = [...jobs.map(({ start }) => start), ...results.map(({ end }) => end)];
     const old = distinct(all.flatMap(blobsOf)).filter(({ sha256 }) => !kept.has(sha256));
     this.needed = this.moments;
     // What cannot be removed now expires.
-    await within(LEAVE, this.sweep([this.run.images.blob, ...this.needed]));
-    const twins = await within(LEAVE, twinsOf(redis, this.run));
-    if (twins?.length !== 0) return;
+    const alone = await within(LEAVE, this.sweep([this.run.images.blob, ...this.needed]));
+    if (!alone) return;
     for (const job of jobs) this.requests.done(job);
     for (const blob of old) await this.cache.drop(blob);
   }
