@@ -6,6 +6,8 @@ export const DATA = {
   cars32:
     "train/ with the 5,000 photographs of CIFAR-10's automobiles, test/ with its 1,000 others",
   garments: '900 grey pictures of garments, 28x28 pixels',
+  emoji:
+    '3,786 emoji of 64x64 pixels: img/google/64 of the npm package emoji-datasource-google 16.0.0',
 };
 
 /** Models that pictures are drawn from: the words after `haze train`, and minutes on two cores. */
@@ -35,6 +37,17 @@ export const MODELS = {
     train:
       'CARS32/train --preset pictures-32 --steps 20700 --weighting none --time-sampling uniform --sample-every 0 --save-every 300 --keep 69',
   },
+  hours: {
+    minutes: 118,
+    data: 'cars32',
+    train:
+      'CARS32/train --preset pictures-32 --steps 12000 --sample-every 0 --save-every 300 --keep 40',
+  },
+  cars64: {
+    minutes: 36,
+    data: 'cars32',
+    train: 'CARS32/train --preset pictures-64 --steps 1200 --sample-every 0',
+  },
   short: {
     minutes: 6,
     data: 'cars32',
@@ -55,6 +68,12 @@ export const MODELS = {
     data: 'garments',
     train: 'GARMENTS --preset sprites-28 --sample-every 0',
   },
+  emoji: {
+    minutes: 89,
+    data: 'emoji',
+    train:
+      'EMOJI --preset pictures-64 --time-sampling uniform --no-flip --steps 3000 --held-out 0.1',
+  },
 };
 
 const PRESETS = ['reference', 'small', 'tiny', 'unet2d-32', 'unet2d-64'];
@@ -69,6 +88,15 @@ const GUIDES = [
   ['MODELS/long/checkpoints/step-5100', 3.5],
   ['TMP/short', 2],
   ['TMP/short', 2.5],
+];
+
+/** Guides of today's recipe after as long a time. */
+const HOURS_GUIDES = [
+  ['none', 1],
+  ['MODELS/hours/checkpoints/step-600', 1.5],
+  ['MODELS/hours/checkpoints/step-1200', 1.25],
+  ['MODELS/hours/checkpoints/step-3000', 1.5],
+  ['MODELS/hours/checkpoints/step-6000', 1.5],
 ];
 
 const UNWEIGHTED = '--weighting none --time-sampling uniform';
@@ -140,6 +168,22 @@ export const ROWS = {
     ...{ pictures: ['cars-plain.png'], where: 'QUALITY', minutes: 1, model: 'photographs' },
     commands: ['haze sample MODELS/photographs --count 40 --guidance 1 --out OUT/cars-plain.png'],
   },
+  'cars-hours': {
+    ...{ pictures: ['cars-hours.png'], figures: "a classifier's judgement with other guides" },
+    ...{ where: 'QUALITY; QUALITY, The guide', minutes: 30, model: 'hours' },
+    needs: 'PYTHON with torch, h5py and pillow',
+    commands: [
+      'haze sample MODELS/hours --count 40 --out OUT/cars-hours.png',
+      'haze generate MODELS/hours --count 1000 --format npz --out TMP/hours',
+      ...HOURS_GUIDES.map(
+        ([guide, w], i) =>
+          `haze generate MODELS/hours --count 500 --format npz --guide ${guide} --guidance ${w} --out TMP/${i}`,
+      ),
+      [JUDGE, 'TMP/hours/images.npz', ...HOURS_GUIDES.map((_, i) => `TMP/${i}/images.npz`)].join(
+        ' ',
+      ),
+    ],
+  },
   'cars-small': {
     ...{ pictures: ['cars-small.png'], figures: "a classifier's judgement of 1,000 of these" },
     ...{ where: 'QUALITY', minutes: 15, model: 'small' },
@@ -154,6 +198,17 @@ export const ROWS = {
     ...{ pictures: ['garments.png'], where: 'QUALITY', minutes: 1, model: 'garments' },
     commands: ['haze sample MODELS/garments --count 60 --out OUT/garments.png'],
   },
+  emoji: {
+    ...{ pictures: ['emoji.png'], figures: 'distances of emoji, drawn and held out' },
+    ...{ where: 'QUALITY, Emoji', minutes: 45, model: 'emoji' },
+    commands: [
+      'haze sample MODELS/emoji --count 64 --out OUT/emoji.png',
+      'haze generate MODELS/emoji --count 500 --format npz --out TMP/emoji',
+      'haze generate MODELS/emoji --count 500 --format npz --guidance 1 --out TMP/plain',
+      'haze evaluate TMP/emoji/images.npz --reference EMOJI --nearest TMP/near.png',
+      'haze evaluate TMP/plain/images.npz --reference EMOJI',
+    ],
+  },
   judge: {
     ...{ figures: "a classifier's judgement of samples and photographs", where: 'QUALITY' },
     ...{ minutes: 18, model: 'photographs', needs: 'PYTHON with torch, h5py and pillow' },
@@ -161,6 +216,15 @@ export const ROWS = {
       'haze generate MODELS/photographs --count 1000 --format npz --out TMP/cars',
       'haze generate MODELS/photographs --count 1000 --format npz --guidance 1 --out TMP/plain',
       `${JUDGE} TMP/cars/images.npz TMP/plain/images.npz CARS32/test`,
+    ],
+  },
+  'judge-64': {
+    ...{ figures: 'the same of a short run at 64x64', where: 'QUALITY, Photographs at 64x64' },
+    ...{ minutes: 15, model: 'cars64', needs: 'PYTHON with torch, h5py and pillow' },
+    commands: [
+      'haze generate MODELS/cars64 --count 500 --format npz --out TMP/cars64',
+      'haze generate MODELS/cars64 --count 500 --format npz --guidance 1 --out TMP/plain',
+      `${JUDGE} TMP/cars64/images.npz TMP/plain/images.npz`,
     ],
   },
   'judge-quick': {
@@ -252,6 +316,11 @@ export const ROWS = {
     },
     ...{ needs: 'Python 3 and a C++ compiler' },
     commands: ['HAZE_CACHE=TMP/cache haze setup tensorflow'],
+  },
+  'setup-cuda': {
+    ...{ figures: 'the same with CUDA', where: 'guides/devices, tensorflow', minutes: 5 },
+    ...{ needs: 'Python 3, a C++ compiler and 9 GB of disk' },
+    commands: ['HAZE_CACHE=TMP/cache haze setup tensorflow --cuda'],
   },
   recipes: {
     ...{ figures: 'images per second of training, on Node 20', where: 'README, Recipes' },

