@@ -32,14 +32,16 @@ export async function readRunConfig(path: string): Promise<RunConfig> {
 
 /**
  * The config of the run in a folder that a resume names.
+ * @param expected the beginning of the message
  * @throws UsageError if there is no run
  */
-export async function readRunIn(folder: string): Promise<RunConfig> {
+export async function readRunIn(
+  folder: string,
+  expected = '--resume: expected the folder of a run in --out',
+): Promise<RunConfig> {
   const { config } = runPaths(folder);
   if (await isFile(config)) return readRunConfig(config);
-  throw new UsageError(
-    `--resume: expected the folder of a run in --out, got ${folder}, which has no config.json`,
-  );
+  throw new UsageError(`${expected}, got ${folder}, which has no config.json`);
 }
 
 /** The config in a parsed JSON value; `where` names it in errors. */

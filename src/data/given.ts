@@ -54,7 +54,7 @@ export async function openGiven(
   const hash = createHash('sha256');
   const places: Place[] = [];
   const labels: (string | number | undefined)[] = [];
-  for await (const given of untilAborted(images, signal)) {
+  for await (const given of untilAborted(where, images, signal)) {
     const image = readImage(`${where}: image ${places.length}`, given, labels);
     const { width, height, channels, label, pixels } = image;
     hash.update(`${JSON.stringify([width, height, channels, label])}\n`).update(pixels);
@@ -78,11 +78,15 @@ export async function openGiven(
 
 /** The images of an iterable; an abort also ends the wait for one that does not come. @throws Interrupted */
 async function* untilAborted(
+  where: string,
   images: GivenImages,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<GivenImage, void, undefined> {
-  const iterator =
-    Symbol.asyncIterator in images ? images[Symbol.asyncIterator]() : images[Symbol.iterator]();
+  const iterator = beginOf(images)!() as AsyncIterator<GivenImage> | Iterator<GivenImage>;
+  if (typeof (iterator as Partial<typeof iterator> | null)?.next !== 'function')
+    throw new UsageError(
+      `${where}: expected an iterable of images, whose iterator has a next(), got ${describe(iterator)}`,
+    );
   const interrupted = () =>
     new Interrupted('interrupted while images were read; nothing was written');
   let open = true;
@@ -106,9 +110,16 @@ async function* untilAborted(
 
 /** Whether a value is a list of images or another iterable; text does not count. */
 export const isIterable = (value: unknown): boolean =>
-  typeof value === 'object' &&
-  value !== null &&
-  (Symbol.iterator in value || Symbol.asyncIterator in value);
+  typeof value === 'object' && value !== null && beginOf(value) !== undefined;
+
+/** How an iterable makes its iterator; undefined of anything else. */
+function beginOf(value: object): (() => unknown) | undefined {
+  const { [Symbol.asyncIterator]: later, [Symbol.iterator]: now } = value as Partial<
+    Record<symbol, unknown>
+  >;
+  const begin = [later, now].find((begin) => typeof begin === 'function');
+  return begin && (() => (begin as () => unknown).call(value));
+}
 
 function checkIterable(where: string, images: unknown): void {
   if (!isIterable(images))

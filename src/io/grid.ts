@@ -1,5 +1,5 @@
 /** Lays images out side by side, enlarged so that a 32-pixel image can be seen. */
-import { ShapeError } from '../errors.js';
+import { ShapeError, UsageError } from '../errors.js';
 
 /** Images of one size: u8 [count, height, width, channel], row-major, without padding. */
 export interface Images {
@@ -22,9 +22,13 @@ export interface Layout {
   readonly gap?: number;
 }
 
-/** All images in rows. @throws ShapeError if the data do not match the sizes, or are empty */
+/**
+ * All images in rows.
+ * @throws ShapeError if the data do not match the sizes, or are empty; UsageError for anything but images and whole numbers
+ */
 export function grid(images: Images, layout: Layout = {}): Picture {
-  checkImages(images);
+  checkImages('grid', images);
+  checkLayout(layout);
   const { count, height, width, channels } = images;
   const columns = Math.min(layout.columns ?? Math.ceil(Math.sqrt(count)), count);
   const gap = layout.gap ?? 2;
@@ -48,6 +52,7 @@ export function grid(images: Images, layout: Layout = {}): Picture {
 
 /** All images in one row: the frames of a film. @throws ShapeError like `grid` */
 export function strip(frames: Images, layout: Omit<Layout, 'columns'> = {}): Picture {
+  checkImages('strip', frames);
   return grid(frames, { ...layout, columns: frames.count });
 }
 
@@ -56,6 +61,7 @@ export function strip(frames: Images, layout: Omit<Layout, 'columns'> = {}): Pic
  * @throws ShapeError if the frames differ in number or size of images, or there are none
  */
 export function film(frames: readonly Images[], layout: Omit<Layout, 'columns'> = {}): Picture {
+  checkFrames('film', frames);
   const first = frames[0];
   if (!first) throw new ShapeError('film: expected one frame or more, got none');
   const size = first.height * first.width * first.channels;
@@ -63,7 +69,6 @@ export function film(frames: readonly Images[], layout: Omit<Layout, 'columns'> 
   for (const [column, frame] of frames.entries()) {
     if (shape(frame) !== shape(first))
       throw new ShapeError(`film: frame ${column} is ${shape(frame)}, the first ${shape(first)}`);
-    checkImages(frame);
     for (let k = 0; k < frame.count; k++)
       data.set(frame.data.subarray(k * size, (k + 1) * size), (k * frames.length + column) * size);
   }
@@ -92,13 +97,44 @@ function paste(
   }
 }
 
-function checkImages({ data, count, height, width, channels }: Images): void {
-  const expected = count * height * width * channels;
-  if (expected === 0) throw new ShapeError('grid: expected one image or more, got none');
-  if (data.length !== expected)
-    throw new ShapeError(
-      `grid: ${count} images of ${height}x${width}x${channels} have ${expected} bytes, data has ${data.length}`,
+/** @throws UsageError for anything but images; ShapeError if the data do not match the sizes, or are empty */
+export function checkImages(where: string, images: Images): void {
+  const { data, count, height, width, channels }: Partial<Images> = images ?? {};
+  const sizes = { count, height, width, channels };
+  const sound = Object.values(sizes).every((size) => Number.isSafeInteger(size) && size! >= 0);
+  if (!((data as unknown) instanceof Uint8Array) || !sound)
+    throw new UsageError(
+      `${where}: expected { data, count, height, width, channels }, with data in a Uint8Array and whole numbers`,
     );
+  const expected = count! * height! * width! * channels!;
+  if (expected === 0) throw new ShapeError(`${where}: expected one image or more, got none`);
+  if (data!.length !== expected)
+    throw new ShapeError(
+      `${where}: ${count} images of ${height}x${width}x${channels} have ${expected} bytes, data has ${data!.length}`,
+    );
+}
+
+/** Checks each of several. @throws like `checkImages`, and UsageError for anything but a list */
+export function checkFrames(where: string, frames: readonly Images[]): void {
+  if (!Array.isArray(frames)) throw new UsageError(`${where}: expected a list of frames`);
+  for (const frame of frames) checkImages(where, frame);
+}
+
+/** @throws UsageError for anything but whole numbers */
+function checkLayout(layout: Layout): void {
+  if (typeof layout !== 'object' || layout === null)
+    throw new UsageError(`grid: expected an object of settings, got ${String(layout)}`);
+  for (const [name, least] of [
+    ['columns', 1],
+    ['scale', 1],
+    ['gap', 0],
+  ] as const) {
+    const value = layout[name] ?? least;
+    if (!Number.isSafeInteger(value) || value < least)
+      throw new UsageError(
+        `grid.${name}: expected a whole number of ${least} or more, got ${String(value)}`,
+      );
+  }
 }
 
 const shape = ({ count, height, width, channels }: Images): string =>

@@ -30,12 +30,13 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** A value as JSON; of one that nests deeper than the stack goes, that it does. Undefined where JSON has nothing for it. */
+/** A value as JSON; of one that nests deeper than the stack goes, that it does. Undefined where JSON has nothing for it, as for a bigint. */
 export function jsonText(value: unknown): string | undefined {
   try {
     return JSON.stringify(value);
   } catch (error) {
     if (error instanceof RangeError) return 'a value that nests too deep';
+    if (error instanceof TypeError) return undefined;
     throw error;
   }
 }

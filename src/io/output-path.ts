@@ -13,12 +13,17 @@ export async function checkOutputPath(
   path: string,
   extensions: readonly string[],
 ): Promise<void> {
-  if (!extensions.includes(extensionOf(path)))
-    throw new UsageError(`${flag}: expected a name ending in ${or(extensions)}, got ${path}`);
+  checkExtension(flag, path, extensions);
   if (!(await isFolder(dirname(path))))
     throw new UsageError(`${flag}: expected a file in an existing folder, got ${path}`);
   if (await isFolder(path))
     throw new UsageError(`${flag}: expected the name of a file, got the folder ${path}`);
+}
+
+/** @throws UsageError if the extension is none of these, which have the dot */
+export function checkExtension(where: string, path: string, extensions: readonly string[]): void {
+  if (!extensions.includes(extensionOf(path)))
+    throw new UsageError(`${where}: expected a name ending in ${or(extensions)}, got ${path}`);
 }
 
 /** The extension in lower case, with its dot: `.png` of `a/B.PNG`. */

@@ -1,6 +1,7 @@
 /** Reads tensors by name from any file that has them: safetensors, or the output of `torch.save`. */
 import type { Tensor } from '../network/state.js';
 import { withInputFile } from './input-file.js';
+import { requirePath } from './require-path.js';
 import { openSafetensors, type Safetensors } from './safetensors.js';
 import type { TensorFile } from './tensor-file.js';
 import { isTorchFile } from './torch/is-torch-file.js';
@@ -27,7 +28,8 @@ export function withTensorFile<T>(path: string, use: (file: TensorFile) => Promi
  * are named by their path: `model_state_dict.conv0.weight`. Floats become F32 (F64 is rounded), all others I64.
  * @throws UsageError with file, tensor, expected and got, for a file that is damaged or has unsupported contents
  */
-export function readTensors(path: string): Promise<Safetensors> {
+export async function readTensors(path: string): Promise<Safetensors> {
+  requirePath('readTensors', path, EXPECTED);
   return withTensorFile(path, async (file) => {
     const tensors = new Map<string, Tensor>();
     for (const name of file.entries.keys()) tensors.set(name, await file.read(name));

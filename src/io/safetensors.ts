@@ -12,6 +12,7 @@ import { writeAtomically, writeFully } from './atomic.js';
 import { describeKind, fileKind, KIND_BYTES } from './file-kind.js';
 import { fitsHalf, floatToHalf } from './half.js';
 import { type InputFile, withInputFile } from './input-file.js';
+import { requirePath } from './require-path.js';
 import { type Header, inFileOrder } from './safetensors-header.js';
 import { type LoadedHeader, loadHeader, openTensors, readNamed } from './safetensors-reader.js';
 import { bytesOf } from './tensor-data.js';
@@ -50,7 +51,8 @@ function halved(tensor: Tensor): WrittenTensor {
  * Reads every tensor of a file; floats become F32 (F64 is rounded), all others I64.
  * @throws UsageError with file, tensor, expected and got, for an invalid safetensors file
  */
-export function readSafetensors(path: string): Promise<Safetensors> {
+export async function readSafetensors(path: string): Promise<Safetensors> {
+  requirePath('readSafetensors', path, 'a .safetensors file');
   return withFile(path, async (file, loaded) => {
     const { tensors: infos, metadata } = loaded.header;
     const read = new Map<string, Tensor>();
@@ -73,6 +75,7 @@ export async function writeSafetensors(
   tensors: WrittenTensors,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
+  requirePath('writeSafetensors', path, 'the path of a file');
   await writeAtomically(path, (file) => writeTensors(file, tensors, metadata));
 }
 

@@ -1,5 +1,6 @@
 /** The reverse process with any function as the network, for programs. */
 import { readSeed } from '../config/computing.js';
+import { CONDITION_SETTINGS } from '../config/condition.js';
 import type { DiffusionConfig } from '../config/config.js';
 import {
   DIFFUSION_DEFAULTS,
@@ -16,7 +17,9 @@ import { makeTrajectory } from '../diffusion/sampler.js';
 import { makeSchedule } from '../diffusion/schedule.js';
 import { Arithmetic } from '../engine/arithmetic.js';
 import { Interrupted, ShapeError, UsageError } from '../errors.js';
+import { plural } from '../units.js';
 import { type AnySamplingSettings, readAnySampling, split } from './draw.js';
+import { settingsOf } from './settings-of.js';
 import { asProgramEach } from './spelling.js';
 
 /**
@@ -25,9 +28,13 @@ import { asProgramEach } from './spelling.js';
  */
 export type Network = (x: Float32Array, t: number) => Float32Array | Promise<Float32Array>;
 
+/** Settings of the reverse process that a model's network has: a function handles its own norms and classes. */
+const OF_MODELS = ['norm', ...CONDITION_SETTINGS] as const;
+const DRAWN = SAMPLING_SETTINGS.filter((name) => !OF_MODELS.some((other) => other === name));
+
 /** How to draw. The settings are the flags of `haze sample`, with the flags' defaults. */
 export interface DrawWithSettings
-  extends Omit<AnySamplingSettings, 'norm'>,
+  extends Omit<AnySamplingSettings, (typeof OF_MODELS)[number]>,
     Partial<Omit<DiffusionConfig, 'loss'>> {
   /** Values per image, in any layout. E.g. `values: 32 * 32 * 3`. */
   readonly values: number;
@@ -70,7 +77,7 @@ async function* walkSteps(
 ): AsyncGenerator<DrawStep, void, undefined> {
   if (typeof network !== 'function')
     throw new UsageError(`drawWith: expected a function as the network, got ${typeof network}`);
-  const { signal, noise, ...given } = settings ?? {};
+  const { signal, noise, ...given } = settingsOf('drawWith', settings);
   const { trajectory, count, values, seed } = readSettings(given);
   const random = new CounterRandom(seed);
   const draw = (purpose: Purpose, stream: number): Float32Array => {
@@ -94,16 +101,21 @@ async function* walkSteps(
   }
 }
 
-/** Settings of the reverse process: a custom network handles its own norms. */
-const DRAWN = SAMPLING_SETTINGS.filter((name) => name !== 'norm');
+/** The most values of an image, and of all together: 4 GiB. */
+const MOST_VALUES = 2 ** 30;
 
 function readSettings(given: object) {
   const [draw, rest] = split(given, DRAWN);
   const source = new JsonObject('drawWith', rest, 'all');
   const whole = (name: string, max: number) => source.whole(name, { min: 1, max });
-  const [values, count] = [whole('values', 2 ** 30), whole('count', 65_536) ?? 1];
+  const [values, count] = [whole('values', MOST_VALUES), whole('count', 65_536) ?? 1];
   if (values === undefined)
     throw new UsageError('drawWith.values: expected a whole number of 1 or more, got nothing');
+  const most = Math.floor(MOST_VALUES / values);
+  if (count > most)
+    throw new UsageError(
+      `drawWith.count: expected at most ${plural(most, 'image')} of ${values} values, got ${count}`,
+    );
   const seed = readSeed(source) ?? 0;
   const asked = { ...readDiffusion(source), ...readObjective(source) };
   const diffusion = withDiffusion(DIFFUSION_DEFAULTS, asked);

@@ -12,10 +12,10 @@ import { JsonObject } from '../config/json.js';
 import { openModel } from '../config/open-model.js';
 import { checkNorm, readSampling, SAMPLING_SETTINGS } from '../config/sampling.js';
 import type { SamplingDefaults } from '../config/scheduler.js';
-import { quote } from '../config/source.js';
 import type { CustomSampler } from '../diffusion/custom-sampler.js';
 import { mostSteps, OWN_SETTINGS, type SamplerName } from '../diffusion/samplers.js';
 import { UsageError } from '../errors.js';
+import { requirePath } from '../io/require-path.js';
 import type { Hints } from '../network/recognise.js';
 import { byOwnNames } from './field-names.js';
 
@@ -100,7 +100,7 @@ export async function readDraw<Event, Own>(
   settings: Omit<DrawSettings<Event>, 'sampler'> & AnySamplingSettings,
   readOwn: (source: JsonObject, computing: ComputingConfig) => Own,
 ) {
-  requirePath(where, path);
+  requirePath(where, path, MODEL);
   const { requireCuda, signal, onEvent, ...given } = settings;
   const [draw, rest] = split(given, SAMPLING_SETTINGS);
   const source = new JsonObject(where, byOwnNames(where, rest), 'all');
@@ -150,13 +150,6 @@ export function readAnySampling(
 
 /** What a model's path may be. */
 export const MODEL = 'a run, a checkpoint folder, a diffusers folder or a file of weights';
-
-/** @throws UsageError for anything but a path; JavaScript programs have no type checks */
-export function requirePath(where: string, path: unknown, expected = MODEL): void {
-  if (typeof path === 'string' && path !== '') return;
-  const got = path === undefined || path === '' ? 'nothing' : quote(path);
-  throw new UsageError(`${where}: expected ${expected}, got ${got}`);
-}
 
 /** Computing settings. */
 export const readComputers = (source: JsonObject): ComputingConfig =>

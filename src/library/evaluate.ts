@@ -5,9 +5,11 @@ import { type GivenImages, isIterable } from '../data/given.js';
 import { evaluate as evaluateOptions } from '../evaluate/evaluate.js';
 import type { EvaluateEvent, Evaluation } from '../evaluate/options.js';
 import { readEvaluateOptions } from '../evaluate/read-options.js';
-import { type DrawSettings, MODEL, requirePath, split } from './draw.js';
+import { requirePath } from '../io/require-path.js';
+import { type DrawSettings, MODEL, split } from './draw.js';
 import { byOwnNames } from './field-names.js';
-import { asProgram, telling } from './spelling.js';
+import { settingsOf } from './settings-of.js';
+import { asProgram } from './spelling.js';
 
 /** What to compute. The settings are the flags of `haze evaluate`, with the flags' defaults. */
 export interface EvaluateSettings extends DrawSettings<EvaluateEvent> {
@@ -66,9 +68,7 @@ export interface EvaluateSettings extends DrawSettings<EvaluateEvent> {
  * @throws UsageError for a subject that cannot be evaluated this way, and for invalid settings; RunError; Interrupted
  */
 export const evaluate = (subject: string, settings: EvaluateSettings = {}): Promise<Evaluation> =>
-  asProgram('evaluate', () =>
-    measure(subject, { ...settings, ...telling('evaluate', settings.onEvent) }),
-  );
+  asProgram('evaluate', () => measure(subject, settingsOf('evaluate', settings)));
 
 async function measure(subject: string, settings: EvaluateSettings): Promise<Evaluation> {
   requirePath('evaluate', subject, `images, statistics of features, or ${MODEL}`);

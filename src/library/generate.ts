@@ -4,7 +4,8 @@ import { UsageError } from '../errors.js';
 import { generate as generateWeights } from '../generate/generate.js';
 import type { GenerateEvent, GenerateResult } from '../generate/options.js';
 import { type DrawSettings, readDraw } from './draw.js';
-import { asProgram, telling } from './spelling.js';
+import { settingsOf } from './settings-of.js';
+import { asProgram } from './spelling.js';
 
 /** What to draw. The settings are the flags of `haze generate`, with the flags' defaults. */
 export interface GenerateSettings
@@ -22,9 +23,7 @@ export interface GenerateSettings
  *   other images; RunError for a full disk; Interrupted once finished images are on disk.
  */
 export const generate = (model: string, settings: GenerateSettings): Promise<GenerateResult> =>
-  asProgram('generate', () =>
-    make(model, { ...settings, ...telling('generate', settings.onEvent) }),
-  );
+  asProgram('generate', () => make(model, settingsOf('generate', settings)));
 
 async function make(model: string, settings: GenerateSettings): Promise<GenerateResult> {
   const { sampler }: { readonly sampler?: unknown } = settings;

@@ -8,9 +8,11 @@ import { readDrawn } from '../config/guide.js';
 import { JsonObject } from '../config/json.js';
 import { type OpenModel, openModel } from '../config/open-model.js';
 import { checkNorm, SAMPLING_SETTINGS } from '../config/sampling.js';
+import { quote } from '../config/source.js';
 import { passesOf } from '../diffusion/guidance.js';
 import { CounterRandom } from '../diffusion/random.js';
 import { Interrupted, RunError, ShapeError, UsageError } from '../errors.js';
+import { requirePath } from '../io/require-path.js';
 import { readWeights } from '../io/weights.js';
 import { MOST_OF_CLASSES, usualCount } from '../sample/class-rows.js';
 import { batchFor, drawImages, planSampling, type SamplingPlan } from '../sample/draw-images.js';
@@ -19,15 +21,16 @@ import type { SampleEvent } from '../sample/options.js';
 import { SplitSampler } from '../sample/split-sampler.js';
 import {
   type AnySamplingSettings,
+  MODEL,
   type ModelSettings,
   readAnySampling,
   readComputers,
-  requirePath,
   split,
 } from './draw.js';
 import type { DrawStep } from './draw-with.js';
 import { byOwnNames } from './field-names.js';
 import { classesOf, readFrames, type Samples } from './sample.js';
+import { settingsOf } from './settings-of.js';
 import { asProgram, asProgramEach, respell } from './spelling.js';
 import { Turns } from './turns.js';
 
@@ -101,10 +104,10 @@ export interface Model {
  * @throws UsageError if it is not a model, and for settings that are invalid or differ from the run's
  */
 export const load = (path: string, settings: LoadSettings = {}): Promise<Model> =>
-  asProgram('load', () => open(path, settings));
+  asProgram('load', () => open(path, settingsOf('load', settings)));
 
 async function open(path: string, settings: LoadSettings): Promise<Model> {
-  requirePath('load', path);
+  requirePath('load', path, MODEL);
   const { requireCuda = false, onNote: tell, ...given } = settings;
   const onNote = tell && ((text: string) => tell(respell(text, 'load')));
   const source = new JsonObject('load', byOwnNames('load', given), 'all');
@@ -185,7 +188,8 @@ class LoadedModel implements Model {
   }
 
   sample(settings: ModelSampleSettings = {}): Promise<Samples> {
-    return asProgram(placeIn('sample'), () => this.#draw(settings));
+    const place = placeIn('sample');
+    return asProgram(place, () => this.#draw(settingsOf('model.sample', settings, place)));
   }
 
   async #draw(settings: ModelSampleSettings): Promise<Samples> {
@@ -209,7 +213,8 @@ class LoadedModel implements Model {
     return asProgramEach(placeIn('sampleSteps'), this.#steps(settings));
   }
 
-  async *#steps(settings: ModelStepsSettings): AsyncGenerator<DrawStep, void, undefined> {
+  async *#steps(given: ModelStepsSettings): AsyncGenerator<DrawStep, void, undefined> {
+    const settings = settingsOf('model.sampleSteps', given);
     const { plan, count, seed, ...how } = await this.#read('model.sampleSteps', settings);
     const random = new CounterRandom(seed);
     const { trajectory, batch } = plan;
@@ -362,17 +367,21 @@ function countImages(x: Float32Array, { size, channels }: ModelConfig): number {
 
 /** One timestep per image. @throws ShapeError for another number of them; UsageError for values that are not numbers */
 function readTimes(t: number | ArrayLike<number>, count: number): Float32Array {
-  if (typeof t !== 'number' && (t as ArrayLike<number> | undefined)?.length === undefined)
+  if (typeof t !== 'number' && (typeof t !== 'object' || t?.length === undefined))
     throw new UsageError(`model.predict: expected a timestep or a list of them, got ${kindOf(t)}`);
-  const times =
-    typeof t === 'number' ? new Float32Array(count).fill(t) : Float32Array.from(Array.from(t));
+  const times: readonly unknown[] =
+    typeof t === 'number' ? new Array<number>(count).fill(t) : Array.from(t);
   if (times.length !== count)
     throw new ShapeError(
       `model.predict: expected one timestep, or ${count}, one per image, got ${times.length}`,
     );
-  const wrong = times.find((time) => !Number.isFinite(time));
-  if (wrong === undefined) return times;
-  throw new UsageError(`model.predict: expected timesteps that are finite numbers, got ${wrong}`);
+  const isTime = (time: unknown): time is number =>
+    typeof time === 'number' && Number.isFinite(Math.fround(time));
+  if (times.every(isTime)) return Float32Array.from(times);
+  const wrong = times.find((time) => !isTime(time));
+  throw new UsageError(
+    `model.predict: expected timesteps that are finite numbers, got ${quote(wrong)}`,
+  );
 }
 
 /** The type of a value, for messages. */

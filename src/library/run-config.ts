@@ -16,10 +16,12 @@ import { GIVEN, type GivenImages, isIterable } from '../data/given.js';
 import { type LossWeighting, makeLossWeights } from '../diffusion/loss-weights.js';
 import { makeSchedule } from '../diffusion/schedule.js';
 import { UsageError } from '../errors.js';
+import { requirePath } from '../io/require-path.js';
 import type { NetworkKind } from '../network/network.js';
 import type { SimpleConfig } from '../network/simple.js';
 import type { Unet2dConfig } from '../network/unet2d-config.js';
 import { byOwnNames } from './field-names.js';
+import { settingsOf } from './settings-of.js';
 import { asProgram, asProgramNow } from './spelling.js';
 
 /** Settings of the network; those of the other network are refused. */
@@ -100,8 +102,9 @@ export interface RunOptions extends RunSettings {
  * The configuration of a new run, for `train`.
  * @throws UsageError naming the setting, with what was expected and what was given.
  */
-export const runConfig = ({ data, ...settings }: RunOptions): RunConfig =>
+export const runConfig = (options: RunOptions): RunConfig =>
   asProgramNow('runConfig', () => {
+    const { data, ...settings } = settingsOf('runConfig', options);
     const named = nameOf('runConfig', data);
     return readWeighted('runConfig', settings, (source) => newRunConfig(named, source));
   });
@@ -111,13 +114,13 @@ export const runConfig = ({ data, ...settings }: RunOptions): RunConfig =>
  * `threads`, `device`, `strict`, `wide`, `saveEvery`, `sampleEvery` and `keep` may change.
  * @throws UsageError for another change, and if there is no run.
  */
-export const resumeConfig = (
-  out: string,
-  { data, ...settings }: Partial<RunOptions> = {},
-): Promise<RunConfig> =>
+export const resumeConfig = (out: string, changes: Partial<RunOptions> = {}): Promise<RunConfig> =>
   asProgram('resumeConfig', async () => {
+    const folder = 'the folder of a run';
+    requirePath('resumeConfig', out, folder);
+    const { data, ...settings } = settingsOf('resumeConfig', changes);
     const named = data === undefined ? undefined : nameOf('resumeConfig', data);
-    const run = await readRunIn(out);
+    const run = await readRunIn(out, `resumeConfig: expected ${folder}`);
     return readWeighted('resumeConfig', settings, (source) =>
       resumedRunConfig(out, run, named, source),
     );

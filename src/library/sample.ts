@@ -8,7 +8,8 @@ import { MOST_OF_CLASSES, usualCount } from '../sample/class-rows.js';
 import type { SampleEvent, SampleOptions, SampleResult } from '../sample/options.js';
 import { sample as sampleWeights } from '../sample/sample.js';
 import { type AnySamplingSettings, type DrawSettings, readDraw } from './draw.js';
-import { asProgram, telling } from './spelling.js';
+import { settingsOf } from './settings-of.js';
+import { asProgram } from './spelling.js';
 
 /** How to sample. The settings are the flags of `haze sample`, with the flags' defaults. */
 export interface SampleSettings
@@ -35,7 +36,7 @@ export interface Samples extends SampleResult {
  * @throws UsageError if it is not a model, and for settings that are invalid or differ from the run's.
  */
 export const sample = (model: string, settings: SampleSettings = {}): Promise<Samples> =>
-  asProgram('sample', () => draw(model, { ...settings, ...telling('sample', settings.onEvent) }));
+  asProgram('sample', () => draw(model, settingsOf('sample', settings)));
 
 async function draw(model: string, settings: SampleSettings): Promise<Samples> {
   const { frames, ...rest } = settings;

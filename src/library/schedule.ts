@@ -1,9 +1,12 @@
 /** The forward process as tables, for programs. */
+import { readDiffusion, readObjective } from '../config/diffusion.js';
+import { JsonObject } from '../config/json.js';
 import {
   makeSchedule as make,
   type Schedule,
   type ScheduleOptions,
 } from '../diffusion/schedule.js';
+import { settingsOf } from './settings-of.js';
 import { asProgramNow } from './spelling.js';
 
 /**
@@ -12,4 +15,8 @@ import { asProgramNow } from './spelling.js';
  * @throws UsageError for invalid timesteps or betas.
  */
 export const makeSchedule = (options: ScheduleOptions): Schedule =>
-  asProgramNow('makeSchedule', () => make(options));
+  asProgramNow('makeSchedule', () => {
+    const given = settingsOf('makeSchedule', options);
+    const source = new JsonObject('makeSchedule', given, 'all');
+    return make({ ...given, ...readDiffusion(source), ...readObjective(source) });
+  });

@@ -1,10 +1,13 @@
 /** Training, for programs. */
 
+import { JsonObject } from '../config/json.js';
+import { readMinutes } from '../config/training.js';
 import { UsageError } from '../errors.js';
 import type { TrainOptions, TrainResult } from '../train/options.js';
 import { trainSteps as steps, type TrainStep } from '../train/steps.js';
 import { train as trainRun } from '../train/train.js';
-import { asProgram, asProgramEach, telling } from './spelling.js';
+import { settingsOf } from './settings-of.js';
+import { asProgram, asProgramEach } from './spelling.js';
 
 /**
  * Trains a network on images, including everything else that belongs to a run.
@@ -48,9 +51,10 @@ const OWN = [
 
 const place = (name: string): string => `${OWN.includes(name) ? 'train' : 'runConfig'}.${name}`;
 
-function spelt(options: TrainOptions): TrainOptions {
+function spelt(given: TrainOptions): TrainOptions {
+  const options = settingsOf('train', given, place);
   checkOptions(options);
-  return { ...options, ...telling(place, options.onEvent) };
+  return options;
 }
 
 const KNOWN: Readonly<Record<keyof TrainOptions, true>> = {
@@ -59,7 +63,7 @@ const KNOWN: Readonly<Record<keyof TrainOptions, true>> = {
   ...{ signal: true, onEvent: true },
 };
 
-/** What the compiler checks for TypeScript: a setting of the config beside it would do nothing. @throws UsageError */
+/** What the compiler checks for TypeScript, and the command line of flags: a setting of the config beside it would do nothing. @throws UsageError */
 function checkOptions(options: TrainOptions): void {
   const unknown = Object.keys(options).find((name) => !(name in KNOWN));
   if (unknown !== undefined)
@@ -71,4 +75,9 @@ function checkOptions(options: TrainOptions): void {
     throw new UsageError('train.config: expected what runConfig or resumeConfig returns');
   if (typeof out !== 'string' || out === '')
     throw new UsageError(`train.out: expected the run's folder, got ${typeof out}`);
+  const source = new JsonObject('train', options, 'all');
+  for (const name of ['resume', 'advise', 'tensorboard', 'requireCuda']) source.boolean(name);
+  source.whole('dataBudget', { min: 0 });
+  source.text('queue');
+  readMinutes(source, options.resume ?? false);
 }

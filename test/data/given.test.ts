@@ -133,3 +133,18 @@ test('an abort ends reading', async (t) => {
   });
   t.is(read, 5);
 });
+
+test('an iterable without an iterator is refused', async (t) => {
+  for (const iterator of [null, 5, {}]) {
+    const images = { [Symbol.iterator]: () => iterator } as unknown as GivenImages;
+    await t.throwsAsync(openGiven('data', images, BUDGET), {
+      instanceOf: UsageError,
+      message: /^data: expected an iterable of images, whose iterator has a next\(\), got/,
+    });
+  }
+  const none = { [Symbol.asyncIterator]: null } as unknown as GivenImages;
+  await t.throwsAsync(openGiven('data', none, BUDGET), {
+    instanceOf: UsageError,
+    message: /^data: expected a list or another iterable of images, got Object$/,
+  });
+});

@@ -145,6 +145,14 @@ test('invalid settings are refused by name', async (t) => {
     [{}, /^drawWith\.values: expected a whole number of 1 or more, got nothing$/, UsageError],
     [{ values: 12, sampler: 'eular' }, /^drawWith\.sampler: .*did you mean euler/, UsageError],
     [{ values: 12, stpes: 3 }, /^drawWith\.stpes: unknown/, UsageError],
+    [{ values: 12, class: 'x' }, /^drawWith\.class: unknown field/, UsageError],
+    [{ values: 12, guidance: 2 }, /^drawWith\.guidance: unknown field/, UsageError],
+    [{ values: 12, guide: 'x' }, /^drawWith\.guide: unknown field/, UsageError],
+    [
+      { values: 2 ** 30, count: 65_536 },
+      /^drawWith\.count: expected at most 1 image of 1073741824 values, got 65536$/,
+      UsageError,
+    ],
     [
       { values: 12, sampler: 'ddim', objective: 'flow' },
       /^drawWith\.sampler: ddim does not support/,

@@ -115,6 +115,9 @@ test('invalid settings are refused by name, and the model remains usable', async
       usage,
       /^model\.predict: expected images in a Float32Array, got Array$/,
     ],
+    [() => model.predict(x, '12' as never), usage, /a timestep or a list of them, got String$/],
+    [() => model.predict(x, ['1', '2'] as never), usage, /finite numbers, got 1$/],
+    [() => model.predict(x, 1e39), usage, /finite numbers, got 1e\+39$/],
     [() => model.predict(null as never, 3), usage, /in a Float32Array, got null$/],
     [() => model.predict(x, undefined as never), usage, /a timestep or a list.*, got undefined$/],
     [
