@@ -2,6 +2,7 @@ import { UsageError } from '../errors.js';
 import { kebab } from './flag.js';
 import { FIELD_FLAGS } from './network-fields.js';
 import {
+  asFloat,
   type Count,
   choose,
   describe,
@@ -122,8 +123,9 @@ export class Args implements Source {
     const values = text?.split(',').map(parseDecimal);
     const sound = values?.every((v) => within(v, 'number', range)) ?? true;
     if (!values || (isCount(values.length, count) && sound)) return values;
+    const why = values.map((value) => asFloat(value, range)).find((text) => text !== '') ?? '';
     throw new UsageError(
-      `${this.where(name)}: expected ${describeSeveral(count, 'number', range)} between commas, got ${quote(text)}`,
+      `${this.where(name)}: expected ${describeSeveral(count, 'number', range)} between commas, got ${quote(text)}${why}`,
     );
   }
 
@@ -153,10 +155,12 @@ export class Args implements Source {
     if (within(value, kind, range)) return value;
     const expected = [describe(kind, range), ...or].join(' or ');
     const each = list === undefined ? '' : ' between commas';
+    const why = kind === 'number' ? asFloat(value, range) : '';
     throw new UsageError(
-      `${this.where(name)}: expected ${expected}${each}, got ${quote(list ?? text)}`,
+      `${this.where(name)}: expected ${expected}${each}, got ${quote(list ?? text)}${why}`,
     );
   }
+
   private flag(name: string): string {
     return this.names[name] ?? kebab(name);
   }

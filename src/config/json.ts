@@ -1,5 +1,6 @@
 import { UsageError } from '../errors.js';
 import {
+  asFloat,
   type Count,
   choose,
   describe,
@@ -110,7 +111,12 @@ export class JsonObject implements Source {
     const isReal = (item: unknown): item is number =>
       typeof item === 'number' && within(item, 'number', range);
     if (Array.isArray(value) && isCount(value.length, count) && value.every(isReal)) return value;
-    throw this.unexpected(name, `a list of ${describeSeveral(count, 'number', range)}`, value);
+    throw this.unexpected(
+      name,
+      `a list of ${describeSeveral(count, 'number', range)}`,
+      value,
+      range,
+    );
   }
 
   booleans(name: string): boolean[] | undefined {
@@ -166,7 +172,8 @@ export class JsonObject implements Source {
     const word = words.find((word) => word === value);
     if (word !== undefined || value === undefined) return word;
     if (typeof value === 'number' && within(value, kind, range)) return value;
-    throw this.unexpected(name, [describe(kind, range), ...words].join(' or '), value);
+    const expected = [describe(kind, range), ...words].join(' or ');
+    throw this.unexpected(name, expected, value, kind === 'number' ? range : undefined);
   }
 
   private number(name: string, kind: 'whole number' | 'number', range: Range): number | undefined {
@@ -177,6 +184,7 @@ export class JsonObject implements Source {
       name,
       describe(kind, range),
       typeof value === 'string' ? JSON.stringify(value) : value,
+      kind === 'number' ? range : undefined,
     );
   }
 
@@ -188,8 +196,11 @@ export class JsonObject implements Source {
     throw this.unexpected(name, 'a value', value);
   }
 
-  private unexpected(name: string, expected: string, got: unknown): UsageError {
+  /** @param range of real numbers, which may be within it only in more than 32 bits */
+  private unexpected(name: string, expected: string, got: unknown, range?: Range): UsageError {
     const shown = got === undefined ? 'nothing' : quote(got);
-    return new UsageError(`${this.path}.${name}: expected ${expected}, got ${shown}`);
+    const each: unknown[] = range ? [got].flat() : [];
+    const why = each.map((value) => asFloat(value, range!)).find((text) => text !== '') ?? '';
+    return new UsageError(`${this.path}.${name}: expected ${expected}, got ${shown}${why}`);
   }
 }

@@ -86,8 +86,42 @@ export function describe(kind: 'whole number' | 'number', range: Range): string 
 export const describeSeveral = (count: Count, kind: 'whole number' | 'number', range: Range) =>
   `${typeof count === 'number' ? count : count.join(' to ')} ${describe(kind, range).replace(/^an? /, '').replace(kind, `${kind}s`)}`;
 
-/** Whether a value is a finite number within the range, and whole if required. */
+/** The smallest number above 0 that a 32-bit float holds in full; the inverse of most below it is infinite. */
+const SMALLEST_FLOAT = 2 ** -126;
+
+/**
+ * Whether a value is a finite number within the range, and whole if required. The engine keeps real numbers as 32-bit floats, so
+ * as such they must be within it too.
+ */
 export function within(value: number, kind: 'whole number' | 'number', range: Range): boolean {
+  return inRange(value, kind, range) && (kind === 'whole number' || fits(value, range));
+}
+
+/** The bounds that a number may not reach; those it may reach, rounding does not exceed. */
+const openEnds = ({ above = -Infinity, below = Infinity }: Range): Range => ({ above, below });
+
+/** Whether a number is still within its range as a 32-bit float, and above 0 if it must be. */
+function fits(value: number, range: Range): boolean {
+  const least = range.above === 0 ? SMALLEST_FLOAT : -Infinity;
+  const near = Math.fround(value);
+  return inRange(near, 'number', openEnds(range)) && near >= least;
+}
+
+/**
+ * `, which is infinite as a 32-bit float`: what a message adds about a number that is within its range only in more bits; else
+ * empty.
+ */
+export function asFloat(value: unknown, range: Range): string {
+  if (typeof value !== 'number' || !inRange(value, 'number', range) || fits(value, range))
+    return '';
+  const near = Math.fround(value);
+  if (!Number.isFinite(near)) return ', which is infinite as a 32-bit float';
+  return near < SMALLEST_FLOAT && range.above === 0
+    ? ', which is too small for a 32-bit float'
+    : `, which is ${near} as a 32-bit float`;
+}
+
+function inRange(value: number, kind: 'whole number' | 'number', range: Range): boolean {
   if (kind === 'whole number' ? !Number.isSafeInteger(value) : !Number.isFinite(value))
     return false;
   return (

@@ -1,6 +1,7 @@
 import test from 'ava';
 import { Args } from '../../src/config/args.js';
 import { kebab } from '../../src/config/flag.js';
+import { JsonObject } from '../../src/config/json.js';
 import { UsageError } from '../../src/errors.js';
 
 const error = (read: () => unknown): string => {
@@ -69,6 +70,49 @@ test('numbers respect open and closed bounds', (t) => {
   t.is(
     error(() => real('1e999', { min: 0 })),
     '--n: expected a number of 0 or more, got 1e999',
+  );
+});
+
+test('numbers are within their range as 32-bit floats, too', (t) => {
+  const open = { above: 0 };
+  for (const [text, range, expected] of [
+    ['1e-50', open, 'a number above 0, got 1e-50, which is too small for a 32-bit float'],
+    ['1e-40', open, 'a number above 0, got 1e-40, which is too small for a 32-bit float'],
+    ['1e39', open, 'a number above 0, got 1e39, which is infinite as a 32-bit float'],
+    ['1e39', { min: 0 }, 'a number of 0 or more, got 1e39, which is infinite as a 32-bit float'],
+    [
+      '0.999999999',
+      { min: 0, below: 1 },
+      'a number from 0 and below 1, got 0.999999999, which is 1 as a 32-bit float',
+    ],
+    ['1e999', open, 'a number above 0, got 1e999'],
+    ['-1', open, 'a number above 0, got -1'],
+  ] as const)
+    t.is(
+      error(() => real(text, range)),
+      `--n: expected ${expected}`,
+    );
+  t.is(real('1e-50', { min: 0 }), 1e-50);
+  t.is(real('2e-38', open), 2e-38);
+  t.is(real('3.4e38', open), 3.4e38);
+  t.is(whole('1e15', { max: 1e16 }), 1e15);
+  const list = (text: string) => new Args({ n: text }).reals('n', { min: 0, below: 1 }, 2);
+  t.is(
+    error(() => list('0.9,0.999999999')),
+    '--n: expected 2 numbers from 0 and below 1 between commas, got 0.9,0.999999999, which is 1 as a 32-bit float',
+  );
+  const object = new JsonObject('f', { lr: 1e39, betas: [0.5, 0.999999999], clip: 1e-50 });
+  t.is(
+    error(() => object.real('lr', open)),
+    'f.lr: expected a number above 0, got 1e+39, which is infinite as a 32-bit float',
+  );
+  t.regex(
+    error(() => object.reals('betas', { min: 0, below: 1 }, 2)),
+    /got \[0\.5,0\.999999999\], which is 1 as a 32-bit float$/,
+  );
+  t.is(
+    error(() => object.realOr('clip', open, ['none'])),
+    'f.clip: expected a number above 0 or none, got 1e-50, which is too small for a 32-bit float',
   );
 });
 
