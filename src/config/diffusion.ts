@@ -1,5 +1,5 @@
 import { OBJECTIVES, type Objective } from '../diffusion/objective.js';
-import { checkSchedule, SCHEDULES } from '../diffusion/schedule.js';
+import { checkSchedule, makeSchedule, SCHEDULES } from '../diffusion/schedule.js';
 import { UsageError } from '../errors.js';
 import type { DiffusionConfig } from './config.js';
 import { type Flags, given, kebab } from './flag.js';
@@ -75,14 +75,34 @@ export const readObjective = (source: Source): { objective?: Objective } =>
 /** Fields of the diffusion that a config may omit. */
 export const OPTIONAL_DIFFUSION = ['scaleBetas', 'zeroTerminalSnr', 'objective'] as const;
 
-/** @throws UsageError for decreasing betas and for conflicting settings */
+/** @throws UsageError for decreasing betas, for conflicting settings, and for betas without noise or with nothing but noise */
 export function checkDiffusion(config: DiffusionConfig): DiffusionConfig {
   if (config.betaEnd < config.betaStart)
     throw new UsageError(
       `--beta-end: expected at least --beta-start, which is ${config.betaStart}, got ${config.betaEnd}`,
     );
   checkSchedule(config);
+  if (config.objective !== 'flow') checkNoise(config);
   return config;
+}
+
+/** The smallest share of the image, √ᾱ, by which x̂_0 = (x_t − √(1−ᾱ)·ε)/√ᾱ can be divided in 32-bit floats. */
+const SMALLEST_SHARE = 2 ** -126;
+
+/** @throws UsageError if no timestep has noise, or one before the last has only noise, as 32-bit floats: no network can learn from these */
+function checkNoise(config: DiffusionConfig): void {
+  const { alphaBar, sqrtAlphaBar } = makeSchedule(config);
+  const { timesteps, betaStart, betaEnd } = config;
+  const betas = `betas from ${betaStart} to ${betaEnd}`;
+  if (!(alphaBar.at(-1)! < 1))
+    throw new UsageError(
+      `--beta-end: expected betas that add noise, got ${betas}, whose sum over --timesteps ${timesteps} is 0 as a 32-bit float beside 1`,
+    );
+  const end = sqrtAlphaBar.findIndex((share) => !(share >= SMALLEST_SHARE));
+  if (end >= 0 && end + 1 < timesteps)
+    throw new UsageError(
+      `--beta-end: expected smaller betas or fewer --timesteps, got ${betas}, which leave nothing of an image after ${end + 1} of ${timesteps} steps`,
+    );
 }
 
 /** Settings of the schedule, which straight paths do not use. */

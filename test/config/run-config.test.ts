@@ -239,6 +239,33 @@ test('a preset that contradicts the run is refused, naming the settings that it 
   );
 });
 
+test('betas without noise, and betas that leave nothing of an image before the end, are refused', (t) => {
+  const none = { 'beta-start': '1e-20', 'beta-end': '1e-19' };
+  t.is(
+    message(() => fresh(none)),
+    '--beta-end: expected betas that add noise, got betas from 1e-20 to 1e-19, whose sum over --timesteps 300 is 0 as a 32-bit float beside 1',
+  );
+  for (const [flags, end] of [
+    [{ 'beta-start': '0.99', 'beta-end': '0.999', timesteps: '1000' }, '38 of 1000'],
+    [{ timesteps: '100000' }, '\\d+ of 100000'],
+  ] as const)
+    t.regex(
+      message(() => fresh(flags)),
+      new RegExp(
+        `^--beta-end: expected smaller betas or fewer --timesteps, got .* after ${end} steps$`,
+      ),
+    );
+  for (const flags of [
+    { timesteps: '10000' },
+    { timesteps: '1' },
+    { timesteps: '100000', schedule: 'cosine' },
+    { timesteps: '100000', 'scale-betas': true },
+    { objective: 'v', 'zero-terminal-snr': true },
+    { objective: 'flow', timesteps: '100000' },
+  ])
+    t.notThrows(() => fresh(flags), JSON.stringify(flags));
+});
+
 const NUMBERS: Readonly<Record<string, readonly string[]>> = {
   size: ['0', '-16', '12.5', 'abc', '1e999', '30', '5000', 'NaN'],
   channels: ['0', '2', '4', 'rgb'],
@@ -248,7 +275,10 @@ const NUMBERS: Readonly<Record<string, readonly string[]>> = {
   'beta-start': ['0', '-0.1', '1', '2', 'x'],
   'beta-end': ['0', '1', '0.00001', 'x'],
   batch: ['0', '-1', '1.5', 'x', '1e9'],
-  lr: ['0', '-0.001', 'x', '1e999', 'NaN'],
+  lr: ['0', '-0.001', 'x', '1e999', 'NaN', '1e39'],
+  epsilon: ['0', '1e-50', '1e39'],
+  'weight-decay': ['-1', '1e39'],
+  'muon-lr': ['0', '1e39'],
   epochs: ['0', '-1', '0.5', 'x'],
   steps: ['0', '-1', '0.5', 'x', '1e999'],
   'save-every': ['-1', '0.5', 'x'],
