@@ -4,6 +4,8 @@ import { readRequireCuda } from '../config/computing.js';
 import { EVALUATION_NAMES } from '../config/evaluation.js';
 import { SAMPLING_NAMES } from '../config/sampling.js';
 import { evaluate } from '../evaluate/evaluate.js';
+import { NotWritten } from '../evaluate/not-written.js';
+import type { Evaluation } from '../evaluate/options.js';
 import { readEvaluateOptions } from '../evaluate/read-options.js';
 import { evaluationAsText } from './evaluation-text.js';
 import { interruptible } from './interrupt.js';
@@ -14,6 +16,10 @@ export async function run(args: Args): Promise<void> {
   const path = args.positional('subject', 'a model, images or statistics');
   const settings = args.renamed(EVALUATION_NAMES);
   const options = await readEvaluateOptions(path, settings, args.renamed(SAMPLING_NAMES));
+  const show = (evaluation: Evaluation) => {
+    if (args.boolean('json')) printJson(evaluation);
+    else print(evaluationAsText(evaluation, options));
+  };
   let progress = openProgress('step');
   let at = '';
   try {
@@ -36,8 +42,11 @@ export async function run(args: Args): Promise<void> {
       }),
     );
     progress.stop();
-    if (args.boolean('json')) printJson(evaluation);
-    else print(evaluationAsText(evaluation, options));
+    show(evaluation);
+  } catch (error) {
+    progress.stop();
+    if (error instanceof NotWritten) show(error.evaluation);
+    throw error;
   } finally {
     progress.stop();
   }

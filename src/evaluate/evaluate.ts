@@ -6,7 +6,7 @@ import { type GivenImages, openGiven } from '../data/given.js';
 import { hasOtherSizes, type OwnShape, ownShape } from '../data/own-shape.js';
 import { openSource, type Source } from '../data/source.js';
 import { CounterRandom } from '../diffusion/random.js';
-import { Interrupted, UsageError } from '../errors.js';
+import { Interrupted, RunError, UsageError } from '../errors.js';
 import { readStatistics, type Statistics, writeStatistics } from '../io/statistics-file.js';
 import { plural } from '../units.js';
 import { Breath } from './breath.js';
@@ -17,6 +17,7 @@ import { frechetDistance } from './frechet.js';
 import { type Collected, collect, type PassOptions, type Shape } from './image-set.js';
 import { modelLikelihood } from './model-likelihood.js';
 import { NearestImages } from './nearest.js';
+import { NotWritten } from './not-written.js';
 import type { EvaluateOptions, Evaluation, FileSubject, SetSummary } from './options.js';
 import { SMALLEST } from './pyramid.js';
 import { drawSamples } from './samples.js';
@@ -28,13 +29,16 @@ const NAMED = 10;
 
 /**
  * Evaluates a model, images or feature statistics.
- * @throws UsageError for a subject that cannot be evaluated this way; RunError if it fails; Interrupted
+ * @throws UsageError for a subject that cannot be evaluated this way; RunError if it fails, NotWritten with the figures if only a file
+ *   could not be written; Interrupted
  */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   checkEvaluation(options);
   const run = new Run(options);
   try {
-    return await run.go();
+    const evaluation = await run.go();
+    if (run.unwritten) throw new NotWritten(run.unwritten, evaluation);
+    return evaluation;
   } catch (error) {
     if (options.signal?.aborted && !(error instanceof Interrupted))
       throw new Interrupted('interrupted', { cause: error });
@@ -63,6 +67,8 @@ const NO_FIGURES: Figures = {
 };
 
 class Run {
+  /** Why a file could not be written, if one could not. */
+  unwritten: RunError | undefined;
   readonly #options: EvaluateOptions;
   readonly #random: CounterRandom;
   readonly #breath: Breath;
@@ -107,7 +113,7 @@ class Run {
     const samples = await this.#samples();
     const known = await this.#known(samples, 0, shape, null);
     if (saveStatistics !== null && known.collected?.moments)
-      await writeStatistics(saveStatistics, known.collected.moments.finish());
+      await this.#write(writeStatistics(saveStatistics, known.collected.moments.finish()));
     const nearest = this.#nearest(shape, known);
     const second = other && (await this.#known(other, 1, shape, nearest));
     const features = [known, second].find((set) => set?.collected?.moments)?.collected?.rows;
@@ -214,7 +220,7 @@ class Run {
             this.#progress('projections', done, total),
           )
         : null;
-    if (nearest) await nearest.write(this.#options.nearest!);
+    if (nearest) await this.#write(nearest.write(this.#options.nearest!));
     return { ...figures, slicedWasserstein: sliced, nearest: nearest?.result() ?? null };
   }
 
@@ -281,6 +287,14 @@ class Run {
       if (!(error instanceof UsageError) || !where.startsWith('--')) throw error;
       throw new UsageError(`${where}: ${error.message}`);
     }
+  }
+
+  /** Waits for a file, whose failure must not lose the figures. */
+  async #write(written: Promise<void>): Promise<void> {
+    await written.catch((error: unknown) => {
+      if (!(error instanceof RunError)) throw error;
+      this.unwritten ??= error;
+    });
   }
 
   #note(text: string): void {

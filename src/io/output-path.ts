@@ -1,12 +1,12 @@
 /** Checks an output's path before the hours of work whose result goes there. */
 import { dirname, extname } from 'node:path';
 import { UsageError } from '../errors.js';
-import { isFolder } from './run.js';
+import { checkFolderWritable, isFolder } from './run.js';
 
 /**
  * Checks that a file can be written to `path`; `flag` is the user's flag for it, `extensions` (with the dot)
  * are the supported formats. An existing file will be replaced.
- * @throws UsageError if the extension is another, the folder is missing, or `path` is a folder
+ * @throws UsageError if the extension is another, the folder is missing, or `path` is a folder; RunError if the folder takes no files
  */
 export async function checkOutputPath(
   flag: string,
@@ -18,6 +18,7 @@ export async function checkOutputPath(
     throw new UsageError(`${flag}: expected a file in an existing folder, got ${path}`);
   if (await isFolder(path))
     throw new UsageError(`${flag}: expected the name of a file, got the folder ${path}`);
+  await checkFolderWritable(dirname(path), path);
 }
 
 /** @throws UsageError if the extension is none of these, which have the dot */

@@ -124,9 +124,18 @@ const GRID = /^step-\d+\.png$/;
 export async function checkWritable(dir: string): Promise<void> {
   const { checkpoints, samples } = runPaths(dir);
   for (const path of [await nearestFolder(resolve(dir)), checkpoints, samples])
-    await access(path, constants.W_OK | constants.X_OK).catch((error: unknown) => {
-      if (systemCode(error) !== 'ENOENT') throw asRunError(path, error);
-    });
+    await checkFolderWritable(path);
+}
+
+/**
+ * Checks that files could be written in a folder, if it exists.
+ * @param path what would be written, for the message
+ * @throws RunError naming it and the reason
+ */
+export async function checkFolderWritable(folder: string, path = folder): Promise<void> {
+  await access(folder, constants.W_OK | constants.X_OK).catch((error: unknown) => {
+    if (systemCode(error) !== 'ENOENT') throw asRunError(path, error);
+  });
 }
 
 /** The path itself, or its nearest existing ancestor. */

@@ -1,9 +1,10 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import { zipSync } from 'fflate';
 import sharp from 'sharp';
 import { CounterRandom } from '../../src/diffusion/random.js';
+import { NotWritten } from '../../src/evaluate/not-written.js';
 import type { Evaluation } from '../../src/evaluate/options.js';
 import { evaluate, type GivenImage } from '../../src/index.js';
 import { readStatistics } from '../../src/io/statistics-file.js';
@@ -201,6 +202,25 @@ test('Statistics are compared without a network, and equal ones have distance 0'
   });
   t.is(found.kernel, null);
   t.is(found.slicedWasserstein, null);
+});
+
+test('A page that cannot be written does not lose the figures', async (t) => {
+  const cwd = await temporaryFolder(t);
+  const [few, many] = [await noise(cwd, 'few.npy', 4, 1), await noise(cwd, 'many.npy', 8, 2)];
+  const out = join(cwd, 'out');
+  await mkdir(out);
+  const options = { reference: many, nearest: join(out, 'page.png') };
+  const begun: Promise<void>[] = [];
+  // The folder goes while the evaluation runs.
+  const onEvent = () => void begun.push(rm(out, { recursive: true, force: true }));
+  const error = await t.throwsAsync(evaluate(few, { ...options, onEvent }), {
+    instanceOf: NotWritten,
+    message: /^cannot write .*page\.png: no such file or folder \(ENOENT\)$/,
+  });
+  await Promise.all(begun);
+  const { nearest: _, ...expected } = await evaluate(few, { reference: many });
+  t.like(error.evaluation, expected);
+  t.is(error.evaluation.nearest!.length, 4);
 });
 
 test('Images are compared without a download, and the page of nearest images shows copies', async (t) => {

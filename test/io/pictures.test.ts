@@ -1,4 +1,5 @@
-import { readdir, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { chmod, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import sharp from 'sharp';
@@ -88,4 +89,22 @@ test('an output without a folder, with another extension, or in place of a folde
   ];
   for (const [path, message] of cases)
     await t.throwsAsync(check(path), { instanceOf: UsageError, message });
+});
+
+const unlessWindows = process.platform === 'win32' ? test.skip : test;
+
+unlessWindows('an output in a folder that takes no files is refused before any work', async (t) => {
+  const dir = await temporaryFolder(t);
+  await chmod(dir, 0o555);
+  const module = new URL('../../src/io/output-path.js', import.meta.url).href;
+  const path = join(dir, 'a.png');
+  const script = `
+    const { checkOutputPath } = await import(${JSON.stringify(module)});
+    await checkOutputPath('--out', ${JSON.stringify(path)}, ['.png']).catch(({ name, message }) =>
+      console.log(name, message));`;
+  // A superuser may write anywhere: the check runs as someone else.
+  const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+  const args = ['--input-type=module', '--eval', script];
+  const { stdout } = spawnSync(process.execPath, args, { ...user, encoding: 'utf8' });
+  t.is(stdout, `RunError cannot write ${path}: permission denied (EACCES)\n`);
 });
