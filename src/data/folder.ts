@@ -2,7 +2,7 @@
 import type { Dirent } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { RunError, UsageError } from '../errors.js';
+import { Interrupted, RunError, UsageError } from '../errors.js';
 import { fsPath, joinRaw, nameText, type RawPath } from '../io/raw-path.js';
 import { runPaths } from '../io/run.js';
 import { throwIfMachines } from '../machine/faults.js';
@@ -23,10 +23,10 @@ const ARCHIVE = /\.(?:zip|tar|tgz|tar\.\w+|7z|rar)$/i;
 /**
  * Lists the images under a folder, in code-unit order of their paths. Hidden files are skipped, and so are the files of Haze
  * runs, which would otherwise be trained on: a run's folder within, or a run's own files in this one.
- * @throws UsageError if the folder cannot be read or holds no image; RunError if the machine has too little memory left
+ * @throws UsageError if the folder cannot be read or holds no image; RunError if the machine has too little memory left; Interrupted
  */
-export async function openFolder(place: Place): Promise<Source> {
-  const listing = new Listing(place);
+export async function openFolder(place: Place, signal?: AbortSignal): Promise<Source> {
+  const listing = new Listing(place, signal);
   await listing.read();
   const { files, skipped, leftOut } = listing;
   if (files.length === 0) throw noImages(place.name, listing);
@@ -57,18 +57,20 @@ class Listing {
   readonly skipped: Skipped[] = [];
   readonly leftOut: Skipped[] = [];
   readonly #root: Place;
+  readonly #signal: AbortSignal | undefined;
   /** Folders already entered, by real path. */
   readonly #seen = new Set<string>();
 
-  constructor(root: Place) {
+  constructor(root: Place, signal: AbortSignal | undefined) {
     this.#root = root;
+    this.#signal = signal;
   }
 
   /** @throws UsageError if the folder itself cannot be read; RunError if the machine has too little memory left */
   async read(): Promise<void> {
     const { path: root, name } = this.#root;
     await this.#walk('', root).catch((error: unknown) => {
-      if (error instanceof RunError) throw error;
+      if (endsListing(error)) throw error;
       throwIfMachines(error, name);
       throw new UsageError(`${name}: the folder cannot be read: ${reasonOf(error)}`);
     });
@@ -90,13 +92,14 @@ class Listing {
   }
 
   async #enter(relative: string, here: RawPath, entry: Entry): Promise<void> {
+    if (this.#signal?.aborted) throw new Interrupted('interrupted while a folder was listed');
     if (entry.text.startsWith('.')) return;
     const name = path.posix.join(relative, entry.text);
     const raw = joinRaw(here, entry.name);
     const kind = entry.isSymbolicLink() ? await stat(fsPath(raw)).catch(() => undefined) : entry;
     if (kind?.isDirectory())
       await this.#walk(name, raw).catch((error: unknown) => {
-        if (error instanceof RunError) throw error;
+        if (endsListing(error)) throw error;
         throwIfMachines(error, this.#full(name));
         this.skipped.push({ path: this.#full(name), reason: reasonOf(error) });
       });
@@ -112,6 +115,10 @@ class Listing {
     return path.join(this.#root.name, name);
   }
 }
+
+/** Of the listing as a whole, not of a folder that cannot be read. */
+const endsListing = (error: unknown): boolean =>
+  error instanceof RunError || error instanceof Interrupted;
 
 /**
  * The entries of a folder sorted by name: the file system's order differs between machines, and it would decide under which

@@ -75,9 +75,13 @@ const EXPECTED =
 
 /**
  * Determines what `spec` is and lists its images.
- * @throws UsageError if it does not exist, cannot be read, or is not supported
+ * @throws UsageError if it does not exist, cannot be read, or is not supported; Interrupted
  */
-export async function openSource(spec: string, seed: number): Promise<Source> {
+export async function openSource(
+  spec: string,
+  seed: number,
+  signal?: AbortSignal,
+): Promise<Source> {
   if (spec === TOY_CARS) return openToyCars(seed);
   const place = { path: await resolveRaw(spec), name: spec };
   const entry = await stat(fsPath(place.path)).catch(async (error: NodeJS.ErrnoException) => {
@@ -85,7 +89,9 @@ export async function openSource(spec: string, seed: number): Promise<Source> {
   });
   if (entry.isDirectory())
     return (
-      (await openCifarFolder(place)) ?? (await openArrayFolder(place)) ?? (await openFolder(place))
+      (await openCifarFolder(place)) ??
+      (await openArrayFolder(place)) ??
+      (await openFolder(place, signal))
     );
   if (!entry.isFile()) throw new UsageError(`${spec}: not a folder or a file; ${EXPECTED}`);
   const source = (await openIdx(place)) ?? (await openCifar(place)) ?? (await openArray(place));

@@ -280,7 +280,9 @@ class Run {
 
   async #open(name: string, where: string): Promise<Source> {
     try {
-      const source = this.#opened.get(name) ?? (await openSource(name, this.#options.seed));
+      const source =
+        this.#opened.get(name) ??
+        (await openSource(name, this.#options.seed, this.#options.signal));
       this.#opened.set(name, source);
       return source;
     } catch (error) {

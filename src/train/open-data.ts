@@ -21,13 +21,15 @@ export interface ListedData {
   readonly aside: Aside | null;
 }
 
-/** Lists the images before anything slow begins. @throws UsageError if there are none */
+/** Lists the images before anything slow begins. @throws UsageError if there are none; Interrupted */
 export async function listData(
   { data, seed }: RunConfig,
   options: GivenOptions,
 ): Promise<ListedData> {
+  const { signal } = options;
   const source =
-    (await listGiven('data', data.source, options)) ?? (await openSource(data.source, seed));
+    (await listGiven('data', data.source, options)) ??
+    (await openSource(data.source, seed, signal));
   const { heldOut } = data;
   const named = heldOut && 'source' in heldOut ? heldOut.source : null;
   const given = await listGiven('heldOut', named, options, source.memoryBytes);
@@ -35,7 +37,7 @@ export async function listData(
   if (heldOut === null) return { source, aside: null };
   if ('fraction' in heldOut) return { source, aside: { fraction: heldOut.fraction, seed } };
   try {
-    return { source, aside: { source: await openSource(heldOut.source, seed) } };
+    return { source, aside: { source: await openSource(heldOut.source, seed, signal) } };
   } catch (error) {
     if (error instanceof UsageError) throw new UsageError(`--held-out: ${error.message}`);
     throw error;

@@ -46,9 +46,7 @@ export async function trainLocked(
   const given = { ...asked, onEvent: notes.onEvent };
   try {
     await checkStart(given);
-    const connection = await connectQueue(given).catch((error: unknown) => {
-      throw error instanceof Interrupted ? interruptedEarly(given.resume) : error;
-    });
+    const connection = await connectQueue(given).catch(early(given));
     try {
       return await trainStages(given, { hold, afterStep, connection });
     } finally {
@@ -69,7 +67,7 @@ interface Around {
 }
 
 async function trainStages(given: TrainOptions, around: Around): Promise<TrainResult> {
-  const all = await listData(given.config, given);
+  const all = await listData(given.config, given).catch(early(given));
   if (given.advise && !given.resume) await advise(given, all);
   const run = given.resume ? await readRunIn(given.out) : undefined;
   const { config, listed } = await classify(run ? asBegun(run, given.config) : given.config, all);
@@ -129,6 +127,13 @@ async function withLength(options: TrainOptions): Promise<TrainOptions> {
     config: { ...config, training: { ...config.training, epochs: null, steps } },
   };
 }
+
+/** Says of an interruption that the run had not begun. */
+const early =
+  ({ resume }: TrainOptions) =>
+  (error: unknown): never => {
+    throw error instanceof Interrupted ? interruptedEarly(resume) : error;
+  };
 
 const interruptedEarly = (resume = false): Interrupted =>
   new Interrupted(

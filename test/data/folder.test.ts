@@ -7,7 +7,7 @@ import test from 'ava';
 import { strToU8, zipSync } from 'fflate';
 import { openDataset } from '../../src/data/dataset.js';
 import { openSource } from '../../src/data/source.js';
-import { UsageError } from '../../src/errors.js';
+import { Interrupted, UsageError } from '../../src/errors.js';
 import {
   fixture,
   from,
@@ -353,4 +353,19 @@ unlessRoot('a folder without permission is an error', async (t) => {
   await mkdir(path.join(folder, 'closed'), { mode: 0o000 });
   await refused(t, path.join(folder, 'closed'), /cannot be read: permission denied \(EACCES\)/);
   await chmod(path.join(folder, 'closed'), 0o700);
+});
+
+test('an abort ends the listing of a folder, also within folders', async (t) => {
+  const folder = await temporaryFolder(t);
+  await mkdir(path.join(folder, 'a/b'), { recursive: true });
+  await flat(20).png().toFile(path.join(folder, 'a/b/x.png'));
+  let asked = 0;
+  // Aborted only once the inner folder is listed.
+  const signal = {
+    get aborted() {
+      return ++asked > 2;
+    },
+  } as AbortSignal;
+  await t.throwsAsync(openSource(folder, 0, signal), { instanceOf: Interrupted });
+  t.is(asked, 3);
 });

@@ -151,7 +151,7 @@ test('a signal ends the wait for an image that does not come', async (t) => {
   const run = train({ config, out: join(folder, 'run'), data: data(), signal: stop.signal });
   await waits;
   stop.abort();
-  await t.throwsAsync(run, { instanceOf: Interrupted, message: /while images were read; nothing/ });
+  await t.throwsAsync(run, { instanceOf: Interrupted, message: /before the first step; nothing/ });
 });
 
 test('an option that train does not have is refused, and so is a config that is none', async (t) => {
