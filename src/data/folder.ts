@@ -18,6 +18,9 @@ import type { Place, Skipped, Source } from './source.js';
 const IMAGE =
   /\.(?:jpe?g|jpe|jfif|png|webp|gif|avif|tiff?|bmp|dib|heic|heif|jxl|jp2|ppm|pgm|pnm|tga|qoi)$/i;
 
+/** Whether a file has the name of an image. */
+export const hasImageName = (name: string): boolean => IMAGE.test(name);
+
 const ARCHIVE = /\.(?:zip|tar|tgz|tar\.\w+|7z|rar)$/i;
 
 /**
@@ -103,7 +106,7 @@ class Listing {
         throwIfMachines(error, this.#full(name));
         this.skipped.push({ path: this.#full(name), reason: reasonOf(error) });
       });
-    else if (IMAGE.test(name)) this.files.push({ name, path: raw });
+    else if (hasImageName(name)) this.files.push({ name, path: raw });
     else this.others.push(name);
   }
 

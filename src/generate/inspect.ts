@@ -1,5 +1,6 @@
 /** What a folder already holds: read from its manifests, and checked against the files. */
 import { isDeepStrictEqual } from 'node:util';
+import { hasImageName } from '../data/folder.js';
 import { UsageError } from '../errors.js';
 import { BoundedQueue } from './bounded-queue.js';
 import type { ImageRange } from './image-range.js';
@@ -8,6 +9,7 @@ import {
   type ImageLine,
   isHeader,
   isImage,
+  listFolder,
   manifests,
   readManifest,
 } from './manifest.js';
@@ -76,7 +78,10 @@ export async function markSound(
  */
 const LISTED = 1000;
 
-/** @throws UsageError for files that would be replaced, unless `--resume` allows it */
+/** Whether a name is that of an image, of ours or of others. */
+const isPicture = (name: string): boolean => !name.startsWith('.') && hasImageName(name);
+
+/** @throws UsageError for files that would be replaced, and for images that no generation made, unless `--resume` allows it */
 export async function refuseStrangers(
   out: string,
   store: Store,
@@ -91,9 +96,10 @@ export async function refuseStrangers(
     );
   if (headers.size > 0) return;
   const stranger = await store.occupied(range);
-  if (stranger === undefined) return;
+  const guest = stranger ?? (await listFolder(out)).find(isPicture);
+  if (guest === undefined) return;
   throw new UsageError(
-    `--out ${out}: expected a new folder or one with a manifest, got one with ${stranger}; ` +
-      'give another --out, or --resume to replace it',
+    `--out ${out}: expected a new folder or one with a manifest, got one with ${guest}; ` +
+      `give another --out, or --resume to ${stranger === undefined ? 'add to it' : 'replace it'}`,
   );
 }

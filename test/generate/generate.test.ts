@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { truncateSync } from 'node:fs';
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import sharp from 'sharp';
@@ -152,6 +152,23 @@ test('A lost or damaged manifest only costs time, with --resume', async (t) => {
     message: /expected a new folder or one with a manifest, got one with 000000\.png/,
   });
   t.deepEqual(await hashes(options.out), first);
+});
+
+test('A folder with images of others is refused, unless --resume adds to it', async (t) => {
+  const folder = await folderWithModel(t);
+  const options = optionsIn(folder, 'photos', { count: 2 });
+  await mkdir(options.out);
+  await writeFile(join(options.out, '.hidden.png'), '');
+  await writeFile(join(options.out, 'IMG_1.JPG'), '');
+  for (const format of ['png', 'npz'] as const)
+    await t.throwsAsync(generate({ ...options, format }), {
+      instanceOf: UsageError,
+      message:
+        /: expected a new folder or one with a manifest, got one with IMG_1\.JPG; give another --out, or --resume to add to it$/,
+    });
+  t.deepEqual(await readdir(options.out), ['.hidden.png', 'IMG_1.JPG']);
+  t.like(await generate({ ...options, resume: true }), { made: 2 });
+  t.like(await generate(options), { made: 0, kept: 2 });
 });
 
 test('A folder with other settings is refused with the name of the setting, and left unchanged', async (t) => {
