@@ -14,6 +14,7 @@ import { openSafetensors } from '../io/safetensors.js';
 import { holdsStatistics } from '../io/statistics-file.js';
 import { classesOfNpz, LABELS_NAME } from './array-labels.js';
 import { fingerprintOfParts } from './fingerprint.js';
+import { requirePixels } from './most-pixels.js';
 import { readAt } from './read-at.js';
 import type { Place, Source } from './source.js';
 import { requireRoomToUnpack } from './unpacked.js';
@@ -144,9 +145,6 @@ async function fromSafetensors(file: InputFile): Promise<Images> {
 
 type Shape = Omit<Images, 'from' | 'at' | 'labelled'>;
 
-/** Most pixels of an image: the decoder's limit for a picture. */
-const MOST_PIXELS = 268_435_456;
-
 function imageShape(shape: readonly number[], where: string): Shape {
   const [count = 0, height = 0, width = 0, channels = 1] = shape;
   const pixels = height * width;
@@ -154,10 +152,11 @@ function imageShape(shape: readonly number[], where: string): Shape {
     (shape.length === 3 || shape.length === 4) &&
     (channels === 1 || channels === 3 || channels === 4) &&
     count > 0 &&
-    pixels > 0 &&
-    pixels <= MOST_PIXELS
-  )
+    pixels > 0
+  ) {
+    requirePixels(where, height, width);
     return { count, height, width, channels };
+  }
   throw new UsageError(
     `${where}: expected images [count, height, width] or with 1, 3 or 4 channels behind, got (${shape.join(', ')})`,
   );

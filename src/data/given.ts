@@ -4,6 +4,7 @@ import { Interrupted, UsageError } from '../errors.js';
 import { bytes } from '../units.js';
 import { unlessAborted } from '../unless-aborted.js';
 import { type Classes, MOST_CLASSES, numbered } from './classes.js';
+import { requirePixels } from './most-pixels.js';
 import type { Source } from './source.js';
 
 /** Stands for the path in a config when the images come from a program. */
@@ -22,9 +23,6 @@ export interface GivenImage {
 }
 
 export type GivenImages = Iterable<GivenImage> | AsyncIterable<GivenImage>;
-
-/** Most pixels of an image: the decoder's limit for a picture. */
-const MOST_PIXELS = 268_435_456;
 
 /** Bytes per allocation, shared by small images. */
 const BLOCK = 1 << 24;
@@ -144,10 +142,7 @@ function readImage(
       throw new UsageError(
         `${where}: ${name}: expected a whole number of 1 or more, got ${describe(value)}`,
       );
-  if (width * height > MOST_PIXELS)
-    throw new UsageError(
-      `${where}: expected at most ${MOST_PIXELS} pixels, got ${width}x${height}`,
-    );
+  requirePixels(where, height, width);
   if (channels !== 1 && channels !== 3 && channels !== 4)
     throw new UsageError(`${where}: channels: expected 1, 3 or 4, got ${describe(channels)}`);
   if (!(pixels instanceof Uint8Array || pixels instanceof Uint8ClampedArray))

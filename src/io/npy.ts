@@ -80,11 +80,18 @@ function parseLiteral(text: string, where: string): Omit<Npy, 'start'> {
 
 function parseShape(text: string, where: string): number[] {
   const shape = text.split(',').flatMap((item) => (item.trim() === '' ? [] : [Number(item)]));
-  const sound = shape.every(Number.isSafeInteger) && Number.isSafeInteger(elementsOf(shape));
-  if (sound && shape.length <= MOST_DIMENSIONS) return shape;
-  throw new UsageError(
-    `${where}: expected at most ${MOST_DIMENSIONS} dimensions of whole numbers, got (${show(text)})`,
-  );
+  const given = `(${show(text.trim()).slice(1, -1)})`;
+  if (!shape.every(Number.isSafeInteger))
+    throw new UsageError(`${where}: expected dimensions of whole numbers below 2^53, got ${given}`);
+  if (shape.length > MOST_DIMENSIONS)
+    throw new UsageError(
+      `${where}: expected at most ${MOST_DIMENSIONS} dimensions, got ${shape.length}`,
+    );
+  if (!Number.isSafeInteger(elementsOf(shape)))
+    throw new UsageError(
+      `${where}: expected an array of fewer than 2^53 elements, got the shape ${given}`,
+    );
+  return shape;
 }
 
 export const elementsOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);

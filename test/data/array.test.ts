@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { zipSync } from 'fflate';
@@ -8,6 +8,7 @@ import { openGiven } from '../../src/data/given.js';
 import { ownShape } from '../../src/data/own-shape.js';
 import { openSource } from '../../src/data/source.js';
 import { writeArray } from '../../src/io/array-file.js';
+import { npyHeader, parseNpy } from '../../src/io/npy.js';
 import { fixturePath } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
 import { npy } from '../helpers/npy.js';
@@ -108,6 +109,30 @@ test('transparent pixels of arrays show white, like those of pictures', async (t
   await data.read([0, 1], out);
   t.deepEqual(out, expected);
   t.is((await ownShape(source))?.channels, 3);
+});
+
+test('an array of images that are too large is refused for their size', async (t) => {
+  const path = join(await temporaryFolder(t), 'a.npy');
+  const pixels = 20_000 ** 2;
+  await writeFile(path, npyHeader([1, 20_000, 20_000, 3]));
+  await truncate(path, npyHeader([1, 20_000, 20_000, 3]).length + 3 * pixels);
+  await t.throwsAsync(openSource(path, 0), {
+    name: 'UsageError',
+    message: `${path}: expected at most 268435456 pixels per image, got 20000x20000`,
+  });
+});
+
+test('a shape that is no array is refused for what is wrong with it', (t) => {
+  const shapes: [shape: number[], message: string][] = [
+    [
+      [2 ** 32, 65_536, 65_536, 3],
+      'a: expected an array of fewer than 2^53 elements, got the shape (4294967296, 65536, 65536, 3)',
+    ],
+    [new Array<number>(9).fill(1), 'a: expected at most 8 dimensions, got 9'],
+    [[2 ** 60], 'a: expected dimensions of whole numbers below 2^53, got (1152921504606847000,)'],
+  ];
+  for (const [shape, message] of shapes)
+    t.throws(() => parseNpy(Buffer.from(npyHeader(shape)), 'a'), { name: 'UsageError', message });
 });
 
 const BAD: readonly (readonly [string, Uint8Array, RegExp])[] = [
