@@ -205,7 +205,7 @@ function refusal(at: string, error: unknown): Error {
 const REFUSALS: readonly (readonly [RegExp, string])[] = [
   [
     /^DENIED .*protected mode/,
-    'this Redis runs in protected mode, without a password, and serves its own machine alone; start it with --requirepass',
+    'this Redis runs in protected mode, without a password, and serves its own machine alone; start it with a password (requirepass)',
   ],
   [/max number of clients/, 'this Redis has as many clients as its maxclients allows'],
   [/^Protocol error/, 'what listens there is no Redis, or expects TLS (rediss://)'],

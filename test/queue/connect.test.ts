@@ -110,7 +110,7 @@ test('who accepts connections and does not answer, or answers otherwise, is no R
     'HTTP/1.1 400 Bad Request\r\n\r\n':
       'what listens there is no Redis, or expects TLS (rediss://)',
     '-DENIED Redis is running in protected mode because protected mode is enabled\r\n':
-      'this Redis runs in protected mode, without a password, and serves its own machine alone; start it with --requirepass',
+      'this Redis runs in protected mode, without a password, and serves its own machine alone; start it with a password (requirepass)',
     '-ERR max number of clients reached\r\n':
       'this Redis has as many clients as its maxclients allows',
   };
