@@ -116,8 +116,11 @@ export class JobMaker implements Maker<GenerateJob, Uint8Array> {
   private async open(recipe: Recipe): Promise<Generator> {
     const { cache, threads } = this.options;
     const { model, guide, batch } = recipe;
-    const weights = await cache.file(this.connection.redis, recipe.weights);
-    await checkNetworkOf(weights, model, 'the job');
+    const weights = cache.pathOf(recipe.weights);
+    const state = await cache.read(this.connection.redis, recipe.weights, async (path) => {
+      await checkNetworkOf(path, model, 'the job');
+      return readWeights(path);
+    });
     const guided = guide && {
       ...{ model: guide.model, guidance: guide.guidance },
       weights: await cache.file(this.connection.redis, guide.weights),
@@ -128,7 +131,6 @@ export class JobMaker implements Maker<GenerateJob, Uint8Array> {
     const options = { ...recipe, ...this.forms(), weights, guide: guided };
     const yields = recipe.sampling.norm === 'running';
     const share = { batch, lanes: threads, workers: threads, yields };
-    const state = await readWeights(weights);
     return openGenerator(options, 'wasm', trajectory, schedule, share, state).catch((error) => {
       if (!(error instanceof UsageError)) throw error;
       throw new UsageError(`this worker cannot draw them: ${error.message}`);

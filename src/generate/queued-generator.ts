@@ -11,10 +11,18 @@ import { BlobCache } from '../queue/blob-cache.js';
 import { type Blob, keepBlob, missingBytes } from '../queue/blobs.js';
 import { leave, processName, Rate } from '../queue/board.js';
 import { buildId, kernelBuild } from '../queue/build.js';
-import { type Connection, checkRoom, connect, explained, withTransfers } from '../queue/connect.js';
+import {
+  type Connection,
+  checkRoom,
+  connect,
+  explained,
+  inTransit,
+  memoryOf,
+} from '../queue/connect.js';
 import { bytesOfImage, type GenerateJob, type Recipe } from '../queue/generate-job.js';
 import { MOST_BYTES } from '../queue/keys.js';
 import { GENERATE } from '../queue/kinds.js';
+import { record, sweep } from '../queue/ledger.js';
 import { openQueue, tidy, useBuild } from '../queue/queues.js';
 import { Requests } from '../queue/requests.js';
 import { Team } from '../queue/team.js';
@@ -136,6 +144,8 @@ export class QueuedGenerator implements Generator {
   private async leave(): Promise<void> {
     const leaving = Promise.all([
       this.requests.end(new Interrupted('interrupted')),
+      // Another one continues with what is there.
+      this.done === this.total ? sweep(this.connection.redis, this.name, []) : undefined,
       leave(this.connection.redis, 'run', this.name),
     ]).then(() => this.queue.close());
     // Redis may be unreachable.
@@ -146,7 +156,13 @@ export class QueuedGenerator implements Generator {
 
   /** Every two seconds: keeps the weights in Redis, announces this run, and looks for workers. */
   private async upkeep(failing: boolean): Promise<void> {
-    for (const [path, blob] of this.blobs) await keepBlob(this.connection.redis, path, blob);
+    const { redis } = this.connection;
+    await record(
+      redis,
+      this.name,
+      this.blobs.map(([, blob]) => blob),
+    );
+    for (const [path, blob] of this.blobs) await keepBlob(redis, path, blob);
     if (this.requests.haveEnded) return;
     const { done, total } = this;
     const imagesPerSecond = this.rate.of(done);
@@ -205,7 +221,8 @@ async function makeRoom(
   const sizes = await Promise.all(blobs.map(([, blob]) => missingBytes(redis, blob)));
   const weights = sizes.reduce((sum, size) => sum + size, 0);
   const images = Math.min(missing, lanesOf(recipe, missing) * recipe.batch);
-  const needed = withTransfers(weights + images * bytesOfImage(recipe.model));
+  const bytes = weights + images * bytesOfImage(recipe.model);
+  const needed = memoryOf(bytes) + inTransit(bytes);
   const what = `weights, and ${plural(images, 'image')} in transit`;
   checkRoom(connection, await connection.info(), needed, what);
   for (const [path, blob] of blobs) await keepBlob(redis, path, blob);

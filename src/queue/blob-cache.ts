@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { readdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Redis } from 'ioredis';
+import { RunError } from '../errors.js';
 import { asRunError, remove } from '../io/atomic.js';
 import { cacheFolder } from '../io/cache-folder.js';
 import { hashFile } from '../io/hash.js';
@@ -15,6 +16,17 @@ import { type Blob, fetchBlob } from './blobs.js';
 /** Days after which an unused file is removed. */
 const KEPT_DAYS = 7;
 const DAY = 86_400_000;
+
+/** Reads of a file that changes meanwhile. */
+const ATTEMPTS = 3;
+
+const hashOf = (path: string) => hashFile(path).catch(() => undefined);
+
+/** Changes with every write to the file; undefined if there is none. */
+async function stateOf(path: string): Promise<string | undefined> {
+  const found = await stat(path, { bigint: true }).catch(() => undefined);
+  return found && [found.ino, found.size, found.mtimeNs, found.ctimeNs].join(':');
+}
 
 export class BlobCache {
   readonly folder: string;
@@ -72,17 +84,42 @@ export class BlobCache {
 
   /** The path of a blob's file, which is fetched if it is missing or damaged. @throws like `fetchBlob` */
   async file(redis: Redis, blob: Blob): Promise<string> {
+    await this.check(redis, blob);
+    return this.pathOf(blob);
+  }
+
+  /**
+   * Reads a blob's file, which is fetched if it is missing or damaged, also if that happens while `read` runs.
+   * @throws like `fetchBlob`; the errors of `read`; RunError for a file that changes again and again
+   */
+  async read<T>(redis: Redis, blob: Blob, read: (path: string) => Promise<T>): Promise<T> {
     const path = this.pathOf(blob);
-    const found = await hashFile(path).catch(() => undefined);
-    if (found !== blob.sha256) {
-      await makeFolders(this.folder).catch((error: unknown) => {
-        throw asRunError(this.folder, error);
-      });
-      await fetchBlob(redis, path, blob);
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const state = await this.check(redis, blob);
+      const isSame = async () =>
+        (await stateOf(path)) === state || (await hashOf(path)) === blob.sha256;
+      try {
+        const content = await read(path);
+        if (await isSame()) return content;
+      } catch (error) {
+        if (await isSame()) throw error;
+      }
     }
+    throw new RunError(`${path}: changed while it was read, ${ATTEMPTS} times`);
+  }
+
+  /** Fetches a blob's file unless it is there, and sound. Resolves to its state before its bytes were checked. */
+  private async check(redis: Redis, blob: Blob): Promise<string | undefined> {
+    const path = this.pathOf(blob);
     const now = new Date();
-    await utimes(path, now, now);
-    return path;
+    await utimes(path, now, now).catch(() => undefined);
+    const state = await stateOf(path);
+    if (state !== undefined && (await hashOf(path)) === blob.sha256) return state;
+    await makeFolders(this.folder).catch((error: unknown) => {
+      throw asRunError(this.folder, error);
+    });
+    await fetchBlob(redis, path, blob);
+    return stateOf(path);
   }
 
   private fresh(): string {

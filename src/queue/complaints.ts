@@ -2,12 +2,16 @@
 import { type Connection, isOutOfMemory, memoryInWords } from './connect.js';
 
 /** Milliseconds within which a message is not repeated. */
-const REPEAT = 10_000;
+const REPEAT = 60_000;
+
+/** Most messages to remember. */
+const MOST = 100;
 
 export class Complaints {
   private readonly connection: Connection;
   private readonly onNote: (text: string) => void;
-  private last = { about: '', time: 0 };
+  /** When each was last made. */
+  private readonly last = new Map<string, number>();
 
   constructor(connection: Connection, onNote: (text: string) => void) {
     this.connection = connection;
@@ -17,8 +21,10 @@ export class Complaints {
   /** @param about what it is about, if the text varies */
   note(text: string, about = text): void {
     const now = performance.now();
-    if (about === this.last.about && now - this.last.time < REPEAT) return;
-    this.last = { about, time: now };
+    const before = this.last.get(about);
+    if (before !== undefined && now - before < REPEAT) return;
+    if (this.last.size >= MOST) this.last.clear();
+    this.last.set(about, now);
     this.onNote(text);
   }
 

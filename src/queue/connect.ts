@@ -49,6 +49,8 @@ export interface Connection {
   readonly redis: Redis;
   readonly address: Address;
   info(): Promise<ServerInfo>;
+  /** Aborted, with a RunError as reason, once Redis refuses to let it in again, e.g. with another password; commands fail then. */
+  readonly shut: AbortSignal;
   /** Closes it at once; waiting commands fail. */
   close(): void;
 }
@@ -80,8 +82,13 @@ export async function connect(
   });
   const at = `${where}: ${address.shown}`;
   let failure: unknown;
+  const shut = new AbortController();
   redis.on('error', (error) => {
     failure ??= error;
+    if (!connected || !REFUSED.test(error.message)) return;
+    connected = false;
+    shut.abort(new RunError(refusal(address.shown, error).message, { cause: error }));
+    redis.disconnect();
   });
   const info = async () => parseInfo(await redis.info());
   const greet = async () => {
@@ -104,8 +111,11 @@ export async function connect(
     clearInterval(asking);
     redis.disconnect();
   };
-  return { redis, address, info, close };
+  return { redis, address, info, shut: shut.signal, close };
 }
+
+/** Redis's answers to whoever may not come in. */
+const REFUSED = /^(?:NOAUTH|WRONGPASS)/;
 
 /** @throws an error if the work takes longer */
 async function answerWithin(milliseconds: number, work: Promise<void>): Promise<void> {
@@ -152,7 +162,12 @@ async function selectDatabase(redis: Redis, at: string, { database }: Address): 
 /** The oldest Redis that BullMQ supports. */
 const OLDEST = [6, 2] as const;
 
+/** Connections of a worker: BullMQ has three for each kind of jobs. */
+const CONNECTIONS = 8;
+
 interface FullInfo extends ServerInfo {
+  /** Further connections that it accepts; undefined if it does not say. */
+  readonly free: number | undefined;
   readonly mode: string | undefined;
   readonly policy: string | undefined;
 }
@@ -168,19 +183,27 @@ function parseInfo(text: string): FullInfo {
     version: fields.get('redis_version') ?? '0',
     used: Number(fields.get('used_memory') ?? 0),
     most: Number(fields.get('maxmemory') ?? 0),
+    free: freeOf(fields.get('maxclients'), fields.get('connected_clients')),
     mode: fields.get('redis_mode'),
     policy: fields.get('maxmemory_policy'),
   };
 }
 
-/** @throws UsageError for a server that is too old, evicts keys when memory is short, or is part of a cluster */
-function checkServer(at: string, { version, mode, policy }: FullInfo): void {
+const freeOf = (most: string | undefined, there = '1'): number | undefined =>
+  most === undefined ? undefined : Number(most) - Number(there);
+
+/** @throws UsageError for a server that is too old or has too few connections left, evicts keys when memory is short, or is part of a cluster */
+function checkServer(at: string, { version, mode, policy, free }: FullInfo): void {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1]))
     throw new UsageError(`${at}: expected Redis ${OLDEST.join('.')} or newer, got ${version}`);
   if (mode === 'cluster')
     throw new UsageError(
       `${at}: expected a single server or the master of its sentinels, got a cluster`,
+    );
+  if (free !== undefined && free < CONNECTIONS)
+    throw new UsageError(
+      `${at}: expected room for ${CONNECTIONS} more connections, got ${Math.max(0, free)} left of its maxclients`,
     );
   if (policy !== undefined && policy !== 'noeviction')
     throw new UsageError(
@@ -278,7 +301,11 @@ export const memoryInWords = ({ used, most }: ServerInfo): string =>
   most === 0 ? `using ${bytes(used)}` : `using ${bytes(used)} of its maxmemory of ${bytes(most)}`;
 
 /** Redis's answer to a refused command in Haze's words; other errors unchanged. */
-export async function explained({ address, info }: Connection, error: unknown): Promise<unknown> {
+export async function explained(
+  { address, info, shut }: Connection,
+  error: unknown,
+): Promise<unknown> {
+  if (shut.aborted) return shut.reason;
   if (!(error instanceof Error) || error.name !== 'ReplyError') return error;
   if (!isOutOfMemory(error))
     return new RunError(`${address.shown}: ${error.message}`, { cause: error });
@@ -289,12 +316,14 @@ export async function explained({ address, info }: Connection, error: unknown): 
   );
 }
 
-/** Chunks in transit at a time, which Redis keeps in memory beside the data. */
+/** Memory that these bytes take in Redis: a tenth more. */
+export const memoryOf = (size: number): number => Math.ceil(1.1 * size);
+
+/** Chunks in transit at a time. */
 const IN_TRANSIT = 4;
 
-/** Memory that these bytes take in Redis: a tenth more, and what is in transit. */
-export const withTransfers = (size: number): number =>
-  Math.ceil(1.1 * size) + Math.min(size, IN_TRANSIT * CHUNK);
+/** Memory of what is in transit, beside the data. */
+export const inTransit = (size: number): number => Math.min(size, IN_TRANSIT * CHUNK);
 
 /** @throws UsageError if this many more bytes do not fit into Redis's memory */
 export function checkRoom(

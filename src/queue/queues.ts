@@ -1,4 +1,5 @@
 /** BullMQ's queues, one per build, and their maintenance. BullMQ is loaded here, lazily. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Address } from './address.js';
@@ -75,17 +76,22 @@ export async function tidy(redis: Redis, queue: Queue, address: Address): Promis
 /** BullMQ's lists of jobs that a worker takes, or has taken. */
 const TAKEN = ['wait', 'active'] as const;
 
-/**
- * Replaces data that are not JSON, over which BullMQ stumbles before a worker sees them, by empty ones: these are refused like other invalid
- * data. Resolves to the ids of the jobs.
- */
+/** Stands for data that were not JSON. */
+const EMPTIED = { damaged: true } as const;
+
+export const isEmptied = (data: unknown): boolean => isDeepStrictEqual(data, EMPTIED);
+
+/** Replaces data that are not JSON, over which BullMQ stumbles before a worker sees them. Resolves to the ids of the jobs. */
 export async function emptyBroken(redis: Redis, queue: Queue): Promise<string[]> {
   const broken: string[] = [];
   for (const list of TAKEN)
     for (const id of await redis.lrange(queue.toKey(list), 0, -1)) {
       const [data, opts] = await redis.hmget(queue.toKey(id), 'data', 'opts');
       if (isJson(data) && isJson(opts)) continue;
-      await redis.hset(queue.toKey(id), { data: '{}', opts: JSON.stringify(JOB_OPTIONS) });
+      await redis.hset(queue.toKey(id), {
+        data: JSON.stringify(EMPTIED),
+        opts: JSON.stringify(JOB_OPTIONS),
+      });
       broken.push(id);
     }
   return broken;

@@ -43,6 +43,8 @@ interface Request<J, R> {
 export class Requests<J, R> {
   private readonly options: RequestsOptions<J, R>;
   private readonly open = new Map<string, Request<J, R>>();
+  /** Jobs in the queue that nobody has finished or given up. */
+  private readonly queued = new Set<string>();
   private timer: NodeJS.Timeout | undefined;
   private looks = 0;
   private ended: unknown;
@@ -89,9 +91,8 @@ export class Requests<J, R> {
   async end(error: unknown): Promise<void> {
     this.ended = error;
     clearTimeout(this.timer);
-    const ids = [...this.open.keys()];
-    for (const id of ids) this.settle(id, { error });
-    await Promise.allSettled(ids.map((id) => this.queue.remove(id)));
+    this.fail(error);
+    await Promise.allSettled([...this.queued].map((id) => this.queue.remove(id)));
   }
 
   private get kind(): Kind<J, R> {
@@ -142,6 +143,8 @@ export class Requests<J, R> {
     if (state === 'failed') {
       const job = await this.queue.getJob(request.id);
       const why = reasonOf(job?.failedReason);
+      // `haze queue` shows why.
+      this.queued.delete(request.id);
       const error = new RunError(`${this.kind.inWords(request.job)}: given up: ${why}`);
       this.settle(request.id, { error });
     } else if (state === 'delayed') {
@@ -179,6 +182,7 @@ export class Requests<J, R> {
     // A job that failed for an earlier run, or lost its result, is tried again.
     const state = await this.queue.getJobState(id);
     if (state === 'failed' || state === 'completed') await this.queue.remove(id);
+    this.queued.add(id);
     await this.queue.add(this.kind.name, job, { jobId: id });
   }
 
@@ -190,8 +194,10 @@ export class Requests<J, R> {
     const request = this.open.get(id);
     if (!request) return;
     this.open.delete(id);
-    if ('result' in outcome) request.resolve(outcome.result);
-    else void explained(this.options.connection, outcome.error).then(request.reject);
+    if ('result' in outcome) {
+      this.queued.delete(id);
+      request.resolve(outcome.result);
+    } else void explained(this.options.connection, outcome.error).then(request.reject);
   }
 }
 

@@ -9,7 +9,7 @@ import { type Connection, explained, isOutOfMemory, redisOptions } from './conne
 import { PREFIX } from './keys.js';
 import type { Kind } from './kinds.js';
 import { Hopeless, type Maker } from './maker.js';
-import { emptyBroken, openQueue, tidy, useBuild } from './queues.js';
+import { emptyBroken, isEmptied, openQueue, tidy, useBuild } from './queues.js';
 import { RETRY, untilRoom } from './room.js';
 import { Tally } from './tally.js';
 import { aborted, every, within } from './waiting.js';
@@ -38,6 +38,7 @@ interface Common {
   readonly connection: Connection;
   readonly options: ServeOptions;
   readonly tally: Tally;
+  readonly complaints: Complaints;
   readonly name: string;
 }
 
@@ -75,13 +76,16 @@ export async function serve(
   signal: AbortSignal,
 ): Promise<Tally> {
   const { redis } = connection;
-  const common = { connection, options, tally: new Tally(), name: processName() };
+  const complaints = new Complaints(connection, (text) => options.onEvent({ kind: 'note', text }));
+  const common = { connection, options, complaints, tally: new Tally(), name: processName() };
   const { tally, name } = common;
   const signs = every(SIGN, () =>
     sign(redis, 'worker', { name, build: options.build, ...tally.sign }),
   );
+  const ended = AbortSignal.any([signal, connection.shut]);
   try {
-    await Promise.all(services.map((each) => each(common, signal)));
+    await Promise.all(services.map((each) => each(common, ended)));
+    if (connection.shut.aborted && !signal.aborted) throw connection.shut.reason;
     return tally;
   } catch (error) {
     throw await explained(connection, error);
@@ -112,15 +116,14 @@ class Server<J, R> {
   /** Consecutive failures. */
   private failures = 0;
 
-  constructor(kind: Kind<J, R>, maker: Maker<J, R>, { connection, options, tally, name }: Common) {
+  constructor(kind: Kind<J, R>, maker: Maker<J, R>, common: Common) {
     this.kind = kind;
     this.maker = maker;
-    this.connection = connection;
-    this.options = options;
-    this.tally = tally;
-    this.name = name;
-    const onNote = (text: string) => options.onEvent({ kind: 'note', text });
-    this.complaints = new Complaints(connection, onNote);
+    this.connection = common.connection;
+    this.options = common.options;
+    this.tally = common.tally;
+    this.complaints = common.complaints;
+    this.name = common.name;
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -181,6 +184,8 @@ class Server<J, R> {
 
   private async handle(job: Job, token: string | undefined): Promise<null> {
     const { UnrecoverableError, WaitingError } = await import('bullmq');
+    // Whoever wants it adds it again.
+    if (isEmptied(job.data)) return null;
     try {
       const data = this.read(job);
       const begun = performance.now();
@@ -251,7 +256,9 @@ class Server<J, R> {
     this.mending = true;
     try {
       for (const id of await emptyBroken(this.connection.redis, queue))
-        this.complaints.note(`${printable(id).slice(0, 12)}: the job's data are not JSON`);
+        this.complaints.note(
+          `${printable(id).slice(0, 12)}: the job's data are damaged; it is taken off the queue`,
+        );
     } finally {
       this.mending = false;
     }

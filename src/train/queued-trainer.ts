@@ -17,7 +17,7 @@ import { BlobCache } from '../queue/blob-cache.js';
 import { keepBlob, missingBytes } from '../queue/blobs.js';
 import { GONE, leave, processName, Rate, SIGN } from '../queue/board.js';
 import { buildId } from '../queue/build.js';
-import { type Connection, checkRoom, explained, withTransfers } from '../queue/connect.js';
+import { type Connection, checkRoom, explained, inTransit, memoryOf } from '../queue/connect.js';
 import { TRAIN } from '../queue/kinds.js';
 import { record, recordedBytes, sweep } from '../queue/ledger.js';
 import { openQueue, tidy, useBuild } from '../queue/queues.js';
@@ -282,8 +282,9 @@ export class QueuedTrainer implements Trainer {
 
   private async takeUp(results: readonly TrainResult[], until: number): Promise<void> {
     const { cache, unet, run, replicas } = this;
+    const { redis } = this.options.connection;
     for (const [replica, { end }] of results.entries()) {
-      await loadReplica(cache, unet, end, run.config.model, until);
+      await loadReplica(cache, redis, unet, end, run.config.model, until);
       replicas.take(replica, true);
     }
     this.moments = results.map(({ end }) => end.optimizer);
@@ -369,7 +370,7 @@ async function requireRoom(
       ? await recordedBytes(redis, run.id)
       : run.images.blob.bytes - (await missingBytes(redis, run.images.blob));
     try {
-      const needed = withTransfers(held) - own;
+      const needed = memoryOf(held) + inTransit(held) - memoryOf(own);
       return checkRoom(
         connection,
         await connection.info(),

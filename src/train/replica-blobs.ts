@@ -43,23 +43,25 @@ export async function fetchReplica(
 }
 
 /**
- * Loads a replica from its files in the cache into a network.
+ * Loads a replica into a network, from its files in the cache, or in Redis if they are missing or damaged.
  * @param taken steps it has taken
- * @throws UsageError for files of another network, or of another step
+ * @throws UsageError for files of another network, or of another step; like `fetchReplica`
  */
 export async function loadReplica(
   cache: BlobCache,
+  redis: Redis,
   unet: NetworkDevice,
   { weights, averages, optimizer }: ReplicaBlobs,
   model: ModelConfig,
   taken: number,
 ): Promise<void> {
-  const read = async (blob: Blob) => {
-    const path = cache.pathOf(blob);
-    await checkNetworkOf(path, model, 'the job');
-    return readWeights(path);
-  };
+  const read = (blob: Blob) =>
+    cache.read(redis, blob, async (path) => {
+      await checkNetworkOf(path, model, 'the job');
+      return readWeights(path);
+    });
   await unet.importState(await read(weights));
   for (const [i, average] of averages.entries()) await unet.importAverage(i, await read(average));
-  await unet.importOptimizer(await readOptimizer(cache.pathOf(optimizer), taken));
+  const state = await cache.read(redis, optimizer, (path) => readOptimizer(path, taken));
+  await unet.importOptimizer(state);
 }

@@ -25,7 +25,7 @@ import { openTrainer } from './open-trainer.js';
 import { PackedImages } from './packed-images.js';
 import { planOf } from './plan.js';
 import { ofReplica } from './replica-batch.js';
-import { blobsOf, fetchReplica, loadReplica, storeMoments, storeWeights } from './replica-blobs.js';
+import { blobsOf, loadReplica, storeMoments, storeWeights } from './replica-blobs.js';
 
 /** An open run. */
 interface Current {
@@ -151,8 +151,7 @@ export class TrainMaker implements Maker<TrainJob, TrainResult> {
 
   private async load(unet: NetworkDevice, { config, from, start }: TrainJob): Promise<void> {
     const { cache } = this.options;
-    await fetchReplica(cache, this.connection.redis, start);
-    await loadReplica(cache, unet, start, config.model, from);
+    await loadReplica(cache, this.connection.redis, unet, start, config.model, from);
   }
 
   /** Sends the trained replica to the cache and to Redis. */
@@ -162,15 +161,17 @@ export class TrainMaker implements Maker<TrainJob, TrainResult> {
       ...(await storeWeights(cache, unet, job.config.training.ema.length)),
       optimizer: await storeMoments(cache, unet),
     };
-    await record(this.connection.redis, idOfRun(job), blobsOf(end));
-    for (const blob of blobsOf(end)) await this.upload(cache.pathOf(blob), blob);
+    const { redis } = this.connection;
+    await this.write(() => record(redis, idOfRun(job), blobsOf(end)));
+    for (const blob of blobsOf(end))
+      await this.write(() => keepBlob(redis, cache.pathOf(blob), blob));
     return end;
   }
 
-  private upload(path: string, blob: Blob): Promise<void> {
+  private write(work: () => Promise<void>): Promise<void> {
     let told = false;
     return untilRoom(
-      () => keepBlob(this.connection.redis, path, blob),
+      () => work(),
       () => {
         if (this.stopped) throw new Stopped();
         if (!told) this.options.onNote('Redis is full; waiting for room');

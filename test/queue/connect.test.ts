@@ -55,6 +55,14 @@ redisTest(
   },
 );
 
+redisTest('a Redis with too few connections left for a worker is refused', async (t) => {
+  const server = await startRedis(t, ['--maxclients', '6']);
+  await t.throwsAsync(refused(server.url), {
+    instanceOf: UsageError,
+    message: /: expected room for 8 more connections, got \d left of its maxclients$/,
+  });
+});
+
 redisTest('a cluster is refused', async (t) => {
   const server = await startRedis(t, ['--cluster-enabled', 'yes']);
   await t.throwsAsync(refused(server.url), {

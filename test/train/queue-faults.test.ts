@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -375,5 +375,56 @@ redisTest(
     await redis.config('SET', 'maxmemory', '1');
     const whole = asked(await haze(folder, [...WORDS, '--out', 'tight', ...own], env));
     t.true(whole > room + 100_000, `${whole} without files, ${room} with them`);
+  },
+);
+
+redisTest(
+  'A password that is set meanwhile ends a run, after its last state is saved, and its workers',
+  async (t) => {
+    const server = await startRedis(t);
+    const redis = clientOf(t, server);
+    const { options, steps } = listening(queued(server));
+    const running = t.throwsAsync(train(options), { instanceOf: RunError });
+    const worker = await workerProcess(t, server);
+    await until(() => steps.length > 0);
+    await redis.config('SET', 'requirepass', 'sesame');
+    await redis.client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    const { message } = (await running)!;
+    t.regex(message, /^redis:\/\/\S+: needs a password, and none is given \(NOAUTH\)\nSaved /);
+    const { code, stderr } = await worker.exit;
+    t.is(code, 1, stderr);
+    t.regex(stderr, /\nhaze: redis:\/\/\S+: needs a password, and none is given \(NOAUTH\)\n$/);
+    await redis.config('SET', 'requirepass', '');
+    await trainerHere(t, server);
+    await train({ ...options, resume: true });
+    t.deepEqual(read(options), read(local));
+  },
+);
+
+redisTest(
+  'A result whose file is damaged on disk before it is read is fetched again',
+  async (t) => {
+    const server = await startRedis(t);
+    const options = queued(server);
+    const weights = join(process.env.HAZE_CACHE!, 'weights');
+    const redis = clientOf(t, server);
+    const running = train(options);
+    await trainerHere(t, server, { threads: 1 });
+    // Whatever is fetched is damaged at once: results lie there until the slowest replica's is there.
+    let damaged = 0;
+    const damage = setInterval(async () => {
+      for (const key of await redis.keys('haze:trained:*')) {
+        const text = await redis.get(key);
+        const { end } = JSON.parse(text?.slice(64) ?? '{"end":null}');
+        const path = end && join(weights, `${end.weights.sha256}.safetensors`);
+        if (damaged > 3 || !path || !existsSync(path)) continue;
+        damaged++;
+        writeFileSync(path, damaged % 2 === 0 ? '' : 'no weights');
+      }
+    }, 5);
+    await running;
+    clearInterval(damage);
+    t.true(damaged > 0);
+    t.deepEqual(read(options), read(local));
   },
 );
