@@ -3,8 +3,10 @@ import { JobMaker } from '../../src/generate/job-maker.js';
 import type { GenerateOptions } from '../../src/generate/options.js';
 import { BlobCache } from '../../src/queue/blob-cache.js';
 import { buildId } from '../../src/queue/build.js';
+import type { Connection } from '../../src/queue/connect.js';
 import { GENERATE, TRAIN } from '../../src/queue/kinds.js';
-import { serve, service } from '../../src/queue/serve.js';
+import type { MakerOptions } from '../../src/queue/maker.js';
+import { type ServeEvent, type Service, serve, service } from '../../src/queue/serve.js';
 import { TrainMaker } from '../../src/train/train-maker.js';
 import { type Running, startHaze } from './cli.js';
 import { temporaryFolder } from './folder.js';
@@ -15,38 +17,62 @@ import { connectionTo, type RedisServer } from './redis.js';
 export interface Here {
   readonly notes: readonly string[];
   readonly cache: BlobCache;
-  /** Resolves to how many images it made. */
+  /** Resolves to how many images it made, or steps it took. */
   stop(): Promise<number>;
 }
 
+interface HereOptions {
+  readonly threads?: number;
+  readonly strict?: boolean;
+  readonly build?: string;
+}
+
 /** Starts a worker in this process, with a cache of its own, that counts as lost after two seconds. */
-export async function workerHere(
+async function serveHere(
   t: ExecutionContext,
-  server: RedisServer,
-  { strict = false, build = buildId(strict) } = {},
+  server: Pick<RedisServer, 'url'>,
+  { threads = 2, strict = false, build = buildId(strict) }: HereOptions,
+  unit: 'images' | 'steps',
+  serviceOf: (connection: Connection, how: MakerOptions) => Service,
 ): Promise<Here> {
   const notes: string[] = [];
   const onNote = (text: string) => notes.push(text);
   const cache = new BlobCache(await temporaryFolder(t));
   const connection = await connectionTo(t, server, onNote);
-  const maker = new JobMaker(connection, { threads: 2, strict, wide: null, cache, onNote });
+  const own = serviceOf(connection, { threads, strict, wide: null, cache, onNote });
   const abort = new AbortController();
-  const onEvent = (event: { kind: string; text?: string }) => {
-    if (event.text !== undefined) onNote(event.text);
+  const onEvent = (event: ServeEvent) => {
+    if (event.kind === 'note') onNote(event.text);
   };
-  const serving = serve(
-    [service(GENERATE, maker)],
-    connection,
-    { build, lostAfter: 2, cache: cache.folder, onEvent },
-    abort.signal,
-  );
+  const options = { build, lostAfter: 2, cache: cache.folder, onEvent };
+  const serving = serve([own], connection, options, abort.signal);
   const stop = async () => {
     abort.abort();
-    return (await serving).count('images');
+    return (await serving).count(unit);
   };
   t.teardown(stop);
   return { notes, cache, stop };
 }
+
+/** A worker that draws images alone. */
+export const workerHere = (
+  t: ExecutionContext,
+  server: RedisServer,
+  options: HereOptions = {},
+): Promise<Here> =>
+  serveHere(t, server, options, 'images', (connection, how) =>
+    service(GENERATE, new JobMaker(connection, how)),
+  );
+
+/** A worker that trains alone. */
+export const trainerHere = (
+  t: ExecutionContext,
+  server: Pick<RedisServer, 'url'>,
+  options: HereOptions = {},
+): Promise<Here> =>
+  serveHere(t, server, options, 'steps', (connection, how) =>
+    service(TRAIN, new TrainMaker(connection, how)),
+  );
 
 /** A worker that is a process; counts as lost after two seconds unless it is said otherwise. */
 export async function workerProcess(
@@ -81,32 +107,3 @@ export const queuedIn = (
   queue: url,
   ...changes,
 });
-
-/** A worker in this process that trains alone. Its count is of steps. */
-export async function trainerHere(
-  t: ExecutionContext,
-  server: Pick<RedisServer, 'url'>,
-  { threads = 2, strict = false, build = buildId(strict) } = {},
-): Promise<Here> {
-  const notes: string[] = [];
-  const onNote = (text: string) => notes.push(text);
-  const cache = new BlobCache(await temporaryFolder(t));
-  const connection = await connectionTo(t, server, onNote);
-  const maker = new TrainMaker(connection, { threads, strict, wide: null, cache, onNote });
-  const abort = new AbortController();
-  const onEvent = (event: { kind: string; text?: string }) => {
-    if (event.text !== undefined) onNote(event.text);
-  };
-  const serving = serve(
-    [service(TRAIN, maker)],
-    connection,
-    { build, lostAfter: 2, cache: cache.folder, onEvent },
-    abort.signal,
-  );
-  const stop = async () => {
-    abort.abort();
-    return (await serving).count('steps');
-  };
-  t.teardown(stop);
-  return { notes, cache, stop };
-}
