@@ -1,5 +1,4 @@
 /** Batches drawn by remote workers, for `generate --queue`. */
-import { randomBytes } from 'node:crypto';
 import type { Queue } from 'bullmq';
 import type { Generator } from '../contracts/generator.js';
 import type { Trajectory } from '../diffusion/sampler.js';
@@ -9,16 +8,10 @@ import type { StateDict } from '../network/state.js';
 import { parseAddress } from '../queue/address.js';
 import { BlobCache } from '../queue/blob-cache.js';
 import { type Blob, keepBlob, missingBytes } from '../queue/blobs.js';
-import { leave, processName, Rate } from '../queue/board.js';
+import { leave, Rate, runName } from '../queue/board.js';
 import { buildId, kernelBuild } from '../queue/build.js';
-import {
-  type Connection,
-  checkRoom,
-  connect,
-  explained,
-  inTransit,
-  memoryOf,
-} from '../queue/connect.js';
+import { checkRoom } from '../queue/capacity.js';
+import { type Connection, connect, explained } from '../queue/connect.js';
 import { bytesOfImage, type GenerateJob, type Recipe } from '../queue/generate-job.js';
 import { MOST_BYTES } from '../queue/keys.js';
 import { GENERATE } from '../queue/kinds.js';
@@ -47,7 +40,7 @@ export class QueuedGenerator implements Generator {
   private readonly buildId: string;
   private readonly total: number;
   private readonly team: Team;
-  private readonly name = `${processName()}-${randomBytes(2).toString('hex')}`;
+  private readonly name = runName();
   private readonly rate = new Rate();
   /** Jobs whose images are not all on disk yet, by image. */
   private readonly unkept = new Map<number, { readonly job: GenerateJob; left: number }>();
@@ -218,12 +211,12 @@ async function makeRoom(
   missing: number,
 ): Promise<void> {
   const { redis } = connection;
-  const sizes = await Promise.all(blobs.map(([, blob]) => missingBytes(redis, blob)));
-  const weights = sizes.reduce((sum, size) => sum + size, 0);
+  const missingOf = await Promise.all(blobs.map(([, blob]) => missingBytes(redis, blob)));
+  const weights = blobs.reduce((sum, [, { bytes }]) => sum + bytes, 0);
+  const there = weights - missingOf.reduce((sum, bytes) => sum + bytes, 0);
   const images = Math.min(missing, lanesOf(recipe, missing) * recipe.batch);
-  const bytes = weights + images * bytesOfImage(recipe.model);
-  const needed = memoryOf(bytes) + inTransit(bytes);
+  const held = weights + images * bytesOfImage(recipe.model);
   const what = `weights, and ${plural(images, 'image')} in transit`;
-  checkRoom(connection, await connection.info(), needed, what);
+  checkRoom(connection, await connection.info(), { held, there, what });
   for (const [path, blob] of blobs) await keepBlob(redis, path, blob);
 }

@@ -1,4 +1,5 @@
 /** Lists workers and runs: they announce themselves every few seconds, under keys that expire when they no longer do. */
+import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Redis } from 'ioredis';
 import { isObject } from '../io/json.js';
@@ -46,6 +47,9 @@ type Kind = keyof Signs;
 
 /** `host-1234`: a process, for people. */
 export const processName = (): string => `${hostname()}-${process.pid}`;
+
+/** `host-1234-ab12`: one of the runs of a process. */
+export const runName = (): string => `${processName()}-${randomBytes(2).toString('hex')}`;
 
 const setKey = (kind: Kind) => keyOf(`${kind}s`);
 

@@ -5,7 +5,6 @@ import { Interrupted, RunError, UsageError } from '../errors.js';
 import { bytes } from '../units.js';
 import { unlessAborted } from '../unless-aborted.js';
 import type { Address } from './address.js';
-import { CHUNK } from './blobs.js';
 
 /** Milliseconds to wait for a connection. */
 const CONNECT = 10_000;
@@ -313,27 +312,5 @@ export async function explained(
   return new RunError(
     `${address.shown} is full, ${memory}; free some memory or raise maxmemory, and run the same command again`,
     { cause: error },
-  );
-}
-
-/** Memory that these bytes take in Redis: a tenth more. */
-export const memoryOf = (size: number): number => Math.ceil(1.1 * size);
-
-/** Chunks in transit at a time. */
-const IN_TRANSIT = 4;
-
-/** Memory of what is in transit, beside the data. */
-export const inTransit = (size: number): number => Math.min(size, IN_TRANSIT * CHUNK);
-
-/** @throws UsageError if this many more bytes do not fit into Redis's memory */
-export function checkRoom(
-  { address }: Pick<Connection, 'address'>,
-  info: ServerInfo,
-  needed: number,
-  what: string,
-): void {
-  if (info.most === 0 || info.used + needed <= info.most) return;
-  throw new UsageError(
-    `--queue: ${address.shown}: expected room for ${bytes(needed)} (${what}), got a Redis ${memoryInWords(info)}`,
   );
 }

@@ -8,8 +8,12 @@ import { redisOptions } from './connect.js';
 import { BUILDS, EXPIRY, PREFIX } from './keys.js';
 import type { KindName } from './kinds.js';
 
-/** Retries of a job: five attempts, after 1, 2, 4 and 8 seconds. */
-const ATTEMPTS = { attempts: 5, backoff: { type: 'exponential', delay: 1000 } } as const;
+/** Attempts at a job: the retries come after 1, 2, 4 and 8 seconds. */
+export const MOST_ATTEMPTS = 5;
+const ATTEMPTS = {
+  attempts: MOST_ATTEMPTS,
+  backoff: { type: 'exponential', delay: 1000 },
+} as const;
 
 /** A finished job leaves only its result; the reason of a failed one is kept for a while. */
 export const JOB_OPTIONS = {

@@ -4,9 +4,7 @@ import { RunError } from '../errors.js';
 import { plural } from '../units.js';
 import { present, type RunSign, sign, type WorkerSign } from './board.js';
 import { type Connection, isOutOfMemory, memoryInWords } from './connect.js';
-
-/** Jobs in a row that each worker has failed at when a run whose own jobs fail gives up: as many as the attempts of one job. */
-const MOST_IN_A_ROW = 5;
+import { MOST_ATTEMPTS } from './queues.js';
 
 export interface TeamOptions {
   readonly connection: Connection;
@@ -31,7 +29,7 @@ export class Team {
   /**
    * Announces the run, and looks for workers of its build.
    * @param failing whether one of the run's jobs has failed and is to be tried again
-   * @throws RunError if all workers fail at one job after another
+   * @throws RunError if each worker has failed at as many jobs in a row as a job has attempts
    */
   async look(about: About, failing: boolean): Promise<void> {
     const { connection, build, name, id } = this.options;
@@ -47,7 +45,7 @@ export class Team {
     const all = await present(redis, 'worker');
     const own = all.filter((worker) => worker.build === build);
     this.tell(own.length, all);
-    const lost = own.filter(({ inARow }) => inARow >= MOST_IN_A_ROW);
+    const lost = own.filter(({ inARow }) => inARow >= MOST_ATTEMPTS);
     if (failing && own.length > 0 && lost.length === own.length)
       throw new RunError(
         `all workers fail (${plural(own.length, 'worker')}), the last one ${lost[0]!.inARow} times in a row: ${lost[0]!.reason}`,

@@ -2,42 +2,32 @@
  * Replicas that workers train through a queue, with one job per replica and round. This process sends their initial state, collects
  * the results and takes the outer step. The bits are those of a local run.
  */
-import { randomBytes } from 'node:crypto';
 import type { Queue } from 'bullmq';
 import type { RunConfig } from '../config/config.js';
-import { parseRunConfig } from '../config/read.js';
 import { imagesOfStep } from '../config/replicas.js';
 import type { EvaluationBatch, StepResult, TrainBatch, Trainer } from '../contracts/trainer.js';
 import type { Dataset } from '../data/dataset.js';
 import { Interrupted, RunError, StepNotTaken } from '../errors.js';
-import { buildNetwork } from '../network/network.js';
-import { countParameters } from '../network/parameters.js';
 import type { Blob } from '../queue/blob.js';
 import { BlobCache } from '../queue/blob-cache.js';
-import { keepBlob, missingBytes } from '../queue/blobs.js';
-import { GONE, leave, processName, Rate, SIGN } from '../queue/board.js';
+import { keepBlob } from '../queue/blobs.js';
+import { leave, Rate } from '../queue/board.js';
 import { buildId } from '../queue/build.js';
-import { type Connection, checkRoom, explained, inTransit, memoryOf } from '../queue/connect.js';
+import { type Connection, explained } from '../queue/connect.js';
 import { TRAIN } from '../queue/kinds.js';
-import { record, recordedBytes, sweep } from '../queue/ledger.js';
+import { record, sweep } from '../queue/ledger.js';
 import { openQueue, tidy, useBuild } from '../queue/queues.js';
 import { Requests } from '../queue/requests.js';
 import { untilRoom } from '../queue/room.js';
 import { Team, twinsOf } from '../queue/team.js';
-import {
-  type Images,
-  idOfRun,
-  type ReplicaBlobs,
-  type TrainJob,
-  type TrainResult,
-} from '../queue/train-job.js';
+import type { ReplicaBlobs, TrainJob, TrainResult } from '../queue/train-job.js';
 import { within } from '../queue/waiting.js';
 import { unlessAborted } from '../unless-aborted.js';
-import { configOfJobs } from './job-config.js';
+import { bytesOfRound, type OwnRun, ownRun, requireRoom } from './own-run.js';
 import { packImages } from './packed-images.js';
 import { blobsOf, fetchReplica, loadReplica, storeMoments, storeWeights } from './replica-blobs.js';
 import { type ReplicatedTrainer, together } from './replicated-trainer.js';
-import { bytesInWords, type RoundBytes, RoundReport } from './round-report.js';
+import { bytesInWords, RoundReport } from './round-report.js';
 import type { Rounds } from './rounds.js';
 
 export interface QueuedOptions {
@@ -337,53 +327,6 @@ type Arrived = TrainResult & { readonly at: number };
 
 const interrupted = () => new Interrupted('interrupted');
 
-/** A run as this process announces it. */
-interface OwnRun {
-  readonly name: string;
-  readonly id: string;
-  /** As workers read it, so that they compute the same ids. */
-  readonly config: RunConfig;
-  readonly images: Images;
-}
-
-function ownRun(whole: RunConfig, images: Images): OwnRun {
-  const text: unknown = JSON.parse(JSON.stringify(configOfJobs(whole)));
-  const config = parseRunConfig('config', text);
-  const name = `${processName()}-${randomBytes(2).toString('hex')}`;
-  return { name, id: idOfRun({ config, images }), config, images };
-}
-
-/**
- * Checks that Redis has room for the images and a round, where files that a killed process left of the same run do not count: they are needed
- * again, or removed. Its announcement may still be there for some seconds, which are waited for.
- * @throws UsageError
- */
-async function requireRoom(
-  connection: Connection,
-  run: OwnRun,
-  { held }: RoundBytes,
-): Promise<void> {
-  const { redis } = connection;
-  for (let waited = 0; ; waited++) {
-    const alone = (await twinsOf(redis, run)).length === 0;
-    const own = alone
-      ? await recordedBytes(redis, run.id)
-      : run.images.blob.bytes - (await missingBytes(redis, run.images.blob));
-    try {
-      const needed = memoryOf(held) + inTransit(held) - memoryOf(own);
-      return checkRoom(
-        connection,
-        await connection.info(),
-        needed,
-        'images, and replicas in transit',
-      );
-    } catch (error) {
-      if (alone || waited > GONE + SIGN) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 1000));
-    }
-  }
-}
-
 const stepOf = ([loss, ...losses]: readonly number[]): StepResult => ({
   loss: loss!,
   losses: Float64Array.from(losses),
@@ -393,13 +336,3 @@ const stepOf = ([loss, ...losses]: readonly number[]): StepResult => ({
 const distinct = (blobs: readonly Blob[]): Blob[] => [
   ...new Map(blobs.map((blob) => [blob.sha256, blob])).values(),
 ];
-
-/** Bytes of a round, without file headers. */
-function bytesOfRound(config: RunConfig, images: Blob): RoundBytes {
-  const weights = 4 * countParameters(buildNetwork(config.model));
-  const { replicas, ema } = config.training;
-  const shared = (1 + ema.length) * weights;
-  const back = replicas * (shared + 2 * weights);
-  // The moments that workers sent are already in Redis for the next round.
-  return { out: shared, back, held: images.bytes + shared + replicas * 2 * weights + back };
-}

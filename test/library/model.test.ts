@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
@@ -180,6 +181,32 @@ test('an open model does not keep a process alive', async (t) => {
     const { stdout } = await run(process.execPath, ['--input-type=module', '-e', code]);
     t.is(stdout, `${EACH}\n`);
   }
+});
+
+test('a guide that is replaced while steps are drawn with it is closed with the model', async (t) => {
+  if (process.platform !== 'linux') return t.pass();
+  const folder = await folderWithModel(t);
+  const path = JSON.stringify(join(folder, 'model.safetensors'));
+  const guides = ['a', 'b'].map((name) => join(folder, `${name}.safetensors`));
+  for (const guide of guides) await copyFile(join(folder, 'model.safetensors'), guide);
+  const index = JSON.stringify(new URL('../../src/index.js', import.meta.url).href);
+  const run = promisify(execFile);
+  const threads = async (other: string) => {
+    const code = `
+      import { readdirSync } from 'node:fs';
+      import { load } from ${index};
+      const model = await load(${path}, ${JSON.stringify(BARE)});
+      const drawn = { count: 1, sampler: 'ddim', steps: 3, guidance: 2 };
+      const steps = model.sampleSteps({ ...drawn, guide: ${JSON.stringify(guides[0])} });
+      await steps.next();
+      await model.sample({ ...drawn, guide: ${JSON.stringify(other)} });
+      for await (const _ of steps);
+      await model.dispose();
+      console.log(readdirSync('/proc/self/task').length);`;
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', code]);
+    return Number(stdout);
+  };
+  t.is(await threads(guides[1]!), await threads(guides[0]!));
 });
 
 test('runs and checkpoints are opened with raw or averaged weights', async (t) => {

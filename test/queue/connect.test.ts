@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import test from 'ava';
 import { Interrupted, RunError, UsageError } from '../../src/errors.js';
 import { parseAddress } from '../../src/queue/address.js';
-import { checkRoom, connect, explained } from '../../src/queue/connect.js';
+import { checkRoom } from '../../src/queue/capacity.js';
+import { connect, explained } from '../../src/queue/connect.js';
 import { haze } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
 import {
@@ -93,12 +94,16 @@ redisTest('a Redis without room for weights and images is refused before any wor
   const connection = await connectionTo(t, server);
   const info = await connection.info();
   t.is(info.most, 16 << 20);
-  t.notThrows(() => checkRoom(connection, info, 1 << 20, 'weights'));
-  t.throws(() => checkRoom(connection, info, 16 << 20, 'weights'), {
+  const check = (held: number, there = 0) =>
+    checkRoom(connection, info, { held, there, what: 'weights' });
+  t.notThrows(() => check(1 << 20));
+  // A tenth more, and what is in transit.
+  t.throws(() => check(10 << 20), {
     instanceOf: UsageError,
     message:
-      /: expected room for 16\.00 MiB \(weights\), got a Redis using .* of its maxmemory of 16\.00 MiB$/,
+      /: expected room for 21\.00 MiB \(weights\), got a Redis using .* of its maxmemory of 16\.00 MiB$/,
   });
+  t.notThrows(() => check(10 << 20, 8 << 20), 'what is there needs no more room');
 });
 
 redisTest('loss and return of Redis are reported once each', async (t) => {
