@@ -81,15 +81,15 @@ export class QueuedGenerator implements Generator {
     const connection = await connect('--queue', address, { onNote, signal });
     let queue: Queue | undefined;
     try {
-      const { redis, address } = connection;
+      const { redis } = connection;
       const cache = new BlobCache();
       await cache.open();
       const { recipe, blobs } = await cached(options, state, cache);
       await makeRoom(connection, recipe, blobs, options.missing);
       const build = buildId(options.computing.strict);
       await useBuild(redis, build);
-      queue = await openQueue(address, build);
-      await tidy(redis, queue, address);
+      queue = await openQueue(connection, build, GENERATE.name);
+      await tidy(connection, queue);
       return new QueuedGenerator(connection, queue, recipe, blobs, options);
     } catch (error) {
       await queue?.close().catch(() => undefined);
@@ -144,7 +144,6 @@ export class QueuedGenerator implements Generator {
     // Redis may be unreachable.
     await Promise.race([leaving.catch(() => undefined), later(LEAVE)]);
     this.connection.close();
-    void this.queue.disconnect().catch(() => undefined);
   }
 
   /** Every two seconds: keeps the weights in Redis, announces this run, and looks for workers. */

@@ -71,10 +71,10 @@ export async function connect(
   address: Address,
   { onNote = () => {}, signal, patience = CONNECT + 2000 }: ConnectOptions = {},
 ): Promise<Connection> {
-  const { Redis } = await import('ioredis');
+  const { Client } = await import('./client.js');
   const options = redisOptions(address);
   let connected = false;
-  const redis = new Redis({
+  const redis = new Client({
     ...options,
     lazyConnect: true,
     retryStrategy: (times) => (connected ? options.retryStrategy(times) : null),
@@ -89,6 +89,7 @@ export async function connect(
     shut.abort(new RunError(refusal(address.shown, error).message, { cause: error }));
     redis.disconnect();
   });
+  redis.on('end', () => redis.fail(new Error('Connection is closed.')));
   const info = async () => parseInfo(await redis.info());
   const greet = async () => {
     await redis.connect();
@@ -161,8 +162,8 @@ async function selectDatabase(redis: Redis, at: string, { database }: Address): 
 /** The oldest Redis that BullMQ supports. */
 const OLDEST = [6, 2] as const;
 
-/** Connections of a worker: BullMQ has three for each kind of jobs. */
-const CONNECTIONS = 8;
+/** Connections of a worker: its own, and BullMQ's two for each kind of jobs. */
+const CONNECTIONS = 5;
 
 interface FullInfo extends ServerInfo {
   /** Further connections that it accepts; undefined if it does not say. */

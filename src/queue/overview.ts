@@ -63,11 +63,11 @@ const secondsLeft = ({ done, total, imagesPerSecond }: RunSign): number | null =
   imagesPerSecond > 0 ? Math.round((total - done) / imagesPerSecond) : null;
 
 async function surveyBuild<J>(
-  { address }: Connection,
+  connection: Connection,
   build: string,
   kind: Pick<Kind<J, unknown>, 'name' | 'parse' | 'inWords'>,
 ): Promise<{ counts: JobCounts; failures: Failure[] }> {
-  const queue = await openQueue(address, build, undefined, kind.name);
+  const queue = await openQueue(connection, build, kind.name);
   try {
     const found = await queue.getJobCounts('waiting', 'active', 'delayed', 'failed');
     const { waiting = 0, active = 0, delayed = 0, failed = 0 } = found;

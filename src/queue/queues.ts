@@ -2,9 +2,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import type { Address } from './address.js';
 import { queueOf } from './build.js';
-import { redisOptions } from './connect.js';
+import type { Connection } from './connect.js';
 import { BUILDS, EXPIRY, PREFIX } from './keys.js';
 import type { KindName } from './kinds.js';
 
@@ -25,18 +24,16 @@ export const JOB_OPTIONS = {
 } as const;
 
 /**
- * The queue of a build. Errors of its connection are reported by the connection beside it.
- * @param ended aborted when it need not reconnect, so that it can be closed while Redis is unreachable
+ * The queue of a build. It uses the given connection, which reports errors, and which is to be closed after it.
  */
 export async function openQueue(
-  address: Address,
+  { redis }: Connection,
   build: string,
-  ended?: AbortSignal,
-  kind: KindName = 'generate',
+  kind: KindName,
 ): Promise<Queue> {
   const { Queue } = await import('bullmq');
   const queue = new Queue(queueOf(build, kind), {
-    connection: redisOptions(address, ended),
+    connection: redis,
     prefix: PREFIX,
     defaultJobOptions: JOB_OPTIONS,
   });
@@ -62,7 +59,8 @@ export const knownBuilds = (redis: Redis): Promise<string[]> => redis.zrange(BUI
  * Removes what dead processes left: jobs that have waited for a day, failures older than an hour, and whole queues of
  * builds not used for a week. A process that still wants a job adds it again.
  */
-export async function tidy(redis: Redis, queue: Queue, address: Address): Promise<void> {
+export async function tidy(connection: Connection, queue: Queue): Promise<void> {
+  const { redis } = connection;
   await queue.clean(DAY * 1000, 1000, 'wait');
   await queue.clean(DAY * 1000, 1000, 'delayed');
   await queue.clean(EXPIRY * 1000, 1000, 'failed');
@@ -70,7 +68,7 @@ export async function tidy(redis: Redis, queue: Queue, address: Address): Promis
   for (const build of old) {
     if (queue.name.endsWith(`-${build}`) || build.includes(':')) continue;
     for (const kind of KINDS) {
-      const other = await openQueue(address, build, undefined, kind);
+      const other = await openQueue(connection, build, kind);
       await other.obliterate({ force: true }).finally(() => other.close());
     }
     await redis.zrem(BUILDS, build);

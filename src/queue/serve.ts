@@ -127,16 +127,17 @@ class Server<J, R> {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { redis, address } = this.connection;
+    const { connection } = this;
+    const { redis } = connection;
     const { build } = this.options;
     await useBuild(redis, build);
-    const queue = await openQueue(address, build, this.ended.signal, this.kind.name);
+    const queue = await openQueue(connection, build, this.kind.name);
     this.queue = queue;
     const worker = await this.open();
     this.worker = worker;
     const upkeep = every(TIDY, async () => {
       await useBuild(redis, build);
-      await tidy(redis, queue, address);
+      await tidy(connection, queue);
     });
     try {
       await aborted(signal);

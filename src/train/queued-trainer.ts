@@ -114,8 +114,8 @@ export class QueuedTrainer implements Trainer {
       await unlessAborted(signal, keepBlob(redis, cache.pathOf(blob), blob), interrupted);
       const build = buildId(config.computing.strict);
       await useBuild(redis, build);
-      queue = await openQueue(address, build, undefined, TRAIN.name);
-      await tidy(redis, queue, address);
+      queue = await openQueue(connection, build, TRAIN.name);
+      await tidy(connection, queue);
       return new QueuedTrainer(inner, options, cache, queue, run);
     } catch (error) {
       await queue?.close().catch(() => undefined);
@@ -159,7 +159,6 @@ export class QueuedTrainer implements Trainer {
     ]).then(() => this.queue.close());
     // Redis may be unreachable.
     await within(LEAVE, leaving);
-    void this.queue.disconnect().catch(() => undefined);
     await this.inner.dispose();
   }
 

@@ -7,6 +7,7 @@ import { Interrupted, RunError, UsageError } from '../../src/errors.js';
 import { parseAddress } from '../../src/queue/address.js';
 import { checkRoom } from '../../src/queue/capacity.js';
 import { connect, explained } from '../../src/queue/connect.js';
+import { openQueue } from '../../src/queue/queues.js';
 import { haze } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
 import {
@@ -57,10 +58,10 @@ redisTest(
 );
 
 redisTest('a Redis with too few connections left for a worker is refused', async (t) => {
-  const server = await startRedis(t, ['--maxclients', '6']);
+  const server = await startRedis(t, ['--maxclients', '4']);
   await t.throwsAsync(refused(server.url), {
     instanceOf: UsageError,
-    message: /: expected room for 8 more connections, got \d left of its maxclients$/,
+    message: /: expected room for 5 more connections, got \d left of its maxclients$/,
   });
 });
 
@@ -105,6 +106,29 @@ redisTest('a Redis without room for weights and images is refused before any wor
   });
   t.notThrows(() => check(10 << 20, 8 << 20), 'what is there needs no more room');
 });
+
+redisTest(
+  'commands under way fail once Redis does not let the connection in again, and when it is closed',
+  async (t) => {
+    const server = await startRedis(t);
+    const admin = clientOf(t, server);
+    const [refused, closed] = [await connectionTo(t, server), await connectionTo(t, server)];
+    const queue = await openQueue(refused, 'b', 'train');
+    t.is(await queue.getJobState('none'), 'unknown');
+    const under = [refused, closed].map(({ redis }) => t.throwsAsync(redis.blpop('nothing', 0)));
+    await until(async () => /blocked_clients:2\r/.test(await admin.info('clients')));
+    closed.close();
+    t.regex((await under[1])!.message, /Connection is closed/);
+    await admin.config('SET', 'requirepass', 'sesame');
+    await admin.client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    const error = await under[0];
+    t.is(
+      ((await explained(refused, error)) as Error).message,
+      `${refused.address.shown}: needs a password, and none is given (NOAUTH)`,
+    );
+    await t.throwsAsync(queue.getJobState('none'));
+  },
+);
 
 redisTest('loss and return of Redis are reported once each', async (t) => {
   const server = await startRedis(t);
