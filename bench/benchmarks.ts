@@ -19,7 +19,7 @@ import { editionOf, fill } from './document.js';
 const docs = (name: string) => fileURLToPath(new URL(`../../docs/${name}`, import.meta.url));
 const cli = fileURLToPath(new URL('../src/cli.js', import.meta.url));
 
-/** With fewer, medians vary more between runs; more take longer than two hours on two cores, on each Node. */
+/** With fewer, medians vary more between runs; three take half an hour on two cores, on each Node. */
 const ROUNDS = ['--rounds', '9'];
 
 /** Size limit of a run's JSON, in bytes. */

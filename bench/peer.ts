@@ -5,7 +5,7 @@
  *
  * The peers are PyTorch, "PyTorch channels_last", "PyTorch compiled", "PyTorch compiled channels_last", "PIL and numpy",
  * "PIL and numpy in workers", tfjs-node, "tfjs WASM backend", onnxruntime-node and onnxruntime-web; their works: forward,
- * train, "reverse step", ancestral, load, gaussian, qSample, pSample, toFloat. Presets are those of haze,
+ * train, "reverse step", ancestral, "one image", load, gaussian, qSample, pSample, toFloat. Presets are those of haze,
  * and ddpm-cifar10-32.
  */
 import { join } from 'node:path';
@@ -14,6 +14,7 @@ import { kernelInputs, writeKernelTask } from '../src/bench/arithmetic.js';
 import { extentOf, writeAncestralTask } from '../src/bench/generate.js';
 import { unetInputs } from '../src/bench/inputs.js';
 import { MODELS } from '../src/bench/models.js';
+import { oneImage, writeImageTask } from '../src/bench/one-image.js';
 import { PEERS } from '../src/bench/peer-list.js';
 import { openPeers } from '../src/bench/peers.js';
 import { writePhotographs } from '../src/bench/photographs.js';
@@ -58,11 +59,14 @@ function readRequest(): Request {
       `expected a peer and its work, got ${name} ${what}; there are\n${all.join('\n')}`,
     );
   }
-  const work: Work = {
-    ...{ subject: subjectOf(what), what, model: preset, batch, size: model.size },
-    ...(what === 'reverse step' && { steps: DIFFUSION_DEFAULTS.timesteps }),
-    ...(what === 'ancestral' && worksOf(model, batch, threads)),
-  };
+  const work: Work =
+    what === 'one image'
+      ? oneImage(preset, model)
+      : {
+          ...{ subject: subjectOf(what), what, model: preset, batch, size: model.size },
+          ...(what === 'reverse step' && { steps: DIFFUSION_DEFAULTS.timesteps }),
+          ...(what === 'ancestral' && worksOf(model, batch, threads)),
+        };
   return { name, work, model, threads, rounds: whole('rounds', 1), seed: whole('seed', 0) };
 }
 
@@ -123,7 +127,7 @@ const NETWORKED: readonly Subject[] = ['unet', 'sample', 'generate'];
 
 function subjectOf(what: string): Subject {
   if (what === 'load') return 'preprocess';
-  if (what === 'reverse step') return 'sample';
+  if (what === 'reverse step' || what === 'one image') return 'sample';
   if (what === 'ancestral') return 'generate';
   return what === 'forward' || what === 'train' ? 'unet' : 'arithmetic';
 }
@@ -148,6 +152,7 @@ async function writeInputs(folder: string, request: Request): Promise<string> {
         unet().state,
       );
     case 'sample': {
+      if (work.what === 'one image') return writeImageTask(folder, model, seed);
       const trajectory = makeTrajectory(schedule, { sampler: 'ancestral' });
       return writeStepTask(folder, model, batch, trajectory, unet(), seed);
     }

@@ -122,10 +122,12 @@ def processor():
 
 def separate_caches():
     """
-    Gives each processor its own folder of compiled networks. Inductor compiles for the current processor, but does not check
-    which one a cached network was compiled for; one for another processor computes NaN or crashes.
+    Gives each processor, and each limit of its vectors, its own folder of compiled networks. Inductor compiles for the current
+    ones, but does not check which a cached network was compiled for; one for others computes NaN or crashes.
     """
-    name = f"haze-inductor-{hashlib.sha256(processor().encode()).hexdigest()[:16]}"
+    limits = [torch.__version__, torch.backends.cpu.get_cpu_capability(), os.environ.get("ONEDNN_MAX_CPU_ISA", "")]
+    machine = "\n".join([processor(), *limits])
+    name = f"haze-inductor-{hashlib.sha256(machine.encode()).hexdigest()[:16]}"
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", os.path.join(tempfile.gettempdir(), name))
 
 
@@ -133,10 +135,11 @@ class Network:
     """A network in the memory format and mode of the command line."""
 
     def __init__(self, args, task, config):
+        if args.compile:
+            # First: diffusers, once it is loaded, has made PyTorch choose a folder.
+            separate_caches()
         self.layout = torch.channels_last if args.channels_last else torch.contiguous_format
         self.module = load(task, config).to(memory_format=self.layout)
-        if args.compile:
-            separate_caches()
         # Each shape is compiled separately: one program for several batches would be slower.
         self.run = torch.compile(self.module, dynamic=False) if args.compile else self.module
 

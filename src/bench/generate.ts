@@ -132,11 +132,12 @@ type Base = ReturnType<typeof baseOptions>;
 function onEngine(base: Base, { batches }: Extent, options: BenchOptions, folder: string) {
   if (options.only.arithmetic === 'tensorflow') return [];
   const [first] = variants(options);
-  const { build, threads } = first!;
+  const { build, wide, threads } = first!;
   const computing = { ...base.computing, device: 'wasm', arithmetic: 'wasm' } as const;
+  const engine = { device: 'wasm', arithmetic: 'wasm', build, wide } as const;
   return [...new Set([threads, 1])].flatMap((workers) =>
     batches.map((batch) => {
-      const path = ours({ device: 'wasm', arithmetic: 'wasm', build, threads: workers, batch });
+      const path = ours({ ...engine, threads: workers, batch });
       return generatePath(path, { ...base, computing, workers, batch }, folder);
     }),
   );
@@ -188,7 +189,7 @@ async function readPixels(out: string, count: number): Promise<Float32Array> {
 
 /** `haze sample` on all threads, from its first step to its last; it writes no file. */
 function samplePath(base: Base, state: StateDict, options: BenchOptions): Contender {
-  const { build, threads } = variants(options)[0]!;
+  const { build, wide, threads } = variants(options)[0]!;
   const { weights: _, ...rest } = base;
   const computing = { ...base.computing, device: 'wasm', arithmetic: 'wasm', threads } as const;
   const sample = async () => {
@@ -202,7 +203,7 @@ function samplePath(base: Base, state: StateDict, options: BenchOptions): Conten
     });
     return { images, ms: ended - begun };
   };
-  const path = { device: 'wasm', arithmetic: 'wasm', build, threads } as const;
+  const path = { device: 'wasm', arithmetic: 'wasm', build, wide, threads } as const;
   return {
     path: { by: 'haze sample', ...path, batch: batchFor(base.count) },
     check: async () => {

@@ -119,12 +119,19 @@ const TORCH_WAYS: readonly (readonly [name: string, ...switches: string[]])[] = 
   ['PyTorch compiled channels_last', '--compile', '--channels-last'],
 ];
 
+/** A program that draws one picture has no time to compile. */
+const EAGER = TORCH_WAYS.filter(([, ...switches]) => !switches.includes('--compile'));
+
 const torchNetworks = (script: string, works: readonly string[]): Peer[] =>
   TORCH_WAYS.map(([name, ...switches]) => torch(name, script, works, ...switches));
+
+const torchPrograms = (script: string, works: readonly string[]): Peer[] =>
+  EAGER.map(([name, ...switches]) => torch(name, script, works, ...switches));
 
 export const PEERS: readonly Peer[] = [
   ...torchNetworks('torch_unet.py', UNET),
   ...torchNetworks('torch_sampling.py', ['ancestral']),
+  ...torchPrograms('torch_one_image.py', ['one image']),
   torch('PyTorch', 'torch_arithmetic.py', KERNELS),
   torch('PIL and numpy', 'pil_loader.py', ['load']),
   torch('PIL and numpy in workers', 'pil_loader.py', ['load'], '--workers'),

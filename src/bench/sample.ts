@@ -1,6 +1,6 @@
 /**
  * The reverse process, for every pairing of device and arithmetic: one step of the ancestral sampler, and the resulting
- * images per second.
+ * images per second; and one picture as the command draws it.
  */
 import type { ModelConfig } from '../config/config.js';
 import { DIFFUSION_DEFAULTS } from '../config/diffusion.js';
@@ -11,6 +11,7 @@ import { makeSchedule, type Schedule } from '../diffusion/schedule.js';
 import { openSampler } from '../sample/open-sampler.js';
 import { unetInputs } from './inputs.js';
 import { BATCH, MODELS, SAMPLED } from './models.js';
+import { benchOneImage } from './one-image.js';
 import type { BenchOptions, NamedModel } from './options.js';
 import { ours, variants } from './paths.js';
 import { NO_PEERS, openPeers, PAUSE } from './peers.js';
@@ -31,6 +32,10 @@ export async function benchSample(options: BenchOptions): Promise<Findings> {
   const models = options.chosen ? [options.chosen] : SAMPLED.map((name) => MODELS[name]);
   const all: Findings[] = [];
   for (const one of models) all.push(await benchModel(one, options));
+  const { device, arithmetic } = options.only;
+  if ((device ?? 'wasm') === 'wasm' && (arithmetic ?? 'wasm') === 'wasm')
+    for (const one of models)
+      if (one.model.kind === 'unet2d') all.push(await benchOneImage(one, options));
   return join(all);
 }
 

@@ -46,9 +46,13 @@ test('An unknown marker, or one without an end, is refused', (t) => {
     t.throws(() => fill(text, report), { instanceOf: UsageError, message });
 });
 
-test("The document's figures are those of docs/benchmarks.json", async (t) => {
-  const text = await readFile(docs('BENCHMARKS.md'), 'utf8');
-  const measured = JSON.parse(await readFile(docs('benchmarks.json'), 'utf8')) as Report;
-  t.is(fill(text, measured), text);
-  t.true(measured.results.length > 50);
-});
+for (const edition of ['', '-wide'] as const)
+  test(`The document's figures are those of docs/benchmarks${edition}.json`, async (t) => {
+    const text = await readFile(docs('BENCHMARKS.md'), 'utf8');
+    const file = docs(`benchmarks${edition}.json`);
+    const measured = JSON.parse(await readFile(file, 'utf8')) as Report;
+    t.is(editionOf(measured), edition);
+    t.is(fill(text, measured), text);
+    t.true(measured.results.length > 100);
+    t.true(text.includes(`<!-- bench${edition ? ' wide' : ''}: unet -->`));
+  });

@@ -128,7 +128,9 @@ test.serial(
   'Without Python, every peer that needs it is listed with installation instructions',
   async (t) => {
     withPython(t, '/none/python');
-    for (const what of ['forward', 'train', 'reverse step', 'ancestral', 'load', 'qSample']) {
+    for (const what of [
+      ...['forward', 'train', 'reverse step', 'ancestral', 'one image', 'load', 'qSample'],
+    ]) {
       const wanted = (name: string) => /PyTorch|PIL|onnxruntime/.test(name);
       const peers = await openPeers({ ...work, what }, task, { repeat: 1 }, (p) => wanted(p.name));
       t.deepEqual(peers.contenders, []);

@@ -71,6 +71,8 @@ test('All subjects as JSON have machine, versions and a row for each path', asyn
   t.like(ours, { device: 'wasm', threads: 2, batch: 2, size: 16 });
   t.true(unet.some(({ by, threads }) => by === 'haze' && threads === 1));
   t.true(unet.some(({ build }) => build === 'strict'));
+  for (const row of results)
+    if (row.device === 'wasm') t.is(typeof row.wide, 'boolean', row.subject);
   t.true(results.some(({ by, subject }) => by === 'haze sample' && subject === 'generate'));
   t.true(results.some(({ by }) => by === 'plain JS'));
   t.true(results.some(({ by }) => by === 'sharp resize'));
@@ -95,7 +97,7 @@ test("diffusers' network is measured in the same subjects, with its norms and at
   const ours = results.filter(({ by, model }) => by === 'haze' && model !== null);
   t.deepEqual(
     [...new Set(ours.map(({ what }) => what))],
-    ['forward', 'train', 'reverse step', 'ancestral'],
+    ['forward', 'train', 'reverse step', 'one image', 'ancestral'],
   );
   for (const { model } of ours) t.is(model, 'unet2d widths 8,16 layers-per-block 1');
   const [times] = layers;
