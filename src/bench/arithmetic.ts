@@ -8,13 +8,13 @@ import { makeSchedule } from '../diffusion/schedule.js';
 import { type KernelCall, KernelRunner, OUTPUT } from '../engine/kernel-runner.js';
 import { splitSeed } from '../engine/seed.js';
 import type { TensorflowArithmetic } from '../tensorflow/arithmetic.js';
+import { measureBesidePeers } from './beside-peers.js';
 import { microTurn } from './micro.js';
 import type { BenchOptions } from './options.js';
 import { ours, type Variant, variants } from './paths.js';
-import { NO_PEERS, openPeers, PAUSE } from './peers.js';
 import * as plain from './plain.js';
 import type { Missing, Work } from './result.js';
-import { type Contender, measure } from './rounds.js';
+import type { Contender } from './rounds.js';
 import { digest } from './statistics.js';
 import { type Findings, join, wantsTensorflow } from './suite.js';
 import { f32, temporarily, writeTask } from './task.js';
@@ -103,21 +103,13 @@ async function benchKernel(
   const threads = variants(options)[0]!.threads;
   const generator =
     what === 'gaussian' ? { tolerance: anotherGenerator(inputs.values), comparable: 2 } : {};
-  const peers = options.peers
-    ? await openPeers(work, { file, threads }, { repeat: PEER_REPEAT, ...generator })
-    : NO_PEERS;
-  try {
-    const results = await measure(work, [...contenders, ...peers.contenders], {
-      rounds: options.rounds,
-      // f32 against f64, a different order of operations, and for bytes rounding to the neighbouring level.
-      tolerance: what === 'toBytes' ? 1 : 1e-4,
-      pause: peers.contenders.length > 0 ? PAUSE : 0,
-      onNote: options.onNote,
-    });
-    return { results, missing: [...missing, ...peers.missing], versions: peers.versions };
-  } finally {
-    await peers.close();
-  }
+  return measureBesidePeers(work, contenders, options, {
+    // f32 against f64, a different order of operations, and for bytes rounding to the neighbouring level.
+    tolerance: what === 'toBytes' ? 1 : 1e-4,
+    task: () => ({ file, threads }),
+    peers: { repeat: PEER_REPEAT, ...generator },
+    missing,
+  });
 }
 
 interface Runner {

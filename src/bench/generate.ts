@@ -16,12 +16,12 @@ import { buildNetwork } from '../network/network.js';
 import type { StateDict } from '../network/state.js';
 import { batchFor } from '../sample/draw-images.js';
 import { sampleFrom } from '../sample/sample.js';
+import { measureBesidePeers, PIXEL_TOLERANCE } from './beside-peers.js';
 import { GENERATED, MODELS } from './models.js';
 import type { BenchOptions, NamedModel } from './options.js';
 import { ours, variants } from './paths.js';
-import { NO_PEERS, openPeers, PAUSE } from './peers.js';
 import type { Missing, Path, Work } from './result.js';
-import { type Contender, measure } from './rounds.js';
+import type { Contender } from './rounds.js';
 import { digest } from './statistics.js';
 import { type Findings, join, wantsTensorflow } from './suite.js';
 import { f32, i64, temporarily, writeTask } from './task.js';
@@ -40,9 +40,6 @@ const STEPS = { least: 2, most: 100 };
 
 /** Batches of peers, besides all images at once: the best one counts. */
 const PEER_BATCH = 8;
-
-/** For pixels in [-1, 1]: a value near the middle between two levels may round either way. */
-const TOLERANCE = 0.02;
 
 export async function benchGenerate(options: BenchOptions): Promise<Findings> {
   const models = options.chosen ? [options.chosen] : GENERATED.map((name) => MODELS[name]);
@@ -73,24 +70,14 @@ async function benchModel({ name, model }: NamedModel, options: BenchOptions): P
         ? onTensorflow(base, extent, options, folder)
         : []),
     ];
-    let peers = NO_PEERS;
-    try {
-      if (options.peers) {
-        const file = await writeAncestralTask(folder, model, extent, options.seed, state);
-        const batches = [...new Set([Math.min(PEER_BATCH, extent.images), extent.images])];
-        const task = { file, threads: first!.threads, network: model.kind };
-        peers = await openPeers(work, task, { repeat: 1, batches });
-      }
-      const results = await measure(work, [...contenders, ...peers.contenders], {
-        rounds: options.rounds,
-        tolerance: TOLERANCE,
-        pause: peers.contenders.length > 0 ? PAUSE : 0,
-        onNote: options.onNote,
-      });
-      return { results, missing: [...missing, ...peers.missing], versions: peers.versions };
-    } finally {
-      await peers.close();
-    }
+    const batches = [...new Set([Math.min(PEER_BATCH, extent.images), extent.images])];
+    const task = async () => ({
+      file: await writeAncestralTask(folder, model, extent, options.seed, state),
+      ...{ threads: first!.threads, network: model.kind },
+    });
+    const peers = { repeat: 1, batches };
+    const how = { tolerance: PIXEL_TOLERANCE, task, peers, missing };
+    return measureBesidePeers(work, contenders, options, how);
   });
 }
 

@@ -9,14 +9,15 @@ import { CounterRandom, PURPOSE } from '../diffusion/random.js';
 import { Arithmetic } from '../engine/arithmetic.js';
 import { RunError } from '../errors.js';
 import { exportDiffusers } from '../export/diffusers.js';
+import { GAP } from '../io/grid.js';
 import { writeSafetensors } from '../io/safetensors.js';
 import { initialState } from '../network/initial-state.js';
 import { buildNetwork } from '../network/network.js';
+import { measureBesidePeers, PIXEL_TOLERANCE } from './beside-peers.js';
 import type { BenchOptions, NamedModel } from './options.js';
 import { ours, variants } from './paths.js';
-import { NO_PEERS, openPeers, PAUSE } from './peers.js';
 import type { Work } from './result.js';
-import { type Contender, measure } from './rounds.js';
+import type { Contender } from './rounds.js';
 import { digest } from './statistics.js';
 import type { Findings } from './suite.js';
 import { f32, i64, temporarily, writeTask } from './task.js';
@@ -26,12 +27,6 @@ const STEPS = 50;
 
 /** Less noise than usual: over all of it, an untrained network would turn rounding errors into other pictures. */
 const DIFFUSION = { ...DIFFUSION_DEFAULTS, timesteps: 1000, betaEnd: 0.002 };
-
-/** For pixels in [-1, 1]: a value near the middle between two levels may round either way. */
-const TOLERANCE = 0.02;
-
-/** Of the grid that one picture is. */
-const GAP = 2;
 
 const CLI = fileURLToPath(new URL('../cli.js', import.meta.url));
 
@@ -48,22 +43,11 @@ export async function benchOneImage(
   const [first] = variants(options);
   return temporarily(async (folder) => {
     const file = await writeImageTask(folder, model, options.seed);
-    let peers = NO_PEERS;
-    try {
-      if (options.peers) {
-        const task = { file, threads: first!.threads, network: model.kind };
-        peers = await openPeers(work, task, { repeat: 1 });
-      }
-      const results = await measure(work, [program(folder, model, options), ...peers.contenders], {
-        rounds: options.rounds,
-        tolerance: TOLERANCE,
-        pause: peers.contenders.length > 0 ? PAUSE : 0,
-        onNote: options.onNote,
-      });
-      return { results, missing: peers.missing, versions: peers.versions };
-    } finally {
-      await peers.close();
-    }
+    return measureBesidePeers(work, [program(folder, model, options)], options, {
+      tolerance: PIXEL_TOLERANCE,
+      task: () => ({ file, threads: first!.threads, network: model.kind }),
+      peers: { repeat: 1 },
+    });
   });
 }
 

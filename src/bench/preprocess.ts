@@ -3,12 +3,12 @@ import { join as joinPath } from 'node:path';
 import { PRESETS } from '../config/presets.js';
 import { DecodePool } from '../data/decode-pool.js';
 import { KernelRunner, OUTPUT } from '../engine/kernel-runner.js';
+import { measureBesidePeers } from './beside-peers.js';
 import type { BenchOptions } from './options.js';
 import { ours, type Variant, variants } from './paths.js';
-import { NO_PEERS, openPeers, PAUSE } from './peers.js';
 import { SIDE, writePhotographs } from './photographs.js';
 import type { Work } from './result.js';
-import { type Contender, measure } from './rounds.js';
+import type { Contender } from './rounds.js';
 import { digest } from './statistics.js';
 import type { Findings } from './suite.js';
 import { temporarily } from './task.js';
@@ -29,23 +29,17 @@ export async function benchPreprocess(options: BenchOptions): Promise<Findings> 
     const files = await writePhotographs(photographs, batch, options.seed);
     const list = variants(options).filter(({ build }) => build === variants(options)[0]!.build);
     const open: Loader[] = [];
-    let peers = NO_PEERS;
     try {
       for (const variant of list) open.push(await openLoader(files, size, variant));
       const contenders: Contender[] = open.map(({ contender }) => contender);
       contenders.push(await sharpAlone(files, size, list[0]!.threads));
       const { threads } = list[0]!;
-      if (options.peers)
-        peers = await openPeers(work, { file: photographs, threads, size }, { repeat: 1 });
-      const results = await measure(work, [...contenders, ...peers.contenders], {
-        rounds: options.rounds,
+      return await measureBesidePeers(work, contenders, options, {
         tolerance: TOLERANCE,
-        pause: peers.contenders.length > 0 ? PAUSE : 0,
-        onNote: options.onNote,
+        task: () => ({ file: photographs, threads, size }),
+        peers: { repeat: 1 },
       });
-      return { results, missing: peers.missing, versions: peers.versions };
     } finally {
-      await peers.close();
       for (const { close } of open) await close();
     }
   });

@@ -9,14 +9,14 @@ import { CounterRandom, PURPOSE } from '../diffusion/random.js';
 import { makeTrajectory, type Trajectory } from '../diffusion/sampler.js';
 import { makeSchedule, type Schedule } from '../diffusion/schedule.js';
 import { openSampler } from '../sample/open-sampler.js';
+import { measureBesidePeers } from './beside-peers.js';
 import { unetInputs } from './inputs.js';
 import { BATCH, MODELS, SAMPLED } from './models.js';
 import { benchOneImage } from './one-image.js';
 import type { BenchOptions, NamedModel } from './options.js';
 import { ours, variants } from './paths.js';
-import { NO_PEERS, openPeers, PAUSE } from './peers.js';
 import type { Missing, Path, Work } from './result.js';
-import { type Contender, measure } from './rounds.js';
+import type { Contender } from './rounds.js';
 import { digest } from './statistics.js';
 import { type Findings, join, wantsTensorflow } from './suite.js';
 import { f32, i64, temporarily, writeTask } from './task.js';
@@ -51,7 +51,6 @@ async function benchModel(chosen: NamedModel, options: BenchOptions): Promise<Fi
   const missing: Missing[] = [];
   const open: Sampler[] = [];
   return temporarily(async (folder) => {
-    let peers = NO_PEERS;
     try {
       const contenders: Contender[] = [];
       for (const path of paths(options, work, missing)) {
@@ -59,28 +58,16 @@ async function benchModel(chosen: NamedModel, options: BenchOptions): Promise<Fi
         open.push(sampler);
         contenders.push(contender(path, sampler, trajectory.timesteps.length));
       }
-      if (options.peers) {
-        const file = await writeStepTask(
-          folder,
-          chosen.model,
-          batch,
-          trajectory,
-          inputs,
-          options.seed,
-        );
-        const { kind: network } = chosen.model;
-        const task = { file, threads: variants(options)[0]!.threads, network };
-        peers = await openPeers(work, task, { repeat: STEPS });
-      }
-      const results = await measure(work, [...contenders, ...peers.contenders], {
-        rounds: options.rounds,
-        tolerance: TOLERANCE,
-        pause: peers.contenders.length > 0 ? PAUSE : 0,
-        onNote: options.onNote,
+      const { model } = chosen;
+      const { threads } = variants(options)[0]!;
+      const task = async () => ({
+        file: await writeStepTask(folder, model, batch, trajectory, inputs, options.seed),
+        ...{ threads, network: model.kind },
       });
-      return { results, missing: [...missing, ...peers.missing], versions: peers.versions };
+      const peers = { repeat: STEPS };
+      const how = { tolerance: TOLERANCE, task, peers, missing };
+      return await measureBesidePeers(work, contenders, options, how);
     } finally {
-      await peers.close();
       for (const sampler of open) await sampler.dispose();
     }
   });

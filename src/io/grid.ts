@@ -13,12 +13,15 @@ export interface Images {
 /** One picture: u8 [height, width, channel]. */
 export type Picture = Images & { readonly count: 1 };
 
+/** Default gap in pixels. */
+export const GAP = 2;
+
 export interface Layout {
   /** Images per row; by default nearly square. */
   readonly columns?: number;
   /** Side of the square that each pixel becomes (nearest neighbour); by default enough for images of 96 pixels. */
   readonly scale?: number;
-  /** Pixels between images and around them, white. */
+  /** Pixels between images and around them, white. Default 2. */
   readonly gap?: number;
 }
 
@@ -31,7 +34,7 @@ export function grid(images: Images, layout: Layout = {}): Picture {
   checkLayout(layout);
   const { count, height, width, channels } = images;
   const columns = Math.min(layout.columns ?? Math.ceil(Math.sqrt(count)), count);
-  const gap = layout.gap ?? 2;
+  const gap = layout.gap ?? GAP;
   const scale = layout.scale ?? Math.max(1, Math.floor(96 / Math.max(height, width)));
   const cell = { height: height * scale + gap, width: width * scale + gap };
   const picture: Picture = {
