@@ -1,5 +1,6 @@
-// Ava with a Test Anything Protocol reporter that can report tests which hang: that of ava 7 throws while it names
-// them, as it takes the error that it makes itself for one that came from a test's process.
+// Ava with a Test Anything Protocol reporter that reports every failure: that of ava 7 throws while it names tests
+// which hang, as it takes the error that it makes itself for one that came from a test's process, and at an error
+// whose stack names no place, as those of fs's `rm`, whose place it writes as undefined.
 
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -17,5 +18,17 @@ TapReporter.prototype.writeTimeout = function ({ period, pendingTests }) {
       this.writeTest({ testFile, title, err }, { passed: false, todo: false, skip: false });
     }
 };
+
+for (const method of ['writeTest', 'writeCrash']) {
+  const write = TapReporter.prototype[method];
+  TapReporter.prototype[method] = function (event, ...more) {
+    const { err } = event;
+    if (err?.originalError instanceof Error) {
+      const stack = err.stack || err.originalError.stack || err.name;
+      if (!stack.includes('\n')) err.stack = `${stack}\n    at an unknown place`;
+    }
+    return write.call(this, event, ...more);
+  };
+}
 
 await import(ava('entrypoints/cli.mjs'));

@@ -131,10 +131,11 @@ onLinux(
     // The terminal's group is the shell's: all of it is sent the signal, as when the terminal closes.
     const script = `
     setsid "$@" > log 2>&1 < /dev/null &
+    training=$!
     until grep -q '^step' log; do sleep 0.1; done
     trap '' HUP
     kill -HUP 0
-    until grep -q 'step 400: saved\\|interrupted' log; do sleep 0.2; done
+    wait "$training"
     cat log`;
     const group = ['setsid', '--wait', 'sh', '-c', script, 'sh', ...train, '--steps', '400'];
     const { stdout, stderr } = await shell(folder, '"$@"', group);

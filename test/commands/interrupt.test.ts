@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import test from 'ava';
 import { stopSignals } from '../../src/commands/interrupt.js';
+import { endWith } from '../helpers/child.js';
 import { fixture } from '../helpers/data.js';
 
 /** Work whose native thread never ends: librsvg draws a billion rectangles. */
@@ -27,7 +28,7 @@ for (const name of ['SIGINT', 'SIGTERM'] as const)
     const args = ['--input-type=module', '-e', PROGRAM, interrupt, import.meta.resolve('sharp')];
     const cwd = fixture('.');
     const child = spawn(process.execPath, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
-    t.teardown(() => child.kill('SIGKILL'));
+    endWith(t, child);
     await once(child.stdout, 'data');
     child.kill(name);
     const [said] = await once(child.stderr, 'data');

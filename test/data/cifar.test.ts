@@ -3,7 +3,8 @@ import path from 'node:path';
 import test from 'ava';
 import { openSource } from '../../src/data/source.js';
 import { UsageError } from '../../src/errors.js';
-import { openData, opened, pixels, temporaryFolder } from '../helpers/data.js';
+import { openData, opened, pixels } from '../helpers/data.js';
+import { temporaryFolder } from '../helpers/folder.js';
 
 /** One record: a label, then planes of `red`, `green` and `blue`. */
 const record = (label: number, red: number, green: number, blue: number): Buffer =>

@@ -8,7 +8,8 @@ import { openTrainingData } from '../../src/data/held-out.js';
 import { openSource } from '../../src/data/source.js';
 import { carPicture } from '../../src/data/toy-cars.js';
 import { UsageError } from '../../src/errors.js';
-import { from, OPTIONS, opened, slopes, temporaryFolder } from '../helpers/data.js';
+import { from, OPTIONS, opened, slopes } from '../helpers/data.js';
+import { temporaryFolder } from '../helpers/folder.js';
 
 const classesOf = async (spec: string) => {
   const source = await openSource(spec, 0);

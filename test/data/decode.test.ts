@@ -3,7 +3,8 @@ import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import sharp, { type Sharp } from 'sharp';
 import type { DatasetOptions } from '../../src/data/dataset.js';
-import { fixture, from, opened, pixels, slopes, temporaryFolder } from '../helpers/data.js';
+import { fixture, from, opened, pixels, slopes } from '../helpers/data.js';
+import { temporaryFolder } from '../helpers/folder.js';
 import { close } from '../helpers/kernels.js';
 
 /** The one image that a folder with this one file gives. */

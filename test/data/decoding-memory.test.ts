@@ -7,7 +7,8 @@ import { openDataset } from '../../src/data/dataset.js';
 import { DecodePool } from '../../src/data/decode-pool.js';
 import { checkSize, DecodingMemory, MOST_BYTES, Share } from '../../src/data/decoding-memory.js';
 import { openSource } from '../../src/data/source.js';
-import { OPTIONS, temporaryFolder } from '../helpers/data.js';
+import { OPTIONS } from '../helpers/data.js';
+import { temporaryFolder } from '../helpers/folder.js';
 
 test('requests beyond the budget wait for memory to be returned; a picture larger than the budget is decoded alone', async (t) => {
   const memory = new DecodingMemory(10_000);

@@ -8,16 +8,8 @@ import { strToU8, zipSync } from 'fflate';
 import { openDataset } from '../../src/data/dataset.js';
 import { openSource } from '../../src/data/source.js';
 import { Interrupted, UsageError } from '../../src/errors.js';
-import {
-  fixture,
-  from,
-  OPTIONS,
-  openData,
-  opened,
-  pixels,
-  slopes,
-  temporaryFolder,
-} from '../helpers/data.js';
+import { fixture, from, OPTIONS, openData, opened, pixels, slopes } from '../helpers/data.js';
+import { temporaryFolder } from '../helpers/folder.js';
 
 /** A flat picture of one grey, so that an image shows where it came from. */
 const flat = (grey: number) => from(new Uint8Array(12 * 10 * 3).fill(grey), 12, 10);

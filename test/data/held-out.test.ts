@@ -4,7 +4,8 @@ import test, { type ExecutionContext } from 'ava';
 import { openTrainingData } from '../../src/data/held-out.js';
 import { openSource } from '../../src/data/source.js';
 import { UsageError } from '../../src/errors.js';
-import { from, OPTIONS, pixels, temporaryFolder } from '../helpers/data.js';
+import { from, OPTIONS, pixels } from '../helpers/data.js';
+import { temporaryFolder } from '../helpers/folder.js';
 
 /** A folder of `count` flat pictures whose greys are 0, 1, 2 … */
 async function greys(t: ExecutionContext, count: number, folder?: string): Promise<string> {

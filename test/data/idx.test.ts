@@ -3,7 +3,8 @@ import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import test from 'ava';
 import { UsageError } from '../../src/errors.js';
-import { openData, opened, pixels, slopes, temporaryFolder } from '../helpers/data.js';
+import { openData, opened, pixels, slopes } from '../helpers/data.js';
+import { temporaryFolder } from '../helpers/folder.js';
 
 /** Five pictures of 8x8, which need no scaling at size 8. */
 const COUNT = 5;

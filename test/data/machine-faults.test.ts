@@ -2,7 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
-import { from, slopes, temporaryFolder } from '../helpers/data.js';
+import { from, slopes } from '../helpers/data.js';
+import { temporaryFolder } from '../helpers/folder.js';
 import { shell } from '../helpers/limits.js';
 
 const SCRIPT = fileURLToPath(new URL('../helpers/out-of-files.js', import.meta.url));

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import test from 'ava';
 import sharp from 'sharp';
-import { temporaryFolder } from '../helpers/data.js';
+import { temporaryFolder } from '../helpers/folder.js';
 
 const MIB = 2 ** 20;
 

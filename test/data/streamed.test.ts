@@ -2,7 +2,8 @@ import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { RunError } from '../../src/errors.js';
-import { from, opened, pixels, slopes, temporaryFolder } from '../helpers/data.js';
+import { from, opened, pixels, slopes } from '../helpers/data.js';
+import { temporaryFolder } from '../helpers/folder.js';
 
 /** Pictures of 16x16 that are all different. */
 async function folderOf(t: ExecutionContext, count: number): Promise<string> {

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { decode } from '../../src/data/decode.js';
-import { temporaryFolder } from '../helpers/data.js';
+import { temporaryFolder } from '../helpers/folder.js';
 import { type TiffOptions, tiff } from '../helpers/tiff.js';
 
 const [WIDTH, HEIGHT] = [16, 12];

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
+import { endWith } from './child.js';
 import { CLI } from './cli-path.js';
 import { temporaryFolder } from './folder.js';
 
@@ -36,7 +37,7 @@ export function startHaze(
   env: Readonly<Record<string, string>> = {},
 ): Running {
   const running = start(cwd, args, env);
-  t.teardown(() => running.process.kill('SIGKILL'));
+  endWith(t, running.process);
   return running;
 }
 

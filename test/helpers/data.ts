@@ -1,17 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import type { ExecutionContext } from 'ava';
 import sharp, { type Sharp } from 'sharp';
 import { type Dataset, type DatasetOptions, openDataset } from '../../src/data/dataset.js';
 import { openSource } from '../../src/data/source.js';
-
-/** A folder that goes when the test ends. */
-export async function temporaryFolder(t: ExecutionContext): Promise<string> {
-  const folder = await mkdtemp(path.join(tmpdir(), 'haze-test-'));
-  t.teardown(() => rm(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 /** Path of a file in test/fixtures. */
 export const fixture = (name: string): string =>

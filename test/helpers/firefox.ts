@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
+import { endWith, hasEnded } from './child.js';
 import { Lost, Marionette } from './marionette.js';
 
 /** Firefox as systems have it; playwright drives one of its own alone. `HAZE_FIREFOX` names another. */
@@ -91,7 +92,7 @@ async function openFirefox(t: ExecutionContext): Promise<Marionette> {
     stdio: 'ignore',
     env: { ...process.env, HOME: profile },
   });
-  t.teardown(() => ended(browser));
+  endWith(t, browser);
   return Marionette.connect(await portOf(browser, join(profile, PORT)));
 }
 
@@ -102,14 +103,4 @@ async function portOf(browser: ChildProcess, path: string): Promise<number> {
     if (hasEnded(browser)) throw new Lost('Firefox ended before it listened');
     await setTimeout(50);
   }
-}
-
-const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean =>
-  exitCode !== null || signalCode !== null;
-
-async function ended(browser: ChildProcess): Promise<void> {
-  if (hasEnded(browser)) return;
-  const exit = new Promise((resolve) => browser.once('exit', resolve));
-  browser.kill('SIGKILL');
-  await exit;
 }

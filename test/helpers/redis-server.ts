@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import { ended } from './child.js';
 
 /** A server of one's own, on a free port, with a folder of its own. */
 export class RedisServer {
@@ -34,6 +35,11 @@ export class RedisServer {
     if (!process || process.exitCode !== null) return;
     process.kill('SIGTERM');
     await once(process, 'exit');
+  }
+
+  /** Kills it, and waits until it writes nothing more. */
+  async end(): Promise<void> {
+    if (this.process) await ended(this.process);
   }
 
   kill(signal: NodeJS.Signals = 'SIGKILL'): void {

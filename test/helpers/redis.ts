@@ -30,7 +30,7 @@ export async function startRedis(
   password?: string,
 ): Promise<RedisServer> {
   const server = new RedisServer(await freePort(), await temporaryFolder(t), settings, password);
-  t.teardown(() => server.kill());
+  t.teardown(() => server.end());
   await server.start();
   return server;
 }

@@ -5,6 +5,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { type FileLock, fileLockHolder, tryLockFile } from '../../src/io/file-lock.js';
+import { endWith } from '../helpers/child.js';
 import { temporaryFolder } from '../helpers/folder.js';
 
 const MODULE = new URL('../../src/io/file-lock.js', import.meta.url).href;
@@ -17,7 +18,7 @@ const lockIn = async (t: ExecutionContext): Promise<string> =>
 
 /** A process that has the lock, by the same way or by any program's; resolves once it does. */
 async function startHolder(t: ExecutionContext, child: ChildProcess): Promise<ChildProcess> {
-  t.teardown(() => child.kill('SIGKILL'));
+  endWith(t, child);
   await once(child.stdout!, 'data');
   return child;
 }

@@ -6,6 +6,7 @@ import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { exclusively, type LockTarget, tryLock, withLock } from '../../src/io/lock.js';
+import { endWith } from '../helpers/child.js';
 import { temporaryFolder } from '../helpers/folder.js';
 
 const MODULE = new URL('../../src/io/lock.js', import.meta.url).href;
@@ -27,7 +28,7 @@ async function startHolder(
     console.log('held');
     setInterval(() => {}, 1000);`;
   const child = spawn(command, [...words, '--input-type=module', '-e', script]);
-  t.teardown(() => child.kill('SIGKILL'));
+  endWith(t, child);
   await once(child.stdout, 'data');
   return child;
 }

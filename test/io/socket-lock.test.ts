@@ -13,6 +13,7 @@ import {
   type SocketLock,
   tryListen,
 } from '../../src/io/socket-lock.js';
+import { endWith } from '../helpers/child.js';
 import { temporaryFolder } from '../helpers/folder.js';
 
 const MODULE = new URL('../../src/io/socket-lock.js', import.meta.url).href;
@@ -124,7 +125,7 @@ test('a client that never disconnects does not prevent the holder from ending', 
     console.log('held');
     process.stdin.once('data', () => { lock.close(); process.stdin.destroy(); });`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', script]);
-  t.teardown(() => child.kill('SIGKILL'));
+  endWith(t, child);
   await once(child.stdout, 'data');
   const asker = net.connect({ path: at, allowHalfOpen: true });
   asker.on('error', () => undefined);
@@ -170,7 +171,7 @@ withSocketFiles(
       console.log(typeof (await tryListen(${JSON.stringify(at)})));
       setInterval(() => {}, 1000);`;
     const child = spawn(process.execPath, ['--input-type=module', '-e', script]);
-    t.teardown(() => child.kill('SIGKILL'));
+    endWith(t, child);
     const [said] = (await once(child.stdout, 'data')) as [Buffer];
     t.is(String(said), 'object\n');
     t.is(await tryListen(at), 'held');

@@ -1,0 +1,51 @@
+import { execFile } from 'node:child_process';
+import { symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import test from 'ava';
+import { temporaryFolder } from '../helpers/folder.js';
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+
+const TESTS = `
+import test from 'ava';
+
+const bare = Object.assign(new Error('the folder is not empty'), { stack: 'Error: the folder is not empty' });
+
+test('passes', (t) => t.pass());
+test('fails in its teardown', (t) => {
+  t.teardown(() => Promise.reject(bare));
+  t.pass();
+});
+test('fails by all of several', () => Promise.any([Promise.reject(bare)]));
+test('never ends', (t) => {
+  setInterval(() => {}, 1000);
+  return new Promise(() => {});
+});
+`;
+
+test('every failure is reported, be it an error without a place in its stack or a test that does not end', async (t) => {
+  const folder = await temporaryFolder(t);
+  await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+  const settings = { type: 'module', ava: { files: ['*.test.js'] } };
+  await writeFile(join(folder, 'package.json'), JSON.stringify(settings));
+  await writeFile(join(folder, 'some.test.js'), TESTS);
+  const args = [join(ROOT, 'tools/ava.js'), '--tap', '--timeout=2s'];
+  // A program that ava starts takes from the environment that it is one of its tests.
+  const env = { PATH: process.env.PATH };
+  const said = await new Promise<string>((resolve) => {
+    execFile(process.execPath, args, { cwd: folder, env }, (_, stdout, stderr) =>
+      resolve(`${stdout}${stderr}`),
+    );
+  });
+  t.regex(said, /^ok \d - passes$/m, said);
+  t.regex(
+    said,
+    /^not ok \d - fails in its teardown\n[\s\S]*?message: the folder is not empty/m,
+    said,
+  );
+  t.regex(said, /^not ok \d - fails by all of several$/m, said);
+  t.regex(said, /^not ok \d - never ends\n[\s\S]*?message: .*no test has ended within 2 s/m, said);
+  t.regex(said, /^# pass 1$/m, said);
+  t.notRegex(said, /YAMLException/);
+});
