@@ -7,6 +7,7 @@
  * `<!-- bench wide: unet -->` is filled from a report with rows of wide vectors, the others from one without: the document
  * shows two Nodes.
  */
+import { limitsText, totalOf } from '../src/bench/layer-cells.js';
 import {
   factTable,
   kindTable,
@@ -85,10 +86,10 @@ function slowest({ layers }: Report, pass: 'forward' | 'train'): string {
 
 function slowestOf(report: LayerReport, pass: 'forward' | 'train'): string {
   const all = report[pass];
-  const total = all.reduce((sum, { ms }) => sum + ms, 0);
+  const total = totalOf(all);
   const rows = [...all].sort((a, b) => b.ms - a.ms).slice(0, SLOWEST);
   const title =
     `**${layersName(report)}**: the slowest ${rows.length} of ${all.length} rows, which take ${total.toFixed(0)} ms in all; ` +
-    `the micro-kernel reaches ${report.peak.toFixed(0)} GFLOP/s`;
+    limitsText(report);
   return `${title}\n\n${kindTable(report, all)}\n${layerTable(report, rows, total)}`;
 }

@@ -11,7 +11,7 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { kernelInputs, writeKernelTask } from '../src/bench/arithmetic.js';
-import { extentOf, writeAncestralTask } from '../src/bench/generate.js';
+import { extentOf, GENERATED_BY, generatedBy, writeSamplingTask } from '../src/bench/generate.js';
 import { unetInputs } from '../src/bench/inputs.js';
 import { MODELS } from '../src/bench/models.js';
 import { oneImage, writeImageTask } from '../src/bench/one-image.js';
@@ -59,16 +59,20 @@ function readRequest(): Request {
       `expected a peer and its work, got ${name} ${what}; there are\n${all.join('\n')}`,
     );
   }
+  if (isGenerated(what) && what !== generatedBy(model))
+    throw new UsageError(`${what}: ${preset} is measured by ${generatedBy(model)}`);
   const work: Work =
     what === 'one image'
       ? oneImage(preset, model)
       : {
           ...{ subject: subjectOf(what), what, model: preset, batch, size: model.size },
           ...(what === 'reverse step' && { steps: DIFFUSION_DEFAULTS.timesteps }),
-          ...(what === 'ancestral' && worksOf(model, batch, threads)),
+          ...(isGenerated(what) && worksOf(model, batch, threads)),
         };
   return { name, work, model, threads, rounds: whole('rounds', 1), seed: whole('seed', 0) };
 }
+
+const isGenerated = (what: string): boolean => Object.values<string>(GENERATED_BY).includes(what);
 
 function worksOf(
   model: ModelConfig,
@@ -128,7 +132,7 @@ const NETWORKED: readonly Subject[] = ['unet', 'sample', 'generate'];
 function subjectOf(what: string): Subject {
   if (what === 'load') return 'preprocess';
   if (what === 'reverse step' || what === 'one image') return 'sample';
-  if (what === 'ancestral') return 'generate';
+  if (isGenerated(what)) return 'generate';
   return what === 'forward' || what === 'train' ? 'unet' : 'arithmetic';
 }
 
@@ -144,7 +148,7 @@ async function writeInputs(folder: string, request: Request): Promise<string> {
       await writePhotographs(join(folder, 'photographs'), batch, seed);
       return join(folder, 'photographs');
     case 'generate':
-      return writeAncestralTask(
+      return writeSamplingTask(
         folder,
         model,
         extentOf(model, batch, request.threads),

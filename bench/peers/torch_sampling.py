@@ -1,4 +1,7 @@
-"""Draws whole images in PyTorch with the loop of the reference: npm run bench:peer -- PyTorch ancestral --preset tiny"""
+"""Draws whole images in PyTorch: npm run bench:peer -- PyTorch ddim --preset unet2d-32
+
+`ancestral` is the loop of the reference, `ddim` that of diffusers' DDIMScheduler with eta 0, without a pipeline's other work.
+"""
 
 import torch
 
@@ -11,26 +14,39 @@ def main():
     net = Network(args, task, config)
     net.module.eval()
     start = net.planes(task["xt"])
-    noise = [net.planes(z) for z in task["noise"]]
     times = task["t"].float()
-    rows = task["ancestral"].tolist()
+    fresh = [net.planes(z) for z in task.get("noise", [])]
 
-    def sample(first, batch):
+    def predict(x, step):
+        return net.run(x, times[step].expand(len(x)))
+
+    def ancestral(first, batch):
         x = start[first : first + batch]
-        for step, (recip, scale, sigma) in enumerate(rows):
-            x = recip * (x - scale * net.run(x, times[step].expand(len(x))))
+        for step, (recip, scale, sigma) in enumerate(task["ancestral"].tolist()):
+            x = recip * (x - scale * predict(x, step))
             if sigma > 0:
                 # Draws fresh noise, as the loop must, but adds the task's, so that the images can be compared.
                 torch.randn_like(x)
-                x = x + sigma * noise[step][first : first + batch]
-        return ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+                x = x + sigma * fresh[step][first : first + batch]
+        return x
 
-    @torch.inference_mode()
-    def ancestral(batch):
-        images = torch.cat([sample(first, batch) for first in range(0, len(start), batch)])
-        return lambda: images.permute(0, 2, 3, 1).float() / 127.5 - 1
+    def ddim(first, batch):
+        x = start[first : first + batch]
+        for step, (recip, noise, signal, direction, _) in enumerate(task["ddim"].tolist()):
+            estimate = predict(x, step)
+            x = signal * (x - noise * estimate) * recip + direction * estimate
+        return x
 
-    peer.serve({"ancestral": ancestral}, versions(config))
+    def images(draw):
+        @torch.inference_mode()
+        def work(batch):
+            drawn = [draw(first, batch) for first in range(0, len(start), batch)]
+            pixels = ((torch.cat(drawn).clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+            return lambda: pixels.permute(0, 2, 3, 1).float() / 127.5 - 1
+
+        return work
+
+    peer.serve({"ancestral": images(ancestral), "ddim": images(ddim)}, versions(config))
 
 
 if __name__ == "__main__":

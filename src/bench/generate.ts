@@ -4,7 +4,7 @@ import { join as joinPath } from 'node:path';
 import type { ModelConfig } from '../config/config.js';
 import { DIFFUSION_DEFAULTS } from '../config/diffusion.js';
 import { CounterRandom, PURPOSE } from '../diffusion/random.js';
-import { makeTrajectory } from '../diffusion/sampler.js';
+import { makeTrajectory, type SamplerOptions } from '../diffusion/sampler.js';
 import { makeSchedule } from '../diffusion/schedule.js';
 import { Arithmetic } from '../engine/arithmetic.js';
 import { generate } from '../generate/generate.js';
@@ -17,7 +17,7 @@ import type { StateDict } from '../network/state.js';
 import { batchFor } from '../sample/draw-images.js';
 import { sampleFrom } from '../sample/sample.js';
 import { measureBesidePeers, PIXEL_TOLERANCE } from './beside-peers.js';
-import { GENERATED, MODELS } from './models.js';
+import { FEW_STEPS, GENERATED, MODELS } from './models.js';
 import type { BenchOptions, NamedModel } from './options.js';
 import { ours, variants } from './paths.js';
 import type { Missing, Path, Work } from './result.js';
@@ -52,7 +52,7 @@ async function benchModel({ name, model }: NamedModel, options: BenchOptions): P
   const [first] = variants(options);
   const extent = extentOf(model, options.batch, first!.threads);
   const work: Work = {
-    ...{ subject: 'generate', what: 'ancestral', model: name, size: model.size },
+    ...{ subject: 'generate', what: generatedBy(model), model: name, size: model.size },
     batch: extent.batches[0]!,
     images: extent.images,
     steps: extent.steps,
@@ -72,7 +72,7 @@ async function benchModel({ name, model }: NamedModel, options: BenchOptions): P
     ];
     const batches = [...new Set([Math.min(PEER_BATCH, extent.images), extent.images])];
     const task = async () => ({
-      file: await writeAncestralTask(folder, model, extent, options.seed, state),
+      file: await writeSamplingTask(folder, model, extent, options.seed, state),
       ...{ threads: first!.threads, network: model.kind },
     });
     const peers = { repeat: 1, batches };
@@ -98,6 +98,19 @@ export function extentOf(model: ModelConfig, batch: number | null, workers: numb
   return { batches, images, steps: Math.min(STEPS.most, Math.max(STEPS.least, steps)) };
 }
 
+/** How a network is sampled: UNet2DModel as diffusers' users do, the reference by its own loop. */
+export const GENERATED_BY = { simple: 'ancestral', unet2d: 'ddim' } as const;
+
+export const generatedBy = ({ kind }: ModelConfig): 'ancestral' | 'ddim' => GENERATED_BY[kind];
+
+/** The reverse process. Ancestral steps visit every timestep, so their schedule has no others. */
+function processOf(model: ModelConfig, steps: number) {
+  const sampler = generatedBy(model);
+  const diffusion = sampler === 'ddim' ? FEW_STEPS : { ...DIFFUSION_DEFAULTS, timesteps: steps };
+  const sampling = { sampler, steps, eta: sampler === 'ddim' ? 0 : 1 } satisfies SamplerOptions;
+  return { diffusion, sampling };
+}
+
 /** The run that all of Haze's paths modify. */
 function baseOptions(
   model: ModelConfig,
@@ -105,10 +118,11 @@ function baseOptions(
   { computing, seed }: BenchOptions,
   { images, steps }: Extent,
 ): Omit<GenerateOptions, 'out' | 'workers' | 'batch'> {
+  const { diffusion, sampling } = processOf(model, steps);
   return {
     ...{ weights, model, seed, computing, count: images, format: 'png' },
-    diffusion: { ...DIFFUSION_DEFAULTS, timesteps: steps },
-    sampling: { sampler: 'ancestral', steps, eta: 1, norm: 'running' },
+    diffusion,
+    sampling: { ...sampling, norm: 'running' },
     ...{ shard: { index: 1, of: 1 }, resume: false, requireCuda: false },
   };
 }
@@ -201,8 +215,8 @@ function samplePath(base: Base, state: StateDict, options: BenchOptions): Conten
   };
 }
 
-/** For peers: x_T of all images, the steps' timesteps, coefficients and noise. */
-export function writeAncestralTask(
+/** For peers: x_T of all images, the steps' timesteps and coefficients, and the noise of ancestral ones. */
+export function writeSamplingTask(
   folder: string,
   model: ModelConfig,
   { images, steps }: Extent,
@@ -210,8 +224,8 @@ export function writeAncestralTask(
   state: StateDict,
 ): Promise<string> {
   const { size, channels } = model;
-  const schedule = makeSchedule({ ...DIFFUSION_DEFAULTS, timesteps: steps });
-  const { timesteps, coefficients, width } = makeTrajectory(schedule, { sampler: 'ancestral' });
+  const { diffusion, sampling } = processOf(model, steps);
+  const { timesteps, coefficients, width } = makeTrajectory(makeSchedule(diffusion), sampling);
   const random = new CounterRandom(seed);
   const each = size ** 2 * channels;
   const shape = [images, size, size, channels];
@@ -220,15 +234,16 @@ export function writeAncestralTask(
   };
   const start = new Float32Array(images * each);
   draw(PURPOSE.sampleInit, 0, start);
-  const noise = new Float32Array(steps * images * each);
-  timesteps.forEach((t, i) => {
-    draw(PURPOSE.sampleNoise, t, noise.subarray(i * images * each, (i + 1) * images * each));
-  });
+  const noise = new Float32Array(sampling.eta === 0 ? 0 : steps * images * each);
+  if (noise.length > 0)
+    timesteps.forEach((t, i) => {
+      draw(PURPOSE.sampleNoise, t, noise.subarray(i * images * each, (i + 1) * images * each));
+    });
   const tensors = {
     xt: f32(shape, start),
-    noise: f32([steps, ...shape], noise),
+    ...(noise.length > 0 && { noise: f32([steps, ...shape], noise) }),
     t: i64(timesteps),
-    ancestral: f32([steps, width], coefficients),
+    [sampling.sampler]: f32([steps, width], coefficients),
   };
   return writeTask(folder, tensors, { model, state });
 }

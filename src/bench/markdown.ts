@@ -4,9 +4,9 @@ import type { LayerTime } from '../engine/network/layer-times.js';
 import { layerCosts } from '../network/cost.js';
 import { buildNetwork } from '../network/network.js';
 import { significant } from '../units.js';
-import { byKind } from './kinds.js';
+import { type Cells, kindCells, layerCells } from './layer-cells.js';
+import type { Limits } from './limit-shares.js';
 import { type MeasuredModel, MODELS, PASSES } from './models.js';
-import { peakShare } from './peak-share.js';
 import { noise, primary, ratios } from './ratios.js';
 import {
   byWork,
@@ -143,44 +143,14 @@ export const layersName = ({ model, batch, size, threads, build }: LayerReport):
   `${model}, batch ${batch}, ${size}x${size}, ${threads} threads, ${build}`;
 
 /** Where a program's time goes, by kind. */
-export function kindTable(
-  { peak }: Pick<LayerReport, 'peak'>,
-  layers: readonly LayerTime[],
-): string {
-  const total = totalOf(layers);
-  return markdownTable(
-    ['kind', 'ms', 'of all', 'of the peak'],
-    byKind(layers, peak).map(({ kind, ms, ofPeak }) => [
-      ...[kind, ms.toFixed(2), share(ms / total)],
-      ofPeak === null ? '' : share(ofPeak),
-    ]),
-  );
-}
-
-const totalOf = (layers: readonly LayerTime[]): number =>
-  layers.reduce((sum, { ms }) => sum + ms, 0);
-
-const share = (part: number): string => `${(100 * part).toFixed(0)} %`;
+export const kindTable = (limits: Limits, layers: readonly LayerTime[]): string =>
+  tableOf(kindCells(limits, layers));
 
 /** Layers, or passes of layers, of a program that takes `total` milliseconds. */
-export function layerTable(
-  { peak }: Pick<LayerReport, 'peak'>,
-  layers: readonly LayerTime[],
-  total = totalOf(layers),
-): string {
-  return markdownTable(
-    ['layer', 'pass', 'algorithm', 'ms', 'of all', 'GFLOP/s', 'of the peak'],
-    layers.map((time) => {
-      const { layer, pass, algorithm, ms, gflops } = time;
-      const ofPeak = peakShare(time, peak);
-      return [
-        ...[layer, pass ?? '', algorithm ?? '', ms.toFixed(2), share(ms / total)],
-        ...[gflops?.toFixed(0) ?? '', ofPeak === null ? '' : share(ofPeak)],
-      ];
-    }),
-    3,
-  );
-}
+export const layerTable = (limits: Limits, layers: readonly LayerTime[], total?: number): string =>
+  tableOf(layerCells(limits, layers, total));
+
+const tableOf = ({ head, rows, words }: Cells): string => markdownTable(head, rows, words);
 
 export const missingList = (missing: readonly Missing[]): string =>
   missing.length === 0

@@ -1,4 +1,5 @@
 /** The measured models, and how each is trained. */
+import { DIFFUSION_DEFAULTS } from '../config/diffusion.js';
 import { completeModel } from '../config/network-settings.js';
 import { PRESETS } from '../config/presets.js';
 import { ADAM } from '../contracts/device.js';
@@ -67,6 +68,12 @@ export const LAYERED: readonly ModelName[] = ['reference', 'unet2d-32'];
 /** For `sample` and `generate`. */
 export const SAMPLED: readonly ModelName[] = ['reference', 'unet2d-32'];
 export const GENERATED: readonly ModelName[] = ['tiny', 'unet2d-32'];
+
+/**
+ * The schedule of what is drawn in few steps. It has less noise than usual: over all of it, an untrained network would turn
+ * rounding errors into other pictures.
+ */
+export const FEW_STEPS = { ...DIFFUSION_DEFAULTS, timesteps: 1000, betaEnd: 0.002 };
 
 /** How a network is trained here: as its authors train it. */
 const TRAINING = {

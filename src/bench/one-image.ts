@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { ModelConfig } from '../config/config.js';
-import { DIFFUSION_DEFAULTS } from '../config/diffusion.js';
 import { CounterRandom, PURPOSE } from '../diffusion/random.js';
 import { Arithmetic } from '../engine/arithmetic.js';
 import { RunError } from '../errors.js';
@@ -14,6 +13,7 @@ import { writeSafetensors } from '../io/safetensors.js';
 import { initialState } from '../network/initial-state.js';
 import { buildNetwork } from '../network/network.js';
 import { measureBesidePeers, PIXEL_TOLERANCE } from './beside-peers.js';
+import { FEW_STEPS } from './models.js';
 import type { BenchOptions, NamedModel } from './options.js';
 import { ours, variants } from './paths.js';
 import type { Work } from './result.js';
@@ -24,9 +24,6 @@ import { f32, i64, temporarily, writeTask } from './task.js';
 
 /** Steps of DDIM, as diffusers' and Haze's default. */
 const STEPS = 50;
-
-/** Less noise than usual: over all of it, an untrained network would turn rounding errors into other pictures. */
-const DIFFUSION = { ...DIFFUSION_DEFAULTS, timesteps: 1000, betaEnd: 0.002 };
 
 const CLI = fileURLToPath(new URL('../cli.js', import.meta.url));
 
@@ -65,7 +62,7 @@ export async function writeImageTask(
   await writeSafetensors(weights, initialState(buildNetwork(model), random));
   const sampling = { clamp: 1 };
   const out = modelIn(folder);
-  await exportDiffusers({ weights, model, diffusion: DIFFUSION, sampling, classLabels: null, out });
+  await exportDiffusers({ weights, model, diffusion: FEW_STEPS, sampling, classLabels: null, out });
   const start = random.normals(PURPOSE.sampleInit, 0, 0, size ** 2 * channels);
   return writeTask(folder, { xt: f32([1, size, size, channels], start), steps: i64([STEPS]) });
 }

@@ -130,7 +130,7 @@ const torchPrograms = (script: string, works: readonly string[]): Peer[] =>
 
 export const PEERS: readonly Peer[] = [
   ...torchNetworks('torch_unet.py', UNET),
-  ...torchNetworks('torch_sampling.py', ['ancestral']),
+  ...torchNetworks('torch_sampling.py', ['ancestral', 'ddim']),
   ...torchPrograms('torch_one_image.py', ['one image']),
   torch('PyTorch', 'torch_arithmetic.py', KERNELS),
   torch('PIL and numpy', 'pil_loader.py', ['load']),

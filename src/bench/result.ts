@@ -9,7 +9,7 @@ export type Subject = (typeof SUBJECTS)[number];
 /** One piece of work on inputs of one size, done by several paths. */
 export interface Work {
   readonly subject: Subject;
-  /** `forward`, `train`, `reverse step`, `ancestral`, `load`, or a kernel. */
+  /** `forward`, `train`, `reverse step`, `ancestral`, `ddim`, `load`, or a kernel. */
   readonly what: string;
   /** Preset, or the widths; null if no model is involved. */
   readonly model: string | null;
@@ -79,6 +79,8 @@ export interface LayerReport {
   readonly wide: boolean;
   /** GFLOP/s of the micro-kernel on data in the first cache, on all threads at once. */
   readonly peak: number;
+  /** GB/s of memory, on all threads at once. */
+  readonly bandwidth: number;
   readonly forward: readonly LayerTime[];
   readonly train: readonly LayerTime[];
 }

@@ -5,9 +5,10 @@ import type { NetworkDevice } from '../contracts/device.js';
 import { openUnet } from '../device/open.js';
 import { layerTimes } from '../engine/network/layer-times.js';
 import { WasmNetwork } from '../engine/network/wasm-network.js';
-import { microKernelPeak } from '../engine/peak.js';
+import { memoryBandwidth, microKernelPeak } from '../engine/peak.js';
 import { startBusy } from './busy.js';
 import { type NetworkInputs, unetInputs } from './inputs.js';
+import type { Limits } from './limit-shares.js';
 import { BATCH, LAYERED, MODELS, PASSES, type Pass, trainingOf } from './models.js';
 import type { BenchOptions, NamedModel } from './options.js';
 import { openOtherVectors } from './other-vectors.js';
@@ -159,12 +160,20 @@ async function benchLayers(one: Omit<Case, 'what'>, options: BenchOptions): Prom
       await unet.dispose();
     }
   };
-  // The peak is an upper bound, so it is measured throughout: the machine's speed may vary over time.
-  const peaks = [await microKernelPeak(engine)];
+  // Upper bounds, so they are measured throughout: the machine's speed may vary over time.
+  const bounds: Limits[] = [];
+  const bound = async () =>
+    bounds.push({
+      peak: await microKernelPeak(engine),
+      bandwidth: await memoryBandwidth(engine),
+    });
+  await bound();
   const forward = await times(false);
-  peaks.push(await microKernelPeak(engine));
+  await bound();
   const train = await times(true);
-  peaks.push(await microKernelPeak(engine));
-  const peak = Math.max(...peaks);
-  return { model: name, batch, size: model.size, threads, build, wide, peak, forward, train };
+  await bound();
+  const peak = Math.max(...bounds.map((one) => one.peak));
+  const bandwidth = Math.max(...bounds.map((one) => one.bandwidth));
+  const limits = { peak, bandwidth };
+  return { model: name, batch, size: model.size, threads, build, wide, ...limits, forward, train };
 }

@@ -1,6 +1,5 @@
 import type { Change } from '../bench/compare.js';
-import { byKind } from '../bench/kinds.js';
-import { peakShare } from '../bench/peak-share.js';
+import { type Cells, kindCells, layerCells, limitsText, totalOf } from '../bench/layer-cells.js';
 import { noise, primary, ratios } from '../bench/ratios.js';
 import {
   byWork,
@@ -11,7 +10,6 @@ import {
   type Result,
   workName,
 } from '../bench/result.js';
-import type { LayerTime } from '../engine/network/layer-times.js';
 import { percent, significant } from '../units.js';
 import { table } from './text.js';
 
@@ -62,37 +60,24 @@ function ratiosAsText(report: Report): string {
 }
 
 function layersAsText(report: LayerReport): string {
-  const { model, batch, size, threads, build, peak } = report;
-  const head = `layers, ${model}, batch ${batch}, ${size}x${size}, ${build}, ${threads} threads; micro-kernel ${peak.toFixed(1)} GFLOP/s`;
+  const { model, batch, size, threads, build } = report;
+  const passes = (['forward', 'train'] as const).map((pass) => {
+    const layers = report[pass];
+    const { head, rows, words } = layerCells(report, layers);
+    const sum = ['in all', '', '', totalOf(layers).toFixed(2), ...head.slice(4).map(() => '')];
+    const each = { head, rows: [...rows, sum], words };
+    return `${pass}\n${indented(each)}\n${indented(kindCells(report, layers))}`;
+  });
   return [
-    head,
-    `forward\n${layerTable(report.forward, peak)}\n${kindTable(report.forward, peak)}`,
-    `train\n${layerTable(report.train, peak)}\n${kindTable(report.train, peak)}`,
+    `layers, ${model}, batch ${batch}, ${size}x${size}, ${build}, ${threads} threads; ${limitsText(report)}`,
+    ...passes,
   ].join('\n');
 }
 
-function layerTable(layers: readonly LayerTime[], peak: number): string {
-  const total = layers.reduce((sum, { ms }) => sum + ms, 0);
-  const head = ['  layer', 'pass', 'algorithm', 'ms', 'of all', 'GFLOP/s', 'of peak'];
-  const lines = layers.map((time) => {
-    const { layer, pass, algorithm, ms, gflops } = time;
-    const ofPeak = peakShare(time, peak);
-    return [
-      ...[`  ${layer}`, pass ?? '', algorithm ?? '', ms.toFixed(2), percent(ms / total)],
-      ...[gflops?.toFixed(1) ?? '', ofPeak === null ? '' : percent(ofPeak)],
-    ];
-  });
-  const sum = ['  in all', '', '', total.toFixed(2), '', '', ''];
-  return table([head, ...lines, sum], [3, 4, 5, 6]);
-}
-
-function kindTable(layers: readonly LayerTime[], peak: number): string {
-  const total = layers.reduce((sum, { ms }) => sum + ms, 0);
-  const lines = byKind(layers, peak).map(({ kind, ms, ofPeak }) => [
-    ...[`  ${kind}`, ms.toFixed(2), percent(ms / total)],
-    ofPeak === null ? '' : percent(ofPeak),
-  ]);
-  return table([['  kind', 'ms', 'of all', 'of peak'], ...lines], [1, 2, 3]);
+function indented({ head, rows, words }: Cells): string {
+  const lines = [head, ...rows].map(([first, ...others]) => [`  ${first}`, ...others]);
+  const numbers = head.map((_, i) => i).filter((i) => i >= words);
+  return table(lines, numbers);
 }
 
 /** Each row's change beside its noise; a change within the noise counts as none. */

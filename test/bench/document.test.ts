@@ -18,7 +18,10 @@ test('Figures replace the text between their markers and change nothing else', (
 
 test('The slowest layers come first, each with its share of the whole program', (t) => {
   const filled = fill('<!-- bench: layers-forward -->\n<!-- end -->', report);
-  t.regex(filled, /the slowest 3 of 3 rows, which take 5 ms in all; .* 100 GFLOP\/s/);
+  t.regex(
+    filled,
+    /the slowest 3 of 3 rows, which take 5 ms in all; .* 100 GFLOP\/s, memory 40 GB\/s/,
+  );
   t.true(filled.indexOf('downs.0.conv1') < filled.indexOf('conv0 '));
   t.regex(filled, /downs\.0\.conv1 .* 60 %/);
 });

@@ -21,16 +21,16 @@ test('A report becomes sections with every row and the missing peers', (t) => {
     '| haze, wasm, relaxed, 2 threads | 2.50 | 400 | ±7.5 % | 1.00 |',
     '| PyTorch channels_last, 2 threads | 5.00 | 200 | ±7.5 % | 2.00 |',
     '| unet forward, tiny, batch 4, 32x32 | PyTorch channels_last | 2.00 | 2.00 | 2.00 |',
-    '| downs.0.conv1 | forward | F(4,3) | 3.00 | 60 % | 200 | 50 % |',
-    '| relu |  |  | 1.00 | 20 % |  |  |',
+    '| downs.0.conv1 | forward | F(4,3) | 3.00 | 60 % | 200 |  | 50 % |  |',
+    '| relu |  |  | 1.00 | 20 % |  | 10.0 |  | 25 % |',
     '- unet forward, tiny, batch 4, 32x32: tfjs-node: not set up: haze setup tensorflow',
   ];
   for (const line of lines) t.true(text.includes(`${line}\n`), line);
 });
 
 test('Kinds of layers come before the layers, and models have a table with their descriptions', (t) => {
-  t.true(toMarkdown(report).includes('| convolution | 4.00 | 80 % | 41 % |\n'));
-  t.true(toMarkdown(report).includes('| activation | 1.00 | 20 % |  |\n'));
+  t.true(toMarkdown(report).includes('| convolution | 4.00 | 80 % | 41 % |  |\n'));
+  t.true(toMarkdown(report).includes('| activation | 1.00 | 20 % |  | 25 % |\n'));
   const models = modelTable();
   t.regex(
     models,

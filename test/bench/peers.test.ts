@@ -129,7 +129,7 @@ test.serial(
   async (t) => {
     withPython(t, '/none/python');
     for (const what of [
-      ...['forward', 'train', 'reverse step', 'ancestral', 'one image', 'load', 'qSample'],
+      ...['forward', 'train', 'reverse step', 'ancestral', 'ddim', 'one image', 'load', 'qSample'],
     ]) {
       const wanted = (name: string) => /PyTorch|PIL|onnxruntime/.test(name);
       const peers = await openPeers({ ...work, what }, task, { repeat: 1 }, (p) => wanted(p.name));

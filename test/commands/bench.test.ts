@@ -97,7 +97,7 @@ test("diffusers' network is measured in the same subjects, with its norms and at
   const ours = results.filter(({ by, model }) => by === 'haze' && model !== null);
   t.deepEqual(
     [...new Set(ours.map(({ what }) => what))],
-    ['forward', 'train', 'reverse step', 'one image', 'ancestral'],
+    ['forward', 'train', 'reverse step', 'one image', 'ddim'],
   );
   for (const { model } of ours) t.is(model, 'unet2d widths 8,16 layers-per-block 1');
   const [times] = layers;

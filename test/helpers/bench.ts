@@ -82,6 +82,7 @@ const layer = (name: string, ms: number, gflops: number | null) => ({
   ...{ layer: name, kind: gflops === null ? ('activation' as const) : ('convolution' as const) },
   ...{ pass: gflops === null ? null : ('forward' as const) },
   ...{ algorithm: gflops === null ? null : 'F(4,3)', ms, gflops },
+  bytes: gflops === null ? 1e7 : null,
 });
 
 export const report: Report = {
@@ -99,6 +100,7 @@ export const report: Report = {
         build: 'relaxed',
         wide: false,
         peak: 100,
+        bandwidth: 40,
       },
       forward: [layer('conv0', 1, 50), layer('downs.0.conv1', 3, 200), layer('relu', 1, null)],
       train: [layer('conv0', 2, 25)],

@@ -5,6 +5,7 @@ import type { Phase, Program, Section } from '../program.js';
 import type { LayerPass } from './convolve.js';
 import { DERIVED_TAPS, kindOf } from './layer-weights.js';
 import { fuse } from './steps.js';
+import { trafficOf } from './traffic.js';
 import type { WasmNetwork } from './wasm-network.js';
 
 /** The kind of a row: of a layer, or of a kernel that belongs to none. */
@@ -38,6 +39,11 @@ export interface LayerTime {
    * stride 2 is computed as a 4x4 one, 4/9 after an upsampling. Default 1.
    */
   readonly taps?: number;
+  /**
+   * Bytes of the tensors that the row's kernels read and write, each as often as they pass over it. Null if something is
+   * multiplied, since products use what they load many times, or if nothing large is moved.
+   */
+  readonly bytes: number | null;
 }
 
 /**
@@ -51,7 +57,8 @@ export async function layerTimes(
 ): Promise<LayerTime[]> {
   if (kind === 'predict') await unet.prepare('running');
   const program = kind === 'predict' ? unet.predictSections() : unet.trainSections();
-  const loaded = unet.engine.load(phaseByPhase(program));
+  const sections = phaseByPhase(program);
+  const loaded = unet.engine.load(sections);
   await unet.engine.run(loaded);
   const runs: Record<string, number>[] = [];
   for (let i = 0; i < rounds; i++) runs.push(await unet.engine.run(loaded));
@@ -60,6 +67,7 @@ export async function layerTimes(
   for (const c of attentionCosts(graph)) costs.set(c.name, c.forward);
   const kinds = kindsOf(graph);
   const taps = tapsOf(graph);
+  const traffic = trafficBySection(sections);
   return Object.keys(runs[0]!).map((label) => {
     const ms = middle(runs.map((times) => times[label]!));
     const [names = label, pass, algorithm] = label.split(' ');
@@ -67,6 +75,7 @@ export async function layerTimes(
     const layer = layers[0]!;
     const cost = layers.reduce((sum, one) => sum + (costs.get(one) ?? 0), 0);
     const operations = cost * batch * timesForward(kinds.get(layer), pass);
+    const bytes = traffic.get(label)!;
     return {
       layer: shortened(layers),
       kind: kinds.get(layer) ?? KERNELS[layer] ?? 'copying and others',
@@ -75,6 +84,7 @@ export async function layerTimes(
       ms,
       gflops: operations > 0 && ms > 0 ? operations / ms / 1e6 : null,
       ...(taps.has(layer) && { taps: taps.get(layer)! }),
+      bytes: operations > 0 || bytes === 0 ? null : bytes,
     };
   });
 }
@@ -139,6 +149,14 @@ function phaseByPhase(program: Program): Section[] {
   return program.flatMap(({ phases }) =>
     phases.map((phase) => ({ name: name(phase), phases: [phase] })),
   );
+}
+
+/** What each section's calls move; several sections may have one name, as their times. */
+function trafficBySection(sections: readonly Section[]): Map<string, number> {
+  const bytes = new Map<string, number>();
+  for (const { name, phases } of sections)
+    for (const call of phases.flat()) bytes.set(name, (bytes.get(name) ?? 0) + trafficOf(call));
+  return bytes;
 }
 
 /** The label of a phase's calls, with the names of all layers if it computes several linear ones. */

@@ -3,6 +3,7 @@ import { completeModel, type GivenModel } from '../../../src/config/network-sett
 import { CounterRandom } from '../../../src/diffusion/random.js';
 import { layerTimes } from '../../../src/engine/network/layer-times.js';
 import { WasmNetwork } from '../../../src/engine/network/wasm-network.js';
+import { layerCosts } from '../../../src/network/cost.js';
 import { initialState } from '../../../src/network/initial-state.js';
 import { buildNetwork } from '../../../src/network/network.js';
 
@@ -80,3 +81,38 @@ test('A row gives the ratio of the products of its kernels to those of its layer
   const simple = await rowsOf(t, SIMPLE, 'predict');
   t.deepEqual([...new Set(simple.map((one) => one.taps))], [undefined]);
 });
+
+/** Elements of a tensor of `channels` at half the image's side, `level` times. */
+const elements = (channels: number, level = 0) => BATCH * (16 >> level) ** 2 * channels;
+
+test('Norms, activations and the optimizer give the bytes that they move; products do not', async (t) => {
+  const rows = await rowsOf(t, UNET2D, 'train');
+  const bytes = (layer: string, pass: string | null = null) =>
+    rows.find((one) => one.layer === layer && one.pass === pass)!.bytes;
+  const norm = 'down_blocks.0.resnets.0.norm1';
+  // Once for the statistics; once to normalise, and written.
+  t.is(bytes(norm, 'forward'), 3 * 4 * elements(8));
+  // Both gradients' sums with the activation in place, then the input's gradient, of which there may already be a part.
+  const back = bytes(norm, 'backward')! / 4 / elements(8);
+  t.true(back === 6 || back === 7, `${back}`);
+  t.is(bytes('mid_block.attentions.0.group_norm', 'forward'), 3 * 4 * elements(16, 1));
+  t.is(bytes('down_blocks.0.resnets.0.conv1', 'forward'), null);
+  t.is(bytes('mid_block.attentions.0', 'forward'), null);
+  const { parameters } = countOf(UNET2D);
+  const adam = bytes('adam')!;
+  t.true(adam >= 7 * 4 * parameters, 'padding comes on top');
+  t.true(adam < 2 * 7 * 4 * parameters);
+});
+
+test("The reference's norms give the bytes that they move", async (t) => {
+  const rows = await rowsOf(t, SIMPLE, 'train');
+  const of = (layer: string, pass: string) =>
+    rows.find((one) => one.layer === layer && one.pass === pass)!.bytes;
+  t.is(of('downs.0.bnorm1', 'forward'), 4 * elements(16));
+  t.is(of('downs.0.bnorm1', 'backward'), 5 * 4 * elements(16));
+});
+
+function countOf(given: GivenModel) {
+  const costs = layerCosts(buildNetwork(completeModel(given)));
+  return { parameters: costs.reduce((sum, { parameters }) => sum + parameters, 0) };
+}
