@@ -1,6 +1,7 @@
 /**
- * Writes docs/BENCHMARKS.md's tables and plots from a run of this Node, and the measurements into docs/benchmarks.json, or, if
- * vectors can be wide, into docs/benchmarks-wide.json. `npm run benchmarks` runs it on one Node of either kind.
+ * Writes docs/BENCHMARKS.md's tables and plots from a run of this Node, and the measurements into docs/benchmarks.json; if
+ * vectors can be wide, into docs/benchmarks-wide.json; and if PyTorch is limited to 256 bits, with the suffix `-256`. `npm run
+ * benchmarks` runs it on one Node of either kind.
  *
  *     node dist/bench/benchmarks.js                                    everything, beside every available peer
  *     node dist/bench/benchmarks.js --rounds 3                         with any flag of haze bench
@@ -53,7 +54,8 @@ async function run([flag, ...rest]: readonly string[]): Promise<void> {
   const filled = fill(text, report);
   const edition = editionOf(report);
   await writeFileAtomically(docs(`benchmarks${edition}.json`), json);
-  for (const subject of SUBJECTS) {
+  // PyTorch with its own width is drawn; with another, it is in tables.
+  for (const subject of edition.endsWith('-256') ? [] : SUBJECTS) {
     const results = report.results.filter((row) => row.subject === subject);
     await writePlot(docs(`images/bench${edition}-${subject}.svg`), results);
   }

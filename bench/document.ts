@@ -4,8 +4,9 @@
  *     <!-- bench: unet -->
  *     <!-- end -->
  *
- * `<!-- bench wide: unet -->` is filled from a report with rows of wide vectors, the others from one without: the document
- * shows two Nodes.
+ * `<!-- bench wide: unet -->` is filled from a report with rows of wide vectors, `<!-- bench 256: unet -->` from one in which PyTorch was
+ * limited to 256 bits, `<!-- bench wide 256: unet -->` from one with both, and those without a word from one with neither: the
+ * document shows two Nodes, and two kinds of processors.
  */
 import { limitsText, totalOf } from '../src/bench/layer-cells.js';
 import {
@@ -23,34 +24,44 @@ import {
   byWork,
   type LayerReport,
   type Report,
+  type Result,
   type Subject,
   workName,
 } from '../src/bench/result.js';
 import { UsageError } from '../src/errors.js';
 
-const MARKED = /<!-- bench( wide)?: ([\w-]+) -->\n[\s\S]*?<!-- end -->/g;
+const MARKED = /<!-- bench((?: wide)?(?: 256)?): ([\w-]+) -->\n[\s\S]*?<!-- end -->/g;
 
 /** Layers to show, of a forward pass and of a training step: the slowest. The JSON has all. */
 const SLOWEST = 16;
 
-/** The suffix of a report's files. */
-export const editionOf = ({ results }: Report): '' | '-wide' =>
-  results.some(({ wide }) => wide) ? '-wide' : '';
+/** The suffixes of reports' files. */
+export const EDITIONS = ['', '-wide', '-256', '-wide-256'] as const;
+
+export type Edition = (typeof EDITIONS)[number];
+
+/** As peers say it of their vectors. */
+const LIMITED = /\blimited\b/;
+
+export function editionOf({ results, versions }: Report): Edition {
+  const wide = results.some((row) => row.wide) ? '-wide' : '';
+  return `${wide}${LIMITED.test(versions.PyTorch ?? '') ? '-256' : ''}`;
+}
 
 /** The document with the report's figures in its places. @throws UsageError for a marker without an end or with an unknown name */
 export function fill(document: string, report: Report): string {
   const parts = sections(report);
   const edition = editionOf(report);
   let found = 0;
-  const filled = document.replace(MARKED, (block, wide: string | undefined, name: string) => {
+  const filled = document.replace(MARKED, (block, words: string, name: string) => {
     found++;
     const body = parts[name];
     if (body === undefined)
       throw new UsageError(`expected one of ${Object.keys(parts).join(', ')}, got bench: ${name}`);
-    if ((wide !== undefined) !== (edition === '-wide')) return block;
-    return `<!-- bench${wide ?? ''}: ${name} -->\n\n${body}\n<!-- end -->`;
+    if (words.replaceAll(' ', '-') !== edition) return block;
+    return `<!-- bench${words}: ${name} -->\n\n${body}\n<!-- end -->`;
   });
-  const begun = document.match(/<!-- bench( wide)?: /g)?.length ?? 0;
+  const begun = document.match(/<!-- bench[ \w]*: /g)?.length ?? 0;
   if (begun !== found) throw new UsageError(`${begun} markers begin and ${found} end`);
   return filled;
 }
@@ -61,6 +72,7 @@ function sections(report: Report): Readonly<Record<string, string>> {
   return {
     machine: factTable(report),
     ratios: ratioTable({ results: results.filter((row) => !kernels.includes(row)) }),
+    'ratios-pytorch': overPyTorch(report),
     unet: tables(report, 'unet'),
     sample: tables(report, 'sample'),
     generate: tables(report, 'generate'),
@@ -72,6 +84,13 @@ function sections(report: Report): Readonly<Record<string, string>> {
     'layers-train': slowest(report, 'train'),
     missing: missingList(report.missing),
   };
+}
+
+/** The best of PyTorch's ways over Haze, for all work with networks. */
+function overPyTorch({ results }: Report): string {
+  const isTorch = ({ by }: Result) => by === 'haze' || by.startsWith('PyTorch');
+  const one = results.filter((row) => row.model !== null && isTorch(row));
+  return ratioTable({ results: one }, ({ over }) => over.startsWith('PyTorch'));
 }
 
 const tables = ({ results }: Report, subject: Subject): string =>

@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+import os
 import sys
 import time
 
@@ -40,8 +41,9 @@ def digest(values):
 
 
 def torch_version():
-    """PyTorch's version, with the widest vectors that it uses, since they determine its speed."""
-    return f"{torch.__version__}, {torch.backends.cpu.get_cpu_capability()}"
+    """PyTorch's version, with the widest vectors that it uses, since they determine its speed, and whether it was told to."""
+    limit = ", limited" if "ATEN_CPU_CAPABILITY" in os.environ else ""
+    return f"{torch.__version__}, {torch.backends.cpu.get_cpu_capability()}{limit}"
 
 
 def serve(works, version=torch_version(), threads=None):

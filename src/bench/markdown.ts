@@ -7,7 +7,7 @@ import { significant } from '../units.js';
 import { type Cells, kindCells, layerCells } from './layer-cells.js';
 import type { Limits } from './limit-shares.js';
 import { type MeasuredModel, MODELS, PASSES } from './models.js';
-import { noise, primary, ratios } from './ratios.js';
+import { noise, primary, type Ratio, ratios } from './ratios.js';
 import {
   byWork,
   type LayerReport,
@@ -124,16 +124,16 @@ export function pivotTable(results: readonly Result[]): string {
 
 const noiseOf = (row: Result): string => `±${(100 * noise(row)).toFixed(1)} %`;
 
-export function ratioTable(report: Pick<Report, 'results'>): string {
+/** @param wanted the rows to show, by default all */
+export function ratioTable(
+  report: Pick<Report, 'results'>,
+  wanted: (ratio: Ratio) => boolean = () => true,
+): string {
   return markdownTable(
     ['work', 'of', 'ratio of medians', 'worst round', 'best round'],
-    ratios(report).map((r) => [
-      workName(r),
-      r.over,
-      r.ratio.toFixed(2),
-      r.worst.toFixed(2),
-      r.best.toFixed(2),
-    ]),
+    ratios(report)
+      .filter(wanted)
+      .map((r) => [workName(r), r.over, r.ratio.toFixed(2), r.worst.toFixed(2), r.best.toFixed(2)]),
     2,
   );
 }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import test from 'ava';
-import { editionOf, fill } from '../../bench/document.js';
+import { EDITIONS, editionOf, fill } from '../../bench/document.js';
 import type { Report } from '../../src/bench/result.js';
 import { UsageError } from '../../src/errors.js';
 import { report } from '../helpers/bench.js';
@@ -39,6 +39,18 @@ test('Measurements with wide vectors have their own markers', (t) => {
   t.true(fill(text, report).endsWith('<!-- bench wide: unet -->\nold\n<!-- end -->\n'));
 });
 
+test('Measurements with PyTorch limited to 256 bits have theirs, with the best of PyTorch over Haze', (t) => {
+  const text = '<!-- bench wide 256: ratios-pytorch -->\nold\n<!-- end -->\n';
+  const rows = report.results.map((row) => ({ ...row, wide: row.by === 'haze' }));
+  const limited = { ...report, results: rows, versions: { PyTorch: '2.0, AVX2, limited' } };
+  t.is(editionOf(limited), '-wide-256');
+  t.is(editionOf({ ...limited, results: report.results }), '-256');
+  t.is(fill(text, report), text);
+  const filled = fill(text, limited);
+  t.regex(filled, /unet forward, tiny.* \| PyTorch channels_last \| 2\.00/);
+  t.notRegex(filled, /one thread|plain JS|old/);
+});
+
 test('An unknown marker, or one without an end, is refused', (t) => {
   const bad: [string, RegExp][] = [
     ['<!-- bench: nothing -->\n<!-- end -->', /expected one of machine, .*, got bench: nothing/],
@@ -49,7 +61,7 @@ test('An unknown marker, or one without an end, is refused', (t) => {
     t.throws(() => fill(text, report), { instanceOf: UsageError, message });
 });
 
-for (const edition of ['', '-wide'] as const)
+for (const edition of EDITIONS)
   test(`The document's figures are those of docs/benchmarks${edition}.json`, async (t) => {
     const text = await readFile(docs('BENCHMARKS.md'), 'utf8');
     const file = docs(`benchmarks${edition}.json`);
@@ -57,5 +69,6 @@ for (const edition of ['', '-wide'] as const)
     t.is(editionOf(measured), edition);
     t.is(fill(text, measured), text);
     t.true(measured.results.length > 100);
-    t.true(text.includes(`<!-- bench${edition ? ' wide' : ''}: unet -->`));
+    const table = edition.endsWith('-256') ? 'ratios-pytorch' : 'unet';
+    t.true(text.includes(`<!-- bench${edition.replaceAll('-', ' ')}: ${table} -->`));
   });
