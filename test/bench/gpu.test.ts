@@ -1,0 +1,53 @@
+import { execFile, spawnSync } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import test, { type ExecutionContext } from 'ava';
+import { temporaryFolder } from '../helpers/folder.js';
+import { tensorflowTest } from '../helpers/tensorflow.js';
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const SCRIPT = join(ROOT, 'bench/gpu/measure.sh');
+
+const withPython = process.platform === 'linux' && spawnSync('python3', ['--version']).status === 0;
+
+/** Runs steps of the measurements for GPU machines at tiny sizes. */
+async function dryRun(t: ExecutionContext, steps: readonly string[]): Promise<string> {
+  const home = await temporaryFolder(t);
+  const env = {
+    ...process.env,
+    ...{ HZ: home, HZ_DRY: '1', HZ_APP: ROOT, HZ_NODE: process.execPath, HZ_PYTHON: 'python3' },
+  };
+  const failed = await new Promise<boolean>((resolve) => {
+    execFile('bash', [SCRIPT, ...steps], { cwd: home, env }, (error) => resolve(error !== null));
+  });
+  const said = await readFile(join(home, 'out', 'steps.txt'), 'utf8');
+  t.false(failed, said);
+  return said;
+}
+
+(withPython ? test : test.skip)(
+  'the steps for GPU machines that need no GPU run at tiny sizes',
+  async (t) => {
+    const said = await dryRun(t, ['machine', 'wasm']);
+    t.regex(said, /^## wasm-2: rc 0/m);
+    t.regex(said, /^## wasm-layers: rc 0/m);
+    t.regex(said, /^wasm-2: wasm.*, 1 threads, train batch 2: [\d.]+ ms/m);
+  },
+);
+
+if (withPython)
+  tensorflowTest('the steps on the tensorflow device run at tiny sizes on a CPU', async (t) => {
+    const said = await dryRun(t, [
+      'parity',
+      'bench',
+      'bench_unet2d',
+      'train',
+      'sample',
+      'generate',
+    ]);
+    t.regex(said, /^parity-f32-unet_l2_8: holds/m);
+    t.regex(said, /^parity-f32-ddpm_cifar_like_16: holds/m);
+    t.regex(said, /^bench-unet2d: tensorflow, .* train batch 2: [\d.]+ ms/m);
+    t.notRegex(said, /DOES NOT HOLD|SKIPPED/);
+  });
