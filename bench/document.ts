@@ -40,16 +40,25 @@ export const EDITIONS = ['', '-wide', '-256', '-wide-256'] as const;
 
 export type Edition = (typeof EDITIONS)[number];
 
-/** As peers say it of their vectors. */
+/** As bench/peers/peer.py says it of PyTorch's vectors. */
 const LIMITED = /\blimited\b/;
 
+/** Whether Haze's vectors were wide, and whether PyTorch's were limited to 256 bits. */
 export function editionOf({ results, versions }: Report): Edition {
   const wide = results.some((row) => row.wide) ? '-wide' : '';
   return `${wide}${LIMITED.test(versions.PyTorch ?? '') ? '-256' : ''}`;
 }
 
-/** The document with the report's figures in its places. @throws UsageError for a marker without an end or with an unknown name */
+/**
+ * The document with the report's figures in its places.
+ * @throws UsageError for a marker without an end or with an unknown name, and for a report of another version
+ */
 export function fill(document: string, report: Report): string {
+  for (const { model, peak, bandwidth } of report.layers)
+    if (typeof peak !== 'number' || typeof bandwidth !== 'number')
+      throw new UsageError(
+        `layers of ${model}: expected the micro-kernel's peak and the bandwidth of memory, got none of ${typeof peak === 'number' ? 'the latter' : 'them'}: measured by another version`,
+      );
   const parts = sections(report);
   const edition = editionOf(report);
   let found = 0;

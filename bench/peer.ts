@@ -3,10 +3,8 @@
  *
  *     npm run --silent bench:peer -- PyTorch train --preset tiny --batch 32 --rounds 7 --threads 2
  *
- * The peers are PyTorch, "PyTorch channels_last", "PyTorch compiled", "PyTorch compiled channels_last", "PIL and numpy",
- * "PIL and numpy in workers", tfjs-node, "tfjs WASM backend", onnxruntime-node and onnxruntime-web; their works: forward,
- * train, "reverse step", ancestral, "one image", load, gaussian, qSample, pSample, toFloat. Presets are those of haze,
- * and ddpm-cifar10-32.
+ * Without a peer's name it lists the peers and their works, which docs/BENCHMARKS.md describes. Presets are those of haze, and
+ * ddpm-cifar10-32.
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';

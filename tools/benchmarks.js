@@ -22,7 +22,8 @@ const env = { ...process.env, ...(given.includes(LIMIT) && LIMITS) };
 const words = given.filter((word) => word !== LIMIT);
 const [flag, value, ...rest] = words;
 const one = flag === '--node';
-if (one && !MAJORS.includes(value)) fail(`--node: expected ${MAJORS.join(' or ')}, got ${value}`);
+if (one && !MAJORS.includes(value))
+  fail(`--node: expected ${MAJORS.join(' or ')}, got ${value}`, 2);
 const flags = one ? rest : words;
 
 install();

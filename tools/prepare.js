@@ -20,9 +20,9 @@ export function run(program, args, options = {}) {
 }
 
 /** Ends with a line on stderr. */
-export function fail(message) {
+export function fail(message, code = 1) {
   console.error(message);
-  process.exit(1);
+  process.exit(code);
 }
 
 /** Installs the packages of package-lock.json, unless node_modules already has exactly these. */

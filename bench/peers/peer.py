@@ -41,7 +41,7 @@ def digest(values):
 
 
 def torch_version():
-    """PyTorch's version, with the widest vectors that it uses, since they determine its speed, and whether it was told to."""
+    """PyTorch's version, with the widest vectors that it uses, since they determine its speed, and whether it was limited to them."""
     limit = ", limited" if "ATEN_CPU_CAPABILITY" in os.environ else ""
     return f"{torch.__version__}, {torch.backends.cpu.get_cpu_capability()}{limit}"
 

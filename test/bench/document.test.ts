@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import test from 'ava';
 import { EDITIONS, editionOf, fill } from '../../bench/document.js';
+import { PEERS } from '../../src/bench/peer-list.js';
 import type { Report } from '../../src/bench/result.js';
 import { UsageError } from '../../src/errors.js';
 import { report } from '../helpers/bench.js';
@@ -49,6 +50,31 @@ test('Measurements with PyTorch limited to 256 bits have theirs, with the best o
   const filled = fill(text, limited);
   t.regex(filled, /unet forward, tiny.* \| PyTorch channels_last \| 2\.00/);
   t.notRegex(filled, /one thread|plain JS|old/);
+});
+
+test('A report whose layers lack a limit is refused in one line', (t) => {
+  const [first] = report.layers;
+  const { bandwidth: _, ...older } = first!;
+  t.throws(() => fill('', { ...report, layers: [older as typeof first & object] }), {
+    instanceOf: UsageError,
+    message: /layers of tiny: expected .* bandwidth of memory, got none of the latter/,
+  });
+});
+
+test('The document lists the works of each peer', async (t) => {
+  const rows = (await readFile(docs('BENCHMARKS.md'), 'utf8')).split('\n');
+  const names = [...new Set(PEERS.map(({ name }) => name))];
+  for (const name of names) {
+    const word = name.includes(' ') ? `"${name}"` : name;
+    const row = rows.find((line) => line.includes(`npm run bench:peer -- ${word} `));
+    const cells = row?.split('|') ?? [];
+    const said = cells
+      .at(-2)
+      ?.match(/`[^`]+`/g)
+      ?.map((work) => work.replaceAll(/[`"]/g, ''));
+    const works = PEERS.filter((peer) => peer.name === name).flatMap((peer) => peer.works);
+    t.deepEqual(said?.sort(), [...works].sort(), name);
+  }
 });
 
 test('An unknown marker, or one without an end, is refused', (t) => {
