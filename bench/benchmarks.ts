@@ -12,10 +12,11 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { readResults } from '../src/bench/compare.js';
 import { writePlot } from '../src/bench/plot.js';
-import { type Report, SUBJECTS } from '../src/bench/result.js';
+import { SUBJECTS } from '../src/bench/result.js';
 import { RunError, UsageError } from '../src/errors.js';
 import { writeFileAtomically } from '../src/io/atomic.js';
 import { editionOf, fill } from './document.js';
+import { readReport } from './read-report.js';
 
 const docs = (name: string) => fileURLToPath(new URL(`../../docs/${name}`, import.meta.url));
 const cli = fileURLToPath(new URL('../src/cli.js', import.meta.url));
@@ -50,7 +51,7 @@ async function run([flag, ...rest]: readonly string[]): Promise<void> {
     from === undefined
       ? measure(flag === undefined ? [] : [flag, ...rest])
       : await readFile(from, 'utf8');
-  const report = JSON.parse(json) as Report;
+  const report = readReport(JSON.parse(json), from ?? 'haze bench');
   const filled = fill(text, report);
   const edition = editionOf(report);
   await writeFileAtomically(docs(`benchmarks${edition}.json`), json);

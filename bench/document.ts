@@ -51,14 +51,9 @@ export function editionOf({ results, versions }: Report): Edition {
 
 /**
  * The document with the report's figures in its places.
- * @throws UsageError for a marker without an end or with an unknown name, and for a report of another version
+ * @throws UsageError for a marker without an end or with an unknown name
  */
 export function fill(document: string, report: Report): string {
-  for (const { model, peak, bandwidth } of report.layers)
-    if (typeof peak !== 'number' || typeof bandwidth !== 'number')
-      throw new UsageError(
-        `layers of ${model}: expected the micro-kernel's peak and the bandwidth of memory, got none of ${typeof peak === 'number' ? 'the latter' : 'them'}: measured by another version`,
-      );
   const parts = sections(report);
   const edition = editionOf(report);
   let found = 0;

@@ -3,7 +3,7 @@ import type { ModelConfig } from '../config/config.js';
 import type { LayerTime } from '../engine/network/layer-times.js';
 import { layerCosts } from '../network/cost.js';
 import { buildNetwork } from '../network/network.js';
-import { significant } from '../units.js';
+import { plural, significant } from '../units.js';
 import { type Cells, kindCells, layerCells } from './layer-cells.js';
 import type { Limits } from './limit-shares.js';
 import { type MeasuredModel, MODELS, PASSES } from './models.js';
@@ -139,8 +139,10 @@ export function ratioTable(
 }
 
 /** What was measured layer by layer, as text. */
-export const layersName = ({ model, batch, size, threads, build }: LayerReport): string =>
-  `${model}, batch ${batch}, ${size}x${size}, ${threads} threads, ${build}`;
+export function layersName({ model, batch, size, threads, build, wide }: LayerReport): string {
+  const work = `${model}, batch ${batch}, ${size}x${size}`;
+  return `${work}, ${plural(threads, 'thread')}, ${build}${wide ? ', wide' : ''}`;
+}
 
 /** Where a program's time goes, by kind. */
 export const kindTable = (limits: Limits, layers: readonly LayerTime[]): string =>

@@ -1,5 +1,6 @@
 import type { Change } from '../bench/compare.js';
 import { type Cells, kindCells, layerCells, limitsText, totalOf } from '../bench/layer-cells.js';
+import { layersName } from '../bench/markdown.js';
 import { noise, primary, ratios } from '../bench/ratios.js';
 import {
   byWork,
@@ -60,7 +61,6 @@ function ratiosAsText(report: Report): string {
 }
 
 function layersAsText(report: LayerReport): string {
-  const { model, batch, size, threads, build } = report;
   const passes = (['forward', 'train'] as const).map((pass) => {
     const layers = report[pass];
     const { head, rows, words } = layerCells(report, layers);
@@ -68,10 +68,7 @@ function layersAsText(report: LayerReport): string {
     const each = { head, rows: [...rows, sum], words };
     return `${pass}\n${indented(each)}\n${indented(kindCells(report, layers))}`;
   });
-  return [
-    `layers, ${model}, batch ${batch}, ${size}x${size}, ${build}, ${threads} threads; ${limitsText(report)}`,
-    ...passes,
-  ].join('\n');
+  return [`layers, ${layersName(report)}; ${limitsText(report)}`, ...passes].join('\n');
 }
 
 function indented({ head, rows, words }: Cells): string {
