@@ -14,6 +14,9 @@ export interface Prepared {
 export interface Preprocessing {
   /** Its own memory, in bytes. */
   readonly memoryBytes: number;
+  /** Whether it computes on threads of its own, and so beside a network that keeps the calling one busy. */
+  readonly apart: boolean;
+  /** One call at a time, of `evaluate` too. The arrays are valid until the next call but one of `train`. */
   train(batch: PartBatch): Promise<Prepared>;
   evaluate(batch: EvaluationBatch): Promise<Prepared>;
   dispose(): Promise<void>;

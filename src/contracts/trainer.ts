@@ -89,6 +89,11 @@ export interface Trainer {
   /** Ho et al. (2020), Algorithm 1, on one batch or several. Milliseconds by part: data, unet, optimizer. */
   step(batch: TrainBatch): Promise<StepResult>;
   /**
+   * Of one that computes on two devices: announces the batch of the step after the next one, so that one device can prepare it
+   * while the other is in that step. It is optional, and does not change the bits.
+   */
+  prepare?(batch: TrainBatch): void;
+  /**
    * The network's predictions (with running statistics) and their targets, f32 [batch, size, size, channels]; valid until the next
    * call.
    */

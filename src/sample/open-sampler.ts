@@ -10,8 +10,10 @@ import type { Trajectory } from '../diffusion/sampler.js';
 import type { Schedule } from '../diffusion/schedule.js';
 import { readWeights } from '../io/weights.js';
 import type { StateDict } from '../network/state.js';
+import { ReversePool } from '../wasm/reverse-pool.js';
 import { WasmSampler } from '../wasm/wasm-sampler.js';
 import type { SampleOptions } from './options.js';
+import { PooledSampler } from './pooled-sampler.js';
 import { SplitSampler, type SplitSamplerOptions } from './split-sampler.js';
 
 /** The options that a sampler needs. */
@@ -61,11 +63,25 @@ async function open(
     const sampler = WasmSampler.create({ ...shape, ...engine, ...reverse, seed });
     return { sampler, unet: sampler.unet };
   }
-  const arithmetic = await openArithmetic(computing);
   const passes = { ...shape, batch: batch * passesOf(condition) };
   const { unet } = await openUnet(device, computing, { ...passes, training: false });
-  const random = new CounterRandom(seed);
   const each = model.size ** 2 * model.channels;
+  if (device === 'tensorflow' && computing.arithmetic === 'wasm') {
+    const workers = threadCount(computing);
+    const kernels = kernelsOf(computing);
+    try {
+      const pool = ReversePool.create({
+        ...{ trajectory, seed, batch, each, lanes: 1, workers },
+        ...kernels,
+      });
+      return { sampler: new PooledSampler({ unet, pool, ...reverse, guide }), unet };
+    } catch (error) {
+      await unet.dispose();
+      throw error;
+    }
+  }
+  const arithmetic = await openArithmetic(computing);
+  const random = new CounterRandom(seed);
   const apart = { unet, arithmetic, ...reverse, guide, random, each };
   return { sampler: new SplitSampler(apart), unet };
 }

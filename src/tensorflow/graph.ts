@@ -48,8 +48,8 @@ export class GraphMachine<Name extends string> implements Machine<Name> {
     if (this.#session === undefined) throw new RunError('this network was disposed');
     const session = this.#session;
     return valuesOf(tf, () => {
-      const fed = specs.map(({ shape }, i) => tf.tensor(inputs[i]!, shape, 'float32'));
-      const infos = specs.map(({ name }) => ({ name, dtype: 'float32' }));
+      const fed = specs.map(({ shape }, i) => tf.tensor(words(inputs[i]!), shape, 'int32'));
+      const infos = specs.map(({ name }) => ({ name, dtype: 'int32' }));
       return backend.runSavedModel(session, fed, infos, outputs);
     });
   }
@@ -67,12 +67,17 @@ function record(recorder: Recorder, name: string, { inputs, body }: Routine): En
     name: recorder.placeholder(input.name, input.shape),
     shape: input.shape,
   }));
-  const results = body(
-    recorder,
-    fed.map((input) => input.name),
-  );
+  const values = fed.map((input) => recorder.fed(input.name));
+  const results = body(recorder, values);
   return { inputs: fed, outputs: recorder.finish(results) };
 }
+
+/**
+ * f32 values as the i32 with the same bits, which is how a graph is fed: of the tensors that the binding makes, only i32 ones stay in host
+ * memory. Others go to the GPU at once, and since a session takes its inputs from the host, back again and there once more.
+ */
+const words = ({ buffer, byteOffset, length }: Float32Array): Int32Array =>
+  new Int32Array(buffer, byteOffset, length);
 
 /** Records operations as graph nodes. A value is the name of a node's output: `train/12-Conv2D:0`. */
 class Recorder implements Ops<string> {
@@ -91,9 +96,15 @@ class Recorder implements Ops<string> {
     this.#changed.clear();
   }
 
+  /** An input that is fed: the bits of f32 values, as i32. */
   placeholder(name: string, shape: readonly number[]): string {
-    const attributes = { dtype: FLOAT, shape: shapeAttribute(shape) };
+    const attributes = { dtype: INT32, shape: shapeAttribute(shape) };
     return this.#add(`${this.#routine}/in/${name}`, 'Placeholder', [], attributes);
+  }
+
+  /** The values of an input. */
+  fed(placeholder: string): string {
+    return this.op('Bitcast', [placeholder], { T: INT32, type: FLOAT })[0]!;
   }
 
   /** The values to fetch: the results; the first one also waits for all side effects of the routine. */

@@ -11,6 +11,7 @@ import type { TensorflowArithmetic } from './arithmetic.js';
 export class TensorflowPreprocessing implements Preprocessing {
   /** Its tensors exist for one call. */
   readonly memoryBytes = 0;
+  readonly apart = false;
   readonly #arithmetic: TensorflowArithmetic;
   readonly #schedule: Schedule;
   readonly #random: CounterRandom;

@@ -2,7 +2,7 @@ import type { RunConfig } from '../config/config.js';
 import type { Stage } from '../config/growth.js';
 import { guideStepOf } from '../config/kept-guide.js';
 import { imagesOfStep } from '../config/replicas.js';
-import type { Trainer } from '../contracts/trainer.js';
+import type { TrainBatch, Trainer } from '../contracts/trainer.js';
 import type { BatchPlan } from '../data/batches.js';
 import type { TrainingData } from '../data/held-out.js';
 import { Interrupted, RunError, StepNotTaken } from '../errors.js';
@@ -17,6 +17,12 @@ import { RunOutputs, type Saved } from './run-outputs.js';
 import type { Start } from './start.js';
 
 type About = Pick<TrainOptions, 'out' | 'queue'>;
+
+/** A step's batch, and the epoch that it belongs to. */
+interface ReadBatch {
+  readonly epoch: number;
+  readonly batch: TrainBatch;
+}
 
 /** The interruption of a run that has saved its state. */
 export const interruptedAt = (about: About, { path, step }: Saved): Interrupted =>
@@ -113,27 +119,28 @@ export class Run {
     });
   }
 
-  /** The loop: the next batch is read while the step computes. */
+  /** The loop: the next batches are read while the step computes; two, if the trainer prepares the first of them. */
   private async steps(): Promise<void> {
     const { total, until, outputs } = this;
     const { taken } = this.begin;
-    const { training } = this.config;
-    const images = imagesOfStep(training);
+    const images = imagesOfStep(this.config.training);
     const pace = new PaceReport(this.config, this.plan.stepsPerEpoch, total);
-    let next = taken < until ? this.read(taken) : undefined;
+    const depth = this.trainer.prepare ? 2 : 1;
+    const next: Promise<ReadBatch>[] = taken < until ? [this.read(taken)] : [];
     for (let step = taken; step < until; step++) {
       const begun = performance.now();
-      const { epoch, indices: _, ...batch } = await next!;
-      if (step + 1 < until) next = this.read(step + 1);
-      const lr = learningRate(training, step, total);
-      const running = this.trainer.step({ ...batch, lr });
-      const [{ loss, losses, ms, milliseconds }] = await Promise.all([running, next]).catch(
+      const { epoch, batch } = await next.shift()!;
+      while (next.length < Math.min(depth, until - step - 1))
+        next.push(this.read(step + 1 + next.length));
+      const running = this.take(batch, next[0]);
+      const [{ loss, losses, ms, milliseconds }] = await Promise.all([running, ...next]).catch(
         (error: unknown) => this.cease(error, step),
       );
       const done = step + 1;
       if (!Number.isFinite(loss)) throw outputs.diverged(done, `the loss is ${loss}`);
       const imagesPerSecond = (1000 * images) / (milliseconds ?? performance.now() - begun);
       const quarters = lossByQuarter(batch.t, losses, positionsOf(this.config));
+      const { lr } = batch;
       outputs.record({ step: done, epoch, loss, lr, ...quarters, imagesPerSecond, ms }, total);
       const text = pace.after(done - taken, imagesPerSecond);
       if (text) outputs.tell({ kind: 'note', text });
@@ -145,15 +152,23 @@ export class Run {
     }
   }
 
-  private async read(step: number) {
-    const batch = this.plan.batch(step);
+  /** Takes a step, and lets the trainer prepare the batch of the one after it. */
+  private async take(batch: TrainBatch, after: Promise<ReadBatch> | undefined) {
+    if (after) this.trainer.prepare?.((await after).batch);
+    return this.trainer.step(batch);
+  }
+
+  private async read(step: number): Promise<ReadBatch> {
+    const { epoch, indices, ...drawn } = this.plan.batch(step);
+    const lr = learningRate(this.config.training, step, this.total);
     const { train } = this.data;
-    if (this.trainer.elsewhere) return { ...batch, pixels: new Uint8Array(0) };
-    const pixels = new Uint8Array(batch.indices.length * train.size ** 2 * train.channels);
+    if (this.trainer.elsewhere)
+      return { epoch, batch: { ...drawn, lr, pixels: new Uint8Array(0) } };
+    const pixels = new Uint8Array(indices.length * train.size ** 2 * train.channels);
     const ahead = [step + 1, step + 2].filter((later) => later < this.until);
     train.ahead(ahead.map((later) => this.plan.indices(later)));
-    await train.read(batch.indices, pixels);
-    return { ...batch, pixels };
+    await train.read(indices, pixels);
+    return { epoch, batch: { ...drawn, lr, pixels } };
   }
 
   /**

@@ -4,15 +4,24 @@
  */
 import type { NetworkDevice, NetworkInput } from '../contracts/device.js';
 import { partsOf, sumTimes } from '../contracts/parts.js';
-import type { Preprocessing } from '../contracts/preprocessing.js';
+import type { Prepared, Preprocessing } from '../contracts/preprocessing.js';
 import type { EvaluationBatch, PartBatch, TrainBatch, Trainer } from '../contracts/trainer.js';
 import type { Mixture } from '../diffusion/mixture.js';
+
+/** Images that are being prepared, or are. */
+interface Ahead {
+  readonly images: PartBatch;
+  readonly prepared: Promise<Prepared>;
+}
 
 export class SplitTrainer implements Trainer {
   readonly unet: NetworkDevice;
   readonly memoryBytes: number;
   readonly #preprocessing: Preprocessing;
   readonly #parts: number;
+  /** The batch of the step after the next one. */
+  #announced: TrainBatch | undefined;
+  #ahead: Ahead | undefined;
 
   /**
    * @param unetBytes memory of the U-Net, or an estimate of it
@@ -25,13 +34,20 @@ export class SplitTrainer implements Trainer {
     this.memoryBytes = unetBytes + preprocessing.memoryBytes;
   }
 
+  prepare(batch: TrainBatch): void {
+    this.#announced = batch;
+  }
+
   async step(batch: TrainBatch) {
     const times: { data: number; unet: number }[] = [];
     const losses: number[] = [];
     let loss = 0;
-    for (const [part, images] of partsOf(batch, this.#parts)) {
+    const parts = partsOf(batch, this.#parts);
+    for (const [i, [part, images]] of parts.entries()) {
       const begun = performance.now();
-      const { xt, noise, mixture } = await this.#preprocessing.train(images);
+      const { xt, noise, mixture } = await this.#prepared(images);
+      // TensorFlow keeps this thread busy until the step has ended: what is to run beside it begins before.
+      this.#begin(parts[i + 1]?.[1] ?? this.#firstAnnounced());
       const prepared = performance.now();
       loss +=
         (await this.unet.trainStep(inputOf(xt, mixture, images), noise, batch.lr, part)) / part.of;
@@ -42,6 +58,7 @@ export class SplitTrainer implements Trainer {
   }
 
   async evaluate(batch: EvaluationBatch) {
+    await this.#idle();
     const { xt, noise, mixture } = await this.#preprocessing.evaluate(batch);
     const { labels } = batch;
     const input = { xt, t: mixture.t, ...(labels && { labels }) };
@@ -50,10 +67,44 @@ export class SplitTrainer implements Trainer {
   }
 
   async dispose(): Promise<void> {
+    await this.#idle();
     await this.#preprocessing.dispose();
     await this.unet.dispose();
   }
+
+  async #prepared(images: PartBatch): Promise<Prepared> {
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    if (ahead && isSame(ahead.images, images)) return ahead.prepared;
+    await ahead?.prepared.catch(() => {});
+    return this.#preprocessing.train(images);
+  }
+
+  /** Prepares images while the network is in its step. Whoever takes them, or nobody, learns of a failure. */
+  #begin(images: PartBatch | undefined): void {
+    if (!images || !this.#preprocessing.apart) return;
+    const prepared = this.#preprocessing.train(images);
+    prepared.catch(() => {});
+    this.#ahead = { images, prepared };
+  }
+
+  #firstAnnounced(): PartBatch | undefined {
+    const batch = this.#announced;
+    this.#announced = undefined;
+    return batch && partsOf(batch, this.#parts)[0]![1];
+  }
+
+  /** Waits until nothing is being prepared; what is stays. */
+  async #idle(): Promise<void> {
+    await this.#ahead?.prepared.catch(() => {});
+  }
 }
+
+/** Whether they are the same images of the same step: the same memory, since each batch is read into its own. */
+const isSame = (a: PartBatch, b: PartBatch): boolean =>
+  a.step === b.step &&
+  a.pixels.buffer === b.pixels.buffer &&
+  a.pixels.byteOffset === b.pixels.byteOffset;
 
 const inputOf = (
   xt: Float32Array,

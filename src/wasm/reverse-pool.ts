@@ -120,8 +120,19 @@ export class ReversePool {
    * one would wait for the calling thread, which is busy elsewhere by then.
    */
   async step(lane: number, step: number, epsilon: Float32Array): Promise<void> {
-    this.engine.floats(this.plan.lanes[lane]![0]!.epsilon, epsilon.length).set(epsilon);
+    this.put(lane, epsilon);
     await this.run(lane, (part) => [at(part.step, step), ...this.noise(part, step + 1)]);
+  }
+
+  /** The same without that z, for a lane that has the pool to itself: `draw` computes it while the thread is busy with this lane's U-Net. */
+  async stepAlone(lane: number, step: number, epsilon: Float32Array): Promise<void> {
+    this.put(lane, epsilon);
+    await this.run(lane, (part) => [at(part.step, step)]);
+  }
+
+  /** Draws z of a step, if there is such a step and it adds any. */
+  async draw(lane: number, step: number): Promise<void> {
+    await this.run(lane, (part) => this.noise(part, step));
   }
 
   /**
@@ -140,6 +151,10 @@ export class ReversePool {
     await this.engine.destroy();
   }
 
+  private put(lane: number, epsilon: Float32Array): void {
+    this.engine.floats(this.plan.lanes[lane]![0]!.epsilon, epsilon.length).set(epsilon);
+  }
+
   /** The noise of a step, if there is such a step and it adds any. */
   private noise({ noise }: LanePart, step: number): Part[] {
     const { coefficients, width } = this.options.trajectory;
@@ -148,7 +163,10 @@ export class ReversePool {
 
   /** Runs programs for every part of a lane. When it rejects, no worker uses the lane any more. */
   private async run(lane: number, programs: (part: LanePart) => Part[]): Promise<void> {
-    const runs = this.lanes[lane]!.map((part) => this.engine.runAlone(part.line, programs(part)));
+    const works = this.lanes[lane]!.map((part) => ({ line: part.line, parts: programs(part) }));
+    const runs = works
+      .filter(({ parts }) => parts.length > 0)
+      .map(({ line, parts }) => this.engine.runAlone(line, parts));
     const failed = (await Promise.allSettled(runs)).find(({ status }) => status === 'rejected');
     if (failed) throw (failed as PromiseRejectedResult).reason;
   }

@@ -26,13 +26,19 @@ export interface PreprocessingOptions extends KernelChoice {
   readonly threads: number;
 }
 
+type Pair = Pick<Prepared, 'xt' | 'noise'>;
+
 export class WasmPreprocessing implements Preprocessing {
+  readonly apart = true;
   readonly #engine: Engine;
   readonly #memory: BatchMemory;
   readonly #schedule: Schedule;
   readonly #lossWeights: Weights;
   readonly #train: LoadedProgram;
   readonly #evaluate: LoadedProgram;
+  /** Copies of training batches, in turn. Into new arrays a copy takes seven times as long: their pages are not mapped yet. */
+  readonly #copies: readonly [Pair, Pair];
+  #turn = 0;
 
   constructor(options: PreprocessingOptions) {
     const { batch, size, channels, schedule, seed, threads, strict, wide } = options;
@@ -50,22 +56,25 @@ export class WasmPreprocessing implements Preprocessing {
     const section = (source: 'step' | 'image') => batchSection(this.#memory, seed, source, target);
     this.#train = this.#engine.load([section('step')]);
     this.#evaluate = this.#engine.load([section('image')]);
+    this.#copies = [this.#pair(), this.#pair()];
   }
 
   get memoryBytes(): number {
-    return this.#engine.memory.buffer.byteLength;
+    const copies = this.#copies.flatMap(({ xt, noise }) => [xt.byteLength, noise.byteLength]);
+    return copies.reduce((sum, bytes) => sum + bytes, this.#engine.memory.buffer.byteLength);
   }
 
   async train(batch: PartBatch): Promise<Prepared> {
     const mixed = this.#write(batch);
     await this.#engine.run(this.#train, batch.step, batch.step + 1);
-    return this.#prepared(mixed);
+    this.#turn = 1 - this.#turn;
+    return this.#copied(mixed, this.#copies[this.#turn]!);
   }
 
   async evaluate(batch: EvaluationBatch): Promise<Prepared> {
     const mixed = this.#write(batch);
     await this.#engine.run(this.#evaluate);
-    return this.#prepared(mixed);
+    return this.#copied(mixed, this.#pair());
   }
 
   #write(batch: Omit<BatchInput, 'mixture'> & Pick<PartBatch, 't'>): Mixture {
@@ -78,14 +87,16 @@ export class WasmPreprocessing implements Preprocessing {
     await this.#engine.destroy();
   }
 
-  /** Copies: the next batch overwrites these, and native code does not accept shared memory. */
-  #prepared(mixed: Mixture): Prepared {
-    const { batch, size, channels, xt, noise } = this.#memory;
+  /** Copies the batch out: the next one overwrites it, and native code does not accept shared memory. */
+  #copied(mixture: Mixture, { xt, noise }: Pair): Prepared {
+    xt.set(this.#engine.floats(this.#memory.xt, xt.length));
+    noise.set(this.#engine.floats(this.#memory.noise, noise.length));
+    return { xt, noise, mixture };
+  }
+
+  #pair(): Pair {
+    const { batch, size, channels } = this.#memory;
     const values = batch * size * size * channels;
-    return {
-      xt: this.#engine.floats(xt, values).slice(),
-      noise: this.#engine.floats(noise, values).slice(),
-      mixture: mixed,
-    };
+    return { xt: new Float32Array(values), noise: new Float32Array(values) };
   }
 }

@@ -14,6 +14,7 @@ import { ImageMaker } from '../../src/generate/make-images.js';
 import { OverlappedGenerator } from '../../src/generate/overlapped-generator.js';
 import { initialState } from '../../src/network/initial-state.js';
 import { buildNetwork } from '../../src/network/network.js';
+import { PooledSampler } from '../../src/sample/pooled-sampler.js';
 import { SplitSampler } from '../../src/sample/split-sampler.js';
 import { createTensorflowArithmetic } from '../../src/tensorflow/arithmetic.js';
 import { createTensorflowNetwork } from '../../src/tensorflow/network-device.js';
@@ -177,6 +178,18 @@ for (const classes of [4, 'timestep'] as const)
       t.deepEqual(Buffer.concat(pairs), Buffer.from(expected));
     }
   });
+
+test('with its arithmetic on a pool, a guided batch has the same bits', async (t) => {
+  const how = { sampler: 'ddim', steps: 4, eta: 0.5 } as const;
+  const { network: unet } = WasmNetwork.create(net(6));
+  await unet.importState(weightsOf());
+  const { trajectory, norm } = settings(how);
+  const shape = { batch: 3, each: EACH, lanes: 1, workers: 2 };
+  const pool = ReversePool.create({ trajectory, seed: SEED, ...shape, strict: false });
+  const sampler = new PooledSampler({ unet, pool, trajectory, norm, condition: GUIDED });
+  t.is(sampler.batch, 3);
+  t.deepEqual(await draw(sampler, [4, 5, 6], 4), await whole(how, [4, 5, 6], GUIDED));
+});
 
 test('with a device, the pool draws guided images with the same bits', async (t) => {
   const how = { sampler: 'ddim', steps: 4, eta: 0.5 } as const;

@@ -9,9 +9,11 @@ import { Arithmetic } from '../../src/engine/arithmetic.js';
 import { WasmNetwork } from '../../src/engine/network/wasm-network.js';
 import { initialState } from '../../src/network/initial-state.js';
 import { buildNetwork } from '../../src/network/network.js';
+import { PooledSampler } from '../../src/sample/pooled-sampler.js';
 import { SplitSampler } from '../../src/sample/split-sampler.js';
 import { createTensorflowArithmetic } from '../../src/tensorflow/arithmetic.js';
 import { createTensorflowNetwork } from '../../src/tensorflow/network-device.js';
+import { ReversePool } from '../../src/wasm/reverse-pool.js';
 import { WasmSampler } from '../../src/wasm/wasm-sampler.js';
 import { close } from '../helpers/kernels.js';
 import { tensorflowTest } from '../helpers/tensorflow.js';
@@ -65,6 +67,16 @@ async function split(
   return draw(new SplitSampler({ unet, arithmetic, ...rest }), trajectory.timesteps.length);
 }
 
+async function pooled(options: SamplerOptions, workers: number): Promise<Float32Array[]> {
+  const { network: unet } = WasmNetwork.create(net);
+  await unet.importState(weights);
+  const trajectory = trajectoryOf(options);
+  const shape = { batch: 2, each: 8 * 8 * 3, lanes: 1, workers };
+  const pool = ReversePool.create({ trajectory, seed: SEED, ...shape, strict: false });
+  const sampler = new PooledSampler({ unet, pool, trajectory, norm: 'running' });
+  return draw(sampler, trajectory.timesteps.length);
+}
+
 for (const options of [
   { sampler: 'ancestral' },
   { sampler: 'ddim', steps: 10, eta: 0.5 },
@@ -86,6 +98,10 @@ for (const options of [
   test(`${sampler} on the engine has the same bits in two parts and in one program`, async (t) => {
     const unet = WasmNetwork.create(net).network;
     t.deepEqual(await split(options, unet, new Arithmetic()), await whole(options));
+  });
+
+  test(`${sampler} with its arithmetic on a pool has the same bits`, async (t) => {
+    t.deepEqual(await pooled(options, 2), await whole(options));
   });
 
   tensorflowTest(

@@ -91,6 +91,92 @@ test('training on the engine has the same bits in two parts and in one program',
   t.deepEqual(await run(new SplitTrainer(unet, wasmPreprocessing(), 0)), await whole());
 });
 
+test('a batch that is announced is prepared beside the step before it, with the same bits', async (t) => {
+  const unet = WasmNetwork.create(net).network;
+  const trainer = new SplitTrainer(unet, wasmPreprocessing(), 0);
+  const batches = [batch(0), batch(1), batch(2)];
+  const { step } = trainer;
+  // Announces each but the first; between two steps other images pass through the same memory.
+  trainer.step = async (asked) => {
+    if (asked.step < 2) trainer.prepare(batches[asked.step + 1]!);
+    const result = await step.call(trainer, batches[asked.step]!);
+    await trainer.evaluate({
+      images: Uint32Array.of(1, 2, 3),
+      pixels: pixels(7),
+      t: Int32Array.of(1, 2, 3),
+    });
+    return result;
+  };
+  t.deepEqual(await run(trainer), await whole());
+});
+
+/** A device and a preprocessing that record when they begin and end. */
+function recording(parts = 1) {
+  const log: string[] = [];
+  const unet = {
+    trainStep: async () => {
+      log.push('step');
+      // As TensorFlow does: nothing else happens on this thread.
+      return 1;
+    },
+    imageLosses: () => new Float64Array(3 / parts),
+    dispose: async () => {},
+  } as unknown as NetworkDevice;
+  const preprocessing = (apart: boolean): Preprocessing => ({
+    ...{ apart, memoryBytes: 0, evaluate: () => Promise.reject(new Error('unused')) },
+    train: async ({ step, first, pixels }) => {
+      log.push(`begin ${step}.${first}`);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      if (pixels[0] === 255) throw new Error(`no images for ${step}`);
+      log.push(`end ${step}.${first}`);
+      const none = new Float32Array();
+      return { xt: none, noise: none, mixture: { t: none } as never };
+    },
+    dispose: async () => {
+      log.push('dispose');
+    },
+  });
+  return { log, unet, preprocessing };
+}
+
+test('an announced batch is begun before the network is, and the next part of a step too', async (t) => {
+  const { log, unet, preprocessing } = recording();
+  const trainer = new SplitTrainer(unet, preprocessing(true), 0);
+  const [first, second, third] = [batch(0), batch(1), batch(2)];
+  trainer.prepare(second);
+  await trainer.step(first);
+  t.deepEqual(log.splice(0), ['begin 0.0', 'end 0.0', 'begin 1.0', 'step']);
+  // Another batch than the announced one waits for the memory, and is prepared in its place.
+  await trainer.step(third);
+  t.deepEqual(log.splice(0), ['end 1.0', 'begin 2.0', 'end 2.0', 'step']);
+  trainer.prepare(second);
+  await trainer.step(first);
+  log.length = 0;
+  await trainer.dispose();
+  t.deepEqual(log, ['end 1.0', 'dispose']);
+
+  const parts = recording(3);
+  const accumulating = new SplitTrainer(parts.unet, parts.preprocessing(true), 0, 3);
+  await accumulating.step(first);
+  const expected = ['begin 0.0', 'end 0.0', 'begin 0.1', 'step', 'end 0.1', 'begin 0.2', 'step'];
+  t.deepEqual(parts.log, [...expected, 'end 0.2', 'step']);
+});
+
+test('preprocessing on the calling thread is not begun ahead, and a failure is thrown by its own step', async (t) => {
+  const same = recording();
+  const trainer = new SplitTrainer(same.unet, same.preprocessing(false), 0);
+  trainer.prepare(batch(1));
+  await trainer.step(batch(0));
+  t.deepEqual(same.log, ['begin 0.0', 'end 0.0', 'step']);
+
+  const failing = recording();
+  const apart = new SplitTrainer(failing.unet, failing.preprocessing(true), 0);
+  const broken = { ...batch(1), pixels: pixels(1).fill(255) };
+  apart.prepare(broken);
+  t.is((await apart.step(batch(0))).loss, 1);
+  await t.throwsAsync(() => apart.step(broken), { message: 'no images for 1' });
+});
+
 async function agrees(t: ExecutionContext, unet: NetworkDevice, preprocessing: Preprocessing) {
   const expected = await whole();
   const got = await run(new SplitTrainer(unet, preprocessing, 0));
