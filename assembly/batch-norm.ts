@@ -27,7 +27,8 @@ export function batchNormMoments(
     const first = block * BLOCK;
     const count = min(BLOCK, rows - first);
     const x = r.at(<usize>first * channels);
-    blockMoments(partial.at(<usize>(block * 2 * channels)), x, count, channels, channels);
+    const to = partial.at(<usize>(block * 2 * channels));
+    blockMoments(to, x, count, channels, channels, channels);
   }
 }
 

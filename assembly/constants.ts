@@ -6,6 +6,10 @@
 /** Pixels, or rows, of one block of sums: constant, so that no sum depends on the workers. */
 export const BLOCK = 256;
 
+/** Pixels and channels of an item where a group norm's passes are divided finer than that, so that one image is enough for many workers. */
+export const NORM_PIXELS = 32;
+export const NORM_CHANNELS = 32;
+
 /** Floats whose squares `gradientNorm` sums at a time. */
 export const CLIP_BLOCK = 4096;
 

@@ -1,4 +1,4 @@
-import { BLOCK } from './constants';
+import { BLOCK, NORM_CHANNELS, NORM_PIXELS } from './constants';
 import { F32, madd } from './f32';
 import { I32 } from './i32';
 import { blockMoments } from './moments';
@@ -30,7 +30,7 @@ import {
 
 /**
  * Mean and sum of squared deviations of each channel in each block of 256 pixels of each image: partial
- * f32 [images][blocks][2][channels]. Items: images × blocks.
+ * f32 [images][blocks][2][channels]. Items: images × blocks × groups of 32 channels.
  */
 export function groupNormMoments(
   partial: F32,
@@ -42,18 +42,22 @@ export function groupNormMoments(
   end: i32,
 ): void {
   const blocks = (pixels + BLOCK - 1) / BLOCK;
+  const parts = (channels + NORM_CHANNELS - 1) / NORM_CHANNELS;
   for (let item = begin; item < end; item++) {
-    const block = item % blocks;
-    const first = (item / blocks) * pixels + block * BLOCK;
+    const row = item / parts;
+    const channel = (item % parts) * NORM_CHANNELS;
+    const block = row % blocks;
+    const first = (row / blocks) * pixels + block * BLOCK;
     const count = min(BLOCK, pixels - block * BLOCK);
-    const to = partial.at(<usize>(item * 2 * channels));
-    blockMoments(to, x.at(<usize>first * stride), count, stride, channels);
+    const some = min(NORM_CHANNELS, channels - channel);
+    const to = partial.at(<usize>(row * 2 * channels + channel));
+    blockMoments(to, x.at(<usize>first * stride + channel), count, stride, some, channels);
   }
 }
 
 /**
  * Combines the blocks and the channels of each group. affine [images][2][channels]: scale and shift of the whole map from r to z.
- * saved [images][2][channels]: mean − add and 1/σ, so that x̂ = (r − saved₀)·saved₁. Items: images.
+ * saved [images][2][channels]: mean − add and 1/σ, so that x̂ = (r − saved₀)·saved₁. Items: images × groups.
  */
 export function groupNormFinish(
   affine: F32,
@@ -76,25 +80,28 @@ export function groupNormFinish(
 ): void {
   const elements = <f64>per * <f64>pixels;
   const blocks = (pixels + BLOCK - 1) / BLOCK;
-  for (let image = begin; image < end; image++) {
+  // Where the first item's group begins: at the end of the one before it.
+  let first = begin % groups > 0 ? groupEnd(members, 0, channels, (begin % groups) - 1) : 0;
+  for (let item = begin; item < end; item++) {
+    const image = item / groups;
+    const group = item % groups;
+    if (group === 0) first = 0;
+    const last = groupEnd(members, first, channels, group);
     const moments = partial.at(<usize>(image * blocks * 2 * channels));
     const kept = saved.at(<usize>(image * 2 * channels));
     const vector = rowOf(add, image, addStride);
-    let first = 0;
-    for (let group = 0; group < groups; group++) {
-      const last = groupEnd(members, first, channels, group);
-      const mean = groupSum(moments, members, vector, first, last, pixels, channels) / elements;
-      const squares = groupSquares(moments, members, vector, mean, first, last, pixels, channels);
-      const inverse = 1 / Math.sqrt(squares / elements + eps);
-      for (let c = first; c < last; c++) {
-        const real = members[c] >= 0;
-        kept[c] = real ? <f32>(mean - valueAt(vector, c)) : 0;
-        kept[channels + c] = real ? <f32>inverse : 0;
-      }
-      first = last;
+    const mean = groupSum(moments, members, vector, first, last, pixels, channels) / elements;
+    const squares = groupSquares(moments, members, vector, mean, first, last, pixels, channels);
+    const inverse = 1 / Math.sqrt(squares / elements + eps);
+    for (let c = first; c < last; c++) {
+      const real = members[c] >= 0;
+      kept[c] = real ? <f32>(mean - valueAt(vector, c)) : 0;
+      kept[channels + c] = real ? <f32>inverse : 0;
     }
     const to = affine.at(<usize>(image * 2 * channels));
-    imageAffine(to, kept, weight, bias, rowOf(film, image, filmStride), channels);
+    const by = rowOf(film, image, filmStride);
+    groupAffine(to, kept, weight, bias, by, first, last, channels);
+    first = last;
   }
 }
 
@@ -149,9 +156,18 @@ function groupSquares(
   return sum;
 }
 
-/** Scale and shift of an image from its saved values. They are 0 where 1/σ is, for padding. */
-function imageAffine(to: F32, saved: F32, weight: F32, bias: F32, film: F32, channels: i32): void {
-  for (let c = 0; c < channels; c++) {
+/** Scale and shift of an image's channels [first, last) from its saved values. They are 0 where 1/σ is, for padding. */
+function groupAffine(
+  to: F32,
+  saved: F32,
+  weight: F32,
+  bias: F32,
+  film: F32,
+  first: i32,
+  last: i32,
+  channels: i32,
+): void {
+  for (let c = first; c < last; c++) {
     const inverse = <f64>saved[channels + c];
     const stretch = 1 + valueAt(film, c);
     const scale = <f64>weight[c] * inverse * stretch;
@@ -172,7 +188,7 @@ export function valueAt(row: F32, i: usize): f64 {
   return changetype<usize>(row) === 0 ? 0 : <f64>row[i];
 }
 
-/** y = silu(x·scale + shift) with activation 1, without silu with 0; y may alias x. Items: images × blocks of 256 pixels. */
+/** y = silu(x·scale + shift) with activation 1, without silu with 0; y may alias x. Items: images × groups of 32 pixels. */
 export function groupNormApply(
   y: F32,
   yStride: usize,
@@ -185,12 +201,12 @@ export function groupNormApply(
   begin: i32,
   end: i32,
 ): void {
-  const blocks = (pixels + BLOCK - 1) / BLOCK;
+  const parts = (pixels + NORM_PIXELS - 1) / NORM_PIXELS;
   for (let item = begin; item < end; item++) {
-    const image = item / blocks;
-    const block = item % blocks;
-    const first = image * pixels + block * BLOCK;
-    const count = min(BLOCK, pixels - block * BLOCK);
+    const image = item / parts;
+    const pixel = (item % parts) * NORM_PIXELS;
+    const first = image * pixels + pixel;
+    const count = min(NORM_PIXELS, pixels - pixel);
     const scales = affine.at(<usize>(image * 2 * channels));
     const to = y.at(<usize>first * yStride);
     const from = x.at(<usize>first * xStride);

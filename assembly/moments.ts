@@ -1,15 +1,22 @@
 import { F32, madd } from './f32';
 
 /**
- * Mean and sum of squared deviations of each channel over `rows` rows: the means to `to`, the squares `channels` floats later.
- * The deviations are taken from this block's own mean, so no digits cancel. Rows are `stride` floats apart; channels are a
+ * Mean and sum of squared deviations of each of `some` channels over `rows` rows: the means to `to`, the squares `channels` floats
+ * later. The deviations are taken from this block's own mean, so no digits cancel. Rows are `stride` floats apart; `some` is a
  * multiple of 4.
  */
-export function blockMoments(to: F32, x: F32, rows: i32, stride: usize, channels: usize): void {
+export function blockMoments(
+  to: F32,
+  x: F32,
+  rows: i32,
+  stride: usize,
+  some: usize,
+  channels: usize,
+): void {
   let c: usize = 0;
   // A cache line of each row at a time, with all sums in registers.
-  for (; c + 16 <= channels; c += 16) moments16(to.at(c), x.at(c), rows, stride, channels);
-  for (; c < channels; c += 4) moments4(to.at(c), x.at(c), rows, stride, channels);
+  for (; c + 16 <= some; c += 16) moments16(to.at(c), x.at(c), rows, stride, channels);
+  for (; c < some; c += 4) moments4(to.at(c), x.at(c), rows, stride, channels);
 }
 
 /** The moments of four channels. */

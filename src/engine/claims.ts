@@ -13,6 +13,17 @@ import { type Call, share } from './program.js';
 /** Pieces per share. Measured: 4 and 16 take as long as 8; with another program on one of two cores, 1 takes 4 % longer. */
 const PIECES = 8;
 
+/** What a share's pieces depend on. */
+export type Divided = Pick<Call, 'items' | 'grain'>;
+
+/** Whether workers take a call's shares by pieces, which others may steal: not if a share is one grain or less. */
+export const inPieces = ({ items, grain = 1 }: Divided, index: number, size: number): boolean =>
+  size > 1 && index < CLAIMED_CALLS && items > size * grain;
+
+/** Items of a piece of the share [begin, end). */
+export const pieceOf = (begin: number, end: number, { grain = 1 }: Divided): number =>
+  grain * Math.ceil((end - begin) / grain / PIECES);
+
 export class Claims {
   readonly #words: Int32Array;
   readonly #rank: number;
@@ -29,20 +40,15 @@ export class Claims {
   }
 
   /** Runs a kernel over this worker's items of a call. */
-  run(
-    call: Pick<Call, 'items' | 'grain'>,
-    index: number,
-    kernel: (begin: number, end: number) => void,
-  ): void {
-    const { items, grain = 1 } = call;
+  run(call: Divided, index: number, kernel: (begin: number, end: number) => void): void {
     const rank = this.#rank;
     const size = this.#size;
-    if (size === 1 || index >= CLAIMED_CALLS || items <= size * grain) {
-      const [begin, end] = share(items, grain, rank, size);
+    if (!inPieces(call, index, size)) {
+      const [begin, end] = share(call, rank, size);
       if (begin < end) kernel(begin, end);
       return;
     }
-    for (let i = 0; i < size; i++) this.#take((rank + i) % size, items, grain, index, kernel);
+    for (let i = 0; i < size; i++) this.#take((rank + i) % size, call, index, kernel);
   }
 
   /** Moves on to the next phase; call it once all workers have met. */
@@ -54,13 +60,12 @@ export class Claims {
   /** Takes pieces of a worker's share until none are left. */
   #take(
     owner: number,
-    items: number,
-    grain: number,
+    call: Divided,
     index: number,
     kernel: (begin: number, end: number) => void,
   ): void {
-    const [begin, end] = share(items, grain, owner, this.#size);
-    const piece = grain * Math.ceil((end - begin) / grain / PIECES);
+    const [begin, end] = share(call, owner, this.#size);
+    const piece = pieceOf(begin, end, call);
     const counter = claimWord(owner, this.#parity) + index;
     while (begin < end) {
       const first = begin + piece * Atomics.add(this.#words, counter, 1);

@@ -69,8 +69,7 @@ export type Program = readonly Section[];
 
 /** [begin, end) of `items` for worker `rank` of `size`; begin is a multiple of `grain`. */
 export function share(
-  items: number,
-  grain: number,
+  { items, grain = 1 }: Pick<Call, 'items' | 'grain'>,
   rank: number,
   size: number,
 ): [begin: number, end: number] {

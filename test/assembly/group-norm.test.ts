@@ -1,4 +1,5 @@
 import type { ExecutionContext } from 'ava';
+import { applyItems, momentItems } from '../../src/engine/group-norm.js';
 import { NULL, type Pointer } from '../../src/engine/pointer.js';
 import { tuple } from '../../src/engine/program.js';
 import { Channels } from '../helpers/channels.js';
@@ -102,7 +103,8 @@ function forward(bench: Bench, { norm, inputs, inner, vector }: Prepared) {
     saved: bench.put(new Float32Array(2 * images * padded).fill(7)),
   };
   const filmStride = 2 * padded + FILM_GAP;
-  bench.run('groupNormMoments', [at.partial, at.r, inner.stride, pixels, padded], items);
+  const args = tuple(at.partial, at.r, inner.stride, pixels, padded);
+  bench.run('groupNormMoments', args, images * momentItems(pixels, padded));
   bench.run(
     'groupNormFinish',
     [
@@ -110,7 +112,7 @@ function forward(bench: Bench, { norm, inputs, inner, vector }: Prepared) {
       ...tuple(at.add, rows.stride, at.film, filmStride),
       ...tuple(pixels, padded, groups, channels / groups, EPS),
     ],
-    images,
+    images * groups,
   );
   return { ...at, items, filmStride, per: channels / groups };
 }
@@ -159,7 +161,7 @@ for (const c of CASES) {
       bench.run(
         'groupNormApply',
         [out, stride, at.r, inner.stride, at.affine, pixels, inner.padded, activation],
-        at.items,
+        images * applyItems(pixels),
       );
     apply(y, outer.stride);
     const got = outer.gather(t, bench.f32(y, images * pixels * outer.stride), 'y');

@@ -80,10 +80,18 @@ function run(
     way = 'chunks',
     wide,
     apart = false,
-  }: { build: Build; shares: number; way?: Way; wide?: boolean; apart?: boolean },
+    workers,
+  }: {
+    build: Build;
+    shares: number;
+    way?: Way;
+    wide?: boolean;
+    apart?: boolean;
+    workers?: number;
+  },
 ): Float32Array {
   const bench = new Bench(build, shares, { wide });
-  const plan = planForward(c, way);
+  const plan = planForward(c, way, workers);
   const worker = { base: bench.alloc(shares * plan.workerBytes), perWorker: plan.workerBytes };
   const descriptor = bench.put(plan.descriptor);
   const w = bench.put(d.w);
@@ -218,6 +226,8 @@ for (const build of ['strict', 'relaxed'] as const)
           const wide = run(c, o, data, { build, shares: 1, way, wide: true });
           t.deepEqual(wide, got, `${way}, blocks for vectors of 256 bits`);
         }
+        const many = { build, shares: 3, way: 'blocks', workers: 24 } as const;
+        t.deepEqual(run(c, o, data, many), got, 'planned for 24 workers');
         if (o.accumulate)
           for (const shares of [1, 3]) {
             const apart = run(c, o, data, { build, shares, way: 'blocks', apart: true });

@@ -36,6 +36,19 @@ async function workplace(t: ExecutionContext, count = 9): Promise<string> {
   return folder;
 }
 
+test('with more threads than processors there are the same bits, and no warnings', async (t) => {
+  const folder = await workplace(t);
+  const model = ['--size', '16', '--widths', '8,16', '--batch', '8', '--sample-every', '0'];
+  const weights = async (threads: string) => {
+    const flags = [...model, '--steps', '3', '--threads', threads, '--out', `run-${threads}`];
+    const { code, stderr } = await haze(folder, ['train', 'photos', ...flags]);
+    t.is(code, 0, stderr);
+    t.notRegex(stderr, /warning/i);
+    return readFile(join(folder, `run-${threads}/checkpoints/step-3/model.safetensors`));
+  };
+  t.deepEqual(await weights('24'), await weights('1'));
+});
+
 test('a run writes its settings, losses, checkpoint and curve, and prints their paths', async (t) => {
   const folder = await workplace(t);
   const { code, stdout, stderr } = await haze(folder, [

@@ -9,7 +9,7 @@ test('Shares are even, ordered, start at multiples of the grain, and cover all i
         let next = 0;
         const lengths = [];
         for (let rank = 0; rank < size; rank++) {
-          const [begin, end] = share(items, grain, rank, size);
+          const [begin, end] = share({ items, grain }, rank, size);
           t.is(begin, next, what);
           t.true(end >= begin && (begin % grain === 0 || begin === items), what);
           lengths.push(Math.ceil((end - begin) / grain));

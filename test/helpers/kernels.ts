@@ -77,7 +77,7 @@ export class Bench {
   ): void {
     const fn = this.kernels[kernel] as (...args: readonly unknown[]) => void;
     for (let rank = 0; rank < this.shares; rank++) {
-      const [begin, end] = share(last - first, grain, rank, this.shares);
+      const [begin, end] = share({ items: last - first, grain }, rank, this.shares);
       if (begin < end) fn(...args, first + begin, first + end);
     }
   }

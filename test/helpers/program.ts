@@ -12,7 +12,7 @@ export function walk(bench: Bench, program: readonly Phase[]): void {
   for (const phase of program)
     for (let rank = bench.shares - 1; rank >= 0; rank--)
       for (const { kernel, args, items, grain } of phase) {
-        const [begin, end] = share(items, grain ?? 1, rank, bench.shares);
+        const [begin, end] = share({ items, grain: grain ?? 1 }, rank, bench.shares);
         const fn = bench.kernels[kernel] as (...args: readonly (number | boolean)[]) => void;
         if (begin < end) fn(...args.map((a) => resolve(a, rank)), begin, end);
       }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { Piscina } from 'piscina';
@@ -32,6 +33,8 @@ export class Pool implements Workers {
   }
 
   async run(task: Task, signal: AbortSignal): Promise<Times | null> {
+    // All tasks of a run listen to one signal. Node takes more than ten for a leak, and says so on stderr.
+    setMaxListeners(0, signal);
     return (await this.pool.run(task, { signal })) as Times | null;
   }
 

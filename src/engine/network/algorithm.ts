@@ -44,9 +44,13 @@ export function chooseAlgorithm(
  * The plan of a forward convolution (or of a data gradient), or null for a matrix product. Weights that change with
  * each step may be transformed on the fly; the bits are the same either way.
  */
-export function winogradForward(c: LayerConvolution, fixed: boolean): ForwardPlan | null {
+export function winogradForward(
+  c: LayerConvolution,
+  fixed: boolean,
+  workers?: number,
+): ForwardPlan | null {
   const described = describe(c, fixed);
-  return described && planForward(described, chooseWay(described, !fixed));
+  return described && planForward(described, chooseWay(described, !fixed), workers);
 }
 
 /** Whether the base of a layer's sum may be elsewhere in memory: a worker copies it for the pixels it has in its cache. */

@@ -59,7 +59,7 @@ interface ConvolveOptions {
 
 /** The convolution with its algorithm. */
 export function convolve(walk: Walk, c: LayerConvolution, w: Pointer, o: ConvolveOptions): Phase[] {
-  const plan = winogradForward(c, walk.fixed);
+  const plan = winogradForward(c, walk.fixed, walk.memory.workers);
   if (!plan) {
     if (o.affine) throw new RunError('a product of matrices reads no batch norm');
     const worker = walk.worker(denseScratch(c));

@@ -49,6 +49,8 @@ export interface NetworkMemory {
   readonly norms: ReadonlyMap<string, Pointer>;
   /** Values, gradients and scratch. */
   readonly buffers: Buffers;
+  /** Workers that divide the calls. */
+  readonly workers: number;
   /** Bytes of each worker's own scratch. */
   readonly workerBytes: number;
   /** Reserves memory for words that are written once the memory exists. */

@@ -1,6 +1,7 @@
 import { BLOCK } from '../../../assembly/constants.js';
 import { RunError } from '../../errors.js';
 import type { Value } from '../../network/graph.js';
+import { applyItems, momentItems } from '../group-norm.js';
 import { NULL, type Pointer, plusFloats } from '../pointer.js';
 import { type Call, call, type Phase, tuple } from '../program.js';
 import { pixels, strided, type View } from '../tensors.js';
@@ -162,7 +163,13 @@ export function groupNormForward(walk: Walk, step: GroupNormStep): Phase[] {
   const by = film ? strided(walk.view(film)) : NONE;
   const n = addresses(walk, at);
   return labels(labelOf(step, 'forward'), [
-    [call('groupNormMoments', [partial, ...strided(x), pixels(x), c], items)],
+    [
+      call(
+        'groupNormMoments',
+        [partial, ...strided(x), pixels(x), c],
+        walk.batch * momentItems(pixels(x), c),
+      ),
+    ],
     [
       call(
         'groupNormFinish',
@@ -170,14 +177,14 @@ export function groupNormForward(walk: Walk, step: GroupNormStep): Phase[] {
           ...tuple(affine, saved, partial, n.weight, n.bias, table, ...add, ...by),
           ...tuple(pixels(x), c, layer.groups, layer.outputs / layer.groups, layer.eps),
         ],
-        walk.batch,
+        walk.batch * layer.groups,
       ),
     ],
     [
       call(
         'groupNormApply',
         [...strided(y), ...strided(x), affine, pixels(x), c, step.silu ? 1 : 0],
-        items,
+        walk.batch * applyItems(pixels(x)),
       ),
     ],
   ]);

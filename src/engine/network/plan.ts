@@ -177,6 +177,7 @@ export function planMemory(
     normPartial: arena.bytes('tables', shape.training ? normBytes(layout.floats) : 0),
     kept: new Map(),
     buffers: new Buffers(),
+    workers: threads,
     workerBytes: 0,
   };
   const kept = shared

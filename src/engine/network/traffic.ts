@@ -1,5 +1,6 @@
 /** What the kernels that compute little move between the processor and memory. */
 import { BLOCK } from '../../../assembly/constants.js';
+import { applyItems, momentItems } from '../group-norm.js';
 import type { Call, KernelName, PlainArguments } from '../program.js';
 
 /** Bytes of an f32. */
@@ -26,9 +27,10 @@ const TRAFFIC: Traffic = {
     2 * F * elements(items, pixels, channels),
   batchNormBackwardApply: ([, , , , pixels, channels], items) =>
     3 * F * elements(items, pixels, channels),
-  groupNormMoments: ([, , , pixels, channels], items) => F * elements(items, pixels, channels),
+  groupNormMoments: ([, , , pixels, channels], items) =>
+    (F * items * pixels * channels) / momentItems(pixels, channels),
   groupNormApply: ([, , , , , pixels, channels], items) =>
-    2 * F * elements(items, pixels, channels),
+    (2 * F * items * pixels * channels) / applyItems(pixels),
   groupNormBackwardSums: ([, , , , , , , pixels, channels, activation], items) =>
     (activation === 0 ? 2 : 3) * F * elements(items, pixels, channels),
   groupNormBackwardApply: ([, , , , , , , , pixels, channels, accumulate], items) =>

@@ -35,11 +35,11 @@ export type Way = 'blocks' | 'chunks' | 'deep';
 const BLOCKS_WEIGHTS = 600_000;
 /** Bytes of V and M per worker, which stay in a second-level cache. Measured: 100 to 600 KB take the same time. */
 const BLOCK_BYTES = 256 * 2 ** 10;
-/** With fewer blocks some workers would have none, and smaller blocks would read the weights too often. */
+/** With fewer blocks some workers would have none, and smaller blocks would read the weights too often. More workers need more. */
 const MIN_BLOCKS = 8;
 const BLOCK_TILES = 12;
-/** Up to this many blocks, one more or less makes a difference. */
-const FEW_BLOCKS = 24;
+/** Up to this many times as many blocks as that, one more or less makes a difference. */
+const FEW = 3;
 
 /** Tiles up to which a layer may be deep: V and M of all of them must stay in the cache beside a block of weights. */
 const DEEP_TILES = 64;
@@ -112,9 +112,9 @@ export function chooseWay(c: TiledConvolution, changing: boolean): Way {
 
 /**
  * Tiles of a block: a multiple of 12, of which the products take two times six at once; if that makes few blocks, a number
- * such that two, four or eight workers have equally many.
+ * such that two, four or eight workers have equally many, or that all have if they are more.
  */
-function blockTiles(c: TiledConvolution): number {
+function blockTiles(c: TiledConvolution, workers: number): number {
   const { kind, algorithm, input, output } = c;
   const points = ALGORITHMS[algorithm].points ** 2;
   const v = input.channels * (kind === 'down' ? 4 : 1);
@@ -126,19 +126,20 @@ function blockTiles(c: TiledConvolution): number {
   });
   const { tiles } = tileGrid(c);
   const blocks = divideUp(tiles, block);
-  if (blocks > FEW_BLOCKS) return block;
-  return 4 * divideUp(tiles, 4 * MIN_BLOCKS * Math.max(1, Math.round(blocks / MIN_BLOCKS)));
+  const least = Math.max(MIN_BLOCKS, workers);
+  if (blocks > FEW * least) return block;
+  return 4 * divideUp(tiles, 4 * least * Math.max(1, Math.round(blocks / least)));
 }
 
 /** Tiles for which the planes of a way have room. */
-function roomOf(c: TiledConvolution, way: Way): number {
+function roomOf(c: TiledConvolution, way: Way, workers: number): number {
   const { tiles } = tileGrid(c);
-  const most = { blocks: blockTiles(c), chunks: CHUNK[c.kind], deep: DEEP_TILES }[way];
+  const most = { blocks: blockTiles(c, workers), chunks: CHUNK[c.kind], deep: DEEP_TILES }[way];
   return Math.min(most, 4 * divideUp(tiles, 4));
 }
 
-/** Plans y = conv(x). */
-export function planForward(c: TiledConvolution, way: Way): ForwardPlan {
+/** Plans y = conv(x). The number of workers only decides how the work is divided, and no bit. */
+export function planForward(c: TiledConvolution, way: Way, workers = MIN_BLOCKS): ForwardPlan {
   const algorithm = ALGORITHMS[c.algorithm];
   const { points } = algorithm;
   const { input, output, kind } = c;
@@ -147,7 +148,7 @@ export function planForward(c: TiledConvolution, way: Way): ForwardPlan {
   const inPhases = kind === 'conv' ? 1 : 4;
   const outPhases = kind === 'up' ? 4 : 1;
   const { down, across, tiles } = tileGrid(c);
-  const room = roomOf(c, way);
+  const room = roomOf(c, way, workers);
   const near = way === 'blocks';
   /** Planes at a time: in blocks, the phases of the output reuse the same ones. */
   const planes = points * points * (near ? 1 : outPhases);
