@@ -1,12 +1,12 @@
 import { kernelsOf } from '../config/computing.js';
 import type { DeviceChoice } from '../config/config.js';
 import type { Generator } from '../contracts/generator.js';
-import { openArithmetic, openUnet } from '../device/open.js';
-import { passesOf } from '../diffusion/guidance.js';
+import { openArithmetic } from '../device/open.js';
 import type { Trajectory } from '../diffusion/sampler.js';
 import type { Schedule } from '../diffusion/schedule.js';
+import { readWeights } from '../io/weights.js';
 import type { StateDict } from '../network/state.js';
-import { openSampler } from '../sample/open-sampler.js';
+import { openSampler, withNetworks } from '../sample/open-sampler.js';
 import { ReversePool } from '../wasm/reverse-pool.js';
 import { largestBatch, WasmGenerator } from '../wasm/wasm-generator.js';
 import type { GenerateOptions } from './options.js';
@@ -38,37 +38,31 @@ export async function openGenerator(
   share: Share,
   state: StateDict,
 ): Promise<Generator> {
-  const { computing, model, sampling, condition = null, seed } = options;
+  const { computing, model, sampling, condition = null, guide = null, seed } = options;
   const { workers, batch } = share;
   const { timesteps } = schedule;
   const shape = { architecture: model, size: model.size, timesteps, batch };
-  // A guide is a second network, which workers cannot share like the first: batches are drawn one after the other.
-  if (computing.arithmetic === 'tensorflow' || options.guide) {
+  if (computing.arithmetic === 'tensorflow') {
     const steps = trajectory.timesteps.length;
     const arithmetic = await openArithmetic(computing);
     const pooled = { ...options, computing: { ...computing, threads: workers } };
     const sampler = await openSampler(pooled, trajectory, schedule, batch, state);
-    const { arithmetic: on, strict } = computing;
-    const build = on === 'tensorflow' ? on : strict ? 'strict' : 'relaxed';
-    return new SamplerGenerator(sampler, arithmetic, { device, build, steps });
+    return new SamplerGenerator(sampler, arithmetic, { device, build: 'tensorflow', steps });
   }
   const kernels = kernelsOf(computing);
   const { norm } = sampling;
   if (device === 'wasm') {
-    const generator = { ...shape, trajectory, norm, condition, seed, workers, ...kernels };
+    const reverse = { trajectory, norm, condition, seed };
+    const by = guide && { architecture: guide.model, guidance: guide.guidance };
+    const generator = { ...shape, ...reverse, workers, ...kernels, guide: by };
     const most = share.yields ? Math.max(1, largestBatch(generator)) : batch;
-    return WasmGenerator.create({ ...generator, batch: most }, state);
+    const other = guide ? await readWeights(guide.weights) : undefined;
+    return WasmGenerator.create({ ...generator, batch: most }, state, other);
   }
-  const passes = { ...shape, batch: batch * passesOf(condition) };
-  const { unet } = await openUnet(device, computing, { ...passes, training: false });
-  try {
-    await unet.importState(state);
+  return withNetworks(device, options, { schedule, batch, state }, async (networks) => {
     const each = model.size ** 2 * model.channels;
     const pool = ReversePool.create({ ...share, trajectory, seed, each, ...kernels });
-    const { lanes } = share;
-    return new OverlappedGenerator(unet, pool, { lanes, trajectory, norm, condition });
-  } catch (error) {
-    await unet.dispose();
-    throw error;
-  }
+    const lanes = { lanes: share.lanes, trajectory, norm, condition, guide: networks.guide };
+    return new OverlappedGenerator(networks.unet, pool, lanes);
+  });
 }

@@ -3,7 +3,7 @@ import type { BatchNormMode, NetworkDevice } from '../contracts/device.js';
 import type { Generator } from '../contracts/generator.js';
 import { type Condition, passesOf } from '../diffusion/guidance.js';
 import type { Trajectory } from '../diffusion/sampler.js';
-import { predictAt } from '../sample/split-sampler.js';
+import { predictAt, type SplitSamplerOptions } from '../sample/split-sampler.js';
 import type { ReversePool } from '../wasm/reverse-pool.js';
 
 export interface OverlapOptions {
@@ -11,6 +11,8 @@ export interface OverlapOptions {
   readonly trajectory: Trajectory;
   readonly norm: BatchNormMode;
   readonly condition?: Condition | null;
+  /** Another network that guides, on the same device. */
+  readonly guide?: SplitSamplerOptions['guide'];
 }
 
 /** Concurrent batches: while the device computes one, the pool computes the other. */
@@ -32,6 +34,7 @@ export class OverlappedGenerator implements Generator {
   private readonly trajectory: Trajectory;
   private readonly norm: BatchNormMode;
   private readonly condition: Condition | null;
+  private readonly guide: NonNullable<OverlapOptions['guide']> | null;
   private readonly done: number[];
   /** x_t of the batch that the device computes. */
   private readonly xt: Float32Array;
@@ -40,12 +43,13 @@ export class OverlappedGenerator implements Generator {
   private disposed = false;
 
   constructor(unet: NetworkDevice, pool: ReversePool, options: OverlapOptions) {
-    const { lanes, trajectory, norm, condition = null } = options;
+    const { lanes, trajectory, norm, condition = null, guide = null } = options;
     this.unet = unet;
     this.pool = pool;
     this.trajectory = trajectory;
     this.norm = norm;
     this.condition = condition;
+    this.guide = guide;
     this.lanes = lanes;
     this.batch = unet.batch / passesOf(condition);
     this.xt = new Float32Array(pool.values);
@@ -81,7 +85,7 @@ export class OverlappedGenerator implements Generator {
     if (this.disposed) return;
     this.disposed = true;
     await this.turn.catch(() => undefined);
-    await Promise.all([this.pool.destroy(), this.unet.dispose()]);
+    await Promise.all([this.pool.destroy(), this.unet.dispose(), this.guide?.unet.dispose()]);
   }
 
   /** ε̂ of the lane's batch, once the device is free: lanes take turns in the order of their requests. */
@@ -92,10 +96,10 @@ export class OverlappedGenerator implements Generator {
         // Between two passes, handle messages of the pool, files and signals.
         await setImmediate();
         if (this.disposed) throw new Error('the generator was disposed of');
-        const { unet, norm, condition } = this;
+        const { unet, norm, condition, guide } = this;
         this.pool.read(lane, this.xt);
         return predictAt(
-          { unet, norm, condition },
+          { unet, norm, condition, guide },
           this.xt,
           this.trajectory.timesteps[step]!,
           images,

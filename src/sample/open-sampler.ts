@@ -22,6 +22,14 @@ export type SamplerOptions = Pick<
   'computing' | 'model' | 'sampling' | 'condition' | 'guide' | 'seed' | 'requireCuda'
 >;
 
+/** What a sampler draws, and from which weights. */
+interface Work {
+  readonly trajectory: Trajectory;
+  readonly schedule: Schedule;
+  readonly batch: number;
+  readonly state: StateDict;
+}
+
 /** A sampler on the chosen device, with these weights and the guide's. @throws UsageError if it does not fit */
 export async function openSampler(
   options: SamplerOptions,
@@ -30,82 +38,100 @@ export async function openSampler(
   batch: number,
   state: StateDict,
 ): Promise<Sampler> {
-  const guide = options.guide ? await openGuide(options, options.guide, schedule, batch) : null;
-  const { sampler, unet } = await open(options, trajectory, schedule, batch, guide).catch(
-    async (error: unknown) => {
-      await guide?.unet.dispose();
-      throw error;
-    },
-  );
-  try {
-    await unet.importState(state);
-    return sampler;
-  } catch (error) {
-    await sampler.dispose();
-    throw error;
-  }
+  const { computing, requireCuda } = options;
+  const { device } = await chooseDevice(computing, requireCuda);
+  const work = { trajectory, schedule, batch, state };
+  if (device === 'wasm' && computing.arithmetic === 'wasm') return openWhole(options, work);
+  return openApart(device, options, work);
 }
 
-async function open(
+/** Everything on the engine. */
+async function openWhole(options: SamplerOptions, work: Work): Promise<Sampler> {
+  const { computing, model, sampling, condition = null, guide = null, seed } = options;
+  const { trajectory, schedule, batch, state } = work;
+  const guideState = guide && (await readWeights(guide.weights));
+  const sampler = WasmSampler.create({
+    ...{ architecture: model, size: model.size, batch, timesteps: schedule.timesteps },
+    ...{ ...kernelsOf(computing), threads: threadCount(computing) },
+    ...{ trajectory, norm: sampling.norm, condition, seed },
+    guide: guide && { architecture: guide.model, guidance: guide.guidance },
+  });
+  return disposedOnFailure(sampler, async () => {
+    await sampler.unet.importState(state);
+    if (guideState) await sampler.importGuide(guideState);
+    return sampler;
+  });
+}
+
+/** U-Net and arithmetic on two devices, at least one of which is TensorFlow. */
+const openApart = (
+  device: NetworkDevice['name'],
   options: SamplerOptions,
-  trajectory: Trajectory,
-  schedule: Schedule,
-  batch: number,
-  guide: NonNullable<SplitSamplerOptions['guide']> | null,
-): Promise<{ sampler: Sampler; unet: NetworkDevice }> {
-  const { computing, model, sampling, condition = null, seed, requireCuda } = options;
-  const { device } = await chooseDevice(computing, requireCuda);
+  work: Work,
+): Promise<Sampler> =>
+  withNetworks(device, options, work, (networks) => around(device, options, work, networks));
+
+/** A model's network and its guide's, open on a device. */
+export type Networks = Pick<SplitSamplerOptions, 'guide'> & { readonly unet: NetworkDevice };
+
+/** What `use` makes of the networks, with their weights; if it fails, they are disposed of. @throws UsageError if one does not fit */
+export async function withNetworks<T>(
+  device: NetworkDevice['name'],
+  options: SamplerOptions,
+  { schedule, batch, state }: Omit<Work, 'trajectory'>,
+  use: (networks: Networks) => Promise<T>,
+): Promise<T> {
+  const { computing, model, condition = null, guide = null } = options;
   const { timesteps } = schedule;
-  const shape = { architecture: model, size: model.size, batch, timesteps };
-  const reverse = { trajectory, norm: sampling.norm, condition };
-  if (device === 'wasm' && computing.arithmetic === 'wasm' && !guide) {
-    const engine = { ...kernelsOf(computing), threads: threadCount(computing) };
-    const sampler = WasmSampler.create({ ...shape, ...engine, ...reverse, seed });
-    return { sampler, unet: sampler.unet };
-  }
-  const passes = { ...shape, batch: batch * passesOf(condition) };
-  const { unet } = await openUnet(device, computing, { ...passes, training: false });
+  const open = async (of: Pick<Guide, 'model'>, images: number) => {
+    const { model: architecture } = of;
+    const shape = { architecture, size: model.size, batch: images, timesteps, training: false };
+    return (await openUnet(device, computing, shape)).unet;
+  };
+  const unet = await open({ model }, batch * passesOf(condition));
+  return disposedOnFailure(unet, async () => {
+    await unet.importState(state);
+    if (!guide) return use({ unet, guide: null });
+    const other = await open(guide, batch);
+    return disposedOnFailure(other, async () => {
+      await other.importState(await readWeights(guide.weights));
+      return use({ unet, guide: { unet: other, guidance: guide.guidance } });
+    });
+  });
+}
+
+/** The arithmetic, around networks that are open. */
+async function around(
+  device: NetworkDevice['name'],
+  options: SamplerOptions,
+  { trajectory, batch }: Work,
+  networks: Networks,
+): Promise<Sampler> {
+  const { computing, model, sampling, condition = null, seed } = options;
   const each = model.size ** 2 * model.channels;
+  const shared = { ...networks, trajectory, norm: sampling.norm, condition };
   if (device === 'tensorflow' && computing.arithmetic === 'wasm') {
-    const workers = threadCount(computing);
-    const kernels = kernelsOf(computing);
-    try {
-      const pool = ReversePool.create({
-        ...{ trajectory, seed, batch, each, lanes: 1, workers },
-        ...kernels,
-      });
-      return { sampler: new PooledSampler({ unet, pool, ...reverse, guide }), unet };
-    } catch (error) {
-      await unet.dispose();
-      throw error;
-    }
+    const lane = { trajectory, seed, batch, each, lanes: 1, workers: threadCount(computing) };
+    const pool = ReversePool.create({ ...lane, ...kernelsOf(computing) });
+    return new PooledSampler({ ...shared, pool });
   }
   const arithmetic = await openArithmetic(computing);
-  const random = new CounterRandom(seed);
-  const apart = { unet, arithmetic, ...reverse, guide, random, each };
-  return { sampler: new SplitSampler(apart), unet };
+  return new SplitSampler({ ...shared, arithmetic, random: new CounterRandom(seed), each });
 }
 
 /** The guide in one line, for notes. */
 export const guideInWords = ({ weights, guidance }: Guide): string =>
   `guided away from ${weights}, W = ${guidance}`;
 
-/** The guide's network, on the same device. */
-async function openGuide(
-  { computing, requireCuda }: SamplerOptions,
-  { weights, model, guidance }: Guide,
-  { timesteps }: Schedule,
-  batch: number,
-): Promise<NonNullable<SplitSamplerOptions['guide']>> {
-  const { device } = await chooseDevice(computing, requireCuda);
-  const state = await readWeights(weights);
-  const shape = { architecture: model, size: model.size, batch, timesteps, training: false };
-  const { unet } = await openUnet(device, computing, shape);
+/** What `use` resolves to; if it fails, `opened` is disposed of. */
+async function disposedOnFailure<T>(
+  opened: { dispose(): Promise<void> },
+  use: () => Promise<T>,
+): Promise<T> {
   try {
-    await unet.importState(state);
-    return { unet, guidance };
+    return await use();
   } catch (error) {
-    await unet.dispose();
+    await opened.dispose();
     throw error;
   }
 }

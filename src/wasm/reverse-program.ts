@@ -18,6 +18,7 @@ import {
   tuple,
 } from '../engine/program.js';
 import { splitSeed } from '../engine/seed.js';
+import type { GuideMemory } from './guide.js';
 
 /** The reverse process as programs: x_T, and a step that is run over the range of the trajectory. */
 export interface ReverseOptions {
@@ -127,15 +128,24 @@ export function initProgram(
   return [{ name: 'noise', phases: drawStart(batch, trajectory, seed) }];
 }
 
-/** Ho et al. (2020), Algorithm 2, lines 2 to 4 (or DDIM's step): z, ε̂, x_{t−1}. A guided pass evaluates each image twice. */
+/**
+ * Ho et al. (2020), Algorithm 2, lines 2 to 4 (or DDIM's step): z, ε̂, x_{t−1}. A pass that classes guide evaluates each image twice;
+ * otherwise another network may guide it.
+ */
 export function stepProgram(
   unet: NetworkMemory,
   memory: ReverseMemory,
   { trajectory, norm, seed, condition = null }: ReverseOptions,
+  other?: GuideMemory,
 ): Program {
   const t: Address = { base: memory.times, perStep: 4 };
   const batch = batchOf(unet, memory, condition);
   const guides = condition !== null && passesOf(condition) === 2;
+  const predict = (network: NetworkMemory): Phase[] => [
+    ...forward(network, norm, { at: t, every: false }),
+    dropPadding(network),
+  ];
+  const values = batch.count * batch.each;
   const noise: Section = { name: 'noise', phases: [[drawNoise(batch, seed)]] };
   return [
     ...(readsNoise(trajectory) ? [noise] : []),
@@ -143,9 +153,9 @@ export function stepProgram(
       name: 'unet',
       phases: [
         ...(guides ? [copyImages(batch)] : []),
-        ...forward(unet, norm, { at: t, every: false }),
-        dropPadding(unet),
-        ...(guides ? [guide(batch, condition)] : []),
+        ...predict(unet),
+        ...(guides ? [guide(batch, plusFloats(batch.epsilon, values), condition)] : []),
+        ...(other ? [...predict(other.unet), guide(batch, other.unet.epsilon, other)] : []),
       ],
     },
     { name: 'step', phases: takeStep(batch, trajectory) },
@@ -206,11 +216,14 @@ function copyImages({ x, count, each }: ReverseBatch): Phase {
   return [call('qSample', [plusFloats(x, values), x, x, 1, 0], values, { grain: 4 })];
 }
 
-/** Mixes the outputs with a class and those without, which follow them: W·m_class + (1 − W)·m_none. */
-function guide({ epsilon, count, each }: ReverseBatch, condition: Condition): Phase {
-  const values = count * each;
-  const outputs = tuple(epsilon, epsilon, plusFloats(epsilon, values));
-  return [call('qSample', [...outputs, ...guidanceWeights(condition)], values, { grain: 4 })];
+/** Moves the outputs away from others, of no class or another network: W·m + (1 − W)·m_other. */
+function guide(
+  { epsilon, count, each }: ReverseBatch,
+  other: Pointer,
+  by: Pick<Condition, 'guidance'>,
+): Phase {
+  const outputs = tuple(epsilon, epsilon, other);
+  return [call('qSample', [...outputs, ...guidanceWeights(by)], count * each, { grain: 4 })];
 }
 
 function batchOf(

@@ -6,14 +6,14 @@ import { Engine, type LoadedProgram, type Part } from '../engine/engine.js';
 import type { KernelChoice } from '../engine/module.js';
 import { writeLabels, writeReserved } from '../engine/network/inputs.js';
 import { type NetworkMemory, otherTimes } from '../engine/network/memory.js';
-import { writeParameters, writeStatistics } from '../engine/network/parameters.js';
-import { prepareKeptWeights, prepareNorms } from '../engine/network/passes.js';
+import { prepareProgram } from '../engine/network/passes.js';
 import { planMemory } from '../engine/network/plan.js';
 import type { Pointer } from '../engine/pointer.js';
 import { call, type Program } from '../engine/program.js';
 import type { Graph } from '../network/graph.js';
 import { buildNetwork, type NetworkConfig } from '../network/network.js';
 import type { StateDict } from '../network/state.js';
+import { type GuideMemory, type GuideOptions, planGuide, writeWeights } from './guide.js';
 import {
   initProgram,
   planReverse,
@@ -32,11 +32,14 @@ export interface WasmGeneratorOptions extends ReverseOptions, KernelChoice {
   /** Images that a worker draws at one time. */
   readonly batch: number;
   readonly workers: number;
+  /** Another network that guides; then the condition does not. Default none. */
+  readonly guide?: GuideOptions | null;
 }
 
 /** The memory of one running batch: activations and scratch; weights are shared. */
 interface LanePlan {
   readonly unet: NetworkMemory;
+  readonly guide: GuideMemory | undefined;
   readonly reverse: ReverseMemory;
   /** u8 [batch, size, size, channels]: the finished images. */
   readonly pixels: Pointer;
@@ -84,16 +87,20 @@ export class WasmGenerator implements Generator {
   }
 
   /**
-   * Starts the workers over a memory that holds these weights once.
+   * Starts the workers over a memory that holds these weights once, and the guide's.
    * @throws UsageError if it does not fit, or for weights of another architecture.
    */
-  static async create(options: WasmGeneratorOptions, state: StateDict): Promise<WasmGenerator> {
+  static async create(
+    options: WasmGeneratorOptions,
+    state: StateDict,
+    guide?: StateDict,
+  ): Promise<WasmGenerator> {
     const { arena, plan } = planGenerator(options);
     checkFits(arena.size, roomFor(options), () => hint(options));
     const { workers: threads, strict, wide } = options;
     const engine = Engine.create({ threads, strict, wide, bytes: arena.size });
     try {
-      writeMemory(engine, plan, options, state);
+      writeMemory(engine, plan, options, state, guide);
       // On all workers, so that all have started when the first batch is requested.
       await engine.run(engine.load(plan.prepare));
       return new WasmGenerator(engine, plan, options);
@@ -122,7 +129,11 @@ export class WasmGenerator implements Generator {
     const slots = new Uint32Array(buffer, plan.reverse.images, this.batch);
     // A smaller batch is filled up with its last image.
     for (let i = 0; i < this.batch; i++) slots[i] = images[Math.min(i, images.length - 1)]!;
-    if (this.condition) writeLabels(this.engine, plan.unet, labelsOfPass(this.condition, slots));
+    if (this.condition) {
+      const labels = labelsOfPass(this.condition, slots);
+      writeLabels(this.engine, plan.unet, labels);
+      if (plan.guide) writeLabels(this.engine, plan.guide.unet, labels);
+    }
     await this.engine.runAlone(lane, parts);
     requireFinite(this.engine.floats(plan.unet.xt, images.length * this.each), images);
     return new Uint8Array(buffer, plan.pixels, images.length * this.each).slice();
@@ -145,12 +156,10 @@ function planGenerator(options: WasmGeneratorOptions): { arena: Arena; plan: Gen
   const graph = buildNetwork(options.architecture, options.size);
   const lanes: LanePlan[] = [];
   for (let i = 0; i < options.workers; i++)
-    lanes.push(planLane(arena, options, graph, tables, lanes[0]?.unet));
-  const [first, ...others] = lanes.map(({ unet }) => unet);
-  const weights = prepareKeptWeights(first!);
-  const norms = [first!, ...others].flatMap((unet) => prepareNorms(unet));
-  const phases = [...weights, norms].filter((phase) => phase.length > 0);
-  return { arena, plan: { tables, lanes, prepare: [{ name: 'unet', phases }] } };
+    lanes.push(planLane(arena, options, graph, tables, lanes[0]));
+  const guides = lanes.flatMap(({ guide }) => (guide ? [guide.unet] : []));
+  const own = prepareProgram(lanes.map(({ unet }) => unet));
+  return { arena, plan: { tables, lanes, prepare: [...own, ...prepareProgram(guides)] } };
 }
 
 function planLane(
@@ -158,7 +167,7 @@ function planLane(
   options: WasmGeneratorOptions,
   graph: Graph,
   tables: TrajectoryTables,
-  first: NetworkMemory | undefined,
+  first: LanePlan | undefined,
 ): LanePlan {
   const { timesteps, trajectory, condition } = options;
   const batch = options.batch * passesOf(condition);
@@ -172,7 +181,8 @@ function planLane(
     seed: 0,
   } as const;
   const shape = { graph, batch, timesteps, times, ...untrained };
-  const unet = planMemory(arena, shape, 1, first);
+  const unet = planMemory(arena, shape, 1, first?.unet);
+  const guide = options.guide ? planGuide(arena, unet, options.guide, first?.guide) : undefined;
   const reverse = planReverse(arena, unet, tables, options);
   const values = options.batch * graph.size ** 2 * graph.channels;
   const pixels = arena.bytes('images', values);
@@ -180,10 +190,10 @@ function planLane(
   const finish: Program = [{ name: 'pixels', phases: [[toBytes]] }];
   const programs = [
     initProgram(unet, reverse, options),
-    stepProgram(unet, reverse, options),
+    stepProgram(unet, reverse, options, guide),
     finish,
   ] as const;
-  return { unet, reverse, pixels, programs };
+  return { unet, guide, reverse, pixels, programs };
 }
 
 function writeMemory(
@@ -191,12 +201,16 @@ function writeMemory(
   { tables, lanes }: GeneratorPlan,
   { trajectory }: WasmGeneratorOptions,
   state: StateDict,
+  guideState: StateDict | undefined,
 ): void {
-  for (const { unet } of lanes) writeReserved(engine, unet);
-  const { layout, regions, shape } = lanes[0]!.unet;
-  writeTables(engine, tables, trajectory, shape);
-  writeParameters(layout, engine.floats(regions.weights, layout.floats), state);
-  writeStatistics(layout, engine.floats(regions.statistics, layout.statistics), state);
+  for (const { unet, guide } of lanes) {
+    writeReserved(engine, unet);
+    if (guide) writeReserved(engine, guide.unet);
+  }
+  const { unet, guide } = lanes[0]!;
+  writeTables(engine, tables, trajectory, unet.shape);
+  writeWeights(engine, unet, state);
+  if (guide) writeWeights(engine, guide.unet, guideState!);
 }
 
 const roomFor = ({ workers }: WasmGeneratorOptions) => planRoom({ threads: workers });

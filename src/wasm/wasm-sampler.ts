@@ -1,10 +1,13 @@
 import type { Sampler } from '../contracts/sampler.js';
 import { type Condition, labelsOfPass, passesOf } from '../diffusion/guidance.js';
 import type { LoadedProgram } from '../engine/engine.js';
-import { writeLabels } from '../engine/network/inputs.js';
+import { writeLabels, writeReserved } from '../engine/network/inputs.js';
 import { otherTimes } from '../engine/network/memory.js';
+import { prepareProgram } from '../engine/network/passes.js';
 import { WasmNetwork, type WasmNetworkOptions } from '../engine/network/wasm-network.js';
 import type { Program } from '../engine/program.js';
+import type { StateDict } from '../network/state.js';
+import { type GuideMemory, type GuideOptions, planGuide, writeWeights } from './guide.js';
 import {
   initProgram,
   planReverse,
@@ -17,33 +20,47 @@ import {
 
 export interface WasmSamplerOptions
   extends Omit<WasmNetworkOptions, 'training' | 'loss' | 'seed'>,
-    ReverseOptions {}
+    ReverseOptions {
+  /** Another network that guides; then the condition does not. Default none. */
+  readonly guide?: GuideOptions | null;
+}
+
+/** What a sampler lays out beside its network. */
+interface Beside {
+  readonly reverse: ReverseMemory;
+  readonly guide: GuideMemory | undefined;
+}
 
 /** Sampling on the engine: a whole trajectory is one program, and x_t never leaves shared memory. */
 export class WasmSampler implements Sampler {
   readonly unet: WasmNetwork;
   readonly batch: number;
   private readonly memory: ReverseMemory;
+  private readonly guide: GuideMemory | undefined;
   private readonly norm: ReverseOptions['norm'];
   private readonly condition: Condition | null;
   private readonly init: LoadedProgram;
   private readonly trajectory: LoadedProgram;
+  private readonly prepareGuide: LoadedProgram;
 
   private constructor(
     unet: WasmNetwork,
-    memory: ReverseMemory,
-    steps: Program,
+    { reverse, guide }: Beside,
+    { step, prepare }: { step: Program; prepare: Program },
     options: WasmSamplerOptions,
   ) {
     this.unet = unet;
     this.batch = options.batch;
     this.condition = options.condition ?? null;
-    this.memory = memory;
+    this.memory = reverse;
+    this.guide = guide;
     this.norm = options.norm;
     const { engine } = unet;
-    this.init = engine.load(initProgram(unet.memory, memory, options));
-    this.trajectory = engine.load(steps);
-    writeTables(engine, memory, options.trajectory, unet.memory.shape);
+    this.init = engine.load(initProgram(unet.memory, reverse, options));
+    this.trajectory = engine.load(step);
+    this.prepareGuide = engine.load(prepare);
+    if (guide) writeReserved(engine, guide.unet);
+    writeTables(engine, reverse, options.trajectory, unet.memory.shape);
   }
 
   /** @throws UsageError if it does not fit into memory. */
@@ -52,10 +69,23 @@ export class WasmSampler implements Sampler {
     const times = otherTimes(trajectory.timesteps, timesteps);
     const { network, extra, program } = WasmNetwork.create(
       { ...options, batch: options.batch * passesOf(condition), times, training: false },
-      (arena, unet) => planReverse(arena, unet, planTables(arena, trajectory), options),
-      (unet, memory) => stepProgram(unet, memory, options),
+      (arena, unet): Beside => ({
+        reverse: planReverse(arena, unet, planTables(arena, trajectory), options),
+        guide: options.guide ? planGuide(arena, unet, options.guide) : undefined,
+      }),
+      (unet, { reverse, guide }) => ({
+        step: stepProgram(unet, reverse, options, guide),
+        prepare: prepareProgram(guide ? [guide.unet] : []),
+      }),
     );
     return new WasmSampler(network, extra, program, options);
+  }
+
+  /** Takes the guide's weights. @throws UsageError for those of another network */
+  async importGuide(state: StateDict): Promise<void> {
+    const { engine } = this.unet;
+    writeWeights(engine, this.guide!.unet, state);
+    await engine.run(this.prepareGuide);
   }
 
   get description(): string {
@@ -65,7 +95,11 @@ export class WasmSampler implements Sampler {
   async start(images: Uint32Array): Promise<void> {
     const { engine } = this.unet;
     new Uint32Array(engine.memory.buffer, this.memory.images, this.batch).set(images);
-    if (this.condition) writeLabels(engine, this.unet.memory, labelsOfPass(this.condition, images));
+    if (this.condition) {
+      const labels = labelsOfPass(this.condition, images);
+      writeLabels(engine, this.unet.memory, labels);
+      if (this.guide) writeLabels(engine, this.guide.unet, labels);
+    }
     await this.unet.prepare(this.norm);
     await engine.run(this.init);
   }

@@ -166,6 +166,17 @@ tensorflowTest(
       ),
     );
     close(t, b!.images, a!.images, { rtol: 1e-3, atol: 1e-3, what: 'images' });
+    // Five images in batches of two, two at a time.
+    const files = { ...DDIM, count: 5, batch: 2, guide: at('weak'), guidance: 2 } as const;
+    const [c, d] = await Promise.all(
+      (['wasm', 'tensorflow'] as const).map(async (device) => {
+        const out = at(`files-${device}`);
+        await generate(at('run'), { ...files, device, out, format: 'safetensors' });
+        const { tensors } = await readSafetensors(join(out, 'images.safetensors'));
+        return Float32Array.from([...tensors.values()][0]!.data, Number);
+      }),
+    );
+    close(t, d!, c!, { atol: 1, what: 'bytes' });
   },
 );
 

@@ -1,7 +1,7 @@
 import { BLOCK, HUBER, L1, L2 } from '../../../assembly/constants.js';
 import { ADAM, type Loss, type Optimizer } from '../../contracts/device.js';
 import { NULL } from '../pointer.js';
-import { type Call, call, type Phase, type Section } from '../program.js';
+import { type Call, call, type Phase, type Program, type Section } from '../program.js';
 import { pixels } from '../tensors.js';
 import { type Beside, convolveBackward } from './convolve-backward.js';
 import { isProduct, prepareWeights } from './layer-weights.js';
@@ -87,6 +87,14 @@ export function prepareKeptWeights(memory: NetworkMemory): Phase[] {
   const first = programs.flatMap((program) => (program.length > 1 ? program[0]! : []));
   const rest = programs.flatMap(last);
   return [first, rest].filter((phase) => phase.length > 0);
+}
+
+/** Both for plans that share their weights, which the first one's are. */
+export function prepareProgram(plans: readonly NetworkMemory[]): Program {
+  const [first] = plans;
+  const weights = first ? prepareKeptWeights(first) : [];
+  const norms = plans.flatMap((plan) => prepareNorms(plan));
+  return [{ name: 'unet', phases: [...weights, norms].filter((phase) => phase.length > 0) }];
 }
 
 const NO_TIMESTEPS: Timesteps = { at: NULL, every: true };

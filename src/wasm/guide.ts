@@ -1,0 +1,42 @@
+/** A second network beside the first, in the same memory: predictions are guided away from its own (Karras et al., 2024). */
+import type { Arena } from '../engine/arena.js';
+import type { Engine } from '../engine/engine.js';
+import type { NetworkMemory } from '../engine/network/memory.js';
+import { writeParameters, writeStatistics } from '../engine/network/parameters.js';
+import { planMemory } from '../engine/network/plan.js';
+import { buildNetwork, type NetworkConfig } from '../network/network.js';
+import type { StateDict } from '../network/state.js';
+
+export interface GuideOptions {
+  /** Of a network for images of the same size and channels. */
+  readonly architecture: NetworkConfig;
+  /** W in m_guide + W·(m − m_guide). */
+  readonly guidance: number;
+}
+
+export interface GuideMemory extends Pick<GuideOptions, 'guidance'> {
+  /** It reads the first network's x_t. */
+  readonly unet: NetworkMemory;
+}
+
+/** Lays out a guide beside a network. @param first another one, whose weights it reads */
+export function planGuide(
+  arena: Arena,
+  { shape, workers, xt }: NetworkMemory,
+  { architecture, guidance }: GuideOptions,
+  first?: GuideMemory,
+): GuideMemory {
+  const graph = buildNetwork(architecture, shape.graph.size);
+  const unet = planMemory(arena, { ...shape, graph }, workers, first?.unet);
+  return { guidance, unet: { ...unet, xt } };
+}
+
+/** Writes a network's weights. @throws UsageError for those of another */
+export function writeWeights(
+  engine: Engine,
+  { layout, regions }: NetworkMemory,
+  state: StateDict,
+): void {
+  writeParameters(layout, engine.floats(regions.weights, layout.floats), state);
+  writeStatistics(layout, engine.floats(regions.statistics, layout.statistics), state);
+}
