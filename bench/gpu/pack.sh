@@ -25,6 +25,7 @@ install=$(node --input-type=module -e "
   if (origin !== 'cuda') throw new Error('the CUDA build is not what is found: ' + origin);
   console.log(folder);")
 name=$(basename "$install")
+node "$kit/operations.mjs" "$root" | python3 "$kit/check_kernels.py" "$install/tensorflow" 2>"$work/kernels.err" || { tail -1 "$work/kernels.err" >&2; exit 1; }
 
 # Node: the newest LTS from npm, and the current one where that is older.
 if [ ! -x "$cache/node-$version" ]; then

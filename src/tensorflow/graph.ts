@@ -28,17 +28,18 @@ interface Ends {
   readonly outputs: readonly string[];
 }
 
+type Routines<Name extends string> = Readonly<Partial<Record<Name, Routine>>>;
+
 export class GraphMachine<Name extends string> implements Machine<Name> {
   readonly #tensorflow: Tensorflow;
-  readonly #ends = new Map<Name, Ends>();
+  readonly #ends: ReadonlyMap<Name, Ends>;
   #session: number | undefined;
 
-  constructor(tensorflow: Tensorflow, routines: Readonly<Partial<Record<Name, Routine>>>) {
+  constructor(tensorflow: Tensorflow, routines: Routines<Name>) {
     this.#tensorflow = tensorflow;
-    const recorder = new Recorder();
-    for (const [name, routine] of Object.entries(routines) as [Name, Routine][])
-      this.#ends.set(name, record(recorder, name, routine));
-    const model = savedModel(recorder.nodes, tensorflow.install.packageFolder);
+    const { nodes, ends } = recordGraph(routines);
+    this.#ends = ends;
+    const model = savedModel(nodes, tensorflow.install.packageFolder);
     this.#session = loadModel(tensorflow, model);
   }
 
@@ -58,6 +59,17 @@ export class GraphMachine<Name extends string> implements Machine<Name> {
     if (this.#session !== undefined) this.#tensorflow.backend.deleteSavedModel(this.#session);
     this.#session = undefined;
   }
+}
+
+/** Records routines as one graph. */
+export function recordGraph<Name extends string>(
+  routines: Routines<Name>,
+): { readonly nodes: readonly Node[]; readonly ends: ReadonlyMap<Name, Ends> } {
+  const recorder = new Recorder();
+  const ends = new Map<Name, Ends>();
+  for (const [name, routine] of Object.entries(routines) as [Name, Routine][])
+    ends.set(name, record(recorder, name, routine));
+  return { nodes: recorder.nodes, ends };
 }
 
 /** Records one routine: placeholders, its operations, and outputs that wait for its assignments. */

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
+import { findInstall } from '../../src/tensorflow/locate.js';
 import { temporaryFolder } from '../helpers/folder.js';
 import { tensorflowTest } from '../helpers/tensorflow.js';
 
@@ -35,6 +36,34 @@ async function dryRun(t: ExecutionContext, steps: readonly string[]): Promise<st
     t.regex(said, /^wasm-2: wasm.*, 1 threads, train batch 2: [\d.]+ ms/m);
   },
 );
+
+if (withPython)
+  tensorflowTest(
+    'an operation without a kernel for GPUs is found before it is packed',
+    async (t) => {
+      const script = (name: string) => join(ROOT, 'bench/gpu', name);
+      const listed = spawnSync(process.execPath, [script('operations.mjs'), ROOT]);
+      t.is(listed.status, 0, String(listed.stderr));
+      const operations = JSON.parse(String(listed.stdout)) as { op: string; types: object }[];
+      for (const op of ['Conv2DBackpropFilter', 'ResourceApplyAdam', 'Bitcast', 'GatherV2'])
+        t.true(
+          operations.some((row) => row.op === op),
+          op,
+        );
+      const { folder } = findInstall()!;
+      const check = (rows: typeof operations) =>
+        spawnSync('python3', [script('check_kernels.py'), join(folder, 'tensorflow')], {
+          input: JSON.stringify(rows),
+        });
+      // Of variables, also the CPU's build has kernels that run on any device; of convolutions it has none for a GPU.
+      const variables = check(operations.filter(({ op }) => op === 'VarHandleOp'));
+      t.is(variables.status, 0, String(variables.stderr));
+      t.regex(String(variables.stdout), /^a GPU has kernels for all 1 operations/);
+      const all = check(operations);
+      t.is(all.status, 1);
+      t.regex(String(all.stderr), /no kernel for a GPU: .*Conv2D/);
+    },
+  );
 
 if (withPython)
   tensorflowTest('the steps on the tensorflow device run at tiny sizes on a CPU', async (t) => {
