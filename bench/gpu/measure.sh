@@ -34,9 +34,9 @@ if [ -n "${LD_LIBRARY_PATH:-}" ]; then
 fi
 if [ -n "$DRY" ]; then
   export OMP_NUM_THREADS=1 TORCHDYNAMO_DISABLE=1 # compiling for the CPU takes minutes
-  size=8 widths=4,8,16 batches='2 4' big=4 train_batch=4 train_steps=${HZ_TRAIN_STEPS:-3} timesteps=5 grid=4 count=${HZ_COUNT:-6} rounds=1 repeats=2 threads='2' scale_batch=2 factor=3
+  size=8 widths=4,8,16 batches='2 4' big=4 train_batch=4 train_steps=${HZ_TRAIN_STEPS:-3} repeat_steps=3 timesteps=5 grid=4 count=${HZ_COUNT:-6} rounds=1 repeats=2 threads='2' scale_batch=2 factor=3
 else
-  size=64 widths=64,128,256,512,1024 batches='8 128' big=128 train_batch=128 train_steps=${HZ_TRAIN_STEPS:-300} timesteps=300 grid=64 count=${HZ_COUNT:-256} rounds=7 repeats=15 threads='16 8 4 2' scale_batch=8 factor=1
+  size=64 widths=64,128,256,512,1024 batches='8 128' big=128 train_batch=128 train_steps=${HZ_TRAIN_STEPS:-300} repeat_steps=20 timesteps=300 grid=64 count=${HZ_COUNT:-256} rounds=7 repeats=15 threads='16 8 4 2' scale_batch=8 factor=1
 fi
 model="--size $size --widths $widths"
 if [ -n "$DRY" ]; then
@@ -210,6 +210,24 @@ step_generate() {
   run generate-ddim 40 "${tensorflow[@]}" generate "$W/run" --count $count --device tensorflow --sampler ddim --sample-steps 50 --format npz --out "$W/made-ddim"
 }
 
+step_repeat() { # do two runs of the same seed have the same losses?
+  gpu repeat || return
+  local i
+  for i in 1 2; do
+    rm -rf "$W/repeat-$i"
+    run "repeat-$i" 40 "${tensorflow[@]}" train toy-cars --device tensorflow $model --batch $train_batch --steps $repeat_steps --save-every 0 --sample-every 0 --out "$W/repeat-$i" || return
+  done
+  "$PY" - "$W"/repeat-{1,2}/metrics.jsonl <<'P' >"$W/repeat.out" 2>"$W/repeat.err"
+import json, sys
+a, b = ([json.loads(line)['loss'] for line in open(path) if '"imagesPerSecond"' in line] for path in sys.argv[1:])
+same = [x == y for x, y in zip(a, b)]
+out = {'steps': len(a), 'same_losses': all(same) and len(a) == len(b), 'first_other_step': None if all(same) else same.index(False) + 1,
+       'largest_difference': max(abs(x - y) for x, y in zip(a, b))}
+print(json.dumps(out))
+P
+  finish repeat $? 0.0 'losses of repeat-1 and repeat-2'
+}
+
 # The wasm device over threads, with 256-bit vectors and without; it needs only the first part, and no GPU.
 step_wasm() {
   local count
@@ -225,7 +243,7 @@ step_wasm() {
   [ "$skipped" = "" ] && tail -n +$((known + 1)) "$OUT/results.jsonl" | grep '"step": "wasm' >"$HZ/wasm-done.jsonl"
 }
 
-all='machine libraries doctor devices parity parity_tf32 bench torch bench_unet2d train sample generate bench_f32 torch_compile wasm'
+all='machine libraries doctor devices parity parity_tf32 bench torch bench_unet2d train sample generate bench_f32 torch_compile repeat wasm'
 steps=("$@")
 [ ${#steps[@]} -gt 0 ] || steps=($all)
 say "# measure.sh, $(date -u +%FT%TZ), budget $BUDGET s, steps: ${steps[*]}${DRY:+, DRY}"
@@ -251,7 +269,7 @@ for line in open(sys.argv[1]).readlines()[int(sys.argv[2]):]:
     elif data.get('by') == 'torch' and 'train_host' in data:
         print(f"{name}: {data['mode']} batch {data['batch']} tf32 {data['tf32']}: train {data['train_host']['ms']} ms (resident {data['train_resident']['ms']}), "
               f"forward {data['forward_host']['ms']} ms (resident {data['forward_resident']['ms']}), warm-up {data['warm_up_s']} s, peak {data.get('train_peak_MiB')} MiB")
-    elif 'threads' in data or name == 'train-summary' or 'failed' in data or 'skipped' in data:
+    elif 'threads' in data or name in ('train-summary', 'repeat') or 'failed' in data or 'skipped' in data:
         print(f'{name}:', json.dumps(data))
 P
 echo "$(du -sb "$OUT" | cut -f1) bytes in $OUT"
