@@ -11,6 +11,23 @@ import { model, weightsOf } from '../helpers/generate.js';
 const poolOf = (generator: WasmGenerator): Piscina =>
   (generator as unknown as { engine: { workers: { pool: Piscina } } }).engine.workers.pool;
 
+/**
+ * The workers that have started, of a generator whose workers all have: Node may abort when one is ended before. A new one says
+ * so with its first message.
+ */
+function startedOf(generator: WasmGenerator): () => Piscina['threads'] {
+  const pool = poolOf(generator);
+  const seen = new Set(pool.threads);
+  const started = new Set(pool.threads);
+  return () => {
+    for (const thread of pool.threads) {
+      if (!seen.has(thread)) thread.once('message', () => started.add(thread));
+      seen.add(thread);
+    }
+    return pool.threads.filter((thread) => started.has(thread));
+  };
+}
+
 function optionsFor(steps: number): WasmGeneratorOptions {
   const schedule = makeSchedule({
     timesteps: 100,
@@ -64,13 +81,14 @@ test('A lost worker is replaced, its batch is drawn again, and the images are th
   const expected = await make(await open(t, 100));
   const generator = await open(t, 100);
   const notes: string[] = [];
+  const started = startedOf(generator);
   let killed: unknown;
   // On a busy machine a worker may have finished its batch before it is ended: then another one is.
   const kill = (lanes: number) => {
-    const [worker] = poolOf(generator).threads;
-    if (lanes < 2 || notes.length > 0 || worker === killed) return;
+    const [worker] = started();
+    if (!worker || lanes < 2 || notes.length > 0 || worker === killed) return;
     killed = worker;
-    void worker!.terminate();
+    void worker.terminate();
   };
   const images = await make(generator, kill, notes);
   t.is(notes.length, 1);
@@ -87,9 +105,11 @@ test('A lost worker is replaced, its batch is drawn again, and the images are th
 test('Repeated loss of workers ends the run with an error that says so', async (t) => {
   const generator = await open(t, 100);
   const killed = new Set<unknown>();
+  const started = startedOf(generator);
   const kill = (lanes: number) => {
+    const threads = started();
     if (lanes === 0) return;
-    for (const thread of poolOf(generator).threads) {
+    for (const thread of threads) {
       if (!killed.has(thread)) void thread.terminate();
       killed.add(thread);
     }
