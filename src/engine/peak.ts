@@ -62,7 +62,11 @@ export async function microKernelPeak(options: Options): Promise<number> {
   const { threads } = options;
   const arena = new Arena();
   const perWorker = 4 * CHANNELS * QUADS * 16;
-  const own = () => ({ base: arena.floats('peak', (threads * perWorker) / 4), perWorker });
+  const own = () => ({
+    base: arena.floats('peak', (threads * perWorker) / 4),
+    perWorker,
+    workers: threads,
+  });
   const [m, v, u] = [own(), own(), own()];
   const words = tilings();
   const descriptor = arena.bytes('peak', words.byteLength);

@@ -9,12 +9,13 @@ import type { Integer, Pointer } from './pointer.js';
 
 /**
  * A kernel argument: a constant, or one that advances with the iteration (`perStep`) of a program that is
- * run over a range of steps, or with the worker (`perWorker`: scratch memory).
+ * run over a range of steps, or with the worker (`perWorker`: scratch
+ * memory, which only so many `workers` have).
  */
 export type Argument<T extends number = Integer> =
   | T
   | { readonly base: T; readonly perStep: number }
-  | { readonly base: T; readonly perWorker: number };
+  | { readonly base: T; readonly perWorker: number; readonly workers: number };
 
 /** A pointer that may advance. */
 export type Address = Argument<Pointer>;

@@ -134,7 +134,9 @@ export class Walker {
 
 function resolve(argument: Given, step: number, rank: number): number | boolean {
   if (typeof argument !== 'object') return argument;
-  return 'perStep' in argument
-    ? argument.base + argument.perStep * step
-    : argument.base + argument.perWorker * rank;
+  if ('perStep' in argument) return argument.base + argument.perStep * step;
+  const { base, perWorker, workers } = argument;
+  // It would overwrite what lies behind the others' scratch.
+  if (rank >= workers) throw new Error(`only ${workers} workers have scratch for it`);
+  return base + perWorker * rank;
 }

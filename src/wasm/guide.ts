@@ -22,12 +22,12 @@ export interface GuideMemory extends Pick<GuideOptions, 'guidance'> {
 /** Lays out a guide beside a network. @param first another one, whose weights it reads */
 export function planGuide(
   arena: Arena,
-  { shape, workers, xt }: NetworkMemory,
+  { shape, workers, scratches, xt }: NetworkMemory,
   { architecture, guidance }: GuideOptions,
   first?: GuideMemory,
 ): GuideMemory {
   const graph = buildNetwork(architecture, shape.graph.size);
-  const unet = planMemory(arena, { ...shape, graph }, workers, first?.unet);
+  const unet = planMemory(arena, { ...shape, graph }, workers, first?.unet, scratches);
   return { guidance, unet: { ...unet, xt } };
 }
 

@@ -181,7 +181,9 @@ function planLane(
     seed: 0,
   } as const;
   const shape = { graph, batch, timesteps, times, ...untrained };
-  const unet = planMemory(arena, shape, 1, first?.unet);
+  // All workers prepare the first lane's weights; a pass has one.
+  const preparing = first ? 1 : options.workers;
+  const unet = planMemory(arena, shape, 1, first?.unet, preparing);
   const guide = options.guide ? planGuide(arena, unet, options.guide, first?.guide) : undefined;
   const reverse = planReverse(arena, unet, tables, options);
   const values = options.batch * graph.size ** 2 * graph.channels;

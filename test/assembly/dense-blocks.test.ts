@@ -143,7 +143,7 @@ function gradient(
   const dw = dirty(inputs * outputs);
   const scratch = dirty(plan.scratchBytes / 4);
   const perWorker = plan.workerBytes;
-  const worker = { base: dirty((bench.shares * perWorker) / 4), perWorker };
+  const worker = { base: dirty((bench.shares * perWorker) / 4), perWorker, workers: bench.shares };
   const guard = bench.put(values(64, 9));
   const phases = plan.phases({ dw, scratch, worker });
   walk(bench, phases);

@@ -85,7 +85,11 @@ function run(
   const plan = planBackward(c);
   const dw = bench.put(values(weightLength(c), 9));
   const dx = bench.put(d.dx);
-  const worker = { base: bench.alloc(shares * plan.workerBytes), perWorker: plan.workerBytes };
+  const worker = {
+    base: bench.alloc(shares * plan.workerBytes),
+    perWorker: plan.workerBytes,
+    workers: shares,
+  };
   const u = bench.alloc(plan.weightBytes);
   const affine = {
     ...{ scale: bench.put(d.scale), shift: bench.put(d.shift) },

@@ -92,7 +92,11 @@ function run(
 ): Float32Array {
   const bench = new Bench(build, shares, { wide });
   const plan = planForward(c, way, workers);
-  const worker = { base: bench.alloc(shares * plan.workerBytes), perWorker: plan.workerBytes };
+  const worker = {
+    base: bench.alloc(shares * plan.workerBytes),
+    perWorker: plan.workerBytes,
+    workers: shares,
+  };
   const descriptor = bench.put(plan.descriptor);
   const w = bench.put(d.w);
   const u = bench.alloc(plan.weightBytes);

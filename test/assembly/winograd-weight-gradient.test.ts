@@ -89,7 +89,11 @@ function run(
   const bench = new Bench(build, shares, { wide });
   const plan = planWeightGradient(c, way);
   const dw = bench.put(values(weightLength(c), 9));
-  const worker = { base: bench.alloc(shares * plan.workerBytes), perWorker: plan.workerBytes };
+  const worker = {
+    base: bench.alloc(shares * plan.workerBytes),
+    perWorker: plan.workerBytes,
+    workers: shares,
+  };
   const scratch = bench.alloc(plan.scratchBytes);
   const du = bench.alloc(plan.weightBytes);
   const affine = {

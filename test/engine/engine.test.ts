@@ -41,11 +41,21 @@ test('An argument can depend on the step, and a program runs over a range of ste
 test('An argument can depend on the worker', async (t) => {
   const engine = engineOf(t, 3);
   engine.floats(row(0), 24).set(values(24));
-  const out = { base: row(8), perWorker: 64 };
+  const out = { base: row(8), perWorker: 64, workers: 4 };
   const copy = call('copyChannels', [out, 0, row(0), 8, 8, false], 3);
   await engine.run(engine.load([{ name: 'copy', phases: [[copy]] }]));
   for (const rank of [0, 1, 2])
     t.deepEqual(engine.floats(row(8 + 2 * rank), 8), engine.floats(row(rank), 8));
+});
+
+test('More workers than have scratch are refused', async (t) => {
+  const engine = engineOf(t, 3);
+  const out = { base: row(8), perWorker: 64, workers: 2 };
+  const copy = call('copyChannels', [out, 0, row(0), 8, 8, false], 3);
+  await t.throwsAsync(engine.run(engine.load([{ name: 'copy', phases: [[copy]] }])), {
+    instanceOf: EngineError,
+    message: /^worker 2 stopped while running copyChannels: only 2 workers have scratch for it$/,
+  });
 });
 
 /** Random numbers, sums over them, and steps of Adam: each phase reads what all workers wrote in the one before. */

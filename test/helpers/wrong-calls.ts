@@ -31,7 +31,7 @@ export const wrongCalls = (number: number, name: string): readonly Call[] => [
   // @ts-expect-error a bigint is no integer of 32 bits
   call('copyChannels', [at, 8, at, 8, 8n, false], 1),
   // @ts-expect-error what moves with the worker is no pointer where its base is none
-  call('reluBackward', [at, { base: number, perWorker: 64 }], 1),
+  call('reluBackward', [at, { base: number, perWorker: 64, workers: 2 }], 1),
   // @ts-expect-error a call that was not made by `call` is held to the same
   { kernel: 'reluBackward', args: [at, 8], items: 1 },
   // @ts-expect-error the barrier has no range, and is no kernel of a program

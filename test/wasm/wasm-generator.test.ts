@@ -1,5 +1,6 @@
 import test from 'ava';
 import { DIFFUSION_DEFAULTS } from '../../src/config/diffusion.js';
+import { completeModel } from '../../src/config/network-settings.js';
 import { PRESETS } from '../../src/config/presets.js';
 import { CounterRandom } from '../../src/diffusion/random.js';
 import { makeTrajectory } from '../../src/diffusion/sampler.js';
@@ -44,6 +45,35 @@ for (const how of [
       generator.make(1, Uint32Array.of(9)),
     ]);
     t.deepEqual([...first!, ...second!], [...expected]);
+  });
+
+/** A network whose last worker's scratch would lie behind a plan for one worker. */
+const tight = completeModel({
+  ...{ kind: 'unet2d', size: 12, widths: [16, 24], channels: 3, groups: 8, headDim: 8 },
+});
+
+for (const guided of [false, true])
+  test(`Images do not depend on how many workers prepare the weights${guided ? ', nor with a guide' : ''}`, async (t) => {
+    const state = (seed: number) => initialState(buildNetwork(tight), new CounterRandom(seed));
+    const draw = async (workers: number) => {
+      const generator = await WasmGenerator.create(
+        {
+          ...{ ...options('tiny', workers, 1), strict: false },
+          ...{ architecture: tight, size: tight.size },
+          trajectory: makeTrajectory(schedule, { sampler: 'ddim', steps: 2 }),
+          guide: guided ? { architecture: tight, guidance: 2 } : null,
+        },
+        state(1),
+        guided ? state(2) : undefined,
+      );
+      t.teardown(() => generator.dispose());
+      const images: Uint8Array[] = [];
+      for (const k of [0, 1, 2, 3])
+        images.push(await generator.make(k % workers, Uint32Array.of(k)));
+      return Buffer.concat(images);
+    };
+    const expected = await draw(1);
+    for (const workers of [4, 16]) t.deepEqual(await draw(workers), expected, `${workers} workers`);
   });
 
 test('The largest batch is the requested one if it fits', (t) => {

@@ -49,8 +49,9 @@ export interface NetworkMemory {
   readonly norms: ReadonlyMap<string, Pointer>;
   /** Values, gradients and scratch. */
   readonly buffers: Buffers;
-  /** Workers that divide the calls. */
+  /** Workers that divide a pass, and those that have scratch: at least as many. */
   readonly workers: number;
+  readonly scratches: number;
   /** Bytes of each worker's own scratch. */
   readonly workerBytes: number;
   /** Reserves memory for words that are written once the memory exists. */

@@ -143,12 +143,14 @@ export function planLayout(options: AnyOptions): { arena: Arena; memory: Network
 /**
  * Lays out a network. Deterministic; only computes addresses.
  * @param shared memory of a plan whose weights this one reads, for independent passes side by side; neither trains
+ * @param preparing workers that prepare the weights, if they are more than a pass has
  */
 export function planMemory(
   arena: Arena,
   shape: NetworkShape,
-  threads: number,
+  workers: number,
   shared?: SharedMemory,
+  preparing = workers,
 ): NetworkMemory {
   const { graph, batch } = shape;
   const order = schedule(graph);
@@ -177,7 +179,8 @@ export function planMemory(
     normPartial: arena.bytes('tables', shape.training ? normBytes(layout.floats) : 0),
     kept: new Map(),
     buffers: new Buffers(),
-    workers: threads,
+    workers,
+    scratches: Math.max(workers, preparing),
     workerBytes: 0,
   };
   const kept = shared
@@ -187,7 +190,7 @@ export function planMemory(
   const walk = survey(memory);
   // One cache line between workers.
   const workerBytes = 64 * Math.ceil(walk.workerBytes / 64) + 64;
-  walk.noteScratch(threads, workerBytes);
+  walk.noteScratch(memory.scratches, workerBytes);
   memory.buffers.place(arena);
   return { ...memory, workerBytes };
 }

@@ -161,6 +161,7 @@ export class Walk {
     return {
       base: this.emits ? this.memory.buffers.at('worker') : NULL,
       perWorker: this.memory.workerBytes,
+      workers: this.memory.scratches,
     };
   }
 
@@ -207,14 +208,14 @@ export class Walk {
   }
 
   /** Requests the scratch that the first walk needed, so that it is placed too. */
-  noteScratch(threads: number, workerBytes: number): void {
+  noteScratch(scratches: number, workerBytes: number): void {
     const { buffers } = this.memory;
     const always = (name: string, bytes: number) => {
       buffers.use(SCRATCH, name, bytes, 0);
       buffers.use(SCRATCH, name, bytes, this.moment);
     };
     for (const [name, bytes] of this.#scratch) always(name, bytes);
-    always('worker', threads * workerBytes);
+    always('worker', scratches * workerBytes);
   }
 
   #tensor(group: string, name: string, value: Value): View {
