@@ -28,8 +28,15 @@ const trajectory = makeTrajectory(schedule, { sampler: 'ancestral' });
 /** Steps before those that are measured. */
 const WARMUP = 5;
 
-if (![step!, images!, steps!].every((n) => n >= 1) || steps! > options.timesteps - WARMUP) {
-  process.stderr.write(`usage: node dist/bench/host.js [MS] [IMAGES] [STEPS up to 295]\n`);
+const MOST = options.timesteps - WARMUP;
+const whole = (n: number, most: number) => Number.isInteger(n) && n >= 1 && n <= most;
+if (
+  !(whole(step!, 10_000) && whole(images!, 4096) && whole(steps!, MOST)) ||
+  process.argv.length > 5
+) {
+  process.stderr.write(
+    `usage: node dist/bench/host.js [MS up to 10000] [IMAGES up to 4096] [STEPS up to ${MOST}]\n`,
+  );
   process.exit(2);
 }
 

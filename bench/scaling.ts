@@ -6,6 +6,7 @@ import { host } from '../src/engine/host/index.js';
 import { instantiate } from '../src/engine/module.js';
 import { WasmNetwork } from '../src/engine/network/wasm-network.js';
 import { type Call, type Phase, share } from '../src/engine/program.js';
+import { UsageError } from '../src/errors.js';
 import { type DividedCall, makespan } from './simulate.js';
 
 /*
@@ -25,7 +26,8 @@ const whole = (n: number, most: number): boolean => Number.isInteger(n) && n >= 
 if (
   !Object.hasOwn(MODELS, name) ||
   !['train', 'forward'].includes(what) ||
-  !(whole(batch, 1e4) && whole(rounds, 1e4) && sizes.every((n) => whole(n, 256)))
+  !(whole(batch, 1e4) && whole(rounds, 1e4) && sizes.every((n) => whole(n, 256))) ||
+  numbers.length > 3
 ) {
   process.stderr.write(
     `usage: node dist/bench/scaling.js [${Object.keys(MODELS).join('|')}] [train|forward] [BATCH] [N,N,… up to 256] [ROUNDS]\n`,
@@ -97,7 +99,11 @@ function byKernel(phases: readonly Phase[], ms: readonly number[]): Map<string, 
   return sums;
 }
 
-const one = await measure(1);
+const one = await measure(1).catch((error: unknown) => {
+  if (!(error instanceof UsageError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exit(2);
+});
 const alone = sum(one.pieces.flat(3));
 const aloneByKernel = byKernel(
   one.phases,

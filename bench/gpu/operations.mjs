@@ -3,6 +3,10 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const [root] = process.argv.slice(2);
+if (root === undefined) {
+  console.error('usage: node operations.mjs ROOT');
+  process.exit(2);
+}
 const load = (path) => import(pathToFileURL(join(root, 'dist/src', path)));
 const [{ recordGraph }, { makeNetwork }, { networkRoutines }, { buildNetwork }, settings, presets] =
   await Promise.all(

@@ -39,8 +39,9 @@ export async function readDrawn(source: Source, path: string, of: OpenModel): Pr
   const { condition, guidance } = readGuided(source, path, of, chosen !== null);
   if (chosen === null) return { condition, guide: null };
   if (asked === undefined) {
-    const own = guidance !== null && { weights: chosen, model: of.model, guidance };
-    return { condition, guide: own || null };
+    if (guidance === null) return { condition, guide: null };
+    await checkNetworkOf(chosen, of.model, path);
+    return { condition, guide: { weights: chosen, model: of.model, guidance } };
   }
   try {
     // One that does not take part, with a guidance of 1, must be a guide, too.

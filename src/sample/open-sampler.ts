@@ -11,7 +11,7 @@ import type { Schedule } from '../diffusion/schedule.js';
 import { readWeights } from '../io/weights.js';
 import type { StateDict } from '../network/state.js';
 import { ReversePool } from '../wasm/reverse-pool.js';
-import { WasmSampler } from '../wasm/wasm-sampler.js';
+import { WasmSampler, type WasmSamplerOptions } from '../wasm/wasm-sampler.js';
 import type { SampleOptions } from './options.js';
 import { PooledSampler } from './pooled-sampler.js';
 import { SplitSampler, type SplitSamplerOptions } from './split-sampler.js';
@@ -41,21 +41,31 @@ export async function openSampler(
   const { computing, requireCuda } = options;
   const { device } = await chooseDevice(computing, requireCuda);
   const work = { trajectory, schedule, batch, state };
-  if (device === 'wasm' && computing.arithmetic === 'wasm') return openWhole(options, work);
-  return openApart(device, options, work);
+  if (device !== 'wasm' || computing.arithmetic !== 'wasm') return openApart(device, options, work);
+  const whole = wholeOptions(options, work);
+  // Where two networks are too much for one engine's memory, each has its own.
+  if (whole.guide && !WasmSampler.fits(whole)) return openApart(device, options, work);
+  return openWhole(whole, options, state);
 }
 
-/** Everything on the engine. */
-async function openWhole(options: SamplerOptions, work: Work): Promise<Sampler> {
-  const { computing, model, sampling, condition = null, guide = null, seed } = options;
-  const { trajectory, schedule, batch, state } = work;
+const wholeOptions = (
+  { computing, model, sampling, condition = null, guide = null, seed }: SamplerOptions,
+  { trajectory, schedule, batch }: Work,
+): WasmSamplerOptions => ({
+  ...{ architecture: model, size: model.size, batch, timesteps: schedule.timesteps },
+  ...{ ...kernelsOf(computing), threads: threadCount(computing) },
+  ...{ trajectory, norm: sampling.norm, condition, seed },
+  guide: guide && { architecture: guide.model, guidance: guide.guidance },
+});
+
+/** Everything on one engine. */
+async function openWhole(
+  whole: WasmSamplerOptions,
+  { guide = null }: SamplerOptions,
+  state: StateDict,
+): Promise<Sampler> {
   const guideState = guide && (await readWeights(guide.weights));
-  const sampler = WasmSampler.create({
-    ...{ architecture: model, size: model.size, batch, timesteps: schedule.timesteps },
-    ...{ ...kernelsOf(computing), threads: threadCount(computing) },
-    ...{ trajectory, norm: sampling.norm, condition, seed },
-    guide: guide && { architecture: guide.model, guidance: guide.guidance },
-  });
+  const sampler = WasmSampler.create(whole);
   return disposedOnFailure(sampler, async () => {
     await sampler.unet.importState(state);
     if (guideState) await sampler.importGuide(guideState);
@@ -63,7 +73,7 @@ async function openWhole(options: SamplerOptions, work: Work): Promise<Sampler> 
   });
 }
 
-/** U-Net and arithmetic on two devices, at least one of which is TensorFlow. */
+/** Networks and arithmetic each by itself. */
 const openApart = (
   device: NetworkDevice['name'],
   options: SamplerOptions,

@@ -1,9 +1,11 @@
 import type { Sampler } from '../contracts/sampler.js';
 import { type Condition, labelsOfPass, passesOf } from '../diffusion/guidance.js';
+import { type Arena, planRoom } from '../engine/arena.js';
 import type { LoadedProgram } from '../engine/engine.js';
 import { writeLabels, writeReserved } from '../engine/network/inputs.js';
-import { otherTimes } from '../engine/network/memory.js';
+import { type NetworkMemory, otherTimes } from '../engine/network/memory.js';
 import { prepareProgram } from '../engine/network/passes.js';
+import { planBytes } from '../engine/network/plan.js';
 import { WasmNetwork, type WasmNetworkOptions } from '../engine/network/wasm-network.js';
 import type { Program } from '../engine/program.js';
 import type { StateDict } from '../network/state.js';
@@ -65,20 +67,20 @@ export class WasmSampler implements Sampler {
 
   /** @throws UsageError if it does not fit into memory. */
   static create(options: WasmSamplerOptions): WasmSampler {
-    const { trajectory, timesteps, condition } = options;
-    const times = otherTimes(trajectory.timesteps, timesteps);
     const { network, extra, program } = WasmNetwork.create(
-      { ...options, batch: options.batch * passesOf(condition), times, training: false },
-      (arena, unet): Beside => ({
-        reverse: planReverse(arena, unet, planTables(arena, trajectory), options),
-        guide: options.guide ? planGuide(arena, unet, options.guide) : undefined,
-      }),
+      networkOptions(options),
+      beside(options),
       (unet, { reverse, guide }) => ({
         step: stepProgram(unet, reverse, options, guide),
         prepare: prepareProgram(guide ? [guide.unet] : []),
       }),
     );
     return new WasmSampler(network, extra, program, options);
+  }
+
+  /** Whether it fits into memory. */
+  static fits(options: WasmSamplerOptions): boolean {
+    return planBytes(networkOptions(options), beside(options)).total <= planRoom(options).bytes;
   }
 
   /** Takes the guide's weights. @throws UsageError for those of another network */
@@ -118,3 +120,16 @@ export class WasmSampler implements Sampler {
     await this.unet.dispose();
   }
 }
+
+function networkOptions(options: WasmSamplerOptions): WasmNetworkOptions {
+  const { trajectory, timesteps, condition, batch } = options;
+  const times = otherTimes(trajectory.timesteps, timesteps);
+  return { ...options, batch: batch * passesOf(condition), times, training: false };
+}
+
+const beside =
+  (options: WasmSamplerOptions) =>
+  (arena: Arena, unet: NetworkMemory): Beside => ({
+    reverse: planReverse(arena, unet, planTables(arena, options.trajectory), options),
+    guide: options.guide ? planGuide(arena, unet, options.guide) : undefined,
+  });
