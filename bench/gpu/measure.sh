@@ -243,7 +243,7 @@ step_wasm() {
   [ "$skipped" = "" ] && tail -n +$((known + 1)) "$OUT/results.jsonl" | grep '"step": "wasm' >"$HZ/wasm-done.jsonl"
 }
 
-all='machine libraries doctor devices parity parity_tf32 bench torch bench_unet2d train sample generate bench_f32 torch_compile repeat wasm'
+all='machine libraries doctor devices parity parity_tf32 bench torch bench_unet2d train sample generate bench_f32 torch_compile wasm repeat'
 steps=("$@")
 [ ${#steps[@]} -gt 0 ] || steps=($all)
 say "# measure.sh, $(date -u +%FT%TZ), budget $BUDGET s, steps: ${steps[*]}${DRY:+, DRY}"

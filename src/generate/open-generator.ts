@@ -6,7 +6,7 @@ import type { Trajectory } from '../diffusion/sampler.js';
 import type { Schedule } from '../diffusion/schedule.js';
 import { readWeights } from '../io/weights.js';
 import type { StateDict } from '../network/state.js';
-import { openSampler, withNetworks } from '../sample/open-sampler.js';
+import { onEngine, openSampler, withNetworks } from '../sample/open-sampler.js';
 import { ReversePool } from '../wasm/reverse-pool.js';
 import { largestBatch, WasmGenerator } from '../wasm/wasm-generator.js';
 import type { GenerateOptions } from './options.js';
@@ -53,8 +53,13 @@ export async function openGenerator(
   const { norm } = sampling;
   if (device === 'wasm') {
     const reverse = { trajectory, norm, condition, seed };
-    const by = guide && { architecture: guide.model, guidance: guide.guidance };
-    const generator = { ...shape, ...reverse, workers, ...kernels, guide: by };
+    const generator = {
+      ...shape,
+      ...reverse,
+      workers,
+      ...kernels,
+      guide: guide && onEngine(guide),
+    };
     const most = share.yields ? Math.max(1, largestBatch(generator)) : batch;
     const other = guide ? await readWeights(guide.weights) : undefined;
     return WasmGenerator.create({ ...generator, batch: most }, state, other);

@@ -10,6 +10,7 @@ import type { Trajectory } from '../diffusion/sampler.js';
 import type { Schedule } from '../diffusion/schedule.js';
 import { readWeights } from '../io/weights.js';
 import type { StateDict } from '../network/state.js';
+import type { GuideOptions } from '../wasm/guide.js';
 import { ReversePool } from '../wasm/reverse-pool.js';
 import { WasmSampler, type WasmSamplerOptions } from '../wasm/wasm-sampler.js';
 import type { SampleOptions } from './options.js';
@@ -55,7 +56,13 @@ const wholeOptions = (
   ...{ architecture: model, size: model.size, batch, timesteps: schedule.timesteps },
   ...{ ...kernelsOf(computing), threads: threadCount(computing) },
   ...{ trajectory, norm: sampling.norm, condition, seed },
-  guide: guide && { architecture: guide.model, guidance: guide.guidance },
+  guide: guide && onEngine(guide),
+});
+
+/** A guide as the engine's samplers and generators take it; its weights are read later. */
+export const onEngine = ({ model, guidance }: Guide): GuideOptions => ({
+  architecture: model,
+  guidance,
 });
 
 /** Everything on one engine. */

@@ -1,11 +1,8 @@
 /** A second network beside the first, in the same memory: predictions are guided away from its own (Karras et al., 2024). */
 import type { Arena } from '../engine/arena.js';
-import type { Engine } from '../engine/engine.js';
 import type { NetworkMemory } from '../engine/network/memory.js';
-import { writeParameters, writeStatistics } from '../engine/network/parameters.js';
 import { planMemory } from '../engine/network/plan.js';
 import { buildNetwork, type NetworkConfig } from '../network/network.js';
-import type { StateDict } from '../network/state.js';
 
 export interface GuideOptions {
   /** Of a network for images of the same size and channels. */
@@ -31,12 +28,6 @@ export function planGuide(
   return { guidance, unet: { ...unet, xt } };
 }
 
-/** Writes a network's weights. @throws UsageError for those of another */
-export function writeWeights(
-  engine: Engine,
-  { layout, regions }: NetworkMemory,
-  state: StateDict,
-): void {
-  writeParameters(layout, engine.floats(regions.weights, layout.floats), state);
-  writeStatistics(layout, engine.floats(regions.statistics, layout.statistics), state);
-}
+/** A network and its guide, if it has one. */
+export const withGuide = (unet: NetworkMemory, guide: GuideMemory | undefined): NetworkMemory[] =>
+  guide ? [unet, guide.unet] : [unet];

@@ -8,12 +8,13 @@ import { writeLabels, writeReserved } from '../engine/network/inputs.js';
 import { type NetworkMemory, otherTimes } from '../engine/network/memory.js';
 import { prepareProgram } from '../engine/network/passes.js';
 import { planMemory } from '../engine/network/plan.js';
+import { NetworkStates } from '../engine/network/states.js';
 import type { Pointer } from '../engine/pointer.js';
 import { call, type Program } from '../engine/program.js';
 import type { Graph } from '../network/graph.js';
 import { buildNetwork, type NetworkConfig } from '../network/network.js';
 import type { StateDict } from '../network/state.js';
-import { type GuideMemory, type GuideOptions, planGuide, writeWeights } from './guide.js';
+import { type GuideMemory, type GuideOptions, planGuide, withGuide } from './guide.js';
 import {
   initProgram,
   planReverse,
@@ -131,8 +132,8 @@ export class WasmGenerator implements Generator {
     for (let i = 0; i < this.batch; i++) slots[i] = images[Math.min(i, images.length - 1)]!;
     if (this.condition) {
       const labels = labelsOfPass(this.condition, slots);
-      writeLabels(this.engine, plan.unet, labels);
-      if (plan.guide) writeLabels(this.engine, plan.guide.unet, labels);
+      for (const network of withGuide(plan.unet, plan.guide))
+        writeLabels(this.engine, network, labels);
     }
     await this.engine.runAlone(lane, parts);
     requireFinite(this.engine.floats(plan.unet.xt, images.length * this.each), images);
@@ -205,14 +206,12 @@ function writeMemory(
   state: StateDict,
   guideState: StateDict | undefined,
 ): void {
-  for (const { unet, guide } of lanes) {
-    writeReserved(engine, unet);
-    if (guide) writeReserved(engine, guide.unet);
-  }
+  for (const { unet, guide } of lanes)
+    for (const network of withGuide(unet, guide)) writeReserved(engine, network);
   const { unet, guide } = lanes[0]!;
   writeTables(engine, tables, trajectory, unet.shape);
-  writeWeights(engine, unet, state);
-  if (guide) writeWeights(engine, guide.unet, guideState!);
+  new NetworkStates(engine, unet).write(state);
+  if (guide) new NetworkStates(engine, guide.unet).write(guideState!);
 }
 
 const roomFor = ({ workers }: WasmGeneratorOptions) => planRoom({ threads: workers });

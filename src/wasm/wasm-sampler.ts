@@ -6,10 +6,11 @@ import { writeLabels, writeReserved } from '../engine/network/inputs.js';
 import { type NetworkMemory, otherTimes } from '../engine/network/memory.js';
 import { prepareProgram } from '../engine/network/passes.js';
 import { planBytes } from '../engine/network/plan.js';
+import { NetworkStates } from '../engine/network/states.js';
 import { WasmNetwork, type WasmNetworkOptions } from '../engine/network/wasm-network.js';
 import type { Program } from '../engine/program.js';
 import type { StateDict } from '../network/state.js';
-import { type GuideMemory, type GuideOptions, planGuide, writeWeights } from './guide.js';
+import { type GuideMemory, type GuideOptions, planGuide, withGuide } from './guide.js';
 import {
   initProgram,
   planReverse,
@@ -86,7 +87,7 @@ export class WasmSampler implements Sampler {
   /** Takes the guide's weights. @throws UsageError for those of another network */
   async importGuide(state: StateDict): Promise<void> {
     const { engine } = this.unet;
-    writeWeights(engine, this.guide!.unet, state);
+    new NetworkStates(engine, this.guide!.unet).write(state);
     await engine.run(this.prepareGuide);
   }
 
@@ -99,8 +100,8 @@ export class WasmSampler implements Sampler {
     new Uint32Array(engine.memory.buffer, this.memory.images, this.batch).set(images);
     if (this.condition) {
       const labels = labelsOfPass(this.condition, images);
-      writeLabels(engine, this.unet.memory, labels);
-      if (this.guide) writeLabels(engine, this.guide.unet, labels);
+      for (const network of withGuide(this.unet.memory, this.guide))
+        writeLabels(engine, network, labels);
     }
     await this.unet.prepare(this.norm);
     await engine.run(this.init);

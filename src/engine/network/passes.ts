@@ -89,7 +89,7 @@ export function prepareKeptWeights(memory: NetworkMemory): Phase[] {
   return [first, rest].filter((phase) => phase.length > 0);
 }
 
-/** Both for plans that share their weights, which the first one's are. */
+/** `prepareKeptWeights` and `prepareNorms` of plans that share their weights, in the first one's memory. Nothing for no plans. */
 export function prepareProgram(plans: readonly NetworkMemory[]): Program {
   const [first] = plans;
   const weights = first ? prepareKeptWeights(first) : [];
