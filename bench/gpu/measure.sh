@@ -34,9 +34,9 @@ if [ -n "${LD_LIBRARY_PATH:-}" ]; then
 fi
 if [ -n "$DRY" ]; then
   export OMP_NUM_THREADS=1 TORCHDYNAMO_DISABLE=1 # compiling for the CPU takes minutes
-  size=8 widths=4,8,16 batches='2 4' big=4 train_batch=4 train_steps=${HZ_TRAIN_STEPS:-3} repeat_steps=3 timesteps=5 grid=4 count=${HZ_COUNT:-6} rounds=1 repeats=2 threads='2' scale_batch=2 factor=3
+  size=8 widths=4,8,16 batches='2 4' big=4 train_batch=4 train_steps=${HZ_TRAIN_STEPS:-3} repeat_steps=3 timesteps=5 grid=4 count=${HZ_COUNT:-6} rounds=1 repeats=2 threads='2' scale_batch=2 factor=3 compiled=unet_rgb_16
 else
-  size=64 widths=64,128,256,512,1024 batches='8 128' big=128 train_batch=128 train_steps=${HZ_TRAIN_STEPS:-300} repeat_steps=20 timesteps=300 grid=64 count=${HZ_COUNT:-256} rounds=7 repeats=15 threads='16 8 4 2' scale_batch=8 factor=1
+  size=64 widths=64,128,256,512,1024 batches='8 128' big=128 train_batch=128 train_steps=${HZ_TRAIN_STEPS:-300} repeat_steps=20 timesteps=300 grid=64 count=${HZ_COUNT:-256} rounds=7 repeats=15 threads='16 8 4 2' scale_batch=8 factor=1 compiled='unet_rgb_16 unet2d/ddpm_cifar_like_16'
 fi
 model="--size $size --widths $widths"
 if [ -n "$DRY" ]; then
@@ -228,6 +228,20 @@ P
   finish repeat $? 0.0 'losses of repeat-1 and repeat-2'
 }
 
+# TensorFlow's graphs as XLA compiles them, which fuses what lies between convolutions; not what the program does by default.
+step_xla() {
+  gpu xla || return
+  local flags=--tf_xla_auto_jit=2 fixture log
+  [ -z "$DRY" ] || flags="$flags --tf_xla_cpu_global_jit"
+  local xla=(env TF_XLA_FLAGS="$flags" XLA_FLAGS="--xla_gpu_cuda_data_dir=$HZ/xla --xla_gpu_unsafe_fallback_to_driver_on_ptxas_not_found=true" TF_CPP_MIN_LOG_LEVEL=0 "$NODE" "$APP/dist/src/cli.js")
+  run xla-unet2d 100 "${xla[@]}" bench unet --device tensorflow "${unet2d[@]}" --rounds $rounds --json
+  run "xla-$big" 130 "${xla[@]}" bench unet --device tensorflow $model --batch $big --rounds $rounds --json
+  for fixture in $compiled; do
+    run "xla-$(basename $fixture)" 60 env NVIDIA_TF32_OVERRIDE=0 "${xla[@]:1}" parity "$APP/test/fixtures/$fixture.safetensors" --device tensorflow --json
+  done
+  for log in "$W"/xla-*.err; do { echo "# $(basename "$log" .err)"; head -c 15000 "$log"; } >>"$OUT/tf-log.txt"; done
+}
+
 # The wasm device over threads, with 256-bit vectors and without; it needs only the first part, and no GPU.
 step_wasm() {
   local count
@@ -243,7 +257,7 @@ step_wasm() {
   [ "$skipped" = "" ] && tail -n +$((known + 1)) "$OUT/results.jsonl" | grep '"step": "wasm' >"$HZ/wasm-done.jsonl"
 }
 
-all='machine libraries doctor devices parity parity_tf32 bench torch bench_unet2d train sample generate bench_f32 torch_compile wasm repeat'
+all='machine libraries doctor devices parity parity_tf32 bench torch bench_unet2d train sample generate bench_f32 torch_compile wasm xla repeat'
 steps=("$@")
 [ ${#steps[@]} -gt 0 ] || steps=($all)
 say "# measure.sh, $(date -u +%FT%TZ), budget $BUDGET s, steps: ${steps[*]}${DRY:+, DRY}"

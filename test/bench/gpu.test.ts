@@ -74,11 +74,14 @@ if (withPython)
       'train',
       'sample',
       'generate',
+      'xla',
       'repeat',
     ]);
     t.regex(said, /^repeat: \{"steps": 3, "same_losses": (true|false)/m);
     t.regex(said, /^parity-f32-unet_l2_8: holds/m);
     t.regex(said, /^parity-f32-ddpm_cifar_like_16: holds/m);
+    t.regex(said, /^xla-unet_rgb_16: holds/m);
+    t.regex(said, /^xla-unet2d: tensorflow, .* train batch 2: [\d.]+ ms/m);
     t.regex(said, /^bench-unet2d: tensorflow, .* train batch 2: [\d.]+ ms/m);
     t.notRegex(said, /DOES NOT HOLD|SKIPPED/);
   });
