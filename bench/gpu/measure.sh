@@ -159,6 +159,11 @@ step_bench_unet2d() { # diffusers' network, of a preset and of google/ddpm-cifar
   run bench-unet2d 70 "${tensorflow[@]}" bench unet --device tensorflow "${unet2d[@]}" --rounds $rounds --json
   run bench-cifar10 70 "${tensorflow[@]}" bench unet --device tensorflow "${cifar10[@]}" --rounds $rounds --json
 }
+step_layouts() { # each network in the layout that the program does not choose for it
+  gpu layouts || return
+  run "layout-nhwc-$big" 70 env HAZE_TENSORFLOW_LAYOUT=nhwc TF_CPP_MIN_LOG_LEVEL=0 "$NODE" "$APP/dist/src/cli.js" bench unet --device tensorflow $model --batch $big --rounds $rounds --json
+  run layout-auto-unet2d 70 env HAZE_TENSORFLOW_LAYOUT=auto TF_CPP_MIN_LOG_LEVEL=0 "$NODE" "$APP/dist/src/cli.js" bench unet --device tensorflow "${unet2d[@]}" --rounds $rounds --json
+}
 step_bench_f32() { gpu bench_f32 && run "bench-f32-$big" 70 "${no_tf32[@]}" bench unet --device tensorflow $model --batch $big --rounds $rounds --json; }
 step_torch() { run torch 75 "$PY" "$HZ/kit/torch_bench.py" "$APP/test/fixtures" $size $widths "$(echo $batches | tr ' ' ',')" eager,channels_last 1,0 $repeats 60; }
 step_torch_compile() { run torch-compile 120 "$PY" "$HZ/kit/torch_bench.py" "$APP/test/fixtures" $size $widths $big compile_channels_last,compile 1 $repeats 45; }
@@ -257,7 +262,7 @@ step_wasm() {
   [ "$skipped" = "" ] && tail -n +$((known + 1)) "$OUT/results.jsonl" | grep '"step": "wasm' >"$HZ/wasm-done.jsonl"
 }
 
-all='machine libraries doctor devices parity parity_tf32 bench torch bench_unet2d train sample generate bench_f32 torch_compile wasm xla repeat'
+all='machine libraries doctor devices parity parity_tf32 bench torch bench_unet2d layouts train sample generate bench_f32 torch_compile wasm xla repeat'
 steps=("$@")
 [ ${#steps[@]} -gt 0 ] || steps=($all)
 say "# measure.sh, $(date -u +%FT%TZ), budget $BUDGET s, steps: ${steps[*]}${DRY:+, DRY}"

@@ -20,6 +20,7 @@ import {
   shape as shapeAttribute,
   string,
 } from './ops.js';
+import { CONFIG_FILE, type Layout, sessionConfig } from './session-config.js';
 import { valuesOf } from './values.js';
 
 /** The values to feed and to fetch, as `node:output`. */
@@ -35,12 +36,12 @@ export class GraphMachine<Name extends string> implements Machine<Name> {
   readonly #ends: ReadonlyMap<Name, Ends>;
   #session: number | undefined;
 
-  constructor(tensorflow: Tensorflow, routines: Routines<Name>) {
+  constructor(tensorflow: Tensorflow, routines: Routines<Name>, layout: Layout = 'auto') {
     this.#tensorflow = tensorflow;
     const { nodes, ends } = recordGraph(routines);
     this.#ends = ends;
     const model = savedModel(nodes, tensorflow.install.packageFolder);
-    this.#session = loadModel(tensorflow, model);
+    this.#session = loadModel(tensorflow, model, sessionConfig(layout));
   }
 
   run(routine: Name, inputs: readonly Float32Array[]): Float32Array[] {
@@ -183,10 +184,11 @@ class Recorder implements Ops<string> {
 /** A control input for the node of a value. */
 const waitFor = (value: string): string => `^${value.replace(/:\d+$/, '')}`;
 
-function loadModel({ backend }: Tensorflow, model: Uint8Array): number {
+function loadModel({ backend }: Tensorflow, model: Uint8Array, config: Uint8Array): number {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'haze-graph-'));
   try {
     writeFileSync(path.join(folder, 'saved_model.pb'), model);
+    writeFileSync(path.join(folder, CONFIG_FILE), config);
     return backend.binding.loadSavedModel(folder, TAG);
   } finally {
     rmSync(folder, { recursive: true, force: true });

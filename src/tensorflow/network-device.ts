@@ -22,6 +22,7 @@ import { loadTensorflow, type Tensorflow } from './load.js';
 import type { Machine } from './ops.js';
 import { makeNetwork, type Network } from './passes.js';
 import { networkRoutines, type RoutineName } from './routines.js';
+import { layoutOf } from './session-config.js';
 import type { Variable } from './variables.js';
 
 export interface TensorflowOptions extends NetworkOptions {
@@ -91,7 +92,7 @@ class TensorflowNetwork implements NetworkDevice {
     });
     this.#machine = eager
       ? new EagerMachine(tensorflow, routines)
-      : new GraphMachine(tensorflow, routines);
+      : new GraphMachine(tensorflow, routines, layoutOf(graph));
     this.description = describe(tensorflow, eager);
     this.#machine.run('reset', []);
   }

@@ -1,5 +1,5 @@
 /**
- * Compiles the package's own C++ binding against the unpacked libtensorflow: two source files and one
+ * Compiles the package's own C++ binding against the unpacked libtensorflow: its two source files, two of ours and one
  * compiler call, without node-gyp (which would download Node's headers from another host).
  */
 import { writeFile } from 'node:fs/promises';
@@ -8,6 +8,7 @@ import path from 'node:path';
 import { RunError } from '../../errors.js';
 import { command, reason } from './command.js';
 import { MUTE_LIBRARY, MUTE_SOURCE, UNMUTE_SOURCE } from './mute.js';
+import { SESSION_DEFINITION, SESSION_SOURCE } from './session.js';
 
 const require = createRequire(import.meta.url);
 
@@ -52,6 +53,8 @@ export async function compileBinding(compilation: Compilation): Promise<void> {
   const unmuteSource = path.join(libraries, 'unmute.cc');
   await writeFile(muteSource, MUTE_SOURCE);
   await writeFile(unmuteSource, UNMUTE_SOURCE);
+  const sessionSource = path.join(libraries, 'session.cc');
+  await writeFile(sessionSource, SESSION_SOURCE);
   await run(compilation, [
     ...[muteSource, '-o', path.join(libraries, MUTE_LIBRARY)],
     `-Wl,-soname,${MUTE_LIBRARY}`,
@@ -59,9 +62,10 @@ export async function compileBinding(compilation: Compilation): Promise<void> {
   const headers = (require('node-api-headers') as { include_dir: string }).include_dir;
   const source = (name: string) => path.join(packageFolder, 'binding', name);
   await run(compilation, [
-    ...['-DNAPI_VERSION=8', '-DNODE_GYP_MODULE_NAME=tfjs_binding'],
+    ...['-DNAPI_VERSION=8', '-DNODE_GYP_MODULE_NAME=tfjs_binding', SESSION_DEFINITION],
     ...[`-I${headers}`, `-I${path.join(libraries, 'include')}`],
-    ...[source('tfjs_backend.cc'), source('tfjs_binding.cc'), unmuteSource, '-o', output],
+    ...[source('tfjs_backend.cc'), source('tfjs_binding.cc'), unmuteSource, sessionSource],
+    ...['-o', output],
     ...[`-L${libraries}`, '-l:libtensorflow_cc.so.2', '-l:libtensorflow_framework.so.2'],
     ...[`-l:${MUTE_LIBRARY}`, '-Wl,-rpath,$ORIGIN'],
   ]);

@@ -6,7 +6,7 @@ import path from 'node:path';
 import type { Bundle } from './wheels.js';
 
 /** Incremented when set-up treats the same wheels differently: another number is another folder. */
-const RECIPE = 1;
+const RECIPE = 2;
 
 /** The folder of a finished set-up. Its name depends on every wheel's hash, so an old one is never taken for a new one. */
 export function installFolder(cache: string, bundle: Bundle): string {
