@@ -20,6 +20,8 @@ type About = Omit<RunSign, 'name' | 'build' | 'id'>;
 export class Team {
   private readonly options: TeamOptions;
   private last: string | undefined;
+  /** Whether the last look found no worker. */
+  private alone = true;
   private full = false;
 
   constructor(options: TeamOptions) {
@@ -69,7 +71,11 @@ export class Team {
     this.options.onNote(`${this.options.connection.address.shown} has room again`);
   }
 
+  /** Workers that were there are missed only by the second look: they may be about to announce themselves to a Redis that is back. */
   private tell(count: number, all: readonly WorkerSign[]): void {
+    const alone = this.alone;
+    this.alone = count === 0;
+    if (this.alone && !alone) return;
     const text = count > 0 ? `${plural(count, 'worker')} there` : this.without(all);
     if (text === this.last) return;
     this.last = text;

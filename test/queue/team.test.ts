@@ -48,6 +48,12 @@ redisTest('a run gives up once all of its workers fail, and not before', async (
     'there is no worker for b; there is one of c: version, --strict and processor must agree',
     '2 workers there',
   ]);
+  // A Redis that is back has lost them; they announce themselves within two looks.
+  await redis.flushall();
+  await team.look(ABOUT, false);
+  t.is(notes.length, 2);
+  await team.look(ABOUT, false);
+  t.deepEqual(notes.slice(2), ['there is no worker for b; haze worker starts one']);
   const [twin] = await twinsOf(redis, { id: 'r', name: 'another' });
   t.like(twin, { name: 'run', id: 'r', build: 'b', ...ABOUT });
   t.deepEqual(await twinsOf(redis, { id: 'r', name: 'run' }), []);
