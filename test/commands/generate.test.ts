@@ -98,7 +98,9 @@ test('A killed process leaves only complete files, and the next run completes th
 
 test('A second process on a folder is refused until the first one has ended', async (t) => {
   const cwd = await folderWithModel(t);
-  const args = (out: string) => command(300, '--count', '60', '--batch', '1', '--out', out);
+  // By one worker, so that the first one still draws when the second one starts, however many cores there are.
+  const args = (out: string) =>
+    command(300, '--count', '60', '--batch', '1', '--workers', '1', '--out', out);
   t.is((await haze(cwd, args('whole'))).code, 0);
   const { process: first, exit } = startHaze(t, cwd, args('shared'));
   await untilSome(join(cwd, 'shared'));
