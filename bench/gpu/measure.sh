@@ -215,14 +215,15 @@ step_generate() {
   run generate-ddim 40 "${tensorflow[@]}" generate "$W/run" --count $count --device tensorflow --sampler ddim --sample-steps 50 --format npz --out "$W/made-ddim"
 }
 
-step_repeat() { # do two runs of the same seed have the same losses?
-  gpu repeat || return
-  local i
+# Do two runs of the same seed have the same losses?
+repeated() { # NAME [VARIABLE=VALUE...]
+  local name=$1 i
+  shift
   for i in 1 2; do
-    rm -rf "$W/repeat-$i"
-    run "repeat-$i" 40 "${tensorflow[@]}" train toy-cars --device tensorflow $model --batch $train_batch --steps $repeat_steps --save-every 0 --sample-every 0 --out "$W/repeat-$i" || return
+    rm -rf "$W/$name-$i"
+    run "$name-$i" 40 env TF_CPP_MIN_LOG_LEVEL=0 "$@" "$NODE" "$APP/dist/src/cli.js" train toy-cars --device tensorflow $model --batch $train_batch --steps $repeat_steps --save-every 0 --sample-every 0 --out "$W/$name-$i" || return
   done
-  "$PY" - "$W"/repeat-{1,2}/metrics.jsonl <<'P' >"$W/repeat.out" 2>"$W/repeat.err"
+  "$PY" - "$W/$name"-{1,2}/metrics.jsonl <<'P' >"$W/$name.out" 2>"$W/$name.err"
 import json, sys
 a, b = ([json.loads(line)['loss'] for line in open(path) if '"imagesPerSecond"' in line] for path in sys.argv[1:])
 same = [x == y for x, y in zip(a, b)]
@@ -230,7 +231,15 @@ out = {'steps': len(a), 'same_losses': all(same) and len(a) == len(b), 'first_ot
        'largest_difference': max(abs(x - y) for x, y in zip(a, b))}
 print(json.dumps(out))
 P
-  finish repeat $? 0.0 'losses of repeat-1 and repeat-2'
+  finish "$name" $? 0.0 "losses of $name-1 and $name-2"
+}
+step_repeat() { gpu repeat && repeated repeat; }
+step_deterministic() { # with the deterministic kernels of TensorFlow and cuDNN only: the same losses, and what they cost
+  gpu deterministic || return
+  local only=TF_DETERMINISTIC_OPS=1
+  repeated deterministic-repeat $only
+  run "deterministic-$big" 60 env $only TF_CPP_MIN_LOG_LEVEL=0 "$NODE" "$APP/dist/src/cli.js" bench unet --device tensorflow $model --batch $big --rounds $rounds --json
+  run deterministic-unet2d 60 env $only TF_CPP_MIN_LOG_LEVEL=0 "$NODE" "$APP/dist/src/cli.js" bench unet --device tensorflow "${unet2d[@]}" --rounds $rounds --json
 }
 
 # TensorFlow's graphs as XLA compiles them, which fuses what lies between convolutions; not what the program does by default.
@@ -262,7 +271,7 @@ step_wasm() {
   [ "$skipped" = "" ] && tail -n +$((known + 1)) "$OUT/results.jsonl" | grep '"step": "wasm' >"$HZ/wasm-done.jsonl"
 }
 
-all='machine libraries doctor devices parity parity_tf32 bench torch bench_unet2d layouts train sample generate bench_f32 torch_compile wasm xla repeat'
+all='machine libraries doctor devices parity parity_tf32 bench torch bench_unet2d layouts train sample generate bench_f32 torch_compile wasm xla repeat deterministic'
 steps=("$@")
 [ ${#steps[@]} -gt 0 ] || steps=($all)
 say "# measure.sh, $(date -u +%FT%TZ), budget $BUDGET s, steps: ${steps[*]}${DRY:+, DRY}"
@@ -288,7 +297,7 @@ for line in open(sys.argv[1]).readlines()[int(sys.argv[2]):]:
     elif data.get('by') == 'torch' and 'train_host' in data:
         print(f"{name}: {data['mode']} batch {data['batch']} tf32 {data['tf32']}: train {data['train_host']['ms']} ms (resident {data['train_resident']['ms']}), "
               f"forward {data['forward_host']['ms']} ms (resident {data['forward_resident']['ms']}), warm-up {data['warm_up_s']} s, peak {data.get('train_peak_MiB')} MiB")
-    elif 'threads' in data or name in ('train-summary', 'repeat') or 'failed' in data or 'skipped' in data:
+    elif 'threads' in data or name in ('train-summary', 'repeat', 'deterministic-repeat') or 'failed' in data or 'skipped' in data:
         print(f'{name}:', json.dumps(data))
 P
 echo "$(du -sb "$OUT" | cut -f1) bytes in $OUT"

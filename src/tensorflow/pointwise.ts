@@ -110,29 +110,33 @@ export function concat<V>(
 
 const NEAREST = { T: FLOAT, align_corners: bool(false), half_pixel_centers: bool(false) };
 
-/** Nearest upsampling by two in both directions; `side` is that of x. */
+/**
+ * Nearest upsampling by two in both directions; `side` is that of x. The gradient sums 2x2 pixels, as four times their mean:
+ * ResizeNearestNeighborGrad adds in any order on a GPU.
+ */
 export function upsample<V>(tape: Tape<V>, x: V, side: number): V {
   const { ops } = tape;
   return tape.record(repeat(ops, x, side), (dy) => {
-    const size = vector(ops, side, side);
-    tape.give(x, one(ops, 'ResizeNearestNeighborGrad', [dy, size], NEAREST));
+    tape.give(x, multiply(ops, means(ops, dy), scalar(ops, 4)));
+  });
+}
+
+/** Means of 2x2 pixels; `side` is that of x. Their gradient is a repetition, ten times as fast as AvgPoolGrad. */
+export function downsample<V>(tape: Tape<V>, x: V, side: number): V {
+  const { ops } = tape;
+  return tape.record(means(ops, x), (dy) => {
+    tape.give(x, repeat(ops, multiply(ops, dy, scalar(ops, 0.25)), side / 2));
   });
 }
 
 const repeat = <V>(ops: Ops<V>, x: V, side: number): V =>
   one(ops, 'ResizeNearestNeighbor', [x, vector(ops, 2 * side, 2 * side)], NEAREST);
 
-/** Means of 2x2 pixels; `side` is that of x. Their gradient is a repetition, ten times as fast as AvgPoolGrad. */
-export function downsample<V>(tape: Tape<V>, x: V, side: number): V {
-  const { ops } = tape;
-  const y = one(ops, 'AvgPool', [x], {
+const means = <V>(ops: Ops<V>, x: V): V =>
+  one(ops, 'AvgPool', [x], {
     T: FLOAT,
     ksize: ints(1, 2, 2, 1),
     strides: ints(1, 2, 2, 1),
     padding: string('VALID'),
     data_format: string('NHWC'),
   });
-  return tape.record(y, (dy) => {
-    tape.give(x, repeat(ops, multiply(ops, dy, scalar(ops, 0.25)), side / 2));
-  });
-}

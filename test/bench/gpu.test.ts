@@ -17,7 +17,14 @@ async function dryRun(t: ExecutionContext, steps: readonly string[]): Promise<st
   const home = await temporaryFolder(t);
   const env = {
     ...process.env,
-    ...{ HZ: home, HZ_DRY: '1', HZ_APP: ROOT, HZ_NODE: process.execPath, HZ_PYTHON: 'python3' },
+    ...{
+      HZ: home,
+      HZ_DRY: '1',
+      HZ_BUDGET: '3000',
+      HZ_APP: ROOT,
+      HZ_NODE: process.execPath,
+      HZ_PYTHON: 'python3',
+    },
   };
   const failed = await new Promise<boolean>((resolve) => {
     execFile('bash', [SCRIPT, ...steps], { cwd: home, env }, (error) => resolve(error !== null));
@@ -75,11 +82,13 @@ if (withPython)
       'generate',
       'xla',
       'repeat',
+      'deterministic',
     ]);
     t.regex(said, /^repeat: \{"steps": 3, "same_losses": (true|false)/m);
     t.regex(said, /^parity-f32-unet_l2_8: holds/m);
     t.regex(said, /^parity-f32-ddpm_cifar_like_16: holds/m);
     t.regex(said, /^layout-auto-unet2d: tensorflow, .* train batch 2: [\d.]+ ms/m);
+    t.regex(said, /^deterministic-repeat: \{"steps": 3, "same_losses": true/m);
     t.regex(said, /^xla-unet_rgb_16: holds/m);
     t.regex(said, /^xla-unet2d: tensorflow, .* train batch 2: [\d.]+ ms/m);
     t.regex(said, /^bench-unet2d: tensorflow, .* train batch 2: [\d.]+ ms/m);
