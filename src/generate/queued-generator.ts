@@ -19,6 +19,7 @@ import { record, sweep } from '../queue/ledger.js';
 import { openQueue, tidy, useBuild } from '../queue/queues.js';
 import { Requests } from '../queue/requests.js';
 import { Team } from '../queue/team.js';
+import { Turns } from '../queue/turns.js';
 import { plural } from '../units.js';
 import type { GenerateOptions } from './options.js';
 
@@ -40,6 +41,7 @@ export class QueuedGenerator implements Generator {
   private readonly buildId: string;
   private readonly total: number;
   private readonly team: Team;
+  private readonly files = new Turns();
   private readonly name = runName();
   private readonly rate = new Rate();
   /** Jobs whose images are not all on disk yet, by image. */
@@ -138,7 +140,7 @@ export class QueuedGenerator implements Generator {
     const leaving = Promise.all([
       this.requests.end(new Interrupted('interrupted')),
       // Another one continues with what is there.
-      this.done === this.total ? sweep(this.connection.redis, this.name, []) : undefined,
+      this.done === this.total ? this.files.take(() => this.sweep()) : undefined,
       leave(this.connection.redis, 'run', this.name),
     ]).then(() => this.queue.close());
     // Redis may be unreachable.
@@ -146,8 +148,12 @@ export class QueuedGenerator implements Generator {
     this.connection.close();
   }
 
-  /** Every two seconds: keeps the weights in Redis, announces this run, and looks for workers. */
-  private async upkeep(failing: boolean): Promise<void> {
+  private sweep(): Promise<void> {
+    return sweep(this.connection.redis, this.name, []);
+  }
+
+  private async keep(): Promise<void> {
+    if (this.requests.haveEnded) return;
     const { redis } = this.connection;
     await record(
       redis,
@@ -155,6 +161,11 @@ export class QueuedGenerator implements Generator {
       this.blobs.map(([, blob]) => blob),
     );
     for (const [path, blob] of this.blobs) await keepBlob(redis, path, blob);
+  }
+
+  /** Every two seconds: keeps the weights in Redis, announces this run, and looks for workers. */
+  private async upkeep(failing: boolean): Promise<void> {
+    await this.files.take(() => this.keep());
     if (this.requests.haveEnded) return;
     const { done, total } = this;
     const imagesPerSecond = this.rate.of(done);

@@ -21,6 +21,7 @@ import { Requests } from '../queue/requests.js';
 import { untilRoom } from '../queue/room.js';
 import { Team, twinsOf } from '../queue/team.js';
 import type { ReplicaBlobs, TrainJob, TrainResult } from '../queue/train-job.js';
+import { Turns } from '../queue/turns.js';
 import { within } from '../queue/waiting.js';
 import { unlessAborted } from '../unless-aborted.js';
 import { bytesOfRound, type OwnRun, ownRun, requireRoom } from './own-run.js';
@@ -58,6 +59,7 @@ export class QueuedTrainer implements Trainer {
   private readonly queue: Queue;
   private readonly requests: Requests<TrainJob, TrainResult>;
   private readonly team: Team;
+  private readonly files = new Turns();
   private readonly report = new RoundReport();
   private readonly rate = new Rate();
   /** Each replica's moments after the last round, with which the next one begins. */
@@ -214,7 +216,11 @@ export class QueuedTrainer implements Trainer {
   }
 
   /** Removes the run's files from Redis, unless another process needs them for the same run. Resolves to whether there is none. */
-  private async sweep(kept: readonly Blob[]): Promise<boolean> {
+  private sweep(kept: readonly Blob[]): Promise<boolean> {
+    return this.files.take(() => this.sweepAlone(kept));
+  }
+
+  private async sweepAlone(kept: readonly Blob[]): Promise<boolean> {
     const { connection, onNote } = this.options;
     const [twin] = await twinsOf(connection.redis, this.run);
     if (!twin) {
@@ -292,13 +298,19 @@ export class QueuedTrainer implements Trainer {
     for (const blob of old) await this.cache.drop(blob);
   }
 
-  private async keepNeeded(): Promise<void> {
+  private keepNeeded(): Promise<void> {
+    return this.files.take(async () => {
+      if (!this.requests.haveEnded) await this.keepFiles();
+    });
+  }
+
+  private async keepFiles(): Promise<void> {
     const { redis } = this.options.connection;
     const { id, images } = this.run;
     const isNeeded = (blob: Blob) => blob === images.blob || this.needed.includes(blob);
     const blobs = [images.blob, ...this.needed];
     await record(redis, id, blobs);
-    // A round that ends meanwhile removes its own files.
+    // A round that ends meanwhile needs its own no more, and another process that trains the same run may remove them.
     for (const blob of blobs)
       await keepBlob(redis, this.cache.pathOf(blob), blob).catch((error: unknown) => {
         if (isNeeded(blob)) throw error;
