@@ -12,6 +12,7 @@ DRY=${HZ_DRY:-}
 PY=${HZ_PYTHON:-python3}
 BUDGET=${HZ_BUDGET:-390}
 W=$HZ/work
+KIT=$(cd "$(dirname "$0")" && pwd)
 APP=${HZ_APP:-$HZ/app}
 NODE=${HZ_NODE:-$HZ/bin/node}
 failed= skipped=
@@ -40,9 +41,11 @@ else
 fi
 model="--size $size --widths $widths"
 if [ -n "$DRY" ]; then
+  unet2d_batch=2
   unet2d=(--network unet2d --size 8 --widths 8,16 --layers-per-block 1 --batch 2)
   cifar10=("${unet2d[@]}")
 else
+  unet2d_batch=128
   unet2d=(--preset unet2d-32 --batch 128)
   cifar10=(--network-config "$APP/test/fixtures/ddpm-cifar10-32.json" --batch 128)
 fi
@@ -105,7 +108,7 @@ quiet=(env TF_CPP_MIN_LOG_LEVEL=1 "$NODE" "$APP/dist/src/cli.js")
 step_machine() {
   run machine 20 bash -c 'nvidia-smi; nvidia-smi --query-gpu=name,driver_version,clocks.max.sm,clocks.sm,power.limit,memory.total,temperature.gpu --format=csv; lscpu | head -20; free -m | head -2; ldd --version | head -1; echo "LD_LIBRARY_PATH=${LD_LIBRARY_PATH:-}"; cat /proc/driver/nvidia/version; "$0" --version; cat "$1"' "$NODE" "$HZ/layout.txt"
 }
-step_libraries() { run libraries 40 "$PY" "$HZ/kit/check_libraries.py"; }
+step_libraries() { run libraries 40 "$PY" "$KIT/check_libraries.py"; }
 step_doctor() {
   rm -f "$W/no-gpu"
   run doctor 90 "$NODE" "$APP/dist/src/cli.js" doctor --require cuda --verbose || touch "$W/no-gpu"
@@ -165,8 +168,14 @@ step_layouts() { # each network in the layout that the program does not choose f
   run layout-auto-unet2d 70 env HAZE_TENSORFLOW_LAYOUT=auto TF_CPP_MIN_LOG_LEVEL=0 "$NODE" "$APP/dist/src/cli.js" bench unet --device tensorflow "${unet2d[@]}" --rounds $rounds --json
 }
 step_bench_f32() { gpu bench_f32 && run "bench-f32-$big" 70 "${no_tf32[@]}" bench unet --device tensorflow $model --batch $big --rounds $rounds --json; }
-step_torch() { run torch 75 "$PY" "$HZ/kit/torch_bench.py" "$APP/test/fixtures" $size $widths "$(echo $batches | tr ' ' ',')" eager,channels_last 1,0 $repeats 60; }
-step_torch_compile() { run torch-compile 120 "$PY" "$HZ/kit/torch_bench.py" "$APP/test/fixtures" $size $widths $big compile_channels_last,compile 1 $repeats 45; }
+torch=("$PY" "$KIT/torch_bench.py" "$APP/test/fixtures")
+step_torch() { run torch 75 "${torch[@]}" $size:$widths "$(echo $batches | tr ' ' ',')" eager,channels_last 1,0 $repeats 60; }
+step_torch_unet2d() {
+  "$NODE" "$KIT/config.mjs" "$APP" $DRY >"$W/unet2d.json" || { failed="$failed torch_unet2d"; return 1; }
+  run torch-unet2d 60 "${torch[@]}" "$W/unet2d.json" $unet2d_batch eager,channels_last 1 $repeats 40
+  [ -n "$DRY" ] || run torch-cifar10 60 "${torch[@]}" "$APP/test/fixtures/ddpm-cifar10-32.json" $unet2d_batch eager,channels_last 1 $repeats 40
+}
+step_torch_compile() { run torch-compile 120 "${torch[@]}" $size:$widths $big compile_channels_last,compile 1 $repeats 45; }
 
 step_train() {
   gpu train || return
@@ -243,17 +252,26 @@ step_deterministic() { # with the deterministic kernels of TensorFlow and cuDNN 
 }
 
 # TensorFlow's graphs as XLA compiles them, which fuses what lies between convolutions; not what the program does by default.
+compiled() { # NAME FLAGS COMMAND...
+  local name=$1 flags="--tf_xla_auto_jit=2 $2"
+  shift 2
+  [ -z "$DRY" ] || flags="$flags --tf_xla_cpu_global_jit"
+  run "$name" 110 env TF_XLA_FLAGS="$flags" XLA_FLAGS="--xla_gpu_cuda_data_dir=$HZ/xla --xla_gpu_unsafe_fallback_to_driver_on_ptxas_not_found=true" TF_CPP_MIN_LOG_LEVEL=0 "$@"
+  { echo "# $name"; head -c 15000 "$W/$name.err"; } >>"$OUT/tf-log.txt"
+}
+both_compiled() { # NAME FLAGS: the benchmarks of both networks
+  compiled "$1-unet2d" "$2" "$NODE" "$APP/dist/src/cli.js" bench unet --device tensorflow "${unet2d[@]}" --rounds $rounds --json
+  compiled "$1-$big" "$2" "$NODE" "$APP/dist/src/cli.js" bench unet --device tensorflow $model --batch $big --rounds $rounds --json
+}
+# Convolutions and matrix products stay TensorFlow's.
+step_xla_fusible() { gpu xla_fusible && both_compiled xla-fusible --tf_xla_ops_to_cluster=FUSIBLE; }
 step_xla() {
   gpu xla || return
-  local flags=--tf_xla_auto_jit=2 fixture log
-  [ -z "$DRY" ] || flags="$flags --tf_xla_cpu_global_jit"
-  local xla=(env TF_XLA_FLAGS="$flags" XLA_FLAGS="--xla_gpu_cuda_data_dir=$HZ/xla --xla_gpu_unsafe_fallback_to_driver_on_ptxas_not_found=true" TF_CPP_MIN_LOG_LEVEL=0 "$NODE" "$APP/dist/src/cli.js")
-  run xla-unet2d 100 "${xla[@]}" bench unet --device tensorflow "${unet2d[@]}" --rounds $rounds --json
-  run "xla-$big" 130 "${xla[@]}" bench unet --device tensorflow $model --batch $big --rounds $rounds --json
+  both_compiled xla ''
+  local fixture
   for fixture in $compiled; do
-    run "xla-$(basename $fixture)" 60 env NVIDIA_TF32_OVERRIDE=0 "${xla[@]:1}" parity "$APP/test/fixtures/$fixture.safetensors" --device tensorflow --json
+    compiled "xla-$(basename $fixture)" '' env NVIDIA_TF32_OVERRIDE=0 "$NODE" "$APP/dist/src/cli.js" parity "$APP/test/fixtures/$fixture.safetensors" --device tensorflow --json
   done
-  for log in "$W"/xla-*.err; do { echo "# $(basename "$log" .err)"; head -c 15000 "$log"; } >>"$OUT/tf-log.txt"; done
 }
 
 # The wasm device over threads, with 256-bit vectors and without; it needs only the first part, and no GPU.
@@ -271,7 +289,7 @@ step_wasm() {
   [ "$skipped" = "" ] && tail -n +$((known + 1)) "$OUT/results.jsonl" | grep '"step": "wasm' >"$HZ/wasm-done.jsonl"
 }
 
-all='machine libraries doctor devices parity parity_tf32 bench torch bench_unet2d layouts train sample generate bench_f32 torch_compile wasm xla repeat deterministic'
+all='machine libraries doctor devices parity parity_tf32 bench torch bench_unet2d torch_unet2d layouts train sample generate bench_f32 torch_compile wasm xla_fusible xla repeat deterministic'
 steps=("$@")
 [ ${#steps[@]} -gt 0 ] || steps=($all)
 say "# measure.sh, $(date -u +%FT%TZ), budget $BUDGET s, steps: ${steps[*]}${DRY:+, DRY}"

@@ -10,6 +10,9 @@ import { tensorflowTest } from '../helpers/tensorflow.js';
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const SCRIPT = join(ROOT, 'bench/gpu/measure.sh');
 
+const PYTHON = process.env.PYTHON ?? 'python3';
+const withTorch = spawnSync(PYTHON, ['-c', 'import torch, safetensors']).status === 0;
+
 const withPython = process.platform === 'linux' && spawnSync('python3', ['--version']).status === 0;
 
 /** Runs steps of the measurements for GPU machines at tiny sizes. */
@@ -23,7 +26,7 @@ async function dryRun(t: ExecutionContext, steps: readonly string[]): Promise<st
       HZ_BUDGET: '3000',
       HZ_APP: ROOT,
       HZ_NODE: process.execPath,
-      HZ_PYTHON: 'python3',
+      HZ_PYTHON: PYTHON,
     },
   };
   const failed = await new Promise<boolean>((resolve) => {
@@ -41,6 +44,22 @@ async function dryRun(t: ExecutionContext, steps: readonly string[]): Promise<st
     t.regex(said, /^## wasm-2: rc 0/m);
     t.regex(said, /^## wasm-layers: rc 0/m);
     t.regex(said, /^wasm-2: wasm.*, 1 threads, train batch 2: [\d.]+ ms/m);
+  },
+);
+
+(withTorch ? test : test.skip)(
+  'PyTorch computes the same networks, UNet2DModel without diffusers',
+  async (t) => {
+    const said = await dryRun(t, ['torch', 'torch_unet2d']);
+    t.regex(said, /^torch: eager batch 4 tf32 True: train [\d.]+ ms/m);
+    t.regex(said, /^torch-unet2d: channels_last batch 2 tf32 True: train [\d.]+ ms/m);
+    const names = ['ddpm_cifar_like_16', 'train_script_like_32'];
+    const fixtures = names.map((name) => join(ROOT, `test/fixtures/unet2d/${name}.safetensors`));
+    const script = join(ROOT, 'bench/gpu/torch_unet2d.py');
+    const { stdout } = spawnSync(PYTHON, [script, ...fixtures], { encoding: 'utf8' });
+    const errors = stdout.trim().split('\n').map(Number.parseFloat);
+    t.is(errors.length, 2, stdout);
+    for (const error of errors) t.true(error < 1e-5, stdout);
   },
 );
 
@@ -80,6 +99,7 @@ if (withPython)
       'train',
       'sample',
       'generate',
+      'xla_fusible',
       'xla',
       'repeat',
       'deterministic',
@@ -90,6 +110,7 @@ if (withPython)
     t.regex(said, /^layout-auto-unet2d: tensorflow, .* train batch 2: [\d.]+ ms/m);
     t.regex(said, /^deterministic-repeat: \{"steps": 3, "same_losses": true/m);
     t.regex(said, /^xla-unet_rgb_16: holds/m);
+    t.regex(said, /^xla-fusible-unet2d: tensorflow, .* train batch 2: [\d.]+ ms/m);
     t.regex(said, /^xla-unet2d: tensorflow, .* train batch 2: [\d.]+ ms/m);
     t.regex(said, /^bench-unet2d: tensorflow, .* train batch 2: [\d.]+ ms/m);
     t.notRegex(said, /DOES NOT HOLD|SKIPPED/);
