@@ -7,6 +7,7 @@ import {
   type WinogradAlgorithm,
 } from '../../src/engine/winograd/algorithms.js';
 import { goesTogether, planBackward } from '../../src/engine/winograd/backward.js';
+import { mostGroups } from '../../src/engine/winograd/weight-gradient.js';
 import {
   convolve,
   length,
@@ -40,6 +41,8 @@ const CASES: Case[] = [
   { batch: 2, height: 6, width: 9, inputs: 24, outputs: 8, affine: true },
   { batch: 3, height: 31, width: 33, inputs: 8, outputs: 16, affine: true, accumulate: true },
   { batch: 5, height: 32, width: 32, inputs: 16, outputs: 8 },
+  // As many tiles as give 32 groups.
+  { batch: 1, height: 256, width: 256, inputs: 8, outputs: 8 },
 ];
 
 interface Data {
@@ -154,4 +157,12 @@ test('Layers with many tiles and few weights compute both gradients at once; oth
   t.true(of(32, 32, 32));
   t.false(of(32, 64, 64), 'many weights');
   t.false(of(4, 32, 32), 'few tiles');
+});
+
+test('Layers with many tiles have more groups, for more workers', (t) => {
+  const of = (side: number, channels: number) => {
+    const size = { height: side, width: side, inputs: channels, outputs: channels };
+    return mostGroups(convolution({ batch: 1, ...size }, 'F(4,3)'));
+  };
+  t.deepEqual([of(252, 8), of(256, 8), of(512, 8), of(124, 40), of(256, 40)], [16, 32, 32, 8, 16]);
 });
