@@ -1,5 +1,6 @@
 /** Batches drawn by remote workers, for `generate --queue`. */
 import type { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
 import type { Generator } from '../contracts/generator.js';
 import type { Trajectory } from '../diffusion/sampler.js';
 import { Interrupted } from '../errors.js';
@@ -16,11 +17,12 @@ import { bytesOfImage, type GenerateJob, type Recipe } from '../queue/generate-j
 import { MOST_BYTES } from '../queue/keys.js';
 import { GENERATE } from '../queue/kinds.js';
 import { record, sweep } from '../queue/ledger.js';
-import { openQueue, tidy, useBuild } from '../queue/queues.js';
+import { enterQueue } from '../queue/queues.js';
 import { Requests } from '../queue/requests.js';
 import { Team } from '../queue/team.js';
 import { Turns } from '../queue/turns.js';
 import { plural } from '../units.js';
+import { unlessAborted } from '../unless-aborted.js';
 import type { GenerateOptions } from './options.js';
 
 /** Jobs requested at one time: enough for some hundreds of threads, and a limit for the results that wait in Redis. */
@@ -36,13 +38,13 @@ export class QueuedGenerator implements Generator {
   private readonly connection: Connection;
   private readonly queue: Queue;
   private readonly requests: Requests<GenerateJob, Uint8Array>;
-  private readonly blobs: readonly (readonly [path: string, blob: Blob])[];
+  private readonly blobs: Paths;
   private readonly recipe: Recipe;
   private readonly buildId: string;
   private readonly total: number;
   private readonly team: Team;
   private readonly files = new Turns();
-  private readonly name = runName();
+  private readonly name: string;
   private readonly rate = new Rate();
   /** Jobs whose images are not all on disk yet, by image. */
   private readonly unkept = new Map<number, { readonly job: GenerateJob; left: number }>();
@@ -52,12 +54,14 @@ export class QueuedGenerator implements Generator {
   private constructor(
     connection: Connection,
     queue: Queue,
+    name: string,
     recipe: Recipe,
-    blobs: readonly (readonly [path: string, blob: Blob])[],
+    blobs: Paths,
     options: QueuedOptions,
   ) {
     this.connection = connection;
     this.queue = queue;
+    this.name = name;
     this.recipe = recipe;
     this.blobs = blobs;
     this.buildId = buildId(options.computing.strict);
@@ -66,7 +70,7 @@ export class QueuedGenerator implements Generator {
     this.total = options.missing;
     this.lanes = lanesOf(recipe, options.missing);
     this.steps = options.trajectory.timesteps.length;
-    const { name, buildId: build } = this;
+    const build = this.buildId;
     const { onNote } = options;
     this.team = new Team({ connection, build, name, id: name, onNote });
     this.requests = new Requests({
@@ -81,20 +85,18 @@ export class QueuedGenerator implements Generator {
     const { onNote, signal } = options;
     const address = parseAddress('--queue', options.queue!);
     const connection = await connect('--queue', address, { onNote, signal });
-    let queue: Queue | undefined;
+    // Redis may hang.
+    const unlessInterrupted = <T>(work: Promise<T>) => unlessAborted(signal, work, interrupted);
     try {
-      const { redis } = connection;
       const cache = new BlobCache();
       await cache.open();
       const { recipe, blobs } = await cached(options, state, cache);
-      await makeRoom(connection, recipe, blobs, options.missing);
+      const name = runName();
+      await unlessInterrupted(makeRoom(connection, name, recipe, blobs, options.missing));
       const build = buildId(options.computing.strict);
-      await useBuild(redis, build);
-      queue = await openQueue(connection, build, GENERATE.name);
-      await tidy(connection, queue);
-      return new QueuedGenerator(connection, queue, recipe, blobs, options);
+      const queue = await unlessInterrupted(enterQueue(connection, build, GENERATE.name));
+      return new QueuedGenerator(connection, queue, name, recipe, blobs, options);
     } catch (error) {
-      await queue?.close().catch(() => undefined);
       const said = await explained(connection, error);
       connection.close();
       throw said;
@@ -138,7 +140,7 @@ export class QueuedGenerator implements Generator {
 
   private async leave(): Promise<void> {
     const leaving = Promise.all([
-      this.requests.end(new Interrupted('interrupted')),
+      this.requests.end(interrupted()),
       // Another one continues with what is there.
       this.done === this.total ? this.files.take(() => this.sweep()) : undefined,
       leave(this.connection.redis, 'run', this.name),
@@ -155,12 +157,7 @@ export class QueuedGenerator implements Generator {
   private async keep(): Promise<void> {
     if (this.requests.haveEnded) return;
     const { redis } = this.connection;
-    await record(
-      redis,
-      this.name,
-      this.blobs.map(([, blob]) => blob),
-    );
-    for (const [path, blob] of this.blobs) await keepBlob(redis, path, blob);
+    await keepBlobs(redis, this.name, this.blobs);
   }
 
   /** Every two seconds: keeps the weights in Redis, announces this run, and looks for workers. */
@@ -213,11 +210,27 @@ async function cached(options: QueuedOptions, state: StateDict, cache: BlobCache
   return { recipe, blobs: all.map((blob) => [cache.pathOf(blob), blob] as const) };
 }
 
+const interrupted = () => new Interrupted('interrupted');
+
+/** Files in the cache. */
+type Paths = readonly (readonly [path: string, blob: Blob])[];
+
+/** Keeps the weights in Redis, where the run's record says whose they are. */
+async function keepBlobs(redis: Redis, run: string, blobs: Paths): Promise<void> {
+  await record(
+    redis,
+    run,
+    blobs.map(([, blob]) => blob),
+  );
+  for (const [path, blob] of blobs) await keepBlob(redis, path, blob);
+}
+
 /** Uploads the weights if Redis has room for them and for waiting results. */
 async function makeRoom(
   connection: Connection,
+  run: string,
   recipe: Recipe,
-  blobs: readonly (readonly [string, Blob])[],
+  blobs: Paths,
   missing: number,
 ): Promise<void> {
   const { redis } = connection;
@@ -228,5 +241,5 @@ async function makeRoom(
   const held = weights + images * bytesOfImage(recipe.model);
   const what = `weights, and ${plural(images, 'image')} in transit`;
   checkRoom(connection, await connection.info(), { held, there, what });
-  for (const [path, blob] of blobs) await keepBlob(redis, path, blob);
+  await keepBlobs(redis, run, blobs);
 }

@@ -75,6 +75,23 @@ export async function tidy(connection: Connection, queue: Queue): Promise<void> 
   }
 }
 
+/** Records that a build is in use, opens its queue of a kind, and tidies it up. */
+export async function enterQueue(
+  connection: Connection,
+  build: string,
+  kind: KindName,
+): Promise<Queue> {
+  await useBuild(connection.redis, build);
+  const queue = await openQueue(connection, build, kind);
+  try {
+    await tidy(connection, queue);
+  } catch (error) {
+    await queue.close().catch(() => undefined);
+    throw error;
+  }
+  return queue;
+}
+
 /** BullMQ's lists of jobs that a worker takes, or has taken. */
 const TAKEN = ['wait', 'active'] as const;
 

@@ -16,7 +16,7 @@ import { buildId } from '../queue/build.js';
 import { type Connection, explained } from '../queue/connect.js';
 import { TRAIN } from '../queue/kinds.js';
 import { record, sweep } from '../queue/ledger.js';
-import { openQueue, tidy, useBuild } from '../queue/queues.js';
+import { enterQueue } from '../queue/queues.js';
 import { Requests } from '../queue/requests.js';
 import { untilRoom } from '../queue/room.js';
 import { Team, twinsOf } from '../queue/team.js';
@@ -103,24 +103,22 @@ export class QueuedTrainer implements Trainer {
   static async open(inner: ReplicatedTrainer, options: QueuedOptions): Promise<QueuedTrainer> {
     const { connection, config, dataset, signal, onNote } = options;
     const { redis, address } = connection;
-    let queue: Queue | undefined;
+    // Redis may hang.
+    const unlessInterrupted = <T>(work: Promise<T>) => unlessAborted(signal, work, interrupted);
     try {
       const cache = new BlobCache();
       await cache.open();
       const blob = await cache.addFile((path) => packImages(path, dataset));
       const bytes = bytesOfRound(config, blob);
       const run = ownRun(config, { blob, count: dataset.count });
-      await unlessAborted(signal, requireRoom(connection, run, bytes), interrupted);
+      await unlessInterrupted(requireRoom(connection, run, bytes));
       onNote(`queue   ${address.shown}: ${bytesInWords(bytes)}`);
-      await record(redis, run.id, [blob]);
-      await unlessAborted(signal, keepBlob(redis, cache.pathOf(blob), blob), interrupted);
+      await unlessInterrupted(record(redis, run.id, [blob]));
+      await unlessInterrupted(keepBlob(redis, cache.pathOf(blob), blob));
       const build = buildId(config.computing.strict);
-      await useBuild(redis, build);
-      queue = await openQueue(connection, build, TRAIN.name);
-      await tidy(connection, queue);
+      const queue = await unlessInterrupted(enterQueue(connection, build, TRAIN.name));
       return new QueuedTrainer(inner, options, cache, queue, run);
     } catch (error) {
-      await queue?.close().catch(() => undefined);
       throw await explained(connection, error);
     }
   }

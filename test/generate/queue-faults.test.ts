@@ -357,3 +357,52 @@ redisTest('Why an attempt failed is reported, without the path on the worker', a
   await workerHere(t, server);
   t.is((await running).made, 64);
 });
+
+redisTest('A run whose images are all in Redis already leaves no weights there', async (t) => {
+  const server = await startRedis(t);
+  const redis = clientOf(t, server);
+  const connection = redisOptions(parseAddress('--queue', server.url));
+  const queue = new Queue(QUEUE, { connection, prefix: 'haze' });
+  t.teardown(() => queue.close());
+  const few = { count: 2 };
+  const controller = new AbortController();
+  const interrupted = t.throwsAsync(
+    generate(queued(server, { ...few, signal: controller.signal })),
+    { instanceOf: Interrupted },
+  );
+  await until(async () => (await queue.getWaitingCount()) > 0);
+  const [job] = await queue.getWaiting();
+  controller.abort();
+  await interrupted;
+  await queue.add('generate', job!.data, { jobId: job!.id! });
+  const worker = await workerHere(t, server);
+  await until(async () => (await redis.keys('haze:images:*')).length > 0);
+  await worker.stop();
+  for (const key of await redis.keys('haze:*'))
+    if (/:(blob|files):/.test(key)) await redis.del(key);
+  t.like(await generate(queued(server, few)), { made: 2 });
+  t.deepEqual(await redis.keys('haze:blob:*'), []);
+});
+
+redisTest('A run that begins can be interrupted while Redis hangs, whenever that is', async (t) => {
+  const server = await startRedis(t);
+  const observer = clientOf(t, server);
+  const clients = async () =>
+    String(await observer.client('LIST'))
+      .trim()
+      .split('\n').length;
+  for (const milliseconds of [0, 10, 20, 40, 80]) {
+    const controller = new AbortController();
+    const running = t.throwsAsync(generate(queued(server, { signal: controller.signal })), {
+      instanceOf: Interrupted,
+    });
+    await until(async () => (await clients()) > 1);
+    await sleep(milliseconds);
+    server.kill('SIGSTOP');
+    await sleep(100);
+    controller.abort();
+    await running;
+    server.kill('SIGCONT');
+    await until(async () => (await clients()) === 1);
+  }
+});
