@@ -15,6 +15,7 @@ W=$HZ/work
 KIT=$(cd "$(dirname "$0")" && pwd)
 APP=${HZ_APP:-$HZ/app}
 NODE=${HZ_NODE:-$HZ/bin/node}
+case $BUDGET in '' | *[!0-9]*) echo "measure.sh: HZ_BUDGET: expected whole seconds, got $BUDGET" >&2; exit 2 ;; esac
 failed= skipped=
 begun=$SECONDS
 mkdir -p "$OUT" "$W"
@@ -22,7 +23,7 @@ touch "$OUT/results.jsonl"
 known=$(wc -l <"$OUT/results.jsonl")
 [ -n "${HZ_APP:-}" ] || export HAZE_CACHE=$HZ/cache
 export CUDA_CACHE_PATH=$HZ/nv CUDA_CACHE_MAXSIZE=2147483648 PYTHONUNBUFFERED=1 UV_THREADPOOL_SIZE=8 HZ
-unset NVIDIA_TF32_OVERRIDE
+unset NVIDIA_TF32_OVERRIDE HAZE_TENSORFLOW_LAYOUT TF_DETERMINISTIC_OPS TF_XLA_FLAGS XLA_FLAGS
 # A folder with another cuDNN would come before the CUDA build's own.
 if [ -n "${LD_LIBRARY_PATH:-}" ]; then
   kept=
@@ -55,11 +56,14 @@ say() { echo "$*" | tee -a "$OUT/steps.txt"; }
 left() { echo $((BUDGET - (SECONDS - begun))); }
 
 # run NAME LIMIT COMMAND...: standard output to $W/NAME.out, errors to $W/NAME.err, both ends to steps.txt, JSON to results.jsonl.
+# Returns SKIPPED if there is no time left.
+SKIPPED=99
 run() {
   local name=$1 limit=$(($2 * factor)) rc t0 rest
   shift 2
   rest=$(left)
-  if [ "$rest" -lt 5 ]; then say "## $name: SKIPPED, out of time"; skipped="$skipped $name"; return 1; fi
+  : >"$W/$name.out"; : >"$W/$name.err"
+  if [ "$rest" -lt 5 ]; then say "## $name: SKIPPED, out of time"; skipped="$skipped $name"; return $SKIPPED; fi
   [ "$limit" -gt "$rest" ] && limit=$rest
   t0=$(date +%s.%N)
   ( exec timeout -k 5 "$limit" "$@" ) >"$W/$name.out" 2>"$W/$name.err" </dev/null
@@ -111,7 +115,8 @@ step_machine() {
 step_libraries() { run libraries 40 "$PY" "$KIT/check_libraries.py"; }
 step_doctor() {
   rm -f "$W/no-gpu"
-  run doctor 90 "$NODE" "$APP/dist/src/cli.js" doctor --require cuda --verbose || touch "$W/no-gpu"
+  run doctor 90 "$NODE" "$APP/dist/src/cli.js" doctor --require cuda --verbose
+  [ $? != 3 ] || touch "$W/no-gpu"
 }
 step_devices() {
   install=$("$NODE" --input-type=module -e "const { findInstall } = await import('$APP/dist/src/tensorflow/locate.js'); console.log(JSON.stringify(findInstall()))")
@@ -171,7 +176,8 @@ step_bench_f32() { gpu bench_f32 && run "bench-f32-$big" 70 "${no_tf32[@]}" benc
 torch=("$PY" "$KIT/torch_bench.py" "$APP/test/fixtures")
 step_torch() { run torch 75 "${torch[@]}" $size:$widths "$(echo $batches | tr ' ' ',')" eager,channels_last 1,0 $repeats 60; }
 step_torch_unet2d() {
-  "$NODE" "$KIT/config.mjs" "$APP" $DRY >"$W/unet2d.json" || { failed="$failed torch_unet2d"; return 1; }
+  run unet2d-config 20 "$NODE" "$KIT/config.mjs" "$APP" $DRY || return
+  cp "$W/unet2d-config.out" "$W/unet2d.json"
   run torch-unet2d 60 "${torch[@]}" "$W/unet2d.json" $unet2d_batch eager,channels_last 1 $repeats 40
   [ -n "$DRY" ] || run torch-cifar10 60 "${torch[@]}" "$APP/test/fixtures/ddpm-cifar10-32.json" $unet2d_batch eager,channels_last 1 $repeats 40
 }
@@ -188,6 +194,7 @@ step_train() {
   run train 130 "${tensorflow[@]}" train toy-cars --device tensorflow $model --batch $train_batch --steps $train_steps --save-every 0 --sample-every 0 --out "$W/run"
   local rc=$?
   [ -z "$sampler" ] || kill "$sampler" 2>/dev/null
+  [ $rc != $SKIPPED ] || return
   cp "$W/run/metrics.jsonl" "$OUT/train-metrics.jsonl" 2>/dev/null
   cp "$W/run/loss.png" "$OUT/loss.png" 2>/dev/null
   { echo '# train'; head -c 30000 "$W/train.err"; } >>"$OUT/tf-log.txt"
