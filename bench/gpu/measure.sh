@@ -50,7 +50,7 @@ else
   unet2d=(--preset unet2d-32 --batch 128)
   cifar10=(--network-config "$APP/test/fixtures/ddpm-cifar10-32.json" --batch 128)
 fi
-haze() { "$NODE" "$APP/dist/src/cli.js" "$@"; }
+cli=("$NODE" "$APP/dist/src/cli.js")
 
 say() { echo "$*" | tee -a "$OUT/steps.txt"; }
 left() { echo $((BUDGET - (SECONDS - begun))); }
@@ -104,10 +104,10 @@ P
 # Once the doctor has found no GPU, steps that need it are skipped (not in a dry run).
 gpu() { [ ! -e "$W/no-gpu" ] || [ -n "$DRY" ] || { say "## $1: SKIPPED, no GPU"; return 1; }; }
 
-tensorflow=(env TF_CPP_MIN_LOG_LEVEL=0 "$NODE" "$APP/dist/src/cli.js")
-no_tf32=(env NVIDIA_TF32_OVERRIDE=0 TF_CPP_MIN_LOG_LEVEL=0 "$NODE" "$APP/dist/src/cli.js")
-quiet_no_tf32=(env NVIDIA_TF32_OVERRIDE=0 TF_CPP_MIN_LOG_LEVEL=1 "$NODE" "$APP/dist/src/cli.js")
-quiet=(env TF_CPP_MIN_LOG_LEVEL=1 "$NODE" "$APP/dist/src/cli.js")
+tensorflow=(env TF_CPP_MIN_LOG_LEVEL=0 "${cli[@]}")
+no_tf32=(env NVIDIA_TF32_OVERRIDE=0 TF_CPP_MIN_LOG_LEVEL=0 "${cli[@]}")
+quiet_no_tf32=(env NVIDIA_TF32_OVERRIDE=0 TF_CPP_MIN_LOG_LEVEL=1 "${cli[@]}")
+quiet=(env TF_CPP_MIN_LOG_LEVEL=1 "${cli[@]}")
 
 step_machine() {
   run machine 20 bash -c 'nvidia-smi; nvidia-smi --query-gpu=name,driver_version,clocks.max.sm,clocks.sm,power.limit,memory.total,temperature.gpu --format=csv; lscpu | head -20; free -m | head -2; ldd --version | head -1; echo "LD_LIBRARY_PATH=${LD_LIBRARY_PATH:-}"; cat /proc/driver/nvidia/version; "$0" --version; cat "$1"' "$NODE" "$HZ/layout.txt"
@@ -115,7 +115,7 @@ step_machine() {
 step_libraries() { run libraries 40 "$PY" "$KIT/check_libraries.py"; }
 step_doctor() {
   rm -f "$W/no-gpu"
-  run doctor 90 "$NODE" "$APP/dist/src/cli.js" doctor --require cuda --verbose
+  run doctor 90 "${cli[@]}" doctor --require cuda --verbose
   [ $? != 3 ] || touch "$W/no-gpu"
 }
 step_devices() {
@@ -169,8 +169,8 @@ step_bench_unet2d() { # diffusers' network, of a preset and of google/ddpm-cifar
 }
 step_layouts() { # each network in the layout that the program does not choose for it
   gpu layouts || return
-  run "layout-nhwc-$big" 70 env HAZE_TENSORFLOW_LAYOUT=nhwc TF_CPP_MIN_LOG_LEVEL=0 "$NODE" "$APP/dist/src/cli.js" bench unet --device tensorflow $model --batch $big --rounds $rounds --json
-  run layout-auto-unet2d 70 env HAZE_TENSORFLOW_LAYOUT=auto TF_CPP_MIN_LOG_LEVEL=0 "$NODE" "$APP/dist/src/cli.js" bench unet --device tensorflow "${unet2d[@]}" --rounds $rounds --json
+  run "layout-nhwc-$big" 70 env HAZE_TENSORFLOW_LAYOUT=nhwc TF_CPP_MIN_LOG_LEVEL=0 "${cli[@]}" bench unet --device tensorflow $model --batch $big --rounds $rounds --json
+  run layout-auto-unet2d 70 env HAZE_TENSORFLOW_LAYOUT=auto TF_CPP_MIN_LOG_LEVEL=0 "${cli[@]}" bench unet --device tensorflow "${unet2d[@]}" --rounds $rounds --json
 }
 step_bench_f32() { gpu bench_f32 && run "bench-f32-$big" 70 "${no_tf32[@]}" bench unet --device tensorflow $model --batch $big --rounds $rounds --json; }
 torch=("$PY" "$KIT/torch_bench.py" "$APP/test/fixtures")
@@ -237,7 +237,7 @@ repeated() { # NAME [VARIABLE=VALUE...]
   shift
   for i in 1 2; do
     rm -rf "$W/$name-$i"
-    run "$name-$i" 40 env TF_CPP_MIN_LOG_LEVEL=0 "$@" "$NODE" "$APP/dist/src/cli.js" train toy-cars --device tensorflow $model --batch $train_batch --steps $repeat_steps --save-every 0 --sample-every 0 --out "$W/$name-$i" || return
+    run "$name-$i" 40 env TF_CPP_MIN_LOG_LEVEL=0 "$@" "${cli[@]}" train toy-cars --device tensorflow $model --batch $train_batch --steps $repeat_steps --save-every 0 --sample-every 0 --out "$W/$name-$i" || return
   done
   "$PY" - "$W/$name"-{1,2}/metrics.jsonl <<'P' >"$W/$name.out" 2>"$W/$name.err"
 import json, sys
@@ -254,8 +254,8 @@ step_deterministic() { # with the deterministic kernels of TensorFlow and cuDNN 
   gpu deterministic || return
   local only=TF_DETERMINISTIC_OPS=1
   repeated deterministic-repeat $only
-  run "deterministic-$big" 60 env $only TF_CPP_MIN_LOG_LEVEL=0 "$NODE" "$APP/dist/src/cli.js" bench unet --device tensorflow $model --batch $big --rounds $rounds --json
-  run deterministic-unet2d 60 env $only TF_CPP_MIN_LOG_LEVEL=0 "$NODE" "$APP/dist/src/cli.js" bench unet --device tensorflow "${unet2d[@]}" --rounds $rounds --json
+  run "deterministic-$big" 60 env $only TF_CPP_MIN_LOG_LEVEL=0 "${cli[@]}" bench unet --device tensorflow $model --batch $big --rounds $rounds --json
+  run deterministic-unet2d 60 env $only TF_CPP_MIN_LOG_LEVEL=0 "${cli[@]}" bench unet --device tensorflow "${unet2d[@]}" --rounds $rounds --json
 }
 
 # TensorFlow's graphs as XLA compiles them, which fuses what lies between convolutions; not what the program does by default.
@@ -267,8 +267,8 @@ compiled() { # NAME FLAGS COMMAND...
   { echo "# $name"; head -c 15000 "$W/$name.err"; } >>"$OUT/tf-log.txt"
 }
 both_compiled() { # NAME FLAGS: the benchmarks of both networks
-  compiled "$1-unet2d" "$2" "$NODE" "$APP/dist/src/cli.js" bench unet --device tensorflow "${unet2d[@]}" --rounds $rounds --json
-  compiled "$1-$big" "$2" "$NODE" "$APP/dist/src/cli.js" bench unet --device tensorflow $model --batch $big --rounds $rounds --json
+  compiled "$1-unet2d" "$2" "${cli[@]}" bench unet --device tensorflow "${unet2d[@]}" --rounds $rounds --json
+  compiled "$1-$big" "$2" "${cli[@]}" bench unet --device tensorflow $model --batch $big --rounds $rounds --json
 }
 # Convolutions and matrix products stay TensorFlow's.
 step_xla_fusible() { gpu xla_fusible && both_compiled xla-fusible --tf_xla_ops_to_cluster=FUSIBLE; }
@@ -277,7 +277,7 @@ step_xla() {
   both_compiled xla ''
   local fixture
   for fixture in $compiled; do
-    compiled "xla-$(basename $fixture)" '' env NVIDIA_TF32_OVERRIDE=0 "$NODE" "$APP/dist/src/cli.js" parity "$APP/test/fixtures/$fixture.safetensors" --device tensorflow --json
+    compiled "xla-$(basename $fixture)" '' env NVIDIA_TF32_OVERRIDE=0 "${cli[@]}" parity "$APP/test/fixtures/$fixture.safetensors" --device tensorflow --json
   done
 }
 
@@ -286,10 +286,10 @@ step_wasm() {
   local count
   [ -s "$HZ/wasm-done.jsonl" ] && [ -z "$DRY" ] && { cat "$HZ/wasm-done.jsonl" >>"$OUT/results.jsonl"; say '## wasm: measured before'; return; }
   for count in $threads; do
-    run "wasm-$count" 50 "$NODE" "$APP/dist/src/cli.js" bench unet --device wasm $model --batch "$scale_batch" --threads "$count" --rounds 2 --json
+    run "wasm-$count" 50 "${cli[@]}" bench unet --device wasm $model --batch "$scale_batch" --threads "$count" --rounds 2 --json
   done
   # Where the time goes on all of them.
-  run wasm-layers 40 "$NODE" "$APP/dist/src/cli.js" bench unet --device wasm $model --batch "$scale_batch" --threads "${threads%% *}" --rounds 1 --layers --json
+  run wasm-layers 40 "${cli[@]}" bench unet --device wasm $model --batch "$scale_batch" --threads "${threads%% *}" --rounds 1 --layers --json
   [ ! -x "$HZ/bin/node20" ] || run wasm-node20 60 "$HZ/bin/node20" "$APP/dist/src/cli.js" bench unet --device wasm $model --batch "$scale_batch" --threads "${threads%% *}" --rounds 2 --json
   # Kept only if all of it was measured.
   case "$failed " in *" wasm"*) return 1 ;; esac

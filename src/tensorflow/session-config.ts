@@ -12,11 +12,11 @@ export const CONFIG_FILE = 'config.pb';
 export type Layout = 'nhwc' | 'auto';
 
 /** Overrides the layout, for measurements. */
-export const LAYOUT_VARIABLE = 'HAZE_TENSORFLOW_LAYOUT';
+const LAYOUT_VARIABLE = 'HAZE_TENSORFLOW_LAYOUT';
 
 /**
  * `auto` for networks with batch norms: cuDNN's are NCHW, and all else in these networks converts. Group norms are several operations
- * each, most of which do not: a training step of `UNet2DModel` would have hundreds of transpositions.
+ * each, most of which do not: each norm of `UNet2DModel` would have transpositions before and after it.
  * @throws UsageError for another value of `HAZE_TENSORFLOW_LAYOUT`.
  */
 export function layoutOf(graph: Graph, env: NodeJS.ProcessEnv = process.env): Layout {

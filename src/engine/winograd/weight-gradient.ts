@@ -39,7 +39,7 @@ const GROUPS = 16;
 const FEW_GROUPS = 8;
 const FEW_GROUPS_WEIGHTS = 40_000;
 const GROUP_TILES = 32;
-/** Tiles of a group from which a layer has twice as many, for more workers: adding them up is then a hundredth of its time. */
+/** With at least so many tiles in each, a layer has twice as many groups, for more workers; all are added up at the end, so with fewer tiles that would cost more. */
 const MANY_TILES = 128;
 /** Bytes of V and D per worker, which stay in a second-level cache. Measured: 200 to 800 KB take the same time. */
 const BLOCK_BYTES = 384 * 2 ** 10;
@@ -88,6 +88,7 @@ const weightFloats = (c: TiledConvolution): number => {
   return ALGORITHMS[c.algorithm].points ** 2 * rows * columns;
 };
 
+/** How many groups the tiles of a layer are divided into at most: a function of its shape and the batch. */
 export function mostGroups(c: TiledConvolution): number {
   const least = leastGroups(c);
   return tileGrid(c).tiles >= 2 * least * MANY_TILES ? 2 * least : least;
