@@ -1,7 +1,7 @@
 /** Layers with weights, with TensorFlow's operations, each with its gradient. Images are f32 NHWC. */
 import { gather } from './calls.js';
 import type { ConvolutionMaps } from './convolution.js';
-import { bool, FLOAT, INT32, one, string } from './ops.js';
+import { bool, FLOAT, INT32, int, type Ops, one, scalar, string } from './ops.js';
 import type { Tape } from './tape.js';
 
 const NHWC = { T: FLOAT, data_format: string('NHWC') };
@@ -49,27 +49,32 @@ export function convTranspose<V>(
 /** y = x·wᵀ + b; x [rows, in], w [out, in]. */
 export function linear<V>(tape: Tape<V>, x: V, w: V, b: V): V {
   const { ops } = tape;
-  const product = (a: V, c: V, transposeA: boolean, transposeB: boolean) =>
-    one(ops, 'MatMul', [a, c], {
-      T: FLOAT,
-      transpose_a: bool(transposeA),
-      transpose_b: bool(transposeB),
-    });
-  const y = one(ops, 'BiasAdd', [product(x, w, false, true), b], NHWC);
+  const y = one(ops, 'BiasAdd', [matMul(ops, x, w, { transposeB: true }), b], NHWC);
   return tape.record(y, (dy) => {
     tape.give(b, one(ops, 'BiasAddGrad', [dy], NHWC));
-    tape.give(w, product(dy, x, true, false));
-    if (tape.watches(x)) tape.give(x, product(dy, w, false, false));
+    tape.give(w, matMul(ops, dy, x, { transposeA: true }));
+    if (tape.watches(x)) tape.give(x, matMul(ops, dy, w));
   });
 }
 
-/** The rows of w [classes, outputs] with the indices `labels` (f32). */
+/** A product of two matrices. */
+const matMul = <V>(ops: Ops<V>, a: V, b: V, { transposeA = false, transposeB = false } = {}): V => {
+  const attributes = { T: FLOAT, transpose_a: bool(transposeA), transpose_b: bool(transposeB) };
+  return one(ops, 'MatMul', [a, b], attributes);
+};
+
+/**
+ * The rows of w [classes, outputs] with the indices `labels` (f32). The gradient is a product with one-hot rows:
+ * UnsortedSegmentSum adds in any order on a GPU.
+ */
 export function embedding<V>(tape: Tape<V>, w: V, labels: V, classes: number): V {
   const { ops } = tape;
   const rows = one(ops, 'Cast', [labels], { SrcT: FLOAT, DstT: INT32 });
   return tape.record(gather(ops, w, rows), (dy) => {
-    const attributes = { T: FLOAT, Tindices: INT32, Tnumsegments: INT32 };
-    const count = ops.constant(Int32Array.of(classes), []);
-    tape.give(w, one(ops, 'UnsortedSegmentSum', [dy, rows, count], attributes));
+    const depth = ops.constant(Int32Array.of(classes), []);
+    const attributes = { T: FLOAT, TI: INT32, axis: int(-1) };
+    const inputs = [rows, depth, scalar(ops, 1), scalar(ops, 0)];
+    const chosen = one(ops, 'OneHot', inputs, attributes);
+    tape.give(w, matMul(ops, chosen, dy, { transposeA: true }));
   });
 }
