@@ -25,11 +25,13 @@ export async function run(args: Args): Promise<void> {
     progress.update(Math.round((now.done ?? 0) / MB), Math.round(now.total / MB), '');
   };
   try {
-    const { install, version, gpu, already } = await setupTensorflow({ cuda, onProgress });
+    const { install, version, gpu, already, others } = await setupTensorflow({ cuda, onProgress });
     progress.stop();
     const state = already ? 'was set up already' : 'is set up';
     const device = gpu ? 'computes on the GPU' : 'computes on the CPU';
     print(`libtensorflow ${version} ${state} in ${printable(install.folder)}; it ${device}\n`);
+    for (const folder of others)
+      print(`${printable(folder)} is of another version of Haze; remove it if none uses it\n`);
   } finally {
     progress.stop();
   }

@@ -16,6 +16,7 @@ import { compileBinding, findCompiler } from './compile.js';
 import { extract } from './extract.js';
 import { fetchPackage } from './fetch-package.js';
 import { bindingFile, installFolder, manifestFile } from './folders.js';
+import { otherSetups } from './other-setups.js';
 import { downloadWheel, findPython, isWheel } from './pip.js';
 import { checkPlatform } from './platform.js';
 import { refuseUnsafe } from './safe-cache.js';
@@ -48,6 +49,8 @@ export interface SetupResult {
   readonly gpu: boolean;
   /** Whether it already existed and still works, so that nothing was done. */
   readonly already: boolean;
+  /** Folders of set-ups of the same kind, by other versions of Haze, which this one does not use. */
+  readonly others: readonly string[];
 }
 
 /**
@@ -73,7 +76,10 @@ export async function setupTensorflow(options: SetupOptions = {}): Promise<Setup
   const wait = () => onProgress({ step: 'wait for another set-up in the same cache' });
   const lock = { path: root, use: 'setup' };
   const job = { bundle, cache, root, own, env, onProgress };
-  return withLock(lock, wait, () => setUp(job).catch(cannotWrite));
+  return withLock(lock, wait, async () => {
+    const result = await setUp(job).catch(cannotWrite);
+    return { ...result, others: await otherSetups(result.install) };
+  });
 }
 
 interface Job {
@@ -86,7 +92,10 @@ interface Job {
   readonly onProgress: (progress: SetupProgress) => void;
 }
 
-async function setUp(job: Job): Promise<SetupResult> {
+/** What a set-up finds or makes. */
+type Ready = Omit<SetupResult, 'others'>;
+
+async function setUp(job: Job): Promise<Ready> {
   const { bundle, cache, root, own, env, onProgress } = job;
   const folder = installFolder(cache, bundle);
   const standing = await verifyStanding(cache, folder, bundle, env);
@@ -131,7 +140,7 @@ async function verifyStanding(
   folder: string,
   bundle: Bundle,
   env: NodeJS.ProcessEnv,
-): Promise<SetupResult | undefined> {
+): Promise<Ready | undefined> {
   const packageFolder = findPackage(cache);
   if (!packageFolder || !readManifest(folder)) return undefined;
   const install = installAt(folder, bundle, packageFolder);
