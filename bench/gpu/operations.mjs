@@ -36,7 +36,7 @@ const found = new Map();
 for (const model of models)
   for (const optimizer of optimizers)
     for (const loss of ['l1', 'l2', 'huber']) {
-      const options = { averages: 1, weighted: true, accumulates: true };
+      const options = { averages: 1, weighted: true, muon: optimizer.muon !== undefined };
       const shape = { graph: buildNetwork(model, model.size), batch: 8 };
       const network = makeNetwork(shape, true, options);
       const how = { loss, optimizer, training: true, ema: [0.99], accumulate: 2 };

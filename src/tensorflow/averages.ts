@@ -2,7 +2,7 @@
 import { averageRate } from '../contracts/device.js';
 import { add, multiply, subtract } from './calls.js';
 import { one, scalar } from './ops.js';
-import { averageName, STEP, type Store, type Variable } from './variables.js';
+import { averagePrefix, STEP, type Store, type Variable } from './variables.js';
 
 /** Moves each average towards the weights, e ← e − rate·(e − p), with the rate for the counted steps. */
 export function averageStep<V>(
@@ -17,8 +17,8 @@ export function averageStep<V>(
   ]);
   for (const [i, decay] of decays.entries()) {
     const rate = one(ops, 'Maximum', [warming, scalar(ops, 1 - decay)]);
-    for (const { name } of variables) {
-      const average = averageName(i, name);
+    for (const { name } of store.stored(variables)) {
+      const average = averagePrefix(i) + name;
       const distance = subtract(ops, store.read(average), store.read(name));
       store.subtract(average, multiply(ops, rate, distance));
     }
@@ -35,8 +35,8 @@ export function exchangeAverage<V>(
   index: number,
 ): void {
   const { ops } = store;
-  for (const { name } of variables) {
-    const average = averageName(index, name);
+  for (const { name } of store.stored(variables)) {
+    const average = averagePrefix(index) + name;
     const [own, other] = [store.read(name), store.read(average)];
     // Only once both are read.
     store.assign(name, ops.after(other, [own]));

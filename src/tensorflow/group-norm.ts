@@ -32,17 +32,16 @@ export function groupNorm<V>(tape: Tape<V>, x: V, affine: Affine<V>, of: Groups)
   return tape.record(y, (dy) => {
     const sums = pixels(ops, 'Sum', dy);
     const products = pixels(ops, 'Sum', multiply(ops, dy, centred));
+    const normal = by.vector(multiply(ops, by.groups(products), root));
     tape.give(offset, reduce(ops, 'Sum', sums, [0]));
-    const normal = multiply(ops, products, by.vector(by.spread(root)));
     tape.give(scale, reduce(ops, 'Sum', normal, [0]));
-    // dx = slope·dy − r·m₁ − r³·m₂·(x − mean), with the means m₁ of scale·dy and m₂ of scale·dy·(x − mean).
+    // dx = slope·dy − r·m₁ − r²·m₂·(x − mean), with the means m₁ of scale·dy and m₂ of scale·dy·(x − mean)·r.
     const m1 = by.groupMeans(multiply(ops, sums, scale));
-    const m2 = by.groupMeans(multiply(ops, products, scale));
-    const perPixel = scalar(ops, -1 / of.pixels);
-    const shift = multiply(ops, multiply(ops, root, m1), perPixel);
-    const cube = multiply(ops, multiply(ops, root, square(ops, root)), m2);
-    const tilt = by.image(by.spread(multiply(ops, cube, perPixel)));
-    const moved = add(ops, multiply(ops, centred, tilt), by.image(by.spread(shift)));
+    const m2 = by.groupMeans(multiply(ops, normal, scale));
+    const share = by.spread(multiply(ops, root, scalar(ops, -1 / of.pixels)));
+    const shift = by.image(multiply(ops, share, m1));
+    const tilt = by.image(multiply(ops, share, multiply(ops, root, m2)));
+    const moved = add(ops, multiply(ops, centred, tilt), shift);
     tape.give(x, add(ops, multiply(ops, dy, slope), moved));
   });
 }
@@ -53,9 +52,11 @@ const pixels = <V>(ops: Ops<V>, how: 'Sum' | 'Mean', x: V): V => reduce(ops, how
 /** Converts between values per channel and per group. */
 function grouped<V>(ops: Ops<V>, { batch, channels, groups }: Groups) {
   const each = channels / groups;
+  const split = (x: V) => reshape(ops, x, [batch, groups, each]);
   return {
-    /** [batch, channels] to the means of each group: [batch, groups, 1]. */
-    groupMeans: (x: V) => reduce(ops, 'Mean', reshape(ops, x, [batch, groups, each]), [2], true),
+    /** [batch, channels] to [batch, groups, channels/groups], and to the means of each group: [batch, groups, 1]. */
+    groups: split,
+    groupMeans: (x: V) => reduce(ops, 'Mean', split(x), [2], true),
     /** [batch, groups, 1] to [batch, groups, channels/groups]. */
     spread: (x: V) =>
       one(ops, 'BroadcastTo', [x, vector(ops, batch, groups, each)], { T: FLOAT, Tidx: INT32 }),

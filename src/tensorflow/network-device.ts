@@ -83,7 +83,7 @@ class TensorflowNetwork implements NetworkDevice {
     this.#network = makeNetwork({ graph, batch }, tensorflow.gpu, {
       averages: ema.length,
       weighted: training && (options.weighted ?? false),
-      accumulates: training && this.#accumulate > 1,
+      muon: optimizer.muon !== undefined,
     });
 
     const routines = networkRoutines(this.#network, {

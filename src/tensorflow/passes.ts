@@ -1,5 +1,7 @@
 /** A network's passes over its variables: prediction, and forward, loss and backward in training. */
 import type { Loss } from '../contracts/device.js';
+import type { Graph } from '../network/graph.js';
+import { matrixLayers } from '../network/matrix-layers.js';
 import { elements } from '../network/state.js';
 import {
   type Algorithm,
@@ -10,6 +12,7 @@ import {
   planConvolutions,
 } from './algorithm.js';
 import { type Statistics, towards } from './batch-norm.js';
+import type { Matrix } from './blocks.js';
 import { Fed, type Feed, predictionFeeds, trainingFeeds } from './feeds.js';
 import { forward } from './forward.js';
 import type { Filter } from './layers.js';
@@ -33,14 +36,24 @@ export interface Network extends NetworkShape {
 export function makeNetwork(
   { graph, batch }: NetworkShape,
   gpu: boolean,
-  { averages = 0, weighted = false, accumulates = false } = {},
+  { averages = 0, weighted = false, muon = false } = {},
 ): Network {
   const shape = { graph, batch };
   const prediction = planConvolutions(shape, 'prediction', gpu);
   const training = planConvolutions(shape, 'training', gpu);
-  const variables = networkVariables(graph, prediction, { averages, accumulates });
+  const matrices = muon ? matricesOf(graph) : new Map<string, Matrix>();
+  const variables = networkVariables(graph, { prediction, averages, matrices, gpu });
   const feeds = { prediction: predictionFeeds(shape), training: trainingFeeds(shape, weighted) };
   return { ...shape, gpu, prediction, training, variables, feeds };
+}
+
+/** The weights that Muon updates, by name. */
+function matricesOf(graph: Graph): ReadonlyMap<string, Matrix> {
+  const names = matrixLayers(graph);
+  const layers = graph.layers.filter(({ name }) => names.has(name));
+  return new Map(
+    layers.map(({ name, kind }) => [`${name}.weight`, { transposed: kind === 'convTranspose' }]),
+  );
 }
 
 /** Weight of the batch in a running statistic: PyTorch's `momentum`. */

@@ -1,5 +1,5 @@
 /** Operations without weights, with TensorFlow's operations, each with its gradient. Images are f32 NHWC, vectors [batch, channels]. */
-import { add, join, multiply, reshape, split, subtract } from './calls.js';
+import { add, join, multiply, reshape, split } from './calls.js';
 import { bool, FLOAT, INT32, ints, type Ops, one, scalar, string, vector } from './ops.js';
 import type { Tape } from './tape.js';
 
@@ -9,14 +9,12 @@ export function relu<V>(tape: Tape<V>, x: V): V {
   return tape.record(y, (dy) => tape.give(x, one(ops, 'ReluGrad', [dy, y])));
 }
 
-/** y = x·σ(x), whose derivative is σ + y·(1 − σ): the backward pass does not read x. */
+/** y = x·σ(x), computed by SoftplusGrad: g·σ(x) with g = x. Its derivative is σ + x·σ·(1 − σ), which reads no y. */
 export function silu<V>(tape: Tape<V>, x: V): V {
   const { ops } = tape;
-  const sigmoid = one(ops, 'Sigmoid', [x]);
-  const y = multiply(ops, x, sigmoid);
-  return tape.record(y, (dy) => {
-    const rest = subtract(ops, scalar(ops, 1), sigmoid);
-    const slope = add(ops, sigmoid, multiply(ops, y, rest));
+  return tape.record(one(ops, 'SoftplusGrad', [x, x]), (dy) => {
+    const sigmoid = one(ops, 'Sigmoid', [ops.after(x, [dy])]);
+    const slope = add(ops, sigmoid, one(ops, 'SigmoidGrad', [sigmoid, x]));
     tape.give(x, multiply(ops, dy, slope));
   });
 }

@@ -3,13 +3,13 @@
  * gradients, the whole training step, and importing and exporting state.
  */
 import type { Loss, Optimizer } from '../contracts/device.js';
-import { matrixLayers } from '../network/matrix-layers.js';
-import { adamStep, type Matrix } from './adam.js';
+import { adamStep } from './adam.js';
 import { averageStep, exchangeAverage } from './averages.js';
+import type { Block } from './blocks.js';
 import { add, multiply } from './calls.js';
 import { FLOAT, INT32, type Ops, one, type Routine, scalar, vector } from './ops.js';
 import { type Network, predict, prepare, type TrainingPass, trainingPass } from './passes.js';
-import { RATE, Store, sumName, type Variable } from './variables.js';
+import { RATE, Store, SUM, type Variable } from './variables.js';
 
 export type RoutineName =
   | 'predict-running'
@@ -112,8 +112,9 @@ function trainings(network: Network, options: RoutineOptions): Routines {
       body: (ops, fed) => {
         const store = new Store(ops, network.variables);
         const pass = trainingPass(network, store, loss, fed);
-        const gradient = accumulate > 1 ? summed(store, pass, accumulate) : pass.gradient;
-        adamStep(store, optimizer, parameters, matricesOf(network), gradient);
+        const own = gradients(store, pass);
+        const gradient = accumulate > 1 ? summed(store, own, accumulate) : own;
+        adamStep(store, optimizer, network.variables.blocks, gradient);
         return [pass.loss, pass.images];
       },
     },
@@ -148,9 +149,10 @@ function partRoutines(network: Network, { loss, accumulate }: RoutineOptions): R
       const store = new Store(ops, network.variables);
       const pass = trainingPass(network, store, loss, fed);
       const share = scalar(ops, 1 / accumulate);
-      for (const { name } of network.variables.parameters) {
-        const own = multiply(ops, pass.gradient(name), share);
-        const sum = sumName(name);
+      const gradient = gradients(store, pass);
+      for (const block of network.variables.blocks) {
+        const own = multiply(ops, gradient(block), share);
+        const sum = SUM + block.name;
         store.assign(sum, first ? own : add(ops, store.read(sum), own));
       }
       return [pass.loss, pass.images];
@@ -159,31 +161,32 @@ function partRoutines(network: Network, { loss, accumulate }: RoutineOptions): R
   return { 'train-first': part(true), 'train-next': part(false) };
 }
 
+/** The gradient of each block. */
+function gradients<V>(store: Store<V>, { gradient }: TrainingPass<V>): (block: Block) => V {
+  return once((block) => store.pack(block, ({ name }) => gradient(name)));
+}
+
 /** Adds the last batch's gradients to those of the others in the step. */
 function summed<V>(
   store: Store<V>,
-  { gradient }: TrainingPass<V>,
+  gradient: (block: Block) => V,
   accumulate: number,
-): (name: string) => V {
+): (block: Block) => V {
   const { ops } = store;
   const share = scalar(ops, 1 / accumulate);
-  const sums = new Map<string, V>();
-  return (name) => {
-    const known = sums.get(name);
-    if (known !== undefined) return known;
-    const sum = add(ops, store.read(sumName(name)), multiply(ops, gradient(name), share));
-    sums.set(name, sum);
-    return sum;
-  };
+  return once((block) =>
+    add(ops, store.read(SUM + block.name), multiply(ops, gradient(block), share)),
+  );
 }
 
-/** The weights that Muon updates, by name. */
-function matricesOf({ graph }: Network): ReadonlyMap<string, Matrix> {
-  const names = matrixLayers(graph);
-  const layers = graph.layers.filter(({ name }) => names.has(name));
-  return new Map(
-    layers.map(({ name, kind }) => [`${name}.weight`, { transposed: kind === 'convTranspose' }]),
-  );
+/** Computes each block's value when it is first needed, and keeps it. */
+function once<V>(value: (block: Block) => V): (block: Block) => V {
+  const known = new Map<Block, V>();
+  return (block) => {
+    const kept = known.get(block) ?? value(block);
+    known.set(block, kept);
+    return kept;
+  };
 }
 
 /** A routine that assigns its inputs, in PyTorch's layouts. → nothing */
@@ -191,9 +194,7 @@ const importing = ({ variables }: Network, list: readonly Variable[]): Routine =
   inputs: list,
   body: <V>(ops: Ops<V>, inputs: readonly V[]) => {
     const store = new Store(ops, variables);
-    list.forEach((variable, i) => {
-      store.takeIn(variable, inputs[i]!);
-    });
+    store.takeIn(list, inputs);
     return [];
   },
 });
@@ -203,7 +204,7 @@ const resetting = ({ variables }: Network, list: readonly Variable[]): Routine =
   inputs: [],
   body: (ops) => {
     const store = new Store(ops, variables);
-    for (const { name, kept } of list) {
+    for (const { name, kept } of store.stored(list)) {
       const attributes = { T: FLOAT, index_type: INT32 };
       store.assign(name, one(ops, 'Fill', [vector(ops, ...kept), scalar(ops, 0)], attributes));
     }

@@ -4,8 +4,10 @@
  */
 import type { Graph } from '../network/graph.js';
 import { parameters as parameterSpecs, stateShapes } from '../network/parameters.js';
+import { elements } from '../network/state.js';
 import type { ConvNode, ConvolutionPlan } from './algorithm.js';
-import { permute } from './calls.js';
+import { type Block, type Matrix, packBlocks, type Stored } from './blocks.js';
+import { join, permute, reshape, split } from './calls.js';
 import type { Lowering } from './lowering.js';
 import { assign, assignSub, type Ops, one, read } from './ops.js';
 
@@ -23,12 +25,12 @@ export interface Variable {
 export interface NetworkVariables {
   /** Weights and biases. */
   readonly parameters: readonly Variable[];
+  /** How these are stored, and their moments, sums and averages as well, under the names with those prefixes. */
+  readonly blocks: readonly Block[];
   /** Running means and variances. */
   readonly statistics: readonly Variable[];
   /** Adam's step count, then all first moments, then all second moments. */
   readonly optimizer: readonly Variable[];
-  /** Sums of the gradients of a step's batches, if it has several. */
-  readonly sums: readonly Variable[];
   /** Averages of the weights and statistics, one list per decay. */
   readonly averages: readonly (readonly Variable[])[];
   /** Convolution weights in the form for prediction, if it differs. */
@@ -43,39 +45,46 @@ export const preparedName = ({ layer }: ConvNode, { tile }: Lowering): string =>
 export const RATE: Variable = { name: 'adam/rate', shape: [], kept: [] };
 export const STEP: Variable = { name: 'adam/step', shape: [], kept: [] };
 
-/** `prediction` determines which weights have another form. */
+export interface VariableOptions {
+  /** Determines which weights have another form. */
+  readonly prediction?: ConvolutionPlan;
+  /** Number of averages. */
+  readonly averages?: number;
+  /** The weights that Muon updates, by name. */
+  readonly matrices?: ReadonlyMap<string, Matrix>;
+  readonly gpu?: boolean;
+}
+
 export function networkVariables(
   graph: Graph,
-  prediction: ConvolutionPlan = new Map(),
-  { averages = 0, accumulates = false } = {},
+  { prediction = new Map(), averages = 0, matrices = new Map(), gpu = false }: VariableOptions = {},
 ): NetworkVariables {
   const parameters = parameterSpecs(graph).map(({ name, shape }) => variable(name, shape));
   const statistics = [...stateShapes(graph)]
     .filter(([name]) => /\.running_(mean|var)$/.test(name))
     .map(([name, shape]) => variable(name, shape));
-  const moments = (which: 'm' | 'v') =>
-    parameters.map((p) => ({ ...p, name: `adam/${which}/${p.name}` }));
   const prepared = [...prediction].flatMap(([node, algorithm]) => {
     if ('direct' in algorithm) return [];
     const { points, pixels, inputs, outputs } = algorithm.lowered;
     const shape = [points, pixels * inputs, outputs];
     return [variable(preparedName(node, algorithm.lowered), shape)];
   });
-  const optimizer = [STEP, ...moments('m'), ...moments('v')];
-  const average = (i: number) =>
-    [...parameters, ...statistics].map((v) => ({ ...v, name: averageName(i, v.name) }));
   return {
-    ...{ parameters, statistics, optimizer, prepared },
-    sums: accumulates ? parameters.map((p) => ({ ...p, name: sumName(p.name) })) : [],
-    averages: Array.from({ length: averages }, (_, i) => average(i)),
+    ...{ parameters, statistics, prepared },
+    blocks: packBlocks(parameters, matrices, gpu),
+    optimizer: [STEP, ...withPrefix(MOMENT.m, parameters), ...withPrefix(MOMENT.v, parameters)],
+    averages: Array.from({ length: averages }, (_, i) =>
+      withPrefix(averagePrefix(i), [...parameters, ...statistics]),
+    ),
   };
 }
 
-/** The name of a gradient's sum. */
-export const sumName = (name: string): string => `sum/${name}`;
+/** Prefixes of what belongs to a parameter: Adam's moments, and the sum of the gradients of a step's batches. */
+export const MOMENT = { m: 'adam/m/', v: 'adam/v/' };
+export const SUM = 'sum/';
 
-/** The name of a weight's average. */
-export const averageName = (index: number, name: string): string => `average/${index}/${name}`;
+/** The prefix of an average of the weights. */
+export const averagePrefix = (index: number): string => `average/${index}/`;
 
 /** OIHW to HWIO, and IOHW to [kernel, kernel, out, in]; and back. */
 const INWARD = [2, 3, 1, 0];
@@ -89,33 +98,43 @@ const variable = (name: string, shape: readonly number[]): Variable => ({
   kept: isImageKernel(shape) ? INWARD.map((axis) => shape[axis]!) : shape,
 });
 
-/** The variables of one machine, by name. */
+/** The variables of one machine. */
 export class Store<V> {
   readonly ops: Ops<V>;
-  readonly #shapes: ReadonlyMap<string, readonly number[]>;
+  /** By the name of each variable that it holds. */
+  readonly #stored = new Map<string, Stored>();
+  /** By its own name. */
+  readonly #shapes = new Map<string, readonly number[]>();
+  /** The values that were read from packed ones. */
+  readonly #read = new Map<string, V>();
 
   constructor(ops: Ops<V>, variables: NetworkVariables) {
-    const { parameters, statistics, optimizer, prepared, averages, sums } = variables;
+    const { blocks, statistics, prepared, averages } = variables;
+    const alone = statistics.map(single);
     this.ops = ops;
-    const all = [
-      ...parameters,
-      ...statistics,
-      ...optimizer,
-      ...prepared,
-      ...averages.flat(),
-      ...sums,
-      RATE,
-    ];
-    this.#shapes = new Map(all.map(({ name, kept }) => [name, kept]));
+    this.#add([STEP, RATE, ...prepared].map(single));
+    this.#add(alone);
+    for (const prefix of ['', ...Object.values(MOMENT), SUM]) this.#add(blocks, prefix);
+    for (const i of averages.keys()) this.#add([...blocks, ...alone], averagePrefix(i));
   }
 
-  /** The resource that an operation updates in place. */
+  #add(list: readonly Stored[], prefix = ''): void {
+    for (const each of list) {
+      const members = withPrefix(prefix, each.members);
+      const stored = { name: prefix + each.name, kept: each.kept, members };
+      this.#shapes.set(stored.name, stored.kept);
+      for (const { name } of members) this.#stored.set(name, stored);
+    }
+  }
+
+  /** What stores these variables, each once. */
+  stored(list: readonly Variable[]): Stored[] {
+    return [...new Set(list.map(({ name }) => this.#stored.get(name)!))];
+  }
+
+  /** The resource that an operation updates in place; this and what changes it take the name of what is stored. */
   handle(name: string): V {
     return this.ops.variable(name, this.#shapes.get(name)!);
-  }
-
-  read(name: string): V {
-    return read(this.ops, this.handle(name));
   }
 
   assign(name: string, value: V): void {
@@ -126,10 +145,39 @@ export class Store<V> {
     assignSub(this.ops, this.handle(name), value);
   }
 
-  /** Imports a value in PyTorch's layout. Always copies: the value fed may be the caller's own memory. */
-  takeIn({ name, shape }: Variable, value: V): void {
-    const kept = isImageKernel(shape) ? permute(this.ops, value, INWARD) : value;
-    this.assign(name, one(this.ops, 'DeepCopy', [kept]));
+  /** The value of a variable, or of all that are packed. */
+  read(name: string): V {
+    if (this.#shapes.has(name)) return read(this.ops, this.handle(name));
+    if (!this.#read.has(name)) this.#unpack(this.#stored.get(name)!);
+    return this.#read.get(name)!;
+  }
+
+  #unpack({ name, members }: Stored): void {
+    const lengths = members.map(({ kept }) => elements(kept));
+    for (const [i, part] of split(this.ops, this.read(name), lengths, 0).entries()) {
+      const member = members[i]!;
+      this.#read.set(member.name, reshape(this.ops, part, member.kept));
+    }
+  }
+
+  /** What is to be stored, from its members. */
+  pack({ members }: Stored, value: (member: Variable) => V): V {
+    if (members.length === 1) return value(members[0]!);
+    const { ops } = this;
+    return join(
+      ops,
+      members.map((member) => reshape(ops, value(member), [-1])),
+      0,
+    );
+  }
+
+  /** Imports values in PyTorch's layouts. Always copies: the value fed may be the caller's own memory. */
+  takeIn(list: readonly Variable[], values: readonly V[]): void {
+    const fed = new Map(list.map(({ name }, i) => [name, values[i]!]));
+    const inward = ({ name, shape }: Variable) =>
+      isImageKernel(shape) ? permute(this.ops, fed.get(name)!, INWARD) : fed.get(name)!;
+    for (const stored of this.stored(list))
+      this.assign(stored.name, one(this.ops, 'DeepCopy', [this.pack(stored, inward)]));
   }
 
   /** Exports a value stored like this variable, in PyTorch's layout. */
@@ -137,3 +185,12 @@ export class Store<V> {
     return isImageKernel(shape) ? permute(this.ops, value, OUTWARD) : value;
   }
 }
+
+const single = (variable: Variable): Stored => ({
+  name: variable.name,
+  kept: variable.kept,
+  members: [variable],
+});
+
+const withPrefix = (prefix: string, list: readonly Variable[]): Variable[] =>
+  list.map((variable) => ({ ...variable, name: prefix + variable.name }));

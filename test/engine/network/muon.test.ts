@@ -17,34 +17,46 @@ import { sameState } from '../../helpers/unet.js';
 const random = new CounterRandom(6);
 const [SIZE, BATCH] = [8, 2];
 
-/** Matrices of all kinds and forms: more inputs, more outputs, padded, more than a block of 64 columns, transposed. */
+/**
+ * Matrices of all kinds and forms: more inputs, more outputs, padded, more than a block of 64 columns, transposed, and small ones of one
+ * shape, which TensorFlow updates at once.
+ */
 function shapes(): Graph {
   const g = new GraphBuilder(SIZE, 3);
   const embed = g.declare.linear('embed', 8, 12);
   const time = g.declare.linear('time', 12, 20);
+  const again = g.declare.linear('again', 12, 20);
   const first = g.declare.conv('first', 3, 20, 3);
   const half = { stride: 2, padding: [1, 1] } as const;
   const down = g.declare.conv('down', 20, 84, 4, half);
   const wide = g.declare.conv('wide', 84, 136, 1);
   const narrow = g.declare.conv('narrow', 136, 12, 3);
+  const twice = [1, 2].map((i) => ({
+    shrink: g.declare.conv(`shrink${i}`, 12, 12, 4, half),
+    raise: g.declare.convTranspose(`raise${i}`, 12, 12, 4, half),
+  }));
   const up = g.declare.convTranspose('up', 12, 28, 4, half);
   const last = g.declare.conv('last', 28, 3, 3);
   const sinusoid = g.sinusoid('time', 8, { order: 'sin-cos', shift: 1, divide: 'before' });
-  const vector = g.silu(g.linear(time, g.silu(g.linear(embed, sinusoid))));
-  let h = g.add(g.conv(first, g.image()), vector);
-  h = g.silu(g.conv(wide, g.silu(g.conv(down, h))));
-  return g.build(g.conv(last, g.silu(g.conv(up, g.silu(g.conv(narrow, h))))));
+  const embedded = g.silu(g.linear(embed, sinusoid));
+  let h = g.add(g.conv(first, g.image()), g.silu(g.linear(time, embedded)));
+  h = g.add(h, g.silu(g.linear(again, embedded)));
+  h = g.silu(g.conv(narrow, g.silu(g.conv(wide, g.silu(g.conv(down, h))))));
+  for (const { shrink, raise } of twice) h = g.add(h, g.conv(raise, g.silu(g.conv(shrink, h))));
+  return g.build(g.conv(last, g.silu(g.conv(up, h))));
 }
 
 const GRAPH = shapes();
-const MATRICES = ['time', 'down', 'wide', 'narrow', 'up'].map((name) => `${name}.weight`);
+const PAIRS = ['time', 'again', 'shrink1', 'shrink2', 'raise1', 'raise2'];
+const LAYERS = ['down', 'wide', 'narrow', 'up', ...PAIRS];
+const MATRICES = LAYERS.map((name) => `${name}.weight`);
 const START = initialState(GRAPH, random);
 const draw = (n: number) => random.normals(PURPOSE.bench, n, 0, BATCH * SIZE * SIZE * 3);
 const [INPUT, NOISE] = [{ xt: draw(1), t: Int32Array.of(3, 7) }, draw(2)];
 const MUON = { momentum: 0.95, ratio: 20 };
 
 test('Muon updates all matrices except the first and last convolution and the embeddings', (t) => {
-  t.deepEqual([...matrixLayers(GRAPH)].sort(), ['down', 'narrow', 'time', 'up', 'wide']);
+  t.deepEqual([...matrixLayers(GRAPH)].sort(), [...LAYERS].sort());
   const others = (preset: keyof typeof PRESETS) => {
     const graph = buildNetwork(PRESETS[preset].model);
     const kinds = ['conv', 'convTranspose', 'linear'];
