@@ -18,6 +18,9 @@ export class RunError extends Error {
 /** A training step could not be taken because of other machines: the trainer is as it was after the step before. */
 export class StepNotTaken extends RunError {}
 
+/** An image that could be read when the run began no longer can. */
+export class ImageLost extends RunError {}
+
 /** A worker or the WebAssembly module failed; the message names worker and kernel, `cause` has the reason. */
 export class EngineError extends RunError {
   override readonly name = 'EngineError';

@@ -39,6 +39,12 @@ export interface BatchOptions {
   readonly labelDropout?: number;
 }
 
+/** The length of a run: steps, or epochs if they are null. */
+interface RunLength {
+  readonly steps: number | null;
+  readonly epochs: number | null;
+}
+
 /**
  * The batches of a run. An epoch is a seeded permutation of the images cut into ⌊count/batch⌋ steps; the
  * images left over are part of the next epoch's permutation.
@@ -60,6 +66,11 @@ export class BatchPlan {
     this.stepsPerEpoch = Math.floor(count / batch);
     this.#options = options;
     this.#random = new CounterRandom(seed);
+  }
+
+  /** Steps of a run that is this long. */
+  total({ steps, epochs }: RunLength): number {
+    return steps ?? epochs! * this.stepsPerEpoch;
   }
 
   /** The epoch of a step. */

@@ -1,5 +1,5 @@
 /** A data set that exceeds its budget: images are decoded on request, or just before. */
-import { RunError } from '../errors.js';
+import { ImageLost } from '../errors.js';
 import type { About, Dataset } from './dataset.js';
 import { imageBytes } from './decode.js';
 import type { DecodePool } from './decode-pool.js';
@@ -87,7 +87,7 @@ export class StreamedDataset implements Dataset {
     const [failure] = failures;
     if (!failure) return new Uint8Array(pixels);
     const label = this.#source.label(item(failure.item));
-    throw new RunError(`${label}: ${failure.reason}; it could be read when the run began`);
+    throw new ImageLost(`${label}: ${failure.reason}; it could be read when the run began`);
   }
 }
 

@@ -5,7 +5,7 @@ import { imagesOfStep } from '../config/replicas.js';
 import type { TrainBatch, Trainer } from '../contracts/trainer.js';
 import type { BatchPlan } from '../data/batches.js';
 import type { TrainingData } from '../data/held-out.js';
-import { Interrupted, RunError, StepNotTaken } from '../errors.js';
+import { ImageLost, Interrupted, RunError, StepNotTaken } from '../errors.js';
 import { shellWord } from '../shell-word.js';
 import { plural } from '../units.js';
 import { PaceReport } from './header.js';
@@ -76,7 +76,7 @@ export class Run {
     this.plan = plan;
     this.begin = begin;
     const { training } = config;
-    this.total = Math.max(begin.taken, training.steps ?? training.epochs! * plan.stepsPerEpoch);
+    this.total = Math.max(begin.taken, plan.total(training));
     this.until = Math.min(stage.until, this.total);
     this.rounds = new Rounds(training.syncEvery, this.total);
     this.guideStep = this.guideStepWithinRounds();
@@ -129,13 +129,17 @@ export class Run {
     const next: Promise<ReadBatch>[] = taken < until ? [this.read(taken)] : [];
     for (let step = taken; step < until; step++) {
       const begun = performance.now();
-      const { epoch, batch } = await next.shift()!;
+      const { epoch, batch } = await next
+        .shift()!
+        .catch((error: unknown) => this.cease(error, step));
       while (next.length < Math.min(depth, until - step - 1))
         next.push(this.read(step + 1 + next.length));
       const running = this.take(batch, next[0]);
-      const [{ loss, losses, ms, milliseconds }] = await Promise.all([running, ...next]).catch(
-        (error: unknown) => this.cease(error, step),
-      );
+      // A batch that cannot be read fails where its own step begins: this one counts.
+      const [{ loss, losses, ms, milliseconds }] = await Promise.all([
+        running,
+        Promise.allSettled(next),
+      ]).catch((error: unknown) => this.cease(error, step));
       const done = step + 1;
       if (!Number.isFinite(loss)) throw outputs.diverged(done, `the loss is ${loss}`);
       const imagesPerSecond = (1000 * images) / (milliseconds ?? performance.now() - begun);
@@ -154,7 +158,8 @@ export class Run {
 
   /** Takes a step, and lets the trainer prepare the batch of the one after it. */
   private async take(batch: TrainBatch, after: Promise<ReadBatch> | undefined) {
-    if (after) this.trainer.prepare?.((await after).batch);
+    const read = await after?.catch(() => undefined);
+    if (read) this.trainer.prepare?.(read.batch);
     return this.trainer.step(batch);
   }
 
@@ -181,8 +186,12 @@ export class Run {
     if (guideStep !== null && guideStep <= step && guideStep > rounds.beginOf(step))
       await outputs.keepGuide(step);
     if (rounds.reaches(saveEvery, step) && step < this.until) await outputs.save(step, epoch);
-    if (this.endsEpoch(step)) await outputs.measure(step, epoch);
+    if (this.endsEpoch(step)) await this.measure(step, epoch);
     if (this.samplesAt(step)) await outputs.sample(step);
+  }
+
+  private async measure(step: number, epoch: number): Promise<void> {
+    await this.outputs.measure(step, epoch).catch((error: unknown) => this.cease(error, step));
   }
 
   /** Whoever waits for the step has it; an interruption ends the run. */
@@ -194,11 +203,15 @@ export class Run {
       await this.stop(step, epoch);
   }
 
-  /** Ends a run that was interrupted while it waited for others, or lost them. @throws Interrupted once the state is saved; else the error */
+  /**
+   * Ends a run that was interrupted while it waited for others, or lost them or an image.
+   * @throws Interrupted once the state is saved; else the error
+   */
   private async cease(error: unknown, taken: number): Promise<never> {
     const epoch = this.plan.epochOf(Math.max(0, taken - 1));
     if (error instanceof Interrupted) return this.stop(taken, epoch);
-    if (!(error instanceof StepNotTaken) || taken === this.begin.taken) throw error;
+    const keeps = error instanceof StepNotTaken || error instanceof ImageLost;
+    if (!keeps || taken === this.begin.taken) throw error;
     const { outputs, options } = this;
     if (outputs.saved?.step !== taken) await outputs.save(taken, epoch);
     const to = howToContinue(options);
@@ -217,7 +230,8 @@ export class Run {
       replicas.endRound();
       this.endedLate = true;
     }
-    if (outputs.heldOutLoss === null && this.endsEpoch(taken)) await outputs.measure(taken, epoch);
+    const measures = this.endsEpoch(taken) || taken === this.total;
+    if (outputs.heldOutLoss === null && measures) await outputs.measure(taken, epoch);
     if (this.samplesAt(taken) && !(await outputs.hasSamples(taken))) await outputs.sample(taken);
     if (outputs.cutShort) await this.stop(taken, epoch);
   }
@@ -238,7 +252,7 @@ export class Run {
     const epoch = this.plan.epochOf(step - 1);
     const isLast = step === this.total;
     const { outputs } = this;
-    if (isLast && !this.endsEpoch(step)) await outputs.measure(step, epoch);
+    if (isLast && !this.endsEpoch(step)) await this.measure(step, epoch);
     if (outputs.cutShort) await this.stop(step, epoch);
     await outputs.save(step, epoch);
   }

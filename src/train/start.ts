@@ -1,5 +1,7 @@
 import type { RunConfig } from '../config/config.js';
+import { readRunIn } from '../config/read.js';
 import type { Trainer } from '../contracts/trainer.js';
+import type { BatchPlan } from '../data/batches.js';
 import { GIVEN } from '../data/given.js';
 import { CounterRandom } from '../diffusion/random.js';
 import { UsageError } from '../errors.js';
@@ -68,13 +70,14 @@ export async function checkInit({ resume, config }: TrainOptions): Promise<void>
 /**
  * Gives the trainer its weights (from a checkpoint, from a file, or fresh) and prepares the run's folder.
  * @param data the training data
- * @throws UsageError for weights of another model; then the folder is unchanged.
+ * @throws UsageError for weights of another model, or if more steps are taken than now asked for; then the folder is unchanged.
  */
 export async function start(
   options: TrainOptions,
   config: RunConfig,
   trainer: Trainer,
   data: DataState,
+  plan: BatchPlan,
   hold: Hold,
   onEvent: (event: TrainEvent) => void,
 ): Promise<Start> {
@@ -99,10 +102,29 @@ export async function start(
     onEvent({ kind: 'note', text: `${out} has no checkpoint yet; starting at step 0` });
     await begin(config, trainer, onEvent);
   }
+  await checkLength(out, config, plan, taken);
   const log = await cutBack(paths.metrics, taken);
   await cutBackEvents(paths.events, taken);
   await writeConfig(paths, json);
   return { taken, checkpoint, log, data, hold };
+}
+
+/** @throws UsageError for another length than the run has, if it is shorter than what is taken: the run would seem to be complete */
+async function checkLength(
+  out: string,
+  { training }: RunConfig,
+  plan: BatchPlan,
+  taken: number,
+): Promise<void> {
+  if (taken <= plan.total(training)) return;
+  const { steps, epochs } = (await readRunIn(out)).training;
+  if (steps === training.steps && epochs === training.epochs) return;
+  const has = `the run in ${out} has taken ${plural(taken, 'step')}`;
+  throw new UsageError(
+    training.steps !== null
+      ? `--steps: ${has}, and this is the total: expected at least ${taken}, got ${training.steps}`
+      : `--epochs: ${has}, and this is the total: expected at least ${Math.ceil(taken / plan.stepsPerEpoch)}, got ${training.epochs}`,
+  );
 }
 
 /**

@@ -189,7 +189,7 @@ async function trainStage(
     const plan = planOf(config, data.train);
     signal?.throwIfAborted();
     if (connection) {
-      const steps = config.training.steps ?? config.training.epochs! * plan.stepsPerEpoch;
+      const steps = plan.total(config.training);
       const whole = { ...staged, training: { ...staged.training, steps } };
       const rounds = new Rounds(config.training.syncEvery, steps);
       const until = Math.min(stage.until, steps);
@@ -206,7 +206,7 @@ async function trainStage(
       trainer = await askWorkers(own, about);
     }
     const state = await dataState(listed, count);
-    const begin = await start(options, config, trainer, state, hold, onEvent);
+    const begin = await start(options, config, trainer, state, plan, hold, onEvent);
     return await new Run(options, config, trainer, data, plan, begin, stage, afterStep).go();
   } catch (error) {
     if (!signal?.aborted || error !== signal.reason) throw error;

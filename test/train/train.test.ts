@@ -121,6 +121,25 @@ test('a resume of a finished run does nothing and says so', async (t) => {
   t.deepEqual(bytes(options.out, 7), before);
 });
 
+test('a resume with fewer steps than are taken is refused, and the run keeps its length', async (t) => {
+  const { options } = await prepared(t);
+  await train(options);
+  const config = readFileSync(join(options.out, 'config.json'));
+  const { training } = options.config;
+  const refused = async (length: { steps: number | null; epochs: number | null }) => {
+    const shorter = { ...options.config, training: { ...training, ...length } };
+    const again = train({ ...options, config: shorter, resume: true });
+    const { message } = await t.throwsAsync(again, { instanceOf: UsageError });
+    return message;
+  };
+  const taken = /: the run in .* has taken 7 steps, and this is the total: expected at least /;
+  const fewer = await refused({ steps: 6, epochs: null });
+  t.regex(fewer, new RegExp(`^--steps${taken.source}7, got 6$`));
+  const shorter = await refused({ steps: null, epochs: 1 });
+  t.regex(shorter, new RegExp(`^--epochs${taken.source}2, got 1$`));
+  t.deepEqual(readFileSync(join(options.out, 'config.json')), config);
+});
+
 test('a resume with the other build continues, with a note that bits may differ', async (t) => {
   const { options } = await prepared(t);
   await train(options);
