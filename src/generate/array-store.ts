@@ -5,6 +5,7 @@ import {
   asRunError,
   LARGEST_CALL,
   remove,
+  sync,
   systemCode,
   writeAtomically,
   writeFully,
@@ -111,7 +112,7 @@ export class ArrayStore implements Store {
    */
   async finish(count: number): Promise<string> {
     await this.openPart();
-    await this.part!.sync();
+    await sync(this.part!);
     const range = { start: 0, end: count * this.each };
     const { labelOf } = this;
     const labels = labelOf && { count, of: labelOf };

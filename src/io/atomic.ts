@@ -2,8 +2,10 @@
  * Files that are either complete or absent: write under a temporary name in the same folder, sync, rename.
  * A crash at any byte leaves what was there before; a failure removes the temporary file.
  */
+import { fsync } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { promisify } from 'node:util';
 import { RunError } from '../errors.js';
 import { moveOver } from './rename.js';
 import { temporaryPath } from './temporary.js';
@@ -53,19 +55,23 @@ export async function writeSynced(
   const file = await open(path, 'wx');
   try {
     await fill(file);
-    await file.sync();
+    await sync(file);
   } finally {
     await file.close();
   }
 }
 
-/** How folders are opened, for tests. */
+/** Forces a file to disk. By its number: the handles of Yarn's Plug'n'Play, which replace Node's, cannot. */
+export const sync = ({ fd }: Pick<FileHandle, 'fd'>): Promise<void> => promisify(fsync)(fd);
+
+/** How folders are opened and forced to disk, for tests. */
 export interface Folders {
   readonly platform: NodeJS.Platform;
-  open(path: string): Promise<Pick<FileHandle, 'sync' | 'close'>>;
+  open(path: string): Promise<Pick<FileHandle, 'fd' | 'close'>>;
+  readonly sync: typeof sync;
 }
 
-const HERE: Folders = { platform: process.platform, open: (path) => open(path, 'r') };
+const HERE: Folders = { platform: process.platform, open: (path) => open(path, 'r'), sync };
 
 /** What file systems say that force no folders to disk, as some of other machines: there is nothing to be done. */
 const CANNOT: ReadonlySet<string | undefined> = new Set(['EINVAL', 'ENOSYS', 'ENOTSUP']);
@@ -75,7 +81,7 @@ export async function syncFolder(path: string, system = HERE): Promise<void> {
   if (system.platform === 'win32') return; // Windows cannot open folders; its renames are journalled.
   const folder = await system.open(path);
   try {
-    await folder.sync();
+    await system.sync(folder);
   } catch (error) {
     if (!CANNOT.has(systemCode(error))) throw error;
   } finally {

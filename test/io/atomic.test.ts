@@ -81,9 +81,9 @@ function folders(platform: NodeJS.Platform, code?: string) {
   };
   const open = async () => {
     done.opened++;
-    return { sync, close: async () => void done.closed++ };
+    return { fd: -1, close: async () => void done.closed++ };
   };
-  return { done, system: { platform, open } };
+  return { done, system: { platform, open, sync } };
 }
 
 test('a folder is synced to disk if the system supports it, and is not opened on Windows', async (t) => {
