@@ -12,6 +12,12 @@ const CONNECT = 10_000;
 /** Milliseconds after which the system checks whether the other end of a silent connection is still there. */
 const KEEP_ALIVE = 30_000;
 
+/**
+ * Milliseconds without an answer after which a connection is given up for a new one: the other end may have forgotten it, after another
+ * address or a tunnel that was restarted, of which TCP tells after a quarter of an hour. A chunk of a file at 70 KB/s takes as long.
+ */
+const GIVE_UP = 120_000;
+
 /** Milliseconds between two questions whether Redis answers, and of silence after which people are told. */
 const ASK = 2000;
 const SILENT = 15_000;
@@ -60,6 +66,8 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds to wait for a connection and the first answers. Default 12,000. */
   readonly patience?: number;
+  /** Milliseconds to wait for an answer before another connection is tried. Default 120,000. */
+  readonly giveUp?: number;
 }
 
 /**
@@ -69,7 +77,7 @@ export interface ConnectOptions {
 export async function connect(
   where: string,
   address: Address,
-  { onNote = () => {}, signal, patience = CONNECT + 2000 }: ConnectOptions = {},
+  { onNote = () => {}, signal, patience = CONNECT + 2000, giveUp }: ConnectOptions = {},
 ): Promise<Connection> {
   const { Client } = await import('./client.js');
   const options = redisOptions(address);
@@ -106,7 +114,7 @@ export async function connect(
     throw refusal(at, (await farewell(error, address)) ?? failure ?? error);
   }
   tellOfAbsence(redis, address, onNote);
-  const asking = tellOfSilence(redis, address, onNote);
+  const asking = tellOfSilence(redis, address, onNote, giveUp);
   const close = () => {
     clearInterval(asking);
     redis.disconnect();
@@ -270,24 +278,52 @@ function tellOfSilence(
   redis: Redis,
   { shown }: Address,
   onNote: (text: string) => void,
+  giveUp?: number,
 ): NodeJS.Timeout {
-  let asked: number | undefined;
   let told = false;
-  const answered = () => {
+  const onSilence = (milliseconds: number) => {
+    if (told || milliseconds <= SILENT) return;
+    told = true;
+    onNote(`${shown} has not answered for ${SILENT / 1000} s; waiting for it`);
+  };
+  const onAnswer = () => {
     if (told) onNote(`${shown} answers again`);
-    asked = undefined;
     told = false;
   };
-  const timer = setInterval(() => {
-    if (redis.status !== 'ready') return;
-    if (asked === undefined) {
-      asked = performance.now();
-      redis.ping().then(answered, answered);
-    } else if (!told && performance.now() - asked > SILENT) {
-      told = true;
-      onNote(`${shown} has not answered for ${SILENT / 1000} s; waiting for it`);
-    }
-  }, ASK);
+  return ask(redis, { giveUp, onSilence, onAnswer });
+}
+
+interface AskOptions {
+  readonly giveUp?: number | undefined;
+  readonly onSilence?: (milliseconds: number) => void;
+  readonly onAnswer?: () => void;
+}
+
+/** Asks regularly whether Redis answers, and replaces a connection on which it does not. */
+export function ask(
+  redis: Pick<Redis, 'status' | 'ping' | 'disconnect'>,
+  { giveUp = GIVE_UP, onSilence = () => {}, onAnswer = () => {} }: AskOptions = {},
+): NodeJS.Timeout {
+  let asked: number | undefined;
+  const answered = () => {
+    asked = undefined;
+    onAnswer();
+  };
+  const timer = setInterval(
+    () => {
+      if (redis.status !== 'ready') return;
+      const now = performance.now();
+      if (asked === undefined) {
+        asked = now;
+        redis.ping().then(answered, answered);
+      } else if (now - asked > giveUp) {
+        // Commands that are under way, this question too, are sent again by the next connection.
+        asked = now;
+        redis.disconnect(true);
+      } else onSilence(now - asked);
+    },
+    Math.min(ASK, giveUp),
+  );
   timer.unref();
   return timer;
 }
@@ -300,6 +336,10 @@ export const isOutOfMemory = (error: unknown): boolean =>
 export const memoryInWords = ({ used, most }: ServerInfo): string =>
   most === 0 ? `using ${bytes(used)}` : `using ${bytes(used)} of its maxmemory of ${bytes(most)}`;
 
+/** Whether Redis does not let this user do what its jobs need, in a script of BullMQ's or outside of one. */
+export const isForbidden = (error: unknown): boolean =>
+  error instanceof Error && /^NOPERM|can't run this command/.test(error.message);
+
 /** Redis's answer to a refused command in Haze's words; other errors unchanged. */
 export async function explained(
   { address, info, shut }: Connection,
@@ -307,8 +347,10 @@ export async function explained(
 ): Promise<unknown> {
   if (shut.aborted) return shut.reason;
   if (!(error instanceof Error) || error.name !== 'ReplyError') return error;
-  if (!isOutOfMemory(error))
-    return new RunError(`${address.shown}: ${error.message}`, { cause: error });
+  if (!isOutOfMemory(error)) {
+    const hint = isForbidden(error) ? '; ACL LOG on that Redis shows which it was' : '';
+    return new RunError(`${address.shown}: ${error.message}${hint}`, { cause: error });
+  }
   const memory = await info().then(memoryInWords, () => 'full');
   return new RunError(
     `${address.shown} is full, ${memory}; free some memory or raise maxmemory, and run the same command again`,

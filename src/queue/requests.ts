@@ -45,6 +45,8 @@ export class Requests<J, R> {
   private readonly open = new Map<string, Request<J, R>>();
   /** Jobs in the queue that nobody has finished or given up. */
   private readonly queued = new Set<string>();
+  /** Jobs whose results are taken, which may still be in the queue. */
+  private readonly taken = new Set<string>();
   private timer: NodeJS.Timeout | undefined;
   private looks = 0;
   private ended: unknown;
@@ -74,10 +76,8 @@ export class Requests<J, R> {
     const result = new Promise<R>((resolve, reject) => {
       this.open.set(id, { id, job, resolve, reject });
     });
-    // An earlier run may have left the result, or a failure.
-    await this.addWithRoom(this.open.get(id)!).catch((error: unknown) =>
-      this.settle(id, { error }),
-    );
+    // An earlier run may have left the result, or a failure. Whoever waits for the result waits for no answer of Redis.
+    this.addWithRoom(this.open.get(id)!).catch((error: unknown) => this.settle(id, { error }));
     return result;
   }
 
@@ -92,7 +92,7 @@ export class Requests<J, R> {
     this.ended = error;
     clearTimeout(this.timer);
     this.fail(error);
-    await Promise.allSettled([...this.queued].map((id) => this.queue.remove(id)));
+    await Promise.allSettled([...this.queued, ...this.taken].map((id) => this.queue.remove(id)));
   }
 
   private get kind(): Kind<J, R> {
@@ -124,6 +124,14 @@ export class Requests<J, R> {
     if (this.looks++ % LOOKS !== 0) return;
     await this.options.upkeep(this.failing);
     await Promise.all([...this.open.values()].map((request) => this.check(request)));
+    await Promise.all([...this.taken].map((id) => this.withdraw(id)));
+  }
+
+  /** Takes a job off the queue that is done: one whose worker was lost as soon as it had stored the result would be done again. */
+  private async withdraw(id: string): Promise<void> {
+    // A job that a worker holds stays; it may be about to report that it is done.
+    if ((await this.queue.getJobState(id)) === 'unknown' || (await this.queue.remove(id)) === 1)
+      this.taken.delete(id);
   }
 
   /** Takes results that have arrived. */
@@ -182,6 +190,8 @@ export class Requests<J, R> {
     // A job that failed for an earlier run, or lost its result, is tried again.
     const state = await this.queue.getJobState(id);
     if (state === 'failed' || state === 'completed') await this.queue.remove(id);
+    if (this.ended) throw this.ended;
+    this.taken.delete(id);
     this.queued.add(id);
     await this.queue.add(this.kind.name, job, { jobId: id });
   }
@@ -195,7 +205,7 @@ export class Requests<J, R> {
     if (!request) return;
     this.open.delete(id);
     if ('result' in outcome) {
-      this.queued.delete(id);
+      if (this.queued.delete(id)) this.taken.add(id);
       request.resolve(outcome.result);
     } else void explained(this.options.connection, outcome.error).then(request.reject);
   }

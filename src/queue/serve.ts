@@ -1,18 +1,26 @@
 /** A worker: takes jobs of its build, one per lane of each kind, until it is stopped. */
 import type { Job, Queue, Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
 import { RunError, UsageError } from '../errors.js';
 import { printable } from '../printable.js';
 import { leave, processName, SIGN, sign } from './board.js';
 import { queueOf } from './build.js';
 import { Complaints } from './complaints.js';
-import { type Connection, explained, isOutOfMemory, redisOptions } from './connect.js';
+import {
+  ask,
+  type Connection,
+  explained,
+  isForbidden,
+  isOutOfMemory,
+  redisOptions,
+} from './connect.js';
 import { PREFIX } from './keys.js';
 import type { Kind } from './kinds.js';
 import { Hopeless, type Maker } from './maker.js';
 import { emptyBroken, isEmptied, openQueue, tidy, useBuild } from './queues.js';
 import { RETRY, untilRoom } from './room.js';
 import { Tally } from './tally.js';
-import { aborted, every, within } from './waiting.js';
+import { aborted, every, finishes, within } from './waiting.js';
 
 export interface ServeOptions {
   readonly build: string;
@@ -40,6 +48,8 @@ interface Common {
   readonly tally: Tally;
   readonly complaints: Complaints;
   readonly name: string;
+  /** Ends the worker: no job can be done. */
+  readonly giveUp: (error: Error) => void;
 }
 
 /** Serves one kind of job until the signal is aborted. */
@@ -77,15 +87,20 @@ export async function serve(
 ): Promise<Tally> {
   const { redis } = connection;
   const complaints = new Complaints(connection, (text) => options.onEvent({ kind: 'note', text }));
-  const common = { connection, options, complaints, tally: new Tally(), name: processName() };
+  const hopeless = new AbortController();
+  const common = {
+    ...{ connection, options, complaints, tally: new Tally(), name: processName() },
+    giveUp: (error: Error) => hopeless.abort(error),
+  };
   const { tally, name } = common;
   const signs = every(SIGN, () =>
     sign(redis, 'worker', { name, build: options.build, ...tally.sign }),
   );
-  const ended = AbortSignal.any([signal, connection.shut]);
+  const broken = AbortSignal.any([connection.shut, hopeless.signal]);
+  const ended = AbortSignal.any([signal, broken]);
   try {
     await Promise.all(services.map((each) => each(common, ended)));
-    if (connection.shut.aborted && !signal.aborted) throw connection.shut.reason;
+    if (broken.aborted && !signal.aborted) throw broken.reason;
     return tally;
   } catch (error) {
     throw await explained(connection, error);
@@ -103,6 +118,7 @@ class Server<J, R> {
   private readonly tally: Tally;
   private readonly name: string;
   private readonly complaints: Complaints;
+  private readonly giveUp: Common['giveUp'];
   private lanes = 1;
   /** Jobs taken beyond the number of lanes. */
   private ahead = 0;
@@ -124,32 +140,46 @@ class Server<J, R> {
     this.tally = common.tally;
     this.complaints = common.complaints;
     this.name = common.name;
+    this.giveUp = common.giveUp;
   }
 
   async run(signal: AbortSignal): Promise<void> {
     const { connection } = this;
     const { redis } = connection;
     const { build } = this.options;
-    await useBuild(redis, build);
-    const queue = await openQueue(connection, build, this.kind.name);
-    this.queue = queue;
-    const worker = await this.open();
-    this.worker = worker;
-    const upkeep = every(TIDY, async () => {
-      await useBuild(redis, build);
-      await tidy(connection, queue);
-    });
+    const opening = this.openAll();
+    const timers: NodeJS.Timeout[] = [];
     try {
+      if (await finishes(opening, signal)) {
+        const upkeep = every(TIDY, async () => {
+          await useBuild(redis, build);
+          await tidy(connection, this.queue!);
+        });
+        timers.push(upkeep);
+        // BullMQ replaces the other of its connections, on which it waits for jobs, by itself.
+        void this.worker!.backend.client.then((client) =>
+          timers.push(ask(client as unknown as Redis)),
+        );
+      }
       await aborted(signal);
       this.stopping = true;
       await this.maker.stop();
     } finally {
-      clearInterval(upkeep);
+      this.stopping = true;
+      for (const timer of timers) clearInterval(timer);
       clearTimeout(this.resting);
-      await within(CLOSE, worker.close());
+      if (this.worker) await within(CLOSE, this.worker.close());
       this.ended.abort();
-      await within(CLOSE, queue.close());
+      if (this.queue) await within(CLOSE, this.queue.close());
     }
+  }
+
+  private async openAll(): Promise<void> {
+    const { connection, options, kind } = this;
+    await useBuild(connection.redis, options.build);
+    if (this.stopping) return;
+    this.queue = await openQueue(connection, options.build, kind.name);
+    this.worker = await this.open();
   }
 
   private async open(): Promise<Worker> {
@@ -246,6 +276,7 @@ class Server<J, R> {
   /** Errors of BullMQ outside of jobs. */
   private meet(error: Error): void {
     if (error instanceof SyntaxError) return void this.mend().catch(() => undefined);
+    if (isForbidden(error)) return void this.giveUp(error);
     if (isOutOfMemory(error)) this.rest(RETRY);
     this.complaints.of(error);
   }

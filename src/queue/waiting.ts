@@ -23,3 +23,7 @@ export const aborted = (signal: AbortSignal): Promise<void> =>
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
+
+/** Waits for work until the signal is aborted. Resolves to whether it has finished. @throws what the work throws before */
+export const finishes = (work: Promise<void>, signal: AbortSignal): Promise<boolean> =>
+  Promise.race([work.then(() => true), aborted(signal).then(() => false)]);

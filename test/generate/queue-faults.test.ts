@@ -18,6 +18,7 @@ import { jobOf } from '../helpers/generate-job.js';
 import { loseJob } from '../helpers/lost-job.js';
 import { queuedIn, says, workerHere, workerProcess } from '../helpers/queue-worker.js';
 import { clientOf, type RedisServer, redisTest, startRedis, until } from '../helpers/redis.js';
+import { startRelay } from '../helpers/relay.js';
 
 /* Workers, Redis and coordinators that are lost, damaged or hostile: the files stay those of a local run, or one line says why not. */
 
@@ -406,3 +407,34 @@ redisTest('A run that begins can be interrupted while Redis hangs, whenever that
     await until(async () => (await clients()) === 1);
   }
 });
+
+redisTest('A worker can be interrupted while Redis hangs as it begins', async (t) => {
+  const server = await startRedis(t);
+  const relay = await startRelay(t, server);
+  relay.silentAt = 'zadd';
+  const worker = await workerProcess(t, relay);
+  await says(worker, /waiting for jobs/);
+  await sleep(200);
+  worker.process.kill('SIGINT');
+  t.is((await worker.exit).code, 130);
+});
+
+for (const forbidden of ['smembers', 'evalsha'])
+  redisTest(`A worker whose user may not use ${forbidden} ends and says so`, async (t) => {
+    const server = await startRedis(t);
+    const user = ['hz', 'on', '>sesame', '~*', '&*', '+@all', `-${forbidden}`] as const;
+    const admin = clientOf(t, server);
+    await admin.acl('SETUSER', ...user);
+    const running = generate(queued(server));
+    const worker = await workerProcess(t, {
+      url: server.url.replace('redis://', 'redis://hz:sesame@'),
+    });
+    const { code, stderr } = await worker.exit;
+    t.is(code, 1);
+    t.regex(
+      stderr,
+      /\nhaze: redis:\/\/\S+: (NOPERM|ERR) .*; ACL LOG on that Redis shows which it was\n$/,
+    );
+    await workerHere(t, server);
+    t.like(await running, { made: 64 });
+  });

@@ -77,7 +77,7 @@ export const trainerHere = (
 /** A worker that is a process; counts as lost after two seconds unless it is said otherwise. */
 export async function workerProcess(
   t: ExecutionContext,
-  { url }: RedisServer,
+  { url }: Pick<RedisServer, 'url'>,
   lostAfter = 2,
 ): Promise<Running> {
   const folder = await temporaryFolder(t);

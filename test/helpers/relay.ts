@@ -1,18 +1,22 @@
-/** A network that is slow, and that breaks: a relay before a server, which holds bytes back and cuts connections. */
+/** A network that is slow, breaks, or carries nothing: a relay before a server, which holds bytes back and cuts connections. */
 import { once } from 'node:events';
 import { createConnection, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
+import type { RedisServer } from './redis-server.js';
 
 export class Relay {
-  /** Where it listens, on this machine. */
-  readonly port: number;
+  /** Redis's address by way of it. */
+  readonly url: string;
   /** Bytes that went through it towards the server. */
   passed = 0;
+  /** From the first request with this word on, no connection carries anything. */
+  silentAt: string | undefined;
   private readonly sockets: Set<Socket>;
+  private readonly silent = new WeakSet<Socket>();
 
   constructor(port: number, sockets: Set<Socket>) {
-    this.port = port;
+    this.url = `redis://127.0.0.1:${port}`;
     this.sockets = sockets;
   }
 
@@ -20,10 +24,26 @@ export class Relay {
   cut(): void {
     for (const socket of this.sockets) socket.destroy();
   }
+
+  /** From now on nothing goes through the connections that are there, which stay. */
+  silence(): void {
+    for (const socket of this.sockets) this.silent.add(socket);
+  }
+
+  /** Whether what came from a socket goes on. */
+  carries(from: Socket, chunk: Buffer): boolean {
+    if (this.silentAt !== undefined && chunk.includes(this.silentAt)) this.silence();
+    return !this.silent.has(from);
+  }
 }
 
-/** A relay before a port of this machine. @param rate bytes a second of each connection, in either direction */
-export async function startRelay(t: ExecutionContext, to: number, rate: number): Promise<Relay> {
+/** A relay before a Redis of this machine. @param rate bytes a second of each connection, in either direction */
+export async function startRelay(
+  t: ExecutionContext,
+  redis: Pick<RedisServer, 'url'>,
+  rate = Infinity,
+): Promise<Relay> {
+  const to = Number(new URL(redis.url).port);
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
     const remote = createConnection(to, '127.0.0.1');
@@ -36,10 +56,11 @@ export async function startRelay(t: ExecutionContext, to: number, rate: number):
         remote.destroy();
       });
     }
-    void forward(client, remote, rate, (bytes) => {
-      relay.passed += bytes;
+    void forward(client, remote, rate, (chunk) => {
+      relay.passed += chunk.length;
+      return relay.carries(client, chunk);
     });
-    void forward(remote, client, rate, () => {});
+    void forward(remote, client, rate, (chunk) => relay.carries(remote, chunk));
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
@@ -56,11 +77,11 @@ async function forward(
   from: Socket,
   to: Socket,
   rate: number,
-  onBytes: (bytes: number) => void,
+  goesOn: (chunk: Buffer) => boolean,
 ): Promise<void> {
   try {
     for await (const chunk of from as AsyncIterable<Buffer>) {
-      onBytes(chunk.length);
+      if (!goesOn(chunk)) continue;
       await sleep((1000 * chunk.length) / rate);
       if (!to.write(chunk)) await once(to, 'drain');
     }

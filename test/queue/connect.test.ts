@@ -18,6 +18,7 @@ import {
   startRedis,
   until,
 } from '../helpers/redis.js';
+import { startRelay } from '../helpers/relay.js';
 
 const refused = (url: string) => connect('--queue', parseAddress('--queue', url));
 
@@ -191,6 +192,21 @@ redisTest('a Redis that freezes is reported, and that it answers again', async (
     `${server.url} has not answered for 15 s; waiting for it`,
     `${server.url} answers again`,
   ]);
+});
+
+redisTest('a connection that was forgotten on the way is given up for a new one', async (t) => {
+  const server = await startRedis(t);
+  const relay = await startRelay(t, server);
+  const { url } = relay;
+  const notes: string[] = [];
+  const onNote = (text: string) => notes.push(text);
+  const { redis, close } = await connect('--queue', parseAddress('--queue', url), {
+    ...{ onNote, giveUp: 500 },
+  });
+  t.teardown(close);
+  relay.silence();
+  t.is(await redis.set('haze:x', '1'), 'OK');
+  t.deepEqual(notes, [`${url} is unreachable; waiting for it`, `${url} is back`]);
 });
 
 test('the message says if nothing listens or the host does not exist', async (t) => {

@@ -266,10 +266,10 @@ redisTest(
 
 redisTest('A slow network that breaks during a transfer loses nothing', async (t) => {
   const server = await startRedis(t);
-  const relay = await startRelay(t, Number(new URL(server.url).port), 2e6);
+  const relay = await startRelay(t, server, 2e6);
   const options = queued(server);
   const running = train(options);
-  const worker = await trainerHere(t, { url: `redis://127.0.0.1:${relay.port}` });
+  const worker = await trainerHere(t, relay);
   let ended = false;
   void running.then(() => {
     ended = true;
