@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access } from 'node:fs/promises';
+import { access, stat } from 'node:fs/promises';
 import { arch, availableParallelism, cpus, freemem, platform } from 'node:os';
 import { dirname } from 'node:path';
 import { planRoom } from '../engine/arena.js';
@@ -11,6 +11,7 @@ import { cacheFolder } from '../io/cache-folder.js';
 import { lackOfAddressSpace } from '../machine/address-space.js';
 import { memoryLimits } from '../machine/memory.js';
 import { processors } from '../machine/processors.js';
+import { shellWord } from '../shell-word.js';
 import { describeTensorflow } from '../tensorflow/describe.js';
 import { dangerOf } from '../tensorflow/setup/safe-cache.js';
 import { bytes } from '../units.js';
@@ -184,14 +185,19 @@ async function cache(): Promise<Finding> {
   const what = 'Cache';
   const folder = cacheFolder();
   const place = await nearest(folder);
-  const made = place === folder ? '' : ' (created when first needed)';
+  const stats = await stat(place);
+  const other = 'set HAZE_CACHE to a folder of your own';
+  if (!stats.isDirectory())
+    return { what, state: 'optional', found: `${place} is not a folder`, fix: other };
   const danger = dangerOf(folder, folder);
   if (danger) return { what, state: 'optional', found: danger.what, fix: danger.fix };
   try {
-    await access(place, constants.W_OK);
-    return good(what, `${folder}${made}`);
+    await access(place, constants.W_OK | constants.X_OK);
+    return good(what, `${folder}${place === folder ? '' : ' (created when first needed)'}`);
   } catch {
-    const fix = `chmod u+w '${place}', or set HAZE_CACHE to a folder you may write`;
+    // Only its owner may change the mode of a folder.
+    const isOwn = stats.uid === (process.getuid?.() ?? stats.uid);
+    const fix = isOwn ? `run chmod u+wx ${shellWord(place)}, or ${other}` : other;
     return { what, state: 'optional', found: `${folder} cannot be written`, fix };
   }
 }

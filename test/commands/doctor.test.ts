@@ -1,7 +1,8 @@
-import { chmod, mkdir } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { chmod, chown, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
-import { haze } from '../helpers/cli.js';
+import { CLI, haze } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
 
 test('doctor reports each requirement of the wasm device in a line', async (t) => {
@@ -37,6 +38,41 @@ test('HAZE_CACHE sets the cache', async (t) => {
   const { stdout } = await haze('.', ['doctor'], { HAZE_CACHE: folder });
   t.true(stdout.includes(folder));
 });
+
+test('a cache that is a file, or under one, is a finding among the others', async (t) => {
+  const folder = await temporaryFolder(t);
+  const file = join(folder, 'file');
+  await writeFile(file, '');
+  for (const cache of [file, join(file, 'a', 'b')]) {
+    const env = { HAZE_CACHE: cache };
+    const { code, stdout, stderr } = await haze('.', ['doctor'], env);
+    t.is(code, 0, stderr);
+    t.regex(stdout, /^✓ Node /m);
+    t.regex(
+      stdout,
+      /^- Cache +.*file is not a folder\n +→ set HAZE_CACHE to a folder of your own$/m,
+    );
+    t.is((await haze('.', ['doctor', '--require', 'cuda'], env)).code, 3);
+  }
+});
+
+if (process.platform !== 'win32')
+  test('of a cache that cannot be written, only a folder of the user is to be changed', async (t) => {
+    const own = await temporaryFolder(t);
+    await chmod(own, 0o555);
+    // A superuser may write anywhere: the command runs as someone else.
+    const [uid, gid] = process.getuid!() === 0 ? [65_534, 65_534] : [];
+    if (uid !== undefined && gid !== undefined) await chown(own, uid, gid);
+    const fixOf = (folder: string) => {
+      const env = { ...process.env, HAZE_CACHE: join(folder, 'cache') };
+      const call = { uid, gid, env, encoding: 'utf8' } as const;
+      const { stdout } = spawnSync(process.execPath, [CLI, 'doctor'], call);
+      return /^- Cache +.*cannot be written\n +→ (.*)$/m.exec(stdout)?.[1];
+    };
+    const other = 'set HAZE_CACHE to a folder of your own';
+    t.is(fixOf(own), `run chmod u+wx ${own}, or ${other}`);
+    t.is(fixOf('/none'), other);
+  });
 
 if (process.platform !== 'win32')
   test('a cache that others may write to is reported as bad, since set-up refuses it', async (t) => {

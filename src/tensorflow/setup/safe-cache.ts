@@ -2,7 +2,7 @@
  * Native code is loaded from the cache, so nobody but the user may be able to put any there: each folder on the path to it must
  * belong to the user (or to root), and no one else may write to it.
  */
-import { statSync } from 'node:fs';
+import { type Stats, statSync } from 'node:fs';
 import path from 'node:path';
 import { UsageError } from '../../errors.js';
 import { shellWord } from '../../shell-word.js';
@@ -28,7 +28,7 @@ export function dangerOf(
   let at = cache;
   for (const name of ['', ...inside.split(path.sep)]) {
     at = path.join(at, name);
-    const entry = statSync(at, { throwIfNoEntry: false });
+    const entry = statsOf(at);
     if (!entry) return undefined;
     if (entry.uid !== user && entry.uid !== 0)
       return {
@@ -43,6 +43,15 @@ export function dangerOf(
     if (entry.isDirectory() && !(entry.mode & 0o011)) return undefined;
   }
   return undefined;
+}
+
+/** Undefined for what is missing, lies under a file or cannot be reached: nothing can be loaded from there. */
+function statsOf(at: string): Stats | undefined {
+  try {
+    return statSync(at);
+  } catch {
+    return undefined;
+  }
 }
 
 /** @throws UsageError for a file in the cache that is not safe from others */
