@@ -1,7 +1,7 @@
 import cliProgress from 'cli-progress';
 import { printable } from '../printable.js';
 
-/** Progress of a long command: a bar on a terminal, otherwise a plain line now and then; always on stderr. */
+/** Progress of a long command: a bar on a terminal that moves its cursor, otherwise a plain line now and then; always on stderr. */
 export interface Progress {
   /**
    * `done` of `total`, with further text. The time left follows from the pace since the first call;
@@ -28,9 +28,13 @@ export type ProgressStream = NodeJS.WritableStream & {
   readonly columns?: number;
 };
 
-/** A progress display for `noun` (`step`, `image`). */
-export function openProgress(noun: string, stream: ProgressStream = process.stderr): Progress {
-  return stream.isTTY ? new Bar(noun, stream) : new Lines(noun, stream);
+/** A progress display for `noun` (`step`, `image`). A dumb terminal would print what moves the cursor. */
+export function openProgress(
+  noun: string,
+  stream: ProgressStream = process.stderr,
+  terminal = process.env.TERM,
+): Progress {
+  return stream.isTTY && terminal !== 'dumb' ? new Bar(noun, stream) : new Lines(noun, stream);
 }
 
 /** `0:07`, `12:30`, `3:05:00`. */

@@ -53,7 +53,7 @@ class Terminal extends Writable {
 
 test('on a terminal no line is lost, during or after a progress bar', (t) => {
   const terminal = new Terminal();
-  const progress = openProgress('step', terminal as unknown as ProgressStream);
+  const progress = openProgress('step', terminal as unknown as ProgressStream, 'xterm');
   progress.line('before');
   progress.update(1, 9, 'loss 0.5');
   progress.line('one');
@@ -90,6 +90,18 @@ test('without a terminal, plain lines are printed, including the first and the l
   t.is(text, 'image 1/5\nimage 5/5\na name with \\x1b[2J in it\n');
 });
 
+test('a dumb terminal gets the plain lines of a pipe', (t) => {
+  const terminal = new Terminal();
+  const written: string[] = [];
+  terminal.write = (text: string) => written.push(text) > 0;
+  const progress = openProgress('image', terminal as unknown as ProgressStream, 'dumb');
+  progress.update(1, 2, '');
+  progress.line('between');
+  progress.update(2, 2, '');
+  progress.stop();
+  t.deepEqual(written, ['image 1/2\n', 'between\n', 'image 2/2\n']);
+});
+
 test('without a terminal the end is printed once, however often it is reported', (t) => {
   let written = '';
   const stream = new Writable({
@@ -107,7 +119,7 @@ test('without a terminal the end is printed once, however often it is reported',
 
 test('On a terminal the remaining time counts unfinished work too', async (t) => {
   const terminal = new Terminal();
-  const progress = openProgress('image', terminal as unknown as ProgressStream);
+  const progress = openProgress('image', terminal as unknown as ProgressStream, 'xterm');
   progress.update(0, 8, '', 0);
   await setTimeout(20);
   progress.update(0, 8, '', 2);
@@ -117,7 +129,7 @@ test('On a terminal the remaining time counts unfinished work too', async (t) =>
 
 test('on 80 columns a line ends with the remaining time, and parts that do not fit are left out', async (t) => {
   const terminal = new Terminal(80);
-  const progress = openProgress('step', terminal as unknown as ProgressStream);
+  const progress = openProgress('step', terminal as unknown as ProgressStream, 'xterm');
   const text = 'epoch 117 · loss 0.1234 · 43.3 images/s';
   progress.update(12_000, 99_999, text);
   await setTimeout(20);
