@@ -7,7 +7,8 @@ import { isLastWords } from './commands/text.js';
 import { commandLine } from './commands/usage.js';
 import { Args } from './config/args.js';
 import { quote, suggestion } from './config/source.js';
-import { UsageError } from './errors.js';
+import { RunError, UsageError } from './errors.js';
+import { systemReason } from './io/atomic.js';
 import { requireRoomToStart } from './machine/address-space.js';
 import { throwIfMachines } from './machine/faults.js';
 import { printableLines } from './printable.js';
@@ -21,8 +22,9 @@ keepHangupIgnored();
 // A reader that closes early (`| head`) is no failure: the work is still done.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') return;
-  if (!isLastWords()) process.exit(fail(error));
-  process.stderr.write(`warning: the result cannot be written to stdout: ${error.message}\n`);
+  const message = `the result cannot be written to stdout: ${systemReason(error) ?? error.message}`;
+  if (!isLastWords()) process.exit(fail(new RunError(message, { cause: error })));
+  process.stderr.write(`warning: ${message}\n`);
 });
 // Stderr is gone; that is no reason to lose a run, or its state when the terminal was closed.
 process.stderr.on('error', () => {});

@@ -217,6 +217,19 @@ onLinux(
   },
 );
 
+onLinux('a result that a full stdout does not take is an error in a line', async (t) => {
+  const folder = await temporaryFolder(t);
+  for (const args of [['inspect', '--json'], ['doctor'], ['--help'], ['train', '--help']]) {
+    const { code, stderr } = await shell(folder, '"$@" > /dev/full', [
+      process.execPath,
+      CLI,
+      ...args,
+    ]);
+    t.is(code, 1);
+    t.is(stderr, 'haze: the result cannot be written to stdout: the disk is full (ENOSPC)\n');
+  }
+});
+
 onLinux(
   'a sample grid that cannot be written is a warning, and the run goes on to its last checkpoint',
   async (t) => {
