@@ -202,6 +202,17 @@ onLinux(
   },
 );
 
+onLinux('too few descriptors to load the program are named in a line', async (t) => {
+  for (const files of [20, 30, 40, 50]) {
+    const { code, stderr } = await under('.', `ulimit -n ${files}`, ['inspect']);
+    t.is(code, 1);
+    const expected = `expected at least 56, got ${files}; raise it`;
+    t.is(stderr, `haze: ulimit -n leaves too few open files: ${expected}\n`);
+  }
+  const { code, stderr } = await under('.', 'ulimit -n 56', ['--help']);
+  t.is(code, 0, stderr);
+});
+
 onLinux(
   'a curve that cannot be drawn, and a stdout that is full, take nothing from a run that is saved',
   async (t) => {
