@@ -34,6 +34,11 @@ test('without a command, help is shown and the exit code is 2', async (t) => {
   t.is(stderr, 'haze: expected a command, got none\n');
 });
 
+test('-h is --help, of the program and of a command', async (t) => {
+  for (const command of [[], ['train']])
+    t.deepEqual(await haze('.', [...command, '-h']), await haze('.', [...command, '--help']));
+});
+
 test('a command lists only flags that it accepts', async (t) => {
   const { stdout } = await haze('.', ['train', '--help']);
   t.notRegex(stdout, /--version/);

@@ -19,7 +19,7 @@ export function checkArgv(command: Command, words: readonly string[]): void {
       positionals.push(word);
       continue;
     }
-    const { name, value } = parseFlag(command, word);
+    const { name, value } = parseFlag(command, word, words[i + 1]);
     if (seen.has(name)) throw new UsageError(`--${name}: given twice`);
     seen.add(name);
     if (flags[name]!.value === undefined) {
@@ -54,8 +54,12 @@ function tooMany(command: Command, words: readonly string[]): UsageError {
 /** The start of a sentence, for use inside another. */
 const lower = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
 
-/** `--name=value` or `--no-name`, checked against the command's flags. */
-function parseFlag(command: Command, word: string): { name: string; value: string | undefined } {
+/** `--name=value` or `--no-name`, checked against the command's flags; `next` is the word behind it. */
+function parseFlag(
+  command: Command,
+  word: string,
+  next: string | undefined,
+): { name: string; value: string | undefined } {
   const flags = allFlags(command);
   const at = word.indexOf('=');
   const flag = at < 0 ? word : word.slice(0, at);
@@ -67,6 +71,10 @@ function parseFlag(command: Command, word: string): { name: string; value: strin
   const names = Object.entries(flags).flatMap(([other, { negatable }]) =>
     negatable ? [other, `no-${other}`] : [other],
   );
-  const hint = suggestion(flag.replace(/^-+/, ''), names, '--');
+  const file = word === '--' ? next : word;
+  const hint =
+    file?.startsWith('-') && existsSync(file)
+      ? ` (did you mean ${quote(`./${file}`)}?)`
+      : suggestion(flag.replace(/^-+/, ''), names, '--');
   throw new UsageError(`${quote(flag)}: haze ${command.name} has no such flag${hint}`);
 }

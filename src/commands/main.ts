@@ -18,6 +18,8 @@ import { commandLine } from './usage.js';
 const words = process.argv.slice(2);
 const verbose = words.includes('--verbose');
 
+const HELP: readonly string[] = ['--help', '-h'];
+
 /** Runs the command; then the process has its exit code. */
 export async function main(): Promise<void> {
   keepHangupIgnored();
@@ -56,9 +58,9 @@ async function runCommand(): Promise<void> {
     throw new UsageError('expected a command, got none');
   }
   const command = COMMANDS.find(({ name }) => name === first);
-  const wantsHelp = words.includes('--help');
+  const wantsHelp = words.some((word) => HELP.includes(word));
   if (command && !wantsHelp) checkArgv(command, words.slice(1));
-  if (!command && !['--help', '--version'].includes(first)) {
+  if (!command && ![...HELP, '--version'].includes(first)) {
     const names = [...COMMANDS.map(({ name }) => name), '--help', '--version'];
     throw new UsageError(
       `${quote(first)}: no such command${suggestion(first, names)}; try haze --help`,

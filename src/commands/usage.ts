@@ -19,6 +19,7 @@ export function commandLine(
     .fail(false)
     .version(version)
     .help()
+    .alias('help', 'h')
     .wrap(Math.min(110, process.stdout.columns ?? 110))
     .epilogue('haze <command> --help describes each command.')
     .example('haze train toy-cars --preset tiny --steps 300', 'train on cars that Haze draws')

@@ -4,6 +4,7 @@ import test from 'ava';
 import { checkArgv } from '../../src/commands/check-argv.js';
 import type { Command } from '../../src/commands/command.js';
 import { UsageError } from '../../src/errors.js';
+import { haze } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
 
 const command: Command = {
@@ -60,6 +61,17 @@ test('an unexpected argument is named, with a suggestion', (t) => {
   t.is(message('--hue=1', '--hue', '2'), '--hue: given twice');
   t.is(message('--mix', '--no-mix'), '--mix: given twice');
   t.is(message('--dry=1'), '--dry: takes no value, got 1');
+});
+
+test('a file whose name begins with - is refused with the spelling that works', async (t) => {
+  const folder = await temporaryFolder(t);
+  await writeFile(join(folder, '-a.png'), '');
+  const noise = async (...words: string[]) => (await haze(folder, ['noise', ...words])).stderr;
+  const no = 'haze noise has no such flag';
+  t.is(await noise('-a.png'), `haze: -a.png: ${no} (did you mean ./-a.png?)\n`);
+  t.is(await noise('--', '-a.png'), `haze: --: ${no} (did you mean ./-a.png?)\n`);
+  t.is(await noise('-b.png'), `haze: -b.png: ${no}\n`);
+  t.notRegex(await noise('./-a.png', '--out', 'b.png'), /flag/);
 });
 
 test("several files, e.g. from a shell's wildcard, are refused with a hint what to pass instead", async (t) => {
