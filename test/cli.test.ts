@@ -152,7 +152,7 @@ test('flags that contradict each other are refused', async (t) => {
   await refuses(
     t,
     [...train, '--schedule', 'cosine', '--beta-end', '0.1'],
-    /--beta-end: belongs to --schedule linear/,
+    /--beta-end: belongs to --schedule linear, scaled-linear or sigmoid; the schedule is cosine/,
   );
   await refuses(t, [...train, '--eager'], /--eager: belongs to --device tensorflow/);
   await refuses(

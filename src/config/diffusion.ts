@@ -134,6 +134,8 @@ export function withDiffusion(
     ['--beta-end', settings.betaEnd],
   ])
     if (config.schedule === 'cosine' && value !== undefined)
-      throw new UsageError(`${flag}: belongs to --schedule linear; the schedule is cosine`);
+      throw new UsageError(
+        `${flag}: belongs to --schedule linear, scaled-linear or sigmoid; the schedule is cosine`,
+      );
   return checkDiffusion(config);
 }

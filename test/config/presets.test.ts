@@ -150,7 +150,7 @@ test('a flag that conflicts with the preset is refused, naming both', (t) => {
   const wrong: [flags: Given, message: RegExp][] = [
     [
       { 'beta-start': '0.001' },
-      /^--beta-start: belongs to --schedule linear; the schedule is cosine \(of --preset pictures-32\)$/,
+      /^--beta-start: belongs to --schedule linear, scaled-linear or sigmoid; the schedule is cosine \(of --preset pictures-32\)$/,
     ],
     [{ network: 'simple' }, /^--network: --preset pictures-32 has unet2d, got simple$/],
     [{ norm: 'shared' }, /^--norm: belongs to --network simple; the network is unet2d$/],

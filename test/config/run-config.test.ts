@@ -141,7 +141,7 @@ test('a number for --held-out is a fraction', (t) => {
 test('conflicting settings are refused', (t) => {
   t.regex(
     message(() => fresh({ schedule: 'cosine', 'beta-start': '0.1' })),
-    /--beta-start: belongs to --schedule linear/,
+    /--beta-start: belongs to --schedule linear, scaled-linear or sigmoid; the schedule is cosine/,
   );
   t.regex(
     message(() => fresh({ 'beta-start': '0.5', 'beta-end': '0.1' })),
