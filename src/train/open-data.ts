@@ -1,5 +1,7 @@
+import { realpath } from 'node:fs/promises';
+import { join, sep } from 'node:path';
 import { threadCount } from '../config/computing.js';
-import type { RunConfig } from '../config/config.js';
+import type { DataConfig, RunConfig } from '../config/config.js';
 import type { Classes } from '../data/classes.js';
 import { type Dataset, defaultBudget } from '../data/dataset.js';
 import { GIVEN, openGiven } from '../data/given.js';
@@ -119,6 +121,7 @@ export async function openData(
   });
   describe(opened, onEvent);
   warnOfEmpty(opened, onEvent);
+  await warnOfShared(data, onEvent);
   const leftOut = [source, ...(aside && 'source' in aside ? [aside.source] : [])];
   name(
     'left out',
@@ -145,6 +148,25 @@ function warnOfEmpty({ train }: TrainingData, onEvent: (event: TrainEvent) => vo
       : `${empty.length} of ${names.length} classes have no image to train on: ${listNames(empty)}`;
   onEvent({ kind: 'warning', text: `${train.name}: ${which}` });
 }
+
+/** Held-out images that are trained on say nothing of others. A warning, so that a run which has them may be resumed. */
+async function warnOfShared(
+  { source, heldOut }: DataConfig,
+  onEvent: (event: TrainEvent) => void,
+): Promise<void> {
+  if (!heldOut || !('source' in heldOut) || source === GIVEN) return;
+  // Images that the program draws have no path.
+  const [own, other] = await Promise.all(
+    [source, heldOut.source].map((path) => realpath(path).catch(() => path)),
+  );
+  if (!holds(own!, other!) && !holds(other!, own!)) return;
+  const text = `--held-out: ${heldOut.source} shares images with ${source}, so the loss on them is of images that are trained on`;
+  onEvent({ kind: 'warning', text });
+}
+
+/** Whether a path is a folder's own, or in it. */
+const holds = (folder: string, path: string): boolean =>
+  join(path, sep).startsWith(join(folder, sep));
 
 function describe({ train, heldOut }: TrainingData, onEvent: (event: TrainEvent) => void): void {
   const aside = heldOut ? `, ${heldOut.count} kept aside` : '';

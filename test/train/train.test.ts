@@ -4,9 +4,10 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import test from 'ava';
 import sharp from 'sharp';
 import { completeModel } from '../../src/config/network-settings.js';
@@ -365,6 +366,40 @@ test('a resume with other settings is refused, and changes nothing', async (t) =
     message:
       /^--resume: expected the folder of a run in --out, got .*none, which has no config\.json$/,
   });
+});
+
+test('held-out images that are trained on too are named in a warning', async (t) => {
+  const { folder, options } = await prepared(t, { steps: 1 });
+  const photos = join(folder, 'photos');
+  const file = { create: { width: 9, height: 9, channels: 3, background: '#f80' } } as const;
+  const png = await sharp(file).png().toBuffer();
+  for (const path of [photos, join(photos, 'inner'), `${photos}-too`]) {
+    mkdirSync(path);
+    for (let i = 0; i < 8; i++) writeFileSync(join(path, `${i}.png`), png);
+  }
+  symlinkSync(photos, join(folder, 'link'), 'junction');
+  const warnings = async (source: string, aside: string): Promise<string[]> => {
+    const data = { ...options.config.data, source, heldOut: { source: aside } };
+    const texts: string[] = [];
+    await train({
+      ...{ ...options, config: { ...options.config, data } },
+      out: join(folder, `run of ${basename(source)} and ${basename(aside)}`),
+      onEvent: (event) => {
+        if (event.kind === 'warning') texts.push(event.text);
+      },
+    });
+    return texts;
+  };
+  for (const [source, aside] of [
+    [photos, photos],
+    [photos, join(folder, 'link')],
+    [photos, join(photos, 'inner')],
+    [join(photos, 'inner'), photos],
+  ] as const)
+    t.deepEqual(await warnings(source, aside), [
+      `--held-out: ${aside} shares images with ${source}, so the loss on them is of images that are trained on`,
+    ]);
+  t.deepEqual(await warnings(photos, `${photos}-too`), []);
 });
 
 test('a resume on other images continues with a warning', async (t) => {
