@@ -1,6 +1,6 @@
 // `npm run try-package`: installs the tarball with npm, pnpm and yarn, in a folder with spaces in its path, and uses it: the
 // command's version and doctor, training and sampling, a program, and its types. Arguments name the package managers to try.
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { inFolder, pack, project, timed } from './packed.js';
@@ -9,8 +9,12 @@ import { fail, root } from './prepare.js';
 /** How each installs a tarball without running scripts, and what else its package.json needs. */
 const MANAGERS = {
   npm: { args: ['install', '--ignore-scripts', '--no-audit', '--no-fund'] },
-  pnpm: { fetch: 'pnpm@10', args: ['add', '--ignore-scripts'] },
-  yarn: { fetch: 'yarn@1', args: ['add', '--ignore-scripts', '--no-lockfile'] },
+  // Its newest version is a native program, which this script starts.
+  pnpm: { fetch: 'pnpm@latest', main: 'bin/pnpm.mjs', args: ['add', '--ignore-scripts'] },
+  yarn: {
+    ...{ fetch: 'yarn@1', main: 'bin/yarn.js' },
+    args: ['add', '--ignore-scripts', '--no-lockfile'],
+  },
 };
 
 const PROGRAM = `import { grid, runConfig, sample, toImages, train, writePicture } from 'haze';
@@ -31,13 +35,11 @@ const COMPILER = {
 
 /** A package manager, fetched into a folder unless it is npm: the program and its first arguments. */
 function fetchManager(folder, name) {
-  const { fetch } = MANAGERS[name];
+  const { fetch, main } = MANAGERS[name];
   if (!fetch) return [name];
   const place = project(folder, `manager ${name}`);
   timed(place, 'npm', ['install', '--no-audit', '--no-fund', fetch]);
-  const installed = join(place, 'node_modules', name);
-  const { bin } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
-  return [process.execPath, join(installed, typeof bin === 'string' ? bin : bin[name])];
+  return [process.execPath, join(place, 'node_modules', name, main)];
 }
 
 /** Installs and uses the package in a new project. */
