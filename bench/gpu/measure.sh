@@ -45,10 +45,12 @@ if [ -n "$DRY" ]; then
   unet2d_batch=2
   unet2d=(--network unet2d --size 8 --widths 8,16 --layers-per-block 1 --batch 2)
   cifar10=("${unet2d[@]}")
+  recipe=(--preset minutes-32 --batch 2)
 else
   unet2d_batch=128
   unet2d=(--preset unet2d-32 --batch 128)
   cifar10=(--network-config "$APP/test/fixtures/ddpm-cifar10-32.json" --batch 128)
+  recipe=(--preset pictures-32)
 fi
 cli=("$NODE" "$APP/dist/src/cli.js")
 
@@ -162,10 +164,11 @@ step_bench() { # train and forward, by the program's default (TF32 where the GPU
     { echo "# bench-$batch"; head -c 30000 "$W/bench-$batch.err"; } >>"$OUT/tf-log.txt"
   done
 }
-step_bench_unet2d() { # diffusers' network, of a preset and of google/ddpm-cifar10-32
+step_bench_unet2d() { # diffusers' network, of a preset, of google/ddpm-cifar10-32 and of a recipe with its optimizer
   gpu bench_unet2d || return
   run bench-unet2d 70 "${tensorflow[@]}" bench unet --device tensorflow "${unet2d[@]}" --rounds $rounds --json
   run bench-cifar10 70 "${tensorflow[@]}" bench unet --device tensorflow "${cifar10[@]}" --rounds $rounds --json
+  run bench-recipe 40 "${tensorflow[@]}" bench unet --device tensorflow "${recipe[@]}" --rounds $rounds --json
 }
 step_layouts() { # each network in the layout that the program does not choose for it
   gpu layouts || return

@@ -113,5 +113,6 @@ if (withPython)
     t.regex(said, /^xla-fusible-unet2d: tensorflow, .* train batch 2: [\d.]+ ms/m);
     t.regex(said, /^xla-unet2d: tensorflow, .* train batch 2: [\d.]+ ms/m);
     t.regex(said, /^bench-unet2d: tensorflow, .* train batch 2: [\d.]+ ms/m);
+    t.regex(said, /^bench-recipe: tensorflow, .* train batch 2: [\d.]+ ms/m);
     t.notRegex(said, /DOES NOT HOLD|SKIPPED/);
   });
