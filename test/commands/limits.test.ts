@@ -202,8 +202,9 @@ onLinux(
   },
 );
 
+// With fewer, Node itself fails.
 onLinux('too few descriptors to load the program are named in a line', async (t) => {
-  for (const files of [20, 30, 40, 50]) {
+  for (const files of [40, 50]) {
     const { code, stderr } = await under('.', `ulimit -n ${files}`, ['inspect']);
     t.is(code, 1);
     const expected = `expected at least 56, got ${files}; raise it`;
