@@ -6,19 +6,13 @@ import { printable } from '../printable.js';
 import { leave, processName, SIGN, sign } from './board.js';
 import { queueOf } from './build.js';
 import { Complaints } from './complaints.js';
-import {
-  ask,
-  type Connection,
-  explained,
-  isForbidden,
-  isOutOfMemory,
-  redisOptions,
-} from './connect.js';
+import { type Connection, explained, isForbidden, isOutOfMemory, redisOptions } from './connect.js';
 import { PREFIX } from './keys.js';
 import type { Kind } from './kinds.js';
 import { Hopeless, type Maker } from './maker.js';
 import { emptyBroken, isEmptied, openQueue, tidy, useBuild } from './queues.js';
 import { RETRY, untilRoom } from './room.js';
+import { ask } from './silence.js';
 import { Tally } from './tally.js';
 import { aborted, every, finishes, within } from './waiting.js';
 
@@ -157,9 +151,9 @@ class Server<J, R> {
         });
         timers.push(upkeep);
         // BullMQ replaces the other of its connections, on which it waits for jobs, by itself.
-        void this.worker!.backend.client.then((client) =>
-          timers.push(ask(client as unknown as Redis)),
-        );
+        void this.worker!.backend.client.then(
+          (client) => this.stopping || timers.push(ask(client as unknown as Redis)),
+        ).catch(() => undefined);
       }
       await aborted(signal);
       this.stopping = true;
@@ -179,7 +173,7 @@ class Server<J, R> {
     await useBuild(connection.redis, options.build);
     if (this.stopping) return;
     this.queue = await openQueue(connection, options.build, kind.name);
-    this.worker = await this.open();
+    if (!this.stopping) this.worker = await this.open();
   }
 
   private async open(): Promise<Worker> {
