@@ -87,9 +87,13 @@ export async function serve(
     giveUp: (error: Error) => hopeless.abort(error),
   };
   const { tally, name } = common;
-  const signs = every(SIGN, () =>
-    sign(redis, 'worker', { name, build: options.build, ...tally.sign }),
-  );
+  const signs = every(SIGN, async () => {
+    try {
+      await sign(redis, 'worker', { name, build: options.build, ...tally.sign });
+    } catch (error) {
+      if (isForbidden(error)) hopeless.abort(error);
+    }
+  });
   const broken = AbortSignal.any([connection.shut, hopeless.signal]);
   const ended = AbortSignal.any([signal, broken]);
   try {

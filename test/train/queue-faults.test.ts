@@ -304,13 +304,13 @@ redisTest('A run waits for a full Redis, says so once, and changes no bit', asyn
 });
 
 redisTest(
-  'A Redis that refuses a write ends a run with a one-line error, after its last state is saved',
+  'A Redis that refuses a write ends a run, after its last state is saved, and its workers',
   async (t) => {
     const server = await startRedis(t);
     const redis = clientOf(t, server);
     const { options, steps } = listening(queued(server));
     const running = t.throwsAsync(train(options), { instanceOf: RunError });
-    await trainerHere(t, server);
+    const worker = await workerProcess(t, server);
     await until(() => steps.length > 0);
     await redis.acl('SETUSER', 'default', '-set', '-zadd');
     const { message } = (await running)!;
@@ -323,7 +323,11 @@ redisTest(
     t.true([30, 60].includes(Number(step)), message);
     const to = `To continue: haze train --out ${options.out} --resume --queue ${server.url}`;
     t.is(message.split('\n').at(-1), to);
+    const { code, stderr } = await worker.exit;
+    t.is(code, 1, stderr);
+    t.regex(stderr, /\nhaze: redis:\/\/\S+: (NOPERM|ERR) [^\n]*; ACL LOG on that Redis [^\n]*\n$/);
     await redis.acl('SETUSER', 'default', '+set', '+zadd');
+    await trainerHere(t, server);
     await train({ ...options, resume: true });
     t.deepEqual(read(options), read(local));
   },
