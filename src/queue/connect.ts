@@ -85,7 +85,7 @@ export async function connect(
     failure ??= error;
     if (!connected || !REFUSED.test(error.message)) return;
     connected = false;
-    shut.abort(new RunError(refusal(address.shown, error).message, { cause: error }));
+    shut.abort(new RunError(refusal(address.shown, error, address).message, { cause: error }));
     redis.disconnect();
   });
   redis.on('end', () => redis.fail(new Error('Connection is closed.')));
@@ -102,7 +102,7 @@ export async function connect(
   } catch (error) {
     redis.disconnect();
     if (error instanceof UsageError || error instanceof Interrupted) throw error;
-    throw refusal(at, (await farewell(error, address)) ?? failure ?? error);
+    throw refusal(at, (await farewell(error, address)) ?? failure ?? error, address);
   }
   tellOfAbsence(redis, address, onNote);
   const asking = tellOfSilence(redis, address, onNote, giveUp);
@@ -211,7 +211,7 @@ function checkServer(at: string, { version, mode, policy, free }: FullInfo): voi
 }
 
 /** Why there is no connection. */
-function refusal(at: string, error: unknown): Error {
+function refusal(at: string, error: unknown, { secure }: Address): Error {
   const message = error instanceof Error ? error.message : String(error);
   if (/^WRONGPASS/.test(message))
     return new UsageError(`${at}: wrong user or password (WRONGPASS)`);
@@ -220,7 +220,12 @@ function refusal(at: string, error: unknown): Error {
   if (/^NOPERM/.test(message)) return new UsageError(`${at}: ${message}`);
   for (const [form, reason] of REFUSALS)
     if (form.test(message)) return new RunError(`${at}: ${reason}`);
-  return new RunError(`${at}: cannot be reached: ${reasonOf(error)}`, { cause: error });
+  const answered = error instanceof Error && error.name === 'ReplyError';
+  if (answered) return new RunError(`${at}: ${message}`, { cause: error });
+  const why = reasonOf(error);
+  // A Redis without TLS waits for the rest of what it takes for a command.
+  const hint = secure && /does not answer/.test(why) ? '; a Redis without TLS is redis://' : '';
+  return new RunError(`${at}: cannot be reached: ${why}${hint}`, { cause: error });
 }
 
 /** Answers in other words than Redis's own, which are long or say little. */

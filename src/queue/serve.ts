@@ -14,7 +14,7 @@ import { emptyBroken, isEmptied, openQueue, tidy, useBuild } from './queues.js';
 import { RETRY, untilRoom } from './room.js';
 import { ask } from './silence.js';
 import { Tally } from './tally.js';
-import { aborted, every, finishes, within } from './waiting.js';
+import { aborted, every, finishes, Patience } from './waiting.js';
 
 export interface ServeOptions {
   readonly build: string;
@@ -44,6 +44,8 @@ interface Common {
   readonly name: string;
   /** Ends the worker: no job can be done. */
   readonly giveUp: (error: Error) => void;
+  /** For what a worker still asks of Redis as it ends. */
+  readonly patience: Patience;
 }
 
 /** Serves one kind of job until the signal is aborted. */
@@ -69,7 +71,7 @@ const REST = { first: 5000, most: 60_000 };
 /** Longest duration of a short job in milliseconds: many times the transfer of its result. */
 const SHORT = 2000;
 
-/** Milliseconds for each part of the shutdown: Redis may be unreachable. */
+/** Milliseconds for a part of the shutdown: Redis may be unreachable. */
 const CLOSE = 3000;
 
 /** Serves until the signal is aborted, and announces this process. Resolves to what it has done. */
@@ -85,8 +87,9 @@ export async function serve(
   const common = {
     ...{ connection, options, complaints, tally: new Tally(), name: processName() },
     giveUp: (error: Error) => hopeless.abort(error),
+    patience: new Patience(CLOSE),
   };
-  const { tally, name } = common;
+  const { tally, name, patience } = common;
   const signs = every(SIGN, async () => {
     try {
       await sign(redis, 'worker', { name, build: options.build, ...tally.sign });
@@ -104,7 +107,7 @@ export async function serve(
     throw await explained(connection, error);
   } finally {
     clearInterval(signs);
-    await within(CLOSE, leave(redis, 'worker', name));
+    await patience.for(leave(redis, 'worker', name));
   }
 }
 
@@ -117,6 +120,7 @@ class Server<J, R> {
   private readonly name: string;
   private readonly complaints: Complaints;
   private readonly giveUp: Common['giveUp'];
+  private readonly patience: Patience;
   private lanes = 1;
   /** Jobs taken beyond the number of lanes. */
   private ahead = 0;
@@ -139,6 +143,7 @@ class Server<J, R> {
     this.complaints = common.complaints;
     this.name = common.name;
     this.giveUp = common.giveUp;
+    this.patience = common.patience;
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -166,9 +171,9 @@ class Server<J, R> {
       this.stopping = true;
       for (const timer of timers) clearInterval(timer);
       clearTimeout(this.resting);
-      if (this.worker) await within(CLOSE, this.worker.close());
+      if (this.worker) await this.patience.for(this.worker.close());
       this.ended.abort();
-      if (this.queue) await within(CLOSE, this.queue.close());
+      if (this.queue) await this.patience.for(this.queue.close());
     }
   }
 
@@ -230,7 +235,7 @@ class Server<J, R> {
     } catch (error) {
       if (this.stopping) {
         // Another worker takes it.
-        await within(CLOSE, job.moveToWait(token));
+        await this.patience.for(job.moveToWait(token));
         throw new WaitingError();
       }
       const { message } = error as Error;

@@ -11,6 +11,30 @@ export async function within<T>(milliseconds: number, work: Promise<T>): Promise
   return result;
 }
 
+/** Milliseconds of a wait after another was in vain: an answer that is there is still taken. */
+const BRIEF = 100;
+
+/** Waits of at most so many milliseconds each, for one Redis: once it has not answered in time, the further ones are brief. */
+export class Patience {
+  private readonly milliseconds: number;
+  private spent = false;
+
+  constructor(milliseconds: number) {
+    this.milliseconds = milliseconds;
+  }
+
+  /** Resolves to the work's result; undefined if it failed or takes longer. */
+  async for<T>(work: Promise<T>): Promise<T | undefined> {
+    let settled = false;
+    const settles = work.finally(() => {
+      settled = true;
+    });
+    const result = await within(this.spent ? BRIEF : this.milliseconds, settles);
+    this.spent ||= !settled;
+    return result;
+  }
+}
+
 /** Does something at once and then every so many seconds; failures are retried then. */
 export function every(seconds: number, work: () => Promise<void>): NodeJS.Timeout {
   const once = () => void work().catch(() => undefined);

@@ -169,6 +169,34 @@ test('who accepts connections and does not answer, or answers otherwise, is no R
   }
 });
 
+redisTest('a Redis without TLS that is asked for TLS is told apart', async (t) => {
+  const server = await startRedis(t);
+  const url = server.url.replace('redis:', 'rediss:');
+  const error = await t.throwsAsync(
+    connect('--queue', parseAddress('--queue', url), { patience: 500 }),
+    { instanceOf: RunError },
+  );
+  const reason =
+    'cannot be reached: it accepts connections, but does not answer; a Redis without TLS is redis://';
+  t.is(error!.message, `--queue: ${url}: ${reason}`);
+});
+
+test('what a Redis answers that lacks a command is said', async (t) => {
+  const server = createServer((socket) => {
+    socket.on('data', (data) => {
+      for (const _ of `${data}`.matchAll(/^\*\d/gm))
+        socket.write("-ERR unknown command 'info'\r\n");
+    });
+  });
+  t.teardown(() => server.close());
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const url = `redis://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await t.throwsAsync(refused(url), {
+    instanceOf: RunError,
+    message: `--queue: ${url}: ERR unknown command 'info'`,
+  });
+});
+
 test('waiting for the first answer can be interrupted', async (t) => {
   const server = createServer().listen(0, '127.0.0.1');
   t.teardown(() => server.close());
