@@ -11,7 +11,8 @@ import { countParameters } from '../src/network/parameters.js';
 import { present } from '../src/queue/board.js';
 import { type Cluster, roundCost } from '../src/train/round-model.js';
 import { CLI } from '../test/helpers/cli-path.js';
-import { freePort, RedisServer, until } from '../test/helpers/redis-server.js';
+import { freePort, RedisServer } from '../test/helpers/redis-server.js';
+import { until } from '../test/helpers/until.js';
 
 /*
  * Measures rounds of workers in network namespaces, each with a link limited by `tc` (tbf), and compares them with the model in

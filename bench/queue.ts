@@ -16,7 +16,8 @@ import { buildNetwork } from '../src/network/network.js';
 import { present } from '../src/queue/board.js';
 import { significant } from '../src/units.js';
 import { CLI } from '../test/helpers/cli-path.js';
-import { freePort, RedisServer, until } from '../test/helpers/redis-server.js';
+import { freePort, RedisServer } from '../test/helpers/redis-server.js';
+import { until } from '../test/helpers/until.js';
 
 /*
  * The overhead of the queue: images per second of two workers with a thread each, through a Redis on this machine, compared with

@@ -1,9 +1,8 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import type { Report } from '../../src/bench/result.js';
-import { haze, refuses, startHaze } from '../helpers/cli.js';
+import { haze, meanwhile, refuses, startHaze } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
 
 /** A model that takes milliseconds; one round. */
@@ -179,9 +178,10 @@ test('Missing peers are listed on the terminal, one per line', async (t) => {
 test('Ctrl-C exits with 130 and leaves no temporary files', async (t) => {
   const TMPDIR = await temporaryFolder(t);
   const args = ['bench', 'preprocess', '--batch', '4', '--rounds', '1000', '--threads', '1'];
-  const { process: child, exit } = startHaze(t, TMPDIR, args, { TMPDIR });
+  const running = startHaze(t, TMPDIR, args, { TMPDIR });
+  const { process: child, exit } = running;
   const there = async () => (await readdir(TMPDIR)).some((name) => name.startsWith('haze-bench-'));
-  while (!(await there())) await setTimeout(20);
+  await meanwhile(running, there);
   child.kill('SIGINT');
   const { code, stderr } = await exit;
   t.is(code, 130, stderr);

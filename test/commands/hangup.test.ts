@@ -83,26 +83,26 @@ const SMALL = '--size 8 --widths 4,8 --batch 4 --threads 1 --sample-every 0'.spl
  * Starts a training by a line of shell whose `"$@"` it is, and sends SIGHUP when it takes steps. The exit code, and
  * whether it was finished.
  */
-async function hangUp(t: ExecutionContext, start: string) {
+async function hangUp(t: ExecutionContext, start: string, steps = 400) {
   const folder = await temporaryFolder(t);
   // Nothing above the shell counts without npm's variable, nor `_` with another's name: the tests themselves may run under nohup.
   const script = `unset npm_execpath
     ${start}
     training=$!
-    until grep -q '^step' log; do sleep 0.1; done
+    until grep -q '^step' log || ! kill -0 "$training"; do sleep 0.1; done
     kill -HUP "$training"
     wait "$training"`;
   const train = [process.execPath, CLI, 'train', 'toy-cars', ...SMALL, '--out', 'run'];
-  const args = [...train, '--steps', '400'];
+  const args = [...train, '--steps', `${steps}`];
   const { code, stderr } = await shell(folder, script, args, { _: '/bin/sh' });
   const { stdout } = await shell(folder, 'cat log; ls run/checkpoints', []);
-  return { code, finished: stdout.includes('step-400'), said: `${stdout}\n${stderr}` };
+  return { code, finished: stdout.includes(`step-${steps}`), said: `${stdout}\n${stderr}` };
 }
 
 const onLinux = process.platform === 'linux' ? test : test.skip;
 
 onLinux('a closed terminal saves and stops a run', async (t) => {
-  const { code, finished, said } = await hangUp(t, '"$@" > log 2>&1 &');
+  const { code, finished, said } = await hangUp(t, '"$@" > log 2>&1 &', 1_000_000);
   t.deepEqual([code, finished], [130, false], said);
 });
 
@@ -132,7 +132,7 @@ onLinux(
     const script = `
     setsid "$@" > log 2>&1 < /dev/null &
     training=$!
-    until grep -q '^step' log; do sleep 0.1; done
+    until grep -q '^step' log || ! kill -0 "$training"; do sleep 0.1; done
     trap '' HUP
     kill -HUP 0
     wait "$training"

@@ -1,15 +1,15 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { Queue } from 'bullmq';
 import { parseAddress } from '../../src/queue/address.js';
+import { present } from '../../src/queue/board.js';
 import { buildId, queueOf } from '../../src/queue/build.js';
 import { redisOptions } from '../../src/queue/connect.js';
 import { haze, refuses, startHaze } from '../helpers/cli.js';
 import { folderWithModel } from '../helpers/generate.js';
 import { says, workerHere, workerProcess } from '../helpers/queue-worker.js';
-import { redisTest, startRedis, until } from '../helpers/redis.js';
+import { clientOf, redisTest, startRedis, until } from '../helpers/redis.js';
 
 test('worker and queue require an address, and say what form it has', async (t) => {
   delete process.env.REDIS_URL;
@@ -30,8 +30,11 @@ redisTest('queue shows workers, runs, jobs and failures, as a table and as JSON'
   const call = 'generate model.safetensors --size 16 --count 20000 --batch 2 --queue env --out out';
   const env = { HAZE_CACHE: folder, REDIS_URL: server.url };
   const run = startHaze(t, folder, call.split(' '), env);
-  await until(async () => (await readdir(join(folder, 'out')).catch(() => [])).length > 8);
-  await sleep(2500);
+  const redis = clientOf(t, server);
+  await until(async () => {
+    const [[worker], [run]] = await Promise.all([present(redis, 'worker'), present(redis, 'run')]);
+    return !!worker && !!run && worker.images > 8 && run.done > 8 && run.imagesPerSecond > 0;
+  });
   const { code, stdout } = await haze(folder, ['queue', '--json'], env);
   t.is(code, 0);
   const seen = JSON.parse(stdout);

@@ -1,10 +1,9 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import sharp from 'sharp';
 import { readMetrics } from '../../src/io/metrics.js';
-import { haze, refuses, startHaze } from '../helpers/cli.js';
+import { haze, meanwhile, type Running, refuses, startHaze } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
 import { killingWorkers } from '../helpers/killer.js';
 
@@ -108,15 +107,17 @@ function endless(t: ExecutionContext, folder: string, env: Readonly<Record<strin
 }
 
 /** Waits until it has taken some steps; the bar's lines are ten seconds apart, so the log tells. */
-async function untilSteps(folder: string, steps: number): Promise<void> {
-  const metrics = join(folder, 'r/metrics.jsonl');
-  while ((await readMetrics(metrics)).length < steps) await setTimeout(5);
-}
+const untilSteps = (running: Running, folder: string, steps: number): Promise<void> =>
+  meanwhile(
+    running,
+    async () => (await readMetrics(join(folder, 'r/metrics.jsonl'))).length >= steps,
+  );
 
 test('Ctrl-C saves the run, draws its losses and exits with 130; a resume continues from there', async (t) => {
   const folder = await workplace(t);
-  const { process: child, exit } = endless(t, folder);
-  await untilSteps(folder, 3);
+  const running = endless(t, folder);
+  const { process: child, exit } = running;
+  await untilSteps(running, folder, 3);
   child.kill('SIGINT');
   const { code, stderr } = await exit;
   t.is(code, 130, stderr);
@@ -132,8 +133,9 @@ test('Ctrl-C saves the run, draws its losses and exits with 130; a resume contin
 
 test('a second process cannot train a run in progress, but can after the first was killed', async (t) => {
   const folder = await workplace(t);
-  const { process: child, exit } = endless(t, folder);
-  await untilSteps(folder, 21);
+  const running = endless(t, folder);
+  const { process: child, exit } = running;
+  await untilSteps(running, folder, 21);
   for (const args of [
     ['--out', 'r', '--resume'],
     ['photos', ...SMALL, '--out', './r/'],

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import test from 'ava';
 import { CounterRandom } from '../../src/diffusion/random.js';
 import { Breath } from '../../src/evaluate/breath.js';
 import { compareFeatures } from '../../src/evaluate/compare-features.js';
@@ -10,7 +9,7 @@ import { readStatistics, writeStatistics } from '../../src/io/statistics-file.js
 import { fixturePath } from '../helpers/cli.js';
 import { featureFixture } from '../helpers/evaluation.js';
 import { temporaryFolder } from '../helpers/folder.js';
-import { pythonJson, pythonWith } from '../helpers/python.js';
+import { pythonJson, pythonTest } from '../helpers/python.js';
 
 /** bench/peers/judge.py's own functions on the features of a file, and statistics as pytorch-fid reads and writes them. */
 const PROGRAM = `
@@ -30,13 +29,10 @@ np.savez(sys.argv[4], mu=np.mean(b, axis=0), sigma=np.cov(b, rowvar=False))
 print(json.dumps(out))
 `;
 
-test("Fréchet and kernel distances match judge.py's functions, and statistics are exchanged both ways", async (t) => {
-  const python = await pythonWith('torch', 'safetensors', 'h5py', 'PIL', 'numpy');
-  if (!python) {
-    t.log('skipped: no Python with torch, safetensors, h5py, pillow and numpy; name one in PYTHON');
-    t.pass();
-    return;
-  }
+const SAME =
+  "Fréchet and kernel distances match judge.py's functions, and statistics are exchanged both ways";
+const MODULES = ['torch', 'safetensors', 'h5py', 'PIL', 'numpy'];
+await pythonTest(SAME, MODULES, async (t, python) => {
   const { rows } = await featureFixture();
   const statistics = (name: string) => {
     const { data, features } = rows(name);

@@ -6,6 +6,9 @@ import { writeFileSync } from 'node:fs';
 import { inFolder, search } from './check.js';
 import { targets } from './targets.js';
 
+/** Milliseconds that reading a file may take. */
+const PATIENCE = 10_000;
+
 const [name = '', seconds = '0', seed = '0', file = ''] = process.argv.slice(2);
 
 await inFolder(async (folder) => {
@@ -17,6 +20,7 @@ await inFolder(async (folder) => {
   }
   const { tried, find } = await search(target, folder, {
     ...{ seed: Number(seed), runs: Number.MAX_SAFE_INTEGER, time: 1000 * Number(seconds) },
+    patience: PATIENCE,
     onTry: (bytes) => writeFileSync(file, bytes),
   });
   if (find) writeFileSync(file, find.bytes);

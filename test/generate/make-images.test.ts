@@ -54,11 +54,12 @@ async function open(t: ExecutionContext, steps: number): Promise<WasmGenerator> 
   return generator;
 }
 
-/** Eight images by number; `onMidway` is told now and then how many lanes are in the middle of a batch. */
+/** Images by number; `onMidway` is told now and then how many lanes are in the middle of a batch. */
 async function make(
   generator: WasmGenerator,
   onMidway?: (lanes: number) => void,
   notes: string[] = [],
+  count = 8,
 ): Promise<Map<number, Uint8Array>> {
   const images = new Map<number, Uint8Array>();
   const maker = new ImageMaker(generator, (text) => notes.push(text));
@@ -68,7 +69,7 @@ async function make(
   };
   const timer = setInterval(() => onMidway?.([0, 1].filter(midway).length), 1);
   try {
-    await maker.run(batches(new ImageRange(0, 8), 2, 'running'), async ({ index, pixels }) => {
+    await maker.run(batches(new ImageRange(0, count), 2, 'running'), async ({ index, pixels }) => {
       images.set(index, pixels.slice());
     });
     return images;
@@ -83,6 +84,7 @@ test('A lost worker is replaced, its batch is drawn again, and the images are th
   const notes: string[] = [];
   const started = startedOf(generator);
   let killed: unknown;
+  let images = new Map<number, Uint8Array>();
   // On a busy machine a worker may have finished its batch before it is ended: then another one is.
   const kill = (lanes: number) => {
     const [worker] = started();
@@ -90,7 +92,7 @@ test('A lost worker is replaced, its batch is drawn again, and the images are th
     killed = worker;
     void worker.terminate();
   };
-  const images = await make(generator, kill, notes);
+  while (notes.length === 0) images = await make(generator, kill, notes);
   t.is(notes.length, 1);
   t.regex(
     notes[0]!,
@@ -114,7 +116,7 @@ test('Repeated loss of workers ends the run with an error that says so', async (
       killed.add(thread);
     }
   };
-  const error = await t.throwsAsync(make(generator, kill), { instanceOf: EngineError });
+  const error = await t.throwsAsync(make(generator, kill, [], 1e6), { instanceOf: EngineError });
   t.regex(
     error!.message,
     /^images \d to \d: abandoned after 3 attempts: worker \d stopped|all workers are lost/,
@@ -141,13 +143,15 @@ test('A stopped run ends at once, without an error', async (t) => {
 
 test('Progress counts the finished part of unfinished batches', async (t) => {
   const generator = await open(t, 100);
-  const maker = new ImageMaker(generator, () => {});
   const seen: number[] = [];
-  const timer = setInterval(() => seen.push(maker.done), 1);
-  await maker.run(batches(new ImageRange(0, 8), 2, 'running'), async () => {});
-  clearInterval(timer);
-  t.is(maker.done, 8);
-  t.true(seen.some((done) => done % 1 > 0 && done < 8));
+  // A busy machine may not let this process look while a batch is unfinished.
+  while (!seen.some((done) => done % 1 > 0 && done < 8)) {
+    const maker = new ImageMaker(generator, () => {});
+    const timer = setInterval(() => seen.push(maker.done), 1);
+    await maker.run(batches(new ImageRange(0, 8), 2, 'running'), async () => {});
+    clearInterval(timer);
+    t.is(maker.done, 8);
+  }
   t.true(seen.every((done) => done >= 0 && done <= 8));
 });
 

@@ -67,7 +67,7 @@ redisTest(
   async (t) => {
     const folder = await folderWithModel(t);
     const server = await startRedis(t);
-    const worker = await workerHere(t, server);
+    const worker = await workerHere(t, server, { lostAfter: 30 });
     const sampling = { sampler: 'ddim', steps: 3, eta: 0, norm: 'batch' } as const;
     const guide = { weights: join(folder, 'model.safetensors'), model, guidance: 2 };
     const cases = {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { needing } from './needing.js';
 
 /** Where systems have it; `HAZE_CHROMIUM` names another. */
 const PLACES = [
@@ -16,11 +17,11 @@ let browser: Promise<Browser> | undefined;
 
 test.after.always(async () => (await browser)?.close());
 
-/** A test that needs Chromium; where there is none it is skipped, and its title says why. */
-export function chromiumTest(title: string, body: (t: ExecutionContext) => Promise<void>): void {
-  if (executablePath) test.serial(title, body);
-  else test.skip(`${title} (not run: there is no Chromium; HAZE_CHROMIUM names one)`, body);
-}
+/** A test that needs Chromium. */
+export const chromiumTest = needing(
+  executablePath ? undefined : 'there is no Chromium; HAZE_CHROMIUM names one',
+  test.serial,
+);
 
 /** A page, and what went on in it. */
 export interface Visit {

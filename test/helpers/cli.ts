@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { endWith } from './child.js';
@@ -61,6 +62,21 @@ function start(
     child.on('close', (code) => resolve({ code, ...output }));
   });
   return { process: child, exit };
+}
+
+/** Waits until something holds while the program runs. @throws what it has written, if it ends before */
+export async function meanwhile(
+  { exit }: Running,
+  holds: () => boolean | Promise<boolean>,
+): Promise<void> {
+  let over: Outcome | undefined;
+  void exit.then((outcome) => {
+    over = outcome;
+  });
+  while (!(await holds())) {
+    if (over) throw new Error(`it ended before, with ${over.code}: ${over.stderr}`);
+    await setTimeout(5);
+  }
 }
 
 /**

@@ -7,17 +7,18 @@ import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { endWith, hasEnded } from './child.js';
 import { Lost, Marionette } from './marionette.js';
+import { needing } from './needing.js';
 
 /** Firefox as systems have it; playwright drives one of its own alone. `HAZE_FIREFOX` names another. */
 const PLACES = [process.env.HAZE_FIREFOX, '/usr/bin/firefox-esr', '/usr/bin/firefox'];
 
 const executable = PLACES.find((path) => path && existsSync(path));
 
-/** A test that needs Firefox; where there is none it is skipped, and its title says why. */
-export function firefoxTest(title: string, body: (t: ExecutionContext) => Promise<void>): void {
-  if (executable) test.serial(title, body);
-  else test.skip(`${title} (not run: there is no Firefox; HAZE_FIREFOX names one)`, body);
-}
+/** A test that needs Firefox. */
+export const firefoxTest = needing(
+  executable ? undefined : 'there is no Firefox; HAZE_FIREFOX names one',
+  test.serial,
+);
 
 /** Keys as WebDriver spells them. */
 export const KEYS = { home: '\uE011', end: '\uE010', left: '\uE012', right: '\uE014' } as const;

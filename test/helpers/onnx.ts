@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import test, { type ExecutionContext } from 'ava';
+import { needing } from './needing.js';
 
 /** Why networks of ONNX files cannot be run here, if they cannot. */
 const missing = ((): string | undefined => {
@@ -11,8 +11,5 @@ const missing = ((): string | undefined => {
   }
 })();
 
-/** A test that needs onnxruntime-node; where there is none it is skipped, and its title says why. */
-export function onnxTest(title: string, body: (t: ExecutionContext) => Promise<void>): void {
-  if (missing) test.skip(`${title} (not run: ${missing})`, body);
-  else test(title, body);
-}
+/** A test that needs onnxruntime-node. */
+export const onnxTest = needing(missing);

@@ -8,7 +8,7 @@ import { GENERATE, TRAIN } from '../../src/queue/kinds.js';
 import type { MakerOptions } from '../../src/queue/maker.js';
 import { type ServeEvent, type Service, serve, service } from '../../src/queue/serve.js';
 import { TrainMaker } from '../../src/train/train-maker.js';
-import { type Running, startHaze } from './cli.js';
+import { meanwhile, type Running, startHaze } from './cli.js';
 import { temporaryFolder } from './folder.js';
 import { optionsIn } from './generate.js';
 import { connectionTo, type RedisServer } from './redis.js';
@@ -22,16 +22,18 @@ export interface Here {
 }
 
 interface HereOptions {
+  /** Seconds without a sign of life after which it counts as lost. A busy machine may stall a test's process for some. Default 2. */
+  readonly lostAfter?: number;
   readonly threads?: number;
   readonly strict?: boolean;
   readonly build?: string;
 }
 
-/** Starts a worker in this process, with a cache of its own, that counts as lost after two seconds. */
+/** Starts a worker in this process, with a cache of its own. */
 async function serveHere(
   t: ExecutionContext,
   server: Pick<RedisServer, 'url'>,
-  { threads = 2, strict = false, build = buildId(strict) }: HereOptions,
+  { lostAfter = 2, threads = 2, strict = false, build = buildId(strict) }: HereOptions,
   unit: 'images' | 'steps',
   serviceOf: (connection: Connection, how: MakerOptions) => Service,
 ): Promise<Here> {
@@ -44,7 +46,7 @@ async function serveHere(
   const onEvent = (event: ServeEvent) => {
     if (event.kind === 'note') onNote(event.text);
   };
-  const options = { build, lostAfter: 2, cache: cache.folder, onEvent };
+  const options = { build, lostAfter, cache: cache.folder, onEvent };
   const serving = serve([own], connection, options, abort.signal);
   const stop = async () => {
     abort.abort();
@@ -85,15 +87,13 @@ export async function workerProcess(
   return startHaze(t, folder, args, { HAZE_CACHE: folder, REDIS_URL: url });
 }
 
-/** Resolves when a process has written this to stderr. */
-export function says({ process: { stderr } }: Running, words: RegExp): Promise<void> {
+/** Resolves when a process has written this to stderr. @throws what it wrote instead, if it ends before */
+export function says(running: Running, words: RegExp): Promise<void> {
   let text = '';
-  return new Promise((resolve) => {
-    stderr!.on('data', (more: string) => {
-      text += more;
-      if (words.test(text)) resolve();
-    });
+  running.process.stderr!.on('data', (more: string) => {
+    text += more;
   });
+  return meanwhile(running, () => words.test(text));
 }
 
 /** What `optionsIn` says, for workers of this Redis: 64 images in batches of 4. */

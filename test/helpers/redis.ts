@@ -4,9 +4,11 @@ import type { Redis } from 'ioredis';
 import { parseAddress } from '../../src/queue/address.js';
 import { type Connection, connect } from '../../src/queue/connect.js';
 import { temporaryFolder } from './folder.js';
+import { needing } from './needing.js';
 import { freePort, RedisServer } from './redis-server.js';
 
-export { freePort, RedisServer, until } from './redis-server.js';
+export { freePort, RedisServer } from './redis-server.js';
+export { until } from './until.js';
 
 /** Why tests that need a Redis do not run here; undefined where they do. */
 export const withoutRedis: string | undefined =
@@ -14,14 +16,8 @@ export const withoutRedis: string | undefined =
     ? undefined
     : 'there is no redis-server; apt-get install redis-server';
 
-/** A test that needs a Redis; where there is none it is skipped, and its title says why. */
-export function redisTest(
-  title: string,
-  body: (t: ExecutionContext) => void | Promise<void>,
-): void {
-  if (withoutRedis) test.skip(`${title} (not run: ${withoutRedis})`, body);
-  else test.serial(title, body);
-}
+/** A test that needs a Redis. */
+export const redisTest = needing(withoutRedis, test.serial);
 
 /** A running Redis, ended with the test. `settings` are those of its command line. */
 export async function startRedis(

@@ -1,5 +1,6 @@
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import { findInstall } from '../../src/tensorflow/locate.js';
+import { needing } from './needing.js';
 
 /** Why tests that need libtensorflow do not run here; undefined where they do. */
 export const withoutTensorflow: string | undefined = process.env.HAZE_SKIP_TENSORFLOW
@@ -8,11 +9,5 @@ export const withoutTensorflow: string | undefined = process.env.HAZE_SKIP_TENSO
     ? undefined
     : 'haze setup tensorflow has not run';
 
-/** A test that needs libtensorflow; where there is none it is skipped, and its title says why. */
-export function tensorflowTest(
-  title: string,
-  body: (t: ExecutionContext) => void | Promise<void>,
-): void {
-  if (withoutTensorflow) test.skip(`${title} (not run: ${withoutTensorflow})`, body);
-  else test.serial(title, body);
-}
+/** A test that needs libtensorflow. */
+export const tensorflowTest = needing(withoutTensorflow, test.serial);

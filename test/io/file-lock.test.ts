@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { type FileLock, fileLockHolder, tryLockFile } from '../../src/io/file-lock.js';
 import { endWith } from '../helpers/child.js';
+import { flockTest } from '../helpers/flock.js';
 import { temporaryFolder } from '../helpers/folder.js';
 
 const MODULE = new URL('../../src/io/file-lock.js', import.meta.url).href;
 
 /** Without the program there are no such locks, as on Windows. */
-const withFlock = spawnSync('flock', ['--help']).error ? test.skip : test;
 
 const lockIn = async (t: ExecutionContext): Promise<string> =>
   join(await temporaryFolder(t), '.haze-run.lock');
@@ -38,7 +38,7 @@ const ours = (result: Awaited<ReturnType<typeof tryLockFile>>): FileLock => {
   return result;
 };
 
-withFlock('a file is locked once, names who has it, and is gone when that is over', async (t) => {
+flockTest('a file is locked once, names who has it, and is gone when that is over', async (t) => {
   const path = await lockIn(t);
   const lock = ours(await tryLockFile(path));
   t.true(lock.stands());
@@ -51,7 +51,7 @@ withFlock('a file is locked once, names who has it, and is gone when that is ove
   ours(await tryLockFile(path)).release();
 });
 
-withFlock(
+flockTest(
   'the lock is the file system’s: programs that know nothing of Haze hold it too',
   async (t) => {
     const path = await lockIn(t);
@@ -63,7 +63,7 @@ withFlock(
   },
 );
 
-withFlock('a holder that is killed leaves a file, and no lock', async (t) => {
+flockTest('a holder that is killed leaves a file, and no lock', async (t) => {
   const path = await lockIn(t);
   const holder = await startHolder(t, haze(path));
   t.is(await tryLockFile(path), 'held');
@@ -77,7 +77,7 @@ withFlock('a holder that is killed leaves a file, and no lock', async (t) => {
   t.false(existsSync(path));
 });
 
-withFlock('who deletes the file deletes the lock, and its holder sees that', async (t) => {
+flockTest('who deletes the file deletes the lock, and its holder sees that', async (t) => {
   const path = await lockIn(t);
   const lock = ours(await tryLockFile(path));
   rmSync(path);
@@ -88,7 +88,7 @@ withFlock('who deletes the file deletes the lock, and its holder sees that', asy
   other.release();
 });
 
-withFlock('a lock that many want at once is had by one at a time', async (t) => {
+flockTest('a lock that many want at once is had by one at a time', async (t) => {
   const path = await lockIn(t);
   let holders = 0;
   let most = 0;

@@ -7,7 +7,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { exclusively, type LockTarget, tryLock, withLock } from '../../src/io/lock.js';
 import { endWith } from '../helpers/child.js';
+import { flockTest, withoutFlock } from '../helpers/flock.js';
 import { temporaryFolder } from '../helpers/folder.js';
+import { needing } from '../helpers/needing.js';
+import { until } from '../helpers/until.js';
 
 const MODULE = new URL('../../src/io/lock.js', import.meta.url).href;
 
@@ -35,9 +38,11 @@ async function startHolder(
 
 /** As a container is started: with a network, and so with sockets, of its own. */
 const CONTAINER = ['unshare', '--net'] as const;
-const withFlock = spawnSync('flock', ['--help']).error ? test.skip : test;
-const inContainer =
-  spawnSync(CONTAINER[0], [CONTAINER[1], 'true']).status === 0 ? withFlock : test.skip;
+const withoutContainer =
+  spawnSync(CONTAINER[0], [CONTAINER[1], 'true']).status === 0
+    ? undefined
+    : 'unshare makes no network here';
+const inContainer = needing(withoutFlock ?? withoutContainer);
 
 test('Work under one lock does not overlap, and waiting is reported once', async (t) => {
   const order: string[] = [];
@@ -48,7 +53,7 @@ test('Work under one lock does not overlap, and waiting is reported once', async
       () => waits++,
       async () => {
         order.push(`${name} begins`);
-        await sleep(250);
+        await until(() => waits > 0);
         order.push(`${name} ends`);
       },
     );
@@ -163,7 +168,7 @@ inContainer('a lock on a folder that containers share holds between them', async
   t.deepEqual(await readdir(lock.path), []);
 });
 
-withFlock(
+flockTest(
   'a lock taken before there is a folder reaches into it once it is held there',
   async (t) => {
     const path = join(await temporaryFolder(t), 'new');
@@ -182,7 +187,7 @@ withFlock(
   },
 );
 
-withFlock('a folder that another locked in the meantime is its own', async (t) => {
+flockTest('a folder that another locked in the meantime is its own', async (t) => {
   const path = join(await temporaryFolder(t), 'new');
   const lock = { path, use: 'shard 1-of-4' };
   await exclusively(lock, refuse, async (hold) => {

@@ -9,7 +9,7 @@ import { readSafetensors, writeSafetensors } from '../../src/io/safetensors.js';
 import { convertLine } from '../../src/io/torch/convert-line.js';
 import { fixturePath } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
-import { pythonWith } from '../helpers/python.js';
+import { pythonTest } from '../helpers/python.js';
 import { f32, stateDict } from '../helpers/tensors.js';
 
 const torch = (name: string): string => fixturePath(`torch/${name}`);
@@ -65,13 +65,8 @@ test('a folder or a pipe in place of a file is refused', async (t) => {
   });
 });
 
-test('the suggested line of Python converts nested checkpoints', async (t) => {
-  const python = await pythonWith('torch', 'safetensors');
-  if (!python) {
-    t.log('skipped: no Python with torch and safetensors; name one in PYTHON');
-    t.pass();
-    return;
-  }
+const NESTED = 'the suggested line of Python converts nested checkpoints';
+await pythonTest(NESTED, ['torch', 'safetensors'], async (t, python) => {
   const path = join(await temporaryFolder(t), "it's nested.pt");
   await copyFile(torch('nested.pt'), path);
   const [, command] = convertLine(path).split('\n');

@@ -7,6 +7,7 @@ import { readMetrics } from '../../src/io/metrics.js';
 import { openRun } from '../../src/io/run.js';
 import type { TrainEvent, TrainOptions } from '../../src/train/options.js';
 import { train } from '../../src/train/train.js';
+import { flockTest } from '../helpers/flock.js';
 import { prepared } from '../helpers/run.js';
 
 /** A run of 7 steps that something befalls after the fourth. Resolves to its warnings. */
@@ -72,22 +73,24 @@ test('a deleted config.json is rewritten', async (t) => {
   await isSound(t, options);
 });
 
-test('a run whose folder another run has taken fails without changing the other', async (t) => {
-  if (spawnSync('flock', ['--help']).error) return t.pass();
-  const { options } = await prepared(t);
-  const lock = join(options.out, '.haze-run.lock');
-  const befall = () => {
-    rmSync(options.out, { recursive: true });
-    mkdirSync(options.out);
-    writeFileSync(lock, '7 elsewhere\n');
-    const other = spawn('flock', [lock, 'sh', '-c', 'read line']);
-    t.teardown(() => other.stdin.end());
-    // The event has to end with the lock taken.
-    while (spawnSync('flock', ['-n', lock, 'true']).status === 0);
-  };
-  await t.throwsAsync(trainThrough(t, options, befall), {
-    instanceOf: UsageError,
-    message: /got one that process 7 on elsewhere is training$/,
-  });
-  t.false(existsSync(join(options.out, 'config.json')));
-});
+flockTest(
+  'a run whose folder another run has taken fails without changing the other',
+  async (t) => {
+    const { options } = await prepared(t);
+    const lock = join(options.out, '.haze-run.lock');
+    const befall = () => {
+      rmSync(options.out, { recursive: true });
+      mkdirSync(options.out);
+      writeFileSync(lock, '7 elsewhere\n');
+      const other = spawn('flock', [lock, 'sh', '-c', 'read line']);
+      t.teardown(() => other.stdin.end());
+      // The event has to end with the lock taken.
+      while (spawnSync('flock', ['-n', lock, 'true']).status === 0);
+    };
+    await t.throwsAsync(trainThrough(t, options, befall), {
+      instanceOf: UsageError,
+      message: /got one that process 7 on elsewhere is training$/,
+    });
+    t.false(existsSync(join(options.out, 'config.json')));
+  },
+);

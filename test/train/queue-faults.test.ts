@@ -56,6 +56,16 @@ function listening(options: TrainOptions) {
   return { notes, steps, options: { ...options, onEvent } };
 }
 
+/** Whether a run has ended. */
+function isOver(running: Promise<unknown>): () => boolean {
+  let over = false;
+  const note = () => {
+    over = true;
+  };
+  running.then(note, note);
+  return () => over;
+}
+
 /** A worker has begun to train. */
 const BEGUN = /run [0-9a-f]{12}: /;
 
@@ -63,16 +73,16 @@ redisTest('Workers that are repeatedly killed and replaced train the same run', 
   const server = await startRedis(t);
   const options = queued(server);
   const running = train(options);
-  let ended = false;
-  void running.then(() => {
-    ended = true;
-  });
-  for (let i = 0; i < 4 && !ended; i++) {
+  const over = isOver(running);
+  let lost = 0;
+  for (let i = 0; i < 4 && !over(); i++) {
     const victim = await workerProcess(t, server);
     await Promise.race([says(victim, BEGUN), running]);
     await sleep(100 * i);
+    if (!over()) lost++;
     victim.process.kill('SIGKILL');
   }
+  t.true(lost > 0, 'a worker was killed at work');
   await workerProcess(t, server);
   await running;
   t.deepEqual(read(options), read(local));
@@ -179,27 +189,25 @@ redisTest(
 redisTest('Files damaged in Redis are sent again and never used', async (t) => {
   const server = await startRedis(t);
   const redis = clientOf(t, server);
-  const { options, notes } = listening(queued(server));
+  const options = queued(server);
   const running = train(options);
   const wait = `haze:${queueOf(buildId(false), 'train')}:wait`;
   await until(async () => (await redis.llen(wait)) > 0);
   for (const key of await redis.keys('haze:blob:*')) await redis.setrange(key, 2000, 'damage');
   const worker = await trainerHere(t, server);
   // What workers have made is damaged as well, again and again.
-  let damaged = 0;
-  const damage = setInterval(async () => {
-    if (damaged > 2) return;
+  const over = isOver(running);
+  for (let damaged = 0; damaged < 3 && !over(); ) {
     const [key] = await redis.keys('haze:trained:*');
     if (key && (await redis.set(key, 'damage', 'XX')) === 'OK') damaged++;
-  }, 20);
+    await sleep(20);
+  }
   await running;
-  clearInterval(damage);
   t.deepEqual(read(options), read(local));
   t.true(
     worker.notes.some((note) => /the copy in Redis is damaged; it was removed/.test(note)),
     worker.notes.join('\n'),
   );
-  t.true(notes.length > 0);
 });
 
 redisTest(
@@ -270,14 +278,11 @@ redisTest('A slow network that breaks during a transfer loses nothing', async (t
   const options = queued(server);
   const running = train(options);
   const worker = await trainerHere(t, relay);
-  let ended = false;
-  void running.then(() => {
-    ended = true;
-  });
+  const over = isOver(running);
   for (let i = 0; i < 4; i++) {
     const before = relay.passed;
     // A replica is some hundred thousand bytes.
-    await until(() => ended || relay.passed > before + 150_000);
+    await until(() => over() || relay.passed > before + 150_000);
     relay.cut();
   }
   await running;
@@ -420,18 +425,19 @@ redisTest(
     await trainerHere(t, server, { threads: 1 });
     // Whatever is fetched is damaged at once: results lie there until the slowest replica's is there.
     let damaged = 0;
-    const damage = setInterval(async () => {
+    const over = isOver(running);
+    while (damaged < 4 && !over()) {
       for (const key of await redis.keys('haze:trained:*')) {
         const text = await redis.get(key);
         const { end } = JSON.parse(text?.slice(64) ?? '{"end":null}');
         const path = end && join(weights, `${end.weights.sha256}.safetensors`);
-        if (damaged > 3 || !path || !existsSync(path)) continue;
+        if (!path || !existsSync(path)) continue;
         damaged++;
         writeFileSync(path, damaged % 2 === 0 ? '' : 'no weights');
       }
-    }, 5);
+      await sleep(5);
+    }
     await running;
-    clearInterval(damage);
     t.true(damaged > 0);
     t.deepEqual(read(options), read(local));
   },

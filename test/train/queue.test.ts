@@ -37,11 +37,11 @@ for (const network of ['simple', 'unet2d'] as Network[])
       const config = { ...run, data: { ...run.data, heldOut: { fraction: 0.2 } } };
       const local = newRun(config, join(folder, 'local'));
       await train(local);
-      const one = await trainerHere(t, server, { threads: 1 });
+      const one = await trainerHere(t, server, { threads: 1, lostAfter: 30 });
       const taken = [];
       for (const out of ['one', 'two']) {
         const options = { ...newRun(config, join(folder, out)), queue: server.url };
-        if (out === 'two') taken.push((await trainerHere(t, server)).stop);
+        if (out === 'two') taken.push((await trainerHere(t, server, { lostAfter: 30 })).stop);
         t.is((await train(options)).steps, 7);
         t.deepEqual(read(options, 7), read(local, 7), out);
         t.deepEqual(await logOf(options), await logOf(local), out);

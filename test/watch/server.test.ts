@@ -234,9 +234,17 @@ onLinux('a picture is closed when its reader leaves, or takes nothing any more',
     t.teardown(() => socket.destroy());
     socket.on('error', () => {});
     socket.write('GET /picture/run/large.png HTTP/1.1\r\nHost: localhost\r\n\r\n');
-    await new Promise((resolve) => socket.once('data', resolve));
+    // More than the headers: the file is open by then.
+    let received = 0;
+    await new Promise<void>((resolve) => {
+      socket.once('close', () => resolve());
+      socket.on('data', ({ length }) => {
+        received += length;
+        if (received > 4096) resolve();
+      });
+    });
+    t.true(received > 4096);
     socket.pause();
-    while (!(await isOpen(picture))) await setTimeout(5);
     if (leaves) socket.destroy();
     while (await isOpen(picture)) await setTimeout(5);
     t.pass();

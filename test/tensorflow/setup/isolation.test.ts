@@ -1,21 +1,15 @@
-import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import test from 'ava';
 import { setupTensorflow } from '../../../src/tensorflow/setup/index.js';
 import { findPython } from '../../../src/tensorflow/setup/pip.js';
 import { temporaryFolder } from '../../helpers/folder.js';
+import { pythonTest } from '../../helpers/python.js';
 import { fakeMachine } from '../../helpers/setup.js';
 
-test('a pip.py in the folder where Python runs, or on PYTHONPATH, is not run', async (t) => {
-  const python = await promisify(execFile)('python3', ['--version']).catch(() => undefined);
-  if (!python) {
-    t.log('skipped: no python3');
-    t.pass();
-    return;
-  }
+const OTHERS = 'a pip.py in the folder where Python runs, or on PYTHONPATH, is not run';
+await pythonTest(OTHERS, ['sys'], async (t) => {
   const folder = await temporaryFolder(t);
   const mark = path.join(folder, 'mark');
   await writeFile(path.join(folder, 'pip.py'), `open(${JSON.stringify(mark)}, 'w').close()\n`);
