@@ -70,7 +70,7 @@ async function viteProject(t: ExecutionContext, model: string): Promise<string> 
     await programs[Number(location.search.slice(1))]().catch((error) => (globalThis.failed = String(error)));
     globalThis.ended = true;`;
   for (const [name, text] of [
-    ['vite.config.js', config!],
+    ['vite.config.mjs', config!],
     ['run.js', main],
     ['index.html', PAGE],
   ] as const)
@@ -87,7 +87,7 @@ chromiumTest(
   async (t) => {
     const model = await freshRun(t, { size: '16', widths: '8,8', timesteps: '100' });
     const folder = await viteProject(t, model);
-    const configFile = join(folder, 'vite.config.js');
+    const configFile = join(folder, 'vite.config.mjs');
     const config = { root: folder, configFile, logLevel: 'error' } as const;
     await build(config);
     const server = await preview({ ...config, preview: { host: '127.0.0.1', port: 0 } });

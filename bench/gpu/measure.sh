@@ -36,7 +36,8 @@ if [ -n "${LD_LIBRARY_PATH:-}" ]; then
 fi
 if [ -n "$DRY" ]; then
   export OMP_NUM_THREADS=1 TORCHDYNAMO_DISABLE=1 # compiling for the CPU takes minutes
-  size=8 widths=4,8,16 batches='2 4' big=4 train_batch=4 train_steps=${HZ_TRAIN_STEPS:-3} repeat_steps=3 timesteps=5 grid=4 count=${HZ_COUNT:-6} rounds=1 repeats=2 threads='2' scale_batch=2 factor=3 compiled=unet_rgb_16
+  # factor: no limit is meant to end a step, however busy the machine is
+  size=8 widths=4,8,16 batches='2 4' big=4 train_batch=4 train_steps=${HZ_TRAIN_STEPS:-3} repeat_steps=3 timesteps=5 grid=4 count=${HZ_COUNT:-6} rounds=1 repeats=2 threads='2' scale_batch=2 factor=60 compiled=unet_rgb_16
 else
   size=64 widths=64,128,256,512,1024 batches='8 128' big=128 train_batch=128 train_steps=${HZ_TRAIN_STEPS:-300} repeat_steps=20 timesteps=300 grid=64 count=${HZ_COUNT:-256} rounds=7 repeats=15 threads='16 8 4 2' scale_batch=8 factor=1 compiled='unet_rgb_16 unet2d/ddpm_cifar_like_16'
 fi

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # pack.sh [OUT_DIR]: in a checkout of Haze, packs everything that a GPU machine needs into OUT_DIR (.gpu), in parts.
-# HZ_ARCH=90 (compute capability of the GPU, without the point; "all" leaves no GPU code out), HZ_NODE=24.21.0, HZ_XZ=9 (0 to 9, -1: not at all),
+# HZ_ARCH=90 (compute capability of the GPU, without the point; "all" leaves no GPU code out), HZ_NODE_VERSION=24.21.0, HZ_XZ=9 (0 to 9, -1: not at all),
 # HZ_JOBS=<cores>, HZ_KIT_CACHE=~/.cache/haze-gpu-kit (compressed chunks: a second run takes seconds), HZ_GROUPS="base tensorflow cudnn nvrtc node20" (cublas too).
 set -euo pipefail
 kit=$(cd "$(dirname "$0")" && pwd)
@@ -8,7 +8,7 @@ out=${1:-.gpu}
 [ -f package.json ] && grep -q '"name": "haze"' package.json || { echo 'pack.sh: run it in a checkout of Haze' >&2; exit 2; }
 cache=${HZ_KIT_CACHE:-$HOME/.cache/haze-gpu-kit}
 arch=${HZ_ARCH:-90}
-version=${HZ_NODE:-24.21.0}
+version=${HZ_NODE_VERSION:-24.21.0}
 groups=${HZ_GROUPS:-base tensorflow cudnn nvrtc node20}
 mkdir -p "$out" "$cache"
 out=$(cd "$out" && pwd)

@@ -32,7 +32,7 @@ import { weightShape } from '../network/parameters.js';
 import { elements } from '../network/state.js';
 import { printable } from '../printable.js';
 import { bytesBetweenSteps, copiesOf } from '../train/memory.js';
-import { bytes, grouped, operations } from '../units.js';
+import { bytes, grouped, operations, plural } from '../units.js';
 import { type MemoryPlan, planModelMemory } from './memory-plan.js';
 import { print, printJson, table } from './text.js';
 
@@ -289,5 +289,5 @@ function headerAsText(path: string, { entries, metadata }: Header): string {
     dtype,
     `[${shape.join(', ')}]`,
   ]);
-  return `${printable(path)}: ${entries.size} tensors, ${grouped(values)} values\n${table(Object.entries(metadata))}${table(rows)}`;
+  return `${printable(path)}: ${plural(entries.size, 'tensor')}, ${grouped(values)} values\n${table(Object.entries(metadata))}${table(rows)}`;
 }

@@ -123,7 +123,11 @@ const sample: Command = {
   groups: {
     'Pictures:': {
       count: { describe: 'Images', value: 'N', default: '16' },
-      out: { describe: 'All images in a grid', value: 'FILE.png', default: 'samples.png' },
+      out: {
+        describe: 'All images in a grid',
+        value: 'FILE.png',
+        default: 'samples.png, unless --film or --gif is given',
+      },
       film: {
         describe: 'Strip from noise to image, a row for each of the first images',
         value: 'FILE.png',

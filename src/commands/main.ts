@@ -6,7 +6,7 @@ import { RunError, UsageError } from '../errors.js';
 import { systemReason } from '../io/atomic.js';
 import { requireRoomToStart } from '../machine/address-space.js';
 import { throwIfMachines } from '../machine/faults.js';
-import { printableLines } from '../printable.js';
+import { printable, printableLines } from '../printable.js';
 import { withoutPasswords } from '../queue/address.js';
 import { version } from '../version.js';
 import { checkArgv } from './check-argv.js';
@@ -84,7 +84,9 @@ function refuseMissingFolder(): void {
 /** Prints the error on stderr and returns the exit code: the error's own, else 1. */
 function fail(error: unknown): number {
   const known = error instanceof Error && 'exitCode' in error && typeof error.exitCode === 'number';
-  const message = withoutPasswords(error instanceof Error ? error.message : String(error));
+  const message = onOneLine(
+    withoutPasswords(error instanceof Error ? error.message : String(error)),
+  );
   process.stderr.write(
     `haze: ${printableLines(known || verbose ? message : firstLine(message))}\n`,
   );
@@ -93,6 +95,13 @@ function fail(error: unknown): number {
   else if (!known) process.stderr.write('haze: --verbose shows the stack\n');
   return known ? (error.exitCode as number) : 1;
 }
+
+/** A message in which what the user has given stands on one line: a file's name may have several. */
+const onOneLine = (message: string): string =>
+  words
+    .map((word) => word.replace(/^--[a-z-]+=/, ''))
+    .filter((word) => word.includes('\n'))
+    .reduce((text, word) => text.replaceAll(word, printable(word)), message);
 
 /** The stack, and those of its causes. */
 function stack(error: Error): string {

@@ -59,10 +59,18 @@ function describeCommand(builder: Argv, command: Command): Argv {
   }
   addFlag(builder, 'verbose', COMMON_FLAGS.verbose!);
   builder.version(false); // It belongs to the program, not to a command.
-  for (const [words, meaning] of command.examples) builder.example(words, meaning);
   return builder
     .usage(`haze ${usage(command)}\n\n${command.describe}.`)
-    .epilogue(command.notes ?? '');
+    .epilogue(`${examplesOf(command)}${command.notes === undefined ? '' : `\n\n${command.notes}`}`);
+}
+
+/** Each on a line of its own, to be copied: yargs would break long ones to make room for their meanings. */
+function examplesOf({ examples }: Command): string {
+  const lines = examples.flatMap(([words, meaning]) => [
+    ...(meaning === '' ? [] : [`  # ${meaning}`]),
+    `  ${words}`,
+  ]);
+  return ['Examples:', ...lines].join('\n');
 }
 
 function addFlag(builder: Argv, name: string, flag: Flag): void {

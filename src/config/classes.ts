@@ -4,6 +4,7 @@ import { listNames } from '../data/list-names.js';
 import { UsageError } from '../errors.js';
 import type { RunClasses, RunConfig, TrainingConfig } from './config.js';
 import type { Flags } from './flag.js';
+import type { JsonObject } from './json.js';
 import type { Source } from './source.js';
 
 /** Default share of images trained without their class: Ho & Salimans (2022) found 0.1 and 0.2 best. */
@@ -50,9 +51,10 @@ export function readClasses(
 }
 
 /** The classes in a config.json. */
-export const readRunClasses = (source: Source): RunClasses => ({
+export const readRunClasses = (source: JsonObject): RunClasses => ({
   by: source.oneOf('by', ['auto', ...CLASS_KINDS])!,
-  names: source.texts('names')!,
+  // None before the images are known.
+  names: source.texts('names', 0)!,
 });
 
 /** @throws UsageError if the network cannot be conditioned on the run's classes, or expects classes that the run does not have */

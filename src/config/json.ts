@@ -147,13 +147,14 @@ export class JsonObject implements Source {
     throw this.unexpected(name, 'text', value);
   }
 
-  texts(name: string): string[] | undefined {
+  /** @param least number of texts */
+  texts(name: string, least = 1): string[] | undefined {
     const value = this.value(name);
     if (value === undefined) return undefined;
     const list: unknown[] = Array.isArray(value) ? value : [value];
     const isWord = (item: unknown): item is string | number =>
       (typeof item === 'string' && item !== '') || typeof item === 'number';
-    if (list.length > 0 && list.every(isWord)) return list.map(String);
+    if (list.length >= least && list.every(isWord)) return list.map(String);
     throw this.unexpected(name, 'text, or a list of texts', value);
   }
 

@@ -117,12 +117,14 @@ async function openPipeline(
   await checkNetworkOf(weights, model, config);
   const asked = readForward(settings);
   const classLabels = index === undefined ? null : readClassLabels(index, model);
-  const found = { weights, model, run: null, guide: null, classLabels, notes: [] };
-  if (scheduler === undefined)
-    return { ...found, sampling: {}, diffusion: withDiffusion(DIFFUSION_DEFAULTS, asked) };
+  const found = { weights, model, run: null, guide: null, classLabels };
+  if (scheduler === undefined) {
+    const diffusion = withDiffusion(DIFFUSION_DEFAULTS, asked);
+    return { ...found, sampling: {}, diffusion, notes: untold(path, diffusion, asked) };
+  }
   const { diffusion, sampling } = readScheduler(scheduler, schedulerClass);
   refuseOthers(path, whole(diffusion), asked);
-  return { ...found, diffusion, sampling };
+  return { ...found, diffusion, sampling, notes: [] };
 }
 
 async function openBare(
@@ -136,12 +138,16 @@ async function openBare(
   const kind = described?.kind ?? (await readNetwork(weights, onNote)).kind;
   const given = { ...described, ...readGiven(kind, settings) } as GivenModel;
   const found = await readNetwork(weights, () => {}, given.kind === 'unet2d' ? hintsOf(given) : {});
-  const notes = found.kind === 'unet2d' && !described ? [unsaid(path, found, given)] : [];
   const size = given.size ?? PRESETS.reference.model.size;
   const model = changedModel(found, { kind: found.kind, size } as GivenModel, path);
   refuseOtherNetwork(path, model, settings);
   if (described) refuseFields(path, model, { ...described, size });
-  const diffusion = withDiffusion(DIFFUSION_DEFAULTS, readForward(settings));
+  const asked = readForward(settings);
+  const diffusion = withDiffusion(DIFFUSION_DEFAULTS, asked);
+  const notes =
+    found.kind === 'unet2d'
+      ? [...(described ? [] : [unsaid(path, found, given)]), ...untold(path, diffusion, asked)]
+      : [];
   const none = { run: null, guide: null, classLabels: null, sampling: {} };
   return { weights, model, diffusion, ...none, notes };
 }
@@ -163,6 +169,20 @@ const hintsOf = (given: GivenModel) =>
   Object.fromEntries(
     Object.entries(given).filter(([name]) => (UNSAID as readonly string[]).includes(name)),
   );
+
+/** What is assumed of the forward process of weights that come without a scheduler, most of which had another one. */
+function untold(
+  path: string,
+  diffusion: DiffusionConfig,
+  asked: Partial<DiffusionConfig>,
+): string[] {
+  const config = whole(diffusion);
+  const assumed = (['timesteps', 'schedule', 'objective'] as const)
+    .filter((name) => asked[name] === undefined)
+    .map((name) => `--${name} ${config[name]}`);
+  if (assumed.length === 0) return [];
+  return [`${path}: weights do not tell their forward process; assumed: ${assumed.join(', ')}`];
+}
 
 /** The values assumed for bare weights, whose shapes fit other values too. */
 function unsaid(path: string, found: object, given: object): string {

@@ -1,4 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
+import { GIVEN } from '../data/given.js';
+import { TOY_CARS } from '../data/toy-cars.js';
 import { UsageError } from '../errors.js';
 import { findRunConfig } from '../io/model-source.js';
 import { findPipeline, type Pipeline } from '../io/pipeline.js';
@@ -232,8 +234,12 @@ const FLAGS: Readonly<Record<string, string>> = { lossWeights: '--weighting' };
 const weightingOf = ({ training: { lossWeights, snrGamma } }: RunConfig) =>
   lossWeights ?? (snrGamma === null ? 'none' : 'min-snr');
 
+/** Files may be moved: whether they are the same ones is seen when they are listed. */
+const placeOf = (source: string): string =>
+  source === TOY_CARS || source === GIVEN ? source : 'a folder or file';
+
 const FIXED: Fixed[] = [
-  ['data', '<data>', (c) => c.data.source],
+  ['data', '<data>', (c) => placeOf(c.data.source)],
   fixed('timesteps', (c) => c.diffusion.timesteps),
   fixed('schedule', (c) => c.diffusion.schedule),
   fixed('betaStart', (c) => c.diffusion.betaStart),
@@ -244,7 +250,9 @@ const FIXED: Fixed[] = [
   fixed('loss', (c) => c.diffusion.loss),
   fixed('fit', (c) => c.data.fit),
   fixed('flip', (c) => c.data.flip),
-  fixed('heldOut', (c) => c.data.heldOut),
+  fixed('heldOut', ({ data: { heldOut } }) =>
+    heldOut && 'source' in heldOut ? placeOf(heldOut.source) : heldOut,
+  ),
   fixed('classes', (c) => c.data.classes?.by ?? null),
   // Before the zeros that initial weights do without.
   fixed('init', (c) => c.training.init),

@@ -97,6 +97,9 @@ const NEVER_NULL = [
   'timestep_spacing',
 ];
 
+/** Keys of lists, which may be empty. */
+const LISTS = ['trained_betas', 'disable_corrector'];
+
 /** Those that are on by default, and off where they are null. */
 const OFF_IF_NULL = ['clip_sample', 'set_alpha_to_one', 'lower_order_final'];
 
@@ -167,7 +170,7 @@ function meant(
       ([key, value]) =>
         !String(key).startsWith('_') &&
         value !== null &&
-        !isEmpty(value) &&
+        !(LISTS.includes(String(key)) && isEmpty(value)) &&
         !IGNORED.includes(String(key)),
     );
   return Object.fromEntries(kept);

@@ -133,9 +133,36 @@ function inRange(value: number, kind: 'whole number' | 'number', range: Range): 
   );
 }
 
-/** ` (did you mean ddim?)` if a known name is close, else empty. */
+/** What diffusers, PyTorch and their scripts call it: our name, for hints. */
+const ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ['ddpm', 'ancestral'],
+  ['euler-ancestral', 'euler-a'],
+  ['dpmsolver++', 'dpm++2m'],
+  ['scheduler', 'sampler'],
+  ['steps', 'sample-steps'],
+  ['num-inference-steps', 'sample-steps'],
+  ['guidance-scale', 'guidance'],
+  ['num-images', 'count'],
+  ['beta-schedule', 'schedule'],
+  ['num-train-timesteps', 'timesteps'],
+  ['prediction-type', 'objective'],
+  ['learning-rate', 'lr'],
+  ['batch-size', 'batch'],
+  ['train-batch-size', 'batch'],
+  ['num-epochs', 'epochs'],
+  ['max-train-steps', 'steps'],
+  ['checkpointing-steps', 'save-every'],
+  ['resolution', 'size'],
+  ['output-dir', 'out'],
+  ['use-ema', 'ema'],
+  ['resume-from-checkpoint', 'resume'],
+]);
+
+/** ` (did you mean ddim?)` if a known name is close, or is what others call it, else empty. */
 export function suggestion(got: string, known: readonly string[], prefix = ''): string {
   if (known.length === 0) return '';
+  const ours = ELSEWHERE.get(got.replaceAll('_', '-'));
+  if (ours !== undefined && known.includes(ours)) return ` (did you mean ${prefix}${ours}?)`;
   const near = closest(got, known);
   const shared = near.startsWith(got) && got.length >= 2;
   return shared ||

@@ -1,4 +1,5 @@
 /** A Piscina pool that decodes items into shared memory. */
+import { setMaxListeners } from 'node:events';
 import { Piscina } from 'piscina';
 import { mostScratch } from '../engine/scratch.js';
 import { RunError } from '../errors.js';
@@ -50,6 +51,8 @@ export class DecodePool {
   readonly #bytes: number;
   readonly #starts: WorkerStarts;
   readonly #running = new Set<Promise<unknown>>();
+  /** Aborted, with the reason, when all workers are lost and none could be started. */
+  readonly #lost = new AbortController();
   #closed = false;
 
   private constructor(target: Target, threads: number, budget: number) {
@@ -67,6 +70,17 @@ export class DecodePool {
       atomics: 'disabled',
     });
     this.#starts = new WorkerStarts(this.#pool);
+    let reason: unknown = new Error('all of them have ended');
+    // A worker that is lost without a task fails none, and another takes its place.
+    this.#pool.on('error', (error) => {
+      reason = error;
+    });
+    this.#pool.on('workerDestroy', () =>
+      setImmediate(() => {
+        if (this.#pool.threads.length === 0 && !this.#closed) this.#lost.abort(reason);
+      }),
+    );
+    setMaxListeners(0, this.#lost.signal);
   }
 
   /**
@@ -161,14 +175,14 @@ export class DecodePool {
 
   async #run(task: DecodeTask): Promise<DecodeResult> {
     if (this.#closed) throw new Error('the data set is closed');
-    const result = this.#pool.run(task);
+    const { signal } = this.#lost;
+    const result = this.#pool.run(task, { signal });
     this.#running.add(result);
     try {
       return await result;
     } catch (error) {
-      throw new RunError(`a worker that decodes images was lost: ${reasonOf(error)}`, {
-        cause: error,
-      });
+      const cause: unknown = signal.aborted ? signal.reason : error;
+      throw new RunError(`a worker that decodes images was lost: ${reasonOf(cause)}`, { cause });
     } finally {
       this.#running.delete(result);
     }

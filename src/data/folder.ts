@@ -16,7 +16,7 @@ import type { Place, Skipped, Source } from './source.js';
  * skipped with its reason, not silently ignored.
  */
 const IMAGE =
-  /\.(?:jpe?g|jpe|jfif|png|webp|gif|avif|tiff?|bmp|dib|heic|heif|jxl|jp2|ppm|pgm|pnm|tga|qoi)$/i;
+  /\.(?:jpe?g|jpe|jfif|png|webp|gif|avif|tiff?|bmp|dib|heic|heif|jxl|jp2|ppm|pgm|pnm|tga|qoi|svg)$/i;
 
 /** Whether a file has the name of an image. */
 export const hasImageName = (name: string): boolean => IMAGE.test(name);

@@ -2,8 +2,9 @@
  * A run's messages: notes.jsonl, one JSON object per line. It is for people who look at the run later; nothing else depends on it, so
  * a failed write is retried with the next line, and never ends a run.
  */
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, statSync } from 'node:fs';
 import { isObject } from './json.js';
+import { checkPlain } from './plain-file.js';
 
 const KINDS = ['note', 'warning', 'ended'] as const;
 
@@ -40,11 +41,14 @@ export class NotesLog {
   private write(): void {
     if (this.waiting.length === 0) return;
     try {
+      const there = statSync(this.path, { throwIfNoEntry: false });
+      // Before opening: a pipe would wait for its reader.
+      if (there) checkPlain(this.path, there);
       const lines = this.waiting.map((note) => `${JSON.stringify(note)}\n`);
       appendFileSync(this.path, lines.join(''));
       this.waiting = [];
     } catch {
-      // The folder was deleted, or the disk is full: retried with the next line.
+      // The folder was deleted, it is no plain file, or the disk is full: retried with the next line.
     }
   }
 }

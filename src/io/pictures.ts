@@ -11,11 +11,11 @@ export const PICTURE_EXTENSIONS = ['.png', '.webp', '.gif'] as const;
 export const ANIMATION_EXTENSIONS = ['.gif', '.webp'] as const;
 
 export interface Timing {
-  /** Milliseconds per frame; files have a resolution of hundredths of a second. */
+  /** Milliseconds per frame; files have a resolution of hundredths of a second. Default 60. */
   readonly delay?: number;
-  /** Milliseconds of the last frame. */
+  /** Milliseconds of the last frame. Default 2000. */
   readonly hold?: number;
-  /** Number of repetitions; 0 means forever. */
+  /** Number of repetitions; 0 (the default) means forever. */
   readonly loop?: number;
 }
 
@@ -36,9 +36,10 @@ export async function writePicture(path: string, picture: Picture): Promise<void
 export async function writeAnimation(
   path: string,
   frames: readonly Picture[],
-  { delay = 60, hold = 2000, loop = 0 }: Timing = {},
+  timing: Timing = {},
 ): Promise<void> {
   checkTarget('writeAnimation', path, ANIMATION_EXTENSIONS);
+  const { delay = 60, hold = 2000, loop = 0 } = timing ?? {};
   const image = await fromFrames('writeAnimation', frames);
   const delays = frames.map((_, i) => (i === frames.length - 1 ? hold : delay));
   await encode(path, image, { delay: delays, loop });

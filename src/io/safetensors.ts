@@ -8,10 +8,12 @@
 import type { FileHandle } from 'node:fs/promises';
 import { ShapeError, UsageError } from '../errors.js';
 import { elements, type StateDict, type Tensor } from '../network/state.js';
+import { printable } from '../printable.js';
 import { writeAtomically, writeFully } from './atomic.js';
 import { describeKind, fileKind, KIND_BYTES } from './file-kind.js';
 import { fitsHalf, floatToHalf } from './half.js';
 import { type InputFile, withInputFile } from './input-file.js';
+import { show } from './json.js';
 import { requirePath } from './require-path.js';
 import { type Header, inFileOrder } from './safetensors-header.js';
 import { type LoadedHeader, loadHeader, openTensors, readNamed } from './safetensors-reader.js';
@@ -68,7 +70,8 @@ export function readHeader(path: string): Promise<Header> {
 
 /**
  * Writes a state dict. The header keeps its order; the data have I64 first, so that every tensor is aligned.
- * @throws ShapeError if a tensor's data do not match its shape; RunError if the file cannot be written
+ * @throws ShapeError if a tensor's data do not match its shape; UsageError for what is no map of tensors; RunError if the file cannot be
+ *   written
  */
 export async function writeSafetensors(
   path: string,
@@ -76,7 +79,35 @@ export async function writeSafetensors(
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   requirePath('writeSafetensors', path, 'the path of a file');
+  checkTensors('writeSafetensors', tensors);
   await writeAtomically(path, (file) => writeTensors(file, tensors, metadata));
+}
+
+/** The array that holds the numbers of a dtype. */
+const ARRAYS = { F32: Float32Array, I64: BigInt64Array, F16: Uint16Array } satisfies Record<
+  WrittenTensor['dtype'],
+  unknown
+>;
+
+/** JavaScript programs have no type checks. @throws UsageError */
+function checkTensors(where: string, tensors: unknown): void {
+  if (!(tensors instanceof Map))
+    throw new UsageError(`${where}: expected a Map of tensors by name, got ${show(tensors)}`);
+  for (const [name, tensor] of tensors as Map<unknown, unknown>) {
+    if (typeof name !== 'string' || name === '__metadata__' || name === '__proto__')
+      throw new UsageError(`${where}: expected names of tensors, got ${show(name)}`);
+    const { dtype, shape, data } = Object(tensor) as Partial<Record<keyof WrittenTensor, unknown>>;
+    const at = `${where}: ${printable(name)}`;
+    if (typeof dtype !== 'string' || !Object.hasOwn(ARRAYS, dtype))
+      throw new UsageError(
+        `${at}: expected a dtype of ${Object.keys(ARRAYS).join(', ')}, got ${show(dtype)}`,
+      );
+    if (!Array.isArray(shape) || !shape.every((n) => Number.isSafeInteger(n) && n >= 0))
+      throw new UsageError(`${at}: expected a shape of whole numbers, got ${show(shape)}`);
+    const array = ARRAYS[dtype as keyof typeof ARRAYS];
+    if (!(data instanceof array))
+      throw new UsageError(`${at}: expected ${dtype} data in a ${array.name}`);
+  }
 }
 
 /** Writes header and data to an open file, for callers that ensure atomicity themselves. */

@@ -1,4 +1,5 @@
 /** `haze generate` for programs: many images of a model as files. */
+import { resolve } from 'node:path';
 import { checkFormatHolds, type GenerationConfig, readGeneration } from '../config/generation.js';
 import { UsageError } from '../errors.js';
 import { generate as generateWeights } from '../generate/generate.js';
@@ -34,7 +35,7 @@ async function make(model: string, settings: GenerateSettings): Promise<Generate
   const options = await readDraw('generate', model, settings, (source, computing) => {
     const out = source.text('out');
     if (out === undefined) throw new UsageError('generate.out: expected a folder, got nothing');
-    return { out, ...readGeneration(source, computing) };
+    return { out: resolve(out), ...readGeneration(source, computing) };
   });
   checkFormatHolds(options, options.model, options.condition !== null);
   return generateWeights(options);

@@ -369,12 +369,12 @@ function countImages(x: Float32Array, { size, channels }: ModelConfig): number {
 function readTimes(t: number | ArrayLike<number>, count: number): Float32Array {
   if (typeof t !== 'number' && (typeof t !== 'object' || t?.length === undefined))
     throw new UsageError(`model.predict: expected a timestep or a list of them, got ${kindOf(t)}`);
+  if (typeof t !== 'number' && t.length !== count)
+    throw new ShapeError(
+      `model.predict: expected one timestep, or ${count}, one per image, got ${t.length}`,
+    );
   const times: readonly unknown[] =
     typeof t === 'number' ? new Array<number>(count).fill(t) : Array.from(t);
-  if (times.length !== count)
-    throw new ShapeError(
-      `model.predict: expected one timestep, or ${count}, one per image, got ${times.length}`,
-    );
   const isTime = (time: unknown): time is number =>
     typeof time === 'number' && Number.isFinite(Math.fround(time));
   if (times.every(isTime)) return Float32Array.from(times);

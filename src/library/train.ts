@@ -1,6 +1,8 @@
 /** Training, for programs. */
 
+import { resolve } from 'node:path';
 import { JsonObject } from '../config/json.js';
+import { parseRunConfig } from '../config/read.js';
 import { readMinutes } from '../config/training.js';
 import { UsageError } from '../errors.js';
 import type { TrainOptions, TrainResult } from '../train/options.js';
@@ -51,10 +53,21 @@ const OWN = [
 
 const place = (name: string): string => `${OWN.includes(name) ? 'train' : 'runConfig'}.${name}`;
 
+/**
+ * The options as they are at the call, which may change later: so may the folder that a relative path begins at.
+ * @throws UsageError
+ */
 function spelt(given: TrainOptions): TrainOptions {
   const options = settingsOf('train', given, place);
   checkOptions(options);
-  return options;
+  const { config, data, heldOut, out } = options;
+  return {
+    ...options,
+    config: parseRunConfig('train.config', config),
+    ...(Array.isArray(data) && { data: [...data] }),
+    ...(Array.isArray(heldOut) && { heldOut: [...heldOut] }),
+    out: resolve(out),
+  };
 }
 
 const KNOWN: Readonly<Record<keyof TrainOptions, true>> = {

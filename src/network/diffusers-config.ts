@@ -48,8 +48,12 @@ const whole =
       : fail(`a whole number from ${least} to ${most}`);
 const number =
   (expected: string, fits: (v: number) => boolean): Read<number> =>
-  (v) =>
-    typeof v === 'number' && Number.isFinite(v) && fits(v) ? v : fail(expected);
+  (v) => {
+    if (typeof v !== 'number' || !Number.isFinite(v) || !fits(v)) return fail(expected);
+    // As the engine keeps it.
+    const near = Math.fround(v);
+    return Number.isFinite(near) && fits(near) ? v : fail(`${expected} as a 32-bit float`);
+  };
 const channels = whole(1, MOST_CHANNELS);
 const positive = number('a number above 0', (v) => v > 0);
 const boolean: Read<boolean> = (v) => (typeof v === 'boolean' ? v : fail('true or false'));

@@ -1,8 +1,12 @@
 import { UsageError } from '../errors.js';
+import { printable } from '../printable.js';
 import { buildNetwork, type NetworkConfig, type NetworkKind } from './network.js';
 import { stateShapes } from './parameters.js';
 import type { SimpleConfig } from './simple.js';
 import { type Unet2dConfig, unet2dDefaults } from './unet2d-config.js';
+
+/** Characters of a file's names that messages show. */
+const LONGEST = 200;
 
 /*
  * Recognises the network of weights: it is derived from the shapes of a state dict,
@@ -53,7 +57,8 @@ export function networkFromShapes(shapes: Shapes, hints: Hints = {}): NetworkCon
       throw new UsageError(`${name}: expected the shape ${show(shape)}, got ${show(got)}`);
   }
   for (const name of shapes.keys())
-    if (!expected.has(name)) throw new UsageError(`${name}: no such tensor in this U-Net`);
+    if (!expected.has(name))
+      throw new UsageError(`${printable(name).slice(0, LONGEST)}: no such tensor in this U-Net`);
   return config;
 }
 

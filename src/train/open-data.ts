@@ -29,9 +29,11 @@ export async function listData(
   options: GivenOptions,
 ): Promise<ListedData> {
   const { signal } = options;
-  const source =
-    (await listGiven('data', data.source, options)) ??
-    (await openSource(data.source, seed, signal));
+  const open = (source: string) =>
+    openSource(source, seed, signal).catch((error) => {
+      throw options.resume ? moved(source, options.out, error) : error;
+    });
+  const source = (await listGiven('data', data.source, options)) ?? (await open(data.source));
   const { heldOut } = data;
   const named = heldOut && 'source' in heldOut ? heldOut.source : null;
   const given = await listGiven('heldOut', named, options, source.memoryBytes);
@@ -39,11 +41,20 @@ export async function listData(
   if (heldOut === null) return { source, aside: null };
   if ('fraction' in heldOut) return { source, aside: { fraction: heldOut.fraction, seed } };
   try {
-    return { source, aside: { source: await openSource(heldOut.source, seed, signal) } };
+    return { source, aside: { source: await open(heldOut.source) } };
   } catch (error) {
     if (error instanceof UsageError) throw new UsageError(`--held-out: ${error.message}`);
     throw error;
   }
+}
+
+/** What a resume says of images that are not where the run had them. */
+function moved(source: string, out: string, error: unknown): unknown {
+  const gone = error instanceof UsageError && error.message.startsWith(`${source}: no such`);
+  if (!gone) return error;
+  return new UsageError(
+    `${source}: no such folder or file, and the run in ${out} trains on it; if it was moved, give its new path`,
+  );
 }
 
 type GivenOptions = Pick<

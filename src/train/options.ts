@@ -15,7 +15,10 @@ export interface TrainOptions {
    * labels if the others have some. Default none. E.g. `heldOut: others`.
    */
   readonly heldOut?: GivenImages;
-  /** The run folder: config.json, metrics.jsonl, checkpoints/, samples/. E.g. `out: 'runs/1'`. */
+  /**
+   * The run folder: config.json, metrics.jsonl, checkpoints/, samples/. A relative path begins at the current folder of the call, and results
+   * have the whole path. E.g. `out: 'runs/1'`.
+   */
   readonly out: string;
   /** Continue the run in `out`; without it (the default) an existing run is never overwritten. E.g. `resume: true`. */
   readonly resume?: boolean;

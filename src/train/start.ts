@@ -12,7 +12,8 @@ import {
   removeLeftCheckpoints,
 } from '../io/checkpoint.js';
 import { cutBack, type Metrics } from '../io/metrics.js';
-import { weightsOf } from '../io/model-source.js';
+import { findRunConfig, weightsOf } from '../io/model-source.js';
+import { findPipeline } from '../io/pipeline.js';
 import {
   checkNewRun,
   checkWritable,
@@ -93,16 +94,19 @@ export async function start(
     return { taken: 0, checkpoint: null, log: [], data, hold };
   }
   const paths = runPaths(out);
+  const run = await readRunIn(out);
   await telling();
   await removeLeft(paths);
   await removeLeftCheckpoints(out);
   const checkpoint = (await latestCheckpoint(out)) ?? null;
-  const taken = checkpoint ? await load(checkpoint, config, trainer, data, onEvent) : 0;
+  const taken = checkpoint
+    ? await load(checkpoint, { ...options, run, config }, trainer, data, onEvent)
+    : 0;
   if (!checkpoint) {
     onEvent({ kind: 'note', text: `${out} has no checkpoint yet; starting at step 0` });
     await begin(config, trainer, onEvent);
   }
-  await checkLength(out, config, plan, taken);
+  checkLength(out, run, config, plan, taken);
   const log = await cutBack(paths.metrics, taken);
   await cutBackEvents(paths.events, taken);
   await writeConfig(paths, json);
@@ -110,14 +114,15 @@ export async function start(
 }
 
 /** @throws UsageError for another length than the run has, if it is shorter than what is taken: the run would seem to be complete */
-async function checkLength(
+function checkLength(
   out: string,
+  run: RunConfig,
   { training }: RunConfig,
   plan: BatchPlan,
   taken: number,
-): Promise<void> {
+): void {
   if (taken <= plan.total(training)) return;
-  const { steps, epochs } = (await readRunIn(out)).training;
+  const { steps, epochs } = run.training;
   if (steps === training.steps && epochs === training.epochs) return;
   const has = `the run in ${out} has taken ${plural(taken, 'step')}`;
   throw new UsageError(
@@ -144,15 +149,23 @@ export const checkpointState = (
   device: config.chosen?.description ?? null,
 });
 
+/** A run on disk, and what it is to become. */
+interface Resumed {
+  readonly out: string;
+  readonly run: RunConfig;
+  readonly config: RunConfig;
+}
+
 async function load(
   folder: string,
-  config: RunConfig,
+  { out, run, config }: Resumed,
   trainer: Trainer,
   data: DataState,
   onEvent: (event: TrainEvent) => void,
 ): Promise<number> {
   const { step, state, ...parts } = await openCheckpoint(folder, config.training.ema);
   await checkNetworkOf(checkpointPaths(folder).model, config.model, 'this run');
+  checkMoved({ out, run, config }, state, data);
   await trainer.unet.importState(await parts.model());
   await trainer.unet.importOptimizer(await parts.optimizer());
   for (const [i, average] of [...parts.averages.values()].entries())
@@ -163,6 +176,23 @@ async function load(
   for (const text of changes(state, data, trainer.unet.description, given))
     onEvent({ kind: 'warning', text });
   return step;
+}
+
+/** Images elsewhere must be those of the run. @throws UsageError naming both places */
+function checkMoved({ out, run, config }: Resumed, state: Json, data: DataState): void {
+  const differs = differing(state, data);
+  const fail = (setting: string, before: string, now: string) => {
+    throw new UsageError(
+      `${setting}: expected the images of the run in ${out}, which were in ${before}, got others in ${now}, judging by names and sizes`,
+    );
+  };
+  const [before, now] = [run.data, config.data];
+  if (before.source !== now.source && (differs('images') || differs('listing')))
+    fail('<data>', before.source, now.source);
+  const [held, holds] = [before.heldOut, now.heldOut];
+  if (!held || !holds || !('source' in held) || !('source' in holds)) return;
+  if (held.source !== holds.source && differs('heldOutListing'))
+    fail('--held-out', held.source, holds.source);
 }
 
 /** Why a resumed run is not bit-identical to an uninterrupted one. */
@@ -177,10 +207,14 @@ function changes(state: Json, data: DataState, device: string, given: boolean): 
   return texts;
 }
 
+/** What of the data differs from a checkpoint's. One of an older version lacks some of it. */
+const differing = (state: Json, data: DataState) => (key: keyof DataState) =>
+  key in state && state[key] !== data[key];
+
 /** How the data differ from a checkpoint's. One of an older version describes them in less detail. */
 function dataChanges(state: Json, data: DataState, given: boolean): string[] {
   const texts: string[] = [];
-  const differs = (key: keyof DataState) => key in state && state[key] !== data[key];
+  const differs = differing(state, data);
   if (typeof state.images === 'number' && differs('images'))
     texts.push(
       `the checkpoint was trained on ${plural(state.images, 'image')}, now there are ${data.images}: from here it sees other images`,
@@ -218,7 +252,17 @@ async function begin(
 
 async function firstWeights(config: RunConfig, onEvent: (event: TrainEvent) => void) {
   const { init } = config.training;
-  if (init !== null)
-    return readWeights(await weightsOf(init), (text) => onEvent({ kind: 'note', text }));
+  if (init !== null) {
+    const onNote = (text: string) => onEvent({ kind: 'note', text });
+    if (config.model.kind === 'unet2d' && !tellsForward(init)) onNote(untold(init, config));
+    return readWeights(await weightsOf(init), onNote);
+  }
   return freshState(config);
 }
+
+/** Whether initial weights come with the forward process that they were trained for. */
+const tellsForward = (init: string): boolean =>
+  findPipeline(init)?.scheduler !== undefined || findRunConfig(init) !== undefined;
+
+const untold = (init: string, { diffusion }: RunConfig): string =>
+  `${init}: weights do not tell their forward process; this run has --timesteps ${diffusion.timesteps}, --schedule ${diffusion.schedule}, --objective ${diffusion.objective ?? 'epsilon'}`;

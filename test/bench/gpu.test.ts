@@ -23,7 +23,7 @@ async function dryRun(t: ExecutionContext, steps: readonly string[]): Promise<st
     ...{
       HZ: home,
       HZ_DRY: '1',
-      HZ_BUDGET: '3000',
+      HZ_BUDGET: '1000000',
       HZ_APP: ROOT,
       HZ_NODE: process.execPath,
       HZ_PYTHON: PYTHON,

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import sharp from 'sharp';
@@ -98,6 +98,60 @@ test('an existing run is never overwritten, and resumes with its own settings', 
     .split('\n')
     .map((line) => JSON.parse(line).step);
   t.deepEqual(steps, [1, 2, 3, 4, 5, 6, 7]);
+});
+
+test('a run continues on images that were moved, and on no others', async (t) => {
+  const folder = await workplace(t);
+  await mkdir(join(folder, 'held'));
+  await rename(join(folder, 'photos/8.png'), join(folder, 'held/8.png'));
+  await cp(join(folder, 'photos'), join(folder, 'others'), { recursive: true });
+  await rename(join(folder, 'others/0.png'), join(folder, 'others/9.png'));
+  const train = (...more: string[]) => haze(folder, ['train', ...more]);
+  const own = ['photos', ...SMALL, '--held-out', 'held', '--steps'];
+  t.is((await train(...own, '4', '--out', 'whole')).code, 0);
+  t.is((await train(...own, '2', '--out', 'r')).code, 0);
+  await rename(join(folder, 'photos'), join(folder, 'elsewhere'));
+  await rename(join(folder, 'held'), join(folder, 'aside'));
+  const more = ['--out', 'r', '--resume', '--steps', '4'];
+  const gone = await train(...more);
+  t.is(gone.code, 2);
+  t.is(
+    gone.stderr,
+    `haze: ${join(folder, 'photos')}: no such folder or file, and the run in r trains on it; if it was moved, give its new path\n`,
+  );
+  const before = await readFile(join(folder, 'r/config.json'));
+  for (const [data, held, message] of [
+    [
+      'others',
+      'aside',
+      /^haze: <data>: expected the images of the run in r, which were in \S+photos, got others in \S+others, /m,
+    ],
+    [
+      'elsewhere',
+      'elsewhere',
+      /^haze: --held-out: expected the images of the run in r, which were in \S+held, got others in /m,
+    ],
+    ['elsewhere', '0.5', /^haze: --held-out: the run in r has a folder or file, got /m],
+    ['toy-cars', 'aside', /^haze: <data>: the run in r has a folder or file, got toy-cars; /m],
+  ] as const) {
+    const { code, stderr } = await train(data, '--held-out', held, ...more, '--batch', '4');
+    t.is(code, 2, stderr);
+    t.regex(stderr, message);
+    t.deepEqual(await readFile(join(folder, 'r/config.json')), before);
+  }
+  await symlink('elsewhere', join(folder, 'link'));
+  const moved = await train('link', '--held-out', 'aside', ...more);
+  t.is(moved.code, 0, moved.stderr);
+  t.notRegex(moved.stderr, /other images|warning/);
+  const model = (run: string) =>
+    readFile(join(folder, run, 'checkpoints/step-4/model.safetensors'));
+  t.deepEqual(await model('r'), await model('whole'));
+  const { data } = JSON.parse(await readFile(join(folder, 'r/config.json'), 'utf8'));
+  t.deepEqual(
+    [data.source, data.heldOut.source],
+    ['link', 'aside'].map((name) => join(folder, name)),
+  );
+  await rm(join(folder, 'link'));
 });
 
 /** A run that would go on for hours, in `folder/r`. */

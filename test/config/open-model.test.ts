@@ -147,11 +147,23 @@ async function bare(
 test('the architecture of bare weights follows from shapes, and from defaults otherwise', async (t) => {
   const { model, notes } = await open(await bare(t), { size: '8' });
   t.deepEqual(model, { ...NETWORK, ...MINIMUM, downPadding: 1 });
-  t.is(notes.length, 1);
+  t.is(notes.length, 2);
   t.regex(
     notes[0]!,
     /assumed: --head-dim 6, --groups 4, .*--norm-eps 0.00001, --flip-sin-to-cos on/,
   );
+});
+
+test('of weights without a scheduler the forward process that is assumed is said, unless it is given', async (t) => {
+  const path = await bare(t);
+  const said = async (flags: Record<string, string>) =>
+    (await open(path, { size: '8', ...flags })).notes.slice(1);
+  const assumed = `${path}: weights do not tell their forward process; assumed: `;
+  t.deepEqual(await said({}), [
+    `${assumed}--timesteps 300, --schedule linear, --objective epsilon`,
+  ]);
+  t.deepEqual(await said({ timesteps: '1000', objective: 'v' }), [`${assumed}--schedule linear`]);
+  t.deepEqual(await said({ timesteps: '9', schedule: 'linear', objective: 'v' }), []);
 });
 
 test('flags or a config set what the shapes of bare weights leave open', async (t) => {

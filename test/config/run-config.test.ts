@@ -227,7 +227,7 @@ test("any other change on a resume is refused, with the run's value and the give
     t.true(message(() => resumed(flags)).startsWith(expected), expected);
   t.true(
     message(() => resumed({}, '/photos')).startsWith(
-      '<data>: the run in runs/1 has toy-cars, got /photos',
+      '<data>: the run in runs/1 has toy-cars, got a folder or file',
     ),
   );
 });

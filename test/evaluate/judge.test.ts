@@ -32,7 +32,7 @@ print(json.dumps(out))
 const SAME =
   "Fréchet and kernel distances match judge.py's functions, and statistics are exchanged both ways";
 const MODULES = ['torch', 'safetensors', 'h5py', 'PIL', 'numpy'];
-await pythonTest(SAME, MODULES, async (t, python) => {
+pythonTest(SAME, MODULES, async (t, python) => {
   const { rows } = await featureFixture();
   const statistics = (name: string) => {
     const { data, features } = rows(name);

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
@@ -24,6 +25,20 @@ test('notes are kept until the run has begun, and while its folder is deleted', 
   await mkdir(folder);
   log.add(c!);
   t.deepEqual(await notesIn(path), [b, c]);
+});
+
+const withPipes = process.platform === 'win32' ? test.skip : test;
+
+withPipes('a log that is a pipe is not waited for', async (t) => {
+  const path = join(await temporaryFolder(t), 'notes.jsonl');
+  execFileSync('mkfifo', [path]);
+  const log = new NotesLog(path);
+  log.begin();
+  const note = { step: 1, kind: 'note', text: 'kept' } as const;
+  log.add(note);
+  await rm(path);
+  log.add(note);
+  t.deepEqual(await notesIn(path), [note, note]);
 });
 
 test('malformed notes are ignored', (t) => {

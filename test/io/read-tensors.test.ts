@@ -14,13 +14,20 @@ import { f32, stateDict } from '../helpers/tensors.js';
 
 const torch = (name: string): string => fixturePath(`torch/${name}`);
 
-for (const name of ['tensors.pt', 'tensors_legacy.pt'])
+for (const name of ['tensors.pt', 'tensors_legacy.pt', 'tensors_legacy_4.pt'])
   test(`${name}: every dtype and layout that PyTorch saves is read correctly`, async (t) => {
     const { tensors } = await readTensors(torch(name));
     const expected = (await readSafetensors(torch('tensors.safetensors'))).tensors;
     t.deepEqual([...tensors.keys()].sort(), [...expected.keys()].sort());
     for (const [key, tensor] of expected) t.deepEqual(tensors.get(key), tensor, key);
   });
+
+test('a pickle in text is recognised as one of PyTorch, and the line that converts it is given', async (t) => {
+  await t.throwsAsync(readTensors(torch('text_pickle.pt')), {
+    instanceOf: UsageError,
+    message: /^\S+text_pickle\.pt: .* Convert it once, with PyTorch:\n {2}python -c /,
+  });
+});
 
 test('tensors in a nested checkpoint are named by their path, and other values are skipped', async (t) => {
   const { tensors } = await readTensors(torch('checkpoint.pt'));
@@ -66,7 +73,7 @@ test('a folder or a pipe in place of a file is refused', async (t) => {
 });
 
 const NESTED = 'the suggested line of Python converts nested checkpoints';
-await pythonTest(NESTED, ['torch', 'safetensors'], async (t, python) => {
+pythonTest(NESTED, ['torch', 'safetensors'], async (t, python) => {
   const path = join(await temporaryFolder(t), "it's nested.pt");
   await copyFile(torch('nested.pt'), path);
   const [, command] = convertLine(path).split('\n');

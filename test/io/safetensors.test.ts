@@ -1,8 +1,9 @@
 import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
-import { RunError, ShapeError } from '../../src/errors.js';
+import { RunError, ShapeError, UsageError } from '../../src/errors.js';
 import { readHeader, readSafetensors, writeSafetensors } from '../../src/io/safetensors.js';
+import type { StateDict } from '../../src/network/state.js';
 import { temporaryFolder } from '../helpers/folder.js';
 import { FROM_PYTHON, file } from '../helpers/safetensors-bytes.js';
 import { f32, i64, stateDict } from '../helpers/tensors.js';
@@ -139,6 +140,28 @@ test('data that do not match their shape are refused before anything is written'
     message: 'w: shape 2,2 has 4 elements, data 3',
   });
   t.deepEqual(await readdir(dir), []);
+});
+
+test('what is no map of tensors is refused, and nothing is written', async (t) => {
+  const folder = await temporaryFolder(t);
+  const path = join(folder, 'a.safetensors');
+  const tensor = { dtype: 'F32', shape: [1], data: new Float32Array(1) };
+  const wrong: [tensors: unknown, message: RegExp][] = [
+    [null, /^writeSafetensors: expected a Map of tensors by name, got null$/],
+    [{ a: tensor }, /: expected a Map of tensors by name, got /],
+    [new Map([['__metadata__', tensor]]), /: expected names of tensors, got "__metadata__"$/],
+    [new Map([['a', null]]), /^writeSafetensors: a: expected a dtype of F32, I64, F16, got /],
+    [new Map([['a', { ...tensor, dtype: 'XX' }]]), /: a: expected a dtype of .*, got "XX"$/],
+    [new Map([['a', { ...tensor, shape: [-1] }]]), /: a: expected a shape of whole numbers, got /],
+    [new Map([['a', { ...tensor, data: [1] }]]), /: a: expected F32 data in a Float32Array$/],
+    [new Map([['a', { ...tensor, data: new Float64Array(1) }]]), /: a: expected F32 data in a /],
+  ];
+  for (const [tensors, message] of wrong)
+    await t.throwsAsync(writeSafetensors(path, tensors as StateDict), {
+      instanceOf: UsageError,
+      message,
+    });
+  t.deepEqual(await readdir(folder), []);
 });
 
 test('a file that cannot be written is a RunError with the reason, and the old one stays', async (t) => {

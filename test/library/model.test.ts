@@ -104,6 +104,11 @@ test('invalid settings are refused by name, and the model remains usable', async
     message: RegExp,
   ][] = [
     [
+      () => model.predict(x, { length: 1e9 }),
+      wrongShape,
+      /expected one timestep, or 2, one per image, got 1000000000$/,
+    ],
+    [
       () => model.predict(x.slice(1), 3),
       wrongShape,
       /images of 16x16x3 = 768 values each, got 1535/,

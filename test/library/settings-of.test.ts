@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import {
@@ -26,6 +27,7 @@ import {
   writeSafetensors,
 } from '../../src/index.js';
 import { settingsOf } from '../../src/library/settings-of.js';
+import { temporaryFolder } from '../helpers/folder.js';
 import { folderWithModel } from '../helpers/generate.js';
 import { prepared } from '../helpers/run.js';
 
@@ -150,4 +152,42 @@ test("train's own options are checked as the flags are", async (t) => {
   ];
   for (const [changes, message] of calls)
     await t.throwsAsync(train({ ...options, ...changes }), { instanceOf: UsageError, message });
+});
+
+test("train's config is checked as a run's config.json is", async (t) => {
+  const { options } = await prepared(t, { steps: 1 });
+  const { config } = options;
+  const { model, ...rest } = config;
+  const wrong: [config: object, message: RegExp][] = [
+    [rest, /^train\.config\.model: expected /],
+    [{ ...config, other: 1 }, /^train\.config\.other: unknown field$/],
+    ...[{ steps: '3' }, { lr: 'x' }, { batch: 0 }, { optimizer: '__proto__' }, { ema: [5] }].map(
+      (change): [object, RegExp] => [
+        { ...config, model, training: { ...config.training, ...change } },
+        new RegExp(`^train\\.config\\.training\\.${Object.keys(change)[0]}: expected `),
+      ],
+    ),
+  ];
+  for (const [changed, message] of wrong)
+    await t.throwsAsync(train({ ...options, config: changed as typeof config }), {
+      instanceOf: UsageError,
+      message,
+    });
+  t.false(existsSync(options.out));
+});
+
+test('train has its options, and the folder of a relative path, as they were at the call', async (t) => {
+  const { options } = await prepared(t, { steps: 1, sampleEvery: 0 });
+  const folder = await temporaryFolder(t);
+  const before = process.cwd();
+  t.teardown(() => process.chdir(before));
+  const config = structuredClone(options.config);
+  process.chdir(folder);
+  const running = train({ ...options, config, out: 'run' });
+  process.chdir(before);
+  Object.assign(config, { seed: 999 });
+  Object.assign(config.training, { steps: 3 });
+  t.like(await running, { steps: 1 });
+  const written = JSON.parse(readFileSync(join(folder, 'run/config.json'), 'utf8'));
+  t.is(written.seed, options.config.seed);
 });

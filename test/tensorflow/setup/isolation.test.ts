@@ -9,7 +9,7 @@ import { pythonTest } from '../../helpers/python.js';
 import { fakeMachine } from '../../helpers/setup.js';
 
 const OTHERS = 'a pip.py in the folder where Python runs, or on PYTHONPATH, is not run';
-await pythonTest(OTHERS, ['sys'], async (t) => {
+pythonTest(OTHERS, ['sys'], async (t) => {
   const folder = await temporaryFolder(t);
   const mark = path.join(folder, 'mark');
   await writeFile(path.join(folder, 'pip.py'), `open(${JSON.stringify(mark)}, 'w').close()\n`);
