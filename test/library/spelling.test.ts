@@ -178,7 +178,7 @@ test('every function names conflicting settings by their names in programs', asy
       () => resumeConfig(out, { lr: 0.5 }),
       /^resumeConfig\.lr: .*; a resume may change only steps, /,
     ],
-    [() => resumeConfig(out, { data }), /^resumeConfig\.data: the run in/],
+    [() => resumeConfig(out, { data: 'toy-cars' }), /^resumeConfig\.data: the run in/],
     [() => train(options), /^train\.out .*: expected a new folder, .*\. Add resume to continue/],
     [() => trainSteps(options).next(), /^train\.out .*: expected a new folder/],
     [() => train({ ...options, requireCuda: true, out: `${out}2` }), /^train\.requireCuda: /],
