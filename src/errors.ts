@@ -3,7 +3,7 @@
  * code; anything else is a bug or an operating system error, and `--verbose` shows its stack.
  */
 
-/** The user's input is invalid (flags, configuration, files). Nothing was computed or written. */
+/** The user's input is invalid (flags, configuration, files). What was there before is unchanged. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
   readonly exitCode = 2;
@@ -32,7 +32,7 @@ export class CheckError extends Error {
   readonly exitCode = 3;
 }
 
-/** The user interrupted; the state was saved. */
+/** The user interrupted. What was finished by then is kept; the message says what. */
 export class Interrupted extends Error {
   override readonly name = 'Interrupted';
   readonly exitCode = 130;

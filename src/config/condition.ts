@@ -1,4 +1,5 @@
 /** The classes that a network is conditioned on when it draws, and the strength of the guidance. */
+
 import { listNames } from '../data/list-names.js';
 import type { Condition } from '../diffusion/guidance.js';
 import { UsageError } from '../errors.js';
@@ -6,6 +7,7 @@ import { MOST_LABEL } from '../network/limits.js';
 import type { ClassLabels } from './class-labels.js';
 import type { DataConfig, ModelConfig, TrainingConfig } from './config.js';
 import type { Flags } from './flag.js';
+import { GUIDANCE } from './limits.js';
 import { parseDecimal, quote, type Source, suggestion } from './source.js';
 
 /** Default W with a guide. */
@@ -61,7 +63,7 @@ export function readCondition(
 ): Condition | null {
   const asked = source.texts('class');
   const byClasses = guidedBy === 'classes';
-  const guidance = byClasses ? source.real('guidance', { min: 0, max: 1000 }) : 1;
+  const guidance = byClasses ? source.real('guidance', GUIDANCE) : 1;
   const known = classesOf(of);
   if (!known) {
     if (asked)
@@ -109,7 +111,7 @@ export function readGuided(
   hasOther: boolean,
   usual = USUAL_GUIDANCE,
 ): Guided {
-  const guidance = source.real('guidance', { min: 0, max: 1000 }) ?? usual;
+  const guidance = source.real('guidance', GUIDANCE) ?? usual;
   if (!hasOther || guidance === 1)
     return { condition: readCondition(source, path, of), guidance: null };
   return { condition: readCondition(source, path, of, 'other weights'), guidance };

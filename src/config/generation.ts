@@ -2,6 +2,7 @@ import { UsageError } from '../errors.js';
 import { LABEL_BYTES, LARGEST_ARRAY } from '../io/array-file.js';
 import { threadCount } from './computing.js';
 import type { ComputingConfig, ModelConfig } from './config.js';
+import { MOST_BATCH } from './limits.js';
 import { quote, type Source } from './source.js';
 
 /** `png` writes one file per image; the others one file for all. */
@@ -54,7 +55,7 @@ export function readGeneration(
     format: source.oneOf('format', FORMATS) ?? 'png',
     shard: readShard(source.text('shard')),
     workers: readWorkers(source, computing),
-    batch: source.whole('batch', { min: 1, max: 65_536 }) ?? null,
+    batch: source.whole('batch', { min: 1, max: MOST_BATCH }) ?? null,
     resume: source.boolean('resume') ?? false,
   };
 }

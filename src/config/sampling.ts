@@ -24,6 +24,7 @@ import type {
   SamplingConfig,
 } from './config.js';
 import { type Flags, given } from './flag.js';
+import { STEPS_OFFSET } from './limits.js';
 import type { SamplingDefaults } from './scheduler.js';
 import type { Source } from './source.js';
 
@@ -332,7 +333,7 @@ function readOwn(source: Source, sampler: SamplerName, { objective, defaults, al
 const readOwnSettings = (source: Source) => ({
   variance: readVariance(source),
   spacing: source.oneOf('spacing', SPACINGS),
-  stepsOffset: source.whole('stepsOffset', { min: 0, max: 100_000 }),
+  stepsOffset: source.whole('stepsOffset', STEPS_OFFSET),
   lastAlpha: source.oneOf('lastAlpha', ['one', 'first']),
   karras: source.boolean('karras'),
   lowerOrderFinal: source.boolean('lowerOrderFinal'),

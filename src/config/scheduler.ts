@@ -1,10 +1,12 @@
 import { FLOW_TIMES, type Objective } from '../diffusion/objective.js';
 import { kindOf, type OwnSetting, type SamplerName } from '../diffusion/samplers.js';
+import { betaScale } from '../diffusion/schedule.js';
 import { UsageError } from '../errors.js';
 import { readJsonFileSync } from '../io/run.js';
 import type { DiffusionConfig, SamplingConfig } from './config.js';
 import { checkDiffusion, DIFFUSION_DEFAULTS } from './diffusion.js';
 import { JsonObject } from './json.js';
+import { STEPS_OFFSET } from './limits.js';
 import { choose, quote } from './source.js';
 
 /*
@@ -266,7 +268,7 @@ function sampling(
     ...threshold,
     variance: VARIANCES[variance || 'fixed_small'],
     spacing: o.oneOf('timestep_spacing', ['leading', 'trailing', 'linspace']) ?? spacing,
-    stepsOffset: o.whole('steps_offset', { min: 0, max: 1000 }) ?? 0,
+    stepsOffset: o.whole('steps_offset', STEPS_OFFSET) ?? 0,
     lastAlpha: signalIsLeft(o, sampler) ? 'first' : 'one',
     ...(sampler === 'unipc' && readUnipc(o)),
     ...(has('karras') && o.boolean('use_karras_sigmas') && { karras: true }),
@@ -299,7 +301,7 @@ export function schedulerJson(
     throw new UsageError(
       'export diffusers: expected a network that a DDPMScheduler samples, got --objective flow',
     );
-  const scale = diffusion.scaleBetas ? 1000 / timesteps : 1;
+  const scale = betaScale(diffusion);
   const nameOf = <T>(table: Readonly<Record<string, T>>, value: T) =>
     Object.entries(table).find(([, own]) => own === value)![0];
   return {

@@ -7,6 +7,7 @@ import { type Conditional, classesOf, USUAL_GUIDANCE } from './condition.js';
 import type { DiffusionConfig, ModelConfig } from './config.js';
 import { checkDiffusion, OPTIONAL_DIFFUSION } from './diffusion.js';
 import { JsonObject } from './json.js';
+import { GUIDANCE } from './limits.js';
 import { readForward, readModel, section } from './read-model.js';
 import { readRunSampling, readSampling } from './sampling.js';
 import type { SamplingDefaults } from './scheduler.js';
@@ -90,5 +91,5 @@ const readGuide = (object: JsonObject | null): SiteGuide | null =>
   section(object, (o) => ({
     model: checkedModel(o),
     weights: o.text('weights')!,
-    guidance: o.real('guidance', { min: 0, max: 1000 }) ?? USUAL_GUIDANCE,
+    guidance: o.real('guidance', GUIDANCE) ?? USUAL_GUIDANCE,
   }));

@@ -7,6 +7,7 @@ import type { DataConfig, Fit, HeldOut, TrainingConfig } from './config.js';
 import { type Flags, given } from './flag.js';
 import { growthFlags, readGrowth } from './growth.js';
 import { keptGuideFlag, readKeptGuide } from './kept-guide.js';
+import { MOST_BATCH } from './limits.js';
 import { OPTIMIZER_DEFAULTS, optimizerFlags, readOptimizer } from './optimizer.js';
 import { readReplicas, replicaFlags } from './replicas.js';
 import { parseDecimal, quote, type Source } from './source.js';
@@ -176,7 +177,7 @@ export function readMinutes(source: Source, resume: boolean): number | undefined
 export const readFit = (source: Source): Fit | undefined => source.oneOf('fit', ['squash', 'crop']);
 
 export const readBatch = (source: Source): number | undefined =>
-  source.whole('batch', { min: 1, max: 65_536 });
+  source.whole('batch', { min: 1, max: MOST_BATCH });
 
 /** `--data-budget` in bytes. */
 export function readDataBudget(source: Source): number | undefined {

@@ -78,11 +78,6 @@ export class BatchPlan {
     return Math.floor(step / this.stepsPerEpoch);
   }
 
-  /** Whether an epoch ends with this step. */
-  endsEpoch(step: number): boolean {
-    return (step + 1) % this.stepsPerEpoch === 0;
-  }
-
   /** Only the images of a step, for `Dataset.ahead`. */
   indices(step: number): Uint32Array {
     const { batch } = this.#options;

@@ -112,7 +112,11 @@ function betasOf(options: ScheduleOptions): Float64Array {
 /** The T for which `scaleBetas` changes nothing (Nichol & Dhariwal 2021, section 2.3). */
 const SCALED_TIMESTEPS = 1000;
 
-const betaScale = ({ scaleBetas, timesteps }: ScheduleOptions): number =>
+/** What `scaleBetas` multiplies the betas by. */
+export const betaScale = ({
+  scaleBetas,
+  timesteps,
+}: Pick<ScheduleOptions, 'scaleBetas' | 'timesteps'>): number =>
   scaleBetas ? SCALED_TIMESTEPS / timesteps : 1;
 
 /** @throws UsageError for invalid timesteps or betas, and for conflicting settings */

@@ -10,11 +10,9 @@ const ALIGN = 64;
 
 /**
  * Lays out the shared memory before anything runs: names and byte addresses; nothing is ever freed.
- * Buffers that are never used at the same time share addresses by `mark` and `rewind`.
  */
 export class Arena {
   private top = ARENA;
-  private peak = ARENA;
   private readonly sizes = new Map<string, number>();
 
   /** Address of `floats` f32 values. The memory plan lists them under `group`. */
@@ -25,23 +23,13 @@ export class Arena {
   bytes(group: string, bytes: number): Pointer {
     const at = this.top;
     this.top += Math.ceil(bytes / ALIGN) * ALIGN;
-    this.peak = Math.max(this.peak, this.top);
     this.sizes.set(group, (this.sizes.get(group) ?? 0) + bytes);
     return pointer(at);
   }
 
-  /** The next free address; `rewind` to it lets later buffers reuse the memory after it. */
-  mark(): number {
-    return this.top;
-  }
-
-  rewind(mark: number): void {
-    this.top = mark;
-  }
-
-  /** Bytes of the largest layout so far, including the control block. */
+  /** Bytes of the layout so far, including the control block. */
   get size(): number {
-    return this.peak;
+    return this.top;
   }
 
   /** Bytes by group, in the order they were first named. */

@@ -71,8 +71,14 @@ export interface Evaluation {
   readonly samples: SetSummary | null;
   readonly reference: SetSummary | null;
   readonly features: FeatureDescription | null;
+  /**
+   * Fréchet distance of the features, in their squared units: |μ₁ − μ₂|² + tr(Σ₁ + Σ₂ − 2·(Σ₁·Σ₂)^½) (Heusel et al. 2017, eq. 6); 0 for equal
+   * means and covariances.
+   */
   readonly frechet: number | null;
+  /** Kernel distance of the features: the unbiased squared MMD of the kernel (x·y/d + 1)³ over subsets (Bińkowski et al. 2018). */
   readonly kernel: KernelDistance | null;
+  /** Shares from 0 to 1, by the nearest neighbours of the features (Kynkäänniemi et al. 2019, eq. 2). */
   readonly coverage: PrecisionRecall | null;
   /** Number of images of each set in pairwise figures. */
   readonly pairs: { readonly samples: number; readonly reference: number } | null;

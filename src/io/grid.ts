@@ -19,7 +19,7 @@ export const GAP = 2;
 export interface Layout {
   /** Images per row; by default nearly square. */
   readonly columns?: number;
-  /** Side of the square that each pixel becomes (nearest neighbour); by default enough for images of 96 pixels. */
+  /** Side of the square that each pixel becomes (nearest neighbour); by default the largest with which images have at most 96 pixels a side. */
   readonly scale?: number;
   /** Pixels between images and around them, white. Default 2. */
   readonly gap?: number;

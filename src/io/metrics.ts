@@ -6,6 +6,9 @@ import { systemCode, systemReason, writeAtomically, writeFully } from './atomic.
 import { isObject, show } from './json.js';
 import { readLines } from './plain-file.js';
 
+/** Number of steps whose mean loss and speed are a run's latest: what its summary and its page show. */
+export const LAST = 40;
+
 /** Quarters of the timesteps, from the least noise to the most (improved-diffusion's q0 to q3). */
 export const QUARTERS = ['q0', 'q1', 'q2', 'q3'] as const;
 

@@ -1,4 +1,5 @@
 /** A job that draws images: everything that determines them. Data from Redis are validated like any other input. */
+
 import { isDeepStrictEqual } from 'node:util';
 import { COMPUTING_DEFAULTS, readSeed } from '../config/computing.js';
 import type {
@@ -14,6 +15,7 @@ import {
   readObjective,
 } from '../config/diffusion.js';
 import { JsonObject } from '../config/json.js';
+import { GUIDANCE, MOST_BATCH } from '../config/limits.js';
 import { checkModel } from '../config/model.js';
 import { KINDS } from '../config/network-fields.js';
 import { nullableFields, readWhole } from '../config/network-settings.js';
@@ -71,7 +73,6 @@ export const computingOf = (
 
 /** Image numbers have 32 bits. */
 const MOST_NUMBER = 2 ** 32 - 1;
-const MOST_BATCH = 65_536;
 /** More than any network has. */
 const MOST_LABELS = 100_000;
 
@@ -124,7 +125,7 @@ function readGuide(g: JsonObject, of: ModelConfig): GuideBlob {
       `${g.where('model')}: expected the same images and classes as the model's`,
     );
   const weights = section(g.object('weights'), readBlob);
-  return { weights, model, guidance: g.real('guidance', { min: 0, max: 1000 })! };
+  return { weights, model, guidance: g.real('guidance', GUIDANCE)! };
 }
 
 const classesOf = (model: object): unknown => ('numClasses' in model ? model.numClasses : null);
@@ -162,7 +163,7 @@ function readCondition(o: JsonObject, model: ModelConfig): Condition | null {
     const labels = c.wholes('labels', label)!;
     if (labels.length === 0 || labels.length > MOST_LABELS)
       throw new UsageError(`${c.where('labels')}: expected 1 to ${MOST_LABELS} labels`);
-    const guidance = c.real('guidance', { min: 0, max: 1000 })!;
+    const guidance = c.real('guidance', GUIDANCE)!;
     return { labels, guidance, none: c.whole('none', label) ?? null };
   });
 }

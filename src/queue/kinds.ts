@@ -71,3 +71,6 @@ export const TRAIN: Kind<TrainJob, TrainResult> = {
   get: getTrained,
   remove: removeTrained,
 };
+
+/** All kinds of work, each of which a build has a queue of. */
+export const KINDS = [GENERATE, TRAIN] as const;

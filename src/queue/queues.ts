@@ -5,7 +5,7 @@ import type { Redis } from 'ioredis';
 import { queueOf } from './build.js';
 import type { Connection } from './connect.js';
 import { BUILDS, EXPIRY, PREFIX } from './keys.js';
-import type { KindName } from './kinds.js';
+import { KINDS, type KindName } from './kinds.js';
 
 /** Attempts at a job: the retries come after 1, 2, 4 and 8 seconds. */
 export const MOST_ATTEMPTS = 5;
@@ -41,9 +41,6 @@ export async function openQueue(
   return queue;
 }
 
-/** The kinds of work that a build has queues of. */
-const KINDS: readonly KindName[] = ['generate', 'train'];
-
 /** Seconds after which jobs that nobody took, and queues of unused builds, are removed. */
 const DAY = 86_400;
 const WEEK = 7 * DAY;
@@ -67,8 +64,8 @@ export async function tidy(connection: Connection, queue: Queue): Promise<void> 
   const old = await redis.zrangebyscore(BUILDS, '-inf', Math.floor(Date.now() / 1000) - WEEK);
   for (const build of old) {
     if (queue.name.endsWith(`-${build}`) || build.includes(':')) continue;
-    for (const kind of KINDS) {
-      const other = await openQueue(connection, build, kind);
+    for (const { name } of KINDS) {
+      const other = await openQueue(connection, build, name);
       await other.obliterate({ force: true }).finally(() => other.close());
     }
     await redis.zrem(BUILDS, build);

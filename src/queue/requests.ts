@@ -6,6 +6,7 @@ import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { RunError } from '../errors.js';
 import { printable } from '../printable.js';
+import { SIGN } from './board.js';
 import { type Connection, explained, isOutOfMemory } from './connect.js';
 import type { Kind } from './kinds.js';
 import { untilRoom } from './room.js';
@@ -16,8 +17,8 @@ const LOOK = 100;
 /** Most reasons of failed attempts to report. */
 const MOST_TOLD = 20;
 
-/** Polls after which the jobs themselves are checked: every two seconds. */
-const LOOKS = 20;
+/** Polls after which the jobs themselves are checked, and the run announces itself. */
+const LOOKS = (1000 * SIGN) / LOOK;
 
 export interface RequestsOptions<J, R> {
   readonly kind: Kind<J, R>;

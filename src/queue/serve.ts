@@ -14,7 +14,7 @@ import { emptyBroken, isEmptied, openQueue, tidy, useBuild } from './queues.js';
 import { RETRY, untilRoom } from './room.js';
 import { ask } from './silence.js';
 import { Tally } from './tally.js';
-import { aborted, every, finishes, Patience } from './waiting.js';
+import { aborted, every, finishes, Grace } from './waiting.js';
 
 export interface ServeOptions {
   readonly build: string;
@@ -45,7 +45,7 @@ interface Common {
   /** Ends the worker: no job can be done. */
   readonly giveUp: (error: Error) => void;
   /** For what a worker still asks of Redis as it ends. */
-  readonly patience: Patience;
+  readonly grace: Grace;
 }
 
 /** Serves one kind of job until the signal is aborted. */
@@ -87,9 +87,9 @@ export async function serve(
   const common = {
     ...{ connection, options, complaints, tally: new Tally(), name: processName() },
     giveUp: (error: Error) => hopeless.abort(error),
-    patience: new Patience(CLOSE),
+    grace: new Grace(CLOSE),
   };
-  const { tally, name, patience } = common;
+  const { tally, name, grace } = common;
   const signs = every(SIGN, async () => {
     try {
       await sign(redis, 'worker', { name, build: options.build, ...tally.sign });
@@ -107,7 +107,7 @@ export async function serve(
     throw await explained(connection, error);
   } finally {
     clearInterval(signs);
-    await patience.for(leave(redis, 'worker', name));
+    await grace.wait(leave(redis, 'worker', name));
   }
 }
 
@@ -120,7 +120,7 @@ class Server<J, R> {
   private readonly name: string;
   private readonly complaints: Complaints;
   private readonly giveUp: Common['giveUp'];
-  private readonly patience: Patience;
+  private readonly grace: Grace;
   private lanes = 1;
   /** Jobs taken beyond the number of lanes. */
   private ahead = 0;
@@ -143,7 +143,7 @@ class Server<J, R> {
     this.complaints = common.complaints;
     this.name = common.name;
     this.giveUp = common.giveUp;
-    this.patience = common.patience;
+    this.grace = common.grace;
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -171,9 +171,9 @@ class Server<J, R> {
       this.stopping = true;
       for (const timer of timers) clearInterval(timer);
       clearTimeout(this.resting);
-      if (this.worker) await this.patience.for(this.worker.close());
+      if (this.worker) await this.grace.wait(this.worker.close());
       this.ended.abort();
-      if (this.queue) await this.patience.for(this.queue.close());
+      if (this.queue) await this.grace.wait(this.queue.close());
     }
   }
 
@@ -235,7 +235,7 @@ class Server<J, R> {
     } catch (error) {
       if (this.stopping) {
         // Another worker takes it.
-        await this.patience.for(job.moveToWait(token));
+        await this.grace.wait(job.moveToWait(token));
         throw new WaitingError();
       }
       const { message } = error as Error;

@@ -15,7 +15,7 @@ export async function within<T>(milliseconds: number, work: Promise<T>): Promise
 const BRIEF = 100;
 
 /** Waits of at most so many milliseconds each, for one Redis: once it has not answered in time, the further ones are brief. */
-export class Patience {
+export class Grace {
   private readonly milliseconds: number;
   private spent = false;
 
@@ -24,7 +24,7 @@ export class Patience {
   }
 
   /** Resolves to the work's result; undefined if it failed or takes longer. */
-  async for<T>(work: Promise<T>): Promise<T | undefined> {
+  async wait<T>(work: Promise<T>): Promise<T | undefined> {
     let settled = false;
     const settles = work.finally(() => {
       settled = true;

@@ -6,7 +6,7 @@ import { CounterRandom } from '../diffusion/random.js';
 import { RunError } from '../errors.js';
 import { writeAtomically } from '../io/atomic.js';
 import { writeCheckpoint } from '../io/checkpoint.js';
-import { MetricsLog, type StepMetrics } from '../io/metrics.js';
+import { LAST, MetricsLog, type StepMetrics } from '../io/metrics.js';
 import { gridPath, isFile, type Json, type RunPaths, restoreRun, runPaths } from '../io/run.js';
 import { writeTensors } from '../io/safetensors.js';
 import type { EventLog } from '../io/tensorboard/events.js';
@@ -18,9 +18,6 @@ import { positionsOf } from './positions.js';
 import { replicaParts } from './replica-files.js';
 import { writeSamples } from './samples.js';
 import { checkpointState, type Start } from './start.js';
-
-/** Number of steps whose mean loss a run reports at its end. */
-const LAST = 40;
 
 /** A checkpoint that was written. */
 export interface Saved {

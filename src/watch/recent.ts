@@ -1,8 +1,5 @@
-import type { StepMetrics } from '../io/metrics.js';
+import { LAST, type StepMetrics } from '../io/metrics.js';
 import type { Now } from './messages.js';
-
-/** Number of steps in the means that the page shows as current, the same as in the summary of `haze train`. */
-const LAST = 40;
 
 /** The last steps of a run. */
 export class Recent {

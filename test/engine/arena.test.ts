@@ -33,16 +33,6 @@ test('Groups count the requested bytes, in the order of their first buffer', (t)
   );
 });
 
-test('Rewound memory is reused, and the size is that of the largest layout so far', (t) => {
-  const arena = new Arena();
-  arena.bytes('kept', 64);
-  const mark = arena.mark();
-  const first = arena.bytes('one', 640);
-  arena.rewind(mark);
-  t.is(arena.bytes('two', 64), first);
-  t.is(arena.size, ARENA + 64 + 640);
-});
-
 test('The error for too little memory says how much is needed and available, and what to do', (t) => {
   t.notThrows(() => checkFits(100, { bytes: 100 }, () => 'unused'));
   t.throws(() => checkFits(6 * 2 ** 30, { bytes: 4 * 2 ** 30 }, () => 'take less'), {

@@ -1,4 +1,10 @@
-import { ACCUMULATE, QUAD_PADDING, RELU, WEIGHT_BLOCK } from '../../../assembly/constants.js';
+import {
+  ACCUMULATE,
+  DEEP_GROUP,
+  QUAD_PADDING,
+  RELU,
+  WEIGHT_BLOCK,
+} from '../../../assembly/constants.js';
 import { NULL, type Pointer, plus, plusFloats } from '../pointer.js';
 import { type Address, type Call, call, type Phase, tuple } from '../program.js';
 import { ALGORITHMS, type TiledConvolution } from './algorithms.js';
@@ -156,7 +162,7 @@ export function planForward(c: TiledConvolution, way: Way, workers = MIN_BLOCKS)
   const k = input.channels * inStep * inStep;
   const panels = output.channels / 8;
   /** Panels that share a read of V in a deep plan; fewer if that would leave few items to share out. */
-  const group = panels % 2 === 0 && outPhases * panels >= 32 ? 2 : 1;
+  const group = panels % DEEP_GROUP === 0 && outPhases * panels >= 32 ? DEEP_GROUP : 1;
   const groups = room / 4;
   const vQuad = 4 * k * (near ? planes : 1) + QUAD_PADDING;
   const mQuad = 4 * output.channels * (near ? planes : 1);

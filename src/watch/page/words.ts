@@ -28,7 +28,7 @@ export function shortened(name: string): string {
 /** Marks that turn text around, and could make a name look like another. */
 const TURNING = /[\u202a-\u202e\u2066-\u2069]/g;
 
-/** A name as it is shown: such marks are written out, as on terminals. */
+/** A name as it is shown: such marks are written out. */
 export const plain = (name: string): string =>
   name.replaceAll(TURNING, (mark) => `\\u${mark.charCodeAt(0).toString(16)}`);
 
