@@ -4,7 +4,9 @@ import type { Fit } from '../config/config.js';
 import { defaultBudget } from '../data/dataset.js';
 import { type GivenImages, openGiven } from '../data/given.js';
 import { hasOtherSizes, type OwnShape, ownShape } from '../data/own-shape.js';
+import { shareFiles } from '../data/shared-files.js';
 import { openSource, type Source } from '../data/source.js';
+import { TOY_CARS } from '../data/toy-cars.js';
 import { CounterRandom } from '../diffusion/random.js';
 import { Interrupted, RunError, UsageError } from '../errors.js';
 import { readStatistics, type Statistics, writeStatistics } from '../io/statistics-file.js';
@@ -18,7 +20,13 @@ import { type Collected, collect, type PassOptions, type Shape } from './image-s
 import { modelLikelihood } from './model-likelihood.js';
 import { NearestImages } from './nearest.js';
 import { NotWritten } from './not-written.js';
-import type { EvaluateOptions, Evaluation, FileSubject, SetSummary } from './options.js';
+import type {
+  EvaluateOptions,
+  Evaluation,
+  FileSubject,
+  ModelSubject,
+  SetSummary,
+} from './options.js';
 import { SMALLEST } from './pyramid.js';
 import { drawSamples } from './samples.js';
 import { requireSemidefinite } from './semidefinite.js';
@@ -88,6 +96,7 @@ class Run {
     if (subject.kind === 'model') for (const text of subject.notes) this.#note(text);
     // Inputs that may be refused are opened before slow work begins.
     const unseen = heldOut === null ? null : await this.#openUnseen(heldOut);
+    if (subject.kind === 'model') await this.#noteSeen(subject, heldOut);
     if (features) this.#network = await FeatureNetwork.open(features, threadCount(computing));
     const compared = needsSamples(this.#options) ? await this.#compare() : null;
     return {
@@ -276,6 +285,15 @@ class Run {
   #openUnseen(heldOut: string | GivenImages): Promise<Source> {
     if (typeof heldOut === 'string') return this.#open(heldOut, '--held-out');
     return openGiven('evaluate.heldOut', heldOut, defaultBudget(), this.#options.signal);
+  }
+
+  /** Other cars are drawn by another seed, so only of files it is known that they are the same. */
+  async #noteSeen({ name, trainedOn }: ModelSubject, heldOut: EvaluateOptions['heldOut']) {
+    if (typeof heldOut !== 'string' || trainedOn === null || heldOut === TOY_CARS) return;
+    if (await shareFiles(trainedOn, heldOut))
+      this.#note(
+        `--held-out: ${heldOut} shares images with ${trainedOn}, on which ${name} was trained: the loss on them is no measure of new ones`,
+      );
   }
 
   async #open(name: string, where: string): Promise<Source> {

@@ -16,6 +16,8 @@ export interface ModelSubject extends Pick<OpenModel, 'weights' | 'model' | 'dif
   readonly kind: 'model';
   /** The user's name for it. */
   readonly name: string;
+  /** Where its run has its images from; null for a model without one. */
+  readonly trainedOn: string | null;
   readonly sampling: SamplingConfig;
   /** Classes of the samples, for a class-conditional model, and the names of all classes. */
   readonly condition: Condition | null;

@@ -112,6 +112,7 @@ async function readSubject(
   const { weights, model, diffusion, notes, sampling: defaults } = opened;
   checkNorm(sampling, model);
   return {
+    trainedOn: opened.run?.data.source ?? null,
     ...{ kind, name: path, weights, model, diffusion, notes },
     sampling: readSampling(sampling, diffusion, defaults),
     ...(await readDrawn(sampling, path, opened)),

@@ -1,5 +1,3 @@
-import { realpath } from 'node:fs/promises';
-import { join, sep } from 'node:path';
 import { threadCount } from '../config/computing.js';
 import type { DataConfig, RunConfig } from '../config/config.js';
 import type { Classes } from '../data/classes.js';
@@ -7,6 +5,7 @@ import { type Dataset, defaultBudget } from '../data/dataset.js';
 import { GIVEN, openGiven } from '../data/given.js';
 import { type Aside, openTrainingData, type TrainingData } from '../data/held-out.js';
 import { listNames } from '../data/list-names.js';
+import { shareFiles } from '../data/shared-files.js';
 import { openSource, type Skipped, type Source } from '../data/source.js';
 import { UsageError } from '../errors.js';
 import { plural } from '../units.js';
@@ -166,18 +165,10 @@ async function warnOfShared(
   onEvent: (event: TrainEvent) => void,
 ): Promise<void> {
   if (!heldOut || !('source' in heldOut) || source === GIVEN) return;
-  // Images that the program draws have no path.
-  const [own, other] = await Promise.all(
-    [source, heldOut.source].map((path) => realpath(path).catch(() => path)),
-  );
-  if (!holds(own!, other!) && !holds(other!, own!)) return;
+  if (!(await shareFiles(source, heldOut.source))) return;
   const text = `--held-out: ${heldOut.source} shares images with ${source}, so the loss on them is of images that are trained on`;
   onEvent({ kind: 'warning', text });
 }
-
-/** Whether a path is a folder's own, or in it. */
-const holds = (folder: string, path: string): boolean =>
-  join(path, sep).startsWith(join(folder, sep));
 
 function describe({ train, heldOut }: TrainingData, onEvent: (event: TrainEvent) => void): void {
   const aside = heldOut ? `, ${heldOut.count} kept aside` : '';

@@ -494,3 +494,19 @@ onnxTest(
     t.regex(stdout, /kernel distance, times 1,000 +-?[\d.]+ +of 20 and 30 images\n +over subsets/);
   },
 );
+
+test('a model that is evaluated on the images of its own run says so', async (t) => {
+  const folder = await temporaryFolder(t);
+  const [own, other] = [
+    await noise(folder, 'own.npy', 2, 1),
+    await noise(folder, 'other.npy', 2, 2),
+  ];
+  const run = await freshRun(t, { size: '16', widths: '8,16', timesteps: '3' }, { data: own });
+  const said = async (images: string) => {
+    const { code, stderr } = await haze(folder, ['evaluate', run, '--held-out', images]);
+    t.is(code, 0, stderr);
+    return stderr.includes(`${images} shares images with ${own}, on which ${run} was trained`);
+  };
+  t.true(await said(own));
+  t.false(await said(other));
+});

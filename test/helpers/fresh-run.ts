@@ -19,16 +19,18 @@ interface Extras {
   readonly guide?: boolean;
   /** How its recipe samples. */
   readonly sampling?: RunConfig['sampling'];
+  /** What it would train on; default `toy-cars`. */
+  readonly data?: string;
 }
 
 /** A run with a checkpoint of fresh weights, in a folder of its own; returns its path. */
 export async function freshRun(
   t: ExecutionContext,
   flags: Record<string, string | boolean>,
-  { classes, guide = false, sampling }: Extras = {},
+  { classes, guide = false, sampling, data = 'toy-cars' }: Extras = {},
 ): Promise<string> {
   const folder = await temporaryFolder(t);
-  const base: RunConfig = newRunConfig('toy-cars', new Args(flags));
+  const base: RunConfig = newRunConfig(data, new Args(flags));
   const config = {
     ...base,
     ...(sampling && { sampling }),
