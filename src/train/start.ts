@@ -64,7 +64,12 @@ export async function checkInit({ resume, config }: TrainOptions): Promise<void>
   try {
     await checkNetworkOf(await weightsOf(init), config.model, 'this run');
   } catch (error) {
-    throw error instanceof UsageError ? new UsageError(`--init: ${error.message}`) : error;
+    if (!(error instanceof UsageError)) throw error;
+    const other = / as this run has, got /.test(error.message);
+    const hint = other
+      ? "; --network and its flags, or --network-config, give a run the weights' network"
+      : '';
+    throw new UsageError(`--init: ${error.message}${hint}`);
   }
 }
 
