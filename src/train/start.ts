@@ -266,8 +266,10 @@ async function firstWeights(config: RunConfig, onEvent: (event: TrainEvent) => v
 }
 
 /** Whether initial weights come with the forward process that they were trained for. */
-const tellsForward = (init: string): boolean =>
-  findPipeline(init)?.scheduler !== undefined || findRunConfig(init) !== undefined;
+function tellsForward(init: string): boolean {
+  const pipeline = findPipeline(init);
+  return pipeline ? pipeline.scheduler !== undefined : findRunConfig(init) !== undefined;
+}
 
 const untold = (init: string, { diffusion }: RunConfig): string =>
   `${init}: weights do not tell their forward process; this run has --timesteps ${diffusion.timesteps}, --schedule ${diffusion.schedule}, --objective ${diffusion.objective ?? 'epsilon'}`;

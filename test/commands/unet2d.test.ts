@@ -146,6 +146,25 @@ test.serial(
   },
 );
 
+test.serial(
+  '--init with weights that have no scheduler says which forward process the run has',
+  async (t) => {
+    const folder = await temporaryFolder(t);
+    for (const [name, told] of [
+      ['nested', true],
+      ['nested/unet', false],
+    ] as const) {
+      const init = fixturePath(`pipelines/${name}`);
+      const args = ['train', 'toy-cars', '--init', init, '--steps', '1', '--batch', '2'];
+      const more = ['--sample-every', '0', '--threads', '1', '--out', `${told}`];
+      const { code, stderr } = await haze(folder, [...args, ...more]);
+      t.is(code, 0, stderr);
+      const text = `${init}: weights do not tell their forward process; this run has --timesteps 300, --schedule linear, --objective epsilon`;
+      t.is(stderr.includes(text), !told, stderr);
+    }
+  },
+);
+
 test.serial('generate does not continue a folder that has other sampling settings', async (t) => {
   const folder = await temporaryFolder(t);
   const made = [
