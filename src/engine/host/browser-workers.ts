@@ -9,12 +9,21 @@ declare const Worker: new (url: URL, options: { readonly type: 'module' }) => We
 const startWorker = (): WebWorker =>
   new Worker(new URL('./web-worker.js', import.meta.url), { type: 'module' });
 
-/** A worker's answer to a task. */
-export type Answer = { readonly times: Times | null } | { readonly error: string };
+/** What a worker says: that it has started, and its answer to each task. */
+export type Answer =
+  | { readonly started: true }
+  | { readonly times: Times | null }
+  | { readonly error: string };
 
-/** @throws EngineError for several workers if memory cannot be shared */
-export function startWorkers(threads: number, data: WalkerData): Workers {
-  if (canShare()) return new WebWorkers(threads, data);
+/** Milliseconds in which a worker should start: doubled for each that takes its place. */
+const START = 10_000;
+
+/**
+ * @param patience milliseconds in which a worker should start, default 10,000
+ * @throws EngineError for several workers if memory cannot be shared
+ */
+export function startWorkers(threads: number, data: WalkerData, patience = START): Workers {
+  if (canShare()) return new WebWorkers(threads, data, patience);
   if (threads === 1) return new OwnWorker(data);
   throw new EngineError(
     `${threads} workers: the page is not cross-origin isolated, so memory cannot be shared`,
@@ -27,29 +36,49 @@ interface Waiting {
   readonly reject: (reason: unknown) => void;
 }
 
-/** Web Workers, each with one task at a time. A lost one is not replaced: then all tasks fail, since others would wait for it. */
+/**
+ * Web Workers, each with one task at a time. A lost one is not replaced: then all tasks fail, since others would wait for it. One that
+ * does not start is, since Firefox forgets to start a worker now and then; it has no task before.
+ */
 class WebWorkers implements Workers {
-  readonly #all: readonly WebWorker[];
-  readonly #free: WebWorker[];
+  readonly #data: WalkerData;
+  readonly #all: Set<WebWorker> = new Set();
+  readonly #starting = new Map<WebWorker, ReturnType<typeof setTimeout>>();
+  readonly #free: WebWorker[] = [];
   readonly #busy = new Map<WebWorker, Waiting>();
   #queue: Waiting[] = [];
   #lost: EngineError | undefined;
   #notice = () => {};
 
-  constructor(threads: number, data: WalkerData) {
-    this.#all = Array.from({ length: threads }, () => {
-      const worker = startWorker();
-      worker.onmessage = ({ data: answer }) => this.#answered(worker, answer as Answer);
-      worker.onerror = ({ message }) => this.#lose(message ?? 'its script could not be loaded');
-      worker.onmessageerror = () => this.#lose('a message could not be read');
-      worker.postMessage(data);
-      return worker;
-    });
-    this.#free = [...this.#all];
+  constructor(threads: number, data: WalkerData, patience: number) {
+    this.#data = data;
+    for (let i = 0; i < threads; i++) this.#open(patience);
   }
 
   get count(): number {
-    return this.#lost ? 0 : this.#all.length;
+    return this.#lost ? 0 : this.#all.size;
+  }
+
+  #open(patience: number): void {
+    const worker = startWorker();
+    worker.onmessage = ({ data: answer }) => this.#hear(worker, answer as Answer);
+    worker.onerror = ({ message }) => this.#lose(message ?? 'its script could not be loaded');
+    worker.onmessageerror = () => this.#lose('a message could not be read');
+    worker.postMessage(this.#data);
+    this.#all.add(worker);
+    const late = () => {
+      if (this.#lost) return;
+      this.#end(worker);
+      this.#open(2 * patience);
+    };
+    this.#starting.set(worker, setTimeout(late, patience));
+  }
+
+  #end(worker: WebWorker): void {
+    clearTimeout(this.#starting.get(worker));
+    this.#starting.delete(worker);
+    this.#all.delete(worker);
+    worker.terminate();
   }
 
   run(task: Task, signal: AbortSignal): Promise<Times | null> {
@@ -68,7 +97,7 @@ class WebWorkers implements Workers {
   }
 
   async destroy(): Promise<void> {
-    for (const worker of this.#all) worker.terminate();
+    for (const worker of this.#all) this.#end(worker);
     this.#fail(new EngineError('the workers were ended'));
   }
 
@@ -80,12 +109,16 @@ class WebWorkers implements Workers {
     }
   }
 
-  #answered(worker: WebWorker, answer: Answer): void {
+  #hear(worker: WebWorker, answer: Answer): void {
+    // One whose place is taken.
+    if (!this.#all.has(worker)) return;
+    clearTimeout(this.#starting.get(worker));
+    this.#starting.delete(worker);
     const waiting = this.#busy.get(worker);
     this.#busy.delete(worker);
     this.#free.push(worker);
     if ('error' in answer) waiting?.reject(new EngineError(answer.error));
-    else waiting?.resolve(answer.times);
+    else if ('times' in answer) waiting?.resolve(answer.times);
     this.#start();
   }
 

@@ -1,4 +1,4 @@
-/** The script of a Web Worker that walks programs: its first message has its start data, all others are tasks. */
+/** The script of a Web Worker that walks programs: its first message has its start data, and is answered; all others are tasks. */
 import { type Task, Walker, type WalkerData } from '../walker.js';
 import { scope } from './browser-scope.js';
 import type { Answer } from './browser-workers.js';
@@ -6,8 +6,12 @@ import type { Answer } from './browser-workers.js';
 let walker: Walker | undefined;
 
 scope.onmessage = ({ data }) => {
-  if (!walker) walker = new Walker(data as WalkerData);
-  else scope.postMessage(answer(walker, data as Task));
+  if (walker) {
+    scope.postMessage(answer(walker, data as Task));
+    return;
+  }
+  walker = new Walker(data as WalkerData);
+  scope.postMessage({ started: true } satisfies Answer);
 };
 
 function answer(own: Walker, task: Task): Answer {
