@@ -8,6 +8,7 @@ import { UsageError } from '../../src/errors.js';
 import { stepsAt } from '../../src/train/length.js';
 import type { TrainEvent } from '../../src/train/options.js';
 import { train } from '../../src/train/train.js';
+import { plural } from '../../src/units.js';
 import { temporaryFolder } from '../helpers/folder.js';
 import { newRun, prepared, tinyRun } from '../helpers/run.js';
 
@@ -24,7 +25,11 @@ test('a run of --minutes equals a run of the number of steps in its config, bit 
   const config = JSON.parse(readFileSync(join(options.out, 'config.json'), 'utf8'));
   t.is(config.training.steps, steps);
   t.is(config.training.epochs, null);
-  t.true(notes.some((text) => text.startsWith(`length  ${steps} steps, about 0.002 min at `)));
+  const length = `length  ${plural(steps, 'step')}, about 0.002 min at `;
+  t.true(
+    notes.some((text) => text.startsWith(length)),
+    notes.join('\n'),
+  );
   const out = join(folder, 'again');
   await train({
     ...options,
