@@ -20,6 +20,7 @@ import { samplingOfRun } from './sampling.js';
 import { readScheduler, type SamplingDefaults } from './scheduler.js';
 import { show } from './show.js';
 import type { Source } from './source.js';
+import { forwardFlags, UNTOLD } from './untold.js';
 import { readWhichWeights } from './which-weights.js';
 
 /** A model found on disk: its network, and where its weights are. */
@@ -176,12 +177,8 @@ function untold(
   diffusion: DiffusionConfig,
   asked: Partial<DiffusionConfig>,
 ): string[] {
-  const config = whole(diffusion);
-  const assumed = (['timesteps', 'schedule', 'objective'] as const)
-    .filter((name) => asked[name] === undefined)
-    .map((name) => `--${name} ${config[name]}`);
-  if (assumed.length === 0) return [];
-  return [`${path}: weights do not tell their forward process; assumed: ${assumed.join(', ')}`];
+  const assumed = forwardFlags(diffusion, asked);
+  return assumed === '' ? [] : [`${path}: ${UNTOLD}; assumed: ${assumed}`];
 }
 
 /** The values assumed for bare weights, whose shapes fit other values too. */

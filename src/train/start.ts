@@ -1,5 +1,6 @@
 import type { RunConfig } from '../config/config.js';
 import { readRunIn } from '../config/read.js';
+import { forwardFlags, UNTOLD } from '../config/untold.js';
 import type { Trainer } from '../contracts/trainer.js';
 import type { BatchPlan } from '../data/batches.js';
 import { GIVEN } from '../data/given.js';
@@ -30,6 +31,7 @@ import { initialState, withZeros } from '../network/initial-state.js';
 import { buildNetwork } from '../network/network.js';
 import type { StateDict } from '../network/state.js';
 import { plural } from '../units.js';
+import { checkMoved, dataChanges, type Resumed } from './data-changes.js';
 import type { DataState } from './open-data.js';
 import type { TrainEvent, TrainOptions } from './options.js';
 import { loadReplicas } from './replica-files.js';
@@ -154,13 +156,6 @@ export const checkpointState = (
   device: config.chosen?.description ?? null,
 });
 
-/** A run on disk, and what it is to become. */
-interface Resumed {
-  readonly out: string;
-  readonly run: RunConfig;
-  readonly config: RunConfig;
-}
-
 async function load(
   folder: string,
   { out, run, config }: Resumed,
@@ -183,23 +178,6 @@ async function load(
   return step;
 }
 
-/** Images elsewhere must be those of the run. @throws UsageError naming both places */
-function checkMoved({ out, run, config }: Resumed, state: Json, data: DataState): void {
-  const differs = differing(state, data);
-  const fail = (setting: string, before: string, now: string) => {
-    throw new UsageError(
-      `${setting}: expected the images of the run in ${out}, which were in ${before}, got others in ${now}, judging by names and sizes`,
-    );
-  };
-  const [before, now] = [run.data, config.data];
-  if (before.source !== now.source && (differs('images') || differs('listing')))
-    fail('<data>', before.source, now.source);
-  const [held, holds] = [before.heldOut, now.heldOut];
-  if (!held || !holds || !('source' in held) || !('source' in holds)) return;
-  if (held.source !== holds.source && differs('heldOutListing'))
-    fail('--held-out', held.source, holds.source);
-}
-
 /** Why a resumed run is not bit-identical to an uninterrupted one. */
 function changes(state: Json, data: DataState, device: string, given: boolean): string[] {
   const texts: string[] = [];
@@ -209,29 +187,6 @@ function changes(state: Json, data: DataState, device: string, given: boolean): 
       `the checkpoint was computed on ${before}, this run continues on ${device}: from here it is no longer bit-exact`,
     );
   texts.push(...dataChanges(state, data, given));
-  return texts;
-}
-
-/** What of the data differs from a checkpoint's. One of an older version lacks some of it. */
-const differing = (state: Json, data: DataState) => (key: keyof DataState) =>
-  key in state && state[key] !== data[key];
-
-/** How the data differ from a checkpoint's. One of an older version describes them in less detail. */
-function dataChanges(state: Json, data: DataState, given: boolean): string[] {
-  const texts: string[] = [];
-  const differs = differing(state, data);
-  if (typeof state.images === 'number' && differs('images'))
-    texts.push(
-      `the checkpoint was trained on ${plural(state.images, 'image')}, now there are ${data.images}: from here it sees other images`,
-    );
-  else if (differs('listing'))
-    texts.push(
-      `the checkpoint was trained on other ${given ? 'images' : 'files, judging by names and sizes'}: from here it sees other images`,
-    );
-  if (differs('heldOutListing'))
-    texts.push(
-      'the held-out files have changed, judging by names and sizes: losses before and after are not comparable',
-    );
   return texts;
 }
 
@@ -259,7 +214,8 @@ async function firstWeights(config: RunConfig, onEvent: (event: TrainEvent) => v
   const { init } = config.training;
   if (init !== null) {
     const onNote = (text: string) => onEvent({ kind: 'note', text });
-    if (config.model.kind === 'unet2d' && !tellsForward(init)) onNote(untold(init, config));
+    if (config.model.kind === 'unet2d' && !tellsForward(init))
+      onNote(`${init}: ${UNTOLD}; this run has ${forwardFlags(config.diffusion)}`);
     return readWeights(await weightsOf(init), onNote);
   }
   return freshState(config);
@@ -270,6 +226,3 @@ function tellsForward(init: string): boolean {
   const pipeline = findPipeline(init);
   return pipeline ? pipeline.scheduler !== undefined : findRunConfig(init) !== undefined;
 }
-
-const untold = (init: string, { diffusion }: RunConfig): string =>
-  `${init}: weights do not tell their forward process; this run has --timesteps ${diffusion.timesteps}, --schedule ${diffusion.schedule}, --objective ${diffusion.objective ?? 'epsilon'}`;
