@@ -1,5 +1,6 @@
 import { computingFlags } from '../config/computing.js';
 import { diffusionFlags, lossFlag, objectiveFlag } from '../config/diffusion.js';
+import { USUAL_COUNT } from '../config/drawing.js';
 import { comparisonFlags, featureFlags, likelihoodFlags } from '../config/evaluation.js';
 import type { Flags } from '../config/flag.js';
 import { modelFlags, modelGroups, unsaidGroups } from '../config/model.js';
@@ -122,7 +123,7 @@ const sample: Command = {
   positional: { name: 'model', describe: MODEL, optional: false },
   groups: {
     'Pictures:': {
-      count: { describe: 'Images', value: 'N', default: '16' },
+      count: { describe: 'Images', value: 'N', default: String(USUAL_COUNT.sample) },
       out: {
         describe: 'All images in a grid',
         value: 'FILE.png',
@@ -156,7 +157,11 @@ const generate: Command = {
   positional: { name: 'model', describe: MODEL, optional: false },
   groups: {
     'Images:': {
-      count: { describe: 'Number of images, over all shards', value: 'N', default: '64' },
+      count: {
+        describe: 'Number of images, over all shards',
+        value: 'N',
+        default: String(USUAL_COUNT.generate),
+      },
       out: { describe: 'Their folder', value: 'FOLDER', default: 'generated' },
       format: {
         describe:
@@ -256,7 +261,7 @@ const evaluate: Command = {
     'Likelihood, of a model:': likelihoodFlags,
     'Output:': jsonFlag,
     'Samples, of a model:': {
-      count: { describe: 'Samples to draw', value: 'N', default: '1000' },
+      count: { describe: 'Samples to draw', value: 'N', default: String(USUAL_COUNT.evaluate) },
       ...weightsFlags,
       ...samplingFlags,
     },

@@ -45,6 +45,22 @@ export interface EvaluationConfig {
   readonly saveStatistics: string | null;
 }
 
+/** Defaults of the settings that have one whatever the images and the file. */
+const USUAL = {
+  fit: 'squash',
+  patchImages: 512,
+  nearestSamples: 16,
+  featureRange: [-1, 1],
+  featureMean: [0, 0, 0],
+  featureDeviation: [1, 1, 1],
+  featureFilter: 'bicubic',
+  pairImages: 5000,
+  kernelSubsets: 100,
+  kernelSubsetSize: 1000,
+  neighbours: 3,
+  heldOutImages: 64,
+} as const;
+
 export const comparisonFlags: Flags = {
   reference: {
     describe: 'Images to compare with, or statistics of their features (a .npz with mu and sigma)',
@@ -59,19 +75,23 @@ export const comparisonFlags: Flags = {
   fit: {
     describe: 'Make images square by stretching or by cropping',
     value: 'squash|crop',
-    default: 'squash',
+    default: USUAL.fit,
   },
   'patch-images': {
     describe:
       'Largest number of images of each set for the sliced Wasserstein distance; 0 skips it',
     value: 'N',
-    default: '512',
+    default: String(USUAL.patchImages),
   },
   nearest: {
     describe: 'Draw samples beside the nearest images of the reference',
     value: 'FILE.png',
   },
-  'nearest-samples': { describe: 'Samples on that page', value: 'N', default: '16' },
+  'nearest-samples': {
+    describe: 'Samples on that page',
+    value: 'N',
+    default: String(USUAL.nearestSamples),
+  },
 };
 
 export const featureFlags: Flags = {
@@ -94,35 +114,43 @@ export const featureFlags: Flags = {
   'feature-range': {
     describe: 'What the bytes 0 and 255 are mapped to',
     value: 'X,X',
-    default: '-1,1',
+    default: String(USUAL.featureRange),
   },
   'feature-mean': {
     describe: 'Subtracted after that, for red, green and blue',
     value: 'X,X,X',
-    default: '0,0,0',
+    default: String(USUAL.featureMean),
   },
-  'feature-std': { describe: 'Divided by after that', value: 'X,X,X', default: '1,1,1' },
+  'feature-std': {
+    describe: 'Divided by after that',
+    value: 'X,X,X',
+    default: String(USUAL.featureDeviation),
+  },
   'feature-resize': {
     describe: 'Filter for scaling to that size, antialiased',
     value: 'bicubic|bilinear',
-    default: 'bicubic',
+    default: USUAL.featureFilter,
   },
   'pair-images': {
     describe:
       'Largest number of images of each set for pairwise comparison: kernel distance, precision and recall',
     value: 'N',
-    default: '5000',
+    default: String(USUAL.pairImages),
   },
   'kernel-subsets': {
     describe: 'Random subsets for the uncertainty of the kernel distance',
     value: 'N',
-    default: '100',
+    default: String(USUAL.kernelSubsets),
   },
-  'kernel-subset-size': { describe: 'Images of each', value: 'N', default: '1000' },
+  'kernel-subset-size': {
+    describe: 'Images of each',
+    value: 'N',
+    default: String(USUAL.kernelSubsetSize),
+  },
   neighbours: {
     describe: 'Neighbour that sets the radius of the balls of precision and recall',
     value: 'N',
-    default: '3',
+    default: String(USUAL.neighbours),
   },
   'save-statistics': {
     describe: "Write mean and covariance of the samples' features, as pytorch-fid does",
@@ -138,7 +166,7 @@ export const likelihoodFlags: Flags = {
   'held-out-images': {
     describe: 'How many of them, chosen by the seed; each takes one pass per timestep',
     value: 'N',
-    default: '64',
+    default: String(USUAL.heldOutImages),
   },
 };
 
@@ -153,15 +181,16 @@ export function readEvaluation(source: Source): EvaluationConfig {
   return {
     features: readFeatures(source),
     size: source.whole('size', { min: 4, max: 4096 }) ?? null,
-    fit: readFit(source) ?? 'squash',
-    pairImages: source.whole('pairImages', { min: 2, max: 100_000 }) ?? 5000,
-    kernelSubsets: source.whole('kernelSubsets', { min: 1, max: 10_000 }) ?? 100,
-    kernelSubsetSize: source.whole('kernelSubsetSize', { min: 2, max: 100_000 }) ?? 1000,
-    neighbours: source.whole('neighbours', { min: 1, max: 100 }) ?? 3,
-    patchImages: source.whole('patchImages', { min: 0, max: 16_384 }) ?? 512,
+    fit: readFit(source) ?? USUAL.fit,
+    pairImages: source.whole('pairImages', { min: 2, max: 100_000 }) ?? USUAL.pairImages,
+    kernelSubsets: source.whole('kernelSubsets', { min: 1, max: 10_000 }) ?? USUAL.kernelSubsets,
+    kernelSubsetSize:
+      source.whole('kernelSubsetSize', { min: 2, max: 100_000 }) ?? USUAL.kernelSubsetSize,
+    neighbours: source.whole('neighbours', { min: 1, max: 100 }) ?? USUAL.neighbours,
+    patchImages: source.whole('patchImages', { min: 0, max: 16_384 }) ?? USUAL.patchImages,
     nearest: source.text('nearest') ?? null,
-    nearestSamples: source.whole('nearestSamples', { min: 1, max: 256 }) ?? 16,
-    heldOutImages: source.whole('heldOutImages', { min: 1, max: 1_000_000 }) ?? 64,
+    nearestSamples: source.whole('nearestSamples', { min: 1, max: 256 }) ?? USUAL.nearestSamples,
+    heldOutImages: source.whole('heldOutImages', { min: 1, max: 1_000_000 }) ?? USUAL.heldOutImages,
     saveStatistics: source.text('saveStatistics') ?? null,
   };
 }
@@ -183,7 +212,8 @@ function readFeatures(source: Source): FeatureConfig | null {
         );
     return null;
   }
-  const [low = -1, high = 1] = source.reals('featureRange', {}, 2) ?? [];
+  const range = source.reals('featureRange', {}, 2) ?? USUAL.featureRange;
+  const [low, high] = [range[0]!, range[1]!];
   if (low === high)
     throw new UsageError(
       `${source.where('featureRange')}: expected two different numbers, got ${low},${high}`,
@@ -193,9 +223,9 @@ function readFeatures(source: Source): FeatureConfig | null {
     size: source.whole('featureSize', { min: 1, max: 4096 }) ?? null,
     layout: source.oneOf('featureLayout', ['nchw', 'nhwc'] as const) ?? null,
     range: [low, high],
-    mean: source.reals('featureMean', {}, 3) ?? [0, 0, 0],
-    deviation: source.reals('featureDeviation', { above: 0 }, 3) ?? [1, 1, 1],
-    filter: source.oneOf('featureFilter', ['bicubic', 'bilinear'] as const) ?? 'bicubic',
+    mean: source.reals('featureMean', {}, 3) ?? USUAL.featureMean,
+    deviation: source.reals('featureDeviation', { above: 0 }, 3) ?? USUAL.featureDeviation,
+    filter: source.oneOf('featureFilter', ['bicubic', 'bilinear'] as const) ?? USUAL.featureFilter,
     output: source.text('featureOutput') ?? null,
   };
 }

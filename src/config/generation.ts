@@ -2,6 +2,7 @@ import { UsageError } from '../errors.js';
 import { LABEL_BYTES, LARGEST_ARRAY } from '../io/array-file.js';
 import { threadCount } from './computing.js';
 import type { ComputingConfig, ModelConfig } from './config.js';
+import { USUAL_COUNT } from './drawing.js';
 import { MOST_BATCH } from './limits.js';
 import { quote, type Source } from './source.js';
 
@@ -51,7 +52,7 @@ export function readGeneration(
   if (queue !== null) checkQueued(source, computing);
   return {
     queue,
-    count: source.whole('count', { min: 1, max: MOST_IMAGES }) ?? 64,
+    count: source.whole('count', { min: 1, max: MOST_IMAGES }) ?? USUAL_COUNT.generate,
     format: source.oneOf('format', FORMATS) ?? 'png',
     shard: readShard(source.text('shard')),
     workers: readWorkers(source, computing),

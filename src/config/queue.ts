@@ -12,15 +12,18 @@ export const queueFlag: Flags = {
   },
 };
 
+/** Seconds. */
+const USUAL_LOST_AFTER = 30;
+
 /** Flags of a worker. */
 export const servingFlags: Flags = {
   'lost-after': {
     describe: "Seconds without a sign of life after which other workers take over this one's jobs",
     value: 'N',
-    default: '30',
+    default: String(USUAL_LOST_AFTER),
   },
 };
 
 /** Seconds: between the shortest interruption of a network and a day. */
 export const readLostAfter = (source: Source): number =>
-  source.whole('lostAfter', { min: 1, max: 86_400 }) ?? 30;
+  source.whole('lostAfter', { min: 1, max: 86_400 }) ?? USUAL_LOST_AFTER;

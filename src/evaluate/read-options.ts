@@ -8,6 +8,7 @@ import {
 import { classNames } from '../config/condition.js';
 import type { ComputingConfig } from '../config/config.js';
 import { readDiffusion } from '../config/diffusion.js';
+import { USUAL_COUNT } from '../config/drawing.js';
 import { readEvaluation } from '../config/evaluation.js';
 import { readDrawn } from '../config/guide.js';
 import { openModel } from '../config/open-model.js';
@@ -21,9 +22,6 @@ import { UNSAID } from '../network/recognise.js';
 import { subjectKind } from './find-subject.js';
 import { refuseIdleSettings } from './idle-settings.js';
 import type { EvaluateOptions, FileSubject, ModelSubject } from './options.js';
-
-/** Default number of samples of a model. */
-const SAMPLES = 1000;
 
 /**
  * @param settings all settings but those of sampling
@@ -117,7 +115,7 @@ async function readSubject(
     sampling: readSampling(sampling, diffusion, defaults),
     ...(await readDrawn(sampling, path, opened)),
     classNames: classNames(opened),
-    count: count ?? SAMPLES,
+    count: count ?? USUAL_COUNT.evaluate,
   };
 }
 

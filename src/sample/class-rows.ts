@@ -1,9 +1,7 @@
 /** Images of several classes in turn, as a grid with a row per class. */
+import { USUAL_COUNT } from '../config/drawing.js';
 import type { Condition } from '../diffusion/guidance.js';
 import type { Images, Layout } from '../io/grid.js';
-
-/** Default number of images. */
-const USUAL = 16;
 
 /** Largest default number of images of several classes for `sample`. */
 export const MOST_OF_CLASSES = 48;
@@ -20,7 +18,7 @@ const classesOf = (condition: Condition | null | undefined): number =>
  */
 export function usualCount(condition: Condition | null | undefined, most: number): number {
   const classes = classesOf(condition);
-  if (classes === 1) return USUAL;
+  if (classes === 1) return USUAL_COUNT.sample;
   const columns = Math.min(WIDEST, Math.max(1, Math.floor(most / classes)));
   return Math.min(most, columns * classes);
 }
