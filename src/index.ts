@@ -42,6 +42,7 @@ export type { PrecisionRecall } from './evaluate/precision-recall.js';
 export type { SlicedWasserstein } from './evaluate/sliced-wasserstein.js';
 export type { GenerateEvent, GenerateProgress, GenerateResult } from './generate/options.js';
 export { film, grid, type Images, type Layout, type Picture, strip } from './io/grid.js';
+export type { NoteFacts } from './io/notes.js';
 export { encodePng, type Timing, writeAnimation, writePicture } from './io/pictures.js';
 export { readTensors } from './io/read-tensors.js';
 export { readSafetensors, type Safetensors, writeSafetensors } from './io/safetensors.js';

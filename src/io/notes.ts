@@ -1,6 +1,6 @@
 /**
- * A run's messages: notes.jsonl, one JSON object per line. It is for people who look at the run later; nothing else depends on it, so
- * a failed write is retried with the next line, and never ends a run.
+ * A run's messages: notes.jsonl, one JSON object per line. It is for people who look at the run later, and for the page that shows
+ * it; nothing else depends on it, so a failed write is retried with the next line, and never ends a run.
  */
 import { appendFileSync, statSync } from 'node:fs';
 import { isObject } from './json.js';
@@ -14,6 +14,15 @@ export interface Note {
   /** `ended` says what ended the run before its last step. */
   readonly kind: (typeof KINDS)[number];
   readonly text: string;
+  readonly facts?: NoteFacts;
+}
+
+/** What a note says in a form that programs read. */
+export interface NoteFacts {
+  /** Steps of the whole run. */
+  readonly totalSteps?: number;
+  /** `122.94 MiB`, and `for batches of 32`. */
+  readonly memory?: readonly [amount: string, of: string];
 }
 
 /** Appends to a run's notes.jsonl, which is not created before `begin`: a refused run leaves nothing. */
@@ -67,4 +76,13 @@ const isNote = (value: unknown): value is Note & Record<string, unknown> =>
   isObject(value) &&
   typeof value.step === 'number' &&
   typeof value.text === 'string' &&
-  KINDS.some((kind) => kind === value.kind);
+  KINDS.some((kind) => kind === value.kind) &&
+  isFacts(value.facts ?? {});
+
+const isFacts = (value: unknown): value is NoteFacts =>
+  isObject(value) &&
+  (value.totalSteps === undefined || Number.isSafeInteger(value.totalSteps)) &&
+  (value.memory === undefined || isMemory(value.memory));
+
+const isMemory = (value: unknown): value is NoteFacts['memory'] =>
+  Array.isArray(value) && value.length === 2 && value.every((text) => typeof text === 'string');

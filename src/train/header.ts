@@ -2,6 +2,7 @@ import { classesInWords } from '../config/classes.js';
 import type { RunConfig } from '../config/config.js';
 import { imagesOfStep, outerOf } from '../config/replicas.js';
 import type { Trainer } from '../contracts/trainer.js';
+import type { Note } from '../io/notes.js';
 import { buildNetwork } from '../network/network.js';
 import { countParameters } from '../network/parameters.js';
 import { bytes, grouped, plural } from '../units.js';
@@ -10,20 +11,30 @@ import { bytes, grouped, plural } from '../units.js';
 const WARM_UP = 3;
 const SLOW_EPOCH_MINUTES = 60;
 
+/** A message, and what it says for programs. */
+type Said = Pick<Note, 'text' | 'facts'>;
+
 /** A run's messages before its first step; `between` is its memory between steps, in bytes. */
-export function header(config: RunConfig, trainer: Trainer, between: number): string[] {
+export function header(config: RunConfig, trainer: Trainer, between: number): Said[] {
   const { model, training } = config;
   const parameters = grouped(countParameters(buildNetwork(model)));
   const [average] = training.ema;
+  const memory = [bytes(trainer.memoryBytes), `for ${batches(training)}`] as const;
+  const say = (text: string): Said => ({ text });
   return [
-    `model   ${model.kind === 'simple' ? '' : `${model.kind}, `}widths ${model.widths.join(',')}, ${model.size}x${model.size}x${model.channels}, ${parameters} parameters`,
-    `device  ${trainer.unet.description} (${config.chosen?.why ?? ''})`,
-    `memory  ${bytes(trainer.memoryBytes)} for ${batches(training)}; ${training.syncEvery === null ? 'between' : 'replicas, and between'} steps up to ${bytes(between)} more; Node and the images come on top`,
-    ...(config.data.classes ? [`classes ${classesInWords(config)}`] : []),
-    ...(training.syncEvery === null ? [] : [roundsInWords(training)]),
+    say(
+      `model   ${model.kind === 'simple' ? '' : `${model.kind}, `}widths ${model.widths.join(',')}, ${model.size}x${model.size}x${model.channels}, ${parameters} parameters`,
+    ),
+    say(`device  ${trainer.unet.description} (${config.chosen?.why ?? ''})`),
+    {
+      text: `memory  ${memory.join(' ')}; ${training.syncEvery === null ? 'between' : 'replicas, and between'} steps up to ${bytes(between)} more; Node and the images come on top`,
+      facts: { memory },
+    },
+    ...(config.data.classes ? [say(`classes ${classesInWords(config)}`)] : []),
+    ...(training.syncEvery === null ? [] : [say(roundsInWords(training))]),
     ...(average === undefined
       ? []
-      : [`weights samples and held-out loss take the average (EMA) of decay ${average}`]),
+      : [say(`weights samples and held-out loss take the average (EMA) of decay ${average}`)]),
   ];
 }
 

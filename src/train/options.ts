@@ -1,5 +1,6 @@
 import type { RunConfig } from '../config/config.js';
 import type { GivenImages } from '../data/given.js';
+import type { NoteFacts } from '../io/notes.js';
 
 /** A training run: what to compute (`config`), and where and how to report it. */
 export interface TrainOptions {
@@ -67,7 +68,7 @@ export interface Attention {
 /** A run's events, in order: notes and loading, then steps and what happens between them. */
 export type TrainEvent =
   /** A line for the user: from the header, about a skipped file, a resume on another build. */
-  | { readonly kind: 'note'; readonly text: string }
+  | { readonly kind: 'note'; readonly text: string; readonly facts?: NoteFacts }
   /** A problem that does not stop the run. */
   | { readonly kind: 'warning'; readonly text: string }
   /** Images decoded so far, and in total. */

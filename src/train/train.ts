@@ -177,7 +177,7 @@ async function trainStage(
   const staged = atStage(config, stage);
   let data: TrainingData | undefined;
   try {
-    for (const text of header(staged, trainer, between)) onEvent({ kind: 'note', text });
+    for (const said of header(staged, trainer, between)) onEvent({ kind: 'note', ...said });
     requireSpaceToRun(pausesOf(staged));
     const threads = threadCount(config.computing);
     const taken = trainer.memoryBytes + between;

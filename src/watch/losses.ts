@@ -15,8 +15,6 @@ export class Losses {
   heldOuts = new Thinned([]);
   recent = new Recent();
   heldOut: { step: number; loss: number } | null = null;
-  /** Steps of the first epoch, once the second has begun. */
-  stepsPerEpoch: number | null = null;
   private unsound = 0;
   private readonly file: FollowedFile;
 
@@ -44,7 +42,6 @@ export class Losses {
     this.heldOuts = new Thinned([]);
     this.recent = new Recent();
     this.heldOut = null;
-    this.stepsPerEpoch = null;
     this.unsound = 0;
   }
 
@@ -66,8 +63,7 @@ export class Losses {
   }
 
   private addStep(metrics: StepMetrics): void {
-    const { step, epoch, loss, lr, imagesPerSecond, ms } = metrics;
-    if (epoch === 1) this.stepsPerEpoch ??= step - 1;
+    const { step, loss, lr, imagesPerSecond, ms } = metrics;
     this.recent.add(metrics);
     const values: [string, number][] = [
       ['loss', loss],

@@ -92,6 +92,8 @@ export interface RunMessage {
   /** Steps with samples, ascending, each with a number that changes with its content. */
   readonly samples: readonly (readonly [step: number, version: number])[];
   readonly pictures: readonly Picture[];
+  /** Memory of the training and what it is for, as the run said; null if it did not. */
+  readonly memory: readonly [amount: string, of: string] | null;
   /** Settings by their path in config.json. */
   readonly config: readonly (readonly [path: string, value: string])[];
   readonly remarks: readonly Remark[];

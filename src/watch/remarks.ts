@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { parseNote } from '../io/notes.js';
+import { type NoteFacts, parseNote } from '../io/notes.js';
 import { FollowedFile } from './followed-file.js';
 import type { Remark } from './messages.js';
 
@@ -11,6 +11,8 @@ const LONGEST = 2000;
 export class Remarks {
   /** Those read so far. */
   readonly kept: Remark[] = [];
+  /** The newest of each. */
+  facts: NoteFacts = {};
   private readonly file: FollowedFile;
 
   constructor(root: string, folder: string) {
@@ -20,6 +22,7 @@ export class Remarks {
       (line) => this.take(line),
       () => {
         this.kept.length = 0;
+        this.facts = {};
       },
     );
   }
@@ -32,6 +35,7 @@ export class Remarks {
   private take(line: string): void {
     const note = parseNote(line);
     if (!note) return;
+    this.facts = { ...this.facts, ...note.facts };
     this.kept.push({ kind: note.kind, text: note.text.slice(0, LONGEST) });
     if (this.kept.length > MOST) this.kept.shift();
   }

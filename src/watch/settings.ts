@@ -20,7 +20,6 @@ export class Settings {
   /** Steps whose lines a queue may log at once. */
   stepsPerRound = 1;
   steps: number | null = null;
-  epochs: number | null = null;
   private readonly root: string;
   private readonly path: string;
   private version = '';
@@ -43,9 +42,8 @@ export class Settings {
   private take(config: Json): void {
     this.rows = rowsOf(config).slice(0, MOST_ROWS);
     const training = isObject(config.training) ? config.training : {};
-    const { steps, epochs, batch, accumulate, replicas, syncEvery } = training;
+    const { steps, batch, accumulate, replicas, syncEvery } = training;
     this.steps = positive(steps);
-    this.epochs = positive(epochs);
     this.stepsPerRound = positive(syncEvery) ?? 1;
     this.imagesPerStep = imagesOfStep({
       batch: positive(batch) ?? 1,

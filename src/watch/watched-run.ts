@@ -78,6 +78,7 @@ export class WatchedRun {
       heldOuts: losses.heldOuts.curve(heldOuts.generation, heldOuts.from),
       samples: this.samples,
       pictures: this.pictures,
+      memory: this.remarks.facts.memory ?? null,
       config: this.settings.rows,
       remarks: this.remarks.kept,
       faults: [...this.faults, ...losses.faults()],
@@ -143,12 +144,9 @@ export class WatchedRun {
     return this.losses.recent.secondsPerStep(this.settings.imagesPerStep) ?? 0;
   }
 
-  /** If the length is in epochs, it is known once the second epoch has begun. */
+  /** If the length is in epochs, the run says it with its first step. */
   private totalSteps(): number | null {
-    const { steps, epochs } = this.settings;
-    if (steps !== null) return steps;
-    const { stepsPerEpoch } = this.losses;
-    return epochs !== null && stepsPerEpoch !== null ? epochs * stepsPerEpoch : null;
+    return this.settings.steps ?? this.remarks.facts.totalSteps ?? null;
   }
 
   private secondsLeft(): number | null {

@@ -91,12 +91,20 @@ test('a run of rounds, which workers may log at once, is quiet after two of them
   }
 });
 
-test('the length of a run in epochs is known once the second has begun', async (t) => {
+test('the length of a run in epochs is known once the run has said it, and anew after a resume', async (t) => {
   const training = { batch: 4, epochs: 5, steps: null };
   const { run, told } = await watched(t, 9, { training });
   t.is((await told()).totalSteps, null);
-  appendSteps(run, 10, 11);
-  t.is((await told()).totalSteps, 50);
+  const said = (totalSteps: unknown, memory: unknown) =>
+    appendFileSync(
+      join(run, 'notes.jsonl'),
+      linesOf([{ step: 0, kind: 'note', text: 'length', facts: { totalSteps, memory } }]),
+    );
+  said(50, ['1 MiB', 'for batches of 4']);
+  t.like(await told(), { totalSteps: 50, memory: ['1 MiB', 'for batches of 4'] });
+  said('many', undefined);
+  said(70, undefined);
+  t.like(await told(), { totalSteps: 70, memory: ['1 MiB', 'for batches of 4'] });
 });
 
 test('a resume that truncates the log removes the later steps from the page', async (t) => {

@@ -8,8 +8,7 @@ type Fact = readonly [term: string, value: string, detail?: string];
 
 /** The facts that a run has. */
 function factsOf(run: RunData): Fact[] {
-  const { now, heldOut, totalSteps, secondsLeft, remarks } = run;
-  const memory = remarks.findLast(({ text }) => text.startsWith('memory '));
+  const { now, heldOut, totalSteps, secondsLeft, memory } = run;
   const facts: (Fact | null)[] = [
     ['State', stateText(run)],
     now && ['Step', whole(now.step), totalSteps === null ? '' : `of ${whole(totalSteps)}`],
@@ -19,16 +18,9 @@ function factsOf(run: RunData): Fact[] {
     now && ['Images per second', short(now.imagesPerSecond, 3)],
     secondsLeft === null ? null : ['Time left at this pace', duration(secondsLeft)],
     now && ['Learning rate', short(now.lr, 3)],
-    memory ? ['Memory', ...amountOf(memory.text)] : null,
+    memory && ['Memory', ...memory],
   ];
   return facts.filter((fact) => fact !== null);
-}
-
-/** `122.94 MiB` and `for batches of 32`, of a run's note. */
-function amountOf(note: string): [value: string, detail: string] {
-  const text = note.replace(/^memory +/, '').split(';')[0]!;
-  const at = text.indexOf(' for ');
-  return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
 }
 
 /** Length in characters from which a fact has a row of its own. */
