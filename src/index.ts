@@ -61,6 +61,7 @@ export {
   type ModelSampleSettings,
   type ModelStepsSettings,
 } from './library/model.js';
+export type { RedrawSettings } from './library/redraw.js';
 export {
   type RunOptions,
   type RunSettings,

@@ -7,6 +7,7 @@ import { modelFlags, modelGroups, unsaidGroups } from '../config/model.js';
 import { PRESET_NAMES, PRESETS } from '../config/presets.js';
 import { queueFlag, servingFlags } from '../config/queue.js';
 import { orPresets } from '../config/recipe-flags.js';
+import { redrawFlags } from '../config/redraw.js';
 import { replicaFlags } from '../config/replicas.js';
 import { samplingFlags } from '../config/sampling.js';
 import { targetFlags } from '../config/targets.js';
@@ -135,6 +136,7 @@ const sample: Command = {
       },
       gif: { describe: 'Animation of the grid, from noise to images', value: 'FILE.gif' },
     },
+    'From a picture:': redrawFlags,
     'Sampling:': { ...weightsFlags, ...samplingFlags },
     'Diffusion, for bare weights:': bareFlags,
     ...unsaidGroups,
@@ -144,6 +146,8 @@ const sample: Command = {
     ['haze sample runs/1 --count 64 --out grid.png', ''],
     ['haze sample runs/1 --sampler ddim --film strip.png', 'fast, as a film strip'],
     ['haze sample runs/1 --class bus,van --guidance 3', 'two classes of a class-conditional run'],
+    ['haze sample runs/1 --from photo.jpg --strength 0.6', 'variations of a picture'],
+    ['haze sample runs/1 --from photo.jpg --mask mask.png', 'a part of it drawn anew'],
     ['haze sample model.safetensors --size 32 --seed 7', 'weights from elsewhere'],
     ['haze sample checkpoint.pt#ema --size 32', 'one of the networks in a PyTorch checkpoint'],
   ],

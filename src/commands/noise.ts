@@ -12,20 +12,17 @@ import { DIFFUSION_DEFAULTS, readDiffusion, withDiffusion } from '../config/diff
 import { readSize } from '../config/network-settings.js';
 import { PRESETS } from '../config/presets.js';
 import { readFit } from '../config/training.js';
-import { decode } from '../data/decode.js';
-import { reasonOf } from '../data/reason.js';
-import { type Item, openSource } from '../data/source.js';
+import type { Target } from '../data/decode.js';
+import { readPicture } from '../data/one-picture.js';
+import { openSource } from '../data/source.js';
 import { TOY_CARS } from '../data/toy-cars.js';
 import { chooseDevice } from '../device/choose.js';
 import { type AnyArithmetic, openArithmetic } from '../device/open.js';
 import { CounterRandom, PURPOSE } from '../diffusion/random.js';
 import { makeSchedule } from '../diffusion/schedule.js';
-import { UsageError } from '../errors.js';
 import { strip } from '../io/grid.js';
 import { checkOutputPath } from '../io/output-path.js';
 import { PICTURE_EXTENSIONS, writePicture } from '../io/pictures.js';
-import { resolveRaw } from '../io/raw-path.js';
-import { throwIfMachines } from '../machine/faults.js';
 import { printable } from '../printable.js';
 import { print } from './text.js';
 
@@ -53,23 +50,11 @@ export async function run(args: Args): Promise<void> {
 }
 
 /** The image's pixels, or those of the first car of the seed. @throws UsageError if it is not a picture */
-async function readImage(
-  spec: string,
-  seed: number,
-  target: Parameters<typeof decode>[1],
-): Promise<Uint8Array> {
-  const item: Item =
-    spec === TOY_CARS
-      ? (await openSource(spec, seed)).item(0)
-      : { kind: 'file', path: await resolveRaw(spec) };
-  try {
-    const { pixels, doubt } = await decode(item, target);
-    if (doubt !== undefined) process.stderr.write(`warning: ${printable(spec)}: ${doubt}\n`);
-    return pixels;
-  } catch (error) {
-    throwIfMachines(error, spec);
-    throw new UsageError(`${spec}: expected a picture, got none: ${reasonOf(error)}`);
-  }
+async function readImage(spec: string, seed: number, target: Target): Promise<Uint8Array> {
+  const car = spec === TOY_CARS ? (await openSource(spec, seed)).item(0) : undefined;
+  const { pixels, doubt } = await readPicture(spec, target, car);
+  if (doubt !== undefined) process.stderr.write(`warning: ${printable(spec)}: ${doubt}\n`);
+  return pixels;
 }
 
 /** Timesteps from 0 to T−1, evenly spaced. */

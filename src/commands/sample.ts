@@ -11,6 +11,7 @@ import { classNames, nameOfLabel } from '../config/condition.js';
 import { readCount } from '../config/drawing.js';
 import { readDrawn } from '../config/guide.js';
 import { openModel } from '../config/open-model.js';
+import { readRedrawing } from '../config/read-redraw.js';
 import { checkNorm, readSampling, SAMPLING_NAMES } from '../config/sampling.js';
 import type { Condition } from '../diffusion/guidance.js';
 import { film, grid, type Images } from '../io/grid.js';
@@ -89,7 +90,11 @@ async function readOutputs(args: Args): Promise<Outputs> {
   if (gif !== undefined) await checkOutputPath('--gif', gif, ANIMATION_EXTENSIONS);
   const named = Object.entries({ '--out': grid, '--film': film, '--gif': gif });
   const outputs = named.flatMap(([where, path]) => (path === undefined ? [] : [{ where, path }]));
-  await refuseOwnInputs(outputs, []);
+  const inputs = [args.text('from'), args.text('mask')].filter((path) => path !== undefined);
+  await refuseOwnInputs(
+    outputs,
+    inputs.map((path) => ({ path, images: false })),
+  );
   return { out: grid, film, gif };
 }
 
@@ -106,8 +111,10 @@ async function readOptions(
   checkNorm(settings, model);
   const { condition, guide } = await readDrawn(args, path, opened);
   const count = asked ?? usualCount(condition, MOST_OF_CLASSES);
+  const redraw = await readRedrawing(args, model);
   return {
-    ...{ weights, notes },
+    ...{ weights, notes: [...notes, ...(redraw?.notes ?? [])] },
+    redrawing: redraw?.redrawing ?? null,
     model,
     diffusion,
     sampling: readSampling(settings, diffusion, sampling),

@@ -1,6 +1,7 @@
+import { UsageError } from '../errors.js';
 import type { Moment } from './levels.js';
 import { eulerMoments, flowMoments, multistepMoments } from './moments.js';
-import type { SamplerOptions } from './sampler.js';
+import type { Level, SamplerOptions } from './sampler.js';
 import {
   defaultSpacing,
   defaultSteps,
@@ -11,8 +12,8 @@ import {
 } from './samplers.js';
 import type { Schedule } from './schedule.js';
 import { dpmRows } from './solvers/dpm-solver.js';
-import { eulerAncestralRows, eulerRows, heunRows } from './solvers/euler.js';
-import { ancestralRows, ddimRows, type Step } from './solvers/posterior.js';
+import { eulerAncestralRows, eulerRows, heunRows, pairs } from './solvers/euler.js';
+import { ancestralRows, ddimRows, type Step, signal } from './solvers/posterior.js';
 import { unipcRows } from './solvers/unipc.js';
 import { spaced } from './spacing.js';
 import type { Row, Walk } from './table.js';
@@ -24,30 +25,75 @@ export interface SamplerRows {
   readonly rows: readonly Row[];
   readonly start: number;
   readonly scales: ArrayLike<number>;
+  readonly levels: readonly Level[] | null;
 }
 
-const unscaled = (rows: readonly Row[]): SamplerRows => ({
-  rows,
+const unscaled = (rows: readonly Row[], levels: readonly Level[]): SamplerRows => ({
+  ...{ rows, levels },
   start: 1,
   scales: new Float64Array(rows.length + 1).fill(1),
 });
 
-/** The rows of any sampler. */
-export function planRows(schedule: Schedule, options: SamplerOptions): SamplerRows {
+/**
+ * The steps that are not taken where a picture is redrawn: diffusers' image-to-image pipelines take ⌊steps·strength⌋.
+ * @throws UsageError if no step is left
+ */
+export function skippedSteps(
+  schedule: Schedule,
+  options: SamplerOptions,
+  strength: number,
+): number {
+  const { steps = defaultSteps(options.sampler, schedule) } = options;
+  const taken = Math.floor(steps * strength);
+  if (taken < 1)
+    throw new UsageError(
+      `--strength: expected at least one step of ${steps}, so ${shortest(1 / steps)} or more, got ${strength}`,
+    );
+  return steps - taken;
+}
+
+/** A share with few digits, rounded up. */
+const shortest = (share: number): number => Math.ceil(share * 1000) / 1000;
+
+/** The rows of any sampler, without the first `skipped` steps. */
+export function planRows(
+  schedule: Schedule,
+  options: SamplerOptions,
+  skipped: number,
+): SamplerRows {
   const { sampler } = options;
   if (sampler === 'ancestral') {
     const { variance = 'small', spacing = 'even' } = options;
-    const steps = scheduleSteps(schedule, options);
-    return unscaled(ancestralRows(schedule, steps, { variance, noisyEnd: spacing !== 'even' }));
+    const steps = scheduleSteps(schedule, options, skipped);
+    const rows = ancestralRows(schedule, steps, { variance, noisyEnd: spacing !== 'even' });
+    return unscaled(rows, levelsOfSteps(schedule, steps));
   }
-  if (sampler === 'ddim')
-    return unscaled(ddimRows(schedule, scheduleSteps(schedule, options), options.eta ?? 0));
+  if (sampler === 'ddim') {
+    const steps = scheduleSteps(schedule, options, skipped);
+    return unscaled(ddimRows(schedule, steps, options.eta ?? 0), levelsOfSteps(schedule, steps));
+  }
   if (isMultistep(sampler) || isOfFlow(sampler, schedule)) {
-    const moments = solverMoments(schedule, options);
-    return unscaled(solve(sampler, { objective: schedule.objective, moments }, options));
+    const moments = solverMoments(schedule, options).slice(skipped);
+    const rows = solve(sampler, { objective: schedule.objective, moments }, options);
+    return unscaled(rows, levelsOf(sampler, moments));
   }
-  return eulerPlan(schedule, options);
+  return eulerPlan(schedule, options, skipped);
 }
+
+/** Those of ancestral and DDIM. */
+export const levelsOfSteps = ({ exact }: Schedule, steps: readonly Step[]): Level[] =>
+  steps.map(({ t, target }) => ({ from: signal(exact.alphaBar[t]!), to: signal(target) }));
+
+/** Those of a walk from moment to moment; Heun has two rows per step, and is at its end after the first. */
+const levelsOf = (sampler: SamplerName, moments: readonly Moment[]): Level[] =>
+  pairs(moments).flatMap(([from, to]): Level[] =>
+    sampler === 'heun' && to.sigma > 0
+      ? [
+          { from, to },
+          { from: to, to },
+        ]
+      : [{ from, to }],
+  );
 
 type OfFlow = 'flow-euler' | 'euler' | 'heun';
 
@@ -56,27 +102,22 @@ const isOfFlow = (sampler: SamplerName, { objective }: Schedule): sampler is OfF
   objective === 'flow' && ['flow-euler', 'euler', 'heun'].includes(sampler);
 
 /** Euler, Euler ancestral and Heun, for which diffusers keeps x as x_0 + σ̃·ε. */
-function eulerPlan(schedule: Schedule, options: SamplerOptions): SamplerRows {
+function eulerPlan(schedule: Schedule, options: SamplerOptions, skipped: number): SamplerRows {
   const { sampler, spacing = 'linspace' } = options;
-  const moments = eulerMoments(schedule, momentOptions(schedule, options));
+  const moments = eulerMoments(schedule, momentOptions(schedule, options)).slice(skipped);
   const walk = { objective: schedule.objective, moments };
   const solvers = { euler: eulerRows, 'euler-a': eulerAncestralRows, heun: heunRows };
   const rows = solvers[sampler as keyof typeof solvers](walk);
-  // The moment that each row reaches; Heun's two rows of a step reach the same one.
-  const reached = sampler === 'heun' ? twice(moments) : moments;
+  const levels = levelsOf(sampler, moments);
   // As in diffusers: √(σ̃² + 1) if the spacing does not start at the last timestep of the schedule, else σ̃.
   const whole = spacing === 'leading' || spacing === 'even';
   return {
     rows,
     start: whole ? 1 : moments[0]!.sigma,
-    scales: reached.map(({ alpha }) => 1 / alpha),
+    scales: [moments[0]!, ...levels.map(({ to }) => to)].map(({ alpha }) => 1 / alpha),
+    levels,
   };
 }
-
-const twice = ([first, ...rest]: readonly Moment[]): Moment[] => [
-  first!,
-  ...rest.flatMap((moment, i) => (i < rest.length - 1 ? [moment, moment] : [moment])),
-];
 
 /** The first s with which UniPC's polynomial can start, as in diffusers. */
 const UNIPC_FIRST = 1 - 1e-6;
@@ -121,15 +162,20 @@ function momentOptions(schedule: Schedule, options: SamplerOptions) {
   return { steps, spacing, stepsOffset, karras, lastAlpha };
 }
 
-/** The timesteps of `ancestral` and `ddim`, and the ᾱ that each step reaches. */
-export function scheduleSteps(schedule: Schedule, options: SamplerOptions): Step[] {
+/** The timesteps of `ancestral` and `ddim` without the first `skipped`, and the ᾱ that each step reaches. */
+export function scheduleSteps(
+  schedule: Schedule,
+  options: SamplerOptions,
+  skipped: number,
+): Step[] {
   const { timesteps, exact } = schedule;
   const { steps, spacing, stepsOffset: offset, lastAlpha } = momentOptions(schedule, options);
   const visited = spaced(spacing, { timesteps, steps, offset });
   const last = lastAlpha === 'first' ? exact.alphaBar[0]! : 1;
   const toNext = spacing === 'even' || options.sampler === 'ancestral';
-  return visited.map((t, i) => {
+  const all = visited.map((t, i) => {
     const next = toNext ? visited[i + 1] : t - Math.floor(timesteps / steps);
     return { t, target: next === undefined || next < 0 ? last : exact.alphaBar[next]! };
   });
+  return all.slice(skipped);
 }

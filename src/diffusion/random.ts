@@ -36,6 +36,10 @@ export const PURPOSE = {
   bench: 13,
   /** Dropout masks; index is the optimizer's steps so far, timestep the dropout's number in the network. */
   dropout: 14,
+  /** Noise of what is kept of a redrawn picture; index is the image, timestep the row of the trajectory. */
+  keptNoise: 15,
+  /** Noise added back before a step is taken once more; index is the image, timestep the row of the trajectory. */
+  resampleNoise: 16,
   /** Which images an evaluation compares pairwise, and by patches; index is the set: 0 the samples, 1 the reference. */
   evaluationImages: 40,
   /** Subsets of the kernel distance; index is twice the subset, and one more for the reference. */

@@ -1,7 +1,17 @@
 import type { ReverseKernel } from '../engine/reverse-kernel.js';
+import { UsageError } from '../errors.js';
 import { checkSampler } from './check-sampler.js';
 import { type CustomSampler, customRows } from './custom-sampler.js';
-import { planRows, type SamplerRows, scheduleSteps } from './plan-rows.js';
+import type { Signal } from './objective.js';
+import {
+  levelsOfSteps,
+  planRows,
+  type SamplerRows,
+  scheduleSteps,
+  skippedSteps,
+} from './plan-rows.js';
+import type { Redraw } from './redraw.js';
+import { resampled } from './resampled.js';
 import { defaultSteps, type SamplerName } from './samplers.js';
 import type { Schedule } from './schedule.js';
 import { ancestralNoiseSteps, ddimNoiseSteps } from './solvers/noise-steps.js';
@@ -75,10 +85,18 @@ export interface Trajectory {
   readonly history: History;
   /** Dynamic thresholding, with tableStep. */
   readonly threshold: Threshold | null;
-  /** Standard deviation of x_T. */
+  /** Standard deviation of the noise at the start, x_T's where no picture is redrawn. */
   readonly start: number;
+  /** Signal and noise of x before each step and after it; null for a custom sampler, which does not tell. */
+  readonly levels: readonly Level[] | null;
   /** The state of the corresponding diffusers scheduler in units of x, before the first step and after each. */
   readonly scales: Float64Array;
+}
+
+/** The shares of image and noise in x before a step, and after it. */
+export interface Level {
+  readonly from: Signal;
+  readonly to: Signal;
 }
 
 /** Clamps each image to a quantile of its |x̂₀|, and divides by it. */
@@ -93,15 +111,29 @@ export interface Threshold {
 const LARGEST = (2 - 2 ** -23) * 2 ** 127;
 
 /**
- * The reverse process of a schedule.
+ * The reverse process of a schedule, or the part of it that redraws a picture.
  * @throws UsageError for settings that the sampler or the objective does not support
  */
-export function makeTrajectory(schedule: Schedule, options: SamplerOptions): Trajectory {
+export function makeTrajectory(
+  schedule: Schedule,
+  options: SamplerOptions,
+  redraw: Redraw | null = null,
+): Trajectory {
   const given = dropUndefined(options);
   checkSampler(schedule, given);
-  if (given.custom) return customTrajectory(schedule, given, given.custom);
-  return noiseTrajectory(schedule, given) ?? tableTrajectory(schedule, given);
+  if (given.custom) {
+    if (!redraw) return customTrajectory(schedule, given, given.custom);
+    throw new UsageError('--from: belongs to built-in samplers, got a custom one');
+  }
+  const skipped = redraw ? skippedSteps(schedule, given, redraw.strength) : 0;
+  const whole =
+    noiseTrajectory(schedule, given, skipped) ?? tableTrajectory(schedule, given, skipped);
+  return redraw ? resampled(beginning(whole, skipped), given.sampler, redraw.resample) : whole;
 }
+
+/** A trajectory that begins with a picture, which has only the noise of that moment. */
+const beginning = (whole: Trajectory, skipped: number): Trajectory =>
+  skipped === 0 ? whole : { ...whole, start: whole.levels![0]!.from.sigma };
 
 const dropUndefined = (options: SamplerOptions): SamplerOptions =>
   Object.fromEntries(
@@ -109,11 +141,15 @@ const dropUndefined = (options: SamplerOptions): SamplerOptions =>
   ) as unknown as SamplerOptions;
 
 /** The trajectory of a sampler in `noise-steps.ts`, if it is requested. */
-function noiseTrajectory(schedule: Schedule, options: SamplerOptions): Trajectory | null {
+function noiseTrajectory(
+  schedule: Schedule,
+  options: SamplerOptions,
+  skipped: number,
+): Trajectory | null {
   const { sampler, clamp, eta = 0, variance = 'small', dynamicThreshold } = options;
   if (schedule.objective !== 'epsilon' || dynamicThreshold !== undefined) return null;
-  const steps = scheduleSteps(schedule, options);
-  const all = steps.length === schedule.timesteps && !options.stepsOffset;
+  const steps = scheduleSteps(schedule, options, skipped);
+  const all = steps.length + skipped === schedule.timesteps && !options.stepsOffset;
   if (sampler !== 'ddim' && !(sampler === 'ancestral' && all)) return null;
   const { kernel, rows } =
     sampler === 'ddim'
@@ -126,13 +162,14 @@ function noiseTrajectory(schedule: Schedule, options: SamplerOptions): Trajector
     streams: Uint32Array.from(times),
     coefficients: Float32Array.from(rows.flat()),
     scales: new Float64Array(steps.length + 1).fill(1),
+    levels: levelsOfSteps(schedule, steps),
   };
 }
 
 /** The trajectory of any sampler as a table. */
-function tableTrajectory(schedule: Schedule, options: SamplerOptions): Trajectory {
+function tableTrajectory(schedule: Schedule, options: SamplerOptions, skipped: number): Trajectory {
   const byTime = options.sampler === 'ancestral' || options.sampler === 'ddim';
-  return trajectoryOf(planRows(schedule, options), options, byTime);
+  return trajectoryOf(planRows(schedule, options, skipped), options, byTime);
 }
 
 function customTrajectory(
@@ -142,12 +179,13 @@ function customTrajectory(
 ): Trajectory {
   const steps = options.steps ?? defaultSteps(options.sampler, schedule);
   const { rows, start } = customRows(schedule, custom, steps);
-  return trajectoryOf({ rows, start, scales: rows.map(() => 1).concat(1) }, options, false);
+  const scales = rows.map(() => 1).concat(1);
+  return trajectoryOf({ rows, start, scales, levels: null }, options, false);
 }
 
 /** @param byTime whether a step's noise belongs to its timestep, which is whole and visited once, or to the step's number */
 function trajectoryOf(
-  { rows, start, scales }: SamplerRows,
+  { rows, start, scales, levels }: SamplerRows,
   options: SamplerOptions,
   byTime: boolean,
 ): Trajectory {
@@ -164,7 +202,7 @@ function trajectoryOf(
     width: ROW_WIDTH,
     history: historyOf(rows),
     threshold,
-    start,
+    ...{ start, levels },
     scales: Float64Array.from(scales),
   };
 }

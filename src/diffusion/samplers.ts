@@ -143,6 +143,15 @@ export type Multistep = (typeof MULTISTEP)[number];
 export const isMultistep = (sampler: SamplerName): sampler is Multistep =>
   (MULTISTEP as readonly SamplerName[]).includes(sampler);
 
+/** Samplers whose steps use no earlier ones. */
+export const STANDING_ALONE: readonly SamplerName[] = [
+  'ancestral',
+  'ddim',
+  'euler',
+  'euler-a',
+  'flow-euler',
+];
+
 /** Settings that a solver has only for the noise levels of a schedule, and only along s. */
 export const SCHEDULE_ONLY: readonly OwnSetting[] = ['karras', 'stepsOffset', 'lastAlpha'];
 export const FLOW_ONLY: readonly OwnSetting[] = ['shift'];

@@ -9,8 +9,10 @@ import {
   withDiffusion,
 } from '../config/diffusion.js';
 import { JsonObject } from '../config/json.js';
+import { type GivenPictures, redrawingOf } from '../config/redraw.js';
 import { SAMPLING_SETTINGS } from '../config/sampling.js';
 import { requireFinite } from '../diffusion/finite.js';
+import { PictureRedraw } from '../diffusion/picture-redraw.js';
 import { CounterRandom, PURPOSE, type Purpose } from '../diffusion/random.js';
 import { ReverseWalk } from '../diffusion/reverse-walk.js';
 import { makeTrajectory } from '../diffusion/sampler.js';
@@ -18,6 +20,7 @@ import { makeSchedule } from '../diffusion/schedule.js';
 import { Arithmetic } from '../engine/arithmetic.js';
 import { Interrupted, ShapeError, UsageError } from '../errors.js';
 import { plural } from '../units.js';
+import { arrayOf } from './array-of.js';
 import { type AnySamplingSettings, readAnySampling, split } from './draw.js';
 import { settingsOf } from './settings-of.js';
 import { asProgramEach } from './spelling.js';
@@ -44,6 +47,14 @@ export interface DrawWithSettings
   readonly seed?: number;
   /** Standard normals for x_T, `count`·`values` of them. Default the seed's. E.g. `noise: normals`. */
   readonly noise?: Float32Array;
+  /** Image to begin with, in place of noise alone: `values` of them, around [-1, 1]. Default none. E.g. `from: picture`. */
+  readonly from?: Float32Array;
+  /** Share of the reverse steps that redraws `from`, in (0, 1]. Default 0.8, with `mask` 1. E.g. `strength: 0.6`. */
+  readonly strength?: number;
+  /** By value: not 0 where `from` is drawn anew; elsewhere it is kept. Default everywhere. E.g. `mask: new Uint8Array(784).fill(1, 392)`. */
+  readonly mask?: Uint8Array;
+  /** With `mask`: how often each step is taken, from 1 to 100 (Lugmayr et al. 2022). Default 1. E.g. `resample: 5`. */
+  readonly resample?: number;
   /** Aborting it throws Interrupted before the next step. Default none. E.g. `signal: AbortSignal.timeout(60_000)`. */
   readonly signal?: AbortSignal;
 }
@@ -77,8 +88,11 @@ async function* walkSteps(
 ): AsyncGenerator<DrawStep, void, undefined> {
   if (typeof network !== 'function')
     throw new UsageError(`drawWith: expected a function as the network, got ${typeof network}`);
-  const { signal, noise, ...given } = settingsOf('drawWith', settings);
-  const { trajectory, count, values, seed } = readSettings(given);
+  const { signal, noise, from, mask, ...given } = settingsOf('drawWith', settings);
+  const { trajectory, redrawing, count, values, seed } = readSettings(given, {
+    from: arrayOf('drawWith.from', from, Float32Array),
+    mask: arrayOf('drawWith.mask', mask, Uint8Array),
+  });
   const random = new CounterRandom(seed);
   const draw = (purpose: Purpose, stream: number): Float32Array => {
     const all = new Float32Array(count * values);
@@ -88,6 +102,9 @@ async function* walkSteps(
   const start = noise ?? draw(PURPOSE.sampleInit, 0);
   expectLength('drawWith.noise', start, count * values);
   const walk = new ReverseWalk(trajectory, new Arithmetic(), start, values);
+  const redraw = redrawing && new PictureRedraw(redrawing, trajectory, random);
+  const images = Uint32Array.from({ length: count }, (_, k) => k);
+  redraw?.begin(walk.x);
   for (let step = 0; step < walk.steps; step++) {
     if (signal?.aborted) throw new Interrupted('interrupted');
     const t = trajectory.timesteps[step]!;
@@ -96,6 +113,7 @@ async function* walkSteps(
     if (walk.isNoisy(step))
       walk.step(step, output, draw(PURPOSE.sampleNoise, trajectory.streams[step]!));
     else walk.step(step, output);
+    redraw?.after(step, walk.x, images);
     if (step + 1 === walk.steps) requireFinite(walk.x, count);
     yield { step: step + 1, steps: walk.steps, t, x: walk.x.slice() };
   }
@@ -104,8 +122,9 @@ async function* walkSteps(
 /** The most values of an image, and of all together: 4 GiB. */
 const MOST_VALUES = 2 ** 30;
 
-function readSettings(given: object) {
-  const [draw, rest] = split(given, DRAWN);
+function readSettings(given: object, pictures: GivenPictures) {
+  const [ofRedraw, others] = split(given, ['strength', 'resample']);
+  const [draw, rest] = split(others, DRAWN);
   const source = new JsonObject('drawWith', rest, 'all');
   const whole = (name: string, max: number) => source.whole(name, { min: 1, max });
   const [values, count] = [whole('values', MOST_VALUES), whole('count', 65_536) ?? 1];
@@ -121,7 +140,10 @@ function readSettings(given: object) {
   const diffusion = withDiffusion(DIFFUSION_DEFAULTS, asked);
   const sampling = readAnySampling('drawWith', draw, diffusion);
   source.finish();
-  return { count, values, seed, trajectory: makeTrajectory(makeSchedule(diffusion), sampling) };
+  const redraw = new JsonObject('drawWith', ofRedraw, 'all');
+  const redrawing = redrawingOf(redraw, pictures, { pixels: values, channels: 1 });
+  const trajectory = makeTrajectory(makeSchedule(diffusion), sampling, redrawing);
+  return { count, values, seed, trajectory, redrawing };
 }
 
 function expectLength(what: string, values: unknown, expected: number) {

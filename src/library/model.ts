@@ -7,10 +7,13 @@ import type { Drawn, Guide } from '../config/guide.js';
 import { readDrawn } from '../config/guide.js';
 import { JsonObject } from '../config/json.js';
 import { type OpenModel, openModel } from '../config/open-model.js';
+import { REDRAW_SETTINGS } from '../config/redraw.js';
 import { checkNorm, SAMPLING_SETTINGS } from '../config/sampling.js';
 import { quote } from '../config/source.js';
+import type { Sampler } from '../contracts/sampler.js';
 import { passesOf } from '../diffusion/guidance.js';
 import { CounterRandom } from '../diffusion/random.js';
+import type { Redrawing } from '../diffusion/redraw.js';
 import { Interrupted, RunError, ShapeError, UsageError } from '../errors.js';
 import { requirePath } from '../io/require-path.js';
 import { readWeights } from '../io/weights.js';
@@ -18,6 +21,7 @@ import { MOST_OF_CLASSES, usualCount } from '../sample/class-rows.js';
 import { batchFor, drawImages, planSampling, type SamplingPlan } from '../sample/draw-images.js';
 import { type NetworkOptions, OpenNetworks } from '../sample/open-networks.js';
 import type { SampleEvent } from '../sample/options.js';
+import { RedrawingSampler } from '../sample/redrawing-sampler.js';
 import { SplitSampler } from '../sample/split-sampler.js';
 import {
   type AnySamplingSettings,
@@ -29,6 +33,7 @@ import {
 } from './draw.js';
 import type { DrawStep } from './draw-with.js';
 import { byOwnNames } from './field-names.js';
+import { type RedrawSettings, readRedraw } from './redraw.js';
 import { classesOf, readFrames, type Samples } from './sample.js';
 import { settingsOf } from './settings-of.js';
 import { asProgram, asProgramEach, respell } from './spelling.js';
@@ -47,7 +52,7 @@ export interface LoadSettings extends ModelSettings {
 }
 
 /** How to draw from an open model: the settings of `sample` except those of the model itself. */
-export interface ModelStepsSettings extends AnySamplingSettings {
+export interface ModelStepsSettings extends AnySamplingSettings, RedrawSettings {
   /** Images. Default 16; for a model of several classes whole rows of all, up to 48. E.g. `count: 4`. */
   readonly count?: number;
   /** Aborting it throws Interrupted before the next step. Default none. E.g. `signal: AbortSignal.timeout(60_000)`. */
@@ -123,7 +128,7 @@ async function open(path: string, settings: LoadSettings): Promise<Model> {
 }
 
 /** Settings of sampling; all others were given to `load`. */
-const OWN: readonly string[] = [...SAMPLING_SETTINGS, 'count', 'seed'];
+const OWN: readonly string[] = [...SAMPLING_SETTINGS, ...REDRAW_SETTINGS, 'count', 'seed'];
 
 const placeIn = (method: string) => (name: string) =>
   OWN.includes(name) ? `model.${method}.${name}` : `load.${name}`;
@@ -194,9 +199,11 @@ class LoadedModel implements Model {
 
   async #draw(settings: ModelSampleSettings): Promise<Samples> {
     const { frames, onEvent, ...rest } = settings;
-    const { plan, count, seed, ...how } = await this.#read('model.sample', rest);
+    const { plan, count, seed, notes, ...how } = await this.#read('model.sample', rest);
+    for (const text of notes) onEvent?.({ kind: 'note', text });
     const options = {
       ...{ model: this.model, count, frames: readFrames('model.sample', frames, count) },
+      redrawing: how.redrawing,
       signal: this.#signal(settings.signal),
       ...(onEvent && { onEvent }),
     };
@@ -265,17 +272,18 @@ class LoadedModel implements Model {
 
   #sampler(
     { trajectory, batch }: SamplingPlan,
-    { sampling, condition, guide }: How,
+    { sampling, condition, guide, redrawing }: How,
     other: OpenGuide | null,
     random: CounterRandom,
-  ): SplitSampler {
+  ): Sampler {
     const { arithmetic } = this.#networks;
     const unet = this.#networks.ofBatch(batch * passesOf(condition));
     const { norm } = sampling;
     const rest = { trajectory, norm, condition, random, each: this.#each };
     const away = guide &&
       other && { unet: other.networks.ofBatch(batch), guidance: guide.guidance };
-    return new SplitSampler({ unet, arithmetic, guide: away, ...rest });
+    const sampler = new SplitSampler({ unet, arithmetic, guide: away, ...rest });
+    return redrawing ? new RedrawingSampler(sampler, redrawing, trajectory, random) : sampler;
   }
 
   /** An open guide. Those of earlier calls are closed, unless a `sampleSteps` still needs them. */
@@ -328,7 +336,8 @@ class LoadedModel implements Model {
   /** @throws UsageError for invalid or unknown settings */
   async #read(where: string, { signal: _, ...given }: ModelStepsSettings) {
     const { diffusion } = this;
-    const [draw, rest] = split(given, SAMPLING_SETTINGS);
+    const [pictures, others] = split(given, REDRAW_SETTINGS);
+    const [draw, rest] = split(others, SAMPLING_SETTINGS);
     const source = new JsonObject(where, rest, 'all');
     const asked = readCount(source);
     const seed = readSeed(source) ?? 0;
@@ -338,8 +347,10 @@ class LoadedModel implements Model {
     checkNorm(drawn, this.model);
     const { condition, guide } = await readDrawn(drawn, this.#path, this.#opened);
     const count = asked ?? usualCount(condition, MOST_OF_CLASSES);
-    const plan = planSampling({ diffusion, sampling, condition, count });
-    return { count, seed, sampling, condition, guide, plan };
+    const redraw = await readRedraw(where, pictures, this.model);
+    const { redrawing = null, notes = [] } = redraw ?? {};
+    const plan = planSampling({ diffusion, sampling, condition, redrawing, count });
+    return { count, seed, sampling, condition, guide, redrawing, notes, plan };
   }
 }
 
@@ -352,6 +363,7 @@ interface OpenGuide {
 /** How images are drawn. */
 interface How extends Drawn {
   readonly sampling: SamplingConfig;
+  readonly redrawing: Redrawing | null;
 }
 
 /** The number of images. @throws ShapeError; UsageError for anything but a Float32Array, since JavaScript programs have no type checks */

@@ -3,18 +3,21 @@ import { nameOfLabel } from '../config/condition.js';
 import type { ModelConfig } from '../config/config.js';
 import { readCount } from '../config/drawing.js';
 import { JsonObject } from '../config/json.js';
+import { REDRAW_SETTINGS } from '../config/redraw.js';
 import { type Condition, labelOf } from '../diffusion/guidance.js';
 import { MOST_OF_CLASSES, usualCount } from '../sample/class-rows.js';
 import type { SampleEvent, SampleOptions, SampleResult } from '../sample/options.js';
 import { sample as sampleWeights } from '../sample/sample.js';
-import { type AnySamplingSettings, type DrawSettings, readDraw } from './draw.js';
+import { type AnySamplingSettings, type DrawSettings, readDraw, split } from './draw.js';
+import { type RedrawSettings, readRedraw } from './redraw.js';
 import { settingsOf } from './settings-of.js';
 import { asProgram } from './spelling.js';
 
 /** How to sample. The settings are the flags of `haze sample`, with the flags' defaults. */
 export interface SampleSettings
   extends Omit<DrawSettings<SampleEvent>, 'sampler'>,
-    AnySamplingSettings {
+    AnySamplingSettings,
+    RedrawSettings {
   /** Images. Default 16; for a model of several classes whole rows of all, up to 48. E.g. `count: 36`. */
   readonly count?: number;
   /**
@@ -39,13 +42,19 @@ export const sample = (model: string, settings: SampleSettings = {}): Promise<Sa
   asProgram('sample', () => draw(model, settingsOf('sample', settings)));
 
 async function draw(model: string, settings: SampleSettings): Promise<Samples> {
-  const { frames, ...rest } = settings;
+  const { frames, ...all } = settings;
+  const [pictures, rest] = split(all, REDRAW_SETTINGS);
   const { asked, ...options } = await readDraw('sample', model, rest, (source) => ({
     asked: readCount(source),
   }));
   const count = asked ?? usualCount(options.condition, MOST_OF_CLASSES);
   const moments = readFrames('sample', frames, count);
-  const result = await sampleWeights({ ...options, count, frames: moments });
+  const redraw = await readRedraw('sample', pictures, options.model);
+  const result = await sampleWeights({
+    ...{ ...options, count, frames: moments },
+    redrawing: redraw?.redrawing ?? null,
+    notes: [...options.notes, ...(redraw?.notes ?? [])],
+  });
   return { ...result, model: options.model, classes: classesOf(options, count) };
 }
 

@@ -12,6 +12,7 @@ import {
 } from '../config/evaluation.js';
 import { modelFlags, modelGroups } from '../config/model.js';
 import { FIELD_FLAGS } from '../config/network-fields.js';
+import { redrawFlags } from '../config/redraw.js';
 import { camel, respellFlags } from '../config/respell.js';
 import { SAMPLING_NAMES, samplingFlags } from '../config/sampling.js';
 import { targetFlags } from '../config/targets.js';
@@ -34,7 +35,15 @@ const OTHERWISE: Readonly<Record<string, string>> = Object.fromEntries([
 
 const GROUPS = [
   ...[modelFlags, ...Object.values(modelGroups), diffusionFlags, objectiveFlag, lossFlag],
-  ...[targetFlags, dataFlags, trainingFlags, computingFlags, samplingFlags, weightsFlags],
+  ...[
+    targetFlags,
+    dataFlags,
+    trainingFlags,
+    computingFlags,
+    samplingFlags,
+    redrawFlags,
+    weightsFlags,
+  ],
   ...[comparisonFlags, featureFlags, likelihoodFlags],
 ];
 

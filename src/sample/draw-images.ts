@@ -3,6 +3,7 @@ import type { Sampler } from '../contracts/sampler.js';
 import { requireFinite } from '../diffusion/finite.js';
 import { passesOf } from '../diffusion/guidance.js';
 import { FLOW_TIMES } from '../diffusion/objective.js';
+import type { Redrawing } from '../diffusion/redraw.js';
 import { makeTrajectory, type Trajectory } from '../diffusion/sampler.js';
 import { makeSchedule, type Schedule } from '../diffusion/schedule.js';
 import { Interrupted } from '../errors.js';
@@ -20,7 +21,8 @@ export interface SamplingPlan {
   readonly batch: number;
 }
 
-interface Drawing extends Pick<SampleOptions, 'model' | 'count' | 'frames' | 'signal' | 'onEvent'> {
+interface Drawing
+  extends Pick<SampleOptions, 'model' | 'count' | 'frames' | 'redrawing' | 'signal' | 'onEvent'> {
   /** Reverse steps between two checks of the signal; default 10. */
   readonly stride?: number;
 }
@@ -30,11 +32,15 @@ export function planSampling({
   diffusion,
   sampling,
   condition,
+  redrawing = null,
   count,
-}: Pick<SampleOptions, 'diffusion' | 'sampling' | 'condition' | 'count'>): SamplingPlan {
+}: Pick<
+  SampleOptions,
+  'diffusion' | 'sampling' | 'condition' | 'redrawing' | 'count'
+>): SamplingPlan {
   const schedule = makeSchedule(diffusion);
   const batch = batchFor(count, passesOf(condition));
-  return { schedule, trajectory: makeTrajectory(schedule, sampling), batch };
+  return { schedule, trajectory: makeTrajectory(schedule, sampling, redrawing), batch };
 }
 
 /** Batches one after the other: Ho et al. (2020), Algorithm 2, or another planned sampler. @throws Interrupted */
@@ -52,7 +58,7 @@ export async function drawImages(
   });
   const each = model.size ** 2 * model.channels;
   const images = new Float32Array(count * each);
-  const start = schedule.objective === 'flow' ? FLOW_TIMES : schedule.timesteps;
+  const start = beginning(schedule, trajectory, options.redrawing);
   const frames = new Frames(options.frames, trajectory.timesteps, start, each);
   for (let first = 0, done = 0; first < count; first += sampler.batch) {
     await sampler.start(Uint32Array.from({ length: sampler.batch }, (_, i) => first + i));
@@ -71,6 +77,16 @@ export async function drawImages(
   }
   requireFinite(images, count);
   return { images, frames: frames.list };
+}
+
+/** The timestep of the images before the first step. */
+function beginning(
+  { objective, timesteps }: Schedule,
+  trajectory: Trajectory,
+  redrawing: Redrawing | null | undefined,
+): number {
+  if (redrawing && redrawing.strength < 1) return trajectory.timesteps[0]!;
+  return objective === 'flow' ? FLOW_TIMES : timesteps;
 }
 
 /** Images per batch: more would not be faster on the engine, and memory stays small. */

@@ -5,6 +5,7 @@ import type {
   SamplingConfig,
 } from '../config/config.js';
 import type { Drawn } from '../config/guide.js';
+import type { Redrawing } from '../diffusion/redraw.js';
 
 /** Images to draw from a model's weights. Image k of a seed is the same for any count, batch or number of threads. */
 export interface SampleOptions extends Partial<Drawn> {
@@ -15,6 +16,8 @@ export interface SampleOptions extends Partial<Drawn> {
   readonly model: ModelConfig;
   readonly diffusion: DiffusionConfig;
   readonly sampling: SamplingConfig;
+  /** A picture that all images begin with; default null, noise alone. */
+  readonly redrawing?: Redrawing | null;
   readonly computing: ComputingConfig;
   readonly seed: number;
   readonly count: number;
@@ -34,7 +37,7 @@ export type SampleEvent =
 
 /** A moment of the trajectory: f32 [images, size, size, channels]; the first is x_T, the last the result. */
 export interface Frame {
-  /** Its timestep, T (for flow 1,000) for x_T and 0 for the result. */
+  /** Its timestep: T (for flow 1,000) for x_T, that of its noise for a picture's beginning, 0 for the result. */
   readonly t: number;
   readonly images: Float32Array;
 }

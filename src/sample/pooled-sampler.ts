@@ -57,6 +57,10 @@ export class PooledSampler implements Sampler {
     return x;
   }
 
+  write(x: Float32Array): void {
+    this.options.pool.write(0, x);
+  }
+
   async dispose(): Promise<void> {
     const { pool, unet, guide } = this.options;
     await Promise.all([pool.destroy(), unet.dispose(), guide?.unet.dispose()]);

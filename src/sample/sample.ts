@@ -1,8 +1,10 @@
+import { CounterRandom } from '../diffusion/random.js';
 import { readWeights } from '../io/weights.js';
 import type { StateDict } from '../network/state.js';
 import { drawImages, planSampling } from './draw-images.js';
 import { guideInWords, openSampler } from './open-sampler.js';
 import type { SampleOptions, SampleResult } from './options.js';
+import { RedrawingSampler } from './redrawing-sampler.js';
 
 /** Draws images from a file of weights. @throws UsageError for weights of another model; Interrupted */
 export async function sample(options: SampleOptions): Promise<SampleResult> {
@@ -20,7 +22,11 @@ export async function sampleFrom(
 ): Promise<SampleResult> {
   const plan = planSampling(options);
   const { trajectory, schedule, batch } = plan;
-  const sampler = await openSampler(options, trajectory, schedule, batch, state);
+  const { redrawing, seed } = options;
+  const opened = await openSampler(options, trajectory, schedule, batch, state);
+  const sampler = redrawing
+    ? new RedrawingSampler(opened, redrawing, trajectory, new CounterRandom(seed))
+    : opened;
   try {
     return await drawImages(sampler, plan, options);
   } finally {

@@ -104,6 +104,10 @@ export class SplitSampler implements Sampler {
     return this.#walk!.x.slice();
   }
 
+  write(x: Float32Array): void {
+    this.#walk!.x = Float32Array.from(x);
+  }
+
   async dispose(): Promise<void> {
     await this.#options.unet.dispose();
     await this.#options.guide?.unet.dispose();

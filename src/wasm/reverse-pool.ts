@@ -115,6 +115,11 @@ export class ReversePool {
     out.set(this.engine.floats(this.plan.lanes[lane]![0]!.x, out.length));
   }
 
+  /** Other values for x_t, while no step runs. */
+  write(lane: number, x: Float32Array): void {
+    this.engine.floats(this.plan.lanes[lane]![0]!.x, x.length).set(x);
+  }
+
   /**
    * x_t to x_{t−1} with ε̂, f32 [batch, size, size, channels], and z of the next step. One task per worker: a second
    * one would wait for the calling thread, which is busy elsewhere by then.

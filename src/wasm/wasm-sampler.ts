@@ -117,6 +117,10 @@ export class WasmSampler implements Sampler {
     return this.unet.engine.floats(this.unet.memory.xt, length).slice();
   }
 
+  write(x: Float32Array): void {
+    this.unet.engine.floats(this.unet.memory.xt, x.length).set(x);
+  }
+
   async dispose(): Promise<void> {
     await this.unet.dispose();
   }

@@ -194,6 +194,47 @@ test('a path that is not a model is refused', async (t) => {
   await refuses(t, ['sample', join(folder, 'run')], /model\.safetensors: /);
 });
 
+test('a picture is redrawn, where a mask is white', async (t) => {
+  const folder = await workplace(t);
+  const grey = { create: { width: 30, height: 20, channels: 3, background: '#808080' } } as const;
+  await sharp(grey).png().toFile(join(folder, 'photo.png'));
+  const right = { create: { width: 15, height: 20, channels: 3, background: '#fff' } } as const;
+  const black = { create: { ...grey.create, background: '#000' } } as const;
+  await sharp(black)
+    .composite([{ input: await sharp(right).png().toBuffer(), left: 15, top: 0 }])
+    .png()
+    .toFile(join(folder, 'mask.png'));
+  await sharp(black).png().toFile(join(folder, 'black.png'));
+  const draw = (...flags: string[]) =>
+    haze(folder, ['sample', 'run', '--count', '1', '--threads', '1', ...flags]);
+  const { code, stderr } = await draw('--from', 'photo.png', '--mask', 'mask.png');
+  t.is(code, 0, stderr);
+  t.regex(stderr, /photo\.png is redrawn where mask\.png is white, strength 1$/m);
+  const { data, info } = await sharp(join(folder, 'samples.png'))
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  const at = (x: number, y: number) => data[(y * info.width + x) * info.channels]!;
+  const half = Array.from({ length: 40 }, (_, i) => [4 + i, 50] as const);
+  t.true(half.every(([x, y]) => Math.abs(at(x, y) - 128) <= 1));
+  t.false(half.every(([x, y]) => Math.abs(at(x + 48, y) - 128) <= 1));
+  const weak = await draw('--from', 'photo.png', '--strength', '0.5', '--film', 'film.png');
+  t.is(weak.code, 0, weak.stderr);
+  t.regex(weak.stderr, /photo\.png is redrawn, strength 0\.5$/m);
+  t.regex(weak.stderr, /1 image on .*, 6 reverse steps$/m);
+  for (const [flags, message] of [
+    [['--from', 'mask.png', '--mask', 'black.png'], /--mask: expected white where .*, got none/],
+    [['--from', 'none.png'], /none\.png: expected a picture, got none: /],
+    [['--from', 'run'], /run: expected a picture, got none: /],
+    [['--strength', '0.5'], /--strength: belongs to --from, and there is none/],
+    [['--from', 'photo.png', '--out', 'photo.png'], /--out: expected another file than those/],
+    [['--image', 'photo.png'], /did you mean --from\?/],
+  ] as const) {
+    const refused = await draw(...flags);
+    t.is(refused.code, 2, refused.stderr);
+    t.regex(refused.stderr, message);
+  }
+});
+
 test('the same weights give the same picture from any file: nested, with prefixes, without batch counts', async (t) => {
   const folder = await temporaryFolder(t);
   const nested = fixturePath('torch/nested.pt');

@@ -13,7 +13,11 @@ export interface Step {
   readonly target: number;
 }
 
-const signal = (bar: number): Signal => ({ alpha: Math.sqrt(bar), sigma: Math.sqrt(1 - bar) });
+/** The shares of image and noise at an ᾱ. */
+export const signal = (bar: number): Signal => ({
+  alpha: Math.sqrt(bar),
+  sigma: Math.sqrt(1 - bar),
+});
 
 /**
  * Ho et al. eq. 7 with σ² either the posterior variance (`small`) or β (`large`), for a schedule of only the visited
