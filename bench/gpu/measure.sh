@@ -5,6 +5,7 @@
 #   HZ=/tmp/hz  OUT=$HZ/out  HZ_BUDGET=390 (seconds for all steps)  HZ_DRY=1 (no GPU: tiny sizes, the same command lines)
 #   HZ_APP=$HZ/app  HZ_NODE=$HZ/bin/node: a built checkout and any Node do, with the CPU build of libtensorflow and without unpack.sh
 #   HZ_PYTHON=python3 (with torch)  HZ_TRAIN_STEPS=300  HZ_COUNT=256 (images of generate)
+#   HZ_FIXTURES='unet_l2_8 unet2d/odd_8' (of the comparisons with PyTorch; default all)
 set -u
 HZ=${HZ:-/tmp/hz}
 OUT=${OUT:-$HZ/out}
@@ -54,6 +55,12 @@ else
   recipe=(--preset pictures-32)
 fi
 cli=("$NODE" "$APP/dist/src/cli.js")
+# All that `haze parity` reads, or those named.
+fixtures=("$APP"/test/fixtures/{unet_*,samplers,schedule_*}.safetensors "$APP"/test/fixtures/unet2d/*.safetensors)
+if [ -n "${HZ_FIXTURES:-}" ]; then
+  fixtures=()
+  for f in $HZ_FIXTURES; do fixtures+=("$APP/test/fixtures/$f.safetensors"); done
+fi
 
 say() { echo "$*" | tee -a "$OUT/steps.txt"; }
 left() { echo $((BUDGET - (SECONDS - begun))); }
@@ -127,14 +134,14 @@ step_devices() {
   { echo '# devices'; head -c 200000 "$W/devices.err"; } >>"$OUT/tf-log.txt"
 }
 
-# All fixtures that `haze parity` reads, at one time: only their numbers count here.
+# The fixtures, at one time: only their numbers count here.
 parity() { # NAME COMMAND...
   local name=$1 fixture t0=$SECONDS
   shift
   gpu "$name" || return
   [ "$(left)" -ge 10 ] || { say "## $name: SKIPPED, out of time"; return; }
   local pids=() names=()
-  for fixture in "$APP"/test/fixtures/{unet_*,samplers,schedule_*}.safetensors "$APP"/test/fixtures/unet2d/*.safetensors; do
+  for fixture in "${fixtures[@]}"; do
     f=$(basename "$fixture" .safetensors)
     # What a file's name says of its loss; the others have theirs, or none.
     loss=()

@@ -27,6 +27,8 @@ async function dryRun(t: ExecutionContext, steps: readonly string[]): Promise<st
       HZ_APP: ROOT,
       HZ_NODE: process.execPath,
       HZ_PYTHON: PYTHON,
+      // All of them are compared by other tests.
+      HZ_FIXTURES: 'unet_l2_8 unet2d/ddpm_cifar_like_16',
     },
   };
   const failed = await new Promise<boolean>((resolve) => {
