@@ -6,6 +6,7 @@ import { chooseDevice } from '../device/choose.js';
 import { labelOf, passesOf } from '../diffusion/guidance.js';
 import { makeTrajectory, type Trajectory } from '../diffusion/sampler.js';
 import { makeSchedule } from '../diffusion/schedule.js';
+import { stepsInWords } from '../diffusion/steps-in-words.js';
 import { Interrupted, UsageError } from '../errors.js';
 import { asRunError } from '../io/atomic.js';
 import { type Reach, unseen } from '../io/lock.js';
@@ -137,7 +138,7 @@ class Generation {
     let manifest: Manifest | undefined;
     try {
       const maker = makerOf(options, generator);
-      for (const text of notes(range, generator, maker, overview))
+      for (const text of notes(range, generator, trajectory, maker, overview))
         options.onEvent?.({ kind: 'note', text });
       manifest = await this.openManifest(overview, maker);
       await this.store.begin(range);
@@ -282,12 +283,13 @@ const makerOf = ({ computing }: GenerateOptions, { device, build }: Generator): 
 /** What the user should know in advance. */
 function notes(
   range: ImageRange,
-  { description, batch, steps }: Generator,
+  { description, batch }: Generator,
+  trajectory: Trajectory,
   maker: Maker,
   { makers }: Overview,
 ): string[] {
   const there = range.count > 0 ? `, ${range.count} are there` : '';
-  const work = `${plural(range.size - range.count, 'image')}${there}; ${description}, batches of ${batch}, ${plural(steps, 'reverse step')}`;
+  const work = `${plural(range.size - range.count, 'image')}${there}; ${description}, batches of ${batch}, ${stepsInWords(trajectory)}`;
   const other = makers.find((found) => !isDeepStrictEqual(found, maker));
   if (!other) return [work];
   const show = ({ version, device, build }: Maker) => `haze ${version}, ${device}, ${build}`;

@@ -1,8 +1,9 @@
 /** A queue worker's computation: one model at a time, with as many concurrent batches as it has threads. */
 import type { ComputingConfig } from '../config/config.js';
 import type { Generator } from '../contracts/generator.js';
-import { makeTrajectory } from '../diffusion/sampler.js';
+import { makeTrajectory, type Trajectory } from '../diffusion/sampler.js';
 import { makeSchedule } from '../diffusion/schedule.js';
+import { stepsInWords } from '../diffusion/steps-in-words.js';
 import { EngineError, UsageError } from '../errors.js';
 import { checkNetworkOf, readWeights } from '../io/weights.js';
 import type { Connection } from '../queue/connect.js';
@@ -14,7 +15,6 @@ import {
   type Recipe,
 } from '../queue/generate-job.js';
 import { type Maker, type MakerOptions, Stopped } from '../queue/maker.js';
-import { plural } from '../units.js';
 import { openGenerator } from './open-generator.js';
 import type { GenerateOptions } from './options.js';
 
@@ -104,16 +104,17 @@ export class JobMaker implements Maker<GenerateJob, Uint8Array> {
     const { current } = this;
     this.current = undefined;
     await current?.generator.dispose();
-    const generator = await this.open(recipe);
+    const trajectory = makeTrajectory(makeSchedule(recipe.diffusion), recipe.sampling);
+    const generator = await this.open(recipe, trajectory);
     const free = Array.from({ length: generator.lanes }, (_, lane) => lane);
     this.current = { id, recipe, generator, free };
     this.options.onNote(
-      `weights ${recipe.weights.sha256.slice(0, 12)}: ${generator.description}, batches of ${generator.batch}, ${plural(generator.steps, 'reverse step')}`,
+      `weights ${recipe.weights.sha256.slice(0, 12)}: ${generator.description}, batches of ${generator.batch}, ${stepsInWords(trajectory)}`,
     );
     this.notice(generator.lanes);
   }
 
-  private async open(recipe: Recipe): Promise<Generator> {
+  private async open(recipe: Recipe, trajectory: Trajectory): Promise<Generator> {
     const { cache, threads } = this.options;
     const { model, guide, batch } = recipe;
     const weights = cache.pathOf(recipe.weights);
@@ -127,7 +128,6 @@ export class JobMaker implements Maker<GenerateJob, Uint8Array> {
     };
     if (guided) await checkNetworkOf(guided.weights, guided.model, 'the job');
     const schedule = makeSchedule(recipe.diffusion);
-    const trajectory = makeTrajectory(schedule, recipe.sampling);
     const options = { ...recipe, ...this.forms(), weights, guide: guided };
     const yields = recipe.sampling.norm === 'running';
     const share = { batch, lanes: threads, workers: threads, yields };

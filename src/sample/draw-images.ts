@@ -6,6 +6,7 @@ import { FLOW_TIMES } from '../diffusion/objective.js';
 import type { Redrawing } from '../diffusion/redraw.js';
 import { makeTrajectory, type Trajectory } from '../diffusion/sampler.js';
 import { makeSchedule, type Schedule } from '../diffusion/schedule.js';
+import { stepsInWords } from '../diffusion/steps-in-words.js';
 import { Interrupted } from '../errors.js';
 import { plural } from '../units.js';
 import type { Frame, SampleOptions, SampleResult } from './options.js';
@@ -54,7 +55,7 @@ export async function drawImages(
   const batches = Math.ceil(count / sampler.batch);
   onEvent?.({
     kind: 'note',
-    text: `${plural(count, 'image')} on ${sampler.description}, ${plural(steps, 'reverse step')}`,
+    text: `${plural(count, 'image')} on ${sampler.description}, ${stepsInWords(trajectory)}`,
   });
   const each = model.size ** 2 * model.channels;
   const images = new Float32Array(count * each);
