@@ -55,6 +55,9 @@ test('the examples compile against the package and run', async (t) => {
   t.is(own!.length, builtIn!.length);
   t.false(own!.equals(builtIn!));
 
+  t.is(await example('redraw.ts', 'runs/photos', 'again.png'), 'again.png\n');
+  await isPicture(t, join(folder, 'again.png'));
+
   const cifar = cifarFolder(folder);
   t.is(
     await example('cifar-class.ts', cifar, 'automobile', 'cars'),

@@ -134,6 +134,11 @@ export const ROWS = {
       'haze sample MODELS/minutes --count 4 --seed 0 --out TMP/film.png --film OUT/film.png',
     ],
   },
+  redraw: {
+    ...{ pictures: ['redraw.png'], where: 'guides/sampling, From a picture', minutes: 1 },
+    ...{ model: 'minutes', node: 24 },
+    commands: ['node examples/redraw.ts MODELS/minutes OUT/redraw.png 4'],
+  },
   watch: {
     ...{ pictures: ['watch-light.png', 'watch-dark.png'], where: 'README, Watch', minutes: 1 },
     ...{ model: 'cars', needs: 'Chromium' },

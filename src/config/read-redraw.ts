@@ -1,11 +1,18 @@
 import { readPicture } from '../data/one-picture.js';
 import type { Redrawing } from '../diffusion/redraw.js';
 import { sharedArithmetic } from '../engine/arithmetic.js';
+import { UsageError } from '../errors.js';
 import { printable } from '../printable.js';
 import type { ModelConfig } from './config.js';
 import { type GivenPictures, redrawingOf } from './redraw.js';
 import type { Source } from './source.js';
 import { readFit } from './training.js';
+
+/** From here on a mask's grey is white. */
+const WHITE = 128;
+
+/** No image of numbers around [-1, 1] has larger ones: they are of another range, such as 0 to 255. */
+const FARTHEST = 10;
 
 /** A picture to redraw, as it was asked for. */
 export interface AskedRedrawing {
@@ -29,10 +36,18 @@ export async function readRedrawing(
     redrawingOf(source, given, shape);
     return null;
   }
-  const fit = readFit(source) ?? 'squash';
+  const fit = readFit(source);
+  if (fit !== undefined && files.from === undefined && files.mask === undefined)
+    throw new UsageError(
+      `${source.where('fit')}: belongs to pictures in files, and there are none`,
+    );
   const notes: string[] = [];
   const read = async (name: string, values: 1 | 3) => {
-    const { pixels, doubt } = await readPicture(name, { size, channels: values, fit });
+    const { pixels, doubt } = await readPicture(name, {
+      size,
+      channels: values,
+      fit: fit ?? 'squash',
+    });
     if (doubt !== undefined) notes.push(`${printable(name)}: ${doubt}`);
     return pixels;
   };
@@ -41,8 +56,15 @@ export async function readRedrawing(
     given.mask ??
     (files.mask === undefined
       ? undefined
-      : (await read(files.mask, 1)).map((value) => (value < 128 ? 0 : 1)));
+      : (await read(files.mask, 1)).map((value) => (value < WHITE ? 0 : 1)));
+  if (files.mask !== undefined && !mask?.some(Boolean))
+    throw new UsageError(
+      `${files.mask}: expected white (${WHITE} of 255 or more at ${size}x${size} pixels) where the picture is drawn anew, got none`,
+    );
   const redrawing = redrawingOf(source, { from, mask }, shape)!;
+  const wild = from.find((value) => Math.abs(value) > FARTHEST);
+  if (wild !== undefined)
+    throw new UsageError(`${source.where('from')}: expected values around [-1, 1], got ${wild}`);
   return { redrawing, notes: [inWords(redrawing, files), ...notes] };
 }
 
@@ -51,7 +73,9 @@ function inWords(
   files: { readonly from: string | undefined; readonly mask: string | undefined },
 ): string {
   const where = mask ? ` where ${printable(files.mask ?? 'the mask')} is white` : '';
-  const times = resample > 1 ? `, each step taken ${resample} times` : '';
+  const times = resample > 1 ? `, each step but the last taken ${resample} times` : '';
   const picture = printable(files.from ?? 'the given picture');
+  if (strength === 1 && (mask?.every(Boolean) ?? true))
+    return `nothing of ${picture} is kept: ${mask ? 'the mask is white everywhere, and ' : ''}strength 1 begins with noise alone`;
   return `${picture} is redrawn${where}, strength ${strength}${times}`;
 }

@@ -14,7 +14,8 @@ export const redrawFlags: Flags = {
     value: 'FILE',
   },
   strength: {
-    describe: 'Share of the reverse steps that redraws it; at 1 the images begin with noise alone',
+    describe:
+      'Share of the reverse steps that redraws --from; at 1 the images begin with noise alone',
     value: 'X',
     default: `${USUAL_STRENGTH}, with --mask 1`,
   },
@@ -23,11 +24,11 @@ export const redrawFlags: Flags = {
     value: 'FILE',
   },
   resample: {
-    describe: `With --mask: how often each step is taken, so that the parts fit together (${STANDING_ALONE.join(', ')})`,
+    describe: `With --mask: how often each step but the last is taken, so that the parts fit together (${STANDING_ALONE.join(', ')})`,
     value: 'N',
     default: '1',
   },
-  fit: { ...dataFlags.fit!, describe: 'Make them square by stretching or by cropping' },
+  fit: { ...dataFlags.fit!, describe: 'Make both pictures square by stretching or by cropping' },
 };
 
 /** Settings that only `from` has. */
@@ -76,11 +77,11 @@ export function redrawingOf(
   if (mask) expectLength(source.where('mask'), mask, pixels);
   if (mask && !mask.some(Boolean))
     throw new UsageError(
-      `${source.where('mask')}: expected white where the picture is drawn anew, got none`,
+      `${source.where('mask')}: expected values other than 0 where the picture is drawn anew, got none`,
     );
   const strength = source.real('strength', { above: 0, max: 1 });
   return {
-    picture: from.slice(),
+    picture: from,
     mask: mask ? byValue(mask, channels) : null,
     strength: strength ?? (mask ? 1 : USUAL_STRENGTH),
     resample: source.whole('resample', { min: 1, max: 100 }) ?? 1,

@@ -1,4 +1,3 @@
-import { UsageError } from '../errors.js';
 import type { Moment } from './levels.js';
 import { eulerMoments, flowMoments, multistepMoments } from './moments.js';
 import type { Level, SamplerOptions } from './sampler.js';
@@ -34,26 +33,15 @@ const unscaled = (rows: readonly Row[], levels: readonly Level[]): SamplerRows =
   scales: new Float64Array(rows.length + 1).fill(1),
 });
 
-/**
- * The steps that are not taken where a picture is redrawn: diffusers' image-to-image pipelines take ⌊steps·strength⌋.
- * @throws UsageError if no step is left
- */
+/** The steps that a redrawn picture skips: like diffusers' pipelines for noise schedules, ⌊steps·strength⌋ are taken, but at least one. */
 export function skippedSteps(
   schedule: Schedule,
   options: SamplerOptions,
   strength: number,
 ): number {
   const { steps = defaultSteps(options.sampler, schedule) } = options;
-  const taken = Math.floor(steps * strength);
-  if (taken < 1)
-    throw new UsageError(
-      `--strength: expected at least one step of ${steps}, so ${shortest(1 / steps)} or more, got ${strength}`,
-    );
-  return steps - taken;
+  return steps - Math.max(1, Math.floor(steps * strength));
 }
-
-/** A share with few digits, rounded up. */
-const shortest = (share: number): number => Math.ceil(share * 1000) / 1000;
 
 /** The rows of any sampler, without the first `skipped` steps. */
 export function planRows(
@@ -73,8 +61,10 @@ export function planRows(
     return unscaled(ddimRows(schedule, steps, options.eta ?? 0), levelsOfSteps(schedule, steps));
   }
   if (isMultistep(sampler) || isOfFlow(sampler, schedule)) {
-    const moments = solverMoments(schedule, options).slice(skipped);
-    const rows = solve(sampler, { objective: schedule.objective, moments }, options);
+    const all = solverMoments(schedule, options);
+    const moments = all.slice(skipped);
+    const walk = { objective: schedule.objective, moments };
+    const rows = solve(sampler, walk, options, all.length - 1);
     return unscaled(rows, levelsOf(sampler, moments));
   }
   return eulerPlan(schedule, options, skipped);
@@ -134,7 +124,13 @@ function solverMoments(schedule: Schedule, options: SamplerOptions): Moment[] {
   return flowMoments({ steps, spacing: isFlowSpacing(spacing) ? spacing : 'even', shift, first });
 }
 
-function solve(sampler: Multistep | OfFlow, walk: Walk, options: SamplerOptions): Row[] {
+/** @param steps those of the whole walk */
+function solve(
+  sampler: Multistep | OfFlow,
+  walk: Walk,
+  options: SamplerOptions,
+  steps: number,
+): Row[] {
   const { lowerOrderFinal: lowerFinal = true, order = 2, solverType = 'bh2' } = options;
   switch (sampler) {
     case 'flow-euler':
@@ -143,11 +139,11 @@ function solve(sampler: Multistep | OfFlow, walk: Walk, options: SamplerOptions)
     case 'heun':
       return heunRows(walk);
     case 'dpm++2m':
-      return dpmRows(walk, { order: 2, stochastic: false, lowerFinal });
+      return dpmRows(walk, { order: 2, stochastic: false, lowerFinal, steps });
     case 'dpm++3m':
-      return dpmRows(walk, { order: 3, stochastic: false, lowerFinal });
+      return dpmRows(walk, { order: 3, stochastic: false, lowerFinal, steps });
     case 'dpm++sde':
-      return dpmRows(walk, { order: 2, stochastic: true, lowerFinal });
+      return dpmRows(walk, { order: 2, stochastic: true, lowerFinal, steps });
     case 'unipc':
       return unipcRows(walk, { order, solverType, lowerFinal });
     default:

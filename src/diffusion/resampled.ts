@@ -13,7 +13,7 @@ export function resampled(whole: Trajectory, sampler: SamplerName, times: number
   if (times === 1) return whole;
   if (!STANDING_ALONE.includes(sampler))
     throw new UsageError(
-      `--resample: belongs to samplers whose steps use no earlier ones (${STANDING_ALONE.join(', ')}), got ${sampler}`,
+      `--resample: belongs to samplers whose steps evaluate the network once and use no earlier ones (${STANDING_ALONE.join(', ')}), got ${sampler}`,
     );
   const { timesteps, streams, coefficients, width, levels, scales } = whole;
   const last = timesteps.length - 1;

@@ -143,7 +143,7 @@ export type Multistep = (typeof MULTISTEP)[number];
 export const isMultistep = (sampler: SamplerName): sampler is Multistep =>
   (MULTISTEP as readonly SamplerName[]).includes(sampler);
 
-/** Samplers whose steps use no earlier ones. */
+/** Samplers whose steps evaluate the network once and use no earlier ones. */
 export const STANDING_ALONE: readonly SamplerName[] = [
   'ancestral',
   'ddim',

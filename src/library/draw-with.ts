@@ -20,7 +20,7 @@ import { makeSchedule } from '../diffusion/schedule.js';
 import { Arithmetic } from '../engine/arithmetic.js';
 import { Interrupted, ShapeError, UsageError } from '../errors.js';
 import { plural } from '../units.js';
-import { arrayOf } from './array-of.js';
+import { arrayOf, withOwnArrays } from './array-of.js';
 import { type AnySamplingSettings, readAnySampling, split } from './draw.js';
 import { settingsOf } from './settings-of.js';
 import { asProgramEach } from './spelling.js';
@@ -53,7 +53,7 @@ export interface DrawWithSettings
   readonly strength?: number;
   /** By value: not 0 where `from` is drawn anew; elsewhere it is kept. Default everywhere. E.g. `mask: new Uint8Array(784).fill(1, 392)`. */
   readonly mask?: Uint8Array;
-  /** With `mask`: how often each step is taken, from 1 to 100 (Lugmayr et al. 2022). Default 1. E.g. `resample: 5`. */
+  /** With `mask`: how often each step but the last is taken, from 1 to 100 (Lugmayr et al. 2022). Default 1. E.g. `resample: 5`. */
   readonly resample?: number;
   /** Aborting it throws Interrupted before the next step. Default none. E.g. `signal: AbortSignal.timeout(60_000)`. */
   readonly signal?: AbortSignal;
@@ -80,7 +80,7 @@ export const drawWith = (
   network: Network,
   settings: DrawWithSettings,
 ): AsyncGenerator<DrawStep, void, undefined> =>
-  asProgramEach('drawWith', walkSteps(network, settings));
+  asProgramEach('drawWith', walkSteps(network, withOwnArrays(settings)));
 
 async function* walkSteps(
   network: Network,

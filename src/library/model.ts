@@ -23,6 +23,7 @@ import { type NetworkOptions, OpenNetworks } from '../sample/open-networks.js';
 import type { SampleEvent } from '../sample/options.js';
 import { RedrawingSampler } from '../sample/redrawing-sampler.js';
 import { SplitSampler } from '../sample/split-sampler.js';
+import { withOwnArrays } from './array-of.js';
 import {
   type AnySamplingSettings,
   MODEL,
@@ -194,7 +195,9 @@ class LoadedModel implements Model {
 
   sample(settings: ModelSampleSettings = {}): Promise<Samples> {
     const place = placeIn('sample');
-    return asProgram(place, () => this.#draw(settingsOf('model.sample', settings, place)));
+    return asProgram(place, () =>
+      this.#draw(settingsOf('model.sample', withOwnArrays(settings), place)),
+    );
   }
 
   async #draw(settings: ModelSampleSettings): Promise<Samples> {
@@ -217,7 +220,7 @@ class LoadedModel implements Model {
   }
 
   sampleSteps(settings: ModelStepsSettings = {}): AsyncGenerator<DrawStep, void, undefined> {
-    return asProgramEach(placeIn('sampleSteps'), this.#steps(settings));
+    return asProgramEach(placeIn('sampleSteps'), this.#steps(withOwnArrays(settings)));
   }
 
   async *#steps(given: ModelStepsSettings): AsyncGenerator<DrawStep, void, undefined> {

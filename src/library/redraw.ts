@@ -19,13 +19,15 @@ export interface RedrawSettings {
    */
   readonly mask?: string | Uint8Array;
   /**
-   * With `mask`: how often each step is taken, from 1 to 100, so that the parts fit together (Lugmayr et al. 2022). Default 1.
+   * With `mask`: how often each step but the last is taken, from 1 to 100, so that the parts fit together (Lugmayr et al. 2022). Default 1.
    * E.g. `resample: 5`.
    */
   readonly resample?: number;
   /** Make the files' pictures square by stretching them, or by cropping their centre. Default `squash`. E.g. `fit: 'crop'`. */
   readonly fit?: Fit;
 }
+
+const FILE = "a picture's file or ";
 
 /** @throws UsageError for settings of other types, and as `readRedrawing`; ShapeError for arrays of other lengths */
 export function readRedraw(
@@ -34,8 +36,8 @@ export function readRedraw(
   model: Pick<ModelConfig, 'size' | 'channels'>,
 ): Promise<AskedRedrawing | null> {
   const given = {
-    from: typeof from === 'string' ? undefined : arrayOf(`${where}.from`, from, Float32Array),
-    mask: typeof mask === 'string' ? undefined : arrayOf(`${where}.mask`, mask, Uint8Array),
+    from: typeof from === 'string' ? undefined : arrayOf(`${where}.from`, from, Float32Array, FILE),
+    mask: typeof mask === 'string' ? undefined : arrayOf(`${where}.mask`, mask, Uint8Array, FILE),
   };
   const files = {
     ...(typeof from === 'string' && { from }),

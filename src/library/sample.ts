@@ -8,6 +8,7 @@ import { type Condition, labelOf } from '../diffusion/guidance.js';
 import { MOST_OF_CLASSES, usualCount } from '../sample/class-rows.js';
 import type { SampleEvent, SampleOptions, SampleResult } from '../sample/options.js';
 import { sample as sampleWeights } from '../sample/sample.js';
+import { withOwnArrays } from './array-of.js';
 import { type AnySamplingSettings, type DrawSettings, readDraw, split } from './draw.js';
 import { type RedrawSettings, readRedraw } from './redraw.js';
 import { settingsOf } from './settings-of.js';
@@ -39,7 +40,7 @@ export interface Samples extends SampleResult {
  * @throws UsageError if it is not a model, and for settings that are invalid or differ from the run's.
  */
 export const sample = (model: string, settings: SampleSettings = {}): Promise<Samples> =>
-  asProgram('sample', () => draw(model, settingsOf('sample', settings)));
+  asProgram('sample', () => draw(model, settingsOf('sample', withOwnArrays(settings))));
 
 async function draw(model: string, settings: SampleSettings): Promise<Samples> {
   const { frames, ...all } = settings;

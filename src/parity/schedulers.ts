@@ -14,10 +14,14 @@ import { constant, schedulerTolerance, scheduleTolerance } from './tolerances.js
 /*
  * Trajectories of diffusers' schedulers with the network x·t/(t + 1). The file's metadata describe the cases under `cases`:
  * the scheduler's class and config, its steps, and further arguments of a step (η). Its tensors, below the case's name, are `start`,
- * `noise` (of the steps that use it), `trajectory` (x after each step, or each `every`-th) and `timesteps`.
+ * `noise` (of the steps that use it), `trajectory` (x after each step, or each `every`-th) and `timesteps`. A case with a `strength`
+ * begins in the middle: `start` is `picture` with the noise `first`.
  */
 
-const TENSORS = ['start', 'noise', 'trajectory', 'timesteps', 'alphas_cumprod'];
+const TENSORS = [
+  ...['start', 'noise', 'trajectory', 'timesteps', 'alphas_cumprod'],
+  ...['picture', 'first'],
+];
 
 /** One case in the metadata. */
 interface Case {
@@ -26,6 +30,7 @@ interface Case {
   readonly steps: number;
   readonly eta: number | undefined;
   readonly every: number;
+  readonly strength: number | undefined;
 }
 
 export const hasSchedulers = ({ metadata }: Fixture): boolean => metadata.cases !== undefined;
@@ -41,17 +46,19 @@ export function compareSchedulers(fixture: Fixture, subject: Subject): Group[] {
   return casesOf(fixture).flatMap((one) => {
     const where = `${fixture.path}: ${one.name}`;
     const { diffusion, sampling } = parseScheduler(where, one.json);
-    const { steps, eta } = one;
+    const { steps, eta, strength } = one;
     const source = new JsonObject(
       where,
       { steps, ...(sampling.sampler === 'ddim' && { eta }) },
       'all',
     );
     const schedule = makeSchedule(diffusion);
-    const trajectory = makeTrajectory(schedule, readSampling(source, diffusion, sampling));
+    const redraw = strength === undefined ? null : { strength, resample: 1 };
+    const trajectory = makeTrajectory(schedule, readSampling(source, diffusion, sampling), redraw);
     const groups = [
-      compareTimes(fixture, one, trajectory.timesteps),
+      compareTimes(fixture, one, schedule, trajectory.timesteps),
       compareSignal(fixture, one, schedule),
+      compareStart(fixture, one, trajectory),
       compareWalk(fixture, one, subject, trajectory),
     ];
     return groups.filter((group) => group !== null);
@@ -72,7 +79,7 @@ function casesOf({ path, metadata }: Fixture): Case[] {
       `${path}: metadata: expected cases as a JSON object, got ${metadata.cases}`,
     );
   return Object.entries(cases).map(([name, value]) => {
-    const o = new JsonObject(`${path}: ${name}`, value, ['every', 'extra']);
+    const o = new JsonObject(`${path}: ${name}`, value, ['every', 'extra', 'strength']);
     const { config } = value as { config?: unknown };
     if (!isObject(config))
       throw new UsageError(`${path}: ${name}.config: expected an object, got none`);
@@ -84,15 +91,22 @@ function casesOf({ path, metadata }: Fixture): Case[] {
       steps: o.whole('steps', { min: 1, max: 100_000 })!,
       eta: more.real('eta', { min: 0, max: 1 }),
       every: o.whole('every', { min: 1, max: 100_000 }) ?? 1,
+      strength: o.real('strength', { above: 0, max: 1 }),
     };
   });
 }
 
-function compareTimes(fixture: Fixture, { name }: Case, timesteps: Float64Array): Group | null {
+/** diffusers interpolates them in f32 among all timesteps of the schedule, so their error is relative to the largest. */
+function compareTimes(
+  fixture: Fixture,
+  { name }: Case,
+  { timesteps: T }: Schedule,
+  timesteps: Float64Array,
+): Group | null {
   const tensor = `${name}/timesteps`;
   const { data, shape } = fixture.f32(tensor, 1);
   const comparison = new Comparison(tensor);
-  comparison.add(tensor, shape, timesteps, data, constant(schedulerTolerance(data, 1)));
+  comparison.add(tensor, shape, timesteps, data, constant(schedulerTolerance([T], 1)));
   return comparison.result();
 }
 
@@ -102,6 +116,24 @@ function compareSignal(fixture: Fixture, { name }: Case, { alphaBar }: Schedule)
   const { data, shape } = fixture.f32(tensor, 1);
   const comparison = new Comparison(tensor);
   comparison.add(tensor, shape, alphaBar, data, scheduleTolerance(data));
+  return comparison.result();
+}
+
+/** What a picture that is redrawn begins with: α·x_0 + σ·ε, in diffusers' units. */
+function compareStart(
+  fixture: Fixture,
+  { name, strength }: Case,
+  { levels, scales }: ReverseWalk['trajectory'],
+): Group | null {
+  if (strength === undefined) return null;
+  const { data, shape } = fixture.f32(`${name}/start`, 4);
+  const [picture, first] = ['picture', 'first'].map(
+    (tensor) => fixture.shaped(`${name}/${tensor}`, shape).data,
+  );
+  const { alpha, sigma } = levels![0]!.from;
+  const got = picture!.map((v, i) => scales[0]! * (alpha * v + sigma * first![i]!));
+  const comparison = new Comparison(`${name}/start`);
+  comparison.add(`${name}/start`, shape, got, data, constant(schedulerTolerance(data, 1)));
   return comparison.result();
 }
 

@@ -222,7 +222,14 @@ test('a picture is redrawn, where a mask is white', async (t) => {
   t.regex(weak.stderr, /photo\.png is redrawn, strength 0\.5$/m);
   t.regex(weak.stderr, /1 image on .*, 6 reverse steps$/m);
   for (const [flags, message] of [
-    [['--from', 'mask.png', '--mask', 'black.png'], /--mask: expected white where .*, got none/],
+    [
+      ['--from', 'mask.png', '--mask', 'black.png'],
+      /black\.png: expected white \(128 .*, got none/,
+    ],
+    [
+      ['--from', 'photo.png', '--mask', 'mask.png', '--resample', '2', '--sampler', 'heun'],
+      /^haze: --resample: belongs to samplers/,
+    ],
     [['--from', 'none.png'], /none\.png: expected a picture, got none: /],
     [['--from', 'run'], /run: expected a picture, got none: /],
     [['--strength', '0.5'], /--strength: belongs to --from, and there is none/],

@@ -4,6 +4,7 @@ import { CounterRandom, PURPOSE } from '../../src/diffusion/random.js';
 import { makeTrajectory, type SamplerOptions } from '../../src/diffusion/sampler.js';
 import { SAMPLER_NAMES, type SamplerName, STANDING_ALONE } from '../../src/diffusion/samplers.js';
 import { makeSchedule } from '../../src/diffusion/schedule.js';
+import { stepsInWords } from '../../src/diffusion/steps-in-words.js';
 import { UsageError } from '../../src/errors.js';
 import { drawWith } from '../../src/index.js';
 import { close, values } from '../helpers/kernels.js';
@@ -81,6 +82,35 @@ for (const sampler of STANDING_ALONE)
       );
     t.is(thrice.scales.length, rows.length + 1);
   });
+
+test('at least one step is taken, and an odd share of them is rounded down', (t) => {
+  const schedule = makeSchedule(linear);
+  const taken = (steps: number, strength: number) =>
+    makeTrajectory(schedule, { sampler: 'ddim', steps }, { strength, resample: 1 }).timesteps
+      .length;
+  t.deepEqual([taken(1, 0.8), taken(10, 1e-9), taken(10, 0.59), taken(10, 1)], [1, 1, 5, 10]);
+});
+
+test('arrays may be changed after the call', async (t) => {
+  const [from, own, noise] = [picture.slice(), mask.slice(), values(2 * EACH, 8)];
+  const how = { ...linear, values: EACH, count: 2, seed: 7, sampler: 'ddim', steps: 3 } as const;
+  const steps = drawWith(network, { ...how, from, mask: own, noise });
+  const expected = await draw({ ...how, from: picture, mask, noise: noise.slice() });
+  for (const array of [from, own, noise]) array.fill(0);
+  let last = new Float32Array();
+  for await (const { x } of steps) last = x;
+  t.deepEqual(last, expected);
+});
+
+test('a note tells steps from evaluations', (t) => {
+  const schedule = makeSchedule(linear);
+  const words = (options: SamplerOptions, resample = 1) =>
+    stepsInWords(makeTrajectory(schedule, options, { strength: 1, resample }));
+  t.is(words({ sampler: 'ddim', steps: 1 }), '1 reverse step');
+  t.is(words({ sampler: 'unipc', steps: 7 }), '7 reverse steps');
+  t.is(words({ sampler: 'heun', steps: 3 }), '3 reverse steps in 5 evaluations');
+  t.is(words({ sampler: 'ddim', steps: 5 }, 3), '5 reverse steps in 13 evaluations');
+});
 
 test('RePaint with the ancestral sampler is Algorithm 1 of the paper', async (t) => {
   const { exact } = makeSchedule(linear);
@@ -181,14 +211,17 @@ test('settings of a redrawing that cannot be are refused', async (t) => {
       { from: Float32Array.from(flat, () => Number.NaN) },
       /^drawWith\.from: expected finite values/,
     ],
-    [{ from: picture, mask: new Uint8Array(EACH) }, /^drawWith\.mask: expected white where/],
     [
-      { from: picture, strength: 0.05, sampler: 'ddim', steps: 10 },
-      /^drawWith\.strength: expected at least one step of 10, so 0\.1 or more, got 0\.05$/,
+      { from: picture, mask: new Uint8Array(EACH) },
+      /^drawWith\.mask: expected values other than 0/,
+    ],
+    [
+      { from: Float64Array.from(flat) },
+      /^drawWith\.from: expected a Float32Array, got a Float64Array$/,
     ],
     [
       { from: picture, mask, resample: 2, sampler: 'unipc' },
-      /^drawWith\.resample: belongs to samplers whose steps use no earlier ones \(ancestral, .*\), got unipc$/,
+      /^drawWith\.resample: belongs to samplers whose steps .* use no earlier ones \(ancestral, .*\), got unipc$/,
     ],
     [
       { from: picture, sampler: () => [{ t: 0, x: 0, x0: 1 }] },

@@ -49,6 +49,28 @@ test('a model that stays open redraws as sample does, at once and step by step',
   }
 });
 
+test('arrays may be changed after the call, and notes tell of pictures that are not used', async (t) => {
+  const path = join(await folderWithModel(t), 'model.safetensors');
+  const [from, own] = [picture.slice(), mask.slice()];
+  const notes: string[] = [];
+  const onEvent: SampleSettings['onEvent'] = (event) =>
+    event.kind === 'note' && notes.push(event.text);
+  const redraw = { ...how, sampler: 'ddim', steps: 3, count: 1 } as const;
+  const drawing = sample(path, { ...redraw, from, mask: own });
+  from.fill(0.5);
+  own.fill(1);
+  t.deepEqual(
+    (await drawing).images,
+    (await sample(path, { ...redraw, from: picture, mask })).images,
+  );
+  const plain = await sample(path, redraw);
+  const all = new Uint8Array(SIZE * SIZE).fill(1);
+  for (const unused of [{ strength: 1 }, { mask: all }])
+    t.deepEqual((await sample(path, { ...redraw, ...unused, from, onEvent })).images, plain.images);
+  t.is(notes[0], 'nothing of the given picture is kept: strength 1 begins with noise alone');
+  t.true(notes.some((text) => /: the mask is white everywhere, and strength 1/.test(text)));
+});
+
 test('files are read as arrays are, and frames begin where the picture does', async (t) => {
   const folder = await folderWithModel(t);
   const model = join(folder, 'model.safetensors');
@@ -72,8 +94,13 @@ test('files are read as arrays are, and frames begin where the picture does', as
 test('pictures of other types and sizes are refused by name', async (t) => {
   const model = join(await folderWithModel(t), 'model.safetensors');
   const wrong: [Record<string, unknown>, RegExp][] = [
-    [{ from: 7 }, /^sample\.from: expected a Float32Array, got 7$/],
-    [{ from: picture, mask: [1, 0] }, /^sample\.mask: expected a Uint8Array, got \[1,0\]$/],
+    [{ from: 7 }, /^sample\.from: expected a picture's file or a Float32Array, got 7$/],
+    [
+      { from: picture.map((v) => 127.5 * v) },
+      /^sample\.from: expected values around \[-1, 1\], got /,
+    ],
+    [{ from: picture, fit: 'crop' }, /^sample\.fit: belongs to pictures in files, and there are/],
+    [{ from: picture, mask: [1, 0] }, /^sample\.mask: expected .* or a Uint8Array, got \[1,0\]$/],
     [{ from: 'none.png' }, /^none\.png: expected a picture, got none: /],
     [{ from: picture.subarray(3) }, /^sample\.from: expected 192 values, got 189$/],
     [{ from: picture, mask: mask.subarray(1) }, /^sample\.mask: expected 64 values, got 63$/],

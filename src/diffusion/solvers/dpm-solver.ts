@@ -13,6 +13,8 @@ export interface DpmOptions {
   readonly stochastic: boolean;
   /** Lower orders in the last steps if there are fewer than 15 (diffusers' lower_order_final). */
   readonly lowerFinal: boolean;
+  /** Steps of the whole walk, also of those that a redrawn picture skips: diffusers counts these. */
+  readonly steps: number;
 }
 
 /** Fewest steps with full order at the end. */
@@ -36,8 +38,9 @@ export function dpmRows({ objective, moments }: Walk, options: DpmOptions): Row[
   });
 }
 
-function orderOf(i: number, steps: number, to: Moment, { order, lowerFinal }: DpmOptions): number {
-  const few = lowerFinal && steps < ENOUGH_STEPS;
+function orderOf(i: number, steps: number, to: Moment, options: DpmOptions): number {
+  const { order, lowerFinal } = options;
+  const few = lowerFinal && options.steps < ENOUGH_STEPS;
   if (i === steps - 1 && (few || to.sigma === 0)) return 1;
   return Math.min(order, i + 1, few && i === steps - 2 ? 2 : order);
 }
