@@ -5,7 +5,7 @@
 import { constants, readFileSync, statSync } from 'node:fs';
 import { access, readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { UsageError } from '../errors.js';
+import { RunError, UsageError } from '../errors.js';
 import { asRunError, systemCode, systemReason, writeFileAtomically } from './atomic.js';
 import { removeTemporaries } from './clean-up.js';
 import { isObject, parseJson } from './json.js';
@@ -133,6 +133,9 @@ export async function checkWritable(dir: string): Promise<void> {
  * @throws RunError naming it and the reason
  */
 export async function checkFolderWritable(folder: string, path = folder): Promise<void> {
+  const found = await stat(folder).catch(() => undefined);
+  if (found && !found.isDirectory())
+    throw new RunError(`cannot write ${path}: expected a folder, got a file`);
   await access(folder, constants.W_OK | constants.X_OK).catch((error: unknown) => {
     if (systemCode(error) !== 'ENOENT') throw asRunError(path, error);
   });

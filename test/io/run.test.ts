@@ -6,6 +6,7 @@ import test from 'ava';
 import { RunError, UsageError } from '../../src/errors.js';
 import {
   checkNewRun,
+  checkWritable,
   createRun,
   gridPath,
   openRun,
@@ -64,6 +65,18 @@ test('a file in place of the run is refused', async (t) => {
       instanceOf: UsageError,
       message: `--out ${dir}: expected a folder to write to: part of the path is a file, not a folder (ENOTDIR)`,
     });
+});
+
+test('a file in place of one of its folders is named before a run begins', async (t) => {
+  for (const name of ['checkpoints', 'samples']) {
+    const run = join(await temporaryFolder(t), 'run');
+    await mkdir(run);
+    await writeFile(join(run, name), '');
+    await t.throwsAsync(checkWritable(run), {
+      instanceOf: RunError,
+      message: `cannot write ${join(run, name)}: expected a folder, got a file`,
+    });
+  }
 });
 
 test('a folder without a run does not open', async (t) => {
