@@ -42,13 +42,12 @@ export async function readRedrawing(
       `${source.where('fit')}: belongs to pictures in files, and there are none`,
     );
   const notes: string[] = [];
+  const aspects: number[] = [];
   const read = async (name: string, values: 1 | 3) => {
-    const { pixels, doubt } = await readPicture(name, {
-      size,
-      channels: values,
-      fit: fit ?? 'squash',
-    });
+    const target = { size, channels: values, fit: fit ?? 'squash' } as const;
+    const { pixels, aspect, doubt } = await readPicture(name, target);
     if (doubt !== undefined) notes.push(`${printable(name)}: ${doubt}`);
+    aspects.push(aspect);
     return pixels;
   };
   const from = given.from ?? sharedArithmetic().toFloat(await read(files.from!, channels));
@@ -65,8 +64,16 @@ export async function readRedrawing(
   const wild = from.find((value) => Math.abs(value) > FARTHEST);
   if (wild !== undefined)
     throw new UsageError(`${source.where('from')}: expected values around [-1, 1], got ${wild}`);
+  if (differ(aspects))
+    notes.push(
+      `${printable(files.mask!)} has another shape than ${printable(files.from!)}: each is made square by itself`,
+    );
   return { redrawing, notes: [inWords(redrawing, files), ...notes] };
 }
+
+/** Whether shapes differ by more than the rounding of their sides to whole pixels. */
+const differ = ([one, other = one]: readonly number[]): boolean =>
+  one !== undefined && Math.abs(Math.log(one / other!)) > 0.05;
 
 function inWords(
   { mask, strength, resample }: Redrawing,

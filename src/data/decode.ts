@@ -39,6 +39,8 @@ export interface Picture {
 export interface Image {
   /** u8 [size, size, channels]. */
   readonly pixels: Uint8Array;
+  /** Its width by its height before scaling. */
+  readonly aspect: number;
   /** Why it may not look as intended. */
   readonly doubt?: string | undefined;
 }
@@ -54,7 +56,9 @@ export async function decode(item: Item, target: Target, memory?: DecodingMemory
     const { pixels, width, height, channels, box, doubt } = await load(item, target.size, share);
     const { size, fit } = target;
     const image = sharedArithmetic().fitImage(pixels, width, height, channels, size, fit, box);
-    return { pixels: withChannels(image, channels, target.channels), doubt };
+    const whole = box ?? { width, height };
+    const aspect = whole.width / whole.height;
+    return { pixels: withChannels(image, channels, target.channels), aspect, doubt };
   } finally {
     share.give();
   }

@@ -4,9 +4,9 @@ import { UsageError } from '../errors.js';
 /** The arrays among a drawing's settings. */
 const ARRAYS = ['from', 'mask', 'noise'] as const;
 
-/** The settings with arrays of their own, which a program may change after its call. */
+/** The settings with arrays of their own, since a program may change its own after the call; anything but an object is returned as it is. */
 export function withOwnArrays<S>(settings: S): S {
-  if (typeof settings !== 'object' || settings === null) return settings;
+  if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) return settings;
   const own = { ...settings } as Record<string, unknown>;
   for (const name of ARRAYS) {
     const value = own[name];

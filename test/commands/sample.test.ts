@@ -210,6 +210,7 @@ test('a picture is redrawn, where a mask is white', async (t) => {
   const { code, stderr } = await draw('--from', 'photo.png', '--mask', 'mask.png');
   t.is(code, 0, stderr);
   t.regex(stderr, /photo\.png is redrawn where mask\.png is white, strength 1$/m);
+  t.notRegex(stderr, /another shape/);
   const { data, info } = await sharp(join(folder, 'samples.png'))
     .raw()
     .toBuffer({ resolveWithObject: true });
@@ -221,6 +222,16 @@ test('a picture is redrawn, where a mask is white', async (t) => {
   t.is(weak.code, 0, weak.stderr);
   t.regex(weak.stderr, /photo\.png is redrawn, strength 0\.5$/m);
   t.regex(weak.stderr, /1 image on .*, 6 reverse steps$/m);
+  await sharp({ create: { ...grey.create, width: 20, height: 30, background: '#fff' } })
+    .png()
+    .toFile(join(folder, 'tall.png'));
+  const tall = await draw('--from', 'photo.png', '--mask', 'tall.png');
+  t.is(tall.code, 0, tall.stderr);
+  t.regex(
+    tall.stderr,
+    /^nothing of photo\.png is kept: the mask is white everywhere, and strength 1/m,
+  );
+  t.regex(tall.stderr, /^tall\.png has another shape than photo\.png: each is made square by/m);
   for (const [flags, message] of [
     [
       ['--from', 'mask.png', '--mask', 'black.png'],
