@@ -1,5 +1,5 @@
 import { readPicture } from '../data/one-picture.js';
-import type { Redrawing } from '../diffusion/redraw.js';
+import { beginsWithPicture, type Redrawing } from '../diffusion/redraw.js';
 import { sharedArithmetic } from '../engine/arithmetic.js';
 import { UsageError } from '../errors.js';
 import { printable } from '../printable.js';
@@ -76,13 +76,14 @@ const differ = ([one, other = one]: readonly number[]): boolean =>
   one !== undefined && Math.abs(Math.log(one / other!)) > 0.05;
 
 function inWords(
-  { mask, strength, resample }: Redrawing,
+  redrawing: Redrawing,
   files: { readonly from: string | undefined; readonly mask: string | undefined },
 ): string {
+  const { mask, strength, resample } = redrawing;
   const where = mask ? ` where ${printable(files.mask ?? 'the mask')} is white` : '';
   const times = resample > 1 ? `, each step but the last taken ${resample} times` : '';
   const picture = printable(files.from ?? 'the given picture');
-  if (strength === 1 && (mask?.every(Boolean) ?? true))
+  if (!beginsWithPicture(redrawing) && (mask?.every(Boolean) ?? true))
     return `nothing of ${picture} is kept: ${mask ? 'the mask is white everywhere, and ' : ''}strength 1 begins with noise alone`;
   return `${picture} is redrawn${where}, strength ${strength}${times}`;
 }

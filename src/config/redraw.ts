@@ -7,6 +7,7 @@ import { dataFlags } from './training.js';
 
 /** Share of the steps that redraws a picture: diffusers' default. With a mask, what is drawn anew begins with noise alone. */
 const USUAL_STRENGTH = 0.8;
+const USUAL_RESAMPLE = 1;
 
 export const redrawFlags: Flags = {
   from: {
@@ -26,7 +27,7 @@ export const redrawFlags: Flags = {
   resample: {
     describe: `With --mask: how often each step but the last is taken, so that the parts fit together (${STANDING_ALONE.join(', ')})`,
     value: 'N',
-    default: '1',
+    default: String(USUAL_RESAMPLE),
   },
   fit: { ...dataFlags.fit!, describe: 'Make both pictures square by stretching or by cropping' },
 };
@@ -84,7 +85,7 @@ export function redrawingOf(
     picture: from,
     mask: mask ? byValue(mask, channels) : null,
     strength: strength ?? (mask ? 1 : USUAL_STRENGTH),
-    resample: source.whole('resample', { min: 1, max: 100 }) ?? 1,
+    resample: source.whole('resample', { min: 1, max: 100 }) ?? USUAL_RESAMPLE,
   };
 }
 

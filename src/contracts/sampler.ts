@@ -13,7 +13,7 @@ export interface Sampler {
   advance(from: number, to: number): Promise<void>;
   /** The current images, f32 [batch, size, size, channels]; a copy. */
   read(): Float32Array;
-  /** Other values for them, between steps. */
+  /** Replaces the current images, f32 [batch, size, size, channels], between steps. */
   write(x: Float32Array): void;
   dispose(): Promise<void>;
 }

@@ -1,5 +1,5 @@
 import { type CounterRandom, PURPOSE, type Purpose } from './random.js';
-import type { Redrawing } from './redraw.js';
+import { beginsWithPicture, type Redrawing } from './redraw.js';
 import type { Trajectory } from './sampler.js';
 
 /** Redraws a picture along a trajectory that was made for it, for images of any numbers. */
@@ -21,15 +21,15 @@ export class PictureRedraw {
 
   /** Adds the picture to the noise that images begin with: x_t = α·x_0 + σ·ε. */
   begin(x: Float32Array): void {
-    const { strength, picture } = this.#redrawing;
-    if (strength === 1) return;
+    const { picture } = this.#redrawing;
+    if (!beginsWithPicture(this.#redrawing)) return;
     const { alpha } = this.#levels[0]!.from;
     for (let i = 0; i < x.length; i++) x[i]! += alpha * picture[i % picture.length]!;
   }
 
   /**
-   * Lugmayr et al. 2022, Algorithm 1, lines 4 and 7 to 10, after a row of the trajectory: what is kept is the picture with the
-   * noise of that moment, and if the row comes once more, x is given the noise of the moment before it.
+   * Lugmayr et al. 2022, Algorithm 1, after a row of the trajectory: what is kept is the picture with the noise of the moment
+   * that the row reaches, and if the row comes once more, x is given the noise of the moment before it.
    */
   after(row: number, x: Float32Array, images: Uint32Array): void {
     const { mask, picture } = this.#redrawing;

@@ -12,6 +12,9 @@ export interface Redraw {
   readonly resample: number;
 }
 
+/** Whether images begin with the picture and its moment's noise, else with noise alone. */
+export const beginsWithPicture = ({ strength }: Redraw): boolean => strength < 1;
+
 /** A picture to redraw. */
 export interface Redrawing extends Redraw {
   /** Of one image, around [-1, 1]. */

@@ -10,7 +10,7 @@ import {
   scheduleSteps,
   skippedSteps,
 } from './plan-rows.js';
-import type { Redraw } from './redraw.js';
+import { beginsWithPicture, type Redraw } from './redraw.js';
 import { resampled } from './resampled.js';
 import { defaultSteps, type SamplerName } from './samplers.js';
 import type { Schedule } from './schedule.js';
@@ -128,12 +128,12 @@ export function makeTrajectory(
   const skipped = redraw ? skippedSteps(schedule, given, redraw.strength) : 0;
   const whole =
     noiseTrajectory(schedule, given, skipped) ?? tableTrajectory(schedule, given, skipped);
-  return redraw ? resampled(beginning(whole, skipped), given.sampler, redraw.resample) : whole;
+  return redraw ? resampled(beginning(whole, redraw), given.sampler, redraw.resample) : whole;
 }
 
-/** A trajectory that begins with a picture, which has only the noise of that moment. */
-const beginning = (whole: Trajectory, skipped: number): Trajectory =>
-  skipped === 0 ? whole : { ...whole, start: whole.levels![0]!.from.sigma };
+/** The trajectory with the noise of its first moment at the start, if it begins with a picture. */
+const beginning = (whole: Trajectory, redraw: Redraw): Trajectory =>
+  beginsWithPicture(redraw) ? { ...whole, start: whole.levels![0]!.from.sigma } : whole;
 
 const dropUndefined = (options: SamplerOptions): SamplerOptions =>
   Object.fromEntries(

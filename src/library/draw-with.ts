@@ -20,8 +20,9 @@ import { makeSchedule } from '../diffusion/schedule.js';
 import { Arithmetic } from '../engine/arithmetic.js';
 import { Interrupted, ShapeError, UsageError } from '../errors.js';
 import { plural } from '../units.js';
-import { arrayOf, withOwnArrays } from './array-of.js';
+import { arrayOf } from './array-of.js';
 import { type AnySamplingSettings, readAnySampling, split } from './draw.js';
+import { withOwnArrays } from './own-arrays.js';
 import { settingsOf } from './settings-of.js';
 import { asProgramEach } from './spelling.js';
 

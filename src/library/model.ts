@@ -23,7 +23,6 @@ import { type NetworkOptions, OpenNetworks } from '../sample/open-networks.js';
 import type { SampleEvent } from '../sample/options.js';
 import { RedrawingSampler } from '../sample/redrawing-sampler.js';
 import { SplitSampler } from '../sample/split-sampler.js';
-import { withOwnArrays } from './array-of.js';
 import {
   type AnySamplingSettings,
   MODEL,
@@ -34,6 +33,7 @@ import {
 } from './draw.js';
 import type { DrawStep } from './draw-with.js';
 import { byOwnNames } from './field-names.js';
+import { withOwnArrays } from './own-arrays.js';
 import { type RedrawSettings, readRedraw } from './redraw.js';
 import { classesOf, readFrames, type Samples } from './sample.js';
 import { settingsOf } from './settings-of.js';

@@ -3,7 +3,7 @@ import type { Sampler } from '../contracts/sampler.js';
 import { requireFinite } from '../diffusion/finite.js';
 import { passesOf } from '../diffusion/guidance.js';
 import { FLOW_TIMES } from '../diffusion/objective.js';
-import type { Redrawing } from '../diffusion/redraw.js';
+import { beginsWithPicture, type Redrawing } from '../diffusion/redraw.js';
 import { makeTrajectory, type Trajectory } from '../diffusion/sampler.js';
 import { makeSchedule, type Schedule } from '../diffusion/schedule.js';
 import { stepsInWords } from '../diffusion/steps-in-words.js';
@@ -86,7 +86,7 @@ function beginning(
   trajectory: Trajectory,
   redrawing: Redrawing | null | undefined,
 ): number {
-  if (redrawing && redrawing.strength < 1) return trajectory.timesteps[0]!;
+  if (redrawing && beginsWithPicture(redrawing)) return trajectory.timesteps[0]!;
   return objective === 'flow' ? FLOW_TIMES : timesteps;
 }
 

@@ -192,6 +192,9 @@ test('what is added to the picture is the noise of the first moment', (t) => {
     { atol: 1e-7 },
   );
   t.is(trajectory.start, Math.sqrt(1 - schedule.exact.alphaBar[time]!));
+  // Also where no step is skipped.
+  const one = makeTrajectory(schedule, { sampler: 'ddim', steps: 1 }, redrawing);
+  t.is(one.start, Math.sqrt(1 - schedule.exact.alphaBar.at(-1)!));
 });
 
 test('settings of a redrawing that cannot be are refused', async (t) => {
