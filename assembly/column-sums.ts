@@ -44,11 +44,12 @@ export function columnSums(
 }
 
 /**
- * out f32 [images][channels] = Σ over each image's `blocks` partial sums, in f64: rows of `step` floats, whose first
- * `channels` count. Items: images × channels.
+ * out f32 [images] rows of `outStride` floats = Σ over each image's `blocks` partial sums, in f64: rows of `step` floats, whose
+ * first `channels` count. Items: images × channels.
  */
 export function joinColumnSums(
   out: F32,
+  outStride: i32,
   partial: F32,
   blocks: i32,
   channels: i32,
@@ -63,6 +64,6 @@ export function joinColumnSums(
     for (let block = 0; block < blocks; block++) {
       sum += <f64>partial[<usize>((image * blocks + block) * step + c)];
     }
-    out[item] = <f32>sum;
+    out[<usize>(image * outStride + c)] = <f32>sum;
   }
 }

@@ -3,6 +3,7 @@
  * [begin, end) of its range and nothing else, so any split of the range among workers gives the same bits.
  */
 
+export * from './ada-norm';
 export * from './adam';
 export * from './adam-w';
 export * from './add-gradient';
@@ -22,7 +23,9 @@ export * from './dropout';
 export * from './ema';
 export * from './embedding';
 export { powersOfTwo } from './exp';
+export * from './gate';
 export { gaussian, gaussianFrom, gaussianImages } from './gaussian';
+export { gelu, geluBackward } from './gelu';
 export * from './gradient-norm';
 export {
   groupNormApply,
@@ -39,7 +42,9 @@ export * from './muon';
 export { muonMatrices } from './muon-matrices';
 export * from './normalize';
 export * from './p-sample';
+export * from './patches';
 export { philox } from './philox';
+export * from './positions';
 export * from './q-sample';
 export * from './relu';
 export * from './resample';

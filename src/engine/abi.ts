@@ -3,6 +3,40 @@ import type { Float, Integer, Pointer } from './pointer.js';
 
 /** Computes the items [begin, end) of its range. */
 export interface Kernels {
+  adaNorm(
+    y: Pointer,
+    yStride: Integer,
+    saved: Pointer,
+    x: Pointer,
+    xStride: Integer,
+    shift: Pointer,
+    scale: Pointer,
+    byStride: Integer,
+    pixels: Integer,
+    channels: Integer,
+    real: Integer,
+    eps: Float,
+    begin: Integer,
+    end: Integer,
+  ): void;
+  adaNormBackward(
+    dx: Pointer,
+    dxStride: Integer,
+    partial: Pointer,
+    dy: Pointer,
+    dyStride: Integer,
+    x: Pointer,
+    xStride: Integer,
+    scale: Pointer,
+    byStride: Integer,
+    saved: Pointer,
+    pixels: Integer,
+    channels: Integer,
+    real: Integer,
+    accumulate: boolean,
+    begin: Integer,
+    end: Integer,
+  ): void;
   adam(
     p: Pointer,
     g: Pointer,
@@ -30,6 +64,17 @@ export interface Kernels {
     g: Pointer,
     share: Float,
     more: Integer,
+    begin: Integer,
+    end: Integer,
+  ): void;
+  addPositions(
+    y: Pointer,
+    yStride: Integer,
+    x: Pointer,
+    xStride: Integer,
+    table: Pointer,
+    pixels: Integer,
+    channels: Integer,
     begin: Integer,
     end: Integer,
   ): void;
@@ -350,6 +395,51 @@ export interface Kernels {
     begin: Integer,
     end: Integer,
   ): void;
+  fromPatches(
+    image: Pointer,
+    yStride: Integer,
+    width: Integer,
+    tokens: Pointer,
+    stride: Integer,
+    channels: Integer,
+    size: Integer,
+    side: Integer,
+    channelStep: Integer,
+    pixelStep: Integer,
+    add: boolean,
+    begin: Integer,
+    end: Integer,
+  ): void;
+  gate(
+    y: Pointer,
+    yStride: Integer,
+    a: Pointer,
+    aStride: Integer,
+    x: Pointer,
+    xStride: Integer,
+    g: Pointer,
+    gStride: Integer,
+    pixels: Integer,
+    channels: Integer,
+    begin: Integer,
+    end: Integer,
+  ): void;
+  gateBackward(
+    dx: Pointer,
+    dxStride: Integer,
+    partial: Pointer,
+    dy: Pointer,
+    dyStride: Integer,
+    x: Pointer,
+    xStride: Integer,
+    g: Pointer,
+    gStride: Integer,
+    pixels: Integer,
+    channels: Integer,
+    accumulate: boolean,
+    begin: Integer,
+    end: Integer,
+  ): void;
   gaussian(
     out: Pointer,
     seedLo: Integer,
@@ -382,6 +472,8 @@ export interface Kernels {
     begin: Integer,
     end: Integer,
   ): void;
+  gelu(y: Pointer, x: Pointer, begin: Integer, end: Integer): void;
+  geluBackward(dx: Pointer, x: Pointer, begin: Integer, end: Integer): void;
   gradientClip(
     out: Pointer,
     partial: Pointer,
@@ -521,6 +613,7 @@ export interface Kernels {
   ): void;
   joinColumnSums(
     out: Pointer,
+    outStride: Integer,
     partial: Pointer,
     blocks: Integer,
     channels: Integer,
@@ -729,6 +822,21 @@ export interface Kernels {
   ): void;
   toBytes(out: Pointer, x: Pointer, begin: Integer, end: Integer): void;
   toFloat(out: Pointer, pixels: Pointer, begin: Integer, end: Integer): void;
+  toPatches(
+    tokens: Pointer,
+    stride: Integer,
+    width: Integer,
+    image: Pointer,
+    xStride: Integer,
+    channels: Integer,
+    size: Integer,
+    side: Integer,
+    channelStep: Integer,
+    pixelStep: Integer,
+    add: boolean,
+    begin: Integer,
+    end: Integer,
+  ): void;
   transposeWeights(
     out: Pointer,
     w: Pointer,

@@ -13,6 +13,7 @@ import type {
   Padding,
   Value,
 } from './graph.js';
+import { inputsOf } from './graph.js';
 
 /**
  * Builds a graph: layers are declared in state_dict order, then used in execution order, any number of
@@ -23,6 +24,8 @@ export class GraphBuilder {
   readonly #channels: number;
   readonly #layers: Layer[] = [];
   readonly #nodes: Node[] = [];
+  /** The parts of each vector that are already read. */
+  readonly #modulations = new Map<number, Set<number>>();
   #values = 0;
   #dropouts = 0;
 
@@ -54,6 +57,9 @@ export class GraphBuilder {
       this.#declare({ kind: 'convTranspose', name, inputs, outputs, kernel, stride, padding }),
     linear: (name: string, inputs: number, outputs: number): LinearLayer =>
       this.#declare({ kind: 'linear', name, inputs, outputs }),
+    /** A linear layer for the patches of an image of `channels`. */
+    patchLinear: (name: string, channels: number, patch: number, outputs: number): LinearLayer =>
+      this.#declare({ kind: 'linear', name, inputs: channels * patch ** 2, outputs, patch }),
     embedding: (name: string, classes: number, outputs: number): EmbeddingLayer =>
       this.#declare({ kind: 'embedding', name, classes, outputs }),
     batchNorm: (name: string, outputs: number, eps = 1e-5): BatchNormLayer =>
@@ -109,6 +115,10 @@ export class GraphBuilder {
     return this.#add({ op: 'activation', kind: 'silu', x, out: this.#like(x) });
   }
 
+  gelu(x: Value): Value {
+    return this.#add({ op: 'activation', kind: 'gelu', x, out: this.#like(x) });
+  }
+
   /** (a + b)/divisor. */
   add(a: Value, b: Value, divisor = 1): Value {
     this.#expect('add', b.channels, a.channels);
@@ -124,6 +134,55 @@ export class GraphBuilder {
   film(x: Value, by: Value): Value {
     this.#expectParts('film', by, [...x.parts, ...x.parts]);
     return this.#add({ op: 'film', x, by, out: this.#like(x) });
+  }
+
+  /** x̂·(1 + scale) + shift of a normalised x, by parts of a vector. */
+  adaNorm(
+    x: Value,
+    by: Value,
+    { shift, scale, eps }: Pick<NodeOf<'adaNorm'>, 'shift' | 'scale' | 'eps'>,
+  ): Value {
+    for (const part of [shift, scale]) this.#expectModulation('adaNorm', x, by, part);
+    return this.#add({ op: 'adaNorm', eps, x, by, shift, scale, out: this.#like(x) });
+  }
+
+  /** a + x·gate, by a part of a vector. */
+  gate(a: Value, x: Value, by: Value, gate: number): Value {
+    this.#expect('gate', x.side, a.side);
+    this.#expectParts('gate', x, a.parts);
+    this.#expectModulation('gate', x, by, gate);
+    return this.#add({ op: 'gate', a, x, by, gate, out: this.#like(a) });
+  }
+
+  /** Patches of size x size pixels as channels, in the order of a convolution's weights. */
+  patches(x: Value, size: number): Value {
+    if (x.side === 0 || x.side % size !== 0)
+      throw new ShapeError(`patches: expected a multiple of ${size} pixels, got ${x.side}`);
+    if (x.parts.length > 1)
+      throw new ShapeError(`patches: expected undivided channels, got ${x.parts}`);
+    return this.#add({
+      op: 'patches',
+      size,
+      x,
+      out: this.#value(x.side / size, x.channels * size ** 2),
+    });
+  }
+
+  /** Patches' pixels, from channels in the order row, column, channel. */
+  pixels(x: Value, size: number): Value {
+    const channels = x.channels / size ** 2;
+    if (x.side === 0 || !Number.isInteger(channels) || x.parts.length > 1)
+      throw new ShapeError(
+        `pixels: expected pixels of a multiple of ${size ** 2} channels, got ${x.parts}`,
+      );
+    return this.#add({ op: 'pixels', size, x, out: this.#value(x.side * size, channels) });
+  }
+
+  /** Adds sinusoids of each pixel's coordinates, of an image of `base` pixels a side. */
+  positions(x: Value, base = x.side): Value {
+    if (x.side === 0 || x.channels % 4 !== 0 || x.parts.length > 1)
+      throw new ShapeError(`positions: expected a multiple of 4 channels, got ${x.parts}`);
+    return this.#add({ op: 'positions', base, x, out: this.#like(x) });
   }
 
   /** x·factor + offset. */
@@ -162,6 +221,7 @@ export class GraphBuilder {
   build(output: Value): Graph {
     this.#expect('output', output.channels, this.#channels);
     this.#expect('output', output.side, this.#size);
+    this.#expectModulations(output);
     const reads = (n: Node) => n.op === 'embedding' || (n.op === 'sinusoid' && n.of === 'label');
     return {
       size: this.#size,
@@ -204,9 +264,52 @@ export class GraphBuilder {
       throw new ShapeError(`${where}: expected channels divided into ${expected}, got ${parts}`);
   }
 
+  /** Channels are scaled or shifted by one undivided part of a vector, which nothing else reads. */
+  #expectModulation(where: string, x: Value, by: Value, part: number): void {
+    if (x.side === 0) throw new ShapeError(`${where}: expected an image, got a vector`);
+    if (by.side > 0)
+      throw new ShapeError(`${where}: expected a vector, got an image of ${by.side} pixels`);
+    this.#expectParts(where, x, [by.parts[part] ?? 0]);
+    const parts = this.#modulations.get(by.id) ?? new Set();
+    if (parts.has(part)) throw new ShapeError(`${where}: part ${part} of a vector is read twice`);
+    this.#modulations.set(by.id, parts.add(part));
+  }
+
+  /**
+   * Devices write the gradient of such a vector part by part, so each part must have one reader, on which the output depends, and the
+   * whole none.
+   */
+  #expectModulations(output: Value): void {
+    const needed = new Set([output.id]);
+    const read = new Map<number, Set<number>>();
+    for (const node of [...this.#nodes].reverse()) {
+      if (!needed.has(node.out.id)) continue;
+      for (const { id } of inputsOf(node)) needed.add(id);
+      const parts = partsRead(node);
+      for (const { id } of inputsOf(node))
+        if (this.#modulations.has(id)) {
+          if (!('by' in node) || node.by.id !== id || parts.length === 0)
+            throw new ShapeError(`${node.op}: reads a vector whose parts modulate others`);
+          read.set(id, new Set([...(read.get(id) ?? []), ...parts]));
+        }
+    }
+    for (const { out } of this.#nodes)
+      for (const part of this.#modulations.has(out.id) ? out.parts.keys() : [])
+        if (!read.get(out.id)?.has(part))
+          throw new ShapeError(
+            `modulation: the output does not depend on part ${part} of a vector`,
+          );
+  }
+
   #expect(where: string, got: number, expected: number): void {
     if (got !== expected) throw new ShapeError(`${where}: expected ${expected}, got ${got}`);
   }
+}
+
+/** The parts of a vector that a node reads one by one. */
+function partsRead(node: Node): readonly number[] {
+  if (node.op === 'adaNorm') return [node.shift, node.scale];
+  return node.op === 'gate' ? [node.gate] : [];
 }
 
 /** Size of a convolution's output. @throws ShapeError if the kernel does not fit */

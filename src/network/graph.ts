@@ -34,6 +34,8 @@ export interface LinearLayer {
   readonly name: string;
   readonly inputs: number;
   readonly outputs: number;
+  /** Of a layer that reads patches: files have its weight as that of a convolution of patch x patch pixels. */
+  readonly patch?: number;
 }
 
 /** A vector per class. */
@@ -88,7 +90,8 @@ export type Node =
   | { readonly op: 'norm'; readonly layer: NormLayer; readonly x: Value; readonly out: Value }
   | {
       readonly op: 'activation';
-      readonly kind: 'relu' | 'silu';
+      /** `gelu` is its approximation by tanh: x·σ(2u), u = √(2/π)·(x + 0.044715·x³) (Hendrycks & Gimpel, 2016). */
+      readonly kind: 'relu' | 'silu' | 'gelu';
       readonly x: Value;
       readonly out: Value;
     }
@@ -102,6 +105,34 @@ export type Node =
     }
   /** x·(1 + scale) + shift, where `by` is the vector [scale | shift]: Dhariwal & Nichol (2021), section 3. */
   | { readonly op: 'film'; readonly x: Value; readonly by: Value; readonly out: Value }
+  /**
+   * Adaptive layer norm (Peebles & Xie, 2023, section 3.2): x̂·(1 + scale) + shift, with x̂ = (x − mean)/√(variance + eps) over the
+   * channels of each pixel. `by` is a vector whose parts `shift` and `scale`, counted from 0, have the channels of x.
+   */
+  | {
+      readonly op: 'adaNorm';
+      readonly eps: number;
+      readonly x: Value;
+      readonly by: Value;
+      readonly shift: number;
+      readonly scale: number;
+      readonly out: Value;
+    }
+  /** a + x·gate: a residual whose branch is scaled by a part of the vector `by`, for every pixel. */
+  | {
+      readonly op: 'gate';
+      readonly a: Value;
+      readonly x: Value;
+      readonly by: Value;
+      readonly gate: number;
+      readonly out: Value;
+    }
+  /** Patches of size x size pixels, as channels: pixel (y, x) of channel c becomes channel c·size² + y·size + x. */
+  | { readonly op: 'patches'; readonly size: number; readonly x: Value; readonly out: Value }
+  /** Pixels of patches: channel (y·size + x)·channels + c becomes pixel (y, x) of channel c. */
+  | { readonly op: 'pixels'; readonly size: number; readonly x: Value; readonly out: Value }
+  /** x + sinusoids of each pixel's coordinates, in an image of `base` pixels a side: see `positions.ts`. */
+  | { readonly op: 'positions'; readonly base: number; readonly x: Value; readonly out: Value }
   /** x·factor + offset. */
   | {
       readonly op: 'scale';
@@ -166,7 +197,10 @@ export function inputsOf(node: Node): readonly Value[] {
     case 'concat':
       return [node.a, node.b];
     case 'film':
+    case 'adaNorm':
       return [node.x, node.by];
+    case 'gate':
+      return [node.a, node.x, node.by];
     case 'attention':
       return [node.q, node.k, node.v];
     default:

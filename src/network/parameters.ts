@@ -13,7 +13,9 @@ export interface TensorSpec {
 export function weightShape(l: Layer): number[] {
   switch (l.kind) {
     case 'linear':
-      return [l.outputs, l.inputs];
+      return l.patch === undefined
+        ? [l.outputs, l.inputs]
+        : [l.outputs, l.inputs / l.patch ** 2, l.patch, l.patch];
     case 'conv':
       return [l.outputs, l.inputs, l.kernel, l.kernel];
     case 'convTranspose':

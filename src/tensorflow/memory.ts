@@ -50,6 +50,9 @@ interface Kept {
   readonly more?: number;
 }
 
+/** What an activation saves besides its result: its input, and what its sigmoid is of. */
+const INNER = { relu: 0, silu: 1, gelu: 2 };
+
 const KEPT = {
   image: () => ({}),
   sinusoid: () => ({}),
@@ -60,10 +63,15 @@ const KEPT = {
     layer.kind === 'batchNorm' ? { values: [x] } : { more: count(x, batch) },
   activation: ({ kind, out }, batch) => ({
     values: [out],
-    more: kind === 'silu' ? count(out, batch) : 0,
+    more: INNER[kind] * count(out, batch),
   }),
   add: () => ({}),
   film: ({ x }) => ({ values: [x] }),
+  adaNorm: ({ x }, batch) => ({ more: count(x, batch) }),
+  gate: ({ x }) => ({ values: [x] }),
+  patches: () => ({}),
+  pixels: () => ({}),
+  positions: () => ({}),
   scale: () => ({}),
   concat: () => ({}),
   upsample: () => ({}),

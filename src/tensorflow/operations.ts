@@ -10,11 +10,14 @@ import {
 } from './batch-norm.js';
 import { groupNorm } from './group-norm.js';
 import { conv, convTranspose, embedding, type Filter, linear } from './layers.js';
+import { adaNorm, gated } from './modulation.js';
+import { patches, pixels, positioned } from './patches.js';
 import {
   addPerChannel,
   concat,
   downsample,
   film,
+  gelu,
   masked,
   relu,
   reshaped,
@@ -52,7 +55,11 @@ export interface Pass<V> {
   readonly mask: (node: NodeOf<'dropout'>) => V | undefined;
   /** The result of a node. */
   readonly value: (of: Value) => V;
+  /** The parts of one that is a vector. */
+  readonly parts: (of: Value) => readonly V[];
 }
+
+const ACTIVATIONS = { relu, silu, gelu };
 
 type Operations = { readonly [O in Op]: <V>(pass: Pass<V>, node: NodeOf<O>) => V };
 
@@ -77,13 +84,28 @@ const OPERATIONS = {
     return reshaped(p.tape, y, shapeOf(p, out), [rows, layer.outputs]);
   },
   norm: (p, node) => asImage(p, node.x, (x) => normalise(p, node, x)),
-  activation: (p, { kind, x }) => (kind === 'relu' ? relu : silu)(p.tape, p.value(x)),
+  activation: (p, { kind, x }) => ACTIVATIONS[kind](p.tape, p.value(x)),
   add: (p, { a, b, divisor }) => {
     const [x, y] = [p.value(a), p.value(b)];
     if (a.side === b.side) return sum(p.tape, x, y, divisor);
     return addPerChannel(p.tape, x, y, a.channels, divisor);
   },
   film: (p, { x, by }) => asImage(p, x, (image) => film(p.tape, image, p.value(by), x.channels)),
+  adaNorm: (p, { eps, x, by, ...node }) => {
+    const [shift, scale] = [p.parts(by)[node.shift]!, p.parts(by)[node.scale]!];
+    return adaNorm(p.tape, p.value(x), { shift, scale }, { eps, channels: x.channels });
+  },
+  gate: (p, { a, x, by, gate }) =>
+    gated(p.tape, p.value(a), p.value(x), p.parts(by)[gate]!, x.channels),
+  patches: (p, { size, x, out }) => {
+    const of = { batch: p.batch, side: out.side, size, channels: x.channels };
+    return patches(p.tape, p.value(x), of);
+  },
+  pixels: (p, { size, x, out }) => {
+    const of = { batch: p.batch, side: x.side, size, channels: out.channels };
+    return pixels(p.tape, p.value(x), of);
+  },
+  positions: (p, node) => positioned(p.tape, p.value(node.x), node),
   scale: (p, { x, factor, offset }) => scaled(p.tape, p.value(x), factor, offset),
   concat: (p, { a, b }) => {
     const axis = a.side === 0 ? 1 : 3;

@@ -1,5 +1,5 @@
 /** Operations without weights, with TensorFlow's operations, each with its gradient. Images are f32 NHWC, vectors [batch, channels]. */
-import { add, join, multiply, reshape, split } from './calls.js';
+import { add, join, multiply, reshape, split, square, subtract } from './calls.js';
 import { bool, FLOAT, INT32, ints, type Ops, one, scalar, string, vector } from './ops.js';
 import type { Tape } from './tape.js';
 
@@ -18,6 +18,26 @@ export function silu<V>(tape: Tape<V>, x: V): V {
     tape.give(x, multiply(ops, dy, slope));
   });
 }
+
+/**
+ * y = x·σ(z) with z = 2·√(2/π)·(x + 0.044715·x³), by SoftplusGrad as well. Its derivative is σ + σ·(1 − σ)·x·z′, and
+ * x·z′ = 3·z − 4·√(2/π)·x.
+ */
+export function gelu<V>(tape: Tape<V>, x: V): V {
+  const { ops } = tape;
+  const times = (value: V, factor: number) => multiply(ops, value, scalar(ops, factor));
+  const [first, third] = [GELU, 0.044715 * GELU];
+  const z = multiply(ops, x, add(ops, times(square(ops, x), third), scalar(ops, first)));
+  return tape.record(one(ops, 'SoftplusGrad', [x, z]), (dy) => {
+    const [late, lateZ] = [ops.after(x, [dy]), ops.after(z, [dy])];
+    const sigmoid = one(ops, 'Sigmoid', [lateZ]);
+    const growth = subtract(ops, times(lateZ, 3), times(late, 2 * first));
+    const slope = add(ops, sigmoid, one(ops, 'SigmoidGrad', [sigmoid, growth]));
+    tape.give(x, multiply(ops, dy, slope));
+  });
+}
+
+const GELU = 2 * Math.sqrt(2 / Math.PI);
 
 /** x in another shape. */
 export function reshaped<V>(
@@ -68,11 +88,11 @@ export function film<V>(tape: Tape<V>, x: V, by: V, channels: number): V {
 }
 
 /** [batch, channels] as [batch, 1, 1, channels]. */
-const everyPixel = <V>(ops: Ops<V>, e: V, channels: number): V =>
+export const everyPixel = <V>(ops: Ops<V>, e: V, channels: number): V =>
   reshape(ops, e, [-1, 1, 1, channels]);
 
 /** The adjoint: sums over pixels. */
-const overPixels = <V>(ops: Ops<V>, x: V): V => {
+export const overPixels = <V>(ops: Ops<V>, x: V): V => {
   const attributes = { T: FLOAT, Tidx: INT32, keep_dims: bool(false) };
   return one(ops, 'Sum', [x, vector(ops, 1, 2)], attributes);
 };

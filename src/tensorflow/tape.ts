@@ -4,9 +4,12 @@
  */
 import { type Ops, one } from './ops.js';
 
+/** Propagates the gradients of an operation's outputs; undefined for an output that nothing read. */
+type Backward<V> = (gradients: readonly (V | undefined)[]) => void;
+
 export class Tape<V> {
   readonly ops: Ops<V>;
-  readonly #steps: { output: V; backward: (gradient: V) => void }[] = [];
+  readonly #steps: { outputs: readonly V[]; backward: Backward<V> }[] = [];
   readonly #gradients = new Map<V, V>();
   readonly #watched = new Set<V>();
 
@@ -26,9 +29,15 @@ export class Tape<V> {
 
   /** Records how `output` was computed. `backward` calls `give` for each input that is watched. */
   record(output: V, backward: (gradient: V) => void): V {
-    this.#watched.add(output);
-    this.#steps.push({ output, backward });
+    this.recordAll([output], ([gradient]) => backward(gradient!));
     return output;
+  }
+
+  /** The same for an operation with several outputs, of which at least one is read. */
+  recordAll(outputs: readonly V[], backward: Backward<V>): readonly V[] {
+    for (const output of outputs) this.#watched.add(output);
+    this.#steps.push({ outputs, backward });
+    return outputs;
   }
 
   /** Adds to the gradient of `value`, which several layers may have used. */
@@ -44,8 +53,8 @@ export class Tape<V> {
   backward(output: V, gradient: V): void {
     this.give(output, gradient);
     for (const step of this.#steps.reverse()) {
-      const arrived = this.#gradients.get(step.output);
-      if (arrived !== undefined) step.backward(arrived);
+      const arrived = step.outputs.map((output) => this.#gradients.get(output));
+      if (arrived.some((gradient) => gradient !== undefined)) step.backward(arrived);
     }
   }
 

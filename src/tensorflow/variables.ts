@@ -2,8 +2,8 @@
  * A network's variables: parameters, running statistics, Adam's state. They are stored in TensorFlow's
  * layouts and imported and exported in PyTorch's.
  */
-import type { Graph } from '../network/graph.js';
-import { parameters as parameterSpecs, stateShapes } from '../network/parameters.js';
+import type { Graph, Layer } from '../network/graph.js';
+import { layerParameters, stateShapes } from '../network/parameters.js';
 import { elements } from '../network/state.js';
 import type { ConvNode, ConvolutionPlan } from './algorithm.js';
 import { type Block, type Matrix, packBlocks, type Stored } from './blocks.js';
@@ -17,7 +17,7 @@ export interface Variable {
   readonly name: string;
   /** PyTorch's shape. */
   readonly shape: readonly number[];
-  /** Stored shape: convolution weights HWIO; for transposed ones [kernel, kernel, out, in]. */
+  /** Stored shape: convolution weights HWIO; for transposed ones [kernel, kernel, out, in]; for linear layers [out, in]. */
   readonly kept: readonly number[];
 }
 
@@ -59,7 +59,9 @@ export function networkVariables(
   graph: Graph,
   { prediction = new Map(), averages = 0, matrices = new Map(), gpu = false }: VariableOptions = {},
 ): NetworkVariables {
-  const parameters = parameterSpecs(graph).map(({ name, shape }) => variable(name, shape));
+  const parameters = graph.layers.flatMap((layer) =>
+    layerParameters(layer).map(({ name, shape }) => variable(name, shape, keptShape(layer, shape))),
+  );
   const statistics = [...stateShapes(graph)]
     .filter(([name]) => /\.running_(mean|var)$/.test(name))
     .map(([name, shape]) => variable(name, shape));
@@ -90,13 +92,18 @@ export const averagePrefix = (index: number): string => `average/${index}/`;
 const INWARD = [2, 3, 1, 0];
 const OUTWARD = [3, 2, 0, 1];
 
-const isImageKernel = (shape: readonly number[]): boolean => shape.length === 4;
-
-const variable = (name: string, shape: readonly number[]): Variable => ({
-  name,
-  shape,
-  kept: isImageKernel(shape) ? INWARD.map((axis) => shape[axis]!) : shape,
+const variable = (name: string, shape: readonly number[], kept = shape): Variable => ({
+  ...{ name, shape, kept },
 });
+
+function keptShape({ kind }: Layer, shape: readonly number[]): readonly number[] {
+  if (shape.length !== 4) return shape;
+  const [outputs, ...patch] = shape;
+  return kind === 'linear' ? [outputs!, elements(patch)] : INWARD.map((axis) => shape[axis]!);
+}
+
+/** Whether a variable is a convolution's weight: others have their values in PyTorch's order. */
+const isImageKernel = ({ kept }: Variable): boolean => kept.length === 4;
 
 /** The variables of one machine. */
 export class Store<V> {
@@ -174,15 +181,26 @@ export class Store<V> {
   /** Imports values in PyTorch's layouts. Always copies: the value fed may be the caller's own memory. */
   takeIn(list: readonly Variable[], values: readonly V[]): void {
     const fed = new Map(list.map(({ name }, i) => [name, values[i]!]));
-    const inward = ({ name, shape }: Variable) =>
-      isImageKernel(shape) ? permute(this.ops, fed.get(name)!, INWARD) : fed.get(name)!;
+    const inward = (variable: Variable) => {
+      const value = fed.get(variable.name)!;
+      return isImageKernel(variable)
+        ? permute(this.ops, value, INWARD)
+        : this.#reshaped(value, variable.shape, variable.kept);
+    };
     for (const stored of this.stored(list))
       this.assign(stored.name, one(this.ops, 'DeepCopy', [this.pack(stored, inward)]));
   }
 
   /** Exports a value stored like this variable, in PyTorch's layout. */
-  handOut({ shape }: Variable, value: V): V {
-    return isImageKernel(shape) ? permute(this.ops, value, OUTWARD) : value;
+  handOut(variable: Variable, value: V): V {
+    return isImageKernel(variable)
+      ? permute(this.ops, value, OUTWARD)
+      : this.#reshaped(value, variable.kept, variable.shape);
+  }
+
+  /** Shapes with as many axes are equal. */
+  #reshaped(value: V, from: readonly number[], to: readonly number[]): V {
+    return from.length === to.length ? value : reshape(this.ops, value, to);
   }
 }
 

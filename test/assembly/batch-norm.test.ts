@@ -159,7 +159,7 @@ for (const { images, pixels, channels } of SIZES) {
     // The first of the two sums is also each image's, for the time embedding.
     const time = bench.alloc(4 * images * channels);
     const join = (out: Pointer, from: Pointer, each: number, step: number, count: number) =>
-      bench.run('joinColumnSums', [out, from, each, channels, step], count * channels);
+      bench.run('joinColumnSums', [out, channels, from, each, channels, step], count * channels);
     join(time, partial, items / images, 2 * channels, images);
     close(t, bench.f32(time, images * channels), columnSums(dh, pixels, channels), {
       ...{ atol: 2 ** -24 * 256, rtol: 2 ** -22, what: 'sums of each image' },

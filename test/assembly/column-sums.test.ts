@@ -14,7 +14,11 @@ for (const [images, pixels, channels, stride] of [
       const partial = bench.alloc(4 * images * blocks * channels);
       const out = bench.alloc(4 * images * channels);
       bench.run('columnSums', [partial, bench.put(x), pixels, stride, channels], images * blocks);
-      bench.run('joinColumnSums', [out, partial, blocks, channels, channels], images * channels);
+      bench.run(
+        'joinColumnSums',
+        [out, channels, partial, blocks, channels, channels],
+        images * channels,
+      );
       const expected = new Float64Array(images * channels);
       for (let row = 0; row < images * pixels; row++)
         for (let c = 0; c < channels; c++)

@@ -281,7 +281,7 @@ function backward(
   else t.deepEqual(bits(raw), bits(r), 'in place of dy');
   const added = bench.alloc(4 * images * padded);
   const blocks = at.items / images;
-  bench.run('joinColumnSums', [added, columns, blocks, padded, padded], images * padded);
+  bench.run('joinColumnSums', [added, padded, columns, blocks, padded, padded], images * padded);
   const add = vector.gather(t, bench.f32(added, images * padded), 'dadd');
   const film = inputs.film && filmGradient(t, inner, bench.f32(dfilm, images * at.filmStride));
   return {

@@ -73,7 +73,7 @@ const mixed: Program = (() => {
       phases: [
         [call('adam', [x, g, m, v, rates], floats / 8)],
         [call('columnSums', [partial, x, floats / 8, 8, 8], 2)],
-        [call('joinColumnSums', [sums, partial, 2, 8, 8], 8)],
+        [call('joinColumnSums', [sums, 8, partial, 2, 8, 8], 8)],
         [call('copyChannels', [x, 8, sums, 0, 8, true], floats / 8)],
       ],
     },

@@ -7,9 +7,9 @@ import { attentionCosts, networkCost } from '../../src/network/cost.js';
 import type { Graph } from '../../src/network/graph.js';
 import { initialState } from '../../src/network/initial-state.js';
 import { countParameters, stateShapes } from '../../src/network/parameters.js';
-import type { Tensor } from '../../src/network/state.js';
+import type { StateDict, Tensor } from '../../src/network/state.js';
 import { createTensorflowGraph } from '../../src/tensorflow/network-device.js';
-import { close } from '../helpers/kernels.js';
+import { bits, close } from '../helpers/kernels.js';
 import { tensorflowTest } from '../helpers/tensorflow.js';
 
 const SIZE = 8;
@@ -45,6 +45,32 @@ function tinyNetwork(): Graph {
   return g.build(g.conv(last, g.concat(sum, x)));
 }
 
+/**
+ * The pieces of a transformer on images, in unusual places: patches of a trained value, numbers of channels that are padded, modulated
+ * values that are read by others or by nothing else, and a gate whose base needs no gradient.
+ */
+function tokenNetwork(): Graph {
+  const g = new GraphBuilder(SIZE, 3);
+  const { declare } = g;
+  const first = declare.conv('first', 3, 5, 3);
+  const embed = declare.patchLinear('embed', 5, 2, 12);
+  const byTime = declare.linear('byTime', 8, 36);
+  const [narrow, wide] = [declare.linear('narrow', 12, 20), declare.linear('wide', 20, 12)];
+  const byImage = declare.linear('byImage', 8, 9);
+  const project = declare.linear('project', 12, 12);
+
+  const t = g.sinusoid('time', 8, { order: 'cos-sin', shift: 1, divide: 'after' });
+  const image = g.image();
+  const x = g.positions(g.linear(embed, g.patches(g.conv(first, image), 2)));
+  const by = g.linear(byTime, t, [12, 12, 12]);
+  const hidden = g.gelu(g.linear(narrow, g.adaNorm(x, by, { shift: 2, scale: 0, eps: 1e-3 })));
+  const y = g.gate(x, g.linear(wide, hidden), by, 1);
+  const pixels = g.pixels(g.linear(project, g.gelu(y)), 2);
+  const last = g.linear(byImage, t, [3, 3, 3]);
+  const normal = g.adaNorm(pixels, last, { shift: 0, scale: 1, eps: 1e-6 });
+  return g.build(g.gate(image, normal, last, 2));
+}
+
 const random = new CounterRandom(11);
 const normals = (index: number) => random.normals(PURPOSE.bench, index, 0, BATCH * SIZE * SIZE * 3);
 const batch = {
@@ -52,18 +78,19 @@ const batch = {
   noise: normals(1),
 };
 
-const options = { graph: tinyNetwork(), batch: BATCH, timesteps: 100, loss: 'l2' } as const;
+const of = (graph: Graph) => ({ graph, batch: BATCH, timesteps: 100, loss: 'l2' }) as const;
+const CASES = { 'a custom network': of(tinyNetwork()), 'a custom transformer': of(tokenNetwork()) };
 
 /** A gradient's values. */
 const values = ({ data }: Tensor): Float32Array => Float32Array.from(data as Float32Array);
 
-async function gradientsOf(device: NetworkDevice) {
-  await device.importState(initialState(options.graph, random));
+async function gradientsOf(device: NetworkDevice, graph: Graph) {
+  await device.importState(initialState(graph, random));
   return device.gradients(batch.input, batch.noise);
 }
 
 test('Parameters, shapes and costs of a custom network follow from its graph', (t) => {
-  const { graph } = options;
+  const { graph } = CASES['a custom network'];
   t.is(
     countParameters(graph),
     8 * 12 + 12 + 9 * 3 * 12 + 12 + 5 * (9 * 144 + 12) + 144 + 12 + 9 * 24 * 3 + 3,
@@ -78,31 +105,72 @@ test('Parameters, shapes and costs of a custom network follow from its graph', (
   t.is(networkCost(graph).forward, 2 * products + 4 * 12 * 256);
 });
 
-for (const strict of [true, false])
-  test(`A custom network learns on the engine (${strict ? 'strict' : 'relaxed'})`, async (t) => {
-    const { network } = WasmNetwork.create({ ...options, threads: 2, strict });
-    t.teardown(() => network.dispose());
-    await network.importState(initialState(options.graph, random));
-    const losses = [];
-    for (let i = 0; i < 40; i++)
-      losses.push(await network.trainStep(batch.input, batch.noise, 3e-3));
-    t.true(losses.at(-1)! < 0.9 * losses[0]!, `${losses[0]} to ${losses.at(-1)}`);
+test('A layer on patches has the weight of a convolution', (t) => {
+  const { graph } = CASES['a custom transformer'];
+  t.deepEqual(stateShapes(graph).get('embed.weight'), [12, 5, 2, 2]);
+});
+
+for (const [name, options] of Object.entries(CASES)) {
+  for (const strict of [true, false])
+    test(`On the engine, ${name} learns (${strict ? 'strict' : 'relaxed'})`, async (t) => {
+      const { network } = WasmNetwork.create({ ...options, threads: 2, strict });
+      t.teardown(() => network.dispose());
+      await network.importState(initialState(options.graph, random));
+      const losses = [];
+      for (let i = 0; i < 40; i++)
+        losses.push(await network.trainStep(batch.input, batch.noise, 3e-3));
+      t.true(losses.at(-1)! < 0.9 * losses[0]!, `${losses[0]} to ${losses.at(-1)}`);
+    });
+
+  test(`The same bits by any number of threads: ${name}`, async (t) => {
+    const runs = [];
+    for (const threads of [1, 3]) {
+      const { network } = WasmNetwork.create({ ...options, threads });
+      t.teardown(() => network.dispose());
+      const { epsilon, gradients } = await gradientsOf(network, options.graph);
+      runs.push([epsilon, ...[...gradients.values()].map(values)].map(bits));
+    }
+    t.deepEqual(runs[1], runs[0]);
   });
 
-tensorflowTest(
-  'Both devices compute the same output and gradients of a custom network',
-  async (t) => {
+  test(`Gradients are slopes of the loss: ${name}`, async (t) => {
+    const { network } = WasmNetwork.create({ ...options, threads: 1 });
+    t.teardown(() => network.dispose());
+    const state = initialState(options.graph, random);
+    const { gradients } = await gradientsOf(network, options.graph);
+    const loss = async (change: StateDict) => {
+      await network.importState(change);
+      return (await network.gradients(batch.input, batch.noise)).loss;
+    };
+    for (const [name, { data }] of gradients) {
+      // Along the gradient itself, in which the loss has its largest slope.
+      const gradient = Float32Array.from(data as Float32Array);
+      const length = Math.hypot(...gradient);
+      if (length < 1e-4) continue;
+      const moved = (by: number): StateDict => {
+        const tensor = state.get(name)!;
+        const from = tensor.data as Float32Array;
+        const to = from.map((v, i) => v + (by * gradient[i]!) / length);
+        return new Map([...state, [name, { ...tensor, data: to } as Tensor]]);
+      };
+      const h = 2e-3;
+      const slope = ((await loss(moved(h))) - (await loss(moved(-h)))) / (2 * h);
+      t.true(Math.abs(slope - length) < 0.02 * length + 2e-4, `${name}: ${slope}, ${length}`);
+    }
+  });
+
+  tensorflowTest(`Both devices compute the same output and gradients: ${name}`, async (t) => {
     const { network } = WasmNetwork.create({ ...options, threads: 2 });
     t.teardown(() => network.dispose());
     const { graph, ...rest } = options;
     const other = await createTensorflowGraph(graph, rest);
     t.teardown(() => other.dispose());
-    const [got, expected] = [await gradientsOf(network), await gradientsOf(other)];
+    const [got, expected] = [await gradientsOf(network, graph), await gradientsOf(other, graph)];
     close(t, got.epsilon, expected.epsilon, { atol: 1e-5, what: 'output' });
     for (const [name, tensor] of expected.gradients) {
       const largest = values(tensor).reduce((most, v) => Math.max(most, Math.abs(v)), 0);
       const mine = values(got.gradients.get(name)!);
       close(t, mine, values(tensor), { atol: 1e-6 + 1e-4 * largest, what: name });
     }
-  },
-);
+  });
+}

@@ -1,14 +1,12 @@
-import type { ExecutionContext } from 'ava';
 import type { Loss, NetworkDevice } from '../../src/contracts/device.js';
 import { CounterRandom, PURPOSE } from '../../src/diffusion/random.js';
 import { WasmNetwork } from '../../src/engine/network/wasm-network.js';
 import { initialState } from '../../src/network/initial-state.js';
 import { buildNetwork } from '../../src/network/network.js';
 import type { SimpleConfig } from '../../src/network/simple.js';
-import type { F32Tensor, StateDict } from '../../src/network/state.js';
 import { planConvolutions } from '../../src/tensorflow/algorithm.js';
 import { createTensorflowNetwork } from '../../src/tensorflow/network-device.js';
-
+import { agree } from '../helpers/agree.js';
 import { close } from '../helpers/kernels.js';
 import { tensorflowTest } from '../helpers/tensorflow.js';
 
@@ -76,25 +74,6 @@ async function devices(of: Case): Promise<NetworkDevice[]> {
   ];
 }
 
-const largest = (values: Float32Array) => values.reduce((max, v) => Math.max(max, Math.abs(v)), 0);
-
-/**
- * f32 sums in different orders differ by a share of a tensor's largest value; or of the terms of the sum where
- * those cancel, as in the gradients of biases before a norm.
- */
-function agree(t: ExecutionContext, a: StateDict, b: StateDict, share: number): void {
-  t.deepEqual([...a.keys()], [...b.keys()]);
-  for (const [name, tensor] of a) {
-    const other = b.get(name)!;
-    t.deepEqual(other.shape, tensor.shape, name);
-    if (tensor.dtype === 'I64') t.deepEqual(other.data, tensor.data, name);
-    else {
-      const atol = Math.max(1e-6, share * largest(tensor.data));
-      close(t, (other as F32Tensor).data, tensor.data, { atol, what: name });
-    }
-  }
-}
-
 for (const of of [...CASES, WIDE]) {
   const { widths, channels, timeDim, norm, loss, size } = of;
   const what = `widths ${widths}, ${size}x${size}x${channels}, time ${timeDim}, ${norm} norms, ${loss}`;
@@ -112,8 +91,8 @@ for (const of of [...CASES, WIDE]) {
       const got = await unet.gradients(first.input, first.noise);
       close(t, [got.loss], [expected.loss], { rtol: 5e-6, what: 'loss' });
       close(t, got.epsilon, expected.epsilon, { atol: 2e-5, what: 'ε̂' });
-      agree(t, expected.gradients, got.gradients, 1e-4);
-      agree(t, moved, await unet.exportState(), 1e-5);
+      agree(t, got.gradients, expected.gradients, 1e-4);
+      agree(t, await unet.exportState(), moved, 1e-5);
       close(t, await unet.predict(first.input, 'running'), running, { atol: 2e-5 });
       close(t, await unet.predict(first.input, 'batch'), batch, { atol: 2e-5 });
     }

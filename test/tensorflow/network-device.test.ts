@@ -3,6 +3,7 @@ import type { NetworkDevice, NetworkInput } from '../../src/contracts/device.js'
 import { RunError, ShapeError, UsageError } from '../../src/errors.js';
 import type { StateDict } from '../../src/network/state.js';
 import { createTensorflowNetwork } from '../../src/tensorflow/network-device.js';
+import { largest } from '../helpers/agree.js';
 import { close } from '../helpers/kernels.js';
 import { type NetworkFixture, readFixture, SIMPLE_FIXTURES } from '../helpers/network-fixture.js';
 import { tensorflowTest } from '../helpers/tensorflow.js';
@@ -34,8 +35,6 @@ function eachTensor(
     else t.deepEqual(actual.data, tensor.data, name);
   }
 }
-
-const largest = (values: Float32Array) => values.reduce((max, v) => Math.max(max, Math.abs(v)), 0);
 
 /** f32 sums in another order than PyTorch's are off by a share of each tensor's largest value. */
 function closeGradients(t: ExecutionContext, got: StateDict, expected: StateDict): void {

@@ -57,6 +57,16 @@ const GRAPHS: Readonly<Record<string, Graph>> = {
     return g.add(g.add(x, g.add(t, g.silu(t), 2), 0.7), g.silu(x), 1.5);
   }),
   'a value that is used three times': around((g, x) => g.add(g.add(x, g.silu(x)), x)),
+  'a GELU': around((g, x) => g.gelu(g.scale(x, 3, 0))),
+  'patches with positions, in an adaptive norm and a gate by parts of one vector': around(
+    (g, x) => {
+      const by = time(g, 24, [8, 8, 8]);
+      const tokens = g.linear(g.declare.patchLinear('patches', 8, 2, 8), g.patches(x, 2));
+      const h = g.positions(tokens);
+      const y = g.gate(h, g.gelu(g.adaNorm(h, by, { shift: 2, scale: 0, eps: 1e-3 })), by, 1);
+      return g.pixels(g.linear(g.declare.linear('pixels', 8, 32), y), 2);
+    },
+  ),
   'uneven concatenation': around((g, x) =>
     g.concat(x, g.conv(g.declare.conv('narrow', 8, 3, 3), g.silu(x))),
   ),

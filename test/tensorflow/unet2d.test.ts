@@ -2,6 +2,7 @@ import type { ExecutionContext } from 'ava';
 import type { NetworkDevice, Optimizer } from '../../src/contracts/device.js';
 import type { StateDict } from '../../src/network/state.js';
 import { createTensorflowNetwork } from '../../src/tensorflow/network-device.js';
+import { largest } from '../helpers/agree.js';
 import { close } from '../helpers/kernels.js';
 import {
   FIXTURE_ADAMW,
@@ -40,8 +41,6 @@ function eachTensor(
     check(name, got.get(name)!.data as Float32Array, data as Float32Array);
   }
 }
-
-const largest = (values: Float32Array) => values.reduce((max, v) => Math.max(max, Math.abs(v)), 0);
 
 /** Sums in other orders than PyTorch's; the gradient of `to_k.bias` is 0 but for rounding. */
 const gradientTolerance = (expected: Float32Array) => 1e-6 + 1e-4 * largest(expected);

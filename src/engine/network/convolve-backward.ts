@@ -103,7 +103,11 @@ function columnSums(
 }
 
 function biasCall(bias: Pointer, dy: View, { at, blocks }: { at: Pointer; blocks: number }): Call {
-  return call('joinColumnSums', [bias, at, blocks, dy.channels, dy.channels], dy.channels);
+  return call(
+    'joinColumnSums',
+    [bias, dy.channels, at, blocks, dy.channels, dy.channels],
+    dy.channels,
+  );
 }
 
 /**

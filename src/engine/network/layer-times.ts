@@ -120,12 +120,16 @@ const LAYERS = {
   groupNorm: 'norm',
 } as const satisfies Record<Graph['layers'][number]['kind'], TimedKind>;
 
-/** The layers of the time and class embedding: they run side by side, and are too small to tell apart. */
+/** The layers of the time and class embedding, and a dit's modulations: they run side by side, and are too small to tell apart. */
 const EMBEDDING = 'timeEmbedding';
 
 /** Kernels that belong to no layer. */
 const KERNELS: Readonly<Record<string, TimedKind>> = {
   [EMBEDDING]: 'time embedding',
+  adaNorm: 'norm',
+  adaNormBackward: 'norm',
+  gelu: 'activation',
+  geluBackward: 'activation',
   silu: 'activation',
   siluBackward: 'activation',
   relu: 'activation',
@@ -162,7 +166,8 @@ function trafficBySection(sections: readonly Section[]): Map<string, number> {
 /** The label of a phase's calls, with the names of all layers if it computes several linear ones. */
 function name(phase: Phase): string {
   const [first] = phase;
-  if (/time_mlp|time_emb|class_emb/.test(first?.label ?? '')) return EMBEDDING;
+  if (/time_mlp|time_emb|timestep_emb|class_emb|norm1\.linear|proj_out_1/.test(first?.label ?? ''))
+    return EMBEDDING;
   if (first?.label === undefined) return first?.kernel ?? 'nothing';
   const [, ...rest] = first.label.split(' ');
   const same = phase.flatMap(({ label }) => {

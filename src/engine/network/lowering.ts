@@ -1,7 +1,7 @@
 import { BLOCK } from '../../../assembly/constants.js';
 import { RunError } from '../../errors.js';
 import { DROPOUT } from '../../network/dropout.js';
-import type { Value } from '../../network/graph.js';
+import type { NodeOf, Value } from '../../network/graph.js';
 import {
   type Attention,
   attentionBackwardItems,
@@ -11,9 +11,10 @@ import {
   attentionScratch,
 } from '../attention.js';
 import { NULL, type Pointer } from '../pointer.js';
-import { type Address, type Call, call, type Phase, tuple } from '../program.js';
+import { type Address, type Call, call, type KernelName, type Phase, tuple } from '../program.js';
 import { splitSeed } from '../seed.js';
 import { pixels, slice, strided, type View } from '../tensors.js';
+import { adaNormBackward, adaNormForward, partOf } from './ada-norm.js';
 import { convolveForward, copyCall } from './convolve.js';
 import { convolveBackward } from './convolve-backward.js';
 import { channelsOf } from './memory.js';
@@ -24,6 +25,7 @@ import {
   groupNormForward,
 } from './norms.js';
 import type { StepOf, StepOp } from './steps.js';
+import { blocksOf, joinSums } from './sums.js';
 import type { Walk } from './walk.js';
 
 /** Every step's kernel calls, forward and backward. Phases run one after the other; calls within a phase are independent. */
@@ -35,6 +37,13 @@ interface Lowering<S> {
 }
 
 const nothing = (): Phase[] => [];
+
+/** The kernel of an activation's derivative, and whether it reads the input or the output. */
+const DERIVATIVES = {
+  relu: ['reluBackward', 'out'],
+  silu: ['siluBackward', 'x'],
+  gelu: ['geluBackward', 'x'],
+} as const satisfies Record<NodeOf<'activation'>['kind'], readonly [KernelName, 'x' | 'out']>;
 
 export const LOWERINGS: { readonly [O in StepOp]: Lowering<StepOf<O>> } = {
   image: {
@@ -87,15 +96,11 @@ export const LOWERINGS: { readonly [O in StepOp]: Lowering<StepOf<O>> } = {
     },
     backward: (walk, { kind, x, out }) => {
       const dy = walk.gradient(out);
-      const silu = kind === 'silu';
-      const by = walk.view(silu ? x : out);
+      const [kernel, reads] = DERIVATIVES[kind];
+      const by = walk.view(reads === 'x' ? x : out);
       const copy = walk.scratch('contiguous', 4 * walk.batch * pixels(by) * by.channels);
       const { at, calls } = contiguousOf(walk, by, copy);
-      return [
-        ...calls,
-        [call(silu ? 'siluBackward' : 'reluBackward', [dy.at, at], quads(walk, dy))],
-        ...pass(walk, x, out),
-      ];
+      return [...calls, [call(kernel, [dy.at, at], quads(walk, dy))], ...pass(walk, x, out)];
     },
   },
   concat: {
@@ -147,6 +152,102 @@ export const LOWERINGS: { readonly [O in StepOp]: Lowering<StepOf<O>> } = {
       }
       return [...phases, ...pass(walk, b, out)];
     },
+  },
+  adaNorm: { forward: adaNormForward, backward: adaNormBackward },
+  gate: {
+    forward: (walk, { a, x, by, gate, out }) => {
+      const y = walk.view(out);
+      const [base, from] = [walk.view(a), walk.view(x)];
+      const args = tuple(
+        ...tuple(...strided(y), ...strided(base), ...strided(from)),
+        ...tuple(...strided(partOf(walk.view(by), by, gate)), pixels(y), y.channels),
+      );
+      return [[call('gate', args, walk.batch * pixels(y))]];
+    },
+    backward: (walk, { a, x, by, gate, out }) => {
+      const dy = walk.gradient(out);
+      const { channels } = dy;
+      const blocks = blocksOf(dy);
+      const partial = walk.scratch('partial', 4 * walk.batch * blocks * channels);
+      walk.accumulates(by);
+      const add = walk.accumulates(x);
+      const [dx, from] = [walk.gradient(x), walk.view(x)];
+      const args = tuple(
+        ...tuple(...strided(dx), partial, ...strided(dy), ...strided(from)),
+        ...tuple(...strided(partOf(walk.view(by), by, gate)), pixels(dy), channels, add),
+      );
+      const sums = partOf(walk.gradient(by), by, gate);
+      return [
+        [call('gateBackward', args, walk.batch * blocks)],
+        [joinSums(walk, sums, partial, blocks, channels)],
+        // Last, since it may reuse the buffer.
+        ...pass(walk, a, out),
+      ];
+    },
+  },
+  patches: {
+    forward: (walk, { size, x, out }) => [
+      [
+        patchCall(
+          walk,
+          'toPatches',
+          [walk.view(out), walk.view(x)],
+          { ...inChannels(x, size), size },
+          false,
+        ),
+      ],
+    ],
+    backward: (walk, { size, x, out }) => {
+      if (!walk.wants(x)) return [];
+      const add = walk.accumulates(x);
+      return [
+        [
+          patchCall(
+            walk,
+            'fromPatches',
+            [walk.gradient(x), walk.gradient(out)],
+            { ...inChannels(x, size), size },
+            add,
+          ),
+        ],
+      ];
+    },
+  },
+  pixels: {
+    forward: (walk, { size, x, out }) => [
+      [
+        patchCall(
+          walk,
+          'fromPatches',
+          [walk.view(out), walk.view(x)],
+          { ...inPixels(out), size },
+          false,
+        ),
+      ],
+    ],
+    backward: (walk, { size, x, out }) => {
+      const add = walk.accumulates(x);
+      return [
+        [
+          patchCall(
+            walk,
+            'toPatches',
+            [walk.gradient(x), walk.gradient(out)],
+            { ...inPixels(out), size },
+            add,
+          ),
+        ],
+      ];
+    },
+  },
+  positions: {
+    forward: (walk, { x, out }) => {
+      const [y, from] = [walk.view(out), walk.view(x)];
+      const table = walk.kept(tableName(out.id)) ?? NULL;
+      const args = tuple(...strided(y), ...strided(from), table, pixels(y), y.channels);
+      return [[call('addPositions', args, walk.batch * pixels(y))]];
+    },
+    backward: (walk, { x, out }) => pass(walk, x, out),
   },
   scale: {
     forward: (walk, { x, factor, offset, out }) =>
@@ -241,7 +342,7 @@ export const LOWERINGS: { readonly [O in StepOp]: Lowering<StepOf<O>> } = {
   },
 };
 
-/** Names of stored data of a step: the sinusoids of every timestep or label, and what attention saves for the backward pass. */
+/** Names of stored data of a step: the sinusoids of every timestep or label, or of the pixels' coordinates, and what attention saves for the backward pass. */
 export const tableName = (id: number): string => `table ${id}`;
 const savedName = ({ out }: StepOf<'attention'>): string => `saved ${out.id}`;
 
@@ -267,6 +368,37 @@ const partsOf = ({ a, b }: StepOf<'concat'>) => [
   { value: a, first: 0 },
 ];
 
+/** How the elements of a token are ordered: see the nodes `patches` and `pixels`. */
+interface PatchOrder {
+  readonly channels: number;
+  readonly channelStep: number;
+  readonly pixelStep: number;
+}
+
+const inChannels = ({ channels }: Value, size: number): PatchOrder => ({
+  ...{ channels, channelStep: size ** 2, pixelStep: 1 },
+});
+
+const inPixels = ({ channels }: Value): PatchOrder => ({
+  ...{ channels, channelStep: 1, pixelStep: channels },
+});
+
+/** Tokens from an image, or an image from tokens. */
+function patchCall(
+  walk: Walk,
+  kernel: 'toPatches' | 'fromPatches',
+  [y, x]: readonly [View, View],
+  { channels, channelStep, pixelStep, size }: PatchOrder & { readonly size: number },
+  add: boolean,
+): Call {
+  const side = Math.min(y.height, x.height);
+  const args = tuple(
+    ...tuple(...strided(y), y.channels, ...strided(x)),
+    ...tuple(channels, size, side, channelStep, pixelStep, add),
+  );
+  return call(kernel, args, walk.batch * pixels(y));
+}
+
 /** Groups of four elements of a contiguous tensor. */
 function quads(walk: Walk, view: View): number {
   if (view.stride !== view.channels)
@@ -291,14 +423,13 @@ function vectorGradient(walk: Walk, vector: Value, dy: View): Phase[] {
   if (!walk.wants(vector)) return [];
   if (walk.accumulates(vector))
     throw new RunError('a vector that is added to pixels is read by others, too');
-  const blocks = Math.ceil(pixels(dy) / BLOCK);
+  const blocks = blocksOf(dy);
   const c = dy.channels;
   const partial = walk.scratch('columns', 4 * walk.batch * blocks * c);
   walk.sums = undefined;
-  const { at } = walk.gradient(vector);
   return [
     [call('columnSums', [partial, dy.at, pixels(dy), dy.stride, c], walk.batch * blocks)],
-    [call('joinColumnSums', [at, partial, blocks, c, c], walk.batch * c)],
+    [joinSums(walk, walk.gradient(vector), partial, blocks, c)],
   ];
 }
 

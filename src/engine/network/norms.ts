@@ -7,6 +7,7 @@ import { type Call, call, type Phase, tuple } from '../program.js';
 import { pixels, strided, type View } from '../tensors.js';
 import type { LayerAddresses } from './parameters.js';
 import type { BatchNormStep, GroupNormStep } from './steps.js';
+import { blocksOf, joinSums } from './sums.js';
 import { affineOf, savedOf, shiftOf, type Walk } from './walk.js';
 
 /** Norms, forward and backward. */
@@ -16,9 +17,6 @@ const MOMENTUM = 0.1;
 
 /** Stands for a missing view. */
 const NONE: ReturnType<typeof strided> = [NULL, 0];
-
-/** Number of blocks for summing an image's pixels. */
-const blocksOf = (view: View): number => Math.ceil(pixels(view) / BLOCK);
 
 /** Addresses of a norm's parameters and running statistics. */
 function addresses(walk: Walk, { weight, bias, runningMean, runningVar }: LayerAddresses) {
@@ -116,20 +114,9 @@ export function batchNormBackward(walk: Walk, step: BatchNormStep): Phase[] {
 }
 
 /** The gradient of a vector that was added to every pixel: each image's sum, over blocks that are `step` floats apart. */
-function vectorGradient(
-  walk: Walk,
-  vector: Value,
-  sums: Pointer,
-  { channels, height, width }: View,
-  step: number,
-): Call {
+function vectorGradient(walk: Walk, vector: Value, sums: Pointer, x: View, step: number): Call {
   walk.accumulates(vector);
-  const blocks = Math.ceil((height * width) / BLOCK);
-  return call(
-    'joinColumnSums',
-    [walk.gradient(vector).at, sums, blocks, channels, step],
-    walk.batch * channels,
-  );
+  return joinSums(walk, walk.gradient(vector), sums, blocksOf(x), step);
 }
 
 /** What a group norm saves for its backward pass: scale and shift of each image, then mean and 1/σ. */

@@ -2,6 +2,7 @@ import { CLIP_BLOCK } from '../../../assembly/constants.js';
 import { ADAM, type NetworkOptions } from '../../contracts/device.js';
 import type { Graph } from '../../network/graph.js';
 import { buildNetwork } from '../../network/network.js';
+import { positionTable } from '../../network/positions.js';
 import { Arena, type Demand, planRoom } from '../arena.js';
 import { MAX_BYTES } from '../host/host.js';
 import { NULL, type Pointer } from '../pointer.js';
@@ -228,6 +229,10 @@ function keep(arena: Arena, memory: NetworkMemory): ReadonlyMap<string, Pointer>
     if (step.op === 'groupNorm') {
       const { name, groups } = step.layer;
       kept.set(membersName(name), memory.reserve(members(memory.layout.layers.get(name)!, groups)));
+    }
+    if (step.op === 'positions') {
+      const table = positionTable(step, channelsOf(step.out));
+      kept.set(tableName(step.out.id), memory.reserve(new Int32Array(table.buffer)));
     }
     if (step.op === 'dropout' && !kept.has(realName(step.x)))
       kept.set(realName(step.x), memory.reserve(realChannels(step.x.parts)));

@@ -20,6 +20,7 @@ import { inputsOf } from '../../network/graph.js';
 export type Step =
   | NodeOf<'image' | 'sinusoid' | 'embedding' | 'concat' | 'upsample' | 'downsample'>
   | NodeOf<'scale' | 'dropout' | 'attention' | 'activation'>
+  | NodeOf<'adaNorm' | 'gate' | 'patches' | 'pixels' | 'positions'>
   | ConvolveStep
   | BatchNormStep
   | GroupNormStep

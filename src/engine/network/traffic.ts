@@ -35,6 +35,13 @@ const TRAFFIC: Traffic = {
     (activation === 0 ? 2 : 3) * F * elements(items, pixels, channels),
   groupNormBackwardApply: ([, , , , , , , , pixels, channels, accumulate], items) =>
     (accumulate ? 4 : 3) * F * elements(items, pixels, channels),
+  adaNorm: ([, , , , , , , , , channels], rows) => 2 * F * rows * channels,
+  adaNormBackward: ([, , , , , , , , , , pixels, channels, , accumulate], items) =>
+    (accumulate ? 4 : 3) * F * elements(items, pixels, channels),
+  gate: ([, , , , , , , , , channels], rows) => 3 * F * rows * channels,
+  gateBackward: ([, , , , , , , , , pixels, channels, accumulate], items) =>
+    (accumulate ? 4 : 3) * F * elements(items, pixels, channels),
+  addPositions: ([, , , , , , channels], rows) => 2 * F * rows * channels,
   addVector: ([, , , , , , pixels, channels], items) => 2 * F * elements(items, pixels, channels),
   dropout: ([, , , , , pixels, channels], items) => 2 * F * elements(items, pixels, channels),
   scaleShiftConstant: ([, , , , channels, , , , accumulate], items) =>
@@ -46,6 +53,8 @@ const TRAFFIC: Traffic = {
   reluBackward: (_, quads) => 3 * F * 4 * quads,
   silu: (_, quads) => 2 * F * 4 * quads,
   siluBackward: (_, quads) => 3 * F * 4 * quads,
+  gelu: (_, quads) => 2 * F * 4 * quads,
+  geluBackward: (_, quads) => 3 * F * 4 * quads,
   noiseLoss: ([, , , , pixels, channels]) => pixels * (2 * PADDED + F * channels),
   imageLosses: ([, , , , pixels, channels], images) => images * pixels * (PADDED + F * channels),
   weighGradient: ([, , pixels], images) => images * pixels * 2 * PADDED,

@@ -66,6 +66,11 @@ test('Muon updates all matrices except the first and last convolution and the em
   const embedding = ['time_embedding.linear_1', 'time_embedding.linear_2'];
   t.deepEqual(others('unet2d-32'), ['conv_in', ...embedding, 'conv_out']);
   t.deepEqual(others('tiny'), ['time_mlp.1', 'conv0', 'output']);
+  const blocks = Array.from({ length: PRESETS['dit-32'].model.depth }, (_, i) => i);
+  const embedders = blocks.flatMap((i) =>
+    [1, 2].map((k) => `transformer_blocks.${i}.norm1.emb.timestep_embedder.linear_${k}`),
+  );
+  t.deepEqual(others('dit-32'), ['pos_embed.proj', ...embedders, 'proj_out_2']);
 });
 
 const f64 = (state: StateDict) =>
