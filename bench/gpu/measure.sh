@@ -56,7 +56,7 @@ else
 fi
 cli=("$NODE" "$APP/dist/src/cli.js")
 # All that `haze parity` reads, or those named.
-fixtures=("$APP"/test/fixtures/{unet_*,samplers,schedule_*}.safetensors "$APP"/test/fixtures/unet2d/*.safetensors)
+fixtures=("$APP"/test/fixtures/{unet_*,samplers,schedule_*}.safetensors "$APP"/test/fixtures/{unet2d,dit}/*.safetensors)
 if [ -n "${HZ_FIXTURES:-}" ]; then
   fixtures=()
   for f in $HZ_FIXTURES; do fixtures+=("$APP/test/fixtures/$f.safetensors"); done

@@ -20,14 +20,16 @@ const [{ recordGraph }, { makeNetwork }, { networkRoutines }, { buildNetwork }, 
     ].map(load),
   );
 
-/** The presets, and what they leave out: classes, other ways of sampling down, dropout. */
+/** The presets, and what they leave out: classes, other ways of sampling down, dropout, transformers. */
 const simple = { kind: 'simple', size: 32, widths: [16, 32], channels: 3 };
 const unet2d = { kind: 'unet2d', size: 16, widths: [32, 64], channels: 3, attention: [8] };
+const dit = { kind: 'dit', size: 16, widths: [64], depth: 2, channels: 3 };
 const models = [
   ...Object.values(presets.PRESETS).map(({ model }) => model),
   settings.completeModel(simple),
   settings.completeModel({ ...unet2d, numClasses: 10, dropout: 0.1 }),
   settings.completeModel({ ...unet2d, downPadding: 0, timeScaleShift: 'scale_shift' }),
+  settings.completeModel({ ...dit, numClasses: 11, dropout: 0.1 }),
 ];
 const adam = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.01, clip: 1 };
 const optimizers = [adam, { ...adam, muon: { momentum: 0.95, ratio: 2 } }];

@@ -45,7 +45,7 @@ while read -r folder; do
 done < <(grep '/@tensorflow/[^/]*$' "$work/packages") >>"$work/list"
 find node_modules/@tensorflow/tfjs-node-gpu/dist -name '*.js' ! -name '*_test.js' >>"$work/list"
 find dist/src dist/assembly -type f ! -name '*.map' ! -name '*.d.ts' >>"$work/list"
-ls package.json test/fixtures/{unet_*,samplers,schedule_*}.safetensors test/fixtures/unet2d/*.safetensors test/fixtures/simple_unet.py test/fixtures/ddpm-cifar10-32.json >>"$work/list"
+ls package.json test/fixtures/{unet_*,samplers,schedule_*}.safetensors test/fixtures/{unet2d,dit}/*.safetensors test/fixtures/simple_unet.py test/fixtures/ddpm-cifar10-32.json >>"$work/list"
 sort -u -o "$work/list" "$work/list"
 tar -cf "$work/app.tar" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --exclude='*.map' --exclude='*.d.ts' --exclude='*.md' \
   --exclude='*.min.js' --exclude='*/node_modules/core-js/*' --exclude='node_modules/core-js/*' --exclude='*.h' -T "$work/list"

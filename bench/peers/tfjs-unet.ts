@@ -48,6 +48,7 @@ export async function tfjsUnet(tf: FullTf): Promise<Record<'forward' | 'train', 
   const { state, batch, size, xt, noise, t } = await readUnetTask();
   const architecture = networkFromShapes(new Map([...state].map(([k, v]) => [k, v.shape])));
   if (architecture.kind !== 'simple') throw new Error('tfjs runs only the reference U-Net');
+  const { channels, timeDim } = architecture;
   const list = stages(architecture);
   const weights = new Map<string, TfTensor>();
   for (const [name, { dtype, shape, data }] of state) {
@@ -91,7 +92,7 @@ export async function tfjsUnet(tf: FullTf): Promise<Record<'forward' | 'train', 
   }
 
   function unet(x: TfTensor, steps: TfTensor, training: boolean): TfTensor {
-    const half = architecture.timeDim / 2;
+    const half = timeDim / 2;
     const rates = Float32Array.from({ length: half }, (_, i) => 10000 ** (-i / (half - 1)));
     const angles = tf.mul(tf.reshape(steps, [batch, 1]), tf.tensor(rates, [1, half]));
     const time = tf.relu(linear('time_mlp.1', tf.concat([tf.sin(angles), tf.cos(angles)], 1)));
@@ -105,8 +106,7 @@ export async function tfjsUnet(tf: FullTf): Promise<Record<'forward' | 'train', 
     return conv('output', h);
   }
 
-  const image = (values: Float32Array) =>
-    tf.tensor(values, [batch, size, size, architecture.channels]);
+  const image = (values: Float32Array) => tf.tensor(values, [batch, size, size, channels]);
   const [x, target, steps] = [image(xt), image(noise), tf.tensor(Float32Array.from(t), [batch])];
   const optimizer = tf.train.adam(1e-3);
 

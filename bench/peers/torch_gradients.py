@@ -1,4 +1,4 @@
-"""Compares the gradients of diffusers' UNet2DModel in PyTorch, compiled, with those of eager mode, and times a training step of both:
+"""Compares the gradients of diffusers' UNet2DModel or DiTTransformer2DModel in PyTorch, compiled, with those of eager mode, and times a training step of both:
 
     python bench/peers/torch_gradients.py config.json --batch 8 --rounds 5
 
@@ -14,7 +14,7 @@ import time
 
 import torch
 
-from torch_networks import diffusers_unet, separate_caches, training
+from torch_networks import diffusers_network, separate_caches, training
 
 
 def main():
@@ -29,7 +29,7 @@ def main():
     torch.manual_seed(0)
     with open(args.config) as file:
         config = json.load(file)
-    module = diffusers_unet(config)
+    module = diffusers_network(config)
     shape = (args.batch, module.config.in_channels, module.config.sample_size, module.config.sample_size)
     batch = torch.randn(shape), torch.randn(shape), torch.randint(0, 300, (args.batch,)).float()
     ways = {
@@ -70,7 +70,7 @@ class Step:
         return 1000 * (time.perf_counter() - begun)
 
     def gradients(self):
-        return {name: p.grad.clone() for name, p in self.module.named_parameters()}
+        return {name: p.grad.clone() for name, p in self.module.named_parameters() if p.requires_grad}
 
 
 def difference(gradients, eager):

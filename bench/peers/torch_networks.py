@@ -1,4 +1,4 @@
-"""The measured networks in PyTorch: the reference's U-Net, and diffusers' own UNet2DModel."""
+"""The measured networks in PyTorch: the reference's U-Net, and diffusers' own UNet2DModel and DiTTransformer2DModel."""
 
 import hashlib
 import os
@@ -84,6 +84,14 @@ def reference(state):
     return Unet(widths, channels, state["time_mlp.1.weight"].shape[0], shared)
 
 
+DIT = "DiTTransformer2DModel"
+
+
+def diffusers_network(config):
+    """The network of a config.json, whose forward takes and returns tensors alone."""
+    return diffusers_dit(config) if config.get("_class_name") == DIT else diffusers_unet(config)
+
+
 def diffusers_unet(config):
     from diffusers import UNet2DModel
 
@@ -95,11 +103,31 @@ def diffusers_unet(config):
     return Unet2d.from_config(config)
 
 
+def diffusers_dit(config):
+    """Without classes: its table of embeddings, which diffusers cannot omit, has zeros and is not trained."""
+    from diffusers import DiTTransformer2DModel
+
+    class Dit(DiTTransformer2DModel):
+        def forward(self, x, t):
+            labels = torch.zeros(len(x), dtype=torch.long, device=x.device)
+            return super().forward(x, t, labels, return_dict=False)[0]
+
+    net = Dit.from_config(config)
+    for block in net.transformer_blocks:
+        classes = block.norm1.emb.class_embedder
+        # No label is dropped at random.
+        classes.dropout_prob = 0
+        torch.nn.init.zeros_(classes.embedding_table.weight).requires_grad_(False)
+    return net
+
+
 def load(task, config):
     """The network with the task's weights."""
     state = {k[6:]: v for k, v in task.items() if k.startswith("state/")}
-    net = diffusers_unet(config) if config else reference(state)
-    net.load_state_dict(state)
+    net = diffusers_network(config) if config else reference(state)
+    lacking = net.load_state_dict(state, strict=False)
+    if lacking.unexpected_keys or any("class_embedder" not in name for name in lacking.missing_keys):
+        raise ValueError(f"other weights than the network's: {lacking}")
     return net
 
 
@@ -149,7 +177,8 @@ class Network:
 
 
 def training(module, config):
-    """The optimizer and the loss of a network: Adam and L1 as in the reference, AdamW and MSE as in diffusers."""
+    """The optimizer and the loss of a network: Adam and L1 as in the reference, AdamW and MSE as in diffusers and for DiT."""
     if config:
-        return torch.optim.AdamW(module.parameters(), 1e-4, fused=True), F.mse_loss
+        decay = 0 if config.get("_class_name") == DIT else 0.01
+        return torch.optim.AdamW(module.parameters(), 1e-4, weight_decay=decay, fused=True), F.mse_loss
     return torch.optim.Adam(module.parameters(), 1e-3, fused=True), F.l1_loss

@@ -98,8 +98,8 @@ export function extentOf(model: ModelConfig, batch: number | null, workers: numb
   return { batches, images, steps: Math.min(STEPS.most, Math.max(STEPS.least, steps)) };
 }
 
-/** How a network is sampled: UNet2DModel as diffusers' users do, the reference by its own loop. */
-export const GENERATED_BY = { simple: 'ancestral', unet2d: 'ddim' } as const;
+/** How a network is sampled: diffusers' own as its users do, the reference by its own loop. */
+export const GENERATED_BY = { simple: 'ancestral', unet2d: 'ddim', dit: 'ddim' } as const;
 
 export const generatedBy = ({ kind }: ModelConfig): 'ancestral' | 'ddim' => GENERATED_BY[kind];
 

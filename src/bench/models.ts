@@ -79,6 +79,7 @@ export const FEW_STEPS = { ...DIFFUSION_DEFAULTS, timesteps: 1000, betaEnd: 0.00
 const TRAINING = {
   simple: { loss: 'l1', optimizer: ADAM, ema: [], lr: 1e-3 },
   unet2d: { loss: 'l2', optimizer: { ...ADAM, decay: 0.01 }, ema: [], lr: 1e-4 },
+  dit: { loss: 'l2', optimizer: ADAM, ema: [], lr: 1e-4 },
 } as const satisfies Record<NetworkKind, Training>;
 
 /** How a measured model is trained: by its recipe, else as above. */

@@ -42,6 +42,10 @@ const NO_DIFFUSERS = 'no diffusers: pip install diffusers for the Python that PY
 const NO_ONNX =
   'no PyTorch with ONNX export: pip install torch numpy pillow safetensors onnx, and set PYTHON to that Python';
 
+/** Whether a network is one of diffusers, which the peer then needs. */
+const isDiffusers = (network: NetworkKind | undefined): boolean =>
+  network !== undefined && network !== 'simple';
+
 function torch(name: string, script: string, works: readonly string[], ...more: string[]): Peer {
   return {
     name,
@@ -51,7 +55,7 @@ function torch(name: string, script: string, works: readonly string[], ...more: 
       if (!existsSync(path)) return { missing: NOT_SHIPPED };
       const program = await python();
       if (program === null) return { missing: NO_TORCH };
-      if (network === 'unet2d' && (await diffusers()) === null) return { missing: NO_DIFFUSERS };
+      if (isDiffusers(network) && (await diffusers()) === null) return { missing: NO_DIFFUSERS };
       const given = size === undefined ? [] : ['--size', String(size)];
       const args = [path, file, '--threads', String(threads), ...given, ...more];
       return { program, args, env: { OMP_NUM_THREADS: String(threads) } };
@@ -104,7 +108,7 @@ const onnx = (name: string, kind: 'node' | 'web'): Peer => {
     cannot: { train: 'it only computes forward passes' },
     launch: async (task) => {
       if ((await exporter()) === null) return { missing: NO_ONNX };
-      if (task.network === 'unet2d' && (await diffusers()) === null)
+      if (isDiffusers(task.network) && (await diffusers()) === null)
         return { missing: NO_DIFFUSERS };
       return peer.launch(task);
     },

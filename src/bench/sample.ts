@@ -35,7 +35,7 @@ export async function benchSample(options: BenchOptions): Promise<Findings> {
   const { device, arithmetic } = options.only;
   if ((device ?? 'wasm') === 'wasm' && (arithmetic ?? 'wasm') === 'wasm')
     for (const one of models)
-      if (one.model.kind === 'unet2d') all.push(await benchOneImage(one, options));
+      if (one.model.kind !== 'simple') all.push(await benchOneImage(one, options));
   return join(all);
 }
 

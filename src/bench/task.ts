@@ -44,7 +44,7 @@ export async function writeTask(
 }
 
 const metadata = (model: ModelConfig): Record<string, string> =>
-  model.kind === 'unet2d' ? { config: JSON.stringify(toDiffusers(model, model.size)) } : {};
+  model.kind === 'simple' ? {} : { config: JSON.stringify(toDiffusers(model, model.size)) };
 
 export const f32 = (shape: readonly number[], data: Float32Array): Tensor => ({
   dtype: 'F32',

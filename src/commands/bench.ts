@@ -18,7 +18,8 @@ import {
 import type { ModelConfig } from '../config/config.js';
 import { type Base, defaultBase, modelGroups, readBase, readModel } from '../config/model.js';
 import { flagOf } from '../config/network-fields.js';
-import { completeModel } from '../config/network-settings.js';
+import { completeModel, type GivenModel } from '../config/network-settings.js';
+import { isRecipe } from '../config/presets.js';
 import { diffusionOf, trainingOf } from '../config/recipe.js';
 import { choose } from '../config/source.js';
 import { optimizerOf, readBatch } from '../config/training.js';
@@ -26,6 +27,7 @@ import { chooseDevice } from '../device/choose.js';
 import { UsageError } from '../errors.js';
 import { writeFileAtomically } from '../io/atomic.js';
 import { checkOutputPath } from '../io/output-path.js';
+import { classRows } from '../network/classes.js';
 import { printableLines } from '../printable.js';
 import { changesAsText, reportAsText } from './bench-text.js';
 import { print, printJson } from './text.js';
@@ -101,7 +103,7 @@ function readChosen(args: Args): NamedModel | null {
   const given = names.filter((name) => args.has(name));
   if (given.length === 0) return null;
   const model = readModel(args, readBase(args) ?? defaultBase(args));
-  if (model.kind === 'unet2d' && model.numClasses !== null)
+  if (classRows(model) !== null)
     throw new UsageError('--num-classes: only networks without classes can be measured');
   if (given.join() === 'preset')
     return { name: args.text('preset')!, model, ...recipeOf(readBase(args)!, args) };
@@ -110,7 +112,7 @@ function readChosen(args: Args): NamedModel | null {
 
 /** A recipe's training; peers, and whatever is measured beside them, train as the networks' authors do. */
 function recipeOf(base: Base, args: Args): Pick<NamedModel, 'recipe'> {
-  if (!base.recipe?.training || args.boolean('peers')) return {};
+  if (!base.recipe || !isRecipe(base.recipe) || args.boolean('peers')) return {};
   const training = trainingOf(base);
   const { ema, lr, batch } = training;
   const { loss } = diffusionOf(base);
@@ -121,14 +123,15 @@ function recipeOf(base: Base, args: Args): Pick<NamedModel, 'recipe'> {
 function nameOf(model: ModelConfig): string {
   const known = Object.values(MODELS).find((one) => isDeepStrictEqual(one.model, model));
   if (known) return known.name;
-  const { kind, size, widths, channels, timeDim } = model;
+  const { kind, size, widths, channels } = model;
   const list = widths.join(',');
-  if (kind === 'simple') return `widths ${list} ${channels}ch t${timeDim} ${model.norm}`;
-  const usual = completeModel({ kind, size, widths });
+  if (model.kind === 'simple')
+    return `widths ${list} ${channels}ch t${model.timeDim} ${model.norm}`;
+  const usual = completeModel({ kind, size, widths } as GivenModel);
   const others = Object.entries(model).flatMap(([name, value]) =>
     isDeepStrictEqual(value, usual[name as keyof ModelConfig])
       ? []
       : [` ${flagOf(kind, name)} ${String(value)}`],
   );
-  return `unet2d widths ${list}${others.join('')}`;
+  return `${kind} widths ${list}${others.join('')}`;
 }

@@ -48,7 +48,11 @@ async function writeDiffusers(args: Args, path: string, out: string): Promise<vo
     ...{ weights, model, diffusion, classLabels: classLabelsOf(found), out },
     sampling: { clamp, variance },
   });
-  print(`${printable(out)}: DDPMPipeline.from_pretrained reads it\n`);
+  const reader =
+    model.kind === 'dit'
+      ? 'DiTTransformer2DModel.from_pretrained reads its transformer/'
+      : 'DDPMPipeline.from_pretrained reads it';
+  print(`${printable(out)}: ${reader}\n`);
 }
 
 async function writeWeb(args: Args, path: string, out: string): Promise<void> {

@@ -19,6 +19,7 @@ import { withTensorFile } from '../io/read-tensors.js';
 import type { TensorFile } from '../io/tensor-file.js';
 import { findAnyNetwork } from '../io/weights.js';
 import { lackOfAddressSpace } from '../machine/address-space.js';
+import { classRows } from '../network/classes.js';
 import {
   type AttentionCost,
   attentionCosts,
@@ -26,7 +27,6 @@ import {
   layerCosts,
   networkCost,
 } from '../network/cost.js';
-
 import { buildNetwork } from '../network/network.js';
 import { weightShape } from '../network/parameters.js';
 import { elements } from '../network/state.js';
@@ -217,9 +217,21 @@ const labelsInWords = ({ names, none }: ClassLabels): string =>
 
 /** What distinguishes a network from others of the same widths. */
 function traits(model: ModelConfig): string {
+  const classes = classRows(model);
+  const ofClasses = classes === null ? [] : [`classes ${classes}`];
+  if (model.kind === 'dit') {
+    const { depth, patch, size, baseSize, headDim } = model;
+    const heads = model.widths[0]! / headDim;
+    const parts = [
+      ...['dit', plural(depth, 'block'), `patches of ${patch}x${patch}`],
+      ...[plural((size / patch) ** 2, 'token'), `${plural(heads, 'head')} of ${headDim}`],
+      ...(baseSize === null || baseSize === size ? [] : [`positions of ${baseSize}x${baseSize}`]),
+    ];
+    return [...parts, ...ofClasses].join(' · ');
+  }
   const time = `time embedding ${model.timeDim}`;
   if (model.kind === 'simple') return `${time} · norm ${model.norm}`;
-  const { size, layers, groups, headDim, numClasses } = model;
+  const { size, layers, groups, headDim } = model;
   const sides = (levels: readonly boolean[]) =>
     show(levels.flatMap((attends, i) => (attends ? [size / 2 ** i] : [])));
   const [down, up] = [sides(model.downAttention), sides([...model.upAttention].reverse())];
@@ -227,7 +239,7 @@ function traits(model: ModelConfig): string {
     ...['unet2d', time, `layers ${layers}`],
     `attention at ${down === up ? down : `${down} down, ${up} up`}`,
     ...[`groups ${groups}`, headDim === null ? 'one head' : `heads of ${headDim}`],
-    ...(numClasses === null ? [] : [`classes ${numClasses}`]),
+    ...ofClasses,
   ];
   return parts.join(' · ');
 }

@@ -59,7 +59,7 @@ const { describe: QUEUE } = queueFlag.queue!;
 
 const train: Command = {
   name: 'train',
-  describe: 'Train a U-Net on images',
+  describe: 'Train a network on images',
   positional: {
     name: 'data',
     describe:
@@ -384,7 +384,7 @@ const bench: Command = {
     ['haze bench all --peers --plot bench.svg', 'beside PyTorch and all other installed peers'],
   ],
   notes:
-    'Paths that are not set up are listed at the end. PYTHON names a Python with torch, and diffusers for unet2d.',
+    'Paths that are not set up are listed at the end. PYTHON names a Python with torch, and diffusers for unet2d and dit.',
   load: () => import('./bench.js'),
 };
 
@@ -412,7 +412,7 @@ const exportModel: Command = {
   },
   secondPositional: {
     name: 'model',
-    describe: 'A run or a checkpoint folder; diffusers needs --network unet2d',
+    describe: 'A run or a checkpoint folder; diffusers needs --network unet2d or dit',
     optional: false,
   },
   groups: {
@@ -423,7 +423,7 @@ const exportModel: Command = {
     ...unsaidGroups,
   },
   examples: [
-    ['haze export diffusers runs/1 --out pipeline', 'for DDPMPipeline.from_pretrained'],
+    ['haze export diffusers runs/1 --out pipeline', 'for from_pretrained'],
     ['haze export web runs/1 --out site', 'for any web server'],
   ],
   load: () => import('./export.js'),

@@ -12,10 +12,10 @@ import { chooseDevice } from '../device/choose.js';
 import { CheckError, UsageError } from '../errors.js';
 import type { Group } from '../parity/compare.js';
 import { compareFixture } from '../parity/compare-fixture.js';
+import { isDiffusersNetwork } from '../parity/diffusers-network.js';
 import { Fixture } from '../parity/fixture.js';
 import { openSubject } from '../parity/open-subject.js';
 import { trains } from '../parity/passes.js';
-import { isUnet2d } from '../parity/unet2d.js';
 import { printable } from '../printable.js';
 import { print, printJson, table } from './text.js';
 
@@ -41,7 +41,7 @@ export async function run(args: Args): Promise<void> {
 /** @throws UsageError for a loss that the file's values are not of, or do not depend on */
 function checkLoss(fixture: Fixture, loss: Loss): void {
   const { path } = fixture;
-  if (isUnet2d(fixture)) {
+  if (isDiffusersNetwork(fixture)) {
     if (loss === 'l2') return;
     throw new UsageError(`--loss: ${path} has mean squared errors, l2, got ${loss}`);
   }

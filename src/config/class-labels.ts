@@ -1,5 +1,6 @@
 import { UsageError } from '../errors.js';
 import { readJsonFileSync } from '../io/run.js';
+import { classRows } from '../network/classes.js';
 import { MOST_LABEL } from '../network/limits.js';
 import type { ModelConfig } from './config.js';
 import { parseDecimal, quote } from './source.js';
@@ -25,7 +26,7 @@ export const classLabelsJson = ({ names, none }: ClassLabels): Record<string, un
 /** The labels of a model_index.json; null if it has none. @throws UsageError for labels that the network does not have */
 export function readClassLabels(index: string, model: ModelConfig): ClassLabels | null {
   const { id2label, none_label } = readJsonFileSync(index);
-  const count = model.kind === 'unet2d' ? model.numClasses : null;
+  const count = classRows(model);
   if (count === null || id2label === undefined || id2label === null) return null;
   const most = count === 'timestep' ? MOST_LABEL : count - 1;
   const names = readNames(`${index}: id2label`, id2label, most);

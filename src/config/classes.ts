@@ -2,9 +2,11 @@
 import { CLASS_KINDS, type ClassKind } from '../data/classes.js';
 import { listNames } from '../data/list-names.js';
 import { UsageError } from '../errors.js';
-import type { RunClasses, RunConfig, TrainingConfig } from './config.js';
+import { classRows, takesClasses } from '../network/classes.js';
+import type { ModelConfig, RunClasses, RunConfig, TrainingConfig } from './config.js';
 import type { Flags } from './flag.js';
 import type { JsonObject } from './json.js';
+import { kindsWith } from './network-fields.js';
 import type { Source } from './source.js';
 
 /** Default share of images trained without their class: Ho & Salimans (2022) found 0.1 and 0.2 best. */
@@ -13,7 +15,7 @@ const LABEL_DROPOUT = 0.1;
 export const classesFlag: Flags = {
   classes: {
     describe:
-      "Train a unet2d with the images' classes: from subfolders, from labels (IDX files, CIFAR, arr_1 of a .npz), from the bodies of toy-cars, or whichever the data have",
+      "Train a unet2d or dit with the images' classes: from subfolders, from labels (IDX files, CIFAR, arr_1 of a .npz), from the bodies of toy-cars, or whichever the data have",
     value: ['auto', ...CLASS_KINDS].join('|'),
     default: 'none',
   },
@@ -63,7 +65,7 @@ export function checkClasses({
   data,
   training,
 }: Pick<RunConfig, 'model' | 'data' | 'training'>): void {
-  const told = model.kind === 'unet2d' ? model.numClasses : null;
+  const told = classRows(model);
   if (!data.classes) {
     if (told !== null)
       throw new UsageError(
@@ -73,9 +75,9 @@ export function checkClasses({
       throw new UsageError('--label-dropout: belongs to --classes, which is not given');
     return;
   }
-  if (model.kind !== 'unet2d')
+  if (!takesClasses(model))
     throw new UsageError(
-      `--classes: the network ${model.kind} does not support classes; use --network unet2d`,
+      `--classes: the network ${model.kind} does not support classes; use --network ${kindsWith('numClasses').join(' or ')}`,
     );
   const { names } = data.classes;
   if (names.length === 0 || told === 'timestep') return;
@@ -94,12 +96,11 @@ const classCount = (names: readonly string[], { labelDropout }: OfClasses): numb
 /** The run, once the names of its classes are known. @throws UsageError as `checkClasses` */
 export function withClassNames(run: RunConfig, by: ClassKind, names: readonly string[]): RunConfig {
   const { model } = run;
-  const numClasses = model.kind === 'unet2d' ? model.numClasses : null;
-  const told = { numClasses: numClasses ?? classCount(names, run.training) };
+  const told = { numClasses: classRows(model) ?? classCount(names, run.training) };
   const named = {
     ...run,
     data: { ...run.data, classes: { by, names } },
-    model: model.kind === 'unet2d' ? { ...model, ...told } : model,
+    model: takesClasses(model) ? ({ ...model, ...told } as ModelConfig) : model,
   };
   checkClasses(named);
   return named;

@@ -3,6 +3,7 @@
 import { listNames } from '../data/list-names.js';
 import type { Condition } from '../diffusion/guidance.js';
 import { UsageError } from '../errors.js';
+import { classRows } from '../network/classes.js';
 import { MOST_LABEL } from '../network/limits.js';
 import type { ClassLabels } from './class-labels.js';
 import type { DataConfig, ModelConfig, TrainingConfig } from './config.js';
@@ -139,7 +140,7 @@ export function classLabelsOf({ run, classLabels = null }: Conditional): ClassLa
 
 /** A model's classes, with no names if any number is one; null for an unconditional model. */
 export function classesOf(of: Conditional): ClassLabels | null {
-  if (of.model.kind !== 'unet2d' || of.model.numClasses === null) return null;
+  if (classRows(of.model) === null) return null;
   return { names: classNames(of), none: classLabelsOf(of)?.none ?? null };
 }
 
@@ -147,8 +148,7 @@ export function classesOf(of: Conditional): ClassLabels | null {
 export function classNames(of: Conditional): readonly string[] {
   const labels = classLabelsOf(of);
   if (labels) return labels.names;
-  const { model } = of;
-  const count = model.kind === 'unet2d' ? model.numClasses : null;
+  const count = classRows(of.model);
   return typeof count === 'number' ? Array.from({ length: count }, (_, i) => String(i)) : [];
 }
 

@@ -187,7 +187,7 @@ export interface TrainingConfig {
   readonly sampleEvery: number;
   /** Newest checkpoints to keep; older ones are removed. Default 3. E.g. `keep: 1`. */
   readonly keep: number;
-  /** Whether the last layers of each branch of a unet2d start at zero. Default false. E.g. `zeroInit: true`. */
+  /** Whether the blocks of a unet2d or dit start as the identity, by layers of zeros. Default false. E.g. `zeroInit: true`. */
   readonly zeroInit: boolean;
   /**
    * Path of the initial weights (a file; or a run or a diffusers folder, which also give the network and the diffusion), or null (the

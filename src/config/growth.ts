@@ -1,6 +1,6 @@
 /**
  * Growing resolution: the first steps of a run use smaller images, which cost less. Half the size is a quarter of the work, and
- * coarse structure is learned there; the weights of a convolutional network fit any size.
+ * coarse structure is learned there; a network's weights fit any size.
  */
 import { UsageError } from '../errors.js';
 import { checkSize } from '../network/network.js';

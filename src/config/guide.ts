@@ -4,6 +4,7 @@ import type { Condition } from '../diffusion/guidance.js';
 import { UsageError } from '../errors.js';
 import { resolveModel } from '../io/model-source.js';
 import { checkNetworkOf } from '../io/weights.js';
+import { classRows } from '../network/classes.js';
 import { readGuided } from './condition.js';
 import type { ModelConfig } from './config.js';
 import { JsonObject } from './json.js';
@@ -87,7 +88,7 @@ function checkAlike(named: string, path: string, of: OpenModel, guide: OpenModel
   const fields = (model: OpenModel): Record<string, unknown> => {
     const { loss: _, ...forward } = model.diffusion;
     const { size, channels } = model.model;
-    const numClasses = model.model.kind === 'unet2d' ? model.model.numClasses : null;
+    const numClasses = classRows(model.model);
     return { size, channels, numClasses, objective: 'epsilon', ...forward };
   };
   const [own, other] = [fields(of), fields(guide)];

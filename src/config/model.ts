@@ -1,31 +1,36 @@
 import { UsageError } from '../errors.js';
 import { readJsonFileSync } from '../io/run.js';
 import { fromDiffusers } from '../network/diffusers-config.js';
-import { checkNetwork, checkSize } from '../network/network.js';
+import { checkNetwork, checkSize, sizeFactor } from '../network/network.js';
 import { UNSAID } from '../network/recognise.js';
 import type { ModelConfig } from './config.js';
 import type { Flags } from './flag.js';
 import { refuseIdleFields } from './idle-fields.js';
-import { KINDS, sharedFlags, simpleFlags, unet2dFlags, unsaidFlags } from './network-fields.js';
+import { flagsNamed, KINDS, ownFlags, sharedFlags } from './network-fields.js';
 import { completeModel, type GivenModel, readGiven, readKind } from './network-settings.js';
 import { DEFAULT_PRESETS, PRESET_NAMES, PRESETS, type Preset, type Recipe } from './presets.js';
 import { refuseOtherNetwork } from './same-network.js';
 import type { Source } from './source.js';
 
 const networkConfig = {
-  describe: "diffusers' config.json of a UNet2DModel; flags override it",
+  describe: "diffusers' config.json of a UNet2DModel or DiTTransformer2DModel; flags override it",
   value: 'FILE',
 };
+
+/** `reference, for unet2d unet2d-32`, for help. */
+const defaultPresets = Object.entries(DEFAULT_PRESETS)
+  .map(([kind, name]) => (kind === 'simple' ? name : `for ${kind} ${name}`))
+  .join(', ');
 
 /** Flags that fix the network and its image size. */
 export const modelFlags: Flags = {
   preset: {
     describe: 'A complete set-up: network, size, batch, and for recipes how to train and sample',
     value: PRESET_NAMES.join('|'),
-    default: 'reference; with --network unet2d unet2d-32',
+    default: defaultPresets,
   },
   network: {
-    describe: "The walk-through's U-Net, or diffusers' UNet2DModel",
+    describe: "The walk-through's U-Net, or diffusers' UNet2DModel or DiTTransformer2DModel",
     value: KINDS.join('|'),
     default: 'simple',
   },
@@ -34,24 +39,29 @@ export const modelFlags: Flags = {
   ...sharedFlags,
 };
 
-/** The same and the flags that belong to one network, under the headings of help. */
+/** The same and the flags that belong to some networks, under the headings of help. */
 export const modelGroups: Readonly<Record<string, Flags>> = {
   'Model:': modelFlags,
-  'Model, with --network simple:': simpleFlags,
-  'Model, with --network unet2d:': unet2dFlags,
+  ...Object.fromEntries(
+    ownFlags.map(([kinds, flags]) => [`Model, with --network ${kinds.join(' or ')}:`, flags]),
+  ),
 };
 
 /** What the shapes of bare weights do not tell. */
 export const unsaidGroups: Readonly<Record<string, Flags>> = {
-  'Network, for bare weights of a unet2d, whose shapes do not tell:': {
+  'Network, for bare weights of a unet2d or dit, whose shapes do not tell:': {
     'network-config': networkConfig,
-    ...unsaidFlags(UNSAID),
+    ...flagsNamed(UNSAID),
   },
 };
 
 /** Default batch for a network from a config, and for bare weights. */
 export const DEFAULT_BATCH = 16;
-export const DEFAULT_BATCHES = { simple: PRESETS.reference.batch, unet2d: DEFAULT_BATCH } as const;
+export const DEFAULT_BATCHES = {
+  simple: PRESETS.reference.batch,
+  unet2d: DEFAULT_BATCH,
+  dit: DEFAULT_BATCH,
+} as const;
 
 /** A network and its accompanying settings, which other settings override. */
 export interface Base {
@@ -95,7 +105,7 @@ export function readBase(source: Source, described?: Base): Base | undefined {
 }
 
 /** The network in diffusers' config.json. @throws UsageError naming what is not supported */
-export function readNetworkConfig(path: string): Base & { readonly given: { kind: 'unet2d' } } {
+export function readNetworkConfig(path: string): Base {
   const { config, size } = fromDiffusers(path, readJsonFileSync(path));
   return { given: { ...config, ...(size !== null && { size }) }, named: path };
 }
@@ -103,7 +113,7 @@ export function readNetworkConfig(path: string): Base & { readonly given: { kind
 /** The base when neither a preset nor a config is given. */
 export function defaultBase(source: Source): Base {
   const name = DEFAULT_PRESETS[readKind(source) ?? 'simple'];
-  return { ...PRESETS[name], named: `--preset ${name}` };
+  return { ...PRESETS[name], named: `--preset ${name}`, yields: true };
 }
 
 /**
@@ -140,6 +150,11 @@ function refuseChanges(
  * head sizes that do not divide. They get the network's defaults.
  */
 function fittingNetwork(base: GivenModel, changes: GivenModel): GivenModel {
+  if (base.kind === 'dit') {
+    const { headDim, ...rest } = base;
+    const [width = 0] = changes.widths ?? base.widths ?? [];
+    return { ...rest, ...(headDim && width % headDim === 0 && { headDim }) };
+  }
   if (base.kind !== 'unet2d' || changes.kind !== 'unet2d') return base;
   const { widths = [], size = 0, attention = [] } = { ...base, ...changes };
   const { groups = 1, headDim, attention: _, ...rest } = base;
@@ -163,15 +178,14 @@ export function changedModel(base: GivenModel, changes: GivenModel, named: strin
 }
 
 /** @throws UsageError if BatchNorm would see one value per channel, which has no variance: PyTorch refuses it too */
-export function checkBatch({ kind, size, widths }: ModelConfig, batch: number): void {
-  const smallest = size / 2 ** (widths.length - 1);
-  if (kind === 'simple' && smallest === 1 && batch === 1)
+export function checkBatch(model: ModelConfig, batch: number): void {
+  if (model.kind === 'simple' && model.size === sizeFactor(model) && batch === 1)
     throw new UsageError(
       `--batch: expected 2 or more, since the smallest stage has one pixel and BatchNorm needs two values, got ${batch}`,
     );
 }
 
-/** @throws UsageError unless the widths, channels, time dimension and size fit together */
+/** @throws UsageError unless the fields and the size fit together */
 export function checkModel(model: ModelConfig): ModelConfig {
   checkNetwork(model);
   checkSize(model, model.size);

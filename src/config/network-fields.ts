@@ -1,4 +1,5 @@
-import { MOST_CHANNELS, MOST_CLASSES, MOST_LAYERS } from '../network/limits.js';
+import type { DitConfig } from '../network/dit-config.js';
+import { LARGEST_SIDE, MOST_CHANNELS, MOST_CLASSES, MOST_LAYERS } from '../network/limits.js';
 import type { NetworkConfig, NetworkKind } from '../network/network.js';
 import type { SimpleConfig } from '../network/simple.js';
 import type { Unet2dConfig } from '../network/unet2d-config.js';
@@ -22,13 +23,44 @@ export interface Field<T> extends Partial<Flag> {
 
 type FieldsOf<C> = { readonly [F in keyof Omit<C, 'kind'>]-?: Field<C[F]> };
 
+/*
+ * Flags of fields that two networks have, which may differ in what they take.
+ */
+
 const TIME_DIM = {
   describe: 'Length of the time embedding; must be even for simple',
   value: 'N',
   default: '32; unet2d: four times the first width',
 } satisfies Flag;
 
-/** Fields that both networks have. */
+const HEAD_DIM = {
+  describe: 'Channels per attention head; all, for unet2d: one head',
+  value: 'N|all',
+  default: '8, or the largest divisor of the channels below that; dit: the same with 64',
+} satisfies Flag;
+
+const NUM_CLASSES = {
+  describe: 'Number of classes, or timestep, for unet2d: class numbers embedded like timesteps',
+  value: 'N|timestep',
+  default: 'none',
+} satisfies Flag;
+
+const EPS = {
+  flag: 'norm-eps',
+  describe: 'Added to the variance in norms; dit: in the second norm of each block',
+  value: 'X',
+  default: '0.00001',
+  read: (s, name) => s.real(name, { above: 0 }),
+} satisfies Field<number>;
+
+const DROPOUT = {
+  describe: 'Dropout probability in each block, in training',
+  value: 'X',
+  default: '0',
+  read: (s, name) => s.real(name, { min: 0, below: 1 }),
+} satisfies Field<number>;
+
+/** Fields that all networks have. */
 const SHARED = {
   channels: {
     describe: 'Grey or RGB',
@@ -38,7 +70,8 @@ const SHARED = {
     read: (s, name) => s.whole(name, {}) as 1 | 3 | undefined,
   },
   widths: {
-    describe: 'Channels of each level; each after the first halves the image',
+    describe:
+      'Channels of each level; each after the first halves the image. dit: one number, of tokens',
     value: 'N,N,…',
     default: "the preset's",
     read: (s, name) => s.wholes(name, { min: 1, max: MOST_CHANNELS }),
@@ -70,7 +103,14 @@ const UNET2D: FieldsOf<Unet2dConfig> = {
     default: '2',
     read: (s, name) => s.whole(name, { min: 1, max: MOST_LAYERS }),
   },
-  downAttention: { flag: 'attention', read: (s, name) => s.booleans(name) },
+  // The flag says it in the user's terms, for both: see `Attention`.
+  downAttention: {
+    flag: 'attention',
+    describe: 'Image sizes of the levels with attention, in pixels',
+    value: 'N,N,…|none',
+    default: 'that of the last level',
+    read: (s, name) => s.booleans(name),
+  },
   upAttention: { flag: 'attention', read: (s, name) => s.booleans(name) },
   mid: {
     describe: 'Use blocks in the middle; --no-mid omits them',
@@ -91,9 +131,7 @@ const UNET2D: FieldsOf<Unet2dConfig> = {
     read: (s, name) => s.real(name, { above: 0 }),
   },
   headDim: {
-    describe: 'Channels per attention head; all: one head',
-    value: 'N|all',
-    default: '8, or the largest divisor of the channels below that',
+    ...HEAD_DIM,
     nullable: true,
     read: (s, name) => {
       const given = s.wholeOr(name, { min: 1, max: MOST_CHANNELS }, ['all']);
@@ -113,13 +151,7 @@ const UNET2D: FieldsOf<Unet2dConfig> = {
     nullable: true,
     read: (s, name) => s.whole(name, { min: 1, max: MOST_CHANNELS }),
   },
-  eps: {
-    flag: 'norm-eps',
-    describe: 'Added to the variance in norms',
-    value: 'X',
-    default: '0.00001',
-    read: (s, name) => s.real(name, { above: 0 }),
-  },
+  eps: EPS,
   flipSinToCos: {
     describe:
       'Put cosines before sines in the time embedding; --no-flip-sin-to-cos puts them after',
@@ -164,22 +196,46 @@ const UNET2D: FieldsOf<Unet2dConfig> = {
     read: (s, name) => s.oneOf(name, ['conv', 'resnet']),
   },
   numClasses: {
-    describe: 'Number of classes, or timestep: class numbers embedded like timesteps',
-    value: 'N|timestep',
-    default: 'none',
+    ...NUM_CLASSES,
     nullable: true,
     read: (s, name) => s.wholeOr(name, { min: 1, max: MOST_CLASSES }, ['timestep']),
   },
-  dropout: {
-    describe: 'Dropout probability in each residual block, in training',
-    value: 'X',
-    default: '0',
-    read: (s, name) => s.real(name, { min: 0, below: 1 }),
+  dropout: DROPOUT,
+};
+
+const DIT: FieldsOf<DitConfig> = {
+  ...SHARED,
+  depth: {
+    describe: 'Blocks',
+    value: 'N',
+    default: '6',
+    read: (s, name) => s.whole(name, { min: 1, max: MOST_LAYERS }),
+  },
+  patch: {
+    describe: 'Side of a patch in pixels; each patch is a token',
+    value: 'N',
+    default: '2',
+    read: (s, name) => s.whole(name, { min: 1, max: LARGEST_SIDE }),
+  },
+  baseSize: {
+    describe:
+      'Size of the images whose patches have the positions 0, 1, …; those of others are stretched to the same range',
+    value: 'N',
+    default: '--size',
+    read: (s, name) => s.whole(name, { min: 1, max: LARGEST_SIDE }),
+  },
+  headDim: { ...HEAD_DIM, read: (s, name) => s.whole(name, { min: 1, max: MOST_CHANNELS }) },
+  eps: EPS,
+  dropout: DROPOUT,
+  numClasses: {
+    ...NUM_CLASSES,
+    nullable: true,
+    read: (s, name) => s.whole(name, { min: 2, max: MOST_CLASSES }),
   },
 };
 
 /** The fields of every network, by kind. */
-const FIELDS = { simple: SIMPLE, unet2d: UNET2D } as const satisfies {
+const FIELDS = { simple: SIMPLE, unet2d: UNET2D, dit: DIT } as const satisfies {
   [K in NetworkKind]: FieldsOf<Extract<NetworkConfig, { kind: K }>>;
 };
 
@@ -198,33 +254,33 @@ export const FIELD_FLAGS: Readonly<Record<string, string>> = Object.fromEntries(
   KINDS.flatMap(fieldsOf).flatMap(([name, { flag }]) => (flag ? [[name, flag]] : [])),
 );
 
-/** Where blocks attend, in the user's terms. */
-const attention: Flag = {
-  describe: 'Image sizes of the levels with attention, in pixels',
-  value: 'N,N,…|none',
-  default: 'that of the last level',
-};
+/** The networks with a field. */
+export const kindsWith = (name: string): NetworkKind[] =>
+  KINDS.filter((kind) => fieldsOf(kind).some(([other]) => other === name));
 
-/** The flags of some fields of a network. */
-export function flagsOf(kind: NetworkKind, wanted: (name: string) => boolean = () => true): Flags {
-  const flags = fieldsOf(kind).flatMap(([name, { read: _, flag, nullable: __, ...help }]) =>
-    help.describe !== undefined && wanted(name) ? [[flag ?? kebab(name), help]] : [],
-  );
-  return Object.fromEntries(flags) as Flags;
+/** The flags of the wanted fields, each once, with the networks that have it. */
+function flagsOf(
+  wanted: (name: string, kinds: readonly NetworkKind[]) => boolean,
+): [kinds: NetworkKind[], flags: Flags][] {
+  const groups = new Map<string, [kinds: NetworkKind[], flags: Flags]>();
+  for (const [name, { read: _, flag, nullable: __, ...help }] of KINDS.flatMap(fieldsOf)) {
+    const kinds = kindsWith(name);
+    if (help.describe === undefined || !wanted(name, kinds)) continue;
+    const [, flags] = groups.get(kinds.join()) ?? [];
+    groups.set(kinds.join(), [kinds, { ...flags, [flag ?? kebab(name)]: help as Flag }]);
+  }
+  return [...groups.values()];
 }
 
-const isShared = (name: string): boolean =>
-  KINDS.every((kind) => fieldsOf(kind).some(([other]) => other === name));
+const isShared = (kinds: readonly NetworkKind[]): boolean => kinds.length === KINDS.length;
 
-/** Flags of the fields that both networks have, and of those that one has. */
-export const sharedFlags: Flags = flagsOf('simple', isShared);
-export const simpleFlags: Flags = flagsOf('simple', (name) => !isShared(name));
-export const unet2dFlags: Flags = {
-  ...flagsOf('unet2d', (name) => name === 'layers'),
-  attention,
-  ...flagsOf('unet2d', (name) => name !== 'layers' && !isShared(name)),
-};
+/** Flags of the fields that all networks have. */
+export const sharedFlags: Flags = flagsOf((_, kinds) => isShared(kinds))[0]![1];
 
-/** The flags of the given fields of the unet2d. */
-export const unsaidFlags = (fields: readonly string[]): Flags =>
-  flagsOf('unet2d', (name) => fields.includes(name));
+/** Flags of the other fields, by the networks that have them. */
+export const ownFlags: readonly (readonly [kinds: readonly NetworkKind[], flags: Flags])[] =
+  flagsOf((_, kinds) => !isShared(kinds)).sort(([a], [b]) => b.length - a.length);
+
+/** The flags of the given fields. */
+export const flagsNamed = (fields: readonly string[]): Flags =>
+  Object.assign({}, ...flagsOf((name) => fields.includes(name)).map(([, flags]) => flags));

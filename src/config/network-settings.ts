@@ -1,4 +1,5 @@
 import { UsageError } from '../errors.js';
+import { type DitConfig, ditDefaults } from '../network/dit-config.js';
 import { LARGEST_SIDE } from '../network/limits.js';
 import type { NetworkConfig, NetworkKind } from '../network/network.js';
 import type { SimpleConfig } from '../network/simple.js';
@@ -8,7 +9,10 @@ import { fieldsOf, KINDS } from './network-fields.js';
 import type { Source } from './source.js';
 
 /** The given fields of a network of one kind: from flags, a program, a preset or a file. The rest follows or has a default. */
-export type GivenModel = GivenOf<SimpleConfig> | (GivenOf<Unet2dConfig> & Attention);
+export type GivenModel =
+  | GivenOf<SimpleConfig>
+  | (GivenOf<Unet2dConfig> & Attention)
+  | GivenOf<DitConfig>;
 type GivenOf<C extends NetworkConfig> = Partial<Omit<C, 'kind'>> & {
   readonly kind: C['kind'];
   readonly size?: number;
@@ -54,16 +58,19 @@ export const nullableFields = (kind: NetworkKind): string[] =>
 const readAttention = (source: Source): number[] | undefined =>
   source.wholes('attention', { min: 1, max: SIZE.max }, 'none');
 
-/** @throws UsageError naming a setting of another network */
+/** @throws UsageError naming a setting that the network does not have, and the networks that do */
 function refuseForeign(kind: NetworkKind, source: Source): void {
   const own = namesOf(kind);
-  for (const other of KINDS)
-    for (const name of namesOf(other))
-      if (!own.includes(name) && source.has(name))
-        throw new UsageError(
-          `${source.where(name)}: belongs to --network ${other}; the network is ${kind}`,
-        );
+  for (const name of KINDS.flatMap(namesOf))
+    if (!own.includes(name) && source.has(name)) {
+      const kinds = KINDS.filter((other) => namesOf(other).includes(name));
+      throw new UsageError(`${source.where(name)}: ${ofOthers(kinds, kind)}`);
+    }
 }
+
+/** Why a network cannot have a setting of others. */
+export const ofOthers = (others: readonly NetworkKind[], kind: NetworkKind): string =>
+  `belongs to --network ${others.join(' and ')}; the network is ${kind}`;
 
 const namesOf = (kind: NetworkKind): string[] => [
   ...fieldsOf(kind).map(([name]) => name),
@@ -73,6 +80,14 @@ const namesOf = (kind: NetworkKind): string[] => [
 /** Completes a network: what is not given follows from the rest, or has its default. `size` and `widths` must be given. */
 export function completeModel(given: GivenModel): ModelConfig {
   if (given.kind === 'simple') return { ...SIMPLE_DEFAULTS, ...given } as ModelConfig;
+  if (given.kind === 'dit') {
+    const { widths = [], size = 0 } = given;
+    return {
+      ...ditDefaults({ widths }),
+      ...given,
+      baseSize: given.baseSize ?? size,
+    } as ModelConfig;
+  }
   const { attention, ...rest } = given;
   const { widths = [], size = 0 } = rest;
   const levels = attention && attendingLevels(widths, size, attention);

@@ -5,7 +5,8 @@ import { resolveModel } from '../io/model-source.js';
 import type { Pipeline } from '../io/pipeline.js';
 import { isFile, runPaths } from '../io/run.js';
 import { checkNetworkOf, type OnNote, readNetwork } from '../io/weights.js';
-import { UNSAID } from '../network/recognise.js';
+import type { NetworkConfig } from '../network/network.js';
+import { UNSAID_OF } from '../network/recognise.js';
 import { type ClassLabels, readClassLabels } from './class-labels.js';
 import type { DiffusionConfig, ModelConfig, RunConfig } from './config.js';
 import { DIFFUSION_DEFAULTS, readDiffusion, readObjective, withDiffusion } from './diffusion.js';
@@ -138,7 +139,7 @@ async function openBare(
   const described = file === undefined ? undefined : readNetworkConfig(file).given;
   const kind = described?.kind ?? (await readNetwork(weights, onNote)).kind;
   const given = { ...described, ...readGiven(kind, settings) } as GivenModel;
-  const found = await readNetwork(weights, () => {}, given.kind === 'unet2d' ? hintsOf(given) : {});
+  const found = await readNetwork(weights, () => {}, hintsOf(given));
   const size = given.size ?? PRESETS.reference.model.size;
   const model = changedModel(found, { kind: found.kind, size } as GivenModel, path);
   refuseOtherNetwork(path, model, settings);
@@ -146,9 +147,9 @@ async function openBare(
   const asked = readForward(settings);
   const diffusion = withDiffusion(DIFFUSION_DEFAULTS, asked);
   const notes =
-    found.kind === 'unet2d'
-      ? [...(described ? [] : [unsaid(path, found, given)]), ...untold(path, diffusion, asked)]
-      : [];
+    found.kind === 'simple'
+      ? []
+      : [...(described ? [] : [unsaid(path, model, given)]), ...untold(path, diffusion, asked)];
   const none = { run: null, guide: null, classLabels: null, sampling: {} };
   return { weights, model, diffusion, ...none, notes };
 }
@@ -165,11 +166,11 @@ const whole = (config: DiffusionConfig): DiffusionConfig => ({
   ...config,
 });
 
+const unsaidOf = ({ kind }: Pick<NetworkConfig, 'kind'>): readonly string[] => UNSAID_OF[kind];
+
 /** Settings that shapes do not tell. */
 const hintsOf = (given: GivenModel) =>
-  Object.fromEntries(
-    Object.entries(given).filter(([name]) => (UNSAID as readonly string[]).includes(name)),
-  );
+  Object.fromEntries(Object.entries(given).filter(([name]) => unsaidOf(given).includes(name)));
 
 /** What is assumed of the forward process of weights that come without a scheduler, most of which had another one. */
 function untold(
@@ -182,9 +183,9 @@ function untold(
 }
 
 /** The values assumed for bare weights, whose shapes fit other values too. */
-function unsaid(path: string, found: object, given: object): string {
-  const assumed = UNSAID.filter((name) => !(name in given) && name !== 'dropout').map(
-    (name) => `--${flagOf('unet2d', name)} ${show(found[name as keyof typeof found])}`,
-  );
+function unsaid(path: string, model: NetworkConfig, given: object): string {
+  const assumed = unsaidOf(model)
+    .filter((name) => !(name in given) && name !== 'dropout')
+    .map((name) => `--${flagOf(model.kind, name)} ${show(model[name as keyof typeof model])}`);
   return `${path}: shapes do not determine the network; assumed: ${assumed.join(', ')}; --network-config gives all of it`;
 }

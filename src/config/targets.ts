@@ -1,7 +1,10 @@
 import { lossTableLength } from '../diffusion/loss-weights.js';
 import { UsageError } from '../errors.js';
+import { hasZeros } from '../network/initial-state.js';
 import type { DiffusionConfig, ModelConfig, TrainingConfig } from './config.js';
 import { type Flags, given } from './flag.js';
+import { KINDS } from './network-fields.js';
+import { ofOthers } from './network-settings.js';
 import type { Source } from './source.js';
 
 /** Which timesteps are trained on, and the weight of each. */
@@ -70,8 +73,8 @@ export function readTargets(source: Source): Partial<TrainingConfig> {
 /** @throws UsageError for a network without such layers, and together with initial weights */
 export function checkZeroInit({ kind }: ModelConfig, { zeroInit, init }: TrainingConfig): void {
   if (!zeroInit) return;
-  if (kind !== 'unet2d')
-    throw new UsageError(`--zero-init: belongs to --network unet2d; the network is ${kind}`);
+  if (!hasZeros(kind))
+    throw new UsageError(`--zero-init: ${ofOthers(KINDS.filter(hasZeros), kind)}`);
   if (init !== null)
     throw new UsageError('--zero-init: --init already gives the weights; give only one of the two');
 }
@@ -87,7 +90,7 @@ export function fittingTargets(
   asked: Partial<TrainingConfig>,
 ): TrainingConfig {
   const weighs = diffusion.objective !== 'flow' || asked.snrGamma !== undefined;
-  const fresh = model.kind === 'unet2d' && training.init === null;
+  const fresh = hasZeros(model.kind) && training.init === null;
   return {
     ...training,
     ...(!weighs && { snrGamma: null }),

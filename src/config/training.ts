@@ -72,7 +72,7 @@ export const stepFlags: Flags = {
   ...optimizerFlags,
   'zero-init': {
     describe:
-      'Initialise conv2, conv_out and to_out of a unet2d to zero, so that each block starts as the identity',
+      'Initialise layers to zero, so that each block starts as the identity: conv2, conv_out and to_out of a unet2d; norm1.linear, proj_out_1 and proj_out_2 of a dit',
     negatable: true,
   },
   ...growthFlags,

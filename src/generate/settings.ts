@@ -4,7 +4,7 @@ import { kebab } from '../config/flag.js';
 import { flagOf } from '../config/network-fields.js';
 import { show } from '../config/show.js';
 import { UsageError } from '../errors.js';
-import { UNSAID } from '../network/recognise.js';
+import { UNSAID_OF } from '../network/recognise.js';
 import type { GenerateOptions } from './options.js';
 
 /** The settings that determine the images of a folder, flat, as in a manifest's header. */
@@ -67,11 +67,14 @@ const flat = (settings: object): Settings =>
 const told = (condition: GenerateOptions['condition']): Settings =>
   condition ? { class: condition.labels.join(), guidance: condition.guidance } : {};
 
-/** Fields of a unet2d that its weights do not determine, by flag. */
+/** Fields that a network's weights do not determine, by flag. */
 const unsaid = (model: ModelConfig): Settings =>
-  model.kind === 'simple'
-    ? {}
-    : Object.fromEntries(UNSAID.map((name) => [flagOf(model.kind, name), show(model[name])]));
+  Object.fromEntries(
+    UNSAID_OF[model.kind].map((name) => [
+      flagOf(model.kind, name),
+      show(model[name as keyof ModelConfig]),
+    ]),
+  );
 
 /** @throws UsageError naming the first setting in which the folder's images differ */
 export function checkSettings(out: string, found: Settings, wanted: Settings): void {

@@ -1,6 +1,6 @@
 /**
- * Folders in diffusers' layout: a pipeline, nested (`unet/`, `scheduler/`) or flat like google/ddpm-*, or a model alone. Their
- * configs are read elsewhere.
+ * Folders in diffusers' layout: a pipeline, nested (`unet/` or `transformer/`, and `scheduler/`) or flat like google/ddpm-*, or a
+ * model alone. Their configs are read elsewhere.
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,8 +21,14 @@ export interface Pipeline {
   readonly schedulerClass?: string | undefined;
 }
 
-/** Unconditional pipelines with only a U-Net and a scheduler. */
-const CLASSES = ['DDPMPipeline', 'DDIMPipeline'];
+/** Pipelines of a network and a scheduler: by class, the network's name in it. */
+const NETWORKS = {
+  DDPMPipeline: 'unet',
+  DDIMPipeline: 'unet',
+  DiTPipeline: 'transformer',
+} as const;
+
+export type PipelineClass = keyof typeof NETWORKS;
 
 const INDEX = 'model_index.json';
 const CONFIG = 'config.json';
@@ -47,29 +53,38 @@ export function findPipeline(folder: string): Pipeline | undefined {
   };
 }
 
-/** Paths for writing a pipeline. */
-export function pipelinePaths(folder: string) {
-  const [unet, scheduler] = [join(folder, 'unet'), join(folder, 'scheduler')];
+/** Paths for writing a pipeline, and the network's name in its index. */
+export function pipelinePaths(folder: string, of: PipelineClass) {
+  const part = NETWORKS[of];
+  const [network, scheduler] = [join(folder, part), join(folder, 'scheduler')];
   return {
+    part,
     index: join(folder, INDEX),
-    folders: [unet, scheduler],
-    config: join(unet, CONFIG),
-    weights: join(unet, `${STEM}.safetensors`),
+    folders: [network, scheduler],
+    config: join(network, CONFIG),
+    weights: join(network, `${STEM}.safetensors`),
     scheduler: join(scheduler, SCHEDULER),
   };
 }
 
 function pipeline(folder: string, index: string): Pipeline {
   const { _class_name: name, ...parts } = readJsonFileSync(index);
-  if (typeof name !== 'string' || !CLASSES.includes(name))
+  if (!isClass(name))
     throw new UsageError(
-      `${index}: _class_name: expected ${CLASSES.join(' or ')}, got ${show(name)}`,
+      `${index}: _class_name: expected ${Object.keys(NETWORKS).join(' or ')}, got ${show(name)}`,
     );
-  const config = first(folder, 'unet', CONFIG);
+  if (classIn(parts.vae) !== undefined)
+    throw new UsageError(
+      `${index}: vae: expected none, since Haze's networks have pixels and no latents, got ${show(parts.vae)}`,
+    );
+  const config = first(folder, NETWORKS[name], CONFIG);
   const scheduler = first(folder, 'scheduler', SCHEDULER);
   const schedulerClass = classIn(parts.scheduler);
   return { index, config, weights: weightsIn(join(config, '..')), scheduler, schedulerClass };
 }
+
+const isClass = (name: unknown): name is PipelineClass =>
+  typeof name === 'string' && Object.hasOwn(NETWORKS, name);
 
 /** The class of a part of the index, [library, class]. */
 function classIn(part: unknown): string | undefined {

@@ -4,6 +4,7 @@ import { UsageError } from '../errors.js';
 import type { NetworkConfig } from '../network/network.js';
 import { currentName, currentShape } from '../network/old-names.js';
 import { ANCHORS, type Hints, networkFromShapes } from '../network/recognise.js';
+import { withoutSingleClass } from '../network/single-class.js';
 import { firstNotFinite, type StateDict, type Tensor } from '../network/state.js';
 import { hashFile } from './hash.js';
 import { below, findNetwork, type NetworkNames, weightsPath } from './network.js';
@@ -28,7 +29,7 @@ export function readNetwork(
 }
 
 /**
- * Checks that a file of weights fits a U-Net, using only its header.
+ * Checks that a file of weights fits a network, using only its header.
  * @param whose who expects that, for the message: `this run`
  * @throws UsageError naming the difference
  */
@@ -37,7 +38,7 @@ export async function checkNetworkOf(
   expected: NetworkConfig,
   whose: string,
 ): Promise<void> {
-  const found = await readNetwork(path, () => {}, expected.kind === 'unet2d' ? expected : {});
+  const found = await readNetwork(path, () => {}, expected.kind === 'simple' ? {} : expected);
   for (const [key, got] of Object.entries(found)) {
     const wanted = expected[key as keyof NetworkConfig];
     const name = key === 'kind' ? '--network' : key;
@@ -73,7 +74,7 @@ export async function readWeights(path: string, onNote: OnNote = () => {}): Prom
   if (fault)
     throw new UsageError(`${path}: ${fault.name}: expected finite numbers, got ${fault.value}`);
   checkVariances(tensors, path);
-  return tensors;
+  return withoutSingleClass(tensors);
 }
 
 /** SHA-256 of a file of weights, and of the chosen network's name, if one was chosen. */

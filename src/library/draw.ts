@@ -24,12 +24,12 @@ export interface ModelSettings
   extends Omit<Hints, 'headDim'>,
     Partial<Omit<DiffusionConfig, 'loss'>>,
     Partial<ComputingConfig> {
-  /** Channels per attention head, for bare weights; `all` is one head. Default 8, or the largest divisor of the channels below that. E.g. `headDim: 64`. */
+  /** Channels per attention head, for bare weights; `all` is one head. Default 8, for a dit 64, or the largest divisor of the channels below that. E.g. `headDim: 64`. */
   readonly headDim?: number | 'all';
   /** The flag's name for `eps`. Default 1e-5. E.g. `normEps: 1e-6`. */
   readonly normEps?: number;
   /**
-   * diffusers' config.json of a unet2d, for bare weights, whose shapes do not determine everything. Default none.
+   * diffusers' config.json of a unet2d or dit, for bare weights, whose shapes do not determine everything. Default none.
    * E.g. `networkConfig: 'config.json'`.
    */
   readonly networkConfig?: string;

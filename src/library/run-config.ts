@@ -17,6 +17,7 @@ import { type LossWeighting, makeLossWeights } from '../diffusion/loss-weights.j
 import { makeSchedule } from '../diffusion/schedule.js';
 import { UsageError } from '../errors.js';
 import { requirePath } from '../io/require-path.js';
+import type { DitConfig } from '../network/dit-config.js';
 import type { NetworkKind } from '../network/network.js';
 import type { SimpleConfig } from '../network/simple.js';
 import type { Unet2dConfig } from '../network/unet2d-config.js';
@@ -24,19 +25,18 @@ import { byOwnNames } from './field-names.js';
 import { settingsOf } from './settings-of.js';
 import { asProgram, asProgramNow } from './spelling.js';
 
-/** Settings of the network; those of the other network are refused. */
+/** Settings of the network; those of other networks are refused. */
 export interface NetworkSettings
   extends Partial<Omit<SimpleConfig, 'kind'>>,
-    Partial<
-      Omit<Unet2dConfig, 'kind' | 'channels' | 'widths' | 'timeDim' | 'headDim' | UpAndDown>
-    > {
-  /** The walk-through's U-Net, or diffusers' UNet2DModel. Default `simple`. E.g. `network: 'unet2d'`. */
+    Partial<Omit<Unet2dConfig, 'kind' | 'channels' | 'widths' | 'timeDim' | 'headDim' | UpAndDown>>,
+    Partial<Pick<DitConfig, 'depth' | 'patch' | 'baseSize'>> {
+  /** The walk-through's U-Net, or diffusers' UNet2DModel or DiTTransformer2DModel. Default `simple`. E.g. `network: 'unet2d'`. */
   readonly network?: NetworkKind;
-  /** diffusers' config.json of a UNet2DModel. Default none. E.g. `networkConfig: 'unet/config.json'`. */
+  /** diffusers' config.json of a UNet2DModel or DiTTransformer2DModel. Default none. E.g. `networkConfig: 'unet/config.json'`. */
   readonly networkConfig?: string;
   /** Image sizes of the levels with attention, in pixels. Default that of the last level. E.g. `attention: [16, 8]`. */
   readonly attention?: readonly number[];
-  /** Channels per attention head; `all` is one head. Default 8, or the largest divisor of the channels below that. E.g. `headDim: 64`. */
+  /** Channels per attention head; `all`, for `unet2d`, is one head. Default 8, for `dit` 64, or the largest divisor of the channels below that. E.g. `headDim: 64`. */
   readonly headDim?: number | 'all';
   /** The flag's name for `layers`. Default 2. E.g. `layersPerBlock: 1`. */
   readonly layersPerBlock?: number;
@@ -54,7 +54,7 @@ export interface RunSettings
     Partial<ComputingConfig> {
   /**
    * Where the images' classes come from: subfolders, labels in an IDX or CIFAR file or of a program's images, bodies of toy-cars,
-   * or `auto`, whichever the data have. Default none. Needs `network: 'unet2d'`; a share of the images, `labelDropout`, is trained without.
+   * or `auto`, whichever the data have. Default none. Needs `network: 'unet2d'` or `'dit'`; a share of the images, `labelDropout`, is trained without.
    * E.g. `classes: 'folders'`.
    */
   readonly classes?: 'auto' | ClassKind;
@@ -75,7 +75,7 @@ export interface RunSettings
    */
   readonly keepGuide?: number | 'none' | null;
   /**
-   * A complete set-up, listed in `PRESETS`; settings override it. Default `reference`, for `unet2d` `unet2d-32`.
+   * A complete set-up, listed in `PRESETS`; settings override it. Default `reference`, for `unet2d` `unet2d-32`, for `dit` `dit-32`.
    * E.g. `preset: 'small'`.
    */
   readonly preset?: PresetName;

@@ -1,5 +1,6 @@
 import { type CounterRandom, PURPOSE } from '../diffusion/random.js';
 import type { Graph, Layer } from './graph.js';
+import type { NetworkKind } from './network.js';
 import { layerParameters } from './parameters.js';
 import { elements, type StateDict, type Tensor } from './state.js';
 
@@ -21,14 +22,25 @@ export function initialState({ layers }: Graph, random: CounterRandom): StateDic
   return state;
 }
 
-/** The last layers of a residual block, of attention, and of a unet2d. */
-const LAST = /(^|\.)(conv2|conv_out|to_out\.0)\.weight$/;
+/**
+ * What is zero so that each block begins as the identity, by network. Of a unet2d the last layers of residual blocks, of attention
+ * and of the network (Dhariwal & Nichol, 2021). Of a dit the layers that make shifts, scales and gates, and the last one (adaLN-Zero:
+ * Peebles & Xie, 2023, section 3.2); its branches keep their weights, or the gates would have no gradient.
+ */
+const ZEROED = {
+  simple: null,
+  unet2d: /(^|\.)(conv2|conv_out|to_out\.0)\.weight$/,
+  dit: /(^|\.)(norm1\.linear|proj_out_1|proj_out_2)\.(weight|bias)$/,
+} as const satisfies Record<NetworkKind, RegExp | null>;
+
+/** Whether `withZeros` is for networks of this kind. */
+export const hasZeros = (kind: NetworkKind): boolean => ZEROED[kind] !== null;
 
 /** A state whose branches add nothing yet, and which predicts only its last bias. */
-export const withZeros = (state: StateDict): StateDict =>
+export const withZeros = (state: StateDict, kind: NetworkKind): StateDict =>
   new Map(
     [...state].map(([name, tensor]) =>
-      LAST.test(name) && tensor.dtype === 'F32'
+      ZEROED[kind]?.test(name) && tensor.dtype === 'F32'
         ? [name, { ...tensor, data: new Float32Array(tensor.data.length) }]
         : [name, tensor],
     ),

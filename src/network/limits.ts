@@ -5,7 +5,7 @@
 
 /** Channels, groups, and the length of the time embedding. */
 export const MOST_CHANNELS = 16_384;
-/** Residual blocks per level. */
+/** Residual blocks per level, or blocks of a dit. */
 export const MOST_LAYERS = 64;
 export const MOST_CLASSES = 1_000_000;
 /** Size of the images. */

@@ -1,11 +1,13 @@
 import { UsageError } from '../errors.js';
+import { buildDit } from './dit.js';
+import { checkDit, type DitConfig } from './dit-config.js';
 import type { Graph } from './graph.js';
 import { buildSimple, checkSimple, type SimpleConfig } from './simple.js';
 import { buildUnet2d } from './unet2d.js';
 import { checkUnet2d, type Unet2dConfig } from './unet2d-config.js';
 
 /** Determines a network's parameters. Image size and batch are chosen per run, not here. */
-export type NetworkConfig = SimpleConfig | Unet2dConfig;
+export type NetworkConfig = SimpleConfig | Unet2dConfig | DitConfig;
 export type NetworkKind = NetworkConfig['kind'];
 
 /** @throws UsageError naming the invalid option. */
@@ -18,22 +20,24 @@ export function checkNetwork(config: NetworkConfig): void {
   if (config.channels !== 1 && config.channels !== 3)
     throw new UsageError(`--channels: expected 1 or 3, got ${String(config.channels)}`);
   if (config.kind === 'simple') checkSimple(config);
-  else checkUnet2d(config);
+  else if (config.kind === 'unet2d') checkUnet2d(config);
+  else checkDit(config);
 }
 
-/** The smallest image that the network can halve as often as it does. */
-const smallestSize = ({ widths }: NetworkConfig): number => 2 ** (widths.length - 1);
+/** Sizes of images are multiples of this: what the network halves, or its patches. */
+export const sizeFactor = (config: NetworkConfig): number =>
+  config.kind === 'dit' ? config.patch : 2 ** (config.widths.length - 1);
 
-/** @throws UsageError if the image cannot be halved as often as the network does. */
+/** @throws UsageError if the image cannot be halved as often as the network does, or divided into its patches. */
 export function checkSize(config: NetworkConfig, size: number): void {
-  const { widths } = config;
-  const factor = smallestSize(config);
-  if (!Number.isInteger(size) || size < factor || size % factor !== 0) {
-    throw new UsageError(
-      `--size: ${widths.length} widths halve the image ${widths.length - 1} times, ` +
-        `so the size must be a multiple of ${factor}; got ${size}`,
-    );
-  }
+  const factor = sizeFactor(config);
+  if (Number.isInteger(size) && size >= factor && size % factor === 0) return;
+  const { length } = config.widths;
+  throw new UsageError(
+    config.kind === 'dit'
+      ? `--size: patches of ${factor} pixels need a multiple of ${factor}, got ${size}`
+      : `--size: ${length} widths halve the image ${length - 1} times, so the size must be a multiple of ${factor}; got ${size}`,
+  );
 }
 
 /**
@@ -42,7 +46,7 @@ export function checkSize(config: NetworkConfig, size: number): void {
  */
 export function buildNetwork(config: NetworkConfig, size?: number): Graph {
   checkNetwork(config);
-  return build(config, size ?? smallestSize(config));
+  return build(config, size ?? sizeFactor(config));
 }
 
 function build(config: NetworkConfig, size: number): Graph {
@@ -52,6 +56,8 @@ function build(config: NetworkConfig, size: number): Graph {
       return buildSimple(config, size);
     case 'unet2d':
       return buildUnet2d(config, size);
+    case 'dit':
+      return buildDit(config, size);
     default:
       return config satisfies never;
   }

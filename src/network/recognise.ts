@@ -1,8 +1,10 @@
 import { UsageError } from '../errors.js';
 import { printable } from '../printable.js';
+import { type DitConfig, ditDefaults } from './dit-config.js';
 import { buildNetwork, type NetworkConfig, type NetworkKind } from './network.js';
 import { stateShapes } from './parameters.js';
 import type { SimpleConfig } from './simple.js';
+import { singleClassShapes, tableName } from './single-class.js';
 import { type Unet2dConfig, unet2dDefaults } from './unet2d-config.js';
 
 /** Characters of a file's names that messages show. */
@@ -16,30 +18,42 @@ const LONGEST = 200;
 /** Shapes by name, from a file's header. */
 export type Shapes = ReadonlyMap<string, readonly number[]>;
 
-/** A tensor that each network has exactly once and the other lacks: it identifies the network. */
+/** A tensor that each network has exactly once and the others lack: it identifies the network. */
 export const ANCHORS = {
   simple: 'conv0.weight',
   unet2d: 'conv_in.weight',
+  dit: 'pos_embed.proj.weight',
 } as const satisfies Record<NetworkKind, string>;
 
-/** Fields of a unet2d that do not affect its shapes, or not always. */
-export const UNSAID = [
-  'headDim',
-  'groups',
-  'attentionGroups',
-  'eps',
-  'flipSinToCos',
-  'freqShift',
-  'midScale',
-  'centerInput',
-  'downPadding',
-  'downType',
-  'upType',
-  'dropout',
-] as const satisfies (keyof Unet2dConfig)[];
+/** Fields that do not affect the shapes of a network, or not always. */
+export const UNSAID_OF = {
+  simple: [],
+  unet2d: [
+    'headDim',
+    'groups',
+    'attentionGroups',
+    'eps',
+    'flipSinToCos',
+    'freqShift',
+    'midScale',
+    'centerInput',
+    'downPadding',
+    'downType',
+    'upType',
+    'dropout',
+  ],
+  dit: ['headDim', 'eps', 'dropout', 'baseSize'],
+} as const satisfies {
+  [K in NetworkKind]: readonly (keyof Extract<NetworkConfig, { kind: K }>)[];
+};
+
+/** All of them: most of a dit's are among the unet2d's. */
+export const UNSAID = [...UNSAID_OF.unet2d, 'baseSize'] as const;
 
 /** What is known of a network beside its shapes; shapes have priority. */
-export type Hints = Partial<Pick<Unet2dConfig, (typeof UNSAID)[number]>>;
+export type Hints = Partial<
+  Pick<Unet2dConfig, (typeof UNSAID_OF.unet2d)[number]> & Pick<DitConfig, 'baseSize'>
+>;
 
 /**
  * The network of a state dict. The norms' batch counters may be missing: PyTorch before 0.4.1 did not save them,
@@ -48,8 +62,8 @@ export type Hints = Partial<Pick<Unet2dConfig, (typeof UNSAID)[number]>>;
  * @throws UsageError naming the first tensor that is missing, unexpected, or of another shape.
  */
 export function networkFromShapes(shapes: Shapes, hints: Hints = {}): NetworkConfig {
-  const config = shapes.has(ANCHORS.unet2d) ? guessUnet2d(shapes, hints) : guessSimple(shapes);
-  const expected = stateShapes(buildNetwork(config));
+  const config = guess(shapes, hints);
+  const expected = new Map([...stateShapes(buildNetwork(config)), ...singleClass(shapes, config)]);
   for (const [name, shape] of expected) {
     if (name.endsWith('.num_batches_tracked') && !shapes.has(name)) continue;
     const got = dimensions(shapes, name, shape.length);
@@ -58,9 +72,22 @@ export function networkFromShapes(shapes: Shapes, hints: Hints = {}): NetworkCon
   }
   for (const name of shapes.keys())
     if (!expected.has(name))
-      throw new UsageError(`${printable(name).slice(0, LONGEST)}: no such tensor in this U-Net`);
+      throw new UsageError(`${printable(name).slice(0, LONGEST)}: no such tensor in this network`);
   return config;
 }
+
+/** The network that the shapes imply, if they are those of one. */
+function guess(shapes: Shapes, hints: Hints): NetworkConfig {
+  if (shapes.has(ANCHORS.unet2d)) return guessUnet2d(shapes, hintsFor('unet2d', hints));
+  if (shapes.has(ANCHORS.dit)) return guessDit(shapes, hintsFor('dit', hints));
+  return guessSimple(shapes);
+}
+
+/** Those of this network; hints may be another network's whole config. */
+const hintsFor = (kind: NetworkKind, hints: Hints): Hints =>
+  Object.fromEntries(
+    UNSAID_OF[kind].flatMap((name) => (hints[name] === undefined ? [] : [[name, hints[name]]])),
+  );
 
 /** The network that conv0, the down stages and the time embedding imply. */
 function guessSimple(shapes: Shapes): SimpleConfig {
@@ -105,13 +132,45 @@ function guessUnet2d(shapes: Shapes, hints: Hints): Unet2dConfig {
     numClasses: classesOf(shapes),
     ...resampling(shapes, downAttention, upAttention),
   } as const;
-  const guess: Unet2dConfig = { ...unet2dDefaults(stated), ...hints, ...stated };
+  const whole: Unet2dConfig = { ...unet2dDefaults(stated), ...hints, ...stated };
   return {
-    ...guess,
-    headDim: hints.headDim === undefined ? headDim(shapes, guess) : hints.headDim,
-    attentionGroups: attentionGroups(shapes, guess),
+    ...whole,
+    headDim: hints.headDim === undefined ? headDim(shapes, whole) : hints.headDim,
+    attentionGroups: attentionGroups(shapes, whole),
   };
 }
+
+/** The network that its patches, its blocks and their class embeddings imply. */
+function guessDit(shapes: Shapes, hints: Hints): DitConfig {
+  const [width, channels, patch] = dimensions(shapes, ANCHORS.dit, 4);
+  const widths = [width!];
+  const { headDim, ...defaults } = ditDefaults({ widths });
+  const { headDim: heads, ...others } = hints;
+  return {
+    ...{ ...defaults, widths, channels: imageChannels(ANCHORS.dit, channels), patch: patch! },
+    depth: Math.max(
+      1,
+      count((i) => shapes.has(`transformer_blocks.${i}.norm1.linear.weight`)),
+    ),
+    numClasses: rowsOf(shapes),
+    // One that does not divide is another network's.
+    headDim: heads && width! % heads === 0 ? heads : headDim,
+    ...others,
+  };
+}
+
+/** Rows of the class embeddings; null without, or with a single row, which tells nothing apart. */
+function rowsOf(shapes: Shapes): number | null {
+  if (!shapes.has(tableName(0))) return null;
+  const [rows] = dimensions(shapes, tableName(0), 2);
+  return rows === 1 ? null : rows!;
+}
+
+/** The tables that a network without classes has in diffusers, if it has the first. */
+const singleClass = (shapes: Shapes, config: NetworkConfig): [string, number[]][] =>
+  config.kind === 'dit' && config.numClasses === null && shapes.has(tableName(0))
+    ? singleClassShapes(config)
+    : [];
 
 /** Whether levels with attention change resolution by residual blocks; undefined if no such level changes it. */
 function resampling(
@@ -151,10 +210,10 @@ function headDim(shapes: Shapes, { headDim, widths }: Unet2dConfig): number | nu
 }
 
 /** With scale and shift, the middle's attention has a norm only if its groups are given. */
-function attentionGroups(shapes: Shapes, guess: Unet2dConfig): number | null {
-  if (guess.timeScaleShift === 'default') return guess.attentionGroups;
+function attentionGroups(shapes: Shapes, unet: Unet2dConfig): number | null {
+  if (unet.timeScaleShift === 'default') return unet.attentionGroups;
   const normed = shapes.has('mid_block.attentions.0.group_norm.weight');
-  return normed ? (guess.attentionGroups ?? guess.groups) : guess.attentionGroups;
+  return normed ? (unet.attentionGroups ?? unet.groups) : unet.attentionGroups;
 }
 
 function imageChannels(name: string, channels: number | undefined): 1 | 3 {

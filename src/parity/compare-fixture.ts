@@ -1,5 +1,6 @@
 import { UsageError } from '../errors.js';
 import type { Group } from './compare.js';
+import { compareDiffusersNetwork, isDiffusersNetwork } from './diffusers-network.js';
 import { compareNoising, compareTrajectory } from './diffusion.js';
 import type { Fixture } from './fixture.js';
 import { comparePasses, hasPasses } from './passes.js';
@@ -7,7 +8,6 @@ import { compareSchedule } from './schedule.js';
 import { compareSchedulers, hasSchedulers } from './schedulers.js';
 import type { Subject } from './subject.js';
 import { checkTensors } from './tensors.js';
-import { compareUnet2d, isUnet2d } from './unet2d.js';
 
 /**
  * Compares every group of values in a fixture.
@@ -15,10 +15,11 @@ import { compareUnet2d, isUnet2d } from './unet2d.js';
  */
 export async function compareFixture(fixture: Fixture, subject: Subject): Promise<Group[]> {
   checkTensors(fixture);
-  const passes = !isUnet2d(fixture) && hasPasses(fixture);
+  const passes = !isDiffusersNetwork(fixture) && hasPasses(fixture);
   const groups: (Group | null)[] = [...compareSchedule(fixture)];
   if (hasSchedulers(fixture)) groups.push(...compareSchedulers(fixture, subject));
-  if (isUnet2d(fixture)) groups.push(...(await compareUnet2d(fixture, subject)));
+  if (isDiffusersNetwork(fixture))
+    groups.push(...(await compareDiffusersNetwork(fixture, subject)));
   // Passes have x_t among their inputs; elsewhere it is there to be compared.
   if (fixture.has('x0') || (fixture.has('xt') && !passes))
     groups.push(await compareNoising(fixture, subject));

@@ -89,7 +89,7 @@ export function addTensor(
   expected: Tensor,
   tolerance: (expected: Tensor) => Tolerance,
 ): void {
-  if (!got) throw new UsageError(`${fixture.path}: ${name}: no such tensor in this U-Net`);
+  if (!got) throw new UsageError(`${fixture.path}: ${name}: no such tensor in this network`);
   if (got.shape.join() !== expected.shape.join())
     throw new UsageError(
       `${fixture.path}: ${name}: expected the shape [${got.shape.join(', ')}], ` +

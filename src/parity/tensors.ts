@@ -1,19 +1,19 @@
 import { UsageError } from '../errors.js';
 import { printable } from '../printable.js';
+import { isDiffusersNetwork } from './diffusers-network.js';
 import type { Fixture } from './fixture.js';
 import { TABLE_NAMES } from './schedule.js';
 import { schedulerTensors } from './schedulers.js';
-import { isUnet2d } from './unet2d.js';
 
 /*
  * Which tensors a fixture may have, and which it must. A tensor that nothing reads would look as if it had been compared and
  * held: one with a misspelt name, or one that is left out of its group.
  */
 
-/** x_t from x_0, and a trajectory of samples: in files of either network. */
+/** x_t from x_0, and a trajectory of samples: in files of any network. */
 const EITHER = ['x0', 't', 'noise', 'xt', 'sample/t', 'sample/noise', 'sample/trajectory'];
 const PASSES = ['eps_eval', 'eps_train', 'losses'];
-const UNET2D = ['x', 'label', 'target', 'out', 'loss', 'losses'];
+const OF_DIFFUSERS = ['x', 'label', 'target', 'out', 'loss', 'losses'];
 /** One tensor for each of the network's, below these. */
 const OF_NETWORK = /^(state0|state1|grad)\//;
 
@@ -33,7 +33,7 @@ function refuseUnknown(fixture: Fixture): void {
   const known = new Set([
     ...TABLE_NAMES,
     ...EITHER,
-    ...(isUnet2d(fixture) ? UNET2D : PASSES),
+    ...(isDiffusersNetwork(fixture) ? OF_DIFFUSERS : PASSES),
     ...schedulerTensors(fixture),
   ]);
   const names = [...fixture.tensors.keys()];

@@ -197,7 +197,7 @@ const arithmetic = (description: string): string =>
 /** Fresh weights from the run's seed. */
 export function freshState(config: RunConfig): StateDict {
   const state = initialState(buildNetwork(config.model), new CounterRandom(config.seed));
-  return config.training.zeroInit ? withZeros(state) : state;
+  return config.training.zeroInit ? withZeros(state, config.model.kind) : state;
 }
 
 /** Puts a new run's weights into its network. */
@@ -214,7 +214,7 @@ async function firstWeights(config: RunConfig, onEvent: (event: TrainEvent) => v
   const { init } = config.training;
   if (init !== null) {
     const onNote = (text: string) => onEvent({ kind: 'note', text });
-    if (config.model.kind === 'unet2d' && !tellsForward(init))
+    if (config.model.kind !== 'simple' && !tellsForward(init))
       onNote(`${init}: ${UNTOLD}; this run has ${forwardFlags(config.diffusion)}`);
     return readWeights(await weightsOf(init), onNote);
   }

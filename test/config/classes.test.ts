@@ -37,6 +37,22 @@ test('with label dropout the network has one extra class, the last, for none', (
   t.is(classesOf(named({ 'num-classes': 'timestep' })), 'timestep');
 });
 
+test('a dit has classes like a unet2d, but none that are embedded like timesteps', (t) => {
+  const run = named({ network: 'dit' });
+  t.is(run.model.kind, 'dit');
+  t.is(classesOf(run), 4);
+  t.deepEqual(parseRunConfig('c', JSON.parse(JSON.stringify(run))), run);
+  t.is(classesOf(named({ network: 'dit', 'label-dropout': '0' })), 3);
+  t.is(classesOf(fresh({ network: 'dit' })), null);
+  t.regex(
+    message(() => named({ network: 'dit', 'num-classes': '3' })),
+    /^--classes: expected a network of 4 classes, .*, got 3$/,
+  );
+  t.deepEqual(readCondition(new Args({ class: 'van,none' }), 'm', { ...run, run }), {
+    ...{ labels: [2, 3], guidance: 1, none: 3 },
+  });
+});
+
 test('without --classes a run has none', (t) => {
   const run = fresh();
   t.deepEqual([run.data.classes, run.training.labelDropout, classesOf(run)], [null, 0, null]);
@@ -45,7 +61,7 @@ test('without --classes a run has none', (t) => {
 test('settings that conflict with classes are refused in one line', (t) => {
   t.is(
     message(() => newRunConfig('toy-cars', new Args({ classes: 'auto' }))),
-    '--classes: the network simple does not support classes; use --network unet2d',
+    '--classes: the network simple does not support classes; use --network unet2d or dit',
   );
   t.is(
     message(() => fresh({ 'label-dropout': '0.1' })),

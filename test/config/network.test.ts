@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { Args } from '../../src/config/args.js';
 import { kebab } from '../../src/config/flag.js';
-import { modelGroups } from '../../src/config/model.js';
-import { fieldsOf, flagOf, KINDS } from '../../src/config/network-fields.js';
+import { modelGroups, readModel } from '../../src/config/model.js';
+import { fieldsOf, flagOf, KINDS, kindsWith } from '../../src/config/network-fields.js';
 import { PRESETS } from '../../src/config/presets.js';
 import { parseRunConfig } from '../../src/config/read.js';
 import { newRunConfig, resumedRunConfig } from '../../src/config/run-config.js';
@@ -13,6 +13,7 @@ import { ADAM } from '../../src/contracts/device.js';
 import { UsageError } from '../../src/errors.js';
 import { runConfig } from '../../src/library/run-config.js';
 import { toDiffusers } from '../../src/network/diffusers-config.js';
+import type { DitConfig } from '../../src/network/dit-config.js';
 import type { Unet2dConfig } from '../../src/network/unet2d-config.js';
 import { fixturePath } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
@@ -21,6 +22,8 @@ type Flags = Record<string, string | boolean>;
 
 const fresh = (flags: Flags = {}) => newRunConfig('toy-cars', new Args(flags));
 const model = (flags: Flags = {}) => fresh({ network: 'unet2d', ...flags }).model as Unet2dConfig;
+
+const dit = (flags: Flags = {}) => fresh({ network: 'dit', ...flags }).model as DitConfig;
 
 const refused = (t: ExecutionContext, make: () => unknown, message: RegExp) =>
   t.throws(make, { instanceOf: UsageError, message });
@@ -143,7 +146,69 @@ test('every flag of the table is read into its field', (t) => {
     for (const [name] of fieldsOf(kind)) t.true(listed.includes(flagOf(kind, name)), kebab(name));
 });
 
-test('a flag of the other network is refused by name', (t) => {
+test('--network dit has its preset, and from flags alone the defaults of help', (t) => {
+  t.deepEqual(dit(), PRESETS['dit-32'].model);
+  t.deepEqual({ ...dit({ widths: '96', depth: '6', patch: '2' }) }, {
+    ...{ kind: 'dit', size: 32, channels: 3, widths: [96], depth: 6, patch: 2 },
+    ...{ baseSize: 32, headDim: 48, eps: 1e-5, dropout: 0, numClasses: null },
+  } as never);
+  t.is(dit({ size: '64' }).baseSize, 64);
+  const headDim = (widths: string) => dit({ widths }).headDim;
+  t.deepEqual(['4', '60', '64', '100', '256'].map(headDim), [4, 60, 64, 50, 64]);
+});
+
+test("every flag of a dit is read into its field, and from a program's settings", (t) => {
+  const flags: Flags = {
+    ...{ size: '24', channels: '1', widths: '48', depth: '3', patch: '3' },
+    ...{ 'base-size': '12', 'head-dim': '12', 'norm-eps': '1e-6', dropout: '0.1' },
+  };
+  t.deepEqual({ ...dit(flags) }, {
+    ...{ kind: 'dit', size: 24, channels: 1, widths: [48], depth: 3, patch: 3 },
+    ...{ baseSize: 12, headDim: 12, eps: 1e-6, dropout: 0.1, numClasses: null },
+  } as never);
+  t.deepEqual(
+    runConfig({
+      ...{ data: 'toy-cars', network: 'dit', size: 24, channels: 1, widths: [48], depth: 3 },
+      ...{ patch: 3, baseSize: 12, headDim: 12, normEps: 1e-6, dropout: 0.1 },
+    }),
+    fresh({ network: 'dit', ...flags }),
+  );
+});
+
+test('help has each flag of several networks once, under a heading that names them', (t) => {
+  const under = Object.entries(modelGroups).map(([title, flags]) => [title, Object.keys(flags)]);
+  const { 'Model:': all, ...own } = Object.fromEntries(under) as Record<string, string[]>;
+  t.true(['channels', 'widths'].every((name) => all!.includes(name)));
+  t.deepEqual(Object.keys(own), [
+    ...['Model, with --network simple or unet2d:', 'Model, with --network unet2d or dit:'],
+    ...['simple', 'unet2d', 'dit'].map((kind) => `Model, with --network ${kind}:`),
+  ]);
+  t.deepEqual(own['Model, with --network simple or unet2d:'], ['time-dim']);
+  t.deepEqual(own['Model, with --network dit:'], ['depth', 'patch', 'base-size']);
+  t.deepEqual(kindsWith('headDim'), ['unet2d', 'dit']);
+  const names = Object.values(own).flat();
+  t.is(new Set(names).size, names.length);
+});
+
+test('a flag of another network is refused by name, with all networks that have it', (t) => {
+  const both = /^--head-dim: belongs to --network unet2d and dit; the network is simple$/;
+  refused(t, () => fresh({ 'head-dim': '8' }), both);
+  refused(
+    t,
+    () => dit({ 'time-dim': '8' }),
+    /^--time-dim: belongs to --network simple and unet2d; the network is dit$/,
+  );
+  refused(
+    t,
+    () => model({ patch: '2' }),
+    /^--patch: belongs to --network dit; the network is unet2d$/,
+  );
+  refused(t, () => dit({ attention: '8' }), /^--attention: belongs to --network unet2d; .* dit$/);
+  refused(
+    t,
+    () => runConfig({ data: 'toy-cars', depth: 2 }),
+    /^runConfig\.depth: belongs to network dit; the network is simple$/,
+  );
   refused(
     t,
     () => fresh({ 'layers-per-block': '1' }),
@@ -154,7 +219,11 @@ test('a flag of the other network is refused by name', (t) => {
     () => fresh({ attention: '8' }),
     /^--attention: belongs to --network unet2d; the network is simple$/,
   );
-  refused(t, () => fresh({ 'norm-eps': '0.1' }), /^--norm-eps: belongs to --network unet2d/);
+  refused(
+    t,
+    () => fresh({ 'norm-eps': '0.1' }),
+    /^--norm-eps: belongs to --network unet2d and dit;/,
+  );
   refused(
     t,
     () => model({ norm: 'shared' }),
@@ -205,6 +274,33 @@ test('invalid networks are refused', (t) => {
     /^--dropout: expected a number from 0 and below 1, got 1$/,
   );
   refused(t, () => model({ size: '30' }), /^--size: 3 widths halve the image 2 times/);
+  const ofDit: [flags: Flags, message: RegExp][] = [
+    [{ widths: '8,16' }, /^--widths: expected one width, that of a token, got 8,16$/],
+    [{ widths: '6' }, /^--widths: expected a multiple of 4, got 6$/],
+    [{ 'head-dim': '7' }, /^--head-dim: expected a divisor of the width 192, got 7$/],
+    [{ 'head-dim': 'all' }, /^--head-dim: expected a whole number from 1 to 16384, got all$/],
+    [{ depth: '0' }, /^--depth: expected a whole number from 1 to 64, got 0$/],
+    [{ patch: '0' }, /^--patch: expected a whole number from 1 to 4096, got 0$/],
+    [{ 'norm-eps': '0' }, /^--norm-eps: expected a number above 0, got 0$/],
+    [{ size: '30' }, /^--size: patches of 4 pixels need a multiple of 4, got 30$/],
+    [
+      { 'num-classes': 'timestep', classes: 'auto' },
+      /^--num-classes: expected a whole number from 2 to 1000000, got timestep$/,
+    ],
+    [
+      { steps: '9', grow: '6:0.5' },
+      /^--grow: 6: .*patches of 4 pixels need a multiple of 4, got 6$/,
+    ],
+  ];
+  for (const [flags, message] of ofDit) refused(t, () => dit(flags), message);
+});
+
+test("a preset's head size yields to a width that it does not divide", (t) => {
+  const preset = { kind: 'dit', size: 32, widths: [96], headDim: 32 } as const;
+  const base = { given: preset, named: '--preset mine', yields: true };
+  const headDim = (flags: Flags) => (readModel(new Args(flags), base) as DitConfig).headDim;
+  t.deepEqual([headDim({}), headDim({ widths: '128' }), headDim({ widths: '100' })], [32, 32, 50]);
+  t.is(headDim({ widths: '100', 'head-dim': '4' }), 4);
 });
 
 test("--network-config reads diffusers' config, and flags override it", async (t) => {
@@ -261,6 +357,7 @@ test('config.json keeps every field, and an older run has the simple network and
   for (const flags of [
     {},
     { network: 'unet2d', 'head-dim': 'all' },
+    { network: 'dit', depth: '2' },
     { optimizer: 'adamw', clip: '1' },
     { ema: '0.999,0.9999', warmup: '100', decay: 'linear', 'decay-floor': '0.02' },
   ]) {
@@ -313,6 +410,20 @@ test("a resume refuses a change of any of the network's fields, by its flag", (t
       /^--network: the run in runs\/1 has unet2d, got simple \(of --preset tiny\); /,
     ],
     [{ norm: 'shared' }, /^--norm: belongs to --network simple/],
+  ];
+  for (const [flags, message] of changes) refused(t, () => resumed(flags), message);
+});
+
+test('a resume of a dit refuses changes of its fields', (t) => {
+  const run = fresh({ network: 'dit' });
+  const resumed = (flags: Flags) => resumedRunConfig('runs/1', run, undefined, new Args(flags));
+  t.deepEqual(resumed({ network: 'dit', patch: '4', preset: 'dit-32' }), run);
+  const changes: [flags: Flags, message: RegExp][] = [
+    [{ depth: '5' }, /^--depth: the run in runs\/1 has 6, got 5; /],
+    [{ patch: '2' }, /^--patch: the run in runs\/1 has 4, got 2; /],
+    [{ 'head-dim': '32' }, /^--head-dim: the run in runs\/1 has 64, got 32; /],
+    [{ 'zero-init': false }, /^--zero-init: the run in runs\/1 has on, got off; /],
+    [{ preset: 'unet2d-32' }, /^--network: the run in runs\/1 has dit, got unet2d \(of --preset/],
   ];
   for (const [flags, message] of changes) refused(t, () => resumed(flags), message);
 });
@@ -460,7 +571,10 @@ test('objective, weighting, timestep and accumulation settings are kept, and con
       /^--grow: expected increasing sizes up to --size 32/,
     ],
     [{ ...unet2d, steps: '9', grow: '6:0.5' }, /^--grow: 6: .* multiple of 4; got 6$/],
-    [{ 'zero-init': true }, /^--zero-init: belongs to --network unet2d; the network is simple$/],
+    [
+      { 'zero-init': true },
+      /^--zero-init: belongs to --network unet2d and dit; the network is simple$/,
+    ],
     [
       { ...unet2d, 'zero-init': true, init: 'w.safetensors' },
       /^--zero-init: --init already gives the weights/,

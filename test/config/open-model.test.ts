@@ -225,7 +225,7 @@ test('a folder that lacks a file or holds another pipeline is refused by name', 
     ],
     [
       (f) => writeFileSync(join(f, 'model_index.json'), '{"_class_name": "ScoreSdeVePipeline"}'),
-      /model_index\.json: _class_name: expected DDPMPipeline or DDIMPipeline, got "ScoreSdeVePipeline"/,
+      /model_index\.json: _class_name: expected DDPMPipeline or DDIMPipeline or DiTPipeline, got "ScoreSdeVePipeline"/,
     ],
     [
       (f) => {

@@ -6,7 +6,7 @@ import type { RunConfig } from '../../src/config/config.js';
 import { fittingGrowth } from '../../src/config/growth.js';
 import { flagOf } from '../../src/config/network-fields.js';
 import { completeModel } from '../../src/config/network-settings.js';
-import { PRESET_NAMES, PRESETS, type Preset } from '../../src/config/presets.js';
+import { isRecipe, PRESET_NAMES, PRESETS, type Preset } from '../../src/config/presets.js';
 import { parseRunConfig } from '../../src/config/read.js';
 import { samplingFlagsOf, trainingFlagsOf } from '../../src/config/recipe-flags.js';
 import { newRunConfig, resumedRunConfig } from '../../src/config/run-config.js';
@@ -27,7 +27,7 @@ import { temporaryFolder } from '../helpers/folder.js';
 type Given = Record<string, string | boolean>;
 
 const fresh = (flags: Given = {}): RunConfig => newRunConfig('toy-cars', new Args(flags));
-const recipes = PRESET_NAMES.filter((name) => 'training' in PRESETS[name].recipe);
+const recipes = PRESET_NAMES.filter((name) => isRecipe(PRESETS[name].recipe));
 
 /** What words on a command line give. */
 function parsed(words: readonly string[]): Given {
@@ -70,6 +70,16 @@ test('presets without a recipe only set a network and a batch', (t) => {
     t.deepEqual(run.diffusion, fresh().diffusion);
     t.like(run.training, { ...OPTIMIZER_DEFAULTS, lr: 1e-3, epochs: 100, steps: null });
   }
+});
+
+test('a preset that is no recipe may set how training begins, and has no length', (t) => {
+  t.false(isRecipe(PRESETS['dit-32'].recipe));
+  for (const run of [fresh({ preset: 'dit-32' }), fresh({ network: 'dit' })]) {
+    t.deepEqual(run.model, PRESETS['dit-32'].model);
+    t.like(run.training, { zeroInit: true, epochs: 100, steps: null, batch: 32 });
+  }
+  t.false(fresh({ network: 'dit', 'zero-init': false }).training.zeroInit);
+  t.false(fresh({ network: 'dit', init: 'weights.pt' }).training.zeroInit);
 });
 
 test('the warm-up of every recipe is a small part of its steps', (t) => {

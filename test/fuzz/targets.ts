@@ -170,6 +170,7 @@ const SHAPES = [
     ...{ kind: 'unet2d', size: 16, widths: [8, 16], channels: 1 },
     ...{ layers: 1, groups: 4, headDim: 8 },
   }),
+  completeModel({ kind: 'dit', size: 8, widths: [8], depth: 2, numClasses: 3 }),
 ].map((model) => json(Object.fromEntries(stateShapes(buildNetwork(model)))));
 
 /** The network of shapes by name, such as a header that was checked has. */
@@ -289,6 +290,7 @@ export async function targets(folder: string): Promise<Target[]> {
       seeds: [
         await fixture('ddpm-cifar10-32.json'),
         await fixture('pipelines/nested/unet/config.json'),
+        await fixture('dit/config.json'),
       ],
       read: async (path) => readNetworkConfig(path),
     },

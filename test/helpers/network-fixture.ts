@@ -18,14 +18,14 @@ export interface NetworkFixture {
   readonly input: NetworkInput;
   /** What the output is to be. */
   readonly target: Float32Array;
-  /** The output with running statistics, and with those of the batch; a `UNet2DModel` has none of either. */
+  /** The output with running statistics, and with those of the batch; diffusers' networks have none of either. */
   readonly evaluated: Float32Array;
   readonly trained: Float32Array;
   /** Weights before, and after one step at a rate of 1e-3. */
   readonly state0: StateDict;
   readonly state1: StateDict;
   readonly gradients: StateDict;
-  /** Of five steps on the same batch; those of a `UNet2DModel` are clipped to a norm of 1. */
+  /** Of five steps on the same batch; those of diffusers' networks are clipped to a norm of 1. */
   readonly losses: Float32Array;
 }
 
@@ -44,12 +44,16 @@ export const UNET2D_FIXTURES = [
   'unet2d/train_script_like_32',
 ] as const;
 
+/** diffusers' `DiTTransformer2DModel` with L2, by make_dit_fixtures.py. */
+export const DIT_FIXTURES = ['dit/classes_8', 'dit/odd_grey_12', 'dit/stretched_16'] as const;
+
 export type FixtureName =
   | (typeof SIMPLE_FIXTURES)[number]
   | (typeof VARIANT_FIXTURES)[number]
-  | (typeof UNET2D_FIXTURES)[number];
+  | (typeof UNET2D_FIXTURES)[number]
+  | (typeof DIT_FIXTURES)[number];
 
-/** Of the steps of `UNET2D_FIXTURES`; `losses` were clipped, `state1` was not. */
+/** Of the steps of `UNET2D_FIXTURES` and `DIT_FIXTURES`; `losses` were clipped, `state1` was not. */
 export const FIXTURE_ADAMW: Optimizer = {
   beta1: 0.95,
   beta2: 0.999,
@@ -62,7 +66,7 @@ const pathOf = (name: string): string => fixturePath(`${name}.safetensors`);
 
 /** What the fixture was trained by. */
 export const lossOf = (name: FixtureName): Loss => {
-  if (name.startsWith('unet2d/') || name === 'unet_l2_8') return 'l2';
+  if (/^(unet2d|dit)\//.test(name) || name === 'unet_l2_8') return 'l2';
   return name === 'unet_huber_8' ? 'huber' : 'l1';
 };
 
@@ -76,19 +80,19 @@ export async function readFixture(name: FixtureName): Promise<NetworkFixture> {
     );
   const f32 = (key: string) => tensors.get(key) as F32Tensor;
   const { config } = metadata;
-  const isUnet2d = config !== undefined;
-  const [batch, channels, size] = f32(isUnet2d ? 'x' : 'xt').shape as [number, number, number];
+  const isOfDiffusers = config !== undefined;
+  const [batch, channels, size] = f32(isOfDiffusers ? 'x' : 'xt').shape as [number, number, number];
   const image = (key: string) => toChannelsLast(f32(key).data, channels, size * size);
   const whole = (key: string) => Int32Array.from(tensors.get(key)!.data, Number);
   const state0 = group('state0/');
-  const names = isUnet2d
+  const names = isOfDiffusers
     ? { x: 'x', target: 'target', evaluated: 'out', trained: 'out' }
     : { x: 'xt', target: 'noise', evaluated: 'eps_eval', trained: 'eps_train' };
   return {
-    architecture: isUnet2d
+    architecture: isOfDiffusers
       ? fromDiffusers(name, JSON.parse(config)).config
       : networkFromShapes(new Map([...state0].map(([key, { shape }]) => [key, shape]))),
-    ...{ size, batch, timesteps: isUnet2d ? 1000 : 300, loss: lossOf(name) },
+    ...{ size, batch, timesteps: isOfDiffusers ? 1000 : 300, loss: lossOf(name) },
     input: {
       ...{ xt: image(names.x), t: whole('t') },
       ...(tensors.has('label') && { labels: whole('label') }),

@@ -49,7 +49,7 @@ const integers: Tensor = { dtype: 'I64', shape: [4], data: new BigInt64Array(4) 
 
 const faults: [string, Record<string, Tensor | undefined>, RegExp][] = [
   ['a tensor is missing', { 'output.bias': undefined }, /: output\.bias: expected a tensor/],
-  ['one does not belong', { extra: bias(1) }, /: extra: no such tensor in this U-Net$/],
+  ['one does not belong', { extra: bias(1) }, /: extra: no such tensor in this network$/],
   [
     'one has another shape',
     { 'conv0.bias': bias(1, 2) },
@@ -144,5 +144,5 @@ test('of a PyTorch checkpoint only the network under its key is read', async (t)
 
 test('tensors beside the network may have any dtype, but not those within it', async (t) => {
   const path = await fileOf(t, [...prefixed('model.'), ['model.extra', bias(1)]]);
-  await t.throwsAsync(readWeights(path), { message: /: extra: no such tensor in this U-Net$/ });
+  await t.throwsAsync(readWeights(path), { message: /: extra: no such tensor in this network$/ });
 });

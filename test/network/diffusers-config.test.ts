@@ -3,15 +3,16 @@ import test from 'ava';
 import { UsageError } from '../../src/errors.js';
 import { readSafetensors } from '../../src/io/safetensors.js';
 import { fromDiffusers, toDiffusers } from '../../src/network/diffusers-config.js';
+import { ditDefaults } from '../../src/network/dit-config.js';
 import { checkNetwork } from '../../src/network/network.js';
 import { fixturePath } from '../helpers/cli.js';
-import { UNET2D_FIXTURES } from '../helpers/network-fixture.js';
+import { DIT_FIXTURES, UNET2D_FIXTURES } from '../helpers/network-fixture.js';
 
 type Json = Record<string, unknown>;
 
 const CLASS = readFileSync(fixturePath('unet2d/config.json'), 'utf8');
 
-for (const name of UNET2D_FIXTURES)
+for (const name of [...UNET2D_FIXTURES, ...DIT_FIXTURES])
   test(`the config of ${name} is read and written like in diffusers`, async (t) => {
     const { metadata } = await readSafetensors(fixturePath(`${name}.safetensors`));
     const json = JSON.parse(metadata.config!) as Json;
@@ -19,8 +20,8 @@ for (const name of UNET2D_FIXTURES)
     t.notThrows(() => checkNetwork(config));
     const written = toDiffusers(config, size);
     t.deepEqual(fromDiffusers('config.json', written), { config, size });
-    // The length of the time embedding is written out where the class leaves it to its default.
-    const { time_embedding_dim: _, num_train_timesteps: __, ...expected } = json;
+    // The length of the time embedding, or the channels, are written out where the class leaves them to their default.
+    const { time_embedding_dim: _, num_train_timesteps: __, out_channels: ___, ...expected } = json;
     t.like(written, expected);
   });
 
@@ -94,7 +95,7 @@ test('unsupported values are refused by key and value', (t) => {
     [{ cross_attention_dim: 768 }, 'config.json: cross_attention_dim: not supported, got 768'],
     [
       { _class_name: 'UNet2DConditionModel' },
-      'config.json: _class_name: expected UNet2DModel, got "UNet2DConditionModel"',
+      'config.json: _class_name: expected UNet2DModel or DiTTransformer2DModel, got "UNet2DConditionModel"',
     ],
   ];
   for (const [change, message] of wrong)
@@ -134,4 +135,68 @@ test('conflicting values are refused by key', (t) => {
 
 test('a head may be wider than a level without attention', (t) => {
   t.notThrows(() => fromDiffusers('config.json', { attention_head_dim: 300 }));
+});
+
+const DIT = { _class_name: 'DiTTransformer2DModel' };
+const DIT_CLASS = readFileSync(fixturePath('dit/config.json'), 'utf8');
+
+test("every key of a dit's class is known, and its value is the default, but for latents' channels", (t) => {
+  const json = { ...JSON.parse(DIT_CLASS), in_channels: 3 } as Json;
+  const { config, size } = fromDiffusers('config.json', { ...DIT, in_channels: 3 });
+  t.deepEqual(fromDiffusers('config.json', json), { config, size });
+  const { _diffusers_version: _, ...keys } = json;
+  t.deepEqual(toDiffusers(config, size), { ...keys, out_channels: 3 });
+});
+
+test('a dit of one label is a network without classes', (t) => {
+  const config = { ...ditDefaults({ widths: [16] }), widths: [16] };
+  const json = toDiffusers(config, 8);
+  t.is(json.num_embeds_ada_norm, 0);
+  t.deepEqual(fromDiffusers('config.json', json), { config, size: 8 });
+  const told = { ...config, numClasses: 4 };
+  t.is(toDiffusers(told, 8).num_embeds_ada_norm, 3);
+  t.deepEqual(fromDiffusers('config.json', toDiffusers(told, null)).config, told);
+});
+
+test('keys of a dit without influence are ignored', (t) => {
+  const json = { ...DIT, in_channels: 1 };
+  const { config } = fromDiffusers('config.json', json);
+  const others = { norm_num_groups: 7, upcast_attention: true };
+  t.deepEqual(fromDiffusers('config.json', { ...json, ...others }).config, config);
+});
+
+test("a dit's unsupported and conflicting values are refused by key and value", (t) => {
+  const wrong: [change: Json, message: string][] = [
+    [{ in_channels: 4 }, 'in_channels: expected 1 or 3, got 4'],
+    [{ in_channels: undefined }, 'in_channels: expected 1 or 3, got 4'],
+    [{ out_channels: 6 }, 'out_channels: expected null or 1 or 3, got 6'],
+    [{ out_channels: 1 }, 'out_channels: expected 3 like in_channels, got 1'],
+    [{ attention_bias: false }, 'attention_bias: expected true, got false'],
+    [{ activation_fn: 'geglu' }, 'activation_fn: expected "gelu-approximate", got "geglu"'],
+    [{ norm_type: 'ada_norm' }, 'norm_type: expected "ada_norm_zero", got "ada_norm"'],
+    [{ norm_elementwise_affine: true }, 'norm_elementwise_affine: expected false, got true'],
+    [
+      { num_embeds_ada_norm: null },
+      'num_embeds_ada_norm: expected a whole number from 0 to 999999, got null',
+    ],
+    [{ num_layers: 0 }, 'num_layers: expected a whole number from 1 to 64, got 0'],
+    [{ patch_size: 0 }, 'patch_size: expected a whole number from 1 to 4096, got 0'],
+    [{ norm_eps: 0 }, 'norm_eps: expected a number above 0, got 0'],
+    [{ dropout: 1 }, 'dropout: expected a number from 0 to below 1, got 1'],
+    [{ caption_channels: 4096 }, 'caption_channels: not supported, got 4096'],
+    [{ block_out_channels: [8] }, 'block_out_channels: not supported, got [8]'],
+    [
+      { num_attention_heads: 3, attention_head_dim: 6 },
+      'num_attention_heads: expected a multiple of 4, got 18',
+    ],
+    [
+      { num_attention_heads: 16384, attention_head_dim: 16384 },
+      'num_attention_heads: expected heads of 16384 channels in total at most, got 268435456',
+    ],
+  ];
+  for (const [change, message] of wrong)
+    t.throws(() => fromDiffusers('config.json', { ...DIT, in_channels: 3, ...change }), {
+      instanceOf: UsageError,
+      message: `config.json: ${message}`,
+    });
 });

@@ -1,8 +1,10 @@
 import test from 'ava';
 import { UsageError } from '../../src/errors.js';
+import { type DitConfig, ditDefaults } from '../../src/network/dit-config.js';
 import { buildNetwork, type NetworkConfig } from '../../src/network/network.js';
 import { stateShapes } from '../../src/network/parameters.js';
 import { type Hints, networkFromShapes } from '../../src/network/recognise.js';
+import { singleClassShapes } from '../../src/network/single-class.js';
 import { type Unet2dConfig, unet2dDefaults } from '../../src/network/unet2d-config.js';
 
 const SMALL: NetworkConfig = {
@@ -71,7 +73,7 @@ test('a tensor of the wrong shape is named with both shapes', (t) => {
 });
 
 test('an extra tensor is named', (t) => {
-  t.is(message(withShape('ema.weight', [3])), 'ema.weight: no such tensor in this U-Net');
+  t.is(message(withShape('ema.weight', [3])), 'ema.weight: no such tensor in this network');
 });
 
 test('images of two channels, and odd time embeddings, are refused', (t) => {
@@ -150,4 +152,61 @@ test('any missing tensor of a unet2d is named', (t) => {
       name,
     );
   }
+});
+
+const DIT: DitConfig = { ...ditDefaults({ widths: [24] }), widths: [24], depth: 2 };
+const TABLE = 'transformer_blocks.1.norm1.emb.class_embedder.embedding_table.weight';
+
+for (const [what, change] of Object.entries({
+  defaults: {},
+  'one block, grey': { depth: 1, channels: 1 },
+  'larger patches': { patch: 4 },
+  'another width': { widths: [20], headDim: 20 },
+  classes: { numClasses: 7 },
+} satisfies Record<string, Partial<DitConfig>>))
+  test(`a dit is read from its own shapes: ${what}`, (t) => {
+    const config: DitConfig = { ...DIT, ...change };
+    t.deepEqual(networkFromShapes(stateShapes(buildNetwork(config))), config);
+  });
+
+test('hints supply what the shapes of a dit leave open, but no head that does not divide it', (t) => {
+  const hints: Hints = { headDim: 8, eps: 1e-3, dropout: 0.1 };
+  const shapes = stateShapes(buildNetwork(DIT));
+  t.deepEqual(networkFromShapes(shapes, hints), { ...DIT, ...hints });
+  t.deepEqual(networkFromShapes(shapes, { headDim: 7, groups: 3 }), DIT);
+});
+
+test('the config of another network is no hint', (t) => {
+  t.deepEqual(networkFromShapes(stateShapes(buildNetwork(UNET2D)), { ...DIT, headDim: 8 }), UNET2D);
+  t.deepEqual(networkFromShapes(stateShapes(buildNetwork(DIT)), { ...UNET2D, headDim: 24 }), DIT);
+});
+
+test('a dit with a table of one row per block has no classes', (t) => {
+  const shapes = () =>
+    new Map<string, readonly number[]>([
+      ...stateShapes(buildNetwork(DIT)),
+      ...singleClassShapes(DIT),
+    ]);
+  t.deepEqual(networkFromShapes(shapes()), DIT);
+  const fewer = shapes();
+  fewer.delete(TABLE);
+  t.is(message(fewer), `${TABLE}: expected a tensor with this name, got none`);
+  t.is(message(shapes().set(TABLE, [2, 24])), `${TABLE}: expected the shape [1, 24], got [2, 24]`);
+});
+
+test('any missing tensor of a dit is named, and one of other patches', (t) => {
+  const all = () => stateShapes(buildNetwork({ ...DIT, numClasses: 3 }));
+  for (const name of all().keys()) {
+    const shapes = all();
+    shapes.delete(name);
+    t.regex(message(shapes), /: expected a tensor|: no such tensor/, name);
+  }
+  t.is(
+    message(all().set('pos_embed.proj.weight', [24, 3, 2, 3])),
+    'pos_embed.proj.weight: expected the shape [24, 3, 2, 2], got [24, 3, 2, 3]',
+  );
+  t.is(
+    message(all().set('pos_embed.proj.weight', [24, 4, 2, 2])),
+    'pos_embed.proj.weight: expected 1 or 3 image channels, got 4',
+  );
 });

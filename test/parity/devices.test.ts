@@ -6,6 +6,7 @@ import { Fixture } from '../../src/parity/fixture.js';
 import { openSubject } from '../../src/parity/open-subject.js';
 import { fixturePath } from '../helpers/cli.js';
 import {
+  DIT_FIXTURES,
   type FixtureName,
   lossOf,
   SIMPLE_FIXTURES,
@@ -28,7 +29,7 @@ const of = (names: readonly FixtureName[], groups: readonly string[]) =>
 const FIXTURES = [
   ...of(SIMPLE_FIXTURES, ['xt', ...PASSES, 'sample/trajectory']),
   ...of(VARIANT_FIXTURES, PASSES),
-  ...of(UNET2D_FIXTURES, ['out', 'loss', 'grad/*', 'state1/*', 'losses']),
+  ...of([...UNET2D_FIXTURES, ...DIT_FIXTURES], ['out', 'loss', 'grad/*', 'state1/*', 'losses']),
 ];
 
 type Choice = Pick<ComputingConfig, 'device'> & Partial<ComputingConfig>;

@@ -2,6 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import test, { type ExecutionContext } from 'ava';
 import { ADAM, type NetworkOptions } from '../../src/contracts/device.js';
+import { ditDefaults } from '../../src/network/dit-config.js';
 import { buildNetwork } from '../../src/network/network.js';
 import { countParameters } from '../../src/network/parameters.js';
 import { planConvolutions } from '../../src/tensorflow/algorithm.js';
@@ -57,6 +58,12 @@ const NETWORKS: Readonly<Record<'narrow' | 'wide' | 'attending', NetworkOptions>
   narrow: network([8, 16, 24], 16),
   wide: network([128, 128], 8),
   attending,
+};
+
+/** A transformer. */
+const transformer: NetworkOptions = {
+  ...network([16], 8),
+  architecture: { ...ditDefaults({ widths: [16] }), widths: [16], dropout: 0.1 },
 };
 
 /** Fresh inputs for a step, as training has them. */
@@ -115,7 +122,7 @@ test('the wide network has convolutions with every tile, and the narrow one has 
 });
 
 test('an estimate includes weights, and images in proportion to the batch', (t) => {
-  for (const [name, of] of Object.entries(NETWORKS)) {
+  for (const [name, of] of Object.entries({ ...NETWORKS, transformer })) {
     const weights = 4 * countParameters(buildNetwork(of.architecture));
     for (const [use, times] of [
       ['training', 4],

@@ -112,7 +112,7 @@ test('a fixture with inconsistent parts is a UsageError', async (t) => {
     ],
     [
       () => compare(tensors, {}),
-      /^fixture: __metadata__: config: expected the config\.json of the UNet2DModel, got none$/,
+      /^fixture: __metadata__: config: expected the config\.json of a UNet2DModel or DiTTransformer2DModel, got none$/,
     ],
     [
       () => compare(tensors, config({ act_fn: 'relu' })),

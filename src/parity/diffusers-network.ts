@@ -2,10 +2,9 @@ import { isDeepStrictEqual } from 'node:util';
 import type { NetworkDevice, NetworkInput, Optimizer } from '../contracts/device.js';
 import { UsageError } from '../errors.js';
 import { isObject, parseJson } from '../io/json.js';
-import { fromDiffusers } from '../network/diffusers-config.js';
+import { CLASS_NAMES, type DiffusersConfig, fromDiffusers } from '../network/diffusers-config.js';
 import { checkNetwork, checkSize } from '../network/network.js';
 import { ANCHORS, networkFromShapes } from '../network/recognise.js';
-import type { Unet2dConfig } from '../network/unet2d-config.js';
 import { Comparison, type Group } from './compare.js';
 import { addTensor, type Fixture } from './fixture.js';
 import { channelsFirst, channelsLast, type Images, imagesOf } from './images.js';
@@ -19,8 +18,8 @@ import {
 } from './tolerances.js';
 
 /*
- * Fixtures of diffusers' UNet2DModel: from x, t, label and target to out, the mean squared error, its gradients, the state after a
- * step of AdamW, and the losses of steps with clipped gradients. The header has the model's config.json. This network has
+ * Fixtures of diffusers' networks: from x, t, label and target to out, the mean squared error, its gradients, the state after a
+ * step of AdamW, and the losses of steps with clipped gradients. The header has the model's config.json. These networks have
  * no kinks, so nothing has to be settled (gradients.ts).
  */
 
@@ -32,13 +31,14 @@ const CLIPPED: Optimizer = { ...ADAMW, clip: 1 };
 const TIMESTEPS = 1000;
 
 /** Whether a fixture is of this kind: by its config, or by its weights, of which nothing can be told without it. */
-export const isUnet2d = (fixture: Fixture): boolean =>
-  fixture.metadata.config !== undefined || fixture.has(`state0/${ANCHORS.unet2d}`);
+export const isDiffusersNetwork = (fixture: Fixture): boolean =>
+  fixture.metadata.config !== undefined ||
+  [ANCHORS.unet2d, ANCHORS.dit].some((anchor) => fixture.has(`state0/${anchor}`));
 
 /** A fixture's inputs, and their network. */
 interface Case {
   readonly fixture: Fixture;
-  readonly architecture: Unet2dConfig;
+  readonly architecture: DiffusersConfig;
   readonly images: Images;
   readonly input: NetworkInput;
   /** The target of the output. */
@@ -46,7 +46,10 @@ interface Case {
 }
 
 /** @throws UsageError for a fixture whose parts do not match */
-export async function compareUnet2d(fixture: Fixture, subject: Subject): Promise<(Group | null)[]> {
+export async function compareDiffusersNetwork(
+  fixture: Fixture,
+  subject: Subject,
+): Promise<(Group | null)[]> {
   const one = readCase(fixture);
   const groups = await withDevice(one, subject, ADAMW, async (device) => [
     fixture.has('out') ? await compareOutput(one, device) : null,
@@ -162,11 +165,11 @@ function whole(fixture: Fixture, name: string, below: number, { batch }: Images)
 }
 
 /** The network in the header's config, which must match the weights. */
-function readNetwork(fixture: Fixture, { channels, size }: Images): Unet2dConfig {
+function readNetwork(fixture: Fixture, { channels, size }: Images): DiffusersConfig {
   const where = `${fixture.path}: __metadata__: config`;
   const text = fixture.metadata.config;
   if (text === undefined)
-    throw new UsageError(`${where}: expected the config.json of the UNet2DModel, got none`);
+    throw new UsageError(`${where}: expected the config.json of a ${CLASS_NAMES}, got none`);
   const { config } = fromDiffusers(where, parse(where, text));
   const state = [...fixture.below('state0')].map(([name, { shape }]) => [name, shape] as const);
   try {
@@ -174,9 +177,9 @@ function readNetwork(fixture: Fixture, { channels, size }: Images): Unet2dConfig
     checkSize(config, size);
     const found = networkFromShapes(new Map(state), config);
     for (const [name, value] of Object.entries(found))
-      if (!isDeepStrictEqual(value, config[name as keyof Unet2dConfig]))
+      if (!isDeepStrictEqual(value, config[name as keyof DiffusersConfig]))
         throw new UsageError(
-          `expected ${name} ${config[name as keyof Unet2dConfig]} from the config, got ${value}`,
+          `expected ${name} ${config[name as keyof DiffusersConfig]} from the config, got ${value}`,
         );
   } catch (error) {
     if (error instanceof UsageError)
