@@ -27,7 +27,63 @@ const CUBIC: f32 = 0.071354816272;
 /** Beyond it z is outside [LOWEST, HIGHEST], and x³ stays finite. */
 const LARGEST: f32 = 16;
 
-/** y = gelu(x); y may alias x. y, x: f32[4·items]. Items: quads of elements. */
+/** A class only for its inlined methods, so that loops keep the constants in registers, as those of `Silu`. */
+@unmanaged
+class Gelu {
+  /** x in [−16, 16]. */
+  @inline
+  static within(x: v128, smallest: v128, largest: v128): v128 {
+    return f32x4.pmin(f32x4.pmax(x, smallest), largest);
+  }
+
+  /** 1 + e⁻ᶻ with z = x·slope. */
+  @inline
+  static divisor(
+    x: v128,
+    slope: v128,
+    lowest: v128,
+    highest: v128,
+    minusLog2e: v128,
+    round: v128,
+    ln2High: v128,
+    ln2Low: v128,
+    c6: v128,
+    c5: v128,
+    c4: v128,
+    c3: v128,
+    c2: v128,
+    minusOne: v128,
+    one: v128,
+  ): v128 {
+    return Silu.onePlusExp(
+      f32x4.pmax(f32x4.mul(x, slope), lowest),
+      highest,
+      minusLog2e,
+      round,
+      ln2High,
+      ln2Low,
+      c6,
+      c5,
+      c4,
+      c3,
+      c2,
+      minusOne,
+      one,
+    );
+  }
+
+  /** d · gelu'(x) in each lane, where 1 + e⁻ᶻ is `divisor`, `square` the cubic part of z/x, and `slope` all of it. */
+  @inline
+  static times(d: v128, x: v128, divisor: v128, slope: v128, square: v128, one: v128): v128 {
+    const sigmoid = f32x4.div(one, divisor);
+    // z' = slope + 2·square.
+    const rate = f32x4.add(slope, f32x4.add(square, square));
+    const rest = f32x4.mul(f32x4.mul(x, rate), f32x4.sub(one, sigmoid));
+    return f32x4.mul(d, f32x4.mul(sigmoid, f32x4.add(one, rest)));
+  }
+}
+
+/** y = gelu(x); y may alias x. y, x: f32[8·items]. Items: eights of elements, two vectors that V8 joins. */
 export function gelu(y: F32, x: F32, begin: usize, end: usize): void {
   const factor = f32x4.splat(FACTOR);
   const cubic = f32x4.splat(CUBIC);
@@ -46,16 +102,19 @@ export function gelu(y: F32, x: F32, begin: usize, end: usize): void {
   const c2 = f32x4.splat(C2);
   const minusOne = f32x4.splat(MINUS_ONE);
   const one = f32x4.splat(ONE);
-  let from = changetype<usize>(x.at(4 * begin));
-  let to = changetype<usize>(y.at(4 * begin));
-  const last = changetype<usize>(x.at(4 * end));
-  for (; from < last; from += 16, to += 16) {
-    const value = v128.load(from);
-    const within = f32x4.pmin(f32x4.pmax(value, smallest), largest);
-    const slope = madd(f32x4.mul(within, within), cubic, factor);
-    const z = f32x4.pmax(f32x4.mul(within, slope), lowest);
-    const divisor = Silu.onePlusExp(
-      z,
+  let from = x.at(8 * begin);
+  let to = y.at(8 * begin);
+  for (let item = begin; item < end; item++) {
+    const low = from.lanes(0);
+    const high = from.upperLanes(0);
+    const a = Gelu.within(low, smallest, largest);
+    const b = Gelu.within(high, smallest, largest);
+    const slopeA = madd(f32x4.mul(a, a), cubic, factor);
+    const slopeB = madd(f32x4.mul(b, b), cubic, factor);
+    const divisorA = Gelu.divisor(
+      a,
+      slopeA,
+      lowest,
       highest,
       minusLog2e,
       round,
@@ -69,11 +128,30 @@ export function gelu(y: F32, x: F32, begin: usize, end: usize): void {
       minusOne,
       one,
     );
-    v128.store(to, f32x4.div(value, divisor));
+    const divisorB = Gelu.divisor(
+      b,
+      slopeB,
+      lowest,
+      highest,
+      minusLog2e,
+      round,
+      ln2High,
+      ln2Low,
+      c6,
+      c5,
+      c4,
+      c3,
+      c2,
+      minusOne,
+      one,
+    );
+    to.setPair(0, f32x4.div(low, divisorA), f32x4.div(high, divisorB));
+    from = from.at(8);
+    to = to.at(8);
   }
 }
 
-/** Backward of GELU, in place: dx ← dx · gelu'(x). dx, x: f32[4·items]. Items: quads of elements. */
+/** Backward of GELU, in place: dx ← dx · gelu'(x). dx, x: f32[8·items]. Items: eights of elements. */
 export function geluBackward(dx: F32, x: F32, begin: usize, end: usize): void {
   const factor = f32x4.splat(FACTOR);
   const cubic = f32x4.splat(CUBIC);
@@ -92,16 +170,19 @@ export function geluBackward(dx: F32, x: F32, begin: usize, end: usize): void {
   const c2 = f32x4.splat(C2);
   const minusOne = f32x4.splat(MINUS_ONE);
   const one = f32x4.splat(ONE);
-  let from = changetype<usize>(x.at(4 * begin));
-  let to = changetype<usize>(dx.at(4 * begin));
-  const last = changetype<usize>(x.at(4 * end));
-  for (; from < last; from += 16, to += 16) {
-    const within = f32x4.pmin(f32x4.pmax(v128.load(from), smallest), largest);
-    const square = f32x4.mul(f32x4.mul(within, within), cubic);
-    const slope = f32x4.add(square, factor);
-    const z = f32x4.pmax(f32x4.mul(within, slope), lowest);
-    const divisor = Silu.onePlusExp(
-      z,
+  let from = x.at(8 * begin);
+  let to = dx.at(8 * begin);
+  for (let item = begin; item < end; item++) {
+    const a = Gelu.within(from.lanes(0), smallest, largest);
+    const b = Gelu.within(from.upperLanes(0), smallest, largest);
+    const squareA = f32x4.mul(f32x4.mul(a, a), cubic);
+    const squareB = f32x4.mul(f32x4.mul(b, b), cubic);
+    const slopeA = f32x4.add(squareA, factor);
+    const slopeB = f32x4.add(squareB, factor);
+    const divisorA = Gelu.divisor(
+      a,
+      slopeA,
+      lowest,
       highest,
       minusLog2e,
       round,
@@ -115,11 +196,27 @@ export function geluBackward(dx: F32, x: F32, begin: usize, end: usize): void {
       minusOne,
       one,
     );
-    const sigmoid = f32x4.div(one, divisor);
-    // z' = slope + 2·square.
-    const rate = f32x4.add(slope, f32x4.add(square, square));
-    const rest = f32x4.mul(f32x4.mul(within, rate), f32x4.sub(one, sigmoid));
-    const total = f32x4.mul(sigmoid, f32x4.add(one, rest));
-    v128.store(to, f32x4.mul(v128.load(to), total));
+    const divisorB = Gelu.divisor(
+      b,
+      slopeB,
+      lowest,
+      highest,
+      minusLog2e,
+      round,
+      ln2High,
+      ln2Low,
+      c6,
+      c5,
+      c4,
+      c3,
+      c2,
+      minusOne,
+      one,
+    );
+    const low = Gelu.times(to.lanes(0), a, divisorA, slopeA, squareA, one);
+    const high = Gelu.times(to.upperLanes(0), b, divisorB, slopeB, squareB, one);
+    to.setPair(0, low, high);
+    from = from.at(8);
+    to = to.at(8);
   }
 }

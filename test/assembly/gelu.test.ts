@@ -9,7 +9,7 @@ const slope = (x: number): number => {
   return s + x * s * (1 - s) * K * (1 + 3 * 0.044715 * x * x);
 };
 
-/** Many values in [low, high), whole quads. */
+/** Many values in [low, high), whole eights. */
 const between = (low: number, high: number): Float32Array =>
   values(1 << 14, 3).map((v) => low + ((v + 1) / 2) * (high - low));
 
@@ -29,7 +29,7 @@ eachSplit('gelu is x·σ(z), the approximation by tanh', (t, bench) =>
     bench.reset();
     const x = between(low, high);
     const y = bench.alloc(x.byteLength, 4);
-    bench.run('gelu', [y, bench.put(x, 8)], x.length / 4);
+    bench.run('gelu', [y, bench.put(x, 8)], x.length / 8);
     const got = bench.f32(y, x.length);
     close(t, got, [...x].map(gelu), { ...tolerance, what: `gelu in [${low}, ${high})` });
     const tanh = (v: number) => (v / 2) * (1 + Math.tanh(inner(v) / 2));
@@ -44,7 +44,7 @@ eachSplit('geluBackward multiplies by the slope, in place', (t, bench) =>
     const x = between(low, high);
     const d = between(-2, 2);
     const dx = bench.put(d);
-    bench.run('geluBackward', [dx, bench.put(x, 4)], x.length / 4);
+    bench.run('geluBackward', [dx, bench.put(x, 4)], x.length / 8);
     const got = bench.f32(dx, x.length);
     const expected = [...x].map((v, i) => d[i]! * slope(v));
     close(t, got, expected, { atol: 2 * SLOPE, what: `d·gelu' in [${low}, ${high})` });
@@ -55,19 +55,22 @@ eachSplit('geluBackward multiplies by the slope, in place', (t, bench) =>
 eachBuild('the slope of gelu matches finite differences', (t, bench) => {
   const x = between(-6, 6);
   const dx = bench.put(new Float32Array(x.length).fill(1));
-  bench.run('geluBackward', [dx, bench.put(x)], x.length / 4);
+  bench.run('geluBackward', [dx, bench.put(x)], x.length / 8);
   const h = 1e-5;
   const differences = [...x].map((v) => (gelu(v + h) - gelu(v - h)) / (2 * h));
   close(t, bench.f32(dx, x.length), differences, { atol: SLOPE });
 });
 
-eachBuild('gelu handles huge, tiny and NaN values, and touches only its quads', (t, bench) => {
+eachBuild('gelu handles huge, tiny and NaN values, and touches only its items', (t, bench) => {
+  // Four values, of either vector.
   const run = (kernel: 'gelu' | 'geluBackward', x: readonly number[]) => {
     bench.reset();
-    const at = bench.put(Float32Array.from(x));
-    const out = bench.put(new Float32Array(x.length).fill(1));
-    bench.run(kernel, [out, at], x.length / 4);
-    return [...bench.f32(out, x.length)];
+    const at = bench.put(Float32Array.from([...x, ...x]));
+    const out = bench.put(new Float32Array(8).fill(1));
+    bench.run(kernel, [out, at], 1);
+    const got = [...bench.f32(out, 8)];
+    t.deepEqual(got.slice(4), got.slice(0, 4));
+    return got.slice(0, 4);
   };
   const huge = [90, 1e10, 3.4e38, Number.POSITIVE_INFINITY].map(Math.fround);
   t.deepEqual(run('gelu', huge), huge);
@@ -78,15 +81,15 @@ eachBuild('gelu handles huge, tiny and NaN values, and touches only its quads', 
     t.deepEqual(got.map(Number.isNaN), [true, false, true, false], kernel);
   }
   t.deepEqual(run('gelu', [0, -0, 2 ** -126, 1]).slice(0, 2), [0, -0]);
-  const x = values(4 * 24, 5);
-  for (let quads = 0; quads <= 17; quads++) {
+  const x = values(8 * 24, 5);
+  for (let items = 0; items <= 17; items++) {
     bench.reset();
     const [from, y] = [bench.put(x, 4), bench.put(x, 8)];
-    bench.runRange('gelu', [y, from], 2, 2 + quads);
+    bench.runRange('gelu', [y, from], 2, 2 + items);
     const got = bench.f32(y, x.length);
-    const expected = [...x].map((v, i) => (i >= 8 && i < 8 + 4 * quads ? gelu(v) : v));
+    const expected = [...x].map((v, i) => (i >= 16 && i < 16 + 8 * items ? gelu(v) : v));
     close(t, got, expected, { rtol: 3 * ULP, atol: ULP });
-    bench.runRange('gelu', [from, from], 2, 2 + quads);
+    bench.runRange('gelu', [from, from], 2, 2 + items);
     t.deepEqual(bits(bench.f32(from, x.length)), bits(got), 'in place');
   }
 });

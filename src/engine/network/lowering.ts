@@ -38,12 +38,20 @@ interface Lowering<S> {
 
 const nothing = (): Phase[] => [];
 
-/** The kernel of an activation's derivative, and whether it reads the input or the output. */
-const DERIVATIVES = {
-  relu: ['reluBackward', 'out'],
-  silu: ['siluBackward', 'x'],
-  gelu: ['geluBackward', 'x'],
-} as const satisfies Record<NodeOf<'activation'>['kind'], readonly [KernelName, 'x' | 'out']>;
+interface Activation {
+  /** The kernel of its derivative. */
+  readonly derivative: KernelName;
+  /** Whether that reads the input or the output. */
+  readonly reads: 'x' | 'out';
+  /** Elements of an item of both kernels. */
+  readonly each: 4 | 8;
+}
+
+const ACTIVATIONS = {
+  relu: { derivative: 'reluBackward', reads: 'out', each: 4 },
+  silu: { derivative: 'siluBackward', reads: 'x', each: 4 },
+  gelu: { derivative: 'geluBackward', reads: 'x', each: 8 },
+} as const satisfies Record<NodeOf<'activation'>['kind'], Activation>;
 
 export const LOWERINGS: { readonly [O in StepOp]: Lowering<StepOf<O>> } = {
   image: {
@@ -92,15 +100,19 @@ export const LOWERINGS: { readonly [O in StepOp]: Lowering<StepOf<O>> } = {
     forward: (walk, { kind, x, out }) => {
       const y = walk.view(out);
       const { at, calls } = contiguousOf(walk, walk.view(x), y.at);
-      return [...calls, [call(kind, [y.at, at], quads(walk, y))]];
+      return [...calls, [call(kind, [y.at, at], elements(walk, y) / ACTIVATIONS[kind].each)]];
     },
     backward: (walk, { kind, x, out }) => {
       const dy = walk.gradient(out);
-      const [kernel, reads] = DERIVATIVES[kind];
+      const { derivative, reads, each } = ACTIVATIONS[kind];
       const by = walk.view(reads === 'x' ? x : out);
       const copy = walk.scratch('contiguous', 4 * walk.batch * pixels(by) * by.channels);
       const { at, calls } = contiguousOf(walk, by, copy);
-      return [...calls, [call(kernel, [dy.at, at], quads(walk, dy))], ...pass(walk, x, out)];
+      return [
+        ...calls,
+        [call(derivative, [dy.at, at], elements(walk, dy) / each)],
+        ...pass(walk, x, out),
+      ];
     },
   },
   concat: {
@@ -399,11 +411,11 @@ function patchCall(
   return call(kernel, args, walk.batch * pixels(y));
 }
 
-/** Groups of four elements of a contiguous tensor. */
-function quads(walk: Walk, view: View): number {
+/** Elements of a contiguous tensor, a multiple of eight. */
+function elements(walk: Walk, view: View): number {
   if (view.stride !== view.channels)
     throw new RunError('an activation by itself writes no part of a concatenation');
-  return (walk.batch * pixels(view) * view.channels) / 4;
+  return walk.batch * pixels(view) * view.channels;
 }
 
 /** A contiguous form of a tensor: in place, or copied to `copy`. */
