@@ -48,11 +48,14 @@ if [ -n "$DRY" ]; then
   unet2d=(--network unet2d --size 8 --widths 8,16 --layers-per-block 1 --batch 2)
   cifar10=("${unet2d[@]}")
   recipe=(--preset minutes-32 --batch 2)
+  dit=(--network dit --size 8 --widths 16 --depth 1 --patch 2 --batch 2)
 else
   unet2d_batch=128
   unet2d=(--preset unet2d-32 --batch 128)
   cifar10=(--network-config "$APP/test/fixtures/ddpm-cifar10-32.json" --batch 128)
   recipe=(--preset pictures-32)
+  # DiT-S with patches of 4
+  dit=(--network dit --size 64 --widths 384 --depth 12 --patch 4 --batch 64)
 fi
 cli=("$NODE" "$APP/dist/src/cli.js")
 # All that `haze parity` reads, or those named.
@@ -177,6 +180,9 @@ step_bench_unet2d() { # diffusers' network, of a preset, of google/ddpm-cifar10-
   run bench-unet2d 70 "${tensorflow[@]}" bench unet --device tensorflow "${unet2d[@]}" --rounds $rounds --json
   run bench-cifar10 70 "${tensorflow[@]}" bench unet --device tensorflow "${cifar10[@]}" --rounds $rounds --json
   run bench-recipe 40 "${tensorflow[@]}" bench unet --device tensorflow "${recipe[@]}" --rounds $rounds --json
+}
+step_bench_dit() { # diffusers' transformer
+  gpu bench_dit && run bench-dit 70 "${tensorflow[@]}" bench unet --device tensorflow "${dit[@]}" --rounds $rounds --json
 }
 step_layouts() { # each network in the layout that the program does not choose for it
   gpu layouts || return
@@ -307,7 +313,7 @@ step_wasm() {
   [ "$skipped" = "" ] && tail -n +$((known + 1)) "$OUT/results.jsonl" | grep '"step": "wasm' >"$HZ/wasm-done.jsonl"
 }
 
-all='machine libraries doctor devices parity parity_tf32 bench torch bench_unet2d torch_unet2d layouts train sample generate bench_f32 torch_compile wasm xla_fusible xla repeat deterministic'
+all='machine libraries doctor devices parity parity_tf32 bench torch bench_unet2d torch_unet2d bench_dit layouts train sample generate bench_f32 torch_compile wasm xla_fusible xla repeat deterministic'
 steps=("$@")
 [ ${#steps[@]} -gt 0 ] || steps=($all)
 say "# measure.sh, $(date -u +%FT%TZ), budget $BUDGET s, steps: ${steps[*]}${DRY:+, DRY}"

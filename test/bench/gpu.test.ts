@@ -97,6 +97,7 @@ if (withPython)
       'parity',
       'bench',
       'bench_unet2d',
+      'bench_dit',
       'layouts',
       'train',
       'sample',
@@ -115,6 +116,7 @@ if (withPython)
     t.regex(said, /^xla-fusible-unet2d: tensorflow, .* train batch 2: [\d.]+ ms/m);
     t.regex(said, /^xla-unet2d: tensorflow, .* train batch 2: [\d.]+ ms/m);
     t.regex(said, /^bench-unet2d: tensorflow, .* train batch 2: [\d.]+ ms/m);
+    t.regex(said, /^bench-dit: tensorflow, .* train batch 2: [\d.]+ ms/m);
     t.regex(said, /^bench-recipe: tensorflow, .* train batch 2: [\d.]+ ms/m);
     t.notRegex(said, /DOES NOT HOLD|SKIPPED/);
   });
