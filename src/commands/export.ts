@@ -2,6 +2,7 @@
 import type { Args } from '../config/args.js';
 import { classLabelsOf } from '../config/condition.js';
 import { readGuideOf } from '../config/guide.js';
+import { isStretched } from '../config/image-size.js';
 import { type OpenModel, openModel } from '../config/open-model.js';
 import { readClamp, readVariance } from '../config/sampling.js';
 import { choose } from '../config/source.js';
@@ -52,6 +53,10 @@ async function writeDiffusers(args: Args, path: string, out: string): Promise<vo
     model.kind === 'dit'
       ? 'DiTTransformer2DModel.from_pretrained reads its transformer/'
       : 'DDPMPipeline.from_pretrained reads it';
+  if (isStretched(model))
+    process.stderr.write(
+      `sample_size is that of the network's positions; its images have ${model.size} pixels a side, image_size in model_index.json\n`,
+    );
   print(`${printable(out)}: ${reader}\n`);
 }
 

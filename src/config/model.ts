@@ -107,7 +107,9 @@ export function readBase(source: Source, described?: Base): Base | undefined {
 /** The network in diffusers' config.json. @throws UsageError naming what is not supported */
 export function readNetworkConfig(path: string): Base {
   const { config, size } = fromDiffusers(path, readJsonFileSync(path));
-  return { given: { ...config, ...(size !== null && { size }) }, named: path };
+  // diffusers also makes networks of a size that it cannot compute without leaving out pixels.
+  const fits = size !== null && size % sizeFactor(config) === 0;
+  return { given: { ...config, ...(fits && { size }) }, named: path };
 }
 
 /** The base when neither a preset nor a config is given. */
@@ -173,7 +175,7 @@ function fittingNetwork(base: GivenModel, changes: GivenModel): GivenModel {
 export function changedModel(base: GivenModel, changes: GivenModel, named: string): ModelConfig {
   const stated = { ...base, ...changes } as GivenModel;
   if (stated.size === undefined)
-    throw new UsageError(`--size: ${named} does not give its image size; set it`);
+    throw new UsageError(`--size: ${named} gives no image size that fits; set it`);
   return checkModel(completeModel(stated));
 }
 

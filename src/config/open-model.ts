@@ -5,11 +5,12 @@ import { resolveModel } from '../io/model-source.js';
 import type { Pipeline } from '../io/pipeline.js';
 import { isFile, runPaths } from '../io/run.js';
 import { checkNetworkOf, type OnNote, readNetwork } from '../io/weights.js';
-import type { NetworkConfig } from '../network/network.js';
+import { type NetworkConfig, sizeFactor } from '../network/network.js';
 import { UNSAID_OF } from '../network/recognise.js';
 import { type ClassLabels, readClassLabels } from './class-labels.js';
 import type { DiffusionConfig, ModelConfig, RunConfig } from './config.js';
 import { DIFFUSION_DEFAULTS, readDiffusion, readObjective, withDiffusion } from './diffusion.js';
+import { readImageSize } from './image-size.js';
 import { guideStepOf } from './kept-guide.js';
 import { changedModel, readNetworkConfig } from './model.js';
 import { flagOf } from './network-fields.js';
@@ -108,8 +109,9 @@ async function openPipeline(
 ): Promise<OpenModel> {
   refuseConfig(path, settings);
   const { given } = readNetworkConfig(config);
-  const size = free.includes('size') ? undefined : readGiven(given.kind, settings).size;
-  // The network supports any size that it can halve; the config has the one it was trained at.
+  const asked = free.includes('size') ? undefined : readGiven(given.kind, settings).size;
+  // The network supports any size that it can halve; the folder has the one it was trained at.
+  const size = asked ?? (index === undefined ? undefined : readImageSize(index));
   const model = changedModel(
     given,
     { kind: given.kind, ...(size !== undefined && { size }) },
@@ -117,15 +119,15 @@ async function openPipeline(
   );
   refuseOtherNetwork(path, model, settings, free);
   await checkNetworkOf(weights, model, config);
-  const asked = readForward(settings);
+  const forward = readForward(settings);
   const classLabels = index === undefined ? null : readClassLabels(index, model);
   const found = { weights, model, run: null, guide: null, classLabels };
   if (scheduler === undefined) {
-    const diffusion = withDiffusion(DIFFUSION_DEFAULTS, asked);
-    return { ...found, sampling: {}, diffusion, notes: untold(path, diffusion, asked) };
+    const diffusion = withDiffusion(DIFFUSION_DEFAULTS, forward);
+    return { ...found, sampling: {}, diffusion, notes: untold(path, diffusion, forward) };
   }
   const { diffusion, sampling } = readScheduler(scheduler, schedulerClass);
-  refuseOthers(path, whole(diffusion), asked);
+  refuseOthers(path, whole(diffusion), forward);
   return { ...found, diffusion, sampling, notes: [] };
 }
 
@@ -140,7 +142,7 @@ async function openBare(
   const kind = described?.kind ?? (await readNetwork(weights, onNote)).kind;
   const given = { ...described, ...readGiven(kind, settings) } as GivenModel;
   const found = await readNetwork(weights, () => {}, hintsOf(given));
-  const size = given.size ?? PRESETS.reference.model.size;
+  const size = given.size ?? usualSize(found);
   const model = changedModel(found, { kind: found.kind, size } as GivenModel, path);
   refuseOtherNetwork(path, model, settings);
   if (described) refuseFields(path, model, { ...described, size });
@@ -152,6 +154,12 @@ async function openBare(
       : [...(described ? [] : [unsaid(path, model, given)]), ...untold(path, diffusion, asked)];
   const none = { run: null, guide: null, classLabels: null, sampling: {} };
   return { weights, model, diffusion, ...none, notes };
+}
+
+/** The size of a network's images if nothing tells it: the reference's, or the next that it can have. */
+function usualSize(network: NetworkConfig): number {
+  const factor = sizeFactor(network);
+  return factor * Math.ceil(PRESETS.reference.model.size / factor);
 }
 
 /** The forward process and the network's objective. */

@@ -5,6 +5,7 @@
 import { mkdir } from 'node:fs/promises';
 import { type ClassLabels, classLabelsJson } from '../config/class-labels.js';
 import type { DiffusionConfig, ModelConfig } from '../config/config.js';
+import { imageSizeJson } from '../config/image-size.js';
 import { type SamplingDefaults, schedulerJson } from '../config/scheduler.js';
 import { UsageError } from '../errors.js';
 import { writeFileAtomically } from '../io/atomic.js';
@@ -63,6 +64,7 @@ export async function exportDiffusers(options: ExportOptions): Promise<void> {
       [part]: ['diffusers', className(model)],
       ...(model.kind === 'dit' && { vae: [null, null] }),
       ...(options.classLabels && classLabelsJson(options.classLabels)),
+      ...imageSizeJson(model),
     };
     for (const path of paths.folders) await mkdir(path);
     await writeSafetensors(paths.weights, state, { format: 'pt' });

@@ -16,7 +16,7 @@ export interface DitConfig {
   readonly patch: number;
   /**
    * Size of the images whose patches have the positions 0, 1, … in a `dit` (`sample_size`); those of other sizes are stretched to
-   * the same range. Null: each size has its own. Default `size`. E.g. `baseSize: 32`.
+   * the same range. Null: that of `size`. Default null. E.g. `baseSize: 32`.
    */
   readonly baseSize: number | null;
   /** Channels per attention head, `attention_head_dim`. */
@@ -58,6 +58,7 @@ const FLAGS = {
   widths: '--widths',
   depth: '--depth',
   patch: '--patch',
+  baseSize: '--base-size',
   headDim: '--head-dim',
   eps: '--norm-eps',
   dropout: '--dropout',
@@ -87,6 +88,8 @@ export function checkDit(
   if (width % 4 !== 0) refuse('widths', 'a multiple of 4', width);
   whole('depth', 1);
   whole('patch', 1);
+  if (c.baseSize !== null && !(c.baseSize >= c.patch))
+    refuse('baseSize', `${c.patch} or more, the size of a patch`, c.baseSize);
   whole('headDim', 1);
   if (width % c.headDim !== 0) refuse('headDim', `a divisor of the width ${width}`, c.headDim);
   // With one class alone nothing is told: diffusers' table of one row is read as none.

@@ -59,6 +59,7 @@ const FIELD_KEYS: Readonly<Record<CheckedDitField, keyof typeof KEYS>> = {
   widths: 'num_attention_heads',
   depth: 'num_layers',
   patch: 'patch_size',
+  baseSize: 'sample_size',
   headDim: 'attention_head_dim',
   eps: 'norm_eps',
   dropout: 'dropout',

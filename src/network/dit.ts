@@ -35,7 +35,7 @@ export function buildDit(c: DitConfig, size: number): Graph {
   const time = g.sinusoid('time', SINUSOIDS, { order: 'cos-sin', shift: 1, divide: 'after' });
   const conditions = blocks.map(({ condition }) => condition());
   const tokens = g.linear(embed, g.patches(g.image(), c.patch));
-  let h = g.positions(tokens, Math.max(1, Math.floor((c.baseSize ?? size) / c.patch)));
+  let h = g.positions(tokens, Math.floor((c.baseSize ?? size) / c.patch));
   for (const [i, { apply }] of blocks.entries()) h = apply(h, conditions[i]!);
   const by = g.linear(modulateOut, conditions[0]!, split(2));
   const y = g.adaNorm(h, by, { shift: 0, scale: 1, eps: EPS });

@@ -278,6 +278,7 @@ test('invalid networks are refused', (t) => {
     [{ widths: '8,16' }, /^--widths: expected one width, that of a token, got 8,16$/],
     [{ widths: '6' }, /^--widths: expected a multiple of 4, got 6$/],
     [{ 'head-dim': '7' }, /^--head-dim: expected a divisor of the width 192, got 7$/],
+    [{ 'base-size': '3' }, /^--base-size: expected 4 or more, the size of a patch, got 3$/],
     [{ 'head-dim': 'all' }, /^--head-dim: expected a whole number from 1 to 16384, got all$/],
     [{ depth: '0' }, /^--depth: expected a whole number from 1 to 64, got 0$/],
     [{ patch: '0' }, /^--patch: expected a whole number from 1 to 4096, got 0$/],
@@ -340,7 +341,7 @@ test("--network-config reads diffusers' config, and flags override it", async (t
   refused(
     t,
     () => fresh({ 'network-config': path }),
-    /^--size: .*config\.json does not give its image size/,
+    /^--size: .*config\.json gives no image size that fits/,
   );
 });
 

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { Args } from '../../src/config/args.js';
@@ -21,7 +21,8 @@ import { pythonJson, pythonTest } from '../helpers/python.js';
 /** A small dit, of seconds. */
 const DIT = {
   ...{ network: 'dit', size: '12', patch: '3', widths: '20', depth: '2', channels: '1' },
-  ...{ 'head-dim': '5', 'norm-eps': '1e-3', timesteps: '77' },
+  ...{ 'head-dim': '5', 'norm-eps': '1e-3', timesteps: '77', loss: 'l1', ema: 'none' },
+  ...{ objective: 'epsilon', schedule: 'linear' },
 };
 
 test('an exported run opens as the same model', async (t) => {
@@ -35,6 +36,28 @@ test('an exported run opens as the same model', async (t) => {
   t.deepEqual(again.diffusion, model.diffusion);
   t.deepEqual(await readWeights(again.weights), await readWeights(model.weights));
   t.deepEqual(readdirSync(join(out, '..')), ['pipeline']);
+});
+
+test('a folder keeps the size of images other than that of the positions', async (t) => {
+  const flags = { ...DIT, 'base-size': '7', size: '15' };
+  const model = await openModel(await freshRun(t, flags), new Args({}));
+  const out = join(await temporaryFolder(t), 'pipeline');
+  await exportDiffusers({ ...model, out });
+  t.is(readJsonFileSync(join(out, 'transformer', 'config.json')).sample_size, 7);
+  t.deepEqual((await openModel(out, new Args({}))).model, model.model);
+  const other = await openModel(out, new Args({ size: '6' }));
+  t.deepEqual(other.model, { ...model.model, size: 6 });
+  // Alone, the network tells no size that it can have.
+  await t.throwsAsync(openModel(join(out, 'transformer'), new Args({})), {
+    instanceOf: UsageError,
+    message: /^--size: .*config\.json gives no image size that fits; set it$/,
+  });
+  const index = join(out, 'model_index.json');
+  writeFileSync(index, JSON.stringify({ ...readJsonFileSync(index), image_size: '15' }));
+  await t.throwsAsync(openModel(out, new Args({})), {
+    instanceOf: UsageError,
+    message: `${index}: image_size: expected a whole number from 1 to 4096, got "15"`,
+  });
 });
 
 for (const classes of [undefined, ['bus', 'van']])
@@ -56,7 +79,7 @@ for (const classes of [undefined, ['bus', 'van']])
     for (const path of [out, network]) {
       const again = await openModel(path, new Args({ timesteps: '77' }));
       t.deepEqual(again.model, model.model);
-      t.deepEqual(again.diffusion, model.diffusion);
+      t.deepEqual({ objective: 'epsilon', ...again.diffusion }, model.diffusion);
       t.deepEqual(again.classLabels, path === out ? classLabels : null);
       t.deepEqual(await readWeights(again.weights), state);
     }

@@ -149,7 +149,7 @@ test("every key of a dit's class is known, and its value is the default, but for
 });
 
 test('a dit of one label is a network without classes', (t) => {
-  const config = { ...ditDefaults({ widths: [16] }), widths: [16] };
+  const config = { ...ditDefaults({ widths: [16] }), widths: [16], baseSize: 8 };
   const json = toDiffusers(config, 8);
   t.is(json.num_embeds_ada_norm, 0);
   t.deepEqual(fromDiffusers('config.json', json), { config, size: 8 });
