@@ -36,8 +36,10 @@ const TRANSPOSE_MODE: Record<ConvKind, number> = {
 /** Weights between one input and one output channel. */
 export const TAPS: Record<ConvKind, number> = { same3: 9, same1: 1, strided4: 16, transposed4: 16 };
 
-/** Rows from which processing them in blocks pays off. */
+/** Rows from which processing them in blocks always pays off, and from which it does if each worker has several blocks. */
 const MANY_ROWS = 1024;
+const SOME_ROWS = 128;
+const SEVERAL = 4;
 
 export interface LayerConvolution {
   readonly kind: ConvKind;
@@ -57,13 +59,23 @@ export const rowsOf = ({ batch, input }: LayerConvolution): number =>
 export const manyRows = (c: LayerConvolution): boolean =>
   pixels(c.input) > 1 && rowsOf(c) >= MANY_ROWS;
 
+/** Blocks of rows and panels. */
+const blocksOf = (c: LayerConvolution): number =>
+  Math.ceil(rowsOf(c) / DENSE_ROWS) * Math.ceil(c.output.channels / 8 / DENSE_PANELS);
+
+/** Whether `denseCall` processes a layer in blocks. The bits are the same either way. */
+export const inBlocks = (c: LayerConvolution, workers: number): boolean =>
+  manyRows(c) ||
+  (pixels(c.input) > 1 && rowsOf(c) >= SOME_ROWS && blocksOf(c) >= SEVERAL * workers);
+
 /** Bytes of scratch that each worker needs for `denseCall`. */
-export const denseScratch = (c: LayerConvolution): number =>
-  manyRows(c) ? 4 * DENSE_ROWS * (c.input.channels + 8) : 0;
+export const denseScratch = (c: LayerConvolution, workers: number): number =>
+  inBlocks(c, workers) ? 4 * DENSE_ROWS * (c.input.channels + 8) : 0;
 
 /** y = x · W + bias of a 1x1 convolution or linear layer. bias: address or 0. worker: each worker's `denseScratch`. */
 export function denseCall(
   c: LayerConvolution,
+  workers: number,
   weights: Pointer,
   bias: Pointer,
   worker: Address,
@@ -74,10 +86,9 @@ export function denseCall(
   const flags = (c.accumulate ? ACCUMULATE : 0) | (c.relu ? RELU : 0);
   const to = strided(output);
   const args = tuple(...strided(input), weights, bias, rows, input.channels, panels, flags);
-  if (!manyRows(c)) return call('dense', [...to, ...args], Math.ceil(rows / 4) * panels);
+  if (!inBlocks(c, workers)) return call('dense', [...to, ...args], Math.ceil(rows / 4) * panels);
   const base = c.base ? strided(c.base) : tuple(NULL, 0);
-  const items = Math.ceil(rows / DENSE_ROWS) * Math.ceil(panels / DENSE_PANELS);
-  return call('denseBlocks', [...to, ...base, ...args, worker], items);
+  return call('denseBlocks', [...to, ...base, ...args, worker], blocksOf(c));
 }
 
 /** The layer whose forward pass is this layer's data gradient: from dy (`c.output`) to dx (`c.input`). */

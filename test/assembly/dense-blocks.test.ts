@@ -167,12 +167,15 @@ function sums(
   return dw;
 }
 
-test('Scratch for blocks of rows is requested if there are many pixels', (t) => {
-  const bytes = (batch: number, side: number) => {
+test('Scratch for blocks of rows is requested if there are many pixels, or several blocks for each worker', (t) => {
+  const bytes = (batch: number, side: number, workers = 16) => {
     const view = { at: NULL, height: side, width: side, channels: 40, stride: 40 };
-    return denseScratch({ kind: 'same1', batch, input: view, output: view });
+    return denseScratch({ kind: 'same1', batch, input: view, output: view }, workers);
   };
-  t.is(bytes(1, 31), 0);
+  const some = 4 * 48 * 48;
   t.is(bytes(4096, 1), 0);
-  t.is(bytes(1, 32), 4 * 48 * 48);
+  t.is(bytes(1, 32), some);
+  // Of 21 blocks, and of 3.
+  t.deepEqual([bytes(1, 31, 5), bytes(1, 31, 6)], [some, 0]);
+  t.deepEqual([bytes(1, 12, 1), bytes(1, 11, 1)], [0, 0]);
 });

@@ -1,4 +1,4 @@
-import { type ConvKind, type LayerConvolution, manyRows } from '../convolution.js';
+import { type ConvKind, inBlocks, type LayerConvolution } from '../convolution.js';
 import type { View } from '../tensors.js';
 import type * as winograd from '../winograd/algorithms.js';
 import { type BackwardPlan, goesTogether, planBackward } from '../winograd/backward.js';
@@ -54,9 +54,9 @@ export function winogradForward(
 }
 
 /** Whether the base of a layer's sum may be elsewhere in memory: a worker copies it for the pixels it has in its cache. */
-export function addsInPassing(c: LayerConvolution, fixed: boolean): boolean {
+export function addsInPassing(c: LayerConvolution, fixed: boolean, workers: number): boolean {
   const described = describe(c, fixed);
-  return described ? chooseWay(described, !fixed) === 'blocks' : manyRows(c);
+  return described ? chooseWay(described, !fixed) === 'blocks' : inBlocks(c, workers);
 }
 
 /** The plan of a weight gradient, or null. */

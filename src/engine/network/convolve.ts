@@ -46,7 +46,7 @@ function startFrom(
   if (!side) return { before: [] };
   const from = walk.view(side);
   if (walk.liesIn(side, out, 0)) return { before: [] };
-  if (addsInPassing(c, walk.fixed)) return { base: from, before: [] };
+  if (addsInPassing(c, walk.fixed, walk.memory.workers)) return { base: from, before: [] };
   return { before: walk.emit(() => [[copyCall(walk, c.output, from, false)]]) };
 }
 
@@ -62,8 +62,9 @@ export function convolve(walk: Walk, c: LayerConvolution, w: Pointer, o: Convolv
   const plan = winogradForward(c, walk.fixed, walk.memory.workers);
   if (!plan) {
     if (o.affine) throw new RunError('a product of matrices reads no batch norm');
-    const worker = walk.worker(denseScratch(c));
-    return walk.emit(() => [[denseCall(c, w, o.bias, worker)]]);
+    const { workers } = walk.memory;
+    const worker = walk.worker(denseScratch(c, workers));
+    return walk.emit(() => [[denseCall(c, workers, w, o.bias, worker)]]);
   }
   const worker = walk.worker(plan.workerBytes);
   const scratch = walk.scratch('planes', plan.scratchBytes);
