@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
 import sharp from 'sharp';
-import { isRecipe, PRESET_NAMES, PRESETS, type Preset } from '../src/config/presets.js';
+import { PRESET_NAMES, PRESETS, type Preset } from '../src/config/presets.js';
 import { readMetrics } from '../src/io/metrics.js';
 import { plural } from '../src/units.js';
 import { haze } from './helpers/cli.js';
@@ -57,11 +57,16 @@ test("the README's table of recipes lists all of them, with their settings and t
   const said = rows.map((row) => row.split('|').map((cell) => cell.trim()));
   const recipes = PRESET_NAMES.flatMap((name, i) => {
     const { recipe, batch, from }: Preset = PRESETS[name];
-    if (!isRecipe(recipe)) return [];
-    const steps = recipe.training!.steps!;
+    const steps = recipe.training?.steps;
+    if (!steps) return [];
     const measured = said.find(([, own]) => own === `\`${name}\``)?.[5] ?? `row ${i}`;
     const minutes = minutesOf((steps * batch) / Number(measured));
-    const own = [`\`${name}\``, plural(from!, 'minute'), plural(steps, 'step'), `${batch}`];
+    const own = [
+      `\`${name}\``,
+      from ? plural(from, 'minute') : '–',
+      plural(steps, 'step'),
+      `${batch}`,
+    ];
     return [[...own, measured, minutes]];
   });
   t.deepEqual(

@@ -31,6 +31,11 @@ export const MODELS = {
     data: 'cars32',
     train: 'CARS32/train --preset pictures-32 --steps 2400 --sample-every 0',
   },
+  transformer: {
+    minutes: 24,
+    data: 'cars32',
+    train: 'CARS32/train --preset dit-32 --steps 2400 --sample-every 0',
+  },
   long: {
     minutes: 203,
     data: 'cars32',
@@ -77,7 +82,7 @@ export const MODELS = {
 };
 
 const PRESETS = ['reference', 'small', 'tiny', 'unet2d-32', 'unet2d-64'];
-const RECIPES = ['minutes-32', 'pictures-32', 'pictures-64', 'sprites-28'];
+const RECIPES = ['minutes-32', 'pictures-32', 'pictures-64', 'dit-32', 'sprites-28'];
 const BATCHES = [8, 32, 64, 128];
 
 /** Guides of the long run, with W. The document's guide of step 5,175 was the run's own; the nearest checkpoint stands for it. */
@@ -197,6 +202,17 @@ export const ROWS = {
       'haze sample MODELS/small --count 40 --out OUT/cars-small.png',
       'haze generate MODELS/small --count 1000 --format npz --out TMP/small',
       `${JUDGE} TMP/small/images.npz`,
+    ],
+  },
+  'cars-transformer': {
+    ...{ pictures: ['cars-transformer.png'], figures: "a classifier's judgement of these" },
+    ...{ where: 'QUALITY, A transformer', minutes: 12, model: 'transformer' },
+    needs: 'PYTHON with torch, h5py and pillow',
+    commands: [
+      'haze sample MODELS/transformer --count 40 --out OUT/cars-transformer.png',
+      'haze generate MODELS/transformer --count 500 --format npz --out TMP/guided',
+      'haze generate MODELS/transformer --count 500 --format npz --guidance 1 --out TMP/plain',
+      `${JUDGE} TMP/guided/images.npz TMP/plain/images.npz`,
     ],
   },
   garments: {

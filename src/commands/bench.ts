@@ -19,7 +19,6 @@ import type { ModelConfig } from '../config/config.js';
 import { type Base, defaultBase, modelGroups, readBase, readModel } from '../config/model.js';
 import { flagOf } from '../config/network-fields.js';
 import { completeModel, type GivenModel } from '../config/network-settings.js';
-import { isRecipe } from '../config/presets.js';
 import { diffusionOf, trainingOf } from '../config/recipe.js';
 import { choose } from '../config/source.js';
 import { optimizerOf, readBatch } from '../config/training.js';
@@ -112,7 +111,7 @@ function readChosen(args: Args): NamedModel | null {
 
 /** A recipe's training; peers, and whatever is measured beside them, train as the networks' authors do. */
 function recipeOf(base: Base, args: Args): Pick<NamedModel, 'recipe'> {
-  if (!base.recipe || !isRecipe(base.recipe) || args.boolean('peers')) return {};
+  if (!base.recipe?.training || args.boolean('peers')) return {};
   const training = trainingOf(base);
   const { ema, lr, batch } = training;
   const { loss } = diffusionOf(base);

@@ -36,7 +36,7 @@ const TIME_DIM = {
 const HEAD_DIM = {
   describe: 'Channels per attention head; all, for unet2d: one head',
   value: 'N|all',
-  default: '8, or the largest divisor of the channels below that; dit: the same with 64',
+  default: '8, for dit 64, or the largest divisor of the channels below that',
 } satisfies Flag;
 
 const NUM_CLASSES = {

@@ -9,7 +9,7 @@ import type {
 import { completeModel, type GivenModel } from './network-settings.js';
 
 /*
- * The presets: each has a network, its batch, and, if it is a recipe, a length, training and sampling settings. Help,
+ * The presets: each has a network, its batch, and, if it is a recipe, training and sampling settings. Help,
  * `inspect`, the README's table and the advice of `haze train` come from this table.
  */
 
@@ -20,9 +20,6 @@ export interface Recipe {
   readonly training?: Partial<Omit<TrainingConfig, 'batch' | 'epochs'>>;
   readonly sampling?: RunSampling;
 }
-
-/** Whether settings are those of a complete recipe, which says for how long to train. */
-export const isRecipe = ({ training }: Recipe): boolean => training?.steps !== undefined;
 
 /** A model, its batch, and how it is trained. */
 export interface Preset {
@@ -127,12 +124,6 @@ export const PRESETS = {
     { kind: 'unet2d', size: 64, widths: [32, 64, 96, 128] },
     32,
   ),
-  'dit-32': preset(
-    "diffusers' diffusion transformer",
-    { kind: 'dit', size: 32, channels: 3, widths: [192], depth: 6, patch: 4 },
-    32,
-    { training: { zeroInit: true } },
-  ),
   'minutes-32': preset(
     'small pictures in a few minutes on two cores',
     attending(32, [16, 32, 64], 8),
@@ -154,6 +145,13 @@ export const PRESETS = {
     32,
     recipe(12_000, { training: { keepGuide: 3000 } }),
     120,
+  ),
+  // No best pictures of its minutes: a transformer learns from more images what a U-Net begins with.
+  'dit-32': preset(
+    'a diffusion transformer for pictures of 32 pixels',
+    { kind: 'dit', size: 32, channels: 3, widths: [192], depth: 6, patch: 4 },
+    32,
+    recipe(4800, { training: { ema: [0.998], keepGuide: 1200 } }),
   ),
   'sprites-28': preset(
     'grey sprites, digits and garments of 28 pixels, in ten minutes',

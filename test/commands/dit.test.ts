@@ -11,6 +11,8 @@ import { writeBars, writeLabelledBars } from '../helpers/run.js';
 const NETWORK = [
   ...['--network', 'dit', '--size', '16', '--channels', '1', '--widths', '16', '--depth', '2'],
   ...['--patch', '4', '--dropout', '0.1', '--batch', '4', '--timesteps', '20'],
+  // The rate's decay depends on the length, which a resume changes; and a folder for diffusers has no averages.
+  ...['--decay', 'constant', '--ema', 'none', '--keep-guide', 'none'],
   ...['--sample-every', '0', '--threads', '2'],
 ];
 
@@ -48,6 +50,7 @@ test.serial(
     await ok(t, folder, ...train, '--steps', '2', '--out', 'run');
     await ok(t, folder, 'export', 'diffusers', 'run', '--out', 'pipeline');
     const draw = ['--count', '2', '--class', '1', '--guidance', '3', '--threads', '2'];
+    draw.push('--sampler', 'ancestral', '--spacing', 'leading');
     await ok(t, folder, 'sample', 'run', ...draw, '--out', 'a.png');
     await ok(t, folder, 'sample', 'pipeline', ...draw, '--out', 'b.png');
     await ok(t, folder, 'sample', 'run', ...draw.with(3, '0'), '--out', 'c.png');
@@ -72,8 +75,6 @@ test('inspect shows blocks, patches, tokens and heads', async (t) => {
   const stdout = await ok(t, '.', 'inspect', ...flags, ...wide);
   const traits = '1 block · patches of 2x2 · 64 tokens · 3 heads of 32 · classes 11';
   t.true(stdout.includes(`96 · dit · ${traits}\n`), stdout);
-  const all = await ok(t, '.', 'inspect', '--preset', 'dit-32');
-  t.regex(all, /^trained with +--zero-init$/m);
 });
 
 test('bench measures a dit under the name of its fields, and none with classes', async (t) => {
