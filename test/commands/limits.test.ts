@@ -191,26 +191,26 @@ onLinux(
   'few descriptors are enough, or are named as what a command cannot be loaded for',
   async (t) => {
     const folder = await withPhotos(t);
-    const { code, stdout, stderr } = await under(folder, 'ulimit -n 60', [
+    const { code, stdout, stderr } = await under(folder, 'ulimit -n 70', [
       'train',
       'photos',
       ...SMALL,
     ]);
     // Node 20 opens all modules of a command at one time, newer ones do not.
     if (code === 0) t.regex(stdout, /^checkpoint .*step-4$/m);
-    else t.is(stderr, 'haze: train cannot be loaded: too many open files (ulimit -n is 60)\n');
+    else t.is(stderr, 'haze: train cannot be loaded: too many open files (ulimit -n is 70)\n');
   },
 );
 
 // With fewer, Node itself fails.
 onLinux('too few descriptors to load the program are named in a line', async (t) => {
-  for (const files of [40, 50]) {
+  for (const files of [40, 60]) {
     const { code, stderr } = await under('.', `ulimit -n ${files}`, ['inspect']);
     t.is(code, 1);
-    const expected = `expected at least 56, got ${files}; raise it`;
+    const expected = `expected at least 66, got ${files}; raise it`;
     t.is(stderr, `haze: ulimit -n leaves too few open files: ${expected}\n`);
   }
-  const { code, stderr } = await under('.', 'ulimit -n 56', ['--help']);
+  const { code, stderr } = await under('.', 'ulimit -n 66', ['--help']);
   t.is(code, 0, stderr);
 });
 

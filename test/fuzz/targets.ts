@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { strToU8, zipSync } from 'fflate';
 import sharp from 'sharp';
 import { readResults } from '../../src/bench/compare.js';
+import type { ModelConfig } from '../../src/config/config.js';
 import { readNetworkConfig } from '../../src/config/model.js';
 import { completeModel } from '../../src/config/network-settings.js';
 import { readRunConfig } from '../../src/config/read.js';
@@ -26,6 +27,7 @@ import { readStatistics } from '../../src/io/statistics-file.js';
 import { cutBackEvents } from '../../src/io/tensorboard/events.js';
 import { record } from '../../src/io/tensorboard/records.js';
 import { readWeights } from '../../src/io/weights.js';
+import { toDiffusers } from '../../src/network/diffusers-config.js';
 import { initialState } from '../../src/network/initial-state.js';
 import { buildNetwork, checkNetwork } from '../../src/network/network.js';
 import { stateShapes } from '../../src/network/parameters.js';
@@ -164,13 +166,21 @@ const SITE = {
   weights: 'weights.safetensors',
 };
 
+const DIT = completeModel({
+  kind: 'dit',
+  size: 8,
+  widths: [8],
+  depth: 2,
+  numClasses: 3,
+}) as Extract<ModelConfig, { kind: 'dit' }>;
+
 const SHAPES = [
   RUN.model,
   completeModel({
     ...{ kind: 'unet2d', size: 16, widths: [8, 16], channels: 1 },
     ...{ layers: 1, groups: 4, headDim: 8 },
   }),
-  completeModel({ kind: 'dit', size: 8, widths: [8], depth: 2, numClasses: 3 }),
+  DIT,
 ].map((model) => json(Object.fromEntries(stateShapes(buildNetwork(model)))));
 
 /** The network of shapes by name, such as a header that was checked has. */
@@ -290,7 +300,7 @@ export async function targets(folder: string): Promise<Target[]> {
       seeds: [
         await fixture('ddpm-cifar10-32.json'),
         await fixture('pipelines/nested/unet/config.json'),
-        await fixture('dit/config.json'),
+        json(toDiffusers(DIT, DIT.size)),
       ],
       read: async (path) => readNetworkConfig(path),
     },
