@@ -32,7 +32,7 @@ export const MODELS = {
     train: 'CARS32/train --preset pictures-32 --steps 2400 --sample-every 0',
   },
   transformer: {
-    minutes: 24,
+    minutes: 27,
     data: 'cars32',
     train: 'CARS32/train --preset dit-32 --steps 2400 --sample-every 0',
   },

@@ -13,7 +13,7 @@ import type {
   Padding,
   Value,
 } from './graph.js';
-import { inputsOf } from './graph.js';
+import { checkModulations } from './modulations.js';
 
 /**
  * Builds a graph: layers are declared in state_dict order, then used in execution order, any number of
@@ -24,8 +24,6 @@ export class GraphBuilder {
   readonly #channels: number;
   readonly #layers: Layer[] = [];
   readonly #nodes: Node[] = [];
-  /** The parts of each vector that are already read. */
-  readonly #modulations = new Map<number, Set<number>>();
   #values = 0;
   #dropouts = 0;
 
@@ -221,7 +219,7 @@ export class GraphBuilder {
   build(output: Value): Graph {
     this.#expect('output', output.channels, this.#channels);
     this.#expect('output', output.side, this.#size);
-    this.#expectModulations(output);
+    checkModulations(this.#nodes, output);
     const reads = (n: Node) => n.op === 'embedding' || (n.op === 'sinusoid' && n.of === 'label');
     return {
       size: this.#size,
@@ -264,52 +262,17 @@ export class GraphBuilder {
       throw new ShapeError(`${where}: expected channels divided into ${expected}, got ${parts}`);
   }
 
-  /** Channels are scaled or shifted by one undivided part of a vector, which nothing else reads. */
+  /** Channels are scaled or shifted by one undivided part of a vector. */
   #expectModulation(where: string, x: Value, by: Value, part: number): void {
     if (x.side === 0) throw new ShapeError(`${where}: expected an image, got a vector`);
     if (by.side > 0)
       throw new ShapeError(`${where}: expected a vector, got an image of ${by.side} pixels`);
     this.#expectParts(where, x, [by.parts[part] ?? 0]);
-    const parts = this.#modulations.get(by.id) ?? new Set();
-    if (parts.has(part)) throw new ShapeError(`${where}: part ${part} of a vector is read twice`);
-    this.#modulations.set(by.id, parts.add(part));
-  }
-
-  /**
-   * Devices write the gradient of such a vector part by part, so each part must have one reader, on which the output depends, and the
-   * whole none.
-   */
-  #expectModulations(output: Value): void {
-    const needed = new Set([output.id]);
-    const read = new Map<number, Set<number>>();
-    for (const node of [...this.#nodes].reverse()) {
-      if (!needed.has(node.out.id)) continue;
-      for (const { id } of inputsOf(node)) needed.add(id);
-      const parts = partsRead(node);
-      for (const { id } of inputsOf(node))
-        if (this.#modulations.has(id)) {
-          if (!('by' in node) || node.by.id !== id || parts.length === 0)
-            throw new ShapeError(`${node.op}: reads a vector whose parts modulate others`);
-          read.set(id, new Set([...(read.get(id) ?? []), ...parts]));
-        }
-    }
-    for (const { out } of this.#nodes)
-      for (const part of this.#modulations.has(out.id) ? out.parts.keys() : [])
-        if (!read.get(out.id)?.has(part))
-          throw new ShapeError(
-            `modulation: the output does not depend on part ${part} of a vector`,
-          );
   }
 
   #expect(where: string, got: number, expected: number): void {
     if (got !== expected) throw new ShapeError(`${where}: expected ${expected}, got ${got}`);
   }
-}
-
-/** The parts of a vector that a node reads one by one. */
-function partsRead(node: Node): readonly number[] {
-  if (node.op === 'adaNorm') return [node.shift, node.scale];
-  return node.op === 'gate' ? [node.gate] : [];
 }
 
 /** Size of a convolution's output. @throws ShapeError if the kernel does not fit */

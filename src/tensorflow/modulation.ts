@@ -8,10 +8,7 @@ import type { Tape } from './tape.js';
 export function divided<V>(tape: Tape<V>, x: V, lengths: readonly number[]): readonly V[] {
   const { ops } = tape;
   const parts = split(ops, x, lengths, 1);
-  return tape.recordAll(parts, (gradients) => {
-    const all = gradients.map((each, i) => each ?? one(ops, 'ZerosLike', [parts[i]!]));
-    tape.give(x, join(ops, all, 1));
-  });
+  return tape.recordAll(parts, (gradients) => tape.give(x, join(ops, gradients, 1)));
 }
 
 /**

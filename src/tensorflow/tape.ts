@@ -4,8 +4,8 @@
  */
 import { type Ops, one } from './ops.js';
 
-/** Propagates the gradients of an operation's outputs; undefined for an output that nothing read. */
-type Backward<V> = (gradients: readonly (V | undefined)[]) => void;
+/** Propagates the gradients of an operation's outputs. */
+type Backward<V> = (gradients: readonly V[]) => void;
 
 export class Tape<V> {
   readonly ops: Ops<V>;
@@ -33,7 +33,7 @@ export class Tape<V> {
     return output;
   }
 
-  /** The same for an operation with several outputs, of which at least one is read. */
+  /** The same for an operation with several outputs, of which all are read or none. */
   recordAll(outputs: readonly V[], backward: Backward<V>): readonly V[] {
     for (const output of outputs) this.#watched.add(output);
     this.#steps.push({ outputs, backward });
@@ -53,8 +53,8 @@ export class Tape<V> {
   backward(output: V, gradient: V): void {
     this.give(output, gradient);
     for (const step of this.#steps.reverse()) {
-      const arrived = step.outputs.map((output) => this.#gradients.get(output));
-      if (arrived.some((gradient) => gradient !== undefined)) step.backward(arrived);
+      if (step.outputs.some((output) => this.#gradients.has(output)))
+        step.backward(step.outputs.map((output) => this.gradient(output)));
     }
   }
 

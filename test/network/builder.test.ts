@@ -55,7 +55,6 @@ test('a vector that modulates must be divided like the channels, and each part r
   const by = g.linear(modulate, time, [4, 4, 4]);
   const y = g.adaNorm(x, by, first);
   refuses(t, () => g.adaNorm(time, by, first), 'adaNorm: expected an image, got a vector');
-  refuses(t, () => g.gate(x, y, by, 1), 'gate: part 1 of a vector is read twice');
   refuses(t, () => g.gate(x, y, by, 3), 'gate: expected channels divided into 0, got 4');
   const out = g.declare.conv('out', 4, 3, 3);
   const unread = 'modulation: the output does not depend on part 2 of a vector';
@@ -65,6 +64,9 @@ test('a vector that modulates must be divided like the channels, and each part r
   const both = g.add(z, g.linear(g.declare.linear('again', 12, 4), by));
   const others = 'linear: reads a vector whose parts modulate others';
   refuses(t, () => g.build(g.conv(out, both)), others);
+  const again = g.gate(z, z, by, 1);
+  const twice = 'adaNorm: part 1 of a vector is read twice';
+  refuses(t, () => g.build(g.conv(out, again)), twice);
 });
 
 test('patches and positions need images whose sides and channels divide', (t) => {

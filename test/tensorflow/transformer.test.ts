@@ -6,7 +6,7 @@ import { loadTensorflow } from '../../src/tensorflow/load.js';
 import { adaNorm, divided, gated } from '../../src/tensorflow/modulation.js';
 import type { Routine } from '../../src/tensorflow/ops.js';
 import { patches, pixels, positioned } from '../../src/tensorflow/patches.js';
-import { gelu } from '../../src/tensorflow/pointwise.js';
+import { concat, gelu } from '../../src/tensorflow/pointwise.js';
 import { Tape } from '../../src/tensorflow/tape.js';
 import { close, values } from '../helpers/kernels.js';
 import { tensorflowTest } from '../helpers/tensorflow.js';
@@ -117,27 +117,19 @@ tensorflowTest('a gate scales a branch, and its gradient sums over pixels', asyn
   check(t, got, { y, da: dy, dx, dGate }, 1e-5);
 });
 
-tensorflowTest(
-  'parts of a vector have one gradient, of zeros for what nothing reads',
-  async (t) => {
-    const lengths = [2, 3, 1];
-    const x = values(BATCH * 6, 1);
-    const [, dx] = await run(
-      [
-        [BATCH, 6],
-        [BATCH, 3],
-      ],
-      [x, values(BATCH * 3, 2)],
-      (tape, [input]) => divided(tape, input!, lengths)[1]!,
-    );
-    const dy = values(BATCH * 3, 2);
-    const expected = Array.from(dx!, (_, i) => {
-      const [row, c] = [Math.floor(i / 6), i % 6];
-      return c < 2 || c > 4 ? 0 : dy[row * 3 + c - 2]!;
-    });
-    t.deepEqual([...dx!], expected);
-  },
-);
+tensorflowTest('parts of a vector have one gradient, which joins theirs', async (t) => {
+  const shape = [BATCH, 6];
+  const dy = values(BATCH * 6, 2);
+  const [, dx] = await run([shape, shape], [values(BATCH * 6, 1), dy], (tape, [input]) => {
+    const [first, second, third] = divided(tape, input!, [2, 3, 1]);
+    return concat(tape, concat(tape, second!, first!, [3, 2], 1), third!, [5, 1], 1);
+  });
+  const places = [3, 4, 0, 1, 2, 5];
+  t.deepEqual(
+    [...dx!],
+    Array.from(dx!, (_, i) => dy[i - (i % 6) + places[i % 6]!]!),
+  );
+});
 
 const PATCHES = { batch: BATCH, side: 3, size: 2, channels: 3 };
 const PATCHED = { image: [BATCH, 6, 6, 3], tokens: [BATCH, 3, 3, 12] };

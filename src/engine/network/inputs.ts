@@ -4,8 +4,7 @@ import type { NodeOf } from '../../network/graph.js';
 import { sinusoids, type Times, timesteps } from '../../network/sinusoid.js';
 import type { Engine } from '../engine.js';
 import { plusFloats } from '../pointer.js';
-import { tableName } from './lowering.js';
-import { channelsOf, type NetworkMemory } from './memory.js';
+import { channelsOf, type NetworkMemory, tableName } from './memory.js';
 
 /** Writes the reserved words of a plan into memory, and the sinusoids of every timestep that is known in advance. */
 export function writeReserved(engine: Engine, memory: NetworkMemory): void {

@@ -14,16 +14,24 @@ import { NULL, type Pointer } from '../pointer.js';
 import { type Address, type Call, call, type KernelName, type Phase, tuple } from '../program.js';
 import { splitSeed } from '../seed.js';
 import { pixels, slice, strided, type View } from '../tensors.js';
-import { adaNormBackward, adaNormForward, partOf } from './ada-norm.js';
 import { convolveForward, copyCall } from './convolve.js';
 import { convolveBackward } from './convolve-backward.js';
-import { channelsOf } from './memory.js';
+import { channelsOf, tableName } from './memory.js';
+import { adaNormBackward, adaNormForward, gateBackward, gateForward } from './modulation.js';
 import {
   batchNormBackward,
   batchNormForward,
   groupNormBackward,
   groupNormForward,
 } from './norms.js';
+import { pass } from './pass.js';
+import {
+  patchesBackward,
+  patchesForward,
+  pixelsBackward,
+  pixelsForward,
+  positionsForward,
+} from './patches.js';
 import type { StepOf, StepOp } from './steps.js';
 import { blocksOf, joinSums } from './sums.js';
 import type { Walk } from './walk.js';
@@ -166,101 +174,10 @@ export const LOWERINGS: { readonly [O in StepOp]: Lowering<StepOf<O>> } = {
     },
   },
   adaNorm: { forward: adaNormForward, backward: adaNormBackward },
-  gate: {
-    forward: (walk, { a, x, by, gate, out }) => {
-      const y = walk.view(out);
-      const [base, from] = [walk.view(a), walk.view(x)];
-      const args = tuple(
-        ...tuple(...strided(y), ...strided(base), ...strided(from)),
-        ...tuple(...strided(partOf(walk.view(by), by, gate)), pixels(y), y.channels),
-      );
-      return [[call('gate', args, walk.batch * pixels(y))]];
-    },
-    backward: (walk, { a, x, by, gate, out }) => {
-      const dy = walk.gradient(out);
-      const { channels } = dy;
-      const blocks = blocksOf(dy);
-      const partial = walk.scratch('partial', 4 * walk.batch * blocks * channels);
-      walk.accumulates(by);
-      const add = walk.accumulates(x);
-      const [dx, from] = [walk.gradient(x), walk.view(x)];
-      const args = tuple(
-        ...tuple(...strided(dx), partial, ...strided(dy), ...strided(from)),
-        ...tuple(...strided(partOf(walk.view(by), by, gate)), pixels(dy), channels, add),
-      );
-      const sums = partOf(walk.gradient(by), by, gate);
-      return [
-        [call('gateBackward', args, walk.batch * blocks)],
-        [joinSums(walk, sums, partial, blocks, channels)],
-        // Last, since it may reuse the buffer.
-        ...pass(walk, a, out),
-      ];
-    },
-  },
-  patches: {
-    forward: (walk, { size, x, out }) => [
-      [
-        patchCall(
-          walk,
-          'toPatches',
-          [walk.view(out), walk.view(x)],
-          { ...inChannels(x, size), size },
-          false,
-        ),
-      ],
-    ],
-    backward: (walk, { size, x, out }) => {
-      if (!walk.wants(x)) return [];
-      const add = walk.accumulates(x);
-      return [
-        [
-          patchCall(
-            walk,
-            'fromPatches',
-            [walk.gradient(x), walk.gradient(out)],
-            { ...inChannels(x, size), size },
-            add,
-          ),
-        ],
-      ];
-    },
-  },
-  pixels: {
-    forward: (walk, { size, x, out }) => [
-      [
-        patchCall(
-          walk,
-          'fromPatches',
-          [walk.view(out), walk.view(x)],
-          { ...inPixels(out), size },
-          false,
-        ),
-      ],
-    ],
-    backward: (walk, { size, x, out }) => {
-      const add = walk.accumulates(x);
-      return [
-        [
-          patchCall(
-            walk,
-            'toPatches',
-            [walk.gradient(x), walk.gradient(out)],
-            { ...inPixels(out), size },
-            add,
-          ),
-        ],
-      ];
-    },
-  },
-  positions: {
-    forward: (walk, { x, out }) => {
-      const [y, from] = [walk.view(out), walk.view(x)];
-      const table = walk.kept(tableName(out.id)) ?? NULL;
-      const args = tuple(...strided(y), ...strided(from), table, pixels(y), y.channels);
-      return [[call('addPositions', args, walk.batch * pixels(y))]];
-    },
-    backward: (walk, { x, out }) => pass(walk, x, out),
-  },
+  gate: { forward: gateForward, backward: gateBackward },
+  patches: { forward: patchesForward, backward: patchesBackward },
+  pixels: { forward: pixelsForward, backward: pixelsBackward },
+  positions: { forward: positionsForward, backward: (walk, { x, out }) => pass(walk, x, out) },
   scale: {
     forward: (walk, { x, factor, offset, out }) =>
       scaleBy(walk, out, walk.view(out), walk.view(x), factor, { offset }),
@@ -354,8 +271,7 @@ export const LOWERINGS: { readonly [O in StepOp]: Lowering<StepOf<O>> } = {
   },
 };
 
-/** Names of stored data of a step: the sinusoids of every timestep or label, or of the pixels' coordinates, and what attention saves for the backward pass. */
-export const tableName = (id: number): string => `table ${id}`;
+/** Name of what attention saves for its backward pass. */
 const savedName = ({ out }: StepOf<'attention'>): string => `saved ${out.id}`;
 
 /** The gradient of a sum goes to both of its operands: unchanged to the one that was there before. */
@@ -366,50 +282,11 @@ export function sideBackward(walk: Walk, { side, out }: StepOf<'convolve'>): Pha
   return [];
 }
 
-/** The gradient of x is that of out: it reuses the buffer, or is copied or added. */
-function pass(walk: Walk, x: Value, out: Value): Phase[] {
-  if (!walk.wants(x)) return [];
-  const takes = walk.takesOver(x, out);
-  const add = walk.accumulates(x);
-  return takes ? [] : [[copyCall(walk, walk.gradient(x), walk.gradient(out), add)]];
-}
-
 /** The parts of a concatenation with the channels before them; the second first, which is more often a skip. */
 const partsOf = ({ a, b }: StepOf<'concat'>) => [
   { value: b, first: channelsOf(a) },
   { value: a, first: 0 },
 ];
-
-/** How the elements of a token are ordered: see the nodes `patches` and `pixels`. */
-interface PatchOrder {
-  readonly channels: number;
-  readonly channelStep: number;
-  readonly pixelStep: number;
-}
-
-const inChannels = ({ channels }: Value, size: number): PatchOrder => ({
-  ...{ channels, channelStep: size ** 2, pixelStep: 1 },
-});
-
-const inPixels = ({ channels }: Value): PatchOrder => ({
-  ...{ channels, channelStep: 1, pixelStep: channels },
-});
-
-/** Tokens from an image, or an image from tokens. */
-function patchCall(
-  walk: Walk,
-  kernel: 'toPatches' | 'fromPatches',
-  [y, x]: readonly [View, View],
-  { channels, channelStep, pixelStep, size }: PatchOrder & { readonly size: number },
-  add: boolean,
-): Call {
-  const side = Math.min(y.height, x.height);
-  const args = tuple(
-    ...tuple(...strided(y), y.channels, ...strided(x)),
-    ...tuple(channels, size, side, channelStep, pixelStep, add),
-  );
-  return call(kernel, args, walk.batch * pixels(y));
-}
 
 /** Elements of a contiguous tensor, a multiple of eight. */
 function elements(walk: Walk, view: View): number {

@@ -102,6 +102,9 @@ export const otherTimes = (visited: Iterable<number>, timesteps: number): number
   ...new Set([...visited].filter((t) => !(Number.isInteger(t) && t >= 0 && t < timesteps))),
 ];
 
+/** Name of stored rows that a step adds or copies: the sinusoids of every timestep or label, or of the pixels' coordinates. */
+export const tableName = (id: number): string => `table ${id}`;
+
 /** Channels of a value as stored. */
 export const channelsOf = ({ parts }: Value): number => paddedChannels(parts);
 

@@ -10,7 +10,7 @@ import type { Program } from '../program.js';
 import { paddedChannels, paddedPlaces } from '../tensors.js';
 import { Buffers } from './buffers.js';
 import { keptWeights } from './layer-weights.js';
-import { realName, tableName } from './lowering.js';
+import { realName } from './lowering.js';
 import {
   channelsOf,
   type NetworkMemory,
@@ -19,6 +19,7 @@ import {
   reserver,
   type SharedMemory,
   sinusoidRows,
+  tableName,
 } from './memory.js';
 import { members, membersName } from './norms.js';
 import { allocateParameters, layoutParameters } from './parameters.js';

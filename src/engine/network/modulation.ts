@@ -2,20 +2,21 @@ import type { NodeOf, Value } from '../../network/graph.js';
 import { NULL, plusFloats } from '../pointer.js';
 import { call, type Phase, tuple } from '../program.js';
 import { paddedChannels, pixels, slice, strided, type View } from '../tensors.js';
+import { pass } from './pass.js';
 import { blocksOf, joinSums } from './sums.js';
 import type { Walk } from './walk.js';
 
-/** Adaptive layer norms, forward and backward. */
+/** What parts of a vector scale, shift or gate, forward and backward. */
 
-type Step = NodeOf<'adaNorm'>;
+type AdaNorm = NodeOf<'adaNorm'>;
 
 /** A part of a divided vector. */
-export function partOf(view: View, { parts }: Value, part: number): View {
+function partOf(view: View, { parts }: Value, part: number): View {
   const first = paddedChannels(parts.slice(0, part));
   return slice(view, first, paddedChannels([parts[part]!]));
 }
 
-export function adaNormForward(walk: Walk, step: Step): Phase[] {
+export function adaNormForward(walk: Walk, step: AdaNorm): Phase[] {
   const { by, shift, scale, eps } = step;
   const [x, y, vector] = [walk.view(step.x), walk.view(step.out), walk.view(by)];
   const rows = walk.batch * pixels(x);
@@ -29,7 +30,7 @@ export function adaNormForward(walk: Walk, step: Step): Phase[] {
 }
 
 /** In place if nothing else reads x. */
-export function adaNormBackward(walk: Walk, step: Step): Phase[] {
+export function adaNormBackward(walk: Walk, step: AdaNorm): Phase[] {
   const { by, shift, scale } = step;
   const [x, vector, dy] = [walk.view(step.x), walk.view(by), walk.gradient(step.out)];
   const c = x.channels;
@@ -55,4 +56,34 @@ export function adaNormBackward(walk: Walk, step: Step): Phase[] {
   ];
 }
 
-const savedName = ({ out }: Step): string => `saved ${out.id}`;
+const savedName = ({ out }: AdaNorm): string => `saved ${out.id}`;
+
+export function gateForward(walk: Walk, { a, x, by, gate, out }: NodeOf<'gate'>): Phase[] {
+  const [y, base, from] = [walk.view(out), walk.view(a), walk.view(x)];
+  const args = tuple(
+    ...tuple(...strided(y), ...strided(base), ...strided(from)),
+    ...tuple(...strided(partOf(walk.view(by), by, gate)), pixels(y), y.channels),
+  );
+  return [[call('gate', args, walk.batch * pixels(y))]];
+}
+
+export function gateBackward(walk: Walk, { a, x, by, gate, out }: NodeOf<'gate'>): Phase[] {
+  const dy = walk.gradient(out);
+  const { channels } = dy;
+  const blocks = blocksOf(dy);
+  const partial = walk.scratch('partial', 4 * walk.batch * blocks * channels);
+  walk.accumulates(by);
+  const add = walk.accumulates(x);
+  const [dx, from] = [walk.gradient(x), walk.view(x)];
+  const args = tuple(
+    ...tuple(...strided(dx), partial, ...strided(dy), ...strided(from)),
+    ...tuple(...strided(partOf(walk.view(by), by, gate)), pixels(dy), channels, add),
+  );
+  const sums = partOf(walk.gradient(by), by, gate);
+  return [
+    [call('gateBackward', args, walk.batch * blocks)],
+    [joinSums(walk, sums, partial, blocks, channels)],
+    // Last, since it may reuse the buffer.
+    ...pass(walk, a, out),
+  ];
+}
