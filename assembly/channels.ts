@@ -1,24 +1,28 @@
 import { F32 } from './f32';
+import { padded } from './padded';
 
 /*
- * Images are dense outside the U-Net (1 or 3 channels) and padded to 8 channels inside it, so that every kernel
- * works on whole vectors. The padding is zero and stays zero.
+ * Images are dense outside the network (1 or 3 channels, of latents more) and padded to a multiple of 8 inside it, so that every
+ * kernel works on whole vectors. The padding is zero and stays zero.
  */
 
-/** out f32 [pixels, 8] ← x f32 [pixels, channels], zeros behind. Items: pixels. */
+/** out f32 [pixels, padded] ← x f32 [pixels, channels], zeros behind. Items: pixels. */
 export function padChannels(out: F32, x: F32, channels: i32, begin: i32, end: i32): void {
+  const width = padded(channels);
   for (let i = begin; i < end; i++) {
-    const pixel = out.at(<usize>i * 8);
-    pixel.setLanes(0, f32x4.splat(0));
-    pixel.setLanes(4, f32x4.splat(0));
+    const pixel = out.at(<usize>i * width);
+    const last = width - 8;
+    pixel.setLanes(last, f32x4.splat(0));
+    pixel.setLanes(last + 4, f32x4.splat(0));
     for (let c = 0; c < channels; c++) pixel[c] = x[<usize>(i * channels + c)];
   }
 }
 
-/** out f32 [pixels, channels] ← x f32 [pixels, 8]. Items: pixels. */
+/** out f32 [pixels, channels] ← x f32 [pixels, padded]. Items: pixels. */
 export function dropChannels(out: F32, x: F32, channels: i32, begin: i32, end: i32): void {
+  const width = padded(channels);
   for (let i = begin; i < end; i++) {
-    for (let c = 0; c < channels; c++) out[<usize>(i * channels + c)] = x[<usize>i * 8 + c];
+    for (let c = 0; c < channels; c++) out[<usize>(i * channels + c)] = x[<usize>i * width + c];
   }
 }
 

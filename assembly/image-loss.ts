@@ -1,6 +1,7 @@
 import { HUBER, L1 } from './constants';
 import { F32 } from './f32';
 import { F64 } from './f64';
+import { padded } from './padded';
 
 /*
  * The loss of each image: for the loss by quarter of the timesteps, and if images have weights (Hang et al., 2023).
@@ -8,7 +9,7 @@ import { F64 } from './f64';
 
 /**
  * losses f64 [images] = weight · mean of the distance over an image: |d|, d² or Huber's as in `noiseLoss`, d = estimate − truth.
- * estimate: f32 [images·pixels, 8]; truth: f32 [images·pixels, channels]; weights: f32 [images], or null for 1. Items: images.
+ * estimate: f32 [images·pixels, padded]; truth: f32 [images·pixels, channels]; weights: f32 [images], or null for 1. Items: images.
  */
 export function imageLosses(
   losses: F64,
@@ -21,12 +22,13 @@ export function imageLosses(
   begin: i32,
   end: i32,
 ): void {
+  const width = padded(channels);
   for (let image = begin; image < end; image++) {
     let sum: f64 = 0;
     for (let i = image * pixels; i < (image + 1) * pixels; i++) {
       let distances: f32 = 0;
       for (let c = 0; c < channels; c++) {
-        const d = estimate[<usize>i * 8 + c] - truth[<usize>(i * channels + c)];
+        const d = estimate[<usize>i * width + c] - truth[<usize>(i * channels + c)];
         const a = Mathf.abs(d);
         if (kind === L1) distances += a;
         else distances += kind === HUBER ? (a < 1 ? 0.5 * d * d : a - 0.5) : d * d;
@@ -38,17 +40,17 @@ export function imageLosses(
   }
 }
 
-/** Multiplies the gradient with respect to each image's output by its weight. gradient: f32 [images·pixels, 8]. Items: images. */
+/** Multiplies the gradient with respect to each image's output by its weight. gradient: f32 [images, each], where each is a multiple of 8. Items: images. */
 export function weighGradient(
   gradient: F32,
   weights: F32,
-  pixels: usize,
+  each: usize,
   begin: usize,
   end: usize,
 ): void {
   for (let image = begin; image < end; image++) {
     const weight = weights.splat(image);
-    for (let i = image * pixels * 8; i < (image + 1) * pixels * 8; i += 4)
+    for (let i = image * each; i < (image + 1) * each; i += 4)
       gradient.setLanes(i, f32x4.mul(gradient.lanes(i), weight));
   }
 }

@@ -1,11 +1,12 @@
 import { BLOCK, L1, L2 } from './constants';
 import { F32 } from './f32';
 import { F64 } from './f64';
+import { padded } from './padded';
 
 /**
  * Loss on the noise and its gradient, Ho et al. (2020) eq. 14 with a choice of distance: mean over all elements of
  * |d|, d² or Huber's (δ = 1: d²/2 within, |d| − 1/2 beyond), d = ε̂ − ε.
- * gradient: f32 [pixels, 8] (padding zero); epsilon: ε̂ f32 [pixels, 8]; noise: ε f32 [pixels, channels];
+ * gradient: f32 [pixels, padded] (padding zero); epsilon: ε̂ f32 [pixels, padded]; noise: ε f32 [pixels, channels];
  * partial: f64 [blocks], sums of 256 pixels. kind: 0 L1, 1 L2, 2 Huber. Items: blocks.
  */
 export function noiseLoss(
@@ -21,13 +22,14 @@ export function noiseLoss(
 ): void {
   const inverse = <f32>(1 / (<f64>pixels * <f64>channels));
   const none = f32x4.splat(0);
+  const width = padded(channels);
   for (let block = begin; block < end; block++) {
     let sum: f64 = 0;
     for (let i = block * BLOCK, last = min(i + BLOCK, pixels); i < last; i++) {
-      const out = gradient.at(<usize>i * 8);
-      out.setLanes(0, none);
-      out.setLanes(4, none);
-      const estimate = epsilon.at(<usize>i * 8);
+      const out = gradient.at(<usize>i * width);
+      out.setLanes(width - 8, none);
+      out.setLanes(width - 4, none);
+      const estimate = epsilon.at(<usize>i * width);
       const truth = noise.at(<usize>(i * channels));
       let distances: f32 = 0;
       for (let c = 0; c < channels; c++) {

@@ -861,7 +861,7 @@ export interface Kernels {
   weighGradient(
     gradient: Pointer,
     weights: Pointer,
-    pixels: Integer,
+    each: Integer,
     begin: Integer,
     end: Integer,
   ): void;

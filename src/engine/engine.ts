@@ -9,11 +9,22 @@ import type { Run, Task, Times } from './walker.js';
 
 export type { Times } from './walker.js';
 
-export interface EngineOptions extends KernelChoice {
+interface KindOptions extends KernelChoice {
   /** Workers; default one per available processor. */
   readonly threads?: number;
+}
+
+export interface EngineOptions extends KindOptions {
   /** Bytes of shared memory, as planned by an Arena. */
   readonly bytes: number;
+}
+
+/** What an engine computes with. */
+interface Kind {
+  readonly threads: number;
+  readonly build: Build;
+  /** Whether V8 joins vectors to 256 bits. */
+  readonly wide: boolean;
 }
 
 /** A program as stored by the engine. */
@@ -46,11 +57,7 @@ export class Engine {
   /** Why no further run is possible. */
   private broken: EngineError | undefined;
 
-  private constructor(
-    kind: { threads: number; build: Build; wide: boolean },
-    memory: WebAssembly.Memory,
-    workers: Workers,
-  ) {
+  private constructor(kind: Kind, memory: WebAssembly.Memory, workers: Workers) {
     this.threads = kind.threads;
     this.build = kind.build;
     this.wide = kind.wide;
@@ -61,15 +68,7 @@ export class Engine {
 
   /** @throws UsageError for an invalid thread count, and for wide vectors if they are not available; EngineError for memory */
   static create(options: EngineOptions): Engine {
-    const threads = options.threads ?? host.processors();
-    if (!Number.isInteger(threads) || threads < 1 || threads > MAX_WORKERS)
-      throw new UsageError(
-        `--threads: expected a whole number from 1 to ${MAX_WORKERS}, got ${threads}`,
-      );
-    const build: Build = options.strict ? 'strict' : host.bestBuild();
-    const wide = options.wide ?? host.wideByDefault();
-    const lack = wide ? host.lackOfWideVectors() : null;
-    if (lack !== null) throw new UsageError(`--wide: ${lack}`);
+    const { threads, build, wide } = resolved(options);
     const module = host.compile(build, wide);
     const memory = createMemory(options.bytes);
     const room = host.lackOfAddressSpace({ workers: threads, memories: [] });
@@ -79,10 +78,14 @@ export class Engine {
     return new Engine({ threads, build, wide }, memory, workers);
   }
 
+  /** The description of an engine with these options. @throws UsageError like `create` */
+  static describe(options: KindOptions): string {
+    return describe(resolved(options));
+  }
+
   /** For headers: `relaxed SIMD, 2 threads`. */
   get description(): string {
-    const vectors = this.wide ? ' of 256 bits' : '';
-    return `${this.build} SIMD${vectors}, ${this.threads} thread${this.threads === 1 ? '' : 's'}`;
+    return describe(this);
   }
 
   load(program: Program): LoadedProgram {
@@ -172,3 +175,22 @@ const run = ({ loaded, from, to }: Part): Run => ({
   from,
   to,
 });
+
+/** @throws UsageError for an invalid thread count, and for wide vectors if they are not available */
+function resolved(options: KindOptions): Kind {
+  const threads = options.threads ?? host.processors();
+  if (!Number.isInteger(threads) || threads < 1 || threads > MAX_WORKERS)
+    throw new UsageError(
+      `--threads: expected a whole number from 1 to ${MAX_WORKERS}, got ${threads}`,
+    );
+  const build: Build = options.strict ? 'strict' : host.bestBuild();
+  const wide = options.wide ?? host.wideByDefault();
+  const lack = wide ? host.lackOfWideVectors() : null;
+  if (lack !== null) throw new UsageError(`--wide: ${lack}`);
+  return { threads, build, wide };
+}
+
+function describe({ threads, build, wide }: Kind): string {
+  const vectors = wide ? ' of 256 bits' : '';
+  return `${build} SIMD${vectors}, ${plural(threads, 'thread')}`;
+}

@@ -27,7 +27,7 @@ export class GraphBuilder {
   #values = 0;
   #dropouts = 0;
 
-  /** @param channels of the images and of the output */
+  /** @param channels of the images */
   constructor(size: number, channels: number) {
     this.#size = size;
     this.#channels = channels;
@@ -43,8 +43,10 @@ export class GraphBuilder {
       {
         stride = 1,
         padding = [kernel >> 1, kernel >> 1],
-      }: { stride?: number; padding?: Padding } = {},
-    ): ConvLayer => this.#declare({ kind: 'conv', name, inputs, outputs, kernel, stride, padding }),
+        bias = true,
+      }: { stride?: number; padding?: Padding; bias?: boolean } = {},
+    ): ConvLayer =>
+      this.#declare({ kind: 'conv', name, inputs, outputs, kernel, stride, padding, bias }),
     convTranspose: (
       name: string,
       inputs: number,
@@ -52,7 +54,10 @@ export class GraphBuilder {
       kernel: number,
       { stride, padding }: { stride: number; padding: Padding },
     ): ConvLayer =>
-      this.#declare({ kind: 'convTranspose', name, inputs, outputs, kernel, stride, padding }),
+      this.#declare({
+        ...{ kind: 'convTranspose', name, inputs, outputs, kernel, stride, padding },
+        bias: true,
+      }),
     linear: (name: string, inputs: number, outputs: number): LinearLayer =>
       this.#declare({ kind: 'linear', name, inputs, outputs }),
     /** A linear layer for the patches of an image of `channels`. */
@@ -215,10 +220,15 @@ export class GraphBuilder {
     return this.#add({ op: 'attention', name, q, k, v, heads, headDim, out: this.#like(q) });
   }
 
-  /** The finished network. */
+  /** The finished network, whose output has the shape of its images. */
   build(output: Value): Graph {
     this.#expect('output', output.channels, this.#channels);
     this.#expect('output', output.side, this.#size);
+    return this.buildMap(output);
+  }
+
+  /** The same with an output of any shape. */
+  buildMap(output: Value): Graph {
     checkModulations(this.#nodes, output);
     const reads = (n: Node) => n.op === 'embedding' || (n.op === 'sinusoid' && n.of === 'label');
     return {

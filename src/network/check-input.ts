@@ -1,5 +1,5 @@
 import { ShapeError } from '../errors.js';
-import type { Graph } from './graph.js';
+import { type Graph, inputValues, outputValues } from './graph.js';
 import type { Times } from './sinusoid.js';
 
 /** The shape of one batch of a network. */
@@ -19,12 +19,11 @@ export function checkInput(
   { xt, t, labels }: Batch,
   noise?: { readonly length: number },
 ): void {
-  const values = batch * graph.size ** 2 * graph.channels;
-  checkLength('x_t', xt, values);
+  checkLength('x_t', xt, batch * inputValues(graph));
   checkLength('t', t, batch);
   checkTimes(t, timesteps);
   checkLabels(graph, batch, labels);
-  if (noise) checkLength('noise', noise, values);
+  if (noise) checkLength('noise', noise, batch * outputValues(graph));
 }
 
 function checkTimes(t: Times, timesteps: number): void {

@@ -26,6 +26,8 @@ export interface ConvLayer {
   readonly kernel: number;
   readonly stride: number;
   readonly padding: Padding;
+  /** Whether it adds a bias. */
+  readonly bias: boolean;
 }
 
 /** y = x·Wᵀ + b for a vector, or for each pixel. */
@@ -172,15 +174,15 @@ export type NodeOf<O extends Op> = Extract<Node, { op: O }>;
 
 /** A network for images of one size. */
 export interface Graph {
-  /** Size of the images. */
+  /** Size of the images, x_t. */
   readonly size: number;
-  /** Channels of x_t and of the output. */
+  /** Their channels. */
   readonly channels: number;
   /** In the order of PyTorch's `state_dict()`. */
   readonly layers: readonly Layer[];
   /** In execution order. */
   readonly nodes: readonly Node[];
-  /** The prediction: ε̂, or by another objective. */
+  /** The prediction: ε̂, or by another objective, with the shape of x_t. An autoencoder's halves have outputs of another shape. */
   readonly output: Value;
   /** Whether a node reads the label. */
   readonly labelled: boolean;
@@ -207,3 +209,7 @@ export function inputsOf(node: Node): readonly Value[] {
       return [node.x];
   }
 }
+
+/** Values of one image, as a network reads it and as it writes it. */
+export const inputValues = ({ size, channels }: Graph): number => size ** 2 * channels;
+export const outputValues = ({ output }: Graph): number => output.side ** 2 * output.channels;

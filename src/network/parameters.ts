@@ -30,10 +30,14 @@ export function weightShape(l: Layer): number[] {
   }
 }
 
-/** Weight and, except for an embedding, bias. */
+/** Whether a layer has a bias: embeddings have none, nor have convolutions that are declared so. */
+const hasBias = (layer: Layer): boolean =>
+  layer.kind !== 'embedding' && !('bias' in layer && !layer.bias);
+
+/** Weight, and bias if there is one. */
 export function layerParameters(layer: Layer): TensorSpec[] {
   const weight = { name: `${layer.name}.weight`, shape: weightShape(layer) };
-  if (layer.kind === 'embedding') return [weight];
+  if (!hasBias(layer)) return [weight];
   return [weight, { name: `${layer.name}.bias`, shape: [layer.outputs] }];
 }
 

@@ -84,7 +84,8 @@ export function trainingFeeds(shape: NetworkShape, weighted = false): Feed[] {
       mask(random, node, step, elements(size), (first * elements(size)) / batch);
     return [{ name: feedName(node), shape: size, values }];
   });
-  const image = [batch, graph.size, graph.size, graph.channels];
+  const { side, channels } = graph.output;
+  const image = [batch, side, side, channels];
   const noise = { name: NOISE, shape: image, values: ({ noise }: Batch) => noise! };
   const weights = { name: WEIGHTS, shape: [batch, 1, 1, 1], values: lossWeights };
   return [...predictionFeeds(shape), ...masks, noise, ...(weighted ? [weights] : [])];

@@ -16,12 +16,18 @@ export interface Filter<V> {
 }
 
 /** y = x ∗ w + b. */
-export function conv<V>(tape: Tape<V>, x: V, { maps, form, parameter }: Filter<V>, b: V): V {
+export function conv<V>(
+  tape: Tape<V>,
+  x: V,
+  { maps, form, parameter }: Filter<V>,
+  b: V | undefined,
+): V {
   const { ops } = tape;
   const image = maps.image(x);
-  const y = one(ops, 'BiasAdd', [maps.forward(image, form), b], NHWC);
+  const product = maps.forward(image, form);
+  const y = b === undefined ? product : one(ops, 'BiasAdd', [product, b], NHWC);
   return tape.record(y, (dy) => {
-    tape.give(b, one(ops, 'BiasAddGrad', [dy], NHWC));
+    if (b !== undefined) tape.give(b, one(ops, 'BiasAddGrad', [dy], NHWC));
     const gradient = maps.gradient(dy);
     if (parameter !== undefined) tape.give(parameter, maps.weightGradient(image, gradient));
     if (tape.watches(x)) tape.give(x, maps.imageGradient(gradient, form));

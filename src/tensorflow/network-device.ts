@@ -256,6 +256,9 @@ class TensorflowNetwork implements NetworkDevice {
 }
 
 /** e.g. `tensorflow (libtensorflow 2.21.0, CPU, graph)`. */
+export const describeTensorflow = async (eager: boolean): Promise<string> =>
+  describe(await loadTensorflow(), eager);
+
 function describe({ version, gpu }: Tensorflow, eager: boolean): string {
   return `tensorflow (libtensorflow ${version}, ${gpu ? 'CUDA' : 'CPU'}, ${eager ? 'eager' : 'graph'})`;
 }

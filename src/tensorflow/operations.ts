@@ -71,9 +71,10 @@ const OPERATIONS = {
     return embedding(p.tape, p.parameter(`${name}.weight`), p.fed(node), classes);
   },
   conv: (p, node) => {
-    const convolve = node.layer.kind === 'conv' ? conv : convTranspose;
-    const bias = p.parameter(`${node.layer.name}.bias`);
-    return convolve(p.tape, p.value(node.x), p.filter(node), bias);
+    const { kind, name, bias } = node.layer;
+    const [x, filter] = [p.value(node.x), p.filter(node)];
+    const b = bias ? p.parameter(`${name}.bias`) : undefined;
+    return kind === 'conv' ? conv(p.tape, x, filter, b) : convTranspose(p.tape, x, filter, b!);
   },
   linear: (p, { layer, x, out }) => {
     const [w, b] = parameters(p, layer.name);

@@ -1,8 +1,7 @@
 /** A network's passes over its variables: prediction, and forward, loss and backward in training. */
 import type { Loss } from '../contracts/device.js';
-import type { Graph } from '../network/graph.js';
+import { type Graph, outputValues } from '../network/graph.js';
 import { matrixLayers } from '../network/matrix-layers.js';
-import { elements } from '../network/state.js';
 import {
   type Algorithm,
   type ConvNode,
@@ -130,7 +129,7 @@ export function trainingPass<V>(
   });
   assign();
 
-  const count = elements([batch, graph.size, graph.size, graph.channels]);
+  const count = batch * outputValues(graph);
   const { noise, weights } = fed;
   const { value, images, gradient } = lossAndGradient(ops, loss, epsilon, noise, count, weights);
   tape.backward(epsilon, gradient);

@@ -2,16 +2,17 @@ import { tuple } from '../../src/engine/program.js';
 import { bits, eachBuild, values } from '../helpers/kernels.js';
 
 eachBuild('padChannels appends zeros, and dropChannels removes them', (t, bench) => {
-  for (const channels of [1, 3])
+  for (const channels of [1, 3, 8, 9, 16, 20])
     for (const pixels of [1, 2, 13]) {
       bench.reset();
       const x = values(pixels * channels, channels);
-      const wide = bench.put(new Float32Array(8 * pixels).fill(42));
+      const width = 8 * Math.ceil(channels / 8);
+      const wide = bench.put(new Float32Array(width * pixels).fill(42));
       bench.run('padChannels', [wide, bench.put(x), channels], pixels);
-      const expected = Float32Array.from({ length: 8 * pixels }, (_, i) =>
-        i % 8 < channels ? x[Math.floor(i / 8) * channels + (i % 8)]! : 0,
+      const expected = Float32Array.from({ length: width * pixels }, (_, i) =>
+        i % width < channels ? x[Math.floor(i / width) * channels + (i % width)]! : 0,
       );
-      t.deepEqual(bits(bench.f32(wide, 8 * pixels)), bits(expected));
+      t.deepEqual(bits(bench.f32(wide, width * pixels)), bits(expected));
       const dense = bench.put(new Float32Array(x.length + 1).fill(42));
       bench.run('dropChannels', [dense, wide, channels], pixels);
       t.deepEqual([...bench.f32(dense, x.length + 1)], [...x, 42]);

@@ -7,12 +7,15 @@ const DISTANCES = [
   (d: number) => (Math.abs(d) < 1 ? (d * d) / 2 : Math.abs(d) - 0.5),
 ] as const;
 
-for (const [kind, distance] of DISTANCES.entries())
+for (const [kind, distance, channels] of DISTANCES.flatMap((of, kind) =>
+  [3, 20].map((channels) => [kind, of, channels] as const),
+))
   eachSplit(
-    `imageLosses gives the mean loss of each image, with and without weights, kind ${kind}`,
+    `imageLosses gives the mean loss of each image of ${channels} channels, with and without weights, kind ${kind}`,
     (t, bench) => {
-      const [images, pixels, channels] = [5, 9, 3];
-      const estimate = values(8 * images * pixels, 1).map((v) => 2 * v);
+      const [images, pixels] = [5, 9];
+      const width = 8 * Math.ceil(channels / 8);
+      const estimate = values(width * images * pixels, 1).map((v) => 2 * v);
       const truth = values(channels * images * pixels, 2);
       const weights = Float32Array.of(0, 1, 0.5, 2, 0.25);
       return [NULL, bench.put(weights)].map((at) => {
@@ -23,7 +26,7 @@ for (const [kind, distance] of DISTANCES.entries())
           let sum = 0;
           for (let i = image * pixels; i < (image + 1) * pixels; i++)
             for (let c = 0; c < channels; c++)
-              sum += distance(estimate[8 * i + c]! - truth[channels * i + c]!);
+              sum += distance(estimate[width * i + c]! - truth[channels * i + c]!);
           return ((at === NULL ? 1 : weights[image]!) * sum) / (pixels * channels);
         });
         const got = bench.f64(losses, images);
@@ -39,7 +42,7 @@ eachBuild('weighGradient multiplies the gradient of each image by its weight', (
   const gradient = values(8 * images * pixels, 1);
   const weights = Float32Array.of(0.3, 2, 0);
   const at = bench.put(gradient, 4);
-  bench.run('weighGradient', [at, bench.put(weights), pixels], images);
+  bench.run('weighGradient', [at, bench.put(weights), 8 * pixels], images);
   const expected = gradient.map((v, i) => v * weights[Math.floor(i / 8 / pixels)]!);
   t.deepEqual(bench.f32(at, gradient.length), expected);
 });

@@ -4,7 +4,7 @@ import { CounterRandom, PURPOSE } from '../../src/diffusion/random.js';
 import { WasmNetwork } from '../../src/engine/network/wasm-network.js';
 import { GraphBuilder } from '../../src/network/builder.js';
 import { attentionCosts, networkCost } from '../../src/network/cost.js';
-import type { Graph } from '../../src/network/graph.js';
+import { type Graph, inputValues, outputValues } from '../../src/network/graph.js';
 import { initialState } from '../../src/network/initial-state.js';
 import { countParameters, stateShapes } from '../../src/network/parameters.js';
 import type { StateDict, Tensor } from '../../src/network/state.js';
@@ -71,22 +71,38 @@ function tokenNetwork(): Graph {
   return g.build(g.gate(image, normal, last, 2));
 }
 
+/** Images of many channels, with an output of another size and other channels, and a layer without a bias, which is used twice. */
+function map(): Graph {
+  const g = new GraphBuilder(SIZE, 20);
+  const first = g.declare.conv('first', 20, 16, 3, { stride: 2, padding: [0, 1], bias: false });
+  const shared = g.declare.conv('shared', 16, 16, 3, { bias: false });
+  const last = g.declare.conv('last', 16, 12, 3);
+  const x = g.silu(g.conv(first, g.image()));
+  return g.buildMap(g.conv(last, g.silu(g.conv(shared, g.silu(g.conv(shared, x))))));
+}
+
 const random = new CounterRandom(11);
-const normals = (index: number) => random.normals(PURPOSE.bench, index, 0, BATCH * SIZE * SIZE * 3);
-const batch = {
-  input: { xt: normals(0), t: Int32Array.of(0, 7, 99, 42) },
-  noise: normals(1),
-};
+const normals = (index: number, each: number) =>
+  random.normals(PURPOSE.bench, index, 0, BATCH * each);
+const batchOf = (graph: Graph) => ({
+  input: { xt: normals(0, inputValues(graph)), t: Int32Array.of(0, 7, 99, 42) },
+  noise: normals(1, outputValues(graph)),
+});
 
 const of = (graph: Graph) => ({ graph, batch: BATCH, timesteps: 100, loss: 'l2' }) as const;
-const CASES = { 'a custom network': of(tinyNetwork()), 'a custom transformer': of(tokenNetwork()) };
+const CASES = {
+  'a custom network': of(tinyNetwork()),
+  'a custom transformer': of(tokenNetwork()),
+  'a map of many channels': of(map()),
+};
 
 /** A gradient's values. */
 const values = ({ data }: Tensor): Float32Array => Float32Array.from(data as Float32Array);
 
 async function gradientsOf(device: NetworkDevice, graph: Graph) {
   await device.importState(initialState(graph, random));
-  return device.gradients(batch.input, batch.noise);
+  const { input, noise } = batchOf(graph);
+  return device.gradients(input, noise);
 }
 
 test('Parameters, shapes and costs of a custom network follow from its graph', (t) => {
@@ -111,6 +127,8 @@ test('A layer on patches has the weight of a convolution', (t) => {
 });
 
 for (const [name, options] of Object.entries(CASES)) {
+  const batch = batchOf(options.graph);
+
   for (const strict of [true, false])
     test(`On the engine, ${name} learns (${strict ? 'strict' : 'relaxed'})`, async (t) => {
       const { network } = WasmNetwork.create({ ...options, threads: 2, strict });

@@ -9,7 +9,7 @@ import type { AffinePointers } from '../winograd/forward.js';
 import { winogradBackward, winogradGradient } from './algorithm.js';
 import { convolve, labelled } from './convolve.js';
 import { DERIVED_MODES, type Derived, kindOf, theWeights } from './layer-weights.js';
-import type { LayerAddresses } from './parameters.js';
+import { type LayerAddresses, weightFloats } from './parameters.js';
 import type { ConvolveStep } from './steps.js';
 import { together, type Walk } from './walk.js';
 
@@ -36,9 +36,9 @@ export function convolveBackward(
   const dy = walk.gradient(step.out);
   const { kind, derived } = kindOf(step);
   const c: LayerConvolution = { kind, batch: walk.batch, input: x, output: dy };
-  const sums = columnSums(walk, step, dy, beside);
+  const sums = at.bias < 0 ? noSums(walk) : columnSums(walk, step, dy, beside);
   const own = ownGradient(walk, at);
-  const bias = biasCall(own.bias, dy, sums);
+  const bias = sums.blocks > 0 ? [biasCall(own.bias, dy, sums)] : [];
   const { dw, fold } = weightGradientPlace(walk, at, own.weight, derived);
   fold.push(...own.add);
   const wanted = walk.wants(step.x);
@@ -46,7 +46,7 @@ export function convolveBackward(
     const phases = together(sums.calls, weightGradient(walk, c, dw, affine));
     return {
       parameters: labelled(walk, phases, name, 'weights', c),
-      input: [...walk.emit(() => [[bias]]), ...fold],
+      input: [...walk.emit(() => (bias.length > 0 ? [bias] : [])), ...fold],
     };
   }
   const accumulate = walk.accumulates(step.x);
@@ -66,7 +66,7 @@ export function convolveBackward(
   const before = [...sums.calls, transpose];
   const both = bothGradients(walk, c, dx, { w: transposed, dw, accumulate, affine });
   if (both) {
-    const phases = labelled(walk, together([bias], both), name, 'both', c);
+    const phases = labelled(walk, together(bias, both), name, 'both', c);
     return {
       parameters: [...weights.phases, ...labelled(walk, [before], name, 'both', c)],
       input: [...phases, ...fold],
@@ -74,20 +74,27 @@ export function convolveBackward(
   }
   const parameters = together(before, weightGradient(walk, c, dw, affine));
   const back = adjoint({ ...c, input: dx }, accumulate);
-  const phases = together([bias], convolve(walk, back, transposed, { bias: NULL }));
+  const phases = together(bias, convolve(walk, back, transposed, { bias: NULL }));
   return {
     parameters: [...weights.phases, ...labelled(walk, parameters, name, 'weights', c)],
     input: [...labelled(walk, phases, name, 'input', back), ...fold],
   };
 }
 
+interface Sums {
+  readonly at: Pointer;
+  readonly blocks: number;
+  readonly calls: Call[];
+}
+
+/** Of a layer without a bias. */
+function noSums(walk: Walk): Sums {
+  walk.sums = undefined;
+  return { at: NULL, blocks: 0, calls: [] };
+}
+
 /** Column sums of a gradient by blocks: those that the previous step left, or calls that compute them. */
-function columnSums(
-  walk: Walk,
-  { out }: ConvolveStep,
-  dy: View,
-  beside: Beside,
-): { at: Pointer; blocks: number; calls: Call[] } {
+function columnSums(walk: Walk, { out }: ConvolveStep, dy: View, beside: Beside): Sums {
   const rows = walk.batch * pixels(dy);
   const place = walk.gradientPlace(out);
   const first = beside.columns === 0;
@@ -102,7 +109,7 @@ function columnSums(
   return { at, blocks, calls: [sums] };
 }
 
-function biasCall(bias: Pointer, dy: View, { at, blocks }: { at: Pointer; blocks: number }): Call {
+function biasCall(bias: Pointer, dy: View, { at, blocks }: Sums): Call {
   return call(
     'joinColumnSums',
     [bias, dy.channels, at, blocks, dy.channels, dy.channels],
@@ -120,11 +127,11 @@ function ownGradient(
 ): { weight: Pointer; bias: Pointer; add: Phase[] } {
   const { name } = at.layer;
   const first = walk.gradients(at.weight);
-  const toBias = 4 * (at.bias - at.weight);
+  const toBias = 4 * weightFloats(at);
   const again = walk.met.has(name);
   walk.met.add(name);
   if (!again) return { weight: first, bias: plus(first, toBias), add: [] };
-  const bytes = toBias + 4 * at.outputs;
+  const bytes = toBias + (at.bias < 0 ? 0 : 4 * at.outputs);
   const other = walk.scratch(`second gradient of ${name}`, bytes);
   // Padding makes all channel counts multiples of 8.
   const add = walk.emit(() => [[call('copyChannels', [first, 8, other, 8, 8, true], bytes / 32)]]);

@@ -1,7 +1,7 @@
 import { RunError } from '../../errors.js';
 import { type ConvKind, denseCall, denseScratch, type LayerConvolution } from '../convolution.js';
 
-import type { Pointer } from '../pointer.js';
+import { NULL, type Pointer } from '../pointer.js';
 import { type Call, call, type Phase } from '../program.js';
 import { pixels, strided, type View } from '../tensors.js';
 import type { AffinePointers } from '../winograd/forward.js';
@@ -32,7 +32,7 @@ export function convolveForward(walk: Walk, step: ConvolveStep): Phase[] {
   const u = walk.fixed ? walk.kept(transformedName(name)) : undefined;
   const weights =
     u === undefined ? theWeights(walk, step, derived) : { at: walk.weights(at.weight), phases: [] };
-  const bias = walk.weights(at.bias);
+  const bias = at.bias < 0 ? NULL : walk.weights(at.bias);
   const phases = convolve(walk, c, weights.at, { bias, affine, u });
   return [...before, ...weights.phases, ...labelled(walk, phases, name, 'forward', c)];
 }

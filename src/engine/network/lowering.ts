@@ -98,8 +98,9 @@ export const LOWERINGS: { readonly [O in StepOp]: Lowering<StepOf<O>> } = {
   convolve: {
     forward: convolveForward,
     backward: (walk, step) => {
+      const before = reluOf(walk, step);
       const { parameters, input } = convolveBackward(walk, step);
-      return [...parameters, ...input, ...sideBackward(walk, step)];
+      return [...before, ...parameters, ...input, ...sideBackward(walk, step)];
     },
   },
   batchNorm: { forward: batchNormForward, backward: batchNormBackward },
@@ -273,6 +274,15 @@ export const LOWERINGS: { readonly [O in StepOp]: Lowering<StepOf<O>> } = {
 
 /** Name of what attention saves for its backward pass. */
 const savedName = ({ out }: StepOf<'attention'>): string => `saved ${out.id}`;
+
+/** Back through the ReLU that is fused with a layer; a batch norm after it has done that itself. */
+function reluOf(walk: Walk, { relu, out }: StepOf<'convolve'>): Phase[] {
+  const readers = walk.memory.schedule.readers.get(out.id) ?? [];
+  if (!relu || (readers.length > 0 && readers.every(({ op }) => op === 'batchNorm'))) return [];
+  if (walk.sums?.place === walk.gradientPlace(out)) walk.sums = undefined;
+  const dy = walk.gradient(out);
+  return [[call('reluBackward', [dy.at, walk.view(out).at], elements(walk, dy) / 4)]];
+}
 
 /** The gradient of a sum goes to both of its operands: unchanged to the one that was there before. */
 export function sideBackward(walk: Walk, { side, out }: StepOf<'convolve'>): Phase[] {

@@ -45,7 +45,7 @@ export function layoutParameters({ layers, nodes }: Graph): ParameterLayout {
     const norm = layer.kind === 'batchNorm';
     const weight = floats;
     floats += paddedWeight(layer, inputs, outputs);
-    const hasBias = layer.kind !== 'embedding';
+    const hasBias = layerParameters(layer).length > 1;
     map.set(layer.name, {
       layer,
       weight,
@@ -73,6 +73,10 @@ function parts(
       return { from: 'x' in node ? node.x.parts : [], to: node.out.parts };
   return { from: 'inputs' in layer ? [layer.inputs] : [], to: [layer.outputs] };
 }
+
+/** Floats of a layer's weight, as stored. */
+export const weightFloats = ({ layer, inputs, outputs }: LayerAddresses): number =>
+  paddedWeight(layer, inputs, outputs);
 
 function paddedWeight(layer: Layer, inputs: number, outputs: number): number {
   switch (layer.kind) {

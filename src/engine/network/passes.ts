@@ -26,8 +26,8 @@ export function forward(memory: NetworkMemory, mode: NormMode, t: Timesteps): Ph
 export function dropPadding(memory: NetworkMemory): Phase {
   const { graph, batch } = memory.shape;
   const output = new Walk(memory, 'running', NO_TIMESTEPS, true).view(graph.output);
-  const items = batch * graph.size ** 2;
-  return [call('dropChannels', [memory.epsilon, output.at, graph.channels], items)];
+  const items = batch * graph.output.side ** 2;
+  return [call('dropChannels', [memory.epsilon, output.at, graph.output.channels], items)];
 }
 
 /** Forward in training mode, the loss, and every gradient. */
@@ -163,7 +163,8 @@ const KINDS: Record<Loss, number> = { l1: L1, l2: L2, huber: HUBER };
 /** The loss between the output and `memory.noise`, and its gradient with respect to the output. */
 function noiseLoss(walk: Walk, loss: Loss): Phase[] {
   const { memory } = walk;
-  const { output, channels } = memory.shape.graph;
+  const { output } = memory.shape.graph;
+  const { channels } = output;
   const y = walk.view(output);
   walk.accumulates(output);
   const dy = walk.gradient(output);
@@ -183,7 +184,7 @@ function noiseLoss(walk: Walk, loss: Loss): Phase[] {
       ? [call('finishLoss', [memory.loss, partial, blocks, count * channels], 1)]
       : [
           call('finishLoss', [memory.loss, memory.imageLosses, walk.batch, walk.batch], 1),
-          call('weighGradient', [dy.at, weights, pixels(y)], walk.batch),
+          call('weighGradient', [dy.at, weights, pixels(y) * dy.channels], walk.batch),
         ],
   ];
 }

@@ -1,6 +1,6 @@
 import { CLIP_BLOCK } from '../../../assembly/constants.js';
 import { ADAM, type NetworkOptions } from '../../contracts/device.js';
-import type { Graph } from '../../network/graph.js';
+import { type Graph, inputValues, outputValues } from '../../network/graph.js';
 import { buildNetwork } from '../../network/network.js';
 import { positionTable } from '../../network/positions.js';
 import { Arena, type Demand, planRoom } from '../arena.js';
@@ -159,7 +159,7 @@ export function planMemory(
   const layout = shared?.layout ?? layoutParameters(graph);
   const regions = shared?.regions ?? allocateParameters(arena, layout, shape);
   const { reserve, reserved } = reserver(arena);
-  const dense = batch * graph.size ** 2 * graph.channels;
+  const outputs = batch * outputValues(graph);
   const norms = new Map<string, Pointer>();
   for (const step of order.images)
     if (step.op === 'batchNorm')
@@ -168,9 +168,9 @@ export function planMemory(
   const blank: NetworkMemory = {
     ...{ shape, schedule: order, layout, regions, norms, reserve, reserved },
     placed: place(order, shape.training, channelsOf),
-    xt: arena.floats('images', dense),
-    epsilon: arena.floats('images', dense),
-    noise: shape.training ? arena.floats('images', dense) : NULL,
+    xt: arena.floats('images', batch * inputValues(graph)),
+    epsilon: arena.floats('images', outputs),
+    noise: shape.training ? arena.floats('images', outputs) : NULL,
     t: arena.bytes('tables', 4 * batch),
     labels: arena.bytes('tables', graph.labelled ? 4 * batch : 0),
     loss: arena.bytes('tables', 8),

@@ -53,6 +53,9 @@ export interface Placement {
 /** Steps whose kernels write pixels contiguously. */
 const CONTIGUOUS: ReadonlySet<StepOp> = new Set<StepOp>(['image', 'activation']);
 
+/** Whether the backward pass reads a layer's output, contiguously. */
+const hasRelu = (step: Step): boolean => step.op === 'convolve' && step.relu;
+
 /**
  * Concatenations own their buffers, and producers write slices. A step that adds to another's output overwrites it
  * if nothing reads it afterwards.
@@ -73,7 +76,7 @@ export function place(
     const claim = (value: Value, first: number) => {
       const maker = makers.get(value.id);
       if (placed.has(value.id) || !maker || !isLast(value, step)) return;
-      if (CONTIGUOUS.has(maker.op)) return;
+      if (CONTIGUOUS.has(maker.op) || (training && hasRelu(maker))) return;
       placed.set(value.id, { inside: out, first });
     };
     claim(b, padded(a));
@@ -83,7 +86,7 @@ export function place(
     if (step.op !== 'convolve' || !step.side || placed.has(step.side.id)) continue;
     const { side, out } = step;
     const maker = makers.get(side.id);
-    const alone = readers.get(side.id)!.length === 1 && maker?.op === 'convolve';
+    const alone = readers.get(side.id)!.length === 1 && maker?.op === 'convolve' && !hasRelu(maker);
     if (alone || (!training && maker && !CONTIGUOUS.has(maker.op) && isLast(side, step)))
       placed.set(side.id, { inside: out, first: 0 });
   }

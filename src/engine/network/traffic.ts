@@ -2,12 +2,13 @@
 import { BLOCK } from '../../../assembly/constants.js';
 import { applyItems, momentItems } from '../group-norm.js';
 import type { Call, KernelName, PlainArguments } from '../program.js';
+import { paddedChannels } from '../tensors.js';
 
 /** Bytes of an f32. */
 const F = 4;
 
 /** Bytes of a pixel inside the network whose image has few channels. */
-const PADDED = 8 * F;
+const padded = (channels: number): number => F * paddedChannels([channels]);
 
 /** Elements of tensors whose items are blocks of each image's pixels. */
 const elements = (items: number, pixels: number, channels: number): number =>
@@ -47,17 +48,18 @@ const TRAFFIC: Traffic = {
   scaleShiftConstant: ([, , , , channels, , , , accumulate], items) =>
     (accumulate ? 3 : 2) * F * items * channels,
   copyChannels: ([, , , , channels, add], items) => (add ? 3 : 2) * F * items * channels,
-  padChannels: ([, , channels], items) => items * (PADDED + F * channels),
-  dropChannels: ([, , channels], items) => items * (PADDED + F * channels),
+  padChannels: ([, , channels], items) => items * (padded(channels) + F * channels),
+  dropChannels: ([, , channels], items) => items * (padded(channels) + F * channels),
   relu: (_, quads) => 2 * F * 4 * quads,
   reluBackward: (_, quads) => 3 * F * 4 * quads,
   silu: (_, quads) => 2 * F * 4 * quads,
   siluBackward: (_, quads) => 3 * F * 4 * quads,
   gelu: (_, eights) => 2 * F * 8 * eights,
   geluBackward: (_, eights) => 3 * F * 8 * eights,
-  noiseLoss: ([, , , , pixels, channels]) => pixels * (2 * PADDED + F * channels),
-  imageLosses: ([, , , , pixels, channels], images) => images * pixels * (PADDED + F * channels),
-  weighGradient: ([, , pixels], images) => images * pixels * 2 * PADDED,
+  noiseLoss: ([, , , , pixels, channels]) => pixels * (2 * padded(channels) + F * channels),
+  imageLosses: ([, , , , pixels, channels], images) =>
+    images * pixels * (padded(channels) + F * channels),
+  weighGradient: ([, , each], images) => 2 * F * images * each,
   adam: (_, eights) => 7 * F * 8 * eights,
   adamW: (_, eights) => 7 * F * 8 * eights,
   ema: (_, eights) => 3 * F * 8 * eights,

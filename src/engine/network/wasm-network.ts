@@ -11,6 +11,7 @@ import {
 } from '../../contracts/device.js';
 import { RunError } from '../../errors.js';
 import { checkInput } from '../../network/check-input.js';
+import { inputValues, outputValues } from '../../network/graph.js';
 import type { StateDict } from '../../network/state.js';
 import { checkFits, planRoom } from '../arena.js';
 import { Engine, type LoadedProgram, type Times } from '../engine.js';
@@ -103,7 +104,7 @@ export class WasmNetwork implements NetworkDevice {
     await this.prepare(norm);
     if (norm === 'batch') this.#ready.norms = false;
     await this.engine.run(this.#program(norm));
-    return this.engine.floats(this.memory.epsilon, this.#denseLength).slice();
+    return this.engine.floats(this.memory.epsilon, this.#outputLength).slice();
   }
 
   async gradients(input: NetworkInput, noise: Float32Array) {
@@ -112,7 +113,7 @@ export class WasmNetwork implements NetworkDevice {
     const { layout, regions } = this.#training;
     return {
       loss: this.#readLoss(),
-      epsilon: this.engine.floats(this.memory.epsilon, this.#denseLength).slice(),
+      epsilon: this.engine.floats(this.memory.epsilon, this.#outputLength).slice(),
       gradients: readParameters(
         layout,
         this.engine.floats(regions.training.gradients, layout.floats),
@@ -267,9 +268,14 @@ export class WasmNetwork implements NetworkDevice {
     return trainingMemory(this.memory);
   }
 
-  get #denseLength(): number {
+  get #inputLength(): number {
     const { graph, batch } = this.memory.shape;
-    return batch * graph.size ** 2 * graph.channels;
+    return batch * inputValues(graph);
+  }
+
+  get #outputLength(): number {
+    const { graph, batch } = this.memory.shape;
+    return batch * outputValues(graph);
   }
 
   #program(name: string): LoadedProgram {
@@ -290,10 +296,10 @@ export class WasmNetwork implements NetworkDevice {
   #feed(input: NetworkInput, noise?: Float32Array): void {
     const { shape, xt, noise: epsilon } = this.memory;
     checkInput(shape.graph, shape, input, noise);
-    this.engine.floats(xt, this.#denseLength).set(input.xt);
+    this.engine.floats(xt, this.#inputLength).set(input.xt);
     writeTimes(this.engine, this.memory, input.t);
     writeLabels(this.engine, this.memory, input.labels);
-    if (noise) this.engine.floats(epsilon, this.#denseLength).set(noise);
+    if (noise) this.engine.floats(epsilon, this.#outputLength).set(noise);
     if (noise) writeLossWeights(this.engine, this.memory, input.weights ?? null);
   }
 
