@@ -17,6 +17,11 @@ export interface JsonLimits {
  */
 export function parseJson(text: string, limits: JsonLimits): unknown {
   checkNames(text, limits);
+  return parsed(text);
+}
+
+/** `JSON.parse`, with messages that are safe to print. */
+function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
@@ -70,7 +75,7 @@ function checkNames(text: string, limits: JsonLimits): void {
 }
 
 function addName(scope: Set<string> | undefined, quoted: string): void {
-  const name: unknown = JSON.parse(quoted); // "a" and "\u0061" are the same name.
+  const name = parsed(quoted); // "a" and "\u0061" are the same name.
   if (typeof name !== 'string' || !scope) return;
   if (scope.has(name)) throw new SyntaxError(`the name ${show(name)} appears twice`);
   scope.add(name);

@@ -1,12 +1,13 @@
 /**
  * Folders in diffusers' layout: a pipeline, nested (`unet/` or `transformer/`, and `scheduler/`) or flat like google/ddpm-*, or a
- * model alone. Their configs are read elsewhere.
+ * model alone. Their configs are read elsewhere, and so is the autoencoder of a pipeline of latents.
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '../errors.js';
+import { AUTOENCODER_CLASSES, AUTOENCODER_NAMES } from '../network/autoencoder.js';
 import { show } from './json.js';
-import { isFileSync, readJsonFileSync } from './run.js';
+import { isFileSync, type Json, readJsonFileSync } from './run.js';
 
 /** The files of such a folder. */
 export interface Pipeline {
@@ -19,16 +20,25 @@ export interface Pipeline {
   readonly scheduler: string | undefined;
   /** The class that the index has for it, if it has any: diffusers makes one of this class, whatever the scheduler's file says. */
   readonly schedulerClass?: string | undefined;
+  /** The folder of its autoencoder; missing for one of pixels. */
+  readonly autoencoder?: string | undefined;
 }
 
-/** Pipelines of a network and a scheduler: by class, the network's name in it. */
-const NETWORKS = {
-  DDPMPipeline: 'unet',
-  DDIMPipeline: 'unet',
-  DiTPipeline: 'transformer',
-} as const;
+/** The parts of a pipeline by their names in it; of pixels it has no autoencoder. */
+interface Parts {
+  readonly network: 'unet' | 'transformer';
+  readonly autoencoder?: 'vae' | 'vqvae';
+}
 
-export type PipelineClass = keyof typeof NETWORKS;
+/** Pipelines of a network and a scheduler by class. */
+const PIPELINES = {
+  DDPMPipeline: { network: 'unet' },
+  DDIMPipeline: { network: 'unet' },
+  LDMPipeline: { network: 'unet', autoencoder: 'vqvae' },
+  DiTPipeline: { network: 'transformer', autoencoder: 'vae' },
+} as const satisfies Readonly<Record<string, Parts>>;
+
+export type PipelineClass = keyof typeof PIPELINES;
 
 const INDEX = 'model_index.json';
 const CONFIG = 'config.json';
@@ -53,12 +63,12 @@ export function findPipeline(folder: string): Pipeline | undefined {
   };
 }
 
-/** Paths for writing a pipeline, and the network's name in its index. */
+/** Paths for writing a pipeline without its autoencoder, and the parts' names in its index. */
 export function pipelinePaths(folder: string, of: PipelineClass) {
-  const part = NETWORKS[of];
-  const [network, scheduler] = [join(folder, part), join(folder, 'scheduler')];
+  const parts: Parts = PIPELINES[of];
+  const [network, scheduler] = [join(folder, parts.network), join(folder, 'scheduler')];
   return {
-    part,
+    parts,
     index: join(folder, INDEX),
     folders: [network, scheduler],
     config: join(network, CONFIG),
@@ -71,20 +81,34 @@ function pipeline(folder: string, index: string): Pipeline {
   const { _class_name: name, ...parts } = readJsonFileSync(index);
   if (!isClass(name))
     throw new UsageError(
-      `${index}: _class_name: expected ${Object.keys(NETWORKS).join(' or ')}, got ${show(name)}`,
+      `${index}: _class_name: expected ${Object.keys(PIPELINES).join(' or ')}, got ${show(name)}`,
     );
-  if (classIn(parts.vae) !== undefined)
-    throw new UsageError(
-      `${index}: vae: expected none, since Haze's networks have pixels and no latents, got ${show(parts.vae)}`,
-    );
-  const config = first(folder, NETWORKS[name], CONFIG);
+  const { network, autoencoder }: Parts = PIPELINES[name];
+  checkAutoencoders(index, name, parts);
+  const config = first(folder, network, CONFIG);
   const scheduler = first(folder, 'scheduler', SCHEDULER);
-  const schedulerClass = classIn(parts.scheduler);
-  return { index, config, weights: weightsIn(join(config, '..')), scheduler, schedulerClass };
+  return {
+    ...{ index, config, weights: weightsIn(join(config, '..')), scheduler },
+    schedulerClass: classIn(parts.scheduler),
+    ...(autoencoder &&
+      classIn(parts[autoencoder]) !== undefined && { autoencoder: join(folder, autoencoder) }),
+  };
+}
+
+/** @throws UsageError for an autoencoder of another class, or one that the pipeline's class does not have */
+function checkAutoencoders(index: string, of: PipelineClass, parts: Json): void {
+  const { autoencoder }: Parts = PIPELINES[of];
+  for (const name of ['vae', 'vqvae']) {
+    const found = classIn(parts[name]);
+    if (found === undefined) continue;
+    const expected = name === autoencoder ? AUTOENCODER_NAMES : `none in a ${of}`;
+    if (name !== autoencoder || !Object.values(AUTOENCODER_CLASSES).includes(found))
+      throw new UsageError(`${index}: ${name}: expected ${expected}, got ${found}`);
+  }
 }
 
 const isClass = (name: unknown): name is PipelineClass =>
-  typeof name === 'string' && Object.hasOwn(NETWORKS, name);
+  typeof name === 'string' && Object.hasOwn(PIPELINES, name);
 
 /** The class of a part of the index, [library, class]. */
 function classIn(part: unknown): string | undefined {
@@ -100,8 +124,11 @@ function first(folder: string, part: string, name: string): string {
   throw new UsageError(`${folder}: expected ${places[0]} or ${places[1]}, got neither`);
 }
 
-/** The file of weights: safetensors before pickles, full precision before variants such as `fp16`. */
-function weightsIn(folder: string): string {
+/**
+ * The file of weights in a model's folder: safetensors before pickles, full precision before variants such as `fp16`.
+ * @throws UsageError for a folder without one
+ */
+export function weightsIn(folder: string): string {
   const names = readdirSync(folder).sort();
   for (const extension of ['safetensors', 'bin']) {
     const found =

@@ -1,6 +1,7 @@
 /** A model's weights in a file: their network, and whether they are valid. */
 import { isDeepStrictEqual } from 'node:util';
 import { UsageError } from '../errors.js';
+import { withoutVariance } from '../network/learned-variance.js';
 import type { NetworkConfig } from '../network/network.js';
 import { currentName, currentShape } from '../network/old-names.js';
 import { ANCHORS, type Hints, networkFromShapes } from '../network/recognise.js';
@@ -56,13 +57,20 @@ export async function checkNetworkOf(
  * finite, or a variance below zero.
  */
 export async function readWeights(path: string, onNote: OnNote = () => {}): Promise<StateDict> {
-  const tensors = await withNetwork(path, onNote, async (file, entries, prefix) => {
-    networkOf(path, entries);
+  const { tensors, network } = await withNetwork(path, onNote, async (file, entries, prefix) => {
+    const network = networkOf(path, entries);
     const read = new Map<string, Tensor>();
     for (const [name, { stored, shape }] of entries)
       read.set(name, { ...(await file.read(prefix + stored)), shape } as Tensor);
-    return read;
+    return { tensors: read, network };
   });
+  checkValues(tensors, path);
+  checkVariances(tensors, path);
+  return network.kind === 'dit' ? withoutVariance(withoutSingleClass(tensors), network) : tensors;
+}
+
+/** @throws UsageError for a tensor of the wrong type, or with a value that is not finite */
+export function checkValues(tensors: StateDict, path: string): void {
   for (const [name, { dtype }] of tensors) {
     const expected = name.endsWith('.num_batches_tracked') ? 'I64' : 'F32';
     if (dtype !== expected)
@@ -73,8 +81,6 @@ export async function readWeights(path: string, onNote: OnNote = () => {}): Prom
   const fault = firstNotFinite(tensors);
   if (fault)
     throw new UsageError(`${path}: ${fault.name}: expected finite numbers, got ${fault.value}`);
-  checkVariances(tensors, path);
-  return withoutSingleClass(tensors);
 }
 
 /** SHA-256 of a file of weights, and of the chosen network's name, if one was chosen. */
@@ -85,7 +91,7 @@ export async function hashWeights(path: string): Promise<string> {
 }
 
 /** A tensor of a network under its current name: its name in the file, and its shape. */
-interface NamedEntry {
+export interface NamedEntry {
   readonly stored: string;
   readonly shape: readonly number[];
 }
@@ -121,7 +127,8 @@ export function findAnyNetwork(
   return undefined;
 }
 
-function byCurrentName(entries: ReadonlyMap<string, TensorEntry>): Map<string, NamedEntry> {
+/** Tensors under their current names. @throws UsageError for one that has two */
+export function byCurrentName(entries: ReadonlyMap<string, TensorEntry>): Map<string, NamedEntry> {
   const found = new Map<string, NamedEntry>();
   for (const [stored, entry] of entries) {
     const name = currentName(stored);
@@ -153,7 +160,7 @@ function checkVariances(tensors: StateDict, path: string): void {
 }
 
 /** Adds the file's name to errors about its tensors. */
-function named<T>(path: string, read: () => T): T {
+export function named<T>(path: string, read: () => T): T {
   try {
     return read();
   } catch (error) {

@@ -1,5 +1,6 @@
 import { UsageError } from '../errors.js';
-import { LARGEST_SIDE, MOST_CHANNELS } from './limits.js';
+import { printable } from '../printable.js';
+import { LARGEST_SIDE, MOST_CHANNELS, MOST_IMAGE_CHANNELS } from './limits.js';
 
 /*
  * How a class of diffusers has its keys in config.json: each with the class's default, how its value is read, and how it is
@@ -26,9 +27,9 @@ export interface Key<C, T> {
 /** Every class of networks has these. */
 interface Images<C> {
   readonly sample_size: Key<C, number | null>;
-  readonly in_channels: Key<C, 1 | 3>;
+  readonly in_channels: Key<C, number>;
   /** Null: as many as `in_channels`. */
-  readonly out_channels: Key<C, 1 | 3 | null>;
+  readonly out_channels: Key<C, number | null>;
 }
 
 type Keys<C> = Images<C> & Readonly<Record<string, Key<C, unknown>>>;
@@ -44,6 +45,8 @@ interface Description<C, K extends Keys<C>, Field extends string> {
   readonly name: string;
   /** In the order in which they are written. */
   readonly keys: K;
+  /** Whether the output may have as many channels again, which are left out. Default false. */
+  readonly mayDouble?: boolean;
   /** Keys that are neither read nor written, without influence on the computation; so are those that begin with `_`. */
   readonly ignored?: readonly string[];
   readonly configOf: (values: Values<K>) => C;
@@ -68,18 +71,17 @@ export interface DiffusersClass<C> {
 export function diffusersClass<C, const K extends Keys<C>, Field extends string>(
   description: Description<C, K, Field>,
 ): DiffusersClass<C> {
-  const { name, keys, ignored = [], configOf, check, fieldKeys } = description;
+  const { name, keys, mayDouble = false, ignored = [] } = description;
+  const { configOf, check, fieldKeys } = description;
   return {
     name,
     read: (where, json) => {
-      for (const given of Object.keys(json))
-        if (!given.startsWith('_') && !ignored.includes(given) && !Object.hasOwn(keys, given))
-          throw new UsageError(`${where}: ${given}: not supported, got ${show(json[given])}`);
-      const values = readAll(where, keys, json) as Values<K>;
+      const values = readKeys(where, json, keys, ignored);
       const { in_channels, out_channels, sample_size } = values as Values<Images<C>>;
-      if (out_channels !== null && out_channels !== in_channels)
+      const fits = [null, in_channels, ...(mayDouble ? [2 * in_channels] : [])];
+      if (!fits.includes(out_channels))
         throw new UsageError(
-          `${where}: out_channels: expected ${in_channels} like in_channels, got ${out_channels}`,
+          `${where}: out_channels: expected ${in_channels} like in_channels${mayDouble ? ', or twice as many' : ''}, got ${out_channels}`,
         );
       const config = configOf(values);
       check(config, (field) => `${where}: ${fieldKeys[field]}`);
@@ -92,11 +94,25 @@ export function diffusersClass<C, const K extends Keys<C>, Field extends string>
   };
 }
 
-function readAll(
+/** How a key is read. */
+type ReadableKey<T = unknown> = Pick<Key<never, T>, 'missing' | 'read'>;
+
+/**
+ * The values of a class's keys in a parsed config.json; `where` names it in errors.
+ * @param ignored keys that are not read; nor are those that begin with `_`
+ * @throws UsageError naming a key that is unknown, or has an unsupported value
+ */
+export function readKeys<const K extends Readonly<Record<string, ReadableKey>>>(
   where: string,
-  keys: Readonly<Record<string, Pick<Key<never, unknown>, 'missing' | 'read'>>>,
   json: Readonly<Record<string, unknown>>,
-): Record<string, unknown> {
+  keys: K,
+  ignored: readonly string[] = [],
+): Values<K> {
+  for (const given of Object.keys(json))
+    if (!given.startsWith('_') && !ignored.includes(given) && !Object.hasOwn(keys, given))
+      throw new UsageError(
+        `${where}: ${printable(given)}: not supported, got ${show(json[given])}`,
+      );
   const read = Object.entries(keys).map(([name, { missing, read }]) => {
     const value = json[name] === undefined ? missing : json[name];
     try {
@@ -106,7 +122,7 @@ function readAll(
       throw new UsageError(`${where}: ${name}: expected ${error.message}, got ${show(value)}`);
     }
   });
-  return Object.fromEntries(read);
+  return Object.fromEntries(read) as Values<K>;
 }
 
 /** Says what was expected of a value. */
@@ -133,6 +149,7 @@ export const number =
   };
 
 export const channels = whole(1, MOST_CHANNELS);
+export const imageChannels = whole(1, MOST_IMAGE_CHANNELS);
 export const positive = number('a number above 0', (v) => v > 0);
 export const probability = number('a number from 0 to below 1', (v) => v >= 0 && v < 1);
 export const boolean: Read<boolean> = (v) => (typeof v === 'boolean' ? v : fail('true or false'));
@@ -163,6 +180,6 @@ export const side: Read<number | null> = orNull((v) => {
 
 /** A value of the file on one line, truncated. */
 export function show(value: unknown): string {
-  const text = JSON.stringify(value);
+  const text = printable(JSON.stringify(value));
   return text.length <= 60 ? text : `${text.slice(0, 57)}…`;
 }

@@ -1,5 +1,6 @@
 import { GraphBuilder } from './builder.js';
 import type { Graph, Value } from './graph.js';
+import { type Block, selfAttention } from './self-attention.js';
 import { times, type Unet2dConfig, upLevels } from './unet2d-config.js';
 
 /** The network for square images of `size` pixels. */
@@ -7,7 +8,6 @@ export function buildUnet2d(c: Unet2dConfig, size: number): Graph {
   const g = new GraphBuilder(size, c.channels);
   const first = c.widths[0]!;
   const last = c.widths.at(-1)!;
-  const headDim = (width: number) => c.headDim ?? width;
 
   // Layers, in the order of the class's declarations.
   const convIn = g.declare.conv('conv_in', c.channels, first, 3);
@@ -131,30 +131,16 @@ export function buildUnet2d(c: Unet2dConfig, size: number): Graph {
     };
   }
 
-  /** Self-attention over pixels, with a norm before it and a residual connection around it. */
   function attention(
     name: string,
     width: number,
     groups: number | null = c.groups,
     divisor = 1,
   ): Block {
-    const { declare } = g;
-    const dim = headDim(width);
+    const dim = c.headDim ?? width;
+    const norm = groups === null ? null : { groups, eps: c.eps };
     const heads = Math.floor(width / dim);
-    const norm = groups !== null && declare.groupNorm(`${name}.group_norm`, width, groups, c.eps);
-    const [q, k, v] = (['to_q', 'to_k', 'to_v'] as const).map((part) =>
-      declare.linear(`${name}.${part}`, width, heads * dim),
-    ) as [
-      ReturnType<typeof declare.linear>,
-      ReturnType<typeof declare.linear>,
-      ReturnType<typeof declare.linear>,
-    ];
-    const out = declare.linear(`${name}.to_out.0`, heads * dim, width);
-    return (x) => {
-      const y = norm ? g.norm(norm, x) : x;
-      const mixed = g.attention(name, g.linear(q, y), g.linear(k, y), g.linear(v, y), heads, dim);
-      return g.add(x, g.linear(out, mixed, x.parts), divisor);
-    };
+    return selfAttention(g, name, { width, heads, headDim: dim, norm, divisor });
   }
 
   function down(name: string, width: number, attends: boolean): Block {
@@ -172,6 +158,3 @@ export function buildUnet2d(c: Unet2dConfig, size: number): Graph {
     return (x) => g.conv(conv, g.upsample(x));
   }
 }
-
-/** Declared layers, to be applied to an image. */
-type Block = (x: Value) => Value;

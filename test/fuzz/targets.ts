@@ -15,6 +15,7 @@ import { decode } from '../../src/data/decode.js';
 import { openSource } from '../../src/data/source.js';
 import { CounterRandom } from '../../src/diffusion/random.js';
 import { headerLine, readManifest } from '../../src/generate/manifest.js';
+import { readHalf } from '../../src/io/autoencoder.js';
 import { readState } from '../../src/io/checkpoint.js';
 import { fileKind } from '../../src/io/file-kind.js';
 import { readMetrics } from '../../src/io/metrics.js';
@@ -22,17 +23,26 @@ import { parseNote } from '../../src/io/notes.js';
 import { readOptimizer } from '../../src/io/optimizer-file.js';
 import { findPipeline } from '../../src/io/pipeline.js';
 import { readTensors } from '../../src/io/read-tensors.js';
+import { readJsonFileSync } from '../../src/io/run.js';
 import { writeSafetensors } from '../../src/io/safetensors.js';
 import { readStatistics } from '../../src/io/statistics-file.js';
 import { cutBackEvents } from '../../src/io/tensorboard/events.js';
 import { record } from '../../src/io/tensorboard/records.js';
 import { readWeights } from '../../src/io/weights.js';
+import {
+  buildDecoder,
+  buildEncoder,
+  latentFactor,
+  readAutoencoderConfig,
+} from '../../src/network/autoencoder.js';
 import { toDiffusers } from '../../src/network/diffusers-config.js';
+import type { Graph } from '../../src/network/graph.js';
 import { initialState } from '../../src/network/initial-state.js';
 import { buildNetwork, checkNetwork } from '../../src/network/network.js';
 import { stateShapes } from '../../src/network/parameters.js';
 import { networkFromShapes } from '../../src/network/recognise.js';
 import { parseJob } from '../../src/queue/generate-job.js';
+import { AUTOENCODER_FIXTURES, readAutoencoderFixture } from '../helpers/autoencoder-fixture.js';
 import { fixturePath } from '../helpers/cli.js';
 import { npy } from '../helpers/npy.js';
 import { tinyRun } from '../helpers/run.js';
@@ -203,17 +213,31 @@ const statistics = (n: number): Uint8Array => {
 };
 
 /** A small network's file of weights, without writing it anywhere that stays. */
-async function weights(folder: string): Promise<Buffer> {
+async function weights(folder: string, graph: Graph): Promise<Buffer> {
   const path = join(folder, 'weights.safetensors');
   await mkdir(folder, { recursive: true });
-  const { size: _, ...network } = { ...RUN.model, widths: [4, 8], timeDim: 4 };
-  await writeSafetensors(path, initialState(buildNetwork(network), new CounterRandom(1)));
+  await writeSafetensors(path, initialState(graph, new CounterRandom(1)));
   return readFile(path);
+}
+
+const AUTOENCODER = readAutoencoderConfig('config.json', {
+  ...{ _class_name: 'AutoencoderTiny', encoder_block_out_channels: [2, 2] },
+  ...{ decoder_block_out_channels: [2, 2], num_encoder_blocks: [0, 0], num_decoder_blocks: [0, 1] },
+});
+
+/** Both halves of an autoencoder, for its smallest pictures. */
+async function readAutoencoder(path: string): Promise<void> {
+  const config = readAutoencoderConfig(path, readJsonFileSync(path));
+  buildEncoder(config, latentFactor(config));
+  buildDecoder(config, 1);
 }
 
 /** All targets. `folder` is one of the caller's own. */
 export async function targets(folder: string): Promise<Target[]> {
-  const model = await weights(folder);
+  const { size: _, ...network } = { ...RUN.model, widths: [4, 8], timeDim: 4 };
+  const model = await weights(folder, buildNetwork(network));
+  const decoder = buildDecoder(AUTOENCODER, 1);
+  const autoencoders = await Promise.all(AUTOENCODER_FIXTURES.map(readAutoencoderFixture));
   const header = FROM_PYTHON.subarray(8, FROM_PYTHON.length - 24);
   const torch = await Promise.all(
     ['tensors.pt', 'tensors_legacy.pt', 'checkpoint.pt'].map((name) => fixture(`torch/${name}`)),
@@ -254,6 +278,18 @@ export async function targets(folder: string): Promise<Target[]> {
       read: readTensors,
     },
     { name: 'weights', file: 'a.safetensors', seeds: [model], read: readWeights },
+    {
+      name: 'autoencoder-weights',
+      file: 'a.safetensors',
+      seeds: [await weights(folder, decoder)],
+      read: (path) => readHalf(path, 'decoder', decoder),
+    },
+    {
+      name: 'autoencoder-config',
+      file: 'config.json',
+      seeds: autoencoders.map((autoencoder) => json(autoencoder.json)),
+      read: readAutoencoder,
+    },
     {
       name: 'shapes',
       file: 'a.json',
