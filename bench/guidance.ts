@@ -1,4 +1,5 @@
 import { grid, sample, toImages, writePicture } from '../src/index.js';
+import { requirePixels } from '../src/network/network.js';
 import { inClassRows } from '../src/sample/class-rows.js';
 import { CarShapes, toyCars } from './car-shapes.js';
 
@@ -32,6 +33,7 @@ for (const [i, text] of guidances.split(',').entries()) {
   const classes = new Set(names).size;
   const { images, model } = await sample(run, { ...how, count: Number(count) * classes });
   const { size } = model;
+  requirePixels(model);
   const pictures = toImages(images, model);
   const cars = await toyCars(0, size);
   const shapes = new CarShapes(cars);

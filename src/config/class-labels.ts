@@ -7,7 +7,8 @@ import { parseDecimal, quote } from './source.js';
 
 /*
  * The meaning of the labels that a network receives: a run's config.json gives the names of its classes; in a diffusers folder,
- * model_index.json gives them by `id2label`, like a DiTPipeline's, and `none_label` is Haze's own addition.
+ * model_index.json gives them by `id2label`, like a DiTPipeline's, whose last label is that of no class; `none_label` is Haze's own
+ * addition.
  */
 
 export interface ClassLabels {
@@ -25,12 +26,13 @@ export const classLabelsJson = ({ names, none }: ClassLabels): Record<string, un
 
 /** The labels of a model_index.json; null if it has none. @throws UsageError for labels that the network does not have */
 export function readClassLabels(index: string, model: ModelConfig): ClassLabels | null {
-  const { id2label, none_label } = readJsonFileSync(index);
+  const { id2label, none_label, _class_name: pipeline } = readJsonFileSync(index);
   const count = classRows(model);
   if (count === null || id2label === undefined || id2label === null) return null;
   const most = count === 'timestep' ? MOST_LABEL : count - 1;
   const names = readNames(`${index}: id2label`, id2label, most);
-  if (none_label === undefined || none_label === null) return { names, none: null };
+  if (none_label === undefined || none_label === null)
+    return { names, none: pipeline === 'DiTPipeline' && names.length === most ? most : null };
   // The first label without a name, which a DiTPipeline implies.
   if (none_label === names.length && names.length <= most) return { names, none: names.length };
   const expected = names.length <= most ? names.length : 'none, since each label has a name';

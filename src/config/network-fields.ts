@@ -63,11 +63,10 @@ const DROPOUT = {
 /** Fields that all networks have. */
 const SHARED = {
   channels: {
-    describe: 'Grey or RGB',
+    describe: 'Grey or RGB; of latents those that the autoencoder has',
     value: '1|3',
     default: '3',
-    // checkNetwork refuses all but 1 and 3.
-    read: (s, name) => s.whole(name, {}) as 1 | 3 | undefined,
+    read: (s, name) => s.whole(name, {}),
   },
   widths: {
     describe:

@@ -1,5 +1,6 @@
 import { UsageError } from '../errors.js';
 import { isFile, readJsonFile, runPaths } from '../io/run.js';
+import { requirePixels } from '../network/network.js';
 import { checkClasses, readRunClasses } from './classes.js';
 import { readComputing, readSeed } from './computing.js';
 import type {
@@ -52,7 +53,7 @@ export function parseRunConfig(where: string, value: unknown): RunConfig {
   const config: RunConfig = {
     version: 1,
     seed: readSeed(root)!,
-    data: data(root.object('data', ['heldOut', 'classes'])),
+    data: data(root.object('data', ['heldOut', 'classes', 'autoencoder'])),
     model: readModel(root),
     diffusion: forward,
     training: training(
@@ -122,6 +123,7 @@ const chosen = (object: JsonObject | null): DeviceChoice | null =>
 function checkTogether(where: string, config: RunConfig): void {
   try {
     checkModel(config.model);
+    if (config.data.autoencoder === undefined) requirePixels(config.model);
     checkBatch(config.model, config.training.batch);
     checkDiffusion(config.diffusion);
     usualSampling(config);

@@ -1,10 +1,10 @@
 /** A model on a website, as `model.json` describes it: what a browser needs beside the weights, and nothing about the run's files. */
 
 import { MOST_LABEL } from '../network/limits.js';
-import { buildNetwork } from '../network/network.js';
+import { buildNetwork, requirePixels } from '../network/network.js';
 import type { ClassLabels } from './class-labels.js';
 import { type Conditional, classesOf, USUAL_GUIDANCE } from './condition.js';
-import type { DiffusionConfig, ModelConfig } from './config.js';
+import type { DiffusionConfig, ModelConfig, PixelModel } from './config.js';
 import { checkDiffusion, OPTIONAL_DIFFUSION } from './diffusion.js';
 import { JsonObject } from './json.js';
 import { GUIDANCE } from './limits.js';
@@ -14,7 +14,7 @@ import type { SamplingDefaults } from './scheduler.js';
 
 export interface Site {
   readonly version: 1;
-  readonly model: ModelConfig;
+  readonly model: PixelModel;
   readonly diffusion: DiffusionConfig;
   /** Default sampling settings. */
   readonly sampling: SamplingDefaults;
@@ -66,8 +66,9 @@ export function parseSite(where: string, value: unknown): Site {
 }
 
 /** @throws UsageError for an invalid network */
-function checkedModel(root: JsonObject): ModelConfig {
+function checkedModel(root: JsonObject): PixelModel {
   const model = readModel(root);
+  requirePixels(model);
   buildNetwork(model, model.size);
   return model;
 }

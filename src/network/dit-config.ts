@@ -1,13 +1,13 @@
 import { UsageError } from '../errors.js';
 
 /**
- * diffusers' `DiTTransformer2DModel`: the diffusion transformer of Peebles & Xie (2023), for pixels. Patches of the image are
+ * diffusers' `DiTTransformer2DModel`: the diffusion transformer of Peebles & Xie (2023). Patches of the image are
  * tokens; blocks of attention and two linear layers are modulated by the timestep and the class (adaLN-Zero).
  */
 export interface DitConfig {
   readonly kind: 'dit';
-  /** Channels of the image. */
-  readonly channels: 1 | 3;
+  /** Channels of the image, or of latents. */
+  readonly channels: number;
   /** One number: channels of a token, `num_attention_heads` times `attention_head_dim`. */
   readonly widths: readonly number[];
   /** Blocks of a `dit` (`num_layers`). Default 6. E.g. `depth: 12`. */

@@ -2,8 +2,10 @@ import { UsageError } from '../errors.js';
 import {
   channels,
   diffusersClass,
+  imageChannels,
   type Key,
   oneOf,
+  orNull,
   positive,
   probability,
   type Read,
@@ -16,7 +18,8 @@ import { LARGEST_SIDE, MOST_CHANNELS, MOST_CLASSES, MOST_LAYERS } from './limits
 
 /*
  * Every key of diffusers' `DiTTransformer2DModel` (0.42.1), with the class's default. The class always embeds a label: a network
- * without classes has the label 0 alone, num_embeds_ada_norm 0 (single-class.ts).
+ * without classes has the label 0 alone, num_embeds_ada_norm 0 (single-class.ts). Twice as many outputs as inputs are those of a
+ * variance, too (learned-variance.ts).
  */
 
 const key = <T>(
@@ -34,8 +37,8 @@ const anything: Read<unknown> = (v) => v;
 const KEYS = {
   num_attention_heads: key(16, channels, ({ config }) => config.widths[0]! / config.headDim),
   attention_head_dim: key(72, channels, ({ config }) => config.headDim),
-  in_channels: key(4, oneOf(1, 3), ({ config }) => config.channels),
-  out_channels: key(null, oneOf(null, 1, 3), ({ config }) => config.channels),
+  in_channels: key(4, imageChannels, ({ config }) => config.channels),
+  out_channels: key(null, orNull(imageChannels), ({ config }) => config.channels),
   num_layers: key(28, whole(1, MOST_LAYERS), ({ config }) => config.depth),
   dropout: key(0, probability, ({ config }) => config.dropout),
   norm_num_groups: key(32, anything, () => 32),
@@ -91,6 +94,7 @@ const configOf = (v: Values<typeof KEYS>): DitConfig => ({
 
 export const DIT = diffusersClass({
   name: 'DiTTransformer2DModel',
+  mayDouble: true,
   keys: KEYS,
   configOf,
   check,

@@ -2,6 +2,7 @@ import { UsageError } from '../errors.js';
 import { buildDit } from './dit.js';
 import { checkDit, type DitConfig } from './dit-config.js';
 import type { Graph } from './graph.js';
+import { MOST_IMAGE_CHANNELS } from './limits.js';
 import { buildSimple, checkSimple, type SimpleConfig } from './simple.js';
 import { buildUnet2d } from './unet2d.js';
 import { checkUnet2d, type Unet2dConfig } from './unet2d-config.js';
@@ -17,11 +18,29 @@ export function checkNetwork(config: NetworkConfig): void {
       throw new UsageError(`--widths: expected whole numbers of 1 or more, got ${w}`);
   if (config.widths.length === 0)
     throw new UsageError('--widths: expected one or more widths, got none');
-  if (config.channels !== 1 && config.channels !== 3)
-    throw new UsageError(`--channels: expected 1 or 3, got ${String(config.channels)}`);
+  const { channels } = config;
+  if (!Number.isInteger(channels) || channels < 1 || channels > MOST_IMAGE_CHANNELS)
+    throw new UsageError(
+      `--channels: expected a whole number from 1 to ${MOST_IMAGE_CHANNELS}, got ${String(channels)}`,
+    );
   if (config.kind === 'simple') checkSimple(config);
   else if (config.kind === 'unet2d') checkUnet2d(config);
   else checkDit(config);
+}
+
+/** A network of pictures. */
+export type OfPixels<C extends NetworkConfig = NetworkConfig> = C & { readonly channels: 1 | 3 };
+
+/**
+ * Checks that a network is one of pictures.
+ * @throws UsageError for other channels, which only latents have
+ */
+export function requirePixels<C extends NetworkConfig>(config: C): asserts config is OfPixels<C> {
+  const { channels } = config;
+  if (channels !== 1 && channels !== 3)
+    throw new UsageError(
+      `--channels: expected 1 or 3, got ${channels}; other numbers are of latents, which need an autoencoder`,
+    );
 }
 
 /** Sizes of images are multiples of this: what the network halves, or its patches. */

@@ -1,6 +1,8 @@
 import { UsageError } from '../errors.js';
 import { printable } from '../printable.js';
 import { type DitConfig, ditDefaults } from './dit-config.js';
+import { withVarianceShapes } from './learned-variance.js';
+import { MOST_IMAGE_CHANNELS } from './limits.js';
 import { buildNetwork, type NetworkConfig, type NetworkKind } from './network.js';
 import { stateShapes } from './parameters.js';
 import type { SimpleConfig } from './simple.js';
@@ -63,7 +65,7 @@ export type Hints = Partial<
  */
 export function networkFromShapes(shapes: Shapes, hints: Hints = {}): NetworkConfig {
   const config = guess(shapes, hints);
-  const expected = new Map([...stateShapes(buildNetwork(config)), ...singleClass(shapes, config)]);
+  const expected = new Map([...stateShapes(buildNetwork(config)), ...ofDiffusers(shapes, config)]);
   for (const [name, shape] of expected) {
     if (name.endsWith('.num_batches_tracked') && !shapes.has(name)) continue;
     const got = dimensions(shapes, name, shape.length);
@@ -166,11 +168,16 @@ function rowsOf(shapes: Shapes): number | null {
   return rows === 1 ? null : rows!;
 }
 
-/** The tables that a network without classes has in diffusers, if it has the first. */
-const singleClass = (shapes: Shapes, config: NetworkConfig): [string, number[]][] =>
-  config.kind === 'dit' && config.numClasses === null && shapes.has(tableName(0))
-    ? singleClassShapes(config)
-    : [];
+/** What a dit has only in diffusers' files: tables of one row where it has no classes, and rows of a variance. */
+function ofDiffusers(shapes: Shapes, config: NetworkConfig): [string, number[]][] {
+  if (config.kind !== 'dit') return [];
+  const singleClass = config.numClasses === null && shapes.has(tableName(0));
+  const [[last, [rows]]] = withVarianceShapes(config);
+  return [
+    ...(singleClass ? singleClassShapes(config) : []),
+    ...(shapes.get(last)?.[0] === rows ? withVarianceShapes(config) : []),
+  ];
+}
 
 /** Whether levels with attention change resolution by residual blocks; undefined if no such level changes it. */
 function resampling(
@@ -216,9 +223,11 @@ function attentionGroups(shapes: Shapes, unet: Unet2dConfig): number | null {
   return normed ? (unet.attentionGroups ?? unet.groups) : unet.attentionGroups;
 }
 
-function imageChannels(name: string, channels: number | undefined): 1 | 3 {
-  if (channels === 1 || channels === 3) return channels;
-  throw new UsageError(`${name}: expected 1 or 3 image channels, got ${channels}`);
+function imageChannels(name: string, channels: number | undefined): number {
+  if (channels !== undefined && channels >= 1 && channels <= MOST_IMAGE_CHANNELS) return channels;
+  throw new UsageError(
+    `${name}: expected 1 to ${MOST_IMAGE_CHANNELS} image channels, got ${channels}`,
+  );
 }
 
 /** How many of 0, 1, … satisfy `holds`, up to the first that does not. */

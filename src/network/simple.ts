@@ -10,8 +10,8 @@ export interface SimpleConfig {
    * E.g. `widths: [64, 128, 256]`.
    */
   readonly widths: readonly number[];
-  /** Image channels: 1 (grey) or 3 (RGB). Default 3. E.g. `channels: 1`. */
-  readonly channels: 1 | 3;
+  /** Image channels: 1 (grey), 3 (RGB), or those of latents. Default 3. E.g. `channels: 1`. */
+  readonly channels: number;
   /** Length of the time embedding; even, at least 4. Default 32; for unet2d four times the first width. E.g. `timeDim: 64`. */
   readonly timeDim: number;
   /** Two BatchNorms per stage (`bnorm1`, `bnorm2`), or one applied twice (`bnorm`). Default `separate`. E.g. `norm: 'shared'`. */

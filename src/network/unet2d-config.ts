@@ -6,8 +6,8 @@ import { UsageError } from '../errors.js';
  */
 export interface Unet2dConfig {
   readonly kind: 'unet2d';
-  /** Image channels, of input and output: 1 (grey) or 3 (RGB). */
-  readonly channels: 1 | 3;
+  /** Image channels, of input and output: 1 (grey), 3 (RGB), or those of latents. */
+  readonly channels: number;
   /** Channels of each level (`block_out_channels`). */
   readonly widths: readonly number[];
   /** Residual blocks per level on the way down; one more on the way up (`layers_per_block`). Default 2. E.g. `layers: 1`. */
@@ -103,7 +103,7 @@ export function unet2dDefaults({
 }
 
 /** The largest number up to `most` that divides all of a list. */
-function largestDivisor(list: readonly number[], most: number): number {
+export function largestDivisor(list: readonly number[], most: number): number {
   for (let divisor = most; divisor > 1; divisor--)
     if (list.every((n) => n % divisor === 0)) return divisor;
   return 1;

@@ -2,6 +2,7 @@ import {
   boolean,
   channels,
   diffusersClass,
+  imageChannels,
   type Key,
   list,
   number,
@@ -30,8 +31,8 @@ const MID = 'UNetMidBlock2D';
 
 const KEYS = {
   sample_size: key(null, side, ({ size }) => size),
-  in_channels: key(3, oneOf(1, 3), ({ config }) => config.channels),
-  out_channels: key(3, oneOf(1, 3), ({ config }) => config.channels),
+  in_channels: key(3, imageChannels, ({ config }) => config.channels),
+  out_channels: key(3, imageChannels, ({ config }) => config.channels),
   center_input_sample: key(false, boolean, ({ config }) => config.centerInput),
   time_embedding_type: key('positional', oneOf('positional'), () => 'positional'),
   time_embedding_dim: key(null, orNull(whole(0, MOST_CHANNELS)), ({ config }) => config.timeDim),

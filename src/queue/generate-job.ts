@@ -6,6 +6,7 @@ import type {
   ComputingConfig,
   DiffusionConfig,
   ModelConfig,
+  PixelModel,
   SamplingConfig,
 } from '../config/config.js';
 import {
@@ -25,6 +26,7 @@ import { checkSampler } from '../diffusion/check-sampler.js';
 import type { Condition } from '../diffusion/guidance.js';
 import { UsageError } from '../errors.js';
 import { MOST_LABEL } from '../network/limits.js';
+import { requirePixels } from '../network/network.js';
 import { type Blob, readBlob } from './blob.js';
 import { hashOf } from './job-id.js';
 import { MOST_BYTES } from './keys.js';
@@ -130,13 +132,15 @@ function readGuide(g: JsonObject, of: ModelConfig): GuideBlob {
 
 const classesOf = (model: object): unknown => ('numClasses' in model ? model.numClasses : null);
 
-function readModel(o: JsonObject): ModelConfig {
+function readModel(o: JsonObject): PixelModel {
   const kind = o.object('model', 'all').oneOf('kind', KINDS);
   if (kind === undefined)
     throw new UsageError(`${o.where('model')}.kind: expected one of ${KINDS.join(', ')}`);
   return section(o.object('model', nullableFields(kind)), (m) => {
     m.text('kind');
-    return checkModel(readWhole(kind, m));
+    const model = checkModel(readWhole(kind, m));
+    requirePixels(model);
+    return model;
   });
 }
 

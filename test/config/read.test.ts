@@ -96,7 +96,7 @@ test('a field of the wrong type or out of range is named, with the expected and 
     ],
     ['model.widths', [64, -1], /\.model\.widths: expected a list, .* got \[64,-1\]$/],
     ['model.widths', [64], /--widths: expected two or more widths, got 1$/],
-    ['model.channels', 2, /--channels: expected 1 or 3, got 2$/],
+    ['model.channels', 2, /--channels: expected 1 or 3, got 2; other numbers are of latents/],
     ['model.norm', 'group', /\.model\.norm: expected one of separate, shared, got group$/],
     [
       'diffusion.betaStart',

@@ -6,9 +6,10 @@ import { writeSafetensors } from '../../src/io/safetensors.js';
 import { checkNetworkOf, hashWeights, readNetwork, readWeights } from '../../src/io/weights.js';
 import { initialState } from '../../src/network/initial-state.js';
 import { buildNetwork, type NetworkConfig } from '../../src/network/network.js';
-import type { Tensor } from '../../src/network/state.js';
+import type { F32Tensor, Tensor } from '../../src/network/state.js';
 import { fixturePath } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
+import { readFixture } from '../helpers/network-fixture.js';
 
 const SMALL: NetworkConfig = {
   kind: 'simple',
@@ -88,6 +89,26 @@ test('weights of another U-Net are refused with the difference', async (t) => {
   await t.throwsAsync(checkNetworkOf(path, { ...SMALL, timeDim: 32 }, 'config.json'), {
     message: /: expected timeDim 32, as config\.json has, got 8$/,
   });
+});
+
+test('of a dit that predicts a variance the rows of the noise are read', async (t) => {
+  const { state0, architecture } = await readFixture('dit/classes_8');
+  const { channels } = architecture;
+  const doubled = new Map<string, Tensor>(state0);
+  for (const name of ['proj_out_2.weight', 'proj_out_2.bias']) {
+    const { data, shape } = state0.get(name) as F32Tensor;
+    const [rows = 0, columns = 1] = shape;
+    const twice = new Float32Array(2 * data.length).fill(7);
+    for (let row = 0; row < rows; row++) {
+      const pixel = Math.floor(row / channels);
+      const to = 2 * channels * pixel + (row % channels);
+      twice.set(data.subarray(row * columns, (row + 1) * columns), to * columns);
+    }
+    doubled.set(name, { dtype: 'F32', shape: [2 * rows, ...shape.slice(1)], data: twice });
+  }
+  const path = await fileOf(t, doubled);
+  t.deepEqual(await readWeights(path), new Map(state0));
+  t.is((await readNetwork(path)).channels, channels);
 });
 
 /** A file of tensors by name. */

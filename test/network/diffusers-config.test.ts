@@ -55,7 +55,11 @@ test('unsupported values are refused by key and value', (t) => {
       'config.json: time_embedding_type: expected "positional", got "fourier"',
     ],
     [{ sample_size: [32, 64] }, 'config.json: sample_size: expected square images, got [32,64]'],
-    [{ in_channels: 6, out_channels: 6 }, 'config.json: in_channels: expected 1 or 3, got 6'],
+    [
+      { in_channels: 257, out_channels: 257 },
+      'config.json: in_channels: expected a whole number from 1 to 256, got 257',
+    ],
+    [{ out_channels: 6 }, 'config.json: out_channels: expected 3 like in_channels, got 6'],
     [{ out_channels: 1 }, 'config.json: out_channels: expected 3 like in_channels, got 1'],
     [
       { down_block_types: ['SkipDownBlock2D'] },
@@ -140,12 +144,17 @@ test('a head may be wider than a level without attention', (t) => {
 const DIT = { _class_name: 'DiTTransformer2DModel' };
 const DIT_CLASS = readFileSync(fixturePath('dit/config.json'), 'utf8');
 
-test("every key of a dit's class is known, and its value is the default, but for latents' channels", (t) => {
-  const json = { ...JSON.parse(DIT_CLASS), in_channels: 3 } as Json;
-  const { config, size } = fromDiffusers('config.json', { ...DIT, in_channels: 3 });
+test("every key of a dit's class is known, and its value is the default", (t) => {
+  const json = JSON.parse(DIT_CLASS) as Json;
+  const { config, size } = fromDiffusers('config.json', DIT);
   t.deepEqual(fromDiffusers('config.json', json), { config, size });
   const { _diffusers_version: _, ...keys } = json;
-  t.deepEqual(toDiffusers(config, size), { ...keys, out_channels: 3 });
+  t.deepEqual(toDiffusers(config, size), { ...keys, out_channels: 4 });
+});
+
+test('a dit may predict a variance, whose channels are left out', (t) => {
+  const { config } = fromDiffusers('config.json', { ...DIT, in_channels: 4, out_channels: 8 });
+  t.deepEqual(config, fromDiffusers('config.json', { ...DIT, in_channels: 4 }).config);
 });
 
 test('a dit of one label is a network without classes', (t) => {
@@ -167,10 +176,9 @@ test('keys of a dit without influence are ignored', (t) => {
 
 test("a dit's unsupported and conflicting values are refused by key and value", (t) => {
   const wrong: [change: Json, message: string][] = [
-    [{ in_channels: 4 }, 'in_channels: expected 1 or 3, got 4'],
-    [{ in_channels: undefined }, 'in_channels: expected 1 or 3, got 4'],
-    [{ out_channels: 6 }, 'out_channels: expected null or 1 or 3, got 6'],
-    [{ out_channels: 1 }, 'out_channels: expected 3 like in_channels, got 1'],
+    [{ in_channels: 0 }, 'in_channels: expected a whole number from 1 to 256, got 0'],
+    [{ out_channels: 9 }, 'out_channels: expected 3 like in_channels, or twice as many, got 9'],
+    [{ out_channels: 1 }, 'out_channels: expected 3 like in_channels, or twice as many, got 1'],
     [{ attention_bias: false }, 'attention_bias: expected true, got false'],
     [{ activation_fn: 'geglu' }, 'activation_fn: expected "gelu-approximate", got "geglu"'],
     [{ norm_type: 'ada_norm' }, 'norm_type: expected "ada_norm_zero", got "ada_norm"'],
