@@ -136,6 +136,10 @@ function report(event: TrainEvent, progress: Progress, loading: Progress): void 
       loading.update(event.done, event.total, '');
       if (event.done === event.total) loading.stop();
       break;
+    case 'encoding':
+      loading.update(event.done, event.total, 'encoded');
+      if (event.done === event.total) loading.stop();
+      break;
     case 'step': {
       const rate = `${significant(event.imagesPerSecond)} images/s`;
       const text = `epoch ${event.epoch} · loss ${lossText(event.loss)} · ${rate}`;

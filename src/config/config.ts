@@ -3,7 +3,7 @@ import type { ClassKind } from '../data/classes.js';
 import type { Objective } from '../diffusion/objective.js';
 import type { SamplerOptions } from '../diffusion/sampler.js';
 import type { ScheduleOptions } from '../diffusion/schedule.js';
-import type { NetworkConfig } from '../network/network.js';
+import type { NetworkConfig, OfPixels } from '../network/network.js';
 
 /*
  * What a command computes, as plain data: the parsed flags, and the contents of `run/config.json`.
@@ -34,6 +34,9 @@ export interface ComputingConfig {
 
 /** The U-Net and the side of its square images in pixels. */
 export type ModelConfig = NetworkConfig & { readonly size: number };
+
+/** One whose images are pictures, not latents. */
+export type PixelModel = ModelConfig & OfPixels;
 
 /** The forward process and the loss on its noise (Ho et al. 2020, section 4). */
 export interface DiffusionConfig {
@@ -101,6 +104,11 @@ export interface DataConfig {
   readonly heldOut: HeldOut | null;
   /** The classes of the images that condition the network; null or missing: none. */
   readonly classes?: RunClasses | null;
+  /**
+   * The folder of the autoencoder whose latents are trained on, as it was given; the run has a copy. Missing (the default): pixels.
+   * E.g. `autoencoder: 'taesd'`.
+   */
+  readonly autoencoder?: string;
 }
 
 export interface TrainingConfig {

@@ -1,9 +1,10 @@
 import { UsageError } from '../errors.js';
 import { LABEL_BYTES, LARGEST_ARRAY } from '../io/array-file.js';
 import { threadCount } from './computing.js';
-import type { ComputingConfig, ModelConfig } from './config.js';
+import type { ComputingConfig } from './config.js';
 import { USUAL_COUNT } from './drawing.js';
 import { MOST_BATCH } from './limits.js';
+import type { PictureShape } from './picture-shape.js';
 import { quote, type Source } from './source.js';
 
 /** `png` writes one file per image; the others one file for all. */
@@ -61,12 +62,25 @@ export function readGeneration(
   };
 }
 
-/** @param labelled whether images have labels. @throws UsageError for more images than a file of the format can hold */
-export function checkFormatHolds(
-  { format, count }: Pick<GenerationConfig, 'format' | 'count'>,
-  { size, channels }: ModelConfig,
+/** What is drawn: pictures, of a network or decoded from its latents. */
+interface Drawn {
+  readonly pictures: PictureShape;
+  readonly decoded: boolean;
+}
+
+/**
+ * @param labelled whether images have labels
+ * @throws UsageError for latents over a queue, and for more images than a file of the format can hold
+ */
+export function checkGeneration(
+  { queue, format, count }: Pick<GenerationConfig, 'queue' | 'format' | 'count'>,
+  { pictures: { size, channels }, decoded }: Drawn,
   labelled: boolean,
 ): void {
+  if (queue && decoded)
+    throw new UsageError(
+      '--queue: expected a model of pixels; its workers have no autoencoder to decode latents with, so draw these without it',
+    );
   if (format === 'png') return;
   const each = size * size * channels + (labelled ? LABEL_BYTES : 0);
   const most = Math.floor(LARGEST_ARRAY[format] / each);

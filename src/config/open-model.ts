@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { UsageError } from '../errors.js';
+import type { AutoencoderFiles } from '../io/autoencoder.js';
 import { checkpointPaths } from '../io/checkpoint.js';
 import { resolveModel } from '../io/model-source.js';
 import type { Pipeline } from '../io/pipeline.js';
@@ -7,6 +8,7 @@ import { isFile, runPaths } from '../io/run.js';
 import { checkNetworkOf, type OnNote, readNetwork } from '../io/weights.js';
 import { type NetworkConfig, sizeFactor } from '../network/network.js';
 import { UNSAID_OF } from '../network/recognise.js';
+import { readAutoencoder } from './autoencoder.js';
 import { type ClassLabels, readClassLabels } from './class-labels.js';
 import type { DiffusionConfig, ModelConfig, RunConfig } from './config.js';
 import { DIFFUSION_DEFAULTS, readDiffusion, readObjective, withDiffusion } from './diffusion.js';
@@ -30,6 +32,8 @@ export interface OpenModel {
   /** Path of the file of weights, as readWeights takes it. */
   readonly weights: string;
   readonly model: ModelConfig;
+  /** What decodes its images, which are latents; null for pixels, and for latents that come without one. */
+  readonly autoencoder: AutoencoderFiles | null;
   readonly diffusion: DiffusionConfig;
   /** The run it belongs to; null for bare weights and diffusers folders. */
   readonly run: RunConfig | null;
@@ -75,7 +79,9 @@ export async function openModel(
   await checkNetworkOf(chosen, model, 'config.json');
   refuseOtherNetwork(path, model, settings, free);
   refuseOthers(path, whole(diffusion), readForward(settings));
-  const kept = runPaths(dirname(config)).guide;
+  const { guide: kept, vae } = runPaths(dirname(config));
+  const own = run.data.autoencoder === undefined ? null : vae;
+  const autoencoder = readAutoencoder(settings, path, model, own);
   const guide = (await isFile(kept)) ? kept : null;
   const notes = run.training.ema.length > 0 ? [`weights: ${nameOfWeights(decay)}`] : [];
   if (guide === null && mayHaveGuide(run))
@@ -83,7 +89,8 @@ export async function openModel(
       `guide: the file ${kept} is missing; without --guide, no other weights guide sampling${run.data.classes ? ', only --guidance by its classes' : ''}`,
     );
   const sampling = samplingOfRun(run);
-  return { weights: chosen, model, diffusion, run, guide, classLabels: null, sampling, notes };
+  const found = { weights: chosen, model, autoencoder, diffusion, run, guide };
+  return { ...found, classLabels: null, sampling, notes };
 }
 
 /** Whether a run keeps a guide: of its last step, there is none. A length in epochs tells no steps. */
@@ -103,7 +110,7 @@ const nameOfWeights = (decay: number | null): string =>
 
 async function openPipeline(
   path: string,
-  { index, config, scheduler, schedulerClass, weights }: Pipeline,
+  { index, config, scheduler, schedulerClass, weights, autoencoder: own }: Pipeline,
   settings: Source,
   free: readonly string[],
 ): Promise<OpenModel> {
@@ -121,7 +128,8 @@ async function openPipeline(
   await checkNetworkOf(weights, model, config);
   const forward = readForward(settings);
   const classLabels = index === undefined ? null : readClassLabels(index, model);
-  const found = { weights, model, run: null, guide: null, classLabels };
+  const autoencoder = readAutoencoder(settings, path, model, own);
+  const found = { weights, model, autoencoder, run: null, guide: null, classLabels };
   if (scheduler === undefined) {
     const diffusion = withDiffusion(DIFFUSION_DEFAULTS, forward);
     return { ...found, sampling: {}, diffusion, notes: untold(path, diffusion, forward) };
@@ -153,7 +161,8 @@ async function openBare(
       ? []
       : [...(described ? [] : [unsaid(path, model, given)]), ...untold(path, diffusion, asked)];
   const none = { run: null, guide: null, classLabels: null, sampling: {} };
-  return { weights, model, diffusion, ...none, notes };
+  const autoencoder = readAutoencoder(settings, path, model, undefined);
+  return { weights, model, autoencoder, diffusion, ...none, notes };
 }
 
 /** The size of a network's images if nothing tells it: the reference's, or the next that it can have. */

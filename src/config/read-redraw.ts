@@ -3,7 +3,7 @@ import { beginsWithPicture, type Redrawing } from '../diffusion/redraw.js';
 import { sharedArithmetic } from '../engine/arithmetic.js';
 import { UsageError } from '../errors.js';
 import { printable } from '../printable.js';
-import type { ModelConfig } from './config.js';
+import type { PictureShape } from './picture-shape.js';
 import { type GivenPictures, redrawingOf } from './redraw.js';
 import type { Source } from './source.js';
 import { readFit } from './training.js';
@@ -27,7 +27,7 @@ export interface AskedRedrawing {
  */
 export async function readRedrawing(
   source: Source,
-  { size, channels }: Pick<ModelConfig, 'size' | 'channels'>,
+  { size, channels }: PictureShape,
   given: GivenPictures = {},
 ): Promise<AskedRedrawing | null> {
   const shape = { pixels: size ** 2, channels };

@@ -1,11 +1,13 @@
+import { dirname, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { GIVEN } from '../data/given.js';
 import { TOY_CARS } from '../data/toy-cars.js';
 import { UsageError } from '../errors.js';
+import { type AutoencoderFiles, findAutoencoder } from '../io/autoencoder.js';
 import { findRunConfig } from '../io/model-source.js';
 import { findPipeline, type Pipeline } from '../io/pipeline.js';
-import { readJsonFileSync } from '../io/run.js';
-import type { NetworkKind } from '../network/network.js';
+import { readJsonFileSync, runPaths } from '../io/run.js';
+import { type NetworkKind, requirePixels } from '../network/network.js';
 import { checkClasses, readClasses } from './classes.js';
 import { COMPUTING_DEFAULTS, checkComputing, readComputing, readSeed } from './computing.js';
 import type {
@@ -27,11 +29,11 @@ import {
   readNetworkConfig,
 } from './model.js';
 import { fieldsOf, flagOf } from './network-fields.js';
-import { type GivenModel, readKind } from './network-settings.js';
+import { type GivenModel, readGiven, readKind } from './network-settings.js';
 import { parseRunConfig } from './read.js';
 import { diffusionOf, trainingOf } from './recipe.js';
 import { attendingSizes } from './same-network.js';
-import { fittingSampling } from './sampling.js';
+import { fittingSampling, ofLatents } from './sampling.js';
 import { readScheduler } from './scheduler.js';
 import { show } from './show.js';
 import type { Source } from './source.js';
@@ -53,14 +55,19 @@ import {
  */
 export function newRunConfig(source: string, settings: Source): RunConfig {
   const init = readInit(settings);
-  const base = readBase(settings, init?.base) ?? defaultBase(settings);
+  const latents = readLatents(settings, init?.autoencoder);
+  const given = readBase(settings, init?.base) ?? defaultBase(settings);
+  const base = latents ? onLatents(settings, given, latents) : given;
   const make = (base: Base) => {
     const { loss } = diffusionOf(base);
     const sampling = base.recipe?.sampling ?? init?.sampling;
     const config = withSettings(settings, base, {
       version: 1,
       seed: 0,
-      data: { source: dataSource(source), ...DATA_DEFAULTS, ...base.recipe?.data },
+      data: {
+        ...{ source: dataSource(source), ...DATA_DEFAULTS, ...base.recipe?.data },
+        ...(latents && { autoencoder: resolve(latents.folder) }),
+      },
       // Initial weights were trained for their own forward process, and to predict what they predict.
       diffusion: init?.diffusion ? { ...init.diffusion, loss } : diffusionOf(base),
       training: trainingOf(base),
@@ -95,9 +102,40 @@ function passes(make: () => unknown): boolean {
   }
 }
 
+/** The autoencoder that a setting names, or that of the initial weights. @throws UsageError for a folder that holds none */
+function readLatents(settings: Source, own: string | undefined): AutoencoderFiles | undefined {
+  const asked = settings.text('autoencoder');
+  if (asked === undefined) return own === undefined ? undefined : findAutoencoder(own);
+  try {
+    return findAutoencoder(asked);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    throw new UsageError(`${settings.where('autoencoder')}: ${error.message}`);
+  }
+}
+
+/**
+ * The network for an autoencoder's latents: with their channels, whatever a preset has.
+ * @throws UsageError for other channels, which were asked for or belong to a given network
+ */
+function onLatents(settings: Source, base: Base, { folder, config }: AutoencoderFiles): Base {
+  const { latentChannels: channels } = config;
+  const own = base.yields ? channels : base.given.channels;
+  const asked = readGiven(base.given.kind, settings).channels ?? own;
+  if (asked !== channels) {
+    const who = settings.has('channels') ? settings.where('channels') : base.named;
+    throw new UsageError(
+      `${settings.where('autoencoder')}: latents of ${folder} have ${channels} channels, got ${asked} (of ${who})`,
+    );
+  }
+  return { ...base, given: { ...base.given, channels } };
+}
+
 /** What a model that `--init` names gives a new run beside its weights. */
 interface Init {
   readonly base: Base;
+  /** The folder of its autoencoder. */
+  readonly autoencoder?: string | undefined;
   readonly diffusion: DiffusionConfig | undefined;
   readonly sampling?: RunSampling | undefined;
 }
@@ -112,16 +150,21 @@ function readInit(settings: Source): Init | undefined {
   return config === undefined ? undefined : initOfRun(init, config);
 }
 
-function initOfPipeline({ config, scheduler, schedulerClass }: Pipeline): Init {
+function initOfPipeline({ config, scheduler, schedulerClass, autoencoder }: Pipeline): Init {
   const base = { ...readNetworkConfig(config), fixed: true };
-  if (scheduler === undefined) return { base, diffusion: undefined };
-  return { base, diffusion: readScheduler(scheduler, schedulerClass).diffusion };
+  if (scheduler === undefined) return { base, diffusion: undefined, autoencoder };
+  const { diffusion } = readScheduler(scheduler, schedulerClass);
+  return { base, diffusion, autoencoder };
 }
 
 function initOfRun(path: string, config: string): Init {
-  const { model, training, diffusion, sampling } = parseRunConfig(config, readJsonFileSync(config));
+  const { model, data, training, diffusion, sampling } = parseRunConfig(
+    config,
+    readJsonFileSync(config),
+  );
   const base = { given: model, batch: training.batch, named: path, fixed: true };
-  return { base, diffusion, sampling };
+  const { vae } = runPaths(dirname(config));
+  return { base, diffusion, sampling, ...(data.autoencoder !== undefined && { autoencoder: vae }) };
 }
 
 /**
@@ -250,6 +293,8 @@ const FIXED: Fixed[] = [
   fixed('loss', (c) => c.diffusion.loss),
   fixed('fit', (c) => c.data.fit),
   fixed('flip', (c) => c.data.flip),
+  // The run has a copy of it.
+  fixed('autoencoder', (c) => (c.data.autoencoder === undefined ? null : 'a folder')),
   fixed('heldOut', ({ data: { heldOut } }) =>
     heldOut && 'source' in heldOut ? placeOf(heldOut.source) : heldOut,
   ),
@@ -286,6 +331,7 @@ function withSettings(settings: Source, network: Base, base: Omit<RunConfig, 'mo
   checkTargets(diffusion, training);
   checkZeroInit(model, training);
   checkGrowth(model, training);
+  if (base.data.autoencoder === undefined) requirePixels(model);
   const data = {
     ...base.data,
     ...readData(settings, readHeldOut(settings.text('heldOut'))),
@@ -293,7 +339,8 @@ function withSettings(settings: Source, network: Base, base: Omit<RunConfig, 'mo
   };
   checkClasses({ model, data, training });
   const { sampling: recipes, ...rest } = base;
-  const sampling = fittingSampling(recipes, diffusion);
+  const fitted = fittingSampling(recipes, diffusion);
+  const sampling = base.data.autoencoder === undefined ? fitted : ofLatents(fitted);
   return {
     ...rest,
     ...(sampling && { sampling }),

@@ -189,6 +189,13 @@ export function fittingSampling(
   return { ...sampling, steps: Math.min(steps, mostSteps({ objective, timesteps })) };
 }
 
+/** A recipe's sampling for latents, which pictures' range does not bound: a recipe for pictures clamps to it. */
+export function ofLatents(sampling: RunSampling | undefined): RunSampling | undefined {
+  if (sampling === undefined) return undefined;
+  const { clamp: _, dynamicThreshold: __, ...rest } = sampling;
+  return rest;
+}
+
 const whole = ({ timesteps, objective = 'epsilon' }: Forward) => ({ timesteps, objective });
 
 /**

@@ -2,7 +2,7 @@
  * Draws many images on a device: batches run side by side in lanes, each lane with its own memory over shared
  * weights. With running statistics, image k of a seed is a function of the seed, k and the weights alone.
  */
-export interface Generator {
+interface Lanes {
   readonly device: 'wasm' | 'tensorflow';
   /** For headers, e.g. `wasm (relaxed SIMD, 2 workers)`. */
   readonly description: string;
@@ -14,6 +14,23 @@ export interface Generator {
   readonly batch: number;
   /** Reverse steps of a batch. */
   readonly steps: number;
+  /** Reverse steps that the lane's batch has finished. */
+  stepsDone(lane: number): number;
+  /** Stops running work; safe to call twice. */
+  dispose(): Promise<void>;
+}
+
+/** Draws images that are latents. */
+export interface LatentGenerator extends Lanes {
+  /**
+   * Like `make`, but before they become bytes: f32 [images, size, size, channels], in an array that the caller owns.
+   * @throws EngineError like `make`
+   */
+  draw(lane: number, images: Uint32Array): Promise<Float32Array>;
+}
+
+/** Draws images that are pictures. */
+export interface Generator extends Lanes {
   /** Whether batches should end at multiples of `batch`, so that another run has the same batches; default false. */
   readonly aligned?: boolean;
   /**
@@ -23,10 +40,6 @@ export interface Generator {
    * @throws EngineError if a worker is lost; the lane is free again, and the batch may be retried
    */
   make(lane: number, images: Uint32Array, wanted?: readonly number[]): Promise<Uint8Array>;
-  /** Reverse steps that the lane's batch has finished. */
-  stepsDone(lane: number): number;
   /** Called for each image that is on disk, if something else stores it until then. */
   kept?(image: number): void;
-  /** Stops running work; safe to call twice. */
-  dispose(): Promise<void>;
 }

@@ -10,7 +10,7 @@ export interface Prepared {
   readonly mixture: Mixture;
 }
 
-/** Bytes to [−1, 1] (mirrored if flipped), the noise from the seed's streams, x_t and the target. */
+/** Bytes to [−1, 1] (mirrored if flipped) or latents as they are, the noise from the seed's streams, x_t and the target. */
 export interface Preprocessing {
   /** Its own memory, in bytes. */
   readonly memoryBytes: number;

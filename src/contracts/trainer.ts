@@ -2,14 +2,31 @@ import type { Positions } from '../diffusion/mixture.js';
 import type { StateDict } from '../network/state.js';
 import type { NetworkDevice } from './device.js';
 
-/** One batch of a training step. Its noise is the stream (trainNoise, step) of the run's seed. */
-export interface TrainBatch {
+/** u8 [images, size, size, channels]. */
+export interface PixelImages {
+  readonly pixels: Uint8Array;
+  /** One per image; 1 mirrors it left to right. Missing: none is. */
+  readonly flips?: Uint32Array;
+  readonly latents?: undefined;
+}
+
+/** Latents, f32 [images, size, size, channels]: of mirrored pictures, where these were to be mirrored. */
+export interface LatentImages {
+  readonly latents: Float32Array;
+  readonly pixels?: undefined;
+  readonly flips?: undefined;
+}
+
+/** What a trainer takes, of which it is opened for one. */
+export type BatchImages = PixelImages | LatentImages;
+
+/**
+ * One batch of a training step: all batches of the step together if the trainer accumulates. Its noise is the stream (trainNoise,
+ * step) of the run's seed.
+ */
+export type TrainBatch = BatchImages & {
   /** Steps taken before this one. */
   readonly step: number;
-  /** u8 [batch, size, size, channels]: all batches of the step together if the trainer accumulates. */
-  readonly pixels: Uint8Array;
-  /** One per image; 1 mirrors it left to right. */
-  readonly flips: Uint32Array;
   /** How noisy each image is. */
   readonly t: Positions;
   /** Labels, one per image: for networks that read them. */
@@ -17,22 +34,20 @@ export interface TrainBatch {
   readonly lr: number;
   /** The number of its first image in the step, where others take the images before it; default 0. */
   readonly first?: number;
-}
+};
 
 /** Some images of a step, starting with `first`, which their noise and dropouts depend on. */
-export interface PartBatch extends Omit<TrainBatch, 'lr' | 'first'> {
-  readonly first: number;
-}
+export type PartBatch = Omit<TrainBatch, keyof BatchImages | 'lr' | 'first'> &
+  BatchImages & { readonly first: number };
 
 /** Images that are not trained on. The noise of each is the stream (heldOutNoise, image number). */
-export interface EvaluationBatch {
+export type EvaluationBatch = BatchImages & {
   /** Their image numbers, `batch` of them. */
   readonly images: Uint32Array;
-  readonly pixels: Uint8Array;
   readonly t: Positions;
   /** Labels, one per image: for networks that read them. */
   readonly labels?: Int32Array;
-}
+};
 
 export interface StepResult {
   readonly loss: number;

@@ -25,6 +25,8 @@ export interface RunPaths {
   readonly curve: string;
   /** Weights that guide sampling, if the run keeps some. */
   readonly guide: string;
+  /** The folder of the autoencoder, if the run trains on latents. */
+  readonly vae: string;
   readonly samples: string;
   readonly checkpoints: string;
 }
@@ -42,6 +44,7 @@ export function runPaths(dir: string): RunPaths {
     events: join(dir, 'events.out.tfevents.haze'),
     curve: join(dir, 'loss.png'),
     guide: join(dir, 'guide.safetensors'),
+    vae: join(dir, 'vae'),
     samples: join(dir, 'samples'),
     checkpoints: join(dir, 'checkpoints'),
   };
@@ -53,7 +56,7 @@ export function runPaths(dir: string): RunPaths {
  */
 export async function checkNewRun(dir: string): Promise<void> {
   const names = await listFolder(dir);
-  const own = ['config.json', 'metrics.jsonl', 'checkpoints', 'samples'].filter((name) =>
+  const own = ['config.json', 'metrics.jsonl', 'checkpoints', 'samples', 'vae'].filter((name) =>
     names.includes(name),
   );
   if (own.length === 0) return;
@@ -66,12 +69,14 @@ export async function checkNewRun(dir: string): Promise<void> {
 /**
  * Starts a run: makes `dir` with its subfolders and writes config.json.
  * @param hold called once the empty folder exists, to lock it
+ * @param fill writes what the run cannot do without, before the folder counts as one
  * @throws UsageError like `checkNewRun`; RunError if it cannot be written, and then no new folder is left
  */
 export async function createRun(
   dir: string,
   config: Json,
   hold?: () => Promise<unknown>,
+  fill?: (paths: RunPaths) => Promise<void>,
 ): Promise<RunPaths> {
   await checkNewRun(dir);
   const paths = runPaths(dir);
@@ -81,11 +86,13 @@ export async function createRun(
   if (hold) await checkNewRun(dir);
   try {
     await removeLeft(paths);
-    // config.json first: a crash in between leaves a recognisable run, not unidentifiable folders.
+    await fill?.(paths);
+    // config.json before the others: a crash in between leaves a recognisable run, not unidentifiable folders.
     await writeConfig(paths, config);
     await makeFolder(paths.checkpoints);
     await makeFolder(paths.samples);
   } catch (error) {
+    await rm(paths.vae, { recursive: true, force: true }).catch(() => undefined);
     if (made !== undefined) await rm(made, { recursive: true, force: true }).catch(() => undefined);
     throw error;
   }
@@ -103,10 +110,12 @@ export async function removeLeft({
   events,
   curve,
   guide,
+  vae,
   samples,
 }: RunPaths): Promise<void> {
   const own = [config, metrics, events, curve, guide].map((path) => basename(path));
   await removeTemporaries(dir, (base) => own.includes(base));
+  await removeTemporaries(dir, (base) => base === basename(vae), 'folders');
   await removeTemporaries(samples, (base) => GRID.test(base));
 }
 

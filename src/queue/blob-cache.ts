@@ -1,6 +1,6 @@
 /** Files received through Redis, on this machine's disk: each by its hash, which is checked at each use. */
 import { randomBytes } from 'node:crypto';
-import { readdir, stat, utimes, writeFile } from 'node:fs/promises';
+import { stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Redis } from 'ioredis';
 import { RunError } from '../errors.js';
@@ -10,12 +10,12 @@ import { hashFile } from '../io/hash.js';
 import { makeFolders } from '../io/make-folders.js';
 import { moveOver } from '../io/rename.js';
 import { writeSafetensors } from '../io/safetensors.js';
+import { tidyFolder } from '../io/tidy-folder.js';
 import type { StateDict } from '../network/state.js';
 import { type Blob, fetchBlob } from './blobs.js';
 
 /** Days after which an unused file is removed. */
 const KEPT_DAYS = 7;
-const DAY = 86_400_000;
 
 /** Reads of a file that changes meanwhile. */
 const ATTEMPTS = 3;
@@ -36,20 +36,8 @@ export class BlobCache {
   }
 
   /** Makes the folder, and removes files that have not been used for long. @throws RunError if it cannot be written */
-  async open(): Promise<void> {
-    const probe = this.fresh();
-    try {
-      await makeFolders(this.folder);
-      await writeFile(probe, '');
-      await remove(probe);
-    } catch (error) {
-      throw asRunError(this.folder, error);
-    }
-    for (const name of await readdir(this.folder)) {
-      const path = join(this.folder, name);
-      const found = await stat(path).catch(() => undefined);
-      if (found?.isFile() && Date.now() - found.mtimeMs > KEPT_DAYS * DAY) await remove(path);
-    }
+  open(): Promise<void> {
+    return tidyFolder(this.folder, KEPT_DAYS);
   }
 
   pathOf({ sha256 }: Blob): string {

@@ -7,7 +7,7 @@ import { UsageError } from '../errors.js';
 import { type Blob, readBlob } from './blob.js';
 import { hashOf } from './job-id.js';
 
-/** The images of a run, decoded: u8 [count, size, size, channels], then, for a class-conditional network, u32 labels, one per image. */
+/** The images of a run, decoded or encoded, then, for a class-conditional network, u32 labels, one per image. */
 export interface Images {
   readonly blob: Blob;
   readonly count: number;
@@ -63,9 +63,29 @@ export const idOfRun = ({ config, images }: Pick<TrainJob, 'config' | 'images'>)
 export const trainingInWords = ({ replica, from, until }: TrainJob): string =>
   `replica ${replica + 1}, steps ${from + 1} to ${until}`;
 
+/** The form of a run's images. */
+export interface ImageShape {
+  readonly size: number;
+  readonly channels: number;
+  /** Of latents, whether there are those of mirrored pictures, too; null for pixels. */
+  readonly latents: { readonly mirrored: boolean } | null;
+}
+
+export const shapeOfImages = ({ model, data }: Pick<RunConfig, 'model' | 'data'>): ImageShape => ({
+  ...{ size: model.size, channels: model.channels },
+  latents: data.autoencoder === undefined ? null : { mirrored: data.flip },
+});
+
+/** Bytes of an image in all of its forms: u8 pixels, or f32 latents. */
+export const bytesOfImage = ({ size, channels, latents }: ImageShape): number =>
+  size ** 2 * channels * (latents === null ? 1 : latents.mirrored ? 8 : 4);
+
 /** Bytes of the images of a run. */
-export const bytesOfImages = ({ model }: Pick<RunConfig, 'model'>, count: number, told: boolean) =>
-  count * (model.size ** 2 * model.channels + (told ? 4 : 0));
+export const bytesOfImages = (
+  config: Pick<RunConfig, 'model' | 'data'>,
+  count: number,
+  told: boolean,
+): number => count * (bytesOfImage(shapeOfImages(config)) + (told ? 4 : 0));
 
 /**
  * Reads the data of a job, which may be damaged or hostile.

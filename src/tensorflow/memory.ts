@@ -27,14 +27,23 @@ export const estimateMemory = (options: Options, use: Use, direct = false): numb
   LIBRARY + estimateNetwork(options, use, direct);
 
 /** Bytes of a network if libtensorflow is already loaded. */
-export function estimateNetwork(
+export const estimateNetwork = (
   { architecture, size, batch, ema = [] }: Options,
   use: Use,
   direct = false,
+): number => estimateGraph(buildNetwork(architecture, size), batch, use, ema.length, direct);
+
+/** The same of any graph; `averages` of its weights are kept in training. */
+export function estimateGraph(
+  graph: Graph,
+  batch: number,
+  use: Use,
+  averages = 0,
+  direct = false,
 ): number {
-  const shape = { graph: buildNetwork(architecture, size), batch };
+  const shape = { graph, batch };
   // Weights; in training also gradients, two moments and averages.
-  const parameters = countParameters(shape.graph) * (use === 'training' ? 4 + ema.length : 1);
+  const parameters = countParameters(graph) * (use === 'training' ? 4 + averages : 1);
   const images = use === 'training' ? keptValues(shape) : aliveValues(shape);
   const largest = Math.max(...shape.graph.nodes.map(({ out }) => count(out, batch)));
   const lowered = direct ? 0 : loweredValues(shape, use);

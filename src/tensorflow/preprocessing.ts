@@ -1,7 +1,7 @@
 /** Preprocessing of batches as tfjs operations: the alternative to the kernels. The noise is the same. */
 
 import type { Prepared, Preprocessing } from '../contracts/preprocessing.js';
-import type { EvaluationBatch, PartBatch } from '../contracts/trainer.js';
+import type { BatchImages, EvaluationBatch, PartBatch } from '../contracts/trainer.js';
 import { mixture, type Positions, type Weights } from '../diffusion/mixture.js';
 import { type CounterRandom, PURPOSE } from '../diffusion/random.js';
 import type { Schedule } from '../diffusion/schedule.js';
@@ -32,25 +32,29 @@ export class TensorflowPreprocessing implements Preprocessing {
     this.#lossWeights = lossWeights;
   }
 
-  async train({ step, pixels, flips, t, first }: PartBatch): Promise<Prepared> {
-    const skipped = (first * pixels.length) / flips.length;
-    const noise = this.#random.normals(PURPOSE.trainNoise, step, 0, pixels.length, skipped);
-    return this.#noised(pixels, flips, t, noise);
+  async train({ step, t, first, ...images }: PartBatch): Promise<Prepared> {
+    const { length } = images.latents ?? images.pixels;
+    const skipped = (first * length) / t.length;
+    const noise = this.#random.normals(PURPOSE.trainNoise, step, 0, length, skipped);
+    return this.#noised(images, t, noise);
   }
 
-  async evaluate({ images, pixels, t }: EvaluationBatch): Promise<Prepared> {
-    const each = pixels.length / images.length;
-    const noise = new Float32Array(pixels.length);
-    images.forEach((image, i) => {
-      noise.set(this.#random.normals(PURPOSE.heldOutNoise, image, 0, each), i * each);
+  async evaluate({ images: numbers, t, ...images }: EvaluationBatch): Promise<Prepared> {
+    const { length } = images.latents ?? images.pixels;
+    const each = length / numbers.length;
+    const noise = new Float32Array(length);
+    numbers.forEach((number, i) => {
+      noise.set(this.#random.normals(PURPOSE.heldOutNoise, number, 0, each), i * each);
     });
-    return this.#noised(pixels, new Uint32Array(images.length), t, noise);
+    return this.#noised(images, t, noise);
   }
 
   async dispose(): Promise<void> {}
 
-  #noised(pixels: Uint8Array, flips: Uint32Array, t: Positions, noise: Float32Array): Prepared {
-    const x0 = this.#arithmetic.batchToFloat(pixels, flips, this.#shape);
+  #noised({ pixels, flips, latents }: BatchImages, t: Positions, noise: Float32Array): Prepared {
+    const x0 =
+      latents ??
+      this.#arithmetic.batchToFloat(pixels, flips ?? new Uint32Array(t.length), this.#shape);
     const mixed = mixture(this.#schedule, t, this.#lossWeights);
     const places = Int32Array.from(t, (_, i) => i);
     const mix = (shares: { signal: Float32Array; noise: Float32Array }) => {

@@ -1,6 +1,6 @@
 import type { Loss } from '../contracts/device.js';
 import type { Evaluated, Trainer } from '../contracts/trainer.js';
-import type { Dataset } from '../data/dataset.js';
+import type { RunImages } from '../data/run-images.js';
 import { drawPositions, type PositionOptions, type Positions } from '../diffusion/mixture.js';
 import { type CounterRandom, PURPOSE } from '../diffusion/random.js';
 import type { Attention } from './options.js';
@@ -10,11 +10,11 @@ import type { Attention } from './options.js';
  * a change comes from training, not from sampling noise.
  */
 export class HeldOutLoss {
-  private readonly dataset: Dataset;
+  private readonly dataset: RunImages;
   private readonly loss: Loss;
   private readonly t: Positions;
 
-  constructor(dataset: Dataset, loss: Loss, options: PositionOptions, random: CounterRandom) {
+  constructor(dataset: RunImages, loss: Loss, options: PositionOptions, random: CounterRandom) {
     this.dataset = dataset;
     this.loss = loss;
     const stream = { purpose: PURPOSE.heldOutTimestep, index: 0 };
@@ -26,17 +26,16 @@ export class HeldOutLoss {
     const { count, size, channels, classes } = this.dataset;
     const { batch } = trainer.unet;
     const each = size * size * channels;
-    const pixels = new Uint8Array(batch * each);
     let sum = 0;
     for (let first = 0; first < count; first += batch) {
       if (signal?.aborted) return null;
       // The last batch is filled up with its last image, whose copies do not count.
       const images = Uint32Array.from({ length: batch }, (_, i) => Math.min(first + i, count - 1));
-      await this.dataset.read(images, pixels);
+      const read = await this.dataset.batch(images);
       const chosen = Array.from(images, (k) => this.t[k]!);
       const t = this.t instanceof Int32Array ? Int32Array.from(chosen) : Float32Array.from(chosen);
       const labels = classes && Int32Array.from(images, (k) => classes.labels[k]!);
-      const evaluated = await trainer.evaluate({ images, pixels, t, ...(labels && { labels }) });
+      const evaluated = await trainer.evaluate({ ...read, images, t, ...(labels && { labels }) });
       sum += total(evaluated, Math.min(batch, count - first), each, this.loss);
       onProgress?.(Math.min(first + batch, count), count);
     }

@@ -16,7 +16,11 @@ export const configOfJobs = ({
   computing,
 }: RunConfig): RunConfig => ({
   ...{ version, seed, model, diffusion },
-  data: { ...data, source: GIVEN, heldOut: null },
+  data: {
+    ...data,
+    ...{ source: GIVEN, heldOut: null },
+    ...(data.autoencoder !== undefined && { autoencoder: GIVEN }),
+  },
   training: {
     ...training,
     ...{ epochs: null, init: null, grow: null, keepGuide: null },

@@ -1,5 +1,8 @@
 import type { TrainingConfig } from '../config/config.js';
 
+/** The rate and how it changes. */
+export type RateConfig = Pick<TrainingConfig, 'lr' | 'warmup' | 'decay' | 'decayFloor'>;
+
 /**
  * The learning rate of a step: `lr`, reached linearly over the first `warmup` steps, times the decay, from 1 down to
  * the floor at the end of the run. With f the finished share of the run: linear 1 − f, cosine (1 + cos πf)/2.
@@ -7,7 +10,7 @@ import type { TrainingConfig } from '../config/config.js';
  * @param total steps of the whole run
  */
 export function learningRate(
-  { lr, warmup, decay, decayFloor }: TrainingConfig,
+  { lr, warmup, decay, decayFloor }: RateConfig,
   step: number,
   total: number,
 ): number {

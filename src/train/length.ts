@@ -105,15 +105,17 @@ async function measureStep(
 const isEnough = (steps: number, milliseconds: number): boolean =>
   steps >= ENOUGH.least && (steps >= ENOUGH.steps || milliseconds >= ENOUGH.milliseconds);
 
-/** A batch of grey images, which take as long to compute as any. */
+/** A batch of grey images, or of latents of 0, which take as long to compute as any. */
 function someBatch(config: RunConfig, step: number): TrainBatch {
   const { model, training, data, seed } = config;
   const images = imagesOfStep(training);
   const stream = { purpose: PURPOSE.timestep, index: step };
+  const values = images * model.size ** 2 * model.channels;
   return {
+    ...(data.autoencoder === undefined
+      ? { pixels: new Uint8Array(values).fill(128) }
+      : { latents: new Float32Array(values) }),
     step,
-    pixels: new Uint8Array(images * model.size ** 2 * model.channels).fill(128),
-    flips: new Uint32Array(images),
     t: drawPositions(new CounterRandom(seed), stream, images, positionsOf(config)),
     ...(data.classes && { labels: new Int32Array(images) }),
     lr: training.lr,

@@ -7,6 +7,8 @@ import { planBytes } from '../engine/network/plan.js';
 import { mostScratch } from '../engine/scratch.js';
 import { requireAddressSpace } from '../machine/address-space.js';
 import { memoryRoom } from '../machine/memory.js';
+import { type AutoencoderConfig, buildDecoder } from '../network/autoencoder.js';
+import type { Graph } from '../network/graph.js';
 import { buildNetwork } from '../network/network.js';
 import { countParameters } from '../network/parameters.js';
 import { bytes } from '../units.js';
@@ -21,14 +23,20 @@ export interface Pauses {
   readonly sampleEvery: number;
   /** Copies of the weights that replicas keep, or of what is as large; see `copiesOf`. */
   readonly copies: number;
+  /** Decodes the samples of a run on latents. */
+  readonly autoencoder?: AutoencoderConfig | null;
 }
 
-export const pausesOf = ({ model, diffusion, computing, training }: RunConfig): Pauses => ({
+export const pausesOf = (
+  { model, diffusion, computing, training }: RunConfig,
+  autoencoder: AutoencoderConfig | null = null,
+): Pauses => ({
   model,
   timesteps: diffusion.timesteps,
   threads: threadCount(computing),
   sampleEvery: training.sampleEvery,
   copies: copiesOf(training),
+  autoencoder,
 });
 
 /**
@@ -43,8 +51,8 @@ export function copiesOf(training: TrainingConfig): number {
 
 /**
  * A run's memory beside its trainer's, in bytes: what its replicas keep; between steps for a checkpoint Adam's moments in the
- * files' layout; for samples, while the previous checkpoint may not have been garbage collected, the weights and their own U-Net
- * (an estimate on TensorFlow).
+ * files' layout; for samples, while the previous checkpoint may not have been garbage collected, the weights, their own U-Net and
+ * a decoder of latents (an estimate on TensorFlow).
  */
 export async function bytesBetweenSteps(
   pauses: Pauses,
@@ -53,14 +61,12 @@ export async function bytesBetweenSteps(
   const { model } = pauses;
   const checkpoint = (2 + pauses.copies) * weightBytes(model);
   if (pauses.sampleEvery === 0) return checkpoint;
-  const sampler =
-    device === 'wasm'
-      ? samplerBytes(pauses)
-      : (await import('../tensorflow/memory.js')).estimateNetwork(
-          samplerShape(pauses),
-          'prediction',
-        );
-  return checkpoint + weightBytes(model) + sampler;
+  const drawing = checkpoint + weightBytes(model);
+  if (device === 'wasm') return samplerBytes(pauses).reduce((sum, bytes) => sum + bytes, drawing);
+  const { estimateGraph, estimateNetwork } = await import('../tensorflow/memory.js');
+  const sampler = estimateNetwork(samplerShape(pauses), 'prediction');
+  const decoder = decoderOf(pauses);
+  return drawing + sampler + (decoder ? estimateGraph(decoder, 1, 'prediction') : 0);
 }
 
 const weightBytes = (model: ModelConfig): number => 4 * countParameters(buildNetwork(model));
@@ -72,9 +78,18 @@ const samplerShape = ({ model, timesteps }: Pauses) => ({
   timesteps,
 });
 
-/** Bytes of the engine's U-Net that draws a run's samples. */
-const samplerBytes = (pauses: Pauses): number =>
-  planBytes({ ...samplerShape(pauses), threads: pauses.threads, training: false }).total;
+const decoderOf = ({ model, autoencoder }: Pauses): Graph | null =>
+  autoencoder ? buildDecoder(autoencoder, model.size) : null;
+
+/** Bytes of the engine's U-Net that draws a run's samples, and of the decoder, if it has one. */
+function samplerBytes(pauses: Pauses): number[] {
+  const options = { threads: pauses.threads, training: false };
+  const graph = decoderOf(pauses);
+  return [
+    planBytes({ ...samplerShape(pauses), ...options }).total,
+    ...(graph ? [planBytes({ graph, batch: 1, timesteps: 1, ...options }).total] : []),
+  ];
+}
 
 /**
  * Checks in advance that there is address space for what a run opens after its trainer: a decoding worker, and for samples a
@@ -86,9 +101,9 @@ export function requireSpaceToRun(pauses: Pauses): void {
   const decoding = { workers: 1, memories: [mostScratch()] };
   requireAddressSpace('decoding images', decoding);
   if (pauses.sampleEvery === 0) return;
-  const memories = [samplerBytes(pauses)];
+  const memories = samplerBytes(pauses);
   requireAddressSpace('samples (--sample-every 0 draws none)', {
-    workers: pauses.threads,
+    workers: pauses.threads * memories.length,
     memories,
   });
 }

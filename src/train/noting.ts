@@ -29,7 +29,7 @@ export function noting({ out, onEvent }: TrainOptions): Noting {
       if ('step' in event) {
         step = event.step;
         log.begin();
-      } else if (event.kind !== 'loading') log.add({ step, ...event });
+      } else if (event.kind !== 'loading' && event.kind !== 'encoding') log.add({ step, ...event });
       onEvent?.(event);
     },
     ended: (error) => {

@@ -1,14 +1,18 @@
 import { threadCount } from '../config/computing.js';
 import type { DataConfig, RunConfig } from '../config/config.js';
+import { pictureShape } from '../config/picture-shape.js';
 import type { Classes } from '../data/classes.js';
 import { type Dataset, defaultBudget } from '../data/dataset.js';
 import { GIVEN, openGiven } from '../data/given.js';
 import { type Aside, openTrainingData, type TrainingData } from '../data/held-out.js';
 import { listNames } from '../data/list-names.js';
+import { ofPixels, type RunData } from '../data/run-images.js';
 import { shareFiles } from '../data/shared-files.js';
 import { openSource, type Skipped, type Source } from '../data/source.js';
 import { UsageError } from '../errors.js';
+import type { AutoencoderFiles } from '../io/autoencoder.js';
 import { plural } from '../units.js';
+import { encodeData } from './encode-data.js';
 import type { TrainEvent, TrainOptions } from './options.js';
 
 /** Number of files per kind of warning that are named; the rest are counted. */
@@ -112,16 +116,20 @@ export async function dataState({ source, aside }: ListedData, images: number): 
   };
 }
 
-/** Decodes the images of a run and the held-out ones; reports progress and skipped files. */
+/**
+ * Decodes the images of a run and the held-out ones, and encodes them if the run has an autoencoder; reports progress and skipped
+ * files.
+ */
 export async function openData(
   { source, classes, aside }: ListedData,
-  { config, dataBudget, signal }: TrainOptions,
+  options: TrainOptions,
+  autoencoder: AutoencoderFiles | null,
   onEvent: (event: TrainEvent) => void,
-): Promise<TrainingData> {
+): Promise<RunData> {
+  const { config, dataBudget, signal } = options;
   const { data, model, computing } = config;
   const opened = await openTrainingData(source, aside, {
-    size: model.size,
-    channels: model.channels,
+    ...pictureShape(model, autoencoder),
     fit: data.fit,
     classes,
     threads: threadCount(computing),
@@ -139,7 +147,9 @@ export async function openData(
     leftOut.flatMap((listed) => listed.leftOut),
     onEvent,
   );
-  return opened;
+  if (autoencoder) return encodeData(opened, autoencoder, options, onEvent);
+  const { train, heldOut, close } = opened;
+  return { train: ofPixels(train), heldOut: heldOut && ofPixels(heldOut), close };
 }
 
 /**

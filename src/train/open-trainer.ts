@@ -10,6 +10,7 @@ import type { Weights } from '../diffusion/mixture.js';
 import { CounterRandom } from '../diffusion/random.js';
 import type { Schedule } from '../diffusion/schedule.js';
 import { UsageError } from '../errors.js';
+import type { AutoencoderConfig } from '../network/autoencoder.js';
 import { WasmPreprocessing } from '../wasm/wasm-preprocessing.js';
 import { WasmTrainer } from '../wasm/wasm-trainer.js';
 import { bytesBetweenSteps, pausesOf } from './memory.js';
@@ -19,15 +20,17 @@ import { SplitTrainer } from './split-trainer.js';
 
 /**
  * A trainer on the chosen device, and the run's memory between steps, in bytes.
+ * @param autoencoder of a run on latents, whose samples it decodes; for the memory alone
  * @throws UsageError if the model does not fit, and for rounds on TensorFlow; CheckError if a GPU is required and there is none.
  */
 export async function openTrainer(
   config: RunConfig,
   schedule: Schedule,
   requireCuda: boolean,
+  autoencoder: AutoencoderConfig | null = null,
 ): Promise<{ trainer: Trainer; chosen: DeviceChoice; between: number }> {
   const { device, why } = await chooseDevice(config.computing, requireCuda);
-  const between = await bytesBetweenSteps(pausesOf(config), device);
+  const between = await bytesBetweenSteps(pausesOf(config, autoencoder), device);
   const whole = device === 'wasm' && config.computing.arithmetic === 'wasm';
   const { training, computing } = config;
   if (training.syncEvery !== null && !whole)
@@ -54,10 +57,11 @@ const weightsOf = ({ lossWeights, snrGamma }: RunConfig['training']): Weights =>
   lossWeights ?? snrGamma;
 
 function wasmOptions(
-  { model, training, computing, diffusion, seed }: RunConfig,
+  { model, data, training, computing, diffusion, seed }: RunConfig,
   schedule: Schedule,
 ) {
   return {
+    latents: data.autoencoder !== undefined,
     architecture: model,
     size: model.size,
     batch: training.batch,

@@ -65,7 +65,7 @@ export interface Attention {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** A run's events, in order: notes and loading, then steps and what happens between them. */
+/** A run's events, in order: notes, loading and encoding, then steps and what happens between them. */
 export type TrainEvent =
   /** A line for the user: from the header, about a skipped file, a resume on another build. */
   | { readonly kind: 'note'; readonly text: string; readonly facts?: NoteFacts }
@@ -73,6 +73,8 @@ export type TrainEvent =
   | { readonly kind: 'warning'; readonly text: string }
   /** Images decoded so far, and in total. */
   | { readonly kind: 'loading'; readonly done: number; readonly total: number }
+  /** Images encoded so far, and in total, of a run on latents that are not in the cache. */
+  | { readonly kind: 'encoding'; readonly done: number; readonly total: number }
   | {
       readonly kind: 'step';
       /** Steps taken, from 1. */

@@ -6,7 +6,7 @@ import type { Queue } from 'bullmq';
 import type { RunConfig } from '../config/config.js';
 import { imagesOfStep } from '../config/replicas.js';
 import type { EvaluationBatch, StepResult, TrainBatch, Trainer } from '../contracts/trainer.js';
-import type { Dataset } from '../data/dataset.js';
+import type { RunImages } from '../data/run-images.js';
 import { Interrupted, RunError, StepNotTaken } from '../errors.js';
 import type { Blob } from '../queue/blob.js';
 import { BlobCache } from '../queue/blob-cache.js';
@@ -35,7 +35,7 @@ export interface QueuedOptions {
   readonly connection: Connection;
   /** The run's config in this stage, with its length in steps. */
   readonly config: RunConfig;
-  readonly dataset: Dataset;
+  readonly dataset: RunImages;
   readonly rounds: Rounds;
   /** Steps taken when the stage ends. */
   readonly until: number;

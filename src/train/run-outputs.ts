@@ -1,13 +1,21 @@
 import type { RunConfig } from '../config/config.js';
 import { atStage, type Stage } from '../config/growth.js';
 import type { Trainer } from '../contracts/trainer.js';
-import type { TrainingData } from '../data/held-out.js';
+import type { RunData } from '../data/run-images.js';
 import { CounterRandom } from '../diffusion/random.js';
 import { RunError } from '../errors.js';
 import { writeAtomically } from '../io/atomic.js';
 import { writeCheckpoint } from '../io/checkpoint.js';
 import { LAST, MetricsLog, type StepMetrics } from '../io/metrics.js';
-import { gridPath, isFile, type Json, type RunPaths, restoreRun, runPaths } from '../io/run.js';
+import {
+  gridPath,
+  isFile,
+  isFolder,
+  type Json,
+  type RunPaths,
+  restoreRun,
+  runPaths,
+} from '../io/run.js';
 import { writeTensors } from '../io/safetensors.js';
 import type { EventLog } from '../io/tensorboard/events.js';
 import { firstNotFinite, type StateDict } from '../network/state.js';
@@ -17,7 +25,7 @@ import type { TrainEvent, TrainOptions } from './options.js';
 import { positionsOf } from './positions.js';
 import { replicaParts } from './replica-files.js';
 import { writeSamples } from './samples.js';
-import { checkpointState, type Start } from './start.js';
+import { checkpointState, keepAutoencoder, type Start } from './start.js';
 
 /** A checkpoint that was written. */
 export interface Saved {
@@ -46,7 +54,7 @@ export class RunOutputs {
     options: TrainOptions,
     config: RunConfig,
     trainer: Trainer,
-    { heldOut }: TrainingData,
+    { heldOut }: RunData,
     begin: Start,
     stage: Stage,
   ) {
@@ -205,6 +213,17 @@ export class RunOutputs {
         kind: 'warning',
         text: `${out}: config.json was deleted while the run trained; it is written again`,
       });
+    await this.restoreAutoencoder();
+  }
+
+  /** Copies the run's autoencoder again if it was deleted. */
+  private async restoreAutoencoder(): Promise<void> {
+    const { vae } = this.paths;
+    if (this.config.data.autoencoder === undefined || (await isFolder(vae))) return;
+    await keepAutoencoder(this.config, this.paths).catch((error: unknown) => {
+      const text = `${vae}: was deleted while the run trained, and needs to be copied there again: ${(error as Error).message}`;
+      this.tell({ kind: 'warning', text });
+    });
   }
 
   /** The current weights. @throws RunError if they are not finite: they must not replace the last good ones */

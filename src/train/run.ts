@@ -4,7 +4,7 @@ import { guideStepOf } from '../config/kept-guide.js';
 import { imagesOfStep } from '../config/replicas.js';
 import type { TrainBatch, Trainer } from '../contracts/trainer.js';
 import type { BatchPlan } from '../data/batches.js';
-import type { TrainingData } from '../data/held-out.js';
+import type { RunData } from '../data/run-images.js';
 import { ImageLost, Interrupted, RunError, StepNotTaken } from '../errors.js';
 import { shellWord } from '../shell-word.js';
 import { plural } from '../units.js';
@@ -42,7 +42,7 @@ export class Run {
   private readonly options: TrainOptions;
   private readonly config: RunConfig;
   private readonly trainer: Trainer;
-  private readonly data: TrainingData;
+  private readonly data: RunData;
   private readonly plan: BatchPlan;
   private readonly begin: Start;
   private readonly afterStep: AfterStep;
@@ -62,7 +62,7 @@ export class Run {
     options: TrainOptions,
     config: RunConfig,
     trainer: Trainer,
-    data: TrainingData,
+    data: RunData,
     plan: BatchPlan,
     begin: Start,
     stage: Stage,
@@ -164,16 +164,16 @@ export class Run {
   }
 
   private async read(step: number): Promise<ReadBatch> {
-    const { epoch, indices, ...drawn } = this.plan.batch(step);
+    const { epoch, indices, flips, ...drawn } = this.plan.batch(step);
     const lr = learningRate(this.config.training, step, this.total);
     const { train } = this.data;
     if (this.trainer.elsewhere)
       return { epoch, batch: { ...drawn, lr, pixels: new Uint8Array(0) } };
-    const pixels = new Uint8Array(indices.length * train.size ** 2 * train.channels);
+    // Before others are announced, which replaces what was.
+    const images = train.batch(indices, flips);
     const ahead = [step + 1, step + 2].filter((later) => later < this.until);
     train.ahead(ahead.map((later) => this.plan.indices(later)));
-    await train.read(indices, pixels);
-    return { epoch, batch: { ...drawn, lr, pixels } };
+    return { epoch, batch: { ...drawn, lr, ...(await images) } };
   }
 
   /**

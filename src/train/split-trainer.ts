@@ -101,10 +101,10 @@ export class SplitTrainer implements Trainer {
 }
 
 /** Whether they are the same images of the same step: the same memory, since each batch is read into its own. */
-const isSame = (a: PartBatch, b: PartBatch): boolean =>
-  a.step === b.step &&
-  a.pixels.buffer === b.pixels.buffer &&
-  a.pixels.byteOffset === b.pixels.byteOffset;
+function isSame(a: PartBatch, b: PartBatch): boolean {
+  const [one, other] = [a.latents ?? a.pixels, b.latents ?? b.pixels];
+  return a.step === b.step && one.buffer === other.buffer && one.byteOffset === other.byteOffset;
+}
 
 const inputOf = (
   xt: Float32Array,

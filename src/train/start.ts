@@ -6,12 +6,14 @@ import type { BatchPlan } from '../data/batches.js';
 import { GIVEN } from '../data/given.js';
 import { CounterRandom } from '../diffusion/random.js';
 import { UsageError } from '../errors.js';
+import { findAutoencoder } from '../io/autoencoder.js';
 import {
   checkpointPaths,
   latestCheckpoint,
   openCheckpoint,
   removeLeftCheckpoints,
 } from '../io/checkpoint.js';
+import { copyAutoencoder } from '../io/copy-autoencoder.js';
 import { cutBack, type Metrics } from '../io/metrics.js';
 import { findRunConfig, weightsOf } from '../io/model-source.js';
 import { findPipeline } from '../io/pipeline.js';
@@ -20,6 +22,7 @@ import {
   checkWritable,
   createRun,
   type Json,
+  type RunPaths,
   removeLeft,
   runPaths,
   writeConfig,
@@ -31,6 +34,7 @@ import { initialState, withZeros } from '../network/initial-state.js';
 import { buildNetwork } from '../network/network.js';
 import type { StateDict } from '../network/state.js';
 import { plural } from '../units.js';
+import { arithmeticOf } from './arithmetic-of.js';
 import { checkMoved, dataChanges, type Resumed } from './data-changes.js';
 import type { DataState } from './open-data.js';
 import type { TrainEvent, TrainOptions } from './options.js';
@@ -97,7 +101,7 @@ export async function start(
   };
   if (!resume) {
     await begin(config, trainer, onEvent);
-    await createRun(out, json, telling);
+    await createRun(out, json, telling, (paths) => keepAutoencoder(config, paths));
     return { taken: 0, checkpoint: null, log: [], data, hold };
   }
   const paths = runPaths(out);
@@ -118,6 +122,11 @@ export async function start(
   await cutBackEvents(paths.events, taken);
   await writeConfig(paths, json);
   return { taken, checkpoint, log, data, hold };
+}
+
+/** A run has a copy of its autoencoder: what it draws is nothing without it. */
+export async function keepAutoencoder({ data }: RunConfig, { vae }: RunPaths): Promise<void> {
+  if (data.autoencoder !== undefined) await copyAutoencoder(findAutoencoder(data.autoencoder), vae);
 }
 
 /** @throws UsageError for another length than the run has, if it is shorter than what is taken: the run would seem to be complete */
@@ -182,17 +191,13 @@ async function load(
 function changes(state: Json, data: DataState, device: string, given: boolean): string[] {
   const texts: string[] = [];
   const before = String(state.device ?? '');
-  if (arithmetic(before) !== arithmetic(device))
+  if (arithmeticOf(before) !== arithmeticOf(device))
     texts.push(
       `the checkpoint was computed on ${before}, this run continues on ${device}: from here it is no longer bit-exact`,
     );
   texts.push(...dataChanges(state, data, given));
   return texts;
 }
-
-/** A device's description without what does not affect the bits: its thread count, and its vector width. */
-const arithmetic = (description: string): string =>
-  description.replace(/( of \d+ bits)?, \d+ threads?/, '');
 
 /** Fresh weights from the run's seed. */
 export function freshState(config: RunConfig): StateDict {

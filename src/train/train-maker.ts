@@ -16,6 +16,7 @@ import {
   idOfRun,
   isTold,
   type ReplicaBlobs,
+  shapeOfImages,
   type TrainJob,
   type TrainResult,
 } from '../queue/train-job.js';
@@ -99,10 +100,10 @@ export class TrainMaker implements Maker<TrainJob, TrainResult> {
     const rows: number[][] = [];
     for (let step = from; step < until; step++) {
       if (this.stopped) throw new Stopped();
-      const { indices, ...batch } = ofReplica(plan.batch(step), replica, training.replicas);
-      const pixels = await images.read(indices);
+      const { indices, flips, ...batch } = ofReplica(plan.batch(step), replica, training.replicas);
+      const read = await images.batch(indices, flips);
       const lr = learningRate(training, step, training.steps!);
-      const { loss, losses } = await trainer.step({ ...batch, pixels, lr });
+      const { loss, losses } = await trainer.step({ ...batch, ...read, lr });
       if (!Number.isFinite(loss))
         throw new Hopeless(`step ${step + 1}: the loss is ${loss}; a lower --lr may help`);
       rows.push([loss, ...losses]);
@@ -115,11 +116,11 @@ export class TrainMaker implements Maker<TrainJob, TrainResult> {
     const id = idOfRun(job);
     if (this.current?.id === id) return this.current;
     await this.close();
-    const { model, data } = config;
+    const { data } = config;
     const { cache, onNote } = this.options;
     const path = await cache.file(this.connection.redis, images.blob);
     const names = isTold(config) ? data.classes!.names : null;
-    const shape = { ...images, size: model.size, channels: model.channels };
+    const shape = { count: images.count, ...shapeOfImages(config) };
     const packed = await PackedImages.open(path, shape, names);
     try {
       const trainer = await this.openTrainer(config);

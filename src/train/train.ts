@@ -3,16 +3,18 @@ import type { RunConfig } from '../config/config.js';
 import { atStage, type Stage, stagesOf } from '../config/growth.js';
 import { readRunIn } from '../config/read.js';
 import { checkResumed } from '../config/run-config.js';
-import type { TrainingData } from '../data/held-out.js';
 import { ownShape } from '../data/own-shape.js';
+import type { RunData } from '../data/run-images.js';
 import { makeSchedule } from '../diffusion/schedule.js';
 import { Interrupted, UsageError } from '../errors.js';
 import { latestCheckpoint, openCheckpoint } from '../io/checkpoint.js';
 import { asOnlyTrainer, type Hold } from '../io/run-lock.js';
 import type { Connection } from '../queue/connect.js';
+import { checkDecoder } from '../sample/decode.js';
 import { advice } from './advice.js';
 import { askWorkers, connectQueue } from './ask-workers.js';
 import { classify } from './classes.js';
+import { autoencoderOf } from './encode-data.js';
 import { header } from './header.js';
 import { stepsIn } from './length.js';
 import { dataBudget, pausesOf, requireSpaceToRun } from './memory.js';
@@ -67,8 +69,10 @@ interface Around {
 }
 
 async function trainStages(given: TrainOptions, around: Around): Promise<TrainResult> {
+  const autoencoder = autoencoderOf(given);
+  if (autoencoder && !given.resume) await checkDecoder(autoencoder);
   const all = await listData(given.config, given).catch(early(given));
-  if (given.advise && !given.resume) await advise(given, all);
+  if (given.advise && !given.resume && !autoencoder) await advise(given, all);
   const run = given.resume ? await readRunIn(given.out) : undefined;
   const { config, listed } = await classify(run ? asBegun(run, given.config) : given.config, all);
   if (run) checkResumed(given.out, run, config);
@@ -152,8 +156,12 @@ async function stagesLeft({ out, resume, config }: TrainOptions): Promise<Stage[
   return stages.filter(({ until }) => step < until);
 }
 
-const openAt = ({ config, requireCuda = false }: TrainOptions, stage: Stage) =>
-  openTrainer(atStage(config, stage), makeSchedule(config.diffusion), requireCuda);
+function openAt(options: TrainOptions, stage: Stage) {
+  const { config, requireCuda = false } = options;
+  const autoencoder = autoencoderOf(options)?.config ?? null;
+  const schedule = makeSchedule(config.diffusion);
+  return openTrainer(atStage(config, stage), schedule, requireCuda, autoencoder);
+}
 
 /** Warnings about the data in a run's first stage are not repeated in the others. */
 const withoutWarnings =
@@ -175,16 +183,17 @@ async function trainStage(
   let trainer = own;
   const config: RunConfig = { ...options.config, chosen };
   const staged = atStage(config, stage);
-  let data: TrainingData | undefined;
+  let data: RunData | undefined;
   try {
     for (const said of header(staged, trainer, between)) onEvent({ kind: 'note', ...said });
-    requireSpaceToRun(pausesOf(staged));
+    const autoencoder = autoencoderOf(options);
+    requireSpaceToRun(pausesOf(staged, autoencoder?.config));
     const threads = threadCount(config.computing);
     const taken = trainer.memoryBytes + between;
     const budget = dataBudget(options.dataBudget, threads, taken);
     if (budget.warning) onEvent({ kind: 'warning', text: budget.warning });
     const opening = { ...options, config: staged, dataBudget: budget.bytes };
-    data = await openData(listed, opening, onEvent);
+    data = await openData(listed, opening, autoencoder, onEvent);
     const { count } = data.train;
     const plan = planOf(config, data.train);
     signal?.throwIfAborted();

@@ -1,3 +1,4 @@
+import type { BatchImages } from '../contracts/trainer.js';
 import type { Mixture } from '../diffusion/mixture.js';
 import { PURPOSE } from '../diffusion/random.js';
 import type { Arena } from '../engine/arena.js';
@@ -5,15 +6,15 @@ import type { Engine } from '../engine/engine.js';
 import type { Pointer } from '../engine/pointer.js';
 import { type Call, call, type Section } from '../engine/program.js';
 import { splitSeed } from '../engine/seed.js';
+import { ShapeError } from '../errors.js';
 
 /** Inputs and outputs of a batch's preprocessing; byte addresses. */
 export interface BatchMemory {
   readonly batch: number;
   readonly size: number;
   readonly channels: number;
-  /** u8 [batch, size, size, channels], as decoded. */
-  readonly pixels: Pointer;
-  readonly flips: Pointer;
+  /** u8 [batch, size, size, channels], as decoded, and which of them are mirrored; null for latents, which are put into x_0. */
+  readonly decoded: { readonly pixels: Pointer; readonly flips: Pointer } | null;
   /** u32 image numbers, for their noise; and a 0, the timestep of noise without one. */
   readonly images: Pointer;
   readonly zero: Pointer;
@@ -32,19 +33,25 @@ export interface BatchMemory {
 /** Where the U-Net reads its inputs. */
 export type BatchTargets = Pick<BatchMemory, 'xt' | 'noise'>;
 
+/** A batch's shape, and whether its images are latents. */
+export interface BatchShape extends Pick<BatchMemory, 'batch' | 'size' | 'channels'> {
+  /** Default false. */
+  readonly latents?: boolean;
+}
+
 /** Lays out the inputs of the preprocessing beside the U-Net. */
 export function planBatch(
   arena: Arena,
-  shape: Pick<BatchMemory, 'batch' | 'size' | 'channels'>,
+  { batch, size, channels, latents = false }: BatchShape,
   { xt, noise }: BatchTargets,
 ): BatchMemory {
-  const { batch, size, channels } = shape;
   const dense = batch * size ** 2 * channels;
   const share = () => arena.floats('tables', batch);
   return {
     ...{ batch, size, channels, xt, noise },
-    pixels: arena.bytes('images', dense),
-    flips: arena.bytes('tables', 4 * batch),
+    decoded: latents
+      ? null
+      : { pixels: arena.bytes('images', dense), flips: arena.bytes('tables', 4 * batch) },
     images: arena.bytes('tables', 4 * batch),
     zero: arena.bytes('tables', 4),
     first: arena.bytes('tables', 4),
@@ -61,7 +68,7 @@ export type NoiseSource = 'step' | 'image';
 export type Target = 'noise' | 'mixture';
 
 /**
- * u8 images → x_0 in [−1, 1], mirrored if flipped; ε from the seed's stream; x_t = α·x_0 + σ·ε; the target.
+ * u8 images → x_0 in [−1, 1], mirrored if flipped, unless x_0 are latents; ε from the seed's stream; x_t = α·x_0 + σ·ε; the target.
  * With `step` the stream's index is the current step.
  */
 export function batchSection(
@@ -72,7 +79,7 @@ export function batchSection(
 ): Section {
   const { batch, size, channels } = memory;
   const each = size * size * channels;
-  const { x0, pixels, flips, xt, noise, shares, places } = memory;
+  const { x0, decoded, xt, noise, shares, places } = memory;
   const mix = (out: Pointer, signal: Pointer, share: Pointer): Call =>
     call('qSampleImages', [out, x0, noise, signal, share, places, each], batch * each, {
       grain: 4,
@@ -80,15 +87,19 @@ export function batchSection(
   return {
     name: 'data',
     phases: [
-      [
-        call('batchToFloat', [x0, pixels, flips, size, size, channels], batch * size),
-        noiseCall(memory, each, seed, source),
-      ],
+      [...(decoded ? [floatCall(memory, decoded)] : []), noiseCall(memory, each, seed, source)],
       [mix(xt, shares[0], shares[1])],
       // After x_t, which depends on ε too.
       ...(target === 'mixture' ? [[mix(noise, shares[2], shares[3])]] : []),
     ],
   };
+}
+
+function floatCall(
+  { batch, size, channels, x0 }: BatchMemory,
+  { pixels, flips }: NonNullable<BatchMemory['decoded']>,
+): Call {
+  return call('batchToFloat', [x0, pixels, flips, size, size, channels], batch * size);
 }
 
 function noiseCall(memory: BatchMemory, each: number, seed: number, source: NoiseSource): Call {
@@ -106,21 +117,18 @@ function noiseCall(memory: BatchMemory, each: number, seed: number, source: Nois
 }
 
 /** The input of `writeBatch`. */
-export interface BatchInput {
-  readonly pixels: Uint8Array;
+export type BatchInput = BatchImages & {
   readonly mixture: Mixture;
-  /** Without them nothing is mirrored. */
-  readonly flips?: Uint32Array;
   readonly images?: Uint32Array;
   /** The index of the first image in its step; default 0. */
   readonly first?: number;
-}
+};
 
-/** Copies a batch into shared memory, before the program runs. */
+/** Copies a batch into shared memory, before the program runs. @throws ShapeError for pixels instead of latents, or the reverse */
 export function writeBatch(engine: Engine, memory: BatchMemory, batch: BatchInput): void {
   const { buffer } = engine.memory;
   const words = (at: Pointer) => new Uint32Array(buffer, at, memory.batch);
-  new Uint8Array(buffer, memory.pixels, batch.pixels.length).set(batch.pixels);
+  writeImages(engine, memory, batch);
   const { signal, noise, target } = batch.mixture;
   const shares = [signal, noise, target?.signal, target?.noise];
   for (const [i, values] of shares.entries())
@@ -129,7 +137,20 @@ export function writeBatch(engine: Engine, memory: BatchMemory, batch: BatchInpu
     places[i] = i;
   });
   new Uint32Array(buffer, memory.first, 1)[0] = batch.first ?? 0;
-  if (batch.flips) words(memory.flips).set(batch.flips);
-  else words(memory.flips).fill(0);
   if (batch.images) words(memory.images).set(batch.images);
+}
+
+function writeImages(engine: Engine, { decoded, x0, batch }: BatchMemory, images: BatchImages) {
+  const { pixels, flips, latents } = images;
+  if ((decoded === null) !== (latents !== undefined))
+    throw new ShapeError(
+      `batch: expected ${decoded ? 'pixels, got latents' : 'latents, got pixels'}`,
+    );
+  if (latents) engine.floats(x0, latents.length).set(latents);
+  if (!decoded || !pixels) return;
+  const { buffer } = engine.memory;
+  new Uint8Array(buffer, decoded.pixels, pixels.length).set(pixels);
+  const mirrored = new Uint32Array(buffer, decoded.flips, batch);
+  if (flips) mirrored.set(flips);
+  else mirrored.fill(0);
 }

@@ -1,4 +1,4 @@
-import type { Generator } from '../contracts/generator.js';
+import type { Generator, LatentGenerator } from '../contracts/generator.js';
 import { requireFinite } from '../diffusion/finite.js';
 import { type Condition, labelsOfPass, passesOf } from '../diffusion/guidance.js';
 import { Arena, checkFits, planRoom } from '../engine/arena.js';
@@ -60,7 +60,7 @@ interface Lane {
 }
 
 /** Sampling for throughput: each worker draws whole batches, and none ever waits for another. */
-export class WasmGenerator implements Generator {
+export class WasmGenerator implements Generator, LatentGenerator {
   readonly device = 'wasm';
   readonly batch: number;
   readonly steps: number;
@@ -125,6 +125,17 @@ export class WasmGenerator implements Generator {
   }
 
   async make(lane: number, images: Uint32Array): Promise<Uint8Array> {
+    await this.run(lane, images);
+    const { pixels } = this.work[lane]!.plan;
+    return new Uint8Array(this.engine.memory.buffer, pixels, images.length * this.each).slice();
+  }
+
+  async draw(lane: number, images: Uint32Array): Promise<Float32Array> {
+    return (await this.run(lane, images)).slice();
+  }
+
+  /** Draws a batch; resolves to its images in the lane's memory. */
+  private async run(lane: number, images: Uint32Array): Promise<Float32Array> {
     const { plan, parts } = this.work[lane]!;
     const { buffer } = this.engine.memory;
     const slots = new Uint32Array(buffer, plan.reverse.images, this.batch);
@@ -136,8 +147,9 @@ export class WasmGenerator implements Generator {
         writeLabels(this.engine, network, labels);
     }
     await this.engine.runAlone(lane, parts);
-    requireFinite(this.engine.floats(plan.unet.xt, images.length * this.each), images);
-    return new Uint8Array(buffer, plan.pixels, images.length * this.each).slice();
+    const drawn = this.engine.floats(plan.unet.xt, images.length * this.each);
+    requireFinite(drawn, images);
+    return drawn;
   }
 
   stepsDone(lane: number): number {

@@ -1,7 +1,7 @@
 /** Preprocessing of batches on the pool, for a U-Net that computes elsewhere: the kernels and bits of `WasmTrainer`. */
 
 import type { Prepared, Preprocessing } from '../contracts/preprocessing.js';
-import type { EvaluationBatch, PartBatch } from '../contracts/trainer.js';
+import type { BatchImages, EvaluationBatch, PartBatch } from '../contracts/trainer.js';
 import { type Mixture, mixture, type Weights } from '../diffusion/mixture.js';
 import type { Schedule } from '../diffusion/schedule.js';
 import { Arena } from '../engine/arena.js';
@@ -23,6 +23,8 @@ export interface PreprocessingOptions extends KernelChoice {
   readonly seed: number;
   /** Weights of the loss; default none. */
   readonly lossWeights?: Weights;
+  /** Whether its images are latents; default false. */
+  readonly latents?: boolean;
   readonly threads: number;
 }
 
@@ -42,6 +44,7 @@ export class WasmPreprocessing implements Preprocessing {
 
   constructor(options: PreprocessingOptions) {
     const { batch, size, channels, schedule, seed, threads, strict, wide } = options;
+    const { latents = false } = options;
     const arena = new Arena();
     const values = batch * size * size * channels;
     const targets = {
@@ -50,7 +53,7 @@ export class WasmPreprocessing implements Preprocessing {
     };
     this.#schedule = schedule;
     this.#lossWeights = options.lossWeights ?? null;
-    this.#memory = planBatch(arena, { batch, size, channels }, targets);
+    this.#memory = planBatch(arena, { batch, size, channels, latents }, targets);
     this.#engine = Engine.create({ threads, strict, wide, bytes: arena.size });
     const target = schedule.objective === 'epsilon' ? 'noise' : 'mixture';
     const section = (source: 'step' | 'image') => batchSection(this.#memory, seed, source, target);
@@ -77,7 +80,9 @@ export class WasmPreprocessing implements Preprocessing {
     return this.#copied(mixed, this.#pair());
   }
 
-  #write(batch: Omit<BatchInput, 'mixture'> & Pick<PartBatch, 't'>): Mixture {
+  #write(
+    batch: BatchImages & Omit<BatchInput, keyof BatchImages | 'mixture'> & Pick<PartBatch, 't'>,
+  ): Mixture {
     const mixed = mixture(this.#schedule, batch.t, this.#lossWeights);
     writeBatch(this.#engine, this.#memory, { ...batch, mixture: mixed });
     return mixed;

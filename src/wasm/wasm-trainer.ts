@@ -1,5 +1,5 @@
 import { partsOf, sumTimes } from '../contracts/parts.js';
-import type { EvaluationBatch, TrainBatch, Trainer } from '../contracts/trainer.js';
+import type { BatchImages, EvaluationBatch, TrainBatch, Trainer } from '../contracts/trainer.js';
 import { mixture, type Weights } from '../diffusion/mixture.js';
 import type { Schedule } from '../diffusion/schedule.js';
 import type { Engine, LoadedProgram, Times } from '../engine/engine.js';
@@ -13,6 +13,8 @@ export interface WasmTrainerOptions
   readonly seed: number;
   /** Weights of the loss; default none. */
   readonly lossWeights?: Weights;
+  /** Whether its images are latents; default false. */
+  readonly latents?: boolean;
 }
 
 /** Training on the engine: preprocessing, U-Net and Adam are one program, one task per worker. */
@@ -45,8 +47,8 @@ export class WasmTrainer implements Trainer {
 
   /** @throws UsageError if it does not fit into memory. */
   static create(options: WasmTrainerOptions): WasmTrainer {
-    const { schedule, lossWeights = null, ...rest } = options;
-    const shape = { size: options.size, channels: options.architecture.channels };
+    const { schedule, lossWeights = null, latents = false, ...rest } = options;
+    const shape = { size: options.size, channels: options.architecture.channels, latents };
     const { network, extra } = WasmNetwork.create(
       { ...rest, timesteps: schedule.timesteps, weighted: lossWeights !== null },
       (arena, memory) => planBatch(arena, { ...shape, batch: memory.shape.batch }, memory),
@@ -92,7 +94,7 @@ export class WasmTrainer implements Trainer {
   }
 
   /** Writes a batch, and its mixture, into the program's memory. */
-  private write(batch: Pick<TrainBatch, 't' | 'pixels' | 'labels'>) {
+  private write(batch: BatchImages & Pick<TrainBatch, 't' | 'labels'>) {
     const mixed = mixture(this.schedule, batch.t, this.lossWeights);
     writeBatch(this.engine, this.memory, { ...batch, mixture: mixed });
     writeTimes(this.engine, this.unet.memory, mixed.t);

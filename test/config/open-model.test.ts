@@ -225,7 +225,7 @@ test('a folder that lacks a file or holds another pipeline is refused by name', 
     ],
     [
       (f) => writeFileSync(join(f, 'model_index.json'), '{"_class_name": "ScoreSdeVePipeline"}'),
-      /model_index\.json: _class_name: expected DDPMPipeline or DDIMPipeline or DiTPipeline, got "ScoreSdeVePipeline"/,
+      /model_index\.json: _class_name: expected DDPMPipeline or DDIMPipeline or LDMPipeline or DiTPipeline, got "ScoreSdeVePipeline"/,
     ],
     [
       (f) => {
@@ -280,6 +280,9 @@ test("a folder's labels are read, and refused if the network does not have them"
   const id2label = { 1: 'van', 0: 'bus, coach' };
   t.deepEqual(read({ id2label, none_label: 2 }), { names: ['bus, coach', 'van'], none: 2 });
   t.deepEqual(read({ id2label }), { names: ['bus, coach', 'van'], none: null });
+  // Of a transformer's pipeline the last label is that of no class.
+  const _class_name = 'DiTPipeline';
+  t.deepEqual(read({ id2label, _class_name }), { names: ['bus, coach', 'van'], none: 2 });
   t.is(read({}), null);
   t.is(read({ id2label, none_label: 2 }, model), null);
   for (const [changed, message] of [

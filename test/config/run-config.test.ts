@@ -1,11 +1,13 @@
+import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { Args } from '../../src/config/args.js';
 import type { RunConfig } from '../../src/config/config.js';
 import { newRunConfig, resumedRunConfig } from '../../src/config/run-config.js';
 import { UsageError } from '../../src/errors.js';
 import { fixturePath } from '../helpers/cli.js';
+import { temporaryFolder } from '../helpers/folder.js';
 import { freshRun, SMALL } from '../helpers/fresh-run.js';
 
 const fresh = (flags: Record<string, string | boolean> = {}, source = 'toy-cars'): RunConfig =>
@@ -298,3 +300,76 @@ for (const [flag, values] of Object.entries(NUMBERS))
         value,
       );
   });
+
+/** The folder of an autoencoder of four channels and a factor of 8, whose weights nobody reads here. */
+async function tinyFolder(t: ExecutionContext, config: object = {}): Promise<string> {
+  const folder = await temporaryFolder(t);
+  const json = { _class_name: 'AutoencoderTiny', ...config };
+  writeFileSync(join(folder, 'config.json'), JSON.stringify(json));
+  writeFileSync(join(folder, 'diffusion_pytorch_model.safetensors'), '');
+  return folder;
+}
+
+test("--autoencoder gives the network the latents' channels, and --size is theirs", async (t) => {
+  const autoencoder = await tinyFolder(t);
+  for (const preset of ['tiny', 'pictures-32', 'unet2d-32', 'dit-32']) {
+    const { model, data } = fresh({ preset, autoencoder });
+    t.deepEqual([model.channels, model.size], [4, 32], preset);
+    t.is(data.autoencoder, resolve(autoencoder));
+  }
+  t.is(fresh({ preset: 'tiny', autoencoder, size: '16', channels: '4' }).model.size, 16);
+  t.false('autoencoder' in fresh().data);
+});
+
+test('a recipe for pictures clamps them, and no latents', async (t) => {
+  const autoencoder = await tinyFolder(t);
+  const { clamp, ...rest } = fresh({ preset: 'pictures-32' }).sampling!;
+  t.is(clamp, 1);
+  t.deepEqual(fresh({ preset: 'pictures-32', autoencoder }).sampling, rest);
+});
+
+test('channels that are not those of the latents are refused, and so are latents without an autoencoder', async (t) => {
+  const autoencoder = await tinyFolder(t);
+  t.is(
+    message(() => fresh({ preset: 'tiny', autoencoder, channels: '3' })),
+    `--autoencoder: latents of ${autoencoder} have 4 channels, got 3 (of --channels)`,
+  );
+  t.regex(
+    message(() => fresh({ preset: 'tiny', channels: '4' })),
+    /^--channels: expected 1 or 3, got 4; other numbers are of latents, which need an autoencoder$/,
+  );
+  t.regex(
+    message(() => fresh({ autoencoder: 'nowhere' })),
+    /^--autoencoder: nowhere: expected the folder of an AutoencoderKL or AutoencoderTiny, got none$/,
+  );
+});
+
+test('a resume may name the autoencoder anew, and not begin or cease to have one', async (t) => {
+  const autoencoder = await tinyFolder(t);
+  const run = fresh({ preset: 'tiny', autoencoder });
+  const moved = await tinyFolder(t);
+  t.is(resumed({ autoencoder: moved }, undefined, run).data.autoencoder, resolve(moved));
+  t.is(resumed({}, undefined, run).data.autoencoder, resolve(autoencoder));
+  t.regex(
+    message(() => resumed({ autoencoder })),
+    /^--autoencoder: the run in runs\/1 has none, got a folder;/,
+  );
+});
+
+test('a network from a config has to have the channels of the latents', async (t) => {
+  const autoencoder = await tinyFolder(t);
+  const file = join(await temporaryFolder(t), 'network.json');
+  const write = (config: object) => writeFileSync(file, JSON.stringify(config));
+  const settings = { 'network-config': file, size: '32', autoencoder };
+  write({ in_channels: 4, out_channels: 4, block_out_channels: [32, 64, 64, 64] });
+  t.is(fresh(settings).model.channels, 4);
+  t.regex(
+    message(() => fresh({ 'network-config': file, size: '32' })),
+    /^--channels: expected 1 or 3, got 4;/,
+  );
+  write({ block_out_channels: [32, 64, 64, 64] });
+  t.is(
+    message(() => fresh(settings)),
+    `--autoencoder: latents of ${autoencoder} have 4 channels, got 3 (of ${file})`,
+  );
+});

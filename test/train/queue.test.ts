@@ -7,6 +7,7 @@ import { Interrupted, UsageError } from '../../src/errors.js';
 import { buildId } from '../../src/queue/build.js';
 import type { TrainEvent, TrainOptions } from '../../src/train/options.js';
 import { train } from '../../src/train/train.js';
+import { autoencoderFolder } from '../helpers/autoencoder-fixture.js';
 import { temporaryFolder } from '../helpers/folder.js';
 import { trainerHere } from '../helpers/queue-worker.js';
 import { clientOf, redisTest, startRedis } from '../helpers/redis.js';
@@ -69,6 +70,29 @@ redisTest('the queue handles classes, accumulated batches and growing images', a
   t.deepEqual(read(options, 6), read(local, 6));
   t.deepEqual(await logOf(options), await logOf(local));
 });
+
+for (const flip of [true, false])
+  redisTest(
+    `latents go to workers, ${flip ? 'with' : 'without'} those of mirrored pictures`,
+    async (t) => {
+      const folder = await temporaryFolder(t);
+      const server = await startRedis(t);
+      await trainerHere(t, server);
+      const run = replicated(writeBars(folder), 'unet2d', { steps: 4 });
+      const autoencoder = await autoencoderFolder(t, 'tiny_16');
+      const config: RunConfig = {
+        ...run,
+        data: { ...run.data, flip, autoencoder, heldOut: { fraction: 0.2 } },
+        model: { ...run.model, channels: 5 },
+      };
+      const local = newRun(config, join(folder, 'local'));
+      await train(local);
+      const options = { ...newRun(config, join(folder, 'queued')), queue: server.url };
+      await train(options);
+      t.deepEqual(read(options, 4), read(local, 4));
+      t.deepEqual(await logOf(options), await logOf(local));
+    },
+  );
 
 redisTest('a run that ends leaves the files that another one began with', async (t) => {
   const folder = await temporaryFolder(t);

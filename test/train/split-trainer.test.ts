@@ -2,7 +2,7 @@ import test, { type ExecutionContext } from 'ava';
 import { completeModel } from '../../src/config/network-settings.js';
 import type { NetworkDevice } from '../../src/contracts/device.js';
 import type { Preprocessing } from '../../src/contracts/preprocessing.js';
-import type { TrainBatch, Trainer } from '../../src/contracts/trainer.js';
+import type { PixelImages, TrainBatch, Trainer } from '../../src/contracts/trainer.js';
 import { CounterRandom } from '../../src/diffusion/random.js';
 import { makeSchedule } from '../../src/diffusion/schedule.js';
 import { WasmNetwork } from '../../src/engine/network/wasm-network.js';
@@ -34,7 +34,7 @@ const weights = initialState(buildNetwork(architecture), new CounterRandom(SEED)
 const pixels = (salt: number) =>
   Uint8Array.from({ length: 3 * 8 * 8 * 3 }, (_, i) => (i * 37 + salt * 101) % 256);
 
-const batch = (step: number): TrainBatch => ({
+const batch = (step: number): TrainBatch & PixelImages => ({
   step,
   pixels: pixels(step),
   flips: Uint32Array.of(0, 1, step % 2),
@@ -127,7 +127,7 @@ function recording(parts = 1) {
     train: async ({ step, first, pixels }) => {
       log.push(`begin ${step}.${first}`);
       await new Promise((resolve) => setTimeout(resolve, 5));
-      if (pixels[0] === 255) throw new Error(`no images for ${step}`);
+      if (pixels?.[0] === 255) throw new Error(`no images for ${step}`);
       log.push(`end ${step}.${first}`);
       const none = new Float32Array();
       return { xt: none, noise: none, mixture: { t: none } as never };

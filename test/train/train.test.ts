@@ -12,6 +12,7 @@ import test from 'ava';
 import sharp from 'sharp';
 import { completeModel } from '../../src/config/network-settings.js';
 import { parseRunConfig } from '../../src/config/read.js';
+import { DecodePool } from '../../src/data/decode-pool.js';
 import { Interrupted, RunError, UsageError } from '../../src/errors.js';
 import { readMetrics } from '../../src/io/metrics.js';
 import { readSafetensors, writeSafetensors } from '../../src/io/safetensors.js';
@@ -550,3 +551,21 @@ test('a run reports its memory in a suitable unit', async (t) => {
     /^memory {2}\d+\.\d\d [KM]iB for batches/,
   );
 });
+
+test.serial(
+  'images that exceed the budget are decoded once for each step that takes them',
+  async (t) => {
+    const { options } = await prepared(t, { steps: 10 });
+    const { decode } = DecodePool.prototype;
+    t.teardown(() => {
+      DecodePool.prototype.decode = decode;
+    });
+    let decoded = 0;
+    DecodePool.prototype.decode = function (job) {
+      decoded += job.count;
+      return decode.call(this, job);
+    };
+    await train({ ...options, dataBudget: 4 * 8 * 16 ** 2 });
+    t.is(decoded, 40 + 10 * 8);
+  },
+);

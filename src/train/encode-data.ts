@@ -1,0 +1,94 @@
+/** Pictures of a run as the latents of its autoencoder. */
+import { createHash } from 'node:crypto';
+import type { RunConfig } from '../config/config.js';
+import type { Autoencoder } from '../contracts/autoencoder.js';
+import type { Dataset } from '../data/dataset.js';
+import type { TrainingData } from '../data/held-out.js';
+import { LatentStore } from '../data/latent-store.js';
+import { encodeDataset, type LatentDataset } from '../data/latents.js';
+import type { RunData } from '../data/run-images.js';
+import { openAutoencoder } from '../device/open-autoencoder.js';
+import { UsageError } from '../errors.js';
+import { type AutoencoderFiles, findAutoencoder, readHalf } from '../io/autoencoder.js';
+import { runPaths } from '../io/run.js';
+import { bytesOf } from '../io/tensor-data.js';
+import { buildEncoder, latentFactor } from '../network/autoencoder.js';
+import type { StateDict } from '../network/state.js';
+import { buildId } from '../queue/build.js';
+import { arithmeticOf } from './arithmetic-of.js';
+import type { TrainEvent, TrainOptions } from './options.js';
+
+/**
+ * The autoencoder of a run: the one that a new run's config names, or the copy in a run's folder; null for a run on pixels.
+ * @throws UsageError for anything else, and for latents of other channels than the network's
+ */
+export function autoencoderOf({
+  config: { data, model },
+  out,
+  resume = false,
+}: Pick<TrainOptions, 'config' | 'out' | 'resume'>): AutoencoderFiles | null {
+  if (data.autoencoder === undefined) return null;
+  const files = findAutoencoder(resume ? runPaths(out).vae : data.autoencoder);
+  const { latentChannels } = files.config;
+  if (latentChannels === model.channels) return files;
+  throw new UsageError(
+    `${files.folder}: expected latents of ${model.channels} channels, as this run's network has, got ${latentChannels}`,
+  );
+}
+
+/**
+ * Encodes a run's pictures, or finds their latents in the cache, and closes the pictures. Held-out ones are never mirrored.
+ * @throws UsageError for an autoencoder that cannot be used; the reason with which `signal` was aborted
+ */
+export async function encodeData(
+  pictures: TrainingData,
+  files: AutoencoderFiles,
+  { config, requireCuda = false, signal }: TrainOptions,
+  onEvent: (event: TrainEvent) => void,
+): Promise<RunData> {
+  const { model, computing, data } = config;
+  const autoencoder = await openAutoencoder(files, model.size, { computing, requireCuda });
+  let train: LatentDataset | undefined;
+  try {
+    onEvent({ kind: 'note', text: inWords(autoencoder) });
+    const encoding = {
+      identity: await identityOf(files, autoencoder, config),
+      store: await LatentStore.open((text) => onEvent({ kind: 'warning', text })),
+      onProgress: (done: number, total: number) => onEvent({ kind: 'encoding', done, total }),
+      signal,
+    };
+    const encode = (of: Dataset, mirrored: boolean) =>
+      encodeDataset(of, autoencoder, { ...encoding, mirrored });
+    train = await encode(pictures.train, data.flip);
+    const heldOut = pictures.heldOut && (await encode(pictures.heldOut, false));
+    const close = async () => void (await Promise.all([train!.close(), heldOut?.close()]));
+    return { train, heldOut, close };
+  } catch (error) {
+    await train?.close();
+    throw error;
+  } finally {
+    await autoencoder.dispose();
+    await pictures.close();
+  }
+}
+
+const inWords = (of: Autoencoder): string =>
+  `latents ${of.latentSize}x${of.latentSize}x${of.latentChannels} of pictures of ${of.size}x${of.size}x${of.channels}, by ${of.description}`;
+
+/** A hash of what latents depend on beside the pictures: this build, the device, and the encoder with its weights. */
+async function identityOf(
+  { config, weights }: AutoencoderFiles,
+  { description }: Autoencoder,
+  { computing }: RunConfig,
+): Promise<string> {
+  const about = [buildId(computing.strict), arithmeticOf(description), config];
+  const hash = createHash('sha256').update(JSON.stringify(about));
+  const state: StateDict = await readHalf(
+    weights,
+    'encoder',
+    buildEncoder(config, latentFactor(config)),
+  );
+  for (const [name, { shape, data }] of state)
+    hash.update(`\n${name} ${shape.join()}\n`).update(bytesOf(data));
+  return hash.digest('hex');
+}
