@@ -20,6 +20,10 @@ await using model = await load(out);
 console.log(model.classes.join(', '));
 const columns = model.classes.length;
 // Images take the classes in turn.
-const { images } = await model.sample({ class: model.classes, count: 6 * columns, guidance: 3 });
-await writePicture('classes.png', grid(toImages(images, model.model), { columns }));
+const { images, pictures } = await model.sample({
+  class: model.classes,
+  count: 6 * columns,
+  guidance: 3,
+});
+await writePicture('classes.png', grid(toImages(images, pictures), { columns }));
 console.log('classes.png');

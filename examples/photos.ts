@@ -16,6 +16,6 @@ const { steps, loss } = await train({
 });
 console.log(`${steps} steps, mean loss ${loss?.toFixed(3)}`);
 
-const { images, model } = await sample(out, { count: 36, seed: 1 });
-await writePicture('photos.png', grid(toImages(images, model)));
+const { images, pictures } = await sample(out, { count: 36, seed: 1 });
+await writePicture('photos.png', grid(toImages(images, pictures)));
 console.log('photos.png');

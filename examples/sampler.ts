@@ -19,7 +19,7 @@ for (const [name, sampler] of [
   ['euler', euler],
   ['dpm++2m', 'dpm++2m'],
 ] as const) {
-  const { images } = await model.sample({ ...settings, sampler });
-  await writePicture(`${name}.png`, grid(toImages(images, model.model), { columns: 8 }));
+  const { images, pictures } = await model.sample({ ...settings, sampler });
+  await writePicture(`${name}.png`, grid(toImages(images, pictures), { columns: 8 }));
   console.log(`${name}.png`);
 }

@@ -14,12 +14,12 @@ const server = createServer(async (request, response) => {
   const leaving = new AbortController();
   response.on('close', () => leaving.abort()); // the client has left: stop, and serve the next request
   try {
-    const { images } = await model.sample({
+    const { images, pictures } = await model.sample({
       count: Math.min(number('count', 1), 64),
       seed: number('seed', 0),
       signal: leaving.signal,
     });
-    const png = await encodePng(grid(toImages(images, model.model)));
+    const png = await encodePng(grid(toImages(images, pictures)));
     response.writeHead(200, { 'content-type': 'image/png', 'cache-control': 'max-age=86400' });
     response.end(png);
   } catch (error) {

@@ -38,9 +38,9 @@ const config = runConfig({
 });
 await train({ config, data, out: 'runs/shapes' });
 
-const { images, model, classes } = await sample('runs/shapes', {
+const { images, pictures, classes } = await sample('runs/shapes', {
   class: ['disc', 'square'],
   count: 16,
 });
 console.log(classes);
-await writePicture('shapes.png', grid(toImages(images, model), { columns: 8 }));
+await writePicture('shapes.png', grid(toImages(images, pictures), { columns: 8 }));

@@ -1,5 +1,6 @@
 /** `haze export`: writes a model in another program's format. */
 import type { Args } from '../config/args.js';
+import { readPictureShape } from '../config/autoencoder.js';
 import { classLabelsOf } from '../config/condition.js';
 import { readGuideOf } from '../config/guide.js';
 import { isStretched } from '../config/image-size.js';
@@ -7,6 +8,7 @@ import { type OpenModel, openModel } from '../config/open-model.js';
 import { readClamp, readVariance } from '../config/sampling.js';
 import { choose } from '../config/source.js';
 import { UsageError } from '../errors.js';
+import { losesShift } from '../export/autoencoder.js';
 import { exportDiffusers } from '../export/diffusers.js';
 import { exportWeb, PRECISIONS } from '../export/web.js';
 import { printable } from '../printable.js';
@@ -41,18 +43,19 @@ function refuseOthers(args: Args, format: Format): void {
 
 async function writeDiffusers(args: Args, path: string, out: string): Promise<void> {
   const found = await opened(args, path);
+  readPictureShape(args, path, found);
   for (const text of leftOut(found)) process.stderr.write(`${printable(text)}\n`);
-  const { weights, model, diffusion, sampling } = found;
+  const { weights, model, autoencoder, diffusion, sampling } = found;
   const clamp = readClamp(args, sampling.clamp);
   const variance = readVariance(args) ?? sampling.variance ?? 'small';
-  await exportDiffusers({
-    ...{ weights, model, diffusion, classLabels: classLabelsOf(found), out },
+  const pipeline = await exportDiffusers({
+    ...{ weights, model, autoencoder, diffusion, classLabels: classLabelsOf(found), out },
     sampling: { clamp, variance },
   });
   const reader =
-    model.kind === 'dit'
+    model.kind === 'dit' && !autoencoder
       ? 'DiTTransformer2DModel.from_pretrained reads its transformer/'
-      : 'DDPMPipeline.from_pretrained reads it';
+      : `${pipeline}.from_pretrained reads it`;
   if (isStretched(model))
     process.stderr.write(
       `sample_size is that of the network's positions; its images have ${model.size} pixels a side, image_size in model_index.json\n`,
@@ -63,6 +66,10 @@ async function writeDiffusers(args: Args, path: string, out: string): Promise<vo
 async function writeWeb(args: Args, path: string, out: string): Promise<void> {
   const precision = args.oneOf('precision', PRECISIONS) ?? 'f16';
   const model = await opened(args, path);
+  if (model.autoencoder)
+    throw new UsageError(
+      `export web: expected a model of pixels, got ${path}, whose latents pages have no autoencoder to decode with`,
+    );
   const guide = await readGuideOf(args, path, model);
   const { page, weights } = await exportWeb({ ...model, guide, precision, out });
   print(
@@ -78,7 +85,13 @@ async function opened(args: Args, path: string): Promise<OpenModel> {
 }
 
 /** What a diffusers pipeline cannot represent. */
-const leftOut = ({ guide }: OpenModel): string[] =>
-  guide === null
+const leftOut = ({ guide, autoencoder }: OpenModel): string[] => [
+  ...(guide === null
     ? []
-    : [`guide: not in the folder, whose format cannot hold it; sample with --guide ${guide}`];
+    : [`guide: not in the folder, whose format cannot hold it; sample with --guide ${guide}`]),
+  ...(autoencoder && losesShift(autoencoder.config)
+    ? [
+        `shift_factor: diffusers' pipeline leaves out that of the autoencoder, ${autoencoder.config.shift}; add it to latents before decoding them there`,
+      ]
+    : []),
+];

@@ -1,5 +1,6 @@
 /** `haze generate`: draws many images as files; each worker draws its own batches. */
 import type { Args } from '../config/args.js';
+import { readPictureShape } from '../config/autoencoder.js';
 import {
   COMPUTING_DEFAULTS,
   checkComputing,
@@ -8,7 +9,7 @@ import {
   readSeed,
 } from '../config/computing.js';
 import { classNames } from '../config/condition.js';
-import { checkFormatHolds, readGeneration } from '../config/generation.js';
+import { checkGeneration, readGeneration } from '../config/generation.js';
 import { readDrawn } from '../config/guide.js';
 import { openModel } from '../config/open-model.js';
 import { checkNorm, readSampling, SAMPLING_NAMES } from '../config/sampling.js';
@@ -51,14 +52,15 @@ async function readOptions(path: string, args: Args): Promise<GenerateOptions> {
   const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
   const generation = readGeneration(args, computing);
   const opened = await openModel(path, args);
-  const { weights, model, diffusion, sampling, notes } = opened;
+  const { weights, model, autoencoder, diffusion, sampling, notes } = opened;
   const settings = args.renamed(SAMPLING_NAMES);
   checkNorm(settings, model);
   const { condition, guide } = await readDrawn(args, path, opened);
-  checkFormatHolds(generation, model, condition !== null);
+  const pictures = readPictureShape(args, path, opened);
+  checkGeneration(generation, { pictures, decoded: autoencoder !== null }, condition !== null);
   return {
     ...{ weights, notes },
-    model,
+    ...{ model, autoencoder },
     diffusion,
     sampling: readSampling(settings, diffusion, sampling),
     ...{ condition, guide },

@@ -6,6 +6,7 @@ import { COMPUTING_DEFAULTS, readComputing, threadCount } from '../config/comput
 import type { ModelConfig, RunConfig, TrainingConfig } from '../config/config.js';
 import { DEFAULT_BATCHES, defaultBase, modelGroups, readBase, readModel } from '../config/model.js';
 import { openModel } from '../config/open-model.js';
+import { pictureShape } from '../config/picture-shape.js';
 import type { Recipe } from '../config/presets.js';
 import { diffusionOf, trainingOf } from '../config/recipe.js';
 import { samplingFlagsOf, trainingFlagsOf } from '../config/recipe-flags.js';
@@ -13,12 +14,14 @@ import { show } from '../config/show.js';
 import { readBatch, TRAINING_DEFAULTS } from '../config/training.js';
 import { listNames } from '../data/list-names.js';
 import { UsageError } from '../errors.js';
+import type { AutoencoderFiles } from '../io/autoencoder.js';
 import { resolveModel } from '../io/model-source.js';
 import { weightsPath } from '../io/network.js';
 import { withTensorFile } from '../io/read-tensors.js';
 import type { TensorFile } from '../io/tensor-file.js';
 import { findAnyNetwork } from '../io/weights.js';
 import { lackOfAddressSpace } from '../machine/address-space.js';
+import { AUTOENCODER_CLASSES } from '../network/autoencoder.js';
 import { classRows } from '../network/classes.js';
 import {
   type AttentionCost,
@@ -39,6 +42,8 @@ import { print, printJson, table } from './text.js';
 interface Subject {
   readonly path: string | null;
   readonly model: ModelConfig;
+  /** What decodes its images, which are latents; null for pixels, and for latents that come without one. */
+  readonly autoencoder: AutoencoderFiles | null;
   readonly timesteps: number;
   /** How it is trained, and the batch. */
   readonly training: TrainingConfig;
@@ -93,6 +98,7 @@ function fromFlags(args: Args): Subject {
   return {
     path: null,
     model: readModel(args, base),
+    autoencoder: null,
     timesteps: diffusionOf(base).timesteps,
     training: withBatch(trainingOf(base), args),
     recipe: base.recipe ?? {},
@@ -106,15 +112,14 @@ async function fromFile(path: string, args: Args): Promise<Subject> {
   if (args.text('preset') !== undefined)
     throw new UsageError(`--preset: ${path} is already a model; give only one of the two`);
   const notes: string[] = [];
-  const { model, diffusion, run, classLabels, ...opened } = await openModel(path, args, (text) =>
-    notes.push(text),
-  );
+  const opened = await openModel(path, args, (text) => notes.push(text));
+  const { model, autoencoder, diffusion, run, classLabels } = opened;
   notes.push(...opened.notes);
   const usual = run?.training ?? { ...TRAINING_DEFAULTS, batch: DEFAULT_BATCHES[model.kind] };
   const training = withBatch(usual, args);
   return {
     path,
-    model,
+    ...{ model, autoencoder },
     timesteps: diffusion.timesteps,
     training,
     recipe: samplingOnly(run),
@@ -159,6 +164,7 @@ function asJson(subject: Subject, costs: Costs, memory: MemoryPlan): unknown {
   return {
     path: subject.path,
     model: subject.model,
+    ...(subject.autoencoder && { autoencoder: autoencoderAsJson(subject, subject.autoencoder) }),
     recipe: subject.recipe,
     parameters,
     flopsPerImage: { forward, training },
@@ -185,11 +191,9 @@ function asJson(subject: Subject, costs: Costs, memory: MemoryPlan): unknown {
 function asText(subject: Subject, costs: Costs, memory: MemoryPlan): string {
   const { model, run, notes, recipe, classLabels } = subject;
   const { parameters, forward, training } = costs;
-  const colours = model.channels === 1 ? 'grey' : 'RGB';
-  const size = `${model.size}x${model.size} ${colours}`;
   const facts = [
     ['model', subject.path ?? 'from the flags'],
-    ['images', size],
+    ...imagesAsText(subject),
     ['widths', `${model.widths.join(', ')} · ${traits(model)}`],
     ['parameters', grouped(parameters)],
     ['an image', `${operations(forward)} forward, ${operations(training)} training`],
@@ -202,6 +206,28 @@ function asText(subject: Subject, costs: Costs, memory: MemoryPlan): string {
     ...notes.map((note) => ['note', note]),
   ];
   return `${table(facts)}\n${layersAsText(costs)}\n${memoryAsText(memory)}`;
+}
+
+const autoencoderAsJson = ({ model }: Pick<Subject, 'model'>, files: AutoencoderFiles) => ({
+  class: AUTOENCODER_CLASSES[files.config.kind],
+  folder: files.folder,
+  pictures: pictureShape(model, files),
+});
+
+/** The images, and the pictures of latents. */
+function imagesAsText({ model, autoencoder }: Subject): string[][] {
+  if (!autoencoder) return [['images', shapeAsText(model)]];
+  const { class: name, folder, pictures } = autoencoderAsJson({ model }, autoencoder);
+  return [
+    ['latents', `${model.size}x${model.size}, ${plural(model.channels, 'channel')}`],
+    ['pictures', `${shapeAsText(pictures)}, by the ${name} in ${folder}`],
+  ];
+}
+
+/** `32x32 RGB`. */
+function shapeAsText({ size, channels }: Pick<ModelConfig, 'size' | 'channels'>): string {
+  const colours: Readonly<Record<number, string>> = { 1: 'grey', 3: 'RGB' };
+  return `${size}x${size} ${colours[channels] ?? `latents of ${plural(channels, 'channel')}`}`;
 }
 
 /** A preset's settings as flags. */

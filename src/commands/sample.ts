@@ -1,5 +1,6 @@
 /** `haze sample`: images from a model, as a grid, a film strip and an animation. */
 import type { Args } from '../config/args.js';
+import { readPictureShape } from '../config/autoencoder.js';
 import {
   COMPUTING_DEFAULTS,
   checkComputing,
@@ -11,6 +12,7 @@ import { classNames, nameOfLabel } from '../config/condition.js';
 import { readCount } from '../config/drawing.js';
 import { readDrawn } from '../config/guide.js';
 import { openModel } from '../config/open-model.js';
+import type { PictureShape } from '../config/picture-shape.js';
 import { readRedrawing } from '../config/read-redraw.js';
 import { checkNorm, readSampling, SAMPLING_NAMES } from '../config/sampling.js';
 import type { Condition } from '../diffusion/guidance.js';
@@ -26,7 +28,7 @@ import {
 import { printable } from '../printable.js';
 import { inClassRows, MOST_OF_CLASSES, usualCount } from '../sample/class-rows.js';
 import { toImages } from '../sample/images.js';
-import type { SampleOptions, SampleResult } from '../sample/options.js';
+import type { SampleEvent, SampleOptions, SampleResult } from '../sample/options.js';
 import { sample } from '../sample/sample.js';
 import { plural } from '../units.js';
 import { interruptible } from './interrupt.js';
@@ -43,8 +45,9 @@ const GIF_MOMENTS = 60;
 /** How many rows of a grid are named. */
 const ROWS_NAMED = 12;
 
-/** The classes that are drawn. */
+/** What is written of the images: their shape, and the classes that are drawn. */
 interface Told {
+  readonly pictures: PictureShape;
   readonly condition: Condition | null;
   readonly classNames: readonly string[];
 }
@@ -62,7 +65,8 @@ export async function run(args: Args): Promise<void> {
   );
   const outputs = await readOutputs(args);
   const options = await readOptions(path, args, outputs);
-  const progress = openProgress('reverse step');
+  let progress = openProgress('reverse step');
+  let at: SampleEvent['kind'] = 'progress';
   try {
     const result = await interruptible('stopping', (signal) =>
       sample({
@@ -70,7 +74,14 @@ export async function run(args: Args): Promise<void> {
         signal,
         onEvent: (event) => {
           if (event.kind === 'note') progress.line(event.text);
-          else progress.update(event.done, event.total, '');
+          else {
+            if (event.kind !== at) {
+              progress.stop();
+              progress = openProgress('decoded picture');
+              at = event.kind;
+            }
+            progress.update(event.done, event.total, '');
+          }
         },
       }),
     );
@@ -106,16 +117,17 @@ async function readOptions(
   const asked = readCount(args);
   const computing = checkComputing({ ...COMPUTING_DEFAULTS, ...readComputing(args) });
   const opened = await openModel(path, args);
-  const { weights, model, diffusion, sampling, notes } = opened;
+  const { weights, model, autoencoder, diffusion, sampling, notes } = opened;
+  const pictures = readPictureShape(args, path, opened);
   const settings = args.renamed(SAMPLING_NAMES);
   checkNorm(settings, model);
   const { condition, guide } = await readDrawn(args, path, opened);
   const count = asked ?? usualCount(condition, MOST_OF_CLASSES);
-  const redraw = await readRedrawing(args, model);
+  const redraw = await readRedrawing(args, pictures);
   return {
     ...{ weights, notes: [...notes, ...(redraw?.notes ?? [])] },
     redrawing: redraw?.redrawing ?? null,
-    model,
+    ...{ model, autoencoder, pictures },
     diffusion,
     sampling: readSampling(settings, diffusion, sampling),
     ...{ condition, guide },
@@ -136,16 +148,16 @@ function frames(count: number, { film, gif }: Outputs): SampleOptions['frames'] 
 
 async function write(
   { images, frames }: SampleResult,
-  { model, count, condition, classNames }: SampleOptions & Told,
+  { pictures, count, condition, classNames }: SampleOptions & Told,
   outputs: Outputs,
 ): Promise<void> {
   const inGrid = (all: Images) => {
     const { images, layout } = inClassRows(all, condition);
     return grid(images, layout);
   };
-  const moments = frames.map((frame) => toImages(frame.images, model));
+  const moments = frames.map((frame) => toImages(frame.images, pictures));
   if (outputs.out !== undefined) {
-    await writePicture(outputs.out, inGrid(toImages(images, model)));
+    await writePicture(outputs.out, inGrid(toImages(images, pictures)));
     say(outputs.out, `${plural(count, 'image')}${rowsInWords(condition, count, classNames)}`);
   }
   if (outputs.film !== undefined) {

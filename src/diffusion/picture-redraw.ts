@@ -39,7 +39,7 @@ export class PictureRedraw {
       mask[i] ? value : to.alpha * picture[i]! + z,
     );
     if (this.#levels[row + 1] !== this.#levels[row]) {
-      if (row + 1 === this.#levels.length) keep(x, picture, mask);
+      if (row + 1 === this.#levels.length) keepPicture(x, picture, mask);
       return;
     }
     const kept = from.alpha / to.alpha;
@@ -63,8 +63,8 @@ export class PictureRedraw {
   }
 }
 
-/** Puts the picture itself in its place, where the last step has left noise. */
-function keep(x: Float32Array, picture: Float32Array, mask: Uint8Array): void {
+/** Puts what a mask keeps of the picture in its place in each image of x, where the last step has left noise. */
+export function keepPicture(x: Float32Array, picture: Float32Array, mask: Uint8Array): void {
   for (let i = 0; i < x.length; i++)
     if (!mask[i % mask.length]) x[i] = picture[i % picture.length]!;
 }

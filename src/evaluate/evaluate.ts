@@ -137,8 +137,7 @@ class Run {
   /** Size and channels at which images are compared: the samples' own, or those of the only images available. */
   async #shape(reference: Source | Statistics | null): Promise<Shape> {
     const { subject, size } = this.#options;
-    if (subject.kind === 'model')
-      return { ...shapeOf(subject.model), ...(size !== null && { size }) };
+    if (subject.kind === 'model') return { ...subject.pictures, ...(size !== null && { size }) };
     const source =
       subject.kind === 'images' ? await this.#open(subject.name, subject.name) : reference;
     // With two files of statistics nothing is scaled.
@@ -339,8 +338,6 @@ async function scaling(
 }
 
 const isSource = (set: Source | Statistics): set is Source => 'item' in set;
-
-const shapeOf = ({ size, channels }: Shape): Shape => ({ size, channels });
 
 const statisticsOf = ({ statistics, collected }: Known): Statistics | null =>
   statistics ?? collected?.moments?.finish() ?? null;

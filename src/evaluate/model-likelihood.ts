@@ -30,12 +30,19 @@ export async function modelLikelihood(
   options: EvaluateOptions,
   { random, breath, onNote, onProgress }: Means,
 ): Promise<NonNullable<Evaluation['likelihood']>> {
-  const { model, diffusion, sampling, weights } = subject;
+  const { model, pictures, diffusion, sampling, weights } = subject;
   const { computing, requireCuda, heldOutImages } = options;
   const { objective = 'epsilon' } = diffusion;
   if (objective === 'flow') throw new Error('flow has no bound here, which was checked');
   const labels = await labelsOf(subject, source);
-  const { pixels, numbers } = await choose(source, model, options, random, heldOutImages, onNote);
+  const { pixels, numbers } = await choose(
+    source,
+    pictures,
+    options,
+    random,
+    heldOutImages,
+    onNote,
+  );
   const { device } = await chooseDevice(computing, requireCuda);
   const schedule = makeSchedule(diffusion);
   const { unet } = await openUnet(device, computing, {
@@ -83,7 +90,7 @@ const ofImages = (labels: Int32Array | null, numbers: readonly number[], images:
 /** Images chosen by the seed, in the order of the source. */
 async function choose(
   source: Source,
-  { size, channels }: ModelSubject['model'],
+  { size, channels }: ModelSubject['pictures'],
   { fit, computing, signal }: EvaluateOptions,
   random: CounterRandom,
   most: number,

@@ -2,6 +2,7 @@ import type { ComputingConfig, SamplingConfig } from '../config/config.js';
 import type { EvaluationConfig } from '../config/evaluation.js';
 import type { Guide } from '../config/guide.js';
 import type { OpenModel } from '../config/open-model.js';
+import type { PictureShape } from '../config/picture-shape.js';
 import type { GivenImages } from '../data/given.js';
 import type { Condition } from '../diffusion/guidance.js';
 import type { FeatureDescription } from './feature-network.js';
@@ -12,12 +13,15 @@ import type { PrecisionRecall } from './precision-recall.js';
 import type { SlicedWasserstein } from './sliced-wasserstein.js';
 
 /** A model whose samples are evaluated. */
-export interface ModelSubject extends Pick<OpenModel, 'weights' | 'model' | 'diffusion' | 'notes'> {
+export interface ModelSubject
+  extends Pick<OpenModel, 'weights' | 'model' | 'autoencoder' | 'diffusion' | 'notes'> {
   readonly kind: 'model';
   /** The user's name for it. */
   readonly name: string;
   /** Where its run has its images from; null for a model without one. */
   readonly trainedOn: string | null;
+  /** Its pictures. */
+  readonly pictures: PictureShape;
   readonly sampling: SamplingConfig;
   /** Classes of the samples, for a class-conditional model, and the names of all classes. */
   readonly condition: Condition | null;

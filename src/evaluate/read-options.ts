@@ -1,4 +1,5 @@
 /** Reads the options of an evaluation, from flags or from a program. */
+import { readPictureShape } from '../config/autoencoder.js';
 import {
   COMPUTING_DEFAULTS,
   checkComputing,
@@ -107,11 +108,12 @@ async function readSubject(
   }
   // `size` is the size at which images are compared; for a model of bare weights it is also its own.
   const opened = await openModel(path, settings, undefined, 'bare weights');
-  const { weights, model, diffusion, notes, sampling: defaults } = opened;
+  const { weights, model, autoencoder, diffusion, notes, sampling: defaults } = opened;
   checkNorm(sampling, model);
   return {
     trainedOn: opened.run?.data.source ?? null,
-    ...{ kind, name: path, weights, model, diffusion, notes },
+    ...{ kind, name: path, weights, model, autoencoder, diffusion, notes },
+    pictures: readPictureShape(settings, path, opened),
     sampling: readSampling(sampling, diffusion, defaults),
     ...(await readDrawn(sampling, path, opened)),
     classNames: classNames(opened),
@@ -120,7 +122,10 @@ async function readSubject(
 }
 
 /** Settings of a model beside its sampling and its forward process. */
-const OF_MODELS = ['count', 'weights', 'networkConfig', 'objective', 'require', ...UNSAID];
+const OF_MODELS = [
+  ...['count', 'weights', 'networkConfig', 'autoencoder', 'objective', 'require'],
+  ...UNSAID,
+];
 
 /** @throws UsageError for a setting of a model, its samples or its device if there is no model */
 function refuseModelSettings(

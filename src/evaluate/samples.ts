@@ -15,15 +15,17 @@ export interface DrawnSamples {
 
 /** @throws like `generate`, which is interrupted without any images kept */
 export async function drawSamples(
-  { weights, model, diffusion, sampling, condition, guide, classNames, count }: ModelSubject,
+  subject: ModelSubject,
   { computing, seed, requireCuda, signal, onEvent }: EvaluateOptions,
   onProgress: (done: number, total: number) => void,
 ): Promise<DrawnSamples> {
+  const { weights, model, autoencoder, diffusion, sampling, count } = subject;
+  const { condition, guide, classNames } = subject;
   const path = await mkdtemp(join(tmpdir(), 'haze-evaluate-'));
   const remove = () => rm(path, { recursive: true, force: true });
   try {
     await generate({
-      ...{ weights, model, diffusion, sampling, condition, guide, classNames },
+      ...{ weights, model, autoencoder, diffusion, sampling, condition, guide, classNames },
       ...{ computing, seed, count, requireCuda },
       out: path,
       format: 'safetensors',

@@ -1,17 +1,20 @@
 /**
- * Exports a model as a folder of diffusers. `DDPMPipeline.from_pretrained` reads that of a unet2d whole; of a dit's, `from_pretrained`
- * of network and scheduler read theirs, since a `DiTPipeline` draws only through a VAE.
+ * Exports a model as a folder of diffusers. `from_pretrained` of its pipeline reads it whole, but for a dit of pixels, of which network
+ * and scheduler are read by theirs, since a `DiTPipeline` draws only through an autoencoder.
  */
 import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type ClassLabels, classLabelsJson } from '../config/class-labels.js';
 import type { DiffusionConfig, ModelConfig } from '../config/config.js';
 import { imageSizeJson } from '../config/image-size.js';
 import { type SamplingDefaults, schedulerJson } from '../config/scheduler.js';
 import { UsageError } from '../errors.js';
 import { writeFileAtomically } from '../io/atomic.js';
+import type { AutoencoderFiles } from '../io/autoencoder.js';
 import { type PipelineClass, pipelinePaths } from '../io/pipeline.js';
 import { writeSafetensors } from '../io/safetensors.js';
 import { readWeights } from '../io/weights.js';
+import { AUTOENCODER_CLASSES } from '../network/autoencoder.js';
 import {
   className,
   type DiffusersConfig,
@@ -20,6 +23,7 @@ import {
 } from '../network/diffusers-config.js';
 import { withSingleClass } from '../network/single-class.js';
 import type { StateDict } from '../network/state.js';
+import { writeAutoencoder } from './autoencoder.js';
 import { json, requireNew, wholeFolder } from './whole-folder.js';
 
 /** The model and the destination. */
@@ -27,6 +31,8 @@ export interface ExportOptions {
   /** Path of the file of weights. */
   readonly weights: string;
   readonly model: ModelConfig;
+  /** The autoencoder of a model of latents; default null, for one of pixels. */
+  readonly autoencoder?: AutoencoderFiles | null;
   readonly diffusion: DiffusionConfig;
   readonly sampling: Pick<SamplingDefaults, 'clamp' | 'variance'>;
   /** The meaning of the labels of a class-conditional network; null if unknown. */
@@ -35,18 +41,21 @@ export interface ExportOptions {
   readonly out: string;
 }
 
-/** The pipeline of each network. */
-const PIPELINES: Readonly<Record<DiffusersConfig['kind'], PipelineClass>> = {
-  unet2d: 'DDPMPipeline',
-  dit: 'DiTPipeline',
+/** The pipelines of each network. */
+const PIPELINES: Readonly<
+  Record<DiffusersConfig['kind'], Readonly<Record<'pixels' | 'latents', PipelineClass>>>
+> = {
+  unet2d: { pixels: 'DDPMPipeline', latents: 'LDMPipeline' },
+  dit: { pixels: 'DiTPipeline', latents: 'DiTPipeline' },
 };
 
 /**
  * Writes the folder atomically; attention layers get their current names.
+ * @returns the class of the pipeline
  * @throws UsageError for a network that diffusers does not have, and for an existing folder; RunError for a full disk
  */
-export async function exportDiffusers(options: ExportOptions): Promise<void> {
-  const { model, out } = options;
+export async function exportDiffusers(options: ExportOptions): Promise<PipelineClass> {
+  const { model, autoencoder = null, out } = options;
   if (!isOfDiffusers(model))
     throw new UsageError(
       `export diffusers: expected a network that diffusers has, ${Object.keys(PIPELINES).join(' or ')}, got ${model.kind}`,
@@ -55,24 +64,30 @@ export async function exportDiffusers(options: ExportOptions): Promise<void> {
   const state = stateOf(model, await readWeights(options.weights));
   const config = toDiffusers(model, model.size);
   const scheduler = schedulerJson(options.diffusion, options.sampling);
-  const pipeline = PIPELINES[model.kind];
+  const pipeline = PIPELINES[model.kind][autoencoder ? 'latents' : 'pixels'];
   await wholeFolder(out, async (folder) => {
-    const { part, ...paths } = pipelinePaths(folder, pipeline);
+    const { parts, ...paths } = pipelinePaths(folder, pipeline);
     const index = {
       _class_name: pipeline,
       scheduler: ['diffusers', 'DDPMScheduler'],
-      [part]: ['diffusers', className(model)],
-      ...(model.kind === 'dit' && { vae: [null, null] }),
+      [parts.network]: ['diffusers', className(model)],
+      ...(parts.autoencoder && { [parts.autoencoder]: autoencoderClass(autoencoder) }),
       ...(options.classLabels && classLabelsJson(options.classLabels)),
       ...imageSizeJson(model),
     };
     for (const path of paths.folders) await mkdir(path);
+    if (autoencoder) await writeAutoencoder(autoencoder, join(folder, parts.autoencoder!));
     await writeSafetensors(paths.weights, state, { format: 'pt' });
     await writeFileAtomically(paths.config, json(config));
     await writeFileAtomically(paths.scheduler, json(scheduler));
     await writeFileAtomically(paths.index, json(index));
   });
+  return pipeline;
 }
+
+/** An autoencoder in an index. */
+const autoencoderClass = (files: AutoencoderFiles | null): unknown[] =>
+  files ? ['diffusers', AUTOENCODER_CLASSES[files.config.kind]] : [null, null];
 
 /** The weights that the class has. */
 const stateOf = (config: DiffusersConfig, state: StateDict): StateDict =>

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Guide } from '../config/guide.js';
 import type { OpenModel } from '../config/open-model.js';
-import { parseSite, type Site, siteClasses } from '../config/site.js';
+import { parseSite, siteClasses } from '../config/site.js';
 import { RunError } from '../errors.js';
 import { writeFileAtomically } from '../io/atomic.js';
 import { inHalves, writeSafetensors } from '../io/safetensors.js';
@@ -65,7 +65,7 @@ export async function exportWeb(options: WebOptions): Promise<WebSizes> {
 }
 
 /** The description for browsers: nothing about the location of the run or its data. */
-function describe({ model, run, diffusion, sampling, guide }: WebOptions): Site {
+function describe({ model, run, diffusion, sampling, guide }: WebOptions) {
   const { clamp, ...rest } = sampling;
   return {
     version: 1,

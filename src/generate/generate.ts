@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { nameOfLabel } from '../config/condition.js';
 import type { DeviceChoice } from '../config/config.js';
+import { pictureShape } from '../config/picture-shape.js';
 import type { Generator } from '../contracts/generator.js';
 import { chooseDevice } from '../device/choose.js';
 import { labelOf, passesOf } from '../diffusion/guidance.js';
@@ -11,7 +12,7 @@ import { Interrupted, UsageError } from '../errors.js';
 import { asRunError } from '../io/atomic.js';
 import { type Reach, unseen } from '../io/lock.js';
 import { makeFolders } from '../io/make-folders.js';
-import { hashWeights, readWeights } from '../io/weights.js';
+import { readWeights } from '../io/weights.js';
 import type { StateDict } from '../network/state.js';
 import { guideInWords } from '../sample/open-sampler.js';
 import { plural } from '../units.js';
@@ -27,7 +28,7 @@ import { openGenerator, type Share } from './open-generator.js';
 import type { GenerateOptions, GenerateProgress, GenerateResult } from './options.js';
 import { LANES } from './overlapped-generator.js';
 import { PngStore } from './png-store.js';
-import { type Maker, type Settings, settingsOf } from './settings.js';
+import { hashesOf, type Maker, type Settings, settingsOf } from './settings.js';
 
 /** The options with all choices made. */
 interface ChosenOptions extends GenerateOptions {
@@ -66,16 +67,20 @@ export async function generate(options: GenerateOptions): Promise<GenerateResult
   const yields = options.batch === null && options.sampling.norm === 'running';
   const usual = BATCHES[device] / passesOf(options.condition);
   const plan: ChosenOptions = { ...options, device, batch: options.batch ?? usual, yields };
-  const { out, model, shard, condition = null } = options;
+  const { out, model, autoencoder, shard, condition = null } = options;
+  const pictures = pictureShape(model, autoencoder);
   return asOnlyMaker(out, shard, async (hold) => {
     const store =
       format === 'png'
-        ? new PngStore(out, model, shard)
-        : new ArrayStore(out, format, model, condition && ((image) => labelOf(condition, image)));
+        ? new PngStore(out, pictures, shard)
+        : new ArrayStore(
+            out,
+            format,
+            pictures,
+            condition && ((image) => labelOf(condition, image)),
+          );
     try {
-      const hashes = [options.weights, ...(options.guide ? [options.guide.weights] : [])];
-      const [own, guide] = await Promise.all(hashes.map(hashWeights));
-      const settings = settingsOf(plan, own!, guide);
+      const settings = settingsOf(plan, await hashesOf(options));
       return await new Generation(plan, settings, store, hold).run();
     } finally {
       await store.close();

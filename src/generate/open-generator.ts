@@ -1,7 +1,8 @@
 import { kernelsOf } from '../config/computing.js';
 import type { DeviceChoice } from '../config/config.js';
-import type { Generator } from '../contracts/generator.js';
+import type { Generator, LatentGenerator } from '../contracts/generator.js';
 import { openArithmetic } from '../device/open.js';
+import { openAutoencoder } from '../device/open-autoencoder.js';
 import type { Trajectory } from '../diffusion/sampler.js';
 import type { Schedule } from '../diffusion/schedule.js';
 import { readWeights } from '../io/weights.js';
@@ -9,6 +10,7 @@ import type { StateDict } from '../network/state.js';
 import { onEngine, openSampler, withNetworks } from '../sample/open-sampler.js';
 import { ReversePool } from '../wasm/reverse-pool.js';
 import { largestBatch, WasmGenerator } from '../wasm/wasm-generator.js';
+import { DecodingGenerator } from './decoding-generator.js';
 import type { GenerateOptions } from './options.js';
 import { OverlappedGenerator } from './overlapped-generator.js';
 import { SamplerGenerator } from './sampler-generator.js';
@@ -26,7 +28,14 @@ export interface Share {
 /** The options that a generator needs. */
 type Options = Pick<
   GenerateOptions,
-  'computing' | 'model' | 'sampling' | 'condition' | 'guide' | 'seed' | 'requireCuda'
+  | 'computing'
+  | 'model'
+  | 'autoencoder'
+  | 'sampling'
+  | 'condition'
+  | 'guide'
+  | 'seed'
+  | 'requireCuda'
 >;
 
 /** A generator on the chosen device, with these weights. @throws UsageError if it does not fit */
@@ -38,6 +47,30 @@ export async function openGenerator(
   share: Share,
   state: StateDict,
 ): Promise<Generator> {
+  const open = () => openOfNetwork(options, device, trajectory, schedule, share, state);
+  const { autoencoder: files, model, requireCuda } = options;
+  if (!files) return open();
+  const computing = { ...options.computing, threads: share.workers };
+  const autoencoder = await openAutoencoder(files, model.size, { computing, requireCuda });
+  try {
+    // The decoder takes its memory first: where that is short, it is the batch that can be smaller.
+    await autoencoder.decode(new Float32Array());
+    return new DecodingGenerator(await open(), autoencoder);
+  } catch (error) {
+    await autoencoder.dispose();
+    throw error;
+  }
+}
+
+/** One of the network's images. */
+async function openOfNetwork(
+  options: Options,
+  device: DeviceChoice['device'],
+  trajectory: Trajectory,
+  schedule: Schedule,
+  share: Share,
+  state: StateDict,
+): Promise<Generator & LatentGenerator> {
   const { computing, model, sampling, condition = null, guide = null, seed } = options;
   const { workers, batch } = share;
   const { timesteps } = schedule;

@@ -6,6 +6,7 @@ import type {
 } from '../config/config.js';
 import type { GenerationConfig, Shard } from '../config/generation.js';
 import type { Drawn } from '../config/guide.js';
+import type { AutoencoderFiles } from '../io/autoencoder.js';
 
 /** `2-of-5`: a shard in the names of files and locks. */
 export const shardName = ({ index, of }: Shard): string => `${index}-of-${of}`;
@@ -17,6 +18,8 @@ export interface GenerateOptions extends GenerationConfig, Partial<Drawn> {
   /** Passed on first, as notes: what was assumed about the weights. */
   readonly notes?: readonly string[];
   readonly model: ModelConfig;
+  /** What decodes the images of a model of latents; default null, images are pictures. */
+  readonly autoencoder?: AutoencoderFiles | null;
   readonly diffusion: DiffusionConfig;
   readonly sampling: SamplingConfig;
   /** Names of the classes by label, for the manifest; default their numbers. */

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { BatchNormMode, NetworkDevice } from '../contracts/device.js';
-import type { Generator } from '../contracts/generator.js';
+import type { Generator, LatentGenerator } from '../contracts/generator.js';
+import { requireFinite } from '../diffusion/finite.js';
 import { type Condition, passesOf } from '../diffusion/guidance.js';
 import type { Trajectory } from '../diffusion/sampler.js';
 import { predictAt, type SplitSamplerOptions } from '../sample/split-sampler.js';
@@ -23,7 +24,7 @@ export const LANES = 2;
  * calls it, so a lane's reverse step and noise are computed in the pool while that thread is inside the U-Net of the other
  * lane's batch; finished files are encoded and written by threads that do not wait for it either.
  */
-export class OverlappedGenerator implements Generator {
+export class OverlappedGenerator implements Generator, LatentGenerator {
   readonly device = 'tensorflow';
   readonly build = 'tensorflow';
   readonly lanes: number;
@@ -63,8 +64,21 @@ export class OverlappedGenerator implements Generator {
     return `${this.unet.description}, arithmetic on ${workers} worker${plural}`;
   }
 
-  /** Ho et al. (2020), Algorithm 2 (or DDIM). A smaller batch is filled up with its last image. */
   async make(lane: number, images: Uint32Array): Promise<Uint8Array> {
+    await this.run(lane, images);
+    return this.pool.pixels(lane, images);
+  }
+
+  async draw(lane: number, images: Uint32Array): Promise<Float32Array> {
+    await this.run(lane, images);
+    const drawn = new Float32Array((this.pool.values / this.batch) * images.length);
+    this.pool.read(lane, drawn);
+    requireFinite(drawn, images);
+    return drawn;
+  }
+
+  /** Ho et al. (2020), Algorithm 2 (or DDIM). A smaller batch is filled up with its last image. */
+  private async run(lane: number, images: Uint32Array): Promise<void> {
     const pool = this.pool;
     const last = images.length - 1;
     const slots = Uint32Array.from({ length: this.batch }, (_, i) => images[Math.min(i, last)]!);
@@ -74,7 +88,6 @@ export class OverlappedGenerator implements Generator {
       await pool.step(lane, step, await this.predict(lane, step, slots));
       this.done[lane] = step + 1;
     }
-    return pool.pixels(lane, images);
   }
 
   stepsDone(lane: number): number {

@@ -1,10 +1,10 @@
-import type { Generator } from '../contracts/generator.js';
+import type { Generator, LatentGenerator } from '../contracts/generator.js';
 import type { Sampler } from '../contracts/sampler.js';
 import type { AnyArithmetic } from '../device/open.js';
 import { requireFinite } from '../diffusion/finite.js';
 
 /** Draws batches one after the other with a sampler, on whatever devices it uses: for a U-Net that is not shared. */
-export class SamplerGenerator implements Generator {
+export class SamplerGenerator implements Generator, LatentGenerator {
   readonly device: Generator['device'];
   readonly build: string;
   readonly lanes = 1;
@@ -32,7 +32,11 @@ export class SamplerGenerator implements Generator {
     return this.sampler.description;
   }
 
-  async make(_: number, images: Uint32Array): Promise<Uint8Array> {
+  async make(lane: number, images: Uint32Array): Promise<Uint8Array> {
+    return this.arithmetic.toBytes(await this.draw(lane, images));
+  }
+
+  async draw(_: number, images: Uint32Array): Promise<Float32Array> {
     this.done = 0;
     const last = images.length - 1;
     const slots = Uint32Array.from({ length: this.batch }, (_, i) => images[Math.min(i, last)]!);
@@ -46,7 +50,7 @@ export class SamplerGenerator implements Generator {
     const read = this.sampler.read();
     const x = read.subarray(0, (read.length / this.batch) * images.length);
     requireFinite(x, images);
-    return this.arithmetic.toBytes(x);
+    return x;
   }
 
   stepsDone(): number {

@@ -4,6 +4,9 @@ import { kebab } from '../config/flag.js';
 import { flagOf } from '../config/network-fields.js';
 import { show } from '../config/show.js';
 import { UsageError } from '../errors.js';
+import type { AutoencoderFiles } from '../io/autoencoder.js';
+import { hashFile, sha256 } from '../io/hash.js';
+import { hashWeights } from '../io/weights.js';
 import { UNSAID_OF } from '../network/recognise.js';
 import type { GenerateOptions } from './options.js';
 
@@ -22,16 +25,38 @@ const FLAGS: Readonly<Record<string, string>> = {
   betaEnd: '--beta-end',
 };
 
-/** The settings of a run. `sha256` is of the file of weights, `guide` of the guide's. */
+/** SHA-256 of files: of the model's weights and the guide's, and of the autoencoder's with its config. */
+interface Hashes {
+  readonly model: string;
+  readonly guide?: string;
+  readonly autoencoder?: string;
+}
+
+/** The hashes of a model's files. */
+export async function hashesOf({
+  weights,
+  guide,
+  autoencoder,
+}: Pick<GenerateOptions, 'weights' | 'guide' | 'autoencoder'>): Promise<Hashes> {
+  return {
+    model: await hashWeights(weights),
+    ...(guide && { guide: await hashWeights(guide.weights) }),
+    ...(autoencoder && { autoencoder: await hashAutoencoder(autoencoder) }),
+  };
+}
+
+const hashAutoencoder = async ({ config, weights }: AutoencoderFiles): Promise<string> =>
+  sha256(Buffer.from(`${JSON.stringify(config)} ${await hashFile(weights)}`));
+
+/** The settings of a run. */
 export function settingsOf(
   options: GenerateOptions & { batch: number },
-  sha256: string,
-  guide?: string,
+  { model, guide, autoencoder }: Hashes,
 ): Settings {
   const { timesteps, schedule, betaStart, betaEnd, loss: _, ...forward } = options.diffusion;
   const { sampler, steps, eta, norm, ...rest } = options.sampling;
   return {
-    model: sha256,
+    model,
     size: options.model.size,
     timesteps,
     schedule,
@@ -45,6 +70,7 @@ export function settingsOf(
     ...flat(rest),
     ...unsaid(options.model),
     ...told(options.condition),
+    ...(autoencoder !== undefined && { autoencoder }),
     ...(guide !== undefined && { guide, guidance: options.guide!.guidance }),
     ...(norm === 'batch' && { batch: options.batch }),
     seed: options.seed,

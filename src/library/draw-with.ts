@@ -67,7 +67,7 @@ export interface DrawStep {
   readonly steps: number;
   /** The network's timestep in this step. */
   readonly t: number;
-  /** The current images: a copy. */
+  /** The current images: a copy. Those of a model of latents are latents. */
   readonly x: Float32Array<ArrayBuffer>;
 }
 

@@ -1,4 +1,5 @@
 /** Shared by `sample`, `generate` and `load`: opening a model on disk, and drawing from it. */
+import { readPictureShape } from '../config/autoencoder.js';
 import {
   COMPUTING_DEFAULTS,
   checkComputing,
@@ -40,6 +41,11 @@ export interface ModelSettings
   readonly weights?: 'raw' | 'ema' | `ema:${number}`;
   /** Size of the images in pixels, for bare weights. Default 64. E.g. `size: 32`. */
   readonly size?: number;
+  /**
+   * Folder of diffusers with the AutoencoderKL or AutoencoderTiny that decodes the model's latents. Default the model's own, if it has one.
+   * E.g. `autoencoder: 'taesd'`.
+   */
+  readonly autoencoder?: string;
   /** Fail with a CheckError unless a CUDA GPU computes. Default false. E.g. `requireCuda: true`. */
   readonly requireCuda?: boolean;
 }
@@ -107,13 +113,14 @@ export async function readDraw<Event, Own>(
   const computing = readComputers(source);
   const own = readOwn(source, computing);
   const opened = await openModel(path, source);
-  const { weights, model, diffusion, sampling, notes } = opened;
+  const { weights, model, autoencoder, diffusion, sampling, notes } = opened;
+  const pictures = readPictureShape(source, path, opened);
   const drawn = new JsonObject(where, draw, 'all');
   const seed = readSeed(source) ?? 0;
   source.finish();
   checkNorm(drawn, model);
   return {
-    ...{ weights, notes, model, diffusion, computing, seed, ...own },
+    ...{ weights, notes, model, autoencoder, pictures, diffusion, computing, seed, ...own },
     sampling: readAnySampling(where, draw, diffusion, sampling),
     ...(await readDrawn(drawn, path, opened)),
     classNames: classNames(opened),

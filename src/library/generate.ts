@@ -1,6 +1,6 @@
 /** `haze generate` for programs: many images of a model as files. */
 import { resolve } from 'node:path';
-import { checkFormatHolds, type GenerationConfig, readGeneration } from '../config/generation.js';
+import { checkGeneration, type GenerationConfig, readGeneration } from '../config/generation.js';
 import { UsageError } from '../errors.js';
 import { generate as generateWeights } from '../generate/generate.js';
 import type { GenerateEvent, GenerateResult } from '../generate/options.js';
@@ -37,6 +37,7 @@ async function make(model: string, settings: GenerateSettings): Promise<Generate
     if (out === undefined) throw new UsageError('generate.out: expected a folder, got nothing');
     return { out: resolve(out), ...readGeneration(source, computing) };
   });
-  checkFormatHolds(options, options.model, options.condition !== null);
+  const { pictures, autoencoder, condition } = options;
+  checkGeneration(options, { pictures, decoded: autoencoder !== null }, condition !== null);
   return generateWeights(options);
 }

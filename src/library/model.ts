@@ -1,4 +1,5 @@
 /** A model that stays open, for programs: weights on a device, for any number of predictions and images. */
+import { hasPictures, readPictureShape } from '../config/autoencoder.js';
 import { readSeed } from '../config/computing.js';
 import { classNames, readLabels } from '../config/condition.js';
 import type { DiffusionConfig, ModelConfig, SamplingConfig } from '../config/config.js';
@@ -7,10 +8,13 @@ import type { Drawn, Guide } from '../config/guide.js';
 import { readDrawn } from '../config/guide.js';
 import { JsonObject } from '../config/json.js';
 import { type OpenModel, openModel } from '../config/open-model.js';
+import { type PictureShape, pictureShape } from '../config/picture-shape.js';
 import { REDRAW_SETTINGS } from '../config/redraw.js';
 import { checkNorm, SAMPLING_SETTINGS } from '../config/sampling.js';
 import { quote } from '../config/source.js';
+import type { Autoencoder } from '../contracts/autoencoder.js';
 import type { Sampler } from '../contracts/sampler.js';
+import { openAutoencoder } from '../device/open-autoencoder.js';
 import { passesOf } from '../diffusion/guidance.js';
 import { CounterRandom } from '../diffusion/random.js';
 import type { Redrawing } from '../diffusion/redraw.js';
@@ -18,6 +22,7 @@ import { Interrupted, RunError, ShapeError, UsageError } from '../errors.js';
 import { requirePath } from '../io/require-path.js';
 import { readWeights } from '../io/weights.js';
 import { MOST_OF_CLASSES, usualCount } from '../sample/class-rows.js';
+import { decodeSamples, latentRedrawing } from '../sample/decode.js';
 import { batchFor, drawImages, planSampling, type SamplingPlan } from '../sample/draw-images.js';
 import { type NetworkOptions, OpenNetworks } from '../sample/open-networks.js';
 import type { SampleEvent } from '../sample/options.js';
@@ -75,8 +80,10 @@ export interface ModelSampleSettings extends ModelStepsSettings {
  * other calls can run in between.
  */
 export interface Model {
-  /** The network and the size of its images. */
+  /** The network and the size of its images, which may be latents. */
   readonly model: ModelConfig;
+  /** Side and channels of the pictures that `sample` draws, for `toImages`; null for latents without an autoencoder. */
+  readonly pictures: PictureShape | null;
   /** The forward process it was trained with, and its objective. */
   readonly diffusion: DiffusionConfig;
   /** Names of its classes by label, for a class-conditional network. */
@@ -85,7 +92,7 @@ export interface Model {
   readonly device: 'wasm' | 'tensorflow';
   /**
    * The network's prediction (the noise, or another `diffusion.objective`), with BatchNorm's running statistics.
-   * @param x images, f32 [N, size, size, channels], for any N of 1 or more; without noise in [−1, 1]
+   * @param x images, f32 [N, size, size, channels] of `model`, for any N of 1 or more; without noise in [−1, 1], or latents
    * @param t timesteps counted from 0, one for all images or one per image: any real numbers; for `flow` 1000·s
    * @param of classes for a class-conditional network, by name or number, one for all images or one per image; `none` for no class
    * @returns an array of x's shape
@@ -94,8 +101,17 @@ export interface Model {
   predict(x: Float32Array, t: number | ArrayLike<number>, of?: ClassNames): Promise<Float32Array>;
   /** The images that `sample` draws with the same seed. @throws UsageError for invalid settings; Interrupted */
   sample(settings?: ModelSampleSettings): Promise<Samples>;
-  /** The same step by step: the last step has the finished images. */
+  /** The same step by step: the last step has the finished images; of a model of latents these, which `decode` takes. */
   sampleSteps(settings?: ModelStepsSettings): AsyncGenerator<DrawStep, void, undefined>;
+  /**
+   * The latents of pictures, for a model of latents.
+   * @param pictures f32 [N, size, size, channels] of `pictures`, in [−1, 1]
+   * @returns f32 [N, size, size, channels] of `model`
+   * @throws ShapeError for an array of another length; UsageError for a model without an autoencoder
+   */
+  encode(pictures: Float32Array): Promise<Float32Array>;
+  /** The pictures of such latents, around [−1, 1], not clamped. @throws like `encode` */
+  decode(latents: Float32Array): Promise<Float32Array>;
   /** Stops running work and frees memory and workers; safe to call twice. Other calls throw RunError from then on. */
   dispose(): Promise<void>;
   /** `dispose`, for `await using`. */
@@ -136,6 +152,7 @@ const placeIn = (method: string) => (name: string) =>
 
 class LoadedModel implements Model {
   readonly model: ModelConfig;
+  readonly pictures: PictureShape | null;
   readonly diffusion: DiffusionConfig;
   readonly #networks: OpenNetworks;
   readonly classes: readonly string[];
@@ -147,11 +164,14 @@ class LoadedModel implements Model {
   readonly #how: NetworkOptions;
   /** By the guide's file. */
   readonly #guides = new Map<string, OpenGuide>();
+  /** Opened when it is first needed. */
+  #autoencoder: Autoencoder | undefined;
 
   constructor(networks: OpenNetworks, how: NetworkOptions, path: string, opened: OpenModel) {
     this.#networks = networks;
     this.#how = how;
     this.model = opened.model;
+    this.pictures = hasPictures(opened) ? pictureShape(opened.model, opened.autoencoder) : null;
     this.diffusion = opened.diffusion;
     this.classes = classNames(opened);
     this.#path = path;
@@ -172,7 +192,7 @@ class LoadedModel implements Model {
     of: ClassNames | undefined,
   ): Promise<Float32Array> {
     const each = this.#each;
-    const times = readTimes(t, countImages(x, this.model));
+    const times = readTimes(t, countImages('predict', x, this.model));
     const labels = this.#labels(of, times.length);
     const [images, kept] = [x.slice(), new Float32Array(x.length)];
     const batch = batchFor(times.length);
@@ -202,6 +222,7 @@ class LoadedModel implements Model {
 
   async #draw(settings: ModelSampleSettings): Promise<Samples> {
     const { frames, onEvent, ...rest } = settings;
+    requirePictures(this.#path, this.#opened);
     const { plan, count, seed, notes, ...how } = await this.#read('model.sample', rest);
     for (const text of notes) onEvent?.({ kind: 'note', text });
     const options = {
@@ -212,10 +233,13 @@ class LoadedModel implements Model {
     };
     return this.#turn('sample', async () => {
       const guide = await this.#openGuide(how.guide);
-      const sampler = this.#sampler(plan, how, guide, new CounterRandom(seed));
-      const result = await drawImages(sampler, plan, options);
+      const redrawing = await this.#ofNetwork(how.redrawing);
+      const sampler = this.#sampler(plan, { ...how, redrawing }, guide, new CounterRandom(seed));
+      const drawn = await drawImages(sampler, plan, options);
+      const autoencoder = await this.#openAutoencoder();
+      const result = autoencoder ? await decodeSamples(drawn, autoencoder, options) : drawn;
       const classes = classesOf({ ...how, classNames: this.classes }, count);
-      return { ...result, model: this.model, classes };
+      return { ...result, model: this.model, pictures: this.pictures!, classes };
     });
   }
 
@@ -230,13 +254,14 @@ class LoadedModel implements Model {
     const { trajectory, batch } = plan;
     const steps = trajectory.timesteps.length;
     const batches = Array.from({ length: Math.ceil(count / batch) }, (_, i) => i * batch);
-    const guide = await this.#turn('sampleSteps', async () => {
+    const { guide, redrawing } = await this.#turn('sampleSteps', async () => {
+      const ofNetwork = await this.#ofNetwork(how.redrawing);
       const opened = await this.#openGuide(how.guide);
       if (opened) opened.users++;
-      return opened;
+      return { guide: opened, redrawing: ofNetwork };
     });
     try {
-      const samplers = batches.map(() => this.#sampler(plan, how, guide, random));
+      const samplers = batches.map(() => this.#sampler(plan, { ...how, redrawing }, guide, random));
       for (const [i, first] of batches.entries())
         await samplers[i]!.start(Uint32Array.from({ length: batch }, (_, k) => first + k));
       const signal = this.#signal(settings.signal);
@@ -255,10 +280,25 @@ class LoadedModel implements Model {
     }
   }
 
+  encode(pictures: Float32Array): Promise<Float32Array> {
+    return asProgram(placeIn('encode'), async () => {
+      const shape = requirePictures(this.#path, this.#opened);
+      return this.#code('encode', pictures, shape);
+    });
+  }
+
+  decode(latents: Float32Array): Promise<Float32Array> {
+    return asProgram(placeIn('decode'), async () => {
+      requirePictures(this.#path, this.#opened);
+      return this.#code('decode', latents, this.model);
+    });
+  }
+
   dispose(): Promise<void> {
     this.#closing.abort();
     this.#closed ??= this.#turns.take(async () => {
       await this.#networks.dispose();
+      await this.#autoencoder?.dispose();
       for (const { networks } of this.#guides.values()) await networks.dispose();
     });
     return this.#closed;
@@ -287,6 +327,29 @@ class LoadedModel implements Model {
       other && { unet: other.networks.ofBatch(batch), guidance: guide.guidance };
     const sampler = new SplitSampler({ unet, arithmetic, guide: away, ...rest });
     return redrawing ? new RedrawingSampler(sampler, redrawing, trajectory, random) : sampler;
+  }
+
+  /** What the autoencoder makes of images of this shape. @throws ShapeError; UsageError for a model of pixels */
+  async #code(way: 'encode' | 'decode', images: Float32Array, shape: Shape): Promise<Float32Array> {
+    if (!this.#opened.autoencoder)
+      throw new UsageError(`model.${way}: ${this.#path} draws pixels, and has no autoencoder`);
+    countImages(way, images, shape);
+    const own = images.slice();
+    return this.#turn(way, async () => (await this.#openAutoencoder())![way](own));
+  }
+
+  /** A redrawing of the network's images: of latents, if these are what it draws. */
+  async #ofNetwork(redrawing: Redrawing | null): Promise<Redrawing | null> {
+    const autoencoder = redrawing && (await this.#openAutoencoder());
+    return autoencoder ? latentRedrawing(redrawing, autoencoder) : redrawing;
+  }
+
+  /** The model's autoencoder; null for a model of pixels. */
+  async #openAutoencoder(): Promise<Autoencoder | null> {
+    const { autoencoder: files } = this.#opened;
+    if (!files) return null;
+    this.#autoencoder ??= await openAutoencoder(files, this.model.size, this.#how);
+    return this.#autoencoder;
   }
 
   /** An open guide. Those of earlier calls are closed, unless a `sampleSteps` still needs them. */
@@ -350,7 +413,9 @@ class LoadedModel implements Model {
     checkNorm(drawn, this.model);
     const { condition, guide } = await readDrawn(drawn, this.#path, this.#opened);
     const count = asked ?? usualCount(condition, MOST_OF_CLASSES);
-    const redraw = await readRedraw(where, pictures, this.model);
+    const asks = Object.keys(pictures).length > 0;
+    const shape = asks ? requirePictures(this.#path, this.#opened) : null;
+    const redraw = shape && (await readRedraw(where, pictures, shape));
     const { redrawing = null, notes = [] } = redraw ?? {};
     const plan = planSampling({ diffusion, sampling, condition, redrawing, count });
     return { count, seed, sampling, condition, guide, redrawing, notes, plan };
@@ -369,14 +434,21 @@ interface How extends Drawn {
   readonly redrawing: Redrawing | null;
 }
 
+/** @throws UsageError for latents without an autoencoder */
+const requirePictures = (path: string, opened: OpenModel): PictureShape =>
+  readPictureShape(new JsonObject('load', {}, 'all'), path, opened);
+
+/** Of images: those of a network, or pictures. */
+type Shape = Pick<ModelConfig, 'size' | 'channels'>;
+
 /** The number of images. @throws ShapeError; UsageError for anything but a Float32Array, since JavaScript programs have no type checks */
-function countImages(x: Float32Array, { size, channels }: ModelConfig): number {
+function countImages(method: string, x: Float32Array, { size, channels }: Shape): number {
   const each = size ** 2 * channels;
   if (!((x as unknown) instanceof Float32Array))
-    throw new UsageError(`model.predict: expected images in a Float32Array, got ${kindOf(x)}`);
+    throw new UsageError(`model.${method}: expected images in a Float32Array, got ${kindOf(x)}`);
   if (x.length > 0 && x.length % each === 0) return x.length / each;
   throw new ShapeError(
-    `model.predict: expected images of ${size}x${size}x${channels} = ${each} values each, got ${x.length} values`,
+    `model.${method}: expected images of ${size}x${size}x${channels} = ${each} values each, got ${x.length} values`,
   );
 }
 

@@ -1,14 +1,15 @@
 /** A picture to redraw, for programs: from a file or an array. */
-import type { Fit, ModelConfig } from '../config/config.js';
+import type { Fit } from '../config/config.js';
 import { JsonObject } from '../config/json.js';
+import type { PictureShape } from '../config/picture-shape.js';
 import { type AskedRedrawing, readRedrawing } from '../config/read-redraw.js';
 import { arrayOf } from './array-of.js';
 
 /** What images begin with in place of noise alone. Each setting is the flag of the same name, with its default. */
 export interface RedrawSettings {
   /**
-   * Picture to begin with, covered with noise: its file, or f32 [size, size, channels] around [-1, 1]. Default none.
-   * E.g. `from: 'photo.jpg'`.
+   * Picture to begin with, covered with noise: its file, or f32 [size, size, channels] around [-1, 1], as those of `pictures`. Default
+   * none. E.g. `from: 'photo.jpg'`.
    */
   readonly from?: string | Float32Array;
   /** Share of the reverse steps that redraws it, in (0, 1]. Default 0.8, with `mask` 1. E.g. `strength: 0.6`. */
@@ -33,7 +34,7 @@ const FILE = "a picture's file or ";
 export function readRedraw(
   where: string,
   { from, mask, ...rest }: RedrawSettings,
-  model: Pick<ModelConfig, 'size' | 'channels'>,
+  shape: PictureShape,
 ): Promise<AskedRedrawing | null> {
   const given = {
     from: typeof from === 'string' ? undefined : arrayOf(`${where}.from`, from, Float32Array, FILE),
@@ -43,5 +44,5 @@ export function readRedraw(
     ...(typeof from === 'string' && { from }),
     ...(typeof mask === 'string' && { mask }),
   };
-  return readRedrawing(new JsonObject(where, { ...rest, ...files }, 'all'), model, given);
+  return readRedrawing(new JsonObject(where, { ...rest, ...files }, 'all'), shape, given);
 }

@@ -3,6 +3,7 @@ import { nameOfLabel } from '../config/condition.js';
 import type { ModelConfig } from '../config/config.js';
 import { readCount } from '../config/drawing.js';
 import { JsonObject } from '../config/json.js';
+import type { PictureShape } from '../config/picture-shape.js';
 import { REDRAW_SETTINGS } from '../config/redraw.js';
 import { type Condition, labelOf } from '../diffusion/guidance.js';
 import { MOST_OF_CLASSES, usualCount } from '../sample/class-rows.js';
@@ -31,6 +32,8 @@ export interface SampleSettings
 /** Images, and the model that drew them. */
 export interface Samples extends SampleResult {
   readonly model: ModelConfig;
+  /** Side and channels of the images, for `toImages`: the model's, or of a model of latents those of decoded pictures. */
+  readonly pictures: PictureShape;
   /** The class of each image; null for an unconditional model. */
   readonly classes: readonly string[] | null;
 }
@@ -44,19 +47,20 @@ export const sample = (model: string, settings: SampleSettings = {}): Promise<Sa
 
 async function draw(model: string, settings: SampleSettings): Promise<Samples> {
   const { frames, ...all } = settings;
-  const [pictures, rest] = split(all, REDRAW_SETTINGS);
+  const [given, rest] = split(all, REDRAW_SETTINGS);
   const { asked, ...options } = await readDraw('sample', model, rest, (source) => ({
     asked: readCount(source),
   }));
   const count = asked ?? usualCount(options.condition, MOST_OF_CLASSES);
   const moments = readFrames('sample', frames, count);
-  const redraw = await readRedraw('sample', pictures, options.model);
+  const redraw = await readRedraw('sample', given, options.pictures);
   const result = await sampleWeights({
     ...{ ...options, count, frames: moments },
     redrawing: redraw?.redrawing ?? null,
     notes: [...options.notes, ...(redraw?.notes ?? [])],
   });
-  return { ...result, model: options.model, classes: classesOf(options, count) };
+  const { model: network, pictures } = options;
+  return { ...result, model: network, pictures, classes: classesOf(options, count) };
 }
 
 /** The class of each image. */

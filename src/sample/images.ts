@@ -5,11 +5,12 @@ import type { Images } from '../io/grid.js';
 
 /**
  * f32 [count, size, size, channels] in [-1, 1] as bytes: −1 is 0, 1 is 255, and what lies outside is clamped.
+ * @param shape of one image, which has 1 or 3 channels
  * @throws UsageError for anything but these; ShapeError for a part of an image
  */
 export function toImages(
   data: Float32Array,
-  shape: { readonly size: number; readonly channels: 1 | 3 },
+  shape: { readonly size: number; readonly channels: number },
 ): Images {
   const { size, channels } = shape ?? { size: 0, channels: 1 };
   const each = size * size * channels;
@@ -20,6 +21,10 @@ export function toImages(
   if (data.length % each > 0)
     throw new ShapeError(
       `toImages: expected images of ${size}x${size}x${channels} = ${each} values each, got ${data.length} values`,
+    );
+  if (channels !== 1 && channels !== 3)
+    throw new UsageError(
+      `toImages: expected images of 1 or 3 channels, got ${channels}: latents, which an autoencoder decodes`,
     );
   const count = data.length / each;
   return { data: sharedArithmetic().toBytes(data), count, height: size, width: size, channels };

@@ -1,9 +1,13 @@
+import { dirname } from 'node:path';
 import type { RunConfig } from '../config/config.js';
+import { pictureShape } from '../config/picture-shape.js';
 import { usualSampling } from '../config/sampling.js';
 import type { Condition } from '../diffusion/guidance.js';
 import { Interrupted } from '../errors.js';
+import { type AutoencoderFiles, findAutoencoder } from '../io/autoencoder.js';
 import { grid } from '../io/grid.js';
 import { writePicture } from '../io/pictures.js';
+import { runPaths } from '../io/run.js';
 import type { StateDict } from '../network/state.js';
 import { inClassRows, usualCount } from '../sample/class-rows.js';
 import { toImages } from '../sample/images.js';
@@ -16,6 +20,7 @@ export const COUNT = 16;
 /**
  * Draws a grid with the current weights: always with the same seed, so that grids of one run start from the same noise. Resolves to
  * false if it is interrupted; then there is no grid.
+ * @param path of the grid, in the run's folder of samples
  */
 export async function writeSamples(
   path: string,
@@ -25,8 +30,10 @@ export async function writeSamples(
 ): Promise<boolean> {
   const { model, diffusion, computing, seed } = config;
   const condition = conditionOf(config);
+  const autoencoder = autoencoderOf(config, path);
   const options = {
     model,
+    autoencoder,
     diffusion,
     computing,
     seed,
@@ -37,12 +44,15 @@ export async function writeSamples(
     requireCuda: false,
     ...(signal && { signal }),
     onEvent: (event) => {
-      if (event.kind === 'progress') onProgress?.(event.done, event.total);
+      if (event.kind !== 'note') onProgress?.(event.done, event.total);
     },
   } satisfies Parameters<typeof sampleFrom>[1];
   try {
     const { images: drawn } = await sampleFrom(state, options);
-    const { images, layout } = inClassRows(toImages(drawn, model), condition);
+    const { images, layout } = inClassRows(
+      toImages(drawn, pictureShape(model, autoencoder)),
+      condition,
+    );
     await writePicture(path, grid(images, layout));
     return true;
   } catch (error) {
@@ -50,6 +60,10 @@ export async function writeSamples(
     throw error;
   }
 }
+
+/** The run's copy of its autoencoder; null for a run on pixels. */
+const autoencoderOf = ({ data }: RunConfig, grid: string): AutoencoderFiles | null =>
+  data.autoencoder === undefined ? null : findAutoencoder(runPaths(dirname(dirname(grid))).vae);
 
 /** All classes of a run in turn, without guidance. */
 function conditionOf({ data }: RunConfig): Condition | null {

@@ -1,21 +1,26 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { Args } from '../../src/config/args.js';
 import { COMPUTING_DEFAULTS } from '../../src/config/computing.js';
 import { openModel } from '../../src/config/open-model.js';
 import { openUnet } from '../../src/device/open.js';
+import { openAutoencoder } from '../../src/device/open-autoencoder.js';
 import { CounterRandom, PURPOSE } from '../../src/diffusion/random.js';
 import { UsageError } from '../../src/errors.js';
 import { exportDiffusers } from '../../src/export/diffusers.js';
 import { readJsonFileSync } from '../../src/io/run.js';
 import { readSafetensors, writeSafetensors } from '../../src/io/safetensors.js';
 import { readWeights } from '../../src/io/weights.js';
+import { latentFactor } from '../../src/network/autoencoder.js';
 import type { Tensor } from '../../src/network/state.js';
+import { toChannelsLast } from '../../src/parity/fixture.js';
+import type { AutoencoderFixtureName } from '../helpers/autoencoder-fixture.js';
 import { haze } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/folder.js';
 import { freshRun, SMALL } from '../helpers/fresh-run.js';
 import { close } from '../helpers/kernels.js';
+import { LATENT_SIZE, latentRun } from '../helpers/latent-run.js';
 import { pythonJson, pythonTest } from '../helpers/python.js';
 
 /** A small dit, of seconds. */
@@ -163,6 +168,127 @@ for (const classes of [undefined, ['bus', 'van']])
       } finally {
         await unet.dispose();
       }
+    },
+  );
+
+/** What a dit's recipe has otherwise, and a pipeline's scheduler does not. */
+const FORWARD = { objective: 'epsilon', schedule: 'linear' };
+
+/** Of each network, for latents: flags, and the names of the pipeline and of its autoencoder. */
+const LATENT = {
+  unet2d: {
+    flags: { network: 'unet2d', layers: '1', groups: '4' },
+    ...{ pipeline: 'LDMPipeline', part: 'vqvae', network: 'unet' },
+  },
+  dit: {
+    flags: { network: 'dit', patch: '2', depth: '1', widths: '8', ema: 'none', ...FORWARD },
+    ...{ pipeline: 'DiTPipeline', part: 'vae', network: 'transformer' },
+  },
+} as const;
+
+/** A run on latents, exported; resolves to the model and the folder. */
+async function exportedLatents(
+  t: ExecutionContext,
+  network: keyof typeof LATENT,
+  name: AutoencoderFixtureName,
+) {
+  const model = await openModel(await latentRun(t, name, LATENT[network].flags), new Args({}));
+  const out = join(await temporaryFolder(t), 'pipeline');
+  const pipeline: string = await exportDiffusers({ ...model, out });
+  t.is(pipeline, LATENT[network].pipeline);
+  return { model, out };
+}
+
+for (const network of ['unet2d', 'dit'] as const)
+  test(`an exported ${network} of latents opens with its autoencoder`, async (t) => {
+    const { pipeline, part } = LATENT[network];
+    const { model, out } = await exportedLatents(t, network, 'tiny_16');
+    t.deepEqual(
+      readdirSync(out).sort(),
+      ['model_index.json', 'scheduler', part, LATENT[network].network].sort(),
+    );
+    t.like(readJsonFileSync(join(out, 'model_index.json')), {
+      _class_name: pipeline,
+      [part]: ['diffusers', 'AutoencoderTiny'],
+    });
+    const again = await openModel(out, new Args({}));
+    t.deepEqual(again.model, model.model);
+    t.deepEqual(again.autoencoder!.config, model.autoencoder!.config);
+    t.deepEqual(
+      await readSafetensors(again.autoencoder!.weights),
+      await readSafetensors(model.autoencoder!.weights),
+    );
+  });
+
+test("an autoencoder's shift, which pipelines leave out, becomes that of its convolutions", async (t) => {
+  const { model, out } = await exportedLatents(t, 'unet2d', 'kl_odd_12');
+  const files = [model.autoencoder!, (await openModel(out, new Args({}))).autoencoder!];
+  t.is(files[1]!.config.shift, 0);
+  const computing = { ...COMPUTING_DEFAULTS, threads: 1 };
+  const open = async (of: (typeof files)[0]) => {
+    const opened = await openAutoencoder(of, LATENT_SIZE, { computing, requireCuda: false });
+    t.teardown(() => opened.dispose());
+    return opened;
+  };
+  const [own, other] = await Promise.all(files.map(open));
+  const latents = new CounterRandom(1).normals(PURPOSE.weights, 0, 0, LATENT_SIZE ** 2 * 3);
+  const pictures = await own!.decode(latents);
+  close(t, await other!.decode(latents), pictures, { atol: 1e-5, what: 'pictures' });
+  close(t, await other!.encode(pictures), await own!.encode(pictures), { atol: 1e-5 });
+});
+
+/** Loads a pipeline whole, draws by it, and prints the shape of the picture and the pictures of the file's latents. */
+const LOAD_LATENTS = `
+import json, sys, torch
+import diffusers
+from safetensors.torch import load_file
+_, out, given, name, part = sys.argv
+pipeline = getattr(diffusers, name).from_pretrained(out)
+pipeline.set_progress_bar_config(disable=True)
+how = dict(class_labels=[0], guidance_scale=1.0) if part == 'vae' else {}
+drawn = pipeline(num_inference_steps=2, output_type='np', **how).images
+vae = getattr(pipeline, part)
+latents = load_file(given)['latents']
+with torch.no_grad():
+    pictures = vae.decode(latents / vae.config.scaling_factor).sample
+print(json.dumps(dict(drawn=list(drawn.shape), kind=type(vae).__name__, pictures=pictures.permute(0, 2, 3, 1).flatten().tolist())))
+`;
+
+for (const [network, name, kind] of [
+  ['unet2d', 'kl_odd_12', 'AutoencoderKL'],
+  ['unet2d', 'tiny_16', 'AutoencoderTiny'],
+  ['dit', 'kl_odd_12', 'AutoencoderKL'],
+  ['dit', 'tiny_16', 'AutoencoderTiny'],
+] as const)
+  pythonTest(
+    `diffusers draws by an exported ${network} of latents and its ${kind}`,
+    ['torch', 'diffusers', 'safetensors'],
+    async (t, python) => {
+      const { pipeline, part } = LATENT[network];
+      const { model, out } = await exportedLatents(t, network, name);
+      const { config } = model.autoencoder!;
+      const size = LATENT_SIZE * latentFactor(config);
+      const { latentChannels: channels } = config;
+      const data = new CounterRandom(1).normals(PURPOSE.weights, 0, 0, channels * LATENT_SIZE ** 2);
+      const given = join(await temporaryFolder(t), 'given.safetensors');
+      const shape = [1, channels, LATENT_SIZE, LATENT_SIZE];
+      await writeSafetensors(given, new Map([['latents', { dtype: 'F32', shape, data }]]));
+      const got = (await pythonJson(python, '-c', LOAD_LATENTS, out, given, pipeline, part)) as {
+        drawn: number[];
+        kind: string;
+        pictures: number[];
+      };
+      t.deepEqual(got.drawn, [1, size, size, 3]);
+      t.is(got.kind, kind);
+      // Pipelines leave out a shift, which nothing in an AutoencoderTiny can take over.
+      const shifted = config.kind === 'tiny' ? config.shift * config.scale : 0;
+      const latents = toChannelsLast(data, channels, LATENT_SIZE ** 2).map((v) => v - shifted);
+      const computing = { ...COMPUTING_DEFAULTS, threads: 1 };
+      const options = { computing, requireCuda: false };
+      const autoencoder = await openAutoencoder(model.autoencoder!, LATENT_SIZE, options);
+      t.teardown(() => autoencoder.dispose());
+      const expected = await autoencoder.decode(latents);
+      close(t, Float32Array.from(got.pictures), expected, { atol: 1e-4, what: 'pictures' });
     },
   );
 

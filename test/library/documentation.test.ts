@@ -10,7 +10,7 @@ const INDEX = fileURLToPath(new URL('../../../src/index.ts', import.meta.url));
 const SETTINGS = [
   ...['RunOptions', 'TrainOptions', 'SampleSettings', 'GenerateSettings', 'EvaluateSettings'],
   ...['LoadSettings', 'ModelSampleSettings', 'ModelStepsSettings', 'DrawWithSettings'],
-  'ScheduleOptions',
+  ...['ScheduleOptions', 'AutoencoderSettings'],
 ];
 
 interface Option {
