@@ -17,6 +17,7 @@ export type {
   TrainingConfig,
 } from './config/config.js';
 export type { Format } from './config/generation.js';
+export type { PictureShape } from './config/picture-shape.js';
 export { PRESETS, type Preset, type PresetName } from './config/presets.js';
 export type { BatchNormMode, Loss } from './contracts/device.js';
 export type { GivenImage, GivenImages } from './data/given.js';
@@ -46,6 +47,7 @@ export type { NoteFacts } from './io/notes.js';
 export { encodePng, type Timing, writeAnimation, writePicture } from './io/pictures.js';
 export { readTensors } from './io/read-tensors.js';
 export { readSafetensors, type Safetensors, writeSafetensors } from './io/safetensors.js';
+export { type AutoencoderSettings, trainAutoencoder } from './library/autoencoder.js';
 export {
   type DrawStep,
   type DrawWithSettings,
@@ -75,5 +77,6 @@ export type { NetworkConfig } from './network/network.js';
 export type { F32Tensor, I64Tensor, StateDict, Tensor } from './network/state.js';
 export { toImages } from './sample/images.js';
 export type { Frame, SampleEvent, SampleResult } from './sample/options.js';
+export type { AutoencoderEvent, AutoencoderResult } from './train/autoencoder/options.js';
 export type { TrainEvent, TrainOptions, TrainResult } from './train/options.js';
 export type { TrainStep } from './train/steps.js';

@@ -1,3 +1,9 @@
+import { autoencoderFlag } from '../config/autoencoder.js';
+import {
+  autoencoderDataFlags,
+  autoencoderShapeFlags,
+  autoencoderTrainingFlags,
+} from '../config/autoencoder-training.js';
 import { computingFlags } from '../config/computing.js';
 import { diffusionFlags, lossFlag, objectiveFlag } from '../config/diffusion.js';
 import { USUAL_COUNT } from '../config/drawing.js';
@@ -118,6 +124,45 @@ const train: Command = {
   load: () => import('./train.js'),
 };
 
+const { arithmetic: __, ...withoutArithmetic } = computingFlags;
+
+const autoencoder: Command = {
+  name: 'autoencoder',
+  describe: 'Train an autoencoder on pictures, for haze train --autoencoder',
+  positional: {
+    name: 'data',
+    describe: 'Pictures, as haze train takes them; on a resume only if they were moved',
+    optional: true,
+    several: 'give their folder, without a wildcard',
+  },
+  groups: {
+    'Training:': {
+      out: { describe: 'The folder of the autoencoder', value: 'FOLDER', default: 'vae' },
+      resume: { describe: 'Continue the training in --out with its own settings' },
+      ...autoencoderTrainingFlags,
+    },
+    'Data:': autoencoderDataFlags,
+    'Autoencoder:': autoencoderShapeFlags,
+    'Computing:': {
+      ...withoutArithmetic,
+      device: {
+        ...computingFlags.device!,
+        describe: computingFlags.device!.describe.replace('the U-Net', 'the network'),
+      },
+    },
+  },
+  examples: [
+    ['haze autoencoder photos/ --out vae', 'pictures of 64 pixels to latents of 16, and back'],
+    ['haze autoencoder photos/ --size 128 --widths 32,64,96,128', 'of 128 pixels to 16'],
+    ['haze autoencoder --out vae --resume --steps 8000', 'train for longer'],
+    ['haze train photos/ --autoencoder vae --size 16', 'then train on the latents'],
+  ],
+  notes:
+    'The folder is an AutoencoderKL of diffusers; reconstructions.png in it shows pictures above what comes back of them. ' +
+    'Ctrl-C saves and exits with 130.',
+  load: () => import('./autoencoder.js'),
+};
+
 const sample: Command = {
   name: 'sample',
   describe: 'Draw images from a model',
@@ -137,7 +182,7 @@ const sample: Command = {
       gif: { describe: 'Animation of the grid, from noise to images', value: 'FILE.gif' },
     },
     'From a picture:': redrawFlags,
-    'Sampling:': { ...weightsFlags, ...samplingFlags },
+    'Sampling:': { ...weightsFlags, ...autoencoderFlag, ...samplingFlags },
     'Diffusion, for bare weights:': bareFlags,
     ...unsaidGroups,
     'Computing:': computingFlags,
@@ -194,6 +239,7 @@ const generate: Command = {
     },
     'Sampling:': {
       ...weightsFlags,
+      ...autoencoderFlag,
       ...samplingFlags,
       bn: {
         ...samplingFlags.bn!,
@@ -267,6 +313,7 @@ const evaluate: Command = {
     'Samples, of a model:': {
       count: { describe: 'Samples to draw', value: 'N', default: String(USUAL_COUNT.evaluate) },
       ...weightsFlags,
+      ...autoencoderFlag,
       ...samplingFlags,
     },
     'Diffusion, for bare weights:': { ...diffusionFlags, ...objectiveFlag },
@@ -416,7 +463,13 @@ const exportModel: Command = {
     optional: false,
   },
   groups: {
-    'Output:': { out: { describe: 'A new folder', value: 'FOLDER' }, ...weightsFlags },
+    'Output:': {
+      ...{ out: { describe: 'A new folder', value: 'FOLDER' }, ...weightsFlags },
+      autoencoder: {
+        ...autoencoderFlag.autoencoder!,
+        describe: 'The AutoencoderKL or AutoencoderTiny of its latents, a folder of diffusers',
+      },
+    },
     "diffusers' scheduler_config.json:": OF_ONE_FORMAT.diffusers,
     'Of web:': OF_ONE_FORMAT.web,
     'Diffusion, for bare weights:': bareFlags,
@@ -474,6 +527,7 @@ const watch: Command = {
 /** In the order of help. */
 export const COMMANDS: readonly Command[] = [
   train,
+  autoencoder,
   watch,
   sample,
   generate,

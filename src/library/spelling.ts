@@ -2,6 +2,7 @@
  * Messages name settings by their flags, and are written once for the command line and for programs. Here they are respelt:
  * programs get `sample.steps`, not `--sample-steps`. Every function that the library exports uses this.
  */
+import { autoencoderShapeFlags } from '../config/autoencoder-training.js';
 import { computingFlags } from '../config/computing.js';
 import { diffusionFlags, lossFlag, objectiveFlag } from '../config/diffusion.js';
 import {
@@ -44,7 +45,7 @@ const GROUPS = [
     redrawFlags,
     weightsFlags,
   ],
-  ...[comparisonFlags, featureFlags, likelihoodFlags],
+  ...[comparisonFlags, featureFlags, likelihoodFlags, autoencoderShapeFlags],
 ];
 
 /** Flags that may occur in messages to programs. */
@@ -60,7 +61,10 @@ export const settingOf = (flag: string): string => OTHERWISE[flag] ?? camel(flag
 export function respell(text: string, place: Place): string {
   const placed = typeof place === 'string' ? (name: string) => `${place}.${name}` : place;
   const plain = text
-    .replace(/^To continue: haze train .*$/m, 'To continue: train with resume: true')
+    .replace(
+      /^To continue: haze (?:train|autoencoder) .*$/m,
+      'To continue: train with resume: true',
+    )
     .replaceAll('--require cuda', '--require');
   return respellFlags(plain, (flag) => (KNOWN.has(flag) ? settingOf(flag) : undefined), placed);
 }

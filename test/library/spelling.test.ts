@@ -18,6 +18,7 @@ import {
   runConfig,
   sample,
   train,
+  trainAutoencoder,
   trainSteps,
   UsageError,
 } from '../../src/index.js';
@@ -125,6 +126,11 @@ test('every option of every function is refused by its name in programs', async 
     ['sample', 'sample', (settings) => sample(model, settings)],
     ['generate', 'generate', (settings) => generate(model, { out: 'x', ...settings })],
     ['evaluate', 'evaluate', (settings) => evaluate(model, settings)],
+    [
+      'autoencoder',
+      'trainAutoencoder',
+      (settings) => trainAutoencoder({ data: 'toy-cars', out: 'x', ...settings }),
+    ],
   ];
   let walked = 0;
   for (const [command, where, call] of functions)
