@@ -8,17 +8,13 @@ if (root === undefined) {
   process.exit(2);
 }
 const load = (path) => import(pathToFileURL(join(root, 'dist/src', path)));
-const [{ recordGraph }, { makeNetwork }, { networkRoutines }, { buildNetwork }, settings, presets] =
-  await Promise.all(
-    [
-      'tensorflow/graph.js',
-      'tensorflow/passes.js',
-      'tensorflow/routines.js',
-      'network/network.js',
-      'config/network-settings.js',
-      'config/presets.js',
-    ].map(load),
-  );
+const { recordGraph } = await load('tensorflow/graph.js');
+const { makeNetwork } = await load('tensorflow/passes.js');
+const { networkRoutines } = await load('tensorflow/routines.js');
+const { buildNetwork } = await load('network/network.js');
+const { buildDecoder, buildEncoder, readAutoencoderConfig } = await load('network/autoencoder.js');
+const settings = await load('config/network-settings.js');
+const presets = await load('config/presets.js');
 
 /** The presets, and what they leave out: classes, other ways of sampling down, dropout, transformers. */
 const simple = { kind: 'simple', size: 32, widths: [16, 32], channels: 3 };
@@ -31,15 +27,28 @@ const models = [
   settings.completeModel({ ...unet2d, downPadding: 0, timeScaleShift: 'scale_shift' }),
   settings.completeModel({ ...dit, numClasses: 11, dropout: 0.1 }),
 ];
+const autoencoders = [
+  { _class_name: 'AutoencoderTiny' },
+  {
+    _class_name: 'AutoencoderKL',
+    block_out_channels: [32, 64],
+    down_block_types: ['DownEncoderBlock2D', 'DownEncoderBlock2D'],
+    up_block_types: ['UpDecoderBlock2D', 'UpDecoderBlock2D'],
+  },
+].map((json) => readAutoencoderConfig('an autoencoder', json));
+const graphs = [
+  ...models.map((model) => buildNetwork(model, model.size)),
+  ...autoencoders.flatMap((config) => [buildEncoder(config, 32), buildDecoder(config, 8)]),
+];
 const adam = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.01, clip: 1 };
 const optimizers = [adam, { ...adam, muon: { momentum: 0.95, ratio: 2 } }];
 
 const found = new Map();
-for (const model of models)
+for (const graph of graphs)
   for (const optimizer of optimizers)
     for (const loss of ['l1', 'l2', 'huber']) {
       const options = { averages: 1, weighted: true, muon: optimizer.muon !== undefined };
-      const shape = { graph: buildNetwork(model, model.size), batch: 8 };
+      const shape = { graph, batch: 8 };
       const network = makeNetwork(shape, true, options);
       const how = { loss, optimizer, training: true, ema: [0.99], accumulate: 2 };
       for (const { op, attributes } of recordGraph(networkRoutines(network, how)).nodes) {
