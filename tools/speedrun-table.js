@@ -144,6 +144,15 @@ export const ROWS = {
     ...{ model: 'minutes', node: 24 },
     commands: ['node examples/redraw.ts MODELS/minutes OUT/redraw.png 4'],
   },
+  latents: {
+    ...{ pictures: ['latents.png'], minutes: 20 },
+    where: 'guides/latents, An autoencoder of your own',
+    commands: [
+      'haze autoencoder toy-cars --steps 2000 --out TMP/vae',
+      'haze train toy-cars --autoencoder TMP/vae --preset pictures-32 --size 16 --steps 2500 --sample-every 0 --out TMP/latents',
+      'haze sample TMP/latents --count 24 --seed 0 --out OUT/latents.png',
+    ],
+  },
   watch: {
     ...{ pictures: ['watch-light.png', 'watch-dark.png'], where: 'README, Watch', minutes: 1 },
     ...{ model: 'cars', needs: 'Chromium' },
