@@ -293,8 +293,8 @@ const FIXED: Fixed[] = [
   fixed('loss', (c) => c.diffusion.loss),
   fixed('fit', (c) => c.data.fit),
   fixed('flip', (c) => c.data.flip),
-  // The run has a copy of it.
-  fixed('autoencoder', (c) => (c.data.autoencoder === undefined ? null : 'a folder')),
+  // The run has a copy, so that nobody has to say where the original is now.
+  fixed('autoencoder', (c) => c.data.autoencoder ?? null),
   fixed('heldOut', ({ data: { heldOut } }) =>
     heldOut && 'source' in heldOut ? placeOf(heldOut.source) : heldOut,
   ),

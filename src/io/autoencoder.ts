@@ -43,9 +43,11 @@ export function findAutoencoder(folder: string): AutoencoderFiles {
 
 /** What a path without a config.json is. */
 function described(path: string): string {
-  const inside = join(path, 'vae');
-  if (isFileSync(join(inside, 'config.json')))
-    return `that of a pipeline, which has one in ${inside}`;
+  const inside = ['vae', 'vqvae']
+    .map((name) => join(path, name))
+    .find((folder) => isFileSync(join(folder, 'config.json')));
+  if (inside !== undefined) return `that of a pipeline, which has one in ${inside}`;
+  if (isFileSync(path)) return 'a file';
   return existsSync(path) ? 'one without config.json' : 'none';
 }
 

@@ -17,6 +17,7 @@ import type { StateDict } from '../network/state.js';
 import { buildId } from '../queue/build.js';
 import { arithmeticOf } from './arithmetic-of.js';
 import type { TrainEvent, TrainOptions } from './options.js';
+import { planOf } from './plan.js';
 
 /**
  * The autoencoder of a run: the one that a new run's config names, or the copy in a run's folder; null for a run on pixels.
@@ -50,6 +51,8 @@ export async function encodeData(
   const autoencoder = await openAutoencoder(files, model.size, { computing, requireCuda });
   let train: LatentDataset | undefined;
   try {
+    // Too few pictures for a step are refused before they are encoded.
+    planOf(config, pictures.train);
     onEvent({ kind: 'note', text: inWords(autoencoder) });
     const encoding = {
       identity: await identityOf(files, autoencoder, config),

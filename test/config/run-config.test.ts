@@ -344,15 +344,20 @@ test('channels that are not those of the latents are refused, and so are latents
   );
 });
 
-test('a resume may name the autoencoder anew, and not begin or cease to have one', async (t) => {
+test('a resume has the autoencoder of its run, and takes no other', async (t) => {
   const autoencoder = await tinyFolder(t);
   const run = fresh({ preset: 'tiny', autoencoder });
-  const moved = await tinyFolder(t);
-  t.is(resumed({ autoencoder: moved }, undefined, run).data.autoencoder, resolve(moved));
   t.is(resumed({}, undefined, run).data.autoencoder, resolve(autoencoder));
+  t.is(resumed({ autoencoder }, undefined, run).data.autoencoder, resolve(autoencoder));
+  const other = await tinyFolder(t);
+  t.true(
+    message(() => resumed({ autoencoder: other }, undefined, run)).startsWith(
+      `--autoencoder: the run in runs/1 has ${autoencoder}, got ${other}; a resume may change only`,
+    ),
+  );
   t.regex(
     message(() => resumed({ autoencoder })),
-    /^--autoencoder: the run in runs\/1 has none, got a folder;/,
+    /^--autoencoder: the run in runs\/1 has none, got \//,
   );
 });
 

@@ -85,6 +85,17 @@ async function followed(options: TrainOptions) {
   return { result, events, texts, encoded: events.filter(({ kind }) => kind === 'encoding') };
 }
 
+test('pictures that are too few for a step are refused before any is encoded', async (t) => {
+  const { options } = await onLatents(t, { batch: 64 });
+  const events: TrainEvent[] = [];
+  await t.throwsAsync(train({ ...options, onEvent: (event) => events.push(event) }), {
+    instanceOf: UsageError,
+    message: /^--batch: expected at most 40, the number of images in the data, got 64/,
+  });
+  t.false(events.some(({ kind }) => kind === 'encoding'));
+  t.false(existsSync(options.out));
+});
+
 test('a run on latents equals steps on the latents of its pictures, the mirrored ones for flips', async (t) => {
   const { folder, options } = await onLatents(t, {}, { count: 46 });
   const { config } = options;
