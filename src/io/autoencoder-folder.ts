@@ -2,12 +2,13 @@
  * The folder of an autoencoder that Haze trains: diffusers' two files, and beside them what comes back of some pictures, the log of
  * the steps, and the checkpoint that a resume continues from.
  */
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { UsageError } from '../errors.js';
 import { type AutoencoderKlConfig, writeKlConfig } from '../network/autoencoder-kl-config.js';
 import type { StateDict } from '../network/state.js';
 import { asRunError, systemCode, systemReason, writeFileAtomically } from './atomic.js';
+import { latestCheckpoint } from './checkpoint.js';
 import { removeTemporaries } from './clean-up.js';
 import { WEIGHTS } from './copy-autoencoder.js';
 import { grid, type Images } from './grid.js';
@@ -15,6 +16,7 @@ import { makeFolders } from './make-folders.js';
 import { writePicture } from './pictures.js';
 import { runPaths } from './run.js';
 import { writeSafetensors } from './safetensors.js';
+import { baseOfTemporary } from './temporary.js';
 
 /** Its files. Checkpoints and log are where a run has them. */
 export function autoencoderPaths(out: string) {
@@ -26,20 +28,32 @@ export function autoencoderPaths(out: string) {
   };
 }
 
+const OWN: readonly string[] = ['config.json', 'metrics.jsonl', 'reconstructions.png', WEIGHTS];
+
 /** What a lock, or a system, puts into any folder. */
 const NOBODYS = /^(\.haze-.*\.lock|\.DS_Store|desktop\.ini)$/;
 
 /**
  * Refuses a folder that a new autoencoder cannot use, before anything is computed or written.
- * @throws UsageError for one that holds anything
+ * @throws UsageError for one that holds anything but what a training left that ended before its first checkpoint
  */
 export async function checkNewAutoencoder(out: string): Promise<void> {
-  const names = (await list(out)).filter((name) => !NOBODYS.test(name));
+  const names: string[] = [];
+  for (const name of await list(out))
+    if (!NOBODYS.test(name) && !(await isLeft(out, name))) names.push(name);
   if (names.length === 0) return;
   const what = names.includes('checkpoints')
     ? 'one that holds a training. Add --resume to continue it, or give another --out'
     : `one that holds ${names.sort()[0]}`;
   throw new UsageError(`--out ${out}: expected a new or an empty folder, got ${what}`);
+}
+
+/** Whether a training left this before its first checkpoint: a half-written file, an empty log, a folder without a checkpoint. */
+async function isLeft(out: string, name: string): Promise<boolean> {
+  const { metrics, checkpoints } = autoencoderPaths(out);
+  if (OWN.includes(baseOfTemporary(name) ?? '')) return true;
+  if (name === basename(metrics)) return (await stat(metrics)).size === 0;
+  return name === basename(checkpoints) && (await latestCheckpoint(out)) === undefined;
 }
 
 async function list(folder: string): Promise<string[]> {
@@ -60,8 +74,7 @@ export async function makeAutoencoderFolder(out: string): Promise<void> {
 
 /** Removes half-written files that killed processes left. The caller holds the folder's lock. @throws RunError */
 export async function removeLeftOfAutoencoder(out: string): Promise<void> {
-  const names = ['config.json', 'metrics.jsonl', 'reconstructions.png', WEIGHTS];
-  await removeTemporaries(out, (base) => names.includes(base));
+  await removeTemporaries(out, (base) => OWN.includes(base));
 }
 
 /**

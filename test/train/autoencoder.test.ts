@@ -1,4 +1,12 @@
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import sharp from 'sharp';
@@ -9,6 +17,7 @@ import { openAutoencoder } from '../../src/device/open-autoencoder.js';
 import { sharedArithmetic } from '../../src/engine/arithmetic.js';
 import { Interrupted, RunError, UsageError } from '../../src/errors.js';
 import { findAutoencoder } from '../../src/io/autoencoder.js';
+import { WEIGHTS } from '../../src/io/copy-autoencoder.js';
 import { readMetrics } from '../../src/io/metrics.js';
 import { readSafetensors } from '../../src/io/safetensors.js';
 import type { AutoencoderEvent } from '../../src/train/autoencoder/options.js';
@@ -260,6 +269,27 @@ test('a folder of something else is refused before anything is computed', async 
     message: /got one that holds a training\. Add --resume to continue it, or give another --out$/,
   });
   t.deepEqual(readdirSync(folder).sort(), ['bars.idx', 'vae']);
+});
+
+test('what a training left that ended before its first checkpoint is no obstacle', async (t) => {
+  const { data, out, folder } = await bars(t);
+  const clean = join(folder, 'clean');
+  await trainAutoencoder(training(clean, data, { steps: 1 }));
+  mkdirSync(join(out, 'checkpoints', '.step-0.tmp'), { recursive: true });
+  writeFileSync(join(out, 'metrics.jsonl'), '');
+  writeFileSync(join(out, '.config.json.1a2b3c4d.tmp'), '{');
+  await trainAutoencoder(training(out, data, { steps: 1 }));
+  t.deepEqual(readdirSync(out).sort(), readdirSync(clean).sort());
+  t.deepEqual(readdirSync(join(out, 'checkpoints')), readdirSync(join(clean, 'checkpoints')));
+  t.deepEqual(readFileSync(join(out, WEIGHTS)), readFileSync(join(clean, WEIGHTS)));
+
+  const logged = join(folder, 'logged');
+  mkdirSync(logged);
+  writeFileSync(join(logged, 'metrics.jsonl'), '{}\n');
+  await t.throwsAsync(trainAutoencoder(training(logged, data, { steps: 1 })), {
+    instanceOf: UsageError,
+    message: /got one that holds metrics\.jsonl$/,
+  });
 });
 
 test('what cannot be trained leaves nothing behind', async (t) => {

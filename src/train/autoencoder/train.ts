@@ -139,14 +139,11 @@ async function prepareFolder(
   await makeAutoencoderFolder(out);
   const text = await hold();
   if (text !== null) onEvent?.({ kind: 'warning', text });
-  if (from === null) {
-    // Again under the lock: another training may have begun, and ended, in between.
-    await checkNewAutoencoder(out);
-    return;
-  }
+  // Again under the lock: another training may have begun, and ended, in between.
+  if (from === null) await checkNewAutoencoder(out);
   await removeLeftOfAutoencoder(out);
   await removeLeftCheckpoints(out);
-  await cutBack(autoencoderPaths(out).metrics, from.step);
+  if (from) await cutBack(autoencoderPaths(out).metrics, from.step);
 }
 
 /** Order and flips of the pictures. @throws UsageError if they do not fill a batch */
