@@ -15,16 +15,16 @@ import { runPaths } from '../io/run.js';
 import { asOnlyTrainer, type Hold } from '../io/run-lock.js';
 import { printable } from '../printable.js';
 import { shellWord } from '../shell-word.js';
-import type { TrainEvent, TrainOptions, TrainResult } from '../train/options.js';
+import type { TrainOptions, TrainResult } from '../train/options.js';
 import { BatchTooLarge } from '../train/plan.js';
 import { trainLocked } from '../train/train.js';
-import { significant } from '../units.js';
 import { type PageBeside, serveBeside } from '../watch/beside.js';
 import { interruptible } from './interrupt.js';
-import { openProgress, type Progress } from './progress.js';
+import { openProgress } from './progress.js';
 import { hidePassword } from './queue-address.js';
 import { claimRunFolder } from './run-folder.js';
 import { sayLastWords } from './text.js';
+import { lossText, reportTraining } from './training-progress.js';
 
 export async function run(args: Args): Promise<void> {
   const out = args.text('out');
@@ -56,7 +56,7 @@ async function trainInto(out: string, args: Args, hold: Hold): Promise<void> {
             signal,
             onEvent: (event) => {
               stepped ||= event.kind === 'step';
-              report(event, progress, loading);
+              reportTraining(event, progress, loading);
             },
           },
           hold,
@@ -124,45 +124,6 @@ async function readOptions(out: string, args: Args): Promise<TrainOptions> {
   return { config: resumedRunConfig(out, run, source, args), ...rest };
 }
 
-function report(event: TrainEvent, progress: Progress, loading: Progress): void {
-  switch (event.kind) {
-    case 'note':
-      progress.line(event.text);
-      break;
-    case 'warning':
-      progress.line(`warning: ${event.text}`);
-      break;
-    case 'loading':
-      loading.update(event.done, event.total, '');
-      if (event.done === event.total) loading.stop();
-      break;
-    case 'encoding':
-      loading.update(event.done, event.total, 'encoded');
-      if (event.done === event.total) loading.stop();
-      break;
-    case 'step': {
-      const rate = `${significant(event.imagesPerSecond)} images/s`;
-      const text = `epoch ${event.epoch} · loss ${lossText(event.loss)} · ${rate}`;
-      progress.update(event.step, event.totalSteps, text);
-      break;
-    }
-    case 'pause':
-      progress.aside(`step ${event.step}: ${event.what} ${event.done}/${event.total}`);
-      break;
-    case 'heldOut':
-      progress.line(`step ${event.step}: held-out loss ${lossText(event.heldOutLoss)}`);
-      break;
-    case 'checkpoint':
-      progress.line(`step ${event.step}: saved ${event.path}`);
-      break;
-    case 'samples':
-      progress.line(`step ${event.step}: samples in ${event.path}`);
-      break;
-    default:
-      event satisfies never;
-  }
-}
-
 /** Draws the run's losses so far into its folder; null if there are too few for a curve. */
 async function drawLosses(out: string): Promise<string | null> {
   const { metrics, curve } = runPaths(out);
@@ -184,7 +145,3 @@ function summary(
   lines.push(`checkpoint  ${printable(checkpoint)}`, `next        haze sample ${shellWord(out)}`);
   return `${lines.join('\n')}\n`;
 }
-
-/** Four decimals, unless the loss has diverged. */
-const lossText = (loss: number): string =>
-  Math.abs(loss) < 1e4 ? loss.toFixed(4) : loss.toExponential(1);

@@ -1,4 +1,5 @@
 import { UsageError } from '../errors.js';
+import { isObject, show } from '../io/json.js';
 import { isFile, readJsonFile, runPaths } from '../io/run.js';
 import { requirePixels } from '../network/network.js';
 import { checkClasses, readRunClasses } from './classes.js';
@@ -47,6 +48,10 @@ export async function readRunIn(
 
 /** The config in a parsed JSON value; `where` names it in errors. */
 export function parseRunConfig(where: string, value: unknown): RunConfig {
+  if (isObject(value) && value._class_name !== undefined)
+    throw new UsageError(
+      `${where}: expected the config of a run, got diffusers' of ${show(value._class_name)}`,
+    );
   const root = new JsonObject(where, value, ['sampling', 'chosen']);
   root.whole('version', { min: 1, max: 1 });
   const forward = readForward(root.object('diffusion', OPTIONAL_DIFFUSION));

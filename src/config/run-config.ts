@@ -317,6 +317,15 @@ const withMeasured = (settings: Source, training: TrainingConfig): TrainingConfi
     ? { ...training, epochs: null, steps: 1 }
     : training;
 
+/** @throws UsageError for channels that only latents have, which were asked for or belong to a given network */
+function requirePictures(settings: Source, { named }: Base, model: ModelConfig): void {
+  if (settings.has('channels')) requirePixels(model);
+  if (model.channels === 1 || model.channels === 3) return;
+  throw new UsageError(
+    `${named}: its images have ${model.channels} channels, so they are latents; ${settings.where('autoencoder')} gives the autoencoder that encodes them`,
+  );
+}
+
 /** The settings over a network and a config, checked together. */
 function withSettings(settings: Source, network: Base, base: Omit<RunConfig, 'model'>): RunConfig {
   const model = readModel(settings, network);
@@ -331,7 +340,7 @@ function withSettings(settings: Source, network: Base, base: Omit<RunConfig, 'mo
   checkTargets(diffusion, training);
   checkZeroInit(model, training);
   checkGrowth(model, training);
-  if (base.data.autoencoder === undefined) requirePixels(model);
+  if (base.data.autoencoder === undefined) requirePictures(settings, network, model);
   const data = {
     ...base.data,
     ...readData(settings, readHeldOut(settings.text('heldOut'))),

@@ -68,7 +68,11 @@ export class LatentStore {
     const path = this.#isTemporary
       ? temporaryPath(join(tmpdir(), 'haze-latents'))
       : this.#pathOf(key);
-    await writeLatents(path, parts);
+    await writeLatents(path, parts).catch((error: unknown) => {
+      const full = error instanceof RunError && error.message.startsWith(`cannot write ${path}`);
+      if (!full || this.#isTemporary) throw error;
+      throw new RunError(`${error.message}; HAZE_CACHE moves this cache`, { cause: error });
+    });
     const file = await LatentsFile.open(path, values);
     if (!file) throw new RunError(`${path}: changed after it was written`);
     if (!this.#isTemporary) return { file, close: () => file.close() };

@@ -2,7 +2,7 @@ import type { Autoencoder } from '../contracts/autoencoder.js';
 import type { Generator, LatentGenerator } from '../contracts/generator.js';
 import { requireFinite } from '../diffusion/finite.js';
 import { sharedArithmetic } from '../engine/arithmetic.js';
-import { decoderInWords } from '../sample/decode.js';
+import { decoderInWords, OUT_OF_RANGE } from '../sample/decode.js';
 
 /**
  * Draws latents with another generator, and decodes them to pictures: all lanes share one autoencoder, which takes their pictures one
@@ -48,7 +48,7 @@ export class DecodingGenerator implements Generator {
     const turn = this.turn.then(() => this.autoencoder.decode(latents));
     this.turn = turn.catch(() => undefined);
     const pictures = await turn;
-    requireFinite(pictures, images);
+    requireFinite(pictures, images, OUT_OF_RANGE);
     return sharedArithmetic().toBytes(pictures);
   }
 

@@ -37,15 +37,26 @@ export function findAutoencoder(folder: string): AutoencoderFiles {
     throw new UsageError(
       `${folder}: expected the folder of an ${AUTOENCODER_NAMES}, got ${described(folder)}`,
     );
-  const config = readAutoencoderConfig(configFile, readJsonFileSync(configFile));
+  const json = readJsonFileSync(configFile);
+  const inside = autoencoderInside(folder);
+  // A run has a config of its own, of no class.
+  if (json._class_name === undefined && inside !== undefined)
+    throw new UsageError(
+      `${folder}: expected the folder of an ${AUTOENCODER_NAMES}, got that of a run, which has one in ${inside}`,
+    );
+  const config = readAutoencoderConfig(configFile, json);
   return { folder, config, configFile, weights: weightsIn(folder) };
 }
 
-/** What a path without a config.json is. */
-function described(path: string): string {
-  const inside = ['vae', 'vqvae']
+/** The folder of the autoencoder in a run or a pipeline. */
+const autoencoderInside = (path: string): string | undefined =>
+  ['vae', 'vqvae']
     .map((name) => join(path, name))
     .find((folder) => isFileSync(join(folder, 'config.json')));
+
+/** What a path without a config.json is. */
+function described(path: string): string {
+  const inside = autoencoderInside(path);
   if (inside !== undefined) return `that of a pipeline, which has one in ${inside}`;
   if (isFileSync(path)) return 'a file';
   return existsSync(path) ? 'one without config.json' : 'none';

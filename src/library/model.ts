@@ -444,11 +444,12 @@ type Shape = Pick<ModelConfig, 'size' | 'channels'>;
 /** The number of images. @throws ShapeError; UsageError for anything but a Float32Array, since JavaScript programs have no type checks */
 function countImages(method: string, x: Float32Array, { size, channels }: Shape): number {
   const each = size ** 2 * channels;
+  const what = method === 'decode' ? 'latents' : 'images';
   if (!((x as unknown) instanceof Float32Array))
-    throw new UsageError(`model.${method}: expected images in a Float32Array, got ${kindOf(x)}`);
+    throw new UsageError(`model.${method}: expected ${what} in a Float32Array, got ${kindOf(x)}`);
   if (x.length > 0 && x.length % each === 0) return x.length / each;
   throw new ShapeError(
-    `model.${method}: expected images of ${size}x${size}x${channels} = ${each} values each, got ${x.length} values`,
+    `model.${method}: expected ${what} of ${size}x${size}x${channels} = ${each} values each, got ${x.length} values`,
   );
 }
 

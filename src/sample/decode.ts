@@ -29,6 +29,9 @@ export async function checkDecoder({ config, weights }: AutoencoderFiles): Promi
   await readHalf(weights, 'decoder', buildDecoder(config, 1));
 }
 
+/** Why decoded pictures may not be numbers: what was drawn was. */
+export const OUT_OF_RANGE = "the autoencoder's weights are out of range";
+
 /** An autoencoder in words, for notes. */
 export const decoderInWords = ({ size, channels, description }: Autoencoder): string =>
   `decoded to pictures of ${size}x${size}x${channels} by ${description}`;
@@ -57,7 +60,7 @@ export async function decodeSamples(
       onEvent?.({ kind: 'decoding', done: ++done, total });
       if (signal?.aborted) throw new Interrupted('interrupted; nothing was written');
     }
-    requireFinite(pictures, count);
+    requireFinite(pictures, count, OUT_OF_RANGE);
     if (isEnd && redrawing?.mask) keepPicture(pictures, redrawing.picture, redrawing.mask);
     return pictures;
   };

@@ -13,10 +13,9 @@ import { UsageError } from '../errors.js';
 import type { AutoencoderFiles } from '../io/autoencoder.js';
 import { plural } from '../units.js';
 import { encodeData } from './encode-data.js';
+import { moved } from './moved.js';
+import { nameFiles } from './name-files.js';
 import type { TrainEvent, TrainOptions } from './options.js';
-
-/** Number of files per kind of warning that are named; the rest are counted. */
-const NAMED = 10;
 
 /** The images of a run before any is decoded. */
 export interface ListedData {
@@ -34,7 +33,7 @@ export async function listData(
   const { signal } = options;
   const open = (source: string) =>
     openSource(source, seed, signal).catch((error) => {
-      throw options.resume ? moved(source, options.out, error) : error;
+      throw options.resume ? moved(source, `the run in ${options.out}`, error) : error;
     });
   const source = (await listGiven('data', data.source, options)) ?? (await open(data.source));
   const { heldOut } = data;
@@ -49,15 +48,6 @@ export async function listData(
     if (error instanceof UsageError) throw new UsageError(`--held-out: ${error.message}`);
     throw error;
   }
-}
-
-/** What a resume says of images that are not where the run had them. */
-function moved(source: string, out: string, error: unknown): unknown {
-  const gone = error instanceof UsageError && error.message.startsWith(`${source}: no such`);
-  if (!gone) return error;
-  return new UsageError(
-    `${source}: no such folder or file, and the run in ${out} trains on it; if it was moved, give its new path`,
-  );
 }
 
 type GivenOptions = Pick<
@@ -141,7 +131,7 @@ export async function openData(
   warnOfEmpty(opened, onEvent);
   await warnOfShared(data, onEvent);
   const leftOut = [source, ...(aside && 'source' in aside ? [aside.source] : [])];
-  name(
+  nameFiles(
     'left out',
     'file or folder',
     leftOut.flatMap((listed) => listed.leftOut),
@@ -188,29 +178,16 @@ function describe({ train, heldOut }: TrainingData, onEvent: (event: TrainEvent)
   const each = (of: (data: Dataset) => readonly Skipped[]) => [
     ...new Set([...of(train), ...(heldOut ? of(heldOut) : [])]),
   ];
-  name(
+  nameFiles(
     'skipped',
     'file',
     each((data) => data.skipped),
     onEvent,
   );
-  name(
+  nameFiles(
     'check',
     'image',
     each((data) => data.doubtful),
     onEvent,
   );
-}
-
-/** Warns about files: names the first ones, and counts the rest. */
-function name(
-  what: string,
-  noun: string,
-  files: readonly Skipped[],
-  onEvent: (event: TrainEvent) => void,
-): void {
-  for (const { path, reason } of files.slice(0, NAMED))
-    onEvent({ kind: 'warning', text: `${what} ${path}: ${reason}` });
-  if (files.length > NAMED)
-    onEvent({ kind: 'warning', text: `${what} ${plural(files.length, noun)} in all` });
 }

@@ -1,5 +1,6 @@
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { UsageError } from '../../src/errors.js';
 import { findAutoencoder, readHalf } from '../../src/io/autoencoder.js';
@@ -39,6 +40,14 @@ test('anything else is refused, naming what is missing', async (t) => {
     message: /nowhere: expected the folder of an AutoencoderKL or AutoencoderTiny, got none$/,
   });
   const config = join(folder, 'config.json');
+  t.throws(() => findAutoencoder(fileURLToPath(import.meta.url)), { message: /, got a file$/ });
+  const run = await temporaryFolder(t);
+  await mkdir(join(run, 'vae'));
+  for (const file of ['config.json', 'vae/config.json']) await writeFile(join(run, file), '{}');
+  t.throws(() => findAutoencoder(run), {
+    instanceOf: UsageError,
+    message: `${run}: expected the folder of an AutoencoderKL or AutoencoderTiny, got that of a run, which has one in ${join(run, 'vae')}`,
+  });
   await writeFile(config, '{"_class_name": "VQModel"}');
   t.throws(() => findAutoencoder(folder), {
     instanceOf: UsageError,

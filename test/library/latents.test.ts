@@ -172,7 +172,7 @@ test('arrays of other lengths, models of pixels and disposed ones are refused', 
   const model = await opened(t, await latentRun(t, 'tiny_16'));
   await t.throwsAsync(model.decode(new Float32Array(7)), {
     instanceOf: ShapeError,
-    message: 'model.decode: expected images of 8x8x5 = 320 values each, got 7 values',
+    message: 'model.decode: expected latents of 8x8x5 = 320 values each, got 7 values',
   });
   await t.throwsAsync(model.encode([] as unknown as Float32Array), {
     instanceOf: UsageError,

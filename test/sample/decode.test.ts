@@ -142,7 +142,8 @@ test('decoding is interrupted between pictures, and pictures that are not finite
   drawn.images[20] = 3e38;
   await t.throwsAsync(decodeSamples(drawn, autoencoder, {}), {
     instanceOf: RunError,
-    message: /^image 1: expected finite values, got Infinity/,
+    message:
+      /^image 1: expected finite values, got Infinity: the autoencoder's weights are out of range$/,
   });
 });
 

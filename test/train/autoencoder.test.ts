@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import sharp from 'sharp';
 import { COMPUTING_DEFAULTS } from '../../src/config/computing.js';
+import { readRunIn } from '../../src/config/read.js';
 import { openDataset } from '../../src/data/dataset.js';
 import { openSource } from '../../src/data/source.js';
 import { openAutoencoder } from '../../src/device/open-autoencoder.js';
@@ -184,7 +185,8 @@ test('a resume finds moved pictures, and refuses others', async (t) => {
   renameSync(data, moved);
   await t.throwsAsync(trainAutoencoder(training(out, undefined, {}, { resume: true })), {
     instanceOf: UsageError,
-    message: /bars\.idx: no such folder or file/,
+    message:
+      /bars\.idx: no such folder or file, and the autoencoder in \S+ trains on it; if it was moved, give its new path$/,
   });
   const settings = { steps: 9 };
   const before = readFileSync(join(out, 'diffusion_pytorch_model.safetensors'));
@@ -264,6 +266,10 @@ test('a folder of something else is refused before anything is computed', async 
   });
   t.deepEqual(told, []);
   await trainAutoencoder(training(out, data, { steps: 1 }));
+  await t.throwsAsync(readRunIn(out), {
+    instanceOf: UsageError,
+    message: /config\.json: expected the config of a run, got diffusers' of "?AutoencoderKL"?$/,
+  });
   await t.throwsAsync(trainAutoencoder(training(out, data)), {
     instanceOf: UsageError,
     message: /got one that holds a training\. Add --resume to continue it, or give another --out$/,

@@ -1,3 +1,4 @@
+import type { Fit } from '../../config/config.js';
 import type { Source } from '../../config/source.js';
 import type { TrainEvent } from '../options.js';
 
@@ -37,8 +38,10 @@ export interface AutoencoderResult {
   /** Mean and standard deviation of their latents, by which networks get them shifted and scaled. */
   readonly mean: number;
   readonly deviation: number;
-  /** The data, as it is named for a run. */
+  /** The data, as it is named for a run, and how its pictures were made square and whether they were mirrored. */
   readonly data: string;
+  readonly fit: Fit;
+  readonly flip: boolean;
   /** The folder of the autoencoder. */
   readonly out: string;
 }

@@ -12,7 +12,7 @@ import {
   writeReconstructions,
 } from '../../io/autoencoder-folder.js';
 import { writeCheckpoint } from '../../io/checkpoint.js';
-import { LAST, MetricsLog } from '../../io/metrics.js';
+import { LAST, MetricsLog, type StepMetrics } from '../../io/metrics.js';
 import type { AutoencoderKlConfig } from '../../network/autoencoder-kl-config.js';
 import { posteriorState } from '../../network/autoencoder-whole.js';
 import type { Graph } from '../../network/graph.js';
@@ -38,18 +38,6 @@ export interface Training {
   readonly tell: (event: AutoencoderEvent) => void;
 }
 
-/** A step, as the log has it. */
-export interface Step {
-  /** From 1. */
-  readonly step: number;
-  /** From 0. */
-  readonly epoch: number;
-  readonly loss: number;
-  readonly lr: number;
-  readonly imagesPerSecond: number;
-  readonly ms: Readonly<Record<string, number>>;
-}
-
 export class AutoencoderOutputs {
   readonly #training: Training;
   readonly #log: MetricsLog;
@@ -69,7 +57,7 @@ export class AutoencoderOutputs {
     return losses.length > 0 ? losses.reduce((a, b) => a + b, 0) / losses.length : null;
   }
 
-  record(line: Step): void {
+  record(line: StepMetrics): void {
     const { step, epoch, loss, imagesPerSecond } = line;
     this.#recent.push(loss);
     if (this.#recent.length > LAST) this.#recent.shift();

@@ -2,12 +2,10 @@
 import type { AutoencoderTraining } from '../../config/autoencoder-training.js';
 import { threadCount } from '../../config/computing.js';
 import { type Dataset, openDataset } from '../../data/dataset.js';
-import type { Skipped, Source } from '../../data/source.js';
+import type { Source } from '../../data/source.js';
 import { plural } from '../../units.js';
+import { nameFiles } from '../name-files.js';
 import type { AutoencoderOptions } from './options.js';
-
-/** Number of files per kind of warning that are named; the rest are counted. */
-const NAMED = 10;
 
 type Tell = NonNullable<AutoencoderOptions['onEvent']>;
 
@@ -32,16 +30,8 @@ export async function openPictures(
   const where = opened.resident ? 'in memory' : 'decoded as they are needed';
   const text = `data    ${opened.name}: ${plural(opened.count, 'picture')} ${where}`;
   tell({ kind: 'note', text });
-  name('skipped', opened.skipped, tell);
-  name('check', opened.doubtful, tell);
-  name('left out', source.leftOut, tell);
+  nameFiles('skipped', 'file', opened.skipped, tell);
+  nameFiles('check', 'image', opened.doubtful, tell);
+  nameFiles('left out', 'file or folder', source.leftOut, tell);
   return opened;
-}
-
-/** Warns about files: names the first ones, and counts the rest. */
-function name(what: string, files: readonly Skipped[], tell: Tell): void {
-  for (const { path, reason } of files.slice(0, NAMED))
-    tell({ kind: 'warning', text: `${what} ${path}: ${reason}` });
-  if (files.length > NAMED)
-    tell({ kind: 'warning', text: `${what} ${plural(files.length, 'file')} in all` });
 }

@@ -28,6 +28,7 @@ import { shellWord } from '../../shell-word.js';
 import { bytes, grouped } from '../../units.js';
 import { learningRate, type RateConfig } from '../learning-rate.js';
 import { dataBudget } from '../memory.js';
+import { moved } from '../moved.js';
 import { type Begin, loadWeights, readBegin } from './begin.js';
 import { measuredOf, type Statistics, signalToNoise } from './measure.js';
 import { bytesOfSave, requireSpaceToSave } from './memory.js';
@@ -60,7 +61,11 @@ async function trainLocked(options: AutoencoderOptions, hold: Hold): Promise<Aut
   const encoder = buildEncoder(config, settings.size);
   const { device, why } = await chooseDevice(settings, requireCuda);
   const unlessInterrupted = early(begin, signal);
-  const source = await openSource(settings.source, settings.seed, signal).catch(unlessInterrupted);
+  const source = await openSource(settings.source, settings.seed, signal)
+    .catch(unlessInterrupted)
+    .catch((error: unknown) => {
+      throw begin.from ? moved(settings.source, `the autoencoder in ${out}`, error) : error;
+    });
   const reserve = await bytesOfSave(device, whole, encoder, settings);
   const { network, memoryBytes } = await openGraph(device, settings, whole, {
     ...{ batch: settings.batch, loss: settings.loss, seed: settings.seed, reserve },
@@ -108,7 +113,8 @@ async function trainLocked(options: AutoencoderOptions, hold: Hold): Promise<Aut
     });
     return {
       ...{ steps: settings.steps, loss, psnr, pictures: measuredOf(dataset).length },
-      ...{ latentSize, latentChannels, mean, deviation, data: settings.source, out },
+      ...{ latentSize, latentChannels, mean, deviation, out },
+      ...{ data: settings.source, fit: settings.fit, flip: settings.flip },
     };
   } finally {
     await dataset?.close();
