@@ -22,6 +22,8 @@ export interface RunData {
   readonly train: RunImages;
   /** Undefined without `--held-out`. */
   readonly heldOut: RunImages | undefined;
+  /** A hash of the encoder whose latents these are; null for pixels. */
+  readonly encoder: string | null;
   /** Closes both. */
   close(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 /** What of a resumed run's images differs from those of its checkpoint: they may have been moved, and others are told of or refused. */
 import type { RunConfig } from '../config/config.js';
 import { UsageError } from '../errors.js';
-import type { Json } from '../io/run.js';
+import { type Json, runPaths } from '../io/run.js';
 import { plural } from '../units.js';
 import type { DataState } from './open-data.js';
 
@@ -12,9 +12,13 @@ export interface Resumed {
   readonly config: RunConfig;
 }
 
-/** Images elsewhere must be those of the run. @throws UsageError naming both places */
+/** Images elsewhere must be those of the run, and latents those of its autoencoder. @throws UsageError naming both places, or the folder */
 export function checkMoved({ out, run, config }: Resumed, state: Json, data: DataState): void {
   const differs = differing(state, data);
+  if (differs('encoder'))
+    throw new UsageError(
+      `${runPaths(out).vae}: expected the autoencoder whose latents the run was trained on, got another`,
+    );
   const fail = (setting: string, before: string, now: string) => {
     throw new UsageError(
       `${setting}: expected the images of the run in ${out}, which were in ${before}, got others in ${now}, judging by names and sizes`,

@@ -54,8 +54,9 @@ export async function encodeData(
     // Too few pictures for a step are refused before they are encoded.
     planOf(config, pictures.train);
     onEvent({ kind: 'note', text: inWords(autoencoder) });
+    const encoder = await hashOfEncoder(files);
     const encoding = {
-      identity: await identityOf(files, autoencoder, config),
+      identity: identityOf(encoder, autoencoder, config),
       store: await LatentStore.open((text) => onEvent({ kind: 'warning', text })),
       onProgress: (done: number, total: number) => onEvent({ kind: 'encoding', done, total }),
       signal,
@@ -65,7 +66,7 @@ export async function encodeData(
     train = await encode(pictures.train, data.flip);
     const heldOut = pictures.heldOut && (await encode(pictures.heldOut, false));
     const close = async () => void (await Promise.all([train!.close(), heldOut?.close()]));
-    return { train, heldOut, close };
+    return { train, heldOut, encoder, close };
   } catch (error) {
     await train?.close();
     throw error;
@@ -78,14 +79,19 @@ export async function encodeData(
 const inWords = (of: Autoencoder): string =>
   `latents ${of.latentSize}x${of.latentSize}x${of.latentChannels} of pictures of ${of.size}x${of.size}x${of.channels}, by ${of.description}`;
 
-/** A hash of what latents depend on beside the pictures: this build, the device, and the encoder with its weights. */
-async function identityOf(
-  { config, weights }: AutoencoderFiles,
+/** A hash of what latents depend on beside the pictures: this build, the device, and the encoder. */
+function identityOf(
+  encoder: string,
   { description }: Autoencoder,
   { computing }: RunConfig,
-): Promise<string> {
-  const about = [buildId(computing.strict), arithmeticOf(description), config];
-  const hash = createHash('sha256').update(JSON.stringify(about));
+): string {
+  const about = [buildId(computing.strict), arithmeticOf(description), encoder];
+  return createHash('sha256').update(JSON.stringify(about)).digest('hex');
+}
+
+/** A hash of an encoder's config and weights, however they are stored. */
+async function hashOfEncoder({ config, weights }: AutoencoderFiles): Promise<string> {
+  const hash = createHash('sha256').update(JSON.stringify(config));
   const state: StateDict = await readHalf(
     weights,
     'encoder',

@@ -94,15 +94,21 @@ export interface DataState {
   readonly listing: string;
   /** The same of the held-out images, if they are others; else null. */
   readonly heldOutListing: string | null;
+  /** A hash of the encoder whose latents they are; null for pixels. */
+  readonly encoder: string | null;
 }
 
-/** @param images number of listed images that are readable and not held out */
-export async function dataState({ source, aside }: ListedData, images: number): Promise<DataState> {
+/** @param opened the images that are readable and not held out */
+export async function dataState(
+  { source, aside }: ListedData,
+  { train, encoder }: RunData,
+): Promise<DataState> {
   const other = aside && 'source' in aside ? aside.source : null;
   return {
-    images,
+    images: train.count,
     listing: await source.fingerprint(),
     heldOutListing: other && (await other.fingerprint()),
+    encoder,
   };
 }
 
@@ -139,7 +145,7 @@ export async function openData(
   );
   if (autoencoder) return encodeData(opened, autoencoder, options, onEvent);
   const { train, heldOut, close } = opened;
-  return { train: ofPixels(train), heldOut: heldOut && ofPixels(heldOut), close };
+  return { train: ofPixels(train), heldOut: heldOut && ofPixels(heldOut), encoder: null, close };
 }
 
 /**

@@ -194,7 +194,6 @@ async function trainStage(
     if (budget.warning) onEvent({ kind: 'warning', text: budget.warning });
     const opening = { ...options, config: staged, dataBudget: budget.bytes };
     data = await openData(listed, opening, autoencoder, onEvent);
-    const { count } = data.train;
     const plan = planOf(config, data.train);
     signal?.throwIfAborted();
     if (connection) {
@@ -214,7 +213,7 @@ async function trainStage(
       };
       trainer = await askWorkers(own, about);
     }
-    const state = await dataState(listed, count);
+    const state = await dataState(listed, data);
     const begin = await start(options, config, trainer, state, plan, hold, onEvent);
     return await new Run(options, config, trainer, data, plan, begin, stage, afterStep).go();
   } catch (error) {

@@ -12,6 +12,7 @@ import { Interrupted, ShapeError, UsageError } from '../../src/errors.js';
 import { findAutoencoder } from '../../src/io/autoencoder.js';
 import { readMetrics } from '../../src/io/metrics.js';
 import { readSafetensors, writeSafetensors } from '../../src/io/safetensors.js';
+import type { F32Tensor } from '../../src/network/state.js';
 import { learningRate } from '../../src/train/learning-rate.js';
 import { openTrainer } from '../../src/train/open-trainer.js';
 import type { TrainEvent, TrainOptions } from '../../src/train/options.js';
@@ -230,6 +231,27 @@ test('a run whose autoencoder is gone says so', async (t) => {
     instanceOf: UsageError,
     message: /run\/vae: expected the folder of an AutoencoderKL or AutoencoderTiny/,
   });
+});
+
+test('a resume refuses another autoencoder in place of its own, and nothing is lost', async (t) => {
+  const { options } = await onLatents(t, { steps: 2 });
+  await train(options);
+  const before = modelOf(options, 2);
+  const vae = join(options.out, 'vae');
+  const weights = join(vae, 'diffusion_pytorch_model.safetensors');
+  const { tensors } = await readSafetensors(weights);
+  const name = [...tensors.keys()].find((name) => name.startsWith('encoder.'))!;
+  const tensor = tensors.get(name) as F32Tensor;
+  const other = { ...tensor, data: tensor.data.map((v) => 2 * v) };
+  await writeSafetensors(weights, new Map([...tensors, [name, other]]));
+  const resumed = having(options, options.out, {}, { steps: 4 });
+  await t.throwsAsync(train({ ...resumed, resume: true }), {
+    instanceOf: UsageError,
+    message: `${vae}: expected the autoencoder whose latents the run was trained on, got another`,
+  });
+  t.deepEqual(modelOf(options, 2), before);
+  await writeSafetensors(weights, tensors);
+  await train({ ...resumed, resume: true });
 });
 
 test('an autoencoder that is deleted with its run is copied again, if it is still where it was', async (t) => {
